@@ -1,0 +1,1 @@
+"""Pretraining of Korean, English and code language models on NVIDIA's megatron-core."""

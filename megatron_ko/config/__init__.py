@@ -1,0 +1,1 @@
+"""Configuration: field types, the schema, loading with file and line, and the shared command line."""

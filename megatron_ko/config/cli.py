@@ -1,0 +1,105 @@
+"""The command line shared by training and planning: files and overrides in any order, plus a few switches.
+
+Owns ``--help`` (every field of the schema with its sentence), ``--print-config`` and the split of
+arguments into files and overrides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any, Union, get_args, get_origin
+
+_OVERRIDE = re.compile(r"^[A-Za-z_][\w-]*(\.[\w-]+)+=")
+
+
+def parser(prog: str, description: str, root: type) -> argparse.ArgumentParser:
+    """Positional arguments are configuration files and ``section.field=value`` overrides."""
+    made = argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        epilog="configuration fields (later files and overrides win):\n\n" + manual(root),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("config", nargs="*", help="CONFIG.yaml [more.yaml ...] [section.field=value ...]")
+    made.add_argument("--print-config", action="store_true", help="print the resolved configuration and stop")
+    made.add_argument("--dry-run", action="store_true", help="check everything, print the plan and stop")
+    made.add_argument("--world-size", type=int, metavar="N", help="ranks to plan for (with --dry-run)")
+    return made
+
+
+def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Files and overrides: ``a.b=value`` is an override, everything else is a file."""
+    files = [a for a in arguments if not _OVERRIDE.match(a)]
+    return files, [a for a in arguments if _OVERRIDE.match(a)]
+
+
+def manual(root: type) -> str:
+    """One line per field of the schema: dotted name, type, default, sentence."""
+    return "\n".join(_lines(root, ""))
+
+
+def _lines(kind: Any, above: str) -> Iterator[str]:
+    for name, info in kind.__pydantic_fields__.items():
+        path = f"{above}{name}"
+        variants = [member for member in _members(info.annotation) if dataclasses.is_dataclass(member)]
+        if not variants:
+            default = "required" if info.is_required() else f"default {_shown(info)}"
+            yield f"  {path}: {_type_name(info.annotation)}, {default}"
+            yield from _sentence(info)
+            continue
+        yield f"  {path}:" if above else f"\n{path}:"
+        yield from _sentence(info)
+        for variant in variants:
+            if len(variants) > 1:
+                tag = variant.__pydantic_fields__["type"]
+                yield f"  {path}.type: {_type_name(tag.annotation)}"
+                yield from _sentence(tag)
+            yield from _lines_without_tag(variant, f"{path}.")
+
+
+def _lines_without_tag(kind: Any, above: str) -> Iterator[str]:
+    tagged = "type" in kind.__pydantic_fields__
+    lines = list(_lines(kind, above))
+    first = next((i for i, line in enumerate(lines[1:], 1) if not line.startswith("      ")), len(lines))
+    yield from lines[first:] if tagged else lines
+
+
+def _sentence(info: Any) -> list[str]:
+    return textwrap.wrap(info.description or "", 100, initial_indent="      ", subsequent_indent="      ")
+
+
+def _shown(info: Any) -> str:
+    value = info.get_default(call_default_factory=True)
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "true", False: "false"}[value]
+    return str(value)
+
+
+def _members(annotation: Any) -> list[Any]:
+    if get_origin(annotation) is Union:
+        return [member for part in get_args(annotation) for member in _members(part)]
+    return [annotation]
+
+
+_NAMES = {
+    int: "integer", float: "number", str: "text", bool: "true/false", type(None): "none",
+    dict: "mapping", list: "list", Any: "anything",
+}  # fmt: skip
+
+
+def _type_name(annotation: Any) -> str:
+    if annotation in _NAMES:
+        return _NAMES[annotation]
+    arguments = get_args(annotation)
+    if getattr(annotation, "__metadata__", None):
+        return _type_name(arguments[0])
+    if arguments and all(isinstance(a, str) for a in arguments):
+        return " | ".join(arguments)
+    origin = get_origin(annotation)
+    if origin in (list, dict):
+        return f"{_NAMES[origin]} of {_type_name(arguments[-1])}"
+    return " or ".join(_type_name(a) for a in arguments)

@@ -1,0 +1,77 @@
+"""What a user can fix, and how a program ends.
+
+Owns the error classes and the exit codes of every command:
+0 done, 2 a mistake the user can fix, 1 a bug, 75 stopped on request and resumable.
+Does not own logging.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+EXIT_DONE = 0
+EXIT_BUG = 1
+EXIT_USER_ERROR = 2
+EXIT_STOPPED = 75
+
+
+class UserError(Exception):
+    """A mistake the user can fix: says what, the value seen, the rule, and what to do. No traceback."""
+
+    kind = "error"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake: ``where`` is ``file:line`` or ``command line``, ``path`` the dotted key."""
+
+    where: str
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, self.path, self.message) if part)
+
+
+class ConfigError(UserError):
+    """One or more mistakes in the configuration, all reported at once."""
+
+    kind = "config error"
+
+    def __init__(self, problems: Sequence[Problem] | str):
+        self.problems = [Problem("", "", problems)] if isinstance(problems, str) else list(problems)
+        if len(self.problems) == 1:
+            text = str(self.problems[0])
+        else:
+            text = f"{len(self.problems)} problems\n" + "\n".join(f"  {p}" for p in self.problems)
+        super().__init__(text)
+
+
+class DataError(UserError):
+    """Training data, a corpus or a tokenizer that is missing, damaged or does not fit."""
+
+    kind = "data error"
+
+
+class CheckpointError(UserError):
+    """A checkpoint that is missing, half-written, or of another model or tokenizer."""
+
+    kind = "checkpoint error"
+
+
+def exit_code_of(main: Callable[[], int | None], *, quiet: bool = False) -> int:
+    """Runs ``main``; user errors are printed to stderr without a traceback and become exit code 2.
+
+    ``quiet`` keeps the message back (ranks other than 0, which found the same mistake).
+    """
+    try:
+        return main() or EXIT_DONE
+    except UserError as error:
+        if not quiet:
+            print(f"{error.kind}: {error}", file=sys.stderr, flush=True)
+        return EXIT_USER_ERROR
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_DONE
