@@ -16,6 +16,15 @@ from typing import Any, Union, get_args, get_origin
 _OVERRIDE = re.compile(r"^[A-Za-z_][\w-]*(\.[\w-]+)+=")
 
 
+class Arguments(argparse.Namespace):
+    """What the shared command line parses to."""
+
+    config: list[str]
+    print_config: bool
+    dry_run: bool
+    world_size: int | None
+
+
 def parser(prog: str, description: str, root: type) -> argparse.ArgumentParser:
     """Positional arguments are configuration files and ``section.field=value`` overrides."""
     made = argparse.ArgumentParser(

@@ -1,0 +1,139 @@
+"""megatron-core on the CPU over gloo, unmodified: the only file that adapts torch.
+
+megatron-core names CUDA in factory calls, in RNG handling and in tensor type strings. ``enable`` makes those
+names mean the CPU for the calling process: a torch function mode rewrites devices, and the few functions of
+``torch.cuda`` it calls become their CPU counterparts or do nothing. Nothing here runs on a machine that trains
+on GPUs, and asking for a GPU-only feature is an error in ``plan.py``, never a fallback here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+_CPU = torch.device("cpu")
+_enabled = False
+
+
+def is_enabled() -> bool:
+    return _enabled
+
+
+@contextlib.contextmanager
+def without_compiler() -> Iterator[None]:
+    """While megatron-core is imported: its fusions stay plain functions, and torch's compiler (seconds) is not loaded."""
+    plain = torch.compile
+    torch.compile = lambda model=None, **kwargs: model if model is not None else (lambda wrapped: wrapped)  # type: ignore
+    try:
+        yield
+    finally:
+        torch.compile = plain
+
+
+def enable() -> None:
+    """Call once per process, after megatron-core is imported and before it builds anything. Idempotent."""
+    global _enabled
+    if _enabled:
+        return
+    _enabled = True
+    _replace_cuda_functions()
+    mode = _CudaMeansCpu()
+    mode.__enter__()
+    _keep_mode_in_backward(mode)
+
+
+def _names_cuda(device: Any) -> bool:
+    if isinstance(device, torch.device):
+        return device.type == "cuda"
+    if isinstance(device, str):
+        return device.startswith("cuda")
+    return isinstance(device, int) and not isinstance(device, bool)
+
+
+class _CudaMeansCpu(TorchFunctionMode):
+    """Rewrites CUDA devices in factories, ``.to`` and ``.cuda``; type strings say ``torch.cuda`` as on a GPU."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if _names_cuda(kwargs.get("device")):
+            kwargs = dict(kwargs, device=_CPU)
+        if kwargs.get("pin_memory"):
+            kwargs = dict(kwargs, pin_memory=False)
+        if func in (torch.Tensor.cuda, torch.Tensor.pin_memory):
+            return args[0]
+        if func is torch.Tensor.to and len(args) > 1 and _names_cuda(args[1]):
+            args = (args[0], _CPU, *args[2:])
+        out = func(*args, **kwargs)
+        if func is torch.Tensor.type and len(args) == 1 and not kwargs:
+            out = out.replace("torch.", "torch.cuda.")
+        return out
+
+
+def _keep_mode_in_backward(mode: TorchFunctionMode) -> None:
+    """Custom backward functions allocate too, but ``backward`` runs inside a handler, where the mode is off."""
+    plain = torch.autograd._engine_run_backward
+
+    @functools.wraps(plain)
+    def run_backward(*args, **kwargs):
+        with mode:
+            return plain(*args, **kwargs)
+
+    torch.autograd._engine_run_backward = run_backward
+
+
+class _Inert:
+    """A stream or event of a device that has none."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
+
+    def __enter__(self) -> _Inert:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        return None
+
+    def query(self) -> bool:
+        return True
+
+    def elapsed_time(self, other: Any) -> float:
+        return 0.0
+
+
+def _nothing() -> Callable[..., None]:
+    """A function that does nothing; a new one each time, because torch tells its functions apart by identity."""
+    return lambda *args, **kwargs: None
+
+
+def _replace_cuda_functions() -> None:
+    cuda = torch.cuda
+    inert = _Inert()
+    cuda.current_device = lambda: 0
+    cuda.is_initialized = lambda: True
+    for name in ("set_device", "synchronize", "empty_cache", "set_stream", "_lazy_init"):
+        setattr(cuda, name, _nothing())
+    cuda.Stream = cuda.Event = _Inert  # type: ignore[misc, assignment]
+    cuda.current_stream = lambda *args, **kwargs: inert
+    cuda.default_stream = lambda *args, **kwargs: inert
+    cuda.stream = lambda *args, **kwargs: contextlib.nullcontext()
+    cuda.device = lambda *args, **kwargs: contextlib.nullcontext()
+    for name in ("range_push", "range_pop", "mark"):
+        setattr(cuda.nvtx, name, _nothing())
+    cuda.get_rng_state = cuda.random.get_rng_state = lambda *args, **kwargs: torch.get_rng_state()
+    cuda.set_rng_state = cuda.random.set_rng_state = lambda state, *args, **kwargs: torch.set_rng_state(state)
+    cuda.manual_seed = lambda seed: torch.default_generator.manual_seed(seed)
+    cuda.manual_seed_all = lambda seed: torch.default_generator.manual_seed(seed)
+    cuda.default_generators = (torch.default_generator,)
+    cuda._lazy_call = lambda callback, **kwargs: callback()
+    import megatron.core.tensor_parallel.random as megatron_random  # imports these names by value
+
+    megatron_random._lazy_call = cuda._lazy_call
+    megatron_random._lazy_init = cuda._lazy_init

@@ -1,0 +1,147 @@
+"""Training batches from megatron-core's datasets, and validation windows that see every token once.
+
+Owns every use of the Megatron datasets. The order of samples depends on the data, the seed and the length of the
+run only: sample number ``samples`` is the same for any number of ranks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from megatron_ko.distributed import World
+from megatron_ko.manifest import Manifest, TokenSet
+
+log = logging.getLogger(__name__)
+Batch = dict[str, Tensor]
+# Weighted blends draw a little more than their share of a set; the few samples more keep short runs from running out.
+SPARE_SAMPLES = 8
+
+
+@dataclass(frozen=True)
+class _TokenizerFacts:
+    """What GPTDataset asks of a tokenizer."""
+
+    eod: int
+    vocab_size: int
+    unique_identifiers: dict[str, str]
+    pad: int = -1
+
+
+def build_training_data(
+    manifest: Manifest, mixture: dict[str, float], *, samples: int, sequence_length: int, seed: int, cache: Path
+) -> Any:
+    """Map-style dataset of ``samples`` samples, each ``tokens`` and ``labels`` [S]. Collective: rank 0 builds the index."""
+    from megatron.core.datasets.blended_megatron_dataset_builder import BlendedMegatronDatasetBuilder
+    from megatron.core.datasets.gpt_dataset import GPTDataset, GPTDatasetConfig
+
+    train = manifest.of_split("train")
+    prefixes = [str(train[name].prefix) for name in mixture]
+    content = hashlib.sha256(manifest.path.read_bytes()).hexdigest()[:16]
+    spare = max(0.005, SPARE_SAMPLES / samples / min(mixture.values()))
+    config = GPTDatasetConfig(
+        random_seed=seed,
+        sequence_length=sequence_length,
+        blend_per_split=[(prefixes, list(mixture.values())), None, None],
+        path_to_cache=str(cache / content),  # the content is no part of megatron-core's cache key
+        tokenizer=_TokenizerFacts(
+            manifest.eod_id, manifest.vocab_size, {"fingerprint": manifest.tokenizer_fingerprint}
+        ),
+        reset_position_ids=False,
+        reset_attention_mask=False,
+        eod_mask_loss=False,
+        create_attention_mask=False,
+        mid_level_dataset_surplus=spare,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        datasets = BlendedMegatronDatasetBuilder(GPTDataset, [samples, 0, 0], lambda: True, config).build()
+    return datasets[0]
+
+
+class _Deal(torch.utils.data.Sampler):
+    """Deals samples to micro-batches of one data-parallel rank, from ``consumed`` on."""
+
+    def __init__(self, consumed: int, total: int, global_batch: int, micro_batch: int, rank: int, size: int) -> None:
+        self.consumed, self.total, self.global_batch = consumed, total, global_batch
+        self.micro_batch, self.rank, self.size = micro_batch, rank, size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in range(self.consumed, self.total, self.global_batch):
+            for first in range(step, step + self.global_batch, self.micro_batch * self.size):
+                mine = first + self.rank * self.micro_batch
+                yield list(range(mine, mine + self.micro_batch))
+
+
+def training_batches(
+    dataset: Any, world: World, *, consumed: int, total: int, global_batch: int, micro_batch: int, workers: int
+) -> Iterator[Batch]:
+    """Endless only as the run: micro-batches of this rank, ``tokens`` and ``labels`` [B, S] int64."""
+    deal = _Deal(consumed, total, global_batch, micro_batch, world.data_rank, world.data_size)
+    loader = torch.utils.data.DataLoader(
+        dataset,
+        batch_sampler=deal,
+        num_workers=workers,
+        pin_memory=world.device.type == "cuda",
+        persistent_workers=workers > 0,
+    )
+    for batch in loader:
+        yield _on_device(batch, world)
+
+
+def _on_device(batch: Batch, world: World) -> Batch:
+    wanted = ("tokens", "labels", "loss_mask", "position_ids")
+    moved = {name: batch[name].to(world.device, non_blocking=True) for name in wanted}
+    if world.context_size == 1:
+        return moved
+    from megatron.core.utils import get_batch_on_this_cp_rank
+
+    return get_batch_on_this_cp_rank(moved)
+
+
+def validation_batches(
+    tokens: TokenSet, world: World, *, sequence_length: int, micro_batch: int, max_sequences: int | None
+) -> tuple[int, Iterator[Batch]]:
+    """Number of micro-batches (equal on all ranks) and this rank's; each token of the set is predicted once.
+
+    The set is one stream of documents with EOD between them, cut into windows; places behind the last token, and
+    whole windows that only even out the ranks, carry a loss mask of 0.
+    """
+    stream = np.memmap(f"{tokens.prefix}.bin", dtype=tokens.dtype, mode="r")
+    windows = max(1, -(-(len(stream) - 1) // sequence_length))
+    if max_sequences is not None:
+        windows = min(windows, max_sequences)
+    count = -(-windows // (micro_batch * world.data_size))
+
+    def batches() -> Iterator[Batch]:
+        for index in range(count):
+            first = (index * world.data_size + world.data_rank) * micro_batch
+            rows = [_window(stream, row, windows, sequence_length) for row in range(first, first + micro_batch)]
+            batch = {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+            yield _on_device(batch, world)
+
+    return count, batches()
+
+
+def _window(stream: np.ndarray, row: int, windows: int, length: int) -> Batch:
+    piece = stream[row * length : (row + 1) * length + 1] if row < windows else stream[:0]
+    predicted = max(0, len(piece) - 1)
+    padded = np.zeros(length + 1, dtype=np.int64)
+    padded[: len(piece)] = piece
+    mask = torch.zeros(length)
+    mask[:predicted] = 1.0
+    return {
+        "tokens": torch.from_numpy(padded[:-1].copy()),
+        "labels": torch.from_numpy(padded[1:].copy()),
+        "loss_mask": mask,
+        "position_ids": torch.arange(length),
+    }

@@ -1,0 +1,103 @@
+"""Starts the ranks of one host without torchrun, from one process that has imported everything already.
+
+Owns forking, waiting and ending ranks together: when one ends with an error the others are stopped, and ranks never
+outlive the process that started them. Several hosts are torchrun's or Slurm's business.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import FrameType
+
+from megatron_ko.errors import exit_code_of
+
+_PR_SET_PDEATHSIG = 1
+GRACE_S = 10.0
+Target = Callable[[int, str], "int | None"]
+
+
+def run_ranks(count: int, target: Target, start_method: str = "fork", timeout_s: float | None = None) -> int:
+    """Runs ``target(rank, init_method)`` in ``count`` processes; returns the first exit code that is not 0.
+
+    With ``fork`` the caller may have imported torch, but must not have computed with it or touched CUDA. SIGTERM,
+    SIGINT and SIGUSR1 are passed on to all ranks. After ``timeout_s`` all are killed (exit code 124).
+    """
+    context = multiprocessing.get_context(start_method)
+    with tempfile.TemporaryDirectory(prefix="megatron_ko-") as folder:
+        init_method = f"file://{Path(folder) / 'rendezvous'}"
+        arguments = (target, init_method, os.getpid())
+        ranks = [context.Process(target=_run, args=(rank, *arguments)) for rank in range(count)]
+        with _passing_on_signals(ranks):
+            for process in ranks:
+                process.start()
+            return _wait(ranks, timeout_s)
+
+
+def _run(rank: int, target: Target, init_method: str, parent: int) -> None:
+    """In the new process: dies with its parent, and ends with the exit code of ``target``."""
+    if multiprocessing.get_start_method(allow_none=True) != "forkserver" and os.getppid() == parent:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            sys.exit(1)  # the parent died before the line above
+    os.environ["LOCAL_RANK"] = str(rank)
+    sys.exit(exit_code_of(lambda: target(rank, init_method), quiet=rank != 0))
+
+
+class _passing_on_signals:
+    """While ranks run, signals that ask this process to stop go to them, and it waits for their end."""
+
+    def __init__(self, ranks: list[BaseProcess]) -> None:
+        self.ranks = ranks
+        self.before: dict[int, object] = {}
+
+    def __enter__(self) -> None:
+        import threading
+
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+                self.before[number] = signal.signal(number, self._pass_on)
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        _signal_all(self.ranks, number)
+
+
+def _signal_all(ranks: list[BaseProcess], number: int) -> None:
+    for process in ranks:
+        if process.pid is not None and process.exitcode is None:
+            os.kill(process.pid, number)
+
+
+def _wait(ranks: list[BaseProcess], timeout_s: float | None) -> int:
+    """Waits for all; after the first failure the others get GRACE_S seconds, then SIGKILL."""
+    first_failure = 0
+    deadline = time.monotonic() + timeout_s if timeout_s is not None else None
+    running = list(ranks)
+    while running:
+        multiprocessing.connection.wait([process.sentinel for process in running], timeout=0.5)
+        for process in [p for p in running if p.exitcode is not None]:
+            running.remove(process)
+            code = process.exitcode or 0
+            if code and not first_failure:
+                first_failure = code if code > 0 else 128 - code
+                deadline = time.monotonic() + GRACE_S
+                if code < 0:
+                    name = signal.Signals(-code).name
+                    print(f"rank {ranks.index(process)} was killed by {name}", file=sys.stderr, flush=True)
+        if deadline is not None and time.monotonic() > deadline:
+            first_failure = first_failure or 124
+            _signal_all(running, signal.SIGKILL)
+    return first_failure

@@ -1,0 +1,218 @@
+"""All arithmetic of a run, done once and printed before anything starts.
+
+Owns ``Plan.of``, ``preflight`` (every check that needs no torch, in one call) and ``python -m megatron_ko.plan``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from megatron_ko import flops, memory
+from megatron_ko.config import cli
+from megatron_ko.config.loading import Loaded, load, to_yaml
+from megatron_ko.config.schema import Config
+from megatron_ko.errors import ConfigError, DataError, Problem, exit_code_of
+from megatron_ko.layout import data_problems, layout_rules
+from megatron_ko.manifest import Manifest, check_tokens, read_manifest
+from megatron_ko.run_folder import Checkpoint, check_fits, start_of_run
+from megatron_ko.tokenizer import read_tokenizer_folder
+
+
+@dataclass(frozen=True)
+class SetShare:
+    """One training set in this run: share of the tokens, tokens drawn, passes over the set."""
+
+    name: str
+    share: float
+    tokens: int
+    epochs: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will be. Sizes in sequences (``samples``) and tokens, memory in bytes."""
+
+    world_size: int
+    tensor: int
+    pipeline: int
+    context: int
+    data: int
+    micro_batches: int
+    global_batch_size: int
+    sequence_length: int
+    steps: int
+    vocab_size: int
+    padded_vocab_size: int
+    parameters: int
+    flops_per_token: float
+    memory: memory.RankMemory
+    shares: tuple[SetShare, ...]
+
+    @property
+    def tokens_per_step(self) -> int:
+        return self.global_batch_size * self.sequence_length
+
+    @property
+    def total_samples(self) -> int:
+        return self.steps * self.global_batch_size
+
+    @property
+    def total_tokens(self) -> int:
+        return self.steps * self.tokens_per_step
+
+    @property
+    def layout(self) -> dict[str, int]:
+        names = ("world_size", "tensor", "pipeline", "context", "data")
+        return {name: getattr(self, name) for name in names}
+
+    @staticmethod
+    def of(config: Config, world_size: int, manifest: Manifest | None = None) -> Plan:
+        """``config`` has passed ``layout_rules(world_size)``; without a manifest model.vocab_size is needed."""
+        vocab_size = manifest.vocab_size if manifest else config.model.vocab_size
+        if vocab_size is None:
+            raise ConfigError(
+                [Problem("", "model.vocab_size", "missing; without a data manifest the number of tokens must be given")]
+            )
+        parallel, training = config.parallel, config.training
+        data = world_size // (parallel.tensor * parallel.pipeline * parallel.context)
+        padded = padded_vocab_size(vocab_size, config.model.vocab_multiple)
+        micro_batches = training.global_batch_size // (training.micro_batch_size * data)
+        return Plan(
+            world_size=world_size,
+            tensor=parallel.tensor,
+            pipeline=parallel.pipeline,
+            context=parallel.context,
+            data=data,
+            micro_batches=micro_batches,
+            global_batch_size=training.global_batch_size,
+            sequence_length=training.sequence_length,
+            steps=training.steps,
+            vocab_size=vocab_size,
+            padded_vocab_size=padded,
+            parameters=flops.parameters(config.model, vocab_size),
+            flops_per_token=flops.flops_per_token(config.model, padded, training.sequence_length),
+            memory=memory.rank_memory(
+                config.model,
+                parallel,
+                padded_vocab_size=padded,
+                data_parallel=data,
+                micro_batch_size=training.micro_batch_size,
+                micro_batches=micro_batches,
+                sequence_length=training.sequence_length,
+                bytes_per_weight=2 if config.precision.dtype == "bf16" else 4,
+            ),
+            shares=_shares(config, manifest) if manifest else (),
+        )
+
+    def text(self) -> str:
+        """The plan as a person reads it."""
+        gib = 2**30
+        used = self.memory
+        lines = [
+            f"ranks        {self.world_size} = tensor {self.tensor} x pipeline {self.pipeline} x context {self.context} "
+            f"x data {self.data}",
+            f"model        {self.parameters:,} parameters, vocabulary {self.vocab_size:,} (padded {self.padded_vocab_size:,})",
+            f"batch        {self.global_batch_size} sequences x {self.sequence_length} tokens = {self.tokens_per_step:,} tokens "
+            f"per step, {self.micro_batches} micro-batches",
+            f"run          {self.steps:,} steps, {self.total_tokens:,} tokens, "
+            f"{self.total_tokens * self.flops_per_token:.3g} FLOPs",
+            f"memory       {used.total_bytes / gib:.2f} GiB on the fullest rank (weights {used.weights_bytes / gib:.2f}, "
+            f"gradients {used.gradients_bytes / gib:.2f}, optimizer {used.optimizer_bytes / gib:.2f}, "
+            f"activations {used.activations_bytes / gib:.2f}; closed form, without buffers and fragmentation)",
+        ]
+        for number, item in enumerate(self.shares):
+            head = "data        " if number == 0 else "            "
+            lines.append(f"{head} {item.name:<12} {item.share:6.1%}  {item.tokens:>15,} tokens  {item.epochs:8.2f} epochs")
+        return "\n".join(lines) + "\n"
+
+
+def padded_vocab_size(vocab_size: int, multiple: int) -> int:
+    return -(-vocab_size // multiple) * multiple
+
+
+def mixture_of(config: Config, manifest: Manifest) -> dict[str, float]:
+    """Shares that sum to 1, in the order of their names."""
+    weights = config.data.mixture or manifest.mixture
+    total = sum(weights.values())
+    return {name: weights[name] / total for name in sorted(weights)}
+
+
+def _shares(config: Config, manifest: Manifest) -> tuple[SetShare, ...]:
+    train = manifest.of_split("train")
+    total = config.training.steps * config.training.global_batch_size * config.training.sequence_length
+    return tuple(
+        SetShare(name, share, round(share * total), share * total / train[name].tokens)
+        for name, share in mixture_of(config, manifest).items()
+    )
+
+
+# --- before anything starts ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """A run that may start: everything was checked that can be checked without torch."""
+
+    config: Config
+    manifest: Manifest
+    plan: Plan
+    start: Checkpoint | None
+    """Checkpoint the run continues from, or None."""
+
+
+def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -> Preflight:
+    """Raises ConfigError, DataError or CheckpointError (exit code 2) before any process group exists."""
+    loaded = load(Config, files, overrides, layout_rules(world_size))
+    config = loaded.config
+    manifest = checked_manifest(loaded)
+    plan = Plan.of(config, world_size, manifest)
+    for package, why in (("psutil", "megatron-core hangs while saving without it"),):
+        if importlib.util.find_spec(package) is None:
+            raise ConfigError(f"the package {package} is not installed: {why}; pip install -r requirements.txt")
+    start = start_of_run(config)
+    for checkpoint in (start, config.checkpoint.initial_weights and Checkpoint.read(config.checkpoint.initial_weights)):
+        if checkpoint:
+            check_fits(checkpoint, config.model, plan.vocab_size, manifest.tokenizer_fingerprint)
+    return Preflight(config, manifest, plan, start)
+
+
+def checked_manifest(loaded: Loaded[Config]) -> Manifest:
+    """The data of the run: manifest, token files and tokenizer fit each other and the configuration."""
+    config = loaded.config
+    manifest = read_manifest(config.data.manifest)
+    problems = [loaded.problem(path, message) for path, message in data_problems(config.data, config.model, manifest)]
+    if problems:
+        raise ConfigError(problems)
+    tokenizer = read_tokenizer_folder(manifest.tokenizer_folder)
+    if tokenizer.fingerprint != manifest.tokenizer_fingerprint:
+        raise DataError(
+            f"{manifest.path}: was encoded with tokenizer {manifest.tokenizer_fingerprint[:19]}, but {manifest.tokenizer_folder} "
+            f"is {tokenizer.fingerprint[:19]}; encode the data again"
+        )
+    check_tokens(manifest)
+    return manifest
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Checks a configuration and prints its plan; starts nothing and needs no GPU."""
+    parser = cli.parser("python -m megatron_ko.plan", main.__doc__ or "", Config)
+    return exit_code_of(lambda: show_plan(parser.parse_args(arguments)))
+
+
+def show_plan(arguments: cli.Arguments, world_size: int = 1) -> int:
+    """``--print-config`` or the plan, for ``--world-size`` ranks (or ``world_size``)."""
+    files, overrides = cli.split(arguments.config)
+    world_size = arguments.world_size or world_size
+    loaded = load(Config, files, overrides, layout_rules(world_size))
+    if arguments.print_config:
+        print(to_yaml(loaded.config), end="")
+        return 0
+    manifest = None if loaded.config.model.vocab_size else checked_manifest(loaded)
+    print(Plan.of(loaded.config, world_size, manifest).text(), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,168 @@
+"""The run folder and what a checkpoint says of itself, without torch.
+
+Owns the names inside ``runs/NAME``, finding the newest complete checkpoint by looking, reading ``checkpoint.json``
+and the comparison of a checkpoint with the model and tokenizer of a run (``docs/formats.md``).
+Tensors are ``megatron_ko.checkpoint``'s.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from megatron_ko.config.schema import Config, ModelConfig
+from megatron_ko.errors import CheckpointError
+from megatron_ko.files import atomic_file, read_json
+
+FORMAT = "megatron_ko-checkpoint-1"
+MARKER = "checkpoint.json"
+_STEP = re.compile(r"^step_(\d{8,})$")
+# What may differ between a checkpoint and the run that loads it without changing any weight's meaning.
+_NOT_SHAPE = {"max_sequence_length", "vocab_size", "init_std", "extra"}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A complete checkpoint: its folder and its description."""
+
+    folder: Path
+    step: int
+    samples: int
+    tokens: int
+    model: ModelConfig
+    vocab_size: int
+    padded_vocab_size: int
+    tokenizer_fingerprint: str | None
+    dtype: str
+    optimizer: bool
+    layout: dict[str, int] | None
+    config: dict[str, Any] | None
+
+    @staticmethod
+    def read(folder: Path | str) -> Checkpoint:
+        """Raises CheckpointError when ``folder`` is no checkpoint, half-written, or of another format."""
+        folder = Path(folder).expanduser()
+        marker = folder / MARKER
+        if not folder.is_dir():
+            raise CheckpointError(f"{folder}: no such checkpoint folder; check the path")
+        if not marker.is_file():
+            raise CheckpointError(
+                f"{folder}: is half-written (its marker {MARKER} is missing); use an older checkpoint and delete this one"
+            )
+        data = read_json(marker, error=CheckpointError)
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise CheckpointError(f"{marker}: format is not {FORMAT!r}; it was written by another version")
+        missing = [name for name in (".metadata", "common.pt", "metadata.json") if not (folder / name).is_file()]
+        if missing:
+            raise CheckpointError(f"{folder}: {', '.join(missing)} is missing; the checkpoint was damaged, use another one")
+        names = {field.name for field in dataclasses.fields(Checkpoint)} - {"folder", "model"}
+        try:
+            model = TypeAdapter(ModelConfig).validate_python(data["model"])
+            return Checkpoint(folder=folder, model=model, **{name: data[name] for name in names})
+        except (KeyError, ValidationError) as error:
+            raise CheckpointError(f"{marker}: {str(error).splitlines()[0]}; the file was damaged or edited") from None
+
+    def description(self) -> dict[str, Any]:
+        """The content of ``checkpoint.json``."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "folder"}
+        return {"format": FORMAT, **fields, "model": dataclasses.asdict(self.model)}
+
+
+def checkpoints_of(run: Path | str) -> list[Path]:
+    """Complete checkpoints of a run folder, oldest first."""
+    parent = Path(run).expanduser() / "checkpoints"
+    if not parent.is_dir():
+        return []
+    found = [(int(m.group(1)), p) for p in parent.iterdir() if (m := _STEP.match(p.name)) and (p / MARKER).is_file()]
+    return [path for _, path in sorted(found)]
+
+
+def checkpoint_folder(run: Path | str, step: int) -> Path:
+    return Path(run).expanduser() / "checkpoints" / f"step_{step:08d}"
+
+
+def newest_checkpoint(path: Path | str) -> Checkpoint:
+    """The checkpoint in ``path``, or the newest complete one when ``path`` is a run folder."""
+    path = Path(path).expanduser()
+    if (path / MARKER).is_file() or not (path / "checkpoints").is_dir():
+        return Checkpoint.read(path)
+    complete = checkpoints_of(path)
+    if not complete:
+        raise CheckpointError(f"{path}: holds no complete checkpoint; let the run save one first")
+    return Checkpoint.read(complete[-1])
+
+
+def start_of_run(config: Config) -> Checkpoint | None:
+    """The checkpoint that this run continues from: the newest complete one of its folder, or None."""
+    complete = checkpoints_of(config.run.folder)
+    if not complete:
+        return None
+    if config.checkpoint.resume == "never":
+        raise CheckpointError(
+            f"{complete[-1]}: exists, but checkpoint.resume is never; choose another run.folder or resume: auto"
+        )
+    newest = Checkpoint.read(complete[-1])
+    if not newest.optimizer:
+        raise CheckpointError(
+            f"{newest.folder}: holds weights only, a run cannot continue from it; "
+            "name it in checkpoint.initial_weights of a new run folder"
+        )
+    return newest
+
+
+def check_fits(checkpoint: Checkpoint, model: ModelConfig, vocab_size: int, tokenizer_fingerprint: str) -> None:
+    """Raises CheckpointError listing every difference that makes the weights mean something else."""
+    ours, theirs = dataclasses.asdict(model), dataclasses.asdict(checkpoint.model)
+    problems = [
+        f"model.{name} is {theirs[name]} in the checkpoint and {ours[name]} in the configuration"
+        for name in ours
+        if name not in _NOT_SHAPE and ours[name] != theirs[name]
+    ]
+    if checkpoint.vocab_size != vocab_size:
+        problems.append(f"the vocabulary has {checkpoint.vocab_size} tokens in the checkpoint and {vocab_size} in the data")
+    if checkpoint.tokenizer_fingerprint not in (None, tokenizer_fingerprint):
+        problems.append(
+            f"the tokenizer is {checkpoint.tokenizer_fingerprint[:19]} in the checkpoint and "
+            f"{tokenizer_fingerprint[:19]} in the data"
+        )
+    if problems:
+        raise CheckpointError(
+            f"{checkpoint.folder}: does not fit this run; use its configuration and data or another run.folder\n  "
+            + "\n  ".join(problems)
+        )
+
+
+def cut_metrics(path: Path, last_step: int) -> None:
+    """Removes the lines of ``metrics.jsonl`` after ``last_step`` and a torn last line: a resumed run writes them again."""
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_bytes().splitlines(keepends=True):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue  # the line being written when the run was killed
+        if record["step"] <= last_step and not (record["kind"] == "end"):
+            kept.append(line)
+    with atomic_file(path) as file:
+        file.writelines(kept)
+
+
+def remove_old_checkpoints(run: Path | str, keep: int | None) -> list[Path]:
+    """Deletes all but the newest ``keep`` complete checkpoints; the marker goes first, so none is left half."""
+    import shutil
+
+    if keep is None:
+        return []
+    old = checkpoints_of(run)[:-keep]
+    for folder in old:
+        os.unlink(folder / MARKER)
+        shutil.rmtree(folder)
+    return old

@@ -1,0 +1,157 @@
+"""Documents as Arrow record batches, and the contract of a step.
+
+Owns the columns, whole-column helpers, the result of a step (batch plus reasons), and Parquet shards that appear
+only when they are whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from megatron_ko.files import atomic_file
+
+DOCUMENT = pa.schema(
+    [
+        ("id", pa.string()),
+        ("text", pa.large_string()),
+        ("source", pa.string()),
+        ("lang", pa.string()),
+        ("meta", pa.string()),  # JSON: file, line
+    ]
+)
+FINAL = DOCUMENT.insert(4, pa.field("domain", pa.string())).insert(5, pa.field("split", pa.string()))
+DROPPED = pa.schema(
+    [*DOCUMENT, ("reason", pa.string()), ("step", pa.string()), ("detail", pa.string())]  # detail: JSON or null
+)
+BATCH_BYTES = 8 << 20
+BATCH_ROWS = 4096
+MAX_EXAMPLES = 3
+EXAMPLE_CHARACTERS = 300
+
+
+@dataclass
+class Counts:
+    """What happened to documents; adds up over batches, files and sources."""
+
+    documents_in: int = 0
+    bytes_in: int = 0
+    bad_records: int = 0
+    changed: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    masked: Counter[str] = field(default_factory=Counter)
+    documents_out: int = 0
+    bytes_out: int = 0
+    examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def add(self, other: Counts) -> None:
+        for name in ("documents_in", "bytes_in", "bad_records", "documents_out", "bytes_out"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("changed", "dropped", "masked"):
+            getattr(self, name).update(getattr(other, name))
+        for reason, found in other.examples.items():
+            for example in found:
+                self.add_example(reason, example["id"], example["before"], example["after"])
+
+    def add_example(self, reason: str, identity: str, before: str, after: str | None) -> None:
+        kept = self.examples.setdefault(reason, [])
+        if len(kept) < MAX_EXAMPLES:
+            kept.append({"id": identity, "before": before[:EXAMPLE_CHARACTERS], "after": after and after[:EXAMPLE_CHARACTERS]})
+
+    def wants_example(self, reason: str) -> bool:
+        return len(self.examples.get(reason, ())) < MAX_EXAMPLES
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: dict(sorted(v.items())) if isinstance(v, Counter) else v for name, v in vars(self).items()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Counts:
+        made = cls(**data)
+        for name in ("changed", "dropped", "masked"):
+            setattr(made, name, Counter(data[name]))
+        return made
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """All rows of the batch a step was given; ``reasons`` is null where the row is kept."""
+
+    batch: pa.RecordBatch
+    reasons: pa.Array
+    counts: Counts
+
+
+Step = Callable[[pa.RecordBatch], StepResult]
+
+
+def text_bytes(column: pa.Array) -> int:
+    """UTF-8 bytes of a text column."""
+    return int(pc.sum(pc.binary_length(column)).as_py() or 0)
+
+
+def utf8_buffer(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """``(data: uint8, offsets: [rows + 1] int64)`` of a large_string column, without a copy."""
+    _, offsets, data = column.buffers()
+    starts = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
+    return np.frombuffer(data, np.uint8) if data and data.size else np.zeros(1, np.uint8), starts
+
+
+def with_column(batch: pa.RecordBatch, name: str, column: pa.Array) -> pa.RecordBatch:
+    return batch.set_column(batch.schema.get_field_index(name), batch.schema.field(name), column)
+
+
+def replace_rows(column: pa.Array, rows: Sequence[int], texts: Sequence[str]) -> pa.Array:
+    """The column with ``texts`` at ``rows`` (increasing)."""
+    mask = np.zeros(len(column), bool)
+    mask[list(rows)] = True
+    return pc.replace_with_mask(column, pa.array(mask), pa.array(texts, pa.large_string()))
+
+
+def reasons_column(reasons: Sequence[str | None]) -> pa.Array:
+    return pa.array(reasons, pa.string())
+
+
+def dropped_rows(result: StepResult, step: str, details: Sequence[str | None] | None = None) -> pa.RecordBatch:
+    """The rows a step drops, with the reason."""
+    mask = pc.is_valid(result.reasons)
+    detail = pa.array(details, pa.string()) if details is not None else pa.nulls(len(mask), pa.string())
+    columns = [*result.batch.columns, result.reasons, pa.array([step] * len(mask), pa.string()), detail]
+    return pa.RecordBatch.from_arrays(columns, schema=DROPPED).filter(mask)
+
+
+def kept_rows(result: StepResult) -> pa.RecordBatch:
+    return result.batch.filter(pc.is_null(result.reasons))
+
+
+class Shard:
+    """A Parquet file being written; ``rows`` counts what went in."""
+
+    def __init__(self, writer: pq.ParquetWriter):
+        self._writer = writer
+        self.rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        if batch.num_rows:
+            self._writer.write_batch(batch)
+            self.rows += batch.num_rows
+
+
+@contextlib.contextmanager
+def new_shard(path: Path, schema: pa.Schema) -> Iterator[Shard]:
+    """A shard that appears under ``path`` only when the block ends without an error."""
+    with atomic_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        yield Shard(writer)
+
+
+def read_batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(path) as file:
+        yield from file.iter_batches(BATCH_ROWS, columns=columns)
