@@ -20,7 +20,7 @@ from torch import Tensor
 
 from checkpoint_tools.hf_config import check_exportable, config_json, generation_config_json, read_config
 from checkpoint_tools.store import DTYPES, Store, check_names
-from checkpoint_tools.tokenizer_files import copy_tokenizer, fingerprint, tokenizer_in
+from checkpoint_tools.tokenizer_files import copy_tokenizer, remove_tokenizer, tokenizer_in
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, read_json, write_json
 from megatron_ko.progress import progress
@@ -60,7 +60,6 @@ def open_hf(folder: Path) -> Store:
                 view = shard.get_slice(name)
                 shapes[name], codes[name] = tuple(view.get_shape()), view.get_dtype()
     shapes = {name: shape for name, shape in shapes.items() if not name.endswith(_DERIVED)}
-    tokenizer = tokenizer_in(folder)
     handle = lru_cache(maxsize=1)(_opened)  # names come file by file; only one stays mapped
 
     def read(name: str) -> Tensor:
@@ -76,8 +75,7 @@ def open_hf(folder: Path) -> Store:
         vocab_size=config.vocab_size,
         dtype=_one_dtype(folder, {codes[name] for name in shapes}),
         read=read,
-        tokenizer=tokenizer,
-        tokenizer_fingerprint=fingerprint(tokenizer),
+        tokenizer=tokenizer_in(folder),
         special_ids=config.special_ids,
     )
     check_names(str(folder), {name: store.shape(name) for name in store.names()}, shapes)
@@ -165,17 +163,12 @@ def write_hf(store: Store, folder: Path, max_shard_gb: float) -> None:
 
 def clear_hf(folder: Path) -> None:
     """Removes an earlier export: ``config.json`` first, then only files that an export writes."""
-    for pattern in (
-        "config.json",
-        INDEX,
-        "model*.safetensors",
-        "generation_config.json",
-        "verification.json",
-    ):
+    left_by_a_killed_export = ".*.tmp"
+    written = ("config.json", INDEX, "model*.safetensors", "generation_config.json", "verification.json")
+    for pattern in (*written, left_by_a_killed_export):
         for path in folder.glob(pattern):
             path.unlink()
-    for path in folder.glob(".*.tmp"):  # of an export that was killed
-        path.unlink()
+    remove_tokenizer(folder)
 
 
 def _size(store: Store, name: str) -> int:

@@ -33,7 +33,7 @@ _LLAMA3 = {
 # Fields of model.extra that change how a model is computed, not what: an export may leave them out.
 _RUNTIME_PREFIXES = (
     "recompute_", "tp_comm_", "overlap_", "fp8_", "cpu_offloading", "fine_grained_activation_offloading", "init_method",
-    "batch_p2p_", "cuda_graph_", "cross_entropy_", "attention_backend", "attention_dropout", "hidden_dropout",
+    "num_layers_in_", "account_for_", "pipeline_", "batch_p2p_", "cuda_graph_", "cross_entropy_", "attention_backend", "attention_dropout", "hidden_dropout",
     "deterministic_mode", "distribute_saved_activations", "memory_efficient_layer_norm", "persist_layer_norm",
     "num_layers_at_start_in_bf16", "num_layers_at_end_in_bf16", "first_last_layers_bf16",
 )  # fmt: skip
@@ -117,6 +117,8 @@ def _rope_problems(config: dict[str, Any]) -> Iterator[str]:
             missing = [name for name in _LLAMA3.values() if scaling.get(name) is None]
             if missing:
                 yield f"llama3 rope scaling lacks {', '.join(missing)}; write them"
+            elif not scaling["low_freq_factor"] < scaling["high_freq_factor"]:
+                yield "llama3 rope scaling: low_freq_factor is not below high_freq_factor"
         if scaling.get("partial_rotary_factor", 1.0) != 1.0:
             yield "partial_rotary_factor is not 1; the whole head must be rotated"
     if config.get("partial_rotary_factor", 1.0) != 1.0:

@@ -10,7 +10,6 @@ import importlib.metadata
 import math
 import shutil
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator
 from functools import lru_cache, partial
@@ -21,11 +20,12 @@ from torch import Tensor
 
 from checkpoint_tools import torch_dist
 from checkpoint_tools.store import DTYPES, Store, check_names
-from checkpoint_tools.tokenizer_files import copy_tokenizer, special_ids, tokenizer_in
+from checkpoint_tools.tokenizer_files import copy_tokenizer, remove_tokenizer, special_ids, tokenizer_in
 from checkpoint_tools.weights import STATEFUL_MODULES, Stored, axis_sizes, stored_tensors
+from megatron_ko import launch
 from megatron_ko.config.schema import ModelConfig
-from megatron_ko.errors import EXIT_USER_ERROR, CheckpointError, UserError
-from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json, write_text
+from megatron_ko.errors import CheckpointError
+from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json
 from megatron_ko.flops import head_size
 from megatron_ko.plan import padded_vocab_size
 from megatron_ko.run_folder import MARKER, Checkpoint, newest_checkpoint
@@ -39,9 +39,10 @@ _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 def is_mcore(folder: Path) -> bool:
     """True for a checkpoint folder, whole or not, and for a run folder."""
-    return any(
-        next(folder.glob(p), None) for p in (MARKER, ".metadata", "metadata.json", "*.distcp", "checkpoints")
-    )
+    patterns = [MARKER, ".metadata", "metadata.json", "*.distcp"]
+    if not (folder / "config.json").exists():  # a model's folder may have a folder of this name, too
+        patterns.append("checkpoints")
+    return any(next(folder.glob(pattern), None) for pattern in patterns)
 
 
 def open_mcore(path: Path) -> Store:
@@ -132,13 +133,18 @@ def part_of(whole: Tensor, part: str, model: ModelConfig) -> Tensor:
 # --- writing ---------------------------------------------------------------------------------------------
 
 
-def write_mcore(store: Store, folder: Path) -> None:
-    """Writes the Store as a checkpoint at step 0 without optimizer, to an empty or new ``folder``; marker last."""
+def check_writable(store: Store) -> None:
+    """Raises CheckpointError when the number format is none that training has."""
     if store.dtype not in ("bf16", "fp32"):
         raise CheckpointError(
             f"{store.origin}: tensors are {store.dtype}, a training checkpoint is bf16 or fp32; give dtype=fp32 (keeps "
             "every value) or dtype=bf16"
         )
+
+
+def write_mcore(store: Store, folder: Path) -> None:
+    """Writes the Store as a checkpoint at step 0 without optimizer, to an empty or new ``folder``; marker last."""
+    check_writable(store)
     model = store.model
     padded = padded_vocab_size(store.vocab_size, model.vocab_multiple)
     folder.mkdir(parents=True, exist_ok=True)
@@ -178,7 +184,7 @@ def clear_mcore(folder: Path) -> None:
     for pattern in ("*.distcp", ".*.tmp"):
         for path in folder.glob(pattern):
             path.unlink()
-    shutil.rmtree(folder / "tokenizer", ignore_errors=True)
+    remove_tokenizer(folder / "tokenizer")
 
 
 def _chunks(store: Store, padded: int) -> Iterator[torch_dist.Chunk]:
@@ -226,29 +232,17 @@ def megatron_logits(path: Path, tokens: Tensor, tensor_parallel: int = 1, timeou
     """
     checkpoint = newest_checkpoint(path)
     _check_splits(checkpoint, tensor_parallel)
-    folder, deadline = checkpoint.folder, time.monotonic() + timeout_s
     with tempfile.TemporaryDirectory() as scratch:
         torch.save(tokens, Path(scratch) / "tokens.pt")
-        ranks = torch.multiprocessing.spawn(
-            _logits_rank,
-            (tensor_parallel, str(folder), scratch, timeout_s),
-            nprocs=tensor_parallel,
-            join=False,
-        )
-        assert ranks is not None
-        try:
-            while not ranks.join(timeout=max(0.1, deadline - time.monotonic())):
-                if time.monotonic() >= deadline:
-                    raise CheckpointError(
-                        f"{folder}: megatron-core gave no logits within {timeout_s:.0f} s; use fewer tokens"
-                    )
-        except torch.multiprocessing.ProcessExitedException:
-            if not (message := Path(scratch) / "error.txt").is_file():
-                raise
-            raise CheckpointError(message.read_text(encoding="utf-8")) from None
-        finally:
-            for process in ranks.processes:
-                process.kill()
+        rank = partial(_logits_rank, tensor_parallel, checkpoint.folder, Path(scratch), timeout_s)
+        code = launch.run_ranks(tensor_parallel, rank, "spawn", timeout_s)
+        if code:
+            reason = (
+                f"did not finish within {timeout_s:.0f} s" if code == 124 else f"ended with exit code {code}"
+            )
+            raise CheckpointError(
+                f"{checkpoint.folder}: megatron-core gave no logits, a rank {reason}; see above"
+            )
         return torch.load(Path(scratch) / "logits.pt", weights_only=True)
 
 
@@ -263,27 +257,23 @@ def _check_splits(checkpoint: Checkpoint, tensor_parallel: int) -> None:
         )
 
 
-def _logits_rank(rank: int, size: int, folder: str, scratch: str, timeout_s: float) -> None:
-    """Runs one rank; a user error becomes a message for the process that waits."""
-    warnings.simplefilter("ignore")  # megatron-core's notes on absent optional packages
-    try:
-        _write_logits(rank, size, folder, scratch, timeout_s)
-    except UserError as error:
-        write_text(Path(scratch) / "error.txt", str(error))
-        raise SystemExit(EXIT_USER_ERROR) from None
-
-
-def _write_logits(rank: int, size: int, folder: str, scratch: str, timeout_s: float) -> None:
+def _logits_rank(
+    size: int, folder: Path, scratch: Path, timeout_s: float, rank: int, init_method: str
+) -> None:
     """One rank: builds its part of the model, loads it, and rank 0 writes the gathered logits."""
+    warnings.simplefilter("ignore")  # megatron-core's notes on absent optional packages
     from megatron_ko import distributed
     from megatron_ko.checkpoint import load_weights
     from megatron_ko.config.schema import ParallelConfig, PrecisionConfig, RunConfig
     from megatron_ko.model import build_gpt
 
     checkpoint = Checkpoint.read(folder)
-    tokens = torch.load(Path(scratch) / "tokens.pt", weights_only=True)
-    run, parallel = RunConfig(folder=scratch, device="cpu", timeout_s=timeout_s), ParallelConfig(tensor=size)
-    world = distributed.start(run, parallel, rank, size, f"file://{scratch}/rendezvous")
+    tokens = torch.load(scratch / "tokens.pt", weights_only=True)
+    run, parallel = (
+        RunConfig(folder=str(scratch), device="cpu", timeout_s=timeout_s),
+        ParallelConfig(tensor=size),
+    )
+    world = distributed.start(run, parallel, rank, size, init_method)
     gpt = build_gpt(
         checkpoint.model,
         parallel,
@@ -299,7 +289,6 @@ def _write_logits(rank: int, size: int, folder: str, scratch: str, timeout_s: fl
     parts = [torch.empty_like(part) for _ in range(size)]
     torch.distributed.all_gather(parts, part, group=distributed.tensor_group())
     if rank == 0:
-        torch.save(
-            torch.cat(parts, dim=-1)[..., : checkpoint.vocab_size].clone(), Path(scratch) / "logits.pt"
-        )
+        logits = torch.cat(parts, dim=-1)[..., : checkpoint.vocab_size]
+        torch.save(logits.clone(), scratch / "logits.pt")
     distributed.stop()

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from checkpoint_tools import hf, mcore, verify
+from checkpoint_tools.hf_config import check_exportable
 from checkpoint_tools.options import Compare, FromHf, ToHf
 from checkpoint_tools.store import Store, loses_digits, with_dtype
+from checkpoint_tools.tokenizer_files import info_of
 from checkpoint_tools.weights import parameter_count
 from megatron_ko.config.schema import ModelConfig
 from megatron_ko.errors import CheckpointError, ConfigError
@@ -25,6 +27,7 @@ def to_hf(options: ToHf) -> int:
         options.src, mcore.is_mcore, "a checkpoint or run folder (checkpoint.json)", mcore.open_mcore
     )
     store = _converted(source, options)
+    check_exportable(store.origin, store.model)
     folder = _destination(options.dst, source, options.overwrite, hf.clear_hf, "an export")
     hf.write_hf(store, folder, options.max_shard_gb)
     return _verify(store, hf.open_hf(folder), folder, options)
@@ -36,10 +39,18 @@ def from_hf(options: FromHf) -> int:
     model: ModelConfig = replace(
         source.model, vocab_multiple=options.vocab_multiple, max_sequence_length=length
     )
-    store = _converted(replace(source, model=model), options)
+    tokenizer = info_of(source.tokenizer)
+    own = tokenizer.fingerprint if tokenizer else None
+    store = _converted(replace(source, model=model, tokenizer_fingerprint=own), options)
+    mcore.check_writable(store)
     folder = _destination(options.dst, source, options.overwrite, mcore.clear_mcore, "a checkpoint")
     mcore.write_mcore(store, folder)
-    if store.tokenizer is None:
+    if tokenizer is not None and tokenizer.vocab_size != store.vocab_size:
+        print(
+            f"warning: the tokenizer has {tokenizer.vocab_size:,} tokens, the embedding {store.vocab_size:,} rows; "
+            "training data of this tokenizer will not fit the checkpoint"
+        )
+    if tokenizer is None:
         print(
             f"warning: {source.origin} holds no tokenizer; the checkpoint has no fingerprint that training could check"
         )

@@ -11,16 +11,16 @@ import enum
 import io
 import math
 import pickle
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed._shard._utils import narrow_tensor_by_index
+from torch.distributed.checkpoint.default_planner import DefaultSavePlanner
+from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
 from torch.distributed.checkpoint.metadata import (
     ChunkStorageMetadata,
     Metadata,
@@ -31,6 +31,7 @@ from torch.distributed.checkpoint.metadata import (
 from torch.distributed.checkpoint.planner import (
     LoadItemType,
     LoadPlan,
+    LoadPlanner,
     ReadItem,
     SavePlan,
     TensorWriteData,
@@ -103,7 +104,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
-class _SafeReader(dcp.FileSystemReader):
+class _SafeReader(FileSystemReader):
     """torch's reader, with an index that may hold descriptions only."""
 
     def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
@@ -151,7 +152,7 @@ def _enum_member(owner: Any, name: str) -> Any:
     raise pickle.UnpicklingError(f"it asks for the attribute {name!r} of {owner!r}")
 
 
-class _IntoTensor(dcp.LoadPlanner):
+class _IntoTensor(LoadPlanner):
     """Copies what is read into one tensor."""
 
     def __init__(self, target: Tensor) -> None:
@@ -196,12 +197,16 @@ class Chunk:
 def write(folder: Path, chunks: Iterable[Chunk], objects: dict[str, Any]) -> None:
     """Writes chunks one by one and small Python ``objects``; ``.metadata`` is last."""
     planner = _OneByOne(list(chunks), objects, f"writing {folder.name}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's notes that there is no process group
-        dcp.save({}, storage_writer=dcp.FileSystemWriter(folder), planner=planner, no_dist=True)
+    writer = FileSystemWriter(folder)
+    writer.set_up_storage_writer(is_coordinator=True)
+    # The steps of ``torch.distributed.checkpoint.save`` for one process; it would wrap an error or a Ctrl-C in an exception of its own.
+    plan = writer.prepare_local_plan(planner.create_local_plan())
+    (plan,), index = planner.create_global_plan([plan])
+    (plan,) = writer.prepare_global_plan([plan])
+    writer.finish(index, [writer.write_data(plan, planner).wait()])
 
 
-class _OneByOne(dcp.DefaultSavePlanner):
+class _OneByOne(DefaultSavePlanner):
     """A plan from descriptions; tensors exist only between ``resolve_data`` and their write."""
 
     def __init__(self, chunks: list[Chunk], objects: dict[str, Any], what: str) -> None:

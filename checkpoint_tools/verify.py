@@ -179,6 +179,8 @@ def parity(a: str, b: str, tokens: Tensor, tolerance: float, tensor_parallel: in
         raise CheckpointError(
             f"{a} has {first.shape[-1]} tokens, {b} {second.shape[-1]}; their logits cannot be compared"
         )
+    if not (first.isfinite().all() and second.isfinite().all()):
+        raise CheckpointError(f"{a} and {b}: some logits are not finite; the weights are broken")
     agreement = (first.argmax(-1) == second.argmax(-1)).float().mean().item()
     return Parity(a, b, tokens.numel(), _largest_difference(first, second), agreement, tolerance)
 

@@ -42,6 +42,7 @@ def enable() -> None:
         return
     _enabled = True
     _replace_cuda_functions()
+    _spare_lonely_reduce_scatter()
     mode = _CudaMeansCpu()
     mode.__enter__()
     _keep_mode_in_backward(mode)
@@ -137,3 +138,20 @@ def _replace_cuda_functions() -> None:
 
     megatron_random._lazy_call = cuda._lazy_call
     megatron_random._lazy_init = cuda._lazy_init
+
+
+def _spare_lonely_reduce_scatter() -> None:
+    """With one data-parallel rank the gradients are where they belong; gloo would copy all of them three times."""
+    import torch.distributed as dist
+    from megatron.core.distributed import param_and_grad_buffer
+
+    plain = param_and_grad_buffer.dist_reduce_scatter_func
+
+    def reduce_scatter(output: torch.Tensor, given: torch.Tensor, *, group: Any, async_op: bool, **kwargs: Any) -> Any:
+        if dist.get_world_size(group) > 1 or async_op:
+            return plain(output, given, group=group, async_op=async_op, **kwargs)
+        if output.data_ptr() != given.data_ptr():
+            output.copy_(given.view_as(output))
+        return None
+
+    param_and_grad_buffer.dist_reduce_scatter_func = reduce_scatter

@@ -49,7 +49,7 @@ def import_megatron(device: str) -> None:
         import megatron.core.datasets.blended_megatron_dataset_builder
         import megatron.core.dist_checkpointing
         import megatron.core.distributed
-        import megatron.core.models.gpt
+        import megatron.core.models.gpt.gpt_layer_specs
         import megatron.core.optimizer
         import megatron.core.pipeline_parallel  # noqa: F401
     if device == "cpu":
@@ -64,6 +64,7 @@ def start(
     init_method: str = "env://",
 ) -> World:
     """Joins the process group and builds megatron-core's groups; rank and size default to torchrun's environment."""
+    _hush_megatron()
     rank = int(os.environ.get("RANK", 0)) if rank is None else rank
     world_size = int(os.environ.get("WORLD_SIZE", 1)) if world_size is None else world_size
     local_rank = int(os.environ.get("LOCAL_RANK", rank))
@@ -100,6 +101,12 @@ def start(
         is_first_stage=parallel_state.is_pipeline_first_stage(),
         is_last_stage=parallel_state.is_pipeline_last_stage(),
     )
+
+
+def _hush_megatron() -> None:
+    """Notes of torch on how megatron-core calls it, which no user can act on."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
+    warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
 
 
 def stop() -> None:

@@ -64,13 +64,13 @@ def write_json(path: Path | str, value: Any) -> None:
 
 
 def read_json(path: Path | str, *, error: type[Exception] = DataError) -> Any:
-    """Raises ``error`` (what, where, what to do) when the file is missing or not JSON."""
+    """Raises ``error`` (what, where, what to do) when the file cannot be read or is not JSON."""
     path = Path(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise error(f"{path}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
+    except OSError as problem:
+        raise error(f"{path}: cannot be read ({problem.strerror}); check the path") from None
+    except (ValueError, RecursionError) as problem:
         raise error(f"{path}: not valid JSON ({problem}); write it again") from None
 
 

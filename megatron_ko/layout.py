@@ -157,7 +157,7 @@ def _extra_fields(run: RunConfig, model: ModelConfig) -> Found:
             yield f"model.extra.{name}", f"is not a field of megatron-core's TransformerConfig{hint}"
         elif name in OWNED_FIELDS:
             yield f"model.extra.{name}", f"is set by {OWNED_FIELDS[name]}; write it there"
-        elif run.device == "cpu" and name in GPU_ONLY_FIELDS and model.extra[name]:
+        elif run.device == "cpu" and name in GPU_ONLY_FIELDS and model.extra[name] not in (None, False, "none"):
             yield f"model.extra.{name}", f"{model.extra[name]!r} needs a GPU, but run.device is cpu; remove it"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import math
+import warnings
 from typing import Any
 
 import torch
@@ -78,7 +79,9 @@ def transformer_config(model: ModelConfig, parallel: ParallelConfig, precision: 
     )
     if precision.fp8 != "none":
         fields.update(fp8="hybrid", fp8_recipe=precision.fp8)
-    return TransformerConfig(**{**fields, **model.extra})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="full scope is deprecated")  # a default of megatron-core itself
+        return TransformerConfig(**{**fields, **model.extra})
 
 
 def uses_transformer_engine(device: str) -> bool:
@@ -128,6 +131,7 @@ def build_gpt(
         position_embedding_type="rope",
         rotary_base=model.rope.base,
     )
+    _mark_split_weights(gpt)
     gpt.to(device)
     if isinstance(model.rope.scaling, Llama3RopeScaling):
         gpt.rotary_pos_emb.inv_freq = llama3_frequencies(gpt.rotary_pos_emb.inv_freq, model.rope.scaling)
@@ -136,6 +140,20 @@ def build_gpt(
     if seed is not None:
         initialise(gpt, model, vocab_size, seed)
     return gpt
+
+
+def _mark_split_weights(gpt: Any) -> None:
+    """Marks weights that are split over tensor-parallel ranks, so that the gradient norm counts every part.
+
+    megatron-core sets these marks only while it initialises weights, which is our business.
+    """
+    from megatron.core.tensor_parallel import layers
+
+    axes = {layers.ColumnParallelLinear: 0, layers.RowParallelLinear: 1, layers.VocabParallelEmbedding: 0}
+    for module in gpt.modules():
+        weight = getattr(module, "weight", None)
+        if type(module) in axes and weight is not None and not getattr(weight, "tensor_model_parallel", False):
+            layers.set_tensor_model_parallel_attributes(weight, True, axes[type(module)], 1)
 
 
 def llama3_frequencies(frequencies: Tensor, scaling: Llama3RopeScaling) -> Tensor:

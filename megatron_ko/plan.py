@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from megatron_ko import flops, memory
 from megatron_ko.config import cli
@@ -16,7 +17,7 @@ from megatron_ko.config.schema import Config
 from megatron_ko.errors import ConfigError, DataError, Problem, exit_code_of
 from megatron_ko.layout import data_problems, layout_rules
 from megatron_ko.manifest import Manifest, check_tokens, read_manifest
-from megatron_ko.run_folder import Checkpoint, check_fits, start_of_run
+from megatron_ko.run_folder import Checkpoint, check_fits, folder_problem, start_of_run
 from megatron_ko.tokenizer import read_tokenizer_folder
 
 
@@ -166,6 +167,8 @@ def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -
     """Raises ConfigError, DataError or CheckpointError (exit code 2) before any process group exists."""
     loaded = load(Config, files, overrides, layout_rules(world_size))
     config = loaded.config
+    if problem := folder_problem(config.run.folder):
+        raise ConfigError([loaded.problem("run.folder", problem)])
     manifest = checked_manifest(loaded)
     plan = Plan.of(config, world_size, manifest)
     for package, why in (("psutil", "megatron-core hangs while saving without it"),):
@@ -198,19 +201,23 @@ def checked_manifest(loaded: Loaded[Config]) -> Manifest:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Checks a configuration and prints its plan; starts nothing and needs no GPU."""
     parser = cli.parser("python -m megatron_ko.plan", main.__doc__ or "", Config)
-    return exit_code_of(lambda: show_plan(parser.parse_args(arguments)))
+    return exit_code_of(lambda: show_plan(parser.parse_intermixed_args(arguments)))
 
 
 def show_plan(arguments: cli.Arguments, world_size: int = 1) -> int:
-    """``--print-config`` or the plan, for ``--world-size`` ranks (or ``world_size``)."""
+    """``--print-config`` or the plan, for ``--world-size`` ranks (or ``world_size``).
+
+    The data may be missing when the configuration says the vocabulary; what is there is checked.
+    """
     files, overrides = cli.split(arguments.config)
-    world_size = arguments.world_size or world_size
-    loaded = load(Config, files, overrides, layout_rules(world_size))
+    ranks = arguments.world_size or (None if arguments.print_config else world_size)
+    loaded = load(Config, files, overrides, layout_rules(ranks))
     if arguments.print_config:
         print(to_yaml(loaded.config), end="")
         return 0
-    manifest = None if loaded.config.model.vocab_size else checked_manifest(loaded)
-    print(Plan.of(loaded.config, world_size, manifest).text(), end="")
+    planned_only = loaded.config.model.vocab_size and not Path(loaded.config.data.manifest).expanduser().exists()
+    manifest = None if planned_only else checked_manifest(loaded)
+    print(Plan.of(loaded.config, ranks or world_size, manifest).text(), end="")
     return 0
 
 

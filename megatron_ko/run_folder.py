@@ -17,9 +17,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from megatron_ko.config.fields import Flag, NonNegativeInt, PositiveInt
 from megatron_ko.config.schema import Config, ModelConfig
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, read_json
+from megatron_ko.flops import head_size
 
 FORMAT = "megatron_ko-checkpoint-1"
 MARKER = "checkpoint.json"
@@ -33,15 +35,15 @@ class Checkpoint:
     """A complete checkpoint: its folder and its description."""
 
     folder: Path
-    step: int
-    samples: int
-    tokens: int
+    step: NonNegativeInt
+    samples: NonNegativeInt
+    tokens: NonNegativeInt
     model: ModelConfig
-    vocab_size: int
-    padded_vocab_size: int
+    vocab_size: PositiveInt
+    padded_vocab_size: PositiveInt
     tokenizer_fingerprint: str | None
     dtype: str
-    optimizer: bool
+    optimizer: Flag
     layout: dict[str, int] | None
     config: dict[str, Any] | None
 
@@ -58,16 +60,16 @@ class Checkpoint:
             )
         data = read_json(marker, error=CheckpointError)
         if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise CheckpointError(f"{marker}: format is not {FORMAT!r}; it was written by another version")
+            raise CheckpointError(f"{marker}: format is not {FORMAT!r}; it was written by another version, use that one or another checkpoint")
         missing = [name for name in (".metadata", "common.pt", "metadata.json") if not (folder / name).is_file()]
         if missing:
             raise CheckpointError(f"{folder}: {', '.join(missing)} is missing; the checkpoint was damaged, use another one")
-        names = {field.name for field in dataclasses.fields(Checkpoint)} - {"folder", "model"}
         try:
-            model = TypeAdapter(ModelConfig).validate_python(data["model"])
-            return Checkpoint(folder=folder, model=model, **{name: data[name] for name in names})
-        except (KeyError, ValidationError) as error:
-            raise CheckpointError(f"{marker}: {str(error).splitlines()[0]}; the file was damaged or edited") from None
+            return TypeAdapter(Checkpoint).validate_python({**data, "folder": folder})
+        except ValidationError as error:
+            item = error.errors()[0]
+            where = ".".join(map(str, item["loc"]))
+            raise CheckpointError(f"{marker}: {where}: {item['msg']}; it was damaged or edited, use another one") from None
 
     def description(self) -> dict[str, Any]:
         """The content of ``checkpoint.json``."""
@@ -82,6 +84,17 @@ def checkpoints_of(run: Path | str) -> list[Path]:
         return []
     found = [(int(m.group(1)), p) for p in parent.iterdir() if (m := _STEP.match(p.name)) and (p / MARKER).is_file()]
     return [path for _, path in sorted(found)]
+
+
+def folder_problem(run: Path | str) -> str | None:
+    """Why nothing can be written to the run folder, or None."""
+    folder = Path(run).expanduser().absolute()
+    nearest = next(path for path in (folder, *folder.parents) if os.path.exists(path))
+    if not nearest.is_dir():
+        return f"{nearest} is a file, not a folder; choose another run.folder"
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return f"{nearest} cannot be written to by this user; choose another run.folder"
+    return None
 
 
 def checkpoint_folder(run: Path | str, step: int) -> Path:
@@ -119,7 +132,7 @@ def start_of_run(config: Config) -> Checkpoint | None:
 
 def check_fits(checkpoint: Checkpoint, model: ModelConfig, vocab_size: int, tokenizer_fingerprint: str) -> None:
     """Raises CheckpointError listing every difference that makes the weights mean something else."""
-    ours, theirs = dataclasses.asdict(model), dataclasses.asdict(checkpoint.model)
+    ours, theirs = ({**dataclasses.asdict(m), "head_size": head_size(m)} for m in (model, checkpoint.model))
     problems = [
         f"model.{name} is {theirs[name]} in the checkpoint and {ours[name]} in the configuration"
         for name in ours
@@ -149,8 +162,8 @@ def cut_metrics(path: Path, last_step: int) -> None:
             record = json.loads(line)
         except ValueError:
             continue  # the line being written when the run was killed
-        if record["step"] <= last_step and not (record["kind"] == "end"):
-            kept.append(line)
+        if record["step"] <= last_step and record["kind"] != "end":
+            kept.append(line.rstrip(b"\n") + b"\n")
     with atomic_file(path) as file:
         file.writelines(kept)
 

@@ -30,8 +30,10 @@ log = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains a GPT on megatron-core. Under torchrun or Slurm each process is a rank; alone it starts --ranks."""
     parser = cli.parser("python -m megatron_ko.train", main.__doc__ or "", Config)
-    parser.add_argument("--ranks", type=int, default=1, metavar="N", help="ranks to start on this host (without torchrun)")
-    given = parser.parse_args(arguments)
+    parser.add_argument("--ranks", type=cli.positive, default=1, metavar="N", help="ranks to start on this host (without torchrun)")
+    given = parser.parse_intermixed_args(arguments)
+    if given.world_size and not (given.dry_run or given.print_config):
+        parser.error("--world-size plans only (with --dry-run); --ranks N or torchrun starts ranks")
     rank = int(os.environ.get("RANK", 0))
     return exit_code_of(lambda: _main(given), quiet=rank != 0)
 

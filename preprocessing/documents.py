@@ -153,5 +153,7 @@ def new_shard(path: Path, schema: pa.Schema) -> Iterator[Shard]:
 
 
 def read_batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """One batch per row group, so that shards written side by side are read side by side."""
     with pq.ParquetFile(path) as file:
-        yield from file.iter_batches(BATCH_ROWS, columns=columns)
+        for group in range(file.num_row_groups):
+            yield from file.read_row_group(group, columns=columns).combine_chunks().to_batches()

@@ -97,7 +97,7 @@ def standard_library(max_bytes: int, seed: int) -> list[Path]:
     """Modules in an order given by the seed until ``max_bytes``, then sorted by name."""
     root = Path(sysconfig.get_paths()["stdlib"])
     modules = [p for p in sorted(root.rglob("*.py")) if not _left_out(p.relative_to(root))]
-    modules.sort(key=lambda p: xxhash.xxh64_intdigest(str(p.relative_to(root)), seed))
+    modules.sort(key=lambda p: xxhash.xxh64_intdigest(str(p.relative_to(root)).encode(), seed))
     chosen, taken = [], 0
     for module in modules:
         size = module.stat().st_size

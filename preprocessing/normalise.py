@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 _LINE_ENDS = re.compile("\r\n?|[\u0085\u2028\u2029]")
 # C0 without tab and line feed, C1, soft hyphen, zero-width space and non-joiner, bidi marks, word joiner and
@@ -20,11 +21,13 @@ _ESCAPES = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 # The zero-width joiner holds emoji together; elsewhere it is noise.
 _JOINER = re.compile("(?<![\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])\u200d|\u200d(?![\u2600-\u27bf\U0001f000-\U0001faff])")
-_CODE_INVISIBLE = re.compile("[\u0000-\u0008\u000b\u000e-\u001f\u007f\ufeff\ufffe\uffff]")
+CODE_INVISIBLE_CLASS = "\u0000-\u0008\u000b\u000e-\u001f\u007f\ufeff\ufffe\uffff"
+_CODE_INVISIBLE = re.compile(f"[{CODE_INVISIBLE_CLASS}]")
 # U+2581 stands for the space inside SentencePiece pieces and would come back as one.
 _LOWER_BLOCK = "\u2581"
 
-_JAMO = re.compile("[\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7fb]+")
+JAMO_HINT = "[\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7fb]"
+_JAMO = re.compile(f"{JAMO_HINT}+")
 _OLD_SYLLABLE = re.compile(
     "[\u1100-\u115e\ua960-\ua97c][\u1161-\u11a7\ud7b0-\ud7c6][\u11a8-\u11ff\ud7cb-\ud7fb]?|"
     "(?P<stray>[\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7fb])"
@@ -36,9 +39,13 @@ _URL = r"(?P<url>(?:https?://|www\.)[!-~]+)"
 EMOTIONS = "ㄱ-ㅎㅏ-ㅣ!?~♡♥☆★♪^"
 _RUNS = re.compile(rf"{_URL}|(?P<run>(?P<one>[{EMOTIONS}])(?P=one){{2,}})|(?P<dots>\.{{4,}}|…{{2,}})|(?P<bar>[ㅡ―─]{{4,}})")
 
+# RE2 has no back-references: rows with a doubled emotion, dots or bars
+RUN_HINT = "|".join([r"[!?~^♡♥☆★♪]{2}", "[ㄱ-ㅎㅏ-ㅣ]{2}", r"\.{4}", "…{2}", "[ㅡ―─]{4}"])
+
 _BLANKS = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f]")
 _INNER_BLANKS = re.compile(r"(?<=\S)(?: {2,}|\t[ \t]*| +\t[ \t]*)(?=\S)")
 _TRAILING_BLANKS = re.compile(r"[ \t]+$", re.MULTILINE)
+_FENCED = re.compile(r"(^```[^`\n]*\n.*?^```[ \t]*$)", re.MULTILINE | re.DOTALL)
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
 
@@ -93,11 +100,16 @@ def squeeze(text: str, longest: int) -> str:
 
 
 def collapse_blanks(text: str) -> str:
-    """One blank between words, none at line ends, one empty line at most; indentation stays."""
-    text = _BLANKS.sub(" ", text)
-    text = _TRAILING_BLANKS.sub("", text)
-    text = _INNER_BLANKS.sub(" ", text)
-    return _EMPTY_LINES.sub("\n\n", text).strip("\n").rstrip()
+    """One blank between words, none at line ends, one empty line at most; indentation and fenced code stay."""
+    text = _TRAILING_BLANKS.sub("", _BLANKS.sub(" ", text))
+    return outside_fences(text, lambda part: _EMPTY_LINES.sub("\n\n", _INNER_BLANKS.sub(" ", part))).strip()
+
+
+def outside_fences(text: str, change: Callable[[str], str]) -> str:
+    """``change`` applied to what is not fenced code (``` ... ```)."""
+    if "```" not in text:
+        return change(text)
+    return "".join(part if part.startswith("```") else change(part) for part in _FENCED.split(text))
 
 
 def end_code(text: str) -> str:

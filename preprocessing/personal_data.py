@@ -41,7 +41,7 @@ _ACCOUNT = re.compile(
 )
 _DATE = re.compile(r"(?:19|20)[0-9]{2}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12][0-9]|3[01])")
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_IP = re.compile(rf"(?<![0-9A-Za-z_.])(?:{_BYTE}\.){{3}}{_BYTE}(?![0-9A-Za-z_])(?!\.[0-9])")
+_IP = re.compile(rf"(?<![0-9A-Za-z_.])(?:{_BYTE}\.){{3}}{_BYTE}(?![0-9A-Za-z_])(?!\.[0-9A-Za-z])(?!/[0-9])")
 _VERSION = re.compile(r"(?:버전|판|version|release|ver\.?|\bv)[ :=]{0,2}$", re.IGNORECASE)
 
 
@@ -74,7 +74,7 @@ def _account(match: re.Match[str]) -> str | None:
 
 
 def _ip(match: re.Match[str]) -> str | None:
-    """Addresses that can belong to somebody; not private or local ones, and not version numbers."""
+    """Addresses that can belong to somebody; not private or local ones, networks (/24), or version numbers."""
     a, b, c, d = (int(part) for part in match[0].split("."))
     local = a in (0, 10, 127) or a >= 224 or (a == 192 and b == 168) or (a == 172 and 16 <= b < 32) or (a, b) == (169, 254)
     small = max(a, b, c, d) < 20

@@ -149,7 +149,7 @@ def _row(record: dict[str, Any], number: int, label: str, source: str, item: Jso
         identity = f"{label}:{number}"
     identity = str(identity)
     if item.templates:
-        chosen = xxhash.xxh64_intdigest(identity, seed) % len(item.templates)
+        chosen = xxhash.xxh64_intdigest(identity.encode("utf-8"), seed) % len(item.templates)
         text = _PLACE.sub(lambda place: _text_of(record, place[1]), item.templates[chosen])
     else:
         text = _text_of(record, item.text_field)

@@ -92,7 +92,7 @@ class DomainConfig:
 class ProseRules:
     min_characters: PositiveInt | None = 40
     """Shortest document in characters."""
-    max_characters: PositiveInt | None = 2_000_000
+    max_characters: PositiveInt | None = 10_000_000
     """Longest document in characters."""
     min_hangul_ratio: Fraction | None = None
     """Hangul syllables over letters and digits, at least."""
@@ -101,8 +101,8 @@ class ProseRules:
     max_bullet_lines: Fraction | None = 0.9
     """Share of lines that start with a bullet, at most (documents of five lines or more)."""
     max_repeated_lines: Fraction | None = 0.3
-    """Share of lines seen before in the document, at most (documents of five lines or more)."""
-    max_repeated_words: Fraction | None = 0.5
+    """Visible characters in lines seen before in the document, as a share, at most (five lines or more)."""
+    max_repeated_words: Fraction | None = 0.6
     """Share of three-word sequences seen before in the document, at most (documents of thirty words or more)."""
     max_jamo_ratio: Fraction | None = 0.3
     """Single jamo other than laughter and tears over Hangul, at most."""
@@ -120,8 +120,6 @@ class KoreanRules(ProseRules):
     """Shortest document in characters."""
     min_hangul_ratio: Fraction | None = 0.2
     """Hangul syllables over letters and digits, at least."""
-    max_repeated_lines: Fraction | None = 0.374
-    """Share of lines seen before in the document, at most (documents of five lines or more)."""
 
 
 @section
@@ -136,6 +134,10 @@ class EnglishRules(ProseRules):
 class MixedRules(ProseRules):
     min_characters: PositiveInt | None = 20
     """Shortest document in characters."""
+    max_repeated_lines: Fraction | None = None
+    """Off: names and code are the same in both languages."""
+    max_repeated_words: Fraction | None = None
+    """Off: names and code are the same in both languages."""
 
 
 @section
@@ -185,7 +187,7 @@ class DeduplicateConfig:
 @section
 class BalanceConfig:
     valid_fraction: OpenFraction = 0.02
-    """Share of a domain's documents, by hash of the id, that validate; at least one document."""
+    """Share of a domain's bytes that validates, documents chosen by hash of the id; at least one document."""
     token_budget: PositiveInt | None = None
     """Tokens of the training run to plan for: epochs per domain are reported, shares follow UniMax if none are given."""
     max_epochs: PositiveFloat = 4.0

@@ -36,8 +36,15 @@ def parser(prog: str, description: str, root: type) -> argparse.ArgumentParser:
     made.add_argument("config", nargs="*", help="CONFIG.yaml [more.yaml ...] [section.field=value ...]")
     made.add_argument("--print-config", action="store_true", help="print the resolved configuration and stop")
     made.add_argument("--dry-run", action="store_true", help="check everything, print the plan and stop")
-    made.add_argument("--world-size", type=int, metavar="N", help="ranks to plan for (with --dry-run)")
+    made.add_argument("--world-size", type=positive, metavar="N", help="ranks to plan for (with --dry-run)")
     return made
+
+
+def positive(text: str) -> int:
+    """Type of an argument that counts something, such as ranks."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
+    return int(text)
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

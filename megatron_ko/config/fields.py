@@ -6,10 +6,12 @@ never converted (the text "8" is not the number 8), and the sentence under a fie
 
 from __future__ import annotations
 
-from typing import Annotated, Any, dataclass_transform
+from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, Strict
+from pydantic import AfterValidator, ConfigDict, Field, Strict
 from pydantic.dataclasses import dataclass
+from typing_extensions import dataclass_transform  # in typing from Python 3.11 on
 
 RULES = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
@@ -21,10 +23,24 @@ def section(cls: type) -> Any:
 
 
 Flag = Annotated[bool, Strict()]
-PositiveInt = Annotated[int, Strict(), Field(gt=0)]
-NonNegativeInt = Annotated[int, Strict(), Field(ge=0)]
+INT64_MAX = 2**63 - 1
+PositiveInt = Annotated[int, Strict(), Field(gt=0, le=INT64_MAX)]
+NonNegativeInt = Annotated[int, Strict(), Field(ge=0, le=INT64_MAX)]
+Seed = Annotated[int, Strict(), Field(ge=0, lt=2**32)]  # numpy's RandomState, which orders the samples, takes 32 bits
 PositiveFloat = Annotated[float, Strict(), Field(gt=0)]
 NonNegativeFloat = Annotated[float, Strict(), Field(ge=0)]
 Fraction = Annotated[float, Strict(), Field(ge=0, le=1)]
 OpenFraction = Annotated[float, Strict(), Field(ge=0, lt=1)]
-FilePath = Annotated[str, Field(min_length=1)]
+
+
+def _possible_path(path: str) -> str:
+    if "\0" in path:
+        raise ValueError("contains a NUL character; remove it")
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError("there is no such user with a home folder; write the path out") from None
+    return path
+
+
+FilePath = Annotated[str, Field(min_length=1), AfterValidator(_possible_path)]

@@ -22,7 +22,8 @@ from megatron_ko.errors import ConfigError, Problem
 C = TypeVar("C")
 Keys = tuple[str, ...]
 COMMAND_LINE = "command line"
-MAX_FILE_BYTES = 4 << 20
+MAX_FILE_BYTES = 1 << 20
+MAX_DEPTH = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,14 +58,14 @@ def load(root: type[C], files: Sequence[str], overrides: Sequence[str], rules: S
         tree.add_file(file)
     for override in overrides:
         tree.add_override(override)
-    if tree.problems:
+    if not tree.complete:
         raise ConfigError(tree.problems)
-    problems = []
+    problems = tree.problems
     config = None
     try:
         config = _adapter(root).validate_python(tree.data)
     except ValidationError as error:
-        problems = [_explain(root, tree, item) for item in error.errors(include_url=False)]
+        problems += [_explain(root, tree, item) for item in error.errors(include_url=False)]
     problems += _broken_rules(root, tree, rules)
     if problems or config is None:
         raise ConfigError(sorted(problems, key=_by_place))
@@ -91,47 +92,50 @@ class _Tree:
         self.data: dict[str, Any] = {}
         self.places: dict[Keys, str] = {}
         self.problems: list[Problem] = []
+        self.complete = True
+        """Every file and override could be read; only then can a key be called missing."""
 
     def add_file(self, file: str) -> None:
-        path = Path(file).expanduser()
         try:
+            path = Path(file).expanduser()
             if path.stat().st_size > MAX_FILE_BYTES:
                 raise ValueError(f"larger than {MAX_FILE_BYTES} bytes; is this a configuration?")
             node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
         except OSError as error:
-            self.problems.append(Problem(file, "", f"cannot be read ({error.strerror}); check the path"))
-            return
-        except (ValueError, yaml.YAMLError, RecursionError) as error:
-            self.problems.append(_syntax_problem(file, error))
-            return
-        if node is None:
-            return
-        if not isinstance(node, yaml.MappingNode):
-            self.problems.append(Problem(f"{file}:1", "", "is not a mapping; write 'section:' lines"))
-            return
-        try:
-            self._merge(self.data, node, (), file)
-        except RecursionError:
-            self.problems.append(Problem(file, "", "is nested too deeply; a configuration has a few levels"))
+            remedy = "an override is written section.field=value" if "=" in file else "check the path"
+            self._unreadable(Problem(file, "", f"cannot be read ({error.strerror}); {remedy}"))
+        except (ValueError, yaml.YAMLError, RuntimeError) as error:  # RuntimeError: ~name of an unknown user
+            self._unreadable(_syntax_problem(file, error))
+        else:
+            if isinstance(node, yaml.MappingNode):
+                self._merge(self.data, node, (), file)
+            elif node is not None:
+                self._unreadable(Problem(f"{file}:1", "", "is not a mapping; write 'section:' lines"))
+
+    def _unreadable(self, problem: Problem) -> None:
+        self.problems.append(problem)
+        self.complete = False
 
     def add_override(self, override: str) -> None:
         key, equals, text = override.partition("=")
         keys = tuple(key.split("."))
         if not equals or not all(keys):
             message = f"{override!r} is neither a file nor an override; write section.field=value"
-            self.problems.append(Problem(COMMAND_LINE, "", message))
-            return
+            return self._unreadable(Problem(COMMAND_LINE, "", message))
         try:
             node = yaml.compose(text, Loader=_Loader)
-            value = None if node is None else self._value(node, keys, COMMAND_LINE)
-        except (yaml.YAMLError, RecursionError) as error:
-            self.problems.append(Problem(COMMAND_LINE, key, f"cannot parse {text!r}: {_first_line(error)}"))
-            return
+        except yaml.YAMLError as error:
+            return self._unreadable(Problem(COMMAND_LINE, key, f"cannot parse {_shown(text)}: {_first_line(error)}"))
         target = self.data
         for part in keys[:-1]:
             if not isinstance(target.get(part), dict):
                 target[part] = {}
             target = target[part]
+        self._forget(keys)
+        value = None if node is None else self._value(node, keys, COMMAND_LINE)
+        if keys[-1] == "type" and target.get("type", value) != value:
+            for name in [n for n in target if self.places.get((*keys[:-1], n)) != COMMAND_LINE]:
+                del target[name]  # another variant starts afresh, as in files
         target[keys[-1]] = value
         self.places[keys] = COMMAND_LINE
 
@@ -141,17 +145,27 @@ class _Tree:
             if isinstance(value_node, yaml.MappingNode) and isinstance(target.get(name), dict):
                 if _changes_variant(target[name], value_node):
                     target[name] = {}
+                    self._forget(keys)
                 self._merge(target[name], value_node, keys, file)
             else:
+                if isinstance(target.get(name), (dict, list)):
+                    self._forget(keys)
                 target[name] = self._value(value_node, keys, file)
+
+    def _forget(self, above: Keys) -> None:
+        """The places of keys below ``above``: they were replaced."""
+        self.places = {keys: place for keys, place in self.places.items() if keys == above or keys[: len(above)] != above}
 
     def _items(self, node: yaml.MappingNode, above: Keys, file: str) -> Iterable[tuple[Keys, yaml.Node]]:
         seen: dict[str, int] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
-            name = key_node.value if isinstance(key_node, yaml.ScalarNode) else repr(key_node.value)
-            keys = (*above, name)
             where = file if file == COMMAND_LINE else f"{file}:{line}"
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._unreadable(Problem(where, ".".join(above), "a key is a list or a mapping; write a name"))
+                continue
+            name = key_node.value
+            keys = (*above, name)
             if name in seen:
                 message = f"is written twice, first on line {seen[name]}; keep one"
                 self.problems.append(Problem(where, ".".join(keys), message))
@@ -177,6 +191,7 @@ class _Loader(yaml.SafeLoader):
     """YAML with the core schema of version 1.2, without anchors and explicit tags."""
 
     yaml_implicit_resolvers: dict = {}
+    depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
@@ -184,11 +199,18 @@ class _Loader(yaml.SafeLoader):
             raise yaml.composer.ComposerError(None, None, "anchors are not supported; repeat it", event.start_mark)
         if getattr(event, "tag", None):
             raise yaml.composer.ComposerError(None, None, "tags are not supported; remove it", event.start_mark)
-        return super().compose_node(parent, index)
+        if self.depth == MAX_DEPTH:
+            message = "is nested too deeply; a configuration has a few levels"
+            raise yaml.composer.ComposerError(None, None, message, event.start_mark)
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 _NULL, _BOOL, _INT, _FLOAT = (f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
-_INT_PATTERN = re.compile(r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$")
+# Python refuses to read integers of thousands of digits; beyond 400 digits they are floats here, that is infinite.
+_INT_PATTERN = re.compile(r"^(?:[-+]?[0-9]{1,400}|0o[0-7]+|0x[0-9a-fA-F]+)$")
 _FLOAT_PATTERN = re.compile(
     r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
 )
@@ -226,9 +248,10 @@ def _syntax_problem(file: str, error: Exception) -> Problem:
 def _first_line(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "is not UTF-8 text; save it as UTF-8"
-    if isinstance(error, RecursionError):
-        return "is nested too deeply; a configuration has a few levels"
-    return (getattr(error, "problem", None) or str(error)).splitlines()[0]
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return str(error).splitlines()[0]
+    text = ", ".join(part for part in (error.context, error.problem) if part)
+    return f"{text}; indent with spaces" if "'\\t'" in text else text
 
 
 # --- explaining ------------------------------------------------------------------------------------------
@@ -252,6 +275,7 @@ def _explain(root: Any, tree: _Tree, item: Any) -> Problem:
     keys = _real_keys(item["loc"], tree.data)
     path = ".".join(keys)
     kind, seen = item["type"], item["input"]
+    not_a_mapping = kind in ("dataclass_type", "model_attributes_type", "dict_type")
     if kind == "unexpected_keyword_argument":
         known = _known_names(root, item["loc"][:-1])
         near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.6)
@@ -264,9 +288,13 @@ def _explain(root: Any, tree: _Tree, item: Any) -> Problem:
         context = item["ctx"]
         message = f"type: {context['tag']!r} is unknown; use one of {context['expected_tags']}"
         keys = (*keys, "type")
+    elif not_a_mapping and seen is None:
+        message = "is empty; write its keys below it or remove the line"
+    elif not_a_mapping:
+        message = f"{_shown(seen)}: is not a mapping; write its keys below it"
     else:
-        rule = item["msg"][0].lower() + item["msg"][1:]
-        message = f"{_shown(seen)}: {rule.replace('Input', 'input')}"
+        rule = item["msg"].removeprefix("Value error, ")
+        message = f"{_shown(seen)}: {rule[0].lower()}{rule[1:]}"
     return Problem(_place(tree.places, keys), path, message)
 
 
@@ -276,13 +304,14 @@ def _shown(value: Any) -> str:
 
 
 def _real_keys(loc: Sequence[str | int], data: Any) -> Keys:
-    """pydantic's location without the tags of unions that it inserts."""
+    """pydantic's location without the tags of unions, which it inserts once where a mapping has a ``type``."""
     keys: list[str] = []
+    inserted = False
     for part in loc:
-        if isinstance(data, dict) and part not in data and data.get("type") == part:
-            continue
-        keys.append(str(part))
-        data = data.get(part) if isinstance(data, dict) else None
+        inserted = not inserted and isinstance(data, dict) and data.get("type") == part
+        if not inserted:
+            keys.append(str(part))
+            data = data.get(part) if isinstance(data, dict) else None
     return tuple(keys)
 
 

@@ -19,6 +19,7 @@ from megatron_ko.config.fields import (
     OpenFraction,
     PositiveFloat,
     PositiveInt,
+    Seed,
     section,
 )
 
@@ -29,7 +30,7 @@ class RunConfig:
     """Run folder; holds config.yaml, plan.txt, metrics.jsonl, logs/ and checkpoints/."""
     device: Literal["cpu", "cuda"] = "cuda"
     """Device of every rank: cuda (NCCL) or cpu (gloo)."""
-    seed: NonNegativeInt = 1234
+    seed: Seed = 1234
     """Seed of the weights and of the data order."""
     timeout_s: PositiveFloat = 1800.0
     """Seconds after which a collective that does not finish ends the run."""
@@ -212,7 +213,7 @@ Schedule = Annotated[
 class DataConfig:
     manifest: FilePath
     """manifest.json written by preprocessing: token files, tokenizer, domains."""
-    mixture: dict[str, PositiveFloat] | None = None
+    mixture: Annotated[dict[str, PositiveFloat], Field(min_length=1)] | None = None
     """Share of each training set by name; the manifest's mixture when not given."""
     workers: NonNegativeInt = 1
     """Processes per rank that read batches ahead; 0 reads in the training process."""

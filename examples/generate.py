@@ -1,0 +1,106 @@
+"""Text from a Hugging Face folder, to see with one's own eyes what a model has learned.
+
+    python -m examples.generate runs/quickstart/train/hf [--prompt TEXT ...] [--tokens 64] [--out samples.json]
+
+Reads local files only and runs no code from the folder. The same seed gives the same text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from megatron_ko.errors import CheckpointError, DataError, exit_code_of
+from megatron_ko.files import write_json
+
+PROMPTS = (
+    ("ko", "한글은 "),
+    ("ko", "오늘 아침에는 "),
+    ("en", "The old library "),
+    ("en", "In the morning "),
+    ("code", "def read_lines(path):\n"),
+    ("code", "import os\n\nclass "),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Continues Korean, English and code prompts (or those given) with a Hugging Face model."""
+    parser = argparse.ArgumentParser(prog="python -m examples.generate", description=main.__doc__)
+    parser.add_argument("folder", help="Hugging Face folder, as written by python -m checkpoint_tools to-hf")
+    parser.add_argument(
+        "--prompt", action="append", metavar="TEXT", help="prompt instead of the built-in ones"
+    )
+    parser.add_argument(
+        "--tokens", type=int, default=64, metavar="N", help="longest continuation (default 64)"
+    )
+    parser.add_argument(
+        "--temperature", type=float, default=0.7, help="0 takes the likeliest token (default 0.7)"
+    )
+    parser.add_argument("--seed", type=int, default=1234, help="seed of the sampling (default 1234)")
+    parser.add_argument("--out", metavar="FILE", help="also write everything to this JSON file")
+    given = parser.parse_args(arguments)
+    return exit_code_of(lambda: _main(given))
+
+
+def _main(given: argparse.Namespace) -> int:
+    if given.tokens < 1 or given.temperature < 0:
+        raise DataError("--tokens must be at least 1 and --temperature at least 0")
+    prompts = [("", text) for text in given.prompt] if given.prompt else list(PROMPTS)
+    samples = generate(given.folder, prompts, given.tokens, given.temperature, given.seed)
+    for sample in samples:
+        print(f"--- {sample['prompt']!r}\n{sample['prompt']}{sample['text']}\n")
+    if given.out:
+        settings = {
+            "tokens": given.tokens,
+            "temperature": given.temperature,
+            "top_k": TOP_K,
+            "seed": given.seed,
+        }
+        write_json(given.out, {"model": str(given.folder), "settings": settings, "samples": samples})
+    return 0
+
+
+TOP_K = 40
+
+
+def generate(
+    folder: str | Path, prompts: Sequence[tuple[str, str]], tokens: int, temperature: float, seed: int
+) -> list[dict[str, Any]]:
+    """``{lang, prompt, text}`` per ``(lang, prompt)``. Raises CheckpointError when ``folder`` holds no model."""
+    if not (Path(folder) / "config.json").is_file():
+        raise CheckpointError(
+            f"{folder}: holds no config.json; write the folder with 'python -m checkpoint_tools to-hf src=RUN dst={folder}'"
+        )
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    local = {"local_files_only": True, "trust_remote_code": False}
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), **local)
+    model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32, **local).eval()
+    sampling = (
+        {"do_sample": True, "temperature": temperature, "top_k": TOP_K}
+        if temperature
+        else {"do_sample": False}
+    )
+    settings = GenerationConfig(max_new_tokens=tokens, repetition_penalty=1.1, **sampling)
+    settings.eos_token_id, settings.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
+    samples = []
+    for number, (lang, prompt) in enumerate(prompts):
+        torch.manual_seed(seed + number)
+        ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
+        with torch.no_grad():
+            made = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
+        text = tokenizer.decode(made[0], skip_special_tokens=True)
+        samples.append({"lang": lang, "prompt": prompt, "text": text.removeprefix(prompt)})
+    return samples
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,170 @@
+"""Everything a report tells, read from the files of a main job (``docs/formats.md``).
+
+Owns which files are read, which command makes each of them, and the few numbers derived from them. Draws nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from megatron_ko.config.loading import load
+from megatron_ko.config.schema import Config
+from megatron_ko.errors import DataError
+from megatron_ko.files import read_json
+
+PREPROCESS = "python -m preprocessing run DATA.yaml"
+TRAIN = "python -m megatron_ko.train TRAIN.yaml --ranks N"
+EXPORT = "python -m checkpoint_tools to-hf src={train} dst={train}/hf logits=true"
+GENERATE = "python -m examples.generate {train}/hf --out {train}/samples.json"
+
+
+@dataclass(frozen=True)
+class SetFacts:
+    """One training set: share asked for, tokens it holds, tokens drawn so far."""
+
+    name: str
+    share: float
+    tokens: int
+    drawn: int
+
+    @property
+    def epochs(self) -> float:
+        return self.drawn / self.tokens
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The files of one job, parsed; ``train`` and ``valid`` are metrics in the order of their steps."""
+
+    runs: Path
+    manifest: dict[str, Any]
+    funnel: dict[str, Any]
+    tokenizer: dict[str, Any]
+    config: Config
+    plan: str
+    start: dict[str, Any]
+    train: list[dict[str, Any]]
+    valid: list[dict[str, Any]]
+    seconds: float
+    """Training time of all its parts, without the time between them."""
+    sets: list[SetFacts]
+    verification: dict[str, Any]
+    samples: dict[str, Any]
+    stages: dict[str, Any]
+
+
+def read_facts(runs: Path) -> Facts:
+    """Raises DataError naming the file that is missing or damaged and the command that makes it."""
+    data, train = runs / "data", runs / "train"
+    commands = {
+        data / "manifest.json": PREPROCESS,
+        data / "funnel.json": PREPROCESS,
+        data / "tokenizer_report.json": PREPROCESS,
+        train / "config.yaml": TRAIN,
+        train / "plan.txt": TRAIN,
+        train / "metrics.jsonl": TRAIN,
+        train / "hf" / "verification.json": EXPORT,
+        train / "samples.json": GENERATE,
+    }
+    missing = [
+        f"{file}: no such file; make it with '{command.format(train=train)}'"
+        for file, command in commands.items()
+        if not file.is_file()
+    ]
+    if missing:
+        raise DataError("\n  ".join(missing) + "\n  or run the whole job: python -m examples.main_job FOLDER")
+    metrics = list(_lines(train / "metrics.jsonl"))
+    kinds = {kind: [m for m in metrics if m.get("kind") == kind] for kind in ("start", "train", "valid")}
+    for kind, found in kinds.items():
+        if not found:
+            raise DataError(f"{train / 'metrics.jsonl'}: holds no line of kind {kind!r}; make it with '{TRAIN}'")
+    config = load(Config, [str(train / "config.yaml")], []).config
+    manifest = read_json(data / "manifest.json")
+    stages = runs / "stages.json"
+    try:
+        return Facts(
+            runs=runs,
+            manifest=manifest,
+            funnel=read_json(data / "funnel.json"),
+            tokenizer=read_json(data / "tokenizer_report.json"),
+            config=config,
+            plan=(train / "plan.txt").read_text(encoding="utf-8"),
+            start=kinds["start"][-1],
+            train=kinds["train"],
+            valid=kinds["valid"],
+            seconds=_seconds(metrics),
+            sets=_sets(train, manifest, config, kinds["train"][-1]),
+            verification=read_json(train / "hf" / "verification.json"),
+            samples=read_json(train / "samples.json"),
+            stages=read_json(stages)["stages"] if stages.is_file() else {},
+        )
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{runs}: the key {error} is missing in a file of the job; run the job again") from None
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Every whole line; a torn last line belongs to a run that is being written."""
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            yield record
+
+
+def _seconds(metrics: list[dict[str, Any]]) -> float:
+    """From each ``start`` to the last line before the next one."""
+    total, begin, last = 0.0, metrics[0]["time"], metrics[0]["time"]
+    for record in metrics:
+        if record["kind"] == "start":
+            total += last - begin
+            begin = record["time"]
+        last = record["time"]
+    return total + last - begin
+
+
+def _sets(train: Path, manifest: dict[str, Any], config: Config, last: dict[str, Any]) -> list[SetFacts]:
+    """In the order of the manifest. Drawn tokens are counted in megatron-core's index, or computed from the shares."""
+    weights = config.data.mixture or manifest["mixture"]
+    sizes = {item["name"]: item["tokens"] for item in manifest["sets"] if item["split"] == "train"}
+    total = sum(weights.values())
+    counted = _counted_samples(train / "index", config.training.steps * config.training.global_batch_size, last["samples"])
+    found = []
+    for name in sizes:
+        if name not in weights:
+            continue
+        share = weights[name] / total
+        samples = counted.get(name, round(share * last["samples"])) if counted else round(share * last["samples"])
+        found.append(SetFacts(name, share, sizes[name], samples * config.training.sequence_length))
+    return found
+
+
+def _counted_samples(index: Path, size: int, samples: int) -> dict[str, int]:
+    """Of the first ``samples`` of a blend of ``size``, how many came from each set; empty without such an index."""
+    import numpy as np
+
+    for description in index.glob("*/*-BlendedDataset-train-description.txt"):
+        try:
+            blend = json.loads(description.read_text(encoding="utf-8"))
+            names = [Path(item["dataset_path"]).name.removesuffix("_train") for item in blend["datasets"]]
+            order = np.load(str(description).replace("description.txt", "dataset_index.npy"))
+        except (OSError, ValueError, KeyError):
+            continue  # not an index of this version; the shares are used instead
+        if blend.get("size") == size and len(order) >= samples:
+            counts = np.bincount(order[:samples], minlength=len(names))
+            return {name: int(count) for name, count in zip(names, counts, strict=True)}
+    return {}
+
+
+def smoothed(values: list[float], weight: float = 0.9) -> list[float]:
+    """Exponential moving average with the start corrected (Adam's bias correction)."""
+    average, made = 0.0, []
+    for number, value in enumerate(values, start=1):
+        average = weight * average + (1 - weight) * value
+        made.append(average / (1 - weight**number))
+    return made

@@ -1,0 +1,26 @@
+"""Reading the final corpus: documents of a domain and split, in order.
+
+Owns iteration over ``clean/*.parquet``; writing it belongs to ``balance``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from preprocessing.documents import read_batches
+
+
+def batches(folder: Path, domain: str, split: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    for path in sorted((folder / "clean").glob(f"{domain}_{split}-[0-9]*.parquet")):
+        yield from read_batches(path, columns)
+
+
+def texts(folder: Path, domain: str, split: str, langs: Collection[str] | None = None) -> Iterator[str]:
+    """Texts in the order of the corpus, of some languages only when given."""
+    for batch in batches(folder, domain, split, ["text", "lang"]):
+        for text, lang in zip(batch["text"].to_pylist(), batch["lang"].to_pylist()):
+            if langs is None or lang in langs:
+                yield text

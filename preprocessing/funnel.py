@@ -1,0 +1,104 @@
+"""From raw to training text in numbers: ``funnel.json`` and its table.
+
+Owns how the summaries of the steps become one account per source; every document that came in is either in the
+corpus, dropped for a counted reason, or a bad record.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+from preprocessing.documents import Counts
+
+STEPS = ("clean", "deduplicate", "balance")
+
+
+def funnel_of(summaries: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """``summaries``: what each finished step wrote into its marker."""
+    sources: dict[str, Counts] = {}
+    langs: dict[str, list[str]] = {}
+    steps = []
+    everything = Counts()
+    for step in (name for name in STEPS if name in summaries):
+        documents = size = 0
+        for name, entry in summaries[step]["sources"].items():
+            counts = Counts.from_json(entry["counts"] if step == "clean" else entry)
+            if step == "clean":
+                langs[name] = entry["langs"]
+                sources[name] = Counts(counts.documents_in, counts.bytes_in, counts.bad_records)
+            total = sources[name]
+            for field in ("changed", "dropped", "masked"):
+                getattr(total, field).update(getattr(counts, field))
+            total.documents_out, total.bytes_out = counts.documents_out, counts.bytes_out
+            documents, size = documents + counts.documents_out, size + counts.bytes_out
+            everything.add(Counts(examples=counts.examples))
+        if step == "clean":
+            read = [(c.documents_in, c.bytes_in) for c in sources.values()]
+            steps.append({"name": "read", "documents": sum(d for d, _ in read), "bytes": sum(b for _, b in read)})
+        if step != "clean":
+            for name in set(sources) - set(summaries[step]["sources"]):
+                sources[name].documents_out = sources[name].bytes_out = 0
+        steps.append({"name": step, "documents": documents, "bytes": size})
+    return {
+        "sources": [_source(name, langs[name], counts) for name, counts in sources.items()],
+        "steps": steps,
+        "domains": _domains(summaries),
+        "examples": everything.examples,
+    }
+
+
+def _source(name: str, langs: list[str], counts: Counts) -> dict[str, Any]:
+    data = counts.to_json()
+    order = ("documents_in", "bytes_in", "bad_records", "changed", "dropped", "masked", "documents_out", "bytes_out")
+    return {"name": name, "lang": "+".join(langs), **{key: data[key] for key in order}}
+
+
+def _domains(summaries: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    tokens = {(e["name"], e["split"]): e["tokens"] for e in summaries.get("encode", {}).get("sets", ())}
+    entries = summaries.get("balance", {}).get("domains", ())
+    return [{**entry, "tokens": tokens.get((entry["name"], entry["split"]))} for entry in entries]
+
+
+# --- table -----------------------------------------------------------------------------------------------
+
+
+def width_of(text: str) -> int:
+    """Columns on a terminal: wide characters (Hangul, ideographs) take two, combining marks none."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def table(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """Aligned lines; the first ``left`` columns and the last column stand left, the others right."""
+    widths = [max(width_of(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = []
+        for i, cell in enumerate(row):
+            gap = " " * (widths[i] - width_of(cell))
+            cells.append(cell + gap if i < left or i == len(row) - 1 else gap + cell)
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def to_table(funnel: dict[str, Any], mixture: dict[str, float], epochs: dict[str, float]) -> str:
+    """What a person reads at the end of a run."""
+    rows = [("source", "lang", "read", "bad", "dropped", "masked", "kept", "MB", "why dropped")]
+    for source in funnel["sources"]:
+        dropped = source["dropped"]
+        why = ", ".join(f"{name} {n:,}" for name, n in sorted(dropped.items(), key=lambda item: (-item[1], item[0])))
+        numbers = (source["documents_in"], source["bad_records"], sum(dropped.values()), sum(source["masked"].values()))
+        cells = [f"{n:,}" for n in (*numbers, source["documents_out"])]
+        rows.append((source["name"], source["lang"], *cells, f"{source['bytes_out'] / 1e6:.2f}", why))
+    steps = [("step", "documents", "MB")]
+    steps += [(step["name"], f"{step['documents']:,}", f"{step['bytes'] / 1e6:.2f}") for step in funnel["steps"]]
+    domains = [("domain", "split", "documents", "MB", "tokens", "bytes/token", "share", "epochs")]
+    for entry in funnel["domains"]:
+        tokens, train = entry["tokens"], entry["split"] == "train"
+        ratio = f"{entry['bytes'] / tokens:.2f}" if tokens else "-"
+        share = f"{mixture[entry['name']]:.3f}" if train and entry["name"] in mixture else ""
+        seen = f"{epochs[entry['name']]:.2f}" if train and entry["name"] in epochs else ""
+        sizes = (f"{entry['documents']:,}", f"{entry['bytes'] / 1e6:.2f}", f"{tokens:,}" if tokens else "-")
+        domains.append((entry["name"], entry["split"], *sizes, ratio, share, seen))
+    return "\n".join([*table(rows, 2), "", *table(steps), "", *table(domains, 2)])

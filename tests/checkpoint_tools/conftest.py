@@ -1,0 +1,94 @@
+"""Tiny random Hugging Face models, large enough in value that a wrong layout shows in the logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 500_000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.5,
+    "high_freq_factor": 6.0,
+    "original_max_position_embeddings": 32,
+}
+SHAPE = {
+    "vocab_size": 1001,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 128,
+}
+
+
+def _configs():
+    from transformers import LlamaConfig, Qwen2Config
+
+    return {
+        # 4 query heads of 32 on 2 groups: head size is not hidden / heads
+        "gqa": LlamaConfig(
+            **SHAPE, num_key_value_heads=2, head_dim=32, rms_norm_eps=1e-5, rope_parameters=LLAMA3
+        ),
+        "mha": LlamaConfig(
+            **SHAPE, num_key_value_heads=4, rms_norm_eps=1e-6, tie_word_embeddings=True, dtype="bfloat16"
+        ),
+        "qwen2": Qwen2Config(**SHAPE, num_key_value_heads=2, rms_norm_eps=1e-6, eos_token_id=[5, 7]),
+    }
+
+
+@pytest.fixture(scope="session")
+def hf_models(tmp_path_factory) -> dict[str, Path]:
+    """``gqa`` (llama3 rope, untied, several shards), ``mha`` (tied, bf16, one file), ``qwen2`` (biases)."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    folders = {}
+    for kind, config in _configs().items():
+        torch.manual_seed(7)
+        model = AutoModelForCausalLM.from_config(config)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                parameter.normal_(1.0 if "norm" in name else 0.0, 0.2)
+        folders[kind] = tmp_path_factory.mktemp(f"hf_{kind}")
+        dtype = torch.bfloat16 if kind == "mha" else torch.float32
+        model.to(dtype).save_pretrained(folders[kind], max_shard_size="300KB" if kind == "gqa" else "1GB")
+    return folders
+
+
+@pytest.fixture(scope="session")
+def checkpoints(hf_models, tmp_path_factory) -> dict[str, Path]:
+    """The same models as our checkpoints."""
+    folders = {kind: tmp_path_factory.mktemp("ours") / kind for kind in hf_models}
+    for kind, folder in folders.items():
+        assert run_quietly("from-hf", src=hf_models[kind], dst=folder) == 0
+    return folders
+
+
+def run_quietly(operation: str, **options: object) -> int:
+    from checkpoint_tools.__main__ import main
+
+    return main([operation, *(f"{key}={value}" for key, value in options.items())])
+
+
+@pytest.fixture
+def run() -> Callable[..., int]:
+    return run_quietly
+
+
+@pytest.fixture
+def refused(capsys) -> Callable[..., str]:
+    """Runs an operation that must end with exit code 2 and one readable message, which is returned."""
+
+    def check(operation: str, **options: object) -> str:
+        capsys.readouterr()
+        code = run_quietly(operation, **options)
+        message = capsys.readouterr().err
+        assert code == 2, message
+        assert "error: " in message and "Traceback" not in message
+        return message
+
+    return check

@@ -1,0 +1,128 @@
+"""The command line: help and mistakes cost no import of torch, and tokenizers travel along."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from checkpoint_tools import mcore
+from checkpoint_tools.tokenizer_files import copy_tokenizer, special_ids
+from megatron_ko.tokenizer import TokenizerInfo, copy_tokenizer_folder, write_tokenizer_folder
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        ([], 0, "from-hf"),
+        (["--help"], 0, "compare"),
+        (["to-hf", "--help"], 0, "max_shard_gb: number, default 5.0"),
+        (["from-hf", "--help"], 0, "vocab_multiple"),
+        (["to_hf"], 2, "did you mean 'to-hf'?"),
+        (["to-hf", "src=a", "dst=b", "overwite=true"], 2, "did you mean 'overwrite'?"),
+        (["to-hf", "src=a", "dtype=fp8"], 2, "dst: missing; write dst=..."),
+        (["to-hf", "src=a", "dst=b", "max_shard_gb=0"], 2, "greater than 0"),
+        (["compare", "a=x", "b=y", "tokens=[-1]"], 2, "greater than or equal to 0"),
+        (["to-hf", "a"], 2, "write key=value"),
+        (["to-hf", "--src", "a"], 2, "options are written key=value"),
+    ],
+)
+def test_help_and_mistakes_are_light(arguments, code, text):
+    script = (
+        "import sys; from checkpoint_tools.__main__ import main; code = main(sys.argv[1:]);"
+        "heavy = {'torch', 'megatron', 'transformers', 'safetensors', 'numpy'} & set(sys.modules); assert not heavy, heavy;"
+        "raise SystemExit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == code, done.stderr
+    assert text in done.stdout + done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def tokenizer(tmp_path) -> TokenizerInfo:
+    """A tokenizer of ours, of as many tokens as the models have."""
+    vocabulary = {
+        "<unk>": 0,
+        "<s>": 3,
+        "</s>": 9,
+        **{f"w{i}": i for i in (1, 2, *range(4, 9), *range(10, 1001))},
+    }
+    content = {
+        "version": "1.0",
+        "added_tokens": [_added(i, token) for token, i in vocabulary.items() if token[0] == "<"],
+        "pre_tokenizer": {"type": "Whitespace"},
+        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>"},
+    }
+    return write_tokenizer_folder(tmp_path / "ours", content, {"bos": "<s>", "eos": "</s>", "unk": "<unk>"})
+
+
+def _added(number: int, token: str) -> dict[str, object]:
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    return {"id": number, "content": token, "special": True, **flags}
+
+
+def test_special_ids_come_from_either_kind_of_folder(tokenizer):
+    expected = {"bos_token_id": 3, "eos_token_id": 9, "pad_token_id": None}
+    assert special_ids(tokenizer.folder) == expected
+    (tokenizer.folder / "fingerprint.json").unlink()
+    assert special_ids(tokenizer.folder) == expected
+    assert special_ids(None) == dict.fromkeys(expected)
+
+
+def test_tokenizer_travels_both_ways(hf_models, tokenizer, tmp_path, run, capsys):
+    source = Path(shutil.copytree(hf_models["mha"], tmp_path / "hf"))
+    assert run("from-hf", src=source, dst=tmp_path / "without") == 0
+    assert "warning:" in capsys.readouterr().out
+    assert mcore.open_mcore(tmp_path / "without").tokenizer_fingerprint is None
+    copy_tokenizer(tokenizer.folder, source)
+    assert run("from-hf", src=source, dst=tmp_path / "with") == 0
+    assert "warning" not in capsys.readouterr().out
+    assert mcore.open_mcore(tmp_path / "with").tokenizer_fingerprint == tokenizer.fingerprint
+    assert run("to-hf", src=tmp_path / "with", dst=tmp_path / "back") == 0
+    names = [file.name for file in tokenizer.folder.iterdir() if file.name != "fingerprint.json"]
+    assert "tokenizer.json" in names
+    for name in names:
+        assert (tmp_path / "back" / name).read_bytes() == (tokenizer.folder / name).read_bytes()
+
+
+def test_checkpoint_of_the_trainer_exports_the_ids_of_its_tokenizer(checkpoints, tokenizer, tmp_path, run):
+    """The trainer writes no ``special_ids``, but a tokenizer folder with its marker."""
+    folder = Path(shutil.copytree(checkpoints["gqa"], tmp_path / "trained"))
+    marker = json.loads((folder / "checkpoint.json").read_text())
+    del marker["special_ids"]
+    (folder / "checkpoint.json").write_text(json.dumps(marker))
+    copy_tokenizer_folder(tokenizer.folder, folder / "tokenizer")
+    assert run("to-hf", src=folder, dst=tmp_path / "back") == 0
+    config = json.loads((tmp_path / "back" / "config.json").read_text())
+    assert (config["bos_token_id"], config["eos_token_id"], config["pad_token_id"]) == (3, 9, None)
+    assert json.loads((tmp_path / "back" / "generation_config.json").read_text())["eos_token_id"] == 9
+
+    from transformers import AutoTokenizer
+
+    assert AutoTokenizer.from_pretrained(tmp_path / "back")("w7 w1000")["input_ids"] == [7, 1000]
+
+
+def test_tokenizer_that_does_not_fit_is_said(hf_models, tokenizer, tmp_path, run, refused, capsys):
+    source = Path(shutil.copytree(hf_models["mha"], tmp_path / "hf"))
+    copy_tokenizer(tokenizer.folder, source)
+    content = json.loads((source / "tokenizer.json").read_text())
+    content["added_tokens"].append({"id": 1001, "content": "<pad>"})
+    (source / "tokenizer.json").write_text(json.dumps(content))
+    assert run("from-hf", src=source, dst=tmp_path / "more") == 0
+    assert "has 1,002 tokens, the embedding 1,001 rows" in capsys.readouterr().out
+    (source / "tokenizer.json").write_text("{}")
+    assert "holds no vocabulary" in refused("from-hf", src=source, dst=tmp_path / "x")
+    assert not (tmp_path / "x").exists()

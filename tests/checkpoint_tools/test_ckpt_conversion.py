@@ -1,0 +1,151 @@
+"""Hugging Face to our checkpoint and back: bytes, configuration, laziness, number formats."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from checkpoint_tools import hf, mcore, torch_dist
+from checkpoint_tools.hf_config import read_config
+
+KINDS = ["gqa", "mha", "qwen2"]
+
+
+def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
+    return {name: tensor for file in folder.glob("*.safetensors") for name, tensor in load_file(file).items()}
+
+
+def assert_same_bytes(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
+    assert ours.keys() == theirs.keys()
+    for name, tensor in theirs.items():
+        assert ours[name].dtype == tensor.dtype
+        assert torch.equal(ours[name].view(torch.uint8), tensor.view(torch.uint8)), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_round_trip_keeps_every_byte_and_every_config_value(
+    kind, hf_models, checkpoints, tmp_path, run, capsys
+):
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    assert run("to-hf", src=checkpoints[kind], dst=tmp_path / "hf", max_shard_gb=0.0003) == 0
+    count = len(tensors_of(hf_models[kind]))
+    assert f"verified {count} tensors, largest difference 0\n" in capsys.readouterr().out
+    assert_same_bytes(tensors_of(tmp_path / "hf"), tensors_of(hf_models[kind]))
+    assert len(list((tmp_path / "hf").glob("*.safetensors"))) > 1
+    ours, theirs = (
+        AutoConfig.from_pretrained(folder).to_dict() for folder in (tmp_path / "hf", hf_models[kind])
+    )
+    for config in (ours, theirs):
+        del config["transformers_version"], config["_name_or_path"]
+        config.pop("max_window_layers", None)  # without a sliding window it means nothing
+    theirs.setdefault("head_dim", theirs["hidden_size"] // theirs["num_attention_heads"])
+    assert ours == theirs
+    _, report = AutoModelForCausalLM.from_pretrained(tmp_path / "hf", output_loading_info=True)
+    assert not report["missing_keys"] and not report["unexpected_keys"] and not report["mismatched_keys"]
+    assert (
+        json.loads((tmp_path / "hf" / "verification.json").read_text())["weights"]["largest_difference"] == 0
+    )
+
+
+def test_both_spellings_of_config_mean_the_same(hf_models, checkpoints, tmp_path, run):
+    run("to-hf", src=checkpoints["gqa"], dst=tmp_path / "hf")
+    path = tmp_path / "hf" / "config.json"
+    both = json.loads(path.read_text())
+    assert both["rope_scaling"]["original_max_position_embeddings"] == 32
+    assert both["rope_parameters"] == {**both["rope_scaling"], "rope_theta": both["rope_theta"]}
+    assert both["torch_dtype"] == both["dtype"] == "float32"
+    expected = read_config(hf_models["gqa"]).model
+    for left_out in ({"rope_parameters", "dtype"}, {"rope_scaling", "rope_theta", "torch_dtype"}, set()):
+        path.write_text(json.dumps({k: v for k, v in both.items() if k not in left_out}))
+        assert read_config(tmp_path / "hf").model == expected
+
+
+def test_checkpoint_says_what_it_is(checkpoints):
+    marker = json.loads((checkpoints["gqa"] / "checkpoint.json").read_text())
+    assert (marker["step"], marker["samples"], marker["optimizer"], marker["config"]) == (0, 0, False, None)
+    assert (marker["vocab_size"], marker["padded_vocab_size"]) == (1001, 1024)
+    reader = torch_dist.SliceReader(checkpoints["gqa"])
+    assert not reader.read("output_layer.weight", (1001, 0), (23, 64)).any()  # padding is zero
+
+
+def test_a_layer_is_read_without_the_others(checkpoints, monkeypatch):
+    reads = []
+    plain = torch_dist.SliceReader.read
+
+    def recorded(self, name, offset, shape):
+        reads.append((name, offset, shape))
+        return plain(self, name, offset, shape)
+
+    monkeypatch.setattr(torch_dist.SliceReader, "read", recorded)
+    store = mcore.open_mcore(checkpoints["gqa"])
+    assert reads == []
+    for part in "qkv":
+        store.tensor(f"model.layers.1.self_attn.{part}_proj.weight")
+    assert reads == [("decoder.layers.self_attention.linear_qkv.weight", (1, 0, 0), (1, 256, 64))]
+    assert store.tensor("lm_head.weight").shape == (1001, 64)  # padded rows are not read
+    assert reads[1:] == [("output_layer.weight", (0, 0), (1001, 64))]
+
+
+def test_query_key_value_are_interleaved_by_group(hf_models, checkpoints):
+    """Group g of the stored tensor: its 2 query heads, its key head, its value head, each of 32 rows."""
+    theirs = tensors_of(hf_models["gqa"])
+    q, k, v = (theirs[f"model.layers.2.self_attn.{part}_proj.weight"] for part in "qkv")
+    stored = torch_dist.SliceReader(checkpoints["gqa"]).read(
+        "decoder.layers.self_attention.linear_qkv.weight", (2, 0, 0), (1, 256, 64)
+    )[0]
+    assert torch.equal(stored, torch.cat([q[:64], k[:32], v[:32], q[64:], k[32:], v[32:]]))
+
+
+def test_number_format_is_kept_or_changed_on_request(hf_models, checkpoints, tmp_path, run, refused):
+    assert mcore.open_mcore(checkpoints["mha"]).dtype == "bf16"
+    assert run("to-hf", src=checkpoints["gqa"], dst=tmp_path / "bf16", dtype="bf16") == 0
+    assert_same_bytes(
+        tensors_of(tmp_path / "bf16"), {n: t.bfloat16() for n, t in tensors_of(hf_models["gqa"]).items()}
+    )
+    assert read_json_value(tmp_path / "bf16", "dtype") == "bfloat16"
+    assert run("from-hf", src=hf_models["mha"], dst=tmp_path / "fp32", dtype="fp32") == 0
+    assert mcore.open_mcore(tmp_path / "fp32").dtype == "fp32"
+    assert "bf16 rounds fp32" in refused(
+        "to-hf", src=checkpoints["gqa"], dst=tmp_path / "x", dtype="bf16", logits="true"
+    )
+
+
+def read_json_value(folder: Path, name: str):
+    return json.loads((folder / "config.json").read_text())[name]
+
+
+def test_options_of_from_hf_reach_the_configuration(hf_models, tmp_path, run):
+    assert (
+        run("from-hf", src=hf_models["mha"], dst=tmp_path / "m", vocab_multiple=7, max_sequence_length=64)
+        == 0
+    )
+    store = mcore.open_mcore(tmp_path / "m")
+    assert (store.model.vocab_multiple, store.model.max_sequence_length) == (7, 64)
+    assert torch_dist.SliceReader(tmp_path / "m").shapes()["embedding.word_embeddings.weight"] == (1001, 64)
+
+
+def test_newest_checkpoint_of_a_run_is_taken(checkpoints, tmp_path, run, capsys):
+    folder = tmp_path / "run" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / "step_00000001").symlink_to(checkpoints["gqa"])
+    (folder / "step_00000002").symlink_to(checkpoints["mha"])
+    (folder / "step_00000003").mkdir()  # half-written
+    assert run("to-hf", src=tmp_path / "run", dst=tmp_path / "hf") == 0
+    assert "step_00000002" in capsys.readouterr().out
+    assert hf.open_hf(tmp_path / "hf").model.tied_embeddings
+
+
+def test_compare_reports_values_shapes_and_names(hf_models, checkpoints, tmp_path, run, refused, capsys):
+    assert run("compare", a=hf_models["gqa"], b=checkpoints["gqa"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "verified 30 tensors, largest difference 0"
+    assert len({line.rindex(" ") for line in lines[:-1]}) == 1  # aligned
+    assert "not the same" in refused("compare", a=hf_models["gqa"], b=hf_models["mha"])
+    run("compare", a=hf_models["gqa"], b=hf_models["mha"])
+    out = capsys.readouterr().out
+    assert "128x64 / 64x64" in out and f"lm_head.weight{' ' * 34}only in" in out and "setting rope" in out

@@ -1,0 +1,50 @@
+"""The table of weights against transformers and the planner's closed form."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from checkpoint_tools.weights import axis_sizes, entries, parameter_count, stored_tensors, weights_of
+from megatron_ko.config.schema import ModelConfig
+from megatron_ko.flops import parameters
+
+LLAMA_3_8B = ModelConfig(
+    layers=32, hidden_size=4096, ffn_hidden_size=14336, heads=32, kv_groups=8, max_sequence_length=8192
+)
+
+
+def test_llama_3_8b_has_its_published_size():
+    assert parameter_count(LLAMA_3_8B, 128_256) == 8_030_261_248
+
+
+@pytest.mark.parametrize("kind", ["gqa", "mha", "qwen2"])
+def test_names_shapes_and_count_are_those_of_transformers(kind, hf_models):
+    from transformers import AutoModelForCausalLM
+
+    from checkpoint_tools.hf_config import read_config
+
+    config = read_config(hf_models[kind])
+    model = AutoModelForCausalLM.from_pretrained(hf_models[kind])
+    theirs = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+    ours = {name: entry.shape for name, entry in entries(config.model, config.vocab_size).items()}
+    assert ours == theirs
+    assert parameter_count(config.model, config.vocab_size) == model.num_parameters()
+    assert parameter_count(config.model, config.vocab_size) == parameters(config.model, config.vocab_size)
+
+
+def test_stored_tensors_hold_every_weight_once():
+    sizes = axis_sizes(LLAMA_3_8B, 128_256)
+    count = sum(
+        math.prod(s.shape(sizes)) * (LLAMA_3_8B.layers if s.per_layer else 1)
+        for s in stored_tensors(LLAMA_3_8B)
+    )
+    assert count == parameter_count(LLAMA_3_8B, 128_256)
+
+
+def test_tensor_parallel_cuts_every_axis_but_hidden():
+    cut = {w.name.rpartition("layers.{layer}.")[2]: w.tensor_parallel_dim for w in weights_of(LLAMA_3_8B)}
+    assert cut["self_attn.q_proj.weight"] == cut["mlp.up_proj.weight"] == cut["lm_head.weight"] == 0
+    assert cut["self_attn.o_proj.weight"] == cut["mlp.down_proj.weight"] == 1
+    assert cut["input_layernorm.weight"] is None

@@ -1,0 +1,78 @@
+"""Every layout trains like one rank: loss and gradient norm of each step, and the validation loss, in fp32."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests import ranks
+from tests.tiny_run import write_tiny_run
+
+TOLERANCE = 2e-4
+LAYOUTS = {
+    "TP2": (2, ["parallel.tensor=2"]),
+    "PP2": (2, ["parallel.pipeline=2"]),
+    "TP2 x PP2": (4, ["parallel.tensor=2", "parallel.pipeline=2"]),
+    "DP2": (2, []),
+    "TP2 with sequence parallel": (2, ["parallel.tensor=2", "parallel.sequence=true"]),
+    "CP2": (2, ["parallel.context=2"]),
+    "CP2 x TP2 with sequence parallel": (4, ["parallel.context=2", "parallel.tensor=2", "parallel.sequence=true"]),
+    "CP2 x PP2": (4, ["parallel.context=2", "parallel.pipeline=2"]),
+}
+
+
+def _records(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def _curve(folder: Path) -> list[tuple[float, float]]:
+    return [(r["loss"], r["gradient_norm"]) for r in _records(folder) if r["kind"] == "train"]
+
+
+def _validation(folder: Path) -> dict[str, float]:
+    return [r for r in _records(folder) if r["kind"] == "valid"][-1]["loss"]
+
+
+CASES = [("untied", name) for name in LAYOUTS] + [("tied", name) for name in ("TP2", "PP2", "TP2 x PP2", "CP2")]
+
+
+@pytest.fixture(scope="module")
+def one_rank(tmp_path_factory):
+    """The run on one rank, made once per kind of embedding: (configuration, folder, overrides)."""
+    made: dict[str, tuple[str, Path, list[str]]] = {}
+
+    def make(kind: str) -> tuple[str, Path, list[str]]:
+        if kind not in made:
+            folder = tmp_path_factory.mktemp(kind)
+            config = write_tiny_run(folder)
+            fixed = ["checkpoint.every_steps=1000", f"model.tied_embeddings={str(kind == 'tied').lower()}"]
+            ranks.train(config, [*fixed, f"run.folder={folder / 'one'}"])
+            made[kind] = (config, folder, fixed)
+        return made[kind]
+
+    return make
+
+
+@pytest.mark.ranks
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_layout_trains_like_one_rank(one_rank, kind, name):
+    config, folder, fixed = one_rank(kind)
+    count, overrides = LAYOUTS[name]
+    target = folder / name.replace(" ", "_")
+    ranks.train(config, [*fixed, *overrides, f"run.folder={target}"], count)
+    expected, found = _curve(folder / "one"), _curve(target)
+    assert len(found) == len(expected) == 10
+    for step, ((loss, norm), (loss_found, norm_found)) in enumerate(zip(expected, found), 1):
+        assert loss_found == pytest.approx(loss, abs=TOLERANCE), f"loss of step {step}"
+        assert norm_found == pytest.approx(norm, abs=TOLERANCE), f"gradient norm of step {step}"
+    for domain, loss in _validation(folder / "one").items():
+        assert _validation(target)[domain] == pytest.approx(loss, abs=TOLERANCE), domain
+
+
+@pytest.mark.ranks
+def test_training_learns(one_rank):
+    _, folder, _ = one_rank("untied")
+    curve = _curve(folder / "one")
+    assert curve[-1][0] < curve[0][0] - 0.3

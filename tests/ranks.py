@@ -1,0 +1,48 @@
+"""Runs test functions on gloo ranks, forked from a warm process, with a hard timeout.
+
+``on_ranks(n, function, *arguments)`` calls ``function(rank, init_method, *arguments)`` in every rank and returns
+what the ranks returned, in order. Functions must be importable by name (module level).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from megatron_ko import launch
+from megatron_ko.plan import Preflight, preflight
+
+TIMEOUT_S = 120.0
+
+
+def on_ranks(count: int, function: Callable[..., Any], *arguments: Any, timeout_s: float = TIMEOUT_S) -> list[Any]:
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["tests.warm"])
+    with tempfile.TemporaryDirectory() as folder:
+        target = partial(_call, function, arguments, folder)
+        code = launch.run_ranks(count, target, "forkserver", timeout_s)
+        assert code == 0, f"a rank ended with exit code {code} (124: after {timeout_s} s)"
+        return [pickle.loads((Path(folder) / f"{rank}").read_bytes()) for rank in range(count)]
+
+
+def _call(function: Callable[..., Any], arguments: tuple, folder: str, rank: int, init_method: str) -> int:
+    result = function(rank, init_method, *arguments)
+    (Path(folder) / f"{rank}").write_bytes(pickle.dumps(result))
+    return 0
+
+
+def train(config: str, overrides: list[str], ranks: int = 1) -> None:
+    """A whole training run in ``ranks`` warm ranks; raises AssertionError when it does not end with exit code 0."""
+    on_ranks(ranks, _train, preflight([config], overrides, ranks))
+
+
+def _train(rank: int, init_method: str, checked: Preflight) -> int:
+    from megatron_ko.train import train as train_rank
+
+    code = train_rank(checked, rank, init_method)
+    assert code == 0, code
+    return code

@@ -1,0 +1,5 @@
+"""Imported once by the fork server: ranks start from a process that has torch and megatron-core already."""
+
+from megatron_ko import attention, checkpoint, data, distributed, evaluate, metrics, model, optimizer, reporting, step  # noqa: F401
+
+distributed.import_megatron("cpu")
