@@ -21,7 +21,7 @@ from torch import Tensor
 from checkpoint_tools import torch_dist
 from checkpoint_tools.store import DTYPES, Store, check_names
 from checkpoint_tools.tokenizer_files import copy_tokenizer, remove_tokenizer, special_ids, tokenizer_in
-from checkpoint_tools.weights import STATEFUL_MODULES, Stored, axis_sizes, stored_tensors
+from checkpoint_tools.weights import Stored, axis_sizes, stored_tensors
 from megatron_ko import launch
 from megatron_ko.config.schema import ModelConfig
 from megatron_ko.errors import CheckpointError
@@ -152,12 +152,7 @@ def write_mcore(store: Store, folder: Path) -> None:
     need = sum(math.prod(chunk.shape) * chunk.dtype.itemsize for chunk in chunks)
     if need > (free := shutil.disk_usage(folder).free):
         raise CheckpointError(f"{folder}: needs {need:,} bytes, the disk has {free:,} free; make room")
-    objects = {
-        f"{m}._extra_state/shard_{i}_{model.layers}": [None]
-        for m in STATEFUL_MODULES
-        for i in range(model.layers)
-    }
-    torch_dist.write(folder, chunks, objects)
+    torch_dist.write(folder, chunks)
     with atomic_file(folder / "common.pt") as file:
         torch.save({}, file)
     backends = {
@@ -235,7 +230,7 @@ def megatron_logits(path: Path, tokens: Tensor, tensor_parallel: int = 1, timeou
     with tempfile.TemporaryDirectory() as scratch:
         torch.save(tokens, Path(scratch) / "tokens.pt")
         rank = partial(_logits_rank, tensor_parallel, checkpoint.folder, Path(scratch), timeout_s)
-        code = launch.run_ranks(tensor_parallel, rank, "spawn", timeout_s)
+        code = launch.run_ranks(tensor_parallel, rank, "forkserver", timeout_s)
         if code:
             reason = (
                 f"did not finish within {timeout_s:.0f} s" if code == 124 else f"ended with exit code {code}"

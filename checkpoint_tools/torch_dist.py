@@ -7,7 +7,6 @@ pickle, so it is unpickled with an allow-list: a folder from a stranger cannot r
 
 from __future__ import annotations
 
-import enum
 import io
 import math
 import pickle
@@ -40,6 +39,7 @@ from torch.distributed.checkpoint.planner import (
 )
 from torch.distributed.checkpoint.planner_helpers import create_read_items_for_chunk_list
 
+from megatron_ko.checkpoint_index import read_index
 from megatron_ko.errors import CheckpointError
 from megatron_ko.progress import progress
 
@@ -108,48 +108,7 @@ class _SafeReader(FileSystemReader):
     """torch's reader, with an index that may hold descriptions only."""
 
     def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
-        with open(Path(self.path) / ".metadata", "rb") as file:
-            metadata = _IndexUnpickler(file).load()
-        if not isinstance(metadata, Metadata):
-            raise pickle.UnpicklingError(f"it holds {type(metadata).__name__} instead of an index")
-        return metadata
-
-
-class _IndexUnpickler(pickle.Unpickler):
-    _MODULES = (
-        "torch.distributed.checkpoint.metadata",
-        "torch.distributed.checkpoint.planner",
-        "megatron.core.dist_checkpointing.strategies.torch",
-    )
-    _NAMES = frozenset(
-        {
-            ("torch", "Size"),
-            ("torch.serialization", "_get_layout"),
-            ("torch.distributed.checkpoint.filesystem", "_StorageInfo"),
-            ("pathlib", "PosixPath"),
-            ("pathlib", "Path"),
-            ("collections", "OrderedDict"),
-        }
-    )
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("builtins", "getattr"):
-            return _enum_member  # how Python 3.11 pickles members of an enum
-        if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
-            return getattr(torch, name)
-        if (module, name) in self._NAMES:
-            return super().find_class(module, name)
-        if module in self._MODULES and "." not in name:
-            found = super().find_class(module, name)
-            if isinstance(found, type) and found.__module__ == module:
-                return found
-        raise pickle.UnpicklingError(f"it names {module}.{name}, which no index needs")
-
-
-def _enum_member(owner: Any, name: str) -> Any:
-    if isinstance(owner, enum.EnumMeta) and name in owner.__members__:
-        return owner[name]
-    raise pickle.UnpicklingError(f"it asks for the attribute {name!r} of {owner!r}")
+        return read_index(Path(self.path))
 
 
 class _IntoTensor(LoadPlanner):
@@ -194,9 +153,9 @@ class Chunk:
     produce: Callable[[], Tensor]
 
 
-def write(folder: Path, chunks: Iterable[Chunk], objects: dict[str, Any]) -> None:
-    """Writes chunks one by one and small Python ``objects``; ``.metadata`` is last."""
-    planner = _OneByOne(list(chunks), objects, f"writing {folder.name}")
+def write(folder: Path, chunks: Iterable[Chunk]) -> None:
+    """Writes chunks one by one; ``.metadata`` is last."""
+    planner = _OneByOne(list(chunks), f"writing {folder.name}")
     writer = FileSystemWriter(folder)
     writer.set_up_storage_writer(is_coordinator=True)
     # The steps of ``torch.distributed.checkpoint.save`` for one process; it would wrap an error or a Ctrl-C in an exception of its own.
@@ -209,14 +168,13 @@ def write(folder: Path, chunks: Iterable[Chunk], objects: dict[str, Any]) -> Non
 class _OneByOne(DefaultSavePlanner):
     """A plan from descriptions; tensors exist only between ``resolve_data`` and their write."""
 
-    def __init__(self, chunks: list[Chunk], objects: dict[str, Any], what: str) -> None:
+    def __init__(self, chunks: list[Chunk], what: str) -> None:
         super().__init__(flatten_state_dict=False)
         self._chunks = {MetadataIndex(chunk.name, chunk.offset): chunk for chunk in chunks}
-        self._objects = objects
         self._progress = progress(chunks, what, unit="tensor")
 
     def create_local_plan(self) -> SavePlan:
-        items = [WriteItem(MetadataIndex(name), WriteItemType.BYTE_IO) for name in self._objects]
+        items = []
         for index, chunk in self._chunks.items():
             data = TensorWriteData(
                 chunk=ChunkStorageMetadata(torch.Size(chunk.offset), torch.Size(chunk.shape)),
@@ -227,11 +185,7 @@ class _OneByOne(DefaultSavePlanner):
         self.plan = SavePlan(items)
         return self.plan
 
-    def resolve_data(self, write_item: WriteItem) -> Tensor | io.BytesIO:
-        if write_item.type == WriteItemType.BYTE_IO:
-            buffer = io.BytesIO()
-            torch.save(self._objects[write_item.index.fqn], buffer)
-            return buffer
+    def resolve_data(self, write_item: WriteItem) -> Tensor:
         next(self._progress)
         chunk = self._chunks[write_item.index]
         tensor = chunk.produce().contiguous()

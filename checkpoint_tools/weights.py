@@ -101,16 +101,6 @@ TABLE: tuple[Weight, ...] = (
 )
 """Rows in the order of a forward pass; rows of one layer stand together."""
 
-# Modules of which megatron-core also wants a state object per layer (here empty: no FP8 history). The local spec has
-# the first four, Transformer Engine all of them.
-STATEFUL_MODULES = (
-    _QKV,
-    f"{_STORED}self_attention.linear_proj",
-    _FC1,
-    f"{_STORED}mlp.linear_fc2",
-    f"{_STORED}self_attention.core_attention",
-)
-
 
 def axis_sizes(model: ModelConfig, vocab_size: int) -> dict[str, int]:
     """Length of every axis; ``vocab_size`` counts rows of the embedding, padded or not."""

@@ -25,6 +25,9 @@ PROMPTS = (
     ("code", "import os\n\nclass "),
 )
 
+SMALL = 50_000_000
+"""Parameters below which threads cost more than they save."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Continues Korean, English and code prompts (or those given) with a Hugging Face model."""
@@ -84,6 +87,8 @@ def generate(
     local = {"local_files_only": True, "trust_remote_code": False}
     tokenizer = AutoTokenizer.from_pretrained(str(folder), **local)
     model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32, **local).eval()
+    if model.num_parameters() < SMALL:
+        torch.set_num_threads(1)
     sampling = (
         {"do_sample": True, "temperature": temperature, "top_k": TOP_K}
         if temperature

@@ -95,7 +95,7 @@ def run_stage(stage: Stage, record: Record, number: int, count: int) -> bool:
     key = stage.key()
     head = f"[{number}/{count}] {stage.title}"
     if record.is_done(stage, key):
-        say(f"{head}: unchanged, reused ({duration(record.stages[stage.name]['seconds'])} when it was made)")
+        print(f"{head}: unchanged, reused", flush=True)
         return False
     record.forget(stage.name)
     say(f"{head}\n$ {shown(stage.command)}")

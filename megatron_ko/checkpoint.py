@@ -15,11 +15,13 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
+from megatron_ko.checkpoint_index import read_index
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import fsync_folder, write_json
 from megatron_ko.model import unwrap
@@ -44,7 +46,7 @@ def save(checkpoint: Checkpoint, wrapped: Any, optimizer: Any, tokenizer_folder:
             shutil.rmtree(folder)  # half-written by a run that was killed, or about to be replaced
         folder.mkdir(parents=True)
     dist.barrier()
-    model_state = unwrap(wrapped).sharded_state_dict(metadata=dict(SHARDING))
+    model_state = _model_state(unwrap(wrapped))
     state = {
         "model": model_state,
         "optimizer": optimizer.sharded_state_dict(model_state, metadata=dict(SHARDING)),
@@ -81,7 +83,7 @@ def resume(checkpoint: Checkpoint, wrapped: Any, optimizer: Any, layout: dict[st
     keep_step_of_torch_adam()
     _prime(optimizer)
     with torch.no_grad(), _quiet():
-        model_state = unwrap(wrapped).sharded_state_dict(metadata=dict(SHARDING))
+        model_state = _model_state(unwrap(wrapped))
         state = {
             "model": model_state,
             "optimizer": optimizer.sharded_state_dict(model_state, is_loading=True, metadata=dict(SHARDING)),
@@ -89,7 +91,7 @@ def resume(checkpoint: Checkpoint, wrapped: Any, optimizer: Any, layout: dict[st
         if layout == checkpoint.layout:
             state["random"] = _random_state()
         loaded = _load(state, checkpoint, dist_checkpointing.validation.StrictHandling.RAISE_UNEXPECTED)
-        unwrap(wrapped).load_state_dict(loaded["model"])
+        _put_weights(unwrap(wrapped), loaded["model"])
         optimizer.load_state_dict(loaded["optimizer"])
     _unshare_step(optimizer)
     if "random" in loaded:
@@ -103,9 +105,28 @@ def load_weights(checkpoint: Checkpoint, gpt: Any) -> None:
     from megatron.core import dist_checkpointing
 
     with torch.no_grad(), _quiet():
-        state = {"model": gpt.sharded_state_dict(metadata=dict(SHARDING))}
+        state = {"model": _model_state(gpt)}
         loaded = _load(state, checkpoint, dist_checkpointing.validation.StrictHandling.RAISE_UNEXPECTED)
-        gpt.load_state_dict(loaded["model"])
+        _put_weights(gpt, loaded["model"])
+
+
+def _model_state(gpt: Any) -> dict[str, Any]:
+    """Sharded weights. Extra state is kept only where it is one: the scaling history of delayed FP8.
+
+    Elsewhere it is empty, differs between our layers and Transformer Engine's, and is read by unpickling.
+    """
+    state = gpt.sharded_state_dict(metadata=dict(SHARDING))
+    if gpt.config.fp8 and gpt.config.fp8_recipe == "delayed":
+        return state
+    return {name: value for name, value in state.items() if not name.endswith("_extra_state")}
+
+
+def _put_weights(gpt: Any, state: dict[str, Any]) -> None:
+    """Raises RuntimeError listing every name that is missing or left over, extra state aside."""
+    missing, left_over = gpt.load_state_dict(state, strict=False)
+    missing = [name for name in missing if not name.endswith("_extra_state")]
+    if missing or left_over:
+        raise RuntimeError(f"missing weights: {missing}; left over: {left_over}")
 
 
 def _load(state: dict[str, Any], checkpoint: Checkpoint, strict: Any) -> dict[str, Any]:
@@ -113,8 +134,9 @@ def _load(state: dict[str, Any], checkpoint: Checkpoint, strict: Any) -> dict[st
     from megatron.core.dist_checkpointing.core import CheckpointingException
 
     try:
+        read_index(checkpoint.folder)  # torch unpickles the index without looking
         return dist_checkpointing.load(state, str(checkpoint.folder), strict=strict)
-    except (CheckpointingException, OSError, EOFError, ValueError, RuntimeError, KeyError) as error:
+    except (CheckpointingException, UnpicklingError, OSError, EOFError, ValueError, RuntimeError, KeyError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{checkpoint.folder}: cannot be loaded ({first}); use another checkpoint") from error
 

@@ -91,7 +91,10 @@ def uses_transformer_engine(device: str) -> bool:
 def _block_spec(config: Any, device: str) -> Any:
     """Transformer Engine's layers where it is installed and a GPU is there, otherwise ours."""
     from megatron.core.models.gpt import gpt_layer_specs
-    from megatron.core.transformer.transformer_block import TransformerBlockSubmodules, get_num_layers_to_build
+    from megatron.core.transformer.transformer_block import (
+        TransformerBlockSubmodules,
+        get_num_layers_to_build,
+    )
 
     if uses_transformer_engine(device):
         return gpt_layer_specs.get_gpt_layer_with_transformer_engine_spec()

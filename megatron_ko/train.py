@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -71,7 +70,20 @@ def _write_run_folder(checked: Preflight) -> None:
 
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     """One rank's whole run. Returns the exit code."""
-    from megatron_ko import checkpoint, data, distributed, evaluate, metrics, model, optimizer, reporting, run_folder, schedule, step, stop
+    from megatron_ko import (
+        checkpoint,
+        data,
+        distributed,
+        evaluate,
+        metrics,
+        model,
+        optimizer,
+        reporting,
+        run_folder,
+        schedule,
+        step,
+        stop,
+    )
 
     config, plan, manifest = checked.config, checked.plan, checked.manifest
     training, folder = config.training, Path(config.run.folder).expanduser()

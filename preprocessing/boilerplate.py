@@ -44,8 +44,9 @@ def cut_boilerplate(text: str) -> str:
     for index in _ends(seen):
         if len(lines[index]) <= LONGEST_LINE and _LINE.match(lines[index]):
             lines[index] = ""
-    for index in seen[:1]:
-        lines[index] = _DATELINE.sub("", lines[index])
+    first = next((index for index in seen if lines[index]), None)
+    if first is not None:
+        lines[first] = _DATELINE.sub("", lines[first])
     return "\n".join(lines)
 
 

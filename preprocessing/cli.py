@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
-    given = parser().parse_args(arguments)
+    given = parser().parse_intermixed_args(arguments)
     files = [a for a in given.config if not _OVERRIDE.match(a)]
     if not files:
         raise ConfigError("no configuration file given; write 'python -m preprocessing run CONFIG.yaml'")

@@ -32,6 +32,7 @@ from preprocessing.documents import (
 
     utf8_buffer,
 )
+from preprocessing.text_kernels import sequence_sets
 from preprocessing.schema import DeduplicateConfig
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ def decide(shards: Sequence[Path], config: DeduplicateConfig, seed: int) -> Deci
     for batch in _batches(shards, ["id", "text"]):
         ids += batch["id"].to_pylist()
         digests += [canonical_digest(text) for text in batch["text"].to_pylist()]
-        flat, starts = minhash.sequence_sets(*utf8_buffer(batch["text"]))
+        flat, starts = sequence_sets(*utf8_buffer(batch["text"]))
         bands.append(minhash.band_values(minhash.signatures(flat, starts, seeds), config.bands))
         empty.append(np.diff(starts) == 0)
     decisions = _exact(ids, digests)
@@ -166,7 +167,7 @@ def _sets_of(shards: Sequence[Path], rows: np.ndarray) -> tuple[np.ndarray, np.n
     for batch in _batches(shards, ["text"]):
         here = wanted[(wanted >= start) & (wanted < start + batch.num_rows)]
         if len(here):
-            flat, starts = minhash.sequence_sets(*utf8_buffer(batch["text"].take(pa.array(here - start))))
+            flat, starts = sequence_sets(*utf8_buffer(batch["text"].take(pa.array(here - start))))
             sets.update({int(row): flat[starts[i] : starts[i + 1]] for i, row in enumerate(here)})
         start += batch.num_rows
     parts = [sets[int(row)] for row in rows]

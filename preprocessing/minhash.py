@@ -1,8 +1,8 @@
-"""Five-word sequences, MinHash signatures, and near duplicates.
+"""MinHash signatures of sets, and near duplicates.
 
-Owns the numba kernels. Words are runs of one script (Hangul, other letters, digits; ideographs singly), without
-case; punctuation separates. Near duplicates are found by bands of the signature and confirmed by the exact
-Jaccard similarity of the sets of sequences (Broder 1997; Leskovec et al., Mining of Massive Datasets, ch. 3).
+Owns the numba kernels over sorted sets of hashes (``text_kernels.sequence_sets`` makes them). Near duplicates are
+found by bands of the signature and confirmed by the exact Jaccard similarity (Broder 1997; Leskovec et al., Mining
+of Massive Datasets, chapter 3).
 """
 
 from __future__ import annotations
@@ -10,94 +10,14 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from preprocessing.text_statistics import decode, is_letter
-
-WORDS = 5
-_PRIME = np.uint64(0x100000001B3)
-_BASIS = np.uint64(0xCBF29CE484222325)
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True)
 def _mix(x):
     """splitmix64."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
-
-
-@numba.njit(cache=True, inline="always")
-def _script(c):
-    """0 nothing, 1 Hangul, 2 letters, 3 digits, 4 a character that is a word of its own."""
-    if 0xAC00 <= c <= 0xD7A3:
-        return 1
-    if (97 <= c <= 122) or (65 <= c <= 90):
-        return 2
-    if 48 <= c <= 57:
-        return 3
-    if (0x3041 <= c <= 0x30FF) or (0x3400 <= c <= 0x9FFF) or (0xF900 <= c <= 0xFAFF):
-        return 4
-    return 2 if c == 95 or is_letter(c) else 0
-
-
-@numba.njit(cache=True)
-def _words(data, start, end, out):
-    """Hashes of the words of one document into ``out``; returns how many."""
-    count = 0
-    script, value = 0, _BASIS
-    i = start
-    while i < end:
-        c, step = decode(data, i)
-        i += step
-        now = _script(c)
-        if now != script or now == 4:
-            if script:
-                out[count] = _mix(value)
-                count += 1
-            value = _BASIS
-        script = now
-        if now:
-            value = (value ^ np.uint64(c + 32 if 65 <= c <= 90 else c)) * _PRIME
-    if script:
-        out[count] = _mix(value)
-        count += 1
-    return count
-
-
-@numba.njit(cache=True)
-def _sequences(words, count, out):
-    """Sorted distinct hashes of WORDS words in a row (of all words, when there are fewer); returns how many."""
-    if count == 0:
-        return 0
-    length = min(WORDS, count)
-    total = count - length + 1
-    for i in range(total):
-        value = _BASIS
-        for k in range(length):
-            value = _mix(value + words[i + k] * np.uint64(2 * k + 1))
-        out[i] = value
-    ordered = np.sort(out[:total])
-    distinct = 0
-    for i in range(total):
-        if i == 0 or ordered[i] != ordered[i - 1]:
-            out[distinct] = ordered[i]
-            distinct += 1
-    return distinct
-
-
-@numba.njit(cache=True)
-def sequence_sets(data, offsets):
-    """``(hashes: uint64, starts: [rows + 1] int64)``: the sorted set of five-word sequences of each row."""
-    rows = len(offsets) - 1
-    longest = 0
-    for r in range(rows):
-        longest = max(longest, offsets[r + 1] - offsets[r])
-    words = np.empty(longest + 1, np.uint64)
-    flat = np.empty(offsets[rows] - offsets[0] + 1, np.uint64)
-    starts = np.zeros(rows + 1, np.int64)
-    for r in range(rows):
-        count = _words(data, offsets[r], offsets[r + 1], words)
-        starts[r + 1] = starts[r] + _sequences(words, count, flat[starts[r] :])
-    return flat[: starts[rows]].copy(), starts
 
 
 def hash_seeds(num_hashes: int, seed: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Which documents are dropped, and why.
 
-Owns the rules over the counts of ``text_statistics`` and over words of advertising; thresholds come from the
+Owns the rules over the counts of ``text_kernels`` and over words of advertising; thresholds come from the
 configuration, per language. Each rule sees whole columns; the first that fails gives the reason.
 """
 
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from preprocessing.documents import utf8_buffer
 from preprocessing.schema import CodeRules, ProseRules
-from preprocessing.text_statistics import INDEX, measure
+from preprocessing.text_kernels import INDEX, measure
 
 FEW_LINES = 5
 FEW_TRIPLES = 28

@@ -67,6 +67,8 @@ class Panel:
     y_format: Format = "{:g}".format
     x_label: str = "step"
     zero: bool = False
+    names: bool = True
+    x_ticks: int = 6
     y_ticks: int = 5
 
 
@@ -93,7 +95,8 @@ def line_chart(lines: Sequence[Line], panel: Panel, label: str) -> Markup:
         parts.append(element("polyline", points=path, css=f"line {line.colour}{' faint' if line.faint else ''}"))
         if line.dots:
             parts += [element("circle", cx=at_x(x), cy=at_y(y), r=2.6, css=f"dot {line.colour}") for x, y in line.points]
-    parts += _names([line for line in drawn if line.name and not line.faint], panel, at_y)
+    if panel.names:
+        parts += _names([line for line in drawn if line.name and not line.faint], panel, at_y)
     parts.append(_tooltips(drawn, panel, at_x, height))
     return _svg(panel.width, panel.height, parts, label)
 
@@ -108,19 +111,20 @@ def _grid(panel: Panel, values: list[float], at_y: Format) -> Markup:
     right = panel.width - panel.right
     parts = []
     for value in values:
-        y = at_y(value)
+        y = round(float(at_y(value))) + 0.5
         parts.append(element("line", x1=panel.left, x2=right, y1=y, y2=y, css="grid"))
-        parts.append(element("text", panel.y_format(value), x=panel.left - 8, y=float(y) + 4, css="tick end"))
+        parts.append(element("text", panel.y_format(value), x=panel.left - 8, y=y + 4, css="tick end"))
     return Markup("").join(parts)
 
 
 def _steps(panel: Panel, low: float, high: float, at_x: Format) -> Markup:
-    if not panel.x_label:
+    if not panel.x_ticks:
         return Markup("")
     base = panel.height - panel.bottom
-    found = [x for x in ticks(low, high, 6) if x == int(x)]
+    found = [x for x in ticks(low, high, panel.x_ticks) if x == int(x)]
     marks = [element("text", f"{x:,.0f}", x=at_x(x), y=base + 18, css="tick middle") for x in found]
-    marks.append(element("text", panel.x_label, x=panel.width - panel.right + 14, y=base + 18, css="tick"))
+    if panel.x_label:
+        marks.append(element("text", panel.x_label, x=panel.width - panel.right + 18, y=base + 18, css="tick"))
     return Markup("").join(marks)
 
 
@@ -179,7 +183,7 @@ def bar_chart(
     row, top, right = 30, 26 if mark is not None else 4, 110
     highest = max([bar.value for bar in bars] + [mark or 0.0]) or 1.0
     scale = (width - left - right) / highest
-    parts = []
+    parts, values = [], []
     for number, bar in enumerate(bars):
         y = top + number * row
         title = element("title", bar.title or f"{bar.label}: {bar.shown}")
@@ -187,14 +191,14 @@ def bar_chart(
         parts += [
             element("text", bar.label, x=left - 10, y=y + 17, css="tick end label"),
             element("rect", title, x=left, y=y + 3, width=length, height=row - 10, rx=3, css=f"bar {bar.colour}"),
-            element("text", bar.shown, x=left + length + 8, y=y + 17, css="value"),
         ]
+        values.append(element("text", bar.shown, x=left + length + 8, y=y + 17, css="value"))
     height = top + len(bars) * row + 4
     if mark is not None:
         x = left + mark * scale
         parts.append(element("line", x1=x, x2=x, y1=18, y2=height - 2, css="mark"))
         parts.append(element("text", mark_text, x=x, y=12, css="mark-text middle"))
-    return _svg(width, height, parts, label)
+    return _svg(width, height, [*parts, *values], label)
 
 
 def stacked_bars(

@@ -161,10 +161,12 @@ def _counted_samples(index: Path, size: int, samples: int) -> dict[str, int]:
     return {}
 
 
-def smoothed(values: list[float], weight: float = 0.9) -> list[float]:
-    """Exponential moving average with the start corrected (Adam's bias correction)."""
-    average, made = 0.0, []
-    for number, value in enumerate(values, start=1):
-        average = weight * average + (1 - weight) * value
-        made.append(average / (1 - weight**number))
+def smoothed(values: list[float], share: float = 0.04) -> list[float]:
+    """Centred average with triangular weights over ``share`` of the values to each side: smooth, and never late."""
+    reach = max(1, round(share * len(values)))
+    made = []
+    for here in range(len(values)):
+        near = range(max(0, here - reach), min(len(values), here + reach + 1))
+        weights = [reach + 1 - abs(other - here) for other in near]
+        made.append(sum(w * values[other] for w, other in zip(weights, near, strict=True)) / sum(weights))
     return made

@@ -109,7 +109,7 @@ class _Tree:
         else:
             if isinstance(node, yaml.MappingNode):
                 self._merge(self.data, node, (), file)
-            elif node is not None:
+            elif node is not None and node.tag != _NULL:
                 self._unreadable(Problem(f"{file}:1", "", "is not a mapping; write 'section:' lines"))
 
     def _unreadable(self, problem: Problem) -> None:
@@ -127,9 +127,10 @@ class _Tree:
         except yaml.YAMLError as error:
             return self._unreadable(Problem(COMMAND_LINE, key, f"cannot parse {_shown(text)}: {_first_line(error)}"))
         target = self.data
-        for part in keys[:-1]:
+        for count, part in enumerate(keys[:-1], 1):
             if not isinstance(target.get(part), dict):
                 target[part] = {}
+                self.places[keys[:count]] = COMMAND_LINE
             target = target[part]
         self._forget(keys)
         value = None if node is None else self._value(node, keys, COMMAND_LINE)
@@ -208,7 +209,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-_NULL, _BOOL, _INT, _FLOAT = (f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
+_NULL, _BOOL, _INT, _FLOAT, _STR = (f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str"))
 # Python refuses to read integers of thousands of digits; beyond 400 digits they are floats here, that is infinite.
 _INT_PATTERN = re.compile(r"^(?:[-+]?[0-9]{1,400}|0o[0-7]+|0x[0-9a-fA-F]+)$")
 _FLOAT_PATTERN = re.compile(
@@ -225,6 +226,13 @@ for _tag, _pattern, _first in (
 
 class _Dumper(yaml.SafeDumper):
     yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+    def represent_str(self, text: str) -> yaml.ScalarNode:
+        unusual_line_end = any(end in text for end in "\x85\u2028\u2029")  # would be read as a space
+        return self.represent_scalar(_STR, text, style='"' if unusual_line_end else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def _scalar(tag: str, text: str) -> Any:

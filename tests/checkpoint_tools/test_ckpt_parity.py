@@ -6,6 +6,7 @@ Processes talk over gloo; each test has a hard timeout.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,11 @@ from tests.ranks import on_ranks
 
 pytestmark = pytest.mark.ranks
 TIMEOUT_S = 120.0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def warm_ranks() -> None:
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["tests.warm"])
 
 
 @pytest.mark.parametrize(("kind", "tensor_parallel"), [("gqa", 1), ("gqa", 2), ("qwen2", 2)])

@@ -104,9 +104,10 @@ def test_defect_fresh_adam_cannot_be_loaded_into(run):
 
 
 def _save_without_sharding_type(rank: int, init_method: str, config: str, folder: str) -> str:
-    from megatron_ko import checkpoint, step
-    from megatron_ko.run_folder import Checkpoint
     import dataclasses
+
+    from megatron_ko import checkpoint
+    from megatron_ko.run_folder import Checkpoint
 
     checked, wrapped, adam = _built(rank, init_method, config)
     checkpoint._prime(adam)

@@ -19,6 +19,7 @@ from tests.tiny_run import write_tiny_run
 
 pytestmark = pytest.mark.ranks
 STEPS = 10
+TOLERANCE = {"fp32": 2e-4, "bf16": 2e-2}  # bf16 rounds every activation, and layouts sum in another order
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -70,24 +71,21 @@ def test_resume_on_the_same_layout_is_bit_for_bit(whole):
 def test_resume_on_another_layout_continues_the_same_run(whole, name, count, overrides):
     config, target = half(whole, name.replace(" ", "_"))
     ranks.train(config, [f"run.folder={target}", f"precision.dtype={whole[2]}", *overrides], count)
-    tolerance = 2e-4 if whole[2] == "fp32" else 2e-2
     expected, found = curve(whole[1] / "whole"), curve(target)
     assert sorted(found) == sorted(expected)
     for step in expected:
-        assert found[step] == pytest.approx(expected[step], abs=tolerance), f"step {step}"
+        assert found[step] == pytest.approx(expected[step], abs=TOLERANCE[whole[2]]), f"step {step}"
 
 
 def test_from_tensor_parallel_back_to_data_parallel(whole, tmp_path):
-    if whole[2] == "bf16":
-        return  # the arithmetic of two layouts differs in bf16; fp32 shows that the state is complete
-    config, folder, _ = whole
-    target = tmp_path / "tp2"
-    ranks.train(config, [f"run.folder={target}", "parallel.tensor=2", "training.steps=10"], 2)
-    shutil.rmtree(checkpoint_folder(target, STEPS))
-    ranks.train(config, [f"run.folder={target}"], 2)
-    expected, found = curve(folder / "whole"), curve(target)
+    config, folder, dtype = whole
+    fixed = [f"run.folder={tmp_path / 'tp2'}", f"precision.dtype={dtype}"]
+    ranks.train(config, [*fixed, "parallel.tensor=2"], 2)
+    shutil.rmtree(checkpoint_folder(tmp_path / "tp2", STEPS))
+    ranks.train(config, fixed, 2)
+    expected, found = curve(folder / "whole"), curve(tmp_path / "tp2")
     for step in expected:
-        assert found[step] == pytest.approx(expected[step], abs=2e-4), f"step {step}"
+        assert found[step] == pytest.approx(expected[step], abs=TOLERANCE[dtype]), f"step {step}"
 
 
 def same_tensors(left: Path, right: Path) -> bool:
@@ -154,5 +152,7 @@ def test_new_learning_rate_is_used_after_resume(whole):
 
 def _largest_move(rank: int, init_method: str, left: str, right: str) -> float:
     a, b = _plain(left), _plain(right)
-    names = [name for name in a if not name.startswith("optimizer.state.exp")]
+    # in bf16 the master copies: a move of 1e-9 can tip the rounding of a weight
+    masters = [name for name in a if name.startswith("optimizer.state.param")]
+    names = masters or [name for name in a if not name.startswith("optimizer.")]
     return max(float((a[name].float() - b[name].float()).abs().max()) for name in names)

@@ -1,0 +1,60 @@
+"""The closing words of a main job on the terminal: results, where everything is, what to try next."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from examples.report.collect import Facts, read_facts
+from examples.stages import duration
+
+
+def closing_words(runs: Path, folder: Path, times: list[tuple[str, float, bool]]) -> str:
+    """``times``: title, seconds and whether it ran now, per stage."""
+    facts = read_facts(runs)
+    return "\n".join(["", *_results(facts), "", *_places(runs), "", *_times(times), "", *_next(runs, folder)])
+
+
+def _results(facts: Facts) -> list[str]:
+    valid = facts.valid[-1]
+    width = max(len("validation"), *(len(name) for name in valid["loss"]))
+    lines = [f"  {'validation':<{width}}   loss   bits/byte"]
+    lines += [f"  {name:<{width}}  {loss:5.3f}  {valid['bits_per_byte'][name]:10.3f}" for name, loss in valid["loss"].items()]
+    lines += ["", f"  export  {facts.verification['weights']['summary']}"]
+    if logits := facts.verification.get("logits"):
+        lines.append(
+            f"          logits of {logits['positions']} tokens, largest difference {logits['difference']:.2g} "
+            f"(tolerance {logits['tolerance']:g}), greedy tokens equal {logits['agreement']:.0%}"
+        )
+    return lines
+
+
+def _places(runs: Path) -> list[str]:
+    places = (
+        ("report", runs / "report.html"),
+        ("clean text", runs / "data" / "clean"),
+        ("dropped text", runs / "data" / "dropped"),
+        ("tokenizer", runs / "data" / "tokenizer"),
+        ("run", runs / "train"),
+        ("Hugging Face", runs / "train" / "hf"),
+        ("samples", runs / "train" / "samples.json"),
+    )
+    return [f"  {name:<13} {path}" for name, path in places]
+
+
+def _times(times: list[tuple[str, float, bool]]) -> list[str]:
+    width = max(len(title) for title, _, _ in times)
+    lines = [f"  {title:<{width}}  {duration(s):>13}{'' if ran else '  reused'}" for title, s, ran in times]
+    total = sum(seconds for _, seconds, ran in times if ran)
+    return [*lines, f"  {'this time':<{width}}  {duration(total):>13}"]
+
+
+def _next(runs: Path, folder: Path) -> list[str]:
+    model, report, train = (shlex.quote(str(p)) for p in (runs / "train" / "hf", runs / "report.html", folder / "train.yaml"))
+    return [
+        "  next",
+        f"    xdg-open {report}",
+        f"    python -m examples.generate {model} --prompt '한글은 '",
+        f"    python -m megatron_ko.plan {train} --world-size 8",
+        "    make main-job FOLDER=examples/own_text",
+    ]

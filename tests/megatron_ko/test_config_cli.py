@@ -1,0 +1,90 @@
+"""The command line shared by training and planning: files and overrides, help, printing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from megatron_ko.config import cli
+from megatron_ko.config.schema import Config
+
+
+@pytest.mark.parametrize(
+    "argument, is_override",
+    [
+        ("training.steps=3", True),
+        ("model.rope.scaling.factor=8.0", True),
+        ("data.mixture.python-code=0.3", True),
+        ("run.folder=runs/a=b", True),
+        ("run.folder=", True),
+        ("train.yaml", False),
+        ("./a.b=c.yaml", False),
+        ("/tmp/a.b=c.yaml", False),
+        ("steps=3", False),  # no section: looked for as a file, whose message says how overrides are written
+        ("runs/x.y=3", False),
+    ],
+)
+def test_arguments_are_split_into_files_and_overrides(argument, is_override):
+    assert cli.split([argument]) == (([], [argument]) if is_override else ([argument], []))
+
+
+def test_files_and_overrides_may_be_mixed_and_keep_their_order():
+    arguments = cli.parser("x", "x", Config).parse_intermixed_args(["a.yaml", "a.b=1", "--dry-run", "b.yaml", "a.b=2"])
+    assert cli.split(arguments.config) == (["a.yaml", "b.yaml"], ["a.b=1", "a.b=2"])
+    assert arguments.dry_run and not arguments.print_config and arguments.world_size is None
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", "", "²"])
+def test_counts_on_the_command_line_are_positive_integers(text, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.parser("x", "x", Config).parse_intermixed_args([f"--world-size={text}"])
+    assert ended.value.code == 2
+    assert "is not a positive integer" in capsys.readouterr().err
+
+
+def fields_of(kind: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted path and field of the whole tree, through all variants."""
+    for name, info in kind.__pydantic_fields__.items():
+        yield f"{above}{name}", info
+        for variant in cli._members(info.annotation):
+            if dataclasses.is_dataclass(variant):
+                yield from fields_of(variant, f"{above}{name}.")
+
+
+ALL_FIELDS = list(fields_of(Config))
+
+
+def test_every_field_has_a_sentence():
+    assert [path for path, info in ALL_FIELDS if not (info.description or "").endswith(".")] == []
+
+
+def test_the_manual_names_every_field_with_its_sentence():
+    manual = cli.manual(Config)
+    on_one_line = " ".join(manual.split())
+    for path, info in ALL_FIELDS:
+        assert f"{path}:" in manual, path
+        assert " ".join((info.description or "").split()) in on_one_line, path
+
+
+def test_the_manual_says_types_defaults_and_what_is_required():
+    lines = cli.manual(Config).splitlines()
+    for line in (
+        "  run.folder: text, required",
+        "  run.device: cpu | cuda, default cuda",
+        "  run.timeout_s: number, default 1800.0",
+        "  model.layers: integer, required",
+        "  model.head_size: integer or none, default none",
+        "  model.tied_embeddings: true/false, default false",
+        "  model.extra: mapping of anything, default {}",
+        "  model.rope.scaling.type: llama3",
+        "  model.rope.scaling.factor: number, required",
+        "  schedule.type: wsd",
+        "  schedule.decay: linear | cosine | exponential | minus_sqrt, default minus_sqrt",
+        "  schedule.milestones: list of number, default [0.8, 0.9]",
+        "  data.mixture: mapping of number or none, default none",
+    ):
+        assert line in lines
+    assert lines.count("  schedule.decay_steps: integer, required") == 1

@@ -1,0 +1,480 @@
+"""Every promise of the loader: what it reads, what it refuses, where it says a mistake is."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from megatron_ko.config.loading import MAX_DEPTH, MAX_FILE_BYTES, Rule, load, to_yaml
+from megatron_ko.config.schema import Config, CosineSchedule, WsdSchedule
+from megatron_ko.errors import ConfigError
+
+VALID = """\
+run: {folder: runs/x, device: cpu}
+model:
+  layers: 4
+  hidden_size: 64
+  ffn_hidden_size: 128
+  heads: 4
+  kv_groups: 2
+  max_sequence_length: 128
+training: {steps: 10, global_batch_size: 8, micro_batch_size: 2, sequence_length: 64}
+optimizer: {learning_rate: 3e-3}
+schedule:
+  type: cosine
+  warmup_steps: 2
+data: {manifest: data/manifest.json}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_tmp_path(tmp_path, monkeypatch):
+    """Files are named relative to the working directory, so problems read ``1.yaml:3``."""
+    monkeypatch.chdir(tmp_path)
+
+
+def files_of(*texts: str | bytes) -> list[str]:
+    for number, text in enumerate(texts):
+        Path(f"{number}.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return [f"{number}.yaml" for number in range(len(texts))]
+
+
+def loaded(*texts: str | bytes, overrides=(), rules=()):
+    return load(Config, files_of(*texts), overrides, rules).config
+
+
+def problems(*texts: str | bytes, overrides=(), rules=()) -> list[tuple[str, str, str]]:
+    with pytest.raises(ConfigError) as caught:
+        load(Config, files_of(*texts), overrides, rules)
+    return [(problem.where, problem.path, problem.message) for problem in caught.value.problems]
+
+
+def problem(*texts: str | bytes, overrides=(), rules=()) -> tuple[str, str, str]:
+    (only,) = problems(*texts, overrides=overrides, rules=rules)
+    return only
+
+
+# --- values ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("3e-4", 0.0003),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        ("1.", 1.0),
+        ("-.inf", -math.inf),
+        ("+3", 3),
+        ("010", 10),  # YAML 1.1 read octal
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("04:00:00", "04:00:00"),  # YAML 1.1 read 14400
+        ("2024-01-01", "2024-01-01"),
+        ("1_000", "1_000"),
+        ("0b1", "0b1"),
+        ("yes", "yes"),
+        ("no", "no"),
+        ("on", "on"),
+        ("y", "y"),
+        ("=", "="),
+        ("true", True),
+        ("False", False),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("'3'", "3"),
+        ("[1, 2.0, x]", [1, 2.0, "x"]),
+    ],
+)
+def test_scalars_are_those_of_yaml_1_2(text, value):
+    for read in (
+        loaded(VALID, f"model:\n  extra:\n    x: {text}\n").model.extra["x"],
+        loaded(VALID, overrides=[f"model.extra.x={text}"]).model.extra["x"],
+    ):
+        assert read == value
+        assert type(read) is type(value)
+
+
+def test_not_a_number_is_read_and_refused_where_a_number_is_needed():
+    assert math.isnan(loaded(VALID, "model: {extra: {x: .nan}}").model.extra["x"])
+    assert problem(VALID, "optimizer: {learning_rate: .nan}")[1:] == (
+        "optimizer.learning_rate",
+        "nan: input should be a finite number",
+    )
+
+
+def test_values_are_never_converted():
+    for text in ('"10"', "10.0", "true", "[10]"):
+        where, path, message = problem(VALID, f"training: {{steps: {text}}}")
+        assert (where, path) == ("1.yaml:1", "training.steps")
+        assert "valid integer" in message
+    assert "'yes'" in problem(VALID, "model: {tied_embeddings: yes}")[2]
+
+
+def test_an_integer_is_good_enough_for_a_number():
+    rate = loaded(VALID, "optimizer: {learning_rate: 1}").optimizer.learning_rate
+    assert rate == 1.0 and isinstance(rate, float)
+
+
+# --- composition -----------------------------------------------------------------------------------------
+
+
+def test_later_files_win_key_by_key_and_overrides_win_over_files():
+    config = loaded(
+        VALID,
+        "training: {steps: 20, micro_batch_size: 4}",
+        "training:\n  steps: 30",
+        overrides=["training.micro_batch_size=8", "run.folder=runs/실험"],
+    )
+    assert (config.training.steps, config.training.micro_batch_size, config.training.sequence_length) == (30, 8, 64)
+    assert config.run.folder == "runs/실험"
+
+
+def test_the_last_override_wins_and_sections_and_lists_can_be_given_whole():
+    config = loaded(
+        VALID,
+        overrides=["training.steps=1", "training.steps=2", "schedule={type: multistep, milestones: [0.5], ratios: [0.1]}"],
+    )
+    assert config.training.steps == 2
+    assert (config.schedule.milestones, config.schedule.warmup_steps) == ([0.5], 0)
+
+
+def test_lists_are_replaced_not_joined():
+    first = "schedule: {type: multistep, milestones: [0.5, 0.7], ratios: [0.3, 0.1]}"
+    config = loaded(VALID, first, "schedule: {milestones: [0.6, 0.9]}")
+    assert (config.schedule.milestones, config.schedule.ratios) == ([0.6, 0.9], [0.3, 0.1])
+
+
+def test_another_variant_in_a_later_file_starts_afresh():
+    """final_ratio and warmup_steps of the cosine are gone: the defaults of WSD hold."""
+    config = loaded(VALID, "schedule: {final_ratio: 0.5}", "schedule: {type: wsd, decay_steps: 3}")
+    assert config.schedule == WsdSchedule(type="wsd", decay_steps=3)
+
+
+def test_the_same_variant_in_a_later_file_is_merged():
+    config = loaded(VALID, "schedule: {type: cosine, final_ratio: 0.5}")
+    assert config.schedule == CosineSchedule(type="cosine", warmup_steps=2, final_ratio=0.5)
+
+
+@pytest.mark.parametrize("order", [["type=wsd", "decay_steps=3"], ["decay_steps=3", "type=wsd"]])
+def test_another_variant_by_override_starts_afresh_whatever_the_order(order):
+    config = loaded(VALID, "schedule: {final_ratio: 0.5}", overrides=[f"schedule.{item}" for item in order])
+    assert config.schedule == WsdSchedule(type="wsd", decay_steps=3)
+
+
+def test_what_a_later_file_replaced_is_not_blamed():
+    """decay_steps stood on line 1 of 1.yaml, but file 2 started afresh: the mistake is in file 3."""
+    wsd, cosine = "schedule: {type: wsd, decay_steps: 3}", "schedule: {type: cosine}"
+    assert problem(VALID, wsd, cosine, "\nschedule: {type: wsd}") == (
+        "3.yaml:2",
+        "schedule.decay_steps",
+        "missing; write 'decay_steps: ...'",
+    )
+
+
+@pytest.mark.parametrize("text", ["", "# nothing but a comment\n", "---\n"])
+def test_an_empty_file_changes_nothing(text):
+    assert loaded(VALID, text) == loaded(VALID)
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_fine():
+    assert loaded(b"\xef\xbb\xbf" + VALID.replace("\n", "\r\n").encode()) == loaded(VALID)
+
+
+# --- mistakes in values ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text, where, path, message",
+    [
+        ("model:\n  layer: 4", "1.yaml:2", "model.layer", "unknown key; did you mean 'layers'?"),
+        ("modle: {}", "1.yaml:1", "modle", "unknown key; did you mean 'model'?"),
+        ("precision: {zzz: 1}", "1.yaml:1", "precision.zzz", "unknown key; known: dtype, fp8"),
+        ("schedule: {warmup_step: 1}", "1.yaml:1", "schedule.warmup_step", "unknown key; did you mean 'warmup_steps'?"),
+        (
+            "schedule: {type: cosine, cosine: {warmup_steps: 2}}",
+            "1.yaml:1",
+            "schedule.cosine",
+            "unknown key; known: type, warmup_steps, final_ratio",
+        ),
+        ("parallel:\n\n  tensor: 0", "1.yaml:3", "parallel.tensor", "0: input should be greater than 0"),
+        ("parallel: {tensor: -1}", "1.yaml:1", "parallel.tensor", "-1: input should be greater than 0"),
+        ("optimizer: {beta1: 1.0}", "1.yaml:1", "optimizer.beta1", "1.0: input should be less than 1"),
+        ("precision: {dtype: fp16}", "1.yaml:1", "precision.dtype", "'fp16': input should be 'bf16' or 'fp32'"),
+        ("run: {seed: 4294967296}", "1.yaml:1", "run.seed", "4294967296: input should be less than 4294967296"),
+        ("run: {folder: ''}", "1.yaml:1", "run.folder", "'': string should have at least 1 character"),
+        ("run: {folder: 5}", "1.yaml:1", "run.folder", "5: input should be a valid string"),
+        ("data: {mixture: {ko: 1, en: 0}}", "1.yaml:1", "data.mixture.en", "0: input should be greater than 0"),
+        ("schedule:\n  type: wds", "1.yaml:2", "schedule", "type: 'wds' is unknown; use one of 'constant', 'linear', "
+         "'cosine', 'wsd', 'multistep'"),
+        ("model:", "1.yaml:1", "model", "is empty; write its keys below it or remove the line"),
+        ("schedule:", "1.yaml:1", "schedule", "is empty; write its keys below it or remove the line"),
+        ("parallel: 4", "1.yaml:1", "parallel", "4: is not a mapping; write its keys below it"),
+        ("schedule: [wsd]", "1.yaml:1", "schedule", "['wsd']: is not a mapping; write its keys below it"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_reported_with_its_line_and_a_remedy(text, where, path, message):
+    assert problem(VALID, text) == (where, path, message)
+
+
+def test_missing_keys_are_reported_at_the_section_and_missing_sections_at_the_file():
+    lines = [line for line in VALID.splitlines(keepends=True) if "heads" not in line and "optimizer" not in line]
+    assert problems("".join(lines)) == [
+        ("0.yaml", "optimizer", "missing; write 'optimizer: ...'"),
+        ("0.yaml:2", "model.heads", "missing; write 'heads: ...'"),
+    ]
+
+
+def test_a_variant_without_its_type_is_told_to_write_it():
+    text = VALID.replace("  type: cosine\n", "")
+    assert problem(text) == (
+        "0.yaml:11",
+        "schedule",
+        "missing 'type'; write 'type: ...' with one of the documented names",
+    )
+
+
+def test_nested_variants_are_explained_at_their_own_path():
+    text = "model:\n  rope:\n    scaling:\n      type: llama3\n      factr: 8.0\n      low_freq_factor: -1.0\n"
+    found = problems(VALID, text)
+    assert ("1.yaml:5", "model.rope.scaling.factr", "unknown key; did you mean 'factor'?") in found
+    assert ("1.yaml:6", "model.rope.scaling.low_freq_factor", "-1.0: input should be greater than 0") in found
+    assert ("1.yaml:3", "model.rope.scaling.factor", "missing; write 'factor: ...'") in found
+    assert len(found) == 5  # high_freq_factor and original_max_sequence_length are missing too
+
+
+@pytest.mark.parametrize("digits", [20, 400, 5000])
+def test_integers_of_any_length_are_refused_not_crashed_on(digits):
+    where, path, _ = problem(VALID, f"training: {{steps: {'1' * digits}}}")
+    assert (where, path) == ("1.yaml:1", "training.steps")
+    assert problem(VALID, overrides=[f"training.steps={'1' * digits}"])[:2] == ("command line", "training.steps")
+
+
+@pytest.mark.parametrize("path", ['"a\\0b"', '"~no-such-user/runs"'])
+def test_impossible_paths_are_refused(path):
+    assert problem(VALID, f"run: {{folder: {path}}}")[:2] == ("1.yaml:1", "run.folder")
+
+
+# --- mistakes in form ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text, where, message",
+    [
+        ("run:\n\tseed: 3\n", "1.yaml:2", "found character '\\t' that cannot start any token; indent with spaces"),
+        ("run:\n  seed: 3\n   device: cpu\n", "1.yaml:3", "mapping values are not allowed here"),
+        ("\nrun: {seed: 3\n", "1.yaml:3", "expected ',' or '}'"),
+        ("a: 1\n---\nb: 2\n", "1.yaml:2", "expected a single document in the stream, but found another document"),
+        ("model: &m {layers: 4}", "1.yaml:1", "anchors are not supported; repeat it"),
+        ("run: {}\nmodel: *m", "1.yaml:2", "anchors are not supported; repeat it"),
+        ("run: {}\nmodel: !!python/object/apply:os.system ['true']", "1.yaml:2", "tags are not supported; remove it"),
+        ("training: {steps: !!int '3'}", "1.yaml:1", "tags are not supported; remove it"),
+        ("training: {steps: ! 3}", "1.yaml:1", "tags are not supported; remove it"),
+        ("- a\n- b\n", "1.yaml:1", "is not a mapping; write 'section:' lines"),
+        ("just text", "1.yaml:1", "is not a mapping; write 'section:' lines"),
+        ("run: {}\n? [a, b]\n: 1\n", "1.yaml:2", "a key is a list or a mapping; write a name"),
+        ("run: {folder: caf\xe9}".encode("latin-1"), "1.yaml", "is not UTF-8 text; save it as UTF-8"),
+        (b"run: \x01", "1.yaml", "special characters are not allowed"),
+        ("#" * (MAX_FILE_BYTES + 1), "1.yaml", f"larger than {MAX_FILE_BYTES} bytes; is this a configuration?"),
+    ],
+)  # fmt: skip
+def test_files_that_cannot_be_read_say_where(text, where, message):
+    found_where, path, found = problem(VALID, text)
+    assert (found_where, path) == (where, "")
+    assert message in found
+
+
+def test_merge_keys_are_ordinary_unknown_keys():
+    assert problem(VALID, "parallel: {<<: {tensor: 2}}")[1] == "parallel.<<"
+
+
+def test_billion_laughs_stops_at_the_first_anchor():
+    laughs = "a: &a [ha, ha]\n" + "".join(f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True))
+    assert problem(VALID, laughs) == ("1.yaml:1", "", "anchors are not supported; repeat it")
+
+
+@pytest.mark.parametrize("opening, closing", [("[", "]"), ("{a: ", "}")])
+def test_nesting_is_bounded(opening, closing):
+    """Above x there are three mappings (the file, model, extra), so MAX_DEPTH - 4 levels fit around the 1."""
+    deepest = MAX_DEPTH - 4
+    assert loaded(VALID, f"model: {{extra: {{x: {opening * deepest}1{closing * deepest}}}}}")
+    for depth in (deepest + 1, 5000):
+        _, _, message = problem(VALID, f"model: {{extra: {{x: {opening * depth}1{closing * depth}}}}}")
+        assert message == "is nested too deeply; a configuration has a few levels"
+
+
+def test_files_that_are_not_there_are_all_named():
+    with pytest.raises(ConfigError) as caught:
+        load(Config, ["no.yaml", ".", "~no-such-user/x.yaml", "a\0b", "seed=3"], [])
+    text = str(caught.value)
+    assert text.startswith("5 problems\n")
+    assert "no.yaml: cannot be read (No such file or directory); check the path" in text
+    assert ".: cannot be read (Is a directory); check the path" in text
+    assert "seed=3: cannot be read (No such file or directory); an override is written section.field=value" in text
+
+
+def test_duplicate_keys_are_refused_at_every_level():
+    found = problems(VALID, "training:\n  steps: 1\n  steps: 2\nrun: {}\ntraining: {}\n")
+    assert found == [
+        ("1.yaml:3", "training.steps", "is written twice, first on line 2; keep one"),
+        ("1.yaml:5", "training", "is written twice, first on line 1; keep one"),
+    ]
+    assert problem(VALID, overrides=["model.extra={a: 1, a: 2}"])[:2] == ("command line", "model.extra.a")
+
+
+@pytest.mark.parametrize(
+    "override, path, message",
+    [
+        ("nothing", "", "'nothing' is neither a file nor an override; write section.field=value"),
+        ("model..layers=3", "", "'model..layers=3' is neither a file nor an override; write section.field=value"),
+        ("model.layers=[", "model.layers", "cannot parse '['"),
+        ("model.layers=&a 3", "model.layers", "anchors are not supported"),
+        ("model.layers=", "model.layers", "None: input should be a valid integer"),
+        ("model.layer=3", "model.layer", "unknown key; did you mean 'layers'?"),
+        ("nosuch.layer=3", "nosuch", "unknown key; known: run, model"),
+        ("model.layers.x=3", "model.layers", "{'x': 3}: input should be a valid integer"),
+    ],
+)
+def test_wrong_overrides_are_blamed_on_the_command_line(override, path, message):
+    where, found_path, found = problem(VALID, overrides=[override])
+    assert (where, found_path) == ("command line", path)
+    assert message in found
+
+
+# --- all at once -----------------------------------------------------------------------------------------
+
+
+def even_layers(model):
+    if model.layers % 2:
+        yield "model.layers", "is odd"
+        yield "model.kv_groups", "is written nowhere"
+
+
+def too_many(run, training):
+    if training.steps > 5:
+        yield "training.steps", "too many"
+
+
+RULES = [Rule(("model",), even_layers), Rule(("run", "training"), too_many)]
+
+
+def test_problems_of_all_kinds_are_reported_at_once_in_order_of_place():
+    second = "model:\n  layers: 3\n  layesr: 3\nprecision:\n  dtype: 8\n  dtype: 8\noptimizer: {}\n"
+    assert problems(VALID, second, overrides=["optimizer.beta1=2"], rules=RULES) == [
+        ("0.yaml:7", "model.kv_groups", "is written nowhere"),  # line 7 of the first file: not changed by the second
+        ("0.yaml:9", "training.steps", "too many"),
+        ("1.yaml:2", "model.layers", "is odd"),
+        ("1.yaml:3", "model.layesr", "unknown key; did you mean 'layers'?"),
+        ("1.yaml:6", "precision.dtype", "is written twice, first on line 5; keep one"),
+        ("1.yaml:6", "precision.dtype", "8: input should be 'bf16' or 'fp32'"),
+        ("command line", "optimizer.beta1", "2: input should be less than 1"),
+    ]
+
+
+def test_a_rule_is_left_out_when_one_of_its_sections_is_wrong():
+    assert [path for _, path, _ in problems(VALID, "run: {seed: x}\nmodel: {layers: 3}", rules=RULES)] == [
+        "model.kv_groups",
+        "run.seed",
+        "model.layers",
+    ]
+
+
+def test_nothing_is_called_missing_when_a_file_could_not_be_read():
+    assert problems("run: [", "- a") == [
+        ("0.yaml:1", "", "while parsing a flow node, expected the node content, but found '<stream end>'"),
+        ("1.yaml:1", "", "is not a mapping; write 'section:' lines"),
+    ]
+
+
+def test_problems_found_later_know_their_line_too():
+    result = load(Config, files_of(VALID), ["training.steps=3"])
+    assert str(result.problem("model.heads", "x")) == "0.yaml:6: model.heads: x"
+    assert str(result.problem("model.extra.y", "x")) == "0.yaml:2: model.extra.y: x"  # the nearest level above
+    assert str(result.problem("training.steps", "x")) == "command line: training.steps: x"
+
+
+def test_a_configuration_cannot_be_changed():
+    with pytest.raises(Exception, match="cannot assign"):
+        loaded(VALID).training.steps = 5
+
+
+# --- round trip ------------------------------------------------------------------------------------------
+
+TRICKY = st.sampled_from(
+    ["yes", "no", "3e-4", "0o17", "010", "null", "~", "true", "04:00:00", "a: b", "# x", "- x", "<<", "=", "&a", "*a",
+     "!x", "%", "@", "\t", " a ", "a\nb", "\u2028", "\x85", "'", '"', "한국어", "{", "[", "1_000", ".inf", "x" * 200]
+)  # fmt: skip
+TEXT = TRICKY | st.text(max_size=20)
+PATH = TEXT.filter(lambda text: text and "\0" not in text and not text.startswith("~"))
+POSITIVE = st.integers(1, 2**63 - 1)
+FRACTION = st.floats(0, 1)
+RATE = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+LLAMA3 = st.fixed_dictionaries(
+    {"type": st.just("llama3"), "factor": RATE, "low_freq_factor": RATE, "high_freq_factor": RATE,
+     "original_max_sequence_length": POSITIVE}
+)  # fmt: skip
+SCHEDULES = st.one_of(
+    st.fixed_dictionaries({"type": st.just("constant")}, optional={"warmup_steps": st.integers(0, 99)}),
+    st.fixed_dictionaries({"type": st.sampled_from(["linear", "cosine"])}, optional={"final_ratio": FRACTION}),
+    st.fixed_dictionaries(
+        {"type": st.just("wsd"), "decay_steps": POSITIVE, "decay": st.sampled_from(["linear", "minus_sqrt"])}
+    ),
+    st.fixed_dictionaries({"type": st.just("multistep"), "milestones": st.lists(FRACTION), "ratios": st.lists(FRACTION)}),
+)
+CONFIGS = st.fixed_dictionaries(
+    {
+        "run": st.fixed_dictionaries(
+            {"folder": PATH}, optional={"seed": st.integers(0, 2**32 - 1), "device": st.just("cpu"), "timeout_s": RATE}
+        ),
+        "model": st.fixed_dictionaries(
+            {
+                key: POSITIVE
+                for key in ("layers", "hidden_size", "ffn_hidden_size", "heads", "kv_groups", "max_sequence_length")
+            },
+            optional={
+                "head_size": st.none() | POSITIVE,
+                "tied_embeddings": st.booleans(),
+                "norm_epsilon": RATE,
+                "rope": st.fixed_dictionaries({"base": RATE, "scaling": LLAMA3 | st.just({"type": "none"})}),
+                "extra": st.dictionaries(TEXT, ANYTHING, max_size=3),
+            },
+        ),
+        "training": st.fixed_dictionaries(
+            {key: POSITIVE for key in ("steps", "global_batch_size", "micro_batch_size", "sequence_length")}
+        ),
+        "optimizer": st.fixed_dictionaries({"learning_rate": RATE}, optional={"beta2": st.floats(0, 1, exclude_max=True)}),
+        "schedule": SCHEDULES,
+        "data": st.fixed_dictionaries(
+            {"manifest": PATH}, optional={"mixture": st.none() | st.dictionaries(TEXT, RATE, min_size=1, max_size=3)}
+        ),
+    },
+    optional={"reporting": st.fixed_dictionaries({"wandb_project": st.none() | TEXT})},
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=CONFIGS)
+def test_every_valid_configuration_survives_being_printed_and_loaded(tmp_path_factory, data):
+    config = TypeAdapter(Config).validate_python(data)
+    file = tmp_path_factory.getbasetemp() / "round_trip.yaml"
+    file.write_text(to_yaml(config), encoding="utf-8", newline="")
+    assert load(Config, [str(file)], []).config == config
+
+
+def test_the_printed_configuration_holds_defaults_and_is_readable():
+    text = to_yaml(loaded(VALID, overrides=["run.folder=runs/한국어"]))
+    assert "folder: runs/한국어" in text
+    assert yaml.safe_load(text)["checkpoint"]["resume"] == "auto"
+    assert list(yaml.safe_load(text)) == list(Config.__pydantic_fields__)

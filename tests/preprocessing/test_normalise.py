@@ -1,0 +1,89 @@
+"""Normalisers: what changes, what must not, and that doing it twice is doing it once."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from preprocessing import normalise
+from preprocessing.operations import operations_for
+from preprocessing.schema import CleanConfig
+
+ALPHABET = st.sampled_from(
+    "가각힣각ㄱㅋㅠㅏabcXYZ 019\n\t\r.,!?~…ㅡ♡★〜Ａ！　\u200b\u200d\ufeff\u00ad\u202e\u0301é한글👨👩漢\x00\x1b[m<>&;`-#*|/:"
+)
+TEXTS = st.text(st.one_of(ALPHABET, st.characters(exclude_categories=["Cs"])), max_size=80)
+
+
+@pytest.mark.parametrize("lang", ["ko", "en", "mixed", "code"])
+@settings(max_examples=150, deadline=None)
+@given(text=TEXTS)
+def test_every_operation_is_idempotent_and_its_hint_misses_nothing(lang, text):
+    import pyarrow as pa
+
+    from preprocessing.operations import rows_with
+
+    for operation in operations_for(lang, "none", CleanConfig()):
+        once = operation.apply(text)
+        assert operation.apply(once) == once, operation.name
+        if once != text:
+            assert len(rows_with(pa.array([text], pa.large_string()), operation.hint)) == 1, operation.name
+        text = once
+    assert unicodedata.is_normalized("NFC", text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), max_size=40))
+def test_decomposed_hangul_is_put_together_and_syllables_never_change(text):
+    assert normalise.compose(unicodedata.normalize("NFD", text)) == text
+    assert normalise.squeeze(text, 1) == text
+    assert normalise.remove_stray_jamo(text) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("ㅋㅋㅋㅋㅋㅋ ㅠㅠㅠㅠ", "ㅋㅋㅋ ㅠㅠㅠ"),
+        ("좋아요!!!!!! 정말????", "좋아요!!! 정말???"),
+        ("네ㅋㅋㅋㅋ 알겠습니다", "네ㅋㅋㅋ 알겠습니다"),
+        ("그래ㅇㅇ", "그래ㅇㅇ"),
+        ("하하하하하하", "하하하하하하"),
+        ("1,000,000원 2000000 www wwwww", "1,000,000원 2000000 www wwwww"),
+        ("http://a.kr/!!!!!?q=ㅋ", "http://a.kr/!!!!!?q=ㅋ"),
+        ("https://a.kr/~~~~/x ~~~~~~", "https://a.kr/~~~~/x ~~~"),
+        ("글쎄.......... 음…… ㅡㅡㅡㅡㅡ", "글쎄... 음… ㅡㅡㅡ"),
+        ("--- *** === ###", "--- *** === ###"),
+    ],
+)
+def test_runs_of_emotion_are_squeezed_and_nothing_else(before, after):
+    assert normalise.squeeze(before, 3) == after
+
+
+def test_stray_jamo_go_and_old_hangul_stays_when_asked():
+    assert normalise.remove_stray_jamo("ᄀᄀᄂ 회의는 ᅡ 세 시") == " 회의는  세 시"
+    assert normalise.remove_stray_jamo_keep_old("나랏말ᄊᆞ미 ᅡᆨ ᄒᆞᆫ글") == "나랏말ᄊᆞ미  ᄒᆞᆫ글"
+
+
+def test_invisible_characters_go_and_emoji_stay_joined():
+    assert normalise.remove_invisible("사\u200b람\u00ad은\u202e \x07\ufeff잔\u200d다\r\n끝") == "사람은 잔다\n끝"
+    assert normalise.remove_invisible("👨\u200d👩\u200d👧") == "👨\u200d👩\u200d👧"
+    assert normalise.remove_invisible("\x1b[31m빨강\x1b[0m") == "빨강"
+
+
+def test_full_width_only_in_prose():
+    assert normalise.to_half_width("Ｐｙｔｈｏｎ ３．１２！　끝") == "Python 3.12! 끝"
+    assert all(operation.name != "full_width" for operation in operations_for("code", "none", CleanConfig()))
+
+
+def test_blanks_collapse_but_indentation_and_fences_stay():
+    assert normalise.collapse_blanks("  가  나\u00a0다 \n\n\n\n- 라\n    마   바\n") == "가 나 다\n\n- 라\n    마 바"
+    fenced = "앞  말\n```py\nx  =  1\n\n\n\ny = 2\n```\n뒤  말"
+    assert normalise.collapse_blanks(fenced) == "앞 말\n```py\nx  =  1\n\n\n\ny = 2\n```\n뒤 말"
+
+
+def test_code_keeps_its_whitespace():
+    code = "\n\ndef f():\r\n\tx  =  1   # ｘ！\x0c\r\n\r\n\r\n\r\n    return x\n\n"
+    for operation in operations_for("code", "html", CleanConfig()):
+        code = operation.apply(code)
+    assert code == "def f():\n\tx  =  1   # ｘ！\x0c\n\n\n\n    return x\n"

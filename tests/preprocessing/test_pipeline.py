@@ -1,0 +1,197 @@
+"""The whole way: outputs, skipping, what a change recomputes, kills, errors."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pyarrow.parquet as pq
+import pytest
+
+from megatron_ko.manifest import read_manifest
+from preprocessing.cli import main
+from preprocessing.documents import Counts
+from preprocessing.funnel import funnel_of, table, width_of
+from tests.preprocessing.corpus import bytes_of, write_config
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A finished run: ``(config, output folder)``."""
+    folder = tmp_path_factory.mktemp("done")
+    config = write_config(folder)
+    assert main(["run", str(config)]) == 0
+    return config, folder / "out"
+
+
+def test_manifest_holds_what_training_reads(done):
+    manifest = read_manifest(done[1] / "manifest.json")
+    assert set(manifest.of_split("train")) == set(manifest.of_split("valid")) == {"ko", "en", "code"}
+    assert manifest.mixture == pytest.approx({"ko": 0.5, "en": 0.3, "code": 0.2})
+    assert manifest.vocab_size == 777
+    assert manifest.eod_id == 2
+    for tokens in manifest.sets:
+        name = f"{tokens.name}_{tokens.split}-00000.parquet"
+        texts = pq.read_table(done[1] / "clean" / name)["text"].to_pylist()
+        assert tokens.documents == len(texts)
+        assert tokens.text_bytes == sum(len(text.encode()) for text in texts)
+
+
+def test_every_document_is_accounted_for(done):
+    funnel = json.loads((done[1] / "funnel.json").read_text())
+    sources = {source["name"]: source for source in funnel["sources"]}
+    for source in sources.values():
+        assert source["documents_in"] == source["documents_out"] + sum(source["dropped"].values())
+    assert sources["ko"]["bad_records"] == 3
+    assert sources["ko"]["dropped"] == {"too_short": 1, "exact_duplicate": 1}
+    assert sources["ko"]["changed"]["squeeze"] == 61
+    dropped = [row for p in (done[1] / "dropped").glob("*.parquet") for row in pq.read_table(p).to_pylist()]
+    assert len(dropped) == sum(sum(s["dropped"].values()) for s in sources.values())
+    assert {row["id"] for row in dropped if row["reason"] == "exact_duplicate"} == {"ko-900", "en-900"}
+    ids = [i for p in (done[1] / "clean").glob("*.parquet") for i in pq.read_table(p)["id"].to_pylist()]
+    assert len(ids) == len(set(ids)) == sum(entry["documents"] for entry in funnel["domains"])
+    quarantined = [json.loads(line) for line in (done[1] / "quarantine.jsonl").read_text().splitlines()]
+    assert [entry["line"] for entry in quarantined] == [63, 64, 65]
+    assert [step["name"] for step in funnel["steps"]] == ["read", "clean", "deduplicate", "balance"]
+    assert all(len(found) <= 3 for found in funnel["examples"].values())
+
+
+def test_report_compares_with_a_tokenizer_without_korean(done):
+    report = json.loads((done[1] / "tokenizer_report.json").read_text())
+    mine, other = report["tokenizers"]["this"], report["tokenizers"]["english_only"]
+    assert set(mine) == {"ko", "en", "code"} | ({"mixed"} & set(mine))
+    assert mine["ko"]["characters"] == other["ko"]["characters"]
+    assert mine["ko"]["tokens"] < 0.8 * other["ko"]["tokens"]
+
+
+def test_a_rerun_touches_nothing_and_a_change_recomputes_what_depends_on_it(done, capsys):
+    before = {p: p.stat().st_mtime_ns for p in done[1].rglob("*.parquet")}
+    contents = bytes_of(done[1])
+    assert main(["run", str(done[0])]) == 0
+    assert {p: p.stat().st_mtime_ns for p in done[1].rglob("*.parquet")} == before
+    assert bytes_of(done[1]) == contents
+
+    def fresh_steps(*overrides):
+        capsys.readouterr()
+        assert main(["run", str(done[0]), *overrides]) == 0
+        return re.findall(r"([\w-]+): done in", capsys.readouterr().err)
+
+    assert fresh_steps("domains.ko.share=0.6") == ["train-tokenizer", "encode", "validate"]
+    assert fresh_steps() == ["train-tokenizer", "encode", "validate"]
+    assert bytes_of(done[1]) == contents
+    assert fresh_steps("deduplicate.threshold=0.9")[0] == "deduplicate"
+    assert fresh_steps("clean.squeeze_to=2")[0] == "clean"
+    fresh_steps()
+    assert bytes_of(done[1]) == contents
+
+
+def test_a_damaged_token_file_is_found(done, capsys):
+    path = next((done[1] / "tokens").glob("ko_train.bin"))
+    good = path.read_bytes()
+    try:
+        path.write_bytes(good[:100] + bytes([good[100] ^ 1]) + good[101:])
+        assert main(["validate", str(done[0])]) == 2
+        assert "SHA-256 differs" in capsys.readouterr().err
+        path.write_bytes(good[:-2])
+        assert main(["validate", str(done[0])]) == 2
+        assert "encode" in capsys.readouterr().err
+    finally:
+        path.write_bytes(good)
+    assert main(["validate", str(done[0])]) == 0
+
+
+def test_killed_anywhere_and_run_again_gives_the_same_bytes(done, tmp_path):
+    """SIGKILL at random moments of the real command, then to the end."""
+    config = write_config(tmp_path)
+    text = config.read_text().replace(str(tmp_path / "corpus"), str(done[0].parent / "corpus"))
+    config.write_text(text)
+    command = [sys.executable, "-m", "preprocessing", "run", str(config)]
+    random.seed(3)
+    for _ in range(4):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env={**os.environ})
+        time.sleep(random.uniform(0.4, 2.5))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+    assert bytes_of(tmp_path / "out") == bytes_of(done[1])
+
+
+@pytest.mark.parametrize("stop", ["clean-en-00000", "quarantine", "deduplicate-ko", "ko_train-00000", "tokenizer.json", ".idx", "manifest.json"])
+def test_stopped_before_a_given_file_appears(done, tmp_path, monkeypatch, stop):
+    """The rename that would publish a file fails; the next run ends as if nothing had happened."""
+    config = write_config(tmp_path)
+    config.write_text(config.read_text().replace(str(tmp_path / "corpus"), str(done[0].parent / "corpus")))
+    real = os.replace
+
+    def failing(source, target):
+        if stop in str(target):
+            raise KeyboardInterrupt
+        return real(source, target)
+
+    monkeypatch.setattr("megatron_ko.files.os.replace", failing)
+    with pytest.raises(KeyboardInterrupt):
+        main(["run", str(config)])
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    monkeypatch.undo()
+    assert main(["run", str(config)]) == 0
+    assert bytes_of(tmp_path / "out") == bytes_of(done[1])
+
+
+@pytest.mark.parametrize(
+    ("step", "overrides", "said"),
+    [
+        ("run", ["inputs.ko.paths=[nowhere/*.jsonl]"], ["inputs.ko.paths", "'nowhere/*.jsonl' matches no file", "command line"]),
+        ("run", ["tokenizer.vocab_size=60000"], ["too large", "largest possible size is"]),
+        ("run", ["tokenizer.vocab_size=270"], ["too small"]),
+        ("run", ["tokenizer.vocab_size=65520"], ["65500 to 65536"]),
+        ("run", ["clean.ko.min_characters=100000", "clean.en.min_characters=100000", "clean.mixed.min_characters=100000",
+                 "clean.code.min_characters=1000000"], ["no document is left after cleaning"]),
+        ("run", ["clean.ko.min_characters=100000"], ["domains.ko", "no document is left for it"]),
+        ("run", ["domains.ko.sources=[wiki]", "deduplicate.bands=7"], ["'wiki' is no source", "does not divide", "2 problems"]),
+        ("run", ["domains.en.share=null"], ["domains.en", "has no share"]),
+        ("encode", ["seed=99"], ["needs 'clean'", "python -m preprocessing run"]),
+    ],
+)  # fmt: skip
+def test_mistakes_are_explained_and_exit_with_2(done, tmp_path, capsys, step, overrides, said):
+    assert main([step, str(done[0]), f"output.folder={tmp_path / 'o'}", *overrides]) == 2
+    message = capsys.readouterr().err
+    for part in said:
+        assert part in message
+
+
+def test_one_process_at_a_time(done, capsys):
+    import fcntl
+
+    with open(done[1] / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert main(["run", str(done[0])]) == 2
+    assert "another process" in capsys.readouterr().err
+
+
+def test_print_config_loads_again(done, capsys, tmp_path):
+    assert main(["run", str(done[0]), "--print-config", "seed=7"]) == 0
+    shown = capsys.readouterr().out
+    (tmp_path / "again.yaml").write_text(shown)
+    assert main(["run", str(tmp_path / "again.yaml"), "--print-config"]) == 0
+    assert capsys.readouterr().out == shown
+    assert main(["run", str(done[0]), "--dry-run"]) == 0
+    assert "clean: up to date" in capsys.readouterr().out
+
+
+def test_tables_line_up_under_wide_characters():
+    lines = table([("이름", "수"), ("abc", "1,000"), ("가나다라", "5")])
+    assert len({width_of(line.rstrip()) for line in table([("가", "1", "x"), ("abcd", "22", "x")])}) == 1
+    assert lines[1].index("1") - lines[1].index("a") > 3
+    assert width_of("가a") == 3
+
+
+def test_funnel_of_a_source_that_is_dropped_wholly():
+    counts = Counts(documents_in=2, bytes_in=10)
+    counts.dropped["too_short"] = 2
+    made = funnel_of({"clean": {"sources": {"x": {"langs": ["ko"], "counts": counts.to_json()}}}, "deduplicate": {"sources": {}}})
+    assert made["sources"][0]["documents_out"] == 0
+    assert made["steps"][-1] == {"name": "deduplicate", "documents": 0, "bytes": 0}
