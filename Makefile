@@ -41,8 +41,9 @@ format: $(READY) ## Format the source and repair what lint can repair
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
 
-bench: $(READY) ## Measure speed (tests/bench)
-	@$(PY) -m tests.bench $(ARGS)
+bench: $(READY) ## Measure start-up and the pace of a training step (tests/bench)
+	@$(PY) -m tests.bench.startup
+	@$(PY) -m tests.bench.train_cpu $(ARGS)
 
 clean: ## Remove .venv and caches; runs/ stays
 	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info build dist

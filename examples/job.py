@@ -117,7 +117,7 @@ def checked_job(options: Options) -> Job:
     size = configured.parallel.tensor * configured.parallel.pipeline * configured.parallel.context
     ranks = options.ranks or size
     if options.device == "cuda":
-        ranks, layout = _layout_on_gpus(options.ranks or gpu_count(), configured.training)
+        ranks, layout = layout_on_gpus(options.ranks or gpu_count(), configured.training)
         train_overrides[:0] = layout
     train_overrides.insert(0, f"run.device={options.device}")
     job = Job(
@@ -146,7 +146,7 @@ def gpu_count() -> int:
     return count
 
 
-def _layout_on_gpus(count: int, training: TrainingConfig) -> tuple[int, list[str]]:
+def layout_on_gpus(count: int, training: TrainingConfig) -> tuple[int, list[str]]:
     """As many of ``count`` GPUs as divide the batch, with tensor parallelism 2 where they pair up, and bf16."""
     for ranks in range(count, 0, -1):
         tensor = 2 if ranks % 2 == 0 else 1

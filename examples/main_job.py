@@ -56,7 +56,7 @@ def run_job(job: Job) -> int:
     ran = set()
     for number, stage in enumerate(plan, start=1):
         if stage.name == "train":
-            _check_same_training(job, record)
+            check_same_training(job, record)
         try:
             if stages.run_stage(stage, record, number, len(plan)):
                 ran.add(stage.name)
@@ -68,7 +68,7 @@ def run_job(job: Job) -> int:
     return 0
 
 
-def _check_same_training(job: Job, record: Record) -> None:
+def check_same_training(job: Job, record: Record) -> None:
     """A run folder holds one training. Raises ConfigError when what lies there is of other settings or data."""
     data = sha256_file(job.manifest)
     if not checkpoints_of(job.run):

@@ -31,7 +31,11 @@ def build_optimizer(wrapped: Any, config: OptimizerConfig, dtype: str) -> Any:
         params_dtype=torch.bfloat16 if dtype == "bf16" else torch.float32,
         use_distributed_optimizer=True,
     )
-    return get_megatron_optimizer(settings, [wrapped], config_overrides=get_standard_config_overrides(settings))
+    built = get_megatron_optimizer(settings, [wrapped], config_overrides=get_standard_config_overrides(settings))
+    for adam in torch_adams(built):
+        for group in adam.param_groups:
+            group["fused"] = True  # one pass over the memory; megatron-core leaves torch's loop over tensors
+    return built
 
 
 def set_hyperparameters(optimizer: Any, config: OptimizerConfig, learning_rate: float) -> None:
@@ -42,6 +46,8 @@ def set_hyperparameters(optimizer: Any, config: OptimizerConfig, learning_rate: 
         group["start_wd"] = group["end_wd"] = config.weight_decay
         group["betas"] = (config.beta1, config.beta2)
         group["eps"] = config.epsilon
+        if "fused" in group:
+            group["fused"] = True
 
 
 def torch_adams(optimizer: Any) -> list[torch.optim.Optimizer]:

@@ -65,7 +65,9 @@ def read_tokenizer_folder(path: Path | str) -> TokenizerInfo:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise DataError(f"{folder / MARKER}: format is not {FORMAT!r}; {REMEDY}")
     try:
-        info = TokenizerInfo(folder, data["fingerprint"], data["vocab_size"], *(data[f"{role}_id"] for role in ROLES))
+        info = TokenizerInfo(
+            folder, data["fingerprint"], data["vocab_size"], *(data[f"{role}_id"] for role in ROLES)
+        )
     except KeyError as error:
         raise DataError(f"{folder / MARKER}: the key {error} is missing; {REMEDY}") from None
     if not (folder / "tokenizer.json").is_file():
@@ -77,7 +79,9 @@ def fingerprint_hf_folder(path: Path | str) -> TokenizerInfo:
     """The same facts for any Hugging Face folder with ``tokenizer.json`` (and ``tokenizer_config.json``)."""
     folder = Path(path).expanduser()
     if not (folder / "tokenizer.json").is_file():
-        raise DataError(f"{folder}: has no tokenizer.json; save it with AutoTokenizer(...).save_pretrained (fast tokenizer)")
+        raise DataError(
+            f"{folder}: has no tokenizer.json; save it with AutoTokenizer(...).save_pretrained (fast tokenizer)"
+        )
     pieces = _pieces_of(read_json(folder / "tokenizer.json"), folder)
     ids = {piece: number for number, piece in enumerate(pieces) if piece is not None}
     special: dict[str, int | None] = dict.fromkeys((f"{role}_id" for role in ROLES), None)
@@ -99,7 +103,9 @@ def _pieces_of(data: dict[str, Any], folder: Path) -> list[str | None]:
         ids = dict(vocab) if isinstance(vocab, dict) else {item[0]: i for i, item in enumerate(vocab)}
         ids.update({token["content"]: token["id"] for token in data.get("added_tokens") or ()})
     except (KeyError, TypeError, IndexError):
-        raise DataError(f"{folder / 'tokenizer.json'}: holds no vocabulary; save the tokenizer again") from None
+        raise DataError(
+            f"{folder / 'tokenizer.json'}: holds no vocabulary; save the tokenizer again"
+        ) from None
     pieces: list[str | None] = [None] * (max(ids.values(), default=-1) + 1)
     for piece, number in ids.items():
         pieces[number] = piece
@@ -107,7 +113,10 @@ def _pieces_of(data: dict[str, Any], folder: Path) -> list[str | None]:
 
 
 def write_tokenizer_folder(
-    folder: Path | str, tokenizer_json: dict[str, Any], special_tokens: dict[str, str], model: bytes | None = None
+    folder: Path | str,
+    tokenizer_json: dict[str, Any],
+    special_tokens: dict[str, str],
+    model: bytes | None = None,
 ) -> TokenizerInfo:
     """Writes a whole folder, marker last. ``special_tokens``: ``{"bos": "<s>", ...}`` by role, "eos" at least."""
     folder = Path(folder)
@@ -136,7 +145,9 @@ def write_tokenizer_folder(
     special = {f"{r}_id": pieces.index(special_tokens[r]) if r in special_tokens else None for r in ROLES}
     fingerprint = fingerprint_of(pieces, special)
     ids = {name: special[name] for name in ("bos_id", "eos_id", "pad_id", "unk_id")}
-    write_json(folder / MARKER, {"format": FORMAT, "fingerprint": fingerprint, "vocab_size": len(pieces), **ids})
+    write_json(
+        folder / MARKER, {"format": FORMAT, "fingerprint": fingerprint, "vocab_size": len(pieces), **ids}
+    )
     return read_tokenizer_folder(folder)
 
 

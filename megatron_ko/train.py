@@ -53,12 +53,7 @@ def _main(given: Any) -> int:
     from megatron_ko import distributed, launch
 
     distributed.import_megatron(checked.config.run.device)
-
-    def one_rank(rank: int, init_method: str) -> int:
-        set_up_logging(rank)
-        return train(checked, rank, init_method)
-
-    return launch.run_ranks(world_size, one_rank)
+    return launch.run_ranks(world_size, lambda rank, init_method: train(checked, rank, init_method))
 
 
 def _write_run_folder(checked: Preflight) -> None:
@@ -87,6 +82,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
 
     config, plan, manifest = checked.config, checked.plan, checked.manifest
     training, folder = config.training, Path(config.run.folder).expanduser()
+    set_up_logging(rank, folder / "logs")
     request = stop.StopRequest()
     world = distributed.start(config.run, config.parallel, rank, plan.world_size, init_method)
 

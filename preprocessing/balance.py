@@ -4,6 +4,9 @@ Owns which domain and split a document belongs to, the final corpus ``clean/DOMA
 arithmetic of shares and epochs.
 """
 
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import logging
@@ -19,7 +22,17 @@ import xxhash
 
 from megatron_ko.errors import DataError
 from preprocessing.context import Context, Outcome, shard_paths
-from preprocessing.documents import DROPPED, FINAL, Counts, Shard, StepResult, dropped_rows, new_shard, read_batches, reasons_column
+from preprocessing.documents import (
+    DROPPED,
+    FINAL,
+    Counts,
+    Shard,
+    StepResult,
+    dropped_rows,
+    new_shard,
+    read_batches,
+    reasons_column,
+)
 from preprocessing.schema import BalanceConfig, DomainConfig
 
 log = logging.getLogger(__name__)
@@ -64,7 +77,9 @@ def capped(positions: np.ndarray, sizes: np.ndarray, max_bytes: int | None) -> n
     return keep
 
 
-def mixture_of(domains: dict[str, DomainConfig], tokens: dict[str, int], config: BalanceConfig) -> dict[str, float]:
+def mixture_of(
+    domains: dict[str, DomainConfig], tokens: dict[str, int], config: BalanceConfig
+) -> dict[str, float]:
     """Share of training tokens per domain, summing to 1.
 
     Given shares are scaled. Without them: UniMax (arXiv:2304.09151) for a token budget, that is the same number of
@@ -119,7 +134,9 @@ def run(context: Context) -> Outcome:
         if path not in outputs:
             path.unlink()
     domains = [placed.summary(name, split) for name, split in placed.used()]
-    return Outcome(outputs, {"domains": domains, "sources": {name: found.to_json() for name, found in counts.items()}})
+    return Outcome(
+        outputs, {"domains": domains, "sources": {name: found.to_json() for name, found in counts.items()}}
+    )
 
 
 def clean_path(folder: Path, domain: str, split: str) -> Path:
@@ -132,10 +149,14 @@ def _survivors(context: Context) -> Iterator[tuple[pa.RecordBatch, slice]]:
     for unit in context.units:
         shard, _ = shard_paths(context.folder, "clean", unit.name)
         decisions, _ = shard_paths(context.folder, "deduplicate", unit.name)
-        for batch, decided in zip(read_batches(shard), read_batches(decisions, ["id", "reason"]), strict=True):
+        for batch, decided in zip(
+            read_batches(shard), read_batches(decisions, ["id", "reason"]), strict=True
+        ):
             if not batch["id"].equals(decided["id"]):
-                raise DataError(f"{decisions}: does not belong to {shard}; run 'python -m preprocessing deduplicate' again")
-            kept = batch.filter(pa.array(np.equal(decided["reason"].to_pylist(), None)))
+                raise DataError(
+                    f"{decisions}: does not belong to {shard}; run 'python -m preprocessing deduplicate' again"
+                )
+            kept = batch.filter(pc.is_null(decided["reason"]))
             yield kept, slice(start, start + kept.num_rows)
             start += kept.num_rows
 
@@ -156,7 +177,12 @@ class _Placed:
 
     def summary(self, name: str, split: str) -> dict[str, Any]:
         here = (self.names == name) & (self.splits == split)
-        return {"name": name, "split": split, "documents": int(here.sum()), "bytes": int(self.sizes[here].sum())}
+        return {
+            "name": name,
+            "split": split,
+            "documents": int(here.sum()),
+            "bytes": int(self.sizes[here].sum()),
+        }
 
 
 def _place(context: Context) -> _Placed:
@@ -167,7 +193,7 @@ def _place(context: Context) -> _Placed:
         positions += [position(identity, config.seed) for identity in batch["id"].to_pylist()]
         sizes += pc.binary_length(batch["text"]).to_pylist()
     placed = _Placed(names, positions, sizes)
-    placed.reasons[np.equal(placed.names, None)] = "no_domain"
+    placed.reasons[[name is None for name in names]] = "no_domain"
     for name, domain in config.domains.items():
         rows = np.flatnonzero(placed.names == name)
         keep = capped(placed.positions[rows], placed.sizes[rows], domain.max_bytes)

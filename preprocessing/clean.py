@@ -4,6 +4,9 @@ Owns the step over one batch, and its units: one file of records (or all plain f
 whole, with its shard of kept documents, of dropped documents, its bad records, and a marker written last.
 """
 
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import logging
@@ -48,7 +51,9 @@ def clean_batch(batch: pa.RecordBatch, config: CleanConfig, markup: str = "auto"
     for lang in pc.unique(batch["lang"]).to_pylist():
         rows = np.flatnonzero(pc.equal(batch["lang"], lang).to_numpy(zero_copy_only=False))
         part = batch.take(pa.array(rows))
-        text, reason = _clean_language(part, lang, config, markup_of(markup, part["source"][0].as_py()), counts)
+        text, reason = _clean_language(
+            part, lang, config, markup_of(markup, part["source"][0].as_py()), counts
+        )
         texts.append(text)
         reasons += reason
         order.append(rows)
@@ -75,7 +80,9 @@ def _count(result: StepResult) -> None:
         if reason is not None:
             counts.dropped[reason] += 1
             if counts.wants_example(reason):
-                counts.add_example(reason, result.batch["id"][row].as_py(), result.batch["text"][row].as_py(), None)
+                counts.add_example(
+                    reason, result.batch["id"][row].as_py(), result.batch["text"][row].as_py(), None
+                )
     kept = pc.is_null(result.reasons)
     counts.documents_out = int(pc.sum(kept).as_py() or 0)
     counts.bytes_out = text_bytes(result.batch["text"].filter(kept))
@@ -91,7 +98,12 @@ def run(context: Context) -> Outcome:
     for unit in progress(context.units, "clean", unit="files"):
         item = context.config.inputs[unit.input_name]
         marker = Marker(context.folder, f"clean/{unit.name}")
-        key = key_of(context.code(__name__), context.part("clean", "seed"), context.as_data(item), context.identity(unit))
+        key = key_of(
+            context.code(__name__),
+            context.part("clean", "seed"),
+            context.as_data(item),
+            context.identity(unit),
+        )
         done = marker.read(key)
         if done is None:
             marker.remove()

@@ -31,7 +31,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("step", choices=STEPS, help="what to do")
     made.add_argument("config", nargs="*", help="CONFIG.yaml [more.yaml ...] [section.field=value ...]")
     made.add_argument("--print-config", action="store_true", help="print the resolved configuration and stop")
-    made.add_argument("--dry-run", action="store_true", help="check the configuration and inputs, say what would run, and stop")
+    made.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check the configuration and inputs, say what would run, and stop",
+    )
     return made
 
 

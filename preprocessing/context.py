@@ -65,7 +65,9 @@ class Context:
         """What an earlier step wrote into its marker. Raises DataError when it is not finished."""
         summary = Marker(self.folder, step).read()
         if summary is None:
-            raise DataError(f"{self.folder}: step {step!r} is not finished; run 'python -m preprocessing {step} ...'")
+            raise DataError(
+                f"{self.folder}: step {step!r} is not finished; run 'python -m preprocessing {step} ...'"
+            )
         return summary
 
     @contextlib.contextmanager
@@ -76,7 +78,9 @@ class Context:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise DataError(f"{self.folder}: another process is working here; wait, or use another folder") from None
+                raise DataError(
+                    f"{self.folder}: another process is working here; wait, or use another folder"
+                ) from None
             for leftover in self.folder.rglob(".*.tmp"):
                 leftover.unlink()
             yield

@@ -13,7 +13,9 @@ import pyarrow as pa
 from preprocessing.documents import read_batches
 
 
-def batches(folder: Path, domain: str, split: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+def batches(
+    folder: Path, domain: str, split: str, columns: list[str] | None = None
+) -> Iterator[pa.RecordBatch]:
     for path in sorted((folder / "clean").glob(f"{domain}_{split}-[0-9]*.parquet")):
         yield from read_batches(path, columns)
 

@@ -4,6 +4,9 @@ Owns the choice of the survivor (the smallest id) and one table per shard of ``c
 the id it duplicates, their similarity, and the cluster (the id of its survivor).
 """
 
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import json
@@ -29,11 +32,10 @@ from preprocessing.documents import (
     new_shard,
     read_batches,
     reasons_column,
-
     utf8_buffer,
 )
-from preprocessing.text_kernels import sequence_sets
 from preprocessing.schema import DeduplicateConfig
+from preprocessing.text_kernels import sequence_sets
 
 log = logging.getLogger(__name__)
 STEP = "deduplicate"
@@ -66,7 +68,10 @@ class Decisions:
             pa.array(self.ids[start:stop], pa.string()),
             pa.array([self.reasons[row] for row in here], pa.string()),
             pa.array([s if gone else None for s, gone in zip(survivors, dropped)], pa.string()),
-            pa.array([float(self.similarity[row]) if gone else None for row, gone in zip(here, dropped)], pa.float64()),
+            pa.array(
+                [float(self.similarity[row]) if gone else None for row, gone in zip(here, dropped)],
+                pa.float64(),
+            ),
             pa.array([self.ids[self._root(row)] for row in here], pa.string()),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=DECISION)
@@ -171,7 +176,9 @@ def _sets_of(shards: Sequence[Path], rows: np.ndarray) -> tuple[np.ndarray, np.n
             sets.update({int(row): flat[starts[i] : starts[i + 1]] for i, row in enumerate(here)})
         start += batch.num_rows
     parts = [sets[int(row)] for row in rows]
-    return np.concatenate(parts), np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
+    return np.concatenate(parts), np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(
+        np.int64
+    )
 
 
 # --- the step --------------------------------------------------------------------------------------------
@@ -219,7 +226,10 @@ def _result(batch: pa.RecordBatch, table: pa.RecordBatch, by_source: dict[str, C
 
 def _details(table: pa.RecordBatch) -> list[str | None]:
     pairs = zip(table["duplicate_of"].to_pylist(), table["similarity"].to_pylist())
-    return [None if of is None else json.dumps({"of": of, "similarity": round(s, 4)}, ensure_ascii=False) for of, s in pairs]
+    return [
+        None if of is None else json.dumps({"of": of, "similarity": round(s, 4)}, ensure_ascii=False)
+        for of, s in pairs
+    ]
 
 
 def _warn(counts: dict[str, Counts]) -> None:
@@ -234,8 +244,9 @@ def _warn(counts: dict[str, Counts]) -> None:
 
 def _remove_others(context: Context, outputs: list[Path]) -> None:
     folder = context.folder
-    for path in [*(folder / "steps" / STEP).glob("*.parquet"), *(folder / "dropped").glob(f"{STEP}-*.parquet")]:
+    for path in [
+        *(folder / "steps" / STEP).glob("*.parquet"),
+        *(folder / "dropped").glob(f"{STEP}-*.parquet"),
+    ]:
         if path not in outputs:
             path.unlink()
-
-

@@ -4,6 +4,9 @@ Owns the columns, whole-column helpers, the result of a step (batch plus reasons
 only when they are whole.
 """
 
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import contextlib
@@ -31,7 +34,12 @@ DOCUMENT = pa.schema(
 )
 FINAL = DOCUMENT.insert(4, pa.field("domain", pa.string())).insert(5, pa.field("split", pa.string()))
 DROPPED = pa.schema(
-    [*DOCUMENT, ("reason", pa.string()), ("step", pa.string()), ("detail", pa.string())]  # detail: JSON or null
+    [
+        *DOCUMENT,
+        ("reason", pa.string()),
+        ("step", pa.string()),
+        ("detail", pa.string()),
+    ]  # detail: JSON or null
 )
 BATCH_BYTES = 8 << 20
 BATCH_ROWS = 4096
@@ -65,13 +73,21 @@ class Counts:
     def add_example(self, reason: str, identity: str, before: str, after: str | None) -> None:
         kept = self.examples.setdefault(reason, [])
         if len(kept) < MAX_EXAMPLES:
-            kept.append({"id": identity, "before": before[:EXAMPLE_CHARACTERS], "after": after and after[:EXAMPLE_CHARACTERS]})
+            kept.append(
+                {
+                    "id": identity,
+                    "before": before[:EXAMPLE_CHARACTERS],
+                    "after": after and after[:EXAMPLE_CHARACTERS],
+                }
+            )
 
     def wants_example(self, reason: str) -> bool:
         return len(self.examples.get(reason, ())) < MAX_EXAMPLES
 
     def to_json(self) -> dict[str, Any]:
-        return {name: dict(sorted(v.items())) if isinstance(v, Counter) else v for name, v in vars(self).items()}
+        return {
+            name: dict(sorted(v.items())) if isinstance(v, Counter) else v for name, v in vars(self).items()
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Counts:
@@ -109,10 +125,10 @@ def with_column(batch: pa.RecordBatch, name: str, column: pa.Array) -> pa.Record
     return batch.set_column(batch.schema.get_field_index(name), batch.schema.field(name), column)
 
 
-def replace_rows(column: pa.Array, rows: Sequence[int], texts: Sequence[str]) -> pa.Array:
+def replace_rows(column: pa.Array, rows: np.ndarray, texts: Sequence[str]) -> pa.Array:
     """The column with ``texts`` at ``rows`` (increasing)."""
     mask = np.zeros(len(column), bool)
-    mask[list(rows)] = True
+    mask[rows] = True
     return pc.replace_with_mask(column, pa.array(mask), pa.array(texts, pa.large_string()))
 
 
@@ -120,7 +136,9 @@ def reasons_column(reasons: Sequence[str | None]) -> pa.Array:
     return pa.array(reasons, pa.string())
 
 
-def dropped_rows(result: StepResult, step: str, details: Sequence[str | None] | None = None) -> pa.RecordBatch:
+def dropped_rows(
+    result: StepResult, step: str, details: Sequence[str | None] | None = None
+) -> pa.RecordBatch:
     """The rows a step drops, with the reason."""
     mask = pc.is_valid(result.reasons)
     detail = pa.array(details, pa.string()) if details is not None else pa.nulls(len(mask), pa.string())

@@ -38,7 +38,9 @@ def run(context: Context) -> Outcome:
     tokens = {entry["name"]: entry["tokens"] for entry in sets if entry["split"] == "train"}
     for name in context.config.domains:
         if name not in tokens:
-            raise DataError(f"domains.{name}: has no training token; see dropped/*.parquet, or remove the domain")
+            raise DataError(
+                f"domains.{name}: has no training token; see dropped/*.parquet, or remove the domain"
+            )
     mixture = mixture_of(context.config.domains, tokens, context.config.balance)
     outputs = [context.folder / f"{entry['prefix']}{suffix}" for entry in sets for suffix in (".bin", ".idx")]
     for path in (context.folder / "tokens").iterdir():
@@ -47,7 +49,9 @@ def run(context: Context) -> Outcome:
     write_json(context.folder / MANIFEST, manifest_of(tokenizer.info, sets, mixture))
     epochs = epochs_of(mixture, tokens, context.config.balance)
     _warn(epochs, context.config.balance.max_epochs)
-    return Outcome([*outputs, context.folder / MANIFEST], {"sets": sets, "mixture": mixture, "epochs": epochs})
+    return Outcome(
+        [*outputs, context.folder / MANIFEST], {"sets": sets, "mixture": mixture, "epochs": epochs}
+    )
 
 
 def manifest_of(info: TokenizerInfo, sets: list[dict[str, Any]], mixture: dict[str, float]) -> dict[str, Any]:
@@ -63,6 +67,7 @@ def manifest_of(info: TokenizerInfo, sets: list[dict[str, Any]], mixture: dict[s
 def _encode_set(context: Context, tokenizer: Tokenizer, name: str, split: str) -> dict[str, Any] | None:
     """The manifest's entry of one pair of files; None, and no files, when there is no token."""
     eod, prefix = tokenizer.info.eos_id, f"tokens/{name}_{split}"
+    assert eod is not None, "train-tokenizer always sets it"
     dtype = dtype_for(tokenizer.info.vocab_size)
     text_bytes = empty = 0
     with new_bin(context.folder / prefix, dtype) as writer:

@@ -47,7 +47,9 @@ def find_units(loaded: Loaded[Config]) -> list[Unit]:
             units.append(Unit(name, name, tuple(files), tuple(str(f.relative_to(root)) for f in files)))
             continue
         found, missing = find_files(item.paths)
-        problems += [loaded.problem(f"inputs.{name}.paths", f"{p!r} matches no file; check the path") for p in missing]
+        problems += [
+            loaded.problem(f"inputs.{name}.paths", f"{p!r} matches no file; check the path") for p in missing
+        ]
         units += _units_of(name, item, found)
     if problems:
         raise _no_files(problems)
@@ -76,7 +78,9 @@ def find_files(patterns: list[str]) -> tuple[list[Path], list[str]]:
         if plain.is_file():
             found = [plain]
         else:
-            found = sorted({Path(p) for one in expand_braces(str(plain)) for p in glob.glob(one, recursive=True)})
+            found = sorted(
+                {Path(p) for one in expand_braces(str(plain)) for p in glob.glob(one, recursive=True)}
+            )
             found = [path for path in found if path.is_file()]
         if not found:
             missing.append(pattern)

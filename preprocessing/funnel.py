@@ -36,7 +36,9 @@ def funnel_of(summaries: dict[str, dict[str, Any]]) -> dict[str, Any]:
             everything.add(Counts(examples=counts.examples))
         if step == "clean":
             read = [(c.documents_in, c.bytes_in) for c in sources.values()]
-            steps.append({"name": "read", "documents": sum(d for d, _ in read), "bytes": sum(b for _, b in read)})
+            steps.append(
+                {"name": "read", "documents": sum(d for d, _ in read), "bytes": sum(b for _, b in read)}
+            )
         if step != "clean":
             for name in set(sources) - set(summaries[step]["sources"]):
                 sources[name].documents_out = sources[name].bytes_out = 0
@@ -51,7 +53,16 @@ def funnel_of(summaries: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 def _source(name: str, langs: list[str], counts: Counts) -> dict[str, Any]:
     data = counts.to_json()
-    order = ("documents_in", "bytes_in", "bad_records", "changed", "dropped", "masked", "documents_out", "bytes_out")
+    order = (
+        "documents_in",
+        "bytes_in",
+        "bad_records",
+        "changed",
+        "dropped",
+        "masked",
+        "documents_out",
+        "bytes_out",
+    )
     return {"name": name, "lang": "+".join(langs), **{key: data[key] for key in order}}
 
 
@@ -66,7 +77,9 @@ def _domains(summaries: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 
 def width_of(text: str) -> int:
     """Columns on a terminal: wide characters (Hangul, ideographs) take two, combining marks none."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )
 
 
 def table(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
@@ -84,16 +97,29 @@ def table(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
 
 def to_table(funnel: dict[str, Any], mixture: dict[str, float], epochs: dict[str, float]) -> str:
     """What a person reads at the end of a run."""
-    rows = [("source", "lang", "read", "bad", "dropped", "masked", "kept", "MB", "why dropped")]
+    rows: list[tuple[str, ...]] = [
+        ("source", "lang", "read", "bad", "dropped", "masked", "kept", "MB", "why dropped")
+    ]
     for source in funnel["sources"]:
         dropped = source["dropped"]
-        why = ", ".join(f"{name} {n:,}" for name, n in sorted(dropped.items(), key=lambda item: (-item[1], item[0])))
-        numbers = (source["documents_in"], source["bad_records"], sum(dropped.values()), sum(source["masked"].values()))
+        why = ", ".join(
+            f"{name} {n:,}" for name, n in sorted(dropped.items(), key=lambda item: (-item[1], item[0]))
+        )
+        numbers = (
+            source["documents_in"],
+            source["bad_records"],
+            sum(dropped.values()),
+            sum(source["masked"].values()),
+        )
         cells = [f"{n:,}" for n in (*numbers, source["documents_out"])]
         rows.append((source["name"], source["lang"], *cells, f"{source['bytes_out'] / 1e6:.2f}", why))
-    steps = [("step", "documents", "MB")]
-    steps += [(step["name"], f"{step['documents']:,}", f"{step['bytes'] / 1e6:.2f}") for step in funnel["steps"]]
-    domains = [("domain", "split", "documents", "MB", "tokens", "bytes/token", "share", "epochs")]
+    steps: list[tuple[str, ...]] = [("step", "documents", "MB")]
+    steps += [
+        (step["name"], f"{step['documents']:,}", f"{step['bytes'] / 1e6:.2f}") for step in funnel["steps"]
+    ]
+    domains: list[tuple[str, ...]] = [
+        ("domain", "split", "documents", "MB", "tokens", "bytes/token", "share", "epochs")
+    ]
     for entry in funnel["domains"]:
         tokens, train = entry["tokens"], entry["split"] == "train"
         ratio = f"{entry['bytes'] / tokens:.2f}" if tokens else "-"

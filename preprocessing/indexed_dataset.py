@@ -31,7 +31,9 @@ REMEDY = "write it again with 'python -m preprocessing encode'"
 def dtype_for(vocab_size: int) -> str:
     """``uint16`` or ``int32``, by the number of ids including added tokens."""
     if UINT16_BELOW <= vocab_size <= 1 << 16:
-        raise DataError(f"vocabulary of {vocab_size}: readers disagree on the token type from 65500 to 65536; stay outside")
+        raise DataError(
+            f"vocabulary of {vocab_size}: readers disagree on the token type from 65500 to 65536; stay outside"
+        )
     return "uint16" if vocab_size < UINT16_BELOW else "int32"
 
 
@@ -41,10 +43,10 @@ class _Hashed:
     def __init__(self, file: IO[bytes]):
         self._file, self._digest, self.size = file, hashlib.sha256(), 0
 
-    def write(self, block: bytes | memoryview) -> None:
+    def write(self, block: bytes) -> None:
         self._file.write(block)
         self._digest.update(block)
-        self.size += len(block) if isinstance(block, bytes) else block.nbytes
+        self.size += len(block)
 
     def sha256(self) -> str:
         return self._digest.hexdigest()
@@ -72,7 +74,7 @@ class Writer:
             raise ValueError("lengths do not cover the tokens")
         self.max_id = max(self.max_id, highest)
         self.tokens += len(ids)
-        self._out.write(memoryview(np.ascontiguousarray(ids, f"<{np.dtype(self.dtype).str[1:]}")).cast("B"))
+        self._out.write(ids.astype(f"<{np.dtype(self.dtype).str[1:]}").tobytes())
         self.lengths.extend(lengths.tolist())
 
     def facts(self) -> dict[str, Any]:
@@ -116,10 +118,14 @@ def read_index(path: Path) -> Index:
     magic, version, code, sequences, documents = HEADER.unpack_from(data)
     names = {number: name for name, (number, _) in DTYPES.items()}
     if magic != INDEX_MAGIC or version != VERSION or code not in names:
-        raise DataError(f"{path}: not an index of version {VERSION} with tokens of {sorted(DTYPES)}; {REMEDY}")
+        raise DataError(
+            f"{path}: not an index of version {VERSION} with tokens of {sorted(DTYPES)}; {REMEDY}"
+        )
     expected = HEADER.size + 12 * sequences + 8 * documents
     if len(data) != expected:
-        raise DataError(f"{path}: {len(data):,} bytes where {sequences:,} sequences need {expected:,}; {REMEDY}")
+        raise DataError(
+            f"{path}: {len(data):,} bytes where {sequences:,} sequences need {expected:,}; {REMEDY}"
+        )
     at = HEADER.size
     return Index(
         names[code],

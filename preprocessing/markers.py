@@ -24,7 +24,7 @@ def key_of(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode("utf-8")).hexdigest()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def code_of(module: str) -> str:
     """Hash of the syntax trees of a module of this package and of those it imports: new rules, new results.
 
@@ -68,7 +68,11 @@ class Marker:
             return None
         if key is not None and data.get("key") != key:
             return None
-        return data["summary"] if all(self._size(name) == size for name, size in data["outputs"].items()) else None
+        return (
+            data["summary"]
+            if all(self._size(name) == size for name, size in data["outputs"].items())
+            else None
+        )
 
     def key(self) -> str | None:
         try:

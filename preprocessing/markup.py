@@ -19,15 +19,22 @@ _INLINE = (
     "legend|link|mark|meta|noscript|object|param|picture|q|rp|rt|ruby|s|samp|small|source|span|strike|strong|sub|sup|"
     "svg|path|td|th|textarea|time|tt|u|var|video|audio|wbr|base|head|data|map|area|o:p"
 )
-_TAG = re.compile(rf"<(?P<close>/?)(?P<name>{_BLOCK}|{_INLINE})(?=[\s/>])(?:\"[^\"]*\"|'[^']*'|[^<>\"'])*>", re.IGNORECASE)
+_TAG = re.compile(
+    rf"<(?P<close>/?)(?P<name>{_BLOCK}|{_INLINE})(?=[\s/>])(?:\"[^\"]*\"|'[^']*'|[^<>\"'])*>", re.IGNORECASE
+)
 _PRESENT = re.compile(
     rf"</(?:{_BLOCK}|{_INLINE})\s*>|<(?:br|hr|p|img|li|td)\s*/?>|<!--|<!DOCTYPE|<script\b|<style\b"
     r"|<[a-z]+[1-6]?\s+[a-z-]+=[\"']",
     re.IGNORECASE,
 )
-_HIDDEN = re.compile(r"<(head|script|style|noscript|template|svg|iframe)\b[^>]*>.*?</\1\s*>|<!--.*?-->|<!DOCTYPE[^>]*>|<\?xml[^>]*>", re.I | re.S)
+_HIDDEN = re.compile(
+    r"<(head|script|style|noscript|template|svg|iframe)\b[^>]*>.*?</\1\s*>|<!--.*?-->|<!DOCTYPE[^>]*>|<\?xml[^>]*>",
+    re.I | re.S,
+)
 _UNCLOSED = re.compile(r"<(?:script|style)\b[^>]*>.*\Z|<!--.*\Z", re.I | re.S)
-_CODE_BLOCK = re.compile(r"<(?P<tag>pre|syntaxhighlight|source)\b(?P<attributes>[^>]*)>(?P<code>.*?)</(?P=tag)\s*>", re.I | re.S)
+_CODE_BLOCK = re.compile(
+    r"<(?P<tag>pre|syntaxhighlight|source)\b(?P<attributes>[^>]*)>(?P<code>.*?)</(?P=tag)\s*>", re.I | re.S
+)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _HEADING = re.compile(r"h([1-6])", re.I)
 _EDGES = re.compile(r"^[ \t\u00a0]+|[ \t\u00a0]+$", re.MULTILINE)

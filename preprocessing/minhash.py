@@ -11,7 +11,6 @@ import numba
 import numpy as np
 
 
-
 @numba.njit(cache=True)
 def _mix(x):
     """splitmix64."""
@@ -22,7 +21,11 @@ def _mix(x):
 
 def hash_seeds(num_hashes: int, seed: int) -> np.ndarray:
     """``[2, num_hashes] uint32``: what is added and the odd factor of each hash function."""
-    made = np.random.Generator(np.random.PCG64(seed)).integers(0, 1 << 32, (2, num_hashes), np.uint64).astype(np.uint32)
+    made = (
+        np.random.Generator(np.random.PCG64(seed))
+        .integers(0, 1 << 32, (2, num_hashes), np.uint64)
+        .astype(np.uint32)
+    )
     made[1] |= 1
     return made
 

@@ -20,7 +20,9 @@ INVISIBLE = (
 _ESCAPES = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 # The zero-width joiner holds emoji together; elsewhere it is noise.
-_JOINER = re.compile("(?<![\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])\u200d|\u200d(?![\u2600-\u27bf\U0001f000-\U0001faff])")
+_JOINER = re.compile(
+    "(?<![\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])\u200d|\u200d(?![\u2600-\u27bf\U0001f000-\U0001faff])"
+)
 CODE_INVISIBLE_CLASS = "\u0000-\u0008\u000b\u000e-\u001f\u007f\ufeff\ufffe\uffff"
 _CODE_INVISIBLE = re.compile(f"[{CODE_INVISIBLE_CLASS}]")
 # U+2581 stands for the space inside SentencePiece pieces and would come back as one.
@@ -37,7 +39,9 @@ _TO_HALF = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x
 
 _URL = r"(?P<url>(?:https?://|www\.)[!-~]+)"
 EMOTIONS = "ㄱ-ㅎㅏ-ㅣ!?~♡♥☆★♪^"
-_RUNS = re.compile(rf"{_URL}|(?P<run>(?P<one>[{EMOTIONS}])(?P=one){{2,}})|(?P<dots>\.{{4,}}|…{{2,}})|(?P<bar>[ㅡ―─]{{4,}})")
+_RUNS = re.compile(
+    rf"{_URL}|(?P<run>(?P<one>[{EMOTIONS}])(?P=one){{2,}})|(?P<dots>\.{{4,}}|…{{2,}})|(?P<bar>[ㅡ―─]{{4,}})"
+)
 
 # RE2 has no back-references: rows with a doubled emotion, dots or bars
 RUN_HINT = "|".join([r"[!?~^♡♥☆★♪]{2}", "[ㄱ-ㅎㅏ-ㅣ]{2}", r"\.{4}", "…{2}", "[ㅡ―─]{4}"])

@@ -4,6 +4,9 @@ Owns which operation runs where and how rows that it cannot change are passed ov
 Arrow column (RE2) picks the rows, and only they become Python strings.
 """
 
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import functools
@@ -36,7 +39,11 @@ def operations_for(lang: str, markup_kind: str, config: CleanConfig) -> list[Ope
     """Changes to documents of one language, in order. Personal data is masked last, see ``mask_column``."""
     if lang == "code":
         return [
-            Operation("control", normalise.remove_invisible_in_code, "[\r\u2581" + normalise.CODE_INVISIBLE_CLASS + "]"),
+            Operation(
+                "control",
+                normalise.remove_invisible_in_code,
+                "[\r\u2581" + normalise.CODE_INVISIBLE_CLASS + "]",
+            ),
             Operation("nfc", normalise.compose, r"[^\x00-\x{2ff}]"),
             Operation("whitespace", normalise.end_code),
         ]
@@ -44,7 +51,11 @@ def operations_for(lang: str, markup_kind: str, config: CleanConfig) -> list[Ope
     squeeze = functools.partial(normalise.squeeze, longest=config.squeeze_to)
     return [
         *_MARKUP[markup_kind],
-        Operation("control", normalise.remove_invisible, "[\r\u0085\u2028\u2029\u200d\u2581" + normalise.INVISIBLE + "]"),
+        Operation(
+            "control",
+            normalise.remove_invisible,
+            "[\r\u0085\u2028\u2029\u200d\u2581" + normalise.INVISIBLE + "]",
+        ),
         Operation("full_width", normalise.to_half_width, "[\uff01-\uff5e\u3000]"),
         Operation("nfc", normalise.compose, r"[^\x00-\x{2ff}]"),
         Operation("stray_jamo", lambda text: normalise.compose(jamo(text)), normalise.JAMO_HINT),
@@ -68,7 +79,9 @@ def markup_of(kind: str, source: str) -> str:
     return "mediawiki" if source.split("_")[0] == "wiki" else "html"
 
 
-def apply_operations(column: pa.Array, ids: pa.Array, operations: list[Operation], counts: Counts) -> pa.Array:
+def apply_operations(
+    column: pa.Array, ids: pa.Array, operations: list[Operation], counts: Counts
+) -> pa.Array:
     """The changed column; ``counts`` gets changed rows and examples per operation."""
     for operation in operations:
         rows = rows_with(column, operation.hint)

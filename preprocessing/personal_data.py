@@ -31,7 +31,9 @@ _PHONE = re.compile(
     r")" + _END
 )
 _CARD = re.compile(
-    _START + r"(?:[2-69][0-9]{3}(?P<s>[- ]?)[0-9]{4}(?P=s)[0-9]{4}(?P=s)[0-9]{4}|3[47][0-9]{2}[- ]?[0-9]{6}[- ]?[0-9]{5})" + _END
+    _START
+    + r"(?:[2-69][0-9]{3}(?P<s>[- ]?)[0-9]{4}(?P=s)[0-9]{4}(?P=s)[0-9]{4}|3[47][0-9]{2}[- ]?[0-9]{6}[- ]?[0-9]{5})"
+    + _END
 )
 _ACCOUNT = re.compile(
     r"(?:계좌|통장|은행|뱅크|농협|수협|신협|새마을금고|우체국|입금|송금|[Aa]ccount)[^0-9\n]{0,20}?"
@@ -76,7 +78,13 @@ def _account(match: re.Match[str]) -> str | None:
 def _ip(match: re.Match[str]) -> str | None:
     """Addresses that can belong to somebody; not private or local ones, networks (/24), or version numbers."""
     a, b, c, d = (int(part) for part in match[0].split("."))
-    local = a in (0, 10, 127) or a >= 224 or (a == 192 and b == 168) or (a == 172 and 16 <= b < 32) or (a, b) == (169, 254)
+    local = (
+        a in (0, 10, 127)
+        or a >= 224
+        or (a == 192 and b == 168)
+        or (a == 172 and 16 <= b < 32)
+        or (a, b) == (169, 254)
+    )
     small = max(a, b, c, d) < 20
     version = _VERSION.search(match.string, max(0, match.start() - 12), match.start())
     return None if local or small or version else match[0]
@@ -137,5 +145,7 @@ def mask(text: str, kinds: Sequence[str] = KINDS) -> tuple[str, Counter[str]]:
 def anonymised(text: str) -> str:
     """The text with the characters of personal data hidden but their form kept; for examples in reports."""
     for pattern in PATTERNS:
-        text = pattern.regex.sub(lambda m, p=pattern: m[0] if p.check(m) is None else re.sub(r"[0-9A-Za-z]", "•", m[0]), text)
+        text = pattern.regex.sub(
+            lambda m, p=pattern: m[0] if p.check(m) is None else re.sub(r"[0-9A-Za-z]", "•", m[0]), text
+        )
     return text

@@ -91,7 +91,9 @@ def run(loaded: Loaded[Config], step: str) -> None:
 def describe(loaded: Loaded[Config]) -> str:
     """What ``run`` would do; touches nothing."""
     context = Context(loaded)
-    lines = [f"{unit.name}: {len(unit.files):,} files, {_size(unit.files) / 1e6:.2f} MB" for unit in context.units]
+    lines = [
+        f"{unit.name}: {len(unit.files):,} files, {_size(unit.files) / 1e6:.2f} MB" for unit in context.units
+    ]
     for name in STEPS:
         done = Marker(context.folder, name).read(key(context, name)) is not None
         lines.append(f"{name}: {'up to date' if done else 'would run'}")

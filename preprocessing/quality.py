@@ -4,6 +4,9 @@ Owns the rules over the counts of ``text_kernels`` and over words of advertising
 configuration, per language. Each rule sees whole columns; the first that fails gives the reason.
 """
 
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import re
@@ -122,7 +125,10 @@ def _code(counts: np.ndarray, rules: CodeRules) -> Verdicts:
         mean = characters / np.maximum(counts[:, INDEX["lines"]], 1)
         yield "mean_line_length", mean > rules.max_mean_line_characters
     if rules.min_alphabetic_ratio is not None:
-        yield "alphabetic_ratio", counts[:, INDEX["letters"]] / np.maximum(characters, 1) < rules.min_alphabetic_ratio
+        yield (
+            "alphabetic_ratio",
+            counts[:, INDEX["letters"]] / np.maximum(characters, 1) < rules.min_alphabetic_ratio,
+        )
 
 
 def _lengths(characters: np.ndarray, shortest: int | None, longest: int | None) -> Verdicts:

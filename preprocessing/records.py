@@ -6,6 +6,7 @@ record never ends a run.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import tokenize
@@ -85,7 +86,11 @@ def _rows(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iterator[
     source = source_of(unit.input_name, item)
     for file, label in zip(unit.files, unit.labels):
         if isinstance(item, JsonlInput) or file.name.endswith(RECORD_SUFFIXES):
-            records = item if isinstance(item, JsonlInput) else JsonlInput(type="jsonl", paths=item.paths, lang=item.lang)
+            records = (
+                item
+                if isinstance(item, JsonlInput)
+                else JsonlInput(type="jsonl", paths=item.paths, lang=item.lang)
+            )
             yield from _records(file, label, source, records, quarantine, seed)
         else:
             yield from _whole_file(file, label, source, item, quarantine)
@@ -109,24 +114,23 @@ def _records(
 def _lines(file: Path, label: str, quarantine: Quarantine) -> Iterator[tuple[int, bytes]]:
     """Numbered lines of a file, decompressed; a damaged stream becomes a bad record at the line where it ends."""
     number = 0
-    stream = open(file, "rb")
     try:
-        if file.suffix in COMPRESSION:
-            stream = pa.CompressedInputStream(stream, COMPRESSION[file.suffix])
-        kept = b""
-        while block := stream.read(1 << 20):
-            lines = (kept + bytes(block)).split(b"\n")
-            kept = lines.pop()
-            for line in lines:
-                number += 1
-                yield number, line
-        if kept:
-            yield number + 1, kept
+        with contextlib.ExitStack() as stack:
+            stream: Any = stack.enter_context(open(file, "rb"))
+            if file.suffix in COMPRESSION:
+                stream = stack.enter_context(pa.CompressedInputStream(stream, COMPRESSION[file.suffix]))
+            kept = b""
+            while block := stream.read(1 << 20):
+                lines = (kept + bytes(block)).split(b"\n")
+                kept = lines.pop()
+                for line in lines:
+                    number += 1
+                    yield number, line
+            if kept:
+                yield number + 1, kept
     except (OSError, EOFError) as error:
         cause = f"compressed stream is damaged or ends early ({error}); nothing after this line was read"
         quarantine(BadRecord(label, number + 1, cause, b""))
-    finally:
-        stream.close()
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:

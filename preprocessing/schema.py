@@ -11,7 +11,16 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import Field
 
-from megatron_ko.config.fields import FilePath, Flag, Fraction, NonNegativeInt, OpenFraction, PositiveFloat, PositiveInt, section
+from megatron_ko.config.fields import (
+    FilePath,
+    Flag,
+    Fraction,
+    NonNegativeInt,
+    OpenFraction,
+    PositiveFloat,
+    PositiveInt,
+    section,
+)
 from megatron_ko.config.loading import Rule
 
 LANGUAGES = ("ko", "en", "code", "mixed")
@@ -199,7 +208,7 @@ class TokenizerConfig:
     vocab_size: PositiveInt
     """Number of pieces including control, byte and placeholder pieces."""
     sample_bytes: PositiveInt = 100_000_000
-    """Bytes of training text the pieces are learned from, split over the domains by share."""
+    """Bytes of training text the pieces are learned from at most, split over the domains by share; small domains repeat."""
     character_coverage: PositiveFloat = Field(default=0.9999, le=1.0)
     """Share of characters that get a piece of their own; the rest is written in bytes."""
     english_only: Flag = True
@@ -248,7 +257,10 @@ def _names(inputs: dict[str, Any], domains: dict[str, DomainConfig]) -> Iterator
 
 def _bands(deduplicate: DeduplicateConfig) -> Iterable[tuple[str, str]]:
     if deduplicate.num_hashes % deduplicate.bands:
-        yield "deduplicate.bands", f"{deduplicate.bands} does not divide num_hashes = {deduplicate.num_hashes}"
+        yield (
+            "deduplicate.bands",
+            f"{deduplicate.bands} does not divide num_hashes = {deduplicate.num_hashes}",
+        )
 
 
 def _vocabulary(tokenizer: TokenizerConfig) -> Iterable[tuple[str, str]]:
@@ -259,4 +271,8 @@ def _vocabulary(tokenizer: TokenizerConfig) -> Iterable[tuple[str, str]]:
         )
 
 
-RULES = (Rule(("inputs", "domains"), _names), Rule(("deduplicate",), _bands), Rule(("tokenizer",), _vocabulary))
+RULES = (
+    Rule(("inputs", "domains"), _names),
+    Rule(("deduplicate",), _bands),
+    Rule(("tokenizer",), _vocabulary),
+)

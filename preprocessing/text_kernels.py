@@ -15,7 +15,9 @@ COLUMNS = (
 )  # fmt: skip
 WIDTH = len(COLUMNS)
 INDEX = {name: i for i, name in enumerate(COLUMNS)}
-(_CHARACTERS, _VISIBLE, _HANGUL, _JAMO, _EMOTION, _LETTERS, _DIGITS, _PLAIN, _LATIN1, _REPLACEMENT) = range(10)
+(_CHARACTERS, _VISIBLE, _HANGUL, _JAMO, _EMOTION, _LETTERS, _DIGITS, _PLAIN, _LATIN1, _REPLACEMENT) = range(
+    10
+)
 (_LINES, _BULLETS, _REPEATED, _LONGEST, _TRIPLES, _REPEATED_TRIPLES) = range(10, 16)
 _PRIME = np.uint64(0x100000001B3)
 WORDS = 5
@@ -32,7 +34,9 @@ def decode(data, i):
     if b < 0xE0:
         return (np.int64(b & 0x1F) << 6) | np.int64(data[i + 1] & 0x3F), 2
     if b < 0xF0:
-        return (np.int64(b & 0x0F) << 12) | (np.int64(data[i + 1] & 0x3F) << 6) | np.int64(data[i + 2] & 0x3F), 3
+        return (np.int64(b & 0x0F) << 12) | (np.int64(data[i + 1] & 0x3F) << 6) | np.int64(
+            data[i + 2] & 0x3F
+        ), 3
     high = (np.int64(b & 0x07) << 18) | (np.int64(data[i + 1] & 0x3F) << 12)
     return high | (np.int64(data[i + 2] & 0x3F) << 6) | np.int64(data[i + 3] & 0x3F), 4
 
@@ -101,7 +105,9 @@ def _measure(data, start, end, row, lines, words):
             if word_length:
                 number_of_words += 1
                 if number_of_words >= 3:
-                    words[number_of_triples] = _entry((before_that * np.uint64(31) + before) * np.uint64(31) + word_hash, 0)
+                    words[number_of_triples] = _entry(
+                        (before_that * np.uint64(31) + before) * np.uint64(31) + word_hash, 0
+                    )
                     number_of_triples += 1
                 before_that, before = before, word_hash
                 word_hash, word_length = _BASIS, 0
@@ -168,6 +174,7 @@ def measure(data, offsets):
     for r in range(rows):
         _measure(data, offsets[r], offsets[r + 1], out[r], lines, words)
     return out
+
 
 # --- sequences of words ----------------------------------------------------------------------------------
 # Words are runs of one script (Hangul, other letters, digits; ideographs singly) without case; punctuation separates.

@@ -32,7 +32,9 @@ def to_tokenizer_json(processor: Any, user_symbols: Sequence[str]) -> dict[str, 
     normal = {
         piece: i
         for i, piece in enumerate(pieces)
-        if not (processor.is_control(i) or processor.is_unknown(i) or processor.is_byte(i) or piece in symbols)
+        if not (
+            processor.is_control(i) or processor.is_unknown(i) or processor.is_byte(i) or piece in symbols
+        )
     }
     return {
         "version": "1.0",
@@ -89,14 +91,19 @@ def prove_equal(processor: Any, made: tokenizers.Tokenizer, texts: Iterable[str]
         expected = processor.encode(text)
         found = made.encode(text, add_special_tokens=False).ids
         if found != expected:
-            at = next((i for i, pair in enumerate(zip(found, expected)) if pair[0] != pair[1]), min(len(found), len(expected)))
+            at = next(
+                (i for i, pair in enumerate(zip(found, expected)) if pair[0] != pair[1]),
+                min(len(found), len(expected)),
+            )
             raise DataError(
                 f"tokenizer.json and tokenizer.model disagree at token {at} of {text[:80]!r}: "
                 f"{found[at : at + 5]} instead of {expected[at : at + 5]}; report this text with the tokenizer"
             )
         for decoded in (processor.decode(expected), made.decode(found, skip_special_tokens=False)):
             if decoded != text.replace(SPACE, " "):
-                raise DataError(f"text does not come back from its tokens: {text[:80]!r} became {decoded[:80]!r}")
+                raise DataError(
+                    f"text does not come back from its tokens: {text[:80]!r} became {decoded[:80]!r}"
+                )
         count += 1
     return count
 

@@ -10,6 +10,7 @@ import io
 import itertools
 import json
 import logging
+import math
 import re
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 STEP = "train-tokenizer"
 SPECIAL_TOKENS = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}
 MAX_CHUNK_CHARACTERS = 8_000
+MAX_PASSES = 8
 PROOF_DOCUMENTS = 20_000
 ENGLISH = ("en", "code")
 
@@ -37,7 +39,11 @@ ENGLISH = ("en", "code")
 def run(context: Context) -> Outcome:
     """Trains, converts, proves, reports. The folder's marker is written after the proof."""
     folder, settings = context.folder / "tokenizer", context.config.tokenizer
-    domains = {entry["name"]: entry["bytes"] for entry in context.summary_of("balance")["domains"] if entry["split"] == "train"}
+    domains = {
+        entry["name"]: entry["bytes"]
+        for entry in context.summary_of("balance")["domains"]
+        if entry["split"] == "train"
+    }
     shares = mixture_of(context.config.domains, domains, context.config.balance)
     (folder / MARKER).unlink(missing_ok=True)
     model = train(sample(context, shares, domains), settings.vocab_size, settings.character_coverage)
@@ -45,11 +51,18 @@ def run(context: Context) -> Outcome:
     made = to_tokenizer_json(processor, list(PLACEHOLDERS.values()))
     loaded = tokenizers.Tokenizer.from_str(json.dumps(made))
     proven = prove_equal(processor, loaded, itertools.islice(_all_texts(context), PROOF_DOCUMENTS))
-    log.info("tokenizer.model and tokenizer.json give the same ids, and the text back, for %s texts", f"{proven:,}")
+    log.info(
+        "tokenizer.model and tokenizer.json give the same ids, and the text back, for %s texts", f"{proven:,}"
+    )
     info = write_tokenizer_folder(folder, made, SPECIAL_TOKENS, model)
-    report = {"vocab_size": info.vocab_size, "fingerprint": info.fingerprint, "proven_texts": proven}
-    report["tokenizers"] = {"this": efficiency(context, processor)}
-    report["tokenizers"]["english_only"], report["english_only_problem"] = _english_only(context, shares, domains)
+    english_only, problem = _english_only(context, shares, domains)
+    report = {
+        "vocab_size": info.vocab_size,
+        "fingerprint": info.fingerprint,
+        "proven_texts": proven,
+        "tokenizers": {"this": efficiency(context, processor), "english_only": english_only},
+        "english_only_problem": problem,
+    }
     write_json(context.folder / "tokenizer_report.json", report)
     files = [folder / name for name in (*FILES, MARKER)]
     return Outcome([*files, context.folder / "tokenizer_report.json"], {"fingerprint": info.fingerprint})
@@ -58,16 +71,24 @@ def run(context: Context) -> Outcome:
 def sample(
     context: Context, shares: dict[str, float], sizes: dict[str, int], langs: Collection[str] | None = None
 ) -> Iterator[str]:
-    """Chunks of training documents: each domain gives its share of ``sample_bytes``, documents chosen by hash."""
-    budget = context.config.tokenizer.sample_bytes
+    """Chunks of training documents in proportion to the shares, documents chosen by hash.
+
+    A domain smaller than its share is read several times (at most MAX_PASSES): pieces are chosen by frequency, so a
+    large domain would otherwise take the vocabulary.
+    """
+    budget = min(context.config.tokenizer.sample_bytes, sum(sizes.values()))
     for name, share in shares.items():
-        threshold = min(1.0, share * budget / max(sizes[name], 1))
-        for batch in corpus.batches(context.folder, name, "train", ["id", "text", "lang"]):
-            rows = zip(batch["id"].to_pylist(), batch["text"].to_pylist(), batch["lang"].to_pylist())
-            for identity, text, lang in rows:
-                # another hash than the split's, whose valid documents take the lowest positions
-                if (langs is None or lang in langs) and position(identity, context.config.seed + 1) < threshold:
-                    yield from chunks(text)
+        passes = min(share * budget / max(sizes[name], 1), MAX_PASSES)
+        for number in range(math.ceil(passes)):
+            threshold = min(1.0, passes - number)
+            for batch in corpus.batches(context.folder, name, "train", ["id", "text", "lang"]):
+                rows = zip(batch["id"].to_pylist(), batch["text"].to_pylist(), batch["lang"].to_pylist())
+                for identity, text, lang in rows:
+                    # another hash than the split's, whose valid documents take the lowest positions
+                    if (langs is None or lang in langs) and position(
+                        identity, context.config.seed + 1
+                    ) < threshold:
+                        yield from chunks(text)
 
 
 def chunks(text: str, longest: int = MAX_CHUNK_CHARACTERS) -> Iterator[str]:
@@ -152,7 +173,9 @@ def efficiency(context: Context, processor: Any) -> dict[str, dict[str, float]]:
         for batch in corpus.batches(context.folder, entry["name"], "valid", ["text", "lang"]):
             texts = batch["text"].to_pylist()
             for text, lang, ids in zip(texts, batch["lang"].to_pylist(), processor.encode(texts)):
-                total = totals.setdefault(lang, {"documents": 0, "bytes": 0, "characters": 0, "words": 0, "tokens": 0})
+                total = totals.setdefault(
+                    lang, {"documents": 0, "bytes": 0, "characters": 0, "words": 0, "tokens": 0}
+                )
                 found = (1, len(text.encode("utf-8")), len(text), len(text.split()), len(ids))
                 for name, value in zip(total, found):
                     total[name] += value
@@ -164,13 +187,17 @@ def efficiency(context: Context, processor: Any) -> dict[str, dict[str, float]]:
     return dict(sorted(totals.items()))
 
 
-def _english_only(context: Context, shares: dict[str, float], sizes: dict[str, int]) -> tuple[dict | None, str | None]:
+def _english_only(
+    context: Context, shares: dict[str, float], sizes: dict[str, int]
+) -> tuple[dict | None, str | None]:
     """The same report for a tokenizer of the same size trained on English and code; else why there is none."""
     settings = context.config.tokenizer
     if not settings.english_only:
         return None, "tokenizer.english_only is false"
     try:
-        model = train(sample(context, shares, sizes, ENGLISH), settings.vocab_size, settings.character_coverage)
+        model = train(
+            sample(context, shares, sizes, ENGLISH), settings.vocab_size, settings.character_coverage
+        )
     except DataError as error:
         log.warning("no English-only tokenizer to compare with: %s", error)
         return None, str(error)

@@ -39,7 +39,9 @@ def run(context: Context) -> Outcome:
         if not problems:
             problems += _text_problems(tokens, tokenizer, context.folder)
     if problems:
-        raise DataError("\n  ".join([f"{len(problems)} problems", *problems]) if len(problems) > 1 else problems[0])
+        raise DataError(
+            "\n  ".join([f"{len(problems)} problems", *problems]) if len(problems) > 1 else problems[0]
+        )
     checked = {"sets": len(manifest.sets), "tokens": sum(tokens.tokens for tokens in manifest.sets)}
     return Outcome([], checked)
 
@@ -60,7 +62,9 @@ def token_problems(tokens: TokenSet, manifest: Manifest) -> list[str]:
     ends = np.cumsum(index.lengths, dtype=np.int64)
     problems = []
     if not len(ends) or ends[-1] != tokens.tokens:
-        return [f"{tokens.prefix}.idx: covers {int(ends[-1]) if len(ends) else 0:,} of {tokens.tokens:,} tokens; {REMEDY}"]
+        return [
+            f"{tokens.prefix}.idx: covers {int(ends[-1]) if len(ends) else 0:,} of {tokens.tokens:,} tokens; {REMEDY}"
+        ]
     if not np.array_equal(index.offsets, np.concatenate([[0], ends[:-1]]) * width):
         problems.append(f"{tokens.prefix}.idx: byte offsets do not follow from the lengths; {REMEDY}")
     if not np.array_equal(index.documents, np.arange(len(ends) + 1)):
@@ -70,12 +74,16 @@ def token_problems(tokens: TokenSet, manifest: Manifest) -> list[str]:
     for start in range(0, len(data), BLOCK_TOKENS):
         block = data[start : start + BLOCK_TOKENS]
         if int(block.max()) >= manifest.vocab_size or int(block.min()) < 0:
-            problems.append(f"{tokens.prefix}.bin: holds ids beyond the vocabulary of {manifest.vocab_size}; {REMEDY}")
+            problems.append(
+                f"{tokens.prefix}.bin: holds ids beyond the vocabulary of {manifest.vocab_size}; {REMEDY}"
+            )
             break
         eods += int((block == manifest.eod_id).sum())
     else:
         if eods != len(ends) or not (data[ends - 1] == manifest.eod_id).all():
-            problems.append(f"{tokens.prefix}.bin: {eods:,} EOD tokens do not end its {len(ends):,} documents; {REMEDY}")
+            problems.append(
+                f"{tokens.prefix}.bin: {eods:,} EOD tokens do not end its {len(ends):,} documents; {REMEDY}"
+            )
     return problems
 
 
@@ -89,5 +97,7 @@ def _text_problems(tokens: TokenSet, tokenizer: Tokenizer, folder: Path) -> list
         if number in wanted:
             decoded = tokenizer.decode(data[ends[number] - index.lengths[number] : ends[number] - 1])
             if decoded != text:
-                return [f"{tokens.prefix}: document {number} decodes to {decoded[:60]!r} instead of {text[:60]!r}; {REMEDY}"]
+                return [
+                    f"{tokens.prefix}: document {number} decodes to {decoded[:60]!r} instead of {text[:60]!r}; {REMEDY}"
+                ]
     return []

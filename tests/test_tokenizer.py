@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import tokenizers
@@ -24,7 +25,7 @@ from preprocessing.tokenizer_json import HARD_TEXTS, SPACE, load_sentencepiece, 
 from preprocessing.train_tokenizer import SPECIAL_TOKENS, chunks, train
 from tests.preprocessing.corpus import EN, KO
 
-CODE = open(json.__file__, encoding="utf-8").read() + open(st.__file__, encoding="utf-8").read()
+CODE = Path(json.__file__).read_text("utf-8") + Path(st.__file__).read_text("utf-8")
 
 
 def corpus():
@@ -50,15 +51,28 @@ def test_special_ids_and_placeholders(folder):
     tokenizer = Tokenizer(folder)
     for placeholder in PLACEHOLDERS.values():
         assert len(tokenizer.encode(placeholder)) == 1
-        assert len(tokenizer.encode(f"가{placeholder}나")) == 1 + len(tokenizer.encode("가")) + len(tokenizer.encode("나"))
+        assert len(tokenizer.encode(f"가{placeholder}나")) == 1 + len(tokenizer.encode("가")) + len(
+            tokenizer.encode("나")
+        )
 
 
 def test_newlines_are_learned(folder):
-    assert any("\n" in piece for piece in json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"] if len(piece) > 1)
+    assert any(
+        "\n" in piece
+        for piece in json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
+        if len(piece) > 1
+    )
 
 
 @settings(max_examples=300, deadline=None)
-@given(text=st.text(st.one_of(st.sampled_from("가나다라 \n\tdefx=1234<s>/|▁rrn"), st.characters(exclude_categories=["Cs"])), max_size=60))
+@given(
+    text=st.text(
+        st.one_of(
+            st.sampled_from("가나다라 \n\tdefx=1234<s>/|▁rrn"), st.characters(exclude_categories=["Cs"])
+        ),
+        max_size=60,
+    )
+)
 def test_both_backends_give_the_same_ids_and_the_text_back(folder, text):
     plain, fast = Tokenizer(folder), Tokenizer(folder, prefer_json=True)
     ids = plain.encode(text)
@@ -70,7 +84,9 @@ def test_both_backends_give_the_same_ids_and_the_text_back(folder, text):
 def test_proof_notices_a_wrong_conversion(folder):
     processor = load_sentencepiece((folder / "tokenizer.model").read_bytes())
     data = json.loads((folder / "tokenizer.json").read_text())
-    assert prove_equal(processor, tokenizers.Tokenizer.from_str(json.dumps(data)), KO + EN) == len(HARD_TEXTS) + len(KO + EN)
+    assert prove_equal(processor, tokenizers.Tokenizer.from_str(json.dumps(data)), KO + EN) == len(
+        HARD_TEXTS
+    ) + len(KO + EN)
     data["model"]["merges"] = data["model"]["merges"][::-1]
     with pytest.raises(DataError, match="disagree at token"):
         prove_equal(processor, tokenizers.Tokenizer.from_str(json.dumps(data)), KO + EN)
@@ -80,7 +96,9 @@ def test_batches_are_the_single_encodings(folder):
     for tokenizer in (Tokenizer(folder), Tokenizer(folder, prefer_json=True)):
         texts = ["가나다", "", "x = 1\n", "</s>"]
         ids, offsets = tokenizer.encode_batch(texts)
-        assert [ids[a:b].tolist() for a, b in zip(offsets, offsets[1:])] == [tokenizer.encode(t) for t in texts]
+        assert [ids[a:b].tolist() for a, b in zip(offsets, offsets[1:])] == [
+            tokenizer.encode(t) for t in texts
+        ]
         assert tokenizer.encode_batch([])[1].tolist() == [0]
 
 
@@ -119,15 +137,25 @@ def test_fingerprint_by_its_definition_and_from_a_plain_folder(folder):
     pieces = sorted(vocab, key=vocab.get)
     import hashlib
 
-    compact = json.dumps(pieces, ensure_ascii=False, separators=(",", ":")) + '{"bos_id":1,"eos_id":2,"pad_id":3,"unk_id":0}'
+    compact = (
+        json.dumps(pieces, ensure_ascii=False, separators=(",", ":"))
+        + '{"bos_id":1,"eos_id":2,"pad_id":3,"unk_id":0}'
+    )
     assert info.fingerprint == "sha256:" + hashlib.sha256(compact.encode()).hexdigest()
     plain = fingerprint_hf_folder(folder)
-    assert (plain.fingerprint, plain.vocab_size, plain.special_ids) == (info.fingerprint, 900, info.special_ids)
+    assert (plain.fingerprint, plain.vocab_size, plain.special_ids) == (
+        info.fingerprint,
+        900,
+        info.special_ids,
+    )
     assert fingerprint_of(pieces, {**info.special_ids, "pad_id": None}) != info.fingerprint
 
 
 def test_copies_are_equal_and_unfinished_folders_are_refused(folder, tmp_path):
-    assert copy_tokenizer_folder(folder, tmp_path / "copy").fingerprint == read_tokenizer_folder(folder).fingerprint
+    assert (
+        copy_tokenizer_folder(folder, tmp_path / "copy").fingerprint
+        == read_tokenizer_folder(folder).fingerprint
+    )
     (tmp_path / "copy" / MARKER).unlink()
     with pytest.raises(DataError, match="train-tokenizer"):
         read_tokenizer_folder(tmp_path / "copy")
@@ -135,7 +163,9 @@ def test_copies_are_equal_and_unfinished_folders_are_refused(folder, tmp_path):
         read_tokenizer_folder(tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"has no tokenizer\.json"):
         fingerprint_hf_folder(tmp_path)
-    assert Tokenizer(tmp_path / "copy").encode("가") == Tokenizer(folder).encode("가")  # a plain Hugging Face folder
+    assert Tokenizer(tmp_path / "copy").encode("가") == Tokenizer(folder).encode(
+        "가"
+    )  # a plain Hugging Face folder
 
 
 def test_vocabulary_that_does_not_fit_says_what_would():

@@ -70,7 +70,11 @@ def _documents(random: np.random.Generator, count: int, tokenizer: TokenizerInfo
     first = len(SPECIAL)
     found = []
     for _ in range(count):
-        length, start, step = int(random.integers(20, 200)), int(random.integers(50)), int(random.integers(1, 4))
+        length, start, step = (
+            int(random.integers(20, 200)),
+            int(random.integers(50)),
+            int(random.integers(1, 4)),
+        )
         ids = (start + step * np.arange(length)) % (tokenizer.vocab_size - first) + first
         found.append(np.append(ids, tokenizer.eos_id).astype(np.uint16))
     return found
@@ -97,7 +101,9 @@ def _write_set(folder: Path, name: str, split: str, documents: list[np.ndarray])
     }
 
 
-def write_index(path: Path, lengths: list[int], *, magic: bytes = b"MMIDIDX\0\0", code: int = 8, width: int = 2) -> None:
+def write_index(
+    path: Path, lengths: list[int], *, magic: bytes = b"MMIDIDX\0\0", code: int = 8, width: int = 2
+) -> None:
     """``.idx``: magic, version 1, dtype code, counts, lengths in tokens, byte offsets, document boundaries."""
     count = len(lengths)
     ends = np.cumsum([0, *lengths], dtype=np.int64) * width

@@ -92,9 +92,14 @@ def line_chart(lines: Sequence[Line], panel: Panel, label: str) -> Markup:
     parts = [_grid(panel, ticks(low, high, panel.y_ticks), at_y), _steps(panel, x_low, x_high, at_x)]
     for line in drawn:
         path = " ".join(f"{at_x(x):.1f},{at_y(y):.1f}" for x, y in line.points if math.isfinite(y))
-        parts.append(element("polyline", points=path, css=f"line {line.colour}{' faint' if line.faint else ''}"))
+        parts.append(
+            element("polyline", points=path, css=f"line {line.colour}{' faint' if line.faint else ''}")
+        )
         if line.dots:
-            parts += [element("circle", cx=at_x(x), cy=at_y(y), r=2.6, css=f"dot {line.colour}") for x, y in line.points]
+            parts += [
+                element("circle", cx=at_x(x), cy=at_y(y), r=2.6, css=f"dot {line.colour}")
+                for x, y in line.points
+            ]
     if panel.names:
         parts += _names([line for line in drawn if line.name and not line.faint], panel, at_y)
     parts.append(_tooltips(drawn, panel, at_x, height))
@@ -103,7 +108,12 @@ def line_chart(lines: Sequence[Line], panel: Panel, label: str) -> Markup:
 
 def _svg(width: int, height: int, parts: Sequence[Markup], label: str) -> Markup:
     return element(
-        "svg", *parts, viewBox=f"0 0 {width} {height}", role="img", aria_label=label, preserveAspectRatio="xMinYMin"
+        "svg",
+        *parts,
+        viewBox=f"0 0 {width} {height}",
+        role="img",
+        aria_label=label,
+        preserveAspectRatio="xMinYMin",
     )
 
 
@@ -124,7 +134,9 @@ def _steps(panel: Panel, low: float, high: float, at_x: Format) -> Markup:
     found = [x for x in ticks(low, high, panel.x_ticks) if x == int(x)]
     marks = [element("text", f"{x:,.0f}", x=at_x(x), y=base + 18, css="tick middle") for x in found]
     if panel.x_label:
-        marks.append(element("text", panel.x_label, x=panel.width - panel.right + 18, y=base + 18, css="tick"))
+        marks.append(
+            element("text", panel.x_label, x=panel.width - panel.right + 18, y=base + 18, css="tick")
+        )
     return Markup("").join(marks)
 
 
@@ -137,7 +149,10 @@ def _names(lines: Sequence[Line], panel: Panel, at_y: Format) -> list[Markup]:
         places.append(max(y, places[-1] + gap) if places else y)
     over = max(0.0, places[-1] - (panel.height - panel.bottom)) if places else 0.0
     for i in range(len(places) - 1, -1, -1):
-        places[i] = min(places[i] - (over if i == len(places) - 1 else 0), places[i + 1] - gap if i + 1 < len(places) else math.inf)
+        places[i] = min(
+            places[i] - (over if i == len(places) - 1 else 0),
+            places[i + 1] - gap if i + 1 < len(places) else math.inf,
+        )
     x = panel.width - panel.right + 8
     return [
         element("text", line.name, x=x, y=y + 4, css=f"name {line.colour}")
@@ -150,7 +165,9 @@ def _tooltips(lines: Sequence[Line], panel: Panel, at_x: Format, height: int) ->
     by_x: dict[float, list[str]] = {}
     for line in lines:
         for x, y in line.points:
-            by_x.setdefault(x, []).append(f"{line.name}  {panel.y_format(y)}" if line.name else panel.y_format(y))
+            by_x.setdefault(x, []).append(
+                f"{line.name}  {panel.y_format(y)}" if line.name else panel.y_format(y)
+            )
     xs = sorted(by_x)
     parts = []
     for i, x in enumerate(xs):
@@ -158,7 +175,9 @@ def _tooltips(lines: Sequence[Line], panel: Panel, at_x: Format, height: int) ->
         left = (here + float(at_x(xs[i - 1]))) / 2 if i else here - 4
         right = (here + float(at_x(xs[i + 1]))) / 2 if i + 1 < len(xs) else here + 4
         title = element("title", "\n".join([f"{panel.x_label or 'step'} {x:,.0f}", *by_x[x]]))
-        parts.append(element("rect", title, x=left, y=panel.top, width=right - left, height=height, css="strip"))
+        parts.append(
+            element("rect", title, x=left, y=panel.top, width=right - left, height=height, css="strip")
+        )
     return Markup("").join(parts)
 
 
@@ -177,7 +196,13 @@ class Bar:
 
 
 def bar_chart(
-    bars: Sequence[Bar], label: str, *, mark: float | None = None, mark_text: str = "", left: int = 120, width: int = 860
+    bars: Sequence[Bar],
+    label: str,
+    *,
+    mark: float | None = None,
+    mark_text: str = "",
+    left: int = 120,
+    width: int = 860,
 ) -> Markup:
     """Horizontal bars from 0, with an optional red line at ``mark``."""
     row, top, right = 30, 26 if mark is not None else 4, 110
@@ -190,7 +215,9 @@ def bar_chart(
         length = max(1.0, bar.value * scale)
         parts += [
             element("text", bar.label, x=left - 10, y=y + 17, css="tick end label"),
-            element("rect", title, x=left, y=y + 3, width=length, height=row - 10, rx=3, css=f"bar {bar.colour}"),
+            element(
+                "rect", title, x=left, y=y + 3, width=length, height=row - 10, rx=3, css=f"bar {bar.colour}"
+            ),
         ]
         values.append(element("text", bar.shown, x=left + length + 8, y=y + 17, css="value"))
     height = top + len(bars) * row + 4
@@ -215,7 +242,16 @@ def stacked_bars(
             length = full * bar.value / total
             title = element("title", bar.title or f"{bar.label}: {bar.shown}")
             parts.append(
-                element("rect", title, x=x, y=y, width=max(0.5, length - 1.5), height=row - 11, rx=2, css=f"bar {bar.colour}")
+                element(
+                    "rect",
+                    title,
+                    x=x,
+                    y=y,
+                    width=max(0.5, length - 1.5),
+                    height=row - 11,
+                    rx=2,
+                    css=f"bar {bar.colour}",
+                )
             )
             inside = f"{bar.label} {bar.shown}"
             room = 7.6 * len(inside) + 10

@@ -56,6 +56,11 @@ class Facts:
     samples: dict[str, Any]
     stages: dict[str, Any]
 
+    @property
+    def set_names(self) -> list[str]:
+        """Training and validation sets, each name once, in the order of the manifest."""
+        return list(dict.fromkeys(item["name"] for item in self.manifest["sets"]))
+
 
 def read_facts(runs: Path) -> Facts:
     """Raises DataError naming the file that is missing or damaged and the command that makes it."""
@@ -81,7 +86,9 @@ def read_facts(runs: Path) -> Facts:
     kinds = {kind: [m for m in metrics if m.get("kind") == kind] for kind in ("start", "train", "valid")}
     for kind, found in kinds.items():
         if not found:
-            raise DataError(f"{train / 'metrics.jsonl'}: holds no line of kind {kind!r}; make it with '{TRAIN}'")
+            raise DataError(
+                f"{train / 'metrics.jsonl'}: holds no line of kind {kind!r}; make it with '{TRAIN}'"
+            )
     config = load(Config, [str(train / "config.yaml")], []).config
     manifest = read_json(data / "manifest.json")
     stages = runs / "stages.json"
@@ -103,7 +110,9 @@ def read_facts(runs: Path) -> Facts:
             stages=read_json(stages)["stages"] if stages.is_file() else {},
         )
     except (KeyError, TypeError) as error:
-        raise DataError(f"{runs}: the key {error} is missing in a file of the job; run the job again") from None
+        raise DataError(
+            f"{runs}: the key {error} is missing in a file of the job; run the job again"
+        ) from None
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -133,13 +142,17 @@ def _sets(train: Path, manifest: dict[str, Any], config: Config, last: dict[str,
     weights = config.data.mixture or manifest["mixture"]
     sizes = {item["name"]: item["tokens"] for item in manifest["sets"] if item["split"] == "train"}
     total = sum(weights.values())
-    counted = _counted_samples(train / "index", config.training.steps * config.training.global_batch_size, last["samples"])
+    counted = _counted_samples(
+        train / "index", config.training.steps * config.training.global_batch_size, last["samples"]
+    )
     found = []
     for name in sizes:
         if name not in weights:
             continue
         share = weights[name] / total
-        samples = counted.get(name, round(share * last["samples"])) if counted else round(share * last["samples"])
+        samples = (
+            counted.get(name, round(share * last["samples"])) if counted else round(share * last["samples"])
+        )
         found.append(SetFacts(name, share, sizes[name], samples * config.training.sequence_length))
     return found
 

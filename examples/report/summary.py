@@ -19,7 +19,10 @@ def _results(facts: Facts) -> list[str]:
     valid = facts.valid[-1]
     width = max(len("validation"), *(len(name) for name in valid["loss"]))
     lines = [f"  {'validation':<{width}}   loss   bits/byte"]
-    lines += [f"  {name:<{width}}  {loss:5.3f}  {valid['bits_per_byte'][name]:10.3f}" for name, loss in valid["loss"].items()]
+    lines += [
+        f"  {name:<{width}}  {loss:5.3f}  {valid['bits_per_byte'][name]:10.3f}"
+        for name, loss in valid["loss"].items()
+    ]
     lines += ["", f"  export  {facts.verification['weights']['summary']}"]
     if logits := facts.verification.get("logits"):
         lines.append(
@@ -50,7 +53,9 @@ def _times(times: list[tuple[str, float, bool]]) -> list[str]:
 
 
 def _next(runs: Path, folder: Path) -> list[str]:
-    model, report, train = (shlex.quote(str(p)) for p in (runs / "train" / "hf", runs / "report.html", folder / "train.yaml"))
+    model, report, train = (
+        shlex.quote(str(p)) for p in (runs / "train" / "hf", runs / "report.html", folder / "train.yaml")
+    )
     return [
         "  next",
         f"    xdg-open {report}",

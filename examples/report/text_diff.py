@@ -23,7 +23,10 @@ def visible(text: str) -> Markup:
         if character in "\n\t" or unicodedata.category(character) not in _INVISIBLE:
             plain.append(character)
             continue
-        parts += [escape("".join(plain)), Markup('<span class="code-point">U+{}</span>').format(f"{ord(character):04X}")]
+        parts += [
+            escape("".join(plain)),
+            Markup('<span class="code-point">U+{}</span>').format(f"{ord(character):04X}"),
+        ]
         plain.clear()
     return Markup("").join([*parts, escape("".join(plain))])
 
@@ -34,7 +37,9 @@ def before_and_after(before: str, after: str) -> tuple[Markup, Markup]:
     old, new = [], []
     for kind, i1, i2, j1, j2 in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         # both texts are cut at the same length: what is missing at the very end was cut, not changed
-        cut = (i2 == len(before) == MAX_CHARACTERS and i1 == i2) or (j2 == len(after) and i2 == len(before) == MAX_CHARACTERS)
+        cut = (i2 == len(before) == MAX_CHARACTERS and i1 == i2) or (
+            j2 == len(after) and i2 == len(before) == MAX_CHARACTERS
+        )
         if kind == "equal" or cut:
             old.append(visible(before[i1:i2]))
             new.append(visible(after[j1:j2]))

@@ -32,7 +32,9 @@ def test_arguments_are_split_into_files_and_overrides(argument, is_override):
 
 
 def test_files_and_overrides_may_be_mixed_and_keep_their_order():
-    arguments = cli.parser("x", "x", Config).parse_intermixed_args(["a.yaml", "a.b=1", "--dry-run", "b.yaml", "a.b=2"])
+    arguments = cli.parser("x", "x", Config).parse_intermixed_args(
+        ["a.yaml", "a.b=1", "--dry-run", "b.yaml", "a.b=2"]
+    )
     assert cli.split(arguments.config) == (["a.yaml", "b.yaml"], ["a.b=1", "a.b=2"])
     assert arguments.dry_run and not arguments.print_config and arguments.world_size is None
 

@@ -133,14 +133,22 @@ def test_later_files_win_key_by_key_and_overrides_win_over_files():
         "training:\n  steps: 30",
         overrides=["training.micro_batch_size=8", "run.folder=runs/실험"],
     )
-    assert (config.training.steps, config.training.micro_batch_size, config.training.sequence_length) == (30, 8, 64)
+    assert (config.training.steps, config.training.micro_batch_size, config.training.sequence_length) == (
+        30,
+        8,
+        64,
+    )
     assert config.run.folder == "runs/실험"
 
 
 def test_the_last_override_wins_and_sections_and_lists_can_be_given_whole():
     config = loaded(
         VALID,
-        overrides=["training.steps=1", "training.steps=2", "schedule={type: multistep, milestones: [0.5], ratios: [0.1]}"],
+        overrides=[
+            "training.steps=1",
+            "training.steps=2",
+            "schedule={type: multistep, milestones: [0.5], ratios: [0.1]}",
+        ],
     )
     assert config.training.steps == 2
     assert (config.schedule.milestones, config.schedule.warmup_steps) == ([0.5], 0)
@@ -225,7 +233,9 @@ def test_a_mistake_is_reported_with_its_line_and_a_remedy(text, where, path, mes
 
 
 def test_missing_keys_are_reported_at_the_section_and_missing_sections_at_the_file():
-    lines = [line for line in VALID.splitlines(keepends=True) if "heads" not in line and "optimizer" not in line]
+    lines = [
+        line for line in VALID.splitlines(keepends=True) if "heads" not in line and "optimizer" not in line
+    ]
     assert problems("".join(lines)) == [
         ("0.yaml", "optimizer", "missing; write 'optimizer: ...'"),
         ("0.yaml:2", "model.heads", "missing; write 'heads: ...'"),
@@ -242,7 +252,9 @@ def test_a_variant_without_its_type_is_told_to_write_it():
 
 
 def test_nested_variants_are_explained_at_their_own_path():
-    text = "model:\n  rope:\n    scaling:\n      type: llama3\n      factr: 8.0\n      low_freq_factor: -1.0\n"
+    text = (
+        "model:\n  rope:\n    scaling:\n      type: llama3\n      factr: 8.0\n      low_freq_factor: -1.0\n"
+    )
     found = problems(VALID, text)
     assert ("1.yaml:5", "model.rope.scaling.factr", "unknown key; did you mean 'factor'?") in found
     assert ("1.yaml:6", "model.rope.scaling.low_freq_factor", "-1.0: input should be greater than 0") in found
@@ -254,7 +266,10 @@ def test_nested_variants_are_explained_at_their_own_path():
 def test_integers_of_any_length_are_refused_not_crashed_on(digits):
     where, path, _ = problem(VALID, f"training: {{steps: {'1' * digits}}}")
     assert (where, path) == ("1.yaml:1", "training.steps")
-    assert problem(VALID, overrides=[f"training.steps={'1' * digits}"])[:2] == ("command line", "training.steps")
+    assert problem(VALID, overrides=[f"training.steps={'1' * digits}"])[:2] == (
+        "command line",
+        "training.steps",
+    )
 
 
 @pytest.mark.parametrize("path", ['"a\\0b"', '"~no-such-user/runs"'])
@@ -296,7 +311,9 @@ def test_merge_keys_are_ordinary_unknown_keys():
 
 
 def test_billion_laughs_stops_at_the_first_anchor():
-    laughs = "a: &a [ha, ha]\n" + "".join(f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True))
+    laughs = "a: &a [ha, ha]\n" + "".join(
+        f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True)
+    )
     assert problem(VALID, laughs) == ("1.yaml:1", "", "anchors are not supported; repeat it")
 
 
@@ -317,7 +334,10 @@ def test_files_that_are_not_there_are_all_named():
     assert text.startswith("5 problems\n")
     assert "no.yaml: cannot be read (No such file or directory); check the path" in text
     assert ".: cannot be read (Is a directory); check the path" in text
-    assert "seed=3: cannot be read (No such file or directory); an override is written section.field=value" in text
+    assert (
+        "seed=3: cannot be read (No such file or directory); an override is written section.field=value"
+        in text
+    )
 
 
 def test_duplicate_keys_are_refused_at_every_level():
@@ -333,7 +353,11 @@ def test_duplicate_keys_are_refused_at_every_level():
     "override, path, message",
     [
         ("nothing", "", "'nothing' is neither a file nor an override; write section.field=value"),
-        ("model..layers=3", "", "'model..layers=3' is neither a file nor an override; write section.field=value"),
+        (
+            "model..layers=3",
+            "",
+            "'model..layers=3' is neither a file nor an override; write section.field=value",
+        ),
         ("model.layers=[", "model.layers", "cannot parse '['"),
         ("model.layers=&a 3", "model.layers", "anchors are not supported"),
         ("model.layers=", "model.layers", "None: input should be a valid integer"),
@@ -368,7 +392,11 @@ RULES = [Rule(("model",), even_layers), Rule(("run", "training"), too_many)]
 def test_problems_of_all_kinds_are_reported_at_once_in_order_of_place():
     second = "model:\n  layers: 3\n  layesr: 3\nprecision:\n  dtype: 8\n  dtype: 8\noptimizer: {}\n"
     assert problems(VALID, second, overrides=["optimizer.beta1=2"], rules=RULES) == [
-        ("0.yaml:7", "model.kv_groups", "is written nowhere"),  # line 7 of the first file: not changed by the second
+        (
+            "0.yaml:7",
+            "model.kv_groups",
+            "is written nowhere",
+        ),  # line 7 of the first file: not changed by the second
         ("0.yaml:9", "training.steps", "too many"),
         ("1.yaml:2", "model.layers", "is odd"),
         ("1.yaml:3", "model.layesr", "unknown key; did you mean 'layers'?"),
@@ -396,7 +424,9 @@ def test_nothing_is_called_missing_when_a_file_could_not_be_read():
 def test_problems_found_later_know_their_line_too():
     result = load(Config, files_of(VALID), ["training.steps=3"])
     assert str(result.problem("model.heads", "x")) == "0.yaml:6: model.heads: x"
-    assert str(result.problem("model.extra.y", "x")) == "0.yaml:2: model.extra.y: x"  # the nearest level above
+    assert (
+        str(result.problem("model.extra.y", "x")) == "0.yaml:2: model.extra.y: x"
+    )  # the nearest level above
     assert str(result.problem("training.steps", "x")) == "command line: training.steps: x"
 
 
@@ -427,21 +457,33 @@ LLAMA3 = st.fixed_dictionaries(
 )  # fmt: skip
 SCHEDULES = st.one_of(
     st.fixed_dictionaries({"type": st.just("constant")}, optional={"warmup_steps": st.integers(0, 99)}),
-    st.fixed_dictionaries({"type": st.sampled_from(["linear", "cosine"])}, optional={"final_ratio": FRACTION}),
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(["linear", "cosine"])}, optional={"final_ratio": FRACTION}
+    ),
     st.fixed_dictionaries(
         {"type": st.just("wsd"), "decay_steps": POSITIVE, "decay": st.sampled_from(["linear", "minus_sqrt"])}
     ),
-    st.fixed_dictionaries({"type": st.just("multistep"), "milestones": st.lists(FRACTION), "ratios": st.lists(FRACTION)}),
+    st.fixed_dictionaries(
+        {"type": st.just("multistep"), "milestones": st.lists(FRACTION), "ratios": st.lists(FRACTION)}
+    ),
 )
 CONFIGS = st.fixed_dictionaries(
     {
         "run": st.fixed_dictionaries(
-            {"folder": PATH}, optional={"seed": st.integers(0, 2**32 - 1), "device": st.just("cpu"), "timeout_s": RATE}
+            {"folder": PATH},
+            optional={"seed": st.integers(0, 2**32 - 1), "device": st.just("cpu"), "timeout_s": RATE},
         ),
         "model": st.fixed_dictionaries(
             {
                 key: POSITIVE
-                for key in ("layers", "hidden_size", "ffn_hidden_size", "heads", "kv_groups", "max_sequence_length")
+                for key in (
+                    "layers",
+                    "hidden_size",
+                    "ffn_hidden_size",
+                    "heads",
+                    "kv_groups",
+                    "max_sequence_length",
+                )
             },
             optional={
                 "head_size": st.none() | POSITIVE,
@@ -454,10 +496,13 @@ CONFIGS = st.fixed_dictionaries(
         "training": st.fixed_dictionaries(
             {key: POSITIVE for key in ("steps", "global_batch_size", "micro_batch_size", "sequence_length")}
         ),
-        "optimizer": st.fixed_dictionaries({"learning_rate": RATE}, optional={"beta2": st.floats(0, 1, exclude_max=True)}),
+        "optimizer": st.fixed_dictionaries(
+            {"learning_rate": RATE}, optional={"beta2": st.floats(0, 1, exclude_max=True)}
+        ),
         "schedule": SCHEDULES,
         "data": st.fixed_dictionaries(
-            {"manifest": PATH}, optional={"mixture": st.none() | st.dictionaries(TEXT, RATE, min_size=1, max_size=3)}
+            {"manifest": PATH},
+            optional={"mixture": st.none() | st.dictionaries(TEXT, RATE, min_size=1, max_size=3)},
         ),
     },
     optional={"reporting": st.fixed_dictionaries({"wandb_project": st.none() | TEXT})},

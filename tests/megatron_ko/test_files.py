@@ -23,7 +23,9 @@ def test_a_file_appears_whole_with_its_folders_and_ordinary_rights(tmp_path):
     finally:
         os.umask(before)
     assert path.read_bytes() == "한국어\n".encode()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o640  # 0666 without the umask, not the 0600 of temporary files
+    assert (
+        stat.S_IMODE(path.stat().st_mode) == 0o640
+    )  # 0666 without the umask, not the 0600 of temporary files
     assert os.listdir(path.parent) == ["파일.txt"]
 
 
@@ -70,7 +72,9 @@ def test_kill_9_in_the_block_leaves_the_old_content(tmp_path):
     path.write_bytes(b"old")
     assert subprocess.run([sys.executable, "-c", KILLED, str(path)], timeout=60).returncode == -9
     assert path.read_bytes() == b"old"
-    assert all(name == "x" or (name.startswith(".x.") and name.endswith(".tmp")) for name in os.listdir(tmp_path))
+    assert all(
+        name == "x" or (name.startswith(".x.") and name.endswith(".tmp")) for name in os.listdir(tmp_path)
+    )
 
 
 def test_content_is_synced_before_the_rename_and_the_folder_after(tmp_path, monkeypatch):

@@ -34,13 +34,25 @@ KANANA = dict(groups=8, head_size=128, tied_embeddings=True)
         (LLAMA3_70B, LLAMA3_VOCAB, 70_553_706_496),
         (LLAMA3_405B, LLAMA3_VOCAB, 405_853_388_800),
         (shape(48, 4096, 14336, 32, 8), 32_000, 10_731_524_096),  # SOLAR 10.7B
-        (shape(40, 4096, 14336, 32, 8), LLAMA3_VOCAB, 9_775_157_248),  # Kanana 9.8B: 8 layers more than the 8B
-        (shape(32, 3072, 9216, 32, 8, head_size=128), LLAMA3_VOCAB, 4_512_746_496),  # 32 heads x 128 is not 3072
+        (
+            shape(40, 4096, 14336, 32, 8),
+            LLAMA3_VOCAB,
+            9_775_157_248,
+        ),  # Kanana 9.8B: 8 layers more than the 8B
+        (
+            shape(32, 3072, 9216, 32, 8, head_size=128),
+            LLAMA3_VOCAB,
+            4_512_746_496,
+        ),  # 32 heads x 128 is not 3072
         (shape(32, 1792, 8064, 24, **KANANA), LLAMA3_VOCAB, 2_086_979_328),
         (shape(32, 1536, 5376, 16, **KANANA), LLAMA3_VOCAB, 1_291_814_400),
         (shape(32, 1536, 4608, 24, **KANANA), LLAMA3_VOCAB, 1_279_231_488),
         (shape(32, 1024, 3072, 16, **KANANA), LLAMA3_VOCAB, 634_717_184),
-        (shape(24, 896, 4864, 14, 2, qkv_bias=True, tied_embeddings=True), 151_936, 494_032_768),  # Qwen2.5-0.5B
+        (
+            shape(24, 896, 4864, 14, 2, qkv_bias=True, tied_embeddings=True),
+            151_936,
+            494_032_768,
+        ),  # Qwen2.5-0.5B
     ],
 )
 def test_parameters_of_published_models(model, vocab_size, expected):

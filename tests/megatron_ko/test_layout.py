@@ -96,7 +96,9 @@ def test_an_impossible_layout_is_reported_with_its_key_and_a_remedy(valid, overr
 
 
 def test_heads_and_groups_that_tensor_parallel_cannot_split_are_both_named(valid):
-    found = broken(valid, ["model.heads=6", "model.kv_groups=3", "model.hidden_size=48", "parallel.tensor=4"], 4)
+    found = broken(
+        valid, ["model.heads=6", "model.kv_groups=3", "model.hidden_size=48", "parallel.tensor=4"], 4
+    )
     assert sorted(found) == ["model.heads", "model.kv_groups"]
 
 
@@ -124,7 +126,10 @@ def test_many_impossible_things_are_reported_at_once_with_schema_mistakes_and_pl
 
 
 def test_fp8_with_fp32_weights_is_a_second_mistake(valid):
-    assert sorted(broken(valid, ["precision={dtype: fp32, fp8: mxfp8}"], 1)) == ["precision.dtype", "precision.fp8"]
+    assert sorted(broken(valid, ["precision={dtype: fp32, fp8: mxfp8}"], 1)) == [
+        "precision.dtype",
+        "precision.fp8",
+    ]
 
 
 def test_fp8_on_a_gpu_needs_transformer_engine(valid, monkeypatch):
@@ -168,7 +173,9 @@ def test_field_names_are_read_from_the_source_of_megatron_core_as_they_are():
     names = set(TransformerConfig.__dataclass_fields__)
     assert layout._transformer_config_fields() == names
     assert set(OWNED_FIELDS) <= names
-    assert {name for name in GPU_ONLY_FIELDS if name not in names} <= {"enable_cuda_graph"}  # gone in some versions
+    assert {name for name in GPU_ONLY_FIELDS if name not in names} <= {
+        "enable_cuda_graph"
+    }  # gone in some versions
 
 
 def test_what_the_configuration_says_cannot_be_said_again_in_extra():

@@ -119,7 +119,10 @@ def test_a_missing_or_unreadable_manifest_is_named(folder):
 @pytest.mark.parametrize("content", [[], None, "x", {}, {"format": "megatron_ko-data-2"}])
 def test_another_format_is_refused(folder, content):
     (folder / "manifest.json").write_text(json.dumps(content))
-    assert "format is not 'megatron_ko-data-1'; write it again with 'python -m preprocessing encode'" in message(folder)
+    assert (
+        "format is not 'megatron_ko-data-1'; write it again with 'python -m preprocessing encode'"
+        in message(folder)
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,10 +155,15 @@ def test_a_manifest_of_the_wrong_form_says_what_is_wrong_and_what_to_do(folder, 
     assert found.endswith("write it again with 'python -m preprocessing encode'")
 
 
-@pytest.mark.parametrize("outside", ["/etc/passwd", "../elsewhere", "tokens/../../elsewhere", "../data/tokens/ko_train"])
+@pytest.mark.parametrize(
+    "outside", ["/etc/passwd", "../elsewhere", "tokens/../../elsewhere", "../data/tokens/ko_train"]
+)
 def test_a_manifest_cannot_lead_out_of_its_folder(folder, outside):
     change(folder, lambda data: data["sets"][0].update(prefix=outside))
-    assert "sets.0.prefix: leads out of the data folder; write it relative to the manifest, without '..'" in message(folder)
+    assert (
+        "sets.0.prefix: leads out of the data folder; write it relative to the manifest, without '..'"
+        in message(folder)
+    )
 
 
 def test_the_tokenizer_cannot_be_outside_either(folder):
@@ -249,7 +257,10 @@ def test_a_set_without_text_is_refused_because_bits_per_byte_would_divide_by_it(
 
 def test_ids_beyond_the_vocabulary_are_refused_by_what_the_manifest_says(folder):
     change(folder, lambda data: data["sets"][0].update(max_id=VOCAB))
-    assert "token id 1001 is beyond the vocabulary of 1001; encode it with the tokenizer of the manifest" in message(folder)
+    assert (
+        "token id 1001 is beyond the vocabulary of 1001; encode it with the tokenizer of the manifest"
+        in message(folder)
+    )
 
 
 # --- lies that only the token files show -----------------------------------------------------------------

@@ -24,7 +24,9 @@ def test_parameters_of_llama_3_8b_on_4_tensor_and_4_pipeline_ranks():
     assert counts == [567_607_296, 436_273_152, 436_273_152, 567_611_392]
 
 
-def small(parallel: ParallelConfig, data: int = 1, micro_batches: int = 1, bytes_per_weight: int = 2) -> RankMemory:
+def small(
+    parallel: ParallelConfig, data: int = 1, micro_batches: int = 1, bytes_per_weight: int = 2
+) -> RankMemory:
     return rank_memory(
         SMALL,
         parallel,

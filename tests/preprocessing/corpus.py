@@ -3,17 +3,31 @@
 import json
 import random
 
-KO = (
-    "두루미는 겨울에 철원 들판으로 날아온다.|아침마다 안개가 강을 따라 천천히 흘러간다.|도서관은 밤 열두 시까지 문을 열기로 했다."
-    "|할머니는 장독대 옆에 봉숭아를 심으셨다.|버스가 늦어서 정류장에서 책을 반쯤 읽었다.|바람이 불자 감나무 잎이 마당에 쌓였다."
-    "|고양이는 창가에서 눈 오는 소리를 듣는다.|우리는 논둑길을 걸으며 옛날이야기를 했다.|물을 끓이고 잠시 식혀야 녹차가 떫지 않다."
-    "|시장 골목 끝에는 국숫집이 하나 남아 있다.|학생들은 모은 빗물의 깊이를 날마다 적었다.|등대는 불을 끈 뒤에도 바다를 보고 있었다."
-).split("|")
-EN = (
-    "The crane lands on the frozen rice field.|She reads the gauge every morning at eight.|Fog is a cloud that touches the ground."
-    "|We repaired the bicycle before the first snow.|The library stays open until midnight on Fridays.|Binary search halves the range again and again."
-    "|A gayageum has twelve strings of twisted silk.|He poured the water and waited for the leaves.|The bus driver knows the day by the shoes."
-).split("|")
+KO = [
+    "두루미는 겨울에 철원 들판으로 날아온다.",
+    "아침마다 안개가 강을 따라 천천히 흘러간다.",
+    "도서관은 밤 열두 시까지 문을 열기로 했다.",
+    "할머니는 장독대 옆에 봉숭아를 심으셨다.",
+    "버스가 늦어서 정류장에서 책을 반쯤 읽었다.",
+    "바람이 불자 감나무 잎이 마당에 쌓였다.",
+    "고양이는 창가에서 눈 오는 소리를 듣는다.",
+    "우리는 논둑길을 걸으며 옛날이야기를 했다.",
+    "물을 끓이고 잠시 식혀야 녹차가 떫지 않다.",
+    "시장 골목 끝에는 국숫집이 하나 남아 있다.",
+    "학생들은 모은 빗물의 깊이를 날마다 적었다.",
+    "등대는 불을 끈 뒤에도 바다를 보고 있었다.",
+]
+EN = [
+    "The crane lands on the frozen rice field.",
+    "She reads the gauge every morning at eight.",
+    "Fog is a cloud that touches the ground.",
+    "We repaired the bicycle before the first snow.",
+    "The library stays open until midnight on Fridays.",
+    "Binary search halves the range again and again.",
+    "A gayageum has twelve strings of twisted silk.",
+    "He poured the water and waited for the leaves.",
+    "The bus driver knows the day by the shoes.",
+]
 
 
 def write_corpus(folder, documents=60):
@@ -25,7 +39,11 @@ def write_corpus(folder, documents=60):
         for i in range(documents):
             chosen = [f"{random.choice(sentences)[:-1]} {random.randrange(10_000)}." for _ in range(8)]
             text = "\n\n".join(" ".join(chosen[k : k + 4]) for k in (0, 4))
-            lines.append(json.dumps({"id": f"{name}-{i:03d}", "text": text + "!!!!!!", "lang": name}, ensure_ascii=False))
+            lines.append(
+                json.dumps(
+                    {"id": f"{name}-{i:03d}", "text": text + "!!!!!!", "lang": name}, ensure_ascii=False
+                )
+            )
         lines.append(lines[0].replace(f"{name}-000", f"{name}-900"))  # an exact duplicate
         lines.append(json.dumps({"id": "short", "text": "짧다", "lang": name}))
         lines += ['{"id": "bad"', '{"id": "none"}', "[]"] if name == "ko" else []
@@ -55,10 +73,16 @@ def write_config(folder, out="out"):
     """``folder/data.yaml`` for the corpus in ``folder/corpus``, writing to ``folder/OUT``."""
     write_corpus(folder / "corpus")
     path = folder / "data.yaml"
-    path.write_text(CONFIG.replace("OUT", str(folder / out)).replace("CORPUS", str(folder / "corpus")), encoding="utf-8")
+    path.write_text(
+        CONFIG.replace("OUT", str(folder / out)).replace("CORPUS", str(folder / "corpus")), encoding="utf-8"
+    )
     return path
 
 
 def bytes_of(folder):
     """Content of every file below a folder, but for the lock."""
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock"}
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and p.name != ".lock"
+    }

@@ -11,10 +11,28 @@ from preprocessing import minhash
 from preprocessing.balance import capped, domain_of, epochs_of, mixture_of, position, split_of
 from preprocessing.deduplicate import canonical_digest, decide
 from preprocessing.documents import DOCUMENT, new_shard, utf8_buffer
-from preprocessing.text_kernels import sequence_sets
 from preprocessing.schema import BalanceConfig, DeduplicateConfig, DomainConfig
+from preprocessing.text_kernels import sequence_sets
 
-WORDS = "바람 나무 hello 사람 world 하늘 물고기 데이터 model 학습 2024 train 구름 dream 바다 산책 token".split()
+WORDS = [
+    "바람",
+    "나무",
+    "hello",
+    "사람",
+    "world",
+    "하늘",
+    "물고기",
+    "데이터",
+    "model",
+    "학습",
+    "2024",
+    "train",
+    "구름",
+    "dream",
+    "바다",
+    "산책",
+    "token",
+]
 
 
 def sets_of(texts):
@@ -43,7 +61,15 @@ def variants(seed, count=24, words=150):
 
 
 def test_sets_are_those_of_plain_python():
-    texts = [*variants(1, 4), "가나 다라", "", "!!! ...", "한글abc123 섞임, 끝.", "Same SAME same Same same same", "漢字漢字"]
+    texts = [
+        *variants(1, 4),
+        "가나 다라",
+        "",
+        "!!! ...",
+        "한글abc123 섞임, 끝.",
+        "Same SAME same Same same same",
+        "漢字漢字",
+    ]
     flat, starts = sets_of(texts)
     sizes = np.diff(starts)
     assert sizes[:-1].tolist() == [len(plain_set(t)) for t in texts[:-1]]
@@ -63,7 +89,9 @@ def test_signatures_estimate_the_jaccard_similarity():
         a, b = plain_set(texts[0]), plain_set(texts[i])
         exact = len(a & b) / len(a | b)
         estimate = float((signature[0] == signature[i]).mean())
-        assert abs(estimate - exact) < 4.5 * (exact * (1 - exact) / hashes) ** 0.5 + 1e-9  # 4.5 standard deviations
+        assert (
+            abs(estimate - exact) < 4.5 * (exact * (1 - exact) / hashes) ** 0.5 + 1e-9
+        )  # 4.5 standard deviations
         errors.append(estimate - exact)
     assert abs(np.mean(errors)) < 0.02  # no bias
 
@@ -73,7 +101,13 @@ def shard(tmp_path, rows):
     with new_shard(path, DOCUMENT) as out:
         for start in range(0, len(rows), 7):
             part = rows[start : start + 7]
-            columns = [[i for i, _ in part], [t for _, t in part], ["s"] * len(part), ["ko"] * len(part), ["{}"] * len(part)]
+            columns = [
+                [i for i, _ in part],
+                [t for _, t in part],
+                ["s"] * len(part),
+                ["ko"] * len(part),
+                ["{}"] * len(part),
+            ]
             arrays = [pa.array(v, f.type) for v, f in zip(columns, DOCUMENT)]
             out.write(pa.RecordBatch.from_arrays(arrays, schema=DOCUMENT))
     return path
@@ -89,7 +123,9 @@ def test_decisions_are_those_of_comparing_all_pairs(tmp_path):
     survivors = []
     for row in sorted(range(len(texts)), key=lambda r: ids[r]):
         mine = plain_set(texts[row])
-        alike = [s for s in survivors if len(mine & plain_set(texts[s])) / len(mine | plain_set(texts[s])) >= 0.7]
+        alike = [
+            s for s in survivors if len(mine & plain_set(texts[s])) / len(mine | plain_set(texts[s])) >= 0.7
+        ]
         assert (decisions.reasons[row] is not None) == bool(alike), ids[row]
         if alike:
             assert decisions.duplicate_of[row] == alike[0]  # the smallest id survives
@@ -100,7 +136,15 @@ def test_decisions_are_those_of_comparing_all_pairs(tmp_path):
 
 def test_exact_duplicates_ignore_whitespace_and_composition_and_short_texts_stay_apart(tmp_path):
     assert canonical_digest("가 나\n\n다") == canonical_digest(" \u1100\u1161 나 다 ")
-    rows = [("b", "가 나 다"), ("a", "가  나\n다"), ("c", "가 나 라"), ("d", ""), ("e", "!!!"), ("f", "???"), ("a2", "가 나 다")]
+    rows = [
+        ("b", "가 나 다"),
+        ("a", "가  나\n다"),
+        ("c", "가 나 라"),
+        ("d", ""),
+        ("e", "!!!"),
+        ("f", "???"),
+        ("a2", "가 나 다"),
+    ]
     decisions = decide([shard(tmp_path, rows)], DeduplicateConfig(), 1)
     assert decisions.reasons.tolist() == ["exact_duplicate", None, None, None, None, None, "exact_duplicate"]
     assert decisions.ids[decisions.duplicate_of[0]] == decisions.ids[decisions.duplicate_of[6]] == "a"
@@ -123,7 +167,10 @@ def test_a_chain_of_neighbours_does_not_wipe_out_a_source(tmp_path):
 
 def test_many_copies_of_a_boilerplate_stay_linear(tmp_path):
     """4,000 texts in the same buckets: comparisons are bounded, so this ends in seconds."""
-    rows = [(f"{i:05d}", "같은 머리말이 길게 이어지는 안내문 하나 둘 셋 넷 다섯 " * 2 + f"번호 {i} 끝 {i * 7}") for i in range(4000)]
+    rows = [
+        (f"{i:05d}", "같은 머리말이 길게 이어지는 안내문 하나 둘 셋 넷 다섯 " * 2 + f"번호 {i} 끝 {i * 7}")
+        for i in range(4000)
+    ]
     decisions = decide([shard(tmp_path, rows)], DeduplicateConfig(threshold=0.95, max_compared=8), 1)
     assert (decisions.reasons == None).sum() > 0  # noqa: E711
 
@@ -132,8 +179,17 @@ def test_many_copies_of_a_boilerplate_stay_linear(tmp_path):
 
 
 def test_first_matching_domain_takes_a_document():
-    domains = {"pairs": DomainConfig(sources=["p"]), "ko": DomainConfig(langs=["ko"]), "web": DomainConfig(sources=["w"], langs=["en"])}
-    assert [domain_of(*x, domains) for x in [("p", "ko"), ("w", "ko"), ("w", "en"), ("v", "en")]] == ["pairs", "ko", "web", None]
+    domains = {
+        "pairs": DomainConfig(sources=["p"]),
+        "ko": DomainConfig(langs=["ko"]),
+        "web": DomainConfig(sources=["w"], langs=["en"]),
+    }
+    assert [domain_of(*x, domains) for x in [("p", "ko"), ("w", "ko"), ("w", "en"), ("v", "en")]] == [
+        "pairs",
+        "ko",
+        "web",
+        None,
+    ]
 
 
 def test_split_holds_its_share_of_bytes_and_grows_with_the_corpus():

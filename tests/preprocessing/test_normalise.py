@@ -66,7 +66,9 @@ def test_stray_jamo_go_and_old_hangul_stays_when_asked():
 
 
 def test_invisible_characters_go_and_emoji_stay_joined():
-    assert normalise.remove_invisible("사\u200b람\u00ad은\u202e \x07\ufeff잔\u200d다\r\n끝") == "사람은 잔다\n끝"
+    assert (
+        normalise.remove_invisible("사\u200b람\u00ad은\u202e \x07\ufeff잔\u200d다\r\n끝") == "사람은 잔다\n끝"
+    )
     assert normalise.remove_invisible("👨\u200d👩\u200d👧") == "👨\u200d👩\u200d👧"
     assert normalise.remove_invisible("\x1b[31m빨강\x1b[0m") == "빨강"
 
@@ -77,7 +79,10 @@ def test_full_width_only_in_prose():
 
 
 def test_blanks_collapse_but_indentation_and_fences_stay():
-    assert normalise.collapse_blanks("  가  나\u00a0다 \n\n\n\n- 라\n    마   바\n") == "가 나 다\n\n- 라\n    마 바"
+    assert (
+        normalise.collapse_blanks("  가  나\u00a0다 \n\n\n\n- 라\n    마   바\n")
+        == "가 나 다\n\n- 라\n    마 바"
+    )
     fenced = "앞  말\n```py\nx  =  1\n\n\n\ny = 2\n```\n뒤  말"
     assert normalise.collapse_blanks(fenced) == "앞 말\n```py\nx  =  1\n\n\n\ny = 2\n```\n뒤 말"
 

@@ -55,7 +55,12 @@ def test_rrn_without_a_separator_needs_its_checksum():
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.sampled_from([t for _, t, _ in FOUND] + HARD_NEGATIVES + ["가나", " ", "\n", "은", "<|rrn|>"]), max_size=6))
+@given(
+    st.lists(
+        st.sampled_from([t for _, t, _ in FOUND] + HARD_NEGATIVES + ["가나", " ", "\n", "은", "<|rrn|>"]),
+        max_size=6,
+    )
+)
 def test_masking_twice_is_masking_once_and_columns_agree_with_texts(parts):
     text = "\n".join(parts)
     once, _ = mask(text)

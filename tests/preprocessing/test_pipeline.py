@@ -112,7 +112,9 @@ def test_killed_anywhere_and_run_again_gives_the_same_bytes(done, tmp_path):
     command = [sys.executable, "-m", "preprocessing", "run", str(config)]
     random.seed(3)
     for _ in range(4):
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env={**os.environ})
+        process = subprocess.Popen(
+            command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env={**os.environ}
+        )
         time.sleep(random.uniform(0.4, 2.5))
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -120,7 +122,18 @@ def test_killed_anywhere_and_run_again_gives_the_same_bytes(done, tmp_path):
     assert bytes_of(tmp_path / "out") == bytes_of(done[1])
 
 
-@pytest.mark.parametrize("stop", ["clean-en-00000", "quarantine", "deduplicate-ko", "ko_train-00000", "tokenizer.json", ".idx", "manifest.json"])
+@pytest.mark.parametrize(
+    "stop",
+    [
+        "clean-en-00000",
+        "quarantine",
+        "deduplicate-ko",
+        "ko_train-00000",
+        "tokenizer.json",
+        ".idx",
+        "manifest.json",
+    ],
+)
 def test_stopped_before_a_given_file_appears(done, tmp_path, monkeypatch, stop):
     """The rename that would publish a file fails; the next run ends as if nothing had happened."""
     config = write_config(tmp_path)
@@ -192,6 +205,11 @@ def test_tables_line_up_under_wide_characters():
 def test_funnel_of_a_source_that_is_dropped_wholly():
     counts = Counts(documents_in=2, bytes_in=10)
     counts.dropped["too_short"] = 2
-    made = funnel_of({"clean": {"sources": {"x": {"langs": ["ko"], "counts": counts.to_json()}}}, "deduplicate": {"sources": {}}})
+    made = funnel_of(
+        {
+            "clean": {"sources": {"x": {"langs": ["ko"], "counts": counts.to_json()}}},
+            "deduplicate": {"sources": {}},
+        }
+    )
     assert made["sources"][0]["documents_out"] == 0
     assert made["steps"][-1] == {"name": "deduplicate", "documents": 0, "bytes": 0}

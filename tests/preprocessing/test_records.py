@@ -71,7 +71,9 @@ def test_a_damaged_stream_is_one_bad_record(tmp_path):
 
 def test_templates_join_fields_in_a_direction_chosen_by_the_id(tmp_path):
     path = tmp_path / "x.jsonl"
-    path.write_text("".join(json.dumps({"id": i, "ko": f"한{i}", "en": f"{{ko}}{i}"}) + "\n" for i in range(40)), "utf-8")
+    path.write_text(
+        "".join(json.dumps({"id": i, "ko": f"한{i}", "en": f"{{ko}}{i}"}) + "\n" for i in range(40)), "utf-8"
+    )
     item = JsonlInput(type="jsonl", paths=["x"], lang="mixed", templates=["{ko}\n{en}", "{en}\n{ko}"])
     texts = [row["text"] for row in read(path, item)[0]]
     assert texts == [row["text"] for row in read(path, item)[0]]
@@ -87,7 +89,11 @@ def test_plain_files_are_documents_and_undecodable_ones_are_set_aside(tmp_path):
     bad = []
     for name in "a.py", "b.py", "c.txt":
         item = TextInput(type="text", paths=["x"], lang="code")
-        rows = [row for batch in read_unit(unit(tmp_path / name), item, bad.append, 1) for row in batch.to_pylist()]
+        rows = [
+            row
+            for batch in read_unit(unit(tmp_path / name), item, bad.append, 1)
+            for row in batch.to_pylist()
+        ]
         expected = {"a.py": ["# -*- coding: euc-kr -*-\n# 한글\n"], "b.py": [], "c.txt": ["글"]}[name]
         assert [row["text"] for row in rows] == expected
     assert [Path(b.file).name for b in bad] == ["b.py"]
@@ -107,7 +113,11 @@ def test_standard_library_is_chosen_by_the_seed_and_holds_no_tests():
     first = standard_library(300_000, 1)
     assert first == standard_library(300_000, 1) != standard_library(300_000, 2)
     assert 200_000 < sum(f.stat().st_size for f in first) <= 300_000
-    assert not [f for f in standard_library(1 << 30, 1) if {"test", "tests", "site-packages", "idlelib"} & set(f.parts)]
+    assert not [
+        f
+        for f in standard_library(1 << 30, 1)
+        if {"test", "tests", "site-packages", "idlelib"} & set(f.parts)
+    ]
     item = StdlibInput(type="python_stdlib")
     batch = next(read_unit(Unit("p", "p", tuple(first), tuple(map(str, first))), item, print, 1))
     assert set(batch["lang"].to_pylist()) == {"code"}
@@ -123,5 +133,10 @@ def test_help_is_light():
     import sys
 
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    for name in ("inputs.NAME.templates", "domains.NAME.share", "clean.ko.min_hangul_ratio", "tokenizer.vocab_size"):
+    for name in (
+        "inputs.NAME.templates",
+        "domains.NAME.share",
+        "clean.ko.min_hangul_ratio",
+        "tokenizer.vocab_size",
+    ):
         assert name in shown

@@ -38,10 +38,18 @@ def run(texts, lang="ko", config=None, markup="auto", source="web"):
         ("bullet_lines", "ko", "\n".join(f"- {word}나무와 {word}꽃" for word in "가나다라마바사아")),
         ("repeated_lines", "ko", "이 글은 회원만 볼 수 있습니다.\n댓글 쓰기\n" * 6),
         ("repeated_words", "ko", "봄이 왔네 봄이 왔어 " * 20),
-        ("broken_jamo", "ko", "ㅎㅏㄴㄱㅡㄹ ㅈㅏㅍㅏㄴㅇㅣ ㄱㅗㅈㅏㅇㄴㅏㅆㄷㅏ. ㄱㅡㄹㅈㅏㄱㅏ ㅁㅗㅇㅣㅈㅣ ㅇㅏㄶㄱㅗ"),
+        (
+            "broken_jamo",
+            "ko",
+            "ㅎㅏㄴㄱㅡㄹ ㅈㅏㅍㅏㄴㅇㅣ ㄱㅗㅈㅏㅇㄴㅏㅆㄷㅏ. ㄱㅡㄹㅈㅏㄱㅏ ㅁㅗㅇㅣㅈㅣ ㅇㅏㄶㄱㅗ",
+        ),
         ("mojibake", "ko", "°­¾ÆÁö¿Í ÇÔ²² ¹Ù´å°¡¸¦ °É¾ú´Ù. ¸ð·¡°¡ ¹ß°¡¶ô »çÀÌ·Î"),
         ("mojibake", "ko", "ì•ˆë…•í•˜ì„¸ìš” ì˜¤ëŠ˜ì€ ë‚ ì”¨ê°€ ì¢‹ìŠµë‹ˆë‹¤ ì•ˆë…•í•˜ì„¸ìš”"),
-        ("lorem", "en", "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore."),
+        (
+            "lorem",
+            "en",
+            "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore.",
+        ),
         (None, "ko", "영화 너무 재밌어요ㅋㅋㅋㅋㅋㅋㅋㅋ 마지막에 울었어요ㅠㅠㅠㅠㅠㅠㅠ 강추합니다!!!!!!"),
         ("long_lines", "code", "x = [" + "1234, abc, " * 200 + "]\n"),
         ("alphabetic_ratio", "code", "0, 1, 2, 3, 4, 5, 6, 7, 8, 9,\n" * 5),
@@ -112,14 +120,14 @@ def test_html_becomes_text():
     assert html_to_text(page).replace("\u00a0", " ") == (
         "## 봄나물\n\n물기를 꼭 짜야 합니다.\n끝\n\n- 하나\n- 둘 <셋>\n\n```\nif x:\n    y  =  1\n```"
     )
-    assert unescape("&amp;nbsp;&quot;") == "\u00a0\""
+    assert unescape("&amp;nbsp;&quot;") == '\u00a0"'
 
 
 def test_mediawiki_becomes_markdown():
     page = (
         "{{정보\n| a = {{b}}\n}}\n'''측우기'''(測雨器)는 [[조선|옛 조선]]의 기구이다.<ref name=\"x\">주석 [[a]]</ref>\n[[파일:a.png|섬네일|[[링크]] 설명]]\n"
-        "== 구조 ==\n* 하나\n** 둘\n# 셋\n{| class=\"wikitable\"\n! 항목 !! 값\n|-\n| 깊이 || style=\"x\" | 31\n|}\n"
-        "<syntaxhighlight lang=\"python\">\nx = []\nif x:\n    # 주석\n    y = 1\n</syntaxhighlight>\n[[분류:기구]]"
+        '== 구조 ==\n* 하나\n** 둘\n# 셋\n{| class="wikitable"\n! 항목 !! 값\n|-\n| 깊이 || style="x" | 31\n|}\n'
+        '<syntaxhighlight lang="python">\nx = []\nif x:\n    # 주석\n    y = 1\n</syntaxhighlight>\n[[분류:기구]]'
     )
     assert mediawiki_to_markdown(page) == (
         "**측우기**(測雨器)는 옛 조선의 기구이다.\n\n## 구조\n- 하나\n  - 둘\n1. 셋\n| 항목 | 값 |\n| --- | --- |\n| 깊이 | 31 |\n\n"
@@ -132,7 +140,7 @@ def test_by_lines_go_at_the_ends_only():
     middle = f"첫 문단.\n둘.\n셋.\n넷.\n{body}\n하나.\n둘째.\n셋째.\n넷째.\n다섯째.\n여섯째."
     assert cut_boilerplate(middle) == middle
     page = "입력 2024.03.15 오후 3:00\n(은모래=한빛뉴스) 강다솜 기자 = 감 농가가 바쁘다.\n본문이다.\n강다솜 기자 dasom@news.example\nⓒ 한빛뉴스, 무단 전재 및 재배포 금지"
-    assert cut_boilerplate(page).split() == "감 농가가 바쁘다. 본문이다.".split()
+    assert cut_boilerplate(page).split() == ["감", "농가가", "바쁘다.", "본문이다."]
     assert cut_boilerplate("이 기자는 말했다. 모두가 들었다.") == "이 기자는 말했다. 모두가 들었다."
 
 

@@ -35,7 +35,9 @@ def test_megatron_core_reads_what_was_written(tmp_path, vocab_size):
     writer, index = write(tmp_path / "ko_train", documents, dtype)
     script = tmp_path / "read.py"
     script.write_text(READER)
-    done = subprocess.run([sys.executable, script, tmp_path / "ko_train"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "ko_train"], capture_output=True, text=True, check=False
+    )
     if "No module named 'megatron" in done.stderr:
         pytest.skip("megatron-core is not installed")
     assert done.returncode == 0, done.stderr[-2000:]

@@ -1,0 +1,167 @@
+"""The report holds the numbers, shows hostile text as text, and loads nothing from anywhere."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from examples.report.__main__ import main
+from examples.report.charts import Bar, Line, Panel, bar_chart, line_chart, ticks
+from examples.report.collect import read_facts, smoothed
+from examples.report.palette import shades_of
+from examples.report.summary import closing_words
+from examples.report.text_diff import before_and_after, visible
+from megatron_ko.errors import EXIT_USER_ERROR, DataError
+from tests.examples.conftest import HOSTILE
+
+
+def page_of(runs: Path) -> str:
+    assert main([str(runs)]) == 0
+    return (runs / "report.html").read_text(encoding="utf-8")
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "3.93 M",  # parameters
+        "20.5 k",  # tokens: 40 steps of 512
+        "42.0 s",  # training time: start to end
+        "5.432", "2.716",  # last validation loss and bits per byte (half of it) of ko
+        "50,000", "75.0%",  # tokens held, share asked for
+        "15,360", "0.31",  # 160 samples x 128 tokens x 0.75 drawn, over 50,000
+        "1,234", "1,211", "2.00 MB", "1.50 MB", "near duplicate",
+        "300</text>", "90</text>",  # 3.0 / 1.0 and 2.79 / 3.1 in percent
+        "0.0391", "1.4e-06", "verified", "ranks        2 = tensor 2",
+    ],
+)  # fmt: skip
+def test_page_holds_the_number(job_folder: Path, number: str) -> None:
+    assert number in page_of(job_folder)
+
+
+def test_hostile_text_is_shown_not_run(job_folder: Path) -> None:
+    page = page_of(job_folder)
+    assert HOSTILE not in page
+    assert page.count("&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;") >= 3  # id, text and sample
+    assert "\u202e" not in page and "U+202E" in page
+    elements = Elements(page).found
+    assert not [tag for tag, _ in elements if tag in ("script", "iframe", "object", "embed", "form")]
+    assert not [name for _, attributes in elements for name in attributes if name.startswith("on")]
+
+
+def test_page_loads_nothing(job_folder: Path) -> None:
+    page = page_of(job_folder)
+    for tag, attributes in Elements(page).found:
+        assert tag not in ("link", "img", "base")
+        assert not {"src", "srcset", "xlink:href", "action"} & set(attributes)
+        assert attributes.get("href", "#")[:1] == "#"  # type: ignore[index]
+    style = re.search(r"<style>(.*?)</style>", page, re.S)
+    assert style and "url(" not in style[1] and "@import" not in style[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("data/manifest.json", "python -m preprocessing run"),
+        ("train/metrics.jsonl", "python -m megatron_ko.train"),
+        ("train/hf/verification.json", "python -m checkpoint_tools to-hf"),
+        ("train/samples.json", "python -m examples.generate"),
+    ],
+)
+def test_missing_file_names_the_command(
+    job_folder: Path, capsys: pytest.CaptureFixture[str], name: str, command: str
+) -> None:
+    (job_folder / name).unlink()
+    assert main([str(job_folder)]) == EXIT_USER_ERROR
+    message = capsys.readouterr().err
+    assert str(job_folder / name) in message and command in message
+    assert not (job_folder / "report.html").exists()
+
+
+def test_metrics_without_validation(job_folder: Path) -> None:
+    path = job_folder / "train" / "metrics.jsonl"
+    kept = [line for line in path.read_text().splitlines() if '"valid"' not in line]
+    path.write_text("\n".join(kept))
+    with pytest.raises(DataError, match="no line of kind 'valid'"):
+        read_facts(job_folder)
+
+
+def test_no_english_only_tokenizer(job_folder: Path) -> None:
+    path = job_folder / "data" / "tokenizer_report.json"
+    text = path.read_text()
+    start, end = text.index('"english_only": {'), text.index('}, "english_only_problem"')
+    path.write_text(
+        text[:start] + '"english_only": null' + text[end:].replace(": null}", ': "too small <b>"}')
+    )
+    assert "No English-only tokenizer to compare with: too small &lt;b&gt;" in page_of(job_folder)
+
+
+def test_time_between_two_parts_of_a_run_does_not_count(job_folder: Path) -> None:
+    path = job_folder / "train" / "metrics.jsonl"
+    lines = path.read_text().splitlines()[:-1]
+    again = lines[0].replace('"time": 1000.0', '"time": 9000.0')
+    end = lines[-1].replace('"time": 1042.0', '"time": 9010.0')
+    path.write_text("\n".join([*lines, again, end]) + "\n")
+    assert read_facts(job_folder).seconds == 42.0 + 10.0
+
+
+def test_closing_words(job_folder: Path) -> None:
+    text = closing_words(job_folder, Path("examples/x"), [("Train", 12.34, True), ("Export", 2.0, False)])
+    assert "5.432       2.716" in text
+    assert "verified 38 tensors" in text and str(job_folder / "report.html") in text
+    assert "Export 2.0 s reused" in " ".join(text.split()) and "this time 12.3 s" in " ".join(text.split())
+
+
+def test_domains_of_one_language_differ_in_shade() -> None:
+    shades = shades_of(["ko_docs", "en", "ko_reviews", "ko", "web"])
+    assert list(shades.values())[:4] == ["ko", "en", "ko second", "ko third"]
+    assert shades["web"].startswith("other")
+
+
+# --- parts -----------------------------------------------------------------------------------------------
+
+
+def test_ticks_are_round_and_inside() -> None:
+    assert ticks(0, 600, 6) == [0, 100, 200, 300, 400, 500, 600]
+    assert ticks(4.13, 8.4, 5) == [5, 6, 7, 8]
+    assert ticks(2, 2) == [2]
+
+
+def test_smoothing_keeps_a_straight_line() -> None:
+    values = [float(x) for x in range(100)]
+    assert smoothed(values)[10:90] == pytest.approx(values[10:90])
+    assert smoothed([3.0]) == [3.0]
+
+
+def test_line_chart_survives_one_point_and_nan() -> None:
+    assert "polyline" in line_chart([Line("a", "ko", [(5, 1.0)])], Panel(), "one")
+    chart = line_chart([Line("a<b", "ko", [(1, 1.0), (2, float("nan")), (3, 2.0)])], Panel(), "with <gap>")
+    assert "nan" not in chart.split("points=")[1].split(">")[0]
+    assert "a&lt;b" in chart and "with &lt;gap&gt;" in chart
+
+
+def test_bar_chart_lengths_are_proportional() -> None:
+    chart = bar_chart([Bar("a", 50, "ko", "50"), Bar("b", 100, "en", "100")], "x", mark=100.0)
+    short, long = (float(width) for width in re.findall(r'width="([\d.]+)" height="20"', chart))
+    assert long == pytest.approx(2 * short, abs=0.02)
+
+
+def test_difference_of_texts() -> None:
+    before, after = before_and_after("가나\u200b다 \n\n", "가나다")
+    assert str(before) == '가나<del><span class="code-point">U+200B</span></del>다<del>·↵\n↵\n</del>'
+    assert str(after) == "가나다"
+    assert str(visible("<a>\n한")) == "&lt;a&gt;\n한"

@@ -1,0 +1,128 @@
+"""A stage runs when its inputs changed, is left alone when they did not, and is recorded only when it succeeded."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from examples.stages import Record, Stage, StageFailed, duration, run_command, run_stage, shown
+from megatron_ko.errors import UserError
+
+
+def counting_stage(folder: Path, inputs: object = 1, code: int = 0) -> Stage:
+    """Appends a line to ``ran`` and ends with ``code``."""
+    program = f"open({str(folder / 'ran')!r}, 'a').write('x'); raise SystemExit({code})"
+    return Stage("count", "Count", ("-c", program), lambda: inputs, (folder / "ran").is_file)
+
+
+def times_run(folder: Path) -> int:
+    return len((folder / "ran").read_text())
+
+
+def test_second_run_is_skipped(tmp_path: Path) -> None:
+    assert run_stage(counting_stage(tmp_path), Record(tmp_path / "stages.json"), 1, 1)
+    assert not run_stage(counting_stage(tmp_path), Record(tmp_path / "stages.json"), 1, 1)
+    assert times_run(tmp_path) == 1
+
+
+def test_changed_inputs_command_or_lost_result_run_again(tmp_path: Path) -> None:
+    record = Record(tmp_path / "stages.json")
+    run_stage(counting_stage(tmp_path, inputs={"a": 1}), record, 1, 1)
+    assert run_stage(counting_stage(tmp_path, inputs={"a": 2}), record, 1, 1)
+    other = Stage("count", "Count", ("-c", "pass"), lambda: {"a": 2}, lambda: True)
+    assert run_stage(other, record, 1, 1)
+    run_stage(counting_stage(tmp_path), record, 1, 1)
+    (tmp_path / "ran").unlink()
+    assert run_stage(counting_stage(tmp_path), record, 1, 1)
+    assert times_run(tmp_path) == 1
+
+
+def test_failed_stage_is_not_recorded_and_says_its_command(tmp_path: Path) -> None:
+    record = Record(tmp_path / "stages.json")
+    run_stage(counting_stage(tmp_path, inputs=1), record, 1, 1)
+    with pytest.raises(StageFailed, match="exit code 3") as failure:
+        run_stage(counting_stage(tmp_path, inputs=2, code=3), record, 1, 1)
+    assert failure.value.code == 3 and "python -c" in str(failure.value)
+    # neither the new inputs nor the old ones count as done: the failed command may have touched the result
+    assert json.loads((tmp_path / "stages.json").read_text())["stages"] == {}
+
+
+def test_success_without_a_result_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="its result is missing"):
+        run_stage(
+            Stage("a", "A", ("-c", "pass"), lambda: 1, lambda: False), Record(tmp_path / "stages.json"), 1, 1
+        )
+
+
+def test_record_survives_being_read_again(tmp_path: Path) -> None:
+    record = Record(tmp_path / "stages.json")
+    record.note("trained_on", "abc")
+    run_stage(counting_stage(tmp_path), record, 1, 1)
+    again = Record(tmp_path / "stages.json")
+    assert again.notes == {"trained_on": "abc"}
+    assert again.stages["count"]["command"][:2] == ["python", "-c"]
+
+
+def test_exit_code_of_a_killed_command() -> None:
+    assert run_command(["-c", "import os; os.kill(os.getpid(), 9)"]) == 128 + 9
+
+
+def test_command_line_is_quoted_for_people() -> None:
+    assert shown(["-m", "x", "a=[1, 2]"]) == "python -m x 'a=[1, 2]'"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(1.26, "1.3 s"), (245, "4 min 05 s"), (7380, "2 h 03 min")])
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def start_sleeper(tmp_path: Path) -> tuple[subprocess.Popen, int]:
+    """A process that runs a command, and the id of the command's process."""
+    command = (
+        f"import os, signal, sys, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()) + '.');"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(75)); time.sleep(60)"
+    )
+    program = f"from examples.stages import run_command; raise SystemExit(run_command(['-c', {command!r}]))"
+    job = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text().endswith("."):
+        assert time.monotonic() < deadline and job.poll() is None
+        time.sleep(0.02)
+    return job, int((tmp_path / "pid").read_text()[:-1])
+
+
+def gone(process: int) -> bool:
+    for _ in range(500):
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return True
+        try:
+            if Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
+                return True  # dead; in a container nobody may collect it
+        except FileNotFoundError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_request_to_stop_reaches_the_command(tmp_path: Path) -> None:
+    job, command = start_sleeper(tmp_path)
+    time.sleep(0.3)  # the command installs its handler after it wrote its id
+    job.send_signal(signal.SIGTERM)
+    assert job.wait(timeout=30) == 75
+    assert gone(command)
+
+
+def test_command_dies_with_a_killed_job(tmp_path: Path) -> None:
+    job, command = start_sleeper(tmp_path)
+    job.kill()
+    job.wait(timeout=30)
+    assert gone(command)

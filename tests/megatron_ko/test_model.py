@@ -1,0 +1,240 @@
+"""The model against plain PyTorch and transformers: logits, gradients, attention, rotary scaling, padding, initial weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from megatron_ko.config.schema import Llama3RopeScaling, ModelConfig, ParallelConfig, PrecisionConfig, RopeConfig, RunConfig
+from tests import ranks
+
+MODEL = ModelConfig(
+    layers=2, hidden_size=48, ffn_hidden_size=80, heads=6, kv_groups=2, max_sequence_length=64, vocab_multiple=8
+)
+VOCAB = 101  # padded to 104
+
+
+def _start(rank: int, init_method: str, parallel: ParallelConfig = ParallelConfig(), size: int = 1):
+    from megatron_ko import distributed
+
+    return distributed.start(RunConfig(folder="unused", device="cpu"), parallel, rank, size, init_method)
+
+
+def _gpt(model: ModelConfig, parallel: ParallelConfig = ParallelConfig(), seed: int | None = 1):
+    from megatron_ko.model import build_gpt
+
+    return build_gpt(model, parallel, PrecisionConfig(dtype="fp32"), vocab_size=VOCAB, device=torch.device("cpu"), seed=seed)
+
+
+def _tokens(length: int = 32) -> torch.Tensor:
+    return torch.randint(0, VOCAB, (2, length + 1), generator=torch.Generator().manual_seed(0))
+
+
+# --- against plain PyTorch ---------------------------------------------------------------------------------
+
+
+def _loss_and_gradients(rank: int, init_method: str, model: ModelConfig) -> tuple[float, float, float, float]:
+    from tests.plain_gpt import PlainGPT, copy_weights
+
+    _start(rank, init_method)
+    gpt, plain = _gpt(model), PlainGPT(model, VOCAB)
+    copy_weights(gpt, plain)
+    tokens = _tokens()
+    positions = torch.arange(32).expand(2, -1)
+    loss = gpt(tokens[:, :-1], positions, None, labels=tokens[:, 1:]).mean()
+    loss.backward()
+    expected = plain.loss(tokens[:, :-1], tokens[:, 1:])
+    expected.backward()
+    ours = gpt.embedding.word_embeddings.weight.grad
+    padding = float(ours[VOCAB:].abs().max())
+    return float(loss), float(expected), float((ours[:VOCAB] - plain.embedding.weight.grad).abs().max()), padding
+
+
+@pytest.mark.ranks
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"kv_groups": 6}, {"kv_groups": 1}, {"tied_embeddings": True}, {"head_size": 16}],
+    ids=["GQA", "MHA", "MQA", "tied", "head size"],
+)
+def test_loss_and_gradient_equal_plain_pytorch(change):
+    loss, expected, difference, padding = ranks.on_ranks(1, _loss_and_gradients, dataclasses.replace(MODEL, **change))[0]
+    assert loss == pytest.approx(expected, abs=1e-5)
+    assert difference < 1e-6
+    assert padding == 0.0, "padded rows of the vocabulary must get no gradient"
+
+
+# --- padded vocabulary -------------------------------------------------------------------------------------
+
+
+def _probability_of_padding(rank: int, init_method: str, tensor: int) -> tuple[float, bool]:
+    _start(rank, init_method, ParallelConfig(tensor=tensor), tensor)
+    gpt = _gpt(MODEL, ParallelConfig(tensor=tensor))
+    logits = gpt(_tokens()[:, :-1], torch.arange(32).expand(2, -1), None)
+    rows = 104 // tensor
+    real = min(max(VOCAB - rank * rows, 0), rows)
+    return float(logits[..., real:].exp().sum()), bool(torch.isfinite(logits[..., :real]).all())
+
+
+@pytest.mark.ranks
+@pytest.mark.parametrize("tensor", [1, 2])
+def test_padded_columns_take_no_probability(tensor):
+    for padding, finite in ranks.on_ranks(tensor, _probability_of_padding, tensor):
+        assert padding == 0.0 and finite
+
+
+# --- initial weights ---------------------------------------------------------------------------------------
+
+
+def _weights(rank: int, init_method: str, parallel: ParallelConfig, size: int) -> dict[str, tuple]:
+    from megatron_ko.model import _sharded_parts
+
+    _start(rank, init_method, parallel, size)
+    return {
+        f"{part.key}@{part.global_offset}": (part.global_offset, part.data.detach().clone())
+        for part in _sharded_parts(_gpt(MODEL, parallel))
+    }
+
+
+@pytest.mark.ranks
+@pytest.mark.parametrize("parallel", [ParallelConfig(tensor=2), ParallelConfig(pipeline=2)], ids=["TP2", "PP2"])
+def test_initial_weights_do_not_depend_on_the_layout(parallel):
+    (whole,) = ranks.on_ranks(1, _weights, ParallelConfig(), 1)
+    full = {}
+    for name, (offset, data) in whole.items():
+        full.setdefault(name.split("@")[0], []).append((offset, data))
+    compared = 0
+    for part in ranks.on_ranks(2, _weights, parallel, 2):
+        for name, (offset, data) in part.items():
+            compared += _is_slice_of(full[name.split("@")[0]], offset, data)
+    assert compared >= 2 * len(full) - 4
+
+
+def _is_slice_of(pieces, offset, data) -> int:
+    """``data`` at ``offset`` equals the same place of one of the whole tensors (offsets count stacked layers first)."""
+    stacked = len(offset) - data.dim()
+    for whole_offset, whole in pieces:
+        if whole_offset[:stacked] != offset[:stacked]:
+            continue
+        start = [a - b for a, b in zip(offset[stacked:], whole_offset[stacked:])]
+        if all(0 <= s and s + n <= m for s, n, m in zip(start, data.shape, whole.shape)):
+            index = tuple(slice(s, s + n) for s, n in zip(start, data.shape))
+            assert torch.equal(whole[index], data)
+            return 1
+    raise AssertionError(f"no whole tensor holds {offset}")
+
+
+def _spread(rank: int, init_method: str, seed: int) -> dict[str, tuple[float, float]]:
+    from megatron_ko.model import _sharded_parts
+
+    _start(rank, init_method)
+    return {p.key: (float(p.data.mean()), float(p.data.std())) for p in _sharded_parts(_gpt(MODEL, seed=seed))}
+
+
+@pytest.mark.ranks
+def test_initial_weights_have_the_stated_spread():
+    (found,) = ranks.on_ranks(1, _spread, 1)
+    residual = 0.02 / (2 * MODEL.layers) ** 0.5
+    for name, (mean, std) in found.items():
+        if "norm" in name:
+            assert (mean, std) == (1.0, 0.0)
+        elif name.endswith(("linear_proj.weight", "linear_fc2.weight")):
+            assert std == pytest.approx(residual, rel=0.05)
+        else:
+            assert std == pytest.approx(0.02, rel=0.05)
+    assert ranks.on_ranks(1, _spread, 2)[0] != found, "another seed, other weights"
+
+
+# --- rotary embedding --------------------------------------------------------------------------------------
+
+
+def test_llama3_frequencies_equal_transformers():
+    """All four constants away from Llama 3.1's own, which megatron-core has built in."""
+    from transformers import LlamaConfig
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    from megatron_ko.model import llama3_frequencies
+
+    scaling = Llama3RopeScaling(
+        type="llama3", factor=16.0, low_freq_factor=2.0, high_freq_factor=6.0, original_max_sequence_length=4096
+    )
+    config = LlamaConfig(
+        hidden_size=512, num_attention_heads=8, max_position_embeddings=65536,
+        rope_parameters={
+            "rope_type": "llama3", "rope_theta": 500_000.0, "factor": 16.0, "low_freq_factor": 2.0,
+            "high_freq_factor": 6.0, "original_max_position_embeddings": 4096,
+        },
+    )  # fmt: skip
+    expected, _ = ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))
+    plain = 500_000.0 ** -(torch.arange(0, 64, 2, dtype=torch.float32) / 64)
+    found = llama3_frequencies(plain, scaling)
+    assert torch.allclose(found, expected, rtol=1e-6, atol=0)
+    assert found[0] == plain[0] and found[-1] == pytest.approx(float(plain[-1]) / 16)
+
+
+def _used_frequencies(rank: int, init_method: str, model: ModelConfig) -> torch.Tensor:
+    _start(rank, init_method)
+    return _gpt(model).rotary_pos_emb.inv_freq
+
+
+@pytest.mark.ranks
+def test_scaling_reaches_the_model():
+    scaling = Llama3RopeScaling(
+        type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_sequence_length=32
+    )
+    scaled = dataclasses.replace(MODEL, rope=RopeConfig(base=10_000.0, scaling=scaling))
+    plain = dataclasses.replace(MODEL, rope=RopeConfig(base=10_000.0))
+    (with_scaling,), (without,) = (ranks.on_ranks(1, _used_frequencies, m) for m in (scaled, plain))
+    assert float(without[-1] / with_scaling[-1]) == pytest.approx(8.0)
+
+
+# --- attention ---------------------------------------------------------------------------------------------
+
+
+def _context_attention(rank: int, init_method: str, size: int, block: int) -> tuple[torch.Tensor, torch.Tensor, list]:
+    """This rank's output and gradients, and its two chunks' positions."""
+    from megatron_ko import attention
+
+    attention.QUERY_BLOCK = block
+    _start(rank, init_method, ParallelConfig(context=size), size)
+
+    class Settings:
+        kv_channels, context_parallel_size = 8, size
+
+    module = attention.CausalAttention(Settings, 1, None, "self")
+    query, key, value = _qkv()
+    chunk = query.shape[0] // (2 * size)
+    mine = [p * chunk + i for p in (rank, 2 * size - 1 - rank) for i in range(chunk)]
+    local = [t[mine].clone().requires_grad_() for t in (query, key, value)]
+    out = module(*local)
+    out.backward(torch.ones_like(out) * torch.arange(1.0, 1 + out.shape[-1]))
+    return out.detach(), torch.stack([t.grad.sum(dim=(1, 2, 3)) for t in local]), mine
+
+
+def _qkv() -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    return [torch.randn(24, 2, heads, 8, generator=generator) for heads in (4, 2, 2)]
+
+
+@pytest.mark.ranks
+@pytest.mark.parametrize(("size", "block"), [(2, 512), (2, 4), (3, 3)])
+def test_context_parallel_attention_equals_plain(size, block):
+    query, key, value = (t.requires_grad_() for t in _qkv())
+    scores = torch.einsum("sbhd,tbhd->bhst", query, key.repeat_interleave(2, dim=2)) / 8**0.5
+    scores = scores.masked_fill(torch.ones(24, 24).triu(1).bool(), -torch.inf)
+    expected = torch.einsum("bhst,tbhd->sbhd", scores.softmax(-1), value.repeat_interleave(2, dim=2)).flatten(2)
+    expected.backward(torch.ones_like(expected) * torch.arange(1.0, 1 + expected.shape[-1]))
+    gradients = torch.stack([t.grad.sum(dim=(1, 2, 3)) for t in (query, key, value)])
+    for out, grads, mine in ranks.on_ranks(size, _context_attention, size, block):
+        assert torch.allclose(out, expected[mine].detach(), atol=1e-6)
+        assert torch.allclose(grads, gradients[:, mine], atol=1e-4)
+
+
+def test_attention_holds_no_square_mask():
+    """Without context parallel no mask at all; with it, a block of rows (the source says how many)."""
+    from megatron_ko import attention
+
+    source = Path(attention.__file__).read_text(encoding="utf-8")
+    assert source.count("torch.ones(") == 1 and attention.QUERY_BLOCK <= 1024

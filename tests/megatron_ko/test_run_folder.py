@@ -1,0 +1,361 @@
+"""Which checkpoint a run continues from, and what does not fit it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+
+from megatron_ko import run_folder
+from megatron_ko.config.schema import Config, ModelConfig
+from megatron_ko.errors import CheckpointError
+from megatron_ko.files import write_json
+from megatron_ko.run_folder import (
+    Checkpoint,
+    check_fits,
+    checkpoint_folder,
+    checkpoints_of,
+    cut_metrics,
+    folder_problem,
+    newest_checkpoint,
+    remove_old_checkpoints,
+    start_of_run,
+)
+
+MODEL = ModelConfig(
+    layers=4, hidden_size=64, ffn_hidden_size=128, heads=4, kv_groups=2, max_sequence_length=128, rope={"base": 1e4}
+)  # fmt: skip
+FINGERPRINT = "sha256:" + "a" * 64
+
+
+def write_checkpoint(run: Path, step: int, **changes) -> Checkpoint:
+    """Everything of a checkpoint but its tensors."""
+    checkpoint = Checkpoint(
+        folder=checkpoint_folder(run, step),
+        step=step,
+        samples=8 * step,
+        tokens=512 * step,
+        model=MODEL,
+        vocab_size=1001,
+        padded_vocab_size=1008,
+        tokenizer_fingerprint=FINGERPRINT,
+        dtype="fp32",
+        optimizer=True,
+        layout={"world_size": 1, "tensor": 1, "pipeline": 1, "context": 1, "data": 1},
+        config={"training": {"steps": 10}},
+    )
+    checkpoint = dataclasses.replace(checkpoint, **changes)
+    checkpoint.folder.mkdir(parents=True)
+    for name in (".metadata", "common.pt", "metadata.json"):
+        (checkpoint.folder / name).touch()
+    write_json(checkpoint.folder / "checkpoint.json", checkpoint.description())
+    return checkpoint
+
+
+def config_of(run: Path, resume: str = "auto") -> Config:
+    return TypeAdapter(Config).validate_python(
+        {
+            "run": {"folder": str(run)},
+            "model": dataclasses.asdict(MODEL),
+            "training": {"steps": 1, "global_batch_size": 1, "micro_batch_size": 1, "sequence_length": 1},
+            "optimizer": {"learning_rate": 1.0},
+            "schedule": {"type": "constant"},
+            "data": {"manifest": "m"},
+            "checkpoint": {"resume": resume},
+        }
+    )
+
+
+# --- reading one -----------------------------------------------------------------------------------------
+
+
+def test_what_is_written_is_read_and_is_the_documented_format(tmp_path):
+    written = write_checkpoint(tmp_path, 1000)
+    assert written.folder.name == "step_00001000"
+    assert Checkpoint.read(str(written.folder)) == written
+    documented = {
+        "format", "step", "samples", "tokens", "model", "vocab_size", "padded_vocab_size", "tokenizer_fingerprint", "dtype",
+        "optimizer", "config", "layout",
+    }  # fmt: skip
+    content = json.loads((written.folder / "checkpoint.json").read_text())
+    assert set(content) == documented
+    assert set(content["model"]) == set(ModelConfig.__pydantic_fields__)
+
+
+def test_no_such_folder_is_said(tmp_path):
+    with pytest.raises(CheckpointError, match="no such checkpoint folder; check the path"):
+        Checkpoint.read(tmp_path / "step_00000001")
+
+
+def test_half_written_is_said(tmp_path):
+    checkpoint = write_checkpoint(tmp_path, 1)
+    (checkpoint.folder / "checkpoint.json").unlink()
+    with pytest.raises(
+        CheckpointError, match="is half-written .* use an older checkpoint and delete this one"
+    ):
+        Checkpoint.read(checkpoint.folder)
+
+
+@pytest.mark.parametrize("name", [".metadata", "common.pt", "metadata.json"])
+def test_damage_is_said(tmp_path, name):
+    checkpoint = write_checkpoint(tmp_path, 1)
+    (checkpoint.folder / name).unlink()
+    with pytest.raises(
+        CheckpointError, match=rf"{name} is missing; the checkpoint was damaged, use another one"
+    ):
+        Checkpoint.read(checkpoint.folder)
+
+
+@pytest.mark.parametrize(
+    "edit, message",
+    [
+        (
+            lambda data: data.update(format="megatron_ko-checkpoint-9"),
+            "format is not 'megatron_ko-checkpoint-1'",
+        ),
+        (lambda data: data.pop("step"), "step: Field required; it was damaged or edited"),
+        (lambda data: data.update(step="7"), "step: Input should be a valid integer"),
+        (lambda data: data.update(step=-1), "step: Input should be greater than or equal to 0"),
+        (lambda data: data.update(optimizer="yes"), "optimizer: Input should be a valid boolean"),
+        (lambda data: data["model"].pop("layers"), "model.layers: Field required"),
+        (lambda data: data["model"].update(experts=8), "model.experts: Unexpected keyword argument"),
+        (lambda data: data.update(model=None), "model: Input should be"),
+    ],
+)
+def test_a_damaged_marker_says_what_is_wrong(tmp_path, edit, message):
+    marker = write_checkpoint(tmp_path, 1).folder / "checkpoint.json"
+    data = json.loads(marker.read_text())
+    edit(data)
+    marker.write_text(json.dumps(data))
+    with pytest.raises(CheckpointError) as caught:
+        Checkpoint.read(marker.parent)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["[]", "null", '"x"'])
+def test_a_marker_that_is_no_object_is_refused(tmp_path, content):
+    marker = write_checkpoint(tmp_path, 1).folder / "checkpoint.json"
+    marker.write_text(content)
+    with pytest.raises(CheckpointError, match="format is not"):
+        Checkpoint.read(marker.parent)
+
+
+def test_a_torn_marker_is_refused_as_a_checkpoint_error(tmp_path):
+    marker = write_checkpoint(tmp_path, 1).folder / "checkpoint.json"
+    marker.write_text(marker.read_text()[:50])
+    with pytest.raises(CheckpointError, match="not valid JSON"):
+        Checkpoint.read(marker.parent)
+
+
+# --- finding the newest ----------------------------------------------------------------------------------
+
+
+def test_the_newest_complete_checkpoint_is_found_by_looking(tmp_path):
+    for step in (90, 1000, 200):
+        write_checkpoint(tmp_path, step)
+    write_checkpoint(tmp_path, 3000).folder.joinpath("checkpoint.json").unlink()  # killed while saving
+    for other in ("latest", "step_7", "step_00004000.tmp", "xstep_00004000"):
+        shutil.copytree(checkpoint_folder(tmp_path, 90), tmp_path / "checkpoints" / other)
+    assert [path.name for path in checkpoints_of(tmp_path)] == [
+        "step_00000090",
+        "step_00000200",
+        "step_00001000",
+    ]
+    assert newest_checkpoint(tmp_path).step == 1000
+    assert start_of_run(config_of(tmp_path)) == Checkpoint.read(checkpoint_folder(tmp_path, 1000))
+
+
+def test_steps_are_ordered_as_numbers_also_beyond_eight_digits(tmp_path):
+    write_checkpoint(tmp_path, 99_999_999)
+    write_checkpoint(tmp_path, 100_000_000)
+    assert newest_checkpoint(tmp_path).step == 100_000_000
+
+
+def test_a_checkpoint_folder_names_itself(tmp_path):
+    write_checkpoint(tmp_path, 2)
+    assert newest_checkpoint(write_checkpoint(tmp_path, 1).folder).step == 1
+
+
+def test_a_run_folder_without_a_complete_checkpoint_says_so(tmp_path):
+    write_checkpoint(tmp_path, 1).folder.joinpath("checkpoint.json").unlink()
+    with pytest.raises(CheckpointError, match="holds no complete checkpoint; let the run save one first"):
+        newest_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_new_run_starts_from_nothing(tmp_path, exists):
+    run = tmp_path / "run"
+    if exists:
+        (run / "checkpoints").mkdir(parents=True)
+    for resume in ("auto", "never"):
+        assert start_of_run(config_of(run, resume)) is None
+
+
+def test_resume_never_refuses_to_overwrite_a_run(tmp_path):
+    write_checkpoint(tmp_path, 5)
+    with pytest.raises(
+        CheckpointError, match="step_00000005: exists, but checkpoint.resume is never; choose another run"
+    ):
+        start_of_run(config_of(tmp_path, "never"))
+
+
+def test_a_run_cannot_continue_from_weights_only(tmp_path):
+    write_checkpoint(tmp_path, 0, optimizer=False)
+    with pytest.raises(
+        CheckpointError, match="holds weights only.* name it in checkpoint.initial_weights of a new run"
+    ):
+        start_of_run(config_of(tmp_path))
+
+
+# --- fitting ---------------------------------------------------------------------------------------------
+
+
+def test_the_same_model_and_tokenizer_fit(tmp_path):
+    check_fits(write_checkpoint(tmp_path, 1), MODEL, 1001, FINGERPRINT)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"max_sequence_length": 4096},
+        {"vocab_size": 1001},
+        {"init_std": 0.5},
+        {"extra": {"recompute_granularity": "full"}},
+        {"head_size": 16},  # 64 / 4 heads: written out, as converted checkpoints do
+    ],
+)
+def test_what_does_not_change_the_meaning_of_weights_may_differ(tmp_path, change):
+    check_fits(write_checkpoint(tmp_path, 1), dataclasses.replace(MODEL, **change), 1001, FINGERPRINT)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layers": 2},
+        {"hidden_size": 128},
+        {"ffn_hidden_size": 64},
+        {"heads": 8},
+        {"kv_groups": 4},
+        {"head_size": 32},
+        {"tied_embeddings": True},
+        {"qkv_bias": True},
+        {"norm_epsilon": 1e-6},
+        {"vocab_multiple": 64},
+    ],
+)
+def test_another_shape_does_not_fit(tmp_path, change):
+    model = dataclasses.replace(MODEL, **change)
+    ((name, value),) = change.items()
+    with pytest.raises(CheckpointError) as caught:
+        check_fits(write_checkpoint(tmp_path, 1), model, 1001, FINGERPRINT)
+    assert f"model.{name} is " in str(caught.value) and f" and {value} in the configuration" in str(
+        caught.value
+    )
+
+
+def test_every_difference_is_listed(tmp_path):
+    model = dataclasses.replace(MODEL, layers=2, rope=dataclasses.replace(MODEL.rope, base=5e5))
+    with pytest.raises(CheckpointError) as caught:
+        check_fits(write_checkpoint(tmp_path, 1), model, 1002, "sha256:" + "b" * 64)
+    first, *rest = str(caught.value).splitlines()
+    assert first.endswith("does not fit this run; use its configuration and data or another run.folder")
+    assert rest[0] == "  model.layers is 4 in the checkpoint and 2 in the configuration"
+    assert "model.rope is {'base': 10000.0" in rest[1]
+    assert rest[2:] == [
+        "  the vocabulary has 1001 tokens in the checkpoint and 1002 in the data",
+        "  the tokenizer is sha256:aaaaaaaaaaaa in the checkpoint and sha256:bbbbbbbbbbbb in the data",
+    ]
+
+
+def test_a_checkpoint_without_a_tokenizer_fits_any(tmp_path):
+    check_fits(write_checkpoint(tmp_path, 1, tokenizer_fingerprint=None), MODEL, 1001, FINGERPRINT)
+
+
+# --- metrics, old checkpoints, the folder itself ---------------------------------------------------------
+
+
+def line(kind: str, step: int) -> bytes:
+    return json.dumps({"kind": kind, "step": step}).encode() + b"\n"
+
+
+BEFORE = line("start", 0) + line("train", 1) + line("valid", 2) + line("save", 2)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        b"",
+        line("train", 3),
+        line("end", 2),  # the run goes on
+        b'{"kind": "tra',  # killed while writing
+        line("train", 3) + b"\0\0\0\0",  # a power cut
+        line("train", 3) + '{"kind": "한'.encode()[:-1],  # in the middle of a character
+    ],
+)
+def test_lines_that_a_resumed_run_writes_again_are_cut(tmp_path, after):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(BEFORE + after)
+    cut_metrics(path, 2)
+    assert path.read_bytes() == BEFORE
+
+
+def test_a_last_line_torn_before_its_end_of_line_is_completed(tmp_path):
+    """Or the next record would stand on the same line."""
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(BEFORE[:-1])
+    cut_metrics(path, 2)
+    assert path.read_bytes() == BEFORE
+
+
+def test_there_may_be_no_metrics_yet(tmp_path):
+    cut_metrics(tmp_path / "metrics.jsonl", 2)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "keep, kept", [(None, [1, 2, 3]), (1, [3]), (2, [2, 3]), (3, [1, 2, 3]), (9, [1, 2, 3])]
+)
+def test_the_newest_checkpoints_are_kept(tmp_path, keep, kept):
+    for step in (2, 3, 1):
+        write_checkpoint(tmp_path, step)
+    half = checkpoint_folder(tmp_path, 4)
+    half.mkdir()  # being written: neither counted nor removed
+    removed = remove_old_checkpoints(tmp_path, keep)
+    assert [Checkpoint.read(path).step for path in checkpoints_of(tmp_path)] == kept
+    assert removed == [checkpoint_folder(tmp_path, step) for step in (1, 2, 3) if step not in kept]
+    assert not any(path.exists() for path in removed) and half.is_dir()
+
+
+def test_a_removal_that_is_killed_leaves_no_checkpoint_that_looks_complete(tmp_path, monkeypatch):
+    write_checkpoint(tmp_path, 1)
+    write_checkpoint(tmp_path, 2)
+
+    def killed(folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        remove_old_checkpoints(tmp_path, 1)
+    assert [path.name for path in checkpoints_of(tmp_path)] == ["step_00000002"]
+
+
+def test_a_run_folder_that_cannot_be_made_is_found_before_the_run(tmp_path, monkeypatch):
+    assert folder_problem(tmp_path) is None
+    assert folder_problem(tmp_path / "new" / "run") is None
+    (tmp_path / "file").touch()
+    for run in (tmp_path / "file", tmp_path / "file" / "run"):
+        assert (
+            folder_problem(run) == f"{tmp_path / 'file'} is a file, not a folder; choose another run.folder"
+        )
+    monkeypatch.setattr(
+        run_folder.os, "access", lambda path, mode: False
+    )  # tests may run as root, who may write anywhere
+    assert (
+        folder_problem(tmp_path / "new")
+        == f"{tmp_path} cannot be written to by this user; choose another run.folder"
+    )

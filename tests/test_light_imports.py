@@ -1,0 +1,83 @@
+"""What must start fast, and on machines without torch's seconds: the light layers, preprocessing, and every --help."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from megatron_ko.config.schema import Config
+from tests.test_layers import HEAVY, LAYERS, LIGHT, ROOT, files, name_of
+
+LIGHT_MODULES = [f"megatron_ko.{name}" for names in LAYERS[: LIGHT + 1] for name in names]
+PREPROCESSING = [
+    name_of(path) for path in files("preprocessing") if path.stem not in ("__init__", "__main__")
+]
+
+# Runs a module as `python -m` does and says on stderr which top-level modules were imported.
+RUN = """
+import runpy, sys
+try:
+    runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+finally:
+    print("imported:", *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+
+
+def run(script: str, *arguments: str) -> tuple[int, str, set[str]]:
+    """Exit code, stdout, and the top-level modules that were imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=ROOT,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout, set(done.stderr.rpartition("imported:")[2].split())
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        LIGHT_MODULES,
+        ["megatron_ko.train", "megatron_ko.launch"],
+        PREPROCESSING,
+        ["checkpoint_tools.__main__"],
+    ],
+    ids=["light layers", "train", "preprocessing", "checkpoint_tools"],
+)
+def test_importing_brings_nothing_heavy(modules):
+    report = "print('imported:', *sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
+    code, _, imported = run(f"import sys, {', '.join(modules)}\n{report}")
+    assert code == 0
+    assert imported & HEAVY == set()
+    assert modules[0].partition(".")[0] in imported
+
+
+HELPS = [
+    (["megatron_ko.train", "--help"], "--ranks"),
+    (["megatron_ko.plan", "--help"], "--world-size"),
+    (["preprocessing", "--help"], "--dry-run"),
+    (["checkpoint_tools", "--help"], "from-hf"),
+    (["checkpoint_tools", "from-hf", "--help"], "tensor_parallel: integer, default 1"),
+]
+
+
+@pytest.mark.parametrize(
+    "arguments, word", HELPS, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_help_is_there_and_imports_nothing_slow(arguments, word):
+    code, printed, imported = run(RUN, *arguments)
+    assert code == 0
+    assert word in printed
+    assert imported & {*HEAVY, "numpy", "pyarrow", "numba"} == set()
+
+
+def test_the_help_of_training_is_the_manual_of_every_section():
+    _, printed, _ = run(RUN, "megatron_ko.train", "--help")
+    for name, info in Config.__pydantic_fields__.items():
+        assert f"\n{name}:\n" in printed
+        assert info.description in printed
