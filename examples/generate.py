@@ -25,6 +25,7 @@ PROMPTS = (
     ("code", "import os\n\nclass "),
 )
 
+TOP_K = 40
 SMALL = 50_000_000
 """Parameters below which threads cost more than they save."""
 
@@ -66,9 +67,6 @@ def _main(given: argparse.Namespace) -> int:
     return 0
 
 
-TOP_K = 40
-
-
 def generate(
     folder: str | Path, prompts: Sequence[tuple[str, str]], tokens: int, temperature: float, seed: int
 ) -> list[dict[str, Any]]:
@@ -86,7 +84,7 @@ def generate(
     logging.set_verbosity_error()
     local = {"local_files_only": True, "trust_remote_code": False}
     tokenizer = AutoTokenizer.from_pretrained(str(folder), **local)
-    model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32, **local).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32, **local).eval()
     if model.num_parameters() < SMALL:
         torch.set_num_threads(1)
     sampling = (

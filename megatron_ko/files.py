@@ -75,14 +75,10 @@ def read_json(path: Path | str, *, error: type[Exception] = DataError) -> Any:
 
 
 def sha256_file(path: Path | str) -> str:
+    digest = hashlib.sha256()  # Python 3.10 has no hashlib.file_digest
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _sha256(file)
-
-
-def _sha256(file: IO[bytes]) -> str:  # Python 3.10 has no hashlib.file_digest
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
+        while block := file.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()
 
 

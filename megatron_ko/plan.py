@@ -201,7 +201,7 @@ def checked_manifest(loaded: Loaded[Config]) -> Manifest:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Checks a configuration and prints its plan; starts nothing and needs no GPU."""
     parser = cli.parser("python -m megatron_ko.plan", main.__doc__ or "", Config)
-    return exit_code_of(lambda: show_plan(parser.parse_intermixed_args(arguments)))
+    return exit_code_of(lambda: show_plan(parser.parse_intermixed_args(arguments, cli.Arguments())))
 
 
 def show_plan(arguments: cli.Arguments, world_size: int = 1) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 Format = Callable[[float], str]
+Scale = Callable[[float], float]
 
 
 def element(name: str, *inside: object, **attributes: object) -> Markup:
@@ -117,17 +118,17 @@ def _svg(width: int, height: int, parts: Sequence[Markup], label: str) -> Markup
     )
 
 
-def _grid(panel: Panel, values: list[float], at_y: Format) -> Markup:
+def _grid(panel: Panel, values: list[float], at_y: Scale) -> Markup:
     right = panel.width - panel.right
     parts = []
     for value in values:
-        y = round(float(at_y(value))) + 0.5
+        y = round(at_y(value)) + 0.5
         parts.append(element("line", x1=panel.left, x2=right, y1=y, y2=y, css="grid"))
         parts.append(element("text", panel.y_format(value), x=panel.left - 8, y=y + 4, css="tick end"))
     return Markup("").join(parts)
 
 
-def _steps(panel: Panel, low: float, high: float, at_x: Format) -> Markup:
+def _steps(panel: Panel, low: float, high: float, at_x: Scale) -> Markup:
     if not panel.x_ticks:
         return Markup("")
     base = panel.height - panel.bottom
@@ -140,10 +141,10 @@ def _steps(panel: Panel, low: float, high: float, at_x: Format) -> Markup:
     return Markup("").join(marks)
 
 
-def _names(lines: Sequence[Line], panel: Panel, at_y: Format) -> list[Markup]:
+def _names(lines: Sequence[Line], panel: Panel, at_y: Scale) -> list[Markup]:
     """Names right of the last point, moved apart where they would overlap."""
     gap = 15.0
-    wanted = sorted(((float(at_y(line.points[-1][1])), line) for line in lines), key=lambda pair: pair[0])
+    wanted = sorted(((at_y(line.points[-1][1]), line) for line in lines), key=lambda pair: pair[0])
     places: list[float] = []
     for y, _ in wanted:
         places.append(max(y, places[-1] + gap) if places else y)
@@ -160,7 +161,7 @@ def _names(lines: Sequence[Line], panel: Panel, at_y: Format) -> list[Markup]:
     ]
 
 
-def _tooltips(lines: Sequence[Line], panel: Panel, at_x: Format, height: int) -> Markup:
+def _tooltips(lines: Sequence[Line], panel: Panel, at_x: Scale, height: int) -> Markup:
     """An invisible strip per x whose title lists every curve there."""
     by_x: dict[float, list[str]] = {}
     for line in lines:
@@ -171,9 +172,9 @@ def _tooltips(lines: Sequence[Line], panel: Panel, at_x: Format, height: int) ->
     xs = sorted(by_x)
     parts = []
     for i, x in enumerate(xs):
-        here = float(at_x(x))
-        left = (here + float(at_x(xs[i - 1]))) / 2 if i else here - 4
-        right = (here + float(at_x(xs[i + 1]))) / 2 if i + 1 < len(xs) else here + 4
+        here = at_x(x)
+        left = (here + at_x(xs[i - 1])) / 2 if i else here - 4
+        right = (here + at_x(xs[i + 1])) / 2 if i + 1 < len(xs) else here + 4
         title = element("title", "\n".join([f"{panel.x_label or 'step'} {x:,.0f}", *by_x[x]]))
         parts.append(
             element("rect", title, x=left, y=panel.top, width=right - left, height=height, css="strip")

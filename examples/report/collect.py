@@ -150,9 +150,7 @@ def _sets(train: Path, manifest: dict[str, Any], config: Config, last: dict[str,
         if name not in weights:
             continue
         share = weights[name] / total
-        samples = (
-            counted.get(name, round(share * last["samples"])) if counted else round(share * last["samples"])
-        )
+        samples = counted.get(name, int(share * last["samples"] + 0.5))
         found.append(SetFacts(name, share, sizes[name], samples * config.training.sequence_length))
     return found
 

@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
+from yaml.composer import ComposerError
 
 from megatron_ko.errors import ConfigError, Problem
 
@@ -77,7 +78,7 @@ def to_yaml(config: Any) -> str:
     return yaml.dump(dataclasses.asdict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _adapter(kind: Any) -> TypeAdapter:
     return TypeAdapter(kind)
 
@@ -121,11 +122,13 @@ class _Tree:
         keys = tuple(key.split("."))
         if not equals or not all(keys):
             message = f"{override!r} is neither a file nor an override; write section.field=value"
-            return self._unreadable(Problem(COMMAND_LINE, "", message))
+            self._unreadable(Problem(COMMAND_LINE, "", message))
+            return
         try:
             node = yaml.compose(text, Loader=_Loader)
         except yaml.YAMLError as error:
-            return self._unreadable(Problem(COMMAND_LINE, key, f"cannot parse {_shown(text)}: {_first_line(error)}"))
+            self._unreadable(Problem(COMMAND_LINE, key, f"cannot parse {_shown(text)}: {_first_line(error)}"))
+            return
         target = self.data
         for count, part in enumerate(keys[:-1], 1):
             if not isinstance(target.get(part), dict):
@@ -197,12 +200,12 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise yaml.composer.ComposerError(None, None, "anchors are not supported; repeat it", event.start_mark)
+            raise ComposerError(None, None, "anchors are not supported; repeat it", event.start_mark)
         if getattr(event, "tag", None):
-            raise yaml.composer.ComposerError(None, None, "tags are not supported; remove it", event.start_mark)
+            raise ComposerError(None, None, "tags are not supported; remove it", event.start_mark)
         if self.depth == MAX_DEPTH:
             message = "is nested too deeply; a configuration has a few levels"
-            raise yaml.composer.ComposerError(None, None, message, event.start_mark)
+            raise ComposerError(None, None, message, event.start_mark)
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
@@ -377,7 +380,8 @@ def _valid_part(kind: Any, discriminator: Any, data: Any) -> Any:
 
     from pydantic import Field
 
-    adapter = TypeAdapter(Annotated[kind, Field(discriminator=discriminator)] if discriminator else kind)
+    tagged: Any = Annotated[kind, Field(discriminator=discriminator)] if discriminator else kind  # type: ignore
+    adapter: TypeAdapter[Any] = TypeAdapter(tagged)
     data = deepcopy(data)
     for _ in range(2):
         try:

@@ -22,6 +22,7 @@ from megatron_ko.errors import (
 )
 from tests.tiny_run import write_tiny_run
 
+ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"torch", "megatron", "transformers", "transformer_engine"}
 
 
@@ -81,7 +82,7 @@ sys.exit(exit_code_of(main))
 def test_a_run_whose_output_nobody_reads_is_not_done():
     """`... | head -1` closes the pipe: not 0, which would call an unfinished run done, and no traceback."""
     process = subprocess.Popen(
-        [sys.executable, "-c", PRINTS_FOREVER], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", PRINTS_FOREVER], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
     )
     process.stdout.readline()
     process.stdout.close()
@@ -106,7 +107,7 @@ finally:
 def train(*arguments: str, **environment: str) -> tuple[int, str, set[str]]:
     """Exit code, stderr, and the top-level modules that were imported."""
     done = subprocess.run(
-        [sys.executable, "-c", TRAIN, *arguments],
+        [sys.executable, "-c", TRAIN, *arguments], cwd=ROOT,
         capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment},
     )  # fmt: skip
     return done.returncode, done.stderr, set(done.stdout.rpartition("imported:")[2].split())
@@ -200,7 +201,7 @@ def test_dash_m_is_the_same_program(folder):
     """The way users start it, without the wrapper above."""
     overrides = ["precision.dtype=bf16", "precision.fp8=delayed"]
     command = [sys.executable, "-m", "megatron_ko.train", str(folder / "train.yaml"), *overrides]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("config error: command line: precision.fp8: delayed needs a GPU")

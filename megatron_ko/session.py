@@ -1,0 +1,222 @@
+"""One rank's running training: everything that was built, and what can be done with it.
+
+Owns the order of building (process group, model, weights, optimizer, data) and the counters of the run.
+``train.py`` tells the story; each method here is one of its verbs. All methods are collective.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from megatron_ko import checkpoint, data, distributed, evaluate, metrics, model, optimizer, reporting, step
+from megatron_ko.errors import EXIT_DONE, EXIT_STOPPED
+from megatron_ko.plan import Plan, Preflight, mixture_of
+from megatron_ko.run_folder import Checkpoint, checkpoint_folder, remove_old_checkpoints
+from megatron_ko.schedule import learning_rate
+from megatron_ko.stop import StopRequest
+
+log = logging.getLogger(__name__)
+
+
+class Session:
+    """Built from what preflight checked; ``done`` counts optimizer steps of the whole run."""
+
+    def __init__(self, checked: Preflight, rank: int, init_method: str) -> None:
+        self.checked, self.config, self.plan = checked, checked.config, checked.plan
+        self.folder = Path(self.config.run.folder).expanduser()
+        self.request = StopRequest()
+        self.stopped = False
+        self.world = distributed.start(
+            self.config.run, self.config.parallel, rank, self.plan.world_size, init_method
+        )
+        self.wrapped = model.wrap(self._weights())
+        self.optimizer = optimizer.build_optimizer(
+            self.wrapped, self.config.optimizer, self.config.precision.dtype
+        )
+        step.connect(self.wrapped, self.optimizer)
+        self.done = self._resume()
+        self.batches = self._data()
+        self._start_reporting()
+
+    # --- building ----------------------------------------------------------------------------------------
+
+    def _weights(self) -> Any:
+        """The GPT of this rank: new weights, those of another checkpoint, or unset ones to resume into."""
+        config, start, initial = self.config, self.checked.start, self.config.checkpoint.initial_weights
+        gpt = model.build_gpt(
+            config.model,
+            config.parallel,
+            config.precision,
+            vocab_size=self.plan.vocab_size,
+            device=self.world.device,
+            seed=config.run.seed if start is None and initial is None else None,
+        )
+        if start is None and initial is not None:
+            checkpoint.load_weights(Checkpoint.read(initial), gpt)
+        return gpt
+
+    def _resume(self) -> int:
+        """Steps already done."""
+        start = self.checked.start
+        if start is None:
+            return 0
+        checkpoint.resume(start, self.wrapped, self.optimizer, self.plan.layout)
+        _warn_of_another_order(start, self.config.training)
+        return start.step
+
+    def _data(self) -> Any:
+        training, manifest = self.config.training, self.checked.manifest
+        dataset = data.build_training_data(
+            manifest,
+            mixture_of(self.config, manifest),
+            samples=self.plan.total_samples,
+            sequence_length=training.sequence_length,
+            seed=self.config.run.seed,
+            cache=self.folder / "index",
+        )
+        return data.training_batches(
+            dataset,
+            self.world,
+            consumed=self.done * training.global_batch_size,
+            total=self.plan.total_samples,
+            global_batch=training.global_batch_size,
+            micro_batch=training.micro_batch_size,
+            workers=self.config.data.workers,
+        )
+
+    def _start_reporting(self) -> None:
+        plan = self.plan
+        peak = metrics.peak_of(
+            self.world.device, self.config.precision.dtype, self.config.reporting.peak_tflops
+        )
+        self.writer = reporting.Report(self.config, self.done, writes=self.world.is_main)
+        self.writer.record(
+            "start",
+            self.done,
+            world_size=plan.world_size,
+            parameters=plan.parameters,
+            tokens_per_step=plan.tokens_per_step,
+            peak_tflops=peak.tflops,
+            peak_name=peak.name,
+            versions=_versions(),
+        )
+        self.speed = metrics.Speed(plan.flops_per_token, plan.world_size, peak)
+
+    # --- the verbs ---------------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        return self.done < self.config.training.steps and not self.stopped
+
+    def is_due(self, every_steps: int) -> bool:
+        """True every so many steps and after the last one."""
+        return not self.running or self.done % every_steps == 0
+
+    def step(self) -> tuple[step.StepResult, float]:
+        """One optimizer step; returns its result and its learning rate."""
+        training = self.config.training
+        rate = learning_rate(
+            self.config.schedule,
+            self.config.optimizer.learning_rate,
+            self.done * training.global_batch_size,
+            self.plan.total_samples,
+            training.global_batch_size,
+        )
+        optimizer.set_hyperparameters(self.optimizer, self.config.optimizer, rate)
+        result = step.train_step(
+            self.wrapped,
+            self.optimizer,
+            self.batches,
+            self.world,
+            micro_batches=self.plan.micro_batches,
+            micro_batch=training.micro_batch_size,
+            length=training.sequence_length,
+        )
+        self.done += 1
+        self.speed.add(self.plan.tokens_per_step)
+        self.stopped = distributed.on_any_rank(self.request.reason is not None, self.world.device)
+        return result, rate
+
+    def report(self, result: step.StepResult, rate: float) -> None:
+        plan = self.plan
+        memory = distributed.largest(metrics.memory_gib(self.world.device), self.world.device)
+        self.writer.record(
+            "train",
+            self.done,
+            samples=self.done * plan.global_batch_size,
+            tokens=self.done * plan.tokens_per_step,
+            loss=result.loss,
+            learning_rate=rate,
+            gradient_norm=result.gradient_norm,
+            **self.speed.lap((plan.steps - self.done) * plan.tokens_per_step),
+            memory_gib=round(memory, 3),
+        )
+
+    def validate(self) -> None:
+        result = evaluate.evaluate(
+            self.wrapped, self.checked.manifest, self.world, self.config.training, self.config.evaluation
+        )
+        self.writer.record("valid", self.done, tokens=self.done * self.plan.tokens_per_step, **result)
+        self.speed.restart()
+
+    def save(self) -> None:
+        target = self._description()
+        seconds = checkpoint.save(
+            target, self.wrapped, self.optimizer, self.checked.manifest.tokenizer_folder
+        )
+        self.writer.record("save", self.done, folder=str(target.folder), seconds=round(seconds, 3))
+        if self.world.is_main:
+            remove_old_checkpoints(self.folder, self.config.checkpoint.keep)
+        self.speed.restart()
+
+    def end(self) -> int:
+        """Closes everything; returns the exit code: stopped on request means that the run can go on."""
+        cut_short = self.done < self.config.training.steps
+        self.writer.record("end", self.done, reason="stopped" if cut_short else "done")
+        self.writer.close()
+        distributed.stop()
+        return EXIT_STOPPED if cut_short else EXIT_DONE
+
+    def _description(self) -> Checkpoint:
+        """What the checkpoint after this step says of itself."""
+        config, plan = self.config, self.plan
+        return Checkpoint(
+            folder=checkpoint_folder(config.run.folder, self.done),
+            step=self.done,
+            samples=self.done * plan.global_batch_size,
+            tokens=self.done * plan.tokens_per_step,
+            model=config.model,
+            vocab_size=plan.vocab_size,
+            padded_vocab_size=plan.padded_vocab_size,
+            tokenizer_fingerprint=self.checked.manifest.tokenizer_fingerprint,
+            dtype=config.precision.dtype,
+            optimizer=True,
+            layout=plan.layout,
+            config=dataclasses.asdict(config),
+        )
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("torch", "megatron-core", "transformer-engine"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _warn_of_another_order(start: Checkpoint, training: Any) -> None:
+    """megatron-core orders samples for a run of known length: another length is another order."""
+    before = (start.config or {}).get("training", {})
+    for name in ("steps", "global_batch_size", "sequence_length"):
+        if before.get(name) not in (None, getattr(training, name)):
+            log.warning(
+                "training.%s was %s and is %s: the order of samples changes from here on, some may be seen again",
+                name, before[name], getattr(training, name),
+            )  # fmt: skip
