@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, Union, get_args, get_origin
 
-_OVERRIDE = re.compile(r"^[A-Za-z_][\w-]*(\.[\w-]+)+=")
+_OVERRIDE = re.compile(r"^[A-Za-z_][\w-]*(\.[\w-]+)*=")
 
 
 class Arguments(argparse.Namespace):
@@ -48,7 +48,7 @@ def positive(text: str) -> int:
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Files and overrides: ``a.b=value`` is an override, everything else is a file."""
+    """Files and overrides: ``a=value`` and ``a.b=value`` are overrides, everything else is a file."""
     files = [a for a in arguments if not _OVERRIDE.match(a)]
     return files, [a for a in arguments if _OVERRIDE.match(a)]
 
@@ -60,7 +60,7 @@ def manual(root: type) -> str:
 
 def _lines(kind: Any, above: str) -> Iterator[str]:
     for name, info in kind.__pydantic_fields__.items():
-        path = f"{above}{name}"
+        path = f"{above}{name}" + (".NAME" if get_origin(info.annotation) is dict else "")
         variants: list[Any] = [member for member in _members(info.annotation) if dataclasses.is_dataclass(member)]
         if not variants:
             default = "required" if info.is_required() else f"default {_shown(info)}"
@@ -96,8 +96,14 @@ def _shown(info: Any) -> str:
 
 
 def _members(annotation: Any) -> list[Any]:
+    """The types an annotation allows; of a mapping, those of its values."""
+    arguments = get_args(annotation)
+    if get_origin(annotation) is dict:
+        return _members(arguments[1])
+    if getattr(annotation, "__metadata__", None):
+        return _members(arguments[0])
     if get_origin(annotation) is Union:
-        return [member for part in get_args(annotation) for member in _members(part)]
+        return [member for part in arguments for member in _members(part)]
     return [annotation]
 
 

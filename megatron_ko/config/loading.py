@@ -12,7 +12,7 @@ import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -327,20 +327,21 @@ def _real_keys(loc: Sequence[str | int], data: Any) -> Keys:
 
 
 def _known_names(root: Any, loc: Sequence[str | int]) -> list[str]:
-    """Field names of the section at ``loc`` of the schema."""
+    """Field names of the section at ``loc`` of the schema; ``loc`` also holds tags of unions and keys of mappings."""
     kinds = [root]
     for part in loc:
-        found = [f.type for kind in kinds for f in _fields_of(kind) if f.name == part]
-        tagged = [kind for kind in kinds if any(f.name == "type" and repr(part) in str(f.type) for f in _fields_of(kind))]
-        kinds = [member for kind in found for member in _members(kind)] if found else tagged
-    return [f.name for kind in kinds for f in _fields_of(kind)]
+        found = [kind.__pydantic_fields__[part] for kind in kinds if part in kind.__pydantic_fields__]
+        tagged = [kind for kind in kinds if _has_tag(kind, part)]
+        if found:
+            kinds = [member for info in found for member in _members(info.annotation)]
+        elif tagged:
+            kinds = tagged
+    return [name for kind in kinds for name in kind.__pydantic_fields__]
 
 
-def _fields_of(kind: Any) -> list[Any]:
-    if not dataclasses.is_dataclass(kind):
-        return []
-    fields = kind.__pydantic_fields__  # type: ignore[attr-defined]
-    return [dataclasses.make_dataclass("F", ["name", "type"])(name, info.annotation) for name, info in fields.items()]
+def _has_tag(kind: Any, part: str | int) -> bool:
+    info = kind.__pydantic_fields__.get("type")
+    return info is not None and part in get_args(info.annotation)
 
 
 def _members(kind: Any) -> list[Any]:

@@ -23,7 +23,7 @@ from megatron_ko.config.schema import Config
         ("train.yaml", False),
         ("./a.b=c.yaml", False),
         ("/tmp/a.b=c.yaml", False),
-        ("steps=3", False),  # no section: looked for as a file, whose message says how overrides are written
+        ("seed=3", True),
         ("runs/x.y=3", False),
     ],
 )
