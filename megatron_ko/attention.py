@@ -50,13 +50,17 @@ class CausalAttention(nn.Module):
         packed_seq_params: Any = None,
     ) -> Tensor:
         if attention_mask is not None or attention_bias is not None or packed_seq_params is not None:
-            raise NotImplementedError("CausalAttention takes no mask, bias or packed sequences; use Transformer Engine")
+            raise NotImplementedError(
+                "CausalAttention takes no mask, bias or packed sequences; use Transformer Engine"
+            )
         if self.context_size == 1:
             context = self._attend(*(t.permute(1, 2, 0, 3) for t in (query, key, value)), causal=True)
             return context.permute(2, 0, 1, 3).flatten(2)
         return self._context_parallel(query, key, value)
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, *, causal: bool, mask: Tensor | None = None) -> Tensor:
+    def _attend(
+        self, query: Tensor, key: Tensor, value: Tensor, *, causal: bool, mask: Tensor | None = None
+    ) -> Tensor:
         grouped = query.shape[1] != key.shape[1]
         return scaled_dot_product_attention(
             query, key, value, attn_mask=mask, is_causal=causal, scale=self.scale, enable_gqa=grouped
@@ -73,7 +77,11 @@ class CausalAttention(nn.Module):
             for row in range(0, chunk, QUERY_BLOCK):
                 block = part[:, :, row : row + QUERY_BLOCK]
                 first = place * chunk + row
-                outputs.append(checkpoint(self._block, block, key, value, first, use_reentrant=False, preserve_rng_state=False))
+                outputs.append(
+                    checkpoint(
+                        self._block, block, key, value, first, use_reentrant=False, preserve_rng_state=False
+                    )
+                )
         return torch.cat(outputs, dim=2).permute(2, 0, 1, 3).flatten(2)
 
     def _block(self, query: Tensor, key: Tensor, value: Tensor, first: int) -> Tensor:

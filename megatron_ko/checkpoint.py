@@ -78,8 +78,6 @@ def _use_plain_results_queue() -> None:
 
 def resume(checkpoint: Checkpoint, wrapped: Any, optimizer: Any, layout: dict[str, int]) -> None:
     """Loads model and optimizer; random state too when the layout is the one that wrote it. Collective."""
-    from megatron.core import dist_checkpointing
-
     keep_step_of_torch_adam()
     _prime(optimizer)
     with torch.no_grad(), _quiet():
@@ -90,7 +88,7 @@ def resume(checkpoint: Checkpoint, wrapped: Any, optimizer: Any, layout: dict[st
         }
         if layout == checkpoint.layout:
             state["random"] = _random_state()
-        loaded = _load(state, checkpoint, dist_checkpointing.validation.StrictHandling.RAISE_UNEXPECTED)
+        loaded = _load(state, checkpoint)
         _put_weights(unwrap(wrapped), loaded["model"])
         optimizer.load_state_dict(loaded["optimizer"])
     _unshare_step(optimizer)
@@ -102,11 +100,9 @@ def resume(checkpoint: Checkpoint, wrapped: Any, optimizer: Any, layout: dict[st
 
 def load_weights(checkpoint: Checkpoint, gpt: Any) -> None:
     """Loads the weights only, into an unwrapped GPT. Collective."""
-    from megatron.core import dist_checkpointing
-
     with torch.no_grad(), _quiet():
         state = {"model": _model_state(gpt)}
-        loaded = _load(state, checkpoint, dist_checkpointing.validation.StrictHandling.RAISE_UNEXPECTED)
+        loaded = _load(state, checkpoint)
         _put_weights(gpt, loaded["model"])
 
 
@@ -129,16 +125,30 @@ def _put_weights(gpt: Any, state: dict[str, Any]) -> None:
         raise RuntimeError(f"missing weights: {missing}; left over: {left_over}")
 
 
-def _load(state: dict[str, Any], checkpoint: Checkpoint, strict: Any) -> dict[str, Any]:
+def _load(state: dict[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
     from megatron.core import dist_checkpointing
     from megatron.core.dist_checkpointing.core import CheckpointingException
+    from megatron.core.dist_checkpointing.validation import StrictHandling
 
     try:
         read_index(checkpoint.folder)  # torch unpickles the index without looking
-        return dist_checkpointing.load(state, str(checkpoint.folder), strict=strict)
-    except (CheckpointingException, UnpicklingError, OSError, EOFError, ValueError, RuntimeError, KeyError) as error:
+        loaded: Any = dist_checkpointing.load(
+            state, str(checkpoint.folder), strict=StrictHandling.RAISE_UNEXPECTED
+        )
+        return loaded
+    except (
+        CheckpointingException,
+        UnpicklingError,
+        OSError,
+        EOFError,
+        ValueError,
+        RuntimeError,
+        KeyError,
+    ) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{checkpoint.folder}: cannot be loaded ({first}); use another checkpoint") from error
+        raise CheckpointError(
+            f"{checkpoint.folder}: cannot be loaded ({first}); use another checkpoint"
+        ) from error
 
 
 # --- torch Adam ------------------------------------------------------------------------------------------
@@ -187,7 +197,9 @@ def _check_moments(optimizer: Any, checkpoint: Checkpoint) -> None:
     for adam in torch_adams(optimizer):
         moments = [state["exp_avg_sq"] for state in adam.state.values() if state["exp_avg_sq"].numel()]
         if checkpoint.step > 0 and moments and not any(bool(m.any()) for m in moments):
-            raise CheckpointError(f"{checkpoint.folder}: the optimizer state is empty; use another checkpoint")
+            raise CheckpointError(
+                f"{checkpoint.folder}: the optimizer state is empty; use another checkpoint"
+            )
 
 
 def check_replicas(wrapped: Any) -> None:
@@ -197,29 +209,34 @@ def check_replicas(wrapped: Any) -> None:
     with _quiet():
         same = check_param_hashes_across_dp_replicas([wrapped])
     if not same:
-        raise CheckpointError("the weights differ between data-parallel ranks after loading; use another checkpoint")
+        raise CheckpointError(
+            "the weights differ between data-parallel ranks after loading; use another checkpoint"
+        )
 
 
 # --- random state ----------------------------------------------------------------------------------------
 
 
+def _tracker() -> Any:
+    from megatron.core.tensor_parallel import get_cuda_rng_tracker
+
+    return get_cuda_rng_tracker()
+
+
 def _random_state() -> dict[str, Any]:
     """This rank's generators, as an object of this rank."""
     from megatron.core.dist_checkpointing.mapping import ShardedObject
-    from megatron.core.tensor_parallel import get_cuda_rng_tracker
 
-    state = {"torch": torch.get_rng_state(), "tracker": get_cuda_rng_tracker().get_states()}
+    state = {"torch": torch.get_rng_state(), "tracker": _tracker().get_states()}
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state()
     return {"state": ShardedObject("random", state, (dist.get_world_size(),), (dist.get_rank(),))}
 
 
 def _set_random_state(loaded: dict[str, Any]) -> None:
-    from megatron.core.tensor_parallel import get_cuda_rng_tracker
-
     state = loaded["state"]
     torch.set_rng_state(state["torch"])
-    get_cuda_rng_tracker().set_states(state["tracker"])
+    _tracker().set_states(state["tracker"])
     if "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"])
 

@@ -147,7 +147,9 @@ def _spare_lonely_reduce_scatter() -> None:
 
     plain = param_and_grad_buffer.dist_reduce_scatter_func
 
-    def reduce_scatter(output: torch.Tensor, given: torch.Tensor, *, group: Any, async_op: bool, **kwargs: Any) -> Any:
+    def reduce_scatter(
+        output: torch.Tensor, given: torch.Tensor, *, group: Any, async_op: bool, **kwargs: Any
+    ) -> Any:
         if dist.get_world_size(group) > 1 or async_op:
             return plain(output, given, group=group, async_op=async_op, **kwargs)
         if output.data_ptr() != given.data_ptr():

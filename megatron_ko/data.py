@@ -29,7 +29,7 @@ SPARE_SAMPLES = 8
 
 @dataclass(frozen=True)
 class _TokenizerFacts:
-    """What GPTDataset asks of a tokenizer."""
+    """What GPTDataset asks of a tokenizer, and no more."""
 
     eod: int
     vocab_size: int
@@ -38,7 +38,13 @@ class _TokenizerFacts:
 
 
 def build_training_data(
-    manifest: Manifest, mixture: dict[str, float], *, samples: int, sequence_length: int, seed: int, cache: Path
+    manifest: Manifest,
+    mixture: dict[str, float],
+    *,
+    samples: int,
+    sequence_length: int,
+    seed: int,
+    cache: Path,
 ) -> Any:
     """Map-style dataset of ``samples`` samples, each ``tokens`` and ``labels`` [S]. Collective: rank 0 builds the index."""
     from megatron.core.datasets.blended_megatron_dataset_builder import BlendedMegatronDatasetBuilder
@@ -48,14 +54,15 @@ def build_training_data(
     prefixes = [str(train[name].prefix) for name in mixture]
     content = hashlib.sha256(manifest.path.read_bytes()).hexdigest()[:16]
     spare = max(0.005, SPARE_SAMPLES / samples / min(mixture.values()))
+    facts: Any = _TokenizerFacts(
+        manifest.eod_id, manifest.vocab_size, {"fingerprint": manifest.tokenizer_fingerprint}
+    )
     config = GPTDatasetConfig(
         random_seed=seed,
         sequence_length=sequence_length,
         blend_per_split=[(prefixes, list(mixture.values())), None, None],
         path_to_cache=str(cache / content),  # the content is no part of megatron-core's cache key
-        tokenizer=_TokenizerFacts(
-            manifest.eod_id, manifest.vocab_size, {"fingerprint": manifest.tokenizer_fingerprint}
-        ),
+        tokenizer=facts,
         reset_position_ids=False,
         reset_attention_mask=False,
         eod_mask_loss=False,
@@ -71,7 +78,9 @@ def build_training_data(
 class _Deal(torch.utils.data.Sampler):
     """Deals samples to micro-batches of one data-parallel rank, from ``consumed`` on."""
 
-    def __init__(self, consumed: int, total: int, global_batch: int, micro_batch: int, rank: int, size: int) -> None:
+    def __init__(
+        self, consumed: int, total: int, global_batch: int, micro_batch: int, rank: int, size: int
+    ) -> None:
         self.consumed, self.total, self.global_batch = consumed, total, global_batch
         self.micro_batch, self.rank, self.size = micro_batch, rank, size
 
@@ -83,7 +92,14 @@ class _Deal(torch.utils.data.Sampler):
 
 
 def training_batches(
-    dataset: Any, world: World, *, consumed: int, total: int, global_batch: int, micro_batch: int, workers: int
+    dataset: Any,
+    world: World,
+    *,
+    consumed: int,
+    total: int,
+    global_batch: int,
+    micro_batch: int,
+    workers: int,
 ) -> Iterator[Batch]:
     """Endless only as the run: micro-batches of this rank, ``tokens`` and ``labels`` [B, S] int64."""
     deal = _Deal(consumed, total, global_batch, micro_batch, world.data_rank, world.data_size)
@@ -125,7 +141,9 @@ def validation_batches(
     def batches() -> Iterator[Batch]:
         for index in range(count):
             first = (index * world.data_size + world.data_rank) * micro_batch
-            rows = [_window(stream, row, windows, sequence_length) for row in range(first, first + micro_batch)]
+            rows = [
+                _window(stream, row, windows, sequence_length) for row in range(first, first + micro_batch)
+            ]
             batch = {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
             yield _on_device(batch, world)
 

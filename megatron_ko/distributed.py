@@ -11,6 +11,7 @@ import datetime
 import os
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -122,7 +123,9 @@ def _device(kind: str, local_rank: int) -> torch.device:
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise ConfigError("run.device is cuda, but torch sees no GPU; write run.device=cpu or install a CUDA build")
+        raise ConfigError(
+            "run.device is cuda, but torch sees no GPU; write run.device=cpu or install a CUDA build"
+        )
     if local_rank >= torch.cuda.device_count():
         raise ConfigError(
             f"local rank {local_rank} has no GPU, this host has {torch.cuda.device_count()}; start fewer ranks per host"
@@ -131,16 +134,21 @@ def _device(kind: str, local_rank: int) -> torch.device:
     return torch.device("cuda", local_rank)
 
 
-def broadcast_from_last_stage(values: torch.Tensor) -> torch.Tensor:
-    """float64 ``values`` of the last pipeline stage, summed over data and context ranks, on every rank."""
+def _groups() -> Any:
+    """megatron-core's process groups (loosely typed there)."""
     from megatron.core import parallel_state
 
-    dist.all_reduce(values, group=parallel_state.get_data_parallel_group(with_context_parallel=True))
-    if parallel_state.get_pipeline_model_parallel_world_size() > 1:
+    return parallel_state
+
+
+def broadcast_from_last_stage(values: torch.Tensor) -> torch.Tensor:
+    """float64 ``values`` of the last pipeline stage, summed over data and context ranks, on every rank."""
+    dist.all_reduce(values, group=_groups().get_data_parallel_group(with_context_parallel=True))
+    if _groups().get_pipeline_model_parallel_world_size() > 1:
         dist.broadcast(
             values,
-            src=parallel_state.get_pipeline_model_parallel_last_rank(),
-            group=parallel_state.get_pipeline_model_parallel_group(),
+            src=_groups().get_pipeline_model_parallel_last_rank(),
+            group=_groups().get_pipeline_model_parallel_group(),
         )
     return values
 
@@ -164,25 +172,17 @@ def largest(value: float, device: torch.device) -> float:
 
 
 def tensor_rank() -> int:
-    from megatron.core import parallel_state
-
-    return parallel_state.get_tensor_model_parallel_rank()
+    return _groups().get_tensor_model_parallel_rank()
 
 
 def tensor_group() -> dist.ProcessGroup:
-    from megatron.core import parallel_state
-
-    return parallel_state.get_tensor_model_parallel_group()
+    return _groups().get_tensor_model_parallel_group()
 
 
 def context_group() -> dist.ProcessGroup:
-    from megatron.core import parallel_state
-
-    return parallel_state.get_context_parallel_group()
+    return _groups().get_context_parallel_group()
 
 
 def data_group() -> dist.ProcessGroup:
     """Ranks that share a slice of the model: data x context."""
-    from megatron.core import parallel_state
-
-    return parallel_state.get_data_parallel_group(with_context_parallel=True)
+    return _groups().get_data_parallel_group(with_context_parallel=True)

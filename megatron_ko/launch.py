@@ -18,6 +18,7 @@ from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from megatron_ko.errors import exit_code_of
 
@@ -32,7 +33,7 @@ def run_ranks(count: int, target: Target, start_method: str = "fork", timeout_s:
     With ``fork`` the caller may have imported torch, but must not have computed with it or touched CUDA. SIGTERM,
     SIGINT and SIGUSR1 are passed on to all ranks. After ``timeout_s`` all are killed (exit code 124).
     """
-    context = multiprocessing.get_context(start_method)
+    context: Any = multiprocessing.get_context(start_method)
     with tempfile.TemporaryDirectory(prefix="megatron_ko-") as folder:
         init_method = f"file://{Path(folder) / 'rendezvous'}"
         arguments = (target, init_method, os.getpid())

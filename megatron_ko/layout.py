@@ -76,11 +76,20 @@ def layout_rules(world_size: int | None) -> list[Rule]:
 
 def _model_shape(model: ModelConfig) -> Found:
     if model.heads % model.kv_groups:
-        yield "model.kv_groups", f"{model.kv_groups} does not divide heads {model.heads}; every group needs as many heads"
+        yield (
+            "model.kv_groups",
+            f"{model.kv_groups} does not divide heads {model.heads}; every group needs as many heads",
+        )
     if model.head_size is None and model.hidden_size % model.heads:
-        yield "model.heads", f"{model.heads} does not divide hidden_size {model.hidden_size}; change one or give head_size"
+        yield (
+            "model.heads",
+            f"{model.heads} does not divide hidden_size {model.hidden_size}; change one or give head_size",
+        )
     elif flops.head_size(model) % 2:
-        yield "model.head_size", f"{flops.head_size(model)} is odd; rotary embedding turns pairs, so make it even"
+        yield (
+            "model.head_size",
+            f"{flops.head_size(model)} is odd; rotary embedding turns pairs, so make it even",
+        )
     scaling = model.rope.scaling
     if scaling.type == "llama3" and scaling.low_freq_factor >= scaling.high_freq_factor:
         yield (
@@ -97,9 +106,15 @@ def _model_split(model: ModelConfig, parallel: ParallelConfig) -> Found:
         ("vocab_multiple", model.vocab_multiple),
     ):
         if value % parallel.tensor:
-            yield f"model.{name}", f"{value} cannot be split over parallel.tensor {parallel.tensor}; make it a multiple"
+            yield (
+                f"model.{name}",
+                f"{value} cannot be split over parallel.tensor {parallel.tensor}; make it a multiple",
+            )
     if model.layers % parallel.pipeline:
-        yield "model.layers", f"{model.layers} cannot be split over parallel.pipeline {parallel.pipeline}; make it a multiple"
+        yield (
+            "model.layers",
+            f"{model.layers} cannot be split over parallel.pipeline {parallel.pipeline}; make it a multiple",
+        )
     if parallel.sequence and parallel.tensor == 1:
         yield "parallel.sequence", "needs parallel.tensor above 1; switch it off or raise tensor"
 
@@ -107,10 +122,16 @@ def _model_split(model: ModelConfig, parallel: ParallelConfig) -> Found:
 def _sequence_split(model: ModelConfig, parallel: ParallelConfig, training: TrainingConfig) -> Found:
     length = training.sequence_length
     if length > model.max_sequence_length:
-        yield "training.sequence_length", f"{length} is above model.max_sequence_length {model.max_sequence_length}"
+        yield (
+            "training.sequence_length",
+            f"{length} is above model.max_sequence_length {model.max_sequence_length}",
+        )
     chunks = 2 * parallel.context if parallel.context > 1 else 1
     if length % chunks:
-        yield "training.sequence_length", f"{length} is not a multiple of 2 x parallel.context = {chunks} (zig-zag chunks)"
+        yield (
+            "training.sequence_length",
+            f"{length} is not a multiple of 2 x parallel.context = {chunks} (zig-zag chunks)",
+        )
     elif parallel.sequence and (length // parallel.context) % parallel.tensor:
         yield (
             "training.sequence_length",
@@ -118,7 +139,10 @@ def _sequence_split(model: ModelConfig, parallel: ParallelConfig, training: Trai
         )
     tokens = training.global_batch_size * length
     if tokens > MAX_TOKENS_PER_STEP:
-        yield "training.global_batch_size", f"{tokens:,} tokens per step; megatron-core counts at most {MAX_TOKENS_PER_STEP:,}"
+        yield (
+            "training.global_batch_size",
+            f"{tokens:,} tokens per step; megatron-core counts at most {MAX_TOKENS_PER_STEP:,}",
+        )
 
 
 def _schedule_fits(training: TrainingConfig, schedule: Schedule) -> Found:
@@ -127,7 +151,10 @@ def _schedule_fits(training: TrainingConfig, schedule: Schedule) -> Found:
         yield "schedule", f"warm-up and decay take {used} steps, more than training.steps {training.steps}"
     if isinstance(schedule, MultiStepSchedule):
         if len(schedule.milestones) != len(schedule.ratios) or not schedule.milestones:
-            yield "schedule.ratios", f"{len(schedule.ratios)} ratios for {len(schedule.milestones)} milestones; give one each"
+            yield (
+                "schedule.ratios",
+                f"{len(schedule.ratios)} ratios for {len(schedule.milestones)} milestones; give one each",
+            )
         if sorted(set(schedule.milestones)) != schedule.milestones:
             yield "schedule.milestones", f"{schedule.milestones} do not increase; sort them"
 
@@ -136,7 +163,10 @@ def _precision_possible(run: RunConfig, precision: PrecisionConfig) -> Found:
     if precision.fp8 == "none":
         return
     if run.device == "cpu":
-        yield "precision.fp8", f"{precision.fp8} needs a GPU and Transformer Engine, but run.device is cpu; set fp8: none"
+        yield (
+            "precision.fp8",
+            f"{precision.fp8} needs a GPU and Transformer Engine, but run.device is cpu; set fp8: none",
+        )
     elif importlib.util.find_spec("transformer_engine") is None:
         yield (
             "precision.fp8",
@@ -157,8 +187,13 @@ def _extra_fields(run: RunConfig, model: ModelConfig) -> Found:
             yield f"model.extra.{name}", f"is not a field of megatron-core's TransformerConfig{hint}"
         elif name in OWNED_FIELDS:
             yield f"model.extra.{name}", f"is set by {OWNED_FIELDS[name]}; write it there"
-        elif run.device == "cpu" and name in GPU_ONLY_FIELDS and model.extra[name] not in (None, False, "none"):
-            yield f"model.extra.{name}", f"{model.extra[name]!r} needs a GPU, but run.device is cpu; remove it"
+        elif (
+            run.device == "cpu" and name in GPU_ONLY_FIELDS and model.extra[name] not in (None, False, "none")
+        ):
+            yield (
+                f"model.extra.{name}",
+                f"{model.extra[name]!r} needs a GPU, but run.device is cpu; remove it",
+            )
 
 
 OWNED_FIELDS = {
@@ -196,7 +231,10 @@ def data_problems(data: DataConfig, model: ModelConfig, manifest: Manifest) -> F
     train = manifest.of_split("train")
     for name in data.mixture or {}:
         if name not in train:
-            yield f"data.mixture.{name}", f"no such training set in {manifest.path}; it holds {', '.join(sorted(train))}"
+            yield (
+                f"data.mixture.{name}",
+                f"no such training set in {manifest.path}; it holds {', '.join(sorted(train))}",
+            )
     if model.vocab_size is not None and model.vocab_size != manifest.vocab_size:
         yield (
             "model.vocab_size",

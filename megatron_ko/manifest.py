@@ -90,7 +90,12 @@ def read_manifest(path: Path | str) -> Manifest:
     try:
         content = TypeAdapter(_Content).validate_python(data)
     except ValidationError as error:
-        _raise_any([f"{path}: {'.'.join(map(str, item['loc']))}: {_sentence(item['msg'])}; {REMAKE}" for item in error.errors()])
+        _raise_any(
+            [
+                f"{path}: {'.'.join(map(str, item['loc']))}: {_sentence(item['msg'])}; {REMAKE}"
+                for item in error.errors()
+            ]
+        )
         raise
     tokenizer = content.tokenizer
     manifest = Manifest(
@@ -109,7 +114,9 @@ def read_manifest(path: Path | str) -> Manifest:
 
 def _raise_any(problems: list[str]) -> None:
     if problems:
-        raise DataError("\n  ".join([f"{len(problems)} problems", *problems]) if len(problems) > 1 else problems[0])
+        raise DataError(
+            "\n  ".join([f"{len(problems)} problems", *problems]) if len(problems) > 1 else problems[0]
+        )
 
 
 def _sentence(message: str) -> str:
@@ -143,11 +150,15 @@ def _file_problems(tokens: TokenSet, manifest: Manifest) -> list[str]:
         if size is None:
             found.append(f"{file}: no such file; {REMAKE}")
         elif size != expected:
-            found.append(f"{file}: {size:,} bytes where the manifest says {expected:,}: truncated or replaced; {REMAKE}")
+            found.append(
+                f"{file}: {size:,} bytes where the manifest says {expected:,}: truncated or replaced; {REMAKE}"
+            )
         elif suffix == ".idx":
             found += _index_problems(file, tokens)
     if not (tokens.tokens and tokens.text_bytes):
-        found.append(f"{tokens.prefix}: holds no text; the corpus of {tokens.name!r} is empty, leave it out or fill it")
+        found.append(
+            f"{tokens.prefix}: holds no text; the corpus of {tokens.name!r} is empty, leave it out or fill it"
+        )
     if tokens.max_id >= manifest.vocab_size:
         found.append(
             f"{tokens.prefix}: token id {tokens.max_id} is beyond the vocabulary of {manifest.vocab_size}; "
@@ -169,9 +180,13 @@ def _index_problems(file: Path, tokens: TokenSet) -> list[str]:
     if found_code != code:
         problems.append(f"{file}: dtype code {found_code} is not the {code} of {tokens.dtype}; {REMAKE}")
     if tokens.bin_bytes != tokens.tokens * width:
-        problems.append(f"{tokens.prefix}.bin: {tokens.bin_bytes:,} bytes are not {tokens.tokens:,} tokens of {width}; {REMAKE}")
+        problems.append(
+            f"{tokens.prefix}.bin: {tokens.bin_bytes:,} bytes are not {tokens.tokens:,} tokens of {width}; {REMAKE}"
+        )
     if sequences != tokens.documents:
-        problems.append(f"{file}: {sequences:,} sequences where the manifest says {tokens.documents:,} documents; {REMAKE}")
+        problems.append(
+            f"{file}: {sequences:,} sequences where the manifest says {tokens.documents:,} documents; {REMAKE}"
+        )
     return problems
 
 
@@ -189,10 +204,20 @@ def check_tokens(manifest: Manifest, eager_bytes: int = 64 << 20) -> None:
                         "encode it with the tokenizer of the manifest"
                     )
         if tokens.idx_bytes <= eager_bytes:
-            lengths = np.fromfile(f"{tokens.prefix}.idx", dtype=np.int32, count=tokens.documents, offset=HEADER.size)
+            lengths = np.fromfile(
+                f"{tokens.prefix}.idx", dtype=np.int32, count=tokens.documents, offset=HEADER.size
+            )
             starts = np.fromfile(
-                f"{tokens.prefix}.idx", dtype=np.int64, count=tokens.documents, offset=HEADER.size + lengths.nbytes
+                f"{tokens.prefix}.idx",
+                dtype=np.int64,
+                count=tokens.documents,
+                offset=HEADER.size + lengths.nbytes,
             )
             ends = np.cumsum(lengths, dtype=np.int64) * DTYPES[tokens.dtype][1]
-            if lengths.min() < 0 or ends[-1] != tokens.bin_bytes or starts[0] != 0 or (starts[1:] != ends[:-1]).any():
+            if (
+                lengths.min() < 0
+                or ends[-1] != tokens.bin_bytes
+                or starts[0] != 0
+                or (starts[1:] != ends[:-1]).any()
+            ):
                 raise DataError(f"{tokens.prefix}.idx: its documents are not those of the .bin; {REMAKE}")

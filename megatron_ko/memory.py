@@ -28,7 +28,9 @@ class RankMemory:
         return self.weights_bytes + self.gradients_bytes + self.optimizer_bytes + self.activations_bytes
 
 
-def parameters_of_stage(model: ModelConfig, padded_vocab_size: int, parallel: ParallelConfig, stage: int) -> int:
+def parameters_of_stage(
+    model: ModelConfig, padded_vocab_size: int, parallel: ParallelConfig, stage: int
+) -> int:
     """Parameters that one tensor-parallel rank of pipeline ``stage`` holds."""
     hidden, query, kv = model.hidden_size, model.heads * head_size(model), model.kv_groups * head_size(model)
     tensor, last = parallel.tensor, parallel.pipeline - 1

@@ -33,7 +33,7 @@ def peak_of(device: torch.device, dtype: str, given_tflops: float | None) -> Pea
     return Peak(_measured_tflops(device, dtype), f"{dtype} matrix product measured on one {device.type} rank")
 
 
-def _measured_tflops(device: torch.device, dtype: str, budget_s: float = 0.1) -> float:
+def _measured_tflops(device: torch.device, dtype: str, budget_s: float = 0.3) -> float:
     size = 1024 if device.type == "cpu" else 8192
     kind = torch.bfloat16 if dtype == "bf16" else torch.float32
     left, right = (torch.ones(size, size, dtype=kind, device=device) for _ in range(2))

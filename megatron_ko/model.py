@@ -33,13 +33,15 @@ class RMSNorm(nn.Module):
         super().__init__()
         self.eps = eps
         self.weight = nn.Parameter(torch.ones(hidden_size, dtype=config.params_dtype))
-        self.weight.sequence_parallel = config.sequence_parallel
+        setattr(self.weight, "sequence_parallel", config.sequence_parallel)  # noqa: B010
 
     def forward(self, hidden: Tensor) -> Tensor:
         return nn.functional.rms_norm(hidden, self.weight.shape, self.weight, self.eps)
 
 
-def transformer_config(model: ModelConfig, parallel: ParallelConfig, precision: PrecisionConfig, device: str) -> Any:
+def transformer_config(
+    model: ModelConfig, parallel: ParallelConfig, precision: PrecisionConfig, device: str
+) -> Any:
     """megatron-core's ``TransformerConfig`` for this model."""
     from megatron.core.transformer import TransformerConfig
 
@@ -80,7 +82,9 @@ def transformer_config(model: ModelConfig, parallel: ParallelConfig, precision: 
     if precision.fp8 != "none":
         fields.update(fp8="hybrid", fp8_recipe=precision.fp8)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="full scope is deprecated")  # a default of megatron-core itself
+        warnings.filterwarnings(
+            "ignore", message="full scope is deprecated"
+        )  # a default of megatron-core itself
         return TransformerConfig(**{**fields, **model.extra})
 
 
@@ -98,11 +102,12 @@ def _block_spec(config: Any, device: str) -> Any:
 
     if uses_transformer_engine(device):
         return gpt_layer_specs.get_gpt_layer_with_transformer_engine_spec()
-    layer = gpt_layer_specs.get_gpt_layer_local_spec(normalization="RMSNorm")
+    layer: Any = gpt_layer_specs.get_gpt_layer_local_spec(normalization="RMSNorm")
     layer.submodules.input_layernorm = RMSNorm
     layer.submodules.pre_mlp_layernorm = RMSNorm
     layer.submodules.self_attention.submodules.core_attention = CausalAttention
-    return TransformerBlockSubmodules(layer_specs=[layer] * get_num_layers_to_build(config), layer_norm=RMSNorm)
+    norm: Any = RMSNorm
+    return TransformerBlockSubmodules(layer_specs=[layer] * get_num_layers_to_build(config), layer_norm=norm)
 
 
 def build_gpt(
@@ -132,7 +137,7 @@ def build_gpt(
         post_process=parallel_state.is_pipeline_last_stage(),
         share_embeddings_and_output_weights=model.tied_embeddings,
         position_embedding_type="rope",
-        rotary_base=model.rope.base,
+        rotary_base=model.rope.base,  # type: ignore[arg-type]
     )
     _mark_split_weights(gpt)
     gpt.to(device)
@@ -155,7 +160,11 @@ def _mark_split_weights(gpt: Any) -> None:
     axes = {layers.ColumnParallelLinear: 0, layers.RowParallelLinear: 1, layers.VocabParallelEmbedding: 0}
     for module in gpt.modules():
         weight = getattr(module, "weight", None)
-        if type(module) in axes and weight is not None and not getattr(weight, "tensor_model_parallel", False):
+        if (
+            type(module) in axes
+            and weight is not None
+            and not getattr(weight, "tensor_model_parallel", False)
+        ):
             layers.set_tensor_model_parallel_attributes(weight, True, axes[type(module)], 1)
 
 
@@ -207,7 +216,9 @@ def initialise(gpt: Any, model: ModelConfig, vocab_size: int, seed: int) -> None
         else:
             residual = part.key.endswith(("linear_proj.weight", "linear_fc2.weight"))
             std = model.init_std / math.sqrt(2 * model.layers) if residual else model.init_std
-            rows = vocab_size if part.key.endswith(("word_embeddings.weight", "output_layer.weight")) else None
+            rows = (
+                vocab_size if part.key.endswith(("word_embeddings.weight", "output_layer.weight")) else None
+            )
             part.data.copy_(_drawn(part, std, seed, rows))
 
 

@@ -31,7 +31,9 @@ def build_optimizer(wrapped: Any, config: OptimizerConfig, dtype: str) -> Any:
         params_dtype=torch.bfloat16 if dtype == "bf16" else torch.float32,
         use_distributed_optimizer=True,
     )
-    built = get_megatron_optimizer(settings, [wrapped], config_overrides=get_standard_config_overrides(settings))
+    built = get_megatron_optimizer(
+        settings, [wrapped], config_overrides=get_standard_config_overrides(settings)
+    )
     for adam in torch_adams(built):
         for group in adam.param_groups:
             group["fused"] = True  # one pass over the memory; megatron-core leaves torch's loop over tensors

@@ -74,7 +74,13 @@ class Plan:
         vocab_size = manifest.vocab_size if manifest else config.model.vocab_size
         if vocab_size is None:
             raise ConfigError(
-                [Problem("", "model.vocab_size", "missing; without a data manifest the number of tokens must be given")]
+                [
+                    Problem(
+                        "",
+                        "model.vocab_size",
+                        "missing; without a data manifest the number of tokens must be given",
+                    )
+                ]
             )
         parallel, training = config.parallel, config.training
         data = world_size // (parallel.tensor * parallel.pipeline * parallel.context)
@@ -119,13 +125,16 @@ class Plan:
             f"per step, {self.micro_batches} micro-batches",
             f"run          {self.steps:,} steps, {self.total_tokens:,} tokens, "
             f"{self.total_tokens * self.flops_per_token:.3g} FLOPs",
-            f"memory       {used.total_bytes / gib:.2f} GiB on the fullest rank (weights {used.weights_bytes / gib:.2f}, "
-            f"gradients {used.gradients_bytes / gib:.2f}, optimizer {used.optimizer_bytes / gib:.2f}, "
-            f"activations {used.activations_bytes / gib:.2f}; closed form, without buffers and fragmentation)",
+            f"memory       {used.total_bytes / gib:.2f} GiB on the fullest rank, closed form, without buffers and "
+            f"fragmentation",
+            f"             weights {used.weights_bytes / gib:.2f}, gradients {used.gradients_bytes / gib:.2f}, optimizer {used.optimizer_bytes / gib:.2f}, "
+            f"activations {used.activations_bytes / gib:.2f}",
         ]
         for number, item in enumerate(self.shares):
             head = "data        " if number == 0 else "            "
-            lines.append(f"{head} {item.name:<12} {item.share:6.1%}  {item.tokens:>15,} tokens  {item.epochs:8.2f} epochs")
+            lines.append(
+                f"{head} {item.name:<12} {item.share:6.1%}  {item.tokens:>15,} tokens  {item.epochs:8.2f} epochs"
+            )
         return "\n".join(lines) + "\n"
 
 
@@ -173,9 +182,14 @@ def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -
     plan = Plan.of(config, world_size, manifest)
     for package, why in (("psutil", "megatron-core hangs while saving without it"),):
         if importlib.util.find_spec(package) is None:
-            raise ConfigError(f"the package {package} is not installed: {why}; pip install -r requirements.txt")
+            raise ConfigError(
+                f"the package {package} is not installed: {why}; pip install -r requirements.txt"
+            )
     start = start_of_run(config)
-    for checkpoint in (start, config.checkpoint.initial_weights and Checkpoint.read(config.checkpoint.initial_weights)):
+    for checkpoint in (
+        start,
+        config.checkpoint.initial_weights and Checkpoint.read(config.checkpoint.initial_weights),
+    ):
         if checkpoint:
             check_fits(checkpoint, config.model, plan.vocab_size, manifest.tokenizer_fingerprint)
     return Preflight(config, manifest, plan, start)
@@ -185,7 +199,9 @@ def checked_manifest(loaded: Loaded[Config]) -> Manifest:
     """The data of the run: manifest, token files and tokenizer fit each other and the configuration."""
     config = loaded.config
     manifest = read_manifest(config.data.manifest)
-    problems = [loaded.problem(path, message) for path, message in data_problems(config.data, config.model, manifest)]
+    problems = [
+        loaded.problem(path, message) for path, message in data_problems(config.data, config.model, manifest)
+    ]
     if problems:
         raise ConfigError(problems)
     tokenizer = read_tokenizer_folder(manifest.tokenizer_folder)
@@ -215,7 +231,9 @@ def show_plan(arguments: cli.Arguments, world_size: int = 1) -> int:
     if arguments.print_config:
         print(to_yaml(loaded.config), end="")
         return 0
-    planned_only = loaded.config.model.vocab_size and not Path(loaded.config.data.manifest).expanduser().exists()
+    planned_only = (
+        loaded.config.model.vocab_size and not Path(loaded.config.data.manifest).expanduser().exists()
+    )
     manifest = None if planned_only else checked_manifest(loaded)
     print(Plan.of(loaded.config, ranks or world_size, manifest).text(), end="")
     return 0

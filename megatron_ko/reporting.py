@@ -30,7 +30,7 @@ class Report:
         folder = Path(config.run.folder).expanduser()
         folder.mkdir(parents=True, exist_ok=True)
         cut_metrics(folder / "metrics.jsonl", resumed_step)
-        self._file = open(folder / "metrics.jsonl", "a", encoding="utf-8")
+        self._file = open(folder / "metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
         if config.reporting.tensorboard:
             self._sinks.append(_TensorBoard(folder / "tensorboard"))
         if config.reporting.wandb_project:
@@ -114,7 +114,9 @@ class _TensorBoard:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            raise ConfigError("reporting.tensorboard needs the package tensorboard; pip install tensorboard") from None
+            raise ConfigError(
+                "reporting.tensorboard needs the package tensorboard; pip install tensorboard"
+            ) from None
         self._writer = SummaryWriter(str(folder))
 
     def add(self, kind: str, step: int, values: dict[str, Any]) -> None:
@@ -130,10 +132,15 @@ class _Wandb:
         try:
             import wandb
         except ImportError:
-            raise ConfigError("reporting.wandb_project needs the package wandb; pip install 'megatron_ko[wandb]'") from None
+            raise ConfigError(
+                "reporting.wandb_project needs the package wandb; pip install 'megatron_ko[wandb]'"
+            ) from None
         folder = Path(config.run.folder).expanduser()
         self._run = wandb.init(
-            project=config.reporting.wandb_project, name=folder.name, dir=str(folder), config=dataclasses.asdict(config)
+            project=config.reporting.wandb_project,
+            name=folder.name,
+            dir=str(folder),
+            config=dataclasses.asdict(config),
         )
 
     def add(self, kind: str, step: int, values: dict[str, Any]) -> None:

@@ -60,16 +60,24 @@ class Checkpoint:
             )
         data = read_json(marker, error=CheckpointError)
         if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise CheckpointError(f"{marker}: format is not {FORMAT!r}; it was written by another version, use that one or another checkpoint")
-        missing = [name for name in (".metadata", "common.pt", "metadata.json") if not (folder / name).is_file()]
+            raise CheckpointError(
+                f"{marker}: format is not {FORMAT!r}; it was written by another version, use that one or another checkpoint"
+            )
+        missing = [
+            name for name in (".metadata", "common.pt", "metadata.json") if not (folder / name).is_file()
+        ]
         if missing:
-            raise CheckpointError(f"{folder}: {', '.join(missing)} is missing; the checkpoint was damaged, use another one")
+            raise CheckpointError(
+                f"{folder}: {', '.join(missing)} is missing; the checkpoint was damaged, use another one"
+            )
         try:
             return TypeAdapter(Checkpoint).validate_python({**data, "folder": folder})
         except ValidationError as error:
             item = error.errors()[0]
             where = ".".join(map(str, item["loc"]))
-            raise CheckpointError(f"{marker}: {where}: {item['msg']}; it was damaged or edited, use another one") from None
+            raise CheckpointError(
+                f"{marker}: {where}: {item['msg']}; it was damaged or edited, use another one"
+            ) from None
 
     def description(self) -> dict[str, Any]:
         """The content of ``checkpoint.json``."""
@@ -82,7 +90,11 @@ def checkpoints_of(run: Path | str) -> list[Path]:
     parent = Path(run).expanduser() / "checkpoints"
     if not parent.is_dir():
         return []
-    found = [(int(m.group(1)), p) for p in parent.iterdir() if (m := _STEP.match(p.name)) and (p / MARKER).is_file()]
+    found = [
+        (int(m.group(1)), p)
+        for p in parent.iterdir()
+        if (m := _STEP.match(p.name)) and (p / MARKER).is_file()
+    ]
     return [path for _, path in sorted(found)]
 
 
@@ -130,7 +142,9 @@ def start_of_run(config: Config) -> Checkpoint | None:
     return newest
 
 
-def check_fits(checkpoint: Checkpoint, model: ModelConfig, vocab_size: int, tokenizer_fingerprint: str) -> None:
+def check_fits(
+    checkpoint: Checkpoint, model: ModelConfig, vocab_size: int, tokenizer_fingerprint: str
+) -> None:
     """Raises CheckpointError listing every difference that makes the weights mean something else."""
     ours, theirs = ({**dataclasses.asdict(m), "head_size": head_size(m)} for m in (model, checkpoint.model))
     problems = [
@@ -139,7 +153,9 @@ def check_fits(checkpoint: Checkpoint, model: ModelConfig, vocab_size: int, toke
         if name not in _NOT_SHAPE and ours[name] != theirs[name]
     ]
     if checkpoint.vocab_size != vocab_size:
-        problems.append(f"the vocabulary has {checkpoint.vocab_size} tokens in the checkpoint and {vocab_size} in the data")
+        problems.append(
+            f"the vocabulary has {checkpoint.vocab_size} tokens in the checkpoint and {vocab_size} in the data"
+        )
     if checkpoint.tokenizer_fingerprint not in (None, tokenizer_fingerprint):
         problems.append(
             f"the tokenizer is {checkpoint.tokenizer_fingerprint[:19]} in the checkpoint and "

@@ -22,7 +22,9 @@ from megatron_ko.config.schema import (
 )
 
 
-def learning_rate(schedule: Schedule, peak: float, samples: int, total_samples: int, step_samples: int) -> float:
+def learning_rate(
+    schedule: Schedule, peak: float, samples: int, total_samples: int, step_samples: int
+) -> float:
     """Learning rate of the step that begins after ``samples`` of ``total_samples`` samples.
 
     ``step_samples`` (sequences per step) turns the steps of the configuration into samples. During the warm-up

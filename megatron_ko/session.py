@@ -15,7 +15,7 @@ from typing import Any
 
 from megatron_ko import checkpoint, data, distributed, evaluate, metrics, model, optimizer, reporting, step
 from megatron_ko.errors import EXIT_DONE, EXIT_STOPPED
-from megatron_ko.plan import Plan, Preflight, mixture_of
+from megatron_ko.plan import Preflight, mixture_of
 from megatron_ko.run_folder import Checkpoint, checkpoint_folder, remove_old_checkpoints
 from megatron_ko.schedule import learning_rate
 from megatron_ko.stop import StopRequest

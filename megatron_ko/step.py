@@ -43,7 +43,14 @@ def connect(wrapped: Any, optimizer: Any) -> None:
 
 
 def train_step(
-    wrapped: Any, optimizer: Any, batches: Iterator[Batch], world: World, *, micro_batches: int, micro_batch: int, length: int
+    wrapped: Any,
+    optimizer: Any,
+    batches: Iterator[Batch],
+    world: World,
+    *,
+    micro_batches: int,
+    micro_batch: int,
+    length: int,
 ) -> StepResult:
     """Consumes ``micro_batches`` batches of [``micro_batch``, ``length``] tokens and updates the weights once."""
     wrapped.zero_grad_buffer()
@@ -59,7 +66,14 @@ def train_step(
 
 
 def run_batches(
-    wrapped: Any, batches: Iterator[Batch], world: World, *, count: int, micro_batch: int, length: int, forward_only: bool = False
+    wrapped: Any,
+    batches: Iterator[Batch],
+    world: World,
+    *,
+    count: int,
+    micro_batch: int,
+    length: int,
+    forward_only: bool = False,
 ) -> float:
     """Mean loss over the real tokens of ``count`` micro-batches of every data-parallel rank."""
     from megatron.core.pipeline_parallel import get_forward_backward_func

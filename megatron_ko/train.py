@@ -43,7 +43,9 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains a GPT on megatron-core. Under torchrun or Slurm each process is a rank; alone it starts --ranks."""
     parser = cli.parser("python -m megatron_ko.train", main.__doc__ or "", Config)
-    parser.add_argument("--ranks", type=int, metavar="N", help="ranks to start on this host (without torchrun); 1")
+    parser.add_argument(
+        "--ranks", type=int, metavar="N", help="ranks to start on this host (without torchrun); 1"
+    )
     given = parser.parse_intermixed_args(arguments)
     rank = int(os.environ.get("RANK", 0))
     return exit_code_of(lambda: _main(given, rank), quiet=rank != 0)
@@ -52,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(given: Any, rank: int) -> int:
     under_torchrun = "RANK" in os.environ and "WORLD_SIZE" in os.environ
     if under_torchrun and given.ranks is not None:
-        raise ConfigError(f"--ranks {given.ranks} is for runs without torchrun, which started {os.environ['WORLD_SIZE']} ranks")
+        raise ConfigError(
+            f"--ranks {given.ranks} is for runs without torchrun, which started {os.environ['WORLD_SIZE']} ranks"
+        )
     world_size = int(os.environ["WORLD_SIZE"]) if under_torchrun else given.ranks or 1
     if world_size < 1:
         raise ConfigError(f"--ranks {world_size}: at least 1")

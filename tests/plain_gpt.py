@@ -16,7 +16,12 @@ class PlainLayer(nn.Module):
     def __init__(self, model: ModelConfig) -> None:
         super().__init__()
         size, hidden = head_size(model), model.hidden_size
-        self.heads, self.groups, self.size, self.epsilon = model.heads, model.kv_groups, size, model.norm_epsilon
+        self.heads, self.groups, self.size, self.epsilon = (
+            model.heads,
+            model.kv_groups,
+            size,
+            model.norm_epsilon,
+        )
         self.attention_norm, self.ffn_norm = (nn.Parameter(torch.ones(hidden)) for _ in range(2))
         self.query = nn.Linear(hidden, model.heads * size, bias=model.qkv_bias)
         self.key = nn.Linear(hidden, model.kv_groups * size, bias=model.qkv_bias)
@@ -32,7 +37,9 @@ class PlainLayer(nn.Module):
         key = self.key(normed).view(batch, length, self.groups, self.size).transpose(1, 2)
         value = self.value(normed).view(batch, length, self.groups, self.size).transpose(1, 2)
         query, key = _turn(query, cos, sin), _turn(key, cos, sin)
-        context = F.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=self.heads != self.groups)
+        context = F.scaled_dot_product_attention(
+            query, key, value, is_causal=True, enable_gqa=self.heads != self.groups
+        )
         x = x + self.output(context.transpose(1, 2).reshape(batch, length, -1))
         normed = F.rms_norm(x, (hidden,), self.ffn_norm, self.epsilon)
         return x + self.down(F.silu(self.gate(normed)) * self.up(normed))

@@ -20,7 +20,9 @@ from megatron_ko.plan import Preflight, preflight
 TIMEOUT_S = 120.0
 
 
-def on_ranks(count: int, function: Callable[..., Any], *arguments: Any, timeout_s: float = TIMEOUT_S) -> list[Any]:
+def on_ranks(
+    count: int, function: Callable[..., Any], *arguments: Any, timeout_s: float = TIMEOUT_S
+) -> list[Any]:
     multiprocessing.get_context("forkserver").set_forkserver_preload(["tests.warm"])
     with tempfile.TemporaryDirectory() as folder:
         target = partial(_call, function, arguments, folder)

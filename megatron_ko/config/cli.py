@@ -61,7 +61,9 @@ def manual(root: type) -> str:
 def _lines(kind: Any, above: str) -> Iterator[str]:
     for name, info in kind.__pydantic_fields__.items():
         path = f"{above}{name}" + (".NAME" if get_origin(info.annotation) is dict else "")
-        variants: list[Any] = [member for member in _members(info.annotation) if dataclasses.is_dataclass(member)]
+        variants: list[Any] = [
+            member for member in _members(info.annotation) if dataclasses.is_dataclass(member)
+        ]
         if not variants:
             default = "required" if info.is_required() else f"default {_shown(info)}"
             yield f"  {path}: {_type_name(info.annotation)}, {default}"

@@ -26,7 +26,9 @@ Flag = Annotated[bool, Strict()]
 INT64_MAX = 2**63 - 1
 PositiveInt = Annotated[int, Strict(), Field(gt=0, le=INT64_MAX)]
 NonNegativeInt = Annotated[int, Strict(), Field(ge=0, le=INT64_MAX)]
-Seed = Annotated[int, Strict(), Field(ge=0, lt=2**32)]  # numpy's RandomState, which orders the samples, takes 32 bits
+Seed = Annotated[
+    int, Strict(), Field(ge=0, lt=2**32)
+]  # numpy's RandomState, which orders the samples, takes 32 bits
 PositiveFloat = Annotated[float, Strict(), Field(gt=0)]
 NonNegativeFloat = Annotated[float, Strict(), Field(ge=0)]
 Fraction = Annotated[float, Strict(), Field(ge=0, le=1)]

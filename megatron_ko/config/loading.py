@@ -49,7 +49,9 @@ class Loaded(Generic[C]):
         return Problem(_place(self.places, tuple(path.split("."))), path, message)
 
 
-def load(root: type[C], files: Sequence[str], overrides: Sequence[str], rules: Sequence[Rule] = ()) -> Loaded[C]:
+def load(
+    root: type[C], files: Sequence[str], overrides: Sequence[str], rules: Sequence[Rule] = ()
+) -> Loaded[C]:
     """Composes ``files`` left to right, applies ``overrides`` and validates against ``root``.
 
     Raises ConfigError with every mistake of every file, as ``file:line: path: what; what to do``.
@@ -158,7 +160,9 @@ class _Tree:
 
     def _forget(self, above: Keys) -> None:
         """The places of keys below ``above``: they were replaced."""
-        self.places = {keys: place for keys, place in self.places.items() if keys == above or keys[: len(above)] != above}
+        self.places = {
+            keys: place for keys, place in self.places.items() if keys == above or keys[: len(above)] != above
+        }
 
     def _items(self, node: yaml.MappingNode, above: Keys, file: str) -> Iterable[tuple[Keys, yaml.Node]]:
         seen: dict[str, int] = {}
@@ -166,7 +170,9 @@ class _Tree:
             line = key_node.start_mark.line + 1
             where = file if file == COMMAND_LINE else f"{file}:{line}"
             if not isinstance(key_node, yaml.ScalarNode):
-                self._unreadable(Problem(where, ".".join(above), "a key is a list or a mapping; write a name"))
+                self._unreadable(
+                    Problem(where, ".".join(above), "a key is a list or a mapping; write a name")
+                )
                 continue
             name = key_node.value
             keys = (*above, name)
@@ -212,7 +218,9 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-_NULL, _BOOL, _INT, _FLOAT, _STR = (f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str"))
+_NULL, _BOOL, _INT, _FLOAT, _STR = (
+    f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str")
+)
 # Python refuses to read integers of thousands of digits; beyond 400 digits they are floats here, that is infinite.
 _INT_PATTERN = re.compile(r"^(?:[-+]?[0-9]{1,400}|0o[0-7]+|0x[0-9a-fA-F]+)$")
 _FLOAT_PATTERN = re.compile(
@@ -290,7 +298,9 @@ def _explain(root: Any, tree: _Tree, item: Any) -> Problem:
     if kind == "unexpected_keyword_argument":
         known = _known_names(root, item["loc"][:-1])
         near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.6)
-        message = f"unknown key; did you mean '{near[0]}'?" if near else f"unknown key; known: {', '.join(known)}"
+        message = (
+            f"unknown key; did you mean '{near[0]}'?" if near else f"unknown key; known: {', '.join(known)}"
+        )
     elif kind == "missing":
         message = f"missing; write '{keys[-1]}: ...'"
     elif kind == "union_tag_not_found":

@@ -25,7 +25,9 @@ TRAIN = [sys.executable, "-m", "megatron_ko.train"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
     with tempfile.TemporaryDirectory() as name:
@@ -35,7 +37,10 @@ def main() -> None:
             "bench": "startup",
             "help_cpu_s": _median(lambda: cpu_seconds([*TRAIN, "--help"], 0), repeats),
             "config_error_cpu_s": _median(
-                lambda: cpu_seconds([*TRAIN, config, "model.layer=3", "training.steps=0", "parallel.tensor=3"], 2), repeats
+                lambda: cpu_seconds(
+                    [*TRAIN, config, "model.layer=3", "training.steps=0", "parallel.tensor=3"], 2
+                ),
+                repeats,
             ),
             "first_step_s": _median(lambda: first_step_seconds(config, folder), repeats),
             "repeats": repeats,
@@ -62,7 +67,9 @@ def first_step_seconds(config: str, folder: Path) -> float:
     run = folder / f"run-{time.monotonic_ns()}"
     begin = time.time()
     command = [*TRAIN, config, "--ranks", "2", "training.steps=2", f"run.folder={run}"]
-    subprocess.run(command, check=True, capture_output=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    subprocess.run(
+        command, check=True, capture_output=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     return next(record["time"] for record in records if record["kind"] == "train") - begin
 

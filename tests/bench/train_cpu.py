@@ -20,12 +20,16 @@ from typing import Any
 from megatron_ko.config.schema import ModelConfig, OptimizerConfig, ParallelConfig, PrecisionConfig, RunConfig
 
 VOCAB, LENGTH, MICRO_BATCH, MICRO_BATCHES = 8192, 512, 2, 2
-MODEL = ModelConfig(layers=4, hidden_size=512, ffn_hidden_size=1408, heads=8, kv_groups=4, max_sequence_length=LENGTH)
+MODEL = ModelConfig(
+    layers=4, hidden_size=512, ffn_hidden_size=1408, heads=8, kv_groups=4, max_sequence_length=LENGTH
+)
 ADAM = OptimizerConfig(learning_rate=1e-3)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--dtype", choices=("fp32", "bf16"), default="fp32")
     given = parser.parse_args()
@@ -41,7 +45,9 @@ def measure(rounds: int, dtype: str, folder: Path) -> dict[str, Any]:
 
     run = RunConfig(folder=str(folder), device="cpu")
     world = distributed.start(run, ParallelConfig(), 0, 1, f"file://{folder / 'rendezvous'}")
-    gpt = model.build_gpt(MODEL, ParallelConfig(), PrecisionConfig(dtype=dtype), vocab_size=VOCAB, device=world.device, seed=1)
+    gpt = model.build_gpt(
+        MODEL, ParallelConfig(), PrecisionConfig(dtype=dtype), vocab_size=VOCAB, device=world.device, seed=1
+    )
     kind = torch.bfloat16 if dtype == "bf16" else torch.float32
     plain = PlainGPT(MODEL, VOCAB)
     copy_weights(gpt, plain)
@@ -58,11 +64,19 @@ def measure(rounds: int, dtype: str, folder: Path) -> dict[str, Any]:
     def our_step(batches: list[dict]) -> float:
         optimizer.set_hyperparameters(ours, ADAM, 1e-3)
         return step.train_step(
-            wrapped, ours, iter(batches), world, micro_batches=MICRO_BATCHES, micro_batch=MICRO_BATCH, length=LENGTH
+            wrapped,
+            ours,
+            iter(batches),
+            world,
+            micro_batches=MICRO_BATCHES,
+            micro_batch=MICRO_BATCH,
+            length=LENGTH,
         ).loss
 
     def their_step(batches: list[dict]) -> float:
-        with torch._C.DisableTorchFunction():  # the mode that adapts megatron-core to the CPU is no part of theirs
+        with (
+            torch._C.DisableTorchFunction()
+        ):  # the mode that adapts megatron-core to the CPU is no part of theirs
             return plain_step(batches)
 
     def plain_step(batches: list[dict]) -> float:

@@ -133,7 +133,9 @@ def _groups_after_resume(rank: int, init_method: str, config: str) -> tuple[list
     checkpoint.resume(checked.start, wrapped, adam, checked.plan.layout)
     restored = [group["lr"] for group in adam.param_groups]
     optimizer.set_hyperparameters(adam, checked.config.optimizer, 0.125)
-    return restored, [value for group in adam.param_groups for value in (group["lr"], group["max_lr"], group["min_lr"])]
+    return restored, [
+        value for group in adam.param_groups for value in (group["lr"], group["max_lr"], group["min_lr"])
+    ]
 
 
 def test_defect_learning_rate_comes_back_from_the_checkpoint(run):

@@ -27,7 +27,12 @@ def test_a_step_holds_the_same_samples_for_any_number_of_ranks(size, micro):
     deals = [list(_Deal(8, 32, 8, micro, rank, size)) for rank in range(size)]
     micro_batches = 8 // micro // size
     for step in range(3):
-        seen = [i for deal in deals for batch in deal[step * micro_batches : (step + 1) * micro_batches] for i in batch]
+        seen = [
+            i
+            for deal in deals
+            for batch in deal[step * micro_batches : (step + 1) * micro_batches]
+            for i in batch
+        ]
         assert sorted(seen) == list(range(8 + 8 * step, 16 + 8 * step))
 
 
@@ -75,7 +80,10 @@ def _losses(rank: int, init_method: str, config: str, count: int) -> dict[str, d
     wrapped = model.wrap(gpt)
     step.connect(wrapped, optimizer.build_optimizer(wrapped, settings.optimizer, "fp32"))
     result = evaluate.evaluate(wrapped, checked.manifest, joined, settings.training, EvaluationConfig())
-    result["plain"] = {name: _plain_loss(gpt, checked.plan.vocab_size, s) for name, s in checked.manifest.of_split("valid").items()}
+    result["plain"] = {
+        name: _plain_loss(gpt, checked.plan.vocab_size, s)
+        for name, s in checked.manifest.of_split("valid").items()
+    }
     return result
 
 
@@ -100,7 +108,11 @@ def test_validation_loss_is_exact_under_padding(tmp_path, count):
     config = write_tiny_run(tmp_path)
     overrides = ["training.global_batch_size=6"] if count == 3 else []
     if overrides:
-        text = (tmp_path / "train.yaml").read_text(encoding="utf-8").replace("global_batch_size: 8", "global_batch_size: 6")
+        text = (
+            (tmp_path / "train.yaml")
+            .read_text(encoding="utf-8")
+            .replace("global_batch_size: 8", "global_batch_size: 6")
+        )
         (tmp_path / "train.yaml").write_text(text, encoding="utf-8")
     result = ranks.on_ranks(count, _losses, config, count)[0]
     manifest = read_manifest(tmp_path / "data" / "manifest.json")
@@ -120,7 +132,12 @@ def _order(rank: int, init_method: str, config: str, cache: str) -> list[int]:
     checked = preflight([config], [], 1)
     distributed.start(checked.config.run, checked.config.parallel, rank, 1, init_method)
     dataset = data.build_training_data(
-        checked.manifest, mixture_of(checked.config, checked.manifest), samples=80, sequence_length=64, seed=1, cache=Path(cache)
+        checked.manifest,
+        mixture_of(checked.config, checked.manifest),
+        samples=80,
+        sequence_length=64,
+        seed=1,
+        cache=Path(cache),
     )
     assert len(dataset) >= 80
     return [int(dataset[i]["tokens"].sum()) for i in range(80)]

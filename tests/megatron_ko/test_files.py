@@ -72,7 +72,10 @@ def test_kill_9_in_the_block_leaves_the_old_content(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(b"old")
     command = [sys.executable, "-c", KILLED, str(path)]
-    assert subprocess.run(command, timeout=60, check=False, cwd=Path(__file__).resolve().parents[2]).returncode == -9
+    assert (
+        subprocess.run(command, timeout=60, check=False, cwd=Path(__file__).resolve().parents[2]).returncode
+        == -9
+    )
     assert path.read_bytes() == b"old"
     assert all(
         name == "x" or (name.startswith(".x.") and name.endswith(".tmp")) for name in os.listdir(tmp_path)

@@ -50,14 +50,25 @@ def test_ranks_that_hang_are_killed():
 
 
 def _start(config: str, run: Path, steps: int) -> subprocess.Popen:
-    command = [sys.executable, "-m", "megatron_ko.train", config, "--ranks", "2", f"training.steps={steps}", f"run.folder={run}"]
+    command = [
+        sys.executable,
+        "-m",
+        "megatron_ko.train",
+        config,
+        "--ranks",
+        "2",
+        f"training.steps={steps}",
+        f"run.folder={run}",
+    ]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _wait_for_steps(run: Path) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if (run / "metrics.jsonl").is_file() and '"train"' in (run / "metrics.jsonl").read_text(encoding="utf-8"):
+        if (run / "metrics.jsonl").is_file() and '"train"' in (run / "metrics.jsonl").read_text(
+            encoding="utf-8"
+        ):
             return
         time.sleep(0.02)
     raise AssertionError("no step was reported within 60 s")

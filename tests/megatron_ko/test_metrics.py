@@ -49,7 +49,10 @@ def test_records_are_lines_of_json(config):
     report.close()
     from pathlib import Path
 
-    lines = [json.loads(line) for line in (Path(config.run.folder) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = [
+        json.loads(line)
+        for line in (Path(config.run.folder) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert [(line["kind"], line["step"]) for line in lines] == [("train", 1), ("valid", 1)]
     assert lines[0]["loss"] == 6.5 and lines[1]["loss"] == {"ko": 6.0}
 
@@ -61,7 +64,9 @@ def test_other_ranks_write_nothing(config, tmp_path):
 
 def test_lines_are_aligned():
     short = reporting._train_line(1, TRAIN)
-    long = reporting._train_line(123_456, {**TRAIN, "tokens": 2.5e12, "loss": 10.5, "tokens_per_s": 3.4e6, "tflops": 745.0})
+    long = reporting._train_line(
+        123_456, {**TRAIN, "tokens": 2.5e12, "loss": 10.5, "tokens_per_s": 3.4e6, "tflops": 745.0}
+    )
     assert [i for i, c in enumerate(short) if c == "|"] == [i for i, c in enumerate(long) if c == "|"]
     assert "01:01:01" in short
 

@@ -8,11 +8,24 @@ from pathlib import Path
 import pytest
 import torch
 
-from megatron_ko.config.schema import Llama3RopeScaling, ModelConfig, ParallelConfig, PrecisionConfig, RopeConfig, RunConfig
+from megatron_ko.config.schema import (
+    Llama3RopeScaling,
+    ModelConfig,
+    ParallelConfig,
+    PrecisionConfig,
+    RopeConfig,
+    RunConfig,
+)
 from tests import ranks
 
 MODEL = ModelConfig(
-    layers=2, hidden_size=48, ffn_hidden_size=80, heads=6, kv_groups=2, max_sequence_length=64, vocab_multiple=8
+    layers=2,
+    hidden_size=48,
+    ffn_hidden_size=80,
+    heads=6,
+    kv_groups=2,
+    max_sequence_length=64,
+    vocab_multiple=8,
 )
 VOCAB = 101  # padded to 104
 
@@ -26,7 +39,14 @@ def _start(rank: int, init_method: str, parallel: ParallelConfig = ParallelConfi
 def _gpt(model: ModelConfig, parallel: ParallelConfig = ParallelConfig(), seed: int | None = 1):
     from megatron_ko.model import build_gpt
 
-    return build_gpt(model, parallel, PrecisionConfig(dtype="fp32"), vocab_size=VOCAB, device=torch.device("cpu"), seed=seed)
+    return build_gpt(
+        model,
+        parallel,
+        PrecisionConfig(dtype="fp32"),
+        vocab_size=VOCAB,
+        device=torch.device("cpu"),
+        seed=seed,
+    )
 
 
 def _tokens(length: int = 32) -> torch.Tensor:
@@ -50,7 +70,12 @@ def _loss_and_gradients(rank: int, init_method: str, model: ModelConfig) -> tupl
     expected.backward()
     ours = gpt.embedding.word_embeddings.weight.grad
     padding = float(ours[VOCAB:].abs().max())
-    return float(loss), float(expected), float((ours[:VOCAB] - plain.embedding.weight.grad).abs().max()), padding
+    return (
+        float(loss),
+        float(expected),
+        float((ours[:VOCAB] - plain.embedding.weight.grad).abs().max()),
+        padding,
+    )
 
 
 @pytest.mark.ranks
@@ -60,7 +85,9 @@ def _loss_and_gradients(rank: int, init_method: str, model: ModelConfig) -> tupl
     ids=["GQA", "MHA", "MQA", "tied", "head size"],
 )
 def test_loss_and_gradient_equal_plain_pytorch(change):
-    loss, expected, difference, padding = ranks.on_ranks(1, _loss_and_gradients, dataclasses.replace(MODEL, **change))[0]
+    loss, expected, difference, padding = ranks.on_ranks(
+        1, _loss_and_gradients, dataclasses.replace(MODEL, **change)
+    )[0]
     assert loss == pytest.approx(expected, abs=1e-5)
     assert difference < 1e-6
     assert padding == 0.0, "padded rows of the vocabulary must get no gradient"
@@ -99,7 +126,9 @@ def _weights(rank: int, init_method: str, parallel: ParallelConfig, size: int) -
 
 
 @pytest.mark.ranks
-@pytest.mark.parametrize("parallel", [ParallelConfig(tensor=2), ParallelConfig(pipeline=2)], ids=["TP2", "PP2"])
+@pytest.mark.parametrize(
+    "parallel", [ParallelConfig(tensor=2), ParallelConfig(pipeline=2)], ids=["TP2", "PP2"]
+)
 def test_initial_weights_do_not_depend_on_the_layout(parallel):
     (whole,) = ranks.on_ranks(1, _weights, ParallelConfig(), 1)
     full = {}
@@ -130,7 +159,9 @@ def _spread(rank: int, init_method: str, seed: int) -> dict[str, tuple[float, fl
     from megatron_ko.model import _sharded_parts
 
     _start(rank, init_method)
-    return {p.key: (float(p.data.mean()), float(p.data.std())) for p in _sharded_parts(_gpt(MODEL, seed=seed))}
+    return {
+        p.key: (float(p.data.mean()), float(p.data.std())) for p in _sharded_parts(_gpt(MODEL, seed=seed))
+    }
 
 
 @pytest.mark.ranks
@@ -158,7 +189,11 @@ def test_llama3_frequencies_equal_transformers():
     from megatron_ko.model import llama3_frequencies
 
     scaling = Llama3RopeScaling(
-        type="llama3", factor=16.0, low_freq_factor=2.0, high_freq_factor=6.0, original_max_sequence_length=4096
+        type="llama3",
+        factor=16.0,
+        low_freq_factor=2.0,
+        high_freq_factor=6.0,
+        original_max_sequence_length=4096,
     )
     config = LlamaConfig(
         hidden_size=512, num_attention_heads=8, max_position_embeddings=65536,
@@ -193,7 +228,9 @@ def test_scaling_reaches_the_model():
 # --- attention ---------------------------------------------------------------------------------------------
 
 
-def _context_attention(rank: int, init_method: str, size: int, block: int) -> tuple[torch.Tensor, torch.Tensor, list]:
+def _context_attention(
+    rank: int, init_method: str, size: int, block: int
+) -> tuple[torch.Tensor, torch.Tensor, list]:
     """This rank's output and gradients, and its two chunks' positions."""
     from megatron_ko import attention
 
@@ -224,7 +261,9 @@ def test_context_parallel_attention_equals_plain(size, block):
     query, key, value = (t.requires_grad_() for t in _qkv())
     scores = torch.einsum("sbhd,tbhd->bhst", query, key.repeat_interleave(2, dim=2)) / 8**0.5
     scores = scores.masked_fill(torch.ones(24, 24).triu(1).bool(), -torch.inf)
-    expected = torch.einsum("bhst,tbhd->sbhd", scores.softmax(-1), value.repeat_interleave(2, dim=2)).flatten(2)
+    expected = torch.einsum("bhst,tbhd->sbhd", scores.softmax(-1), value.repeat_interleave(2, dim=2)).flatten(
+        2
+    )
     expected.backward(torch.ones_like(expected) * torch.arange(1.0, 1 + expected.shape[-1]))
     gradients = torch.stack([t.grad.sum(dim=(1, 2, 3)) for t in (query, key, value)])
     for out, grads, mine in ranks.on_ranks(size, _context_attention, size, block):

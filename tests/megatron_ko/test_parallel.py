@@ -18,7 +18,10 @@ LAYOUTS = {
     "DP2": (2, []),
     "TP2 with sequence parallel": (2, ["parallel.tensor=2", "parallel.sequence=true"]),
     "CP2": (2, ["parallel.context=2"]),
-    "CP2 x TP2 with sequence parallel": (4, ["parallel.context=2", "parallel.tensor=2", "parallel.sequence=true"]),
+    "CP2 x TP2 with sequence parallel": (
+        4,
+        ["parallel.context=2", "parallel.tensor=2", "parallel.sequence=true"],
+    ),
     "CP2 x PP2": (4, ["parallel.context=2", "parallel.pipeline=2"]),
 }
 
@@ -35,7 +38,9 @@ def _validation(folder: Path) -> dict[str, float]:
     return [r for r in _records(folder) if r["kind"] == "valid"][-1]["loss"]
 
 
-CASES = [("untied", name) for name in LAYOUTS] + [("tied", name) for name in ("TP2", "PP2", "TP2 x PP2", "CP2")]
+CASES = [("untied", name) for name in LAYOUTS] + [
+    ("tied", name) for name in ("TP2", "PP2", "TP2 x PP2", "CP2")
+]
 
 
 @pytest.fixture(scope="module")

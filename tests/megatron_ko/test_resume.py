@@ -122,17 +122,30 @@ def _plain(folder: str) -> dict:
 def test_killed_run_resumes_bit_for_bit(tmp_path):
     """kill -9 of the real program in the middle of a run, then the same command again."""
     config = write_tiny_run(tmp_path)
-    command = [sys.executable, "-m", "megatron_ko.train", config, "--ranks", "2", "parallel.tensor=2", "training.steps=40"]
+    command = [
+        sys.executable,
+        "-m",
+        "megatron_ko.train",
+        config,
+        "--ranks",
+        "2",
+        "parallel.tensor=2",
+        "training.steps=40",
+    ]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     subprocess.run([*command, f"run.folder={whole}"], check=True, cwd=ROOT, timeout=120, capture_output=True)
-    process = subprocess.Popen([*command, f"run.folder={killed}"], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*command, f"run.folder={killed}"], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 60
     while not checkpoints_of(killed) and time.monotonic() < deadline:
         time.sleep(0.02)
     time.sleep(0.15)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert checkpoints_of(killed) and not checkpoint_folder(killed, 40).exists(), "the run was not killed in the middle"
+    assert checkpoints_of(killed) and not checkpoint_folder(killed, 40).exists(), (
+        "the run was not killed in the middle"
+    )
     subprocess.run([*command, f"run.folder={killed}"], check=True, cwd=ROOT, timeout=120, capture_output=True)
     assert curve(killed) == curve(whole)
     assert same_tensors(checkpoint_folder(killed, 40), checkpoint_folder(whole, 40))
@@ -145,7 +158,9 @@ def test_new_learning_rate_is_used_after_resume(whole):
     ranks.train(config, [f"run.folder={target}", f"precision.dtype={whole[2]}", *overrides], 2)
     before, after = (records(target, "train")[i]["loss"] for i in (5, 9))
     assert all(r["learning_rate"] <= 1e-9 for r in records(target, "train") if r["step"] > 5)
-    weights = ranks.on_ranks(1, _largest_move, str(checkpoint_folder(target, 5)), str(checkpoint_folder(target, STEPS)))[0]
+    weights = ranks.on_ranks(
+        1, _largest_move, str(checkpoint_folder(target, 5)), str(checkpoint_folder(target, STEPS))
+    )[0]
     assert weights < 1e-6, "a learning rate of 1e-9 must not move the weights"
     assert before != after  # other data, so the losses differ: the run did go on
 
