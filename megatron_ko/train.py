@@ -44,9 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Trains a GPT on megatron-core. Under torchrun or Slurm each process is a rank; alone it starts --ranks."""
     parser = cli.parser("python -m megatron_ko.train", main.__doc__ or "", Config)
     parser.add_argument(
-        "--ranks", type=int, metavar="N", help="ranks to start on this host (without torchrun); 1"
+        "--ranks", type=cli.positive, metavar="N", help="ranks to start on this host (without torchrun); 1"
     )
     given = parser.parse_intermixed_args(arguments)
+    if given.world_size and not (given.dry_run or given.print_config):
+        parser.error("--world-size plans only (with --dry-run); --ranks N or torchrun starts ranks")
     rank = int(os.environ.get("RANK", 0))
     return exit_code_of(lambda: _main(given, rank), quiet=rank != 0)
 
@@ -58,8 +60,6 @@ def _main(given: Any, rank: int) -> int:
             f"--ranks {given.ranks} is for runs without torchrun, which started {os.environ['WORLD_SIZE']} ranks"
         )
     world_size = int(os.environ["WORLD_SIZE"]) if under_torchrun else given.ranks or 1
-    if world_size < 1:
-        raise ConfigError(f"--ranks {world_size}: at least 1")
     if given.print_config or given.dry_run:
         return show_plan(given, world_size)
     set_up_logging(rank)

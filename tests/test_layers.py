@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("checkpoint",),
     ("step",),
     ("evaluate",),
+    ("session",),
     ("train",),
 )
 LAYER = {f"megatron_ko.{name}": number for number, names in enumerate(LAYERS) for name in names}

@@ -60,7 +60,7 @@ def manual(root: type) -> str:
 
 def _lines(kind: Any, above: str) -> Iterator[str]:
     for name, info in kind.__pydantic_fields__.items():
-        path = f"{above}{name}" + (".NAME" if get_origin(info.annotation) is dict else "")
+        path = f"{above}{name}"
         variants: list[Any] = [
             member for member in _members(info.annotation) if dataclasses.is_dataclass(member)
         ]
@@ -69,6 +69,8 @@ def _lines(kind: Any, above: str) -> Iterator[str]:
             yield f"  {path}: {_type_name(info.annotation)}, {default}"
             yield from _sentence(info)
             continue
+        if get_origin(info.annotation) is dict:
+            path += ".NAME"
         yield f"  {path}:" if above else f"\n{path}:"
         yield from _sentence(info)
         for variant in variants:

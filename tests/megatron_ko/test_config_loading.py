@@ -264,8 +264,9 @@ def test_nested_variants_are_explained_at_their_own_path():
 
 @pytest.mark.parametrize("digits", [20, 400, 5000])
 def test_integers_of_any_length_are_refused_not_crashed_on(digits):
-    where, path, _ = problem(VALID, f"training: {{steps: {'1' * digits}}}")
+    where, path, message = problem(VALID, f"training: {{steps: {'1' * digits}}}")
     assert (where, path) == ("1.yaml:1", "training.steps")
+    assert len(message) < 150  # long values are cut
     assert problem(VALID, overrides=[f"training.steps={'1' * digits}"])[:2] == (
         "command line",
         "training.steps",
@@ -415,6 +416,9 @@ def test_a_rule_is_left_out_when_one_of_its_sections_is_wrong():
 
 
 def test_nothing_is_called_missing_when_a_file_could_not_be_read():
+    assert problem("run: [")[0] == "0.yaml:1"
+    assert problem("- a")[0] == "0.yaml:1"
+    assert problem(overrides=["run.folder=["])[0] == "command line"
     assert problems("run: [", "- a") == [
         ("0.yaml:1", "", "while parsing a flow node, expected the node content, but found '<stream end>'"),
         ("1.yaml:1", "", "is not a mapping; write 'section:' lines"),

@@ -190,6 +190,12 @@ def test_only_the_first_rank_under_torchrun_tells_the_mistake(folder):
     assert not (first[2] | second[2]) & HEAVY
 
 
+def test_ranks_are_torchruns_business_under_torchrun(folder):
+    code, error, _ = train(str(folder / "train.yaml"), "--ranks", "2", RANK="0", WORLD_SIZE="2")
+    assert (code, error.count("\n")) == (2, 1)
+    assert "--ranks 2 is for runs without torchrun, which started 2 ranks" in error
+
+
 def test_a_dry_run_starts_nothing(folder):
     code, error, imported = train(str(folder / "train.yaml"), "--dry-run", "--world-size", "4")
     assert (code, error) == (0, "")

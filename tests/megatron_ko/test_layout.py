@@ -84,6 +84,7 @@ def broken(valid: str, overrides: list[str], ranks: int | None) -> dict[str, str
         (["model.extra.num_layer=3"], 1, "model.extra.num_layer", "is not a field of megatron-core's TransformerConfig; did you "
          "mean 'num_layers'?"),
         (["model.extra.num_layers=3"], 1, "model.extra.num_layers", "is set by model.layers; write it there"),
+        (["run.device=cuda", "model.extra.fp8=hybrid"], 1, "model.extra.fp8", "is set by precision.fp8; write it there"),
         (["model.extra.zzzz=3"], 1, "model.extra.zzzz", "is not a field of megatron-core's TransformerConfig"),
         (["model.extra.tp_comm_overlap=true"], 1, "model.extra.tp_comm_overlap", "True needs a GPU, but run.device is cpu"),
         (["model.extra.cuda_graph_impl=local"], 1, "model.extra.cuda_graph_impl", "'local' needs a GPU"),

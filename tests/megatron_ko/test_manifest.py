@@ -288,10 +288,20 @@ def test_files_above_the_limit_are_not_scanned(folder):
     read_and_scan(folder / "manifest.json", eager_bytes=10)
 
 
-@pytest.mark.parametrize("place", [34, 34 + 4 * 60 + 8], ids=["a length", "an offset"])
+@pytest.mark.parametrize(
+    "place", [34, 34 + 4 * 59, 34 + 4 * 60, 34 + 4 * 60 + 8], ids=["a length", "the last length", "the first offset", "an offset"]
+)
 def test_an_index_of_other_documents_is_found(folder, place):
     path = folder / "tokens" / "ko_train.idx"
     content = bytearray(path.read_bytes())
     content[place] ^= 1
     path.write_bytes(content)
+    assert "ko_train.idx: its documents are not those of the .bin" in message(folder, read_and_scan)
+
+
+def test_documents_of_negative_length_are_found(folder):
+    """Their offsets can still fit each other and the .bin."""
+    path = folder / "tokens" / "ko_train.idx"
+    lengths = np.frombuffer(path.read_bytes(), np.int32, 60, 34).tolist()
+    write_index(path, [sum(lengths) + 58, *[-1] * 58, 0])
     assert "ko_train.idx: its documents are not those of the .bin" in message(folder, read_and_scan)

@@ -55,6 +55,12 @@ def test_in_a_run_of_nothing_but_warm_up_the_last_step_has_the_peak(schedule):
     assert [rate(schedule, step, 5) for step in range(5)] == pytest.approx([0.4, 0.8, 1.2, 1.6, 2.0])
 
 
+@pytest.mark.parametrize("kind", [LinearSchedule, CosineSchedule])
+def test_past_a_run_of_nothing_but_warm_up_the_rate_is_the_final_one(kind):
+    schedule = kind(type=kind.__name__.removesuffix("Schedule").lower(), warmup_steps=5, final_ratio=0.25)
+    assert rate(schedule, 5, 5) == 0.5
+
+
 def vars_of(schedule) -> dict:
     return {field: getattr(schedule, field) for field in type(schedule).__pydantic_fields__}
 

@@ -19,10 +19,10 @@ done
 exit "$worst"
 """
 SCONTROL = """#!/bin/bash
-if [[ $1 == show ]]; then echo node-a; echo node-b; else echo "$@" >> "$RECORD/scontrol"; fi
+if [[ $1 == show ]]; then echo node-a; echo node-b; else echo "$@" >> "$RECORD/requeued"; fi
 """
 PYTHON = """#!/bin/bash
-{ echo "rank $RANK of $WORLD_SIZE local $LOCAL_RANK at $MASTER_ADDR"; printf '<%s>' "$@"; echo; } >> "$RECORD/python"
+{ echo "rank $RANK of $WORLD_SIZE local $LOCAL_RANK at $MASTER_ADDR"; printf '<%s>' "$@"; echo; } >> "$RECORD/ranks"
 exit "$EXIT_CODE"
 """
 
@@ -41,21 +41,21 @@ def run(folder: Path, arguments: list[str], exit_code: int) -> subprocess.Comple
 def test_every_task_is_a_rank_and_arguments_arrive_unquoted_by_no_shell(tmp_path):
     hostile = "run.folder=runs/a b; touch $HOME/x"
     assert run(tmp_path, ["my config.yaml", hostile], 0).returncode == 0
-    lines = (tmp_path / "python").read_text(encoding="utf-8").splitlines()
+    lines = (tmp_path / "ranks").read_text(encoding="utf-8").splitlines()
     assert lines[0::2] == ["rank 0 of 2 local 0 at node-a", "rank 1 of 2 local 1 at node-a"]
     assert lines[1] == f"<-m><megatron_ko.train><my config.yaml><{hostile}>"
-    assert not (tmp_path / "scontrol").exists(), "a finished job must not run again"
+    assert not (tmp_path / "requeued").exists(), "a finished job must not run again"
 
 
 @pytest.mark.parametrize("code", [1, 2])
 def test_a_failed_run_is_not_requeued(tmp_path, code):
     assert run(tmp_path, ["a.yaml"], code).returncode == code
-    assert not (tmp_path / "scontrol").exists()
+    assert not (tmp_path / "requeued").exists()
 
 
 def test_a_run_stopped_on_request_is_requeued(tmp_path):
     assert run(tmp_path, ["a.yaml"], 75).returncode == 75
-    assert (tmp_path / "scontrol").read_text(encoding="utf-8") == "requeue 41\n"
+    assert (tmp_path / "requeued").read_text(encoding="utf-8") == "requeue 41\n"
 
 
 def test_without_a_configuration_it_says_how_it_is_called(tmp_path):
