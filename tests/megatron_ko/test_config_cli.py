@@ -90,3 +90,4 @@ def test_the_manual_says_types_defaults_and_what_is_required():
     ):
         assert line in lines
     assert lines.count("  schedule.decay_steps: integer, required") == 1
+    assert [line for line in lines if ".type: wsd" in line] == ["  schedule.type: wsd"]
