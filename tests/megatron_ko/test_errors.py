@@ -74,7 +74,7 @@ import sys
 from megatron_ko.errors import exit_code_of
 def main():
     while True:
-        print("x" * 10_000, flush=True)
+        print("x" * 100, flush=True)
 sys.exit(exit_code_of(main))
 """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 import torch
@@ -271,9 +270,38 @@ def test_context_parallel_attention_equals_plain(size, block):
         assert torch.allclose(grads, gradients[:, mine], atol=1e-4)
 
 
-def test_attention_holds_no_square_mask():
-    """Without context parallel no mask at all; with it, a block of rows (the source says how many)."""
+def _largest_tensor(rank: int, init_method: str, size: int, length: int) -> int:
+    """Elements of the largest tensor that any operation of forward and backward makes."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
     from megatron_ko import attention
 
-    source = Path(attention.__file__).read_text(encoding="utf-8")
-    assert source.count("torch.ones(") == 1 and attention.QUERY_BLOCK <= 1024
+    class Watch(TorchDispatchMode):
+        largest = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            out = func(*args, **(kwargs or {}))
+            for tensor in out if isinstance(out, (tuple, list)) else [out]:
+                if isinstance(tensor, torch.Tensor):
+                    Watch.largest = max(Watch.largest, tensor.numel())
+            return out
+
+    attention.QUERY_BLOCK = 16
+    _start(rank, init_method, ParallelConfig(context=size), size)
+
+    class Settings:
+        kv_channels, context_parallel_size = 8, size
+
+    module = attention.CausalAttention(Settings, 1, None, "self")
+    query, key, value = (torch.randn(length // size, 1, heads, 8, requires_grad=True) for heads in (2, 1, 1))
+    with Watch():
+        module(query, key, value).sum().backward()
+    return Watch.largest
+
+
+@pytest.mark.ranks
+@pytest.mark.parametrize("size", [1, 2])
+def test_attention_holds_no_square_mask(size):
+    """At 1,024 tokens S x S is 1,048,576; queries and outputs hold 1,024 x 2 x 8, a block of the mask 16 x 1,024."""
+    for largest in ranks.on_ranks(size, _largest_tensor, size, 1024):
+        assert largest <= 1024 * 2 * 16
