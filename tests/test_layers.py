@@ -21,7 +21,7 @@ PACKAGES = ("megatron_ko", "preprocessing", "checkpoint_tools", "slurm")
 # Modules of megatron_ko from the bottom up. A new module must be placed here.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "files", "logs", "progress"),
-    ("config.fields", "config.schema", "config.loading", "config.cli"),
+    ("config.fields", "config.schema", "config.yaml_tree", "config.loading", "config.cli"),
     ("schedule", "flops", "memory", "manifest", "tokenizer", "run_folder", "layout", "plan"),
     ("cpu", "stop", "launch", "checkpoint_index"),
     ("distributed",),

@@ -1,7 +1,7 @@
-"""YAML files and ``section.field=value`` overrides to one validated, frozen tree.
+"""Files and overrides to one validated, frozen tree.
 
-Owns YAML 1.2 scalars, composition (later wins), and the report of all mistakes at once with file and line.
-Refuses duplicate keys, anchors and tags. Knows nothing of what a field means.
+Owns validation against a schema and the report of all mistakes at once with file and line; reading is
+``yaml_tree``'s. Knows nothing of what a field means.
 """
 
 from __future__ import annotations
@@ -9,22 +9,16 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
-import re
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
-from yaml.composer import ComposerError
 
+from megatron_ko.config.yaml_tree import COMMAND_LINE, Dumper, Keys, Tree, shown
 from megatron_ko.errors import ConfigError, Problem
 
 C = TypeVar("C")
-Keys = tuple[str, ...]
-COMMAND_LINE = "command line"
-MAX_FILE_BYTES = 1 << 20
-MAX_DEPTH = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +50,7 @@ def load(
 
     Raises ConfigError with every mistake of every file, as ``file:line: path: what; what to do``.
     """
-    tree = _Tree()
+    tree = Tree()
     for file in files:
         tree.add_file(file)
     for override in overrides:
@@ -77,200 +71,12 @@ def load(
 
 def to_yaml(config: Any) -> str:
     """The whole tree with its defaults, loadable again."""
-    return yaml.dump(dataclasses.asdict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return yaml.dump(dataclasses.asdict(config), Dumper=Dumper, sort_keys=False, allow_unicode=True)
 
 
 @functools.cache
 def _adapter(kind: Any) -> TypeAdapter:
     return TypeAdapter(kind)
-
-
-# --- reading ---------------------------------------------------------------------------------------------
-
-
-class _Tree:
-    """Nested dictionaries plus the place where each key was written."""
-
-    def __init__(self) -> None:
-        self.data: dict[str, Any] = {}
-        self.places: dict[Keys, str] = {}
-        self.problems: list[Problem] = []
-        self.complete = True
-        """Every file and override could be read; only then can a key be called missing."""
-
-    def add_file(self, file: str) -> None:
-        try:
-            path = Path(file).expanduser()
-            if path.stat().st_size > MAX_FILE_BYTES:
-                raise ValueError(f"larger than {MAX_FILE_BYTES} bytes; is this a configuration?")
-            node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
-        except OSError as error:
-            remedy = "an override is written section.field=value" if "=" in file else "check the path"
-            self._unreadable(Problem(file, "", f"cannot be read ({error.strerror}); {remedy}"))
-        except (ValueError, yaml.YAMLError, RuntimeError) as error:  # RuntimeError: ~name of an unknown user
-            self._unreadable(_syntax_problem(file, error))
-        else:
-            if isinstance(node, yaml.MappingNode):
-                self._merge(self.data, node, (), file)
-            elif node is not None and node.tag != _NULL:
-                self._unreadable(Problem(f"{file}:1", "", "is not a mapping; write 'section:' lines"))
-
-    def _unreadable(self, problem: Problem) -> None:
-        self.problems.append(problem)
-        self.complete = False
-
-    def add_override(self, override: str) -> None:
-        key, equals, text = override.partition("=")
-        keys = tuple(key.split("."))
-        if not equals or not all(keys):
-            message = f"{override!r} is neither a file nor an override; write section.field=value"
-            self._unreadable(Problem(COMMAND_LINE, "", message))
-            return
-        try:
-            node = yaml.compose(text, Loader=_Loader)
-        except yaml.YAMLError as error:
-            self._unreadable(Problem(COMMAND_LINE, key, f"cannot parse {_shown(text)}: {_first_line(error)}"))
-            return
-        target = self.data
-        for count, part in enumerate(keys[:-1], 1):
-            if not isinstance(target.get(part), dict):
-                target[part] = {}
-                self.places[keys[:count]] = COMMAND_LINE
-            target = target[part]
-        self._forget(keys)
-        value = None if node is None else self._value(node, keys, COMMAND_LINE)
-        if keys[-1] == "type" and target.get("type", value) != value:
-            for name in [n for n in target if self.places.get((*keys[:-1], n)) != COMMAND_LINE]:
-                del target[name]  # another variant starts afresh, as in files
-        target[keys[-1]] = value
-        self.places[keys] = COMMAND_LINE
-
-    def _merge(self, target: dict[str, Any], node: yaml.MappingNode, above: Keys, file: str) -> None:
-        for keys, value_node in self._items(node, above, file):
-            name = keys[-1]
-            if isinstance(value_node, yaml.MappingNode) and isinstance(target.get(name), dict):
-                if _changes_variant(target[name], value_node):
-                    target[name] = {}
-                    self._forget(keys)
-                self._merge(target[name], value_node, keys, file)
-            else:
-                if isinstance(target.get(name), (dict, list)):
-                    self._forget(keys)
-                target[name] = self._value(value_node, keys, file)
-
-    def _forget(self, above: Keys) -> None:
-        """The places of keys below ``above``: they were replaced."""
-        self.places = {
-            keys: place for keys, place in self.places.items() if keys == above or keys[: len(above)] != above
-        }
-
-    def _items(self, node: yaml.MappingNode, above: Keys, file: str) -> Iterable[tuple[Keys, yaml.Node]]:
-        seen: dict[str, int] = {}
-        for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
-            where = file if file == COMMAND_LINE else f"{file}:{line}"
-            if not isinstance(key_node, yaml.ScalarNode):
-                self._unreadable(
-                    Problem(where, ".".join(above), "a key is a list or a mapping; write a name")
-                )
-                continue
-            name = key_node.value
-            keys = (*above, name)
-            if name in seen:
-                message = f"is written twice, first on line {seen[name]}; keep one"
-                self.problems.append(Problem(where, ".".join(keys), message))
-            seen[name] = line
-            self.places[keys] = where
-            yield keys, value_node
-
-    def _value(self, node: yaml.Node, keys: Keys, file: str) -> Any:
-        if isinstance(node, yaml.MappingNode):
-            return {path[-1]: self._value(child, path, file) for path, child in self._items(node, keys, file)}
-        if isinstance(node, yaml.SequenceNode):
-            return [self._value(child, (*keys, str(i)), file) for i, child in enumerate(node.value)]
-        return _scalar(node.tag, node.value)
-
-
-def _changes_variant(old: dict[str, Any], node: yaml.MappingNode) -> bool:
-    """``schedule: {type: wsd}`` over ``schedule: {type: cosine}`` starts afresh: the fields differ."""
-    new = {k.value: v.value for k, v in node.value if isinstance(k, yaml.ScalarNode)}
-    return "type" in new and "type" in old and new["type"] != old["type"]
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with the core schema of version 1.2, without anchors and explicit tags."""
-
-    yaml_implicit_resolvers: dict = {}
-    depth = 0
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise ComposerError(None, None, "anchors are not supported; repeat it", event.start_mark)
-        if getattr(event, "tag", None):
-            raise ComposerError(None, None, "tags are not supported; remove it", event.start_mark)
-        if self.depth == MAX_DEPTH:
-            message = "is nested too deeply; a configuration has a few levels"
-            raise ComposerError(None, None, message, event.start_mark)
-        self.depth += 1
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
-
-
-_NULL, _BOOL, _INT, _FLOAT, _STR = (
-    f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str")
-)
-# Python refuses to read integers of thousands of digits; beyond 400 digits they are floats here, that is infinite.
-_INT_PATTERN = re.compile(r"^(?:[-+]?[0-9]{1,400}|0o[0-7]+|0x[0-9a-fA-F]+)$")
-_FLOAT_PATTERN = re.compile(
-    r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-)
-for _tag, _pattern, _first in (
-    (_NULL, re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
-    (_BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
-    (_INT, _INT_PATTERN, list("-+0123456789")),
-    (_FLOAT, _FLOAT_PATTERN, list("-+.0123456789")),
-):
-    _Loader.add_implicit_resolver(_tag, _pattern, _first)
-
-
-class _Dumper(yaml.SafeDumper):
-    yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
-
-    def represent_str(self, text: str) -> yaml.ScalarNode:
-        unusual_line_end = any(end in text for end in "\x85\u2028\u2029")  # would be read as a space
-        return self.represent_scalar(_STR, text, style='"' if unusual_line_end else None)
-
-
-_Dumper.add_representer(str, _Dumper.represent_str)
-
-
-def _scalar(tag: str, text: str) -> Any:
-    if tag == _NULL:
-        return None
-    if tag == _BOOL:
-        return text.lower() == "true"
-    if tag == _INT:
-        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
-    if tag == _FLOAT:
-        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-    return text
-
-
-def _syntax_problem(file: str, error: Exception) -> Problem:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    where = f"{file}:{mark.line + 1}" if mark else file
-    return Problem(where, "", _first_line(error))
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "is not UTF-8 text; save it as UTF-8"
-    if not isinstance(error, yaml.MarkedYAMLError):
-        return str(error).splitlines()[0]
-    text = ", ".join(part for part in (error.context, error.problem) if part)
-    return f"{text}; indent with spaces" if "'\\t'" in text else text
 
 
 # --- explaining ------------------------------------------------------------------------------------------
@@ -290,7 +96,7 @@ def _by_place(problem: Problem) -> tuple[str, int]:
     return (file, int(line)) if line.isdigit() else (problem.where, 0)
 
 
-def _explain(root: Any, tree: _Tree, item: Any) -> Problem:
+def _explain(root: Any, tree: Tree, item: Any) -> Problem:
     keys = _real_keys(item["loc"], tree.data)
     path = ".".join(keys)
     kind, seen = item["type"], item["input"]
@@ -312,16 +118,11 @@ def _explain(root: Any, tree: _Tree, item: Any) -> Problem:
     elif not_a_mapping and seen is None:
         message = "is empty; write its keys below it or remove the line"
     elif not_a_mapping:
-        message = f"{_shown(seen)}: is not a mapping; write its keys below it"
+        message = f"{shown(seen)}: is not a mapping; write its keys below it"
     else:
         rule = item["msg"].removeprefix("Value error, ")
-        message = f"{_shown(seen)}: {rule[0].lower()}{rule[1:]}"
+        message = f"{shown(seen)}: {rule[0].lower()}{rule[1:]}"
     return Problem(_place(tree.places, keys), path, message)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _real_keys(loc: Sequence[str | int], data: Any) -> Keys:
@@ -362,7 +163,7 @@ def _members(kind: Any) -> list[Any]:
     return [member for part in inner for member in _members(part)]
 
 
-def _broken_rules(root: Any, tree: _Tree, rules: Sequence[Rule]) -> list[Problem]:
+def _broken_rules(root: Any, tree: Tree, rules: Sequence[Rule]) -> list[Problem]:
     """Runs each rule whose sections are valid, after taking unknown keys out of them."""
     if not rules:
         return []

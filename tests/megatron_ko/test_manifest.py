@@ -289,7 +289,9 @@ def test_files_above_the_limit_are_not_scanned(folder):
 
 
 @pytest.mark.parametrize(
-    "place", [34, 34 + 4 * 59, 34 + 4 * 60, 34 + 4 * 60 + 8], ids=["a length", "the last length", "the first offset", "an offset"]
+    "place",
+    [34, 34 + 4 * 59, 34 + 4 * 60, 34 + 4 * 60 + 8],
+    ids=["a length", "the last length", "the first offset", "an offset"],
 )
 def test_an_index_of_other_documents_is_found(folder, place):
     path = folder / "tokens" / "ko_train.idx"
