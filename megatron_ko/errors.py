@@ -7,7 +7,6 @@ Does not own logging.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -75,7 +74,4 @@ def exit_code_of(main: Callable[[], int | None], *, quiet: bool = False) -> int:
         return EXIT_USER_ERROR
     except BrokenPipeError:  # a run that cannot tell what it does is not done
         print("error: nobody reads the output any more (broken pipe)", file=sys.stderr, flush=True)
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # or Python complains once more at exit
         return EXIT_BUG
