@@ -204,6 +204,10 @@ OWNED_FIELDS = {
     "context_parallel_size": "parallel.context", "sequence_parallel": "parallel.sequence",
     "bf16": "precision.dtype", "params_dtype": "precision.dtype", "pipeline_dtype": "precision.dtype",
     "fp8": "precision.fp8", "fp8_recipe": "precision.fp8", "calculate_per_token_loss": "the trainer (always on)",
+    "autocast_dtype": "precision.dtype", "fp16": "precision.dtype",
+    "normalization": "the model family (RMSNorm)", "activation_func": "the model family (SwiGLU)",
+    "gated_linear_unit": "the model family (SwiGLU)", "add_bias_linear": "the model family (no biases)",
+    "attention_dropout": "the model family (no dropout in attention)",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from megatron_ko.config.schema import Config
 from megatron_ko.errors import ConfigError, DataError, Problem, exit_code_of
 from megatron_ko.layout import data_problems, layout_rules
 from megatron_ko.manifest import Manifest, check_tokens, read_manifest
-from megatron_ko.run_folder import Checkpoint, check_fits, folder_problem, start_of_run
+from megatron_ko.run_folder import Checkpoint, check_fits, folder_problem, newest_checkpoint, start_of_run
 from megatron_ko.tokenizer import read_tokenizer_folder
 
 
@@ -188,7 +188,7 @@ def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -
     start = start_of_run(config)
     for checkpoint in (
         start,
-        config.checkpoint.initial_weights and Checkpoint.read(config.checkpoint.initial_weights),
+        config.checkpoint.initial_weights and newest_checkpoint(config.checkpoint.initial_weights),
     ):
         if checkpoint:
             check_fits(checkpoint, config.model, plan.vocab_size, manifest.tokenizer_fingerprint)

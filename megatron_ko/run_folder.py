@@ -185,13 +185,23 @@ def cut_metrics(path: Path, last_step: int) -> None:
 
 
 def remove_old_checkpoints(run: Path | str, keep: int | None) -> list[Path]:
-    """Deletes all but the newest ``keep`` complete checkpoints; the marker goes first, so none is left half."""
+    """Deletes all but the newest ``keep`` complete checkpoints, and what killed saves left behind.
+
+    The marker of a checkpoint goes first, so none is left half. Call it when no save is under way.
+    """
     import shutil
 
-    if keep is None:
+    complete = checkpoints_of(run)
+    if not complete:
         return []
-    old = checkpoints_of(run)[:-keep]
+    old = complete[:-keep] if keep is not None else []
     for folder in old:
         os.unlink(folder / MARKER)
+    unfinished = [
+        path
+        for path in complete[-1].parent.iterdir()
+        if _STEP.match(path.name) and not (path / MARKER).exists()
+    ]
+    for folder in unfinished:
         shutil.rmtree(folder)
     return old

@@ -16,7 +16,7 @@ from typing import Any
 from megatron_ko import checkpoint, data, distributed, evaluate, metrics, model, optimizer, reporting, step
 from megatron_ko.errors import EXIT_DONE, EXIT_STOPPED
 from megatron_ko.plan import Preflight, mixture_of
-from megatron_ko.run_folder import Checkpoint, checkpoint_folder, remove_old_checkpoints
+from megatron_ko.run_folder import Checkpoint, checkpoint_folder, newest_checkpoint, remove_old_checkpoints
 from megatron_ko.schedule import learning_rate
 from megatron_ko.stop import StopRequest
 
@@ -57,7 +57,7 @@ class Session:
             seed=config.run.seed if start is None and initial is None else None,
         )
         if start is None and initial is not None:
-            checkpoint.load_weights(Checkpoint.read(initial), gpt)
+            checkpoint.load_weights(newest_checkpoint(initial), gpt)
         return gpt
 
     def _resume(self) -> int:

@@ -60,6 +60,6 @@ def _next(runs: Path, folder: Path) -> list[str]:
         "  next",
         f"    xdg-open {report}",
         f"    python -m examples.generate {model} --prompt '한글은 '",
-        f"    python -m megatron_ko.plan {train} --world-size 8",
+        f"    python -m megatron_ko.plan {train} --world-size 4 parallel.pipeline=2",
         "    make main-job FOLDER=examples/own_text",
     ]

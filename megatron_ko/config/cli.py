@@ -35,7 +35,9 @@ def parser(prog: str, description: str, root: type) -> argparse.ArgumentParser:
     )
     made.add_argument("config", nargs="*", help="CONFIG.yaml [more.yaml ...] [section.field=value ...]")
     made.add_argument("--print-config", action="store_true", help="print the resolved configuration and stop")
-    made.add_argument("--dry-run", action="store_true", help="check everything, print the plan and stop")
+    made.add_argument(
+        "--dry-run", action="store_true", help="check configuration and data, print the plan and stop"
+    )
     made.add_argument("--world-size", type=positive, metavar="N", help="ranks to plan for (with --dry-run)")
     return made
 

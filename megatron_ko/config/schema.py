@@ -236,7 +236,7 @@ class CheckpointConfig:
     resume: Literal["auto", "never"] = "auto"
     """auto continues from the newest complete checkpoint of the run folder, if there is one."""
     initial_weights: FilePath | None = None
-    """Checkpoint folder whose weights (not optimizer) start a new run."""
+    """Checkpoint folder, or run folder (its newest checkpoint), whose weights without optimizer start a new run."""
 
 
 @section
