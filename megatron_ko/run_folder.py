@@ -184,10 +184,16 @@ def cut_metrics(path: Path, last_step: int) -> None:
         file.writelines(kept)
 
 
-def remove_old_checkpoints(run: Path | str, keep: int | None) -> list[Path]:
-    """Deletes all but the newest ``keep`` complete checkpoints, and what killed saves left behind.
+def _step_of(folder: Path) -> int:
+    match = _STEP.match(folder.name)
+    assert match is not None, folder
+    return int(match[1])
 
-    The marker of a checkpoint goes first, so none is left half. Call it when no save is under way.
+
+def remove_old_checkpoints(run: Path | str, keep: int | None) -> list[Path]:
+    """Deletes all but the newest ``keep`` complete checkpoints, and what killed saves left before the newest.
+
+    The marker of a checkpoint goes first, so none is left half.
     """
     import shutil
 
@@ -197,10 +203,13 @@ def remove_old_checkpoints(run: Path | str, keep: int | None) -> list[Path]:
     old = complete[:-keep] if keep is not None else []
     for folder in old:
         os.unlink(folder / MARKER)
+    newest = complete[-1]
     unfinished = [
         path
-        for path in complete[-1].parent.iterdir()
-        if _STEP.match(path.name) and not (path / MARKER).exists()
+        for path in newest.parent.iterdir()
+        if (match := _STEP.match(path.name))
+        and not (path / MARKER).exists()
+        and int(match[1]) < _step_of(newest)
     ]
     for folder in unfinished:
         shutil.rmtree(folder)

@@ -361,13 +361,14 @@ def test_a_run_folder_that_cannot_be_made_is_found_before_the_run(tmp_path, monk
     )
 
 
-def test_what_a_killed_save_left_is_removed_with_the_next_save(tmp_path):
-    for step, complete in ((1, True), (2, False), (3, True)):
-        folder = checkpoint_folder(tmp_path, step)
-        folder.mkdir(parents=True)
-        (folder / "tensor.distcp").write_bytes(b"x")
-        if complete:
-            (folder / MARKER).write_text("{}", encoding="utf-8")
-    (tmp_path / "checkpoints" / "notes").mkdir()
+def test_what_a_killed_save_left_is_removed_with_a_later_save(tmp_path):
+    write_checkpoint(tmp_path, 1)
+    write_checkpoint(tmp_path, 3)
+    half = checkpoint_folder(tmp_path, 2)
+    half.mkdir()
+    (half / "__0_0.distcp").write_bytes(b"x")
+    other = tmp_path / "checkpoints" / "notes"
+    other.mkdir()
     assert remove_old_checkpoints(tmp_path, None) == []
-    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["notes", "step_00000001", "step_00000003"]
+    assert not half.exists() and other.is_dir()
+    assert [Checkpoint.read(path).step for path in checkpoints_of(tmp_path)] == [1, 3]
