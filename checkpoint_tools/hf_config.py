@@ -17,6 +17,7 @@ from megatron_ko.config.schema import Llama3RopeScaling, ModelConfig
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import read_json
 from megatron_ko.flops import head_size
+from megatron_ko.layout import changes_no_result
 
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 TORCH_NAMES = {"bf16": "bfloat16", "fp32": "float32", "fp16": "float16"}
@@ -30,13 +31,6 @@ _LLAMA3 = {
     "high_freq_factor": "high_freq_factor",
     "original_max_sequence_length": "original_max_position_embeddings",
 }
-# Fields of model.extra that change how a model is computed, not what: an export may leave them out.
-_RUNTIME_PREFIXES = (
-    "recompute_", "tp_comm_", "overlap_", "fp8_", "cpu_offloading", "fine_grained_activation_offloading", "init_method",
-    "num_layers_in_", "account_for_", "pipeline_", "batch_p2p_", "cuda_graph_", "cross_entropy_", "attention_backend", "attention_dropout", "hidden_dropout",
-    "deterministic_mode", "distribute_saved_activations", "memory_efficient_layer_norm", "persist_layer_norm",
-    "num_layers_at_start_in_bf16", "num_layers_at_end_in_bf16", "first_last_layers_bf16",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -165,11 +159,7 @@ def _model_fields(config: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def check_exportable(origin: str, model: ModelConfig) -> None:
     """Raises CheckpointError when transformers' Llama or Qwen2 would compute something else."""
-    unknown = [
-        name
-        for name in model.extra
-        if not name.startswith(_RUNTIME_PREFIXES) and not name.endswith("_fusion")
-    ]
+    unknown = [name for name in model.extra if not changes_no_result(name)]
     if unknown:
         raise CheckpointError(
             f"{origin}: model.extra has {', '.join(unknown)}, which may change what the model computes and which "

@@ -6,7 +6,6 @@ Reading and writing need no process group; names and shapes are those of ``GPTMo
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
 import shutil
 import tempfile
@@ -168,7 +167,7 @@ def write_mcore(store: Store, folder: Path) -> None:
         folder=folder, step=0, samples=0, tokens=0, model=model, vocab_size=store.vocab_size, padded_vocab_size=padded,
         tokenizer_fingerprint=store.tokenizer_fingerprint, dtype=store.dtype, optimizer=False, layout=None, config=None,
     )  # fmt: skip
-    extra = {"special_ids": store.special_ids, "source": store.origin, "versions": _versions()}
+    extra = {"special_ids": store.special_ids, "source": store.origin}
     write_json(folder / MARKER, {**checkpoint.description(), **extra})
 
 
@@ -208,12 +207,6 @@ def _joined(store: Store, stored: Stored, layer: int | None, shape: tuple[int, .
         assert stored.weights[0].axes[0] == "vocab", stored.name
         whole = torch.cat([whole, whole.new_zeros(shape[0] - whole.shape[0], *shape[1:])])
     return whole if layer is None else whole[None]
-
-
-def _versions() -> dict[str, str]:
-    return {
-        package: importlib.metadata.version(package) for package in ("torch", "megatron-core", "safetensors")
-    }
 
 
 # --- logits ----------------------------------------------------------------------------------------------

@@ -37,12 +37,15 @@ SHARDING = {"distrib_optim_sharding_type": "fully_reshardable"}
 def save(checkpoint: Checkpoint, wrapped: Any, optimizer: Any, tokenizer_folder: Path) -> float:
     """Writes ``checkpoint.folder``; the marker is last. Collective. Returns seconds taken."""
     from megatron.core import dist_checkpointing
+    from megatron.core.dist_checkpointing.core import CheckpointingException
+    from torch.distributed.checkpoint.api import CheckpointException
 
     begin = time.monotonic()
     folder = checkpoint.folder
     main = dist.get_rank() == 0
     if main:
         if folder.exists():
+            (folder / MARKER).unlink(missing_ok=True)
             shutil.rmtree(folder)  # half-written by a run that was killed, or about to be replaced
         folder.mkdir(parents=True)
     dist.barrier()
@@ -54,7 +57,13 @@ def save(checkpoint: Checkpoint, wrapped: Any, optimizer: Any, tokenizer_folder:
     }
     _use_plain_results_queue()
     with _quiet():
-        dist_checkpointing.save(state, str(folder), content_metadata=dict(SHARDING))
+        try:
+            dist_checkpointing.save(state, str(folder), content_metadata=dict(SHARDING))
+        except (CheckpointException, CheckpointingException, OSError) as error:
+            free = shutil.disk_usage(folder).free / 2**30
+            raise CheckpointError(
+                f"{folder}: cannot be written ({_first_line(error)}); {free:.1f} GiB are free there; make room"
+            ) from error
     dist.barrier()
     if main:
         copy_tokenizer_folder(tokenizer_folder, folder / "tokenizer")
@@ -76,8 +85,10 @@ def _use_plain_results_queue() -> None:
         filesystem_async._results_queue = queue.SimpleQueue()
 
 
-def resume(checkpoint: Checkpoint, wrapped: Any, optimizer: Any, layout: dict[str, int]) -> None:
-    """Loads model and optimizer; random state too when the layout is the one that wrote it. Collective."""
+def resume(
+    checkpoint: Checkpoint, wrapped: Any, optimizer: Any, layout: dict[str, int], device: str = "cpu"
+) -> None:
+    """Loads model and optimizer; random state too on the layout and kind of device that wrote it. Collective."""
     keep_step_of_torch_adam()
     _prime(optimizer)
     with torch.no_grad(), _quiet():
@@ -86,7 +97,8 @@ def resume(checkpoint: Checkpoint, wrapped: Any, optimizer: Any, layout: dict[st
             "model": model_state,
             "optimizer": optimizer.sharded_state_dict(model_state, is_loading=True, metadata=dict(SHARDING)),
         }
-        if layout == checkpoint.layout:
+        written_on = (checkpoint.config or {}).get("run", {}).get("device")
+        if layout == checkpoint.layout and device == written_on:
             state["random"] = _random_state()
         loaded = _load(state, checkpoint)
         _put_weights(unwrap(wrapped), loaded["model"])
@@ -145,10 +157,13 @@ def _load(state: dict[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
         RuntimeError,
         KeyError,
     ) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
-            f"{checkpoint.folder}: cannot be loaded ({first}); use another checkpoint"
+            f"{checkpoint.folder}: cannot be loaded ({_first_line(error)}); use another checkpoint"
         ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 # --- torch Adam ------------------------------------------------------------------------------------------
@@ -224,21 +239,26 @@ def _tracker() -> Any:
 
 
 def _random_state() -> dict[str, Any]:
-    """This rank's generators, as an object of this rank."""
-    from megatron.core.dist_checkpointing.mapping import ShardedObject
+    """This rank's generators as rows of global byte tensors: tensors are read without unpickling."""
+    from megatron.core.dist_checkpointing.mapping import ShardedTensor
 
-    state = {"torch": torch.get_rng_state(), "tracker": _tracker().get_states()}
+    states = {"torch": torch.get_rng_state()}
+    states.update({f"tracker.{name}": state for name, state in _tracker().get_states().items()})
     if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state()
-    return {"state": ShardedObject("random", state, (dist.get_world_size(),), (dist.get_rank(),))}
+        states["cuda"] = torch.cuda.get_rng_state()
+    place = (0, dist.get_rank(), dist.get_world_size())
+    return {
+        name: ShardedTensor.from_rank_offsets(f"random.{name}", state.clone(), place, prepend_axis_num=1)
+        for name, state in states.items()
+    }
 
 
-def _set_random_state(loaded: dict[str, Any]) -> None:
-    state = loaded["state"]
-    torch.set_rng_state(state["torch"])
-    _tracker().set_states(state["tracker"])
-    if "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"])
+def _set_random_state(states: dict[str, Any]) -> None:
+    torch.set_rng_state(states["torch"])
+    tracked = {name.removeprefix("tracker."): s for name, s in states.items() if name.startswith("tracker.")}
+    _tracker().set_states(tracked)
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"])
 
 
 @contextlib.contextmanager

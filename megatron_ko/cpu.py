@@ -20,10 +20,6 @@ _CPU = torch.device("cpu")
 _enabled = False
 
 
-def is_enabled() -> bool:
-    return _enabled
-
-
 @contextlib.contextmanager
 def without_compiler() -> Iterator[None]:
     """While megatron-core is imported: its fusions stay plain functions, and torch's compiler (seconds) is not loaded."""
@@ -42,6 +38,7 @@ def enable() -> None:
         return
     _enabled = True
     _replace_cuda_functions()
+    _use_torch_adam()
     _spare_lonely_reduce_scatter()
     mode = _CudaMeansCpu()
     mode.__enter__()
@@ -138,6 +135,16 @@ def _replace_cuda_functions() -> None:
 
     megatron_random._lazy_call = cuda._lazy_call
     megatron_random._lazy_init = cuda._lazy_init
+
+
+def _use_torch_adam() -> None:
+    """Where Transformer Engine or Apex is installed, megatron-core would take their CUDA optimizer."""
+    from megatron.core import optimizer
+    from megatron.core.optimizer import distrib_optimizer
+
+    optimizer.USING_PYTORCH_OPTIMIZER = True
+    distrib_optimizer.HAVE_APEX_OR_TE = False
+    distrib_optimizer.USING_TE_OPTIMIZER = distrib_optimizer.USING_APEX_OPTIMIZER = False
 
 
 def _spare_lonely_reduce_scatter() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from megatron_ko.distributed import World
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 Batch = dict[str, Tensor]
 # Weighted blends draw a little more than their share of a set; the few samples more keep short runs from running out.
 SPARE_SAMPLES = 8
+MARKER = "complete"  # in the folder of the index, written last
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ def build_training_data(
     train = manifest.of_split("train")
     prefixes = [str(train[name].prefix) for name in mixture]
     content = hashlib.sha256(manifest.path.read_bytes()).hexdigest()[:16]
+    folder = cache / f"{content}-{samples}-{seed}-{sequence_length}"
+    _remove_unfinished(folder)
     spare = max(0.005, SPARE_SAMPLES / samples / min(mixture.values()))
     facts: Any = _TokenizerFacts(
         manifest.eod_id, manifest.vocab_size, {"fingerprint": manifest.tokenizer_fingerprint}
@@ -61,7 +66,7 @@ def build_training_data(
         random_seed=seed,
         sequence_length=sequence_length,
         blend_per_split=[(prefixes, list(mixture.values())), None, None],
-        path_to_cache=str(cache / content),  # the content is no part of megatron-core's cache key
+        path_to_cache=str(folder),  # the content is no part of megatron-core's cache key
         tokenizer=facts,
         reset_position_ids=False,
         reset_attention_mask=False,
@@ -72,7 +77,16 @@ def build_training_data(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         datasets = BlendedMegatronDatasetBuilder(GPTDataset, [samples, 0, 0], lambda: True, config).build()
+    if dist.get_rank() == 0:
+        (folder / MARKER).touch()
     return datasets[0]
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """megatron-core takes any index file that exists for whole; one without our marker was being built. Collective."""
+    if dist.get_rank() == 0 and folder.exists() and not (folder / MARKER).exists():
+        shutil.rmtree(folder)
+    dist.barrier()
 
 
 class _Deal(torch.utils.data.Sampler):

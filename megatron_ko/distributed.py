@@ -41,7 +41,6 @@ class World:
 
 def import_megatron(device: str) -> None:
     """Imports megatron-core once, without its notes on absent optional packages; adapts torch on the CPU."""
-    os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "1")  # sequence parallel wants its kernels in order
     with warnings.catch_warnings(), cpu.without_compiler() if device == "cpu" else contextlib.nullcontext():
         warnings.filterwarnings("ignore", message=".*(Transformer Engine|Apex).*")
         warnings.filterwarnings("ignore", category=FutureWarning)
@@ -69,6 +68,7 @@ def start(
     rank = int(os.environ.get("RANK", 0)) if rank is None else rank
     world_size = int(os.environ.get("WORLD_SIZE", 1)) if world_size is None else world_size
     local_rank = int(os.environ.get("LOCAL_RANK", rank))
+    os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "1")  # read when CUDA starts; keeps kernels in order
     device = _device(run.device, local_rank)
     import_megatron(run.device)
     from megatron.core import parallel_state, tensor_parallel
@@ -153,6 +153,13 @@ def broadcast_from_last_stage(values: torch.Tensor) -> torch.Tensor:
     return values
 
 
+def gathered(values: dict[str, Any]) -> dict[str, list[Any]]:
+    """Each value of every rank, in the order of ranks."""
+    everyone: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(everyone, values)
+    return {name: [one[name] for one in everyone] for name in values}
+
+
 def on_any_rank(flag: bool, device: torch.device) -> bool:
     """True on every rank when ``flag`` is true on one of them."""
     value = torch.tensor([int(flag)], dtype=torch.int32, device=device)
@@ -181,8 +188,3 @@ def tensor_group() -> dist.ProcessGroup:
 
 def context_group() -> dist.ProcessGroup:
     return _groups().get_context_parallel_group()
-
-
-def data_group() -> dist.ProcessGroup:
-    """Ranks that share a slice of the model: data x context."""
-    return _groups().get_data_parallel_group(with_context_parallel=True)

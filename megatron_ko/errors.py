@@ -7,6 +7,7 @@ Does not own logging.
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,17 +62,30 @@ class CheckpointError(UserError):
     kind = "checkpoint error"
 
 
-def exit_code_of(main: Callable[[], int | None], *, quiet: bool = False) -> int:
-    """Runs ``main``; user errors are printed to stderr without a traceback and become exit code 2.
+# What the system refuses and a user can mend: no room, no right to write.
+_SYSTEM_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
-    ``quiet`` keeps the message back (ranks other than 0, which found the same mistake).
+
+def exit_code_of(
+    main: Callable[[], int | None], *, quiet: bool = False, say: Callable[[str], None] | None = None
+) -> int:
+    """Runs ``main``; user errors are said on stderr, or to ``say``, without a traceback and become exit code 2.
+
+    ``quiet`` keeps the message back (ranks other than 0, in checks that every rank makes alike).
     """
+    say = say or (lambda text: print(text, file=sys.stderr, flush=True))
     try:
         return main() or EXIT_DONE
     except UserError as error:
         if not quiet:
-            print(f"{error.kind}: {error}", file=sys.stderr, flush=True)
+            say(f"{error.kind}: {error}")
         return EXIT_USER_ERROR
     except BrokenPipeError:  # a run that cannot tell what it does is not done
         print("error: nobody reads the output any more (broken pipe)", file=sys.stderr, flush=True)
         return EXIT_BUG
+    except OSError as error:
+        if error.errno not in _SYSTEM_REFUSALS:
+            raise
+        if not quiet:
+            say(f"system error: {error}; make room or choose a folder that may be written")
+        return EXIT_USER_ERROR

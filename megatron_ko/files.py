@@ -6,6 +6,7 @@ Owns atomic writing (temporary file, fsync, rename), JSON with readable errors, 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -72,6 +73,20 @@ def read_json(path: Path | str, *, error: type[Exception] = DataError) -> Any:
         raise error(f"{path}: cannot be read ({problem.strerror}); check the path") from None
     except (ValueError, RecursionError) as problem:
         raise error(f"{path}: not valid JSON ({problem}); write it again") from None
+
+
+@contextlib.contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """``folder``, made if needed, for one process at a time on this host. Raises DataError when another holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(
+                f"{folder}: another process is working here; wait, or use another folder"
+            ) from None
+        yield
 
 
 def sha256_file(path: Path | str) -> str:

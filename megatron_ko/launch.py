@@ -36,22 +36,40 @@ def run_ranks(count: int, target: Target, start_method: str = "fork", timeout_s:
     context: Any = multiprocessing.get_context(start_method)
     with tempfile.TemporaryDirectory(prefix="megatron_ko-") as folder:
         init_method = f"file://{Path(folder) / 'rendezvous'}"
-        arguments = (target, init_method, os.getpid())
+        arguments = (target, init_method, os.getpid(), start_method == "fork", folder)
         ranks = [context.Process(target=_run, args=(rank, *arguments)) for rank in range(count)]
         with _passing_on_signals(ranks):
             for process in ranks:
                 process.start()
-            return _wait(ranks, timeout_s)
+            code = _wait(ranks, timeout_s)
+        _say_errors(Path(folder), count)
+        return code
 
 
-def _run(rank: int, target: Target, init_method: str, parent: int) -> None:
-    """In the new process: dies with its parent, and ends with the exit code of ``target``."""
-    if multiprocessing.get_start_method(allow_none=True) != "forkserver" and os.getppid() == parent:
+def _run(rank: int, target: Target, init_method: str, parent: int, is_child: bool, folder: str) -> None:
+    """In the new process: dies with its parent, leaves its error in ``folder``, ends with the exit code of ``target``."""
+    if is_child:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             sys.exit(1)  # the parent died before the line above
     os.environ["LOCAL_RANK"] = str(rank)
-    sys.exit(exit_code_of(lambda: target(rank, init_method), quiet=rank != 0))
+
+    def leave(text: str) -> None:
+        (Path(folder) / f"error_{rank}").write_text(text, encoding="utf-8")
+
+    sys.exit(exit_code_of(lambda: target(rank, init_method), say=leave))
+
+
+def _say_errors(folder: Path, count: int) -> None:
+    """Each error once, with the ranks that had it where not all did."""
+    ranks_of: dict[str, list[int]] = {}
+    for rank in range(count):
+        if (folder / f"error_{rank}").is_file():
+            text = (folder / f"error_{rank}").read_text(encoding="utf-8")
+            ranks_of.setdefault(text, []).append(rank)
+    for text, ranks in ranks_of.items():
+        where = "" if len(ranks) == count else f"[rank {', '.join(map(str, ranks))}] "
+        print(f"{where}{text}", file=sys.stderr, flush=True)
 
 
 class _passing_on_signals:

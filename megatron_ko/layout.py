@@ -20,6 +20,7 @@ from megatron_ko.config.schema import (
     MultiStepSchedule,
     ParallelConfig,
     PrecisionConfig,
+    ReportingConfig,
     RunConfig,
     Schedule,
     TrainingConfig,
@@ -71,6 +72,7 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("training", "schedule"), _schedule_fits),
         Rule(("run", "precision"), _precision_possible),
         Rule(("run", "model"), _extra_fields),
+        Rule(("reporting",), _packages_installed),
     ]
 
 
@@ -176,6 +178,16 @@ def _precision_possible(run: RunConfig, precision: PrecisionConfig) -> Found:
         yield "precision.dtype", f"{precision.dtype} cannot be combined with fp8; use bf16"
 
 
+def _packages_installed(reporting: ReportingConfig) -> Found:
+    if reporting.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        yield (
+            "reporting.tensorboard",
+            "needs the package tensorboard, which is not installed; pip install tensorboard",
+        )
+    if reporting.wandb_project and importlib.util.find_spec("wandb") is None:
+        yield "reporting.wandb_project", "needs the package wandb, which is not installed; pip install wandb"
+
+
 def _extra_fields(run: RunConfig, model: ModelConfig) -> Found:
     if not model.extra:
         return
@@ -187,6 +199,11 @@ def _extra_fields(run: RunConfig, model: ModelConfig) -> Found:
             yield f"model.extra.{name}", f"is not a field of megatron-core's TransformerConfig{hint}"
         elif name in OWNED_FIELDS:
             yield f"model.extra.{name}", f"is set by {OWNED_FIELDS[name]}; write it there"
+        elif not changes_no_result(name):
+            yield (
+                f"model.extra.{name}",
+                "would change what the model computes, which this version cannot train; remove it",
+            )
         elif (
             run.device == "cpu" and name in GPU_ONLY_FIELDS and model.extra[name] not in (None, False, "none")
         ):
@@ -209,6 +226,22 @@ OWNED_FIELDS = {
     "gated_linear_unit": "the model family (SwiGLU)", "add_bias_linear": "the model family (no biases)",
     "attention_dropout": "the model family (no dropout in attention)",
 }  # fmt: skip
+
+
+# Fields that decide how fast and in how much memory the same model is computed.
+RUNTIME_PREFIXES = (
+    "recompute_", "tp_comm_", "overlap_", "fp8_", "cpu_offloading", "fine_grained_activation_offloading",
+    "num_layers_in_", "account_for_", "batch_p2p_", "cuda_graph_", "enable_cuda_graph", "cross_entropy_",
+    "attention_backend", "hidden_dropout", "deterministic_mode", "distribute_saved_activations",
+    "memory_efficient_layer_norm", "persist_layer_norm", "num_layers_at_start_in_bf16", "num_layers_at_end_in_bf16",
+    "first_last_layers_bf16", "barrier_with_", "deallocate_pipeline_outputs", "use_ring_exchange_p2p", "async_tensor_",
+    "use_te_rng_tracker",
+)  # fmt: skip
+
+
+def changes_no_result(name: str) -> bool:
+    """True for a field of TransformerConfig that leaves the trained model a plain LLaMA."""
+    return name.startswith(RUNTIME_PREFIXES) or name.endswith("_fusion")
 
 
 def _transformer_config_fields() -> set[str]:

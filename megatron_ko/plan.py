@@ -170,6 +170,8 @@ class Preflight:
     plan: Plan
     start: Checkpoint | None
     """Checkpoint the run continues from, or None."""
+    initial: Checkpoint | None
+    """Checkpoint whose weights start a new run, or None."""
 
 
 def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -> Preflight:
@@ -186,13 +188,12 @@ def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -
                 f"the package {package} is not installed: {why}; pip install -r requirements.txt"
             )
     start = start_of_run(config)
-    for checkpoint in (
-        start,
-        config.checkpoint.initial_weights and newest_checkpoint(config.checkpoint.initial_weights),
-    ):
+    weights = config.checkpoint.initial_weights
+    initial = newest_checkpoint(weights) if weights and start is None else None
+    for checkpoint in (start, initial):
         if checkpoint:
             check_fits(checkpoint, config.model, plan.vocab_size, manifest.tokenizer_fingerprint)
-    return Preflight(config, manifest, plan, start)
+    return Preflight(config, manifest, plan, start, initial)
 
 
 def checked_manifest(loaded: Loaded[Config]) -> Manifest:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import platform
 import re
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +84,18 @@ class Checkpoint:
     def description(self) -> dict[str, Any]:
         """The content of ``checkpoint.json``."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "folder"}
-        return {"format": FORMAT, **fields, "model": dataclasses.asdict(self.model)}
+        return {"format": FORMAT, **fields, "model": dataclasses.asdict(self.model), "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide what a checkpoint means, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for package in ("torch", "megatron-core", "transformer-engine"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
 
 
 def checkpoints_of(run: Path | str) -> list[Path]:

@@ -6,6 +6,7 @@ The loss is the sum over real tokens, divided once by their number over all rank
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +18,14 @@ from megatron_ko.data import Batch
 from megatron_ko.distributed import World, broadcast_from_last_stage, on_all_ranks
 from megatron_ko.errors import UserError
 
+AFTER_DIVERGENCE = (
+    "lower the learning rate or look at the data of this step; to go back further than the newest checkpoint, "
+    "delete its folder"
+)
+
 
 class Divergence(UserError):
-    """The loss or the gradients are no longer finite."""
+    """Loss, gradients or weights are no longer finite."""
 
     kind = "training stopped"
 
@@ -57,12 +63,16 @@ def train_step(
     optimizer.zero_grad()
     loss = run_batches(wrapped, batches, world, count=micro_batches, micro_batch=micro_batch, length=length)
     updated, norm, _ = optimizer.step()
-    if not on_all_ranks(updated and norm == norm and loss == loss, world.device):
-        raise Divergence(
-            f"loss {loss}, gradient norm {norm}: not finite; lower the learning rate or resume from an older checkpoint "
-            "and look at the data of this step"
-        )
+    if not on_all_ranks(updated and math.isfinite(norm) and math.isfinite(loss), world.device):
+        raise Divergence(f"loss {loss}, gradient norm {norm}: not finite; {AFTER_DIVERGENCE}")
     return StepResult(loss, float(norm))
+
+
+def check_weights(wrapped: Any, world: World) -> None:
+    """Raises Divergence when a weight of any rank is not finite: such weights must not be saved. Collective."""
+    finite = all(bool(torch.isfinite(weight).all()) for weight in wrapped.parameters())
+    if not on_all_ranks(finite, world.device):
+        raise Divergence(f"weights are not finite and are not saved; {AFTER_DIVERGENCE}")
 
 
 def run_batches(

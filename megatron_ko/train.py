@@ -8,8 +8,11 @@ Everything a user can have got wrong is reported before torch is imported.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from megatron_ko.config import cli
 from megatron_ko.config.loading import to_yaml
 from megatron_ko.config.schema import Config
 from megatron_ko.errors import ConfigError, exit_code_of
-from megatron_ko.files import write_text
+from megatron_ko.files import locked_folder, write_text
 from megatron_ko.logs import set_up_logging
 from megatron_ko.plan import Preflight, preflight, show_plan
 
@@ -33,7 +36,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         result, rate = session.step()
         if session.done == 1 or session.is_due(config.reporting.every_steps):
             session.report(result, rate)
-        if session.is_due(config.evaluation.every_steps) and not session.stopped:
+        if session.is_due(config.evaluation.every_steps) and (session.finished or not session.stopped):
             session.validate()
         if session.is_due(config.checkpoint.every_steps):
             session.save()
@@ -49,12 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_intermixed_args(arguments)
     if given.world_size and not (given.dry_run or given.print_config):
         parser.error("--world-size plans only (with --dry-run); --ranks N or torchrun starts ranks")
-    rank = int(os.environ.get("RANK", 0))
-    return exit_code_of(lambda: _main(given, rank), quiet=rank != 0)
-
-
-def _main(given: Any, rank: int) -> int:
     under_torchrun = "RANK" in os.environ and "WORLD_SIZE" in os.environ
+    rank = int(os.environ["RANK"]) if under_torchrun else 0
+    return exit_code_of(lambda: _main(given, rank, under_torchrun), quiet=rank != 0)
+
+
+def _main(given: Any, rank: int, under_torchrun: bool) -> int:
     if under_torchrun and given.ranks is not None:
         raise ConfigError(
             f"--ranks {given.ranks} is for runs without torchrun, which started {os.environ['WORLD_SIZE']} ranks"
@@ -64,21 +67,31 @@ def _main(given: Any, rank: int) -> int:
         return show_plan(given, world_size)
     set_up_logging(rank)
     checked = preflight(*cli.split(given.config), world_size)
-    if rank == 0:
-        _write_run_folder(checked)
-    if under_torchrun:
-        return train(checked, rank)
-    from megatron_ko import distributed, launch
+    with contextlib.ExitStack() as stack:
+        if rank == 0:
+            stack.enter_context(_run_folder_of(checked))
+        if under_torchrun:  # what one rank alone finds from here on, it says
+            said = f"[rank {rank}] " if rank else ""
+            return exit_code_of(
+                lambda: train(checked, rank), say=lambda text: print(said + text, file=sys.stderr, flush=True)
+            )
+        from megatron_ko import distributed, launch
 
-    distributed.import_megatron(checked.config.run.device)
-    return launch.run_ranks(world_size, lambda rank, init_method: train(checked, rank, init_method))
+        forks = checked.config.run.device == "cpu"  # a process that has touched CUDA cannot be forked
+        if forks:
+            distributed.import_megatron("cpu")
+        return launch.run_ranks(world_size, functools.partial(train, checked), "fork" if forks else "spawn")
 
 
-def _write_run_folder(checked: Preflight) -> None:
+@contextlib.contextmanager
+def _run_folder_of(checked: Preflight) -> Iterator[None]:
+    """The run folder, written and locked while the run lasts: a second run in it would overwrite the first."""
     folder = Path(checked.config.run.folder).expanduser()
-    write_text(folder / "config.yaml", to_yaml(checked.config))
-    write_text(folder / "plan.txt", checked.plan.text())
-    print(checked.plan.text(), end="", flush=True)
+    with locked_folder(folder):
+        write_text(folder / "config.yaml", to_yaml(checked.config))
+        write_text(folder / "plan.txt", checked.plan.text())
+        print(checked.plan.text(), end="", flush=True)
+        yield
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import functools
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from megatron_ko.config.loading import Loaded
 from megatron_ko.errors import DataError
+from megatron_ko.files import locked_folder
 from preprocessing.files_found import KnownHashes, Unit, find_units
 from preprocessing.markers import Marker, code_of
 from preprocessing.schema import Config
@@ -73,14 +73,7 @@ class Context:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """One process at a time; leftovers of a killed one are removed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / ".lock", "w", encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise DataError(
-                    f"{self.folder}: another process is working here; wait, or use another folder"
-                ) from None
+        with locked_folder(self.folder):
             for leftover in self.folder.rglob(".*.tmp"):
                 leftover.unlink()
             yield

@@ -11,7 +11,7 @@ import pytest
 SCRIPT = Path(__file__).resolve().parents[2] / "slurm" / "train.sbatch"
 # The stand-in for srun starts the ranks one after the other, as Slurm would set their environment.
 SRUN = """#!/bin/bash
-shift  # --kill-on-bad-exit
+shift 2  # --kill-on-bad-exit --wait
 worst=0
 for ((rank = 0; rank < SLURM_NTASKS; rank++)); do
   SLURM_PROCID=$rank SLURM_LOCALID=$rank "$@" || { code=$?; ((code > worst)) && worst=$code; }
@@ -35,7 +35,9 @@ def run(folder: Path, arguments: list[str], exit_code: int) -> subprocess.Comple
         **os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "RECORD": str(folder), "EXIT_CODE": str(exit_code),
         "PYTHON": str(folder / "python"), "SLURM_NTASKS": "2", "SLURM_JOB_ID": "41", "SLURM_JOB_NODELIST": "node-[a-b]",
     }  # fmt: skip
-    return subprocess.run(["bash", str(SCRIPT), *arguments], env=environment, capture_output=True, text=True, timeout=30)
+    return subprocess.run(
+        ["bash", str(SCRIPT), *arguments], env=environment, capture_output=True, text=True, timeout=30
+    )
 
 
 def test_every_task_is_a_rank_and_arguments_arrive_unquoted_by_no_shell(tmp_path):
