@@ -172,7 +172,7 @@ def _precision_possible(run: RunConfig, precision: PrecisionConfig) -> Found:
     elif importlib.util.find_spec("transformer_engine") is None:
         yield (
             "precision.fp8",
-            f"{precision.fp8} needs Transformer Engine, which is not installed; pip install 'megatron_ko[gpu]' or set fp8: none",
+            f"{precision.fp8} needs Transformer Engine, which is not installed; pip install -e '.[gpu]' or set fp8: none",
         )
     if precision.dtype != "bf16":
         yield "precision.dtype", f"{precision.dtype} cannot be combined with fp8; use bf16"

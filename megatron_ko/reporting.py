@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from megatron_ko.config.schema import Config
 from megatron_ko.errors import ConfigError
+from megatron_ko.files import sha256_text
 from megatron_ko.run_folder import cut_metrics
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class Report:
         cut_metrics(folder / "metrics.jsonl", resumed_step)
         self._file = open(folder / "metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
         if config.reporting.tensorboard:
-            self._sinks.append(_TensorBoard(folder / "tensorboard"))
+            self._sinks.append(_TensorBoard(folder / "tensorboard", resumed_step))
         if config.reporting.wandb_project:
             self._sinks.append(_Wandb(config))
 
@@ -110,14 +111,14 @@ def _scalars(kind: str, values: dict[str, Any]) -> dict[str, float]:
 
 
 class _TensorBoard:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, resumed_step: int) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise ConfigError(
                 "reporting.tensorboard needs the package tensorboard; pip install tensorboard"
             ) from None
-        self._writer = SummaryWriter(str(folder))
+        self._writer = SummaryWriter(str(folder), purge_step=resumed_step + 1)
 
     def add(self, kind: str, step: int, values: dict[str, Any]) -> None:
         for name, value in _scalars(kind, values).items():
@@ -133,13 +134,15 @@ class _Wandb:
             import wandb
         except ImportError:
             raise ConfigError(
-                "reporting.wandb_project needs the package wandb; pip install 'megatron_ko[wandb]'"
+                "reporting.wandb_project needs the package wandb; pip install -e '.[wandb]'"
             ) from None
         folder = Path(config.run.folder).expanduser()
         self._run = wandb.init(
             project=config.reporting.wandb_project,
             name=folder.name,
             dir=str(folder),
+            id=sha256_text(str(folder.resolve()))[:16],
+            resume="allow",
             config=dataclasses.asdict(config),
         )
 

@@ -1,0 +1,144 @@
+"""A run as a whole: what it refuses to save, where it goes on, and what its ranks must agree on."""
+
+from __future__ import annotations
+
+import json
+import pickletools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from megatron_ko.errors import ConfigError
+from megatron_ko.launch import run_ranks
+from megatron_ko.plan import preflight
+from megatron_ko.run_folder import checkpoint_folder, checkpoints_of
+from tests import ranks
+from tests.tiny_run import write_tiny_run
+
+pytestmark = pytest.mark.ranks
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def records(run: Path, kind: str) -> list[dict]:
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [record for record in map(json.loads, lines) if record["kind"] == kind]
+
+
+def command(config: str, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "megatron_ko.train", config, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+
+def test_diverged_weights_are_not_saved(tmp_path):
+    config = write_tiny_run(tmp_path)
+    fixed = ["schedule={type: constant}", "checkpoint.every_steps=1", "optimizer.clip_grad_norm=0.0"]
+    done = command(config, *fixed, "optimizer.learning_rate=1e38", "--ranks", "2")
+    assert done.returncode == 2
+    assert "not finite" in done.stderr and "Traceback" not in done.stderr
+    assert checkpoints_of(tmp_path / "run") == []
+    again = command(config, *fixed, "optimizer.learning_rate=1e-3", "--ranks", "2")
+    assert again.returncode == 0, again.stderr
+
+
+def _only_rank_one_errs(rank: int, init_method: str) -> int:
+    if rank == 1:
+        raise ConfigError("only here")
+    return 0
+
+
+def test_an_error_that_only_one_rank_has_is_said(capfd):
+    assert run_ranks(2, _only_rank_one_errs) == 2
+    assert "[rank 1] config error: only here" in capfd.readouterr().err
+
+
+def test_position_counts_samples_when_the_batch_changes(tmp_path):
+    """Five steps of 8, then five of 16: 40 + 80 samples, and the order of samples goes on at 40."""
+    config = write_tiny_run(tmp_path)
+    run = tmp_path / "run"
+    ranks.train(config, ["training.steps=5"])
+    ranks.train(config, ["training.global_batch_size=16"])
+    last = records(run, "train")[-1]
+    assert (last["step"], last["samples"], last["tokens"]) == (10, 120, 7680)
+    marker = json.loads((checkpoint_folder(run, 10) / "checkpoint.json").read_text(encoding="utf-8"))
+    assert (marker["samples"], marker["tokens"]) == (120, 7680)
+
+
+def test_an_index_that_was_being_built_is_built_again(tmp_path):
+    config = write_tiny_run(tmp_path)
+    ranks.train(config, ["training.steps=2"])
+    (index,) = (tmp_path / "run" / "index").iterdir()
+    (index / "complete").unlink()
+    for file in index.glob("*shuffle_index.npy"):
+        file.write_bytes(file.read_bytes()[:100])
+    for folder in checkpoints_of(tmp_path / "run"):
+        (folder / "checkpoint.json").unlink()
+    ranks.train(config, ["training.steps=2"])
+    assert [r["step"] for r in records(tmp_path / "run", "train")] == [1, 2]
+
+
+def test_checkpoints_hold_no_pickled_objects(tmp_path):
+    """Random state and weights are tensors; the only pickle is the index, whose names are an allow-list."""
+    from torch.distributed.checkpoint.metadata import TensorStorageMetadata
+
+    from megatron_ko.checkpoint_index import read_index
+
+    config = write_tiny_run(tmp_path)
+    ranks.train(config, ["training.steps=2"], 2)
+    folder = checkpoint_folder(tmp_path / "run", 2)
+    entries = read_index(folder).state_dict_metadata
+    assert any(name.startswith("random.") for name in entries)
+    assert {type(entry) for entry in entries.values()} == {TensorStorageMetadata}
+    names = {
+        f"{a}" for op, a, _ in pickletools.genops((folder / ".metadata").read_bytes()) if op.name == "GLOBAL"
+    }
+    assert not any(name.startswith(("os ", "subprocess ", "builtins eval")) for name in names)
+
+
+def _with_another_start(rank: int, init_method: str, config: str) -> str:
+    import dataclasses
+
+    from megatron_ko.errors import CheckpointError
+    from megatron_ko.session import Session
+
+    checked = preflight([config], [], 2)
+    if rank == 1:
+        checked = dataclasses.replace(checked, start=None)
+    try:
+        Session(checked, rank, init_method)
+    except CheckpointError as error:
+        return str(error)
+    return "started"
+
+
+def test_ranks_that_see_different_checkpoints_say_so_instead_of_hanging(tmp_path):
+    config = write_tiny_run(tmp_path)
+    ranks.train(config, ["training.steps=5"])
+    for message in ranks.on_ranks(2, _with_another_start, config):
+        assert "the checkpoint to resume differs between ranks: ['5', 'None']" in message
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path):
+    from megatron_ko.files import locked_folder
+
+    config = write_tiny_run(tmp_path)
+    with locked_folder(tmp_path / "run"):
+        done = command(config)
+    assert done.returncode == 2
+    assert "another process is working here" in done.stderr
+
+
+def test_initial_weights_are_not_needed_to_resume(tmp_path):
+    config = write_tiny_run(tmp_path)
+    ranks.train(config, ["training.steps=2", f"run.folder={tmp_path / 'first'}"])
+    weights = f"checkpoint.initial_weights={tmp_path / 'first'}"
+    ranks.train(config, ["training.steps=4", weights])
+    (tmp_path / "first").rename(tmp_path / "moved")
+    ranks.train(config, ["training.steps=6", weights])
+    assert records(tmp_path / "run", "train")[-1]["step"] == 6
