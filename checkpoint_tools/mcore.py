@@ -27,7 +27,7 @@ from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json
 from megatron_ko.flops import head_size
 from megatron_ko.plan import padded_vocab_size
-from megatron_ko.run_folder import MARKER, Checkpoint, newest_checkpoint
+from megatron_ko.run_folder import MARKER, Checkpoint, newest_checkpoint, sizes_of_files
 
 _PREFIXES = ("embedding.", "decoder.", "output_layer.")
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
@@ -167,7 +167,7 @@ def write_mcore(store: Store, folder: Path) -> None:
         folder=folder, step=0, samples=0, tokens=0, model=model, vocab_size=store.vocab_size, padded_vocab_size=padded,
         tokenizer_fingerprint=store.tokenizer_fingerprint, dtype=store.dtype, optimizer=False, layout=None, config=None,
     )  # fmt: skip
-    extra = {"special_ids": store.special_ids, "source": store.origin}
+    extra = {"special_ids": store.special_ids, "source": store.origin, "files": sizes_of_files(folder)}
     write_json(folder / MARKER, {**checkpoint.description(), **extra})
 
 

@@ -26,7 +26,7 @@ from megatron_ko.errors import CheckpointError
 from megatron_ko.files import fsync_folder, write_json
 from megatron_ko.model import unwrap
 from megatron_ko.optimizer import torch_adams
-from megatron_ko.run_folder import MARKER, Checkpoint
+from megatron_ko.run_folder import MARKER, Checkpoint, sizes_of_files
 from megatron_ko.tokenizer import copy_tokenizer_folder
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def save(checkpoint: Checkpoint, wrapped: Any, optimizer: Any, tokenizer_folder:
     if main:
         copy_tokenizer_folder(tokenizer_folder, folder / "tokenizer")
         fsync_folder(folder)
-        write_json(folder / MARKER, checkpoint.description())
+        write_json(folder / MARKER, {**checkpoint.description(), "files": sizes_of_files(folder)})
         fsync_folder(folder.parent)
     dist.barrier()
     return time.monotonic() - begin
@@ -141,6 +141,7 @@ def _load(state: dict[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
     from megatron.core import dist_checkpointing
     from megatron.core.dist_checkpointing.core import CheckpointingException
     from megatron.core.dist_checkpointing.validation import StrictHandling
+    from torch.distributed.checkpoint.api import CheckpointException
 
     try:
         read_index(checkpoint.folder)  # torch unpickles the index without looking
@@ -149,6 +150,7 @@ def _load(state: dict[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
         )
         return loaded
     except (
+        CheckpointException,
         CheckpointingException,
         UnpicklingError,
         OSError,

@@ -62,8 +62,9 @@ class CheckpointError(UserError):
     kind = "checkpoint error"
 
 
-# What the system refuses and a user can mend: no room, no right to write.
+# What the system refuses and a user can mend: no room, no right to write, no folder there.
 _SYSTEM_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+_SYSTEM_REFUSALS |= {errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EEXIST}
 
 
 def exit_code_of(

@@ -155,6 +155,10 @@ def _file_problems(tokens: TokenSet, manifest: Manifest) -> list[str]:
             )
         elif suffix == ".idx":
             found += _index_problems(file, tokens)
+    if tokens.split == "valid" and tokens.tokens == 1:
+        found.append(
+            f"{tokens.prefix}: holds one token, of which nothing can be predicted; leave the set out or fill it"
+        )
     if not (tokens.tokens and tokens.text_bytes):
         found.append(
             f"{tokens.prefix}: holds no text; the corpus of {tokens.name!r} is empty, leave it out or fill it"

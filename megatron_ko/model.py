@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from megatron_ko import distributed
 from megatron_ko.attention import CausalAttention
 from megatron_ko.config.schema import Llama3RopeScaling, ModelConfig, ParallelConfig, PrecisionConfig
+from megatron_ko.errors import ConfigError
 from megatron_ko.flops import head_size
 from megatron_ko.plan import padded_vocab_size
 
@@ -85,7 +86,10 @@ def transformer_config(
         warnings.filterwarnings(
             "ignore", message="full scope is deprecated"
         )  # a default of megatron-core itself
-        return TransformerConfig(**{**fields, **model.extra})
+        try:
+            return TransformerConfig(**{**fields, **model.extra})
+        except (AssertionError, TypeError, ValueError) as error:
+            raise ConfigError(f"megatron-core refuses model.extra {model.extra}: {error}") from error
 
 
 def uses_transformer_engine(device: str) -> bool:

@@ -18,7 +18,7 @@ from megatron_ko.errors import ConfigError, DataError, Problem, exit_code_of
 from megatron_ko.layout import data_problems, layout_rules
 from megatron_ko.manifest import Manifest, check_tokens, read_manifest
 from megatron_ko.run_folder import Checkpoint, check_fits, folder_problem, newest_checkpoint, start_of_run
-from megatron_ko.tokenizer import read_tokenizer_folder
+from megatron_ko.tokenizer import fingerprint_hf_folder, read_tokenizer_folder
 
 
 @dataclass(frozen=True)
@@ -210,6 +210,12 @@ def checked_manifest(loaded: Loaded[Config]) -> Manifest:
         raise DataError(
             f"{manifest.path}: was encoded with tokenizer {manifest.tokenizer_fingerprint[:19]}, but {manifest.tokenizer_folder} "
             f"is {tokenizer.fingerprint[:19]}; encode the data again"
+        )
+    content = fingerprint_hf_folder(manifest.tokenizer_folder).fingerprint
+    if content != tokenizer.fingerprint:
+        raise DataError(
+            f"{manifest.tokenizer_folder / 'tokenizer.json'}: its content is {content[:19]}, its fingerprint.json says "
+            f"{tokenizer.fingerprint[:19]}: edited or damaged; train the tokenizer again or restore it"
         )
     check_tokens(manifest)
     return manifest

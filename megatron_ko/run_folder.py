@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import platform
 import re
@@ -25,6 +26,7 @@ from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, read_json
 from megatron_ko.flops import head_size
 
+log = logging.getLogger(__name__)
 FORMAT = "megatron_ko-checkpoint-1"
 MARKER = "checkpoint.json"
 _STEP = re.compile(r"^step_(\d{8,})$")
@@ -56,6 +58,10 @@ class Checkpoint:
         marker = folder / MARKER
         if not folder.is_dir():
             raise CheckpointError(f"{folder}: no such checkpoint folder; check the path")
+        if not marker.is_file() and not any(folder.glob("*.distcp")) and not _STEP.match(folder.name):
+            raise CheckpointError(
+                f"{folder}: is no checkpoint of this project (it has no {MARKER}); check the path"
+            )
         if not marker.is_file():
             raise CheckpointError(
                 f"{folder}: is half-written (its marker {MARKER} is missing); use an older checkpoint and delete this one"
@@ -65,6 +71,7 @@ class Checkpoint:
             raise CheckpointError(
                 f"{marker}: format is not {FORMAT!r}; it was written by another version, use that one or another checkpoint"
             )
+        _check_files(folder, data.get("files") or {})
         missing = [
             name for name in (".metadata", "common.pt", "metadata.json") if not (folder / name).is_file()
         ]
@@ -98,6 +105,21 @@ def versions() -> dict[str, str]:
     return found
 
 
+def sizes_of_files(folder: Path) -> dict[str, int]:
+    """Bytes of every file of the tensors, for ``checkpoint.json``: a cut file is found before anything starts."""
+    return {path.name: path.stat().st_size for path in sorted(folder.glob("*.distcp"))}
+
+
+def _check_files(folder: Path, sizes: dict[str, int]) -> None:
+    found = sizes_of_files(folder)
+    for name, size in sizes.items():
+        if found.get(name) != size:
+            now = f"{found[name]:,} bytes" if name in found else "missing"
+            raise CheckpointError(
+                f"{folder / name}: {now} where {MARKER} says {size:,} bytes: damaged; use another checkpoint"
+            )
+
+
 def checkpoints_of(run: Path | str) -> list[Path]:
     """Complete checkpoints of a run folder, oldest first."""
     parent = Path(run).expanduser() / "checkpoints"
@@ -119,6 +141,9 @@ def folder_problem(run: Path | str) -> str | None:
         return f"{nearest} is a file, not a folder; choose another run.folder"
     if not os.access(nearest, os.W_OK | os.X_OK):
         return f"{nearest} cannot be written to by this user; choose another run.folder"
+    for name in ("checkpoints", "logs", "index", "tokenizer"):
+        if (folder / name).exists() and not (folder / name).is_dir():
+            return f"{folder / name} is a file, not a folder; remove it or choose another run.folder"
     return None
 
 
@@ -140,6 +165,7 @@ def newest_checkpoint(path: Path | str) -> Checkpoint:
 def start_of_run(config: Config) -> Checkpoint | None:
     """The checkpoint that this run continues from: the newest complete one of its folder, or None."""
     complete = checkpoints_of(config.run.folder)
+    _warn_of_unfinished(Path(config.run.folder).expanduser() / "checkpoints", complete)
     if not complete:
         return None
     if config.checkpoint.resume == "never":
@@ -153,6 +179,19 @@ def start_of_run(config: Config) -> Checkpoint | None:
             "name it in checkpoint.initial_weights of a new run folder"
         )
     return newest
+
+
+def _warn_of_unfinished(folder: Path, complete: list[Path]) -> None:
+    """Says which half-written checkpoint is passed over; the run replaces it when it gets there."""
+    found = (
+        [p for p in folder.iterdir() if _STEP.match(p.name) and p not in complete] if folder.is_dir() else []
+    )
+    newer = [p for p in found if not complete or _step_of(p) > _step_of(complete[-1])]
+    for path in sorted(newer):
+        log.warning(
+            "%s is half-written and passed over; the run continues from %s",
+            path, complete[-1].name if complete else "the beginning",
+        )  # fmt: skip
 
 
 def check_fits(

@@ -145,10 +145,15 @@ def test_half_written_checkpoint(ours_copy, tmp_path, refused):
 
 def test_truncated_checkpoint(ours_copy, tmp_path, refused):
     data = ours_copy / "__0_0.distcp"
-    data.write_bytes(data.read_bytes()[:-5000])
-    assert "damaged or incomplete" in refused("compare", a=ours_copy, b=ours_copy)
+    whole = data.read_bytes()
+    data.write_bytes(whole[:-5000])
+    message = f"{len(whole) - 5000:,} bytes where checkpoint.json says {len(whole):,} bytes: damaged"
+    assert message in refused("compare", a=ours_copy, b=ours_copy)
     data.unlink()
-    assert "damaged or incomplete" in refused("compare", a=ours_copy, b=ours_copy)
+    assert "missing where checkpoint.json says" in refused("compare", a=ours_copy, b=ours_copy)
+    data.write_bytes(whole[:1000] + bytes(len(whole) - 1000))
+    assert "damaged or incomplete" in refused("to-hf", src=ours_copy, dst=tmp_path / "x")
+    data.write_bytes(whole)
     index = ours_copy / ".metadata"
     index.write_bytes(index.read_bytes()[:-500])
     assert "damaged or incomplete" in refused("to-hf", src=ours_copy, dst=tmp_path / "x")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,6 +96,8 @@ def _resave(rank: int, init_method: str, source: Path, target: Path) -> None:
         torch.distributed.barrier()
         dist_checkpointing.save({"model": gpt.sharded_state_dict()}, str(target / layout))
         if rank == 0:
-            shutil.copy(source / "checkpoint.json", target / layout)
+            description = json.loads((source / "checkpoint.json").read_text(encoding="utf-8"))
+            del description["files"]  # the tensors are others
+            (target / layout / "checkpoint.json").write_text(json.dumps(description), encoding="utf-8")
         torch.distributed.barrier()
         distributed.stop()

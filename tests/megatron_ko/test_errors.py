@@ -140,6 +140,7 @@ def bad_id(folder: Path) -> None:
 
 def half_written(folder: Path) -> None:
     (folder / "weights").mkdir()
+    (folder / "weights" / "__0_0.distcp").write_bytes(b"x")
 
 
 def wrong_vocabulary(folder: Path) -> None:

@@ -80,7 +80,7 @@ def test_what_is_written_is_read_and_is_the_documented_format(tmp_path):
     assert Checkpoint.read(str(written.folder)) == written
     documented = {
         "format", "step", "samples", "tokens", "model", "vocab_size", "padded_vocab_size", "tokenizer_fingerprint", "dtype",
-        "optimizer", "config", "layout",
+        "optimizer", "config", "layout", "versions",
     }  # fmt: skip
     content = json.loads((written.folder / "checkpoint.json").read_text())
     assert set(content) == documented

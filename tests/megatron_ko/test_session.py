@@ -142,3 +142,22 @@ def test_initial_weights_are_not_needed_to_resume(tmp_path):
     (tmp_path / "first").rename(tmp_path / "moved")
     ranks.train(config, ["training.steps=6", weights])
     assert records(tmp_path / "run", "train")[-1]["step"] == 6
+
+
+def test_a_cut_checkpoint_is_found_before_ranks_start(tmp_path):
+    config = write_tiny_run(tmp_path)
+    ranks.train(config, ["training.steps=2"])
+    shard = next(checkpoint_folder(tmp_path / "run", 2).glob("*.distcp"))
+    shard.write_bytes(shard.read_bytes()[:1000])
+    done = command(config, "training.steps=4")
+    assert done.returncode == 2
+    assert "1,000 bytes where checkpoint.json says" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_an_edited_tokenizer_is_refused(tmp_path):
+    config = write_tiny_run(tmp_path)
+    path = tmp_path / "data" / "tokenizer" / "tokenizer.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"w10"', '"W10"'), encoding="utf-8")
+    done = command(config)
+    assert done.returncode == 2
+    assert "edited or damaged" in done.stderr
