@@ -123,6 +123,7 @@ def training_batches(
         num_workers=workers,
         pin_memory=world.device.type == "cuda",
         persistent_workers=workers > 0,
+        generator=torch.Generator(),  # else it draws from the generator that a resumed run has just restored
     )
     for batch in loader:
         yield _on_device(batch, world)

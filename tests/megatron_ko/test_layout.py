@@ -136,7 +136,7 @@ def test_fp8_with_fp32_weights_is_a_second_mistake(valid):
 def test_fp8_on_a_gpu_needs_transformer_engine(valid, monkeypatch):
     overrides = ["run.device=cuda", "precision.fp8=delayed"]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert "pip install 'megatron_ko[gpu]'" in broken(valid, overrides, 1)["precision.fp8"]
+    assert "pip install -e '.[gpu]'" in broken(valid, overrides, 1)["precision.fp8"]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     load(Config, [valid], overrides, layout_rules(1))
 
