@@ -40,7 +40,7 @@ from torch.distributed.checkpoint.planner import (
 from torch.distributed.checkpoint.planner_helpers import create_read_items_for_chunk_list
 
 from megatron_ko.checkpoint_index import read_index
-from megatron_ko.errors import CheckpointError
+from megatron_ko.errors import CheckpointError, first_line
 from megatron_ko.progress import progress
 
 _DAMAGED = "is damaged or incomplete; use another checkpoint"
@@ -65,7 +65,7 @@ class SliceReader:
             self._reader.set_up_storage_reader(self._metadata, is_coordinator=True)
             self._check_paths()
         except _READ_ERRORS as error:
-            raise CheckpointError(f"{folder / '.metadata'}: {_DAMAGED} ({_first_line(error)})") from None
+            raise CheckpointError(f"{folder / '.metadata'}: {_DAMAGED} ({first_line(error)})") from None
         self._tensors: dict[str, TensorStorageMetadata] = {
             name: entry
             for name, entry in self._metadata.state_dict_metadata.items()
@@ -91,17 +91,13 @@ class SliceReader:
         try:
             self._reader.read_data(LoadPlan(items), _IntoTensor(target))
         except _READ_ERRORS as error:
-            raise CheckpointError(f"{self.folder}: {name} {_DAMAGED} ({_first_line(error)})") from None
+            raise CheckpointError(f"{self.folder}: {name} {_DAMAGED} ({first_line(error)})") from None
         return target
 
     def _check_paths(self) -> None:
         for info in (self._metadata.storage_data or {}).values():
             if Path(info.relative_path).name != info.relative_path:
                 raise ValueError(f"it points outside the folder, to {info.relative_path!r}")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 class _SafeReader(FileSystemReader):

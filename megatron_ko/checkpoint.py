@@ -8,7 +8,6 @@ stay the configuration's. What a checkpoint says of itself is ``megatron_ko.run_
 from __future__ import annotations
 
 import contextlib
-import logging
 import queue
 import shutil
 import time
@@ -22,14 +21,13 @@ import torch
 import torch.distributed as dist
 
 from megatron_ko.checkpoint_index import read_index
-from megatron_ko.errors import CheckpointError
+from megatron_ko.errors import CheckpointError, first_line
 from megatron_ko.files import fsync_folder, write_json
 from megatron_ko.model import unwrap
 from megatron_ko.optimizer import torch_adams
 from megatron_ko.run_folder import MARKER, Checkpoint, sizes_of_files
 from megatron_ko.tokenizer import copy_tokenizer_folder
 
-log = logging.getLogger(__name__)
 # Only this type survives a change of tensor or pipeline parallel; without one, saving fails.
 SHARDING = {"distrib_optim_sharding_type": "fully_reshardable"}
 
@@ -62,7 +60,7 @@ def save(checkpoint: Checkpoint, wrapped: Any, optimizer: Any, tokenizer_folder:
         except (CheckpointException, CheckpointingException, OSError) as error:
             free = shutil.disk_usage(folder).free / 2**30
             raise CheckpointError(
-                f"{folder}: cannot be written ({_first_line(error)}); {free:.1f} GiB are free there; make room"
+                f"{folder}: cannot be written ({first_line(error)}); {free:.1f} GiB are free there; make room"
             ) from error
     dist.barrier()
     if main:
@@ -160,12 +158,8 @@ def _load(state: dict[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
         KeyError,
     ) as error:
         raise CheckpointError(
-            f"{checkpoint.folder}: cannot be loaded ({_first_line(error)}); use another checkpoint"
+            f"{checkpoint.folder}: cannot be loaded ({first_line(error)}); use another checkpoint"
         ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 # --- torch Adam ------------------------------------------------------------------------------------------

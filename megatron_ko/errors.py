@@ -62,6 +62,11 @@ class CheckpointError(UserError):
     kind = "checkpoint error"
 
 
+def first_line(error: BaseException) -> str:
+    """What a library's error says in its first line, cut at 200 characters, or its name when it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
 # What the system refuses and a user can mend: no room, no right to write, no folder there.
 _SYSTEM_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 _SYSTEM_REFUSALS |= {errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EEXIST}
