@@ -54,18 +54,18 @@ def build_training_data(
     from megatron.core.datasets.gpt_dataset import GPTDataset, GPTDatasetConfig
 
     train = manifest.of_split("train")
-    prefixes = [str(train[name].prefix) for name in mixture]
+    blend = blend_of(train, mixture)
     content = hashlib.sha256(manifest.path.read_bytes()).hexdigest()[:16]
     folder = cache / f"{content}-{samples}-{seed}-{sequence_length}"
     _remove_unfinished(folder)
-    spare = max(0.005, SPARE_SAMPLES / samples / min(mixture.values()))
+    spare = max(0.005, SPARE_SAMPLES / samples / min(blend.values()))
     facts: Any = _TokenizerFacts(
         manifest.eod_id, manifest.vocab_size, {"fingerprint": manifest.tokenizer_fingerprint}
     )
     config = GPTDatasetConfig(
         random_seed=seed,
         sequence_length=sequence_length,
-        blend_per_split=[(prefixes, list(mixture.values())), None, None],
+        blend_per_split=[(list(blend), list(blend.values())), None, None],
         path_to_cache=str(folder),  # the content is no part of megatron-core's cache key
         tokenizer=facts,
         reset_position_ids=False,
@@ -80,6 +80,15 @@ def build_training_data(
     if dist.get_rank() == 0:
         (folder / MARKER).touch()
     return datasets[0]
+
+
+def blend_of(sets: dict[str, TokenSet], mixture: dict[str, float]) -> dict[str, float]:
+    """Share by prefix: that of a set is spread over its pairs in proportion to their tokens."""
+    return {
+        str(pair.prefix): share if len(sets[name].pairs) == 1 else share * pair.tokens / sets[name].tokens
+        for name, share in mixture.items()
+        for pair in sets[name].pairs
+    }
 
 
 def _remove_unfinished(folder: Path) -> None:
@@ -144,10 +153,10 @@ def validation_batches(
 ) -> tuple[int, Iterator[Batch]]:
     """Number of micro-batches (equal on all ranks) and this rank's; each token of the set is predicted once.
 
-    The set is one stream of documents with EOD between them, cut into windows; places behind the last token, and
+    The set, all its pairs, is one stream of documents with EOD between them, cut into windows; places behind the last token, and
     whole windows that only even out the ranks, carry a loss mask of 0.
     """
-    stream = np.memmap(f"{tokens.prefix}.bin", dtype=tokens.dtype, mode="r")
+    stream = _Stream(tokens)
     windows = max(1, -(-(len(stream) - 1) // sequence_length))
     if max_sequences is not None:
         windows = min(windows, max_sequences)
@@ -165,7 +174,26 @@ def validation_batches(
     return count, batches()
 
 
-def _window(stream: np.ndarray, row: int, windows: int, length: int) -> Batch:
+class _Stream:
+    """The tokens of a set, pair after pair; a slice is read when it is asked for."""
+
+    def __init__(self, tokens: TokenSet) -> None:
+        self._parts = [np.memmap(f"{pair.prefix}.bin", dtype=tokens.dtype, mode="r") for pair in tokens.pairs]
+        self._ends = np.cumsum([len(part) for part in self._parts])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, wanted: slice) -> np.ndarray:
+        start, stop, _ = wanted.indices(len(self))
+        found = []
+        for part, end in zip(self._parts, self._ends.tolist()):
+            begin = end - len(part)
+            found.append(part[max(start - begin, 0) : max(stop - begin, 0)])
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def _window(stream: np.ndarray | _Stream, row: int, windows: int, length: int) -> Batch:
     piece = stream[row * length : (row + 1) * length + 1] if row < windows else stream[:0]
     predicted = max(0, len(piece) - 1)
     padded = np.zeros(length + 1, dtype=np.int64)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Union
 
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter, ValidationError
 
 from megatron_ko.config.fields import NonNegativeInt, PositiveFloat, PositiveInt
 from megatron_ko.errors import DataError
@@ -35,19 +36,44 @@ InsideFolder = Annotated[Path, AfterValidator(_inside)]
 
 
 @dataclass(frozen=True)
-class TokenSet:
-    """One pair of ``.bin`` and ``.idx``; ``tokens`` counts EOD, ``text_bytes`` is UTF-8."""
+class TokenPair:
+    """One pair of ``.bin`` and ``.idx``; ``tokens`` counts EOD."""
 
-    name: str
-    split: Literal["train", "valid"]
     prefix: InsideFolder
-    dtype: Literal["uint16", "int32"]
     documents: NonNegativeInt
     tokens: NonNegativeInt
-    text_bytes: NonNegativeInt
     max_id: int
     bin_bytes: NonNegativeInt
     idx_bytes: NonNegativeInt
+
+
+@dataclass(frozen=True)
+class TokenSet:
+    """The tokens of a domain and split, in one pair of files or several; ``text_bytes`` is UTF-8."""
+
+    name: str
+    split: str
+    dtype: str
+    text_bytes: int
+    pairs: tuple[TokenPair, ...]
+
+    @property
+    def documents(self) -> int:
+        return sum(pair.documents for pair in self.pairs)
+
+    @property
+    def tokens(self) -> int:
+        return sum(pair.tokens for pair in self.pairs)
+
+    @property
+    def max_id(self) -> int:
+        return max(pair.max_id for pair in self.pairs)
+
+    @property
+    def prefix(self) -> Path:
+        """Of the only pair."""
+        (pair,) = self.pairs
+        return pair.prefix
 
 
 @dataclass(frozen=True)
@@ -72,12 +98,58 @@ class _Tokenizer:
     eod_id: NonNegativeInt
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Set:
+    """What every entry of ``sets`` holds."""
+
+    name: str
+    split: Literal["train", "valid"]
+    dtype: Literal["uint16", "int32"]
+    documents: NonNegativeInt
+    tokens: NonNegativeInt
+    text_bytes: NonNegativeInt
+    max_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _SetOfOnePair(_Set):
+    prefix: InsideFolder
+    bin_bytes: NonNegativeInt
+    idx_bytes: NonNegativeInt
+
+    def pairs_of(self) -> tuple[TokenPair, ...]:
+        return (
+            TokenPair(self.prefix, self.documents, self.tokens, self.max_id, self.bin_bytes, self.idx_bytes),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _SetOfPairs(_Set):
+    pairs: Annotated[tuple[TokenPair, ...], Field(min_length=1)]
+
+    def pairs_of(self) -> tuple[TokenPair, ...]:
+        return self.pairs
+
+
+_FORMS = ("one pair", "several pairs")
+
+
+def _form_of(entry: Any) -> str:
+    return _FORMS["pairs" in entry] if isinstance(entry, dict) else _FORMS[0]
+
+
+_AnySet = Annotated[
+    Union[Annotated[_SetOfOnePair, Tag(_FORMS[0])], Annotated[_SetOfPairs, Tag(_FORMS[1])]],
+    Discriminator(_form_of),
+]
+
+
 @dataclass(frozen=True)
 class _Content:
     """The form of ``manifest.json``."""
 
     tokenizer: _Tokenizer
-    sets: tuple[TokenSet, ...]
+    sets: tuple[_AnySet, ...]
     mixture: dict[str, PositiveFloat]
 
 
@@ -92,7 +164,8 @@ def read_manifest(path: Path | str) -> Manifest:
     except ValidationError as error:
         _raise_any(
             [
-                f"{path}: {'.'.join(map(str, item['loc']))}: {_sentence(item['msg'])}; {REMAKE}"
+                f"{path}: {'.'.join(str(part) for part in item['loc'] if part not in _FORMS)}: "
+                f"{_sentence(item['msg'])}; {REMAKE}"
                 for item in error.errors()
             ]
         )
@@ -104,12 +177,31 @@ def read_manifest(path: Path | str) -> Manifest:
         tokenizer_fingerprint=tokenizer.fingerprint,
         vocab_size=tokenizer.vocab_size,
         eod_id=tokenizer.eod_id,
-        sets=tuple(replace(tokens, prefix=path.parent / tokens.prefix) for tokens in content.sets),
+        sets=tuple(_set_in(path.parent, entry) for entry in content.sets),
         mixture=content.mixture,
     )
-    _raise_any([f"{path}: {problem}; {REMAKE}" for problem in _contradictions(manifest)])
-    _raise_any([problem for tokens in manifest.sets for problem in _file_problems(tokens, manifest)])
+    wrong = [*_contradictions(manifest), *(problem for entry in content.sets for problem in _sums(entry))]
+    _raise_any([f"{path}: {problem}; {REMAKE}" for problem in wrong])
+    _raise_any([problem for tokens in manifest.sets for problem in _set_problems(tokens, manifest)])
     return manifest
+
+
+def _set_in(folder: Path, entry: _SetOfOnePair | _SetOfPairs) -> TokenSet:
+    pairs = tuple(replace(pair, prefix=folder / pair.prefix) for pair in entry.pairs_of())
+    return TokenSet(entry.name, entry.split, entry.dtype, entry.text_bytes, pairs)
+
+
+def _sums(entry: _SetOfOnePair | _SetOfPairs) -> Iterator[str]:
+    """Where a set does not fit its pairs."""
+    pairs = entry.pairs_of()
+    found = {
+        "documents": sum(pair.documents for pair in pairs),
+        "tokens": sum(pair.tokens for pair in pairs),
+        "max_id": max(pair.max_id for pair in pairs),
+    }
+    for name, value in found.items():
+        if getattr(entry, name) != value:
+            yield f"the set {entry.name!r} of split {entry.split} says {name} {getattr(entry, name)}, its pairs {value}"
 
 
 def _raise_any(problems: list[str]) -> None:
@@ -142,10 +234,26 @@ def _contradictions(manifest: Manifest) -> list[str]:
     return found
 
 
-def _file_problems(tokens: TokenSet, manifest: Manifest) -> list[str]:
+def _set_problems(tokens: TokenSet, manifest: Manifest) -> list[str]:
+    found = [problem for pair in tokens.pairs for problem in _file_problems(pair, tokens.dtype, manifest)]
+    where = ", ".join(str(pair.prefix) for pair in tokens.pairs[:1]) + (
+        " ..." if len(tokens.pairs) > 1 else ""
+    )
+    if tokens.split == "valid" and tokens.tokens == 1:
+        found.append(
+            f"{where}: holds one token, of which nothing can be predicted; leave the set out or fill it"
+        )
+    if not (all(pair.tokens for pair in tokens.pairs) and tokens.text_bytes):
+        found.append(
+            f"{where}: holds no text; the corpus of {tokens.name!r} is empty, leave it out or fill it"
+        )
+    return found
+
+
+def _file_problems(pair: TokenPair, dtype: str, manifest: Manifest) -> list[str]:
     found = []
-    for suffix, expected in ((".bin", tokens.bin_bytes), (".idx", tokens.idx_bytes)):
-        file = Path(f"{tokens.prefix}{suffix}")
+    for suffix, expected in ((".bin", pair.bin_bytes), (".idx", pair.idx_bytes)):
+        file = Path(f"{pair.prefix}{suffix}")
         size = file.stat().st_size if file.is_file() else None
         if size is None:
             found.append(f"{file}: no such file; {REMAKE}")
@@ -154,74 +262,66 @@ def _file_problems(tokens: TokenSet, manifest: Manifest) -> list[str]:
                 f"{file}: {size:,} bytes where the manifest says {expected:,}: truncated or replaced; {REMAKE}"
             )
         elif suffix == ".idx":
-            found += _index_problems(file, tokens)
-    if tokens.split == "valid" and tokens.tokens == 1:
+            found += _index_problems(file, pair, dtype)
+    if pair.max_id >= manifest.vocab_size:
         found.append(
-            f"{tokens.prefix}: holds one token, of which nothing can be predicted; leave the set out or fill it"
-        )
-    if not (tokens.tokens and tokens.text_bytes):
-        found.append(
-            f"{tokens.prefix}: holds no text; the corpus of {tokens.name!r} is empty, leave it out or fill it"
-        )
-    if tokens.max_id >= manifest.vocab_size:
-        found.append(
-            f"{tokens.prefix}: token id {tokens.max_id} is beyond the vocabulary of {manifest.vocab_size}; "
+            f"{pair.prefix}: token id {pair.max_id} is beyond the vocabulary of {manifest.vocab_size}; "
             f"encode it with the tokenizer of the manifest"
         )
     return found
 
 
-def _index_problems(file: Path, tokens: TokenSet) -> list[str]:
-    code, width = DTYPES[tokens.dtype]
+def _index_problems(file: Path, pair: TokenPair, dtype: str) -> list[str]:
+    code, width = DTYPES[dtype]
     with open(file, "rb") as index:
         head = index.read(HEADER.size)
     if len(head) < HEADER.size or not head.startswith(INDEX_MAGIC):
         return [f"{file}: is not an index of megatron-core (wrong magic bytes); {REMAKE}"]
     _, _, found_code, sequences, boundaries = HEADER.unpack(head)
     problems = []
-    if tokens.idx_bytes != HEADER.size + (4 + 8) * sequences + 8 * boundaries:
-        problems.append(f"{file}: {tokens.idx_bytes:,} bytes cannot hold {sequences:,} sequences; {REMAKE}")
+    if pair.idx_bytes != HEADER.size + (4 + 8) * sequences + 8 * boundaries:
+        problems.append(f"{file}: {pair.idx_bytes:,} bytes cannot hold {sequences:,} sequences; {REMAKE}")
     if found_code != code:
-        problems.append(f"{file}: dtype code {found_code} is not the {code} of {tokens.dtype}; {REMAKE}")
-    if tokens.bin_bytes != tokens.tokens * width:
+        problems.append(f"{file}: dtype code {found_code} is not the {code} of {dtype}; {REMAKE}")
+    if pair.bin_bytes != pair.tokens * width:
         problems.append(
-            f"{tokens.prefix}.bin: {tokens.bin_bytes:,} bytes are not {tokens.tokens:,} tokens of {width}; {REMAKE}"
+            f"{pair.prefix}.bin: {pair.bin_bytes:,} bytes are not {pair.tokens:,} tokens of {width}; {REMAKE}"
         )
-    if sequences != tokens.documents:
+    if sequences != pair.documents:
         problems.append(
-            f"{file}: {sequences:,} sequences where the manifest says {tokens.documents:,} documents; {REMAKE}"
+            f"{file}: {sequences:,} sequences where the manifest says {pair.documents:,} documents; {REMAKE}"
         )
     return problems
 
 
 def check_tokens(manifest: Manifest, eager_bytes: int = 64 << 20) -> None:
     """Scans files up to ``eager_bytes`` each: ids beyond the vocabulary, an index of other documents (the manifest may lie)."""
+    for tokens in manifest.sets:
+        for pair in tokens.pairs:
+            if pair.bin_bytes <= eager_bytes:
+                _check_ids(pair, tokens.dtype, manifest.vocab_size)
+            if pair.idx_bytes <= eager_bytes:
+                _check_documents(pair, DTYPES[tokens.dtype][1])
+
+
+def _check_ids(pair: TokenPair, dtype: str, vocab_size: int) -> None:
     import numpy as np
 
-    for tokens in manifest.sets:
-        if tokens.bin_bytes <= eager_bytes:
-            ids = np.fromfile(f"{tokens.prefix}.bin", dtype=tokens.dtype)
-            for seen in (int(ids.min()), int(ids.max())):
-                if not 0 <= seen < manifest.vocab_size:
-                    raise DataError(
-                        f"{tokens.prefix}.bin: token id {seen} is beyond the vocabulary of {manifest.vocab_size}; "
-                        "encode it with the tokenizer of the manifest"
-                    )
-        if tokens.idx_bytes <= eager_bytes:
-            lengths = np.fromfile(
-                f"{tokens.prefix}.idx", dtype=np.int32, count=tokens.documents, offset=HEADER.size
+    ids = np.fromfile(f"{pair.prefix}.bin", dtype=dtype)
+    for seen in (int(ids.min()), int(ids.max())):
+        if not 0 <= seen < vocab_size:
+            raise DataError(
+                f"{pair.prefix}.bin: token id {seen} is beyond the vocabulary of {vocab_size}; "
+                "encode it with the tokenizer of the manifest"
             )
-            starts = np.fromfile(
-                f"{tokens.prefix}.idx",
-                dtype=np.int64,
-                count=tokens.documents,
-                offset=HEADER.size + lengths.nbytes,
-            )
-            ends = np.cumsum(lengths, dtype=np.int64) * DTYPES[tokens.dtype][1]
-            if (
-                lengths.min() < 0
-                or ends[-1] != tokens.bin_bytes
-                or starts[0] != 0
-                or (starts[1:] != ends[:-1]).any()
-            ):
-                raise DataError(f"{tokens.prefix}.idx: its documents are not those of the .bin; {REMAKE}")
+
+
+def _check_documents(pair: TokenPair, width: int) -> None:
+    import numpy as np
+
+    file = Path(f"{pair.prefix}.idx")
+    lengths = np.fromfile(file, dtype=np.int32, count=pair.documents, offset=HEADER.size)
+    starts = np.fromfile(file, dtype=np.int64, count=pair.documents, offset=HEADER.size + lengths.nbytes)
+    ends = np.cumsum(lengths, dtype=np.int64) * width
+    if lengths.min() < 0 or ends[-1] != pair.bin_bytes or starts[0] != 0 or (starts[1:] != ends[:-1]).any():
+        raise DataError(f"{file}: its documents are not those of the .bin; {REMAKE}")

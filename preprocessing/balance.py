@@ -1,212 +1,94 @@
-"""Step ``balance``: domains, validation split, and shares of the mixture.
+"""Step ``balance``: the corpus ``clean/DOMAIN_SPLIT-NNNNN.parquet``.
 
-Owns which domain and split a document belongs to, the final corpus ``clean/DOMAIN_SPLIT-00000.parquet``, and the
-arithmetic of shares and epochs.
+Owns the order of its pieces: columns of each unit (``corpus_plan``), one plan for all documents, then each file of the
+corpus on its own from the units it covers (``corpus_files``). No result depends on the number of workers. The plan keeps
+65 bytes for each document in memory, the other pieces a unit's columns or a row group.
 """
-
-# pyarrow.compute makes its functions at import
-# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import xxhash
-
 from megatron_ko.errors import DataError
-from preprocessing.context import Context, Outcome, shard_paths
-from preprocessing.documents import (
-    DROPPED,
-    FINAL,
-    Counts,
-    Shard,
-    StepResult,
-    dropped_rows,
-    new_shard,
-    read_batches,
-    reasons_column,
-)
-from preprocessing.schema import BalanceConfig, DomainConfig
-
-log = logging.getLogger(__name__)
-STEP = "balance"
-SPLITS = ("train", "valid")
-
-
-def domain_of(source: str, lang: str, domains: dict[str, DomainConfig]) -> str | None:
-    """The first domain that takes the source and the language."""
-    for name, domain in domains.items():
-        if (not domain.sources or source in domain.sources) and (not domain.langs or lang in domain.langs):
-            return name
-    return None
-
-
-def position(identity: str, seed: int) -> float:
-    """A number in [0, 1) that depends on the id and the seed only."""
-    return xxhash.xxh64_intdigest(identity.encode("utf-8"), seed) / 2**64
-
-
-def split_of(positions: np.ndarray, sizes: np.ndarray, valid_fraction: float) -> np.ndarray:
-    """Which documents of a domain validate: the first by position that hold the fraction of its bytes.
-
-    At least one and never all, where there are two.
-    """
-    valid = np.zeros(len(positions), bool)
-    if valid_fraction > 0 and len(positions) >= 2:
-        order = np.argsort(positions, kind="stable")
-        before = np.cumsum(sizes[order]) - sizes[order]
-        valid[order] = before < valid_fraction * sizes.sum()
-        valid[order[-1]] = False
-    return valid
-
-
-def capped(positions: np.ndarray, sizes: np.ndarray, max_bytes: int | None) -> np.ndarray:
-    """Which documents stay when at most ``max_bytes`` may: the last ones by position go."""
-    if max_bytes is None:
-        return np.ones(len(positions), bool)
-    order = np.argsort(positions, kind="stable")
-    keep = np.zeros(len(positions), bool)
-    keep[order] = np.cumsum(sizes[order]) <= max_bytes
-    return keep
-
-
-def mixture_of(
-    domains: dict[str, DomainConfig], tokens: dict[str, int], config: BalanceConfig
-) -> dict[str, float]:
-    """Share of training tokens per domain, summing to 1.
-
-    Given shares are scaled. Without them: UniMax (arXiv:2304.09151) for a token budget, that is the same number of
-    tokens from each domain but no more than ``max_epochs`` of it; else in proportion to the tokens there are.
-    """
-    if all(domain.share is not None for domain in domains.values()):
-        weights = {name: float(domain.share or 0) for name, domain in domains.items()}
-    elif config.token_budget is None:
-        weights = {name: float(tokens[name]) for name in domains}
-    else:
-        weights, left = {}, float(config.token_budget)
-        for rank, name in enumerate(sorted(domains, key=lambda n: tokens[n])):
-            weights[name] = min(left / (len(domains) - rank), tokens[name] * config.max_epochs)
-            left -= weights[name]
-    total = sum(weights.values())
-    return {name: weights[name] / total for name in domains}
-
-
-def epochs_of(mixture: dict[str, float], tokens: dict[str, int], config: BalanceConfig) -> dict[str, float]:
-    """How often each domain is seen within the token budget; empty without one."""
-    if config.token_budget is None:
-        return {}
-    return {name: share * config.token_budget / tokens[name] for name, share in mixture.items()}
-
-
-# --- the step --------------------------------------------------------------------------------------------
+from preprocessing.context import Context, Outcome, Piece
+from preprocessing.corpus import shard_path
+from preprocessing.corpus_files import write_corpus_shard, write_dropped
+from preprocessing.corpus_plan import PLAN, STEP, gather, make_plan
+from preprocessing.documents import Counts
+from preprocessing.files_found import Unit
+from preprocessing.mixtures import mixture_of as mixture_of  # until its users import it from there
+from preprocessing.placing import SPLITS as SPLITS
+from preprocessing.placing import position as position
+from preprocessing.schema import source_of
 
 
 def run(context: Context) -> Outcome:
-    """Writes the final corpus and the documents that belong to no domain or exceed its size."""
-    placed = _place(context)
-    _check(context, placed)
-    counts: dict[str, Counts] = {}
-    outputs: list[Path] = []
-    with ExitStack() as stack:
-        shards: dict[tuple[str, str], Shard] = {}
-        for name, split in placed.used():
-            path = clean_path(context.folder, name, split)
-            shards[name, split] = stack.enter_context(new_shard(path, FINAL))
-            outputs.append(path)
-        dropped_path = context.folder / "dropped" / f"{STEP}.parquet"
-        dropped = stack.enter_context(new_shard(dropped_path, DROPPED))
-        outputs.append(dropped_path)
-        for batch, rows in _survivors(context):
-            result = StepResult(batch, reasons_column(placed.reasons[rows].tolist()), Counts())
-            dropped.write(dropped_rows(result, STEP))
-            _count(result, counts)
-            for key, shard in shards.items():
-                here = (placed.names[rows] == key[0]) & (placed.splits[rows] == key[1])
-                shard.write(_final(batch.filter(pa.array(here)), *key))
-    for path in (context.folder / "clean").glob("*.parquet"):
-        if path not in outputs:
-            path.unlink()
-    domains = [placed.summary(name, split) for name, split in placed.used()]
+    """Raises DataError when a domain is left without a training document."""
+    domains = context.as_data(context.config.domains)
+    membership = [[name, domains[name]["sources"], domains[name]["langs"]] for name in domains]
+    rehydrate = sorted(context.config.balance.rehydrate.items())
+    units = context.units
+    gathered = context.finish(
+        STEP,
+        [
+            Piece(
+                f"columns/{unit.name}",
+                gather,
+                (n,),
+                [membership, rehydrate, context.config.seed, _keys(context, unit)],
+            )
+            for n, unit in enumerate(units)
+        ],
+    )
+    plan = context.finish(STEP, [Piece(PLAN, make_plan, (), _plan_depends(context))])[0]
+    _check(context, plan["shards"])
+    shards = context.finish(STEP, [_shard_piece(context, shard) for shard in plan["shards"]])
+    dropped = context.finish(STEP, [_dropped_piece(context, n, plan) for n in range(len(units))])
+    outputs = [shard_path(context.folder, shard["file"]) for shard in plan["shards"]]
+    if context.runner.leads:
+        for path in (context.folder / "clean").glob("*.parquet"):
+            if path not in outputs:
+                path.unlink()
+    shards = [{**shard, **written} for shard, written in zip(plan["shards"], shards)]
     return Outcome(
-        outputs, {"domains": domains, "sources": {name: found.to_json() for name, found in counts.items()}}
+        outputs,
+        {"domains": _domains(shards), "shards": shards, "sources": _sources(context, gathered, dropped)},
     )
 
 
-def clean_path(folder: Path, domain: str, split: str) -> Path:
-    return folder / "clean" / f"{domain}_{split}-00000.parquet"
+def _keys(context: Context, unit: Unit) -> list[str]:
+    return [
+        context.upstream(step, unit.name) for step in (context.text_step, "measure", "filter", "deduplicate")
+    ]
 
 
-def _survivors(context: Context) -> Iterator[tuple[pa.RecordBatch, slice]]:
-    """Batches of the documents left after deduplication, and their row numbers."""
-    start = 0
-    for unit in context.units:
-        shard, _ = shard_paths(context.folder, "clean", unit.name)
-        decisions, _ = shard_paths(context.folder, "deduplicate", unit.name)
-        for batch, decided in zip(
-            read_batches(shard), read_batches(decisions, ["id", "reason"]), strict=True
-        ):
-            if not batch["id"].equals(decided["id"]):
-                raise DataError(
-                    f"{decisions}: does not belong to {shard}; run 'python -m preprocessing deduplicate' again"
-                )
-            kept = batch.filter(pc.is_null(decided["reason"]))
-            yield kept, slice(start, start + kept.num_rows)
-            start += kept.num_rows
+def _plan_depends(context: Context) -> list[Any]:
+    balance = context.config.balance
+    caps = [[name, domain.max_bytes] for name, domain in context.config.domains.items()]
+    keys = [context.upstream(STEP, f"columns/{unit.name}") for unit in context.units]
+    return [caps, balance.valid_fraction, balance.shard_bytes, keys]
 
 
-class _Placed:
-    """Domain, split, size and reason of each surviving document."""
-
-    def __init__(self, names: list[str | None], positions: list[float], sizes: list[int]):
-        self.names = np.array(names, object)
-        self.positions = np.array(positions)
-        self.sizes = np.array(sizes, np.int64)
-        self.splits = np.full(len(names), None, object)
-        self.reasons = np.full(len(names), None, object)
-
-    def used(self) -> list[tuple[str, str]]:
-        pairs = {(name, split) for name, split in zip(self.names, self.splits) if split is not None}
-        return sorted(pairs)
-
-    def summary(self, name: str, split: str) -> dict[str, Any]:
-        here = (self.names == name) & (self.splits == split)
-        return {
-            "name": name,
-            "split": split,
-            "documents": int(here.sum()),
-            "bytes": int(self.sizes[here].sum()),
-        }
+def _shard_piece(context: Context, shard: dict[str, Any]) -> Piece:
+    first, last = shard["units"]
+    keys = [context.upstream(context.text_step, unit.name) for unit in context.units[first:last]]
+    name = f"shards/{shard['file']}"
+    depends = [shard["name"], shard["split"], shard["rows"], keys]
+    return Piece(name, write_corpus_shard, (shard,), depends, shard["bytes"])
 
 
-def _place(context: Context) -> _Placed:
-    config, names, positions, sizes = context.config, [], [], []
-    for batch, _ in _survivors(context):
-        pairs = zip(batch["source"].to_pylist(), batch["lang"].to_pylist())
-        names += [domain_of(source, lang, config.domains) for source, lang in pairs]
-        positions += [position(identity, config.seed) for identity in batch["id"].to_pylist()]
-        sizes += pc.binary_length(batch["text"]).to_pylist()
-    placed = _Placed(names, positions, sizes)
-    placed.reasons[[name is None for name in names]] = "no_domain"
-    for name, domain in config.domains.items():
-        rows = np.flatnonzero(placed.names == name)
-        keep = capped(placed.positions[rows], placed.sizes[rows], domain.max_bytes)
-        placed.reasons[rows[~keep]] = "domain_full"
-        placed.names[rows[~keep]] = None
-        rows = rows[keep]
-        valid = split_of(placed.positions[rows], placed.sizes[rows], config.balance.valid_fraction)
-        placed.splits[rows] = np.where(valid, *reversed(SPLITS))
-    return placed
+def _dropped_piece(context: Context, number: int, plan: dict[str, Any]) -> Piece:
+    unit = context.units[number]
+    depends = (
+        [context.upstream(STEP, PLAN), context.upstream(context.text_step, unit.name)]
+        if plan["dropped"][number]
+        else []
+    )
+    return Piece(f"dropped/{unit.name}", write_dropped, (number, plan["dropped"][number]), depends)
 
 
-def _check(context: Context, placed: _Placed) -> None:
-    used = dict.fromkeys(name for name, split in placed.used() if split == "train")
+def _check(context: Context, shards: list[dict[str, Any]]) -> None:
+    used = {shard["name"] for shard in shards if shard["split"] == "train"}
     for name, domain in context.config.domains.items():
         if name not in used:
             wanted = f"sources {domain.sources or 'any'}, langs {list(domain.langs) or 'any'}"
@@ -217,24 +99,28 @@ def _check(context: Context, placed: _Placed) -> None:
             raise DataError(str(problem))
 
 
-def _final(batch: pa.RecordBatch, domain: str, split: str) -> pa.RecordBatch:
-    columns = [batch[name] for name in ("id", "text", "source", "lang")]
-    constant = [pa.array([value] * batch.num_rows, pa.string()) for value in (domain, split)]
-    return pa.RecordBatch.from_arrays([*columns, *constant, batch["meta"]], schema=FINAL)
+# --- summaries -------------------------------------------------------------------------------------------
 
 
-def _count(result: StepResult, by_source: dict[str, Counts]) -> None:
-    reasons = result.reasons.to_pylist()
-    for row, source in enumerate(result.batch["source"].to_pylist()):
-        counts = by_source.setdefault(source, Counts())
-        size = len(result.batch["text"][row].as_buffer())
-        counts.documents_in += 1
-        counts.bytes_in += size
-        if reasons[row] is None:
-            counts.documents_out += 1
-            counts.bytes_out += size
-        else:
-            counts.dropped[reasons[row]] += 1
-            if counts.wants_example(reasons[row]):
-                identity, text = result.batch["id"][row].as_py(), result.batch["text"][row].as_py()
-                counts.add_example(reasons[row], identity, text, None)
+def _domains(shards: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Documents and bytes by domain and split, in the order of their names."""
+    totals: dict[tuple[str, str], dict[str, Any]] = {}
+    for shard in shards:
+        key = (shard["name"], shard["split"])
+        entry = totals.setdefault(key, {"name": key[0], "split": key[1], "documents": 0, "bytes": 0})
+        entry["documents"] += shard["documents"]
+        entry["bytes"] += shard["bytes"]
+    return [totals[key] for key in sorted(totals)]
+
+
+def _sources(context: Context, gathered: list[dict], dropped: list[dict]) -> dict[str, Any]:
+    found: dict[str, Counts] = {}
+    for unit, came, gone in zip(context.units, gathered, dropped):
+        source = source_of(unit.input_name, context.config.inputs[unit.input_name])
+        lost = Counts.from_json(gone["counts"])
+        counts = Counts(documents_in=came["documents_in"], bytes_in=came["bytes_in"], dropped=lost.dropped)
+        counts.documents_out = came["documents_in"] - lost.documents_in
+        counts.bytes_out = came["bytes_in"] - lost.bytes_in
+        counts.examples = lost.examples
+        found.setdefault(source, Counts()).add(counts)
+    return {name: counts.to_json() for name, counts in found.items()}

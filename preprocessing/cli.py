@@ -1,51 +1,122 @@
-"""The command line: ``python -m preprocessing STEP CONFIG.yaml [more.yaml ...] [section.field=value ...]``.
+"""The command line: ``python -m preprocessing STEP|COMMAND CONFIG.yaml [more.yaml ...] [section.field=value ...]``.
 
-Owns arguments and help; light, so that ``--help`` imports neither Arrow nor numba.
+Owns arguments and help; light, so that ``--help`` imports neither Arrow nor numba. Commands beside the steps are
+modules of ``preprocessing/tools`` with ``add_arguments(parser)`` and ``run``.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from megatron_ko.config.cli import manual, split
+from megatron_ko.config.cli import manual, positive, split
 from megatron_ko.config.loading import load, to_yaml
 from megatron_ko.errors import ConfigError, exit_code_of
 from preprocessing.schema import RULES, Config
 
-STEPS = ("clean", "deduplicate", "balance", "train-tokenizer", "encode", "validate", "run")
+if TYPE_CHECKING:
+    from preprocessing.works import Runner
+
+STEPS = {
+    "run": "every step below that is on, in order; finished work is skipped",
+    "clean": "read, find the language, normalise, mask personal data",
+    "lines": "remove lines that stand in many documents (section lines)",
+    "measure": "numbers about each document, and its MinHash signature",
+    "score": "quality models and perplexity (section score)",
+    "decontaminate": "overlap with evaluation sets (section decontaminate)",
+    "filter": "drop documents by rules over the numbers",
+    "deduplicate": "exact and near duplicates",
+    "balance": "domains, validation split, the corpus",
+    "train-tokenizer": "a SentencePiece model of the corpus",
+    "encode": "token files and the manifest",
+    "validate": "do the token files say what the corpus says?",
+}
+
+
+@dataclass(frozen=True)
+class Tool:
+    """``configured`` tools take CONFIG.yaml and get it loaded: ``run(loaded, arguments)``; others ``run(arguments)``."""
+
+    module: str
+    sentence: str
+    configured: bool = True
+
+
+TOOLS = {
+    "explain": Tool(
+        "preprocessing.tools.explain", "why a document was dropped, or what another threshold would change"
+    ),
+    "calibrate": Tool("preprocessing.tools.calibrate", "thresholds from text you trust"),
+    "report": Tool("preprocessing.tools.report", "one HTML page about the data"),
+    "train-quality": Tool(
+        "preprocessing.tools.quality", "train a quality classifier and iterate it over the corpus"
+    ),
+    "tokens": Tool(
+        "preprocessing.tools.token_files", "merge, split, shuffle, check token files", configured=False
+    ),
+}
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m preprocessing",
-        description="From raw text to token files and a manifest. Finished work is skipped; 'run' does all steps in order.",
-        epilog="configuration fields (later files and overrides win; paths are relative to the working directory):\n\n"
+        usage="python -m preprocessing STEP|COMMAND CONFIG.yaml [more.yaml ...] [section.field=value ...] [options]",
+        description="From raw text to token files and a manifest. Finished work is skipped.",
+        epilog=f"{_named('steps', STEPS)}\n{_named('commands (each has its own --help)', {n: t.sentence for n, t in TOOLS.items()})}\n"
+        "configuration fields (later files and overrides win; paths are relative to the working directory):\n\n"
         + manual(Config),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("step", choices=STEPS, help="what to do")
-    made.add_argument("config", nargs="*", help="CONFIG.yaml [more.yaml ...] [section.field=value ...]")
+    made.add_argument("step", choices=(*STEPS, *TOOLS), metavar="STEP|COMMAND", help="what to do, see below")
+    _add_configuration(made)
     made.add_argument("--print-config", action="store_true", help="print the resolved configuration and stop")
     made.add_argument(
         "--dry-run",
         action="store_true",
         help="check the configuration and inputs, say what would run, and stop",
     )
+    _add_runner(made)
     return made
 
 
+def _named(title: str, lines: dict[str, str]) -> str:
+    return f"{title}:\n" + "".join(f"  {name:16} {sentence}\n" for name, sentence in lines.items())
+
+
+def _add_configuration(made: argparse.ArgumentParser) -> None:
+    made.add_argument("config", nargs="*", help="CONFIG.yaml [more.yaml ...] [section.field=value ...]")
+
+
+def _add_runner(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--workers", type=positive, metavar="N", help="processes on this machine (default: all cores)"
+    )
+    made.add_argument(
+        "--runner", choices=("processes", "slurm", "ray"), default="processes",
+        help="who does the work: processes of this machine, the tasks of a Slurm array (slurm/preprocess.sbatch), or Ray",
+    )  # fmt: skip
+    made.add_argument(
+        "--ray-address", metavar="ADDRESS", help="of a running cluster; without it Ray starts here"
+    )
+    made.add_argument(
+        "--wait-minutes", type=positive, default=24 * 60, metavar="N",
+        help="how long a task of a Slurm array waits for another (default: a day)",
+    )  # fmt: skip
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    return exit_code_of(lambda: _main(arguments))
+    return exit_code_of(lambda: _main(list(sys.argv[1:] if arguments is None else arguments)))
 
 
-def _main(arguments: Sequence[str] | None) -> int:
+def _main(arguments: list[str]) -> int:
+    if arguments and arguments[0] in TOOLS:
+        return _run_tool(arguments[0], arguments[1:])
     given = parser().parse_intermixed_args(arguments)
-    files, overrides = split(given.config)
-    if not files:
-        raise ConfigError("no configuration file given; write 'python -m preprocessing run CONFIG.yaml'")
-    loaded = load(Config, files, overrides, RULES)
+    loaded = _load(given, given.step)
     if given.print_config:
         sys.stdout.write(to_yaml(loaded.config))
         return 0
@@ -56,5 +127,51 @@ def _main(arguments: Sequence[str] | None) -> int:
     if given.dry_run:
         print(pipeline.describe(loaded))
         return 0
-    pipeline.run(loaded, given.step)
+    runner = _runner(given)
+    try:
+        pipeline.run(loaded, given.step, runner)
+    finally:
+        runner.close()
     return 0
+
+
+def _load(given: argparse.Namespace, step: str) -> Any:
+    files, overrides = split(given.config)
+    if not files:
+        raise ConfigError(f"no configuration file given; write 'python -m preprocessing {step} CONFIG.yaml'")
+    return load(Config, files, overrides, RULES)
+
+
+def _run_tool(name: str, arguments: list[str]) -> int:
+    tool = TOOLS[name]
+    module = importlib.import_module(tool.module)
+    made = argparse.ArgumentParser(
+        prog=f"python -m preprocessing {name}", description=module.__doc__.splitlines()[0]
+    )
+    if tool.configured:
+        _add_configuration(made)
+    module.add_arguments(made)
+    given = made.parse_intermixed_args(arguments) if tool.configured else made.parse_args(arguments)
+    from megatron_ko.logs import set_up_logging
+
+    if not tool.configured:
+        set_up_logging()
+        return module.run(given)
+    loaded = _load(given, name)
+    set_up_logging()
+    return module.run(loaded, given)
+
+
+def _runner(given: argparse.Namespace) -> Runner:
+    from preprocessing.runners.processes import ProcessRunner, cores
+
+    workers = given.workers or cores()
+    if given.runner == "slurm":
+        from preprocessing.runners.slurm import SlurmRunner, place_from_environment
+
+        return SlurmRunner(place_from_environment(), workers, given.wait_minutes * 60)
+    if given.runner == "ray":
+        from preprocessing.runners.ray_cluster import RayRunner
+
+        return RayRunner(given.ray_address, workers)
+    return ProcessRunner(workers)

@@ -13,10 +13,19 @@ import pyarrow as pa
 from preprocessing.documents import read_batches
 
 
+def shards(folder: Path, domain: str, split: str) -> list[Path]:
+    """The files of a domain and split, in order."""
+    return sorted((folder / "clean").glob(f"{domain}_{split}-[0-9]*.parquet"))
+
+
+def shard_path(folder: Path, file: str) -> Path:
+    return folder / "clean" / f"{file}.parquet"
+
+
 def batches(
     folder: Path, domain: str, split: str, columns: list[str] | None = None
 ) -> Iterator[pa.RecordBatch]:
-    for path in sorted((folder / "clean").glob(f"{domain}_{split}-[0-9]*.parquet")):
+    for path in shards(folder, domain, split):
         yield from read_batches(path, columns)
 
 

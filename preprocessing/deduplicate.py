@@ -1,252 +1,221 @@
-"""Step ``deduplicate``: exact and near duplicates.
+"""Step ``deduplicate``: exact and near duplicates among the documents that ``filter`` keeps.
 
-Owns the choice of the survivor (the smallest id) and one table per shard of ``clean``, aligned by row: reason,
-the id it duplicates, their similarity, and the cluster (the id of its survivor).
+Owns the order of the work and its pieces: the numbering and exact duplicates, candidate pairs per band, verified pairs
+per range of documents, clusters, and what ``decisions`` writes per unit. The survivor of a cluster is its smallest id.
+
+Memory of a worker: ``memory_mib`` for what is sorted or compared at a time, and per document 20 bytes in the piece that
+makes the numbering, 25 in the one that makes the clusters. Signatures and texts of candidates are read again, in as many
+rounds as fit. Disk: 12 bytes per document, 8 per candidate pair and band, 12 per verified pair.
 """
-
-# pyarrow.compute makes its functions at import
-# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
-import json
 import logging
-import unicodedata
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import xxhash
 
-from preprocessing import minhash
-from preprocessing.context import Context, Outcome, shard_paths
-from preprocessing.documents import (
-    DROPPED,
-    Counts,
-    StepResult,
-    dropped_rows,
-    new_shard,
-    read_batches,
-    reasons_column,
-    utf8_buffer,
+from megatron_ko.errors import DataError
+from preprocessing.clusters import MEMBER, clusters_of, largest, member_tables
+from preprocessing.decisions import write_unit
+from preprocessing.documents import Counts, new_shard
+from preprocessing.exact_duplicates import exact_duplicates, taking_part
+from preprocessing.near_duplicates import Files, band_pairs, band_parts, blocks_of, pairs_between, verified
+from preprocessing.numbering import (
+    CLUSTERS,
+    MIB,
+    ORDER,
+    STEP,
+    array_path,
+    load_array,
+    numbering_of,
+    read_numbering,
+    save_array,
 )
-from preprocessing.schema import DeduplicateConfig
-from preprocessing.text_kernels import sequence_sets
+from preprocessing.sections.deduplication import DeduplicateConfig
+from preprocessing.works import Outcome, Piece
+
+if TYPE_CHECKING:
+    from preprocessing.context import Context
 
 log = logging.getLogger(__name__)
-STEP = "deduplicate"
-DECISION = pa.schema(
-    [
-        ("id", pa.string()),
-        ("reason", pa.string()),
-        ("duplicate_of", pa.string()),
-        ("similarity", pa.float64()),
-        ("cluster", pa.string()),
-    ]
-)
-ALARM_SHARE, ALARM_DOCUMENTS = 0.5, 100
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """One entry per document in shard order; ``duplicate_of`` is a row number, its own for survivors."""
-
-    ids: list[str]
-    reasons: np.ndarray  # object: None, exact_duplicate, near_duplicate
-    duplicate_of: np.ndarray
-    similarity: np.ndarray
-
-    def table(self, start: int, stop: int) -> pa.RecordBatch:
-        here = range(start, stop)
-        survivors = [self.ids[self.duplicate_of[row]] for row in here]
-        dropped = [self.reasons[row] is not None for row in here]
-        columns = [
-            pa.array(self.ids[start:stop], pa.string()),
-            pa.array([self.reasons[row] for row in here], pa.string()),
-            pa.array([s if gone else None for s, gone in zip(survivors, dropped)], pa.string()),
-            pa.array(
-                [float(self.similarity[row]) if gone else None for row, gone in zip(here, dropped)],
-                pa.float64(),
-            ),
-            pa.array([self.ids[self._root(row)] for row in here], pa.string()),
-        ]
-        return pa.RecordBatch.from_arrays(columns, schema=DECISION)
-
-    def _root(self, row: int) -> int:
-        """An exact duplicate of a near duplicate belongs to the cluster of the latter's survivor."""
-        return int(self.duplicate_of[self.duplicate_of[row]])
-
-
-def canonical_digest(text: str) -> bytes:
-    """xxh3_128 of the composed text with its whitespace collapsed."""
-    return xxhash.xxh3_128_digest(" ".join(unicodedata.normalize("NFC", text).split()).encode("utf-8"))
-
-
-def decide(shards: Sequence[Path], config: DeduplicateConfig, seed: int) -> Decisions:
-    """Which documents stay. Reads the shards twice: for digests and signatures, then the sets of the candidates."""
-    ids: list[str] = []
-    digests: list[bytes] = []
-    bands = [np.zeros((0, config.bands), np.uint64)]
-    empty = [np.zeros(0, bool)]
-    seeds = minhash.hash_seeds(config.num_hashes, seed)
-    for batch in _batches(shards, ["id", "text"]):
-        ids += batch["id"].to_pylist()
-        digests += [canonical_digest(text) for text in batch["text"].to_pylist()]
-        flat, starts = sequence_sets(*utf8_buffer(batch["text"]))
-        bands.append(minhash.band_values(minhash.signatures(flat, starts, seeds), config.bands))
-        empty.append(np.diff(starts) == 0)
-    decisions = _exact(ids, digests)
-    _near(decisions, shards, np.concatenate(bands), np.concatenate(empty), config)
-    return decisions
-
-
-def _batches(shards: Sequence[Path], columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    for shard in shards:
-        yield from read_batches(shard, columns)
-
-
-def _ranks(ids: list[str]) -> np.ndarray:
-    """Place of each row in the order of ids, ties by row."""
-    table = pa.table({"id": pa.array(ids, pa.string()), "row": np.arange(len(ids))})
-    order = pc.sort_indices(table, [("id", "ascending"), ("row", "ascending")]).to_numpy()
-    ranks = np.empty(len(ids), np.int64)
-    ranks[order] = np.arange(len(ids))
-    return ranks
-
-
-def _exact(ids: list[str], digests: list[bytes]) -> Decisions:
-    rows = len(ids)
-    halves = np.frombuffer(b"".join(digests), np.uint64).reshape(rows, 2)
-    order = np.lexsort((_ranks(ids), halves[:, 1], halves[:, 0]))
-    same = np.zeros(rows, bool)
-    same[1:] = (halves[order[1:]] == halves[order[:-1]]).all(axis=1)
-    first = order[np.maximum.accumulate(np.where(same, 0, np.arange(rows)))] if rows else order
-    duplicate_of = np.arange(rows)
-    duplicate_of[order] = first
-    reasons = np.full(rows, None, object)
-    reasons[duplicate_of != np.arange(rows)] = "exact_duplicate"
-    return Decisions(ids, reasons, duplicate_of, np.where(reasons == None, 0.0, 1.0))  # noqa: E711
-
-
-def _near(decisions: Decisions, shards: Sequence[Path], bands: np.ndarray, empty: np.ndarray, config) -> None:
-    """Adds near duplicates among the survivors of the exact pass."""
-    alive = np.flatnonzero((decisions.reasons == None) & ~empty)  # noqa: E711
-    alive = alive[np.argsort(_ranks(decisions.ids)[alive], kind="stable")]
-    groups, number_of_groups = _buckets(bands[alive])
-    candidates = np.flatnonzero((groups >= 0).any(axis=1))
-    if not len(candidates):
-        return
-    rows = alive[candidates]
-    flat, starts = _sets_of(shards, rows)
-    survivor, similarity = minhash.near_duplicates(
-        groups[candidates], number_of_groups, flat, starts, config.threshold, config.max_compared
-    )
-    gone = survivor != np.arange(len(rows))
-    decisions.duplicate_of[rows[gone]] = rows[survivor[gone]]
-    decisions.similarity[rows[gone]] = similarity[gone]
-    decisions.reasons[rows[gone]] = "near_duplicate"
-
-
-def _buckets(bands: np.ndarray) -> tuple[np.ndarray, int]:
-    """``[rows, bands]`` numbers of the buckets that hold two rows or more, -1 elsewhere; and how many there are."""
-    groups = np.full(bands.shape, -1, np.int64)
-    total = 0
-    for b in range(bands.shape[1]):
-        _, inverse, sizes = np.unique(bands[:, b], return_inverse=True, return_counts=True)
-        shared = sizes >= 2
-        numbers = np.where(shared, total + np.cumsum(shared) - 1, -1)
-        groups[:, b] = numbers[inverse]
-        total += int(shared.sum())
-    return groups, total
-
-
-def _sets_of(shards: Sequence[Path], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The sets of the given rows, in their order, read again: memory grows with the candidates only."""
-    wanted = np.sort(rows)
-    sets: dict[int, np.ndarray] = {}
-    start = 0
-    for batch in _batches(shards, ["text"]):
-        here = wanted[(wanted >= start) & (wanted < start + batch.num_rows)]
-        if len(here):
-            flat, starts = sequence_sets(*utf8_buffer(batch["text"].take(pa.array(here - start))))
-            sets.update({int(row): flat[starts[i] : starts[i + 1]] for i, row in enumerate(here)})
-        start += batch.num_rows
-    parts = [sets[int(row)] for row in rows]
-    return np.concatenate(parts), np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(
-        np.int64
-    )
-
-
-# --- the step --------------------------------------------------------------------------------------------
 
 
 def run(context: Context) -> Outcome:
-    """Writes a table of decisions per shard, and the dropped documents."""
-    shards = [shard_paths(context.folder, "clean", unit.name)[0] for unit in context.units]
-    decisions = decide(shards, context.config.deduplicate, context.config.seed)
-    outputs: list[Path] = []
-    counts: dict[str, Counts] = {}
-    start = 0
-    for unit, shard in zip(context.units, shards):
-        table_path, dropped_path = shard_paths(context.folder, STEP, unit.name)
-        with new_shard(table_path, DECISION) as kept, new_shard(dropped_path, DROPPED) as dropped:
-            for batch in read_batches(shard):
-                table = decisions.table(start, start + batch.num_rows)
-                start += batch.num_rows
-                kept.write(table)
-                result = _result(batch, table, counts)
-                dropped.write(dropped_rows(result, STEP, _details(table)))
-        outputs += [table_path, dropped_path]
-    _remove_others(context, outputs)
-    _warn(counts)
-    return Outcome(outputs, {"sources": {name: found.to_json() for name, found in counts.items()}})
+    """Finishes what is not finished, in the order of the docstring."""
+    order = context.finish(STEP, [_order_piece(context)])[0]
+    bands = _band_pieces(context, order["documents"])
+    context.finish(STEP, bands)
+    blocks = _block_pieces(context, bands)
+    context.finish(STEP, blocks)
+    clusters = context.finish(STEP, [_clusters_piece(context, blocks)])[0]
+    sources = _by_source(context.finish(STEP, _unit_pieces(context)))
+    context.remove_others(STEP)
+    config = context.config.deduplicate
+    crowded = [cluster for cluster in clusters["largest"] if cluster["documents"] > config.max_cluster]
+    alarms = [*_source_alarms(sources, config), *crowded]
+    _raise_alarms(alarms, config, context.folder)
+    counts = {name: found.to_json() for name, found in sources.items()}
+    return Outcome([], {"sources": counts, **clusters, "alarms": alarms})
 
 
-def _result(batch: pa.RecordBatch, table: pa.RecordBatch, by_source: dict[str, Counts]) -> StepResult:
-    reasons = table["reason"].to_pylist()
-    result = StepResult(batch, reasons_column(reasons), Counts())
-    for row, source in enumerate(batch["source"].to_pylist()):
-        counts = by_source.setdefault(source, Counts())
-        reason, size = reasons[row], len(batch["text"][row].as_buffer())
-        counts.documents_in += 1
-        counts.bytes_in += size
-        if reason is None:
-            counts.documents_out += 1
-            counts.bytes_out += size
-            continue
-        counts.dropped[reason] += 1
-        if counts.wants_example(reason):
-            counts.add_example(reason, batch["id"][row].as_py(), batch["text"][row].as_py(), None)
-    return result
+# --- pieces ------------------------------------------------------------------------------------------------
 
 
-def _details(table: pa.RecordBatch) -> list[str | None]:
-    pairs = zip(table["duplicate_of"].to_pylist(), table["similarity"].to_pylist())
+def _read_keys(context: Context, number: int) -> list[str]:
+    name = context.units[number].name
+    return [context.upstream(step, name) for step in (context.text_step, "measure", "filter")]
+
+
+def _order_piece(context: Context) -> Piece:
+    depends = [_read_keys(context, number) for number in range(len(context.units))]
+    return Piece(ORDER, write_order, (), depends)
+
+
+def _band_pieces(context: Context, documents: int) -> list[Piece]:
+    config = context.config.deduplicate
+    parts = band_parts(documents, config.memory_mib * MIB)
+    depends = [context.upstream(STEP, ORDER), config.max_compared]
     return [
-        None if of is None else json.dumps({"of": of, "similarity": round(s, 4)}, ensure_ascii=False)
-        for of, s in pairs
+        Piece(
+            f"all.band_{band:02d}.{part:04d}", write_band, (band, part, parts), [*depends, band, part, parts]
+        )
+        for band in range(config.bands)
+        for part in range(parts)
     ]
 
 
-def _warn(counts: dict[str, Counts]) -> None:
-    for source, found in counts.items():
-        gone: Counter[str] = found.dropped
-        if found.documents_in >= ALARM_DOCUMENTS and gone.total() > ALARM_SHARE * found.documents_in:
-            log.warning(
-                "%s: %s of %s documents are duplicates (%s); is that right? see dropped/%s-*.parquet",
-                source, f"{gone.total():,}", f"{found.documents_in:,}", dict(gone), STEP,
-            )  # fmt: skip
+def _block_pieces(context: Context, bands: list[Piece]) -> list[Piece]:
+    config = context.config.deduplicate
+    names = [piece.name for piece in bands]
+    ranges = blocks_of([array_path(context, name) for name in names], config.memory_mib * MIB)
+    depends = [[context.upstream(STEP, name) for name in names], config.threshold]
+    return [
+        Piece(f"all.pairs.{n:05d}", write_block, (f"all.pairs.{n:05d}", names, *bounds), [*depends, *bounds])
+        for n, bounds in enumerate(ranges)
+    ]
 
 
-def _remove_others(context: Context, outputs: list[Path]) -> None:
-    folder = context.folder
-    for path in [
-        *(folder / "steps" / STEP).glob("*.parquet"),
-        *(folder / "dropped").glob(f"{STEP}-*.parquet"),
-    ]:
-        if path not in outputs:
-            path.unlink()
+def _clusters_piece(context: Context, blocks: list[Piece]) -> Piece:
+    names = [piece.name for piece in blocks]
+    return Piece(CLUSTERS, write_clusters, (names,), [context.upstream(STEP, name) for name in names])
+
+
+def _unit_pieces(context: Context) -> list[Piece]:
+    clusters = context.upstream(STEP, CLUSTERS)
+    return [
+        Piece(unit.name, write_unit, (n,), [clusters, _read_keys(context, n)], unit.size)
+        for n, unit in enumerate(context.units)
+    ]
+
+
+def _files(context: Context) -> Files:
+    signatures = [context.path("measure", unit.name, ".signatures.parquet") for unit in context.units]
+    return Files(signatures, [context.documents(unit) for unit in context.units])
+
+
+def write_order(context: Context) -> Outcome:
+    """The numbering, exact duplicates, and who takes part in the search for near duplicates."""
+    memory = context.config.deduplicate.memory_mib * MIB
+    signatures = _files(context).signatures
+    numbering = numbering_of([context.path("filter", unit.name) for unit in context.units], memory)
+    duplicates = exact_duplicates(signatures, numbering, memory)
+    near = np.concatenate([np.zeros(0, np.uint32), *taking_part(signatures, numbering, duplicates)])
+    arrays = {
+        "starts": numbering.starts,
+        "numbers": numbering.numbers,
+        "rows": numbering.rows,
+        "exact": duplicates,
+        "near": near,
+    }
+    outputs = [save_array(array_path(context, ORDER, f".{name}"), array) for name, array in arrays.items()]
+    return Outcome(outputs, {"documents": len(numbering.rows)})
+
+
+def write_band(context: Context, band: int, part: int, parts: int) -> Outcome:
+    near = load_array(array_path(context, ORDER, ".near"))
+    config: DeduplicateConfig = context.config.deduplicate
+    pairs = band_pairs(_files(context).signatures, near, band, part, parts, config.max_compared)
+    return Outcome(
+        [save_array(array_path(context, f"all.band_{band:02d}.{part:04d}"), pairs)], {"pairs": len(pairs)}
+    )
+
+
+def write_block(context: Context, name: str, bands: list[str], first: int, last: int) -> Outcome:
+    config: DeduplicateConfig = context.config.deduplicate
+    pairs = pairs_between([array_path(context, band) for band in bands], first, last)
+    found = verified(
+        pairs, _files(context), read_numbering(context), config.threshold, config.memory_mib * MIB
+    )
+    return Outcome(
+        [save_array(array_path(context, name), found)], {"candidates": len(pairs), "duplicates": len(found)}
+    )
+
+
+def write_clusters(context: Context, blocks: list[str]) -> Outcome:
+    config: DeduplicateConfig = context.config.deduplicate
+    numbering, documents = read_numbering(context), _files(context).documents
+    exact = load_array(array_path(context, ORDER, ".exact"))
+    clusters = clusters_of(
+        len(numbering.rows), exact, (load_array(array_path(context, name)) for name in blocks)
+    )
+    path = context.path(STEP, CLUSTERS)
+    with new_shard(path, MEMBER) as out:
+        for batch in member_tables(clusters, numbering, documents, config.memory_mib * MIB):
+            out.write(batch)
+    members = np.flatnonzero(clusters.size > 1)
+    rows = save_array(array_path(context, CLUSTERS, ".rows"), np.sort(numbering.rows[members]))
+    gone = clusters.of != np.arange(len(clusters.of))
+    stays_for_others = ~gone & (clusters.size > 1)
+    summary = {
+        "exact_duplicates": len(exact),
+        "near_duplicates": int(gone.sum()) - len(exact),
+        "clusters": int(stays_for_others.sum()),
+        "largest": largest(clusters, numbering, documents),
+    }
+    return Outcome([path, rows], summary)
+
+
+# --- alarms ------------------------------------------------------------------------------------------------
+
+
+def _by_source(summaries: list[dict[str, Any]]) -> dict[str, Counts]:
+    sources: dict[str, Counts] = {}
+    for summary in summaries:
+        for name, counts in summary["sources"].items():
+            sources.setdefault(name, Counts()).add(Counts.from_json(counts))
+    return sources
+
+
+def _source_alarms(sources: dict[str, Counts], config: DeduplicateConfig) -> list[dict[str, Any]]:
+    return [
+        {"source": name, "documents": found.documents_in, "duplicates": found.dropped.total()}
+        for name, found in sources.items()
+        if found.documents_in >= config.alarm_documents
+        and found.dropped.total() > config.alarm_share * found.documents_in
+    ]
+
+
+def _raise_alarms(alarms: list[dict[str, Any]], config: DeduplicateConfig, folder: Path) -> None:
+    """Says each alarm; with ``on_alarm: stop`` raises DataError."""
+    said = [_sentence(alarm, config) for alarm in alarms]
+    if said and config.on_alarm == "stop":
+        raise DataError(
+            f"{'; '.join(said)}; look at {folder / 'dropped'}/{STEP}-*.parquet, and if this is right set "
+            "deduplicate.on_alarm to warn, or alarm_share or max_cluster higher"
+        )
+    for sentence in said:
+        log.warning("%s; is that right? see dropped/%s-*.parquet", sentence, STEP)
+
+
+def _sentence(alarm: dict[str, Any], config: DeduplicateConfig) -> str:
+    if "source" in alarm:
+        return (
+            f"source {alarm['source']!r} loses {alarm['duplicates']:,} of {alarm['documents']:,} documents as "
+            f"duplicates, more than deduplicate.alarm_share = {config.alarm_share}"
+        )
+    return (
+        f"cluster {alarm['cluster']!r} holds {alarm['documents']:,} documents, more than "
+        f"deduplicate.max_cluster = {config.max_cluster:,}"
+    )

@@ -1,115 +1,258 @@
 """Step ``encode``: the corpus to token files and the manifest.
 
-Owns one pair of files per domain and split, EOD after each document, and ``manifest.json``, written last.
+Owns the step: one engine for all, a part for each file of the corpus, parts joined to the pairs of a domain and split,
+EOD after each document, and the manifest, written last. Every pair has the bytes of encoding its documents in one go;
+the parts stay in ``steps/encode/parts`` (the size of the tokens), so that a changed file of the corpus costs one part.
 """
+
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
 import logging
-import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from megatron_ko.errors import DataError
-from megatron_ko.files import write_json
-from megatron_ko.manifest import FORMAT
-from megatron_ko.progress import progress
-from megatron_ko.tokenizer import Tokenizer, TokenizerInfo
-from preprocessing import corpus
-from preprocessing.balance import SPLITS, epochs_of, mixture_of
-from preprocessing.context import Context, Outcome
-from preprocessing.indexed_dataset import dtype_for, new_bin, write_index
+from megatron_ko.files import sha256_file
+from megatron_ko.tokenizer import FILES, TokenizerInfo, read_tokenizer_folder
+from preprocessing import encoders, manifest_files
+from preprocessing.context import Context, Outcome, Piece
+from preprocessing.corpus import shard_path
+from preprocessing.documents import read_batches, text_bytes
+from preprocessing.encoders import Encoder
+from preprocessing.indexed_dataset import dtype_for, new_bin, read_index, write_index
+from preprocessing.placing import SPLITS
+from preprocessing.runners.processes import cores
+from preprocessing.token_files import Extent, copy_documents, cut_by_tokens
 
 log = logging.getLogger(__name__)
 STEP = "encode"
-MANIFEST = "manifest.json"
+SAMPLE_SHARDS, SAMPLE_CHARACTERS = 16, 400_000  # of the corpus, on which engines are compared
 
 
 def run(context: Context) -> Outcome:
     """Raises DataError when a domain has no training token."""
-    (context.folder / MANIFEST).unlink(missing_ok=True)
-    tokenizer = Tokenizer(context.folder / "tokenizer")
-    entries = {(e["name"], e["split"]): e for e in context.summary_of("balance")["domains"]}
-    order = [(name, split) for name in context.config.domains for split in SPLITS if (name, split) in entries]
-    sets = [_encode_set(context, tokenizer, *key) for key in progress(order, "encode", unit="sets")]
-    sets = [entry for entry in sets if entry is not None]
-    tokens = {entry["name"]: entry["tokens"] for entry in sets if entry["split"] == "train"}
-    for name in context.config.domains:
-        if name not in tokens:
-            raise DataError(
-                f"domains.{name}: has no training token; see dropped/*.parquet, or remove the domain"
-            )
-    mixture = mixture_of(context.config.domains, tokens, context.config.balance)
-    outputs = [context.folder / f"{entry['prefix']}{suffix}" for entry in sets for suffix in (".bin", ".idx")]
-    for path in (context.folder / "tokens").iterdir():
-        if path not in outputs:
-            path.unlink()
-    write_json(context.folder / MANIFEST, manifest_of(tokenizer.info, sets, mixture))
-    epochs = epochs_of(mixture, tokens, context.config.balance)
-    _warn(epochs, context.config.balance.max_epochs)
+    info = read_tokenizer_folder(context.folder / "tokenizer")
+    tokenizer = [
+        info.fingerprint,
+        *(sha256_file(info.folder / n) for n in FILES if (info.folder / n).is_file()),
+    ]
+    shards = context.summary_of("balance")["shards"]
+    keys = [context.upstream("balance", f"shards/{shard['file']}") for shard in shards]
+    engine = _engine(context, tokenizer, [shard["file"] for shard in shards], keys)
+    threads = max(1, cores() // max(len(shards), 1))
+    parts = context.finish(
+        STEP,
+        [
+            Piece(f"parts/{shard['file']}", encode_part, (shard["file"], engine, threads), [tokenizer, engine, key], shard["bytes"])
+            for shard, key in zip(shards, keys)
+        ],
+    )  # fmt: skip
+    sets = list(_sets(context, info, shards, parts))
+    _check(context, sets)
+    depends = [tokenizer, sets, *context.part("domains", "balance")]
+    mixed = context.finish(STEP, [Piece("manifest", write_manifest, (sets,), depends)])[0]
+    outputs = [
+        context.folder / f"{pair['prefix']}{kind}"
+        for entry in sets
+        for pair in _pairs(entry)
+        for kind in (".bin", ".idx")
+    ]
+    written = [*outputs, *(context.folder / name for name in mixed["files"])]
+    if context.runner.leads:
+        _remove_others(context.folder, written)
+    documents = {f"{name}_{split}": found for (name, split), found in _by_set(shards, parts).items()}
+    manifest_files.warn(mixed["epochs"], mixed["stages"], context.config.balance.max_epochs)
+    return Outcome(written, {"sets": sets, **mixed, "engine": engine, "parts": documents})
+
+
+def _engine(context: Context, tokenizer: list[str], files: list[str], keys: list[str]) -> str:
+    """Name of the engine, chosen once for all processes; another version of it is compared again."""
+    wanted = context.config.encode.engine
+    versions = {name: encoders.installed(name) for name in ("sentencepiece", "tokenizers", *encoders.FAST)}
+    piece = Piece("engine", choose_engine, (wanted, files), [tokenizer, wanted, versions, keys])
+    return context.finish(STEP, [piece])[0]["engine"]
+
+
+def choose_engine(context: Context, wanted: str, files: list[str]) -> Outcome:
+    chosen = files[:: max(1, len(files) // SAMPLE_SHARDS)]
+    most = SAMPLE_CHARACTERS // max(len(chosen), 1)
+    texts = [text for file in chosen for text in _sample(shard_path(context.folder, file), most)]
     return Outcome(
-        [*outputs, context.folder / MANIFEST], {"sets": sets, "mixture": mixture, "epochs": epochs}
+        [], {"engine": encoders.choose(context.folder / "tokenizer", wanted, texts), "compared": len(texts)}
     )
 
 
-def manifest_of(info: TokenizerInfo, sets: list[dict[str, Any]], mixture: dict[str, float]) -> dict[str, Any]:
-    tokenizer = {
-        "folder": "tokenizer",
-        "fingerprint": info.fingerprint,
-        "vocab_size": info.vocab_size,
-        "eod_id": info.eos_id,
-    }
-    return {"format": FORMAT, "tokenizer": tokenizer, "sets": sets, "mixture": mixture}
+def _sample(path: Path, most: int) -> list[str]:
+    """Documents spread over the first batch of a file, ``most`` characters in all; one at least."""
+    batch = next(read_batches(path, ["text"]))
+    lengths = pc.utf8_length(batch["text"]).to_numpy()
+    step = max(1, int(lengths.sum()) // most)
+    rows = np.arange(0, len(lengths), step)
+    rows = rows[: max(1, int(np.searchsorted(np.cumsum(lengths[rows]), most)))]
+    return batch["text"].take(pa.array(rows)).to_pylist()
 
 
-def _encode_set(context: Context, tokenizer: Tokenizer, name: str, split: str) -> dict[str, Any] | None:
-    """The manifest's entry of one pair of files; None, and no files, when there is no token."""
-    eod, prefix = tokenizer.info.eos_id, f"tokens/{name}_{split}"
-    assert eod is not None, "train-tokenizer always sets it"
-    dtype = dtype_for(tokenizer.info.vocab_size)
-    text_bytes = empty = 0
-    with new_bin(context.folder / prefix, dtype) as writer:
-        for batch in corpus.batches(context.folder, name, split, ["text"]):
-            texts = [text for text in batch["text"].to_pylist() if text]
-            empty += batch.num_rows - len(texts)
-            text_bytes += sum(len(text.encode("utf-8")) for text in texts)
-            writer.add(*with_eod(*tokenizer.encode_batch(texts, os.cpu_count() or 1), eod))
-    if empty:
-        log.warning("%s %s: %s documents without text were skipped", name, split, f"{empty:,}")
-    if not writer.tokens:
-        Path(f"{context.folder / prefix}.bin").unlink()
-        return None
-    binary, index = writer.facts(), write_index(context.folder / prefix, writer)
-    return {
-        "name": name,
-        "split": split,
-        "prefix": prefix,
-        "dtype": dtype,
-        "documents": len(writer.lengths),
-        "tokens": writer.tokens,
-        "text_bytes": text_bytes,
-        "max_id": writer.max_id,
-        "bin_bytes": binary["bin_bytes"],
-        "idx_bytes": index["idx_bytes"],
-        "sha256": {"bin": binary["sha256"], "idx": index["sha256"]},
-    }
+# --- parts -----------------------------------------------------------------------------------------------
+
+
+def encode_part(context: Context, file: str, engine: str, threads: int) -> Outcome:
+    """Token files of one file of the corpus; again with the reference when the engine gives other ids somewhere."""
+    folder = context.folder / "tokenizer"
+    info, path = read_tokenizer_folder(folder), shard_path(context.folder, file)
+    prefix = context.path(STEP, f"parts/{file}", "")
+    reference = encoders.reference_of(folder)
+    encoder = encoders.encoder_of(folder, engine, threads)
+    try:
+        facts = encode_file(path, prefix, encoder, info, None if engine == reference.name else reference)
+    except encoders.Differs as different:
+        log.warning(
+            "encode: %s gives other ids for %s; %s is encoded with %s",
+            engine,
+            different,
+            file,
+            reference.name,
+        )
+        facts = encode_file(path, prefix, encoders.reference_of(folder, threads), info)
+    if facts["empty"]:
+        log.warning("%s: %s documents without text were skipped", file, f"{facts['empty']:,}")
+    return Outcome([Path(f"{prefix}.bin"), Path(f"{prefix}.idx")], facts)
+
+
+def encode_file(
+    path: Path, prefix: Path, encoder: Encoder, info: TokenizerInfo, reference: Encoder | None = None
+) -> dict[str, Any]:
+    """Encodes the column ``text`` of a Parquet file to a pair; raises Differs for ids unlike the reference's.
+
+    One document of each batch is compared, when a reference is given.
+    """
+    eod = info.eos_id
+    if eod is None:
+        raise DataError(
+            f"{info.folder}: has no eos_id, and documents end with it; name it in the tokenizer's files"
+        )
+    facts = {"text_bytes": 0, "empty": 0}
+    with new_bin(prefix, dtype_for(info.vocab_size)) as writer:
+        for number, batch in enumerate(read_batches(path, ["text"])):
+            texts = _with_text(batch["text"], facts)
+            if not texts:
+                continue
+            ids, offsets = encoder.encode_batch(texts)
+            if reference is not None:
+                row = number % len(texts)
+                encoders.compare(ids[offsets[row] : offsets[row + 1]], texts[row], reference)
+            writer.add(*with_eod(ids, offsets, eod))
+    write_index(prefix, writer.dtype, [writer.lengths])
+    return {**facts, "documents": len(writer.lengths), "tokens": writer.tokens, "max_id": writer.max_id}
+
+
+def _with_text(column: pa.Array, facts: dict[str, int]) -> list[str]:
+    filled = column.filter(pc.greater(pc.binary_length(column), 0))
+    facts["empty"] += len(column) - len(filled)
+    facts["text_bytes"] += text_bytes(filled)
+    return filled.to_pylist()
 
 
 def with_eod(ids: np.ndarray, offsets: np.ndarray, eod: int) -> tuple[np.ndarray, np.ndarray]:
     """Tokens with ``eod`` after each document, and the new lengths."""
-    lengths = np.diff(offsets)
-    ended = np.full(len(ids) + len(lengths), eod, np.int64)
-    ended[np.arange(len(ids)) + np.repeat(np.arange(len(lengths)), lengths)] = ids
-    return ended, lengths + 1
+    lengths = np.diff(offsets) + 1
+    text = np.ones(len(ids) + len(lengths), bool)
+    text[np.cumsum(lengths) - 1] = False
+    ended = np.full(len(text), eod, ids.dtype)
+    ended[text] = ids
+    return ended, lengths
 
 
-def _warn(epochs: dict[str, float], max_epochs: float) -> None:
-    for name, seen in epochs.items():
-        if seen > max_epochs:
-            log.warning(
-                "domain %s is seen %.1f times within the token budget, more than balance.max_epochs = %g; "
-                "lower its share, or add text",
-                name, seen, max_epochs,
-            )  # fmt: skip
+# --- sets ------------------------------------------------------------------------------------------------
+
+
+def _by_set(
+    shards: list[dict[str, Any]], values: list[dict[str, Any]]
+) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """File and value of each shard, by domain and split."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for shard, value in zip(shards, values):
+        found.setdefault((shard["name"], shard["split"]), []).append({"file": shard["file"], **value})
+    return found
+
+
+def _sets(
+    context: Context, info: TokenizerInfo, shards: list[dict[str, Any]], parts: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Joins the parts; the manifest's entry of every set that has a token, in the order of the configuration."""
+    grouped = {
+        key: [part for part in found if part["documents"]] for key, found in _by_set(shards, parts).items()
+    }
+    order = [
+        (name, split) for name in context.config.domains for split in SPLITS if grouped.get((name, split))
+    ]
+    pieces, owners = [], []
+    for key in order:
+        for prefix, extents in _pairs_to_join(context, key, [part["file"] for part in grouped[key]]):
+            needed = {name: context.upstream(STEP, f"parts/{name}") for name, _, _ in extents}
+            size = sum(part["tokens"] for part in grouped[key]) * 2
+            pieces.append(Piece(prefix, join_parts, (prefix, extents), [extents, needed], size))
+            owners.append(key)
+    pairs = [
+        {"prefix": piece.name, **summary} for piece, summary in zip(pieces, context.finish(STEP, pieces))
+    ]
+    for key in order:
+        mine = [pair for pair, owner in zip(pairs, owners) if owner == key]
+        size = sum(part["text_bytes"] for part in grouped[key])
+        yield manifest_files.set_entry(*key, dtype_for(info.vocab_size), size, mine)
+
+
+def _pairs_to_join(
+    context: Context, key: tuple[str, str], files: list[str]
+) -> Iterable[tuple[str, list[list[Any]]]]:
+    """``(prefix, [[file, first document, last document], ...])`` of each pair of a set; whole parts where it is one."""
+    name, most = f"tokens/{key[0]}_{key[1]}", context.config.encode.shard_tokens
+    lengths = [read_index(context.path(STEP, f"parts/{file}", ".idx")).lengths for file in files]
+    runs = cut_by_tokens(lengths, most) if most else [[(n, 0, len(part)) for n, part in enumerate(lengths)]]
+    if len(runs) == 1:
+        return [(name, [[files[part], first, last] for part, first, last in runs[0]])]
+    return [
+        (f"{name}-{n:05d}", [[files[part], first, last] for part, first, last in run])
+        for n, run in enumerate(runs)
+    ]
+
+
+def join_parts(context: Context, prefix: str, extents: list[list[Any]]) -> Outcome:
+    """One pair of the runs of documents of parts."""
+    found = [Extent(context.path(STEP, f"parts/{file}", ""), first, last) for file, first, last in extents]
+    target = context.folder / prefix
+    return Outcome([Path(f"{target}.bin"), Path(f"{target}.idx")], copy_documents(found, target))
+
+
+def _pairs(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    return entry.get("pairs", [entry])
+
+
+def _check(context: Context, sets: list[dict[str, Any]]) -> None:
+    trained = {entry["name"] for entry in sets if entry["split"] == "train"}
+    for name in context.config.domains:
+        if name not in trained:
+            raise DataError(
+                f"domains.{name}: has no training token; see dropped/*.parquet, or remove the domain"
+            )
+
+
+def write_manifest(context: Context, sets: list[dict[str, Any]]) -> Outcome:
+    """Everything that reads the token files starts from what this writes."""
+    info = read_tokenizer_folder(context.folder / "tokenizer")
+    files, summary = manifest_files.write(context.folder, info, sets, context.config)
+    return Outcome(files, {**summary, "files": [str(path.relative_to(context.folder)) for path in files]})
+
+
+def _remove_others(folder: Path, written: list[Path]) -> None:
+    for place in (folder / "tokens", folder / "stages"):
+        for path in place.glob("*"):
+            if path not in written:
+                path.unlink()

@@ -1,87 +1,203 @@
-"""Which files an input means, and whether they changed.
+"""Which files an input means, and how they are cut into units of work.
 
-Owns patterns (``**``, ``*``, ``{a,b}``), the choice of standard-library modules, and content hashes that are
-remembered by size and modification time.
+Owns patterns (``**``, ``*``, ``{a,b}``), units and their names. What is known of the content of files is in
+``known_hashes``, where a format may be cut in ``ranges``.
 """
 
 from __future__ import annotations
 
 import glob
-import json
 import re
 import sysconfig
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import xxhash
+from typing import Any
 
 from megatron_ko.config.loading import Loaded
 from megatron_ko.errors import ConfigError, DataError, Problem
-from megatron_ko.files import sha256_file, write_text
-from preprocessing.schema import Config, JsonlInput, StdlibInput, TextInput
+from preprocessing.known_hashes import KnownHashes
+from preprocessing.ranges import Range, bzip2_ranges, even_ranges, gathered, row_group_ranges
+from preprocessing.readers.source_trees import tree_files
+from preprocessing.readers.standard_library import standard_library
+from preprocessing.schema import Config
+from preprocessing.sections.inputs import (
+    HtmlInput,
+    HuggingfaceInput,
+    JsonlInput,
+    ParquetInput,
+    SourceTreeInput,
+    StdlibInput,
+    TextInput,
+    WikiDumpInput,
+)
 
-RECORD_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
-LEFT_OUT = {
-    "test", "tests", "idle_test", "site-packages", "dist-packages", "idlelib", "lib2to3", "turtledemo", "ensurepip",
-    "pydoc_data", "__pycache__", "__phello__", "config-3", "lib-dynload",
-}  # fmt: skip
+__all__ = ["KnownHashes", "Unit", "expand_braces", "find_files", "find_units", "standard_library"]
+Report = Callable[[str, str], None]  # field, what is wrong with it
+RECORD_SUFFIXES = tuple(f".jsonl{packed}" for packed in ("", ".gz", ".zst", ".bz2", ".xz"))
 
 
 @dataclass(frozen=True)
 class Unit:
-    """The piece of work that is finished as a whole: one file of records, or all plain files of an input."""
+    """The piece of work that is finished as a whole: a file of records, a part of one, or some whole files."""
 
     name: str  # unique; names the shards
     input_name: str
     files: tuple[Path, ...]
     labels: tuple[str, ...]  # how the files are called in ids and reports
+    ranges: tuple[Range | None, ...] = ()  # the part of each file; () for whole files
+    size: int = 0  # bytes on disk
+    root: Path | None = None  # of a source tree
+
+    def parts(self) -> Iterator[tuple[Path, str, Range | None]]:
+        """Files with their labels and ranges."""
+        return zip(self.files, self.labels, self.ranges or (None,) * len(self.files))
 
 
-def find_units(loaded: Loaded[Config]) -> list[Unit]:
-    """Every unit in the order of the configuration. Raises DataError naming each pattern without a file."""
-    units, problems = [], []
+def find_units(loaded: Loaded[Config], hashes: KnownHashes | None = None) -> list[Unit]:
+    """Every unit in the order of the configuration; ``hashes`` remembers where large files were cut.
+
+    Raises DataError naming each pattern without a file.
+    """
+    hashes = hashes or KnownHashes()
+    units: list[Unit] = []
+    problems: list[Problem] = []
     for name, item in loaded.config.inputs.items():
-        if isinstance(item, StdlibInput):
-            files = standard_library(item.max_bytes, loaded.config.seed)
-            root = Path(sysconfig.get_paths()["stdlib"])
-            units.append(Unit(name, name, tuple(files), tuple(str(f.relative_to(root)) for f in files)))
-            continue
-        found, missing = find_files(item.paths)
-        problems += [
-            loaded.problem(f"inputs.{name}.paths", f"{p!r} matches no file; check the path") for p in missing
-        ]
-        units += _units_of(name, item, found)
+
+        def report(field: str, message: str, name: str = name) -> None:
+            problems.append(loaded.problem(f"inputs.{name}.{field}", message))
+
+        units += _units_of(name, item, hashes, loaded.config.seed, report)
     if problems:
-        raise _no_files(problems)
+        raise DataError(str(ConfigError(problems)))
     return units
 
 
-def _no_files(problems: list[Problem]) -> DataError:
-    return DataError(str(ConfigError(problems)))
+def _units_of(name: str, item: Any, hashes: KnownHashes, seed: int, report: Report) -> list[Unit]:
+    if isinstance(item, StdlibInput):
+        files = standard_library(item.max_bytes, seed)
+        root = Path(sysconfig.get_paths()["stdlib"])
+        return [_whole(name, name, files, [str(f.relative_to(root)) for f in files])]
+    if isinstance(item, HuggingfaceInput):
+        return _huggingface_units(name, item, hashes, report)
+    field, kind, wanted = "paths", "file", Path.is_file
+    patterns = item.paths if not isinstance(item, SourceTreeInput) else item.roots
+    if isinstance(item, SourceTreeInput):
+        field, kind, wanted = "roots", "folder", Path.is_dir
+    found, missing = find_files(patterns, wanted)
+    for pattern in missing:
+        report(field, f"{pattern!r} matches no {kind}; check the path")
+    if isinstance(item, SourceTreeInput):
+        return [unit for number, root in enumerate(found) for unit in _tree_units(name, number, root, item)]
+    return _file_units(name, item, found, hashes)
 
 
-def _units_of(name: str, item: JsonlInput | TextInput, files: list[Path]) -> list[Unit]:
-    records = [f for f in files if isinstance(item, JsonlInput) or f.name.endswith(RECORD_SUFFIXES)]
-    plain = [f for f in files if f not in set(records)]
-    units = [Unit(f"{name}-{i:05d}", name, (f,), (str(f),)) for i, f in enumerate(records)]
-    if plain:
-        units.append(Unit(f"{name}-files", name, tuple(plain), tuple(map(str, plain))))
-    return units
+# --- units of files --------------------------------------------------------------------------------------
 
 
-def find_files(patterns: list[str]) -> tuple[list[Path], list[str]]:
+def _file_units(name: str, item: Any, files: list[Path], hashes: KnownHashes) -> list[Unit]:
+    records = [f for f in files if has_records(f, item)]
+    plain = [f for f in files if not has_records(f, item)]
+    units = []
+    for i, file in enumerate(records):
+        parts = _ranges_of(file, item, hashes)
+        for k, part in enumerate(parts):
+            unit_name = f"{name}-{i:05d}" if part is None else f"{name}-{i:05d}-{k:05d}"
+            size = file.stat().st_size // len(parts)
+            units.append(Unit(unit_name, name, (file,), (str(file),), (part,), size))
+    return units + _gathered_units(f"{name}-files", name, item, plain, [str(f) for f in plain])
+
+
+def _gathered_units(
+    prefix: str, name: str, item: Any, files: list[Path], labels: list[str], root: Path | None = None
+) -> list[Unit]:
+    """Whole files in their order, as many as fit into ``split_bytes``."""
+    runs = gathered([f.stat().st_size for f in files], item.split_bytes)
+    return [
+        _whole(f"{prefix}-{i:05d}" if len(runs) > 1 else prefix, name, files[a:b], labels[a:b], root)
+        for i, (a, b) in enumerate(runs)
+    ]
+
+
+def _whole(
+    name: str, input_name: str, files: list[Path], labels: list[str], root: Path | None = None
+) -> Unit:
+    size = sum(f.stat().st_size for f in files)
+    return Unit(name, input_name, tuple(files), tuple(labels), (), size, root)
+
+
+def _tree_units(name: str, number: int, root: Path, item: SourceTreeInput) -> list[Unit]:
+    files = tree_files(root, item)
+    labels = [str(f.relative_to(root)) for f in files]
+    return _gathered_units(f"{name}-{number:05d}-files", name, item, files, labels, root)
+
+
+def has_records(file: Path, item: Any) -> bool:
+    """Whether a file holds many documents."""
+    if isinstance(item, TextInput):
+        return file.name.endswith(RECORD_SUFFIXES)
+    return not isinstance(item, (HtmlInput, SourceTreeInput, StdlibInput))
+
+
+def _ranges_of(file: Path, item: Any, hashes: KnownHashes) -> list[Range | None]:
+    """The parts of a file; [None] where it is one piece of work."""
+    if file.stat().st_size <= item.split_bytes:
+        return [None]
+    parts: list[Range] = []
+    if isinstance(item, (ParquetInput, HuggingfaceInput)):
+        parts = _row_groups(file, item.split_bytes)
+    elif isinstance(item, (JsonlInput, TextInput)) and file.suffix in (".jsonl", ".json", ".zst"):
+        parts = hashes.line_ranges(file, item.split_bytes)
+    elif isinstance(item, WikiDumpInput) and file.suffix == ".xml":
+        parts = even_ranges(file.stat().st_size, item.split_bytes)
+    elif isinstance(item, WikiDumpInput) and file.suffix == ".bz2":
+        parts = bzip2_ranges(file, item.split_bytes)
+    return [*parts] if len(parts) > 1 else [None]
+
+
+def _row_groups(file: Path, split_bytes: int) -> list[Range]:
+    if file.suffix != ".parquet":
+        return []
+    try:
+        return row_group_ranges(file, split_bytes)
+    except (OSError, ValueError):
+        return []  # damaged: the reader says how
+
+
+def _huggingface_units(name: str, item: HuggingfaceInput, hashes: KnownHashes, report: Report) -> list[Unit]:
+    from preprocessing.readers.huggingface import local_files
+
+    folder = Path(item.path).expanduser()
+    if not folder.exists():
+        if item.revision is None:
+            report(
+                "revision", f"{item.path!r} is no folder here; a data set of the hub needs a commit: give one"
+            )
+        return [Unit(f"{name}-00000", name, (), ())]
+    files = local_files(folder, item.split)
+    if not files:
+        report("path", f"{item.path!r} holds no .arrow or .parquet file of split {item.split!r}; check both")
+    return _file_units(name, item, files, hashes)
+
+
+# --- patterns --------------------------------------------------------------------------------------------
+
+
+def find_files(
+    patterns: list[str], wanted: Callable[[Path], bool] = Path.is_file
+) -> tuple[list[Path], list[str]]:
     """Files in the order of the patterns, each once, sorted within a pattern; and patterns without a file."""
     files: dict[Path, None] = {}
     missing = []
     for pattern in patterns:
         plain = Path(pattern).expanduser()
-        if plain.is_file():
+        if wanted(plain):
             found = [plain]
         else:
             found = sorted(
                 {Path(p) for one in expand_braces(str(plain)) for p in glob.glob(one, recursive=True)}
             )
-            found = [path for path in found if path.is_file()]
+            found = [path for path in found if wanted(path)]
         if not found:
             missing.append(pattern)
         files.update(dict.fromkeys(found))
@@ -95,47 +211,3 @@ def expand_braces(pattern: str) -> list[str]:
         return [pattern]
     head, tail = pattern[: match.start()], pattern[match.end() :]
     return [made for choice in match[1].split(",") for made in expand_braces(head + choice + tail)]
-
-
-def standard_library(max_bytes: int, seed: int) -> list[Path]:
-    """Modules in an order given by the seed until ``max_bytes``, then sorted by name."""
-    root = Path(sysconfig.get_paths()["stdlib"])
-    modules = [p for p in sorted(root.rglob("*.py")) if not _left_out(p.relative_to(root))]
-    modules.sort(key=lambda p: xxhash.xxh64_intdigest(str(p.relative_to(root)).encode(), seed))
-    chosen, taken = [], 0
-    for module in modules:
-        size = module.stat().st_size
-        if size and taken + size <= max_bytes:
-            chosen.append(module)
-            taken += size
-    return sorted(chosen)
-
-
-def _left_out(path: Path) -> bool:
-    return any(part in LEFT_OUT or part.startswith("config-") for part in path.parts)
-
-
-class KnownHashes:
-    """SHA-256 of files, remembered as long as size and modification time stay the same."""
-
-    def __init__(self, path: Path):
-        self._path = path
-        self._known: dict[str, list] = {}
-        if path.is_file():
-            try:
-                self._known = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError:
-                self._known = {}  # only a memory: a damaged one is made again
-
-    def of(self, file: Path) -> list:
-        """``[size in bytes, SHA-256]``."""
-        status = file.stat()
-        stamp = [status.st_size, status.st_mtime_ns]
-        kept = self._known.get(str(file.absolute()))
-        if kept is None or kept[:2] != stamp:
-            kept = [*stamp, sha256_file(file)]
-            self._known[str(file.absolute())] = kept
-        return [kept[0], kept[2]]
-
-    def save(self) -> None:
-        write_text(self._path, json.dumps(self._known, indent=0, sort_keys=True))

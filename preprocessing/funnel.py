@@ -12,7 +12,7 @@ from typing import Any
 
 from preprocessing.documents import Counts
 
-STEPS = ("clean", "deduplicate", "balance")
+STEPS = ("clean", "lines", "filter", "deduplicate", "balance")
 
 
 def funnel_of(summaries: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -22,33 +22,35 @@ def funnel_of(summaries: dict[str, dict[str, Any]]) -> dict[str, Any]:
     steps = []
     everything = Counts()
     for step in (name for name in STEPS if name in summaries):
-        documents = size = 0
-        for name, entry in summaries[step]["sources"].items():
-            counts = Counts.from_json(entry["counts"] if step == "clean" else entry)
-            if step == "clean":
-                langs[name] = entry["langs"]
-                sources[name] = Counts(counts.documents_in, counts.bytes_in, counts.bad_records)
-            total = sources[name]
-            for field in ("changed", "dropped", "masked"):
-                getattr(total, field).update(getattr(counts, field))
-            total.documents_out, total.bytes_out = counts.documents_out, counts.bytes_out
-            documents, size = documents + counts.documents_out, size + counts.bytes_out
-            everything.add(Counts(examples=counts.examples))
+        found = summaries[step]["sources"]
         if step == "clean":
-            read = [(c.documents_in, c.bytes_in) for c in sources.values()]
-            steps.append(
-                {"name": "read", "documents": sum(d for d, _ in read), "bytes": sum(b for _, b in read)}
-            )
-        if step != "clean":
-            for name in set(sources) - set(summaries[step]["sources"]):
-                sources[name].documents_out = sources[name].bytes_out = 0
-        steps.append({"name": step, "documents": documents, "bytes": size})
+            counts = {name: Counts.from_json(entry["counts"]) for name, entry in found.items()}
+            langs = {name: entry["langs"] for name, entry in found.items()}
+            sources = {name: Counts(c.documents_in, c.bytes_in, c.bad_records) for name, c in counts.items()}
+            steps.append(_step("read", [(c.documents_in, c.bytes_in) for c in counts.values()]))
+        else:
+            counts = {name: Counts.from_json(entry) for name, entry in found.items()}
+        for name, total in sources.items():
+            _follow(total, counts.get(name, Counts()))
+            everything.add(Counts(examples=counts.get(name, Counts()).examples))
+        steps.append(_step(step, [(c.documents_out, c.bytes_out) for c in sources.values()]))
     return {
         "sources": [_source(name, langs[name], counts) for name, counts in sources.items()],
         "steps": steps,
         "domains": _domains(summaries),
         "examples": everything.examples,
     }
+
+
+def _follow(total: Counts, step: Counts) -> None:
+    """What a source has lost and changed up to and including a step; a source a step does not know is gone."""
+    for field in ("changed", "dropped", "masked"):
+        getattr(total, field).update(getattr(step, field))
+    total.documents_out, total.bytes_out = step.documents_out, step.bytes_out
+
+
+def _step(name: str, sizes: list[tuple[int, int]]) -> dict[str, Any]:
+    return {"name": name, "documents": sum(d for d, _ in sizes), "bytes": sum(b for _, b in sizes)}
 
 
 def _source(name: str, langs: list[str], counts: Counts) -> dict[str, Any]:

@@ -1,16 +1,15 @@
 """megatron-core's indexed dataset: ``PREFIX.bin`` (tokens back to back) and ``PREFIX.idx``.
 
 Owns the bytes of version 1, little-endian: magic, version, dtype code, counts, lengths, byte offsets, document
-starts. One sequence per document. Written with numpy in a stream; megatron-core is not needed.
+starts. Written with numpy in a stream; megatron-core is not needed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -19,13 +18,13 @@ import numpy as np
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file
-from megatron_ko.manifest import DTYPES, INDEX_MAGIC
+from megatron_ko.manifest import DTYPES, HEADER, INDEX_MAGIC
 
 VERSION = 1
-HEADER = struct.Struct("<9sQBQQ")
 # megatron-core writes uint16 below this size; up to 65,536 its readers disagree, so we never go there
 UINT16_BELOW = 65_500
 REMEDY = "write it again with 'python -m preprocessing encode'"
+CHUNK = 1 << 20  # entries of the index that are made at a time
 
 
 def dtype_for(vocab_size: int) -> str:
@@ -37,7 +36,7 @@ def dtype_for(vocab_size: int) -> str:
     return "uint16" if vocab_size < UINT16_BELOW else "int32"
 
 
-class _Hashed:
+class Hashed:
     """A file that is hashed while it is written."""
 
     def __init__(self, file: IO[bytes]):
@@ -57,7 +56,7 @@ class Writer:
 
     def __init__(self, file: IO[bytes], dtype: str):
         self.dtype = dtype
-        self._out = _Hashed(file)
+        self._out = Hashed(file)
         self._limit = np.iinfo(dtype).max
         self.lengths = array("i")
         self.max_id = -1
@@ -67,15 +66,22 @@ class Writer:
         """``ids``: the tokens of several documents back to back; ``lengths``: how many each has, none of them 0."""
         if not len(ids):
             return
-        highest = int(ids.max())
-        if highest > self._limit or int(ids.min()) < 0:
-            raise ValueError(f"token id {highest} does not fit {self.dtype}")
-        if int(lengths.min()) < 1 or int(lengths.sum()) != len(ids):
+        lowest, highest = int(ids.min()), int(ids.max())
+        if highest > self._limit or lowest < 0:
+            raise ValueError(
+                f"token id {highest if highest > self._limit else lowest} does not fit {self.dtype}"
+            )
+        if (
+            int(lengths.min()) < 1
+            or int(lengths.max()) > np.iinfo(np.int32).max
+            or int(lengths.sum()) != len(ids)
+        ):
             raise ValueError("lengths do not cover the tokens")
         self.max_id = max(self.max_id, highest)
         self.tokens += len(ids)
-        self._out.write(ids.astype(f"<{np.dtype(self.dtype).str[1:]}").tobytes())
-        self.lengths.extend(lengths.tolist())
+        stored = np.ascontiguousarray(ids, f"<{np.dtype(self.dtype).str[1:]}")
+        self._out.write(stored.tobytes())
+        self.lengths.frombytes(lengths.astype(np.int32).tobytes())
 
     def facts(self) -> dict[str, Any]:
         return {"bin_bytes": self._out.size, "sha256": self._out.sha256()}
@@ -88,18 +94,51 @@ def new_bin(prefix: Path, dtype: str) -> Iterator[Writer]:
         yield Writer(file, dtype)
 
 
-def write_index(prefix: Path, writer: Writer) -> dict[str, Any]:
-    """``PREFIX.idx``; returns its size and hash."""
-    code, width = DTYPES[writer.dtype]
-    lengths = np.asarray(writer.lengths, "<i4")
-    offsets = np.zeros(len(lengths), "<i8")
-    np.cumsum(lengths[:-1], out=offsets[1:], dtype=np.int64)
+def write_index(
+    prefix: Path, dtype: str, lengths: Sequence[Any], documents: Sequence[np.ndarray] | None = None
+) -> dict[str, Any]:
+    """``PREFIX.idx`` of sequences whose lengths come in several arrays; returns its size and hash.
+
+    ``documents``: for each array the sequences at which its documents start, and its end; one sequence is one document
+    when not given. Memory is one array and a chunk.
+    """
+    parts = [np.asarray(part, "<i4") for part in lengths]
+    sequences = sum(len(part) for part in parts)
+    boundaries = sequences + 1 if documents is None else sum(len(part) - 1 for part in documents) + 1
+    code, width = DTYPES[dtype]
     with atomic_file(Path(f"{prefix}.idx")) as file:
-        out = _Hashed(file)
-        out.write(HEADER.pack(INDEX_MAGIC, VERSION, code, len(lengths), len(lengths) + 1))
-        for part in (lengths, offsets * width, np.arange(len(lengths) + 1, dtype="<i8")):
+        out = Hashed(file)
+        out.write(HEADER.pack(INDEX_MAGIC, VERSION, code, sequences, boundaries))
+        for part in parts:
             out.write(part.tobytes())
+        for block in _offsets(parts, width):
+            out.write(block.tobytes())
+        for block in _boundaries(parts, documents):
+            out.write(block.tobytes())
     return {"idx_bytes": out.size, "sha256": out.sha256()}
+
+
+def _offsets(parts: Sequence[np.ndarray], width: int) -> Iterator[np.ndarray]:
+    """Byte offset of each sequence, in chunks."""
+    base = 0
+    for part in parts:
+        for start in range(0, len(part), CHUNK):
+            ends = base + np.cumsum(part[start : start + CHUNK], dtype="<i8") * width
+            yield np.concatenate([np.array([base], "<i8"), ends[:-1]])
+            base = int(ends[-1])
+
+
+def _boundaries(parts: Sequence[np.ndarray], documents: Sequence[np.ndarray] | None) -> Iterator[np.ndarray]:
+    """Number of the sequence at which each document starts, and the end, in chunks."""
+    base = 0
+    for number, part in enumerate(parts):
+        if documents is not None:
+            yield np.asarray(documents[number][:-1], "<i8") + base
+        else:
+            for start in range(0, len(part), CHUNK):
+                yield base + np.arange(start, min(start + CHUNK, len(part)), dtype="<i8")
+        base += len(part)
+    yield np.array([base], "<i8")
 
 
 @dataclass(frozen=True)
@@ -111,21 +150,25 @@ class Index:
 
 
 def read_index(path: Path) -> Index:
-    """Raises DataError unless the file is whole and of version 1."""
-    data = path.read_bytes()
-    if len(data) < HEADER.size:
-        raise DataError(f"{path}: {len(data)} bytes are too few for an index; {REMEDY}")
-    magic, version, code, sequences, documents = HEADER.unpack_from(data)
+    """Arrays mapped from the file. Raises DataError unless it is whole and of version 1."""
+    try:
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            header = file.read(HEADER.size)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    if len(header) < HEADER.size:
+        raise DataError(f"{path}: {size} bytes are too few for an index; {REMEDY}")
+    magic, version, code, sequences, documents = HEADER.unpack(header)
     names = {number: name for name, (number, _) in DTYPES.items()}
     if magic != INDEX_MAGIC or version != VERSION or code not in names:
         raise DataError(
             f"{path}: not an index of version {VERSION} with tokens of {sorted(DTYPES)}; {REMEDY}"
         )
     expected = HEADER.size + 12 * sequences + 8 * documents
-    if len(data) != expected:
-        raise DataError(
-            f"{path}: {len(data):,} bytes where {sequences:,} sequences need {expected:,}; {REMEDY}"
-        )
+    if size != expected:
+        raise DataError(f"{path}: {size:,} bytes where {sequences:,} sequences need {expected:,}; {REMEDY}")
+    data = np.memmap(path, np.uint8, "r")
     at = HEADER.size
     return Index(
         names[code],

@@ -35,13 +35,19 @@ def code_of(module: str) -> str:
     return hashlib.sha256("".join(seen[name] for name in sorted(seen)).encode("utf-8")).hexdigest()
 
 
-# values of the schema are part of the key; the frame around a step does not change its results
-_NOT_RESULTS = {"preprocessing.schema", "preprocessing.context", "preprocessing.markers"}
+# values of the configuration are part of the key; the frame around a step does not change its results
+_NOT_RESULTS = {
+    "preprocessing.schema", "preprocessing.context", "preprocessing.markers", "preprocessing.works",
+    "preprocessing.stage_progress", "preprocessing.funnel",
+}  # fmt: skip
+_NOT_RESULTS_BELOW = ("preprocessing.sections.", "preprocessing.runners.")
 
 
 def _gather(module: str, seen: dict[str, str]) -> None:
     spec = importlib.util.find_spec(module)
-    if module in seen or module in _NOT_RESULTS or spec is None or not (spec.origin or "").endswith(".py"):
+    if module in seen or module in _NOT_RESULTS or module.startswith(_NOT_RESULTS_BELOW):
+        return
+    if spec is None or not (spec.origin or "").endswith(".py"):
         return
     tree = ast.parse(Path(str(spec.origin)).read_text(encoding="utf-8"))
     seen[module] = ast.dump(tree)
@@ -79,6 +85,10 @@ class Marker:
             return json.loads(self.path.read_text(encoding="utf-8")).get("key")
         except (OSError, ValueError):
             return None
+
+    def outputs(self) -> list[Path]:
+        """The files the marker names."""
+        return [self._folder / name for name in json.loads(self.path.read_text(encoding="utf-8"))["outputs"]]
 
     def write(self, key: str, outputs: Sequence[Path], summary: dict[str, Any]) -> None:
         named = {str(path.relative_to(self._folder)): path.stat().st_size for path in outputs}

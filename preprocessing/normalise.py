@@ -1,7 +1,8 @@
 """Characters and runs: what a text looks like before its content is judged.
 
 Owns pure functions from text to text, each idempotent: Unicode composition, stray jamo, invisible characters,
-full-width forms, runs of emotion, and whitespace. NFC always, never decomposed.
+characters of another width, runs of emotion, and whitespace. NFC always, never decomposed. They are the definition;
+``kernels.normalise`` does the same to whole columns.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+LINE_ENDS = "\r\u0085\u2028\u2029"
 _LINE_ENDS = re.compile("\r\n?|[\u0085\u2028\u2029]")
 # C0 without tab and line feed, C1, soft hyphen, zero-width space and non-joiner, bidi marks, word joiner and
 # invisible operators, interlinear marks and object replacement, BOM, Hangul fillers, terminal escapes
@@ -23,33 +25,48 @@ _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _JOINER = re.compile(
     "(?<![\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])\u200d|\u200d(?![\u2600-\u27bf\U0001f000-\U0001faff])"
 )
-CODE_INVISIBLE_CLASS = "\u0000-\u0008\u000b\u000e-\u001f\u007f\ufeff\ufffe\uffff"
-_CODE_INVISIBLE = re.compile(f"[{CODE_INVISIBLE_CLASS}]")
+CODE_INVISIBLE = "\u0000-\u0008\u000b\u000e-\u001f\u007f\ufeff\ufffe\uffff"
+_CODE_INVISIBLE = re.compile(f"[{CODE_INVISIBLE}]")
 # U+2581 stands for the space inside SentencePiece pieces and would come back as one.
-_LOWER_BLOCK = "\u2581"
+LOWER_BLOCK = "\u2581"
 
-JAMO_HINT = "[\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7fb]"
-_JAMO = re.compile(f"{JAMO_HINT}+")
+JAMO = "\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7fb"
+_JAMO = re.compile(f"[{JAMO}]+")
 _OLD_SYLLABLE = re.compile(
     "[\u1100-\u115e\ua960-\ua97c][\u1161-\u11a7\ud7b0-\ud7c6][\u11a8-\u11ff\ud7cb-\ud7fb]?|"
-    "(?P<stray>[\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7fb])"
+    f"(?P<stray>[{JAMO}])"
 )
-_FULL_WIDTH = re.compile("[\uff01-\uff5e\u3000]")
-_TO_HALF = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+
+BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+# Half-width jamo stand in the order of the compatibility jamo, with gaps between groups of vowels.
+HALF_WIDTH_JAMO = {
+    half + i: full + i
+    for half, full, count in (
+        (0xFFA1, 0x3131, 30), (0xFFC2, 0x314F, 6), (0xFFCA, 0x3155, 6), (0xFFD2, 0x315B, 6), (0xFFDA, 0x3161, 3)
+    )
+    for i in range(count)
+}  # fmt: skip
+OTHER_WIDTHS = (
+    {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+    | {code: 0x20 for code in (0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)}
+    | HALF_WIDTH_JAMO
+)
+_OTHER_WIDTHS = re.compile(f"[{BLANKS}\uff01-\uff5e\uffa1-\uffdc]+")
+
+INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
+FINALS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
+_TYPED_APART = re.compile("(?<![가-힣ㄱ-ㅣ])[ㄱ-ㅎ][ㅏ-ㅣ][ㄱ-ㅣ]{2,}")
+_TYPED_SYLLABLE = re.compile(f"([{INITIALS}])([ㅏ-ㅣ])([{FINALS}](?![ㅏ-ㅣ]))?")
 
 _URL = r"(?P<url>(?:https?://|www\.)[!-~]+)"
-EMOTIONS = "ㄱ-ㅎㅏ-ㅣ!?~♡♥☆★♪^"
-_RUNS = re.compile(
-    rf"{_URL}|(?P<run>(?P<one>[{EMOTIONS}])(?P=one){{2,}})|(?P<dots>\.{{4,}}|…{{2,}})|(?P<bar>[ㅡ―─]{{4,}})"
-)
+SAME_EMOTION = "ㄱ-ㅎㅏ-ㅣ!?~♡♥☆★♪^"
+LAUGHING_SYLLABLES = "하히호헤후흐크키킥큭쿡캬낄껄깔"
+MIXED_EMOTIONS = ("ㅋㅎ", "ㅠㅜ", "ㅡ―─")
 
-# RE2 has no back-references: rows with a doubled emotion, dots or bars
-RUN_HINT = "|".join([r"[!?~^♡♥☆★♪]{2}", "[ㄱ-ㅎㅏ-ㅣ]{2}", r"\.{4}", "…{2}", "[ㅡ―─]{4}"])
-
-_BLANKS = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f]")
-_INNER_BLANKS = re.compile(r"(?<=\S)(?: {2,}|\t[ \t]*| +\t[ \t]*)(?=\S)")
+_INNER_BLANKS = re.compile(r"(?<=[^ \t\n])[ \t]+(?=[^ \t\n])")
 _TRAILING_BLANKS = re.compile(r"[ \t]+$", re.MULTILINE)
-_FENCED = re.compile(r"(^```[^`\n]*\n.*?^```[ \t]*$)", re.MULTILINE | re.DOTALL)
+_FENCE_OPENS = re.compile(r"[ \t]*```[^`\n]*")
+_FENCE_CLOSES = re.compile(r"[ \t]*```[ \t]*")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
 
@@ -62,15 +79,18 @@ def remove_invisible(text: str) -> str:
     """Line ends become line feeds; control, bidi and zero-width characters go; U+2581 becomes an underscore."""
     text = _LINE_ENDS.sub("\n", text)
     text = _INVISIBLE.sub("", _ESCAPES.sub("", text))
-    while (joined := _JOINER.sub("", text)) != text:
-        text = joined
-    return text.replace(_LOWER_BLOCK, "_")
+    return _JOINER.sub("", text).replace(LOWER_BLOCK, "_")
 
 
 def remove_invisible_in_code(text: str) -> str:
     """Only what no source file means: line ends, NUL and other controls; form feeds and tabs stay."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _CODE_INVISIBLE.sub("", text).replace(_LOWER_BLOCK, "_")
+    return _CODE_INVISIBLE.sub("", text).replace(LOWER_BLOCK, "_")
+
+
+def to_usual_width(text: str) -> str:
+    """Full-width ASCII and blanks of any width to ASCII, half-width jamo to full; half-width katakana stay."""
+    return _OTHER_WIDTHS.sub(lambda match: match[0].translate(OTHER_WIDTHS), text)
 
 
 def remove_stray_jamo(text: str) -> str:
@@ -83,37 +103,90 @@ def remove_stray_jamo_keep_old(text: str) -> str:
     return _OLD_SYLLABLE.sub(lambda match: "" if match["stray"] else match[0], text)
 
 
-def to_half_width(text: str) -> str:
-    """Full-width ASCII and the ideographic space to ASCII."""
-    return _FULL_WIDTH.sub(lambda match: match[0].translate(_TO_HALF), text)
+def join_typed_jamo(text: str) -> str:
+    """Syllables typed apart (ㅎㅏㄴㄱㅡㄹ) put together, where a whole run of jamo can be nothing else.
+
+    The run must not follow a syllable, must consist of two or more syllables that are not all the same, and must hold
+    a vowel that is no sign of emotion: ㅋㅋㅋ, ㅎㅏㅎㅏ, ㅋㅠㅋㅠ and ㅇㅡㅇ stay. A consonant before a vowel begins a syllable.
+    """
+    return _TYPED_APART.sub(_joined, text)
 
 
-def squeeze(text: str, longest: int) -> str:
-    """Runs of one emotion to ``longest``; digits, letters, syllables and URLs stay as they are."""
+def _joined(match: re.Match[str]) -> str:
+    parts = list(_TYPED_SYLLABLE.finditer(match[0]))
+    syllables = [_syllable(*part.groups()) for part in parts]
+    whole = "".join(part[0] for part in parts) == match[0]
+    telling = any(part[2] not in "ㅠㅜㅡ" for part in parts)
+    return "".join(syllables) if whole and telling and len(set(syllables)) > 1 else match[0]
+
+
+def _syllable(initial: str, vowel: str, final: str | None) -> str:
+    last = FINALS.index(final) + 1 if final else 0
+    return chr(0xAC00 + (INITIALS.index(initial) * 21 + ord(vowel) - ord("ㅏ")) * 28 + last)
+
+
+def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
+    """Runs of one emotion, of ㅋ with ㅎ or ㅠ with ㅜ, to ``longest``; four dots or more to three.
+
+    A laughing syllable (하하하하하) counts from ``laughs_from`` repetitions on. Digits, letters, other syllables, URLs
+    and fenced code stay as they are.
+    """
 
     def shortened(match: re.Match[str]) -> str:
         if match["url"]:
             return match[0]
         if match["dots"]:
             return "..." if match[0][0] == "." else "…"
-        if match["bar"]:
-            return match[0][:3]
-        return match["one"] * min(longest, len(match["run"]))
+        if match["syllable"] and len(match[0]) < laughs_from:
+            return match[0]
+        return match[0][:longest]
 
-    return _RUNS.sub(shortened, text)
+    return outside_fences(text, lambda part: _RUNS.sub(shortened, part))
+
+
+_RUNS = re.compile(
+    "|".join(
+        [
+            _URL,
+            *(f"[{one}]{{2,}}" for one in MIXED_EMOTIONS),
+            r"(?P<dots>\.{4,}|…{2,})",
+            f"(?P<same>[{SAME_EMOTION}])(?P=same)+",
+            f"(?P<syllable>[{LAUGHING_SYLLABLES}])(?P=syllable)+",
+        ]
+    )
+)
 
 
 def collapse_blanks(text: str) -> str:
     """One blank between words, none at line ends, one empty line at most; indentation and fenced code stay."""
-    text = _TRAILING_BLANKS.sub("", _BLANKS.sub(" ", text))
-    return outside_fences(text, lambda part: _EMPTY_LINES.sub("\n\n", _INNER_BLANKS.sub(" ", part))).strip()
+    text = _TRAILING_BLANKS.sub("", text).strip(" \t\n")
+    return outside_fences(text, lambda part: _EMPTY_LINES.sub("\n\n", _INNER_BLANKS.sub(" ", part)))
 
 
 def outside_fences(text: str, change: Callable[[str], str]) -> str:
-    """``change`` applied to what is not fenced code (``` ... ```)."""
+    """``change`` applied to what is not fenced code: from a line ``` or ```name to the next line ```."""
     if "```" not in text:
         return change(text)
-    return "".join(part if part.startswith("```") else change(part) for part in _FENCED.split(text))
+    parts, done = [], 0
+    for start, end in fences(text):
+        parts += [change(text[done:start]), text[start:end]]
+        done = end
+    return "".join(parts) + change(text[done:])
+
+
+def fences(text: str) -> list[tuple[int, int]]:
+    """Where fenced code begins and ends, without the line feed after it. A fence that never closes is none."""
+    found: list[tuple[int, int]] = []
+    opened: int | None = None
+    start = 0
+    for line in text.split("\n"):
+        if opened is None:
+            opened = start if _FENCE_OPENS.fullmatch(line) else None
+        elif _FENCE_CLOSES.fullmatch(line):
+            found.append((opened, start + len(line)))
+            opened = None
+        start += len(line) + 1
+    return found
 
 
 def end_code(text: str) -> str:

@@ -1,151 +1,201 @@
 """Personal data to placeholders.
 
-Owns the patterns and their checks: resident registration numbers, phones, cards, bank accounts, e-mail addresses
-and IPv4 addresses. Boundaries are ASCII-only, so that Hangul right next to a number or an address does not hide it.
+Owns the order of the kinds, where they are in a text, and masking over a whole column: ``matching.Matcher`` picks the
+rows that can hold any, then their lines, and only those are read in Python. What each kind looks like is in
+``preprocessing/personal/``. Masking is deterministic, and what is masked holds nothing to mask.
 """
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-KINDS = ("rrn", "phone", "card", "account", "email", "ip")
+import numpy as np
+import pyarrow as pa
+
+from preprocessing.documents import Counts, replace_rows
+from preprocessing.matching import Engine
+from preprocessing.personal import contact, credentials, identity, money
+from preprocessing.personal.candidates import Candidate, Candidates
+from preprocessing.personal.pattern import DASHES, WIDE, Pattern
+from preprocessing.sections.languages import KINDS
+
 PLACEHOLDERS = {kind: f"<|{kind}|>" for kind in KINDS}
+CONTEXT_CHARACTERS = 80
+EXAMPLE_CHARACTERS_BEFORE = 60
 
-_START = r"(?<![0-9A-Za-z_])(?<![0-9][-.,/])"
-_END = r"(?![0-9A-Za-z_])(?![-.,/][0-9])"
-_EMAIL = re.compile(
-    r"(?<![A-Za-z0-9._%+@-])(?!git@)[A-Za-z0-9_][A-Za-z0-9._%+-]{0,63}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+"
-    r"[A-Za-z]{2,24}(?![A-Za-z0-9])",
+# What two kinds could claim is taken by the first: the more certain checks come first.
+PATTERNS: tuple[Pattern, ...] = (
+    *credentials.PATTERNS,
+    *contact.EMAILS,
+    *identity.PATTERNS,
+    *money.CARDS,
+    *contact.PHONES,
+    *money.ACCOUNTS,
+    *contact.IPS,
 )
-_RRN = re.compile(_START + r"([0-9]{2})(0[1-9]|1[0-2])([0-3][0-9])( ?[-–] ?|)([1-8])([0-9]{6}|[*]{6})" + _END)
-_PHONE = re.compile(
-    r"(?<![0-9A-Za-z_+])(?<![0-9][-.,/])(?:"
-    r"(?:\+82[-. ]?\(?0?\)?|0)1[016789](?P<s>[-. ]?)[0-9]{3,4}(?P=s)[0-9]{4}"
-    r"|(?:\+82[-. ]?\(?0?\)?|0)(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|80|50[2-8])(?:[-.] ?|\) ?| )[0-9]{3,4}[-. ][0-9]{4}"
-    r"|\(0(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4])\) ?[0-9]{3,4}[-. ][0-9]{4}"
-    r"|(?:\+1[-. ]?)?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[-.])[2-9][0-9]{2}[-.][0-9]{4}"
-    r")" + _END
-)
-_CARD = re.compile(
-    _START
-    + r"(?:[2-69][0-9]{3}(?P<s>[- ]?)[0-9]{4}(?P=s)[0-9]{4}(?P=s)[0-9]{4}|3[47][0-9]{2}[- ]?[0-9]{6}[- ]?[0-9]{5})"
-    + _END
-)
-_ACCOUNT = re.compile(
-    r"(?:계좌|통장|은행|뱅크|농협|수협|신협|새마을금고|우체국|입금|송금|[Aa]ccount)[^0-9\n]{0,20}?"
-    + _START
-    + r"(?P<number>[0-9]{2,6}(?:-[0-9]{1,8}){1,3}|[0-9]{10,14})"
-    + _END
-)
-_DATE = re.compile(r"(?:19|20)[0-9]{2}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12][0-9]|3[01])")
-_BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_IP = re.compile(rf"(?<![0-9A-Za-z_.])(?:{_BYTE}\.){{3}}{_BYTE}(?![0-9A-Za-z_])(?!\.[0-9A-Za-z])(?!/[0-9])")
-_VERSION = re.compile(r"(?:버전|판|version|release|ver\.?|\bv)[ :=]{0,2}$", re.IGNORECASE)
+_UNUSUAL = re.compile(f"[{WIDE}{DASHES[1:]}]")
 
 
-def _rrn(match: re.Match[str]) -> str | None:
-    """Valid date for the century of the gender digit, and a separator or a correct checksum."""
-    year, month, day, separator, gender, rest = match.groups()
-    century = 2000 if gender in "3478" else 1900
-    try:
-        datetime.date(century + int(year), int(month), int(day))
-    except ValueError:
-        return None
-    if separator or rest[0] == "*":
-        return match[0]
-    digits = [int(d) for d in year + month + day + gender + rest]
-    weights = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
-    return match[0] if (11 - sum(d * w for d, w in zip(digits, weights)) % 11) % 10 == digits[12] else None
+@dataclass(frozen=True, order=True)
+class Span:
+    """Characters ``[start, end)`` of a text that are personal data."""
 
-
-def _luhn(match: re.Match[str]) -> str | None:
-    digits = [int(d) for d in match[0] if d.isdigit()]
-    doubled = [d if i % 2 == 0 else (2 * d - 9 if d > 4 else 2 * d) for i, d in enumerate(reversed(digits))]
-    return match[0] if sum(doubled) % 10 == 0 else None
-
-
-def _account(match: re.Match[str]) -> str | None:
-    """10 to 14 digits that do not start with a date; only the number is masked, not the context word."""
-    number = match["number"]
-    digits = sum(c.isdigit() for c in number)
-    return number if 10 <= digits <= 14 and not _DATE.match(number) else None
-
-
-def _ip(match: re.Match[str]) -> str | None:
-    """Addresses that can belong to somebody; not private or local ones, networks (/24), or version numbers."""
-    a, b, c, d = (int(part) for part in match[0].split("."))
-    local = (
-        a in (0, 10, 127)
-        or a >= 224
-        or (a == 192 and b == 168)
-        or (a == 172 and 16 <= b < 32)
-        or (a, b) == (169, 254)
-    )
-    small = max(a, b, c, d) < 20
-    version = _VERSION.search(match.string, max(0, match.start() - 12), match.start())
-    return None if local or small or version else match[0]
-
-
-def _always(match: re.Match[str]) -> str | None:
-    return match[0]
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """``hint`` (RE2) says cheaply which rows of a column can match; ``check`` gives the part to mask, or None."""
-
+    start: int
+    end: int
     kind: str
-    hint: str
-    regex: re.Pattern[str]
-    check: Callable[[re.Match[str]], str | None]
 
 
-# A number is taken by the first kind that knows it: the more certain checks come first.
-PATTERNS = (
-    Pattern("email", r"[A-Za-z0-9]@[A-Za-z0-9]", _EMAIL, _always),
-    Pattern("rrn", r"[0-9]{6} ?[-–]? ?[1-8][0-9*]{6}", _RRN, _rrn),
-    Pattern("card", r"[0-9]{4}[- ]?[0-9]{4,6}[- ]?[0-9]{4,5}", _CARD, _luhn),
-    Pattern("phone", r"[0-9][-. )]?[0-9]{3,4}[-. ]?[0-9]{4}", _PHONE, _always),
-    Pattern("account", r"(?:계좌|통장|은행|뱅크|농협|수협|신협|새마을금고|우체국|입금|송금|ccount)[^0-9\n]{0,20}[0-9]{2}", _ACCOUNT, _account),
-    Pattern("ip", r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", _IP, _ip),
-)  # fmt: skip
-
-
-def mask_kind(pattern: Pattern, text: str) -> tuple[str, int]:
-    """The text with one kind masked, and how many were found."""
-    found = 0
-
-    def masked(match: re.Match[str]) -> str:
-        nonlocal found
-        part = pattern.check(match)
-        if part is None:
-            return match[0]
-        found += 1
-        start = match[0].rindex(part)
-        return match[0][:start] + PLACEHOLDERS[pattern.kind] + match[0][start + len(part) :]
-
-    return pattern.regex.sub(masked, text), found
+def find(text: str, kinds: Sequence[str] = KINDS) -> list[Span]:
+    """Personal data of a text from left to right; spans do not overlap."""
+    return _find(text, [pattern for pattern in PATTERNS if pattern.kind in kinds])
 
 
 def mask(text: str, kinds: Sequence[str] = KINDS) -> tuple[str, Counter[str]]:
     """The text with every kind of ``kinds`` masked, and how many of each were found."""
-    counts: Counter[str] = Counter()
-    for pattern in PATTERNS:
-        if pattern.kind in kinds:
-            text, found = mask_kind(pattern, text)
-            if found:
-                counts[pattern.kind] += found
-    return text, counts
+    spans = find(text, kinds)
+    return _masked(text, spans), Counter(span.kind for span in spans)
 
 
 def anonymised(text: str) -> str:
-    """The text with the characters of personal data hidden but their form kept; for examples in reports."""
-    for pattern in PATTERNS:
-        text = pattern.regex.sub(
-            lambda m, p=pattern: m[0] if p.check(m) is None else re.sub(r"[0-9A-Za-z]", "•", m[0]), text
-        )
-    return text
+    """The text with the letters and digits of personal data hidden but their form kept; for examples in reports."""
+    return _hidden(text, find(text))
+
+
+def _find(text: str, patterns: Sequence[Pattern]) -> list[Span]:
+    """Spans of some patterns, first of those that span lines, then line by line."""
+    spans, seen = _search("", text, [pattern for pattern in patterns if pattern.spans_lines])
+    of_lines = [pattern for pattern in patterns if not pattern.spans_lines]
+    lines = seen.split("\n")
+    return sorted([*spans, *_find_in_lines(lines, dict.fromkeys(range(len(lines)), of_lines))])
+
+
+def _find_in_lines(lines: list[str], patterns: Mapping[int, Sequence[Pattern]]) -> list[Span]:
+    """Spans, in characters of the lines joined, of the patterns of each line (in order)."""
+    spans: list[Span] = []
+    start = done = 0
+    last, seen = -1, ""  # the line searched before, and what is left of it
+    for number, of_line in patterns.items():
+        start += sum(map(len, lines[done:number])) + number - done
+        above = seen if last == number - 1 else lines[number - 1]
+        found, seen = _search(above[-CONTEXT_CHARACTERS:] + "\n" if number else "", lines[number], of_line)
+        done = last = number
+        spans += (Span(start + span.start, start + span.end, span.kind) for span in found)
+    return sorted(spans)
+
+
+def _search(above: str, line: str, patterns: Sequence[Pattern]) -> tuple[list[Span], str]:
+    """Spans of a line under the end of the line above, and the line as the next one sees it.
+
+    What is found is blotted out before the next pattern looks, until none finds more. A blot reads like a placeholder
+    to expressions and context words, so that a masked text has nothing left to find.
+    """
+    first = len(above)
+    as_is = above + line
+    plain = _plain(as_is)
+    spans: list[Span] = []
+    while True:
+        before = len(spans)
+        for pattern in patterns:
+            matches = pattern.regex.finditer(as_is if pattern.as_is else plain, first)
+            for start, end in [part for match in matches if (part := pattern.check(match)) is not None]:
+                as_is, plain = _blotted(as_is, start, end), _blotted(plain, start, end)
+                spans.append(Span(start - first, end - first, pattern.kind))
+        if len(spans) == before:
+            return spans, as_is[first:]
+
+
+def _blotted(text: str, start: int, end: int) -> str:
+    return f"{text[:start]}<|{'|' * (end - start - 4)}|>{text[end:]}"
+
+
+def _plain(text: str) -> str:
+    """Full-width characters, dashes and blanks as ASCII; the same length."""
+    return _UNUSUAL.sub(lambda match: _ascii(match[0]), text)
+
+
+def _ascii(character: str) -> str:
+    if "\uff01" <= character <= "\uff5e":
+        return chr(ord(character) - 0xFEE0)
+    return "-" if "\u2010" <= character <= "\u2015" or character == "\u2212" else " "
+
+
+def _replaced(text: str, spans: Sequence[Span], replacement: Callable[[Span], str]) -> str:
+    parts, end = [], 0
+    for span in spans:
+        parts += (text[end : span.start], replacement(span))
+        end = span.end
+    return "".join((*parts, text[end:]))
+
+
+def _masked(text: str, spans: Sequence[Span]) -> str:
+    return _replaced(text, spans, lambda span: PLACEHOLDERS[span.kind])
+
+
+def _hidden(text: str, spans: Sequence[Span]) -> str:
+    return _replaced(text, spans, lambda span: re.sub(r"[^\W_]", "•", text[span.start : span.end]))
+
+
+# --- columns ---------------------------------------------------------------------------------------------
+
+
+def mask_column(
+    column: pa.Array, ids: pa.Array, kinds: Sequence[str], counts: Counts, engine: Engine | None = None
+) -> tuple[pa.Array, np.ndarray]:
+    """The large_string column masked as by ``mask``, and how many were found: ``[rows, len(KINDS)] int32``.
+
+    ``counts`` gets the number of each kind and a few anonymised examples.
+    """
+    found = np.zeros((len(column), len(KINDS)), np.int32)
+    rows: list[int] = []
+    texts: list[str] = []
+    for candidate in _candidates(tuple(kinds), engine).of(column):
+        text = column[candidate.row].as_py()
+        spans = _find_candidate(text, candidate)
+        if not spans:
+            continue
+        for span in spans:
+            found[candidate.row, KINDS.index(span.kind)] += 1
+        _count(text, spans, ids[candidate.row].as_py(), counts)
+        rows.append(candidate.row)
+        texts.append(_masked(text, spans))
+    return (replace_rows(column, np.array(rows), texts) if rows else column), found
+
+
+@lru_cache(maxsize=16)
+def _candidates(kinds: tuple[str, ...], engine: Engine | None) -> Candidates:
+    return Candidates([pattern for pattern in PATTERNS if pattern.kind in kinds], engine)
+
+
+def _find_candidate(text: str, candidate: Candidate) -> list[Span]:
+    if candidate.spans_lines:
+        return _find(text, candidate.patterns)
+    return _find_in_lines(text.split("\n"), dict(sorted(candidate.lines.items())))
+
+
+def _count(text: str, spans: Sequence[Span], name: str, counts: Counts) -> None:
+    """Adds spans to the counts, and an example for each kind that still wants one."""
+    counts.masked.update(span.kind for span in spans)
+    for kind in dict.fromkeys(span.kind for span in spans):
+        if counts.wants_example(kind):
+            counts.add_example(kind, name, *_example(text, spans, kind))
+
+
+def _example(text: str, spans: Sequence[Span], kind: str) -> tuple[str, str]:
+    """Before and after the first span of a kind, from a little in front of it to the end of its line; anonymised."""
+    first = next(span for span in spans if span.kind == kind)
+    start = text.rfind("\n", 0, first.start) + 1
+    end = text.find("\n", first.end)
+    line = text[start : end if end >= 0 else len(text)]
+    inside = [
+        Span(s.start - start, s.end - start, s.kind)
+        for s in spans
+        if start <= s.start and s.end <= start + len(line)
+    ]
+    hidden = anonymised(_hidden(line, inside))
+    cut = max(0, first.start - start - EXAMPLE_CHARACTERS_BEFORE)
+    shown = [Span(s.start - cut, s.end - cut, s.kind) for s in inside if s.start >= cut]
+    return hidden[cut:], _masked(hidden[cut:], shown)

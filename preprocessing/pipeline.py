@@ -1,6 +1,7 @@
 """The steps in order: what each depends on, what is up to date, what must run.
 
-Owns the keys of the steps and ``funnel.json``. A step whose key and outputs are unchanged is skipped.
+Owns the keys of the steps and ``funnel.json``. A step whose key and outputs are unchanged is skipped; within a step the
+pieces that are still good are.
 """
 
 from __future__ import annotations
@@ -19,17 +20,19 @@ from preprocessing.context import Context
 from preprocessing.funnel import funnel_of, to_table
 from preprocessing.markers import Marker, key_of
 from preprocessing.schema import Config
+from preprocessing.works import Runner
 
 log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """A step: its module, the steps before it, and the values of the configuration it depends on."""
+    """A step: its module, the steps before it, the values of the configuration it depends on, and whether it is on."""
 
     module: str
     upstream: tuple[str, ...]
     depends: Callable[[Context], list[Any]]
+    enabled: Callable[[Config], bool] = lambda config: True
 
 
 def _membership(context: Context) -> dict[str, Any]:
@@ -38,9 +41,14 @@ def _membership(context: Context) -> dict[str, Any]:
 
 
 def _shares(context: Context) -> list[Any]:
+    placing = {"valid_fraction", "shard_bytes", "rehydrate"}
+    balance = {name: value for name, value in context.part("balance")[0].items() if name not in placing}
+    return [[[name, domain.share] for name, domain in context.config.domains.items()], balance]
+
+
+def _placing(context: Context) -> list[Any]:
     balance = context.config.balance
-    shares = [[name, domain.share] for name, domain in context.config.domains.items()]
-    return [shares, balance.token_budget, balance.max_epochs]
+    return [_membership(context), balance.valid_fraction, balance.shard_bytes, context.config.seed]
 
 
 TASKS = {
@@ -49,16 +57,37 @@ TASKS = {
         (),
         lambda c: [*c.part("clean", "inputs", "seed"), [c.identity(unit) for unit in c.units]],
     ),
-    "deduplicate": Task("preprocessing.deduplicate", ("clean",), lambda c: c.part("deduplicate", "seed")),
-    "balance": Task(
-        "preprocessing.balance",
-        ("deduplicate",),
-        lambda c: [_membership(c), c.config.balance.valid_fraction, c.config.seed],
+    "lines": Task(
+        "preprocessing.lines", ("clean",), lambda c: c.part("lines"), lambda config: config.lines.enabled
     ),
+    "measure": Task("preprocessing.measure", ("clean", "lines"), lambda c: c.part("deduplicate", "seed")),
+    "score": Task(
+        "preprocessing.score",
+        ("clean", "lines"),
+        lambda c: c.part("score"),
+        lambda config: config.score.enabled,
+    ),
+    "decontaminate": Task(
+        "preprocessing.decontaminate",
+        ("clean", "lines"),
+        lambda c: c.part("decontaminate"),
+        lambda config: config.decontaminate.enabled,
+    ),
+    "filter": Task(
+        "preprocessing.filter",
+        ("measure", "score", "decontaminate"),
+        lambda c: c.part("filter", "score", "decontaminate"),
+    ),
+    "deduplicate": Task(
+        "preprocessing.deduplicate", ("measure", "filter"), lambda c: c.part("deduplicate", "seed")
+    ),
+    "balance": Task("preprocessing.balance", ("deduplicate",), _placing),
     "train-tokenizer": Task(
         "preprocessing.train_tokenizer", ("balance",), lambda c: [*c.part("tokenizer", "seed"), _shares(c)]
     ),
-    "encode": Task("preprocessing.encode", ("balance", "train-tokenizer"), _shares),
+    "encode": Task(
+        "preprocessing.encode", ("balance", "train-tokenizer"), lambda c: [_shares(c), *c.part("encode")]
+    ),
     "validate": Task("preprocessing.validate", ("encode",), lambda c: []),
 }
 STEPS = tuple(TASKS)
@@ -66,51 +95,64 @@ STEPS = tuple(TASKS)
 _PROMISES = {"train-tokenizer": ("manifest.json", "tokenizer/fingerprint.json"), "encode": ("manifest.json",)}
 
 
-def key(context: Context, step: str) -> str:
-    task = TASKS[step]
-    above = [key(context, name) for name in task.upstream]
-    return key_of(step, context.code(task.module), task.depends(context), above)
+def steps_of(config: Config) -> list[str]:
+    """The steps that are on, in order."""
+    return [name for name, task in TASKS.items() if task.enabled(config)]
 
 
-def run(loaded: Loaded[Config], step: str) -> None:
+def upstream_of(config: Config, step: str) -> list[str]:
+    return [name for name in TASKS[step].upstream if TASKS[name].enabled(config)]
+
+
+def keys_of(context: Context) -> dict[str, str]:
+    """What each step's result depends on, as a hash."""
+    keys: dict[str, str] = {}
+    for name in steps_of(context.config):
+        task = TASKS[name]
+        above = [keys[upper] for upper in upstream_of(context.config, name)]
+        keys[name] = key_of(name, context.code(task.module), task.depends(context), above)
+    return keys
+
+
+def run(loaded: Loaded[Config], step: str, runner: Runner) -> None:
     """``step`` alone (its upstream must be up to date), or all of them for ``run``."""
-    context = Context(loaded)
+    context = Context(loaded, runner)
     _ = context.units  # patterns without a file are reported before anything is touched
+    _check_on(loaded, step)
     with context.locked():
-        keys = {name: key(context, name) for name in STEPS}
-        context.save_hashes()
-        if step == "run":
-            for name in STEPS:
-                _run_step(context, name, keys)
-        else:
-            _require(context, step, keys)
-            _run_step(context, step, keys, again=step == "validate")
-        _write_funnel(context, keys, show=step == "run")
+        keys = keys_of(context)
+        if runner.leads:
+            context.save_hashes()
+        for name in steps_of(context.config) if step == "run" else [step]:
+            _require(context, name, keys)
+            _run_step(context, name, keys, again=step == "validate")
+        if runner.leads:
+            _write_funnel(context, keys, show=step == "run")
 
 
 def describe(loaded: Loaded[Config]) -> str:
     """What ``run`` would do; touches nothing."""
     context = Context(loaded)
-    lines = [
-        f"{unit.name}: {len(unit.files):,} files, {_size(unit.files) / 1e6:.2f} MB" for unit in context.units
-    ]
-    for name in STEPS:
-        done = Marker(context.folder, name).read(key(context, name)) is not None
+    lines = [f"{unit.name}: {len(unit.files):,} files, {unit.size / 1e6:.2f} MB" for unit in context.units]
+    for name, key in keys_of(context).items():
+        done = Marker(context.folder, name).read(key) is not None
         lines.append(f"{name}: {'up to date' if done else 'would run'}")
     return "\n".join(lines)
 
 
-def _size(files: tuple[Any, ...]) -> int:
-    return sum(file.stat().st_size for file in files)
+def _check_on(loaded: Loaded[Config], step: str) -> None:
+    if step != "run" and step not in steps_of(loaded.config):
+        raise DataError(f"step {step!r} is off in this configuration; fill its section '{step}' to use it")
 
 
 def _require(context: Context, step: str, keys: dict[str, str]) -> None:
-    for name in TASKS[step].upstream:
+    for name in upstream_of(context.config, step):
         _require(context, name, keys)
         if Marker(context.folder, name).read(keys[name]) is None:
+            order = ", ".join(steps_of(context.config))
             raise DataError(
                 f"step {step!r} needs {name!r}, which is not finished for this configuration in {context.folder}; "
-                f"run 'python -m preprocessing run ...', or the steps in order: {', '.join(STEPS)}"
+                f"run 'python -m preprocessing run ...', or the steps in order: {order}"
             )
 
 
@@ -119,17 +161,22 @@ def _run_step(context: Context, step: str, keys: dict[str, str], again: bool = F
     if not again and marker.read(keys[step]) is not None:
         log.info("%s: up to date", step)
         return
-    marker.remove()
-    for promise in _PROMISES.get(step, ()):
-        (context.folder / promise).unlink(missing_ok=True)
+    if context.runner.leads:
+        marker.remove()
+        for promise in _PROMISES.get(step, ()):
+            (context.folder / promise).unlink(missing_ok=True)
     start = time.monotonic()
     outcome = importlib.import_module(TASKS[step].module).run(context)
+    if not context.runner.leads:
+        context.runner.wait_for(context, marker, keys[step])
+        return
+    context.remove_others(step)
     marker.write(keys[step], outcome.outputs, outcome.summary)
     log.info("%s: done in %.1f s", step, time.monotonic() - start)
 
 
 def _write_funnel(context: Context, keys: dict[str, str], show: bool) -> None:
-    found = {name: Marker(context.folder, name).read(keys[name]) for name in STEPS}
+    found = {name: Marker(context.folder, name).read(key) for name, key in keys.items()}
     summaries = {name: summary for name, summary in found.items() if summary is not None}
     if "clean" not in summaries:
         return

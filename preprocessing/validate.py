@@ -6,18 +6,22 @@ else, and a sample of documents decoded and compared with the text.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json, sha256_file
-from megatron_ko.manifest import Manifest, TokenSet, read_manifest
+from megatron_ko.manifest import Manifest, TokenPair, TokenSet, read_manifest
 from megatron_ko.progress import progress
 from megatron_ko.tokenizer import Tokenizer
-from preprocessing import corpus
 from preprocessing.context import Context, Outcome
+from preprocessing.corpus import shard_path
+from preprocessing.documents import read_batches
 from preprocessing.indexed_dataset import REMEDY, read_index
+from preprocessing.token_files import Pair, index_problems
 
 STEP = "validate"
 SAMPLE = 16
@@ -25,19 +29,25 @@ BLOCK_TOKENS = 1 << 24
 
 
 def run(context: Context) -> Outcome:
-    """Raises DataError with every problem found."""
+    """Raises DataError with every problem found. Of several processes the one that leads looks."""
+    if not context.runner.leads:
+        return Outcome([], {})
     path = context.folder / "manifest.json"
     manifest = read_manifest(path)
     tokenizer = Tokenizer(manifest.tokenizer_folder)
     problems = []
     if tokenizer.info.fingerprint != manifest.tokenizer_fingerprint:
         problems.append(f"{manifest.tokenizer_folder}: is another tokenizer than the manifest's; {REMEDY}")
-    hashes = {entry["prefix"]: entry["sha256"] for entry in read_json(path)["sets"]}
+    hashes = _hashes(read_json(path))
+    parts = context.summary_of("encode")["parts"]
     for tokens in progress(manifest.sets, "validate", unit="sets"):
-        found = _hash_problems(tokens, hashes[str(tokens.prefix.relative_to(path.parent))])
-        problems += found or token_problems(tokens, manifest)
+        for pair in tokens.pairs:
+            found = _hash_problems(pair, hashes[str(pair.prefix.relative_to(path.parent))])
+            problems += found or pair_problems(pair, manifest)
         if not problems:
-            problems += _text_problems(tokens, tokenizer, context.folder)
+            problems += _text_problems(
+                tokens, tokenizer, context.folder, parts[f"{tokens.name}_{tokens.split}"]
+            )
     if problems:
         raise DataError(
             "\n  ".join([f"{len(problems)} problems", *problems]) if len(problems) > 1 else problems[0]
@@ -46,8 +56,14 @@ def run(context: Context) -> Outcome:
     return Outcome([], checked)
 
 
-def _hash_problems(tokens: TokenSet, expected: dict[str, str]) -> list[str]:
-    files = {kind: Path(f"{tokens.prefix}.{kind}") for kind in ("bin", "idx")}
+def _hashes(manifest: Any) -> dict[str, dict[str, str]]:
+    return {
+        pair["prefix"]: pair["sha256"] for entry in manifest["sets"] for pair in entry.get("pairs", [entry])
+    }
+
+
+def _hash_problems(pair: TokenPair, expected: dict[str, str]) -> list[str]:
+    files = {kind: Path(f"{pair.prefix}.{kind}") for kind in ("bin", "idx")}
     return [
         f"{file}: SHA-256 differs from the manifest: damaged or replaced; {REMEDY}"
         for kind, file in files.items()
@@ -55,49 +71,86 @@ def _hash_problems(tokens: TokenSet, expected: dict[str, str]) -> list[str]:
     ]
 
 
-def token_problems(tokens: TokenSet, manifest: Manifest) -> list[str]:
-    """What is wrong inside one pair of files."""
-    index = read_index(Path(f"{tokens.prefix}.idx"))
-    width = np.dtype(tokens.dtype).itemsize
-    ends = np.cumsum(index.lengths, dtype=np.int64)
+def pair_problems(described: TokenPair, manifest: Manifest) -> list[str]:
+    """What is wrong inside one pair of files that the manifest describes."""
+    pair = Pair(described.prefix, read_index(Path(f"{described.prefix}.idx")))
+    if problems := index_problems(pair):
+        return [f"{problem}; {REMEDY}" for problem in problems]
+    if pair.tokens != described.tokens:
+        return [f"{pair.prefix}.idx: covers {pair.tokens:,} of {described.tokens:,} tokens; {REMEDY}"]
+    if not np.array_equal(pair.index.documents, np.arange(len(pair.index.lengths) + 1)):
+        return [f"{pair.prefix}.idx: documents are not one sequence each; {REMEDY}"]
+    return [
+        f"{problem}; {REMEDY}" for problem in content_problems(pair, manifest.vocab_size, manifest.eod_id)
+    ]
+
+
+def content_problems(pair: Pair, vocab_size: int | None, eod: int | None) -> list[str]:
+    """What is wrong with the tokens: ids outside the vocabulary, documents not ended by EOD; None is not looked at."""
     problems = []
-    if not len(ends) or ends[-1] != tokens.tokens:
-        return [
-            f"{tokens.prefix}.idx: covers {int(ends[-1]) if len(ends) else 0:,} of {tokens.tokens:,} tokens; {REMEDY}"
-        ]
-    if not np.array_equal(index.offsets, np.concatenate([[0], ends[:-1]]) * width):
-        problems.append(f"{tokens.prefix}.idx: byte offsets do not follow from the lengths; {REMEDY}")
-    if not np.array_equal(index.documents, np.arange(len(ends) + 1)):
-        problems.append(f"{tokens.prefix}.idx: documents are not one sequence each; {REMEDY}")
-    data = np.memmap(f"{tokens.prefix}.bin", tokens.dtype, "r")
     eods = 0
-    for start in range(0, len(data), BLOCK_TOKENS):
-        block = data[start : start + BLOCK_TOKENS]
-        if int(block.max()) >= manifest.vocab_size or int(block.min()) < 0:
-            problems.append(
-                f"{tokens.prefix}.bin: holds ids beyond the vocabulary of {manifest.vocab_size}; {REMEDY}"
-            )
-            break
-        eods += int((block == manifest.eod_id).sum())
-    else:
-        if eods != len(ends) or not (data[ends - 1] == manifest.eod_id).all():
-            problems.append(
-                f"{tokens.prefix}.bin: {eods:,} EOD tokens do not end its {len(ends):,} documents; {REMEDY}"
-            )
+    for start in range(0, pair.tokens, BLOCK_TOKENS):
+        block = pair.ids[start : start + BLOCK_TOKENS]
+        for seen in (int(block.min()), int(block.max())):
+            if seen < 0 or (vocab_size is not None and seen >= vocab_size):
+                return [f"{pair.prefix}.bin: token id {seen} is beyond the vocabulary of {vocab_size}"]
+        eods += 0 if eod is None else int((block == eod).sum())
+    if eod is None:
+        return problems
+    starts = pair.starts()
+    if (np.diff(starts) < 1).any():
+        return [f"{pair.prefix}.idx: {int((np.diff(starts) < 1).sum()):,} documents have no token"]
+    open_ended = int((pair.ids[starts[1:] - 1] != eod).sum())
+    if open_ended:
+        problems.append(
+            f"{pair.prefix}.bin: {open_ended:,} of its {pair.documents:,} documents do not end with {eod}"
+        )
+    elif eods != pair.documents:
+        problems.append(f"{pair.prefix}.bin: {eods:,} EOD tokens in {pair.documents:,} documents")
     return problems
 
 
-def _text_problems(tokens: TokenSet, tokenizer: Tokenizer, folder: Path) -> list[str]:
+# --- text ------------------------------------------------------------------------------------------------
+
+
+def _text_problems(
+    tokens: TokenSet, tokenizer: Tokenizer, folder: Path, parts: list[dict[str, Any]]
+) -> list[str]:
     """A sample of documents, spread over the set, decoded and compared with the corpus."""
-    index = read_index(Path(f"{tokens.prefix}.idx"))
-    data = np.memmap(f"{tokens.prefix}.bin", tokens.dtype, "r")
-    ends = np.cumsum(index.lengths, dtype=np.int64)
-    wanted = set(np.linspace(0, len(ends) - 1, min(SAMPLE, len(ends)), dtype=np.int64).tolist())
-    for number, text in enumerate(text for text in corpus.texts(folder, tokens.name, tokens.split) if text):
-        if number in wanted:
-            decoded = tokenizer.decode(data[ends[number] - index.lengths[number] : ends[number] - 1])
-            if decoded != text:
-                return [
-                    f"{tokens.prefix}: document {number} decodes to {decoded[:60]!r} instead of {text[:60]!r}; {REMEDY}"
-                ]
+    wanted = np.unique(np.linspace(0, tokens.documents - 1, min(SAMPLE, tokens.documents)).astype(np.int64))
+    texts = _texts_at(folder, parts, wanted.tolist())
+    for (number, text), ids in zip(texts, _ids_at(tokens, wanted.tolist())):
+        decoded = tokenizer.decode(ids[:-1])
+        if decoded != text:
+            return [
+                f"{tokens.pairs[0].prefix}: document {number} of the set decodes to {decoded[:60]!r} "
+                f"instead of {text[:60]!r}; {REMEDY}"
+            ]
     return []
+
+
+def _ids_at(tokens: TokenSet, wanted: list[int]) -> Iterator[np.ndarray]:
+    """Tokens of the documents ``wanted`` (increasing) of a set."""
+    first = 0
+    for described in tokens.pairs:
+        pair = Pair(described.prefix, read_index(Path(f"{described.prefix}.idx")))
+        starts = pair.starts()
+        for number in wanted:
+            if first <= number < first + pair.documents:
+                yield pair.ids[starts[number - first] : starts[number - first + 1]]
+        first += pair.documents
+
+
+def _texts_at(folder: Path, parts: list[dict[str, Any]], wanted: list[int]) -> Iterator[tuple[int, str]]:
+    """``(number, text)`` of the documents ``wanted`` of a set; files of the corpus without any are not read."""
+    first = 0
+    for part in parts:
+        mine = [number for number in wanted if first <= number < first + part["documents"]]
+        number = first
+        if mine:
+            for batch in read_batches(shard_path(folder, part["file"]), ["text"]):
+                for text in filter(None, batch["text"].to_pylist()):
+                    if number in mine:
+                        yield number, text
+                    number += 1
+        first += part["documents"]

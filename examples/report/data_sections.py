@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from examples.report import number_text, text_diff
-from examples.report.charts import Bar, bar_chart, stacked_bars
 from examples.report.collect import Facts
-from examples.report.palette import LANGUAGES, OTHER_COLOURS, colour_of, shades_of
+from preprocessing.page.charts import Bar, bar_chart, stacked_bars
+from preprocessing.page.palette import LANGUAGES, OTHER_COLOURS, colour_of, shades_of
 
 
 def mixture(facts: Facts) -> dict[str, Any]:
@@ -45,67 +44,6 @@ def mixture(facts: Facts) -> dict[str, Any]:
 def _neutral(bar: Bar, number: int) -> Bar:
     """A source has the colour of its language where its name tells it, else one of the quiet ones."""
     return replace(bar, colour=f"other{number % OTHER_COLOURS}") if bar.colour.startswith("other") else bar
-
-
-def funnel(facts: Facts) -> dict[str, Any]:
-    steps = facts.funnel["steps"]
-    bars = [
-        Bar(
-            step["name"],
-            step["documents"],
-            "step",
-            f"{step['documents']:,}",
-            f"{number_text.size(step['bytes'])}",
-        )
-        for step in steps
-    ]
-    sources = [
-        {
-            **source,
-            "dropped_total": sum(source["dropped"].values()),
-            "changed_total": sum(source["changed"].values()),
-            "masked_total": sum(source["masked"].values()),
-            "kept": source["documents_out"] / source["documents_in"] if source["documents_in"] else 0.0,
-            "why": sorted(source["dropped"].items(), key=lambda pair: -pair[1]),
-        }
-        for source in facts.funnel["sources"]
-    ]
-    return {
-        "chart": bar_chart(bars, "Documents left after each step"),
-        "sources": sources,
-        "totals": {kind: _total(facts.funnel["sources"], kind) for kind in ("dropped", "masked", "changed")},
-        "bad_records": sum(source["bad_records"] for source in facts.funnel["sources"]),
-        "steps": steps,
-    }
-
-
-def _total(sources: list[dict[str, Any]], kind: str) -> list[tuple[str, int]]:
-    """Counts over all sources, largest first."""
-    counts: dict[str, int] = {}
-    for source in sources:
-        for name, number in source[kind].items():
-            counts[name] = counts.get(name, 0) + number
-    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-
-
-def examples(facts: Facts) -> dict[str, list[dict[str, Any]]]:
-    """Grouped as dropped, masked and changed; the texts are marked up and safe."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for kind in ("dropped", "masked", "changed"):
-        for reason, count in _total(facts.funnel["sources"], kind):
-            found = facts.funnel["examples"].get(reason, [])
-            if found:
-                groups.setdefault(kind, []).append(
-                    {"reason": reason, "count": count, "texts": [_example(item) for item in found]}
-                )
-    return groups
-
-
-def _example(item: dict[str, Any]) -> dict[str, Any]:
-    if item["after"] is None:
-        return {"id": item["id"], "before": text_diff.visible(item["before"]), "after": None}
-    before, after = text_diff.before_and_after(item["before"], item["after"])
-    return {"id": item["id"], "before": before, "after": after}
 
 
 def tokenizer(facts: Facts) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from examples.report import number_text
-from examples.report.charts import Line, Panel, line_chart
 from examples.report.collect import Facts, smoothed
-from examples.report.palette import shades_of
 from examples.stages import duration
+from preprocessing.page import number_text
+from preprocessing.page.charts import Line, Panel, line_chart
+from preprocessing.page.palette import shades_of
 
 
 def cards(facts: Facts) -> list[dict[str, str]]:

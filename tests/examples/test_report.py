@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from examples.report.__main__ import main
-from examples.report.charts import Bar, Line, Panel, bar_chart, line_chart, ticks
+from preprocessing.page.charts import Bar, Line, Panel, bar_chart, line_chart, ticks
 from examples.report.collect import read_facts, smoothed
-from examples.report.palette import shades_of
+from preprocessing.page.palette import shades_of
 from examples.report.summary import closing_words
-from examples.report.text_diff import before_and_after, visible
+from preprocessing.page.text_diff import before_and_after, visible
 from megatron_ko.errors import EXIT_USER_ERROR, DataError
 from tests.examples.conftest import HOSTILE
 

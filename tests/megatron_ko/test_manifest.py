@@ -67,7 +67,7 @@ def test_a_whole_folder_is_read_and_its_paths_are_found(folder):
     assert sorted(manifest.of_split("train")) == sorted(manifest.of_split("valid")) == ["code", "en", "ko"]
     korean = manifest.of_split("train")["ko"]
     assert korean.prefix == folder / "tokens" / "ko_train"
-    assert korean.tokens * 2 == korean.bin_bytes == Path(f"{korean.prefix}.bin").stat().st_size
+    assert korean.tokens * 2 == korean.pairs[0].bin_bytes == Path(f"{korean.prefix}.bin").stat().st_size
     assert korean.documents == 60
 
 

@@ -69,9 +69,9 @@ tokenizer: {vocab_size: 777}
 """
 
 
-def write_config(folder, out="out"):
+def write_config(folder, out="out", documents=60):
     """``folder/data.yaml`` for the corpus in ``folder/corpus``, writing to ``folder/OUT``."""
-    write_corpus(folder / "corpus")
+    write_corpus(folder / "corpus", documents)
     path = folder / "data.yaml"
     path.write_text(
         CONFIG.replace("OUT", str(folder / out)).replace("CORPUS", str(folder / "corpus")), encoding="utf-8"

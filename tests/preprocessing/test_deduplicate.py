@@ -1,217 +1,211 @@
-"""Our MinHash against an exact Jaccard, our decisions against all pairs, our balance against its definition."""
+"""Decisions against comparing all pairs, whatever the cut, the memory and the order of work."""
 
 import random
-import re
 
-import numpy as np
-import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from preprocessing import minhash
-from preprocessing.balance import capped, domain_of, epochs_of, mixture_of, position, split_of
-from preprocessing.deduplicate import canonical_digest, decide
-from preprocessing.documents import DOCUMENT, new_shard, utf8_buffer
-from preprocessing.schema import BalanceConfig, DeduplicateConfig, DomainConfig
-from preprocessing.text_kernels import sequence_sets
-
-WORDS = [
-    "바람",
-    "나무",
-    "hello",
-    "사람",
-    "world",
-    "하늘",
-    "물고기",
-    "데이터",
-    "model",
-    "학습",
-    "2024",
-    "train",
-    "구름",
-    "dream",
-    "바다",
-    "산책",
-    "token",
-]
+from megatron_ko.errors import DataError
+from tests.bench.deduplication import compare, invented_texts, with_copies
+from tests.preprocessing.duplicates import deduplicated, plain_jaccard, variants
 
 
-def sets_of(texts):
-    flat, starts = sequence_sets(*utf8_buffer(pa.array(texts, pa.large_string())))
-    return flat, starts
+def as_rows(texts, ids=None, source="s"):
+    ids = ids or [f"d{i:05d}" for i in range(len(texts))]
+    return [{"id": i, "text": text, "source": source} for i, text in zip(ids, texts)]
 
 
-def plain_set(text):
-    """Five-word sequences in plain Python."""
-    words = re.findall(r"[가-힣]+|[a-z_]+|\d+", text.lower())
-    length = min(5, len(words))
-    return {tuple(words[i : i + length]) for i in range(len(words) - length + 1)} if words else set()
+def by_id(decisions):
+    return {decision["id"]: decision for decision in decisions}
 
 
-def variants(seed, count=24, words=150):
-    """A text and copies with more and more words replaced."""
-    random.seed(seed)
-    base = [random.choice(WORDS) + random.choice("가나다라마바") for _ in range(words)]
-    made = []
-    for i in range(count):
-        copy = list(base)
-        for _ in range(i * 2):
-            copy[random.randrange(words)] = random.choice(WORDS) + str(random.randrange(99))
-        made.append(" ".join(copy))
-    return made
+def plain_decisions(rows, threshold):
+    """Greedy stars in the order of ids over all pairs: id to the id it duplicates, None for survivors."""
+    survivors, found = [], {}
+    for row in sorted(rows, key=lambda row: row["id"]):
+        alike = [s for s in survivors if plain_jaccard(row["text"], s["text"]) >= threshold]
+        found[row["id"]] = alike[0]["id"] if alike else None
+        if not alike:
+            survivors.append(row)
+    return found
 
 
-def test_sets_are_those_of_plain_python():
-    texts = [
-        *variants(1, 4),
-        "가나 다라",
-        "",
-        "!!! ...",
-        "한글abc123 섞임, 끝.",
-        "Same SAME same Same same same",
-        "漢字漢字",
-    ]
-    flat, starts = sets_of(texts)
-    sizes = np.diff(starts)
-    assert sizes[:-1].tolist() == [len(plain_set(t)) for t in texts[:-1]]
-    for i in range(4):
-        for j in range(4):
-            a, b = plain_set(texts[i]), plain_set(texts[j])
-            exact = minhash.jaccard(flat, starts[i], starts[i + 1], starts[j], starts[j + 1])
-            assert exact == pytest.approx(len(a & b) / len(a | b))
-
-
-def test_signatures_estimate_the_jaccard_similarity():
-    texts = variants(2)
-    hashes = 400
-    signature = minhash.signatures(*sets_of(texts), minhash.hash_seeds(hashes, 7))
-    errors = []
-    for i in range(1, len(texts)):
-        a, b = plain_set(texts[0]), plain_set(texts[i])
-        exact = len(a & b) / len(a | b)
-        estimate = float((signature[0] == signature[i]).mean())
-        assert (
-            abs(estimate - exact) < 4.5 * (exact * (1 - exact) / hashes) ** 0.5 + 1e-9
-        )  # 4.5 standard deviations
-        errors.append(estimate - exact)
-    assert abs(np.mean(errors)) < 0.02  # no bias
-
-
-def shard(tmp_path, rows):
-    path = tmp_path / "a.parquet"
-    with new_shard(path, DOCUMENT) as out:
-        for start in range(0, len(rows), 7):
-            part = rows[start : start + 7]
-            columns = [
-                [i for i, _ in part],
-                [t for _, t in part],
-                ["s"] * len(part),
-                ["ko"] * len(part),
-                ["{}"] * len(part),
-            ]
-            arrays = [pa.array(v, f.type) for v, f in zip(columns, DOCUMENT)]
-            out.write(pa.RecordBatch.from_arrays(arrays, schema=DOCUMENT))
-    return path
+def shuffled_variants(families=6, count=12):
+    texts = [text for seed in range(families) for text in variants(seed, count)]
+    ids = [f"d{i:03d}" for i in range(len(texts))]
+    random.Random(0).shuffle(ids)
+    return as_rows(texts, ids)
 
 
 def test_decisions_are_those_of_comparing_all_pairs(tmp_path):
-    texts = [t for seed in range(6) for t in variants(seed, 12)]
-    random.seed(0)
-    ids = [f"d{i:03d}" for i in range(len(texts))]
-    random.shuffle(ids)
-    config = DeduplicateConfig(threshold=0.7)
-    decisions = decide([shard(tmp_path, list(zip(ids, texts)))], config, 1)
-    survivors = []
-    for row in sorted(range(len(texts)), key=lambda r: ids[r]):
-        mine = plain_set(texts[row])
-        alike = [
-            s for s in survivors if len(mine & plain_set(texts[s])) / len(mine | plain_set(texts[s])) >= 0.7
-        ]
-        assert (decisions.reasons[row] is not None) == bool(alike), ids[row]
-        if alike:
-            assert decisions.duplicate_of[row] == alike[0]  # the smallest id survives
-        else:
-            survivors.append(row)
-    assert 6 <= len(survivors) < len(texts)
+    rows = shuffled_variants()
+    decisions, outcome, _ = deduplicated(tmp_path, rows, threshold=0.7)
+    expected = plain_decisions(rows, 0.7)
+    assert {d["id"]: d["duplicate_of"] for d in decisions} == expected
+    texts = {row["id"]: row["text"] for row in rows}
+    for decision in decisions:
+        of = decision["duplicate_of"]
+        assert decision["reason"] == ("near_duplicate" if of else None)
+        assert decision["cluster"] == (of or decision["id"])
+        if of:
+            assert decision["similarity"] == pytest.approx(
+                plain_jaccard(texts[decision["id"]], texts[of]), abs=0.13
+            )
+        assert decision["cluster_size"] == sum((of or i) == decision["cluster"] for i, of in expected.items())
+    assert 6 <= list(expected.values()).count(None) < len(rows)
+    counts = outcome.summary["sources"]["s"]
+    assert counts["documents_in"] == len(rows) and counts["dropped"] == {
+        "near_duplicate": outcome.summary["near_duplicates"]
+    }
+    assert counts["bytes_out"] == sum(len(texts[i].encode()) for i, of in expected.items() if of is None)
+
+
+@pytest.mark.parametrize("units, backwards, batch_rows", [(1, True, 3), (5, False, 7), (9, True, 100)])
+def test_neither_the_cut_nor_the_order_of_work_changes_a_decision(tmp_path, units, backwards, batch_rows):
+    rows = shuffled_variants(3)
+    first, _, one = deduplicated(tmp_path / "one", rows)
+    other, _, many = deduplicated(tmp_path / "many", rows, units, backwards, batch_rows)
+    assert other == first
+    assert (
+        sorted(dropped_ids(many)) == sorted(dropped_ids(one)) == sorted(d["id"] for d in first if d["reason"])
+    )
+
+
+def dropped_ids(context):
+    tables = [pq.read_table(context.dropped("deduplicate", unit.name)) for unit in context.units]
+    return [row["id"] for table in tables for row in table.to_pylist()]
+
+
+def test_parts_that_fit_into_little_memory_give_the_same_decisions(tmp_path, monkeypatch):
+    rows = shuffled_variants(4) + as_rows(["가 나 다 라", "가 나  다 라", "마 바 사"], ["x1", "x0", "x2"])
+    roomy, _, wide = deduplicated(tmp_path / "roomy", rows, 2)
+    monkeypatch.setattr("preprocessing.deduplicate.MIB", 1200)
+    monkeypatch.setattr("preprocessing.numbering.SAMPLE_EVERY", 4)
+    monkeypatch.setattr("preprocessing.near_duplicates.SAMPLE_EVERY", 4)
+    tight, _, narrow = deduplicated(tmp_path / "tight", rows, 2, memory_mib=1)
+    assert tight == roomy
+    assert (
+        sum(".band_00." in name for name in narrow.pieces)
+        > sum(".band_00." in name for name in wide.pieces)
+        == 1
+    )
+    assert (
+        sum("pairs." in name for name in narrow.pieces) > sum("pairs." in name for name in wide.pieces) == 1
+    )
 
 
 def test_exact_duplicates_ignore_whitespace_and_composition_and_short_texts_stay_apart(tmp_path):
-    assert canonical_digest("가 나\n\n다") == canonical_digest(" \u1100\u1161 나 다 ")
-    rows = [
-        ("b", "가 나 다"),
-        ("a", "가  나\n다"),
-        ("c", "가 나 라"),
-        ("d", ""),
-        ("e", "!!!"),
-        ("f", "???"),
-        ("a2", "가 나 다"),
-    ]
-    decisions = decide([shard(tmp_path, rows)], DeduplicateConfig(), 1)
-    assert decisions.reasons.tolist() == ["exact_duplicate", None, None, None, None, None, "exact_duplicate"]
-    assert decisions.ids[decisions.duplicate_of[0]] == decisions.ids[decisions.duplicate_of[6]] == "a"
-    table = decisions.table(0, len(rows))
-    assert table["cluster"].to_pylist() == ["a", "a", "c", "d", "e", "f", "a"]
+    texts = {
+        "b": "가 나 다", "a": "가  나\n다", "c": "가 나 라", "d": "", "e": "!!!", "f": "???", "a2": " 가 나\t다",
+        "g": "\u1100\u1161 나 다",
+    }  # fmt: skip
+    found = by_id(deduplicated(tmp_path, [{"id": i, "text": t} for i, t in texts.items()], batch_rows=3)[0])
+    assert {i: d["duplicate_of"] for i, d in found.items()} == {
+        "b": "a", "a": None, "c": None, "d": None, "e": None, "f": None, "a2": "a", "g": "a",
+    }  # fmt: skip
+    assert [found[i]["reason"] for i in ("b", "a2", "g")] == ["exact_duplicate"] * 3
+    assert found["b"]["similarity"] == 1.0
+    assert {i: d["cluster_size"] for i, d in found.items()} == {
+        "b": 4, "a": 4, "c": 1, "d": 1, "e": 1, "f": 1, "a2": 4, "g": 4,
+    }  # fmt: skip
 
 
-def test_a_chain_of_neighbours_does_not_wipe_out_a_source(tmp_path):
-    """Each text shares most of its words with the next, the first and last share none: star clusters, no chain."""
+def test_an_exact_duplicate_of_a_near_duplicate_is_in_the_cluster_of_its_survivor(tmp_path):
+    base, near = variants(3, 2)
+    found = by_id(deduplicated(tmp_path, as_rows([near, base, near + " "], ["b", "a", "c"]))[0])
+    assert (found["c"]["reason"], found["c"]["duplicate_of"], found["c"]["cluster"]) == (
+        "exact_duplicate",
+        "b",
+        "a",
+    )
+    assert found["b"]["duplicate_of"] == "a"
+    assert {d["cluster_size"] for d in found.values()} == {3}
+
+
+def test_equal_ids_are_told_apart_by_their_place(tmp_path):
+    rows = as_rows(["하나 둘 셋"] * 3, ["x", "x", "a"])
+    decisions = deduplicated(tmp_path, rows, units=3)[0]
+    assert [d["reason"] for d in decisions] == ["exact_duplicate", "exact_duplicate", None]
+    assert [d["duplicate_of"] for d in decisions] == ["a", "a", None]
+
+
+@pytest.mark.parametrize("threshold", [0.6, 0.8])
+def test_recall_and_precision_over_graded_copies(tmp_path, threshold):
+    """Against the exact similarity of all pairs; a pair at 0.6 shares a band with 0.988 or more, and copies lie above."""
+    texts = invented_texts(300)
+    found = compare(with_copies(texts, 300), tmp_path, threshold)
+    assert found["true_pairs"] > 60 and found["true_near_duplicates"] > 60
+    assert found["pair_recall"] >= 0.98 and found["pair_precision"] >= 0.99
+    assert found["document_recall"] >= 0.98 and found["document_precision"] >= 0.99
+
+
+def test_documents_that_filter_dropped_take_no_part(tmp_path):
+    rows = as_rows(["가 나 다 라 마 바 사 아"] * 3, ["a", "b", "c"])
+    rows[0]["reason"] = "too_short"
+    decisions, outcome, _ = deduplicated(tmp_path, rows)
+    found = by_id(decisions)
+    assert set(found["a"].values()) == {"a", None}
+    assert found["b"]["reason"] is None and found["b"]["cluster_size"] == 2
+    assert found["c"]["duplicate_of"] == "b"
+    assert outcome.summary["sources"]["s"]["documents_in"] == 2
+
+
+def test_a_chain_loses_only_those_that_are_like_a_survivor(tmp_path):
+    """A is like B and B like C, but A is not like C: only B goes."""
     words = [f"낱말{i}번" for i in range(400)]
-    rows = [(f"{k:03d}", " ".join(words[k * 5 : k * 5 + 60])) for k in range(40)]
-    decisions = decide([shard(tmp_path, rows)], DeduplicateConfig(threshold=0.7), 1)
-    kept = [i for i, reason in enumerate(decisions.reasons) if reason is None]
-    assert len(kept) >= 10
-    for row, reason in enumerate(decisions.reasons):
-        if reason:
-            a, b = plain_set(rows[row][1]), plain_set(rows[decisions.duplicate_of[row]][1])
-            assert len(a & b) / len(a | b) >= 0.7
+    texts = [" ".join(words[k * 6 : k * 6 + 64]) for k in range(40)]
+    rows = as_rows(texts)
+    assert plain_jaccard(texts[0], texts[1]) >= 0.7 > plain_jaccard(texts[0], texts[2])
+    decisions = deduplicated(tmp_path, rows)[0]
+    assert {d["id"]: d["duplicate_of"] for d in decisions} == plain_decisions(rows, 0.7)
+    assert [d["reason"] for d in decisions[:4]] == [None, "near_duplicate"] * 2
 
 
-def test_many_copies_of_a_boilerplate_stay_linear(tmp_path):
-    """4,000 texts in the same buckets: comparisons are bounded, so this ends in seconds."""
-    rows = [
-        (f"{i:05d}", "같은 머리말이 길게 이어지는 안내문 하나 둘 셋 넷 다섯 " * 2 + f"번호 {i} 끝 {i * 7}")
-        for i in range(4000)
+def test_a_source_with_a_long_header_in_common_loses_only_its_duplicates(tmp_path):
+    """Half of each document is the same header, so buckets are crowded; a changed copy is found among them all the same."""
+    made = random.Random(4)
+    header = " ".join(f"공지{i}번 안내" for i in range(40))
+    bodies = [[f"본문{made.randrange(10**6)}" for _ in range(90)] for _ in range(300)]
+    copies = [[*body[:80], *(f"새{made.randrange(10**6)}" for _ in range(10))] for body in bodies[::10]]
+    rows = as_rows([f"{header}\n{' '.join(body)}" for body in bodies + copies])
+    assert plain_jaccard(rows[0]["text"], rows[1]["text"]) > 0.25
+    decisions, outcome, _ = deduplicated(tmp_path, rows, alarm_documents=10, max_compared=4, batch_rows=64)
+    found = {d["id"]: d["duplicate_of"] for d in decisions if d["reason"]}
+    assert found == {f"d{300 + n:05d}": f"d{n * 10:05d}" for n in range(30)}
+    assert outcome.summary["alarms"] == []
+
+
+def test_copies_of_one_template_leave_one_and_raise_an_alarm(tmp_path, caplog):
+    rows = as_rows(
+        [" ".join(f"안내{i}문" for i in range(60)) + f" 번호{k}" for k in range(50)], source="spam"
+    )
+    rows += as_rows(variants(9, 1), ["z"], source="good")
+    decisions, outcome, _ = deduplicated(tmp_path, rows, alarm_documents=20, max_cluster=40, max_compared=4)
+    assert [d["id"] for d in decisions if not d["reason"]] == ["d00000", "z"]
+    assert outcome.summary["alarms"] == [
+        {"source": "spam", "documents": 50, "duplicates": 49},
+        {"cluster": "d00000", "documents": 50},
     ]
-    decisions = decide([shard(tmp_path, rows)], DeduplicateConfig(threshold=0.95, max_compared=8), 1)
-    assert (decisions.reasons == None).sum() > 0  # noqa: E711
+    assert (
+        "source 'spam' loses 49 of 50" in caplog.text
+        and "more than deduplicate.max_cluster = 40" in caplog.text
+    )
+    with pytest.raises(DataError, match="set deduplicate.on_alarm to warn"):
+        deduplicated(tmp_path / "stop", rows, alarm_documents=20, on_alarm="stop")
 
 
-# --- balance ---------------------------------------------------------------------------------------------
+def test_nothing_in_nothing_out(tmp_path):
+    assert deduplicated(tmp_path / "a", [])[0] == []
+    rows = [{"id": "a", "text": "하나 둘", "reason": "spam"}]
+    assert set(deduplicated(tmp_path / "b", rows)[0][0].values()) == {"a", None}
 
 
-def test_first_matching_domain_takes_a_document():
-    domains = {
-        "pairs": DomainConfig(sources=["p"]),
-        "ko": DomainConfig(langs=["ko"]),
-        "web": DomainConfig(sources=["w"], langs=["en"]),
-    }
-    assert [domain_of(*x, domains) for x in [("p", "ko"), ("w", "ko"), ("w", "en"), ("v", "en")]] == [
-        "pairs",
-        "ko",
-        "web",
-        None,
+def test_a_dropped_document_can_be_read_back_with_its_reason(tmp_path):
+    base, near = variants(5, 2)
+    _, _, context = deduplicated(tmp_path, as_rows([base, near, base]))
+    dropped = pq.read_table(context.dropped("deduplicate", "u-00000")).to_pylist()
+    assert [(d["id"], d["text"], d["reason"], d["step"]) for d in dropped] == [
+        ("d00001", near, "near_duplicate", "deduplicate"),
+        ("d00002", base, "exact_duplicate", "deduplicate"),
     ]
-
-
-def test_split_holds_its_share_of_bytes_and_grows_with_the_corpus():
-    ids = [f"doc-{i}" for i in range(3000)]
-    positions = np.array([position(i, 1) for i in ids])
-    sizes = np.random.default_rng(0).integers(100, 1000, len(ids))
-    valid = split_of(positions, sizes, 0.05)
-    assert 0.05 <= sizes[valid].sum() / sizes.sum() < 0.055
-    assert positions[valid].max() < positions[~valid].min()
-    assert split_of(positions[:2], sizes[:2], 0.01).tolist().count(True) == 1
-    assert not split_of(positions[:1], sizes[:1], 0.5).any()
-    assert not split_of(positions, sizes, 0.0).any()
-    keep = capped(positions, sizes, 50_000)
-    assert sizes[keep].sum() <= 50_000 < sizes[keep].sum() + 1000
-
-
-def test_mixture_is_scaled_shares_tokens_or_unimax():
-    given = {"a": DomainConfig(share=2.0), "b": DomainConfig(share=6.0)}
-    assert mixture_of(given, {"a": 10, "b": 10}, BalanceConfig()) == {"a": 0.25, "b": 0.75}
-    free = {"a": DomainConfig(), "b": DomainConfig(), "c": DomainConfig()}
-    tokens = {"a": 10, "b": 1000, "c": 990}
-    assert mixture_of(free, tokens, BalanceConfig())["a"] == pytest.approx(10 / 2000)
-    unimax = mixture_of(free, tokens, BalanceConfig(token_budget=600, max_epochs=4.0))
-    assert unimax == pytest.approx({"a": 40 / 600, "b": 280 / 600, "c": 280 / 600})
-    assert epochs_of(unimax, tokens, BalanceConfig(token_budget=600))["a"] == pytest.approx(4.0)
+    assert dropped[1]["detail"] == '{"of": "d00000", "similarity": 1.0}'

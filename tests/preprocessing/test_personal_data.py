@@ -5,10 +5,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from preprocessing import personal_data
 from preprocessing.documents import Counts
-from preprocessing.operations import mask_column
-from preprocessing.personal_data import KINDS, PATTERNS, anonymised, mask
+from preprocessing.matching import available_engine
+from preprocessing.personal.candidates import lines_of
+from preprocessing.personal.identity import has_checksum
+from preprocessing.personal.money import has_luhn
+from preprocessing.personal_data import (
+    KINDS,
+    PATTERNS,
+    PLACEHOLDERS,
+    Span,
+    anonymised,
+    find,
+    mask,
+    mask_column,
+)
+from tests.preprocessing.measure_personal_data import read_cases, scores, wrong
 
+ENGINES = ["re2", *(["hyperscan"] if available_engine() == "hyperscan" else [])]
+CASES = read_cases()
 FOUND = [
     ("rrn", "주민번호900101-1234567입니다", "주민번호<|rrn|>입니다"),
     ("rrn", "151005-3000001", "<|rrn|>"),  # issued 2015: gender digit 3
@@ -25,6 +41,10 @@ FOUND = [
     ("email", "메일주소hong@naver.com입니다", "메일주소<|email|>입니다"),
     ("email", "<nora.feldspar@example.co.kr>,", "<<|email|>>,"),
     ("ip", "서버 203.0.113.25로 접속", "서버 <|ip|>로 접속"),
+    ("passport", "여권번호\nM12345678", "여권번호\n<|passport|>"),  # named in the line above
+    ("driver", "면허11-90-123456-78번", "면허<|driver|>번"),
+    ("secret", "https://deploy:hunter2x@git.example.com/a", "https://deploy:<|secret|>@git.example.com/a"),
+    ("phone", "０１０－１２３４－５６７８로", "<|phone|>로"),
 ]
 HARD_NEGATIVES = [
     "2024-03-15에 만나요", "주문번호 20240315123456", "계좌를 2024-03-15에 만들었다", "입금일 2024-03-15-1200", "991399-1234567",
@@ -35,10 +55,17 @@ HARD_NEGATIVES = [
 ]  # fmt: skip
 
 
+def masked(texts, kinds=KINDS, engine=None):
+    counts = Counts()
+    ids = pa.array([f"d{row}" for row in range(len(texts))])
+    column, found = mask_column(pa.array(texts, pa.large_string()), ids, list(kinds), counts, engine)
+    return column.to_pylist(), found, counts
+
+
 @pytest.mark.parametrize(("kind", "text", "expected"), FOUND)
 def test_found_next_to_hangul(kind, text, expected):
-    masked, counts = mask(text)
-    assert masked == expected
+    after, counts = mask(text)
+    assert after == expected
     assert set(counts) == {kind}
 
 
@@ -47,34 +74,147 @@ def test_hard_negatives_stay(text):
     assert mask(text) == (text, {})
 
 
-def test_rrn_without_a_separator_needs_its_checksum():
-    digits = "900101123456"
-    check = (11 - sum(int(d) * w for d, w in zip(digits, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5))) % 11) % 10
-    assert mask(f"{digits}{check}")[0] == "<|rrn|>"
-    assert mask(f"{digits}{(check + 1) % 10}")[1]["rrn"] == 0
+def test_the_labelled_cases_are_what_they_should_be():
+    assert len(CASES) >= 400
+    assert sum(not case.spans for case in CASES) >= 0.4 * len(CASES)
+    assert sum(case.held_out for case in CASES) >= 0.15 * sum(case.round == 1 for case in CASES)
+    for case in CASES:
+        assert list(case.spans) == sorted(case.spans)
+        assert all(0 <= span.start < span.end <= len(case.text) for span in case.spans)
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_precision_and_recall_on_the_labelled_cases(held_out):
+    cases = [case for case in CASES if case.held_out == held_out]
+    low = {kind: s for kind, s in scores(cases).items() if s.precision < 0.98 or s.recall < 0.97}
+    assert not low, "\n".join(wrong(cases))
+
+
+def test_what_peers_miss_or_take_in_vain():
+    # datatrove's PIIFormatter starts addresses at a word border, which Hangul hides; it knows nothing of numbers
+    assert mask("메일주소hong@naver.com입니다")[0] == "메일주소<|email|>입니다"
+    # dps takes dates for accounts and orders for telephones
+    assert mask("2024-03-15")[0] == "2024-03-15"
+    assert mask("20240315123456")[0] == "20240315123456"
+
+
+def with_checksum(digits):
+    return next(f"{digits}{last}" for last in range(10) if has_checksum(f"{digits}{last}"))
+
+
+def test_rrn_without_a_separator_needs_its_checksum_or_its_name():
+    # 900101-123456: 9*2+0*3+0*4+1*5+0*6+1*7+1*8+2*9+3*2+4*3+5*4+6*5 = 124, 11 - 124 % 11 = 8
+    assert with_checksum("900101123456") == "9001011234568"
+    assert mask("9001011234568")[0] == "<|rrn|>"
+    assert mask("9001011234569")[0] == "9001011234569"
+    assert mask("주민번호 9001011234569")[0] == "주민번호 <|rrn|>"
+
+
+def test_luhn():
+    assert has_luhn([int(d) for d in "79927398713"])  # the example of ISO/IEC 7812 in textbooks
+    assert not any(has_luhn([int(d) for d in f"7992739871{last}"]) for last in (0, 1, 2, 4, 5, 6, 7, 8, 9))
+
+
+def test_published_card_numbers_stay_in_tests_only():
+    assert mask("테스트 카드 4242 4242 4242 4242")[1] == {}
+    assert mask("내 카드 4242 4242 4242 4242")[1] == {"card": 1}
+
+
+def test_spans_are_characters_of_the_text():
+    text = "첫 줄 𠮷\n\n주민번호는 900101-1234567이고 메일은\nhong@naver.com 이다\n"
+    assert [(text[s.start : s.end], s.kind) for s in find(text)] == [
+        ("900101-1234567", "rrn"),
+        ("hong@naver.com", "email"),
+    ]
+    assert find("a@b.kr", ["phone"]) == []
+    assert find("a@b.kr") == [Span(0, 6, "email")]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_column_is_masked_as_its_texts_are(engine):
+    texts = [case.text for case in CASES]
+    texts += ["\n".join(texts[start::7]) for start in range(7)] + ["", "가나다", "\n\n"]
+    after, found, counts = masked(texts, engine=engine)
+    alone = [mask(text) for text in texts]
+    assert after == [text for text, _ in alone]
+    assert found.tolist() == [[n[kind] for kind in KINDS] for _, n in alone]
+    assert found.dtype == "int32"
+    assert counts.masked == sum((n for _, n in alone), start=type(counts.masked)())
+
+
+PARTS = [case.text for case in CASES] + [text for _, text, _ in FOUND] + HARD_NEGATIVES
+WRITTEN = [
+    {},
+    {digit: digit + 0xFEE0 for digit in range(ord("0"), ord("9") + 1)},
+    {ord("-"): "–"},
+    {ord("-"): "－", ord("("): "（", ord(")"): "）"},
+    {ord(" "): "\u00a0"},
+]
+GLUE = ["", " ", "\n", "은", ",", "-", " 계좌 ", "여권", "\n면허", "/", *PLACEHOLDERS.values()]
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(PARTS), st.sampled_from(GLUE), st.sampled_from(WRITTEN)), max_size=5)
+)
+def test_masking_twice_is_masking_once_and_columns_agree_with_texts(parts):
+    text = "".join(part.translate(written) + glue for part, glue, written in parts)
+    once, _ = mask(text)
+    assert mask(once) == (once, {})
+    assert masked([text])[0] == [once]  # a hint that misses a row or a line would show here
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    st.lists(
-        st.sampled_from([t for _, t, _ in FOUND] + HARD_NEGATIVES + ["가나", " ", "\n", "은", "<|rrn|>"]),
-        max_size=6,
-    )
-)
-def test_masking_twice_is_masking_once_and_columns_agree_with_texts(parts):
-    text = "\n".join(parts)
-    once, _ = mask(text)
-    assert mask(once) == (once, {})
-    column = mask_column(pa.array([text], pa.large_string()), pa.array(["a"]), list(KINDS), Counts())
-    assert column.to_pylist() == [once]  # a hint that misses a row would show here
+@given(st.lists(st.text("a\n가", max_size=6), min_size=1, max_size=6))
+def test_lines_of_a_column(texts):
+    lines, first = lines_of(pa.array(["x", *texts], pa.large_string()).slice(1))
+    split = [text.split("\n") for text in texts]
+    assert [line.removesuffix("\n") for line in lines.to_pylist()] == [
+        line for some in split for line in some
+    ]
+    assert first.tolist() == [sum(map(len, split[:row])) for row in range(len(texts))]
 
 
 def test_only_the_kinds_asked_for():
     assert mask("a@b.kr 010-1234-5678", ["phone"])[0] == "a@b.kr <|phone|>"
+    after, found, counts = masked(["a@b.kr 010-1234-5678", "a@b.kr"], ["phone"])
+    assert after == ["a@b.kr <|phone|>", "a@b.kr"]
+    assert found.sum(axis=0).tolist() == [int(kind == "phone") for kind in KINDS]
+    assert masked(["a@b.kr"], [])[0] == ["a@b.kr"]
 
 
-def test_examples_in_reports_do_not_leak():
-    for _, text, _ in FOUND:
+def test_every_kind_has_a_pattern_and_a_placeholder():
+    assert {pattern.kind for pattern in PATTERNS} == set(KINDS) == set(PLACEHOLDERS)
+
+
+def test_examples_are_few_and_do_not_leak():
+    texts = [
+        f"{'앞 문장이다. ' * 20}전화 010-1234-567{n}, 계좌 국민은행 123456-04-12345{n}\n다음 줄 hong@naver.com"
+        for n in range(6)
+    ]
+    _, _, counts = masked(texts)
+    assert {kind: len(kept) for kind, kept in counts.examples.items()} == {
+        "phone": 3,
+        "account": 3,
+        "email": 3,
+    }
+    first = counts.examples["phone"][0]
+    assert first["id"] == "d0"
+    assert first["before"].endswith("전화 •••-••••-••••, 계좌 국민은행 ••••••-••-••••••")
+    assert first["after"].endswith("전화 <|phone|>, 계좌 국민은행 <|account|>")
+    assert len(first["before"]) < 120
+
+
+def test_anonymised_texts_hold_nothing_to_mask():
+    for text in PARTS:
         hidden = anonymised(text)
-        for pattern in PATTERNS:
-            assert not any(pattern.check(m) for m in pattern.regex.finditer(hidden))
+        assert len(hidden) == len(text)
+        assert find(hidden) == []
+
+
+def test_personal_data_in_a_text_that_spans_lines():
+    key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhong@naver.com\n-----END PRIVATE KEY-----"
+    text = f"설정\n{key}\n연락 010-1234-5678"
+    assert mask(text)[0] == "설정\n<|secret|>\n연락 <|phone|>"
+    assert masked([text])[0] == ["설정\n<|secret|>\n연락 <|phone|>"]
+    assert personal_data.find(text)[0] == Span(3, 3 + len(key), "secret")

@@ -1,7 +1,9 @@
 """Inputs: bad records are set aside with their bytes, and the run goes on."""
 
+import bz2
 import gzip
 import json
+import lzma
 import subprocess
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 from preprocessing.files_found import Unit, expand_braces, find_files, standard_library
-from preprocessing.records import BadRecord, raw_bytes, read_unit
-from preprocessing.schema import JsonlInput, StdlibInput, TextInput
+from preprocessing.readers.reading import BadRecord, raw_bytes, read_unit
+from preprocessing.sections.inputs import JsonlInput, StdlibInput, TextInput
+from tests.preprocessing.units import read, unit
 
 GOOD = '{"id": "a", "text": "안녕", "lang": "ko"}'.encode()
 LINES = [
@@ -27,22 +30,20 @@ LINES = [
 ]
 
 
-def unit(path, name="in"):
-    return Unit(name, name, (path,), (str(path),))
+PACKED = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".zst": lambda data: bytes(pa.compress(data, "zstd", asbytes=True)),
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+}
 
 
-def read(path, item):
-    bad = []
-    rows = [row for batch in read_unit(unit(path), item, bad.append, 1) for row in batch.to_pylist()]
-    return rows, bad
-
-
-@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+@pytest.mark.parametrize("suffix", PACKED)
 def test_every_bad_line_is_named_and_its_bytes_come_back(tmp_path, suffix):
     path = tmp_path / f"x.jsonl{suffix}"
     data = b"\n".join(line for line, _ in LINES)
-    packed = {"": data, ".gz": gzip.compress(data), ".zst": bytes(pa.compress(data, "zstd", asbytes=True))}
-    path.write_bytes(packed[suffix])
+    path.write_bytes(PACKED[suffix](data))
     rows, bad = read(path, JsonlInput(type="jsonl", paths=["x"]))
     assert [row["text"] for row in rows] == ["안녕", "last"]
     assert rows[1]["id"] == f"{path}:10"
@@ -60,13 +61,110 @@ def test_any_bytes_come_back_from_quarantine():
     assert raw_bytes(json.loads(BadRecord("f", 1, "c", raw).to_line())["raw"]) == raw
 
 
-def test_a_damaged_stream_is_one_bad_record(tmp_path):
-    path = tmp_path / "x.jsonl.gz"
-    path.write_bytes(gzip.compress((GOOD + b"\n") * 50_000)[:-2000])
+@pytest.mark.parametrize("suffix", [".gz", ".zst", ".bz2", ".xz"])
+def test_of_a_cut_stream_every_whole_line_is_read_and_the_rest_is_one_bad_record(tmp_path, suffix):
+    lines = [
+        json.dumps({"id": f"n{i}", "text": f"글 {i * 7919 % 9973}", "lang": "ko"}).encode()
+        for i in range(60_000)
+    ]
+    packed = PACKED[suffix](b"\n".join(lines))
+    path = tmp_path / f"x.jsonl{suffix}"
+    path.write_bytes(packed[: len(packed) * 2 // 3])
     rows, bad = read(path, JsonlInput(type="jsonl", paths=["x"]))
+    assert [row["id"] for row in rows] == [f"n{i}" for i in range(len(rows))]
     assert len(bad) == 1
-    assert rows
+    assert bad[0].line == len(rows) + 1
     assert "damaged" in bad[0].cause
+    # not a byte more can be had: what follows the whole lines is the beginning of the next one
+    assert lines[len(rows)].startswith(bad[0].raw)
+    held = sum(len(line) + 1 for line in lines[: len(rows)]) + len(bad[0].raw)
+    assert held > 0.3 * sum(map(len, lines))
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_bytes_after_the_last_stream_lose_nothing(tmp_path, suffix):
+    path = tmp_path / f"x.jsonl{suffix}"
+    path.write_bytes(PACKED[suffix](GOOD + b"\n") * 3 + b"garbage")
+    rows, bad = read(path, JsonlInput(type="jsonl", paths=["x"]))
+    assert len(rows) == 3 and len(bad) == 1
+
+
+def test_a_file_of_several_streams_is_one_file(tmp_path):
+    for suffix, pack in PACKED.items():
+        path = tmp_path / f"x.jsonl{suffix}"
+        path.write_bytes(pack(GOOD + b"\n" + GOOD[:10]) + pack(GOOD[10:] + b"\n"))
+        rows, bad = read(path, JsonlInput(type="jsonl", paths=["x"]))
+        assert len(rows) == 2 and not bad, suffix
+
+
+def test_an_empty_file_is_named(tmp_path):
+    (tmp_path / "x.jsonl").write_bytes(b"")
+    assert [b.cause for b in read(tmp_path / "x.jsonl", JsonlInput(type="jsonl", paths=["x"]))[1]] == [
+        "the file is empty"
+    ]
+
+
+@pytest.mark.parametrize("length", [1023, 1024, 1025, 5_000_000])
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_long_lines_are_set_aside_with_their_length(tmp_path, length, end):
+    empty = json.dumps({"text": "", "lang": "en"})
+    long = json.dumps({"text": "x" * (length - len(empty)), "lang": "en"}).encode()
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(GOOD + b"\n" + long + end)
+    rows, bad = read(path, JsonlInput(type="jsonl", paths=["x"], max_record_bytes=1024))
+    if length <= 1024:
+        assert len(rows) == 2 and not bad
+        return
+    assert len(rows) == 1
+    entry = json.loads(bad[0].to_line())
+    assert entry["line"] == 2 and f"{length:,} bytes" in entry["cause"]
+    assert raw_bytes(entry["raw"]) == long[: 1 << 20]
+    assert entry.get("raw_bytes") == (length if length > 1 << 20 else None)
+
+
+def test_fields_inside_fields_and_what_is_carried_along(tmp_path):
+    path = tmp_path / "x.jsonl"
+    records = [
+        {"doc": {"body": "하나", "key": 7}, "url": "http://a", "n": None},
+        {"doc.body": "둘", "doc": {"body": "셋"}},
+        {"doc": "text"},
+        {"doc": {"body": None}},
+    ]
+    path.write_text("\r\n".join(json.dumps(r) for r in records), "utf-8")
+    item = JsonlInput(
+        type="jsonl",
+        paths=["x"],
+        lang="ko",
+        text_field="doc.body",
+        id_field="doc.key",
+        meta_fields=["url", "n"],
+    )
+    rows, bad = read(path, item)
+    assert [(row["id"], row["text"]) for row in rows] == [("7", "하나"), (f"{path}:2", "둘")]
+    assert json.loads(rows[0]["meta"]) == {"file": str(path), "line": 1, "url": "http://a", "n": None}
+    assert json.loads(rows[1]["meta"]) == {"file": str(path), "line": 2}
+    assert [b.cause for b in bad] == [
+        "field 'doc.body' is missing; fields: doc",
+        "field 'doc.body' is not text but NoneType",
+    ]
+
+
+def test_a_field_that_stands_twice_is_refused_and_its_name_in_a_text_is_not(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text(
+        '{"text": "a", "text": "b", "lang": "en"}\n'
+        '{"text": "the key \\"text\\" and \\"lang\\"", "lang": "en", "x": 1, "x": 2}\n'
+        '{"text": "c", "other": {"text": "d"}, "lang": "en"}\n'
+    )
+    rows, bad = read(path, JsonlInput(type="jsonl", paths=["x"]))
+    assert [row["text"] for row in rows] == ['the key "text" and "lang"', "c"]
+    assert [b.cause for b in bad] == ["field 'text' stands twice in one object"]
+
+
+def test_an_unknown_language_is_left_to_be_found(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(GOOD)
+    assert read(path, JsonlInput(type="jsonl", paths=["x"], lang="detect"))[0][0]["lang"] == ""
 
 
 def test_templates_join_fields_in_a_direction_chosen_by_the_id(tmp_path):
@@ -86,17 +184,22 @@ def test_plain_files_are_documents_and_undecodable_ones_are_set_aside(tmp_path):
     (tmp_path / "a.py").write_bytes("# -*- coding: euc-kr -*-\n# 한글\n".encode("euc-kr"))
     (tmp_path / "b.py").write_bytes(b"x = '\xff'\n")
     (tmp_path / "c.txt").write_bytes("\ufeff글".encode())
+    (tmp_path / "d.txt").write_bytes("글".encode("utf-16"))
+    (tmp_path / "e.txt").write_bytes(b"a\0b")
+    (tmp_path / "f.txt").write_bytes(b"")
     bad = []
-    for name in "a.py", "b.py", "c.txt":
+    for name in "a.py", "b.py", "c.txt", "d.txt", "e.txt", "f.txt":
         item = TextInput(type="text", paths=["x"], lang="code")
         rows = [
             row
             for batch in read_unit(unit(tmp_path / name), item, bad.append, 1)
             for row in batch.to_pylist()
         ]
-        expected = {"a.py": ["# -*- coding: euc-kr -*-\n# 한글\n"], "b.py": [], "c.txt": ["글"]}[name]
+        expected = {"a.py": ["# -*- coding: euc-kr -*-\n# 한글\n"], "c.txt": ["글"], "d.txt": ["글"]}.get(
+            name, []
+        )
         assert [row["text"] for row in rows] == expected
-    assert [Path(b.file).name for b in bad] == ["b.py"]
+    assert [Path(b.file).name for b in bad] == ["b.py", "e.txt", "f.txt"]
 
 
 def test_patterns(tmp_path):
@@ -136,7 +239,7 @@ def test_help_is_light():
     for name in (
         "inputs.NAME.templates",
         "domains.NAME.share",
-        "clean.ko.min_hangul_ratio",
+        "filter.ko.min_hangul_ratio",
         "tokenizer.vocab_size",
     ):
         assert name in shown

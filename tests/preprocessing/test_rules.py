@@ -1,151 +1,312 @@
-"""Markup, boilerplate and the rules that drop documents."""
+"""Rules over columns, their thresholds and presets."""
 
+import dataclasses
+from typing import get_type_hints
+
+import numpy as np
 import pyarrow as pa
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
-from preprocessing.boilerplate import cut_boilerplate
-from preprocessing.clean import clean_batch
-from preprocessing.documents import DOCUMENT, utf8_buffer
-from preprocessing.markup import has_html, html_to_text, mediawiki_to_markdown, unescape
-from preprocessing.quality import is_spam
-from preprocessing.schema import CleanConfig
-from preprocessing.text_kernels import INDEX, measure
+from megatron_ko.config.loading import load
+from megatron_ko.errors import ConfigError, DataError
+from preprocessing import rules
+from preprocessing.language import detect
+from preprocessing.measures import measure
+from preprocessing.presets import values
+from preprocessing.sections.languages import LANGUAGES
+from preprocessing.sections.rules import CodeRules, Count, FilterConfig, Number, ProseRules, Share
 
 ARTICLE = (
-    "은행 대출을 알아보는 직장인이 늘고 있다. 전문가들은 급전이 필요하다고 무직자 대출이나 당일 대출 광고를 믿지 말라고 말한다. "
-    "금융감독원에 따르면 지난해 불법 사금융 피해 신고는 만 건을 넘었다. 상담이 필요하면 금융감독원 누리집(https://www.fss.or.kr)을 "
-    "이용하면 된다. 김 씨는 카드값을 갚으려다 높은 이자에 시달렸다고 털어놓았다. 정부는 서민을 위한 정책 금융을 늘리기로 했다. "
+    "은행 대출을 알아보는 직장인이 늘고 있다. 전문가들은 급전이 필요하다고 당일 대출 광고를 믿지 말라고 말한다. 금융감독원에 "
+    "따르면 지난해 불법 사금융 피해 신고는 만 건을 넘었다. 김 씨는 카드값을 갚으려다 높은 이자에 시달렸다고 털어놓았다. "
     "한 상담사는 빚을 숨기지 말고 가족과 의논하는 것이 첫걸음이라고 조언했다. 이 제도는 내년부터 전국에서 시행된다."
 )
-ADVERTISEMENT = "[무방문 당일 대출] 누구나 OK 5분 승인 당일 입금 ☎ 010-0000-1004 이자 첫 달 면제!! 무직자대출 소액대출 연체자대출 http://loan.example"
+PLAIN = {
+    "misread": 0, "spam_terms": 0, "spam_groups": 0, "spam_contact": False, "lorem": False, "generated": False, "minified": False,
+    "data_file": False, "encoded_data_share": 0.0, "encoded_data_longest": 0, "comment_share": 0.1, "secrets": 0,
+    "licence_kind": "permissive",
+}  # fmt: skip
+TYPES = {"encoded_data_share": pa.float32(), "comment_share": pa.float32(), "licence_kind": pa.string()}
 
 
-def run(texts, lang="ko", config=None, markup="auto", source="web"):
-    rows = len(texts)
-    columns = [[f"d{i}" for i in range(rows)], texts, [source] * rows, [lang] * rows, ["{}"] * rows]
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, DOCUMENT)]
-    return clean_batch(pa.RecordBatch.from_arrays(arrays, schema=DOCUMENT), config or CleanConfig(), markup)
+def columns(texts, lang="ko", **others):
+    """As step measure has them; ``others`` are lists for columns of other owners."""
+    text = pa.array(texts, pa.large_string())
+    numbers = measure(text, lang)
+    found = {
+        "lang": pa.array([lang] * len(texts)),
+        **dict(zip(numbers.schema.names, numbers.columns)),
+        **detect(text).columns(),
+    }
+    for name, plain in PLAIN.items():
+        kind = TYPES.get(name, pa.bool_() if isinstance(plain, bool) else pa.int32())
+        found[name] = pa.array(others.get(name, [plain] * len(texts)), kind)
+    return pa.RecordBatch.from_pydict(found)
+
+
+def reasons(texts, lang="ko", config=None, **others):
+    return list(rules.reasons(columns(texts, lang, **others), config or FilterConfig()))
+
+
+def configured(preset="default", lang="ko", **fields):
+    kind = CodeRules if lang == "code" else ProseRules
+    return FilterConfig(preset=preset, **{lang: kind(**fields)})
 
 
 @pytest.mark.parametrize(
     ("reason", "lang", "text"),
     [
         (None, "ko", ARTICLE),
-        ("spam", "ko", ADVERTISEMENT),
         ("too_short", "ko", "네, 알겠습니다."),
+        ("too_short", "ko", ""),
         ("hangul_ratio", "ko", "This page is written in English from the first word to the very last one."),
         ("symbol_ratio", "ko", "★☆★☆ ◆◇◆◇ ▶▶▶ 목록 ■□■□ ※※※ ↑↓←→ ◎◎◎ ♣♣♣ 끝 ★☆★☆ ◆◇◆◇"),
         ("bullet_lines", "ko", "\n".join(f"- {word}나무와 {word}꽃" for word in "가나다라마바사아")),
         ("repeated_lines", "ko", "이 글은 회원만 볼 수 있습니다.\n댓글 쓰기\n" * 6),
         ("repeated_words", "ko", "봄이 왔네 봄이 왔어 " * 20),
-        (
-            "broken_jamo",
-            "ko",
-            "ㅎㅏㄴㄱㅡㄹ ㅈㅏㅍㅏㄴㅇㅣ ㄱㅗㅈㅏㅇㄴㅏㅆㄷㅏ. ㄱㅡㄹㅈㅏㄱㅏ ㅁㅗㅇㅣㅈㅣ ㅇㅏㄶㄱㅗ",
-        ),
+        ("broken_jamo", "ko", "ㅎㅏㄴㄱㅡㄹ ㅈㅏㅍㅏㄴㅇㅣ ㄱㅗㅈㅏㅇㄴㅏㅆㄷㅏ. ㄱㅡㄹㅈㅏㄱㅏ ㅁㅗㅇㅣㅈㅣ ㅇㅏㄶㄱㅗ"),
         ("mojibake", "ko", "°­¾ÆÁö¿Í ÇÔ²² ¹Ù´å°¡¸¦ °É¾ú´Ù. ¸ð·¡°¡ ¹ß°¡¶ô »çÀÌ·Î"),
-        ("mojibake", "ko", "ì•ˆë…•í•˜ì„¸ìš” ì˜¤ëŠ˜ì€ ë‚ ì”¨ê°€ ì¢‹ìŠµë‹ˆë‹¤ ì•ˆë…•í•˜ì„¸ìš”"),
-        (
-            "lorem",
-            "en",
-            "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore.",
-        ),
+        ("mojibake", "en", "The page \ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd could not be read as it was meant to be read, and no one at all saw it."),
         (None, "ko", "영화 너무 재밌어요ㅋㅋㅋㅋㅋㅋㅋㅋ 마지막에 울었어요ㅠㅠㅠㅠㅠㅠㅠ 강추합니다!!!!!!"),
         ("long_lines", "code", "x = [" + "1234, abc, " * 200 + "]\n"),
+        ("mean_line_length", "code", ("x = [" + "abc, " * 30 + "]\n") * 5),
         ("alphabetic_ratio", "code", "0, 1, 2, 3, 4, 5, 6, 7, 8, 9,\n" * 5),
         (None, "code", "def area(width, height):\n    return width * height\n\nprint(area(2, 3))\n"),
     ],
-)
-def test_each_rule_drops_what_it_is_for(reason, lang, text):
-    result = run([text], lang)
-    assert result.reasons.to_pylist() == [reason]
-    assert result.counts.dropped == ({reason: 1} if reason else {})
+)  # fmt: skip
+def test_default_rules_drop_what_they_are_for(reason, lang, text):
+    assert reasons([text], lang) == [reason]
 
 
-def test_order_of_rows_and_languages_is_kept_and_counts_add_up():
-    texts = [ARTICLE, "short", ADVERTISEMENT, "def f():\n    return 'a function of some length'\n"]
-    columns = [["a", "b", "c", "d"], texts, ["web"] * 4, ["ko", "en", "ko", "code"], ["{}"] * 4]
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, DOCUMENT)]
-    result = clean_batch(pa.RecordBatch.from_arrays(arrays, schema=DOCUMENT), CleanConfig())
-    assert result.batch["id"].to_pylist() == ["a", "b", "c", "d"]
-    assert result.reasons.to_pylist() == [None, "too_short", "spam", None]
-    assert result.batch["text"][0].as_py() == ARTICLE
-    assert result.counts.documents_in == result.counts.documents_out + result.counts.dropped.total() == 4
-
-
-def test_an_honest_article_on_loans_is_no_spam_however_short_its_advertisement_twin():
-    assert not is_spam(ARTICLE)
-    assert is_spam(ADVERTISEMENT)
-    assert not is_spam("카지노 카지노 카지노 카지노 http://a.kr")  # one subject, many mentions
-    assert not is_spam(ADVERTISEMENT.replace("☎", "").replace("http://loan.example", ""))  # nobody to contact
-
-
-def test_statistics_agree_with_python():
-    text = "- 가나다 abc 12!\n\n- 가나다 abc 12!\nㅋㅋ ㄱ �★\n"
-    row = measure(*utf8_buffer(pa.array([text], pa.large_string())))[0]
-    seen = {name: int(row[i]) for name, i in INDEX.items()}
-    visible = [c for c in text if not c.isspace()]
-    assert seen["characters"] == len(text)
-    assert seen["visible"] == len(visible)
-    assert seen["hangul"] == sum("가" <= c <= "힣" for c in text) == 6
-    assert (seen["jamo"], seen["emotion"], seen["digits"], seen["replacement"]) == (1, 2, 4, 1)
-    assert seen["letters"] == 6 + 6 + 3
-    assert (seen["lines"], seen["bullets"], seen["longest_line"]) == (3, 2, 13)
-    assert seen["repeated_in_lines"] == len("-가나다abc12!")
-    words = text.split()
-    triples = [tuple(words[i : i + 3]) for i in range(len(words) - 2)]
-    assert (seen["triples"], seen["repeated_triples"]) == (len(triples), len(triples) - len(set(triples)))
+SENTENCES = [f"{word}나무 숲에는 {word}새가 살고 {word}꽃이 핀다." for word in "가나다라마바사아자차카타"]
+VARIED = " ".join(SENTENCES)
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("reason", "fields", "text"),
     [
-        "식 a < b 그리고 c > d 이면 x<y 이다.",
-        "파이썬에서 `<b>` 와 `</b>` 는 태그이다.",
-        "주소 http://a.kr/?a=1&copy=2&lt=3 을 보라",
-        "List<String> 과 Map<K, V>",
+        ("too_long", {"max_characters": 100}, VARIED),
+        ("too_few_words", {"min_words": 50}, "단어가 모자란 글이다. 그래도 서른 글자는 넘는 글이기는 하다."),
+        ("too_many_words", {"max_words": 50}, VARIED),
+        ("language", {"languages": ["en"]}, VARIED),
+        ("ellipsis_lines", {"max_ellipsis_lines": 0.5}, "\n".join(f"{s[:-1]}..." for s in SENTENCES)),
+        ("short_lines", {"max_short_lines": 0.5}, "\n".join(SENTENCES)),
+        ("ended_lines", {"min_ended_lines": 0.5}, "\n".join(s[:-1] for s in SENTENCES)),
+        ("newline_ratio", {"max_newline_ratio": 0.1}, "\n".join(SENTENCES)),
+        (
+            "duplicate_lines",
+            {"max_duplicate_lines": 0.2},
+            "\n".join([*SENTENCES, "끝", "끝", "끝", "끝", "끝"]),
+        ),
+        (
+            "duplicate_paragraphs",
+            {"max_duplicate_paragraphs": 0.2},
+            "\n\n".join([*SENTENCES, "끝", "끝", "끝", "끝", "끝"]),
+        ),
+        (
+            "duplicate_paragraph_characters",
+            {"max_duplicate_paragraph_characters": 0.05},
+            "\n\n".join([*SENTENCES, SENTENCES[0]]),
+        ),
+        ("top_2_gram", {"max_top_2_gram": 0.1}, VARIED.replace("숲에는", "나무")),
+        ("top_3_gram", {"max_top_3_gram": 0.1}, VARIED + " 봄이 왔다" * 8),
+        ("top_4_gram", {"max_top_4_gram": 0.1}, VARIED + " 봄이 다시 왔다 ." * 8),
+        (
+            "duplicate_5_gram",
+            {"max_duplicate_5_gram": 0.1},
+            VARIED + " 봄이 다시 왔다 우리 마을 뒤 언덕에도" * 6,
+        ),
+        ("duplicate_10_gram", {"max_duplicate_10_gram": 0.1}, f"{VARIED} {VARIED}"),
+        ("no_sentence_end", {"min_sentence_ends": 1}, VARIED.replace(".", "") + " 들판"),
+        ("word_length", {"min_word_length": 5.0}, VARIED),
+        ("word_length", {"max_word_length": 2.0}, VARIED),
+        ("alphabetic_words", {"min_alphabetic_words": 0.9}, VARIED + " 12 34 56 78 90 11 22 33 44"),
+        ("stop_words", {"min_stop_words": 20}, VARIED),
     ],
 )
-def test_text_without_markup_is_left_alone(text):
-    assert not has_html(text)
-    assert html_to_text(text) == text
+def test_rules_that_are_off_by_default_drop_what_they_are_for(reason, fields, text):
+    assert reasons([text], config=configured(max_repeated_words="off", max_repeated_lines="off")) == [None]
+    assert reasons(
+        [text], config=configured(max_repeated_words="off", max_repeated_lines="off", **fields)
+    ) == [reason]
 
 
-def test_html_becomes_text():
-    page = (
-        "<html><head><title>제목</title><style>p{color:red}</style></head><body><h2>봄나물</h2><p>물기를&nbsp;꼭 <b>짜야</b> "
-        "합니다.<br/>끝</p><!-- 광고 --><script>var a='<p>x</p>';</script><ul><li>하나</li><li>둘 &lt;셋&gt;</li></ul>"
-        "<pre>if x:\n    y  =  1</pre></body></html>"
+@pytest.mark.parametrize(
+    ("reason", "fields", "column", "seen"),
+    [
+        ("generated", {}, "generated", True),
+        ("minified", {}, "minified", True),
+        ("data_file", {}, "data_file", True),
+        ("secrets", {"max_secrets": 0}, "secrets", 1),
+        ("licence", {"licences": ["permissive", "none"]}, "licence_kind", "copyleft"),
+        ("encoded_data", {"max_encoded_run": 1024}, "encoded_data_longest", 1025),
+        ("encoded_data", {"max_encoded_share": 0.5}, "encoded_data_share", 0.6),
+        ("few_comments", {"min_comment_share": 0.05}, "comment_share", 0.0),
+        ("many_comments", {"max_comment_share": 0.8}, "comment_share", 0.9),
+    ],
+)
+def test_rules_for_code_read_columns_of_other_owners(reason, fields, column, seen):
+    text = "def area(width, height):\n    return width * height\n\nprint(area(2, 3))\n"
+    config = configured(lang="code", **fields)
+    assert reasons([text, text], "code", config, **{column: [PLAIN[column], seen]}) == [None, reason]
+
+
+def test_spam_needs_groups_terms_contact_and_density():
+    spam = {"spam_terms": [4] * 5, "spam_groups": [3] * 5, "spam_contact": [True] * 5}
+    for name, weak in (("spam_terms", 2), ("spam_groups", 1), ("spam_contact", False)):
+        place = list(spam).index(name)
+        spam[name][place] = weak
+    texts = [*[ARTICLE] * 4, ARTICLE * 10]
+    assert reasons(texts, config=configured(max_repeated_words="off"), **spam) == [
+        None,
+        None,
+        None,
+        "spam",
+        None,
+    ]
+    assert reasons(texts, config=configured(max_repeated_words="off", spam=False), **spam) == [None] * 5
+
+
+def test_languages_are_judged_by_their_own_rules_and_rows_keep_their_order():
+    parts = [
+        columns([ARTICLE, "짧다"]),
+        columns(["short", "a" * 30], "en"),
+        columns([ARTICLE], "mixed"),
+        columns(["x"], "code"),
+    ]
+    table = pa.Table.from_batches(parts).take(pa.array([5, 2, 0, 4, 1, 3]))
+    expected = ["too_short", "too_short", None, None, "too_short", "too_short"]
+    assert list(rules.reasons(table, FilterConfig())) == expected
+    assert list(rules.reasons(table.combine_chunks().to_batches()[0], FilterConfig())) == expected
+    assert list(rules.reasons(table.slice(0, 0), FilterConfig())) == []
+
+
+def test_a_missing_column_is_an_error_only_for_a_rule_that_reads_it():
+    table = columns([ARTICLE]).drop_columns(["lorem"])
+    with pytest.raises(DataError, match="'lorem'.*measure.*switch the rule off"):
+        rules.reasons(table, FilterConfig())
+    assert list(rules.reasons(table, configured(lorem=False))) == [None]
+
+
+def test_a_row_without_a_measure_does_not_fail():
+    text = "def area(width, height):\n    return width * height\n\nprint(area(2, 3))\n"
+    config = configured(lang="code", licences=["none"], max_secrets=0, max_comment_share=0.5)
+    found = reasons(
+        [text], "code", config, licence_kind=[None], secrets=[None], comment_share=[None], generated=[None]
     )
-    assert html_to_text(page).replace("\u00a0", " ") == (
-        "## 봄나물\n\n물기를 꼭 짜야 합니다.\n끝\n\n- 하나\n- 둘 <셋>\n\n```\nif x:\n    y  =  1\n```"
+    assert found == [None]
+
+
+def test_a_language_without_rules_is_refused():
+    table = columns([ARTICLE]).set_column(0, "lang", pa.array(["fr"]))
+    with pytest.raises(DataError, match="'fr'.*known: ko, en"):
+        rules.reasons(table, FilterConfig())
+
+
+def test_explain_says_what_every_rule_saw():
+    row = columns(["봄이 왔네 봄이 왔어 " * 20]).to_pylist()[0]
+    told = rules.explain(row, configured(languages=["ko"]))
+    assert ("repeated_words", pytest.approx(74 / 78, abs=1e-5), "<= 0.6", False) in told
+    assert ("too_short", 240, ">= 30", True) in told
+    assert ("language", "ko", "ko", True) in told
+    assert ("spam", False, False, True) in told
+    failed = [reason for reason, _, _, passed in told if not passed]
+    assert failed[0] == rules.reasons(pa.RecordBatch.from_pylist([row]), configured())[0]
+
+
+# --- thresholds and presets ---------------------------------------------------------------------------------
+
+
+def test_own_thresholds_go_before_those_of_the_preset_and_off_switches_off():
+    config = FilterConfig(
+        preset="fineweb2",
+        ko=ProseRules(max_top_2_gram=0.5, max_top_3_gram="off"),
+        en=ProseRules(preset="gopher"),
     )
-    assert unescape("&amp;nbsp;&quot;") == '\u00a0"'
+    ko = values.thresholds(config, "ko")
+    assert (ko["max_top_2_gram"], ko["max_top_4_gram"]) == (0.5, 0.185)
+    assert "max_top_3_gram" not in ko and "min_characters" not in ko and "preset" not in ko
+    assert values.thresholds(config, "en")["min_word_length"] == 3
+    assert values.thresholds(config, "code") == values.thresholds(FilterConfig(), "code")
+    assert (
+        values.thresholds(FilterConfig(preset="fineweb"), "en")["max_top_2_gram"] == 0.2
+    )  # of its base, gopher
+    assert set(values.resolved(config)) == set(LANGUAGES)
 
 
-def test_mediawiki_becomes_markdown():
-    page = (
-        "{{정보\n| a = {{b}}\n}}\n'''측우기'''(測雨器)는 [[조선|옛 조선]]의 기구이다.<ref name=\"x\">주석 [[a]]</ref>\n[[파일:a.png|섬네일|[[링크]] 설명]]\n"
-        '== 구조 ==\n* 하나\n** 둘\n# 셋\n{| class="wikitable"\n! 항목 !! 값\n|-\n| 깊이 || style="x" | 31\n|}\n'
-        '<syntaxhighlight lang="python">\nx = []\nif x:\n    # 주석\n    y = 1\n</syntaxhighlight>\n[[분류:기구]]'
-    )
-    assert mediawiki_to_markdown(page) == (
-        "**측우기**(測雨器)는 옛 조선의 기구이다.\n\n## 구조\n- 하나\n  - 둘\n1. 셋\n| 항목 | 값 |\n| --- | --- |\n| 깊이 | 31 |\n\n"
-        "```python\nx = []\nif x:\n    # 주석\n    y = 1\n```"
-    )
+@pytest.mark.parametrize("name", values.NAMES)
+def test_presets_are_valid_and_say_where_their_numbers_come_from(name):
+    said = values.read(name)
+    own = {
+        lang: {field: value for field, value in given.items() if field != values.BASE}
+        for lang, given in said.items()
+    }
+    config = FilterConfig(**own)
+    for lang in LANGUAGES:
+        given = values.thresholds(FilterConfig(preset=name), lang)
+        fields = {rule.field for rule in rules.rules_of(lang)}
+        assert set(given) <= fields
+        assert set(own.get(lang, {})) <= {field.name for field in dataclasses.fields(getattr(config, lang))}
+    assert (values.FOLDER / f"{name}.yaml").read_text("utf-8").startswith("# ")
+    assert {path.stem for path in values.FOLDER.glob("*.yaml")} == set(values.NAMES)
 
 
-def test_by_lines_go_at_the_ends_only():
-    body = "국회에서 연설했다. 이 기자 회견은 길었다.\n홍길동 기자\n다음 날도 회견이 열렸다.\n둘째 문단이다.\n셋째 문단이다."
-    middle = f"첫 문단.\n둘.\n셋.\n넷.\n{body}\n하나.\n둘째.\n셋째.\n넷째.\n다섯째.\n여섯째."
-    assert cut_boilerplate(middle) == middle
-    page = "입력 2024.03.15 오후 3:00\n(은모래=한빛뉴스) 강다솜 기자 = 감 농가가 바쁘다.\n본문이다.\n강다솜 기자 dasom@news.example\nⓒ 한빛뉴스, 무단 전재 및 재배포 금지"
-    assert cut_boilerplate(page).split() == ["감", "농가가", "바쁘다.", "본문이다."]
-    assert cut_boilerplate("이 기자는 말했다. 모두가 들었다.") == "이 기자는 말했다. 모두가 들었다."
+@pytest.mark.parametrize("lang", ["ko", "code"])
+def test_every_field_has_a_rule_and_the_other_way_round(lang):
+    fields = [
+        field.name for field in dataclasses.fields(getattr(FilterConfig(), lang)) if field.name != "preset"
+    ]
+    assert sorted({rule.field for rule in rules.rules_of(lang)}) == sorted(fields)
 
 
-def test_markup_is_kept_in_code_and_where_it_is_switched_off():
-    code = 'PAGE = "<p>hello</p><br/>"\nprint(PAGE)  # &nbsp; stays\n'
-    assert run([code], "code").batch["text"][0].as_py() == code
-    prose = "태그 설명: <p>문단</p> 과 <br/> 그리고 &nbsp; 를 배운다. 이 글은 예제를 담고 있다."
-    assert run([prose], "ko", markup="none").batch["text"][0].as_py() == prose
+def test_presets_of_other_tools_judge_as_they_should():
+    good, repeated = [VARIED.replace(" ", "\n", 8) + " " + ARTICLE], [f"{VARIED}\n" * 6]
+    for name in ("ko", "fineweb2"):
+        assert reasons(good, config=FilterConfig(preset=name)) == [None]
+        assert reasons(repeated, config=FilterConfig(preset=name))[0] in (
+            "duplicate_lines",
+            "repeated_lines",
+            "top_2_gram",
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        (Share, 1.5),
+        (Share, -0.1),
+        (Share, True),
+        (Share, "of"),
+        (Count, 3.5),
+        (Count, -1),
+        (Count, "30"),
+        (Number, -1.0),
+        (Number, False),
+    ],
+)
+def test_wrong_thresholds_are_refused_in_one_sentence(kind, wrong):
+    with pytest.raises(ValidationError) as raised:
+        TypeAdapter(kind).validate_python(wrong)
+    assert len(raised.value.errors()) == 1
+    assert "or off; leave it out for the value of the preset" in str(raised.value)
+
+
+def test_the_configuration_names_the_line_of_a_wrong_threshold(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("preset: ko\nko:\n  max_symbol_ratio: 1.5\n  min_words: off\n  languages: ko\n", "utf-8")
+    with pytest.raises(ConfigError) as raised:
+        load(FilterConfig, [str(file)], [])
+    assert "c.yaml:3: ko.max_symbol_ratio: 1.5: should be a number from 0 to 1, or off" in str(raised.value)
+    assert "c.yaml:5: ko.languages: 'ko': should be a list, or off" in str(raised.value)
+    file.write_text("preset: ko\nko:\n  max_symbol_ratio: 0.5\n  min_words: off\n", "utf-8")
+    assert load(FilterConfig, [str(file)], ["en.min_words=off"]).config.en.min_words == "off"
+
+
+def test_limits_are_typed_as_they_are_measured():
+    hints = get_type_hints(ProseRules, include_extras=True)
+    table = columns([ARTICLE, VARIED])
+    for rule in rules.PROSE:
+        if hints[rule.field] == Count:
+            value = rule.value(rules.columns_of(table))
+            assert np.array_equal(value, np.floor(value)), rule.field

@@ -1,0 +1,1 @@
+"""Our steps inside other frameworks."""

@@ -1,0 +1,85 @@
+"""Characters in UTF-8 bytes: decoding, classes, scripts, and hashes of what is read."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from preprocessing.kernels.compiled import njit
+
+PRIME = np.uint64(0x100000001B3)
+BASIS = np.uint64(0xCBF29CE484222325)
+
+
+@njit()
+def decode(data, i):
+    """Code point at byte ``i`` of valid UTF-8 and its length in bytes."""
+    b = data[i]
+    if b < 0x80:
+        return np.int64(b), 1
+    if b < 0xE0:
+        return (np.int64(b & 0x1F) << 6) | np.int64(data[i + 1] & 0x3F), 2
+    if b < 0xF0:
+        return (np.int64(b & 0x0F) << 12) | (np.int64(data[i + 1] & 0x3F) << 6) | np.int64(
+            data[i + 2] & 0x3F
+        ), 3
+    high = (np.int64(b & 0x07) << 18) | (np.int64(data[i + 1] & 0x3F) << 12)
+    return high | (np.int64(data[i + 2] & 0x3F) << 6) | np.int64(data[i + 3] & 0x3F), 4
+
+
+@njit()
+def encode(c, out, at):
+    """Writes code point ``c`` as UTF-8 at byte ``at``; returns the byte behind it."""
+    if c < 0x80:
+        out[at] = c
+        return at + 1
+    if c < 0x800:
+        out[at] = 0xC0 | (c >> 6)
+        out[at + 1] = 0x80 | (c & 0x3F)
+        return at + 2
+    if c < 0x10000:
+        out[at] = 0xE0 | (c >> 12)
+        out[at + 1] = 0x80 | ((c >> 6) & 0x3F)
+        out[at + 2] = 0x80 | (c & 0x3F)
+        return at + 3
+    out[at] = 0xF0 | (c >> 18)
+    out[at + 1] = 0x80 | ((c >> 12) & 0x3F)
+    out[at + 2] = 0x80 | ((c >> 6) & 0x3F)
+    out[at + 3] = 0x80 | (c & 0x3F)
+    return at + 4
+
+
+@njit()
+def is_space(c):
+    return c == 32 or (9 <= c <= 13) or c == 0xA0 or c == 0x3000 or (0x2000 <= c <= 0x200A)
+
+
+@njit()
+def is_letter(c):
+    """Letters of the scripts in use here; everything between U+00C0 and U+1FFF but two signs counts as one."""
+    return (
+        (97 <= c <= 122) or (65 <= c <= 90) or (0xAC00 <= c <= 0xD7A3) or (0x3131 <= c <= 0x318E)
+        or (0xC0 <= c <= 0x1FFF and c != 0xD7 and c != 0xF7) or (0x3041 <= c <= 0x30FF) or (0x3400 <= c <= 0x9FFF)
+        or (0xF900 <= c <= 0xFAFF) or (0x20000 <= c <= 0x3FFFF)
+    )  # fmt: skip
+
+
+@njit()
+def mix(x):
+    """splitmix64."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@njit()
+def script_of(c):
+    """0 nothing, 1 Hangul, 2 letters, 3 digits, 4 a character that is a word of its own."""
+    if 0xAC00 <= c <= 0xD7A3:
+        return 1
+    if (97 <= c <= 122) or (65 <= c <= 90):
+        return 2
+    if 48 <= c <= 57:
+        return 3
+    if (0x3041 <= c <= 0x30FF) or (0x3400 <= c <= 0x9FFF) or (0xF900 <= c <= 0xFAFF):
+        return 4
+    return 2 if c == 95 or is_letter(c) else 0

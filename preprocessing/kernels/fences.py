@@ -1,0 +1,45 @@
+"""Fenced code in a text of code points (``text: uint32``), as ``preprocessing.normalise.fences`` finds it."""
+
+from __future__ import annotations
+
+from preprocessing.kernels.compiled import njit
+
+_TAB, _FEED, _SPACE = 9, 10, 32
+
+
+@njit()
+def is_blank(c):
+    return c in (_SPACE, _TAB)
+
+
+@njit()
+def fence_end(text, i, length):
+    """Where the fenced code that the line at ``i`` opens ends (``i``: it opens none), and whether later lines may."""
+    j = _after_backticks(text, i, length)
+    if j < 0:
+        return i, True
+    while j < length and text[j] != _FEED:
+        if text[j] == ord("`"):
+            return i, True
+        j += 1
+    while 0 <= j < length:
+        k = _after_backticks(text, j + 1, length)
+        if k >= 0:
+            while k < length and is_blank(text[k]):
+                k += 1
+            if k == length or text[k] == _FEED:
+                return k, True
+        j += 1
+        while j < length and text[j] != _FEED:
+            j += 1
+    return i, False
+
+
+@njit()
+def _after_backticks(text, i, length):
+    """Behind the three backticks a line begins with after its blanks; -1, if it does not."""
+    while i < length and is_blank(text[i]):
+        i += 1
+    if i + 2 < length and text[i] == ord("`") and text[i + 1] == ord("`") and text[i + 2] == ord("`"):
+        return i + 3
+    return -1

@@ -1,0 +1,215 @@
+"""Which language the lines of a document are in: scripts, function words, and the shape of code.
+
+One pass over UTF-8, mostly by lead bytes. What the counts decide is said in ``preprocessing.language``.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from preprocessing.kernels.compiled import njit
+
+FOUND = (
+    "ko", "latin", "code", "other", "para_ko", "para_latin", "para_code", "para_other",
+    "comment", "english_words", "foreign_words", "accents", "latin_words",
+)  # fmt: skip
+(_KO, _LATIN, _CODE, _OTHER, _PARA_KO, _, _, _, _COMMENT, _ENGLISH, _FOREIGN, _ACCENTS, _WORDS) = range(13)
+# Function words and keywords, told apart by their letters alone
+ENGLISH = (
+    "the of and to that for with by this have from at but you which they will can has be not are it its were been "
+    "their his her our would there when what who more than these those into such does should about"
+)
+# German, French, Spanish, Italian, Portuguese, Dutch, Swedish, Danish, Polish, Turkish, Indonesian, Finnish
+FOREIGN = (
+    "der das und ist nicht ein eine einen dem den des mit von zu auf sich auch wird sind bei nach oder aus wie im zum "
+    "le la les et est un une dans que qui pour pas sur du au avec ce sont par il elle ne se plus cette ou "
+    "el los las de en por con para es del como lo su una pero fue este al "
+    "di che per non sono della del nel gli anche come alla dei delle "
+    "os em um uma com da na nos mais foi ao pelo "
+    "het een van dat op te zijn niet voor ook maar aan door naar werd "
+    "och att som av det til og af ikke jeg har der "
+    "nie jest na do oraz ale jak ve bir bu ile yang dan untuk dengan ini itu dari tidak dalam ja oli"
+)
+KEYWORDS = (
+    "def class import from return elif else try except finally raise yield async await lambda public private "
+    "static void const let var function struct enum typedef template using package func impl switch case "
+    "break while include define ifdef endif select insert update export extends int unsigned char bool if for"
+)
+_ENGLISH_MARK, _FOREIGN_MARK, _KEYWORD_MARK = 1, 2, 4
+LONGEST_WORD = 8
+SLOTS = 4096
+_FACTOR = np.uint64(0x03B96D91ABA018EB)  # an odd factor that gives each word a slot of its own
+_SHIFT = np.uint64(64 - 12)
+
+# kinds of bytes
+(
+    BLANK, NEWLINE, LETTER, DIGIT, UNDERSCORE, OPEN, BRACE, EQUALS, DOT, SIGN, QUIET,
+    ACCENTED, FOREIGN_LETTER, IDEOGRAPH, SYMBOL, HANGUL, MAYBE_HANGUL, KANA_OR_JAMO, JAMO_OR_OTHER,
+) = range(19)  # fmt: skip
+
+
+@functools.cache
+def tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Kind and length in bytes of what a byte starts; hash table of words (packed letters) and what they are."""
+    kinds = np.full(256, QUIET, np.uint8)
+    for chosen, kind in (
+        (" \t\r\v\f", BLANK), ("\n", NEWLINE), ("0123456789", DIGIT), ("_", UNDERSCORE), ("([", OPEN), ("{};", BRACE),
+        ("=", EQUALS), (".", DOT), ("<>+*&|^~\\@$#", SIGN), ("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", LETTER),
+    ):  # fmt: skip
+        kinds[[ord(c) for c in chosen]] = kind
+    for start, stop, kind in (
+        (0xC0, 0xC3, SYMBOL), (0xC3, 0xCA, ACCENTED), (0xCA, 0xCE, SYMBOL), (0xCE, 0xE1, FOREIGN_LETTER),
+        (0xE1, 0xE2, JAMO_OR_OTHER), (0xE2, 0xE3, SYMBOL), (0xE3, 0xE4, KANA_OR_JAMO), (0xE4, 0xEA, IDEOGRAPH),
+        (0xEA, 0xEB, MAYBE_HANGUL), (0xEB, 0xEE, HANGUL), (0xEE, 0x100, SYMBOL),
+    ):  # fmt: skip
+        kinds[start:stop] = kind
+    steps = np.ones(256, np.uint8)
+    steps[0xC0:0xE0], steps[0xE0:0xF0], steps[0xF0:] = 2, 3, 4
+    keys, marks = np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.uint8)
+    for words, mark in ((ENGLISH, _ENGLISH_MARK), (FOREIGN, _FOREIGN_MARK), (KEYWORDS, _KEYWORD_MARK)):
+        for key in map(_key, words.split()):
+            slot = _slot(key)
+            assert keys[slot] in (0, key), "two words in one slot; take another _FACTOR"
+            keys[slot] = key
+            marks[slot] |= mark
+    return kinds, steps, keys, marks
+
+
+def _key(word: str) -> int:
+    return int.from_bytes(word.encode(), "big")
+
+
+def _slot(key: int) -> int:
+    return ((key * int(_FACTOR)) & (2**64 - 1)) >> int(_SHIFT)
+
+
+@njit()
+def _kind_of(data, i, kind):
+    """Settles a kind that the first byte leaves open."""
+    second = data[i + 1]
+    if kind == MAYBE_HANGUL:
+        return HANGUL if second >= 0xB0 else FOREIGN_LETTER
+    if kind == JAMO_OR_OTHER:
+        if 0x84 <= second <= 0x87:
+            return HANGUL
+        return ACCENTED if 0xB8 <= second <= 0xBB else FOREIGN_LETTER
+    if second == 0x80:
+        return SYMBOL
+    if second <= 0x83:
+        return KANA_OR_JAMO
+    return HANGUL if second <= 0x86 else (IDEOGRAPH if second >= 0x90 else SYMBOL)
+
+
+@njit()
+def _language_of_line(seen, words, calls, dots, keyword):
+    """_KO, _LATIN, _CODE, _OTHER, or -1 where the line says nothing."""
+    hangul, latin, kana, han = seen[HANGUL], seen[LETTER], seen[KANA_OR_JAMO], seen[IDEOGRAPH]
+    foreign = seen[FOREIGN_LETTER]
+    strong = 2 * (seen[EQUALS] + seen[BRACE] + calls) + 3 * keyword
+    signs = strong + seen[UNDERSCORE] + dots + seen[SIGN]
+    korean = hangul >= 1 and 4 * hangul >= latin
+    if korean and 2 * hangul >= kana + han + foreign and 4 * strong < 3 * hangul:
+        return _KO
+    if kana + han + foreign > hangul + latin:
+        return _OTHER
+    if signs >= 2 and 3 * signs >= words + hangul // 2:
+        return _CODE
+    if korean:
+        return _KO
+    return _LATIN if latin >= 2 else -1
+
+
+@njit()
+def _end_paragraph(weights, row):
+    best = 0
+    for k in range(1, 4):
+        if weights[k] > weights[best]:
+            best = k
+    if weights[best]:
+        row[_PARA_KO + best] += 1
+    for k in range(4):
+        row[k] += weights[k]
+        weights[k] = 0
+
+
+@njit()
+def _read(data, start, end, tables, seen, weights, row):
+    kinds, steps, keys, marks = tables
+    seen[:] = 0
+    weights[:] = 0
+    words = calls = dots = keyword = indent = visible = english = foreign = 0
+    sign = False
+    before = NEWLINE
+    i = start
+    while i <= end:
+        kind = np.int64(kinds[data[i]]) if i < end else NEWLINE
+        if kind == LETTER:
+            at = i
+            key = np.uint64(0)
+            while i < end and kinds[data[i]] == LETTER:
+                key = (key << np.uint64(8)) | np.uint64(data[i] | 32)
+                i += 1
+            seen[LETTER] += i - at
+            words += 1
+            if i - at <= LONGEST_WORD:
+                slot = np.int64((key * _FACTOR) >> _SHIFT)
+                mark = np.int64(marks[slot]) if keys[slot] == key else 0
+                english += mark & _ENGLISH_MARK
+                foreign += (mark >> 1) & 1
+                if visible == 0:
+                    keyword = (mark >> 2) & 1
+            dots += before == DOT and visible > 1
+            visible += i - at
+            before = LETTER
+            continue
+        if kind == BLANK:
+            if visible == 0:
+                indent += 4 if data[i] == 9 else 1
+            before = BLANK
+            i += 1
+            continue
+        if kind == NEWLINE:
+            if visible:
+                language = _language_of_line(seen, words, calls, dots, keyword)
+                if language >= 0:
+                    weight = visible + seen[HANGUL] + seen[KANA_OR_JAMO] + seen[IDEOGRAPH]
+                    weights[language] += weight
+                    if language != _CODE and (indent > 1 or sign):
+                        row[_COMMENT] += weight
+                row[_WORDS] += words
+                row[_ACCENTS] += seen[ACCENTED]
+                seen[:] = 0
+            if not visible or i >= end:
+                _end_paragraph(weights, row)
+            words = calls = dots = keyword = indent = visible = 0
+            sign = False
+            before = NEWLINE
+            i += 1
+            continue
+        if kind >= MAYBE_HANGUL:
+            kind = _kind_of(data, i, kind)
+        elif kind == OPEN:
+            calls += before in (LETTER, UNDERSCORE, DIGIT)
+        elif kind == DOT and before not in (LETTER, DIGIT):
+            kind = QUIET
+        if visible == 0:
+            sign = data[i] == 35 or (data[i] == 47 and i + 1 < end and data[i + 1] == 47)  # "#", "//"
+        seen[kind] += 1
+        visible += 1
+        before = kind
+        i += np.int64(steps[data[i]])
+    _end_paragraph(weights, row)
+    row[_ENGLISH], row[_FOREIGN] = english, foreign
+
+
+@njit()
+def count(data, offsets, tables):
+    """``[rows, len(FOUND)] int64`` of a UTF-8 column; weights of languages count a CJK character twice."""
+    rows = len(offsets) - 1
+    out = np.zeros((rows, len(FOUND)), np.int64)
+    seen, weights = np.zeros(32, np.int64), np.zeros(4, np.int64)
+    for r in range(rows):
+        _read(data, offsets[r], offsets[r + 1], tables, seen, weights, out[r])
+    return out

@@ -1,0 +1,131 @@
+"""Sequences of words of evaluation sets, found in a column.
+
+Owns hashes of sequences and the search; words are those of ``shingles``. One look-up per word, whatever the lengths of
+the sequences are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from preprocessing.kernels.characters import decode, script_of
+from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.shingles import longest_row, words_of
+from preprocessing.kernels.tables import find, key_of
+
+SINGLE = 4
+# polynomial hashes modulo 2**64 of words that are hashed already; the factor is odd
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+LONGEST = 63
+_POWERS = np.array([pow(0x9E3779B97F4A7C15, k, 1 << 64) for k in range(LONGEST + 1)], np.uint64)
+
+
+@njit()
+def _sums(hashes, count, sums):
+    sums[0] = 0
+    for i in range(count):
+        sums[i + 1] = sums[i] * _FACTOR + hashes[i]
+
+
+@njit()
+def _window(sums, i, length):
+    """Key of the words ``i .. i + length``."""
+    return key_of((sums[i + length] - sums[i] * _POWERS[length]) ^ (np.uint64(length) << np.uint64(57)))
+
+
+@njit()
+def windows(hashes, length):
+    """``[words - length + 1] uint64``: keys of all sequences of ``length`` words."""
+    sums = np.empty(len(hashes) + 1, np.uint64)
+    _sums(hashes, len(hashes), sums)
+    out = np.empty(max(len(hashes) - length + 1, 0), np.uint64)
+    for i in range(len(out)):
+        out[i] = _window(sums, i, length)
+    return out
+
+
+@njit()
+def bits_of(keys):
+    """A table of single bits, at most one in 16 of them set: what is not in it is not among the keys."""
+    size = 64
+    while size < 16 * len(keys):
+        size *= 2
+    bits = np.zeros(size // 64, np.uint64)
+    for key in keys:
+        place = key >> np.uint64(20) & np.uint64(size - 1)
+        bits[place >> np.uint64(6)] |= np.uint64(1) << (place & np.uint64(63))
+    return bits
+
+
+@njit()
+def _grown(found):
+    out = np.empty((2 * len(found), 4), np.int64)
+    out[: len(found)] = found
+    return out
+
+
+@njit()
+def find_ngrams(data, offsets, anchor_words, bits, anchors, lengths, table, numbers):
+    """``[hits, 4] int64``: row, number of the n-gram, first word, words of the row; by row and word.
+
+    Every n-gram starts with an anchor, a sequence of ``anchor_words`` words; ``lengths`` says at the place of an anchor
+    which lengths its n-grams have (bit k: k words), and ``numbers`` stands at the places of ``table``.
+    """
+    longest = longest_row(offsets)
+    hashes, sums = np.empty(longest + 1, np.uint64), np.empty(longest + 2, np.uint64)
+    found = np.empty((64, 4), np.int64)
+    total = 0
+    mask = np.uint64(64 * len(bits) - 1)
+    for r in range(len(offsets) - 1):
+        count = words_of(data, offsets[r], offsets[r + 1], hashes)
+        _sums(hashes, count, sums)
+        for i in range(count - anchor_words + 1):
+            key = _window(sums, i, anchor_words)
+            place = key >> np.uint64(20) & mask
+            if not (bits[place >> np.uint64(6)] >> (place & np.uint64(63))) & np.uint64(1):
+                continue
+            anchor = find(anchors, key)
+            if anchor < 0:
+                continue
+            length, left = anchor_words, lengths[anchor] >> np.uint64(anchor_words)
+            while left and i + length <= count:
+                at = find(table, _window(sums, i, length)) if left & np.uint64(1) else -1
+                if at >= 0:
+                    if total == len(found):
+                        found = _grown(found)
+                    found[total, 0], found[total, 1], found[total, 2], found[total, 3] = (
+                        r,
+                        numbers[at],
+                        i,
+                        count,
+                    )
+                    total += 1
+                length, left = length + 1, left >> np.uint64(1)
+    return found[:total].copy()
+
+
+@njit()
+def hash_words(data, offsets):
+    """Hashes of the words of the only row, as ``find_ngrams`` reads them."""
+    out = np.empty(offsets[1] - offsets[0] + 1, np.uint64)
+    return out[: words_of(data, offsets[0], offsets[1], out)].copy()
+
+
+@njit()
+def word_spans(data, offsets):
+    """``[words, 3] int64`` of the only row: first byte, end, and script (as ``script_of``) of each word of ``words_of``."""
+    out = np.empty((offsets[1] - offsets[0] + 1, 3), np.int64)
+    count = 0
+    before = 0
+    i = offsets[0]
+    while i < offsets[1]:
+        c, step = decode(data, i)
+        kind = script_of(c)
+        if kind and kind == before and kind != SINGLE:
+            out[count - 1, 1] = i + step - offsets[0]
+        elif kind:
+            out[count, 0], out[count, 1], out[count, 2] = i - offsets[0], i + step - offsets[0], kind
+            count += 1
+        before = kind
+        i += step
+    return out[:count].copy()

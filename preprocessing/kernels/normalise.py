@@ -1,0 +1,180 @@
+"""Normalisation of whole columns of UTF-8: what the plain functions of ``preprocessing.normalise`` say.
+
+Owns one pass over a column: each row is decoded once into a scratch array of code points, changed in place by the
+stages that what was seen in it calls for, and written again. Rows with characters that may compose (other than Hangul)
+are handed back untouched, for Unicode composition is not done here.
+
+The table of characters comes from ``preprocessing.character_table``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from preprocessing.kernels.characters import decode
+from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.normalise_blanks import end_code, put, put_collapsed
+from preprocessing.kernels.normalise_characters import (
+    compose_hangul,
+    is_telling_vowel,
+    join_typed_jamo,
+    remove_invisible,
+    remove_stray_jamo,
+    replace_class,
+)
+from preprocessing.kernels.normalise_classes import (
+    BACKTICK,
+    BLANK,
+    COMPATIBILITY,
+    COMPOSES,
+    CONTROL,
+    FAMILY,
+    JAMO,
+    LINE_FEED,
+    SINGLE,
+    SIZE,
+    TAB,
+    WIDTH,
+)
+from preprocessing.kernels.squeeze import squeeze
+
+# What changed a row, in order; UNDONE: the row was left as it is, for it may need composition.
+OPERATIONS = ("control", "full_width", "nfc", "stray_jamo", "typed_jamo", "squeeze", "whitespace")
+_CONTROL, _FULL_WIDTH, _NFC, _STRAY, _TYPED, _SQUEEZE, _WHITESPACE, UNDONE = (1 << i for i in range(8))
+_COLLAPSE = 1 << 8  # blanks are still to be collapsed, while the row is written
+# Classes of a whole row, above those of a character: a run of emotion, blanks to collapse, jamo typed apart
+_RUN, _BLANKS, _APART = 1 << 16, 1 << 17, 1 << 18
+
+
+@njit()
+def normalise(data, offsets, table, usual, prose, longest, laughs_from, join_typed, keep_old):
+    """``(data: uint8, offsets: [rows + 1] int64, changes: [rows] uint8)`` of a column (``data``, ``offsets``).
+
+    ``table`` is that of prose or of code, as ``prose`` says; the rest are the options of ``CleanConfig``.
+    """
+    rows = len(offsets) - 1
+    size = 0
+    for r in range(rows):
+        size = max(size, offsets[r + 1] - offsets[r])
+    text = np.empty(size + 1, np.uint32)
+    spare = np.empty(size + 1, np.uint32)
+    out = np.empty(offsets[rows] - offsets[0] + rows, np.uint8)
+    ends = np.zeros(rows + 1, np.int64)
+    changes = np.zeros(rows, np.uint8)
+    at = 0
+    for r in range(rows):
+        start, end = offsets[r], offsets[r + 1]
+        length, seen = _read(data, start, end, text, table)
+        if prose:
+            length, changed = _prose(
+                text, length, seen, spare, table, usual, longest, laughs_from, join_typed, keep_old
+            )
+        else:
+            length, changed = _code(text, length, seen, table, usual)
+        if changed & _COLLAPSE:
+            at, blanks = put_collapsed(text, length, seen & BACKTICK != 0, out, at)
+            changed = changed & ~_COLLAPSE | (_WHITESPACE if blanks else 0)
+        elif changed & ~UNDONE:
+            at = put(text, 0, length, out, at)
+        else:
+            out[at : at + end - start] = data[start:end]
+            at += end - start
+        changes[r] = changed
+        ends[r + 1] = at
+    return out[:at], ends, changes
+
+
+@njit()
+def _read(data, start, end, text, table):
+    """Code points of a row into ``text``; returns how many, and the classes seen."""
+    length, seen, previous, before = 0, 0, 0, 0
+    i = start
+    while 0 <= i < end:
+        c, step = decode(data, i)
+        i += step
+        text[length] = c
+        length += 1
+        if c < SIZE:
+            classes = np.int64(table[np.uint32(c)])
+        else:
+            classes = COMPOSES if 0x2F800 <= c <= 0x2FA1F else 0
+        seen |= classes
+        if classes & previous:
+            seen |= _pair(c, classes, previous, before)
+        before, previous = previous, classes
+    if length and (text[0] <= 32 or text[length - 1] <= 32):
+        seen |= TAB
+    return length, seen
+
+
+@njit()
+def _pair(c, classes, previous, before):
+    """Classes of the row that a character brings with the one or two before it."""
+    found = 0
+    family = classes & FAMILY
+    if family and family == previous & FAMILY:
+        found |= _RUN
+    if classes & previous & BLANK:
+        feeds = classes & LINE_FEED, previous & LINE_FEED
+        if feeds[0] == feeds[1] == 0 or feeds[0] and (not feeds[1] or before & LINE_FEED):
+            found |= _BLANKS
+    elif classes & previous & COMPATIBILITY and is_telling_vowel(c):
+        found |= _APART
+    return found
+
+
+@njit()
+def _prose(text, length, seen, spare, table, usual, longest, laughs_from, join_typed, keep_old):
+    if seen & COMPOSES or (keep_old and seen & JAMO):
+        return length, UNDONE
+    changes = 0
+    fenced = seen & BACKTICK != 0
+    if seen & CONTROL:
+        length, changed = remove_invisible(text, length, table, True)
+        if changed:
+            changes |= _CONTROL
+    if seen & WIDTH:
+        replace_class(text, length, table, WIDTH, usual)
+        changes |= _FULL_WIDTH
+    if seen & SINGLE:
+        replace_class(text, length, table, SINGLE, usual)
+        changes |= _NFC
+    if seen & JAMO:
+        composed = compose_hangul(text, length)
+        changes |= _NFC if composed < length else 0
+        length = remove_stray_jamo(text, composed, table)
+        changes |= _STRAY if length < composed else 0
+    closer = changes != 0
+    if join_typed and seen & COMPATIBILITY and (closer or seen & _APART):
+        joined = join_typed_jamo(text, length, spare)
+        changes |= _TYPED if joined < length else 0
+        length = joined
+    if closer or seen & _RUN:
+        squeezed = squeeze(text, length, table, longest, laughs_from, fenced)
+        changes |= _SQUEEZE if squeezed < length else 0
+        length = squeezed
+    if closer or seen & (_BLANKS | TAB):
+        changes |= _COLLAPSE
+    return length, changes
+
+
+@njit()
+def _code(text, length, seen, table, usual):
+    if seen & COMPOSES:
+        return length, UNDONE
+    changes = 0
+    if seen & CONTROL:
+        length, changed = remove_invisible(text, length, table, False)
+        if changed:
+            changes |= _CONTROL
+    if seen & SINGLE:
+        replace_class(text, length, table, SINGLE, usual)
+        changes |= _NFC
+    if seen & JAMO:
+        composed = compose_hangul(text, length)
+        changes |= _NFC if composed < length else 0
+        length = composed
+    length, changed = end_code(text, length)
+    if changed:
+        changes |= _WHITESPACE
+    return length, changes

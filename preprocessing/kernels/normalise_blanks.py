@@ -1,0 +1,133 @@
+"""Blanks and line ends of a text of code points (``text: uint32``), and its way back to UTF-8.
+
+``put_collapsed`` says what ``collapse_blanks`` of ``preprocessing.normalise`` says, ``end_code`` what its namesake does.
+"""
+
+from __future__ import annotations
+
+from preprocessing.kernels.characters import encode
+from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.fences import fence_end, is_blank
+
+_TAB, _FEED, _SPACE = 9, 10, 32
+
+
+@njit()
+def put(text, start, end, out, at):
+    """Writes ``text[start:end]`` as UTF-8 at byte ``at``; returns the byte behind it."""
+    for i in range(start, end):
+        c = text[i]
+        if c < 0x80:
+            out[at] = c
+            at += 1
+        elif 0x800 <= c < 0x10000:
+            out[at] = 0xE0 | (c >> 12)
+            out[at + 1] = 0x80 | ((c >> 6) & 0x3F)
+            out[at + 2] = 0x80 | (c & 0x3F)
+            at += 3
+        else:
+            at = encode(c, out, at)
+    return at
+
+
+@njit()
+def put_collapsed(text, length, fenced, out, at):
+    """As ``collapse_blanks``, while the text is written as by ``put``; also returns whether anything changed."""
+    start, end = _stripped(text, length)
+    i, feeds, blanks = start, 0, 0
+    line, closes, changed = True, fenced, end - start < length
+    while 0 <= i < end:
+        if not line and feeds + blanks == 0:
+            first, i = i, _after_words(text, i, end)
+            at = put(text, first, i, out, at)
+            if i == end:
+                break
+        if line and closes:
+            fence, closes = fence_end(text, i, end)
+            if fence > i:
+                changed |= feeds > 2
+                at, trimmed = _put_fence(text, i, fence, out, _put_feeds(feeds, out, at))
+                changed |= trimmed
+                i, feeds, blanks, line = fence, 0, 0, False
+                continue
+        c = text[i]
+        line = c == _FEED
+        if line:
+            changed |= blanks > 0
+            feeds += 1
+            blanks = 0
+        elif is_blank(c):
+            blanks += 1
+        else:
+            if feeds:
+                changed |= feeds > 2
+                at = put(text, i - blanks, i, out, _put_feeds(feeds, out, at))
+            elif blanks:
+                changed |= blanks > 1 or text[i - 1] == _TAB
+                out[at] = _SPACE
+                at += 1
+            feeds = blanks = 0
+            at = put(text, i, i + 1, out, at)
+        i += 1
+    return at, changed
+
+
+@njit()
+def _after_words(text, i, end):
+    """Behind what stays as it is: visible characters, and single blanks between them."""
+    while 0 <= i < end and (text[i] > _SPACE) | ((text[i] == _SPACE) & (text[i + 1] > _SPACE)):
+        i += 1
+    return i
+
+
+@njit()
+def _stripped(text, length):
+    """Where the text begins and ends without blanks and line feeds around it."""
+    start, end = 0, length
+    while end and (is_blank(text[end - 1]) or text[end - 1] == _FEED):
+        end -= 1
+    while start < end and (is_blank(text[start]) or text[start] == _FEED):
+        start += 1
+    return start, end
+
+
+@njit()
+def _put_feeds(feeds, out, at):
+    for _ in range(min(feeds, 2)):
+        out[at] = _FEED
+        at += 1
+    return at
+
+
+@njit()
+def _put_fence(text, start, end, out, at):
+    """Writes fenced code without blanks at line ends; also returns whether there were any."""
+    blanks, changed = 0, False
+    for i in range(start, end):
+        c = text[i]
+        if is_blank(c):
+            blanks += 1
+        elif c == _FEED:
+            changed |= blanks > 0
+            at = put(text, i, i + 1, out, at)
+            blanks = 0
+        else:
+            at = put(text, i - blanks, i + 1, out, at)
+            blanks = 0
+    return at, changed or blanks > 0
+
+
+@njit()
+def end_code(text, length):
+    """Returns the length and whether anything changed."""
+    start, end = 0, length
+    while end and text[end - 1] == _FEED:
+        end -= 1
+    while start < end and text[start] == _FEED:
+        start += 1
+    if start == end:
+        return 0, length > 0
+    for i in range(start, end):
+        text[i - start] = text[i]
+    text[end - start] = _FEED
+    return end - start + 1, start > 0 or end != length - 1

@@ -1,0 +1,171 @@
+"""Changes of normalisation that look at characters: controls, widths, jamo, of one text of code points, in place.
+
+``text`` is uint32, its first ``length`` count. Each function is the namesake of a plain one in
+``preprocessing.normalise`` (``replace_class`` of ``to_usual_width``) and returns the new length; none lengthens a text.
+Indices are compared with 0 in loops, so that the compiler drops Python's negative ones.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.normalise_classes import CONTROL, JAMO, SIZE
+
+_FEED, _RETURN, _ESCAPE = 10, 13, 27
+_JOINER, _LOWER_BLOCK = 0x200D, 0x2581
+# First letters of the conjoining jamo (leading, vowel, one before the trailing) and of the syllables
+_L, _V, _T, _S = 0x1100, 0x1161, 0x11A7, 0xAC00
+# Which initial and which final a compatibility consonant (from U+3131) is; -1: none
+_INITIAL = np.array([0, 1, -1, 2, -1, -1, 3, 4, 5, -1, -1, -1, -1, -1, -1, -1, 6, 7, 8, -1, 9, 10, 11, 12, 13, 14, 15,
+                     16, 17, 18], np.int64)  # fmt: skip
+_FINAL = np.array([1, 2, 3, 4, 5, 6, 7, -1, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, -1, 18, 19, 20, 21, 22, -1, 23, 24,
+                   25, 26, 27], np.int64)  # fmt: skip
+
+
+@njit()
+def classes_of(c, table):
+    return np.int64(table[c]) if c < SIZE else np.int64(0)
+
+
+@njit()
+def _is_emoji(c):
+    return (0x2600 <= c <= 0x27BF) or (0x1F000 <= c <= 0x1FAFF)
+
+
+@njit()
+def remove_invisible(text, length, table, prose):
+    """As ``remove_invisible``, or ``remove_invisible_in_code``; returns the length and whether anything changed."""
+    w, i, joiners, changed = 0, 0, 0, False
+    while 0 <= i < length:
+        c = text[i]
+        if classes_of(c, table) & CONTROL:
+            if prose and c == _JOINER:
+                joiners += 1
+                i += 1
+                continue
+            changed = True
+            if c == _RETURN and i + 1 < length and text[i + 1] == _FEED:
+                i += 1
+                continue
+            if c == _RETURN or c == 0x85 or c == 0x2028 or c == 0x2029:
+                c = _FEED
+            elif c == _LOWER_BLOCK:
+                c = ord("_")
+            else:
+                i = _after_escape(text, i, length) if prose and c == _ESCAPE else i + 1
+                continue
+        if joiners:
+            if joiners == 1 and w and _is_emoji(c) and (_is_emoji(text[w - 1]) or text[w - 1] == 0xFE0F):
+                text[w] = _JOINER
+                w += 1
+            else:
+                changed = True
+            joiners = 0
+        text[w] = c
+        w += 1
+        i += 1
+    return w, changed or joiners > 0
+
+
+@njit()
+def _after_escape(text, i, length):
+    """Where a terminal escape (ESC [ parameters letter) at ``i`` ends; one further, if it is none."""
+    j = i + 1
+    if j < length and text[j] == ord("["):
+        j += 1
+        while j < length and (48 <= text[j] <= 57 or text[j] == ord(";") or text[j] == ord("?")):
+            j += 1
+        if j < length and (65 <= text[j] <= 90 or 97 <= text[j] <= 122):
+            return j + 1
+    return i + 1
+
+
+@njit()
+def replace_class(text, length, table, replaced, usual):
+    """Characters of the class ``replaced`` by those of the table ``usual``."""
+    for i in range(length):
+        if classes_of(text[i], table) & replaced:
+            text[i] = usual[text[i]]
+
+
+@njit()
+def compose_hangul(text, length):
+    """Conjoining jamo to syllables by the arithmetic of the Unicode standard, section 3.12."""
+    w = 0
+    for i in range(length):
+        c = text[i]
+        if w:
+            last = text[w - 1]
+            if _V <= c < _V + 21 and _L <= last < _L + 19:
+                text[w - 1] = _S + ((last - _L) * 21 + c - _V) * 28
+                continue
+            if _T < c < _T + 28 and _S <= last < _S + 11172 and (last - _S) % 28 == 0:
+                text[w - 1] = last + (c - _T)
+                continue
+        text[w] = c
+        w += 1
+    return w
+
+
+@njit()
+def remove_stray_jamo(text, length, table):
+    w = 0
+    for i in range(length):
+        c = text[i]
+        if not classes_of(c, table) & JAMO:
+            text[w] = c
+            w += 1
+    return w
+
+
+@njit()
+def join_typed_jamo(text, length, syllables):
+    """``syllables`` is room for one run."""
+    w, i, previous = 0, 0, np.uint32(0)
+    while 0 <= i < length:
+        c = text[i]
+        if not 0x3131 <= c <= 0x3163:
+            text[w] = previous = c
+            w += 1
+            i += 1
+            continue
+        end = i + 1
+        while end < length and 0x3131 <= text[end] <= 0x3163:
+            end += 1
+        count = 0
+        if end - i >= 4 and not _S <= previous < _S + 11172:
+            count = _typed_syllables(text, i, end, syllables)
+        previous = c
+        for k in range(i, end) if count == 0 else range(count):
+            text[w] = text[k] if count == 0 else syllables[k]
+            w += 1
+        i = end
+    return w
+
+
+@njit()
+def is_telling_vowel(c):
+    """Vowels other than ㅠ, ㅜ and ㅡ, which are also signs of emotion."""
+    return 0x314F <= c <= 0x3163 and c != 0x3160 and c != 0x315C and c != 0x3161
+
+
+@njit()
+def _typed_syllables(text, start, end, syllables):
+    """The syllables that the run ``start:end`` is, and how many; none, if it can be anything else."""
+    count, i, telling, different = 0, start, False, False
+    while 0 <= i < end:
+        if i + 1 >= end or text[i] > 0x314E or text[i + 1] < 0x314F:
+            return 0
+        initial, vowel, final = _INITIAL[text[i] - 0x3131], text[i + 1] - 0x314F, np.int64(0)
+        telling |= is_telling_vowel(text[i + 1])
+        i += 2
+        if i < end and text[i] <= 0x314E and (i + 1 == end or text[i + 1] <= 0x314E):
+            final = _FINAL[text[i] - 0x3131]
+            i += 1
+        if initial < 0 or final < 0:
+            return 0
+        syllables[count] = _S + (initial * 21 + vowel) * 28 + final
+        different |= syllables[count] != syllables[0]
+        count += 1
+    return count if telling and different else 0

@@ -1,0 +1,93 @@
+"""Runs of emotion in a text of code points, shortened in place as by ``preprocessing.normalise.squeeze``.
+
+``text`` is uint32, its first ``length`` count.
+"""
+
+from __future__ import annotations
+
+from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.fences import fence_end
+from preprocessing.kernels.normalise_characters import classes_of
+from preprocessing.kernels.normalise_classes import COLON, DOTS, ELLIPSIS, FAMILY, LINE_FEED, SAME, SYLLABLE
+
+
+@njit()
+def squeeze(text, length, table, longest, laughs_from, fenced):
+    """Returns the new length; ``fenced``: whether there may be fenced code."""
+    w, i, closes = 0, 0, fenced
+    if closes:
+        i, closes = fence_end(text, 0, length)
+        w = i
+    while 0 <= i < length:
+        classes = classes_of(text[i], table) & (FAMILY | COLON | LINE_FEED)
+        while classes == 0:
+            text[w] = text[i]
+            w += 1
+            i += 1
+            if not 0 <= i < length:
+                return w
+            classes = classes_of(text[i], table) & (FAMILY | COLON | LINE_FEED)
+        end, keep = i + 1, 1
+        if classes & COLON or (classes & FAMILY == DOTS and _follows(text, w, "www")):
+            end = _url_end(text, w, i, length)
+            keep = end - i
+        if classes & FAMILY and end == i + 1:
+            end = _run_end(text, i, length, table, classes & FAMILY)
+            keep = _kept(classes & FAMILY, end - i, longest, laughs_from)
+        if classes & LINE_FEED and closes:
+            end, closes = fence_end(text, i + 1, length)
+            keep = end - i
+        for k in range(i, i + keep):
+            text[w] = text[k]
+            w += 1
+        i = end
+    return w
+
+
+@njit()
+def _run_end(text, i, length, table, family):
+    c, end = text[i], i + 1
+    if family >= SAME:
+        while end < length and text[end] == c:
+            end += 1
+    else:
+        while end < length and classes_of(text[end], table) & FAMILY == family:
+            end += 1
+    return end
+
+
+@njit()
+def _kept(family, count, longest, laughs_from):
+    """How many characters of a run stay."""
+    if family == DOTS:
+        return min(count, 3)
+    if family == ELLIPSIS:
+        return 1
+    if family == SYLLABLE and count < laughs_from:
+        return count
+    return min(count, longest)
+
+
+@njit()
+def _url_end(text, w, i, length):
+    """Where the URL ends whose colon, or dot behind www, stands at ``i``; one further, if there is none."""
+    j = i + 1
+    if text[i] == ord(":"):
+        if not (_follows(text, w, "http") or _follows(text, w, "https")):
+            return i + 1
+        if i + 2 >= length or text[i + 1] != ord("/") or text[i + 2] != ord("/"):
+            return i + 1
+        j = i + 3
+    end = j
+    while 0 <= end < length and 33 <= text[end] <= 126:
+        end += 1
+    return end if end > j else i + 1
+
+
+@njit()
+def _follows(text, w, word):
+    """Whether the last characters written are ``word``."""
+    same = 0
+    for k in range(min(w, len(word))):
+        same += text[w - 1 - k] == ord(word[len(word) - 1 - k])
+    return same == len(word)

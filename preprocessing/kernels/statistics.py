@@ -1,0 +1,276 @@
+"""Counts of characters, lines, paragraphs and words per document, in one pass over UTF-8.
+
+The raw material of ``measures``, which says what each count means; repetition is counted by ``repetition``.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+import numpy as np
+
+from preprocessing.kernels.characters import BASIS, PRIME, decode, mix
+from preprocessing.kernels.classes import (
+    BLANK,
+    CLASSES,
+    DIGIT,
+    EMOTION,
+    HANGUL,
+    IDEOGRAPH,
+    JAMO,
+    LATIN,
+    LETTER,
+    NEWLINE,
+    PLAIN,
+    SYMBOL,
+    WRONG,
+    bits_set,
+    is_bullet,
+    is_closing,
+    is_final,
+    is_mark,
+    stop_bits,
+)
+from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.repetition import ngrams, repeats, table_size
+
+COUNTS = (
+    "characters", "visible", "hangul", "jamo", "emotion", "letters", "digits", "plain", "latin1", "replacement",
+    "lines", "paragraphs", "longest_line", "bullet_lines", "ellipsis_lines", "short_lines", "ended_lines", "newlines",
+    "sentence_ends", "words", "symbol_words", "word_characters", "blank_words", "alphabetic_words", "stop_words",
+    "line_repeats", "line_repeat_characters", "paragraph_repeats", "paragraph_repeat_characters",
+    "recorded_words", "recorded_characters", "repeated_triples", "_",
+    "top_2", "top_3", "top_4", "duplicate_5", "duplicate_6", "duplicate_7", "duplicate_8", "duplicate_9", "duplicate_10",
+)  # fmt: skip
+INDEX = {name: i for i, name in enumerate(COUNTS)}
+WIDTH = len(COUNTS)
+(
+    _CHARACTERS, _VISIBLE, _HANGUL, _JAMO, _EMOTION, _LETTERS, _DIGITS, _PLAIN, _LATIN1, _REPLACEMENT,
+    _LINES, _PARAGRAPHS, _LONGEST, _BULLETS, _ELLIPSES, _SHORT, _ENDED, _NEWLINES,
+    _SENTENCES, _WORDS, _SYMBOL_WORDS, _WORD_CHARACTERS, _BLANK_WORDS, _ALPHABETIC, _STOP_WORDS,
+    _LINE_REPEATS, _LINE_REPEAT_SIZE, _PARAGRAPH_REPEATS, _PARAGRAPH_REPEAT_SIZE,
+    _RECORDED, _RECORDED_CHARACTERS, _NGRAMS,
+) = range(32)  # fmt: skip
+SHORT_LINE = 30  # characters (FineWeb, arXiv:2406.17557)
+MOST_WORDS = 1 << 22  # words of a document in which repetition is looked for: bounds memory to some 200 MB
+
+
+Scratch = namedtuple(
+    "Scratch", "words reach keys places rest table owner times lines line_sizes parts part_sizes seen"
+)
+
+
+def scratch_for(longest: int) -> Scratch:
+    """Room for documents of up to ``longest`` bytes; pages that no document needs are never touched."""
+    words = min(longest, MOST_WORDS) + 1
+    lines = longest // 2 + 2
+    most = max(words, lines)
+    return Scratch(
+        words=np.empty(words, np.uint64),
+        reach=np.empty(words + 1, np.int32),
+        keys=np.empty(words, np.uint64),
+        places=np.empty(most, np.int32),
+        rest=np.empty(most, np.int32),
+        table=np.empty(table_size(most), np.int32),
+        owner=np.empty(most, np.int32),
+        times=np.empty(most, np.int32),
+        lines=np.empty(lines, np.uint64),
+        line_sizes=np.empty(lines, np.int32),
+        parts=np.empty(lines, np.uint64),
+        part_sizes=np.empty(lines, np.int32),
+        seen=np.zeros(CLASSES, np.int64),
+    )
+
+
+@njit()
+def _end_line(data, start, first, last, last_at, length, row):
+    """Counts what the shape of a line says: its first and last visible character, and its length."""
+    row[_LINES] += 1
+    row[_BULLETS] += is_bullet(first)
+    row[_SHORT] += length <= SHORT_LINE
+    row[_ENDED] += is_mark(last) or last == 34 or last == 0x201D
+    dots = last == 46 and last_at - 2 >= start and data[last_at - 1] == 46 and data[last_at - 2] == 46
+    row[_ELLIPSES] += last == 0x2026 or dots
+
+
+@njit()
+def _latin_run(data, i, end, table, word):
+    """Takes ASCII letters from ``i`` on, eight at a time into the hash: where they end, the hash, the last letters."""
+    packed, held = np.uint64(0), 0
+    while i < end and table[data[i]] == LATIN:
+        packed = (packed << np.uint64(8)) | np.uint64(data[i])
+        held += 1
+        i += 1
+        if held == 8:
+            word = (word ^ packed) * PRIME
+            word ^= word >> np.uint64(29)
+            packed, held = np.uint64(0), 0
+    return i, (word ^ packed) * PRIME, packed
+
+
+@njit()
+def _hangul_run(data, i, end, word, c, before):
+    """Takes syllables after ``c``: where they end, the hash, the last two characters, how many with ``c``."""
+    taken = 1
+    word = (word ^ np.uint64(c)) * PRIME
+    while i < end and 0xEA <= data[i] <= 0xED:
+        following, step = decode(data, i)
+        if not 0xAC00 <= following <= 0xD7A3:
+            break
+        before, c = c, following
+        word = (word ^ np.uint64(c)) * PRIME
+        i += step
+        taken += 1
+    return i, word, c, before, taken
+
+
+@njit()
+def _write_characters(seen, total, row):
+    """Counts that follow from how often each class was seen."""
+    row[_CHARACTERS] = total
+    row[_VISIBLE] = total - seen[BLANK] - seen[NEWLINE]
+    row[_HANGUL] = seen[HANGUL]
+    row[_JAMO], row[_EMOTION] = seen[JAMO], seen[EMOTION]
+    row[_LETTERS] = seen[HANGUL] + seen[LATIN] + seen[LETTER] + seen[IDEOGRAPH] + seen[JAMO] + seen[EMOTION]
+    row[_DIGITS], row[_PLAIN], row[_REPLACEMENT] = seen[DIGIT], seen[PLAIN], seen[WRONG]
+    row[_NEWLINES] = seen[NEWLINE]
+
+
+@njit()
+def _read(data, start, end, table, endings, scripts, row, s):
+    """Counts of one document but those of repetition; fills words, lines and paragraphs.
+
+    One long function: its counters live in registers. Cut into functions that share them it takes three times as long.
+    """
+    seen = s.seen
+    seen[:] = 0
+    word, length, word_script, word_key, lettered = BASIS, 0, 0, np.uint64(0), False
+    in_blanks = alphabetic = False
+    line_hash, line_visible, line_length, part_hash, part_visible = BASIS, 0, 0, BASIS, 0
+    lines = parts = words = symbol_words = word_characters = blank_words = alphabetic_words = 0
+    longest = latin1 = sentences = recorded_characters = 0
+    first = last = before = previous = np.int64(0)
+    last_at = np.int64(0)
+    last_class = 0
+    ending = False
+    stops = np.uint32(0)
+    total = 0
+    i = start
+    while i <= end:
+        at = i
+        if i == end:
+            c, kind, i = np.int64(10), NEWLINE, i + 1
+        else:
+            c, step = decode(data, i)
+            i += step
+            total += 1
+            if c < 0x10000:
+                kind = np.int64(table[c])
+            else:
+                kind = IDEOGRAPH if 0x20000 <= c <= 0x3FFFF else SYMBOL
+            seen[kind] += 1
+        script = np.int64(scripts[kind])
+        if (script != word_script or script == 4) and word_script:
+            words += 1
+            if lettered:
+                word_characters += length
+            else:
+                symbol_words += 1
+            stops |= stop_bits(endings, last_class, last, before, word_key, length)
+            value = mix(word)
+            if words <= MOST_WORDS:
+                s.words[words - 1] = value
+                s.reach[words] = s.reach[words - 1] + length
+                recorded_characters = total
+            line_hash = (line_hash ^ value) * PRIME
+            word, length, word_key, lettered = BASIS, 0, np.uint64(0), False
+        word_script = script
+        if kind <= NEWLINE:
+            if in_blanks:
+                blank_words += 1
+                alphabetic_words += alphabetic
+                in_blanks = alphabetic = False
+            sentences += ending
+            line_length += 1
+            if kind == NEWLINE:
+                if line_visible:
+                    sentences += not ending and is_final(last)
+                    _end_line(data, start, first, last, last_at, line_length - 1, row)
+                    s.lines[lines] = line_hash
+                    s.line_sizes[lines] = line_visible
+                    lines += 1
+                    part_hash = (part_hash ^ line_hash) * PRIME
+                    part_visible += line_visible
+                if part_visible and (not line_visible or i > end):
+                    s.parts[parts] = part_hash
+                    s.part_sizes[parts] = part_visible
+                    parts += 1
+                    part_hash, part_visible = BASIS, 0
+                longest = max(longest, line_length - 1)
+                line_hash, line_visible, line_length = BASIS, 0, 0
+            ending = False
+        else:
+            if line_visible == 0:
+                first = c
+            before, characters = last, 1
+            joined, in_blanks = in_blanks, True
+            if kind == LATIN:
+                i, word, word_key = _latin_run(data, at, end, table, word)
+                characters = i - at
+                c = np.int64(data[i - 1])
+            elif kind == HANGUL:
+                i, word, c, before, characters = _hangul_run(data, i, end, word, c, last)
+            else:
+                word = (word ^ np.uint64(c)) * PRIME
+            if HANGUL <= kind <= IDEOGRAPH:
+                lettered, alphabetic, ending = True, True, False
+            elif is_mark(c):
+                ending = ending or (joined and (HANGUL <= last_class <= IDEOGRAPH or is_closing(last)))
+            elif not is_closing(c):
+                ending = False
+                lettered = lettered or kind == DIGIT
+            if 0x80 <= c <= 0xFF and 0x80 <= previous <= 0xFF:
+                latin1 += 1
+            seen[kind] += characters - 1
+            total += characters - 1
+            line_visible += characters
+            line_length += characters
+            length += characters
+            last, last_at, last_class = c, at, kind
+        previous = c
+    _write_characters(seen, total, row)
+    row[_LATIN1], row[_LONGEST] = latin1, longest
+    row[_PARAGRAPHS], row[_SENTENCES] = parts, sentences
+    row[_WORDS], row[_SYMBOL_WORDS], row[_WORD_CHARACTERS] = words, symbol_words, word_characters
+    row[_BLANK_WORDS], row[_ALPHABETIC], row[_STOP_WORDS] = blank_words, alphabetic_words, stops
+    row[_RECORDED] = min(words, MOST_WORDS)
+    row[_RECORDED_CHARACTERS] = total if words <= MOST_WORDS else recorded_characters
+
+
+@njit()
+def _repetition(row, s):
+    """Counts of lines, paragraphs and n-grams of one document that stand in it more than once."""
+    found = repeats(s.lines, s.line_sizes, row[_LINES], s.places, s.table, s.owner, s.times)
+    row[_LINE_REPEATS], row[_LINE_REPEAT_SIZE] = found
+    found = repeats(s.parts, s.part_sizes, row[_PARAGRAPHS], s.places, s.table, s.owner, s.times)
+    row[_PARAGRAPH_REPEATS], row[_PARAGRAPH_REPEAT_SIZE] = found
+    ngrams(
+        s.words, s.reach, row[_RECORDED], row[_NGRAMS:], s.keys, s.places, s.rest, s.table, s.owner, s.times
+    )
+
+
+@njit()
+def count(data, offsets, table, endings, scripts, stop_words, s):
+    """``[rows, WIDTH] int64`` counts of a UTF-8 column (``data: uint8``, ``offsets: [rows + 1] int64``).
+
+    ``table`` and ``endings`` are ``classes.tables()``; ``scripts`` (SCRIPTS or ANY_SCRIPT) says what a word is;
+    ``stop_words`` are the bits that count.
+    """
+    rows = len(offsets) - 1
+    out = np.zeros((rows, WIDTH), np.int64)
+    s.reach[0] = 0
+    for r in range(rows):
+        _read(data, offsets[r], offsets[r + 1], table, endings, scripts, out[r], s)
+        out[r, _STOP_WORDS] = bits_set(out[r, _STOP_WORDS] & stop_words)
+        _repetition(out[r], s)
+    return out

@@ -1,0 +1,193 @@
+"""Rows of a column that may need work on strings: markup, text read with the wrong code page, boilerplate.
+
+Owns cheap looks at bytes that may suspect too much, never too little; what is right is decided by ``markup``,
+``mojibake`` and ``boilerplate``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from preprocessing.kernels.characters import decode
+from preprocessing.kernels.compiled import njit
+
+HTML, MISREAD = 1, 2
+_LATIN, _HAN, _TAG, _REFERENCE = 1, 2, 4, 8
+_LONGEST_REFERENCE = 40
+_LINE_FEED, _SPACE = 10, 32
+
+
+def _packed(name: str) -> int:
+    """Five bits of each letter, so that case does not matter."""
+    packed = 0
+    for letter in name:
+        packed = packed << 5 | ord(letter) & 0x1F
+    return packed
+
+
+_NAME_BITS = (1 << 60) - 1
+_TAGS = tuple(_packed(name) for name in ("br", "hr", "p", "img", "li", "td", "script", "style"))
+
+
+def _byte_kinds() -> np.ndarray:
+    """What a byte may begin: a Latin-1 character, an ideograph of CP949, a tag, a character reference."""
+    kinds = np.zeros(256, np.uint8)
+    kinds[[0xC2, 0xC3]] = _LATIN
+    kinds[[*range(0xE4, 0xEA), 0xEF]] = _HAN
+    kinds[ord("<")], kinds[ord("&")] = _TAG, _REFERENCE
+    return kinds
+
+
+BYTE_KINDS = _byte_kinds()
+
+
+@njit()
+def suspects(data, offsets, kinds, rare_syllables, html, misread):
+    """``[rows] uint8``: HTML, MISREAD, of those that are asked for.
+
+    ``kinds`` is BYTE_KINDS; ``rare_syllables: [11172] bool`` are those that KS X 1001 lacks.
+    """
+    rows = len(offsets) - 1
+    found = np.zeros(rows, np.uint8)
+    asked = (_TAG | _REFERENCE if html else 0) | (_LATIN | _HAN if misread else 0)
+    wanted = (HTML if html else 0) | (MISREAD if misread else 0)
+    for r in range(rows):
+        seen = 0
+        end = offsets[r + 1]
+        for i in range(offsets[r], end):
+            kind = kinds[data[i]] & asked
+            if kind == 0:
+                continue
+            if kind & (_TAG | _REFERENCE):
+                if seen & HTML == 0 and _begins_markup(data, i, end):
+                    seen |= HTML
+            elif seen & MISREAD == 0 and _is_misread(data, i, end, kind, rare_syllables):
+                seen |= MISREAD
+            if seen == wanted:
+                break
+        found[r] = seen
+    return found
+
+
+@njit()
+def _is_letter(b):
+    return 65 <= b <= 90 or 97 <= b <= 122
+
+
+@njit()
+def _begins_markup(data, i, end):
+    if data[i] == ord("<"):
+        return _begins_tag(data, i + 1, end)
+    for j in range(i + 1, min(end, i + _LONGEST_REFERENCE)):
+        b = data[j]
+        if b == ord(";"):
+            return j > i + 1
+        if not (_is_letter(b) or 48 <= b <= 57 or b == ord("#")):
+            return False
+    return False
+
+
+@njit()
+def _begins_tag(data, i, end):
+    """A comment, a closing tag, a tag with an attribute, or one of TAGS; ``i`` is behind the ``<``."""
+    if i < end and data[i] == ord("!"):
+        return i + 1 < end and (data[i + 1] == ord("-") or data[i + 1] & 0xDF == ord("D"))
+    closing = i < end and data[i] == ord("/")
+    j = i + 1 if closing else i
+    name = np.int64(0)
+    while j < end and (_is_letter(data[j]) or 48 <= data[j] <= 58):
+        name = (name << 5 | np.int64(data[j] & 0x1F)) & _NAME_BITS
+        j += 1
+    if j in (i, end):
+        return False
+    if not closing:
+        for tag in _TAGS:
+            if name == tag:
+                return True
+    while j < end and (data[j] <= _SPACE or data[j] >= 0x80):
+        j += 1
+    if closing:
+        return j < end and data[j] == ord(">")
+    while j < end and (_is_letter(data[j]) or data[j] == ord("-") or data[j] >= 0x80):
+        j += 1
+    return j + 1 < end and data[j] == ord("=") and (data[j + 1] == ord('"') or data[j + 1] == ord("'"))
+
+
+@njit()
+def _is_misread(data, i, end, kind, rare_syllables):
+    """A Latin-1 character before another that CP1252 may show, or an ideograph before a rare syllable."""
+    if kind == _LATIN:
+        if i + 2 >= end:
+            return False
+        b = data[i + 2]
+        if b == 0xE2:
+            return data[i + 3] == 0x80 or data[i + 3] == 0x82 or data[i + 3] == 0x84
+        return b == 0xC2 or b == 0xC3 or b == 0xC5 or b == 0xC6 or b == 0xCB
+    if i + 3 >= end or not 0xEA <= data[i + 3] <= 0xED:
+        return False
+    syllable = decode(data, i + 3)[0] - 0xAC00
+    return 0 <= syllable < 11172 and rare_syllables[syllable]
+
+
+@njit()
+def lines_at_ends(data, offsets, head_lines, head_bytes, tail_lines, tail_bytes, line_bytes):
+    """``(data, offsets)`` of a column with the first and last lines of each row, cut to ``line_bytes`` each.
+
+    Empty lines do not count; lines that begin behind the first ``head_bytes``, or end before the last ``tail_bytes``,
+    are left out.
+    """
+    rows = len(offsets) - 1
+    out = np.empty(offsets[rows] - offsets[0] + rows * 2, np.uint8)
+    ends = np.zeros(rows + 1, np.int64)
+    at = 0
+    for r in range(rows):
+        start, end = offsets[r], offsets[r + 1]
+        head, at = _first_lines(data, start, end, head_lines, head_bytes, line_bytes, out, at)
+        at = _last_lines(data, head, end, tail_lines, tail_bytes, line_bytes, out, at)
+        ends[r + 1] = at
+    return out[:at], ends
+
+
+@njit()
+def _first_lines(data, start, end, lines, reach, line_bytes, out, at):
+    """Where the next line begins, and the end of what was written."""
+    i = start
+    while lines and i < end and i < start + reach:
+        j, visible = i, False
+        while j < end and data[j] != _LINE_FEED:
+            visible |= data[j] > _SPACE
+            j += 1
+        if visible:
+            at = _put_line(data, i, j, line_bytes, out, at)
+            lines -= 1
+        i = j + 1
+    return min(i, end), at
+
+
+@njit()
+def _last_lines(data, start, end, lines, reach, line_bytes, out, at):
+    j = end
+    while lines and j > start and j > end - reach:
+        i, visible = j, False
+        while i > start and data[i - 1] != _LINE_FEED:
+            visible |= data[i - 1] > _SPACE
+            i -= 1
+        if visible:
+            at = _put_line(data, i, j, line_bytes, out, at)
+            lines -= 1
+        j = i - 1
+    return at
+
+
+@njit()
+def _put_line(data, start, end, line_bytes, out, at):
+    """A line, cut before the character that ``line_bytes`` would split, and a line feed."""
+    if end - start > line_bytes:
+        end = start + line_bytes
+        while data[end] & 0xC0 == 0x80:
+            end -= 1
+    for i in range(start, end):
+        out[at] = data[i]
+        at += 1
+    out[at] = _LINE_FEED
+    return at + 1

@@ -1,0 +1,92 @@
+"""The language of a document: ``ko``, ``en``, ``code``, ``mixed`` or ``other``.
+
+Owns what the counts of ``kernels.languages`` decide. A line is Korean, Latin, another script or code by its characters
+and signs; Latin lines are English when English function words prevail in the document, so German, French or
+Indonesian are ``other``, like Japanese and Chinese; a document is ``mixed`` when Korean and English both have a real
+share. Rules of our own: cheap enough for every document, made for telling these five apart, not for naming the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from preprocessing.documents import utf8_buffer
+
+LANGUAGE_COLUMNS = pa.schema(
+    [("language", pa.string()), *((f"para_{name}", pa.int32()) for name in ("ko", "en", "code", "other"))]
+)
+# Shares are of visible characters, those of Korean, Chinese and Japanese counted twice.
+MIN_CODE = 0.6  # of code and of indented or commented lines: source files hold much prose
+MIN_CODE_AMONG_COMMENTS = 0.12  # below it indented lines are not held for comments
+MIN_MIXED = 0.25  # of the lesser of Korean and English in both
+MIN_ENGLISH_WORDS = 0.03  # function words among words, in texts of FEW_WORDS or more
+MIN_FOREIGN_WORDS = 0.05  # function words of other languages among words
+FEW_WORDS = 30
+FEW_KOREAN = 4  # times as much Latin text as Korean
+
+
+@dataclass(frozen=True)
+class LanguageColumns:
+    """``languages: [rows]`` and ``paragraphs: [rows, 4]``: how many are Korean, English, code, other."""
+
+    languages: np.ndarray
+    paragraphs: np.ndarray
+
+    def columns(self) -> dict[str, pa.Array]:
+        """As the columns of LANGUAGE_COLUMNS."""
+        counts = [pa.array(np.ascontiguousarray(self.paragraphs[:, k]), pa.int32()) for k in range(4)]
+        return dict(zip(LANGUAGE_COLUMNS.names, [pa.array(self.languages, pa.string()), *counts]))
+
+
+def detect(column: pa.Array) -> LanguageColumns:
+    """The language of each text of a large_string column; a text without letters is ``other``."""
+    from preprocessing.kernels import languages
+
+    found = languages.count(*utf8_buffer(column), languages.tables())
+    counts = {name: found[:, i] for i, name in enumerate(languages.FOUND)}
+    english, foreign = _latin_languages(counts)
+    paragraphs = np.stack(
+        [
+            counts["para_ko"],
+            np.where(english, counts["para_latin"], 0),
+            counts["para_code"],
+            counts["para_other"] + np.where(english, 0, counts["para_latin"]),
+        ],
+        axis=1,
+    )
+    return LanguageColumns(_languages(counts, english, foreign), paragraphs.astype(np.int32))
+
+
+def _latin_languages(counts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Whether the Latin lines of each document are English, and whether they are another language.
+
+    An accented letter weighs as half a foreign function word. Lines of names and numbers are neither, but where nearly
+    nothing is Korean they are held for another language.
+    """
+    words, known = counts["latin_words"], counts["english_words"]
+    others = counts["foreign_words"] + counts["accents"] / 2
+    foreign = (others > known) & (others >= MIN_FOREIGN_WORDS * words)
+    english = ~foreign & ((known >= MIN_ENGLISH_WORDS * words) | (words < FEW_WORDS))
+    return english, foreign | (~english & (FEW_KOREAN * counts["ko"] < counts["latin"]))
+
+
+def _languages(counts: dict[str, np.ndarray], english: np.ndarray, foreign: np.ndarray) -> np.ndarray:
+    ko, latin, code, other = (counts[name] for name in ("ko", "latin", "code", "other"))
+    total = np.maximum(ko + latin + code + other, 1)
+    comments = np.where(code >= MIN_CODE_AMONG_COMMENTS * total, counts["comment"], 0)
+    en = np.where(english, latin, 0)
+    other = other + np.where(foreign, latin, 0)
+    both = ko + en
+    return np.select(
+        [
+            (code > 0) & (code + comments >= MIN_CODE * total),
+            other >= both,  # also where nothing was found
+            np.minimum(ko, en) >= MIN_MIXED * both,
+            ko >= en,
+        ],
+        np.array(["code", "other", "mixed", "ko"], object),
+        np.array("en", object),
+    )

@@ -1,0 +1,222 @@
+"""Shares of the training tokens: by given weights, size, temperature, UniMax, targets of groups; stages and epochs.
+
+Owns the arithmetic, in tokens of the real tokenizer, and the rules over the sections it reads. Writes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from megatron_ko.errors import DataError
+from preprocessing.sections.mixture import BalanceConfig, DomainConfig, StageConfig
+
+Shares = dict[str, float]
+Domains = Mapping[str, DomainConfig]
+Problems = Iterator[tuple[str, str]]
+
+
+def scaled(weights: Mapping[str, float]) -> Shares:
+    """The weights divided by their sum."""
+    total = math.fsum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def by_size(tokens: Mapping[str, int], temperature: float = 1.0) -> Shares:
+    """In proportion to tokens^(1/temperature), as multilingual models sample languages (XLM-R, arXiv:1911.02116)."""
+    largest = max(tokens.values())
+    return scaled({name: (count / largest) ** (1 / temperature) for name, count in tokens.items()})
+
+
+def unimax(tokens: Mapping[str, int], budget: float, max_epochs: float) -> Shares:
+    """UniMax (arXiv:2304.09151): the same number of tokens from each domain, but no more than ``max_epochs`` of it.
+
+    The smallest domain takes its part first; what it cannot give is spread over the others. A budget beyond
+    ``max_epochs`` of everything gives shares in proportion to the tokens there are.
+    """
+    taken, left = {}, float(budget)
+    for rank, name in enumerate(sorted(tokens, key=lambda name: (tokens[name], name))):
+        taken[name] = min(left / (len(tokens) - rank), tokens[name] * max_epochs)
+        left -= taken[name]
+    return scaled({name: taken[name] for name in tokens})
+
+
+def by_target(
+    tokens: Mapping[str, int],
+    groups: Mapping[str, str],
+    targets: Mapping[str, float],
+    temperature: float = 1.0,
+) -> Shares:
+    """Each group gets its target, spread over its domains by size; domains of other groups are left out.
+
+    Targets by language are how GECKO states its corpus (Korean 35, English 28, code 37 %, arXiv:2405.15640).
+    """
+    shares: Shares = {}
+    for group, target in scaled(targets).items():
+        members = {name: tokens[name] for name in tokens if groups[name] == group}
+        if not members:
+            known = ", ".join(sorted({groups[name] for name in tokens}))
+            raise DataError(f"target {group!r}: no domain with tokens belongs to it; groups: {known}")
+        shares.update({name: target * share for name, share in by_size(members, temperature).items()})
+    return {name: shares[name] for name in tokens if name in shares}
+
+
+def group_of(name: str, domain: DomainConfig) -> str:
+    """The name that targets count the domain under; raises DataError where it is left open."""
+    if domain.group is not None:
+        return domain.group
+    if len(domain.langs) != 1:
+        raise DataError(f"domains.{name}: belongs to no one language; give it a group, or remove the targets")
+    return domain.langs[0]
+
+
+def epochs_of(shares: Mapping[str, float], tokens: Mapping[str, int], budget: float) -> dict[str, float]:
+    """How often each domain is seen within ``budget`` tokens."""
+    return {name: share * budget / tokens[name] for name, share in shares.items()}
+
+
+# --- the mixture of a configuration ----------------------------------------------------------------------
+
+
+def mixture_of(domains: Domains, tokens: Mapping[str, int], balance: BalanceConfig) -> Shares:
+    """Share of training tokens per domain, summing to 1; every domain has one. Raises DataError otherwise."""
+    method = method_of(domains, balance)
+    if method == "targets":
+        shares = by_target(tokens, _groups(domains), balance.targets, balance.temperature)
+    elif method == "unimax":
+        shares = unimax(tokens, float(balance.token_budget or 0), balance.max_epochs)
+    elif method == "size":
+        shares = by_size(tokens, balance.temperature)
+    else:
+        field = "share" if method == "shares" else "tokens"
+        shares = scaled({name: float(getattr(domain, field) or 0) for name, domain in domains.items()})
+    for name in domains:
+        if not shares.get(name):
+            raise DataError(
+                f"domains.{name}: balance.method {method} gives it no share; "
+                "name its group in balance.targets, or remove the domain"
+            )
+    return {name: shares[name] for name in domains}
+
+
+def method_of(domains: Domains, balance: BalanceConfig) -> str:
+    """What ``auto`` stands for."""
+    if balance.method != "auto":
+        return balance.method
+    if all(domain.share is not None for domain in domains.values()):
+        return "shares"
+    if all(domain.tokens is not None for domain in domains.values()):
+        return "tokens"
+    if balance.targets:
+        return "targets"
+    return "size" if balance.token_budget is None else "unimax"
+
+
+def _groups(domains: Domains) -> dict[str, str]:
+    return {name: group_of(name, domain) for name, domain in domains.items()}
+
+
+# --- stages ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the training run; ``epochs_so_far`` counts the stages before it too."""
+
+    name: str
+    tokens: int
+    shares: Shares
+    epochs: dict[str, float]
+    epochs_so_far: dict[str, float]
+
+
+def stages_of(domains: Domains, tokens: Mapping[str, int], balance: BalanceConfig) -> list[Stage]:
+    """The stages in order. Kanana trains in two, the second of better data (arXiv:2502.18934)."""
+    stages: list[Stage] = []
+    seen = dict.fromkeys(domains, 0.0)
+    for stage in balance.stages:
+        shares = stage_shares(stage, domains, tokens, balance)
+        epochs = epochs_of(shares, tokens, stage.tokens)
+        seen = {name: seen[name] + epochs.get(name, 0.0) for name in domains}
+        stages.append(Stage(stage.name, stage.tokens, shares, epochs, {name: seen[name] for name in shares}))
+    return stages
+
+
+def stage_shares(
+    stage: StageConfig, domains: Domains, tokens: Mapping[str, int], balance: BalanceConfig
+) -> Shares:
+    """Share per domain of a stage; domains without one are left out."""
+    temperature = balance.temperature if stage.temperature is None else stage.temperature
+    method = stage.method
+    if method == "auto":
+        method = "shares" if stage.shares else "targets" if stage.targets else "auto"
+    if method == "shares":
+        return scaled({name: stage.shares[name] for name in domains if stage.shares.get(name)})
+    if method == "targets":
+        return by_target(tokens, _groups(domains), stage.targets or balance.targets, temperature)
+    if method == "unimax":
+        return unimax(tokens, stage.tokens, balance.max_epochs)
+    if method == "size" or (method == "auto" and stage.temperature is not None):
+        return by_size(tokens, temperature)
+    return mixture_of(domains, tokens, balance)
+
+
+# --- rules over the sections -----------------------------------------------------------------------------
+
+
+def problems(domains: Domains, balance: BalanceConfig) -> Problems:
+    """``(path, what is wrong and what to do)`` for values that do not fit each other."""
+    for field in ("share", "tokens"):
+        given = [name for name, domain in domains.items() if getattr(domain, field) is not None]
+        if given and len(given) < len(domains):
+            missing = next(name for name in domains if name not in given)
+            yield f"domains.{missing}", f"has no {field} while others have; give all domains one, or none"
+        elif not given and balance.method == {"share": "shares"}.get(field, field):
+            yield "balance.method", f"{balance.method}: no domain has {field}; give it to all of them"
+    if balance.method == "unimax" and balance.token_budget is None:
+        yield "balance.token_budget", "is not given, and UniMax divides it; give the tokens of the run"
+    if method_of(domains, balance) == "targets":
+        yield from _target_problems("balance.targets", domains, balance.targets, all_domains=True)
+    names = [stage.name for stage in balance.stages]
+    for number, stage in enumerate(balance.stages):
+        path = f"balance.stages[{number}]"
+        if names.index(stage.name) != number:
+            yield f"{path}.name", f"{stage.name!r} stands twice; give each stage its own name"
+        yield from _stage_problems(path, stage, domains, balance)
+
+
+def _stage_problems(path: str, stage: StageConfig, domains: Domains, balance: BalanceConfig) -> Problems:
+    for name in stage.shares:
+        if name not in domains:
+            yield f"{path}.shares.{name}", f"no such domain; known: {', '.join(domains)}"
+    if stage.shares and stage.targets:
+        yield f"{path}.targets", "stands beside shares; give one of them"
+    if (stage.shares or stage.method == "shares") and not any(stage.shares.values()):
+        yield f"{path}.shares", "gives no domain a share; give one at least"
+    if stage.method == "tokens":
+        yield f"{path}.method", "tokens is of balance only; give the stage shares"
+    if stage.targets or stage.method == "targets":
+        yield from _target_problems(
+            f"{path}.targets", domains, stage.targets or balance.targets, all_domains=False
+        )
+
+
+def _target_problems(
+    path: str, domains: Domains, targets: Mapping[str, float], *, all_domains: bool
+) -> Problems:
+    if not targets:
+        yield path, "is empty; give a share by group"
+        return
+    try:
+        groups = _groups(domains)
+    except DataError as error:
+        yield path, str(error)
+        return
+    known = ", ".join(sorted(set(groups.values())))
+    for group in targets:
+        if group not in groups.values():
+            yield f"{path}.{group}", f"no domain belongs to it; groups: {known}"
+    for name, group in groups.items():
+        if all_domains and group not in targets:
+            yield path, f"has no share for {group!r}, the group of domain {name!r}; add one"

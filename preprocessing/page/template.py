@@ -1,0 +1,43 @@
+"""Filling a template of a page: one environment, escaped, with our filters and our style."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from preprocessing.page import number_text, text_diff
+from preprocessing.page.palette import LANGUAGES, colour_of, shades_of
+
+STYLE = Path(__file__).resolve().parent / "style.css"
+
+
+def filled(
+    template: Path,
+    domains: Iterable[str],
+    filters: dict[str, Callable[..., Any]] | None = None,
+    **values: Any,
+) -> str:
+    """The page; ``domains`` have further shades of their language's colour, ``languages`` and ``style`` are there."""
+    shades = shades_of(domains)
+    environment = Environment(
+        loader=FileSystemLoader([template.parent, STYLE.parent]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        short=number_text.short,
+        size=number_text.size,
+        percent=number_text.percent,
+        difference=number_text.difference,
+        visible=text_diff.visible,
+        colour=lambda name: shades.get(name) or colour_of(name),
+        **(filters or {}),
+    )
+    style = Markup(STYLE.read_text(encoding="utf-8"))
+    return environment.get_template(template.name).render(style=style, languages=LANGUAGES, **values)

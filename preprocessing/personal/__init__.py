@@ -1,0 +1,1 @@
+"""Kinds of personal data, one file per family; ``preprocessing.personal_data`` puts them in order and masks."""

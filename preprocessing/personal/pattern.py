@@ -1,0 +1,71 @@
+"""What a kind of personal data is made of: a hint, an expression, a check, and the words around a match.
+
+Owns the borders of numbers, which are ASCII-only so that Hangul right next to a number does not hide it, and the
+windows in which context words count. A window sees the line and the end of the line above, and ends at a placeholder,
+so that what is masked changes no later verdict.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Match = re.Match[str]
+Part = tuple[int, int]
+"""Start and end of what is masked, in characters of the text."""
+
+START = r"(?<![0-9A-Za-z_])(?<![0-9][-.~])"
+END = r"(?![0-9A-Za-z_])(?![-.][0-9])"
+DASHES = "-\u2010-\u2015\u2212\uff0d"
+"""Characters of a class that are read as a hyphen."""
+WIDE = "\u00a0\u2002-\u200a\u202f\u3000\uff01-\uff0c\uff0e-\uff5e"
+"""Characters of a class that are read as a blank or as the ASCII of half their width."""
+
+# What stands in front of numbers that belong to things, not to people.
+_NUMBER_OF_A_THING = re.compile(
+    r"(?:주문|접수|송장|운송장|계약|관리|사건|법인 ?등록|사업자 ?등록|예약|문서|상품|제품|일련|항공권|추적|등기|배송|승인|거래|모델|품목|부품|특허|"
+    r"출원)(?: ?번호| ?코드|명)?[^0-9A-Za-z가-힣]{0,4}\Z|품번[^0-9A-Za-z가-힣]{0,4}\Z|(?i:order|tracking|invoice|serial|part|model|sku)"
+    r"(?i: ?(?:no|number|id))?[ .:#=_-]{0,4}\Z"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """``hint`` and ``needs`` are patterns for ``matching.Matcher``: without either there is no match in a text.
+
+    ``regex`` reads a line with its full-width characters, dashes and blanks made ASCII (same length), or as it is; one
+    that ``spans_lines`` reads the text as it is. ``check`` gives the part to mask, or None.
+    """
+
+    kind: str
+    hint: str
+    regex: re.Pattern[str]
+    check: Callable[[Match], Part | None]
+    needs: str | None = None
+    as_is: bool = False
+    spans_lines: bool = False
+
+
+def whole(match: Match) -> Part | None:
+    """The check of an expression that needs none."""
+    return match.span()
+
+
+def before(match: Match, width: int) -> str:
+    """Up to ``width`` characters in front of a match, not reaching over a placeholder."""
+    return match.string[max(0, match.start() - width) : match.start()].rpartition("|>")[2]
+
+
+def after(match: Match, width: int) -> str:
+    """Up to ``width`` characters behind a match, not reaching over a placeholder."""
+    return match.string[match.end() : match.end() + width].partition("<|")[0]
+
+
+def numbers_a_thing(match: Match) -> bool:
+    """Whether an order, a parcel, a contract or the like is named right in front."""
+    return _NUMBER_OF_A_THING.search(before(match, 16)) is not None
+
+
+def digits_of(text: str) -> list[int]:
+    return [int(character) for character in text if character.isdigit()]

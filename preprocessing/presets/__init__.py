@@ -1,0 +1,1 @@
+"""Thresholds by name: one YAML file per preset, with where its numbers come from, and their reader."""

@@ -1,0 +1,109 @@
+"""From a record with fields to a document.
+
+Owns the fields an input names: text or template, identity, language, and what is carried along in ``meta``. Used by
+every reader of records (JSONL, Parquet, data sets of Hugging Face).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import xxhash
+
+from preprocessing.readers.bad_records import Bad
+from preprocessing.sections.inputs import RecordsInput
+from preprocessing.sections.languages import LANGUAGES
+
+Row = tuple[str, str, str, str, str]  # id, text, source, lang, meta
+_PLACE = re.compile(r"\{([\w.]+)\}")
+_MISSING = object()
+
+
+class Fields:
+    """Takes documents out of the records of one file. ``label`` names the file in ids and in ``meta``."""
+
+    def __init__(self, item: RecordsInput, source: str, label: str, seed: int, max_bytes: int):
+        self._item = item
+        self._source = source
+        self._label = label
+        self._seed = seed
+        self._max_bytes = max_bytes
+        self._lang = "" if item.lang == "detect" else item.lang
+        self._meta_start = orjson.dumps({"file": label}).decode()[:-1] + ',"line":'
+
+    @staticmethod
+    def texts(item: RecordsInput) -> list[str]:
+        """The fields the text is made of."""
+        return [name for template in item.templates for name in _PLACE.findall(template)] or [item.text_field]
+
+    @staticmethod
+    def names(item: RecordsInput) -> list[str]:
+        """The fields an input needs or may need, in order."""
+        lang = [item.lang_field] if item.lang == "record" else []
+        return list(dict.fromkeys([item.id_field, *Fields.texts(item), *lang, *item.meta_fields]))
+
+    def row(self, record: Mapping[str, Any], number: int) -> Row:
+        """The document of record ``number`` (from 1). Raises Bad."""
+        item = self._item
+        identity = record.get(item.id_field)
+        if type(identity) is not str or not identity:
+            identity = self._other_identity(record, number)
+        text = self._from_template(record, identity) if item.templates else text_of(record, item.text_field)
+        if len(text) * 4 > self._max_bytes and len(text.encode("utf-8", "replace")) > self._max_bytes:
+            raise Bad(f"text is longer than max_record_bytes = {self._max_bytes:,}")
+        lang = self._lang
+        if lang == "record":
+            lang = text_of(record, item.lang_field)
+            if lang not in LANGUAGES:
+                raise Bad(f"{item.lang_field} {lang[:20]!r} is none of {', '.join(LANGUAGES)}")
+        return identity, text, self._source, lang, self._meta(record, number)
+
+    def _other_identity(self, record: Mapping[str, Any], number: int) -> str:
+        found = value_of(record, self._item.id_field)
+        if isinstance(found, (str, int)) and not isinstance(found, bool) and found != "":
+            return str(found)
+        return f"{self._label}:{number}"
+
+    def _from_template(self, record: Mapping[str, Any], identity: str) -> str:
+        templates = self._item.templates
+        chosen = xxhash.xxh64_intdigest(identity.encode("utf-8"), self._seed) % len(templates)
+        return _PLACE.sub(lambda place: text_of(record, place[1]), templates[chosen])
+
+    def _meta(self, record: Mapping[str, Any], number: int) -> str:
+        meta = f"{self._meta_start}{number}}}"
+        carried = {name: value_of(record, name) for name in self._item.meta_fields}
+        carried = {name: value for name, value in carried.items() if value is not _MISSING}
+        if not carried:
+            return meta
+        try:
+            return meta[:-1] + "," + orjson.dumps(carried, default=str).decode()[1:]
+        except orjson.JSONEncodeError as error:
+            raise Bad(f"meta_fields cannot be written as JSON: {error}") from None
+
+
+def value_of(record: Mapping[str, Any], field: str) -> Any:
+    """Value of a field; ``a.b`` is the field b inside the field a, unless there is a field of that very name."""
+    if field in record:
+        return record[field]
+    found: Any = record
+    for name in field.split("."):
+        if not isinstance(found, Mapping) or name not in found:
+            return _MISSING
+        found = found[name]
+    return found
+
+
+def text_of(record: Mapping[str, Any], field: str) -> str:
+    """Text of a field. Raises Bad when it is missing or something else."""
+    value = record.get(field)
+    if type(value) is str:
+        return value
+    value = value_of(record, field)
+    if value is _MISSING:
+        raise Bad(f"field {field!r} is missing; fields: {', '.join(map(str, record))[:120]}")
+    if not isinstance(value, str):
+        raise Bad(f"field {field!r} is not text but {type(value).__name__}")
+    return value

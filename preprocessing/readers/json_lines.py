@@ -1,0 +1,107 @@
+"""JSONL: one JSON object a line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from preprocessing.ranges import Range
+from preprocessing.readers.bad_records import Bad, BadRecord, Quarantine
+from preprocessing.readers.fields import Fields, Row
+from preprocessing.readers.lines import numbered_lines
+from preprocessing.sections.inputs import RecordsInput
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def read_json_lines(
+    file: Path,
+    label: str,
+    part: Range | None,
+    item: RecordsInput,
+    fields: Fields,
+    max_bytes: int,
+    quarantine: Quarantine,
+) -> Iterator[Row]:
+    """The documents of the lines that start in ``part``; blank lines are none."""
+    keys = _quoted_keys(item)
+    for number, raw in numbered_lines(file, label, part, max_bytes, quarantine):
+        row = _row(raw, number, label, fields, keys, quarantine)
+        if row is not None:
+            yield row
+
+
+def _row(
+    raw: bytes, number: int, label: str, fields: Fields, keys: list[bytes], quarantine: Quarantine
+) -> Row | None:
+    """The document of one line, None when there is none."""
+    if not _repeats(raw, keys):
+        with contextlib.suppress(ValueError, AttributeError):  # the second look says why
+            return fields.row(orjson.loads(raw), number)
+    return _carefully(raw, number, label, fields, keys, quarantine)
+
+
+def _quoted_keys(item: RecordsInput) -> list[bytes]:
+    """The fields of the text as they stand in a line."""
+    names = {name.split(".")[-1] for name in Fields.texts(item)}
+    return [json.dumps(name, ensure_ascii=False).encode("utf-8") for name in sorted(names)]
+
+
+def _repeats(raw: bytes, keys: list[bytes]) -> bool:
+    """Whether a field of the text may stand twice in the record."""
+    return any(raw.count(key) > 1 for key in keys)
+
+
+def _carefully(
+    raw: bytes, number: int, label: str, fields: Fields, keys: list[bytes], quarantine: Quarantine
+) -> Row | None:
+    """A line that is not plain: its document, or the cause in ``quarantine``, or None for a blank one."""
+    if number == 1:
+        raw = raw.removeprefix(BYTE_ORDER_MARK)
+    raw = raw.rstrip(b"\r\n")
+    if not raw.strip():
+        return None
+    try:
+        record = parsed(raw)
+        if _repeats(raw, keys):
+            _check_keys(raw, keys)
+        return fields.row(record, number)
+    except Bad as bad:
+        quarantine(BadRecord(label, number, str(bad), raw))
+        return None
+
+
+def parsed(raw: bytes) -> dict[str, Any]:
+    """A JSON object. Raises Bad with the cause."""
+    try:
+        record = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        try:
+            raw.decode("utf-8")
+        except UnicodeDecodeError as broken:
+            raise Bad(f"not UTF-8: {broken.reason} at byte {broken.start}") from None
+        raise Bad(f"not JSON: {error}") from None
+    if not isinstance(record, dict):
+        raise Bad(f"not a JSON object but {type(record).__name__}")
+    return record
+
+
+def _check_keys(raw: bytes, keys: list[bytes]) -> None:
+    """Raises Bad when an object holds a field of the text twice: which of the two is meant nobody knows."""
+    used = {json.loads(key) for key in keys}
+
+    def check(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs if name in used]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise Bad(f"field {twice!r} stands twice in one object")
+
+    try:
+        json.loads(raw, object_pairs_hook=check)
+    except RecursionError:
+        raise Bad("not JSON: nested too deeply") from None

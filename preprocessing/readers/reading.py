@@ -1,0 +1,97 @@
+"""Reading a unit: its files or parts of files to record batches of documents, bad records set aside.
+
+Owns which reader reads what, and batches. One bad record never ends a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from preprocessing.documents import BATCH_BYTES, BATCH_ROWS, DOCUMENT
+from preprocessing.files_found import Unit, has_records
+from preprocessing.ranges import Range
+from preprocessing.readers.bad_records import BadRecord, Quarantine, raw_bytes
+from preprocessing.readers.fields import Fields, Row
+from preprocessing.schema import source_of
+from preprocessing.sections.inputs import (
+    HuggingfaceInput,
+    JsonlInput,
+    ParquetInput,
+    TextInput,
+    WarcInput,
+    WikiDumpInput,
+)
+
+__all__ = ["BadRecord", "Quarantine", "raw_bytes", "read_unit"]
+
+
+def read_unit(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iterator[pa.RecordBatch]:
+    """The documents of a unit in file order, in batches of at most BATCH_BYTES of text (or of one document).
+
+    ``lang`` is empty where the input says detect. Bad records go to ``quarantine``.
+    """
+    rows: list[Row] = []
+    size = 0
+    for row in _rows(unit, item, quarantine, seed):
+        text = row[1]
+        length = len(text) if text.isascii() else 3 * len(text)
+        if rows and (size + length > BATCH_BYTES or len(rows) >= BATCH_ROWS):
+            yield _batch(rows)
+            rows, size = [], 0
+        rows.append(row)
+        size += length
+    if rows:
+        yield _batch(rows)
+
+
+def _batch(rows: list[Row]) -> pa.RecordBatch:
+    columns = [pa.array(values, field.type) for values, field in zip(zip(*rows), DOCUMENT)]
+    return pa.RecordBatch.from_arrays(columns, schema=DOCUMENT)
+
+
+def _rows(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iterator[Row]:
+    source = source_of(unit.input_name, item)
+    if isinstance(item, HuggingfaceInput) and not unit.files:
+        from preprocessing.readers.huggingface import read_from_hub
+
+        yield from read_from_hub(
+            item, Fields(item, source, item.path, seed, item.max_record_bytes), quarantine
+        )
+        return
+    for file, label, part in unit.parts():
+        if not has_records(file, item):
+            from preprocessing.readers.whole_files import read_whole_file
+
+            yield from read_whole_file(file, label, unit.root, item, source, quarantine)
+        elif file.stat().st_size == 0:
+            quarantine(BadRecord(label, 0, "the file is empty", b""))
+        else:
+            yield from _rows_of_file(file, label, part, item, source, quarantine, seed)
+
+
+def _rows_of_file(
+    file: Path, label: str, part: Range | None, item: Any, source: str, quarantine: Quarantine, seed: int
+) -> Iterator[Row]:
+    if isinstance(item, WarcInput):
+        from preprocessing.readers.warc import read_warc
+
+        return read_warc(file, label, item, source, quarantine)
+    if isinstance(item, WikiDumpInput):
+        from preprocessing.readers.wiki_dumps import read_wiki_dump
+
+        return read_wiki_dump(file, label, part, item, source, quarantine)
+    limit = item.max_record_bytes
+    if isinstance(item, TextInput):  # files of records among plain ones
+        item = JsonlInput(type="jsonl", paths=item.paths, lang=item.lang, markup=item.markup)
+    fields = Fields(item, source, label, seed, limit)
+    if isinstance(item, (ParquetInput, HuggingfaceInput)):
+        from preprocessing.readers.tables import read_table
+
+        return read_table(file, label, part, item, fields, quarantine)
+    from preprocessing.readers.json_lines import read_json_lines
+
+    return read_json_lines(file, label, part, item, fields, limit, quarantine)

@@ -1,0 +1,70 @@
+"""Files of a repository, and the licence file that governs each.
+
+Hidden folders and links are not followed: a link could lead out of the repository or in a circle.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from pathlib import Path, PurePosixPath
+
+from preprocessing.sections.inputs import SourceTreeInput
+
+SUFFIXES = frozenset((
+    ".py", ".pyi", ".pyx", ".ipynb", ".c", ".h", ".cc", ".cpp", ".cxx", ".hh", ".hpp", ".cu", ".cuh", ".java",
+    ".kt", ".kts", ".scala", ".groovy", ".js", ".mjs", ".jsx", ".ts", ".tsx", ".vue", ".go", ".rs", ".rb",
+    ".php", ".pl", ".pm", ".lua", ".r", ".jl", ".m", ".swift", ".cs", ".fs", ".vb", ".dart", ".ex", ".exs",
+    ".erl", ".hs", ".ml", ".mli", ".clj", ".lisp", ".el", ".scm", ".sh", ".bash", ".ps1", ".sql", ".css",
+    ".scss", ".less", ".html", ".proto", ".thrift", ".cmake", ".mk", ".f90", ".f95", ".f", ".asm", ".s", ".v",
+    ".sv", ".vhd", ".vhdl", ".zig", ".nim", ".sol", ".tf", ".gradle", ".md", ".rst", ".tex",
+))  # fmt: skip
+NAMES = frozenset(("makefile", "dockerfile", "cmakelists.txt", "rakefile", "gemfile", "jenkinsfile"))
+_LICENCE = re.compile(r"(?:licen[cs]e|copying|unlicense|notice)(?:[-_.][\w.-]*)?", re.IGNORECASE)
+_ORDER = ("license", "licence", "copying", "unlicense", "notice")
+
+
+def tree_files(root: Path, item: SourceTreeInput) -> list[Path]:
+    """The files to read below ``root``, sorted by their path."""
+    wanted = frozenset(suffix.lower() for suffix in item.suffixes)
+    left_out = frozenset(item.leave_out)
+    found = []
+    for folder, folders, names in os.walk(root, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in left_out)
+        for name in names:
+            path = Path(folder, name)
+            if _is_wanted(name, wanted) and path.is_file() and not path.is_symlink():
+                found.append(path)
+    return sorted(found)
+
+
+def _is_wanted(name: str, wanted: frozenset[str]) -> bool:
+    suffix = PurePosixPath(name).suffix.lower()
+    if wanted:
+        return suffix in wanted or any(name.lower().endswith(ending) for ending in wanted)
+    return suffix in SUFFIXES or name.lower() in NAMES
+
+
+def licence_file(root: Path, label: str) -> str | None:
+    """Path relative to ``root`` of the licence file nearest above ``label``, None without one."""
+    for folder in PurePosixPath(label).parents:
+        found = _licence_in(root, folder)
+        if found is not None:
+            return found
+    return None
+
+
+@functools.lru_cache(maxsize=65_536)
+def _licence_in(root: Path, folder: PurePosixPath) -> str | None:
+    try:
+        entries = [entry.name for entry in os.scandir(root / folder) if entry.is_file(follow_symlinks=False)]
+    except OSError:
+        return None  # removed meanwhile: the reader of its files says so
+    names = sorted((name for name in entries if _LICENCE.fullmatch(name)), key=_by_meaning)
+    return str(folder / names[0]) if names else None
+
+
+def _by_meaning(name: str) -> tuple[int, str]:
+    kind = next(i for i, start in enumerate(_ORDER) if name.lower().startswith(start))
+    return kind, name

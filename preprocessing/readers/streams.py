@@ -1,0 +1,181 @@
+"""Bytes of a file or of a part of it, decompressed, as blocks.
+
+Owns codecs (gzip, bzip2, xz, zstd; several streams in a row) and damage: everything up to the damaged place is handed
+out before ``Damaged`` is raised. Memory is one block, whatever the compression ratio.
+"""
+
+from __future__ import annotations
+
+import bz2
+import io
+import lzma
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from megatron_ko.errors import DataError, first_line
+from preprocessing.ranges import Range
+from preprocessing.readers.bad_records import Damaged
+
+BLOCK_BYTES = 1 << 20
+READ_BYTES = 1 << 16
+CAREFUL_BYTES = 2 * READ_BYTES  # before the damaged place, where a second pass reads byte by byte
+XZ_MEMORY_BYTES = 1 << 30
+
+
+class Section(io.RawIOBase):
+    """The bytes ``[start, end)`` of a file in pieces of READ_BYTES; of one byte from ``careful_from`` on."""
+
+    def __init__(self, file: Path, start: int = 0, end: int | None = None, careful_from: int | None = None):
+        self._file = open(file, "rb", buffering=0)  # noqa: SIM115 - closed with this object
+        self._file.seek(start)
+        self._end = sys.maxsize if end is None else end
+        self._careful_from = sys.maxsize if careful_from is None else careful_from
+        self.position = start
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = READ_BYTES) -> bytes:
+        size = READ_BYTES if size < 0 else size
+        if self.position >= self._careful_from:
+            size = min(size, 1)
+        data = self._file.read(max(0, min(size, self._end - self.position))) or b""
+        self.position += len(data)
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def blocks(file: Path, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """Decompressed content of ``[start, end)``, which holds whole compressed streams.
+
+    Raises Damaged where it cannot be read further, and DataError when the system refuses to read.
+    """
+    try:
+        yield from _plain_or_decoded(file, start, end)
+    except OSError as error:
+        raise DataError(
+            f"{file}: cannot be read ({error.strerror or first_line(error)}); check the disk and the permissions, "
+            "then run again"
+        ) from None
+
+
+def owned_blocks(file: Path, part: Range | None) -> Iterator[tuple[bytes, bool]]:
+    """``(block, owned)``: the content of ``part``, then what follows it in the file with ``owned`` false."""
+    if part is None:
+        yield from ((block, True) for block in blocks(file))
+        return
+    yield from ((block, True) for block in blocks(file, part.start, part.end))
+    yield from ((block, False) for block in blocks(file, part.end))
+
+
+def _plain_or_decoded(file: Path, start: int, end: int | None) -> Iterator[bytes]:
+    decode = _DECODERS.get(file.suffix)
+    if decode is None:
+        with Section(file, start, end) as section:
+            while block := section.read(BLOCK_BYTES):
+                yield block
+        return
+    given = 0
+    with Section(file, start, end) as section:
+        try:
+            for block in decode(section, sys.maxsize):
+                given += len(block)
+                yield block
+            return
+        except Damaged:
+            careful_from = max(start, section.position - CAREFUL_BYTES)
+    with Section(file, start, end, careful_from) as section:
+        yield from _after(decode(section, given), given)
+
+
+def _after(decoded: Iterator[bytes], position: int) -> Iterator[bytes]:
+    for block in decoded:
+        if position < len(block):
+            yield block[position:]
+        position = max(0, position - len(block))
+
+
+# --- codecs ----------------------------------------------------------------------------------------------
+# ``careful_from``: decompressed bytes that are certain, behind which little may be asked for at once.
+
+
+def _gzip(section: Section, careful_from: int) -> Iterator[bytes]:
+    decoder, pending, streams = None, b"", 0
+    while pending or (pending := section.read()):
+        if decoder is None:
+            pending = pending.lstrip(b"\0") if streams else pending  # padding after a stream
+            streams += 1
+            decoder = zlib.decompressobj(wbits=31) if pending else None
+            continue
+        try:
+            block = decoder.decompress(pending, BLOCK_BYTES)
+        except zlib.error as error:
+            raise Damaged(f"gzip: {error}") from None
+        pending = decoder.unconsumed_tail
+        if decoder.eof:
+            pending, decoder = decoder.unused_data, None
+        if block:
+            yield block
+    if decoder is not None:
+        raise Damaged("gzip: the file ends inside a stream")
+
+
+def _pulled(new: Callable[[], Any], name: str) -> Callable[[Section, int], Iterator[bytes]]:
+    """A codec of the standard library that buffers what it has not given out."""
+
+    def decode(section: Section, careful_from: int) -> Iterator[bytes]:
+        decoder, pending = None, b""
+        while pending or (decoder and not decoder.needs_input) or (pending := section.read()):
+            decoder = decoder or new()
+            try:
+                block = decoder.decompress(pending, BLOCK_BYTES)
+            except (OSError, EOFError, lzma.LZMAError, MemoryError) as error:
+                raise Damaged(f"{name}: {first_line(error)}") from None
+            pending = b""
+            if decoder.eof:
+                pending, decoder = decoder.unused_data, None
+            if block:
+                yield block
+        if decoder is not None:
+            raise Damaged(f"{name}: the file ends inside a stream")
+
+    return decode
+
+
+def _zstd(section: Section, careful_from: int) -> Iterator[bytes]:
+    """Arrow's decoder gives nothing of a request that it cannot fill, so the last bytes are asked for one by one."""
+    stream = pa.CompressedInputStream(pa.PythonFile(section, mode="r"), "zstd")
+    given, last = 0, bytearray()
+    while True:
+        try:
+            block = stream.read(BLOCK_BYTES if given < careful_from else 1)
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            if last:
+                yield bytes(last)
+            raise Damaged(f"zstd: {first_line(error)}") from None
+        if not block:
+            return
+        if given < careful_from:
+            yield block
+        else:
+            last += block
+        given += len(block)
+
+
+_DECODERS: dict[str, Callable[[Section, int], Iterator[bytes]]] = {
+    ".gz": _gzip,
+    ".bz2": _pulled(bz2.BZ2Decompressor, "bzip2"),
+    ".xz": _pulled(lambda: lzma.LZMADecompressor(memlimit=XZ_MEMORY_BYTES), "xz"),
+    ".zst": _zstd,
+}
+COMPRESSED_SUFFIXES = tuple(_DECODERS)

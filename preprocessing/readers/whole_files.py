@@ -1,0 +1,92 @@
+"""Files that are one document each: text, source code, HTML pages."""
+
+from __future__ import annotations
+
+import codecs
+import tokenize
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from preprocessing.markup import CONVERTERS
+from preprocessing.readers.bad_records import MAX_RAW_BYTES, Bad, BadRecord, Quarantine
+from preprocessing.readers.fields import Row
+from preprocessing.readers.source_trees import licence_file
+from preprocessing.sections.inputs import HtmlInput, StdlibInput, TextInput
+
+MARKUP_OF_SUFFIX = {
+    ".tex": "latex", ".latex": "latex", ".rst": "rst", ".wiki": "mediawiki", ".mediawiki": "mediawiki",
+}  # fmt: skip
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def read_whole_file(
+    file: Path, label: str, root: Path | None, item: Any, source: str, quarantine: Quarantine
+) -> list[Row]:
+    """The document of a file, or none when it cannot be used."""
+    limit = getattr(item, "max_record_bytes", 1 << 62)
+    size = file.stat().st_size
+    if size > limit:
+        with open(file, "rb") as opened:
+            beginning = opened.read(MAX_RAW_BYTES)
+        cause = f"file of {size:,} bytes is longer than max_record_bytes = {limit:,}"
+        quarantine(BadRecord(label, 1, cause, beginning, size))
+        return []
+    raw = file.read_bytes()
+    meta: dict[str, Any] = {"file": str(file) if root else label}
+    try:
+        text = _text_of(raw, file, item, meta)
+    except Bad as bad:
+        quarantine(BadRecord(label, 1, str(bad), raw))
+        return []
+    identity = label
+    if isinstance(item, StdlibInput):
+        identity = f"{source}/{label}"
+        meta["path"] = label
+    elif root is not None:
+        identity = f"{source}/{root.name}/{label}"
+        meta |= {"path": label, "root": str(root)}
+        licence = licence_file(root, label)
+        meta |= {"licence_file": licence} if licence else {}
+    lang = "code" if isinstance(item, StdlibInput) else "" if item.lang == "detect" else item.lang
+    return [(identity, text, source, lang, orjson.dumps(meta).decode())]
+
+
+def _text_of(raw: bytes, file: Path, item: Any, meta: dict[str, Any]) -> str:
+    """Raises Bad."""
+    if not raw:
+        raise Bad("the file is empty")
+    if isinstance(item, HtmlInput):
+        from preprocessing.readers.web_pages import page_text
+
+        text, title = page_text(raw, None, item.extractor if item.main_content else None)
+        meta |= {"title": title} if title else {}
+        return text
+    text = decoded(raw, file.suffix, getattr(item, "encoding", "utf-8"))
+    if isinstance(item, TextInput) and item.markup == "auto" and item.lang != "code":
+        convert = CONVERTERS.get(MARKUP_OF_SUFFIX.get(file.suffix.lower(), ""))
+        return convert(text) if convert else text
+    return text
+
+
+def decoded(raw: bytes, suffix: str, encoding: str) -> str:
+    """Text of a file: by its byte order mark, by what Python says of itself, else by ``encoding``. Raises Bad."""
+    encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), encoding)
+    try:
+        if suffix == ".py" and encoding == "utf-8":
+            encoding, _ = tokenize.detect_encoding(iter(raw.splitlines(keepends=True)).__next__)
+        text = raw.decode(encoding)
+    except (UnicodeError, SyntaxError, LookupError) as error:
+        raise Bad(f"cannot be decoded: {error}") from None
+    if "\0" in text:
+        raise Bad(
+            f"holds NUL at character {text.index(chr(0))}: a binary file, or another encoding than {encoding}"
+        )
+    return text

@@ -1,0 +1,191 @@
+"""Dumps of MediaWiki (export schema 0.10 and 0.11): pages to Markdown, one by one.
+
+A page is cut out of the stream as bytes and parsed by itself, so a damaged page costs that page only, a cut file can
+be read from any place, and no document type (hence no entity of its own) can ever apply.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import orjson
+
+from preprocessing.ranges import Range
+from preprocessing.readers.bad_records import (
+    MAX_RAW_BYTES,
+    Bad,
+    BadRecord,
+    Damaged,
+    Quarantine,
+    left_out_on_purpose,
+)
+from preprocessing.readers.fields import Row
+from preprocessing.readers.streams import owned_blocks
+from preprocessing.sections.inputs import WikiDumpInput
+from preprocessing.wikitext import mediawiki_to_markdown
+
+_START = re.compile(rb"<page(?=[\s>])")
+_END = b"</page>"
+_REDIRECT = re.compile(r"\s*#\s*(?:redirect|넘겨주기)\b", re.IGNORECASE)
+WIKITEXT = ("wikitext", "", None)
+
+
+def read_wiki_dump(
+    file: Path, label: str, part: Range | None, item: WikiDumpInput, source: str, quarantine: Quarantine
+) -> Iterator[Row]:
+    """The pages of the namespaces asked for that start in ``part``; redirects and others are counted."""
+    lang = "" if item.lang == "detect" else item.lang
+    others: Counter[str] = Counter()
+    for number, raw in pages(file, label, part, item.max_record_bytes, quarantine):
+        try:
+            page = _page(raw)
+            why = _left_out(page, item)
+            if why:
+                others[why] += 1
+                continue
+            text = _document(page, item)
+        except Bad as bad:
+            quarantine(BadRecord(label, number, str(bad), raw))
+            continue
+        meta = {
+            "file": label,
+            "line": number,
+            "title": page["title"],
+            "page": page["id"],
+            "date": page["timestamp"],
+        }
+        meta = {name: value for name, value in meta.items() if value}
+        yield f"{label}:{page['id']}", text, source, lang, orjson.dumps(meta).decode()
+    left_out_on_purpose(label, others, quarantine)
+
+
+def pages(
+    file: Path, label: str, part: Range | None, max_bytes: int, quarantine: Quarantine
+) -> Iterator[tuple[int, bytes]]:
+    """``(number, <page>...</page>)`` of the pages that start in ``part``, numbered from 1 in it."""
+    cutter = _PageCutter(label, max_bytes, quarantine)
+    try:
+        for block, owned in owned_blocks(file, part):
+            yield from cutter.cut(block, owned)
+            if not owned and not cutter.open:
+                return
+        cutter.finish("the file ends inside a page")
+        if part is None and not cutter.number:
+            quarantine(BadRecord(label, 0, "no <page> in the file; is it a dump of MediaWiki?", b""))
+    except Damaged as damage:
+        cutter.number += not cutter.open
+        cutter.open = True
+        cutter.finish(f"the file is damaged or ends early ({damage}); nothing after this page was read")
+
+
+class _PageCutter:
+    """Cuts pages out of blocks. ``open`` while a page has begun and not ended."""
+
+    def __init__(self, label: str, max_bytes: int, quarantine: Quarantine):
+        self._label = label
+        self._max_bytes = max_bytes
+        self._quarantine = quarantine
+        self._buffer = bytearray()
+        self._searched = 0  # bytes of the buffer without the end of the page
+        self._passed = 0  # bytes of a too long page that are gone from the buffer
+        self.number = 0
+        self.open = False
+
+    def cut(self, block: bytes, owned: bool) -> Iterator[tuple[int, bytes]]:
+        """The pages that end in ``block``; beyond the part (not ``owned``) no page begins any more."""
+        border = len(self._buffer)  # a page that begins before it is owned
+        self._buffer += block
+        at = 0
+        while True:
+            if not self.open:
+                match = _START.search(self._buffer, at)
+                if match is None or not (owned or match.start() < border):
+                    self._drop(max(at, len(self._buffer) - 6) if owned else len(self._buffer))
+                    return
+                at = match.start()
+                self.open, self._searched, self._passed = True, at, 0
+                self.number += 1
+            end = self._buffer.find(_END, self._searched)
+            if end < 0:
+                self._drop(at)
+                self._searched = max(0, len(self._buffer) - len(_END))
+                self._shrink()
+                return
+            end += len(_END)
+            size = self._passed + end - at
+            self.open = False
+            if size > self._max_bytes:
+                self._too_long(bytes(self._buffer[at : min(end, at + MAX_RAW_BYTES)]), size)
+            else:
+                yield self.number, bytes(self._buffer[at:end])
+            at = end
+
+    def finish(self, cause: str) -> None:
+        """A page that never ends is a bad record."""
+        if self.open:
+            raw = bytes(self._buffer[:MAX_RAW_BYTES])
+            self._quarantine(
+                BadRecord(self._label, self.number, cause, raw, self._passed + len(self._buffer))
+            )
+
+    def _drop(self, size: int) -> None:
+        del self._buffer[:size]
+
+    def _shrink(self) -> None:
+        """Of a page that is already too long only its beginning and its last bytes are held."""
+        if self._passed + len(self._buffer) > self._max_bytes and len(self._buffer) > 2 * MAX_RAW_BYTES:
+            gone = len(self._buffer) - MAX_RAW_BYTES - len(_END)
+            del self._buffer[MAX_RAW_BYTES : MAX_RAW_BYTES + gone]
+            self._passed += gone
+            self._searched = max(0, len(self._buffer) - len(_END))
+
+    def _too_long(self, raw: bytes, size: int) -> None:
+        cause = f"page of {size:,} bytes is longer than max_record_bytes = {self._max_bytes:,}"
+        self._quarantine(BadRecord(self._label, self.number, cause, raw, size))
+
+
+# --- a page ----------------------------------------------------------------------------------------------
+
+
+def _page(raw: bytes) -> dict[str, Any]:
+    """Title, namespace, id, redirect, and the text of the last revision. Raises Bad."""
+    try:
+        page = ElementTree.fromstring(raw)
+    except (ElementTree.ParseError, ValueError) as error:
+        raise Bad(f"not XML: {error}") from None
+    revisions = page.findall("revision")
+    last = revisions[-1] if revisions else ElementTree.Element("revision")
+    found = {
+        "title": page.findtext("title", "").strip(),
+        "namespace": page.findtext("ns", "").strip(),
+        "id": page.findtext("id", "").strip(),
+        "redirect": page.find("redirect") is not None,
+        "timestamp": last.findtext("timestamp", ""),
+        "model": last.findtext("model"),
+        "text": last.findtext("text"),
+    }
+    for name in ("id", "namespace"):
+        if not (found[name].isascii() and found[name].removeprefix("-").isdigit() and len(found[name]) < 19):
+            raise Bad(f"page {found['title'][:80]!r} has {name} {found[name][:20]!r}, which is not a number")
+    return found
+
+
+def _left_out(page: dict[str, Any], item: WikiDumpInput) -> str | None:
+    """Why a page is not asked for."""
+    if int(page["namespace"]) not in item.namespaces:
+        return f"pages of namespace {int(page['namespace'])}"
+    if page["redirect"] or _REDIRECT.match(page["text"] or ""):
+        return "redirects"
+    return None if page["model"] in WIKITEXT else f"pages of content model {page['model'][:20]}"
+
+
+def _document(page: dict[str, Any], item: WikiDumpInput) -> str:
+    if not page["text"]:
+        raise Bad(f"page {page['title'][:80]!r} has no text")
+    text = mediawiki_to_markdown(page["text"], item.left_out_sections)
+    return f"# {page['title']}\n\n{text}" if item.with_title and page["title"] else text

@@ -1,0 +1,105 @@
+"""Pieces on this machine: in this process, or in a pool of worker processes.
+
+Owns the pool. Workers are forked from a clean server process that has imported the kernels, leave SIGINT to the parent,
+and end with it, also when it is killed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from megatron_ko.errors import DataError
+from preprocessing.context import Context
+from preprocessing.markers import Marker
+from preprocessing.works import Done, Work, do
+
+PRELOADED = ["preprocessing.warm_up"]
+_context: Context | None = None
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class ProcessRunner:
+    """``workers`` processes; with one, everything happens in this process."""
+
+    leads = True
+    shared = False
+
+    def __init__(self, workers: int):
+        self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def run(self, context: Context, works: Sequence[Work], done: Done) -> None:
+        if self.workers == 1 or len(works) == 1:
+            for work in works:
+                done(work, do(context, work))
+            return
+        pool = self._pool or self._start(context)
+        futures = {pool.submit(_do, work): work for work in works}
+        try:
+            _gather(futures, done)
+        except BrokenProcessPool:
+            self.close()
+            raise DataError(
+                f"a worker process was killed, often for lack of memory; finished pieces are kept: "
+                f"run again with fewer than {self.workers} workers (--workers)"
+            ) from None
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+
+    def wait_for(self, context: Context, marker: Marker, key: str) -> None:
+        """Nobody else leads."""
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def _start(self, context: Context) -> ProcessPoolExecutor:
+        method = multiprocessing.get_context("forkserver")
+        method.set_forkserver_preload(PRELOADED)
+        self._pool = ProcessPoolExecutor(self.workers, method, _begin, (context.for_worker(),))
+        return self._pool
+
+
+def _gather(futures: dict[Future[dict[str, Any]], Work], done: Done) -> None:
+    waiting = set(futures)
+    while waiting:
+        ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+        for future in ended:
+            done(futures[future], future.result())
+
+
+def _begin(context: Context) -> None:
+    global _context
+    _context = context
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    import pyarrow as pa
+
+    pa.set_cpu_count(1)  # the processes are the parallelism
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)
+
+
+def _do(work: Work) -> dict[str, Any]:
+    assert _context is not None
+    return do(_context, work)

@@ -1,0 +1,1 @@
+"""Sections of the configuration, one file per owner; ``preprocessing.schema`` puts them together."""

@@ -1,0 +1,11 @@
+"""Languages, kinds of personal data, and what several sections share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+
+LANGUAGES = ("ko", "en", "code", "mixed", "other")
+Language = Literal["ko", "en", "code", "mixed", "other"]
+Kind = Literal["rrn", "passport", "driver", "phone", "card", "account", "email", "ip", "secret"]
+KINDS: tuple[Kind, ...] = ("rrn", "passport", "driver", "phone", "card", "account", "email", "ip", "secret")

@@ -1,0 +1,73 @@
+"""What duplicates are found by: a digest, the number of words, a MinHash signature and its bands, per document.
+
+Owns these columns and the plain definition of the digest. The step ``measure`` makes them batch by batch;
+``deduplicate`` reads them.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+from preprocessing.documents import utf8_buffer
+from preprocessing.sections.deduplication import DeduplicateConfig
+
+DIGEST_BYTES = 16
+
+
+def signature_schema(config: DeduplicateConfig) -> pa.Schema:
+    """Columns of a file of signatures, rows as in the documents."""
+    fixed = [
+        ("digest", pa.binary(DIGEST_BYTES)),
+        ("words", pa.int32()),
+        ("signature", pa.binary(4 * config.num_hashes)),
+    ]
+    return pa.schema([*fixed, *((band_name(band), pa.uint64()) for band in range(config.bands))])
+
+
+def band_name(band: int) -> str:
+    return f"band_{band:02d}"
+
+
+def sign(column: pa.Array, config: DeduplicateConfig, seed: int) -> pa.RecordBatch:
+    """Signatures of a large_string column. Rows without words share one signature and are to be left out by ``words``."""
+    from preprocessing.kernels import minhash
+
+    data, offsets = utf8_buffer(column)
+    words, signature = minhash.signatures(data, offsets, minhash.hash_seeds(config.num_hashes, seed))
+    bands = minhash.band_values(signature, config.bands)
+    columns = [
+        pa.array(digests(column), pa.binary(DIGEST_BYTES)),
+        pa.array(words),
+        pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(4 * config.num_hashes), len(column), [None, pa.py_buffer(signature)]
+        ),
+        *(pa.array(values) for values in bands),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=signature_schema(config))
+
+
+def signature_matrix(column: pa.Array) -> np.ndarray:
+    """``[rows, num_hashes] uint32`` of the column ``signature``, without a copy."""
+    width = column.type.byte_width // 4
+    return np.frombuffer(column.buffers()[1], np.uint32).reshape(-1, width)[column.offset :][: len(column)]
+
+
+def canonical_digest(text: str) -> bytes:
+    """xxh3_128 of the composed text (NFC) with its whitespace collapsed."""
+    return xxhash.xxh3_128_digest(" ".join(unicodedata.normalize("NFC", text).split()).encode("utf-8"))
+
+
+def digests(column: pa.Array) -> list[bytes]:
+    """``canonical_digest`` of every row; a Python string only for rows that composition might change."""
+    from preprocessing.kernels.canonical import collapsed
+
+    data, starts, settled = collapsed(*utf8_buffer(column))
+    view, bounds = memoryview(data), starts.tolist()
+    found = [xxhash.xxh3_128_digest(view[start:end]) for start, end in zip(bounds, bounds[1:])]
+    for row in np.flatnonzero(~settled):
+        found[row] = canonical_digest(column[int(row)].as_py())
+    return found

@@ -1,0 +1,1 @@
+"""Commands beside the steps; each module has ``add_arguments(parser)`` and ``run``."""

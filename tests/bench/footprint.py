@@ -1,0 +1,94 @@
+"""Memory and CPU time of the command, step by step, on synthetic corpora of growing size.
+
+Owns the sampling: every step is a process of its own whose memory (with that of all its workers) and CPU time are
+read several times a second. Cost is flat when a further GB takes the same CPU seconds from every size on.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.bench import synthetic
+from tests.bench.peers.ours import write_config
+
+PAUSE_S = 0.1
+WARM_UP_GB = 0.003  # compiles the kernels, and tells what a step costs before it has work
+
+
+def measure(folder: Path, gigabytes: list[float], workers: int) -> dict[str, Any]:
+    """``peak_rss_gib`` over all sizes, CPU seconds per further GB from size to size, and what each step took."""
+    _measure_size(folder, WARM_UP_GB, workers)
+    sizes = [WARM_UP_GB, *sorted(gigabytes)]
+    found = [_measure_size(folder, size, workers) for size in sizes]
+    totals = [sum(step["cpu_s"] for step in steps.values()) for steps in found]
+    further = {
+        f"{small:g} to {large:g}": round((totals[i + 1] - totals[i]) / (large - small), 1)
+        for i, (small, large) in enumerate(zip(sizes, sizes[1:]))
+    }
+    return {
+        "peak_rss_gib": max(step["peak_rss_gib"] for steps in found for step in steps.values()),
+        "cpu_s_per_gb": further,
+        "steps": {f"{size:g}": steps for size, steps in zip(sizes, found)},
+    }
+
+
+def _measure_size(folder: Path, gigabytes: float, workers: int) -> dict[str, dict[str, float]]:
+    """Every step of a run on a corpus of this size, in order, each by a command of its own."""
+    from megatron_ko.config.loading import load
+    from preprocessing.pipeline import steps_of
+    from preprocessing.schema import RULES, Config
+
+    shutil.rmtree(folder, ignore_errors=True)
+    paths = synthetic.write(folder / "text", int(gigabytes * 1e9))
+    config = write_config(folder, paths, folder / "data")
+    steps = steps_of(load(Config, [str(config)], [], RULES).config)
+    command = [sys.executable, "-m", "preprocessing"]
+    return {step: watch([*command, step, str(config), "--workers", str(workers)]) for step in steps}
+
+
+def watch(command: list[str]) -> dict[str, float]:
+    """Runs a command; peak of the memory of all its processes together, CPU and wall seconds."""
+    begin = time.monotonic()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        peak, cpu = _sample(process)
+        errors = process.stderr.read() if process.stderr else ""
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)}\nended with {process.returncode}:\n{errors[-3000:]}")
+    return {
+        "peak_rss_gib": round(peak / 2**30, 3),
+        "cpu_s": round(cpu, 2),
+        "wall_s": round(time.monotonic() - begin, 2),
+    }
+
+
+def _sample(process: subprocess.Popen[str]) -> tuple[int, float]:
+    """Largest sum of resident bytes, and the CPU seconds of every process when it was last seen."""
+    root = psutil.Process(process.pid)
+    peak, seconds = 0, {}
+    while process.poll() is None:
+        resident = 0
+        for one in _family(root):
+            try:
+                with one.oneshot():
+                    resident += one.memory_info().rss
+                    times = one.cpu_times()
+                    seconds[one.pid] = times.user + times.system
+            except psutil.NoSuchProcess:
+                continue  # it ended between the listing and the look
+        peak = max(peak, resident)
+        time.sleep(PAUSE_S)
+    return peak, sum(seconds.values())
+
+
+def _family(root: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []

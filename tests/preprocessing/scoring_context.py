@@ -1,0 +1,51 @@
+"""A context for the steps that judge: documents written by the test, pieces done at once and in their order."""
+
+from types import SimpleNamespace
+
+import pyarrow as pa
+
+from preprocessing.context import Context
+from preprocessing.documents import DOCUMENT, new_shard
+from preprocessing.markers import Marker
+from preprocessing.sections.scoring import DecontaminateConfig, ScoreConfig
+from preprocessing.works import Work, do
+
+
+class SmallContext:
+    """``units``: name to ``[(id, text, lang), ...]``; the name of a unit is its input and its source."""
+
+    text_step = "clean"
+    as_data = staticmethod(Context.as_data)
+
+    def __init__(self, folder, units, score=None, decontaminate=None):
+        self.folder = folder
+        self.config = SimpleNamespace(
+            score=score or ScoreConfig(),
+            decontaminate=decontaminate or DecontaminateConfig(),
+            inputs={name: SimpleNamespace(source=None) for name in units},
+        )
+        self.units = [SimpleNamespace(name=name, input_name=name, size=0) for name in units]
+        for name, rows in units.items():
+            self._write(name, rows)
+
+    def _write(self, name, rows, rows_per_batch=7):
+        """Several row groups, so that rows are counted over batches."""
+        path = self.path("clean", name)
+        with new_shard(path, DOCUMENT) as shard:
+            for start in range(0, len(rows), rows_per_batch):
+                part = rows[start : start + rows_per_batch]
+                records = [{"id": i, "text": t, "lang": g, "source": name, "meta": "{}"} for i, t, g in part]
+                shard.write(pa.RecordBatch.from_pylist(records, schema=DOCUMENT))
+        Marker(self.folder, f"clean/{name}").write("key", [path], {})
+
+    def path(self, step, name, suffix=".parquet"):
+        return self.folder / "steps" / step / f"{name}{suffix}"
+
+    def documents(self, unit):
+        return self.path("clean", unit.name)
+
+    def upstream(self, step, name):
+        return Context.upstream(self, step, name)
+
+    def finish(self, step, pieces):
+        return [do(self, Work(step, piece, "key")) for piece in pieces]

@@ -1,0 +1,228 @@
+"""The language of documents, by examples written for it."""
+
+import re
+import sysconfig
+from bisect import bisect
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from preprocessing.documents import utf8_buffer
+from preprocessing.kernels import languages
+from preprocessing.language import LANGUAGE_COLUMNS, detect
+
+KOREAN = (
+    "은모래 시장에는 아침마다 생선을 파는 사람들이 모인다. 다솜이는 어머니를 따라 시장에 갔다가 길을 잃었다."
+)
+ENGLISH = "Every morning the fishermen of the village gather at the market. A boy who had followed his mother lost his way."
+SAMPLES = {
+    "ko": [
+        KOREAN,
+        "영화 너무 재밌어요ㅋㅋㅋ 마지막에 울었어요ㅠㅠ 강추합니다!!!",
+        "파이썬의 `list.append(x)` 메서드는 리스트 끝에 항목을 더합니다. `a[len(a):] = [x]` 와 같습니다.",
+        "삼성전자 005930 주가 71,200원 ▲1,300 (+1.86%) 거래량 12,345,678",
+        "大韓民國은 民主共和國이다. 대한민국의 主權은 國民에게 있고, 모든 權力은 國民으로부터 나온다.",
+    ],
+    "en": [
+        ENGLISH,
+        "Click here to see the newest results of the match",
+        "The naïve café owner served crème brûlée to the guests, and they asked for more of it.",
+        "This function returns the length of `items` (see `len`); it raises TypeError for numbers.",
+    ],
+    "code": [
+        "def area(width, height):\n    # 넓이를 구한다\n    return width * height\n\nprint(area(2, 3))\n",
+        '#include <stdio.h>\n\nint main(void) {\n    printf("%d\\n", 3);\n    return 0;\n}\n',
+        "public class Point {\n    private final int x;\n    public int getX() { return this.x; }\n}\n",
+        "const add = (a, b) => a + b;\nmodule.exports = { add };\n",
+        "fn main() {\n    let v: Vec<i32> = vec![1, 2];\n    println!(\"{:?}\", v);\n}\n",
+        "SELECT name, COUNT(*) AS n FROM users WHERE age >= 20 GROUP BY name;\n",
+        'for f in *.txt; do\n  mv "$f" "${f%.txt}.md"\ndone\n',
+        '{"name": "dasom", "tags": ["a", "b"], "size": {"w": 1, "h": 2}}',
+    ],
+    "mixed": [
+        f"{KOREAN}\n{ENGLISH}",
+        f"{ENGLISH}\n\n{KOREAN}",
+        f"{KOREAN} {KOREAN}\n\n{ENGLISH}",
+    ],
+    "other": [
+        "Jeden Morgen versammeln sich die Fischer auf dem Markt, und der Junge ist mit der Mutter gekommen.",
+        "Chaque matin, les pêcheurs du village se retrouvent au marché, et le garçon est venu avec sa mère.",
+        "Cada mañana los pescadores del pueblo se reúnen en el mercado, y el niño vino con su madre.",
+        "Ogni mattina i pescatori del villaggio si ritrovano al mercato, e il ragazzo non è venuto con la madre.",
+        "Todas as manhãs os pescadores da aldeia se reúnem no mercado, e o menino não veio com a mãe.",
+        "Elke ochtend komen de vissers van het dorp op de markt, en de jongen is met zijn moeder meegegaan.",
+        "Varje morgon samlas fiskarna på torget, och pojken som var med sin mor hade gått vilse.",
+        "Każdego ranka rybacy zbierają się na rynku, a chłopiec nie wie, jak wrócić do domu.",
+        "Her sabah balıkçılar pazarda toplanır ve bir çocuk annesi için balık alır.",
+        "Setiap pagi para nelayan berkumpul di pasar, dan anak itu datang dengan ibunya untuk membeli ikan.",
+        "Mỗi buổi sáng những người đánh cá tụ họp ở chợ và cậu bé đi cùng mẹ.",
+        "Каждое утро рыбаки собираются на рынке, и мальчик пришёл с матерью.",
+        "Κάθε πρωί οι ψαράδες μαζεύονται στην αγορά και το παιδί ήρθε με τη μητέρα του.",
+        "كل صباح يجتمع الصيادون في السوق وجاء الولد مع أمه.",
+        "בכל בוקר הדייגים מתאספים בשוק והילד בא עם אמו.",
+        "हर सुबह मछुआरे बाज़ार में इकट्ठा होते हैं और लड़का अपनी माँ के साथ आया।",
+        "ทุกเช้าชาวประมงมารวมตัวกันที่ตลาดและเด็กชายมากับแม่",
+        "毎朝、村の漁師たちが市場に集まる。少年は母親と一緒に来て、道に迷った。",
+        "每天早上，村里的渔民都聚集在市场上。男孩跟着母亲来了。",
+        "12345 67890 !!! ???",
+        "",
+    ],
+}  # fmt: skip
+ALL = [(language, text) for language, texts in SAMPLES.items() for text in texts]
+
+
+def languages_of(texts):
+    return list(detect(pa.array(texts, pa.large_string())).languages)
+
+
+@pytest.mark.parametrize(("language", "text"), ALL, ids=[f"{language}-{text[:20]}" for language, text in ALL])
+def test_languages_by_example(language, text):
+    assert languages_of([text]) == [language]
+
+
+def test_a_column_is_detected_as_its_rows_and_its_slices():
+    texts = [text for _, text in ALL]
+    whole = languages_of(texts)
+    assert whole == [language for language, _ in ALL]
+    column = pa.array(texts, pa.large_string())
+    assert list(detect(column.slice(3, 7)).languages) == whole[3:10]
+    assert list(detect(pa.array([], pa.large_string())).languages) == []
+
+
+def test_paragraphs_are_counted_by_language():
+    german = SAMPLES["other"][0]
+    page = f"{KOREAN}\n{KOREAN}\n\n{ENGLISH}\n\n\nx = [f(i) for i in y];\nz = x[0]\n \n每天早上，村里的渔民都聚集在市场上。\n\n{KOREAN}"
+    found = pa.RecordBatch.from_pydict(detect(pa.array([page, german, ""], pa.large_string())).columns())
+    assert found.schema == LANGUAGE_COLUMNS
+    assert [list(row.values())[1:] for row in found.to_pylist()] == [[2, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
+
+
+def test_source_files_with_long_comments_are_code():
+    root = Path(sysconfig.get_paths()["stdlib"])
+    names = (
+        "bisect.py",
+        "heapq.py",
+        "textwrap.py",
+        "dataclasses.py",
+        "string.py",
+        "contextlib.py",
+        "json/decoder.py",
+    )
+    assert languages_of([(root / name).read_text("utf-8") for name in names]) == ["code"] * len(names)
+
+
+def test_words_of_the_lists_have_slots_of_their_own():
+    english, foreign, keywords = (
+        set(w.split()) for w in (languages.ENGLISH, languages.FOREIGN, languages.KEYWORDS)
+    )
+    words = english | foreign | keywords
+    keys, marks = languages.tables()[2:]
+    assert all(word.isascii() and len(word) <= languages.LONGEST_WORD for word in words)
+    assert (keys > 0).sum() == (marks > 0).sum() == len(words)
+    assert not english & foreign
+
+
+# --- the counts in plain Python ------------------------------------------------------------------------------
+
+BLOCKS = (
+    (0x80, "symbol"), (0xC0, "accented"), (0x280, "symbol"), (0x380, "foreign"), (0x1100, "hangul"), (0x1200, "foreign"),
+    (0x1E00, "accented"), (0x1F00, "foreign"), (0x2000, "symbol"), (0x3040, "kana"), (0x3100, "hangul"), (0x31C0, "symbol"),
+    (0x3400, "ideograph"), (0xA000, "foreign"), (0xAC00, "hangul"), (0xE000, "symbol"),
+)  # fmt: skip
+SIGNS = {"_": "underscore", "(": "open", "[": "open", "{": "brace", "}": "brace", ";": "brace", "=": "equals", ".": "dot"}
+WORDS = {
+    name: set(words.split())
+    for name, words in (("en", languages.ENGLISH), ("foreign", languages.FOREIGN), ("keyword", languages.KEYWORDS))
+}
+
+
+def kind_of(token):
+    c = ord(token[0])
+    if c >= 0x80:
+        return BLOCKS[bisect([start for start, _ in BLOCKS], c) - 1][1]
+    if token[0] in " \t\r\v\f":
+        return "blank"
+    if token.isalpha():
+        return "letter"
+    return "digit" if token.isdigit() else SIGNS.get(token) or ("sign" if token in "<>+*&|^~\\@$#" else "quiet")
+
+
+def plain_line(line):
+    """Language of a line, its weight, whether it looks like a comment, and its words."""
+    seen, before, words, calls, dots, indent, first = Counter(), "newline", [], 0, 0, 0, None
+    for token in re.findall(r"[A-Za-z]+|.", line, re.DOTALL):
+        kind = kind_of(token)
+        if kind == "blank":
+            indent += (4 if token == "\t" else 1) * (first is None)
+            before = kind
+            continue
+        if kind == "letter":
+            words.append(token.lower())
+            dots += before == "dot" and sum(seen.values()) > 1
+        calls += kind == "open" and before in ("letter", "underscore", "digit")
+        if kind == "dot" and before not in ("letter", "digit"):
+            kind = "quiet"
+        first = first or token
+        seen[kind] += len(token)
+        before = kind
+    keyword = first is not None and first.lower() in WORDS["keyword"]
+    strong = 2 * (seen["equals"] + seen["brace"] + calls) + 3 * keyword
+    signs = strong + seen["underscore"] + dots + seen["sign"]
+    hangul, latin, elsewhere = seen["hangul"], seen["letter"], seen["kana"] + seen["ideograph"] + seen["foreign"]
+    korean = hangul >= 1 and 4 * hangul >= latin
+    if korean and 2 * hangul >= elsewhere and 4 * strong < 3 * hangul:
+        language = "ko"
+    elif elsewhere > hangul + latin:
+        language = "other"
+    elif signs >= 2 and 3 * signs >= len(words) + hangul // 2:
+        language = "code"
+    else:
+        language = "ko" if korean else "latin" if latin >= 2 else None
+    weight = sum(seen.values()) + hangul + seen["kana"] + seen["ideograph"]
+    comment = language not in ("code", None) and (indent > 1 or line.lstrip(" \t\r\v\f").startswith(("#", "//")))
+    return language, weight, comment, words, seen["accented"]
+
+
+def plain_counts(text):
+    found, paragraph = Counter(dict.fromkeys(languages.FOUND, 0)), Counter()
+    for line in [*text.split("\n"), ""]:
+        if not line.strip(" \t\r\v\f"):
+            if paragraph:
+                order = ("ko", "latin", "code", "other")
+                found[f"para_{max(order, key=lambda name: (paragraph[name], -order.index(name)))}"] += 1
+            paragraph.clear()
+            continue
+        language, weight, comment, words, accents = plain_line(line)
+        if language:
+            found[language] += weight
+            paragraph[language] += weight
+            found["comment"] += weight * comment
+        found["accents"] += accents
+        found["latin_words"] += len(words)
+        found["english_words"] += sum(word in WORDS["en"] for word in words)
+        found["foreign_words"] += sum(word in WORDS["foreign"] for word in words)
+    return [found[name] for name in languages.FOUND]
+
+
+PARTS = (
+    *"가나 다 あい 漢字 д é x def the der return if f( a.b a_b = {} ; : // # <b> \u1100 \u1ea0 ㄱ ㅋㅋ 12 \ua000 😀 — ï […] ".split(" "),
+    " ", " ", "    ", "\t", "\n", "\n\n", "\n \n", "Strasse", "pythonic_names", ".x", "1.5",
+)  # fmt: skip
+GENERATED = st.one_of(st.lists(st.sampled_from(PARTS), max_size=50).map("".join), st.text(max_size=30))
+
+
+@settings(max_examples=300, deadline=None)
+@given(texts=st.lists(GENERATED, min_size=1, max_size=5))
+def test_counts_are_those_of_plain_python(texts):
+    found = languages.count(*utf8_buffer(pa.array(texts, pa.large_string())), languages.tables())
+    assert [list(row) for row in found] == [plain_counts(text) for text in texts]
+
+
+def test_counts_of_real_source_code_are_those_of_plain_python():
+    texts = [*(text for _, text in ALL), (Path(sysconfig.get_paths()["stdlib"]) / "heapq.py").read_text("utf-8")]
+    found = languages.count(*utf8_buffer(pa.array(texts, pa.large_string())), languages.tables())
+    assert [list(row) for row in found] == [plain_counts(text) for text in texts]

@@ -1,0 +1,70 @@
+"""Markup and boilerplate by example."""
+
+import pyarrow as pa
+import pytest
+
+from preprocessing.boilerplate import cut_boilerplate
+from preprocessing.documents import Counts
+from preprocessing.markup import has_html, html_to_text, mediawiki_to_markdown, unescape
+from preprocessing.operations import normalise_column
+from preprocessing.sections.cleaning import CleanConfig
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "식 a < b 그리고 c > d 이면 x<y 이다.",
+        "파이썬에서 `<b>` 와 `</b>` 는 태그이다.",
+        "주소 http://a.kr/?a=1&copy=2&lt=3 을 보라",
+        "List<String> 과 Map<K, V>",
+    ],
+)
+def test_text_without_markup_is_left_alone(text):
+    assert not has_html(text)
+    assert html_to_text(text) == text
+
+
+def test_html_becomes_text():
+    page = (
+        "<html><head><title>제목</title><style>p{color:red}</style></head><body><h2>봄나물</h2><p>물기를&nbsp;꼭 <b>짜야</b> "
+        "합니다.<br/>끝</p><!-- 광고 --><script>var a='<p>x</p>';</script><ul><li>하나</li><li>둘 &lt;셋&gt;</li></ul>"
+        "<pre>if x:\n    y  =  1</pre></body></html>"
+    )
+    assert html_to_text(page).replace("\u00a0", " ") == (
+        "## 봄나물\n\n물기를 꼭 짜야 합니다.\n끝\n\n- 하나\n- 둘 <셋>\n\n```\nif x:\n    y  =  1\n```"
+    )
+    assert unescape("&amp;nbsp;&quot;") == '\u00a0"'
+
+
+def test_mediawiki_becomes_markdown():
+    page = (
+        "{{정보\n| a = {{b}}\n}}\n'''측우기'''(測雨器)는 [[조선|옛 조선]]의 기구이다.<ref name=\"x\">주석 [[a]]</ref>\n[[파일:a.png|섬네일|[[링크]] 설명]]\n"
+        '== 구조 ==\n* 하나\n** 둘\n# 셋\n{| class="wikitable"\n! 항목 !! 값\n|-\n| 깊이 || style="x" | 31\n|}\n'
+        '<syntaxhighlight lang="python">\nx = []\nif x:\n    # 주석\n    y = 1\n</syntaxhighlight>\n[[분류:기구]]'
+    )
+    assert mediawiki_to_markdown(page) == (
+        "**측우기**(測雨器)는 옛 조선의 기구이다.\n\n## 구조\n- 하나\n  - 둘\n1. 셋\n\n| 항목 | 값 |\n| --- | --- |\n| 깊이 | 31 |\n\n"
+        "```python\nx = []\nif x:\n    # 주석\n    y = 1\n```"
+    )
+
+
+def test_by_lines_go_at_the_ends_only():
+    body = "국회에서 연설했다. 이 기자 회견은 길었다.\n홍길동 기자\n다음 날도 회견이 열렸다.\n둘째 문단이다.\n셋째 문단이다."
+    middle = f"첫 문단.\n둘.\n셋.\n넷.\n{body}\n하나.\n둘째.\n셋째.\n넷째.\n다섯째.\n여섯째."
+    assert cut_boilerplate(middle) == middle
+    page = "입력 2024.03.15 오후 3:00\n(은모래=한빛뉴스) 강다솜 기자 = 감 농가가 바쁘다.\n본문이다.\n강다솜 기자 dasom@news.example\nⓒ 한빛뉴스, 무단 전재 및 재배포 금지"
+    assert cut_boilerplate(page).split() == ["감", "농가가", "바쁘다.", "본문이다."]
+    assert cut_boilerplate("이 기자는 말했다. 모두가 들었다.") == "이 기자는 말했다. 모두가 들었다."
+
+
+def test_markup_is_kept_in_code_and_where_it_is_switched_off():
+    def cleaned(text, lang, markup):
+        counts = Counts()
+        column = pa.array([text], pa.large_string())
+        return normalise_column(column, pa.array(["d0"]), lang, markup, CleanConfig(), counts)[0].as_py()
+
+    code = 'PAGE = "<p>hello</p><br/>"\nprint(PAGE)  # &nbsp; stays\n'
+    assert cleaned(code, "code", "html") == code
+    prose = "태그 설명: <p>문단</p> 과 <br/> 그리고 &nbsp; 를 배운다. 이 글은 예제를 담고 있다."
+    assert cleaned(prose, "ko", "none") == prose
+    assert cleaned(prose, "ko", "html") != prose

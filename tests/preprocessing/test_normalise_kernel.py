@@ -1,0 +1,200 @@
+"""Whole columns against the plain functions, on generated text full of what they look for."""
+
+import dataclasses
+import unicodedata
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from preprocessing import boilerplate, mojibake, normalise
+from preprocessing.character_table import prose_table, usual_table
+from preprocessing.documents import Counts, utf8_buffer
+from preprocessing.html_text import html_to_text
+from preprocessing.kernels.normalise import OPERATIONS, UNDONE
+from preprocessing.kernels.normalise import normalise as normalise_rows
+from preprocessing.kernels.normalise_classes import COMPOSES, CONTROL, SINGLE, SIZE, WIDTH
+from preprocessing.operations import (
+    _suspects,
+    normalise_column,
+    operations_for,
+    rows_with_boilerplate,
+)
+from preprocessing.sections.cleaning import CleanConfig
+
+PIECES = [
+    *"가하크각갛힣ㄱㅋㅎㅠㅜㅏㄴㅡㄳㄸㅗahw0.!?~^♡★…―─:/_-\"'=<>&;@[m\x1b\n\t\r`", "```", "",
+    " ", "  ", "\n\n\n", "\r\n", "```\n", "\n```\n", "\n```py\n", "http://", "https://", "www.", "\u200b", "\u200d",
+    "\u200d", "\ufeff", "\u00ad", "\u202e", "\u0085", "\u2028", "\u2581", "\u00a0", "\u3000", "\u2003", "！", "Ａ", "～",
+    "｀", "ﾡ", "ￂ", "ﾠ", "ㅤ", "👨", "👩", "\ufe0f", "☆", "\x00", "\x0c", "\x1b[31m", "ᄒ", "ᅡ", "ᆫ", "ᆨ", "ㆍ", "ᄊ", "ᆞ",
+    "\u0301", "e\u0301", "é", "\u1fef", "\u037e", "豈", "\uf967", "\u212b", "漢", "\u0e48", "ㅎㅏㄴㄱㅡㄹ", "ㅋㅋㅋ", "하하하하하", "....", "한글",
+]  # fmt: skip
+ENDS = [
+    "홍길동 기자", "gildong@news.example", "By Jane Doe", "ⓒ 한빛뉴스", "무단 전재 및 재배포 금지", "(서울=한빛뉴스) 홍길동 기자 = ",
+    "▶ 관련기사", "[사진=한빛일보]", "입력 2024.03.05 10:20", "Copyright ⓒ 한빛", "\n", "```", "본문이다.", "기사", "뉴스", " ",
+]  # fmt: skip
+MARKUP = ["<b>", "</b>", "<br/>", "<p", ">", "&amp;", "&", "lt;", "&#35", ";", "<!--", "-->", "<a href=\"", "<x ", "a='", "가", "<", "/", " "]  # fmt: skip
+MISREAD = ["한글".encode().decode("latin-1"), "어요".encode().decode("cp1252", "ignore"), "ÇÑ±Û", "로마".encode().decode("cp949"),
+           "â€œ", "é", "Ã", "ê", "·", "“", " ", "a", "가", "漢", "쒓", "±", "\n"]  # fmt: skip
+TEXTS = st.lists(st.sampled_from(PIECES), max_size=24).map("".join) | st.text(max_size=20)
+CONFIGS = st.builds(
+    CleanConfig,
+    squeeze_to=st.integers(1, 6),
+    squeeze_laughs_from=st.integers(3, 6),
+    join_typed_jamo=st.booleans(),
+    keep_old_hangul=st.booleans(),
+    repair_mojibake=st.booleans(),
+    cut_boilerplate=st.booleans(),
+)
+
+
+def column_of(texts):
+    return pa.array(texts, pa.large_string())
+
+
+def whole_column(texts, lang, config, markup="none"):
+    counts = Counts()
+    ids = pa.array([str(i) for i in range(len(texts))])
+    column = normalise_column(column_of(texts), ids, lang, markup, config, counts)
+    column.validate(full=True)
+    return column.to_pylist(), counts
+
+
+def one_by_one(texts, lang, config, markup="none"):
+    changed: dict[str, int] = {}
+    out = []
+    for text in texts:
+        for operation in operations_for(lang, markup, config):
+            before, text = text, operation.apply(text)
+            if text != before:
+                changed[operation.name] = changed.get(operation.name, 0) + 1
+        out.append(text)
+    return out, changed
+
+
+def check_column(texts, lang, config, markup="none"):
+    got, counts = whole_column(texts, lang, config, markup)
+    expected, changed = one_by_one(texts, lang, config, markup)
+    assert got == expected
+    assert dict(counts.changed) == changed
+    assert {name: len(found) for name, found in counts.examples.items()} == {
+        name: min(3, rows) for name, rows in changed.items()
+    }
+
+
+def check_normal(texts, lang, config):
+    """But for wrong code pages: they are read before invisible characters go, whose bytes they may need."""
+    config = dataclasses.replace(config, repair_mojibake=False)
+    once, _ = whole_column(texts, lang, config)
+    assert whole_column(once, lang, config)[0] == once
+    for text, normal in zip(texts, once):
+        assert unicodedata.is_normalized("NFC", normal)
+        assert len(normal.encode()) <= len(unicodedata.normalize("NFC", text).encode()) + (lang == "code")
+
+
+@pytest.mark.parametrize("lang", ["ko", "code"])
+@settings(max_examples=200, deadline=None)
+@given(texts=st.lists(TEXTS, max_size=8), config=CONFIGS)
+def test_a_column_is_what_the_plain_functions_make_of_its_rows(lang, texts, config):
+    check_column(texts, lang, config)
+
+
+@pytest.mark.parametrize("lang", ["ko", "en", "mixed", "other", "code"])
+@settings(max_examples=60, deadline=None)
+@given(texts=st.lists(TEXTS, max_size=8), config=CONFIGS)
+def test_normal_text_stays_as_it_is(lang, texts, config):
+    check_normal(texts, lang, config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lang", ["ko", "en", "mixed", "other", "code"])
+@settings(max_examples=2000, deadline=None)
+@given(texts=st.lists(TEXTS, min_size=6, max_size=12), config=CONFIGS)
+def test_a_hundred_thousand_rows(lang, texts, config):
+    check_column(texts, lang, config)
+    check_normal(texts, lang, config)
+
+
+@settings(max_examples=120, deadline=None)
+@given(texts=st.lists(st.lists(st.sampled_from(MARKUP), max_size=9).map("".join), min_size=1, max_size=8))
+def test_no_markup_is_passed_over(texts):
+    check_column(texts, "en", CleanConfig(), "html")
+    rows = set(_suspects(column_of(texts), "html", CleanConfig())[0])
+    assert {i for i, text in enumerate(texts) if html_to_text(text) != text} <= rows
+
+
+@settings(max_examples=120, deadline=None)
+@given(texts=st.lists(st.lists(st.sampled_from(MISREAD), max_size=9).map("".join), min_size=1, max_size=8))
+def test_no_wrong_code_page_is_passed_over(texts):
+    rows = set(_suspects(column_of(texts), "none", CleanConfig())[1])
+    changed = {i for i, text in enumerate(texts) if mojibake.repair_mojibake(text) != text}
+    assert changed <= rows
+    check_column(texts, "ko", CleanConfig())
+
+
+@settings(max_examples=120, deadline=None)
+@given(texts=st.lists(st.lists(st.sampled_from(ENDS), max_size=14).map("".join), min_size=1, max_size=6))
+def test_no_boilerplate_is_passed_over(texts):
+    rows = set(rows_with_boilerplate(column_of(texts)))
+    assert {i for i, text in enumerate(texts) if boilerplate.cut_boilerplate(text) != text} <= rows
+
+
+def test_a_slice_of_a_column_is_read_from_its_own_start():
+    column = column_of(["ㅋㅋㅋㅋㅋ", "가!!!!!", "나  다", "a"])[1:3]
+    counts = Counts()
+    out = normalise_column(column, pa.array(["x", "y"]), "ko", "none", CleanConfig(), counts)
+    assert out.to_pylist() == ["가!!!", "나 다"]
+    assert counts.examples["squeeze"] == [{"id": "x", "before": "가!!!!!", "after": "가!!!"}]
+
+
+def test_examples_show_the_change_and_hide_personal_data():
+    text = "연락은 010-1234-5678 로 주세요 " + "가" * 40 + "ㅋㅋㅋㅋㅋㅋ 끝"
+    _, counts = whole_column([text] * 5, "ko", CleanConfig())
+    assert len(counts.examples["squeeze"]) == 3
+    example = counts.examples["squeeze"][0]
+    assert (
+        "1234" not in example["before"]
+        and "ㅋㅋㅋㅋㅋㅋ" in example["before"]
+        and "ㅋㅋㅋ 끝" in example["after"]
+    )
+
+
+def test_the_table_knows_every_character_that_the_plain_functions_change_alone():
+    table = prose_table()
+    for code in range(SIZE):
+        if 0xD800 <= code < 0xE000:
+            continue
+        one = chr(code)
+        assert bool(table[code] & CONTROL) == (normalise.remove_invisible(one) != one), hex(code)
+        assert bool(table[code] & WIDTH) == (normalise.to_usual_width(one) != one), hex(code)
+        if not unicodedata.is_normalized("NFC", one) or unicodedata.combining(one):
+            assert table[code] & (COMPOSES | SINGLE | WIDTH), hex(code)
+
+
+def test_every_pair_that_composes_is_handed_back_or_hangul():
+    """Also outside of the table: all primary composites of this Python's Unicode data."""
+    table = prose_table()
+    for code in range(0x110000):
+        parts = unicodedata.decomposition(chr(code)).split()
+        if len(parts) == 2 and not parts[0].startswith("<"):
+            second = int(parts[1], 16)
+            assert second < SIZE and table[second] & COMPOSES, hex(code)
+        elif len(parts) == 1 and code >= SIZE:
+            assert 0x2F800 <= code <= 0x2FA1F, hex(code)
+    beyond = [code for code in range(SIZE, 0x110000) if unicodedata.combining(chr(code))]
+    assert beyond == []
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_hangul_of_any_form_needs_no_python(form):
+    text = "".join(map(chr, range(0xAC00, 0xD7A4, 7)))
+    column = column_of([unicodedata.normalize(form, text)])
+    data, ends, changes = normalise_rows(
+        *utf8_buffer(column), prose_table(), usual_table(), True, 3, 5, True, False
+    )
+    assert bytes(data[: ends[1]]).decode() == text
+    assert [OPERATIONS[bit] for bit in range(len(OPERATIONS)) if changes[0] >> bit & 1] == (
+        ["nfc"] if form == "NFD" else []
+    )
+    assert not changes[0] & UNDONE

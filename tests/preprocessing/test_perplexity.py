@@ -1,0 +1,248 @@
+"""The language model against its formulas in plain Python, its file, and what it says of text."""
+
+import math
+import random
+import re
+import sys
+from collections import Counter, defaultdict
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from megatron_ko.errors import DataError
+from preprocessing import perplexity
+from preprocessing.kernels.language_model import CHARACTERS
+from tests.preprocessing.corpus import EN, KO
+
+
+def column(texts):
+    return pa.array(texts, pa.large_string())
+
+
+def plain_words(text):
+    """Runs of Hangul, of other letters and of digits; every other visible character for itself."""
+    return re.findall(r"[가-힣]+|[a-z\u3131-\u318e\u00e9]+|0+|[^\s]", re.sub(r"[0-9]", "0", text.lower()))
+
+
+class PlainModel:
+    """Interpolated Kneser-Ney of order 3 over lists of symbols, as its formulas are written."""
+
+    def __init__(self, streams, base):
+        self.base = base
+        self.triples, pairs = Counter(), Counter()
+        for stream in streams:
+            padded = [None, *stream]
+            pairs.update(zip(padded, padded[1:]))
+            self.triples.update(zip(padded, padded[1:], padded[2:]))
+        before = Counter((v, w) for _, v, w in self.triples)
+        self.pairs = Counter(
+            {pair: pairs[pair] if pair[0] is None else max(before[pair], 1) for pair in pairs}
+        )
+        self.single = Counter(w for _, w in self.pairs)
+        self.discounts = [self.discount(counts) for counts in (self.single, self.pairs, self.triples)]
+        self.after = defaultdict(Counter)
+        for counts in (self.pairs, self.triples):
+            for gram, count in counts.items():
+                self.after[gram[:-1]][gram[-1]] = count
+
+    @staticmethod
+    def discount(counts):
+        once, twice = (sum(count == k for count in counts.values()) for k in (1, 2))
+        return min(max(once / (once + 2 * twice), 0.1), 0.9) if once else 0.5
+
+    def share(self, counts, symbol, discount, lower):
+        total = sum(counts.values())
+        left = 1 - sum(max(count - discount, 0) for count in counts.values()) / total
+        return max(counts[symbol] - discount, 0) / total + max(left, 1e-6) * lower
+
+    def probability(self, symbol, context):
+        p = self.share(self.single, symbol, self.discounts[0], self.base(symbol))
+        for length in (1, 2):
+            seen = self.after.get(tuple(context[-length:])) if len(context) >= length else None
+            if seen is None:
+                break
+            p = self.share(seen, symbol, self.discounts[length], p)
+        return p
+
+    def log(self, stream):
+        padded = [None, *stream]
+        return sum(
+            math.log(self.probability(padded[i], padded[max(0, i - 2) : i])) for i in range(1, len(padded))
+        )
+
+
+def plain_model(texts):
+    words = [plain_words(text) for text in texts]
+    distinct = sorted({word for line in words for word in line})
+    spelling = PlainModel([[*word, "END"] for word in distinct], lambda symbol: 1 / CHARACTERS)
+    return PlainModel(words, lambda word: math.exp(spelling.log([*word, "END"])))
+
+
+def train(texts, max_ngrams=1_000_000):
+    return perplexity.train(*perplexity.prepared(column(texts)), max_ngrams)
+
+
+@pytest.fixture(scope="module")
+def texts():
+    generator = random.Random(2)
+    return [
+        " ".join(
+            generator.choice([*KO, *EN, "Python을 3번, ㅋㅋ!"]) for _ in range(generator.randrange(1, 6))
+        )
+        for _ in range(60)
+    ]
+
+
+def test_words_are_those_of_plain_python():
+    samples = [
+        *KO,
+        *EN,
+        "Python을 2024년에 썼다!! __label__good",
+        " \t\n",
+        "",
+        "漢字 é ㅋㅋ😀끝",
+        "\u00a0가\u2028나\x07다",
+    ]
+    lines = perplexity.lines_of(*perplexity.prepared(column(samples)))
+    assert lines[:-1] == [" ".join(plain_words(sample)) for sample in samples[:-1]]
+    assert lines[-1] == "가 나 다"
+    assert "label" in lines[-5] and "__label__" not in lines[-5]
+
+
+def test_perplexities_are_those_of_the_formulas(texts):
+    model, plain = train(texts), plain_model(texts)
+    asked = [
+        *texts[:5],
+        "도서관은 새벽까지 문을 열었다 zebra",
+        "말뭉치",
+        "The crane 을",
+        "漢 unknown 2024",
+        KO[0] * 3,
+    ]
+    expected = [math.exp(-plain.log(plain_words(text)) / len(plain_words(text))) for text in asked]
+    assert model.perplexities(column(asked)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_limit_keeps_frequent_sequences_and_whole_distributions(texts):
+    full, small = train(texts), train(texts, 120)
+    assert len(small.words.pairs) + len(small.words.triples) <= 120 < len(full.words.pairs)
+    assert set(small.words.triples >> np.uint64(21)) <= set(small.words.pairs)
+    for pair in small.words.pairs[:20].tolist():
+        assert _mass(small.words, pair >> 21, pair & 0x1FFFFF) == pytest.approx(1.0, abs=1e-3)
+
+
+def _mass(ngrams, u, v):
+    """Probability of all known words after ``u v``, and of unknown ones."""
+    pairs = {int(key): i for i, key in enumerate(ngrams.pairs)}
+    triples = {int(key): i for i, key in enumerate(ngrams.triples)}
+    back_v = float(ngrams.back1[list(ngrams.numbers).index(v)])
+    back_uv = float(ngrams.back2[pairs[u << 21 | v]])
+    total = math.exp(back_uv + back_v) * (1 - float(np.exp(ngrams.log1).sum()))
+    for w, log1 in zip(ngrams.numbers.tolist(), ngrams.log1):
+        pair, triple = pairs.get(v << 21 | w), triples.get(u << 42 | v << 21 | w)
+        if triple is not None:
+            total += math.exp(ngrams.log3[triple])
+        elif pair is not None:
+            total += math.exp(back_uv + ngrams.log2[pair])
+        else:
+            total += math.exp(back_uv + back_v + log1)
+    return total
+
+
+def test_text_is_likelier_than_shuffled_words_and_those_than_random_letters():
+    generator = random.Random(4)
+    long = [" ".join(generator.sample(KO, 6)) for _ in range(40)]
+    model = train(long[:30])
+    shuffled, letters = [], []
+    for text in long[30:]:
+        words = text.split()
+        generator.shuffle(words)
+        shuffled.append(" ".join(words))
+        letters.append("".join(chr(generator.randrange(0xAC00, 0xD7A4)) if c != " " else c for c in text))
+    real, mixed, noise = (np.median(model.perplexities(column(x))) for x in (long[30:], shuffled, letters))
+    assert 3 * real < mixed
+    assert 10 * mixed < noise
+
+
+def test_an_unknown_word_with_known_letters_is_likelier_than_a_foreign_one(texts):
+    known, foreign = train(texts).perplexities(column(["두루미에서", "쀍뛣꿿꾃뷁"]))
+    assert known < foreign / 100
+
+
+def test_documents_without_words_have_no_perplexity(texts):
+    assert np.isnan(train(texts).perplexities(column(["", " \n\t", None]))).all()
+
+
+def test_two_trainings_write_the_same_bytes_and_reading_gives_the_same(texts, tmp_path):
+    for name in ("a.npz", "b.npz"):
+        perplexity.save(train(texts), tmp_path / name)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    read = perplexity.open_model(tmp_path / "a.npz").perplexities(column(texts))
+    assert read.tolist() == train(texts).perplexities(column(texts)).tolist()
+
+
+def test_a_reference_without_words_is_refused():
+    with pytest.raises(DataError, match="holds no words"):
+        train(["", "  "])
+
+
+def broken(name, value):
+    def change(arrays):
+        arrays[name] = value(arrays[name])
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (broken("format", lambda a: a + 1), "format is"),
+        (broken("words_log2", lambda a: a[:-1]), "differ in length"),
+        (broken("words_log3", lambda a: a.astype(np.float64)), "float64"),
+        (broken("words_log1", lambda a: np.full_like(a, np.nan)), "not finite"),
+        (broken("words_symbols", lambda a: np.zeros_like(a)), "not distinct"),
+        (broken("spelling_start", lambda a: a * 1e300), "spelling_start is"),
+        (broken("spelling_pairs", lambda a: a.reshape(1, -1)), "2 dimensions"),
+        (broken("words_back1", lambda a: a.astype(object)), "pickle|Object arrays"),
+    ],
+)
+def test_files_of_others_are_refused(texts, tmp_path, change, says):
+    perplexity.save(train(texts), tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as found:
+        arrays = dict(found)
+    change(arrays)
+    np.savez(tmp_path / "b.npz", **arrays)
+    with pytest.raises(DataError, match=says):
+        perplexity.open_model(tmp_path / "b.npz")
+
+
+def test_what_is_no_archive_is_refused(tmp_path):
+    (tmp_path / "a.npz").write_bytes(b"\x80\x04nothing")
+    with pytest.raises(DataError, match="is no language model of this program"):
+        perplexity.open_model(tmp_path / "a.npz")
+    with pytest.raises(DataError, match="there is no language model"):
+        perplexity.open_model(tmp_path / "none.npz")
+
+
+def test_kenlm_models_read_the_same_words(monkeypatch, tmp_path):
+    path = tmp_path / "a.arpa"
+    path.touch()
+    seen = []
+
+    class Model:
+        def __init__(self, name):
+            assert name == str(path)
+
+        def score(self, text):
+            seen.append(text)
+            return -6.0
+
+    monkeypatch.setitem(sys.modules, "kenlm", SimpleNamespace(Model=Model))
+    found = perplexity.open_model(path).perplexities(column(["Python을", ""]))
+    assert seen == ["python 을"]
+    assert found[0] == pytest.approx(10 ** (6 / 3)) and np.isnan(found[1])
+    monkeypatch.setitem(sys.modules, "kenlm", None)
+    with pytest.raises(DataError, match="pip install kenlm"):
+        perplexity.open_model(path)

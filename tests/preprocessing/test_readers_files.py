@@ -1,0 +1,195 @@
+"""Text files, source trees, HTML pages, web archives."""
+
+import gzip
+import json
+import zlib
+
+import pytest
+
+from preprocessing.readers.bad_records import Bad
+from preprocessing.readers.source_trees import licence_file
+from preprocessing.readers.web_pages import decoded_page, page_text
+from preprocessing.sections.inputs import HtmlInput, SourceTreeInput, TextInput, WarcInput
+from tests.preprocessing.units import read, read_units, units_of
+
+PAGE = """<!DOCTYPE html><html><head><title>봄 나물 &amp; 밥</title>{meta}<script>var x = 1;</script></head><body>
+<nav><ul><li><a href="/">첫 화면</a></li><li><a href="/b">게시판</a></li></ul></nav>
+<main><article><h1>봄 나물</h1><p>냉이는 이른 봄에 캐서 된장국에 넣으면 향이 좋다. 뿌리째 캐어 흙을 깨끗이 씻는다.</p>
+<p>달래는 간장에 무쳐 밥에 비벼 먹는다. 어린 잎은 생으로 먹고, 굵은 것은 전으로 부친다.</p>
+<ul><li>냉이</li><li>달래</li></ul></article></main><footer>Copyright</footer></body></html>"""
+
+
+def test_source_trees_name_path_root_and_the_nearest_licence(tmp_path):
+    files = {
+        "repo/LICENSE": "top", "repo/NOTICE": "n", "repo/src/main.py": "print(1)\n", "repo/src/lib/COPYING.txt": "inner",
+        "repo/src/lib/a.c": "int a;\n", "repo/README": "none", "repo/.git/x.py": "hidden", "repo/node_modules/y.js": "left",
+        "repo/Makefile": "all:\n", "repo/bin.dat": "no source", "bare/a.go": "package a\n",
+    }  # fmt: skip
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "repo/link.py").symlink_to(tmp_path / "repo/src/main.py")
+    (tmp_path / "repo/loop").symlink_to(tmp_path / "repo")
+    item = SourceTreeInput(type="source_tree", roots=[f"{tmp_path}/{{repo,bare}}"], source="git")
+    rows, bad = read_units(units_of(item), item)
+    root = str(tmp_path / "repo")
+    metas = [json.loads(row["meta"]) for row in rows]
+    assert not bad
+    assert [row["id"] for row in rows] == [
+        "git/bare/a.go",
+        "git/repo/Makefile",
+        "git/repo/src/lib/a.c",
+        "git/repo/src/main.py",
+    ]
+    assert [meta.get("licence_file") for meta in metas] == [None, "LICENSE", "src/lib/COPYING.txt", "LICENSE"]
+    assert metas[2] == {
+        "file": f"{root}/src/lib/a.c", "path": "src/lib/a.c", "root": root, "licence_file": "src/lib/COPYING.txt"
+    }  # fmt: skip
+    assert {row["lang"] for row in rows} == {"code"}
+    assert licence_file(tmp_path / "bare", "a.go") is None
+    only = SourceTreeInput(type="source_tree", roots=[root], suffixes=[".c"], max_record_bytes=1024)
+    (tmp_path / "repo/big.c").write_text("x" * 1025)
+    rows, bad = read_units(units_of(only), only)
+    assert [json.loads(row["meta"])["path"] for row in rows] == ["src/lib/a.c"]
+    assert [(b.file, b.size) for b in bad] == [("big.c", 1025)]
+
+
+def test_text_files_say_their_encoding_or_are_told_it(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("똠방각하의 글".encode("cp949"))
+    item = TextInput(type="text", paths=["x"], lang="ko")
+    assert "cannot be decoded" in read(path, item)[1][0].cause
+    item = TextInput(type="text", paths=["x"], lang="ko", encoding="cp949")
+    assert read(path, item)[0][0]["text"] == "똠방각하의 글"
+    item = TextInput(type="text", paths=["x"], lang="ko", encoding="no such")
+    assert "cannot be decoded" in read(path, item)[1][0].cause
+
+
+def test_markup_of_text_files_goes_by_their_suffix(tmp_path):
+    (tmp_path / "a.tex").write_text("\\section{하나}\n글 % 주석\n")
+    (tmp_path / "a.rst").write_text("하나\n====\n\n글::\n\n  code\n")
+    auto = TextInput(type="text", paths=["x"], lang="ko")
+    off = TextInput(type="text", paths=["x"], lang="ko", markup="none")
+    assert read(tmp_path / "a.tex", auto)[0][0]["text"] == "## 하나\n\n글"
+    assert read(tmp_path / "a.rst", auto)[0][0]["text"] == "# 하나\n\n글:\n\n```\ncode\n```"
+    assert "% 주석" in read(tmp_path / "a.tex", off)[0][0]["text"]
+
+
+@pytest.mark.parametrize("extractor", ["resiliparse", "trafilatura"])
+def test_the_main_content_of_a_page_is_kept(extractor):
+    pytest.importorskip(extractor)
+    text, title = page_text(PAGE.format(meta="").encode(), None, extractor)
+    assert title == "봄 나물 & 밥"
+    assert "냉이는 이른 봄에" in text and "# 봄 나물" in text
+    assert "게시판" not in text and "var x" not in text and "Copyright" not in text
+    whole, _ = page_text(PAGE.format(meta="").encode(), None, None)
+    assert "게시판" in whole and "var x" not in whole
+
+
+@pytest.mark.parametrize(
+    "encoded, said, meta",
+    [
+        ("cp949", "euc-kr", ""),
+        ("cp949", None, '<meta charset="EUC-KR">'),
+        ("cp949", None, '<meta http-equiv="Content-Type" content="text/html; charset=ks_c_5601-1987">'),
+        ("utf-8", "euc-kr", ""),
+        ("utf-8", None, '<meta charset="iso-8859-1">'),
+        ("utf-8-sig", None, ""),
+        ("utf-16", None, ""),
+        ("iso2022_kr", "iso-2022-kr", ""),
+        ("cp949", "no such charset", '<meta charset="windows-949">'),
+    ],
+)
+def test_character_sets(encoded, said, meta):
+    page = PAGE.format(meta=meta) + "똠방각하" * (encoded != "iso2022_kr")
+    assert decoded_page(page.encode(encoded), said) == page
+
+
+def test_a_character_set_that_nobody_says_is_found():
+    pytest.importorskip("resiliparse")
+    page = PAGE.format(meta="")
+    assert decoded_page(page.encode("cp949"), None) == page
+
+
+def test_a_few_broken_characters_are_replaced_and_many_refused():
+    page = PAGE.format(meta="") * 20
+    raw = page.encode("cp949") + b"\xff"
+    assert decoded_page(raw, "euc-kr").count("\ufffd") == 1
+    with pytest.raises(Bad, match="characters are broken"):
+        decoded_page(b"\x81\x00" * 500 + b"\xff" * 100, "euc-kr")
+
+
+def test_html_files(tmp_path):
+    path = tmp_path / "a.html"
+    path.write_text(PAGE.format(meta=""), "utf-8")
+    rows, _ = read(path, HtmlInput(type="html", paths=["x"]))
+    assert rows[0]["lang"] == "" and json.loads(rows[0]["meta"])["title"] == "봄 나물 & 밥"
+    path.write_text("<html><body></body></html>", "utf-8")
+    assert "no main content" in read(path, HtmlInput(type="html", paths=["x"]))[1][0].cause
+
+
+# --- web archives ----------------------------------------------------------------------------------------
+
+
+def record(body, *, kind="response", uri="http://x.kr/", content="text/html", status=200, http="", number=1):
+    payload = f"HTTP/1.1 {status} OK\r\nContent-Type: {content}\r\n{http}\r\n".encode() + body
+    head = (
+        f"WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Target-URI: {uri}\r\nWARC-Date: 2024-03-15T00:00:00Z\r\n"
+        f"WARC-Record-ID: <urn:uuid:{number}>\r\nContent-Length: {len(payload)}\r\n\r\n"
+    )
+    return head.encode() + payload + b"\r\n\r\n"
+
+
+def chunked(data, size=50):
+    pieces = [data[i : i + size] for i in range(0, len(data), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+HTML = PAGE.format(meta="").encode()
+RECORDS = [
+    (record(b"", kind="warcinfo"), None),
+    (record(HTML, number=2), True),
+    (record(HTML, status=404), None),
+    (record(b"%PDF", content="application/pdf"), None),
+    (record(chunked(HTML), http="Transfer-Encoding: chunked\r\n", number=5), True),
+    (record(gzip.compress(HTML), http="Content-Encoding: gzip\r\n", number=6), True),
+    (record(zlib.compress(HTML), http="Content-Encoding: deflate\r\n", number=7), True),
+    (record(HTML, http="Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", number=8), True),
+    (record(PAGE.format(meta="").encode("cp949"), content="text/html; charset=EUC-KR", number=9), True),
+    (record(b"<html></html>"), False),
+    (record(b"\x1f\x8bbroken", http="Content-Encoding: gzip\r\n"), False),
+    (record(b"<p>" + b"x" * 20_000), False),
+]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_pages_of_a_web_archive(tmp_path, packed):
+    path = tmp_path / ("x.warc.gz" if packed else "x.warc")
+    made = [gzip.compress(one) if packed else one for one, _ in RECORDS]
+    path.write_bytes(b"".join(made))
+    item = WarcInput(type="warc", paths=["x"], max_record_bytes=16_000)
+    rows, bad = read(path, item)
+    wanted = [i + 1 for i, (_, good) in enumerate(RECORDS) if good]
+    assert [row["id"] for row in rows] == [f"urn:uuid:{i}" for i in wanted]
+    assert {row["text"] for row in rows} == {rows[0]["text"]} and "냉이" in rows[0]["text"]
+    assert json.loads(rows[0]["meta"]) == {
+        "file": str(path), "line": 2, "url": "http://x.kr/", "date": "2024-03-15T00:00:00Z", "title": "봄 나물 & 밥"
+    }  # fmt: skip
+    assert [b.line for b in bad] == [10, 11, 12, 0]
+    assert "16,000" in bad[2].cause
+    assert bad[3].cause == (
+        "left out on purpose: 1 records of type warcinfo, 1 responses that are not HTML, 1 responses with status 404"
+    )
+
+
+def test_after_damage_the_next_record_is_found(tmp_path):
+    path = tmp_path / "x.warc"
+    wrong = record(HTML).replace(b"Content-Length: ", b"Content-Length: x")
+    path.write_bytes(
+        b"garbage\n" * 3 + record(HTML, number=1) + wrong + record(HTML, number=2) + record(HTML)[:-500]
+    )
+    rows, bad = read(path, WarcInput(type="warc", paths=["x"]))
+    assert [row["id"] for row in rows] == ["urn:uuid:1", "urn:uuid:2"]
+    causes = [b.cause for b in bad]
+    assert "no WARC record at byte 0" in causes[0] and "24 bytes were passed over" in causes[0]
+    assert "not a number of bytes" in causes[1] and "ends inside a record" in causes[-1]

@@ -1,0 +1,211 @@
+"""Wikitext, LaTeX and reStructuredText to Markdown; dumps of MediaWiki."""
+
+import bz2
+from xml.sax.saxutils import escape
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from preprocessing.markup import CONVERTERS, latex_to_markdown, mediawiki_to_markdown, rst_to_markdown
+from preprocessing.sections.inputs import WikiDumpInput
+from tests.preprocessing.units import read
+
+
+@pytest.mark.parametrize(
+    "wikitext, markdown",
+    [
+        ("{{정보상자|이름={{lang|ko|값}}|표={|\n|a\n|}\n}}글", "글"),
+        ("({{lang|la|Pluvia}}, {{llang|en|rain}}) {{국기|대한민국}}", "(Pluvia, rain) 대한민국"),
+        ("{{수학|''a''<sup>2</sup>}} <math>\\frac{a}{b}</math>", "$*a*^{2}$ $\\frac{a}{b}$"),
+        ('<math display="block">x</math> <chem>H2O</chem>', "$$x$$ $\\ce{H2O}$"),
+        ("{{변환|10|km|mi}} {{convert|3|m}} a{{!}}b {{모름|글}}", "10 km 3 m a|b"),
+        ("{{인용문|첫 줄\n둘째}}", "> 첫 줄\n> 둘째"),
+        ("가{{nowrap|1=나=다}}{{글씨 색|red|라}}", "가나=다라"),
+        ("[[파일:a.jpg|섬네일|[[링크]] {{lang|en|x}}]]글[[분류:가|나]][[en:Rain]][[:분류:다]]", "글분류:다"),
+        ("[[서울]]의 [[강 (지형)|강]] [[위키백과:가 (나)|]] [[a#b|c]]", "서울의 강 가 c"),
+        ("[https://a.kr 이름] [https://b.kr] [글] https://c.kr", "이름  [글] https://c.kr"),
+        ("글<ref>주 {{웹 인용|url=x}}</ref> 글<ref name=a /> 글<!-- 숨김 -->", "글 글 글"),
+        ("<nowiki>[[그대로]] {{x}}</nowiki>", "[[그대로]] {{x}}"),
+        ("<pre>\na  {{b}}\n</pre>", "```\na  {{b}}\n```"),
+        ('<syntaxhighlight lang="Python" inline>x = 1</syntaxhighlight>', "`x = 1`"),
+        ("* 가\n** 나\n*# 다\n# 라\n: 마", "- 가\n  - 나\n  1. 다\n1. 라\n마"),
+        ("== 가 ==\n글\n=== 나 ===\n=== 다 ===\n라", "## 가\n글\n### 다\n라"),
+        ("가\n== 각주 ==\n<references/>\n=== 더 ===\n글\n== 나 ==\n다", "가\n## 나\n다"),
+        ("가\n== [[각주]] ==\n글", "가"),
+        (
+            '{|\n|+ 제목\n! 가 !! 나\n|-\n| style="x" | 1 || 2|3\n|}',
+            "제목\n| 가 | 나 |\n| --- | --- |\n| 1 | 2\\|3 |",
+        ),
+        ("{|\n| colspan=2 | 가\n|-\n| 나 || 다<br />라\n|}", "| 가 |  |\n| --- | --- |\n| 나 | 다 라 |"),
+        ("{|\n| 가\n{|\n| 속\n|}\n|}", "가 속"),
+        ("{{열린 [[글", "{{열린 [[글"),
+        ("a}}b]]c", "a}}b]]c"),
+        ("{{a|[[b}}c]]", "c]]"),
+        ("'''''가''''' '''나''' ''다''", "***가*** **나** *다*"),
+        ("&lt;b&gt; &amp;nbsp; __TOC__{{{1|값}}}", "<b> \u00a0 값"),
+        ("측우기({{한자|}}, )는", "측우기는"),
+    ],
+)
+def test_wikitext(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext, ["각주"]) == markdown
+
+
+@pytest.mark.parametrize(
+    "latex, markdown",
+    [
+        ("머리\\usepackage{x}\\begin{document}글\\end{document}뒤", "글"),
+        ("\\title{한글 {\\bf 글}}\\begin{document}글\\end{document}", "# 한글 글\n\n글"),
+        ("\\section{가}\\label{a} 나~\\cite[쪽]{b} 50\\% % 주석\n다", "## 가\n\n나  50% 다"),
+        ("글 % 주석\n\n다음", "글\n\n다음"),
+        ("$a_1 \\% b$ \\(c\\) \\[d\\] $$e$$ \\$5", "$a_1 \\% b$ $c$ $$d$$ $$e$$ $5"),
+        ("\\begin{equation}\\label{q} x \\end{equation}", "$$\nx\n$$"),
+        ("\\begin{align*}a&=b\\end{align*}", "$$\n\\begin{align*}\na&=b\n\\end{align*}\n$$"),
+        ("\\begin{verbatim}\na % b\n\\end{verbatim}", "```\na % b\n```"),
+        ("\\begin{lstlisting}[language=C]\nint a;\n\\end{lstlisting}", "```c\nint a;\n```"),
+        ("\\begin{itemize}\\item 가\\item[x] 나\\end{itemize}", "- 가\n- 나"),
+        (
+            "\\textbf{가} \\emph{나} \\texttt{다} \\모름 \\foo{라} \\href{u}{마}",
+            "**가** *나* `다` \\모름 라 마",
+        ),
+        ("caf\\'e \\\"{o} ``x'' --- \\ldots", "café ö “x” — …"),
+        ("\\begin{figure}[h]\\includegraphics[w]{f}\\caption{그림}\\end{figure}", "그림"),
+        ("\\newcommand{\\R}{\\mathbb{R}}글", "글"),
+    ],
+)
+def test_latex(latex, markdown):
+    assert latex_to_markdown(latex) == markdown
+
+
+@pytest.mark.parametrize(
+    "rst, markdown",
+    [
+        ("====\n제목\n====\n\n절\n---\n\n글", "# 제목\n\n## 절\n\n글"),
+        (":func:`~os.path.join` :ref:`글 <x>` ``a b`` `링크 <u>`_ 이름_ :pep:`8` |버전|", "`join` 글 `a b` 링크 이름 PEP 8 버전"),
+        ("``__init__`` 과 __init__ 과 snake_case", "`__init__` 과 __init__ 과 snake_case"),
+        ("예::\n\n    >>> x\n\n다음", "예:\n\n```\n>>> x\n```\n\n다음"),
+        (".. code-block:: python\n   :linenos:\n\n   def f():\n       return 1\n\n글", "```python\ndef f():\n    return 1\n```\n\n글"),
+        (".. note:: 주의\n   둘째", "**Note:** 주의\n둘째"),
+        (".. versionadded:: 3.2\n   글", "**Added in version 3.2:**\n글"),
+        (".. function:: f(x)\n\n   설명\n\n   .. versionchanged:: 3.1 바뀜", "`f(x)`\n\n설명\n\n**Changed in version 3.1:** 바뀜"),
+        (".. math::\n\n   x^2", "$$\nx^2\n$$"),
+        (".. index:: a\n.. _target:\n.. 주석\n   더\n\n글", "글"),
+        (".. [1] 각주 글", "각주 글"),
+    ],
+)  # fmt: skip
+def test_restructured_text(rst, markdown):
+    assert rst_to_markdown(rst) == markdown
+
+
+PIECES = [
+    "{{", "}}", "[[", "]]", "|", "{|", "|}", "\n|-\n", "!!", "==", "\n", "'''", "<ref>", "</ref>", "<math>", "</math>", "<pre>",
+    "</pre>", "<!--", "-->", "{", "}", "\\", "\\begin{align}", "\\end{align}", "\\begin{itemize}", "\\item", "$", "$$", "%",
+    "\\section{", "\\cite{", "[", "]", "::", ".. note::", ".. code-block:: x", "   ", "`", "``", ":a:`", "____", "====", "*",
+    "<b>", "</b>", "&amp;", "&lt;", "<script>", "<p a='", "\x7f0\x7f", "글", "a", " ", ":", "\t", "\x00", "file:",
+]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=60).map("".join))
+def test_any_markup_becomes_text(text):
+    for convert in CONVERTERS.values():
+        assert isinstance(convert(text), str)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", CONVERTERS)
+def test_hostile_markup_comes_to_an_end(kind):
+    """Patterns that look ahead from every place would take hours for these."""
+    for piece in (
+        *PIECES,
+        "   .. x\n",
+        "<a ",
+        "<svg>",
+        "= ",
+        "''a",
+        "{{a|",
+        "[[a|",
+        "\n  a::\n",
+        "- a\n",
+        "\\'",
+        "( ,",
+    ):
+        assert isinstance(CONVERTERS[kind](piece * (1_000_000 // len(piece))), str)
+
+
+# --- dumps -----------------------------------------------------------------------------------------------
+
+
+def page(number, text, *, title=None, namespace=0, extra="", model="wikitext"):
+    return (
+        f"<page><title>{escape(title or f'글 {number}')}</title><ns>{namespace}</ns><id>{number}</id>{extra}<revision><id>9</id>"
+        f"<timestamp>2024-03-15T00:00:00Z</timestamp><model>{model}</model><text>{escape(text)}</text></revision></page>\n"
+    )
+
+
+PAGES = [
+    page(1, "'''하나'''는 [[수]]이다.\n== 각주 ==\n{{각주}}", title="A & B"),
+    page(2, "#넘겨주기 [[하나]]", extra='<redirect title="하나" />'),
+    page(3, "# redirect [[x]]"),
+    page(4, "토론", namespace=1),
+    page(5, "body{}", model="css"),
+    page(6, "둘 < 셋"),
+    "<page><title>x</title><ns>0</ns><id>7</id><revision><text>&undefined;</text></revision></page>",
+    "<page><title>x</title><ns>0</ns><revision><text>a</text></revision></page>",
+    page(8, "가" * 5000),
+    page(9, ""),
+]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_dumps_of_mediawiki(tmp_path, packed):
+    path = tmp_path / ("d.xml.bz2" if packed else "d.xml")
+    text = f"<mediawiki><siteinfo><namespaces/></siteinfo>{''.join(PAGES)}</mediawiki>".encode()
+    path.write_bytes(bz2.compress(text) if packed else text)
+    rows, bad = read(path, WikiDumpInput(type="wiki_dump", paths=["x"], lang="ko", max_record_bytes=10_000))
+    assert [(row["id"], row["text"]) for row in rows] == [
+        (f"{path}:1", "# A & B\n\n**하나**는 수이다."),
+        (f"{path}:6", "# 글 6\n\n둘 < 셋"),
+    ]
+    assert [b.line for b in bad] == [7, 8, 9, 10, 0]
+    for found, cause in zip(
+        bad, ["undefined entity", "is not a number", "longer than max_record_bytes", "no text"]
+    ):
+        assert cause in found.cause
+    assert bad[-1].cause == (
+        "left out on purpose: 1 pages of content model css, 1 pages of namespace 1, 2 redirects"
+    )
+
+
+def test_entities_of_a_document_type_are_never_expanded(tmp_path):
+    path = tmp_path / "d.xml"
+    bomb = (
+        "<!DOCTYPE m [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;'><!ENTITY f SYSTEM 'file:///etc/passwd'>]>"
+    )
+    pages = f"{page(1, 'x').replace('<text>x', '<text>&b;&f;')}{page(2, '둘')}"
+    path.write_text(f"{bomb}<mediawiki>{pages}<page>{bomb}</page></mediawiki>", "utf-8")
+    rows, bad = read(path, WikiDumpInput(type="wiki_dump", paths=["x"], lang="ko", with_title=False))
+    assert [row["text"] for row in rows] == ["둘"]
+    assert [b.line for b in bad] == [1, 3]
+
+
+def test_a_dump_that_ends_inside_a_page_keeps_the_others(tmp_path):
+    path = tmp_path / "d.xml.bz2"
+    path.write_bytes(bz2.compress(PAGES[0].encode()) + bz2.compress(PAGES[5].encode() * 50)[:-40])
+    rows, bad = read(path, WikiDumpInput(type="wiki_dump", paths=["x"], lang="ko"))
+    assert len(rows) == 1 and len(bad) == 1 and "bzip2" in bad[0].cause
+    path = tmp_path / "d.xml"
+    path.write_text("".join(PAGES[:1]) + PAGES[5][:-12], "utf-8")
+    rows, bad = read(path, WikiDumpInput(type="wiki_dump", paths=["x"], lang="ko"))
+    assert (
+        len(rows) == 1
+        and bad[0].cause == "the file ends inside a page"
+        and bad[0].raw == PAGES[5][:-12].encode()
+    )
+
+
+def test_other_namespaces_and_all_sections_on_request(tmp_path):
+    path = tmp_path / "d.xml"
+    path.write_text("".join(PAGES), "utf-8")
+    item = WikiDumpInput(type="wiki_dump", paths=["x"], lang="ko", namespaces=[1], left_out_sections=[])
+    assert [row["text"] for row in read(path, item)[0]] == ["# 글 4\n\n토론"]

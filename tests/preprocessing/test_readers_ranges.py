@@ -1,0 +1,173 @@
+"""Large files are cut into parts that together give what the whole file gives."""
+
+import bz2
+import json
+import random
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from preprocessing.files_found import KnownHashes
+from preprocessing.ranges import Range, bzip2_ranges, even_ranges, frame_starts, gathered, row_group_ranges
+from preprocessing.readers.lines import numbered_lines
+from preprocessing.readers.wiki_dumps import pages
+from preprocessing.sections.inputs import JsonlInput, ParquetInput, TextInput, WikiDumpInput
+from tests.preprocessing.units import read_units, units_of
+
+
+def frame(data):
+    return bytes(pa.compress(data, "zstd", asbytes=True))
+
+
+def records(count, seed=3):
+    random.seed(seed)
+    return [
+        json.dumps(
+            {"text": "글" * random.randrange(200), "lang": "ko"}, ensure_ascii=random.random() < 0.5
+        ).encode()
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("split_bytes", [1, 7, 100, 4096])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n\n"])
+def test_parts_of_a_plain_file_give_its_lines_with_their_numbers(tmp_path, split_bytes, end):
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"\n".join([*records(12), b"", b"   ", *records(4, seed=9)]) + end)
+    whole = list(numbered_lines(path, "x", None, 1 << 20, pytest.fail))
+    hashes = KnownHashes()
+    parts = [
+        line
+        for part in hashes.line_ranges(path, split_bytes)
+        for line in numbered_lines(path, "x", part, 1 << 20, pytest.fail)
+    ]
+    assert parts == whole
+    assert hashes.of(path) == KnownHashes().of(path)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.binary(max_size=12)), st.integers(1, 40), st.integers(1, 6))
+def test_any_bytes_are_cut_without_loss(tmp_path_factory, lines, split_bytes, frames):
+    folder = tmp_path_factory.getbasetemp()
+    data = b"\n".join(lines)
+    plain, packed = folder / "cut.jsonl", folder / "cut.jsonl.zst"
+    plain.write_bytes(data)
+    step = max(1, len(data) // frames)
+    packed.write_bytes(b"".join(frame(data[i : i + step]) for i in range(0, len(data), step)) or frame(b""))
+    whole = list(numbered_lines(plain, "x", None, 1 << 20, pytest.fail))
+    for path in plain, packed:
+        parts = KnownHashes().line_ranges(path, split_bytes)
+        assert parts == [] or (parts[0].start, parts[-1].end) == (0, path.stat().st_size)
+        cut = [line for part in parts for line in numbered_lines(path, "x", part, 1 << 20, pytest.fail)]
+        assert cut == whole
+
+
+def test_units_of_a_split_file_keep_ids_and_names(tmp_path):
+    lines = records(200)
+    data = b"\n".join(lines)
+    (tmp_path / "a.jsonl").write_bytes(data)
+    (tmp_path / "b.jsonl.zst").write_bytes(
+        b"".join(frame(data[i : i + 3000]) for i in range(0, len(data), 3000))
+    )
+    for name in "a.jsonl", "b.jsonl.zst":
+        whole = JsonlInput(type="jsonl", paths=[str(tmp_path / name)])
+        split = JsonlInput(type="jsonl", paths=[str(tmp_path / name)], split_bytes=500)
+        units = units_of(split)
+        assert [u.name for u in units] == [f"in-00000-{i:05d}" for i in range(len(units))]
+        assert len(units) > 3
+        assert [u.name for u in units_of(whole)] == ["in-00000"]
+        assert read_units(units, split) == read_units(units_of(whole), whole)
+
+
+def test_parquet_is_cut_at_row_groups(tmp_path):
+    path = tmp_path / "x.parquet"
+    table = pa.table({"text": [f"문서 {i} " * 50 for i in range(100)]})
+    pq.write_table(table, path, row_group_size=10, compression="none")
+    item = ParquetInput(type="parquet", paths=[str(path)], lang="ko", split_bytes=path.stat().st_size // 4)
+    units = units_of(item)
+    assert 3 <= len(units) <= 6
+    assert [part.first for u in units for part in u.ranges if part] == sorted(
+        {u.ranges[0].first for u in units}
+    )  # type: ignore[union-attr]
+    rows, bad = read_units(units, item)
+    assert [row["id"] for row in rows] == [f"{path}:{i + 1}" for i in range(100)]
+    assert [row["text"] for row in rows] == table["text"].to_pylist()
+    assert not bad
+    assert row_group_ranges(path, 1)[-1] == Range(9, 10, 90)
+
+
+def test_small_files_are_gathered(tmp_path):
+    for i in range(10):
+        (tmp_path / f"{i}.txt").write_text(f"{i}" * 100)
+    item = TextInput(type="text", paths=[f"{tmp_path}/*.txt"], lang="en", split_bytes=250)
+    units = units_of(item)
+    assert [u.name for u in units] == [f"in-files-{i:05d}" for i in range(5)]
+    assert [len(u.files) for u in units] == [2] * 5
+    assert [u.size for u in units] == [200] * 5
+    assert [row["text"][0] for row in read_units(units, item)[0]] == list("0123456789")
+    assert gathered([5, 1, 1, 9, 1], 4) == [(0, 1), (1, 3), (3, 4), (4, 5)]
+    assert gathered([], 4) == []
+
+
+PAGE = b"<page><title>t%d</title><ns>0</ns><id>%d</id><revision><text>%s</text></revision></page>\n"
+
+
+@pytest.mark.parametrize("streams", ["pages", "anywhere"])
+def test_dumps_are_cut_at_pages_and_at_streams(tmp_path, streams):
+    random.seed(7)
+    made = [
+        PAGE % (i, i + 1, bytes(random.choices(b"abc pqgex/", k=1 + random.randrange(400))))
+        for i in range(60)
+    ]
+    text = b"<mediawiki><siteinfo/>" + b"".join(made) + b"</mediawiki>"
+    step = 1500
+    chunks = [b"".join(made[i : i + 5]) for i in range(0, 60, 5)]
+    if streams == "anywhere":  # pbzip2 cuts inside pages
+        chunks = [text[i : i + step] for i in range(0, len(text), step)]
+    plain, packed = tmp_path / "d.xml", tmp_path / "d.xml.bz2"
+    plain.write_bytes(text)
+    packed.write_bytes(b"".join(map(bz2.compress, chunks)))
+    expected = [page.rstrip(b"\n") for page in made]
+    for path, cut in ((plain, even_ranges), (packed, bzip2_ranges)):
+        for split_bytes in (300, 1000, 5000):
+            size = path.stat().st_size if path is plain else path
+            parts = cut(size, split_bytes)  # type: ignore[arg-type]
+            assert len(parts) > 1
+            found = [raw for part in parts for _, raw in pages(path, "x", part, 1 << 20, pytest.fail)]
+            assert found == expected, (path, split_bytes)
+    item = WikiDumpInput(type="wiki_dump", paths=[str(packed)], lang="en", split_bytes=1000)
+    rows, _ = read_units(units_of(item), item)
+    assert [row["id"] for row in rows] == [f"{packed}:{i + 1}" for i in range(60)]
+
+
+def test_frames_are_found_without_decompressing(tmp_path):
+    path = tmp_path / "x.zst"
+    skippable = (0x184D2A5A).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"abc"
+    frames = [frame(b""), frame(b"a" * 1_000_000), skippable, frame(random.Random(1).randbytes(300_000))]
+    path.write_bytes(b"".join(frames))
+    ends = [sum(map(len, frames[: i + 1])) for i in range(4)]
+    assert frame_starts(path) == [0, *ends]
+    for damaged in (path.read_bytes()[:-1], path.read_bytes() + b"x", b"nothing"):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError):  # noqa: PT011 - which words does not matter
+            frame_starts(path)
+
+
+def test_what_is_known_of_files_is_remembered_until_they_change(tmp_path):
+    data, memory = tmp_path / "x.jsonl", tmp_path / "known.json"
+    data.write_bytes(b"a\nb\nc\n")
+    known = KnownHashes(memory)
+    first, parts = known.of(data), known.line_ranges(data, 2)
+    assert parts == [Range(0, 2, 0), Range(2, 4, 1), Range(4, 6, 2)]
+    known.save()
+    again = KnownHashes(memory)
+    assert (again.of(data), again.line_ranges(data, 2)) == (first, parts)
+    memory.write_text(memory.read_text().replace(first[1], "0" * 32))
+    assert KnownHashes(memory).of(data) == [6, "0" * 32], "not remembered"
+    data.write_bytes(b"a\nb\nc\nd\n")
+    assert KnownHashes(memory).of(data)[0] == 8
+    memory.write_text("{damaged")
+    assert KnownHashes(memory).of(data)[1] != first[1]

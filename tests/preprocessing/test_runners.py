@@ -1,0 +1,195 @@
+"""The same results from one process, several, a Slurm array and Ray; nothing is done twice; failures are told."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from megatron_ko.config.loading import load
+from megatron_ko.errors import ConfigError, DataError
+from preprocessing.context import Context, Piece
+from preprocessing.markers import Marker
+from preprocessing.runners.processes import ProcessRunner
+from preprocessing.runners.slurm import Place, SlurmRunner, place_from_environment
+from preprocessing.schema import RULES, Config
+from tests.preprocessing import pieces
+from tests.preprocessing.corpus import bytes_of, write_config
+
+PIECES = [Piece(f"n{n:03d}", pieces.square, (n,), depends=[n], size=10) for n in range(7)]
+SQUARES = [n * n for n in range(7)]
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    return load(Config, [str(write_config(tmp_path, documents=2))], [], RULES)
+
+
+def finish(loaded, runner, pieces_of_work=PIECES):
+    context = Context(loaded, runner)
+    try:
+        return context.finish("squares", pieces_of_work)
+    finally:
+        runner.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_any_number_of_workers_gives_the_same_files(loaded, tmp_path, workers):
+    assert [found["square"] for found in finish(loaded, ProcessRunner(workers))] == SQUARES
+    first = bytes_of(tmp_path / "out")
+    finish(loaded, ProcessRunner(1))
+    assert bytes_of(tmp_path / "out") == first
+
+
+def test_finished_pieces_are_not_done_again(loaded, tmp_path):
+    finish(loaded, ProcessRunner(1))
+    one = tmp_path / "out" / "steps" / "squares" / "n003.txt"
+    times = {path: path.stat().st_mtime_ns for path in one.parent.iterdir()}
+    one.unlink()
+    finish(loaded, ProcessRunner(1))
+    again = {path: path.stat().st_mtime_ns for path in one.parent.iterdir()}
+    assert {path.stem for path in times if again[path] != times[path]} == {"n003"}
+
+
+def test_what_a_piece_depends_on_decides(loaded, tmp_path):
+    finish(loaded, ProcessRunner(1))
+    marker = Marker(tmp_path / "out", "squares/n002")
+    before = marker.key()
+    finish(loaded, ProcessRunner(1), [Piece("n002", pieces.square, (2,), depends=["other"])])
+    assert marker.key() != before
+
+
+def test_files_of_pieces_no_longer_named_are_removed(loaded, tmp_path):
+    context = Context(loaded, ProcessRunner(1))
+    context.finish("squares", PIECES)
+    context = Context(loaded, ProcessRunner(1))
+    context.finish("squares", PIECES[:2])
+    context.remove_others("squares")
+    names = sorted(path.name for path in (tmp_path / "out" / "steps" / "squares").iterdir())
+    assert names == ["n000.json", "n000.txt", "n001.json", "n001.txt"]
+
+
+def test_a_mistake_in_a_worker_is_told_as_such(loaded):
+    with pytest.raises(DataError, match="number 1 is refused"):
+        finish(loaded, ProcessRunner(2), [*PIECES[:2], Piece("bad", pieces.refuse, (1,))])
+
+
+def test_a_killed_worker_is_explained(loaded):
+    with pytest.raises(DataError, match="was killed.*fewer than 2 workers"):
+        finish(loaded, ProcessRunner(2), [*PIECES[:2], Piece("bad", pieces.vanish, (1,))])
+
+
+def test_workers_end_with_a_killed_parent(loaded, tmp_path):
+    """SIGKILL of the parent: no process of its pool is left, and the next run takes up where it was."""
+    script = (
+        "import sys\n"
+        "from megatron_ko.config.loading import load\n"
+        "from preprocessing.context import Context, Piece\n"
+        "from preprocessing.runners.processes import ProcessRunner\n"
+        "from preprocessing.schema import RULES, Config\n"
+        "from tests.preprocessing import pieces\n"
+        "if __name__ == '__main__':\n"
+        "    context = Context(load(Config, [sys.argv[1]], [], RULES), ProcessRunner(2))\n"
+        "    context.finish('squares', [Piece(f'n{n:03d}', pieces.slow, (n,), [n]) for n in range(100)])\n"
+    )
+    folder = tmp_path / "out" / "steps" / "squares"
+    (tmp_path / "kill.py").write_text(script)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "kill.py"), str(tmp_path / "data.yaml")],
+        start_new_session=True, cwd=os.getcwd(), env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )  # fmt: skip
+    until(lambda: len(list(folder.glob("n*.json"))) >= 2)
+    group = os.getpgid(process.pid)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    until(lambda: not alive(group))
+    done = sorted(path.stem for path in folder.glob("n*.json"))
+    assert 2 <= len(done) < 100
+    times = {name: (folder / f"{name}.json").stat().st_mtime_ns for name in done}
+    finish(loaded, ProcessRunner(1), [Piece(f"n{n:03d}", pieces.slow, (n,), [n]) for n in range(len(done) + 1)])
+    assert {name: (folder / f"{name}.json").stat().st_mtime_ns for name in done} == times
+
+
+def alive(group):
+    found = subprocess.run(["ps", "-eo", "pgid="], capture_output=True, text=True, check=True).stdout.split()
+    return str(group) in found
+
+
+def until(true, timeout_s=30.0):
+    end = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < end, "did not happen in time"
+        time.sleep(0.02)
+
+
+# --- Slurm -----------------------------------------------------------------------------------------------
+
+
+def array(loaded, works_of, wait_s=20.0):
+    """Runs ``works_of(task)`` in a thread per task of an array of two; results or errors by task."""
+    found = {}
+
+    def task(number):
+        runner = SlurmRunner(Place(number, 2, "77"), 1, wait_s)
+        try:
+            found[number] = finish(loaded, runner, works_of(number))
+        except DataError as error:
+            found[number] = error
+
+    threads = [threading.Thread(target=task, args=(number,)) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def test_tasks_of_an_array_share_the_pieces_and_see_all_results(loaded, tmp_path):
+    found = array(loaded, lambda task: PIECES)
+    assert [[entry["square"] for entry in found[task]] for task in (0, 1)] == [SQUARES, SQUARES]
+    together = bytes_of(tmp_path / "out")
+    for path in (tmp_path / "out" / "steps" / "squares").iterdir():
+        path.unlink()
+    finish(loaded, ProcessRunner(1))
+    assert bytes_of(tmp_path / "out") == together
+
+
+def test_a_failure_of_one_task_ends_the_others(loaded):
+    bad = [PIECES[0], Piece("bad", pieces.refuse, (1,))]
+    found = array(loaded, lambda task: bad)
+    assert "number 1 is refused" in str(found[1])
+    assert "task 1 of the array failed" in str(found[0])
+
+
+def test_a_task_that_never_comes_is_told(loaded):
+    with pytest.raises(DataError, match="not written by another task within"):
+        finish(loaded, SlurmRunner(Place(0, 2, "77"), 1, 0.5))
+
+
+def test_the_place_in_an_array_comes_from_the_environment():
+    given = {"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_JOB_ID": "9"}
+    assert place_from_environment(given) == Place(2, 4, "9")
+    with pytest.raises(ConfigError, match="SLURM_ARRAY_TASK_ID.*sbatch --array"):
+        place_from_environment({})
+    with pytest.raises(ConfigError, match="without gaps"):
+        place_from_environment({**given, "SLURM_ARRAY_TASK_ID": "9"})
+
+
+# --- Ray -------------------------------------------------------------------------------------------------
+
+
+def test_ray_gives_the_same_files(loaded, tmp_path):
+    pytest.importorskip("ray")
+    from preprocessing.runners.ray_cluster import RayRunner
+
+    finish(loaded, ProcessRunner(1))
+    expected = bytes_of(tmp_path / "out")
+    for path in (tmp_path / "out" / "steps" / "squares").iterdir():
+        path.unlink()
+    assert [found["square"] for found in finish(loaded, RayRunner(None, 2))] == SQUARES
+    assert bytes_of(tmp_path / "out") == expected
+    assert json.loads((tmp_path / "out" / "steps" / "squares" / "n000.json").read_text())["summary"]["square"] == 0

@@ -1,0 +1,70 @@
+"""The whole pipeline by 1, 2 and 4 processes, by two tasks of a Slurm array, and by Ray: the same bytes everywhere."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from preprocessing.cli import main
+from tests.preprocessing.corpus import bytes_of, write_config
+
+SPLIT = ["inputs.ko.split_bytes=12000", "inputs.en.split_bytes=12000", "balance.shard_bytes=9000"]
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """``(config, content of the output of one process)``, the inputs cut into several ranges."""
+    folder = tmp_path_factory.mktemp("one")
+    config = write_config(folder)
+    assert main(["run", str(config), *SPLIT, "--workers", "1"]) == 0
+    contents = bytes_of(folder / "out")
+    assert sum(name.startswith("steps/clean/ko-") and name.endswith(".json") for name in contents) > 1
+    return config, contents
+
+
+def command(config, out, *more):
+    return ["run", str(config), *SPLIT, f"output.folder={out}", *more]
+
+
+def equal(found, expected):
+    assert found.keys() == expected.keys()
+    assert [name for name in expected if found[name] != expected[name]] == []
+
+
+@pytest.mark.parametrize("workers", ["2", "4"])
+def test_processes(one, tmp_path, workers):
+    assert main(command(one[0], tmp_path / "o", "--workers", workers)) == 0
+    equal(bytes_of(tmp_path / "o"), one[1])
+
+
+def test_a_slurm_array_of_two_tasks(one, tmp_path):
+    """Two real processes with the environment of an array, started together, through the script that is submitted."""
+    tasks = [
+        subprocess.Popen(
+            ["bash", "slurm/preprocess.sbatch", *command(one[0], tmp_path / "o", "--wait-minutes", "5")],
+            env={
+                **os.environ, "PYTHON": sys.executable, "SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_TASK_COUNT": "2",
+                "SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRAY_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "1",
+            },
+            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        )
+        for task in (0, 1)
+    ]  # fmt: skip
+    said = [task.communicate(timeout=240)[1] for task in tasks]
+    assert [task.returncode for task in tasks] == [0, 0], said
+    equal(bytes_of(tmp_path / "o"), one[1])
+
+
+def test_ray(one, tmp_path):
+    pytest.importorskip("ray")
+    assert main(command(one[0], tmp_path / "o", "--runner", "ray", "--workers", "2")) == 0
+    equal(bytes_of(tmp_path / "o"), one[1])
+
+
+def test_the_way_the_input_is_cut_does_not_change_the_corpus(one, tmp_path):
+    whole = ["run", str(one[0]), f"output.folder={tmp_path / 'o'}", "balance.shard_bytes=9000", "--workers", "1"]
+    assert main(whole) == 0
+    corpus = ("clean/", "tokens/", "tokenizer/", "manifest.json")
+    found = {name: content for name, content in bytes_of(tmp_path / "o").items() if name.startswith(corpus)}
+    equal(found, {name: content for name, content in one[1].items() if name.startswith(corpus)})
