@@ -16,9 +16,6 @@ from preprocessing.corpus_files import write_corpus_shard, write_dropped
 from preprocessing.corpus_plan import PLAN, STEP, gather, make_plan
 from preprocessing.documents import Counts
 from preprocessing.files_found import Unit
-from preprocessing.mixtures import mixture_of as mixture_of  # until its users import it from there
-from preprocessing.placing import SPLITS as SPLITS
-from preprocessing.placing import position as position
 from preprocessing.schema import source_of
 
 

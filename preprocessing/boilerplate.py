@@ -10,13 +10,14 @@ from __future__ import annotations
 import itertools
 import re
 
-from preprocessing.normalise import fences
+from preprocessing.normalise import collapse_blanks, fences
 
 HEAD_LINES = 4
 TAIL_LINES = 6
 HEAD_CHARACTERS = 1000
 TAIL_CHARACTERS = 1500
 LONGEST_LINE = 160
+MOST_ROUNDS = 8
 _NAME = r"[가-힣]{2,4}"
 _JOB = r"(?:기자|인턴기자|선임기자|전문기자|객원기자|수습기자|사진기자|특파원|논설위원|앵커|통신원|리포터)"
 _EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}"
@@ -62,10 +63,18 @@ HINT = (
 
 
 def cut_boilerplate(text: str) -> str:
-    """Removes by-line, reporter and copyright lines at the two ends, and the dateline in front of the first line."""
-    while (shorter := _cut_once(text)) != text:
-        text = shorter
-    return text
+    """Removes by-line, reporter and copyright lines at the two ends, and the dateline in front of the first line.
+
+    Blanks are collapsed where anything was cut. A text that could be cut more than MOST_ROUNDS times is a list of such
+    lines, and stays as it is.
+    """
+    shorter = text
+    for _ in range(MOST_ROUNDS):
+        before, shorter = shorter, _cut_once(shorter)
+        if shorter == before:
+            return shorter
+        shorter = collapse_blanks(shorter)
+    return shorter if _cut_once(shorter) == shorter else text
 
 
 def _cut_once(text: str) -> str:

@@ -89,7 +89,7 @@ def run(context: Context) -> Outcome:
     ]
     summaries = context.finish(STEP, pieces)
     keys = [context.upstream(STEP, unit.name) for unit in context.units]
-    context.finish(STEP, [Piece("quarantine", gather_quarantine, (), keys)])
+    context.finish(STEP, [Piece("all/quarantine", gather_quarantine, (), keys)])
     sources: dict[str, dict[str, Any]] = {}
     for unit, summary in zip(context.units, summaries):
         _add(sources, source_of(unit.input_name, _item(context, unit)), summary)

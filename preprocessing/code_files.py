@@ -62,7 +62,7 @@ def measure(column: pa.Array, metas: Sequence[Meta]) -> dict[str, pa.Array]:
     counts = count(data, offsets)
     of = {name: counts[:, i] for name, i in INDEX.items()}
     read = [read_meta(meta) for meta in metas]
-    names = [PurePosixPath(meta["path"]).name.lower() if "path" in meta else "" for meta in read]
+    names = [_name(meta) for meta in read]
     shares = _shares(of, data, offsets)
     heads = _heads(data, offsets, np.maximum(of["header_end"], LEAST_HEAD))
     data_file = _is_data(of, shares) | _named(names, generated_code.DATA_ENDINGS)
@@ -91,6 +91,12 @@ def read_meta(meta: Meta) -> Mapping[str, Any]:
             f'meta of a source file is {meta!r}; it must be a JSON object such as {{"path": "a/b.py"}}'
         )
     return meta
+
+
+def _name(meta: Mapping[str, Any]) -> str:
+    """The last part of the path in small letters, empty where the record has none."""
+    path = meta.get("path")
+    return PurePosixPath(path).name.lower() if isinstance(path, str) else ""
 
 
 def _shares(of: dict[str, np.ndarray], data: np.ndarray, offsets: np.ndarray) -> dict[str, np.ndarray]:

@@ -2,8 +2,7 @@
 
 Owns what makes a training repeatable. fastText 0.9.2 sets the first tenth of the vectors when it has one thread and
 leaves the others as the memory is (``DenseMatrix::uniform``): in a process that has freed memory before, training
-stops with "Encountered NaN" or ends differently. Here every larger block comes fresh from the system, which is zero,
-and a process trains once.
+stops with "Encountered NaN" or ends differently. Here the C library is told to hand out blocks filled with zeros.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-FRESH_BLOCKS = {"MALLOC_MMAP_THRESHOLD_": "4096", "MALLOC_PERTURB_": "0"}
+# glibc fills what it hands out with the complement of this byte (mallopt(3), M_PERTURB)
+ZEROED_BLOCKS = {"MALLOC_PERTURB_": "255"}
 
 
 def train_apart(settings: dict[str, Any], model: Path, folder: Path) -> str | None:
@@ -24,7 +24,7 @@ def train_apart(settings: dict[str, Any], model: Path, folder: Path) -> str | No
     given.write_text(json.dumps({"settings": settings, "model": str(model)}), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", __name__, str(given)],
-        env={**os.environ, **FRESH_BLOCKS},
+        env={**os.environ, **ZEROED_BLOCKS},
         cwd=Path(__file__).resolve().parents[1],
         capture_output=True,
         text=True,

@@ -6,10 +6,12 @@ Owns patterns (``**``, ``*``, ``{a,b}``), units and their names. What is known o
 
 from __future__ import annotations
 
+import dataclasses
 import glob
+import os
 import re
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from megatron_ko.config.loading import Loaded
 from megatron_ko.errors import ConfigError, DataError, Problem
 from preprocessing.known_hashes import KnownHashes
 from preprocessing.ranges import Range, bzip2_ranges, even_ranges, gathered, row_group_ranges
-from preprocessing.readers.source_trees import tree_files
+from preprocessing.readers.source_trees import licence_file, tree_files
 from preprocessing.readers.standard_library import standard_library
 from preprocessing.schema import Config
 from preprocessing.sections.inputs import (
@@ -33,6 +35,7 @@ from preprocessing.sections.inputs import (
 )
 
 __all__ = ["KnownHashes", "Unit", "expand_braces", "find_files", "find_units", "standard_library"]
+UNCUT_SUFFIXES = (".gz", ".bz2", ".xz")  # of lines: nothing tells where one starts
 Report = Callable[[str, str], None]  # field, what is wrong with it
 RECORD_SUFFIXES = tuple(f".jsonl{packed}" for packed in ("", ".gz", ".zst", ".bz2", ".xz"))
 
@@ -48,6 +51,7 @@ class Unit:
     ranges: tuple[Range | None, ...] = ()  # the part of each file; () for whole files
     size: int = 0  # bytes on disk
     root: Path | None = None  # of a source tree
+    watched: tuple[Path, ...] = ()  # files that give no document and still matter: licences of a source tree
 
     def parts(self) -> Iterator[tuple[Path, str, Range | None]]:
         """Files with their labels and ranges."""
@@ -77,7 +81,7 @@ def _units_of(name: str, item: Any, hashes: KnownHashes, seed: int, report: Repo
     if isinstance(item, StdlibInput):
         files = standard_library(item.max_bytes, seed)
         root = Path(sysconfig.get_paths()["stdlib"])
-        return [_whole(name, name, files, [str(f.relative_to(root)) for f in files])]
+        return [_whole(name, name, files, [label_of(f.relative_to(root)) for f in files])]
     if isinstance(item, HuggingfaceInput):
         return _huggingface_units(name, item, hashes, report)
     field, kind, wanted = "paths", "file", Path.is_file
@@ -92,6 +96,11 @@ def _units_of(name: str, item: Any, hashes: KnownHashes, seed: int, report: Repo
     return _file_units(name, item, found, hashes)
 
 
+def label_of(path: Path) -> str:
+    """The path as it is shown and kept in ids; bytes of a name that are not UTF-8 as ``\\xNN``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 # --- units of files --------------------------------------------------------------------------------------
 
 
@@ -104,8 +113,8 @@ def _file_units(name: str, item: Any, files: list[Path], hashes: KnownHashes) ->
         for k, part in enumerate(parts):
             unit_name = f"{name}-{i:05d}" if part is None else f"{name}-{i:05d}-{k:05d}"
             size = file.stat().st_size // len(parts)
-            units.append(Unit(unit_name, name, (file,), (str(file),), (part,), size))
-    return units + _gathered_units(f"{name}-files", name, item, plain, [str(f) for f in plain])
+            units.append(Unit(unit_name, name, (file,), (label_of(file),), (part,), size))
+    return units + _gathered_units(f"{name}-files", name, item, plain, [label_of(f) for f in plain])
 
 
 def _gathered_units(
@@ -128,8 +137,14 @@ def _whole(
 
 def _tree_units(name: str, number: int, root: Path, item: SourceTreeInput) -> list[Unit]:
     files = tree_files(root, item)
-    labels = [str(f.relative_to(root)) for f in files]
-    return _gathered_units(f"{name}-{number:05d}-files", name, item, files, labels, root)
+    labels = [label_of(f.relative_to(root)) for f in files]
+    units = _gathered_units(f"{name}-{number:05d}-files", name, item, files, labels, root)
+    return [dataclasses.replace(unit, watched=_licences(root, unit.files)) for unit in units]
+
+
+def _licences(root: Path, files: Iterable[Path]) -> tuple[Path, ...]:
+    named = {licence_file(root, str(file.relative_to(root))) for file in files}
+    return tuple(root / name for name in sorted(filter(None, named)))
 
 
 def has_records(file: Path, item: Any) -> bool:
@@ -146,7 +161,7 @@ def _ranges_of(file: Path, item: Any, hashes: KnownHashes) -> list[Range | None]
     parts: list[Range] = []
     if isinstance(item, (ParquetInput, HuggingfaceInput)):
         parts = _row_groups(file, item.split_bytes)
-    elif isinstance(item, (JsonlInput, TextInput)) and file.suffix in (".jsonl", ".json", ".zst"):
+    elif isinstance(item, (JsonlInput, TextInput)) and file.suffix not in UNCUT_SUFFIXES:
         parts = hashes.line_ranges(file, item.split_bytes)
     elif isinstance(item, WikiDumpInput) and file.suffix == ".xml":
         parts = even_ranges(file.stat().st_size, item.split_bytes)

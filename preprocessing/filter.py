@@ -22,6 +22,7 @@ from preprocessing import rules
 from preprocessing.context import Context, Outcome, Piece
 from preprocessing.documents import DROPPED, Counts, new_shard
 from preprocessing.files_found import Unit
+from preprocessing.presets.values import resolved
 from preprocessing.schema import Config, source_of
 
 STEP = "filter"
@@ -41,12 +42,14 @@ def column_steps(config: Config) -> list[str]:
 
 
 def columns_of(context: Context, unit: Unit) -> Iterator[pa.RecordBatch]:
-    """All columns of a unit, a batch per row group of the documents."""
+    """All columns of a unit, a batch per row group of the documents; ``secrets`` counts the masked ones."""
     files = [pq.ParquetFile(context.path(step, unit.name)) for step in column_steps(context.config)]
+    masked = pq.ParquetFile(context.path("clean", unit.name, ".columns.parquet"))
     for group in range(files[0].num_row_groups):
         tables = [file.read_row_group(group) for file in files]
         merged = {name: tables[0][name] for name in tables[0].schema.names}
-        for file, table in zip(files[1:], tables[1:]):
+        merged["secrets"] = masked.read_row_group(group, columns=["masked_secret"])["masked_secret"]
+        for table in tables[1:]:
             if not table["id"].equals(merged["id"]):
                 raise DataError(
                     f"{context.folder}: columns of {unit.name} belong to different documents; "
@@ -73,7 +76,7 @@ def reasons_for(columns: pa.RecordBatch, config: Config, thresholds: dict[str, A
 def run(context: Context) -> Outcome:
     """Judges every unit that is not finished."""
     thresholds = thresholds_of(context)
-    depends = [*context.part("filter", "score", "decontaminate"), thresholds]
+    depends = [resolved(context.config.filter), *context.part("score", "decontaminate"), thresholds]
     pieces = [
         Piece(unit.name, filter_unit, (n, thresholds), [depends, *_read_keys(context, unit)])
         for n, unit in enumerate(context.units)
@@ -87,7 +90,8 @@ def run(context: Context) -> Outcome:
             f"no document is left of {sum(found.documents_in for found in counts.values()):,}; see "
             f"{context.folder / 'dropped'} for the reasons, and relax the rules under 'filter'"
         )
-    return Outcome([], {"sources": {name: found.to_json() for name, found in counts.items()}})
+    sources = {name: found.to_json() for name, found in counts.items()}
+    return Outcome([], {"sources": sources, "thresholds": thresholds})
 
 
 def _read_keys(context: Context, unit: Unit) -> list[str]:

@@ -178,9 +178,7 @@ def _commands(text: str) -> str:
             at = _close(groups, text, at) if token == "}" else at
         elif token == "~":
             groups[-1].pieces.append(" ")
-        elif token[0] != "\\":
-            groups[-1].pieces.append(token)
-        elif len(token) == 2 and not token.isascii():
+        elif token[0] != "\\" or len(token) == 2 and not token.isascii():
             groups[-1].pieces.append(token)
         elif len(token) == 2 and not token[1].isalpha():
             groups[-1].pieces.append(_escaped(token[1]))

@@ -7,6 +7,7 @@ import re
 from preprocessing.licence_table import ALIASES, COPYLEFT, PERMISSIVE
 
 KINDS = ("permissive", "copyleft", "unknown", "none")  # from the freest on; none: no licence is named
+MOST_TOKENS = 100
 _TOKEN = re.compile(r"[()]|[^\s()]+")
 _OPERATORS = ("OR", "AND", "WITH")
 _NAMES = {name.lower(): name for name in PERMISSIVE} | {old.lower(): new for old, new in ALIASES.items()}
@@ -27,11 +28,13 @@ def _written(token: str) -> str:
 def kind_of(expression: str | None) -> str:
     """One of ``KINDS``; of ``A OR B`` the freest, of ``A AND B`` the strictest, exceptions after ``WITH`` aside.
 
-    What is no expression is ``unknown``.
+    What is no expression, or longer than any that people write, is ``unknown``.
     """
     if not expression:
         return "none"
     tokens = _TOKEN.findall(expression)
+    if len(tokens) > MOST_TOKENS:
+        return "unknown"
     rank, rest = _alternatives(tokens)
     return KINDS[2 if rest else rank]
 

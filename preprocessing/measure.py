@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from preprocessing import advertising, code_files, measures
 from preprocessing.context import Context, Outcome, Piece
 from preprocessing.documents import new_shard, read_batches
-from preprocessing.language import LANGUAGE_COLUMNS, detect
+from preprocessing.language import detect
 from preprocessing.sections.deduplication import DeduplicateConfig
 from preprocessing.signatures import sign, signature_schema
 
@@ -75,8 +75,7 @@ def _only(wanted: bool, measure, schema: pa.Schema, rows: int) -> dict[str, pa.A
 
 def run(context: Context) -> Outcome:
     """Measures every unit that is not finished."""
-    depends = context.part("deduplicate", "seed")
-    depends[0] = {name: depends[0][name] for name in ("num_hashes", "bands")}
+    depends = [context.config.deduplicate.of_signatures, context.config.seed]
     pieces = [
         Piece(
             unit.name,

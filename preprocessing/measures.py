@@ -1,6 +1,6 @@
 """Numbers about a document: characters, lines, paragraphs, words, and what repeats.
 
-Owns the table of measures and how the counts of ``kernels.statistics`` become them; ``rules`` judges. Repetition is
+Owns the table of measures and how the counts of ``kernels.text_counts`` become them; ``rules`` judges. Repetition is
 that of Gopher (arXiv:2112.11446, table A1), in words that are runs of one script: they stand in for Korean morphemes,
 which particles would otherwise hide in the word they are attached to.
 """
@@ -99,19 +99,19 @@ def measure(column: pa.Array, lang: str, unit: Unit = "scripts") -> pa.RecordBat
 
 
 def _counts(column: pa.Array, lang: str, unit: Unit) -> dict[str, np.ndarray]:
-    from preprocessing.kernels import classes, statistics
+    from preprocessing.kernels import classes, text_counts
 
     data, offsets = utf8_buffer(column)
     sizes = np.diff(offsets)
-    found = statistics.count(
+    found = text_counts.count(
         data,
         offsets,
         *classes.tables(),
         classes.SCRIPTS if unit == "scripts" else classes.ANY_SCRIPT,
         classes.stop_words(lang),
-        statistics.scratch_for(int(sizes.max(initial=0))),
+        text_counts.scratch_for(int(sizes.max(initial=0))),
     )
-    counts = {name: found[:, i] for i, name in enumerate(statistics.COUNTS)}
+    counts = {name: found[:, i] for i, name in enumerate(text_counts.COUNTS)}
     counts["bytes"] = sizes
     counts["spoken_words"] = counts["words"] - counts["symbol_words"]
     counts["triples"] = np.maximum(counts["recorded_words"] - 2, 0)

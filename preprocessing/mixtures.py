@@ -180,7 +180,7 @@ def problems(domains: Domains, balance: BalanceConfig) -> Problems:
         yield from _target_problems("balance.targets", domains, balance.targets, all_domains=True)
     names = [stage.name for stage in balance.stages]
     for number, stage in enumerate(balance.stages):
-        path = f"balance.stages[{number}]"
+        path = f"balance.stages.{number}"
         if names.index(stage.name) != number:
             yield f"{path}.name", f"{stage.name!r} stands twice; give each stage its own name"
         yield from _stage_problems(path, stage, domains, balance)

@@ -81,13 +81,8 @@ def _markup_operations(kind: str) -> list[Operation]:
     return [] if kind == "none" else [Operation(kind, markup.CONVERTERS[kind])]
 
 
-def _without_boilerplate(text: str) -> str:
-    cut = boilerplate.cut_boilerplate(text)
-    return cut if cut == text else normalise.collapse_blanks(cut)
-
-
 _REPAIR = Operation("mojibake", mojibake.repair_mojibake)
-_BOILERPLATE = Operation("boilerplate", _without_boilerplate)
+_BOILERPLATE = Operation("boilerplate", boilerplate.cut_boilerplate)
 
 
 def markup_of(kind: str, source: str) -> str:

@@ -109,7 +109,7 @@ def _search(above: str, line: str, patterns: Sequence[Pattern]) -> tuple[list[Sp
 
 
 def _blotted(text: str, start: int, end: int) -> str:
-    return f"{text[:start]}<|{'|' * (end - start - 4)}|>{text[end:]}"
+    return f"{text[:start]}<{'|' * (end - start - 2)}>{text[end:]}"
 
 
 def _plain(text: str) -> str:

@@ -40,15 +40,37 @@ def _membership(context: Context) -> dict[str, Any]:
     return {name: [domain.sources, domain.langs, domain.max_bytes] for name, domain in domains.items()}
 
 
-def _shares(context: Context) -> list[Any]:
-    placing = {"valid_fraction", "shard_bytes", "rehydrate"}
+def _shares(context: Context, *without: str) -> list[Any]:
+    """What shares are made from; how documents are placed is of ``balance`` itself."""
+    placing = {"valid_fraction", "shard_bytes", "rehydrate", *without}
     balance = {name: value for name, value in context.part("balance")[0].items() if name not in placing}
-    return [[[name, domain.share] for name, domain in context.config.domains.items()], balance]
+    domains = context.config.domains.items()
+    return [[[name, domain.share, domain.tokens, domain.group, domain.langs] for name, domain in domains], balance]
 
 
 def _placing(context: Context) -> list[Any]:
     balance = context.config.balance
-    return [_membership(context), balance.valid_fraction, balance.shard_bytes, context.config.seed]
+    repeats = sorted(balance.rehydrate.items())
+    return [_membership(context), balance.valid_fraction, balance.shard_bytes, repeats, context.config.seed]
+
+
+def _models(context: Context) -> list[Any]:
+    """A model that was exchanged for another of the same name is another model."""
+    from preprocessing.score import identities_of
+
+    return [*context.part("score"), identities_of(context.config.score)]
+
+
+def _evaluation_sets(context: Context) -> list[Any]:
+    from preprocessing.decontaminate import set_keys
+
+    return [*context.part("decontaminate"), set_keys(context.config.decontaminate)]
+
+
+def _thresholds(context: Context) -> list[Any]:
+    from preprocessing.presets.values import resolved
+
+    return [resolved(context.config.filter), *context.part("score", "decontaminate")]
 
 
 TASKS = {
@@ -60,7 +82,7 @@ TASKS = {
     "lines": Task(
         "preprocessing.lines", ("clean",), lambda c: c.part("lines"), lambda config: config.lines.enabled
     ),
-    "measure": Task("preprocessing.measure", ("clean", "lines"), lambda c: c.part("deduplicate", "seed")),
+    "measure": Task("preprocessing.measure", ("clean", "lines"), lambda c: [c.config.deduplicate.of_signatures, c.config.seed]),
     "score": Task(
         "preprocessing.score",
         ("clean", "lines"),
@@ -70,7 +92,7 @@ TASKS = {
     "decontaminate": Task(
         "preprocessing.decontaminate",
         ("clean", "lines"),
-        lambda c: c.part("decontaminate"),
+        _evaluation_sets,
         lambda config: config.decontaminate.enabled,
     ),
     "filter": Task(
@@ -83,7 +105,7 @@ TASKS = {
     ),
     "balance": Task("preprocessing.balance", ("deduplicate",), _placing),
     "train-tokenizer": Task(
-        "preprocessing.train_tokenizer", ("balance",), lambda c: [*c.part("tokenizer", "seed"), _shares(c)]
+        "preprocessing.train_tokenizer", ("balance",), lambda c: [*c.part("tokenizer", "seed"), _shares(c, "stages")]
     ),
     "encode": Task(
         "preprocessing.encode", ("balance", "train-tokenizer"), lambda c: [_shares(c), *c.part("encode")]

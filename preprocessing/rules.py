@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 
 from megatron_ko.errors import DataError
+from preprocessing.advertising import MIN_GROUPS, MIN_PER_1000, MIN_TERMS
 from preprocessing.presets.values import Thresholds, thresholds
 from preprocessing.sections.rules import FilterConfig
 
 FEW_LINES = 5
 FEW_WORDS = 30
 # An advertisement lists many terms; an honest page on loans has one or two of them in a thousand characters.
-MIN_SPAM_GROUPS, MIN_SPAM_TERMS, MIN_SPAM_PER_1000 = 2, 3, 6.0
 
 Columns = Callable[[str], np.ndarray]
 Verdicts = Iterator[tuple[str, np.ndarray]]
@@ -37,8 +37,10 @@ class Rule:
     """A column and the least it must be for the rule to apply."""
 
     def failed(self, columns: Columns, threshold: Any) -> np.ndarray:
-        """``[rows] bool``. A row without the measure (null) does not fail."""
+        """``[rows] bool``. A row without the measure (null) does not fail. Shares are compared as float32, as they are kept."""
         value = self.value(columns)
+        if isinstance(threshold, float):
+            value, threshold = value.astype(np.float32), np.float32(threshold)
         if isinstance(threshold, list):
             failed = ~np.isin(value, np.array([*threshold, None], object))
         elif self.field.startswith("min_"):
@@ -84,8 +86,8 @@ def _spoken_words(of: Columns) -> np.ndarray:
 
 def _spam(of: Columns) -> np.ndarray:
     """1.0 where a document is an advertisement."""
-    dense = 1000 * of("spam_terms") >= MIN_SPAM_PER_1000 * np.maximum(of("characters"), 1)
-    many = (of("spam_groups") >= MIN_SPAM_GROUPS) & (of("spam_terms") >= MIN_SPAM_TERMS)
+    dense = 1000 * of("spam_terms") >= MIN_PER_1000 * np.maximum(of("characters"), 1)
+    many = (of("spam_groups") >= MIN_GROUPS) & (of("spam_terms") >= MIN_TERMS)
     return (dense & many & (of("spam_contact") > 0)).astype(np.float64)
 
 

@@ -13,13 +13,19 @@ from pydantic import Field
 
 from megatron_ko.config.fields import NonNegativeInt, section
 from megatron_ko.config.loading import Rule
+from preprocessing import mixtures
 from preprocessing.sections.cleaning import CleanConfig
 from preprocessing.sections.deduplication import DeduplicateConfig, LinesConfig
 from preprocessing.sections.inputs import Input
 from preprocessing.sections.mixture import BalanceConfig, DomainConfig
 from preprocessing.sections.rules import FilterConfig
 from preprocessing.sections.running import OutputConfig
-from preprocessing.sections.scoring import DecontaminateConfig, ScoreConfig
+from preprocessing.sections.scoring import (
+    DecontaminateConfig,
+    ScoreConfig,
+    decontaminate_problems,
+    score_problems,
+)
 from preprocessing.sections.tokens import EncodeConfig, TokenizerConfig
 
 # Between these sizes the index says int32 while megatron-core's fast cache reader assumes uint16.
@@ -70,10 +76,6 @@ def _names(inputs: dict[str, Any], domains: dict[str, DomainConfig]) -> Iterator
         for source in domain.sources:
             if source not in known:
                 yield f"domains.{name}.sources", f"{source!r} is no source; known: {', '.join(sorted(known))}"
-    given = [name for name, domain in domains.items() if domain.share is not None]
-    if given and len(given) < len(domains):
-        missing = next(name for name in domains if name not in given)
-        yield f"domains.{missing}", "has no share while others have; give all domains a share, or none"
 
 
 def _bands(deduplicate: DeduplicateConfig) -> Iterable[tuple[str, str]]:
@@ -94,6 +96,9 @@ def _vocabulary(tokenizer: TokenizerConfig) -> Iterable[tuple[str, str]]:
 
 RULES = (
     Rule(("inputs", "domains"), _names),
+    Rule(("domains", "balance"), mixtures.problems),
     Rule(("deduplicate",), _bands),
+    Rule(("score",), score_problems),
+    Rule(("decontaminate",), decontaminate_problems),
     Rule(("tokenizer",), _vocabulary),
 )

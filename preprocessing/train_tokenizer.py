@@ -22,9 +22,10 @@ from megatron_ko.errors import DataError
 from megatron_ko.files import write_json
 from megatron_ko.tokenizer import FILES, MARKER, write_tokenizer_folder
 from preprocessing import corpus
-from preprocessing.balance import mixture_of, position
 from preprocessing.context import Context, Outcome
+from preprocessing.mixtures import mixture_of
 from preprocessing.personal_data import PLACEHOLDERS
+from preprocessing.placing import position
 from preprocessing.tokenizer_json import load_sentencepiece, prove_equal, to_tokenizer_json
 
 log = logging.getLogger(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Iterator
 
@@ -162,5 +163,6 @@ def _level(line: str) -> int:
     return marks if 0 < marks <= 6 and line[marks : marks + 1] == " " else 0
 
 
+@functools.lru_cache(maxsize=4096)
 def _bare(title: str) -> str:
     return re.sub(r"[\s*_'`#]+", "", title).casefold()

@@ -161,8 +161,8 @@ def _link(parts: list[str]) -> str:
         return ""
     target = target.removeprefix(":")
     if len(parts) == 1:
-        if colon and prefix and _LANGUAGE_PREFIX.fullmatch(prefix) and "://" not in target:
-            return ""  # the article in another language
+        if colon and _LANGUAGE_PREFIX.fullmatch(target.partition(":")[0]) and rest[:1].strip("/"):
+            return ""  # the article in another language; [[CSI: NY]] is none
         return target.replace("_", " ")
     if not shown:  # [[a (b)|]] shows a
         named = rest if prefix in NAMESPACES else target

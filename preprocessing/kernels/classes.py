@@ -1,6 +1,6 @@
 """Classes of characters, the ends of sentences, and stop words.
 
-Owns what ``statistics`` tells apart while it reads; scripts and letters are those of ``characters``.
+Owns what ``text_counts`` tells apart while it reads; scripts and letters are those of ``characters``.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def _read(data, start, end, text, table):
             seen |= _pair(c, classes, previous, before)
         before, previous = previous, classes
     if length and (text[0] <= 32 or text[length - 1] <= 32):
-        seen |= TAB
+        seen |= _BLANKS
     return length, seen
 
 
@@ -115,8 +115,8 @@ def _pair(c, classes, previous, before):
     if family and family == previous & FAMILY:
         found |= _RUN
     if classes & previous & BLANK:
-        feeds = classes & LINE_FEED, previous & LINE_FEED
-        if feeds[0] == feeds[1] == 0 or feeds[0] and (not feeds[1] or before & LINE_FEED):
+        feed, after_feed = classes & LINE_FEED != 0, previous & LINE_FEED != 0
+        if (not feed and not after_feed) or (feed and (not after_feed or before & LINE_FEED)):
             found |= _BLANKS
     elif classes & previous & COMPATIBILITY and is_telling_vowel(c):
         found |= _APART
@@ -125,6 +125,7 @@ def _pair(c, classes, previous, before):
 
 @njit()
 def _prose(text, length, seen, spare, table, usual, longest, laughs_from, join_typed, keep_old):
+    """The stages of prose but the last; returns the new length and what changed, _COLLAPSE if blanks may have to."""
     if seen & COMPOSES or (keep_old and seen & JAMO):
         return length, UNDONE
     changes = 0
@@ -160,6 +161,7 @@ def _prose(text, length, seen, spare, table, usual, longest, laughs_from, join_t
 
 @njit()
 def _code(text, length, seen, table, usual):
+    """The stages of source code; returns the new length and what changed."""
     if seen & COMPOSES:
         return length, UNDONE
     changes = 0

@@ -30,6 +30,7 @@ class Fields:
         self._source = source
         self._label = label
         self._seed = seed
+        self._templates = [_PLACE.split(template) for template in item.templates]  # text and fields by turns
         self._max_bytes = max_bytes
         self._lang = "" if item.lang == "detect" else item.lang
         self._meta_start = orjson.dumps({"file": label}).decode()[:-1] + ',"line":'
@@ -68,9 +69,9 @@ class Fields:
         return f"{self._label}:{number}"
 
     def _from_template(self, record: Mapping[str, Any], identity: str) -> str:
-        templates = self._item.templates
+        templates = self._templates
         chosen = xxhash.xxh64_intdigest(identity.encode("utf-8"), self._seed) % len(templates)
-        return _PLACE.sub(lambda place: text_of(record, place[1]), templates[chosen])
+        return "".join([text_of(record, part) if i % 2 else part for i, part in enumerate(templates[chosen])])
 
     def _meta(self, record: Mapping[str, Any], number: int) -> str:
         meta = f"{self._meta_start}{number}}}"

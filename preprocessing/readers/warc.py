@@ -170,6 +170,8 @@ def records(file: Path, label: str, max_bytes: int, quarantine: Quarantine) -> I
                 yield _record(data, number, offset, max_bytes)
             except Bad as bad:
                 quarantine(BadRecord(label, number, f"{bad} (record at byte {offset:,})", b""))
+        if not number:
+            quarantine(BadRecord(label, 0, "no WARC record in the file; is it a web archive?", b""))
     except Damaged as damage:
         cause = f"the file is damaged or ends early ({damage}) after byte {data.position:,}; nothing after it was read"
         quarantine(BadRecord(label, number + 1, cause, b""))

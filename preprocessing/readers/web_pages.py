@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import functools
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from megatron_ko.errors import DataError
@@ -57,8 +58,7 @@ def decoded_page(raw: bytes, charset: str | None) -> str:
     ):
         if raw.startswith(mark):
             said.insert(0, codec)
-    seven_bits = [codec for codec in said if codec.startswith("iso2022")]
-    for codec in dict.fromkeys([*seven_bits, "utf-8", *said, *_looks_like(raw)]):
+    for codec in _candidates(raw, said):
         text = _strictly(raw, codec)
         if text is not None and "\0" not in text:
             return text.removeprefix("\ufeff")
@@ -68,6 +68,15 @@ def decoded_page(raw: bytes, charset: str | None) -> str:
     if broken > MAX_BROKEN * len(text):
         raise Bad(f"cannot be decoded as {codec}: {broken:,} of {len(text):,} characters are broken")
     return text
+
+
+def _candidates(raw: bytes, said: list[str]) -> Iterator[str]:
+    """Codecs in the order of trust. Latin-1 is what servers say who do not know, so the bytes come before it."""
+    yield from (codec for codec in said if codec.startswith("iso2022"))  # looks like ASCII, hence like UTF-8
+    yield "utf-8"
+    yield from (codec for codec in said if codec != "cp1252")
+    yield from _looks_like(raw)
+    yield from said
 
 
 def _strictly(raw: bytes, codec: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from preprocessing.files_found import label_of
 from preprocessing.markup import CONVERTERS
 from preprocessing.readers.bad_records import MAX_RAW_BYTES, Bad, BadRecord, Quarantine
 from preprocessing.readers.fields import Row
@@ -31,30 +32,31 @@ def read_whole_file(
     file: Path, label: str, root: Path | None, item: Any, source: str, quarantine: Quarantine
 ) -> list[Row]:
     """The document of a file, or none when it cannot be used."""
+    shown = label_of(file) if root else label
     limit = getattr(item, "max_record_bytes", 1 << 62)
     size = file.stat().st_size
     if size > limit:
         with open(file, "rb") as opened:
             beginning = opened.read(MAX_RAW_BYTES)
         cause = f"file of {size:,} bytes is longer than max_record_bytes = {limit:,}"
-        quarantine(BadRecord(label, 1, cause, beginning, size))
+        quarantine(BadRecord(shown, 1, cause, beginning, size))
         return []
     raw = file.read_bytes()
-    meta: dict[str, Any] = {"file": str(file) if root else label}
+    meta: dict[str, Any] = {"file": shown}
     try:
         text = _text_of(raw, file, item, meta)
     except Bad as bad:
-        quarantine(BadRecord(label, 1, str(bad), raw))
+        quarantine(BadRecord(shown, 1, str(bad), raw))
         return []
     identity = label
     if isinstance(item, StdlibInput):
         identity = f"{source}/{label}"
         meta["path"] = label
     elif root is not None:
-        identity = f"{source}/{root.name}/{label}"
-        meta |= {"path": label, "root": str(root)}
-        licence = licence_file(root, label)
-        meta |= {"licence_file": licence} if licence else {}
+        identity = shown  # roots may share a name
+        meta |= {"path": label, "root": label_of(root)}
+        licence = licence_file(root, str(file.relative_to(root)))
+        meta |= {"licence_file": label_of(Path(licence))} if licence else {}
     lang = "code" if isinstance(item, StdlibInput) else "" if item.lang == "detect" else item.lang
     return [(identity, text, source, lang, orjson.dumps(meta).decode())]
 

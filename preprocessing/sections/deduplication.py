@@ -30,6 +30,11 @@ class DeduplicateConfig:
     memory_mib: PositiveInt = 1024
     """Memory of one worker in MiB for sorting, signatures and texts; the work is cut into parts that fit."""
 
+    @property
+    def of_signatures(self) -> list[int]:
+        """The settings that a signature depends on."""
+        return [self.num_hashes, self.bands]
+
 
 @section
 class LinesConfig:

@@ -36,7 +36,7 @@ class TextInput:
     """Markup to remove; auto: by the suffix (.tex, .rst, .wiki, .html), else mediawiki for a source named wiki, else
     HTML in documents that hold tags."""
     split_bytes: PositiveInt = 256 * MIB
-    """Bytes of input a piece of work has at most: larger files are cut where the format allows it, small ones are gathered."""
+    """Bytes a piece of work has at most: larger files are cut where their format allows it, small ones gathered."""
     max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
     """Longest record in bytes; longer ones are set aside without being held in memory."""
 
@@ -76,7 +76,7 @@ class WarcInput:
     extractor: Extractor = "resiliparse"
     """What finds the main content: resiliparse (fast) or trafilatura (15 times slower, drops more)."""
     split_bytes: PositiveInt = 256 * MIB
-    """Bytes of input a piece of work has at most: larger files are cut where the format allows it, small ones are gathered."""
+    """Bytes a piece of work has at most: larger files are cut where their format allows it, small ones gathered."""
     max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
     """Longest record in bytes; longer ones are set aside without being held in memory."""
 
@@ -96,7 +96,7 @@ class HtmlInput:
     extractor: Extractor = "resiliparse"
     """What finds the main content: resiliparse (fast) or trafilatura (15 times slower, drops more)."""
     split_bytes: PositiveInt = 256 * MIB
-    """Bytes of input a piece of work has at most: larger files are cut where the format allows it, small ones are gathered."""
+    """Bytes a piece of work has at most: larger files are cut where their format allows it, small ones gathered."""
     max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
     """Longest record in bytes; longer ones are set aside without being held in memory."""
 
@@ -104,7 +104,8 @@ class HtmlInput:
 @section
 class WikiDumpInput:
     type: Literal["wiki_dump"]
-    """Dumps of MediaWiki (pages-articles .xml, also .bz2, .gz, .zst, .xz), as Markdown. Plain files are cut at pages, .bz2 files of several streams at streams; others are one piece of work."""
+    """Dumps of MediaWiki (pages-articles .xml, also .bz2, .gz, .zst, .xz), as Markdown. Plain files are
+    cut at pages, .bz2 files of several streams at streams; others are one piece of work."""
     paths: list[FilePath] = Field(min_length=1)
     """Files or patterns (**, *, {a,b}) relative to the working directory; each must match a file."""
     lang: LanguageOfInput
@@ -118,7 +119,7 @@ class WikiDumpInput:
     left_out_sections: list[str] = Field(default_factory=lambda: list(REFERENCE_SECTIONS))
     """Sections that are left out with all below them, by heading."""
     split_bytes: PositiveInt = 256 * MIB
-    """Bytes of input a piece of work has at most: larger files are cut where the format allows it, small ones are gathered."""
+    """Bytes a piece of work has at most: larger files are cut where their format allows it, small ones gathered."""
     max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
     """Longest record in bytes; longer ones are set aside without being held in memory."""
 

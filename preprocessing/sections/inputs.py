@@ -45,7 +45,7 @@ class JsonlInput:
     markup: Markup = "auto"
     """Markup to remove; auto: mediawiki for a source named wiki, else HTML in documents that hold tags."""
     split_bytes: PositiveInt = 256 * MIB
-    """Bytes of input a piece of work has at most: larger files are cut where the format allows it, small ones are gathered."""
+    """Bytes a piece of work has at most: larger files are cut where their format allows it, small ones gathered."""
     max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
     """Longest record in bytes; longer ones are set aside without being held in memory."""
 
@@ -73,7 +73,7 @@ class ParquetInput:
     markup: Markup = "auto"
     """Markup to remove; auto: mediawiki for a source named wiki, else HTML in documents that hold tags."""
     split_bytes: PositiveInt = 256 * MIB
-    """Bytes of input a piece of work has at most: larger files are cut where the format allows it, small ones are gathered."""
+    """Bytes a piece of work has at most: larger files are cut where their format allows it, small ones gathered."""
     max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
     """Longest record in bytes; longer ones are set aside without being held in memory."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-
 LANGUAGES = ("ko", "en", "code", "mixed", "other")
 Language = Literal["ko", "en", "code", "mixed", "other"]
 Kind = Literal["rrn", "passport", "driver", "phone", "card", "account", "email", "ip", "secret"]

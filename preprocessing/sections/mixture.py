@@ -10,6 +10,7 @@ from megatron_ko.config.fields import NonNegativeFloat, OpenFraction, PositiveFl
 from preprocessing.sections.languages import Language
 
 AtLeastOne = Annotated[float, Strict(), Field(ge=1)]
+ClusterSize = Annotated[int, Field(gt=0)]  # not strict: keys of a configuration file are text
 Method = Literal["auto", "shares", "tokens", "targets", "unimax", "size"]
 
 
@@ -51,7 +52,7 @@ class BalanceConfig:
     """Share of a domain's bytes that validates, documents chosen by hash of the id; at least one document."""
     shard_bytes: PositiveInt = 512 << 20
     """Bytes of text in a file of the corpus, and so in a piece of work of encode."""
-    rehydrate: dict[PositiveInt, AtLeastOne] = Field(default_factory=dict)
+    rehydrate: dict[ClusterSize, AtLeastOne] = Field(default_factory=dict)
     """How often a training document stands in the corpus, by the least size of its cluster of duplicates, such as
     {2: 1.5, 10: 3}: what many pages repeat is often better than what none does (FineWeb2, arXiv:2506.20920)."""
     method: Method = "auto"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from megatron_ko.config.fields import FilePath, section
 
+
 @section
 class OutputConfig:
     folder: FilePath

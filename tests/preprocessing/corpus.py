@@ -69,12 +69,15 @@ tokenizer: {vocab_size: 777}
 """
 
 
-def write_config(folder, out="out", documents=60):
-    """``folder/data.yaml`` for the corpus in ``folder/corpus``, writing to ``folder/OUT``."""
+def write_config(folder, out="out", documents=60, relative=False):
+    """``folder/data.yaml`` for the corpus in ``folder/corpus``, writing to ``folder/OUT``.
+
+    ``relative``: to OUT in the working directory; a few outputs name the folder they are in.
+    """
     write_corpus(folder / "corpus", documents)
     path = folder / "data.yaml"
     path.write_text(
-        CONFIG.replace("OUT", str(folder / out)).replace("CORPUS", str(folder / "corpus")), encoding="utf-8"
+        CONFIG.replace("OUT", out if relative else str(folder / out)).replace("CORPUS", str(folder / "corpus")), encoding="utf-8"
     )
     return path
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from preprocessing.boilerplate import cut_boilerplate
 
 BODY = "정부는 올해 예산을 늘리기로 했다. 전문가들은 환영했다.\n두 번째 문단에서는 앞으로의 일정을 다룬다."
-LONG = "\n".join(f"{i}번째 문단이다. 날씨가 맑고 바람이 불었다는 이야기가 이어진다. " * 3 for i in range(20))
+LONG = "\n".join(f"{i}번째 문단이다. 날씨가 맑고 바람이 불었다는 이야기가 이어진다." * 3 for i in range(20))
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,12 @@ def test_the_dateline_goes_and_its_sentence_stays(dateline):
 def test_fenced_code_is_no_boilerplate():
     text = "말\n```\nBy Jane Doe\n```"
     assert cut_boilerplate(text) == text
+
+
+def test_a_list_of_reporters_is_no_boilerplate_and_costs_little():
+    text = "\n".join(["홍길동 기자"] * 20_000)
+    assert cut_boilerplate(text) == text
+    assert cut_boilerplate("\n".join(["홍길동 기자"] * 6)) == ""
 
 
 @settings(max_examples=300, deadline=None)

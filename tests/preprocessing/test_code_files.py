@@ -147,6 +147,7 @@ def test_lock_files_and_outputs_of_compilers_are_known_by_name():
     assert one("{}", {"path": "web/Package-Lock.json"})["generated"]
     assert one(CODE, '{"path": "api/user_pb2.py"}')["generated"]
     assert not one(CODE, {"path": "pb2.py"})["generated"]
+    assert not one(CODE, {"path": None})["generated"]
     assert one("a{}", {"path": "site.min.css"})["minified"]
     assert one("a", {"path": "a.csv"})["data_file"]
 

@@ -133,10 +133,23 @@ BLOCKS = (
     (0x1E00, "accented"), (0x1F00, "foreign"), (0x2000, "symbol"), (0x3040, "kana"), (0x3100, "hangul"), (0x31C0, "symbol"),
     (0x3400, "ideograph"), (0xA000, "foreign"), (0xAC00, "hangul"), (0xE000, "symbol"),
 )  # fmt: skip
-SIGNS = {"_": "underscore", "(": "open", "[": "open", "{": "brace", "}": "brace", ";": "brace", "=": "equals", ".": "dot"}
+SIGNS = {
+    "_": "underscore",
+    "(": "open",
+    "[": "open",
+    "{": "brace",
+    "}": "brace",
+    ";": "brace",
+    "=": "equals",
+    ".": "dot",
+}
 WORDS = {
     name: set(words.split())
-    for name, words in (("en", languages.ENGLISH), ("foreign", languages.FOREIGN), ("keyword", languages.KEYWORDS))
+    for name, words in (
+        ("en", languages.ENGLISH),
+        ("foreign", languages.FOREIGN),
+        ("keyword", languages.KEYWORDS),
+    )
 }
 
 
@@ -148,7 +161,9 @@ def kind_of(token):
         return "blank"
     if token.isalpha():
         return "letter"
-    return "digit" if token.isdigit() else SIGNS.get(token) or ("sign" if token in "<>+*&|^~\\@$#" else "quiet")
+    return (
+        "digit" if token.isdigit() else SIGNS.get(token) or ("sign" if token in "<>+*&|^~\\@$#" else "quiet")
+    )
 
 
 def plain_line(line):
@@ -172,7 +187,11 @@ def plain_line(line):
     keyword = first is not None and first.lower() in WORDS["keyword"]
     strong = 2 * (seen["equals"] + seen["brace"] + calls) + 3 * keyword
     signs = strong + seen["underscore"] + dots + seen["sign"]
-    hangul, latin, elsewhere = seen["hangul"], seen["letter"], seen["kana"] + seen["ideograph"] + seen["foreign"]
+    hangul, latin, elsewhere = (
+        seen["hangul"],
+        seen["letter"],
+        seen["kana"] + seen["ideograph"] + seen["foreign"],
+    )
     korean = hangul >= 1 and 4 * hangul >= latin
     if korean and 2 * hangul >= elsewhere and 4 * strong < 3 * hangul:
         language = "ko"
@@ -183,7 +202,9 @@ def plain_line(line):
     else:
         language = "ko" if korean else "latin" if latin >= 2 else None
     weight = sum(seen.values()) + hangul + seen["kana"] + seen["ideograph"]
-    comment = language not in ("code", None) and (indent > 1 or line.lstrip(" \t\r\v\f").startswith(("#", "//")))
+    comment = language not in ("code", None) and (
+        indent > 1 or line.lstrip(" \t\r\v\f").startswith(("#", "//"))
+    )
     return language, weight, comment, words, seen["accented"]
 
 
@@ -208,9 +229,9 @@ def plain_counts(text):
     return [found[name] for name in languages.FOUND]
 
 
+_PARTS = "가나 다 あい 漢字 д é x def the der return if f( a.b a_b = {} ; : // # <b> \u1100 \u1ea0 ㄱ ㅋㅋ 12 \ua000 😀 — ï […] "
 PARTS = (
-    *"가나 다 あい 漢字 д é x def the der return if f( a.b a_b = {} ; : // # <b> \u1100 \u1ea0 ㄱ ㅋㅋ 12 \ua000 😀 — ï […] ".split(" "),
-    " ", " ", "    ", "\t", "\n", "\n\n", "\n \n", "Strasse", "pythonic_names", ".x", "1.5",
+    *_PARTS.split(" "), " ", " ", "    ", "\t", "\n", "\n\n", "\n \n", "Strasse", "pythonic_names", ".x", "1.5",
 )  # fmt: skip
 GENERATED = st.one_of(st.lists(st.sampled_from(PARTS), max_size=50).map("".join), st.text(max_size=30))
 
@@ -223,6 +244,9 @@ def test_counts_are_those_of_plain_python(texts):
 
 
 def test_counts_of_real_source_code_are_those_of_plain_python():
-    texts = [*(text for _, text in ALL), (Path(sysconfig.get_paths()["stdlib"]) / "heapq.py").read_text("utf-8")]
+    texts = [
+        *(text for _, text in ALL),
+        (Path(sysconfig.get_paths()["stdlib"]) / "heapq.py").read_text("utf-8"),
+    ]
     found = languages.count(*utf8_buffer(pa.array(texts, pa.large_string())), languages.tables())
     assert [list(row) for row in found] == [plain_counts(text) for text in texts]

@@ -3,12 +3,19 @@
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
 from preprocessing.licence_expressions import kind_of
 from preprocessing.licences import declared, in_header, in_licence_text, of_repository
 
 APACHE = '# Copyright 2020 Kim\n# Licensed under the Apache License,\n#   Version 2.0 (the "License");\n'
+PIECES = [
+    "SPDX-License-Identifier:", "MIT", " OR ", "(", ")", "licensed under the ", "GNU ", "General Public License", "GPL",
+    "version 3", "any later version", "copyright", "this file ", "\n", "# ", " * ", "/*", "LICENSE", "Version 2", " ", ". ",
+    "permission is hereby granted", "redistribution and use in source and binary forms", "public domain", "한글", "\0",
+]  # fmt: skip
 BSD = "Redistribution and use in source and binary forms, with or without modification, are permitted"
 
 
@@ -124,7 +131,7 @@ def test_what_expressions_allow(expression, kind):
 
 
 def test_an_expression_that_cannot_be_read_is_unknown():
-    for broken in ("MIT OR", "(MIT", "MIT)", "OR MIT", "MIT Apache-2.0", "MIT WITH", "WITH"):
+    for broken in ("MIT OR", "(MIT", "MIT)", "OR MIT", "MIT Apache-2.0", "MIT WITH", "WITH", "(" * 50_000):
         assert kind_of(broken) == "unknown", broken
 
 
@@ -144,6 +151,13 @@ def test_an_expression_that_cannot_be_read_is_unknown():
 )
 def test_licence_files(text, licence):
     assert in_licence_text(text) == licence
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=4))).map("".join))
+def test_any_text_has_a_licence_of_some_kind(text):
+    for licence in (in_header(text), in_licence_text(text), declared({"license": text})):
+        assert (kind_of(licence) == "none") == (licence is None)
 
 
 def test_the_record_is_believed_before_the_repository(tmp_path):

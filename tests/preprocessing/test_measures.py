@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.kernels import statistics
+from preprocessing.kernels import text_counts
 from preprocessing.kernels.classes import ENGLISH_STOP_WORDS, KOREAN_STOP_WORDS, STEMS
 from preprocessing.measures import MEASURES, SCHEMA, measure
 
@@ -216,7 +216,7 @@ def test_a_slice_of_a_column_is_measured_as_the_column():
 
 
 def test_repetition_is_found_in_the_first_words_of_an_endless_document():
-    most = statistics.MOST_WORDS
+    most = text_counts.MOST_WORDS
     head = "가 나 다 라 " * (most // 4)
     tail = "마바 " * 1000
     row = measure(pa.array([head + tail], pa.large_string()), "ko").to_pylist()[0]

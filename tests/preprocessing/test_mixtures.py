@@ -138,10 +138,10 @@ def test_stages_by_hand():
         ({"a": {"langs": ["ko", "en"]}}, {"targets": {"ko": 1.0}}, "balance.targets", "give it a group"),
         ({"a": {"langs": ["ko"]}}, {"targets": {"en": 1.0}}, "balance.targets.en", "no domain belongs to it"),
         ({"a": {"langs": ["ko"]}}, {"targets": {"en": 1.0}}, "balance.targets", "has no share for 'ko'"),
-        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1, shares={"x": 1.0})]}, "balance.stages[0].shares.x", "no such domain"),
-        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1)] * 2}, "balance.stages[1].name", "stands twice"),
-        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1, shares={"a": 0.0})]}, "balance.stages[0].shares", "no domain a share"),
-        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1, method="tokens")]}, "balance.stages[0].method", "give the stage shares"),
+        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1, shares={"x": 1.0})]}, "balance.stages.0.shares.x", "no such domain"),
+        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1)] * 2}, "balance.stages.1.name", "stands twice"),
+        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1, shares={"a": 0.0})]}, "balance.stages.0.shares", "no domain a share"),
+        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1, method="tokens")]}, "balance.stages.0.method", "give the stage shares"),
     ],
 )  # fmt: skip
 def test_values_that_do_not_fit_each_other_are_named(fields, balance, path, said):
@@ -154,3 +154,17 @@ def test_a_sound_configuration_has_no_problem():
         targets={"ko": 1.0, "en": 1.0, "code": 1.0}, stages=[StageConfig(name="s", tokens=5)]
     )
     assert not list(mixtures.problems(LANGUAGES, balance))
+
+
+def test_cluster_sizes_of_a_configuration_file_are_numbers(tmp_path):
+    from megatron_ko.config.loading import load
+    from preprocessing.schema import Config
+
+    path = tmp_path / "data.yaml"
+    path.write_text(
+        "output: {folder: x}\ninputs: {a: {type: jsonl, paths: [b]}}\ndomains: {a: {}}\ntokenizer: {vocab_size: 500}\n"
+        "balance: {rehydrate: {2: 1.5, 10: 3}, stages: [{name: s, tokens: 7, shares: {a: 1}}]}\n"
+    )
+    balance = load(Config, [str(path)], []).config.balance
+    assert balance.rehydrate == {2: 1.5, 10: 3.0}
+    assert balance.stages == [StageConfig(name="s", tokens=7, shares={"a": 1.0})]

@@ -29,6 +29,13 @@ PIECES = [
     "\u200d", "\ufeff", "\u00ad", "\u202e", "\u0085", "\u2028", "\u2581", "\u00a0", "\u3000", "\u2003", "！", "Ａ", "～",
     "｀", "ﾡ", "ￂ", "ﾠ", "ㅤ", "👨", "👩", "\ufe0f", "☆", "\x00", "\x0c", "\x1b[31m", "ᄒ", "ᅡ", "ᆫ", "ᆨ", "ㆍ", "ᄊ", "ᆞ",
     "\u0301", "e\u0301", "é", "\u1fef", "\u037e", "豈", "\uf967", "\u212b", "漢", "\u0e48", "ㅎㅏㄴㄱㅡㄹ", "ㅋㅋㅋ", "하하하하하", "....", "한글",
+    "👨\u200d👩", "가ㅎㅏㄴㄱㅡㄹ", "```\na  b!!!!\n  ``` \nc  d", "https://a.kr/!!!!",
+]  # fmt: skip
+HARD = [
+    "👨\u200d👩\u200d👧 가\u200d나 👨\u200d\u200b👩 👨\u200d\u200d👩 ❤\ufe0f\u200d👩", "\x1b[31m빨강\x1b[0m \x1b[", "가ㅎㅏㄴㄱㅡㄹ ㅎㅏㄴㄱㅡㄹ은",
+    "  ```py\na  b\n\n\n\n!!!!  \n  ```\t\nc  d\n```\ne  f", "```a\n```` \nx  y\n``` z\n", "http://!!!! http:// !!!! wwww.!!!! www. !!!! https:///...",
+    "....... …… ..... ․․․․", "하하하하하 하하하하 크크크크크크크 ㅋㅎㅋㅎ ㅠㅜㅜ ㅡ―─ㅡ ^^^^ ♡♡♥♥♥♥", "가\u11a8 각\u11a8 \u1112\u1161\u11ab\u1100\u11a8",
+    "ﾤﾷ！！！！　ﾱﾱﾱﾱ", "a\r\rb\r\n\r\n\r\nc\u2028d\u0085", "\uf967可 \u212b \u1fef\u1fef\u1fef\nx  y\n```", " \t\n가 \t나\t다  \n \n \n \n    라 \n",
 ]  # fmt: skip
 ENDS = [
     "홍길동 기자", "gildong@news.example", "By Jane Doe", "ⓒ 한빛뉴스", "무단 전재 및 재배포 금지", "(서울=한빛뉴스) 홍길동 기자 = ",
@@ -84,13 +91,24 @@ def check_column(texts, lang, config, markup="none"):
 
 
 def check_normal(texts, lang, config):
-    """But for wrong code pages: they are read before invisible characters go, whose bytes they may need."""
-    config = dataclasses.replace(config, repair_mojibake=False)
+    """But for wrong code pages, which may need the bytes of invisible characters, and for jamo squeezed to one or two.
+
+    Three consonants in a row are no syllables typed apart; fewer may become some.
+    """
+    joins = config.join_typed_jamo and config.squeeze_to >= 3
+    config = dataclasses.replace(config, repair_mojibake=False, join_typed_jamo=joins)
     once, _ = whole_column(texts, lang, config)
     assert whole_column(once, lang, config)[0] == once
     for text, normal in zip(texts, once):
         assert unicodedata.is_normalized("NFC", normal)
         assert len(normal.encode()) <= len(unicodedata.normalize("NFC", text).encode()) + (lang == "code")
+
+
+@pytest.mark.parametrize("lang", ["ko", "code"])
+@pytest.mark.parametrize("keep_old", [False, True])
+@pytest.mark.parametrize("longest", [1, 3, 5])
+def test_hard_rows_are_what_the_plain_functions_make_of_them(lang, keep_old, longest):
+    check_column(HARD, lang, CleanConfig(squeeze_to=longest, keep_old_hangul=keep_old))
 
 
 @pytest.mark.parametrize("lang", ["ko", "code"])
@@ -110,7 +128,7 @@ def test_normal_text_stays_as_it_is(lang, texts, config):
 @pytest.mark.slow
 @pytest.mark.parametrize("lang", ["ko", "en", "mixed", "other", "code"])
 @settings(max_examples=2000, deadline=None)
-@given(texts=st.lists(TEXTS, min_size=6, max_size=12), config=CONFIGS)
+@given(texts=st.lists(TEXTS, min_size=10, max_size=14), config=CONFIGS)
 def test_a_hundred_thousand_rows(lang, texts, config):
     check_column(texts, lang, config)
     check_normal(texts, lang, config)

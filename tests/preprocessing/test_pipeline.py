@@ -23,9 +23,11 @@ from tests.preprocessing.corpus import bytes_of, write_config
 def done(tmp_path_factory):
     """A finished run: ``(config, output folder)``."""
     folder = tmp_path_factory.mktemp("done")
-    config = write_config(folder)
-    assert main(["run", str(config)]) == 0
-    return config, folder / "out"
+    config = write_config(folder, relative=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(["run", str(config), "--workers", "1"]) == 0
+        yield config, folder / "out"
 
 
 def test_manifest_holds_what_training_reads(done):
@@ -56,7 +58,7 @@ def test_every_document_is_accounted_for(done):
     assert len(ids) == len(set(ids)) == sum(entry["documents"] for entry in funnel["domains"])
     quarantined = [json.loads(line) for line in (done[1] / "quarantine.jsonl").read_text().splitlines()]
     assert [entry["line"] for entry in quarantined] == [63, 64, 65]
-    assert [step["name"] for step in funnel["steps"]] == ["read", "clean", "deduplicate", "balance"]
+    assert [step["name"] for step in funnel["steps"]] == ["read", "clean", "filter", "deduplicate", "balance"]
     assert all(len(found) <= 3 for found in funnel["examples"].values())
 
 
@@ -106,19 +108,19 @@ def test_a_damaged_token_file_is_found(done, capsys):
 
 def test_killed_anywhere_and_run_again_gives_the_same_bytes(done, tmp_path):
     """SIGKILL at random moments of the real command, then to the end."""
-    config = write_config(tmp_path)
+    config = write_config(tmp_path, relative=True)
     text = config.read_text().replace(str(tmp_path / "corpus"), str(done[0].parent / "corpus"))
     config.write_text(text)
     command = [sys.executable, "-m", "preprocessing", "run", str(config)]
     random.seed(3)
     for _ in range(4):
         process = subprocess.Popen(
-            command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env={**os.environ}
+            command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=tmp_path
         )
         time.sleep(random.uniform(0.4, 2.5))
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+    assert subprocess.run(command, check=False, capture_output=True, cwd=tmp_path).returncode == 0
     assert bytes_of(tmp_path / "out") == bytes_of(done[1])
 
 
@@ -136,8 +138,9 @@ def test_killed_anywhere_and_run_again_gives_the_same_bytes(done, tmp_path):
 )
 def test_stopped_before_a_given_file_appears(done, tmp_path, monkeypatch, stop):
     """The rename that would publish a file fails; the next run ends as if nothing had happened."""
-    config = write_config(tmp_path)
+    config = write_config(tmp_path, relative=True)
     config.write_text(config.read_text().replace(str(tmp_path / "corpus"), str(done[0].parent / "corpus")))
+    monkeypatch.chdir(tmp_path)
     real = os.replace
 
     def failing(source, target):
@@ -147,10 +150,10 @@ def test_stopped_before_a_given_file_appears(done, tmp_path, monkeypatch, stop):
 
     monkeypatch.setattr("megatron_ko.files.os.replace", failing)
     with pytest.raises(KeyboardInterrupt):
-        main(["run", str(config)])
+        main(["run", str(config), "--workers", "1"])
     assert not (tmp_path / "out" / "manifest.json").exists()
-    monkeypatch.undo()
-    assert main(["run", str(config)]) == 0
+    monkeypatch.setattr("megatron_ko.files.os.replace", real)
+    assert main(["run", str(config), "--workers", "1"]) == 0
     assert bytes_of(tmp_path / "out") == bytes_of(done[1])
 
 
@@ -161,9 +164,9 @@ def test_stopped_before_a_given_file_appears(done, tmp_path, monkeypatch, stop):
         ("run", ["tokenizer.vocab_size=60000"], ["too large", "largest possible size is"]),
         ("run", ["tokenizer.vocab_size=270"], ["too small"]),
         ("run", ["tokenizer.vocab_size=65520"], ["65500 to 65536"]),
-        ("run", ["clean.ko.min_characters=100000", "clean.en.min_characters=100000", "clean.mixed.min_characters=100000",
-                 "clean.code.min_characters=1000000"], ["no document is left after cleaning"]),
-        ("run", ["clean.ko.min_characters=100000"], ["domains.ko", "no document is left for it"]),
+        ("run", ["filter.ko.min_characters=100000", "filter.en.min_characters=100000", "filter.mixed.min_characters=100000",
+                 "filter.code.min_characters=1000000"], ["no document is left of"]),
+        ("run", ["filter.ko.min_characters=100000"], ["domains.ko", "no document is left for it"]),
         ("run", ["domains.ko.sources=[wiki]", "deduplicate.bands=7"], ["'wiki' is no source", "does not divide", "2 problems"]),
         ("run", ["domains.en.share=null"], ["domains.en", "has no share"]),
         ("encode", ["seed=99"], ["needs 'clean'", "python -m preprocessing run"]),

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import zlib
 
 import pytest
@@ -31,16 +32,15 @@ def test_source_trees_name_path_root_and_the_nearest_licence(tmp_path):
     (tmp_path / "repo/link.py").symlink_to(tmp_path / "repo/src/main.py")
     (tmp_path / "repo/loop").symlink_to(tmp_path / "repo")
     item = SourceTreeInput(type="source_tree", roots=[f"{tmp_path}/{{repo,bare}}"], source="git")
-    rows, bad = read_units(units_of(item), item)
+    units = units_of(item)
+    rows, bad = read_units(units, item)
     root = str(tmp_path / "repo")
+    assert [u.name for u in units] == ["in-00000-files", "in-00001-files"]
+    assert [str(path.relative_to(root)) for path in units[1].watched] == ["LICENSE", "src/lib/COPYING.txt"]
     metas = [json.loads(row["meta"]) for row in rows]
     assert not bad
-    assert [row["id"] for row in rows] == [
-        "git/bare/a.go",
-        "git/repo/Makefile",
-        "git/repo/src/lib/a.c",
-        "git/repo/src/main.py",
-    ]
+    named = ["bare/a.go", "repo/Makefile", "repo/src/lib/a.c", "repo/src/main.py"]
+    assert [row["id"] for row in rows] == [f"{tmp_path}/{name}" for name in named]
     assert [meta.get("licence_file") for meta in metas] == [None, "LICENSE", "src/lib/COPYING.txt", "LICENSE"]
     assert metas[2] == {
         "file": f"{root}/src/lib/a.c", "path": "src/lib/a.c", "root": root, "licence_file": "src/lib/COPYING.txt"
@@ -51,7 +51,19 @@ def test_source_trees_name_path_root_and_the_nearest_licence(tmp_path):
     (tmp_path / "repo/big.c").write_text("x" * 1025)
     rows, bad = read_units(units_of(only), only)
     assert [json.loads(row["meta"])["path"] for row in rows] == ["src/lib/a.c"]
-    assert [(b.file, b.size) for b in bad] == [("big.c", 1025)]
+    assert [(b.file, b.size) for b in bad] == [(f"{root}/big.c", 1025)]
+
+
+def test_names_that_are_not_utf_8_are_shown(tmp_path):
+    name = os.fsdecode("가나.py".encode("cp949"))
+    (tmp_path / name).write_text("x = 1\n")
+    (tmp_path / os.fsdecode(b"\xff.txt")).write_bytes(b"\xff")
+    item = SourceTreeInput(type="source_tree", roots=[str(tmp_path)], suffixes=[".py", ".txt"], source="git")
+    rows, bad = read_units(units_of(item), item)
+    shown = "\\xb0\\xa1\\xb3\\xaa.py"
+    assert rows[0]["id"] == f"{tmp_path}/{shown}"
+    assert json.loads(rows[0]["meta"])["path"] == shown
+    assert json.loads(bad[0].to_line())["file"] == f"{tmp_path}/\\xff.txt"
 
 
 def test_text_files_say_their_encoding_or_are_told_it(tmp_path):
@@ -94,6 +106,8 @@ def test_the_main_content_of_a_page_is_kept(extractor):
         ("cp949", None, '<meta http-equiv="Content-Type" content="text/html; charset=ks_c_5601-1987">'),
         ("utf-8", "euc-kr", ""),
         ("utf-8", None, '<meta charset="iso-8859-1">'),
+        ("cp949", "iso-8859-1", ""),
+        ("cp1252", "iso-8859-1", ""),
         ("utf-8-sig", None, ""),
         ("utf-16", None, ""),
         ("iso2022_kr", "iso-2022-kr", ""),
@@ -102,6 +116,8 @@ def test_the_main_content_of_a_page_is_kept(extractor):
 )
 def test_character_sets(encoded, said, meta):
     page = PAGE.format(meta=meta) + "똠방각하" * (encoded != "iso2022_kr")
+    if encoded == "cp1252":
+        page = "<p>Déjà vu, naïve cafés à la crème — “où”</p>"
     assert decoded_page(page.encode(encoded), said) == page
 
 
@@ -120,6 +136,7 @@ def test_a_few_broken_characters_are_replaced_and_many_refused():
 
 
 def test_html_files(tmp_path):
+    pytest.importorskip("resiliparse")
     path = tmp_path / "a.html"
     path.write_text(PAGE.format(meta=""), "utf-8")
     rows, _ = read(path, HtmlInput(type="html", paths=["x"]))
@@ -164,6 +181,7 @@ RECORDS = [
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_pages_of_a_web_archive(tmp_path, packed):
+    pytest.importorskip("resiliparse")
     path = tmp_path / ("x.warc.gz" if packed else "x.warc")
     made = [gzip.compress(one) if packed else one for one, _ in RECORDS]
     path.write_bytes(b"".join(made))
@@ -183,6 +201,7 @@ def test_pages_of_a_web_archive(tmp_path, packed):
 
 
 def test_after_damage_the_next_record_is_found(tmp_path):
+    pytest.importorskip("resiliparse")
     path = tmp_path / "x.warc"
     wrong = record(HTML).replace(b"Content-Length: ", b"Content-Length: x")
     path.write_bytes(

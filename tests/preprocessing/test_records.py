@@ -10,10 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from megatron_ko.errors import DataError
 from preprocessing.files_found import Unit, expand_braces, find_files, standard_library
 from preprocessing.readers.reading import BadRecord, raw_bytes, read_unit
-from preprocessing.sections.inputs import JsonlInput, StdlibInput, TextInput
-from tests.preprocessing.units import read, unit
+from preprocessing.sections.inputs import JsonlInput, SourceTreeInput, StdlibInput, TextInput
+from tests.preprocessing.units import read, unit, units_of
 
 GOOD = '{"id": "a", "text": "안녕", "lang": "ko"}'.encode()
 LINES = [
@@ -65,7 +66,7 @@ def test_any_bytes_come_back_from_quarantine():
 def test_of_a_cut_stream_every_whole_line_is_read_and_the_rest_is_one_bad_record(tmp_path, suffix):
     lines = [
         json.dumps({"id": f"n{i}", "text": f"글 {i * 7919 % 9973}", "lang": "ko"}).encode()
-        for i in range(60_000)
+        for i in range(45_000)
     ]
     packed = PACKED[suffix](b"\n".join(lines))
     path = tmp_path / f"x.jsonl{suffix}"
@@ -243,3 +244,10 @@ def test_help_is_light():
         "tokenizer.vocab_size",
     ):
         assert name in shown
+
+
+def test_patterns_without_a_file_are_all_named(tmp_path):
+    with pytest.raises(DataError, match=r"inputs.in.paths: '.*/a\*' matches no file; check the path"):
+        units_of(JsonlInput(type="jsonl", paths=[f"{tmp_path}/a*"]))
+    with pytest.raises(DataError, match="matches no folder"):
+        units_of(SourceTreeInput(type="source_tree", roots=[f"{tmp_path}/a*"]))

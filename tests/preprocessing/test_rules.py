@@ -152,6 +152,16 @@ def test_rules_for_code_read_columns_of_other_owners(reason, fields, column, see
     assert reasons([text, text], "code", config, **{column: [PLAIN[column], seen]}) == [None, reason]
 
 
+def test_a_limit_is_kept_by_what_equals_it():
+    lines = "\n".join(
+        [*SENTENCES[:7], *["한 줄이 네 번 선다."] * 4, SENTENCES[8], SENTENCES[9]]
+    )  # 3 of 13 again
+    for limit, expected in ((3 / 13, None), (0.23, "duplicate_lines")):
+        assert reasons([lines], config=configured(max_duplicate_lines=limit)) == [expected]
+    assert reasons([VARIED], config=configured(max_characters=len(VARIED))) == [None]
+    assert reasons([VARIED], config=configured(max_characters=len(VARIED) - 1)) == ["too_long"]
+
+
 def test_spam_needs_groups_terms_contact_and_density():
     spam = {"spam_terms": [4] * 5, "spam_groups": [3] * 5, "spam_contact": [True] * 5}
     for name, weak in (("spam_terms", 2), ("spam_groups", 1), ("spam_contact", False)):

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from preprocessing.cli import main
 from tests.preprocessing.corpus import bytes_of, write_config
 
+SCRIPT = Path(__file__).resolve().parents[2] / "slurm" / "preprocess.sbatch"
 SPLIT = ["inputs.ko.split_bytes=12000", "inputs.en.split_bytes=12000", "balance.shard_bytes=9000"]
 
 
@@ -17,14 +19,17 @@ def one(tmp_path_factory):
     """``(config, content of the output of one process)``, the inputs cut into several ranges."""
     folder = tmp_path_factory.mktemp("one")
     config = write_config(folder)
-    assert main(["run", str(config), *SPLIT, "--workers", "1"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(command(config, "--workers", "1")) == 0
     contents = bytes_of(folder / "out")
     assert sum(name.startswith("steps/clean/ko-") and name.endswith(".json") for name in contents) > 1
     return config, contents
 
 
-def command(config, out, *more):
-    return ["run", str(config), *SPLIT, f"output.folder={out}", *more]
+def command(config, *more):
+    """Writes to ``out`` in the working directory: the name is part of ``tokens/blend.txt``."""
+    return ["run", str(config), *SPLIT, "output.folder=out", *more]
 
 
 def equal(found, expected):
@@ -33,16 +38,18 @@ def equal(found, expected):
 
 
 @pytest.mark.parametrize("workers", ["2", "4"])
-def test_processes(one, tmp_path, workers):
-    assert main(command(one[0], tmp_path / "o", "--workers", workers)) == 0
-    equal(bytes_of(tmp_path / "o"), one[1])
+def test_processes(one, tmp_path, monkeypatch, workers):
+    monkeypatch.chdir(tmp_path)
+    assert main(command(one[0], "--workers", workers)) == 0
+    equal(bytes_of(tmp_path / "out"), one[1])
 
 
 def test_a_slurm_array_of_two_tasks(one, tmp_path):
     """Two real processes with the environment of an array, started together, through the script that is submitted."""
     tasks = [
         subprocess.Popen(
-            ["bash", "slurm/preprocess.sbatch", *command(one[0], tmp_path / "o", "--wait-minutes", "5")],
+            ["bash", str(SCRIPT), *command(one[0], "--wait-minutes", "5")],
+            cwd=tmp_path,
             env={
                 **os.environ, "PYTHON": sys.executable, "SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_TASK_COUNT": "2",
                 "SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRAY_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "1",
@@ -53,18 +60,19 @@ def test_a_slurm_array_of_two_tasks(one, tmp_path):
     ]  # fmt: skip
     said = [task.communicate(timeout=240)[1] for task in tasks]
     assert [task.returncode for task in tasks] == [0, 0], said
-    equal(bytes_of(tmp_path / "o"), one[1])
+    equal(bytes_of(tmp_path / "out"), one[1])
 
 
-def test_ray(one, tmp_path):
+def test_ray(one, tmp_path, monkeypatch):
     pytest.importorskip("ray")
-    assert main(command(one[0], tmp_path / "o", "--runner", "ray", "--workers", "2")) == 0
-    equal(bytes_of(tmp_path / "o"), one[1])
+    monkeypatch.chdir(tmp_path)
+    assert main(command(one[0], "--runner", "ray", "--workers", "2")) == 0
+    equal(bytes_of(tmp_path / "out"), one[1])
 
 
-def test_the_way_the_input_is_cut_does_not_change_the_corpus(one, tmp_path):
-    whole = ["run", str(one[0]), f"output.folder={tmp_path / 'o'}", "balance.shard_bytes=9000", "--workers", "1"]
-    assert main(whole) == 0
+def test_the_way_the_input_is_cut_does_not_change_the_corpus(one, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", str(one[0]), "output.folder=out", "balance.shard_bytes=9000", "--workers", "1"]) == 0
     corpus = ("clean/", "tokens/", "tokenizer/", "manifest.json")
-    found = {name: content for name, content in bytes_of(tmp_path / "o").items() if name.startswith(corpus)}
+    found = {name: content for name, content in bytes_of(tmp_path / "out").items() if name.startswith(corpus)}
     equal(found, {name: content for name, content in one[1].items() if name.startswith(corpus)})
