@@ -58,10 +58,11 @@ class Context:
 
     def identity(self, unit: Unit) -> Any:
         """JSON that changes when the content of the unit does."""
-        return [
+        parts = [
             [label, part and dataclasses.astuple(part), *self._hashes.of(file)]
             for file, label, part in unit.parts()
         ]
+        return [parts, [[str(file), *self._hashes.of(file)] for file in unit.watched]]
 
     def save_hashes(self) -> None:
         self._hashes.save()
@@ -120,10 +121,7 @@ class Context:
 
     def finish(self, step: str, pieces: Sequence[Piece]) -> list[dict[str, Any]]:
         """Does what is not done yet, wherever the runner does it; the summaries in the order of ``pieces``."""
-        works = [
-            Work(step, piece, key_of(step, piece.name, self.code(piece.function.__module__), piece.depends))
-            for piece in pieces
-        ]
+        works = [Work(step, number, piece, self._key(step, piece)) for number, piece in enumerate(pieces)]
         found = {work.marker_name: Marker(self.folder, work.marker_name).read(work.key) for work in works}
         todo = [work for work in works if found[work.marker_name] is None]
         if todo:
@@ -142,6 +140,9 @@ class Context:
             marker = Marker(self.folder, work.marker_name)
             self._written.setdefault(step, set()).update({marker.path, *marker.outputs()})
         return [found[work.marker_name] or {} for work in works]
+
+    def _key(self, step: str, piece: Piece) -> str:
+        return key_of(step, piece.name, self.code(piece.function.__module__), piece.depends)
 
     def remove_others(self, step: str) -> None:
         """Files of ``step`` that none of the pieces finished in this run wrote: of inputs no longer named."""

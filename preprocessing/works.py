@@ -39,9 +39,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class Work:
-    """A piece of a step under its key."""
+    """A piece of a step under its key; ``number`` is its place among all pieces of the step, done or not."""
 
     step: str
+    number: int
     piece: Piece
     key: str
 

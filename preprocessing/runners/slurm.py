@@ -1,6 +1,6 @@
 """Pieces in the tasks of a Slurm job array that share a file system.
 
-Owns who does what (piece i belongs to task i mod tasks), waiting for the others by their markers, and telling them of a
+Owns who does what (piece i of a step belongs to task i mod tasks, whatever is done already), waiting for the others by their markers, and telling them of a
 failure. Task 0 leads. Every task runs the same command; a task that is requeued skips what is finished.
 """
 
@@ -64,12 +64,15 @@ class SlurmRunner:
         self.leads = place.task == 0
 
     def run(self, context: Context, works: Sequence[Work], done: Done) -> None:
-        mine = [work for i, work in enumerate(works) if i % self.place.tasks == self.place.task]
-        others = [work for i, work in enumerate(works) if i % self.place.tasks != self.place.task]
+        tasks, task = self.place.tasks, self.place.task
+        mine = [work for work in works if work.number % tasks == task]
+        others = [work for work in works if work.number % tasks != task]
         try:
             self._local.run(context, mine, done)
         except BaseException as error:
-            write_text(self._failure_of(context, self.place.task), json.dumps(f"{type(error).__name__}: {error}"))
+            write_text(
+                self._failure_of(context, self.place.task), json.dumps(f"{type(error).__name__}: {error}")
+            )
             raise
         for work in others:
             self.wait_for(context, Marker(context.folder, work.marker_name), work.key)
@@ -107,4 +110,6 @@ class SlurmRunner:
         for task in range(self.place.tasks):
             path = self._failure_of(context, task)
             if task != self.place.task and path.is_file():
-                raise DataError(f"task {task} of the array failed: {json.loads(path.read_text(encoding='utf-8'))}")
+                raise DataError(
+                    f"task {task} of the array failed: {json.loads(path.read_text(encoding='utf-8'))}"
+                )

@@ -127,7 +127,8 @@ def test_killed_anywhere_and_run_again_gives_the_same_bytes(done, tmp_path):
 @pytest.mark.parametrize(
     "stop",
     [
-        "clean-en-00000",
+        "clean/en-00000",
+        "filter-en-00000",
         "quarantine",
         "deduplicate-ko",
         "ko_train-00000",

@@ -110,7 +110,9 @@ def test_workers_end_with_a_killed_parent(loaded, tmp_path):
     done = sorted(path.stem for path in folder.glob("n*.json"))
     assert 2 <= len(done) < 100
     times = {name: (folder / f"{name}.json").stat().st_mtime_ns for name in done}
-    finish(loaded, ProcessRunner(1), [Piece(f"n{n:03d}", pieces.slow, (n,), [n]) for n in range(len(done) + 1)])
+    finish(
+        loaded, ProcessRunner(1), [Piece(f"n{n:03d}", pieces.slow, (n,), [n]) for n in range(len(done) + 1)]
+    )
     assert {name: (folder / f"{name}.json").stat().st_mtime_ns for name in done} == times
 
 
@@ -158,6 +160,16 @@ def test_tasks_of_an_array_share_the_pieces_and_see_all_results(loaded, tmp_path
     assert bytes_of(tmp_path / "out") == together
 
 
+def test_who_does_a_piece_does_not_depend_on_what_is_done_when_a_task_looks(loaded):
+    """A task that comes later sees fewer pieces to do; those of the other are not left to nobody."""
+    finish(loaded, ProcessRunner(1), PIECES[:1])
+    runner = SlurmRunner(Place(1, 2, "77"), 1, 0.3)
+    with pytest.raises(DataError, match="n002.json: not written by another task"):
+        finish(loaded, runner)
+    done = {path.stem for path in Context(loaded).path("squares", "x").parent.glob("*.json")}
+    assert done == {"n000", "n001", "n003", "n005"}
+
+
 def test_a_failure_of_one_task_ends_the_others(loaded):
     bad = [PIECES[0], Piece("bad", pieces.refuse, (1,))]
     found = array(loaded, lambda task: bad)
@@ -171,7 +183,12 @@ def test_a_task_that_never_comes_is_told(loaded):
 
 
 def test_the_place_in_an_array_comes_from_the_environment():
-    given = {"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_JOB_ID": "9"}
+    given = {
+        "SLURM_ARRAY_TASK_ID": "5",
+        "SLURM_ARRAY_TASK_COUNT": "4",
+        "SLURM_ARRAY_TASK_MIN": "3",
+        "SLURM_ARRAY_JOB_ID": "9",
+    }
     assert place_from_environment(given) == Place(2, 4, "9")
     with pytest.raises(ConfigError, match="SLURM_ARRAY_TASK_ID.*sbatch --array"):
         place_from_environment({})
@@ -192,4 +209,7 @@ def test_ray_gives_the_same_files(loaded, tmp_path):
         path.unlink()
     assert [found["square"] for found in finish(loaded, RayRunner(None, 2))] == SQUARES
     assert bytes_of(tmp_path / "out") == expected
-    assert json.loads((tmp_path / "out" / "steps" / "squares" / "n000.json").read_text())["summary"]["square"] == 0
+    assert (
+        json.loads((tmp_path / "out" / "steps" / "squares" / "n000.json").read_text())["summary"]["square"]
+        == 0
+    )
