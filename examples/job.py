@@ -22,7 +22,7 @@ from megatron_ko.files import sha256_file
 from megatron_ko.layout import layout_rules
 from megatron_ko.run_folder import MARKER, checkpoints_of
 from preprocessing import schema as data_schema
-from preprocessing.files_found import find_units
+from preprocessing.readers.files_found import find_units
 
 HERE = Path(__file__).resolve().parent
 

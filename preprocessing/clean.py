@@ -21,14 +21,14 @@ from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file
 from preprocessing.context import Context, Outcome, Piece
 from preprocessing.documents import DOCUMENT, INTERMEDIATE, Counts, new_shard, text_bytes, with_column
-from preprocessing.files_found import Unit
 from preprocessing.language import detect
-from preprocessing.operations import markup_of, normalise_column
-from preprocessing.personal_data import mask_column
+from preprocessing.personal.personal_data import mask_column
+from preprocessing.readers.files_found import Unit
 from preprocessing.readers.reading import BadRecord, read_unit
 from preprocessing.schema import source_of
 from preprocessing.sections.cleaning import CleanConfig
 from preprocessing.sections.languages import KINDS
+from preprocessing.text.operations import markup_of, normalise_column
 
 log = logging.getLogger(__name__)
 STEP = "clean"

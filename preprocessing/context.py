@@ -18,8 +18,8 @@ from typing import Any
 from megatron_ko.config.loading import Loaded
 from megatron_ko.errors import DataError
 from megatron_ko.files import locked_folder
-from preprocessing.files_found import KnownHashes, Unit, find_units
 from preprocessing.markers import Marker, code_of, key_of
+from preprocessing.readers.files_found import KnownHashes, Unit, find_units
 from preprocessing.schema import Config
 from preprocessing.stage_progress import StageProgress
 from preprocessing.works import Outcome, Piece, Runner, Work

@@ -21,8 +21,8 @@ from megatron_ko.errors import DataError
 from preprocessing import rules
 from preprocessing.context import Context, Outcome, Piece
 from preprocessing.documents import DROPPED, Counts, new_shard
-from preprocessing.files_found import Unit
 from preprocessing.presets.values import resolved
+from preprocessing.readers.files_found import Unit
 from preprocessing.schema import Config, source_of
 
 STEP = "filter"
@@ -63,7 +63,7 @@ def reasons_for(columns: pa.RecordBatch, config: Config, thresholds: dict[str, A
     """``[rows] object``: the first rule that fails, None where the document stays."""
     reasons = rules.reasons(columns, config.filter)
     if len(column_steps(config)) > 1:
-        from preprocessing.score import scoring_verdicts
+        from preprocessing.scoring.score import scoring_verdicts
 
         for reason, failed in scoring_verdicts(columns, config, thresholds):
             reasons[failed & (reasons == None)] = reason  # noqa: E711
@@ -102,7 +102,7 @@ def thresholds_of(context: Context) -> dict[str, Any]:
     """Values of the thresholds that are given as quantiles of the whole corpus."""
     if not context.config.score.enabled:
         return {}
-    from preprocessing.score import quantiles_of
+    from preprocessing.scoring.score import quantiles_of
 
     return quantiles_of([context.path("score", unit.name) for unit in context.units], context.config)
 

@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from preprocessing import advertising, code_files, measures
+from preprocessing import advertising, measures
 from preprocessing.context import Context, Outcome, Piece
 from preprocessing.documents import new_shard, read_batches
+from preprocessing.duplicates.signatures import sign, signature_schema
 from preprocessing.language import detect
 from preprocessing.sections.deduplication import DeduplicateConfig
-from preprocessing.signatures import sign, signature_schema
+from preprocessing.source_code import code_files
 
 STEP = "measure"
 

@@ -45,7 +45,10 @@ def _shares(context: Context, *without: str) -> list[Any]:
     placing = {"valid_fraction", "shard_bytes", "rehydrate", *without}
     balance = {name: value for name, value in context.part("balance")[0].items() if name not in placing}
     domains = context.config.domains.items()
-    return [[[name, domain.share, domain.tokens, domain.group, domain.langs] for name, domain in domains], balance]
+    return [
+        [[name, domain.share, domain.tokens, domain.group, domain.langs] for name, domain in domains],
+        balance,
+    ]
 
 
 def _placing(context: Context) -> list[Any]:
@@ -56,13 +59,13 @@ def _placing(context: Context) -> list[Any]:
 
 def _models(context: Context) -> list[Any]:
     """A model that was exchanged for another of the same name is another model."""
-    from preprocessing.score import identities_of
+    from preprocessing.scoring.score import identities_of
 
     return [*context.part("score"), identities_of(context.config.score)]
 
 
 def _evaluation_sets(context: Context) -> list[Any]:
-    from preprocessing.decontaminate import set_keys
+    from preprocessing.scoring.decontaminate import set_keys
 
     return [*context.part("decontaminate"), set_keys(context.config.decontaminate)]
 
@@ -80,17 +83,24 @@ TASKS = {
         lambda c: [*c.part("clean", "inputs", "seed"), [c.identity(unit) for unit in c.units]],
     ),
     "lines": Task(
-        "preprocessing.lines", ("clean",), lambda c: c.part("lines"), lambda config: config.lines.enabled
+        "preprocessing.duplicates.lines",
+        ("clean",),
+        lambda c: c.part("lines"),
+        lambda config: config.lines.enabled,
     ),
-    "measure": Task("preprocessing.measure", ("clean", "lines"), lambda c: [c.config.deduplicate.of_signatures, c.config.seed]),
+    "measure": Task(
+        "preprocessing.measure",
+        ("clean", "lines"),
+        lambda c: [c.config.deduplicate.of_signatures, c.config.seed],
+    ),
     "score": Task(
-        "preprocessing.score",
+        "preprocessing.scoring.score",
         ("clean", "lines"),
         lambda c: c.part("score"),
         lambda config: config.score.enabled,
     ),
     "decontaminate": Task(
-        "preprocessing.decontaminate",
+        "preprocessing.scoring.decontaminate",
         ("clean", "lines"),
         _evaluation_sets,
         lambda config: config.decontaminate.enabled,
@@ -101,16 +111,20 @@ TASKS = {
         lambda c: c.part("filter", "score", "decontaminate"),
     ),
     "deduplicate": Task(
-        "preprocessing.deduplicate", ("measure", "filter"), lambda c: c.part("deduplicate", "seed")
+        "preprocessing.duplicates.deduplicate", ("measure", "filter"), lambda c: c.part("deduplicate", "seed")
     ),
-    "balance": Task("preprocessing.balance", ("deduplicate",), _placing),
+    "balance": Task("preprocessing.corpus.balance", ("deduplicate",), _placing),
     "train-tokenizer": Task(
-        "preprocessing.train_tokenizer", ("balance",), lambda c: [*c.part("tokenizer", "seed"), _shares(c, "stages")]
+        "preprocessing.tokens.train_tokenizer",
+        ("balance",),
+        lambda c: [*c.part("tokenizer", "seed"), _shares(c, "stages")],
     ),
     "encode": Task(
-        "preprocessing.encode", ("balance", "train-tokenizer"), lambda c: [_shares(c), *c.part("encode")]
+        "preprocessing.tokens.encode",
+        ("balance", "train-tokenizer"),
+        lambda c: [_shares(c), *c.part("encode")],
     ),
-    "validate": Task("preprocessing.validate", ("encode",), lambda c: []),
+    "validate": Task("preprocessing.tokens.validate", ("encode",), lambda c: []),
 }
 STEPS = tuple(TASKS)
 # markers of other programs that a step makes wrong when it starts

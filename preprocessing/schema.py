@@ -13,7 +13,7 @@ from pydantic import Field
 
 from megatron_ko.config.fields import NonNegativeInt, section
 from megatron_ko.config.loading import Rule
-from preprocessing import mixtures
+from preprocessing.corpus import mixtures
 from preprocessing.sections.cleaning import CleanConfig
 from preprocessing.sections.deduplication import DeduplicateConfig, LinesConfig
 from preprocessing.sections.inputs import Input

@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from preprocessing.clean import clean_batch
 from preprocessing.documents import DOCUMENT
+from preprocessing.duplicates.signatures import sign
 from preprocessing.measure import measure_batch
 from preprocessing.sections.cleaning import CleanConfig
 from preprocessing.sections.deduplication import DeduplicateConfig
-from preprocessing.signatures import sign
 
 _ROWS = [
     {"id": "1", "text": "두루미는 겨울에 철원 들판으로 날아온다ㅋㅋㅋㅋ. 카톡 hong@example.com", "source": "a", "lang": "ko", "meta": "{}"},

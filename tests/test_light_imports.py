@@ -14,7 +14,8 @@ LIGHT_MODULES = [f"megatron_ko.{name}" for names in LAYERS[: LIGHT + 1] for name
 PREPROCESSING = [
     name_of(path)
     for path in files("preprocessing")
-    if path.stem not in ("__init__", "__main__") and path.parent.name != "adapters"  # they import their framework
+    if path.stem not in ("__init__", "__main__")
+    and path.parent.name != "adapters"  # they import their framework
 ]
 
 # Runs a module as `python -m` does and says on stderr which top-level modules were imported.

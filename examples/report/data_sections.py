@@ -1,4 +1,4 @@
-"""What the sections about the data show: mixture, funnel, examples, tokenizer."""
+"""What the section about the mixture shows; funnel, examples and tokenizer are those of ``preprocessing.page``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from examples.report.collect import Facts
-from preprocessing.page.charts import Bar, bar_chart, stacked_bars
-from preprocessing.page.palette import LANGUAGES, OTHER_COLOURS, colour_of, shades_of
+from preprocessing.page.charts import Bar, stacked_bars
+from preprocessing.page.palette import OTHER_COLOURS, colour_of, shades_of
 
 
 def mixture(facts: Facts) -> dict[str, Any]:
@@ -44,36 +44,3 @@ def mixture(facts: Facts) -> dict[str, Any]:
 def _neutral(bar: Bar, number: int) -> Bar:
     """A source has the colour of its language where its name tells it, else one of the quiet ones."""
     return replace(bar, colour=f"other{number % OTHER_COLOURS}") if bar.colour.startswith("other") else bar
-
-
-def tokenizer(facts: Facts) -> dict[str, Any]:
-    report = facts.tokenizer["tokenizers"]
-    this, other = report["this"], report.get("english_only") or {}
-    order = [name for name in LANGUAGES if name in this] + sorted(set(this) - set(LANGUAGES))
-    bars, relative = [], []
-    for lang in order:
-        name = LANGUAGES.get(lang, lang)
-        bars.append(
-            Bar(name, this[lang]["bytes_per_token"], colour_of(lang), f"{this[lang]['bytes_per_token']:.2f}")
-        )
-        if lang in other:
-            value = 100 * this[lang]["bytes_per_token"] / other[lang]["bytes_per_token"]
-            bars.append(
-                Bar(
-                    "English-only",
-                    other[lang]["bytes_per_token"],
-                    "plain",
-                    f"{other[lang]['bytes_per_token']:.2f}",
-                )
-            )
-            relative.append(Bar(name, value, colour_of(lang), f"{value:.0f}"))
-    mark = {"mark": 100.0, "mark_text": "English-only = 100"}
-    return {
-        "bytes": bar_chart(bars, "Bytes per token by language", left=130, width=480),
-        "relative": bar_chart(relative, "Relative efficiency", left=130, width=480, **mark)
-        if relative
-        else None,
-        "problem": facts.tokenizer.get("english_only_problem"),
-        "rows": [{"lang": lang, "this": this[lang], "other": other.get(lang)} for lang in order],
-        "vocab_size": facts.tokenizer["vocab_size"],
-    }

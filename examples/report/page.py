@@ -13,7 +13,7 @@ from examples.report import data_sections, training_sections
 from examples.report.collect import Facts
 from examples.stages import duration
 from megatron_ko.files import write_text
-from preprocessing.page import funnel_view
+from preprocessing.page import funnel_view, tokenizer_view
 from preprocessing.page.template import filled
 
 HERE = Path(__file__).resolve().parent
@@ -27,7 +27,7 @@ def write_report(facts: Facts, path: Path) -> None:
         "mixture": data_sections.mixture(facts),
         "funnel": funnel_view.funnel(facts.funnel),
         "examples": funnel_view.examples(facts.funnel),
-        "tokenizer": data_sections.tokenizer(facts),
+        "tokenizer": tokenizer_view.tokenizer(facts.tokenizer),
         "speed": training_sections.speed(facts),
     }
     page = filled(

@@ -1,4 +1,4 @@
-"""Fenced code in a text of code points (``text: uint32``), as ``preprocessing.normalise.fences`` finds it."""
+"""Fenced code in a text of code points (``text: uint32``), as ``preprocessing.text.normalise.fences`` finds it."""
 
 from __future__ import annotations
 

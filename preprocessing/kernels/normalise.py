@@ -1,10 +1,10 @@
-"""Normalisation of whole columns of UTF-8: what the plain functions of ``preprocessing.normalise`` say.
+"""Normalisation of whole columns of UTF-8: what the plain functions of ``preprocessing.text.normalise`` say.
 
 Owns one pass over a column: each row is decoded once into a scratch array of code points, changed in place by the
 stages that what was seen in it calls for, and written again. Rows with characters that may compose (other than Hangul)
 are handed back untouched, for Unicode composition is not done here.
 
-The table of characters comes from ``preprocessing.character_table``.
+The table of characters comes from ``preprocessing.text.character_table``.
 """
 
 from __future__ import annotations

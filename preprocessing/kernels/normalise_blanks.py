@@ -1,6 +1,6 @@
 """Blanks and line ends of a text of code points (``text: uint32``), and its way back to UTF-8.
 
-``put_collapsed`` says what ``collapse_blanks`` of ``preprocessing.normalise`` says, ``end_code`` what its namesake does.
+``put_collapsed`` says what ``collapse_blanks`` of ``preprocessing.text.normalise`` says, ``end_code`` what its namesake does.
 """
 
 from __future__ import annotations

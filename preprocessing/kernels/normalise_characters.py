@@ -1,7 +1,7 @@
 """Changes of normalisation that look at characters: controls, widths, jamo, of one text of code points, in place.
 
 ``text`` is uint32, its first ``length`` count. Each function is the namesake of a plain one in
-``preprocessing.normalise`` (``replace_class`` of ``to_usual_width``) and returns the new length; none lengthens a text.
+``preprocessing.text.normalise`` (``replace_class`` of ``to_usual_width``) and returns the new length; none lengthens a text.
 Indices are compared with 0 in loops, so that the compiler drops Python's negative ones.
 """
 

@@ -1,4 +1,4 @@
-"""Runs of emotion in a text of code points, shortened in place as by ``preprocessing.normalise.squeeze``.
+"""Runs of emotion in a text of code points, shortened in place as by ``preprocessing.text.normalise.squeeze``.
 
 ``text`` is uint32, its first ``length`` count.
 """

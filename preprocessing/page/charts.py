@@ -1,4 +1,4 @@
-"""Charts as SVG text: lines over steps, horizontal bars, stacked bars.
+"""Charts as SVG text: lines over steps, horizontal bars, stacked bars; ``distributions`` has those of shares and spreads.
 
 Owns scales, ticks and marks. Colours are CSS classes (``style.css``), so that a chart follows light and dark; every
 text is escaped; tooltips are ``<title>`` elements and need no script.
@@ -104,10 +104,11 @@ def line_chart(lines: Sequence[Line], panel: Panel, label: str) -> Markup:
     if panel.names:
         parts += _names([line for line in drawn if line.name and not line.faint], panel, at_y)
     parts.append(_tooltips(drawn, panel, at_x, height))
-    return _svg(panel.width, panel.height, parts, label)
+    return svg(panel.width, panel.height, parts, label)
 
 
-def _svg(width: int, height: int, parts: Sequence[Markup], label: str) -> Markup:
+def svg(width: int, height: int, parts: Sequence[Markup], label: str) -> Markup:
+    """The drawing; ``label`` is what is read aloud instead of it."""
     return element(
         "svg",
         *parts,
@@ -203,10 +204,11 @@ def bar_chart(
     mark: float | None = None,
     mark_text: str = "",
     left: int = 120,
+    right: int = 110,
     width: int = 860,
 ) -> Markup:
-    """Horizontal bars from 0, with an optional red line at ``mark``."""
-    row, top, right = 30, 26 if mark is not None else 4, 110
+    """Horizontal bars from 0, with an optional red line at ``mark``; ``right`` is room for the values."""
+    row, top = 30, 26 if mark is not None else 4
     highest = max([bar.value for bar in bars] + [mark or 0.0]) or 1.0
     scale = (width - left - right) / highest
     parts, values = [], []
@@ -226,7 +228,7 @@ def bar_chart(
         x = left + mark * scale
         parts.append(element("line", x1=x, x2=x, y1=18, y2=height - 2, css="mark"))
         parts.append(element("text", mark_text, x=x, y=12, css="mark-text middle"))
-    return _svg(width, height, [*parts, *values], label)
+    return svg(width, height, [*parts, *values], label)
 
 
 def stacked_bars(
@@ -260,77 +262,4 @@ def stacked_bars(
             if text:
                 parts.append(element("text", text, x=x + length / 2, y=y + 18, css="inside middle"))
             x += length
-    return _svg(width, len(rows) * row + 2, parts, label)
-
-
-# --- shares and distributions ----------------------------------------------------------------------------
-
-
-def ring(slices: Sequence[Bar], label: str, middle: str = "", size: int = 240) -> Markup:
-    """Shares as a ring, clockwise from the top; ``Bar.shown`` is written where there is room."""
-    total = sum(bar.value for bar in slices) or 1.0
-    centre, outer, inner = size / 2, size / 2 - 4, size / 2 - 46
-    parts, texts, start = [], [], 0.0
-    for bar in slices:
-        share = bar.value / total
-        title = element("title", bar.title or f"{bar.label}: {bar.shown}")
-        parts.append(
-            element("path", title, d=_sector(centre, outer, inner, start, share), css=f"bar {bar.colour}")
-        )
-        if share > 0.07:
-            angle = 2 * math.pi * (start + share / 2)
-            x, y = (
-                centre + (outer + inner) / 2 * math.sin(angle),
-                centre - (outer + inner) / 2 * math.cos(angle),
-            )
-            texts.append(element("text", bar.shown, x=x, y=y + 4, css="inside middle"))
-        start += share
-    if middle:
-        texts.append(element("text", middle, x=centre, y=centre + 5, css="value middle"))
-    return _svg(size, size, [*parts, *texts], label)
-
-
-def _sector(centre: float, outer: float, inner: float, start: float, share: float) -> str:
-    """A piece of a ring; a whole one is drawn as almost whole, for an arc needs two ends."""
-    first, last = 2 * math.pi * start, 2 * math.pi * (start + min(share, 0.99999))
-
-    def at(radius: float, angle: float) -> str:
-        return f"{centre + radius * math.sin(angle):.2f},{centre - radius * math.cos(angle):.2f}"
-
-    large = int(share > 0.5)
-    return (
-        f"M{at(outer, first)} A{outer:.2f},{outer:.2f} 0 {large} 1 {at(outer, last)} "
-        f"L{at(inner, last)} A{inner:.2f},{inner:.2f} 0 {large} 0 {at(inner, first)} Z"
-    )
-
-
-def histogram(
-    heights: Sequence[float],
-    edges: Sequence[str],
-    colour: str,
-    label: str,
-    *,
-    width: int = 420,
-    height: int = 150,
-) -> Markup:
-    """Columns side by side; ``edges`` are the names of the ``len(heights) + 1`` borders between them."""
-    left, bottom, top = 8, 24, 8
-    step = (width - 2 * left) / max(len(heights), 1)
-    highest = max(heights, default=0.0) or 1.0
-    parts = []
-    for number, value in enumerate(heights):
-        size = (height - bottom - top) * value / highest
-        title = element("title", f"{edges[number]} to {edges[number + 1]}: {value:,.0f}")
-        parts.append(
-            element(
-                "rect", title, x=left + number * step, y=height - bottom - size, width=max(step - 1.5, 0.5),
-                height=max(size, 0.5 if value else 0.0), rx=1.5, css=f"bar {colour}",
-            )
-        )  # fmt: skip
-    every = max(1, math.ceil(len(edges) / 7))
-    parts += [
-        element("text", name, x=left + number * step, y=height - 8, css="tick middle")
-        for number, name in enumerate(edges)
-        if number % every == 0
-    ]
-    return _svg(width, height, parts, label)
+    return svg(width, len(rows) * row + 2, parts, label)

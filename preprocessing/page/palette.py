@@ -12,6 +12,7 @@ _KINDS = {
     "mixed": ("mixed", "parallel", "bilingual"),
 }
 OTHER_COLOURS = 6
+SHADES = ("", "second", "third", "fourth", "fifth")
 
 
 def colour_of(name: str) -> str:
@@ -25,9 +26,13 @@ def colour_of(name: str) -> str:
 
 def shades_of(names: Iterable[str]) -> dict[str, str]:
     """A class per domain: the colour of its language, in further shades where several domains share it."""
-    shades: dict[str, str] = {}
-    for name in names:
-        colour = colour_of(name)
-        same = sum(known.split()[0] == colour for known in shades.values())
-        shades[name] = f"{colour} {('', 'second', 'third')[min(same, 2)]}".strip()
-    return shades
+    return shaded((name, colour_of(name)) for name in names)
+
+
+def shaded(colours: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """A class per name: its colour, in further shades where several names share it."""
+    found: dict[str, str] = {}
+    for name, colour in colours:
+        same = sum(known.split()[0] == colour for known in found.values())
+        found[name] = f"{colour} {SHADES[min(same, len(SHADES) - 1)]}".strip()
+    return found

@@ -1,1 +1,1 @@
-"""Kinds of personal data, one file per family; ``preprocessing.personal_data`` puts them in order and masks."""
+"""Kinds of personal data, one file per family; ``preprocessing.personal.personal_data`` puts them in order and masks."""

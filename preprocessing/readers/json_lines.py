@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 
-from preprocessing.ranges import Range
 from preprocessing.readers.bad_records import Bad, BadRecord, Quarantine
 from preprocessing.readers.fields import Fields, Row
 from preprocessing.readers.lines import numbered_lines
+from preprocessing.readers.ranges import Range
 from preprocessing.sections.inputs import RecordsInput
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from preprocessing.ranges import Range
 from preprocessing.readers.bad_records import MAX_RAW_BYTES, BadRecord, Damaged, Quarantine
+from preprocessing.readers.ranges import Range
 from preprocessing.readers.streams import owned_blocks
 
 

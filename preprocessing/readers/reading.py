@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from preprocessing.documents import BATCH_BYTES, BATCH_ROWS, DOCUMENT
-from preprocessing.files_found import Unit, has_records
-from preprocessing.ranges import Range
 from preprocessing.readers.bad_records import BadRecord, Quarantine, raw_bytes
 from preprocessing.readers.fields import Fields, Row
+from preprocessing.readers.files_found import Unit, has_records
+from preprocessing.readers.ranges import Range
 from preprocessing.schema import source_of
 from preprocessing.sections.inputs import (
     HuggingfaceInput,

@@ -18,8 +18,8 @@ from typing import Any
 import pyarrow as pa
 
 from megatron_ko.errors import DataError, first_line
-from preprocessing.ranges import Range
 from preprocessing.readers.bad_records import Damaged
+from preprocessing.readers.ranges import Range
 
 BLOCK_BYTES = 1 << 18
 READ_BYTES = 1 << 16

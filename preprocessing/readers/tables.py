@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from megatron_ko.errors import first_line
 from preprocessing.documents import BATCH_BYTES
-from preprocessing.ranges import Range
 from preprocessing.readers.bad_records import Bad, BadRecord, Quarantine
 from preprocessing.readers.fields import Fields, Row
+from preprocessing.readers.ranges import Range
 from preprocessing.sections.inputs import RecordsInput
 
 ROWS_AT_ONCE = 1024

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from megatron_ko.errors import DataError
-from preprocessing.markup import html_to_text
+from preprocessing.markup.conversion import html_to_text
 from preprocessing.readers.bad_records import Bad
 
 # what browsers take these names for (WHATWG Encoding Standard)

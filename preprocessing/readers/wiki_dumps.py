@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import orjson
 
-from preprocessing.ranges import Range
+from preprocessing.markup.wikitext import mediawiki_to_markdown
 from preprocessing.readers.bad_records import (
     MAX_RAW_BYTES,
     Bad,
@@ -25,9 +25,9 @@ from preprocessing.readers.bad_records import (
     left_out_on_purpose,
 )
 from preprocessing.readers.fields import Row
+from preprocessing.readers.ranges import Range
 from preprocessing.readers.streams import owned_blocks
 from preprocessing.sections.inputs import WikiDumpInput
-from preprocessing.wikitext import mediawiki_to_markdown
 
 _START = re.compile(rb"<page(?=[\s>])")
 _END = b"</page>"

@@ -1,166 +1,93 @@
 """What the page about the data shows, gathered from the files of a run.
 
-Owns reading: the funnel, columns of the documents that were kept, clusters of duplicates, tokens. Only a few columns
-are read, a unit at a time.
+Owns which files count: a step is finished when the funnel names it and its marker is there, so that nothing of an
+earlier run is shown beside the numbers of this one.
 """
-
-# pyarrow.compute makes its functions at import
-# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
 from preprocessing.context import Context
-from preprocessing.files_found import Unit
 from preprocessing.markers import Marker
+from preprocessing.report.columns import Columns, read_columns
+from preprocessing.report.groups import Groups, read_groups
+from preprocessing.report.quarantine import BadRecords, read_bad_records
 
-BINS = 24  # powers of two of characters
-LARGEST_CLUSTERS = 5
-# columns whose spread is shown: (column, what it is)
-SPREADS = (
-    ("characters", "characters  글자 수"),
-    ("mean_line_length", "characters per line  줄 길이"),
-    ("mean_word_length", "characters per word  낱말 길이"),
-    ("duplicate_line_characters", "characters in repeated lines  반복 줄"),
-    ("duplicate_5_gram", "characters in repeated 5-grams  반복 5-그램"),
-    ("duplicate_10_gram", "characters in repeated 10-grams  반복 10-그램"),
-    ("top_2_gram", "characters in the commonest 2-gram  최빈 2-그램"),
-    ("stop_words", "different stop words  불용어"),
-)
-
-
-@dataclass
-class Cluster:
-    """Documents that say the same; ``text`` is the beginning of the one that was kept."""
-
-    survivor: str
-    size: int
-    source: str
-    text: str = ""
-
-
-@dataclass
-class Duplicates:
-    sizes: Counter[int] = field(default_factory=Counter)
-    """Clusters by their number of documents."""
-    by_source: dict[str, Counter[str]] = field(default_factory=dict)
-    largest: list[Cluster] = field(default_factory=list)
+AGAIN = "run 'python -m preprocessing run ...' first"
+JUDGING = ("lines", "filter", "deduplicate", "balance")  # steps of the funnel that drop documents
 
 
 @dataclass
 class Facts:
-    """``lengths``: documents kept by language and power of two of characters; ``bytes_of``: kept bytes by
-    (source, language); ``samples``: up to 20,000 values per language and column."""
+    """``steps``: summaries of the finished steps that count documents, and of ``encode``; the rest is None where its step
+    is off or not finished. ``groups_of``: group of each domain, where the configuration names one."""
 
     folder: str
     funnel: dict[str, Any]
-    lengths: dict[str, np.ndarray]
-    bytes_of: Counter[tuple[str, str]]
-    spreads: dict[str, dict[str, np.ndarray]]
-    duplicates: Duplicates
-    manifest: dict[str, Any] | None
-    tokenizer: dict[str, Any] | None
+    steps: dict[str, dict[str, Any]]
+    columns: Columns
+    duplicates: Groups | None
+    bad_records: BadRecords
     contamination: dict[str, Any] | None
-    alarms: list[str]
+    tokenizer: dict[str, Any] | None
+    groups_of: dict[str, str]
+    settings: Any
+    """The configuration."""
 
 
 def read_facts(context: Context) -> Facts:
-    """Raises DataError naming the step that is not finished."""
-    funnel_path = context.folder / "funnel.json"
-    if not funnel_path.is_file() or Marker(context.folder, "filter").read() is None:
-        raise DataError(
-            f"{context.folder}: nothing to report yet; run 'python -m preprocessing run ...' first"
-        )
-    deduplicated = Marker(context.folder, "deduplicate").read()
-    facts = Facts(
+    """Raises DataError naming what is not finished, or does not belong together."""
+    path = context.folder / "funnel.json"
+    if not path.is_file():
+        raise DataError(f"{path}: no such file, so there is nothing to report yet; {AGAIN}")
+    funnel = read_json(path)
+    steps = _summaries(context, funnel)
+    columns = read_columns(context, steps)
+    _compare(context, funnel, sum(columns.documents_of.values()))
+    encoded = "encode" in steps
+    searched = context.config.decontaminate.enabled
+    return Facts(
         folder=str(context.folder),
-        funnel=read_json(funnel_path),
-        lengths={},
-        bytes_of=Counter(),
-        spreads={},
-        duplicates=Duplicates(),
-        manifest=_optional(context, "manifest.json"),
-        tokenizer=_optional(context, "tokenizer_report.json"),
-        contamination=_optional(context, "decontamination.json"),
-        alarms=list((deduplicated or {}).get("alarms", ())),
+        funnel=funnel,
+        steps=steps,
+        columns=columns,
+        duplicates=read_groups(context) if "deduplicate" in steps else None,
+        bad_records=read_bad_records(context.folder / "quarantine.jsonl"),
+        contamination=read_json(context.folder / "decontamination.json") if searched else None,
+        tokenizer=read_json(context.folder / "tokenizer_report.json") if encoded else None,
+        groups_of={name: domain.group for name, domain in context.config.domains.items() if domain.group},
+        settings=context.config,
     )
-    for unit in context.units:
-        _add_unit(facts, context, unit, deduplicated is not None)
-    facts.duplicates.largest = sorted(facts.duplicates.largest, key=lambda c: (-c.size, c.survivor))[
-        :LARGEST_CLUSTERS
-    ]
-    _add_texts(facts, context)
-    return facts
 
 
-def _optional(context: Context, name: str) -> dict[str, Any] | None:
-    path = context.folder / name
-    return read_json(path) if path.is_file() else None
+def _summaries(context: Context, funnel: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    names = [step["name"] for step in funnel["steps"] if step["name"] != "read"]
+    if "filter" not in names:
+        raise DataError(
+            f"{context.folder}: step 'filter' is not finished, so there is nothing to report yet; {AGAIN}"
+        )
+    if any(entry["tokens"] is not None for entry in funnel["domains"]):
+        names.append("encode")
+    found = {}
+    for name in names:
+        summary = Marker(context.folder, name).read()
+        if summary is None:
+            raise DataError(
+                f"{context.folder}: funnel.json counts step {name!r}, but what it made is not whole; {AGAIN}"
+            )
+        found[name] = summary
+    return found
 
 
-def _add_unit(facts: Facts, context: Context, unit: Unit, deduplicated: bool) -> None:
-    path = context.path("measure", unit.name)
-    known = pq.read_schema(path).names
-    wanted = ["source", "lang", "bytes", *(name for name, _ in SPREADS if name in known)]
-    table = pq.read_table(path, columns=list(dict.fromkeys(wanted)))
-    kept = pc.is_null(pq.read_table(context.path("filter", unit.name), columns=["reason"])["reason"])
-    if deduplicated:
-        decisions = pq.read_table(context.path("deduplicate", unit.name))
-        _add_duplicates(facts.duplicates, decisions, table["source"])
-        kept = pc.and_(kept, pc.is_null(decisions["reason"]))
-    table = table.filter(kept)
-    sizes = table.group_by(["source", "lang"]).aggregate([("bytes", "sum")]).to_pylist()
-    facts.bytes_of.update({(row["source"], row["lang"]): row["bytes_sum"] for row in sizes})
-    for lang in pc.unique(table["lang"]).to_pylist():
-        here = table.filter(pc.equal(table["lang"], lang))
-        characters = here["characters"].to_numpy()
-        found = np.bincount(np.log2(np.maximum(characters, 1)).astype(int).clip(0, BINS - 1), minlength=BINS)
-        facts.lengths[lang] = facts.lengths.get(lang, np.zeros(BINS, np.int64)) + found
-        for name, _ in SPREADS:
-            if name in known:
-                _add_spread(facts.spreads.setdefault(lang, {}), name, here[name].drop_null().to_numpy())
-
-
-SAMPLE = 20_000
-
-
-def _add_spread(spreads: dict[str, np.ndarray], name: str, values: np.ndarray) -> None:
-    """An even sample: every unit gives at most SAMPLE values, evenly spaced, and so does the sum."""
-    joined = np.concatenate([spreads.get(name, np.zeros(0)), values[:: max(1, len(values) // SAMPLE)]])
-    spreads[name] = joined[:: max(1, -(-len(joined) // SAMPLE))]
-
-
-def _add_duplicates(duplicates: Duplicates, decisions: Any, sources: Any) -> None:
-    for source in pc.unique(sources).to_pylist():
-        here = pc.equal(sources, source)
-        counted = duplicates.by_source.setdefault(source, Counter())
-        for row in pc.value_counts(decisions["reason"].filter(here).drop_null()).to_pylist():
-            counted[row["values"]] += row["counts"]
-    survives = pc.and_(pc.is_null(decisions["reason"]), pc.greater(decisions["cluster_size"], 1))
-    found = decisions.select(["id", "cluster_size"]).append_column("source", sources).filter(survives)
-    sizes = found["cluster_size"].to_numpy()
-    duplicates.sizes.update(dict(zip(*(values.tolist() for values in np.unique(sizes, return_counts=True)))))
-    for row in np.argsort(-sizes, kind="stable")[:LARGEST_CLUSTERS]:
-        one = found.slice(int(row), 1).to_pylist()[0]
-        duplicates.largest.append(Cluster(one["id"], one["cluster_size"], one["source"]))
-
-
-def _add_texts(facts: Facts, context: Context) -> None:
-    wanted = {cluster.survivor: cluster for cluster in facts.duplicates.largest}
-    for unit in context.units:
-        if not wanted:
-            return
-        found = pq.read_table(
-            context.documents(unit), columns=["id", "text"], filters=[("id", "in", list(wanted))]
-        ).to_pylist()
-        for row in found:
-            wanted.pop(row["id"]).text = row["text"][:300]
+def _compare(context: Context, funnel: dict[str, Any], documents: int) -> None:
+    """The columns and the funnel must tell of the same run."""
+    expected = funnel["steps"][-1]["documents"]
+    if documents != expected:
+        raise DataError(
+            f"{context.folder}: funnel.json counts {expected:,} documents that are kept, the columns of this "
+            f"configuration {documents:,}: one of them is of another run; {AGAIN}"
+        )

@@ -27,10 +27,10 @@ from megatron_ko.errors import ConfigError, DataError
 from preprocessing import rules
 from preprocessing.context import Context
 from preprocessing.documents import read_batches
-from preprocessing.files_found import Unit
 from preprocessing.filter import columns_of, reasons_for, thresholds_of
 from preprocessing.funnel import table
 from preprocessing.markers import Marker
+from preprocessing.readers.files_found import Unit
 from preprocessing.schema import RULES, Config
 
 JUDGED = ("filter", "score", "decontaminate")
@@ -41,14 +41,20 @@ LINE_CHARACTERS = 100
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument("--id", metavar="ID", help="of one document: its text, numbers, thresholds and fate")
-    asked.add_argument("--reason", metavar="REASON", help="documents dropped for this reason; 'list' names the reasons")
+    asked.add_argument(
+        "--reason", metavar="REASON", help="documents dropped for this reason; 'list' names the reasons"
+    )
     asked.add_argument(
         "--what-if", action="append", metavar="filter.LANG.RULE=VALUE",
         help="what another threshold would keep and drop; may be repeated; changes nothing",
     )  # fmt: skip
     parser.add_argument("--source", metavar="NAME", help="only documents of this source")
-    parser.add_argument("--limit", type=int, default=5, metavar="N", help="documents shown at most (default 5)")
-    parser.add_argument("--json", action="store_true", help="dropped documents as JSON lines with their whole text")
+    parser.add_argument(
+        "--limit", type=int, default=5, metavar="N", help="documents shown at most (default 5)"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="dropped documents as JSON lines with their whole text"
+    )
 
 
 def run(loaded: Loaded[Config], arguments: argparse.Namespace) -> int:
@@ -122,7 +128,9 @@ def _told(context: Context, unit: Unit, row: int, identity: str) -> list[str]:
 
 
 def _masked(context: Context, unit: Unit, identity: str) -> dict[str, int]:
-    found = pq.read_table(context.path("clean", unit.name, ".columns.parquet"), filters=[("id", "=", identity)])
+    found = pq.read_table(
+        context.path("clean", unit.name, ".columns.parquet"), filters=[("id", "=", identity)]
+    )
     return {name.removeprefix("masked_"): pc.sum(found[name]).as_py() or 0 for name in found.schema.names[1:]}
 
 
@@ -133,7 +141,11 @@ def _fate(context: Context, unit: Unit, identity: str) -> Iterator[str]:
             continue
         found = pq.read_table(context.path(step, unit.name), filters=[("id", "=", identity)]).to_pylist()[0]
         if found["reason"]:
-            of = f", as {found['duplicate_of']} (similarity {found['similarity']:.3f})" if step == "deduplicate" else ""
+            of = (
+                f", as {found['duplicate_of']} (similarity {found['similarity']:.3f})"
+                if step == "deduplicate"
+                else ""
+            )
             yield f"{step}: dropped, {found['reason']}{of}"
             return
         yield f"{step}: kept" + (f", cluster of {found['cluster_size']}" if step == "deduplicate" else "")
@@ -166,7 +178,9 @@ def _reason(context: Context, arguments: argparse.Namespace) -> Iterator[str]:
                 shown += 1
                 yield _shown(row, arguments.json)
     if arguments.reason == "list":
-        yield from table([("step", "reason", "documents"), *((s, r, f"{n:,}") for (s, r), n in sorted(seen.items()))], 2)
+        yield from table(
+            [("step", "reason", "documents"), *((s, r, f"{n:,}") for (s, r), n in sorted(seen.items()))], 2
+        )
     elif not shown:
         known = ", ".join(sorted({reason for _, reason in seen})) or "none"
         raise DataError(f"no document was dropped for {arguments.reason!r}; reasons here: {known}")
@@ -192,7 +206,10 @@ def what_if(context: Context, changed: Loaded[Config], limit: int) -> list[str]:
     moved: dict[str, list[str]] = {"newly dropped": [], "newly kept": []}
     for unit in context.units:
         for columns in columns_of(context, unit):
-            before, after = reasons_for(columns, context.config, now), reasons_for(columns, changed.config, then)
+            before, after = (
+                reasons_for(columns, context.config, now),
+                reasons_for(columns, changed.config, then),
+            )
             _tally(columns, before, after, kept, reasons)
             _note(columns, before, after, moved, limit)
     return [*_sources(kept), "", *_reasons(reasons), *_moved(moved)]

@@ -17,12 +17,12 @@ import xxhash
 from megatron_ko.config.loading import Loaded
 from megatron_ko.errors import ConfigError
 from megatron_ko.files import sha256_file, write_json
-from preprocessing import perplexity, quality_model
 from preprocessing.context import Context
-from preprocessing.quality_rounds import train_quality
 from preprocessing.schema import Config
+from preprocessing.scoring import perplexity, quality_model
+from preprocessing.scoring.quality_rounds import train_quality
+from preprocessing.scoring.training_text import texts_of
 from preprocessing.sections.scoring import PerplexityModel, QualityModel
-from preprocessing.training_text import texts_of
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from megatron_ko.config.cli import positive
 from megatron_ko.errors import DataError
 
 if TYPE_CHECKING:
-    from preprocessing.token_files import Pair
+    from preprocessing.tokens.token_files import Pair
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _merge(arguments: argparse.Namespace) -> int:
-    from preprocessing.token_files import copy_documents, open_pair, whole
+    from preprocessing.tokens.token_files import copy_documents, open_pair, whole
 
     _check_target(arguments, [arguments.into])
     facts = copy_documents([whole(open_pair(name)) for name in arguments.pairs], arguments.into)
@@ -80,7 +80,7 @@ def _merge(arguments: argparse.Namespace) -> int:
 
 
 def _split(arguments: argparse.Namespace) -> int:
-    from preprocessing.token_files import Extent, copy_documents, open_pair
+    from preprocessing.tokens.token_files import Extent, copy_documents, open_pair
 
     if len(arguments.pairs) != 1:
         raise DataError(f"split takes one pair, not {len(arguments.pairs)}; merge them first")
@@ -95,7 +95,7 @@ def _split(arguments: argparse.Namespace) -> int:
 
 def _runs(pair: Pair, arguments: argparse.Namespace) -> list[tuple[int, int]]:
     """``(first, last)`` documents of each part."""
-    from preprocessing.token_files import cut_by_shares, cut_by_tokens
+    from preprocessing.tokens.token_files import cut_by_shares, cut_by_tokens
 
     if arguments.documents:
         return [
@@ -110,8 +110,8 @@ def _runs(pair: Pair, arguments: argparse.Namespace) -> list[tuple[int, int]]:
 
 
 def _shuffle(arguments: argparse.Namespace) -> int:
-    from preprocessing.token_files import prefix_of
-    from preprocessing.token_shuffle import shuffle_documents
+    from preprocessing.tokens.token_files import prefix_of
+    from preprocessing.tokens.token_shuffle import shuffle_documents
 
     _check_target(arguments, [arguments.into])
     prefixes = [prefix_of(name) for name in arguments.pairs]
@@ -123,7 +123,7 @@ def _shuffle(arguments: argparse.Namespace) -> int:
 
 
 def _check_target(arguments: argparse.Namespace, targets: Sequence[Path]) -> None:
-    from preprocessing.token_files import prefix_of
+    from preprocessing.tokens.token_files import prefix_of
 
     read = {prefix_of(name).resolve() for name in arguments.pairs}
     for target in targets:
@@ -143,8 +143,8 @@ def _say(target: Path, facts: dict[str, Any]) -> None:
 
 def _validate(arguments: argparse.Namespace) -> int:
     """2 when a pair has a problem; all of them are printed."""
-    from preprocessing.token_files import open_pair
-    from preprocessing.validate import content_problems
+    from preprocessing.tokens.token_files import open_pair
+    from preprocessing.tokens.validate import content_problems
 
     tokenizer, vocab_size, eod = None, arguments.vocab_size, arguments.eod
     if arguments.tokenizer is not None:
@@ -180,7 +180,7 @@ def _info(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from preprocessing.funnel import table
-    from preprocessing.token_files import open_pair
+    from preprocessing.tokens.token_files import open_pair
 
     rows: list[tuple[str, ...]] = [
         ("pair", "type", "documents", "sequences", "tokens", "shortest", "median", "longest", "MB")

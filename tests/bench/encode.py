@@ -30,15 +30,16 @@ import pyarrow as pa
 import sentencepiece
 
 from megatron_ko.tokenizer import write_tokenizer_folder
-from preprocessing import encode, placing
 from preprocessing.context import Context, Outcome, Piece
+from preprocessing.corpus import placing
 from preprocessing.documents import FINAL, new_shard
-from preprocessing.files_found import Unit
 from preprocessing.markers import Marker
+from preprocessing.readers.files_found import Unit
 from preprocessing.runners.processes import ProcessRunner
 from preprocessing.sections.mixture import BalanceConfig, DomainConfig
 from preprocessing.sections.tokens import EncodeConfig
-from preprocessing.tokenizer_json import load_sentencepiece, to_tokenizer_json
+from preprocessing.tokens import encode
+from preprocessing.tokens.tokenizer_json import load_sentencepiece, to_tokenizer_json
 
 SPECIAL = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}
 PROCESSES = 2

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from examples.report.__main__ import main
-from preprocessing.page.charts import Bar, Line, Panel, bar_chart, line_chart, ticks
 from examples.report.collect import read_facts, smoothed
-from preprocessing.page.palette import shades_of
 from examples.report.summary import closing_words
-from preprocessing.page.text_diff import before_and_after, visible
 from megatron_ko.errors import EXIT_USER_ERROR, DataError
+from preprocessing.page.charts import Bar, Line, Panel, bar_chart, line_chart, ticks
+from preprocessing.page.palette import shades_of
+from preprocessing.page.text_diff import before_and_after, visible
 from tests.examples.conftest import HOSTILE
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from megatron_ko.files import write_json
 from megatron_ko.manifest import check_tokens, read_manifest
-from preprocessing.token_files import Extent, copy_documents
+from preprocessing.tokens.token_files import Extent, copy_documents
 from tests import ranks
 from tests.tiny_data import write_tiny_data
 

@@ -77,7 +77,10 @@ def write_config(folder, out="out", documents=60, relative=False):
     write_corpus(folder / "corpus", documents)
     path = folder / "data.yaml"
     path.write_text(
-        CONFIG.replace("OUT", out if relative else str(folder / out)).replace("CORPUS", str(folder / "corpus")), encoding="utf-8"
+        CONFIG.replace("OUT", out if relative else str(folder / out)).replace(
+            "CORPUS", str(folder / "corpus")
+        ),
+        encoding="utf-8",
     )
     return path
 

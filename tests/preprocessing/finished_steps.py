@@ -11,12 +11,12 @@ from megatron_ko.config.loading import Loaded
 from megatron_ko.tokenizer import write_tokenizer_folder
 from preprocessing.context import Context
 from preprocessing.documents import DOCUMENT, new_shard
-from preprocessing.files_found import Unit
 from preprocessing.markers import Marker, key_of
+from preprocessing.readers.files_found import Unit
 from preprocessing.runners.processes import ProcessRunner
 from preprocessing.sections.mixture import BalanceConfig
 from preprocessing.sections.tokens import EncodeConfig
-from preprocessing.tokenizer_json import load_sentencepiece, to_tokenizer_json
+from preprocessing.tokens.tokenizer_json import load_sentencepiece, to_tokenizer_json
 
 SPECIAL = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}
 ROWS_OF_A_GROUP = 5

@@ -48,4 +48,4 @@ class SmallContext:
         return Context.upstream(self, step, name)
 
     def finish(self, step, pieces):
-        return [do(self, Work(step, piece, "key")) for piece in pieces]
+        return [do(self, Work(step, 0, piece, "key")) for piece in pieces]

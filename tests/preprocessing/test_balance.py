@@ -4,7 +4,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from megatron_ko.errors import DataError
-from preprocessing import balance, corpus
+from preprocessing.corpus import balance, placing
+from preprocessing.corpus import reading as corpus
 from preprocessing.sections.mixture import DomainConfig
 from tests.preprocessing.corpus import bytes_of
 from tests.preprocessing.finished_steps import context_of, finish
@@ -57,7 +58,7 @@ def rows_of(folder, domain, split):
 
 def test_documents_are_in_the_corpus_in_order_or_have_a_reason(done):
     context, _ = done
-    found = {(n, s): rows_of(context.folder, n, s) for n in DOMAINS for s in balance.SPLITS}
+    found = {(n, s): rows_of(context.folder, n, s) for n in DOMAINS for s in placing.SPLITS}
     for (name, split), rows in found.items():
         wanted = {row["id"] for row in rows}
         assert [row["id"] for row in rows] == [row["id"] for row in alive() if row["id"] in wanted]
@@ -106,7 +107,7 @@ def test_one_file_or_many_and_any_number_of_workers_hold_the_same(done, tmp_path
     finish(whole, "balance", balance)
     for name in DOMAINS:
         assert len(corpus.shards(whole.folder, name, "train")) == 1
-        for split in balance.SPLITS:
+        for split in placing.SPLITS:
             assert rows_of(whole.folder, name, split) == rows_of(context.folder, name, split)
     two = context_of(tmp_path / "two", units(), DOMAINS, workers=2, shard_bytes=400, valid_fraction=0.2)
     finish(two, "balance", balance)

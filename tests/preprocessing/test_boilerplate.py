@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.boilerplate import cut_boilerplate
+from preprocessing.text.boilerplate import cut_boilerplate
 
 BODY = "정부는 올해 예산을 늘리기로 했다. 전문가들은 환영했다.\n두 번째 문단에서는 앞으로의 일정을 다룬다."
 LONG = "\n".join(f"{i}번째 문단이다. 날씨가 맑고 바람이 불었다는 이야기가 이어진다." * 3 for i in range(20))

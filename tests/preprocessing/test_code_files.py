@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
-from preprocessing.code_files import COLUMNS, measure
 from preprocessing.documents import utf8_buffer
 from preprocessing.kernels import source_code
+from preprocessing.source_code.code_files import COLUMNS, measure
 from tests.preprocessing.plain_source_code import counts
 
 CODE = (

@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from megatron_ko.errors import DataError
-from preprocessing import decontaminate, evaluation_sets
 from preprocessing.documents import utf8_buffer
 from preprocessing.kernels import ngrams
-from preprocessing.score import scoring_verdicts
+from preprocessing.scoring import decontaminate, evaluation_sets
+from preprocessing.scoring.score import scoring_verdicts
 from preprocessing.sections.scoring import DecontaminateConfig, EvaluationSet, decontaminate_problems
 from tests.preprocessing.scoring_context import SmallContext
 

@@ -11,9 +11,11 @@ import yaml
 from megatron_ko.data import blend_of, validation_batches
 from megatron_ko.errors import DataError
 from megatron_ko.manifest import check_tokens, read_manifest
-from preprocessing import balance, corpus, encode, encoders, validate
+from preprocessing.corpus import balance
+from preprocessing.corpus import reading as corpus
 from preprocessing.sections.mixture import DomainConfig, StageConfig
 from preprocessing.sections.tokens import EncodeConfig
+from preprocessing.tokens import encode, encoders, validate
 from tests.preprocessing.corpus import EN, KO, bytes_of
 from tests.preprocessing.finished_steps import context_of, finish, read_json, write_sentencepiece
 from tests.preprocessing.test_token_files import contents

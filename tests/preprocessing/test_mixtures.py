@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
-from preprocessing import mixtures
+from preprocessing.corpus import mixtures
 from preprocessing.sections.mixture import BalanceConfig, DomainConfig, StageConfig
 
 TOKENS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 10**13), min_size=1)

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 from megatron_ko.errors import DataError
-from preprocessing import perplexity
 from preprocessing.kernels.language_model import CHARACTERS
+from preprocessing.scoring import perplexity
 from tests.preprocessing.corpus import EN, KO
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing import placing
+from preprocessing.corpus import placing
 from preprocessing.sections.mixture import BalanceConfig, DomainConfig
 
 DOMAINS = {

@@ -13,7 +13,7 @@ import pytest
 
 from megatron_ko.config.loading import Loaded
 from megatron_ko.errors import ConfigError, DataError
-from preprocessing import quality_model, quality_rounds
+from preprocessing.scoring import quality_model, quality_rounds
 from preprocessing.sections.scoring import QualityModel, QualityTraining, ScoreConfig, TextSet, score_problems
 from preprocessing.tools import quality
 from tests.preprocessing.scoring_context import SmallContext

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.markup import CONVERTERS, latex_to_markdown, mediawiki_to_markdown, rst_to_markdown
+from preprocessing.markup.conversion import (
+    CONVERTERS,
+    latex_to_markdown,
+    mediawiki_to_markdown,
+    rst_to_markdown,
+)
 from preprocessing.sections.inputs import WikiDumpInput
 from tests.preprocessing.units import read
 

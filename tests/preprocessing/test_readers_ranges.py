@@ -10,9 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.files_found import KnownHashes
-from preprocessing.ranges import Range, bzip2_ranges, even_ranges, frame_starts, gathered, row_group_ranges
+from preprocessing.readers.files_found import KnownHashes
 from preprocessing.readers.lines import numbered_lines
+from preprocessing.readers.ranges import (
+    Range,
+    bzip2_ranges,
+    even_ranges,
+    frame_starts,
+    gathered,
+    row_group_ranges,
+)
 from preprocessing.readers.wiki_dumps import pages
 from preprocessing.sections.inputs import JsonlInput, ParquetInput, TextInput, WikiDumpInput
 from tests.preprocessing.units import read_units, units_of

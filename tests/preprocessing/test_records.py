@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from megatron_ko.errors import DataError
-from preprocessing.files_found import Unit, expand_braces, find_files, standard_library
+from preprocessing.readers.files_found import Unit, expand_braces, find_files, standard_library
 from preprocessing.readers.reading import BadRecord, raw_bytes, read_unit
 from preprocessing.sections.inputs import JsonlInput, SourceTreeInput, StdlibInput, TextInput
 from tests.preprocessing.units import read, unit, units_of

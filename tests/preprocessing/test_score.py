@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from megatron_ko.errors import DataError
-from preprocessing import perplexity, quality_model, score
 from preprocessing.documents import new_shard
+from preprocessing.scoring import perplexity, quality_model, score
 from preprocessing.sections.scoring import (
     DecontaminateConfig,
     PerplexityModel,

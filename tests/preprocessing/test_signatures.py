@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preprocessing.documents import utf8_buffer
+from preprocessing.duplicates.numbering import _sorted_rows, part_of
+from preprocessing.duplicates.signatures import canonical_digest, digests, sign, signature_matrix
 from preprocessing.kernels import buckets, canonical, minhash
 from preprocessing.kernels.shingles import sequence_sets
-from preprocessing.numbering import _sorted_rows, part_of
 from preprocessing.sections.deduplication import DeduplicateConfig
-from preprocessing.signatures import canonical_digest, digests, sign, signature_matrix
 from tests.preprocessing.duplicates import plain_jaccard, plain_set, variants
 
 SOME = [
@@ -187,7 +187,7 @@ def test_parts_of_hashes_are_a_partition(parts):
 
 @pytest.mark.parametrize("memory", [1, 300, 10**9])
 def test_order_of_ids_is_that_of_code_points_whatever_the_memory(memory, monkeypatch):
-    monkeypatch.setattr("preprocessing.numbering.SAMPLE_EVERY", 3)
+    monkeypatch.setattr("preprocessing.duplicates.numbering.SAMPLE_EVERY", 3)
     names = ["b", "a", "가", "é", "🙂", "b", "", "B", "\ufb01", "aa", "a", "힣", "z" * 40, "10", "9"]
     batches = [
         (np.arange(i, min(i + 4, 15), dtype=np.uint32), column(names[i : i + 4])) for i in range(0, 15, 4)

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
-from preprocessing import token_files, token_shuffle
-from preprocessing.encode import with_eod
-from preprocessing.indexed_dataset import dtype_for, new_bin, read_index, write_index
+from preprocessing.tokens import token_files, token_shuffle
+from preprocessing.tokens.encode import with_eod
+from preprocessing.tokens.indexed_dataset import dtype_for, new_bin, read_index, write_index
 from preprocessing.tools import token_files as command
 from tests.tiny_data import write_tiny_data
 
@@ -111,7 +111,7 @@ def test_eod_ends_every_document(documents):
 def test_an_index_of_many_chunks_is_that_of_one(tmp_path, monkeypatch):
     lengths = np.random.default_rng(0).integers(1, 9, 1000).astype(np.int32)
     write_index(tmp_path / "one", "int32", [lengths])
-    monkeypatch.setattr("preprocessing.indexed_dataset.CHUNK", 7)
+    monkeypatch.setattr("preprocessing.tokens.indexed_dataset.CHUNK", 7)
     write_index(tmp_path / "many", "int32", [lengths[:13], lengths[13:13], lengths[13:]])
     assert (tmp_path / "one.idx").read_bytes() == (tmp_path / "many.idx").read_bytes()
     index = read_index(tmp_path / "many.idx")

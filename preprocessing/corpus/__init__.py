@@ -1,0 +1,1 @@
+"""The corpus: domains, splits, files, shares."""

@@ -1,0 +1,97 @@
+"""The files of the corpus and of the documents that are left out, each written on its own from the plan.
+
+Owns the two pieces of ``balance`` that read text; memory is a row group of the documents.
+"""
+
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from megatron_ko.errors import DataError
+from preprocessing.context import Context, Outcome
+from preprocessing.corpus.corpus_plan import PLACED, PLAN, STEP, read_table
+from preprocessing.corpus.placing import REASONS, sets_of
+from preprocessing.corpus.reading import shard_path
+from preprocessing.documents import DROPPED, FINAL, Counts, new_shard, text_bytes
+from preprocessing.readers.files_found import Unit
+
+
+def write_corpus_shard(context: Context, shard: dict[str, Any]) -> Outcome:
+    """One file of the corpus: its documents in order, those that are repeated several times in a row."""
+    key = (shard["name"], shard["split"])
+    wanted = (sets_of(context.config.domains).index(key), int(shard["file"].rsplit("-", 1)[1]))
+    path = shard_path(context.folder, shard["file"])
+    with new_shard(path, FINAL) as out:
+        for unit in context.units[slice(*shard["units"])]:
+            plan = read_table(context.path(STEP, f"{PLAN}/{unit.name}"), PLACED.names)
+            mine = (plan["set_number"].to_numpy() == wanted[0]) & (plan["shard"].to_numpy() == wanted[1])
+            repeats = np.where(mine, plan["repeats"].to_numpy(), 0)
+            for batch, times in _chosen(context, unit, repeats):
+                rows = np.repeat(np.arange(batch.num_rows), times)
+                out.write(_final(batch.take(pa.array(rows)) if len(rows) != batch.num_rows else batch, *key))
+    if out.rows != shard["documents"]:
+        raise DataError(
+            f"{path}: {out.rows:,} documents where the plan has {shard['documents']:,}: the documents of a unit changed; "
+            "run 'python -m preprocessing run' again"
+        )
+    return Outcome([path], {"documents_out": out.rows, "file_bytes": path.stat().st_size})
+
+
+def _chosen(context: Context, unit: Unit, times: np.ndarray) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+    """Documents of a unit whose ``times`` is not 0, and their ``times``; row groups without any are not read."""
+    with pq.ParquetFile(context.documents(unit)) as file:
+        start = 0
+        for group in range(file.num_row_groups):
+            here = times[start : start + file.metadata.row_group(group).num_rows]
+            start += len(here)
+            if not here.any():
+                continue
+            batch = file.read_row_group(group).combine_chunks().to_batches()[0]
+            yield (batch if here.all() else batch.filter(pa.array(here > 0))), here[here > 0]
+
+
+def _final(batch: pa.RecordBatch, domain: str, split: str) -> pa.RecordBatch:
+    columns = [batch[name] for name in ("id", "text", "source", "lang")]
+    constant = [pa.array([value] * batch.num_rows, pa.string()) for value in (domain, split)]
+    return pa.RecordBatch.from_arrays([*columns, *constant, batch["meta"]], schema=FINAL)
+
+
+# --- what is left out ------------------------------------------------------------------------------------
+
+
+def write_dropped(context: Context, number: int, expected: int) -> Outcome:
+    """The documents of a unit that belong to no domain or exceed its size, with their reason; no file without any."""
+    counts = Counts()
+    if not expected:
+        return Outcome([], {"counts": counts.to_json()})
+    unit = context.units[number]
+    reasons = read_table(context.path(STEP, f"{PLAN}/{unit.name}"), ["reason"])["reason"].to_numpy()
+    path = context.dropped(STEP, unit.name)
+    with new_shard(path, DROPPED) as out:
+        for batch, numbers in _chosen(context, unit, reasons):
+            names = [REASONS[number] for number in numbers]
+            _count(counts, batch, names)
+            constant = [
+                pa.array(names, pa.string()),
+                pa.array([STEP] * len(names), pa.string()),
+                pa.nulls(len(names), pa.string()),
+            ]
+            out.write(pa.RecordBatch.from_arrays([*batch.columns, *constant], schema=DROPPED))
+    return Outcome([path], {"counts": counts.to_json()})
+
+
+def _count(counts: Counts, batch: pa.RecordBatch, reasons: list[str]) -> None:
+    counts.documents_in += batch.num_rows
+    counts.bytes_in += text_bytes(batch["text"])
+    counts.dropped.update(reasons)
+    for row, reason in enumerate(reasons):
+        if counts.wants_example(reason):
+            counts.add_example(reason, batch["id"][row].as_py(), batch["text"][row].as_py(), None)

@@ -1,0 +1,1 @@
+"""Duplicates of documents and of lines."""

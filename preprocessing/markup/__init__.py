@@ -1,0 +1,1 @@
+"""Markup to Markdown: HTML, MediaWiki, LaTeX, reStructuredText."""

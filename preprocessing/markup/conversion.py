@@ -1,0 +1,31 @@
+"""Markup to plain text or light Markdown: which converter is for which markup.
+
+The converters take and return a text, never raise, and are linear in its length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from preprocessing.markup.html_text import HTML_HINT, has_html, html_to_text, unescape
+from preprocessing.markup.latex import latex_to_markdown
+from preprocessing.markup.restructured_text import rst_to_markdown
+from preprocessing.markup.wikitext import mediawiki_to_markdown
+
+__all__ = [
+    "CONVERTERS",
+    "HTML_HINT",
+    "has_html",
+    "html_to_text",
+    "latex_to_markdown",
+    "mediawiki_to_markdown",
+    "rst_to_markdown",
+    "unescape",
+]
+
+CONVERTERS: dict[str, Callable[[str], str]] = {
+    "html": html_to_text,
+    "mediawiki": mediawiki_to_markdown,
+    "latex": latex_to_markdown,
+    "rst": rst_to_markdown,
+}

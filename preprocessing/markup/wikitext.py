@@ -1,0 +1,170 @@
+"""MediaWiki markup to Markdown.
+
+Owns the order of the conversion and what is inside brackets: templates, links, elements such as <math> and <ref>.
+Tables, lists and headings are in ``wiki_lines``. Written after the description of wikitext on mediawiki.org; every
+pass is linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from preprocessing.markup.html_text import has_html, replace_elements, unescape, untagged, without_comments
+from preprocessing.markup.wiki_lines import lines_to_markdown, without_sections
+from preprocessing.markup.wiki_templates import template_text
+
+# Namespaces of Korean and English wikis whose links show nothing.
+MEDIA = frozenset(("file", "image", "media", "파일", "그림", "미디어"))
+CATEGORY = frozenset(("category", "분류"))
+NAMESPACES = frozenset((
+    "user", "사용자", "talk", "토론", "project", "위키백과", "wikipedia", "template", "틀", "portal", "포털", "module",
+    "모듈", "help", "도움말", "special", "특수", "특수기능", "mediawiki", "미디어위키", "draft", "초안", "w", "wikt", "s",
+    "commons", "사용자토론", "위키프로젝트", "위키낱말사전",
+))  # fmt: skip
+MAX_DEPTH = 100  # brackets in brackets; deeper ones stay as they are written
+_ELEMENT = re.compile(
+    r"<(nowiki|pre|syntaxhighlight|source|math|chem|ce|ref|gallery|timeline|imagemap|score|mapframe|graph|templatedata|"
+    r"indicator|references|hiero|templatestyles)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>",
+    re.IGNORECASE,
+)
+_ALONE = re.compile(
+    r"<(?:ref|references|nowiki|templatestyles|section)(?=[\s/])[^<>]{0,2000}?/>", re.IGNORECASE
+)
+_PARAMETER = re.compile(r"\{\{\{[^{}|\n]{0,200}\|?([^{}\n]{0,2000})\}\}\}")
+_TOKEN = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\|)")
+_EXTERNAL = re.compile(r"\[(?:(?:https?|ftp):)?//[^\s\[\]<>]{1,2000}(?:[ \t]{1,20}([^\[\]\n]{0,2000}))?\]")
+_MAGIC = re.compile(
+    r"__[A-Z가-힣]{2,30}__|^#(?:REDIRECT|넘겨주기)[^\n]{0,1000}$", re.MULTILINE | re.IGNORECASE
+)
+_MARK = re.compile("\x7f([0-9]{1,8})\x7f")
+_EMPTY_BRACKETS = re.compile(r"\((?:[ \t,;:·]|또는){0,20}\)")
+_LANGUAGE_PREFIX = re.compile(r"(?:[a-z]{2,3}|zh-[a-z-]{2,14}|simple)")
+
+
+@dataclass
+class _Frame:
+    """An open bracket: ``{{`` or ``[[`` and the parts between its bars."""
+
+    bracket: str
+    parts: list[list[str]] = field(default_factory=lambda: [[]])
+
+    def add(self, text: str) -> None:
+        self.parts[-1].append(text)
+
+    def joined(self) -> list[str]:
+        return ["".join(part) for part in self.parts]
+
+    def literal(self) -> str:
+        """The frame as it was written, for one that is never closed."""
+        return self.bracket + "|".join(self.joined())
+
+
+def mediawiki_to_markdown(text: str, left_out_sections: Collection[str] = ()) -> str:
+    """Headings, lists, tables, code, formulae and links' texts as Markdown; templates that carry no text, references,
+    media and categories out."""
+    kept: list[str] = []
+
+    def keep(shown: str) -> str:
+        kept.append(shown)
+        return f"\x7f{len(kept) - 1}\x7f"
+
+    text = without_comments(text.replace("\x7f", ""))
+    text = _ALONE.sub("", text)
+    text = replace_elements(text, _ELEMENT, lambda opening, content: _element(opening, content, keep))
+    text = _brackets(_PARAMETER.sub(r"\1", text))
+    text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1] or "", _MAGIC.sub("", text)))
+    text = lines_to_markdown(text)
+    text = untagged(text) if has_html(text) else unescape(text)
+    text = without_sections(text, left_out_sections)
+    text = _trimmed(text)
+    text = _MARK.sub(lambda match: kept[int(match[1])] if int(match[1]) < len(kept) else "", text)
+    return _MARK.sub("", text).strip()
+
+
+def _trimmed(text: str) -> str:
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.split("\n")))
+
+
+def _element(opening: re.Match[str], content: str, keep) -> str:
+    """What stands for an element whose content is not wikitext."""
+    name, attributes = opening[1].lower(), opening[2]
+    if name == "nowiki":
+        return keep(unescape(content))
+    if name == "math":
+        formula = content.strip()
+        return keep(f"$${formula}$$" if "block" in attributes else f"${formula}$") if formula else ""
+    if name in ("chem", "ce"):
+        return keep(rf"$\ce{{{content.strip()}}}$")
+    if name in ("pre", "syntaxhighlight", "source"):
+        return _code(name, attributes, content, keep)
+    return ""
+
+
+def _code(name: str, attributes: str, content: str, keep) -> str:
+    content = unescape(content) if name == "pre" else content
+    if "\n" not in content.strip("\n") and "inline" in attributes:
+        return keep(f"`{content.strip()}`")
+    lang = re.search(r"\blang\s{0,5}=\s{0,5}[\"']?([\w+#-]+)", attributes)
+    fence = "~~~~" if "```" in content else "```"
+    code = content.strip("\n")
+    return (
+        "\n\n" + keep(f"{fence}{lang[1].lower() if lang else ''}\n{code}\n{fence}") + "\n\n"
+        if code.strip()
+        else ""
+    )
+
+
+# --- brackets --------------------------------------------------------------------------------------------
+
+
+def _brackets(text: str) -> str:
+    """Templates and links, the inner ones first. A bracket that is never closed stays as it is written."""
+    outer = _Frame("")
+    stack = [outer]
+    open_brackets = {"{{": 0, "[[": 0}
+    for token in _TOKEN.split(text):
+        if token in open_brackets and len(stack) <= MAX_DEPTH:
+            stack.append(_Frame(token))
+            open_brackets[token] += 1
+        elif token == "|" and stack[-1] is not outer:
+            stack[-1].parts.append([])
+        elif token in _OPENING and open_brackets[_OPENING[token]]:
+            while stack[-1].bracket != _OPENING[token]:
+                _write_out(stack, open_brackets)
+            frame = stack.pop()
+            open_brackets[frame.bracket] -= 1
+            parts = frame.joined()
+            stack[-1].add(template_text(parts) if frame.bracket == "{{" else _link(parts))
+        else:
+            stack[-1].add(token)
+    while len(stack) > 1:
+        _write_out(stack, open_brackets)
+    return "".join(outer.parts[0])
+
+
+_OPENING = {"}}": "{{", "]]": "[["}
+
+
+def _write_out(stack: list[_Frame], open_brackets: dict[str, int]) -> None:
+    frame = stack.pop()
+    open_brackets[frame.bracket] -= 1
+    stack[-1].add(frame.literal())
+
+
+def _link(parts: list[str]) -> str:
+    target, shown = parts[0].strip(), parts[-1].strip()
+    prefix, colon, rest = target.partition(":")
+    prefix = prefix.strip().lower().replace(" ", "")
+    if colon and prefix in MEDIA | CATEGORY:
+        return ""
+    target = target.removeprefix(":")
+    if len(parts) == 1:
+        if colon and _LANGUAGE_PREFIX.fullmatch(target.partition(":")[0]) and rest[:1].strip("/"):
+            return ""  # the article in another language; [[CSI: NY]] is none
+        return target.replace("_", " ")
+    if not shown:  # [[a (b)|]] shows a
+        named = rest if prefix in NAMESPACES else target
+        return re.sub(r"[ _]\([^()]*\)$", "", named).strip()
+    return shown

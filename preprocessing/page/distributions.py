@@ -1,0 +1,144 @@
+"""Charts of shares and of how numbers spread, as SVG text: rings, histograms, ranges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from preprocessing.page.charts import Bar, Format, element, svg, ticks
+
+PERCENTILES = (0.01, 0.1, 0.5, 0.9, 0.99)
+
+
+def ring(slices: Sequence[Bar], label: str, middle: str = "", size: int = 240) -> Markup:
+    """Shares as a ring, clockwise from the top; ``Bar.shown`` is written where there is room."""
+    total = sum(bar.value for bar in slices) or 1.0
+    centre, outer, inner = size / 2, size / 2 - 4, size / 2 - 46
+    parts, texts, start = [], [], 0.0
+    for bar in slices:
+        share = bar.value / total
+        title = element("title", bar.title or f"{bar.label}: {bar.shown}")
+        path = _sector(centre, outer, inner, start, share)
+        parts.append(element("path", title, d=path, css=f"bar slice {bar.colour}"))
+        if share > 0.07 and " " not in bar.colour:  # white is not read on the lighter shades
+            angle, radius = 2 * math.pi * (start + share / 2), (outer + inner) / 2
+            x, y = centre + radius * math.sin(angle), centre - radius * math.cos(angle)
+            texts.append(element("text", bar.shown, x=x, y=y + 4, css="inside middle"))
+        start += share
+    if middle:
+        texts.append(element("text", middle, x=centre, y=centre + 5, css="value middle"))
+    return svg(size, size, [*parts, *texts], label)
+
+
+def _sector(centre: float, outer: float, inner: float, start: float, share: float) -> str:
+    """A piece of a ring; a whole one is drawn as almost whole, for an arc needs two ends."""
+    first, last = 2 * math.pi * start, 2 * math.pi * (start + min(share, 0.99999))
+
+    def at(radius: float, angle: float) -> str:
+        return f"{centre + radius * math.sin(angle):.2f},{centre - radius * math.cos(angle):.2f}"
+
+    large = int(share > 0.5)
+    return (
+        f"M{at(outer, first)} A{outer:.2f},{outer:.2f} 0 {large} 1 {at(outer, last)} "
+        f"L{at(inner, last)} A{inner:.2f},{inner:.2f} 0 {large} 0 {at(inner, first)} Z"
+    )
+
+
+def histogram(
+    heights: Sequence[float],
+    edges: Sequence[str],
+    colour: str,
+    label: str,
+    *,
+    behind: Sequence[float] = (),
+    width: int = 420,
+    height: int = 150,
+) -> Markup:
+    """Columns side by side; ``edges`` are the names of the ``len(heights) + 1`` borders between them, ``behind`` paler
+    columns of a larger whole."""
+    left, bottom, top = 12, 24, 8
+    step = (width - 2 * left) / max(len(heights), 1)
+    highest = max([*heights, *behind], default=0.0) or 1.0
+    parts = []
+    for values, css in ((behind, "plain"), (heights, colour)):
+        for number, value in enumerate(values):
+            size = (height - bottom - top) * value / highest
+            said = f"{edges[number]} to {edges[number + 1]}: {heights[number]:,.0f}"
+            title = element("title", f"{said} of {behind[number]:,.0f}" if behind else said)
+            parts.append(
+                element(
+                    "rect", title, x=left + number * step, y=height - bottom - size, width=max(step - 1.5, 0.5),
+                    height=max(size, 0.5 if value else 0.0), rx=1.5, css=f"bar {css}",
+                )
+            )  # fmt: skip
+    every = max(1, math.ceil(len(edges) / 7))
+    parts += [
+        element("text", name, x=left + number * step, y=height - 8, css="tick middle")
+        for number, name in enumerate(edges)
+        if number % every == 0
+    ]
+    return svg(width, height, parts, label)
+
+
+# --- ranges ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Range:
+    """How one group's numbers spread: ``values`` are its PERCENTILES."""
+
+    label: str
+    colour: str
+    values: Sequence[float]
+
+
+def range_chart(
+    ranges: Sequence[Range], label: str, shown: Format, *, log: bool = False, left: int = 104, width: int = 420
+) -> Markup:
+    """A row per group: a thin line from the 1st to the 99th percentile, a thick one from the 10th to the 90th, a dot at
+    the median. ``log``: by the logarithm, of numbers from 1 on."""
+    row, top, right, bottom = 22, 4, 16, 22
+    base = top + row * len(ranges)
+    low, high = _limits([value for item in ranges for value in item.values], log)
+
+    def at(value: float) -> float:
+        share = (math.log(max(value, low) / low) / math.log(high / low)) if log else (value - low) / (high - low)
+        return left + (width - left - right) * share
+
+    parts = []
+    for value in _log_ticks(low, high) if log else ticks(low, high, 4):
+        x = round(at(value)) + 0.5
+        parts.append(element("line", x1=x, x2=x, y1=top, y2=base, css="grid"))
+        parts.append(element("text", shown(value), x=x, y=base + 16, css="tick middle"))
+    for number, item in enumerate(ranges):
+        y = top + row * number + row / 2
+        first, tenth, middle, ninetieth, last = map(at, item.values)
+        said = ", ".join(f"{share:.0%} {shown(v)}" for share, v in zip(PERCENTILES, item.values, strict=True))
+        parts += [
+            element("text", item.label, x=left - 12, y=y + 4, css="tick end label"),
+            element("line", x1=first, x2=last, y1=y, y2=y, css=f"whisker {item.colour}"),
+            element("line", x1=tenth, x2=ninetieth, y1=y, y2=y, css=f"box {item.colour}"),
+            element("circle", cx=middle, cy=y, r=4.2, css=f"median {item.colour}"),
+            element(
+                "rect", element("title", f"{item.label}: {said}"),
+                x=left, y=y - row / 2, width=width - left - right, height=row, css="strip",
+            ),
+        ]  # fmt: skip
+    return svg(width, base + bottom, parts, label)
+
+
+def _limits(values: Sequence[float], log: bool) -> tuple[float, float]:
+    if log:
+        low = max(1.0, min(values))
+        return low, max(max(values), low * 2)
+    return 0.0, max(values) or 0.01
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten, with 2 and 5 times them where there are few."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    factors = (1,) if high / low > 1000 else (1, 3) if high / low > 30 else (1, 2, 5)
+    return [f * 10.0**power for power in powers for f in factors if low <= f * 10.0**power <= high]

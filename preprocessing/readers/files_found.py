@@ -1,0 +1,228 @@
+"""Which files an input means, and how they are cut into units of work.
+
+Owns patterns (``**``, ``*``, ``{a,b}``), units and their names. What is known of the content of files is in
+``known_hashes``, where a format may be cut in ``ranges``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import os
+import re
+import sysconfig
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from megatron_ko.config.loading import Loaded
+from megatron_ko.errors import ConfigError, DataError, Problem
+from preprocessing.readers.known_hashes import KnownHashes
+from preprocessing.readers.ranges import Range, bzip2_ranges, even_ranges, gathered, row_group_ranges
+from preprocessing.readers.source_trees import licence_file, tree_files
+from preprocessing.readers.standard_library import standard_library
+from preprocessing.schema import Config
+from preprocessing.sections.inputs import (
+    HtmlInput,
+    HuggingfaceInput,
+    JsonlInput,
+    ParquetInput,
+    SourceTreeInput,
+    StdlibInput,
+    TextInput,
+    WikiDumpInput,
+)
+
+__all__ = ["KnownHashes", "Unit", "expand_braces", "find_files", "find_units", "standard_library"]
+UNCUT_SUFFIXES = (".gz", ".bz2", ".xz")  # of lines: nothing tells where one starts
+Report = Callable[[str, str], None]  # field, what is wrong with it
+RECORD_SUFFIXES = tuple(f".jsonl{packed}" for packed in ("", ".gz", ".zst", ".bz2", ".xz"))
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The piece of work that is finished as a whole: a file of records, a part of one, or some whole files."""
+
+    name: str  # unique; names the shards
+    input_name: str
+    files: tuple[Path, ...]
+    labels: tuple[str, ...]  # how the files are called in ids and reports
+    ranges: tuple[Range | None, ...] = ()  # the part of each file; () for whole files
+    size: int = 0  # bytes on disk
+    root: Path | None = None  # of a source tree
+    watched: tuple[Path, ...] = ()  # files that give no document and still matter: licences of a source tree
+
+    def parts(self) -> Iterator[tuple[Path, str, Range | None]]:
+        """Files with their labels and ranges."""
+        return zip(self.files, self.labels, self.ranges or (None,) * len(self.files))
+
+
+def find_units(loaded: Loaded[Config], hashes: KnownHashes | None = None) -> list[Unit]:
+    """Every unit in the order of the configuration; ``hashes`` remembers where large files were cut.
+
+    Raises DataError naming each pattern without a file.
+    """
+    hashes = hashes or KnownHashes()
+    units: list[Unit] = []
+    problems: list[Problem] = []
+    for name, item in loaded.config.inputs.items():
+
+        def report(field: str, message: str, name: str = name) -> None:
+            problems.append(loaded.problem(f"inputs.{name}.{field}", message))
+
+        units += _units_of(name, item, hashes, loaded.config.seed, report)
+    if problems:
+        raise DataError(str(ConfigError(problems)))
+    return units
+
+
+def _units_of(name: str, item: Any, hashes: KnownHashes, seed: int, report: Report) -> list[Unit]:
+    if isinstance(item, StdlibInput):
+        files = standard_library(item.max_bytes, seed)
+        root = Path(sysconfig.get_paths()["stdlib"])
+        return [_whole(name, name, files, [label_of(f.relative_to(root)) for f in files])]
+    if isinstance(item, HuggingfaceInput):
+        return _huggingface_units(name, item, hashes, report)
+    field, kind, wanted = "paths", "file", Path.is_file
+    patterns = item.paths if not isinstance(item, SourceTreeInput) else item.roots
+    if isinstance(item, SourceTreeInput):
+        field, kind, wanted = "roots", "folder", Path.is_dir
+    found, missing = find_files(patterns, wanted)
+    for pattern in missing:
+        report(field, f"{pattern!r} matches no {kind}; check the path")
+    if isinstance(item, SourceTreeInput):
+        return [unit for number, root in enumerate(found) for unit in _tree_units(name, number, root, item)]
+    return _file_units(name, item, found, hashes)
+
+
+def label_of(path: Path) -> str:
+    """The path as it is shown and kept in ids; bytes of a name that are not UTF-8 as ``\\xNN``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+# --- units of files --------------------------------------------------------------------------------------
+
+
+def _file_units(name: str, item: Any, files: list[Path], hashes: KnownHashes) -> list[Unit]:
+    records = [f for f in files if has_records(f, item)]
+    plain = [f for f in files if not has_records(f, item)]
+    units = []
+    for i, file in enumerate(records):
+        parts = _ranges_of(file, item, hashes)
+        for k, part in enumerate(parts):
+            unit_name = f"{name}-{i:05d}" if part is None else f"{name}-{i:05d}-{k:05d}"
+            size = file.stat().st_size // len(parts)
+            units.append(Unit(unit_name, name, (file,), (label_of(file),), (part,), size))
+    return units + _gathered_units(f"{name}-files", name, item, plain, [label_of(f) for f in plain])
+
+
+def _gathered_units(
+    prefix: str, name: str, item: Any, files: list[Path], labels: list[str], root: Path | None = None
+) -> list[Unit]:
+    """Whole files in their order, as many as fit into ``split_bytes``."""
+    runs = gathered([f.stat().st_size for f in files], item.split_bytes)
+    return [
+        _whole(f"{prefix}-{i:05d}" if len(runs) > 1 else prefix, name, files[a:b], labels[a:b], root)
+        for i, (a, b) in enumerate(runs)
+    ]
+
+
+def _whole(
+    name: str, input_name: str, files: list[Path], labels: list[str], root: Path | None = None
+) -> Unit:
+    size = sum(f.stat().st_size for f in files)
+    return Unit(name, input_name, tuple(files), tuple(labels), (), size, root)
+
+
+def _tree_units(name: str, number: int, root: Path, item: SourceTreeInput) -> list[Unit]:
+    files = tree_files(root, item)
+    labels = [label_of(f.relative_to(root)) for f in files]
+    units = _gathered_units(f"{name}-{number:05d}-files", name, item, files, labels, root)
+    return [dataclasses.replace(unit, watched=_licences(root, unit.files)) for unit in units]
+
+
+def _licences(root: Path, files: Iterable[Path]) -> tuple[Path, ...]:
+    named = {licence_file(root, str(file.relative_to(root))) for file in files}
+    return tuple(root / name for name in sorted(filter(None, named)))
+
+
+def has_records(file: Path, item: Any) -> bool:
+    """Whether a file holds many documents."""
+    if isinstance(item, TextInput):
+        return file.name.endswith(RECORD_SUFFIXES)
+    return not isinstance(item, (HtmlInput, SourceTreeInput, StdlibInput))
+
+
+def _ranges_of(file: Path, item: Any, hashes: KnownHashes) -> list[Range | None]:
+    """The parts of a file; [None] where it is one piece of work."""
+    if file.stat().st_size <= item.split_bytes:
+        return [None]
+    parts: list[Range] = []
+    if isinstance(item, (ParquetInput, HuggingfaceInput)):
+        parts = _row_groups(file, item.split_bytes)
+    elif isinstance(item, (JsonlInput, TextInput)) and file.suffix not in UNCUT_SUFFIXES:
+        parts = hashes.line_ranges(file, item.split_bytes)
+    elif isinstance(item, WikiDumpInput) and file.suffix == ".xml":
+        parts = even_ranges(file.stat().st_size, item.split_bytes)
+    elif isinstance(item, WikiDumpInput) and file.suffix == ".bz2":
+        parts = bzip2_ranges(file, item.split_bytes)
+    return [*parts] if len(parts) > 1 else [None]
+
+
+def _row_groups(file: Path, split_bytes: int) -> list[Range]:
+    if file.suffix != ".parquet":
+        return []
+    try:
+        return row_group_ranges(file, split_bytes)
+    except (OSError, ValueError):
+        return []  # damaged: the reader says how
+
+
+def _huggingface_units(name: str, item: HuggingfaceInput, hashes: KnownHashes, report: Report) -> list[Unit]:
+    from preprocessing.readers.huggingface import local_files
+
+    folder = Path(item.path).expanduser()
+    if not folder.exists():
+        if item.revision is None:
+            report(
+                "revision", f"{item.path!r} is no folder here; a data set of the hub needs a commit: give one"
+            )
+        return [Unit(f"{name}-00000", name, (), ())]
+    files = local_files(folder, item.split)
+    if not files:
+        report("path", f"{item.path!r} holds no .arrow or .parquet file of split {item.split!r}; check both")
+    return _file_units(name, item, files, hashes)
+
+
+# --- patterns --------------------------------------------------------------------------------------------
+
+
+def find_files(
+    patterns: list[str], wanted: Callable[[Path], bool] = Path.is_file
+) -> tuple[list[Path], list[str]]:
+    """Files in the order of the patterns, each once, sorted within a pattern; and patterns without a file."""
+    files: dict[Path, None] = {}
+    missing = []
+    for pattern in patterns:
+        plain = Path(pattern).expanduser()
+        if wanted(plain):
+            found = [plain]
+        else:
+            found = sorted(
+                {Path(p) for one in expand_braces(str(plain)) for p in glob.glob(one, recursive=True)}
+            )
+            found = [path for path in found if wanted(path)]
+        if not found:
+            missing.append(pattern)
+        files.update(dict.fromkeys(found))
+    return list(files), missing
+
+
+def expand_braces(pattern: str) -> list[str]:
+    """``a.{b,c}`` -> ``a.b``, ``a.c``."""
+    match = re.search(r"\{([^{}]*)\}", pattern)
+    if not match:
+        return [pattern]
+    head, tail = pattern[: match.start()], pattern[match.end() :]
+    return [made for choice in match[1].split(",") for made in expand_braces(head + choice + tail)]

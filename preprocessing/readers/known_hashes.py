@@ -1,0 +1,117 @@
+"""What is known of input files: hash of the content, and the parts of large files with the lines before each.
+
+Both come from one pass over a file and are remembered as long as its size and modification time stay the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from megatron_ko.files import write_text
+from preprocessing.readers.ranges import BLOCK_BYTES, Range, even_ranges, frame_starts, gathered
+
+Identity = list[Any]  # [size in bytes, xxh3_128 of the content]
+
+
+class KnownHashes:
+    """``path`` keeps what is known between runs; None keeps it in memory only."""
+
+    def __init__(self, path: Path | None = None):
+        self._path = path
+        self._known: dict[str, dict[str, Any]] = {}
+        if path is not None and path.is_file():
+            try:
+                self._known = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError:
+                self._known = {}  # only a memory: a damaged one is made again
+
+    def of(self, file: Path) -> Identity:
+        """``[size in bytes, xxh3_128]``."""
+        entry = self._entry(file)
+        if "hash" not in entry:
+            entry["hash"] = _hash_and_count(file, [])[0]
+        return [entry["stamp"][0], entry["hash"]]
+
+    def line_ranges(self, file: Path, split_bytes: int) -> list[Range]:
+        """Parts of a plain file of lines, or of a zstd file of several frames, with the lines before each.
+
+        One part for a zstd file that is one frame or is damaged.
+        """
+        entry = self._entry(file)
+        known = entry.setdefault("ranges", {})
+        if str(split_bytes) not in known:
+            if file.suffix == ".zst":
+                ranges = _frame_ranges(file, split_bytes)
+            else:
+                entry["hash"], ranges = _hash_and_count(file, even_ranges(entry["stamp"][0], split_bytes))
+            known[str(split_bytes)] = [dataclasses.astuple(part) for part in ranges]
+        return [Range(*part) for part in known[str(split_bytes)]]
+
+    def save(self) -> None:
+        assert self._path is not None, "hashes without a file are not saved"
+        write_text(self._path, json.dumps(self._known, indent=0, sort_keys=True))
+
+    def _entry(self, file: Path) -> dict[str, Any]:
+        status = file.stat()
+        stamp = [status.st_size, status.st_mtime_ns]
+        name = str(file.absolute())
+        kept = self._known.get(name)
+        if not isinstance(kept, dict) or kept.get("stamp") != stamp:
+            kept = self._known[name] = {"stamp": stamp}
+        return kept
+
+
+def _hash_and_count(file: Path, parts: list[Range]) -> tuple[str, list[Range]]:
+    """Hash of the content; the parts with the lines that start before each."""
+    digest = xxhash.xxh3_128()
+    counted, lines, last = [], 0, b"\n"
+    with open(file, "rb") as opened:
+        for part in parts:
+            inside = last != b"\n"
+            counted.append(Range(part.start, part.end, lines + inside, inside))
+            for block in _blocks(opened, part.end - part.start):
+                digest.update(block)
+                lines += block.count(b"\n")
+                last = block[-1:]
+        for block in _blocks(opened, 1 << 62):
+            digest.update(block)
+    return digest.hexdigest(), counted
+
+
+def _blocks(opened: Any, size: int) -> Iterator[bytes]:
+    while size > 0 and (block := opened.read(min(size, BLOCK_BYTES))):
+        size -= len(block)
+        yield block
+
+
+def _frame_ranges(file: Path, split_bytes: int) -> list[Range]:
+    """Groups of whole frames. They are decompressed, because only that tells the lines before a frame."""
+    from preprocessing.readers.bad_records import Damaged
+    from preprocessing.readers.streams import blocks
+
+    whole = [Range(0, file.stat().st_size)]
+    try:
+        starts = frame_starts(file)
+    except ValueError:
+        return whole  # the reader names the damage
+    sizes = [end - start for start, end in zip(starts, starts[1:])]
+    groups = gathered(sizes, split_bytes)
+    if len(groups) == 1:
+        return whole
+    ranges, lines, last = [], 0, b"\n"
+    try:
+        for first, end in groups:
+            inside = last != b"\n"
+            ranges.append(Range(starts[first], starts[end], lines + inside, inside))
+            for block in blocks(file, starts[first], starts[end]):
+                lines += block.count(b"\n")
+                last = block[-1:]
+    except Damaged:
+        return whole
+    return ranges

@@ -1,0 +1,172 @@
+"""Rounds of training of a quality classifier, and the documents it learns from.
+
+Owns what trains and what measures, and how the corpus joins: as Kanana did (arXiv:2502.18934), the classifier scores
+the corpus, the documents it is surest of join the training set, and it is trained again. The report names neither
+cut-off nor number of rounds; here both classes grow alike, within limits, and a round that measures worse is rejected.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+from megatron_ko.errors import DataError
+from preprocessing.context import Context
+from preprocessing.scoring import quality_model
+from preprocessing.scoring.training_text import in_language, prepared_of, texts_of
+from preprocessing.sections.scoring import QualityModel, QualityTraining
+
+
+@dataclasses.dataclass
+class Examples:
+    """Prepared lines and their class by hash of the line; a line of both classes is good."""
+
+    good: dict[int, bool]
+    lines: dict[int, str]
+
+    def add(self, digest: int, line: str, is_good: bool) -> None:
+        self.good[digest] = self.good.get(digest, False) or is_good
+        self.lines[digest] = line
+
+    def count(self, is_good: bool) -> int:
+        return sum(found == is_good for found in self.good.values())
+
+    def ordered(self) -> tuple[list[str], np.ndarray]:
+        """By hash, so that classes are mixed."""
+        order = sorted(self.lines)
+        return [self.lines[digest] for digest in order], np.array(
+            [self.good[digest] for digest in order], bool
+        )
+
+
+def train_quality(context: Context, model: QualityModel) -> dict[str, Any]:
+    """Trains and iterates one classifier; returns what is written beside it. Keeps the training lines in memory."""
+    config = model.train
+    examples, held_out = _examples(context, model, config)
+    lines, good = held_out.ordered()
+    path = Path(model.model).expanduser()
+    trial = path.with_name(f".{path.name}.round.tmp")
+    rounds: list[dict[str, Any]] = []
+    ended = f"ended after {config.rounds} rounds"
+    best = 0.0
+    try:
+        for number in range(config.rounds):
+            quality_model.train(*examples.ordered(), trial, config)
+            classifier = quality_model.Classifier(trial, quality_model.GOOD)
+            measured = quality_model.measure(classifier.scores(lines), good)
+            sizes = {"good": examples.count(True), "bad": examples.count(False)}
+            rounds.append({**sizes, **dataclasses.asdict(measured)})
+            if measured.auc < best - config.max_auc_loss:
+                ended = f"round {number + 1} was rejected: held-out AUC fell from {best:.4f} to {measured.auc:.4f}"
+                break
+            best = max(best, measured.auc)
+            trial.replace(path)
+            if number + 1 == config.rounds:
+                break
+            added = _judged(context, model, classifier, {*examples.lines, *held_out.lines})
+            rounds[-1].update({"added_good": len(added[True]), "added_bad": len(added[False])})
+            if not added[True]:
+                ended = f"round {number + 1} was the last: no further document could join"
+                break
+            for is_good, found in added.items():
+                for digest, line in found:
+                    examples.add(digest, line, is_good)
+    finally:
+        trial.unlink(missing_ok=True)
+    facts = {
+        "settings": context.as_data(config),
+        "langs": list(model.langs),
+        "rounds": rounds,
+        "ended": ended,
+    }
+    quality_model.write_facts(path, facts)
+    return facts
+
+
+def _examples(context: Context, model: QualityModel, config: QualityTraining) -> tuple[Examples, Examples]:
+    """The given documents: those to train on, and those that measure."""
+    training, measuring = Examples({}, {}), Examples({}, {})
+    for is_good, texts in ((False, config.bad), (True, config.good)):
+        found: dict[int, str] = {}
+        for batch in texts_of(context, texts, model.langs):
+            for line in _lines(batch, config.max_characters):
+                found[_digest(line, config.seed)] = line
+        if len(found) < 2:
+            raise DataError(
+                f"{model.model}: {len(found)} {'good' if is_good else 'bad'} documents with words in "
+                f"{', '.join(model.langs)}; name paths or sources that hold more"
+            )
+        for digest in sorted(found)[: config.max_documents]:
+            # the other half of the hash, so that the choice above is not the choice here
+            measures = (digest & 0xFFFFFFFF) / 2**32 < config.held_out
+            (measuring if measures else training).add(digest, found[digest], is_good)
+    for is_good in (True, False):
+        if not training.count(is_good) or not measuring.count(is_good):
+            raise DataError(
+                f"{model.model}: {training.count(is_good)} {'good' if is_good else 'bad'} documents to train on and "
+                f"{measuring.count(is_good)} to measure; give more documents, or another held_out"
+            )
+    return training, measuring
+
+
+def _lines(column: pa.Array, max_characters: int) -> Iterator[str]:
+    import pyarrow.compute as pc
+
+    cut = pc.utf8_slice_codeunits(column, 0, max_characters)  # type: ignore[attr-defined]
+    yield from filter(None, quality_model.prepared_lines(cut))
+
+
+def _digest(line: str, seed: int) -> int:
+    return xxhash.xxh64_intdigest(line.encode("utf-8"), seed)
+
+
+def _judged(
+    context: Context, model: QualityModel, classifier: quality_model.Classifier, known: set[int]
+) -> dict[bool, list[tuple[int, str]]]:
+    """Candidates that join: the best and the worst, as many of each, ties by hash. Keeps max_added lines of each."""
+    config = model.train
+    best: list[tuple[float, int, str]] = []
+    worst: list[tuple[float, int, str]] = []
+    seen: set[int] = set()
+    for lines in _candidates(context, model, config):
+        fresh = {
+            digest: line
+            for line in lines
+            if (digest := _digest(line, config.seed)) not in known and digest not in seen
+        }
+        seen.update(fresh)
+        for (digest, line), score in zip(fresh.items(), classifier.scores(list(fresh.values())).tolist()):
+            _keep(best, (score, digest, line), config.max_added)
+            _keep(worst, (1.0 - score, digest, line), config.max_added)
+    sure = [[item for item in heap if item[0] >= config.min_added_score] for heap in (best, worst)]
+    count = min(len(sure[0]), len(sure[1]), int(config.added_share * len(seen)))
+    chosen = [sorted(items, reverse=True)[:count] for items in sure]
+    return {
+        is_good: [(digest, line) for _, digest, line in items]
+        for is_good, items in zip((True, False), chosen)
+    }
+
+
+def _keep(heap: list[tuple[float, int, str]], item: tuple[float, int, str], room: int) -> None:
+    if len(heap) < room:
+        heapq.heappush(heap, item)
+    else:
+        heapq.heappushpop(heap, item)
+
+
+def _candidates(context: Context, model: QualityModel, config: QualityTraining) -> Iterator[list[str]]:
+    units = prepared_of(context, config.candidates)
+    total = sum(pq.read_metadata(context.documents(unit)).num_rows for unit in units)
+    limit = int(min(1.0, config.max_candidates / max(total, 1)) * 2**64)
+    for batch in in_language(context, units, model.langs):
+        ids = batch["id"].to_pylist()
+        mask = [xxhash.xxh64_intdigest(identity.encode("utf-8"), config.seed) <= limit for identity in ids]
+        yield list(_lines(batch["text"].filter(pa.array(mask, pa.bool_())), config.max_characters))

@@ -1,0 +1,127 @@
+"""Text that models are trained from: files of documents and sources of the corpus.
+
+Owns reading them as batches of text; how files are found is ``files_found``'s, what becomes of the text the trainer's.
+"""
+
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from megatron_ko.errors import DataError, first_line
+from preprocessing.context import Context
+from preprocessing.documents import read_batches
+from preprocessing.readers.files_found import Unit, find_files
+from preprocessing.schema import source_of
+from preprocessing.sections.scoring import TextSet
+
+BATCH_ROWS = 1024
+
+
+def texts_of(context: Context, texts: TextSet, langs: Sequence[str]) -> Iterator[pa.Array]:
+    """Columns (large_string) of the documents: the files in order, then the sources in the order of the inputs."""
+    for path in existing_files(texts.paths):
+        yield from _file_texts(path, texts.field)
+    if texts.sources:
+        for batch in in_language(context, prepared_of(context, texts.sources), langs):
+            yield batch["text"]
+
+
+def existing_files(patterns: list[str]) -> list[Path]:
+    """Raises DataError naming the patterns without a file."""
+    found, missing = find_files(patterns)
+    if missing:
+        raise DataError(f"no file matches {', '.join(missing)}; check the paths")
+    return found
+
+
+def _file_texts(path: Path, name: str) -> Iterator[pa.Array]:
+    rows: list[str] = []
+    for number, record in records_of(path, "parquet" if path.suffix == ".parquet" else "jsonl", [name]):
+        text = record.get(name)
+        if not isinstance(text, str):
+            raise DataError(
+                f"{path}:{number}: field {name!r} is {type(text).__name__}, not text; correct the record or 'field'"
+            )
+        rows.append(text)
+        if len(rows) == BATCH_ROWS:
+            yield pa.array(rows, pa.large_string())
+            rows = []
+    if rows:
+        yield pa.array(rows, pa.large_string())
+
+
+def records_of(path: Path, kind: str, fields: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """``(number from 1, record)`` of a Parquet file (only ``fields``) or of JSON lines. Raises DataError."""
+    try:
+        if kind == "parquet":
+            with pq.ParquetFile(path) as file:
+                known = [name for name in fields if name in file.schema_arrow.names]
+                number = 0
+                for batch in file.iter_batches(BATCH_ROWS, columns=known):
+                    yield from enumerate(batch.to_pylist(), number + 1)
+                    number += batch.num_rows
+            return
+        for number, line in lines_of(path):
+            record = orjson.loads(line)
+            if not isinstance(record, dict):
+                raise ValueError(f"line {number} holds no JSON object")
+            yield number, record
+    except (ValueError, OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"{path}: cannot be read as {kind} ({first_line(error)}); check the file and its format"
+        ) from None
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines that are not blank, with their numbers, of a file plain or compressed (.gz, .zst). Raises DataError."""
+    try:
+        with pa.input_stream(str(path), compression="detect") as file:
+            rest = b""
+            number = 0
+            while block := file.read(1 << 20):
+                *lines, rest = (rest + block).split(b"\n")
+                for line in lines:
+                    number += 1
+                    if line.strip():
+                        yield number, line.decode("utf-8")
+            if rest.strip():
+                yield number + 1, rest.decode("utf-8")
+    except (UnicodeDecodeError, OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"{path}: cannot be read ({first_line(error)}); check that it is UTF-8 text, whole"
+        ) from None
+
+
+def prepared_of(context: Context, sources: Sequence[str]) -> list[Unit]:
+    """The units of these sources (all when empty) whose text is final. Raises DataError when it is not yet."""
+    units = [
+        unit
+        for unit in context.units
+        if not sources or source_of(unit.input_name, context.config.inputs[unit.input_name]) in sources
+    ]
+    if not units:
+        known = {source_of(name, item) for name, item in context.config.inputs.items()}
+        raise DataError(f"no input has the source {', '.join(sources)}; known: {', '.join(sorted(known))}")
+    for unit in units:
+        context.upstream(context.text_step, unit.name)
+    return units
+
+
+def in_language(context: Context, units: Sequence[Unit], langs: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """``id, text, lang`` of the documents of the units in these languages."""
+    wanted = pa.array(list(langs), pa.string())
+    for unit in units:
+        for batch in read_batches(context.documents(unit), ["id", "text", "lang"]):
+            chosen = batch.filter(pc.is_in(batch["lang"], wanted))
+            if chosen.num_rows:
+                yield chosen

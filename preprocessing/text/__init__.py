@@ -1,0 +1,1 @@
+"""Changes of text: characters, runs, mojibake, by-lines; the order of operations."""

@@ -1,0 +1,129 @@
+"""What normalisation must know of each character, as a table that its kernel reads.
+
+Owns one number per code point of the first two planes: the family of emotion in the lowest bits, and what must look
+at the character in the others. It is made from the definitions in ``normalise`` and this Python's Unicode data.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+
+import numpy as np
+
+from preprocessing.kernels.normalise_classes import (
+    BACKTICK,
+    BAR,
+    BLANK,
+    COLON,
+    COMPATIBILITY,
+    COMPOSES,
+    CONTROL,
+    DOTS,
+    ELLIPSIS,
+    FAMILY,
+    JAMO,
+    LAUGH,
+    LINE_FEED,
+    SAME,
+    SINGLE,
+    SIZE,
+    SYLLABLE,
+    TAB,
+    TEARS,
+    WIDTH,
+)
+from preprocessing.text import normalise
+
+
+@functools.cache
+def prose_table() -> np.ndarray:
+    """``[SIZE] uint16`` for prose; a character of another width also has the classes of what it becomes."""
+    table = _common_table()
+    _mark(table, f"[{normalise.INVISIBLE}{normalise.LINE_ENDS}\u200d{normalise.LOWER_BLOCK}]", CONTROL)
+    _mark(table, f"[{normalise.SAME_EMOTION}]", SAME)
+    _mark(table, f"[{normalise.LAUGHING_SYLLABLES}]", SYLLABLE)
+    for family, members in zip((LAUGH, TEARS, BAR), normalise.MIXED_EMOTIONS):
+        _set_family(table, members, family)
+    _set_family(table, ".", DOTS)
+    _set_family(table, "…", ELLIPSIS)
+    _mark(table, "[ㄱ-ㅣ]", COMPATIBILITY)
+    table[ord("`")] |= BACKTICK
+    for character, classes in ((" ", BLANK), ("\t", BLANK | TAB), ("\n", BLANK | LINE_FEED), (":", COLON)):
+        table[ord(character)] |= classes
+    for code, usual in normalise.OTHER_WIDTHS.items():
+        table[code] |= table[usual] | WIDTH
+    for code, usual in _singles().items():
+        table[code] |= table[usual]
+    table.setflags(write=False)
+    return table
+
+
+@functools.cache
+def code_table() -> np.ndarray:
+    """``[SIZE] uint16`` for source code: controls and composition only."""
+    table = _common_table()
+    _mark(table, f"[\r{normalise.CODE_INVISIBLE}{normalise.LOWER_BLOCK}]", CONTROL)
+    table.setflags(write=False)
+    return table
+
+
+@functools.cache
+def usual_table() -> np.ndarray:
+    """``[65536] uint32``: what characters of the classes WIDTH and SINGLE become; every other is itself."""
+    table = np.arange(0x10000, dtype=np.uint32)
+    for code, usual in (normalise.OTHER_WIDTHS | _singles()).items():
+        table[code] = usual
+    return table
+
+
+@functools.cache
+def _singles() -> dict[int, int]:
+    """Characters that NFC replaces by one other of no more bytes: ideographs that KS X 1001 has twice, for one."""
+    found = {}
+    for code in range(0x80, 0x10000):
+        one = chr(code)
+        usual = unicodedata.normalize("NFC", one)
+        if usual != one and len(usual) == 1 and usual <= one and not unicodedata.combining(one):
+            found[code] = ord(usual)
+    return {code: usual for code, usual in found.items() if code not in normalise.OTHER_WIDTHS}
+
+
+def _common_table() -> np.ndarray:
+    table = np.zeros(SIZE, np.uint16)
+    second = _second_characters()
+    for code in range(0x80, SIZE):
+        character = chr(code)
+        normal = 0xD800 <= code < 0xE000 or unicodedata.is_normalized("NFC", character)
+        if code in second or unicodedata.combining(character) or not normal:
+            table[code] = COMPOSES
+    for code in _singles():
+        table[code] = SINGLE
+    _mark(table, f"[{normalise.JAMO}]", JAMO)
+    table[0x1161:0x1176] &= ~np.uint16(COMPOSES)
+    table[0x11A8:0x11C3] &= ~np.uint16(COMPOSES)
+    return table
+
+
+def _second_characters() -> set[int]:
+    """Characters that may compose with the one before them, other than jamo, which the kernel composes itself."""
+    found = set()
+    for code in range(0x80, SIZE):
+        parts = unicodedata.decomposition(chr(code)).split()
+        if len(parts) == 2 and not parts[0].startswith("<"):
+            found.add(int(parts[1], 16))
+    return found
+
+
+def _mark(table: np.ndarray, characters: str, classes: int) -> None:
+    for match in re.finditer(characters, _ALL):
+        table[ord(match[0])] |= classes
+
+
+def _set_family(table: np.ndarray, members: str, family: int) -> None:
+    for member in members:
+        table[ord(member)] = table[ord(member)] & ~np.uint16(FAMILY) | family
+
+
+_ALL = "".join(map(chr, range(0x10000)))

@@ -1,0 +1,258 @@
+"""Step ``encode``: the corpus to token files and the manifest.
+
+Owns the step: one engine for all, a part for each file of the corpus, parts joined to the pairs of a domain and split,
+EOD after each document, and the manifest, written last. Every pair has the bytes of encoding its documents in one go;
+the parts stay in ``steps/encode/parts`` (the size of the tokens), so that a changed file of the corpus costs one part.
+"""
+
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from megatron_ko.errors import DataError
+from megatron_ko.files import sha256_file
+from megatron_ko.tokenizer import FILES, TokenizerInfo, read_tokenizer_folder
+from preprocessing.context import Context, Outcome, Piece
+from preprocessing.corpus.placing import SPLITS
+from preprocessing.corpus.reading import shard_path
+from preprocessing.documents import read_batches, text_bytes
+from preprocessing.runners.processes import cores
+from preprocessing.tokens import encoders, manifest_files
+from preprocessing.tokens.encoders import Encoder
+from preprocessing.tokens.indexed_dataset import dtype_for, new_bin, read_index, write_index
+from preprocessing.tokens.token_files import Extent, copy_documents, cut_by_tokens
+
+log = logging.getLogger(__name__)
+STEP = "encode"
+SAMPLE_SHARDS, SAMPLE_CHARACTERS = 16, 400_000  # of the corpus, on which engines are compared
+
+
+def run(context: Context) -> Outcome:
+    """Raises DataError when a domain has no training token."""
+    info = read_tokenizer_folder(context.folder / "tokenizer")
+    tokenizer = [
+        info.fingerprint,
+        *(sha256_file(info.folder / n) for n in FILES if (info.folder / n).is_file()),
+    ]
+    shards = context.summary_of("balance")["shards"]
+    keys = [context.upstream("balance", f"shards/{shard['file']}") for shard in shards]
+    engine = _engine(context, tokenizer, [shard["file"] for shard in shards], keys)
+    threads = max(1, cores() // max(len(shards), 1))
+    parts = context.finish(
+        STEP,
+        [
+            Piece(f"parts/{shard['file']}", encode_part, (shard["file"], engine, threads), [tokenizer, engine, key], shard["bytes"])
+            for shard, key in zip(shards, keys)
+        ],
+    )  # fmt: skip
+    sets = list(_sets(context, info, shards, parts))
+    _check(context, sets)
+    depends = [tokenizer, sets, *context.part("domains", "balance")]
+    mixed = context.finish(STEP, [Piece("manifest", write_manifest, (sets,), depends)])[0]
+    outputs = [
+        context.folder / f"{pair['prefix']}{kind}"
+        for entry in sets
+        for pair in _pairs(entry)
+        for kind in (".bin", ".idx")
+    ]
+    written = [*outputs, *(context.folder / name for name in mixed["files"])]
+    if context.runner.leads:
+        _remove_others(context.folder, written)
+    documents = {f"{name}_{split}": found for (name, split), found in _by_set(shards, parts).items()}
+    manifest_files.warn(mixed["epochs"], mixed["stages"], context.config.balance.max_epochs)
+    return Outcome(written, {"sets": sets, **mixed, "engine": engine, "parts": documents})
+
+
+def _engine(context: Context, tokenizer: list[str], files: list[str], keys: list[str]) -> str:
+    """Name of the engine, chosen once for all processes; another version of it is compared again."""
+    wanted = context.config.encode.engine
+    versions = {name: encoders.installed(name) for name in ("sentencepiece", "tokenizers", *encoders.FAST)}
+    piece = Piece("engine", choose_engine, (wanted, files), [tokenizer, wanted, versions, keys])
+    return context.finish(STEP, [piece])[0]["engine"]
+
+
+def choose_engine(context: Context, wanted: str, files: list[str]) -> Outcome:
+    chosen = files[:: max(1, len(files) // SAMPLE_SHARDS)]
+    most = SAMPLE_CHARACTERS // max(len(chosen), 1)
+    texts = [text for file in chosen for text in _sample(shard_path(context.folder, file), most)]
+    return Outcome(
+        [], {"engine": encoders.choose(context.folder / "tokenizer", wanted, texts), "compared": len(texts)}
+    )
+
+
+def _sample(path: Path, most: int) -> list[str]:
+    """Documents spread over the first batch of a file, ``most`` characters in all; one at least."""
+    batch = next(read_batches(path, ["text"]))
+    lengths = pc.utf8_length(batch["text"]).to_numpy()
+    step = max(1, int(lengths.sum()) // most)
+    rows = np.arange(0, len(lengths), step)
+    rows = rows[: max(1, int(np.searchsorted(np.cumsum(lengths[rows]), most)))]
+    return batch["text"].take(pa.array(rows)).to_pylist()
+
+
+# --- parts -----------------------------------------------------------------------------------------------
+
+
+def encode_part(context: Context, file: str, engine: str, threads: int) -> Outcome:
+    """Token files of one file of the corpus; again with the reference when the engine gives other ids somewhere."""
+    folder = context.folder / "tokenizer"
+    info, path = read_tokenizer_folder(folder), shard_path(context.folder, file)
+    prefix = context.path(STEP, f"parts/{file}", "")
+    reference = encoders.reference_of(folder)
+    encoder = encoders.encoder_of(folder, engine, threads)
+    try:
+        facts = encode_file(path, prefix, encoder, info, None if engine == reference.name else reference)
+    except encoders.Differs as different:
+        log.warning(
+            "encode: %s gives other ids for %s; %s is encoded with %s",
+            engine,
+            different,
+            file,
+            reference.name,
+        )
+        facts = encode_file(path, prefix, encoders.reference_of(folder, threads), info)
+    if facts["empty"]:
+        log.warning("%s: %s documents without text were skipped", file, f"{facts['empty']:,}")
+    return Outcome([Path(f"{prefix}.bin"), Path(f"{prefix}.idx")], facts)
+
+
+def encode_file(
+    path: Path, prefix: Path, encoder: Encoder, info: TokenizerInfo, reference: Encoder | None = None
+) -> dict[str, Any]:
+    """Encodes the column ``text`` of a Parquet file to a pair; raises Differs for ids unlike the reference's.
+
+    One document of each batch is compared, when a reference is given.
+    """
+    eod = info.eos_id
+    if eod is None:
+        raise DataError(
+            f"{info.folder}: has no eos_id, and documents end with it; name it in the tokenizer's files"
+        )
+    facts = {"text_bytes": 0, "empty": 0}
+    with new_bin(prefix, dtype_for(info.vocab_size)) as writer:
+        for number, batch in enumerate(read_batches(path, ["text"])):
+            texts = _with_text(batch["text"], facts)
+            if not texts:
+                continue
+            ids, offsets = encoder.encode_batch(texts)
+            if reference is not None:
+                row = number % len(texts)
+                encoders.compare(ids[offsets[row] : offsets[row + 1]], texts[row], reference)
+            writer.add(*with_eod(ids, offsets, eod))
+    write_index(prefix, writer.dtype, [writer.lengths])
+    return {**facts, "documents": len(writer.lengths), "tokens": writer.tokens, "max_id": writer.max_id}
+
+
+def _with_text(column: pa.Array, facts: dict[str, int]) -> list[str]:
+    filled = column.filter(pc.greater(pc.binary_length(column), 0))
+    facts["empty"] += len(column) - len(filled)
+    facts["text_bytes"] += text_bytes(filled)
+    return filled.to_pylist()
+
+
+def with_eod(ids: np.ndarray, offsets: np.ndarray, eod: int) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens with ``eod`` after each document, and the new lengths."""
+    lengths = np.diff(offsets) + 1
+    text = np.ones(len(ids) + len(lengths), bool)
+    text[np.cumsum(lengths) - 1] = False
+    ended = np.full(len(text), eod, ids.dtype)
+    ended[text] = ids
+    return ended, lengths
+
+
+# --- sets ------------------------------------------------------------------------------------------------
+
+
+def _by_set(
+    shards: list[dict[str, Any]], values: list[dict[str, Any]]
+) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """File and value of each shard, by domain and split."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for shard, value in zip(shards, values):
+        found.setdefault((shard["name"], shard["split"]), []).append({"file": shard["file"], **value})
+    return found
+
+
+def _sets(
+    context: Context, info: TokenizerInfo, shards: list[dict[str, Any]], parts: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Joins the parts; the manifest's entry of every set that has a token, in the order of the configuration."""
+    grouped = {
+        key: [part for part in found if part["documents"]] for key, found in _by_set(shards, parts).items()
+    }
+    order = [
+        (name, split) for name in context.config.domains for split in SPLITS if grouped.get((name, split))
+    ]
+    pieces, owners = [], []
+    for key in order:
+        for prefix, extents in _pairs_to_join(context, key, [part["file"] for part in grouped[key]]):
+            needed = {name: context.upstream(STEP, f"parts/{name}") for name, _, _ in extents}
+            size = sum(part["tokens"] for part in grouped[key]) * 2
+            pieces.append(Piece(prefix, join_parts, (prefix, extents), [extents, needed], size))
+            owners.append(key)
+    pairs = [
+        {"prefix": piece.name, **summary} for piece, summary in zip(pieces, context.finish(STEP, pieces))
+    ]
+    for key in order:
+        mine = [pair for pair, owner in zip(pairs, owners) if owner == key]
+        size = sum(part["text_bytes"] for part in grouped[key])
+        yield manifest_files.set_entry(*key, dtype_for(info.vocab_size), size, mine)
+
+
+def _pairs_to_join(
+    context: Context, key: tuple[str, str], files: list[str]
+) -> Iterable[tuple[str, list[list[Any]]]]:
+    """``(prefix, [[file, first document, last document], ...])`` of each pair of a set; whole parts where it is one."""
+    name, most = f"tokens/{key[0]}_{key[1]}", context.config.encode.shard_tokens
+    lengths = [read_index(context.path(STEP, f"parts/{file}", ".idx")).lengths for file in files]
+    runs = cut_by_tokens(lengths, most) if most else [[(n, 0, len(part)) for n, part in enumerate(lengths)]]
+    if len(runs) == 1:
+        return [(name, [[files[part], first, last] for part, first, last in runs[0]])]
+    return [
+        (f"{name}-{n:05d}", [[files[part], first, last] for part, first, last in run])
+        for n, run in enumerate(runs)
+    ]
+
+
+def join_parts(context: Context, prefix: str, extents: list[list[Any]]) -> Outcome:
+    """One pair of the runs of documents of parts."""
+    found = [Extent(context.path(STEP, f"parts/{file}", ""), first, last) for file, first, last in extents]
+    target = context.folder / prefix
+    return Outcome([Path(f"{target}.bin"), Path(f"{target}.idx")], copy_documents(found, target))
+
+
+def _pairs(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    return entry.get("pairs", [entry])
+
+
+def _check(context: Context, sets: list[dict[str, Any]]) -> None:
+    trained = {entry["name"] for entry in sets if entry["split"] == "train"}
+    for name in context.config.domains:
+        if name not in trained:
+            raise DataError(
+                f"domains.{name}: has no training token; see dropped/*.parquet, or remove the domain"
+            )
+
+
+def write_manifest(context: Context, sets: list[dict[str, Any]]) -> Outcome:
+    """Everything that reads the token files starts from what this writes."""
+    info = read_tokenizer_folder(context.folder / "tokenizer")
+    files, summary = manifest_files.write(context.folder, info, sets, context.config)
+    return Outcome(files, {**summary, "files": [str(path.relative_to(context.folder)) for path in files]})
+
+
+def _remove_others(folder: Path, written: list[Path]) -> None:
+    for place in (folder / "tokens", folder / "stages"):
+        for path in place.glob("*"):
+            if path not in written:
+                path.unlink()

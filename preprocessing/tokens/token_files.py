@@ -1,0 +1,192 @@
+"""Pairs of token files as they are: opened and checked, cut and joined by document.
+
+Owns copies of runs of documents from pair to pair in large blocks: merging, splitting and the joining of ``encode`` are
+the same copy, and give the bytes of writing all documents in one go. Tokens are never decoded here.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from megatron_ko.errors import DataError
+from megatron_ko.files import atomic_file
+from preprocessing.tokens.indexed_dataset import Hashed, Index, read_index, write_index
+
+BLOCK_TOKENS = 1 << 24
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An opened pair; a document is one sequence or several."""
+
+    prefix: Path
+    index: Index
+
+    @property
+    def documents(self) -> int:
+        return len(self.index.documents) - 1
+
+    @property
+    def tokens(self) -> int:
+        return len(self.ids)
+
+    @functools.cached_property
+    def ids(self) -> np.ndarray:
+        """All tokens, mapped from the file."""
+        path = Path(f"{self.prefix}.bin")
+        return (
+            np.memmap(path, self.index.dtype, "r") if path.stat().st_size else np.zeros(0, self.index.dtype)
+        )
+
+    def lengths(self) -> np.ndarray:
+        """``[documents] int64``: tokens of each document."""
+        return np.diff(self.starts())
+
+    def starts(self) -> np.ndarray:
+        """``[documents + 1] int64``: the token at which each document starts, and the end."""
+        ends = np.zeros(len(self.index.lengths) + 1, np.int64)
+        np.cumsum(self.index.lengths, out=ends[1:], dtype=np.int64)
+        return ends[self.index.documents]
+
+
+def prefix_of(name: str | Path) -> Path:
+    """``PREFIX`` for PREFIX, PREFIX.bin or PREFIX.idx."""
+    return Path(name).with_suffix("") if Path(name).suffix in (".bin", ".idx") else Path(name)
+
+
+def open_pair(name: str | Path) -> Pair:
+    """Raises DataError unless both files are whole and fit each other."""
+    prefix = prefix_of(name)
+    pair = Pair(prefix, read_index(Path(f"{prefix}.idx")))
+    if problems := index_problems(pair):
+        raise DataError("; ".join(problems))
+    return pair
+
+
+def index_problems(pair: Pair) -> list[str]:
+    """Where the index contradicts itself or the size of the ``.bin``."""
+    index, binary = pair.index, Path(f"{pair.prefix}.bin")
+    width = np.dtype(index.dtype).itemsize
+    where = f"{pair.prefix}.idx"
+    if not binary.is_file():
+        return [f"{binary}: no such file; the tokens of {where} belong beside it"]
+    if len(index.lengths) and int(index.lengths.min()) < 0:
+        return [f"{where}: a sequence has {int(index.lengths.min())} tokens; write the pair again"]
+    ends = np.cumsum(index.lengths, dtype=np.int64) * width
+    found = []
+    if not np.array_equal(index.offsets[1:], ends[:-1]) or index.offsets[:1].any():
+        found.append(f"{where}: byte offsets do not follow from the lengths; write the pair again")
+    boundaries = index.documents
+    if (
+        not len(boundaries)
+        or boundaries[0] != 0
+        or boundaries[-1] != len(ends)
+        or (np.diff(boundaries) < 0).any()
+    ):
+        found.append(f"{where}: documents do not cover its {len(ends):,} sequences; write the pair again")
+    expected, size = int(ends[-1]) if len(ends) else 0, binary.stat().st_size
+    if size != expected:
+        found.append(f"{binary}: {size:,} bytes where the index covers {expected:,}: truncated or replaced")
+    return found
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Documents ``first`` to ``last - 1`` of a pair."""
+
+    prefix: Path
+    first: int
+    last: int
+
+
+def whole(pair: Pair) -> Extent:
+    return Extent(pair.prefix, 0, pair.documents)
+
+
+def copy_documents(extents: Sequence[Extent], target: Path) -> dict[str, Any]:
+    """Writes the documents of all extents, in order, as one pair; returns its entry of a manifest.
+
+    Memory is a block and 20 bytes for each document. Raises DataError for token types that differ, or nothing to write.
+    """
+    pairs = [open_pair(extent.prefix) for extent in extents]
+    dtypes = sorted({pair.index.dtype for pair in pairs})
+    if len(dtypes) > 1:
+        names = ", ".join(f"{pair.prefix} {pair.index.dtype}" for pair in pairs)
+        raise DataError(
+            f"pairs of {' and '.join(dtypes)} do not join ({names}); encode them with one tokenizer"
+        )
+    lengths, documents = [], []
+    tokens, max_id = 0, -1
+    with atomic_file(Path(f"{target}.bin")) as file:
+        out = Hashed(file)
+        for pair, extent in zip(pairs, extents):
+            bounds = pair.index.documents[extent.first : extent.last + 1]
+            lengths.append(pair.index.lengths[bounds[0] : bounds[-1]])
+            documents.append(bounds - bounds[0])
+            for block in _blocks(pair, int(bounds[0]), int(bounds[-1])):
+                out.write(block.tobytes())
+                tokens, max_id = tokens + len(block), max(max_id, int(block.max()))
+        if not tokens:
+            raise DataError(f"{target}: no token would be in it, and no reader opens an empty pair")
+    index = write_index(target, dtypes[0], lengths, documents)
+    return {
+        "documents": sum(len(bounds) - 1 for bounds in documents),
+        "tokens": tokens,
+        "max_id": max_id,
+        "bin_bytes": out.size,
+        "idx_bytes": index["idx_bytes"],
+        "sha256": {"bin": out.sha256(), "idx": index["sha256"]},
+    }
+
+
+def _blocks(pair: Pair, first: int, last: int) -> Iterator[np.ndarray]:
+    """Tokens of sequences ``first`` to ``last - 1``."""
+    if last <= first:
+        return
+    width = np.dtype(pair.index.dtype).itemsize
+    start = int(pair.index.offsets[first]) // width
+    stop = int(pair.index.offsets[last - 1]) // width + int(pair.index.lengths[last - 1])
+    for at in range(start, stop, BLOCK_TOKENS):
+        yield pair.ids[at : min(at + BLOCK_TOKENS, stop)]
+
+
+def cut_by_tokens(lengths: Sequence[np.ndarray], most: int) -> list[list[tuple[int, int, int]]]:
+    """Runs of documents, each ``[(part, first, last), ...]``: a run takes the documents that start in its ``most`` tokens.
+
+    ``lengths``: tokens of the documents of each part; the parts follow each other.
+    """
+    every = np.concatenate([np.asarray(part, np.int64) for part in lengths])
+    run = (np.cumsum(every) - every) // most
+    cuts = [0, *(np.flatnonzero(np.diff(run)) + 1).tolist(), len(every)]
+    return spread(cuts, [len(part) for part in lengths])
+
+
+def spread(cuts: Sequence[int], sizes: Sequence[int]) -> list[list[tuple[int, int, int]]]:
+    """Cuts between documents 0 ... sum(sizes) as ``(part, first, last)`` within the parts."""
+    starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
+    runs = []
+    for begin, end in zip(cuts[:-1], cuts[1:]):
+        run = []
+        for part, size in enumerate(sizes):
+            first, last = max(begin - starts[part], 0), min(end - starts[part], size)
+            if first < last:
+                run.append((part, first, last))
+        if run:
+            runs.append(run)
+    return runs
+
+
+def cut_by_shares(lengths: np.ndarray, shares: Sequence[float]) -> list[tuple[int, int]]:
+    """Runs of documents whose tokens are nearest to the shares, in order; every document is in one."""
+    ends = np.cumsum(lengths, dtype=np.int64)
+    total = int(ends[-1]) if len(ends) else 0
+    marks = np.cumsum(np.asarray(shares, np.float64) / np.sum(shares))[:-1] * total
+    middle = ends - np.asarray(lengths, np.int64) / 2
+    cuts = [0, *np.searchsorted(middle, marks).tolist(), len(ends)]
+    return list(zip(cuts[:-1], cuts[1:]))
