@@ -146,7 +146,7 @@ def _run_tool(name: str, arguments: list[str]) -> int:
     tool = TOOLS[name]
     module = importlib.import_module(tool.module)
     made = argparse.ArgumentParser(
-        prog=f"python -m preprocessing {name}", description=module.__doc__.splitlines()[0]
+        prog=f"python -m preprocessing {name}", description=(module.__doc__ or "").splitlines()[0]
     )
     if tool.configured:
         _add_configuration(made)

@@ -230,17 +230,22 @@ def _tally(columns: pa.RecordBatch, before: Any, after: Any, kept: Counter, reas
         here = np.array([name == source for name in sources])
         kept[source, "read"] += int(here.sum())
         for name, found in (("now", before), ("then", after)):
-            stays = here & np.equal(found, None)
+            stays = here & _kept(found)
             kept[source, name] += int(stays.sum())
             kept[source, f"{name} bytes"] += int(sizes[stays].sum())
     reasons.update(("now", reason) for reason in before if reason is not None)
     reasons.update(("then", reason) for reason in after if reason is not None)
 
 
+def _kept(reasons: Any) -> np.ndarray:
+    return np.array([reason is None for reason in reasons], bool)
+
+
 def _note(columns: pa.RecordBatch, before: Any, after: Any, moved: dict[str, list[str]], limit: int) -> None:
+    kept, stays = _kept(before), _kept(after)
     for name, rows in (
-        ("newly dropped", np.flatnonzero(np.equal(before, None) & ~np.equal(after, None))),
-        ("newly kept", np.flatnonzero(~np.equal(before, None) & np.equal(after, None))),
+        ("newly dropped", np.flatnonzero(kept & ~stays)),
+        ("newly kept", np.flatnonzero(~kept & stays)),
     ):
         for row in rows[: max(0, limit - len(moved[name]))]:
             why = after[row] if name == "newly dropped" else before[row]
@@ -248,7 +253,7 @@ def _note(columns: pa.RecordBatch, before: Any, after: Any, moved: dict[str, lis
 
 
 def _sources(kept: Counter[tuple[str, str]]) -> list[str]:
-    rows = [("source", "documents", "kept now", "kept then", "MB now", "MB then", "")]
+    rows: list[tuple[str, ...]] = [("source", "documents", "kept now", "kept then", "MB now", "MB then", "")]
     for source in sorted({name for name, _ in kept}):
         now, then = kept[source, "now"], kept[source, "then"]
         sizes = [f"{kept[source, f'{name} bytes'] / 1e6:,.2f}" for name in ("now", "then")]
@@ -258,7 +263,7 @@ def _sources(kept: Counter[tuple[str, str]]) -> list[str]:
 
 
 def _reasons(reasons: Counter[tuple[str, str]]) -> list[str]:
-    rows = [("dropped for", "now", "then", "")]
+    rows: list[tuple[str, ...]] = [("dropped for", "now", "then", "")]
     for reason in sorted({reason for _, reason in reasons}):
         now, then = reasons["now", reason], reasons["then", reason]
         rows.append((reason, f"{now:,}", f"{then:,}", f"{then - now:+,}" if then != now else ""))

@@ -1,0 +1,94 @@
+"""What ``explain`` tells of documents, reasons and other thresholds is what a run would do."""
+
+import json
+
+import pytest
+
+from preprocessing.cli import main
+from tests.preprocessing.corpus import bytes_of, write_config
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("explained")
+    config = str(write_config(folder))
+    assert main(["run", config, "--workers", "1"]) == 0
+    return config, folder / "out"
+
+
+def told(capsys, *arguments):
+    capsys.readouterr()
+    assert main(["explain", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_kept_document_with_its_numbers(done, capsys):
+    out = told(capsys, done[0], "--id", "ko-003")
+    assert "source ko, language ko" in out
+    assert "hangul_ratio" in out
+    assert ">= 0.2" in out
+    assert "filter: kept" in out
+    assert "deduplicate: kept, cluster of 1" in out
+    assert "fails" not in out
+
+
+def test_a_dropped_document_names_the_rule_and_a_duplicate_its_survivor(done, capsys):
+    out = told(capsys, done[0], "--id", "short")
+    assert [line.split() for line in out.splitlines() if line.startswith("fails")] == [
+        ["fails", "too_short", "2", ">=", "30"]
+    ]
+    assert "filter: dropped, too_short" in out
+    out = told(capsys, done[0], "--id", "ko-900")
+    assert "deduplicate: dropped, exact_duplicate, as ko-000 (similarity 1.000)" in out
+
+
+def test_reasons_are_listed_and_shown(done, capsys):
+    assert "exact_duplicate  2" in told(capsys, done[0], "--reason", "list")
+    rows = [
+        json.loads(line) for line in told(capsys, done[0], "--reason", "too_short", "--json").splitlines()
+    ]
+    assert sorted((row["source"], row["text"]) for row in rows) == [("en", "짧다"), ("ko", "짧다")]
+    only = told(capsys, done[0], "--reason", "too_short", "--json", "--source", "en").splitlines()
+    assert [json.loads(line)["source"] for line in only] == ["en"]
+    assert len(told(capsys, done[0], "--reason", "too_short", "--json", "--limit", "1").splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [["filter.ko.min_characters=245"], ["filter.en.max_symbol_ratio=0.001", "filter.ko.min_characters=off"]],
+)
+def test_what_if_tells_what_a_run_then_keeps(done, capsys, tmp_path, change):
+    before = bytes_of(done[1])
+    out = told(capsys, done[0], *(part for value in change for part in ("--what-if", value)))
+    assert bytes_of(done[1]) == before
+    kept = {
+        line.split()[0]: int(line.split()[3])
+        for line in out.splitlines()
+        if line.startswith(("ko ", "en ", "pairs"))
+    }
+    for step in ("clean", "measure", "filter"):
+        assert main([step, done[0], *change, f"output.folder={tmp_path}", "--workers", "1"]) == 0
+    funnel = json.loads((tmp_path / "funnel.json").read_text())
+    assert {s["name"]: s["documents_out"] for s in funnel["sources"] if s["name"] != "python"} == kept
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--what-if", "clean.squeeze_to=2"], ["--what-if clean", "only filter, score, decontaminate"]),
+        (["--what-if", "filter.ko.min_charcters=2"], ["did you mean 'min_characters'"]),
+        (["--id", "nobody"], ["no document has the id 'nobody'", "quarantine.jsonl"]),
+        (["--reason", "spam"], ["no document was dropped for 'spam'", "exact_duplicate, too_short"]),
+    ],
+)
+def test_mistakes_are_explained(done, capsys, arguments, said):
+    capsys.readouterr()
+    assert main(["explain", done[0], *arguments]) == 2
+    message = capsys.readouterr().err
+    for part in said:
+        assert part in message
+
+
+def test_a_run_that_has_not_begun_is_told(done, capsys, tmp_path):
+    assert main(["explain", done[0], f"output.folder={tmp_path}", "--id", "ko-003"]) == 2
+    assert "'measure' is not finished" in capsys.readouterr().err
