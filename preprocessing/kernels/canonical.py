@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.characters import decode
+from preprocessing.kernels.characters import decode, is_hangul_at
 from preprocessing.kernels.compiled import njit
 
 
@@ -32,16 +32,6 @@ def is_composed(c):
 
 
 @njit()
-def _is_hangul_at(data, i):
-    """Whether a syllable of Hangul (U+AC00 to U+D7A3, three bytes) starts at byte ``i``; a few at the end are not seen."""
-    first = data[i]
-    return (
-        first == 0xEB or first == 0xEC or (first == 0xEA and data[i + 1] >= 0xB0)
-        or (first == 0xED and data[i + 1] < 0x9E)
-    )  # fmt: skip
-
-
-@njit()
 def collapsed(data, offsets):
     """``(bytes: uint8, starts: [rows + 1] int64, settled: [rows] bool)`` of a UTF-8 column.
 
@@ -60,7 +50,7 @@ def collapsed(data, offsets):
             if data[i] < 0x80:
                 ink = _ASCII_INK[data[i]]
                 out[size] = data[i] if ink else 32
-            elif _is_hangul_at(data, i):
+            elif is_hangul_at(data, i):
                 ink, step = np.int64(1), 3
                 out[size], out[size + 1], out[size + 2] = data[i], data[i + 1], data[i + 2]
             else:
@@ -75,4 +65,4 @@ def collapsed(data, offsets):
         if not after_ink and size > starts[r]:
             size -= 1
         starts[r + 1] = size
-    return out[:size].copy(), starts, settled
+    return out[:size], starts, settled

@@ -36,7 +36,7 @@ VERSIONS = {
 _ROLE = re.compile(r":(?:[a-zA-Z][\w+-]{0,30}:){1,2}`([^`\n]{1,500}(?:\n[^`\n]{1,500})?)`")
 _TITLED = re.compile(r"(.{1,450}?)\s*<[^<>]{1,450}>", re.DOTALL)
 _LINK = re.compile(r"`([^`<>\n]{1,300}(?:\n[^`<>\n]{1,300})?)\s*(?:<[^<>`\n]{1,500}>)?`__?(?![\w`])")
-_NAMED = re.compile(r"(?<![\w`])([^\W_][\w.-]{0,80}[^\W_])__?(?!\w)(?=[\s,.;:!?)\]가-힣]|$)")
+_NAMED = re.compile(r"(?<![\w`])([^\W_][\w.-]{0,80}[^\W_])__?(?!\w)(?=[\s,.;:!?)\]가-힣\x1f]|$)")
 _LITERAL = re.compile(r"``((?:[^`\n]|`(?!`)){1,1000})``(?!`)")
 _SUBSTITUTION = re.compile(r"\|(\w[\w .-]{0,60})\|(?!\|)")
 _PROSE_ROLES = frozenset((
@@ -44,11 +44,15 @@ _PROSE_ROLES = frozenset((
     "guilabel", "menuselection",
 ))  # fmt: skip
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
+_GLUE = re.compile(
+    r"(?<=[^\s\\][`|\x7f])\\(?:[ \n]|(?=\w))|(?<=[^\s\\][*_])\\(?:[ \n]|(?=[가-힣]))|\\ (?=[*`:|\x7f])"
+)
+_GLUED = "\x1f"  # stands where a backslash ended or began inline markup, until all of it is found
 
 
 def rst_to_markdown(text: str) -> str:
     """A document or a part of one as Markdown."""
-    lines = text.replace("\x7f", "").expandtabs(8).split("\n")
+    lines = re.sub(f"[\x7f{_GLUED}]", "", text).expandtabs(8).split("\n")
     shown = "\n".join(_blocks(lines))
     return re.sub(r"\n{3,}", "\n\n", shown).strip()
 
@@ -219,8 +223,12 @@ def _is_code(line: str) -> bool:
 
 
 def _inline(text: str) -> str:
-    """Roles, literals, links and substitutions; emphasis is the same in both languages."""
-    if "`" not in text and "_" not in text and "|" not in text:
+    """Roles, literals, links and substitutions; emphasis is the same in both languages.
+
+    A backslash between markup and a letter (``*args*\\는``, docutils: inline markup recognition rules) only says where
+    the markup ends; Korean has one before most particles.
+    """
+    if not any(mark in text for mark in "`_|\\"):
         return text
     kept: list[str] = []
 
@@ -233,10 +241,11 @@ def _inline(text: str) -> str:
         return _role(name, match[1], code)
 
     text = _LITERAL.sub(lambda match: code(match[1]), text)
+    text = _GLUE.sub(_GLUED, text)
     text = _ROLE.sub(role, text)
     text = _LINK.sub(lambda match: match[1].strip(), text)
     text = _SUBSTITUTION.sub(r"\1", text)
-    text = _NAMED.sub(r"\1", text)
+    text = _NAMED.sub(r"\1", text).replace(_GLUED, "")
     return _MARK.sub(lambda match: kept[int(match[1])], text)
 
 

@@ -96,7 +96,13 @@ class Range:
 
 
 def range_chart(
-    ranges: Sequence[Range], label: str, shown: Format, *, log: bool = False, left: int = 104, width: int = 420
+    ranges: Sequence[Range],
+    label: str,
+    shown: Format,
+    *,
+    log: bool = False,
+    left: int = 104,
+    width: int = 420,
 ) -> Markup:
     """A row per group: a thin line from the 1st to the 99th percentile, a thick one from the 10th to the 90th, a dot at
     the median. ``log``: by the logarithm, of numbers from 1 on."""
@@ -105,7 +111,9 @@ def range_chart(
     low, high = _limits([value for item in ranges for value in item.values], log)
 
     def at(value: float) -> float:
-        share = (math.log(max(value, low) / low) / math.log(high / low)) if log else (value - low) / (high - low)
+        share = (
+            (math.log(max(value, low) / low) / math.log(high / low)) if log else (value - low) / (high - low)
+        )
         return left + (width - left - right) * share
 
     parts = []

@@ -10,10 +10,8 @@ from preprocessing.page.charts import Bar, bar_chart
 
 def funnel(data: dict[str, Any]) -> dict[str, Any]:
     bars = [
-        Bar(
-            step["name"], step["documents"], "step", f"{step['documents']:,}", number_text.size(step["bytes"])
-        )
-        for step in data["steps"]
+        Bar(step["name"], step["documents"], "step", _shown(step, before), number_text.size(step["bytes"]))
+        for step, before in zip(data["steps"], [data["steps"][0], *data["steps"]])
     ]
     sources = [
         {
@@ -27,12 +25,18 @@ def funnel(data: dict[str, Any]) -> dict[str, Any]:
         for source in data["sources"]
     ]
     return {
-        "chart": bar_chart(bars, "Documents left after each step"),
+        "chart": bar_chart(bars, "Documents left after each step", right=170),
         "sources": sources,
         "totals": {kind: total(data["sources"], kind) for kind in ("dropped", "masked", "changed")},
         "bad_records": sum(source["bad_records"] for source in data["sources"]),
         "steps": data["steps"],
     }
+
+
+def _shown(step: dict[str, Any], before: dict[str, Any]) -> str:
+    """Documents, and what the step took of those before it."""
+    lost = before["documents"] - step["documents"]
+    return f"{step['documents']:,}" + (f"\u2002−{lost:,} ({lost / before['documents']:.1%})" if lost else "")
 
 
 def total(sources: list[dict[str, Any]], kind: str) -> list[tuple[str, int]]:

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 _INVISIBLE = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
 MAX_CHARACTERS = 300
+LONGEST_NAME = 18
 
 
 def visible(text: str) -> Markup:
@@ -29,6 +30,11 @@ def visible(text: str) -> Markup:
         ]
         plain.clear()
     return Markup("").join([*parts, escape("".join(plain))])
+
+
+def short_name(name: str) -> str:
+    """What fits beside a chart."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def before_and_after(before: str, after: str) -> tuple[Markup, Markup]:

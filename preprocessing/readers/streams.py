@@ -21,7 +21,7 @@ from megatron_ko.errors import DataError, first_line
 from preprocessing.readers.bad_records import Damaged
 from preprocessing.readers.ranges import Range
 
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 20
 READ_BYTES = 1 << 16
 CAREFUL_BYTES = 2 * READ_BYTES  # before the damaged place, where a second pass reads byte by byte
 XZ_MEMORY_BYTES = 1 << 30

@@ -21,7 +21,7 @@ RAW_CHARACTERS = 200
 MAX_CAUSES = 1000
 OTHER = "other causes"
 # names of fields are few and worth telling; other quoted values and numbers are of the record
-_VARYING = re.compile(r"(?<!field )(?:'[^']*'|\"[^\"]*\")|\d[\d.,]*\d|\d")
+_VARYING = re.compile(r"(?<!field )(?:'[^']*'|\"[^\"]*\")|(?<![\w-])\d[\d.,]*\d|(?<![\w-])\d")
 _MAX_CAUSE = 160
 
 

@@ -10,8 +10,6 @@ import numpy as np
 
 _DROPPED_BITS = 15
 _CELLS = 1 << (31 - _DROPPED_BITS)
-_CELLS_OF_A_POWER = 1 << (23 - _DROPPED_BITS)
-_BIAS = 127
 
 
 class Tally:
@@ -33,10 +31,12 @@ class Tally:
         rank = max(0, int(np.ceil(share * self.total)) - 1)
         return float(_values(np.searchsorted(np.cumsum(self._counts), rank, "right")))
 
-    def by_power(self) -> dict[int, int]:
-        """How many values are in [2^power, 2^(power + 1)), by power; what is below 1 counts as 1."""
+    def by_power(self, highest: float = np.inf) -> dict[int, int]:
+        """How many values are in [2^power, 2^(power + 1)), by power; what is below 1 counts as 1, what is above
+        ``highest`` as this."""
         cells = np.flatnonzero(self._counts)
-        powers = np.maximum(cells // _CELLS_OF_A_POWER - _BIAS, 0)
+        values = _values(cells).clip(1, highest)
+        powers = np.floor(np.log2(values)).astype(np.int64)
         found = np.bincount(powers, self._counts[cells]) if len(cells) else np.zeros(0)
         return {power: int(count) for power, count in enumerate(found) if count}
 
