@@ -41,7 +41,7 @@ format: $(READY) ## Format the source and repair what lint can repair
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
 
-bench: $(READY) ## Measure start-up and the pace of a training step (tests/bench)
+bench: $(READY) ## Measure start-up and a training step; preprocessing: python -m tests.bench.data --help
 	@$(PY) -m tests.bench.startup
 	@$(PY) -m tests.bench.train_cpu $(ARGS)
 

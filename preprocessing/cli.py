@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from megatron_ko.config.cli import manual, positive, split
 from megatron_ko.config.loading import load, to_yaml
-from megatron_ko.errors import ConfigError, exit_code_of
+from megatron_ko.errors import EXIT_STOPPED, ConfigError, exit_code_of
 from preprocessing.schema import RULES, Config
 
 if TYPE_CHECKING:
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 STEPS = {
     "run": "every step below that is on, in order; finished work is skipped",
-    "clean": "read, find the language, normalise, mask personal data",
-    "lines": "remove lines that stand in many documents (section lines)",
-    "measure": "numbers about each document, and its MinHash signature",
-    "score": "quality models and perplexity (section score)",
-    "decontaminate": "overlap with evaluation sets (section decontaminate)",
-    "filter": "drop documents by rules over the numbers",
-    "deduplicate": "exact and near duplicates",
-    "balance": "domains, validation split, the corpus",
-    "train-tokenizer": "a SentencePiece model of the corpus",
-    "encode": "token files and the manifest",
-    "validate": "do the token files say what the corpus says?",
+    "clean": "read, find languages, normalise the text, mask personal data",
+    "lines": "remove boilerplate lines that stand in many documents (where lines.enabled)",
+    "measure": "numbers about each document, and its MinHash signature, as columns",
+    "score": "quality and perplexity of each document (where score names a model)",
+    "decontaminate": "overlap with evaluation sets (where decontaminate names one)",
+    "filter": "drop documents by thresholds over those columns; costs seconds",
+    "deduplicate": "drop exact and near duplicates over all inputs",
+    "balance": "write the corpus: domains, validation split",
+    "train-tokenizer": "train a SentencePiece model on the corpus",
+    "encode": "token files (.bin, .idx), shares, stages, the manifest",
+    "validate": "check that the token files say what the corpus says",
 }
 
 
@@ -53,7 +53,7 @@ TOOLS = {
     "calibrate": Tool("preprocessing.tools.calibrate", "thresholds from text you trust"),
     "report": Tool("preprocessing.tools.report", "one HTML page about the data"),
     "train-quality": Tool(
-        "preprocessing.tools.quality", "train a quality classifier and iterate it over the corpus"
+        "preprocessing.tools.quality", "train the quality models of section score, in rounds over the corpus"
     ),
     "tokens": Tool(
         "preprocessing.tools.token_files", "merge, split, shuffle, check token files", configured=False
@@ -93,14 +93,19 @@ def _add_configuration(made: argparse.ArgumentParser) -> None:
 
 def _add_runner(made: argparse.ArgumentParser) -> None:
     made.add_argument(
-        "--workers", type=positive, metavar="N", help="processes on this machine (default: all cores)"
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="processes on this machine, or of each task of a Slurm array (default: all cores)",
     )
     made.add_argument(
         "--runner", choices=("processes", "slurm", "ray"), default="processes",
         help="who does the work: processes of this machine, the tasks of a Slurm array (slurm/preprocess.sbatch), or Ray",
     )  # fmt: skip
     made.add_argument(
-        "--ray-address", metavar="ADDRESS", help="of a running cluster; without it Ray starts here"
+        "--ray-address",
+        metavar="ADDRESS",
+        help="of a running Ray cluster, or auto; without it Ray starts on this machine",
     )
     made.add_argument(
         "--wait-minutes", type=positive, default=24 * 60, metavar="N",
@@ -109,7 +114,11 @@ def _add_runner(made: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return exit_code_of(lambda: _main(list(sys.argv[1:] if arguments is None else arguments)))
+    try:
+        return exit_code_of(lambda: _main(list(sys.argv[1:] if arguments is None else arguments)))
+    except KeyboardInterrupt:
+        print("stopped; what is finished is kept, the same command continues", file=sys.stderr, flush=True)
+        return EXIT_STOPPED
 
 
 def _main(arguments: list[str]) -> int:

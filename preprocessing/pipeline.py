@@ -96,7 +96,7 @@ TASKS = {
     "score": Task(
         "preprocessing.scoring.score",
         ("clean", "lines"),
-        lambda c: c.part("score"),
+        _models,
         lambda config: config.score.enabled,
     ),
     "decontaminate": Task(
@@ -108,7 +108,7 @@ TASKS = {
     "filter": Task(
         "preprocessing.filter",
         ("measure", "score", "decontaminate"),
-        lambda c: c.part("filter", "score", "decontaminate"),
+        _thresholds,
     ),
     "deduplicate": Task(
         "preprocessing.duplicates.deduplicate", ("measure", "filter"), lambda c: c.part("deduplicate", "seed")

@@ -45,7 +45,7 @@ _PROSE_ROLES = frozenset((
 ))  # fmt: skip
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _GLUE = re.compile(
-    r"(?<=[^\s\\][`|\x7f])\\(?:[ \n]|(?=\w))|(?<=[^\s\\][*_])\\(?:[ \n]|(?=[가-힣]))|\\ (?=[*`:|\x7f])"
+    r"(?<=[^\s\\:(\[<\x22\x27][`|\x7f])\\(?:[ \n]|(?=\w))|(?<=[^\s\\][*_])\\(?:[ \n]|(?=[가-힣]))|\\ (?=[*`:|\x7f])"
 )
 _GLUED = "\x1f"  # stands where a backslash ended or began inline markup, until all of it is found
 

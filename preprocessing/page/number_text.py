@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 def short(number: float) -> str:
-    """Three digits and a letter: 1.23 k, 45.6 M."""
+    """Three digits and a letter: 1.23 k, 45.6 M; from 10^15 on, a power of ten."""
+    if abs(number) >= 1e15:
+        return f"{number:.1e}"
     for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= size:
             return f"{_three(number / size)} {letter}"

@@ -50,16 +50,15 @@ SPREADS = (
 
 @dataclass
 class Columns:
-    """Of documents in the corpus but for ``scored``, of all documents a model has judged.
+    """Of the documents that are kept, but for ``scored`` and ``masked``, which count all.
 
-    ``bytes_of`` and ``documents_of``: by (source, language); ``repeated_bytes`` are bytes as often as the corpus holds
-    them; ``spreads``: by language and name; ``scored`` and ``scored_kept``: by column and language; ``masked``: documents
-    read with personal data, by kind.
+    ``documents_of`` and ``bytes_of``: by (source, language), bytes as often as the corpus repeats a document; ``spreads``:
+    by language and name; ``scored`` and ``scored_kept``: by column and language; ``masked``: documents with personal data
+    by kind.
     """
 
     documents_of: Counter[tuple[str, str]] = field(default_factory=Counter)
     bytes_of: Counter[tuple[str, str]] = field(default_factory=Counter)
-    repeated_bytes: Counter[tuple[str, str]] = field(default_factory=Counter)
     spreads: dict[tuple[str, str], Tally] = field(default_factory=lambda: defaultdict(Tally))
     scored: dict[tuple[str, str], Tally] = field(default_factory=lambda: defaultdict(Tally))
     scored_kept: dict[tuple[str, str], Tally] = field(default_factory=lambda: defaultdict(Tally))
@@ -74,6 +73,7 @@ def read_columns(context: Context, steps: Collection[str]) -> Columns:
         repeats = _repeats(context, unit.name, steps)
         _add_unit(found, context, unit.name, repeats)
         if context.config.score.enabled:
+            context.upstream("score", unit.name)
             _add_scores(found, context, unit.name, repeats)
         _add_masked(found, context, unit.name)
     return found
@@ -109,8 +109,7 @@ def _add_unit(found: Columns, context: Context, name: str, repeats: np.ndarray) 
     for source, lang in _pairs(table):
         mine = (sources == source) & (langs == lang) & (repeats > 0)
         found.documents_of[source, lang] += int(mine.sum())
-        found.bytes_of[source, lang] += int(sizes[mine].sum())
-        found.repeated_bytes[source, lang] += int((sizes * repeats)[mine].sum())
+        found.bytes_of[source, lang] += int((sizes * repeats)[mine].sum())
     for lang in pc.unique(table["lang"]).to_pylist():
         here = table.filter(pa.array((langs == lang) & (repeats > 0)))
         for spread in SPREADS:

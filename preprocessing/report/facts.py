@@ -7,6 +7,7 @@ earlier run is shown beside the numbers of this one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from megatron_ko.errors import DataError
@@ -56,12 +57,19 @@ def read_facts(context: Context) -> Facts:
         steps=steps,
         columns=columns,
         duplicates=read_groups(context) if "deduplicate" in steps else None,
-        bad_records=read_bad_records(context.folder / "quarantine.jsonl"),
-        contamination=read_json(context.folder / "decontamination.json") if searched else None,
-        tokenizer=read_json(context.folder / "tokenizer_report.json") if encoded else None,
+        bad_records=read_bad_records(_existing(context, "quarantine.jsonl")),
+        contamination=read_json(_existing(context, "decontamination.json")) if searched else None,
+        tokenizer=read_json(_existing(context, "tokenizer_report.json")) if encoded else None,
         groups_of={name: domain.group for name, domain in context.config.domains.items() if domain.group},
         settings=context.config,
     )
+
+
+def _existing(context: Context, name: str) -> Path:
+    path = context.folder / name
+    if not path.is_file():
+        raise DataError(f"{path}: no such file, though the step that makes it is on or finished; {AGAIN}")
+    return path
 
 
 def _summaries(context: Context, funnel: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from preprocessing.page import funnel_view, tokenizer_view
 from preprocessing.page.template import filled
-from preprocessing.report import corpus_view, loss_view, token_view
+from preprocessing.report import corpus_view, loss_view, measure_view, token_view
 from preprocessing.report.facts import JUDGING, Facts
 from preprocessing.report.words import KOREAN
 
@@ -35,9 +35,9 @@ def page(facts: Facts) -> str:
         bad_records=loss_view.bad_records(facts),
         duplicates=loss_view.duplicates(facts),
         contamination=loss_view.contamination(facts),
-        lengths=corpus_view.lengths(facts),
-        spreads=corpus_view.spreads(facts),
-        scores=corpus_view.scores(facts),
+        lengths=measure_view.lengths(facts),
+        spreads=measure_view.spreads(facts),
+        scores=measure_view.scores(facts),
         sets=token_view.sets(facts) if encoded else [],
         mixture=token_view.mixture(facts) if encoded else None,
         stages=token_view.stages(facts) if encoded else None,

@@ -43,7 +43,8 @@ class Tally:
     def by_step(self, edges: np.ndarray) -> list[int]:
         """How many values are between neighbouring ``edges``; values outside count at the ends."""
         cells = np.flatnonzero(self._counts)
-        places = np.searchsorted(edges, _values(cells) * (1 + 2.0**-20), "right") - 1
+        # by the largest value of a cell, so that one equal to an edge is above it
+        places = np.searchsorted(edges, np.nextafter(_values(cells + 1), np.float32(0)), "right") - 1
         places = places.clip(0, len(edges) - 2)
         return np.bincount(places, self._counts[cells], len(edges) - 1).astype(np.int64).tolist()
 

@@ -21,7 +21,7 @@ from preprocessing.context import Context
 from preprocessing.markers import Marker
 from preprocessing.works import Done, Work, do
 
-PRELOADED = ["preprocessing.warm_up"]
+PRELOADED = ["preprocessing.runners.quiet_interrupt", "preprocessing.warm_up"]
 _context: Context | None = None
 
 
@@ -39,6 +39,7 @@ class ProcessRunner:
     def __init__(self, workers: int):
         self.workers = workers
         self._pool: ProcessPoolExecutor | None = None
+        self._lifeline: multiprocessing.connection.Connection | None = None
 
     def run(self, context: Context, works: Sequence[Work], done: Done) -> None:
         if self.workers == 1 or len(works) == 1:
@@ -55,6 +56,10 @@ class ProcessRunner:
                 f"a worker process was killed, often for lack of memory; finished pieces are kept: "
                 f"run again with fewer than {self.workers} workers (--workers)"
             ) from None
+        except KeyboardInterrupt:
+            self._let_go()
+            self.close()
+            raise
         except BaseException:
             for future in futures:
                 future.cancel()
@@ -71,8 +76,14 @@ class ProcessRunner:
     def _start(self, context: Context) -> ProcessPoolExecutor:
         method = multiprocessing.get_context("forkserver")
         method.set_forkserver_preload(PRELOADED)
-        self._pool = ProcessPoolExecutor(self.workers, method, _begin, (context.for_worker(),))
+        held, self._lifeline = method.Pipe(duplex=False)
+        self._pool = ProcessPoolExecutor(self.workers, method, _begin, (context.for_worker(), held))
         return self._pool
+
+    def _let_go(self) -> None:
+        """Ends the workers in the middle of their pieces, which leave nothing but temporary files."""
+        if self._lifeline is not None:
+            self._lifeline.close()
 
 
 def _gather(futures: dict[Future[dict[str, Any]], Work], done: Done) -> None:
@@ -83,20 +94,20 @@ def _gather(futures: dict[Future[dict[str, Any]], Work], done: Done) -> None:
             done(futures[future], future.result())
 
 
-def _begin(context: Context) -> None:
+def _begin(context: Context, lifeline: multiprocessing.connection.Connection) -> None:
     global _context
     _context = context
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     import pyarrow as pa
 
     pa.set_cpu_count(1)  # the processes are the parallelism
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(lifeline: multiprocessing.connection.Connection) -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
-    multiprocessing.connection.wait([parent.sentinel])
+    multiprocessing.connection.wait([parent.sentinel, lifeline])
     os._exit(1)
 
 

@@ -19,8 +19,9 @@ class CleanConfig:
     keep_old_hangul: Flag = False
     """Keeps conjoining jamo that form complete syllables of Middle Korean; stray ones are always removed."""
     repair_mojibake: Flag = True
-    """Reads Korean text decoded with the wrong code page back, where the whole of a span can be."""
+    """Repairs Korean text that was decoded with the wrong code page, where the whole of a span can be read back."""
     cut_boilerplate: Flag = True
     """Removes by-lines, copyright notices and datelines at the head and tail of documents in prose."""
     mask: list[Kind] = Field(default_factory=lambda: list(KINDS))
-    """Personal data replaced by placeholders such as <|rrn|>."""
+    """Personal data replaced by placeholders such as <|rrn|>: registration numbers (rrn), passports, driver's licences,
+    telephone numbers, cards, bank accounts, e-mail addresses, IP addresses, passwords and keys (secret)."""

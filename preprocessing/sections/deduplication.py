@@ -14,9 +14,10 @@ class DeduplicateConfig:
     threshold: PositiveFloat = Field(default=0.7, le=1.0)
     """Jaccard similarity of five-word sequences from which a document is a near duplicate."""
     num_hashes: PositiveInt = 128
-    """Hash functions of a MinHash signature; each takes 4 bytes per document on disk."""
+    """Hash functions of a MinHash signature; each takes 4 bytes per document on disk, and a band 8."""
     bands: PositiveInt = 32
-    """Bands of the signature; documents that agree in one band are compared. Divides num_hashes."""
+    """Bands of the signature; documents that agree in one band are compared. Divides num_hashes; more bands find more of
+    the pairs near the threshold and compare more."""
     max_compared: PositiveInt = 16
     """Documents of one band value, the first by id, that the others with this value are compared with, at most."""
     max_cluster: PositiveInt = 10_000
@@ -26,7 +27,7 @@ class DeduplicateConfig:
     alarm_documents: PositiveInt = 100
     """Smallest source that can raise an alarm, in documents."""
     on_alarm: Literal["warn", "stop"] = "warn"
-    """What an alarm does: a warning in the log and the summary, or an error before any later step."""
+    """What an alarm does: a warning in the log and the report, or an error before any later step."""
     memory_mib: PositiveInt = 1024
     """Memory of one worker in MiB for sorting, signatures and texts; the work is cut into parts that fit."""
 

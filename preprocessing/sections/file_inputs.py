@@ -27,14 +27,14 @@ class TextInput:
     paths: list[FilePath] = Field(min_length=1)
     """Files or patterns (**, *, {a,b}) relative to the working directory; each must match a file."""
     lang: LanguageOfInput
-    """Language of every document; detect: found from the text."""
+    """Language of every document, which decides its rules; detect: found from the text."""
     source: str | None = None
     """Name of the source in counts and domains; the name of the input when not given."""
     encoding: str = "utf-8"
     """Encoding of files without a byte order mark, such as cp949; Python files say theirs themselves."""
     markup: Markup = "auto"
-    """Markup to remove; auto: by the suffix (.tex, .rst, .wiki, .html), else mediawiki for a source named wiki, else
-    HTML in documents that hold tags."""
+    """Markup to turn into Markdown; auto: by the suffix (.tex, .rst, .wiki, .html), else mediawiki for a source named
+    wiki, else HTML in documents that hold tags; none: tags are text."""
     split_bytes: PositiveInt = 256 * MIB
     """Bytes a piece of work has at most: larger files are cut where their format allows it, small ones gathered."""
     max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
@@ -48,7 +48,7 @@ class SourceTreeInput:
     roots: list[FilePath] = Field(min_length=1)
     """Folders, each one repository, or patterns (**, *, {a,b}) of such folders; each must match a folder."""
     lang: LanguageOfInput = "code"
-    """Language of every document; detect: found from the text."""
+    """Language of every document, which decides its rules; detect: found from the text."""
     source: str | None = None
     """Name of the source in counts and domains; the name of the input when not given."""
     suffixes: list[str] = Field(default_factory=list)
@@ -56,7 +56,7 @@ class SourceTreeInput:
     leave_out: list[str] = Field(
         default_factory=lambda: ["node_modules", "site-packages", "__pycache__", "vendor"]
     )
-    """Folders that are not entered, beside hidden ones (names that start with a dot) and links."""
+    """Names of folders that are not entered, beside hidden ones (names that start with a dot) and links."""
     split_bytes: PositiveInt = 256 * MIB
     """Bytes of files a piece of work has at most."""
     max_record_bytes: PositiveInt = Field(default=MIB, ge=1024, le=1024 * MIB)
@@ -70,7 +70,7 @@ class WarcInput:
     paths: list[FilePath] = Field(min_length=1)
     """Files or patterns (**, *, {a,b}) relative to the working directory; each must match a file."""
     lang: LanguageOfInput = "detect"
-    """Language of every document; detect: found from the text."""
+    """Language of every document, which decides its rules; detect: found from the text."""
     source: str | None = None
     """Name of the source in counts and domains; the name of the input when not given."""
     extractor: Extractor = "resiliparse"
@@ -88,11 +88,11 @@ class HtmlInput:
     paths: list[FilePath] = Field(min_length=1)
     """Files or patterns (**, *, {a,b}) relative to the working directory; each must match a file."""
     lang: LanguageOfInput = "detect"
-    """Language of every document; detect: found from the text."""
+    """Language of every document, which decides its rules; detect: found from the text."""
     source: str | None = None
     """Name of the source in counts and domains; the name of the input when not given."""
     main_content: Flag = True
-    """Keeps the main content only; off: the whole page becomes Markdown."""
+    """Keeps the main content only; false: the whole page becomes Markdown."""
     extractor: Extractor = "resiliparse"
     """What finds the main content: resiliparse (fast) or trafilatura (15 times slower, drops more)."""
     split_bytes: PositiveInt = 256 * MIB
@@ -109,7 +109,7 @@ class WikiDumpInput:
     paths: list[FilePath] = Field(min_length=1)
     """Files or patterns (**, *, {a,b}) relative to the working directory; each must match a file."""
     lang: LanguageOfInput
-    """Language of every document; detect: found from the text."""
+    """Language of every document, which decides its rules; detect: found from the text."""
     source: str | None = None
     """Name of the source in counts and domains; the name of the input when not given."""
     namespaces: list[NonNegativeInt] = Field(default_factory=lambda: [0])

@@ -29,7 +29,8 @@ class JsonlInput:
     paths: list[FilePath] = Field(min_length=1)
     """Files or patterns (**, *, {a,b}) relative to the working directory; each must match a file."""
     lang: LanguageOfRecords = "record"
-    """Language of every document; record: the field lang_field of each record; detect: found from the text."""
+    """Language of every document, which decides its rules; record: the field lang_field of each record; detect: found
+    from the text."""
     source: str | None = None
     """Name of the source in counts and domains; the name of the input when not given."""
     text_field: str = "text"
@@ -41,9 +42,10 @@ class JsonlInput:
     lang_field: str = "lang"
     """Field of the language (with lang: record)."""
     meta_fields: list[str] = Field(default_factory=list)
-    """Fields that are carried along in meta, such as url or licence, where a record has them."""
+    """Fields that are carried along in meta, such as url; path and license help to judge source code."""
     markup: Markup = "auto"
-    """Markup to remove; auto: mediawiki for a source named wiki, else HTML in documents that hold tags."""
+    """Markup to turn into Markdown; auto: mediawiki for a source named wiki, else HTML in documents that hold tags; none:
+    tags are text, as in documentation about HTML."""
     split_bytes: PositiveInt = 256 * MIB
     """Bytes a piece of work has at most: larger files are cut where their format allows it, small ones gathered."""
     max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
@@ -57,7 +59,8 @@ class ParquetInput:
     paths: list[FilePath] = Field(min_length=1)
     """Files or patterns (**, *, {a,b}) relative to the working directory; each must match a file."""
     lang: LanguageOfRecords = "record"
-    """Language of every document; record: the field lang_field of each record; detect: found from the text."""
+    """Language of every document, which decides its rules; record: the field lang_field of each record; detect: found
+    from the text."""
     source: str | None = None
     """Name of the source in counts and domains; the name of the input when not given."""
     text_field: str = "text"
@@ -69,9 +72,10 @@ class ParquetInput:
     lang_field: str = "lang"
     """Field of the language (with lang: record)."""
     meta_fields: list[str] = Field(default_factory=list)
-    """Fields that are carried along in meta, such as url or licence, where a record has them."""
+    """Fields that are carried along in meta, such as url; path and license help to judge source code."""
     markup: Markup = "auto"
-    """Markup to remove; auto: mediawiki for a source named wiki, else HTML in documents that hold tags."""
+    """Markup to turn into Markdown; auto: mediawiki for a source named wiki, else HTML in documents that hold tags; none:
+    tags are text, as in documentation about HTML."""
     split_bytes: PositiveInt = 256 * MIB
     """Bytes a piece of work has at most: larger files are cut where their format allows it, small ones gathered."""
     max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
@@ -91,7 +95,8 @@ class HuggingfaceInput:
     revision: str | None = None
     """Commit of a data set on the hub; required there, so that the same documents are read again."""
     lang: LanguageOfRecords = "record"
-    """Language of every document; record: the field lang_field of each record; detect: found from the text."""
+    """Language of every document, which decides its rules; record: the field lang_field of each record; detect: found
+    from the text."""
     source: str | None = None
     """Name of the source in counts and domains; the name of the input when not given."""
     text_field: str = "text"
@@ -103,9 +108,10 @@ class HuggingfaceInput:
     lang_field: str = "lang"
     """Field of the language (with lang: record)."""
     meta_fields: list[str] = Field(default_factory=list)
-    """Fields that are carried along in meta, such as url or licence, where a record has them."""
+    """Fields that are carried along in meta, such as url; path and license help to judge source code."""
     markup: Markup = "auto"
-    """Markup to remove; auto: mediawiki for a source named wiki, else HTML in documents that hold tags."""
+    """Markup to turn into Markdown; auto: mediawiki for a source named wiki, else HTML in documents that hold tags; none:
+    tags are text, as in documentation about HTML."""
     split_bytes: PositiveInt = 256 * MIB
     """Bytes of local files a piece of work has at most; a streamed data set is one piece of work."""
     max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)

@@ -67,4 +67,5 @@ class BalanceConfig:
     max_epochs: PositiveFloat = 4.0
     """Epochs of a domain above which is warned, and the cap of UniMax (arXiv:2304.09151)."""
     stages: list[StageConfig] = Field(default_factory=list)
-    """Stages of the training run in order; each is written as a file that the trainer reads after its own."""
+    """Stages of the training run in order, each written as stages/NAME.yaml, which the trainer reads after its own file:
+    {name, tokens} and, instead of the mixture of balance, shares by domain, targets by group, method or temperature."""

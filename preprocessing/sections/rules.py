@@ -65,7 +65,7 @@ class ProseRules:
     max_words: Count = None
     """Most words (runs of Hangul, letters or digits)."""
     lorem: Switch = None
-    """Drops filler text."""
+    """Drops filler text (lorem ipsum)."""
     max_mojibake_ratio: Share = None
     """Signs of a wrong decoding (replacement characters, Latin-1 letters in a row) over visible characters, at most."""
     max_jamo_ratio: Share = None
@@ -155,7 +155,7 @@ class CodeRules:
     max_encoded_share: Share = None
     """Bytes of base64, lists of bytes and escaped characters over all bytes, at most."""
     max_encoded_run: Count = None
-    """Longest block of such bytes."""
+    """Longest block of base64, lists of bytes or escaped characters in bytes."""
     min_comment_share: Share = None
     """Visible bytes in comments and docstrings over all, at least."""
     max_comment_share: Share = None
@@ -163,7 +163,8 @@ class CodeRules:
     max_secrets: Count = None
     """Most passwords, keys and tokens found (they are masked wherever they are found)."""
     licences: LicenceKinds = None
-    """Kinds of licences that are kept; none means that no licence was found, unknown that it was not recognised."""
+    """Kinds of licences that are kept, such as [permissive, none]; none: no licence was found, unknown: it was not
+    recognised."""
     languages: Languages = None
     """Languages that the text itself may be found to be in."""
 
@@ -171,9 +172,10 @@ class CodeRules:
 @section
 class FilterConfig:
     preset: Preset = "default"
-    """Where thresholds come from that are not given; each language may name its own."""
+    """Where thresholds come from that are not given below; each language may name its own, and a language that a preset
+    says nothing of has the thresholds of default."""
     ko: ProseRules = Field(default_factory=ProseRules)
-    """Rules for Korean documents."""
+    """Rules for Korean documents. Each value goes before the preset's; off (of a true/false: false) drops the rule."""
     en: ProseRules = Field(default_factory=ProseRules)
     """Rules for English documents."""
     mixed: ProseRules = Field(default_factory=ProseRules)

@@ -8,4 +8,5 @@ from megatron_ko.config.fields import FilePath, section
 @section
 class OutputConfig:
     folder: FilePath
-    """Folder of everything that is written: clean/, dropped/, tokenizer/, tokens/, manifest.json, funnel.json."""
+    """Folder of everything that is written: the corpus (clean/), dropped/, quarantine.jsonl, funnel.json, tokenizer/,
+    tokens/, stages/, manifest.json, and what is kept between runs (steps/)."""

@@ -22,7 +22,7 @@ class TextSet:
     field: str = "text"
     """Field of the text in these files."""
     sources: list[str] = Field(default_factory=list)
-    """Sources of the corpus, as the step clean left them, in the languages of the model."""
+    """Sources of the corpus, as clean (and lines, where it is on) left them, in the languages of the model."""
 
     @property
     def given(self) -> bool:
@@ -150,7 +150,7 @@ class DecontaminateConfig:
     ngram: PositiveInt = Field(default=13, ge=3, le=63)
     """Words in a row for text that is not mainly Korean (13: GPT-3, arXiv:2005.14165, appendix C)."""
     ngram_ko: PositiveInt = Field(default=10, ge=3, le=63)
-    """Words in a row for text that is mainly Korean: the same content takes 0.78 times the words of English."""
+    """Words in a row for text that is mainly Korean, where the same content takes 0.78 times the words of English."""
     min_words: PositiveInt = Field(default=5, ge=3, le=63)
     """Words of the shortest text that is looked for; a text shorter than an n-gram is looked for as a whole."""
     max_documents: PositiveInt = 1000

@@ -1,8 +1,8 @@
 """Step ``encode``: the corpus to token files and the manifest.
 
-Owns the step: one engine for all, a part for each file of the corpus, parts joined to the pairs of a domain and split,
-EOD after each document, and the manifest, written last. Every pair has the bytes of encoding its documents in one go;
-the parts stay in ``steps/encode/parts`` (the size of the tokens), so that a changed file of the corpus costs one part.
+Owns the step: a part for each file of the corpus, parts joined to the pairs of a domain and split, EOD after each
+document, and the manifest, written last. Every pair has the bytes of encoding its documents in one go; each process
+checks its engine before its first part, and a share of every batch, so that none waits for another. The parts stay in ``steps/encode/parts`` (the size of the tokens), so that a changed file of the corpus costs one part.
 """
 
 # pyarrow.compute makes its functions at import
@@ -10,13 +10,14 @@ the parts stay in ``steps/encode/parts`` (the size of the tokens), so that a cha
 
 from __future__ import annotations
 
+import functools
 import logging
+import statistics
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from megatron_ko.errors import DataError
@@ -25,7 +26,7 @@ from megatron_ko.tokenizer import FILES, TokenizerInfo, read_tokenizer_folder
 from preprocessing.context import Context, Outcome, Piece
 from preprocessing.corpus.placing import SPLITS
 from preprocessing.corpus.reading import shard_path
-from preprocessing.documents import read_batches, text_bytes
+from preprocessing.documents import read_batches
 from preprocessing.runners.processes import cores
 from preprocessing.tokens import encoders, manifest_files
 from preprocessing.tokens.encoders import Encoder
@@ -34,7 +35,8 @@ from preprocessing.tokens.token_files import Extent, copy_documents, cut_by_toke
 
 log = logging.getLogger(__name__)
 STEP = "encode"
-SAMPLE_SHARDS, SAMPLE_CHARACTERS = 16, 400_000  # of the corpus, on which engines are compared
+# of the text of a batch is compared with the reference: one byte in so many, and so many bytes where that is less
+COMPARED_SHARE, COMPARED_BYTES = 256, 2048
 
 
 def run(context: Context) -> Outcome:
@@ -46,12 +48,14 @@ def run(context: Context) -> Outcome:
     ]
     shards = context.summary_of("balance")["shards"]
     keys = [context.upstream("balance", f"shards/{shard['file']}") for shard in shards]
-    engine = _engine(context, tokenizer, [shard["file"] for shard in shards], keys)
+    engine = encoders.preferred(info.folder, context.config.encode.engine)
+    # another version may give other ids
+    engines = [[name, encoders.installed(name)] for name in (engine, encoders.reference_name(info.folder))]
     threads = max(1, cores() // max(len(shards), 1))
     parts = context.finish(
         STEP,
         [
-            Piece(f"parts/{shard['file']}", encode_part, (shard["file"], engine, threads), [tokenizer, engine, key], shard["bytes"])
+            Piece(f"parts/{shard['file']}", encode_part, (shard["file"], engine, threads), [tokenizer, engines, key], shard["bytes"])
             for shard, key in zip(shards, keys)
         ],
     )  # fmt: skip
@@ -68,36 +72,10 @@ def run(context: Context) -> Outcome:
     written = [*outputs, *(context.folder / name for name in mixed["files"])]
     if context.runner.leads:
         _remove_others(context.folder, written)
+    used = statistics.mode(part["engine"] for part in parts)
     documents = {f"{name}_{split}": found for (name, split), found in _by_set(shards, parts).items()}
     manifest_files.warn(mixed["epochs"], mixed["stages"], context.config.balance.max_epochs)
-    return Outcome(written, {"sets": sets, **mixed, "engine": engine, "parts": documents})
-
-
-def _engine(context: Context, tokenizer: list[str], files: list[str], keys: list[str]) -> str:
-    """Name of the engine, chosen once for all processes; another version of it is compared again."""
-    wanted = context.config.encode.engine
-    versions = {name: encoders.installed(name) for name in ("sentencepiece", "tokenizers", *encoders.FAST)}
-    piece = Piece("engine", choose_engine, (wanted, files), [tokenizer, wanted, versions, keys])
-    return context.finish(STEP, [piece])[0]["engine"]
-
-
-def choose_engine(context: Context, wanted: str, files: list[str]) -> Outcome:
-    chosen = files[:: max(1, len(files) // SAMPLE_SHARDS)]
-    most = SAMPLE_CHARACTERS // max(len(chosen), 1)
-    texts = [text for file in chosen for text in _sample(shard_path(context.folder, file), most)]
-    return Outcome(
-        [], {"engine": encoders.choose(context.folder / "tokenizer", wanted, texts), "compared": len(texts)}
-    )
-
-
-def _sample(path: Path, most: int) -> list[str]:
-    """Documents spread over the first batch of a file, ``most`` characters in all; one at least."""
-    batch = next(read_batches(path, ["text"]))
-    lengths = pc.utf8_length(batch["text"]).to_numpy()
-    step = max(1, int(lengths.sum()) // most)
-    rows = np.arange(0, len(lengths), step)
-    rows = rows[: max(1, int(np.searchsorted(np.cumsum(lengths[rows]), most)))]
-    return batch["text"].take(pa.array(rows)).to_pylist()
+    return Outcome(written, {"sets": sets, **mixed, "engine": used, "parts": documents})
 
 
 # --- parts -----------------------------------------------------------------------------------------------
@@ -105,25 +83,28 @@ def _sample(path: Path, most: int) -> list[str]:
 
 def encode_part(context: Context, file: str, engine: str, threads: int) -> Outcome:
     """Token files of one file of the corpus; again with the reference when the engine gives other ids somewhere."""
-    folder = context.folder / "tokenizer"
-    info, path = read_tokenizer_folder(folder), shard_path(context.folder, file)
+    info, path = read_tokenizer_folder(context.folder / "tokenizer"), shard_path(context.folder, file)
     prefix = context.path(STEP, f"parts/{file}", "")
-    reference = encoders.reference_of(folder)
-    encoder = encoders.encoder_of(folder, engine, threads)
+    reference = encoders.reference_of(info.folder)
+    used = _checked(info, engine, threads)
     try:
-        facts = encode_file(path, prefix, encoder, info, None if engine == reference.name else reference)
+        encoder = encoders.encoder_of(info.folder, used, threads)
+        facts = encode_file(path, prefix, encoder, info, None if used == reference.name else reference)
     except encoders.Differs as different:
         log.warning(
-            "encode: %s gives other ids for %s; %s is encoded with %s",
-            engine,
-            different,
-            file,
-            reference.name,
+            "encode: %s gives other ids for %s; %s is encoded with %s", used, different, file, reference.name
         )
-        facts = encode_file(path, prefix, encoders.reference_of(folder, threads), info)
+        used = reference.name
+        facts = encode_file(path, prefix, encoders.reference_of(info.folder, threads), info)
     if facts["empty"]:
         log.warning("%s: %s documents without text were skipped", file, f"{facts['empty']:,}")
-    return Outcome([Path(f"{prefix}.bin"), Path(f"{prefix}.idx")], facts)
+    return Outcome([Path(f"{prefix}.bin"), Path(f"{prefix}.idx")], {**facts, "engine": used})
+
+
+@functools.lru_cache(maxsize=1)
+def _checked(info: TokenizerInfo, engine: str, threads: int) -> str:
+    """The engine, or the reference where it fails on hard texts; decided once in a process."""
+    return encoders.choose(info.folder, engine, [], threads)
 
 
 def encode_file(
@@ -131,7 +112,7 @@ def encode_file(
 ) -> dict[str, Any]:
     """Encodes the column ``text`` of a Parquet file to a pair; raises Differs for ids unlike the reference's.
 
-    One document of each batch is compared, when a reference is given.
+    Some documents of each batch are compared, when a reference is given.
     """
     eod = info.eos_id
     if eod is None:
@@ -140,24 +121,37 @@ def encode_file(
         )
     facts = {"text_bytes": 0, "empty": 0}
     with new_bin(prefix, dtype_for(info.vocab_size)) as writer:
-        for number, batch in enumerate(read_batches(path, ["text"])):
-            texts = _with_text(batch["text"], facts)
-            if not texts:
+        for batch in read_batches(path, ["text"]):
+            sizes = pc.fill_null(pc.binary_length(batch["text"]), 0).to_numpy()
+            filled = np.flatnonzero(sizes)
+            facts["empty"] += len(sizes) - len(filled)
+            facts["text_bytes"] += int(sizes.sum())
+            if not len(filled):
                 continue
+            texts = batch["text"].to_pylist()
+            if len(filled) < len(texts):
+                texts = [texts[row] for row in filled]
             ids, offsets = encoder.encode_batch(texts)
             if reference is not None:
-                row = number % len(texts)
-                encoders.compare(ids[offsets[row] : offsets[row + 1]], texts[row], reference)
+                rows = compared_rows(sizes[filled])
+                encoders.compare(
+                    [ids[offsets[row] : offsets[row + 1]] for row in rows],
+                    [texts[row] for row in rows],
+                    reference,
+                )
             writer.add(*with_eod(ids, offsets, eod))
     write_index(prefix, writer.dtype, [writer.lengths])
     return {**facts, "documents": len(writer.lengths), "tokens": writer.tokens, "max_id": writer.max_id}
 
 
-def _with_text(column: pa.Array, facts: dict[str, int]) -> list[str]:
-    filled = column.filter(pc.greater(pc.binary_length(column), 0))
-    facts["empty"] += len(column) - len(filled)
-    facts["text_bytes"] += text_bytes(filled)
-    return filled.to_pylist()
+def compared_rows(sizes: np.ndarray) -> np.ndarray:
+    """Rows spread over a batch whose texts are a small share of its bytes; the shortest one where all are long."""
+    most = max(int(sizes.sum()) // COMPARED_SHARE, COMPARED_BYTES)
+    short = np.flatnonzero(sizes <= most)
+    if not len(short):
+        return np.array([int(sizes.argmin())])
+    rows = short[:: int(sizes[short].sum()) // most + 1]
+    return rows[: max(1, int(np.searchsorted(np.cumsum(sizes[rows]), most, "right")))]
 
 
 def with_eod(ids: np.ndarray, offsets: np.ndarray, eod: int) -> tuple[np.ndarray, np.ndarray]:

@@ -162,19 +162,24 @@ def _loaded(folder: Path, engine: str, threads: int, content: str) -> Encoder:
     return ReferenceEncoder(folder, engine, threads)
 
 
-def choose(folder: Path, wanted: str, texts: Sequence[str]) -> str:
+def preferred(folder: Path, wanted: str) -> str:
+    """``wanted``; for ``auto`` the fast engine if it is installed, else the reference."""
+    if wanted != "auto":
+        return wanted
+    return "fastokens" if importlib.util.find_spec("fastokens") else reference_name(folder)
+
+
+def choose(folder: Path, wanted: str, texts: Sequence[str], threads: int = 1) -> str:
     """Name of the engine to use: ``wanted`` (or the fast one that is installed) if it agrees with the reference.
 
     Compared are HARD_TEXTS and ``texts``. An engine that differs is left with one line in the log.
     """
     reference = reference_of(folder)
-    name = wanted
-    if wanted == "auto":
-        name = "fastokens" if importlib.util.find_spec("fastokens") else reference.name
+    name = preferred(folder, wanted)
     if name == reference.name:
         return name
     try:
-        encoder = encoder_of(folder, name)
+        encoder = encoder_of(folder, name, threads)
     except (ValueError, RuntimeError, TypeError) as error:  # the engine does not know this kind of tokenizer
         log.warning("encode: %s cannot read %s (%s); %s is used", name, folder, error, reference.name)
         return reference.name
@@ -218,11 +223,11 @@ class Differs(Exception):
     """An engine gave other ids than the reference; its argument is the beginning of the text."""
 
 
-def compare(ids: np.ndarray, text: str, reference: Encoder) -> None:
-    """Raises Differs unless ``ids`` are those of the reference."""
-    expected, _ = reference.encode_batch([text])
-    if not np.array_equal(ids, expected):
-        raise Differs(repr(text[:80]))
+def compare(found: Sequence[np.ndarray], texts: list[str], reference: Encoder) -> None:
+    """Raises Differs unless the ids of each text are those of the reference."""
+    for ids, expected, text in zip(found, _rows(reference.encode_batch(texts)), texts, strict=True):
+        if not np.array_equal(ids, expected):
+            raise Differs(repr(text[:80]))
 
 
 def installed(package: str) -> str | None:

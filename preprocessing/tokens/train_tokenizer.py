@@ -21,7 +21,7 @@ import tokenizers
 from megatron_ko.errors import DataError
 from megatron_ko.files import write_json
 from megatron_ko.tokenizer import FILES, MARKER, write_tokenizer_folder
-from preprocessing.context import Context, Outcome
+from preprocessing.context import Context, Outcome, Piece
 from preprocessing.corpus import reading as corpus
 from preprocessing.corpus.mixtures import mixture_of
 from preprocessing.corpus.placing import position
@@ -30,6 +30,7 @@ from preprocessing.tokens.tokenizer_json import load_sentencepiece, prove_equal,
 
 log = logging.getLogger(__name__)
 STEP = "train-tokenizer"
+REPORT = "tokenizer_report.json"
 SPECIAL_TOKENS = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}
 MAX_CHUNK_CHARACTERS = 8_000
 MAX_PASSES = 8
@@ -38,16 +39,33 @@ ENGLISH = ("en", "code")
 
 
 def run(context: Context) -> Outcome:
-    """Trains, converts, proves, reports. The folder's marker is written after the proof."""
+    """Trains, converts, proves, reports; the tokenizer to compare with is trained beside it."""
+    shards = context.summary_of("balance")["shards"]
+    keys = [context.upstream("balance", f"shards/{shard['file']}") for shard in shards]
+    depends = [context.part("tokenizer", "seed"), _shares(context), keys]
+    pieces = [Piece("tokenizer", make_tokenizer, (), depends)]
+    if context.config.tokenizer.english_only:
+        pieces.append(Piece("english-only", compare_with_english_only, (), depends))
+    made, *other = context.finish(STEP, pieces)
+    compared = other[0] if other else {"efficiency": None, "problem": "tokenizer.english_only is false"}
+    context.finish(STEP, [Piece("report", write_report, (made, compared), [made, compared])])
+    folder = context.folder / "tokenizer"
+    files = [*(folder / name for name in (*FILES, MARKER)), context.folder / REPORT]
+    return Outcome(files, {"fingerprint": made["fingerprint"]})
+
+
+def _shares(context: Context) -> list[Any]:
+    """Shares of the domains by their bytes, and the bytes."""
+    entries = context.summary_of("balance")["domains"]
+    sizes = {entry["name"]: entry["bytes"] for entry in entries if entry["split"] == "train"}
+    return [mixture_of(context.config.domains, sizes, context.config.balance), sizes]
+
+
+def make_tokenizer(context: Context) -> Outcome:
+    """The tokenizer folder; its marker is written after the proof."""
     folder, settings = context.folder / "tokenizer", context.config.tokenizer
-    domains = {
-        entry["name"]: entry["bytes"]
-        for entry in context.summary_of("balance")["domains"]
-        if entry["split"] == "train"
-    }
-    shares = mixture_of(context.config.domains, domains, context.config.balance)
     (folder / MARKER).unlink(missing_ok=True)
-    model = train(sample(context, shares, domains), settings.vocab_size, settings.character_coverage)
+    model = train(sample(context, *_shares(context)), settings.vocab_size, settings.character_coverage)
     processor = load_sentencepiece(model)
     made = to_tokenizer_json(processor, list(PLACEHOLDERS.values()))
     loaded = tokenizers.Tokenizer.from_str(json.dumps(made))
@@ -56,17 +74,25 @@ def run(context: Context) -> Outcome:
         "tokenizer.model and tokenizer.json give the same ids, and the text back, for %s texts", f"{proven:,}"
     )
     info = write_tokenizer_folder(folder, made, SPECIAL_TOKENS, model)
-    english_only, problem = _english_only(context, shares, domains)
+    return Outcome(
+        [folder / name for name in (*FILES, MARKER)],
+        {
+            "vocab_size": info.vocab_size,
+            "fingerprint": info.fingerprint,
+            "proven_texts": proven,
+            "efficiency": efficiency(context, processor),
+        },
+    )
+
+
+def write_report(context: Context, made: dict[str, Any], compared: dict[str, Any]) -> Outcome:
     report = {
-        "vocab_size": info.vocab_size,
-        "fingerprint": info.fingerprint,
-        "proven_texts": proven,
-        "tokenizers": {"this": efficiency(context, processor), "english_only": english_only},
-        "english_only_problem": problem,
+        **{name: made[name] for name in ("vocab_size", "fingerprint", "proven_texts")},
+        "tokenizers": {"this": made["efficiency"], "english_only": compared["efficiency"]},
+        "english_only_problem": compared["problem"],
     }
-    write_json(context.folder / "tokenizer_report.json", report)
-    files = [folder / name for name in (*FILES, MARKER)]
-    return Outcome([*files, context.folder / "tokenizer_report.json"], {"fingerprint": info.fingerprint})
+    write_json(context.folder / REPORT, report)
+    return Outcome([context.folder / REPORT], {})
 
 
 def sample(
@@ -188,18 +214,13 @@ def efficiency(context: Context, processor: Any) -> dict[str, dict[str, float]]:
     return dict(sorted(totals.items()))
 
 
-def _english_only(
-    context: Context, shares: dict[str, float], sizes: dict[str, int]
-) -> tuple[dict | None, str | None]:
-    """The same report for a tokenizer of the same size trained on English and code; else why there is none."""
+def compare_with_english_only(context: Context) -> Outcome:
+    """The same efficiency for a tokenizer of the same size trained on English and code; else why there is none."""
     settings = context.config.tokenizer
-    if not settings.english_only:
-        return None, "tokenizer.english_only is false"
+    texts = sample(context, *_shares(context), ENGLISH)
     try:
-        model = train(
-            sample(context, shares, sizes, ENGLISH), settings.vocab_size, settings.character_coverage
-        )
+        model = train(texts, settings.vocab_size, settings.character_coverage)
     except DataError as error:
         log.warning("no English-only tokenizer to compare with: %s", error)
-        return None, str(error)
-    return efficiency(context, load_sentencepiece(model)), None
+        return Outcome([], {"efficiency": None, "problem": str(error)})
+    return Outcome([], {"efficiency": efficiency(context, load_sentencepiece(model)), "problem": None})

@@ -12,6 +12,8 @@ import pytest
 
 from megatron_ko.config.loading import load
 from megatron_ko.errors import ConfigError, DataError
+from preprocessing import pipeline
+from preprocessing.cli import main
 from preprocessing.context import Context, Piece
 from preprocessing.markers import Marker
 from preprocessing.runners.processes import ProcessRunner
@@ -114,6 +116,41 @@ def test_workers_end_with_a_killed_parent(loaded, tmp_path):
         loaded, ProcessRunner(1), [Piece(f"n{n:03d}", pieces.slow, (n,), [n]) for n in range(len(done) + 1)]
     )
     assert {name: (folder / f"{name}.json").stat().st_mtime_ns for name in done} == times
+
+
+def test_an_interrupt_ends_the_workers_in_the_middle_of_their_pieces(loaded, tmp_path):
+    began = [tmp_path / f"began{n}" for n in range(2)]
+    timer = threading.Thread(
+        target=lambda: (until(lambda: all(path.exists() for path in began)), _interrupt())
+    )
+    runner = ProcessRunner(2)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        finish(
+            loaded, runner, [Piece(f"n{n}", pieces.endless, (n, str(path))) for n, path in enumerate(began)]
+        )
+    timer.join()
+    workers = [int(path.read_text()) for path in began]
+    until(lambda: not any(running(pid) for pid in workers))
+    assert len(finish(loaded, ProcessRunner(2))) == len(PIECES)
+
+
+def _interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def running(pid):
+    found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return bool(found.stdout.strip()) and not found.stdout.startswith("Z")
+
+
+def test_an_interrupted_command_says_what_is_kept(monkeypatch, capsys, tmp_path):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "run", interrupted)
+    assert main(["run", str(write_config(tmp_path, documents=2))]) == 75
+    assert capsys.readouterr().err.splitlines()[-1].startswith("stopped; what is finished is kept")
 
 
 def alive(group):
