@@ -175,7 +175,7 @@ class FilterConfig:
     """Where thresholds come from that are not given below; each language may name its own, and a language that a preset
     says nothing of has the thresholds of default."""
     ko: ProseRules = Field(default_factory=ProseRules)
-    """Rules for Korean documents. Each value goes before the preset's; off (of a true/false: false) drops the rule."""
+    """Rules for Korean documents. Each value goes before the preset's; off (of a true/false: false) switches a rule off."""
     en: ProseRules = Field(default_factory=ProseRules)
     """Rules for English documents."""
     mixed: ProseRules = Field(default_factory=ProseRules)

@@ -1,8 +1,9 @@
 """Step ``encode``: the corpus to token files and the manifest.
 
 Owns the step: a part for each file of the corpus, parts joined to the pairs of a domain and split, EOD after each
-document, and the manifest, written last. Every pair has the bytes of encoding its documents in one go; each process
-checks its engine before its first part, and a share of every batch, so that none waits for another. The parts stay in ``steps/encode/parts`` (the size of the tokens), so that a changed file of the corpus costs one part.
+document, and the manifest, written last. Every pair has the bytes of encoding its documents in one go. Each process
+checks its engine before its first part, and on a share of every batch, so that none waits for another. The parts stay
+in ``steps/encode/parts`` (the size of the tokens), so that a changed file of the corpus costs one part.
 """
 
 # pyarrow.compute makes its functions at import

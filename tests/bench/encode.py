@@ -1,13 +1,19 @@
-"""Encoding with Megatron-LM 0.16.1 and with ``preprocessing encode``: the same text, tokenizer and files on two processes.
+"""Encoding with Megatron-LM 0.16.1 and with ``preprocessing encode``: the same JSON lines, tokenizer and files.
 
     python -m tests.bench.encode TEXT.jsonl.zst ... [--megatron CHECKOUT] [--megabytes N] [--vocab-size N] [--repeats N]
 
-Prints one JSON line: MB of text per second by the clock of both (the fastest repeat), ``encode_vs_megatron`` (how many times as fast) and
-whether both wrote the same bytes; ``encode_vs_megatron_cpu`` compares the processor's time, ours in one process, which
-a busy machine disturbs less. Megatron's side is ``tools/preprocess_data.py`` of the checkout, timed after the imports of
-megatron-core; without a checkout it is what that tool does for a document: two worker processes with SentencePiece, and
-one process that hands each document to megatron-core's ``IndexedDatasetBuilder``.
-Reading is included on both sides: JSON lines there, the Parquet corpus here.
+Both start from one file of JSON lines with the field ``text`` alone, have two worker processes, and end with the ``.bin``
+and ``.idx`` closed. Ours: the file is cut at line ends, two processes read it to the corpus (Parquet, two files for each
+process, as ``balance.shard_bytes`` would cut it), and the step ``encode`` runs: engines loaded and compared with the
+reference, parts, fsync, hashes, pair, manifest. Megatron's: ``tools/preprocess_data.py`` of the checkout with
+``--tokenizer-type SentencePieceTokenizer --append-eod``; without a checkout, what that tool does for a document: two
+workers with SentencePiece, and one process that hands each document to megatron-core's ``IndexedDatasetBuilder``.
+The clock runs from the end of the imports (ours: those of the server that workers are forked from, too) to the end, forks
+and loading of the tokenizer included; ``with_start`` is the whole life of the program, imports included.
+
+Prints one JSON line. Each repeat runs both, one after the other, and gives one ratio; the medians are printed:
+``encode_vs_megatron`` by the clock, ``..._with_start``, ``..._cpu`` by processor time of all processes, ``..._step`` by the
+clock and without reading JSON on our side only. ``load``: of the machine before each repeat; above 1 the clock says little.
 """
 
 from __future__ import annotations
@@ -18,24 +24,30 @@ import hashlib
 import json
 import multiprocessing
 import os
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pyarrow as pa
 import sentencepiece
 
 from megatron_ko.tokenizer import write_tokenizer_folder
 from preprocessing.context import Context, Outcome, Piece
-from preprocessing.corpus import placing
-from preprocessing.documents import FINAL, new_shard
+from preprocessing.documents import FINAL, new_shard, text_bytes
 from preprocessing.markers import Marker
+from preprocessing.readers.bad_records import BadRecord
 from preprocessing.readers.files_found import Unit
-from preprocessing.runners.processes import ProcessRunner
+from preprocessing.readers.known_hashes import KnownHashes
+from preprocessing.readers.ranges import Range
+from preprocessing.readers.reading import read_unit
+from preprocessing.runners import processes
+from preprocessing.sections.inputs import JsonlInput
 from preprocessing.sections.mixture import BalanceConfig, DomainConfig
 from preprocessing.sections.tokens import EncodeConfig
 from preprocessing.tokens import encode
@@ -55,7 +67,7 @@ def main() -> None:
         "--megabytes", type=float, default=30.0, help="of text at most, from each file the same part"
     )
     parser.add_argument("--vocab-size", type=int, default=32_000)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         print(
@@ -72,7 +84,7 @@ def measure(
     folder: Path,
     megabytes: float = 30.0,
     vocab_size: int = 32_000,
-    repeats: int = 3,
+    repeats: int = 5,
     megatron: Path | None = None,
 ) -> dict:
     """The result as a dictionary; ``folder`` is filled."""
@@ -82,34 +94,41 @@ def measure(
     (folder / "text.jsonl").write_text(
         "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts), encoding="utf-8"
     )
-    ours, alone, theirs = [], [], []
-    for _ in range(repeats):  # in turn, so that neither has the quiet half of the machine
-        alone.append(encode_ours(folder, texts, 1)[1])
-        ours.append(encode_ours(folder, texts, PROCESSES)[0])
+    ours, theirs, load = [], [], []
+    for _ in range(repeats):
+        load.append(round(os.getloadavg()[0], 1))
+        ours.append(encode_ours(folder))
         theirs.append(encode_megatron(folder, megatron))
     same = [
         _digest(folder / "out" / "tokens" / f"text_train{kind}") == _digest(folder / f"megatron{kind}")
         for kind in (".bin", ".idx")
     ]
-    seconds = {"ours": min(ours), "megatron": min(wall for wall, _ in theirs)}
-    cpu = {"ours": min(alone), "megatron": min(cpu for _, cpu in theirs)}
     return {
         "bench": "encode",
-        "encode_vs_megatron": round(seconds["megatron"] / seconds["ours"], 2),
-        "encode_vs_megatron_cpu": round(cpu["megatron"] / cpu["ours"], 2),
-        **{f"{name}_mb_per_s": round(size / 1e6 / spent, 2) for name, spent in seconds.items()},
-        **{f"{name}_mb_per_cpu_s": round(size / 1e6 / spent, 2) for name, spent in cpu.items()},
+        "encode_vs_megatron": _ratio(theirs, ours, "wall"),
+        "encode_vs_megatron_with_start": _ratio(theirs, ours, "with_start"),
+        "encode_vs_megatron_cpu": _ratio(theirs, ours, "cpu"),
+        "encode_vs_megatron_step": _ratio([{"step": t["wall"]} for t in theirs], ours, "step"),
+        "ours_mb_per_s": {name: _speed(size, ours, name) for name in ("wall", "step", "with_start", "cpu")},
+        "megatron_mb_per_s": {name: _speed(size, theirs, name) for name in ("wall", "with_start", "cpu")},
         "identical": all(same),
         "documents": len(texts),
         "megabytes": round(size / 1e6, 2),
         "tokens": (folder / "out" / "tokens" / "text_train.bin").stat().st_size // 2,
         "processes": PROCESSES,
-        "engine": json.loads((folder / "out" / "steps" / "encode" / "engine.json").read_text())["summary"][
-            "engine"
-        ],
+        "engine": ours[-1]["engine"],
         "baseline": "tools/preprocess_data.py" if megatron else "SentencePiece and IndexedDatasetBuilder",
         "repeats": repeats,
+        "load": load,
     }
+
+
+def _ratio(theirs: list[dict], ours: list[dict], name: str) -> float:
+    return round(statistics.median(t[name] / o[name] for t, o in zip(theirs, ours)), 2)
+
+
+def _speed(size: int, runs: list[dict], name: str) -> float:
+    return round(size / 1e6 / statistics.median(run[name] for run in runs), 2)
 
 
 def read_texts(files: list[Path], limit: int) -> list[str]:
@@ -156,19 +175,46 @@ def write_tokenizer(folder: Path, texts: list[str], vocab_size: int) -> None:
 # --- ours ------------------------------------------------------------------------------------------------
 
 
-def encode_ours(folder: Path, texts: list[str], processes: int) -> tuple[float, float]:
-    """Seconds of the step by the clock and of the processor in this process; engine, parts, joining and manifest are
-    all done again."""
-    context = bench_context(folder / "out", processes)
-    write_corpus(context, texts)
-    _remove(folder / "out" / "steps" / "encode")
-    begin, used = time.monotonic(), time.process_time()
+def encode_ours(folder: Path) -> dict:
+    """Seconds of reading and of the step, all done again."""
+    for name in ("clean", "steps", "tokens", "stages"):
+        shutil.rmtree(folder / "out" / name, ignore_errors=True)
+    return _run([sys.executable, "-c", OURS, folder], {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+
+
+OURS = "import pathlib, sys; from tests.bench.encode import our_side; our_side(pathlib.Path(sys.argv[1]))"
+
+
+def our_side(folder: Path) -> None:
+    context = bench_context(folder / "out", PROCESSES)
+    server = start_server()
+    begin, used = time.monotonic(), time.process_time() + cpu_of(server)
     with contextlib.closing(context.runner):
-        encode.run(context)
-    return time.monotonic() - begin, time.process_time() - used
+        read_corpus(context, folder / "text.jsonl")
+        middle = time.monotonic()
+        engine = encode.run(context).summary["engine"]
+        end = time.monotonic()
+    cpu = time.process_time() + cpu_of(server) - used
+    print(json.dumps({"wall": end - begin, "step": end - middle, "cpu": cpu, "engine": engine}))
 
 
-def bench_context(folder: Path, processes: int) -> Context:
+def start_server() -> int:
+    """Process that workers are forked from, its imports done."""
+    method = multiprocessing.get_context("forkserver")
+    method.set_forkserver_preload(processes.PRELOADED)
+    first = method.Process(target=os.getpid)
+    first.start()
+    first.join()
+    return forkserver._forkserver._forkserver_pid  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def cpu_of(process: int) -> float:
+    """Processor seconds of a process and of its children that ended."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def bench_context(folder: Path, workers: int) -> Context:
     settings = SimpleNamespace(
         output=SimpleNamespace(folder=str(folder)),
         domains={"text": DomainConfig(share=1.0)},
@@ -177,105 +223,89 @@ def bench_context(folder: Path, processes: int) -> Context:
         lines=SimpleNamespace(enabled=False),
         seed=0,
     )
-    context = Context(SimpleNamespace(config=settings), ProcessRunner(processes))  # type: ignore[arg-type]
+    context = Context(SimpleNamespace(config=settings), processes.ProcessRunner(workers))  # type: ignore[arg-type]
     context.units = [Unit("text-00000", "text", (), ())]
     return context
 
 
-def write_corpus(context: Context, texts: list[str], shards: int = 2 * PROCESSES) -> None:
-    """The corpus as ``balance`` leaves it: files of about the same size, and their markers."""
-    found = []
-    sizes = np.array([len(text.encode("utf-8")) for text in texts])
-    bounds = placing.cut(sizes, int(sizes.sum()) // shards + 1)
-    for shard in range(int(bounds[-1]) + 1):
-        mine = [text for text, place in zip(texts, bounds) if place == shard]
-        size = sum(len(text.encode("utf-8")) for text in mine)
-        found.append(
-            {
-                "name": "text",
-                "split": "train",
-                "file": f"text_train-{shard:05d}",
-                "documents": len(mine),
-                "bytes": size,
-            }
-        )
-        context.finish(
-            "balance",
-            [Piece(f"shards/{found[-1]['file']}", _write_shard, (found[-1]["file"], mine), len(texts))],
-        )
+def read_corpus(context: Context, source: Path) -> None:
+    """The corpus as ``balance`` leaves it, read from JSON lines by our reader: its files and their markers."""
+    ranges = KnownHashes().line_ranges(source, source.stat().st_size // (2 * PROCESSES) + 1)
+    names = [f"text_train-{number:05d}" for number in range(len(ranges))]
+    read = context.finish(
+        "balance",
+        [Piece(f"shards/{n}", read_shard, (n, source, part), n, 0) for n, part in zip(names, ranges)],
+    )
+    found = [{"name": "text", "split": "train", "file": name, **facts} for name, facts in zip(names, read)]
     Marker(context.folder, "balance").write("bench", [], {"shards": found})
 
 
-def _write_shard(context: Context, file: str, texts: list[str]) -> Outcome:
-    path = context.folder / "clean" / f"{file}.parquet"
+def read_shard(context: Context, name: str, source: Path, part: Range) -> Outcome:
+    """A file of the corpus of a part of the JSON lines."""
+    path = context.folder / "clean" / f"{name}.parquet"
+    item = JsonlInput(type="jsonl", paths=[str(source)], lang="ko")
+    unit = Unit(name, "text", (source,), ("text",), (part,))
+    size = 0
     with new_shard(path, FINAL) as out:
-        for start in range(0, len(texts), 512):
-            part = texts[start : start + 512]
-            names = [f"{file}-{start + i}" for i in range(len(part))]
-            constant = [
-                ["text"] * len(part),
-                ["ko"] * len(part),
-                ["text"] * len(part),
-                ["train"] * len(part),
-                ["{}"] * len(part),
-            ]
+        for batch in read_unit(unit, item, _refuse, 0):
+            constant = {
+                n: pa.array(["text" if n == "domain" else "train"] * batch.num_rows)
+                for n in ("domain", "split")
+            }
             out.write(
                 pa.RecordBatch.from_arrays(
-                    [pa.array(v, f.type) for v, f in zip([names, part, *constant], FINAL)], schema=FINAL
+                    [constant[f] if f in constant else batch[f] for f in FINAL.names], schema=FINAL
                 )
             )
-    return Outcome([path], {})
+            size += text_bytes(batch["text"])
+        rows = out.rows
+    return Outcome([path], {"documents": rows, "bytes": size})
 
 
-def _remove(folder: Path) -> None:
-    for path in sorted(folder.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
+def _refuse(bad: BadRecord) -> None:
+    raise ValueError(bad.to_line())
 
 
 # --- Megatron --------------------------------------------------------------------------------------------
 
 
 TIMED = """
-import multiprocessing, os, runpy, sys, time
-import megatron.core.datasets.indexed_dataset
+import json, os, runpy, sys, time
+import megatron.core.datasets.indexed_dataset, megatron.core.tokenizers, megatron.training.arguments, megatron.training.tokenizer
+from megatron.core.tokenizers.text.utils.build_tokenizer import build_tokenizer
 begin, used = time.monotonic(), sum(os.times()[:4])
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
-seconds = time.monotonic() - begin
-for worker in multiprocessing.active_children():
-    worker.terminate()
-    worker.join()
-print(seconds, sum(os.times()[:4]) - used)
+print(json.dumps({"wall": time.monotonic() - begin, "cpu": sum(os.times()[:4]) - used}))
 """
 
 
-def encode_megatron(folder: Path, checkout: Path | None) -> tuple[float, float]:
-    """Seconds from the first document to the end of the index, by the clock and of all its processors."""
+def encode_megatron(folder: Path, checkout: Path | None) -> dict:
+    """Seconds of reading, encoding and the index."""
     source, model, target = (
         folder / "text.jsonl",
         folder / "out" / "tokenizer" / "tokenizer.model",
         folder / "megatron",
     )
     if checkout is None:
-        arguments = [sys.executable, __file__, "--megatron-side", source, model, target]
-        return _seconds(arguments, os.environ)
+        return _run([sys.executable, __file__, "--megatron-side", source, model, target], os.environ)
     arguments = [
-        sys.executable, checkout / "tools" / "preprocess_data.py", "--input", source, "--output-prefix", target, "--workers", PROCESSES,
+        sys.executable, "-c", TIMED, checkout / "tools" / "preprocess_data.py", "--input", source, "--output-prefix", target, "--workers", PROCESSES,
         "--tokenizer-type", "SentencePieceTokenizer", "--tokenizer-model", model, "--append-eod", "--log-interval", 10**9,
     ]  # fmt: skip
-    arguments = [arguments[0], "-c", TIMED, *arguments[1:]]
-    seconds = _seconds(arguments, {**os.environ, "PYTHONPATH": str(checkout)})
+    seconds = _run(arguments, {**os.environ, "PYTHONPATH": str(checkout)})
     for kind in (".bin", ".idx"):
         Path(f"{target}_text_document{kind}").replace(f"{target}{kind}")
     return seconds
 
 
-def _seconds(arguments: list, environment) -> tuple[float, float]:
+def _run(arguments: list, environment) -> dict:
+    """What the program prints last, and how long it lived."""
+    begin = time.monotonic()
     done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, env=environment)
     if done.returncode:
         raise SystemExit(done.stderr[-3000:])
-    wall, cpu = map(float, done.stdout.split()[-2:])
-    return wall, cpu
+    return {**json.loads(done.stdout.splitlines()[-1]), "with_start": time.monotonic() - begin}
 
 
 def megatron_side(source: str, model: str, target: str) -> None:
@@ -292,7 +322,7 @@ def megatron_side(source: str, model: str, target: str) -> None:
         seconds = time.monotonic() - begin
         pool.close()
         pool.join()  # or the processor's time of the workers is not counted
-    print(seconds, sum(os.times()[:4]) - used)
+    print(json.dumps({"wall": seconds, "cpu": sum(os.times()[:4]) - used}))
 
 
 _processor = None

@@ -12,10 +12,14 @@ import time
 import pyarrow.parquet as pq
 import pytest
 
+from megatron_ko.config.loading import load
 from megatron_ko.manifest import read_manifest
+from preprocessing import pipeline
 from preprocessing.cli import main
+from preprocessing.context import Context
 from preprocessing.documents import Counts
 from preprocessing.funnel import funnel_of, table, width_of
+from preprocessing.schema import RULES, Config
 from tests.preprocessing.corpus import bytes_of, write_config
 
 
@@ -89,6 +93,24 @@ def test_a_rerun_touches_nothing_and_a_change_recomputes_what_depends_on_it(done
     assert fresh_steps("clean.squeeze_to=2")[0] == "clean"
     fresh_steps()
     assert bytes_of(done[1]) == contents
+
+
+def test_keys_see_what_is_in_a_model_and_what_a_preset_says(tmp_path):
+    path, model = write_config(tmp_path, documents=2), tmp_path / "q.bin"
+
+    def keys(content, *overrides):
+        model.write_bytes(content)
+        score = [
+            f"score.quality.q.model={model}",
+            "score.quality.q.langs=[ko]",
+            "score.quality.q.min_score=0.5",
+        ]
+        return pipeline.keys_of(Context(load(Config, [str(path)], [*score, *overrides], RULES)))
+
+    first, other = keys(b"one"), keys(b"two")
+    assert [name for name in first if first[name] != other[name]][:2] == ["score", "filter"]
+    assert keys(b"one", "filter.ko.min_characters=30") == first  # the value of the preset
+    assert keys(b"one", "filter.ko.min_characters=31")["filter"] != first["filter"]
 
 
 def test_a_damaged_token_file_is_found(done, capsys):
