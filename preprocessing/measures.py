@@ -46,7 +46,7 @@ MEASURES = (
     Measure("lines", "Lines that hold a visible character."),
     Measure("paragraphs", "Runs of such lines."),
     Measure("longest_line", "Characters of the longest line."),
-    Measure("bullet_lines", "Lines that start with a bullet."),
+    Measure("bullet_lines", "Lines that start with a bullet, but for bold words (**)."),
     Measure("ellipsis_lines", "Lines that end in an ellipsis."),
     Measure("short_lines", "Lines of at most 30 characters."),
     Measure("ended_lines", "Lines that end in a mark: . ! ? … 。 or a quotation mark."),

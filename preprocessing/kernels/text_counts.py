@@ -83,10 +83,11 @@ def scratch_for(longest: int) -> Scratch:
 
 
 @njit()
-def _end_line(data, start, first, last, last_at, length, row):
+def _end_line(data, start, first, first_at, last, last_at, length, row):
     """Counts what the shape of a line says: its first and last visible character, and its length."""
     row[_LINES] += 1
-    row[_BULLETS] += is_bullet(first)
+    bold = first == 42 and first_at < last_at and data[first_at + 1] == 42  # "**" begins a word, not an item
+    row[_BULLETS] += is_bullet(first) and not bold
     row[_SHORT] += length <= SHORT_LINE
     row[_ENDED] += is_mark(last) or last == 34 or last == 0x201D
     dots = last == 46 and last_at - 2 >= start and data[last_at - 1] == 46 and data[last_at - 2] == 46
@@ -150,7 +151,7 @@ def _read(data, start, end, table, endings, scripts, row, s):
     lines = parts = words = symbol_words = word_characters = blank_words = alphabetic_words = 0
     longest = latin1 = sentences = recorded_characters = 0
     first = last = before = previous = np.int64(0)
-    last_at = np.int64(0)
+    first_at = last_at = np.int64(0)
     last_class = 0
     ending = False
     stops = np.uint32(0)
@@ -195,7 +196,7 @@ def _read(data, start, end, table, endings, scripts, row, s):
             if kind == NEWLINE:
                 if line_visible:
                     sentences += not ending and is_final(last)
-                    _end_line(data, start, first, last, last_at, line_length - 1, row)
+                    _end_line(data, start, first, first_at, last, last_at, line_length - 1, row)
                     s.lines[lines] = line_hash
                     s.line_sizes[lines] = line_visible
                     lines += 1
@@ -211,7 +212,7 @@ def _read(data, start, end, table, endings, scripts, row, s):
             ending = False
         else:
             if line_visible == 0:
-                first = c
+                first, first_at = c, at
             before, characters = last, 1
             joined, in_blanks = in_blanks, True
             if kind == LATIN:

@@ -34,6 +34,10 @@ from preprocessing.readers.files_found import Unit
 from preprocessing.schema import RULES, Config
 
 JUDGED = ("filter", "score", "decontaminate")
+# what step filter compares the columns of score and decontaminate with; the other settings made the columns
+THRESHOLDS = {
+    "min_score", "keep_quantile", "max_perplexity", "min_perplexity", "keep_quantiles", "min_ngrams", "min_share",
+}  # fmt: skip
 SHOWN_CHARACTERS = 600
 LINE_CHARACTERS = 100
 
@@ -217,11 +221,24 @@ def what_if(context: Context, changed: Loaded[Config], limit: int) -> list[str]:
 
 def _check_only_judged(now: Config, then: Config) -> None:
     for field in dataclasses.fields(now):  # type: ignore[arg-type]
-        if field.name not in JUDGED and getattr(now, field.name) != getattr(then, field.name):
+        before, after = (_settings(getattr(config, field.name)) for config in (now, then))
+        if field.name in JUDGED:
+            before, after = _without_thresholds(before), _without_thresholds(after)
+        if field.name != "filter" and before != after:
             raise ConfigError(
-                f"--what-if {field.name}...: changes the documents or what follows; only {', '.join(JUDGED)} can be "
-                "answered from the columns: change the configuration and run"
+                f"--what-if {field.name}...: changes the documents or their columns, or what follows; only thresholds of "
+                f"{', '.join(JUDGED)} can be answered from the columns: change the configuration and run"
             )
+
+
+def _settings(section: Any) -> Any:
+    return Context.as_data(section)
+
+
+def _without_thresholds(settings: Any) -> Any:
+    if isinstance(settings, dict):
+        return {name: _without_thresholds(value) for name, value in settings.items() if name not in THRESHOLDS}
+    return settings
 
 
 def _tally(columns: pa.RecordBatch, before: Any, after: Any, kept: Counter, reasons: Counter) -> None:

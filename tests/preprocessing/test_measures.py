@@ -133,7 +133,7 @@ def plain_measure(text, lang, unit):
         "lines": len(lines),
         "paragraphs": len(paragraphs),
         "longest_line": max(map(len, every)),
-        "bullet_lines": sum(line[0] in BULLETS for line in stripped),
+        "bullet_lines": sum(line[0] in BULLETS and not line.startswith("**") for line in stripped),
         "ellipsis_lines": sum(line.endswith(("...", "…")) for line in stripped),
         "short_lines": sum(len(line) <= 30 for line in lines),
         "ended_lines": sum(line[-1] in MARKS + '"”' for line in stripped),
