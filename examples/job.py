@@ -208,7 +208,14 @@ def stages_of(job: Job, record: Record) -> list[Stage]:
         Stage(
             "data",
             "Prepare the data",
-            ("-m", "preprocessing", "run", str(job.folder / "data.yaml"), *job.data_overrides),
+            (
+                "-m",
+                "preprocessing",
+                "run",
+                str(job.folder / "data.yaml"),
+                *job.data_overrides,
+                "output.allow_bad_records=true",
+            ),
             data_inputs,
             job.manifest.is_file,
         ),

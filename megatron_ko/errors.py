@@ -1,7 +1,8 @@
 """What a user can fix, and how a program ends.
 
 Owns the error classes and the exit codes of every command:
-0 done, 2 a mistake the user can fix, 1 a bug, 75 stopped on request and resumable.
+0 done, 2 a mistake the user can fix, 1 a bug, 3 done but for records that could not be read, 75 stopped on request and
+resumable.
 Does not own logging.
 """
 
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 EXIT_DONE = 0
 EXIT_BUG = 1
 EXIT_USER_ERROR = 2
+EXIT_BAD_RECORDS = 3
 EXIT_STOPPED = 75
 
 

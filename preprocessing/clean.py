@@ -9,6 +9,7 @@ Owns the step over one batch, and its pieces: a unit of input is finished as a w
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -99,11 +100,19 @@ def run(context: Context) -> Outcome:
     if not total:
         raise DataError(
             f"no document could be read; {bad:,} bad records are in {quarantine} with their causes"
+            + _first_cause(quarantine)
         )
     if bad:
         log.warning("%s bad records were set aside, see %s", f"{bad:,}", quarantine)
     counted = {name: {**entry, "counts": entry["counts"].to_json()} for name, entry in sources.items()}
     return Outcome([quarantine], {"sources": counted})
+
+
+def _first_cause(quarantine: Path) -> str:
+    """The first of the bad records, for a message."""
+    with open(quarantine, encoding="utf-8") as file:
+        first = json.loads(next(file, "null"))
+    return f", such as {first['file']}:{first['line']}: {first['cause']}" if first else ""
 
 
 def _item(context: Context, unit: Unit) -> Any:
@@ -133,7 +142,7 @@ def clean_unit(context: Context, number: int) -> Outcome:
     ):
 
         def set_aside(bad: BadRecord) -> None:
-            counts.bad_records += 1
+            counts.bad_records += bad.is_mistake
             quarantine.write(bad.to_line())
 
         for batch in read_unit(unit, item, set_aside, context.config.seed):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from megatron_ko.config.cli import manual, positive, split
 from megatron_ko.config.loading import load, to_yaml
-from megatron_ko.errors import EXIT_STOPPED, ConfigError, exit_code_of
+from megatron_ko.errors import EXIT_BAD_RECORDS, EXIT_STOPPED, ConfigError, exit_code_of
 from preprocessing.schema import RULES, Config
 
 if TYPE_CHECKING:
@@ -138,10 +138,17 @@ def _main(arguments: list[str]) -> int:
         return 0
     runner = _runner(given)
     try:
-        pipeline.run(loaded, given.step, runner)
+        bad = pipeline.run(loaded, given.step, runner)
     finally:
         runner.close()
-    return 0
+    if not bad or loaded.config.output.allow_bad_records:
+        return 0
+    print(
+        f"{bad:,} records could not be read, see quarantine.jsonl; everything else is done (exit code {EXIT_BAD_RECORDS}; "
+        "0 with output.allow_bad_records=true)",
+        file=sys.stderr,
+    )
+    return EXIT_BAD_RECORDS
 
 
 def _load(given: argparse.Namespace, step: str) -> Any:

@@ -150,8 +150,11 @@ def keys_of(context: Context) -> dict[str, str]:
     return keys
 
 
-def run(loaded: Loaded[Config], step: str, runner: Runner) -> None:
-    """``step`` alone (its upstream must be up to date), or all of them for ``run``."""
+def run(loaded: Loaded[Config], step: str, runner: Runner) -> int:
+    """``step`` alone (its upstream must be up to date), or all of them for ``run``.
+
+    Returns how many records of the inputs could not be read, where the step reads them.
+    """
     context = Context(loaded, runner)
     _ = context.units  # patterns without a file are reported before anything is touched
     _check_on(loaded, step)
@@ -164,6 +167,12 @@ def run(loaded: Loaded[Config], step: str, runner: Runner) -> None:
             _run_step(context, name, keys, again=step == "validate")
         if runner.leads:
             _write_funnel(context, keys, show=step == "run")
+        return _bad_records(context, keys) if step in ("clean", "run") else 0
+
+
+def _bad_records(context: Context, keys: dict[str, str]) -> int:
+    summary = Marker(context.folder, "clean").read(keys["clean"]) or {"sources": {}}
+    return sum(entry["counts"]["bad_records"] for entry in summary["sources"].values())
 
 
 def describe(loaded: Loaded[Config]) -> str:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 
 from preprocessing.documents import (
     DOCUMENT,
@@ -79,10 +80,9 @@ def run(context: Context) -> Outcome:
         )
         for part in range(parts)
     ]
-    context.finish(STEP, merging)
-    keys = [context.upstream(STEP, piece.name) for piece in merging]
+    frequent = [summary["digest"] for summary in context.finish(STEP, merging)]
     rewriting = [
-        Piece(unit.name, rewrite_unit, (n, parts), [keys, *context.part("lines"), context.upstream("clean", unit.name)], unit.size)
+        Piece(unit.name, rewrite_unit, (n, parts), [frequent, *context.part("lines"), context.upstream("clean", unit.name)], unit.size)
         for n, unit in enumerate(context.units)
     ]  # fmt: skip
     sources: dict[str, Counts] = {}
@@ -120,7 +120,10 @@ def _run_paths(context: Context, unit: str, number: int) -> tuple[Path, Path]:
 
 
 def merge_part(context: Context, runs: Sequence[Sequence[int]], part: int, parts: int) -> Outcome:
-    """Writes the frequent patterns of one range of hashes. ``runs``: unit and number of each run, in order."""
+    """Writes the frequent patterns of one range of hashes. ``runs``: unit and number of each run, in order.
+
+    The digest lets units stay as they are when a changed one changes no frequent line.
+    """
     found = []
     for unit, number in runs:
         patterns, documents = _run_paths(context, context.units[unit].name, number)
@@ -128,7 +131,9 @@ def merge_part(context: Context, runs: Sequence[Sequence[int]], part: int, parts
     frequent = frequent_of(found, part, parts, context.config.lines.min_documents)
     paths = _frequent_paths(context, part)
     outputs = [save_array(paths[0], frequent.patterns), save_array(paths[1], frequent.keepers)]
-    return Outcome(outputs, {"frequent": len(frequent.patterns)})
+    digest = xxhash.xxh3_128(frequent.patterns.tobytes())
+    digest.update(frequent.keepers.tobytes())
+    return Outcome(outputs, {"frequent": len(frequent.patterns), "digest": digest.hexdigest()})
 
 
 def _frequent_paths(context: Context, part: int) -> tuple[Path, Path]:

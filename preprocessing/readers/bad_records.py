@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MAX_RAW_BYTES = 1 << 20
+LEFT_OUT = "left out on purpose: "
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,11 @@ class BadRecord:
     cause: str
     raw: bytes
     size: int | None = None
+
+    @property
+    def is_mistake(self) -> bool:
+        """False for what nobody asked for, such as redirects of a dump."""
+        return not self.cause.startswith(LEFT_OUT)
 
     def to_line(self) -> str:
         shown = self.raw[:MAX_RAW_BYTES].replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
@@ -56,4 +62,4 @@ def left_out_on_purpose(file: str, kinds: Counter[str], quarantine: Quarantine) 
     """One entry for all records of a file that the configuration does not ask for, with their numbers."""
     if kinds:
         named = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
-        quarantine(BadRecord(file, 0, f"left out on purpose: {named}", b""))
+        quarantine(BadRecord(file, 0, f"{LEFT_OUT}{named}", b""))

@@ -167,6 +167,15 @@ def scoring_verdicts(
         )
 
 
+def bounds_of(config: ScoreConfig, quantiles: dict[str, Any], lang: str) -> dict[str, tuple[float, float]]:
+    """Lowest and highest value that stay, by column, of the models that judge ``lang``."""
+    return {
+        name: tuple(quantiles.get(name, {}).get(lang, _fixed(model)))
+        for name, model in models_of(config).items()
+        if lang in model.langs
+    }
+
+
 def _fixed(model: QualityModel | PerplexityModel) -> tuple[float, float]:
     if isinstance(model, QualityModel):
         return (-np.inf if model.min_score is None else model.min_score), np.inf

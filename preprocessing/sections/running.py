@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from megatron_ko.config.fields import FilePath, section
+from megatron_ko.config.fields import FilePath, Flag, section
 
 
 @section
@@ -10,3 +10,5 @@ class OutputConfig:
     folder: FilePath
     """Folder of everything that is written: the corpus (clean/), dropped/, quarantine.jsonl, funnel.json, tokenizer/,
     tokens/, stages/, manifest.json, and what is kept between runs (steps/)."""
+    allow_bad_records: Flag = False
+    """Ends with exit code 0 although records could not be read; else clean and run end with 3, everything else done."""

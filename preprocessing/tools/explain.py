@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -24,15 +25,16 @@ import pyarrow.parquet as pq
 from megatron_ko.config.cli import split
 from megatron_ko.config.loading import Loaded, load
 from megatron_ko.errors import ConfigError, DataError
-from preprocessing import rules
+from preprocessing import pipeline, rules
 from preprocessing.context import Context
 from preprocessing.documents import read_batches
-from preprocessing.filter import columns_of, reasons_for, thresholds_of
+from preprocessing.filter import column_steps, columns_of, reasons_for, thresholds_of
 from preprocessing.funnel import table
 from preprocessing.markers import Marker
 from preprocessing.readers.files_found import Unit
-from preprocessing.schema import RULES, Config
+from preprocessing.schema import RULES, Config, source_of
 
+log = logging.getLogger(__name__)
 JUDGED = ("filter", "score", "decontaminate")
 # what step filter compares the columns of score and decontaminate with; the other settings made the columns
 THRESHOLDS = {
@@ -63,14 +65,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(loaded: Loaded[Config], arguments: argparse.Namespace) -> int:
     context = Context(loaded)
+    _check(context, arguments.source)
     if arguments.id is not None:
         print("\n".join(_document(context, arguments.id)))
     elif arguments.reason is not None:
         for line in _reason(context, arguments):
             print(line)
     else:
-        print("\n".join(what_if(context, _changed(arguments), arguments.limit)))
+        print("\n".join(what_if(context, _changed(arguments), arguments.limit, arguments.source)))
     return 0
+
+
+def _check(context: Context, source: str | None) -> None:
+    """Refuses a source that is none, and says when the answers are about another configuration."""
+    known = sorted({_source(context, unit) for unit in context.units})
+    if source is not None and source not in known:
+        raise DataError(f"--source {source}: no such source; known: {', '.join(known)}")
+    if Marker(context.folder, "filter").read(pipeline.keys_of(context)["filter"]) is None:
+        log.warning(
+            "%s: step 'filter' is not finished for this configuration, code and inputs; what is told is of what is "
+            "there: run 'python -m preprocessing run ...' to bring it up to date", context.folder,
+        )  # fmt: skip
+
+
+def _source(context: Context, unit: Unit) -> str:
+    return source_of(unit.input_name, context.config.inputs[unit.input_name])
 
 
 def _changed(arguments: argparse.Namespace) -> Loaded[Config]:
@@ -127,8 +146,28 @@ def _told(context: Context, unit: Unit, row: int, identity: str) -> list[str]:
     rows = [("", "rule", "measured", "threshold")]
     for rule, value, threshold, passed in rules.explain(columns, context.config.filter):
         rows.append(("" if passed else "fails", rule, _number(value), _number(threshold)))
+    rows += _scored(context, columns)
     lines += table(rows, 2)
     return [*lines, "", *_fate(context, unit, identity)]
+
+
+def _scored(context: Context, columns: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """The rows of the table about models and evaluation sets."""
+    if len(column_steps(context.config)) == 1:
+        return
+    from preprocessing.scoring.score import bounds_of, scoring_verdicts
+
+    row, quantiles = pa.RecordBatch.from_pylist([columns]), thresholds_of(context)
+    failed = {name: bool(verdict[0]) for name, verdict in scoring_verdicts(row, context.config, quantiles)}
+    for name, (low, high) in bounds_of(context.config.score, quantiles, columns["lang"]).items():
+        limits = [
+            f"{sign} {_number(limit)}" for sign, limit in ((">=", low), ("<=", high)) if np.isfinite(limit)
+        ]
+        yield "fails" if failed[name] else "", name, _number(columns[name]), ", ".join(limits)
+    if "contaminated" in failed:
+        least = f">= {context.config.decontaminate.min_ngrams}"
+        shared = _number(columns["contaminated_ngrams"])
+        yield "fails" if failed["contaminated"] else "", "contaminated", shared, f"drops {least}"
 
 
 def _masked(context: Context, unit: Unit, identity: str) -> dict[str, int]:
@@ -200,7 +239,7 @@ def _shown(row: dict[str, Any], as_json: bool) -> str:
 # --- what if ---------------------------------------------------------------------------------------------
 
 
-def what_if(context: Context, changed: Loaded[Config], limit: int) -> list[str]:
+def what_if(context: Context, changed: Loaded[Config], limit: int, source: str | None = None) -> list[str]:
     """The difference between the thresholds of ``context`` and those of ``changed``, from columns alone."""
     _check_only_judged(context.config, changed.config)
     other = Context(changed)
@@ -209,6 +248,8 @@ def what_if(context: Context, changed: Loaded[Config], limit: int) -> list[str]:
     reasons: Counter[tuple[str, str]] = Counter()
     moved: dict[str, list[str]] = {"newly dropped": [], "newly kept": []}
     for unit in context.units:
+        if source not in (None, _source(context, unit)):
+            continue
         for columns in columns_of(context, unit):
             before, after = (
                 reasons_for(columns, context.config, now),
@@ -237,7 +278,9 @@ def _settings(section: Any) -> Any:
 
 def _without_thresholds(settings: Any) -> Any:
     if isinstance(settings, dict):
-        return {name: _without_thresholds(value) for name, value in settings.items() if name not in THRESHOLDS}
+        return {
+            name: _without_thresholds(value) for name, value in settings.items() if name not in THRESHOLDS
+        }
     return settings
 
 

@@ -25,7 +25,7 @@ def test_commands_on_cpu(example_folder: Path) -> None:
     found = commands(example_folder, "train.training.steps=8", "data.seed=7")
     data, train = str(example_folder / "data.yaml"), str(example_folder / "train.yaml")
     assert list(found) == ["data", "train", "export", "samples", "report"]
-    assert found["data"] == ["-m", "preprocessing", "run", data, "seed=7"]
+    assert found["data"] == ["-m", "preprocessing", "run", data, "seed=7", "output.allow_bad_records=true"]
     assert found["train"] == [
         "-m", "megatron_ko.train", train, "run.device=cpu", "training.steps=8", "--ranks", "2",
     ]  # fmt: skip

@@ -54,7 +54,7 @@ def write_corpus(folder, documents=60):
 
 
 CONFIG = """\
-output: {folder: OUT}
+output: {folder: OUT, allow_bad_records: true}
 inputs:
   ko: {type: jsonl, paths: [CORPUS/ko.jsonl]}
   en: {type: jsonl, paths: [CORPUS/en.jsonl]}

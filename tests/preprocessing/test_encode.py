@@ -290,6 +290,36 @@ def test_a_part_is_encoded_again_when_its_engine_differs(done, tmp_path, monkeyp
     assert token_bytes(tmp_path)["en_train.bin"] == token_bytes(done[0].folder)["en_train.bin"]
 
 
+class WrongOnDigits(WrongLater):
+    """Wrong on a text that every engine is compared on at the start."""
+
+    def encode_batch(self, texts):
+        return self._right.encode_batch([text.replace("7", "8") for text in texts])
+
+
+def test_an_engine_that_fails_on_hard_texts_encodes_nothing(done, tmp_path, monkeypatch, caplog):
+    encoders._loaded.cache_clear()
+    monkeypatch.setitem(encoders.FAST, "fastokens", WrongOnDigits)
+    monkeypatch.setattr(encoders.importlib.util, "find_spec", lambda name: True)
+    _, summary = run_steps(tmp_path)
+    encoders._loaded.cache_clear()
+    assert summary["engine"] == "sentencepiece"
+    assert caplog.text.count("gives other ids for") == 1
+    assert token_bytes(tmp_path) == token_bytes(done[0].folder)
+
+
+@pytest.mark.parametrize("shape", [(1, 10), (40, 3000), (4096, 200), (30, 2_000_000), (500, 20_000)])
+def test_a_small_share_of_every_batch_is_compared(shape):
+    rows, longest = shape
+    sizes = np.random.default_rng(rows).integers(1, longest, rows)
+    compared = encode.compared_rows(sizes)
+    assert len(compared) and (np.diff(compared) > 0).all()
+    most = max(int(sizes.sum()) // encode.COMPARED_SHARE, encode.COMPARED_BYTES)
+    assert sizes[compared].sum() <= max(most, sizes.min())
+    if len(compared) > 20:  # not only of the beginning
+        assert compared[-1] > rows // 2
+
+
 def test_a_rerun_writes_nothing_and_another_cut_encodes_nothing(tmp_path):
     def parts():
         return {

@@ -75,7 +75,10 @@ def test_what_if_tells_what_a_run_then_keeps(done, capsys, tmp_path, change):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--what-if", "clean.squeeze_to=2"], ["--what-if clean", "only thresholds of filter, score, decontaminate"]),
+        (
+            ["--what-if", "clean.squeeze_to=2"],
+            ["--what-if clean", "only thresholds of filter, score, decontaminate"],
+        ),
         (["--what-if", "decontaminate.ngram_ko=40"], ["--what-if decontaminate", "or their columns"]),
         (["--what-if", "filter.ko.min_charcters=2"], ["did you mean 'min_characters'"]),
         (["--id", "nobody"], ["no document has the id 'nobody'", "quarantine.jsonl"]),

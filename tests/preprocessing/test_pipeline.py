@@ -172,8 +172,7 @@ def test_stopped_before_a_given_file_appears(done, tmp_path, monkeypatch, stop):
         return real(source, target)
 
     monkeypatch.setattr("megatron_ko.files.os.replace", failing)
-    with pytest.raises(KeyboardInterrupt):
-        main(["run", str(config), "--workers", "1"])
+    assert main(["run", str(config), "--workers", "1"]) == 75
     assert not (tmp_path / "out" / "manifest.json").exists()
     monkeypatch.setattr("megatron_ko.files.os.replace", real)
     assert main(["run", str(config), "--workers", "1"]) == 0
@@ -200,6 +199,19 @@ def test_mistakes_are_explained_and_exit_with_2(done, tmp_path, capsys, step, ov
     message = capsys.readouterr().err
     for part in said:
         assert part in message
+
+
+def test_bad_records_show_in_the_exit_code(done, capsys):
+    """Of the steps that read; everything else is done all the same."""
+    strict = [str(done[0]), "output.allow_bad_records=false"]
+    assert main(["run", *strict]) == 3
+    assert "3 records could not be read, see quarantine.jsonl" in capsys.readouterr().err
+    assert main(["filter", *strict]) == 0
+    assert (
+        main(["run", *strict, "inputs.ko.paths=[corpus/en.jsonl]", "output.folder=clean_only", "--dry-run"])
+        == 0
+    )
+    assert main(["clean", *strict, "inputs.ko.paths=[corpus/en.jsonl]", "output.folder=clean_only"]) == 0
 
 
 def test_one_process_at_a_time(done, capsys):
