@@ -16,7 +16,7 @@ from megatron_ko.config.loading import Rule
 from preprocessing.corpus import mixtures
 from preprocessing.sections.cleaning import CleanConfig
 from preprocessing.sections.deduplication import DeduplicateConfig, LinesConfig
-from preprocessing.sections.inputs import Input
+from preprocessing.sections.inputs import TEMPLATE_PLACE, Input
 from preprocessing.sections.mixture import BalanceConfig, DomainConfig
 from preprocessing.sections.rules import FilterConfig
 from preprocessing.sections.running import OutputConfig
@@ -78,6 +78,16 @@ def _names(inputs: dict[str, Any], domains: dict[str, DomainConfig]) -> Iterator
                 yield f"domains.{name}.sources", f"{source!r} is no source; known: {', '.join(sorted(known))}"
 
 
+def _templates(inputs: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, item in inputs.items():
+        for number, template in enumerate(getattr(item, "templates", ())):
+            if not TEMPLATE_PLACE.search(template):
+                yield (
+                    f"inputs.{name}.templates.{number}",
+                    f"{template!r} names no field, so every document would be the same; write fields as {{field}}",
+                )
+
+
 def _bands(deduplicate: DeduplicateConfig) -> Iterable[tuple[str, str]]:
     if deduplicate.num_hashes % deduplicate.bands:
         yield (
@@ -96,6 +106,7 @@ def _vocabulary(tokenizer: TokenizerConfig) -> Iterable[tuple[str, str]]:
 
 RULES = (
     Rule(("inputs", "domains"), _names),
+    Rule(("inputs",), _templates),
     Rule(("domains", "balance"), mixtures.problems),
     Rule(("deduplicate",), _bands),
     Rule(("score",), score_problems),

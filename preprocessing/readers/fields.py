@@ -6,7 +6,6 @@ every reader of records (JSONL, Parquet, data sets of Hugging Face).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,11 +13,10 @@ import orjson
 import xxhash
 
 from preprocessing.readers.bad_records import Bad
-from preprocessing.sections.inputs import RecordsInput
+from preprocessing.sections.inputs import TEMPLATE_PLACE, RecordsInput
 from preprocessing.sections.languages import LANGUAGES
 
 Row = tuple[str, str, str, str, str]  # id, text, source, lang, meta
-_PLACE = re.compile(r"\{([\w.]+)\}")
 _MISSING = object()
 
 
@@ -30,7 +28,9 @@ class Fields:
         self._source = source
         self._label = label
         self._seed = seed
-        self._templates = [_PLACE.split(template) for template in item.templates]  # text and fields by turns
+        self._templates = [
+            TEMPLATE_PLACE.split(template) for template in item.templates
+        ]  # text and fields by turns
         self._max_bytes = max_bytes
         self._lang = "" if item.lang == "detect" else item.lang
         self._meta_start = orjson.dumps({"file": label}).decode()[:-1] + ',"line":'
@@ -38,7 +38,9 @@ class Fields:
     @staticmethod
     def texts(item: RecordsInput) -> list[str]:
         """The fields the text is made of."""
-        return [name for template in item.templates for name in _PLACE.findall(template)] or [item.text_field]
+        return [name for template in item.templates for name in TEMPLATE_PLACE.findall(template)] or [
+            item.text_field
+        ]
 
     @staticmethod
     def names(item: RecordsInput) -> list[str]:

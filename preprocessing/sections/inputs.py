@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Union
 
 from pydantic import Field
@@ -18,6 +19,7 @@ from preprocessing.sections.file_inputs import (
     WikiDumpInput,
 )
 
+TEMPLATE_PLACE = re.compile(r"\{([\w.]+)\}")  # a field in a template
 LanguageOfRecords = Literal["ko", "en", "code", "mixed", "other", "detect", "record"]
 
 

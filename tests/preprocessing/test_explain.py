@@ -82,6 +82,7 @@ def test_what_if_tells_what_a_run_then_keeps(done, capsys, tmp_path, change):
         (["--what-if", "decontaminate.ngram_ko=40"], ["--what-if decontaminate", "or their columns"]),
         (["--what-if", "filter.ko.min_charcters=2"], ["did you mean 'min_characters'"]),
         (["--id", "nobody"], ["no document has the id 'nobody'", "quarantine.jsonl"]),
+        (["--reason", "list", "--source", "nosuch"], ["--source nosuch: no such source; known: "]),
         (["--reason", "spam"], ["no document was dropped for 'spam'", "exact_duplicate, too_short"]),
     ],
 )
@@ -96,3 +97,38 @@ def test_mistakes_are_explained(done, capsys, arguments, said):
 def test_a_run_that_has_not_begun_is_told(done, capsys, tmp_path):
     assert main(["explain", done[0], f"output.folder={tmp_path}", "--id", "ko-003"]) == 2
     assert "'measure' is not finished" in capsys.readouterr().err
+
+
+def test_answers_about_another_configuration_say_so(done, capsys):
+    assert told(capsys, done[0], "--reason", "list")
+    assert "not finished for this configuration" not in warned(capsys, done[0], "--reason", "list")
+    changed = warned(capsys, done[0], "filter.ko.min_characters=40", "--reason", "list")
+    assert "not finished for this configuration" in changed
+
+
+def warned(capsys, *arguments):
+    capsys.readouterr()
+    assert main(["explain", *arguments]) == 0
+    return capsys.readouterr().err
+
+
+def test_what_if_of_one_source_counts_no_other(done, capsys):
+    out = told(capsys, done[0], "--what-if", "filter.ko.min_characters=off", "--source", "ko")
+    assert out.splitlines()[1].startswith("ko ")
+    assert out.splitlines()[2] == ""
+
+
+def test_a_document_is_told_with_what_it_shares_with_evaluation_sets(done, capsys, tmp_path):
+    path = tmp_path / "set.txt"
+    path.write_text("no document of this little corpus holds these very words in a row, not even one")
+    sets = [
+        f"decontaminate.sets.s.paths=[{path}]",
+        "decontaminate.sets.s.format=txt",
+        f"output.folder={tmp_path}/o",
+    ]
+    for step in ("clean", "measure", "decontaminate", "filter"):
+        assert main([step, done[0], *sets]) in (0, 3)
+    row = next(
+        line for line in told(capsys, done[0], *sets, "--id", "ko-003").splitlines() if "contaminated" in line
+    )
+    assert row.split() == ["contaminated", "0", "drops", ">=", "1"]

@@ -1,6 +1,7 @@
 """Removal of boilerplate lines against a plain implementation, and what must stay."""
 
 import itertools
+import json
 import random
 import re
 from collections import Counter, defaultdict
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from preprocessing.cli import main
 from preprocessing.documents import DOCUMENT, utf8_buffer
 from preprocessing.duplicates import lines
 from preprocessing.duplicates.frequent_lines import frequent_of, runs_of
@@ -226,6 +228,30 @@ def test_single_frequent_lines_in_prose_and_lines_in_fences_and_code_stay(tmp_pa
     assert outcome.summary["lines_removed"] == 29 * 3
     example = outcome.summary["sources"]["s"]["examples"]["frequent_lines"][0]
     assert example["before"] == ko[1]["text"] and example["after"] == texts[1]
+
+
+def test_a_changed_file_redoes_only_its_own_unit_while_no_frequent_line_changes(tmp_path):
+    config = {"output": {"folder": str(tmp_path / "out")}, "domains": {"ko": {}}, "tokenizer": {"vocab_size": 400},
+              "lines": {"enabled": True, "min_documents": 5}}  # fmt: skip
+    config["inputs"] = {
+        n: {"type": "jsonl", "paths": [str(tmp_path / f"{n}.jsonl")], "lang": "ko"} for n in "ab"
+    }
+    (tmp_path / "data.yaml").write_text(json.dumps(config))
+
+    def units_after(texts):
+        (tmp_path / "b.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+        assert (
+            main(["clean", str(tmp_path / "data.yaml")]) == main(["lines", str(tmp_path / "data.yaml")]) == 0
+        )
+        return {n: (tmp_path / f"out/steps/lines/{n}-00000.json").stat().st_mtime_ns for n in "ab"}
+
+    menu = "\n".join(MENU)
+    (tmp_path / "a.jsonl").write_text(
+        "".join(json.dumps({"text": f"{menu}\n{t}"}) + "\n" for t in bodies(30))
+    )
+    first, second = units_after(bodies(30)), units_after(bodies(31))
+    assert second["a"] == first["a"] and second["b"] != first["b"]
+    assert units_after([f"{menu}\n{body}" for body in bodies(30)])["a"] != first["a"]
 
 
 def test_a_document_of_boilerplate_only_becomes_empty_and_stays(tmp_path):
