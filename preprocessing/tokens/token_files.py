@@ -152,8 +152,10 @@ def _blocks(pair: Pair, first: int, last: int) -> Iterator[np.ndarray]:
     width = np.dtype(pair.index.dtype).itemsize
     start = int(pair.index.offsets[first]) // width
     stop = int(pair.index.offsets[last - 1]) // width + int(pair.index.lengths[last - 1])
-    for at in range(start, stop, BLOCK_TOKENS):
-        yield pair.ids[at : min(at + BLOCK_TOKENS, stop)]
+    with open(f"{pair.prefix}.bin", "rb") as file:  # not through the map, whose pages would count as memory in use
+        file.seek(start * width)
+        for at in range(start, stop, BLOCK_TOKENS):
+            yield np.frombuffer(file.read((min(at + BLOCK_TOKENS, stop) - at) * width), pair.index.dtype)
 
 
 def cut_by_tokens(lengths: Sequence[np.ndarray], most: int) -> list[list[tuple[int, int, int]]]:
