@@ -6,11 +6,14 @@ pieces that are still good are.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
 import importlib
 import logging
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from megatron_ko.config.loading import Loaded
@@ -158,7 +161,7 @@ def run(loaded: Loaded[Config], step: str, runner: Runner) -> int:
     context = Context(loaded, runner)
     _ = context.units  # patterns without a file are reported before anything is touched
     _check_on(loaded, step)
-    with context.locked():
+    with context.locked(), _room_asked_for(context):
         keys = keys_of(context)
         if runner.leads:
             context.save_hashes()
@@ -168,6 +171,21 @@ def run(loaded: Loaded[Config], step: str, runner: Runner) -> int:
         if runner.leads:
             _write_funnel(context, keys, show=step == "run")
         return _bad_records(context, keys) if step in ("clean", "run") else 0
+
+
+@contextlib.contextmanager
+def _room_asked_for(context: Context) -> Iterator[None]:
+    """A full disk said with the folder: the system's error has no name in it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        free = shutil.disk_usage(context.folder).free
+        raise DataError(
+            f"{context.folder}: no room left ({error.strerror}, {free / 1e6:,.0f} MB free); what is finished is kept: make "
+            "room and give the same command again"
+        ) from None
 
 
 def _bad_records(context: Context, keys: dict[str, str]) -> int:

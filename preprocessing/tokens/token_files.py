@@ -152,7 +152,9 @@ def _blocks(pair: Pair, first: int, last: int) -> Iterator[np.ndarray]:
     width = np.dtype(pair.index.dtype).itemsize
     start = int(pair.index.offsets[first]) // width
     stop = int(pair.index.offsets[last - 1]) // width + int(pair.index.lengths[last - 1])
-    with open(f"{pair.prefix}.bin", "rb") as file:  # not through the map, whose pages would count as memory in use
+    with open(
+        f"{pair.prefix}.bin", "rb"
+    ) as file:  # not through the map, whose pages would count as memory in use
         file.seek(start * width)
         for at in range(start, stop, BLOCK_TOKENS):
             yield np.frombuffer(file.read((min(at + BLOCK_TOKENS, stop) - at) * width), pair.index.dtype)

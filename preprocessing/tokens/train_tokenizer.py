@@ -42,7 +42,7 @@ def run(context: Context) -> Outcome:
     """Trains, converts, proves, reports; the tokenizer to compare with is trained beside it."""
     shards = context.summary_of("balance")["shards"]
     keys = [context.upstream("balance", f"shards/{shard['file']}") for shard in shards]
-    depends = [context.part("tokenizer", "seed"), _shares(context), keys]
+    depends = [context.part("tokenizer", "seed"), list(_shares(context)), keys]
     pieces = [Piece("tokenizer", make_tokenizer, (), depends)]
     if context.config.tokenizer.english_only:
         pieces.append(Piece("english-only", compare_with_english_only, (), depends))
@@ -54,11 +54,11 @@ def run(context: Context) -> Outcome:
     return Outcome(files, {"fingerprint": made["fingerprint"]})
 
 
-def _shares(context: Context) -> list[Any]:
+def _shares(context: Context) -> tuple[dict[str, float], dict[str, int]]:
     """Shares of the domains by their bytes, and the bytes."""
     entries = context.summary_of("balance")["domains"]
     sizes = {entry["name"]: entry["bytes"] for entry in entries if entry["split"] == "train"}
-    return [mixture_of(context.config.domains, sizes, context.config.balance), sizes]
+    return mixture_of(context.config.domains, sizes, context.config.balance), sizes
 
 
 def make_tokenizer(context: Context) -> Outcome:
@@ -217,7 +217,7 @@ def efficiency(context: Context, processor: Any) -> dict[str, dict[str, float]]:
 def compare_with_english_only(context: Context) -> Outcome:
     """The same efficiency for a tokenizer of the same size trained on English and code; else why there is none."""
     settings = context.config.tokenizer
-    texts = sample(context, *_shares(context), ENGLISH)
+    texts = sample(context, *_shares(context), langs=ENGLISH)
     try:
         model = train(texts, settings.vocab_size, settings.character_coverage)
     except DataError as error:

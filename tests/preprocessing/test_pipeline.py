@@ -1,5 +1,6 @@
 """The whole way: outputs, skipping, what a change recomputes, kills, errors."""
 
+import errno
 import json
 import os
 import random
@@ -215,6 +216,17 @@ def test_bad_records_show_in_the_exit_code(done, capsys):
         == 0
     )
     assert main(["clean", *strict, "inputs.ko.paths=[corpus/en.jsonl]", "output.folder=clean_only"]) == 0
+
+
+def test_a_full_disk_names_the_folder_and_what_to_do(done, tmp_path, monkeypatch, capsys):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("megatron_ko.files.os.replace", full)
+    assert main(["run", str(done[0]), f"output.folder={tmp_path / 'full'}", "--workers", "1"]) == 2
+    message = capsys.readouterr().err
+    assert f"{tmp_path / 'full'}: no room left (No space left on device" in message
+    assert "give the same command again" in message
 
 
 def test_one_process_at_a_time(done, capsys):
