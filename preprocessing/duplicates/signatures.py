@@ -66,7 +66,7 @@ def digests(column: pa.Array) -> list[bytes]:
     from preprocessing.kernels.canonical import collapsed
 
     data, starts, settled = collapsed(*utf8_buffer(column))
-    view, bounds = memoryview(data), starts.tolist()
+    view, bounds = data.data, starts.tolist()
     found = [xxhash.xxh3_128_digest(view[start:end]) for start, end in zip(bounds, bounds[1:])]
     for row in np.flatnonzero(~settled):
         found[row] = canonical_digest(column[int(row)].as_py())
