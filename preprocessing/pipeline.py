@@ -118,7 +118,7 @@ TASKS = {
     ),
     "balance": Task("preprocessing.corpus.balance", ("deduplicate",), _placing),
     "train-tokenizer": Task(
-        "preprocessing.tokens.train_tokenizer",
+        "preprocessing.vocabulary.train_tokenizer",
         ("balance",),
         lambda c: [*c.part("tokenizer", "seed"), _shares(c, "stages")],
     ),

@@ -21,14 +21,14 @@ from megatron_ko.tokenizer import (
     write_tokenizer_folder,
 )
 from preprocessing.personal.personal_data import PLACEHOLDERS
-from preprocessing.tokens.tokenizer_json import (
+from preprocessing.vocabulary.tokenizer_json import (
     HARD_TEXTS,
     SPACE,
     load_sentencepiece,
     prove_equal,
     to_tokenizer_json,
 )
-from preprocessing.tokens.train_tokenizer import SPECIAL_TOKENS, chunks, train
+from preprocessing.vocabulary.train_tokenizer import SPECIAL_TOKENS, chunks, train
 from tests.preprocessing.corpus import EN, KO
 
 CODE = Path(json.__file__).read_text("utf-8") + Path(st.__file__).read_text("utf-8")

@@ -1,1 +1,1 @@
-"""The tokenizer and token files."""
+"""Encoding and token files."""

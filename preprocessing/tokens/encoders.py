@@ -21,7 +21,7 @@ import numpy as np
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json, sha256_file
 from megatron_ko.tokenizer import MARKER, MODEL, Tokenizer
-from preprocessing.tokens.tokenizer_json import HARD_TEXTS
+from preprocessing.vocabulary.tokenizer_json import HARD_TEXTS
 
 log = logging.getLogger(__name__)
 Encoded = tuple[np.ndarray, np.ndarray]

@@ -52,7 +52,7 @@ from preprocessing.sections.inputs import JsonlInput
 from preprocessing.sections.mixture import BalanceConfig, DomainConfig
 from preprocessing.sections.tokens import EncodeConfig
 from preprocessing.tokens import encode
-from preprocessing.tokens.tokenizer_json import load_sentencepiece, to_tokenizer_json
+from preprocessing.vocabulary.tokenizer_json import load_sentencepiece, to_tokenizer_json
 
 SPECIAL = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}
 PROCESSES = 2

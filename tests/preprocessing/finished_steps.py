@@ -16,7 +16,7 @@ from preprocessing.readers.files_found import Unit
 from preprocessing.runners.processes import ProcessRunner
 from preprocessing.sections.mixture import BalanceConfig
 from preprocessing.sections.tokens import EncodeConfig
-from preprocessing.tokens.tokenizer_json import load_sentencepiece, to_tokenizer_json
+from preprocessing.vocabulary.tokenizer_json import load_sentencepiece, to_tokenizer_json
 
 SPECIAL = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}
 ROWS_OF_A_GROUP = 5

@@ -26,7 +26,7 @@ from preprocessing.corpus import reading as corpus
 from preprocessing.corpus.mixtures import mixture_of
 from preprocessing.corpus.placing import position
 from preprocessing.personal.personal_data import PLACEHOLDERS
-from preprocessing.tokens.tokenizer_json import load_sentencepiece, prove_equal, to_tokenizer_json
+from preprocessing.vocabulary.tokenizer_json import load_sentencepiece, prove_equal, to_tokenizer_json
 
 log = logging.getLogger(__name__)
 STEP = "train-tokenizer"

@@ -1,0 +1,1 @@
+"""Tokenizers: trained, converted, measured, extended, merged, pruned."""
