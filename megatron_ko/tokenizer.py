@@ -189,6 +189,10 @@ class Tokenizer:
     def uses_sentencepiece(self) -> bool:
         return self._sentencepiece
 
+    @functools.cached_property
+    def _control_ids(self) -> set[int | None]:
+        return set(self.info.special_ids.values())
+
     def surfaces(self) -> list[str]:
         """Each piece as text, by id: what decoding it alone gives; incomplete characters are U+FFFD."""
         return [self._decode([number]) for number in range(self.info.vocab_size)]
@@ -229,8 +233,7 @@ class Tokenizer:
 
     def decode(self, ids: Iterable[int]) -> str:
         """Control ids (bos, eos, pad, unk) give no text."""
-        control = set(self.info.special_ids.values())
-        return self._decode([int(i) for i in ids if int(i) not in control])
+        return self._decode([int(i) for i in ids if int(i) not in self._control_ids])
 
     def _decode(self, ids: list[int]) -> str:
         if self._sentencepiece:
