@@ -1,6 +1,7 @@
 """Byte-pair encoding of whole columns: text cut, known words looked up, others merged and kept.
 
-Owns the walk over rows and the size of the table of words.
+Owns the walk over rows and the size of the table of words. Words are handled in blocks: cut first, looked up when the
+memory of their records had time to come.
 """
 
 from __future__ import annotations
@@ -9,47 +10,80 @@ import numpy as np
 
 from preprocessing.kernels.bpe_cuts import next_cut
 from preprocessing.kernels.bpe_merge import SHORT, merge_stretch
-from preprocessing.kernels.bpe_words import WORD_BYTES, WORD_IDS, copy_ids, find_word, grown, pack, put_word
+from preprocessing.kernels.bpe_words import (
+    FIRST_ROOM,
+    WORD_BYTES,
+    WORD_IDS,
+    copy_ids,
+    expect,
+    find_word,
+    grown,
+    new_words,
+    pack,
+    place_of,
+    put_word,
+)
 from preprocessing.kernels.compiled import njit
+
+BLOCK = 64
 
 
 @njit(nogil=True)
-def encode_rows(data, offsets, cuts, rules, words, kept, most, out):
-    """``(bounds: [rows + 1] int64, words, kept)``: the ids of row i are ``out[bounds[i]:bounds[i + 1]]``.
+def encode_rows(data, offsets, cuts, rules, words, lists, kept, listed, most, out):
+    """``(bounds: [rows + 1] int64, words, lists, kept, listed)``: the ids of row i are ``out[bounds[i]:bounds[i + 1]]``.
 
-    ``words`` has ``kept`` words and grows to ``most`` rows; full again, it starts anew with what comes next. ``out`` must
-    have room for every byte as an id, and for three more.
+    ``words`` keeps ``kept`` words and grows to ``most`` rows; full again, it starts anew with what comes next. ``out`` must
+    have room for every byte as an id, and for two more.
     """
     rows = len(offsets) - 1
     bounds = np.zeros(rows + 1, np.int64)
     symbols, found = np.empty(SHORT, np.int64), np.empty(SHORT, np.int64)
+    stops, numbers, places = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    keys = np.empty((BLOCK, 3), np.uint64)
     at = np.int64(0)
     for r in range(rows):
-        i, end = offsets[r], offsets[r + 1]
-        while i < end:
-            stop, number = next_cut(cuts, data, i, end)
-            if number >= 0:
-                out[at] = number
-                at += 1
-            elif stop - i > WORD_BYTES:
-                at = merge_stretch(rules, data, i, stop, symbols, found, out, at)
-            else:
-                a, b, c, d = pack(data, i, stop - i)
-                row = find_word(words, a, b, c, d)
-                if row >= 0:
-                    at = copy_ids(words, row, out, at)
+        begin, end = offsets[r], offsets[r + 1]
+        while begin < end:
+            i, count = begin, 0
+            while i < end and count < BLOCK:
+                stop, number = next_cut(cuts, data, i, end)
+                stops[count], numbers[count] = stop, number
+                if number < 0 and stop - i <= WORD_BYTES:
+                    a, b, c = pack(data, i, stop - i)
+                    keys[count, 0], keys[count, 1], keys[count, 2] = a, b, c
+                    places[count] = expect(words, a, b, c)
+                count += 1
+                i = stop
+            for k in range(count):
+                stop = stops[k]
+                if numbers[k] >= 0:
+                    out[at] = numbers[k]
+                    at += 1
+                elif stop - begin > WORD_BYTES:
+                    at = merge_stretch(rules, data, begin, stop, symbols, found, out, at)
                 else:
-                    begin = at
-                    at = merge_stretch(rules, data, i, stop, symbols, found, out, at)
-                    if at - begin <= WORD_IDS and -1 - row < len(words):
-                        put_word(words, -1 - row, a, b, c, d, out, begin, at)
-                        kept += 1
-                        if 2 * kept > len(words):
-                            if len(words) < most:
-                                words, kept = grown(words)
-                            else:
-                                words[:] = 0
-                                kept = 0
-            i = stop
+                    a, b, c = keys[k, 0], keys[k, 1], keys[k, 2]
+                    row = find_word(words, places[k], a, b, c)
+                    if row >= 0:
+                        at = copy_ids(words[row, 3], lists, out, at)
+                    else:
+                        first = at
+                        at = merge_stretch(rules, data, begin, stop, symbols, found, out, at)
+                        if at - first <= WORD_IDS and -1 - row < len(words):
+                            lists, listed = put_word(
+                                words, lists, listed, -1 - row, a, b, c, out, first, at
+                            )
+                            kept += 1
+                            if 2 * kept > len(words):
+                                if len(words) < most:
+                                    words, kept = grown(words)
+                                else:
+                                    words, lists = new_words(FIRST_ROOM)
+                                    kept, listed = 0, 0
+                                for later in range(k + 1, count):
+                                    places[later] = place_of(
+                                        len(words), keys[later, 0], keys[later, 1], keys[later, 2]
+                                    )
+                begin = stop
         bounds[r + 1] = at
-    return bounds, words, kept
+    return bounds, words, lists, kept, listed

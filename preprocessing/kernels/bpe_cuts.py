@@ -17,7 +17,8 @@ from preprocessing.kernels.tables import find, key_of
 # ``ascii``: [128 * 128] whether the two stand side by side in a piece. ``others``: bits of the same for other pairs, by a
 # hash, so that a bit may be set in vain (a longer stretch, never another id). ``firsts``: [256] whether a symbol that is
 # matched before anything else starts with the byte. ``nodes``, ``targets``: the tree of their bytes; ``ends``: [nodes] id.
-Cuts = namedtuple("Cuts", "ascii others firsts nodes targets ends")  # noqa: PYI024 - numba knows this form
+# ``alone``: id of a character that nothing joins, -1 where it has not exactly one.
+Cuts = namedtuple("Cuts", "ascii others firsts nodes targets ends alone")  # noqa: PYI024 - numba knows this form
 BLANK, LOWER_BLOCK = 32, 0x2581
 
 
@@ -29,19 +30,16 @@ def pair_bit(room, left, right):
 
 
 @njit()
-def new_cuts(text, lengths, room):
-    """``(ascii, others)`` of pieces: ``text`` [characters] uint32 of all of them, ``lengths`` of each."""
+def new_cuts(lefts, rights, room):
+    """``(ascii, others)`` of pairs of characters; ``room`` in bits."""
     ascii, others = np.zeros(128 * 128, np.uint8), np.zeros(room >> 3, np.uint8)
-    begin = 0
-    for size in lengths:
-        for i in range(begin, begin + size - 1):
-            left, right = np.int64(text[i]), np.int64(text[i + 1])
-            if left < 128 and right < 128:
-                ascii[left << 7 | right] = 1
-            else:
-                bit = pair_bit(room, left, right)
-                others[bit >> 3] |= np.uint8(1 << (bit & 7))
-        begin += size
+    for k in range(len(lefts)):
+        left, right = lefts[k], rights[k]
+        if left < 128 and right < 128:
+            ascii[left << 7 | right] = 1
+        else:
+            bit = pair_bit(room, left, right)
+            others[bit >> 3] |= np.uint8(1 << (bit & 7))
     return ascii, others
 
 
@@ -68,35 +66,45 @@ def symbol_at(cuts, data, i, end):
     return stop, number
 
 
-@njit()
+@njit(forceinline=True)
+def _joined(cuts, left, right):
+    """Whether two characters, not both ASCII, may stand side by side in a piece."""
+    bit = pair_bit(len(cuts.others) << 3, left, right)
+    return (cuts.others[bit >> 3] >> (bit & 7)) & 1
+
+
+@njit(forceinline=True)
 def next_cut(cuts, data, i, end):
-    """``(end, id)`` of what starts at byte ``i``: a symbol and its id, or a stretch to be merged and -1."""
+    """``(end, id)`` of what starts at byte ``i``: a symbol or a lone character and its id, or a stretch to merge and -1."""
     if cuts.firsts[data[i]]:
         stop, number = symbol_at(cuts, data, i, end)
         if number >= 0:
             return stop, number
-    left, step = decode(data, i)
-    if left == LOWER_BLOCK:
-        left = np.int64(BLANK)
+    first, step = decode(data, i)
+    left = np.int64(BLANK) if first == LOWER_BLOCK else first
+    begin = i
     i += step
-    room = len(cuts.others) << 3
     while i < end:
-        byte = data[i]
+        byte = np.int64(data[i])
         if byte < 0x80:
-            right, step = np.int64(byte), 1
+            right, step = byte, 1
+            if left < 0x80:
+                if not cuts.ascii[left << 7 | right]:
+                    break
+            elif not _joined(cuts, left, right):
+                break
         else:
             right, step = decode(data, i)
             if right == LOWER_BLOCK:
                 right = np.int64(BLANK)
-        if left < 128 and right < 128:
-            if not cuts.ascii[left << 7 | right]:
-                break
-        else:
-            bit = pair_bit(room, left, right)
-            if not (cuts.others[bit >> 3] >> (bit & 7)) & 1:
+            if not _joined(cuts, left, right):
                 break
         if cuts.firsts[byte] and symbol_at(cuts, data, i, end)[1] >= 0:
             break
         left = right
         i += step
-    return i, np.int64(-1)
+    number = np.int64(-1)
+    if i - begin <= 4:
+        if decode(data, begin)[1] == i - begin:
+            number = np.int64(cuts.alone[first])
+    return i, number

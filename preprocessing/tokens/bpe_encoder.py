@@ -16,7 +16,7 @@ from preprocessing.documents import utf8_buffer
 from preprocessing.kernels import bpe, bpe_words
 from preprocessing.tokens import bpe_tables, model_proto
 
-MOST_ROWS = 1 << 20  # of 64 bytes in the table of words of a thread
+MOST_ROWS = 1 << 20  # of 32 bytes in the table of words of a thread
 Encoded = tuple[np.ndarray, np.ndarray]
 
 
@@ -28,7 +28,7 @@ class BpeEncoder:
     def __init__(self, folder: Path, threads: int):
         path = folder / MODEL
         self._cuts, self._rules = bpe_tables.of_model(model_proto.read_model(path.read_bytes(), str(path)))
-        self._words = [(bpe_words.new_words(), 0) for _ in range(threads)]
+        self._words = [(*bpe_words.new_words(bpe_words.FIRST_ROOM), 0, 0) for _ in range(threads)]
 
     def encode_batch(self, texts: list[str]) -> Encoded:
         return self.encode_column(pa.array(texts, pa.large_string()))
@@ -40,9 +40,7 @@ class BpeEncoder:
 
     def _encode(self, thread: int, data: np.ndarray, offsets: np.ndarray) -> Encoded:
         out = np.empty(int(offsets[-1] - offsets[0]) + 3, np.uint32)
-        words, kept = self._words[thread]
-        bounds, words, kept = bpe.encode_rows(
-            data, offsets, self._cuts, self._rules, words, kept, MOST_ROWS, out
+        bounds, *self._words[thread] = bpe.encode_rows(
+            data, offsets, self._cuts, self._rules, *self._words[thread], MOST_ROWS, out
         )
-        self._words[thread] = words, kept
         return out[: bounds[-1]].copy(), bounds

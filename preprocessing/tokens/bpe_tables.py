@@ -54,7 +54,8 @@ def of_model(model: ModelProto) -> tuple[Cuts, Merges]:
     _take_apart(ids, set(named[model_proto.UNUSED].values()), merges)
     byte_ids = [reserved[f"<0x{byte:02X}>"] for byte in range(256)]
     symbols = {p: n for p, n in pieces.items() if len(p) == 1}
-    return cuts_of(pieces, users), merges_of(symbols, merges, ids, byte_ids)
+    rules = merges_of(symbols, merges, ids, byte_ids)
+    return cuts_of(pieces, users, rules), rules
 
 
 def _check_settings(model: ModelProto) -> None:
@@ -134,14 +135,15 @@ def merges_of(
     )
 
 
-def cuts_of(pieces: Iterable[str], users: dict[str, int]) -> Cuts:
+def cuts_of(pieces: Iterable[str], users: dict[str, int], rules: Merges) -> Cuts:
     """Cuts where no piece has the two characters side by side, and around the symbols of users."""
-    longer = [piece.replace(SPACE, " ") for piece in pieces if len(piece) > 1]
-    text = np.frombuffer("".join(longer).encode("utf-32-le"), np.uint32)
+    longer = "\0".join(piece.replace(SPACE, " ") for piece in pieces if len(piece) > 1)
+    text = np.frombuffer(longer.encode("utf-32-le"), np.uint32).astype(np.int64)
+    pairs = np.unique(text[:-1] << 21 | text[1:])
     room = 1 << 16
-    while room < 16 * len(text):
+    while room < 32 * len(pairs):
         room *= 2
-    ascii, others = bpe_cuts.new_cuts(text, np.asarray([len(piece) for piece in longer], np.int64), room)
+    ascii, others = bpe_cuts.new_cuts(pairs >> 21, pairs & (1 << 21) - 1, room)
     firsts = np.zeros(256, np.bool_)
     edges: dict[int, int] = {}
     ends = [-1]
@@ -155,7 +157,8 @@ def cuts_of(pieces: Iterable[str], users: dict[str, int]) -> Cuts:
                 ends.append(-1)
             node = edges[node << 8 | byte]
         ends[node] = number
+    alone = np.where(rules.symbols >= 0, rules.ids[rules.symbols], -1).astype(np.int32)
     nodes, places = new_table(keys_of(np.asarray(list(edges), np.uint64)))
     targets = np.zeros(len(nodes), np.int32)
     targets[places] = list(edges.values())
-    return Cuts(ascii, others, firsts, nodes, targets, np.asarray(ends, np.int32))
+    return Cuts(ascii, others, firsts, nodes, targets, np.asarray(ends, np.int32), alone)
