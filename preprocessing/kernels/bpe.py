@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.bpe_cuts import next_cut
+from preprocessing.kernels.bpe_cuts import cut_stretches, symbol_at
 from preprocessing.kernels.bpe_merge import SHORT, merge_stretch
 from preprocessing.kernels.bpe_words import (
     FIRST_ROOM,
@@ -38,28 +38,31 @@ def encode_rows(data, offsets, cuts, rules, words, lists, kept, listed, most, ou
     rows = len(offsets) - 1
     bounds = np.zeros(rows + 1, np.int64)
     symbols, found = np.empty(SHORT, np.int64), np.empty(SHORT, np.int64)
-    stops, numbers, places = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    stops, places = np.empty(BLOCK + 1, np.int64), np.empty(BLOCK, np.int64)
     keys = np.empty((BLOCK, 3), np.uint64)
     at = np.int64(0)
     for r in range(rows):
         begin, end = offsets[r], offsets[r + 1]
         while begin < end:
-            i, count = begin, 0
-            while i < end and count < BLOCK:
-                stop, number = next_cut(cuts, data, i, end)
-                stops[count], numbers[count] = stop, number
-                if number < 0 and stop - i <= WORD_BYTES:
+            if cuts.firsts[data[begin]]:
+                stop, number = symbol_at(cuts, data, begin, end)
+                if number >= 0:
+                    out[at] = number
+                    at += 1
+                    begin = stop
+                    continue
+            count = cut_stretches(cuts, data, begin, end, stops)
+            i = begin
+            for k in range(count):
+                stop = stops[k]
+                if stop - i <= WORD_BYTES:
                     a, b, c = pack(data, i, stop - i)
-                    keys[count, 0], keys[count, 1], keys[count, 2] = a, b, c
-                    places[count] = expect(words, a, b, c)
-                count += 1
+                    keys[k, 0], keys[k, 1], keys[k, 2] = a, b, c
+                    places[k] = expect(words, a, b, c)
                 i = stop
             for k in range(count):
                 stop = stops[k]
-                if numbers[k] >= 0:
-                    out[at] = numbers[k]
-                    at += 1
-                elif stop - begin > WORD_BYTES:
+                if stop - begin > WORD_BYTES:
                     at = merge_stretch(rules, data, begin, stop, symbols, found, out, at)
                 else:
                     a, b, c = keys[k, 0], keys[k, 1], keys[k, 2]

@@ -10,37 +10,38 @@ from collections import namedtuple
 
 import numpy as np
 
-from preprocessing.kernels.characters import decode
+from preprocessing.kernels.bpe_memory import byte_at, load4
 from preprocessing.kernels.compiled import njit
 from preprocessing.kernels.tables import find, key_of
 
-# ``ascii``: [128 * 128] whether the two stand side by side in a piece. ``others``: bits of the same for other pairs, by a
-# hash, so that a bit may be set in vain (a longer stretch, never another id). ``firsts``: [256] whether a symbol that is
-# matched before anything else starts with the byte. ``nodes``, ``targets``: the tree of their bytes; ``ends``: [nodes] id.
-# ``alone``: id of a character that nothing joins, -1 where it has not exactly one.
-Cuts = namedtuple("Cuts", "ascii others firsts nodes targets ends alone")  # noqa: PYI024 - numba knows this form
-BLANK, LOWER_BLOCK = 32, 0x2581
+# A character is the number that its UTF-8 bytes are, the first one lowest. ``pairs``: bits, by a hash, of pairs that stand
+# side by side in a piece; one may be set in vain (a longer stretch, never another id); ``shift``: 64 less its bits.
+# ``firsts``: [256] whether a symbol that is matched before anything else starts with the byte. ``nodes``, ``targets``: the
+# tree of their bytes; ``ends``: [nodes] id.
+Cuts = namedtuple("Cuts", "pairs shift firsts nodes targets ends")  # noqa: PYI024 - numba knows this form
+BLANK, LOWER_BLOCK = np.uint64(0x20), np.uint64(0x8196E2)
+_LEFT, _RIGHT = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
+_LENGTHS = np.array([1] * 0xC0 + [2] * 0x20 + [3] * 0x10 + [4] * 0x10, np.uint8)
+_ONE, _THREE, _SEVEN, _EIGHT, _BYTE, _HIGH = (np.uint64(n) for n in (1, 3, 7, 8, 0xFF, 0x80))
+
+
+@njit(forceinline=True)
+def _bit(left, right, shift):
+    return (left * _LEFT + right * _RIGHT) >> shift
 
 
 @njit()
-def pair_bit(room, left, right):
-    """Bit of a pair of characters among ``room``, a power of two."""
-    value = (np.uint64(left) << np.uint64(21) | np.uint64(right)) * np.uint64(0x9E3779B97F4A7C15)
-    return np.int64((value ^ (value >> np.uint64(30))) >> np.uint64(8)) & (room - 1)
-
-
-@njit()
-def new_cuts(lefts, rights, room):
-    """``(ascii, others)`` of pairs of characters; ``room`` in bits."""
-    ascii, others = np.zeros(128 * 128, np.uint8), np.zeros(room >> 3, np.uint8)
+def new_pairs_bits(lefts, rights, room):
+    """``(pairs, shift)`` of pairs of characters; ``room``: bits, a power of two."""
+    shift = np.uint64(64)
+    while room > 1:
+        room >>= 1
+        shift -= _ONE
+    pairs = np.zeros(np.int64(1) << np.int64(np.uint64(61) - shift), np.uint8)
     for k in range(len(lefts)):
-        left, right = lefts[k], rights[k]
-        if left < 128 and right < 128:
-            ascii[left << 7 | right] = 1
-        else:
-            bit = pair_bit(room, left, right)
-            others[bit >> 3] |= np.uint8(1 << (bit & 7))
-    return ascii, others
+        bit = _bit(lefts[k], rights[k], shift)
+        pairs[bit >> _THREE] |= np.uint8(1) << np.uint8(bit & _SEVEN)
+    return pairs, shift
 
 
 @njit()
@@ -54,7 +55,7 @@ def symbol_at(cuts, data, i, end):
     """``(end, id)`` of the longest symbol that starts at byte ``i``; ``(i, -1)`` where there is none."""
     node, stop, number = np.int64(0), i, np.int64(-1)
     while i < end and node >= 0:
-        if data[i] == BLANK:
+        if data[i] == 0x20:
             node = _step(cuts, node, np.int64(0xE2))
             node = _step(cuts, node, np.int64(0x96)) if node >= 0 else node
             node = _step(cuts, node, np.int64(0x81)) if node >= 0 else node
@@ -67,44 +68,38 @@ def symbol_at(cuts, data, i, end):
 
 
 @njit(forceinline=True)
-def _joined(cuts, left, right):
-    """Whether two characters, not both ASCII, may stand side by side in a piece."""
-    bit = pair_bit(len(cuts.others) << 3, left, right)
-    return (cuts.others[bit >> 3] >> (bit & 7)) & 1
+def _character(data, i, last):
+    """``(character, length)`` at byte ``i``; ``last``: where four bytes can be read last."""
+    place = min(i, last)
+    found = load4(data, place) >> (_EIGHT * np.uint64(i - place))
+    if found & _HIGH == 0:
+        return found & _BYTE, 1
+    size = byte_at(_LENGTHS, found & _BYTE)
+    found &= (_ONE << (_EIGHT * size)) - _ONE
+    return (BLANK if found == LOWER_BLOCK else found), np.int64(size)
 
 
-@njit(forceinline=True)
-def next_cut(cuts, data, i, end):
-    """``(end, id)`` of what starts at byte ``i``: a symbol or a lone character and its id, or a stretch to merge and -1."""
-    if cuts.firsts[data[i]]:
-        stop, number = symbol_at(cuts, data, i, end)
-        if number >= 0:
-            return stop, number
-    first, step = decode(data, i)
-    left = np.int64(BLANK) if first == LOWER_BLOCK else first
-    begin = i
-    i += step
+@njit()
+def cut_stretches(cuts, data, i, end, stops):
+    """Ends of the stretches from byte ``i``, where no symbol starts, up to a symbol, ``end``, or the room of ``stops``.
+
+    ``stops`` has one place more than are used; at least four bytes of ``data``.
+    """
+    last, room = len(data) - 4, len(stops) - 1
+    left, size = _character(data, i, last)
+    i += size
+    count = 0
     while i < end:
-        byte = np.int64(data[i])
-        if byte < 0x80:
-            right, step = byte, 1
-            if left < 0x80:
-                if not cuts.ascii[left << 7 | right]:
-                    break
-            elif not _joined(cuts, left, right):
-                break
-        else:
-            right, step = decode(data, i)
-            if right == LOWER_BLOCK:
-                right = np.int64(BLANK)
-            if not _joined(cuts, left, right):
-                break
-        if cuts.firsts[byte] and symbol_at(cuts, data, i, end)[1] >= 0:
-            break
+        right, size = _character(data, i, last)
+        bit = _bit(left, right, cuts.shift)
+        joined = (byte_at(cuts.pairs, bit >> _THREE) >> (bit & _SEVEN)) & _ONE
+        stops[count] = i
+        count += np.int64(joined ^ _ONE)
+        if byte_at(cuts.firsts, right & _BYTE) and symbol_at(cuts, data, i, end)[1] >= 0:
+            return count + np.int64(joined)
+        if count == room:
+            return count
         left = right
-        i += step
-    number = np.int64(-1)
-    if i - begin <= 4:
-        if decode(data, begin)[1] == i - begin:
-            number = np.int64(cuts.alone[first])
-    return i, number
+        i += size
+    stops[count] = end
+    return count + 1

@@ -7,10 +7,8 @@ WORD_IDS ids, are not kept.
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
+from preprocessing.kernels.bpe_memory import load8, prefetch
 from preprocessing.kernels.compiled import njit
 
 # A record is 4 numbers of 64 bits. 0 to 2: the bytes, the length in the top byte of 2. 3: the number of ids in the top
@@ -25,35 +23,6 @@ _A, _B, _C, _D = (
 )
 
 
-@intrinsic
-def _load8(typingctx, data, at):
-    """The 8 bytes of a uint8 array from ``at``; the caller keeps inside the array."""
-
-    def generate(context, builder, signature, arguments):
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        place = builder.gep(array.data, [arguments[1]])
-        return builder.load(builder.bitcast(place, ir.IntType(64).as_pointer()), align=1)
-
-    return types.uint64(data, types.int64), generate
-
-
-@intrinsic
-def _prefetch(typingctx, words, row):
-    """Asks for the memory of a record, which is read a little later."""
-
-    def generate(context, builder, signature, arguments):
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        place = builder.gep(array.data, [builder.shl(arguments[1], ir.Constant(ir.IntType(64), 2))])
-        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
-        arguments = [ir.Constant(number, n) for n in (0, 3, 1)]  # read, keep near, data
-        builder.call(function, [builder.bitcast(place, pointer), *arguments])
-        return context.get_dummy_value()
-
-    return types.void(words, types.int64), generate
-
-
 @njit()
 def new_words(room):
     """``(words, lists)``, empty; ``room`` is a power of two."""
@@ -66,15 +35,15 @@ def pack(data, begin, size):
     a, b, c = np.uint64(0), np.uint64(0), np.uint64(0)
     if begin + 24 <= len(data):
         mask = (np.uint64(1) << np.uint64((size & 7) * 8)) - np.uint64(1)
-        a = _load8(data, begin)
+        a = load8(data, begin)
         if size < 8:
             a &= mask
         else:
-            b = _load8(data, begin + 8)
+            b = load8(data, begin + 8)
             if size < 16:
                 b &= mask
             else:
-                c = _load8(data, begin + 16) & mask
+                c = load8(data, begin + 16) & mask
     else:
         for k in range(size):
             byte = np.uint64(data[begin + k]) << np.uint64(8 * (k & 7))
@@ -99,7 +68,7 @@ def place_of(room, a, b, c):
 def expect(words, a, b, c):
     """Where the search for the word starts; its memory is on the way."""
     place = place_of(len(words), a, b, c)
-    _prefetch(words, place)
+    prefetch(words, place << 2)
     return place
 
 

@@ -36,6 +36,8 @@ class BpeEncoder:
     def encode_column(self, column: pa.Array) -> Encoded:
         """``(ids: uint32, offsets: [rows + 1] int64)`` of a large_string column; null is an empty text."""
         data, offsets = utf8_buffer(column)
+        if len(data) < 4:
+            data = np.frombuffer(data.tobytes() + bytes(4), np.uint8)
         return self._encode(0, data, offsets)
 
     def _encode(self, thread: int, data: np.ndarray, offsets: np.ndarray) -> Encoded:

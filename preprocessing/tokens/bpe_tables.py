@@ -19,6 +19,7 @@ from preprocessing.tokens import model_proto
 from preprocessing.tokens.model_proto import ModelProto
 
 SPACE, CODE_POINTS = "\u2581", 0x110000
+PAIR_BITS = 32  # at least, for each pair of characters: a few of a hundred cuts are missed
 Merge = tuple[int, int, int, int]  # left, right, made, rank
 
 
@@ -54,8 +55,7 @@ def of_model(model: ModelProto) -> tuple[Cuts, Merges]:
     _take_apart(ids, set(named[model_proto.UNUSED].values()), merges)
     byte_ids = [reserved[f"<0x{byte:02X}>"] for byte in range(256)]
     symbols = {p: n for p, n in pieces.items() if len(p) == 1}
-    rules = merges_of(symbols, merges, ids, byte_ids)
-    return cuts_of(pieces, users, rules), rules
+    return cuts_of(pieces, users), merges_of(symbols, merges, ids, byte_ids)
 
 
 def _check_settings(model: ModelProto) -> None:
@@ -135,21 +135,19 @@ def merges_of(
     )
 
 
-def cuts_of(pieces: Iterable[str], users: dict[str, int], rules: Merges) -> Cuts:
+def cuts_of(pieces: Iterable[str], users: dict[str, int]) -> Cuts:
     """Cuts where no piece has the two characters side by side, and around the symbols of users."""
-    longer = "\0".join(piece.replace(SPACE, " ") for piece in pieces if len(piece) > 1)
-    text = np.frombuffer(longer.encode("utf-32-le"), np.uint32).astype(np.int64)
-    pairs = np.unique(text[:-1] << 21 | text[1:])
+    pairs = np.unique(_pairs(pieces))
     room = 1 << 16
-    while room < 32 * len(pairs):
+    while room < PAIR_BITS * len(pairs):
         room *= 2
-    ascii, others = bpe_cuts.new_cuts(pairs >> 21, pairs & (1 << 21) - 1, room)
-    firsts = np.zeros(256, np.bool_)
+    bits, shift = bpe_cuts.new_pairs_bits(pairs >> 32, pairs & 0xFFFFFFFF, room)
+    firsts = np.zeros(256, np.uint8)
     edges: dict[int, int] = {}
     ends = [-1]
     for symbol, number in users.items():
         spelled, node = symbol.encode("utf-8"), 0
-        firsts[spelled[0]] = True
+        firsts[spelled[0]] = 1
         firsts[ord(" ")] |= symbol[0] == SPACE
         for byte in spelled:
             if node << 8 | byte not in edges:
@@ -157,8 +155,17 @@ def cuts_of(pieces: Iterable[str], users: dict[str, int], rules: Merges) -> Cuts
                 ends.append(-1)
             node = edges[node << 8 | byte]
         ends[node] = number
-    alone = np.where(rules.symbols >= 0, rules.ids[rules.symbols], -1).astype(np.int32)
     nodes, places = new_table(keys_of(np.asarray(list(edges), np.uint64)))
     targets = np.zeros(len(nodes), np.int32)
     targets[places] = list(edges.values())
-    return Cuts(ascii, others, firsts, nodes, targets, np.asarray(ends, np.int32), alone)
+    return Cuts(bits, shift, firsts, nodes, targets, np.asarray(ends, np.int32))
+
+
+def _pairs(pieces: Iterable[str]) -> np.ndarray:
+    """Pairs of characters of all pieces: 32 bits for each, the number that its UTF-8 bytes are, the first one lowest."""
+    longer = "\0".join(piece.replace(SPACE, " ") for piece in pieces if len(piece) > 1)
+    text = np.frombuffer(longer.encode("utf-32-le"), np.uint32)
+    distinct, places = np.unique(text, return_inverse=True)
+    spelled = [int.from_bytes(chr(c).encode("utf-8"), "little") for c in distinct.tolist()]
+    numbers = np.asarray(spelled, np.uint64)[places]
+    return numbers[:-1] << np.uint64(32) | numbers[1:]
