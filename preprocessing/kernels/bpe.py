@@ -73,9 +73,7 @@ def encode_rows(data, offsets, cuts, rules, words, lists, kept, listed, most, ou
                         first = at
                         at = merge_stretch(rules, data, begin, stop, symbols, found, out, at)
                         if at - first <= WORD_IDS and -1 - row < len(words):
-                            lists, listed = put_word(
-                                words, lists, listed, -1 - row, a, b, c, out, first, at
-                            )
+                            lists, listed = put_word(words, lists, listed, -1 - row, a, b, c, out, first, at)
                             kept += 1
                             if 2 * kept > len(words):
                                 if len(words) < most:
@@ -90,3 +88,19 @@ def encode_rows(data, offsets, cuts, rules, words, lists, kept, listed, most, ou
                 begin = stop
         bounds[r + 1] = at
     return bounds, words, lists, kept, listed
+
+
+@njit(nogil=True)
+def rows_with(data, offsets, characters):
+    """Rows with one of the characters, each three bytes as a number, the first one lowest."""
+    found = np.empty(len(offsets) - 1, np.int64)
+    count = 0
+    for r in range(len(offsets) - 1):
+        hits = 0
+        for i in range(offsets[r], offsets[r + 1] - 2):
+            for c in characters:
+                hits += data[i] == c & 0xFF and data[i + 1] == (c >> 8) & 0xFF and data[i + 2] == c >> 16
+        if hits:
+            found[count] = r
+            count += 1
+    return found[:count].copy()

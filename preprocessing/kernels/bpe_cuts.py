@@ -31,20 +31,6 @@ def _bit(left, right, shift):
 
 
 @njit()
-def new_pairs_bits(lefts, rights, room):
-    """``(pairs, shift)`` of pairs of characters; ``room``: bits, a power of two."""
-    shift = np.uint64(64)
-    while room > 1:
-        room >>= 1
-        shift -= _ONE
-    pairs = np.zeros(np.int64(1) << np.int64(np.uint64(61) - shift), np.uint8)
-    for k in range(len(lefts)):
-        bit = _bit(lefts[k], rights[k], shift)
-        pairs[bit >> _THREE] |= np.uint8(1) << np.uint8(bit & _SEVEN)
-    return pairs, shift
-
-
-@njit()
 def _step(cuts, node, byte):
     place = find(cuts.nodes, key_of(np.uint64(node << 8 | byte)))
     return np.int64(cuts.targets[place]) if place >= 0 else np.int64(-1)
@@ -103,3 +89,26 @@ def cut_stretches(cuts, data, i, end, stops):
         i += size
     stops[count] = end
     return count + 1
+
+
+@njit()
+def pairs_of(data, begins, ends, wanted, room):
+    """``(pairs, shift)`` of all characters side by side in wanted pieces; ``room``: bits, a power of two."""
+    shift = np.uint64(64)
+    for bit in range(63):
+        if room >> bit > 1:
+            shift -= _ONE
+    pairs = np.zeros(room >> 3, np.uint8)
+    last = len(data) - 4
+    for k in range(len(begins)):
+        if not wanted[k]:
+            continue
+        left, size = _character(data, begins[k], last)
+        i = begins[k] + size
+        while i < ends[k]:
+            right, size = _character(data, i, last)
+            bit = _bit(left, right, shift)
+            pairs[bit >> _THREE] |= np.uint8(1) << np.uint8(bit & _SEVEN)
+            left = right
+            i += size
+    return pairs, shift

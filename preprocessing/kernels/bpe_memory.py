@@ -61,5 +61,3 @@ def prefetch(typingctx, numbers, at):
         return context.get_dummy_value()
 
     return types.void(numbers, types.int64), generate
-
-

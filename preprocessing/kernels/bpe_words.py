@@ -14,7 +14,7 @@ from preprocessing.kernels.compiled import njit
 # A record is 4 numbers of 64 bits. 0 to 2: the bytes, the length in the top byte of 2. 3: the number of ids in the top
 # bits; below it up to three ids, or the place of more in ``lists``.
 WORD_BYTES, WORD_IDS, ID_BITS = 23, 15, 20
-FIRST_ROOM, MOST_PROBES = 1 << 14, 16
+FIRST_ROOM, MOST_PROBES = 1 << 16, 16
 _COUNT = np.uint64(3 * ID_BITS)
 _ID, _PLACE = np.uint64((1 << ID_BITS) - 1), np.uint64((1 << 3 * ID_BITS) - 1)
 _ONE, _TWO = np.uint64(ID_BITS), np.uint64(2 * ID_BITS)
