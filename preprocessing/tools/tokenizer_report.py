@@ -158,12 +158,15 @@ def _show(meters: Sequence[Meter], text: str) -> None:
 def _tables(found: dict[str, Any], with_ratio: bool) -> str:
     from preprocessing.page.number_text import size
     from preprocessing.page.palette import LANGUAGES
+    from preprocessing.vocabulary.comparison import ALL
 
     tokenizers = found["tokenizers"]
     chosen = found["relative_to"]
     heads = ["bytes/token", "chars/token", "tokens/word", "cut words", "byte tokens", "unknown", "changed", "efficiency"]  # fmt: skip
     parts = []
     for lang, text in found["languages"].items():
+        if lang == ALL and len(found["languages"]) == 2:
+            continue  # there is one language
         rows = []
         for made in tokenizers:
             here = made["by_language"][lang]

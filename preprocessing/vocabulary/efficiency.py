@@ -41,8 +41,8 @@ class TextCounts:
 class TokenCounts:
     """Of one tokenizer on text in one language; ``used``: how often each id was met.
 
-    ``changed_documents`` do not come back exactly from the bytes of their tokens. ``byte_tokens`` hold a byte that
-    stands in for a character without a token, or in byte-level tokenizers a part of a character.
+    ``changed_documents`` do not come back exactly when they are decoded. ``byte_tokens`` hold a byte that stands in for
+    a character without a token, or in byte-level tokenizers a part of a character.
     """
 
     used: np.ndarray
@@ -108,14 +108,17 @@ class Meter:
         size, unknown = self.tokenizer.size, self.tokenizer.tokens.unknown_id
         used = np.bincount(ids, minlength=size).astype(np.int64)
         same, continued = self._aligned(batch, ids, offsets)
-        others = [text for text, equal in zip(batch.texts, same.tolist()) if not equal]
+        others = np.flatnonzero(~same).tolist()
+        changed = sum(
+            self.tokenizer.decode(ids[offsets[row] : offsets[row + 1]]) != batch.texts[row] for row in others
+        )
         return TokenCounts(
             used,
             len(ids),
-            continued + self._continued_alone(others),
+            continued + self._continued_alone([batch.texts[row] for row in others]),
             int(used[self._bytes].sum()),
             0 if unknown is None else int(used[unknown]),
-            len(others),
+            changed,
         )
 
     def _aligned(self, batch: TextBatch, ids: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, int]:

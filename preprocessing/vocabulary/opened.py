@@ -7,7 +7,7 @@ nothing is downloaded, and code that a folder brings is never run. Text that spe
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,6 +30,8 @@ _GENERIC = {"tokenizer", "tokenizer.model", "tokenizer.json", "hf"}
 
 class Backend(Protocol):
     def encode_batch(self, texts: Sequence[str]) -> Encoded: ...
+
+    def decode(self, ids: list[int]) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class OpenedTokenizer:
     def encode_batch(self, texts: Sequence[str]) -> Encoded:
         """``(ids int32, offsets int64)``: the ids of text i are ``ids[offsets[i]:offsets[i + 1]]``."""
         return self.backend.encode_batch(texts)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text that the tokenizer's own decoder makes."""
+        return self.backend.decode([int(number) for number in ids])
 
     def token_bytes(self, number: int) -> bytes | None:
         """None for special tokens and gaps."""
@@ -145,7 +151,7 @@ def _open_json(file: Path) -> tuple[str, TokenBytes, Backend]:
             highest = max([highest, *vocabulary.values()])
         if highest >= tiktoken_files.MAX_ID:
             raise ValueError(f"the id {highest} is not below {tiktoken_files.MAX_ID}")
-        tokens = of_tokenizer_json(description)
+        tokens = of_tokenizer_json(description, _special_tokens(file.parent))
         backend = tokenizers.Tokenizer.from_file(str(file))
     except Exception as error:  # tokenizers raises this class itself; anything here is a file that is none
         reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else error
@@ -158,6 +164,16 @@ def _open_json(file: Path) -> tuple[str, TokenBytes, Backend]:
     return f"{kind}, tokenizers", tokens, _Json(backend)
 
 
+def _special_tokens(folder: Path) -> list[str]:
+    """Names of special tokens in ``special_tokens_map.json``: ours are no added tokens, so that text cannot spell them."""
+    path = folder / "special_tokens_map.json"
+    found = read_json(path) if path.is_file() else {}
+    if not isinstance(found, dict):
+        raise ValueError(f"{path.name} holds no object")
+    names = [name for value in found.values() for name in (value if isinstance(value, list) else [value])]
+    return [name["content"] if isinstance(name, dict) else str(name) for name in names]
+
+
 # --- SentencePiece ---------------------------------------------------------------------------------------
 
 
@@ -167,6 +183,9 @@ class _SentencePiece:
 
     def encode_batch(self, texts: Sequence[str]) -> Encoded:
         return _joined(self._processor.encode(list(texts), num_threads=1))
+
+    def decode(self, ids: list[int]) -> str:
+        return self._processor.decode(ids)
 
 
 def _open_sentencepiece(file: Path) -> tuple[str, TokenBytes, Backend]:
@@ -191,6 +210,9 @@ class _Tiktoken:
 
     def encode_batch(self, texts: Sequence[str]) -> Encoded:
         return _joined([self._encoding.encode_ordinary(text) for text in texts])
+
+    def decode(self, ids: list[int]) -> str:
+        return self._encoding.decode(ids)
 
 
 def _open_tiktoken(file: Path, pattern: str | None) -> tuple[str, TokenBytes, Backend]:

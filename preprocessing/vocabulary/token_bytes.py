@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from preprocessing.vocabulary.tokenizer_json import SPACE
+from preprocessing.vocabulary.escapes import SPACE
 
 BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
@@ -53,8 +53,8 @@ def of_sentencepiece(processor: Any) -> TokenBytes:
     return TokenBytes(found, special, singles, processor.unk_id(), False)
 
 
-def of_tokenizer_json(description: dict[str, Any]) -> TokenBytes:
-    """Raises KeyError, TypeError, ValueError or AttributeError where the description is not one."""
+def of_tokenizer_json(description: dict[str, Any], special_tokens: Iterable[str] = ()) -> TokenBytes:
+    """``special_tokens`` beside those of the description. Raises KeyError, TypeError or others where it is none."""
     model, added = description["model"], description.get("added_tokens") or []
     vocabulary = model["vocab"]
     ids = (
@@ -62,6 +62,7 @@ def of_tokenizer_json(description: dict[str, Any]) -> TokenBytes:
     )
     unknown = model.get("unk_id") if "unk_id" in model else ids.get(model.get("unk_token"))
     special = {token["id"] for token in added if token["special"]}
+    special |= {ids[name] for name in special_tokens if name in ids}
     if unknown is not None:
         special.add(unknown)
     byte_level = any(part.get("type") == "ByteLevel" for part in _parts(description))
