@@ -137,6 +137,9 @@ class _Json:
             [e.ids for e in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
         )
 
+    def decode(self, ids: list[int]) -> str:
+        return self._backend.decode(ids, skip_special_tokens=False)
+
 
 def _open_json(file: Path) -> tuple[str, TokenBytes, Backend]:
     # one thread a process: the parts of a text are the parallelism; a choice already made stays
