@@ -30,6 +30,7 @@ from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json
 from megatron_ko.flops import head_size
 from megatron_ko.plan import padded_vocab_size
+from megatron_ko.progress import progress
 from megatron_ko.run_folder import MARKER, Checkpoint, newest_checkpoint, sizes_of_files
 
 _PREFIXES = ("embedding.", "decoder.", "output_layer.")
@@ -332,7 +333,7 @@ def _scores_rank(count: int, checkpoint: Checkpoint, gpt: Any, scratch: Path, ra
 
     found = []
     trunk = {name: value for name, value in gpt.state_dict().items() if not name.startswith(_VOCABULARY)}
-    for number in range(count):
+    for number in progress(range(count), "judging", unit="model"):
         asked = torch.load(scratch / f"variant_{number}.pt", weights_only=True)
         size = len(asked["rows"])
         variant = _built(checkpoint.model, ParallelConfig(), size, torch.device("cpu"))

@@ -9,6 +9,7 @@ at most ``WINDOW`` apart (Levy, Goldberg and Dagan 2015), which needs no library
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -65,22 +66,37 @@ def _ppmi(stream: Tensor, count: int) -> Tensor:
     context = of_row**SMOOTHING
     value = torch.log(pairs / of_row[rows] / (context / context.sum())[columns])
     kept = value > 0
-    return torch.sparse_coo_tensor(
-        torch.stack([rows[kept], columns[kept]]), value[kept].float(), (count, count), is_coalesced=True
-    ).to_sparse_csr()
+    starts = torch.zeros(count + 1, dtype=torch.int64)
+    starts[1:] = torch.bincount(rows[kept], minlength=count).cumsum(0)
+    return _sparse(starts, columns[kept], value[kept].float(), count)
+
+
+def _sparse(starts: Tensor, columns: Tensor, values: Tensor, count: int) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse")  # torch's notes that this layout is new and not checked
+        return torch.sparse_csr_tensor(starts, columns, values, (count, count))
 
 
 def _left_singular(matrix: Tensor, rank: int, seed: int) -> Tensor:
-    """``U sqrt(S)`` [rows, rank] of a symmetric-shaped sparse matrix, by randomised iteration (Halko et al. 2011)."""
+    """``U sqrt(S)`` [rows, rank] of a square sparse matrix, by randomised iteration (Halko, Martinsson, Tropp 2011)."""
     width = min(rank + 16, matrix.shape[0])
     generator = torch.Generator().manual_seed(seed)
-    basis = torch.randn(matrix.shape[1], width, generator=generator)
-    back = matrix.to_sparse_coo().t().coalesce().to_sparse_csr()
-    basis, _ = torch.linalg.qr(matrix @ basis)
+    back = _transposed(matrix)
+    basis, _ = torch.linalg.qr(matrix @ torch.randn(matrix.shape[1], width, generator=generator))
     for _ in range(4):
         basis, _ = torch.linalg.qr(matrix @ torch.linalg.qr(back @ basis)[0])
     left, values, _ = torch.linalg.svd((back @ basis).t(), full_matrices=False)
     return (basis @ left[:, :rank]) * values[:rank].sqrt()
+
+
+def _transposed(matrix: Tensor) -> Tensor:
+    count = matrix.shape[0]
+    rows = torch.repeat_interleave(torch.arange(count), matrix.crow_indices().diff())
+    columns = matrix.col_indices()
+    order = torch.argsort(columns, stable=True)  # rows ascend already
+    starts = torch.zeros(count + 1, dtype=torch.int64)
+    starts[1:] = torch.bincount(columns, minlength=count).cumsum(0)
+    return _sparse(starts, rows[order], matrix.values()[order], count)
 
 
 def sparsemax(scores: Tensor) -> Tensor:
