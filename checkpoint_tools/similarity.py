@@ -73,7 +73,9 @@ def _ppmi(stream: Tensor, count: int) -> Tensor:
 
 def _sparse(starts: Tensor, columns: Tensor, values: Tensor, count: int) -> Tensor:
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse")  # torch's notes that this layout is new and not checked
+        warnings.filterwarnings(
+            "ignore", message="Sparse"
+        )  # torch's notes that this layout is new and not checked
         return torch.sparse_csr_tensor(starts, columns, values, (count, count))
 
 

@@ -98,13 +98,12 @@ def _check_options(options: ExpandVocab) -> None:
         raise ConfigError("dst: missing; give dst=FOLDER to write the checkpoint, or text=FILE to judge only")
     if options.init == "focus" and options.focus_text is None:
         raise ConfigError("init=focus: learns from text how tokens are used; give focus_text=FILE")
-    if options.text and options.focus_text:
-        both = {p.resolve() for p in text_files(options.text, "text")}
-        both &= {p.resolve() for p in text_files(options.focus_text, "focus_text")}
-        if both:
-            raise ConfigError(
-                f"focus_text: {min(both)} is judged on, too; focus would have seen the text that judges it"
-            )
+    judged = text_files(options.text, "text") if options.text else []
+    learned = text_files(options.focus_text, "focus_text") if options.focus_text else []
+    if both := {path.resolve() for path in judged} & {path.resolve() for path in learned}:
+        raise ConfigError(
+            f"focus_text: {min(both)} is judged on, too; focus would have seen the text that judges it"
+        )
 
 
 def _source(options: ExpandVocab | PruneVocab) -> Store:

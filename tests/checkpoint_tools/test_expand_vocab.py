@@ -88,7 +88,10 @@ def test_pieces_are_cut_by_the_old_merges_alone(tmp_path, dummy_prefix):
     assert found == expected
     whole = __import__("tokenizers").Tokenizer.from_file(str(old.folder / "tokenizer.json"))
     blank = "\u2581" if dummy_prefix else ""  # what would have leaked in
-    assert whole.encode("어", add_special_tokens=False).tokens == [*([blank] if blank else []), *expected["어"]]
+    assert whole.encode("어", add_special_tokens=False).tokens == [
+        *([blank] if blank else []),
+        *expected["어"],
+    ]
 
 
 def test_byte_level_pieces_are_cut_by_bytes_also_where_they_are_no_characters(tmp_path):
@@ -133,7 +136,9 @@ def test_rows_are_what_their_names_say(source, tokenizers, tmp_path, run):
             assert after[matrix].shape[0] == kept + len(NEW) and after[matrix].abs().max() < 3
             for i, piece in enumerate(NEW):
                 made = after[matrix][kept + i].double()
-                expected = _by_hand_row(rows.double(), [old.pieces.index(p) for p in pieces[piece]], old, rule)
+                expected = _by_hand_row(
+                    rows.double(), [old.pieces.index(p) for p in pieces[piece]], old, rule
+                )
                 if expected is not None:
                     assert torch.allclose(made, expected, atol=1e-6), (name, matrix, piece)
         for weight in set(before) - {INPUT, OUTPUT}:
@@ -158,6 +163,7 @@ def _by_hand_row(rows: torch.Tensor, ids: list[int], old, rule: str) -> torch.Te
 def test_random_rows_have_the_spread_of_the_old_ones_and_follow_the_seed():
     torch.manual_seed(0)
     old = torch.randn(500, 64) * 0.37 + 0.11
+
     def make(seed: int, name: str = "a") -> torch.Tensor:
         used = torch.arange(400)
         return initialisations.Rows(3000, used, {}, seed).make(name, old, "random")
@@ -185,7 +191,10 @@ def test_padded_rows_of_a_checkpoint_enter_no_mean(tokenizers, tmp_path, run):
     old, new = tokenizers
     hf = make_model(tmp_path / "hf", old)
     assert run("from-hf", src=hf, dst=tmp_path / "ours") == 0
-    assert run("expand-vocab", src=hf, dst=tmp_path / "a", tokenizer=new.folder, init="mean", format="megatron") == 0
+    assert (
+        run("expand-vocab", src=hf, dst=tmp_path / "a", tokenizer=new.folder, init="mean", format="megatron")
+        == 0
+    )
     marker = json.loads((tmp_path / "ours" / "checkpoint.json").read_text())
     padded = marker["padded_vocab_size"]
     assert padded > old.vocab_size
@@ -197,7 +206,9 @@ def test_padded_rows_of_a_checkpoint_enter_no_mean(tokenizers, tmp_path, run):
     huge = torch.full((len(zeros) // 4,), HUGE).numpy().tobytes()
     content[at + len(row) : at + len(row) + len(zeros)] = huge
     file.write_bytes(bytes(content))
-    assert run("expand-vocab", src=tmp_path / "ours", dst=tmp_path / "b", tokenizer=new.folder, init="mean") == 0
+    assert (
+        run("expand-vocab", src=tmp_path / "ours", dst=tmp_path / "b", tokenizer=new.folder, init="mean") == 0
+    )
     assert run("compare", a=tmp_path / "a", b=tmp_path / "b", tolerance=0) == 0
     made = mcore.open_mcore(tmp_path / "b")
     assert made.tokenizer_fingerprint == new.fingerprint and made.vocab_size == new.vocab_size
@@ -234,7 +245,11 @@ def test_focus_takes_the_rows_of_tokens_that_are_used_alike():
     for _ in range(3000):
         start = int(torch.randint(0, 2, (1,), generator=random))
         swap = bool(torch.rand(1, generator=random) < 0.5)
-        ids += [1, 2, 10 if swap else 3, 4, 5, 0, 0, 0, 0, 0] if start else [6, 8, 11 if swap else 7, 9, 9, 0, 0, 0, 0, 0]
+        ids += (
+            [1, 2, 10 if swap else 3, 4, 5, 0, 0, 0, 0, 0]
+            if start
+            else [6, 8, 11 if swap else 7, 9, 9, 0, 0, 0, 0, 0]
+        )
     fallback = initialisations.combination([[(0, 1.0)], [(0, 1.0)], [(5, 1.0)]])
     found, rare = similarity.similar(ids, 10, 13, fallback, seed=1)
     assert rare == 1
@@ -290,7 +305,10 @@ def test_scores_are_those_of_the_written_model(source, tokenizers, text, tmp_pat
         with torch.no_grad():
             logits = model(torch.tensor([inputs[: len(targets)]])).logits[0].double()
         chosen = logits.log_softmax(-1)[range(len(targets)), targets]
-        loss, hits = loss - chosen.sum().item(), hits + (logits.argmax(-1) == torch.tensor(targets)).sum().item()
+        loss, hits = (
+            loss - chosen.sum().item(),
+            hits + (logits.argmax(-1) == torch.tensor(targets)).sum().item(),
+        )
     scores = judged["scores"]["eeve"]
     assert scores["tokens"] == len(stream) - 1
     assert scores["loss"] == pytest.approx(loss / scores["tokens"], abs=1e-4)
@@ -313,7 +331,9 @@ def test_megatron_judges_as_transformers_does(source, tokenizers, text, tmp_path
         options = {"tokenizer": tokenizers[1].folder, "text": text, "judge_length": 32, "init": "compare"}
         assert run("expand-vocab", src=tmp_path / name, dst=tmp_path / f"{name}_out", **options) == 0
         assert [p.name for p in (tmp_path / f"{name}_out").iterdir()] == ["expansion.json"]
-        found.append(json.loads((tmp_path / f"{name}_out" / "expansion.json").read_text())["judged"][0]["scores"])
+        found.append(
+            json.loads((tmp_path / f"{name}_out" / "expansion.json").read_text())["judged"][0]["scores"]
+        )
     assert len(found[0]) == len(METHODS)  # focus is left out, the base is there
     for name, scores in found[0].items():
         assert found[1][name]["loss"] == pytest.approx(scores["loss"], abs=1e-3), name
@@ -372,20 +392,28 @@ def test_a_checkpoint_of_another_tokenizer_is_refused(source, tokenizers, tmp_pa
     assert "was trained with" in message
     bare = Path(shutil.copytree(source, tmp_path / "bare"))
     (bare / "tokenizer.json").unlink()
-    assert "holds no tokenizer" in refused("expand-vocab", src=bare, dst=tmp_path / "out", tokenizer=new.folder)
+    assert "holds no tokenizer" in refused(
+        "expand-vocab", src=bare, dst=tmp_path / "out", tokenizer=new.folder
+    )
     large = Path(shutil.copytree(source, tmp_path / "large"))
     copy_tokenizer(new.folder, large)
-    assert "of another model" in refused("expand-vocab", src=large, dst=tmp_path / "out", tokenizer=new.folder)
+    assert "of another model" in refused(
+        "expand-vocab", src=large, dst=tmp_path / "out", tokenizer=new.folder
+    )
 
 
 def test_an_expanded_model_is_a_source_again(source, tokenizers, tmp_path, run):
     """Formats at both ends, and no padding left: HF to megatron to HF."""
     new = tokenizers[1]
-    assert run("expand-vocab", src=source, dst=tmp_path / "ours", tokenizer=new.folder, format="megatron") == 0
+    assert (
+        run("expand-vocab", src=source, dst=tmp_path / "ours", tokenizer=new.folder, format="megatron") == 0
+    )
     assert run("to-hf", src=tmp_path / "ours", dst=tmp_path / "back") == 0
     assert open_hf(tmp_path / "back").vocab_size == new.vocab_size
     assert run("expand-vocab", src=source, dst=tmp_path / "direct", tokenizer=new.folder) == 0
     assert run("compare", a=tmp_path / "back", b=tmp_path / "direct", tolerance=0) == 0
     again = tmp_path / "direct"
-    assert run("expand-vocab", src=source, dst=again, tokenizer=new.folder, init="mean", overwrite="true") == 0
+    assert (
+        run("expand-vocab", src=source, dst=again, tokenizer=new.folder, init="mean", overwrite="true") == 0
+    )
     assert json.loads((again / "expansion.json").read_text())["init"] == "mean"
