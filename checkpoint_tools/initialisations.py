@@ -20,7 +20,9 @@ from torch import Tensor
 
 Rule = Literal["random", "mean", "pieces", "first", "bytes", "position", "similar"]
 BLOCK = 1 << 14
-"""Rows that are converted to fp32 at one time."""
+"""Old rows that are summed at one time."""
+MADE = 1 << 10
+"""New rows that are made at one time: the rows of all their pieces are in memory."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,8 @@ class Rows:
             return average.expand(self.count, -1).to(old.dtype)
         weights = self.combinations[rule]
         made = torch.empty(self.count, old.shape[1], dtype=old.dtype)
-        for start in range(0, self.count, BLOCK):
-            stop = min(start + BLOCK, self.count)
+        for start in range(0, self.count, MADE):
+            stop = min(start + MADE, self.count)
             first, last = int(weights.offsets[start]), int(weights.offsets[stop])
             rows = torch.nn.functional.embedding_bag(
                 torch.arange(last - first),

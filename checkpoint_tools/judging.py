@@ -53,12 +53,13 @@ def read_texts(paths: Sequence[Path], plan: Expansion, tokens: int, length: int)
         count = 0
         for text in texts.documents(path):
             ids = new.encode(text)
-            if count + len(ids) > tokens:
-                text = text[: len(text) * (tokens - count) // len(ids)]
+            full = count + len(ids) >= tokens
+            if full:
+                text = text[: max(len(text) * (tokens - count) // len(ids), 1)]
                 ids = new.encode(text)
-            documents += [text] if ids else []
+            documents.append(text)
             count += len(ids)
-            if count >= tokens * 0.99:
+            if full:
                 break
         size = sum(len(text.encode()) for text in documents)
         if not count:

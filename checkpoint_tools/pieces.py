@@ -19,7 +19,7 @@ from typing import Any
 from checkpoint_tools.tokenizer_files import info_of
 from megatron_ko.errors import CheckpointError, DataError
 from megatron_ko.files import read_json
-from megatron_ko.tokenizer import TokenizerInfo
+from megatron_ko.tokenizer import TokenizerInfo, fingerprint_of
 
 BLANK = "\u2581"
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
@@ -95,7 +95,13 @@ class Vocabulary:
         """The model of the ``tokenizers`` library: ``tokenize(spelling)`` applies merges and nothing else."""
         import tokenizers
 
-        return tokenizers.Tokenizer.from_file(str(self.folder / "tokenizer.json")).model
+        path = self.folder / "tokenizer.json"
+        try:
+            return tokenizers.Tokenizer.from_file(str(path)).model
+        except Exception as error:  # the library raises no narrower type
+            raise DataError(
+                f"{path}: the tokenizers library cannot read it ({error}); write it again"
+            ) from None
 
 
 def read_vocabulary(folder: Path) -> Vocabulary:
@@ -105,18 +111,20 @@ def read_vocabulary(folder: Path) -> Vocabulary:
     info = info_of(folder)
     assert info is not None
     content = read_json(folder / "tokenizer.json")
-    vocab = content["model"]["vocab"]  # its presence was checked while the fingerprint was made or read
-    ids = dict(vocab) if isinstance(vocab, dict) else {item[0]: i for i, item in enumerate(vocab)}
-    added = {token["id"]: bool(token.get("special")) for token in content.get("added_tokens") or ()}
-    ids.update({token["content"]: token["id"] for token in content.get("added_tokens") or ()})
     pieces: list[str | None] = [None] * info.vocab_size
-    for piece, number in ids.items():
-        if not 0 <= number < info.vocab_size:
-            raise DataError(
-                f"{folder}: {piece!r} has the id {number}, but fingerprint.json says {info.vocab_size} tokens; "
-                "the folder mixes two tokenizers, write it again"
-            )
-        pieces[number] = piece
+    try:
+        vocab = content["model"]["vocab"]
+        ids = dict(vocab) if isinstance(vocab, dict) else {item[0]: i for i, item in enumerate(vocab)}
+        added = {token["id"]: bool(token.get("special")) for token in content.get("added_tokens") or ()}
+        ids.update({token["content"]: token["id"] for token in content.get("added_tokens") or ()})
+        for piece, number in ids.items():
+            pieces[number] = piece
+    except (KeyError, TypeError, IndexError, AttributeError):
+        pieces, ids, added = [], {}, {}
+    if fingerprint_of(pieces, info.special_ids) != info.fingerprint:
+        raise DataError(
+            f"{folder}: tokenizer.json is not the one that fingerprint.json was written for; write the folder again"
+        )
     return Vocabulary(info, tuple(pieces), added, content)
 
 

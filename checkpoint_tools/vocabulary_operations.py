@@ -179,7 +179,7 @@ def _expansion(
         "init": chosen,
         "rules": {"input": METHODS[chosen].input, "output": METHODS[chosen].output} if chosen else None,
         "seed": options.seed,
-        "judge_length": options.judge_length,
+        "judge_length": min(options.judge_length, source.model.max_sequence_length),
         "judged": judging.report(verdicts, judged),
     }
 

@@ -402,6 +402,16 @@ def test_a_checkpoint_of_another_tokenizer_is_refused(source, tokenizers, tmp_pa
     )
 
 
+@pytest.mark.parametrize(
+    "content", ["{}", '{"model": {"vocab": {"a": 0}}}', '{"model": {"vocab": [1, 2]}}', "[]"]
+)
+def test_a_damaged_tokenizer_folder_is_refused(source, tokenizers, tmp_path, refused, content):
+    damaged = Path(shutil.copytree(tokenizers[1].folder, tmp_path / "damaged"))
+    (damaged / "tokenizer.json").write_text(content)
+    message = refused("expand-vocab", src=source, dst=tmp_path / "out", tokenizer=damaged)
+    assert "is not the one that fingerprint.json was written for" in message
+
+
 def test_an_expanded_model_is_a_source_again(source, tokenizers, tmp_path, run):
     """Formats at both ends, and no padding left: HF to megatron to HF."""
     new = tokenizers[1]
