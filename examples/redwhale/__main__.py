@@ -1,6 +1,6 @@
 """RedWhale in miniature, by the commands a user would type: base models, a hybrid tokenizer, every initialisation judged.
 
-    python -m examples.redwhale [seeds=1,2,3] [korean_share=0.04] [new=2000] [steps=N] [runs=FOLDER]
+    python -m examples.redwhale [seeds=1,2,3] [korean_share=0.05] [new=2000] [steps=N] [runs=FOLDER]
                                 [english=FILE,FILE] [korean=FILE,FILE]
 
 Small models are trained on English and Python (``korean_share`` of their tokens is Korean, written in bytes; 0 for none
@@ -37,7 +37,7 @@ class Options:
 
     runs: Path = Path("runs/redwhale")
     seeds: tuple[int, ...] = (1, 2, 3)
-    korean_share: float = 0.04
+    korean_share: float = 0.05
     new: int = 2000
     steps: int | None = None
     judge_tokens: int = 8000
@@ -200,8 +200,8 @@ def _training(options: Options, seed: int) -> list[str]:
         f"data.manifest={options.runs / 'data' / 'manifest.json'}",
     ]
     if share:
-        rest = 1 - share
-        found.append(f"data.mixture={{en: {rest / 2:.6f}, code: {rest / 2:.6f}, ko: {share:.6f}}}")
+        rest = 1 - share  # split as in data.yaml
+        found.append(f"data.mixture={{en: {rest / 4:.6f}, code: {rest * 3 / 4:.6f}, ko: {share:.6f}}}")
     if options.steps:
         found += [f"training.steps={options.steps}", f"checkpoint.every_steps={options.steps}"]
         found += [
