@@ -252,21 +252,14 @@ def special_tokens_of(base: Base) -> tuple[dict[str, str], list[str]]:
         assert isinstance(base, SentencePieceBase)
         processor = sentencepiece.SentencePieceProcessor(model_proto=base.model)
         ids = {role: getattr(processor, f"{role}_id")() for role in ROLES}
-    names = _names(base)
-    found = {role: names[number] for role, number in ids.items() if number is not None and number >= 0}
+    held = {role: base.name(number) for role, number in ids.items() if number is not None and number >= 0}
+    found = {role: name for role, name in held.items() if name is not None}
     if "eos" not in found:
         raise DataError(
             f"{base.folder}: names no token that ends documents; set eos_token in its tokenizer_config.json"
         )
     others = [name for name in _special_names(base) if name not in found.values()]
     return found, others
-
-
-def _names(base: Base) -> dict[int, str]:
-    if isinstance(base, SentencePieceBase):
-        return {number: piece.text for number, piece in enumerate(base.pieces)}
-    assert isinstance(base, ByteLevelBase)
-    return {number: piece for piece, number in (*base.vocab.items(), *base.added.items())}
 
 
 def _special_names(base: Base) -> list[str]:
@@ -365,11 +358,8 @@ def verify(base: Base, folder: Path, ids: dict[str, int]) -> None:
                 raise DataError(
                     f"{folder}: {name} makes {surface!r} {found[:8]} instead of the new token {number}; report this base"
                 )
-    old, new = (
-        _names(base),
-        {number: piece for piece, number in backend.get_vocab(with_added_tokens=True).items()},
-    )
-    moved = [number for number, piece in old.items() if new.get(number) != piece]
+    new = {number: piece for piece, number in backend.get_vocab(with_added_tokens=True).items()}
+    moved = [number for number in range(base.size) if new.get(number) != base.name(number)]
     if moved:
         raise DataError(f"{folder}: the ids {moved[:8]} of {base.folder} moved; report this base")
 

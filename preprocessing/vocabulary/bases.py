@@ -64,6 +64,10 @@ class Base:
         """Surfaces to ids, of the pieces that merging makes and of symbols."""
         return {surface: number for number, surface in enumerate(self.surfaces) if surface is not None}
 
+    def name(self, number: int) -> str | None:
+        """A token as the file spells it, None where an id has none."""
+        raise NotImplementedError
+
     def segment(self, surface: str) -> list[str]:
         """The pieces (as the file spells them) of a text that stands alone, by merging."""
         raise NotImplementedError
@@ -123,6 +127,9 @@ class SentencePieceBase(Base):
         shown = (NORMAL, USER_DEFINED)
         return [piece.text.replace(BLANK, " ") if piece.kind in shown else None for piece in self.pieces]
 
+    def name(self, number: int) -> str | None:
+        return self.pieces[number].text
+
     def spelled(self, surface: str) -> str:
         return surface.replace(" ", BLANK)
 
@@ -138,8 +145,10 @@ class SentencePieceBase(Base):
         texts = Counter(piece.text for piece in self.pieces)
         if twice := [text for text, times in texts.items() if times > 1]:
             found.append(Problem(_listed("pieces stand twice; every id needs one of its own", twice), True))
-        if self.size > len(self.pieces):
-            found.append(Problem("ids have gaps", True))
+        if unused := [piece.text for piece in self.pieces if piece.kind == UNUSED]:
+            found.append(
+                Problem(_listed("pieces are marked unused, which tokenizer.json cannot say", unused), True)
+            )
         held = {int(piece.text[3:5], 16) for piece in self.pieces if piece.kind == BYTE}
         if len(held) < 256:
             lacks = "has no byte pieces" if not held else f"lacks {256 - len(held)} of the 256 byte pieces"
@@ -205,6 +214,13 @@ class ByteLevelBase(Base):
             found[token["id"]] = None if token.get("special") else token["content"]
         return found
 
+    @functools.cached_property
+    def _names(self) -> dict[int, str]:
+        return {number: piece for piece, number in (*self.vocab.items(), *self.added.items())}
+
+    def name(self, number: int) -> str | None:
+        return self._names.get(number)
+
     def spelled(self, surface: str) -> str:
         return "".join(LETTERS[byte] for byte in surface.encode("utf-8"))
 
@@ -241,13 +257,24 @@ class ByteLevelBase(Base):
         made = {"".join(pair) for pair in self.merges}
         if self.json["model"].get("ignore_merges"):
             return []
+        special = set(self.added) | special_tokens_in(self.folder)
         return [
             piece
             for piece in self.vocab
-            if piece not in self.added
+            if piece not in special
             and len(piece) > 1
             and (piece not in made or merged(list(piece), self.rank) != [piece])
         ]
+
+
+def special_tokens_in(folder: Path) -> set[str]:
+    """Names of all special tokens that the folder's ``special_tokens_map.json`` gives."""
+    path = folder / "special_tokens_map.json"
+    found: set[str] = set()
+    for value in (read_json(path) if path.is_file() else {}).values():
+        for token in value if isinstance(value, list) else [value]:
+            found.add(token["content"] if isinstance(token, dict) else token)
+    return found
 
 
 def _letters() -> list[str]:
