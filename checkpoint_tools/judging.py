@@ -111,8 +111,10 @@ def table(verdicts: Sequence[Verdict], judged: Sequence[Text], chosen: str | Non
     for number, text in enumerate(judged):
         rows = [_row(verdict, number) for verdict in verdicts]
         best = min((v for v in verdicts if v.name != BASE), key=lambda v: v.scores[number].mean_loss)
+        compared = len(verdicts) > 2
         marks = [
-            ", ".join(["lowest loss"] * (v is best) + ["written"] * (v.name == chosen)) for v in verdicts
+            ", ".join(["lowest loss"] * (compared and v is best) + ["written"] * (v.name == chosen))
+            for v in verdicts
         ]
         header = ("initialisation", "loss", "ln V", "accuracy", "bits/byte", "tokens", "")
         cells = [header, *((*row, mark) for row, mark in zip(rows, marks))]
