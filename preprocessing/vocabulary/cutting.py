@@ -92,6 +92,14 @@ def is_byte_level(description: dict[str, Any]) -> bool:
     return any(part.get("type") == "ByteLevel" for part in _parts(description.get("pre_tokenizer")))
 
 
+def piece_of(surface: str, byte_level: bool) -> str:
+    """As it stands in the vocabulary."""
+    if not byte_level:
+        return surface.replace(" ", SPACE)
+    letters = {byte: letter for letter, byte in _bytes_of_letters().items()}
+    return "".join(letters[byte] for byte in surface.encode("utf-8"))
+
+
 def tokenizer_of_words(description: dict[str, Any]) -> tokenizers.Tokenizer:
     """The tokenizer for text that is prepared and cut already."""
     made = json.loads(json.dumps(description))
