@@ -96,8 +96,12 @@ def piece_of(surface: str, byte_level: bool) -> str:
     """As it stands in the vocabulary."""
     if not byte_level:
         return surface.replace(" ", SPACE)
-    letters = {byte: letter for letter, byte in _bytes_of_letters().items()}
-    return "".join(letters[byte] for byte in surface.encode("utf-8"))
+    return "".join(letters_of_bytes()[byte] for byte in surface.encode("utf-8"))
+
+
+@functools.cache
+def letters_of_bytes() -> dict[int, str]:
+    return {byte: letter for letter, byte in _bytes_of_letters().items()}
 
 
 def tokenizer_of_words(description: dict[str, Any]) -> tokenizers.Tokenizer:

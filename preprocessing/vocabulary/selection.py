@@ -27,7 +27,7 @@ from preprocessing.vocabulary.decisions import NOTHING_FORCED, Decision, Forced
 from preprocessing.vocabulary.intermediate import train_intermediate
 from preprocessing.vocabulary.reach import unreachable_without
 from preprocessing.vocabulary.text_files import TextPart
-from preprocessing.vocabulary.token_counts import count_tokens
+from preprocessing.vocabulary.token_counts import tokens_of_text
 from preprocessing.vocabulary.worker_pool import WorkerPool
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,9 @@ def select(
         )  # fmt: skip
         candidates = train_intermediate(counted, settings.intermediate_size)
         rounds = _Rounds(base, counted, folder, settings, pool, forced)
-        before = count_tokens(counted.files, alone.info.folder / "tokenizer.json", pool, "count with the base")
+        before = tokens_of_text(
+            counted.files, alone.info.folder / "tokenizer.json", pool, "count with the base"
+        )
         return rounds.run(candidates, int(before.sum()))
 
 
@@ -197,7 +199,7 @@ class _Rounds:
 
     def _counts(self, appended: Appended, number: int) -> np.ndarray:
         tokenizer_json = appended.info.folder / "tokenizer.json"
-        return count_tokens(self.counted.files, tokenizer_json, self.pool, f"round {number}")
+        return tokens_of_text(self.counted.files, tokenizer_json, self.pool, f"round {number}")
 
     def _change(self, appended: Appended, counts: np.ndarray) -> tuple[dict[str, str], list[str]]:
         """``(pieces that go with the reason, syllables that come)``; nothing once the fixed point is reached."""
@@ -274,4 +276,6 @@ def why_impossible(surface: str) -> str | None:
     """Why a piece cannot be added by hand, or None."""
     if is_korean_piece(surface):
         return None
-    return "only Korean letters, with or without one blank before them, leave texts without Hangul as they are"
+    return (
+        "only Korean letters, with or without one blank before them, leave texts without Hangul as they are"
+    )
