@@ -117,12 +117,20 @@ def write_tokenizer_folder(
     tokenizer_json: dict[str, Any],
     special_tokens: dict[str, str],
     model: bytes | None = None,
+    other_special_tokens: Sequence[str] = (),
 ) -> TokenizerInfo:
-    """Writes a whole folder, marker last. ``special_tokens``: ``{"bos": "<s>", ...}`` by role, "eos" at least."""
+    """Writes a whole folder, marker last. ``special_tokens``: ``{"bos": "<s>", ...}`` by role, "eos" at least.
+
+    ``other_special_tokens`` are pieces without a role that no text becomes, for chat or fill-in-the-middle.
+    """
     folder = Path(folder)
     (folder / MARKER).unlink(missing_ok=True)
     pieces = _pieces_of(tokenizer_json, folder)
-    named = {f"{role}_token": special_tokens[role] for role in ROLES if role in special_tokens}
+    named: dict[str, Any] = {
+        f"{role}_token": special_tokens[role] for role in ROLES if role in special_tokens
+    }
+    if other_special_tokens:
+        named["additional_special_tokens"] = list(other_special_tokens)
     if model is not None:
         with atomic_file(folder / MODEL) as file:
             file.write(model)
@@ -177,6 +185,18 @@ class Tokenizer:
         self.info = fingerprint_hf_folder(folder) if hugging_face else read_tokenizer_folder(folder)
         self._sentencepiece = has_marker and not prefer_json and (folder / MODEL).is_file()
 
+    @property
+    def uses_sentencepiece(self) -> bool:
+        return self._sentencepiece
+
+    @functools.cached_property
+    def _control_ids(self) -> set[int | None]:
+        return set(self.info.special_ids.values())
+
+    def surfaces(self) -> list[str]:
+        """Each piece as text, by id: what decoding it alone gives; incomplete characters are U+FFFD."""
+        return [self._decode([number]) for number in range(self.info.vocab_size)]
+
     @functools.cached_property
     def _backend(self) -> Any:
         if self._sentencepiece:
@@ -213,8 +233,9 @@ class Tokenizer:
 
     def decode(self, ids: Iterable[int]) -> str:
         """Control ids (bos, eos, pad, unk) give no text."""
-        control = set(self.info.special_ids.values())
-        kept = [int(i) for i in ids if int(i) not in control]
+        return self._decode([int(i) for i in ids if int(i) not in self._control_ids])
+
+    def _decode(self, ids: list[int]) -> str:
         if self._sentencepiece:
-            return self._backend.decode(kept)
-        return self._backend.decode(kept, skip_special_tokens=False)
+            return self._backend.decode(ids)
+        return self._backend.decode(ids, skip_special_tokens=False)

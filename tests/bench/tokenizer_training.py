@@ -1,0 +1,85 @@
+"""CPU time and peak memory of training tokenizers, next to what ``vocabulary/forecast.py`` says of them.
+
+    python -m tests.bench.tokenizer_training [--megabytes 5 15 40] [--kinds bpe unigram byte_bpe] FILES...
+
+Each training runs in a process of its own, on parts of the files (JSON lines, plain or compressed, or text).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def texts(paths: list[str], size: int) -> Iterator[str]:
+    """About ``size`` bytes, from all files in turn, as they are read."""
+    from preprocessing.vocabulary.text_files import batches_of, parts_of
+
+    sources = [
+        (text for batch in batches_of(p) for text in batch["text"].to_pylist()) for p in parts_of(paths)
+    ]
+    while sources and size > 0:
+        for source in list(sources):
+            text = next(source, None)
+            if text is None:
+                sources.remove(source)
+            elif size > 0:
+                size -= len(text.encode("utf-8"))
+                yield text
+
+
+def train_once(kind: str, megabytes: float, vocab_size: int, paths: list[str]) -> dict[str, object]:
+    from preprocessing.sections.tokens import TokenizerConfig
+    from preprocessing.vocabulary import byte_level, trainers
+    from preprocessing.vocabulary.forecast import forecast
+
+    settings = TokenizerConfig(type=kind, vocab_size=vocab_size)  # type: ignore[arg-type]
+    size = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal size
+        for text in texts(paths, int(megabytes * 1e6)):
+            size += len(text.encode("utf-8"))
+            yield text
+
+    for _ in counted():  # what reading takes is no part of it
+        pass
+    size, before, start = 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    (byte_level.train if kind == "byte_bpe" else trainers.train)(counted(), settings)
+    seconds = time.process_time() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    said = forecast(settings, size)
+    return {
+        "kind": kind, "bytes": size, "vocab_size": vocab_size, "cpu_s": round(seconds, 2),
+        "cpu_s_forecast": round(said.seconds, 2), "peak_bytes": peak << 10, "before_bytes": before << 10,
+        "peak_bytes_forecast": said.memory_bytes,
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("files", nargs="+")
+    parser.add_argument("--megabytes", nargs="+", type=float, default=[5, 15, 40])
+    parser.add_argument("--kinds", nargs="+", default=["bpe", "unigram", "byte_bpe"])
+    parser.add_argument("--vocab-sizes", nargs="+", type=int, default=[32_000])
+    parser.add_argument("--here", action="store_true", help="train in this process and print one JSON line")
+    given = parser.parse_args()
+    if given.here:
+        print(json.dumps(train_once(given.kinds[0], given.megabytes[0], given.vocab_sizes[0], given.files)))
+        return
+    for kind in given.kinds:
+        for vocab_size in given.vocab_sizes:
+            for megabytes in given.megabytes:
+                command = [sys.executable, "-m", "tests.bench.tokenizer_training", *given.files, "--here"]
+                command += ["--kinds", kind, "--megabytes", str(megabytes), "--vocab-sizes", str(vocab_size)]
+                subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
+
+
+if __name__ == "__main__":
+    main()
