@@ -12,7 +12,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -116,7 +115,7 @@ class _Rounds:
 
     def __post_init__(self) -> None:
         self.min_count = self.settings.min_count or min_count_of(self.counted.korean_gigabytes)
-        self.base_surfaces = set(self.base.surfaces)
+        self.base_surfaces = set(self.base.ids)
 
     def run(self, candidates: list[str], base_korean_tokens: int) -> Selection:
         self._begin(candidates)
@@ -124,7 +123,7 @@ class _Rounds:
             appended = self._appended()
             counts = self._counts(appended, number)
             going, coming = self._change(appended, counts)
-            total = len(appended.ids)
+            total = appended.info.vocab_size - self.base.size
             self.rounds.append(
                 Round(number, total, len(appended.needed), len(going), len(coming), int(counts.sum()))
             )
@@ -171,12 +170,23 @@ class _Rounds:
         """Base and kept pieces; pieces that a person dropped are not needed: what is built from them goes too."""
         while True:
             appended = append(self.base, self._ordered(), self.folder / "target")
+            self._refuse(appended.refused)
             unwanted = [surface for surface in appended.needed if surface in self.forced.drop]
             if not unwanted:
                 return appended
             description = read_json(appended.info.folder / "tokenizer.json")
             for surface in unwanted:
                 self._block(surface, unreachable_without(description, surface, self.kept))
+
+    def _refuse(self, refused: dict[str, str]) -> None:
+        """Pieces that the base's pre-tokenizer or merges would never let a text become."""
+        for surface, reason in refused.items():
+            if surface in self.forced.keep:
+                raise DataError(
+                    f"{self.forced.place(surface)}: {surface!r} cannot be kept: {reason}; drop the line"
+                )
+            self.gone[surface] = Decision(surface, 0, self.origins[surface], False, f"refused: {reason}")
+            del self.kept[surface]
 
     def _block(self, unwanted: str, blocked: list[str]) -> None:
         if not blocked:
@@ -219,13 +229,13 @@ class _Rounds:
         One that was added and went again stays away: that it would come and go for ever is the one way not to end.
         """
         frequent = np.flatnonzero(self.counted.syllables > self.min_count) + FIRST_SYLLABLE
-        known = (self.base_surfaces, appended.ids, self.added_once, self.forced.drop)
+        known = (self.base_surfaces, appended.ids, set(appended.needed), self.added_once, self.forced.drop)
         found = (chr(c) for c in frequent.tolist())
         return [syllable for syllable in found if not any(syllable in names for names in known)]
 
     def _beyond_budget(self, appended: Appended, counts: np.ndarray) -> dict[str, str]:
         """The rarest pieces, as many as are too many."""
-        total, base_size = len(appended.ids), len(self.base_surfaces)
+        total = appended.info.vocab_size - self.base.size
         limit = total if self.settings.max_new is None else min(total, self.settings.max_new)
         limit -= (self.base.size + limit) % self.settings.multiple_of
         if total <= limit:
@@ -242,7 +252,9 @@ class _Rounds:
         return {surface: f"budget: at most {limit:,} new tokens" for surface in found[: total - limit]}
 
     def _selection(self, appended: Appended, counts: np.ndarray, base_korean_tokens: int) -> Selection:
-        needed = {surface: int(counts[appended.ids[surface]]) for surface in appended.needed}
+        asked = set(appended.ids.values())
+        others = [number for number in range(self.base.size, len(counts)) if number not in asked]
+        needed = {name: int(counts[number]) for name, number in zip(appended.needed, others, strict=True)}
         rows = [self._kept_row(surface, int(counts[appended.ids[surface]])) for surface in self.kept]
         rows += [
             Decision(surface, count, "needed", True, "needed: longer pieces are built from it")
@@ -254,11 +266,10 @@ class _Rounds:
             for surface in self.forced.drop
             if surface not in self.gone
         ]
-        order = {"key": lambda row: (not row.keep, -row.count, row.surface)}
         return Selection(
             surfaces=self._ordered(),
             needed=list(appended.needed),
-            decisions=sorted([*rows, *gone], **order),
+            decisions=sorted([*rows, *gone], key=lambda row: (not row.keep, -row.count, row.surface)),
             rounds=self.rounds,
             min_count=self.min_count,
             base_size=self.base.size,

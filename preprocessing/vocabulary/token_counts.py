@@ -25,12 +25,12 @@ from megatron_ko.files import read_json, sha256_file
 from preprocessing.documents import utf8_buffer
 from preprocessing.kernels.bpe_merge import Merges, new_pairs
 from preprocessing.kernels.word_tokens import count_tokens
+from preprocessing.vocabulary.bases import LETTERS
 from preprocessing.vocabulary.counting import words_in
 from preprocessing.vocabulary.cutting import (
     SPACE,
     is_byte_level,
     is_korean_piece,
-    letters_of_bytes,
     tokenizer_of_words,
 )
 from preprocessing.vocabulary.worker_pool import WorkerPool
@@ -136,7 +136,7 @@ def _merges_of(description: dict[str, Any], size: int) -> Merges:
     made = np.array([vocab[left + right] for left, right in pairs] or [0], np.int64)
     best = np.arange(len(made), dtype=np.int64) << 32 | made
     if by_bytes:
-        symbols = np.array([vocab[letters_of_bytes()[byte]] for byte in range(256)], np.int32)
+        symbols = np.array([vocab[letter] for letter in LETTERS], np.int32)
         byte_ids = np.zeros(256, np.int32)
     else:
         symbols = np.full(0x110000, -1, np.int32)
