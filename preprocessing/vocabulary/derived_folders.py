@@ -7,8 +7,7 @@ tokens. Which pieces there are is decided in ``appending`` and ``pruning``.
 from __future__ import annotations
 
 import copy
-import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +15,26 @@ import sentencepiece
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
+from megatron_ko.fingerprint import ROLES, fingerprint_of, rules_of
 from megatron_ko.tokenizer import (
     MARKER,
-    ROLES,
     TokenizerInfo,
     fingerprint_hf_folder,
-    fingerprint_of,
     read_tokenizer_folder,
     write_tokenizer_folder,
 )
-from preprocessing.vocabulary.bases import (
+from preprocessing.vocabulary.bases import Base, ByteLevelBase, Pair, SentencePieceBase
+from preprocessing.vocabulary.sentencepiece_files import (
     BLANK,
     BYTE,
     CONTROL,
     UNKNOWN,
     USER_DEFINED,
-    Base,
-    ByteLevelBase,
-    SentencePieceBase,
     SentencePiecePiece,
+    read_model,
+    with_pieces,
 )
-from preprocessing.vocabulary.protobuf_fields import FOUR_BYTES, LENGTH, VARINT, fields_of, message_of, varint
 from preprocessing.vocabulary.tokenizer_json import to_tokenizer_json
-
-_PIECES, _TRAINER, _SELF_TEST, _VOCAB_SIZE = 1, 2, 4, 4
-Pair = tuple[str, str]
-
 
 # --- what a base is called ---------------------------------------------------------------------------------
 
@@ -57,7 +50,8 @@ def info_of(base: Base) -> TokenizerInfo:
     ids = {f"{role}_id": number for role in ROLES if (number := getattr(processor, f"{role}_id")()) >= 0}
     special = {f"{role}_id": ids.get(f"{role}_id") for role in ROLES}
     pieces = [base.name(number) for number in range(base.size)]
-    return TokenizerInfo(base.folder, fingerprint_of(pieces, special), base.size, **special)
+    rules = rules_of(json_of(base, base.model))
+    return TokenizerInfo(base.folder, fingerprint_of(pieces, special, rules), base.size, **special)
 
 
 def special_tokens_of(base: Base) -> tuple[dict[str, str], list[str]]:
@@ -82,37 +76,13 @@ def _special_names(base: Base) -> list[str]:
 # --- SentencePiece -----------------------------------------------------------------------------------------
 
 
-def write_pieces(base: SentencePieceBase, pieces: Sequence[SentencePiecePiece], folder: Path) -> TokenizerInfo:
+def write_pieces(
+    base: SentencePieceBase, pieces: Sequence[SentencePiecePiece], folder: Path
+) -> TokenizerInfo:
     """The folder of the base with these pieces instead of its own; marker last."""
     special, others = special_tokens_of(base)
-    model = model_of(base, pieces)
-    return write_tokenizer_folder(folder, json_of(base, model), special, model, others)
-
-
-def model_of(base: SentencePieceBase, pieces: Iterable[SentencePiecePiece]) -> bytes:
-    """The model with these pieces; samples for its own test, which name old ids, are left out."""
-    made = [(_PIECES, LENGTH, _piece(piece)) for piece in pieces]
-    rest = [field for field in fields_of(base.model) if field[0] not in (_PIECES, _SELF_TEST)]
-    return message_of([*made, *(_resized(field, len(made)) for field in rest)])
-
-
-def _piece(piece: SentencePiecePiece) -> bytes:
-    return message_of(
-        [
-            (1, LENGTH, piece.text.encode("utf-8")),
-            (2, FOUR_BYTES, struct.pack("<f", piece.score)),
-            (3, VARINT, varint(piece.kind)),
-        ]
-    )
-
-
-def _resized(field: tuple[int, int, bytes], size: int) -> tuple[int, int, bytes]:
-    """The section of the trainer says how many pieces there are."""
-    number, wire, payload = field
-    if number != _TRAINER:
-        return field
-    kept = [entry for entry in fields_of(payload) if entry[0] != _VOCAB_SIZE]
-    return number, wire, message_of([*kept, (_VOCAB_SIZE, VARINT, varint(size))])
+    model = with_pieces(base.model, pieces)
+    return write_tokenizer_folder(folder, json_of(base, model), special, model, others, settings_of(base))
 
 
 def json_of(base: SentencePieceBase, model: bytes) -> dict[str, Any]:
@@ -122,7 +92,7 @@ def json_of(base: SentencePieceBase, model: bytes) -> dict[str, Any]:
     (``post_processor``) is taken over.
     """
     processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-    pieces = SentencePieceBase(base.folder, model, None).pieces
+    pieces = read_model(model, base.folder).pieces
     symbols = [piece.text for piece in pieces if piece.kind == USER_DEFINED]
     if symbols and (base.dummy_prefix or base.removes_blanks):
         raise DataError(
@@ -178,7 +148,7 @@ def write_merges(
         tokens = [token for token in base.added_tokens if token["id"] in moved]
         made["added_tokens"] = [{**token, "id": moved[token["id"]]} for token in tokens]
         made["post_processor"] = moved_step(made.get("post_processor"), moved, base.folder)
-    return write_tokenizer_folder(folder, made, special, None, others)
+    return write_tokenizer_folder(folder, made, special, None, others, settings_of(base))
 
 
 def moved_step(step: dict[str, Any] | None, moved: Mapping[int, int], place: Path) -> dict[str, Any] | None:
@@ -196,7 +166,9 @@ def moved_step(step: dict[str, Any] | None, moved: Mapping[int, int], place: Pat
             pairs = {side: [step[side][0], moved[step[side][1]]] for side in ("sep", "cls")}
             return {**step, **pairs}
     except KeyError as error:
-        raise DataError(f"{place}: its post-processor names the id {error}, which is gone; keep that token") from None
+        raise DataError(
+            f"{place}: its post-processor names the id {error}, which is gone; keep that token"
+        ) from None
     raise DataError(
         f"{place}: the post-processor {step['type']} is not known here; save the tokenizer without it"
     )
@@ -204,8 +176,17 @@ def moved_step(step: dict[str, Any] | None, moved: Mapping[int, int], place: Pat
 
 def settings_of(base: Base) -> dict[str, Any]:
     """What the base's ``tokenizer_config.json`` says beside special tokens and classes: length, chat template."""
+    found = {}
     path = base.folder / "tokenizer_config.json"
-    if not base.folder.is_dir() or not path.is_file():
-        return {}
-    kept = ("model_max_length", "chat_template", "padding_side", "truncation_side")
-    return {name: value for name, value in read_json(path).items() if name in kept}
+    if base.folder.is_dir() and path.is_file():
+        kept = ("model_max_length", "chat_template", "padding_side", "truncation_side")
+        found = {name: value for name, value in read_json(path).items() if name in kept}
+    if _prefixes(base.json):
+        found["add_prefix_space"] = True
+    return found
+
+
+def _prefixes(description: dict[str, Any] | None) -> bool:
+    """Whether a byte-level tokenizer puts a blank before a text."""
+    step = (description or {}).get("pre_tokenizer") or {}
+    return any(part.get("add_prefix_space") for part in (step, *step.get("pretokenizers", ())))
