@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from megatron_ko.errors import DataError
 from megatron_ko.tokenizer import Tokenizer
 from preprocessing.sections.tokens import TokenizerConfig
-from preprocessing.vocabulary.appending import append, plan, with_pieces
-from preprocessing.vocabulary.bases import LETTERS, bytes_of, merged, read_base
+from preprocessing.vocabulary.appending import append, plan, scores_below
+from preprocessing.vocabulary.bases import merged, read_base
+from preprocessing.vocabulary.byte_letters import LETTERS, bytes_of
 from preprocessing.vocabulary.hangul import HANGUL, only_in_hangul
 from preprocessing.vocabulary.train_tokenizer import write_folder
 from tests.preprocessing.corpus import EN, KO
@@ -95,7 +96,7 @@ def test_text_without_hangul_keeps_its_ids(extended, text):
 
 def test_pieces_between_are_added_only_where_they_are_needed(extended):
     base, _, appended, _ = extended
-    additions = plan(base, WANTED)
+    additions = plan(base, WANTED).additions
     known = {piece for number in range(base.size) for piece in [base.name(number)] if piece is not None}
     for addition in additions:  # halves come before what is made of them
         assert {addition.left, addition.right} - {""} <= known
@@ -127,7 +128,7 @@ def test_what_the_base_has_is_refused(extended, tmp_path):
 def test_a_piece_that_the_split_always_cuts_is_refused_with_the_reason(tmp_path):
     write_folder(tmp_path / "base", iter(ENGLISH), TokenizerConfig(vocab_size=700, type="byte_bpe"))
     appended = append(read_base(tmp_path / "base"), ["가나 다라", "가나"], tmp_path / "out")
-    assert appended.refused == {"가나 다라": "the tokenizer always cuts within it"}
+    assert appended.refused == {"가나 다라": "split: the base always cuts within it"}
     assert list(appended.ids) == ["가나"]
 
 
@@ -146,7 +147,7 @@ def test_scores_below_what_32_bits_hold_apart_are_refused(tmp_path):
         message_of([(1, 2, message_of([(1, 2, b"x"), (2, 5, b"\x00\x00\x80\xcc")]))]) + model  # -2^26
     )
     with pytest.raises(DataError, match="hold no 2 different ones"):
-        with_pieces(read_base(tmp_path / "low.model"), ["가", "나"])
+        scores_below(read_base(tmp_path / "low.model"), 2)
 
 
 # --- bases -----------------------------------------------------------------------------------------------
@@ -183,18 +184,14 @@ def test_problems_of_a_byte_level_base(byte_level, tmp_path):
     for change, said in (
         (duplicate, "stand for several pieces: '400'"),
         (missing, "merges name pieces that are not in the vocabulary: 'q qqqq'"),
-        (no_byte, "bytes have no piece: some text cannot be written: '0x0'"),
+        (gap, "200 ids have no token .gaps.: .*: '700', '701'"),
+        (no_byte, "bytes have no piece: some text is lost: '0x0'"),
     ):
         with pytest.raises(DataError, match=said):
             read_base(changed(byte_level, tmp_path / change.__name__, change)).check()
-    warnings = read_base(changed(byte_level, tmp_path / "gap", gap)).check()
-    assert (
-        [warning.partition(":")[0] for warning in warnings]
-        == [
-            "200 ids have no token; they stay free, new ones follow the largest",
-            "4 pieces no text becomes (merges take other ways)",  # "zzzz", and "<s>" and others that nothing names here
-        ]
-    )
+    assert [problem.message for problem in read_base(tmp_path / "gap").problems if not problem.fatal] == [
+        "1 pieces are unreachable, merging makes them of no text: 'zzzz'"
+    ]
 
 
 def test_what_is_no_base_is_told(tmp_path, byte_level):
