@@ -112,7 +112,8 @@ def parser(step: str | None = None) -> argparse.ArgumentParser:
 
 
 def _overview() -> str:
-    sections = {name: info.description or "" for name, info in Config.__pydantic_fields__.items()}
+    config: Any = Config
+    sections = {name: info.description or "" for name, info in config.__pydantic_fields__.items()}
     return "\n".join(
         (
             _named("steps", STEPS),
