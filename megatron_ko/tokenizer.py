@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from megatron_ko.errors import DataError
@@ -112,10 +113,12 @@ def write_tokenizer_folder(
     special_tokens: dict[str, str],
     model: bytes | None = None,
     other_special_tokens: Sequence[str] = (),
+    settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> TokenizerInfo:
     """Writes a whole folder, marker last. ``special_tokens``: ``{"bos": "<s>", ...}`` by role, "eos" at least.
 
-    ``other_special_tokens`` are pieces without a role that no text becomes, for chat or fill-in-the-middle.
+    ``other_special_tokens`` are pieces without a role that no text becomes, for chat or fill-in-the-middle; ``settings``
+    are further entries of ``tokenizer_config.json``, such as a chat template.
     """
     folder = Path(folder)
     (folder / MARKER).unlink(missing_ok=True)
@@ -141,6 +144,7 @@ def write_tokenizer_folder(
             "clean_up_tokenization_spaces": False,
             "add_prefix_space": False,
             "model_max_length": 1_000_000_000_000,
+            **settings,
         },
     )
     write_json(folder / "special_tokens_map.json", named)

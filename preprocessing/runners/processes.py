@@ -97,6 +97,11 @@ def _gather(futures: dict[Future[dict[str, Any]], Work], done: Done) -> None:
 def _begin(context: Context, lifeline: multiprocessing.connection.Connection) -> None:
     global _context
     _context = context
+    begin_worker(lifeline)
+
+
+def begin_worker(lifeline: multiprocessing.connection.Connection) -> None:
+    """What a worker process does first: it leaves SIGINT to its parent and ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     import pyarrow as pa
