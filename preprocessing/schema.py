@@ -54,8 +54,8 @@ class Config:
     """Exact and near duplicates."""
     balance: BalanceConfig = Field(default_factory=BalanceConfig)
     """Domains, validation split, shares."""
-    tokenizer: TokenizerConfig
-    """SentencePiece BPE."""
+    tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig)
+    """Kind and size of the tokenizer, and what it is learned from."""
     encode: EncodeConfig = Field(default_factory=EncodeConfig)
     """Token files."""
     seed: NonNegativeInt = 1234
