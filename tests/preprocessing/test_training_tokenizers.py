@@ -154,7 +154,7 @@ def test_mecab_cuts_hangul_words_only():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_ten_thousand_generated_strings(tmp_path, kind):
+def test_generated_strings_give_the_same_ids_in_all_readers(tmp_path, kind):
     write_folder(
         tmp_path / "t", corpus(), settings_of(kind, special_tokens=["<|x|>"], symbols=["안녕하세요!"])
     )
