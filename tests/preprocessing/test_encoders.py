@@ -70,7 +70,7 @@ def test_pieces_that_no_merge_makes():
 
 
 def test_texts_that_spell_such_a_piece_go_to_the_reference(folder):
-    class Marks:
+    class Marks(encoders.TextEncoder):
         name = "fast"
 
         def encode_batch(self, texts):
@@ -97,7 +97,7 @@ def test_auto_takes_the_fast_engine_where_it_agrees(folder, json_folder):
     assert encoders.choose(json_folder, "auto", TEXTS) == fast
 
 
-class Wrong:
+class Wrong(encoders.TextEncoder):
     """As the reference, but for texts with the letter q."""
 
     name = "fastokens"
