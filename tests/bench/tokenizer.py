@@ -62,7 +62,10 @@ def main() -> None:
 
 def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     sizes = write_texts(given.data, folder, int(given.megabytes * 1e6))
-    found: dict[str, Any] = {"bench": "tokenizer", "megabytes": {k: round(v / 1e6, 2) for k, v in sizes.items()}}
+    found: dict[str, Any] = {
+        "bench": "tokenizer",
+        "megabytes": {k: round(v / 1e6, 2) for k, v in sizes.items()},
+    }
     found |= {"vocab_size": given.vocab_size, "rounds": given.rounds, "load": [round(os.getloadavg()[0], 1)]}
     if "encode" in given.parts:
         found |= measure_encoding(folder, given.vocab_size, given.rounds)
@@ -112,10 +115,14 @@ def texts_of(data: Path, lang: str) -> Iterator[str]:
                 rows = zip(batch["text"].to_pylist(), batch["lang"].to_pylist())
                 yield from (text for text, found in rows if found == lang)
 
-    files = sorted(path for path in data.glob("*.jsonl*") if f"{lang}_" in path.name and "pairs" not in path.name)
+    files = sorted(
+        path for path in data.glob("*.jsonl*") if f"{lang}_" in path.name and "pairs" not in path.name
+    )
     sources = [documents(path) for path in files]
     if lang == "code" and not sources:
-        library = sorted(path for path in Path(os.__file__).parent.rglob("*.py") if "site-packages" not in path.parts)
+        library = sorted(
+            path for path in Path(os.__file__).parent.rglob("*.py") if "site-packages" not in path.parts
+        )
         sources = [(path.read_text(encoding="utf-8", errors="ignore") for path in library)]
     while sources:
         for source in list(sources):
@@ -148,7 +155,12 @@ def measure_encoding(folder: Path, vocab_size: int, rounds: int) -> dict[str, An
             engine: all(run[lang]["ids"] == works[reference][0][lang]["ids"] for run in r for lang in LANGS)
             for engine, r in works.items()
         }
-        peers = {"sentencepiece": {"encode_vs_sentencepiece": "sentencepiece", "encode_vs_tokenizers": "tokenizers"}}
+        peers = {
+            "sentencepiece": {
+                "encode_vs_sentencepiece": "sentencepiece",
+                "encode_vs_tokenizers": "tokenizers",
+            }
+        }
         for key, peer in peers.get(kind, {"byte_level_vs_tiktoken": "tiktoken", "byte_level_vs_tokenizers": "tokenizers"}).items():  # fmt: skip
             for lang in LANGS:
                 pairs = zip(works[chosen], works[peer])
@@ -218,7 +230,9 @@ def measure_training(folder: Path, vocab_size: int, rounds: int) -> dict[str, An
         ("bpe", "sentencepiece_bpe", "tokenizers_metaspace"), ("byte_bpe", "byte_bpe", "tokenizers_byte_level"),
     ):  # fmt: skip
         pairs = list(zip(runs[theirs], runs[ours]))
-        found[f"train_{key}_vs_tokenizers"] = round(statistics.median(t["cpu_s"] / o["cpu_s"] for t, o in pairs), 2)
+        found[f"train_{key}_vs_tokenizers"] = round(
+            statistics.median(t["cpu_s"] / o["cpu_s"] for t, o in pairs), 2
+        )
         found[f"train_{key}_memory_vs_tokenizers"] = round(
             statistics.median(t["grew_mib"] / o["grew_mib"] for t, o in pairs), 2
         )
@@ -236,7 +250,16 @@ def measure_extension(folder: Path, gigabytes: float, vocab_size: int, workers: 
     corpus = folder / "corpus"
     written = write_korean(corpus, json.loads((folder / "ko.encode.json").read_text(encoding="utf-8")), int(gigabytes * 1e9))  # fmt: skip
     out = folder / "extended"
-    command = [sys.executable, "-m", "preprocessing", "extend-tokenizer", "--base", str(base), "--text", str(corpus)]
+    command = [
+        sys.executable,
+        "-m",
+        "preprocessing",
+        "extend-tokenizer",
+        "--base",
+        str(base),
+        "--text",
+        str(corpus),
+    ]
     begin = time.monotonic()
     spent = watch([*command, "--out", str(out), "--workers", str(workers)])
     seconds = time.monotonic() - begin

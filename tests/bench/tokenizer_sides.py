@@ -33,7 +33,11 @@ def encode(folder: Path, tokenizer: str, engine: str, langs: list[str]) -> dict[
     """MB/s and a hash of the ids by language; each text is seen once. ``refused`` where the engine cannot read it."""
     try:
         run, ids_of = _tiktoken(folder / tokenizer) if engine == "tiktoken" else _ours(folder / tokenizer, engine)  # fmt: skip
-    except (ValueError, RuntimeError, TypeError) as error:  # a kind of tokenizer that the engine does not know
+    except (
+        ValueError,
+        RuntimeError,
+        TypeError,
+    ) as error:  # a kind of tokenizer that the engine does not know
         return {"refused": str(error)[:200]}
     run(GREETING)
     found = {}
