@@ -98,7 +98,13 @@ def _options(settings: TokenizerConfig, folder: Path) -> dict[str, Any]:
 
 
 def required_characters(settings: TokenizerConfig) -> str:
-    """Characters with a piece of their own, seen or not: those that names of special tokens and bytes are written with."""
+    """Characters with a piece of their own, seen or not.
+
+    In a Unigram model those that names of special tokens and bytes are written with: ``tokenizers`` would take such a
+    name in a text for the piece where that is the only way to write it.
+    """
+    if settings.type != "unigram":
+        return ""
     return "".join(sorted(set(PRINTABLE_ASCII).union(*settings.control_tokens)))
 
 

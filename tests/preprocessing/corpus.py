@@ -65,7 +65,7 @@ domains:
   en: {langs: [en, mixed], share: 0.3}
   code: {langs: [code], share: 0.2}
 balance: {valid_fraction: 0.1}
-tokenizer: {vocab_size: 777}
+tokenizer: {vocab_size: 777, proof_strings: 300}
 """
 
 

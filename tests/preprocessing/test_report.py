@@ -323,7 +323,7 @@ def small(folder, documents, lang="ko"):
     config.write_text(
         f"output: {{folder: {folder / 'out'}}}\n"
         f"inputs: {{a: {{type: jsonl, paths: [{folder / 'a.jsonl'}], lang: {lang}}}}}\n"
-        f"domains: {{all: {{}}}}\ntokenizer: {{vocab_size: 400}}\n"
+        f"domains: {{all: {{}}}}\ntokenizer: {{vocab_size: 400, proof_strings: 300}}\n"
     )
     return [str(config)], folder / "out"
 
