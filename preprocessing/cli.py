@@ -55,6 +55,11 @@ TOOLS = {
     "train-quality": Tool(
         "preprocessing.tools.quality", "train the quality models of section score, in rounds over the corpus"
     ),
+    "extend-tokenizer": Tool(
+        "preprocessing.tools.extend_tokenizer",
+        "add Korean tokens to a tokenizer: EEVE's selection in rounds",
+        configured=False,
+    ),
     "tokens": Tool(
         "preprocessing.tools.token_files", "merge, split, shuffle, check token files", configured=False
     ),
@@ -84,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _named(title: str, lines: dict[str, str]) -> str:
-    return f"{title}:\n" + "".join(f"  {name:16} {sentence}\n" for name, sentence in lines.items())
+    return f"{title}:\n" + "".join(f"  {name:18} {sentence}\n" for name, sentence in lines.items())
 
 
 def _add_configuration(made: argparse.ArgumentParser) -> None:

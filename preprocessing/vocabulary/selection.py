@@ -21,7 +21,7 @@ from preprocessing.kernels.word_counts import FIRST_SYLLABLE
 from preprocessing.vocabulary.appending import Appended, append
 from preprocessing.vocabulary.bases import Base
 from preprocessing.vocabulary.counting import Counted, count_words
-from preprocessing.vocabulary.cutting import cut_of, is_korean_piece
+from preprocessing.vocabulary.cutting import Cut, cut_of, is_korean_piece
 from preprocessing.vocabulary.decisions import NOTHING_FORCED, Decision, Forced
 from preprocessing.vocabulary.intermediate import train_intermediate
 from preprocessing.vocabulary.reach import unreachable_without
@@ -65,6 +65,7 @@ class Selection:
     base_size: int
     base_korean_tokens: int  # of the same words, with the base
     counted: Counted
+    cut: Cut
 
 
 def min_count_of(korean_gigabytes: float) -> int:
@@ -86,13 +87,14 @@ def select(
     with locked_folder(folder), WorkerPool(workers) as pool:
         alone = append(base, [], folder / "base")
         description = read_json(alone.info.folder / "tokenizer.json")
-        counted = count_words(parts, cut_of(description), folder, pool)
+        cut = cut_of(description)
+        counted = count_words(parts, cut, folder, pool)
         log.info(
             "%s documents, %.2f GB of them Korean: %s different Korean words, seen %s times",
             f"{counted.documents:,}", counted.korean_gigabytes, f"{counted.words:,}", f"{counted.words_seen:,}",
         )  # fmt: skip
         candidates = train_intermediate(counted, settings.intermediate_size)
-        rounds = _Rounds(base, counted, folder, settings, pool, forced)
+        rounds = _Rounds(base, counted, cut, folder, settings, pool, forced)
         before = tokens_of_text(
             counted.files, alone.info.folder / "tokenizer.json", pool, "count with the base"
         )
@@ -103,6 +105,7 @@ def select(
 class _Rounds:
     base: Base
     counted: Counted
+    cut: Cut
     folder: Path
     settings: Settings
     pool: WorkerPool
@@ -275,6 +278,7 @@ class _Rounds:
             base_size=self.base.size,
             base_korean_tokens=base_korean_tokens,
             counted=self.counted,
+            cut=self.cut,
         )
 
     def _kept_row(self, surface: str, count: int) -> Decision:
