@@ -60,6 +60,9 @@ TOOLS = {
         "add Korean tokens to a tokenizer: EEVE's selection in rounds",
         configured=False,
     ),
+    "bias-sample": Tool(
+        "preprocessing.tools.bias_sample", "documents rich in new tokens, as Parquet", configured=False
+    ),
     "tokens": Tool(
         "preprocessing.tools.token_files", "merge, split, shuffle, check token files", configured=False
     ),

@@ -20,6 +20,7 @@ import pyarrow as pa
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
 from megatron_ko.tokenizer import Tokenizer
+from preprocessing.documents import utf8_buffer
 from preprocessing.vocabulary.counting import WordTable
 from preprocessing.vocabulary.cutting import Cut
 from preprocessing.vocabulary.hangul import HANGUL
@@ -27,7 +28,7 @@ from preprocessing.vocabulary.hard_texts import HARD_TEXTS
 from preprocessing.vocabulary.text_files import TextPart, batches_of
 from preprocessing.vocabulary.token_counts import TokenCounter
 
-SAMPLE_BYTES = 16 << 20
+SAMPLE_BYTES, SAMPLE_FILES = 16 << 20, 256
 
 
 @dataclass
@@ -48,14 +49,13 @@ class Checked:
 
 
 def sample(parts: Sequence[TextPart], sample_bytes: int = SAMPLE_BYTES) -> Iterator[pa.RecordBatch]:
-    """Documents from the beginning of each part, about ``sample_bytes`` of text in all."""
-    each = sample_bytes // max(len(parts), 1)
-    for part in parts:
-        left = each
+    """Documents from the beginning of each file (of SAMPLE_FILES evenly chosen ones), about ``sample_bytes`` in all."""
+    files = [TextPart((file,), 0, part.range) for part in parts for file in part.files]
+    chosen = [files[number] for number in np.unique(np.linspace(0, len(files) - 1, SAMPLE_FILES).astype(int))]
+    for part in chosen:
+        left = sample_bytes // len(chosen)
         for batch in batches_of(part):
-            sizes = np.cumsum(
-                np.diff(np.frombuffer(batch["text"].buffers()[1], np.int64)[: batch.num_rows + 1])
-            )
+            sizes = np.cumsum(np.diff(utf8_buffer(batch["text"])[1]))
             rows = min(batch.num_rows, int(np.searchsorted(sizes, left)) + 1)
             yield batch.slice(0, rows)
             left -= int(sizes[rows - 1])
