@@ -82,6 +82,14 @@ TOOLS = {
     "tokenizer-report": Tool(
         "preprocessing.tools.tokenizer_report", "measure and compare tokenizers on text", configured=False
     ),
+    "extend-tokenizer": Tool(
+        "preprocessing.tools.extend_tokenizer",
+        "add Korean tokens to a tokenizer: EEVE's selection in rounds",
+        configured=False,
+    ),
+    "bias-sample": Tool(
+        "preprocessing.tools.bias_sample", "documents rich in new tokens, as Parquet", configured=False
+    ),
     "tokens": Tool(
         "preprocessing.tools.token_files", "merge, split, shuffle, check token files", configured=False
     ),
