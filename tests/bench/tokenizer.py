@@ -303,18 +303,20 @@ def write_korean(folder: Path, texts: list[str], size: int, seed: int = 1) -> in
         stop = min(size, written + (128 << 20))
         with open(folder / f"korean-{number:04d}.jsonl", "w", encoding="utf-8") as file:
             while written < stop:
-                chosen = [lines[i] for i in rng.integers(len(lines), size=200)]
-                text = "\n".join(_varied(line, words, rng) for line in chosen)
+                text = _varied("\n".join(lines[i] for i in rng.integers(len(lines), size=200)), words, rng)
                 written += len(text.encode("utf-8"))
                 file.write(json.dumps({"text": text, "lang": "ko"}, ensure_ascii=False) + "\n")
         number += 1
     return written
 
 
-def _varied(line: str, words: list[str], rng: np.random.Generator) -> str:
-    found = line.split(" ")
-    for place in rng.integers(len(found), size=(len(found) + rng.integers(20)) // 20).tolist():
-        first, second = (words[i] for i in rng.integers(len(words), size=2))
+def _varied(text: str, words: list[str], rng: np.random.Generator) -> str:
+    """One word in twenty is the first half of a word and the second half of another."""
+    found = text.split(" ")
+    count = len(found) // 20
+    pairs = rng.integers(len(words), size=(count, 2)).tolist()
+    for place, (one, other) in zip(rng.integers(len(found), size=count).tolist(), pairs):
+        first, second = words[one], words[other]
         found[place] = first[: len(first) // 2] + second[len(second) // 2 :]
     return " ".join(found)
 
