@@ -31,7 +31,7 @@ STEPS = {
     "filter": "drop documents by thresholds over those columns; costs seconds",
     "deduplicate": "drop exact and near duplicates over all inputs",
     "balance": "write the corpus: domains, validation split",
-    "train-tokenizer": "train a SentencePiece model on the corpus",
+    "train-tokenizer": "train a tokenizer on the corpus, and prove that all readers agree",
     "encode": "token files (.bin, .idx), shares, stages, the manifest",
     "validate": "check that the token files say what the corpus says",
 }
