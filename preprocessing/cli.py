@@ -55,6 +55,16 @@ TOOLS = {
     "train-quality": Tool(
         "preprocessing.tools.quality", "train the quality models of section score, in rounds over the corpus"
     ),
+    "hybrid-tokenizer": Tool(
+        "preprocessing.tools.hybrid_tokenizer",
+        "merge a Korean SentencePiece model, cleaned by rule, with a base tokenizer",
+        configured=False,
+    ),
+    "prune-tokenizer": Tool(
+        "preprocessing.tools.prune_tokenizer",
+        "drop tokens that a text never uses, and write the map of ids",
+        configured=False,
+    ),
     "tokens": Tool(
         "preprocessing.tools.token_files", "merge, split, shuffle, check token files", configured=False
     ),
