@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -64,11 +64,16 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path | str, *, error: type[Exception] = DataError) -> Any:
+def read_json(
+    path: Path | str,
+    *,
+    error: type[Exception] = DataError,
+    object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None,
+) -> Any:
     """Raises ``error`` (what, where, what to do) when the file cannot be read or is not JSON."""
     path = Path(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=object_pairs_hook)
     except OSError as problem:
         raise error(f"{path}: cannot be read ({problem.strerror}); check the path") from None
     except (ValueError, RecursionError) as problem:

@@ -211,7 +211,7 @@ def checked_manifest(loaded: Loaded[Config]) -> Manifest:
             f"{manifest.path}: was encoded with tokenizer {manifest.tokenizer_fingerprint[:19]}, but {manifest.tokenizer_folder} "
             f"is {tokenizer.fingerprint[:19]}; encode the data again"
         )
-    content = fingerprint_hf_folder(manifest.tokenizer_folder).fingerprint
+    content = fingerprint_hf_folder(manifest.tokenizer_folder, tokenizer.fingerprint).fingerprint
     if content != tokenizer.fingerprint:
         raise DataError(
             f"{manifest.tokenizer_folder / 'tokenizer.json'}: its content is {content[:19]}, its fingerprint.json says "

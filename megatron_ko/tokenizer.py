@@ -1,28 +1,29 @@
 """Tokenizers as folders (``docs/formats.md``): read, write, copy, compare, encode.
 
-Owns the fingerprint that says whether two tokenizers give the same ids, and the marker written last.
+Owns the files of a folder and the marker written last; it carries the fingerprint (``fingerprint.py``).
 Needs no torch; sentencepiece or tokenizers are imported when text is encoded.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file, read_json, write_json
+from megatron_ko.fingerprint import OLD_PREFIX, ROLES, fingerprint_of, rules_of
 
-FORMAT = "megatron_ko-tokenizer-1"
+FORMAT = "megatron_ko-tokenizer-2"
+OLD_FORMAT = "megatron_ko-tokenizer-1"
+"""Its fingerprints say nothing of merges, scores and normalisation; still read."""
 MARKER = "fingerprint.json"
 MODEL = "tokenizer.model"
 FILES = (MODEL, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
-ROLES = ("bos", "eos", "pad", "unk")
 REMEDY = "write it again with 'python -m preprocessing train-tokenizer'"
 
 
@@ -43,17 +44,6 @@ class TokenizerInfo:
         return {f"{role}_id": getattr(self, f"{role}_id") for role in ROLES}
 
 
-def fingerprint_of(pieces: Sequence[str | None], special_ids: dict[str, int | None]) -> str:
-    """SHA-256 of the compact JSON list of pieces in id order, then of the compact, key-sorted JSON of special ids."""
-    digest = hashlib.sha256(_compact(list(pieces)))
-    digest.update(_compact({name: special_ids.get(name) for name in (f"{role}_id" for role in ROLES)}))
-    return f"sha256:{digest.hexdigest()}"
-
-
-def _compact(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode("utf-8")
-
-
 def read_tokenizer_folder(path: Path | str) -> TokenizerInfo:
     """Raises DataError when the folder is missing, unfinished, or of another format. Reads JSON only."""
     folder = Path(path).expanduser()
@@ -62,7 +52,7 @@ def read_tokenizer_folder(path: Path | str) -> TokenizerInfo:
     if not (folder / MARKER).is_file():
         raise DataError(f"{folder}: has no {MARKER}: unfinished, or not written by this project; {REMEDY}")
     data = read_json(folder / MARKER)
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
+    if not isinstance(data, dict) or data.get("format") not in (FORMAT, OLD_FORMAT):
         raise DataError(f"{folder / MARKER}: format is not {FORMAT!r}; {REMEDY}")
     try:
         info = TokenizerInfo(
@@ -75,14 +65,19 @@ def read_tokenizer_folder(path: Path | str) -> TokenizerInfo:
     return info
 
 
-def fingerprint_hf_folder(path: Path | str) -> TokenizerInfo:
-    """The same facts for any Hugging Face folder with ``tokenizer.json`` (and ``tokenizer_config.json``)."""
+def fingerprint_hf_folder(path: Path | str, like: str | None = None) -> TokenizerInfo:
+    """The same facts for any Hugging Face folder with ``tokenizer.json`` (and ``tokenizer_config.json``).
+
+    ``like`` is the fingerprint it will be compared with: one of OLD_FORMAT is computed as it was then.
+    """
     folder = Path(path).expanduser()
     if not (folder / "tokenizer.json").is_file():
         raise DataError(
             f"{folder}: has no tokenizer.json; save it with AutoTokenizer(...).save_pretrained (fast tokenizer)"
         )
-    pieces = _pieces_of(read_json(folder / "tokenizer.json"), folder)
+    description = read_json(folder / "tokenizer.json")
+    pieces = _pieces_of(description, folder)
+    rules = None if like is not None and like.startswith(OLD_PREFIX) else rules_of(description)
     ids = {piece: number for number, piece in enumerate(pieces) if piece is not None}
     special: dict[str, int | None] = dict.fromkeys((f"{role}_id" for role in ROLES), None)
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
@@ -93,7 +88,7 @@ def fingerprint_hf_folder(path: Path | str) -> TokenizerInfo:
                 token = token.get("content") if isinstance(token, dict) else token
                 if token in ids:
                     special[f"{role}_id"] = ids[token]
-    return TokenizerInfo(folder, fingerprint_of(pieces, special), len(pieces), **special)
+    return TokenizerInfo(folder, fingerprint_of(pieces, special, rules), len(pieces), **special)
 
 
 def _pieces_of(data: dict[str, Any], folder: Path) -> list[str | None]:
@@ -118,10 +113,12 @@ def write_tokenizer_folder(
     special_tokens: dict[str, str],
     model: bytes | None = None,
     other_special_tokens: Sequence[str] = (),
+    settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> TokenizerInfo:
     """Writes a whole folder, marker last. ``special_tokens``: ``{"bos": "<s>", ...}`` by role, "eos" at least.
 
-    ``other_special_tokens`` are pieces without a role that no text becomes, for chat or fill-in-the-middle.
+    ``other_special_tokens`` are pieces without a role that no text becomes, for chat or fill-in-the-middle; ``settings``
+    are further entries of ``tokenizer_config.json``, such as a chat template.
     """
     folder = Path(folder)
     (folder / MARKER).unlink(missing_ok=True)
@@ -147,11 +144,12 @@ def write_tokenizer_folder(
             "clean_up_tokenization_spaces": False,
             "add_prefix_space": False,
             "model_max_length": 1_000_000_000_000,
+            **settings,
         },
     )
     write_json(folder / "special_tokens_map.json", named)
     special = {f"{r}_id": pieces.index(special_tokens[r]) if r in special_tokens else None for r in ROLES}
-    fingerprint = fingerprint_of(pieces, special)
+    fingerprint = fingerprint_of(pieces, special, rules_of(tokenizer_json))
     ids = {name: special[name] for name in ("bos_id", "eos_id", "pad_id", "unk_id")}
     write_json(
         folder / MARKER, {"format": FORMAT, "fingerprint": fingerprint, "vocab_size": len(pieces), **ids}

@@ -22,7 +22,7 @@ PACKAGES = ("megatron_ko", "preprocessing", "checkpoint_tools", "slurm")
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "files", "logs", "progress"),
     ("config.fields", "config.schema", "config.yaml_tree", "config.loading", "config.cli"),
-    ("schedule", "flops", "memory", "manifest", "tokenizer", "run_folder", "layout", "plan"),
+    ("schedule", "flops", "memory", "manifest", "fingerprint", "tokenizer", "run_folder", "layout", "plan"),
     ("cpu", "stop", "launch", "checkpoint_index"),
     ("distributed",),
     ("attention",),

@@ -16,7 +16,6 @@ from megatron_ko.tokenizer import (
     Tokenizer,
     copy_tokenizer_folder,
     fingerprint_hf_folder,
-    fingerprint_of,
     read_tokenizer_folder,
 )
 from preprocessing.personal.personal_data import PLACEHOLDERS
@@ -162,22 +161,79 @@ def test_transformers_loads_the_same_tokenizer(folder, tmp_path):
     assert fingerprint_hf_folder(tmp_path / "saved").fingerprint == plain.info.fingerprint
 
 
+def compact(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
 def test_fingerprint_by_its_definition_and_from_a_plain_folder(bpe):
     info = read_tokenizer_folder(bpe)
-    vocab = json.loads((bpe / "tokenizer.json").read_text())["model"]["vocab"]
-    pieces = sorted(vocab, key=vocab.get)
-    compact = (
-        json.dumps(pieces, ensure_ascii=False, separators=(",", ":"))
-        + '{"bos_id":1,"eos_id":2,"pad_id":3,"unk_id":0}'
-    )
-    assert info.fingerprint == "sha256:" + hashlib.sha256(compact.encode()).hexdigest()
+    data = json.loads((bpe / "tokenizer.json").read_text())
+    pieces = sorted(data["model"]["vocab"], key=data["model"]["vocab"].get)
+    rules = {
+        "model": {"type": "BPE", "unk_token": "<unk>", "fuse_unk": True, "byte_fallback": True},
+        "merges": data["model"]["merges"],
+        "scores": [],
+        "normalizer": data["normalizer"],
+        "pre_tokenizer": None,
+        "symbols": [{"id": token["id"], "content": token["content"]} for token in data["added_tokens"]],
+    }
+    said = compact(pieces) + '{"bos_id":1,"eos_id":2,"pad_id":3,"unk_id":0}' + compact(rules)
+    assert info.fingerprint == "sha256-2:" + hashlib.sha256(said.encode()).hexdigest()
     plain = fingerprint_hf_folder(bpe)
     assert (plain.fingerprint, plain.vocab_size, plain.special_ids) == (
         info.fingerprint,
         900,
         info.special_ids,
     )
-    assert fingerprint_of(pieces, {**info.special_ids, "pad_id": None}) != info.fingerprint
+
+
+def test_fingerprint_sees_whatever_changes_ids_and_no_more(folder, tmp_path):
+    copy_tokenizer_folder(folder, tmp_path)
+    right = fingerprint_hf_folder(folder).fingerprint
+
+    def changed(change):
+        data = json.loads((folder / "tokenizer.json").read_text())
+        change(data)
+        (tmp_path / "tokenizer.json").write_text(json.dumps(data))
+        return fingerprint_hf_folder(tmp_path).fingerprint
+
+    def swap(data):
+        listed = data["model"].get("merges") or data["model"]["vocab"]
+        if data["model"]["type"] == "Unigram":
+            listed[-1][1] -= 1
+        else:
+            listed[0], listed[-1] = listed[-1], listed[0]
+
+    def as_older_files(data):
+        if "merges" in data["model"]:
+            data["model"]["merges"] = [" ".join(pair) for pair in data["model"]["merges"]]
+        data["model"].update(dropout=None, ignore_merges=False)
+        data["decoder"] = None
+        special = {"id": 1, "content": "</s>" if folder.name == "byte_bpe" else "<s>", "special": True}
+        data["added_tokens"] = [special, *data["added_tokens"][::-1]]
+
+    assert changed(lambda data: None) == changed(as_older_files) == right
+    assert changed(swap) != right
+    assert changed(lambda data: data.update(normalizer={"type": "NFKC"})) != right
+    assert changed(lambda data: data.update(pre_tokenizer={"type": "Whitespace"})) != right
+    if folder.name != "unigram":  # its symbols are pieces with a score
+        assert changed(lambda data: data["added_tokens"].pop()) != right
+
+
+def test_folders_of_the_first_format_are_read(bpe, tmp_path):
+    copy_tokenizer_folder(bpe, tmp_path)
+    vocab = json.loads((bpe / "tokenizer.json").read_text())["model"]["vocab"]
+    said = compact(sorted(vocab, key=vocab.get)) + '{"bos_id":1,"eos_id":2,"pad_id":3,"unk_id":0}'
+    old = "sha256:" + hashlib.sha256(said.encode()).hexdigest()
+    marker = {
+        **json.loads((tmp_path / MARKER).read_text()),
+        "format": "megatron_ko-tokenizer-1",
+        "fingerprint": old,
+    }
+    (tmp_path / MARKER).write_text(json.dumps(marker))
+    assert read_tokenizer_folder(tmp_path).fingerprint == old
+    assert fingerprint_hf_folder(tmp_path, like=old).fingerprint == old
+    assert fingerprint_hf_folder(tmp_path).fingerprint == read_tokenizer_folder(bpe).fingerprint
 
 
 def test_copies_are_equal_and_unfinished_folders_are_refused(folder, tmp_path):

@@ -37,7 +37,7 @@ class TokenizerConfig:
     """Number of pieces including control, byte and placeholder pieces."""
     sample_bytes: PositiveInt = 100_000_000
     """Bytes of training text the pieces are learned from at most, split over the domains by share; small domains repeat."""
-    character_coverage: PositiveFloat = Field(default=0.9999, le=1.0)
+    character_coverage: PositiveFloat = Field(default=0.9999, ge=0.98, le=1.0)
     """Share of characters that get a piece of their own; the rest is written in bytes. byte_bpe needs none."""
     split_digits: Flag = True
     """One token per digit; otherwise numbers are learned as text (byte_bpe: up to three digits)."""

@@ -7,9 +7,8 @@ encoded by the libraries and engines, never from here.
 from __future__ import annotations
 
 import functools
-import struct
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,21 +16,23 @@ from typing import Any, Literal
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
 from megatron_ko.tokenizer import MODEL
-from preprocessing.vocabulary.protobuf_fields import fields_of
+from preprocessing.vocabulary import byte_letters
+from preprocessing.vocabulary.sentencepiece_files import (
+    BLANK,
+    BYTE,
+    CONTROL,
+    NORMAL,
+    UNUSED,
+    USER_DEFINED,
+    SentencePiecePiece,
+    read_model,
+    with_pieces,
+)
 
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
-"""Kinds of SentencePiece pieces, as its files number them."""
-BLANK = "\u2581"
-_PIECES, _TRAINER, _NORMALIZER = 1, 2, 3
-_MODEL_TYPE, _BPE = 3, 2
-_DUMMY_PREFIX, _REMOVE_BLANKS, _ESCAPE_BLANKS, _CHARSMAP = 3, 4, 5, 2
-
-
-@dataclass(frozen=True)
-class SentencePiecePiece:
-    text: str
-    score: float
-    kind: int
+Pair = tuple[str, str]
+Rank = Callable[[str, str], "float | None"]
+MOST_UNREACHABLE = 0.05
+GAPS = "ids have no token (gaps): some are lost, or added_tokens should hold placeholders for them"
 
 
 @dataclass(frozen=True)
@@ -64,24 +65,38 @@ class Base:
         """Surfaces to ids, of the pieces that merging makes and of symbols."""
         return {surface: number for number, surface in enumerate(self.surfaces) if surface is not None}
 
-    def segment(self, surface: str) -> list[str]:
-        """The pieces (as the file spells them) of a text that stands alone, by merging."""
+    def name(self, number: int) -> str | None:
+        """A token as the file spells it, None where an id has none."""
         raise NotImplementedError
 
     def spelled(self, surface: str) -> str:
         """A surface as the file spells it."""
         raise NotImplementedError
 
+    def shown(self, piece: str) -> str:
+        """A piece of the file for people: its surface, or its bytes where it holds a part of a character."""
+        raise NotImplementedError
+
+    def rank(self, left: str, right: str) -> float | None:
+        """Of merging two pieces: the lower the earlier; None where they do not merge."""
+        raise NotImplementedError
+
+    def segment(self, surface: str) -> list[str]:
+        """The pieces (as the file spells them) of a text that stands alone, by merging."""
+        return merged(list(self.spelled(surface)), self.rank)
+
+    @functools.cached_property
     def problems(self) -> list[Problem]:
         raise NotImplementedError
 
     def check(self) -> list[str]:
         """Warnings. Raises DataError with every fatal problem."""
-        found = self.problems()
-        fatal = [problem.message for problem in found if problem.fatal]
+        fatal = [problem.message for problem in self.problems if problem.fatal]
         if fatal:
-            raise DataError(f"{self.folder}: " + "\n  ".join(fatal))
-        return [problem.message for problem in found]
+            raise DataError(
+                f"{self.folder}: cannot be used as a base:" + "".join(f"\n  {one}" for one in fatal)
+            )
+        return [problem.message for problem in self.problems]
 
 
 # --- SentencePiece ---------------------------------------------------------------------------------------
@@ -94,25 +109,44 @@ class SentencePieceBase(Base):
 
     def __init__(self, folder: Path, model: bytes, json: dict[str, Any] | None):
         super().__init__(folder, json)
-        self.model = model
-        sections: dict[int, bytes] = {}
-        self.pieces: list[SentencePiecePiece] = []
-        for number, _, payload in fields_of(model):
-            if number == _PIECES:
-                self.pieces.append(_piece_of(payload))
-            else:
-                sections[number] = payload
-        trainer = {number: payload for number, _, payload in fields_of(sections.get(_TRAINER, b""))}
-        normalizer = {number: payload for number, _, payload in fields_of(sections.get(_NORMALIZER, b""))}
-        if trainer.get(_MODEL_TYPE, b"\1") != bytes([_BPE]):
+        read = read_model(model, folder)
+        if read.model_type != "bpe":
             raise DataError(
-                f"{folder}: is no BPE model; pieces of Unigram and word models are chosen by the whole text, and new ones would "
-                "change the ids of old text: give a BPE model"
+                f"{folder}: is a {read.model_type} model; its pieces are chosen by the whole text, and new ones would change "
+                "the ids of old text: give a BPE model"
             )
-        self.dummy_prefix = normalizer.get(_DUMMY_PREFIX, b"\1") != b"\0"
-        self.removes_blanks = normalizer.get(_REMOVE_BLANKS, b"\1") != b"\0"
-        self.rules = normalizer.get(_CHARSMAP, b"")
-        self._ranks = {piece.text: piece.score for piece in self.pieces if piece.kind in (NORMAL, UNUSED)}
+        if read.plain_blanks:
+            raise DataError(
+                f"{folder}: writes blanks in an unusual way (escape_whitespaces, treat_whitespace_as_suffix), which "
+                "tokenizer.json cannot say; give a model trained without these options"
+            )
+        self.model, self.pieces = model, read.pieces
+        self.dummy_prefix, self.removes_blanks = read.dummy_prefix, read.removes_blanks
+        self._disagreements: list[Problem] = []
+        if json is not None:
+            self._take_added_tokens(json)
+        self._scores = {piece.text: piece.score for piece in self.pieces if piece.kind == NORMAL}
+
+    def _take_added_tokens(self, json: dict[str, Any]) -> None:
+        """Tokens of ``tokenizer.json`` beyond the model become pieces of it: control tokens where no text is to become them."""
+        names = _names_in(json, self.folder)
+        special = {token["content"] for token in json.get("added_tokens") or () if token.get("special")}
+        others = [n for n, name in names.items() if n < self.size and name != self.pieces[n].text]
+        lost = [n for n in range(self.size) if n not in names]
+        if others or lost:
+            message = "tokens differ between tokenizer.model and tokenizer.json, by id"
+            self._disagreements.append(Problem(_listed(message, map(str, sorted([*others, *lost]))), True))
+            return
+        beyond = sorted(number for number in names if number >= self.size)
+        if beyond != list(range(self.size, self.size + len(beyond))):
+            gaps = sorted(set(range(self.size, beyond[-1])) - set(beyond))
+            self._disagreements.append(Problem(_listed(GAPS, map(str, gaps)), True))
+            return
+        kinds = {True: CONTROL, False: USER_DEFINED}
+        added = [SentencePiecePiece(names[n], 0.0, kinds[names[n] in special]) for n in beyond]
+        if added:
+            self.pieces = [*self.pieces, *added]
+            self.model = with_pieces(self.model, self.pieces)
 
     @property
     def size(self) -> int:
@@ -123,52 +157,70 @@ class SentencePieceBase(Base):
         shown = (NORMAL, USER_DEFINED)
         return [piece.text.replace(BLANK, " ") if piece.kind in shown else None for piece in self.pieces]
 
+    def name(self, number: int) -> str | None:
+        return self.pieces[number].text
+
     def spelled(self, surface: str) -> str:
         return surface.replace(" ", BLANK)
 
-    def segment(self, surface: str) -> list[str]:
-        return merged(list(self.spelled(surface)), self._best)
+    def shown(self, piece: str) -> str:
+        return piece.replace(BLANK, " ")
 
-    def _best(self, left: str, right: str) -> float | None:
-        score = self._ranks.get(left + right)
+    def rank(self, left: str, right: str) -> float | None:
+        score = self._scores.get(left + right)
         return None if score is None else -score
 
+    @functools.cached_property
     def problems(self) -> list[Problem]:
-        found = []
+        found = list(self._disagreements)
         texts = Counter(piece.text for piece in self.pieces)
         if twice := [text for text, times in texts.items() if times > 1]:
             found.append(Problem(_listed("pieces stand twice; every id needs one of its own", twice), True))
-        if self.size > len(self.pieces):
-            found.append(Problem("ids have gaps", True))
-        held = {int(piece.text[3:5], 16) for piece in self.pieces if piece.kind == BYTE}
-        if len(held) < 256:
-            lacks = "has no byte pieces" if not held else f"lacks {256 - len(held)} of the 256 byte pieces"
-            found.append(Problem(f"{lacks}: characters without a piece become unknown", False))
-        scores = Counter(piece.score for piece in self.pieces if piece.kind == NORMAL)
-        tied = sum(times for times in scores.values() if times > 1)
-        if tied:
-            found.append(Problem(f"{tied:,} pieces share a score: their order is that of the text", False))
-        if unreachable := self._unreachable():
+        if unused := [piece.text for piece in self.pieces if piece.kind == UNUSED]:
             found.append(
-                Problem(_listed("pieces no text becomes (merges take other ways)", unreachable), False)
+                Problem(_listed("pieces are marked unused, which tokenizer.json cannot say", unused), True)
             )
-        return found
+        held = sum(piece.kind == BYTE for piece in self.pieces)
+        if held == 0:
+            found.append(Problem("has no byte pieces: characters without a piece become <unk>", False))
+        elif held != 256:
+            found.append(Problem(f"{256 - held} of the 256 byte pieces are missing: some text is lost", True))
+        normal = [piece for piece in self.pieces if piece.kind == NORMAL]
+        letters = {piece.text for piece in normal if len(piece.text) == 1}
+        if loose := [
+            piece.text for piece in normal if len(piece.text) > 1 and not letters.issuperset(piece.text)
+        ]:
+            message = "pieces hold characters that are no pieces, and only SentencePiece can merge them"
+            found.append(Problem(_listed(message, loose), True))
+        if tied := _ties_that_matter(normal):
+            message = "pieces overlap with one of the same score, so that readers may cut text differently"
+            found.append(Problem(_listed(message, tied), True))
+        unreachable = [p.text for p in normal if merged(list(p.text), self.rank) != [p.text]]
+        return found + _unreachable_problem(unreachable, len(normal))
 
-    def _unreachable(self) -> list[str]:
-        normal = [piece.text for piece in self.pieces if piece.kind == NORMAL]
-        return [text for text in normal if merged(list(text), self._best) != [text]]
 
+def _ties_that_matter(pieces: Iterable[SentencePiecePiece]) -> list[str]:
+    """Pieces that end as another one of the same score begins: which is merged first is left to the reader.
 
-def _piece_of(payload: bytes) -> SentencePiecePiece:
-    text, score, kind = "", 0.0, NORMAL
-    for number, _, value in fields_of(payload):
-        if number == 1:
-            text = value.decode("utf-8")
-        elif number == 2:
-            score = struct.unpack("<f", value)[0]
-        elif number == 3:
-            kind = value[0]
-    return SentencePiecePiece(text, score, kind)
+    SentencePiece takes the leftmost of equal scores, ``tokenizers`` one that has a fixed place in the order of merges.
+    """
+    by_score = defaultdict(list)
+    for piece in pieces:
+        if len(piece.text) > 1:
+            by_score[piece.score].append(piece.text)
+    found = []
+    for texts in by_score.values():
+        if len(texts) > 1:
+            beginnings = defaultdict(set)
+            for text in texts:
+                for end in range(1, len(text)):
+                    beginnings[text[:end]].add(text)
+            found += [
+                text
+                for text in texts
+                if any(beginnings.get(text[start:], set()) - {text} for start in range(1, len(text)))
+            ]
+    return found
 
 
 # --- byte-level ------------------------------------------------------------------------------------------
@@ -182,139 +234,203 @@ class ByteLevelBase(Base):
     def __init__(self, folder: Path, json: dict[str, Any]):
         super().__init__(folder, json)
         self.json: dict[str, Any] = json
-        model = json["model"]
-        self.vocab: dict[str, int] = model["vocab"]
-        self.merges = [
-            tuple(merge.split(" ", 1)) if isinstance(merge, str) else tuple(merge)
-            for merge in model["merges"]
-        ]
+        self._names = _names_in(json, folder)
+        self.vocab: dict[str, int] = json["model"]["vocab"]
+        self.merges: list[Pair] = [_pair_of(merge, folder) for merge in json["model"].get("merges") or ()]
         self._ranks = {pair: rank for rank, pair in enumerate(self.merges)}
-        self.added = {token["content"]: token["id"] for token in json.get("added_tokens") or ()}
+        self.added_tokens: list[dict[str, Any]] = json.get("added_tokens") or []
+        self.added = {token["content"]: token["id"] for token in self.added_tokens}
 
-    @property
+    @functools.cached_property
     def size(self) -> int:
-        return max([*self.vocab.values(), *self.added.values()]) + 1
+        return max(self._names, default=-1) + 1
 
     @functools.cached_property
     def surfaces(self) -> list[str | None]:
         found: list[str | None] = [None] * self.size
         for piece, number in self.vocab.items():
-            if piece not in self.added and (content := bytes_of(piece)) is not None:
-                found[number] = _text(content)
-        for token in self.json.get("added_tokens") or ():
+            found[number] = None if piece in self.special else byte_letters.text_of(piece)
+        for token in self.added_tokens:
             found[token["id"]] = None if token.get("special") else token["content"]
         return found
 
-    def spelled(self, surface: str) -> str:
-        return "".join(LETTERS[byte] for byte in surface.encode("utf-8"))
+    @functools.cached_property
+    def special(self) -> set[str]:
+        """Tokens that no text becomes."""
+        special = {token["content"] for token in self.added_tokens if token.get("special")}
+        return special | special_tokens_in(self.folder)
 
-    def segment(self, surface: str) -> list[str]:
-        return merged(list(self.spelled(surface)), self.rank)
+    def name(self, number: int) -> str | None:
+        return self._names.get(number)
+
+    def spelled(self, surface: str) -> str:
+        return byte_letters.spelled(surface)
+
+    def shown(self, piece: str) -> str:
+        content = byte_letters.bytes_of(piece)
+        return piece if content is None else content.decode("utf-8", "backslashreplace")
 
     def rank(self, left: str, right: str) -> float | None:
         return self._ranks.get((left, right))
 
+    @functools.cached_property
     def problems(self) -> list[Problem]:
-        found = []
+        found, model = [], self.json["model"]
+        if odd := [n for n in ("dropout", "continuing_subword_prefix", "end_of_word_suffix") if model.get(n)]:
+            found.append(Problem(f"uses {', '.join(odd)}, which byte-level BPE does not know", True))
         numbers = Counter(self.vocab.values())
         if twice := [str(number) for number, times in numbers.items() if times > 1]:
             found.append(Problem(_listed("ids stand for several pieces", twice), True))
-        taken = {*self.vocab.values(), *self.added.values()}
-        if gaps := [str(number) for number in range(self.size) if number not in taken]:
+        elsewhere = [
+            name for name, n in self.added.items() if self.vocab.get(name, n) != n or self.name(n) != name
+        ]
+        if elsewhere:
             found.append(
                 Problem(
-                    _listed("ids have no token; they stay free, new ones follow the largest", gaps), False
+                    _listed("added tokens share an id, or have another in the vocabulary", elsewhere), True
                 )
             )
+        if gaps := [str(number) for number in range(self.size) if number not in self._names]:
+            found.append(Problem(_listed(GAPS, gaps), True))
         if lost := [pair for pair in self.merges if not {*pair, "".join(pair)} <= self.vocab.keys()]:
             pairs = [" ".join(pair) for pair in lost]
             found.append(Problem(_listed("merges name pieces that are not in the vocabulary", pairs), True))
-        if bare := [hex(byte) for byte in range(256) if LETTERS[byte] not in self.vocab]:
-            found.append(Problem(_listed("bytes have no piece: some text cannot be written", bare), True))
-        if unreachable := self._unreachable():
-            found.append(
-                Problem(_listed("pieces no text becomes (merges take other ways)", unreachable), False)
-            )
-        return found
+        if len(self._ranks) < len(self.merges):
+            again = [" ".join(pair) for pair, times in Counter(self.merges).items() if times > 1]
+            found.append(Problem(_listed("merges stand twice", again), True))
+        if bare := [
+            hex(byte) for byte, letter in enumerate(byte_letters.LETTERS) if letter not in self.vocab
+        ]:
+            found.append(Problem(_listed("bytes have no piece: some text is lost", bare), True))
+        return found + _unreachable_problem(self._unreachable(), len(self.vocab))
 
     def _unreachable(self) -> list[str]:
-        made = {"".join(pair) for pair in self.merges}
+        """Whole words may be looked up (``ignore_merges``): then merges are not the only way."""
         if self.json["model"].get("ignore_merges"):
             return []
-        return [
-            piece
-            for piece in self.vocab
-            if piece not in self.added
-            and len(piece) > 1
-            and (piece not in made or merged(list(piece), self.rank) != [piece])
-        ]
+        apart = self.special.union(self.added)
+        pieces = (piece for piece in self.vocab if len(piece) > 1 and piece not in apart)
+        return [piece for piece in pieces if merged(list(piece), self.rank) != [piece]]
 
 
-def _letters() -> list[str]:
-    """The character that stands for each byte in byte-level vocabularies (GPT-2): printable ones for themselves."""
-    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = iter(range(0x100, 0x200))
-    return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
+def _pair_of(merge: Any, folder: Path) -> Pair:
+    pair = merge.split(" ") if isinstance(merge, str) else merge
+    if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+        raise DataError(
+            f"{folder}: the merge {merge!r} of tokenizer.json is no pair; save the tokenizer again"
+        )
+    return pair[0], pair[1]
 
 
-LETTERS = _letters()
-_BYTES = {letter: byte for byte, letter in enumerate(LETTERS)}
-
-
-def bytes_of(piece: str) -> bytes | None:
-    """The bytes that a byte-level piece spells; None where it is spelled in other characters."""
-    return bytes(_BYTES[letter] for letter in piece) if all(letter in _BYTES for letter in piece) else None
-
-
-def _text(content: bytes) -> str | None:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
+def special_tokens_in(folder: Path) -> set[str]:
+    """Names of all special tokens that the folder's ``special_tokens_map.json`` gives."""
+    path = folder / "special_tokens_map.json"
+    found: set[str] = set()
+    for value in read_json(path).values() if path.is_file() else ():
+        for token in value if isinstance(value, list) else [value]:
+            found.add(token["content"] if isinstance(token, dict) else token)
+    return found
 
 
 # --- both ------------------------------------------------------------------------------------------------
 
 
-def merged(symbols: list[str], rank: Any) -> list[str]:
+def merged(symbols: list[str], rank: Rank) -> list[str]:
     """Byte-pair encoding of a short text: the pair of the lowest rank first, the leftmost of equal ones."""
-    while len(symbols) > 1:
-        ranks = [rank(left, right) for left, right in zip(symbols, symbols[1:])]
+    ranks = [rank(left, right) for left, right in zip(symbols, symbols[1:])]
+    while True:
         best = min((value for value in ranks if value is not None), default=None)
         if best is None:
-            break
+            return symbols
         at = ranks.index(best)
         symbols[at : at + 2] = [symbols[at] + symbols[at + 1]]
-    return symbols
+        del ranks[at]
+        for near in range(max(at - 1, 0), min(at + 1, len(ranks))):
+            ranks[near] = rank(symbols[near], symbols[near + 1])
 
 
-def _listed(what: str, items: Sequence[str], most: int = 5) -> str:
+def _unreachable_problem(pieces: Sequence[str], out_of: int) -> list[Problem]:
+    """A few are usual; where there are many, the file has lost its merges."""
+    if not pieces:
+        return []
+    fatal = len(pieces) > max(MOST_UNREACHABLE * out_of, 1)
+    message = "pieces are unreachable, merging makes them of no text" + (
+        "; is the file whole?" if fatal else ""
+    )
+    return [Problem(_listed(message, pieces), fatal)]
+
+
+def _listed(what: str, items: Iterable[str], most: int = 5) -> str:
+    items = list(items)
     shown = ", ".join(repr(item) for item in items[:most])
     return f"{len(items):,} {what}: {shown}{', ...' if len(items) > most else ''}"
+
+
+def _names_in(json: dict[str, Any], folder: Path) -> dict[int, str]:
+    """Tokens of ``tokenizer.json`` by id, added ones included. Raises DataError when it is damaged."""
+    try:
+        vocab = json["model"]["vocab"]
+        pairs = list(
+            vocab.items() if isinstance(vocab, dict) else ((item[0], i) for i, item in enumerate(vocab))
+        )
+        pairs += [(token["content"], token["id"]) for token in json.get("added_tokens") or ()]
+    except (KeyError, TypeError, IndexError, AttributeError):
+        pairs = [(None, None)]
+    for name, number in pairs:
+        if not isinstance(name, str) or type(number) is not int or number < 0:
+            raise DataError(
+                f"{folder}: tokenizer.json holds no vocabulary of tokens and ids; save the tokenizer again"
+            )
+    return {number: name for name, number in pairs}
+
+
+# --- reading ---------------------------------------------------------------------------------------------
 
 
 def read_base(path: Path | str) -> Base:
     """Opens a folder with ``tokenizer.model`` or ``tokenizer.json``, or a SentencePiece model. Raises DataError."""
     place = Path(path).expanduser()
     if place.is_file():
+        if place.suffix == ".json":
+            raise DataError(f"{place}: give its folder, where the special tokens are named too")
         return SentencePieceBase(place, place.read_bytes(), None)
     if not place.is_dir():
         raise DataError(
             f"{place}: no such file or folder; give the folder of a tokenizer, or a tokenizer.model"
         )
     described = place / "tokenizer.json"
-    json = read_json(described) if described.is_file() else None
+    json = _read_description(described) if described.is_file() else None
     if (place / MODEL).is_file():
         return SentencePieceBase(place, (place / MODEL).read_bytes(), json)
     if json is None:
         raise DataError(f"{place}: has neither {MODEL} nor tokenizer.json; save the tokenizer there")
-    model = json.get("model") or {}
-    if model.get("type") != "BPE" or not _is_byte_level(json):
+    kind = (json.get("model") or {}).get("type", "BPE")
+    if kind != "BPE" or not _is_byte_level(json):
         raise DataError(
-            f"{described}: is a {model.get('type')} tokenizer that is not byte-level, without {MODEL}; byte-level BPE and "
+            f"{described}: is a {kind} tokenizer that is not byte-level, without {MODEL}; byte-level BPE and "
             "SentencePiece BPE can be extended"
         )
     return ByteLevelBase(place, json)
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    """``tokenizer.json``; two pieces of the same name would be one to most readers of JSON."""
+    twice: list[str] = []
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice.extend(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+        return found
+
+    found = read_json(path, object_pairs_hook=unique)
+    if twice:
+        raise DataError(
+            f"{path}: {_listed('names stand twice; each piece needs one id', twice)}; save the tokenizer again"
+        )
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: is no tokenizer.json: it holds no object; save the tokenizer again")
+    return found
 
 
 def _is_byte_level(json: dict[str, Any]) -> bool:

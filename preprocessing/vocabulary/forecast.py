@@ -17,32 +17,30 @@ import psutil
 
 from megatron_ko.errors import DataError
 from preprocessing.sections.tokens import TokenizerConfig
-from preprocessing.vocabulary.escapes import MARK, SPACE
+from preprocessing.vocabulary.escapes import NORMALISED
 from preprocessing.vocabulary.trainers import SPECIAL_TOKENS, required_characters, user_symbols
 
 log = logging.getLogger(__name__)
 CODE_POINTS = 0x110000
 HANGUL = slice(0xAC00, 0xD7A4)
 COUNTED_CHARACTERS = 1 << 20
+CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a kind of training: bytes a process has before, bytes and CPU seconds per byte of the sample, and bytes per
-    piece of the vocabulary."""
+    """Of a kind of training: bytes of memory and CPU seconds per byte of the sample, a quarter above what was measured."""
 
-    base_bytes: int
-    bytes_per_byte: float
-    bytes_per_piece: float
-    seconds_per_mb: float
-    seconds_per_piece: float
+    memory_per_byte: float
+    seconds_per_byte: float
 
 
-COSTS = {
-    "bpe": Cost(300 << 20, 14.0, 0.0, 0.5, 0.0),
-    "unigram": Cost(300 << 20, 40.0, 0.0, 2.0, 0.0),
-    "byte_bpe": Cost(300 << 20, 10.0, 0.0, 0.5, 0.0),
-}
+PROCESS_BYTES = 320 << 20
+"""What a worker of preprocessing holds before it trains."""
+COSTS = {"bpe": Cost(12, 0.3e-6), "unigram": Cost(28, 3.5e-6), "byte_bpe": Cost(11, 0.9e-6)}
+MORPHEMES = Cost(4, 0.8e-6)
+"""Words that were analysed are remembered, up to a number that takes MORPHEMES_MOST_BYTES."""
+MORPHEMES_MOST_BYTES = 512 << 20
 
 
 @dataclass(frozen=True)
@@ -63,12 +61,14 @@ def _duration(seconds: float) -> str:
 def forecast(settings: TokenizerConfig, sample_bytes: int) -> Forecast:
     """Of training on a sample of that size."""
     cost = COSTS[settings.type]
-    return Forecast(
-        int(
-            cost.base_bytes + cost.bytes_per_byte * sample_bytes + cost.bytes_per_piece * settings.vocab_size
-        ),
-        cost.seconds_per_mb * sample_bytes / 1e6 + cost.seconds_per_piece * settings.vocab_size,
+    memory, seconds = (
+        PROCESS_BYTES + cost.memory_per_byte * sample_bytes,
+        cost.seconds_per_byte * sample_bytes,
     )
+    if settings.morphemes != "none":
+        memory += min(MORPHEMES.memory_per_byte * sample_bytes, MORPHEMES_MOST_BYTES)
+        seconds += MORPHEMES.seconds_per_byte * sample_bytes
+    return Forecast(int(memory), seconds)
 
 
 def free_memory() -> int:
@@ -78,10 +78,9 @@ def free_memory() -> int:
         ("memory.max", "memory.current", "memory.stat"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
     ):
-        root = Path("/sys/fs/cgroup")
         try:
-            most, now = (root / limit).read_text().strip(), int((root / used).read_text())
-            cached = dict(line.split()[:2] for line in (root / statistics).read_text().splitlines())
+            most, now = (CONTROL_GROUP / limit).read_text().strip(), int((CONTROL_GROUP / used).read_text())
+            cached = dict(line.split()[:2] for line in (CONTROL_GROUP / statistics).read_text().splitlines())
         except OSError:
             continue
         if most.isdigit():  # "max" where there is no limit
@@ -89,19 +88,23 @@ def free_memory() -> int:
     return max(free, 0)
 
 
-def refuse_too_much(settings: TokenizerConfig, sample_bytes: int) -> None:
-    """Says what training will take; raises DataError when memory does not suffice for it."""
+def refuse_too_much(settings: TokenizerConfig, sample_bytes: int, trainings: int = 1) -> None:
+    """Says what training will take; raises DataError when memory does not suffice for ``trainings`` at once."""
     expected, free = forecast(settings, sample_bytes), free_memory()
     log.info(
-        "train-tokenizer: %s of %s pieces from %.1f MB of text: %s (free: %.1f GiB)",
-        *(settings.type, f"{settings.vocab_size:,}", sample_bytes / 1e6, expected, free / 2**30),
+        "train-tokenizer: %s of %s pieces from %.1f MB of text: %s%s (free: %.1f GiB)",
+        *(settings.type, f"{settings.vocab_size:,}", sample_bytes / 1e6, expected),
+        *("" if trainings == 1 else f", {trainings} at once", free / 2**30),
     )
-    if expected.memory_bytes > free:
-        cost = COSTS[settings.type]
-        fitting = int((0.9 * free - cost.base_bytes) / cost.bytes_per_byte)
+    if trainings * expected.memory_bytes > free:
+        fixed = forecast(settings, 0).memory_bytes
+        fitting = int((free / trainings - fixed) / COSTS[settings.type].memory_per_byte)
         raise DataError(
-            f"tokenizer.sample_bytes: training on {sample_bytes:,} bytes takes {expected}, and only {free / 2**30:.1f} GiB "
-            f"are free; " + (f"use at most {fitting:,}, or " if fitting > 0 else "") + "free memory"
+            f"tokenizer.sample_bytes: training on {sample_bytes:,} bytes takes {expected}"
+            + (f", and tokenizer.english_only trains {trainings} at once" if trainings > 1 else "")
+            + f"; only {free / 2**30:.1f} GiB are free: "
+            + (f"use at most {fitting:,}, or " if fitting > 0 else "")
+            + "free memory"
         )
 
 
@@ -153,7 +156,10 @@ def smallest_vocabulary(settings: TokenizerConfig, counts: np.ndarray) -> int:
     if settings.type == "byte_bpe":
         return fixed + len(SPECIAL_TOKENS) - 1
     counts = counts.copy()
-    counts[[ord(SPACE), ord(MARK), 0]] = 0
+    for escaped, (written, digit) in NORMALISED:
+        found, counts[ord(escaped)] = counts[ord(escaped)], 0
+        counts[[ord(written), ord(digit)]] += found
+    counts[0] = 0
     order = np.argsort(-counts, kind="stable")
     covered = np.cumsum(counts[order]) / max(counts.sum(), 1)
     # characters are added until the share is reached; the last one may go beyond it
