@@ -14,6 +14,7 @@ import pyarrow as pa
 from preprocessing.documents import utf8_buffer
 from preprocessing.kernels import bpe, bpe_words
 from preprocessing.tokens import bpe_tables, model_proto
+from preprocessing.tokens.bpe_tables import Tables
 
 MOST_ROWS = 1 << 20  # of 32 bytes in the table of words of a thread
 Encoded = tuple[np.ndarray, np.ndarray]
@@ -28,12 +29,20 @@ class BpeEncoder:
         path = folder / "tokenizer.model"
         if not path.is_file():
             raise bpe_tables.Unsupported("has no tokenizer.model")
-        self._tables = bpe_tables.of_model(model_proto.read_model(path.read_bytes(), str(path)))
+        self._start(bpe_tables.of_model(model_proto.read_model(path.read_bytes(), str(path))), threads)
+
+    @classmethod
+    def of_tables(cls, tables: Tables, threads: int = 1) -> BpeEncoder:
+        made = cls.__new__(cls)
+        made._start(tables, threads)
+        return made
+
+    def _start(self, tables: Tables, threads: int) -> None:
+        self._tables = tables
         self._words = [(*bpe_words.new_words(bpe_words.FIRST_ROOM), 0, 0) for _ in range(threads)]
-        self._rewritten = str.maketrans(self._tables.rewritten)
-        self._spelled = np.array(
-            [int.from_bytes(c.encode("utf-8"), "little") for c in self._tables.rewritten], np.uint32
-        )
+        self._rewritten = str.maketrans(tables.rewritten)
+        spelled = [int.from_bytes(c.encode("utf-8"), "little") for c in tables.rewritten]
+        self._spelled = np.array(spelled, np.uint32)
 
     def encode_batch(self, texts: list[str]) -> Encoded:
         return self.encode_column(pa.array(texts, pa.large_string()))
@@ -43,7 +52,8 @@ class BpeEncoder:
         if not len(column):
             return np.zeros(0, np.uint32), np.zeros(1, np.int64)
         data, offsets = self._readable(column)
-        if len(self._spelled) and len(rows := bpe.rows_with(data, offsets, self._spelled)):
+        rows = bpe.rows_with(data, offsets, self._spelled)
+        if len(rows):
             texts = column.to_pylist()
             for row in rows.tolist():
                 texts[row] = texts[row].translate(self._rewritten)
