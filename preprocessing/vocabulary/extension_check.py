@@ -49,18 +49,24 @@ class Checked:
 
 
 def sample(parts: Sequence[TextPart], sample_bytes: int = SAMPLE_BYTES) -> Iterator[pa.RecordBatch]:
-    """Documents from the beginning of each file (of SAMPLE_FILES evenly chosen ones), about ``sample_bytes`` in all."""
-    files = [TextPart((file,), 0, part.range) for part in parts for file in part.files]
+    """Documents from the beginning of each file (of SAMPLE_FILES evenly chosen ones), about ``sample_bytes`` in all.
+
+    Each file gives as much as every other, or all it has.
+    """
+    files = [TextPart((file,), file.stat().st_size, part.range) for part in parts for file in part.files]
     chosen = [files[number] for number in np.unique(np.linspace(0, len(files) - 1, SAMPLE_FILES).astype(int))]
-    for part in chosen:
-        left = sample_bytes // len(chosen)
+    left = sample_bytes
+    for number, part in enumerate(sorted(chosen, key=lambda part: part.size)):
+        each = left // (len(chosen) - number)
+        taken = 0
         for batch in batches_of(part):
             sizes = np.cumsum(np.diff(utf8_buffer(batch["text"])[1]))
-            rows = min(batch.num_rows, int(np.searchsorted(sizes, left)) + 1)
+            rows = min(batch.num_rows, int(np.searchsorted(sizes, each - taken)) + 1)
             yield batch.slice(0, rows)
-            left -= int(sizes[rows - 1])
-            if left <= 0:
+            taken += int(sizes[rows - 1])
+            if taken >= each:
                 break
+        left -= taken
 
 
 def check(base_folder: Path, folder: Path, base_size: int, cut: Cut, parts: Sequence[TextPart]) -> Checked:
