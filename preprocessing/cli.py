@@ -150,8 +150,6 @@ def _fields_of(step: str) -> str:
 
 
 def _named(title: str, lines: dict[str, str]) -> str:
-    return f"{title}:\n" + "".join(f"  {name:18} {sentence}\n" for name, sentence in lines.items())
-=======
     width = max(map(len, lines))
     return f"{title}:\n" + "".join(f"  {name:{width}}  {sentence}\n" for name, sentence in lines.items())
 
