@@ -10,9 +10,74 @@ from pathlib import Path
 import sentencepiece
 import tokenizers
 
-STEMS = "영화 사람 나라 학교 시간 음식 노래 바다 하늘 컴퓨터 재미 사랑 이야기 도서관 고양이 강아지 여행 친구 가족 음악".split()
-PARTICLES = "은 는 이 가 을 를 에서 으로 와 과 도 만 까지 부터 의 에게 처럼 보다 이다 입니다".split()
-ENGLISH = "the cat sat on a mat and the dog ran to the house while children played in the garden near the river".split()
+STEMS = [
+    "영화",
+    "사람",
+    "나라",
+    "학교",
+    "시간",
+    "음식",
+    "노래",
+    "바다",
+    "하늘",
+    "컴퓨터",
+    "재미",
+    "사랑",
+    "이야기",
+    "도서관",
+    "고양이",
+    "강아지",
+    "여행",
+    "친구",
+    "가족",
+    "음악",
+]
+PARTICLES = [
+    "은",
+    "는",
+    "이",
+    "가",
+    "을",
+    "를",
+    "에서",
+    "으로",
+    "와",
+    "과",
+    "도",
+    "만",
+    "까지",
+    "부터",
+    "의",
+    "에게",
+    "처럼",
+    "보다",
+    "이다",
+    "입니다",
+]
+ENGLISH = [
+    "the",
+    "cat",
+    "sat",
+    "on",
+    "a",
+    "mat",
+    "and",
+    "the",
+    "dog",
+    "ran",
+    "to",
+    "the",
+    "house",
+    "while",
+    "children",
+    "played",
+    "in",
+    "the",
+    "garden",
+    "near",
+    "the",
+    "river",
+]
 CODE = "def run(self, value):\n    if value is None:\n        return 0\n    for item in value:\n        print(item)\n"
 
 

@@ -90,7 +90,9 @@ def test_languages_are_kept_where_they_are_ours_and_found_elsewhere(tmp_path):
 
 
 def test_documents_have_an_identity_and_a_source(tmp_path):
-    (tmp_path / "web.jsonl").write_text('{"text": "a"}\n{"text": "b", "id": "k", "source": "wiki", "meta": "{}"}\n')
+    (tmp_path / "web.jsonl").write_text(
+        '{"text": "a"}\n{"text": "b", "id": "k", "source": "wiki", "meta": "{}"}\n'
+    )
     (batch,) = documents_of(parts_of([str(tmp_path / "web.jsonl")])[0])
     first, second = batch.to_pylist()
     assert (first["id"], first["source"]) == (f"{tmp_path}/web.jsonl:1", "web")
