@@ -80,11 +80,9 @@ class Fields:
         columns = [
             ids.cast(pa.string()),
             texts,
-            pa.repeat(pa.scalar(self._source, pa.string()), len(ids)),
-            pa.repeat(pa.scalar(self._lang, pa.string()), len(ids))
-            if langs is None
-            else langs.cast(pa.string()),
-            pc.binary_join_element_wise(self._meta_start, numbers, "}", ""),
+            pa.repeat(_text(self._source), len(ids)),
+            pa.repeat(_text(self._lang), len(ids)) if langs is None else langs.cast(pa.string()),
+            pc.binary_join_element_wise(_text(self._meta_start), numbers, _text("}"), _text("")),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=DOCUMENT)
 
@@ -109,6 +107,11 @@ class Fields:
             return meta[:-1] + "," + orjson.dumps(carried, default=str).decode()[1:]
         except orjson.JSONEncodeError as error:
             raise Bad(f"meta_fields cannot be written as JSON: {error}") from None
+
+
+def _text(value: str) -> pa.Scalar:
+    """With its type: where Arrow has to infer one it looks for a package that is not there, each time."""
+    return pa.scalar(value, pa.string())
 
 
 def value_of(record: Mapping[str, Any], field: str) -> Any:
