@@ -32,7 +32,7 @@ STEPS = {
     "filter": "drop documents by thresholds over those columns; costs seconds",
     "deduplicate": "drop exact and near duplicates over all inputs",
     "balance": "write the corpus: domains, validation split",
-    "train-tokenizer": "train a SentencePiece model on the corpus",
+    "train-tokenizer": "train a tokenizer on the corpus, and prove that all readers agree",
     "encode": "token files (.bin, .idx), shares, stages, the manifest",
     "validate": "check that the token files say what the corpus says",
 }
@@ -81,6 +81,16 @@ TOOLS = {
     ),
     "tokenizer-report": Tool(
         "preprocessing.tools.tokenizer_report", "measure and compare tokenizers on text", configured=False
+    ),
+    "hybrid-tokenizer": Tool(
+        "preprocessing.tools.hybrid_tokenizer",
+        "merge a Korean SentencePiece model, cleaned by rule, with a base tokenizer",
+        configured=False,
+    ),
+    "prune-tokenizer": Tool(
+        "preprocessing.tools.prune_tokenizer",
+        "drop tokens that a text never uses, and write the map of ids",
+        configured=False,
     ),
     "tokens": Tool(
         "preprocessing.tools.token_files", "merge, split, shuffle, check token files", configured=False

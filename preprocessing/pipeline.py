@@ -200,10 +200,26 @@ def describe(loaded: Loaded[Config]) -> str:
     context = Context(loaded)
     _check_models(loaded.config)
     lines = [f"{unit.name}: {len(unit.files):,} files, {unit.size / 1e6:.2f} MB" for unit in context.units]
-    for name, key in keys_of(context).items():
+    keys = keys_of(context)
+    for name, key in keys.items():
         done = Marker(context.folder, name).read(key) is not None
         lines.append(f"{name}: {'up to date' if done else 'would run'}")
+        if name == "train-tokenizer" and not done:
+            lines[-1] += f", {_of_training(context, keys)}"
     return "\n".join(lines)
+
+
+def _of_training(context: Context, keys: dict[str, str]) -> str:
+    """Memory and time of the largest sample there can be: of the corpus, or where there is none yet, as configured."""
+    from preprocessing.vocabulary.forecast import forecast, free_memory
+    from preprocessing.vocabulary.train_tokenizer import sample_of
+
+    size = context.config.tokenizer.sample_bytes
+    if Marker(context.folder, "balance").read(keys["balance"]) is not None:
+        size = sample_of(context)
+    expected, free = forecast(context.config.tokenizer, size), free_memory()
+    enough = "" if expected.memory_bytes <= free else ": too little memory, lower tokenizer.sample_bytes"
+    return f"at most {size / 1e6:.1f} MB of text, {expected} ({free / 2**30:.1f} GiB are free{enough})"
 
 
 def _check_on(loaded: Loaded[Config], step: str) -> None:

@@ -291,8 +291,7 @@ class ByteLevelBase(Base):
                 )
             )
         if gaps := [str(number) for number in range(self.size) if number not in self._names]:
-            message = "ids have no token (gaps); they stay free, new ones follow the largest"
-            found.append(Problem(_listed(message, gaps), False))
+            found.append(Problem(_listed(GAPS, gaps), True))
         if lost := [pair for pair in self.merges if not {*pair, "".join(pair)} <= self.vocab.keys()]:
             pairs = [" ".join(pair) for pair in lost]
             found.append(Problem(_listed("merges name pieces that are not in the vocabulary", pairs), True))

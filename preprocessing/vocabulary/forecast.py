@@ -88,18 +88,23 @@ def free_memory() -> int:
     return max(free, 0)
 
 
-def refuse_too_much(settings: TokenizerConfig, sample_bytes: int) -> None:
-    """Says what training will take; raises DataError when memory does not suffice for it."""
+def refuse_too_much(settings: TokenizerConfig, sample_bytes: int, trainings: int = 1) -> None:
+    """Says what training will take; raises DataError when memory does not suffice for ``trainings`` at once."""
     expected, free = forecast(settings, sample_bytes), free_memory()
     log.info(
-        "train-tokenizer: %s of %s pieces from %.1f MB of text: %s (free: %.1f GiB)",
-        *(settings.type, f"{settings.vocab_size:,}", sample_bytes / 1e6, expected, free / 2**30),
+        "train-tokenizer: %s of %s pieces from %.1f MB of text: %s%s (free: %.1f GiB)",
+        *(settings.type, f"{settings.vocab_size:,}", sample_bytes / 1e6, expected),
+        *("" if trainings == 1 else f", {trainings} at once", free / 2**30),
     )
-    if expected.memory_bytes > free:
-        fitting = int((free - forecast(settings, 0).memory_bytes) / COSTS[settings.type].memory_per_byte)
+    if trainings * expected.memory_bytes > free:
+        fixed = forecast(settings, 0).memory_bytes
+        fitting = int((free / trainings - fixed) / COSTS[settings.type].memory_per_byte)
         raise DataError(
-            f"tokenizer.sample_bytes: training on {sample_bytes:,} bytes takes {expected}, and only {free / 2**30:.1f} GiB "
-            f"are free; " + (f"use at most {fitting:,}, or " if fitting > 0 else "") + "free memory"
+            f"tokenizer.sample_bytes: training on {sample_bytes:,} bytes takes {expected}"
+            + (f", and tokenizer.english_only trains {trainings} at once" if trainings > 1 else "")
+            + f"; only {free / 2**30:.1f} GiB are free: "
+            + (f"use at most {fitting:,}, or " if fitting > 0 else "")
+            + "free memory"
         )
 
 

@@ -26,7 +26,8 @@ from preprocessing.vocabulary.hard_texts import HARD_TEXTS
 
 log = logging.getLogger(__name__)
 BATCH_CHARACTERS = 1 << 20
-# Reads a folder as anyone would: nothing is asked for that is not the default. argv: folder, texts (JSON lines), ids, copy
+# Reads a folder as anyone would: nothing is asked for that is not the default, unless the tokenizer is another's, which may
+# add special tokens and lose text. argv: folder, texts (JSON lines), ids, copy, whether it is ours
 AUTO_TOKENIZER = """
 import array, json, os, sys
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -37,25 +38,27 @@ except ImportError:
     print(json.dumps({"missing": True}))
     sys.exit(0)
 transformers.logging.set_verbosity_error()
-folder, texts, ids, copy = sys.argv[1:]
+folder, texts, ids, copy, ours = sys.argv[1:]
+options = {} if ours == "True" else {"add_special_tokens": False}
 first = transformers.AutoTokenizer.from_pretrained(folder)
 first.save_pretrained(copy)
 again = transformers.AutoTokenizer.from_pretrained(copy)
 roles = {f"{role}_id": getattr(first, f"{role}_token_id") for role in ("bos", "eos", "pad", "unk")}
-special = set(first.all_special_ids)
+special = set(first.all_special_ids) - (set() if ours == "True" else {first.unk_token_id})
 lost = other = resaved = None
 number = 0
 with open(texts, encoding="utf-8") as lines, open(ids, "wb") as out:
     while batch := [json.loads(line) for _, line in zip(range(512), lines)]:
-        rows = first(batch)["input_ids"]
+        rows = first(batch, **options)["input_ids"]
+        back = batch if ours == "True" else first.batch_decode(rows, skip_special_tokens=True)
         if number < 8192:
-            found = again(batch)["input_ids"], again.batch_decode(rows, skip_special_tokens=True)
-            if resaved is None and found != (rows, batch):
+            found = again(batch, **options)["input_ids"], again.batch_decode(rows, skip_special_tokens=True)
+            if resaved is None and found != (rows, back):
                 resaved = number
         for text, row, decoded in zip(batch, rows, first.batch_decode(rows)):
             if other is None and special.intersection(row):
                 other = number
-            if lost is None and decoded != text:
+            if lost is None and ours == "True" and decoded != text:
                 lost = number
             array.array("q", [len(row), *row]).tofile(out)
             number += 1
@@ -73,11 +76,16 @@ class Proof:
 
 
 def prove(
-    folder: Path, texts: Iterable[str], work: Path, pythons: Iterable[str] = (sys.executable,)
+    folder: Path,
+    texts: Iterable[str],
+    work: Path,
+    pythons: Iterable[str] = (sys.executable,),
+    ours: bool = True,
 ) -> Proof:
     """Compares all readers on the fixed hard texts and ``texts``; ``work`` is a folder for what they pass on.
 
-    ``pythons`` are interpreters whose AutoTokenizer is asked. Raises DataError at the first difference.
+    ``pythons`` are interpreters whose AutoTokenizer is asked. A tokenizer that is not ``ours`` may lose text, and add special
+    tokens where it is asked to. Raises DataError at the first difference.
     """
     reference, plain = Tokenizer(folder), Tokenizer(folder, prefer_json=True)
     engine = _engine(folder)
@@ -94,7 +102,7 @@ def prove(
                 _compare(engine.name, batch, rows, _rows(engine.encode_batch(batch)))
             for text, row in zip(batch, rows):
                 for reader in (reference, plain):
-                    if (decoded := reader.decode(row)) != text:
+                    if ours and (decoded := reader.decode(row)) != text:
                         raise DataError(f"text does not come back from its tokens: {_shown(text, decoded)}")
                 lines.write(json.dumps(text) + "\n")
                 expected.write(array.array("q", [len(row), *row]).tobytes())
@@ -107,7 +115,8 @@ def prove(
     readers = [*installed, *([engine.name] if engine else [])]
     named = [f"{name} {encoders.installed(name) or ''}".strip() for name in readers]
     return Proof(
-        count, [*named, *filter(None, (_ask_transformers(folder, work, p, reference.info) for p in pythons))]
+        count,
+        [*named, *filter(None, (_ask_transformers(folder, work, p, reference.info, ours) for p in pythons))],
     )
 
 
@@ -159,9 +168,15 @@ def _shown(text: str, decoded: str) -> str:
     return f"{text[start : at + 40]!r} became {decoded[start : at + 40]!r}; report it with the tokenizer"
 
 
-def _ask_transformers(folder: Path, work: Path, python: str, info: TokenizerInfo) -> str | None:
+def _ask_transformers(folder: Path, work: Path, python: str, info: TokenizerInfo, ours: bool) -> str | None:
     """Name and version of the reader, None where there is none. Raises DataError when it differs."""
-    names = (str(folder.resolve()), str(work / "texts.jsonl"), str(work / "found.ids"), str(work / "saved"))
+    names = (
+        str(folder.resolve()),
+        str(work / "texts.jsonl"),
+        str(work / "found.ids"),
+        str(work / "saved"),
+        str(ours),
+    )
     done = subprocess.run([python, "-c", AUTO_TOKENIZER, *names], capture_output=True, text=True, check=False)
     if done.returncode:
         raise DataError(f"transformers of {python} cannot read {folder}: {done.stderr.strip()[-500:]}")

@@ -72,7 +72,7 @@ def make_tokenizer(context: Context) -> Outcome:
     folder, settings = context.folder / "tokenizer", context.config.tokenizer
     (folder / MARKER).unlink(missing_ok=True)
     shares, sizes = _shares(context)
-    forecast.refuse_too_much(settings, sample_bytes(settings, shares, sizes))
+    forecast.refuse_too_much(settings, sample_of(context), 1 + settings.english_only)
     forecast.refuse_impossible(settings, sample(context, shares, sizes))
     aside = context.path(STEP, "unproven", "")
     info = write_folder(aside, sample(context, shares, sizes), settings)
@@ -158,8 +158,12 @@ def sample(
                         yield text
 
 
-def sample_bytes(settings: TokenizerConfig, shares: dict[str, float], sizes: dict[str, int]) -> int:
-    """About how large ``sample`` will be."""
+def sample_of(context: Context) -> int:
+    """About how many bytes ``sample`` will give for this configuration and corpus."""
+    return bytes_of_sample(context.config.tokenizer, *_shares(context))
+
+
+def bytes_of_sample(settings: TokenizerConfig, shares: dict[str, float], sizes: dict[str, int]) -> int:
     budget = min(settings.sample_bytes, sum(sizes.values()))
     return int(sum(min(share * budget, MAX_PASSES * sizes[name]) for name, share in shares.items()))
 

@@ -39,6 +39,14 @@ _PIECE, _SCORE, _TYPE, _RULES_FILE = 1, 2, 3, 6
 _NORMAL, _USER_DEFINED = b"\x01", b"\x04"
 
 
+class TooLarge(DataError):
+    """The text gives fewer pieces; ``largest`` is the size that is possible."""
+
+    def __init__(self, message: str, largest: int):
+        super().__init__(message)
+        self.largest = largest
+
+
 def train(texts: Iterable[str], settings: TokenizerConfig) -> bytes:
     """A SentencePiece model of kind ``bpe`` or ``unigram``; of the settings the sample and the comparison are ignored.
 
@@ -191,9 +199,10 @@ def _bytes(score: float) -> bytes:
 def _explained(error: RuntimeError, vocab_size: int) -> Exception:
     too_high = re.search(r"too high.*<= (\d+)", str(error))
     if too_high:
-        return DataError(
+        return TooLarge(
             f"tokenizer.vocab_size: {vocab_size} is too large for this corpus, the largest possible size is {too_high[1]}; "
-            f"lower it, or add text"
+            f"lower it, or add text",
+            int(too_high[1]),
         )
     too_low = re.search(r"smaller than required_chars. \d+ vs (\d+)", str(error))
     if too_low:

@@ -1,13 +1,17 @@
 """What is said and refused before a tokenizer is trained."""
 
 import logging
+from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from megatron_ko.errors import DataError
 from preprocessing.sections.tokens import TokenizerConfig
-from preprocessing.vocabulary import forecast, trainers
+from preprocessing.vocabulary import forecast, train_tokenizer, trainers
 from preprocessing.vocabulary.escapes import MARK, SPACE
 from tests.preprocessing.corpus import EN, KO
 
@@ -64,7 +68,7 @@ def test_too_little_memory_is_refused_with_a_size_that_fits(monkeypatch, caplog)
     monkeypatch.setattr(forecast, "free_memory", lambda: 2 << 30)
     settings = TokenizerConfig(type="unigram")
     with pytest.raises(
-        DataError, match=r"takes about 2\.9 GiB.*only 2\.0 GiB are free; use at most (\d[\d,]*)"
+        DataError, match=r"takes about 2\.9 GiB.*only 2\.0 GiB are free: use at most (\d[\d,]*)"
     ) as error:
         forecast.refuse_too_much(settings, 100_000_000)
     fitting = int(str(error.value).split("use at most ")[1].split(", or")[0].replace(",", ""))
@@ -73,8 +77,11 @@ def test_too_little_memory_is_refused_with_a_size_that_fits(monkeypatch, caplog)
     assert "unigram of 32,000 pieces" in caplog.text
     with pytest.raises(DataError):
         forecast.refuse_too_much(settings, fitting + 1_000_000)
+    forecast.refuse_too_much(settings, fitting // 3, 2)
+    with pytest.raises(DataError, match="english_only trains 2 at once"):
+        forecast.refuse_too_much(settings, fitting, 2)
     monkeypatch.setattr(forecast, "free_memory", lambda: 1 << 20)
-    with pytest.raises(DataError, match="are free; free memory"):
+    with pytest.raises(DataError, match="are free: free memory"):
         forecast.refuse_too_much(settings, 1000)
 
 
@@ -87,3 +94,32 @@ def test_the_limit_of_a_control_group_counts(monkeypatch, tmp_path):
     assert forecast.free_memory() == pytest.approx(machine, rel=0.2)
     (tmp_path / "memory.max").write_text("100000\n")
     assert forecast.free_memory() == 100_000 - 50_000 + 20_000
+
+
+def test_the_sample_has_the_shares_that_were_asked_for(tmp_path):
+    """Domains of 400, 120 and 20 kB in a sample of 200 kB; the smallest would have to be read more than eight times."""
+    sizes = {}
+    for name, documents in (("ko", 2000), ("en", 600), ("code", 100)):
+        ids = [f"{name}-{number}" for number in range(documents)]
+        texts = [f"{number:05d} {name}".ljust(200, "x") for number in range(documents)]
+        columns = {"id": ids, "text": texts, "lang": [name] * documents}
+        (tmp_path / "clean").mkdir(exist_ok=True)
+        pq.write_table(pa.table(columns), tmp_path / "clean" / f"{name}_train-00000.parquet")
+        sizes[name] = 200 * documents
+    settings = TokenizerConfig(sample_bytes=200_000)
+    domains = [{"name": name, "split": "train", "bytes": size} for name, size in sizes.items()]
+    context = SimpleNamespace(
+        folder=tmp_path,
+        config=SimpleNamespace(tokenizer=settings, seed=7, domains={}, balance=None),
+        summary_of=lambda step: {"domains": domains},
+    )
+    for shares in ({"ko": 0.35, "en": 0.28, "code": 0.37}, {"ko": 0.05, "en": 0.05, "code": 0.9}):
+        taken = Counter(text.split()[1][:2] for text in train_tokenizer.sample(context, shares, sizes))
+        expected = {name[:2]: min(share * 1000, 8 * sizes[name] / 200) for name, share in shares.items()}
+        for name, count in expected.items():
+            assert taken[name] == pytest.approx(count, abs=3 * count**0.5), (name, taken)  # chosen by hash
+        size = train_tokenizer.bytes_of_sample(settings, shares, sizes)
+        assert size == pytest.approx(200 * sum(taken.values()), rel=0.1)
+    assert list(train_tokenizer.sample(context, shares, sizes)) == list(
+        train_tokenizer.sample(context, shares, sizes)
+    )

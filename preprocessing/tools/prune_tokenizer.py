@@ -1,0 +1,171 @@
+"""A tokenizer without the tokens that a text never uses, and the map of ids that prune-vocab needs.
+
+Owns the command and what it writes: the tokenizer folder, ``id_map.json``, ``decisions.tsv``. What stays is decided in
+``vocabulary/pruning.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from megatron_ko.config.cli import positive
+from megatron_ko.errors import DataError
+
+if TYPE_CHECKING:
+    from preprocessing.vocabulary.bases import Base
+    from preprocessing.vocabulary.decisions import Decision
+    from preprocessing.vocabulary.pruning import Compared, Pruning
+
+log = logging.getLogger(__name__)
+DECISIONS, MAP = "decisions.tsv", "id_map.json"
+PROOF_STRINGS = 20_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--tokenizer", required=True, metavar="FOLDER|MODEL",
+        help="tokenizer to prune: a folder with tokenizer.model or tokenizer.json (byte-level BPE), or a SentencePiece BPE model")  # fmt: skip
+    add("--text", required=True, nargs="+", metavar="PATH",
+        help="text that must keep its tokens, all languages of it: files, folders, or the output folder of a pipeline")  # fmt: skip
+    add("--out", required=True, type=Path, metavar="FOLDER", help="the pruned tokenizer")
+    add("--min-count", type=positive, default=1, metavar="N", help="tokens seen fewer times go (default 1)")
+    add("--keep", type=Path, metavar="FILE",
+        help='tokens that stay in any case, one a line as text or as a JSON string such as " the"; a decisions.tsv will do')  # fmt: skip
+    add("--workers", type=positive, metavar="N", help="processes (default: all cores)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from megatron_ko.files import write_json
+    from megatron_ko.tokenizer import copy_tokenizer_folder
+    from preprocessing.runners.processes import cores
+    from preprocessing.vocabulary import pruning
+    from preprocessing.vocabulary.appending import append
+    from preprocessing.vocabulary.bases import read_base
+    from preprocessing.vocabulary.decisions import write_decisions
+    from preprocessing.vocabulary.derived_folders import info_of
+    from preprocessing.vocabulary.hybrid import prove_merged
+    from preprocessing.vocabulary.text_files import parts_of
+    from preprocessing.vocabulary.token_use import use_of
+    from preprocessing.vocabulary.worker_pool import WorkerPool
+
+    base = read_base(arguments.tokenizer)
+    for warning in base.check():
+        log.warning("%s: %s", arguments.tokenizer, warning)
+    source = info_of(base)
+    keep = kept_ids(arguments.keep, base) if arguments.keep else []
+    parts = parts_of(arguments.text)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix=".prune-", dir=arguments.out) as folder,
+        WorkerPool(arguments.workers or cores()) as pool,
+    ):
+        work = Path(folder)
+        whole = append(base, [], work / "whole").info.folder
+        counts = use_of(whole, parts, pool, "count tokens").counts
+        if not counts.any():
+            raise DataError(f"--text: no token in {len(parts):,} parts; give text that must keep its tokens")
+        made = pruning.decide(base, counts, arguments.min_count, keep)
+        info = pruning.write_pruned(base, made, work / "pruned")
+        compared = pruning.compare(whole, work / "pruned", made, parts, pool)
+        proof = prove_merged(base, work / "pruned", parts, work / "proof", PROOF_STRINGS)
+        rows = _decisions(base, made, counts.tolist())
+        write_decisions(arguments.out / DECISIONS, rows)
+        write_json(
+            arguments.out / MAP,
+            {
+                "format": pruning.FORMAT,
+                "source_fingerprint": source.fingerprint,
+                "target_fingerprint": info.fingerprint,
+                "old_ids": made.old_ids,
+            },
+        )
+        copy_tokenizer_folder(work / "pruned", arguments.out)
+    print(_report(arguments, made, compared, f"{proof.texts:,} texts: {', '.join(proof.readers)}"))
+    return 0
+
+
+def kept_ids(path: Path, base: Base) -> list[int]:
+    """Ids of the tokens that a file names. Raises DataError with all lines that name none."""
+    from preprocessing.vocabulary.decisions import COLUMNS
+
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 text ({error}); check --keep") from None
+    found, problems = [], []
+    for number, line in enumerate(lines, start=1):
+        fields = line.rstrip("\r").split("\t")
+        if not line.strip() or fields[0] == COLUMNS[0] or (len(fields) > 3 and fields[3] == "drop"):
+            continue
+        surface = _surface(fields[0])
+        if surface in base.ids:
+            found.append(base.ids[surface])
+        else:
+            problems.append(
+                f"{path}:{number}: {surface!r} is no token of {base.folder}; correct or drop the line"
+            )
+    if problems:
+        more = [f"and {len(problems) - 20:,} more"] if len(problems) > 20 else []
+        raise DataError("\n".join([*problems[:20], *more]))
+    return found
+
+
+def _surface(field: str) -> str:
+    """A JSON string, or the text itself."""
+    if not (field.startswith('"') and field.endswith('"') and len(field) > 1):
+        return field
+    try:
+        value = json.loads(field)
+    except ValueError:
+        return field
+    return value if isinstance(value, str) else field
+
+
+def _decisions(base: Base, made: Pruning, counts: list[int]) -> list[Decision]:
+    """One row a token by old id: those that stay first."""
+    from preprocessing.vocabulary.decisions import Decision
+    from preprocessing.vocabulary.pruning import REASONS
+
+    rows = [
+        Decision(base.shown(base.name(n) or ""), counts[n], "base", r != "unused", f"{r}: {REASONS[r]}")
+        for n, r in enumerate(made.reasons)
+        if r
+    ]
+    return sorted(rows, key=lambda row: not row.keep)
+
+
+def _report(arguments: argparse.Namespace, made: Pruning, compared: Compared, proved: str) -> str:
+    from preprocessing.funnel import table
+    from preprocessing.vocabulary.pruning import REASONS
+
+    counts = Counter(made.reasons)
+    rows = [("reason", "tokens", "")]
+    rows += [(name, f"{counts[name]:,}", sentence) for name, sentence in REASONS.items() if counts[name]]
+    whole = compared.documents - compared.changed
+    lines = [
+        "",
+        *table(rows),
+        "",
+        f"{len(made.reasons):,} ids before, {len(made.old_ids):,} now",
+        f"{whole:,} of {compared.documents:,} documents keep every token under the map of ids",
+    ]
+    if compared.changed:
+        lines.append(
+            f"{compared.changed:,} use tokens that are gone: the text takes {compared.tokens_after:,} tokens instead of "
+            f"{compared.tokens_before:,}"
+        )
+    return "\n".join(
+        [
+            *lines,
+            f"all readers agree on {proved}",
+            f"tokenizer   {arguments.out}",
+            f"map of ids  {arguments.out / MAP}   (for python -m checkpoint_tools prune-vocab)",
+            f"decisions   {arguments.out / DECISIONS}",
+        ]
+    )
