@@ -76,9 +76,9 @@ def vocabulary_of(source: Store) -> Vocabulary:
         raise CheckpointError(
             f"{source.origin}: holds no tokenizer, so nothing says what its rows mean; put its tokenizer.json into it"
         )
-    info = info_of(source.tokenizer)
-    assert info is not None
     recorded = source.tokenizer_fingerprint
+    info = info_of(source.tokenizer, recorded)
+    assert info is not None
     if recorded is not None and info.fingerprint != recorded:
         raise CheckpointError(
             f"{source.tokenizer}: has the fingerprint {info.fingerprint}, but the checkpoint was trained with "

@@ -409,7 +409,7 @@ def test_a_damaged_tokenizer_folder_is_refused(source, tokenizers, tmp_path, ref
     damaged = Path(shutil.copytree(tokenizers[1].folder, tmp_path / "damaged"))
     (damaged / "tokenizer.json").write_text(content)
     message = refused("expand-vocab", src=source, dst=tmp_path / "out", tokenizer=damaged)
-    assert "is not the one that fingerprint.json was written for" in message
+    assert "is not the one that fingerprint.json was written for" in message or "holds no vocabulary" in message
 
 
 def test_an_expanded_model_is_a_source_again(source, tokenizers, tmp_path, run):
