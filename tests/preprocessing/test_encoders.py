@@ -125,7 +125,9 @@ def test_an_engine_that_differs_is_left_with_a_line_in_the_log(folder, monkeypat
 
 def test_an_engine_that_cannot_read_the_tokenizer_is_left(tmp_path, caplog):
     write_tiny_data(tmp_path)  # a tokenizer of words
-    assert encoders.choose(tmp_path / "tokenizer", "auto", ["w5 w6"]) == "tokenizers"
+    assert encoders.choose(tmp_path / "tokenizer", "auto", ["w5 w6"]) == "tokenizers" and not caplog.text
+    assert encoders.choose(tmp_path / "tokenizer", "bpe", ["w5 w6"]) == "tokenizers"
+    assert "bpe cannot read" in caplog.text and "(has no tokenizer.model); tokenizers is used" in caplog.text
     assert ids_of(encoders.reference_of(tmp_path / "tokenizer"), ["w5 w6"]) == [[5, 6]]
 
 
