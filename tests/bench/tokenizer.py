@@ -118,7 +118,8 @@ def texts_of(data: Path, lang: str) -> Iterator[str]:
     files = sorted(
         path for path in data.glob("*.jsonl*") if f"{lang}_" in path.name and "pairs" not in path.name
     )
-    sources = [documents(path) for path in files]
+    sources: list[Any] = []
+    sources += [documents(path) for path in files]
     if lang == "code" and not sources:
         library = sorted(
             path for path in Path(os.__file__).parent.rglob("*.py") if "site-packages" not in path.parts
