@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart main-job install test check format bench clean
+.PHONY: help quickstart main-job redwhale install test check format bench clean
 
 DEVICE ?= cpu
 FOLDER ?= examples/quickstart
@@ -26,6 +26,9 @@ quickstart: $(READY) ## Raw text to a verified Hugging Face model and a report, 
 
 main-job: $(READY) ## The same for FOLDER (examples/own_text, examples/python_docs, or yours)
 	@$(PY) -m examples.main_job $(FOLDER) device=$(DEVICE) $(ARGS)
+
+redwhale: $(READY) ## Korean tokens for small English models: every initialisation of their rows, judged
+	@$(PY) -m examples.redwhale $(ARGS)
 
 install: $(READY) ## Only create .venv with the pinned requirements
 

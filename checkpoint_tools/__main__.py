@@ -71,7 +71,7 @@ def _as_argument(problem: Problem) -> Problem:
 
 def _overview() -> str:
     lines = ["usage: python -m checkpoint_tools OP key=value ...", "", "operations:"]
-    lines += [f"  {name:<10} {inspect.getdoc(options)}" for name, options in OPERATIONS.items()]
+    lines += [f"  {name:<13} {inspect.getdoc(options)}" for name, options in OPERATIONS.items()]
     return "\n".join([*lines, "", "python -m checkpoint_tools OP --help lists the keys of one."])
 
 

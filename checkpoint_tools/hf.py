@@ -164,7 +164,14 @@ def write_hf(store: Store, folder: Path, max_shard_gb: float) -> None:
 def clear_hf(folder: Path) -> None:
     """Removes an earlier export: ``config.json`` first, then only files that an export writes."""
     left_by_a_killed_export = ".*.tmp"
-    written = ("config.json", INDEX, "model*.safetensors", "generation_config.json", "verification.json")
+    written = (
+        "config.json",
+        INDEX,
+        "model*.safetensors",
+        "generation_config.json",
+        "verification.json",
+        "expansion.json",
+    )
     for pattern in (*written, left_by_a_killed_export):
         for path in folder.glob(pattern):
             path.unlink()

@@ -10,14 +10,17 @@ import math
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from checkpoint_tools import torch_dist
+from checkpoint_tools.scores import Scores, Stream, score
 from checkpoint_tools.store import DTYPES, Store, check_names
 from checkpoint_tools.tokenizer_files import copy_tokenizer, remove_tokenizer, special_ids, tokenizer_in
 from checkpoint_tools.weights import Stored, axis_sizes, stored_tensors
@@ -27,9 +30,11 @@ from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json
 from megatron_ko.flops import head_size
 from megatron_ko.plan import padded_vocab_size
+from megatron_ko.progress import progress
 from megatron_ko.run_folder import MARKER, Checkpoint, newest_checkpoint, sizes_of_files
 
 _PREFIXES = ("embedding.", "decoder.", "output_layer.")
+_VOCABULARY = ("embedding.", "output_layer.")
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -173,7 +178,7 @@ def write_mcore(store: Store, folder: Path) -> None:
 
 def clear_mcore(folder: Path) -> None:
     """Removes an earlier checkpoint: marker first, then only files that a checkpoint has."""
-    for name in (MARKER, "metadata.json", ".metadata", "common.pt", "verification.json"):
+    for name in (MARKER, "metadata.json", ".metadata", "common.pt", "verification.json", "expansion.json"):
         (folder / name).unlink(missing_ok=True)
     for pattern in ("*.distcp", ".*.tmp"):
         for path in folder.glob(pattern):
@@ -222,16 +227,40 @@ def megatron_logits(path: Path, tokens: Tensor, tensor_parallel: int = 1, timeou
     _check_splits(checkpoint, tensor_parallel)
     with tempfile.TemporaryDirectory() as scratch:
         torch.save(tokens, Path(scratch) / "tokens.pt")
-        rank = partial(_logits_rank, tensor_parallel, checkpoint.folder, Path(scratch), timeout_s)
-        code = launch.run_ranks(tensor_parallel, rank, "forkserver", timeout_s)
-        if code:
-            reason = (
-                f"did not finish within {timeout_s:.0f} s" if code == 124 else f"ended with exit code {code}"
-            )
-            raise CheckpointError(
-                f"{checkpoint.folder}: megatron-core gave no logits, a rank {reason}; see above"
-            )
+        _run_ranks(checkpoint, tensor_parallel, Path(scratch), timeout_s, _logits_rank)
         return torch.load(Path(scratch) / "logits.pt", weights_only=True)
+
+
+def megatron_scores(
+    path: Path, variants: Iterable[tuple[Tensor, Tensor, Sequence[Stream]]], timeout_s: float = 3600.0
+) -> list[list[Scores]]:
+    """Scores of each variant's streams by megatron-core in fp32: the checkpoint with other rows [vocab, hidden].
+
+    The rows pass through a temporary folder. For tied embeddings both are the same tensor.
+    """
+    checkpoint = newest_checkpoint(path)
+    with tempfile.TemporaryDirectory() as scratch:
+        count = 0
+        for rows, head, streams in variants:
+            asked = {"rows": rows, "head": head, "streams": [asdict(stream) for stream in streams]}
+            torch.save(asked, Path(scratch) / f"variant_{count}.pt")
+            count += 1
+        _run_ranks(checkpoint, 1, Path(scratch), timeout_s, partial(_scores_rank, count))
+        found = read_json(Path(scratch) / "scores.json", error=CheckpointError)
+    return [[Scores(**values) for values in variant] for variant in found]
+
+
+def _run_ranks(
+    checkpoint: Checkpoint, size: int, scratch: Path, timeout_s: float, task: Callable[..., None]
+) -> None:
+    """``task(checkpoint, gpt, scratch)`` on every rank, with the checkpoint's model loaded in fp32."""
+    rank = partial(_rank, size, checkpoint.folder, scratch, timeout_s, task)
+    code = launch.run_ranks(size, rank, "forkserver", timeout_s)
+    if code:
+        reason = f"did not finish within {timeout_s:.0f} s" if code == 124 else f"ended with exit code {code}"
+        raise CheckpointError(
+            f"{checkpoint.folder}: megatron-core gave no logits, a rank {reason}; see above"
+        )
 
 
 def _check_splits(checkpoint: Checkpoint, tensor_parallel: int) -> None:
@@ -245,38 +274,74 @@ def _check_splits(checkpoint: Checkpoint, tensor_parallel: int) -> None:
         )
 
 
-def _logits_rank(
-    size: int, folder: Path, scratch: Path, timeout_s: float, rank: int, init_method: str
+def _rank(
+    size: int,
+    folder: Path,
+    scratch: Path,
+    timeout_s: float,
+    task: Callable[..., None],
+    rank: int,
+    init_method: str,
 ) -> None:
-    """One rank: builds its part of the model, loads it, and rank 0 writes the gathered logits."""
+    """One rank: builds its part of the model, loads it, and does the task."""
     warnings.simplefilter("ignore")  # megatron-core's notes on absent optional packages
     from megatron_ko import distributed
     from megatron_ko.checkpoint import load_weights
-    from megatron_ko.config.schema import ParallelConfig, PrecisionConfig, RunConfig
-    from megatron_ko.model import build_gpt
+    from megatron_ko.config.schema import ParallelConfig, RunConfig
 
     checkpoint = Checkpoint.read(folder)
-    tokens = torch.load(scratch / "tokens.pt", weights_only=True)
     run, parallel = (
         RunConfig(folder=str(scratch), device="cpu", timeout_s=timeout_s),
         ParallelConfig(tensor=size),
     )
     world = distributed.start(run, parallel, rank, size, init_method)
-    gpt = build_gpt(
-        checkpoint.model,
-        parallel,
-        PrecisionConfig(dtype="fp32"),
-        vocab_size=checkpoint.vocab_size,
-        device=world.device,
-    )
+    gpt = _built(checkpoint.model, parallel, checkpoint.vocab_size, world.device)
     load_weights(checkpoint, gpt)
-    gpt.eval()
-    positions = torch.arange(tokens.shape[1]).expand_as(tokens)
     with torch.no_grad():
-        part = gpt(tokens, positions, None).contiguous()
-    parts = [torch.empty_like(part) for _ in range(size)]
-    torch.distributed.all_gather(parts, part, group=distributed.tensor_group())
+        task(checkpoint, gpt, scratch, rank)
+    distributed.stop()
+
+
+def _built(model: ModelConfig, parallel: Any, vocab_size: int, device: torch.device) -> Any:
+    from megatron_ko.config.schema import PrecisionConfig
+    from megatron_ko.model import build_gpt
+
+    gpt = build_gpt(model, parallel, PrecisionConfig(dtype="fp32"), vocab_size=vocab_size, device=device)
+    return gpt.eval()
+
+
+def _logits_of(gpt: Any, tokens: Tensor) -> Tensor:
+    return gpt(tokens, torch.arange(tokens.shape[1]).expand_as(tokens), None)
+
+
+def _logits_rank(checkpoint: Checkpoint, gpt: Any, scratch: Path, rank: int) -> None:
+    """Rank 0 writes the gathered logits."""
+    from megatron_ko import distributed
+
+    group = distributed.tensor_group()
+    part = _logits_of(gpt, torch.load(scratch / "tokens.pt", weights_only=True)).contiguous()
+    parts = [torch.empty_like(part) for _ in range(torch.distributed.get_world_size(group))]
+    torch.distributed.all_gather(parts, part, group=group)
     if rank == 0:
         logits = torch.cat(parts, dim=-1)[..., : checkpoint.vocab_size]
         torch.save(logits.clone(), scratch / "logits.pt")
-    distributed.stop()
+
+
+def _scores_rank(count: int, checkpoint: Checkpoint, gpt: Any, scratch: Path, rank: int) -> None:
+    """One rank: a model for each variant's vocabulary, with the trunk of the checkpoint and the rows given."""
+    from megatron_ko.config.schema import ParallelConfig
+
+    found = []
+    trunk = {name: value for name, value in gpt.state_dict().items() if not name.startswith(_VOCABULARY)}
+    for number in progress(range(count), "judging", unit="model"):
+        asked = torch.load(scratch / f"variant_{number}.pt", weights_only=True)
+        size = len(asked["rows"])
+        variant = _built(checkpoint.model, ParallelConfig(), size, torch.device("cpu"))
+        missing, left_over = variant.load_state_dict(trunk, strict=False)
+        assert not left_over and all(name.startswith(_VOCABULARY) for name in missing), (missing, left_over)
+        variant.embedding.word_embeddings.weight[:size] = asked["rows"].float()
+        if not checkpoint.model.tied_embeddings:
+            variant.output_layer.weight[:size] = asked["head"].float()
+        streams = [Stream(**values) for values in asked["streams"]]
+        found.append([asdict(score(s, partial(_logits_of, variant))) for s in streams])
+    write_json(scratch / "scores.json", found)

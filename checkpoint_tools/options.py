@@ -83,4 +83,79 @@ class Compare:
     """CPU ranks that megatron-core runs on for logits."""
 
 
-OPERATIONS: dict[str, type] = {"to-hf": ToHf, "from-hf": FromHf, "compare": Compare}
+@section
+class ExpandVocab:
+    """Adds rows for the tokens of a larger tokenizer, and says how well each initialisation of them predicts."""
+
+    src: FilePath
+    """Hugging Face folder, checkpoint folder, or run folder (its newest complete checkpoint), with its tokenizer."""
+    tokenizer: FilePath
+    """Folder of the larger tokenizer, as extend-tokenizer and hybrid-tokenizer write it: every old id keeps its piece."""
+    dst: FilePath | None = None
+    """Folder to write. Without it nothing is written and the initialisations are only judged."""
+    init: Literal[
+        "random",
+        "mean",
+        "decompose-input",
+        "decompose-output",
+        "decompose",
+        "eeve",
+        "weighted",
+        "focus",
+        "compare",
+    ] = "decompose"
+    """How rows are made. random: normal, with the mean and deviation of all numbers in old rows of the matrix; mean: of
+    all old rows; decompose: mean of the rows of the old pieces (-input, -output: there only, the other random); eeve:
+    input as decompose, output the first old piece; weighted: input by the bytes of the pieces, output halved from piece
+    to piece; focus: old tokens that are used alike in focus_text; compare: judge all, write no model."""
+    text: FilePath | None = None
+    """FILE or FILE,FILE (.txt, .md, .py, .jsonl plain or .gz or .zst with a field text) to judge on."""
+    judge: Literal["all", "chosen", "none"] = "all"
+    """Initialisations that are judged when text is given."""
+    judge_tokens: PositiveInt = 16384
+    """New tokens of each file, from its start, that are judged."""
+    judge_length: PositiveInt = 256
+    """Tokens of one sequence while judging; at most the model's longest."""
+    focus_text: FilePath | None = None
+    """FILE or FILE,FILE that focus learns from (the first 4,000,000 tokens); not the text that is judged on."""
+    seed: NonNegativeInt = 1234
+    """Seed of the random rows and of focus's vectors."""
+    dtype: Literal["bf16", "fp32"] | None = None
+    """Number format to write; the source's own when not given. Rows are made in fp32 and rounded once."""
+    format: Literal["hf", "megatron"] | None = None
+    """Format to write; the source's own when not given."""
+    max_shard_gb: PositiveFloat = 5.0
+    """Largest safetensors file in 10^9 bytes (format hf)."""
+    overwrite: Flag = False
+    """Replace what an earlier call wrote to dst."""
+
+
+@section
+class PruneVocab:
+    """Keeps the rows that a map of ids names, as prune-tokenizer writes it."""
+
+    src: FilePath
+    """Hugging Face folder, checkpoint folder, or run folder (its newest complete checkpoint), with its tokenizer."""
+    dst: FilePath
+    """Folder to write."""
+    map: FilePath
+    """id_map.json: for every new id the old one."""
+    tokenizer: FilePath
+    """Folder of the pruned tokenizer."""
+    dtype: Literal["bf16", "fp32"] | None = None
+    """Number format to write; the source's own when not given."""
+    format: Literal["hf", "megatron"] | None = None
+    """Format to write; the source's own when not given."""
+    max_shard_gb: PositiveFloat = 5.0
+    """Largest safetensors file in 10^9 bytes (format hf)."""
+    overwrite: Flag = False
+    """Replace what an earlier call wrote to dst."""
+
+
+OPERATIONS: dict[str, type] = {
+    "to-hf": ToHf,
+    "from-hf": FromHf,
+    "compare": Compare,
+    "expand-vocab": ExpandVocab,
+    "prune-vocab": PruneVocab,
+}

@@ -5,7 +5,7 @@ Owns the comparison and its text; opening either format is ``hf``'s and ``mcore`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from checkpoint_tools import hf, mcore
+from checkpoint_tools.scores import Scores, Stream, score
 from checkpoint_tools.store import Store
 from megatron_ko.errors import CheckpointError
 from megatron_ko.progress import progress
@@ -196,7 +197,12 @@ def logits(path: str, tokens: Tensor, tensor_parallel: int = 1) -> Tensor:
 
 
 def hf_logits(folder: Path, tokens: Tensor) -> Tensor:
-    """By transformers, from safetensors only, without code from the folder and without the network."""
+    with torch.no_grad():
+        return _hf_model(folder)(input_ids=tokens, use_cache=False).logits
+
+
+def _hf_model(folder: Path) -> Any:
+    """By transformers, in fp32, from safetensors only, without code from the folder and without the network."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging as transformers_logging
 
@@ -204,8 +210,22 @@ def hf_logits(folder: Path, tokens: Tensor) -> Tensor:
     model = AutoModelForCausalLM.from_pretrained(
         str(folder), local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
     )
-    with torch.no_grad():
-        return model.eval()(input_ids=tokens, use_cache=False).logits
+    return model.eval()
+
+
+def hf_scores(
+    folder: Path, variants: Iterable[tuple[Tensor, Tensor, Sequence[Stream]]]
+) -> list[list[Scores]]:
+    """Scores of each variant's streams: the model of ``folder`` with other input and output rows [vocab, hidden].
+
+    For tied embeddings both are the same tensor.
+    """
+    model, found = _hf_model(folder), []
+    for rows, head, streams in variants:
+        model.set_input_embeddings(torch.nn.Embedding.from_pretrained(rows.float()))
+        model.lm_head.weight = torch.nn.Parameter(head.float(), requires_grad=False)
+        found.append([score(s, lambda ids: model(input_ids=ids, use_cache=False).logits) for s in streams])
+    return found
 
 
 def sample_tokens(store: Store, given: Sequence[int] | None) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,20 +38,43 @@ STEPS = {
 }
 
 
+# the sections that a step reads, beside output, inputs, domains and seed; ``run`` reads all
+SECTIONS_OF = {
+    "clean": ("clean",),
+    "lines": ("lines",),
+    "measure": ("deduplicate",),
+    "score": ("score",),
+    "decontaminate": ("decontaminate",),
+    "filter": ("filter", "score", "decontaminate"),
+    "deduplicate": ("deduplicate",),
+    "balance": ("balance",),
+    "train-tokenizer": ("tokenizer", "balance"),
+    "encode": ("encode", "balance"),
+    "validate": (),
+}
+SECTIONS_OF_ALL = ("output", "inputs", "domains", "seed")
+
+
 @dataclass(frozen=True)
 class Tool:
-    """``configured`` tools take CONFIG.yaml and get it loaded: ``run(loaded, arguments)``; others ``run(arguments)``."""
+    """``configured`` tools take CONFIG.yaml and get it loaded: ``run(loaded, arguments)``; others ``run(arguments)``.
+
+    One that only ``shows`` something is done when its reader has seen enough (``| head``).
+    """
 
     module: str
     sentence: str
     configured: bool = True
+    shows: bool = False
 
 
 TOOLS = {
     "explain": Tool(
-        "preprocessing.tools.explain", "why a document was dropped, or what another threshold would change"
+        "preprocessing.tools.explain",
+        "why a document was dropped, or what another threshold would change",
+        shows=True,
     ),
-    "calibrate": Tool("preprocessing.tools.calibrate", "thresholds from text you trust"),
+    "calibrate": Tool("preprocessing.tools.calibrate", "thresholds from text you trust", shows=True),
     "report": Tool("preprocessing.tools.report", "one HTML page about the data"),
     "train-quality": Tool(
         "preprocessing.tools.quality", "train the quality models of section score, in rounds over the corpus"
@@ -65,20 +89,24 @@ TOOLS = {
         "drop tokens that a text never uses, and write the map of ids",
         configured=False,
     ),
+    "tokenizer-report": Tool(
+        "preprocessing.tools.tokenizer_report", "measure and compare tokenizers on text", configured=False
+    ),
     "tokens": Tool(
         "preprocessing.tools.token_files", "merge, split, shuffle, check token files", configured=False
     ),
 }
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(step: str | None = None) -> argparse.ArgumentParser:
+    """``step``: whose sections the help explains; without one it names the steps, the commands and the sections."""
     made = argparse.ArgumentParser(
         prog="python -m preprocessing",
         usage="python -m preprocessing STEP|COMMAND CONFIG.yaml [more.yaml ...] [section.field=value ...] [options]",
-        description="From raw text to token files and a manifest. Finished work is skipped.",
-        epilog=f"{_named('steps', STEPS)}\n{_named('commands (each has its own --help)', {n: t.sentence for n, t in TOOLS.items()})}\n"
-        "configuration fields (later files and overrides win; paths are relative to the working directory):\n\n"
-        + manual(Config),
+        description=f"{step}: {STEPS[step]}"
+        if step
+        else "From raw text to token files and a manifest. Finished work is skipped.",
+        epilog=_fields_of(step) if step else _overview(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("step", choices=(*STEPS, *TOOLS), metavar="STEP|COMMAND", help="what to do, see below")
@@ -93,8 +121,29 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def _overview() -> str:
+    sections = {name: info.description or "" for name, info in Config.__pydantic_fields__.items()}
+    return "\n".join(
+        (
+            _named("steps", STEPS),
+            _named(
+                "commands (each has its own --help)", {name: tool.sentence for name, tool in TOOLS.items()}
+            ),
+            _named("sections of the configuration", sections),
+            "'python -m preprocessing STEP --help' explains the fields that a step reads, 'run --help' all of them.",
+        )
+    )
+
+
+def _fields_of(step: str) -> str:
+    read = None if step == "run" else {*SECTIONS_OF_ALL, *SECTIONS_OF[step]}
+    rule = "later files and overrides win; paths are relative to the working directory"
+    return f"configuration fields ({rule}):\n\n{manual(Config, read)}"
+
+
 def _named(title: str, lines: dict[str, str]) -> str:
-    return f"{title}:\n" + "".join(f"  {name:16} {sentence}\n" for name, sentence in lines.items())
+    width = max(map(len, lines))
+    return f"{title}:\n" + "".join(f"  {name:{width}}  {sentence}\n" for name, sentence in lines.items())
 
 
 def _add_configuration(made: argparse.ArgumentParser) -> None:
@@ -134,7 +183,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: list[str]) -> int:
     if arguments and arguments[0] in TOOLS:
         return _run_tool(arguments[0], arguments[1:])
-    given = parser().parse_intermixed_args(arguments)
+    step = next((argument for argument in arguments if not argument.startswith("-")), None)
+    given = parser(step if step in STEPS else None).parse_intermixed_args(arguments)
     loaded = _load(given, given.step)
     if given.print_config:
         sys.stdout.write(to_yaml(loaded.config))
@@ -180,12 +230,17 @@ def _run_tool(name: str, arguments: list[str]) -> int:
     given = made.parse_intermixed_args(arguments) if tool.configured else made.parse_args(arguments)
     from megatron_ko.logs import set_up_logging
 
-    if not tool.configured:
-        set_up_logging()
-        return module.run(given)
-    loaded = _load(given, name)
+    loaded = [_load(given, name)] if tool.configured else []
     set_up_logging()
-    return module.run(loaded, given)
+    try:
+        code = module.run(*loaded, given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not tool.shows:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of the output
+        return 0
+    return code
 
 
 def _runner(given: argparse.Namespace) -> Runner:

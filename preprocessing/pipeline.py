@@ -161,6 +161,8 @@ def run(loaded: Loaded[Config], step: str, runner: Runner) -> int:
     context = Context(loaded, runner)
     _ = context.units  # patterns without a file are reported before anything is touched
     _check_on(loaded, step)
+    if step == "run":
+        _check_models(loaded.config)
     with context.locked(), _room_asked_for(context):
         keys = keys_of(context)
         if runner.leads:
@@ -196,6 +198,7 @@ def _bad_records(context: Context, keys: dict[str, str]) -> int:
 def describe(loaded: Loaded[Config]) -> str:
     """What ``run`` would do; touches nothing."""
     context = Context(loaded)
+    _check_models(loaded.config)
     lines = [f"{unit.name}: {len(unit.files):,} files, {unit.size / 1e6:.2f} MB" for unit in context.units]
     keys = keys_of(context)
     for name, key in keys.items():
@@ -222,6 +225,14 @@ def _of_training(context: Context, keys: dict[str, str]) -> str:
 def _check_on(loaded: Loaded[Config], step: str) -> None:
     if step != "run" and step not in steps_of(loaded.config):
         raise DataError(f"step {step!r} is off in this configuration; fill its section '{step}' to use it")
+
+
+def _check_models(config: Config) -> None:
+    """Raises DataError for a model that is not there yet: hours may lie before the step that needs it."""
+    if config.score.enabled:
+        from preprocessing.scoring.score import model_keys
+
+        model_keys(config.score)
 
 
 def _require(context: Context, step: str, keys: dict[str, str]) -> None:

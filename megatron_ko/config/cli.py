@@ -10,7 +10,7 @@ import argparse
 import dataclasses
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Union, get_args, get_origin
 
 _OVERRIDE = re.compile(r"^[A-Za-z_][\w-]*(\.[\w-]+)*=")
@@ -55,43 +55,64 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return files, [a for a in arguments if _OVERRIDE.match(a)]
 
 
-def manual(root: type) -> str:
-    """One line per field of the schema: dotted name, type, default, sentence."""
-    return "\n".join(_lines(root, ""))
+def manual(root: type, sections: Collection[str] | None = None) -> str:
+    """One line per field of the schema (of some of its sections when given): dotted name, type, default, sentence."""
+    return "\n".join(_lines(root, "", sections))
 
 
-def _lines(kind: Any, above: str) -> Iterator[str]:
+def _lines(kind: Any, above: str, only: Collection[str] | None = None) -> Iterator[str]:
     for name, info in kind.__pydantic_fields__.items():
+        if only is not None and name not in only:
+            continue
         path = f"{above}{name}"
         variants: list[Any] = [
             member for member in _members(info.annotation) if dataclasses.is_dataclass(member)
         ]
         if not variants:
-            default = "required" if info.is_required() else f"default {_shown(info)}"
-            yield f"  {path}: {_type_name(info.annotation)}, {default}"
-            yield from _sentence(info)
+            yield from _field(path, info)
             continue
         if get_origin(info.annotation) is dict:
             path += ".NAME"
         yield f"  {path}:" if above else f"\n{path}:"
         yield from _sentence(info)
-        for variant in variants:
-            if len(variants) > 1:
-                tag = variant.__pydantic_fields__["type"]
-                yield f"  {path}.type: {_type_name(tag.annotation)}"
-                yield from _sentence(tag)
-            yield from _lines_without_tag(variant, f"{path}.")
+        if len(variants) == 1:
+            yield from _lines(variants[0], f"{path}.")
+        else:
+            yield from _variants(variants, f"{path}.")
 
 
-def _lines_without_tag(kind: Any, above: str) -> Iterator[str]:
-    tagged = "type" in kind.__pydantic_fields__
-    lines = list(_lines(kind, above))
-    first = next((i for i, line in enumerate(lines[1:], 1) if not line.startswith("      ")), len(lines))
-    yield from lines[first:] if tagged else lines
+def _variants(variants: list[Any], above: str) -> Iterator[str]:
+    """Each with its type; a field that an earlier one has alike is only named."""
+    known: dict[str, list[str]] = {}
+    for variant in variants:
+        alike = []
+        for name, info in variant.__pydantic_fields__.items():
+            if name == "type":
+                yield f"  {above}type: {_type_name(info.annotation)}"
+                yield from _sentence(info)
+                continue
+            lines = list(_field(f"{above}{name}", info))
+            if known.get(name) == lines:
+                alike.append(name)
+            else:
+                known[name] = lines
+                yield from lines
+        if alike:
+            yield from _wrapped(f"and, as above: {', '.join(alike)}.")
+
+
+def _field(path: str, info: Any) -> Iterator[str]:
+    default = "required" if info.is_required() else f"default {_shown(info)}"
+    yield f"  {path}: {_type_name(info.annotation)}, {default}"
+    yield from _sentence(info)
 
 
 def _sentence(info: Any) -> list[str]:
-    return textwrap.wrap(info.description or "", 100, initial_indent="      ", subsequent_indent="      ")
+    return _wrapped(info.description or "")
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 100, initial_indent="      ", subsequent_indent="      ")
 
 
 def _shown(info: Any) -> str:

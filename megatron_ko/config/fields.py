@@ -18,8 +18,13 @@ RULES = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
 def section(cls: type) -> Any:
-    """Marks a class as a configuration section."""
-    return dataclass(frozen=True, kw_only=True, config=RULES)(cls)
+    """Marks a class as a configuration section; fields of a section it extends keep their sentences."""
+    made: Any = dataclass(frozen=True, kw_only=True, config=RULES)(cls)
+    for name, info in made.__pydantic_fields__.items():
+        above = (getattr(kind, "__pydantic_fields__", {}).get(name) for kind in made.__mro__[1:])
+        if info.description is None:  # pydantic reads the docstrings of the class itself only
+            info.description = next((field.description for field in above if field is not None), None)
+    return made
 
 
 Flag = Annotated[bool, Strict()]

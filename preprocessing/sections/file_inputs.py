@@ -21,20 +21,21 @@ REFERENCE_SECTIONS = (
 
 
 @section
-class TextInput:
-    type: Literal["text"]
-    """One document per file; files named .jsonl (also compressed) are read as records with a field text."""
-    paths: list[FilePath] = Field(min_length=1)
-    """Files or patterns (**, *, {a,b}) relative to the working directory; each must match a file."""
-    lang: LanguageOfInput
-    """Language of every document, which decides its rules; detect: found from the text."""
+class NamedInput:
+    """What every kind of input has."""
+
+    type: str
+    """Kind of input."""
     source: str | None = None
     """Name of the source in counts and domains; the name of the input when not given."""
-    encoding: str = "utf-8"
-    """Encoding of files without a byte order mark, such as cp949; Python files say theirs themselves."""
-    markup: Markup = "auto"
-    """Markup to turn into Markdown; auto: by the suffix (.tex, .rst, .wiki, .html), else mediawiki for a source named
-    wiki, else HTML in documents that hold tags; none: tags are text."""
+
+
+@section
+class CutInput(NamedInput):
+    """An input that is cut into pieces of work."""
+
+    lang: LanguageOfInput
+    """Language of every document, which decides its rules; detect: found from the text."""
     split_bytes: PositiveInt = 256 * MIB
     """Bytes a piece of work has at most: larger files are cut where their format allows it, small ones gathered."""
     max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
@@ -42,15 +43,31 @@ class TextInput:
 
 
 @section
-class SourceTreeInput:
+class FilesInput(CutInput):
+    """An input of files found by patterns."""
+
+    paths: list[FilePath] = Field(min_length=1)
+    """Files or patterns (**, *, {a,b}) relative to the working directory; each must match a file."""
+
+
+@section
+class TextInput(FilesInput):
+    type: Literal["text"]
+    """One document per file; files named .jsonl (also compressed) are read as records with a field text."""
+    encoding: str = "utf-8"
+    """Encoding of files without a byte order mark, such as cp949; Python files say theirs themselves."""
+    markup: Markup = "auto"
+    """Markup to turn into Markdown; auto: by the suffix (.tex, .rst, .wiki, .html), else mediawiki for a source named
+    wiki, else HTML in documents that hold tags; none: tags are text."""
+
+
+@section
+class SourceTreeInput(CutInput):
     type: Literal["source_tree"]
     """Repositories: one document per file of source code, with its path and the licence file that governs it in meta."""
     roots: list[FilePath] = Field(min_length=1)
     """Folders, each one repository, or patterns (**, *, {a,b}) of such folders; each must match a folder."""
     lang: LanguageOfInput = "code"
-    """Language of every document, which decides its rules; detect: found from the text."""
-    source: str | None = None
-    """Name of the source in counts and domains; the name of the input when not given."""
     suffixes: list[str] = Field(default_factory=list)
     """File name endings to read; those of the common programming languages when empty."""
     leave_out: list[str] = Field(
@@ -64,71 +81,41 @@ class SourceTreeInput:
 
 
 @section
-class WarcInput:
+class WarcInput(FilesInput):
     type: Literal["warc"]
     """Web archives (.warc, .warc.gz): the main content of HTML pages with status 200; needs the extra [web]."""
-    paths: list[FilePath] = Field(min_length=1)
-    """Files or patterns (**, *, {a,b}) relative to the working directory; each must match a file."""
     lang: LanguageOfInput = "detect"
-    """Language of every document, which decides its rules; detect: found from the text."""
-    source: str | None = None
-    """Name of the source in counts and domains; the name of the input when not given."""
     extractor: Extractor = "resiliparse"
     """What finds the main content: resiliparse (fast) or trafilatura (15 times slower, drops more)."""
-    split_bytes: PositiveInt = 256 * MIB
-    """Bytes a piece of work has at most: larger files are cut where their format allows it, small ones gathered."""
-    max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
-    """Longest record in bytes; longer ones are set aside without being held in memory."""
 
 
 @section
-class HtmlInput:
+class HtmlInput(FilesInput):
     type: Literal["html"]
     """One HTML page per file; needs the extra [web]."""
-    paths: list[FilePath] = Field(min_length=1)
-    """Files or patterns (**, *, {a,b}) relative to the working directory; each must match a file."""
     lang: LanguageOfInput = "detect"
-    """Language of every document, which decides its rules; detect: found from the text."""
-    source: str | None = None
-    """Name of the source in counts and domains; the name of the input when not given."""
     main_content: Flag = True
     """Keeps the main content only; false: the whole page becomes Markdown."""
     extractor: Extractor = "resiliparse"
     """What finds the main content: resiliparse (fast) or trafilatura (15 times slower, drops more)."""
-    split_bytes: PositiveInt = 256 * MIB
-    """Bytes a piece of work has at most: larger files are cut where their format allows it, small ones gathered."""
-    max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
-    """Longest record in bytes; longer ones are set aside without being held in memory."""
 
 
 @section
-class WikiDumpInput:
+class WikiDumpInput(FilesInput):
     type: Literal["wiki_dump"]
     """Dumps of MediaWiki (pages-articles .xml, also .bz2, .gz, .zst, .xz), as Markdown. Plain files are
     cut at pages, .bz2 files of several streams at streams; others are one piece of work."""
-    paths: list[FilePath] = Field(min_length=1)
-    """Files or patterns (**, *, {a,b}) relative to the working directory; each must match a file."""
-    lang: LanguageOfInput
-    """Language of every document, which decides its rules; detect: found from the text."""
-    source: str | None = None
-    """Name of the source in counts and domains; the name of the input when not given."""
     namespaces: list[NonNegativeInt] = Field(default_factory=lambda: [0])
     """Namespaces to read by number; 0 are the articles."""
     with_title: Flag = True
     """Puts the title before the text as a heading."""
     left_out_sections: list[str] = Field(default_factory=lambda: list(REFERENCE_SECTIONS))
     """Sections that are left out with all below them, by heading."""
-    split_bytes: PositiveInt = 256 * MIB
-    """Bytes a piece of work has at most: larger files are cut where their format allows it, small ones gathered."""
-    max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
-    """Longest record in bytes; longer ones are set aside without being held in memory."""
 
 
 @section
-class StdlibInput:
+class StdlibInput(NamedInput):
     type: Literal["python_stdlib"]
     """Source code of the running Python's standard library without its tests, one document per module."""
     max_bytes: PositiveInt = 1_500_000
     """Bytes to take; the modules are chosen by the seed."""
-    source: str | None = None
-    """Name of the source in counts and domains; the name of the input when not given."""

@@ -10,6 +10,8 @@ from pydantic import Field
 from megatron_ko.config.fields import FilePath, PositiveInt, section
 from preprocessing.sections.file_inputs import (
     MIB,
+    CutInput,
+    FilesInput,
     HtmlInput,
     Markup,
     SourceTreeInput,
@@ -24,68 +26,42 @@ LanguageOfRecords = Literal["ko", "en", "code", "mixed", "other", "detect", "rec
 
 
 @section
-class JsonlInput:
+class RecordsInput(CutInput):
+    """An input of records with fields."""
+
+    lang: LanguageOfRecords = "record"  # type: ignore[assignment]
+    """Language of every document, which decides its rules; record: the field lang_field of each record; detect: found
+    from the text."""
+    text_field: str = "text"
+    """Field of the text; a.b is the field b inside the field a."""
+    templates: list[str] = Field(default_factory=list)
+    """Text made of several fields, such as "{en}\\n\\n{ko}", instead of text_field; of several, one by hash of the id."""
+    id_field: str = "id"
+    """Field of the identity; records without it are named by file and line."""
+    lang_field: str = "lang"
+    """Field of the language (with lang: record)."""
+    meta_fields: list[str] = Field(default_factory=list)
+    """Fields that are carried along in meta, such as url; path and license help to judge source code."""
+    markup: Markup = "auto"
+    """Markup to turn into Markdown; auto: mediawiki for a source named wiki, else HTML in documents that hold tags; none:
+    tags are text, as in documentation about HTML."""
+
+
+@section
+class JsonlInput(RecordsInput, FilesInput):
     type: Literal["jsonl"]
     """One JSON object a line, plain or compressed (.gz, .zst, .bz2, .xz). Plain files are cut at lines, .zst files of
     several frames at frames; a .gz, .bz2 or .xz file is one piece of work."""
-    paths: list[FilePath] = Field(min_length=1)
-    """Files or patterns (**, *, {a,b}) relative to the working directory; each must match a file."""
-    lang: LanguageOfRecords = "record"
-    """Language of every document, which decides its rules; record: the field lang_field of each record; detect: found
-    from the text."""
-    source: str | None = None
-    """Name of the source in counts and domains; the name of the input when not given."""
-    text_field: str = "text"
-    """Field of the text; a.b is the field b inside the field a."""
-    templates: list[str] = Field(default_factory=list)
-    """Text made of several fields, such as "{en}\\n\\n{ko}", instead of text_field; of several, one by hash of the id."""
-    id_field: str = "id"
-    """Field of the identity; records without it are named by file and line."""
-    lang_field: str = "lang"
-    """Field of the language (with lang: record)."""
-    meta_fields: list[str] = Field(default_factory=list)
-    """Fields that are carried along in meta, such as url; path and license help to judge source code."""
-    markup: Markup = "auto"
-    """Markup to turn into Markdown; auto: mediawiki for a source named wiki, else HTML in documents that hold tags; none:
-    tags are text, as in documentation about HTML."""
-    split_bytes: PositiveInt = 256 * MIB
-    """Bytes a piece of work has at most: larger files are cut where their format allows it, small ones gathered."""
-    max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
-    """Longest record in bytes; longer ones are set aside without being held in memory."""
 
 
 @section
-class ParquetInput:
+class ParquetInput(RecordsInput, FilesInput):
     type: Literal["parquet"]
     """One document a row; files are cut at row groups. Only the columns that are named are read."""
-    paths: list[FilePath] = Field(min_length=1)
-    """Files or patterns (**, *, {a,b}) relative to the working directory; each must match a file."""
-    lang: LanguageOfRecords = "record"
-    """Language of every document, which decides its rules; record: the field lang_field of each record; detect: found
-    from the text."""
-    source: str | None = None
-    """Name of the source in counts and domains; the name of the input when not given."""
-    text_field: str = "text"
-    """Field of the text; a.b is the field b inside the field a."""
-    templates: list[str] = Field(default_factory=list)
-    """Text made of several fields, such as "{en}\\n\\n{ko}", instead of text_field; of several, one by hash of the id."""
-    id_field: str = "id"
-    """Field of the identity; records without it are named by file and line."""
-    lang_field: str = "lang"
-    """Field of the language (with lang: record)."""
-    meta_fields: list[str] = Field(default_factory=list)
-    """Fields that are carried along in meta, such as url; path and license help to judge source code."""
-    markup: Markup = "auto"
-    """Markup to turn into Markdown; auto: mediawiki for a source named wiki, else HTML in documents that hold tags; none:
-    tags are text, as in documentation about HTML."""
-    split_bytes: PositiveInt = 256 * MIB
-    """Bytes a piece of work has at most: larger files are cut where their format allows it, small ones gathered."""
-    max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
-    """Longest record in bytes; longer ones are set aside without being held in memory."""
 
 
 @section
-class HuggingfaceInput:
+class HuggingfaceInput(RecordsInput):
     type: Literal["huggingface"]
     """A data set of Hugging Face: a local folder (save_to_disk, or .arrow and .parquet files) or a name on the hub."""
     path: FilePath
@@ -96,31 +72,10 @@ class HuggingfaceInput:
     """Split to read."""
     revision: str | None = None
     """Commit of a data set on the hub; required there, so that the same documents are read again."""
-    lang: LanguageOfRecords = "record"
-    """Language of every document, which decides its rules; record: the field lang_field of each record; detect: found
-    from the text."""
-    source: str | None = None
-    """Name of the source in counts and domains; the name of the input when not given."""
-    text_field: str = "text"
-    """Field of the text; a.b is the field b inside the field a."""
-    templates: list[str] = Field(default_factory=list)
-    """Text made of several fields, such as "{en}\\n\\n{ko}", instead of text_field; of several, one by hash of the id."""
-    id_field: str = "id"
-    """Field of the identity; records without it are named by file and line."""
-    lang_field: str = "lang"
-    """Field of the language (with lang: record)."""
-    meta_fields: list[str] = Field(default_factory=list)
-    """Fields that are carried along in meta, such as url; path and license help to judge source code."""
-    markup: Markup = "auto"
-    """Markup to turn into Markdown; auto: mediawiki for a source named wiki, else HTML in documents that hold tags; none:
-    tags are text, as in documentation about HTML."""
     split_bytes: PositiveInt = 256 * MIB
     """Bytes of local files a piece of work has at most; a streamed data set is one piece of work."""
-    max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
-    """Longest text in bytes; longer ones are set aside."""
 
 
-RecordsInput = Union[JsonlInput, ParquetInput, HuggingfaceInput]
 Input = Annotated[
     Union[
         JsonlInput,

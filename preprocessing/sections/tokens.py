@@ -68,8 +68,8 @@ class TokenizerConfig:
 
 @section
 class EncodeConfig:
-    engine: Literal["auto", "sentencepiece", "tokenizers", "fastokens", "gigatoken"] = "auto"
+    engine: Literal["auto", "bpe", "sentencepiece", "tokenizers", "fastokens", "gigatoken"] = "auto"
     """What turns text into ids: the reference (sentencepiece with tokenizer.model, else tokenizers), or a faster engine,
-    which is used only while it gives the ids of the reference; auto: fastokens where it is installed."""
+    used only while it gives the ids of the reference; auto: bpe, our own, then fastokens where it is installed."""
     shard_tokens: PositiveInt | None = None
     """Tokens in a pair of .bin and .idx, cut between documents; one pair for each domain and split when not given."""

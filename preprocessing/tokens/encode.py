@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from megatron_ko.errors import DataError
@@ -49,9 +50,9 @@ def run(context: Context) -> Outcome:
     ]
     shards = context.summary_of("balance")["shards"]
     keys = [context.upstream("balance", f"shards/{shard['file']}") for shard in shards]
-    engine = encoders.preferred(info.folder, context.config.encode.engine)
+    engine = context.config.encode.engine
     # another version may give other ids
-    engines = [[name, encoders.installed(name)] for name in (engine, encoders.reference_name(info.folder))]
+    engines = [[name, encoders.installed(name)] for name in encoders.candidates(info.folder, engine)]
     threads = max(1, cores() // max(len(shards), 1))
     parts = context.finish(
         STEP,
@@ -129,17 +130,12 @@ def encode_file(
             facts["text_bytes"] += int(sizes.sum())
             if not len(filled):
                 continue
-            texts = batch["text"].to_pylist()
-            if len(filled) < len(texts):
-                texts = [texts[row] for row in filled]
-            ids, offsets = encoder.encode_batch(texts)
+            column = batch["text"] if len(filled) == len(sizes) else batch["text"].take(pa.array(filled))
+            ids, offsets = encoder.encode_column(column)
             if reference is not None:
                 rows = compared_rows(sizes[filled])
-                encoders.compare(
-                    [ids[offsets[row] : offsets[row + 1]] for row in rows],
-                    [texts[row] for row in rows],
-                    reference,
-                )
+                found = [ids[offsets[row] : offsets[row + 1]] for row in rows]
+                encoders.compare(found, column.take(pa.array(rows)).to_pylist(), reference)
             writer.add(*with_eod(ids, offsets, eod))
     write_index(prefix, writer.dtype, [writer.lengths])
     return {**facts, "documents": len(writer.lengths), "tokens": writer.tokens, "max_id": writer.max_id}

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import pyarrow as pa
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json, sha256_file
@@ -28,14 +29,30 @@ Encoded = tuple[np.ndarray, np.ndarray]
 
 
 class Encoder(Protocol):
-    """``encode_batch``: the ids of text i are ``ids[offsets[i]:offsets[i + 1]]``; ids uint32 or int32, offsets int64."""
+    """The ids of text i are ``ids[offsets[i]:offsets[i + 1]]``; ids uint32 or int32, offsets int64."""
 
     name: str
 
     def encode_batch(self, texts: list[str]) -> Encoded: ...
 
+    def encode_column(self, column: pa.Array) -> Encoded:
+        """The same of a large_string column without nulls."""
+        ...
 
-class ReferenceEncoder:
+
+class TextEncoder:
+    """An engine that takes Python strings."""
+
+    name: str
+
+    def encode_batch(self, texts: list[str]) -> Encoded:
+        raise NotImplementedError
+
+    def encode_column(self, column: pa.Array) -> Encoded:
+        return self.encode_batch(column.to_pylist())
+
+
+class ReferenceEncoder(TextEncoder):
     """``sentencepiece`` or ``tokenizers``, as the tokenizer folder has it."""
 
     def __init__(self, folder: Path, name: str, threads: int):
@@ -46,7 +63,7 @@ class ReferenceEncoder:
         return self._tokenizer.encode_batch(texts, self._threads)
 
 
-class FastokensEncoder:
+class FastokensEncoder(TextEncoder):
     """fastokens reads ``tokenizer.json``; its threads are counted once per process, by the environment."""
 
     name = "fastokens"
@@ -64,7 +81,7 @@ class FastokensEncoder:
         return np.frombuffer(ids, "<u4"), np.frombuffer(offsets, "<u8").astype(np.int64)
 
 
-class GigatokenEncoder:
+class GigatokenEncoder(TextEncoder):
     """gigatoken reads ``tokenizer.json``; it would turn the control tokens of ``tokenizer.model`` into ids."""
 
     name = "gigatoken"
@@ -81,7 +98,7 @@ class GigatokenEncoder:
         )
 
 
-class GuardedEncoder:
+class GuardedEncoder(TextEncoder):
     """A fast engine for all texts but those that spell a piece no merge makes, such as ``<s>`` or ``<0x41>``.
 
     fastokens 0.3.5 looks whole words up in the vocabulary where merges do not cross blanks, and finds such pieces;
@@ -131,6 +148,7 @@ FAST: dict[str, Callable[[Path, int], Encoder]] = {
     "fastokens": FastokensEncoder,
     "gigatoken": GigatokenEncoder,
 }
+OWN = "bpe"
 
 
 def reference_name(folder: Path) -> str:
@@ -143,7 +161,8 @@ def reference_of(folder: Path, threads: int = 1) -> Encoder:
 
 
 def encoder_of(folder: Path, engine: str, threads: int = 1) -> Encoder:
-    """The engine of that name for a tokenizer folder; raises DataError where it cannot be had.
+    """The engine of that name for a tokenizer folder; raises DataError where it cannot be had, and what the engine raises
+    (ValueError, RuntimeError, TypeError) where it does not know this kind of tokenizer.
 
     A process keeps the last one: loading takes as long as some megabytes of text.
     """
@@ -152,6 +171,12 @@ def encoder_of(folder: Path, engine: str, threads: int = 1) -> Encoder:
 
 @functools.lru_cache(maxsize=4)
 def _loaded(folder: Path, engine: str, threads: int, content: str) -> Encoder:
+    if engine == OWN:
+        from preprocessing.tokens.bpe_encoder import (
+            BpeEncoder,
+        )  # compiled code is loaded only where it is used
+
+        return BpeEncoder(folder, threads)
     if engine in FAST:
         if importlib.util.find_spec(engine) is None:
             raise DataError(f"encode.engine: {engine} is not installed; pip install {engine}, or use auto")
@@ -162,32 +187,38 @@ def _loaded(folder: Path, engine: str, threads: int, content: str) -> Encoder:
     return ReferenceEncoder(folder, engine, threads)
 
 
-def preferred(folder: Path, wanted: str) -> str:
-    """``wanted``; for ``auto`` the fast engine if it is installed, else the reference."""
-    if wanted != "auto":
-        return wanted
-    return "fastokens" if importlib.util.find_spec("fastokens") else reference_name(folder)
+def candidates(folder: Path, wanted: str) -> list[str]:
+    """Engines to try, the reference last: ``wanted``, or for ``auto`` ours and the fast one that is installed."""
+    names = [OWN, "fastokens"] if wanted == "auto" else [wanted]
+    reference = reference_name(folder)
+    return [name for name in names if name != reference and (wanted != "auto" or installed(name))] + [
+        reference
+    ]
 
 
 def choose(folder: Path, wanted: str, texts: Sequence[str], threads: int = 1) -> str:
-    """Name of the engine to use: ``wanted`` (or the fast one that is installed) if it agrees with the reference.
+    """Name of the first candidate that reads the tokenizer and agrees with the reference.
 
-    Compared are HARD_TEXTS and ``texts``. An engine that differs is left with one line in the log.
+    Compared are HARD_TEXTS, ALL_BYTES and ``texts``. An engine that differs is left with one line in the log.
     """
-    reference = reference_of(folder)
-    name = preferred(folder, wanted)
-    if name == reference.name:
-        return name
-    try:
-        encoder = encoder_of(folder, name, threads)
-    except (ValueError, RuntimeError, TypeError) as error:  # the engine does not know this kind of tokenizer
-        log.warning("encode: %s cannot read %s (%s); %s is used", name, folder, error, reference.name)
-        return reference.name
-    different = first_difference(encoder, reference, [*HARD_TEXTS, *ALL_BYTES, *texts])
-    if different is not None:
-        log.warning("encode: %s gives other ids for %r; %s is used", name, different[:80], reference.name)
-        return reference.name
-    return name
+    reference, names = reference_of(folder), candidates(folder, wanted)
+    if wanted in ("sentencepiece", "tokenizers"):
+        return wanted
+    for name, other in zip(names[:-1], names[1:]):
+        try:
+            encoder = encoder_of(folder, name, threads)
+        except (
+            ValueError,
+            RuntimeError,
+            TypeError,
+        ) as error:  # the engine does not know this kind of tokenizer
+            log.warning("encode: %s cannot read %s (%s); %s is used", name, folder, error, other)
+            continue
+        different = first_difference(encoder, reference, [*HARD_TEXTS, *ALL_BYTES, *texts])
+        if different is None:
+            return name
+        log.warning("encode: %s gives other ids for %r; %s is used", name, different[:80], other)
+    return names[-1]
 
 
 # what a byte alone would be in Latin-1, and every control character, in runs and between letters
@@ -230,6 +261,8 @@ def compare(found: Sequence[np.ndarray], texts: list[str], reference: Encoder) -
             raise Differs(repr(text[:80]))
 
 
-def installed(package: str) -> str | None:
-    """Version of an engine's package; another one may give other ids."""
-    return importlib.metadata.version(package) if importlib.util.find_spec(package) else None
+def installed(engine: str) -> str | None:
+    """Version of an engine's package, None without one; another one may give other ids."""
+    if engine == OWN:
+        return "built in"
+    return importlib.metadata.version(engine) if importlib.util.find_spec(engine) else None

@@ -74,7 +74,7 @@ def set_entry(
     return {"name": name, "split": split, "prefix": pairs[0]["prefix"], "dtype": dtype, **counts, **files}
 
 
-def _pairs(sets: Iterable[dict[str, Any]]) -> Iterable[tuple[dict[str, Any], dict[str, Any]]]:
+def pairs_of(sets: Iterable[dict[str, Any]]) -> Iterable[tuple[dict[str, Any], dict[str, Any]]]:
     return ((entry, pair) for entry in sets for pair in entry.get("pairs", [entry]))
 
 
@@ -82,7 +82,7 @@ def _write_blend(folder: Path, sets: list[dict[str, Any]], mixture: dict[str, fl
     """``--data-args-path`` of Megatron-LM: weight and prefix of every training pair."""
     blend = [
         f"{mixture[entry['name']] * pair['tokens'] / entry['tokens']:.10g} {folder / pair['prefix']}"
-        for entry, pair in _pairs(sets)
+        for entry, pair in pairs_of(sets)
         if entry["split"] == "train"
     ]
     path = folder / "tokens" / "blend.txt"
@@ -94,7 +94,7 @@ def _write_sequences(folder: Path, sets: list[dict[str, Any]]) -> Path:
     """``--per-dataset-sequences-path`` of Megatron-LM: ``{prefix: [sequences, document boundaries]}``."""
     path = folder / "tokens" / "sequences.json"
     counted = {
-        str(folder / pair["prefix"]): [pair["documents"], pair["documents"] + 1] for _, pair in _pairs(sets)
+        str(folder / pair["prefix"]): [pair["documents"], pair["documents"] + 1] for _, pair in pairs_of(sets)
     }
     write_json(path, counted)
     return path

@@ -38,7 +38,7 @@ class Pair:
 
     @functools.cached_property
     def ids(self) -> np.ndarray:
-        """All tokens, mapped from the file."""
+        """All tokens, mapped from the file: for a few of them, since pages of a map count as memory in use."""
         path = Path(f"{self.prefix}.bin")
         return (
             np.memmap(path, self.index.dtype, "r") if path.stat().st_size else np.zeros(0, self.index.dtype)
@@ -53,6 +53,19 @@ class Pair:
         ends = np.zeros(len(self.index.lengths) + 1, np.int64)
         np.cumsum(self.index.lengths, out=ends[1:], dtype=np.int64)
         return ends[self.index.documents]
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Tokens ``start`` to ``stop - 1``."""
+        width = np.dtype(self.index.dtype).itemsize
+        with open(f"{self.prefix}.bin", "rb") as file:
+            file.seek(start * width)
+            return np.frombuffer(file.read((stop - start) * width), self.index.dtype)
+
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
+        """All tokens from ``start`` to ``stop - 1`` in blocks, each with the number of its first token."""
+        stop = self.tokens if stop is None else stop
+        for at in range(start, stop, BLOCK_TOKENS):
+            yield at, self.read(at, min(at + BLOCK_TOKENS, stop))
 
 
 def prefix_of(name: str | Path) -> Path:
@@ -129,7 +142,8 @@ def copy_documents(extents: Sequence[Extent], target: Path) -> dict[str, Any]:
             bounds = pair.index.documents[extent.first : extent.last + 1]
             lengths.append(pair.index.lengths[bounds[0] : bounds[-1]])
             documents.append(bounds - bounds[0])
-            for block in _blocks(pair, int(bounds[0]), int(bounds[-1])):
+            starts = pair.starts()
+            for _, block in pair.blocks(int(starts[extent.first]), int(starts[extent.last])):
                 out.write(block.tobytes())
                 tokens, max_id = tokens + len(block), max(max_id, int(block.max()))
         if not tokens:
@@ -143,21 +157,6 @@ def copy_documents(extents: Sequence[Extent], target: Path) -> dict[str, Any]:
         "idx_bytes": index["idx_bytes"],
         "sha256": {"bin": out.sha256(), "idx": index["sha256"]},
     }
-
-
-def _blocks(pair: Pair, first: int, last: int) -> Iterator[np.ndarray]:
-    """Tokens of sequences ``first`` to ``last - 1``."""
-    if last <= first:
-        return
-    width = np.dtype(pair.index.dtype).itemsize
-    start = int(pair.index.offsets[first]) // width
-    stop = int(pair.index.offsets[last - 1]) // width + int(pair.index.lengths[last - 1])
-    with open(
-        f"{pair.prefix}.bin", "rb"
-    ) as file:  # not through the map, whose pages would count as memory in use
-        file.seek(start * width)
-        for at in range(start, stop, BLOCK_TOKENS):
-            yield np.frombuffer(file.read((min(at + BLOCK_TOKENS, stop) - at) * width), pair.index.dtype)
 
 
 def cut_by_tokens(lengths: Sequence[np.ndarray], most: int) -> list[list[tuple[int, int, int]]]:

@@ -16,9 +16,7 @@ import numpy as np
 
 from megatron_ko.errors import DataError
 from preprocessing.tokens.indexed_dataset import new_bin, write_index
-from preprocessing.tokens.token_files import Pair, open_pair
-
-BLOCK_TOKENS = 1 << 24
+from preprocessing.tokens.token_files import BLOCK_TOKENS, Pair, open_pair
 
 
 def shuffle_documents(
@@ -89,10 +87,12 @@ def _deal(
             last = max(int(np.searchsorted(ends, begin + BLOCK_TOKENS, side="right")), first + 1)
             rows = np.arange(first, last)
             mine = bucket_of[document + first : document + last]
+            ids = pair.read(begin, int(ends[last - 1]))
             for bucket in np.unique(mine).tolist():
                 chosen = rows[mine == bucket]
+                stops = ends[chosen] - begin
                 block = np.concatenate(
-                    [pair.ids[ends[row] - pair.index.lengths[row] : ends[row]] for row in chosen]
+                    [ids[stop - size : stop] for stop, size in zip(stops, pair.index.lengths[chosen])]
                 )
                 at[bucket] += _write_at(scratch, block.tobytes(), int(at[bucket]))
             first = last

@@ -25,7 +25,6 @@ from preprocessing.tokens.token_files import Pair, index_problems
 
 STEP = "validate"
 SAMPLE = 16
-BLOCK_TOKENS = 1 << 24
 
 
 def run(context: Context) -> Outcome:
@@ -87,27 +86,28 @@ def pair_problems(described: TokenPair, manifest: Manifest) -> list[str]:
 
 def content_problems(pair: Pair, vocab_size: int | None, eod: int | None) -> list[str]:
     """What is wrong with the tokens: ids outside the vocabulary, documents not ended by EOD; None is not looked at."""
-    problems = []
-    eods = 0
-    for start in range(0, pair.tokens, BLOCK_TOKENS):
-        block = pair.ids[start : start + BLOCK_TOKENS]
+    starts = pair.starts()
+    last = starts[1:] - 1
+    eods = open_ended = 0
+    for at, block in pair.blocks():
         for seen in (int(block.min()), int(block.max())):
             if seen < 0 or (vocab_size is not None and seen >= vocab_size):
                 return [f"{pair.prefix}.bin: token id {seen} is beyond the vocabulary of {vocab_size}"]
-        eods += 0 if eod is None else int((block == eod).sum())
+        if eod is not None:
+            ends = last[np.searchsorted(last, at) : np.searchsorted(last, at + len(block))]
+            eods += int((block == eod).sum())
+            open_ended += int((block[ends - at] != eod).sum())
     if eod is None:
-        return problems
-    starts = pair.starts()
+        return []
     if (np.diff(starts) < 1).any():
         return [f"{pair.prefix}.idx: {int((np.diff(starts) < 1).sum()):,} documents have no token"]
-    open_ended = int((pair.ids[starts[1:] - 1] != eod).sum())
     if open_ended:
-        problems.append(
+        return [
             f"{pair.prefix}.bin: {open_ended:,} of its {pair.documents:,} documents do not end with {eod}"
-        )
-    elif eods != pair.documents:
-        problems.append(f"{pair.prefix}.bin: {eods:,} EOD tokens in {pair.documents:,} documents")
-    return problems
+        ]
+    if eods != pair.documents:
+        return [f"{pair.prefix}.bin: {eods:,} EOD tokens in {pair.documents:,} documents"]
+    return []
 
 
 # --- text ------------------------------------------------------------------------------------------------

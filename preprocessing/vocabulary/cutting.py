@@ -25,8 +25,9 @@ import tokenizers
 
 from preprocessing.kernels import word_counts
 from preprocessing.markers import key_of
+from preprocessing.vocabulary.bases import BLANK as SPACE
+from preprocessing.vocabulary.bases import LETTERS, bytes_of
 
-SPACE = "\u2581"
 BITS = 1 << 22
 FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 KOREAN = re.compile(" ?[\uac00-\ud7a3\u3131-\u3163\u3165-\u318e]+")
@@ -92,6 +93,13 @@ def is_byte_level(description: dict[str, Any]) -> bool:
     return any(part.get("type") == "ByteLevel" for part in _parts(description.get("pre_tokenizer")))
 
 
+def piece_of(surface: str, byte_level: bool) -> str:
+    """As it stands in the vocabulary."""
+    if not byte_level:
+        return surface.replace(" ", SPACE)
+    return "".join(LETTERS[byte] for byte in surface.encode("utf-8"))
+
+
 def tokenizer_of_words(description: dict[str, Any]) -> tokenizers.Tokenizer:
     """The tokenizer for text that is prepared and cut already."""
     made = json.loads(json.dumps(description))
@@ -119,24 +127,13 @@ def _parts(pre_tokenizer: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
 
 def _neighbours(piece: str, byte_level: bool) -> Iterator[tuple[str, str]]:
     """Neighbouring characters; a byte of half a character is a lone surrogate."""
-    if byte_level and all(letter in _bytes_of_letters() for letter in piece):
-        raw = bytes(_bytes_of_letters()[letter] for letter in piece)
-        piece = raw.decode("utf-8", "surrogateescape")
-    else:
-        piece = piece.replace(SPACE, " ")
+    content = bytes_of(piece) if byte_level else None
+    piece = piece.replace(SPACE, " ") if content is None else content.decode("utf-8", "surrogateescape")
     yield from zip(piece, piece[1:])
 
 
 def _is_half(character: str) -> bool:
     return "\udc80" <= character <= "\udcff"
-
-
-@functools.cache
-def _bytes_of_letters() -> dict[str, int]:
-    """The letters that byte-level BPE writes bytes with: themselves where they print, else from U+0100 on (GPT-2)."""
-    printing = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printing]
-    return {chr(byte): byte for byte in printing} | {chr(256 + k): byte for k, byte in enumerate(others)}
 
 
 # --- normalisers -----------------------------------------------------------------------------------------

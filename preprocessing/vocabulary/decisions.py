@@ -19,7 +19,7 @@ COLUMNS = ("surface", "count", "origin", "decision", "reason")
 KEEP, DROP = "keep", "drop"
 HAND = "hand"
 # the first word of a reason, and what the rule decided for it
-RULES = {"frequent": KEEP, "needed": KEEP, "rare": DROP, "budget": DROP, "blocked": DROP}
+RULES = {"frequent": KEEP, "needed": KEEP, "rare": DROP, "budget": DROP, "blocked": DROP, "refused": DROP}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from checkpoint_tools import hf, mcore
-from checkpoint_tools.operations import _destination
+from checkpoint_tools.ends import destination
 from megatron_ko.errors import CheckpointError
 
 
@@ -245,4 +245,4 @@ def test_killed_conversion_is_recognised(checkpoints, hf_models, tmp_path, refus
 def test_destination_that_is_a_file(hf_models, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="is a file"):
-        _destination(str(tmp_path / "file"), hf.open_hf(hf_models["mha"]), True, hf.clear_hf, "an export")
+        destination(str(tmp_path / "file"), hf.open_hf(hf_models["mha"]), True, hf.clear_hf, "an export")

@@ -301,7 +301,7 @@ def test_an_engine_that_fails_on_hard_texts_encodes_nothing(done, tmp_path, monk
     encoders._loaded.cache_clear()
     monkeypatch.setitem(encoders.FAST, "fastokens", WrongOnDigits)
     monkeypatch.setattr(encoders.importlib.util, "find_spec", lambda name: True)
-    _, summary = run_steps(tmp_path)
+    _, summary = run_steps(tmp_path, encode_config=EncodeConfig(engine="fastokens"))
     encoders._loaded.cache_clear()
     assert summary["engine"] == "sentencepiece"
     assert caplog.text.count("gives other ids for") == 1

@@ -1,6 +1,8 @@
 """What ``explain`` tells of documents, reasons and other thresholds is what a run would do."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -132,3 +134,13 @@ def test_a_document_is_told_with_what_it_shares_with_evaluation_sets(done, capsy
         line for line in told(capsys, done[0], *sets, "--id", "ko-003").splitlines() if "contaminated" in line
     )
     assert row.split() == ["contaminated", "0", "drops", ">=", "1"]
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(done):
+    command = [sys.executable, "-m", "preprocessing", "explain", done[0], "--id", "ko-003"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        assert started.stderr is not None
+        started.stdout.close()
+        assert started.stderr.read() == ""
+        assert started.wait(60) == 0

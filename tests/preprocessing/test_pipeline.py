@@ -16,7 +16,7 @@ import pytest
 from megatron_ko.config.loading import load
 from megatron_ko.manifest import read_manifest
 from preprocessing import pipeline
-from preprocessing.cli import main
+from preprocessing.cli import SECTIONS_OF, SECTIONS_OF_ALL, main
 from preprocessing.context import Context
 from preprocessing.documents import Counts
 from preprocessing.funnel import funnel_of, table, width_of
@@ -203,6 +203,35 @@ def test_mistakes_are_explained_and_exit_with_2(done, tmp_path, capsys, step, ov
     message = capsys.readouterr().err
     for part in said:
         assert part in message
+
+
+@pytest.mark.parametrize("options", [["run"], ["run", "--dry-run"]])
+def test_a_model_that_is_missing_is_said_before_anything_is_done(done, tmp_path, capsys, options):
+    model = "score.perplexity.lm={model: nowhere.npz, langs: [ko], keep_quantiles: [0.0, 0.9]}"
+    overrides = [model, f"output.folder={tmp_path / 'out'}"]
+    assert main([*options, str(done[0]), *overrides, "--workers", "1"]) == 2
+    assert "there is no language model for perplexity_lm; train it" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "clean").exists()
+
+
+def test_help_of_a_step_explains_the_sections_it_reads(capsys):
+    for step, sections in SECTIONS_OF.items():
+        with pytest.raises(SystemExit):
+            main([step, "--help"])
+        shown = capsys.readouterr().out
+        read = {
+            name for name in Config.__pydantic_fields__ if re.search(rf"^(  )?{name}(\.NAME)?:", shown, re.M)
+        }
+        assert read == {*SECTIONS_OF_ALL, *sections}
+
+
+def test_help_of_run_explains_every_field(capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    shown = capsys.readouterr().out
+    assert all(f"\n{name}" in shown or f"\n  {name}: " in shown for name in Config.__pydantic_fields__)
+    assert shown.count("inputs.NAME.text_field: ") == 1
+    assert shown.count("inputs.NAME.type: ") == 9
 
 
 def test_bad_records_show_in_the_exit_code(done, capsys):

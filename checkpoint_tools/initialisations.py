@@ -1,0 +1,158 @@
+"""Rows for new tokens, made of the old rows of one matrix.
+
+Owns the named initialisations and their arithmetic. Every rule but ``random`` is a weighted mean of old rows, with
+weights that sum to 1, computed in fp32 and rounded once to the number format of the matrix.
+
+Sources: mean of the old pieces: Gee et al. 2022 (Fast Vocabulary Transfer, 2402.09977); mean of all rows: Hewitt 2021;
+first piece for the output: EEVE (2402.14714); the five that RedWhale (2408.11294) compares; ``focus``: Dobler and
+de Melo 2023 (2305.14481). ``weighted`` is our own. Where a paper left a choice open, it is ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Rule = Literal["random", "mean", "pieces", "first", "bytes", "position", "similar"]
+BLOCK = 1 << 14
+"""Old rows that are summed at one time."""
+MADE = 1 << 10
+"""New rows that are made at one time: the rows of all their pieces are in memory."""
+
+
+@dataclass(frozen=True)
+class Initialisation:
+    """Rules for the input rows (embedding) and the output rows (head), and one sentence for people."""
+
+    input: Rule
+    output: Rule
+    sentence: str
+
+
+METHODS: dict[str, Initialisation] = {
+    "random": Initialisation("random", "random", "normal, mean and deviation of all old numbers of the matrix"),
+    "mean": Initialisation("mean", "mean", "mean of all old rows"),
+    "decompose-input": Initialisation("pieces", "random", "input: mean of old pieces; output: random"),
+    "decompose-output": Initialisation("random", "pieces", "input: random; output: mean of old pieces"),
+    "decompose": Initialisation("pieces", "pieces", "mean of old pieces (RedWhale)"),
+    "eeve": Initialisation("pieces", "first", "input: mean of old pieces; output: first old piece (EEVE)"),
+    "weighted": Initialisation(
+        "bytes", "position", "old pieces, input by their bytes, output halved from piece to piece"
+    ),
+    "focus": Initialisation("similar", "similar", "old tokens that are used alike in focus_text (FOCUS)"),
+}  # fmt: skip
+
+
+def tied_methods() -> list[str]:
+    """Those that mean the same for input and output: the only ones where both are one matrix."""
+    return [name for name, method in METHODS.items() if method.input == method.output]
+
+
+# --- sparse weights --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Row i is the sum of ``weights[j] * old[ids[j]]`` over j in ``offsets[i]:offsets[i + 1]``.
+
+    Weights of a row sum to 1. A row without weights gets the mean of all old rows.
+    """
+
+    offsets: Tensor
+    ids: Tensor
+    weights: Tensor
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def empty(self) -> Tensor:
+        return self.offsets[1:] == self.offsets[:-1]
+
+
+def combination(rows: Sequence[Sequence[tuple[int, float]]]) -> Combination:
+    """From ``(old id, weight)`` lists; weights are divided by their sum."""
+    lengths = torch.tensor([0, *(len(row) for row in rows)], dtype=torch.int64)
+    ids = torch.tensor([number for row in rows for number, _ in row], dtype=torch.int64)
+    totals = [sum(weight for _, weight in row) for row in rows]
+    weights = [weight / total for row, total in zip(rows, totals) for _, weight in row]
+    return Combination(lengths.cumsum(0), ids, torch.tensor(weights, dtype=torch.float32))
+
+
+def combinations_of(pieces: Sequence[Sequence[int]], sizes: Sequence[int]) -> dict[Rule, Combination]:
+    """The rules that need the decomposition only. ``sizes[id]`` are the bytes of an old piece.
+
+    ``bytes``: a piece counts as much as it covers of the token's text. ``position``: the model reaches a token by
+    predicting its first piece, so each later piece counts half as much as the one before; equal weights are
+    ``pieces``, all weight on one piece is ``first``.
+    """
+    return {
+        "pieces": combination([[(number, 1.0) for number in row] for row in pieces]),
+        "first": combination([[(number, 1.0) for number in row[:1]] for row in pieces]),
+        "bytes": combination([[(number, float(sizes[number])) for number in row] for row in pieces]),
+        "position": combination([[(number, 0.5**i) for i, number in enumerate(row)] for row in pieces]),
+    }
+
+
+# --- rows ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Makes new rows of any matrix of the model. ``used`` are the ids of real old tokens: no padding, no gaps."""
+
+    count: int
+    used: Tensor
+    combinations: dict[Rule, Combination]
+    seed: int
+
+    def make(self, name: str, old: Tensor, rule: Rule) -> Tensor:
+        """New rows [count, hidden] in the number format of ``old`` [vocab, hidden]; ``name`` is the matrix's."""
+        if rule == "random":
+            return self._random(name, old).to(old.dtype)
+        average = mean_row(old, self.used)
+        if rule == "mean":
+            return average.expand(self.count, -1).to(old.dtype)
+        weights = self.combinations[rule]
+        made = torch.empty(self.count, old.shape[1], dtype=old.dtype)
+        for start in range(0, self.count, MADE):
+            stop = min(start + MADE, self.count)
+            first, last = int(weights.offsets[start]), int(weights.offsets[stop])
+            rows = torch.nn.functional.embedding_bag(
+                torch.arange(last - first),
+                old[weights.ids[first:last]].float(),
+                weights.offsets[start:stop] - first,
+                mode="sum",
+                per_sample_weights=weights.weights[first:last],
+            )
+            rows[weights.empty[start:stop]] = average
+            made[start:stop] = rows.to(old.dtype)
+        return made
+
+    def _random(self, name: str, old: Tensor) -> Tensor:
+        """Normal numbers with the mean and standard deviation of all numbers in real old rows of this matrix."""
+        real = self.used
+        total = square = 0.0
+        for block in real.split(BLOCK):
+            values = old[block].double()
+            total += values.sum().item()
+            square += values.square().sum().item()
+        size = len(real) * old.shape[1]
+        mean = total / size
+        deviation = max(square / size - mean * mean, 0.0) ** 0.5
+        digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
+        generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+        return torch.empty(self.count, old.shape[1]).normal_(mean, deviation, generator=generator)
+
+
+def mean_row(old: Tensor, used: Tensor) -> Tensor:
+    """Mean of the rows ``used`` in fp32, summed in fp64 block by block."""
+    total = torch.zeros(old.shape[1], dtype=torch.float64)
+    for block in used.split(BLOCK):
+        total += old[block].double().sum(0)
+    return (total / len(used)).float()

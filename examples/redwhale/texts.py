@@ -1,0 +1,42 @@
+"""Text of one language in two parts: documents to learn from, and every fifth document to judge on.
+
+Owns the split. Both parts are JSON lines with the field ``text``, cut to documents of at most MAX_CHARACTERS.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from checkpoint_tools.texts import documents
+from megatron_ko.errors import DataError
+from megatron_ko.files import atomic_file
+
+EVERY = 5
+MAX_CHARACTERS = 4000
+"""So that one long document is not all that is judged."""
+MAX_BYTES = 40_000_000
+"""Text of one language at most: the example is small."""
+
+
+def split(files: Sequence[Path], folder: Path) -> None:
+    """Writes ``learn.jsonl`` and ``judge.jsonl`` into ``folder``. Raises DataError when one of them would be empty."""
+    number = size = 0
+    with atomic_file(folder / "learn.jsonl", "w") as learn, atomic_file(folder / "judge.jsonl", "w") as judge:
+        for file in files:
+            for text in documents(file):
+                number += 1
+                size += len(text.encode())
+                part = judge if number % EVERY == 0 else learn
+                for start in range(0, len(text), MAX_CHARACTERS):
+                    record = {
+                        "id": f"{file.name}-{number}-{start}",
+                        "text": text[start : start + MAX_CHARACTERS],
+                    }
+                    part.write(json.dumps(record, ensure_ascii=False) + "\n")
+                if size > MAX_BYTES:
+                    break
+    if number < EVERY:
+        names = ", ".join(str(file) for file in files)
+        raise DataError(f"{names}: {number} documents; give at least {EVERY}, one of which is judged")

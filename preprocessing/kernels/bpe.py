@@ -1,0 +1,106 @@
+"""Byte-pair encoding of whole columns: text cut, known words looked up, others merged and kept.
+
+Owns the walk over rows and the size of the table of words. Words are handled in blocks: cut first, looked up when the
+memory of their records had time to come.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from preprocessing.kernels.bpe_cuts import cut_stretches, symbol_at
+from preprocessing.kernels.bpe_merge import SHORT, merge_stretch
+from preprocessing.kernels.bpe_words import (
+    FIRST_ROOM,
+    WORD_BYTES,
+    WORD_IDS,
+    copy_ids,
+    expect,
+    find_word,
+    grown,
+    new_words,
+    pack,
+    place_of,
+    put_word,
+)
+from preprocessing.kernels.compiled import njit
+
+BLOCK = 64
+
+
+@njit(nogil=True)
+def encode_rows(data, offsets, cuts, rules, words, lists, kept, listed, most, out):
+    """``(bounds: [rows + 1] int64, words, lists, kept, listed)``: the ids of row i are ``out[bounds[i]:bounds[i + 1]]``.
+
+    ``words`` keeps ``kept`` words and grows to ``most`` rows; full again, it starts anew with what comes next. ``out`` must
+    have room for every byte as an id, and for two more.
+    """
+    rows = len(offsets) - 1
+    bounds = np.zeros(rows + 1, np.int64)
+    symbols, found = np.empty(SHORT, np.int64), np.empty(SHORT, np.int64)
+    stops, places = np.empty(BLOCK + 1, np.int64), np.empty(BLOCK, np.int64)
+    keys = np.empty((BLOCK, 3), np.uint64)
+    at = np.int64(0)
+    for r in range(rows):
+        begin, end = offsets[r], offsets[r + 1]
+        while begin < end:
+            if cuts.firsts[data[begin]]:
+                stop, number = symbol_at(cuts, data, begin, end)
+                if number >= 0:
+                    out[at] = number
+                    at += 1
+                    begin = stop
+                    continue
+            count = cut_stretches(cuts, data, begin, end, stops)
+            i = begin
+            for k in range(count):
+                stop = stops[k]
+                if stop - i <= WORD_BYTES:
+                    a, b, c = pack(data, i, stop - i)
+                    keys[k, 0], keys[k, 1], keys[k, 2] = a, b, c
+                    places[k] = expect(words, a, b, c)
+                i = stop
+            for k in range(count):
+                stop = stops[k]
+                if stop - begin > WORD_BYTES:
+                    at = merge_stretch(rules, data, begin, stop, symbols, found, out, at)
+                else:
+                    a, b, c = keys[k, 0], keys[k, 1], keys[k, 2]
+                    row = find_word(words, places[k], a, b, c)
+                    if row >= 0:
+                        at = copy_ids(words[row, 3], lists, out, at)
+                    else:
+                        first = at
+                        at = merge_stretch(rules, data, begin, stop, symbols, found, out, at)
+                        if at - first <= WORD_IDS and -1 - row < len(words):
+                            lists, listed = put_word(words, lists, listed, -1 - row, a, b, c, out, first, at)
+                            kept += 1
+                            if 2 * kept > len(words):
+                                if len(words) < most:
+                                    words, kept = grown(words)
+                                else:
+                                    words, lists = new_words(FIRST_ROOM)
+                                    kept, listed = 0, 0
+                                for later in range(k + 1, count):
+                                    places[later] = place_of(
+                                        len(words), keys[later, 0], keys[later, 1], keys[later, 2]
+                                    )
+                begin = stop
+        bounds[r + 1] = at
+    return bounds, words, lists, kept, listed
+
+
+@njit(nogil=True)
+def rows_with(data, offsets, characters):
+    """Rows with one of the characters, each three bytes as a number, the first one lowest."""
+    found = np.empty(len(offsets) - 1, np.int64)
+    count = 0
+    for r in range(len(offsets) - 1):
+        hits = 0
+        for i in range(offsets[r], offsets[r + 1] - 2):
+            for c in characters:
+                hits += data[i] == c & 0xFF and data[i + 1] == (c >> 8) & 0xFF and data[i + 2] == c >> 16
+        if hits:
+            found[count] = r
+            count += 1
+    return found[:count].copy()

@@ -1,0 +1,197 @@
+"""Merging: symbols of a stretch of text joined pair by pair, the best pair first, the leftmost of equal ones.
+
+Owns the merge loops and the ids that symbols become. Stretches of up to SHORT symbols are searched from left to right
+at every step; longer ones keep their pairs in a heap, so that cost grows as n log n.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+import numpy as np
+
+from preprocessing.kernels.characters import decode, encode, mix
+from preprocessing.kernels.compiled import njit
+
+# ``symbols``: of each character (of each byte where ``by_bytes``), -1 where it has none. ``pairs``: open addressing by
+# ``left << 44 | right << 24 | merge + 1``. ``merges``: ``rank << 32 | symbol``. ``ids``: of a symbol; below zero where it
+# becomes several, ``-1 - place`` in ``lists`` (count, then ids). ``byte_ids``: of bytes of characters without a symbol.
+Merges = namedtuple("Merges", "by_bytes symbols pairs merges ids lists byte_ids")  # noqa: PYI024 - numba knows this form
+SYMBOL_BITS, MERGE_BITS = 20, 24
+SHORT = 40
+NONE = np.int64(1) << 62
+_MERGE = np.uint64((1 << MERGE_BITS) - 1)
+_SYMBOL = np.int64((1 << 32) - 1)
+UNKNOWN = np.int64(1) << SYMBOL_BITS  # a character without a symbol is this and its code point
+
+
+@njit()
+def new_pairs(lefts, rights):
+    """Table of the merges of ``lefts[i]`` and ``rights[i]``; at most a third full."""
+    room = 16
+    while room < 3 * len(lefts):
+        room *= 2
+    table = np.zeros(room, np.uint64)
+    for k in range(len(lefts)):
+        key = (np.uint64(lefts[k]) << np.uint64(SYMBOL_BITS)) | np.uint64(rights[k])
+        place = np.int64(mix(key) & np.uint64(room - 1))
+        while table[place] != 0:
+            place = (place + 1) & (room - 1)
+        table[place] = (key << np.uint64(MERGE_BITS)) | np.uint64(k + 1)
+    return table
+
+
+@njit()
+def merge_of(rules, left, right):
+    """``rank << 32 | symbol`` of joining two symbols, NONE where they do not join."""
+    if left >= UNKNOWN or right >= UNKNOWN:
+        return NONE
+    key = (np.uint64(left) << np.uint64(SYMBOL_BITS)) | np.uint64(right)
+    mask = len(rules.pairs) - 1
+    place = np.int64(mix(key) & np.uint64(mask))
+    while rules.pairs[place] != 0:
+        entry = rules.pairs[place]
+        if entry >> np.uint64(MERGE_BITS) == key:
+            return rules.merges[np.int64(entry & _MERGE) - 1]
+        place = (place + 1) & mask
+    return NONE
+
+
+@njit()
+def _read(rules, data, begin, end, symbols):
+    """The symbols of ``data[begin:end]``; returns their number."""
+    count = 0
+    i = begin
+    while i < end:
+        if rules.by_bytes:
+            c, step = np.int64(data[i]), 1
+        else:
+            c, step = decode(data, i)
+        symbol = np.int64(rules.symbols[c])
+        symbols[count] = symbol if symbol >= 0 else UNKNOWN + c
+        count += 1
+        i += step
+    return count
+
+
+@njit()
+def _write(rules, symbol, out, at):
+    """Writes the ids of a symbol; returns the place behind them."""
+    if symbol >= UNKNOWN:
+        spelled = np.empty(4, np.uint8)
+        size = encode(symbol - UNKNOWN, spelled, 0)
+        for k in range(size):
+            out[at + k] = rules.byte_ids[spelled[k]]
+        return at + size
+    found = np.int64(rules.ids[symbol])
+    if found >= 0:
+        out[at] = found
+        return at + 1
+    place = -1 - found
+    count = np.int64(rules.lists[place])
+    for k in range(count):
+        out[at + k] = rules.lists[place + 1 + k]
+    return at + count
+
+
+@njit()
+def merge_stretch(rules, data, begin, end, symbols, found, out, at):
+    """Writes the ids of ``data[begin:end]``; returns the place behind them. Scratch: ``symbols``, ``found`` [SHORT] int64."""
+    if end - begin > SHORT:
+        return _merge_long(rules, data, begin, end, out, at)
+    count = _read(rules, data, begin, end, symbols)
+    for i in range(count - 1):
+        found[i] = merge_of(rules, symbols[i], symbols[i + 1])
+    while count > 1:
+        best, where = NONE, -1
+        for i in range(count - 1):  # of equal ranks the first; what follows the rank is compared in no way
+            if found[i] >> 32 < best >> 32:
+                best, where = found[i], i
+        if where < 0:
+            break
+        symbols[where] = best & _SYMBOL
+        count -= 1
+        for i in range(where + 1, count):
+            symbols[i] = symbols[i + 1]
+            found[i - 1] = found[i]
+        if where > 0:
+            found[where - 1] = merge_of(rules, symbols[where - 1], symbols[where])
+        if where + 1 < count:
+            found[where] = merge_of(rules, symbols[where], symbols[where + 1])
+    for i in range(count):
+        at = _write(rules, symbols[i], out, at)
+    return at
+
+
+# --- long stretches ---------------------------------------------------------------------------------------
+
+
+@njit()
+def _push(heap, size, value):
+    at = size
+    while at > 0 and heap[(at - 1) >> 1] > value:
+        heap[at] = heap[(at - 1) >> 1]
+        at = (at - 1) >> 1
+    heap[at] = value
+    return size + 1
+
+
+@njit()
+def _pop(heap, size):
+    """Removes the least value, which the caller has read; returns the new size."""
+    size -= 1
+    value = heap[size]
+    at = 0
+    while 2 * at + 1 < size:
+        child = 2 * at + 1
+        if child + 1 < size and heap[child + 1] < heap[child]:
+            child += 1
+        if heap[child] >= value:
+            break
+        heap[at] = heap[child]
+        at = child
+    heap[at] = value
+    return size
+
+
+@njit()
+def _offer(rules, symbols, nexts, found, heap, size, left):
+    """Looks the pair at ``left`` up and puts it into the heap, by rank and then by place."""
+    found[left] = NONE
+    if nexts[left] >= 0:
+        found[left] = merge_of(rules, symbols[left], symbols[nexts[left]])
+        if found[left] != NONE:
+            return _push(heap, size, (found[left] >> 32 << 32) | left)
+    return size
+
+
+@njit()
+def _merge_long(rules, data, begin, end, out, at):
+    symbols = np.empty(end - begin, np.int64)
+    count = _read(rules, data, begin, end, symbols)
+    before, nexts = np.arange(-1, count - 1), np.arange(1, count + 1)
+    nexts[count - 1] = -1
+    found, heap = np.empty(count, np.int64), np.empty(3 * count, np.int64)
+    size = 0
+    for left in range(count):
+        size = _offer(rules, symbols, nexts, found, heap, size, left)
+    while size:
+        top = heap[0]
+        size = _pop(heap, size)
+        left = top & _SYMBOL
+        if found[left] == NONE or found[left] >> 32 != top >> 32:
+            continue  # one of the two was joined to something else
+        right = nexts[left]
+        symbols[left] = found[left] & _SYMBOL
+        nexts[left] = nexts[right]
+        if nexts[right] >= 0:
+            before[nexts[right]] = left
+        found[right] = NONE
+        size = _offer(rules, symbols, nexts, found, heap, size, left)
+        if before[left] >= 0:
+            size = _offer(rules, symbols, nexts, found, heap, size, before[left])
+    left = 0
+    while left >= 0:
+        at = _write(rules, symbols[left], out, at)
+        left = nexts[left]
+    return at

@@ -1,0 +1,429 @@
+"""expand-vocab against plain arithmetic: what each new row is made of, what never changes, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from checkpoint_tools import initialisations, mcore, similarity
+from checkpoint_tools.hf import open_hf
+from checkpoint_tools.initialisations import METHODS
+from checkpoint_tools.pieces import byte_letters, decompose, read_vocabulary
+from checkpoint_tools.tokenizer_files import copy_tokenizer
+from megatron_ko.tokenizer import TokenizerInfo, write_tokenizer_folder
+from tests.checkpoint_tools.small_tokenizers import NEW, byte_level_json, fallback_json, old_and_new
+
+INPUT, OUTPUT = "model.embed_tokens.weight", "lm_head.weight"
+PADDING = 5
+HUGE = 1e4
+TEXT = "한국어 the 한국\n" * 40
+
+
+@pytest.fixture(scope="session")
+def tokenizers(tmp_path_factory) -> tuple[TokenizerInfo, TokenizerInfo]:
+    return old_and_new(tmp_path_factory.mktemp("tokenizers"))
+
+
+def make_model(folder: Path, tokenizer: TokenizerInfo, tied: bool = False, padding: int = 0) -> Path:
+    """A random Llama with ``padding`` rows of HUGE numbers after the tokens."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(3)
+    config = LlamaConfig(
+        vocab_size=tokenizer.vocab_size + padding, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=64, tie_word_embeddings=tied,
+        eos_token_id=tokenizer.eos_id, bos_token_id=tokenizer.bos_id, pad_token_id=tokenizer.pad_id,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.normal_(1.0 if "norm" in name else 0.0, 0.3)
+        for matrix in (model.get_input_embeddings().weight, model.get_output_embeddings().weight):
+            matrix[tokenizer.vocab_size :] = HUGE
+    model.save_pretrained(folder)
+    copy_tokenizer(tokenizer.folder, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def source(tokenizers, tmp_path_factory) -> Path:
+    return make_model(tmp_path_factory.mktemp("source"), tokenizers[0], padding=PADDING)
+
+
+@pytest.fixture(scope="session")
+def text(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "judge.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def by_hand(tokenizers: tuple[TokenizerInfo, TokenizerInfo]) -> dict[str, list[str]]:
+    """The old pieces of each new one, cut by hand."""
+    guk, eo = (f"<0x{byte:02X}>" for byte in "국".encode()), (f"<0x{byte:02X}>" for byte in "어".encode())
+    guk, eo = list(guk), list(eo)
+    return {
+        "국": guk, "어": eo, "한국": ["한", *guk], "\u2581한국": ["\u2581한", *guk], "한국어": ["한", *guk, *eo],
+        "theer": ["t", "he", "er"], "\u2581국어": ["\u2581", *guk, *eo], "<|sys|>": [],
+    }  # fmt: skip
+
+
+# --- decomposition ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dummy_prefix", [False, True])
+def test_pieces_are_cut_by_the_old_merges_alone(tmp_path, dummy_prefix):
+    old, new = (read_vocabulary(info.folder) for info in old_and_new(tmp_path, dummy_prefix))
+    expected = by_hand((old.info, new.info))
+    found = {
+        new.pieces[len(old.pieces) + i]: [old.pieces[number] for number in row]
+        for i, row in enumerate(decompose(old, new))
+    }
+    assert found == expected
+    whole = __import__("tokenizers").Tokenizer.from_file(str(old.folder / "tokenizer.json"))
+    blank = "\u2581" if dummy_prefix else ""  # what would have leaked in
+    assert whole.encode("어", add_special_tokens=False).tokens == [
+        *([blank] if blank else []),
+        *expected["어"],
+    ]
+
+
+def test_byte_level_pieces_are_cut_by_bytes_also_where_they_are_no_characters(tmp_path):
+    letters = {byte: letter for letter, byte in byte_letters().items()}
+    han, guk = ("".join(letters[byte] for byte in c.encode()) for c in "한국")
+    old_merges = [(han[0], han[1])]
+    new_merges = [*old_merges, (han[:2], han[2]), (guk[0], guk[1]), (letters[0x20], han)]
+    old = write_tokenizer_folder(tmp_path / "old", byte_level_json(old_merges), {"eos": "<|end|>"})
+    new = write_tokenizer_folder(tmp_path / "new", byte_level_json(new_merges), {"eos": "<|end|>"})
+    old, new = read_vocabulary(old.folder), read_vocabulary(new.folder)
+    found = [[old.pieces[number] for number in row] for row in decompose(old, new)]
+    blank = letters[0x20]
+    assert found == [[han[:2], han[2]], [guk[0], guk[1]], [blank, han[:2], han[2]]]
+    assert old.byte_level and new.size(new.pieces.index(blank + han)) == 4
+
+
+def test_letters_of_bytes_are_those_of_the_library():
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    assert sorted(byte_letters()) == sorted(ByteLevel.alphabet())
+    for letter, byte in byte_letters().items():
+        if byte < 128:
+            assert ByteLevel(add_prefix_space=False).pre_tokenize_str(chr(byte))[0][0] == letter
+
+
+# --- rows ------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_what_their_names_say(source, tokenizers, tmp_path, run):
+    """Recomputed row by row in fp64 from the files; padding of HUGE numbers is in no row."""
+    old, new = (read_vocabulary(info.folder) for info in tokenizers)
+    before = load_file(source / "model.safetensors")
+    kept = len(old.pieces)
+    pieces = by_hand(tokenizers)
+    for name in ("mean", "decompose-input", "decompose-output", "decompose", "eeve", "weighted", "random"):
+        assert run("expand-vocab", src=source, dst=tmp_path / name, tokenizer=new.folder, init=name) == 0
+        after = load_file(tmp_path / name / "model.safetensors")
+        assert set(after) == set(before)
+        for matrix, rule in ((INPUT, METHODS[name].input), (OUTPUT, METHODS[name].output)):
+            rows = before[matrix][:kept]
+            assert torch.equal(after[matrix][:kept].view(torch.int32), rows.view(torch.int32))
+            assert after[matrix].shape[0] == kept + len(NEW) and after[matrix].abs().max() < 3
+            for i, piece in enumerate(NEW):
+                made = after[matrix][kept + i].double()
+                expected = _by_hand_row(
+                    rows.double(), [old.pieces.index(p) for p in pieces[piece]], old, rule
+                )
+                if expected is not None:
+                    assert torch.allclose(made, expected, atol=1e-6), (name, matrix, piece)
+        for weight in set(before) - {INPUT, OUTPUT}:
+            assert torch.equal(after[weight], before[weight])
+
+
+def _by_hand_row(rows: torch.Tensor, ids: list[int], old, rule: str) -> torch.Tensor | None:
+    if rule == "random":
+        return None
+    if rule == "mean" or not ids:
+        return rows.mean(0)
+    if rule == "first":
+        return rows[ids[0]]
+    weights = {
+        "pieces": [1.0] * len(ids),
+        "bytes": [float(len(p.replace("\u2581", " ").encode())) if p[:3] != "<0x" else 1.0 for p in map(old.pieces.__getitem__, ids)],
+        "position": [2.0**-i for i in range(len(ids))],
+    }[rule]  # fmt: skip
+    return sum(weight * rows[number] for weight, number in zip(weights, ids)) / sum(weights)
+
+
+def test_random_rows_have_the_spread_of_the_old_ones_and_follow_the_seed():
+    torch.manual_seed(0)
+    old = torch.randn(500, 64) * 0.37 + 0.11
+
+    def make(seed: int, name: str = "a") -> torch.Tensor:
+        used = torch.arange(400)
+        return initialisations.Rows(3000, used, {}, seed).make(name, old, "random")
+
+    made = make(1)
+    assert abs(made.mean() - old[:400].mean()) < 0.005 and abs(made.std() - old[:400].std()) < 0.005
+    assert torch.equal(made, make(1))
+    assert not torch.equal(made, make(2)) and not torch.equal(made, make(1, "b"))
+
+
+def test_bf16_rows_are_means_in_fp32_rounded_once(source, tokenizers, tmp_path, run):
+    half = Path(shutil.copytree(source, tmp_path / "half"))
+    weights = {name: tensor.bfloat16() for name, tensor in load_file(source / "model.safetensors").items()}
+    save_file(weights, half / "model.safetensors", {"format": "pt"})
+    assert run("expand-vocab", src=half, dst=tmp_path / "out", tokenizer=tokenizers[1].folder) == 0
+    made = load_file(tmp_path / "out" / "model.safetensors")[INPUT]
+    ids = decompose(*(read_vocabulary(info.folder) for info in tokenizers))[2]
+    assert made.dtype == torch.bfloat16 and len(ids) == 4
+    expected = weights[INPUT][ids].double().mean(0)
+    assert torch.equal(made[tokenizers[0].vocab_size + 2], expected.float().bfloat16())
+
+
+def test_padded_rows_of_a_checkpoint_enter_no_mean(tokenizers, tmp_path, run):
+    """Ours pads to a multiple of 128; the padding is overwritten with huge numbers in the file itself."""
+    old, new = tokenizers
+    hf = make_model(tmp_path / "hf", old)
+    assert run("from-hf", src=hf, dst=tmp_path / "ours") == 0
+    assert (
+        run("expand-vocab", src=hf, dst=tmp_path / "a", tokenizer=new.folder, init="mean", format="megatron")
+        == 0
+    )
+    marker = json.loads((tmp_path / "ours" / "checkpoint.json").read_text())
+    padded = marker["padded_vocab_size"]
+    assert padded > old.vocab_size
+    content = bytearray((file := next((tmp_path / "ours").glob("*.distcp"))).read_bytes())
+    row = mcore.open_mcore(tmp_path / "ours").tensor(INPUT)[-1].numpy().tobytes()
+    zeros = bytes((padded - old.vocab_size) * len(row))
+    at = bytes(content).find(row + zeros)
+    assert at >= 0
+    huge = torch.full((len(zeros) // 4,), HUGE).numpy().tobytes()
+    content[at + len(row) : at + len(row) + len(zeros)] = huge
+    file.write_bytes(bytes(content))
+    assert (
+        run("expand-vocab", src=tmp_path / "ours", dst=tmp_path / "b", tokenizer=new.folder, init="mean") == 0
+    )
+    assert run("compare", a=tmp_path / "a", b=tmp_path / "b", tolerance=0) == 0
+    made = mcore.open_mcore(tmp_path / "b")
+    assert made.tokenizer_fingerprint == new.fingerprint and made.vocab_size == new.vocab_size
+    assert made.tensor(INPUT).abs().max() < 3
+
+
+def test_tied_embeddings_stay_one_matrix(tokenizers, text, tmp_path, run, refused, capsys):
+    old, new = tokenizers
+    tied = make_model(tmp_path / "tied", old, tied=True)
+    message = refused("expand-vocab", src=tied, dst=tmp_path / "x", tokenizer=new.folder, init="eeve")
+    assert "one matrix" in message and "decompose" in message and not (tmp_path / "x").exists()
+    assert run("expand-vocab", src=tied, dst=tmp_path / "y", tokenizer=new.folder, text=text) == 0
+    printed = capsys.readouterr().out
+    assert "eeve" not in printed.split("input and output rows are one matrix")[0]
+    after = load_file(tmp_path / "y" / "model.safetensors")
+    assert OUTPUT not in after
+    model = _loaded(tmp_path / "y")
+    assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+
+
+def _loaded(folder: Path):
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+# --- focus -----------------------------------------------------------------------------------------------
+
+
+def test_focus_takes_the_rows_of_tokens_that_are_used_alike():
+    """Tokens 0-9 old, 10 and 11 new; 10 stands where 3 stands, 11 where 7 does."""
+    random = torch.Generator().manual_seed(5)
+    ids: list[int] = []
+    for _ in range(3000):
+        start = int(torch.randint(0, 2, (1,), generator=random))
+        swap = bool(torch.rand(1, generator=random) < 0.5)
+        ids += (
+            [1, 2, 10 if swap else 3, 4, 5, 0, 0, 0, 0, 0]
+            if start
+            else [6, 8, 11 if swap else 7, 9, 9, 0, 0, 0, 0, 0]
+        )
+    fallback = initialisations.combination([[(0, 1.0)], [(0, 1.0)], [(5, 1.0)]])
+    found, rare = similarity.similar(ids, 10, 13, fallback, seed=1)
+    assert rare == 1
+    for row, alike in ((0, 3), (1, 7)):
+        part = slice(int(found.offsets[row]), int(found.offsets[row + 1]))
+        assert found.weights[part].sum().item() == pytest.approx(1.0)
+        assert found.ids[part][found.weights[part].argmax()] == alike
+    assert found.ids[found.offsets[2] :].tolist() == [5]
+
+
+def test_ppmi_is_the_plain_count(monkeypatch):
+    monkeypatch.setattr(similarity, "_BLOCK", 97)
+    random = torch.Generator().manual_seed(1)
+    ids = torch.randint(0, 9, (600,), generator=random).tolist()
+    count = [[0.0] * 9 for _ in range(9)]
+    for i, a in enumerate(ids):
+        for b in ids[i + 1 : i + 1 + similarity.WINDOW]:
+            count[a][b] += 1
+            count[b][a] += 1
+    sums = [sum(row) for row in count]
+    smooth = [value**0.75 for value in sums]
+    expected = [
+        [max(0.0, math.log(n / sums[a] / (smooth[b] / sum(smooth)))) for b, n in enumerate(row)]
+        for a, row in enumerate(count)
+    ]
+    found = similarity._ppmi(torch.tensor(ids), 9).to_dense()
+    assert torch.allclose(found, torch.tensor(expected), atol=1e-6)
+
+
+def test_sparsemax_is_the_nearest_point_of_the_simplex():
+    scores = torch.tensor([[0.5, 0.4, -1.0], [3.0, 0.0, 0.0], [0.2, 0.2, 0.2]])
+    expected = torch.tensor([[0.55, 0.45, 0.0], [1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]])
+    assert torch.allclose(similarity.sparsemax(scores), expected)
+
+
+# --- judging ---------------------------------------------------------------------------------------------
+
+
+def test_scores_are_those_of_the_written_model(source, tokenizers, text, tmp_path, run, capsys):
+    """Loss, accuracy and bits per byte against transformers' own reading of the written folder, token by token."""
+    old, new = tokenizers
+    options = {"tokenizer": new.folder, "text": text, "judge_length": 16, "focus_text": _other(tmp_path)}
+    assert run("expand-vocab", src=source, dst=tmp_path / "out", init="eeve", **options) == 0
+    printed = capsys.readouterr().out
+    judged = json.loads((tmp_path / "out" / "expansion.json").read_text())["judged"][0]
+    assert list(judged["scores"]) == ["before (old tokenizer)", *METHODS]
+    assert judged["text_bytes"] == len(TEXT.encode())
+    backend = __import__("tokenizers").Tokenizer.from_file(str(new.folder / "tokenizer.json"))
+    stream = [new.eos_id, *backend.encode(TEXT, add_special_tokens=False).ids]
+    model, loss, hits = _loaded(tmp_path / "out"), 0.0, 0
+    for start in range(0, len(stream) - 1, 16):
+        inputs, targets = stream[start : start + 16], stream[start + 1 : start + 17]
+        with torch.no_grad():
+            logits = model(torch.tensor([inputs[: len(targets)]])).logits[0].double()
+        chosen = logits.log_softmax(-1)[range(len(targets)), targets]
+        loss, hits = (
+            loss - chosen.sum().item(),
+            hits + (logits.argmax(-1) == torch.tensor(targets)).sum().item(),
+        )
+    scores = judged["scores"]["eeve"]
+    assert scores["tokens"] == len(stream) - 1
+    assert scores["loss"] == pytest.approx(loss / scores["tokens"], abs=1e-4)
+    assert scores["accuracy"] == pytest.approx(hits / scores["tokens"])
+    assert scores["bits_per_byte"] == pytest.approx(loss / math.log(2) / len(TEXT.encode()), abs=1e-4)
+    assert scores["ln_vocab_size"] == pytest.approx(math.log(new.vocab_size))
+    assert "lowest loss" in printed and "written" in printed and "ln V" in printed
+
+
+def _other(folder: Path) -> Path:
+    path = folder / "learn.jsonl"
+    path.write_text(json.dumps({"text": "국어 한국어 the an 한국 어 " * 30}) + "\n", encoding="utf-8")
+    return path
+
+
+def test_megatron_judges_as_transformers_does(source, tokenizers, text, tmp_path, run):
+    assert run("from-hf", src=make_model(tmp_path / "hf", tokenizers[0]), dst=tmp_path / "ours") == 0
+    found = []
+    for name in ("hf", "ours"):
+        options = {"tokenizer": tokenizers[1].folder, "text": text, "judge_length": 32, "init": "compare"}
+        assert run("expand-vocab", src=tmp_path / name, dst=tmp_path / f"{name}_out", **options) == 0
+        assert [p.name for p in (tmp_path / f"{name}_out").iterdir()] == ["expansion.json"]
+        found.append(
+            json.loads((tmp_path / f"{name}_out" / "expansion.json").read_text())["judged"][0]["scores"]
+        )
+    assert len(found[0]) == len(METHODS)  # focus is left out, the base is there
+    for name, scores in found[0].items():
+        assert found[1][name]["loss"] == pytest.approx(scores["loss"], abs=1e-3), name
+        assert found[1][name]["accuracy"] == pytest.approx(scores["accuracy"], abs=0.01)
+
+
+# --- what is refused -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"init": "focus"}, "give focus_text=FILE"),
+        ({"init": "compare"}, "give text=FILE"),
+        ({"dst": None}, "give dst=FOLDER"),
+        ({"text": "none.txt"}, "none.txt: no such file"),
+        ({"text": "TOKENIZER/tokenizer.json"}, "is none of .txt"),
+        ({"text": "TEXT", "focus_text": "TEXT"}, "judged on, too"),
+        ({"tokenizer": "nowhere"}, "no such tokenizer folder"),
+        ({"dst": "TOKENIZER"}, "choose another dst"),
+        ({"init": "mode"}, "init"),
+    ],
+)
+def test_options_that_do_not_fit(source, tokenizers, text, tmp_path, refused, given, message):
+    options = {"src": source, "dst": tmp_path / "out", "tokenizer": tokenizers[1].folder, **given}
+    places = {"TEXT": str(text), "TOKENIZER": str(tokenizers[1].folder)}
+    for name, value in list(options.items()):
+        for short, long in places.items():
+            options[name] = str(options[name]).replace(short, long) if value is not None else None
+    assert message in refused("expand-vocab", **{k: v for k, v in options.items() if v is not None})
+    assert not (tmp_path / "out").exists()
+
+
+def _with_pieces(folder: Path, change: Callable[[list[str]], list[str]]) -> Path:
+    from tests.checkpoint_tools.small_tokenizers import SPECIAL, WORDS
+
+    write_tokenizer_folder(folder, fallback_json(change([*WORDS, *NEW]), False), SPECIAL)
+    return folder
+
+
+def test_a_tokenizer_that_is_no_extension_is_refused_with_the_first_differences(source, tmp_path, refused):
+    swapped = _with_pieces(tmp_path / "swapped", lambda pieces: [pieces[1], pieces[0], *pieces[2:]])
+    message = refused("expand-vocab", src=source, dst=tmp_path / "out", tokenizer=swapped)
+    assert "'an' in the old one, 'he' in the new one" in message
+    smaller = _with_pieces(tmp_path / "smaller", lambda pieces: pieces[:4])
+    assert "prune-vocab" in refused("expand-vocab", src=source, dst=tmp_path / "out", tokenizer=smaller)
+    same = _with_pieces(tmp_path / "same", lambda pieces: pieces[: -len(NEW)])
+    assert "nothing to expand" in refused("expand-vocab", src=source, dst=tmp_path / "out", tokenizer=same)
+
+
+def test_a_checkpoint_of_another_tokenizer_is_refused(source, tokenizers, tmp_path, run, refused):
+    old, new = tokenizers
+    assert run("from-hf", src=source, dst=tmp_path / "ours") == 0
+    copy_tokenizer(new.folder, tmp_path / "ours" / "tokenizer")
+    message = refused("expand-vocab", src=tmp_path / "ours", dst=tmp_path / "out", tokenizer=new.folder)
+    assert "was trained with" in message
+    bare = Path(shutil.copytree(source, tmp_path / "bare"))
+    (bare / "tokenizer.json").unlink()
+    assert "holds no tokenizer" in refused(
+        "expand-vocab", src=bare, dst=tmp_path / "out", tokenizer=new.folder
+    )
+    large = Path(shutil.copytree(source, tmp_path / "large"))
+    copy_tokenizer(new.folder, large)
+    assert "of another model" in refused(
+        "expand-vocab", src=large, dst=tmp_path / "out", tokenizer=new.folder
+    )
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", '{"model": {"vocab": {"a": 0}}}', '{"model": {"vocab": [1, 2]}}', "[]"]
+)
+def test_a_damaged_tokenizer_folder_is_refused(source, tokenizers, tmp_path, refused, content):
+    damaged = Path(shutil.copytree(tokenizers[1].folder, tmp_path / "damaged"))
+    (damaged / "tokenizer.json").write_text(content)
+    message = refused("expand-vocab", src=source, dst=tmp_path / "out", tokenizer=damaged)
+    assert "is not the one that fingerprint.json was written for" in message
+
+
+def test_an_expanded_model_is_a_source_again(source, tokenizers, tmp_path, run):
+    """Formats at both ends, and no padding left: HF to megatron to HF."""
+    new = tokenizers[1]
+    assert (
+        run("expand-vocab", src=source, dst=tmp_path / "ours", tokenizer=new.folder, format="megatron") == 0
+    )
+    assert run("to-hf", src=tmp_path / "ours", dst=tmp_path / "back") == 0
+    assert open_hf(tmp_path / "back").vocab_size == new.vocab_size
+    assert run("expand-vocab", src=source, dst=tmp_path / "direct", tokenizer=new.folder) == 0
+    assert run("compare", a=tmp_path / "back", b=tmp_path / "direct", tolerance=0) == 0
+    again = tmp_path / "direct"
+    assert (
+        run("expand-vocab", src=source, dst=again, tokenizer=new.folder, init="mean", overwrite="true") == 0
+    )
+    assert json.loads((again / "expansion.json").read_text())["init"] == "mean"

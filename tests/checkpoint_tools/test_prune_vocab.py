@@ -1,0 +1,130 @@
+"""prune-vocab: rows follow the map, in both formats; a map of other tokenizers is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from checkpoint_tools import mcore
+from checkpoint_tools.tokenizer_files import copy_tokenizer
+from megatron_ko.tokenizer import TokenizerInfo, write_tokenizer_folder
+from tests.checkpoint_tools.small_tokenizers import SPECIAL, WORDS, fallback_json
+
+DROPPED = ("he", "\u2581the", "한")
+
+
+@pytest.fixture(scope="module")
+def pruned(tmp_path_factory) -> dict[str, Any]:
+    """A random Llama with its tokenizer, the tokenizer without DROPPED and the map between them."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("pruned")
+    old = write_tokenizer_folder(folder / "old", fallback_json(WORDS, False), SPECIAL)
+    kept = [word for word in WORDS if word not in DROPPED]
+    new = write_tokenizer_folder(folder / "new", fallback_json(kept, False), SPECIAL)
+    first = old.vocab_size - len(WORDS)
+    ids = [*range(first), *(first + WORDS.index(word) for word in kept)]
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=old.vocab_size, hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=2,
+        max_position_embeddings=64, eos_token_id=old.eos_id, bos_token_id=old.bos_id, pad_token_id=old.pad_id,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder / "hf")
+    copy_tokenizer(old.folder, folder / "hf")
+    return {
+        "folder": folder,
+        "old": old,
+        "new": new,
+        "ids": ids,
+        "map": _map(folder / "id_map.json", old, new, ids),
+    }
+
+
+def _map(path: Path, old: TokenizerInfo, new: TokenizerInfo, ids: list[int], **other: Any) -> Path:
+    content = {
+        "format": "megatron_ko-id-map-1",
+        "source_fingerprint": old.fingerprint,
+        "target_fingerprint": new.fingerprint,
+        "old_ids": ids,
+    }
+    path.write_text(json.dumps({**content, **other}))
+    return path
+
+
+def test_rows_follow_the_map_in_both_formats(pruned, tmp_path, run, capsys):
+    before, new = load_file(pruned["folder"] / "hf" / "model.safetensors"), pruned["new"]
+    options = {"tokenizer": new.folder, "map": pruned["map"]}
+    assert run("prune-vocab", src=pruned["folder"] / "hf", dst=tmp_path / "hf", **options) == 0
+    assert f"{new.vocab_size} of {pruned['old'].vocab_size} rows stay" in capsys.readouterr().out
+    after = load_file(tmp_path / "hf" / "model.safetensors")
+    for name, tensor in before.items():
+        expected = (
+            tensor[pruned["ids"]] if name in ("lm_head.weight", "model.embed_tokens.weight") else tensor
+        )
+        assert torch.equal(after[name], expected)
+    config = json.loads((tmp_path / "hf" / "config.json").read_text())
+    assert config["vocab_size"] == new.vocab_size and config["eos_token_id"] == new.eos_id
+    assert run("from-hf", src=pruned["folder"] / "hf", dst=tmp_path / "ours") == 0
+    assert run("prune-vocab", src=tmp_path / "ours", dst=tmp_path / "ours_pruned", **options) == 0
+    assert mcore.open_mcore(tmp_path / "ours_pruned").tokenizer_fingerprint == new.fingerprint
+    assert run("compare", a=tmp_path / "hf", b=tmp_path / "ours_pruned", tolerance=0) == 0
+
+
+def test_logits_of_kept_tokens_stay(pruned, tmp_path, run):
+    """The model computes the same for text of kept tokens: logits are a selection of the old ones."""
+    from transformers import AutoModelForCausalLM
+
+    options = {"tokenizer": pruned["new"].folder, "map": pruned["map"]}
+    assert run("prune-vocab", src=pruned["folder"] / "hf", dst=tmp_path / "hf", **options) == 0
+    ids = torch.tensor(pruned["ids"])
+    tokens = torch.randint(0, len(ids), (2, 20), generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        old = AutoModelForCausalLM.from_pretrained(pruned["folder"] / "hf")(ids[tokens]).logits[..., ids]
+        new = AutoModelForCausalLM.from_pretrained(tmp_path / "hf")(tokens).logits
+    assert torch.allclose(old, new, atol=1e-6)
+
+
+def test_maps_that_do_not_fit_are_refused(pruned, tmp_path, refused):
+    old, new, ids = pruned["old"], pruned["new"], pruned["ids"]
+
+    def message(numbers: Any = ids, **other: Any) -> str:
+        path = _map(tmp_path / "map.json", old, new, numbers, **other)
+        options = {"dst": tmp_path / "out", "tokenizer": new.folder, "map": path}
+        found = refused("prune-vocab", src=pruned["folder"] / "hf", **options)
+        assert not (tmp_path / "out").exists()
+        return found
+
+    assert "format is not" in message(format="x")
+    assert "source_fingerprint is sha256:0" in message(source_fingerprint="sha256:0")
+    assert "target_fingerprint" in message(target_fingerprint=old.fingerprint)
+    assert "no list of ids" in message([*ids[:-1], old.vocab_size])
+    assert "no list of ids" in message([*ids[:-1], True])
+    assert "one row of its own" in message(ids[:-1])
+    assert "one row of its own" in message([*ids[:-1], ids[0]])
+    assert "gives tokens the rows of others" in message([*ids[:-2], ids[-1], ids[-2]])
+    assert "no such tokenizer folder" in refused(
+        "prune-vocab",
+        src=pruned["folder"] / "hf",
+        dst=tmp_path / "out",
+        tokenizer=tmp_path / "no",
+        map=pruned["map"],
+    )
+
+
+def test_a_special_token_of_the_model_is_never_pruned(pruned, tmp_path, refused):
+    """The tokenizer may name another end of text than the model's configuration does."""
+    model = pruned["folder"] / "hf"
+    config = json.loads((model / "config.json").read_text())
+    dropped = pruned["old"].vocab_size - len(WORDS) + WORDS.index("he")
+    (model / "config.json").write_text(
+        json.dumps({**config, "eos_token_id": [config["eos_token_id"], dropped]})
+    )
+    options = {"tokenizer": pruned["new"].folder, "map": pruned["map"]}
+    message = refused("prune-vocab", src=model, dst=tmp_path / "out", **options)
+    (model / "config.json").write_text(json.dumps(config))
+    assert f"eos_token_id is {dropped}, which the map drops" in message
