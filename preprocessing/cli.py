@@ -79,6 +79,14 @@ TOOLS = {
     "train-quality": Tool(
         "preprocessing.tools.quality", "train the quality models of section score, in rounds over the corpus"
     ),
+    "extend-tokenizer": Tool(
+        "preprocessing.tools.extend_tokenizer",
+        "add Korean tokens to a tokenizer: EEVE's selection in rounds",
+        configured=False,
+    ),
+    "bias-sample": Tool(
+        "preprocessing.tools.bias_sample", "documents rich in new tokens, as Parquet", configured=False
+    ),
     "hybrid-tokenizer": Tool(
         "preprocessing.tools.hybrid_tokenizer",
         "merge a Korean SentencePiece model, cleaned by rule, with a base tokenizer",

@@ -18,8 +18,17 @@ FIRST_SYLLABLE, LAST_SYLLABLE = 0xAC00, 0xD7A3
 
 @njit()
 def is_korean(c):
-    """Syllables and the letters of the compatibility block (without its filler)."""
+    """Syllables and the letters of the compatibility block (without its filler): what new pieces are made of."""
     return (0xAC00 <= c <= 0xD7A3) or (0x3131 <= c <= 0x318E and c != 0x3164)
+
+
+@njit()
+def is_hangul(c):
+    """All of Hangul (as ``vocabulary.hangul``): where a part of a new piece, some bytes, may stand too."""
+    return (
+        (0xAC00 <= c <= 0xD7FF) or (0x3131 <= c <= 0x318E) or (0x1100 <= c <= 0x11FF)
+        or (0xA960 <= c <= 0xA97F) or (0xFFA0 <= c <= 0xFFDC)
+    )  # fmt: skip
 
 
 @njit()
@@ -94,20 +103,20 @@ def count_words(data, offsets, row, at, bits, byte_pairs, keys, numbers, ends, c
     while row < len(offsets) - 1:
         end = offsets[row + 1]
         i = max(at, offsets[row])
-        start, before, korean = i, np.int64(-1), False
+        start, before, hangul = i, np.int64(-1), False
         while i < end:
             c, step = decode(data, i)
             if before >= 0 and not (_held(before, c, bits) or byte_pairs[data[i - 1], data[i]]):
-                if korean:
+                if hangul:
                     added = _add(data, start, i, keys, numbers, ends, counts, arena, size)
                     if added < 0:
                         return row, start, size
                     size = added
-                start, korean = i, False
-            korean = korean or is_korean(c)
+                start, hangul = i, False
+            hangul = hangul or is_hangul(c)
             before = c
             i += step
-        if korean:
+        if hangul:
             added = _add(data, start, end, keys, numbers, ends, counts, arena, size)
             if added < 0:
                 return row, start, size

@@ -53,8 +53,11 @@ def of_model(model: ModelProto) -> Tables:
         raise Unsupported("has no piece for a blank")
     # a character of a piece that is no piece itself is joined like one, and written in bytes where it is left alone
     unnamed = [chr(c).encode("utf-8") for c in np.flatnonzero(seen & (symbols < 0)) if chr(c) not in users]
-    several = {len(begins) + k: [byte_ids[b] for b in spelled] for k, spelled in enumerate(unnamed)}
-    symbols[[ord(spelled.decode("utf-8")) for spelled in unnamed]] = list(several)
+    numbers = range(len(begins), len(begins) + len(unnamed))
+    symbols[[ord(spelled.decode("utf-8")) for spelled in unnamed]] = numbers
+    in_bytes = dict(zip(numbers, unnamed))
+    in_bytes |= {n: piece.encode("utf-8") for n in unused if len(piece := model.piece(n)) == 1}
+    several = {number: [byte_ids[byte] for byte in spelled] for number, spelled in in_bytes.items()}
     symbols[ord(" ")] = symbols[ord(SPACE)]
     data, begins, ends = _extended(data, begins, ends, unnamed)
     merged = np.concatenate([merged, np.ones(len(unnamed), np.bool_)])
@@ -113,7 +116,10 @@ def _ranks(scores: np.ndarray) -> np.ndarray:
 def _taken_apart(
     made: np.ndarray, unused: set[int], several: Mapping[int, list[int]]
 ) -> dict[int, list[int]]:
-    """Unused pieces become what they were made of, if that is one thing: SentencePiece takes the last pair it saw."""
+    """Unused pieces become what they were made of, if that is one thing: SentencePiece takes the last pair it saw.
+
+    ``several``: characters that become bytes, unused ones among them.
+    """
     halves: dict[int, tuple[int, int]] = {}
     for left, right, symbol in made[np.isin(made[:, 2], list(unused))].tolist():
         if symbol in halves:

@@ -25,8 +25,8 @@ import tokenizers
 
 from preprocessing.kernels import word_counts
 from preprocessing.markers import key_of
-from preprocessing.vocabulary.bases import BLANK as SPACE
-from preprocessing.vocabulary.bases import LETTERS, bytes_of
+from preprocessing.vocabulary.byte_letters import bytes_of, spelled
+from preprocessing.vocabulary.escapes import SPACE
 
 BITS = 1 << 22
 FORMS = ("NFC", "NFD", "NFKC", "NFKD")
@@ -95,9 +95,7 @@ def is_byte_level(description: dict[str, Any]) -> bool:
 
 def piece_of(surface: str, byte_level: bool) -> str:
     """As it stands in the vocabulary."""
-    if not byte_level:
-        return surface.replace(" ", SPACE)
-    return "".join(LETTERS[byte] for byte in surface.encode("utf-8"))
+    return spelled(surface) if byte_level else surface.replace(" ", SPACE)
 
 
 def tokenizer_of_words(description: dict[str, Any]) -> tokenizers.Tokenizer:

@@ -54,11 +54,6 @@ def train_intermediate(counted: Counted, size: int) -> list[str]:
     return [surface for surface in surfaces if KOREAN.fullmatch(surface)]
 
 
-def words_to_train_on(counted: Counted) -> int:
-    """Distinct words that the trainer reads, for the forecast of its memory."""
-    return min(counted.words, MAX_WORDS)
-
-
 def _least_count(counted: Counted) -> int:
     """The count from which on words are read, so that at most MAX_WORDS are."""
     if counted.words <= MAX_WORDS:

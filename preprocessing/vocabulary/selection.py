@@ -8,6 +8,7 @@ are seen more often come, until nothing changes. The minimum is published for 10
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,18 +21,24 @@ from megatron_ko.files import locked_folder, read_json
 from preprocessing.kernels.word_counts import FIRST_SYLLABLE
 from preprocessing.vocabulary.appending import Appended, append
 from preprocessing.vocabulary.bases import Base
-from preprocessing.vocabulary.counting import Counted, count_words
-from preprocessing.vocabulary.cutting import cut_of, is_korean_piece
+from preprocessing.vocabulary.counting import MAX_WORDS, Counted, count_words
+from preprocessing.vocabulary.cutting import Cut, cut_of, is_korean_piece
 from preprocessing.vocabulary.decisions import NOTHING_FORCED, Decision, Forced
-from preprocessing.vocabulary.intermediate import train_intermediate
+from preprocessing.vocabulary.forecast import free_memory
+from preprocessing.vocabulary.hangul import HANGUL
+from preprocessing.vocabulary.intermediate import MAX_WORDS as MAX_TRAINED_WORDS
+from preprocessing.vocabulary.intermediate import MEMORY_BYTES_PER_WORD, train_intermediate
 from preprocessing.vocabulary.reach import unreachable_without
-from preprocessing.vocabulary.text_files import TextPart
+from preprocessing.vocabulary.text_files import TextPart, batches_of
 from preprocessing.vocabulary.token_counts import tokens_of_text
 from preprocessing.vocabulary.worker_pool import WorkerPool
 
 log = logging.getLogger(__name__)
 PUBLISHED_COUNT, PUBLISHED_GIGABYTES = 6_000, 100
 LEAST_COUNT = 50
+# of the forecast: different words in a byte of compressed text at most; a process before it counts; a word in the table of
+# a process and on its way to the run
+WORDS_PER_BYTE, BASE_BYTES, BYTES_PER_COUNTED_WORD = 0.06, 300 << 20, 220
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,41 @@ class Selection:
     base_size: int
     base_korean_tokens: int  # of the same words, with the base
     counted: Counted
+    cut: Cut
 
 
 def min_count_of(korean_gigabytes: float) -> int:
     return max(LEAST_COUNT, round(PUBLISHED_COUNT * korean_gigabytes / PUBLISHED_GIGABYTES))
+
+
+def refuse_without_korean(parts: Sequence[TextPart]) -> None:
+    """Raises DataError unless there is Hangul at the beginning of one of the parts."""
+    documents = 0
+    for part in parts:
+        for batch in itertools.islice(batches_of(part), 1):
+            if any(HANGUL.search(text) for text in batch["text"].to_pylist()):
+                return
+            documents += batch.num_rows
+    raise DataError(
+        f"no Hangul in the first {documents:,} documents of {len(parts)} parts of the text; give Korean text with --text"
+    )
+
+
+def refuse_too_little_memory(text_bytes: int, workers: int) -> None:
+    """Raises DataError when counting or training the intermediate tokenizer would not fit. ``text_bytes`` on disk."""
+    words = min(MAX_TRAINED_WORDS, text_bytes * WORDS_PER_BYTE)
+    counting = workers * (BASE_BYTES + BYTES_PER_COUNTED_WORD * min(MAX_WORDS, words))
+    training = BASE_BYTES + MEMORY_BYTES_PER_WORD * words
+    needed, free = int(max(counting, training)), free_memory()
+    if needed > free:
+        raise DataError(
+            f"{needed / 2**30:.1f} GiB of memory are needed at most, and {free / 2**30:.1f} GiB are free; "
+            + (
+                f"use fewer than {workers} workers (--workers)"
+                if counting > max(free, training)
+                else "free memory"
+            )
+        )
 
 
 def select(
@@ -83,16 +121,19 @@ def select(
 
     Raises DataError for text without Korean, decisions that contradict each other, and when no fixed point is reached.
     """
+    refuse_without_korean(parts)
+    refuse_too_little_memory(sum(part.size for part in parts), workers)
     with locked_folder(folder), WorkerPool(workers) as pool:
         alone = append(base, [], folder / "base")
         description = read_json(alone.info.folder / "tokenizer.json")
-        counted = count_words(parts, cut_of(description), folder, pool)
+        cut = cut_of(description)
+        counted = count_words(parts, cut, folder, pool)
         log.info(
             "%s documents, %.2f GB of them Korean: %s different Korean words, seen %s times",
             f"{counted.documents:,}", counted.korean_gigabytes, f"{counted.words:,}", f"{counted.words_seen:,}",
         )  # fmt: skip
         candidates = train_intermediate(counted, settings.intermediate_size)
-        rounds = _Rounds(base, counted, folder, settings, pool, forced)
+        rounds = _Rounds(base, counted, cut, folder, settings, pool, forced)
         before = tokens_of_text(
             counted.files, alone.info.folder / "tokenizer.json", pool, "count with the base"
         )
@@ -103,6 +144,7 @@ def select(
 class _Rounds:
     base: Base
     counted: Counted
+    cut: Cut
     folder: Path
     settings: Settings
     pool: WorkerPool
@@ -275,6 +317,7 @@ class _Rounds:
             base_size=self.base.size,
             base_korean_tokens=base_korean_tokens,
             counted=self.counted,
+            cut=self.cut,
         )
 
     def _kept_row(self, surface: str, count: int) -> Decision:

@@ -25,7 +25,7 @@ from megatron_ko.files import read_json, sha256_file
 from preprocessing.documents import utf8_buffer
 from preprocessing.kernels.bpe_merge import Merges, new_pairs
 from preprocessing.kernels.word_tokens import count_tokens
-from preprocessing.vocabulary.bases import LETTERS
+from preprocessing.vocabulary.byte_letters import LETTERS
 from preprocessing.vocabulary.counting import words_in
 from preprocessing.vocabulary.cutting import (
     SPACE,

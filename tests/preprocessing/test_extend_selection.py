@@ -1,0 +1,276 @@
+"""EEVE's selection: a fixed point by its own rules, decisions that a person makes, and the command."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import sentencepiece
+import tokenizers
+
+from megatron_ko.errors import DataError
+from megatron_ko.tokenizer import Tokenizer
+from preprocessing.cli import main
+from preprocessing.vocabulary import selection
+from preprocessing.vocabulary.bases import read_base
+from preprocessing.vocabulary.decisions import COLUMNS, NOTHING_FORCED, Decision, read_forced, write_decisions
+from preprocessing.vocabulary.selection import Settings, min_count_of, select
+from preprocessing.vocabulary.text_files import parts_of
+from tests.preprocessing.extension_texts import (
+    byte_level_base,
+    english,
+    korean,
+    sentencepiece_base,
+    write_jsonl,
+)
+
+SETTINGS = Settings(intermediate_size=300, min_count=40)
+RARE = "뷁"  # stands 60 times, alone each time: beyond the coverage of the intermediate tokenizer or not, it gets a token
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return [*korean(400), *(f"the {RARE} 뛟{RARE if n % 2 else 'x'}" for n in range(40))]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, texts):
+    made = tmp_path_factory.mktemp("text")
+    write_jsonl(made / "ko.jsonl", texts, lang="ko")
+    write_jsonl(made / "en.jsonl", english(30), lang="en")
+    return made
+
+
+@pytest.fixture(scope="module", params=["sentencepiece", "byte level"])
+def base(request, tmp_path_factory):
+    made = tmp_path_factory.mktemp("base")
+    return (
+        sentencepiece_base(made / "a.model")
+        if request.param == "sentencepiece"
+        else byte_level_base(made / "b")
+    )
+
+
+@pytest.fixture(scope="module")
+def counts(tmp_path_factory, base):
+    """Counted once for all tests of a base."""
+    return tmp_path_factory.mktemp("counts")
+
+
+def chosen(base, folder, counts, settings=SETTINGS, forced=NOTHING_FORCED):
+    return select(read_base(base), parts_of([str(folder / "ko.jsonl")]), counts, settings, 1, forced)
+
+
+def counted_by_the_library(tokenizer_folder: Path, texts) -> Counter:
+    """Ids of whole documents, by SentencePiece itself, or tokenizers where there is no model."""
+    if (tokenizer_folder / "tokenizer.model").is_file():
+        reader = sentencepiece.SentencePieceProcessor(model_file=str(tokenizer_folder / "tokenizer.model"))
+        return Counter(number for text in texts for number in reader.encode(text))
+    reader = tokenizers.Tokenizer.from_file(str(tokenizer_folder / "tokenizer.json"))
+    return Counter(number for text in texts for number in reader.encode(text).ids)
+
+
+def test_the_result_is_a_fixed_point_by_the_published_rules(base, folder, counts, texts):
+    found = chosen(base, folder, counts)
+    target = counts / "target"
+    used = counted_by_the_library(target, texts)
+    reader = Tokenizer(target)
+    rows = {row.surface: row for row in found.decisions}
+    assert len(rows) == len(found.decisions)
+    for surface in found.surfaces:
+        (number,) = reader.encode(surface)
+        assert number >= found.base_size
+        assert rows[surface].count == used[number] >= 40
+        assert rows[surface].keep
+    known = {*found.surfaces, *found.needed}
+    for syllable, count in Counter(c for text in texts for c in text if "가" <= c <= "힣").items():
+        assert count <= 40 or syllable in known or syllable in rows or syllable in read_base(base).ids
+    dropped = [row for row in found.decisions if not row.keep]
+    assert dropped
+    assert all(row.reason.startswith("rare") and row.count < 40 for row in dropped)
+    assert found.rounds[-1].dropped == found.rounds[-1].added == 0
+    assert found.rounds[0].dropped > 0
+    assert RARE in known
+    assert found.base_korean_tokens > found.rounds[-1].korean_tokens
+
+
+def test_candidates_are_pieces_the_base_lacks_and_korean_alone(base, folder, counts):
+    found = chosen(base, folder, counts)
+    lacking = set(read_base(base).ids)
+    for surface in found.surfaces:
+        assert surface not in lacking
+        assert re.fullmatch(" ?[가-힣ㄱ-ㅎㅏ-ㅣ]+", surface)
+
+
+def test_the_same_again_and_with_two_workers(base, folder, counts, tmp_path):
+    first = chosen(base, folder, counts)
+    again = select(read_base(base), parts_of([str(folder / "ko.jsonl")], 20_000), tmp_path / "c", SETTINGS, 2)
+    assert again.decisions == first.decisions
+    assert again.surfaces == first.surfaces
+    assert again.rounds == first.rounds
+
+
+def test_a_budget_keeps_the_most_frequent(base, folder, counts):
+    free = chosen(base, folder, counts)
+    limit = (len(free.surfaces) + len(free.needed)) // 2
+    found = chosen(base, folder, counts, Settings(300, 40, max_new=limit))
+    assert 0.8 * limit < len(found.surfaces) + len(found.needed) <= limit
+    assert any(row.reason.startswith("budget") for row in found.decisions)
+    even = chosen(base, folder, counts, Settings(300, 40, multiple_of=64))
+    assert (found.base_size + len(even.surfaces) + len(even.needed)) % 64 == 0
+
+
+def test_too_few_rounds_are_said(base, folder, counts):
+    with pytest.raises(DataError, match="no fixed point after 1 rounds: in the last one .* raise --rounds"):
+        chosen(base, folder, counts, Settings(300, 40, max_rounds=1))
+
+
+def edited(path: Path, decisions, change=None, more=()):
+    """The table with other decisions for some surfaces, and lines at its end; as a person would leave it."""
+    rows = [
+        Decision(row.surface, row.count, row.origin, not row.keep, row.reason)
+        if row.surface in (change or ())
+        else row
+        for row in decisions
+    ]
+    write_decisions(path, rows)
+    with open(path, "a", encoding="utf-8") as file:
+        file.writelines(more)
+    return read_forced(path, selection.why_impossible)
+
+
+def test_an_unchanged_table_forces_nothing(base, folder, counts, tmp_path):
+    found = chosen(base, folder, counts)
+    forced = edited(tmp_path / "d.tsv", found.decisions)
+    assert (forced.keep, forced.drop) == ({}, {})
+
+
+def test_a_person_keeps_drops_and_adds(base, folder, counts, tmp_path):
+    found = chosen(base, folder, counts)
+    longest = max(found.surfaces, key=lambda s: (len(s), s))
+    rare = next(row.surface for row in found.decisions if not row.keep and len(row.surface) > 1)
+    forced = edited(
+        tmp_path / "d.tsv",
+        found.decisions,
+        {longest, rare},
+        ['"물고기떼"\t\thand\tkeep\t\n', '" 없는말"\t0\thand\tkeep\n'],
+    )
+    again = chosen(base, folder, counts, forced=forced)
+    assert longest not in again.surfaces
+    assert {rare, "물고기떼", " 없는말"} <= set(again.surfaces)
+    rows = {row.surface: row for row in again.decisions}
+    assert rows["물고기떼"] == Decision("물고기떼", 0, "hand", True, "hand")
+    assert (rows[longest].keep, rows[longest].reason) == (False, "hand")
+    reader = Tokenizer(counts / "target")
+    assert all(len(reader.encode(surface)) == 1 for surface in again.surfaces)
+    write_decisions(tmp_path / "e.tsv", again.decisions)
+    forced_again = read_forced(tmp_path / "e.tsv", selection.why_impossible)
+    assert set(forced_again.keep) == {rare, "물고기떼", " 없는말"}
+    assert set(forced_again.drop) == {longest}
+    assert chosen(base, folder, counts, forced=forced_again).decisions == again.decisions
+
+
+def test_what_is_built_from_a_dropped_piece_goes_with_it(base, folder, counts, tmp_path):
+    (tmp_path / "d.tsv").write_text('"힣"\t\thand\tdrop\n"영"\t\thand\tdrop\n')
+    found = chosen(base, folder, counts, forced=read_forced(tmp_path / "d.tsv", selection.why_impossible))
+    assert "영" not in [*found.surfaces, *found.needed]
+    blocked = {row.surface for row in found.decisions if row.reason.startswith("blocked")}
+    if read_base(base).kind == "sentencepiece":
+        assert not any("영" in surface for surface in found.surfaces)
+        assert any("영화" in surface for surface in blocked)
+
+
+def test_contradictions_name_both_lines(base, folder, counts, tmp_path):
+    if read_base(base).kind != "sentencepiece":
+        pytest.skip("a byte-level base reaches the piece without the syllable")
+    (tmp_path / "d.tsv").write_text('"영"\t\thand\tdrop\n"영화"\t\thand\tkeep\n')
+    with pytest.raises(
+        DataError, match=r"d.tsv:2: '영화' is kept by hand, but .* d.tsv:1 drops; keep both or drop both"
+    ):
+        chosen(base, folder, counts, forced=read_forced(tmp_path / "d.tsv", selection.why_impossible))
+
+
+def test_a_piece_of_the_base_cannot_be_added(base, folder, counts, tmp_path):
+    (tmp_path / "d.tsv").write_text('"the"\t\thand\tkeep\n')
+    with pytest.raises(DataError, match=r"d.tsv:1: 'the' cannot be kept: only Korean letters"):
+        read_forced(tmp_path / "d.tsv", selection.why_impossible)
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("말\t1\thand\tkeep\t", "d.tsv:2: surface .* is not a JSON string; write it in quotes"),
+        ('"말"\t1\thand\tmaybe\t', "d.tsv:2: decision 'maybe' is neither keep nor drop"),
+        ('"말" keep', "d.tsv:2: 1 columns instead of surface, count"),
+        ('"말"\t\t\tkeep\n"말"\t\t\tdrop', "d.tsv:3: '말' stands in line 2 already"),
+        ('"3월"\t\t\tkeep', "d.tsv:2: '3월' cannot be kept"),
+        ("5\t\t\tkeep", "d.tsv:2: surface '5' is not a JSON string"),
+    ],
+)
+def test_wrong_lines_of_a_table_are_named(tmp_path, line, message):
+    (tmp_path / "d.tsv").write_text("\t".join(COLUMNS) + "\n" + line + "\n")
+    with pytest.raises(DataError, match=message):
+        read_forced(tmp_path / "d.tsv", selection.why_impossible)
+
+
+def test_the_least_count_follows_the_text():
+    assert [min_count_of(gigabytes) for gigabytes in (100, 10, 1, 0.01)] == [6000, 600, 60, 50]
+
+
+# --- the command -----------------------------------------------------------------------------------------
+
+
+def run(base, folder, out, *more):
+    text = str(folder / "ko.jsonl")
+    size = ["--intermediate-size", "300", "--min-count", "40", "--workers", "1"]
+    return main(["extend-tokenizer", "--base", str(base), "--text", text, "--out", str(out), *size, *more])
+
+
+def test_the_command_writes_a_tokenizer_and_says_what_it_did(base, folder, tmp_path, capsys):
+    assert run(base, folder, tmp_path / "out", "--compare", str(folder / "en.jsonl")) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^en .* 1\.000$", said, re.M)
+    ratio = float(re.search(r"^ko .* (0\.\d+)$", said, re.M)[1])
+    assert ratio < 0.6
+    summary = json.loads((tmp_path / "out" / "extension.json").read_text())
+    assert summary["documents_without_hangul_unchanged"] == 30
+    reader, old = Tokenizer(tmp_path / "out"), read_base(base)
+    assert reader.info.vocab_size == old.size + summary["new_tokens"]
+    rows = (tmp_path / "out" / "decisions.tsv").read_text().splitlines()[1:]
+    assert sum(row.split("\t")[3] == "keep" for row in rows) == summary["new_tokens"]
+    text = english(1)[0] + "漢字 \t\r\n"
+    assert reader.encode(text) == Tokenizer(tmp_path / "out" / "counted" / "base").encode(text)
+    assert reader.decode(reader.encode(korean(1)[0])) == korean(1)[0]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"--text": "nowhere"}, "nowhere: no text there"),
+        ({"--text": "en.jsonl"}, "no Hangul in the first 30 documents"),
+        ({"--base": "missing"}, "missing: no such file or folder"),
+        ({"--decisions": "none.tsv"}, "none.tsv: cannot be read"),
+        ({"--intermediate-size": "3"}, "--intermediate-size 3: SentencePiece cannot train"),
+    ],
+)
+def test_mistakes_end_with_one_sentence(folder, tmp_path, capsys, monkeypatch, change, message):
+    monkeypatch.chdir(folder)
+    given = {
+        "--base": str(sentencepiece_base(tmp_path / "a.model")),
+        "--text": "ko.jsonl",
+        "--out": str(tmp_path / "o"),
+    }
+    arguments = [word for pair in {**given, "--workers": "1", **change}.items() for word in pair]
+    assert main(["extend-tokenizer", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "o" / "fingerprint.json").exists()
+
+
+def test_too_little_memory_is_said_before_anything_is_counted(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(selection, "free_memory", lambda: 100 << 20)
+    with pytest.raises(DataError, match=r"GiB of memory are needed at most, and 0\.1 GiB are free"):
+        chosen(sentencepiece_base(tmp_path / "a.model"), folder, tmp_path / "counts")
+    assert not (tmp_path / "counts").exists()

@@ -1,0 +1,141 @@
+"""Text files of the tokenizer commands: every part is read alone and all parts together are the whole."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from megatron_ko.errors import DataError
+from preprocessing.vocabulary.text_files import TEXT, batches_of, documents_of, parts_of
+from tests.preprocessing.extension_texts import korean, write_jsonl
+
+
+def texts_in(parts):
+    return [text for part in parts for batch in batches_of(part) for text in batch["text"].to_pylist()]
+
+
+def test_lines_are_read_once_wherever_the_file_is_cut(tmp_path):
+    texts = korean(60)
+    path = write_jsonl(tmp_path / "a.jsonl", texts)
+    for split in (200, 1000, 4097, 1 << 20):
+        parts = parts_of([str(path)], split)
+        assert len(parts) == -(-path.stat().st_size // split) or len(parts) == 1
+        assert texts_in(parts) == texts
+
+
+def test_the_line_of_a_bad_record_is_that_of_the_file(tmp_path):
+    path = write_jsonl(tmp_path / "a.jsonl", korean(60))
+    lines = path.read_text().split("\n")
+    lines[41] = '{"id": "x", "text": 5}'
+    path.write_text("\n".join(lines))
+    with pytest.raises(DataError, match=r"a.jsonl:42: field 'text' is not text but int; correct"):
+        texts_in(parts_of([str(path)], 2000))
+
+
+def test_frames_of_zstd_and_row_groups_are_parts(tmp_path):
+    texts = korean(60)
+    raw = write_jsonl(tmp_path / "a.jsonl", texts).read_bytes()
+    codec = pa.Codec("zstd")
+    frames = [codec.compress(raw[start : start + 3000], asbytes=True) for start in range(0, len(raw), 3000)]
+    (tmp_path / "b.jsonl.zst").write_bytes(b"".join(frames))
+    pq.write_table(pa.table({"text": texts}), tmp_path / "c.parquet", row_group_size=7)
+    for name in ("b.jsonl.zst", "c.parquet"):
+        parts = parts_of([str(tmp_path / name)], 1000)
+        assert len(parts) > 3
+        assert texts_in(parts) == texts
+
+
+def test_small_files_share_a_part_and_folders_are_searched(tmp_path):
+    (tmp_path / "deep").mkdir()
+    for number in range(20):
+        (tmp_path / "deep" / f"{number:02d}.txt").write_text(f"글 {number}")
+    (tmp_path / "deep" / "ignored.dat").write_text("x")
+    (tmp_path / "packed.txt.gz").write_bytes(gzip.compress("압축\n".encode()))
+    parts = parts_of([str(tmp_path)])
+    assert len(parts) == 1
+    assert texts_in(parts) == [*(f"글 {number}" for number in range(20)), "압축\n"]
+
+
+def test_the_folder_of_a_pipeline_is_its_training_text(tmp_path):
+    (tmp_path / "clean").mkdir()
+    for name in ("web_train-00000", "web_valid-00000"):
+        pq.write_table(pa.table({"text": [name], "lang": ["ko"]}), tmp_path / "clean" / f"{name}.parquet")
+    assert texts_in(parts_of([str(tmp_path)])) == ["web_train-00000"]
+
+
+def test_a_long_plain_file_is_cut_at_lines_and_nothing_is_lost(tmp_path, monkeypatch):
+    text = "".join(f"{number}번째 줄 {'가' * (number % 50)}\n" for number in range(3000))
+    (tmp_path / "a.txt").write_text(text)
+    monkeypatch.setattr("preprocessing.vocabulary.text_files.DOCUMENT_BYTES", 5000)
+    pieces = texts_in(parts_of([str(tmp_path / "a.txt")], 30_000))
+    assert "".join(pieces) == text
+    assert all(piece.endswith("\n") and len(piece.encode()) < 10_000 for piece in pieces)
+
+
+def test_languages_are_kept_where_they_are_ours_and_found_elsewhere(tmp_path):
+    rows = [
+        {"text": "영화가 재미있었다", "lang": "code"},
+        {"text": "영화가 재미있었다", "lang": "kor_Hang"},
+        {"text": "the cat sat on the mat"},
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (batch,) = batches_of(parts_of([str(tmp_path / "a.jsonl")])[0])
+    assert batch.schema == TEXT
+    assert batch["lang"].to_pylist() == ["code", "ko", "en"]
+
+
+def test_documents_have_an_identity_and_a_source(tmp_path):
+    (tmp_path / "web.jsonl").write_text(
+        '{"text": "a"}\n{"text": "b", "id": "k", "source": "wiki", "meta": "{}"}\n'
+    )
+    (batch,) = documents_of(parts_of([str(tmp_path / "web.jsonl")])[0])
+    first, second = batch.to_pylist()
+    assert (first["id"], first["source"]) == (f"{tmp_path}/web.jsonl:1", "web")
+    assert (second["id"], second["source"], second["meta"]) == ("k", "wiki", "{}")
+
+
+def test_python_files_say_their_encoding_and_byte_order_marks_are_no_text(tmp_path):
+    (tmp_path / "a.py").write_bytes("# -*- coding: cp949 -*-\n# 한글\n".encode("cp949"))
+    (tmp_path / "b.txt").write_bytes("\ufeff한글".encode())
+    assert texts_in(parts_of([str(tmp_path)])) == ["# -*- coding: cp949 -*-\n# 한글\n", "한글"]
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("a.jsonl", b"[1]\n", "a.jsonl:1: not a JSON object but list"),
+        ("a.jsonl", b'{"text": "x"}\n{"txt": "x"}\n', "a.jsonl:2: field 'text' is missing; fields: txt"),
+        ("a.jsonl.zst", b"no zstd", "a.jsonl.zst:1: compressed stream is damaged"),
+        ("a.parquet", b"PAR1 not", "cannot be read"),
+        ("a.txt", b"ok\n\xff\xfe", "a.txt:2: not UTF-8"),
+        ("a.txt", b"a\0b", "a.txt:1: holds NUL characters"),
+        ("a.csv", b"text\nx\n", "a .csv file is not read here"),
+    ],
+)
+def test_bad_files_are_named_with_the_line(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        texts_in(parts_of([str(tmp_path / name)]))
+
+
+def test_paths_without_text_are_refused(tmp_path):
+    with pytest.raises(DataError, match="no text there; give .parquet"):
+        parts_of([str(tmp_path / "missing-*.jsonl")])
+    with pytest.raises(DataError, match="no text there"):
+        parts_of([str(tmp_path)])
+    (tmp_path / "clean").mkdir()
+    with pytest.raises(DataError, match="run 'python -m preprocessing balance"):
+        parts_of([str(tmp_path)])
+
+
+def test_the_identity_follows_the_file(tmp_path):
+    path = write_jsonl(tmp_path / "a.jsonl", korean(2))
+    before = parts_of([str(path)])[0].identity()
+    assert parts_of([str(path)])[0].identity() == before
+    os.utime(path, ns=(1, 1))
+    assert parts_of([str(path)])[0].identity() != before
