@@ -376,12 +376,14 @@ def _names_in(json: dict[str, Any], folder: Path) -> dict[int, str]:
         pairs += [(token["content"], token["id"]) for token in json.get("added_tokens") or ()]
     except (KeyError, TypeError, IndexError, AttributeError):
         pairs = [(None, None)]
+    found: dict[int, str] = {}
     for name, number in pairs:
         if not isinstance(name, str) or type(number) is not int or number < 0:
             raise DataError(
                 f"{folder}: tokenizer.json holds no vocabulary of tokens and ids; save the tokenizer again"
             )
-    return {number: name for name, number in pairs}
+        found[number] = name
+    return found
 
 
 # --- reading ---------------------------------------------------------------------------------------------
