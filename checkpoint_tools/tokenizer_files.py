@@ -45,7 +45,9 @@ def info_of(folder: Path | None, like: str | None = None) -> TokenizerInfo | Non
     """
     if folder is None:
         return None
-    return read_tokenizer_folder(folder) if (folder / MARKER).is_file() else fingerprint_hf_folder(folder, like)
+    return (
+        read_tokenizer_folder(folder) if (folder / MARKER).is_file() else fingerprint_hf_folder(folder, like)
+    )
 
 
 def special_ids(folder: Path | None) -> dict[str, Any]:

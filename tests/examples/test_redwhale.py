@@ -142,6 +142,6 @@ def test_the_whole_miniature(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     assert main(settings) == 0
     assert "RedWhale's five on Korean, lowest loss first" in capfd.readouterr().out
     scores = json.loads((tmp_path / "results.json").read_text())["bases"][0]["texts"]["korean"]
-    assert len(scores) == 9 and scores["decompose"]["loss"] != scores["random"]["loss"]
+    assert len(scores) == 10 and scores["decompose"]["loss"] != scores["random"]["loss"]
     assert main(settings) == 0
     assert capfd.readouterr().out.count("unchanged, reused") == 5
