@@ -8,6 +8,7 @@ are seen more often come, until nothing changes. The minimum is published for 10
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import logging
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ import numpy as np
 from megatron_ko.errors import DataError
 from megatron_ko.files import locked_folder, read_json
 from preprocessing.kernels.word_counts import FIRST_SYLLABLE
-from preprocessing.vocabulary.appending import Appended, append
+from preprocessing.vocabulary.appending import Appended, append, new_tokens, plan
 from preprocessing.vocabulary.bases import Base
 from preprocessing.vocabulary.counting import MAX_WORDS, Counted, count_words
 from preprocessing.vocabulary.cutting import Cut, cut_of, is_korean_piece
@@ -36,6 +37,7 @@ from preprocessing.vocabulary.worker_pool import WorkerPool
 log = logging.getLogger(__name__)
 PUBLISHED_COUNT, PUBLISHED_GIGABYTES = 6_000, 100
 LEAST_COUNT = 50
+RETURNING = 16  # pieces that a budget may have room for after all
 # of the forecast: different words in a byte of compressed text at most; a process before it counts; a word in the table of
 # a process and on its way to the run
 WORDS_PER_BYTE, BASE_BYTES, BYTES_PER_COUNTED_WORD = 0.06, 300 << 20, 220
@@ -276,7 +278,7 @@ class _Rounds:
         return [syllable for syllable in found if not any(syllable in names for names in known)]
 
     def _beyond_budget(self, appended: Appended, counts: np.ndarray) -> dict[str, str]:
-        """The rarest pieces, as many as are too many."""
+        """The rarest pieces, as many as are too many: with them go the steps that only they needed."""
         total = appended.info.vocab_size - self.base.size
         limit = total if self.settings.max_new is None else min(total, self.settings.max_new)
         limit -= (self.base.size + limit) % self.settings.multiple_of
@@ -286,12 +288,25 @@ class _Rounds:
             (surface for surface in self.kept if surface not in self.forced.keep),
             key=lambda surface: (counts[appended.ids[surface]], -len(surface), surface),
         )
-        if limit < 0 or not found:
+        if limit < 0 or not found or self._size_without(found) > limit:
             raise DataError(
-                f"{total:,} new tokens are left that are kept by hand or needed by others, more than allowed ({max(limit, 0):,}); "
-                "raise --max-new, or lower --multiple-of"
+                f"more new tokens are kept by hand than allowed ({max(limit, 0):,}); raise --max-new, or lower --multiple-of"
             )
-        return {surface: f"budget: at most {limit:,} new tokens" for surface in found[: total - limit]}
+        least = bisect.bisect_left(
+            range(1, len(found)), True, key=lambda count: self._size_without(found[:count]) <= limit
+        )
+        going = found[: least + 1]
+        for surface in going[-2 : -RETURNING - 2 : -1]:  # room that is left, by the most frequent that fit
+            without = [other for other in going if other != surface]
+            if self._size_without(without) <= limit:
+                going = without
+        return {surface: f"budget: at most {limit:,} new tokens" for surface in going}
+
+    def _size_without(self, going: Sequence[str]) -> int:
+        """New tokens when these pieces go."""
+        gone = set(going)
+        left = [surface for surface in self._ordered() if surface not in gone]
+        return len(new_tokens(self.base, plan(self.base, left).additions))
 
     def _selection(self, appended: Appended, counts: np.ndarray, base_korean_tokens: int) -> Selection:
         asked = set(appended.ids.values())

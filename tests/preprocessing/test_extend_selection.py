@@ -93,7 +93,8 @@ def test_the_result_is_a_fixed_point_by_the_published_rules(base, folder, counts
     assert all(row.reason.startswith("rare") and row.count < 40 for row in dropped)
     assert found.rounds[-1].dropped == found.rounds[-1].added == 0
     assert found.rounds[0].dropped > 0
-    assert RARE in known
+    if read_base(base).kind == "sentencepiece":  # bytes join to " 뷁" without the syllable, which is rare alone
+        assert RARE in known
     assert found.base_korean_tokens > found.rounds[-1].korean_tokens
 
 
@@ -188,7 +189,7 @@ def test_contradictions_name_both_lines(base, folder, counts, tmp_path):
         pytest.skip("a byte-level base reaches the piece without the syllable")
     (tmp_path / "d.tsv").write_text('"영"\t\thand\tdrop\n"영화"\t\thand\tkeep\n')
     with pytest.raises(
-        DataError, match=r"d.tsv:2: '영화' is kept by hand, but .* d.tsv:1 drops; keep both or drop both"
+        DataError, match=r"d.tsv:2: '영화' is kept by hand, but .*d.tsv:1 drops; keep both or drop both"
     ):
         chosen(base, folder, counts, forced=read_forced(tmp_path / "d.tsv", selection.why_impossible))
 
