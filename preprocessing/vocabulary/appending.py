@@ -35,6 +35,9 @@ BEFORE = ("", "x", ".", "\n", "1")
 """Texts before a new piece, when it is looked for: a prefix blank or a split may keep it from the beginning of a text."""
 
 
+LEAD = 0xC0  # the first byte of a character that has several is not below it
+
+
 @dataclass(frozen=True)
 class Addition:
     """A piece as the file spells it, and the two it is merged from ("" for a character alone)."""
@@ -205,20 +208,17 @@ def _plan_merges(base: ByteLevelBase, surfaces: Sequence[str]) -> tuple[list[Add
 def _joinable(symbols: list[str], wanted: set[str]) -> int | None:
     """The pair to join next, of those whose bytes stand in Hangul only.
 
-    What is wanted anyway comes first, then what completes a character, then what leaves the blank in front alone.
+    What is wanted anyway comes first, then what belongs to one character, then what begins with one, then the rest, such
+    as the blank before a word; the leftmost of equal ones.
     """
-    best, best_at = 4, None
+    found = []
     for at, (left, right) in enumerate(zip(symbols, symbols[1:])):
-        union = left + right
-        content = byte_letters.bytes_of(union)
-        if content is None or not only_in_hangul(content):
-            continue
-        if union in wanted:
-            return at
-        order = 1 if len(content) <= 3 else 2 if content[0] != 0x20 else 3
-        if order < best:
-            best, best_at = order, at
-    return best_at
+        content = byte_letters.bytes_of(left + right)
+        if content is not None and only_in_hangul(content):
+            begins = content[0] >= LEAD
+            order = 0 if left + right in wanted else 1 if begins and len(content) <= 3 else 2 if begins else 3
+            found.append((order, at))
+    return min(found)[1] if found else None
 
 
 def new_tokens(base: Base, additions: Iterable[Addition]) -> list[Addition]:

@@ -148,6 +148,16 @@ def test_a_prefix_blank_before_words_does_not_keep_pieces_from_being_reached(tmp
     )
 
 
+def test_bytes_become_characters_before_anything_else(tmp_path):
+    """By hand: 두 is EB 91 90, 루 is EB A3 A8; of a base that knows none of it."""
+    base = read_base(write_base("byte_bpe", tmp_path / "base"))
+    assert len(base.segment(" 두루")) == 7
+    made = [base.shown(addition.piece) for addition in plan(base, [" 두루"]).additions]
+    assert made == ["\\xeb\\x91", "두", "\\xeb\\xa3", "루", "두루", " 두루"]
+    made = [base.shown(addition.piece) for addition in plan(base, [" 두루", " 두"]).additions]
+    assert made == ["\\xeb\\x91", "두", " 두", "\\xeb\\xa3", "루", " 두루"]
+
+
 def test_the_order_given_is_the_order_of_merging(tmp_path):
     """By hand: 가나다 is merged from what ranks first, 가나 or 나다."""
     base = read_base(write_base("bpe", tmp_path / "base"))
