@@ -6,12 +6,12 @@ WordPiece a continuation as ``##``.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from preprocessing.vocabulary import byte_letters
 from preprocessing.vocabulary.escapes import SPACE
 
 BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
@@ -27,14 +27,6 @@ class TokenBytes:
     """Pieces of one byte that stand in where no other token has the character; none in byte-level tokenizers."""
     unknown_id: int | None
     byte_level: bool
-
-
-@functools.cache
-def byte_letters() -> dict[str, int]:
-    """The letter of each byte in byte-level BPE: itself where it can be printed, else one from U+0100 on."""
-    printed = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printed]
-    return {chr(byte): byte for byte in printed} | {chr(0x100 + i): byte for i, byte in enumerate(others)}
 
 
 def of_sentencepiece(processor: Any) -> TokenBytes:
@@ -88,10 +80,8 @@ def of_tokenizer_json(description: dict[str, Any], special_tokens: Iterable[str]
 
 
 def _from_letters(piece: str) -> bytes:
-    letters = byte_letters()
-    if all(letter in letters for letter in piece):
-        return bytes(letters[letter] for letter in piece)
-    return piece.encode("utf-8", "surrogatepass")
+    content = byte_letters.bytes_of(piece)
+    return piece.encode("utf-8", "surrogatepass") if content is None else content
 
 
 def _surface(piece: str, model: dict[str, Any], blanks: set[str]) -> str:

@@ -14,9 +14,9 @@ from megatron_ko.errors import DataError
 from megatron_ko.tokenizer import write_tokenizer_folder
 from preprocessing.sections.tokens import TokenizerConfig
 from preprocessing.vocabulary import byte_level
+from preprocessing.vocabulary.byte_letters import LETTERS
 from preprocessing.vocabulary.opened import name_of, open_tokenizer
 from preprocessing.vocabulary.tiktoken_files import PATTERNS, pattern_of
-from preprocessing.vocabulary.token_bytes import byte_letters
 from tests.preprocessing.corpus import EN, KO
 
 CODE = ["def f(x):\n    return {'a': [x, 1_000]}  # 주석\n", "for i in range(10):\n\tprint(i)\n"]
@@ -182,9 +182,9 @@ def test_our_folder_is_read_by_its_model_and_special_tokens_are_known(tmp_path):
 
 
 def test_byte_letters_are_those_of_the_library():
-    assert sorted(byte_letters()) == sorted(pre_tokenizers.ByteLevel.alphabet())
+    assert sorted(LETTERS) == sorted(pre_tokenizers.ByteLevel.alphabet())
     made = decoders.ByteLevel()
-    assert all(made.decode([letter]) == chr(byte) for letter, byte in byte_letters().items() if byte < 128)
+    assert all(made.decode([letter]) == chr(byte) for byte, letter in enumerate(LETTERS) if byte < 128)
 
 
 def test_gaps_are_counted_not_refused(tmp_path):
