@@ -1,7 +1,7 @@
 """How often each stretch of text with Hangul stands in a column: text is cut where no piece of a tokenizer can reach across.
 
 Owns the cuts and the table that counts. Two neighbouring characters are held together when they may stand side by side
-in a piece: two Korean letters, a blank and a Korean letter, and the pairs of ``bits``; or when the last byte of one and
+in a piece: two characters of Hangul, a blank and one, and the pairs of ``bits``; or when the last byte of one and
 the first of the other may, in a piece that holds half a character. Merges never cross other places.
 """
 
@@ -17,14 +17,8 @@ FIRST_SYLLABLE, LAST_SYLLABLE = 0xAC00, 0xD7A3
 
 
 @njit()
-def is_korean(c):
-    """Syllables and the letters of the compatibility block (without its filler): what new pieces are made of."""
-    return (0xAC00 <= c <= 0xD7A3) or (0x3131 <= c <= 0x318E and c != 0x3164)
-
-
-@njit()
 def is_hangul(c):
-    """All of Hangul (as ``vocabulary.hangul``): where a part of a new piece, some bytes, may stand too."""
+    """All of Hangul (as ``vocabulary.hangul``), also what no new piece spells: some bytes of one may stand there too."""
     return (
         (0xAC00 <= c <= 0xD7FF) or (0x3131 <= c <= 0x318E) or (0x1100 <= c <= 0x11FF)
         or (0xA960 <= c <= 0xA97F) or (0xFFA0 <= c <= 0xFFDC)
@@ -48,7 +42,7 @@ def bits_of_pairs(before, after, size):
 
 @njit()
 def _held(before, c, bits):
-    if is_korean(c) and (before == 32 or is_korean(before)):
+    if is_hangul(c) and (before == 32 or is_hangul(before)):
         return True
     place = pair_key(before, c) >> np.uint64(20) & np.uint64(64 * len(bits) - 1)
     return (bits[place >> np.uint64(6)] >> (place & np.uint64(63))) & np.uint64(1) != 0

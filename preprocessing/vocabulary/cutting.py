@@ -2,7 +2,7 @@
 
 Owns the rule. Merges join neighbours into a piece of the vocabulary, so none crosses a place whose two characters stand
 side by side in no piece. Text is normalised first, as the tokenizer does it; pieces that are added to the tokenizer are
-an optional blank and Korean letters, and ``kernels.word_counts`` holds such neighbours together anyway. What a
+an optional blank and Korean letters, and ``kernels.word_counts`` holds Hangul and the blank before it together anyway. What a
 pre-tokenizer makes of its surroundings is not known here: whoever counts compares with whole documents.
 """
 

@@ -104,10 +104,10 @@ def check(base_folder: Path, folder: Path, base_size: int, cut: Cut, parts: Sequ
     words = table.take()
     counter.count(words["word"], words["count"].to_numpy(), in_words)
     if not np.array_equal(in_words[base_size:], in_documents[base_size:]):
+        number = base_size + int(np.flatnonzero(in_words[base_size:] != in_documents[base_size:])[0])
         raise DataError(
-            f"{folder}: documents hold {in_documents[base_size:].sum():,} new tokens, their words counted alone "
-            f"{in_words[base_size:].sum():,}: the pre-tokenizer of this base looks at what stands around a word; it cannot be "
-            "extended by counted words"
+            f"{folder}: the token {number} stands {in_documents[number]:,} times in documents and {in_words[number]:,} times "
+            "in their words alone: this base looks at what stands around a word, and cannot be extended by counted words"
         )
     return checked
 

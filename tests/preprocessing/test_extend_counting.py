@@ -115,6 +115,9 @@ PIECES = [
     "é",
     "😀",
     "\u3164",
+    " \u3164",
+    "\u3160\u3164",
+    "\uffa1",
     "3",
     "'s",
 ]
@@ -243,7 +246,23 @@ def test_korean_pieces(surface):
 
 
 @pytest.mark.parametrize(
-    "surface", ["", " ", "  가", "가 ", "가a", "3월", "漢", "(가", "\u1112\u1161", "\u3164", "가\n"]
+    "surface",
+    [
+        "",
+        " ",
+        "  가",
+        "가 ",
+        "가a",
+        "3월",
+        "漢",
+        "(가",
+        "\u1112\u1161",
+        "\u3164",
+        " \u3164",
+        "\u3160\u3164",
+        "\uffa1",
+        "가\n",
+    ],
 )
 def test_no_korean_pieces(surface):
     assert not is_korean_piece(surface)
