@@ -108,11 +108,11 @@ def stop_words(lang: str) -> int:
 
 
 def korean_endings() -> np.ndarray:
-    """``[11172] uint32``: bits of the stop words that a last syllable is."""
-    made = np.zeros(11172, np.uint32)
+    """``[11172] uint8``: the number of the stop word that a last syllable is, from 1 on; 0: none."""
+    made = np.zeros(11172, np.uint8)
     for bit, word in enumerate(KOREAN_STOP_WORDS):
         if len(word) == 1:
-            made[ord(word) - 0xAC00] = 1 << bit
+            made[ord(word) - 0xAC00] = bit + 1
     return made
 
 
@@ -120,15 +120,38 @@ _STEM_BITS = np.uint32(sum(1 << KOREAN_STOP_WORDS.index(stem) for stem in STEMS)
 _ESEO, _EURO = (np.uint32(1 << KOREAN_STOP_WORDS.index(word)) for word in ("에서", "으로"))
 _FIRST_ENGLISH = len(KOREAN_STOP_WORDS)
 _LOWER = np.uint64(0x2020202020202020)
-_ENGLISH_KEYS = np.array([int.from_bytes(word.encode(), "big") for word in ENGLISH_STOP_WORDS], np.uint64)
+_ENGLISH_FACTOR, _ENGLISH_SHIFT = (
+    np.uint64(0x1027C4D1C386BBC5),
+    np.uint64(60),
+)  # gives each word one of 16 slots of its own
+
+
+def _english_slots() -> tuple[np.ndarray, np.ndarray]:
+    """Letters of the English stop words, packed, and their bits."""
+    keys, bits = np.zeros(16, np.uint64), np.zeros(16, np.uint32)
+    for k, word in enumerate(ENGLISH_STOP_WORDS):
+        key = int.from_bytes(word.encode(), "big")
+        slot = (key * int(_ENGLISH_FACTOR) & (1 << 64) - 1) >> int(_ENGLISH_SHIFT)
+        assert keys[slot] == 0, "two words in one slot; take another _ENGLISH_FACTOR"
+        keys[slot], bits[slot] = key, 1 << _FIRST_ENGLISH + k
+    return keys, bits
+
+
+_ENGLISH_KEYS, _ENGLISH_BITS = _english_slots()
+
+
+@njit()
+def _bit_of(number):
+    """Of a stop word by its number in ``korean_endings``."""
+    return np.uint32(np.uint32(1) << np.uint32(number) >> np.uint32(1))
 
 
 @njit()
 def korean_bits(endings, last, before):
     """Of a word that ends in the syllable ``last`` after the character ``before``."""
-    bits = endings[last - 0xAC00]
+    bits = _bit_of(endings[last - 0xAC00])
     if 0xAC00 <= before <= 0xD7A3:
-        bits |= endings[before - 0xAC00] & _STEM_BITS
+        bits |= _bit_of(endings[before - 0xAC00]) & _STEM_BITS
         if last == 0xC11C and before == 0xC5D0:  # 에서
             bits |= _ESEO
         if last == 0xB85C and before == 0xC73C:  # 으로
@@ -140,10 +163,8 @@ def korean_bits(endings, last, before):
 def english_bits(key, length):
     """Of a word of up to seven ASCII letters in ``key``, whatever their case."""
     key |= _LOWER & ((np.uint64(1) << np.uint64(8 * length)) - np.uint64(1))
-    for k in range(len(_ENGLISH_KEYS)):
-        if key == _ENGLISH_KEYS[k]:
-            return np.uint32(1) << np.uint32(_FIRST_ENGLISH + k)
-    return np.uint32(0)
+    slot = np.int64(key * _ENGLISH_FACTOR >> _ENGLISH_SHIFT)
+    return _ENGLISH_BITS[slot] if key == _ENGLISH_KEYS[slot] else np.uint32(0)
 
 
 @njit()

@@ -15,6 +15,7 @@ LONGEST_TOP = 4
 SHORTEST_DUPLICATE = 5
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _STEP = np.uint64(0xD6E8FEB86659FD93)
+_ONE = np.uint64(1)
 
 
 @njit()
@@ -35,23 +36,22 @@ def _find_owners(values, places, count, table, owner, times):
     while size > 1:
         size //= 2
         shift -= np.uint64(1)
-    last = (np.int64(1) << np.int64(np.uint64(64) - shift)) - 1
+    last = (_ONE << (np.uint64(64) - shift)) - _ONE
     for k in range(count):
-        i = places[k]
+        i = np.uint64(places[k])
         value = values[i]
-        slot = np.int64((value * _GOLDEN) >> shift)
+        slot = (value * _GOLDEN) >> shift
         while True:
             other = table[slot]
             if other < 0:
-                table[slot] = i
-                owner[i] = i
+                table[slot] = owner[i] = places[k]
                 times[i] = 1
                 break
-            if values[other] == value:
+            if values[np.uint64(other)] == value:
                 owner[i] = other
-                times[other] += 1
+                times[np.uint64(other)] += 1
                 break
-            slot = (slot + 1) & last
+            slot = (slot + _ONE) & last
 
 
 @njit()
@@ -73,9 +73,9 @@ def _top(places, left, n, reach, owner, times):
     """Characters in the occurrences of the most frequent n-gram (of several, the first), joined by blanks."""
     best, most = np.int64(0), 1
     for k in range(left):
-        i = places[k]
-        if owner[i] == i and times[i] > most:
-            best, most = np.int64(i), times[i]
+        i = np.uint64(places[k])
+        if (owner[i] == places[k]) & (times[i] > most):
+            best, most = np.int64(places[k]), times[i]
     return most * (reach[best + n] - reach[best] + n - 1) if most > 1 else 0
 
 
@@ -84,13 +84,13 @@ def _duplicates(places, left, n, reach, owner, times):
     """Characters in n-grams seen before, left to right; those that overlap one already counted are passed over."""
     found, free = 0, np.int64(0)
     for k in range(left):
-        i = places[k]
-        first = owner[i]
-        if i < free or times[first] == 1:
+        i = np.int64(places[k])
+        first = np.uint64(owner[np.uint64(i)])
+        if (i < free) | (times[first] == 1):
             continue
         if times[first] < 0:
-            found += reach[i + n] - reach[i]
-            free = np.int64(i) + n
+            found += reach[np.uint64(i + n)] - reach[np.uint64(i)]
+            free = i + n
         else:
             times[first] = -times[first]  # seen
     return found
@@ -101,10 +101,10 @@ def _longer(places, left, owner, times):
     """Keeps the places where a repeated n-gram is followed by another: only there an (n+1)-gram can repeat."""
     kept = 0
     for k in range(left - 1):
-        i = places[k]
-        following = places[k + 1]
+        i, following = places[k], places[k + 1]
         places[kept] = i
-        kept += (following == i + 1) & (times[owner[i]] != 1) & (times[owner[following]] != 1)
+        first, second = np.uint64(owner[np.uint64(i)]), np.uint64(owner[np.uint64(following)])
+        kept += (following == i + 1) & (times[first] != 1) & (times[second] != 1)
     return kept
 
 
@@ -115,18 +115,16 @@ def _extend(words, n, left, places, rest, keys, table, owner, times):
     Where a place is followed by the same word as its owner, the owner stays: an earlier place with this n-gram would
     have owned the (n-1)-gram. Only the others are looked up, by their old owner and the word that follows.
     """
-    others = 0
-    for k in range(left):
-        i = places[k]
-        first = owner[i]
-        if first == i:
-            times[i] = 1
-        elif words[first + n - 1] == words[i + n - 1]:
-            times[first] += 1
-        else:
-            keys[i] = (words[i + n - 1] ^ np.uint64(first)) * _STEP
-            rest[others] = i
-            others += 1
+    others, ahead = 0, np.uint64(n - 1)
+    for k in range(left):  # no branch: which case it is cannot be predicted
+        i = np.uint64(places[k])
+        first = np.uint64(owner[i])
+        follows = words[i + ahead]
+        same = words[first + ahead] == follows
+        times[first] = (0 if first == i else times[first]) + same
+        keys[i] = (follows ^ first) * _STEP
+        rest[others] = places[k]
+        others += not same
     _find_owners(keys, rest, others, table, owner, times)
 
 

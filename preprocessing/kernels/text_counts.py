@@ -98,7 +98,7 @@ def _end_line(data, start, first, first_at, last, last_at, length, row):
 def _latin_run(data, i, end, table, word):
     """Takes ASCII letters from ``i`` on, eight at a time into the hash: where they end, the hash, the last letters."""
     packed, held = np.uint64(0), 0
-    while i < end and table[data[i]] == LATIN:
+    while 0 <= i < end and table[data[i]] == LATIN:
         packed = (packed << np.uint64(8)) | np.uint64(data[i])
         held += 1
         i += 1
@@ -114,7 +114,7 @@ def _hangul_run(data, i, end, word, c, before):
     """Takes syllables after ``c``: where they end, the hash, the last two characters, how many with ``c``."""
     taken = 1
     word = (word ^ np.uint64(c)) * PRIME
-    while i < end and 0xEA <= data[i] <= 0xED:
+    while 0 <= i < end and 0xEA <= data[i] <= 0xED:
         following, step = decode(data, i)
         if not 0xAC00 <= following <= 0xD7A3:
             break
@@ -149,7 +149,7 @@ def _read(data, start, end, table, endings, scripts, row, s):
     in_blanks = alphabetic = False
     line_hash, line_visible, line_length, part_hash, part_visible = BASIS, 0, 0, BASIS, 0
     lines = parts = words = symbol_words = word_characters = blank_words = alphabetic_words = 0
-    longest = latin1 = sentences = recorded_characters = 0
+    longest = latin1 = sentences = recorded_characters = reached = 0
     first = last = before = previous = np.int64(0)
     first_at = last_at = np.int64(0)
     last_class = 0
@@ -157,7 +157,7 @@ def _read(data, start, end, table, endings, scripts, row, s):
     stops = np.uint32(0)
     total = 0
     i = start
-    while i <= end:
+    while 0 <= i <= end:
         at = i
         if i == end:
             c, kind, i = np.int64(10), NEWLINE, i + 1
@@ -166,11 +166,11 @@ def _read(data, start, end, table, endings, scripts, row, s):
             i += step
             total += 1
             if c < 0x10000:
-                kind = np.int64(table[c])
+                kind = np.int64(table[np.uint64(c)])
             else:
                 kind = IDEOGRAPH if 0x20000 <= c <= 0x3FFFF else SYMBOL
-            seen[kind] += 1
-        script = np.int64(scripts[kind])
+            seen[np.uint64(kind)] += 1
+        script = np.int64(scripts[np.uint64(kind)])
         if (script != word_script or script == 4) and word_script:
             words += 1
             if lettered:
@@ -180,8 +180,9 @@ def _read(data, start, end, table, endings, scripts, row, s):
             stops |= stop_bits(endings, last_class, last, before, word_key, length)
             value = mix(word)
             if words <= MOST_WORDS:
-                s.words[words - 1] = value
-                s.reach[words] = s.reach[words - 1] + length
+                reached += length
+                s.words[np.uint64(words - 1)] = value
+                s.reach[np.uint64(words)] = reached
                 recorded_characters = total
             line_hash = (line_hash ^ value) * PRIME
             word, length, word_key, lettered = BASIS, 0, np.uint64(0), False
@@ -232,7 +233,7 @@ def _read(data, start, end, table, endings, scripts, row, s):
                 lettered = lettered or kind == DIGIT
             if 0x80 <= c <= 0xFF and 0x80 <= previous <= 0xFF:
                 latin1 += 1
-            seen[kind] += characters - 1
+            seen[np.uint64(kind)] += characters - 1
             total += characters - 1
             line_visible += characters
             line_length += characters
