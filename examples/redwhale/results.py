@@ -5,7 +5,6 @@ Owns the arithmetic over ``expansion.json`` files and its text; a claim that doe
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
