@@ -55,7 +55,7 @@ def test_commands_have_settings_that_their_programs_accept(tmp_path: Path) -> No
     data = found["data"][3:]
     read = load(data_schema.Config, data[:1], data[1:], data_schema.RULES).config
     assert sum(domain.share or 0.0 for domain in read.domains.values()) == pytest.approx(1.0)
-    assert read.inputs["korean"].paths == [str(tmp_path / "korean" / "learn.jsonl")]
+    assert vars(read.inputs["korean"])["paths"] == [str(tmp_path / "korean" / "learn.jsonl")]
     for name, share in (("base_ko4_4", 0.04), ("base_ko0_4", None)):
         settings = [part for part in found[name] if "=" in part]
         training = load(Config, [str(ROOT / "examples/redwhale/train.yaml")], settings).config
