@@ -29,7 +29,7 @@ from preprocessing.readers.files_found import (
 )
 from preprocessing.readers.json_lines import read_json_lines
 from preprocessing.readers.known_hashes import KnownHashes
-from preprocessing.readers.lines import numbered_lines
+from preprocessing.readers.lines import line_blocks
 from preprocessing.readers.ranges import Range, even_ranges, gathered, row_group_ranges
 from preprocessing.readers.streams import COMPRESSED_SUFFIXES
 from preprocessing.readers.tables import read_table
@@ -251,7 +251,9 @@ def _rows(file: Path, part: Range | None) -> Iterator[Row]:
     elif file.name.endswith(RECORD_SUFFIXES):
         item = JsonlInput(type="jsonl", **_ITEM)
         fields = _Record(item, source, label, 0, LONGEST_BYTES)
-        yield from read_json_lines(file, label, part, item, fields, LONGEST_BYTES, refuse)
+        for row in read_json_lines(file, label, part, item, fields, LONGEST_BYTES, refuse):
+            assert isinstance(row, tuple), "meta_fields: documents come one by one"
+            yield row
     else:
         yield from _plain_rows(file, label, source, part, refuse)
 
@@ -272,7 +274,7 @@ def _plain_rows(file: Path, label: str, source: str, part: Range | None, refuse:
     if part is None and file.suffix not in COMPRESSED_SUFFIXES and _size_of(file) <= DOCUMENT_BYTES:
         pieces = iter([(1, file.read_bytes())])
     else:
-        pieces = _pieces(numbered_lines(file, label, part, LONGEST_BYTES, refuse))
+        pieces = _pieces(line_blocks(file, label, part, LONGEST_BYTES, refuse))
     for first, piece in pieces:
         try:
             text = piece.decode(_encoding_of(file, piece) if first == 1 else "utf-8")
@@ -291,9 +293,10 @@ def _encoding_of(file: Path, beginning: bytes) -> str:
     return "utf-8-sig"
 
 
-def _pieces(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+def _pieces(blocks: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
     """``(number of the first line, lines with their line feeds)``."""
     first, held, size = 1, [], 0
+    lines = (pair for number, block in blocks for pair in enumerate(block[:-1].split(b"\n"), number))
     for number, line in lines:
         if held and size + len(line) >= DOCUMENT_BYTES:
             yield first, b"".join(held)
