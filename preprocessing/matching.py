@@ -27,7 +27,7 @@ from preprocessing.documents import utf8_buffer
 
 log = logging.getLogger(__name__)
 Engine = Literal["hyperscan", "re2"]
-STRETCH_BYTES = (8 << 10, 1 << 10)
+STRETCH_BYTES = (8 << 10, 1 << 10, 1 << 8)
 
 _PLAIN = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]|\\[^0-9A-Za-z]|\\[ntrx]")
 _REFUSED = re.compile(r"[\^$]|\(\?(?!i?:|i\))|\\.")

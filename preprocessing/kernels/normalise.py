@@ -56,7 +56,7 @@ def normalise(data, offsets, table, usual, prose, longest, laughs_from, join_typ
     size = 0
     for r in range(rows):
         size = max(size, offsets[r + 1] - offsets[r])
-    text = np.empty(size + 1, np.uint32)
+    text = np.empty(size + 2, np.uint32)  # stages look one or two characters ahead
     spare = np.empty(size + 1, np.uint32)
     out = np.empty(offsets[rows] - offsets[0] + rows, np.uint8)
     ends = np.zeros(rows + 1, np.int64)

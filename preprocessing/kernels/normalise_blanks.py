@@ -5,29 +5,49 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from preprocessing.kernels.characters import encode
 from preprocessing.kernels.compiled import njit
 from preprocessing.kernels.fences import fence_end, is_blank
 
 _TAB, _FEED, _SPACE = 9, 10, 32
+_ONE, _TWO, _THREE = np.uint64(1), np.uint64(2), np.uint64(3)
+
+
+@njit()
+def _put_one(c, out, at):
+    """Writes a character as UTF-8 at byte ``at: uint64`` (no index counts from the end); returns the byte behind it."""
+    if c < 0x80:
+        out[at] = c
+        return at + _ONE
+    if 0x800 <= c < 0x10000:
+        out[at] = 0xE0 | (c >> 12)
+        out[at + _ONE] = 0x80 | ((c >> 6) & 0x3F)
+        out[at + _TWO] = 0x80 | (c & 0x3F)
+        return at + _THREE
+    return np.uint64(encode(c, out, np.int64(at)))
 
 
 @njit()
 def put(text, start, end, out, at):
     """Writes ``text[start:end]`` as UTF-8 at byte ``at``; returns the byte behind it."""
-    for i in range(start, end):
+    place = np.uint64(at)
+    for i in range(np.uint64(start), np.uint64(end)):
+        place = _put_one(text[i], out, place)
+    return np.int64(place)
+
+
+@njit()
+def _put_words(text, start, end, out, at):
+    """As ``put``, of what stays as it is: visible characters, and single blanks between them; also returns where that ends."""
+    place, i = np.uint64(at), np.uint64(start)
+    c = text[i]
+    while (i < np.uint64(end)) & ((c > _SPACE) | ((c == _SPACE) & (text[i + _ONE] > _SPACE))):
+        place = _put_one(c, out, place)
+        i += _ONE
         c = text[i]
-        if c < 0x80:
-            out[at] = c
-            at += 1
-        elif 0x800 <= c < 0x10000:
-            out[at] = 0xE0 | (c >> 12)
-            out[at + 1] = 0x80 | ((c >> 6) & 0x3F)
-            out[at + 2] = 0x80 | (c & 0x3F)
-            at += 3
-        else:
-            at = encode(c, out, at)
-    return at
+    return np.int64(place), np.int64(i)
 
 
 @njit()
@@ -38,8 +58,7 @@ def put_collapsed(text, length, fenced, out, at):
     line, closes, changed = True, fenced, end - start < length
     while 0 <= i < end:
         if not line and feeds + blanks == 0:
-            first, i = i, _after_words(text, i, end)
-            at = put(text, first, i, out, at)
+            at, i = _put_words(text, i, end, out, at)
             if i == end:
                 break
         if line and closes:
@@ -70,14 +89,6 @@ def put_collapsed(text, length, fenced, out, at):
             at = put(text, i, i + 1, out, at)
         i += 1
     return at, changed
-
-
-@njit()
-def _after_words(text, i, end):
-    """Behind what stays as it is: visible characters, and single blanks between them."""
-    while 0 <= i < end and (text[i] > _SPACE) | ((text[i] == _SPACE) & (text[i + 1] > _SPACE)):
-        i += 1
-    return i
 
 
 @njit()

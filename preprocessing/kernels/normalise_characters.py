@@ -25,7 +25,7 @@ _FINAL = np.array([1, 2, 3, 4, 5, 6, 7, -1, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17
 
 @njit()
 def classes_of(c, table):
-    return np.int64(table[c]) if c < SIZE else np.int64(0)
+    return np.int64(table[np.uint64(c)]) if c < SIZE else np.int64(0)
 
 
 @njit()

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from preprocessing.kernels.compiled import njit
 from preprocessing.kernels.fences import fence_end
 from preprocessing.kernels.normalise_characters import classes_of
@@ -19,14 +21,14 @@ def squeeze(text, length, table, longest, laughs_from, fenced):
         i, closes = fence_end(text, 0, length)
         w = i
     while 0 <= i < length:
-        classes = classes_of(text[i], table) & (FAMILY | COLON | LINE_FEED)
-        while classes == 0:
-            text[w] = text[i]
+        classes = classes_of(text[np.uint64(i)], table) & (FAMILY | COLON | LINE_FEED)
+        while classes == 0 or _stays(text, w, i, length, table, classes, closes):
+            text[np.uint64(w)] = text[np.uint64(i)]
             w += 1
             i += 1
-            if not 0 <= i < length:
+            if i >= length:
                 return w
-            classes = classes_of(text[i], table) & (FAMILY | COLON | LINE_FEED)
+            classes = classes_of(text[np.uint64(i)], table) & (FAMILY | COLON | LINE_FEED)
         end, keep = i + 1, 1
         if classes & COLON or (classes & FAMILY == DOTS and _follows(text, w, "www")):
             end = _url_end(text, w, i, length)
@@ -42,6 +44,19 @@ def squeeze(text, length, table, longest, laughs_from, fenced):
             w += 1
         i = end
     return w
+
+
+@njit()
+def _stays(text, w, i, length, table, classes, closes):
+    """Whether a character of some class is at a glance neither in a run nor the start of a URL or of fenced code."""
+    if classes & LINE_FEED:
+        return not closes
+    before = text[np.uint64(w - 1)] if w else np.uint32(0)
+    if classes & COLON:
+        return before != ord("p") and before != ord("s")
+    if classes == DOTS and before == ord("w"):
+        return False
+    return i + 1 == length or classes_of(text[np.uint64(i + 1)], table) & FAMILY != classes
 
 
 @njit()

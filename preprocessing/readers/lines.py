@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from preprocessing.readers.bad_records import MAX_RAW_BYTES, BadRecord, Damaged, Quarantine
 from preprocessing.readers.ranges import Range
 from preprocessing.readers.streams import owned_blocks
@@ -79,7 +81,7 @@ def line_blocks(
             if end > first:
                 lines = block[first:end]
                 yield number, lines
-                number += lines.count(b"\n")
+                number += int(np.count_nonzero(np.frombuffer(lines, np.uint8) == ord("\n")))
             open_line.add(block[max(first, end) :])
         if open_line.size:
             yield from ended()
