@@ -25,7 +25,8 @@ from megatron_ko.tokenizer import (
     read_tokenizer_folder,
     write_tokenizer_folder,
 )
-from preprocessing.vocabulary.bases import Base, ByteLevelBase, Pair, SentencePieceBase
+from preprocessing.vocabulary.bases import Base, ByteLevelBase, SentencePieceBase
+from preprocessing.vocabulary.descriptions import Pair
 from preprocessing.vocabulary.sentencepiece_files import (
     BLANK,
     BYTE,

@@ -7,6 +7,7 @@ that is not Korean stay the base's.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from preprocessing.vocabulary.text_files import TextPart, batches_of
 from preprocessing.vocabulary.token_use import use_of
 from preprocessing.vocabulary.worker_pool import WorkerPool
 
+log = logging.getLogger(__name__)
 PROOF_CHARACTERS = 4 << 20
 FREE = 500
 
@@ -92,6 +94,8 @@ def choose(
         (s for s in seen if seen[s] < settings.min_count and s not in forced.keep), "rare"
     )
     surfaces, needed = _most_frequent(base, frequent, seen, settings.new, forced)
+    for surface in forced.drop.keys() & set(needed):
+        log.warning("%s: %r stays, since longer pieces are built from it", forced.place(surface), surface)
     taken = {*surfaces, *needed}
     dropped |= dict.fromkeys((surface for surface in frequent if surface not in taken), "budget")
     decisions = _decisions(

@@ -13,13 +13,20 @@ from preprocessing.vocabulary.train_tokenizer import write_folder
 from tests.preprocessing.corpus import EN, KO
 
 ENGLISH = [" ".join(EN * 3), Path(code.__file__).read_text("utf-8"), Path(json.__file__).read_text("utf-8")]
-KINDS = ("bpe", "byte_bpe", "dummy_prefix", "removes_blanks")
+KINDS = ("bpe", "byte_bpe", "whole_words", "dummy_prefix", "removes_blanks")
 
 
 def write_base(kind, place):
     """Path of a base of the kind: a folder of ours, or a model as others train them."""
     if kind in ("bpe", "byte_bpe"):
         write_folder(place, iter(ENGLISH), TokenizerConfig(vocab_size=700, type=kind))
+        return place
+    if kind == "whole_words":  # looked up before merging, as Llama 3 does
+        write_folder(place, iter(ENGLISH), TokenizerConfig(vocab_size=700, type="byte_bpe"))
+        description = json.loads((place / "tokenizer.json").read_text("utf-8"))
+        description["model"]["ignore_merges"] = True
+        (place / "tokenizer.json").write_text(json.dumps(description), "utf-8")
+        (place / "fingerprint.json").unlink()
         return place
     place = place.with_suffix(".model")
     place.write_bytes(other_model(remove_extra_whitespaces=kind == "removes_blanks"))
