@@ -39,10 +39,15 @@ _CLEANED = pa.schema([DOCUMENT.field("text"), *list(COLUMNS)[1:]])
 
 
 def clean_batch(
-    batch: pa.RecordBatch, config: CleanConfig, markup: str = "auto"
+    batch: pa.RecordBatch, config: CleanConfig, markup: str = "auto", counts: Counts | None = None
 ) -> tuple[pa.RecordBatch, pa.RecordBatch, Counts]:
-    """The documents with their text cleaned, their columns (COLUMNS), and what happened. Row order is kept."""
-    counts = Counts(documents_in=batch.num_rows, bytes_in=text_bytes(batch["text"]))
+    """The documents with their text cleaned, their columns (COLUMNS), and what happened. Row order is kept.
+
+    ``counts`` are those of the batches before, to which this one is added: no more examples are made than are wanted.
+    """
+    counts = Counts() if counts is None else counts
+    counts.documents_in += batch.num_rows
+    counts.bytes_in += text_bytes(batch["text"])
     batch = _with_language(batch)
 
     def work(part: pa.RecordBatch, lang: str) -> pa.RecordBatch:
@@ -54,7 +59,8 @@ def clean_batch(
 
     found = by_language(batch, work)
     cleaned = with_column(batch, "text", found["text"])
-    counts.documents_out, counts.bytes_out = cleaned.num_rows, text_bytes(found["text"])
+    counts.documents_out += cleaned.num_rows
+    counts.bytes_out += text_bytes(found["text"])
     return cleaned, pa.RecordBatch.from_arrays([batch["id"], *found.columns[1:]], schema=COLUMNS), counts
 
 
@@ -140,12 +146,10 @@ def clean_unit(context: Context, number: int) -> Outcome:
             quarantine.write(bad.to_line())
 
         for batch in read_unit(unit, item, set_aside, context.config.seed):
-            cleaned, found, happened = clean_batch(
-                batch, context.config.clean, getattr(item, "markup", "none")
-            )
+            markup = getattr(item, "markup", "none")
+            cleaned, found, _ = clean_batch(batch, context.config.clean, markup, counts)
             documents.write(cleaned)
             columns.write(found)
-            counts.add(happened)
             langs.update(pc.unique(cleaned["lang"]).to_pylist())
     facts = {"documents_in": counts.documents_in, "documents_out": counts.documents_out}
     return Outcome(paths, {**facts, "counts": counts.to_json(), "langs": sorted(langs)})

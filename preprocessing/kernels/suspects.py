@@ -15,6 +15,8 @@ HTML, MISREAD = 1, 2
 _LATIN, _HAN, _TAG, _REFERENCE = 1, 2, 4, 8
 _LONGEST_REFERENCE = 40
 _LINE_FEED, _SPACE = 10, 32
+_STRETCH = 256  # bytes that are looked at together
+_AMPERSAND, _LESS, _C2, _E4, _EA, _EF, _FE = np.array([0x26, 0x3C, 0xC2, 0xE4, 0xEA, 0xEF, 0xFE], np.uint8)
 
 
 def _packed(name: str) -> int:
@@ -52,21 +54,40 @@ def suspects(data, offsets, kinds, rare_syllables, html, misread):
     asked = (_TAG | _REFERENCE if html else 0) | (_LATIN | _HAN if misread else 0)
     wanted = (HTML if html else 0) | (MISREAD if misread else 0)
     for r in range(rows):
-        seen = 0
-        end = offsets[r + 1]
-        for i in range(offsets[r], end):
-            kind = kinds[data[i]] & asked
-            if kind == 0:
-                continue
-            if kind & (_TAG | _REFERENCE):
-                if seen & HTML == 0 and _begins_markup(data, i, end):
-                    seen |= HTML
-            elif seen & MISREAD == 0 and _is_misread(data, i, end, kind, rare_syllables):
-                seen |= MISREAD
-            if seen == wanted:
-                break
-        found[r] = seen
+        first, end = offsets[r], offsets[r + 1]
+        while first < end and found[r] != wanted:
+            last = min(first + _STRETCH, end)
+            if _holds_any(data[first:last]):
+                found[r] |= _seen(data, first, last, end, kinds, rare_syllables, asked)
+            first = last
     return found
+
+
+@njit()
+def _holds_any(stretch):
+    """Whether a byte has any of the kinds of BYTE_KINDS; one expression a byte, for the vector units."""
+    found = False
+    for i in range(len(stretch)):
+        b = stretch[i]
+        latin, han = (b & _FE) == _C2, ((b >= _E4) & (b < _EA)) | (b == _EF)
+        found |= latin | han | (b == _LESS) | (b == _AMPERSAND)
+    return found
+
+
+@njit()
+def _seen(data, first, last, end, kinds, rare_syllables, asked):
+    """What begins in the bytes ``[first, last)`` of a row that goes on to ``end``."""
+    seen = 0
+    for i in range(first, last):
+        kind = kinds[data[i]] & asked
+        if kind == 0:
+            continue
+        if kind & (_TAG | _REFERENCE):
+            if seen & HTML == 0 and _begins_markup(data, i, end):
+                seen |= HTML
+        elif seen & MISREAD == 0 and _is_misread(data, i, end, kind, rare_syllables):
+            seen |= MISREAD
+    return seen
 
 
 @njit()
