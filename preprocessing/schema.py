@@ -17,6 +17,7 @@ from preprocessing.corpus import mixtures
 from preprocessing.sections.cleaning import CleanConfig
 from preprocessing.sections.deduplication import DeduplicateConfig, LinesConfig
 from preprocessing.sections.inputs import TEMPLATE_PLACE, Input
+from preprocessing.sections.languages import KINDS
 from preprocessing.sections.mixture import BalanceConfig, DomainConfig
 from preprocessing.sections.rules import FilterConfig
 from preprocessing.sections.running import OutputConfig
@@ -54,8 +55,8 @@ class Config:
     """Exact and near duplicates."""
     balance: BalanceConfig = Field(default_factory=BalanceConfig)
     """Domains, validation split, shares."""
-    tokenizer: TokenizerConfig
-    """SentencePiece BPE."""
+    tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig)
+    """Kind and size of the tokenizer, and what it is learned from."""
     encode: EncodeConfig = Field(default_factory=EncodeConfig)
     """Token files."""
     seed: NonNegativeInt = 1234
@@ -102,6 +103,15 @@ def _vocabulary(tokenizer: TokenizerConfig) -> Iterable[tuple[str, str]]:
             "tokenizer.vocab_size",
             f"{tokenizer.vocab_size}: readers disagree on the token type from 65500 to 65536; stay outside",
         )
+    taken = {"<unk>", "<s>", "</s>", "<pad>", *(f"<0x{byte:02X}>" for byte in range(256))}
+    taken.update(f"<|{kind}|>" for kind in KINDS)  # placeholders of personal data
+    for field in ("special_tokens", "symbols"):
+        names = tokenizer.control_tokens if field == "special_tokens" else tokenizer.symbols
+        for name in sorted(taken.intersection(names)):
+            yield f"tokenizer.{field}", f"{name!r} is a token already; leave it out"
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield f"tokenizer.{field}", f"{name!r} is one of the reserved tokens; leave it out"
+        taken.update(names)
 
 
 RULES = (

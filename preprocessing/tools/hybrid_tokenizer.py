@@ -111,6 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
         WorkerPool(arguments.workers or cores()) as pool,
     ):
         work = Path(folder)
+        alone = append(base, [], work / "base")  # what cannot be written is said before work starts
         amounts = donor.amounts_of(parts, pool)
         if arguments.donor:
             pieces = donor.read_donor(arguments.donor)
@@ -121,7 +122,6 @@ def run(arguments: argparse.Namespace) -> int:
             (work / "donor.model").write_bytes(model)
             pieces = donor.read_donor(work / "donor.model")
         choice = hybrid.choose(base, pieces, parts, work, settings, pool, forced)
-        alone = append(base, [], work / "base")
         made = append(base, choice.surfaces, work / "hybrid")
         before = use_of(alone.info.folder, compared, pool, "count with the base")
         after = use_of(made.info.folder, compared, pool, "count with the result")

@@ -7,7 +7,6 @@ are left, the pieces between are added too (``needed``). Files are in ``derived_
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from megatron_ko.files import read_json
 from megatron_ko.tokenizer import MODEL, TokenizerInfo
 from preprocessing.vocabulary import byte_letters
 from preprocessing.vocabulary.bases import Base, ByteLevelBase, SentencePieceBase, merged
-from preprocessing.vocabulary.derived_folders import write_merges, write_pieces
+from preprocessing.vocabulary.derived_folders import backend_of, write_merges, write_pieces
 from preprocessing.vocabulary.escapes import MARK
 from preprocessing.vocabulary.hangul import HANGUL, only_in_hangul
 from preprocessing.vocabulary.sentencepiece_files import (
@@ -34,6 +33,9 @@ from preprocessing.vocabulary.sentencepiece_files import (
 
 BEFORE = ("", "x", ".", "\n", "1")
 """Texts before a new piece, when it is looked for: a prefix blank or a split may keep it from the beginning of a text."""
+
+
+LEAD = 0xC0  # the first byte of a character that has several is not below it
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def _refused(base: Base, surfaces: Sequence[str]) -> dict[str, str]:
                     refused[surface] = "split: the base joins blanks"
         return refused
     assert isinstance(base, ByteLevelBase)
-    backend = tokenizers.Tokenizer.from_str(json.dumps(base.json))
+    backend = backend_of(base.json, base.folder)
     for surface in surfaces:
         written = backend.normalizer.normalize_str(surface) if backend.normalizer else surface
         if written != surface:
@@ -206,20 +208,17 @@ def _plan_merges(base: ByteLevelBase, surfaces: Sequence[str]) -> tuple[list[Add
 def _joinable(symbols: list[str], wanted: set[str]) -> int | None:
     """The pair to join next, of those whose bytes stand in Hangul only.
 
-    What is wanted anyway comes first, then what completes a character, then what leaves the blank in front alone.
+    What is wanted anyway comes first, then what belongs to one character, then what begins with one, then the rest, such
+    as the blank before a word; the leftmost of equal ones.
     """
-    best, best_at = 4, None
+    found = []
     for at, (left, right) in enumerate(zip(symbols, symbols[1:])):
-        union = left + right
-        content = byte_letters.bytes_of(union)
-        if content is None or not only_in_hangul(content):
-            continue
-        if union in wanted:
-            return at
-        order = 1 if len(content) <= 3 else 2 if content[0] != 0x20 else 3
-        if order < best:
-            best, best_at = order, at
-    return best_at
+        content = byte_letters.bytes_of(left + right)
+        if content is not None and only_in_hangul(content):
+            begins = content[0] >= LEAD
+            order = 0 if left + right in wanted else 1 if begins and len(content) <= 3 else 2 if begins else 3
+            found.append((order, at))
+    return min(found)[1] if found else None
 
 
 def new_tokens(base: Base, additions: Iterable[Addition]) -> list[Addition]:
@@ -264,8 +263,10 @@ def scores_below(base: SentencePieceBase, count: int) -> list[float]:
 
 def verify(base: Base, folder: Path, ids: dict[str, int]) -> None:
     """Raises DataError unless the libraries make each new surface its one id, and every old id is what it was."""
-    backend = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-    readers: dict[str, Callable[[str], list[int]]] = {"tokenizers": _plain_reader(folder)}
+    backend = backend_of(_unprefixed(read_json(folder / "tokenizer.json")), folder)
+    readers: dict[str, Callable[[str], list[int]]] = {
+        "tokenizers": lambda text: backend.encode(text, add_special_tokens=False).ids
+    }
     if isinstance(base, SentencePieceBase):
         model = without_dummy_prefix((folder / MODEL).read_bytes())
         readers["sentencepiece"] = sentencepiece.SentencePieceProcessor(model_proto=model).encode
@@ -276,18 +277,22 @@ def verify(base: Base, folder: Path, ids: dict[str, int]) -> None:
                 raise DataError(
                     f"{folder}: {name} makes {surface!r} {encode(surface)[:8]} instead of the new token {number}; report this base"
                 )
+    encode = readers["tokenizers"]
+    for name in base.special if isinstance(base, ByteLevelBase) else ():
+        if backend.token_to_id(name) in encode(name):
+            raise DataError(
+                f"{folder}: a text that spells {name!r} becomes that special token; report this base"
+            )
     new = {number: piece for piece, number in backend.get_vocab(with_added_tokens=True).items()}
     moved = [number for number in range(base.size) if new.get(number) != base.name(number)]
     if moved:
         raise DataError(f"{folder}: the ids {moved[:8]} of {base.folder} moved; report this base")
 
 
-def _plain_reader(folder: Path) -> Callable[[str], list[int]]:
-    """``tokenizers`` without the steps that put a blank before a text."""
-    description: dict[str, Any] = read_json(folder / "tokenizer.json")
+def _unprefixed(description: dict[str, Any]) -> dict[str, Any]:
+    """``tokenizer.json`` without the step that puts a blank before a text."""
     normalizer = description.get("normalizer") or {}
     if "normalizers" in normalizer:
-        normalizer["normalizers"] = [step for step in normalizer["normalizers"] if step["type"] != "Prepend"]
-    reader = tokenizers.Tokenizer.from_str(json.dumps(description))
-    reader.encode_special_tokens = True
-    return lambda text: reader.encode(text, add_special_tokens=False).ids
+        kept = [step for step in normalizer["normalizers"] if step["type"] != "Prepend"]
+        description["normalizer"] = {**normalizer, "normalizers": kept}
+    return description

@@ -14,9 +14,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from megatron_ko.errors import DataError
-from megatron_ko.files import read_json
 from megatron_ko.tokenizer import MODEL
 from preprocessing.vocabulary import byte_letters
+from preprocessing.vocabulary.descriptions import (
+    Pair,
+    is_byte_level,
+    listed,
+    names_in,
+    pair_of,
+    read_description,
+    special_tokens_in,
+)
 from preprocessing.vocabulary.sentencepiece_files import (
     BLANK,
     BYTE,
@@ -29,7 +37,6 @@ from preprocessing.vocabulary.sentencepiece_files import (
     with_pieces,
 )
 
-Pair = tuple[str, str]
 Rank = Callable[[str, str], "float | None"]
 MOST_UNREACHABLE = 0.05
 GAPS = "ids have no token (gaps): some are lost, or added_tokens should hold placeholders for them"
@@ -129,18 +136,18 @@ class SentencePieceBase(Base):
 
     def _take_added_tokens(self, json: dict[str, Any]) -> None:
         """Tokens of ``tokenizer.json`` beyond the model become pieces of it: control tokens where no text is to become them."""
-        names = _names_in(json, self.folder)
+        names = names_in(json, self.folder)
         special = {token["content"] for token in json.get("added_tokens") or () if token.get("special")}
         others = [n for n, name in names.items() if n < self.size and name != self.pieces[n].text]
         lost = [n for n in range(self.size) if n not in names]
         if others or lost:
             message = "tokens differ between tokenizer.model and tokenizer.json, by id"
-            self._disagreements.append(Problem(_listed(message, map(str, sorted([*others, *lost]))), True))
+            self._disagreements.append(Problem(listed(message, map(str, sorted([*others, *lost]))), True))
             return
         beyond = sorted(number for number in names if number >= self.size)
         if beyond != list(range(self.size, self.size + len(beyond))):
             gaps = sorted(set(range(self.size, beyond[-1])) - set(beyond))
-            self._disagreements.append(Problem(_listed(GAPS, map(str, gaps)), True))
+            self._disagreements.append(Problem(listed(GAPS, map(str, gaps)), True))
             return
         kinds = {True: CONTROL, False: USER_DEFINED}
         added = [SentencePiecePiece(names[n], 0.0, kinds[names[n] in special]) for n in beyond]
@@ -175,10 +182,10 @@ class SentencePieceBase(Base):
         found = list(self._disagreements)
         texts = Counter(piece.text for piece in self.pieces)
         if twice := [text for text, times in texts.items() if times > 1]:
-            found.append(Problem(_listed("pieces stand twice; every id needs one of its own", twice), True))
+            found.append(Problem(listed("pieces stand twice; every id needs one of its own", twice), True))
         if unused := [piece.text for piece in self.pieces if piece.kind == UNUSED]:
             found.append(
-                Problem(_listed("pieces are marked unused, which tokenizer.json cannot say", unused), True)
+                Problem(listed("pieces are marked unused, which tokenizer.json cannot say", unused), True)
             )
         held = sum(piece.kind == BYTE for piece in self.pieces)
         if held == 0:
@@ -191,10 +198,10 @@ class SentencePieceBase(Base):
             piece.text for piece in normal if len(piece.text) > 1 and not letters.issuperset(piece.text)
         ]:
             message = "pieces hold characters that are no pieces, and only SentencePiece can merge them"
-            found.append(Problem(_listed(message, loose), True))
+            found.append(Problem(listed(message, loose), True))
         if tied := _ties_that_matter(normal):
             message = "pieces overlap with one of the same score, so that readers may cut text differently"
-            found.append(Problem(_listed(message, tied), True))
+            found.append(Problem(listed(message, tied), True))
         unreachable = [p.text for p in normal if merged(list(p.text), self.rank) != [p.text]]
         return found + _unreachable_problem(unreachable, len(normal))
 
@@ -234,9 +241,9 @@ class ByteLevelBase(Base):
     def __init__(self, folder: Path, json: dict[str, Any]):
         super().__init__(folder, json)
         self.json: dict[str, Any] = json
-        self._names = _names_in(json, folder)
+        self._names = names_in(json, folder)
         self.vocab: dict[str, int] = json["model"]["vocab"]
-        self.merges: list[Pair] = [_pair_of(merge, folder) for merge in json["model"].get("merges") or ()]
+        self.merges: list[Pair] = [pair_of(merge, folder) for merge in json["model"].get("merges") or ()]
         self._ranks = {pair: rank for rank, pair in enumerate(self.merges)}
         self.added_tokens: list[dict[str, Any]] = json.get("added_tokens") or []
         self.added = {token["content"]: token["id"] for token in self.added_tokens}
@@ -280,28 +287,28 @@ class ByteLevelBase(Base):
             found.append(Problem(f"uses {', '.join(odd)}, which byte-level BPE does not know", True))
         numbers = Counter(self.vocab.values())
         if twice := [str(number) for number, times in numbers.items() if times > 1]:
-            found.append(Problem(_listed("ids stand for several pieces", twice), True))
+            found.append(Problem(listed("ids stand for several pieces", twice), True))
         elsewhere = [
             name for name, n in self.added.items() if self.vocab.get(name, n) != n or self.name(n) != name
         ]
         if elsewhere:
             found.append(
                 Problem(
-                    _listed("added tokens share an id, or have another in the vocabulary", elsewhere), True
+                    listed("added tokens share an id, or have another in the vocabulary", elsewhere), True
                 )
             )
         if gaps := [str(number) for number in range(self.size) if number not in self._names]:
-            found.append(Problem(_listed(GAPS, gaps), True))
+            found.append(Problem(listed(GAPS, gaps), True))
         if lost := [pair for pair in self.merges if not {*pair, "".join(pair)} <= self.vocab.keys()]:
             pairs = [" ".join(pair) for pair in lost]
-            found.append(Problem(_listed("merges name pieces that are not in the vocabulary", pairs), True))
+            found.append(Problem(listed("merges name pieces that are not in the vocabulary", pairs), True))
         if len(self._ranks) < len(self.merges):
             again = [" ".join(pair) for pair, times in Counter(self.merges).items() if times > 1]
-            found.append(Problem(_listed("merges stand twice", again), True))
+            found.append(Problem(listed("merges stand twice", again), True))
         if bare := [
             hex(byte) for byte, letter in enumerate(byte_letters.LETTERS) if letter not in self.vocab
         ]:
-            found.append(Problem(_listed("bytes have no piece: some text is lost", bare), True))
+            found.append(Problem(listed("bytes have no piece: some text is lost", bare), True))
         return found + _unreachable_problem(self._unreachable(), len(self.vocab))
 
     def _unreachable(self) -> list[str]:
@@ -311,25 +318,6 @@ class ByteLevelBase(Base):
         apart = self.special.union(self.added)
         pieces = (piece for piece in self.vocab if len(piece) > 1 and piece not in apart)
         return [piece for piece in pieces if merged(list(piece), self.rank) != [piece]]
-
-
-def _pair_of(merge: Any, folder: Path) -> Pair:
-    pair = merge.split(" ") if isinstance(merge, str) else merge
-    if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-        raise DataError(
-            f"{folder}: the merge {merge!r} of tokenizer.json is no pair; save the tokenizer again"
-        )
-    return pair[0], pair[1]
-
-
-def special_tokens_in(folder: Path) -> set[str]:
-    """Names of all special tokens that the folder's ``special_tokens_map.json`` gives."""
-    path = folder / "special_tokens_map.json"
-    found: set[str] = set()
-    for value in read_json(path).values() if path.is_file() else ():
-        for token in value if isinstance(value, list) else [value]:
-            found.add(token["content"] if isinstance(token, dict) else token)
-    return found
 
 
 # --- both ------------------------------------------------------------------------------------------------
@@ -357,31 +345,7 @@ def _unreachable_problem(pieces: Sequence[str], out_of: int) -> list[Problem]:
     message = "pieces are unreachable, merging makes them of no text" + (
         "; is the file whole?" if fatal else ""
     )
-    return [Problem(_listed(message, pieces), fatal)]
-
-
-def _listed(what: str, items: Iterable[str], most: int = 5) -> str:
-    items = list(items)
-    shown = ", ".join(repr(item) for item in items[:most])
-    return f"{len(items):,} {what}: {shown}{', ...' if len(items) > most else ''}"
-
-
-def _names_in(json: dict[str, Any], folder: Path) -> dict[int, str]:
-    """Tokens of ``tokenizer.json`` by id, added ones included. Raises DataError when it is damaged."""
-    try:
-        vocab = json["model"]["vocab"]
-        pairs = list(
-            vocab.items() if isinstance(vocab, dict) else ((item[0], i) for i, item in enumerate(vocab))
-        )
-        pairs += [(token["content"], token["id"]) for token in json.get("added_tokens") or ()]
-    except (KeyError, TypeError, IndexError, AttributeError):
-        pairs = [(None, None)]
-    for name, number in pairs:
-        if not isinstance(name, str) or type(number) is not int or number < 0:
-            raise DataError(
-                f"{folder}: tokenizer.json holds no vocabulary of tokens and ids; save the tokenizer again"
-            )
-    return {number: name for name, number in pairs}
+    return [Problem(listed(message, pieces), fatal)]
 
 
 # --- reading ---------------------------------------------------------------------------------------------
@@ -399,40 +363,15 @@ def read_base(path: Path | str) -> Base:
             f"{place}: no such file or folder; give the folder of a tokenizer, or a tokenizer.model"
         )
     described = place / "tokenizer.json"
-    json = _read_description(described) if described.is_file() else None
+    json = read_description(described) if described.is_file() else None
     if (place / MODEL).is_file():
         return SentencePieceBase(place, (place / MODEL).read_bytes(), json)
     if json is None:
         raise DataError(f"{place}: has neither {MODEL} nor tokenizer.json; save the tokenizer there")
     kind = (json.get("model") or {}).get("type", "BPE")
-    if kind != "BPE" or not _is_byte_level(json):
+    if kind != "BPE" or not is_byte_level(json):
         raise DataError(
             f"{described}: is a {kind} tokenizer that is not byte-level, without {MODEL}; byte-level BPE and "
             "SentencePiece BPE can be extended"
         )
     return ByteLevelBase(place, json)
-
-
-def _read_description(path: Path) -> dict[str, Any]:
-    """``tokenizer.json``; two pieces of the same name would be one to most readers of JSON."""
-    twice: list[str] = []
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            twice.extend(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
-        return found
-
-    found = read_json(path, object_pairs_hook=unique)
-    if twice:
-        raise DataError(
-            f"{path}: {_listed('names stand twice; each piece needs one id', twice)}; save the tokenizer again"
-        )
-    if not isinstance(found, dict):
-        raise DataError(f"{path}: is no tokenizer.json: it holds no object; save the tokenizer again")
-    return found
-
-
-def _is_byte_level(json: dict[str, Any]) -> bool:
-    steps = json.get("pre_tokenizer") or {}
-    return any(step.get("type") == "ByteLevel" for step in (steps, *steps.get("pretokenizers", ())))

@@ -7,11 +7,13 @@ tokens. Which pieces there are is decided in ``appending`` and ``pruning``.
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import sentencepiece
+import tokenizers
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
@@ -23,7 +25,8 @@ from megatron_ko.tokenizer import (
     read_tokenizer_folder,
     write_tokenizer_folder,
 )
-from preprocessing.vocabulary.bases import Base, ByteLevelBase, Pair, SentencePieceBase
+from preprocessing.vocabulary.bases import Base, ByteLevelBase, SentencePieceBase
+from preprocessing.vocabulary.descriptions import Pair
 from preprocessing.vocabulary.sentencepiece_files import (
     BLANK,
     BYTE,
@@ -35,6 +38,19 @@ from preprocessing.vocabulary.sentencepiece_files import (
     with_pieces,
 )
 from preprocessing.vocabulary.tokenizer_json import to_tokenizer_json
+
+
+def backend_of(description: dict[str, Any], place: Path) -> tokenizers.Tokenizer:
+    """The ``tokenizers`` library's reader; text that spells a special token stays text. Raises DataError."""
+    try:
+        made = tokenizers.Tokenizer.from_str(json.dumps(description))
+    except Exception as error:  # the library raises no narrower type
+        raise DataError(
+            f"{place}: the tokenizers library cannot read it ({error}); save the tokenizer again"
+        ) from None
+    made.encode_special_tokens = True
+    return made
+
 
 # --- what a base is called ---------------------------------------------------------------------------------
 
@@ -142,7 +158,9 @@ def write_merges(
     made = copy.deepcopy(base.json)
     old = base.json["model"]["merges"]
     as_text = bool(old) and isinstance(old[0], str)
-    made["model"]["vocab"] = vocab
+    # tokenizers counts on from the vocabulary for added tokens that are not in it, whatever their ids say
+    added = {token["content"]: (moved or {}).get(token["id"], token["id"]) for token in base.added_tokens}
+    made["model"]["vocab"] = dict(sorted({**vocab, **added}.items(), key=lambda item: item[1]))
     made["model"]["merges"] = [" ".join(pair) if as_text else list(pair) for pair in merges]
     if moved is not None:
         tokens = [token for token in base.added_tokens if token["id"] in moved]

@@ -57,22 +57,22 @@ def read_donor(path: Path) -> list[SentencePiecePiece]:
 def train_donor(
     parts: Sequence[TextPart], amounts: dict[str, Amount], size: int | None, new: int, sample_bytes: int
 ) -> bytes:
-    """A SentencePiece BPE model of ``size`` pieces (when it is None of twice ``new``, or as many as the text gives).
+    """A SentencePiece BPE model of ``size`` pieces (when it is None twice ``new``, or as many as the text gives).
 
     Raises DataError before work starts when memory or the size do not suffice.
     """
     korean = sum(amounts[lang].bytes for lang in KOREAN if lang in amounts)
     share = min(1.0, sample_bytes / max(korean, 1))
-    wanted = size or 2 * new
-    settings = TokenizerConfig(vocab_size=wanted, character_coverage=COVERAGE)
+    settings = TokenizerConfig(vocab_size=size or 2 * new, character_coverage=COVERAGE)
     _refuse_too_much(settings, int(share * korean))
     least = forecast.smallest_vocabulary(settings, forecast.count_characters(_sample(parts, share)))
-    if wanted < least:
-        option = "--donor-size" if size else "--new"
+    if size is not None and size < least:
         raise ConfigError(
-            f"{option}: {size or new:,} is too small: special tokens, bytes and the characters of this text alone are "
+            f"--donor-size: {size:,} is too small: special tokens, bytes and the characters of this text alone are "
             f"{least:,} pieces; raise it"
         )
+    wanted = size or max(2 * new, least + new)
+    settings = TokenizerConfig(vocab_size=wanted, character_coverage=COVERAGE)
     try:
         return trainers.train(_sample(parts, share), settings)
     except trainers.TooLarge as error:

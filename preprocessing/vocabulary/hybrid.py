@@ -7,6 +7,7 @@ that is not Korean stay the base's.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,9 @@ from preprocessing.vocabulary.text_files import TextPart, batches_of
 from preprocessing.vocabulary.token_use import use_of
 from preprocessing.vocabulary.worker_pool import WorkerPool
 
+log = logging.getLogger(__name__)
 PROOF_CHARACTERS = 4 << 20
+FREE = 500
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ def choose(
         (s for s in seen if seen[s] < settings.min_count and s not in forced.keep), "rare"
     )
     surfaces, needed = _most_frequent(base, frequent, seen, settings.new, forced)
+    for surface in forced.drop.keys() & set(needed):
+        log.warning("%s: %r stays, since longer pieces are built from it", forced.place(surface), surface)
     taken = {*surfaces, *needed}
     dropped |= dict.fromkeys((surface for surface in frequent if surface not in taken), "budget")
     decisions = _decisions(
@@ -127,20 +132,32 @@ def _nothing_left(dropped: dict[str, str]) -> str:
 def _most_frequent(
     base: Base, frequent: Sequence[str], seen: dict[str, int], new: int, forced: Forced
 ) -> tuple[list[str], list[str]]:
-    """``(surfaces, needed)``: at most ``new`` together, surfaces in the donor's order."""
+    """``(surfaces, needed)``: at most ``new`` together, surfaces in the donor's order.
+
+    How many of the most frequent pieces fit is found by halving, since each may need others; what is left free is at most
+    one in FREE.
+    """
     place = {surface: number for number, surface in enumerate(frequent)}
     ranked = sorted(
         frequent, key=lambda surface: (surface not in forced.keep, -seen[surface], place[surface])
     )
-    count = min(new, len(ranked))
-    while True:
+    fits, too_many = 0, min(new, len(ranked)) + 1
+    count, best = too_many - 1, ([], [])
+    while count > fits:
         surfaces = sorted(ranked[:count], key=place.__getitem__)
         additions = new_tokens(base, plan(base, surfaces).additions)
         if len(additions) <= new:
-            return surfaces, [base.shown(addition.piece) for addition in additions if not addition.asked]
-        count -= max(1, (len(additions) - new) // 2)
-        if count < len(forced.keep):
-            raise DataError(f"--new {new:,}: the pieces kept by hand need more; raise it, or keep fewer")
+            fits = count
+            best = surfaces, [base.shown(addition.piece) for addition in additions if not addition.asked]
+            count = fits + max((too_many - fits) // 2, 0) if new - len(additions) > new // FREE else fits
+        else:
+            too_many = count
+            count = (fits + too_many) // 2
+    if fits < min(len(forced.keep), len(frequent)) or not best[0]:
+        raise DataError(
+            f"--new {new:,}: is too few for the first pieces and what they are built from; raise it"
+        )
+    return best
 
 
 def _decisions(

@@ -10,6 +10,9 @@ import tokenizers
 
 from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.tokenizer import Tokenizer
+from preprocessing.personal.personal_data import PLACEHOLDERS
+from preprocessing.schema import _vocabulary
+from preprocessing.sections.languages import KINDS as KINDS_OF_DATA
 from preprocessing.sections.tokens import TokenizerConfig
 from preprocessing.vocabulary import byte_level, morphemes, proof, trainers
 from preprocessing.vocabulary.hard_texts import HARD_TEXTS, generated_texts
@@ -114,6 +117,21 @@ def test_text_with_a_character_that_sentencepiece_skips_is_learned_from():
     assert any("나무들" in model.id_to_piece(number) for number in range(276))
 
 
+def test_names_that_are_tokens_already_are_refused():
+    def problems(**values):
+        return [f"{path}: {message}" for path, message in _vocabulary(TokenizerConfig(**values))]
+
+    assert problems(symbols=["@@"], special_tokens=["<|x|>"], reserved_tokens=2) == []
+    assert problems(special_tokens=["<s>"]) == [
+        "tokenizer.special_tokens: '<s>' is a token already; leave it out"
+    ]
+    assert problems(symbols=["<0x41>"])[0].startswith("tokenizer.symbols: '<0x41>' is a token already")
+    assert problems(symbols=["<|x|>"], special_tokens=["<|x|>"])[0].startswith("tokenizer.symbols: '<|x|>'")
+    assert "is one of the reserved" in problems(special_tokens=["<|reserved_0|>"], reserved_tokens=1)[0]
+    assert set(PLACEHOLDERS.values()) == {f"<|{kind}|>" for kind in KINDS_OF_DATA}
+    assert "special_tokens: '<|rrn|>' is a token already" in problems(special_tokens=["<|rrn|>"])[0]
+
+
 # --- morphemes -------------------------------------------------------------------------------------------
 
 
@@ -154,7 +172,7 @@ def test_mecab_cuts_hangul_words_only():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_ten_thousand_generated_strings(tmp_path, kind):
+def test_generated_strings_give_the_same_ids_in_all_readers(tmp_path, kind):
     write_folder(
         tmp_path / "t", corpus(), settings_of(kind, special_tokens=["<|x|>"], symbols=["안녕하세요!"])
     )
