@@ -51,7 +51,7 @@ class Expansion:
         return text
 
 
-def plan_expansion(source: Store, tokenizer: Path, seed: int) -> Expansion:
+def plan_expansion(source: Store, tokenizer: Path, seed: int, random_std: float | None = None) -> Expansion:
     """Raises CheckpointError or DataError when the checkpoint, its tokenizer and the new one do not belong together."""
     old = vocabulary_of(source)
     new = read_vocabulary(tokenizer)
@@ -61,7 +61,7 @@ def plan_expansion(source: Store, tokenizer: Path, seed: int) -> Expansion:
     used = torch.tensor([i for i, piece in enumerate(old.pieces) if piece is not None], dtype=torch.int64)
     pieces = decompose(old, new)
     sizes = [old.size(number) for number in range(len(old.pieces))]
-    rows = Rows(len(pieces), used, combinations_of(pieces, sizes), seed)
+    rows = Rows(len(pieces), used, combinations_of(pieces, sizes), seed, random_std)
     return Expansion(old, new, pieces, rows)
 
 
@@ -76,9 +76,9 @@ def vocabulary_of(source: Store) -> Vocabulary:
         raise CheckpointError(
             f"{source.origin}: holds no tokenizer, so nothing says what its rows mean; put its tokenizer.json into it"
         )
-    info = info_of(source.tokenizer)
-    assert info is not None
     recorded = source.tokenizer_fingerprint
+    info = info_of(source.tokenizer, recorded)
+    assert info is not None
     if recorded is not None and info.fingerprint != recorded:
         raise CheckpointError(
             f"{source.tokenizer}: has the fingerprint {info.fingerprint}, but the checkpoint was trained with "

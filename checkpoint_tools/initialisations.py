@@ -5,7 +5,7 @@ weights that sum to 1, computed in fp32 and rounded once to the number format of
 
 Sources: mean of the old pieces: Gee et al. 2022 (Fast Vocabulary Transfer, 2402.09977); mean of all rows: Hewitt 2021;
 first piece for the output: EEVE (2402.14714); the five that RedWhale (2408.11294) compares; ``focus``: Dobler and
-de Melo 2023 (2305.14481). ``weighted`` is our own. Where a paper left a choice open, it is ours.
+de Melo 2023 (2305.14481). ``weighted`` and ``last-piece`` are our own. Where a paper left a choice open, it is ours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Rule = Literal["random", "mean", "pieces", "first", "bytes", "position", "similar"]
+Rule = Literal["random", "mean", "pieces", "first", "last", "bytes", "position", "similar"]
 BLOCK = 1 << 14
 """Old rows that are summed at one time."""
 MADE = 1 << 10
@@ -35,12 +35,13 @@ class Initialisation:
 
 
 METHODS: dict[str, Initialisation] = {
-    "random": Initialisation("random", "random", "normal, mean and deviation of all old numbers of the matrix"),
+    "random": Initialisation("random", "random", "normal, like all old numbers of the matrix, or random_std"),
     "mean": Initialisation("mean", "mean", "mean of all old rows"),
     "decompose-input": Initialisation("pieces", "random", "input: mean of old pieces; output: random"),
     "decompose-output": Initialisation("random", "pieces", "input: random; output: mean of old pieces"),
     "decompose": Initialisation("pieces", "pieces", "mean of old pieces (RedWhale)"),
     "eeve": Initialisation("pieces", "first", "input: mean of old pieces; output: first old piece (EEVE)"),
+    "last-piece": Initialisation("last", "pieces", "input: last old piece; output: mean of old pieces"),
     "weighted": Initialisation(
         "bytes", "position", "old pieces, input by their bytes, output halved from piece to piece"
     ),
@@ -89,11 +90,13 @@ def combinations_of(pieces: Sequence[Sequence[int]], sizes: Sequence[int]) -> di
 
     ``bytes``: a piece counts as much as it covers of the token's text. ``position``: the model reaches a token by
     predicting its first piece, so each later piece counts half as much as the one before; equal weights are
-    ``pieces``, all weight on one piece is ``first``.
+    ``pieces``, all weight on one piece is ``first``. ``last`` is its mirror for the input: after the token the model has
+    read its last piece, and goes on from there.
     """
     return {
         "pieces": combination([[(number, 1.0) for number in row] for row in pieces]),
         "first": combination([[(number, 1.0) for number in row[:1]] for row in pieces]),
+        "last": combination([[(number, 1.0) for number in row[-1:]] for row in pieces]),
         "bytes": combination([[(number, float(sizes[number])) for number in row] for row in pieces]),
         "position": combination([[(number, 0.5**i) for i, number in enumerate(row)] for row in pieces]),
     }
@@ -104,12 +107,16 @@ def combinations_of(pieces: Sequence[Sequence[int]], sizes: Sequence[int]) -> di
 
 @dataclass(frozen=True)
 class Rows:
-    """Makes new rows of any matrix of the model. ``used`` are the ids of real old tokens: no padding, no gaps."""
+    """Makes new rows of any matrix of the model. ``used`` are the ids of real old tokens: no padding, no gaps.
+
+    ``random_std`` None draws random rows like the old ones of the matrix; a number draws them around 0.
+    """
 
     count: int
     used: Tensor
     combinations: dict[Rule, Combination]
     seed: int
+    random_std: float | None = None
 
     def make(self, name: str, old: Tensor, rule: Rule) -> Tensor:
         """New rows [count, hidden] in the number format of ``old`` [vocab, hidden]; ``name`` is the matrix's."""
@@ -135,7 +142,14 @@ class Rows:
         return made
 
     def _random(self, name: str, old: Tensor) -> Tensor:
-        """Normal numbers with the mean and standard deviation of all numbers in real old rows of this matrix."""
+        """Normal numbers; the same ones for the same seed and matrix."""
+        mean, deviation = self._spread(old) if self.random_std is None else (0.0, self.random_std)
+        digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
+        generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+        return torch.empty(self.count, old.shape[1]).normal_(mean, deviation, generator=generator)
+
+    def _spread(self, old: Tensor) -> tuple[float, float]:
+        """Mean and standard deviation of all numbers in real old rows."""
         real = self.used
         total = square = 0.0
         for block in real.split(BLOCK):
@@ -144,10 +158,7 @@ class Rows:
             square += values.square().sum().item()
         size = len(real) * old.shape[1]
         mean = total / size
-        deviation = max(square / size - mean * mean, 0.0) ** 0.5
-        digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
-        return torch.empty(self.count, old.shape[1]).normal_(mean, deviation, generator=generator)
+        return mean, max(square / size - mean * mean, 0.0) ** 0.5
 
 
 def mean_row(old: Tensor, used: Tensor) -> Tensor:

@@ -100,14 +100,15 @@ class ExpandVocab:
         "decompose-output",
         "decompose",
         "eeve",
+        "last-piece",
         "weighted",
         "focus",
         "compare",
     ] = "decompose"
     """How rows are made. random: normal, with the mean and deviation of all numbers in old rows of the matrix; mean: of
     all old rows; decompose: mean of the rows of the old pieces (-input, -output: there only, the other random); eeve:
-    input as decompose, output the first old piece; weighted: input by the bytes of the pieces, output halved from piece
-    to piece; focus: old tokens that are used alike in focus_text; compare: judge all, write no model."""
+    input as decompose, output the first old piece; last-piece: input the last old piece, output as decompose; weighted:
+    input by the bytes of the pieces, output halved from piece to piece; focus: old tokens that are used alike in focus_text; compare: judge all, write no model."""
     text: FilePath | None = None
     """FILE or FILE,FILE (.txt, .md, .py, .jsonl plain or .gz or .zst with a field text) to judge on."""
     judge: Literal["all", "chosen", "none"] = "all"
@@ -120,6 +121,8 @@ class ExpandVocab:
     """FILE or FILE,FILE that focus learns from (the first 4,000,000 tokens); not the text that is judged on."""
     seed: NonNegativeInt = 1234
     """Seed of the random rows and of focus's vectors."""
+    random_std: PositiveFloat | None = None
+    """Standard deviation of random rows, around 0; that of the old rows of each matrix, around their mean, when not given."""
     dtype: Literal["bf16", "fp32"] | None = None
     """Number format to write; the source's own when not given. Rows are made in fp32 and rounded once."""
     format: Literal["hf", "megatron"] | None = None

@@ -19,7 +19,7 @@ from typing import Any
 from checkpoint_tools.tokenizer_files import info_of
 from megatron_ko.errors import CheckpointError, DataError
 from megatron_ko.files import read_json
-from megatron_ko.tokenizer import TokenizerInfo, fingerprint_of
+from megatron_ko.tokenizer import TokenizerInfo, fingerprint_hf_folder
 
 BLANK = "\u2581"
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
@@ -110,21 +110,19 @@ def read_vocabulary(folder: Path) -> Vocabulary:
         raise DataError(f"{folder}: no such tokenizer folder; check the path")
     info = info_of(folder)
     assert info is not None
-    content = read_json(folder / "tokenizer.json")
-    pieces: list[str | None] = [None] * info.vocab_size
-    try:
-        vocab = content["model"]["vocab"]
-        ids = dict(vocab) if isinstance(vocab, dict) else {item[0]: i for i, item in enumerate(vocab)}
-        added = {token["id"]: bool(token.get("special")) for token in content.get("added_tokens") or ()}
-        ids.update({token["content"]: token["id"] for token in content.get("added_tokens") or ()})
-        for piece, number in ids.items():
-            pieces[number] = piece
-    except (KeyError, TypeError, IndexError, AttributeError):
-        pieces, ids, added = [], {}, {}
-    if fingerprint_of(pieces, info.special_ids) != info.fingerprint:
+    if fingerprint_hf_folder(folder, info.fingerprint).fingerprint != info.fingerprint:
         raise DataError(
             f"{folder}: tokenizer.json is not the one that fingerprint.json was written for; write the folder again"
         )
+    content = read_json(folder / "tokenizer.json")
+    vocab = content["model"]["vocab"]
+    ids = dict(vocab) if isinstance(vocab, dict) else {item[0]: i for i, item in enumerate(vocab)}
+    listed = content.get("added_tokens") or ()
+    added = {token["id"]: bool(token.get("special")) for token in listed}
+    ids.update({token["content"]: token["id"] for token in listed})
+    pieces: list[str | None] = [None] * info.vocab_size
+    for piece, number in ids.items():
+        pieces[number] = piece
     return Vocabulary(info, tuple(pieces), added, content)
 
 

@@ -17,6 +17,7 @@ from checkpoint_tools.pieces import SHOWN, Vocabulary, read_vocabulary
 from checkpoint_tools.store import Store
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import read_json
+from megatron_ko.tokenizer import fingerprint_hf_folder
 
 MAP_FORMAT = "megatron_ko-id-map-1"
 
@@ -38,9 +39,10 @@ def plan_pruning(source: Store, tokenizer: Path, path: Path) -> Pruning:
             f"{path}: format is not {MAP_FORMAT!r}; give the id_map.json of prune-tokenizer"
         )
     for key, vocabulary in (("source_fingerprint", old), ("target_fingerprint", new)):
-        if content.get(key) != vocabulary.info.fingerprint:
+        written = content.get(key)
+        if written != fingerprint_hf_folder(vocabulary.folder, str(written)).fingerprint:
             raise CheckpointError(
-                f"{path}: {key} is {content.get(key)}, but {vocabulary.folder} has {vocabulary.info.fingerprint}; give the "
+                f"{path}: {key} is {written}, but {vocabulary.folder} has {vocabulary.info.fingerprint}; give the "
                 "map that was written with these two tokenizers"
             )
     ids = content.get("old_ids")

@@ -38,11 +38,16 @@ def remove_tokenizer(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def info_of(folder: Path | None) -> TokenizerInfo | None:
-    """Facts of a tokenizer of ours or of Hugging Face; None when there is none. Raises DataError when it is damaged."""
+def info_of(folder: Path | None, like: str | None = None) -> TokenizerInfo | None:
+    """Facts of a tokenizer of ours or of Hugging Face; None when there is none. Raises DataError when it is damaged.
+
+    ``like`` is a fingerprint to compare it with: those of older checkpoints were computed in another way.
+    """
     if folder is None:
         return None
-    return read_tokenizer_folder(folder) if (folder / MARKER).is_file() else fingerprint_hf_folder(folder)
+    return (
+        read_tokenizer_folder(folder) if (folder / MARKER).is_file() else fingerprint_hf_folder(folder, like)
+    )
 
 
 def special_ids(folder: Path | None) -> dict[str, Any]:

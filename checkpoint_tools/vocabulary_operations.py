@@ -39,7 +39,8 @@ REPORT = "expansion.json"
 def expand_vocab(options: ExpandVocab) -> int:
     _check_options(options)
     source = _source(options)
-    plan = expanding.plan_expansion(source, Path(options.tokenizer).expanduser(), options.seed)
+    tokenizer = Path(options.tokenizer).expanduser()
+    plan = expanding.plan_expansion(source, tokenizer, options.seed, options.random_std)
     print(f"{plan.new.folder}: {plan.summary()}")
     if options.focus_text:
         plan = _with_focus(options, plan)
@@ -179,6 +180,7 @@ def _expansion(
         "init": chosen,
         "rules": {"input": METHODS[chosen].input, "output": METHODS[chosen].output} if chosen else None,
         "seed": options.seed,
+        "random_std": options.random_std,
         "judge_length": min(options.judge_length, source.model.max_sequence_length),
         "judged": judging.report(verdicts, judged),
     }

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file
+from preprocessing.by_language import by_language
 from preprocessing.context import Context, Outcome, Piece
 from preprocessing.documents import DOCUMENT, INTERMEDIATE, Counts, new_shard, text_bytes, with_column
 from preprocessing.language import detect
@@ -34,6 +35,7 @@ from preprocessing.text.operations import markup_of, normalise_column
 log = logging.getLogger(__name__)
 STEP = "clean"
 COLUMNS = pa.schema([("id", pa.string()), *((f"masked_{kind}", pa.int32()) for kind in KINDS)])
+_CLEANED = pa.schema([DOCUMENT.field("text"), *list(COLUMNS)[1:]])
 
 
 def clean_batch(
@@ -42,31 +44,23 @@ def clean_batch(
     """The documents with their text cleaned, their columns (COLUMNS), and what happened. Row order is kept."""
     counts = Counts(documents_in=batch.num_rows, bytes_in=text_bytes(batch["text"]))
     batch = _with_language(batch)
-    parts, masked, order = [], [], []
-    for lang in pc.unique(batch["lang"]).to_pylist():
-        rows = np.flatnonzero(pc.equal(batch["lang"], lang).to_numpy(zero_copy_only=False))
-        part = batch if len(rows) == batch.num_rows else batch.take(pa.array(rows))
+
+    def work(part: pa.RecordBatch, lang: str) -> pa.RecordBatch:
         kind = markup_of(markup, part["source"][0].as_py())
         text = normalise_column(part["text"], part["id"], lang, kind, config, counts)
         text, found = mask_column(text, part["id"], list(config.mask), counts)
-        parts.append(text)
-        masked.append(found)
-        order.append(rows)
-    if len(parts) == 1:
-        text, found = parts[0], masked[0]
-    else:
-        back = np.argsort(np.concatenate(order), kind="stable")
-        text = pa.concat_arrays([pa.array(part, pa.large_string()) for part in parts]).take(pa.array(back))
-        found = np.concatenate(masked)[back]
-    columns = [batch["id"], *(pa.array(found[:, i], pa.int32()) for i in range(len(KINDS)))]
-    cleaned = with_column(batch, "text", text)
-    counts.documents_out, counts.bytes_out = cleaned.num_rows, text_bytes(text)
-    return cleaned, pa.RecordBatch.from_arrays(columns, schema=COLUMNS), counts
+        masked = [pa.array(np.ascontiguousarray(found[:, i])) for i in range(len(KINDS))]
+        return pa.RecordBatch.from_arrays([text, *masked], schema=_CLEANED)
+
+    found = by_language(batch, work)
+    cleaned = with_column(batch, "text", found["text"])
+    counts.documents_out, counts.bytes_out = cleaned.num_rows, text_bytes(found["text"])
+    return cleaned, pa.RecordBatch.from_arrays([batch["id"], *found.columns[1:]], schema=COLUMNS), counts
 
 
 def _with_language(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Languages found where the input says ``detect`` (the column is empty)."""
-    unknown = pc.equal(batch["lang"], "")
+    unknown = pc.equal(batch["lang"], pa.scalar("", pa.string()))
     if not pc.any(unknown).as_py():
         return batch
     found = pa.array(detect(batch["text"]).languages, pa.string())

@@ -79,6 +79,9 @@ TOOLS = {
     "train-quality": Tool(
         "preprocessing.tools.quality", "train the quality models of section score, in rounds over the corpus"
     ),
+    "tokenizer-report": Tool(
+        "preprocessing.tools.tokenizer_report", "measure and compare tokenizers on text", configured=False
+    ),
     "extend-tokenizer": Tool(
         "preprocessing.tools.extend_tokenizer",
         "add Korean tokens to a tokenizer: EEVE's selection in rounds",
@@ -96,9 +99,6 @@ TOOLS = {
         "preprocessing.tools.prune_tokenizer",
         "drop tokens that a text never uses, and write the map of ids",
         configured=False,
-    ),
-    "tokenizer-report": Tool(
-        "preprocessing.tools.tokenizer_report", "measure and compare tokenizers on text", configured=False
     ),
     "tokens": Tool(
         "preprocessing.tools.token_files", "merge, split, shuffle, check token files", configured=False
@@ -130,7 +130,8 @@ def parser(step: str | None = None) -> argparse.ArgumentParser:
 
 
 def _overview() -> str:
-    sections = {name: info.description or "" for name, info in Config.__pydantic_fields__.items()}
+    config: Any = Config
+    sections = {name: info.description or "" for name, info in config.__pydantic_fields__.items()}
     return "\n".join(
         (
             _named("steps", STEPS),

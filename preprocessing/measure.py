@@ -4,16 +4,12 @@ Owns the columns over one batch and their files: ``UNIT.parquet`` (numbers for `
 ``UNIT.signatures.parquet`` (for ``deduplicate``), both in the order of the documents.
 """
 
-# pyarrow.compute makes its functions at import
-# pyright: reportAttributeAccessIssue=false
-
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from preprocessing import advertising, measures
+from preprocessing.by_language import by_language
 from preprocessing.context import Context, Outcome, Piece
 from preprocessing.documents import new_shard, read_batches
 from preprocessing.duplicates.signatures import sign, signature_schema
@@ -26,17 +22,7 @@ STEP = "measure"
 
 def measure_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """``id, source, lang`` and one column per measure; columns of code are null in prose and the other way round."""
-    langs = pc.unique(batch["lang"]).to_pylist()
-    parts, order = [], []
-    for lang in langs:
-        rows = np.flatnonzero(pc.equal(batch["lang"], lang).to_numpy(zero_copy_only=False))
-        part = batch if len(rows) == batch.num_rows else batch.take(pa.array(rows))
-        parts.append(_measure_language(part, lang))
-        order.append(rows)
-    if len(parts) == 1:
-        return parts[0]
-    back = np.argsort(np.concatenate(order), kind="stable")
-    return pa.Table.from_batches(parts).take(pa.array(back)).combine_chunks().to_batches()[0]
+    return by_language(batch, _measure_language)
 
 
 def columns_schema() -> pa.Schema:

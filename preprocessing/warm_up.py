@@ -5,15 +5,18 @@ Owns nothing else. Importing it costs seconds on a machine that never ran the ke
 
 from __future__ import annotations
 
+import gc
+
 import pyarrow as pa
 
+import preprocessing.context  # noqa: F401 - or each worker imports it
 from preprocessing.clean import clean_batch
 from preprocessing.documents import DOCUMENT
 from preprocessing.duplicates.signatures import sign
 from preprocessing.measure import measure_batch
 from preprocessing.sections.cleaning import CleanConfig
 from preprocessing.sections.deduplication import DeduplicateConfig
-from preprocessing.tokens import bpe_tables
+from preprocessing.tokens import bpe_tables, encode  # noqa: F401 - or each worker imports it
 from preprocessing.tokens.bpe_encoder import BpeEncoder
 from preprocessing.tokens.model_proto import BYTE, NORMAL, read_model
 
@@ -45,3 +48,5 @@ def _model() -> bytes:
 
 
 _compile()
+gc.collect()
+gc.freeze()  # or the first collection of each worker walks all of this, and copies its pages

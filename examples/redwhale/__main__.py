@@ -1,11 +1,11 @@
 """RedWhale in miniature, by the commands a user would type: base models, a hybrid tokenizer, every initialisation judged.
 
-    python -m examples.redwhale [seeds=1,2,3] [korean_share=0.05] [new=2000] [steps=N] [runs=FOLDER]
+    python -m examples.redwhale [seeds=1,2,3] [korean_shares=0.05,0] [new=2000] [steps=N] [runs=FOLDER]
                                 [english=FILE,FILE] [korean=FILE,FILE]
 
-Small models are trained on English and Python (``korean_share`` of their tokens is Korean, written in bytes; 0 for none
-at all), one for each seed. A hybrid tokenizer adds Korean pieces, ``expand-vocab init=compare`` says how well each
-initialisation of their rows predicts Korean and English text that neither the tokenizer nor a model has seen.
+Small models are trained on English and Python, one for each seed and each of ``korean_shares``: that share of their
+tokens is Korean, written in bytes. A hybrid tokenizer adds Korean pieces, ``expand-vocab init=compare`` says how well
+each initialisation of their rows predicts Korean and English text that neither the tokenizer nor a model has seen.
 Everything is written to one folder of runs; ``results.json`` and ``results.md`` hold the table.
 """
 
@@ -29,6 +29,8 @@ HERE = Path(__file__).resolve().parent
 CORPUS = Path("examples/quickstart/corpus")
 ENGLISH = ("en_encyclopedia.jsonl", "en_web.jsonl")
 KOREAN = ("ko_encyclopedia.jsonl", "ko_web.jsonl", "ko_news.jsonl", "ko_noisy.jsonl")
+ENGLISH_PART = 0.1
+"""English in what is not Korean; the rest is Python. The quick start's English is small: more would be read many times."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Options:
 
     runs: Path = Path("runs/redwhale")
     seeds: tuple[int, ...] = (1, 2, 3)
-    korean_share: float = 0.05
+    korean_shares: tuple[float, ...] = (0.05, 0.0)
     new: int = 2000
     steps: int | None = None
     judge_tokens: int = 8000
@@ -73,8 +75,9 @@ def parse(settings: Sequence[str]) -> Options:
                 f"{setting!r}: write one of {', '.join(f'{known}=' for known in _READ)} and a value"
             )
     options = Options(**found) if not problems else Options()
-    if not 0 <= options.korean_share < 1:
-        problems.append(f"korean_share={options.korean_share}: write a share from 0 to below 1")
+    for share in options.korean_shares:
+        if not 0 <= share < 1:
+            problems.append(f"korean_shares: {share}: write shares from 0 to below 1")
     for path in (*options.english, *options.korean):
         if not path.is_file():
             problems.append(f"{path}: no such file; paths are relative to the working directory")
@@ -98,7 +101,7 @@ def _files(text: str) -> tuple[Path, ...]:
 _READ = {
     "runs": lambda text: _files(text)[0],
     "seeds": lambda text: tuple(_positive(part) for part in text.split(",")),
-    "korean_share": float,
+    "korean_shares": lambda text: tuple(float(part) for part in text.split(",")),
     "new": _positive,
     "steps": _positive,
     "judge_tokens": _positive,
@@ -119,62 +122,73 @@ def run(options: Options) -> int:
         except stages.StageFailed as failure:
             print(f"\n{failure.kind}: {failure}", file=sys.stderr, flush=True)
             return failure.code
-    reports = [options.runs / f"judged_{seed}" / "expansion.json" for seed in options.seeds]
-    print(summary(reports, options.runs, options.korean_share), flush=True)
+    reports = {
+        share: [options.runs / f"judged_{label(share, seed)}" / "expansion.json" for seed in options.seeds]
+        for share in options.korean_shares
+    }
+    print(summary(reports, options.runs), flush=True)
     return 0
+
+
+def label(share: float, seed: int) -> str:
+    """Of one base model: ``ko5_1`` saw 5 % Korean and has seed 1."""
+    return f"ko{100 * share:g}_{seed}"
 
 
 def stages_of(options: Options) -> list[Stage]:
     """One command each; the inputs of a stage hold what the ones before wrote."""
-    runs, data = options.runs, options.runs / "data"
     found = [_data(options), _hybrid(options)]
-    code = stages.code_hash(HERE.parents[1] / "checkpoint_tools")
-    for seed in options.seeds:
-        base, hf, judged = runs / f"base_{seed}", runs / f"hf_{seed}", runs / f"judged_{seed}"
-        texts = ",".join(str(runs / lang / "judge.jsonl") for lang in ("korean", "english"))
-        found += [
-            Stage(
-                f"base_{seed}",
-                f"Train base model {seed}",
-                ("-m", "megatron_ko.train", str(HERE / "train.yaml"), *_training(options, seed), "--ranks", "1"),
-                lambda: [sha256_file(HERE / "train.yaml"), sha256_file(data / "manifest.json")],
-                lambda base=base: any(base.glob("checkpoints/*/checkpoint.json")),
-            ),
-            Stage(
-                f"hf_{seed}",
-                f"Export base model {seed}",
-                ("-m", "checkpoint_tools", "to-hf", f"src={base}", f"dst={hf}", "overwrite=true"),
-                lambda base=base: [sha256_file(path) for path in base.glob("checkpoints/*/checkpoint.json")],
-                lambda hf=hf: (hf / "verification.json").is_file(),
-            ),
-            Stage(
-                f"judged_{seed}",
-                f"Judge every initialisation in base model {seed}",
-                ("-m", "checkpoint_tools", "expand-vocab", f"src={hf}", f"dst={judged}", f"tokenizer={runs / 'hybrid'}",
-                 "init=compare", f"text={texts}", f"focus_text={runs / 'korean' / 'learn.jsonl'}",
-                 f"judge_tokens={options.judge_tokens}", f"seed={seed}", "overwrite=true"),
-                lambda hf=hf: [sha256_file(hf / "verification.json"), sha256_file(runs / "hybrid" / "fingerprint.json"), code],
-                lambda judged=judged: (judged / "expansion.json").is_file(),
-            ),
-        ]  # fmt: skip
+    for share in options.korean_shares:
+        for seed in options.seeds:
+            found += _base(options, share, seed)
     return found
+
+
+def _base(options: Options, share: float, seed: int) -> list[Stage]:
+    runs, name = options.runs, label(share, seed)
+    base, hf, judged = runs / f"base_{name}", runs / f"hf_{name}", runs / f"judged_{name}"
+    texts = ",".join(str(runs / lang / "judge.jsonl") for lang in ("korean", "english"))
+    model = f"base model {seed}, {share:.0%} Korean"
+    code = stages.code_hash(HERE.parents[1] / "checkpoint_tools")
+    return [
+        Stage(
+            f"base_{name}",
+            f"Train {model}",
+            ("-m", "megatron_ko.train", str(HERE / "train.yaml"), *_training(options, share, seed), "--ranks", "1"),
+            lambda: [sha256_file(HERE / "train.yaml"), sha256_file(runs / "data" / "manifest.json")],
+            lambda: any(base.glob("checkpoints/*/checkpoint.json")),
+        ),
+        Stage(
+            f"hf_{name}",
+            f"Export {model}",
+            ("-m", "checkpoint_tools", "to-hf", f"src={base}", f"dst={hf}", "overwrite=true"),
+            lambda: [sha256_file(path) for path in base.glob("checkpoints/*/checkpoint.json")],
+            (hf / "verification.json").is_file,
+        ),
+        Stage(
+            f"judged_{name}",
+            f"Judge every initialisation in {model}",
+            ("-m", "checkpoint_tools", "expand-vocab", f"src={hf}", f"dst={judged}", f"tokenizer={runs / 'hybrid'}",
+             "init=compare", f"text={texts}", f"focus_text={runs / 'korean' / 'learn.jsonl'}",
+             f"judge_tokens={options.judge_tokens}", f"seed={seed}", "overwrite=true"),
+            lambda: [sha256_file(hf / "verification.json"), sha256_file(runs / "hybrid" / "fingerprint.json"), code],
+            (judged / "expansion.json").is_file,
+        ),
+    ]  # fmt: skip
 
 
 def _data(options: Options) -> Stage:
     runs = options.runs
-    configs = [HERE / "data.yaml"] + ([HERE / "korean.yaml"] if options.korean_share else [])
+    texts = {lang: runs / lang / "learn.jsonl" for lang in ("english", "korean")}
     overrides = [
         f"output.folder={runs / 'data'}",
-        f"inputs.english.paths=[{runs / 'english' / 'learn.jsonl'}]",
+        *(f"inputs.{lang}.paths=[{path}]" for lang, path in texts.items()),
     ]
-    if options.korean_share:
-        overrides.append(f"inputs.korean.paths=[{runs / 'korean' / 'learn.jsonl'}]")
-    texts = [runs / lang / "learn.jsonl" for lang in ("english", "korean")]
     return Stage(
         "data",
-        "Prepare English and Python for the base",
-        ("-m", "preprocessing", "run", *map(str, configs), *overrides),
-        lambda: [sha256_file(path) for path in (*configs, *texts)],
+        "Prepare English, Python and Korean for the base models",
+        ("-m", "preprocessing", "run", str(HERE / "data.yaml"), *overrides),
+        lambda: [sha256_file(path) for path in (HERE / "data.yaml", *texts.values())],
         (runs / "data" / "manifest.json").is_file,
     )
 
@@ -192,16 +206,15 @@ def _hybrid(options: Options) -> Stage:
     )  # fmt: skip
 
 
-def _training(options: Options, seed: int) -> list[str]:
-    share = options.korean_share
+def _training(options: Options, share: float, seed: int) -> list[str]:
+    rest = 1 - share
+    korean = f", ko: {share:.6f}" if share else ""
     found = [
-        f"run.folder={options.runs / f'base_{seed}'}",
+        f"run.folder={options.runs / f'base_{label(share, seed)}'}",
         f"run.seed={seed}",
         f"data.manifest={options.runs / 'data' / 'manifest.json'}",
+        f"data.mixture={{en: {ENGLISH_PART * rest:.6f}, code: {(1 - ENGLISH_PART) * rest:.6f}{korean}}}",
     ]
-    if share:
-        rest = 1 - share  # split as in data.yaml
-        found.append(f"data.mixture={{en: {rest / 4:.6f}, code: {rest * 3 / 4:.6f}, ko: {share:.6f}}}")
     if options.steps:
         found += [f"training.steps={options.steps}", f"checkpoint.every_steps={options.steps}"]
         found += [

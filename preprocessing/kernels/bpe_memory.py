@@ -5,6 +5,8 @@ Owns these few instructions. Nothing is checked: callers keep inside the arrays.
 
 from __future__ import annotations
 
+from typing import Any
+
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -29,25 +31,25 @@ def _loads(bits):
 
 
 @intrinsic
-def load8(typingctx, data, at):
+def _load8(typingctx, data, at):
     """The 8 bytes of a uint8 array from ``at``, the first one lowest."""
     return types.uint64(data, types.int64), _loads(64)
 
 
 @intrinsic
-def load4(typingctx, data, at):
+def _load4(typingctx, data, at):
     """The 4 bytes of a uint8 array from ``at``, the first one lowest."""
     return types.uint64(data, types.int64), _loads(32)
 
 
 @intrinsic
-def byte_at(typingctx, data, at):
+def _byte_at(typingctx, data, at):
     """A byte of a uint8 array as uint64."""
     return types.uint64(data, types.uint64), _loads(8)
 
 
 @intrinsic
-def prefetch(typingctx, numbers, at):
+def _prefetch(typingctx, numbers, at):
     """Asks for the memory of an item, which is read a little later."""
 
     def generate(context, builder, signature, arguments):
@@ -60,3 +62,10 @@ def prefetch(typingctx, numbers, at):
         return context.get_dummy_value()
 
     return types.void(numbers, types.int64), generate
+
+
+# numba gives the first argument
+load8: Any = _load8
+load4: Any = _load4
+byte_at: Any = _byte_at
+prefetch: Any = _prefetch

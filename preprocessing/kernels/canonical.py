@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.characters import decode, is_hangul_at
+from preprocessing.kernels.characters import decode
 from preprocessing.kernels.compiled import njit
 
 
@@ -15,9 +15,6 @@ def is_white(c):
         c == 32 or (9 <= c <= 13) or (0x1C <= c <= 0x1F) or c == 0x85 or c == 0xA0 or c == 0x1680
         or (0x2000 <= c <= 0x200A) or c == 0x2028 or c == 0x2029 or c == 0x202F or c == 0x205F or c == 0x3000
     )  # fmt: skip
-
-
-_ASCII_INK = np.array([not chr(c).isspace() for c in range(128)], np.int64)
 
 
 @njit()
@@ -31,38 +28,71 @@ def is_composed(c):
     )  # fmt: skip
 
 
+_WHITE, _INK, _DECODE = np.uint8(0), np.uint8(1), np.uint8(2)
+_ZERO, _EA, _ED, _9E, _A3, _B0 = np.array([0, 0xEA, 0xED, 0x9E, 0xA3, 0xB0], np.uint8)
+
+
+def _kinds() -> np.ndarray:
+    """What a byte says: whitespace, ink, or only its character does. Bytes inside a character are ink.
+
+    0xEA and 0xED begin little else than Hangul, see ``_is_hangul_only``.
+    """
+    made = np.full(256, _INK)
+    made[[c for c in range(128) if chr(c).isspace()]] = _WHITE
+    made[[0xC2, *range(0xCC, 0xEA), *range(0xEE, 0x100)]] = _DECODE
+    return made
+
+
+_KINDS = _kinds()
+_SHOWN = np.where(_KINDS == _WHITE, 32, np.arange(256)).astype(np.uint8)
+
+
+@njit()
+def _is_hangul_only(data):
+    """Whether all characters that begin with 0xEA or 0xED are syllables; one expression a byte, for the vector units."""
+    size = len(data)
+    other = False
+    first, second, third = data[: size - 2], data[1 : size - 1], data[2:]
+    for i in range(size - 2):
+        before = (first[i] == _EA) & (second[i] < _B0)
+        behind = (first[i] == _ED) & ((second[i] > _9E) | ((second[i] == _9E) & (third[i] > _A3)))
+        other |= before | behind
+    return not other
+
+
 @njit()
 def collapsed(data, offsets):
     """``(bytes: uint8, starts: [rows + 1] int64, settled: [rows] bool)`` of a UTF-8 column.
 
-    Words of a row are joined by one space; ``settled`` where every character ``is_composed``.
+    Words of a row are joined by one space; ``settled`` says where composition changes nothing for certain.
     """
     rows = len(offsets) - 1
     out = np.empty(offsets[rows] - offsets[0] + 4, np.uint8)
     starts = np.zeros(rows + 1, np.int64)
     settled = np.ones(rows, np.bool_)
-    size = 0
+    size = np.uint64(0)  # unsigned, as ``i``: no index counts from the end
     for r in range(rows):
-        i, end = offsets[r], offsets[r + 1]
-        after_ink = np.int64(0)
+        settled[r] = _is_hangul_only(data[offsets[r] : offsets[r + 1]])
+        i, end = np.uint64(offsets[r]), np.uint64(offsets[r + 1])
+        after = _WHITE
         while i < end:
-            step = 1
-            if data[i] < 0x80:
-                ink = _ASCII_INK[data[i]]
-                out[size] = data[i] if ink else 32
-            elif is_hangul_at(data, i):
-                ink, step = np.int64(1), 3
-                out[size], out[size + 1], out[size + 2] = data[i], data[i + 1], data[i + 2]
-            else:
-                c, step = decode(data, i)
-                ink = np.int64(0) if is_white(c) else np.int64(1)
+            byte = data[i]
+            kind = _KINDS[byte]
+            step = np.uint64(1)
+            if kind == _DECODE:
+                c, length = decode(data, np.int64(i))
+                kind = _WHITE if is_white(c) else _INK
                 settled[r] &= is_composed(c)
+                step = np.uint64(length)
                 for k in range(step):
-                    out[size + k] = data[i + k] if ink else 32
-            size += step if ink else after_ink
-            after_ink = ink
+                    out[size + k] = data[i + k] if kind else np.uint8(32)
+                size += step if kind else np.uint64(after)
+            else:
+                out[size] = _SHOWN[byte]
+                size += np.uint64(kind | after)
+            after = kind
             i += step
-        if not after_ink and size > starts[r]:
-            size -= 1
-        starts[r + 1] = size
-    return out[:size], starts, settled
+        if not after and np.int64(size) > starts[r]:
+            size -= np.uint64(1)
+        starts[r + 1] = np.int64(size)
+    return out[: starts[rows]], starts, settled

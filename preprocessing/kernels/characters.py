@@ -49,16 +49,6 @@ def encode(c, out, at):
 
 
 @njit()
-def is_hangul_at(data, i):
-    """Whether a syllable of Hangul (U+AC00 to U+D7A3, three bytes) starts at byte ``i``; a few at the end are not seen."""
-    first = data[i]
-    return (
-        first == 0xEB or first == 0xEC or (first == 0xEA and data[i + 1] >= 0xB0)
-        or (first == 0xED and data[i + 1] < 0x9E)
-    )  # fmt: skip
-
-
-@njit()
 def is_space(c):
     return c == 32 or (9 <= c <= 13) or c == 0xA0 or c == 0x3000 or (0x2000 <= c <= 0x200A)
 

@@ -103,6 +103,13 @@ def _kind_of(data, i, kind):
 
 
 @njit()
+def _after_hangul(data, i, end, kinds):
+    while 0 <= i < end and (kinds[data[i]] == HANGUL or (data[i] == 0xEA and data[i + 1] >= 0xB0)):
+        i += 3
+    return i
+
+
+@njit()
 def _language_of_line(seen, words, calls, dots, keyword):
     """_KO, _LATIN, _CODE, _OTHER, or -1 where the line says nothing."""
     hangul, latin, kana, han = seen[HANGUL], seen[LETTER], seen[KANA_OR_JAMO], seen[IDEOGRAPH]
@@ -143,12 +150,12 @@ def _read(data, start, end, tables, seen, weights, row):
     sign = False
     before = NEWLINE
     i = start
-    while i <= end:
+    while 0 <= i <= end:
         kind = np.int64(kinds[data[i]]) if i < end else NEWLINE
         if kind == LETTER:
             at = i
             key = np.uint64(0)
-            while i < end and kinds[data[i]] == LETTER:
+            while 0 <= i < end and kinds[data[i]] == LETTER:
                 key = (key << np.uint64(8)) | np.uint64(data[i] | 32)
                 i += 1
             seen[LETTER] += i - at
@@ -163,6 +170,15 @@ def _read(data, start, end, tables, seen, weights, row):
             dots += before == DOT and visible > 1
             visible += i - at
             before = LETTER
+            continue
+        if kind == HANGUL or (kind == MAYBE_HANGUL and data[i + 1] >= 0xB0):
+            if visible == 0:
+                sign = False
+            at = i
+            i = _after_hangul(data, i, end, kinds)
+            seen[HANGUL] += (i - at) // 3
+            visible += (i - at) // 3
+            before = HANGUL
             continue
         if kind == BLANK:
             if visible == 0:
@@ -196,7 +212,7 @@ def _read(data, start, end, tables, seen, weights, row):
             kind = QUIET
         if visible == 0:
             sign = data[i] == 35 or (data[i] == 47 and i + 1 < end and data[i + 1] == 47)  # "#", "//"
-        seen[kind] += 1
+        seen[np.uint64(kind)] += 1
         visible += 1
         before = kind
         i += np.int64(steps[data[i]])

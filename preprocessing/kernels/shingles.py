@@ -28,7 +28,7 @@ def words_of(data, start, end, out):
     count = 0
     script, value = np.uint8(0), BASIS
     i = start
-    while i < end:
+    while 0 <= i < end:
         if data[i] < 0x80:
             now, c = _ASCII_SCRIPT[data[i]], np.int64(_ASCII_LOWER[data[i]])
             i += 1
@@ -38,13 +38,13 @@ def words_of(data, start, end, out):
             i += step
         if now != script or now == _SINGLE:
             if script:
-                out[count] = mix(value)
+                out[np.uint64(count)] = mix(value)
                 count += 1
             value = BASIS
         script = now
         value = (value ^ np.uint64(c)) * PRIME
     if script:
-        out[count] = mix(value)
+        out[np.uint64(count)] = mix(value)
         count += 1
     return count
 

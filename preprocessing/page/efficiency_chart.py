@@ -13,7 +13,7 @@ from preprocessing.page.palette import LANGUAGES, colour_of
 from preprocessing.page.text_diff import short_name
 
 WIDTH, NAMES, GAP, VALUE = 860, 142, 26, 38
-ROW, BAR, HEAD, TOP, PANELS = 26, 15, 30, 34, 3
+ROW, BAR, HEAD, FOOT, TOP, PANELS = 26, 15, 24, 28, 34, 3
 Values = Mapping[str, float | None]
 
 
@@ -24,7 +24,7 @@ def efficiency_chart(panels: Sequence[tuple[str, Values]], chosen: str) -> Drawi
     highest = max([100.0, *known])
     columns = min(len(panels), PANELS) or 1
     width = (WIDTH - NAMES - GAP * (columns - 1)) / columns
-    height = HEAD + ROW * len(names) + 16
+    height = HEAD + ROW * len(names) + FOOT
     shapes: list[Box | Stroke | Words] = [
         Words("Tokenizer efficiency, %", 0, 16, size=14, strong=True),
         Words(f"same text, relative to {short_name(chosen)} = 100; higher is better", 178, 16, "soft", 12.5),
@@ -83,6 +83,6 @@ def _panel(
     at = x + 100 * scale
     return [
         *shapes,
-        Stroke(at, y + HEAD - 4, at, bottom, "mark", 1.6),
-        Words("100", at, y + HEAD - 8, "mark", 11, "middle"),
+        Stroke(at, y + HEAD - 3, at, bottom + 3, "mark", 1.6),
+        Words("100", at, bottom + 14, "mark", 11, "middle"),
     ]

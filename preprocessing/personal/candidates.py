@@ -61,7 +61,9 @@ class Candidates:
         return candidates
 
     def _add_lines(self, column: pa.Array, candidates: list[Candidate]) -> None:
-        lines, first_lines = lines_of(column.take(pa.array([candidate.row for candidate in candidates])))
+        lines, first_lines = lines_of(
+            column.take(pa.array([candidate.row for candidate in candidates], pa.int64()))
+        )
         hits = self._matcher.rows(lines)
         for number, pattern in enumerate(self._patterns):
             rows = hits[_hint(number)]

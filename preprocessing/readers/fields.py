@@ -4,14 +4,21 @@ Owns the fields an input names: text or template, identity, language, and what i
 every reader of records (JSONL, Parquet, data sets of Hugging Face).
 """
 
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
+from preprocessing.documents import DOCUMENT
 from preprocessing.readers.bad_records import Bad
 from preprocessing.sections.inputs import TEMPLATE_PLACE, RecordsInput
 from preprocessing.sections.languages import LANGUAGES
@@ -64,6 +71,21 @@ class Fields:
                 raise Bad(f"{item.lang_field} {lang[:20]!r} is none of {', '.join(LANGUAGES)}")
         return identity, text, self._source, lang, self._meta(record, number)
 
+    def batch(self, ids: pa.Array, texts: pa.Array, langs: pa.Array | None, number: int) -> pa.RecordBatch:
+        """The documents of consecutive records, the first of which is ``number``, from columns that are as ``row`` has them.
+
+        ``langs`` is None where the input says the language; nothing is carried along in ``meta``.
+        """
+        numbers = pa.array(np.arange(number, number + len(ids))).cast(pa.string())
+        columns = [
+            ids.cast(pa.string()),
+            texts,
+            pa.repeat(_text(self._source), len(ids)),
+            pa.repeat(_text(self._lang), len(ids)) if langs is None else langs.cast(pa.string()),
+            pc.binary_join_element_wise(_text(self._meta_start), numbers, _text("}"), _text("")),
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=DOCUMENT)
+
     def _other_identity(self, record: Mapping[str, Any], number: int) -> str:
         found = value_of(record, self._item.id_field)
         if isinstance(found, (str, int)) and not isinstance(found, bool) and found != "":
@@ -85,6 +107,11 @@ class Fields:
             return meta[:-1] + "," + orjson.dumps(carried, default=str).decode()[1:]
         except orjson.JSONEncodeError as error:
             raise Bad(f"meta_fields cannot be written as JSON: {error}") from None
+
+
+def _text(value: str) -> pa.Scalar:
+    """With its type: where Arrow has to infer one it looks for a package that is not there, each time."""
+    return pa.scalar(value, pa.string())
 
 
 def value_of(record: Mapping[str, Any], field: str) -> Any:

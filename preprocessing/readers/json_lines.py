@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
+import pyarrow as pa
 
 from preprocessing.readers.bad_records import Bad, BadRecord, Quarantine
 from preprocessing.readers.fields import Fields, Row
-from preprocessing.readers.lines import numbered_lines
+from preprocessing.readers.json_columns import Block, JsonColumns, is_possible
+from preprocessing.readers.lines import line_blocks, too_long
 from preprocessing.readers.ranges import Range
 from preprocessing.sections.inputs import RecordsInput
 
@@ -27,13 +31,41 @@ def read_json_lines(
     fields: Fields,
     max_bytes: int,
     quarantine: Quarantine,
-) -> Iterator[Row]:
-    """The documents of the lines that start in ``part``; blank lines are none."""
+) -> Iterator[Row | pa.RecordBatch]:
+    """The documents of the lines that start in ``part``, one by one or many together; blank lines are none."""
     keys = _quoted_keys(item)
-    for number, raw in numbered_lines(file, label, part, max_bytes, quarantine):
-        row = _row(raw, number, label, fields, keys, quarantine)
+    columns = JsonColumns(item, fields, max_bytes) if is_possible(item) else None
+
+    def one(number: int, raw: bytes) -> Row | None:
+        if len(raw) > max_bytes:
+            quarantine(too_long(label, number, raw, len(raw), max_bytes))
+            return None
+        return _row(raw, number, label, fields, keys, quarantine)
+
+    for number, block in line_blocks(file, label, part, max_bytes, quarantine):
+        found = columns.read(block, number) if columns else None
+        if found is None:
+            rows = map(one, itertools.count(number), block[:-1].split(b"\n"))
+            yield from (row for row in rows if row is not None)
+        else:
+            yield from _in_order(found, block, number, one)
+
+
+def _in_order(
+    found: Block, block: bytes, number: int, one: Callable[[int, bytes], Row | None]
+) -> Iterator[Row | pa.RecordBatch]:
+    """The simple lines of a block together, the others through ``one``."""
+    done = 0
+    for line in np.flatnonzero(~found.simple).tolist():
+        if line > done:
+            yield found.documents.slice(done, line - done)
+        start = int(found.ends[line - 1]) + 1 if line else 0
+        row = one(number + line, block[start : int(found.ends[line])])
         if row is not None:
             yield row
+        done = line + 1
+    if done < len(found.simple):
+        yield found.documents.slice(done)
 
 
 def _row(

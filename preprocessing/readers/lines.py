@@ -1,4 +1,4 @@
-"""Numbered lines of a file or of a part of it; a line too long to use is never held in memory."""
+"""Whole lines of a file or of a part of it, many at a time; a line too long to use is never held in memory."""
 
 from __future__ import annotations
 
@@ -39,53 +39,56 @@ class _Line:
         return line
 
 
-def numbered_lines(
+def line_blocks(
     file: Path, label: str, part: Range | None, max_bytes: int, quarantine: Quarantine
 ) -> Iterator[tuple[int, bytes]]:
-    """``(number, line)`` without line ends, of the lines that start in ``part``; the number is that in the whole file.
+    """``(number, block)``: whole lines, each with its line feed, of those that start in ``part``.
 
-    Lines longer than ``max_bytes`` and the place of damage go to ``quarantine``.
+    ``number`` is that of the first of them in the whole file. The place of damage goes to ``quarantine``, and so do lines
+    longer than ``max_bytes`` but those within a block, which are left to the caller (``too_long``).
     """
-    number = part.first if part else 0
+    number = part.first + 1 if part else 1
     skipping = bool(part and part.inside)
     open_line = _Line(max_bytes)
 
     def ended() -> Iterator[tuple[int, bytes]]:
         if open_line.too_long:
-            quarantine(_too_long(label, number, open_line, max_bytes))
+            size = open_line.size
+            quarantine(too_long(label, number, open_line.take(), size, max_bytes))
         else:
-            yield number, open_line.take()
+            yield number, open_line.take() + b"\n"
 
     try:
         for block, owned in owned_blocks(file, part):
             if not owned and (skipping or not open_line.size):
                 return
-            lines = block.split(b"\n") if owned else block.split(b"\n", 1)
-            if skipping:
-                if len(lines) == 1:
+            first = 0
+            if skipping or open_line.size:
+                first = block.find(b"\n") + 1
+                if not skipping:
+                    open_line.add(block[: first - 1] if first else block)
+                if not first:
                     continue
-                skipping = False
-                del lines[0]
-            last = lines.pop()
-            for line in lines:
-                number += 1
-                if open_line.size or len(line) > max_bytes:
-                    open_line.add(line)
+                if not skipping:
                     yield from ended()
-                else:
-                    yield number, line
-            if not owned and lines:
+                    number += 1
+                skipping = False
+            if not owned:
                 return
-            open_line.add(last)
+            end = block.rfind(b"\n") + 1
+            if end > first:
+                lines = block[first:end]
+                yield number, lines
+                number += lines.count(b"\n")
+            open_line.add(block[max(first, end) :])
         if open_line.size:
-            number += 1
             yield from ended()
     except Damaged as damage:
         cause = f"compressed stream is damaged or ends early ({damage}); nothing after this line was read"
-        quarantine(BadRecord(label, number + 1, cause, open_line.take()))
+        quarantine(BadRecord(label, number, cause, open_line.take()))
 
 
-def _too_long(label: str, number: int, line: _Line, max_bytes: int) -> BadRecord:
-    size = line.size
+def too_long(label: str, number: int, raw: bytes, size: int, max_bytes: int) -> BadRecord:
+    """What is said of a line of ``size`` bytes; ``raw`` is its beginning."""
     cause = f"line of {size:,} bytes is longer than max_record_bytes = {max_bytes:,}"
-    return BadRecord(label, number, cause, line.take()[:MAX_RAW_BYTES], size)
+    return BadRecord(label, number, cause, raw[:MAX_RAW_BYTES], size)

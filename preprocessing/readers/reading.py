@@ -1,6 +1,6 @@
 """Reading a unit: its files or parts of files to record batches of documents, bad records set aside.
 
-Owns which reader reads what, and batches. One bad record never ends a run.
+Owns which reader reads what. One bad record never ends a run.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from preprocessing.documents import BATCH_BYTES, BATCH_ROWS, DOCUMENT
 from preprocessing.readers.bad_records import BadRecord, Quarantine, raw_bytes
+from preprocessing.readers.batches import Batches
 from preprocessing.readers.fields import Fields, Row
 from preprocessing.readers.files_found import Unit, has_records
 from preprocessing.readers.ranges import Range
@@ -34,26 +34,13 @@ def read_unit(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Itera
 
     ``lang`` is empty where the input says detect. Bad records go to ``quarantine``.
     """
-    rows: list[Row] = []
-    size = 0
-    for row in _rows(unit, item, quarantine, seed):
-        text = row[1]
-        length = len(text) if text.isascii() else 3 * len(text)
-        if rows and (size + length > BATCH_BYTES or len(rows) >= BATCH_ROWS):
-            yield _batch(rows)
-            rows, size = [], 0
-        rows.append(row)
-        size += length
-    if rows:
-        yield _batch(rows)
+    batches = Batches()
+    for found in _rows(unit, item, quarantine, seed):
+        yield from batches.add_row(found) if isinstance(found, tuple) else batches.add_batch(found)
+    yield from batches.rest()
 
 
-def _batch(rows: list[Row]) -> pa.RecordBatch:
-    columns = [pa.array(values, field.type) for values, field in zip(zip(*rows), DOCUMENT)]
-    return pa.RecordBatch.from_arrays(columns, schema=DOCUMENT)
-
-
-def _rows(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iterator[Row]:
+def _rows(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iterator[Row | pa.RecordBatch]:
     source = source_of(unit.input_name, item)
     if isinstance(item, HuggingfaceInput) and not unit.files:
         from preprocessing.readers.huggingface import read_from_hub
@@ -75,7 +62,7 @@ def _rows(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iterator[
 
 def _rows_of_file(
     file: Path, label: str, part: Range | None, item: Any, source: str, quarantine: Quarantine, seed: int
-) -> Iterator[Row]:
+) -> Iterator[Row | pa.RecordBatch]:
     if isinstance(item, WarcInput):
         from preprocessing.readers.warc import read_warc
 

@@ -24,6 +24,7 @@ _CP949_SPAN = re.compile(rf"{_HIGH}(?:[\t -~]*{_HIGH})*")
 _HIGH_RUN = re.compile("[\u00a1-\u00fe]+")
 # Bytes of three read as pairs: ideographs of the rows 0xEA-0xED, next to syllables of CP949 that KS X 1001 lacks
 _HAN_SPAN = re.compile("[\u3400-\u9fff\uf900-\ufaff가-힣㄀-ㆎ\u00a1-\u33ff\uff01-\uffee]{3,}")
+_HAN_BEFORE_HANGUL = re.compile("[\u4e00-\u9fff\uf900-\ufaff]([가-힣])")
 _HANGUL = re.compile("[가-힣]")
 _RICH = 0.8
 FEWEST_SYLLABLES = 2
@@ -40,7 +41,7 @@ def _repaired_once(text: str) -> str:
     if _WIDE.search(text):
         text = "\n".join(map(_line_from_latin1, text.split("\n")))
     text = _CP949_SPAN.sub(_from_cp949, text)
-    return _HAN_SPAN.sub(_from_utf8_as_cp949, text) if _read_as_cp949().search(text) else text
+    return _HAN_SPAN.sub(_from_utf8_as_cp949, text) if _looks_read_as_cp949(text) else text
 
 
 def _line_from_latin1(line: str) -> str:
@@ -72,7 +73,7 @@ def _from_cp949(match: re.Match[str]) -> str:
 
 
 def _from_utf8_as_cp949(match: re.Match[str]) -> str:
-    if not _read_as_cp949().search(match[0]):
+    if not _looks_read_as_cp949(match[0]):
         return match[0]
     try:
         read = match[0].encode("cp949").decode("utf-8")
@@ -81,23 +82,21 @@ def _from_utf8_as_cp949(match: re.Match[str]) -> str:
     return read if _is_korean(read) else match[0]
 
 
-@functools.cache
-def _read_as_cp949() -> re.Pattern[str]:
-    """An ideograph next to a rare syllable, which Korean text does not have."""
-    rare = "".join(chr(code) for code in range(0xAC00, 0xD7A4) if is_rare(chr(code)))
-    return re.compile(f"[\u4e00-\u9fff\uf900-\ufaff][{rare}]")
+def _looks_read_as_cp949(text: str) -> bool:
+    """Whether an ideograph stands next to a rare syllable, which Korean text does not have."""
+    return any(is_rare(match[1]) for match in _HAN_BEFORE_HANGUL.finditer(text))
 
 
 def is_rare(character: str) -> bool:
     """Whether a character is a syllable that CP949 has and KS X 1001 lacks."""
-    if not "가" <= character <= "힣":
-        return False
-    try:
-        character.encode("euc_kr")
-    except UnicodeEncodeError:
-        return True
-    # Python writes the syllables it lacks as a sequence of jamo of eight bytes
-    return len(character.encode("euc_kr")) > 2
+    return "가" <= character <= "힣" and character not in _usual_syllables()
+
+
+@functools.cache
+def _usual_syllables() -> frozenset[str]:
+    """The 2,350 syllables of KS X 1001: rows 16 to 40 of 94 cells."""
+    rows, cells = range(0xB0, 0xC9), range(0xA1, 0xFF)
+    return frozenset(bytes(byte for row in rows for cell in cells for byte in (row, cell)).decode("euc_kr"))
 
 
 def _is_korean(text: str) -> bool:

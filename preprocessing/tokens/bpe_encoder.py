@@ -79,7 +79,8 @@ class BpeEncoder:
 
     def _encode(self, thread: int, data: np.ndarray, offsets: np.ndarray) -> Encoded:
         out = np.empty(int(offsets[-1] - offsets[0]) + 2, np.uint32)
-        bounds, *self._words[thread] = bpe.encode_rows(
+        bounds, words, lists, kept, listed = bpe.encode_rows(
             data, offsets, self._tables.cuts, self._tables.merges, *self._words[thread], MOST_ROWS, out
         )
+        self._words[thread] = words, lists, kept, listed
         return out[: bounds[-1]].copy(), bounds

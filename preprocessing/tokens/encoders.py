@@ -212,7 +212,8 @@ def choose(folder: Path, wanted: str, texts: Sequence[str], threads: int = 1) ->
             RuntimeError,
             TypeError,
         ) as error:  # the engine does not know this kind of tokenizer
-            log.warning("encode: %s cannot read %s (%s); %s is used", name, folder, error, other)
+            level = logging.INFO if wanted == "auto" else logging.WARNING
+            log.log(level, "encode: %s cannot read %s (%s); %s is used", name, folder, error, other)
             continue
         different = first_difference(encoder, reference, [*HARD_TEXTS, *ALL_BYTES, *texts])
         if different is None:

@@ -196,8 +196,8 @@ def _open_sentencepiece(file: Path) -> tuple[str, TokenBytes, Backend]:
 
     try:
         processor = sentencepiece.SentencePieceProcessor(model_proto=file.read_bytes())
-    except RuntimeError as error:
-        raise DataError(f"{file}: is no SentencePiece model ({str(error)[:120]}); {REMEDY}") from None
+    except RuntimeError:  # its message is a place in its source
+        raise DataError(f"{file}: is neither a SentencePiece model nor a tiktoken file; {REMEDY}") from None
     tokens = of_sentencepiece(processor)
     if not tokens.of_id:
         raise DataError(f"{file}: is no SentencePiece model (it has no pieces); {REMEDY}")

@@ -203,7 +203,7 @@ def our_side(folder: Path) -> None:
 def start_server() -> int:
     """Process that workers are forked from, its imports done."""
     method = multiprocessing.get_context("forkserver")
-    method.set_forkserver_preload(processes.PRELOADED)
+    method.set_forkserver_preload([*processes.PRELOADED, __name__])
     first = method.Process(target=os.getpid)
     first.start()
     first.join()

@@ -126,7 +126,16 @@ def test_rows_are_what_their_names_say(source, tokenizers, tmp_path, run):
     before = load_file(source / "model.safetensors")
     kept = len(old.pieces)
     pieces = by_hand(tokenizers)
-    for name in ("mean", "decompose-input", "decompose-output", "decompose", "eeve", "weighted", "random"):
+    for name in (
+        "mean",
+        "decompose-input",
+        "decompose-output",
+        "decompose",
+        "eeve",
+        "last-piece",
+        "weighted",
+        "random",
+    ):
         assert run("expand-vocab", src=source, dst=tmp_path / name, tokenizer=new.folder, init=name) == 0
         after = load_file(tmp_path / name / "model.safetensors")
         assert set(after) == set(before)
@@ -152,6 +161,8 @@ def _by_hand_row(rows: torch.Tensor, ids: list[int], old, rule: str) -> torch.Te
         return rows.mean(0)
     if rule == "first":
         return rows[ids[0]]
+    if rule == "last":
+        return rows[ids[-1]]
     weights = {
         "pieces": [1.0] * len(ids),
         "bytes": [float(len(p.replace("\u2581", " ").encode())) if p[:3] != "<0x" else 1.0 for p in map(old.pieces.__getitem__, ids)],
@@ -172,6 +183,8 @@ def test_random_rows_have_the_spread_of_the_old_ones_and_follow_the_seed():
     assert abs(made.mean() - old[:400].mean()) < 0.005 and abs(made.std() - old[:400].std()) < 0.005
     assert torch.equal(made, make(1))
     assert not torch.equal(made, make(2)) and not torch.equal(made, make(1, "b"))
+    given = initialisations.Rows(3000, torch.arange(400), {}, 1, random_std=0.02).make("a", old, "random")
+    assert abs(given.mean()) < 0.0005 and abs(given.std() - 0.02) < 0.0005
 
 
 def test_bf16_rows_are_means_in_fp32_rounded_once(source, tokenizers, tmp_path, run):
@@ -409,7 +422,9 @@ def test_a_damaged_tokenizer_folder_is_refused(source, tokenizers, tmp_path, ref
     damaged = Path(shutil.copytree(tokenizers[1].folder, tmp_path / "damaged"))
     (damaged / "tokenizer.json").write_text(content)
     message = refused("expand-vocab", src=source, dst=tmp_path / "out", tokenizer=damaged)
-    assert "is not the one that fingerprint.json was written for" in message
+    assert (
+        "is not the one that fingerprint.json was written for" in message or "holds no vocabulary" in message
+    )
 
 
 def test_an_expanded_model_is_a_source_again(source, tokenizers, tmp_path, run):

@@ -29,7 +29,7 @@ def in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
         (["seed=1"], "write one of runs="),
         (["seeds=1,x"], "'seeds=1,x'"),
         (["new=0"], "'new=0'"),
-        (["korean_share=1"], "a share from 0 to below 1"),
+        (["korean_shares=0.1,1"], "shares from 0 to below 1"),
         (["korean=nowhere.jsonl"], "nowhere.jsonl: no such file"),
     ],
 )
@@ -43,24 +43,25 @@ def test_mistakes_come_before_anything_starts(
         parse(settings)
 
 
-@pytest.mark.parametrize("share", ["0.04", "0"])
-def test_commands_have_settings_that_their_programs_accept(tmp_path: Path, share: str) -> None:
-    options = parse([f"runs={tmp_path}", f"korean_share={share}", "seeds=3,4", "steps=30"])
+def test_commands_have_settings_that_their_programs_accept(tmp_path: Path) -> None:
+    options = parse([f"runs={tmp_path}", "korean_shares=0.04,0", "seeds=3,4", "steps=30"])
     found = {stage.name: list(stage.command) for stage in stages_of(options)}
-    assert list(found) == ["data", "hybrid", "base_3", "hf_3", "judged_3", "base_4", "hf_4", "judged_4"]
-    files = [part for part in found["data"] if part.endswith(".yaml")]
-    assert len(files) == (2 if share != "0" else 1)
-    settings = [part for part in found["data"] if "=" in part]
-    shares = [
-        d.share or 0.0
-        for d in load(data_schema.Config, files, settings, data_schema.RULES).config.domains.values()
+    models = [
+        f"{step}_{model}"
+        for model in ("ko4_3", "ko4_4", "ko0_3", "ko0_4")
+        for step in ("base", "hf", "judged")
     ]
-    assert sum(shares) == pytest.approx(1.0)
-    training = load(
-        Config, [str(ROOT / "examples/redwhale/train.yaml")], [p for p in found["base_4"] if "=" in p]
-    ).config
-    assert training.run.seed == 4 and training.training.steps == 30 and not training.model.tied_embeddings
-    assert (training.data.mixture or {}).get("ko", 0.0) == float(share)
+    assert list(found) == ["data", "hybrid", *models]
+    data = found["data"][3:]
+    read = load(data_schema.Config, data[:1], data[1:], data_schema.RULES).config
+    assert sum(domain.share or 0.0 for domain in read.domains.values()) == pytest.approx(1.0)
+    assert read.inputs["korean"].paths == [str(tmp_path / "korean" / "learn.jsonl")]
+    for name, share in (("base_ko4_4", 0.04), ("base_ko0_4", None)):
+        settings = [part for part in found[name] if "=" in part]
+        training = load(Config, [str(ROOT / "examples/redwhale/train.yaml")], settings).config
+        assert training.run.seed == 4 and training.training.steps == 30 and not training.model.tied_embeddings
+        mixture = training.data.mixture or {}
+        assert mixture.get("ko") == share and sum(mixture.values()) == pytest.approx(1.0)
 
 
 def test_split_keeps_every_fifth_document_for_judging(tmp_path: Path) -> None:
@@ -111,27 +112,36 @@ def test_the_table_says_what_was_measured_also_when_redwhale_is_not_repeated(tmp
         "focus": 7.0,
     }
     good = [_report(tmp_path / "good", seed, {**won, "random": 10.0 + seed / 10}) for seed in (1, 2)]
-    text = summary(good, tmp_path / "good", 0.04)
-    assert (
-        "decompose, decompose-output, mean, decompose-input, random; decompose is the lowest in 2 of 2"
-        in text
-    )
-    assert "2.15 ± 0.07 from random" in text and "lower by more than two standard deviations" in text
-    assert "| **focus** | 7.00 ± 0.00 | 9.21 |" in text
-    lost = [_report(tmp_path / "lost", seed, {**won, "decompose": 12.0 + seed}) for seed in (1, 2)]
-    text = summary(lost, tmp_path / "lost", 0.0)
-    assert "the lowest in 0 of 2" in text and "-3.50 ± 0.71 from random" in text and "higher by more" in text
-    saved = json.loads((tmp_path / "lost" / "results.json").read_text())
-    assert saved["texts"]["korean"]["decompose"]["loss"] == [13.0, 14.0]
-    assert set(FIVE) < set(saved["texts"]["english"])
+    lost = [_report(tmp_path / "lost", seed, {**won, "decompose": 9.0 + seed}) for seed in (1, 2)]
+    text = summary({0.04: good, 0.0: lost}, tmp_path)
+    first, second = text.split("### 0% Korean")
+    order = "decompose, decompose-output, mean, decompose-input, random; decompose is the lowest of them in 2 of 2"
+    assert "### 4% Korean" in first and order in first
+    assert "decompose against random: loss 2.15 ± 0.07 lower\n" in first  # 10.1 - 8 and 10.2 - 8
+    assert "decompose against mean: loss 1.50 ± 0.00 lower\n" in first
+    assert "| **focus** | 7.00 ± 0.00 | 9.21 |" in first
+    assert "the lowest of them in 0 of 2" in second
+    assert "decompose against decompose-output: loss 1.50 ± 0.71 higher\n" in second  # 10 - 9 and 11 - 9
+    assert "decompose against random: loss 0.50 ± 0.71 higher (within two standard deviations" in second
+    saved = json.loads((tmp_path / "results.json").read_text())["bases"]
+    assert saved[1]["texts"]["korean"]["decompose"]["loss"] == [10.0, 11.0]
+    assert set(FIVE) < set(saved[0]["texts"]["english"]) and saved[1]["korean_share"] == 0.0
+    assert "one model: nothing is resolved" in summary({0.04: good[:1]}, tmp_path)
 
 
 @pytest.mark.slow
 def test_the_whole_miniature(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    settings = [f"runs={tmp_path}", "seeds=1", "steps=20", "new=300", "judge_tokens=1000"]
+    settings = [
+        f"runs={tmp_path}",
+        "seeds=1",
+        "korean_shares=0.05",
+        "steps=20",
+        "new=300",
+        "judge_tokens=1000",
+    ]
     assert main(settings) == 0
-    assert "order of RedWhale's five on Korean" in capfd.readouterr().out
-    scores = json.loads((tmp_path / "results.json").read_text())["texts"]["korean"]
-    assert len(scores) == 9 and scores["decompose"]["loss"] != scores["random"]["loss"]
+    assert "RedWhale's five on Korean, lowest loss first" in capfd.readouterr().out
+    scores = json.loads((tmp_path / "results.json").read_text())["bases"][0]["texts"]["korean"]
+    assert len(scores) == 10 and scores["decompose"]["loss"] != scores["random"]["loss"]
     assert main(settings) == 0
     assert capfd.readouterr().out.count("unchanged, reused") == 5

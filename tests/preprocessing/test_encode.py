@@ -267,7 +267,7 @@ def test_stages_are_files_that_the_trainer_reads(tmp_path, caplog):
 # --- engines that fail, changes, mistakes --------------------------------------------------------------------
 
 
-class WrongLater:
+class WrongLater(encoders.TextEncoder):
     """Right where it is compared at the start, wrong on a sentence of the corpus."""
 
     name = "fastokens"

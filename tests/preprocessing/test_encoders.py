@@ -70,7 +70,7 @@ def test_pieces_that_no_merge_makes():
 
 
 def test_texts_that_spell_such_a_piece_go_to_the_reference(folder):
-    class Marks:
+    class Marks(encoders.TextEncoder):
         name = "fast"
 
         def encode_batch(self, texts):
@@ -97,7 +97,7 @@ def test_auto_takes_the_fast_engine_where_it_agrees(folder, json_folder):
     assert encoders.choose(json_folder, "auto", TEXTS) == fast
 
 
-class Wrong:
+class Wrong(encoders.TextEncoder):
     """As the reference, but for texts with the letter q."""
 
     name = "fastokens"
@@ -125,7 +125,9 @@ def test_an_engine_that_differs_is_left_with_a_line_in_the_log(folder, monkeypat
 
 def test_an_engine_that_cannot_read_the_tokenizer_is_left(tmp_path, caplog):
     write_tiny_data(tmp_path)  # a tokenizer of words
-    assert encoders.choose(tmp_path / "tokenizer", "auto", ["w5 w6"]) == "tokenizers"
+    assert encoders.choose(tmp_path / "tokenizer", "auto", ["w5 w6"]) == "tokenizers" and not caplog.text
+    assert encoders.choose(tmp_path / "tokenizer", "bpe", ["w5 w6"]) == "tokenizers"
+    assert "bpe cannot read" in caplog.text and "(has no tokenizer.model); tokenizers is used" in caplog.text
     assert ids_of(encoders.reference_of(tmp_path / "tokenizer"), ["w5 w6"]) == [[5, 6]]
 
 

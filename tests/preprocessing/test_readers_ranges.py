@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preprocessing.readers.files_found import KnownHashes
-from preprocessing.readers.lines import numbered_lines
+from preprocessing.readers.lines import line_blocks
 from preprocessing.readers.ranges import (
     Range,
     bzip2_ranges,
@@ -39,18 +39,19 @@ def records(count, seed=3):
     ]
 
 
+def numbered_lines(path, part=None):
+    blocks = line_blocks(path, "x", part, 1 << 20, pytest.fail)
+    return [(number + i, line) for number, block in blocks for i, line in enumerate(block[:-1].split(b"\n"))]
+
+
 @pytest.mark.parametrize("split_bytes", [1, 7, 100, 4096])
 @pytest.mark.parametrize("end", [b"", b"\n", b"\n\n\n"])
 def test_parts_of_a_plain_file_give_its_lines_with_their_numbers(tmp_path, split_bytes, end):
     path = tmp_path / "x.jsonl"
     path.write_bytes(b"\n".join([*records(12), b"", b"   ", *records(4, seed=9)]) + end)
-    whole = list(numbered_lines(path, "x", None, 1 << 20, pytest.fail))
+    whole = numbered_lines(path)
     hashes = KnownHashes()
-    parts = [
-        line
-        for part in hashes.line_ranges(path, split_bytes)
-        for line in numbered_lines(path, "x", part, 1 << 20, pytest.fail)
-    ]
+    parts = [line for part in hashes.line_ranges(path, split_bytes) for line in numbered_lines(path, part)]
     assert parts == whole
     assert hashes.of(path) == KnownHashes().of(path)
 
@@ -64,11 +65,11 @@ def test_any_bytes_are_cut_without_loss(tmp_path_factory, lines, split_bytes, fr
     plain.write_bytes(data)
     step = max(1, len(data) // frames)
     packed.write_bytes(b"".join(frame(data[i : i + step]) for i in range(0, len(data), step)) or frame(b""))
-    whole = list(numbered_lines(plain, "x", None, 1 << 20, pytest.fail))
+    whole = numbered_lines(plain)
     for path in plain, packed:
         parts = KnownHashes().line_ranges(path, split_bytes)
         assert parts == [] or (parts[0].start, parts[-1].end) == (0, path.stat().st_size)
-        cut = [line for part in parts for line in numbered_lines(path, "x", part, 1 << 20, pytest.fail)]
+        cut = [line for part in parts for line in numbered_lines(path, part)]
         assert cut == whole
 
 

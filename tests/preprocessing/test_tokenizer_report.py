@@ -151,7 +151,7 @@ def test_a_dummy_prefix_is_no_change_and_belongs_to_no_word(tmp_path):
     meter = Meter(open_tokenizer(tmp_path / "p.model"))
     for text in [*KO[:3], *EN[:3], "a", ""]:
         _, tokens = counts(meter, [text])
-        owner = [n for n, i in enumerate(meter.tokenizer.encode_batch([text])[0]) for _ in meter.tokenizer.token_bytes(int(i))]  # fmt: skip
+        owner = [n for n, i in enumerate(meter.tokenizer.encode_batch([text])[0]) for _ in meter.tokenizer.token_bytes(int(i)) or b""]  # fmt: skip
         cut, at = 0, 1
         for part in re.split(r"(\s+)", text):
             cut += bool(part.strip()) and len(set(owner[at : at + len(part.encode())])) > 1

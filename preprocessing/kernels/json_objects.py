@@ -1,0 +1,247 @@
+"""Simple JSON objects, one a line: the texts of wanted fields, unescaped into columns.
+
+Owns what is simple: an object (RFC 8259) of strings, short numbers, true, false and null, whose keys have no escape, and
+in which every wanted field stands once and is a string. Whatever is not, or is wrong, is left to a full parser; what is
+taken is what that parser would take, if the bytes are UTF-8 (``is_utf8``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from preprocessing.kernels.characters import encode
+from preprocessing.kernels.compiled import njit
+
+_FEED, _QUOTE, _COMMA, _MINUS, _DOT, _COLON, _BACKSLASH = 10, 34, 44, 45, 46, 58, 92
+_OPEN, _CLOSE, _UNICODE = ord("{"), ord("}"), ord("u")
+_MOST_DIGITS = 15  # of a number that any parser reads alike
+_ONE = np.uint64(1)
+_NUL, _80, _8F, _90, _9F, _A0, _TWO, _THREE, _ED, _FOUR, _F4, _FE = np.array(
+    [0, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xC0, 0xE0, 0xED, 0xF0, 0xF4, 0xFE], np.uint8
+)  # _TWO, _THREE, _FOUR: the least first bytes of characters of so many
+_LITERALS = ("true", "false", "null")
+
+
+def _escapes() -> np.ndarray:
+    """What the character behind a backslash stands for; 0: no escape of one character."""
+    made = np.zeros(256, np.uint8)
+    for sign, meant in zip('"\\/bfnrt', '"\\/\b\f\n\r\t'):
+        made[ord(sign)] = ord(meant)
+    return made
+
+
+def _hexadecimal() -> np.ndarray:
+    made = np.full(256, -1, np.int64)
+    for digit in "0123456789abcdefABCDEF":
+        made[ord(digit)] = int(digit, 16)
+    return made
+
+
+def _ends() -> np.ndarray:
+    """Bytes at which a plain run of a string ends: a quotation mark, a backslash, a control character."""
+    made = np.zeros(256, np.bool_)
+    made[:32] = made[[_QUOTE, _BACKSLASH]] = True
+    return made
+
+
+_ENDS, _ESCAPES, _HEXADECIMAL = _ends(), _escapes(), _hexadecimal()
+
+
+@njit()
+def is_utf8(data):
+    """Whether bytes that end with a line feed are UTF-8 (RFC 3629); one expression a byte, for the vector units."""
+    size = len(data)
+    wrong = False
+    for i in range(min(size, 3)):
+        wrong |= _is_wrong(
+            data[i - 3] if i > 2 else _NUL,
+            data[i - 2] if i > 1 else _NUL,
+            data[i - 1] if i else _NUL,
+            data[i],
+        )
+    third, second, first, last = data[: size - 3], data[1 : size - 2], data[2 : size - 1], data[3:]
+    for i in range(size - 3):
+        wrong |= _is_wrong(third[i], second[i], first[i], last[i])
+    return not wrong
+
+
+@njit()
+def _is_wrong(third, second, first, byte):
+    """Whether a byte cannot stand behind the three before it: the nearest of them is ``first``."""
+    follows = (first >= _TWO) | (second >= _THREE) | (third >= _FOUR)
+    early = ((first == _THREE) & (byte < _A0)) | ((first == _FOUR) & (byte < _90))  # too long, or
+    late = ((first == _ED) & (byte > _9F)) | ((first == _F4) & (byte > _8F))  # a surrogate, or too large
+    never = ((byte & _FE) == _TWO) | (byte > _F4)
+    return (((byte & _TWO) == _80) != follows) | early | late | never
+
+
+@njit()
+def read_objects(data, feeds, keys, key_ends, max_bytes):
+    """``(out: [fields + 1, bytes] uint8, ends: [fields, lines + 1] int64, simple: [lines] bool)`` of a block of lines.
+
+    ``data: uint8`` ends with a line feed, ``feeds`` are the places of all; field ``f`` is ``keys[key_ends[f]:key_ends[f + 1]]``.
+    Field ``f`` of line ``n`` is ``out[f, ends[f, n]:ends[f, n + 1]]``, nothing where the line is not simple or longer than
+    ``max_bytes``.
+    """
+    fields, lines = len(key_ends) - 1, len(feeds)
+    out = np.empty((fields + 1, len(data)), np.uint8)  # the last one holds what is not wanted
+    ends = np.zeros((fields, lines + 1), np.int64)
+    simple = np.zeros(lines, np.bool_)
+    at = np.zeros(fields + 1, np.int64)
+    start = np.int64(0)
+    for n in range(lines):
+        at[:fields] = ends[:, n]
+        if feeds[n] - start <= max_bytes:
+            simple[n] = _object(data, start, keys, key_ends, out, at)
+        ends[:, n + 1] = at[:fields] if simple[n] else ends[:, n]
+        start = feeds[n] + 1
+    return out, ends, simple
+
+
+@njit()
+def _object(data, i, keys, key_ends, out, at):
+    """Reads the object at byte ``i``; false where it is not simple. No line feed is ever passed."""
+    wanted = len(key_ends) - 1
+    seen = 0
+    i = _after_blanks(data, i)
+    if data[i] != _OPEN:
+        return False
+    more = True
+    while more:
+        i = _after_blanks(data, i + 1)
+        if data[i] != _QUOTE:
+            return False
+        stop = _plain_end(data, i + 1)
+        if data[stop] != _QUOTE:
+            return False
+        field = _field(data, i + 1, stop, keys, key_ends)
+        i = _after_blanks(data, stop + 1)
+        if data[i] != _COLON:
+            return False
+        i = _after_blanks(data, i + 1)
+        if data[i] == _QUOTE:
+            if field < wanted and seen >> field & 1:
+                return False
+            seen |= 1 << field
+            at[wanted] = 0
+            i, at[field] = _string(data, i + 1, out[field], at[field])
+        else:
+            i = _scalar(data, i) if field == wanted else np.int64(-1)
+        if i < 0:
+            return False
+        i = _after_blanks(data, i)
+        more = data[i] == _COMMA
+    every = (1 << wanted) - 1
+    return data[i] == _CLOSE and seen & every == every and data[_after_blanks(data, i + 1)] == _FEED
+
+
+@njit()
+def _after_blanks(data, i):
+    while data[i] == 32 or data[i] == 9 or data[i] == 13:
+        i += 1
+    return i
+
+
+@njit()
+def _plain_end(data, i):
+    """The first quotation mark, backslash or control character from ``i`` on."""
+    at = np.uint64(i)
+    while not _ENDS[data[at]]:
+        at += _ONE
+    return np.int64(at)
+
+
+@njit()
+def _field(data, start, end, keys, key_ends):
+    """Which wanted field a key is; their number, if none."""
+    fields = len(key_ends) - 1
+    for f in range(fields):
+        key = keys[key_ends[f] : key_ends[f + 1]]
+        if len(key) == end - start:
+            same = True
+            for k in range(len(key)):
+                same &= key[k] == data[start + k]
+            if same:
+                return f
+    return fields
+
+
+@njit()
+def _string(data, i, out, at):
+    """Unescapes a string from behind its quotation mark; where it ends (-1: it is wrong), and the end of what was written."""
+    while True:
+        stop, end = np.uint64(i), np.uint64(at)  # unsigned: no index counts from the end
+        while not _ENDS[data[stop]]:
+            out[end] = data[stop]
+            stop += _ONE
+            end += _ONE
+        stop, at = np.int64(stop), np.int64(end)
+        if data[stop] == _QUOTE:
+            return stop + 1, at
+        if data[stop] != _BACKSLASH:
+            return np.int64(-1), at
+        i, at = _escape(data, stop + 1, out, at)
+        if i < 0:
+            return i, at
+
+
+@njit()
+def _escape(data, i, out, at):
+    """As ``_string``, of the escape behind a backslash."""
+    if data[i] != _UNICODE:
+        out[at] = _ESCAPES[data[i]]
+        return (i + 1, at + 1) if out[at] else (np.int64(-1), at)
+    c = _code_unit(data, i + 1)
+    i += 5
+    if 0xD800 <= c < 0xE000:  # a character of two units
+        if c >= 0xDC00 or data[i] != _BACKSLASH or data[i + 1] != _UNICODE:
+            return np.int64(-1), at
+        low = _code_unit(data, i + 2)
+        c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00) if 0xDC00 <= low < 0xE000 else np.int64(-1)
+        i += 6
+    if c < 0:
+        return np.int64(-1), at
+    return i, encode(c, out, at)
+
+
+@njit()
+def _code_unit(data, i):
+    """The number of four hexadecimal digits, or -1."""
+    value = np.int64(0)
+    for k in range(4):
+        digit = _HEXADECIMAL[data[i + k]]
+        if digit < 0:
+            return np.int64(-1)
+        value = value << 4 | digit
+    return value
+
+
+@njit()
+def _scalar(data, i):
+    """Where true, false, null, or a number of up to _MOST_DIGITS digits without exponent ends; -1 for anything else."""
+    for word in _LITERALS:
+        if data[i] == ord(word[0]):
+            for k in range(len(word)):
+                if data[i + k] != ord(word[k]):
+                    return np.int64(-1)
+            return i + len(word)
+    i += data[i] == _MINUS
+    whole = _digits(data, i)
+    if whole == 0 or (whole > 1 and data[i] == 48):
+        return np.int64(-1)
+    i += whole
+    fraction = 0
+    if data[i] == _DOT:
+        fraction = _digits(data, i + 1)
+        if fraction == 0:
+            return np.int64(-1)
+        i += 1 + fraction
+    return i if whole + fraction <= _MOST_DIGITS else np.int64(-1)
+
+
+@njit()
+def _digits(data, i):
+    count = 0
+    while 48 <= data[i + count] <= 57:
+        count += 1
+    return count

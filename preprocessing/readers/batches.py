@@ -1,0 +1,67 @@
+"""Documents, read one by one or many together, in batches of the size in which the steps work."""
+
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from preprocessing.documents import BATCH_BYTES, BATCH_ROWS, DOCUMENT
+from preprocessing.readers.fields import Row
+
+
+class Batches:
+    """Gathers documents; each batch has at most BATCH_BYTES of text, or one document, and BATCH_ROWS rows.
+
+    A text that is not all ASCII is taken for one of three bytes a character.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[pa.RecordBatch] = []
+        self._rows: list[Row] = []
+        self._number = self._size = 0
+
+    def add_row(self, row: Row) -> Iterator[pa.RecordBatch]:
+        """Takes a document; gives a batch when it is full without it."""
+        text = row[1]
+        length = len(text) if text.isascii() else 3 * len(text)
+        if self._number and (self._size + length > BATCH_BYTES or self._number >= BATCH_ROWS):
+            yield from self.rest()
+        self._rows.append(row)
+        self._number += 1
+        self._size += length
+
+    def add_batch(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """As ``add_row`` of each of its rows."""
+        characters = pc.utf8_length(batch["text"]).to_numpy(zero_copy_only=False)
+        ascii_only = characters == pc.binary_length(batch["text"]).to_numpy(zero_copy_only=False)
+        reach = np.cumsum(np.where(ascii_only, characters, 3 * characters))
+        done = before = 0
+        while done < batch.num_rows:
+            room = int(np.searchsorted(reach, before + BATCH_BYTES - self._size, side="right")) - done
+            fitting = min(max(room, 0 if self._number else 1), BATCH_ROWS - self._number)
+            if fitting:
+                self._parts += [*self._gathered(), batch.slice(done, fitting)]
+                self._number += fitting
+                self._size += int(reach[done + fitting - 1]) - before
+                done, before = done + fitting, int(reach[done + fitting - 1])
+            if done < batch.num_rows:
+                yield from self.rest()
+
+    def rest(self) -> Iterator[pa.RecordBatch]:
+        """The batch that has been gathered, if any."""
+        parts = self._parts + self._gathered()
+        self._parts, self._number, self._size = [], 0, 0
+        if parts:
+            yield pa.Table.from_batches(parts).combine_chunks().to_batches()[0] if parts[1:] else parts[0]
+
+    def _gathered(self) -> list[pa.RecordBatch]:
+        """The documents that came one by one, as a batch."""
+        rows, self._rows = self._rows, []
+        columns = [pa.array(values, field.type) for values, field in zip(zip(*rows), DOCUMENT)]
+        return [pa.RecordBatch.from_arrays(columns, schema=DOCUMENT)] if rows else []

@@ -1,0 +1,76 @@
+"""Lines of simple JSON records to columns of documents, without a Python object for each.
+
+Owns for which inputs that is possible and which rows it settles; all others are left to ``json_lines``, with the same result.
+"""
+
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from preprocessing.kernels.json_objects import is_utf8, read_objects
+from preprocessing.readers.fields import Fields
+from preprocessing.sections.inputs import RecordsInput
+from preprocessing.sections.languages import LANGUAGES
+
+
+@dataclass(frozen=True)
+class Block:
+    """Documents of the lines of a block: a row per line, of which those that are ``simple`` count."""
+
+    documents: pa.RecordBatch
+    simple: np.ndarray
+    ends: np.ndarray
+    """``[lines]``: where each line ends, before its line feed."""
+
+
+class JsonColumns:
+    """Reads blocks of the lines of one file."""
+
+    def __init__(self, item: RecordsInput, fields: Fields, max_bytes: int):
+        names = wanted(item)
+        keys = [name.encode("utf-8") for name in names]
+        self._keys = np.frombuffer(b"".join(keys), np.uint8)
+        self._key_ends = np.cumsum([0, *map(len, keys)])
+        self._fields = fields
+        self._of_record = item.lang == "record"
+        self._max_bytes = max_bytes
+
+    def read(self, block: bytes, number: int) -> Block | None:
+        """The documents of whole lines, the first of which is ``number``; None where the bytes are not UTF-8."""
+        data = np.frombuffer(block, np.uint8)
+        if not is_utf8(data):
+            return None
+        feeds = np.flatnonzero(data == ord("\n"))
+        out, ends, simple = read_objects(data, feeds, self._keys, self._key_ends, self._max_bytes)
+        texts = [_column(out[f], ends[f]) for f in range(len(ends))]
+        simple &= ends[0, 1:] > ends[0, :-1]  # without an identity it is named by its line
+        if self._of_record:
+            simple &= pc.is_in(texts[2], _LANGUAGES).to_numpy(zero_copy_only=False)
+        lang = texts[2] if self._of_record else None
+        return Block(self._fields.batch(texts[0], texts[1], lang, number), simple, feeds)
+
+
+_LANGUAGES = pa.array(LANGUAGES, pa.large_string())
+
+
+def wanted(item: RecordsInput) -> list[str]:
+    """The fields that make a document: its identity, its text, and its language where the record says it."""
+    return [item.id_field, item.text_field, *([item.lang_field] if item.lang == "record" else [])]
+
+
+def is_possible(item: RecordsInput) -> bool:
+    """Whether documents are three fields of their own, of which none is another and none is inside one."""
+    names = wanted(item)
+    plain = not (item.templates or item.meta_fields) and not any("." in name for name in names)
+    return plain and len(set(names)) == len(names)
+
+
+def _column(data: np.ndarray, ends: np.ndarray) -> pa.Array:
+    return pa.LargeStringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(data))

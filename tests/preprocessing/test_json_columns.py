@@ -1,0 +1,152 @@
+"""Lines read many at a time against the same lines read one by one, by orjson and plain Python."""
+
+import json
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from preprocessing import documents
+from preprocessing.kernels.json_objects import is_utf8
+from preprocessing.readers import batches, json_lines
+from preprocessing.readers.json_columns import JsonColumns, is_possible
+from preprocessing.sections.inputs import JsonlInput
+from tests.preprocessing.units import read
+
+VALUES = st.one_of(
+    st.text(max_size=8), st.just("가" * 340), st.just("a" * 990), st.none(), st.booleans(), st.integers(), st.floats(), st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.sampled_from(["text", "a"]), st.text(max_size=2), max_size=2),
+)  # fmt: skip
+RECORDS = st.lists(
+    st.tuples(
+        st.dictionaries(st.sampled_from(["id", "text", "lang", "n", "한"]), VALUES),
+        st.sampled_from(["ko", "en", "xx"]),
+        st.booleans(),
+        st.sampled_from([(",", ":"), (" ,\t", " : ")]),
+    ),
+    max_size=6,
+)
+ODD = [
+    b'{"text":"a","lang":"ko","id":"1","n":%s}' % value
+    for value in (
+        b"1", b"-0", b"0.5", b"123456789012345", b"1234567890123456789012", b"1e5", b"01", b"1.", b".5", b"-", b"NaN", b"tru", b"true",
+        b"nulll", b"[1,]", b'"\\x"', b'"\\u12g4"', b'"\\ud800"', b'"\\ud83d\\ude00"', b'"\\ude00"', b'"\t"', b'"\xff"', b'"\xed\xa0\x80"',
+        b'"', b"", b'{"text":"b"}',
+    )
+] + [
+    b"", b" \r", b"{}", b"[]", b"null", b'{"text":"a"', b'{"text":"a","lang":"ko","id":"1"}}', b'{"text":"a","lang":"ko","id":"1",}',
+    b'{"text":"a" "lang":"ko","id":"1"}', b'{"text":"a","text":"b","lang":"ko","id":"1"}', b'{"text":"a","t\\u0065xt":"b","lang":"ko","id":"1"}',
+    b'{"text":"a","lang":"ko","id":""}', b'{"text":"\\u0000\\/\\b\\f\\n\\r\\t\\"\\\\","lang":"ko","id":"1"} \t\r', b'\xef\xbb\xbf{"text":"a","lang":"ko"}',
+]  # fmt: skip
+
+
+def one_by_one(path, item, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(json_lines, "is_possible", lambda item: False)
+        return read(path, item)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    RECORDS, st.lists(st.sampled_from(ODD), max_size=4), st.sampled_from(["record", "detect"]), st.randoms()
+)
+def test_any_lines_are_read_as_one_by_one(tmp_path_factory, records, odd, lang, random):
+    lines = [
+        json.dumps({"lang": own, **record}, ensure_ascii=ascii_only, separators=separators).encode("utf-8", "surrogatepass")
+        for record, own, ascii_only, separators in records
+    ]  # fmt: skip
+    lines += odd
+    random.shuffle(lines)
+    path = tmp_path_factory.getbasetemp() / "lines.jsonl"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    item = JsonlInput(type="jsonl", paths=["x"], lang=lang, max_record_bytes=1024)
+    with pytest.MonkeyPatch.context() as patched:
+        expected = one_by_one(path, item, patched)
+    assert read(path, item) == expected
+
+
+@pytest.mark.parametrize("line", ODD)
+def test_what_is_simple_is_what_a_parser_takes(line):
+    item = JsonlInput(type="jsonl", paths=["x"], lang="detect")
+    found = columns(item).read(line + b"\n", 1)
+    if found is not None and found.simple[0]:
+        record = orjson.loads(line)
+        row = found.documents.to_pylist()[0]
+        assert (row["id"], row["text"]) == (record["id"], record["text"])
+
+
+def columns(item):
+    fields = json_lines.Fields(item, "s", "x", 1, 1 << 20)
+    return JsonColumns(item, fields, 1 << 20)
+
+
+def test_ordinary_records_are_simple():
+    item = JsonlInput(type="jsonl", paths=["x"])
+    texts = ['두루미가 "철원"에\n\\ 왔다 😀', "", "\x00/"]
+    records = [
+        {"n": 1.5, "id": f"{i}", "text": text, "lang": "ko", "b": None, "u": "x"}
+        for i, text in enumerate(texts)
+    ]
+    lines = [json.dumps(record, ensure_ascii=i % 2 == 0) for i, record in enumerate(records * 2)]
+    found = columns(item).read("".join(f" {line}\r\n" for line in lines).encode(), 7)
+    assert found is not None and found.simple.all()
+    assert found.documents["text"].to_pylist() == texts * 2
+    assert json.loads(found.documents["meta"][5].as_py()) == {"file": "x", "line": 12}
+
+
+@pytest.mark.parametrize(
+    "option", [{"templates": ["{a}"]}, {"meta_fields": ["url"]}, {"text_field": "a.b"}, {"id_field": "text"}]
+)
+def test_inputs_with_more_than_three_fields_are_read_one_by_one(option):
+    assert not is_possible(JsonlInput(type="jsonl", paths=["x"], **option))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.one_of(st.binary(max_size=4), st.text(max_size=3).map(str.encode)), max_size=5).map(b"".join)
+)
+@example(b"\xed\x9f\xbf")
+@example(b"\xed\xa0\x80")
+@example(b"\xf4\x8f\xbf\xbf")
+@example(b"\xf4\x90\x80\x80")
+@example(b"\xe0\x9f\xbf")
+@example(b"\xf0\x8f\xbf\xbf")
+@example(b"\xc1\xbf")
+@example(b"\xec\x95")
+def test_utf_8_is_what_python_decodes(data):
+    try:
+        data.decode("utf-8")
+        valid = True
+    except UnicodeDecodeError:
+        valid = False
+    assert is_utf8(np.frombuffer(data + b"\n", np.uint8)) == valid
+
+
+@pytest.mark.parametrize("rows, size", [(3, 1 << 20), (100, 40), (2, 15)])
+def test_batches_of_columns_are_those_of_rows(tmp_path, monkeypatch, rows, size):
+    monkeypatch.setattr(batches, "BATCH_ROWS", rows)
+    monkeypatch.setattr(batches, "BATCH_BYTES", size)
+    path = tmp_path / "x.jsonl"
+    texts = ["가나다", "abc", "", "가" * 20, "x" * 50, "라", "mn", "가나"]
+    path.write_text(
+        "".join(
+            json.dumps({"id": i if i % 3 == 0 else f"{i}", "text": t}) + "\n" for i, t in enumerate(texts)
+        )
+    )
+    item = JsonlInput(type="jsonl", paths=["x"], lang="ko")
+    sizes = [batch.num_rows for batch in batches_of(path, item)]
+    with monkeypatch.context() as patched:
+        patched.setattr(json_lines, "is_possible", lambda item: False)
+        assert sizes == [batch.num_rows for batch in batches_of(path, item)]
+    assert sum(sizes) == len(texts) and len(sizes) > 1
+
+
+def batches_of(path, item):
+    from preprocessing.readers.reading import read_unit
+    from tests.preprocessing.units import unit
+
+    found = list(read_unit(unit(path), item, pytest.fail, 1))
+    assert all(batch.schema == documents.DOCUMENT for batch in found)
+    return found
