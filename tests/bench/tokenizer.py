@@ -270,6 +270,7 @@ def measure_extension(folder: Path, gigabytes: float, vocab_size: int, workers: 
         "extend_s": round(seconds, 1),
         "extend_mb_s": round(written / 1e6 / seconds, 2),
         "extend_cpu_s": spent["cpu_s"],
+        "extend_mb_per_cpu_s": round(written / 1e6 / spent["cpu_s"], 2),
         "extend_peak_rss_gib": spent["peak_rss_gib"],
         "extend_rounds": len(summary["rounds"]),
         "extend_new_tokens": summary["new_tokens"],
