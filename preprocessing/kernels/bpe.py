@@ -28,6 +28,16 @@ from preprocessing.kernels.compiled import njit
 BLOCK = 64
 
 
+@njit()
+def _resized(words, lists, listed, most):
+    """``(words, lists, kept, listed)`` of a full table: twice the room, or empty where it has ``most`` rows."""
+    if len(words) < most:
+        larger, kept = grown(words)
+        return larger, lists, kept, listed
+    fresh, none = new_words(FIRST_ROOM)
+    return fresh, none, 0, 0
+
+
 @njit(nogil=True)
 def encode_rows(data, offsets, cuts, rules, words, lists, kept, listed, most, out):
     """``(bounds: [rows + 1] int64, words, lists, kept, listed)``: the ids of row i are ``out[bounds[i]:bounds[i + 1]]``.
@@ -62,29 +72,21 @@ def encode_rows(data, offsets, cuts, rules, words, lists, kept, listed, most, ou
                 i = stop
             for k in range(count):
                 stop = stops[k]
-                if stop - begin > WORD_BYTES:
-                    at = merge_stretch(rules, data, begin, stop, symbols, found, out, at)
+                a, b, c = keys[k, 0], keys[k, 1], keys[k, 2]
+                short = stop - begin <= WORD_BYTES
+                row = find_word(words, places[k], a, b, c) if short else -len(words) - 1
+                if row >= 0:
+                    at = copy_ids(words[row, 3], lists, out, at)
                 else:
-                    a, b, c = keys[k, 0], keys[k, 1], keys[k, 2]
-                    row = find_word(words, places[k], a, b, c)
-                    if row >= 0:
-                        at = copy_ids(words[row, 3], lists, out, at)
-                    else:
-                        first = at
-                        at = merge_stretch(rules, data, begin, stop, symbols, found, out, at)
-                        if at - first <= WORD_IDS and -1 - row < len(words):
-                            lists, listed = put_word(words, lists, listed, -1 - row, a, b, c, out, first, at)
-                            kept += 1
-                            if 2 * kept > len(words):
-                                if len(words) < most:
-                                    words, kept = grown(words)
-                                else:
-                                    words, lists = new_words(FIRST_ROOM)
-                                    kept, listed = 0, 0
-                                for later in range(k + 1, count):
-                                    places[later] = place_of(
-                                        len(words), keys[later, 0], keys[later, 1], keys[later, 2]
-                                    )
+                    first = at
+                    at = merge_stretch(rules, data, begin, stop, symbols, found, out, at)
+                    if -1 - row < len(words) and at - first <= WORD_IDS:
+                        lists, listed = put_word(words, lists, listed, -1 - row, a, b, c, out, first, at)
+                        kept += 1
+                if 2 * kept > len(words):
+                    words, lists, kept, listed = _resized(words, lists, listed, most)
+                    for later in range(k + 1, count):
+                        places[later] = place_of(len(words), keys[later, 0], keys[later, 1], keys[later, 2])
                 begin = stop
         bounds[r + 1] = at
     return bounds, words, lists, kept, listed

@@ -27,9 +27,9 @@ UNKNOWN = np.int64(1) << SYMBOL_BITS  # a character without a symbol is this and
 
 @njit()
 def new_pairs(lefts, rights):
-    """Table of the merges of ``lefts[i]`` and ``rights[i]``; at most a third full."""
+    """Table of the merges of ``lefts[i]`` and ``rights[i]``; at most half full."""
     room = 16
-    while room < 3 * len(lefts):
+    while room < 2 * len(lefts):
         room *= 2
     table = np.zeros(room, np.uint64)
     for k in range(len(lefts)):

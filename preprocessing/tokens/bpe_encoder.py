@@ -3,6 +3,9 @@
 Owns the engine and its threads; what a vocabulary means is settled in ``bpe_tables``.
 """
 
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from preprocessing.documents import utf8_buffer
 from preprocessing.kernels import bpe, bpe_words
@@ -18,6 +22,10 @@ from preprocessing.tokens.bpe_tables import Tables
 
 MOST_ROWS = 1 << 20  # of 32 bytes in the table of words of a thread
 Encoded = tuple[np.ndarray, np.ndarray]
+
+
+def _large(text: str) -> pa.Scalar:
+    return pa.scalar(text, pa.large_string())
 
 
 class BpeEncoder:
@@ -57,7 +65,12 @@ class BpeEncoder:
             texts = column.to_pylist()
             for row in rows.tolist():
                 texts[row] = texts[row].translate(self._rewritten)
-            data, offsets = self._readable(pa.array(texts, pa.large_string()))
+            column = pa.array(texts, pa.large_string())
+        if self._tables.prefixed:
+            blanks = pc.if_else(pc.equal(pc.binary_length(column), 0), *map(_large, ("", " ")))
+            column = pc.binary_join_element_wise(blanks, column, _large(""))
+        if len(rows) or self._tables.prefixed:
+            data, offsets = self._readable(column)
         cuts = self._shares(offsets)
         if len(cuts) == 2:
             return self._encode(0, data, offsets)

@@ -33,6 +33,7 @@ class Tables:
     cuts: Cuts
     merges: Merges
     rewritten: dict[str, str]  # single characters and what stands for them, before anything else
+    prefixed: bool  # with a blank before the text, which is not rewritten; an empty text stays empty
 
 
 def of_model(model: ModelProto) -> Tables:
@@ -67,14 +68,19 @@ def of_model(model: ModelProto) -> Tables:
     ranks = np.concatenate([_ranks(model.scores), np.zeros(len(unnamed), np.int64)])[made[:, 2]]
     room = 1 << (PAIR_BITS * len(begins)).bit_length()
     cuts = cuts_of(*bpe_cuts.pairs_of(data, begins, ends, merged, room), users)
-    return Tables(cuts, merges_of(symbols, made, ranks, len(begins), several, byte_ids), rewritten)
+    return Tables(
+        cuts,
+        merges_of(symbols, made, ranks, len(begins), several, byte_ids),
+        rewritten,
+        model.add_dummy_prefix,
+    )
 
 
 def _check_settings(model: ModelProto) -> None:
     if model.type != model_proto.BPE:
         raise Unsupported("is no BPE model")
-    if model.add_dummy_prefix or model.remove_extra_whitespaces or not model.escape_whitespaces:
-        raise Unsupported("adds or removes blanks")
+    if model.remove_extra_whitespaces or not model.escape_whitespaces:
+        raise Unsupported("removes blanks")
     if model.blank_behind:
         raise Unsupported("has blanks behind words")
     if not model.byte_fallback:
@@ -142,7 +148,7 @@ def _rewritten(charsmap: bytes, users: Mapping[str, int]) -> dict[str, str]:
         rules = model_proto.charsmap_rules(charsmap)
     except (IndexError, ValueError, struct.error):
         raise Unsupported("has a normaliser that cannot be read") from None
-    if any(len(old) != 1 or old in symbol for old in rules for symbol in ("", *users)):
+    if any(len(old) != 1 or not new or old in "".join(users) for old, new in rules.items()):
         raise Unsupported("normalises text")
     return rules
 

@@ -47,8 +47,8 @@ def trained(texts, vocab_size, **options):
     made = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(texts), model_writer=made, model_type="bpe", vocab_size=vocab_size, byte_fallback=True,
-        add_dummy_prefix=False, remove_extra_whitespaces=False, allow_whitespace_only_pieces=True, minloglevel=2,
-        hard_vocab_limit=False, **{"normalization_rule_name": "identity", "character_coverage": 0.98} | options,
+        remove_extra_whitespaces=False, allow_whitespace_only_pieces=True, minloglevel=2, hard_vocab_limit=False,
+        **{"normalization_rule_name": "identity", "character_coverage": 0.98, "add_dummy_prefix": False} | options,
     )  # fmt: skip
     return made.getvalue()
 
@@ -147,6 +147,17 @@ def test_texts_are_rewritten_as_the_model_says(tmp_path):
     assert_equal(model, ["가", "\u2581a", "나 다"] * 30, threads=3)
 
 
+def test_a_blank_before_every_text(tmp_path):
+    """As the models of Llama 2 have it."""
+    rules = tmp_path / "rules.tsv"
+    rules.write_text("2581\tFDD1 31\n", encoding="utf-8")
+    texts = ["", " ", "a", " a", "  b", "한글 한", "<|a|>한", "\u2581x", "\n", *KO, *EN, *HARD_TEXTS]
+    for options in ({"user_defined_symbols": ["\u2581한", "<|a|>"]}, {"normalization_rule_tsv": str(rules)}):
+        assert_equal(trained([*KO, *EN], 700, add_dummy_prefix=True, **options), texts, threads=2)
+    with pytest.raises(Unsupported, match="normalises text"):  # a symbol is not rewritten
+        engine_of(trained(KO, 700, normalization_rule_tsv=str(rules), user_defined_symbols=["\u2581한"]))
+
+
 def test_threads_and_slices_of_columns():
     content = trained([*KO, *EN], 700)
     texts = [*KO, *EN, "", "a"] * 5
@@ -199,8 +210,8 @@ def test_words_are_told_apart_by_all_their_bytes():
         (model_of(PIECES, trainer={3: 1}), "is no BPE model"),
         (model_of(PIECES, trainer={35: 0}), "has no pieces for bytes"),
         (model_of(PIECES, trainer={24: 1}), "has blanks behind words"),
-        (model_of(PIECES, normalizer={3: 1}), "adds or removes blanks"),
-        (model_of(PIECES, normalizer={4: 1}), "adds or removes blanks"),
+        (model_of(PIECES, normalizer={4: 1}), "removes blanks"),
+        (model_of(PIECES, normalizer={5: 0}), "removes blanks"),
         (model_of(PIECES, normalizer={2: bytes(1 << 17)}), "normalises text"),
         (model_of(PIECES, normalizer={2: b"\xff\0\0\0"}), "normaliser that cannot be read"),
         (model_of(PIECES[1:]), "has no piece for a blank"),
