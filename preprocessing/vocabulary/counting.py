@@ -27,7 +27,7 @@ from preprocessing.documents import text_bytes, utf8_buffer
 from preprocessing.kernels import word_counts
 from preprocessing.markers import Marker, code_of, key_of
 from preprocessing.vocabulary.cutting import Cut
-from preprocessing.vocabulary.text_files import TextPart, documents_of
+from preprocessing.vocabulary.text_files import TextPart, batches_of
 from preprocessing.vocabulary.worker_pool import WorkerPool
 
 WORDS = pa.schema([("word", pa.large_string()), ("count", pa.int64())])
@@ -117,7 +117,7 @@ def count_part(
         _write_run(path, table.take(), partitions)
         runs.append(path)
 
-    for batch in documents_of(part):
+    for batch in batches_of(part):
         korean = pc.is_in(batch["lang"], pa.array(KOREAN_LANGUAGES))
         summary["documents"] += batch.num_rows
         summary["bytes"] += text_bytes(batch["text"])

@@ -17,9 +17,10 @@ from typing import Any, NoReturn
 import pyarrow as pa
 
 from megatron_ko.errors import DataError, first_line
-from preprocessing.documents import BATCH_BYTES, BATCH_ROWS, DOCUMENT
+from preprocessing.documents import with_column
 from preprocessing.language import detect
 from preprocessing.readers.bad_records import BadRecord
+from preprocessing.readers.batches import Batches
 from preprocessing.readers.fields import Fields, Row, text_of
 from preprocessing.readers.files_found import (
     RECORD_SUFFIXES,
@@ -57,7 +58,7 @@ OTHER_FORMATS = (
 )
 LONGEST_BYTES = 1 << 30  # of one record
 DOCUMENT_BYTES = 4 << 20  # of a plain file; a longer one is several documents that end at line feeds
-_ITEM: dict[str, Any] = {"paths": ["."], "meta_fields": ["source", "meta"], "max_record_bytes": LONGEST_BYTES}
+_ITEM: dict[str, Any] = {"paths": ["."], "max_record_bytes": LONGEST_BYTES}
 
 
 @dataclass(frozen=True)
@@ -184,8 +185,8 @@ def _ends_line(file: Path, end: int) -> bool:
 
 
 def batches_of(part: TextPart) -> Iterator[pa.RecordBatch]:
-    """Batches of ``TEXT``, as ``documents_of``."""
-    for batch in documents_of(part):
+    """Batches of ``TEXT``, as ``documents_of``, in less time."""
+    for batch in _batches(part, _ITEM):
         yield pa.RecordBatch.from_arrays([batch["text"], batch["lang"]], schema=TEXT)
 
 
@@ -195,27 +196,25 @@ def documents_of(part: TextPart) -> Iterator[pa.RecordBatch]:
     A language that is not given, or is none of ours, is found; a source that is not given is the name of the file.
     Raises DataError for the first record that cannot be used, with file and line.
     """
+    return _batches(part, {**_ITEM, "meta_fields": ["source", "meta"]})
+
+
+def _batches(part: TextPart, settings: dict[str, Any]) -> Iterator[pa.RecordBatch]:
     for file in part.files:
-        rows: list[Row] = []
-        size = 0
-        for row in _rows(file, part.range):
-            length = len(row[1]) if row[1].isascii() else 3 * len(row[1])
-            if rows and (size + length > BATCH_BYTES or len(rows) >= BATCH_ROWS):
-                yield _batch(rows)
-                rows, size = [], 0
-            rows.append(row)
-            size += length
-        if rows:
-            yield _batch(rows)
+        batches = Batches()
+        for found in _rows(file, part.range, settings):
+            ready = batches.add_row(found) if isinstance(found, tuple) else batches.add_batch(found)
+            yield from map(_with_languages, ready)
+        yield from map(_with_languages, batches.rest())
 
 
-def _batch(rows: list[Row]) -> pa.RecordBatch:
-    columns = [pa.array(values, field.type) for values, field in zip(zip(*rows), DOCUMENT)]
-    langs = columns[3].to_pylist()
-    if not all(langs):
-        found = detect(columns[1]).languages.tolist()
-        columns[3] = pa.array([lang or other for lang, other in zip(langs, found)], pa.string())
-    return pa.RecordBatch.from_arrays(columns, schema=DOCUMENT)
+def _with_languages(batch: pa.RecordBatch) -> pa.RecordBatch:
+    langs = batch["lang"].to_pylist()
+    if all(langs):
+        return batch
+    found = detect(batch["text"]).languages.tolist()
+    filled = pa.array([lang or other for lang, other in zip(langs, found)], pa.string())
+    return with_column(batch, "lang", filled)
 
 
 class _Record(Fields):
@@ -232,7 +231,7 @@ class _Record(Fields):
         )
 
 
-def _rows(file: Path, part: Range | None) -> Iterator[Row]:
+def _rows(file: Path, part: Range | None, settings: dict[str, Any]) -> Iterator[Row | pa.RecordBatch]:
     label = label_of(file)
     source = label_of(Path(file.name.split(".")[0]))
 
@@ -246,14 +245,12 @@ def _rows(file: Path, part: Range | None) -> Iterator[Row]:
     if not _size_of(file):
         return
     if file.suffix == ".parquet":
-        item = ParquetInput(type="parquet", **_ITEM)
+        item = ParquetInput(type="parquet", **settings)
         yield from read_table(file, label, part, item, _Record(item, source, label, 0, LONGEST_BYTES), refuse)
     elif file.name.endswith(RECORD_SUFFIXES):
-        item = JsonlInput(type="jsonl", **_ITEM)
+        item = JsonlInput(type="jsonl", **settings)
         fields = _Record(item, source, label, 0, LONGEST_BYTES)
-        for row in read_json_lines(file, label, part, item, fields, LONGEST_BYTES, refuse):
-            assert isinstance(row, tuple), "meta_fields: documents come one by one"
-            yield row
+        yield from read_json_lines(file, label, part, item, fields, LONGEST_BYTES, refuse)
     else:
         yield from _plain_rows(file, label, source, part, refuse)
 
@@ -294,15 +291,14 @@ def _encoding_of(file: Path, beginning: bytes) -> str:
 
 
 def _pieces(blocks: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    """``(number of the first line, lines with their line feeds)``."""
+    """``(number of the first line, lines with their line feeds)`` of at least DOCUMENT_BYTES, of blocks of lines."""
     first, held, size = 1, [], 0
-    lines = (pair for number, block in blocks for pair in enumerate(block[:-1].split(b"\n"), number))
-    for number, line in lines:
-        if held and size + len(line) >= DOCUMENT_BYTES:
+    for number, block in blocks:
+        first = first if held else number
+        held.append(block)
+        size += len(block)
+        if size >= DOCUMENT_BYTES:
             yield first, b"".join(held)
             held, size = [], 0
-        first = first if held else number
-        held.append(line + b"\n")
-        size += len(line) + 1
     if held:
         yield first, b"".join(held)
