@@ -14,6 +14,9 @@ from preprocessing.kernels.compiled import njit
 from preprocessing.kernels.tables import key_of
 
 FIRST_SYLLABLE, LAST_SYLLABLE = 0xAC00, 0xD7A3
+KEY, COUNT, FIRST, LENGTH = range(
+    4
+)  # of a record: half a line of memory, so that a word costs little waiting
 
 
 @njit()
@@ -58,41 +61,39 @@ def _key_of_bytes(data, start, end):
 
 
 @njit()
-def _add(data, start, end, keys, numbers, ends, counts, arena, size):
-    """Counts a word; returns the number of words, or -1 when there is no room for a new one."""
+def _add(data, start, end, table, letters, size, filled):
+    """Counts a word; returns ``(words, bytes of words)``, words being -1 when there is no room for a new one."""
     key = _key_of_bytes(data, start, end)
-    mask = len(keys) - 1
+    mask = len(table) - 1
     place = np.int64(key & np.uint64(mask))
     length = end - start
-    while keys[place] != 0:
-        number = numbers[place]
-        if keys[place] == key:
-            first = ends[number]
-            if ends[number + 1] - first == length:
-                same = True
-                for k in range(length):
-                    if arena[first + k] != data[start + k]:
-                        same = False
-                        break
-                if same:
-                    counts[number] += 1
-                    return size
+    while table[place, KEY] != 0:
+        if table[place, KEY] == key and table[place, LENGTH] == np.uint64(length):
+            first = np.int64(table[place, FIRST])
+            same = True
+            for k in range(length):
+                if letters[first + k] != data[start + k]:
+                    same = False
+                    break
+            if same:
+                table[place, COUNT] += np.uint64(1)
+                return size, filled
         place = (place + 1) & mask
-    if 2 * (size + 1) > len(keys) or size + 1 >= len(ends) or ends[size] + length > len(arena):
-        return -1
-    keys[place], numbers[place] = key, size
-    arena[ends[size] : ends[size] + length] = data[start:end]
-    ends[size + 1] = ends[size] + length
-    counts[size] = 1
-    return size + 1
+    if 2 * (size + 1) > len(table) or filled + length > len(letters):
+        return -1, filled
+    table[place, KEY], table[place, COUNT] = key, np.uint64(1)
+    table[place, FIRST], table[place, LENGTH] = np.uint64(filled), np.uint64(length)
+    letters[filled : filled + length] = data[start:end]
+    return size + 1, filled + length
 
 
 @njit()
-def count_words(data, offsets, row, at, bits, byte_pairs, keys, numbers, ends, counts, arena, size):
-    """Counts the words of the rows from byte ``at`` of ``row`` on; returns ``(row, at, words in the table)``.
+def count_words(data, offsets, row, at, bits, byte_pairs, table, letters, size, filled):
+    """Counts the words of the rows from byte ``at`` of ``row`` on; returns ``(row, at, size, filled)``.
 
-    It ends early, at the beginning of a word, when the table has no room for it: the caller makes a larger one and goes
-    on there. Word k of the table is ``arena[ends[k]:ends[k + 1]]``.
+    ``table``: [places, 4] uint64, a record for each of ``size`` words, whose bytes stand in the ``filled`` bytes of
+    ``letters`` in the order they came. It ends early, at the beginning of a word, when there is no room for it: the caller
+    makes room and goes on there.
     """
     while row < len(offsets) - 1:
         end = offsets[row + 1]
@@ -102,36 +103,36 @@ def count_words(data, offsets, row, at, bits, byte_pairs, keys, numbers, ends, c
             c, step = decode(data, i)
             if before >= 0 and not (_held(before, c, bits) or byte_pairs[data[i - 1], data[i]]):
                 if hangul:
-                    added = _add(data, start, i, keys, numbers, ends, counts, arena, size)
+                    added, filled = _add(data, start, i, table, letters, size, filled)
                     if added < 0:
-                        return row, start, size
+                        return row, start, size, filled
                     size = added
                 start, hangul = i, False
             hangul = hangul or is_hangul(c)
             before = c
             i += step
         if hangul:
-            added = _add(data, start, end, keys, numbers, ends, counts, arena, size)
+            added, filled = _add(data, start, end, table, letters, size, filled)
             if added < 0:
-                return row, start, size
+                return row, start, size, filled
             size = added
         row += 1
         at = 0
-    return row, at, size
+    return row, at, size, filled
 
 
 @njit()
-def grown_table(keys, numbers, capacity):
-    """The same words in ``capacity`` places."""
-    new_keys, new_numbers = np.zeros(capacity, np.uint64), np.zeros(capacity, np.int32)
-    mask = capacity - 1
-    for k in range(len(keys)):
-        if keys[k] != 0:
-            place = np.int64(keys[k] & np.uint64(mask))
-            while new_keys[place] != 0:
+def grown_table(table):
+    """The same words with twice the places."""
+    new = np.zeros((2 * len(table), 4), np.uint64)
+    mask = len(new) - 1
+    for k in range(len(table)):
+        if table[k, KEY] != 0:
+            place = np.int64(table[k, KEY] & np.uint64(mask))
+            while new[place, KEY] != 0:
                 place = (place + 1) & mask
-            new_keys[place], new_numbers[place] = keys[k], numbers[k]
-    return new_keys, new_numbers
+            new[place] = table[k]
+    return new
 
 
 @njit()

@@ -61,48 +61,36 @@ class WordTable:
 
     def __init__(self, cut: Cut, places: int = 1 << 16):
         self._cut = cut
-        self._keys, self._numbers = np.zeros(places, np.uint64), np.zeros(places, np.int32)
-        self._ends, self._counts = np.zeros(places // 2 + 1, np.int64), np.zeros(places // 2, np.int64)
+        self._table = np.zeros((places, 4), np.uint64)
         self._letters = np.zeros(8 * places, np.uint8)
-        self.size = 0
+        self.size = self._filled = 0
 
     def add(self, column: pa.Array) -> None:
         """Counts the words of a large_string column."""
         data, offsets = utf8_buffer(self._cut.prepared(column))
-        row = at = 0
+        held, row, at = (self._cut.bits, self._cut.byte_pairs), 0, 0
         while True:
-            row, at, self.size = word_counts.count_words(
-                data, offsets, row, at, self._cut.bits, self._cut.byte_pairs,
-                self._keys, self._numbers, self._ends, self._counts, self._letters, self.size,
-            )  # fmt: skip
+            row, at, self.size, self._filled = word_counts.count_words(
+                data, offsets, row, at, *held, self._table, self._letters, self.size, self._filled
+            )
             if row == len(offsets) - 1:
                 return
-            self._grow()
-
-    def _grow(self) -> None:
-        if 2 * (self.size + 1) > len(self._keys):
-            self._keys, self._numbers = word_counts.grown_table(
-                self._keys, self._numbers, 2 * len(self._keys)
-            )
-            self._ends, self._counts = _doubled(self._ends), _doubled(self._counts)
-        else:
-            self._letters = _doubled(self._letters)
+            if 2 * (self.size + 1) > len(self._table):
+                self._table = word_counts.grown_table(self._table)
+            else:
+                self._letters = np.concatenate([self._letters, np.zeros_like(self._letters)])
 
     def take(self) -> pa.RecordBatch:
         """The words in the order they came; the table is empty afterwards."""
-        ends = self._ends[: self.size + 1].copy()
+        records = self._table[self._table[:, word_counts.KEY] != 0]
+        records = records[np.argsort(records[:, word_counts.FIRST])]
+        ends = np.concatenate([[0], np.cumsum(records[:, word_counts.LENGTH].astype(np.int64))])
         words = pa.LargeStringArray.from_buffers(
-            self.size, pa.py_buffer(ends), pa.py_buffer(self._letters[: ends[-1]].copy())
+            len(records), pa.py_buffer(ends), pa.py_buffer(self._letters[: self._filled].copy())
         )
-        counts = pa.array(self._counts[: self.size].copy())
+        counts = pa.array(records[:, word_counts.COUNT].astype(np.int64))
         self.__init__(self._cut)
         return pa.RecordBatch.from_arrays([words, counts], schema=WORDS)
-
-
-def _doubled(array: np.ndarray) -> np.ndarray:
-    out = np.zeros(2 * len(array), array.dtype)
-    out[: len(array)] = array
-    return out
 
 
 def count_part(

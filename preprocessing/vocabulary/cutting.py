@@ -57,7 +57,7 @@ class Cut:
         """The texts as the tokenizer normalises them, with plain blanks."""
         for change in _changes(self.normalizer):
             column = change(column)
-        if not self.byte_level:
+        if not self.byte_level:  # what stands for a blank is one
             column = pc.replace_substring(column, SPACE, " ")
         if self.prefix:
             column = pc.replace_substring_regex(column, r"\A([^ ])", r" \1")
@@ -139,7 +139,12 @@ def _is_half(character: str) -> bool:
 
 @functools.cache
 def _changes(normalizer: str) -> tuple[Change, ...]:
-    return tuple(_changes_of(json.loads(normalizer)))
+    """Without a last step that only writes blanks as U+2581: here they are read back."""
+    found = json.loads(normalizer)
+    steps = found.get("normalizers", [found]) if found else []
+    if steps and steps[-1] == {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}:
+        steps = steps[:-1]
+    return tuple(change for step in steps for change in _changes_of(step))
 
 
 def _changes_of(part: dict[str, Any] | None) -> Iterator[Change]:

@@ -109,10 +109,18 @@ def sentencepiece_base(path: Path, dummy_prefix: bool = False, vocab_size: int =
     return path
 
 
-def byte_level_base(folder: Path) -> Path:
+# a letter takes one sign before it along, as in many byte-level tokenizers
+SIGN_AND_LETTERS = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+
+
+def byte_level_base(folder: Path, split: str | None = None) -> Path:
     """A byte-level BPE ``tokenizer.json`` of English, code and a few Korean words (partial characters are pieces)."""
     made = tokenizers.Tokenizer(tokenizers.models.BPE())
-    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    letters = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=split is None)
+    made.pre_tokenizer = letters
+    if split is not None:
+        cut = tokenizers.pre_tokenizers.Split(tokenizers.Regex(split), "isolated")
+        made.pre_tokenizer = tokenizers.pre_tokenizers.Sequence([cut, letters])
     made.decoder = tokenizers.decoders.ByteLevel()
     trainer = tokenizers.trainers.BpeTrainer(
         vocab_size=420, special_tokens=["<|endoftext|>"], show_progress=False,

@@ -26,6 +26,7 @@ from preprocessing.vocabulary.token_counts import TokenCounter
 from preprocessing.vocabulary.worker_pool import WorkerPool
 from tests.preprocessing.extension_texts import (
     PARTICLES,
+    SIGN_AND_LETTERS,
     STEMS,
     byte_level_base,
     korean,
@@ -33,7 +34,7 @@ from tests.preprocessing.extension_texts import (
     write_jsonl,
 )
 
-KINDS = ("sentencepiece", "dummy prefix", "byte level")
+KINDS = ("sentencepiece", "dummy prefix", "byte level", "sign and letters")
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,7 @@ def bases(tmp_path_factory):
         "sentencepiece": sentencepiece_base(folder / "a.model"),
         "dummy prefix": sentencepiece_base(folder / "b.model", dummy_prefix=True),
         "byte level": byte_level_base(folder / "c"),
+        "sign and letters": byte_level_base(folder / "d", SIGN_AND_LETTERS),
     }
 
 
