@@ -137,7 +137,7 @@ def clean_unit(context: Context, number: int) -> Outcome:
     langs: set[str] = set()
     with (
         new_shard(paths[0], DOCUMENT, INTERMEDIATE) as documents,
-        new_shard(paths[1], COLUMNS) as columns,
+        new_shard(paths[1], COLUMNS, INTERMEDIATE) as columns,
         atomic_file(paths[2], "w") as quarantine,
     ):
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from megatron_ko.errors import DataError
 from preprocessing import rules
 from preprocessing.context import Context, Outcome, Piece
-from preprocessing.documents import DROPPED, Counts, new_shard
+from preprocessing.documents import DROPPED, INTERMEDIATE, Counts, new_shard
 from preprocessing.presets.values import resolved
 from preprocessing.readers.files_found import Unit
 from preprocessing.schema import Config, source_of
@@ -113,7 +113,7 @@ def filter_unit(context: Context, number: int, thresholds: dict[str, Any]) -> Ou
     documents = pq.ParquetFile(context.documents(unit))
     counts = Counts()
     group = 0
-    with new_shard(paths[0], REASONS) as kept, new_shard(paths[1], DROPPED) as dropped:
+    with new_shard(paths[0], REASONS, INTERMEDIATE) as kept, new_shard(paths[1], DROPPED) as dropped:
         for columns in columns_of(context, unit):
             reasons = pa.array(reasons_for(columns, context.config, thresholds), pa.string())
             kept.write(

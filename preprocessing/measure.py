@@ -11,7 +11,7 @@ import pyarrow as pa
 from preprocessing import advertising, measures
 from preprocessing.by_language import by_language
 from preprocessing.context import Context, Outcome, Piece
-from preprocessing.documents import new_shard, read_batches
+from preprocessing.documents import INTERMEDIATE, new_shard, read_batches
 from preprocessing.duplicates.signatures import sign, signature_schema
 from preprocessing.language import detect
 from preprocessing.sections.deduplication import DeduplicateConfig
@@ -83,7 +83,7 @@ def measure_unit(context: Context, number: int) -> Outcome:
     paths = [context.path(STEP, unit.name), context.path(STEP, unit.name, ".signatures.parquet")]
     documents = 0
     with (
-        new_shard(paths[0], columns_schema()) as columns,
+        new_shard(paths[0], columns_schema(), INTERMEDIATE) as columns,
         new_shard(paths[1], signature_schema(config), compression="none") as signatures,
     ):
         for batch in read_batches(context.documents(unit)):

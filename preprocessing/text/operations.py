@@ -103,7 +103,9 @@ def normalise_column(
     markup_rows, misread_rows = _suspects(column, markup_kind, config)
     column = changes.apply(column, _markup_operations(markup_kind), markup_rows)
     if config.repair_mojibake:
-        column = changes.apply(column, [_REPAIR], np.union1d(markup_rows, misread_rows))
+        if len(markup_rows):  # what markup hid
+            misread_rows = np.union1d(misread_rows, _suspects(column, "none", config)[1])
+        column = changes.apply(column, [_REPAIR], misread_rows)
     column = _normalise_characters(column, lang, config, changes)
     if config.cut_boilerplate:
         column = changes.apply(column, [_BOILERPLATE], rows_with_boilerplate(column))
