@@ -14,8 +14,11 @@ from preprocessing.clean import clean_batch
 from preprocessing.documents import DOCUMENT
 from preprocessing.duplicates.signatures import sign
 from preprocessing.measure import measure_batch
+from preprocessing.readers.fields import Fields
+from preprocessing.readers.json_columns import JsonColumns
 from preprocessing.sections.cleaning import CleanConfig
 from preprocessing.sections.deduplication import DeduplicateConfig
+from preprocessing.sections.inputs import JsonlInput
 from preprocessing.tokens import bpe_tables, encode  # noqa: F401 - or each worker imports it
 from preprocessing.tokens.bpe_encoder import BpeEncoder
 from preprocessing.tokens.model_proto import BYTE, NORMAL, read_model
@@ -28,6 +31,8 @@ _ROWS = [
 
 
 def _compile() -> None:
+    lines = JsonlInput(type="jsonl", paths=["a"], lang="ko")
+    JsonColumns(lines, Fields(lines, "a", "a", 0, 100), 100).read(b'{"text": "a"}\n', 1)
     batch = pa.RecordBatch.from_pylist(_ROWS, schema=DOCUMENT)
     cleaned, _, _ = clean_batch(batch, CleanConfig())
     measure_batch(cleaned)
