@@ -14,8 +14,11 @@ from preprocessing.clean import clean_batch
 from preprocessing.documents import DOCUMENT
 from preprocessing.duplicates.signatures import sign
 from preprocessing.measure import measure_batch
+from preprocessing.readers.fields import Fields
+from preprocessing.readers.json_columns import JsonColumns
 from preprocessing.sections.cleaning import CleanConfig
 from preprocessing.sections.deduplication import DeduplicateConfig
+from preprocessing.sections.inputs import JsonlInput
 from preprocessing.tokens import bpe_tables, encode  # noqa: F401 - or each worker imports it
 from preprocessing.tokens.bpe_encoder import BpeEncoder
 from preprocessing.tokens.model_proto import BYTE, NORMAL, read_model
@@ -27,7 +30,13 @@ _ROWS = [
 ]  # fmt: skip
 
 
+_LINE = b'{"id": "1", "text": "\\uac00", "lang": "ko"}\n'
+_MOST_BYTES = 1 << 20
+
+
 def _compile() -> None:
+    item = JsonlInput(type="jsonl", paths=[])
+    JsonColumns(item, Fields(item, "a", "a", 0, _MOST_BYTES), _MOST_BYTES).read(_LINE, 1)
     batch = pa.RecordBatch.from_pylist(_ROWS, schema=DOCUMENT)
     cleaned, _, _ = clean_batch(batch, CleanConfig())
     measure_batch(cleaned)
