@@ -81,6 +81,11 @@ class Counts:
                 }
             )
 
+    def show_dropped(self, batch: pa.RecordBatch, row: int, reason: str) -> None:
+        """An example of a document that is dropped, where one is still wanted."""
+        if self.wants_example(reason):
+            self.add_example(reason, batch["id"][row].as_py(), batch["text"][row].as_py(), None)
+
     def wants_example(self, reason: str) -> bool:
         return len(self.examples.get(reason, ())) < MAX_EXAMPLES
 

@@ -150,5 +150,4 @@ def _count(counts: Counts, columns: pa.RecordBatch, reasons: pa.Array, gone: pa.
     for entry in pc.value_counts(reasons.drop_null()).to_pylist():
         counts.dropped[entry["values"]] += entry["counts"]
     for row, reason in enumerate(gone["reason"].to_pylist()):
-        if counts.wants_example(reason):
-            counts.add_example(reason, gone["id"][row].as_py(), gone["text"][row].as_py(), None)
+        counts.show_dropped(gone, row, reason)

@@ -93,5 +93,4 @@ def _count(counts: Counts, batch: pa.RecordBatch, reasons: list[str]) -> None:
     counts.bytes_in += text_bytes(batch["text"])
     counts.dropped.update(reasons)
     for row, reason in enumerate(reasons):
-        if counts.wants_example(reason):
-            counts.add_example(reason, batch["id"][row].as_py(), batch["text"][row].as_py(), None)
+        counts.show_dropped(batch, row, reason)

@@ -125,7 +125,10 @@ def _email(match: Match) -> Part | None:
 
 
 def _ipv4(match: Match) -> Part | None:
-    """Addresses that can belong to somebody; not private or local ones, and no version numbers."""
+    """Addresses that can belong to somebody; not private or local ones, and no version numbers.
+
+    Those set aside for documentation (RFC 5737) count: they stand where a real one was, and a model should write neither.
+    """
     a, b, c, d = (int(part) for part in match[0].split("."))
     local = a in (0, 10, 127) or a >= 224 or (a, b) in ((192, 168), (169, 254)) or (a == 172 and 16 <= b < 32)
     version = _VERSION.search(before(match, 12)) or _VERSION_BEHIND.match(after(match, 8))
