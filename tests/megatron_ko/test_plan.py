@@ -114,7 +114,7 @@ def test_data_encoded_with_another_tokenizer_is_refused(file, tmp_path):
     shutil.rmtree(tmp_path / "data" / "tokenizer")
     other = write_tiny_data(tmp_path / "other", vocab_size=999).parent
     shutil.copytree(other / "tokenizer", tmp_path / "data" / "tokenizer")
-    with pytest.raises(DataError, match="was encoded with tokenizer sha256:.* encode the data again"):
+    with pytest.raises(DataError, match="was encoded with tokenizer sha256-2:.* encode the data again"):
         preflight([file], [], 1)
 
 
