@@ -50,8 +50,8 @@ def of_model(model: ModelProto) -> Tables:
         blanks[begins] == blanks[ends]
     )  # a blank is looked up as U+2581: pieces with one are never found
     seen, symbols = bpe_build.characters_of(data, begins, ends, merged)
-    if symbols[ord(SPACE)] < 0 and SPACE not in users:
-        raise Unsupported("has no piece for a blank")
+    if SPACE not in users and symbols[ord(SPACE)] in (-1, *unused):
+        raise Unsupported("has no piece for a blank")  # which would be three ids for one byte
     # a character of a piece that is no piece itself is joined like one, and written in bytes where it is left alone
     unnamed = [chr(c).encode("utf-8") for c in np.flatnonzero(seen & (symbols < 0)) if chr(c) not in users]
     numbers = range(len(begins), len(begins) + len(unnamed))

@@ -215,6 +215,7 @@ def test_words_are_told_apart_by_all_their_bytes():
         (model_of(PIECES, normalizer={2: bytes(1 << 17)}), "normalises text"),
         (model_of(PIECES, normalizer={2: b"\xff\0\0\0"}), "normaliser that cannot be read"),
         (model_of(PIECES[1:]), "has no piece for a blank"),
+        (model_of([("\u2581", -1.0, UNUSED), *PIECES[1:]]), "has no piece for a blank"),
         (model_of([*PIECES, ("ab", -9.0, NORMAL)]), "has the piece 'ab' twice"),
         (model_of([*PIECES, ("x", -9.0, CONTROL)]), "has a control piece of one character"),
         (model_of([*PIECES, ("x", float("nan"), NORMAL)]), "has a score that is no number"),
