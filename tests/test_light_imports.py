@@ -34,7 +34,7 @@ def run(script: str, *arguments: str) -> tuple[int, str, set[str]]:
         [sys.executable, "-c", script, *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,  # a new machine compiles the kernels first
         check=False,
         cwd=ROOT,
     )
