@@ -46,6 +46,9 @@ class TooLarge(DataError):
         super().__init__(message)
         self.largest = largest
 
+    def __reduce__(self) -> tuple[Any, ...]:  # or it could not come back from a worker process
+        return TooLarge, (str(self), self.largest)
+
 
 def train(texts: Iterable[str], settings: TokenizerConfig) -> bytes:
     """A SentencePiece model of kind ``bpe`` or ``unigram``; of the settings the sample and the comparison are ignored.
