@@ -5,6 +5,7 @@ import gzip
 import json
 import lzma
 import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -229,13 +230,13 @@ def test_standard_library_is_chosen_by_the_seed_and_holds_no_tests():
 
 def test_help_is_light():
     code = (
-        "import sys; from preprocessing.cli import main\n"
-        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "import sys; from preprocessing.cli import STEPS, main\n"
+        "for words in (['--help'], *([name, '--help'] for name in STEPS)):\n"
+        "    try: main(words)\n"
+        "    except SystemExit as stop: assert not stop.code, words\n"
         "bad = {'torch', 'megatron.core', 'transformers', 'pyarrow', 'numba', 'numpy', 'sentencepiece'} & set(sys.modules)\n"
         "assert not bad, bad"
     )
-    import sys
-
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     for name in (
         "inputs.NAME.templates",
