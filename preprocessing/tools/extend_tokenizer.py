@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from megatron_ko.config.cli import positive
+from preprocessing.tools.base_arguments import DECISIONS, add_base, add_decisions, add_workers, open_base
 
 if TYPE_CHECKING:
     from preprocessing.vocabulary.extension_check import Checked
@@ -20,14 +21,11 @@ if TYPE_CHECKING:
     from preprocessing.vocabulary.text_files import TextPart
 
 log = logging.getLogger(__name__)
-DECISIONS, SUMMARY, COUNTED = "decisions.tsv", "extension.json", "counted"
+SUMMARY, COUNTED = "extension.json", "counted"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--base", required=True, metavar="FOLDER|MODEL",
-        help="tokenizer to extend: a folder with tokenizer.model or tokenizer.json (byte-level BPE), or a SentencePiece BPE model",
-    )  # fmt: skip
+    add_base(parser, "--base", "extend")
     parser.add_argument(
         "--text", required=True, nargs="+", metavar="PATH",
         help="Korean text to count: files, folders, or the output folder of a pipeline",
@@ -41,12 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-count", type=_min_count, default=None, metavar="auto|N",
         help="new tokens seen fewer times are dropped (default auto: 6000 per 100 GB of Korean text, at least 50)",
     )  # fmt: skip
-    parser.add_argument(
-        "--decisions",
-        type=Path,
-        metavar="TABLE",
-        help=f"a {DECISIONS} with decisions that you changed or rows that you added",
-    )
+    add_decisions(parser)
     parser.add_argument(
         "--max-new", type=positive, metavar="N", help="at most so many new tokens, the most frequent ones"
     )
@@ -74,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help=f"where counts are kept and found again (default: OUT/{COUNTED})",
     )
-    parser.add_argument("--workers", type=positive, metavar="N", help="processes (default: all cores)")
+    add_workers(parser)
 
 
 def _min_count(value: str) -> int | None:
@@ -87,13 +80,10 @@ def run(arguments: argparse.Namespace) -> int:
     from preprocessing.runners.processes import cores
     from preprocessing.vocabulary import extension_check, selection
     from preprocessing.vocabulary.appending import append
-    from preprocessing.vocabulary.bases import read_base
     from preprocessing.vocabulary.decisions import NOTHING_FORCED, read_forced, write_decisions
     from preprocessing.vocabulary.text_files import parts_of
 
-    base = read_base(arguments.base)
-    for warning in base.check():
-        log.warning("%s: %s", arguments.base, warning)
+    base = open_base(arguments.base, arguments.allow_unreachable)
     forced = NOTHING_FORCED
     if arguments.decisions:
         forced = read_forced(arguments.decisions, selection.why_impossible)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from megatron_ko.config.cli import positive
+from preprocessing.tools.base_arguments import DECISIONS, add_base, add_decisions, add_workers, open_base
 
 if TYPE_CHECKING:
     from preprocessing.vocabulary.hybrid import Choice
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from preprocessing.vocabulary.token_use import Amount
 
 log = logging.getLogger(__name__)
-DECISIONS, SUMMARY = "decisions.tsv", "hybrid.json"
+SUMMARY = "hybrid.json"
 PROOF_STRINGS = 20_000
 
 
@@ -28,8 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from preprocessing.vocabulary.hybrid_rules import DEFAULT_RULES, SENTENCES
 
     add = parser.add_argument
-    add("--base", required=True, metavar="FOLDER|MODEL",
-        help="tokenizer to merge with: a folder with tokenizer.model or tokenizer.json (byte-level BPE), or a SentencePiece BPE model")  # fmt: skip
+    add_base(parser, "--base", "merge with")
     add("--text", required=True, nargs="+", metavar="PATH",
         help="filtered text: files, folders, or the output folder of a pipeline; pieces are learned from its Korean, and counted in all of it")  # fmt: skip
     add("--out", required=True, type=Path, metavar="FOLDER", help="the merged tokenizer")
@@ -69,15 +69,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="megabytes of Korean it is trained on at most (default 100)",
     )
-    add(
-        "--decisions",
-        type=Path,
-        metavar="TABLE",
-        help=f"a {DECISIONS} with decisions that you changed or rows that you added",
-    )
+    add_decisions(parser)
     add("--compare", nargs="+", default=[], metavar="PATH",
         help="more text, such as English and code, that the base and the result are compared on; it is not counted")  # fmt: skip
-    add("--workers", type=positive, metavar="N", help="processes (default: all cores)")
+    add_workers(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -87,7 +82,6 @@ def run(arguments: argparse.Namespace) -> int:
     from preprocessing.runners.processes import cores
     from preprocessing.vocabulary import donor, hybrid
     from preprocessing.vocabulary.appending import append
-    from preprocessing.vocabulary.bases import read_base
     from preprocessing.vocabulary.decisions import NOTHING_FORCED, read_forced, write_decisions
     from preprocessing.vocabulary.hybrid_rules import Rules, why_impossible
     from preprocessing.vocabulary.text_files import parts_of
@@ -99,9 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
             "--donor and --donor-size exclude each other: a given model has its size; drop one of them"
         )
     settings = hybrid.Settings(arguments.new, arguments.min_count, Rules.of(arguments.rules))
-    base = read_base(arguments.base)
-    for warning in base.check():
-        log.warning("%s: %s", arguments.base, warning)
+    base = open_base(arguments.base, arguments.allow_unreachable)
     forced = read_forced(arguments.decisions, why_impossible) if arguments.decisions else NOTHING_FORCED
     parts = parts_of(arguments.text)
     compared = [*parts, *(parts_of(arguments.compare) if arguments.compare else [])]

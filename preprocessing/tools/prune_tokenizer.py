@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from megatron_ko.config.cli import positive
 from megatron_ko.errors import DataError
+from preprocessing.tools.base_arguments import DECISIONS, add_base, add_workers, open_base
 
 if TYPE_CHECKING:
     from preprocessing.vocabulary.bases import Base
@@ -23,21 +24,20 @@ if TYPE_CHECKING:
     from preprocessing.vocabulary.pruning import Compared, Pruning
 
 log = logging.getLogger(__name__)
-DECISIONS, MAP = "decisions.tsv", "id_map.json"
+MAP = "id_map.json"
 PROOF_STRINGS = 20_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--tokenizer", required=True, metavar="FOLDER|MODEL",
-        help="tokenizer to prune: a folder with tokenizer.model or tokenizer.json (byte-level BPE), or a SentencePiece BPE model")  # fmt: skip
+    add_base(parser, "--tokenizer", "prune")
     add("--text", required=True, nargs="+", metavar="PATH",
         help="text that must keep its tokens, all languages of it: files, folders, or the output folder of a pipeline")  # fmt: skip
     add("--out", required=True, type=Path, metavar="FOLDER", help="the pruned tokenizer")
     add("--min-count", type=positive, default=1, metavar="N", help="tokens seen fewer times go (default 1)")
     add("--keep", type=Path, metavar="FILE",
         help='tokens that stay in any case, one a line as text or as a JSON string such as " the"; a decisions.tsv will do')  # fmt: skip
-    add("--workers", type=positive, metavar="N", help="processes (default: all cores)")
+    add_workers(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,7 +46,6 @@ def run(arguments: argparse.Namespace) -> int:
     from preprocessing.runners.processes import cores
     from preprocessing.vocabulary import pruning
     from preprocessing.vocabulary.appending import append
-    from preprocessing.vocabulary.bases import read_base
     from preprocessing.vocabulary.decisions import write_decisions
     from preprocessing.vocabulary.derived_folders import info_of
     from preprocessing.vocabulary.hybrid import prove_merged
@@ -54,9 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     from preprocessing.vocabulary.token_use import use_of
     from preprocessing.vocabulary.worker_pool import WorkerPool
 
-    base = read_base(arguments.tokenizer)
-    for warning in base.check():
-        log.warning("%s: %s", arguments.tokenizer, warning)
+    base = open_base(arguments.tokenizer, arguments.allow_unreachable)
     source = info_of(base)
     keep = kept_ids(arguments.keep, base) if arguments.keep else []
     parts = parts_of(arguments.text)

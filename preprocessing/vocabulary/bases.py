@@ -38,7 +38,6 @@ from preprocessing.vocabulary.sentencepiece_files import (
 )
 
 Rank = Callable[[str, str], "float | None"]
-MOST_UNREACHABLE = 0.05
 GAPS = "ids have no token (gaps): some are lost, or added_tokens should hold placeholders for them"
 
 
@@ -51,9 +50,13 @@ class Problem:
 
 
 class Base:
-    """What both kinds have. ``size``: ids so far, the largest and one; ``json``: the ``tokenizer.json``, if there is one."""
+    """What both kinds have. ``size``: ids so far, the largest and one; ``json``: the ``tokenizer.json``, if there is one.
+
+    ``allow_unreachable``: pieces that merging makes of no text are told of, not refused.
+    """
 
     kind: Literal["sentencepiece", "byte_level"]
+    allow_unreachable = False
 
     def __init__(self, folder: Path, json: dict[str, Any] | None):
         self.folder, self.json = folder, json
@@ -95,6 +98,14 @@ class Base:
     @functools.cached_property
     def problems(self) -> list[Problem]:
         raise NotImplementedError
+
+    def _unreachable_problem(self, pieces: Sequence[str]) -> list[Problem]:
+        if not pieces:
+            return []
+        message = "pieces are unreachable, merging makes them of no text" + (
+            "" if self.allow_unreachable else " (is the file whole? --allow-unreachable takes it as it is)"
+        )
+        return [Problem(listed(message, pieces), not self.allow_unreachable)]
 
     def check(self) -> list[str]:
         """Warnings. Raises DataError with every fatal problem."""
@@ -203,7 +214,7 @@ class SentencePieceBase(Base):
             message = "pieces overlap with one of the same score, so that readers may cut text differently"
             found.append(Problem(listed(message, tied), True))
         unreachable = [p.text for p in normal if merged(list(p.text), self.rank) != [p.text]]
-        return found + _unreachable_problem(unreachable, len(normal))
+        return found + self._unreachable_problem(unreachable)
 
 
 def _ties_that_matter(pieces: Iterable[SentencePiecePiece]) -> list[str]:
@@ -309,7 +320,7 @@ class ByteLevelBase(Base):
             hex(byte) for byte, letter in enumerate(byte_letters.LETTERS) if letter not in self.vocab
         ]:
             found.append(Problem(listed("bytes have no piece: some text is lost", bare), True))
-        return found + _unreachable_problem(self._unreachable(), len(self.vocab))
+        return found + self._unreachable_problem(self._unreachable())
 
     def _unreachable(self) -> list[str]:
         """Whole words may be looked up (``ignore_merges``): then merges are not the only way."""
@@ -337,22 +348,17 @@ def merged(symbols: list[str], rank: Rank) -> list[str]:
             ranks[near] = rank(symbols[near], symbols[near + 1])
 
 
-def _unreachable_problem(pieces: Sequence[str], out_of: int) -> list[Problem]:
-    """A few are usual; where there are many, the file has lost its merges."""
-    if not pieces:
-        return []
-    fatal = len(pieces) > max(MOST_UNREACHABLE * out_of, 1)
-    message = "pieces are unreachable, merging makes them of no text" + (
-        "; is the file whole?" if fatal else ""
-    )
-    return [Problem(listed(message, pieces), fatal)]
-
-
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-def read_base(path: Path | str) -> Base:
+def read_base(path: Path | str, allow_unreachable: bool = False) -> Base:
     """Opens a folder with ``tokenizer.model`` or ``tokenizer.json``, or a SentencePiece model. Raises DataError."""
+    base = _opened(path)
+    base.allow_unreachable = allow_unreachable
+    return base
+
+
+def _opened(path: Path | str) -> Base:
     place = Path(path).expanduser()
     if place.is_file():
         if place.suffix == ".json":

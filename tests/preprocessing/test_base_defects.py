@@ -63,7 +63,8 @@ def test_problems_of_a_byte_level_base(byte_level, tmp_path):
     ):
         with pytest.raises(DataError, match=said):
             read_base(changed(byte_level, tmp_path / change.__name__, change)).check()
-    assert [problem.message for problem in read_base(tmp_path / "gap").problems if not problem.fatal] == [
+    problems = read_base(tmp_path / "gap", allow_unreachable=True).problems
+    assert [problem.message for problem in problems if not problem.fatal] == [
         "1 pieces are unreachable, merging makes them of no text: 'zzzz'"
     ]
 
@@ -149,7 +150,7 @@ def normal(text, score):
         (lambda pieces: pieces.pop([p.kind for p in pieces].index(BYTE)), "1 of the 256 byte pieces are missing"),
         (lambda pieces: pieces.append(normal("e§", -9e4)), "hold characters that are no pieces.*'e§'"),
         (lambda pieces: pieces.extend([normal("qx", -9e4), normal("xq", -9e4)]), "overlap with one of the same score"),
-        (lambda pieces: pieces.extend(normal("q" * n, -9e4 - n) for n in range(20, 70)), "50 pieces are unreachable"),
+        (lambda pieces: pieces.extend(normal("q" * n, -9e4 - n) for n in range(20, 70)), "50 pieces are unreachable.*--allow-unreachable"),
     ],
 )  # fmt: skip
 def test_defects_of_a_sentencepiece_base_are_refused_with_a_sentence(model, tmp_path, change, said):
@@ -161,10 +162,11 @@ def test_defects_of_a_sentencepiece_base_are_refused_with_a_sentence(model, tmp_
     assert not (tmp_path / "out").exists()
 
 
-def test_a_few_unreachable_pieces_are_a_warning(model, tmp_path):
-    base = read_base(
-        defective(model, tmp_path / "one.model", lambda pieces: pieces.append(normal("qqqq", -9e4)))
-    )
+def test_unreachable_pieces_are_taken_when_allowed(model, tmp_path):
+    place = defective(model, tmp_path / "one.model", lambda pieces: pieces.append(normal("qqqq", -9e4)))
+    with pytest.raises(DataError, match="1 pieces are unreachable.*--allow-unreachable.*'qqqq'"):
+        read_base(place).check()
+    base = read_base(place, allow_unreachable=True)
     assert base.check() == ["1 pieces are unreachable, merging makes them of no text: 'qqqq'"]
     processor = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "one.model"))
     assert processor.piece_to_id("qqqq") not in processor.encode("qqqq")
