@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -92,6 +93,19 @@ def locked_folder(folder: Path) -> Iterator[None]:
                 f"{folder}: another process is working here; wait, or use another folder"
             ) from None
         yield
+
+
+@contextlib.contextmanager
+def scratch_folder(folder: Path) -> Iterator[Path]:
+    """An empty ``folder``/.work while ``folder`` is locked; it goes at the end, and what a killed run left goes first."""
+    with locked_folder(folder):
+        work = folder / ".work"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def sha256_file(path: Path | str) -> str:

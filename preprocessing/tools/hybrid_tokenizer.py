@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from megatron_ko.errors import ConfigError
-    from megatron_ko.files import write_json
+    from megatron_ko.files import scratch_folder, write_json
     from megatron_ko.tokenizer import copy_tokenizer_folder
     from preprocessing.runners.processes import cores
     from preprocessing.vocabulary import donor, hybrid
@@ -97,12 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     forced = read_forced(arguments.decisions, why_impossible) if arguments.decisions else NOTHING_FORCED
     parts = parts_of(arguments.text)
     compared = [*parts, *(parts_of(arguments.compare) if arguments.compare else [])]
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix=".hybrid-", dir=arguments.out) as folder,
-        WorkerPool(arguments.workers or cores()) as pool,
-    ):
-        work = Path(folder)
+    with scratch_folder(arguments.out) as work, WorkerPool(arguments.workers or cores()) as pool:
         alone = append(base, [], work / "base")  # what cannot be written is said before work starts
         amounts = donor.amounts_of(parts, pool)
         if arguments.donor:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from megatron_ko.files import write_json
+    from megatron_ko.files import scratch_folder, write_json
     from megatron_ko.tokenizer import copy_tokenizer_folder
     from preprocessing.runners.processes import cores
     from preprocessing.vocabulary import pruning
@@ -57,12 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     source = info_of(base)
     keep = kept_ids(arguments.keep, base) if arguments.keep else []
     parts = parts_of(arguments.text)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix=".prune-", dir=arguments.out) as folder,
-        WorkerPool(arguments.workers or cores()) as pool,
-    ):
-        work = Path(folder)
+    with scratch_folder(arguments.out) as work, WorkerPool(arguments.workers or cores()) as pool:
         whole = append(base, [], work / "whole").info.folder
         counts = use_of(whole, parts, pool, "count tokens").counts
         if not counts.any():

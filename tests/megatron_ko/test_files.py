@@ -129,3 +129,18 @@ def test_hashes_are_sha_256(tmp_path):
     (tmp_path / "x").write_bytes(content)
     assert sha256_file(tmp_path / "x") == hashlib.sha256(content).hexdigest()
     assert sha256_text("한") == hashlib.sha256("한".encode()).hexdigest()
+
+
+def test_a_scratch_folder_is_empty_alone_and_gone_afterwards(tmp_path):
+    left = tmp_path / "out" / ".work"
+    left.mkdir(parents=True)
+    (left / "half.model").write_text("of a run that was killed")
+    with files.scratch_folder(tmp_path / "out") as work:
+        assert work.is_dir() and not list(work.iterdir())
+        with (
+            pytest.raises(DataError, match="another process is working here"),
+            files.scratch_folder(tmp_path / "out"),
+        ):
+            pass
+        assert work.is_dir()
+    assert not left.exists()
