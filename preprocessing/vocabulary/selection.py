@@ -82,15 +82,16 @@ def min_count_of(korean_gigabytes: float) -> int:
 
 
 def refuse_without_korean(parts: Sequence[TextPart]) -> None:
-    """Raises DataError unless there is Hangul at the beginning of one of the parts."""
+    """Raises DataError unless there is Hangul: sought at the beginnings of all parts, then in the rest of them."""
     documents = 0
-    for part in parts:
-        for batch in itertools.islice(batches_of(part), 1):
-            if any(HANGUL.search(text) for text in batch["text"].to_pylist()):
-                return
-            documents += batch.num_rows
+    for begin, end in ((0, 1), (1, None)):
+        for part in parts:
+            for batch in itertools.islice(batches_of(part), begin, end):
+                if any(HANGUL.search(text) for text in batch["text"].to_pylist()):
+                    return
+                documents += batch.num_rows
     raise DataError(
-        f"no Hangul in the first {documents:,} documents of {len(parts)} parts of the text; give Korean text with --text"
+        f"no Hangul in {documents:,} documents of {len(parts)} parts of the text; give Korean text with --text"
     )
 
 

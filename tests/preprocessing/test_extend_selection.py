@@ -14,7 +14,7 @@ import tokenizers
 from megatron_ko.errors import DataError
 from megatron_ko.tokenizer import Tokenizer
 from preprocessing.cli import main
-from preprocessing.vocabulary import selection
+from preprocessing.vocabulary import selection, text_files
 from preprocessing.vocabulary.bases import read_base
 from preprocessing.vocabulary.decisions import COLUMNS, NOTHING_FORCED, Decision, read_forced, write_decisions
 from preprocessing.vocabulary.selection import Settings, min_count_of, select
@@ -252,7 +252,7 @@ def test_the_command_writes_a_tokenizer_and_says_what_it_did(base, folder, tmp_p
     "change, message",
     [
         ({"--text": "nowhere"}, "nowhere: no text there"),
-        ({"--text": "en.jsonl"}, "no Hangul in the first 30 documents"),
+        ({"--text": "en.jsonl"}, "no Hangul in 30 documents"),
         ({"--base": "missing"}, "missing: no such file or folder"),
         ({"--decisions": "none.tsv"}, "none.tsv: cannot be read"),
         ({"--intermediate-size": "3"}, "--intermediate-size 3: SentencePiece cannot train"),
@@ -276,3 +276,11 @@ def test_too_little_memory_is_said_before_anything_is_counted(folder, tmp_path, 
     with pytest.raises(DataError, match=r"GiB of memory are needed at most, and 0\.1 GiB are free"):
         chosen(sentencepiece_base(tmp_path / "a.model"), folder, tmp_path / "counts")
     assert not (tmp_path / "counts").exists()
+
+
+def test_korean_that_begins_late_in_a_file_is_found(tmp_path):
+    path = tmp_path / "late.jsonl"
+    write_jsonl(path, [*("nothing but English here " * 400 for _ in range(1200)), "두루미"], lang="mixed")
+    parts = parts_of([str(path)])
+    assert len(list(text_files.batches_of(parts[0]))) > 1, "one batch would prove nothing"
+    selection.refuse_without_korean(parts)
