@@ -10,9 +10,9 @@ from collections import namedtuple
 
 import numpy as np
 
-from preprocessing.kernels.characters import BASIS, PRIME, decode, is_space, mix, script_of
+from preprocessing.kernels.characters import decode, is_space, script_of
 from preprocessing.kernels.compiled import njit
-from preprocessing.kernels.tables import find, key_of
+from preprocessing.kernels.tables import find, key_of, key_of_bytes
 
 # --- words -----------------------------------------------------------------------------------------------
 
@@ -70,16 +70,6 @@ def model_words(data, offsets):
 
 
 @njit()
-def hash_word(data, start, end):
-    """FNV-1a over bytes, mixed; never 0, which marks an empty place of a table."""
-    value = BASIS
-    for i in range(start, end):
-        value = (value ^ np.uint64(data[i])) * PRIME
-    value = mix(value)
-    return value if value else np.uint64(1)
-
-
-@njit()
 def word_hashes(text, starts):
     """``(hashes: uint64, begins: int64, ends: int64, counts: [rows] int64)`` of the words that ``model_words`` made."""
     rows = len(starts) - 1
@@ -92,7 +82,7 @@ def word_hashes(text, starts):
         for i in range(starts[r], starts[r + 1] + 1):
             if i == starts[r + 1] or text[i] == 32:
                 if i > begin:
-                    hashes[total], begins[total], ends[total] = hash_word(text, begin, i), begin, i
+                    hashes[total], begins[total], ends[total] = key_of_bytes(text, begin, i), begin, i
                     total += 1
                     counts[r] += 1
                 begin = i + 1
@@ -183,7 +173,7 @@ def log_perplexities(text, starts, words, spelling):
             if i < starts[r + 1] and text[i] != 32:
                 continue
             if i > begin:
-                place = find(words.table1, hash_word(text, begin, i))
+                place = find(words.table1, key_of_bytes(text, begin, i))
                 w = np.int64(words.number1[place]) if place >= 0 else np.int64(0)
                 found, value, back_vw = _longer(words, u, v, w, back_uv)
                 if not found and place >= 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.characters import mix
+from preprocessing.kernels.characters import BASIS, PRIME, mix
 from preprocessing.kernels.compiled import njit
 
 
@@ -12,6 +12,16 @@ from preprocessing.kernels.compiled import njit
 def key_of(packed):
     """Key of a number; never 0, which marks an empty place."""
     value = mix(packed + np.uint64(0x9E3779B97F4A7C15))
+    return value if value else np.uint64(1)
+
+
+@njit()
+def key_of_bytes(data, start, end):
+    """Key of ``data[start:end]``, FNV-1a and mixed; never 0."""
+    value = BASIS
+    for i in range(start, end):
+        value = (value ^ np.uint64(data[i])) * PRIME
+    value = mix(value)
     return value if value else np.uint64(1)
 
 

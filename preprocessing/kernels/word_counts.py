@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.characters import BASIS, PRIME, decode, mix
+from preprocessing.kernels.characters import decode
 from preprocessing.kernels.compiled import njit
-from preprocessing.kernels.tables import key_of
+from preprocessing.kernels.tables import key_of, key_of_bytes
 
 FIRST_SYLLABLE, LAST_SYLLABLE = 0xAC00, 0xD7A3
 KEY, COUNT, FIRST, LENGTH = range(
@@ -52,18 +52,9 @@ def _held(before, c, bits):
 
 
 @njit()
-def _key_of_bytes(data, start, end):
-    value = BASIS
-    for i in range(start, end):
-        value = (value ^ np.uint64(data[i])) * PRIME
-    value = mix(value)
-    return value if value else np.uint64(1)
-
-
-@njit()
 def _add(data, start, end, table, letters, size, filled):
     """Counts a word; returns ``(words, bytes of words)``, words being -1 when there is no room for a new one."""
-    key = _key_of_bytes(data, start, end)
+    key = key_of_bytes(data, start, end)
     mask = len(table) - 1
     place = np.int64(key & np.uint64(mask))
     length = end - start
@@ -140,7 +131,7 @@ def keys_of_words(data, offsets):
     """``[rows] uint64``: a hash of each row."""
     out = np.empty(len(offsets) - 1, np.uint64)
     for row in range(len(out)):
-        out[row] = _key_of_bytes(data, offsets[row], offsets[row + 1])
+        out[row] = key_of_bytes(data, offsets[row], offsets[row + 1])
     return out
 
 
