@@ -6,12 +6,13 @@ A marker counts only while its outputs have the sizes it names.
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import functools
 import hashlib
+import importlib.machinery
 import importlib.util
 import json
+import re
+import types
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,21 @@ def key_of(*parts: Any) -> str:
 
 @functools.cache
 def code_of(module: str) -> str:
-    """Hash of the syntax trees of a module of this package and of those it imports: new rules, new results.
+    """Hash of what a module of this package and those it imports do: new rules, new results.
 
-    The schema is left out (its values are in the key), comments and formatting do not count.
+    Taken from their bytecode: comments and formatting do not count, the version of Python does. The schema is left out, since its
+    values are in the key.
     """
     seen: dict[str, str] = {}
-    _gather(module, seen)
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name in _NOT_RESULTS or name.startswith(_NOT_RESULTS_BELOW):
+            continue
+        found = _module(name)
+        if found is not None:
+            seen[name], imported = found
+            waiting += imported
     return hashlib.sha256("".join(seen[name] for name in sorted(seen)).encode("utf-8")).hexdigest()
 
 
@@ -41,22 +51,39 @@ _NOT_RESULTS = {
     "preprocessing.stage_progress", "preprocessing.funnel",
 }  # fmt: skip
 _NOT_RESULTS_BELOW = ("preprocessing.sections.", "preprocessing.runners.")
+_IMPORT = re.compile(r"^[ \t]*from (preprocessing[\w.]*) import (\([^)]*\)|[^\n]+)", re.MULTILINE)
+_NAME = re.compile(r"(\w+)(?: as \w+)?[ \t]*(?:#[^\n]*)?(?:,|$)", re.MULTILINE)
 
 
-def _gather(module: str, seen: dict[str, str]) -> None:
-    spec = importlib.util.find_spec(module)
-    if module in seen or module in _NOT_RESULTS or module.startswith(_NOT_RESULTS_BELOW):
-        return
-    if spec is None or not (spec.origin or "").endswith(".py"):
-        return
-    tree = ast.parse(Path(str(spec.origin)).read_text(encoding="utf-8"))
-    seen[module] = ast.dump(tree)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("preprocessing"):
-            _gather(str(node.module), seen)
-            for name in node.names:
-                with contextlib.suppress(ModuleNotFoundError):
-                    _gather(f"{node.module}.{name.name}", seen)
+@functools.cache
+def _module(name: str) -> tuple[str, tuple[str, ...]] | None:
+    """``(hash, names)``: of what a module does, and of what it imports from this package; None where there is no such module."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        return None
+    if spec is None or not isinstance(spec.loader, importlib.machinery.SourceFileLoader):
+        return None
+    code, source = spec.loader.get_code(name), spec.loader.get_source(name)
+    assert code is not None
+    assert source is not None
+    imported = []
+    for package, names in _IMPORT.findall(source):
+        imported += [package, *(f"{package}.{one}" for one in _NAME.findall(names.strip("()")))]
+    return hashlib.sha256(repr(_essence(code)).encode("utf-8")).hexdigest(), tuple(dict.fromkeys(imported))
+
+
+def _essence(value: Any) -> Any:
+    """What bytecode does, without its lines; constant sets in an order of their own."""
+    if isinstance(value, types.CodeType):
+        return (
+            value.co_code, value.co_names, value.co_varnames, value.co_freevars, value.co_cellvars, value.co_argcount,
+            value.co_posonlyargcount, value.co_kwonlyargcount, value.co_flags, getattr(value, "co_exceptiontable", b""),
+            [_essence(constant) for constant in value.co_consts],
+        )  # fmt: skip
+    if isinstance(value, tuple):
+        return [_essence(part) for part in value]
+    return sorted(map(repr, value)) if isinstance(value, frozenset) else value
 
 
 class Marker:

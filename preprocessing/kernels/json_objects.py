@@ -1,8 +1,9 @@
 """Simple JSON objects, one a line: the texts of wanted fields, unescaped into columns.
 
 Owns what is simple: an object (RFC 8259) of strings, short numbers, true, false and null, whose keys have no escape, and
-in which every wanted field stands once and is a string. Whatever is not, or is wrong, is left to a full parser; what is
-taken is what that parser would take, if the bytes are UTF-8 (``is_utf8``).
+in which every wanted field stands once and is a string. The first one, the identity, may also be a number or missing.
+Whatever is not, or is wrong, is left to a full parser; what is taken is what that parser would take, if the bytes are UTF-8
+(``is_utf8``).
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def read_objects(data, feeds, keys, key_ends, max_bytes):
 
     ``data: uint8`` ends with a line feed, ``feeds`` are the places of all; field ``f`` is ``keys[key_ends[f]:key_ends[f + 1]]``.
     Field ``f`` of line ``n`` is ``out[f, ends[f, n]:ends[f, n + 1]]``, nothing where the line is not simple or longer than
-    ``max_bytes``.
+    ``max_bytes``. The first field is a string or the digits of an integer, otherwise nothing.
     """
     fields, lines = len(key_ends) - 1, len(feeds)
     out = np.empty((fields + 1, len(data)), np.uint8)  # the last one holds what is not wanted
@@ -119,20 +120,26 @@ def _object(data, i, keys, key_ends, out, at):
         if data[i] != _COLON:
             return False
         i = _after_blanks(data, i + 1)
+        if field < wanted and seen >> field & 1:
+            return False
+        seen |= 1 << field
         if data[i] == _QUOTE:
-            if field < wanted and seen >> field & 1:
-                return False
-            seen |= 1 << field
             at[wanted] = 0
             i, at[field] = _string(data, i + 1, out[field], at[field])
         else:
-            i = _scalar(data, i) if field == wanted else np.int64(-1)
+            start = i
+            i = _scalar(data, i) if field == wanted or field == 0 else np.int64(-1)
+            if field == 0 and i > start and _is_integer(data, start, i):
+                if data[start] == _MINUS and data[start + 1] == 48:
+                    return False  # -0, which is 0
+                out[0, at[0] : at[0] + i - start] = data[start:i]
+                at[0] += i - start
         if i < 0:
             return False
         i = _after_blanks(data, i)
         more = data[i] == _COMMA
-    every = (1 << wanted) - 1
-    return data[i] == _CLOSE and seen & every == every and data[_after_blanks(data, i + 1)] == _FEED
+    needed = (1 << wanted) - 2  # all but the first
+    return data[i] == _CLOSE and seen & needed == needed and data[_after_blanks(data, i + 1)] == _FEED
 
 
 @njit()
@@ -237,6 +244,15 @@ def _scalar(data, i):
             return np.int64(-1)
         i += 1 + fraction
     return i if whole + fraction <= _MOST_DIGITS else np.int64(-1)
+
+
+@njit()
+def _is_integer(data, start, end):
+    """Of a scalar: whether it is a number without a fraction."""
+    whole = True
+    for i in range(start, end):
+        whole &= 48 <= data[i] <= 57 or (data[i] == _MINUS and i == start)
+    return whole
 
 
 @njit()

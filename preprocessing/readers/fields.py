@@ -74,11 +74,15 @@ class Fields:
     def batch(self, ids: pa.Array, texts: pa.Array, langs: pa.Array | None, number: int) -> pa.RecordBatch:
         """The documents of consecutive records, the first of which is ``number``, from columns that are as ``row`` has them.
 
-        ``langs`` is None where the input says the language; nothing is carried along in ``meta``.
+        An empty identity is none. ``langs`` is None where the input says the language; nothing is carried along in ``meta``.
         """
         numbers = pa.array(np.arange(number, number + len(ids))).cast(pa.string())
+        ids = ids.cast(pa.string())
+        if pc.any(nameless := pc.equal(pc.binary_length(ids), 0)).as_py():
+            names = pc.binary_join_element_wise(_text(f"{self._label}:"), numbers, _text(""))
+            ids = pc.if_else(nameless, names, ids)
         columns = [
-            ids.cast(pa.string()),
+            ids,
             texts,
             pa.repeat(_text(self._source), len(ids)),
             pa.repeat(_text(self._lang), len(ids)) if langs is None else langs.cast(pa.string()),

@@ -50,7 +50,6 @@ class JsonColumns:
         feeds = np.flatnonzero(data == ord("\n"))
         out, ends, simple = read_objects(data, feeds, self._keys, self._key_ends, self._max_bytes)
         texts = [_column(out[f], ends[f]) for f in range(len(ends))]
-        simple &= ends[0, 1:] > ends[0, :-1]  # without an identity it is named by its line
         if self._of_record:
             simple &= pc.is_in(texts[2], _LANGUAGES).to_numpy(zero_copy_only=False)
         lang = texts[2] if self._of_record else None

@@ -40,6 +40,10 @@ ODD = [
     b'{"text":"a" "lang":"ko","id":"1"}', b'{"text":"a","text":"b","lang":"ko","id":"1"}', b'{"text":"a","t\\u0065xt":"b","lang":"ko","id":"1"}',
     b'{"text":"a","lang":"ko","id":""}', b'{"text":"\\u0000\\/\\b\\f\\n\\r\\t\\"\\\\","lang":"ko","id":"1"} \t\r', b'\xef\xbb\xbf{"text":"a","lang":"ko"}',
 ]  # fmt: skip
+ODD += [
+    b'{"id":%s,"text":"a","lang":"ko"}' % value
+    for value in (b"0", b"-0", b"-12", b"1.0", b"-0.5", b"123456789012345678", b"1e2", b"true", b"false", b"null", b"[1]", b'""', b'"-0"', b"-", b"01")
+] + [b'{"id":1,"text":"a","lang":"ko","id":2}', b'{"id":null,"text":"a","lang":"ko","id":"2"}', b'{"lang":"ko","text":"a"}']  # fmt: skip
 
 
 def one_by_one(path, item, monkeypatch):
@@ -72,14 +76,29 @@ def test_what_is_simple_is_what_a_parser_takes(line):
     item = JsonlInput(type="jsonl", paths=["x"], lang="detect")
     found = columns(item).read(line + b"\n", 1)
     if found is not None and found.simple[0]:
-        record = orjson.loads(line)
-        row = found.documents.to_pylist()[0]
-        assert (row["id"], row["text"]) == (record["id"], record["text"])
+        assert tuple(found.documents.to_pylist()[0].values()) == fields_of(item).row(orjson.loads(line), 1)
 
 
 def columns(item):
-    fields = json_lines.Fields(item, "s", "x", 1, 1 << 20)
-    return JsonColumns(item, fields, 1 << 20)
+    return JsonColumns(item, fields_of(item), 1 << 20)
+
+
+def fields_of(item):
+    return json_lines.Fields(item, "s", "x", 1, 1 << 20)
+
+
+def test_an_identity_may_be_missing_or_a_number():
+    item = JsonlInput(type="jsonl", paths=["x"], lang="ko")
+    lines = [
+        b'{"text":"a"}',
+        b'{"id":-7,"text":"b"}',
+        b'{"text":"c","id":""}',
+        b'{"id":null,"text":"d"}',
+        b'{"id":1.5,"text":"e"}',
+    ]
+    found = columns(item).read(b"\n".join(lines) + b"\n", 3)
+    assert found is not None and found.simple.all()
+    assert found.documents["id"].to_pylist() == ["x:3", "-7", "x:5", "x:6", "x:7"]
 
 
 def test_ordinary_records_are_simple():
@@ -132,7 +151,8 @@ def test_batches_of_columns_are_those_of_rows(tmp_path, monkeypatch, rows, size)
     texts = ["가나다", "abc", "", "가" * 20, "x" * 50, "라", "mn", "가나"]
     path.write_text(
         "".join(
-            json.dumps({"id": i if i % 3 == 0 else f"{i}", "text": t}) + "\n" for i, t in enumerate(texts)
+            json.dumps({"id": f"{i}", "text": t, "n": [] if i % 3 == 0 else 1}) + "\n"
+            for i, t in enumerate(texts)
         )
     )
     item = JsonlInput(type="jsonl", paths=["x"], lang="ko")
