@@ -3,7 +3,7 @@
 Owns what is simple: an object (RFC 8259) of strings, short numbers, true, false and null, whose keys have no escape, and
 in which every wanted field stands once and is a string. The first one, the identity, may also be a number or missing.
 Whatever is not, or is wrong, is left to a full parser; what is taken is what that parser would take, if the bytes are UTF-8
-(``is_utf8``).
+(``kernels.utf8``).
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ _FEED, _QUOTE, _COMMA, _MINUS, _DOT, _COLON, _BACKSLASH = 10, 34, 44, 45, 46, 58
 _OPEN, _CLOSE, _UNICODE = ord("{"), ord("}"), ord("u")
 _MOST_DIGITS = 15  # of a number that any parser reads alike
 _ONE = np.uint64(1)
-_NUL, _80, _8F, _90, _9F, _A0, _TWO, _THREE, _ED, _FOUR, _F4, _FE = np.array(
-    [0, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xC0, 0xE0, 0xED, 0xF0, 0xF4, 0xFE], np.uint8
-)  # _TWO, _THREE, _FOUR: the least first bytes of characters of so many
 _LITERALS = ("true", "false", "null")
 
 
@@ -46,34 +43,6 @@ def _ends() -> np.ndarray:
 
 
 _ENDS, _ESCAPES, _HEXADECIMAL = _ends(), _escapes(), _hexadecimal()
-
-
-@njit()
-def is_utf8(data):
-    """Whether bytes that end with a line feed are UTF-8 (RFC 3629); one expression a byte, for the vector units."""
-    size = len(data)
-    wrong = False
-    for i in range(min(size, 3)):
-        wrong |= _is_wrong(
-            data[i - 3] if i > 2 else _NUL,
-            data[i - 2] if i > 1 else _NUL,
-            data[i - 1] if i else _NUL,
-            data[i],
-        )
-    third, second, first, last = data[: size - 3], data[1 : size - 2], data[2 : size - 1], data[3:]
-    for i in range(size - 3):
-        wrong |= _is_wrong(third[i], second[i], first[i], last[i])
-    return not wrong
-
-
-@njit()
-def _is_wrong(third, second, first, byte):
-    """Whether a byte cannot stand behind the three before it: the nearest of them is ``first``."""
-    follows = (first >= _TWO) | (second >= _THREE) | (third >= _FOUR)
-    early = ((first == _THREE) & (byte < _A0)) | ((first == _FOUR) & (byte < _90))  # too long, or
-    late = ((first == _ED) & (byte > _9F)) | ((first == _F4) & (byte > _8F))  # a surrogate, or too large
-    never = ((byte & _FE) == _TWO) | (byte > _F4)
-    return (((byte & _TWO) == _80) != follows) | early | late | never
 
 
 @njit()

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from megatron_ko.errors import DataError
-from megatron_ko.files import read_json, sha256_file
+from megatron_ko.files import read_json
 from megatron_ko.tokenizer import MARKER, MODEL, Tokenizer
 from preprocessing.vocabulary.tokenizer_json import HARD_TEXTS
 
@@ -166,11 +166,12 @@ def encoder_of(folder: Path, engine: str, threads: int = 1) -> Encoder:
 
     A process keeps the last one: loading takes as long as some megabytes of text.
     """
-    return _loaded(folder, engine, threads, sha256_file(folder / "tokenizer.json"))
+    facts = (folder / "tokenizer.json").stat()
+    return _loaded(folder, engine, threads, (facts.st_ino, facts.st_size, facts.st_mtime_ns))
 
 
 @functools.lru_cache(maxsize=4)
-def _loaded(folder: Path, engine: str, threads: int, content: str) -> Encoder:
+def _loaded(folder: Path, engine: str, threads: int, version: tuple[int, ...]) -> Encoder:
     if engine == OWN:
         from preprocessing.tokens.bpe_encoder import (
             BpeEncoder,

@@ -13,6 +13,7 @@ import numpy as np
 
 from megatron_ko.errors import DataError
 from preprocessing.kernels import bpe_build
+from preprocessing.kernels.utf8 import are_utf8
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 BPE = 2
@@ -47,19 +48,15 @@ def read_model(content: bytes, name: str) -> ModelProto:
     begins, ends, scores, kinds = bpe_build.read_pieces(
         data, np.ascontiguousarray(fields[fields[:, 0] == _PIECE, 2:])
     )
-    if not len(begins) or (fields[:, 0] < 0).any() or (kinds < 0).any():
+    whole = len(begins) and (fields[:, 0] >= 0).all() and (kinds >= 0).all() and are_utf8(data, begins, ends)
+    settings = {
+        number: _settings(content, data, begin, end)
+        for number, _, begin, end in fields[np.isin(fields[:, 0], (_TRAINER, _NORMALIZER))].tolist()
+    }
+    trainer, normalizer = settings.get(_TRAINER, {}), settings.get(_NORMALIZER, {})
+    charsmap = normalizer.get(2, b"")
+    if not whole or not isinstance(charsmap, bytes):
         raise DataError(f"{name}: not a whole SentencePiece model; write it again")
-    try:
-        b"\n".join(content[begin:end] for begin, end in zip(begins.tolist(), ends.tolist())).decode("utf-8")
-        settings = {
-            number: _settings(content, data, begin, end)
-            for number, _, begin, end in fields.tolist()
-            if number in (_TRAINER, _NORMALIZER)
-        }
-        trainer, normalizer = settings.get(_TRAINER, {}), settings.get(_NORMALIZER, {})
-        charsmap = bytes(normalizer.get(2, b""))
-    except (UnicodeDecodeError, TypeError):
-        raise DataError(f"{name}: not a whole SentencePiece model; write it again") from None
     return ModelProto(
         data,
         begins,
