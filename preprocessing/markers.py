@@ -42,6 +42,8 @@ def code_of(module: str) -> str:
         if found is not None:
             seen[name], imported = found
             waiting += imported
+    if not seen:
+        raise ModuleNotFoundError(f"no module {module} with source code, whose hash would be the key of work")
     return hashlib.sha256("".join(seen[name] for name in sorted(seen)).encode("utf-8")).hexdigest()
 
 
@@ -52,7 +54,8 @@ _NOT_RESULTS = {
 }  # fmt: skip
 _NOT_RESULTS_BELOW = ("preprocessing.sections.", "preprocessing.runners.")
 _IMPORT = re.compile(r"^[ \t]*from (preprocessing[\w.]*) import (\([^)]*\)|[^\n]+)", re.MULTILINE)
-_NAME = re.compile(r"(\w+)(?: as \w+)?[ \t]*(?:#[^\n]*)?(?:,|$)", re.MULTILINE)
+_NAME = re.compile(r"(\w+)(?:[ \t]+as[ \t]+\w+)?[ \t]*(?:,|$)", re.MULTILINE)
+_COMMENT = re.compile(r"#[^\n]*")
 
 
 @functools.cache
@@ -69,7 +72,10 @@ def _module(name: str) -> tuple[str, tuple[str, ...]] | None:
     assert source is not None
     imported = []
     for package, names in _IMPORT.findall(source):
-        imported += [package, *(f"{package}.{one}" for one in _NAME.findall(names.strip("()")))]
+        imported += [
+            package,
+            *(f"{package}.{one}" for one in _NAME.findall(_COMMENT.sub("", names).strip("()\n\t "))),
+        ]
     return hashlib.sha256(repr(_essence(code)).encode("utf-8")).hexdigest(), tuple(dict.fromkeys(imported))
 
 

@@ -70,7 +70,7 @@ def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     if "encode" in given.parts:
         from tests.bench import encode
 
-        texts = [given.data / f"{name}.jsonl.zst" for name in ("ko_pydocs", "en_pydocs")]
+        texts = [given.data / f"{name}.jsonl.zst" for name in (*KOREAN, "en_pydocs")]
         found.update(
             _renamed(encode.measure(texts, folder / "encode", repeats=given.rounds, megatron=given.megatron))
         )
