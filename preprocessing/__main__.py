@@ -2,7 +2,14 @@
 
 import sys
 
-from preprocessing.cli import main
+from preprocessing import cli
+from preprocessing.allocation import keep_freed_memory
+
+
+def main() -> int:
+    keep_freed_memory()
+    return cli.main()
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -27,6 +27,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from preprocessing.allocation import SETTINGS
 from tests.bench import footprint
 
 PEERS = Path(__file__).parent / "peers"
@@ -42,7 +43,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of real text")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--megabytes", type=float, default=20.0, help="of Korean text, half of each source")
+    parser.add_argument(
+        "--megabytes", type=float, default=60.0, help="of Korean text, half of each source at most"
+    )
     parser.add_argument(
         "--peers", type=Path, default=Path("runs/bench/peers"), help="environment of the peers"
     )
@@ -146,7 +149,7 @@ class Race:
         }
         done = subprocess.run(
             [own if part == "FOLDER" else part for part in command],
-            env={**os.environ, **alone, "TOKENIZERS_PARALLELISM": "false"},
+            env={**os.environ, **alone, **SETTINGS, "TOKENIZERS_PARALLELISM": "false"},
             capture_output=True,
             text=True,
         )
