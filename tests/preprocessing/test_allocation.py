@@ -9,13 +9,13 @@ import pytest
 from preprocessing.allocation import SETTINGS
 
 FAULTS = """
-import resource
+import resource, sys
 from preprocessing.allocation import keep_freed_memory
 keep_freed_memory()
-import numpy
+size = int(sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(8):
-    numpy.ones(48 << 20, numpy.uint8)
+    b"x" * (size << 20)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 PAGES = (48 << 20) // 4096
@@ -26,7 +26,7 @@ PAGES = (48 << 20) // 4096
 def test_pages_are_touched_once_unless_the_user_says_otherwise(wish, rounds):
     environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     done = subprocess.run(
-        [sys.executable, "-c", FAULTS],
+        [sys.executable, "-c", FAULTS, "48"],
         env={**environment, **wish},
         capture_output=True,
         text=True,
