@@ -7,6 +7,7 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -230,16 +231,29 @@ def test_padded_rows_of_a_checkpoint_enter_no_mean(tokenizers, tmp_path, run):
 
 def test_tied_embeddings_stay_one_matrix(tokenizers, text, tmp_path, run, refused, capsys):
     old, new = tokenizers
-    tied = make_model(tmp_path / "tied", old, tied=True)
+    tied = make_model(tmp_path / "tied", old, tied=True, padding=PADDING)
     message = refused("expand-vocab", src=tied, dst=tmp_path / "x", tokenizer=new.folder, init="eeve")
     assert "one matrix" in message and "decompose" in message and not (tmp_path / "x").exists()
-    assert run("expand-vocab", src=tied, dst=tmp_path / "y", tokenizer=new.folder, text=text) == 0
+    options = {"tokenizer": new.folder, "text": text, "judge_length": 16}
+    assert run("expand-vocab", src=tied, dst=tmp_path / "y", **options) == 0
     printed = capsys.readouterr().out
     assert "eeve" not in printed.split("input and output rows are one matrix")[0]
-    after = load_file(tmp_path / "y" / "model.safetensors")
+    before, after = (load_file(folder / "model.safetensors") for folder in (tied, tmp_path / "y"))
     assert OUTPUT not in after
+    pieces, cut = read_vocabulary(old.folder), by_hand(tokenizers)
+    kept = before[INPUT][: len(pieces.pieces)]
+    assert torch.equal(after[INPUT][: len(kept)].view(torch.int32), kept.view(torch.int32))
+    for i, piece in enumerate(NEW):
+        expected = _by_hand_row(kept.double(), [pieces.pieces.index(p) for p in cut[piece]], pieces, "pieces")
+        assert expected is not None
+        assert torch.allclose(after[INPUT][len(kept) + i].double(), expected, atol=1e-6), piece
     model = _loaded(tmp_path / "y")
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    scores = judged(tmp_path / "y")["scores"]
+    assert list(scores) == ["before (old tokenizer)", "random", "mean", "decompose"]
+    assert scores["decompose"]["loss"] == pytest.approx(
+        loss_and_accuracy(tmp_path / "y", new, 16)[0], abs=1e-4
+    )
 
 
 def _loaded(folder: Path):
@@ -301,34 +315,67 @@ def test_sparsemax_is_the_nearest_point_of_the_simplex():
 # --- judging ---------------------------------------------------------------------------------------------
 
 
+def judged(folder: Path) -> dict[str, Any]:
+    """What was written about the only text."""
+    return json.loads((folder / "expansion.json").read_text())["judged"][0]
+
+
+def loss_and_accuracy(folder: Path, tokenizer: TokenizerInfo, length: int) -> tuple[float, float, int]:
+    """``(loss, accuracy, tokens)`` of TEXT by transformers' own reading of a folder, stretch by stretch."""
+    backend = __import__("tokenizers").Tokenizer.from_file(str(tokenizer.folder / "tokenizer.json"))
+    stream = [tokenizer.eos_id, *backend.encode(TEXT, add_special_tokens=False).ids]
+    model, loss, hits = _loaded(folder), 0.0, 0
+    for start in range(0, len(stream) - 1, length):
+        inputs, targets = stream[start : start + length], stream[start + 1 : start + length + 1]
+        with torch.no_grad():
+            logits = model(torch.tensor([inputs[: len(targets)]])).logits[0].double()
+        loss -= logits.log_softmax(-1)[range(len(targets)), targets].sum().item()
+        hits += (logits.argmax(-1) == torch.tensor(targets)).sum().item()
+    return loss / (len(stream) - 1), hits / (len(stream) - 1), len(stream) - 1
+
+
 def test_scores_are_those_of_the_written_model(source, tokenizers, text, tmp_path, run, capsys):
-    """Loss, accuracy and bits per byte against transformers' own reading of the written folder, token by token."""
-    old, new = tokenizers
+    """Loss, accuracy and bits per byte against transformers, token by token; the lowest loss is marked."""
+    new = tokenizers[1]
     options = {"tokenizer": new.folder, "text": text, "judge_length": 16, "focus_text": _other(tmp_path)}
     assert run("expand-vocab", src=source, dst=tmp_path / "out", init="eeve", **options) == 0
     printed = capsys.readouterr().out
-    judged = json.loads((tmp_path / "out" / "expansion.json").read_text())["judged"][0]
-    assert list(judged["scores"]) == ["before (old tokenizer)", *METHODS]
-    assert judged["text_bytes"] == len(TEXT.encode())
-    backend = __import__("tokenizers").Tokenizer.from_file(str(new.folder / "tokenizer.json"))
-    stream = [new.eos_id, *backend.encode(TEXT, add_special_tokens=False).ids]
-    model, loss, hits = _loaded(tmp_path / "out"), 0.0, 0
-    for start in range(0, len(stream) - 1, 16):
-        inputs, targets = stream[start : start + 16], stream[start + 1 : start + 17]
-        with torch.no_grad():
-            logits = model(torch.tensor([inputs[: len(targets)]])).logits[0].double()
-        chosen = logits.log_softmax(-1)[range(len(targets)), targets]
-        loss, hits = (
-            loss - chosen.sum().item(),
-            hits + (logits.argmax(-1) == torch.tensor(targets)).sum().item(),
-        )
-    scores = judged["scores"]["eeve"]
-    assert scores["tokens"] == len(stream) - 1
-    assert scores["loss"] == pytest.approx(loss / scores["tokens"], abs=1e-4)
-    assert scores["accuracy"] == pytest.approx(hits / scores["tokens"])
-    assert scores["bits_per_byte"] == pytest.approx(loss / math.log(2) / len(TEXT.encode()), abs=1e-4)
+    found = judged(tmp_path / "out")
+    assert list(found["scores"]) == ["before (old tokenizer)", *METHODS]
+    assert found["text_bytes"] == len(TEXT.encode())
+    loss, accuracy, tokens = loss_and_accuracy(tmp_path / "out", new, 16)
+    scores = found["scores"]["eeve"]
+    assert scores["tokens"] == tokens
+    assert scores["loss"] == pytest.approx(loss, abs=1e-4)
+    assert scores["accuracy"] == pytest.approx(accuracy)
+    assert scores["bits_per_byte"] == pytest.approx(
+        loss * tokens / math.log(2) / len(TEXT.encode()), abs=1e-4
+    )
     assert scores["ln_vocab_size"] == pytest.approx(math.log(new.vocab_size))
-    assert "lowest loss" in printed and "written" in printed and "ln V" in printed
+    marked = {line.split()[0] for line in printed.splitlines() if "lowest loss" in line}
+    assert marked == {min(METHODS, key=lambda name: found["scores"][name]["loss"])}
+    assert [line.split()[0] for line in printed.splitlines() if line.endswith("written")] == ["eeve"]
+    assert "ln V" in printed
+
+
+def test_a_tokenizer_that_begins_texts_with_a_blank(text, tmp_path, run):
+    """Its rows leave that blank out, its judging keeps it, as transformers does."""
+    both = old_and_new(tmp_path, dummy_prefix=True)
+    base = make_model(tmp_path / "base", both[0])
+    options = {"tokenizer": both[1].folder, "text": text, "judge_length": 16}
+    assert run("expand-vocab", src=base, dst=tmp_path / "out", **options) == 0
+    pieces = read_vocabulary(both[0].folder)
+    before, after = (load_file(folder / "model.safetensors")[INPUT] for folder in (base, tmp_path / "out"))
+    for i, piece in enumerate(NEW):
+        ids = [pieces.pieces.index(p) for p in by_hand(both)[piece]]
+        expected = _by_hand_row(before.double(), ids, pieces, "pieces")
+        assert expected is not None
+        assert torch.allclose(after[len(before) + i].double(), expected, atol=1e-6), piece
+    scores = judged(tmp_path / "out")["scores"]["decompose"]
+    loss, accuracy, tokens = loss_and_accuracy(tmp_path / "out", both[1], 16)
+    assert (scores["loss"], scores["accuracy"], scores["tokens"]) == pytest.approx(
+        (loss, accuracy, tokens), abs=1e-4
+    )
 
 
 def _other(folder: Path) -> Path:
