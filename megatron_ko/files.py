@@ -85,27 +85,33 @@ def read_json(
 def locked_folder(folder: Path) -> Iterator[None]:
     """``folder``, made if needed, for one process at a time on this host. Raises DataError when another holds it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w", encoding="utf-8") as lock:
+    path = folder / ".lock"
+    with open(path, "w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataError(
-                f"{folder}: another process is working here; wait, or use another folder"
-            ) from None
+            gone = not os.path.samestat(
+                os.fstat(lock.fileno()), path.stat()
+            )  # by ``scratch_folder`` of another
+        except (BlockingIOError, FileNotFoundError):
+            gone = True
+        if gone:
+            raise DataError(f"{folder}: another process is working here; wait, or use another folder")
         yield
 
 
 @contextlib.contextmanager
 def scratch_folder(folder: Path) -> Iterator[Path]:
-    """An empty ``folder``/.work while ``folder`` is locked; it goes at the end, and what a killed run left goes first."""
-    with locked_folder(folder):
-        work = folder / ".work"
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir()
+    """An empty folder in ``folder`` for one process at a time; it goes at the end, and what a killed run left goes first."""
+    work = folder / ".work"
+    with locked_folder(work):
+        place = work / "files"
+        if place.exists():
+            shutil.rmtree(place)
+        place.mkdir()
         try:
-            yield work
+            yield place
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(work)
 
 
 def sha256_file(path: Path | str) -> str:

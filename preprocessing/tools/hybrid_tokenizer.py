@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from megatron_ko.config.cli import positive
-from preprocessing.tools.base_arguments import DECISIONS, add_base, add_decisions, add_workers, open_base
+from preprocessing.tools.tokenizer_arguments import DECISIONS, add_base, add_decisions, add_workers, open_base
 
 if TYPE_CHECKING:
     from preprocessing.vocabulary.hybrid import Choice

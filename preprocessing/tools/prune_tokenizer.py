@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from megatron_ko.config.cli import positive
 from megatron_ko.errors import DataError
-from preprocessing.tools.base_arguments import DECISIONS, add_base, add_workers, open_base
+from preprocessing.tools.tokenizer_arguments import DECISIONS, add_base, add_workers, open_base
 
 if TYPE_CHECKING:
     from preprocessing.vocabulary.bases import Base

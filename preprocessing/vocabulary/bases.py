@@ -276,7 +276,10 @@ class ByteLevelBase(Base):
     def special(self) -> set[str]:
         """Tokens that no text becomes."""
         special = {token["content"] for token in self.added_tokens if token.get("special")}
-        return special | special_tokens_in(self.folder)
+        named = (
+            special_tokens_in(self.folder) & self.vocab.keys()
+        )  # a role may fall to an ordinary piece, such as "!"
+        return special | {name for name in named if merged(list(name), self.rank) != [name]}
 
     def name(self, number: int) -> str | None:
         return self._names.get(number)

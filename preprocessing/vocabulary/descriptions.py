@@ -71,12 +71,15 @@ def pair_of(merge: Any, folder: Path) -> Pair:
 
 
 def special_tokens_in(folder: Path) -> set[str]:
-    """Names of all special tokens that the folder's ``special_tokens_map.json`` gives."""
-    path = folder / "special_tokens_map.json"
+    """Names of all special tokens that the folder gives, in ``special_tokens_map.json`` or ``tokenizer_config.json``."""
     found: set[str] = set()
-    for value in read_json(path).values() if path.is_file() else ():
-        for token in value if isinstance(value, list) else [value]:
-            found.add(token["content"] if isinstance(token, dict) else token)
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        path = folder / name
+        for role, value in read_json(path).items() if path.is_file() else ():
+            if role.endswith(("_token", "_special_tokens")):  # add_bos_token is no name, but true or false
+                for token in value if isinstance(value, list) else [value]:
+                    content = token.get("content") if isinstance(token, dict) else token
+                    found |= {content} if isinstance(content, str) else set()
     return found
 
 

@@ -137,7 +137,9 @@ def test_a_prefix_blank_before_words_does_not_keep_pieces_from_being_reached(tmp
     }  # fmt: skip
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "tokenizer.json").write_text(json.dumps(description), "utf-8")
-    (tmp_path / "base" / "tokenizer_config.json").write_text('{"eos_token": "</s>"}', "utf-8")
+    (tmp_path / "base" / "tokenizer_config.json").write_text(
+        '{"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}', "utf-8"
+    )
     appended = append(read_base(tmp_path / "base"), ["두루미", " 두루미"], tmp_path / "out")
     encode = Tokenizer(tmp_path / "out").encode
     assert encode("두루미") == encode(" 두루미") == [appended.ids[" 두루미"]]

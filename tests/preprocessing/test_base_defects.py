@@ -69,6 +69,22 @@ def test_problems_of_a_byte_level_base(byte_level, tmp_path):
     ]
 
 
+def test_roles_are_special_also_without_a_map_unless_text_becomes_them(byte_level, tmp_path):
+    """transformers 5 writes roles into tokenizer_config.json alone; a role may be given to an ordinary piece."""
+    folder = changed(byte_level, tmp_path / "five", lambda model: None)
+    (folder / "special_tokens_map.json").unlink()
+    roles = {
+        "bos_token": {"content": "<s>"},
+        "eos_token": "</s>",
+        "pad_token": "!",
+        "extra_special_tokens": ["<pad>"],
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps({**roles, "add_bos_token": True}), "utf-8")
+    base = read_base(folder)
+    assert base.check() == [] and base.special == {"<s>", "</s>", "<pad>"}
+    assert "!" in base.ids and "<s>" not in base.ids
+
+
 def test_what_is_no_base_is_told(tmp_path, byte_level):
     with pytest.raises(DataError, match="no such file or folder"):
         read_base(tmp_path / "nothing")

@@ -122,7 +122,8 @@ def byte_level_with_added_tokens(folder):
     source.mkdir()
     (source / "tokenizer.json").write_text(json.dumps(content), "utf-8")
     (source / "tokenizer_config.json").write_text(
-        '{"bos_token": "<|begin|>", "eos_token": "<|end|>"}', "utf-8"
+        '{"bos_token": "<|begin|>", "eos_token": "<|end|>", "additional_special_tokens": ["<s>", "</s>", "<pad>"]}',
+        "utf-8",
     )
     return source
 
