@@ -151,8 +151,8 @@ def png_file(drawing: Drawing) -> bytes:
             anchor = {"start": "ls", "middle": "ms", "end": "rs"}[shape.anchor]
             # the font has one weight: strong letters get an outline
             outline = 1 if shape.strong else 0
-            place = _pixels(shape.x, shape.y)
-            brush.text(place, latin(shape.text), fill=colour, font=font, anchor=anchor, stroke_width=outline)
+            x, y = _pixels(shape.x, shape.y)
+            brush.text((x, y), latin(shape.text), fill=colour, font=font, anchor=anchor, stroke_width=outline)
     small = image.resize((size[0] * PNG_SCALE, size[1] * PNG_SCALE), Image.Resampling.BOX)
     out = io.BytesIO()
     small.save(out, "PNG", optimize=True)
