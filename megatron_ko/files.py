@@ -100,9 +100,8 @@ def locked_folder(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def scratch_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder in ``folder`` for one process at a time; it goes at the end, and what a killed run left goes first."""
-    work = folder / ".work"
+def scratch_folder(work: Path) -> Iterator[Path]:
+    """An empty folder in ``work`` for one process at a time; ``work`` goes at the end, and what a killed run left goes first."""
     with locked_folder(work):
         place = work / "files"
         if place.exists():

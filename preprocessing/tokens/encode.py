@@ -1,8 +1,7 @@
 """Step ``encode``: the corpus to token files and the manifest.
 
 Owns the step: a part for each file of the corpus, parts joined to the pairs of a domain and split, EOD after each
-document, and the manifest, written last. Every pair has the bytes of encoding its documents in one go. Each process
-checks its engine before its first part, and on a share of every batch, so that none waits for another. The parts stay
+document, and the manifest, written last. Every pair has the bytes of encoding its documents in one go. The parts stay
 in ``steps/encode/parts`` (the size of the tokens), so that a changed file of the corpus costs one part.
 """
 
@@ -11,16 +10,11 @@ in ``steps/encode/parts`` (the size of the tokens), so that a changed file of th
 
 from __future__ import annotations
 
-import functools
 import logging
 import statistics
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import sha256_file
@@ -31,14 +25,12 @@ from preprocessing.corpus.reading import shard_path
 from preprocessing.documents import read_batches
 from preprocessing.runners.processes import cores
 from preprocessing.tokens import encoders, manifest_files
-from preprocessing.tokens.encoders import Encoder
-from preprocessing.tokens.indexed_dataset import dtype_for, new_bin, read_index, write_index
+from preprocessing.tokens.encode_columns import encode_checked
+from preprocessing.tokens.indexed_dataset import dtype_for, read_index
 from preprocessing.tokens.token_files import Extent, copy_documents, cut_by_tokens
 
 log = logging.getLogger(__name__)
 STEP = "encode"
-# of the text of a batch is compared with the reference: one byte in so many, and so many bytes where that is less
-COMPARED_SHARE, COMPARED_BYTES = 256, 2048
 
 
 def run(context: Context) -> Outcome:
@@ -84,81 +76,13 @@ def run(context: Context) -> Outcome:
 
 
 def encode_part(context: Context, file: str, engine: str, threads: int) -> Outcome:
-    """Token files of one file of the corpus; again with the reference when the engine gives other ids somewhere."""
+    """Token files of one file of the corpus."""
     info, path = read_tokenizer_folder(context.folder / "tokenizer"), shard_path(context.folder, file)
     prefix = context.path(STEP, f"parts/{file}", "")
-    reference = encoders.reference_of(info.folder)
-    used = _checked(info, engine, threads)
-    try:
-        encoder = encoders.encoder_of(info.folder, used, threads)
-        facts = encode_file(path, prefix, encoder, info, None if used == reference.name else reference)
-    except encoders.Differs as different:
-        log.warning(
-            "encode: %s gives other ids for %s; %s is encoded with %s", used, different, file, reference.name
-        )
-        used = reference.name
-        facts = encode_file(path, prefix, encoders.reference_of(info.folder, threads), info)
+    facts = encode_checked(lambda: (batch["text"] for batch in read_batches(path, ["text"])), prefix, info, engine, threads, file)  # fmt: skip
     if facts["empty"]:
         log.warning("%s: %s documents without text were skipped", file, f"{facts['empty']:,}")
-    return Outcome([Path(f"{prefix}.bin"), Path(f"{prefix}.idx")], {**facts, "engine": used})
-
-
-@functools.lru_cache(maxsize=1)
-def _checked(info: TokenizerInfo, engine: str, threads: int) -> str:
-    """The engine, or the reference where it fails on hard texts; decided once in a process."""
-    return encoders.choose(info.folder, engine, [], threads)
-
-
-def encode_file(
-    path: Path, prefix: Path, encoder: Encoder, info: TokenizerInfo, reference: Encoder | None = None
-) -> dict[str, Any]:
-    """Encodes the column ``text`` of a Parquet file to a pair; raises Differs for ids unlike the reference's.
-
-    Some documents of each batch are compared, when a reference is given.
-    """
-    eod = info.eos_id
-    if eod is None:
-        raise DataError(
-            f"{info.folder}: has no eos_id, and documents end with it; name it in the tokenizer's files"
-        )
-    facts = {"text_bytes": 0, "empty": 0}
-    with new_bin(prefix, dtype_for(info.vocab_size)) as writer:
-        for batch in read_batches(path, ["text"]):
-            sizes = pc.fill_null(pc.binary_length(batch["text"]), 0).to_numpy()
-            filled = np.flatnonzero(sizes)
-            facts["empty"] += len(sizes) - len(filled)
-            facts["text_bytes"] += int(sizes.sum())
-            if not len(filled):
-                continue
-            column = batch["text"] if len(filled) == len(sizes) else batch["text"].take(pa.array(filled))
-            ids, offsets = encoder.encode_column(column)
-            if reference is not None:
-                rows = compared_rows(sizes[filled])
-                found = [ids[offsets[row] : offsets[row + 1]] for row in rows]
-                encoders.compare(found, column.take(pa.array(rows)).to_pylist(), reference)
-            writer.add(*with_eod(ids, offsets, eod))
-    write_index(prefix, writer.dtype, [writer.lengths])
-    return {**facts, "documents": len(writer.lengths), "tokens": writer.tokens, "max_id": writer.max_id}
-
-
-def compared_rows(sizes: np.ndarray) -> np.ndarray:
-    """Rows spread over a batch whose texts are a small share of its bytes; the shortest one where all are long."""
-    most = max(int(sizes.sum()) // COMPARED_SHARE, COMPARED_BYTES)
-    short = np.flatnonzero(sizes <= most)
-    if not len(short):
-        return np.array([int(sizes.argmin())])
-    rows = short[:: int(sizes[short].sum()) // most + 1]
-    return rows[: max(1, int(np.searchsorted(np.cumsum(sizes[rows]), most, "right")))]
-
-
-def with_eod(ids: np.ndarray, offsets: np.ndarray, eod: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens with ``eod`` after each document, and the new lengths."""
-    lengths = np.diff(offsets) + 1
-    text = np.ones(len(ids) + len(lengths), bool)
-    text[np.cumsum(lengths) - 1] = False
-    ended = np.full(len(text), eod, ids.dtype)
-    ended[text] = ids
-    return ended, lengths
+    return Outcome([Path(f"{prefix}.bin"), Path(f"{prefix}.idx")], facts)
 
 
 # --- sets ------------------------------------------------------------------------------------------------

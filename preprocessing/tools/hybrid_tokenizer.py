@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     forced = read_forced(arguments.decisions, why_impossible) if arguments.decisions else NOTHING_FORCED
     parts = parts_of(arguments.text)
     compared = [*parts, *(parts_of(arguments.compare) if arguments.compare else [])]
-    with scratch_folder(arguments.out) as work, WorkerPool(arguments.workers or cores()) as pool:
+    with scratch_folder(arguments.out / ".work") as work, WorkerPool(arguments.workers or cores()) as pool:
         alone = append(base, [], work / "base")  # what cannot be written is said before work starts
         amounts = donor.amounts_of(parts, pool)
         if arguments.donor:

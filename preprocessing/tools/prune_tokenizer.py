@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     source = info_of(base)
     keep = kept_ids(arguments.keep, base) if arguments.keep else []
     parts = parts_of(arguments.text)
-    with scratch_folder(arguments.out) as work, WorkerPool(arguments.workers or cores()) as pool:
+    with scratch_folder(arguments.out / ".work") as work, WorkerPool(arguments.workers or cores()) as pool:
         whole = append(base, [], work / "whole").info.folder
         counts = use_of(whole, parts, pool, "count tokens").counts
         if not counts.any():

@@ -1,4 +1,4 @@
-"""Merge, split, shuffle, check and describe pairs of token files (.bin and .idx), also those of other programs.
+"""Make, merge, split, shuffle, check and describe pairs of token files (.bin and .idx), also those of other programs.
 
 Owns the commands; the bytes are in ``token_files`` and ``token_shuffle``. A pair that exists is not written over unless
 asked, and appears only when it is whole.
@@ -23,6 +23,25 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    encode = commands.add_parser(
+        "encode", help="text files as they are to one pair, as Megatron-LM's preprocess_data.py does",
+        description="Encodes every document of text files, as they are, to one pair; the same bytes for any number of processes. "
+        "Documents without text are left out. Killed, it starts again: a pipeline ('preprocessing run') goes on.",
+    )  # fmt: skip
+    encode.add_argument(
+        "text", nargs="+", metavar="TEXT",
+        help=".jsonl, .parquet or plain files (.gz, .zst, ...), folders of them, or the output folder of a pipeline",
+    )  # fmt: skip
+    encode.add_argument("--tokenizer", type=Path, required=True, metavar="FOLDER", help="with a tokenizer")
+    encode.add_argument(
+        "--field", default="text", metavar="NAME", help="of a record that is its text (default: text)"
+    )
+    encode.add_argument("--no-eod", action="store_true", help="do not end documents with the EOD token")
+    encode.add_argument(
+        "--engine", choices=("auto", "bpe", "fastokens", "gigatoken", "sentencepiece", "tokenizers"), default="auto",
+        help="what encodes (default: auto, the fastest one that gives the ids of the reference)",
+    )  # fmt: skip
+    encode.add_argument("--workers", type=positive, metavar="N", help="processes (default: all cores)")
     merge = _command(commands, "merge", "the documents of all pairs, in the order given, as one pair")
     split = _command(commands, "split", "one pair as several: PREFIX-00000, PREFIX-00001, ...")
     size = split.add_mutually_exclusive_group(required=True)
@@ -38,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shuffle.add_argument(
         "--memory-mib", type=positive, default=1024, metavar="N", help="for tokens (default: 1024)"
     )
-    for made in (merge, split, shuffle):
+    for made in (encode, merge, split, shuffle):
         made.add_argument("--into", type=Path, required=True, metavar="PREFIX", help="of what is written")
         made.add_argument("--overwrite", action="store_true", help="write over a pair that is there")
     validate = _command(
@@ -62,18 +81,36 @@ def _command(commands: Any, name: str, sentence: str) -> argparse.ArgumentParser
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return {"merge": _merge, "split": _split, "shuffle": _shuffle, "validate": _validate, "info": _info}[
-        arguments.command
-    ](arguments)
+    run_command = {
+        "encode": _encode, "merge": _merge, "split": _split, "shuffle": _shuffle, "validate": _validate, "info": _info,
+    }[arguments.command]  # fmt: skip
+    return run_command(arguments)
 
 
 # --- writing ---------------------------------------------------------------------------------------------
 
 
+def _encode(arguments: argparse.Namespace) -> int:
+    from preprocessing.runners.processes import cores
+    from preprocessing.tokens.encode_files import PART_BYTES, encode_files
+    from preprocessing.vocabulary.text_files import parts_of
+
+    _check_target(arguments, [arguments.into], [])
+    facts = encode_files(
+        parts_of(arguments.text, PART_BYTES), arguments.tokenizer, arguments.into, arguments.field, arguments.engine,
+        not arguments.no_eod, arguments.workers or cores(),
+    )  # fmt: skip
+    if facts["empty"]:
+        log.warning("%s documents without text were left out", f"{facts['empty']:,}")
+    _say(arguments.into, facts)
+    log.info("%.1f MB of text, encoded with %s", facts["text_bytes"] / 1e6, ", ".join(facts["engines"]))
+    return 0
+
+
 def _merge(arguments: argparse.Namespace) -> int:
     from preprocessing.tokens.token_files import copy_documents, open_pair, whole
 
-    _check_target(arguments, [arguments.into])
+    _check_target(arguments, [arguments.into], arguments.pairs)
     facts = copy_documents([whole(open_pair(name)) for name in arguments.pairs], arguments.into)
     _say(arguments.into, facts)
     return 0
@@ -87,7 +124,7 @@ def _split(arguments: argparse.Namespace) -> int:
     pair = open_pair(arguments.pairs[0])
     runs = _runs(pair, arguments)
     targets = [arguments.into.with_name(f"{arguments.into.name}-{number:05d}") for number in range(len(runs))]
-    _check_target(arguments, targets)
+    _check_target(arguments, targets, arguments.pairs)
     for (first, last), target in zip(runs, targets):
         _say(target, copy_documents([Extent(pair.prefix, first, last)], target))
     return 0
@@ -113,7 +150,7 @@ def _shuffle(arguments: argparse.Namespace) -> int:
     from preprocessing.tokens.token_files import prefix_of
     from preprocessing.tokens.token_shuffle import shuffle_documents
 
-    _check_target(arguments, [arguments.into])
+    _check_target(arguments, [arguments.into], arguments.pairs)
     prefixes = [prefix_of(name) for name in arguments.pairs]
     _say(
         arguments.into,
@@ -122,10 +159,10 @@ def _shuffle(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check_target(arguments: argparse.Namespace, targets: Sequence[Path]) -> None:
+def _check_target(arguments: argparse.Namespace, targets: Sequence[Path], pairs: Sequence[str]) -> None:
     from preprocessing.tokens.token_files import prefix_of
 
-    read = {prefix_of(name).resolve() for name in arguments.pairs}
+    read = {prefix_of(name).resolve() for name in pairs}
     for target in targets:
         if target.resolve() in read:
             raise DataError(f"{target}: is read and written; give --into another name")

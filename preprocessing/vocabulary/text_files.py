@@ -184,6 +184,11 @@ def _ends_line(file: Path, end: int) -> bool:
 # --- documents -------------------------------------------------------------------------------------------
 
 
+def texts_of(part: TextPart, field: str = "text") -> Iterator[pa.Array]:
+    """Columns of the texts alone, as ``documents_of``; records have them in ``field``."""
+    return (batch["text"] for batch in _found(part, {**_ITEM, "text_field": field}))
+
+
 def batches_of(part: TextPart) -> Iterator[pa.RecordBatch]:
     """Batches of ``TEXT``, as ``documents_of``, in less time."""
     for batch in _batches(part, _ITEM):
@@ -200,12 +205,15 @@ def documents_of(part: TextPart) -> Iterator[pa.RecordBatch]:
 
 
 def _batches(part: TextPart, settings: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+    return map(_with_languages, _found(part, settings))
+
+
+def _found(part: TextPart, settings: dict[str, Any]) -> Iterator[pa.RecordBatch]:
     for file in part.files:
         batches = Batches()
         for found in _rows(file, part.range, settings):
-            ready = batches.add_row(found) if isinstance(found, tuple) else batches.add_batch(found)
-            yield from map(_with_languages, ready)
-        yield from map(_with_languages, batches.rest())
+            yield from batches.add_row(found) if isinstance(found, tuple) else batches.add_batch(found)
+        yield from batches.rest()
 
 
 def _with_languages(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -218,13 +226,13 @@ def _with_languages(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 class _Record(Fields):
-    """Documents of records whose fields have their usual names; only ``text`` is required."""
+    """Documents of records whose fields have their usual names; only the text is required."""
 
     def row(self, record: Mapping[str, Any], number: int) -> Row:
         identity, lang, source, meta = (record.get(name) for name in ("id", "lang", "source", "meta"))
         return (
             identity if isinstance(identity, str) and identity else self._other_identity(record, number),
-            text_of(record, "text"),
+            text_of(record, self._item.text_field),
             source if isinstance(source, str) and source else self._source,
             lang if lang in LANGUAGES else "",
             meta if isinstance(meta, str) else f"{self._meta_start}{number}}}",

@@ -22,10 +22,13 @@ PRELOADED = ["preprocessing.runners.quiet_interrupt", "preprocessing.vocabulary.
 
 
 class WorkerPool:
-    """``with WorkerPool(workers) as pool``; with one worker everything happens in this process."""
+    """``with WorkerPool(workers) as pool``; with one worker everything happens in this process.
 
-    def __init__(self, workers: int):
-        self.workers = workers
+    ``preloaded``: modules that workers have from the start.
+    """
+
+    def __init__(self, workers: int, preloaded: Sequence[str] = PRELOADED):
+        self.workers, self._preloaded = workers, list(preloaded)
         self._pool: ProcessPoolExecutor | None = None
         self._lifeline: Any = None
 
@@ -77,7 +80,7 @@ class WorkerPool:
 
     def _start(self) -> ProcessPoolExecutor:
         method = multiprocessing.get_context("forkserver")
-        method.set_forkserver_preload(PRELOADED)
+        method.set_forkserver_preload(self._preloaded)
         held, self._lifeline = method.Pipe(duplex=False)
         self._pool = ProcessPoolExecutor(self.workers, method, begin_worker, (held,))
         return self._pool

@@ -1,26 +1,24 @@
-"""Encoding with Megatron-LM 0.16.1 and with ``preprocessing encode``: the same JSON lines, tokenizer and files.
+"""Encoding with Megatron-LM 0.16.1 and with ``preprocessing tokens encode``: the same JSON lines, tokenizer and files.
 
     python -m tests.bench.encode TEXT.jsonl.zst ... [--megatron CHECKOUT] [--megabytes N] [--vocab-size N] [--repeats N]
 
 Both start from one file of JSON lines with the field ``text`` alone, have two worker processes, and end with the ``.bin``
-and ``.idx`` closed. Ours: the file is cut at line ends, two processes read it to the corpus (Parquet, two files for each
-process, as ``balance.shard_bytes`` would cut it), and the step ``encode`` runs: engines loaded and compared with the
-reference, parts, fsync, hashes, pair, manifest. Megatron's: ``tools/preprocess_data.py`` of the checkout with
-``--tokenizer-type SentencePieceTokenizer --append-eod``; without a checkout, what that tool does for a document: two
-workers with SentencePiece, and one process that hands each document to megatron-core's ``IndexedDatasetBuilder``.
-The clock runs from the end of the imports (ours: those of the server that workers are forked from, too) to the end, forks
-and loading of the tokenizer included; ``with_start`` is the whole life of the program, imports included.
+and ``.idx`` closed. Ours: the engine is loaded and compared with the reference, parts are encoded, synced and joined.
+Megatron's: ``tools/preprocess_data.py`` of the checkout with ``--tokenizer-type SentencePieceTokenizer --append-eod``; without a
+checkout, what that tool does for a document: two workers with SentencePiece, and one process that hands each document to
+megatron-core's ``IndexedDatasetBuilder``. The clock runs from the end of the imports (ours: those of the server that
+workers are forked from, too) to the end, forks and loading of the tokenizer included; ``with_start`` is the whole life of
+the program, imports included.
 
 Prints one JSON line. Each repeat runs both, one after the other, and gives one ratio; the medians are printed:
-``encode_vs_megatron`` by the clock, ``..._with_start``, ``..._cpu`` by processor time of all processes, ``..._step`` by the
-clock and without reading JSON on our side only. Starting counts less the more text there is. ``load``: of the machine before each repeat; well above the number of processes
-of one side the clock says little.
+``encode_vs_megatron`` by the clock, ``..._with_start``, ``..._cpu`` by processor time of all processes. Starting counts
+less the more text there is. ``load``: of the machine before each repeat; well above the number of processes of one side
+the clock says little.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import json
 import multiprocessing
@@ -33,25 +31,14 @@ import tempfile
 import time
 from multiprocessing import forkserver
 from pathlib import Path
-from types import SimpleNamespace
 
 import pyarrow as pa
 import sentencepiece
 
 from megatron_ko.tokenizer import write_tokenizer_folder
-from preprocessing.context import Context, Outcome, Piece
-from preprocessing.documents import FINAL, new_shard, text_bytes
-from preprocessing.markers import Marker
-from preprocessing.readers.bad_records import BadRecord
-from preprocessing.readers.files_found import Unit
-from preprocessing.readers.known_hashes import KnownHashes
-from preprocessing.readers.ranges import Range
-from preprocessing.readers.reading import read_unit
-from preprocessing.runners import processes
-from preprocessing.sections.inputs import JsonlInput
-from preprocessing.sections.mixture import BalanceConfig, DomainConfig
-from preprocessing.sections.tokens import EncodeConfig
-from preprocessing.tokens import encode
+from preprocessing.runners.processes import PRELOADED
+from preprocessing.tokens.encode_files import PART_BYTES, encode_files
+from preprocessing.vocabulary.text_files import parts_of
 from preprocessing.vocabulary.tokenizer_json import load_sentencepiece, to_tokenizer_json
 
 SPECIAL = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}
@@ -89,7 +76,7 @@ def measure(
     """The result as a dictionary; ``folder`` is filled."""
     texts = read_texts(files, int(megabytes * 1e6))
     size = sum(len(text.encode("utf-8")) for text in texts)
-    write_tokenizer(folder / "out" / "tokenizer", texts, vocab_size)
+    write_tokenizer(folder / "tokenizer", texts, vocab_size)
     (folder / "text.jsonl").write_text(
         "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts), encoding="utf-8"
     )
@@ -99,7 +86,7 @@ def measure(
         ours.append(encode_ours(folder))
         theirs.append(encode_megatron(folder, megatron))
     same = [
-        _digest(folder / "out" / "tokens" / f"text_train{kind}") == _digest(folder / f"megatron{kind}")
+        _digest(folder / "ours" / f"text{kind}") == _digest(folder / f"megatron{kind}")
         for kind in (".bin", ".idx")
     ]
     return {
@@ -107,13 +94,12 @@ def measure(
         "encode_vs_megatron": _ratio(theirs, ours, "wall"),
         "encode_vs_megatron_with_start": _ratio(theirs, ours, "with_start"),
         "encode_vs_megatron_cpu": _ratio(theirs, ours, "cpu"),
-        "encode_vs_megatron_step": _ratio([{"step": t["wall"]} for t in theirs], ours, "step"),
-        "ours_mb_per_s": {name: _speed(size, ours, name) for name in ("wall", "step", "with_start", "cpu")},
+        "ours_mb_per_s": {name: _speed(size, ours, name) for name in ("wall", "with_start", "cpu")},
         "megatron_mb_per_s": {name: _speed(size, theirs, name) for name in ("wall", "with_start", "cpu")},
         "identical": all(same),
         "documents": len(texts),
         "megabytes": round(size / 1e6, 2),
-        "tokens": (folder / "out" / "tokens" / "text_train.bin").stat().st_size // 2,
+        "tokens": (folder / "ours" / "text.bin").stat().st_size // 2,
         "processes": PROCESSES,
         "engine": ours[-1]["engine"],
         "baseline": "tools/preprocess_data.py" if megatron else "SentencePiece and IndexedDatasetBuilder",
@@ -175,9 +161,7 @@ def write_tokenizer(folder: Path, texts: list[str], vocab_size: int) -> None:
 
 
 def encode_ours(folder: Path) -> dict:
-    """Seconds of reading and of the step, all done again."""
-    for name in ("clean", "steps", "tokens", "stages"):
-        shutil.rmtree(folder / "out" / name, ignore_errors=True)
+    shutil.rmtree(folder / "ours", ignore_errors=True)
     return _run([sys.executable, "-c", OURS, folder], {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
 
 
@@ -185,23 +169,21 @@ OURS = "import pathlib, sys; from tests.bench.encode import our_side; our_side(p
 
 
 def our_side(folder: Path) -> None:
-    context = bench_context(folder / "out", PROCESSES)
     server = start_server()
-    context.code(read_shard.__module__)  # kept: the hash of this bench is no part of the work
     begin, used = time.monotonic(), time.process_time() + cpu_of(server)
-    with contextlib.closing(context.runner):
-        read_corpus(context, folder / "text.jsonl")
-        middle = time.monotonic()
-        engine = encode.run(context).summary["engine"]
-        end = time.monotonic()
+    parts = parts_of([str(folder / "text.jsonl")], PART_BYTES)
+    facts = encode_files(
+        parts, folder / "tokenizer", folder / "ours" / "text", "text", "auto", True, PROCESSES
+    )
+    wall = time.monotonic() - begin
     cpu = time.process_time() + cpu_of(server) - used
-    print(json.dumps({"wall": end - begin, "step": end - middle, "cpu": cpu, "engine": engine}))
+    print(json.dumps({"wall": wall, "cpu": cpu, "engine": ", ".join(facts["engines"])}))
 
 
 def start_server() -> int:
     """Process that workers are forked from, its imports done."""
     method = multiprocessing.get_context("forkserver")
-    method.set_forkserver_preload([*processes.PRELOADED, __name__])
+    method.set_forkserver_preload([*PRELOADED, __name__])
     first = method.Process(target=os.getpid)
     first.start()
     first.join()
@@ -212,58 +194,6 @@ def cpu_of(process: int) -> float:
     """Processor seconds of a process and of its children that ended."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-
-
-def bench_context(folder: Path, workers: int) -> Context:
-    settings = SimpleNamespace(
-        output=SimpleNamespace(folder=str(folder)),
-        domains={"text": DomainConfig(share=1.0)},
-        balance=BalanceConfig(valid_fraction=0.0),
-        encode=EncodeConfig(),
-        lines=SimpleNamespace(enabled=False),
-        seed=0,
-    )
-    context = Context(SimpleNamespace(config=settings), processes.ProcessRunner(workers))  # type: ignore[arg-type]
-    context.units = [Unit("text-00000", "text", (), ())]
-    return context
-
-
-def read_corpus(context: Context, source: Path) -> None:
-    """The corpus as ``balance`` leaves it, read from JSON lines by our reader: its files and their markers."""
-    ranges = KnownHashes().line_ranges(source, source.stat().st_size // (2 * PROCESSES) + 1)
-    names = [f"text_train-{number:05d}" for number in range(len(ranges))]
-    read = context.finish(
-        "balance",
-        [Piece(f"shards/{n}", read_shard, (n, source, part), n, 0) for n, part in zip(names, ranges)],
-    )
-    found = [{"name": "text", "split": "train", "file": name, **facts} for name, facts in zip(names, read)]
-    Marker(context.folder, "balance").write("bench", [], {"shards": found})
-
-
-def read_shard(context: Context, name: str, source: Path, part: Range) -> Outcome:
-    """A file of the corpus of a part of the JSON lines."""
-    path = context.folder / "clean" / f"{name}.parquet"
-    item = JsonlInput(type="jsonl", paths=[str(source)], lang="ko")
-    unit = Unit(name, "text", (source,), ("text",), (part,))
-    size = 0
-    with new_shard(path, FINAL) as out:
-        for batch in read_unit(unit, item, _refuse, 0):
-            constant = {
-                n: pa.array(["text" if n == "domain" else "train"] * batch.num_rows)
-                for n in ("domain", "split")
-            }
-            out.write(
-                pa.RecordBatch.from_arrays(
-                    [constant[f] if f in constant else batch[f] for f in FINAL.names], schema=FINAL
-                )
-            )
-            size += text_bytes(batch["text"])
-        rows = out.rows
-    return Outcome([path], {"documents": rows, "bytes": size})
-
-
-def _refuse(bad: BadRecord) -> None:
-    raise ValueError(bad.to_line())
 
 
 # --- Megatron --------------------------------------------------------------------------------------------
@@ -284,7 +214,7 @@ def encode_megatron(folder: Path, checkout: Path | None) -> dict:
     """Seconds of reading, encoding and the index."""
     source, model, target = (
         folder / "text.jsonl",
-        folder / "out" / "tokenizer" / "tokenizer.model",
+        folder / "tokenizer" / "tokenizer.model",
         folder / "megatron",
     )
     if checkout is None:

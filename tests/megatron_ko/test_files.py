@@ -135,11 +135,11 @@ def test_a_scratch_folder_is_empty_alone_and_gone_afterwards(tmp_path):
     left = tmp_path / "out" / ".work" / "files"
     left.mkdir(parents=True)
     (left / "half.model").write_text("of a run that was killed")
-    with files.scratch_folder(tmp_path / "out") as work:
+    with files.scratch_folder(tmp_path / "out" / ".work") as work:
         assert work.is_dir() and not list(work.iterdir())
         with (
             pytest.raises(DataError, match="another process is working here"),
-            files.scratch_folder(tmp_path / "out"),
+            files.scratch_folder(tmp_path / "out" / ".work"),
         ):
             pass
         assert work.is_dir()

@@ -15,7 +15,7 @@ from preprocessing.corpus import balance
 from preprocessing.corpus import reading as corpus
 from preprocessing.sections.mixture import DomainConfig, StageConfig
 from preprocessing.sections.tokens import EncodeConfig
-from preprocessing.tokens import encode, encoders, validate
+from preprocessing.tokens import encode, encode_columns, encoders, validate
 from tests.preprocessing.corpus import EN, KO, bytes_of
 from tests.preprocessing.finished_steps import context_of, finish, read_json, write_sentencepiece
 from tests.preprocessing.test_token_files import contents
@@ -312,9 +312,9 @@ def test_an_engine_that_fails_on_hard_texts_encodes_nothing(done, tmp_path, monk
 def test_a_small_share_of_every_batch_is_compared(shape):
     rows, longest = shape
     sizes = np.random.default_rng(rows).integers(1, longest, rows)
-    compared = encode.compared_rows(sizes)
+    compared = encode_columns.compared_rows(sizes)
     assert len(compared) and (np.diff(compared) > 0).all()
-    most = max(int(sizes.sum()) // encode.COMPARED_SHARE, encode.COMPARED_BYTES)
+    most = max(int(sizes.sum()) // encode_columns.COMPARED_SHARE, encode_columns.COMPARED_BYTES)
     assert sizes[compared].sum() <= max(most, sizes.min())
     if len(compared) > 20:  # not only of the beginning
         assert compared[-1] > rows // 2

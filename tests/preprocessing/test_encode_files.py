@@ -1,0 +1,155 @@
+"""Text files to a pair without a pipeline: the bytes of the plain way, whatever the files, parts and processes."""
+
+import gzip
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from megatron_ko.errors import DataError
+from preprocessing.cli import main
+from preprocessing.tokens import encode_files
+from preprocessing.vocabulary.text_files import parts_of
+from tests.preprocessing.corpus import EN, KO
+from tests.preprocessing.finished_steps import write_sentencepiece
+from tests.preprocessing.test_token_files import contents
+
+TEXTS = [f"{KO[i % 12]} {i} {EN[i % 9]}\n</s>" for i in range(300)]
+
+
+@pytest.fixture(autouse=True)
+def light_workers(monkeypatch):
+    monkeypatch.setattr(encode_files, "PRELOADED", [])
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer") / "tokenizer"
+    write_sentencepiece(folder, TEXTS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plain(tokenizer):
+    import sentencepiece
+
+    return sentencepiece.SentencePieceProcessor(model_file=str(tokenizer / "tokenizer.model"))
+
+
+def write_lines(path, records):
+    path.write_text(
+        "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8"
+    )
+    return path
+
+
+def encode(*arguments):
+    return main(["tokens", "encode", *map(str, arguments)])
+
+
+def test_a_pair_has_the_bytes_that_megatron_core_writes(tokenizer, plain, tmp_path):
+    from megatron.core.datasets.indexed_dataset import DType, IndexedDatasetBuilder
+
+    path = write_lines(tmp_path / "a.jsonl", [{"text": text} for text in TEXTS])
+    assert encode(path, "--tokenizer", tokenizer, "--into", tmp_path / "ours" / "a", "--workers", 1) == 0
+    builder = IndexedDatasetBuilder(
+        str(tmp_path / "a.bin"), dtype=DType.optimal_dtype(plain.get_piece_size())
+    )
+    for text in TEXTS:
+        ids = [*plain.encode(text), plain.eos_id()]
+        builder.add_document(ids, [len(ids)])
+    builder.finalize(str(tmp_path / "a.idx"))
+    for kind in (".bin", ".idx"):
+        assert (tmp_path / "ours" / f"a{kind}").read_bytes() == (tmp_path / f"a{kind}").read_bytes()
+    assert sorted(file.name for file in (tmp_path / "ours").iterdir()) == ["a.bin", "a.idx"]
+
+
+@pytest.mark.parametrize("workers, size", [(1, 700), (3, 2000)])
+def test_any_parts_and_processes_give_the_same_pair(tokenizer, tmp_path, workers, size):
+    path = write_lines(tmp_path / "a.jsonl", [{"text": text} for text in TEXTS])
+    for name, split, processes in (("one", 1 << 30, 1), ("many", size, workers)):
+        parts = parts_of([str(path)], split)
+        assert (len(parts) > 5) == (name == "many")
+        encode_files.encode_files(parts, tokenizer, tmp_path / name, "text", "auto", True, processes)
+    for kind in (".bin", ".idx"):
+        assert (tmp_path / f"one{kind}").read_bytes() == (tmp_path / f"many{kind}").read_bytes()
+
+
+def test_all_kinds_of_files_in_the_order_given(tokenizer, plain, tmp_path):
+    lines = write_lines(
+        tmp_path / "z.jsonl", [{"body": TEXTS[0]}, {"body": ""}, {"body": TEXTS[1], "text": 5}]
+    )
+    pq.write_table(pa.table({"body": TEXTS[2:5]}), tmp_path / "a.parquet")
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(json.dumps({"body": TEXTS[5]}).encode()))
+    given = [lines, tmp_path / "a.parquet", tmp_path / "b.jsonl.gz"]
+    options = [
+        "--tokenizer",
+        tokenizer,
+        "--into",
+        tmp_path / "out",
+        "--field",
+        "body",
+        "--no-eod",
+        "--workers",
+        1,
+    ]
+    assert encode(*given, *options) == 0
+    assert contents(tmp_path / "out") == [plain.encode(text) for text in TEXTS[:6]]
+
+
+def test_the_engine_may_be_named(tokenizer, plain, tmp_path, caplog):
+    path = write_lines(tmp_path / "a.jsonl", [{"text": text} for text in TEXTS[:9]])
+    for engine in ("bpe", "sentencepiece", "tokenizers"):
+        options = ["--into", tmp_path / engine, "--engine", engine, "--workers", 1]
+        assert encode(path, "--tokenizer", tokenizer, *options) == 0
+        assert contents(tmp_path / engine) == [[*plain.encode(text), plain.eos_id()] for text in TEXTS[:9]]
+
+
+def test_what_cannot_be_encoded_leaves_nothing(tokenizer, tmp_path, capsys):
+    path = write_lines(tmp_path / "a.jsonl", [{"text": "a"}, {"texts": "b"}])
+    options = ["--tokenizer", tokenizer, "--into", tmp_path / "out" / "a", "--workers", 1]
+    for given, said in (
+        ([path, *options], "a.jsonl:2: field 'text' is missing"),
+        ([tmp_path / "none.jsonl", *options], "none.jsonl: no text there"),
+        ([write_lines(tmp_path / "empty.jsonl", [{"text": ""}]), *options], "no token would be in it"),
+        ([path, *options[:1], tmp_path, *options[2:]], "tokenizer"),
+    ):
+        assert encode(*given) == 2
+        assert said in capsys.readouterr().err
+        assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_a_pair_that_is_there_is_kept_unless_asked(tokenizer, tmp_path, capsys):
+    path = write_lines(tmp_path / "a.jsonl", [{"text": "a"}])
+    options = [path, "--tokenizer", tokenizer, "--into", tmp_path / "out", "--workers", 1]
+    assert encode(*options) == 0
+    before = (tmp_path / "out.bin").stat().st_mtime_ns
+    assert encode(*options) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert (tmp_path / "out.bin").stat().st_mtime_ns == before
+    write_lines(tmp_path / "a.jsonl", [{"text": "b c"}])
+    assert encode(*options, "--overwrite") == 0
+    assert (tmp_path / "out.bin").stat().st_mtime_ns > before
+
+
+def test_what_a_killed_run_left_is_no_part_of_the_next(tokenizer, plain, tmp_path):
+    path = write_lines(tmp_path / "a.jsonl", [{"text": "a"}])
+    left = tmp_path / ".out.work" / "files"
+    left.mkdir(parents=True)
+    np.full(8, 9, np.uint16).tofile(left / "000000.bin")
+    assert encode(path, "--tokenizer", tokenizer, "--into", tmp_path / "out", "--workers", 1) == 0
+    assert contents(tmp_path / "out") == [[*plain.encode("a"), plain.eos_id()]]
+    assert not (tmp_path / ".out.work").exists()
+
+
+def test_two_commands_do_not_write_one_pair(tokenizer, tmp_path):
+    from megatron_ko.files import locked_folder
+
+    parts = parts_of([str(write_lines(tmp_path / "a.jsonl", [{"text": "a"}]))])
+    with (
+        locked_folder(tmp_path / ".out.work"),
+        pytest.raises(DataError, match="another process is working here"),
+    ):
+        encode_files.encode_files(parts, tokenizer, tmp_path / "out", "text", "auto", True, 1)
