@@ -89,9 +89,7 @@ def encode(
             column = texts if len(filled) == len(sizes) else texts.take(pa.array(filled))
             ids, offsets = encoder.encode_column(column)
             if reference is not None:
-                rows = compared_rows(sizes[filled])
-                found = [ids[offsets[row] : offsets[row + 1]] for row in rows]
-                encoders.compare(found, column.take(pa.array(rows)).to_pylist(), reference)
+                _compare(column, sizes[filled], ids, offsets, encoder, reference)
             if eod and info.eos_id is not None:
                 writer.add(*with_eod(ids, offsets, info.eos_id))
             else:
@@ -100,14 +98,36 @@ def encode(
     return {**facts, "documents": len(writer.lengths), "tokens": writer.tokens, "max_id": writer.max_id}
 
 
+def _compare(
+    column: pa.Array,
+    sizes: np.ndarray,
+    ids: np.ndarray,
+    offsets: np.ndarray,
+    encoder: Encoder,
+    reference: Encoder,
+) -> None:
+    """Raises Differs. Where all texts are long, the beginning of the shortest one is encoded by itself, by both."""
+    rows = compared_rows(sizes)
+    if len(rows):
+        found = [ids[offsets[row] : offsets[row + 1]] for row in rows]
+        encoders.compare(found, column.take(pa.array(rows)).to_pylist(), reference)
+        return
+    beginning = [column[int(sizes.argmin())].as_py()[: _most(sizes) // 3]]
+    encoders.compare([encoder.encode_batch(beginning)[0]], beginning, reference)
+
+
 def compared_rows(sizes: np.ndarray) -> np.ndarray:
-    """Rows spread over a batch whose texts are a small share of its bytes; the shortest one where all are long."""
-    most = max(int(sizes.sum()) // COMPARED_SHARE, COMPARED_BYTES)
+    """Rows spread over a column whose texts are a small share of its bytes; none where all are long."""
+    most = _most(sizes)
     short = np.flatnonzero(sizes <= most)
     if not len(short):
-        return np.array([int(sizes.argmin())])
+        return short
     rows = short[:: int(sizes[short].sum()) // most + 1]
     return rows[: max(1, int(np.searchsorted(np.cumsum(sizes[rows]), most, "right")))]
+
+
+def _most(sizes: np.ndarray) -> int:
+    return max(int(sizes.sum()) // COMPARED_SHARE, COMPARED_BYTES)
 
 
 def with_eod(ids: np.ndarray, offsets: np.ndarray, eod: int) -> tuple[np.ndarray, np.ndarray]:

@@ -186,7 +186,7 @@ def _ends_line(file: Path, end: int) -> bool:
 
 def texts_of(part: TextPart, field: str = "text") -> Iterator[pa.Array]:
     """Columns of the texts alone, as ``documents_of``; records have them in ``field``."""
-    return (batch["text"] for batch in _found(part, {**_ITEM, "text_field": field}))
+    return (batch["text"] for batch in _found(part, {**_ITEM, "text_field": field, "lang": "detect"}))
 
 
 def batches_of(part: TextPart) -> Iterator[pa.RecordBatch]:

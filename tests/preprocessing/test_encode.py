@@ -1,16 +1,19 @@
 """The step: bytes of any cut of the corpus, the manifest and its readers, engines that fail, what a change makes again."""
 
+import contextlib
 import hashlib
 import subprocess
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import yaml
 
 from megatron_ko.data import blend_of, validation_batches
 from megatron_ko.errors import DataError
 from megatron_ko.manifest import check_tokens, read_manifest
+from megatron_ko.tokenizer import read_tokenizer_folder
 from preprocessing.corpus import balance
 from preprocessing.corpus import reading as corpus
 from preprocessing.sections.mixture import DomainConfig, StageConfig
@@ -313,11 +316,39 @@ def test_a_small_share_of_every_batch_is_compared(shape):
     rows, longest = shape
     sizes = np.random.default_rng(rows).integers(1, longest, rows)
     compared = encode_columns.compared_rows(sizes)
-    assert len(compared) and (np.diff(compared) > 0).all()
     most = max(int(sizes.sum()) // encode_columns.COMPARED_SHARE, encode_columns.COMPARED_BYTES)
-    assert sizes[compared].sum() <= max(most, sizes.min())
+    assert (len(compared) > 0) == (sizes.min() <= most) and (np.diff(compared) > 0).all()
+    assert sizes[compared].sum() <= most
     if len(compared) > 20:  # not only of the beginning
         assert compared[-1] > rows // 2
+
+
+class Counting:
+    """Two ids for each character; of ``seen`` nothing is forgotten."""
+
+    name = "counting"
+
+    def __init__(self, wrong=""):
+        self.wrong, self.seen = wrong, []
+
+    def encode_batch(self, texts):
+        self.seen += texts
+        ids = [[9 if c == self.wrong else 8 for c in text] * 2 for text in texts]
+        return np.concatenate([np.array(row, np.uint32) for row in ids]), np.cumsum([0, *map(len, ids)])
+
+    def encode_column(self, column):
+        return self.encode_batch(column.to_pylist())
+
+
+@pytest.mark.parametrize("wrong", ["", "k"])
+def test_of_texts_that_are_all_long_a_beginning_is_compared(done, tmp_path, wrong):
+    info = read_tokenizer_folder(done[0].folder / "tokenizer")
+    column = pa.array(["k" + "가" * 9_999, "나" * 20_000], pa.large_string())
+    reference = Counting()
+    with pytest.raises(encoders.Differs) if wrong else contextlib.nullcontext():
+        encode_columns.encode([column], tmp_path / "x", Counting(wrong), info, reference)
+    assert [text[0] for text in reference.seen] == ["k"]
+    assert 500 < len(reference.seen[0]) < 1000
 
 
 def test_a_rerun_writes_nothing_and_another_cut_encodes_nothing(tmp_path):
