@@ -15,10 +15,18 @@ from megatron_ko.tokenizer import TokenizerInfo, read_tokenizer_folder
 from preprocessing.runners.processes import PRELOADED
 from preprocessing.tokens.encode_columns import encode_checked
 from preprocessing.tokens.token_files import Extent, copy_documents
-from preprocessing.vocabulary.text_files import TextPart, texts_of
+from preprocessing.vocabulary.text_files import TextPart, parts_of, texts_of
 from preprocessing.vocabulary.worker_pool import WorkerPool
 
 PART_BYTES = 16 << 20
+MOST_PARTS = 4096  # each is a mapped file while they are joined
+
+
+def parts_to_encode(paths: Sequence[str]) -> list[TextPart]:
+    """Parts of PART_BYTES, larger ones where these would be too many."""
+    parts = parts_of(paths, PART_BYTES)
+    larger = -(-len(parts) // MOST_PARTS)
+    return parts if larger <= 1 else parts_of(paths, PART_BYTES * larger)
 
 
 def encode_files(

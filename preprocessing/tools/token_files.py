@@ -92,12 +92,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _encode(arguments: argparse.Namespace) -> int:
     from preprocessing.runners.processes import cores
-    from preprocessing.tokens.encode_files import PART_BYTES, encode_files
-    from preprocessing.vocabulary.text_files import parts_of
+    from preprocessing.tokens.encode_files import encode_files, parts_to_encode
 
     _check_target(arguments, [arguments.into], [])
     facts = encode_files(
-        parts_of(arguments.text, PART_BYTES), arguments.tokenizer, arguments.into, arguments.field, arguments.engine,
+        parts_to_encode(arguments.text), arguments.tokenizer, arguments.into, arguments.field, arguments.engine,
         not arguments.no_eod, arguments.workers or cores(),
     )  # fmt: skip
     if facts["empty"]:

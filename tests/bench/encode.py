@@ -37,8 +37,7 @@ import sentencepiece
 
 from megatron_ko.tokenizer import write_tokenizer_folder
 from preprocessing.runners.processes import PRELOADED
-from preprocessing.tokens.encode_files import PART_BYTES, encode_files
-from preprocessing.vocabulary.text_files import parts_of
+from preprocessing.tokens.encode_files import encode_files, parts_to_encode
 from preprocessing.vocabulary.tokenizer_json import load_sentencepiece, to_tokenizer_json
 
 SPECIAL = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}
@@ -171,7 +170,7 @@ OURS = "import pathlib, sys; from tests.bench.encode import our_side; our_side(p
 def our_side(folder: Path) -> None:
     server = start_server()
     begin, used = time.monotonic(), time.process_time() + cpu_of(server)
-    parts = parts_of([str(folder / "text.jsonl")], PART_BYTES)
+    parts = parts_to_encode([str(folder / "text.jsonl")])
     facts = encode_files(
         parts, folder / "tokenizer", folder / "ours" / "text", "text", "auto", True, PROCESSES
     )

@@ -77,6 +77,15 @@ def test_any_parts_and_processes_give_the_same_pair(tokenizer, tmp_path, workers
         assert (tmp_path / f"one{kind}").read_bytes() == (tmp_path / f"many{kind}").read_bytes()
 
 
+def test_no_more_parts_than_can_be_joined(tmp_path, monkeypatch):
+    path = write_lines(tmp_path / "a.jsonl", [{"text": text} for text in TEXTS])
+    size = path.stat().st_size
+    monkeypatch.setattr(encode_files, "PART_BYTES", size // 20)
+    assert 20 <= len(encode_files.parts_to_encode([str(path)])) <= 21
+    monkeypatch.setattr(encode_files, "MOST_PARTS", 8)
+    assert 4 <= len(encode_files.parts_to_encode([str(path)])) <= 8
+
+
 def test_all_kinds_of_files_in_the_order_given(tokenizer, plain, tmp_path):
     lines = write_lines(
         tmp_path / "z.jsonl", [{"body": TEXTS[0]}, {"body": ""}, {"body": TEXTS[1], "text": 5}]
