@@ -5,9 +5,6 @@ document, and the manifest, written last. Every pair has the bytes of encoding i
 in ``steps/encode/parts`` (the size of the tokens), so that a changed file of the corpus costs one part.
 """
 
-# pyarrow.compute makes its functions at import
-# pyright: reportAttributeAccessIssue=false
-
 from __future__ import annotations
 
 import logging

@@ -4,6 +4,9 @@ Owns the check of the engine, before the first column of a process and on a shar
 waits for another; and the end of a document.
 """
 
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import functools
