@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from checkpoint_tools.tokenizer_files import info_of
+from megatron_ko import byte_letters
 from megatron_ko.errors import CheckpointError, DataError
 from megatron_ko.files import read_json
 from megatron_ko.tokenizer import TokenizerInfo, fingerprint_hf_folder
@@ -25,20 +26,6 @@ BLANK = "\u2581"
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 SHOWN = 8
 """Differences that an error lists."""
-
-
-def byte_letters() -> dict[str, int]:
-    """The 256 letters of byte-level BPE (GPT-2) and the bytes they stand for.
-
-    Printable Latin-1 characters stand for themselves; the 68 others follow, in order, from U+0100 on.
-    """
-    plain = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = [byte for byte in range(256) if byte not in plain]
-    return {chr(b): b for b in plain} | {chr(0x100 + i): byte for i, byte in enumerate(others)}
-
-
-_LETTERS = byte_letters()
-_LETTER_OF = {byte: letter for letter, byte in _LETTERS.items()}
 
 
 @dataclass(frozen=True)
@@ -76,7 +63,7 @@ class Vocabulary:
         if number not in self.added:
             return piece
         if self.byte_level:
-            return "".join(_LETTER_OF[byte] for byte in piece.encode())
+            return byte_letters.spelled(piece)
         return piece.replace(" ", BLANK)
 
     def size(self, number: int) -> int:
@@ -176,9 +163,9 @@ def shown(vocabulary: Vocabulary, ids: Sequence[int]) -> str:
 def _surface(vocabulary: Vocabulary, number: int) -> str:
     piece = vocabulary.pieces[number] or ""
     if vocabulary.byte_level and number not in vocabulary.added:
-        raw = bytes(_LETTERS[letter] for letter in piece)
-        try:
-            return repr(raw.decode())
-        except UnicodeDecodeError:
+        text, raw = byte_letters.text_of(piece), byte_letters.bytes_of(piece)
+        if text is not None:
+            return repr(text)
+        if raw is not None:
             return " ".join(f"<0x{byte:02X}>" for byte in raw)
     return piece if _BYTE.fullmatch(piece) else repr(piece.replace(BLANK, " "))

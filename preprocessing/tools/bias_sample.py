@@ -10,6 +10,7 @@ import math
 from pathlib import Path
 
 from megatron_ko.config.cli import positive
+from preprocessing.tools.tokenizer_arguments import add_workers
 
 MARKER = "sample.json"
 
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=1, metavar="N", help="another seed chooses other documents (default 1)"
     )
-    parser.add_argument("--workers", type=positive, metavar="N", help="processes (default: all cores)")
+    add_workers(parser)
 
 
 def _share(value: str) -> float:

@@ -7,7 +7,6 @@ that a second run with other settings starts from. How pieces are chosen is in `
 from __future__ import annotations
 
 import argparse
-import logging
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from preprocessing.vocabulary.selection import Selection
     from preprocessing.vocabulary.text_files import TextPart
 
-log = logging.getLogger(__name__)
 SUMMARY, COUNTED = "extension.json", "counted"
 
 

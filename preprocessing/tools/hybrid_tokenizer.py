@@ -7,7 +7,6 @@ Owns the command and what it writes: the tokenizer folder, ``decisions.tsv``, ``
 from __future__ import annotations
 
 import argparse
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +18,7 @@ if TYPE_CHECKING:
     from preprocessing.vocabulary.proof import Proof
     from preprocessing.vocabulary.token_use import Amount
 
-log = logging.getLogger(__name__)
 SUMMARY = "hybrid.json"
-PROOF_STRINGS = 20_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         made = append(base, choice.surfaces, work / "hybrid")
         before = use_of(alone.info.folder, compared, pool, "count with the base")
         after = use_of(made.info.folder, compared, pool, "count with the result")
-        proof = hybrid.prove_merged(base, made.info.folder, compared, work / "proof", PROOF_STRINGS)
+        proof = hybrid.prove_merged(base, made.info.folder, compared, work / "proof")
         write_decisions(arguments.out / DECISIONS, choice.decisions)
         rows = ratios(before.languages, after.languages)
         summary = _summary(arguments, base.size, len(pieces), choice, proof, rows)

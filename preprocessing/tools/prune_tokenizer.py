@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +21,7 @@ if TYPE_CHECKING:
     from preprocessing.vocabulary.decisions import Decision
     from preprocessing.vocabulary.pruning import Compared, Pruning
 
-log = logging.getLogger(__name__)
 MAP = "id_map.json"
-PROOF_STRINGS = 20_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         made = pruning.decide(base, counts, arguments.min_count, keep)
         info = pruning.write_pruned(base, made, work / "pruned")
         compared = pruning.compare(whole, work / "pruned", made, parts, pool)
-        proof = prove_merged(base, work / "pruned", parts, work / "proof", PROOF_STRINGS)
+        proof = prove_merged(base, work / "pruned", parts, work / "proof")
         rows = _decisions(base, made, counts.tolist())
         write_decisions(arguments.out / DECISIONS, rows)
         write_json(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from megatron_ko.config.cli import positive
 from megatron_ko.errors import DataError
+from preprocessing.tools.tokenizer_arguments import add_workers
 
 if TYPE_CHECKING:
     from preprocessing.tokens.token_files import Pair
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--engine", choices=("auto", "bpe", "fastokens", "gigatoken", "sentencepiece", "tokenizers"), default="auto",
         help="what encodes (default: auto, the fastest one that gives the ids of the reference)",
     )  # fmt: skip
-    encode.add_argument("--workers", type=positive, metavar="N", help="processes (default: all cores)")
+    add_workers(encode)
     merge = _command(commands, "merge", "the documents of all pairs, in the order given, as one pair")
     split = _command(commands, "split", "one pair as several: PREFIX-00000, PREFIX-00001, ...")
     size = split.add_mutually_exclusive_group(required=True)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from megatron_ko.config.cli import positive
 from megatron_ko.errors import ConfigError, DataError
+from preprocessing.tools.tokenizer_arguments import add_workers
 
 if TYPE_CHECKING:
     from preprocessing.vocabulary.comparison import Given
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how tiktoken files split text, by name (cl100k_base, o200k_base, gpt2, llama3, qwen) or as an expression",
     )  # fmt: skip
     parser.add_argument("--show", metavar="TEXT", help="print the tokens of this text in colours")
-    parser.add_argument("--workers", type=positive, metavar="N", help="processes (default: all cores)")
+    add_workers(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

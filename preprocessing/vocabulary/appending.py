@@ -16,10 +16,10 @@ from typing import Any
 import sentencepiece
 import tokenizers
 
+from megatron_ko import byte_letters
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
 from megatron_ko.tokenizer import MODEL, TokenizerInfo
-from preprocessing.vocabulary import byte_letters
 from preprocessing.vocabulary.bases import Base, ByteLevelBase, SentencePieceBase, merged
 from preprocessing.vocabulary.derived_folders import backend_of, write_merges, write_pieces
 from preprocessing.vocabulary.escapes import MARK

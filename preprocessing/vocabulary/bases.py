@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import functools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from megatron_ko import byte_letters
 from megatron_ko.errors import DataError
 from megatron_ko.tokenizer import MODEL
-from preprocessing.vocabulary import byte_letters
 from preprocessing.vocabulary.descriptions import (
     Pair,
     is_byte_level,
@@ -339,13 +339,21 @@ class ByteLevelBase(Base):
 
 def merged(symbols: list[str], rank: Rank) -> list[str]:
     """Byte-pair encoding of a short text: the pair of the lowest rank first, the leftmost of equal ones."""
+    for _ in unions(symbols, rank):
+        pass
+    return symbols
+
+
+def unions(symbols: list[str], rank: Rank) -> Iterator[str]:
+    """What is made of two symbols, one after the other, while ``symbols`` are merged in place."""
     ranks = [rank(left, right) for left, right in zip(symbols, symbols[1:])]
     while True:
         best = min((value for value in ranks if value is not None), default=None)
         if best is None:
-            return symbols
+            return
         at = ranks.index(best)
         symbols[at : at + 2] = [symbols[at] + symbols[at + 1]]
+        yield symbols[at]
         del ranks[at]
         for near in range(max(at - 1, 0), min(at + 1, len(ranks))):
             ranks[near] = rank(symbols[near], symbols[near + 1])

@@ -26,6 +26,7 @@ from megatron_ko.files import atomic_file
 from preprocessing.documents import text_bytes, utf8_buffer
 from preprocessing.kernels import word_counts
 from preprocessing.markers import Marker, code_of, key_of
+from preprocessing.sections.languages import KOREAN
 from preprocessing.vocabulary.cutting import Cut
 from preprocessing.vocabulary.text_files import TextPart, batches_of
 from preprocessing.vocabulary.worker_pool import WorkerPool
@@ -33,7 +34,6 @@ from preprocessing.vocabulary.worker_pool import WorkerPool
 WORDS = pa.schema([("word", pa.large_string()), ("count", pa.int64())])
 MAX_WORDS = 2_000_000  # of a table in memory; then it is written as a run
 PARTITION_BYTES = 128 << 20
-KOREAN_LANGUAGES = ("ko", "mixed")
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def count_part(
         runs.append(path)
 
     for batch in batches_of(part):
-        korean = pc.is_in(batch["lang"], pa.array(KOREAN_LANGUAGES))
+        korean = pc.is_in(batch["lang"], pa.array(KOREAN))
         summary["documents"] += batch.num_rows
         summary["bytes"] += text_bytes(batch["text"])
         summary["korean_bytes"] += text_bytes(batch["text"].filter(korean))

@@ -23,9 +23,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tokenizers
 
+from megatron_ko.byte_letters import bytes_of, spelled
 from preprocessing.kernels import word_counts
 from preprocessing.markers import key_of
-from preprocessing.vocabulary.byte_letters import bytes_of, spelled
+from preprocessing.vocabulary.descriptions import adds_prefix_blank, is_byte_level, pre_tokenizers_in
 from preprocessing.vocabulary.escapes import SPACE
 
 BITS = 1 << 22
@@ -84,13 +85,9 @@ def cut_of(description: dict[str, Any]) -> Cut:
         word_counts.bits_of_pairs(*pairs, BITS),
         byte_pairs,
         json.dumps(description.get("normalizer")),
-        any(part.get("add_prefix_space") for part in _parts(description.get("pre_tokenizer"))),
+        adds_prefix_blank(description),
         byte_level,
     )
-
-
-def is_byte_level(description: dict[str, Any]) -> bool:
-    return any(part.get("type") == "ByteLevel" for part in _parts(description.get("pre_tokenizer")))
 
 
 def piece_of(surface: str, byte_level: bool) -> str:
@@ -103,7 +100,7 @@ def tokenizer_of_words(description: dict[str, Any]) -> tokenizers.Tokenizer:
     made = json.loads(json.dumps(description))
     if is_byte_level(made):
         made["normalizer"] = None
-        for part in _parts(made["pre_tokenizer"]):
+        for part in pre_tokenizers_in(made):
             if "add_prefix_space" in part:
                 part["add_prefix_space"] = False
     else:
@@ -113,14 +110,6 @@ def tokenizer_of_words(description: dict[str, Any]) -> tokenizers.Tokenizer:
     tokenizer = tokenizers.Tokenizer.from_str(json.dumps(made))
     tokenizer.encode_special_tokens = True
     return tokenizer
-
-
-def _parts(pre_tokenizer: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
-    """A pre-tokenizer or the parts of a sequence of them."""
-    if pre_tokenizer is not None:
-        for part in pre_tokenizer.get("pretokenizers", ()):
-            yield from _parts(part)
-        yield pre_tokenizer
 
 
 def _neighbours(piece: str, byte_level: bool) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ says was decided by a person, and so was a row without a reason of ours; the oth
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +43,14 @@ class Forced:
     keep: dict[str, int]
     drop: dict[str, int]
     path: Path | None = None
+
+    def refuse_known(self, known: Container[str]) -> None:
+        """Raises DataError when a piece that is to be kept is no new one."""
+        for surface in self.keep:
+            if surface in known:
+                raise DataError(
+                    f"{self.place(surface)}: {surface!r} is a token of the base already; drop the line"
+                )
 
     def place(self, surface: str) -> str:
         """For messages."""

@@ -26,7 +26,7 @@ from megatron_ko.tokenizer import (
     write_tokenizer_folder,
 )
 from preprocessing.vocabulary.bases import Base, ByteLevelBase, SentencePieceBase
-from preprocessing.vocabulary.descriptions import Pair
+from preprocessing.vocabulary.descriptions import Pair, adds_prefix_blank
 from preprocessing.vocabulary.sentencepiece_files import (
     BLANK,
     BYTE,
@@ -199,12 +199,6 @@ def settings_of(base: Base) -> dict[str, Any]:
     if base.folder.is_dir() and path.is_file():
         kept = ("model_max_length", "chat_template", "padding_side", "truncation_side")
         found = {name: value for name, value in read_json(path).items() if name in kept}
-    if _prefixes(base.json):
+    if adds_prefix_blank(base.json):
         found["add_prefix_space"] = True
     return found
-
-
-def _prefixes(description: dict[str, Any] | None) -> bool:
-    """Whether a byte-level tokenizer puts a blank before a text."""
-    step = (description or {}).get("pre_tokenizer") or {}
-    return any(part.get("add_prefix_space") for part in (step, *step.get("pretokenizers", ())))

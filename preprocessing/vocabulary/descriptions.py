@@ -36,9 +36,25 @@ def read_description(path: Path) -> dict[str, Any]:
     return found
 
 
+def pre_tokenizers_in(json: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The pre-tokenizer, and those that it is a sequence of."""
+    step = (json or {}).get("pre_tokenizer") or {}
+    return [step, *step.get("pretokenizers", ())]
+
+
 def is_byte_level(json: dict[str, Any]) -> bool:
-    steps = json.get("pre_tokenizer") or {}
-    return any(step.get("type") == "ByteLevel" for step in (steps, *steps.get("pretokenizers", ())))
+    return any(step.get("type") == "ByteLevel" for step in pre_tokenizers_in(json))
+
+
+def adds_prefix_blank(json: dict[str, Any] | None) -> bool:
+    """Whether a pre-tokenizer puts a blank before a text."""
+    return any(step.get("add_prefix_space") for step in pre_tokenizers_in(json))
+
+
+def merges_in(json: dict[str, Any]) -> list[Pair]:
+    """The merges of a ``tokenizer.json`` that is known to be sound."""
+    merges = json["model"]["merges"]
+    return [(left, right) for left, right in (m.split(" ", 1) if isinstance(m, str) else m for m in merges)]
 
 
 def names_in(json: dict[str, Any], folder: Path) -> dict[int, str]:
@@ -72,15 +88,29 @@ def pair_of(merge: Any, folder: Path) -> Pair:
 
 def special_tokens_in(folder: Path) -> set[str]:
     """Names of all special tokens that the folder gives, in ``special_tokens_map.json`` or ``tokenizer_config.json``."""
-    found: set[str] = set()
-    for name in ("special_tokens_map.json", "tokenizer_config.json"):
-        path = folder / name
-        for role, value in read_json(path).items() if path.is_file() else ():
-            if role.endswith(("_token", "_special_tokens")):  # add_bos_token is no name, but true or false
-                for token in value if isinstance(value, list) else [value]:
-                    content = token.get("content") if isinstance(token, dict) else token
-                    found |= {content} if isinstance(content, str) else set()
+    config = _object_in(folder / "tokenizer_config.json")
+    # add_bos_token is no name, but true or false
+    named = [value for role, value in config.items() if role.endswith(("_token", "_special_tokens"))]
+    return mapped_special_tokens(folder) | _names_of(named)
+
+
+def mapped_special_tokens(folder: Path) -> set[str]:
+    """Names of special tokens in ``special_tokens_map.json``: ours are no added tokens, so that text cannot spell them."""
+    return _names_of(_object_in(folder / "special_tokens_map.json").values())
+
+
+def _object_in(path: Path) -> dict[str, Any]:
+    found = read_json(path) if path.is_file() else {}
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: holds no object; save the tokenizer again")
     return found
+
+
+def _names_of(values: Iterable[Any]) -> set[str]:
+    """Of tokens or lists of them, each a name or an object with its ``content``."""
+    tokens = [token for value in values for token in (value if isinstance(value, list) else [value])]
+    names = (token.get("content") if isinstance(token, dict) else token for token in tokens)
+    return {name for name in names if isinstance(name, str)}
 
 
 def listed(what: str, items: Iterable[str], most: int = 5) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from megatron_ko.errors import ConfigError, DataError
 from preprocessing.corpus.placing import positions
+from preprocessing.sections.languages import KOREAN
 from preprocessing.sections.tokens import TokenizerConfig
 from preprocessing.vocabulary import forecast, trainers
 from preprocessing.vocabulary.sentencepiece_files import SentencePiecePiece, read_model
@@ -20,7 +21,6 @@ from preprocessing.vocabulary.token_use import Amount
 from preprocessing.vocabulary.worker_pool import WorkerPool
 
 log = logging.getLogger(__name__)
-KOREAN = ("ko", "mixed")
 COVERAGE = 0.9995  # of characters; what is rarer stays bytes
 SEED = 0
 

@@ -27,7 +27,7 @@ from preprocessing.vocabulary.token_use import use_of
 from preprocessing.vocabulary.worker_pool import WorkerPool
 
 log = logging.getLogger(__name__)
-PROOF_CHARACTERS = 4 << 20
+PROOF_STRINGS, PROOF_CHARACTERS = 20_000, 4 << 20
 FREE = 500
 
 
@@ -107,11 +107,7 @@ def choose(
 
 def _with_forced(base: Base, clean: Cleaned, forced: Forced) -> tuple[list[str], dict[str, str]]:
     """Candidates without those that a person dropped, and with those that a person wants."""
-    for surface in forced.keep:
-        if surface in base.ids:
-            raise DataError(
-                f"{forced.place(surface)}: {surface!r} is a token of the base already; drop the line"
-            )
+    forced.refuse_known(base.ids)
     candidates = [surface for surface in clean.candidates if surface not in forced.drop]
     dropped = {**clean.dropped, **{s: "hand" for s in clean.candidates if s in forced.drop}}
     known = set(candidates)
@@ -188,14 +184,14 @@ def _decisions(
     return sorted(rows, key=lambda row: (not row.keep, -row.count, row.surface))
 
 
-def prove_merged(base: Base, folder: Path, parts: Sequence[TextPart], work: Path, strings: int) -> Proof:
+def prove_merged(base: Base, folder: Path, parts: Sequence[TextPart], work: Path) -> Proof:
     """All readers on generated texts and on documents of every part; what the base loses of a text stays lost."""
     pieces = Tokenizer(folder).surfaces()[base.size :]
-    return prove(folder, _proof_texts(pieces, parts, strings), work, ours=False)
+    return prove(folder, _proof_texts(pieces, parts), work, ours=False)
 
 
-def _proof_texts(pieces: list[str], parts: Sequence[TextPart], strings: int) -> Iterator[str]:
-    yield from generated_texts(strings, pieces)
+def _proof_texts(pieces: list[str], parts: Sequence[TextPart]) -> Iterator[str]:
+    yield from generated_texts(PROOF_STRINGS, pieces)
     for part in parts:
         left = PROOF_CHARACTERS // len(parts)
         for batch in batches_of(part):

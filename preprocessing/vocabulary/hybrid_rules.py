@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 
 from megatron_ko.errors import ConfigError
+from preprocessing.vocabulary.escapes import MARK, SPACE
 from preprocessing.vocabulary.hangul import BLOCKS, HANGUL
 
-BLANK, MARK = "\u2581", "\ufdd1"
 SENTENCES = {
     "special": "control, byte and placeholder pieces are the base's",
     "known": "the base has the piece",
@@ -63,7 +63,7 @@ class Rules:
         """The name of the first rule that a surface breaks."""
         letters = len(surface.removeprefix(" "))
         broken = {
-            "foreign": not HANGUL.search(surface) or BLANK in surface or MARK in surface,
+            "foreign": not HANGUL.search(surface) or SPACE in surface or MARK in surface,
             "digits": self.digits and _DIGIT.search(surface) is not None,
             "hangul": self.hangul and not _ALL_HANGUL.fullmatch(surface),
             "syllables": self.syllables and not _ALL_SYLLABLES.fullmatch(surface),

@@ -18,6 +18,7 @@ from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
 from megatron_ko.tokenizer import MARKER, MODEL
 from preprocessing.vocabulary import tiktoken_files
+from preprocessing.vocabulary.descriptions import mapped_special_tokens
 from preprocessing.vocabulary.token_bytes import TokenBytes, of_sentencepiece, of_tokenizer_json
 
 Encoded = tuple[np.ndarray, np.ndarray]
@@ -154,7 +155,7 @@ def _open_json(file: Path) -> tuple[str, TokenBytes, Backend]:
             highest = max([highest, *vocabulary.values()])
         if highest >= tiktoken_files.MAX_ID:
             raise ValueError(f"the id {highest} is not below {tiktoken_files.MAX_ID}")
-        tokens = of_tokenizer_json(description, _special_tokens(file.parent))
+        tokens = of_tokenizer_json(description, mapped_special_tokens(file.parent))
         backend = tokenizers.Tokenizer.from_file(str(file))
     except Exception as error:  # tokenizers raises this class itself; anything here is a file that is none
         reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else error
@@ -165,16 +166,6 @@ def _open_json(file: Path) -> tuple[str, TokenBytes, Backend]:
     kind = description["model"].get("type") or ("Unigram" if isinstance(vocabulary, list) else "BPE")
     kind = {"BPE": "byte-level BPE"}.get(kind, kind) if tokens.byte_level else kind
     return f"{kind}, tokenizers", tokens, _Json(backend)
-
-
-def _special_tokens(folder: Path) -> list[str]:
-    """Names of special tokens in ``special_tokens_map.json``: ours are no added tokens, so that text cannot spell them."""
-    path = folder / "special_tokens_map.json"
-    found = read_json(path) if path.is_file() else {}
-    if not isinstance(found, dict):
-        raise ValueError(f"{path.name} holds no object")
-    names = [name for value in found.values() for name in (value if isinstance(value, list) else [value])]
-    return [name["content"] if isinstance(name, dict) else str(name) for name in names]
 
 
 # --- SentencePiece ---------------------------------------------------------------------------------------

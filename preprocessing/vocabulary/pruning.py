@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from megatron_ko import byte_letters
 from megatron_ko.errors import DataError
 from megatron_ko.tokenizer import TokenizerInfo
 from preprocessing.tokens import encoders
-from preprocessing.vocabulary import byte_letters
-from preprocessing.vocabulary.bases import Base, ByteLevelBase, Rank, SentencePieceBase
+from preprocessing.vocabulary.bases import Base, ByteLevelBase, Rank, SentencePieceBase, unions
 from preprocessing.vocabulary.derived_folders import write_merges, write_pieces
 from preprocessing.vocabulary.sentencepiece_files import NORMAL
 from preprocessing.vocabulary.text_files import TextPart, batches_of
@@ -75,17 +75,7 @@ def _always_stays(base: Base, number: int, name: str) -> bool:
 
 def steps(piece: str, rank: Rank) -> set[str]:
     """The characters of a piece, and everything that stands between them and the piece when it is merged."""
-    symbols = list(piece)
-    found = set(symbols)
-    while len(symbols) > 1:
-        ranks = [rank(left, right) for left, right in zip(symbols, symbols[1:])]
-        best = min((value for value in ranks if value is not None), default=None)
-        if best is None:
-            break
-        at = ranks.index(best)
-        symbols[at : at + 2] = [symbols[at] + symbols[at + 1]]
-        found.add(symbols[at])
-    return found
+    return {*piece, *unions(list(piece), rank)}
 
 
 def write_pruned(base: Base, pruning: Pruning, folder: Path) -> TokenizerInfo:

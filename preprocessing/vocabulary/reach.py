@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from preprocessing.vocabulary.cutting import is_byte_level, piece_of, tokenizer_of_words
+from preprocessing.vocabulary.cutting import piece_of, tokenizer_of_words
+from preprocessing.vocabulary.descriptions import is_byte_level, merges_in
 
 
 def unreachable_without(description: dict[str, Any], gone: str, surfaces: Iterable[str]) -> list[str]:
@@ -14,8 +15,7 @@ def unreachable_without(description: dict[str, Any], gone: str, surfaces: Iterab
     piece = piece_of(gone, is_byte_level(description))
     model = dict(description["model"])
     model["vocab"] = {name: number for name, number in model["vocab"].items() if name != piece}
-    pairs = [merge.split(" ", 1) if isinstance(merge, str) else merge for merge in model["merges"]]
-    model["merges"] = [pair for pair in pairs if piece not in (*pair, "".join(pair))]
+    model["merges"] = [pair for pair in merges_in(description) if piece not in (*pair, "".join(pair))]
     tokenizer = tokenizer_of_words(json.loads(json.dumps({**description, "model": model})))
     asked = [surface for surface in surfaces if gone in surface and surface != gone]
     rows = tokenizer.encode_batch_fast(asked, add_special_tokens=False)

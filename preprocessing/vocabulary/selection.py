@@ -194,11 +194,7 @@ class _Rounds:
         )
 
     def _begin(self, candidates: list[str]) -> None:
-        for surface in self.forced.keep:
-            if surface in self.base_surfaces:
-                raise DataError(
-                    f"{self.forced.place(surface)}: {surface!r} is a token of the base already; drop the line"
-                )
+        self.forced.refuse_known(self.base_surfaces)
         known = set(candidates)
         for surface in candidates:
             self.origins[surface] = "intermediate"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from preprocessing.vocabulary import byte_letters
+from megatron_ko import byte_letters
 from preprocessing.vocabulary.escapes import SPACE
 
 BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")

@@ -20,19 +20,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tokenizers
 
+from megatron_ko.byte_letters import LETTERS
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json, sha256_file
 from preprocessing.documents import utf8_buffer
 from preprocessing.kernels.bpe_merge import Merges, new_pairs
 from preprocessing.kernels.word_tokens import count_tokens
-from preprocessing.vocabulary.byte_letters import LETTERS
 from preprocessing.vocabulary.counting import words_in
 from preprocessing.vocabulary.cutting import (
     SPACE,
-    is_byte_level,
     is_korean_piece,
     tokenizer_of_words,
 )
+from preprocessing.vocabulary.descriptions import is_byte_level, merges_in
 from preprocessing.vocabulary.worker_pool import WorkerPool
 
 PLAIN = r"\A ?[\x{AC00}-\x{D7A3}\x{3131}-\x{3163}\x{3165}-\x{318E}]+\z"
@@ -128,9 +128,7 @@ def _merges_alone(description: dict[str, Any], tokenizer: tokenizers.Tokenizer) 
 def _merges_of(description: dict[str, Any], size: int) -> Merges:
     """The tables of the kernel; symbols are ids."""
     vocab, by_bytes = description["model"]["vocab"], is_byte_level(description)
-    pairs = [
-        merge.split(" ", 1) if isinstance(merge, str) else merge for merge in description["model"]["merges"]
-    ]
+    pairs = merges_in(description)
     lefts = np.array([vocab[left] for left, _ in pairs] or [0], np.int64)
     rights = np.array([vocab[right] for _, right in pairs] or [0], np.int64)
     made = np.array([vocab[left + right] for left, right in pairs] or [0], np.int64)

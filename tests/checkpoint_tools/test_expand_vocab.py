@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save_file
 from checkpoint_tools import initialisations, mcore, similarity
 from checkpoint_tools.hf import open_hf
 from checkpoint_tools.initialisations import METHODS
-from checkpoint_tools.pieces import byte_letters, decompose, read_vocabulary
+from checkpoint_tools.pieces import decompose, read_vocabulary
 from checkpoint_tools.tokenizer_files import copy_tokenizer
+from megatron_ko.byte_letters import LETTERS
 from megatron_ko.tokenizer import TokenizerInfo, write_tokenizer_folder
 from tests.checkpoint_tools.small_tokenizers import NEW, byte_level_json, fallback_json, old_and_new
 
@@ -96,7 +97,7 @@ def test_pieces_are_cut_by_the_old_merges_alone(tmp_path, dummy_prefix):
 
 
 def test_byte_level_pieces_are_cut_by_bytes_also_where_they_are_no_characters(tmp_path):
-    letters = {byte: letter for letter, byte in byte_letters().items()}
+    letters = LETTERS
     han, guk = ("".join(letters[byte] for byte in c.encode()) for c in "한국")
     old_merges = [(han[0], han[1])]
     new_merges = [*old_merges, (han[:2], han[2]), (guk[0], guk[1]), (letters[0x20], han)]
@@ -112,8 +113,8 @@ def test_byte_level_pieces_are_cut_by_bytes_also_where_they_are_no_characters(tm
 def test_letters_of_bytes_are_those_of_the_library():
     from tokenizers.pre_tokenizers import ByteLevel
 
-    assert sorted(byte_letters()) == sorted(ByteLevel.alphabet())
-    for letter, byte in byte_letters().items():
+    assert sorted(LETTERS) == sorted(ByteLevel.alphabet())
+    for byte, letter in enumerate(LETTERS):
         if byte < 128:
             assert ByteLevel(add_prefix_space=False).pre_tokenize_str(chr(byte))[0][0] == letter
 

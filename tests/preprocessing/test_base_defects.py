@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import sentencepiece
 
+from megatron_ko.byte_letters import LETTERS, bytes_of
 from megatron_ko.errors import DataError
 from megatron_ko.tokenizer import Tokenizer
 from preprocessing.vocabulary.appending import append
 from preprocessing.vocabulary.bases import read_base
-from preprocessing.vocabulary.byte_letters import LETTERS, bytes_of
 from preprocessing.vocabulary.hangul import HANGUL, only_in_hangul
 from preprocessing.vocabulary.sentencepiece_files import (
     BYTE,

@@ -10,11 +10,11 @@ import sentencepiece
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
+from megatron_ko.byte_letters import LETTERS
 from megatron_ko.errors import DataError
 from megatron_ko.tokenizer import write_tokenizer_folder
 from preprocessing.sections.tokens import TokenizerConfig
 from preprocessing.vocabulary import byte_level
-from preprocessing.vocabulary.byte_letters import LETTERS
 from preprocessing.vocabulary.opened import name_of, open_tokenizer
 from preprocessing.vocabulary.tiktoken_files import PATTERNS, pattern_of
 from tests.preprocessing.corpus import EN, KO
