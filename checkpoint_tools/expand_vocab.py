@@ -6,7 +6,7 @@ the new Store. How rows are made is ``initialisations``', how they are judged ``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -122,21 +122,28 @@ def expand_vocab(source: Store, plan: Expansion, name: str) -> Store:
     A tied matrix is treated once, and serves as input and output. Padding after the old tokens is left behind.
     """
     check_possible(source, plan, name)
-    size = len(plan.new.pieces)
 
-    def read(weight: str) -> Tensor:
-        tensor = source.tensor(weight)
-        if source.entries[weight].weight.axes[0] != "vocab":
-            return tensor
+    def expanded(weight: str, tensor: Tensor) -> Tensor:
         rule = METHODS[name].input if weight.startswith("model.embed_tokens") else METHODS[name].output
         real = tensor[: plan.kept]
         return torch.cat([real, plan.rows.make(weight, real, rule)])
+
+    return with_vocabulary(source, plan.new, expanded)
+
+
+def with_vocabulary(source: Store, new: Vocabulary, rows: Callable[[str, Tensor], Tensor]) -> Store:
+    """The Store for another tokenizer: ``rows(weight, tensor)`` of every matrix with the axis ``vocab``."""
+    size = len(new.pieces)
+
+    def read(weight: str) -> Tensor:
+        tensor = source.tensor(weight)
+        return rows(weight, tensor) if source.entries[weight].weight.axes[0] == "vocab" else tensor
 
     return replace(
         source,
         model=replace(source.model, vocab_size=size),
         vocab_size=size,
         read=read,
-        tokenizer=plan.new.folder,
-        tokenizer_fingerprint=plan.new.info.fingerprint,
+        tokenizer=new.folder,
+        tokenizer_fingerprint=new.info.fingerprint,
     )

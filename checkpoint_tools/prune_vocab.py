@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from checkpoint_tools.expand_vocab import vocabulary_of
+from checkpoint_tools.expand_vocab import vocabulary_of, with_vocabulary
 from checkpoint_tools.pieces import SHOWN, Vocabulary, read_vocabulary
 from checkpoint_tools.store import Store
 from megatron_ko.errors import CheckpointError
@@ -72,21 +72,8 @@ def _check_pieces(path: Path, old: Vocabulary, new: Vocabulary, ids: list[int]) 
 
 def prune_vocab(source: Store, plan: Pruning) -> Store:
     """The Store with the rows of the plan, in its order; all other weights are those of ``source``, bit for bit."""
-    size = len(plan.old_ids)
-
-    def read(weight: str) -> Tensor:
-        tensor = source.tensor(weight)
-        return tensor[plan.old_ids] if source.entries[weight].weight.axes[0] == "vocab" else tensor
-
-    return replace(
-        source,
-        model=replace(source.model, vocab_size=size),
-        vocab_size=size,
-        read=read,
-        tokenizer=plan.new.folder,
-        tokenizer_fingerprint=plan.new.info.fingerprint,
-        special_ids=_moved(source, plan),
-    )
+    pruned = with_vocabulary(source, plan.new, lambda _, tensor: tensor[plan.old_ids])
+    return replace(pruned, special_ids=_moved(source, plan))
 
 
 def _moved(source: Store, plan: Pruning) -> dict[str, Any]:

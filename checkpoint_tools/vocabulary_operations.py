@@ -57,14 +57,7 @@ def expand_vocab(options: ExpandVocab) -> int:
         print(f"wrote {folder / REPORT} (init=compare writes no model)")
         return 0
     store = in_one_dtype(expanding.expand_vocab(source, plan, chosen), options.dtype)
-    folder = written(
-        store,
-        source,
-        options.dst,
-        options.format or format_of(source),
-        options.overwrite,
-        options.max_shard_gb,
-    )
+    folder = _write(store, source, options, options.dst)
     write_json(folder / REPORT, made)
     found = verify.open_store(str(folder))
     _check_old_rows(source, found, plan.kept)
@@ -81,15 +74,13 @@ def prune_vocab(options: PruneVocab) -> int:
         f"{plan.new.folder}: {count:,} of {source.vocab_size:,} rows stay, "
         f"{(source.vocab_size - count) * size * matrices:,} parameters fewer"
     )
-    folder = written(
-        store,
-        source,
-        options.dst,
-        options.format or format_of(source),
-        options.overwrite,
-        options.max_shard_gb,
-    )
+    folder = _write(store, source, options, options.dst)
     return verified(store, verify.open_store(str(folder)), folder)
+
+
+def _write(store: Store, source: Store, options: ExpandVocab | PruneVocab, dst: str) -> Path:
+    form = options.format or format_of(source)
+    return written(store, source, dst, form, options.overwrite, options.max_shard_gb)
 
 
 def _check_options(options: ExpandVocab) -> None:

@@ -11,7 +11,7 @@ import multiprocessing.connection
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -74,16 +74,26 @@ class ProcessRunner:
             self._pool = None
 
     def _start(self, context: Context) -> ProcessPoolExecutor:
-        method = multiprocessing.get_context("forkserver")
-        method.set_forkserver_preload(PRELOADED)
-        held, self._lifeline = method.Pipe(duplex=False)
-        self._pool = ProcessPoolExecutor(self.workers, method, _begin, (context.for_worker(), held))
+        self._pool, self._lifeline = forked_pool(self.workers, PRELOADED, _begin, context.for_worker())
         return self._pool
 
     def _let_go(self) -> None:
         """Ends the workers in the middle of their pieces, which leave nothing but temporary files."""
         if self._lifeline is not None:
             self._lifeline.close()
+
+
+def forked_pool(
+    workers: int, preloaded: Sequence[str], begin: Callable[..., None], *arguments: Any
+) -> tuple[ProcessPoolExecutor, multiprocessing.connection.Connection]:
+    """Workers forked from a server that has imported ``preloaded``, and their lifeline: they end when it is closed.
+
+    Each starts with ``begin(*arguments, held)``, which calls ``begin_worker(held)``.
+    """
+    method = multiprocessing.get_context("forkserver")
+    method.set_forkserver_preload(list(preloaded))
+    held, lifeline = method.Pipe(duplex=False)
+    return ProcessPoolExecutor(workers, method, begin, (*arguments, held)), lifeline
 
 
 def _gather(futures: dict[Future[dict[str, Any]], Work], done: Done) -> None:

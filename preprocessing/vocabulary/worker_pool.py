@@ -5,7 +5,6 @@ Owns the pool. Results come in the order of the things, so nothing depends on th
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -13,7 +12,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from megatron_ko.errors import DataError
-from preprocessing.runners.processes import begin_worker
+from preprocessing.runners.processes import begin_worker, forked_pool
 from preprocessing.stage_progress import StageProgress
 
 Item = TypeVar("Item")
@@ -28,7 +27,7 @@ class WorkerPool:
     """
 
     def __init__(self, workers: int, preloaded: Sequence[str] = PRELOADED):
-        self.workers, self._preloaded = workers, list(preloaded)
+        self.workers, self._preloaded = workers, preloaded
         self._pool: ProcessPoolExecutor | None = None
         self._lifeline: Any = None
 
@@ -79,8 +78,5 @@ class WorkerPool:
                 future.cancel()
 
     def _start(self) -> ProcessPoolExecutor:
-        method = multiprocessing.get_context("forkserver")
-        method.set_forkserver_preload(self._preloaded)
-        held, self._lifeline = method.Pipe(duplex=False)
-        self._pool = ProcessPoolExecutor(self.workers, method, begin_worker, (held,))
+        self._pool, self._lifeline = forked_pool(self.workers, self._preloaded, begin_worker)
         return self._pool
