@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from preprocessing.documents import lines_of
 from preprocessing.matching import Engine, Matcher
 
 COLUMNS = pa.schema(
@@ -68,29 +69,48 @@ _CONTACT = (
 _LOREM = "(?i:lorem ipsum dolor)"
 _MISREAD = "占쏙|\\?[가-힣]\\?|[ìíëê][\u0080-\u00bf]"
 MISREAD_CHARACTERS = 2
+_PATTERNS = {
+    **{name: f"(?i:{terms})" for name, terms in GROUPS.items()},
+    "lorem": _LOREM,
+    "misread": _MISREAD,
+}  # none reaches over the end of a line
+_REGEXES = {name: re.compile(pattern) for name, pattern in _PATTERNS.items()}
 
 
 @lru_cache(maxsize=2)
 def _matcher(engine: Engine | None) -> Matcher:
-    groups = {name: f"(?i:{terms})" for name, terms in GROUPS.items()}
-    return Matcher({**groups, "lorem": _LOREM, "misread": _MISREAD}, engine)
+    return Matcher(_PATTERNS, engine)
 
 
 def measure(column: pa.Array, engine: Engine | None = None) -> dict[str, pa.Array]:
     """COLUMNS of a large_string column."""
-    rows = _matcher(engine).rows(column)
-    terms = np.zeros((len(column), len(GROUPS)), np.int32)
-    for number, (name, pattern) in enumerate(GROUPS.items()):
-        terms[rows[name], number] = _count(column, rows[name], f"(?i:{pattern})")
-    contact = np.zeros(len(column), bool)
-    hit = np.flatnonzero(terms.any(axis=1))
-    contact[hit] = _count(column, hit, _CONTACT) > 0
-    lorem = np.zeros(len(column), bool)
-    lorem[rows["lorem"]] = True
-    misread = np.zeros(len(column), np.int32)
-    misread[rows["misread"]] = MISREAD_CHARACTERS * _count(column, rows["misread"], _MISREAD)
-    values = (weigh(terms), np.count_nonzero(terms, axis=1), contact, lorem, misread)
+    rows, found = _counts(column, _matcher(engine))
+    counts = np.zeros((len(column), len(_PATTERNS)), np.int32)
+    counts[rows] = found
+    terms, lorem, misread = counts[:, : len(GROUPS)], counts[:, -2], counts[:, -1]
+    contact, hit = np.zeros(len(column), bool), np.flatnonzero(terms.any(axis=1))
+    contact[hit] = pc.match_substring_regex(column.take(pa.array(hit)), _CONTACT).to_numpy(
+        zero_copy_only=False
+    )
+    values = (
+        weigh(terms), np.count_nonzero(terms, axis=1), contact, lorem > 0, MISREAD_CHARACTERS * misread,
+    )  # fmt: skip
     return {field.name: pa.array(value, field.type) for field, value in zip(COLUMNS, values)}
+
+
+def _counts(column: pa.Array, matcher: Matcher) -> tuple[np.ndarray, np.ndarray]:
+    """Rows with a match (increasing), and how often each pattern is in each: ``[rows, patterns]``.
+
+    Text is read in Python only in lines that hold a match, which are few.
+    """
+    rows = np.unique(np.concatenate([*matcher.rows(column).values()]))
+    counts = np.zeros((len(rows), len(_PATTERNS)), np.int32)
+    lines, first_lines = lines_of(column.take(pa.array(rows)))
+    for number, (name, hits) in enumerate(matcher.rows(lines).items()):
+        places = np.searchsorted(first_lines, hits, side="right") - 1
+        for place, line in zip(places.tolist(), hits.tolist()):
+            counts[place, number] += len(_REGEXES[name].findall(lines[line].as_py()))
+    return rows, counts
 
 
 def weigh(terms: np.ndarray) -> np.ndarray:
@@ -102,14 +122,8 @@ def weigh(terms: np.ndarray) -> np.ndarray:
 
 def is_spam(text: str) -> bool:
     """Two groups of terms, three terms, a way to get in touch, and enough terms for the length."""
-    counts = np.array([[len(re.findall(f"(?i:{terms})", text)) for terms in GROUPS.values()]])
+    counts = np.array([[len(_REGEXES[name].findall(text)) for name in GROUPS]])
     terms, groups = int(weigh(counts)[0]), int(np.count_nonzero(counts))
     if groups < MIN_GROUPS or terms < MIN_TERMS or not re.search(_CONTACT, text, re.ASCII):
         return False
     return 1000 * terms >= MIN_PER_1000 * len(text)
-
-
-def _count(column: pa.Array, rows: np.ndarray, pattern: str) -> np.ndarray:
-    if not len(rows):
-        return np.zeros(0, np.int32)
-    return pc.count_substring_regex(column.take(pa.array(rows)), pattern).to_numpy(zero_copy_only=False)

@@ -10,7 +10,7 @@ import ctypes
 import os
 
 SETTINGS = {
-    "MIMALLOC_PURGE_DELAY": "1000",  # milliseconds
+    "MIMALLOC_PURGE_DELAY": "10000",  # milliseconds: longer than a batch takes
     "MALLOC_MMAP_THRESHOLD_": str(64 << 20),  # bytes; larger blocks are always given back
     "MALLOC_TRIM_THRESHOLD_": str(128 << 20),  # bytes that are kept at most
 }

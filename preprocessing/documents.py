@@ -126,6 +126,16 @@ def utf8_buffer(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return np.frombuffer(data, np.uint8) if data and data.size else np.zeros(1, np.uint8), starts
 
 
+def lines_of(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """The lines of all rows as one column, each with its line feed, and the number of the first line of each row."""
+    data, offsets = utf8_buffer(column)
+    feeds = np.flatnonzero(data[offsets[0] : offsets[-1]] == ord("\n")) + offsets[0]
+    starts = np.sort(np.concatenate([offsets[:-1], feeds + 1]), kind="stable")
+    bounds = np.append(starts, offsets[-1]).astype(np.int64)
+    lines = pa.LargeStringArray.from_buffers(len(starts), pa.py_buffer(bounds), pa.py_buffer(data))
+    return lines, np.arange(len(column)) + np.searchsorted(feeds, offsets[:-1])
+
+
 def with_column(batch: pa.RecordBatch, name: str, column: pa.Array) -> pa.RecordBatch:
     return batch.set_column(batch.schema.get_field_index(name), batch.schema.field(name), column)
 

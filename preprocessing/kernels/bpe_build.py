@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.characters import BASIS, PRIME, decode, mix
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 
 _WIRE_BYTES = (0, 8, 0, 0, 0, 4)  # of wire types with a fixed size
 MALFORMED = -1
 
 
-@njit()
+@inner()
 def _varint(data, at, end):
     """``(number, place behind it)``; the place is beyond ``end`` where it does not end."""
     value, shift = np.uint64(0), np.uint64(0)
@@ -29,7 +29,7 @@ def _varint(data, at, end):
     return np.int64(0), end + 1
 
 
-@njit()
+@inner()
 def _field(data, at, end):
     """``(number, wire type, begin, end)`` of the field at ``at``; number MALFORMED where the message is broken off."""
     tag, begin = _varint(data, at, end)
@@ -96,7 +96,7 @@ def read_pieces(data, messages):
 # --- pieces by their bytes --------------------------------------------------------------------------------
 
 
-@njit()
+@inner()
 def _find(table, data, begins, ends, begin, end, value):
     """``(piece, place)``: the piece that is ``data[begin:end]``, -1 if none is, and where the search ended."""
     mask = len(table) - 1
@@ -114,7 +114,7 @@ def _find(table, data, begins, ends, begin, end, value):
     return np.int64(-1), place
 
 
-@njit()
+@inner()
 def _hash(data, begin, end):
     value = BASIS
     for i in range(begin, end):

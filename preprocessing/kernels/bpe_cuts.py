@@ -11,7 +11,7 @@ from collections import namedtuple
 import numpy as np
 
 from preprocessing.kernels.bpe_memory import byte_at, load4
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.tables import find, key_of
 
 # A character is the number that its UTF-8 bytes are, the first one lowest. ``pairs``: bits, by a hash, of pairs that stand
@@ -30,13 +30,13 @@ def _bit(left, right, shift):
     return (left * _LEFT + right * _RIGHT) >> shift
 
 
-@njit()
+@inner()
 def _step(cuts, node, byte):
     place = find(cuts.nodes, key_of(np.uint64(node << 8 | byte)))
     return np.int64(cuts.targets[place]) if place >= 0 else np.int64(-1)
 
 
-@njit()
+@inner()
 def symbol_at(cuts, data, i, end):
     """``(end, id)`` of the longest symbol that starts at byte ``i``; ``(i, -1)`` where there is none."""
     node, stop, number = np.int64(0), i, np.int64(-1)
@@ -65,7 +65,7 @@ def _character(data, i, last):
     return (BLANK if found == LOWER_BLOCK else found), np.int64(size)
 
 
-@njit()
+@inner()
 def cut_stretches(cuts, data, i, end, stops):
     """Ends of the stretches from byte ``i``, where no symbol starts, up to a symbol, ``end``, or the room of ``stops``.
 

@@ -11,7 +11,7 @@ from collections import namedtuple
 import numpy as np
 
 from preprocessing.kernels.characters import decode, encode, mix
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 
 # ``symbols``: of each character (of each byte where ``by_bytes``), -1 where it has none. ``pairs``: open addressing by
 # ``left << 44 | right << 24 | merge + 1``. ``merges``: ``rank << 32 | symbol``. ``ids``: of a symbol; below zero where it
@@ -41,7 +41,7 @@ def new_pairs(lefts, rights):
     return table
 
 
-@njit()
+@inner()
 def merge_of(rules, left, right):
     """``rank << 32 | symbol`` of joining two symbols, NONE where they do not join."""
     if left >= UNKNOWN or right >= UNKNOWN:
@@ -57,7 +57,7 @@ def merge_of(rules, left, right):
     return NONE
 
 
-@njit()
+@inner()
 def _read(rules, data, begin, end, symbols):
     """The symbols of ``data[begin:end]``; returns their number."""
     count = 0
@@ -94,7 +94,7 @@ def _write(rules, symbol, out, at):
     return at + count
 
 
-@njit()
+@inner()
 def merge_stretch(rules, data, begin, end, symbols, found, out, at):
     """Writes the ids of ``data[begin:end]``; returns the place behind them. Scratch: ``symbols``, ``found`` [SHORT] int64."""
     if end - begin > SHORT:
@@ -126,7 +126,7 @@ def merge_stretch(rules, data, begin, end, symbols, found, out, at):
 # --- long stretches ---------------------------------------------------------------------------------------
 
 
-@njit()
+@inner()
 def _push(heap, size, value):
     at = size
     while at > 0 and heap[(at - 1) >> 1] > value:
@@ -136,7 +136,7 @@ def _push(heap, size, value):
     return size + 1
 
 
-@njit()
+@inner()
 def _pop(heap, size):
     """Removes the least value, which the caller has read; returns the new size."""
     size -= 1
@@ -154,7 +154,7 @@ def _pop(heap, size):
     return size
 
 
-@njit()
+@inner()
 def _offer(rules, symbols, nexts, found, heap, size, left):
     """Looks the pair at ``left`` up and puts it into the heap, by rank and then by place."""
     found[left] = NONE

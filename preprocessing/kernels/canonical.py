@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.characters import decode
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 
 
 @njit()
@@ -30,6 +30,8 @@ def is_composed(c):
 
 _WHITE, _INK, _DECODE = np.uint8(0), np.uint8(1), np.uint8(2)
 _ZERO, _EA, _ED, _9E, _A3, _B0 = np.array([0, 0xEA, 0xED, 0x9E, 0xA3, 0xB0], np.uint8)
+_TAB, _RETURN, _1C, _1F, _BLANK, _C2, _CC, _EE = np.array([9, 13, 0x1C, 0x1F, 32, 0xC2, 0xCC, 0xEE], np.uint8)
+_STRETCH = 64  # bytes that are looked at together
 
 
 def _kinds() -> np.ndarray:
@@ -47,7 +49,7 @@ _KINDS = _kinds()
 _SHOWN = np.where(_KINDS == _WHITE, 32, np.arange(256)).astype(np.uint8)
 
 
-@njit()
+@inner()
 def _is_hangul_only(data):
     """Whether all characters that begin with 0xEA or 0xED are syllables; one expression a byte, for the vector units."""
     size = len(data)
@@ -60,6 +62,70 @@ def _is_hangul_only(data):
     return not other
 
 
+@inner()
+def _is_white_byte(b):
+    """As ``_KINDS``, without a table: for the vector units."""
+    return (b == _BLANK) | ((b >= _TAB) & (b <= _RETURN)) | ((b >= _1C) & (b <= _1F))
+
+
+@inner()
+def _is_simple(bytes_, following):
+    """Whether no byte needs its character, and none is whitespace before whitespace (``following`` is one further)."""
+    found = False
+    for i in range(len(bytes_)):
+        b = bytes_[i]
+        decode_it = (b == _C2) | ((b >= _CC) & (b < _EA)) | (b >= _EE)
+        found |= decode_it | (_is_white_byte(b) & _is_white_byte(following[i]))
+    return not found
+
+
+@inner()
+def _copy_shown(bytes_, out):
+    for i in range(len(bytes_)):
+        out[i] = _BLANK if _is_white_byte(bytes_[i]) else bytes_[i]
+
+
+@inner()
+def _collapse(data, start, end, out, size):
+    """Writes a row from ``out[size]`` on; returns where it ends, and whether composition changes nothing for certain."""
+    settled = _is_hangul_only(data[start:end])
+    first = size
+    i, last = np.uint64(start), np.uint64(end)  # unsigned, as ``size``: no index counts from the end
+    step = np.uint64(_STRETCH)
+    after = _WHITE
+    while i < last:
+        stop = min(i + step, last)
+        behind = stop + np.uint64(1)
+        if (
+            i + step < last
+            and (after or not _is_white_byte(data[i]))
+            and _is_simple(data[i:stop], data[i + np.uint64(1) : behind])
+        ):
+            _copy_shown(data[i:stop], out[size : size + step])
+            after = _WHITE if _is_white_byte(data[stop - np.uint64(1)]) else _INK
+            size += step
+            i = stop
+        while i < stop:
+            byte = data[i]
+            kind = _KINDS[byte]
+            if kind == _DECODE:
+                c, length = decode(data, np.int64(i))
+                kind = _WHITE if is_white(c) else _INK
+                settled &= is_composed(c)
+                for k in range(np.uint64(length)):
+                    out[size + k] = data[i + k] if kind else _BLANK
+                size += np.uint64(length) if kind else np.uint64(after)
+                i += np.uint64(length)
+            else:
+                out[size] = _SHOWN[byte]
+                size += np.uint64(kind | after)
+                i += np.uint64(1)
+            after = kind
+    if not after and size > first:
+        size -= np.uint64(1)
+    return size, settled
+
+
 @njit()
 def collapsed(data, offsets):
     """``(bytes: uint8, starts: [rows + 1] int64, settled: [rows] bool)`` of a UTF-8 column.
@@ -70,29 +136,8 @@ def collapsed(data, offsets):
     out = np.empty(offsets[rows] - offsets[0] + 4, np.uint8)
     starts = np.zeros(rows + 1, np.int64)
     settled = np.ones(rows, np.bool_)
-    size = np.uint64(0)  # unsigned, as ``i``: no index counts from the end
+    size = np.uint64(0)
     for r in range(rows):
-        settled[r] = _is_hangul_only(data[offsets[r] : offsets[r + 1]])
-        i, end = np.uint64(offsets[r]), np.uint64(offsets[r + 1])
-        after = _WHITE
-        while i < end:
-            byte = data[i]
-            kind = _KINDS[byte]
-            step = np.uint64(1)
-            if kind == _DECODE:
-                c, length = decode(data, np.int64(i))
-                kind = _WHITE if is_white(c) else _INK
-                settled[r] &= is_composed(c)
-                step = np.uint64(length)
-                for k in range(step):
-                    out[size + k] = data[i + k] if kind else np.uint8(32)
-                size += step if kind else np.uint64(after)
-            else:
-                out[size] = _SHOWN[byte]
-                size += np.uint64(kind | after)
-            after = kind
-            i += step
-        if not after and np.int64(size) > starts[r]:
-            size -= np.uint64(1)
+        size, settled[r] = _collapse(data, offsets[r], offsets[r + 1], out, size)
         starts[r + 1] = np.int64(size)
     return out[: starts[rows]], starts, settled

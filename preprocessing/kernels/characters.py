@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 
 PRIME = np.uint64(0x100000001B3)
 BASIS = np.uint64(0xCBF29CE484222325)
 
 
-@njit()
+@inner()
 def decode(data, i):
     """Code point at byte ``i`` of valid UTF-8 and its length in bytes."""
     b = data[i]
@@ -48,7 +48,7 @@ def encode(c, out, at):
     return at + 4
 
 
-@njit()
+@inner()
 def is_space(c):
     return c == 32 or (9 <= c <= 13) or c == 0xA0 or c == 0x3000 or (0x2000 <= c <= 0x200A)
 
@@ -63,7 +63,7 @@ def is_letter(c):
     )  # fmt: skip
 
 
-@njit()
+@inner()
 def mix(x):
     """splitmix64."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -71,7 +71,7 @@ def mix(x):
     return x ^ (x >> np.uint64(31))
 
 
-@njit()
+@inner()
 def script_of(c):
     """0 nothing, 1 Hangul, 2 letters, 3 digits, 4 a character that is a word of its own."""
     if 0xAC00 <= c <= 0xD7A3:

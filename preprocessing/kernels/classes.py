@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from preprocessing.kernels.characters import is_letter, is_space, script_of
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 
 (BLANK, NEWLINE, HANGUL, LATIN, JAMO, EMOTION, LETTER, IDEOGRAPH, DIGIT, PLAIN, UNDERSCORE, SYMBOL, WRONG) = (
     range(13)
@@ -27,7 +27,7 @@ ENGLISH_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 STEMS = ("하", "했", "있", "되")  # also found before the last syllable: 했다, 있는
 
 
-@njit()
+@inner()
 def _class_of(c):
     if c == 10:
         return NEWLINE
@@ -48,7 +48,7 @@ def _class_of(c):
     return WRONG if c == 0xFFFD else SYMBOL
 
 
-@njit()
+@inner()
 def _is_plain(c):
     """Punctuation of ordinary prose: . , ! ? ' " ( ) : ; - / % and quotation marks."""
     return (
@@ -57,7 +57,7 @@ def _is_plain(c):
     )  # fmt: skip
 
 
-@njit()
+@inner()
 def is_bullet(c):
     return (
         c == 45 or c == 42 or c == 43 or c == 0x2022 or c == 0xB7 or c == 0x2013 or c == 0x25CF or c == 0x25CB
@@ -65,13 +65,13 @@ def is_bullet(c):
     )  # fmt: skip
 
 
-@njit()
+@inner()
 def is_mark(c):
     """Ends a sentence."""
     return c == 46 or c == 33 or c == 63 or c == 0x2026 or c == 0x3002 or c == 0xFF01 or c == 0xFF1F
 
 
-@njit()
+@inner()
 def is_closing(c):
     """Stands after the end of a sentence."""
     return (
@@ -80,7 +80,7 @@ def is_closing(c):
     )  # fmt: skip
 
 
-@njit()
+@inner()
 def is_final(c):
     """다 요 죠 까: a Korean line that ends so ends a sentence without a mark."""
     return c == 0xB2E4 or c == 0xC694 or c == 0xC8E0 or c == 0xAE4C
@@ -140,13 +140,13 @@ def _english_slots() -> tuple[np.ndarray, np.ndarray]:
 _ENGLISH_KEYS, _ENGLISH_BITS = _english_slots()
 
 
-@njit()
+@inner()
 def _bit_of(number):
     """Of a stop word by its number in ``korean_endings``."""
     return np.uint32(np.uint32(1) << np.uint32(number) >> np.uint32(1))
 
 
-@njit()
+@inner()
 def korean_bits(endings, last, before):
     """Of a word that ends in the syllable ``last`` after the character ``before``."""
     bits = _bit_of(endings[last - 0xAC00])
@@ -159,7 +159,7 @@ def korean_bits(endings, last, before):
     return bits
 
 
-@njit()
+@inner()
 def english_bits(key, length):
     """Of a word of up to seven ASCII letters in ``key``, whatever their case."""
     key |= _LOWER & ((np.uint64(1) << np.uint64(8 * length)) - np.uint64(1))
@@ -167,7 +167,7 @@ def english_bits(key, length):
     return _ENGLISH_BITS[slot] if key == _ENGLISH_KEYS[slot] else np.uint32(0)
 
 
-@njit()
+@inner()
 def stop_bits(endings, kind, last, before, key, length):
     """Bits of the stop words that a word is, or ends in: of its last character's class, its end, and its length."""
     if kind == HANGUL:
@@ -177,7 +177,7 @@ def stop_bits(endings, kind, last, before, key, length):
     return np.uint32(0)
 
 
-@njit()
+@inner()
 def bits_set(bits):
     count = 0
     while bits:

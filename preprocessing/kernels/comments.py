@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.source_classes import BLANK, CLASS, LETTER, SIGN
 
 MOST_BEFORE_HEADER = 80  # visible bytes of code
 _NO_BLOCK, _SLASH_STAR, _QUOTES, _APOSTROPHES, _MARKUP = range(5)
 
 
-@njit()
+@inner()
 def _byte(data, i, end):
     return data[i] if i < end else np.uint8(10)
 
 
-@njit()
+@inner()
 def _block_at(data, i, end):
     """The kind of block that begins at byte ``i``, and the length of its sign."""
     b, second, third = data[i], _byte(data, i + 1, end), _byte(data, i + 2, end)
@@ -34,7 +34,7 @@ def _block_at(data, i, end):
     return _NO_BLOCK, 0
 
 
-@njit()
+@inner()
 def _after_block(data, i, end, block):
     """The byte after the end of ``block``, or -1 where it goes on."""
     while i < end:
@@ -51,7 +51,7 @@ def _after_block(data, i, end, block):
     return -1
 
 
-@njit()
+@inner()
 def _visible(data, start, end):
     found = 0
     for i in range(start, end):
@@ -59,7 +59,7 @@ def _visible(data, start, end):
     return found
 
 
-@njit()
+@inner()
 def _is_line_comment(data, i, end):
     """Whether a line whose first visible byte is ``i`` is a comment in some language: ``//``, ``#``, ``--``, ``%``, ``;``."""
     b, second = data[i], _byte(data, i + 1, end)
@@ -72,7 +72,7 @@ def _is_line_comment(data, i, end):
     return (b == 37 or b == 59) and (second == b or (CLASS[second] & BLANK) != 0)
 
 
-@njit()
+@inner()
 def _is_end_comment(data, i, end, last):
     """Whether code ends at byte ``i`` and a comment follows: a sign between blanks, ``//`` after the end of a statement."""
     if data[i - 1] != 32 and data[i - 1] != 9:
@@ -85,12 +85,12 @@ def _is_end_comment(data, i, end, last):
     return slashes and _ends_statement(last)
 
 
-@njit()
+@inner()
 def _ends_statement(b):
     return b == 59 or b == 123 or b == 125 or b == 41 or b == 44
 
 
-@njit()
+@inner()
 def _scan_line(data, i, end, block, counts):
     """``(comment, code, block, counts)``: visible bytes of each on one line, and the block that goes on after it.
 

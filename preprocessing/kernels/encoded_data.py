@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.source_classes import BASE64, CLASS, DIGIT, HEX, LETTER, SEPARATOR
 
 FEWEST_BASE64 = 60  # base64 is broken into lines of 64 or 76 characters (RFC 7468, RFC 2045)
 FEWEST_ESCAPES = 8  # bytes or escapes in a row, as in StarCoder2
 
 
-@njit()
+@inner()
 def base64(data, start, end):
     """``(all, longest)``: bytes in words of base64 and in long hexadecimal numbers.
 
@@ -43,7 +43,7 @@ def base64(data, start, end):
     return total, longest
 
 
-@njit()
+@inner()
 def _is_encoded(data, first, last):
     """A digit, and capital and small letters or nothing beyond hexadecimal: no word, path or ruler."""
     upper = lower = digit = beyond_hexadecimal = False
@@ -56,7 +56,7 @@ def _is_encoded(data, first, last):
     return digit and ((upper and lower) or not beyond_hexadecimal)
 
 
-@njit()
+@inner()
 def _newlines(data, start, end):
     """How many of the bytes are line ends; two stand for more."""
     found = 0
@@ -67,7 +67,7 @@ def _newlines(data, start, end):
     return found
 
 
-@njit()
+@inner()
 def _is_escape(data, start, length, hexadecimal, escaped):
     """Whether a word is one byte in hexadecimal (``1f``, ``0x1f``, ``\\x1f``) or an escaped character (``\\ud55c``)."""
     if escaped:
@@ -80,7 +80,7 @@ def _is_escape(data, start, length, hexadecimal, escaped):
     return length == 4 and hexadecimal == 3 and data[start] == 48 and (data[start + 1] | 32) == 120
 
 
-@njit()
+@inner()
 def escapes(data, start, end):
     """``(all, longest)``: bytes in runs of hexadecimal bytes or escaped characters.
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner
 
 _TAB, _FEED, _SPACE = 9, 10, 32
 
 
-@njit()
+@inner()
 def is_blank(c):
     return c in (_SPACE, _TAB)
 
 
-@njit()
+@inner()
 def fence_end(text, i, length):
     """Where the fenced code that the line at ``i`` opens ends (``i``: it opens none), and whether later lines may."""
     j = _after_backticks(text, i, length)
@@ -35,7 +35,7 @@ def fence_end(text, i, length):
     return i, False
 
 
-@njit()
+@inner()
 def _after_backticks(text, i, length):
     """Behind the three backticks a line begins with after its blanks; -1, if it does not."""
     while i < length and is_blank(text[i]):

@@ -11,13 +11,13 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.characters import encode
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 
 _FEED, _QUOTE, _COMMA, _MINUS, _DOT, _COLON, _BACKSLASH = 10, 34, 44, 45, 46, 58, 92
 _OPEN, _CLOSE, _UNICODE = ord("{"), ord("}"), ord("u")
 _MOST_DIGITS = 15  # of a number that any parser reads alike
 _ONE = np.uint64(1)
-_LITERALS = ("true", "false", "null")
+_LITERALS = tuple(np.frombuffer(word, np.uint8) for word in (b"true", b"false", b"null"))
 
 
 def _escapes() -> np.ndarray:
@@ -68,7 +68,7 @@ def read_objects(data, feeds, keys, key_ends, max_bytes):
     return out, ends, simple
 
 
-@njit()
+@inner()
 def _object(data, i, keys, key_ends, out, at):
     """Reads the object at byte ``i``; false where it is not simple. No line feed is ever passed."""
     wanted = len(key_ends) - 1
@@ -101,8 +101,9 @@ def _object(data, i, keys, key_ends, out, at):
             if field == 0 and i > start and _is_integer(data, start, i):
                 if data[start] == _MINUS and data[start + 1] == 48:
                     return False  # -0, which is 0
-                out[0, at[0] : at[0] + i - start] = data[start:i]
-                at[0] += i - start
+                for k in range(start, i):
+                    out[0, at[0]] = data[k]
+                    at[0] += 1
         if i < 0:
             return False
         i = _after_blanks(data, i)
@@ -111,14 +112,14 @@ def _object(data, i, keys, key_ends, out, at):
     return data[i] == _CLOSE and seen & needed == needed and data[_after_blanks(data, i + 1)] == _FEED
 
 
-@njit()
+@inner()
 def _after_blanks(data, i):
     while data[i] == 32 or data[i] == 9 or data[i] == 13:
         i += 1
     return i
 
 
-@njit()
+@inner()
 def _plain_end(data, i):
     """The first quotation mark, backslash or control character from ``i`` on."""
     at = np.uint64(i)
@@ -127,7 +128,7 @@ def _plain_end(data, i):
     return np.int64(at)
 
 
-@njit()
+@inner()
 def _field(data, start, end, keys, key_ends):
     """Which wanted field a key is; their number, if none."""
     fields = len(key_ends) - 1
@@ -142,7 +143,7 @@ def _field(data, start, end, keys, key_ends):
     return fields
 
 
-@njit()
+@inner()
 def _string(data, i, out, at):
     """Unescapes a string from behind its quotation mark; where it ends (-1: it is wrong), and the end of what was written."""
     while True:
@@ -161,7 +162,7 @@ def _string(data, i, out, at):
             return i, at
 
 
-@njit()
+@inner()
 def _escape(data, i, out, at):
     """As ``_string``, of the escape behind a backslash."""
     if data[i] != _UNICODE:
@@ -180,7 +181,7 @@ def _escape(data, i, out, at):
     return i, encode(c, out, at)
 
 
-@njit()
+@inner()
 def _code_unit(data, i):
     """The number of four hexadecimal digits, or -1."""
     value = np.int64(0)
@@ -192,13 +193,13 @@ def _code_unit(data, i):
     return value
 
 
-@njit()
+@inner()
 def _scalar(data, i):
     """Where true, false, null, or a number of up to _MOST_DIGITS digits without exponent ends; -1 for anything else."""
     for word in _LITERALS:
-        if data[i] == ord(word[0]):
+        if data[i] == word[0]:
             for k in range(len(word)):
-                if data[i + k] != ord(word[k]):
+                if data[i + k] != word[k]:
                     return np.int64(-1)
             return i + len(word)
     i += data[i] == _MINUS
@@ -215,7 +216,7 @@ def _scalar(data, i):
     return i if whole + fraction <= _MOST_DIGITS else np.int64(-1)
 
 
-@njit()
+@inner()
 def _is_integer(data, start, end):
     """Of a scalar: whether it is a number without a fraction."""
     whole = True
@@ -224,7 +225,7 @@ def _is_integer(data, start, end):
     return whole
 
 
-@njit()
+@inner()
 def _digits(data, i):
     count = 0
     while 48 <= data[i + count] <= 57:

@@ -11,7 +11,7 @@ from collections import namedtuple
 import numpy as np
 
 from preprocessing.kernels.characters import decode, is_space, script_of
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.tables import find, key_of, key_of_bytes
 
 # --- words -----------------------------------------------------------------------------------------------
@@ -19,7 +19,7 @@ from preprocessing.kernels.tables import find, key_of, key_of_bytes
 BLANK, SINGLE = 0, 4
 
 
-@njit()
+@inner()
 def word_kind(c):
     """0 separates, 1 Hangul, 2 letters, 3 digits, 4 a word of its own: ideographs, ``_`` and every visible sign."""
     if c == 95:
@@ -103,7 +103,7 @@ CHARACTERS = 1 << 16  # among which a character that was never seen is one
 LOG_CHARACTERS = np.log(CHARACTERS)
 
 
-@njit()
+@inner()
 def _longer(level, u, v, w, back_uv):
     """``(found, log p, back_vw)`` of ``w`` after ``u v``, where the sequence ``v w`` is known."""
     if v == 0 or w == 0:
@@ -120,7 +120,7 @@ def _longer(level, u, v, w, back_uv):
     return True, back_uv + level.log2[place2], back
 
 
-@njit()
+@inner()
 def _symbol(level, c, u, v, back_uv, back_v):
     """``(log p, back_vw, back_w)`` of one character; every unknown one is one of CHARACTERS alike."""
     place = find(level.table1, key_of(np.uint64(c)))
@@ -132,7 +132,7 @@ def _symbol(level, c, u, v, back_uv, back_v):
     return value, back_vw, back_w
 
 
-@njit()
+@inner()
 def log_spelling(spelling, text, begin, end):
     """Logarithm of the probability of a word by its characters."""
     u, v = np.int64(0), np.int64(spelling.start)

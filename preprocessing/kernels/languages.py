@@ -9,7 +9,7 @@ import functools
 
 import numpy as np
 
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 
 FOUND = (
     "ko", "latin", "code", "other", "para_ko", "para_latin", "para_code", "para_other",
@@ -85,7 +85,7 @@ def _slot(key: int) -> int:
     return ((key * int(_FACTOR)) & (2**64 - 1)) >> int(_SHIFT)
 
 
-@njit()
+@inner()
 def _kind_of(data, i, kind):
     """Settles a kind that the first byte leaves open."""
     second = data[i + 1]
@@ -102,14 +102,14 @@ def _kind_of(data, i, kind):
     return HANGUL if second <= 0x86 else (IDEOGRAPH if second >= 0x90 else SYMBOL)
 
 
-@njit()
+@inner()
 def _after_hangul(data, i, end, kinds):
     while 0 <= i < end and (kinds[data[i]] == HANGUL or (data[i] == 0xEA and data[i + 1] >= 0xB0)):
         i += 3
     return i
 
 
-@njit()
+@inner()
 def _language_of_line(seen, words, calls, dots, keyword):
     """_KO, _LATIN, _CODE, _OTHER, or -1 where the line says nothing."""
     hangul, latin, kana, han = seen[HANGUL], seen[LETTER], seen[KANA_OR_JAMO], seen[IDEOGRAPH]
@@ -128,7 +128,7 @@ def _language_of_line(seen, words, calls, dots, keyword):
     return _LATIN if latin >= 2 else -1
 
 
-@njit()
+@inner()
 def _end_paragraph(weights, row):
     best = 0
     for k in range(1, 4):
@@ -141,7 +141,7 @@ def _end_paragraph(weights, row):
         weights[k] = 0
 
 
-@njit()
+@inner()
 def _read(data, start, end, tables, seen, weights, row):
     kinds, steps, keys, marks = tables
     seen[:] = 0

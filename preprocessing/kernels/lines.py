@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.characters import BASIS, PRIME, decode, is_letter, is_space, mix
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 
 BLANK, SIGNS, NUMBERS, WORDED, CODE = range(5)
 """Kinds of a line: no visible character; neither letter nor digit; no letter; a letter; visible and a line of code,
@@ -21,7 +21,7 @@ _FOLDED = np.array(
 _NEWLINE, _ZERO = np.uint8(10), np.int64(48)
 
 
-@njit()
+@inner()
 def _pattern(data, start, end):
     """Kind and hash of a line."""
     value = BASIS
@@ -50,7 +50,7 @@ def _pattern(data, start, end):
     return kind, mix(value)
 
 
-@njit()
+@inner()
 def _fence_at(data, start, end):
     """The sign of a fence that a line starts with after blanks, or 0; and how far the line is indented (a tab is 4)."""
     i = start

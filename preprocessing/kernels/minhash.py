@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.characters import mix
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.shingles import longest_row, sequences_of, words_of
 
 NONE = np.uint32(0xFFFFFFFF)
@@ -26,7 +26,7 @@ def hash_seeds(num_hashes: int, seed: int) -> np.ndarray:
     return made
 
 
-@njit()
+@inner()
 def _lower(values, count, addends, factors, least):
     """``least[k]`` becomes the minimum of itself and hash ``k`` of the values; four at a time for the vector units."""
     hashes = len(least)

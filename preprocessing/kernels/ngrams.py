@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.characters import decode, script_of
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.shingles import longest_row, words_of
 from preprocessing.kernels.tables import find, key_of
 
@@ -20,14 +20,14 @@ LONGEST = 63
 _POWERS = np.array([pow(0x9E3779B97F4A7C15, k, 1 << 64) for k in range(LONGEST + 1)], np.uint64)
 
 
-@njit()
+@inner()
 def _sums(hashes, count, sums):
     sums[0] = 0
     for i in range(count):
         sums[i + 1] = sums[i] * _FACTOR + hashes[i]
 
 
-@njit()
+@inner()
 def _window(sums, i, length):
     """Key of the words ``i .. i + length``."""
     return key_of((sums[i + length] - sums[i] * _POWERS[length]) ^ (np.uint64(length) << np.uint64(57)))

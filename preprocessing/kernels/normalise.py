@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.characters import decode
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.normalise_blanks import end_code, put, put_collapsed
 from preprocessing.kernels.normalise_characters import (
     compose_hangul,
@@ -84,7 +84,7 @@ def normalise(data, offsets, table, usual, prose, longest, laughs_from, join_typ
     return out[:at], ends, changes
 
 
-@njit()
+@inner()
 def _read(data, start, end, text, table):
     """Code points of a row into ``text``; returns how many, and the classes seen."""
     length, seen, previous, before = 0, 0, 0, 0
@@ -107,7 +107,7 @@ def _read(data, start, end, text, table):
     return length, seen
 
 
-@njit()
+@inner()
 def _pair(c, classes, previous, before):
     """Classes of the row that a character brings with the one or two before it."""
     found = 0
@@ -123,7 +123,7 @@ def _pair(c, classes, previous, before):
     return found
 
 
-@njit()
+@inner()
 def _prose(text, length, seen, spare, table, usual, longest, laughs_from, join_typed, keep_old):
     """The stages of prose but the last; returns the new length and what changed, _COLLAPSE if blanks may have to."""
     if seen & COMPOSES or (keep_old and seen & JAMO):
@@ -159,7 +159,7 @@ def _prose(text, length, seen, spare, table, usual, longest, laughs_from, join_t
     return length, changes
 
 
-@njit()
+@inner()
 def _code(text, length, seen, table, usual):
     """The stages of source code; returns the new length and what changed."""
     if seen & COMPOSES:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.characters import encode
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.fences import fence_end, is_blank
 
 _TAB, _FEED, _SPACE = 9, 10, 32
 _ONE, _TWO, _THREE = np.uint64(1), np.uint64(2), np.uint64(3)
 
 
-@njit()
+@inner()
 def _put_one(c, out, at):
     """Writes a character as UTF-8 at byte ``at: uint64`` (no index counts from the end); returns the byte behind it."""
     if c < 0x80:
@@ -29,7 +29,7 @@ def _put_one(c, out, at):
     return np.uint64(encode(c, out, np.int64(at)))
 
 
-@njit()
+@inner()
 def put(text, start, end, out, at):
     """Writes ``text[start:end]`` as UTF-8 at byte ``at``; returns the byte behind it."""
     place = np.uint64(at)
@@ -38,7 +38,7 @@ def put(text, start, end, out, at):
     return np.int64(place)
 
 
-@njit()
+@inner()
 def _put_words(text, start, end, out, at):
     """As ``put``, of what stays as it is: visible characters, and single blanks between them; also returns where that ends."""
     place, i = np.uint64(at), np.uint64(start)
@@ -50,7 +50,7 @@ def _put_words(text, start, end, out, at):
     return np.int64(place), np.int64(i)
 
 
-@njit()
+@inner()
 def put_collapsed(text, length, fenced, out, at):
     """As ``collapse_blanks``, while the text is written as by ``put``; also returns whether anything changed."""
     start, end = _stripped(text, length)
@@ -91,7 +91,7 @@ def put_collapsed(text, length, fenced, out, at):
     return at, changed
 
 
-@njit()
+@inner()
 def _stripped(text, length):
     """Where the text begins and ends without blanks and line feeds around it."""
     start, end = 0, length
@@ -102,7 +102,7 @@ def _stripped(text, length):
     return start, end
 
 
-@njit()
+@inner()
 def _put_feeds(feeds, out, at):
     for _ in range(min(feeds, 2)):
         out[at] = _FEED
@@ -110,7 +110,7 @@ def _put_feeds(feeds, out, at):
     return at
 
 
-@njit()
+@inner()
 def _put_fence(text, start, end, out, at):
     """Writes fenced code without blanks at line ends; also returns whether there were any."""
     blanks, changed = 0, False
@@ -128,7 +128,7 @@ def _put_fence(text, start, end, out, at):
     return at, changed or blanks > 0
 
 
-@njit()
+@inner()
 def end_code(text, length):
     """Returns the length and whether anything changed."""
     start, end = 0, length

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.normalise_classes import CONTROL, JAMO, SIZE
 
 _FEED, _RETURN, _ESCAPE = 10, 13, 27
@@ -23,17 +23,17 @@ _FINAL = np.array([1, 2, 3, 4, 5, 6, 7, -1, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17
                    25, 26, 27], np.int64)  # fmt: skip
 
 
-@njit()
+@inner()
 def classes_of(c, table):
     return np.int64(table[np.uint64(c)]) if c < SIZE else np.int64(0)
 
 
-@njit()
+@inner()
 def _is_emoji(c):
     return (0x2600 <= c <= 0x27BF) or (0x1F000 <= c <= 0x1FAFF)
 
 
-@njit()
+@inner()
 def remove_invisible(text, length, table, prose):
     """As ``remove_invisible``, or ``remove_invisible_in_code``; returns the length and whether anything changed."""
     w, i, joiners, changed = 0, 0, 0, False
@@ -68,7 +68,7 @@ def remove_invisible(text, length, table, prose):
     return w, changed or joiners > 0
 
 
-@njit()
+@inner()
 def _after_escape(text, i, length):
     """Where a terminal escape (ESC [ parameters letter) at ``i`` ends; one further, if it is none."""
     j = i + 1
@@ -81,7 +81,7 @@ def _after_escape(text, i, length):
     return i + 1
 
 
-@njit()
+@inner()
 def replace_class(text, length, table, replaced, usual):
     """Characters of the class ``replaced`` by those of the table ``usual``."""
     for i in range(length):
@@ -89,7 +89,7 @@ def replace_class(text, length, table, replaced, usual):
             text[i] = usual[text[i]]
 
 
-@njit()
+@inner()
 def compose_hangul(text, length):
     """Conjoining jamo to syllables by the arithmetic of the Unicode standard, section 3.12."""
     w = 0
@@ -108,7 +108,7 @@ def compose_hangul(text, length):
     return w
 
 
-@njit()
+@inner()
 def remove_stray_jamo(text, length, table):
     w = 0
     for i in range(length):
@@ -119,7 +119,7 @@ def remove_stray_jamo(text, length, table):
     return w
 
 
-@njit()
+@inner()
 def join_typed_jamo(text, length, syllables):
     """``syllables`` is room for one run."""
     w, i, previous = 0, 0, np.uint32(0)
@@ -144,13 +144,13 @@ def join_typed_jamo(text, length, syllables):
     return w
 
 
-@njit()
+@inner()
 def is_telling_vowel(c):
     """Vowels other than ㅠ, ㅜ and ㅡ, which are also signs of emotion."""
     return 0x314F <= c <= 0x3163 and c != 0x3160 and c != 0x315C and c != 0x3161
 
 
-@njit()
+@inner()
 def _typed_syllables(text, start, end, syllables):
     """The syllables that the run ``start:end`` is, and how many; none, if it can be anything else."""
     count, i, telling, different = 0, start, False, False

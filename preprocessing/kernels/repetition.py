@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner
 
 LONGEST_NGRAM = 10
 LONGEST_TOP = 4
@@ -18,7 +18,7 @@ _STEP = np.uint64(0xD6E8FEB86659FD93)
 _ONE = np.uint64(1)
 
 
-@njit()
+@inner()
 def table_size(count):
     """Slots for ``count`` entries: a power of two, at most half full."""
     size = 16
@@ -27,7 +27,7 @@ def table_size(count):
     return size
 
 
-@njit()
+@inner()
 def _find_owners(values, places, count, table, owner, times):
     """For each place its ``owner``, the first place with the same value; ``times`` counts an owner's places."""
     size = table_size(count)
@@ -54,7 +54,7 @@ def _find_owners(values, places, count, table, owner, times):
             slot = (slot + _ONE) & last
 
 
-@njit()
+@inner()
 def repeats(values, sizes, count, places, table, owner, times):
     """How many of the first ``count`` values were there before, and the sum of their sizes."""
     for k in range(count):
@@ -68,7 +68,7 @@ def repeats(values, sizes, count, places, table, owner, times):
     return found, size
 
 
-@njit()
+@inner()
 def _top(places, left, n, reach, owner, times):
     """Characters in the occurrences of the most frequent n-gram (of several, the first), joined by blanks."""
     best, most = np.int64(0), 1
@@ -79,7 +79,7 @@ def _top(places, left, n, reach, owner, times):
     return most * (reach[best + n] - reach[best] + n - 1) if most > 1 else 0
 
 
-@njit()
+@inner()
 def _duplicates(places, left, n, reach, owner, times):
     """Characters in n-grams seen before, left to right; those that overlap one already counted are passed over."""
     found, free = 0, np.int64(0)
@@ -96,7 +96,7 @@ def _duplicates(places, left, n, reach, owner, times):
     return found
 
 
-@njit()
+@inner()
 def _longer(places, left, owner, times):
     """Keeps the places where a repeated n-gram is followed by another: only there an (n+1)-gram can repeat."""
     kept = 0
@@ -108,7 +108,7 @@ def _longer(places, left, owner, times):
     return kept
 
 
-@njit()
+@inner()
 def _extend(words, n, left, places, rest, keys, table, owner, times):
     """From owners of (n-1)-grams to owners of n-grams.
 
@@ -128,7 +128,7 @@ def _extend(words, n, left, places, rest, keys, table, owner, times):
     _find_owners(keys, rest, others, table, owner, times)
 
 
-@njit()
+@inner()
 def ngrams(words, reach, count, found, keys, places, rest, table, owner, times):
     """Fills ``found[0]`` with three-word sequences seen before and ``found[n]`` with characters of n-grams, n = 2..10.
 

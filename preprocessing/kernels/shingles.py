@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.characters import BASIS, PRIME, decode, mix, script_of
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 
 WORDS = 5
 _HANGUL = np.uint8(1)
@@ -22,7 +22,7 @@ _POWER_1, _POWER_2, _POWER_3, _POWER_4 = (
 )
 
 
-@njit()
+@inner()
 def words_of(data, start, end, out):
     """Hashes of the words of ``data[start:end]`` into ``out``; returns how many. FNV-1a over code points, mixed."""
     count = 0
@@ -49,7 +49,7 @@ def words_of(data, start, end, out):
     return count
 
 
-@njit()
+@inner()
 def sequences_of(words, count, out):
     """Hashes of all sequences of WORDS words, in their order and with repetitions; returns how many."""
     if count == 0:
@@ -66,7 +66,7 @@ def sequences_of(words, count, out):
     return count - WORDS + 1
 
 
-@njit()
+@inner()
 def longest_row(offsets):
     """Bytes of the longest row."""
     longest = 0

@@ -10,7 +10,7 @@ import numpy as np
 
 from preprocessing.kernels.characters import decode, is_letter
 from preprocessing.kernels.comments import comments
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.encoded_data import base64, escapes
 from preprocessing.kernels.source_classes import BLANK, CLASS, DIGIT, LETTER, MARK, NUMBER
 
@@ -26,7 +26,7 @@ INDEX = {name: i for i, name in enumerate(COLUMNS)}
 LONG_LINE = 500  # characters beyond which a line is long
 
 
-@njit()
+@inner()
 def _count_characters(data, start, end, row):
     """Characters and their classes, and what each line is made of."""
     length = letters = digits = numbers = blanks = marks = commas = tabs = before = 0
@@ -64,7 +64,7 @@ def _count_characters(data, start, end, row):
             length = letters = digits = numbers = blanks = marks = commas = tabs = 0
 
 
-@njit()
+@inner()
 def _count_table(row, visible, letters, digits, numbers, separators, before):
     """A line of numbers, and a line cut into as many fields as the one before; returns the number of separators."""
     if digits * 5 >= visible and numbers * 4 >= visible and digits and letters * 2 <= numbers:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.fences import fence_end
 from preprocessing.kernels.normalise_characters import classes_of
 from preprocessing.kernels.normalise_classes import COLON, DOTS, ELLIPSIS, FAMILY, LINE_FEED, SAME, SYLLABLE
 
+_WWW, _HTTP, _HTTPS = (np.frombuffer(word, np.uint8) for word in (b"www", b"http", b"https"))
 
-@njit()
+
+@inner()
 def squeeze(text, length, table, longest, laughs_from, fenced):
     """Returns the new length; ``fenced``: whether there may be fenced code."""
     w, i, closes = 0, 0, fenced
@@ -30,7 +32,7 @@ def squeeze(text, length, table, longest, laughs_from, fenced):
                 return w
             classes = classes_of(text[np.uint64(i)], table) & (FAMILY | COLON | LINE_FEED)
         end, keep = i + 1, 1
-        if classes & COLON or (classes & FAMILY == DOTS and _follows(text, w, "www")):
+        if classes & COLON or (classes & FAMILY == DOTS and _follows(text, w, _WWW)):
             end = _url_end(text, w, i, length)
             keep = end - i
         if classes & FAMILY and end == i + 1:
@@ -46,7 +48,7 @@ def squeeze(text, length, table, longest, laughs_from, fenced):
     return w
 
 
-@njit()
+@inner()
 def _stays(text, w, i, length, table, classes, closes):
     """Whether a character of some class is at a glance neither in a run nor the start of a URL or of fenced code."""
     if classes & LINE_FEED:
@@ -59,7 +61,7 @@ def _stays(text, w, i, length, table, classes, closes):
     return i + 1 == length or classes_of(text[np.uint64(i + 1)], table) & FAMILY != classes
 
 
-@njit()
+@inner()
 def _run_end(text, i, length, table, family):
     c, end = text[i], i + 1
     if family >= SAME:
@@ -71,7 +73,7 @@ def _run_end(text, i, length, table, family):
     return end
 
 
-@njit()
+@inner()
 def _kept(family, count, longest, laughs_from):
     """How many characters of a run stay."""
     if family == DOTS:
@@ -83,12 +85,12 @@ def _kept(family, count, longest, laughs_from):
     return min(count, longest)
 
 
-@njit()
+@inner()
 def _url_end(text, w, i, length):
     """Where the URL ends whose colon, or dot behind www, stands at ``i``; one further, if there is none."""
     j = i + 1
     if text[i] == ord(":"):
-        if not (_follows(text, w, "http") or _follows(text, w, "https")):
+        if not (_follows(text, w, _HTTP) or _follows(text, w, _HTTPS)):
             return i + 1
         if i + 2 >= length or text[i + 1] != ord("/") or text[i + 2] != ord("/"):
             return i + 1
@@ -99,10 +101,10 @@ def _url_end(text, w, i, length):
     return end if end > j else i + 1
 
 
-@njit()
+@inner()
 def _follows(text, w, word):
     """Whether the last characters written are ``word``."""
     same = 0
     for k in range(min(w, len(word))):
-        same += text[w - 1 - k] == ord(word[len(word) - 1 - k])
+        same += text[w - 1 - k] == word[len(word) - 1 - k]
     return same == len(word)

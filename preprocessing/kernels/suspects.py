@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.characters import decode
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 
 HTML, MISREAD = 1, 2
 _LATIN, _HAN, _TAG, _REFERENCE = 1, 2, 4, 8
@@ -63,7 +63,7 @@ def suspects(data, offsets, kinds, rare_syllables, html, misread):
     return found
 
 
-@njit()
+@inner()
 def _holds_any(stretch):
     """Whether a byte has any of the kinds of BYTE_KINDS; one expression a byte, for the vector units."""
     found = False
@@ -74,7 +74,7 @@ def _holds_any(stretch):
     return found
 
 
-@njit()
+@inner()
 def _seen(data, first, last, end, kinds, rare_syllables, asked):
     """What begins in the bytes ``[first, last)`` of a row that goes on to ``end``."""
     seen = 0
@@ -90,12 +90,12 @@ def _seen(data, first, last, end, kinds, rare_syllables, asked):
     return seen
 
 
-@njit()
+@inner()
 def _is_letter(b):
     return 65 <= b <= 90 or 97 <= b <= 122
 
 
-@njit()
+@inner()
 def _begins_markup(data, i, end):
     if data[i] == ord("<"):
         return _begins_tag(data, i + 1, end)
@@ -108,7 +108,7 @@ def _begins_markup(data, i, end):
     return False
 
 
-@njit()
+@inner()
 def _begins_tag(data, i, end):
     """A comment, a closing tag, a tag with an attribute, or one of TAGS; ``i`` is behind the ``<``."""
     if i < end and data[i] == ord("!"):
@@ -134,7 +134,7 @@ def _begins_tag(data, i, end):
     return j + 1 < end and data[j] == ord("=") and (data[j + 1] == ord('"') or data[j + 1] == ord("'"))
 
 
-@njit()
+@inner()
 def _is_misread(data, i, end, kind, rare_syllables):
     """A Latin-1 character before another that CP1252 may show, or an ideograph before a rare syllable."""
     if kind == _LATIN:
@@ -169,7 +169,7 @@ def lines_at_ends(data, offsets, head_lines, head_bytes, tail_lines, tail_bytes,
     return out[:at], ends
 
 
-@njit()
+@inner()
 def _first_lines(data, start, end, lines, reach, line_bytes, out, at):
     """Where the next line begins, and the end of what was written."""
     i = start
@@ -185,7 +185,7 @@ def _first_lines(data, start, end, lines, reach, line_bytes, out, at):
     return min(i, end), at
 
 
-@njit()
+@inner()
 def _last_lines(data, start, end, lines, reach, line_bytes, out, at):
     j = end
     while lines and j > start and j > end - reach:
@@ -200,7 +200,7 @@ def _last_lines(data, start, end, lines, reach, line_bytes, out, at):
     return at
 
 
-@njit()
+@inner()
 def _put_line(data, start, end, line_bytes, out, at):
     """A line, cut before the character that ``line_bytes`` would split, and a line feed."""
     if end - start > line_bytes:

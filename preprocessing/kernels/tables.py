@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.characters import BASIS, PRIME, mix
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 
 
-@njit()
+@inner()
 def key_of(packed):
     """Key of a number; never 0, which marks an empty place."""
     value = mix(packed + np.uint64(0x9E3779B97F4A7C15))
     return value if value else np.uint64(1)
 
 
-@njit()
+@inner()
 def key_of_bytes(data, start, end):
     """Key of ``data[start:end]``, FNV-1a and mixed; never 0."""
     value = BASIS
@@ -50,7 +50,7 @@ def new_table(keys):
     return table, places
 
 
-@njit()
+@inner()
 def find(table, key):
     """Place of ``key`` or -1."""
     mask = len(table) - 1

@@ -29,9 +29,10 @@ from preprocessing.kernels.classes import (
     is_closing,
     is_final,
     is_mark,
+    korean_bits,
     stop_bits,
 )
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.repetition import ngrams, repeats, table_size
 
 COUNTS = (
@@ -82,7 +83,7 @@ def scratch_for(longest: int) -> Scratch:
     )
 
 
-@njit()
+@inner()
 def _end_line(data, start, first, first_at, last, last_at, length, row):
     """Counts what the shape of a line says: its first and last visible character, and its length."""
     row[_LINES] += 1
@@ -94,7 +95,7 @@ def _end_line(data, start, first, first_at, last, last_at, length, row):
     row[_ELLIPSES] += last == 0x2026 or dots
 
 
-@njit()
+@inner()
 def _latin_run(data, i, end, table, word):
     """Takes ASCII letters from ``i`` on, eight at a time into the hash: where they end, the hash, the last letters."""
     packed, held = np.uint64(0), 0
@@ -109,7 +110,7 @@ def _latin_run(data, i, end, table, word):
     return i, (word ^ packed) * PRIME, packed
 
 
-@njit()
+@inner()
 def _hangul_run(data, i, end, word, c, before):
     """Takes syllables after ``c``: where they end, the hash, the last two characters, how many with ``c``."""
     taken = 1
@@ -125,7 +126,17 @@ def _hangul_run(data, i, end, word, c, before):
     return i, word, c, before, taken
 
 
-@njit()
+@inner()
+def _syllable_after_blank(data, i, end):
+    """The syllable behind a blank at byte ``i``; 0, if anything else stands there."""
+    if 0 <= i < end - 3 and data[i] == 32 and 0xEA <= data[i + 1] <= 0xED:
+        c, _ = decode(data, i + 1)
+        if 0xAC00 <= c <= 0xD7A3:
+            return c
+    return np.int64(0)
+
+
+@inner()
 def _write_characters(seen, total, row):
     """Counts that follow from how often each class was seen."""
     row[_CHARACTERS] = total
@@ -137,7 +148,7 @@ def _write_characters(seen, total, row):
     row[_NEWLINES] = seen[NEWLINE]
 
 
-@njit()
+@inner()
 def _read(data, start, end, table, endings, scripts, row, s):
     """Counts of one document but those of repetition; fills words, lines and paragraphs.
 
@@ -222,6 +233,31 @@ def _read(data, start, end, table, endings, scripts, row, s):
                 c = np.int64(data[i - 1])
             elif kind == HANGUL:
                 i, word, c, before, characters = _hangul_run(data, i, end, word, c, last)
+                following = _syllable_after_blank(data, i, end)
+                while (
+                    following
+                ):  # most of Korean text: as below, with all that is known of both words left out
+                    length += characters
+                    line_visible += characters
+                    line_length += characters + 1
+                    total += characters + 1
+                    seen[HANGUL] += characters
+                    seen[BLANK] += 1
+                    words += 1
+                    word_characters += length
+                    stops |= korean_bits(endings, c, before if length > 1 else 0)
+                    value = mix(word)
+                    if words <= MOST_WORDS:
+                        reached += length
+                        s.words[np.uint64(words - 1)] = value
+                        s.reach[np.uint64(words)] = reached
+                        recorded_characters = total - 1
+                    line_hash = (line_hash ^ value) * PRIME
+                    blank_words += 1
+                    alphabetic_words += 1
+                    at, last, length, word_key = i + 1, c, 0, np.uint64(0)
+                    i, word, c, before, characters = _hangul_run(data, i + 4, end, BASIS, following, last)
+                    following = _syllable_after_blank(data, i, end)
             else:
                 word = (word ^ np.uint64(c)) * PRIME
             if HANGUL <= kind <= IDEOGRAPH:
@@ -249,7 +285,7 @@ def _read(data, start, end, table, endings, scripts, row, s):
     row[_RECORDED_CHARACTERS] = total if words <= MOST_WORDS else recorded_characters
 
 
-@njit()
+@inner()
 def _repetition(row, s):
     """Counts of lines, paragraphs and n-grams of one document that stand in it more than once."""
     found = repeats(s.lines, s.line_sizes, row[_LINES], s.places, s.table, s.owner, s.times)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 
 _NUL, _80, _8F, _90, _9F, _A0, _TWO, _THREE, _ED, _FOUR, _F4, _FE = np.array(
     [0, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xC0, 0xE0, 0xED, 0xF0, 0xF4, 0xFE], np.uint8
@@ -29,7 +29,7 @@ def is_utf8(data):
     return not wrong
 
 
-@njit()
+@inner()
 def _is_wrong(third, second, first, byte):
     """Whether a byte cannot stand behind the three before it: the nearest of them is ``first``."""
     follows = (first >= _TWO) | (second >= _THREE) | (third >= _FOUR)

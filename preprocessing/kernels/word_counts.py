@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.characters import decode
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.tables import key_of, key_of_bytes
 
 FIRST_SYLLABLE, LAST_SYLLABLE = 0xAC00, 0xD7A3
@@ -28,7 +28,7 @@ def is_hangul(c):
     )  # fmt: skip
 
 
-@njit()
+@inner()
 def pair_key(before, c):
     return key_of((np.uint64(before) << np.uint64(21)) | np.uint64(c))
 
@@ -43,7 +43,7 @@ def bits_of_pairs(before, after, size):
     return bits
 
 
-@njit()
+@inner()
 def _held(before, c, bits):
     if is_hangul(c) and (before == 32 or is_hangul(before)):
         return True
@@ -51,7 +51,7 @@ def _held(before, c, bits):
     return (bits[place >> np.uint64(6)] >> (place & np.uint64(63))) & np.uint64(1) != 0
 
 
-@njit()
+@inner()
 def _add(data, start, end, table, letters, size, filled):
     """Counts a word; returns ``(words, bytes of words)``, words being -1 when there is no room for a new one."""
     key = key_of_bytes(data, start, end)
@@ -74,7 +74,8 @@ def _add(data, start, end, table, letters, size, filled):
         return -1, filled
     table[place, KEY], table[place, COUNT] = key, np.uint64(1)
     table[place, FIRST], table[place, LENGTH] = np.uint64(filled), np.uint64(length)
-    letters[filled : filled + length] = data[start:end]
+    for k in range(length):
+        letters[filled + k] = data[start + k]
     return size + 1, filled + length
 
 

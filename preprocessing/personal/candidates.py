@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from preprocessing.documents import utf8_buffer
+from preprocessing.documents import lines_of
 from preprocessing.matching import Engine, Matcher
 from preprocessing.personal.pattern import WIDE, Pattern
 
@@ -72,16 +72,6 @@ class Candidates:
             for place, line in zip(places.tolist(), (numbers - first_lines[places]).tolist()):
                 if pattern in candidates[place].patterns:
                     candidates[place].lines.setdefault(line, []).append(pattern)
-
-
-def lines_of(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    """The lines of all rows as one column, each with its line feed, and the number of the first line of each row."""
-    data, offsets = utf8_buffer(column)
-    feeds = np.flatnonzero(data[offsets[0] : offsets[-1]] == ord("\n")) + offsets[0]
-    starts = np.sort(np.concatenate([offsets[:-1], feeds + 1]), kind="stable")
-    bounds = np.append(starts, offsets[-1]).astype(np.int64)
-    lines = pa.LargeStringArray.from_buffers(len(starts), pa.py_buffer(bounds), pa.py_buffer(data))
-    return lines, np.arange(len(column)) + np.searchsorted(feeds, offsets[:-1])
 
 
 def _hint(number: int) -> str:

@@ -51,14 +51,15 @@ _LINE = re.compile(
     )[\W_]{{0,8}}""",
     re.VERBOSE | re.IGNORECASE,
 )
-# RE2, over lines without other blanks than spaces and tabs: every line that is cut and every dateline matches
+# for ``matching.Matcher``, over lines with their line feeds and without other blanks than spaces and tabs: every line that
+# is cut and every dateline matches
 HINT = (
-    r"[가-힣]\s?(?:기자|특파원|논설위원|앵커|통신원|리포터|뉴스팀|취재팀|편집부|편집국)(?:[^가-힣]|$)|[A-Za-z0-9._%+-]@[A-Za-z0-9]"
-    r"|(?i:copyright)|저작권|[ⓒ©]|\([cC]\)|무단\s?(?:전재|복제|배포|사용)|재배포\s?금지|(?i:all\srights)"
-    r"|(?:입력|수정|송고|등록)(?:\s?시간|\s?일시)?[^0-9]{0,3}(?:19|20)[0-9]{2}"
-    r"|(?:관련|추천)\s?기사|많이\s?본\s?(?:뉴스|기사)|기사\s?제보|제보하기|구독하기|제보는|By\s[A-Z]"
+    r"[가-힣][ \t]?(?:기자|특파원|논설위원|앵커|통신원|리포터|뉴스팀|취재팀|편집부|편집국)[^가-힣]|[A-Za-z0-9._%+-]@[A-Za-z0-9]"
+    r"|(?i:copyright)|저작권|[ⓒ©]|\([cC]\)|무단[ \t]?(?:전재|복제|배포|사용)|재배포[ \t]?금지|(?i:all[ \t]rights)"
+    r"|(?:입력|수정|송고|등록)(?:[ \t]?시간|[ \t]?일시)?[^0-9]{0,3}(?:19|20)[0-9]{2}"
+    r"|(?:관련|추천)[ \t]?기사|많이[ \t]?본[ \t]?(?:뉴스|기사)|기사[ \t]?제보|제보하기|구독하기|제보는|By[ \t][A-Z]"
     r"|(?:뉴스|일보|신문|통신|방송|기자|특파원|논설위원|앵커|통신원|리포터)[\])】］]|[\[(【［<][가-힣·, ]{2,15}="
-    r"|(?:사진|그래픽|영상|이미지|제공|출처)\s?[=:]"
+    r"|(?:사진|그래픽|영상|이미지|제공|출처)[ \t]?[=:]"
 )
 
 

@@ -5,9 +5,6 @@ where they must: for markup, for a wrong code page, for boilerplate, and for com
 Everything else is one pass of ``kernels.normalise``.
 """
 
-# pyarrow.compute makes its functions at import
-# pyright: reportAttributeAccessIssue=false
-
 from __future__ import annotations
 
 import functools
@@ -16,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from preprocessing.documents import EXAMPLE_CHARACTERS, MAX_EXAMPLES, Counts, replace_rows, utf8_buffer
 from preprocessing.kernels.normalise import OPERATIONS, UNDONE
 from preprocessing.kernels.normalise import normalise as normalise_rows
 from preprocessing.kernels.suspects import BYTE_KINDS, HTML, MISREAD, lines_at_ends, suspects
 from preprocessing.markup import conversion as markup
+from preprocessing.matching import Matcher
 from preprocessing.personal.personal_data import anonymised
 from preprocessing.sections.cleaning import CleanConfig
 from preprocessing.text import boilerplate, mojibake, normalise
@@ -145,7 +142,12 @@ def rows_with_boilerplate(column: pa.Array) -> np.ndarray:
         boilerplate.TAIL_LINES, boilerplate.TAIL_CHARACTERS * _WIDEST, boilerplate.LONGEST_LINE * _WIDEST,
     )  # fmt: skip
     lines = pa.LargeStringArray.from_buffers(len(column), pa.py_buffer(ends), pa.py_buffer(data))
-    return np.flatnonzero(pc.match_substring_regex(lines, boilerplate.HINT).to_numpy(zero_copy_only=False))
+    return _boilerplate_hints().rows(lines)["boilerplate"]
+
+
+@functools.cache
+def _boilerplate_hints() -> Matcher:
+    return Matcher({"boilerplate": boilerplate.HINT})
 
 
 class _Changes:

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.documents import Counts
+from preprocessing.documents import Counts, lines_of
 from preprocessing.matching import available_engine
 from preprocessing.personal import personal_data
-from preprocessing.personal.candidates import lines_of
 from preprocessing.personal.identity import has_checksum
 from preprocessing.personal.money import has_luhn
 from preprocessing.personal.personal_data import (
