@@ -23,7 +23,7 @@ from preprocessing.kernels.bpe_words import (
     place_of,
     put_word,
 )
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 
 BLOCK = 64
 
@@ -36,6 +36,36 @@ def _resized(words, lists, listed, most):
         return larger, lists, kept, listed
     fresh, none = new_words(FIRST_ROOM)
     return fresh, none, 0, 0
+
+
+@inner()
+def _expect_words(words, data, begin, stops, count, keys, places):
+    """Keys of the ``count`` words from ``begin`` on, and where the search for each starts."""
+    for k in range(count):
+        stop = stops[k]
+        if stop - begin <= WORD_BYTES:
+            a, b, c = pack(data, begin, stop - begin)
+            keys[k, 0], keys[k, 1], keys[k, 2] = a, b, c
+            places[k] = expect(words, a, b, c)
+        begin = stop
+
+
+@inner()
+def _copy_known(words, lists, begin, stops, k, count, keys, places, out, at):
+    """Writes the ids of the words from number ``k`` on, up to one that is not known.
+
+    Returns its number, ``count`` if there is none, where it begins, the end of the ids, and the row as of ``find_word``.
+    """
+    while k < count:
+        stop = stops[k]
+        short = stop - begin <= WORD_BYTES
+        row = find_word(words, places[k], keys[k, 0], keys[k, 1], keys[k, 2]) if short else -len(words) - 1
+        if row < 0:
+            return k, begin, at, row
+        at = copy_ids(words[row, 3], lists, out, at)
+        begin = stop
+        k += 1
+    return k, begin, at, 0
 
 
 @njit(nogil=True)
@@ -62,30 +92,22 @@ def encode_rows(data, offsets, cuts, rules, words, lists, kept, listed, most, ou
                     begin = stop
                     continue
             count = cut_stretches(cuts, data, begin, end, stops)
-            i = begin
-            for k in range(count):
-                stop = stops[k]
-                if stop - i <= WORD_BYTES:
-                    a, b, c = pack(data, i, stop - i)
-                    keys[k, 0], keys[k, 1], keys[k, 2] = a, b, c
-                    places[k] = expect(words, a, b, c)
-                i = stop
-            for k in range(count):
-                stop = stops[k]
-                a, b, c = keys[k, 0], keys[k, 1], keys[k, 2]
-                short = stop - begin <= WORD_BYTES
-                row = find_word(words, places[k], a, b, c) if short else -len(words) - 1
-                if row >= 0:
-                    at = copy_ids(words[row, 3], lists, out, at)
-                else:
-                    first = at
-                    at = merge_stretch(rules, data, begin, stop, symbols, found, out, at)
-                    if -1 - row < len(words) and at - first <= WORD_IDS:
-                        lists, listed = put_word(words, lists, listed, -1 - row, a, b, c, out, first, at)
-                        kept += 1
+            _expect_words(words, data, begin, stops, count, keys, places)
+            k = 0
+            while True:
+                k, begin, at, row = _copy_known(words, lists, begin, stops, k, count, keys, places, out, at)
+                if k == count:
+                    break
+                stop, first = stops[k], at
+                at = merge_stretch(rules, data, begin, stop, symbols, found, out, at)
+                if -1 - row < len(words) and at - first <= WORD_IDS:
+                    a, b, c = keys[k, 0], keys[k, 1], keys[k, 2]
+                    lists, listed = put_word(words, lists, listed, -1 - row, a, b, c, out, first, at)
+                    kept += 1
+                k += 1
                 if 2 * kept > len(words):
                     words, lists, kept, listed = _resized(words, lists, listed, most)
-                    for later in range(k + 1, count):
+                    for later in range(k, count):
                         places[later] = place_of(len(words), keys[later, 0], keys[later, 1], keys[later, 2])
                 begin = stop
         bounds[r + 1] = at

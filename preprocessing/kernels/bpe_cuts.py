@@ -25,7 +25,7 @@ _LENGTHS = np.array([1] * 0xC0 + [2] * 0x20 + [3] * 0x10 + [4] * 0x10, np.uint8)
 _ONE, _THREE, _SEVEN, _EIGHT, _BYTE, _HIGH = (np.uint64(n) for n in (1, 3, 7, 8, 0xFF, 0x80))
 
 
-@njit(forceinline=True)
+@inner(forceinline=True)
 def _bit(left, right, shift):
     return (left * _LEFT + right * _RIGHT) >> shift
 
@@ -53,7 +53,7 @@ def symbol_at(cuts, data, i, end):
     return stop, number
 
 
-@njit(forceinline=True)
+@inner(forceinline=True)
 def _character(data, i, last):
     """``(character, length)`` at byte ``i``; ``last``: where four bytes can be read last."""
     place = min(i, last)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.bpe_memory import load8, prefetch
-from preprocessing.kernels.compiled import njit
+from preprocessing.kernels.compiled import inner, njit
 
 # A record is 4 numbers of 64 bits. 0 to 2: the bytes, the length in the top byte of 2. 3: the number of ids in the top
 # bits; below it up to three ids, or the place of more in ``lists``.
@@ -29,7 +29,7 @@ def new_words(room):
     return np.zeros((room, 4), np.uint64), np.empty(4 * room, np.uint32)
 
 
-@njit(forceinline=True)
+@inner(forceinline=True)
 def pack(data, begin, size):
     """The first three numbers of the record of a word of 1 to WORD_BYTES bytes."""
     a, b, c = np.uint64(0), np.uint64(0), np.uint64(0)
@@ -56,7 +56,7 @@ def pack(data, begin, size):
     return a, b, c | (np.uint64(size) << np.uint64(56))
 
 
-@njit(forceinline=True)
+@inner(forceinline=True)
 def place_of(room, a, b, c):
     """Row of ``room`` where the search for a word starts."""
     value = a * _A + b * _B + c * _C
@@ -64,7 +64,7 @@ def place_of(room, a, b, c):
     return np.int64((value ^ (value >> np.uint64(29))) & np.uint64(room - 1))
 
 
-@njit(forceinline=True)
+@inner(forceinline=True)
 def expect(words, a, b, c):
     """Where the search for the word starts; its memory is on the way."""
     place = place_of(len(words), a, b, c)
@@ -72,7 +72,7 @@ def expect(words, a, b, c):
     return place
 
 
-@njit(forceinline=True)
+@inner(forceinline=True)
 def find_word(words, place, a, b, c):
     """The row of the word, or minus one minus the free row it may be put in, or ``-len(words) - 1`` if there is none."""
     for _ in range(MOST_PROBES):
@@ -84,7 +84,7 @@ def find_word(words, place, a, b, c):
     return -len(words) - 1
 
 
-@njit(forceinline=True)
+@inner(forceinline=True)
 def copy_ids(packed, lists, out, at):
     """Writes the ids of a record, its last number; returns the place behind them. ``out`` has room for two more."""
     count = np.int64(packed >> _COUNT)

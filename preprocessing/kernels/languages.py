@@ -103,10 +103,24 @@ def _kind_of(data, i, kind):
 
 
 @inner()
-def _after_hangul(data, i, end, kinds):
-    while 0 <= i < end and (kinds[data[i]] == HANGUL or (data[i] == 0xEA and data[i + 1] >= 0xB0)):
-        i += 3
-    return i
+def _is_hangul(data, i):
+    """Whether a syllable begins at byte ``i``, by two bytes as one number: no branch can tell 0xEA from 0xEB."""
+    return 0xEAB0 <= (np.uint32(data[i]) << np.uint32(8) | np.uint32(data[i + 1])) < 0xEE00
+
+
+@inner()
+def _after_hangul(data, i, end):
+    """Where syllables end, with single blanks between them, and how many blanks these are."""
+    blanks = 0
+    while 0 <= i < end - 2:
+        if _is_hangul(data, i):
+            i += 3
+        elif data[i] == 32 and _is_hangul(data, i + 1):
+            blanks += 1
+            i += 4
+        else:
+            break
+    return i, blanks
 
 
 @inner()
@@ -171,13 +185,14 @@ def _read(data, start, end, tables, seen, weights, row):
             visible += i - at
             before = LETTER
             continue
-        if kind == HANGUL or (kind == MAYBE_HANGUL and data[i + 1] >= 0xB0):
+        if HANGUL <= kind <= MAYBE_HANGUL and _is_hangul(data, i):
             if visible == 0:
                 sign = False
             at = i
-            i = _after_hangul(data, i, end, kinds)
-            seen[HANGUL] += (i - at) // 3
-            visible += (i - at) // 3
+            i, blanks = _after_hangul(data, i, end)
+            syllables = (i - at - blanks) // 3
+            seen[HANGUL] += syllables
+            visible += syllables
             before = HANGUL
             continue
         if kind == BLANK:

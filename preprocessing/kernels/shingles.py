@@ -23,18 +23,38 @@ _POWER_1, _POWER_2, _POWER_3, _POWER_4 = (
 
 
 @inner()
+def _syllables(data, i, end, value):
+    """Takes the syllables from ``i`` on into the hash: where they end, and the hash."""
+    while 0 <= i < end and 0xEA <= data[i] <= 0xED:
+        c, step = decode(data, i)
+        if not 0xAC00 <= c <= 0xD7A3:
+            break
+        value = (value ^ np.uint64(c)) * PRIME
+        i += step
+    return i, value
+
+
+@inner()
 def words_of(data, start, end, out):
     """Hashes of the words of ``data[start:end]`` into ``out``; returns how many. FNV-1a over code points, mixed."""
     count = 0
     script, value = np.uint8(0), BASIS
     i = start
     while 0 <= i < end:
+        at = i
+        i, taken = _syllables(data, i, end, value if script == _HANGUL else BASIS)
+        if i > at:
+            if script and script != _HANGUL:
+                out[np.uint64(count)] = mix(value)
+                count += 1
+            script, value = _HANGUL, taken
+            continue
         if data[i] < 0x80:
             now, c = _ASCII_SCRIPT[data[i]], np.int64(_ASCII_LOWER[data[i]])
             i += 1
         else:
             c, step = decode(data, i)
-            now = _HANGUL if 0xAC00 <= c <= 0xD7A3 else np.uint8(script_of(c))
+            now = np.uint8(script_of(c))
             i += step
         if now != script or now == _SINGLE:
             if script:
