@@ -1,1 +1,1 @@
-"""Numba kernels over Arrow buffers; every file that defines one takes ``njit`` from ``kernels.compiled``."""
+"""Numba kernels over Arrow buffers; every file takes ``njit`` and ``inner`` from ``kernels.compiled``."""

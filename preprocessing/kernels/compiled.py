@@ -1,4 +1,4 @@
-"""Compilation of the kernels: ``njit`` with a cache on disk that is as fresh as all kernels together.
+"""Compilation of the kernels: ``njit`` and ``inner``, with a cache on disk that is as fresh as all kernels together.
 
 Numba's cache notices changes of the file a function stands in only, not of the files it calls into. Here the folder
 of the cache is named by the sources of every kernel, so kernels may share functions across files.
@@ -26,6 +26,7 @@ def _cache_folder() -> Path:
 if not os.environ.get("NUMBA_CACHE_DIR"):
     numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
 njit = functools.partial(numba.njit, cache=True, _nrt=True)
-# Of what only kernels call, and what makes and returns no array: nothing counts references there. Counting is a locked
-# instruction for each array that a call is given, a quarter of the time of a kernel that calls once per word.
+# For functions that only kernels call. Arrays are lent to them without counting references, which would cost two locked
+# instructions a call and array: a quarter of the time of a kernel that calls once per word. Numba refuses to compile one
+# that makes or returns an array, makes a string, or assigns an array to a slice.
 inner = functools.partial(numba.njit, cache=True, _nrt=False)
