@@ -159,32 +159,36 @@ def log_spellings(data, offsets, spelling):
     return out
 
 
+@inner()
+def _log_perplexity(text, start, end, words, spelling):
+    """Minus the mean logarithm per word of one row; NaN without words."""
+    u, v = np.int64(0), np.int64(words.start)
+    back_uv, back_v = 0.0, np.float64(words.back_start)
+    total, count = 0.0, 0
+    begin = start
+    for i in range(start, end + 1):
+        if i < end and text[i] != 32:
+            continue
+        if i > begin:
+            place = find(words.table1, key_of_bytes(text, begin, i))
+            w = np.int64(words.number1[place]) if place >= 0 else np.int64(0)
+            found, value, back_vw = _longer(words, u, v, w, back_uv)
+            if not found and place >= 0:
+                value = back_uv + back_v + words.log1[place]
+            elif not found:
+                value = back_uv + back_v + words.back_none + log_spelling(spelling, text, begin, i)
+            total += value
+            count += 1
+            u, v = v, w
+            back_uv, back_v = back_vw, np.float64(words.back1[place]) if place >= 0 else 0.0
+        begin = i + 1
+    return min(-total / count, MAX_LOG) if count else np.nan
+
+
 @njit()
 def log_perplexities(text, starts, words, spelling):
     """``[rows] float64``: minus the mean logarithm per word of prepared text (``model_words``); NaN without words."""
-    rows = len(starts) - 1
-    out = np.full(rows, np.nan)
-    for r in range(rows):
-        u, v = np.int64(0), np.int64(words.start)
-        back_uv, back_v = 0.0, np.float64(words.back_start)
-        total, count = 0.0, 0
-        begin = starts[r]
-        for i in range(starts[r], starts[r + 1] + 1):
-            if i < starts[r + 1] and text[i] != 32:
-                continue
-            if i > begin:
-                place = find(words.table1, key_of_bytes(text, begin, i))
-                w = np.int64(words.number1[place]) if place >= 0 else np.int64(0)
-                found, value, back_vw = _longer(words, u, v, w, back_uv)
-                if not found and place >= 0:
-                    value = back_uv + back_v + words.log1[place]
-                elif not found:
-                    value = back_uv + back_v + words.back_none + log_spelling(spelling, text, begin, i)
-                total += value
-                count += 1
-                u, v = v, w
-                back_uv, back_v = back_vw, np.float64(words.back1[place]) if place >= 0 else 0.0
-            begin = i + 1
-        if count:
-            out[r] = min(-total / count, MAX_LOG)
+    out = np.empty(len(starts) - 1)
+    for r in range(len(out)):
+        out[r] = _log_perplexity(text, starts[r], starts[r + 1], words, spelling)
     return out

@@ -64,6 +64,31 @@ def _grown(found):
     return out
 
 
+@inner()
+def _next_hit(sums, count, i, length, left, anchor_words, bits, anchors, lengths, table):
+    """The next n-gram of a row of ``count`` words: ``(i, length, left, place in table)``; the place is -1 behind the last.
+
+    ``left`` are the lengths still to try at word ``i`` from ``length`` on, one bit each.
+    """
+    mask = np.uint64(64 * len(bits) - 1)
+    while True:
+        while left and i + length <= count:
+            place = find(table, _window(sums, i, length)) if left & np.uint64(1) else -1
+            length, left = length + 1, left >> np.uint64(1)
+            if place >= 0:
+                return i, length, left, place
+        i += 1
+        if i + anchor_words > count:
+            return i, length, left, np.int64(-1)
+        key = _window(sums, i, anchor_words)
+        bit = key >> np.uint64(20) & mask
+        left = np.uint64(0)
+        if (bits[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1):
+            anchor = find(anchors, key)
+            if anchor >= 0:
+                length, left = anchor_words, lengths[anchor] >> np.uint64(anchor_words)
+
+
 @njit()
 def find_ngrams(data, offsets, anchor_words, bits, anchors, lengths, table, numbers):
     """``[hits, 4] int64``: row, number of the n-gram, first word, words of the row; by row and word.
@@ -75,32 +100,21 @@ def find_ngrams(data, offsets, anchor_words, bits, anchors, lengths, table, numb
     hashes, sums = np.empty(longest + 1, np.uint64), np.empty(longest + 2, np.uint64)
     found = np.empty((64, 4), np.int64)
     total = 0
-    mask = np.uint64(64 * len(bits) - 1)
     for r in range(len(offsets) - 1):
         count = words_of(data, offsets[r], offsets[r + 1], hashes)
         _sums(hashes, count, sums)
-        for i in range(count - anchor_words + 1):
-            key = _window(sums, i, anchor_words)
-            place = key >> np.uint64(20) & mask
-            if not (bits[place >> np.uint64(6)] >> (place & np.uint64(63))) & np.uint64(1):
-                continue
-            anchor = find(anchors, key)
-            if anchor < 0:
-                continue
-            length, left = anchor_words, lengths[anchor] >> np.uint64(anchor_words)
-            while left and i + length <= count:
-                at = find(table, _window(sums, i, length)) if left & np.uint64(1) else -1
-                if at >= 0:
-                    if total == len(found):
-                        found = _grown(found)
-                    found[total, 0], found[total, 1], found[total, 2], found[total, 3] = (
-                        r,
-                        numbers[at],
-                        i,
-                        count,
-                    )
-                    total += 1
-                length, left = length + 1, left >> np.uint64(1)
+        i, length, left = np.int64(-1), np.int64(0), np.uint64(0)
+        while True:
+            i, length, left, place = _next_hit(
+                sums, count, i, length, left, anchor_words, bits, anchors, lengths, table
+            )
+            if place < 0:
+                break
+            if total == len(found):
+                found = _grown(found)
+            found[total, 0], found[total, 1] = r, numbers[place]
+            found[total, 2], found[total, 3] = i, count
+            total += 1
     return found[:total].copy()
 
 
