@@ -234,9 +234,7 @@ def _read(data, start, end, table, endings, scripts, row, s):
             elif kind == HANGUL:
                 i, word, c, before, characters = _hangul_run(data, i, end, word, c, last)
                 following = _syllable_after_blank(data, i, end)
-                while (
-                    following
-                ):  # most of Korean text: as below, with all that is known of both words left out
+                while following:  # word after word, without what a blank between syllables never changes
                     length += characters
                     line_visible += characters
                     line_length += characters + 1
