@@ -71,7 +71,7 @@ HONEST = [
 PARTS = [term for terms in GROUPS.values() for term in re.split(r"\||[?(){}\[\]+,]", terms) if term.strip()]
 TEXTS = st.lists(
     st.lists(
-        st.sampled_from([*PARTS, " ", "가나다 ", "문의", "300", "占쏙", "?뷁?", "Lorem Ipsum dolor"]),
+        st.sampled_from([*PARTS, " ", "\n", "가나다 ", "문의", "300", "占쏙", "?뷁?", "Lorem Ipsum dolor"]),
         max_size=8,
     ).map("".join),
     max_size=6,
