@@ -25,8 +25,9 @@ def _cache_folder() -> Path:
 
 if not os.environ.get("NUMBA_CACHE_DIR"):
     numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
-njit = functools.partial(numba.njit, cache=True, _nrt=True)
-# For functions that only kernels call. Arrays are lent to them without counting references, which would cost two locked
-# instructions a call and array: a quarter of the time of a kernel that calls once per word. Numba refuses to compile one
-# that makes or returns an array, makes a string, or assigns an array to a slice.
-inner = functools.partial(numba.njit, cache=True, _nrt=False)
+njit = functools.partial(numba.njit, cache=True, _nrt=True)  # pyright: ignore[reportCallIssue]
+# For functions that only kernels call; ``_nrt`` is what numba itself uses for such ones. Arrays are lent to them without
+# counting references, which would cost two locked instructions a call and array: a quarter of the time of a kernel that
+# calls once per word. Numba refuses to compile one that makes or returns an array, makes a string, or assigns an array to a
+# slice.
+inner = functools.partial(numba.njit, cache=True, _nrt=False)  # pyright: ignore[reportCallIssue]
