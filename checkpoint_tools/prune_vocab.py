@@ -17,9 +17,7 @@ from checkpoint_tools.pieces import SHOWN, Vocabulary, read_vocabulary
 from checkpoint_tools.store import Store
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import read_json
-from megatron_ko.tokenizer import fingerprint_hf_folder
-
-MAP_FORMAT = "megatron_ko-id-map-1"
+from megatron_ko.tokenizer import ID_MAP_FORMAT, fingerprint_hf_folder
 
 
 @dataclass(frozen=True)
@@ -34,9 +32,9 @@ def plan_pruning(source: Store, tokenizer: Path, path: Path) -> Pruning:
     """Raises CheckpointError or DataError when the map, the checkpoint and the pruned tokenizer do not belong together."""
     old, new = vocabulary_of(source), read_vocabulary(tokenizer)
     content = read_json(path, error=CheckpointError)
-    if not isinstance(content, dict) or content.get("format") != MAP_FORMAT:
+    if not isinstance(content, dict) or content.get("format") != ID_MAP_FORMAT:
         raise CheckpointError(
-            f"{path}: format is not {MAP_FORMAT!r}; give the id_map.json of prune-tokenizer"
+            f"{path}: format is not {ID_MAP_FORMAT!r}; give the id_map.json of prune-tokenizer"
         )
     for key, vocabulary in (("source_fingerprint", old), ("target_fingerprint", new)):
         written = content.get(key)

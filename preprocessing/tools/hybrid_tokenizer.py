@@ -79,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     from preprocessing.vocabulary import donor, hybrid
     from preprocessing.vocabulary.appending import append
     from preprocessing.vocabulary.decisions import NOTHING_FORCED, read_forced, write_decisions
+    from preprocessing.vocabulary.derived_proof import prove_derived
     from preprocessing.vocabulary.hybrid_rules import Rules, why_impossible
     from preprocessing.vocabulary.text_files import parts_of
     from preprocessing.vocabulary.token_use import use_of
@@ -108,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         made = append(base, choice.surfaces, work / "hybrid")
         before = use_of(alone.info.folder, compared, pool, "count with the base")
         after = use_of(made.info.folder, compared, pool, "count with the result")
-        proof = hybrid.prove_merged(base, made.info.folder, compared, work / "proof")
+        proof = prove_derived(base, made.info.folder, compared, work / "proof")
         write_decisions(arguments.out / DECISIONS, choice.decisions)
         rows = ratios(before.languages, after.languages)
         summary = _summary(arguments, base.size, len(pieces), choice, proof, rows)

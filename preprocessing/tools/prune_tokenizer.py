@@ -38,13 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from megatron_ko.files import scratch_folder, write_json
-    from megatron_ko.tokenizer import copy_tokenizer_folder
+    from megatron_ko.tokenizer import ID_MAP_FORMAT, copy_tokenizer_folder
     from preprocessing.runners.processes import cores
     from preprocessing.vocabulary import pruning
     from preprocessing.vocabulary.appending import append
     from preprocessing.vocabulary.decisions import write_decisions
     from preprocessing.vocabulary.derived_folders import info_of
-    from preprocessing.vocabulary.hybrid import prove_merged
+    from preprocessing.vocabulary.derived_proof import prove_derived
     from preprocessing.vocabulary.text_files import parts_of
     from preprocessing.vocabulary.token_use import use_of
     from preprocessing.vocabulary.worker_pool import WorkerPool
@@ -61,13 +61,13 @@ def run(arguments: argparse.Namespace) -> int:
         made = pruning.decide(base, counts, arguments.min_count, keep)
         info = pruning.write_pruned(base, made, work / "pruned")
         compared = pruning.compare(whole, work / "pruned", made, parts, pool)
-        proof = prove_merged(base, work / "pruned", parts, work / "proof")
+        proof = prove_derived(base, work / "pruned", parts, work / "proof")
         rows = _decisions(base, made, counts.tolist())
         write_decisions(arguments.out / DECISIONS, rows)
         write_json(
             arguments.out / MAP,
             {
-                "format": pruning.FORMAT,
+                "format": ID_MAP_FORMAT,
                 "source_fingerprint": source.fingerprint,
                 "target_fingerprint": info.fingerprint,
                 "old_ids": made.old_ids,

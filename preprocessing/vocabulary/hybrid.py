@@ -9,25 +9,21 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from megatron_ko.errors import DataError
-from megatron_ko.tokenizer import Tokenizer
 from preprocessing.vocabulary.appending import append, new_tokens, plan
 from preprocessing.vocabulary.bases import Base
 from preprocessing.vocabulary.decisions import NOTHING_FORCED, Decision, Forced
-from preprocessing.vocabulary.hard_texts import generated_texts
 from preprocessing.vocabulary.hybrid_rules import DEFAULT_RULES, SENTENCES, Rules
-from preprocessing.vocabulary.proof import Proof, prove
 from preprocessing.vocabulary.sentencepiece_files import BLANK, NORMAL, SentencePiecePiece
-from preprocessing.vocabulary.text_files import TextPart, batches_of
+from preprocessing.vocabulary.text_files import TextPart
 from preprocessing.vocabulary.token_use import use_of
 from preprocessing.vocabulary.worker_pool import WorkerPool
 
 log = logging.getLogger(__name__)
-PROOF_STRINGS, PROOF_CHARACTERS = 20_000, 4 << 20
 FREE = 500
 
 
@@ -182,22 +178,3 @@ def _decisions(
         for s, rule in dropped.items()
     ]
     return sorted(rows, key=lambda row: (not row.keep, -row.count, row.surface))
-
-
-def prove_merged(base: Base, folder: Path, parts: Sequence[TextPart], work: Path) -> Proof:
-    """All readers on generated texts and on documents of every part; what the base loses of a text stays lost."""
-    pieces = Tokenizer(folder).surfaces()[base.size :]
-    return prove(folder, _proof_texts(pieces, parts), work, ours=False)
-
-
-def _proof_texts(pieces: list[str], parts: Sequence[TextPart]) -> Iterator[str]:
-    yield from generated_texts(PROOF_STRINGS, pieces)
-    for part in parts:
-        left = PROOF_CHARACTERS // len(parts)
-        for batch in batches_of(part):
-            for text in batch["text"].to_pylist():
-                left -= len(text)
-                if left > 0:
-                    yield text
-            if left <= 0:
-                break

@@ -22,7 +22,6 @@ from preprocessing.vocabulary.sentencepiece_files import NORMAL
 from preprocessing.vocabulary.text_files import TextPart, batches_of
 from preprocessing.vocabulary.worker_pool import WorkerPool
 
-FORMAT = "megatron_ko-id-map-1"
 REASONS = {
     "special": "control token, byte, placeholder or added token",
     "kept": "named in --keep",

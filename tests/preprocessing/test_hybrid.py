@@ -9,7 +9,7 @@ import pytest
 from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.tokenizer import Tokenizer, read_tokenizer_folder
 from preprocessing.cli import main
-from preprocessing.vocabulary import donor, forecast, hybrid
+from preprocessing.vocabulary import derived_proof, donor, forecast, hybrid
 from preprocessing.vocabulary.bases import read_base
 from preprocessing.vocabulary.hybrid_rules import DEFAULT_RULES, Rules
 from preprocessing.vocabulary.sentencepiece_files import (
@@ -108,7 +108,7 @@ def text(tmp_path_factory):
 @pytest.fixture
 def without_transformers(monkeypatch):
     """Whose import takes seconds."""
-    monkeypatch.setattr(hybrid, "prove", functools.partial(hybrid.prove, pythons=()))
+    monkeypatch.setattr(derived_proof, "prove", functools.partial(derived_proof.prove, pythons=()))
 
 
 @pytest.mark.slow
@@ -151,7 +151,7 @@ def test_from_text_to_a_folder_with_a_table_and_ratios(base, text, tmp_path, wit
 @pytest.fixture
 def unproven(monkeypatch):
     """Without the comparison of readers, which takes seconds."""
-    monkeypatch.setattr(hybrid, "prove_merged", lambda *_: hybrid.Proof(0, []))
+    monkeypatch.setattr(derived_proof, "prove_derived", lambda *_: derived_proof.Proof(0, []))
 
 
 def test_a_model_can_be_brought_along_and_decisions_given_back(base, text, tmp_path, unproven, capsys):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from megatron_ko.errors import DataError
 from megatron_ko.tokenizer import Tokenizer, fingerprint_hf_folder, read_tokenizer_folder
 from preprocessing.cli import main
-from preprocessing.vocabulary import hybrid, pruning
+from preprocessing.vocabulary import derived_proof, pruning
 from preprocessing.vocabulary.appending import append
 from preprocessing.vocabulary.bases import read_base
 from preprocessing.vocabulary.text_files import parts_of
@@ -154,7 +154,7 @@ def test_added_tokens_and_templates_take_their_new_ids(tmp_path):
 @pytest.fixture(autouse=True)
 def without_transformers(monkeypatch):
     """Whose import takes seconds; that it agrees is asked in test_hybrid."""
-    monkeypatch.setattr(hybrid, "prove", functools.partial(hybrid.prove, pythons=()))
+    monkeypatch.setattr(derived_proof, "prove", functools.partial(derived_proof.prove, pythons=()))
 
 
 def run(tmp_path, *arguments):
