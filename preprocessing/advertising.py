@@ -74,7 +74,7 @@ _PATTERNS = {
     "lorem": _LOREM,
     "misread": _MISREAD,
 }  # none reaches over the end of a line
-_REGEXES = {name: re.compile(pattern) for name, pattern in _PATTERNS.items()}
+_REGEXES = {name: re.compile(pattern, re.ASCII) for name, pattern in _PATTERNS.items()}
 
 
 @lru_cache(maxsize=2)

@@ -110,8 +110,9 @@ def _is_hangul(data, i):
 
 @inner()
 def _after_hangul(data, i, end):
-    """Where syllables end, with single blanks between them, and how many blanks these are."""
+    """Where syllables end, with single blanks between them, and how many blanks these are; one begins at ``i``."""
     blanks = 0
+    i += 3
     while 0 <= i < end - 2:
         if _is_hangul(data, i):
             i += 3

@@ -1,9 +1,13 @@
 """By-lines and notices: which lines of which end are cut, and that bodies stay."""
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from preprocessing.documents import Counts
+from preprocessing.sections.cleaning import CleanConfig
+from preprocessing.text import boilerplate, operations
 from preprocessing.text.boilerplate import cut_boilerplate
 
 BODY = "정부는 올해 예산을 늘리기로 했다. 전문가들은 환영했다.\n두 번째 문단에서는 앞으로의 일정을 다룬다."
@@ -104,3 +108,22 @@ def test_a_list_of_reporters_is_no_boilerplate_and_costs_little():
 def test_what_was_cut_stays_cut(text):
     once = cut_boilerplate(text)
     assert cut_boilerplate(once) == once and len(once) <= len(text)
+
+
+LINES = st.one_of(
+    st.from_regex(boilerplate._LINE, fullmatch=True),
+    st.from_regex(boilerplate._DATELINE).map(lambda mark: mark + BODY),
+    st.sampled_from(BODY.split("\n")),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(LINES, min_size=1, max_size=4).map("\n".join))
+def test_rows_that_are_cut_are_found_by_their_hints(text):
+    found = pa.array([text, "", BODY], pa.large_string())
+    ids = pa.array(["a", "b", "c"])
+    column = operations.normalise_column(
+        found, ids, "ko", "none", CleanConfig(cut_boilerplate=False), Counts()
+    )
+    cut = [row for row, text in enumerate(column.to_pylist()) if cut_boilerplate(text) != text]
+    assert set(cut) <= set(operations.rows_with_boilerplate(column).tolist())

@@ -93,6 +93,13 @@ def test_a_column_is_detected_as_its_rows_and_its_slices():
     assert list(detect(pa.array([], pa.large_string())).languages) == []
 
 
+@pytest.mark.parametrize("cut", [b"\xea\xb0", b"\xeb", b"a \xed\x9e", b" \xea"])
+def test_a_row_that_ends_within_a_syllable_comes_to_an_end(cut):
+    offsets = pa.array([0, len(cut)], pa.int64()).buffers()[1]
+    column = pa.LargeStringArray.from_buffers(1, offsets, pa.py_buffer(cut + b"\x80" * 4))
+    assert len(detect(column).languages) == 1
+
+
 def test_paragraphs_are_counted_by_language():
     german = SAMPLES["other"][0]
     page = f"{KOREAN}\n{KOREAN}\n\n{ENGLISH}\n\n\nx = [f(i) for i in y];\nz = x[0]\n \n每天早上，村里的渔民都聚集在市场上。\n\n{KOREAN}"
