@@ -157,8 +157,13 @@ class Context:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """One run at a time; temporary files of a killed one are removed (in a shared folder, old ones only)."""
-        if self.runner.shared:
+        try:
             self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(
+                f"output.folder: {self.folder} cannot be made ({error.strerror}); give a folder that may be written"
+            ) from None
+        if self.runner.shared:
             if self.runner.leads:
                 self._remove_leftovers(OLD_S)
             yield

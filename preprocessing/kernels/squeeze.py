@@ -96,7 +96,7 @@ def _url_end(text, w, i, length):
             return i + 1
         j = i + 3
     end = j
-    while 0 <= end < length and 33 <= text[end] <= 126:
+    while 0 <= end < length and text[end] > 32:
         end += 1
     return end if end > j else i + 1
 

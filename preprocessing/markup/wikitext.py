@@ -26,9 +26,12 @@ NAMESPACES = frozenset((
 MAX_DEPTH = 100  # brackets in brackets; deeper ones stay as they are written
 _ELEMENT = re.compile(
     r"<(nowiki|pre|syntaxhighlight|source|math|chem|ce|ref|gallery|timeline|imagemap|score|mapframe|graph|templatedata|"
-    r"indicator|references|hiero|templatestyles)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>",
+    r"indicator|references|hiero|templatestyles|includeonly)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>",
     re.IGNORECASE,
 )
+_ONLY_TAGS = re.compile(r"</?(?:poem|noinclude|onlyinclude)(?:\s[^<>]{0,200})?>", re.IGNORECASE)
+_POWER = re.compile(r"(?<=[0-9A-Za-z)\]}가-힣])<sup>\s{0,3}([-+−–]?[0-9]{1,6})\s{0,3}</sup>", re.IGNORECASE)
+_INLINE_CODE = re.compile(r"<code(?:\s[^<>]{0,200})?>([^<>`\n]{1,300})</code>", re.IGNORECASE)
 _ALONE = re.compile(
     r"<(?:ref|references|nowiki|templatestyles|section)(?=[\s/])[^<>]{0,2000}?/>", re.IGNORECASE
 )
@@ -71,8 +74,9 @@ def mediawiki_to_markdown(text: str, left_out_sections: Collection[str] = ()) ->
         return f"\x7f{len(kept) - 1}\x7f"
 
     text = without_comments(text.replace("\x7f", ""))
-    text = _ALONE.sub("", text)
+    text = _ONLY_TAGS.sub("", _ALONE.sub("", text))
     text = replace_elements(text, _ELEMENT, lambda opening, content: _element(opening, content, keep))
+    text = _INLINE_CODE.sub(r"`\1`", _POWER.sub(r"^\1", text))
     text = _brackets(_PARAMETER.sub(r"\1", text))
     text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1] or "", _MAGIC.sub("", text)))
     text = lines_to_markdown(text)

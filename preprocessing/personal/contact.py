@@ -69,7 +69,10 @@ _TLDS = frozenset(_COMMON_TLDS.split())
 _IN_A_URL = re.compile(r"://[^/\s@]*\Z")
 
 SMALL = 32
-"""Four numbers below it are the sections of a standard or a version rather than an address."""
+"""Four numbers below it are the sections of a standard or a version rather than an address, unless they are called one."""
+_CALLED_ADDRESS = re.compile(
+    r"(?:아이피|(?<![0-9A-Za-z])(?i:ip)(?:v4)?)(?: ?주소| ?(?i:address))?[^0-9A-Za-z\n]{0,4}\Z"
+)
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = re.compile(
     rf"(?<![0-9A-Za-z_.-])(?:{_BYTE}\.){{3}}{_BYTE}(?![0-9A-Za-z_]|\.[0-9A-Za-z]|/[0-9]|-[0-9]*[A-Za-z]|%)"
@@ -132,7 +135,8 @@ def _ipv4(match: Match) -> Part | None:
     a, b, c, d = (int(part) for part in match[0].split("."))
     local = a in (0, 10, 127) or a >= 224 or (a, b) in ((192, 168), (169, 254)) or (a == 172 and 16 <= b < 32)
     version = _VERSION.search(before(match, 12)) or _VERSION_BEHIND.match(after(match, 8))
-    return None if local or max(a, b, c, d) < SMALL or version else match.span()
+    small = max(a, b, c, d) < SMALL and not _CALLED_ADDRESS.search(before(match, 20))
+    return None if local or small or version else match.span()
 
 
 def _ipv6(match: Match) -> Part | None:

@@ -9,10 +9,11 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import xxhash
 
+from megatron_ko.errors import DataError
 from megatron_ko.files import write_text
 from preprocessing.readers.ranges import BLOCK_BYTES, Range, even_ranges, frame_starts, gathered
 
@@ -71,7 +72,7 @@ def _hash_and_count(file: Path, parts: list[Range]) -> tuple[str, list[Range]]:
     """Hash of the content; the parts with the lines that start before each."""
     digest = xxhash.xxh3_128()
     counted, lines, last = [], 0, b"\n"
-    with open(file, "rb") as opened:
+    with _opened(file) as opened:
         for part in parts:
             inside = last != b"\n"
             counted.append(Range(part.start, part.end, lines + inside, inside))
@@ -82,6 +83,15 @@ def _hash_and_count(file: Path, parts: list[Range]) -> tuple[str, list[Range]]:
         for block in _blocks(opened, 1 << 62):
             digest.update(block)
     return digest.hexdigest(), counted
+
+
+def _opened(file: Path) -> IO[bytes]:
+    try:
+        return open(file, "rb")
+    except PermissionError as error:
+        raise DataError(
+            f"{file}: {error.strerror}; make this input readable, or take it out of inputs"
+        ) from None
 
 
 def _blocks(opened: Any, size: int) -> Iterator[bytes]:

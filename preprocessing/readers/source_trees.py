@@ -10,6 +10,7 @@ import os
 import re
 from pathlib import Path, PurePosixPath
 
+from megatron_ko.errors import DataError
 from preprocessing.sections.inputs import SourceTreeInput
 
 SUFFIXES = frozenset((
@@ -30,13 +31,19 @@ def tree_files(root: Path, item: SourceTreeInput) -> list[Path]:
     wanted = frozenset(suffix.lower() for suffix in item.suffixes)
     left_out = frozenset(item.leave_out)
     found = []
-    for folder, folders, names in os.walk(root, followlinks=False):
+    for folder, folders, names in os.walk(root, onerror=_refuse, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in left_out)
         for name in names:
             path = Path(folder, name)
             if _is_wanted(name, wanted) and path.is_file() and not path.is_symlink():
                 found.append(path)
     return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    raise DataError(
+        f"{error.filename}: {error.strerror}, so its files would be missing; make it readable, or name it in leave_out"
+    )
 
 
 def _is_wanted(name: str, wanted: frozenset[str]) -> bool:

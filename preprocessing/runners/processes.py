@@ -111,8 +111,9 @@ def _begin(context: Context, lifeline: multiprocessing.connection.Connection) ->
 
 
 def begin_worker(lifeline: multiprocessing.connection.Connection) -> None:
-    """What a worker process does first: it leaves SIGINT to its parent and ends with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """What a worker process does first: it leaves SIGINT and SIGUSR1 to its parent and ends with it."""
+    for number in (signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     import pyarrow as pa
 

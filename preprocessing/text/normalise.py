@@ -58,7 +58,7 @@ FINALS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊ�
 _TYPED_APART = re.compile("(?<![가-힣ㄱ-ㅣ])[ㄱ-ㅎ][ㅏ-ㅣ][ㄱ-ㅣ]{2,}")
 _TYPED_SYLLABLE = re.compile(f"([{INITIALS}])([ㅏ-ㅣ])([{FINALS}](?![ㅏ-ㅣ]))?")
 
-_URL = r"(?P<url>(?:https?://|www\.)[!-~]+)"
+_URL = r"(?P<url>(?:https?://|www\.)[^\x00-\x20]+)"
 SAME_EMOTION = "ㄱ-ㅎㅏ-ㅣ!?~♡♥☆★♪^"
 LAUGHING_SYLLABLES = "하히호헤후흐크키킥큭쿡캬낄껄깔"
 MIXED_EMOTIONS = ("ㅋㅎ", "ㅠㅜ", "ㅡ―─")

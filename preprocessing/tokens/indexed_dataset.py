@@ -23,7 +23,7 @@ from megatron_ko.manifest import DTYPES, HEADER, INDEX_MAGIC
 VERSION = 1
 # megatron-core writes uint16 below this size; up to 65,536 its readers disagree, so we never go there
 UINT16_BELOW = 65_500
-REMEDY = "write it again with 'python -m preprocessing encode'"
+REMEDY = "remove it and write it again with 'python -m preprocessing encode'"
 CHUNK = 1 << 20  # entries of the index that are made at a time
 
 

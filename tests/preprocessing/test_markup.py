@@ -36,6 +36,20 @@ def test_html_becomes_text():
     assert unescape("&amp;nbsp;&quot;") == '\u00a0"'
 
 
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("빛은 3×10<sup>8</sup> m/s, 넓이는 m<sup>2</sup>", "빛은 3×10^8 m/s, 넓이는 m^2"),
+        ("10<sup>-3</sup>과 H<sub>2</sub>O, 1<sup>st</sup>", "10^-3과 H2O, 1st"),
+        ("함수 <code>print(x)</code>는", "함수 `print(x)`는"),
+        ("<poem>산에는 꽃 피네\n꽃이 피네</poem>", "산에는 꽃 피네\n꽃이 피네"),
+        ("가<noinclude>나</noinclude><includeonly>다</includeonly><onlyinclude>라</onlyinclude>", "가나라"),
+    ],
+)
+def test_elements_of_wikitext_keep_their_meaning(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext) == markdown
+
+
 def test_mediawiki_becomes_markdown():
     page = (
         "{{정보\n| a = {{b}}\n}}\n'''측우기'''(測雨器)는 [[조선|옛 조선]]의 기구이다.<ref name=\"x\">주석 [[a]]</ref>\n[[파일:a.png|섬네일|[[링크]] 설명]]\n"

@@ -54,6 +54,10 @@ def test_decomposed_hangul_is_put_together_and_syllables_never_change(text):
         ("1,000,000원 2000000 www wwwww", "1,000,000원 2000000 www wwwww"),
         ("http://a.kr/!!!!!?q=ㅋ", "http://a.kr/!!!!!?q=ㅋ"),
         ("https://a.kr/~~~~/x ~~~~~~", "https://a.kr/~~~~/x ~~~"),
+        (
+            "https://a.kr/ㅋㅋㅋㅋㅋ?q=ㅠㅠㅠㅠㅠ&x=!!!!! ㅋㅋㅋㅋㅋ",
+            "https://a.kr/ㅋㅋㅋㅋㅋ?q=ㅠㅠㅠㅠㅠ&x=!!!!! ㅋㅋㅋ",
+        ),
         ("글쎄.......... 음…… ㅡㅡㅡㅡㅡ", "글쎄... 음… ㅡㅡㅡ"),
         ("--- *** === ###", "--- *** === ###"),
     ],

@@ -7,8 +7,10 @@ import zlib
 
 import pytest
 
+from megatron_ko.errors import DataError
+from preprocessing.readers import known_hashes
 from preprocessing.readers.bad_records import Bad
-from preprocessing.readers.source_trees import licence_file
+from preprocessing.readers.source_trees import licence_file, tree_files
 from preprocessing.readers.web_pages import decoded_page, page_text
 from preprocessing.sections.inputs import HtmlInput, SourceTreeInput, TextInput, WarcInput
 from tests.preprocessing.units import read, read_units, units_of
@@ -18,6 +20,22 @@ PAGE = """<!DOCTYPE html><html><head><title>봄 나물 &amp; 밥</title>{meta}<s
 <main><article><h1>봄 나물</h1><p>냉이는 이른 봄에 캐서 된장국에 넣으면 향이 좋다. 뿌리째 캐어 흙을 깨끗이 씻는다.</p>
 <p>달래는 간장에 무쳐 밥에 비벼 먹는다. 어린 잎은 생으로 먹고, 굵은 것은 전으로 부친다.</p>
 <ul><li>냉이</li><li>달래</li></ul></article></main><footer>Copyright</footer></body></html>"""
+
+
+def test_what_may_not_be_read_is_said_and_not_left_out(tmp_path, monkeypatch):
+    """Permissions do not bind the user root, whom tests may run as."""
+    (tmp_path / "a.py").write_text("x = 1\n")
+
+    def refused(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", refused)
+        with pytest.raises(DataError, match="Permission denied.*leave_out"):
+            tree_files(tmp_path, SourceTreeInput(type="source_tree", roots=[str(tmp_path)]))
+    monkeypatch.setattr(known_hashes, "open", refused, raising=False)
+    with pytest.raises(DataError, match="a.py: Permission denied; make this input readable"):
+        known_hashes.KnownHashes().of(tmp_path / "a.py")
 
 
 def test_source_trees_name_path_root_and_the_nearest_licence(tmp_path):

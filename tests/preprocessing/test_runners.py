@@ -153,6 +153,18 @@ def test_an_interrupted_command_says_what_is_kept(monkeypatch, capsys, tmp_path)
     assert capsys.readouterr().err.splitlines()[-1].startswith("stopped; what is finished is kept")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_command_that_is_told_to_stop_ends_with_75(tmp_path, number):
+    config = write_config(tmp_path, documents=3000)
+    command = [sys.executable, "-m", "preprocessing", "run", str(config), "--workers", "2"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        until(lambda: (tmp_path / "out" / "steps" / "clean").exists() or process.poll() is not None)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 75, said
+    assert said.splitlines()[-1].startswith("stopped; what is finished is kept")
+
+
 def alive(group):
     found = subprocess.run(["ps", "-eo", "pgid="], capture_output=True, text=True, check=True).stdout.split()
     return str(group) in found
