@@ -97,6 +97,7 @@ PROSE = (
     Rule("too_long", "max_characters", _column("characters")),
     Rule("too_few_words", "min_words", _spoken_words),
     Rule("too_many_words", "max_words", _spoken_words),
+    Rule("unbroken", "max_characters_per_word", _share("visible", "words")),
     Rule("lorem", "lorem", _column("lorem")),
     Rule("mojibake", "max_mojibake_ratio", _mojibake),
     Rule("broken_jamo", "max_jamo_ratio", _jamo),

@@ -14,7 +14,7 @@ KOREAN = {
     "hangul_ratio": "한글 비율", "language": "언어", "bullet_lines": "글머리표 줄", "ellipsis_lines": "말줄임 줄",
     "short_lines": "짧은 줄", "ended_lines": "끝맺지 않은 줄", "newline_ratio": "줄바꿈 비율", "repeated_lines": "반복 줄",
     "duplicate_lines": "같은 줄", "duplicate_paragraphs": "같은 문단", "duplicate_paragraph_characters": "같은 문단 분량",
-    "repeated_words": "반복 낱말", "no_sentence_end": "문장 끝 없음", "word_length": "낱말 길이",
+    "repeated_words": "반복 낱말", "no_sentence_end": "문장 끝 없음", "word_length": "낱말 길이", "unbroken": "띄어쓰기 없음",
     "alphabetic_words": "글자 있는 낱말", "stop_words": "불용어", "too_many_lines": "줄 과다", "generated": "생성된 코드",
     "minified": "압축된 코드", "long_lines": "긴 줄", "mean_line_length": "줄 길이", "data_file": "데이터 파일",
     "alphabetic_ratio": "글자 비율", "alphanumeric_ratio": "글자·숫자 비율", "encoded_data": "부호화된 데이터",

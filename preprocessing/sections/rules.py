@@ -122,6 +122,8 @@ class ProseRules:
     """Mean length of words with a letter or digit, at least (thirty words or more)."""
     max_word_length: Number = None
     """Mean length of words with a letter or digit, at most (thirty words or more)."""
+    max_characters_per_word: Number = None
+    """Visible characters for each word, at most: text without blanks, such as one syllable again and again."""
     min_alphabetic_words: Share = None
     """Share of words between blanks that hold a letter, at least (thirty words or more)."""
     min_stop_words: Count = None

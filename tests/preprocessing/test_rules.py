@@ -72,6 +72,9 @@ def configured(preset="default", lang="ko", **fields):
         ("long_lines", "code", "x = [" + "1234, abc, " * 200 + "]\n"),
         ("mean_line_length", "code", ("x = [" + "abc, " * 30 + "]\n") * 5),
         ("alphabetic_ratio", "code", "0, 1, 2, 3, 4, 5, 6, 7, 8, 9,\n" * 5),
+        ("unbroken", "ko", "가" * 5000),
+        ("unbroken", "ko", "가나다라" * 40),
+        ("unbroken", "en", "abcd" * 100),
         (None, "code", "def area(width, height):\n    return width * height\n\nprint(area(2, 3))\n"),
     ],
 )  # fmt: skip
