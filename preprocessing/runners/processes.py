@@ -47,8 +47,10 @@ class ProcessRunner:
                 done(work, do(context, work))
             return
         pool = self._pool or self._start(context)
-        futures = {pool.submit(_do, work): work for work in works}
-        try:
+        futures: dict[Future[dict[str, Any]], Work] = {}
+        try:  # also while workers start, which the first pieces make them do
+            for work in works:
+                futures[pool.submit(_do, work)] = work
             _gather(futures, done)
         except BrokenProcessPool:
             self.close()

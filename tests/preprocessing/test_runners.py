@@ -160,7 +160,10 @@ def test_a_command_that_is_told_to_stop_ends_with_75(tmp_path, number):
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         until(lambda: (tmp_path / "out" / "steps" / "clean").exists() or process.poll() is not None)
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        try:
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 75, said
     assert said.splitlines()[-1].startswith("stopped; what is finished is kept")
 
