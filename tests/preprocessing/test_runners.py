@@ -12,6 +12,7 @@ import pytest
 
 from megatron_ko.config.loading import load
 from megatron_ko.errors import ConfigError, DataError
+from preprocessing import __main__ as program
 from preprocessing import pipeline
 from preprocessing.cli import main
 from preprocessing.context import Context, Piece
@@ -153,19 +154,19 @@ def test_an_interrupted_command_says_what_is_kept(monkeypatch, capsys, tmp_path)
     assert capsys.readouterr().err.splitlines()[-1].startswith("stopped; what is finished is kept")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
-def test_a_command_that_is_told_to_stop_ends_with_75(tmp_path, number):
-    config = write_config(tmp_path, documents=3000)
-    command = [sys.executable, "-m", "preprocessing", "run", str(config), "--workers", "2"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        until(lambda: (tmp_path / "out" / "steps" / "clean").exists() or process.poll() is not None)
-        process.send_signal(number)
-        try:
-            _, said = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert process.returncode == 75, said
-    assert said.splitlines()[-1].startswith("stopped; what is finished is kept")
+def test_slurm_and_the_keyboard_stop_a_command_alike(monkeypatch):
+    numbers = (signal.SIGTERM, signal.SIGUSR1)
+    before = [signal.getsignal(number) for number in numbers]
+    handlers = []
+    monkeypatch.setattr(
+        "preprocessing.cli.main", lambda: handlers.extend(map(signal.getsignal, numbers)) or 0
+    )
+    try:
+        assert program.main() == 0
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
+    assert handlers == [signal.default_int_handler] * 2
 
 
 def alive(group):
