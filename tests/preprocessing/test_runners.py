@@ -158,6 +158,7 @@ def test_slurm_and_the_keyboard_stop_a_command_alike(monkeypatch):
     numbers = (signal.SIGTERM, signal.SIGUSR1)
     before = [signal.getsignal(number) for number in numbers]
     handlers = []
+    monkeypatch.setattr(program, "keep_freed_memory", lambda: None)
     monkeypatch.setattr(
         "preprocessing.cli.main", lambda: handlers.extend(map(signal.getsignal, numbers)) or 0
     )
