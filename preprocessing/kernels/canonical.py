@@ -29,7 +29,7 @@ def is_composed(c):
 
 
 _WHITE, _INK, _DECODE = np.uint8(0), np.uint8(1), np.uint8(2)
-_ZERO, _EA, _ED, _9E, _A3, _B0 = np.array([0, 0xEA, 0xED, 0x9E, 0xA3, 0xB0], np.uint8)
+_EA, _ED, _9E, _A3, _B0 = np.array([0xEA, 0xED, 0x9E, 0xA3, 0xB0], np.uint8)
 _TAB, _RETURN, _1C, _1F, _BLANK, _C2, _CC, _EE = np.array([9, 13, 0x1C, 0x1F, 32, 0xC2, 0xCC, 0xEE], np.uint8)
 _STRETCH = 64  # bytes that are looked at together
 
