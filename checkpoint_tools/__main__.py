@@ -6,6 +6,7 @@ Owns the command line only. torch is imported when the arguments are right.
 from __future__ import annotations
 
 import difflib
+import importlib
 import inspect
 import logging
 import sys
@@ -42,9 +43,7 @@ def _main(given: list[str]) -> int:
     options = _options(name, given[1:])
     set_up_logging()
     logging.getLogger("torch.distributed").setLevel(logging.ERROR)
-    from checkpoint_tools.operations import RUN
-
-    return RUN[name](options)
+    return importlib.import_module(f"checkpoint_tools.operations.{name.replace('-', '_')}").run(options)
 
 
 def _options(name: str, given: list[str]) -> Any:

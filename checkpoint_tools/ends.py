@@ -10,13 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from checkpoint_tools import hf, mcore, verify
-from checkpoint_tools.hf_config import check_exportable
+from checkpoint_tools import verify
+from checkpoint_tools.formats import hf, mcore
+from checkpoint_tools.formats.hf_config import check_exportable
+from checkpoint_tools.formats.store import Store, loses_digits, with_dtype
 from checkpoint_tools.options import FromHf, ToHf
-from checkpoint_tools.store import Store, loses_digits, with_dtype
-from checkpoint_tools.weights import parameter_count
 from megatron_ko.errors import CheckpointError, ConfigError
 from megatron_ko.files import write_json
+from megatron_ko.planning.weights import parameter_count
 
 Format = Literal["hf", "megatron"]
 

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from checkpoint_tools import hf, mcore
+from checkpoint_tools.formats import hf, mcore
+from checkpoint_tools.formats.store import Store
 from checkpoint_tools.scores import Scores, Stream, score
-from checkpoint_tools.store import Store
 from megatron_ko.errors import CheckpointError
 from megatron_ko.progress import progress
 

@@ -16,12 +16,12 @@ from typing import Any
 from examples import stages
 from examples.stages import Record, Stage
 from megatron_ko.config.loading import Loaded, load
-from megatron_ko.config.schema import Config, TrainingConfig
+from megatron_ko.config.training import Config, TrainingConfig
 from megatron_ko.errors import ConfigError
 from megatron_ko.files import sha256_file
-from megatron_ko.layout import layout_rules
-from megatron_ko.run_folder import MARKER, checkpoints_of
-from preprocessing import schema as data_schema
+from megatron_ko.formats.run_folder import MARKER, checkpoints_of
+from megatron_ko.planning.config_rules import layout_rules
+from preprocessing.config import pipeline as data_schema
 from preprocessing.readers.files_found import find_units
 
 HERE = Path(__file__).resolve().parent

@@ -19,10 +19,10 @@ from examples import stages
 from examples.job import Job, checked_job, parse, stages_of
 from examples.stages import Record
 from megatron_ko.config.loading import load
-from megatron_ko.config.schema import Config
+from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, exit_code_of
 from megatron_ko.files import sha256_file
-from megatron_ko.run_folder import checkpoints_of
+from megatron_ko.formats.run_folder import checkpoints_of
 
 # What may change between two jobs in one folder: the training continues. Everything else is another training.
 CONTINUES = ("run.device", "run.timeout_s", "training.steps", "schedule", "parallel", "data.workers")

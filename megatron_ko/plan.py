@@ -10,15 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from megatron_ko import flops, memory
 from megatron_ko.config import cli
 from megatron_ko.config.loading import Loaded, load, to_yaml
-from megatron_ko.config.schema import Config
+from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, DataError, Problem, exit_code_of
-from megatron_ko.layout import data_problems, layout_rules
-from megatron_ko.manifest import Manifest, check_tokens, read_manifest
-from megatron_ko.run_folder import Checkpoint, check_fits, folder_problem, newest_checkpoint, start_of_run
-from megatron_ko.tokenizer import fingerprint_hf_folder, read_tokenizer_folder
+from megatron_ko.formats.manifest import Manifest, check_tokens, read_manifest
+from megatron_ko.formats.run_folder import (
+    Checkpoint,
+    check_fits,
+    folder_problem,
+    newest_checkpoint,
+    start_of_run,
+)
+from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tokenizer_folder
+from megatron_ko.planning import flops, memory
+from megatron_ko.planning.config_rules import data_problems, layout_rules
+from megatron_ko.planning.weights import padded_vocab_size
 
 
 @dataclass(frozen=True)
@@ -136,10 +143,6 @@ class Plan:
                 f"{head} {item.name:<12} {item.share:6.1%}  {item.tokens:>15,} tokens  {item.epochs:8.2f} epochs"
             )
         return "\n".join(lines) + "\n"
-
-
-def padded_vocab_size(vocab_size: int, multiple: int) -> int:
-    return -(-vocab_size // multiple) * multiple
 
 
 def mixture_of(config: Config, manifest: Manifest) -> dict[str, float]:

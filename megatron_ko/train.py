@@ -18,7 +18,7 @@ from typing import Any
 
 from megatron_ko.config import cli
 from megatron_ko.config.loading import to_yaml
-from megatron_ko.config.schema import Config
+from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, exit_code_of
 from megatron_ko.files import locked_folder, write_text
 from megatron_ko.logs import set_up_logging
@@ -27,7 +27,7 @@ from megatron_ko.plan import Preflight, preflight, show_plan
 
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     """One rank's whole run. Returns the exit code."""
-    from megatron_ko.session import Session
+    from megatron_ko.training.session import Session
 
     config = checked.config
     set_up_logging(rank, Path(config.run.folder).expanduser() / "logs")
@@ -75,7 +75,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
             return exit_code_of(
                 lambda: train(checked, rank), say=lambda text: print(said + text, file=sys.stderr, flush=True)
             )
-        from megatron_ko import distributed, launch
+        from megatron_ko.training import distributed, launch
 
         forks = checked.config.run.device == "cpu"  # a process that has touched CUDA cannot be forked
         if forks:

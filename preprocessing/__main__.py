@@ -4,7 +4,7 @@ import signal
 import sys
 
 from preprocessing import cli
-from preprocessing.allocation import keep_freed_memory
+from preprocessing.running.allocation import keep_freed_memory
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """The command line: ``python -m preprocessing STEP|COMMAND CONFIG.yaml [more.yaml ...] [section.field=value ...]``.
 
 Owns arguments and help; light, so that ``--help`` imports neither Arrow nor numba. Commands beside the steps are
-modules of ``preprocessing/tools`` with ``add_arguments(parser)`` and ``run``.
+modules of ``preprocessing/commands`` with ``add_arguments(parser)`` and ``run``.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from megatron_ko.config.cli import manual, positive, split
 from megatron_ko.config.loading import load, to_yaml
 from megatron_ko.errors import EXIT_BAD_RECORDS, EXIT_STOPPED, ConfigError, exit_code_of
-from preprocessing.schema import RULES, Config
+from preprocessing.config.pipeline import RULES, Config
 
 if TYPE_CHECKING:
-    from preprocessing.works import Runner
+    from preprocessing.running.tasks import Runner
 
 STEPS = {
     "run": "every step below that is on, in order; finished work is skipped",
@@ -70,38 +70,39 @@ class Tool:
 
 TOOLS = {
     "explain": Tool(
-        "preprocessing.tools.explain",
+        "preprocessing.commands.explain",
         "why a document was dropped, or what another threshold would change",
         shows=True,
     ),
-    "calibrate": Tool("preprocessing.tools.calibrate", "thresholds from text you trust", shows=True),
-    "report": Tool("preprocessing.tools.report", "one HTML page about the data"),
+    "calibrate": Tool("preprocessing.commands.calibrate", "thresholds from text you trust", shows=True),
+    "report": Tool("preprocessing.commands.report", "one HTML page about the data"),
     "train-quality": Tool(
-        "preprocessing.tools.quality", "train the quality models of section score, in rounds over the corpus"
+        "preprocessing.commands.train_quality",
+        "train the quality models of section score, in rounds over the corpus",
     ),
     "tokenizer-report": Tool(
-        "preprocessing.tools.tokenizer_report", "measure and compare tokenizers on text", configured=False
+        "preprocessing.commands.tokenizer_report", "measure and compare tokenizers on text", configured=False
     ),
     "extend-tokenizer": Tool(
-        "preprocessing.tools.extend_tokenizer",
+        "preprocessing.commands.extend_tokenizer",
         "add Korean tokens to a tokenizer: EEVE's selection in rounds",
         configured=False,
     ),
     "bias-sample": Tool(
-        "preprocessing.tools.bias_sample", "documents rich in new tokens, as Parquet", configured=False
+        "preprocessing.commands.bias_sample", "documents rich in new tokens, as Parquet", configured=False
     ),
     "hybrid-tokenizer": Tool(
-        "preprocessing.tools.hybrid_tokenizer",
+        "preprocessing.commands.hybrid_tokenizer",
         "merge a Korean SentencePiece model, cleaned by rule, with a base tokenizer",
         configured=False,
     ),
     "prune-tokenizer": Tool(
-        "preprocessing.tools.prune_tokenizer",
+        "preprocessing.commands.prune_tokenizer",
         "drop tokens that a text never uses, and write the map of ids",
         configured=False,
     ),
     "tokens": Tool(
-        "preprocessing.tools.token_files", "merge, split, shuffle, check token files", configured=False
+        "preprocessing.commands.token_files", "merge, split, shuffle, check token files", configured=False
     ),
 }
 
@@ -199,7 +200,7 @@ def _main(arguments: list[str]) -> int:
         sys.stdout.write(to_yaml(loaded.config))
         return 0
     from megatron_ko.logs import set_up_logging
-    from preprocessing import pipeline
+    from preprocessing.steps import pipeline
 
     set_up_logging()
     if given.dry_run:
@@ -253,15 +254,15 @@ def _run_tool(name: str, arguments: list[str]) -> int:
 
 
 def _runner(given: argparse.Namespace) -> Runner:
-    from preprocessing.runners.processes import ProcessRunner, cores
+    from preprocessing.running.processes import ProcessRunner, cores
 
     workers = given.workers or cores()
     if given.runner == "slurm":
-        from preprocessing.runners.slurm import SlurmRunner, place_from_environment
+        from preprocessing.running.slurm_array import SlurmRunner, place_from_environment
 
         return SlurmRunner(place_from_environment(), workers, given.wait_minutes * 60)
     if given.runner == "ray":
-        from preprocessing.runners.ray_cluster import RayRunner
+        from preprocessing.running.ray_cluster import RayRunner
 
         return RayRunner(given.ray_address, workers)
     return ProcessRunner(workers)

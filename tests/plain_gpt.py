@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from megatron_ko.config.schema import ModelConfig
-from megatron_ko.flops import head_size
+from megatron_ko.config.training import ModelConfig, head_size
 
 
 class PlainLayer(nn.Module):

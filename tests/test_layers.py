@@ -18,39 +18,53 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("megatron_ko", "preprocessing", "checkpoint_tools", "slurm")
 
-# Modules of megatron_ko from the bottom up. A new module must be placed here.
-LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "files", "logs", "progress"),
-    ("config.fields", "config.schema", "config.yaml_tree", "config.loading", "config.cli"),
-    (
-        "schedule",
-        "flops",
-        "memory",
-        "manifest",
-        "fingerprint",
-        "byte_letters",
-        "tokenizer",
-        "run_folder",
-        "layout",
-        "plan",
-    ),
-    ("cpu", "stop", "launch", "checkpoint_index"),
-    ("distributed",),
-    ("attention",),
-    ("model", "optimizer", "data", "metrics", "reporting"),
-    ("checkpoint",),
-    ("step",),
-    ("evaluate",),
-    ("session",),
-    ("train",),
+# The house from the ground up. A room is a folder, or a module beside the folders; a module imports from the rooms
+# below and from its own room, where no imports go in a circle. A new room must be placed here.
+HOUSE: tuple[tuple[str, ...], ...] = (
+    ("megatron_ko.errors", "megatron_ko.logs", "megatron_ko.progress"),
+    ("megatron_ko.files",),
+    ("megatron_ko.config",),
+    ("megatron_ko.formats",),
+    ("megatron_ko.planning",),
+    ("megatron_ko.plan",),
+    ("megatron_ko.training",),
+    ("megatron_ko.train",),
+    ("preprocessing.kernels",),
+    ("preprocessing.config", "preprocessing.documents"),
+    ("preprocessing.text",),
+    ("preprocessing.markup", "preprocessing.pii", "preprocessing.judging"),
+    ("preprocessing.readers",),
+    ("preprocessing.running",),
+    ("preprocessing.corpus", "preprocessing.duplicates", "preprocessing.scoring"),
+    ("preprocessing.tokenizers",),
+    ("preprocessing.tokens", "preprocessing.page"),
+    ("preprocessing.report",),
+    ("preprocessing.steps",),
+    ("preprocessing.commands", "preprocessing.adapters"),
+    ("preprocessing.cli",),
+    ("preprocessing.__main__",),
+    ("checkpoint_tools.options", "checkpoint_tools.scores"),
+    ("checkpoint_tools.formats",),
+    ("checkpoint_tools.verify",),
+    ("checkpoint_tools.ends", "checkpoint_tools.embeddings"),
+    ("checkpoint_tools.vocabulary_ends",),
+    ("checkpoint_tools.operations",),
+    ("checkpoint_tools.__main__",),
 )
-LAYER = {f"megatron_ko.{name}": number for number, names in enumerate(LAYERS) for name in names}
-LIGHT = 2
-"""The highest layer that knows nothing of torch; up to it a module may import its siblings, as long as none is a circle."""
+FLOOR = {room: number for number, rooms in enumerate(HOUSE) for room in rooms}
+FORMATS, PLANNING = (FLOOR[f"megatron_ko.{name}"] for name in ("formats", "planning"))
+LIGHT = FLOOR["megatron_ko.plan"]
+"""Up to here megatron_ko knows nothing of torch."""
+# How far up megatron_ko the other packages see; beside it they see nothing of each other.
+SEES = {"preprocessing": FORMATS, "checkpoint_tools": PLANNING, "slurm": PLANNING}
 
 HEAVY = {"torch", "megatron", "transformers", "transformer_engine"}
-# Outside libraries at the top of a module, by layer; inside functions more is allowed (numpy, tqdm, sentencepiece).
-AT_THE_TOP: tuple[set[str], ...] = (set(), {"pydantic", "yaml", "typing_extensions"}, {"pydantic"})
+# Outside libraries at the top of a module of megatron_ko, by room; inside functions more is allowed.
+AT_THE_TOP: dict[str, set[str]] = {
+    "megatron_ko.config": {"pydantic", "yaml", "typing_extensions"},
+    "megatron_ko.formats": {"pydantic"},
+    "megatron_ko.planning": {"pydantic"},
+}
 
 
 @dataclass(frozen=True)
@@ -67,9 +81,9 @@ class Import:
 
     @property
     def own_module(self) -> str | None:
-        """The module of megatron_ko that is meant, also when something inside it is imported."""
+        """The module of the house that is meant, also when something inside it is imported."""
         parts = self.name.split(".")
-        return next((n for i in range(len(parts), 1, -1) if (n := ".".join(parts[:i])) in LAYER), None)
+        return next((n for i in range(len(parts), 1, -1) if (n := ".".join(parts[:i])) in NAMES), None)
 
 
 @lru_cache
@@ -103,6 +117,11 @@ def name_of(path: Path) -> str:
 
 EVERY = [path for package in PACKAGES for path in files(package)]
 MODULES = [path for path in EVERY if path.name != "__init__.py"]
+NAMES = {name_of(path) for path in MODULES}
+
+
+def room_of(name: str) -> str:
+    return ".".join(name.split(".")[:2])
 
 
 def problems_of(paths: list[Path], is_wrong) -> list[str]:
@@ -115,63 +134,81 @@ def problems_of(paths: list[Path], is_wrong) -> list[str]:
     ]
 
 
-def in_layers(first: int, last: int) -> list[Path]:
-    return [path for path in files("megatron_ko") if first <= LAYER.get(name_of(path), -1) <= last]
+def up_to(floor: int) -> list[Path]:
+    """Modules of megatron_ko up to ``floor``."""
+    return [
+        path
+        for path in MODULES
+        if path.is_relative_to(ROOT / "megatron_ko") and floor_of(name_of(path)) <= floor
+    ]
 
 
-# --- megatron_ko -----------------------------------------------------------------------------------------
+def floor_of(name: str) -> int:
+    return FLOOR[room_of(name)]
 
 
-def test_every_module_has_a_layer_and_every_layer_exists():
-    found = {name_of(path) for path in files("megatron_ko") if path.name != "__init__.py"}
-    assert found == set(LAYER)
+# --- the house -------------------------------------------------------------------------------------------
+
+
+def test_every_room_has_its_floor_and_every_floor_its_rooms():
+    assert {room_of(name) for name in NAMES} == set(FLOOR)
 
 
 def test_imports_only_look_down():
     def looks_up(path: Path, item: Import) -> bool:
-        if item.package != "megatron_ko":
+        if item.package not in PACKAGES:
             return False
         if item.own_module is None:
-            return True
-        here, there = LAYER[name_of(path)], LAYER[item.own_module]
-        return there > here or (there == here and here > LIGHT)
+            return True  # a package as such
+        here, there = room_of(name_of(path)), room_of(item.own_module)
+        return here != there and FLOOR[there] >= FLOOR[here]
 
-    assert problems_of(in_layers(0, len(LAYERS)), looks_up) == []
+    assert problems_of(MODULES, looks_up) == []
 
 
 def test_no_imports_go_in_a_circle():
-    graph = {
-        name_of(p): {i.own_module for i in imports(p) if i.own_module} for p in in_layers(0, len(LAYERS))
-    }
-    assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(LAYER)
+    graph = {name_of(path): {i.own_module for i in imports(path) if i.own_module} for path in MODULES}
+    assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(NAMES)
 
 
-def test_megatron_ko_needs_no_other_package_of_this_repository():
-    others = {*PACKAGES, "examples", "tests"} - {"megatron_ko"}
-    assert problems_of(files("megatron_ko"), lambda path, item: item.package in others) == []
+def test_packages_see_only_their_part_of_megatron_ko_and_not_each_other():
+    def is_foreign(path: Path, item: Import) -> bool:
+        here = path.relative_to(ROOT).parts[0]
+        if item.package in ("examples", "tests"):
+            return True
+        if item.package not in PACKAGES or item.package == here:
+            return False
+        if item.package != "megatron_ko" or here == "megatron_ko":
+            return True
+        return floor_of(item.own_module or "") > SEES[here] and here != "checkpoint_tools"
+
+    assert problems_of(MODULES, is_foreign) == []
 
 
-def test_the_light_layers_import_nothing_heavy_not_even_inside_functions():
-    assert problems_of(in_layers(0, LIGHT), lambda path, item: item.package in HEAVY) == []
+def test_the_light_rooms_import_nothing_heavy_not_even_inside_functions():
+    assert problems_of(up_to(LIGHT), lambda path, item: item.package in HEAVY) == []
 
 
-@pytest.mark.parametrize("layer", range(LIGHT + 1))
-def test_the_light_layers_start_with_few_libraries(layer):
+def test_the_light_rooms_start_with_few_libraries():
     def is_outside(path: Path, item: Import) -> bool:
-        known = sys.stdlib_module_names | AT_THE_TOP[layer] | {"megatron_ko"}
-        return item.at_the_top and item.package not in known
+        own = AT_THE_TOP.get(room_of(name_of(path)), set())
+        return item.at_the_top and item.package not in sys.stdlib_module_names | own | {"megatron_ko"}
 
-    assert problems_of(in_layers(layer, layer), is_outside) == []
+    assert problems_of(up_to(LIGHT), is_outside) == []
 
 
 def test_training_starts_light():
     """train.py and launch.py import what is heavy inside functions, after everything was checked."""
-    paths = [ROOT / "megatron_ko" / "train.py", ROOT / "megatron_ko" / "launch.py"]
+    light = [
+        ROOT / "megatron_ko" / "train.py",
+        *(ROOT / "megatron_ko" / "training" / f"{n}.py" for n in ("launch",)),
+    ]
 
     def is_heavy(path: Path, item: Import) -> bool:
-        return item.at_the_top and (item.package in HEAVY or LAYER.get(item.own_module or "", 0) > LIGHT)
+        own = item.own_module
+        return item.at_the_top and (item.package in HEAVY or (own is not None and floor_of(own) > LIGHT))
 
-    assert problems_of(paths, is_heavy) == []
+    assert problems_of(light, is_heavy) == []
 
 
 # What of megatron-core changes with its versions is known to few files. The longest prefix decides.
@@ -199,7 +236,7 @@ def test_parts_of_megatron_core_are_known_to_the_files_that_own_them():
     "name, owners", [("TransformerConfig", {"model"}), ("parallel_state", {"distributed", "model"})]
 )
 def test_names_of_megatron_core_are_written_in_the_files_that_own_them(name, owners):
-    """As identifiers: layout.py names TransformerConfig in text only, to read its fields from the source."""
+    """As identifiers: config_rules.py names TransformerConfig in text only, to read its fields from the source."""
     users = {
         path.stem
         for path in EVERY
@@ -212,43 +249,27 @@ def test_names_of_megatron_core_are_written_in_the_files_that_own_them(name, own
 # --- the other packages ----------------------------------------------------------------------------------
 
 
-def above(layer: int):
-    """Imports of megatron_ko that lie above ``layer`` or nowhere."""
-
-    def is_above(path: Path, item: Import) -> bool:
-        return item.package == "megatron_ko" and LAYER.get(item.own_module or "", len(LAYERS)) > layer
-
-    return is_above
+def test_preprocessing_imports_nothing_heavy():
+    assert problems_of(files("preprocessing"), lambda path, item: item.package in HEAVY) == []
 
 
-def test_preprocessing_knows_the_light_layers_only():
-    assert problems_of(files("preprocessing"), above(LIGHT)) == []
-    assert (
-        problems_of(files("preprocessing"), lambda path, item: item.package in {*HEAVY, "checkpoint_tools"})
-        == []
-    )
-
-
-def test_slurm_knows_configuration_only():
-    assert problems_of(files("slurm"), above(1)) == []
-    heavy = {*HEAVY, "checkpoint_tools", "preprocessing", "numpy"}
-    assert problems_of(files("slurm"), lambda path, item: item.package in heavy) == []
+def test_slurm_imports_nothing_heavy():
+    assert problems_of(files("slurm"), lambda path, item: item.package in {*HEAVY, "numpy"}) == []
 
 
 # The one file that knows the reader of checkpoint indices, which training shares; it needs torch and nothing of ours.
-READS_INDEX = ("torch_dist", "megatron_ko.checkpoint_index")
+READS_INDEX = ("torch_dist", "megatron_ko.training.checkpoint_index")
 
 
 def test_checkpoint_tools_know_training_in_one_file_and_inside_functions():
     """Running megatron-core in a process changes torch for the whole process."""
 
     def is_wrong(path: Path, item: Import) -> bool:
-        if item.package == "preprocessing":
-            return True
         if (path.stem, item.own_module) == READS_INDEX:
             return False
-        trains = item.package == "megatron" or above(LIGHT)(path, item)
-        harmless = item.own_module == "megatron_ko.launch"  # the standard library alone
+        above = item.package == "megatron_ko" and floor_of(item.own_module or "") > PLANNING
+        trains = item.package == "megatron" or above
+        harmless = item.own_module == "megatron_ko.training.launch"  # the standard library alone
         return trains and (path.stem != "mcore" or (item.at_the_top and not harmless))
 
     assert problems_of(files("checkpoint_tools"), is_wrong) == []

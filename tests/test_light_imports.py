@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from megatron_ko.config.schema import Config
-from tests.test_layers import HEAVY, LAYERS, LIGHT, ROOT, files, name_of
+from megatron_ko.config.training import Config
+from tests.test_layers import HEAVY, LIGHT, ROOT, files, name_of, up_to
 
-LIGHT_MODULES = [f"megatron_ko.{name}" for names in LAYERS[: LIGHT + 1] for name in names]
+LIGHT_MODULES = [name_of(path) for path in up_to(LIGHT)]
 PREPROCESSING = [
     name_of(path)
     for path in files("preprocessing")
@@ -46,7 +46,7 @@ def run(script: str, *arguments: str) -> tuple[int, str, set[str]]:
     "modules",
     [
         LIGHT_MODULES,
-        ["megatron_ko.train", "megatron_ko.launch"],
+        ["megatron_ko.train", "megatron_ko.training.launch"],
         PREPROCESSING,
         ["checkpoint_tools.__main__"],
     ],

@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
-from megatron_ko.tokenizer import (
+from megatron_ko.formats.tokenizer_folder import (
     MARKER,
     Tokenizer,
     copy_tokenizer_folder,
     fingerprint_hf_folder,
     read_tokenizer_folder,
 )
-from preprocessing.personal.personal_data import PLACEHOLDERS
-from preprocessing.sections.tokens import TokenizerConfig
-from preprocessing.vocabulary.hard_texts import HARD_TEXTS
-from preprocessing.vocabulary.train_tokenizer import write_folder
+from preprocessing.config.tokens import TokenizerConfig
+from preprocessing.pii.masking import PLACEHOLDERS
+from preprocessing.steps.train_tokenizer import write_folder
+from preprocessing.tokenizers.hard_texts import HARD_TEXTS
 from tests.preprocessing.corpus import EN, KO
 
 CODE = Path(json.__file__).read_text("utf-8") + Path(st.__file__).read_text("utf-8")

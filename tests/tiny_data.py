@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from megatron_ko.files import write_json
-from megatron_ko.tokenizer import TokenizerInfo, write_tokenizer_folder
+from megatron_ko.formats.tokenizer_folder import TokenizerInfo, write_tokenizer_folder
 
 DOMAINS = {"ko": 0.4, "en": 0.3, "code": 0.3}
 DOCUMENTS = {"train": 60, "valid": 8}

@@ -1,16 +1,7 @@
 """Imported once by the fork server: ranks start from a process that has torch and megatron-core already."""
 
-from megatron_ko import (  # noqa: F401
-    attention,
-    checkpoint,
-    data,
+from megatron_ko.training import (
     distributed,
-    evaluate,
-    metrics,
-    model,
-    optimizer,
-    reporting,
-    step,
-)
+)  # noqa: F401
 
 distributed.import_megatron("cpu")

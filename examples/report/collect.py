@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from megatron_ko.config.loading import load
-from megatron_ko.config.schema import Config
+from megatron_ko.config.training import Config
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
 

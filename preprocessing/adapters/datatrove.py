@@ -17,12 +17,12 @@ from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 from datatrove.utils.batching import batched
 
-from preprocessing import rules
-from preprocessing.clean import clean_batch
+from preprocessing.config.cleaning import CleanConfig
+from preprocessing.config.rules import FilterConfig
 from preprocessing.documents import DOCUMENT
-from preprocessing.measure import measure_batch
-from preprocessing.sections.cleaning import CleanConfig
-from preprocessing.sections.rules import FilterConfig
+from preprocessing.judging import rules
+from preprocessing.steps.clean import clean_batch
+from preprocessing.steps.measure import measure_batch
 
 
 class CleanAndFilter(PipelineStep):

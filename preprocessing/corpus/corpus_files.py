@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from megatron_ko.errors import DataError
-from preprocessing.context import Context, Outcome
 from preprocessing.corpus.corpus_plan import PLACED, PLAN, STEP, read_table
 from preprocessing.corpus.placing import REASONS, sets_of
 from preprocessing.corpus.reading import shard_path
 from preprocessing.documents import DROPPED, FINAL, Counts, new_shard, text_bytes
 from preprocessing.readers.files_found import Unit
+from preprocessing.running.context import Context, Outcome
 
 
 def write_corpus_shard(context: Context, shard: dict[str, Any]) -> Outcome:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from preprocessing.sections.mixture import BalanceConfig, DomainConfig
+from preprocessing.config.mixture import BalanceConfig, DomainConfig
 
 SPLITS = ("train", "valid")
 GONE, NO_DOMAIN = -2, -1  # in the column domain: dropped by an earlier step; no domain takes it

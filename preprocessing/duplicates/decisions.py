@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 from preprocessing.documents import DOCUMENT, DROPPED, Counts, new_shard
 from preprocessing.duplicates.clusters import members_between
 from preprocessing.duplicates.numbering import CLUSTERS, ORDER, STEP, array_path, load_array, rows_of
-from preprocessing.works import Outcome
+from preprocessing.running.tasks import Outcome
 
 if TYPE_CHECKING:
-    from preprocessing.context import Context
+    from preprocessing.running.context import Context
 
 DECISION = pa.schema(
     [

@@ -24,7 +24,7 @@ from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file
 
 if TYPE_CHECKING:
-    from preprocessing.context import Context
+    from preprocessing.running.context import Context
 
 STEP = "deduplicate"
 # names of pieces of all units together; a unit has no dot in its name

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from preprocessing.config.deduplication import DeduplicateConfig
 from preprocessing.documents import utf8_buffer
-from preprocessing.sections.deduplication import DeduplicateConfig
 
 DIGEST_BYTES = 16
 

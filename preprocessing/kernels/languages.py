@@ -1,6 +1,6 @@
 """Which language the lines of a document are in: scripts, function words, and the shape of code.
 
-One pass over UTF-8, mostly by lead bytes. What the counts decide is said in ``preprocessing.language``.
+One pass over UTF-8, mostly by lead bytes. What the counts decide is said in ``preprocessing.text.language``.
 """
 
 from __future__ import annotations

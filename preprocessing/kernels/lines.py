@@ -1,7 +1,7 @@
 """Lines of documents: their patterns, which of them are boilerplate, and documents without these.
 
 A pattern is what lines that differ in numbers only have in common: a run of digits is one 0, whitespace is collapsed,
-case is folded. What is frequent is decided in ``preprocessing.duplicates.lines``.
+case is folded. What is frequent is decided in ``preprocessing.steps.lines``.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Literal
 
 from markupsafe import Markup
 
-from preprocessing.vocabulary.opened import OpenedTokenizer
+from preprocessing.tokenizers.opened import OpenedTokenizer
 
 _INVISIBLE = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
 _BACKGROUNDS = ("48;5;153", "48;5;223", "48;5;157", "48;5;225")

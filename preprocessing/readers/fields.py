@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from preprocessing.config.inputs import TEMPLATE_PLACE, RecordsInput
+from preprocessing.config.languages import LANGUAGES
 from preprocessing.documents import DOCUMENT
 from preprocessing.readers.bad_records import Bad
-from preprocessing.sections.inputs import TEMPLATE_PLACE, RecordsInput
-from preprocessing.sections.languages import LANGUAGES
 
 Row = tuple[str, str, str, str, str]  # id, text, source, lang, meta
 _MISSING = object()

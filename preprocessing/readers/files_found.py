@@ -18,12 +18,7 @@ from typing import Any
 
 from megatron_ko.config.loading import Loaded
 from megatron_ko.errors import ConfigError, DataError, Problem
-from preprocessing.readers.known_hashes import KnownHashes
-from preprocessing.readers.ranges import Range, bzip2_ranges, even_ranges, gathered, row_group_ranges
-from preprocessing.readers.source_trees import licence_file, tree_files
-from preprocessing.readers.standard_library import standard_library
-from preprocessing.schema import Config
-from preprocessing.sections.inputs import (
+from preprocessing.config.inputs import (
     HtmlInput,
     HuggingfaceInput,
     JsonlInput,
@@ -33,6 +28,11 @@ from preprocessing.sections.inputs import (
     TextInput,
     WikiDumpInput,
 )
+from preprocessing.config.pipeline import Config
+from preprocessing.readers.known_hashes import KnownHashes
+from preprocessing.readers.ranges import Range, bzip2_ranges, even_ranges, gathered, row_group_ranges
+from preprocessing.readers.source_trees import licence_file, tree_files
+from preprocessing.readers.standard_library import standard_library
 
 __all__ = ["KnownHashes", "Unit", "expand_braces", "find_files", "find_units", "standard_library"]
 UNCUT_SUFFIXES = (".gz", ".bz2", ".xz")  # of lines: nothing tells where one starts

@@ -14,9 +14,9 @@ from pathlib import Path
 import orjson
 
 from megatron_ko.errors import DataError, first_line
+from preprocessing.config.inputs import HuggingfaceInput
 from preprocessing.readers.bad_records import Bad, BadRecord, Quarantine
 from preprocessing.readers.fields import Fields, Row
-from preprocessing.sections.inputs import HuggingfaceInput
 
 SPLITS = ("train", "validation", "valid", "val", "dev", "test")
 

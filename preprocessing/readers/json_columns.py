@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from preprocessing.config.inputs import RecordsInput
+from preprocessing.config.languages import LANGUAGES
 from preprocessing.kernels.json_objects import read_objects
 from preprocessing.kernels.utf8 import is_utf8
 from preprocessing.readers.fields import Fields
-from preprocessing.sections.inputs import RecordsInput
-from preprocessing.sections.languages import LANGUAGES
 
 
 @dataclass(frozen=True)

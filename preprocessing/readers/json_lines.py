@@ -13,12 +13,12 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from preprocessing.config.inputs import RecordsInput
 from preprocessing.readers.bad_records import Bad, BadRecord, Quarantine
 from preprocessing.readers.fields import Fields, Row
 from preprocessing.readers.json_columns import Block, JsonColumns, is_possible
 from preprocessing.readers.lines import line_blocks, too_long
 from preprocessing.readers.ranges import Range
-from preprocessing.sections.inputs import RecordsInput
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

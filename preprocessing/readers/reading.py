@@ -11,13 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from preprocessing.readers.bad_records import BadRecord, Quarantine, raw_bytes
-from preprocessing.readers.batches import Batches
-from preprocessing.readers.fields import Fields, Row
-from preprocessing.readers.files_found import Unit, has_records
-from preprocessing.readers.ranges import Range
-from preprocessing.schema import source_of
-from preprocessing.sections.inputs import (
+from preprocessing.config.inputs import (
     HuggingfaceInput,
     JsonlInput,
     ParquetInput,
@@ -25,6 +19,12 @@ from preprocessing.sections.inputs import (
     WarcInput,
     WikiDumpInput,
 )
+from preprocessing.config.pipeline import source_of
+from preprocessing.readers.bad_records import BadRecord, Quarantine, raw_bytes
+from preprocessing.readers.batches import Batches
+from preprocessing.readers.fields import Fields, Row
+from preprocessing.readers.files_found import Unit, has_records
+from preprocessing.readers.ranges import Range
 
 __all__ = ["BadRecord", "Quarantine", "raw_bytes", "read_unit"]
 

@@ -11,7 +11,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from megatron_ko.errors import DataError
-from preprocessing.sections.inputs import SourceTreeInput
+from preprocessing.config.inputs import SourceTreeInput
 
 SUFFIXES = frozenset((
     ".py", ".pyi", ".pyx", ".ipynb", ".c", ".h", ".cc", ".cpp", ".cxx", ".hh", ".hpp", ".cu", ".cuh", ".java",

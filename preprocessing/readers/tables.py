@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from megatron_ko.errors import first_line
+from preprocessing.config.inputs import RecordsInput
 from preprocessing.documents import BATCH_BYTES
 from preprocessing.readers.bad_records import Bad, BadRecord, Quarantine
 from preprocessing.readers.fields import Fields, Row
 from preprocessing.readers.ranges import Range
-from preprocessing.sections.inputs import RecordsInput
 
 ROWS_AT_ONCE = 1024
 ARROW_END = b"\xff\xff\xff\xff\0\0\0\0"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import orjson
 
+from preprocessing.config.inputs import WarcInput
 from preprocessing.readers.bad_records import (
     MAX_RAW_BYTES,
     Bad,
@@ -26,7 +27,6 @@ from preprocessing.readers.bad_records import (
 from preprocessing.readers.fields import Row
 from preprocessing.readers.streams import blocks
 from preprocessing.readers.web_pages import page_text
-from preprocessing.sections.inputs import WarcInput
 
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 MAX_HEADER_BYTES = 1 << 16

@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 
+from preprocessing.config.inputs import HtmlInput, StdlibInput, TextInput
 from preprocessing.markup.conversion import CONVERTERS
 from preprocessing.readers.bad_records import MAX_RAW_BYTES, Bad, BadRecord, Quarantine
 from preprocessing.readers.fields import Row
 from preprocessing.readers.files_found import label_of
 from preprocessing.readers.source_trees import licence_file
-from preprocessing.sections.inputs import HtmlInput, StdlibInput, TextInput
 
 MARKUP_OF_SUFFIX = {
     ".tex": "latex", ".latex": "latex", ".rst": "rst", ".wiki": "mediawiki", ".mediawiki": "mediawiki",

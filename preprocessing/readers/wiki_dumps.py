@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 import orjson
 
+from preprocessing.config.inputs import WikiDumpInput
 from preprocessing.markup.wikitext import mediawiki_to_markdown
 from preprocessing.readers.bad_records import (
     MAX_RAW_BYTES,
@@ -27,7 +28,6 @@ from preprocessing.readers.bad_records import (
 from preprocessing.readers.fields import Row
 from preprocessing.readers.ranges import Range
 from preprocessing.readers.streams import owned_blocks
-from preprocessing.sections.inputs import WikiDumpInput
 
 _START = re.compile(rb"<page(?=[\s>])")
 _END = b"</page>"

@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from megatron_ko.errors import DataError
-from preprocessing.context import Context
 from preprocessing.report.tally import Tally
+from preprocessing.running.context import Context
 
 
 @dataclass(frozen=True)

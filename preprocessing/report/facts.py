@@ -12,11 +12,11 @@ from typing import Any
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
-from preprocessing.context import Context
-from preprocessing.markers import Marker
 from preprocessing.report.columns import Columns, read_columns
 from preprocessing.report.groups import Groups, read_groups
 from preprocessing.report.quarantine import BadRecords, read_bad_records
+from preprocessing.running.context import Context
+from preprocessing.running.markers import Marker
 
 AGAIN = "run 'python -m preprocessing run ...' first"
 JUDGING = ("lines", "filter", "deduplicate", "balance")  # steps of the funnel that drop documents

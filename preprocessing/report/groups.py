@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from preprocessing.context import Context
+from preprocessing.running.context import Context
 
 LARGEST = 6
 TEXT_CHARACTERS = 300

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from megatron_ko.errors import DataError
-from preprocessing.personal.personal_data import anonymised
+from preprocessing.pii.masking import anonymised
 
 EXAMPLES = 2
 RAW_CHARACTERS = 200

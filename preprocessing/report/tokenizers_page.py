@@ -10,8 +10,8 @@ from preprocessing.page.coloured_tokens import for_page, shown_tokens
 from preprocessing.page.drawing import Drawing, inline_svg
 from preprocessing.page.efficiency_chart import efficiency_chart
 from preprocessing.page.template import filled
-from preprocessing.vocabulary.comparison import ALL
-from preprocessing.vocabulary.opened import OpenedTokenizer
+from preprocessing.tokenizers.comparison import ALL
+from preprocessing.tokenizers.opened import OpenedTokenizer
 
 TEMPLATE = Path(__file__).resolve().parent / "tokenizers.html.jinja"
 

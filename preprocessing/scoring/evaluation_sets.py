@@ -19,10 +19,10 @@ import numpy as np
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file
+from preprocessing.config.scoring import DecontaminateConfig, EvaluationSet
 from preprocessing.kernels import ngrams as kernels
 from preprocessing.kernels.tables import new_table
 from preprocessing.scoring.training_text import existing_files, lines_of, records_of
-from preprocessing.sections.scoring import DecontaminateConfig, EvaluationSet
 
 HANGUL, DIGITS = 1, 3
 

@@ -24,9 +24,9 @@ import pyarrow as pa
 
 from megatron_ko.errors import DataError, first_line
 from megatron_ko.files import fsync_folder, read_json, sha256_file, write_json
+from preprocessing.config.scoring import QualityTraining
 from preprocessing.scoring.fasttext_training import train_apart
 from preprocessing.scoring.perplexity import lines_of, prepared
-from preprocessing.sections.scoring import QualityTraining
 
 GOOD, BAD = "good", "bad"
 PREFIX = "__label__"

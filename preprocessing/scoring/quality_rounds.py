@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 import xxhash
 
 from megatron_ko.errors import DataError
-from preprocessing.context import Context
+from preprocessing.config.scoring import QualityModel, QualityTraining
+from preprocessing.running.context import Context
 from preprocessing.scoring import quality_model
 from preprocessing.scoring.training_text import in_language, prepared_of, texts_of
-from preprocessing.sections.scoring import QualityModel, QualityTraining
 
 
 @dataclasses.dataclass

@@ -18,11 +18,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from megatron_ko.errors import DataError, first_line
-from preprocessing.context import Context
+from preprocessing.config.pipeline import source_of
+from preprocessing.config.scoring import TextSet
 from preprocessing.documents import read_batches
 from preprocessing.readers.files_found import Unit, find_files
-from preprocessing.schema import source_of
-from preprocessing.sections.scoring import TextSet
+from preprocessing.running.context import Context
 
 BATCH_ROWS = 1024
 

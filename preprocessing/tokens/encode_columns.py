@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from megatron_ko.errors import DataError
-from megatron_ko.tokenizer import TokenizerInfo
-from preprocessing.tokens import encoders
-from preprocessing.tokens.encoders import Encoder
+from megatron_ko.formats.tokenizer_folder import TokenizerInfo
+from preprocessing.tokenizers import encoders
+from preprocessing.tokenizers.encoders import Encoder
 from preprocessing.tokens.indexed_dataset import dtype_for, new_bin, write_index
 
 log = logging.getLogger(__name__)

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from megatron_ko.files import scratch_folder
-from megatron_ko.tokenizer import TokenizerInfo, read_tokenizer_folder
-from preprocessing.runners.processes import PRELOADED
+from megatron_ko.formats.tokenizer_folder import TokenizerInfo, read_tokenizer_folder
+from preprocessing.running.processes import PRELOADED
+from preprocessing.running.worker_pool import WorkerPool
+from preprocessing.tokenizers.text_files import TextPart, parts_of, texts_of
 from preprocessing.tokens.encode_columns import encode_checked
 from preprocessing.tokens.token_files import Extent, copy_documents
-from preprocessing.vocabulary.text_files import TextPart, parts_of, texts_of
-from preprocessing.vocabulary.worker_pool import WorkerPool
 
 PART_BYTES = 16 << 20
 MOST_PARTS = 4096  # each is a mapped file while they are joined

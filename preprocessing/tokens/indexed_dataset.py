@@ -18,7 +18,7 @@ import numpy as np
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file
-from megatron_ko.manifest import DTYPES, HEADER, INDEX_MAGIC
+from megatron_ko.formats.manifest import DTYPES, HEADER, INDEX_MAGIC
 
 VERSION = 1
 # megatron-core writes uint16 below this size; up to 65,536 its readers disagree, so we never go there

@@ -16,10 +16,10 @@ import yaml
 
 from megatron_ko.config.loading import Dumper
 from megatron_ko.files import write_json, write_text
-from megatron_ko.manifest import FORMAT
-from megatron_ko.tokenizer import TokenizerInfo
+from megatron_ko.formats.manifest import FORMAT
+from megatron_ko.formats.tokenizer_folder import TokenizerInfo
+from preprocessing.config.pipeline import Config
 from preprocessing.corpus.mixtures import Stage, epochs_of, mixture_of, stages_of
-from preprocessing.schema import Config
 
 log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"

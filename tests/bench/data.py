@@ -28,7 +28,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from preprocessing.allocation import SETTINGS
+from preprocessing.running.allocation import SETTINGS
 from tests.bench import footprint
 
 PEERS = Path(__file__).parent / "peers"

@@ -26,12 +26,12 @@ import numba
 import numpy as np
 import pyarrow as pa
 
+from preprocessing.config.deduplication import DeduplicateConfig
 from preprocessing.documents import utf8_buffer
 from preprocessing.duplicates.numbering import load_array, read_numbering
 from preprocessing.duplicates.signatures import sign
 from preprocessing.kernels import minhash
 from preprocessing.kernels.shingles import sequence_sets
-from preprocessing.sections.deduplication import DeduplicateConfig
 from tests.preprocessing.duplicates import WORDS, deduplicated
 
 GRADES = (0.3, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9, 0.97)

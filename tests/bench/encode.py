@@ -35,10 +35,10 @@ from pathlib import Path
 import pyarrow as pa
 import sentencepiece
 
-from megatron_ko.tokenizer import write_tokenizer_folder
-from preprocessing.runners.processes import PRELOADED
+from megatron_ko.formats.tokenizer_folder import write_tokenizer_folder
+from preprocessing.running.processes import PRELOADED
+from preprocessing.tokenizers.tokenizer_json import load_sentencepiece, to_tokenizer_json
 from preprocessing.tokens.encode_files import encode_files, parts_to_encode
-from preprocessing.vocabulary.tokenizer_json import load_sentencepiece, to_tokenizer_json
 
 SPECIAL = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}
 PROCESSES = 2

@@ -43,8 +43,8 @@ def measure(folder: Path, gigabytes: list[float], workers: int) -> dict[str, Any
 def _measure_size(folder: Path, gigabytes: float, workers: int) -> dict[str, dict[str, float]]:
     """Every step of a run on a corpus of this size, in order, each by a command of its own."""
     from megatron_ko.config.loading import load
-    from preprocessing.pipeline import steps_of
-    from preprocessing.schema import RULES, Config
+    from preprocessing.config.pipeline import RULES, Config
+    from preprocessing.steps.pipeline import steps_of
 
     shutil.rmtree(folder, ignore_errors=True)
     paths = synthetic.write(folder / "text", int(gigabytes * 1e9))

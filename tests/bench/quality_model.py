@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from preprocessing.config.scoring import DecontaminateConfig, EvaluationSet, QualityTraining, TextSet
 from preprocessing.documents import utf8_buffer
 from preprocessing.kernels import ngrams
 from preprocessing.scoring import evaluation_sets, perplexity, quality_model
 from preprocessing.scoring.training_text import records_of
-from preprocessing.sections.scoring import DecontaminateConfig, EvaluationSet, QualityTraining, TextSet
 
 PIECE_CHARACTERS = 60
 BYTES = 20_000_000

@@ -107,7 +107,7 @@ def write(path: Path, texts: list[str]) -> None:
 
 def texts_of(data: Path, lang: str) -> Iterator[str]:
     """Documents of all files that are in this language, in turn."""
-    from preprocessing.vocabulary.text_files import batches_of, parts_of
+    from preprocessing.tokenizers.text_files import batches_of, parts_of
 
     def documents(path: Path) -> Iterator[str]:
         for part in parts_of([str(path)]):
@@ -172,10 +172,10 @@ def measure_encoding(folder: Path, vocab_size: int, rounds: int) -> dict[str, An
 
 def write_tokenizers(folder: Path, vocab_size: int) -> None:
     """``sentencepiece`` and ``byte_level``: folders as ``train-tokenizer`` writes them, of the training text."""
-    from megatron_ko.tokenizer import write_tokenizer_folder
-    from preprocessing.sections.tokens import TokenizerConfig
-    from preprocessing.vocabulary import byte_level, trainers
-    from preprocessing.vocabulary.tokenizer_json import load_sentencepiece, to_tokenizer_json
+    from megatron_ko.formats.tokenizer_folder import write_tokenizer_folder
+    from preprocessing.config.tokens import TokenizerConfig
+    from preprocessing.tokenizers import byte_level, trainers
+    from preprocessing.tokenizers.tokenizer_json import load_sentencepiece, to_tokenizer_json
 
     texts = json.loads((folder / "all.train.json").read_text(encoding="utf-8"))
     settings = TokenizerConfig(type="bpe", vocab_size=vocab_size)
@@ -187,7 +187,7 @@ def write_tokenizers(folder: Path, vocab_size: int) -> None:
 
 
 def _auto(folder: Path, kind: str) -> str:
-    from preprocessing.tokens.encoders import choose
+    from preprocessing.tokenizers.encoders import choose
 
     return choose(folder / kind, "auto", [text for lang in LANGS for text in _some(folder, lang)])
 
@@ -281,10 +281,10 @@ def measure_extension(folder: Path, gigabytes: float, vocab_size: int, workers: 
 
 def write_base(folder: Path, vocab_size: int) -> Path:
     """A tokenizer of English and code."""
-    from megatron_ko.tokenizer import write_tokenizer_folder
-    from preprocessing.sections.tokens import TokenizerConfig
-    from preprocessing.vocabulary import trainers
-    from preprocessing.vocabulary.tokenizer_json import load_sentencepiece, to_tokenizer_json
+    from megatron_ko.formats.tokenizer_folder import write_tokenizer_folder
+    from preprocessing.config.tokens import TokenizerConfig
+    from preprocessing.tokenizers import trainers
+    from preprocessing.tokenizers.tokenizer_json import load_sentencepiece, to_tokenizer_json
 
     texts = [text for lang in ("en", "code") for text in json.loads((folder / f"{lang}.train.json").read_text(encoding="utf-8"))]  # fmt: skip
     settings = TokenizerConfig(type="bpe", vocab_size=vocab_size // 2)

@@ -32,12 +32,12 @@ def main() -> None:
 
 
 def proven(kind: str, given: argparse.Namespace) -> dict[str, object]:
-    from megatron_ko.tokenizer import Tokenizer
-    from preprocessing.sections.tokens import TokenizerConfig
-    from preprocessing.vocabulary.hard_texts import generated_texts
-    from preprocessing.vocabulary.proof import prove
-    from preprocessing.vocabulary.text_files import batches_of, parts_of
-    from preprocessing.vocabulary.train_tokenizer import write_folder
+    from megatron_ko.formats.tokenizer_folder import Tokenizer
+    from preprocessing.config.tokens import TokenizerConfig
+    from preprocessing.steps.train_tokenizer import write_folder
+    from preprocessing.tokenizers.hard_texts import generated_texts
+    from preprocessing.tokenizers.proof import prove
+    from preprocessing.tokenizers.text_files import batches_of, parts_of
     from tests.bench.tokenizer_training import texts
 
     settings = TokenizerConfig(type=kind, vocab_size=given.vocab_size, special_tokens=["<|fim_prefix|>"])  # type: ignore[arg-type]

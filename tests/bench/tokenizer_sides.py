@@ -56,7 +56,7 @@ def encode(folder: Path, tokenizer: str, engine: str, langs: list[str]) -> dict[
 
 
 def _ours(folder: Path, engine: str) -> tuple[Encode, Callable[[Any], np.ndarray]]:
-    from preprocessing.tokens.encoders import encoder_of
+    from preprocessing.tokenizers.encoders import encoder_of
 
     return encoder_of(folder, engine, 1).encode_batch, lambda result: result[0]
 
@@ -65,7 +65,7 @@ def _tiktoken(folder: Path) -> tuple[Encode, Callable[[Any], np.ndarray]]:
     """tiktoken with the merges of a byte-level folder: the bytes and learned pieces are its ranks, in their order."""
     import tiktoken
 
-    from preprocessing.vocabulary.opened import open_tokenizer
+    from preprocessing.tokenizers.opened import open_tokenizer
 
     opened = open_tokenizer(folder)
     description = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
@@ -109,15 +109,15 @@ Train = Callable[[Iterator[str]], Any]
 
 
 def _train_bpe(vocab_size: int) -> Train:
-    from preprocessing.sections.tokens import TokenizerConfig
-    from preprocessing.vocabulary import trainers
+    from preprocessing.config.tokens import TokenizerConfig
+    from preprocessing.tokenizers import trainers
 
     return lambda texts: trainers.train(texts, TokenizerConfig(type="bpe", vocab_size=vocab_size))
 
 
 def _train_byte_bpe(vocab_size: int) -> Train:
-    from preprocessing.sections.tokens import TokenizerConfig
-    from preprocessing.vocabulary import byte_level
+    from preprocessing.config.tokens import TokenizerConfig
+    from preprocessing.tokenizers import byte_level
 
     return lambda texts: byte_level.train(texts, TokenizerConfig(type="byte_bpe", vocab_size=vocab_size))
 
@@ -138,7 +138,7 @@ def _train_byte_level(vocab_size: int) -> Train:
     import tokenizers
     from tokenizers import models, pre_tokenizers, trainers
 
-    from preprocessing.vocabulary.tiktoken_files import PATTERNS
+    from preprocessing.tokenizers.tiktoken_files import PATTERNS
 
     made = tokenizers.Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.Sequence(

@@ -19,7 +19,7 @@ from pathlib import Path
 
 def texts(paths: list[str], size: int) -> Iterator[str]:
     """About ``size`` bytes, from all files in turn, as they are read."""
-    from preprocessing.vocabulary.text_files import batches_of, parts_of
+    from preprocessing.tokenizers.text_files import batches_of, parts_of
 
     sources = [
         (text for batch in batches_of(p) for text in batch["text"].to_pylist()) for p in parts_of(paths)
@@ -35,9 +35,9 @@ def texts(paths: list[str], size: int) -> Iterator[str]:
 
 
 def train_once(kind: str, megabytes: float, vocab_size: int, paths: list[str]) -> dict[str, object]:
-    from preprocessing.sections.tokens import TokenizerConfig
-    from preprocessing.vocabulary import byte_level, trainers
-    from preprocessing.vocabulary.forecast import forecast
+    from preprocessing.config.tokens import TokenizerConfig
+    from preprocessing.tokenizers import byte_level, trainers
+    from preprocessing.tokenizers.forecast import forecast
 
     settings = TokenizerConfig(type=kind, vocab_size=vocab_size)  # type: ignore[arg-type]
     size = 0

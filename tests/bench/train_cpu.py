@@ -17,7 +17,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from megatron_ko.config.schema import ModelConfig, OptimizerConfig, ParallelConfig, PrecisionConfig, RunConfig
+from megatron_ko.config.training import (
+    ModelConfig,
+    OptimizerConfig,
+    ParallelConfig,
+    PrecisionConfig,
+    RunConfig,
+)
 
 VOCAB, LENGTH, MICRO_BATCH, MICRO_BATCHES = 8192, 512, 2, 2
 MODEL = ModelConfig(
@@ -40,7 +46,7 @@ def main() -> None:
 def measure(rounds: int, dtype: str, folder: Path) -> dict[str, Any]:
     import torch
 
-    from megatron_ko import distributed, model, optimizer, step
+    from megatron_ko.training import distributed, model, optimizer, step
     from tests.plain_gpt import PlainGPT, copy_weights
 
     run = RunConfig(folder=str(folder), device="cpu")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from megatron_ko.tokenizer import TokenizerInfo, write_tokenizer_folder
+from megatron_ko.formats.tokenizer_folder import TokenizerInfo, write_tokenizer_folder
 
 SPECIAL = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,\n"

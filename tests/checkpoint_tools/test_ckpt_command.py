@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from checkpoint_tools import mcore
-from checkpoint_tools.tokenizer_files import copy_tokenizer, special_ids
-from megatron_ko.tokenizer import TokenizerInfo, copy_tokenizer_folder, write_tokenizer_folder
+from checkpoint_tools.formats import mcore
+from checkpoint_tools.formats.tokenizer_files import copy_tokenizer, special_ids
+from megatron_ko.formats.tokenizer_folder import TokenizerInfo, copy_tokenizer_folder, write_tokenizer_folder
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from checkpoint_tools import hf, mcore, torch_dist
-from checkpoint_tools.hf_config import read_config
+from checkpoint_tools.formats import hf, mcore, torch_dist
+from checkpoint_tools.formats.hf_config import read_config
 
 KINDS = ["gqa", "mha", "qwen2"]
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from checkpoint_tools import hf, mcore
 from checkpoint_tools.ends import destination
+from checkpoint_tools.formats import hf, mcore
 from megatron_ko.errors import CheckpointError
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from checkpoint_tools import mcore, verify
+from checkpoint_tools import verify
+from checkpoint_tools.formats import mcore
 from megatron_ko.errors import CheckpointError
 from tests.ranks import on_ranks
 
@@ -70,11 +71,11 @@ def test_checkpoints_of_tensor_and_pipeline_parallel_runs_are_read(checkpoints, 
 def _resave(rank: int, init_method: str, source: Path, target: Path) -> None:
     from megatron.core import dist_checkpointing
 
-    from megatron_ko import distributed
-    from megatron_ko.checkpoint import load_weights
-    from megatron_ko.config.schema import ParallelConfig, PrecisionConfig, RunConfig
-    from megatron_ko.model import build_gpt
-    from megatron_ko.run_folder import Checkpoint
+    from megatron_ko.config.training import ParallelConfig, PrecisionConfig, RunConfig
+    from megatron_ko.formats.run_folder import Checkpoint
+    from megatron_ko.training import distributed
+    from megatron_ko.training.checkpoint import load_weights
+    from megatron_ko.training.model import build_gpt
 
     checkpoint = Checkpoint.read(source)
     run = RunConfig(folder=str(target), device="cpu", timeout_s=60.0)

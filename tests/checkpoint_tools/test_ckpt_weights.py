@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from checkpoint_tools.weights import axis_sizes, entries, parameter_count, stored_tensors, weights_of
-from megatron_ko.config.schema import ModelConfig
-from megatron_ko.flops import parameters
+from megatron_ko.config.training import ModelConfig
+from megatron_ko.planning.flops import parameters
+from megatron_ko.planning.weights import axis_sizes, entries, parameter_count, stored_tensors, weights_of
 
 LLAMA_3_8B = ModelConfig(
     layers=32, hidden_size=4096, ffn_hidden_size=14336, heads=32, kv_groups=8, max_sequence_length=8192
@@ -23,7 +23,7 @@ def test_llama_3_8b_has_its_published_size():
 def test_names_shapes_and_count_are_those_of_transformers(kind, hf_models):
     from transformers import AutoModelForCausalLM
 
-    from checkpoint_tools.hf_config import read_config
+    from checkpoint_tools.formats.hf_config import read_config
 
     config = read_config(hf_models[kind])
     model = AutoModelForCausalLM.from_pretrained(hf_models[kind])

@@ -13,13 +13,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from checkpoint_tools import initialisations, mcore, similarity
-from checkpoint_tools.hf import open_hf
-from checkpoint_tools.initialisations import METHODS
-from checkpoint_tools.pieces import decompose, read_vocabulary
-from checkpoint_tools.tokenizer_files import copy_tokenizer
-from megatron_ko.byte_letters import LETTERS
-from megatron_ko.tokenizer import TokenizerInfo, write_tokenizer_folder
+from checkpoint_tools.embeddings import initializations, similarity
+from checkpoint_tools.embeddings.initializations import METHODS
+from checkpoint_tools.embeddings.pieces import decompose, read_vocabulary
+from checkpoint_tools.formats import mcore
+from checkpoint_tools.formats.hf import open_hf
+from checkpoint_tools.formats.tokenizer_files import copy_tokenizer
+from megatron_ko.formats.byte_alphabet import LETTERS
+from megatron_ko.formats.tokenizer_folder import TokenizerInfo, write_tokenizer_folder
 from tests.checkpoint_tools.small_tokenizers import NEW, byte_level_json, fallback_json, old_and_new
 
 INPUT, OUTPUT = "model.embed_tokens.weight", "lm_head.weight"
@@ -179,13 +180,13 @@ def test_random_rows_have_the_spread_of_the_old_ones_and_follow_the_seed():
 
     def make(seed: int, name: str = "a") -> torch.Tensor:
         used = torch.arange(400)
-        return initialisations.Rows(3000, used, {}, seed).make(name, old, "random")
+        return initializations.Rows(3000, used, {}, seed).make(name, old, "random")
 
     made = make(1)
     assert abs(made.mean() - old[:400].mean()) < 0.005 and abs(made.std() - old[:400].std()) < 0.005
     assert torch.equal(made, make(1))
     assert not torch.equal(made, make(2)) and not torch.equal(made, make(1, "b"))
-    given = initialisations.Rows(3000, torch.arange(400), {}, 1, random_std=0.02).make("a", old, "random")
+    given = initializations.Rows(3000, torch.arange(400), {}, 1, random_std=0.02).make("a", old, "random")
     assert abs(given.mean()) < 0.0005 and abs(given.std() - 0.02) < 0.0005
 
 
@@ -278,7 +279,7 @@ def test_focus_takes_the_rows_of_tokens_that_are_used_alike():
             if start
             else [6, 8, 11 if swap else 7, 9, 9, 0, 0, 0, 0, 0]
         )
-    fallback = initialisations.combination([[(0, 1.0)], [(0, 1.0)], [(5, 1.0)]])
+    fallback = initializations.combination([[(0, 1.0)], [(0, 1.0)], [(5, 1.0)]])
     found, rare = similarity.similar(ids, 10, 13, fallback, seed=1)
     assert rare == 1
     for row, alike in ((0, 3), (1, 7)):

@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from checkpoint_tools import mcore
-from checkpoint_tools.tokenizer_files import copy_tokenizer
-from megatron_ko.tokenizer import TokenizerInfo, write_tokenizer_folder
+from checkpoint_tools.formats import mcore
+from checkpoint_tools.formats.tokenizer_files import copy_tokenizer
+from megatron_ko.formats.tokenizer_folder import TokenizerInfo, write_tokenizer_folder
 from tests.checkpoint_tools.small_tokenizers import SPECIAL, WORDS, fallback_json
 
 DROPPED = ("he", "\u2581the", "한")

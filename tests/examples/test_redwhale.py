@@ -11,9 +11,9 @@ from examples.redwhale.__main__ import main, parse, stages_of
 from examples.redwhale.results import FIVE, summary
 from examples.redwhale.texts import split
 from megatron_ko.config.loading import load
-from megatron_ko.config.schema import Config
+from megatron_ko.config.training import Config
 from megatron_ko.errors import EXIT_USER_ERROR, ConfigError, DataError
-from preprocessing import schema as data_schema
+from preprocessing.config import pipeline as data_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 

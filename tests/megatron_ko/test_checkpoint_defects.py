@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from megatron_ko.formats.run_folder import checkpoint_folder
 from megatron_ko.plan import preflight
-from megatron_ko.run_folder import checkpoint_folder
 from tests import ranks
 from tests.tiny_run import write_tiny_run
 
@@ -29,7 +29,7 @@ def run(tmp_path_factory) -> str:
 
 def _built(rank: int, init_method: str, config: str):
     """A fresh model and optimizer in a one-rank world, and the checkpoint of the run."""
-    from megatron_ko import distributed, model, optimizer, step
+    from megatron_ko.training import distributed, model, optimizer, step
 
     checked = preflight([config], ["training.steps=10"], 1)
     settings = checked.config
@@ -45,7 +45,7 @@ def _built(rank: int, init_method: str, config: str):
 
 
 def _steps(adam) -> list[float]:
-    from megatron_ko.optimizer import torch_adams
+    from megatron_ko.training.optimizer import torch_adams
 
     return [float(state["step"]) for inner in torch_adams(adam) for state in inner.state.values()]
 
@@ -53,7 +53,7 @@ def _steps(adam) -> list[float]:
 def _one_more_step(adam) -> None:
     import torch
 
-    from megatron_ko.optimizer import torch_adams
+    from megatron_ko.training.optimizer import torch_adams
 
     for inner in torch_adams(adam):
         for group in inner.param_groups:
@@ -63,7 +63,7 @@ def _one_more_step(adam) -> None:
 
 
 def _resume_then_step(rank: int, init_method: str, config: str, undo: str) -> list[float] | str:
-    from megatron_ko import checkpoint
+    from megatron_ko.training import checkpoint
 
     checked, wrapped, adam = _built(rank, init_method, config)
     if undo == "unshare":
@@ -106,8 +106,8 @@ def test_defect_fresh_adam_cannot_be_loaded_into(run):
 def _save_without_sharding_type(rank: int, init_method: str, config: str, folder: str) -> str:
     import dataclasses
 
-    from megatron_ko import checkpoint
-    from megatron_ko.run_folder import Checkpoint
+    from megatron_ko.formats.run_folder import Checkpoint
+    from megatron_ko.training import checkpoint
 
     checked, wrapped, adam = _built(rank, init_method, config)
     checkpoint._prime(adam)
@@ -127,7 +127,7 @@ def test_defect_default_sharding_type_cannot_be_saved(run, tmp_path):
 
 
 def _groups_after_resume(rank: int, init_method: str, config: str) -> tuple[list[float], list[float]]:
-    from megatron_ko import checkpoint, optimizer
+    from megatron_ko.training import checkpoint, optimizer
 
     checked, wrapped, adam = _built(rank, init_method, config)
     checkpoint.resume(checked.start, wrapped, adam, checked.plan.layout)
@@ -147,7 +147,7 @@ def test_defect_learning_rate_comes_back_from_the_checkpoint(run):
 
 def test_half_written_checkpoint_is_ignored_by_the_run_and_named_when_asked_for(run):
     from megatron_ko.errors import CheckpointError
-    from megatron_ko.run_folder import Checkpoint, start_of_run
+    from megatron_ko.formats.run_folder import Checkpoint, start_of_run
 
     checked = preflight([run], ["training.steps=10"], 1)
     newer = checkpoint_folder(checked.config.run.folder, 7)

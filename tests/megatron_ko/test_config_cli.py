@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from megatron_ko.config import cli
-from megatron_ko.config.schema import Config
+from megatron_ko.config.training import Config
 
 
 @pytest.mark.parametrize(

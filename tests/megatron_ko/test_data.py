@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from megatron_ko.config.schema import EvaluationConfig
-from megatron_ko.data import _Deal, _window, validation_batches
-from megatron_ko.distributed import World
-from megatron_ko.manifest import read_manifest
+from megatron_ko.config.training import EvaluationConfig
+from megatron_ko.formats.manifest import read_manifest
 from megatron_ko.plan import preflight
+from megatron_ko.training.data import _Deal, _window, validation_batches
+from megatron_ko.training.distributed import World
 from tests import ranks
 from tests.tiny_run import write_tiny_run
 
@@ -68,7 +68,7 @@ def test_a_window_behind_the_end_is_all_mask():
 
 
 def _losses(rank: int, init_method: str, config: str, count: int) -> dict[str, dict[str, float]]:
-    from megatron_ko import distributed, evaluate, model, optimizer, step
+    from megatron_ko.training import distributed, evaluate, model, optimizer, step
 
     checked = preflight([config], [], count)
     settings = checked.config
@@ -126,8 +126,8 @@ def test_validation_loss_is_exact_under_padding(tmp_path, count):
 def _order(rank: int, init_method: str, config: str, cache: str) -> list[int]:
     from pathlib import Path
 
-    from megatron_ko import data, distributed
     from megatron_ko.plan import mixture_of
+    from megatron_ko.training import data, distributed
 
     checked = preflight([config], [], 1)
     distributed.start(checked.config.run, checked.config.parallel, rank, 1, init_method)
@@ -167,7 +167,7 @@ def test_short_runs_do_not_run_out_of_samples(tmp_path, samples):
 def _count(rank: int, init_method: str, config: str, cache: str, samples: int) -> int:
     from pathlib import Path
 
-    from megatron_ko import data, distributed
+    from megatron_ko.training import data, distributed
 
     checked = preflight([config], [], 1)
     distributed.start(checked.config.run, checked.config.parallel, rank, 1, init_method)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from megatron_ko.files import write_json
-from megatron_ko.manifest import check_tokens, read_manifest
+from megatron_ko.formats.manifest import check_tokens, read_manifest
 from preprocessing.tokens.token_files import Extent, copy_documents
 from tests import ranks
 from tests.tiny_data import write_tiny_data
@@ -44,9 +44,9 @@ def write_pairs(folder) -> None:
 def _drawn(rank: int, init_method: str, folder: str) -> list[list[int]]:
     from pathlib import Path
 
-    from megatron_ko import distributed
-    from megatron_ko.config.schema import ParallelConfig, RunConfig
-    from megatron_ko.data import build_training_data
+    from megatron_ko.config.training import ParallelConfig, RunConfig
+    from megatron_ko.training import distributed
+    from megatron_ko.training.data import build_training_data
 
     distributed.start(RunConfig(folder=folder, device="cpu"), ParallelConfig(), rank, 1, init_method)
     manifest = read_manifest(Path(folder) / "manifest.json")

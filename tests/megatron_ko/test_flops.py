@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from megatron_ko.config.schema import ModelConfig
-from megatron_ko.flops import flops_per_token, head_size, parameters
+from megatron_ko.config.training import ModelConfig, head_size
+from megatron_ko.planning.flops import flops_per_token, parameters
 
 
 def shape(layers: int, hidden: int, ffn: int, heads: int, groups: int, **more) -> ModelConfig:

@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from megatron_ko import launch
 from megatron_ko.errors import EXIT_STOPPED, EXIT_USER_ERROR, DataError
-from megatron_ko.run_folder import checkpoints_of
+from megatron_ko.formats.run_folder import checkpoints_of
+from megatron_ko.training import launch
 from tests.tiny_run import write_tiny_run
 
 pytestmark = pytest.mark.ranks

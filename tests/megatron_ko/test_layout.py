@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from megatron_ko import layout
 from megatron_ko.config.loading import load
-from megatron_ko.config.schema import Config
+from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError
-from megatron_ko.layout import GPU_ONLY_FIELDS, OWNED_FIELDS, data_problems, layout_rules
-from megatron_ko.manifest import read_manifest
+from megatron_ko.formats.manifest import read_manifest
+from megatron_ko.planning import config_rules
+from megatron_ko.planning.config_rules import GPU_ONLY_FIELDS, OWNED_FIELDS, data_problems, layout_rules
 from tests.tiny_data import write_tiny_data
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -172,7 +172,7 @@ def test_field_names_are_read_from_the_source_of_megatron_core_as_they_are():
     from megatron.core.transformer import TransformerConfig
 
     names = set(TransformerConfig.__dataclass_fields__)
-    assert layout._transformer_config_fields() == names
+    assert config_rules._transformer_config_fields() == names
     assert set(OWNED_FIELDS) <= names
     assert {name for name in GPU_ONLY_FIELDS if name not in names} <= {
         "enable_cuda_graph"
@@ -181,7 +181,7 @@ def test_field_names_are_read_from_the_source_of_megatron_core_as_they_are():
 
 def test_what_the_configuration_says_cannot_be_said_again_in_extra():
     """Every argument that model.py takes from a section of the configuration is owned, under that section's name."""
-    tree = ast.parse((ROOT / "megatron_ko" / "model.py").read_text())
+    tree = ast.parse((ROOT / "megatron_ko" / "training" / "model.py").read_text())
     (builder,) = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "transformer_config")
     calls = [n for n in ast.walk(builder) if isinstance(n, ast.Call)]
     arguments = {k.arg: ast.unparse(k.value) for call in calls for k in call.keywords if k.arg}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from megatron_ko.errors import DataError
-from megatron_ko.manifest import check_tokens, read_manifest
+from megatron_ko.formats.manifest import check_tokens, read_manifest
 from tests.tiny_data import write_index, write_tiny_data
 
 VOCAB = 1001

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from megatron_ko.config.schema import ParallelConfig
-from megatron_ko.flops import parameters
-from megatron_ko.memory import RankMemory, parameters_of_stage, rank_memory
+from megatron_ko.config.training import ParallelConfig
+from megatron_ko.planning.flops import parameters
+from megatron_ko.planning.memory import RankMemory, parameters_of_stage, rank_memory
 from tests.megatron_ko.test_flops import LLAMA3_8B, LLAMA3_VOCAB, shape
 
 # One layer holds matrices 8 x (8 + 2 x 4) + 8 x 8 + 3 x 8 x 16 = 576 and norms 16; with a vocabulary of 32 the

@@ -7,9 +7,9 @@ import json
 import pytest
 import torch
 
-from megatron_ko import metrics, reporting
 from megatron_ko.config.loading import load
-from megatron_ko.config.schema import Config
+from megatron_ko.config.training import Config
+from megatron_ko.training import metrics, reporting
 from tests.tiny_run import write_tiny_run
 
 

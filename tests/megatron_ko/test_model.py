@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from megatron_ko.config.schema import (
+from megatron_ko.config.training import (
     Llama3RopeScaling,
     ModelConfig,
     ParallelConfig,
@@ -30,13 +30,13 @@ VOCAB = 101  # padded to 104
 
 
 def _start(rank: int, init_method: str, parallel: ParallelConfig = ParallelConfig(), size: int = 1):
-    from megatron_ko import distributed
+    from megatron_ko.training import distributed
 
     return distributed.start(RunConfig(folder="unused", device="cpu"), parallel, rank, size, init_method)
 
 
 def _gpt(model: ModelConfig, parallel: ParallelConfig = ParallelConfig(), seed: int | None = 1):
-    from megatron_ko.model import build_gpt
+    from megatron_ko.training.model import build_gpt
 
     return build_gpt(
         model,
@@ -115,7 +115,7 @@ def test_padded_columns_take_no_probability(tensor):
 
 
 def _weights(rank: int, init_method: str, parallel: ParallelConfig, size: int) -> dict[str, tuple]:
-    from megatron_ko.model import _sharded_parts
+    from megatron_ko.training.model import _sharded_parts
 
     _start(rank, init_method, parallel, size)
     return {
@@ -155,7 +155,7 @@ def _is_slice_of(pieces, offset, data) -> int:
 
 
 def _spread(rank: int, init_method: str, seed: int) -> dict[str, tuple[float, float]]:
-    from megatron_ko.model import _sharded_parts
+    from megatron_ko.training.model import _sharded_parts
 
     _start(rank, init_method)
     return {
@@ -185,7 +185,7 @@ def test_llama3_frequencies_equal_transformers():
     from transformers import LlamaConfig
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-    from megatron_ko.model import llama3_frequencies
+    from megatron_ko.training.model import llama3_frequencies
 
     scaling = Llama3RopeScaling(
         type="llama3",
@@ -231,7 +231,7 @@ def _context_attention(
     rank: int, init_method: str, size: int, block: int
 ) -> tuple[torch.Tensor, torch.Tensor, list]:
     """This rank's output and gradients, and its two chunks' positions."""
-    from megatron_ko import attention
+    from megatron_ko.training import attention
 
     attention.QUERY_BLOCK = block
     _start(rank, init_method, ParallelConfig(context=size), size)
@@ -274,7 +274,7 @@ def _largest_tensor(rank: int, init_method: str, size: int, length: int) -> int:
     """Elements of the largest tensor that any operation of forward and backward makes."""
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    from megatron_ko import attention
+    from megatron_ko.training import attention
 
     class Watch(TorchDispatchMode):
         largest = 0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from megatron_ko.run_folder import checkpoint_folder, checkpoints_of
+from megatron_ko.formats.run_folder import checkpoint_folder, checkpoints_of
 from tests import ranks
 from tests.tiny_run import write_tiny_run
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from megatron_ko import run_folder
-from megatron_ko.config.schema import Config, ModelConfig
+from megatron_ko.config.training import Config, ModelConfig
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import write_json
-from megatron_ko.run_folder import (
+from megatron_ko.formats import run_folder
+from megatron_ko.formats.run_folder import (
     Checkpoint,
     check_fits,
     checkpoint_folder,

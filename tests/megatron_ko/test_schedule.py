@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from megatron_ko.config.schema import (
+from megatron_ko.config.training import (
     ConstantSchedule,
     CosineSchedule,
     LinearSchedule,
     MultiStepSchedule,
     WsdSchedule,
 )
-from megatron_ko.schedule import learning_rate
+from megatron_ko.planning.schedule import learning_rate
 
 STEP_SAMPLES = 8
 PEAK = 2.0

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from megatron_ko.errors import ConfigError
-from megatron_ko.launch import run_ranks
+from megatron_ko.formats.run_folder import checkpoint_folder, checkpoints_of
 from megatron_ko.plan import preflight
-from megatron_ko.run_folder import checkpoint_folder, checkpoints_of
+from megatron_ko.training.launch import run_ranks
 from tests import ranks
 from tests.tiny_run import write_tiny_run
 
@@ -87,7 +87,7 @@ def test_checkpoints_hold_no_pickled_objects(tmp_path):
     """Random state and weights are tensors; the only pickle is the index, whose names are an allow-list."""
     from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
-    from megatron_ko.checkpoint_index import read_index
+    from megatron_ko.training.checkpoint_index import read_index
 
     config = write_tiny_run(tmp_path)
     ranks.train(config, ["training.steps=2"], 2)
@@ -105,7 +105,7 @@ def _with_another_start(rank: int, init_method: str, config: str) -> str:
     import dataclasses
 
     from megatron_ko.errors import CheckpointError
-    from megatron_ko.session import Session
+    from megatron_ko.training.session import Session
 
     checked = preflight([config], [], 2)
     if rank == 1:

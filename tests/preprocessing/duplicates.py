@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from preprocessing.config.deduplication import DeduplicateConfig, LinesConfig
 from preprocessing.documents import DOCUMENT
-from preprocessing.duplicates import deduplicate
 from preprocessing.duplicates.signatures import sign, signature_schema
-from preprocessing.sections.deduplication import DeduplicateConfig, LinesConfig
+from preprocessing.steps import deduplicate
 
 WORDS = [
     "바람",

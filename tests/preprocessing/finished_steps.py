@@ -8,15 +8,15 @@ import pyarrow as pa
 import sentencepiece
 
 from megatron_ko.config.loading import Loaded
-from megatron_ko.tokenizer import write_tokenizer_folder
-from preprocessing.context import Context
+from megatron_ko.formats.tokenizer_folder import write_tokenizer_folder
+from preprocessing.config.mixture import BalanceConfig
+from preprocessing.config.tokens import EncodeConfig
 from preprocessing.documents import DOCUMENT, new_shard
-from preprocessing.markers import Marker, key_of
 from preprocessing.readers.files_found import Unit
-from preprocessing.runners.processes import ProcessRunner
-from preprocessing.sections.mixture import BalanceConfig
-from preprocessing.sections.tokens import EncodeConfig
-from preprocessing.vocabulary.tokenizer_json import load_sentencepiece, to_tokenizer_json
+from preprocessing.running.context import Context
+from preprocessing.running.markers import Marker, key_of
+from preprocessing.running.processes import ProcessRunner
+from preprocessing.tokenizers.tokenizer_json import load_sentencepiece, to_tokenizer_json
 
 SPECIAL = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}
 ROWS_OF_A_GROUP = 5

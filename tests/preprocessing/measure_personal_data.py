@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from preprocessing.personal.personal_data import KINDS, Span, find
+from preprocessing.pii.masking import KINDS, Span, find
 
 CASES = Path(__file__).with_name("personal_data_cases.jsonl")
 HELD_OUT = 5

@@ -5,7 +5,7 @@ import time
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import write_text
-from preprocessing.works import Outcome
+from preprocessing.running.tasks import Outcome
 
 
 def square(context, number):

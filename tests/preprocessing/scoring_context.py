@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pyarrow as pa
 
-from preprocessing.context import Context
+from preprocessing.config.scoring import DecontaminateConfig, ScoreConfig
 from preprocessing.documents import DOCUMENT, new_shard
-from preprocessing.markers import Marker
-from preprocessing.sections.scoring import DecontaminateConfig, ScoreConfig
-from preprocessing.works import Work, do
+from preprocessing.running.context import Context
+from preprocessing.running.markers import Marker
+from preprocessing.running.tasks import Work, do
 
 
 class SmallContext:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing import advertising
-from preprocessing.advertising import (
+from preprocessing.judging import advertising
+from preprocessing.judging.advertising import (
     COLUMNS,
     GROUPS,
     MIN_GROUPS,
@@ -19,7 +19,7 @@ from preprocessing.advertising import (
     measure,
     weigh,
 )
-from preprocessing.matching import available_engine
+from preprocessing.text.matching import available_engine
 
 ENGINES = ["re2", *(["hyperscan"] if available_engine() == "hyperscan" else [])]
 ADVERTISEMENTS = [

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from preprocessing.allocation import SETTINGS
+from preprocessing.running.allocation import SETTINGS
 
 FAULTS = """
 import resource, sys
-from preprocessing.allocation import keep_freed_memory
+from preprocessing.running.allocation import keep_freed_memory
 keep_freed_memory()
 size = int(sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
-from megatron_ko.tokenizer import Tokenizer
-from preprocessing.vocabulary.appending import append, plan, scores_below
-from preprocessing.vocabulary.bases import SentencePieceBase, merged, read_base
-from preprocessing.vocabulary.hangul import HANGUL
-from preprocessing.vocabulary.protobuf_fields import message_of
+from megatron_ko.formats.tokenizer_folder import Tokenizer
+from preprocessing.tokenizers.appending import append, plan, scores_below
+from preprocessing.tokenizers.bases import SentencePieceBase, merged, read_base
+from preprocessing.tokenizers.hangul import HANGUL
+from preprocessing.tokenizers.protobuf_fields import message_of
 from tests.preprocessing.corpus import KO
 from tests.preprocessing.tiny_bases import ENGLISH, KINDS, other_model, write_base
 

@@ -4,9 +4,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from megatron_ko.errors import DataError
-from preprocessing.corpus import balance, placing
+from preprocessing.config.mixture import DomainConfig
+from preprocessing.corpus import placing
 from preprocessing.corpus import reading as corpus
-from preprocessing.sections.mixture import DomainConfig
+from preprocessing.steps import balance
 from tests.preprocessing.corpus import bytes_of
 from tests.preprocessing.finished_steps import context_of, finish
 
@@ -16,7 +17,7 @@ DOMAINS = {"ko": DomainConfig(langs=["ko"], max_bytes=1600), "en": DomainConfig(
 @pytest.fixture(autouse=True)
 def light_workers(monkeypatch):
     """Workers import what they need; the kernels of other steps are not compiled for them."""
-    monkeypatch.setattr("preprocessing.runners.processes.PRELOADED", [])
+    monkeypatch.setattr("preprocessing.running.processes.PRELOADED", [])
 
 
 def units():

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from preprocessing.config.cleaning import CleanConfig
 from preprocessing.documents import Counts
-from preprocessing.sections.cleaning import CleanConfig
-from preprocessing.text import boilerplate, operations
+from preprocessing.steps import text_operations
+from preprocessing.text import boilerplate
 from preprocessing.text.boilerplate import cut_boilerplate
 
 BODY = "정부는 올해 예산을 늘리기로 했다. 전문가들은 환영했다.\n두 번째 문단에서는 앞으로의 일정을 다룬다."
@@ -122,8 +123,8 @@ LINES = st.one_of(
 def test_rows_that_are_cut_are_found_by_their_hints(text):
     found = pa.array([text, "", BODY], pa.large_string())
     ids = pa.array(["a", "b", "c"])
-    column = operations.normalise_column(
+    column = text_operations.normalise_column(
         found, ids, "ko", "none", CleanConfig(cut_boilerplate=False), Counts()
     )
     cut = [row for row, text in enumerate(column.to_pylist()) if cut_boilerplate(text) != text]
-    assert set(cut) <= set(operations.rows_with_boilerplate(column).tolist())
+    assert set(cut) <= set(text_operations.rows_with_boilerplate(column).tolist())

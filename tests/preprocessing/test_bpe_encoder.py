@@ -10,11 +10,11 @@ import sentencepiece
 
 from megatron_ko.errors import DataError
 from preprocessing.kernels import bpe_words
-from preprocessing.tokens import bpe_encoder, bpe_tables, encoders
-from preprocessing.tokens.bpe_encoder import BpeEncoder
-from preprocessing.tokens.bpe_tables import Unsupported
-from preprocessing.tokens.model_proto import CONTROL, NORMAL, UNUSED, USER_DEFINED, read_model
-from preprocessing.vocabulary.tokenizer_json import HARD_TEXTS
+from preprocessing.tokenizers import bpe_encoder, bpe_tables, encoders
+from preprocessing.tokenizers.bpe_encoder import BpeEncoder
+from preprocessing.tokenizers.bpe_tables import Unsupported
+from preprocessing.tokenizers.model_proto import CONTROL, NORMAL, UNUSED, USER_DEFINED, read_model
+from preprocessing.tokenizers.tokenizer_json import HARD_TEXTS
 from tests.preprocessing.corpus import EN, KO
 from tests.preprocessing.sentencepiece_models import model_of, random_model, random_text
 

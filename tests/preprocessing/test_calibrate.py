@@ -8,12 +8,12 @@ import pyarrow as pa
 import pytest
 
 from megatron_ko.errors import DataError
-from preprocessing import rules
+from preprocessing.commands import calibrate
+from preprocessing.config.rules import FilterConfig
 from preprocessing.documents import new_shard
-from preprocessing.measures import measure
-from preprocessing.rules import PROSE
-from preprocessing.sections.rules import FilterConfig
-from preprocessing.tools import calibrate
+from preprocessing.judging import rules
+from preprocessing.judging.measures import measure
+from preprocessing.judging.rules import PROSE
 
 GOOD = [
     "\n".join(f"{tree}나무 숲에 {bird}새가 살고 {bird}꽃이 {tree}들판에 핀다." for bird in "가나다라마바사")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
 from preprocessing.documents import utf8_buffer
+from preprocessing.judging.code_files import COLUMNS, measure
 from preprocessing.kernels import source_code
-from preprocessing.source_code.code_files import COLUMNS, measure
 from tests.preprocessing.plain_source_code import counts
 
 CODE = (

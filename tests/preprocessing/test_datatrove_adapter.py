@@ -11,13 +11,13 @@ from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.readers import JsonlReader
 from datatrove.pipeline.writers.jsonl import JsonlWriter
 
-from preprocessing import rules
 from preprocessing.adapters.datatrove import CleanAndFilter
-from preprocessing.clean import clean_batch
+from preprocessing.config.cleaning import CleanConfig
+from preprocessing.config.rules import FilterConfig, ProseRules
 from preprocessing.documents import DOCUMENT
-from preprocessing.measure import measure_batch
-from preprocessing.sections.cleaning import CleanConfig
-from preprocessing.sections.rules import FilterConfig, ProseRules
+from preprocessing.judging import rules
+from preprocessing.steps.clean import clean_batch
+from preprocessing.steps.measure import measure_batch
 from tests.preprocessing.corpus import write_corpus
 
 RULES = FilterConfig(ko=ProseRules(min_characters=60))

@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from megatron_ko.errors import DataError
+from preprocessing.config.scoring import DecontaminateConfig, EvaluationSet, decontaminate_problems
 from preprocessing.documents import utf8_buffer
 from preprocessing.kernels import ngrams
-from preprocessing.scoring import decontaminate, evaluation_sets
-from preprocessing.scoring.score import scoring_verdicts
-from preprocessing.sections.scoring import DecontaminateConfig, EvaluationSet, decontaminate_problems
+from preprocessing.scoring import evaluation_sets
+from preprocessing.steps import decontaminate
+from preprocessing.steps.score import scoring_verdicts
 from tests.preprocessing.scoring_context import SmallContext
 
 WORDS = [

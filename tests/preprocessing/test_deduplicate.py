@@ -79,7 +79,7 @@ def dropped_ids(context):
 def test_parts_that_fit_into_little_memory_give_the_same_decisions(tmp_path, monkeypatch):
     rows = shuffled_variants(4) + as_rows(["가 나 다 라", "가 나  다 라", "마 바 사"], ["x1", "x0", "x2"])
     roomy, _, wide = deduplicated(tmp_path / "roomy", rows, 2)
-    monkeypatch.setattr("preprocessing.duplicates.deduplicate.MIB", 1200)
+    monkeypatch.setattr("preprocessing.steps.deduplicate.MIB", 1200)
     monkeypatch.setattr("preprocessing.duplicates.numbering.SAMPLE_EVERY", 4)
     monkeypatch.setattr("preprocessing.duplicates.near_duplicates.SAMPLE_EVERY", 4)
     tight, _, narrow = deduplicated(tmp_path / "tight", rows, 2, memory_mib=1)

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from preprocessing.config.deduplication import DeduplicateConfig
 from preprocessing.duplicates import clusters, exact_duplicates, near_duplicates, numbering
 from preprocessing.duplicates.signatures import signature_schema
-from preprocessing.sections.deduplication import DeduplicateConfig
 from tests.preprocessing.duplicates import write_batches
 
 DOCUMENTS, SPARE = 300_000, 2_000_000

@@ -10,15 +10,16 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from megatron_ko.data import blend_of, validation_batches
 from megatron_ko.errors import DataError
-from megatron_ko.manifest import check_tokens, read_manifest
-from megatron_ko.tokenizer import read_tokenizer_folder
-from preprocessing.corpus import balance
+from megatron_ko.formats.manifest import check_tokens, read_manifest
+from megatron_ko.formats.tokenizer_folder import read_tokenizer_folder
+from megatron_ko.training.data import blend_of, validation_batches
+from preprocessing.config.mixture import DomainConfig, StageConfig
+from preprocessing.config.tokens import EncodeConfig
 from preprocessing.corpus import reading as corpus
-from preprocessing.sections.mixture import DomainConfig, StageConfig
-from preprocessing.sections.tokens import EncodeConfig
-from preprocessing.tokens import encode, encode_columns, encoders, validate
+from preprocessing.steps import balance, encode, validate
+from preprocessing.tokenizers import encoders
+from preprocessing.tokens import encode_columns
 from tests.preprocessing.corpus import EN, KO, bytes_of
 from tests.preprocessing.finished_steps import context_of, finish, read_json, write_sentencepiece
 from tests.preprocessing.test_token_files import contents
@@ -30,7 +31,7 @@ DOMAINS = {"ko": DomainConfig(langs=["ko"], share=3.0), "en": DomainConfig(langs
 @pytest.fixture(autouse=True)
 def light_workers(monkeypatch):
     """Workers import what they need; the kernels of other steps are not compiled for them."""
-    monkeypatch.setattr("preprocessing.runners.processes.PRELOADED", [])
+    monkeypatch.setattr("preprocessing.running.processes.PRELOADED", [])
 
 
 def units():

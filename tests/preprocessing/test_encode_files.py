@@ -10,8 +10,8 @@ import pytest
 
 from megatron_ko.errors import DataError
 from preprocessing.cli import main
+from preprocessing.tokenizers.text_files import parts_of
 from preprocessing.tokens import encode_files
-from preprocessing.vocabulary.text_files import parts_of
 from tests.preprocessing.corpus import EN, KO
 from tests.preprocessing.finished_steps import write_sentencepiece
 from tests.preprocessing.test_token_files import contents

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from megatron_ko.errors import DataError
-from megatron_ko.tokenizer import Tokenizer
+from megatron_ko.formats.tokenizer_folder import Tokenizer
 from preprocessing.cli import main
-from preprocessing.vocabulary.appending import append
-from preprocessing.vocabulary.bases import read_base
-from preprocessing.vocabulary.bias import BINS, Rule, Shares, _shares_of, rule_of
+from preprocessing.tokenizers.appending import append
+from preprocessing.tokenizers.bases import read_base
+from preprocessing.tokenizers.bias import BINS, Rule, Shares, _shares_of, rule_of
 from tests.preprocessing.extension_texts import STEMS, english, korean, sentencepiece_base, write_jsonl
 
 

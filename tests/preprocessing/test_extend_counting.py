@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
-from megatron_ko.tokenizer import Tokenizer
+from megatron_ko.formats.tokenizer_folder import Tokenizer
 from preprocessing.kernels import word_counts
-from preprocessing.vocabulary import counting, hangul
-from preprocessing.vocabulary.appending import append
-from preprocessing.vocabulary.bases import read_base
-from preprocessing.vocabulary.counting import WordTable, count_words, words_in
-from preprocessing.vocabulary.cutting import cut_of, is_korean_piece
-from preprocessing.vocabulary.text_files import parts_of
-from preprocessing.vocabulary.token_counts import TokenCounter
-from preprocessing.vocabulary.worker_pool import WorkerPool
+from preprocessing.running.worker_pool import WorkerPool
+from preprocessing.tokenizers import counting, hangul
+from preprocessing.tokenizers.appending import append
+from preprocessing.tokenizers.bases import read_base
+from preprocessing.tokenizers.counting import WordTable, count_words, words_in
+from preprocessing.tokenizers.cutting import cut_of, is_korean_piece
+from preprocessing.tokenizers.text_files import parts_of
+from preprocessing.tokenizers.token_counts import TokenCounter
 from tests.preprocessing.extension_texts import (
     PARTICLES,
     SIGN_AND_LETTERS,

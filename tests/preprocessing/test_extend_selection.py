@@ -12,13 +12,13 @@ import sentencepiece
 import tokenizers
 
 from megatron_ko.errors import DataError
-from megatron_ko.tokenizer import Tokenizer
+from megatron_ko.formats.tokenizer_folder import Tokenizer
 from preprocessing.cli import main
-from preprocessing.vocabulary import selection, text_files
-from preprocessing.vocabulary.bases import read_base
-from preprocessing.vocabulary.decisions import COLUMNS, NOTHING_FORCED, Decision, read_forced, write_decisions
-from preprocessing.vocabulary.selection import Settings, min_count_of, select
-from preprocessing.vocabulary.text_files import parts_of
+from preprocessing.tokenizers import selection, text_files
+from preprocessing.tokenizers.bases import read_base
+from preprocessing.tokenizers.decisions import COLUMNS, NOTHING_FORCED, Decision, read_forced, write_decisions
+from preprocessing.tokenizers.selection import Settings, min_count_of, select
+from preprocessing.tokenizers.text_files import parts_of
 from tests.preprocessing.extension_texts import (
     byte_level_base,
     english,

@@ -7,20 +7,20 @@ from collections import Counter
 import pytest
 
 from megatron_ko.errors import ConfigError, DataError
-from megatron_ko.tokenizer import Tokenizer, read_tokenizer_folder
+from megatron_ko.formats.tokenizer_folder import Tokenizer, read_tokenizer_folder
 from preprocessing.cli import main
-from preprocessing.vocabulary import derived_proof, donor, forecast, hybrid
-from preprocessing.vocabulary.bases import read_base
-from preprocessing.vocabulary.hybrid_rules import DEFAULT_RULES, Rules
-from preprocessing.vocabulary.sentencepiece_files import (
+from preprocessing.running.worker_pool import WorkerPool
+from preprocessing.tokenizers import derived_proof, donor, forecast, hybrid
+from preprocessing.tokenizers.bases import read_base
+from preprocessing.tokenizers.hybrid_rules import DEFAULT_RULES, Rules
+from preprocessing.tokenizers.sentencepiece_files import (
     BLANK,
     CONTROL,
     NORMAL,
     SentencePiecePiece,
     with_pieces,
 )
-from preprocessing.vocabulary.text_files import parts_of
-from preprocessing.vocabulary.worker_pool import WorkerPool
+from preprocessing.tokenizers.text_files import parts_of
 from tests.preprocessing.tiny_bases import ENGLISH, KINDS, korean_texts, other_model, write_base, write_texts
 
 

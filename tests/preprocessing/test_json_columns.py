@@ -9,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from preprocessing import documents
+from preprocessing.config.inputs import JsonlInput
 from preprocessing.kernels.utf8 import are_utf8, is_utf8
 from preprocessing.readers import batches, json_lines
 from preprocessing.readers.json_columns import JsonColumns, is_possible
-from preprocessing.sections.inputs import JsonlInput
 from tests.preprocessing.units import read
 
 VALUES = st.one_of(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from preprocessing.documents import utf8_buffer
 from preprocessing.kernels import languages
-from preprocessing.language import LANGUAGE_COLUMNS, detect
+from preprocessing.text.language import LANGUAGE_COLUMNS, detect
 
 KOREAN = (
     "은모래 시장에는 아침마다 생선을 파는 사람들이 모인다. 다솜이는 어머니를 따라 시장에 갔다가 길을 잃었다."

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
-from preprocessing.source_code.licence_expressions import kind_of
-from preprocessing.source_code.licences import declared, in_header, in_licence_text, of_repository
+from preprocessing.judging.license_expressions import kind_of
+from preprocessing.judging.licenses import declared, in_header, in_licence_text, of_repository
 
 APACHE = '# Copyright 2020 Kim\n# Licensed under the Apache License,\n#   Version 2.0 (the "License");\n'
 PIECES = [

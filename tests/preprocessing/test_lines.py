@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preprocessing.cli import main
+from preprocessing.config.deduplication import LinesConfig
 from preprocessing.documents import DOCUMENT, utf8_buffer
-from preprocessing.duplicates import lines
 from preprocessing.duplicates.frequent_lines import frequent_of, runs_of
 from preprocessing.kernels import lines as kernels
-from preprocessing.sections.deduplication import LinesConfig
+from preprocessing.steps import lines
 from tests.preprocessing.duplicates import StandIn, batched, documents_batch, write_batches
 
 MENU = ["홈으로", "로그인 | 회원가입", "Copyright 2019-2024 All rights reserved."]
@@ -180,7 +180,7 @@ def corpora():
 
 @pytest.mark.parametrize("scope, min_edge_run", [("source", 2), ("all", 1), ("all", 5)])
 def test_the_step_says_what_the_plain_implementation_says(tmp_path, scope, min_edge_run, monkeypatch):
-    monkeypatch.setattr("preprocessing.duplicates.lines.RUN_LINES", 25)
+    monkeypatch.setattr("preprocessing.steps.lines.RUN_LINES", 25)
     changed = 0
     for n, rows in enumerate(corpora()):
         config = {"scope": scope, "min_documents": 5, "min_run": 3, "min_edge_run": min_edge_run}
@@ -198,8 +198,8 @@ def test_the_step_says_what_the_plain_implementation_says(tmp_path, scope, min_e
 def test_neither_the_cut_nor_the_memory_nor_the_order_of_work_changes_a_text(tmp_path, monkeypatch):
     rows = next(corpora())
     expected, _, wide = rewritten(tmp_path / "a", rows, min_documents=5)
-    monkeypatch.setattr("preprocessing.duplicates.lines.MIB", 4096)
-    monkeypatch.setattr("preprocessing.duplicates.lines.RUN_LINES", 10)
+    monkeypatch.setattr("preprocessing.steps.lines.MIB", 4096)
+    monkeypatch.setattr("preprocessing.steps.lines.RUN_LINES", 10)
     found, _, narrow = rewritten(
         tmp_path / "b", rows, units=7, batch_rows=2, backwards=True, min_documents=5, memory_mib=1
     )

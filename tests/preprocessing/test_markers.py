@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from preprocessing import markers
+from preprocessing.running import markers
 
 NUMBERS = itertools.count()  # a module is looked at once
 CODE = '''
@@ -57,7 +57,7 @@ def test_what_code_does_counts(hash_of, old, new):
 
 
 def test_what_is_imported_counts(monkeypatch):
-    before = markers.code_of("preprocessing.tokens.encode")
+    before = markers.code_of("preprocessing.steps.encode")
     real = markers._module
 
     def changed(name):
@@ -67,7 +67,7 @@ def test_what_is_imported_counts(monkeypatch):
     markers.code_of.cache_clear()
     monkeypatch.setattr(markers, "_module", changed)
     try:
-        assert markers.code_of("preprocessing.tokens.encode") != before
+        assert markers.code_of("preprocessing.steps.encode") != before
     finally:
         markers.code_of.cache_clear()
 
@@ -75,7 +75,7 @@ def test_what_is_imported_counts(monkeypatch):
 def test_every_process_finds_the_same_hash():
     shown = {
         subprocess.run(
-            [sys.executable, "-c", "from preprocessing.markers import code_of; print(code_of('preprocessing.measure'))"],
+            [sys.executable, "-c", "from preprocessing.running.markers import code_of; print(code_of('preprocessing.steps.measure'))"],
             env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True,
         ).stdout
         for seed in ("1", "2")

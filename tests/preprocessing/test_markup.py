@@ -3,11 +3,11 @@
 import pyarrow as pa
 import pytest
 
+from preprocessing.config.cleaning import CleanConfig
 from preprocessing.documents import Counts
 from preprocessing.markup.conversion import has_html, html_to_text, mediawiki_to_markdown, unescape
-from preprocessing.sections.cleaning import CleanConfig
+from preprocessing.steps.text_operations import normalise_column
 from preprocessing.text.boilerplate import cut_boilerplate
-from preprocessing.text.operations import normalise_column
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing import matching
-from preprocessing.matching import STRETCH_BYTES, Matcher, available_engine
+from preprocessing.text import matching
+from preprocessing.text.matching import STRETCH_BYTES, Matcher, available_engine
 
 PATTERNS = {
     "number": r"[0-9]{3}-[0-9]{4}",

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from preprocessing.judging.measures import MEASURES, SCHEMA, measure
 from preprocessing.kernels import text_counts
 from preprocessing.kernels.classes import ENGLISH_STOP_WORDS, KOREAN_STOP_WORDS, STEMS
-from preprocessing.measures import MEASURES, SCHEMA, measure
 
 BLANK = r"[\t-\r \u00a0\u3000\u2000-\u200a]"
 HANGUL = "가-힣"

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
+from preprocessing.config.mixture import BalanceConfig, DomainConfig, StageConfig
+from preprocessing.config.mixture_rules import problems
 from preprocessing.corpus import mixtures
-from preprocessing.sections.mixture import BalanceConfig, DomainConfig, StageConfig
 
 TOKENS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 10**13), min_size=1)
 NEAR = pytest.approx
@@ -145,7 +146,7 @@ def test_stages_by_hand():
     ],
 )  # fmt: skip
 def test_values_that_do_not_fit_each_other_are_named(fields, balance, path, said):
-    found = list(mixtures.problems(domains(**fields), BalanceConfig(**balance)))
+    found = list(problems(domains(**fields), BalanceConfig(**balance)))
     assert any(where == path and said in message for where, message in found), found
 
 
@@ -153,12 +154,12 @@ def test_a_sound_configuration_has_no_problem():
     balance = BalanceConfig(
         targets={"ko": 1.0, "en": 1.0, "code": 1.0}, stages=[StageConfig(name="s", tokens=5)]
     )
-    assert not list(mixtures.problems(LANGUAGES, balance))
+    assert not list(problems(LANGUAGES, balance))
 
 
 def test_cluster_sizes_of_a_configuration_file_are_numbers(tmp_path):
     from megatron_ko.config.loading import load
-    from preprocessing.schema import Config
+    from preprocessing.config.pipeline import Config
 
     path = tmp_path / "data.yaml"
     path.write_text(

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.sections.cleaning import CleanConfig
+from preprocessing.config.cleaning import CleanConfig
+from preprocessing.steps.text_operations import operations_for
 from preprocessing.text import normalise
-from preprocessing.text.operations import operations_for
 
 ALPHABET = st.sampled_from(
     "가각힣각ㄱㅋㅠㅏabcXYZ 019\n\t\r.,!?~…ㅡ♡★〜Ａ！　\u200b\u200d\ufeff\u00ad\u202e\u0301é한글👨👩漢\x00\x1b[m<>&;`-#*|/:"

@@ -8,20 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from preprocessing.config.cleaning import CleanConfig
 from preprocessing.documents import Counts, utf8_buffer
 from preprocessing.kernels.normalise import OPERATIONS, UNDONE
 from preprocessing.kernels.normalise import normalise as normalise_rows
 from preprocessing.kernels.normalise_classes import COMPOSES, CONTROL, SINGLE, SIZE, WIDTH
 from preprocessing.markup.html_text import html_to_text
-from preprocessing.sections.cleaning import CleanConfig
-from preprocessing.text import boilerplate, mojibake, normalise
-from preprocessing.text.character_table import prose_table, usual_table
-from preprocessing.text.operations import (
+from preprocessing.steps.text_operations import (
     _suspects,
     normalise_column,
     operations_for,
     rows_with_boilerplate,
 )
+from preprocessing.text import boilerplate, mojibake, normalise
+from preprocessing.text.character_table import prose_table, usual_table
 
 PIECES = [
     *"가하크각갛힣ㄱㅋㅎㅠㅜㅏㄴㅡㄳㄸㅗahw0.!?~^♡★…―─:/_-\"'=<>&;@[m\x1b\n\t\r`", "```", "",

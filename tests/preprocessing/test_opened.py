@@ -10,13 +10,13 @@ import sentencepiece
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from megatron_ko.byte_letters import LETTERS
 from megatron_ko.errors import DataError
-from megatron_ko.tokenizer import write_tokenizer_folder
-from preprocessing.sections.tokens import TokenizerConfig
-from preprocessing.vocabulary import byte_level
-from preprocessing.vocabulary.opened import name_of, open_tokenizer
-from preprocessing.vocabulary.tiktoken_files import PATTERNS, pattern_of
+from megatron_ko.formats.byte_alphabet import LETTERS
+from megatron_ko.formats.tokenizer_folder import write_tokenizer_folder
+from preprocessing.config.tokens import TokenizerConfig
+from preprocessing.tokenizers import byte_level
+from preprocessing.tokenizers.opened import name_of, open_tokenizer
+from preprocessing.tokenizers.tiktoken_files import PATTERNS, pattern_of
 from tests.preprocessing.corpus import EN, KO
 
 CODE = ["def f(x):\n    return {'a': [x, 1_000]}  # 주석\n", "for i in range(10):\n\tprint(i)\n"]

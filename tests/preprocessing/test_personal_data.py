@@ -6,20 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preprocessing.documents import Counts, lines_of
-from preprocessing.matching import available_engine
-from preprocessing.personal import personal_data
-from preprocessing.personal.identity import has_checksum
-from preprocessing.personal.money import has_luhn
-from preprocessing.personal.personal_data import (
-    KINDS,
-    PATTERNS,
-    PLACEHOLDERS,
-    Span,
-    anonymised,
-    find,
-    mask,
-    mask_column,
-)
+from preprocessing.pii import masking
+from preprocessing.pii.identity import has_checksum
+from preprocessing.pii.masking import KINDS, PATTERNS, PLACEHOLDERS, Span, anonymised, find, mask, mask_column
+from preprocessing.pii.money import has_luhn
+from preprocessing.text.matching import available_engine
 from tests.preprocessing.measure_personal_data import read_cases, scores, wrong
 
 ENGINES = ["re2", *(["hyperscan"] if available_engine() == "hyperscan" else [])]
@@ -223,4 +214,4 @@ def test_personal_data_in_a_text_that_spans_lines():
     text = f"설정\n{key}\n연락 010-1234-5678"
     assert mask(text)[0] == "설정\n<|secret|>\n연락 <|phone|>"
     assert masked([text])[0] == ["설정\n<|secret|>\n연락 <|phone|>"]
-    assert personal_data.find(text)[0] == Span(3, 3 + len(key), "secret")
+    assert masking.find(text)[0] == Span(3, 3 + len(key), "secret")

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from megatron_ko.config.loading import load
-from megatron_ko.manifest import read_manifest
-from preprocessing import pipeline
+from megatron_ko.formats.manifest import read_manifest
 from preprocessing.cli import SECTIONS_OF, SECTIONS_OF_ALL, main
-from preprocessing.context import Context
+from preprocessing.config.pipeline import RULES, Config
 from preprocessing.documents import Counts
-from preprocessing.funnel import funnel_of, table, width_of
-from preprocessing.schema import RULES, Config
+from preprocessing.report.funnel import funnel_of, table, width_of
+from preprocessing.running.context import Context
+from preprocessing.steps import pipeline
 from tests.preprocessing.corpus import bytes_of, write_config
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from preprocessing.config.mixture import BalanceConfig, DomainConfig
 from preprocessing.corpus import placing
-from preprocessing.sections.mixture import BalanceConfig, DomainConfig
 
 DOMAINS = {
     "news": DomainConfig(sources=["news"]),

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
-from megatron_ko.tokenizer import Tokenizer, fingerprint_hf_folder, read_tokenizer_folder
+from megatron_ko.formats.tokenizer_folder import Tokenizer, fingerprint_hf_folder, read_tokenizer_folder
 from preprocessing.cli import main
-from preprocessing.vocabulary import derived_proof, pruning
-from preprocessing.vocabulary.appending import append
-from preprocessing.vocabulary.bases import read_base
-from preprocessing.vocabulary.text_files import parts_of
-from preprocessing.vocabulary.token_use import use_of
-from preprocessing.vocabulary.worker_pool import WorkerPool
+from preprocessing.running.worker_pool import WorkerPool
+from preprocessing.tokenizers import derived_proof, pruning
+from preprocessing.tokenizers.appending import append
+from preprocessing.tokenizers.bases import read_base
+from preprocessing.tokenizers.text_files import parts_of
+from preprocessing.tokenizers.token_use import use_of
 from tests.preprocessing.corpus import EN, KO
 from tests.preprocessing.tiny_bases import ENGLISH, KINDS, write_base, write_texts
 

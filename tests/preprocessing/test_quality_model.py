@@ -13,9 +13,9 @@ import pytest
 
 from megatron_ko.config.loading import Loaded
 from megatron_ko.errors import ConfigError, DataError
+from preprocessing.commands import train_quality
+from preprocessing.config.scoring import QualityModel, QualityTraining, ScoreConfig, TextSet, score_problems
 from preprocessing.scoring import quality_model, quality_rounds
-from preprocessing.sections.scoring import QualityModel, QualityTraining, ScoreConfig, TextSet, score_problems
-from preprocessing.tools import quality
 from tests.preprocessing.scoring_context import SmallContext
 
 pytest.importorskip("fasttext")
@@ -168,15 +168,15 @@ def test_a_source_that_is_not_there_is_refused(tmp_path, units):
 
 def test_the_command_needs_something_to_train(monkeypatch, tmp_path):
     context = SmallContext(tmp_path, {}, score=ScoreConfig())
-    monkeypatch.setattr(quality, "Context", lambda loaded: context)
+    monkeypatch.setattr(train_quality, "Context", lambda loaded: context)
     with pytest.raises(ConfigError, match="called 'edu' and names text in 'train'"):
-        quality.run(Loaded(context.config, {}), Namespace(name="edu"))
+        train_quality.run(Loaded(context.config, {}), Namespace(name="edu"))
 
 
 def test_the_command_prints_every_round(monkeypatch, tmp_path, units, capsys):
     context = SmallContext(tmp_path, units, score=ScoreConfig(quality={"edu": model_at(tmp_path, rounds=2)}))
-    monkeypatch.setattr(quality, "Context", lambda loaded: context)
-    assert quality.run(Loaded(context.config, {}), Namespace(name=None)) == 0
+    monkeypatch.setattr(train_quality, "Context", lambda loaded: context)
+    assert train_quality.run(Loaded(context.config, {}), Namespace(name=None)) == 0
     said = capsys.readouterr().out
     assert "quality.edu, round 1:" in said and "held-out AUC" in said and "edu.bin" in said
 

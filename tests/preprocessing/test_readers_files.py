@@ -8,11 +8,11 @@ import zlib
 import pytest
 
 from megatron_ko.errors import DataError
+from preprocessing.config.inputs import HtmlInput, SourceTreeInput, TextInput, WarcInput
 from preprocessing.readers import known_hashes
 from preprocessing.readers.bad_records import Bad
 from preprocessing.readers.source_trees import licence_file, tree_files
 from preprocessing.readers.web_pages import decoded_page, page_text
-from preprocessing.sections.inputs import HtmlInput, SourceTreeInput, TextInput, WarcInput
 from tests.preprocessing.units import read, read_units, units_of
 
 PAGE = """<!DOCTYPE html><html><head><title>봄 나물 &amp; 밥</title>{meta}<script>var x = 1;</script></head><body>

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from preprocessing.sections.inputs import (
+from preprocessing.config.inputs import (
     HtmlInput,
     HuggingfaceInput,
     JsonlInput,

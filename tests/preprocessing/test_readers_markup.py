@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from preprocessing.config.inputs import WikiDumpInput
 from preprocessing.markup.conversion import (
     CONVERTERS,
     latex_to_markdown,
     mediawiki_to_markdown,
     rst_to_markdown,
 )
-from preprocessing.sections.inputs import WikiDumpInput
 from tests.preprocessing.units import read
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from preprocessing.config.inputs import JsonlInput, ParquetInput, TextInput, WikiDumpInput
 from preprocessing.readers.files_found import KnownHashes
 from preprocessing.readers.lines import line_blocks
 from preprocessing.readers.ranges import (
@@ -21,7 +22,6 @@ from preprocessing.readers.ranges import (
     row_group_ranges,
 )
 from preprocessing.readers.wiki_dumps import pages
-from preprocessing.sections.inputs import JsonlInput, ParquetInput, TextInput, WikiDumpInput
 from tests.preprocessing.units import read_units, units_of
 
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from megatron_ko.errors import DataError
-from preprocessing.sections.inputs import HuggingfaceInput, ParquetInput
+from preprocessing.config.inputs import HuggingfaceInput, ParquetInput
 from tests.preprocessing.units import read, read_units, unit, units_of
 
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 
 from megatron_ko.errors import DataError
+from preprocessing.config.inputs import JsonlInput, SourceTreeInput, StdlibInput, TextInput
 from preprocessing.readers.files_found import Unit, expand_braces, find_files, standard_library
 from preprocessing.readers.reading import BadRecord, raw_bytes, read_unit
-from preprocessing.sections.inputs import JsonlInput, SourceTreeInput, StdlibInput, TextInput
 from tests.preprocessing.units import read, unit, units_of
 
 GOOD = '{"id": "a", "text": "안녕", "lang": "ko"}'.encode()

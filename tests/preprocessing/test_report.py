@@ -13,14 +13,14 @@ import pytest
 from megatron_ko.config.loading import load
 from megatron_ko.errors import EXIT_USER_ERROR, DataError
 from preprocessing.cli import main
-from preprocessing.context import Context
+from preprocessing.config.pipeline import RULES, Config
 from preprocessing.page.charts import Bar
 from preprocessing.page.distributions import Range, histogram, range_chart, ring
 from preprocessing.report import corpus_view, loss_view, measure_view, quarantine
 from preprocessing.report.facts import read_facts
 from preprocessing.report.groups import row_of
 from preprocessing.report.tally import Tally
-from preprocessing.schema import RULES, Config
+from preprocessing.running.context import Context
 from preprocessing.scoring import perplexity
 from tests.preprocessing.corpus import EN, KO, write_config
 

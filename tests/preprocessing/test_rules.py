@@ -10,12 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from megatron_ko.config.loading import load
 from megatron_ko.errors import ConfigError, DataError
-from preprocessing import rules
-from preprocessing.language import detect
-from preprocessing.measures import measure
-from preprocessing.presets import values
-from preprocessing.sections.languages import LANGUAGES
-from preprocessing.sections.rules import CodeRules, Count, FilterConfig, Number, ProseRules, Share
+from preprocessing.config.languages import LANGUAGES
+from preprocessing.config.rules import CodeRules, Count, FilterConfig, Number, ProseRules, Share
+from preprocessing.judging import rules
+from preprocessing.judging.measures import measure
+from preprocessing.judging.presets import values
+from preprocessing.text.language import detect
 
 ARTICLE = (
     "은행 대출을 알아보는 직장인이 늘고 있다. 전문가들은 급전이 필요하다고 당일 대출 광고를 믿지 말라고 말한다. 금융감독원에 "

@@ -13,13 +13,13 @@ import pytest
 from megatron_ko.config.loading import load
 from megatron_ko.errors import ConfigError, DataError
 from preprocessing import __main__ as program
-from preprocessing import pipeline
 from preprocessing.cli import main
-from preprocessing.context import Context, Piece
-from preprocessing.markers import Marker
-from preprocessing.runners.processes import ProcessRunner
-from preprocessing.runners.slurm import Place, SlurmRunner, place_from_environment
-from preprocessing.schema import RULES, Config
+from preprocessing.config.pipeline import RULES, Config
+from preprocessing.running.context import Context, Piece
+from preprocessing.running.markers import Marker
+from preprocessing.running.processes import ProcessRunner
+from preprocessing.running.slurm_array import Place, SlurmRunner, place_from_environment
+from preprocessing.steps import pipeline
 from tests.preprocessing import pieces
 from tests.preprocessing.corpus import bytes_of, write_config
 
@@ -91,9 +91,9 @@ def test_workers_end_with_a_killed_parent(loaded, tmp_path):
     script = (
         "import sys\n"
         "from megatron_ko.config.loading import load\n"
-        "from preprocessing.context import Context, Piece\n"
-        "from preprocessing.runners.processes import ProcessRunner\n"
-        "from preprocessing.schema import RULES, Config\n"
+        "from preprocessing.running.context import Context, Piece\n"
+        "from preprocessing.running.processes import ProcessRunner\n"
+        "from preprocessing.config.pipeline import RULES, Config\n"
         "from tests.preprocessing import pieces\n"
         "if __name__ == '__main__':\n"
         "    context = Context(load(Config, [sys.argv[1]], [], RULES), ProcessRunner(2))\n"
@@ -255,7 +255,7 @@ def test_the_place_in_an_array_comes_from_the_environment():
 
 def test_ray_gives_the_same_files(loaded, tmp_path):
     pytest.importorskip("ray")
-    from preprocessing.runners.ray_cluster import RayRunner
+    from preprocessing.running.ray_cluster import RayRunner
 
     finish(loaded, ProcessRunner(1))
     expected = bytes_of(tmp_path / "out")

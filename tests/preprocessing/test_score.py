@@ -8,9 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from megatron_ko.errors import DataError
-from preprocessing.documents import new_shard
-from preprocessing.scoring import perplexity, quality_model, score
-from preprocessing.sections.scoring import (
+from preprocessing.config.scoring import (
     DecontaminateConfig,
     PerplexityModel,
     QualityModel,
@@ -18,6 +16,9 @@ from preprocessing.sections.scoring import (
     ScoreConfig,
     TextSet,
 )
+from preprocessing.documents import new_shard
+from preprocessing.scoring import perplexity, quality_model
+from preprocessing.steps import score
 from tests.preprocessing.corpus import EN, KO
 from tests.preprocessing.scoring_context import SmallContext
 

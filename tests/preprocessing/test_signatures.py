@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from preprocessing.config.deduplication import DeduplicateConfig
 from preprocessing.documents import utf8_buffer
 from preprocessing.duplicates.numbering import _sorted_rows, part_of
 from preprocessing.duplicates.signatures import canonical_digest, digests, sign, signature_matrix
 from preprocessing.kernels import buckets, canonical, minhash
 from preprocessing.kernels.shingles import sequence_sets
-from preprocessing.sections.deduplication import DeduplicateConfig
 from tests.preprocessing.duplicates import plain_jaccard, plain_set, variants
 
 SOME = [

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from megatron_ko.errors import DataError
-from preprocessing.vocabulary.text_files import TEXT, batches_of, documents_of, parts_of
+from preprocessing.tokenizers.text_files import TEXT, batches_of, documents_of, parts_of
 from tests.preprocessing.extension_texts import korean, write_jsonl
 
 
@@ -71,7 +71,7 @@ def test_the_folder_of_a_pipeline_is_its_training_text(tmp_path):
 def test_a_long_plain_file_is_cut_at_lines_and_nothing_is_lost(tmp_path, monkeypatch):
     text = "".join(f"{number}번째 줄 {'가' * (number % 50)}\n" for number in range(3000))
     (tmp_path / "a.txt").write_text(text)
-    monkeypatch.setattr("preprocessing.vocabulary.text_files.DOCUMENT_BYTES", 5000)
+    monkeypatch.setattr("preprocessing.tokenizers.text_files.DOCUMENT_BYTES", 5000)
     pieces = texts_in(parts_of([str(tmp_path / "a.txt")], 30_000))
     assert "".join(pieces) == text
     assert all(piece.endswith("\n") and len(piece.encode()) < 40_000 for piece in pieces)

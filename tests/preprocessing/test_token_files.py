@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
+from preprocessing.commands import token_files as command
 from preprocessing.tokens import token_files, token_shuffle
 from preprocessing.tokens.encode_columns import with_eod
 from preprocessing.tokens.indexed_dataset import dtype_for, new_bin, read_index, write_index
-from preprocessing.tools import token_files as command
 from tests.tiny_data import write_tiny_data
 
 READ_AND_BUILD = """

@@ -14,8 +14,8 @@ from preprocessing.cli import main
 from preprocessing.page.coloured_tokens import for_page, for_terminal, shown_tokens
 from preprocessing.page.drawing import inline_svg, light_colours, png_available, svg_file
 from preprocessing.page.efficiency_chart import efficiency_chart
-from preprocessing.vocabulary import comparison
-from preprocessing.vocabulary.efficiency import (
+from preprocessing.tokenizers import comparison
+from preprocessing.tokenizers.efficiency import (
     FIRST_SYLLABLE,
     Meter,
     TextBatch,
@@ -25,7 +25,7 @@ from preprocessing.vocabulary.efficiency import (
     single_syllables,
     token_ratio,
 )
-from preprocessing.vocabulary.opened import open_tokenizer
+from preprocessing.tokenizers.opened import open_tokenizer
 from tests.preprocessing.corpus import EN, KO
 from tests.preprocessing.test_opened import (
     CODE,

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from megatron_ko.errors import DataError
-from preprocessing.sections.tokens import TokenizerConfig
-from preprocessing.vocabulary import forecast, train_tokenizer, trainers
-from preprocessing.vocabulary.escapes import MARK, SPACE
+from preprocessing.config.tokens import TokenizerConfig
+from preprocessing.steps import train_tokenizer
+from preprocessing.tokenizers import forecast, trainers
+from preprocessing.tokenizers.escapes import MARK, SPACE
 from tests.preprocessing.corpus import EN, KO
 
 

@@ -9,17 +9,17 @@ import pytest
 import tokenizers
 
 from megatron_ko.errors import ConfigError, DataError
-from megatron_ko.tokenizer import Tokenizer
-from preprocessing.personal.personal_data import PLACEHOLDERS
-from preprocessing.schema import _vocabulary
-from preprocessing.sections.languages import KINDS as KINDS_OF_DATA
-from preprocessing.sections.tokens import TokenizerConfig
-from preprocessing.vocabulary import byte_level, morphemes, proof, trainers
-from preprocessing.vocabulary.hard_texts import HARD_TEXTS, generated_texts
-from preprocessing.vocabulary.protobuf_fields import fields_of, message_of, varint
-from preprocessing.vocabulary.tokenizer_json import load_sentencepiece, to_tokenizer_json
-from preprocessing.vocabulary.train_tokenizer import write_folder
-from preprocessing.vocabulary.trainers import chunks
+from megatron_ko.formats.tokenizer_folder import Tokenizer
+from preprocessing.config.languages import KINDS as KINDS_OF_DATA
+from preprocessing.config.pipeline import _vocabulary
+from preprocessing.config.tokens import TokenizerConfig
+from preprocessing.pii.masking import PLACEHOLDERS
+from preprocessing.steps.train_tokenizer import write_folder
+from preprocessing.tokenizers import byte_level, morphemes, proof, trainers
+from preprocessing.tokenizers.hard_texts import HARD_TEXTS, generated_texts
+from preprocessing.tokenizers.protobuf_fields import fields_of, message_of, varint
+from preprocessing.tokenizers.tokenizer_json import load_sentencepiece, to_tokenizer_json
+from preprocessing.tokenizers.trainers import chunks
 from tests.preprocessing.corpus import EN, KO
 
 KINDS = ("bpe", "unigram", "byte_bpe")

@@ -8,8 +8,8 @@ from pathlib import Path
 import sentencepiece
 from hypothesis import stateful as code
 
-from preprocessing.sections.tokens import TokenizerConfig
-from preprocessing.vocabulary.train_tokenizer import write_folder
+from preprocessing.config.tokens import TokenizerConfig
+from preprocessing.steps.train_tokenizer import write_folder
 from tests.preprocessing.corpus import EN, KO
 
 ENGLISH = [" ".join(EN * 3), Path(code.__file__).read_text("utf-8"), Path(json.__file__).read_text("utf-8")]

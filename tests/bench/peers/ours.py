@@ -70,9 +70,9 @@ def clean(sample: Path, folder: Path) -> dict[str, Any]:
 
 def run_steps(sample: Path, folder: Path) -> None:
     from megatron_ko.config.loading import load
-    from preprocessing import pipeline
-    from preprocessing.runners.processes import ProcessRunner
-    from preprocessing.schema import RULES, Config
+    from preprocessing.config.pipeline import RULES, Config
+    from preprocessing.running.processes import ProcessRunner
+    from preprocessing.steps import pipeline
 
     loaded = load(Config, [str(write_config(folder, [sample], folder / "data"))], [], RULES)
     for step in ("clean", "measure", "filter"):
@@ -94,7 +94,7 @@ def write_config(folder: Path, samples: list[Path], output: Path) -> Path:
 
 
 def statistics(sample: Path, folder: Path) -> dict[str, Any]:
-    from preprocessing.measures import measure
+    from preprocessing.judging.measures import measure
 
     columns = list(batches_of(texts_of(sample)))
     measure(columns[0].slice(0, WARM_UP), "ko")

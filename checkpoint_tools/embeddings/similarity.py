@@ -1,0 +1,153 @@
+"""Which old tokens are used like a new one: the weights of ``focus``.
+
+Owns FOCUS (Dobler and de Melo 2023, 2305.14481) in this form: static vectors of all tokens of the *new* tokenizer are
+learned from a text; the row of a new token is the mean of old tokens' rows, weighted by the sparsemax of their cosine
+similarities to it (Martins and Astudillo 2016). The paper learns its vectors with fastText; here they are the square
+root of the singular values times the left singular vectors of the positive pointwise mutual information of tokens
+at most ``WINDOW`` apart (Levy, Goldberg and Dagan 2015), which needs no library and gives the same bytes every time.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from checkpoint_tools.embeddings.initializations import Combination
+from megatron_ko.errors import DataError
+from megatron_ko.progress import progress
+
+WINDOW = 5
+SMOOTHING = 0.75
+"""Power of the context's frequency: rare contexts count less."""
+DIMENSIONS = 128
+MIN_COUNT = 5
+"""Occurrences in the text below which a token has no vector of its own."""
+MAX_TOKENS = 4_000_000
+_BLOCK = 1 << 19
+_ROWS = 512
+
+
+def vectors(ids: Sequence[int] | Tensor, size: int, seed: int) -> tuple[Tensor, Tensor]:
+    """``(tokens [n], vectors [n, d] of length 1)`` of tokens that occur MIN_COUNT times in the text ``ids``."""
+    stream = torch.as_tensor(ids, dtype=torch.int64)
+    counts = torch.bincount(stream, minlength=size)
+    frequent = torch.nonzero(counts >= MIN_COUNT).flatten()
+    place = torch.full((size,), -1, dtype=torch.int64)
+    place[frequent] = torch.arange(len(frequent))
+    ppmi = _ppmi(place[stream], len(frequent))
+    found = _left_singular(ppmi, min(DIMENSIONS, len(frequent)), seed)
+    length = found.norm(dim=1, keepdim=True)
+    meaningful = length.flatten() > 1e-6
+    return frequent[meaningful], (found / length.clamp_min(1e-12))[meaningful]
+
+
+def _ppmi(stream: Tensor, count: int) -> Tensor:
+    """Sparse [count, count] fp32: max(0, log p(a, b) / (p(a) p(b)^SMOOTHING)), pairs at most WINDOW apart, both ways."""
+    keys = torch.empty(0, dtype=torch.int64)
+    totals = torch.empty(0, dtype=torch.int64)
+    for start in range(0, len(stream), _BLOCK):
+        part = stream[start : start + _BLOCK + WINDOW]
+        near = []
+        for distance in range(1, WINDOW + 1):
+            a = part[: min(_BLOCK, len(part) - distance)]
+            b = part[distance : distance + len(a)]
+            both = (a >= 0) & (b >= 0)
+            near += [a[both] * count + b[both], b[both] * count + a[both]]
+        found, number = torch.unique(torch.cat([keys, *near]), return_inverse=True)
+        weight = torch.cat([totals, torch.ones(len(number) - len(keys), dtype=torch.int64)])
+        totals = torch.zeros(len(found), dtype=torch.int64).index_add_(0, number, weight)
+        keys = found
+    rows, columns = keys // count, keys % count
+    pairs = totals.double()
+    of_row = torch.zeros(count, dtype=torch.float64).index_add_(0, rows, pairs)
+    context = of_row**SMOOTHING
+    value = torch.log(pairs / of_row[rows] / (context / context.sum())[columns])
+    kept = value > 0
+    starts = torch.zeros(count + 1, dtype=torch.int64)
+    starts[1:] = torch.bincount(rows[kept], minlength=count).cumsum(0)
+    return _sparse(starts, columns[kept], value[kept].float(), count)
+
+
+def _sparse(starts: Tensor, columns: Tensor, values: Tensor, count: int) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message="Sparse"
+        )  # torch's notes that this layout is new and not checked
+        return torch.sparse_csr_tensor(starts, columns, values, (count, count))
+
+
+def _left_singular(matrix: Tensor, rank: int, seed: int) -> Tensor:
+    """``U sqrt(S)`` [rows, rank] of a square sparse matrix, by randomised iteration (Halko, Martinsson, Tropp 2011)."""
+    width = min(rank + 16, matrix.shape[0])
+    generator = torch.Generator().manual_seed(seed)
+    back = _transposed(matrix)
+    basis, _ = torch.linalg.qr(matrix @ torch.randn(matrix.shape[1], width, generator=generator))
+    for _ in range(4):
+        basis, _ = torch.linalg.qr(matrix @ torch.linalg.qr(back @ basis)[0])
+    left, values, _ = torch.linalg.svd((back @ basis).t(), full_matrices=False)
+    return (basis @ left[:, :rank]) * values[:rank].sqrt()
+
+
+def _transposed(matrix: Tensor) -> Tensor:
+    count = matrix.shape[0]
+    rows = torch.repeat_interleave(torch.arange(count), matrix.crow_indices().diff())
+    columns = matrix.col_indices()
+    order = torch.argsort(columns, stable=True)  # rows ascend already
+    starts = torch.zeros(count + 1, dtype=torch.int64)
+    starts[1:] = torch.bincount(columns, minlength=count).cumsum(0)
+    return _sparse(starts, rows[order], matrix.values()[order], count)
+
+
+def sparsemax(scores: Tensor) -> Tensor:
+    """The point of the simplex nearest to each row of ``scores`` [rows, n]: most of its numbers are 0."""
+    ordered, _ = scores.sort(dim=1, descending=True)
+    ranks = torch.arange(1, scores.shape[1] + 1, dtype=scores.dtype)
+    cumulated = ordered.cumsum(1) - 1
+    support = (ordered * ranks > cumulated).sum(1, keepdim=True)
+    threshold = cumulated.gather(1, support - 1) / support
+    return (scores - threshold).clamp_min(0)
+
+
+def similar(
+    ids: Sequence[int] | Tensor, kept: int, size: int, fallback: Combination, seed: int
+) -> tuple[Combination, int]:
+    """Weights of new tokens ``kept ... size - 1`` over old ones, and how many took ``fallback``: too rare in the text."""
+    tokens, learned = vectors(ids, size, seed)
+    old = tokens < kept
+    if not old.any() or old.all():
+        which = "new" if old.any() else "old"
+        raise DataError(
+            f"focus_text: no {which} token occurs {MIN_COUNT} times in it, so nothing can be learned; give more text of the "
+            "language that the new tokens are for"
+        )
+    anchors, anchor_ids = learned[old], tokens[old]
+    rows: list[tuple[Tensor, Tensor]] = [
+        (fallback.ids[a:b], fallback.weights[a:b])
+        for a, b in zip(fallback.offsets.tolist(), fallback.offsets.tolist()[1:])
+    ]
+    new, places = learned[~old], (tokens[~old] - kept).tolist()
+    starts = range(0, len(new), _ROWS)
+    for start in progress(starts, "similar tokens", unit="block"):
+        weights = sparsemax(new[start : start + _ROWS] @ anchors.t())
+        for place, row in zip(places[start : start + _ROWS], weights):
+            chosen = torch.nonzero(row).flatten()
+            rows[place] = (anchor_ids[chosen], row[chosen] / row[chosen].sum())
+    lengths = torch.tensor([0, *(len(i) for i, _ in rows)], dtype=torch.int64)
+    made = Combination(
+        lengths.cumsum(0), torch.cat([i for i, _ in rows]), torch.cat([weight for _, weight in rows])
+    )
+    return made, len(rows) - len(places)
+
+
+def joined(texts: Iterable[Sequence[int]], separator: int) -> Tensor:
+    """At most MAX_TOKENS ids of the documents, each after ``separator``."""
+    found: list[int] = []
+    for ids in texts:
+        found.append(separator)
+        found.extend(ids)
+        if len(found) >= MAX_TOKENS:
+            break
+    return torch.tensor(found[:MAX_TOKENS], dtype=torch.int64)

@@ -1,0 +1,350 @@
+"""Our checkpoint folder (``docs/formats.md``) as a Store, and megatron-core's logits: the only file that knows megatron.
+
+Owns the layout inside stored tensors (query/key/value per group, gate over up, padded vocabulary) and the marker.
+Reading and writing need no process group; names and shapes are those of ``GPTModel.sharded_state_dict()``.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from checkpoint_tools.formats import torch_dist
+from checkpoint_tools.formats.store import DTYPES, Store, check_names
+from checkpoint_tools.formats.tokenizer_files import (
+    copy_tokenizer,
+    remove_tokenizer,
+    special_ids,
+    tokenizer_in,
+)
+from checkpoint_tools.scores import Scores, Stream, score
+from megatron_ko.config.training import ModelConfig, head_size
+from megatron_ko.errors import CheckpointError
+from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json
+from megatron_ko.formats.run_folder import MARKER, Checkpoint, newest_checkpoint, sizes_of_files
+from megatron_ko.planning.weights import Stored, axis_sizes, padded_vocab_size, stored_tensors
+from megatron_ko.progress import progress
+from megatron_ko.training import launch
+
+_PREFIXES = ("embedding.", "decoder.", "output_layer.")
+_VOCABULARY = ("embedding.", "output_layer.")
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+def is_mcore(folder: Path) -> bool:
+    """True for a checkpoint folder, whole or not, and for a run folder."""
+    patterns = [MARKER, ".metadata", "metadata.json", "*.distcp"]
+    if not (folder / "config.json").exists():  # a model's folder may have a folder of this name, too
+        patterns.append("checkpoints")
+    return any(next(folder.glob(pattern), None) for pattern in patterns)
+
+
+def open_mcore(path: Path) -> Store:
+    """The weights of a checkpoint, or of the newest complete one of a run folder; optimizer state is not touched.
+
+    Raises CheckpointError when it is half-written, damaged, or its tensors are not those of its configuration.
+    """
+    checkpoint = newest_checkpoint(path)
+    folder, model = checkpoint.folder, checkpoint.model
+    _check_vocabulary(checkpoint)
+    reader = torch_dist.SliceReader(folder)
+    expected = _stored_shapes(model, checkpoint.padded_vocab_size)
+    found = {name: shape for name, shape in reader.shapes().items() if name.startswith(_PREFIXES)}
+    check_names(str(folder), expected, found)
+    stored = {s.name: s for s in stored_tensors(model)}
+    sizes = axis_sizes(model, checkpoint.vocab_size)
+    tokenizer = tokenizer_in(folder / "tokenizer")
+    ids = read_json(folder / MARKER, error=CheckpointError).get("special_ids") or special_ids(tokenizer)
+
+    @lru_cache(maxsize=1)  # the parts of one stored tensor are asked for one after the other
+    def block(name: str, layer: int | None) -> Tensor:
+        shape = stored[name].shape(sizes)
+        if layer is None:
+            return reader.read(name, (0,) * len(shape), shape)  # without the padded rows
+        return reader.read(name, (layer, *(0 for _ in shape)), (1, *shape))[0]
+
+    def read(name: str) -> Tensor:
+        entry = store.entries[name]
+        whole = block(entry.weight.stored, entry.layer)
+        return whole if not entry.weight.part else part_of(whole, entry.weight.part, model).contiguous()
+
+    dtypes = {_NAMES.get(reader.dtype(name), str(reader.dtype(name))) for name in expected}
+    if unknown := dtypes - set(DTYPES):
+        raise CheckpointError(
+            f"{folder}: weights are {', '.join(sorted(unknown))}; bf16, fp16 and fp32 are understood"
+        )
+    store = Store(
+        origin=str(folder),
+        model=model,
+        vocab_size=checkpoint.vocab_size,
+        dtype=dtypes.pop() if len(dtypes) == 1 else "mixed",
+        read=read,
+        tokenizer=tokenizer,
+        tokenizer_fingerprint=checkpoint.tokenizer_fingerprint,
+        special_ids=ids,
+    )
+    return store
+
+
+def _check_vocabulary(checkpoint: Checkpoint) -> None:
+    true, padded = checkpoint.vocab_size, checkpoint.padded_vocab_size
+    if not (type(true) is int and type(padded) is int and 0 < true <= padded):
+        raise CheckpointError(
+            f"{checkpoint.folder / MARKER}: vocab_size {true!r} and padded_vocab_size {padded!r} do not fit; padding only "
+            "adds rows, so the file was edited or damaged"
+        )
+
+
+def _stored_shapes(model: ModelConfig, padded: int) -> dict[str, tuple[int, ...]]:
+    sizes = axis_sizes(model, padded)
+    return {s.name: ((model.layers,) if s.per_layer else ()) + s.shape(sizes) for s in stored_tensors(model)}
+
+
+# --- layout inside stored tensors ------------------------------------------------------------------------
+
+
+def join(parts: list[Tensor], how: str, model: ModelConfig) -> Tensor:
+    """One layer of a stored tensor from its weights, in the order of the table."""
+    if how == "copy":
+        return parts[0]
+    if how == "stack":
+        return torch.cat(parts)
+    width, rest = head_size(model), parts[0].shape[1:]
+    by_group = [part.reshape(model.kv_groups, -1, width, *rest) for part in parts]
+    return torch.cat(by_group, dim=1).reshape(-1, *rest)
+
+
+def part_of(whole: Tensor, part: str, model: ModelConfig) -> Tensor:
+    """The inverse of ``join`` for one part."""
+    if part in ("gate", "up"):
+        return whole.chunk(2)[("gate", "up").index(part)]
+    queries, width, rest = model.heads // model.kv_groups, head_size(model), whole.shape[1:]
+    heads = whole.reshape(model.kv_groups, queries + 2, width, *rest)
+    taken = {"q": heads[:, :queries], "k": heads[:, queries], "v": heads[:, queries + 1]}[part]
+    return taken.reshape(-1, *rest)
+
+
+# --- writing ---------------------------------------------------------------------------------------------
+
+
+def check_writable(store: Store) -> None:
+    """Raises CheckpointError when the number format is none that training has."""
+    if store.dtype not in ("bf16", "fp32"):
+        raise CheckpointError(
+            f"{store.origin}: tensors are {store.dtype}, a training checkpoint is bf16 or fp32; give dtype=fp32 (keeps "
+            "every value) or dtype=bf16"
+        )
+
+
+def write_mcore(store: Store, folder: Path) -> None:
+    """Writes the Store as a checkpoint at step 0 without optimizer, to an empty or new ``folder``; marker last."""
+    check_writable(store)
+    model = store.model
+    padded = padded_vocab_size(store.vocab_size, model.vocab_multiple)
+    folder.mkdir(parents=True, exist_ok=True)
+    chunks = list(_chunks(store, padded))
+    need = sum(math.prod(chunk.shape) * chunk.dtype.itemsize for chunk in chunks)
+    if need > (free := shutil.disk_usage(folder).free):
+        raise CheckpointError(f"{folder}: needs {need:,} bytes, the disk has {free:,} free; make room")
+    torch_dist.write(folder, chunks)
+    with atomic_file(folder / "common.pt") as file:
+        torch.save({}, file)
+    backends = {
+        "sharded_backend": "torch_dist",
+        "sharded_backend_version": 1,
+        "common_backend": "torch",
+        "common_backend_version": 1,
+    }
+    write_json(folder / "metadata.json", backends)
+    copy_tokenizer(store.tokenizer, folder / "tokenizer")
+    fsync_folder(folder)
+    checkpoint = Checkpoint(
+        folder=folder, step=0, samples=0, tokens=0, model=model, vocab_size=store.vocab_size, padded_vocab_size=padded,
+        tokenizer_fingerprint=store.tokenizer_fingerprint, dtype=store.dtype, optimizer=False, layout=None, config=None,
+    )  # fmt: skip
+    extra = {"special_ids": store.special_ids, "source": store.origin, "files": sizes_of_files(folder)}
+    write_json(folder / MARKER, {**checkpoint.description(), **extra})
+
+
+def clear_mcore(folder: Path) -> None:
+    """Removes an earlier checkpoint: marker first, then only files that a checkpoint has."""
+    for name in (MARKER, "metadata.json", ".metadata", "common.pt", "verification.json", "expansion.json"):
+        (folder / name).unlink(missing_ok=True)
+    for pattern in ("*.distcp", ".*.tmp"):
+        for path in folder.glob(pattern):
+            path.unlink()
+    remove_tokenizer(folder / "tokenizer")
+
+
+def _chunks(store: Store, padded: int) -> Iterator[torch_dist.Chunk]:
+    """One chunk per layer and stored tensor, in the order of a forward pass."""
+    sizes, model, dtype = axis_sizes(store.model, padded), store.model, DTYPES[store.dtype]
+    tensors = stored_tensors(model)
+    per_layer = [t for t in tensors if t.per_layer]
+    order = [(t, None) for t in tensors if not t.per_layer] + [
+        (t, i) for i in range(model.layers) for t in per_layer
+    ]
+    for stored, layer in order:
+        shape = stored.shape(sizes)
+        make = partial(_joined, store, stored, layer, shape)
+        if layer is None:
+            yield torch_dist.Chunk(stored.name, shape, (0,) * len(shape), shape, dtype, make)
+        else:
+            offset = (layer, *(0 for _ in shape))
+            yield torch_dist.Chunk(stored.name, (model.layers, *shape), offset, (1, *shape), dtype, make)
+
+
+def _joined(store: Store, stored: Stored, layer: int | None, shape: tuple[int, ...]) -> Tensor:
+    """``shape`` is padded: rows of tokens that do not exist are zero."""
+    parts = [store.tensor(weight.name.format(layer=layer)) for weight in stored.weights]
+    whole = join(parts, stored.join, store.model)
+    if whole.shape != shape:
+        assert stored.weights[0].axes[0] == "vocab", stored.name
+        whole = torch.cat([whole, whole.new_zeros(shape[0] - whole.shape[0], *shape[1:])])
+    return whole if layer is None else whole[None]
+
+
+# --- logits ----------------------------------------------------------------------------------------------
+
+
+def megatron_logits(path: Path, tokens: Tensor, tensor_parallel: int = 1, timeout_s: float = 600.0) -> Tensor:
+    """fp32 logits [batch, sequence, vocab] of ``tokens`` [batch, sequence] int64 by megatron-core's own GPTModel.
+
+    The checkpoint is loaded as the trainer loads it, on ``tensor_parallel`` CPU ranks in processes of their own:
+    adapting torch to run megatron-core on a CPU changes it for the whole process.
+    """
+    checkpoint = newest_checkpoint(path)
+    _check_splits(checkpoint, tensor_parallel)
+    with tempfile.TemporaryDirectory() as scratch:
+        torch.save(tokens, Path(scratch) / "tokens.pt")
+        _run_ranks(checkpoint, tensor_parallel, Path(scratch), timeout_s, _logits_rank)
+        return torch.load(Path(scratch) / "logits.pt", weights_only=True)
+
+
+def megatron_scores(
+    path: Path, variants: Iterable[tuple[Tensor, Tensor, Sequence[Stream]]], timeout_s: float = 3600.0
+) -> list[list[Scores]]:
+    """Scores of each variant's streams by megatron-core in fp32: the checkpoint with other rows [vocab, hidden].
+
+    The rows pass through a temporary folder. For tied embeddings both are the same tensor.
+    """
+    checkpoint = newest_checkpoint(path)
+    with tempfile.TemporaryDirectory() as scratch:
+        count = 0
+        for rows, head, streams in variants:
+            asked = {"rows": rows, "head": head, "streams": [asdict(stream) for stream in streams]}
+            torch.save(asked, Path(scratch) / f"variant_{count}.pt")
+            count += 1
+        _run_ranks(checkpoint, 1, Path(scratch), timeout_s, partial(_scores_rank, count))
+        found = read_json(Path(scratch) / "scores.json", error=CheckpointError)
+    return [[Scores(**values) for values in variant] for variant in found]
+
+
+def _run_ranks(
+    checkpoint: Checkpoint, size: int, scratch: Path, timeout_s: float, task: Callable[..., None]
+) -> None:
+    """``task(checkpoint, gpt, scratch)`` on every rank, with the checkpoint's model loaded in fp32."""
+    rank = partial(_rank, size, checkpoint.folder, scratch, timeout_s, task)
+    code = launch.run_ranks(size, rank, "forkserver", timeout_s)
+    if code:
+        reason = f"did not finish within {timeout_s:.0f} s" if code == 124 else f"ended with exit code {code}"
+        raise CheckpointError(
+            f"{checkpoint.folder}: megatron-core gave no logits, a rank {reason}; see above"
+        )
+
+
+def _check_splits(checkpoint: Checkpoint, tensor_parallel: int) -> None:
+    model = checkpoint.model
+    sizes = {"heads": model.heads, "kv_groups": model.kv_groups, "ffn_hidden_size": model.ffn_hidden_size}
+    sizes["padded vocabulary"] = checkpoint.padded_vocab_size
+    uneven = [f"{name} {size}" for name, size in sizes.items() if size % tensor_parallel]
+    if uneven:
+        raise CheckpointError(
+            f"tensor_parallel {tensor_parallel} does not divide {', '.join(uneven)}; choose a divisor"
+        )
+
+
+def _rank(
+    size: int,
+    folder: Path,
+    scratch: Path,
+    timeout_s: float,
+    task: Callable[..., None],
+    rank: int,
+    init_method: str,
+) -> None:
+    """One rank: builds its part of the model, loads it, and does the task."""
+    warnings.simplefilter("ignore")  # megatron-core's notes on absent optional packages
+    from megatron_ko.config.training import ParallelConfig, RunConfig
+    from megatron_ko.training import distributed
+    from megatron_ko.training.checkpoint import load_weights
+
+    checkpoint = Checkpoint.read(folder)
+    run, parallel = (
+        RunConfig(folder=str(scratch), device="cpu", timeout_s=timeout_s),
+        ParallelConfig(tensor=size),
+    )
+    world = distributed.start(run, parallel, rank, size, init_method)
+    gpt = _built(checkpoint.model, parallel, checkpoint.vocab_size, world.device)
+    load_weights(checkpoint, gpt)
+    with torch.no_grad():
+        task(checkpoint, gpt, scratch, rank)
+    distributed.stop()
+
+
+def _built(model: ModelConfig, parallel: Any, vocab_size: int, device: torch.device) -> Any:
+    from megatron_ko.config.training import PrecisionConfig
+    from megatron_ko.training.model import build_gpt
+
+    gpt = build_gpt(model, parallel, PrecisionConfig(dtype="fp32"), vocab_size=vocab_size, device=device)
+    return gpt.eval()
+
+
+def _logits_of(gpt: Any, tokens: Tensor) -> Tensor:
+    return gpt(tokens, torch.arange(tokens.shape[1]).expand_as(tokens), None)
+
+
+def _logits_rank(checkpoint: Checkpoint, gpt: Any, scratch: Path, rank: int) -> None:
+    """Rank 0 writes the gathered logits."""
+    from megatron_ko.training import distributed
+
+    group = distributed.tensor_group()
+    part = _logits_of(gpt, torch.load(scratch / "tokens.pt", weights_only=True)).contiguous()
+    parts = [torch.empty_like(part) for _ in range(torch.distributed.get_world_size(group))]
+    torch.distributed.all_gather(parts, part, group=group)
+    if rank == 0:
+        logits = torch.cat(parts, dim=-1)[..., : checkpoint.vocab_size]
+        torch.save(logits.clone(), scratch / "logits.pt")
+
+
+def _scores_rank(count: int, checkpoint: Checkpoint, gpt: Any, scratch: Path, rank: int) -> None:
+    """One rank: a model for each variant's vocabulary, with the trunk of the checkpoint and the rows given."""
+    from megatron_ko.config.training import ParallelConfig
+
+    found = []
+    trunk = {name: value for name, value in gpt.state_dict().items() if not name.startswith(_VOCABULARY)}
+    for number in progress(range(count), "judging", unit="model"):
+        asked = torch.load(scratch / f"variant_{number}.pt", weights_only=True)
+        size = len(asked["rows"])
+        variant = _built(checkpoint.model, ParallelConfig(), size, torch.device("cpu"))
+        missing, left_over = variant.load_state_dict(trunk, strict=False)
+        assert not left_over and all(name.startswith(_VOCABULARY) for name in missing), (missing, left_over)
+        variant.embedding.word_embeddings.weight[:size] = asked["rows"].float()
+        if not checkpoint.model.tied_embeddings:
+            variant.output_layer.weight[:size] = asked["head"].float()
+        streams = [Stream(**values) for values in asked["streams"]]
+        found.append([asdict(score(s, partial(_logits_of, variant))) for s in streams])
+    write_json(scratch / "scores.json", found)

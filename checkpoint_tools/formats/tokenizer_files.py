@@ -1,0 +1,61 @@
+"""The tokenizer that travels with a checkpoint: its files and its special ids. No torch.
+
+Owns which files make up a Hugging Face tokenizer; what they say and the fingerprint are ``megatron_ko.formats.tokenizer_folder``'s.
+Its marker is not copied: in a Hugging Face folder other programs change the tokenizer and would leave it behind.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from megatron_ko.files import atomic_file
+from megatron_ko.formats.tokenizer_folder import (
+    MARKER,
+    TokenizerInfo,
+    fingerprint_hf_folder,
+    read_tokenizer_folder,
+)
+
+FILES = (
+    "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json",
+)  # fmt: skip
+_VOCABULARIES = ("tokenizer.model", "tokenizer.json", "vocab.json")
+
+
+def tokenizer_in(folder: Path) -> Path | None:
+    """``folder`` when it holds a tokenizer."""
+    return folder if any((folder / name).is_file() for name in _VOCABULARIES) else None
+
+
+def copy_tokenizer(source: Path | None, target: Path) -> None:
+    """Copies the tokenizer's files byte by byte."""
+    for name in FILES:
+        if source is not None and (source / name).is_file():
+            with open(source / name, "rb") as read, atomic_file(target / name) as written:
+                shutil.copyfileobj(read, written, 1 << 20)
+
+
+def remove_tokenizer(folder: Path) -> None:
+    for name in (*FILES, MARKER):
+        (folder / name).unlink(missing_ok=True)
+
+
+def info_of(folder: Path | None, like: str | None = None) -> TokenizerInfo | None:
+    """Facts of a tokenizer of ours or of Hugging Face; None when there is none. Raises DataError when it is damaged.
+
+    ``like`` is a fingerprint to compare it with: those of older checkpoints were computed in another way.
+    """
+    if folder is None:
+        return None
+    return (
+        read_tokenizer_folder(folder) if (folder / MARKER).is_file() else fingerprint_hf_folder(folder, like)
+    )
+
+
+def special_ids(folder: Path | None) -> dict[str, Any]:
+    """``bos_token_id``, ``eos_token_id``, ``pad_token_id`` of a tokenizer folder; None where it has none."""
+    info = info_of(folder)
+    return {f"{role}_token_id": info and info.special_ids[f"{role}_id"] for role in ("bos", "eos", "pad")}

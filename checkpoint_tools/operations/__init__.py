@@ -1,0 +1,1 @@
+"""Operations on checkpoints; one file is one command."""

@@ -1,0 +1,32 @@
+"""Operation ``compare``: whether two checkpoints are the same, by weights and by logits."""
+
+from __future__ import annotations
+
+from checkpoint_tools import verify
+from checkpoint_tools.options import Compare
+from megatron_ko.errors import CheckpointError
+
+
+def run(options: Compare) -> int:
+    a, b = verify.open_store(options.a), verify.open_store(options.b)
+    failures = []
+    if options.weights:
+        found = verify.compare(a, b)
+        print(found.table())
+        print(found.summary())
+        if not found.same_form or found.largest > options.tolerance:
+            failures.append(f"the weights are not the same within {options.tolerance:g}")
+    if options.logits:
+        result = verify.parity(
+            options.a,
+            options.b,
+            verify.sample_tokens(a, options.tokens),
+            options.tolerance,
+            options.tensor_parallel,
+        )
+        print(result.summary())
+        if not result.ok:
+            failures.append(f"the logits differ by {result.difference:.3g}, more than {options.tolerance:g}")
+    if failures:
+        raise CheckpointError(f"{options.a} and {options.b}: {'; '.join(failures)}")
+    return 0

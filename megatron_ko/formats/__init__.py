@@ -1,0 +1,1 @@
+"""What stands on disk: manifests, tokenizers, run folders and checkpoints, without torch (``docs/formats.md``)."""

@@ -1,0 +1,279 @@
+"""Rules over several fields of the configuration: layouts that are impossible, reported before anything starts.
+
+Each rule yields ``(dotted path, what is wrong; what to do)``; the loader adds file and line. No torch, and
+megatron-core's field names are read from its source because importing it costs seconds.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+from megatron_ko.config.loading import Rule
+from megatron_ko.config.training import (
+    DataConfig,
+    ModelConfig,
+    MultiStepSchedule,
+    ParallelConfig,
+    PrecisionConfig,
+    ReportingConfig,
+    RunConfig,
+    Schedule,
+    TrainingConfig,
+    WsdSchedule,
+    head_size,
+)
+from megatron_ko.errors import ConfigError
+from megatron_ko.formats.manifest import Manifest
+
+Found = Iterator[tuple[str, str]]
+MAX_TOKENS_PER_STEP = 2**31 - 1  # megatron-core counts the tokens of a step in int32
+GPU_ONLY_FIELDS = {
+    "apply_rope_fusion", "bias_activation_fusion", "bias_dropout_fusion", "cpu_offloading", "cross_entropy_loss_fusion",
+    "cuda_graph_impl", "enable_cuda_graph", "fine_grained_activation_offloading", "fp4", "fp8", "fp8_param",
+    "gradient_accumulation_fusion", "masked_softmax_fusion", "persist_layer_norm", "tp_comm_overlap",
+    "use_kitchen", "use_te_rng_tracker",
+}  # fmt: skip
+
+
+def layout_rules(world_size: int | None) -> list[Rule]:
+    """Rules over whole sections; ``world_size`` None leaves out what depends on the number of ranks."""
+
+    def world(parallel: ParallelConfig) -> Found:
+        size = parallel.tensor * parallel.pipeline * parallel.context
+        if world_size is not None and world_size % size:
+            yield (
+                "parallel",
+                f"tensor {parallel.tensor} x pipeline {parallel.pipeline} x context {parallel.context} = {size} "
+                f"does not divide the {world_size} ranks; start a multiple of {size} or change the layout",
+            )
+
+    def batches(parallel: ParallelConfig, training: TrainingConfig) -> Found:
+        size = parallel.tensor * parallel.pipeline * parallel.context
+        if world_size is None or world_size % size:
+            return
+        data = world_size // size
+        if training.global_batch_size % (training.micro_batch_size * data):
+            yield (
+                "training.global_batch_size",
+                f"{training.global_batch_size} is not a multiple of micro_batch_size {training.micro_batch_size} x "
+                f"{data} data-parallel ranks = {training.micro_batch_size * data}",
+            )
+
+    return [
+        Rule(("model",), _model_shape),
+        Rule(("model", "parallel"), _model_split),
+        Rule(("model", "parallel", "training"), _sequence_split),
+        Rule(("parallel",), world),
+        Rule(("parallel", "training"), batches),
+        Rule(("training", "schedule"), _schedule_fits),
+        Rule(("run", "precision"), _precision_possible),
+        Rule(("run", "model"), _extra_fields),
+        Rule(("reporting",), _packages_installed),
+    ]
+
+
+def _model_shape(model: ModelConfig) -> Found:
+    if model.heads % model.kv_groups:
+        yield (
+            "model.kv_groups",
+            f"{model.kv_groups} does not divide heads {model.heads}; every group needs as many heads",
+        )
+    if model.head_size is None and model.hidden_size % model.heads:
+        yield (
+            "model.heads",
+            f"{model.heads} does not divide hidden_size {model.hidden_size}; change one or give head_size",
+        )
+    elif head_size(model) % 2:
+        yield (
+            "model.head_size",
+            f"{head_size(model)} is odd; rotary embedding turns pairs, so make it even",
+        )
+    scaling = model.rope.scaling
+    if scaling.type == "llama3" and scaling.low_freq_factor >= scaling.high_freq_factor:
+        yield (
+            "model.rope.scaling.high_freq_factor",
+            f"{scaling.high_freq_factor} is not above low_freq_factor {scaling.low_freq_factor}",
+        )
+
+
+def _model_split(model: ModelConfig, parallel: ParallelConfig) -> Found:
+    for name, value in (
+        ("heads", model.heads),
+        ("kv_groups", model.kv_groups),
+        ("ffn_hidden_size", model.ffn_hidden_size),
+        ("vocab_multiple", model.vocab_multiple),
+    ):
+        if value % parallel.tensor:
+            yield (
+                f"model.{name}",
+                f"{value} cannot be split over parallel.tensor {parallel.tensor}; make it a multiple",
+            )
+    if model.layers % parallel.pipeline:
+        yield (
+            "model.layers",
+            f"{model.layers} cannot be split over parallel.pipeline {parallel.pipeline}; make it a multiple",
+        )
+    if parallel.sequence and parallel.tensor == 1:
+        yield "parallel.sequence", "needs parallel.tensor above 1; switch it off or raise tensor"
+
+
+def _sequence_split(model: ModelConfig, parallel: ParallelConfig, training: TrainingConfig) -> Found:
+    length = training.sequence_length
+    if length > model.max_sequence_length:
+        yield (
+            "training.sequence_length",
+            f"{length} is above model.max_sequence_length {model.max_sequence_length}",
+        )
+    chunks = 2 * parallel.context if parallel.context > 1 else 1
+    if length % chunks:
+        yield (
+            "training.sequence_length",
+            f"{length} is not a multiple of 2 x parallel.context = {chunks} (zig-zag chunks)",
+        )
+    elif parallel.sequence and (length // parallel.context) % parallel.tensor:
+        yield (
+            "training.sequence_length",
+            f"{length // parallel.context} tokens per context rank cannot be split over parallel.tensor {parallel.tensor}",
+        )
+    tokens = training.global_batch_size * length
+    if tokens > MAX_TOKENS_PER_STEP:
+        yield (
+            "training.global_batch_size",
+            f"{tokens:,} tokens per step; megatron-core counts at most {MAX_TOKENS_PER_STEP:,}",
+        )
+
+
+def _schedule_fits(training: TrainingConfig, schedule: Schedule) -> Found:
+    used = schedule.warmup_steps + (schedule.decay_steps if isinstance(schedule, WsdSchedule) else 0)
+    if used > training.steps:
+        yield "schedule", f"warm-up and decay take {used} steps, more than training.steps {training.steps}"
+    if isinstance(schedule, MultiStepSchedule):
+        if len(schedule.milestones) != len(schedule.ratios) or not schedule.milestones:
+            yield (
+                "schedule.ratios",
+                f"{len(schedule.ratios)} ratios for {len(schedule.milestones)} milestones; give one each",
+            )
+        if sorted(set(schedule.milestones)) != schedule.milestones:
+            yield "schedule.milestones", f"{schedule.milestones} do not increase; sort them"
+
+
+def _precision_possible(run: RunConfig, precision: PrecisionConfig) -> Found:
+    if precision.fp8 == "none":
+        return
+    if run.device == "cpu":
+        yield (
+            "precision.fp8",
+            f"{precision.fp8} needs a GPU and Transformer Engine, but run.device is cpu; set fp8: none",
+        )
+    elif importlib.util.find_spec("transformer_engine") is None:
+        yield (
+            "precision.fp8",
+            f"{precision.fp8} needs Transformer Engine, which is not installed; pip install -e '.[gpu]' or set fp8: none",
+        )
+    if precision.dtype != "bf16":
+        yield "precision.dtype", f"{precision.dtype} cannot be combined with fp8; use bf16"
+
+
+def _packages_installed(reporting: ReportingConfig) -> Found:
+    if reporting.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        yield (
+            "reporting.tensorboard",
+            "needs the package tensorboard, which is not installed; pip install tensorboard",
+        )
+    if reporting.wandb_project and importlib.util.find_spec("wandb") is None:
+        yield "reporting.wandb_project", "needs the package wandb, which is not installed; pip install wandb"
+
+
+def _extra_fields(run: RunConfig, model: ModelConfig) -> Found:
+    if not model.extra:
+        return
+    known = _transformer_config_fields()
+    for name in model.extra:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            yield f"model.extra.{name}", f"is not a field of megatron-core's TransformerConfig{hint}"
+        elif name in OWNED_FIELDS:
+            yield f"model.extra.{name}", f"is set by {OWNED_FIELDS[name]}; write it there"
+        elif not changes_no_result(name):
+            yield (
+                f"model.extra.{name}",
+                "would change what the model computes, which this version cannot train; remove it",
+            )
+        elif (
+            run.device == "cpu" and name in GPU_ONLY_FIELDS and model.extra[name] not in (None, False, "none")
+        ):
+            yield (
+                f"model.extra.{name}",
+                f"{model.extra[name]!r} needs a GPU, but run.device is cpu; remove it",
+            )
+
+
+OWNED_FIELDS = {
+    "num_layers": "model.layers", "hidden_size": "model.hidden_size", "ffn_hidden_size": "model.ffn_hidden_size",
+    "num_attention_heads": "model.heads", "num_query_groups": "model.kv_groups", "kv_channels": "model.head_size",
+    "layernorm_epsilon": "model.norm_epsilon", "add_qkv_bias": "model.qkv_bias", "init_method_std": "model.init_std",
+    "tensor_model_parallel_size": "parallel.tensor", "pipeline_model_parallel_size": "parallel.pipeline",
+    "context_parallel_size": "parallel.context", "sequence_parallel": "parallel.sequence",
+    "bf16": "precision.dtype", "params_dtype": "precision.dtype", "pipeline_dtype": "precision.dtype",
+    "fp8": "precision.fp8", "fp8_recipe": "precision.fp8", "calculate_per_token_loss": "the trainer (always on)",
+    "autocast_dtype": "precision.dtype", "fp16": "precision.dtype",
+    "normalization": "the model family (RMSNorm)", "activation_func": "the model family (SwiGLU)",
+    "gated_linear_unit": "the model family (SwiGLU)", "add_bias_linear": "the model family (no biases)",
+    "attention_dropout": "the model family (no dropout in attention)",
+}  # fmt: skip
+
+
+# Fields that decide how fast and in how much memory the same model is computed.
+RUNTIME_PREFIXES = (
+    "recompute_", "tp_comm_", "overlap_", "fp8_", "cpu_offloading", "fine_grained_activation_offloading",
+    "num_layers_in_", "account_for_", "batch_p2p_", "cuda_graph_", "enable_cuda_graph", "cross_entropy_",
+    "attention_backend", "hidden_dropout", "deterministic_mode", "distribute_saved_activations",
+    "memory_efficient_layer_norm", "persist_layer_norm", "num_layers_at_start_in_bf16", "num_layers_at_end_in_bf16",
+    "first_last_layers_bf16", "barrier_with_", "deallocate_pipeline_outputs", "use_ring_exchange_p2p", "async_tensor_",
+    "use_te_rng_tracker",
+)  # fmt: skip
+
+
+def changes_no_result(name: str) -> bool:
+    """True for a field of TransformerConfig that leaves the trained model a plain LLaMA."""
+    return name.startswith(RUNTIME_PREFIXES) or name.endswith("_fusion")
+
+
+def _transformer_config_fields() -> set[str]:
+    """Field names read from megatron-core's source: importing it would cost seconds."""
+    spec = importlib.util.find_spec("megatron")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        core = Path(folder) / "core"
+        sources = [core / "transformer" / "transformer_config.py", core / "model_parallel_config.py"]
+        if all(source.is_file() for source in sources):
+            wanted = {"TransformerConfig", "ModelParallelConfig"}
+            return {
+                statement.target.id
+                for source in sources
+                for node in ast.parse(source.read_text(encoding="utf-8")).body
+                if isinstance(node, ast.ClassDef) and node.name in wanted
+                for statement in node.body
+                if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+            }
+    raise ConfigError("megatron-core is not installed; pip install -r requirements.txt")
+
+
+def data_problems(data: DataConfig, model: ModelConfig, manifest: Manifest) -> Found:
+    """What of the configuration does not fit the data."""
+    train = manifest.of_split("train")
+    for name in data.mixture or {}:
+        if name not in train:
+            yield (
+                f"data.mixture.{name}",
+                f"no such training set in {manifest.path}; it holds {', '.join(sorted(train))}",
+            )
+    if model.vocab_size is not None and model.vocab_size != manifest.vocab_size:
+        yield (
+            "model.vocab_size",
+            f"{model.vocab_size} is not the {manifest.vocab_size} of the tokenizer in {manifest.path}; remove it",
+        )

@@ -1,0 +1,265 @@
+"""Saving and loading model, optimizer and random state with megatron-core's dist_checkpointing.
+
+Owns the workarounds that make resuming exact without Transformer Engine or Apex (defects of megatron-core 0.16.1,
+each with a test): the sharding type is given, Adam's ``step`` is primed, kept and not shared, and hyper-parameters
+stay the configuration's. What a checkpoint says of itself is ``megatron_ko.formats.run_folder``'s.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import shutil
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from megatron_ko.errors import CheckpointError, first_line
+from megatron_ko.files import fsync_folder, write_json
+from megatron_ko.formats.run_folder import MARKER, Checkpoint, sizes_of_files
+from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
+from megatron_ko.training.checkpoint_index import read_index
+from megatron_ko.training.model import unwrap
+from megatron_ko.training.optimizer import torch_adams
+
+# Only this type survives a change of tensor or pipeline parallel; without one, saving fails.
+SHARDING = {"distrib_optim_sharding_type": "fully_reshardable"}
+
+
+def save(checkpoint: Checkpoint, wrapped: Any, optimizer: Any, tokenizer_folder: Path) -> float:
+    """Writes ``checkpoint.folder``; the marker is last. Collective. Returns seconds taken."""
+    from megatron.core import dist_checkpointing
+    from megatron.core.dist_checkpointing.core import CheckpointingException
+    from torch.distributed.checkpoint.api import CheckpointException
+
+    begin = time.monotonic()
+    folder = checkpoint.folder
+    main = dist.get_rank() == 0
+    if main:
+        if folder.exists():
+            (folder / MARKER).unlink(missing_ok=True)
+            shutil.rmtree(folder)  # half-written by a run that was killed, or about to be replaced
+        folder.mkdir(parents=True)
+    dist.barrier()
+    model_state = _model_state(unwrap(wrapped))
+    state = {
+        "model": model_state,
+        "optimizer": optimizer.sharded_state_dict(model_state, metadata=dict(SHARDING)),
+        "random": _random_state(),
+    }
+    _use_plain_results_queue()
+    with _quiet():
+        try:
+            dist_checkpointing.save(state, str(folder), content_metadata=dict(SHARDING))
+        except (CheckpointException, CheckpointingException, OSError) as error:
+            free = shutil.disk_usage(folder).free / 2**30
+            raise CheckpointError(
+                f"{folder}: cannot be written ({first_line(error)}); {free:.1f} GiB are free there; make room"
+            ) from error
+    dist.barrier()
+    if main:
+        copy_tokenizer_folder(tokenizer_folder, folder / "tokenizer")
+        fsync_folder(folder)
+        write_json(folder / MARKER, {**checkpoint.description(), "files": sizes_of_files(folder)})
+        fsync_folder(folder.parent)
+    dist.barrier()
+    return time.monotonic() - begin
+
+
+def _use_plain_results_queue() -> None:
+    """Synchronous saves pass their results inside this process; megatron-core would start a server process for it.
+
+    That server takes seconds to start, imports the entry script again, and outlives a killed rank.
+    """
+    from megatron.core.dist_checkpointing.strategies import filesystem_async
+
+    if filesystem_async._results_queue is None:
+        filesystem_async._results_queue = queue.SimpleQueue()
+
+
+def resume(
+    checkpoint: Checkpoint, wrapped: Any, optimizer: Any, layout: dict[str, int], device: str = "cpu"
+) -> None:
+    """Loads model and optimizer; random state too on the layout and kind of device that wrote it. Collective."""
+    keep_step_of_torch_adam()
+    _prime(optimizer)
+    with torch.no_grad(), _quiet():
+        model_state = _model_state(unwrap(wrapped))
+        state = {
+            "model": model_state,
+            "optimizer": optimizer.sharded_state_dict(model_state, is_loading=True, metadata=dict(SHARDING)),
+        }
+        written_on = (checkpoint.config or {}).get("run", {}).get("device")
+        if layout == checkpoint.layout and device == written_on:
+            state["random"] = _random_state()
+        loaded = _load(state, checkpoint)
+        _put_weights(unwrap(wrapped), loaded["model"])
+        optimizer.load_state_dict(loaded["optimizer"])
+    _unshare_step(optimizer)
+    if "random" in loaded:
+        _set_random_state(loaded["random"])
+    _check_moments(optimizer, checkpoint)
+    check_replicas(wrapped)
+
+
+def load_weights(checkpoint: Checkpoint, gpt: Any) -> None:
+    """Loads the weights only, into an unwrapped GPT. Collective."""
+    with torch.no_grad(), _quiet():
+        state = {"model": _model_state(gpt)}
+        loaded = _load(state, checkpoint)
+        _put_weights(gpt, loaded["model"])
+
+
+def _model_state(gpt: Any) -> dict[str, Any]:
+    """Sharded weights. Extra state is kept only where it is one: the scaling history of delayed FP8.
+
+    Elsewhere it is empty, differs between our layers and Transformer Engine's, and is read by unpickling.
+    """
+    state = gpt.sharded_state_dict(metadata=dict(SHARDING))
+    if gpt.config.fp8 and gpt.config.fp8_recipe == "delayed":
+        return state
+    return {name: value for name, value in state.items() if not name.endswith("_extra_state")}
+
+
+def _put_weights(gpt: Any, state: dict[str, Any]) -> None:
+    """Raises RuntimeError listing every name that is missing or left over, extra state aside."""
+    missing, left_over = gpt.load_state_dict(state, strict=False)
+    missing = [name for name in missing if not name.endswith("_extra_state")]
+    if missing or left_over:
+        raise RuntimeError(f"missing weights: {missing}; left over: {left_over}")
+
+
+def _load(state: dict[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
+    from megatron.core import dist_checkpointing
+    from megatron.core.dist_checkpointing.core import CheckpointingException
+    from megatron.core.dist_checkpointing.validation import StrictHandling
+    from torch.distributed.checkpoint.api import CheckpointException
+
+    try:
+        read_index(checkpoint.folder)  # torch unpickles the index without looking
+        loaded: Any = dist_checkpointing.load(
+            state, str(checkpoint.folder), strict=StrictHandling.RAISE_UNEXPECTED
+        )
+        return loaded
+    except (
+        CheckpointException,
+        CheckpointingException,
+        UnpicklingError,
+        OSError,
+        EOFError,
+        ValueError,
+        RuntimeError,
+        KeyError,
+    ) as error:
+        raise CheckpointError(
+            f"{checkpoint.folder}: cannot be loaded ({first_line(error)}); use another checkpoint"
+        ) from error
+
+
+# --- torch Adam ------------------------------------------------------------------------------------------
+
+
+def keep_step_of_torch_adam() -> None:
+    """Lets the loader take Adam's ``step`` from the state: the saved tensors of a parameter do not hold it."""
+    from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
+
+    plain = DistributedOptimizer._set_main_param_and_optimizer_states
+    if getattr(plain, "keeps_step", False):
+        return
+
+    def with_step(self: Any, model_param: Any, tensors: dict[str, Any]) -> None:
+        group, place = self.model_param_group_index_map[model_param]
+        state = self.optimizer.state[self.optimizer.param_groups[group]["params"][place]]
+        if "step" in state:
+            tensors = dict(tensors, step=state["step"].clone())
+        plain(self, model_param, tensors)
+
+    with_step.keeps_step = True  # type: ignore[attr-defined]
+    DistributedOptimizer._set_main_param_and_optimizer_states = with_step
+
+
+def _prime(optimizer: Any) -> None:
+    """A fresh torch Adam has no state to load into; megatron-core asserts instead of making one."""
+    for adam in torch_adams(optimizer):
+        for parameter in (p for group in adam.param_groups for p in group["params"]):
+            if not adam.state[parameter]:
+                adam.state[parameter].update(
+                    step=torch.tensor(0.0),
+                    exp_avg=torch.zeros_like(parameter.data),
+                    exp_avg_sq=torch.zeros_like(parameter.data),
+                )
+
+
+def _unshare_step(optimizer: Any) -> None:
+    """megatron-core hands one ``step`` tensor to all parameters, so it would advance once per parameter."""
+    for adam in torch_adams(optimizer):
+        for state in adam.state.values():
+            state["step"] = state["step"].clone()
+
+
+def _check_moments(optimizer: Any, checkpoint: Checkpoint) -> None:
+    """Adam moments that are all zero after a load were dropped on the way."""
+    for adam in torch_adams(optimizer):
+        moments = [state["exp_avg_sq"] for state in adam.state.values() if state["exp_avg_sq"].numel()]
+        if checkpoint.step > 0 and moments and not any(bool(m.any()) for m in moments):
+            raise CheckpointError(
+                f"{checkpoint.folder}: the optimizer state is empty; use another checkpoint"
+            )
+
+
+def check_replicas(wrapped: Any) -> None:
+    """Raises CheckpointError when the weights differ between data-parallel ranks (compared by hash)."""
+    from megatron.core.utils import check_param_hashes_across_dp_replicas
+
+    with _quiet():
+        same = check_param_hashes_across_dp_replicas([wrapped])
+    if not same:
+        raise CheckpointError(
+            "the weights differ between data-parallel ranks after loading; use another checkpoint"
+        )
+
+
+# --- random state ----------------------------------------------------------------------------------------
+
+
+def _tracker() -> Any:
+    from megatron.core.tensor_parallel import get_cuda_rng_tracker
+
+    return get_cuda_rng_tracker()
+
+
+def _random_state() -> dict[str, Any]:
+    """This rank's generators as rows of global byte tensors: tensors are read without unpickling."""
+    from megatron.core.dist_checkpointing.mapping import ShardedTensor
+
+    states = {"torch": torch.get_rng_state()}
+    states.update({f"tracker.{name}": state for name, state in _tracker().get_states().items()})
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    place = (0, dist.get_rank(), dist.get_world_size())
+    return {
+        name: ShardedTensor.from_rank_offsets(f"random.{name}", state.clone(), place, prepend_axis_num=1)
+        for name, state in states.items()
+    }
+
+
+def _set_random_state(states: dict[str, Any]) -> None:
+    torch.set_rng_state(states["torch"])
+    tracked = {name.removeprefix("tracker."): s for name, s in states.items() if name.startswith("tracker.")}
+    _tracker().set_states(tracked)
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"])
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps back torch's and megatron-core's notes on their own deprecations."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

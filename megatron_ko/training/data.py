@@ -1,0 +1,208 @@
+"""Training batches from megatron-core's datasets, and validation windows that see every token once.
+
+Owns every use of the Megatron datasets. The order of samples depends on the data, the seed and the length of the
+run only: sample number ``samples`` is the same for any number of ranks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from megatron_ko.formats.manifest import Manifest, TokenSet
+from megatron_ko.training.distributed import World
+
+log = logging.getLogger(__name__)
+Batch = dict[str, Tensor]
+# Weighted blends draw a little more than their share of a set; the few samples more keep short runs from running out.
+SPARE_SAMPLES = 8
+MARKER = "complete"  # in the folder of the index, written last
+
+
+@dataclass(frozen=True)
+class _TokenizerFacts:
+    """What GPTDataset asks of a tokenizer, and no more."""
+
+    eod: int
+    vocab_size: int
+    unique_identifiers: dict[str, str]
+    pad: int = -1
+
+
+def build_training_data(
+    manifest: Manifest,
+    mixture: dict[str, float],
+    *,
+    samples: int,
+    sequence_length: int,
+    seed: int,
+    cache: Path,
+) -> Any:
+    """Map-style dataset of ``samples`` samples, each ``tokens`` and ``labels`` [S]. Collective: rank 0 builds the index."""
+    from megatron.core.datasets.blended_megatron_dataset_builder import BlendedMegatronDatasetBuilder
+    from megatron.core.datasets.gpt_dataset import GPTDataset, GPTDatasetConfig
+
+    train = manifest.of_split("train")
+    blend = blend_of(train, mixture)
+    content = hashlib.sha256(manifest.path.read_bytes()).hexdigest()[:16]
+    folder = cache / f"{content}-{samples}-{seed}-{sequence_length}"
+    _remove_unfinished(folder)
+    spare = max(0.005, SPARE_SAMPLES / samples / min(blend.values()))
+    facts: Any = _TokenizerFacts(
+        manifest.eod_id, manifest.vocab_size, {"fingerprint": manifest.tokenizer_fingerprint}
+    )
+    config = GPTDatasetConfig(
+        random_seed=seed,
+        sequence_length=sequence_length,
+        blend_per_split=[(list(blend), list(blend.values())), None, None],
+        path_to_cache=str(folder),  # the content is no part of megatron-core's cache key
+        tokenizer=facts,
+        reset_position_ids=False,
+        reset_attention_mask=False,
+        eod_mask_loss=False,
+        create_attention_mask=False,
+        mid_level_dataset_surplus=spare,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        datasets = BlendedMegatronDatasetBuilder(GPTDataset, [samples, 0, 0], lambda: True, config).build()
+    if dist.get_rank() == 0:
+        (folder / MARKER).touch()
+    return datasets[0]
+
+
+def blend_of(sets: dict[str, TokenSet], mixture: dict[str, float]) -> dict[str, float]:
+    """Share by prefix: that of a set is spread over its pairs in proportion to their tokens."""
+    return {
+        str(pair.prefix): share if len(sets[name].pairs) == 1 else share * pair.tokens / sets[name].tokens
+        for name, share in mixture.items()
+        for pair in sets[name].pairs
+    }
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """megatron-core takes any index file that exists for whole; one without our marker was being built. Collective."""
+    if dist.get_rank() == 0 and folder.exists() and not (folder / MARKER).exists():
+        shutil.rmtree(folder)
+    dist.barrier()
+
+
+class _Deal(torch.utils.data.Sampler):
+    """Deals samples to micro-batches of one data-parallel rank, from ``consumed`` on."""
+
+    def __init__(
+        self, consumed: int, total: int, global_batch: int, micro_batch: int, rank: int, size: int
+    ) -> None:
+        self.consumed, self.total, self.global_batch = consumed, total, global_batch
+        self.micro_batch, self.rank, self.size = micro_batch, rank, size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in range(self.consumed, self.total, self.global_batch):
+            for first in range(step, step + self.global_batch, self.micro_batch * self.size):
+                mine = first + self.rank * self.micro_batch
+                yield list(range(mine, mine + self.micro_batch))
+
+
+def training_batches(
+    dataset: Any,
+    world: World,
+    *,
+    consumed: int,
+    total: int,
+    global_batch: int,
+    micro_batch: int,
+    workers: int,
+) -> Iterator[Batch]:
+    """Endless only as the run: micro-batches of this rank, ``tokens`` and ``labels`` [B, S] int64."""
+    deal = _Deal(consumed, total, global_batch, micro_batch, world.data_rank, world.data_size)
+    loader = torch.utils.data.DataLoader(
+        dataset,
+        batch_sampler=deal,
+        num_workers=workers,
+        pin_memory=world.device.type == "cuda",
+        persistent_workers=workers > 0,
+        generator=torch.Generator(),  # else it draws from the generator that a resumed run has just restored
+    )
+    for batch in loader:
+        yield _on_device(batch, world)
+
+
+def _on_device(batch: Batch, world: World) -> Batch:
+    wanted = ("tokens", "labels", "loss_mask", "position_ids")
+    moved = {name: batch[name].to(world.device, non_blocking=True) for name in wanted}
+    if world.context_size == 1:
+        return moved
+    from megatron.core.utils import get_batch_on_this_cp_rank
+
+    return get_batch_on_this_cp_rank(moved)
+
+
+def validation_batches(
+    tokens: TokenSet, world: World, *, sequence_length: int, micro_batch: int, max_sequences: int | None
+) -> tuple[int, Iterator[Batch]]:
+    """Number of micro-batches (equal on all ranks) and this rank's; each token of the set is predicted once.
+
+    The set, all its pairs, is one stream of documents with EOD between them, cut into windows; places behind the last token, and
+    whole windows that only even out the ranks, carry a loss mask of 0.
+    """
+    stream = _Stream(tokens)
+    windows = max(1, -(-(len(stream) - 1) // sequence_length))
+    if max_sequences is not None:
+        windows = min(windows, max_sequences)
+    count = -(-windows // (micro_batch * world.data_size))
+
+    def batches() -> Iterator[Batch]:
+        for index in range(count):
+            first = (index * world.data_size + world.data_rank) * micro_batch
+            rows = [
+                _window(stream, row, windows, sequence_length) for row in range(first, first + micro_batch)
+            ]
+            batch = {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+            yield _on_device(batch, world)
+
+    return count, batches()
+
+
+class _Stream:
+    """The tokens of a set, pair after pair; a slice is read when it is asked for."""
+
+    def __init__(self, tokens: TokenSet) -> None:
+        self._parts = [np.memmap(f"{pair.prefix}.bin", dtype=tokens.dtype, mode="r") for pair in tokens.pairs]
+        self._ends = np.cumsum([len(part) for part in self._parts])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, wanted: slice) -> np.ndarray:
+        start, stop, _ = wanted.indices(len(self))
+        found = []
+        for part, end in zip(self._parts, self._ends.tolist()):
+            begin = end - len(part)
+            found.append(part[max(start - begin, 0) : max(stop - begin, 0)])
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def _window(stream: np.ndarray | _Stream, row: int, windows: int, length: int) -> Batch:
+    piece = stream[row * length : (row + 1) * length + 1] if row < windows else stream[:0]
+    predicted = max(0, len(piece) - 1)
+    padded = np.zeros(length + 1, dtype=np.int64)
+    padded[: len(piece)] = piece
+    mask = torch.zeros(length)
+    mask[:predicted] = 1.0
+    return {
+        "tokens": torch.from_numpy(padded[:-1].copy()),
+        "labels": torch.from_numpy(padded[1:].copy()),
+        "loss_mask": mask,
+        "position_ids": torch.arange(length),
+    }

@@ -1,0 +1,190 @@
+"""Ranks, process groups and reductions: the only file that touches ``parallel_state``.
+
+Owns starting and stopping the process group (gloo or NCCL), this rank's place in the layout, and the few
+reductions training needs. All ranks call each of them, in the same order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from megatron_ko.config.training import ParallelConfig, RunConfig
+from megatron_ko.errors import ConfigError
+from megatron_ko.training import cpu
+
+
+@dataclass(frozen=True)
+class World:
+    """This rank's place: ``data`` counts without the context axis, as batches are dealt."""
+
+    rank: int
+    size: int
+    device: torch.device
+    data_rank: int
+    data_size: int
+    context_size: int
+    is_first_stage: bool
+    is_last_stage: bool
+
+    @property
+    def is_main(self) -> bool:
+        return self.rank == 0
+
+
+def import_megatron(device: str) -> None:
+    """Imports megatron-core once, without its notes on absent optional packages; adapts torch on the CPU."""
+    with warnings.catch_warnings(), cpu.without_compiler() if device == "cpu" else contextlib.nullcontext():
+        warnings.filterwarnings("ignore", message=".*(Transformer Engine|Apex).*")
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        import megatron.core
+        import megatron.core.datasets.blended_megatron_dataset_builder
+        import megatron.core.dist_checkpointing
+        import megatron.core.distributed
+        import megatron.core.models.gpt.gpt_layer_specs
+        import megatron.core.optimizer
+        import megatron.core.pipeline_parallel  # noqa: F401
+    if device == "cpu":
+        cpu.enable()
+
+
+def start(
+    run: RunConfig,
+    parallel: ParallelConfig,
+    rank: int | None = None,
+    world_size: int | None = None,
+    init_method: str = "env://",
+) -> World:
+    """Joins the process group and builds megatron-core's groups; rank and size default to torchrun's environment."""
+    _hush_megatron()
+    rank = int(os.environ.get("RANK", 0)) if rank is None else rank
+    world_size = int(os.environ.get("WORLD_SIZE", 1)) if world_size is None else world_size
+    local_rank = int(os.environ.get("LOCAL_RANK", rank))
+    os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "1")  # read when CUDA starts; keeps kernels in order
+    device = _device(run.device, local_rank)
+    import_megatron(run.device)
+    from megatron.core import parallel_state, tensor_parallel
+
+    if init_method == "env://":
+        os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+        os.environ.setdefault("MASTER_PORT", "29500")
+    timeout = datetime.timedelta(seconds=run.timeout_s)
+    dist.init_process_group(
+        "nccl" if run.device == "cuda" else "gloo",
+        init_method=init_method,
+        rank=rank,
+        world_size=world_size,
+        timeout=timeout,
+    )
+    parallel_state.initialize_model_parallel(
+        tensor_model_parallel_size=parallel.tensor,
+        pipeline_model_parallel_size=parallel.pipeline,
+        context_parallel_size=parallel.context,
+        distributed_timeout_minutes=max(1, round(run.timeout_s / 60)),
+    )
+    torch.manual_seed(run.seed)
+    tensor_parallel.model_parallel_cuda_manual_seed(run.seed)
+    return World(
+        rank=rank,
+        size=world_size,
+        device=device,
+        data_rank=parallel_state.get_data_parallel_rank(),
+        data_size=parallel_state.get_data_parallel_world_size(),
+        context_size=parallel.context,
+        is_first_stage=parallel_state.is_pipeline_first_stage(),
+        is_last_stage=parallel_state.is_pipeline_last_stage(),
+    )
+
+
+def _hush_megatron() -> None:
+    """Notes of torch on how megatron-core calls it, which no user can act on."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
+    warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
+
+
+def stop() -> None:
+    """Leaves the process group; another layout may be started afterwards."""
+    from megatron.core import parallel_state
+
+    parallel_state.destroy_model_parallel()
+    dist.destroy_process_group()
+
+
+def _device(kind: str, local_rank: int) -> torch.device:
+    if kind == "cpu":
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise ConfigError(
+            "run.device is cuda, but torch sees no GPU; write run.device=cpu or install a CUDA build"
+        )
+    if local_rank >= torch.cuda.device_count():
+        raise ConfigError(
+            f"local rank {local_rank} has no GPU, this host has {torch.cuda.device_count()}; start fewer ranks per host"
+        )
+    torch.cuda.set_device(local_rank)
+    return torch.device("cuda", local_rank)
+
+
+def _groups() -> Any:
+    """megatron-core's process groups (loosely typed there)."""
+    from megatron.core import parallel_state
+
+    return parallel_state
+
+
+def broadcast_from_last_stage(values: torch.Tensor) -> torch.Tensor:
+    """float64 ``values`` of the last pipeline stage, summed over data and context ranks, on every rank."""
+    dist.all_reduce(values, group=_groups().get_data_parallel_group(with_context_parallel=True))
+    if _groups().get_pipeline_model_parallel_world_size() > 1:
+        dist.broadcast(
+            values,
+            src=_groups().get_pipeline_model_parallel_last_rank(),
+            group=_groups().get_pipeline_model_parallel_group(),
+        )
+    return values
+
+
+def gathered(values: dict[str, Any]) -> dict[str, list[Any]]:
+    """Each value of every rank, in the order of ranks."""
+    everyone: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(everyone, values)
+    return {name: [one[name] for one in everyone] for name in values}
+
+
+def on_any_rank(flag: bool, device: torch.device) -> bool:
+    """True on every rank when ``flag`` is true on one of them."""
+    value = torch.tensor([int(flag)], dtype=torch.int32, device=device)
+    dist.all_reduce(value, op=dist.ReduceOp.MAX)
+    return bool(value.item())
+
+
+def on_all_ranks(flag: bool, device: torch.device) -> bool:
+    return not on_any_rank(not flag, device)
+
+
+def largest(value: float, device: torch.device) -> float:
+    """Largest ``value`` over all ranks."""
+    tensor = torch.tensor([value], dtype=torch.float64, device=device)
+    dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
+    return float(tensor.item())
+
+
+def tensor_rank() -> int:
+    return _groups().get_tensor_model_parallel_rank()
+
+
+def tensor_group() -> dist.ProcessGroup:
+    return _groups().get_tensor_model_parallel_group()
+
+
+def context_group() -> dist.ProcessGroup:
+    return _groups().get_context_parallel_group()

@@ -1,0 +1,43 @@
+"""Validation: the exact mean loss of each domain, in nats per token and in bits per UTF-8 byte."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from megatron_ko.config.training import EvaluationConfig, TrainingConfig
+from megatron_ko.formats.manifest import Manifest
+from megatron_ko.training.data import validation_batches
+from megatron_ko.training.distributed import World
+from megatron_ko.training.step import run_batches
+
+
+@torch.no_grad()
+def evaluate(
+    wrapped: Any, manifest: Manifest, world: World, training: TrainingConfig, evaluation: EvaluationConfig
+) -> dict[str, dict[str, float]]:
+    """``loss`` and ``bits_per_byte`` by validation set. Collective.
+
+    Bits per byte compares tokenizers: the loss per token times tokens per byte of the whole set, EOD counted.
+    """
+    wrapped.eval()
+    losses: dict[str, float] = {}
+    bits: dict[str, float] = {}
+    for name, tokens in sorted(manifest.of_split("valid").items()):
+        count, batches = validation_batches(
+            tokens,
+            world,
+            sequence_length=training.sequence_length,
+            micro_batch=training.micro_batch_size,
+            max_sequences=evaluation.max_sequences,
+        )
+        loss = run_batches(
+            wrapped, batches, world,
+            count=count, micro_batch=training.micro_batch_size, length=training.sequence_length, forward_only=True,
+        )  # fmt: skip
+        losses[name] = loss
+        bits[name] = loss / math.log(2) * tokens.tokens / tokens.text_bytes
+    wrapped.train()
+    return {"loss": losses, "bits_per_byte": bits}

@@ -1,0 +1,290 @@
+"""The model: megatron-core's ``GPTModel`` with our two modules where Transformer Engine is absent.
+
+Owns the translation of the configuration to ``TransformerConfig`` (nowhere else), the layer spec, initial weights
+that do not depend on the layout, and the padded vocabulary that takes no probability.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from megatron_ko.config.training import (
+    Llama3RopeScaling,
+    ModelConfig,
+    ParallelConfig,
+    PrecisionConfig,
+    head_size,
+)
+from megatron_ko.errors import ConfigError
+from megatron_ko.planning.weights import padded_vocab_size
+from megatron_ko.training import distributed
+from megatron_ko.training.attention import CausalAttention
+
+
+class RMSNorm(nn.Module):
+    """Root mean square norm over the last axis that also works on a slice of the sequence.
+
+    Sequence parallel splits the sequence over tensor-parallel ranks, so the weight's gradient is a partial sum;
+    the flag on the weight makes megatron-core add it up. Input and output: [sequence, batch, hidden].
+    """
+
+    def __init__(self, config: Any, hidden_size: int, eps: float = 1e-5, **_: Any) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(hidden_size, dtype=config.params_dtype))
+        setattr(self.weight, "sequence_parallel", config.sequence_parallel)  # noqa: B010
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return nn.functional.rms_norm(hidden, self.weight.shape, self.weight, self.eps)
+
+
+def transformer_config(
+    model: ModelConfig, parallel: ParallelConfig, precision: PrecisionConfig, device: str
+) -> Any:
+    """megatron-core's ``TransformerConfig`` for this model."""
+    from megatron.core.transformer import TransformerConfig
+
+    dtype = torch.bfloat16 if precision.dtype == "bf16" else torch.float32
+    fields: dict[str, Any] = dict(
+        num_layers=model.layers,
+        hidden_size=model.hidden_size,
+        ffn_hidden_size=model.ffn_hidden_size,
+        num_attention_heads=model.heads,
+        num_query_groups=model.kv_groups,
+        kv_channels=head_size(model),
+        normalization="RMSNorm",
+        layernorm_epsilon=model.norm_epsilon,
+        gated_linear_unit=True,
+        activation_func=nn.functional.silu,
+        add_bias_linear=False,
+        add_qkv_bias=model.qkv_bias,
+        hidden_dropout=0.0,
+        attention_dropout=0.0,
+        init_method_std=model.init_std,
+        tensor_model_parallel_size=parallel.tensor,
+        pipeline_model_parallel_size=parallel.pipeline,
+        context_parallel_size=parallel.context,
+        sequence_parallel=parallel.sequence,
+        params_dtype=dtype,
+        pipeline_dtype=dtype,
+        bf16=precision.dtype == "bf16",
+        autocast_dtype=dtype,
+        calculate_per_token_loss=True,
+        gradient_accumulation_fusion=False,
+        masked_softmax_fusion=False,
+        bias_activation_fusion=device == "cuda",
+        bias_dropout_fusion=device == "cuda",
+        apply_rope_fusion=uses_transformer_engine(device),
+        perform_initialization=False,
+        use_cpu_initialization=device == "cpu",
+    )
+    if precision.fp8 != "none":
+        fields.update(fp8="hybrid", fp8_recipe=precision.fp8)
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message="full scope is deprecated"
+        )  # a default of megatron-core itself
+        try:
+            return TransformerConfig(**{**fields, **model.extra})
+        except (AssertionError, TypeError, ValueError) as error:
+            raise ConfigError(f"megatron-core refuses model.extra {model.extra}: {error}") from error
+
+
+def uses_transformer_engine(device: str) -> bool:
+    return device == "cuda" and importlib.util.find_spec("transformer_engine") is not None
+
+
+def _block_spec(config: Any, device: str) -> Any:
+    """Transformer Engine's layers where it is installed and a GPU is there, otherwise ours."""
+    from megatron.core.models.gpt import gpt_layer_specs
+    from megatron.core.transformer.transformer_block import (
+        TransformerBlockSubmodules,
+        get_num_layers_to_build,
+    )
+
+    if uses_transformer_engine(device):
+        return gpt_layer_specs.get_gpt_layer_with_transformer_engine_spec()
+    layer: Any = gpt_layer_specs.get_gpt_layer_local_spec(normalization="RMSNorm")
+    layer.submodules.input_layernorm = RMSNorm
+    layer.submodules.pre_mlp_layernorm = RMSNorm
+    layer.submodules.self_attention.submodules.core_attention = CausalAttention
+    norm: Any = RMSNorm
+    return TransformerBlockSubmodules(layer_specs=[layer] * get_num_layers_to_build(config), layer_norm=norm)
+
+
+def build_gpt(
+    model: ModelConfig,
+    parallel: ParallelConfig,
+    precision: PrecisionConfig,
+    *,
+    vocab_size: int,
+    device: torch.device,
+    seed: int | None = None,
+) -> Any:
+    """This rank's part of the GPT, inside the layout that ``distributed.start`` made.
+
+    ``vocab_size`` is the number of tokens without padding. ``seed`` None leaves weights unset (to be loaded).
+    """
+    from megatron.core import parallel_state
+    from megatron.core.models.gpt import GPTModel
+
+    config = transformer_config(model, parallel, precision, device.type)
+    padded = padded_vocab_size(vocab_size, model.vocab_multiple)
+    gpt = GPTModel(
+        config,
+        _block_spec(config, device.type),
+        vocab_size=padded,
+        max_sequence_length=model.max_sequence_length,
+        pre_process=parallel_state.is_pipeline_first_stage(),
+        post_process=parallel_state.is_pipeline_last_stage(),
+        share_embeddings_and_output_weights=model.tied_embeddings,
+        position_embedding_type="rope",
+        rotary_base=model.rope.base,  # type: ignore[arg-type]
+    )
+    _mark_split_weights(gpt)
+    gpt.to(device)
+    if isinstance(model.rope.scaling, Llama3RopeScaling):
+        gpt.rotary_pos_emb.inv_freq = llama3_frequencies(gpt.rotary_pos_emb.inv_freq, model.rope.scaling)
+    if gpt.post_process:
+        _silence_padding(gpt.output_layer, vocab_size, padded // parallel.tensor)
+    if seed is not None:
+        initialise(gpt, model, vocab_size, seed)
+    return gpt
+
+
+def _mark_split_weights(gpt: Any) -> None:
+    """Marks weights that are split over tensor-parallel ranks, so that the gradient norm counts every part.
+
+    megatron-core sets these marks only while it initialises weights, which is our business.
+    """
+    from megatron.core.tensor_parallel import layers
+
+    axes = {layers.ColumnParallelLinear: 0, layers.RowParallelLinear: 1, layers.VocabParallelEmbedding: 0}
+    for module in gpt.modules():
+        weight = getattr(module, "weight", None)
+        if (
+            type(module) in axes
+            and weight is not None
+            and not getattr(weight, "tensor_model_parallel", False)
+        ):
+            layers.set_tensor_model_parallel_attributes(weight, True, axes[type(module)], 1)
+
+
+def llama3_frequencies(frequencies: Tensor, scaling: Llama3RopeScaling) -> Tensor:
+    """Llama 3.1's scaling of rotary frequencies [head_size / 2], with all constants from the configuration.
+
+    Wavelengths above original / low_freq_factor are divided by factor, those below original / high_freq_factor are
+    kept, and between them the two are mixed linearly in original / wavelength.
+    """
+    low, high = scaling.low_freq_factor, scaling.high_freq_factor
+    turns = scaling.original_max_sequence_length * frequencies / (2 * math.pi)
+    keep = ((turns - low) / (high - low)).clamp(0.0, 1.0)
+    return (1.0 - keep) * frequencies / scaling.factor + keep * frequencies
+
+
+def _silence_padding(output_layer: Any, vocab_size: int, rows_per_rank: int) -> None:
+    """Padded vocabulary columns get the logit -inf, so they take no probability and no gradient."""
+    real = min(max(vocab_size - distributed.tensor_rank() * rows_per_rank, 0), rows_per_rank)
+    if real == rows_per_rank:
+        return
+
+    def mask(module: Any, inputs: Any, output: tuple[Tensor, Any]) -> tuple[Tensor, Any]:
+        logits, bias = output
+        logits[..., real:] = -torch.inf
+        return logits, bias
+
+    output_layer.register_forward_hook(mask)
+
+
+# --- initial weights -------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def initialise(gpt: Any, model: ModelConfig, vocab_size: int, seed: int) -> None:
+    """Normal weights that depend on the seed and the name of the tensor, not on the layout.
+
+    Each global tensor is drawn by a generator seeded with (seed, name, layer) and cut to this rank's part, so TP, PP
+    and DP start from the same model. Standard deviation init_std; the two projections back into the residual stream
+    get init_std / sqrt(2 layers) (GPT-2). Norms are 1, biases 0, padded vocabulary rows 0.
+    """
+    from megatron.core.dist_checkpointing.mapping import ShardedTensor
+
+    for part in _sharded_parts(gpt):
+        assert isinstance(part, ShardedTensor) and part.data is not None
+        if part.key.endswith(("layernorm.weight", "layer_norm_weight")):
+            part.data.fill_(1.0)
+        elif part.key.endswith("bias"):
+            part.data.zero_()
+        else:
+            residual = part.key.endswith(("linear_proj.weight", "linear_fc2.weight"))
+            std = model.init_std / math.sqrt(2 * model.layers) if residual else model.init_std
+            rows = (
+                vocab_size if part.key.endswith(("word_embeddings.weight", "output_layer.weight")) else None
+            )
+            part.data.copy_(_drawn(part, std, seed, rows))
+
+
+def _drawn(part: Any, std: float, seed: int, rows: int | None) -> Tensor:
+    """This rank's slice of the global tensor ``part.key`` (of its layer, where layers are stacked)."""
+    stacked = part.prepend_axis_num
+    layer = part.global_offset[:stacked]
+    shape, offset = part.global_shape[stacked:], part.global_offset[stacked:]
+    digest = hashlib.sha256(f"{seed}/{part.key}/{layer}".encode()).digest()
+    device = part.data.device
+    generator = torch.Generator(device=device).manual_seed(int.from_bytes(digest[:7], "little"))
+    full = torch.empty(shape, dtype=torch.float32, device=device).normal_(0.0, std, generator=generator)
+    if rows is not None:
+        full[rows:] = 0.0
+    index = tuple(slice(start, start + size) for start, size in zip(offset, part.data.shape))
+    return full[index]
+
+
+def _sharded_parts(gpt: Any) -> list[Any]:
+    """Every tensor of this rank with its place in the global model (gate and up count apart)."""
+    from megatron.core.dist_checkpointing.mapping import ShardedTensor, ShardedTensorFactory
+
+    parts: list[Any] = []
+    for value in gpt.sharded_state_dict().values():
+        if isinstance(value, ShardedTensorFactory):
+            built = value.build()
+            parts += list(built.values()) if isinstance(built, dict) else list(built)
+        elif isinstance(value, ShardedTensor):
+            parts.append(value)
+    return parts
+
+
+# --- wrapping --------------------------------------------------------------------------------------------
+
+
+def wrap(gpt: Any) -> Any:
+    """The GPT in megatron-core's mixed precision and distributed data parallel, ready for its optimizer."""
+    from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
+    from megatron.core.transformer.module import Float16Module
+
+    config = gpt.config
+    module = Float16Module(config, gpt) if config.bf16 else gpt
+    settings = DistributedDataParallelConfig(
+        use_distributed_optimizer=True,
+        grad_reduce_in_fp32=True,
+        overlap_grad_reduce=False,
+        check_for_nan_in_grad=False,
+    )
+    wrapped = DistributedDataParallel(config, settings, module)
+    wrapped.broadcast_params()
+    return wrapped
+
+
+def unwrap(wrapped: Any) -> Any:
+    """The ``GPTModel`` inside."""
+    from megatron.core.models.gpt import GPTModel
+
+    while not isinstance(wrapped, GPTModel):
+        wrapped = wrapped.module
+    return wrapped

@@ -1,0 +1,118 @@
+"""One optimizer step: forward and backward of all micro-batches, gradient sync, update.
+
+The loss is the sum over real tokens, divided once by their number over all ranks and micro-batches
+(``calculate_per_token_loss``): exact under padding, uneven micro-batches and context parallel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from megatron_ko.errors import UserError
+from megatron_ko.training.data import Batch
+from megatron_ko.training.distributed import World, broadcast_from_last_stage, on_all_ranks
+
+AFTER_DIVERGENCE = (
+    "lower the learning rate or look at the data of this step; to go back further than the newest checkpoint, "
+    "delete its folder"
+)
+
+
+class Divergence(UserError):
+    """Loss, gradients or weights are no longer finite."""
+
+    kind = "training stopped"
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Mean loss in nats per token and L2 norm of the gradients before clipping, over all ranks."""
+
+    loss: float
+    gradient_norm: float
+
+
+def connect(wrapped: Any, optimizer: Any) -> None:
+    """Gives the pipeline schedule its hooks; without ``finalize_model_grads`` gradients are never summed."""
+    from megatron.core.distributed import finalize_model_grads
+
+    config = wrapped.module.config if hasattr(wrapped.module, "config") else wrapped.config
+    config.no_sync_func = wrapped.no_sync
+    config.grad_scale_func = optimizer.scale_loss
+    config.finalize_model_grads_func = finalize_model_grads
+
+
+def train_step(
+    wrapped: Any,
+    optimizer: Any,
+    batches: Iterator[Batch],
+    world: World,
+    *,
+    micro_batches: int,
+    micro_batch: int,
+    length: int,
+) -> StepResult:
+    """Consumes ``micro_batches`` batches of [``micro_batch``, ``length``] tokens and updates the weights once."""
+    wrapped.zero_grad_buffer()
+    optimizer.zero_grad()
+    loss = run_batches(wrapped, batches, world, count=micro_batches, micro_batch=micro_batch, length=length)
+    updated, norm, _ = optimizer.step()
+    if not on_all_ranks(updated and math.isfinite(norm) and math.isfinite(loss), world.device):
+        raise Divergence(f"loss {loss}, gradient norm {norm}: not finite; {AFTER_DIVERGENCE}")
+    return StepResult(loss, float(norm))
+
+
+def check_weights(wrapped: Any, world: World) -> None:
+    """Raises Divergence when a weight of any rank is not finite: such weights must not be saved. Collective."""
+    finite = all(bool(torch.isfinite(weight).all()) for weight in wrapped.parameters())
+    if not on_all_ranks(finite, world.device):
+        raise Divergence(f"weights are not finite and are not saved; {AFTER_DIVERGENCE}")
+
+
+def run_batches(
+    wrapped: Any,
+    batches: Iterator[Batch],
+    world: World,
+    *,
+    count: int,
+    micro_batch: int,
+    length: int,
+    forward_only: bool = False,
+) -> float:
+    """Mean loss over the real tokens of ``count`` micro-batches of every data-parallel rank."""
+    from megatron.core.pipeline_parallel import get_forward_backward_func
+
+    outputs = get_forward_backward_func()(
+        forward_step_func=_forward_step,
+        data_iterator=batches,
+        model=[wrapped],
+        num_microbatches=count,
+        seq_length=length,
+        micro_batch_size=micro_batch,
+        forward_only=forward_only,
+    )
+    totals = torch.zeros(2, dtype=torch.float64, device=world.device)
+    for output in outputs:
+        totals += output["totals"]
+    loss_sum, tokens = broadcast_from_last_stage(totals).tolist()
+    return loss_sum / tokens
+
+
+def _forward_step(batches: Iterator[Batch], model: Any) -> tuple[Tensor, Any]:
+    batch = next(batches)
+    losses = model(batch["tokens"], batch["position_ids"], None, labels=batch["labels"])
+
+    def loss_function(losses: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        mask = batch["loss_mask"].float()
+        total = (losses.float() * mask).sum()
+        tokens = mask.sum()
+        report = torch.stack((total.detach().double(), tokens.double()))
+        return total, tokens.int(), {"totals": report}
+
+    return losses, loss_function

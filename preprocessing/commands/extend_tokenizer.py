@@ -1,0 +1,184 @@
+"""Korean tokens for a tokenizer that has few: EEVE's selection in rounds, every decision in a table to edit.
+
+Owns the command and what it writes: the tokenizer folder, ``decisions.tsv``, ``extension.json``, and ``counted/``, the counts
+that a second run with other settings starts from. How pieces are chosen is in ``vocabulary/selection.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from megatron_ko.config.cli import positive
+from preprocessing.commands.tokenizer_arguments import (
+    DECISIONS,
+    add_base,
+    add_decisions,
+    add_workers,
+    open_base,
+)
+
+if TYPE_CHECKING:
+    from preprocessing.tokenizers.extension_check import Checked
+    from preprocessing.tokenizers.selection import Selection
+    from preprocessing.tokenizers.text_files import TextPart
+
+SUMMARY, COUNTED = "extension.json", "counted"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_base(parser, "--base", "extend")
+    parser.add_argument(
+        "--text", required=True, nargs="+", metavar="PATH",
+        help="Korean text to count: files, folders, or the output folder of a pipeline",
+    )  # fmt: skip
+    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="the extended tokenizer")
+    parser.add_argument(
+        "--intermediate-size", type=positive, default=40_000, metavar="N",
+        help="pieces of the Korean tokenizer that candidates come from (default 40000)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--min-count", type=_min_count, default=None, metavar="auto|N",
+        help="new tokens seen fewer times are dropped (default auto: 6000 per 100 GB of Korean text, at least 50)",
+    )  # fmt: skip
+    add_decisions(parser)
+    parser.add_argument(
+        "--max-new", type=positive, metavar="N", help="at most so many new tokens, the most frequent ones"
+    )
+    parser.add_argument(
+        "--multiple-of",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="size of the vocabulary is a multiple of N, such as 128",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=positive,
+        default=30,
+        metavar="N",
+        help="most rounds until nothing changes (default 30)",
+    )
+    parser.add_argument(
+        "--compare", nargs="+", default=[], metavar="PATH",
+        help="more text, such as English and code, that the base and the result are compared on; it is not counted",
+    )  # fmt: skip
+    parser.add_argument(
+        "--counts",
+        type=Path,
+        metavar="FOLDER",
+        help=f"where counts are kept and found again (default: OUT/{COUNTED})",
+    )
+    add_workers(parser)
+
+
+def _min_count(value: str) -> int | None:
+    return None if value == "auto" else positive(value)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from megatron_ko.files import write_json
+    from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
+    from preprocessing.running.processes import cores
+    from preprocessing.tokenizers import extension_check, selection
+    from preprocessing.tokenizers.appending import append
+    from preprocessing.tokenizers.decisions import NOTHING_FORCED, read_forced, write_decisions
+    from preprocessing.tokenizers.text_files import parts_of
+
+    base = open_base(arguments.base, arguments.allow_unreachable)
+    forced = NOTHING_FORCED
+    if arguments.decisions:
+        forced = read_forced(arguments.decisions, selection.why_impossible)
+    parts, compared = parts_of(arguments.text), parts_of(arguments.compare) if arguments.compare else []
+    workers = arguments.workers or cores()
+    settings = selection.Settings(
+        arguments.intermediate_size,
+        arguments.min_count,
+        arguments.max_new,
+        arguments.multiple_of,
+        arguments.rounds,
+    )
+    folder = arguments.counts or arguments.out / COUNTED
+    chosen = selection.select(base, parts, folder, settings, workers, forced)
+    appended = append(base, chosen.surfaces, folder / "extended")
+    checked = extension_check.check(
+        folder / "base", appended.info.folder, base.size, chosen.cut, [*parts, *compared]
+    )
+    write_decisions(arguments.out / DECISIONS, chosen.decisions)
+    write_json(arguments.out / SUMMARY, _summary(chosen, checked, parts, arguments))
+    info = copy_tokenizer_folder(appended.info.folder, arguments.out)
+    print(_report(chosen, checked, arguments.out, info.vocab_size))
+    return 0
+
+
+def _summary(
+    chosen: Selection, checked: Checked, parts: list[TextPart], arguments: argparse.Namespace
+) -> dict[str, Any]:
+    return {
+        "base": str(arguments.base),
+        "base_size": chosen.base_size,
+        "new_tokens": len(chosen.surfaces) + len(chosen.needed),
+        "needed": len(chosen.needed),
+        "min_count": chosen.min_count,
+        "intermediate_size": arguments.intermediate_size,
+        "text": {
+            "documents": chosen.counted.documents,
+            "bytes": chosen.counted.bytes,
+            "korean_bytes": chosen.counted.korean_bytes,
+            "different_words": chosen.counted.words,
+            "words": chosen.counted.words_seen,
+        },
+        "rounds": [vars(entry) for entry in chosen.rounds],
+        "languages": {lang: vars(usage) for lang, usage in sorted(checked.languages.items())},
+        "documents_without_hangul_unchanged": checked.unchanged,
+        "texts_compared_between_readers": checked.texts,
+    }
+
+
+def _report(chosen: Selection, checked: Checked, out: Path, size: int) -> str:
+    from preprocessing.page.number_text import size as size_text
+    from preprocessing.report.funnel import table
+
+    total = len(chosen.surfaces) + len(chosen.needed)
+    dropped = sum(not row.keep for row in chosen.decisions)
+    rounds = [("round", "new tokens", "needed", "dropped", "added", "tokens of Korean words", "")]
+    rounds += [
+        (
+            str(r.number),
+            f"{r.new_tokens:,}",
+            f"{r.needed:,}",
+            f"{r.dropped:,}",
+            f"{r.added:,}",
+            f"{r.korean_tokens:,}",
+            "",
+        )
+        for r in chosen.rounds
+    ]
+    rows = [("language", "sample", "bytes per token, base", "extended", "tokens, to base", "")]
+    for lang, usage in sorted(checked.languages.items()):
+        before, after = (usage.bytes / max(count, 1) for count in (usage.base_tokens, usage.tokens))
+        ratio = usage.tokens / max(usage.base_tokens, 1)
+        rows.append((lang, size_text(usage.bytes), f"{before:.2f}", f"{after:.2f}", f"{ratio:.3f}", ""))
+    frequent = [
+        row.surface
+        for row in chosen.decisions
+        if row.keep and row.origin != "needed" and len(row.surface) > 2
+    ]
+    return "\n".join(
+        [
+            "",
+            *table(rounds),
+            "",
+            *table(rows),
+            "",
+            f"{total:,} new tokens ({len(chosen.needed):,} of them steps to longer ones), {size:,} in all"
+            + ("" if size % 64 else f" (a multiple of {math.gcd(size, 1 << 20):,})"),
+            f"seen {chosen.min_count:,} times or more in {size_text(chosen.counted.korean_bytes)} of Korean text; such as "
+            + " ".join(f"{surface!r}" for surface in frequent[:8]),
+            f"{checked.unchanged:,} documents without Hangul keep their ids; readers agree on {checked.texts:,} texts",
+            f"tokenizer   {out}",
+            f"decisions   {out / DECISIONS}   ({dropped:,} dropped; edit it and give it back with --decisions)",
+        ]
+    )

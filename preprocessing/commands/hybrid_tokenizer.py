@@ -1,0 +1,210 @@
+"""A Korean SentencePiece model, cleaned by rule, merged with a base tokenizer (RedWhale).
+
+Owns the command and what it writes: the tokenizer folder, ``decisions.tsv``, ``hybrid.json``. How pieces are chosen is in
+``vocabulary/hybrid.py``, where the Korean model comes from in ``vocabulary/donor.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from megatron_ko.config.cli import positive
+from preprocessing.commands.tokenizer_arguments import (
+    DECISIONS,
+    add_base,
+    add_decisions,
+    add_workers,
+    open_base,
+)
+
+if TYPE_CHECKING:
+    from preprocessing.tokenizers.hybrid import Choice
+    from preprocessing.tokenizers.proof import Proof
+    from preprocessing.tokenizers.token_use import Amount
+
+SUMMARY = "hybrid.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from preprocessing.tokenizers.hybrid_rules import DEFAULT_RULES, SENTENCES
+
+    add = parser.add_argument
+    add_base(parser, "--base", "merge with")
+    add("--text", required=True, nargs="+", metavar="PATH",
+        help="filtered text: files, folders, or the output folder of a pipeline; pieces are learned from its Korean, and counted in all of it")  # fmt: skip
+    add("--out", required=True, type=Path, metavar="FOLDER", help="the merged tokenizer")
+    add(
+        "--new",
+        type=positive,
+        default=20_000,
+        metavar="N",
+        help="new tokens at most, the most frequent ones (default 20000)",
+    )
+    add(
+        "--min-count",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="pieces seen fewer times are dropped (default 1)",
+    )
+    add("--rules", default=DEFAULT_RULES, metavar="RULE,...",
+        help=f"which pieces of the Korean model are dropped (default {DEFAULT_RULES}): " + "; ".join(
+            f"{name}: {SENTENCES[name]}" for name in ("digits", "hangul", "syllables", "length")))  # fmt: skip
+    add(
+        "--donor",
+        type=Path,
+        metavar="MODEL",
+        help="a Korean SentencePiece model to take pieces from, instead of training one",
+    )
+    add(
+        "--donor-size",
+        type=positive,
+        metavar="N",
+        help="pieces of the Korean model that is trained (default: twice --new)",
+    )
+    add(
+        "--sample-mb",
+        type=positive,
+        default=100,
+        metavar="N",
+        help="megabytes of Korean it is trained on at most (default 100)",
+    )
+    add_decisions(parser)
+    add("--compare", nargs="+", default=[], metavar="PATH",
+        help="more text, such as English and code, that the base and the result are compared on; it is not counted")  # fmt: skip
+    add_workers(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from megatron_ko.errors import ConfigError
+    from megatron_ko.files import scratch_folder, write_json
+    from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
+    from preprocessing.running.processes import cores
+    from preprocessing.running.worker_pool import WorkerPool
+    from preprocessing.tokenizers import donor, hybrid
+    from preprocessing.tokenizers.appending import append
+    from preprocessing.tokenizers.decisions import NOTHING_FORCED, read_forced, write_decisions
+    from preprocessing.tokenizers.derived_proof import prove_derived
+    from preprocessing.tokenizers.hybrid_rules import Rules, why_impossible
+    from preprocessing.tokenizers.text_files import parts_of
+    from preprocessing.tokenizers.token_use import use_of
+
+    if arguments.donor and arguments.donor_size:
+        raise ConfigError(
+            "--donor and --donor-size exclude each other: a given model has its size; drop one of them"
+        )
+    settings = hybrid.Settings(arguments.new, arguments.min_count, Rules.of(arguments.rules))
+    base = open_base(arguments.base, arguments.allow_unreachable)
+    forced = read_forced(arguments.decisions, why_impossible) if arguments.decisions else NOTHING_FORCED
+    parts = parts_of(arguments.text)
+    compared = [*parts, *(parts_of(arguments.compare) if arguments.compare else [])]
+    with scratch_folder(arguments.out / ".work") as work, WorkerPool(arguments.workers or cores()) as pool:
+        alone = append(base, [], work / "base")  # what cannot be written is said before work starts
+        amounts = donor.amounts_of(parts, pool)
+        if arguments.donor:
+            pieces = donor.read_donor(arguments.donor)
+        else:
+            model = donor.train_donor(
+                parts, amounts, arguments.donor_size, arguments.new, arguments.sample_mb * 1_000_000
+            )
+            (work / "donor.model").write_bytes(model)
+            pieces = donor.read_donor(work / "donor.model")
+        choice = hybrid.choose(base, pieces, parts, work, settings, pool, forced)
+        made = append(base, choice.surfaces, work / "hybrid")
+        before = use_of(alone.info.folder, compared, pool, "count with the base")
+        after = use_of(made.info.folder, compared, pool, "count with the result")
+        proof = prove_derived(base, made.info.folder, compared, work / "proof")
+        write_decisions(arguments.out / DECISIONS, choice.decisions)
+        rows = ratios(before.languages, after.languages)
+        summary = _summary(arguments, base.size, len(pieces), choice, proof, rows)
+        write_json(arguments.out / SUMMARY, summary)
+        info = copy_tokenizer_folder(made.info.folder, arguments.out)
+    print(_report(arguments, base.size, info.vocab_size, len(pieces), choice, proof, rows))
+    return 0
+
+
+def ratios(before: dict[str, Amount], after: dict[str, Amount]) -> dict[str, dict[str, float]]:
+    """By language: the text, and what it costs with the base and now. The ratio TR is tokens(new) / tokens(base)."""
+    return {
+        lang: {
+            "documents": amount.documents,
+            "bytes": amount.bytes,
+            "tokens_base": amount.tokens,
+            "tokens": after[lang].tokens,
+            "bytes_per_token_base": round(amount.bytes / max(amount.tokens, 1), 4),
+            "bytes_per_token": round(amount.bytes / max(after[lang].tokens, 1), 4),
+            "token_ratio": round(after[lang].tokens / max(amount.tokens, 1), 4),
+        }
+        for lang, amount in before.items()
+    }
+
+
+def _summary(
+    arguments: argparse.Namespace,
+    base_size: int,
+    donor_size: int,
+    choice: Choice,
+    proof: Proof,
+    rows: dict[str, Any],
+) -> dict[str, Any]:
+    return {
+        "base": str(arguments.base),
+        "base_size": base_size,
+        "donor": str(arguments.donor) if arguments.donor else "trained on the Korean of the text",
+        "donor_size": donor_size,
+        "rules": arguments.rules,
+        "min_count": arguments.min_count,
+        "new_tokens": len(choice.surfaces) + len(choice.needed),
+        "needed": len(choice.needed),
+        "dropped": choice.by_rule,
+        "languages": rows,
+        "texts_compared_between_readers": proof.texts,
+        "readers": proof.readers,
+    }
+
+
+def _report(
+    arguments: argparse.Namespace,
+    base_size: int,
+    size: int,
+    donor_size: int,
+    choice: Choice,
+    proof: Proof,
+    rows: dict[str, Any],
+) -> str:
+    from preprocessing.page.number_text import size as size_text
+    from preprocessing.report.funnel import table
+    from preprocessing.tokenizers.hybrid_rules import SENTENCES
+
+    rules = [("dropped", "pieces", "why")]
+    rules += [(rule, f"{count:,}", SENTENCES[rule]) for rule, count in choice.by_rule.items()]
+    languages = [("language", "documents", "text", "bytes per token, base", "now", "token ratio", "")]
+    languages += [
+        (
+            lang,
+            f"{row['documents']:,}",
+            size_text(row["bytes"]),
+            f"{row['bytes_per_token_base']:.2f}",
+            f"{row['bytes_per_token']:.2f}",
+            f"{row['token_ratio']:.3f}",
+            "",
+        )
+        for lang, row in rows.items()
+    ]
+    total = len(choice.surfaces) + len(choice.needed)
+    return "\n".join(
+        [
+            "",
+            *table(rules),
+            "",
+            *table(languages),
+            "",
+            f"{total:,} of {donor_size:,} Korean pieces added to {base_size:,} tokens: {size:,} in all; "
+            f"{len(choice.needed):,} of them are steps to longer ones",
+            f"all readers agree on {proof.texts:,} texts: {', '.join(proof.readers)}",
+            f"tokenizer   {arguments.out}",
+            f"decisions   {arguments.out / DECISIONS}   (edit it and give it back with --decisions)",
+        ]
+    )

@@ -1,0 +1,233 @@
+"""Make, merge, split, shuffle, check and describe pairs of token files (.bin and .idx), also those of other programs.
+
+Owns the commands; the bytes are in ``token_files`` and ``token_shuffle``. A pair that exists is not written over unless
+asked, and appears only when it is whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from megatron_ko.config.cli import positive
+from megatron_ko.errors import DataError
+from preprocessing.commands.tokenizer_arguments import add_workers
+
+if TYPE_CHECKING:
+    from preprocessing.tokens.token_files import Pair
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    encode = commands.add_parser(
+        "encode", help="text files as they are to one pair, as Megatron-LM's preprocess_data.py does",
+        description="Encodes every document of text files, as they are, to one pair; the same bytes for any number of processes. "
+        "Documents without text are left out. Killed, it starts again: a pipeline ('preprocessing run') goes on.",
+    )  # fmt: skip
+    encode.add_argument(
+        "text", nargs="+", metavar="TEXT",
+        help=".jsonl, .parquet or plain files (.gz, .zst, ...), folders of them, or the output folder of a pipeline",
+    )  # fmt: skip
+    encode.add_argument("--tokenizer", type=Path, required=True, metavar="FOLDER", help="with a tokenizer")
+    encode.add_argument(
+        "--field", default="text", metavar="NAME", help="of a record that is its text (default: text)"
+    )
+    encode.add_argument("--no-eod", action="store_true", help="do not end documents with the EOD token")
+    encode.add_argument(
+        "--engine", choices=("auto", "bpe", "fastokens", "gigatoken", "sentencepiece", "tokenizers"), default="auto",
+        help="what encodes (default: auto, the fastest one that gives the ids of the reference)",
+    )  # fmt: skip
+    add_workers(encode)
+    merge = _command(commands, "merge", "the documents of all pairs, in the order given, as one pair")
+    split = _command(commands, "split", "one pair as several: PREFIX-00000, PREFIX-00001, ...")
+    size = split.add_mutually_exclusive_group(required=True)
+    size.add_argument("--documents", type=positive, metavar="N", help="documents in each pair")
+    size.add_argument(
+        "--tokens", type=positive, metavar="N", help="tokens in each pair, cut between documents"
+    )
+    size.add_argument(
+        "--shares", type=float, nargs="+", metavar="X", help="shares of the tokens, such as 98 2"
+    )
+    shuffle = _command(commands, "shuffle", "the documents of all pairs in a random order")
+    shuffle.add_argument("--seed", type=int, default=1234, metavar="N", help="decides the order alone")
+    shuffle.add_argument(
+        "--memory-mib", type=positive, default=1024, metavar="N", help="for tokens (default: 1024)"
+    )
+    for made in (encode, merge, split, shuffle):
+        made.add_argument("--into", type=Path, required=True, metavar="PREFIX", help="of what is written")
+        made.add_argument("--overwrite", action="store_true", help="write over a pair that is there")
+    validate = _command(
+        commands, "validate", "is every pair whole, its ids in range, its documents ended by EOD?"
+    )
+    validate.add_argument(
+        "--tokenizer", type=Path, metavar="FOLDER", help="gives vocabulary and EOD, decodes samples"
+    )
+    validate.add_argument("--vocab-size", type=positive, metavar="N", help="every id is below it")
+    validate.add_argument("--eod", type=int, metavar="ID", help="ends every document and stands nowhere else")
+    validate.add_argument(
+        "--samples", type=int, default=3, metavar="N", help="documents decoded (default: 3)"
+    )
+    _command(commands, "info", "type, documents, tokens and lengths of every pair")
+
+
+def _command(commands: Any, name: str, sentence: str) -> argparse.ArgumentParser:
+    made = commands.add_parser(name, help=sentence, description=sentence)
+    made.add_argument("pairs", nargs="+", metavar="PREFIX", help="PREFIX, PREFIX.bin or PREFIX.idx")
+    return made
+
+
+def run(arguments: argparse.Namespace) -> int:
+    run_command = {
+        "encode": _encode, "merge": _merge, "split": _split, "shuffle": _shuffle, "validate": _validate, "info": _info,
+    }[arguments.command]  # fmt: skip
+    return run_command(arguments)
+
+
+# --- writing ---------------------------------------------------------------------------------------------
+
+
+def _encode(arguments: argparse.Namespace) -> int:
+    from preprocessing.running.processes import cores
+    from preprocessing.tokens.encode_files import encode_files, parts_to_encode
+
+    _check_target(arguments, [arguments.into], [])
+    facts = encode_files(
+        parts_to_encode(arguments.text), arguments.tokenizer, arguments.into, arguments.field, arguments.engine,
+        not arguments.no_eod, arguments.workers or cores(),
+    )  # fmt: skip
+    if facts["empty"]:
+        log.warning("%s documents without text were left out", f"{facts['empty']:,}")
+    _say(arguments.into, facts)
+    log.info("%.1f MB of text, encoded with %s", facts["text_bytes"] / 1e6, ", ".join(facts["engines"]))
+    return 0
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    from preprocessing.tokens.token_files import copy_documents, open_pair, whole
+
+    _check_target(arguments, [arguments.into], arguments.pairs)
+    facts = copy_documents([whole(open_pair(name)) for name in arguments.pairs], arguments.into)
+    _say(arguments.into, facts)
+    return 0
+
+
+def _split(arguments: argparse.Namespace) -> int:
+    from preprocessing.tokens.token_files import Extent, copy_documents, open_pair
+
+    if len(arguments.pairs) != 1:
+        raise DataError(f"split takes one pair, not {len(arguments.pairs)}; merge them first")
+    pair = open_pair(arguments.pairs[0])
+    runs = _runs(pair, arguments)
+    targets = [arguments.into.with_name(f"{arguments.into.name}-{number:05d}") for number in range(len(runs))]
+    _check_target(arguments, targets, arguments.pairs)
+    for (first, last), target in zip(runs, targets):
+        _say(target, copy_documents([Extent(pair.prefix, first, last)], target))
+    return 0
+
+
+def _runs(pair: Pair, arguments: argparse.Namespace) -> list[tuple[int, int]]:
+    """``(first, last)`` documents of each part."""
+    from preprocessing.tokens.token_files import cut_by_shares, cut_by_tokens
+
+    if arguments.documents:
+        return [
+            (first, min(first + arguments.documents, pair.documents))
+            for first in range(0, pair.documents, arguments.documents)
+        ]
+    if arguments.tokens:
+        return [(run[0][1], run[0][2]) for run in cut_by_tokens([pair.lengths()], arguments.tokens)]
+    if min(arguments.shares) <= 0:
+        raise DataError(f"--shares: {min(arguments.shares):g} is not above 0; leave it out")
+    return cut_by_shares(pair.lengths(), arguments.shares)
+
+
+def _shuffle(arguments: argparse.Namespace) -> int:
+    from preprocessing.tokens.token_files import prefix_of
+    from preprocessing.tokens.token_shuffle import shuffle_documents
+
+    _check_target(arguments, [arguments.into], arguments.pairs)
+    prefixes = [prefix_of(name) for name in arguments.pairs]
+    _say(
+        arguments.into,
+        shuffle_documents(prefixes, arguments.into, arguments.seed, arguments.memory_mib << 20),
+    )
+    return 0
+
+
+def _check_target(arguments: argparse.Namespace, targets: Sequence[Path], pairs: Sequence[str]) -> None:
+    from preprocessing.tokens.token_files import prefix_of
+
+    read = {prefix_of(name).resolve() for name in pairs}
+    for target in targets:
+        if target.resolve() in read:
+            raise DataError(f"{target}: is read and written; give --into another name")
+        for path in (Path(f"{target}.bin"), Path(f"{target}.idx")):
+            if path.exists() and not arguments.overwrite:
+                raise DataError(f"{path}: is there already; give --into another name, or --overwrite")
+
+
+def _say(target: Path, facts: dict[str, Any]) -> None:
+    log.info("%s: %s documents, %s tokens", target, f"{facts['documents']:,}", f"{facts['tokens']:,}")
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    """2 when a pair has a problem; all of them are printed."""
+    from preprocessing.steps.validate import content_problems
+    from preprocessing.tokens.token_files import open_pair
+
+    tokenizer, vocab_size, eod = None, arguments.vocab_size, arguments.eod
+    if arguments.tokenizer is not None:
+        from megatron_ko.formats.tokenizer_folder import Tokenizer
+
+        tokenizer = Tokenizer(arguments.tokenizer)
+        vocab_size = vocab_size or tokenizer.info.vocab_size
+        eod = tokenizer.info.eos_id if eod is None else eod
+    worst = 0
+    for name in arguments.pairs:
+        try:
+            pair = open_pair(name)
+            problems = content_problems(pair, vocab_size, eod)
+        except DataError as error:
+            pair, problems = None, [str(error)]
+        worst = 2 if problems else worst
+        print("\n".join(problems) if problems else f"{name}: sound")
+        if pair is not None and tokenizer is not None and arguments.samples > 0:
+            _show_samples(pair, tokenizer, arguments.samples)
+    return worst
+
+
+def _show_samples(pair: Pair, tokenizer: Any, samples: int) -> None:
+    import numpy as np
+
+    starts = pair.starts()
+    for number in np.unique(np.linspace(0, pair.documents - 1, samples).astype(int)).tolist():
+        ids = pair.ids[starts[number] : min(starts[number + 1], starts[number] + 64)]
+        print(f"  document {number}: {tokenizer.decode(ids)[:200]!r}")
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    import numpy as np
+
+    from preprocessing.report.funnel import table
+    from preprocessing.tokens.token_files import open_pair
+
+    rows: list[tuple[str, ...]] = [
+        ("pair", "type", "documents", "sequences", "tokens", "shortest", "median", "longest", "MB")
+    ]
+    for name in arguments.pairs:
+        pair = open_pair(name)
+        lengths = pair.lengths()
+        shape = (lengths.min(), np.median(lengths), lengths.max()) if len(lengths) else (0, 0, 0)
+        counts = [f"{n:,}" for n in (pair.documents, len(pair.index.lengths), pair.tokens)]
+        size = f"{pair.ids.nbytes / 1e6:.2f}"
+        rows.append((str(pair.prefix), pair.index.dtype, *counts, *(f"{int(n):,}" for n in shape), size))
+    print("\n".join(table(rows, 2)))
+    return 0

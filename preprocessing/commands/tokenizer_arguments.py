@@ -1,0 +1,52 @@
+"""What the commands that make one tokenizer of another have in common: the base, the processes, the table of decisions.
+
+Owns these arguments and the checking of a base before work starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from megatron_ko.config.cli import positive
+
+if TYPE_CHECKING:
+    from preprocessing.tokenizers.bases import Base
+
+log = logging.getLogger(__name__)
+DECISIONS = "decisions.tsv"
+
+
+def add_base(parser: argparse.ArgumentParser, flag: str, purpose: str) -> None:
+    """``flag`` and ``--allow-unreachable``."""
+    parser.add_argument(
+        flag, required=True, metavar="FOLDER|MODEL",
+        help=f"tokenizer to {purpose}: a folder with tokenizer.model or tokenizer.json (byte-level BPE), or a SentencePiece BPE model",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allow-unreachable", action="store_true",
+        help="take a base with pieces that no text becomes; they keep their ids",
+    )  # fmt: skip
+
+
+def add_decisions(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--decisions", type=Path, metavar="TABLE",
+        help=f"a {DECISIONS} with decisions that you changed or rows that you added",
+    )  # fmt: skip
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=positive, metavar="N", help="processes (default: all cores)")
+
+
+def open_base(path: str, allow_unreachable: bool) -> Base:
+    """The base, its warnings said. Raises DataError with everything for which it cannot be one."""
+    from preprocessing.tokenizers.bases import read_base
+
+    base = read_base(path, allow_unreachable)
+    for warning in base.check():
+        log.warning("%s: %s", path, warning)
+    return base

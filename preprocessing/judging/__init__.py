@@ -1,0 +1,1 @@
+"""What is good enough: measures, rules and their presets, advertising, source files and their licenses."""

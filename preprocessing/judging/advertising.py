@@ -1,0 +1,129 @@
+"""Columns about advertising, filler text and wrong decodings.
+
+Owns the terms and their groups. A page on one subject repeats its own words, an advertisement lists many things: terms
+are counted by group, and the group found most often counts at most twice as much as all others together. What is too
+much is decided by ``rules``; ``is_spam`` says the same about one text with the limits that are usual there.
+"""
+
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from preprocessing.documents import lines_of
+from preprocessing.text.matching import Engine, Matcher
+
+COLUMNS = pa.schema(
+    [
+        ("spam_terms", pa.int32()),  # of all groups, the greatest limited by the others
+        ("spam_groups", pa.int32()),  # groups with a term
+        ("spam_contact", pa.bool_()),  # a way to get in touch, looked for where there are terms
+        ("lorem", pa.bool_()),  # filler text
+        ("misread", pa.int32()),  # characters that are Hangul read in the wrong encoding
+    ]
+)
+MIN_GROUPS, MIN_TERMS, MIN_PER_1000 = (
+    2,
+    3,
+    6.0,
+)  # an honest page on loans has one or two terms in a thousand characters
+
+# Words that are also something else stand with their company: Toto is a boy in a film, and a fall is steep (급전직하).
+GROUPS = {
+    "casino": "카지노|바카라|룰렛|슬롯(?:머신| ?사이트)?|릴게임|홀덤|파워볼|파칭코|맞고 ?머니|포커 ?머니|사다리 ?사이트|casino|roulette|(?:best|online|lucky|free|casino) slots|slots game|jackpot",
+    "betting": "(?:스포츠|사설|안전|메이저|해외|국내|실시간|꽁머니) ?토토|토토 ?(?:사이트|추천|배팅|베팅|먹튀|커뮤니티|총판|검증|픽|놀이터|꽁머니|가입|보너스)|카지노[ /·,&]{1,2}토토|"
+    "먹튀|놀이터 ?추천|메이저 ?놀이터|안전 ?놀이터|안전공원|스포츠중계|사설 ?[베배]팅|배당률|best odds",
+    "bonus": "첫 ?충|매 ?충|꽁머니|가입 ?쿠폰|가입 ?머니|롤링|총판|가입코드|추천인 ?코드|쿠폰 ?지급|(?:casino|deposit|welcome|cash|sign.?up) bonus|bonus code|promo code|(?:free|[0-9]+) spins",
+    "loan": "무직자 ?대출|당일 ?대출|소액 ?대출|대환 ?대출|주부 ?대출|여성 ?대출|신불자 ?대출|작업 ?대출|급전 ?(?:대출|당일|가능|필요|문의)|급전이|연체자|비상금 ?대출|저금리|무방문|"
+    "일수 ?대출|개인돈|월변|달돈",
+    "cash": "소액결제|현금화|폰테크|가개통|내구제",
+    "voucher": "정보이용료|상품권 ?매입|최저 ?수수료",
+    "transfer": "즉시 ?입금|당일 ?입금|당일 ?지급",
+    "debt": "개인회생|채무통합|빚 ?탕감|신용회복|파산 ?무료|무료 ?상담|상담 ?환영|24시간 ?(?:친절 ?)?상담",
+    "shares": "급등주|상한가|리딩방|주식 ?리딩|코인 ?리딩|테마주|세력주|추천주|무료 ?추천방|체험방",
+    "income": "재택 ?부업|재택 ?알바|고수익|투잡|월 ?[0-9]{3,} ?(?:만원)?(?: ?가능)|선입금 ?없음|수익 ?인증|work from home|from home with",
+    "slimming": "다이어트 ?(?:환|약|보조)|살 ?빼기|감량 ?보장|뱃살|요요 ?NO|환불 ?보장|money back|lose [0-9]+ kilos|no prescription",
+    "hurry": "선착순|마감 ?임박|품절 ?임박|오늘만 이 가격|오늘 자정 마감|특가|limited time|act fast|only [0-9]+ left|order now|click here|sign up now|buy now",
+    "property": "분양 ?문의|분양가|모델하우스|잔여 ?세대|역세권|동호지정|중도금|특별분양",
+    "goods": "정품 ?보장|백화점 ?동일|당일 ?발송|명품 ?(?:가방|시계)|레플리카|이미테이션|무료 ?배송|replica|free shipping|wholesale (?:price|watches|bags|shoes)|discount (?:watches|bags|shoes|code|coupon|price)|[0-9]+% discount",
+    "internet": "인터넷 ?가입|사은품|위약금|티비 ?결합|현금 ?많이|인터넷 ?현금|무료 ?수신 ?거부|경품",
+    "neighbours": "이웃 ?추가|서로 ?이웃",
+    "follow": "답방|맞팔|선팔|품앗이|소통해요|팔로워 ?(?:늘리기|구매)|좋아요 ?(?:늘리기|구매)",
+    "sponsored": "체험단|협찬",
+    "marketing": "상위 ?노출|바이럴 ?마케팅|블로그 ?(?:매입|대여|임대)|아이디 ?(?:판매|매입)|카페 ?매입",
+    "forgery": "대포 ?통장|통장 ?(?:매입|삽니다|임대)|(?:신분증|민증|졸업증명서|토익 ?성적표) ?(?:제작|위조)|흥신소|심부름 ?센터",
+    "adult": "출장 ?(?:마사지|안마|샵|홈타이)|조건만남|오피 ?추천|키스방|휴게텔|안마방|콜걸|비아그라|시알리스|발기부전|성인 ?용품|viagra|cialis",
+    "free": "최대 ?[0-9]+ ?(?:만원|%|퍼센트)|100% ?(?:환불|보장|real|free|guaranteed)|공짜|무료 ?체험|lucky visitor|free phone|this one weird",
+}  # fmt: skip
+_CONTACT = (
+    r"(?i:https?://|www\.|<\|phone\|>|<\|email\|>|카톡|카카오톡|텔레그램|텔레 ?[@:]|오픈 ?채팅|상담 ?전화|대표번호|문의|[☎☏▶☞]|"
+    r"\b[0-9a-z-]+\.(?:com|net|kr|example)\b|놀러오세요|click|hotline)"
+)
+_LOREM = "(?i:lorem ipsum dolor)"
+_MISREAD = "占쏙|\\?[가-힣]\\?|[ìíëê][\u0080-\u00bf]"
+MISREAD_CHARACTERS = 2
+_PATTERNS = {
+    **{name: f"(?i:{terms})" for name, terms in GROUPS.items()},
+    "lorem": _LOREM,
+    "misread": _MISREAD,
+}  # none reaches over the end of a line
+_REGEXES = {name: re.compile(pattern, re.ASCII) for name, pattern in _PATTERNS.items()}
+
+
+@lru_cache(maxsize=2)
+def _matcher(engine: Engine | None) -> Matcher:
+    return Matcher(_PATTERNS, engine)
+
+
+def measure(column: pa.Array, engine: Engine | None = None) -> dict[str, pa.Array]:
+    """COLUMNS of a large_string column."""
+    rows, found = _counts(column, _matcher(engine))
+    counts = np.zeros((len(column), len(_PATTERNS)), np.int32)
+    counts[rows] = found
+    terms, lorem, misread = counts[:, : len(GROUPS)], counts[:, -2], counts[:, -1]
+    contact, hit = np.zeros(len(column), bool), np.flatnonzero(terms.any(axis=1))
+    contact[hit] = pc.match_substring_regex(column.take(pa.array(hit)), _CONTACT).to_numpy(
+        zero_copy_only=False
+    )
+    values = (
+        weigh(terms), np.count_nonzero(terms, axis=1), contact, lorem > 0, MISREAD_CHARACTERS * misread,
+    )  # fmt: skip
+    return {field.name: pa.array(value, field.type) for field, value in zip(COLUMNS, values)}
+
+
+def _counts(column: pa.Array, matcher: Matcher) -> tuple[np.ndarray, np.ndarray]:
+    """Rows with a match (increasing), and how often each pattern is in each: ``[rows, patterns]``.
+
+    Text is read in Python only in lines that hold a match, which are few.
+    """
+    rows = np.unique(np.concatenate([*matcher.rows(column).values()]))
+    counts = np.zeros((len(rows), len(_PATTERNS)), np.int32)
+    lines, first_lines = lines_of(column.take(pa.array(rows)))
+    for number, (name, hits) in enumerate(matcher.rows(lines).items()):
+        places = np.searchsorted(first_lines, hits, side="right") - 1
+        for place, line in zip(places.tolist(), hits.tolist()):
+            counts[place, number] += len(_REGEXES[name].findall(lines[line].as_py()))
+    return rows, counts
+
+
+def weigh(terms: np.ndarray) -> np.ndarray:
+    """Terms of ``[rows, groups]`` counts, the greatest group limited to twice the others: ``[rows]``."""
+    greatest = terms.max(axis=1, initial=0)
+    others = terms.sum(axis=1) - greatest
+    return others + np.minimum(greatest, 2 * others)
+
+
+def is_spam(text: str) -> bool:
+    """Two groups of terms, three terms, a way to get in touch, and enough terms for the length."""
+    counts = np.array([[len(_REGEXES[name].findall(text)) for name in GROUPS]])
+    terms, groups = int(weigh(counts)[0]), int(np.count_nonzero(counts))
+    if groups < MIN_GROUPS or terms < MIN_TERMS or not re.search(_CONTACT, text, re.ASCII):
+        return False
+    return 1000 * terms >= MIN_PER_1000 * len(text)

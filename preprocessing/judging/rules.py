@@ -1,0 +1,243 @@
+"""Which documents are dropped, and why: from columns to reasons, never from text.
+
+Owns the table of rules: what each measures, from which columns, and where it does not apply. Thresholds come from the
+configuration and its presets (``presets.values``). The first rule of the table that fails gives the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from megatron_ko.errors import DataError
+from preprocessing.config.rules import FilterConfig
+from preprocessing.judging.advertising import MIN_GROUPS, MIN_PER_1000, MIN_TERMS
+from preprocessing.judging.presets.values import Thresholds, thresholds
+
+FEW_LINES = 5
+FEW_WORDS = 30
+# An advertisement lists many terms; an honest page on loans has one or two of them in a thousand characters.
+
+Columns = Callable[[str], np.ndarray]
+Verdicts = Iterator[tuple[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``field`` of the configuration says its kind: ``min_`` and ``max_`` are limits, others switches or choices."""
+
+    reason: str
+    field: str
+    value: Callable[[Columns], np.ndarray]
+    few: tuple[str, int] | None = None
+    """A column and the least it must be for the rule to apply."""
+
+    def failed(self, columns: Columns, threshold: Any) -> np.ndarray:
+        """``[rows] bool``. A row without the measure (null) does not fail. Shares are compared as float32, as they are kept."""
+        value = self.value(columns)
+        if isinstance(threshold, float):
+            value, threshold = value.astype(np.float32), np.float32(threshold)
+        if isinstance(threshold, list):
+            failed = ~np.isin(value, np.array([*threshold, None], object))
+        elif self.field.startswith("min_"):
+            failed = value < threshold
+        elif self.field.startswith("max_"):
+            failed = value > threshold
+        else:
+            failed = value > 0
+        return failed if self.few is None else failed & (columns(self.few[0]) >= self.few[1])
+
+
+def _column(name: str) -> Callable[[Columns], np.ndarray]:
+    return lambda of: of(name)
+
+
+def _share(above: str, below: str) -> Callable[[Columns], np.ndarray]:
+    return lambda of: of(above) / np.maximum(of(below), 1)
+
+
+def _mojibake(of: Columns) -> np.ndarray:
+    return (of("latin1") + of("replacement") + of("misread")) / np.maximum(of("visible"), 1)
+
+
+def _jamo(of: Columns) -> np.ndarray:
+    return of("jamo") / np.maximum(of("hangul") + of("jamo"), 1)
+
+
+def _symbols(of: Columns) -> np.ndarray:
+    return (of("visible") - of("letters") - of("digits") - of("plain")) / np.maximum(of("visible"), 1)
+
+
+def _hangul(of: Columns) -> np.ndarray:
+    return of("hangul") / np.maximum(of("letters") + of("digits"), 1)
+
+
+def _alphanumeric(of: Columns) -> np.ndarray:
+    return (of("letters") + of("digits")) / np.maximum(of("characters"), 1)
+
+
+def _spoken_words(of: Columns) -> np.ndarray:
+    return of("words") - of("symbol_words")
+
+
+def _spam(of: Columns) -> np.ndarray:
+    """1.0 where a document is an advertisement."""
+    dense = 1000 * of("spam_terms") >= MIN_PER_1000 * np.maximum(of("characters"), 1)
+    many = (of("spam_groups") >= MIN_GROUPS) & (of("spam_terms") >= MIN_TERMS)
+    return (dense & many & (of("spam_contact") > 0)).astype(np.float64)
+
+
+_LINES, _WORDS = ("lines", FEW_LINES), ("words", FEW_WORDS)
+PROSE = (
+    Rule("too_short", "min_characters", _column("characters")),
+    Rule("too_long", "max_characters", _column("characters")),
+    Rule("too_few_words", "min_words", _spoken_words),
+    Rule("too_many_words", "max_words", _spoken_words),
+    Rule("unbroken", "max_characters_per_word", _share("visible", "words")),
+    Rule("lorem", "lorem", _column("lorem")),
+    Rule("mojibake", "max_mojibake_ratio", _mojibake),
+    Rule("broken_jamo", "max_jamo_ratio", _jamo),
+    Rule("spam", "spam", _spam),
+    Rule("symbol_ratio", "max_symbol_ratio", _symbols),
+    Rule("hangul_ratio", "min_hangul_ratio", _hangul),
+    Rule("language", "languages", _column("language")),
+    Rule("bullet_lines", "max_bullet_lines", _share("bullet_lines", "lines"), _LINES),
+    Rule("ellipsis_lines", "max_ellipsis_lines", _share("ellipsis_lines", "lines"), _LINES),
+    Rule("short_lines", "max_short_lines", _share("short_lines", "lines"), _LINES),
+    Rule("ended_lines", "min_ended_lines", _share("ended_lines", "lines"), _LINES),
+    Rule("newline_ratio", "max_newline_ratio", _share("newlines", "words"), _WORDS),
+    Rule("repeated_lines", "max_repeated_lines", _column("duplicate_line_characters"), _LINES),
+    Rule("duplicate_lines", "max_duplicate_lines", _column("duplicate_lines"), _LINES),
+    Rule("duplicate_paragraphs", "max_duplicate_paragraphs", _column("duplicate_paragraphs"), _LINES),
+    Rule(
+        "duplicate_paragraph_characters",
+        "max_duplicate_paragraph_characters",
+        _column("duplicate_paragraph_characters"),
+        _LINES,
+    ),
+    Rule("repeated_words", "max_repeated_words", _column("repeated_words"), _WORDS),
+    *(
+        Rule(name, f"max_{name}", _column(name), _WORDS)
+        for name in ("top_2_gram", "top_3_gram", "top_4_gram")
+    ),
+    *(
+        Rule(name, f"max_{name}", _column(name), _WORDS)
+        for name in (f"duplicate_{n}_gram" for n in range(5, 11))
+    ),
+    Rule("no_sentence_end", "min_sentence_ends", _column("sentence_ends"), _WORDS),
+    Rule("word_length", "min_word_length", _column("mean_word_length"), _WORDS),
+    Rule("word_length", "max_word_length", _column("mean_word_length"), _WORDS),
+    Rule("alphabetic_words", "min_alphabetic_words", _share("alphabetic_words", "blank_words"), _WORDS),
+    Rule("stop_words", "min_stop_words", _column("stop_words"), _WORDS),
+)
+CODE = (
+    Rule("too_short", "min_characters", _column("characters")),
+    Rule("too_long", "max_characters", _column("characters")),
+    Rule("too_many_lines", "max_lines", _column("lines")),
+    Rule("generated", "generated", _column("generated")),
+    Rule("minified", "minified", _column("minified")),
+    Rule("long_lines", "max_line_characters", _column("longest_line")),
+    Rule("mean_line_length", "max_mean_line_characters", _column("mean_line_length")),
+    Rule("data_file", "data_file", _column("data_file")),
+    Rule("alphabetic_ratio", "min_alphabetic_ratio", _share("letters", "characters")),
+    Rule("alphanumeric_ratio", "min_alphanumeric_ratio", _alphanumeric),
+    Rule("encoded_data", "max_encoded_share", _column("encoded_data_share")),
+    Rule("encoded_data", "max_encoded_run", _column("encoded_data_longest")),
+    Rule("few_comments", "min_comment_share", _column("comment_share")),
+    Rule("many_comments", "max_comment_share", _column("comment_share")),
+    Rule("secrets", "max_secrets", _column("secrets")),
+    Rule("licence", "licences", _column("licence_kind")),
+    Rule("language", "languages", _column("language")),
+)
+
+
+def rules_of(lang: str) -> tuple[Rule, ...]:
+    return CODE if lang == "code" else PROSE
+
+
+def columns_of(batch: pa.RecordBatch | pa.Table) -> Columns:
+    """Columns as numpy: numbers as float64 (null is NaN), text as objects. Raises DataError where one is missing."""
+
+    def of(name: str) -> np.ndarray:
+        if name not in batch.schema.names:
+            raise DataError(
+                f"there is no column {name!r}, which a rule under 'filter' judges; run 'python -m preprocessing measure ...' "
+                "again, or switch the rule off"
+            )
+        return _numpy(batch[name])
+
+    return of
+
+
+def _numpy(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        coded = column.dictionary_encode()
+        codes = coded.indices.fill_null(len(coded.dictionary)).to_numpy(zero_copy_only=False)
+        return np.array([*coded.dictionary.to_pylist(), None], object)[codes]
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    return column.to_numpy(zero_copy_only=False).astype(np.float64)
+
+
+def verdicts(batch: pa.RecordBatch | pa.Table, lang: str, given: Thresholds) -> Verdicts:
+    """``(reason, failed: [rows] bool)`` of every rule that has a threshold, in order."""
+    columns = columns_of(batch)
+    for rule in rules_of(lang):
+        if rule.field in given:
+            yield rule.reason, rule.failed(columns, given[rule.field])
+
+
+def reasons(batch: pa.RecordBatch | pa.Table, config: FilterConfig) -> np.ndarray:
+    """``[rows] object``: the reason to drop each row by the rules of its ``lang``, None where it stays."""
+    langs = columns_of(batch)("lang")
+    found = np.full(batch.num_rows, None, object)
+    for lang in dict.fromkeys(langs):
+        rows = np.flatnonzero(langs == lang)
+        part = batch if len(rows) == batch.num_rows else batch.take(pa.array(rows))
+        found[rows] = _first_reasons(part.num_rows, verdicts(part, lang, thresholds(config, lang)))
+    return found
+
+
+def _first_reasons(rows: int, judged: Verdicts) -> np.ndarray:
+    names: list[str | None] = [None]
+    first = np.zeros(rows, np.int16)
+    for reason, failed in judged:
+        names.append(reason)
+        first[failed & (first == 0)] = len(names) - 1
+    return np.array(names, object)[first]
+
+
+def explain(row: Mapping[str, Any], config: FilterConfig) -> list[tuple[str, Any, Any, bool]]:
+    """``(reason, value, threshold, passed)`` of every rule that is on, for one row of columns."""
+    columns = columns_of(pa.RecordBatch.from_pylist([dict(row)]))
+    given = thresholds(config, row["lang"])
+    told = []
+    for rule in rules_of(row["lang"]):
+        if rule.field in given:
+            value = rule.value(columns)[0]
+            passed = not rule.failed(columns, given[rule.field])[0]
+            told.append(
+                (rule.reason, _plain(rule, value, given[rule.field]), _limit(rule, given[rule.field]), passed)
+            )
+    return told
+
+
+def _plain(rule: Rule, value: Any, threshold: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    if threshold is True:
+        return bool(value > 0)
+    return None if np.isnan(value) else int(value) if isinstance(threshold, int) else round(float(value), 6)
+
+
+def _limit(rule: Rule, threshold: Any) -> Any:
+    if isinstance(threshold, list):
+        return ", ".join(threshold)
+    sign = {"min_": ">= ", "max_": "<= "}.get(rule.field[:4], "")
+    return f"{sign}{threshold}" if sign else False

@@ -1,0 +1,173 @@
+"""Ways to reach a person: telephone numbers, e-mail addresses, IP addresses.
+
+Facts: Korean numbers by the numbering plan of the Ministry of Science and ICT (mobile 010 and the old 01X, regions 02
+to 064, 070, 080, 050X); 15XX, 16XX and 18XX numbers belong to companies and are left. Numbers of North America by
+their plan (area and exchange start with 2 to 9); other countries in international form (ITU-T E.164).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from preprocessing.pii.pattern import (
+    DASHES,
+    END,
+    Match,
+    Part,
+    Pattern,
+    after,
+    before,
+    digits_of,
+    numbers_a_thing,
+    whole,
+)
+
+_PHONE_START = r"(?<![0-9A-Za-z_+])(?<![0-9][-.,])"
+_KOREA = r"(?:\+82[-. ]?(?:\(0\)|0)?[-. ]?|82[-. ])"
+_AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|80|50[2-8])"
+_MOBILE = re.compile(
+    rf"{_PHONE_START}(?:(?:{_KOREA}|0)1[016789](?: ?[-.)_] ?| )|\(01[016789]\) ?)[0-9]{{3,4}}(?: ?[-._] ?| )?[0-9]{{4}}{END}"
+    rf"|{_PHONE_START}(?:{_KOREA}|0)1(?:0[0-9]{{4}}|[16789][0-9]{{3,4}})[-. ]?[0-9]{{4}}{END}"
+)
+_LANDLINE = re.compile(
+    rf"{_PHONE_START}(?:(?:(?P<korea>{_KOREA})|0){_AREA}(?P<one> ?[-.)] ?| )|\(0{_AREA}\) ?)[0-9]{{3,4}}(?P<two> ?[-.] ?| )[0-9]{{4}}{END}"
+    rf"|{_PHONE_START}(?P<bare>0{_AREA}[0-9]{{7,8}}){END}"
+)
+_PHONE_NAMED = re.compile(r"전화|연락|문의|팩스|☎|☏|번호|집|(?i:tel|fax|phone|call)")
+_AMERICA = re.compile(
+    rf"{_PHONE_START}(?:\+1[-. ]?)?(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}[-.])[2-9][0-9]{{2}}[-.][0-9]{{4}}{END}"
+)
+_WORLD = re.compile(
+    rf"(?<![0-9A-Za-z_+])\+[2-9][0-9]{{0,2}}[-. ](?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{3,8}}{END}"
+)
+_SPOKEN_DIGIT = "공영일이삼사오육륙칠팔구"
+_SPOKEN = re.compile(
+    rf"(?<![{_SPOKEN_DIGIT}])[공영]일[공영일][- ]?[{_SPOKEN_DIGIT}]{{4}}[- ]?[{_SPOKEN_DIGIT}]{{4}}(?![{_SPOKEN_DIGIT}])"
+)
+
+_LOCAL = r"(?<![A-Za-z0-9._%+@\u00c0-\u024f-])[A-Za-z0-9_\u00c0-\u024f](?:[A-Za-z0-9._%+\u00c0-\u024f-]|'(?=[A-Za-z])){0,63}"
+_LABEL = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?|[가-힣]{1,20})"
+_SPELLED_TLD = "com|net|org|edu|io|kr"
+_PROVIDERS = "naver|daum|hanmail|nate|gmail|kakao|korea|hotmail|outlook|yahoo"
+_DOT = r"(?:\.| ?[\[({【] ?(?:(?i:dot)|닷|점) ?[\])}】] ?)"
+_EMAIL = re.compile(rf"{_LOCAL}(?<=[A-Za-z0-9_%+-])@(?:{_LABEL}\.)+(?P<tld>[A-Za-z]{{2,24}})(?![A-Za-z0-9(])")
+_EMAIL_HIDDEN = re.compile(
+    rf"{_LOCAL} ?(?:[\[({{【] ?(?:(?i:at)|앳|골뱅이|@) ?[\])}}】]|골뱅이) ?(?:{_LABEL}{_DOT})+(?P<tld>[A-Za-z]{{2,24}})(?![A-Za-z0-9(])"
+    rf"|{_LOCAL} (?i:at) (?:{_LABEL} (?i:dot) ){{1,3}}(?i:{_SPELLED_TLD})(?![A-Za-z0-9])"
+    rf"|{_LOCAL}(?: @ ?|@ )(?:{_PROVIDERS})\.(?:com|net|co\.kr)(?![A-Za-z0-9])"
+)
+# Of two letters (countries) all; of the others those in common use and the reserved ones (RFC 2606), so that
+# matrix products, decorators and file names in code are no addresses.
+_COMMON_TLDS = (
+    "com net org edu gov mil int info biz name pro mobi asia jobs travel museum coop aero tel cat post xyz online site shop store tech "
+    "app dev cloud club blog live life world today news media agency studio design email mail works company group team center "
+    "digital network systems solutions services software academy school university institute foundation global international "
+    "bank finance games game wiki space website page link click top vip fun art music video tube ai example test invalid"
+)  # fmt: skip
+_TLDS = frozenset(_COMMON_TLDS.split())
+_IN_A_URL = re.compile(r"://[^/\s@]*\Z")
+
+SMALL = 32
+"""Four numbers below it are the sections of a standard or a version rather than an address, unless they are called one."""
+_CALLED_ADDRESS = re.compile(
+    r"(?:아이피|(?<![0-9A-Za-z])(?i:ip)(?:v4)?)(?: ?주소| ?(?i:address))?[^0-9A-Za-z\n]{0,4}\Z"
+)
+_BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = re.compile(
+    rf"(?<![0-9A-Za-z_.-])(?:{_BYTE}\.){{3}}{_BYTE}(?![0-9A-Za-z_]|\.[0-9A-Za-z]|/[0-9]|-[0-9]*[A-Za-z]|%)"
+)
+_IPV6 = re.compile(r"(?<![0-9A-Za-z_:.])[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7}(?![0-9A-Za-z_:])")
+_VERSION = re.compile(
+    r"(?:버전|판|펌웨어|섹션|빌드|릴리스|(?i:version|release|firmware|build|section|ver\.?|\bv|OID))[ :=]{0,2}\Z"
+)
+_VERSION_BEHIND = re.compile(r" ?(?:버전|빌드|릴리스|(?i:version|release|build))")
+# "RM-070-1234-5678": part of a longer code, unless the letters say that it is a telephone
+_IN_A_CODE = re.compile(
+    r"(?<![A-Za-z0-9])(?!(?i:tel|hp|fax|phone|mobile|cell|[tfmhc])-)[A-Za-z][A-Za-z0-9]*-$"
+)
+
+
+def _in_a_row(match: Match) -> bool:
+    """Whether groups of digits stand among others, with blanks only."""
+    if " " not in match[0] or re.search("[-.)_]", match[0]):
+        return False
+    return (
+        re.search(r"[0-9] \Z", before(match, 2)) is not None
+        or re.match(" [1-9]", after(match, 2)) is not None
+    )
+
+
+def _phone(match: Match) -> Part | None:
+    """Not the number of an order, a row of figures or a part of a code."""
+    if numbers_a_thing(match) or _in_a_row(match) or _IN_A_CODE.search(before(match, 12)):
+        return None
+    return match.span()
+
+
+def _landline(match: Match) -> Part | None:
+    """Without hyphen, point or bracket only where a telephone is named."""
+    plain = match["bare"] or (match["one"] == " " and match["two"] == " " and not match["korea"])
+    if plain and not (_PHONE_NAMED.search(before(match, 12)) or _PHONE_NAMED.search(after(match, 6))):
+        return None
+    return _phone(match)
+
+
+def _world(match: Match) -> Part | None:
+    return match.span() if 9 <= len(digits_of(match[0])) <= 15 else None
+
+
+def _email(match: Match) -> Part | None:
+    """A known top-level domain; not ``git@``, which is nobody, nor a password in front of a host."""
+    tld = match["tld"]
+    if tld and len(tld) != 2 and tld.lower() not in _TLDS:
+        return None
+    if match[0].startswith("git@") or _IN_A_URL.search(before(match, 80)):
+        return None
+    return match.span()
+
+
+def _ipv4(match: Match) -> Part | None:
+    """Addresses that can belong to somebody; not private or local ones, and no version numbers.
+
+    Those set aside for documentation (RFC 5737) count: they stand where a real one was, and a model should write neither.
+    """
+    a, b, c, d = (int(part) for part in match[0].split("."))
+    local = a in (0, 10, 127) or a >= 224 or (a, b) in ((192, 168), (169, 254)) or (a == 172 and 16 <= b < 32)
+    version = _VERSION.search(before(match, 12)) or _VERSION_BEHIND.match(after(match, 8))
+    small = max(a, b, c, d) < SMALL and not _CALLED_ADDRESS.search(before(match, 20))
+    return None if local or small or version else match.span()
+
+
+def _ipv6(match: Match) -> Part | None:
+    """Valid global unicast addresses (2000::/3, RFC 4291); not networks such as 2001:db8::/32."""
+    if match[0].endswith("::") and after(match, 1) == "/":
+        return None
+    try:
+        ipaddress.IPv6Address(match[0])
+    except ValueError:
+        return None
+    return match.span()
+
+
+_SEPARATED = rf"[-{DASHES[1:]}. )_]"
+PHONES = (
+    Pattern("phone", rf"(?:0|82.?)1[016789]\)?{_SEPARATED}{{0,3}}[0-9]{{3,4}}{_SEPARATED}{{0,3}}[0-9]{{4}}|82.{{0,4}}10.?[0-9]{{3}}", _MOBILE, _phone),
+    Pattern("phone", rf"(?:0|82[^0-9]{{0,2}}0?[^0-9]?){_AREA}{_SEPARATED}{{0,3}}[0-9]{{3,4}}{_SEPARATED}{{0,3}}[0-9]{{4}}", _LANDLINE, _landline),
+    Pattern("phone", rf"[2-9][0-9]{{2}}{_SEPARATED}{{1,2}}[2-9][0-9]{{2}}[{DASHES}.][0-9]{{4}}", _AMERICA, _phone),
+    Pattern("phone", rf"\+[2-9][0-9]{{0,2}}[{DASHES}. ]\(?[0-9]", _WORLD, _world),
+    Pattern("phone", rf"[공영]일[공영일][{DASHES} ]?[{_SPOKEN_DIGIT}]{{4}}", _SPOKEN, whole),
+)  # fmt: skip
+EMAILS = (
+    Pattern("email", "[A-Za-z0-9_%+-]@[A-Za-z0-9가-힣]", _EMAIL, _email),
+    Pattern(
+        "email",
+        rf"[\[({{] ?(?:(?i:at)|앳|@|골뱅이) ?[\])}}]|【 ?(?i:at|앳|@)|골뱅이|(?i: dot (?:{_SPELLED_TLD}))|(?: @ ?|@ )(?:{_PROVIDERS})\.",
+        _EMAIL_HIDDEN,
+        _email,
+    ),
+)
+IPS = (
+    Pattern("ip", r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", _IPV4, _ipv4),
+    Pattern("ip", r"[23][0-9A-Fa-f]{3}:[0-9A-Fa-f]{0,4}:", _IPV6, _ipv6),
+)  # fmt: skip

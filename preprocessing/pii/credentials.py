@@ -1,0 +1,89 @@
+"""Keys, tokens and passwords.
+
+Owns the formats that their issuers publish (AWS, GitHub, GitLab, Slack, OpenAI, Anthropic, Hugging Face, Google,
+Stripe, npm, PyPI, SendGrid, Telegram), JSON Web Tokens (RFC 7519), private keys (RFC 7468), passwords inside URLs
+(RFC 3986), and values assigned to names such as api_key. Entropy only supports: it refuses stand-ins.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+
+from preprocessing.pii.pattern import Match, Part, Pattern, whole
+
+_TEXT = "[A-Za-z0-9_-]"
+_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9_])(?:(?:AKIA|ASIA)[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9_]{50,255}"
+    rf"|glpat-{_TEXT}{{20,64}}|xox[abeoprs]-[A-Za-z0-9-]{{20,255}}|xapp-[0-9]-[A-Za-z0-9-]{{20,255}}"
+    rf"|sk-(?:(?:proj|svcacct|admin|ant-[a-z0-9]+)-)?{_TEXT}{{32,255}}|hf_[A-Za-z0-9]{{34,40}}|AIza{_TEXT}{{35}}"
+    rf"|GOCSPX-{_TEXT}{{28}}|ya29\.{_TEXT}{{20,255}}|[sr]k_(?:live|test)_[A-Za-z0-9]{{24,255}}|npm_[A-Za-z0-9]{{36}}"
+    rf"|pypi-{_TEXT}{{50,255}}|SG\.{_TEXT}{{22}}\.{_TEXT}{{43}}|[0-9]{{8,10}}:AA{_TEXT}{{33}}"
+    rf"|eyJ{_TEXT}{{8,}}\.eyJ{_TEXT}{{8,}}\.{_TEXT}{{10,}})(?![A-Za-z0-9_])"
+)
+_WEBHOOK = re.compile(
+    r"hooks\.slack\.com/services/(?P<part>T[A-Za-z0-9]{8,}/B[A-Za-z0-9]{8,}/[A-Za-z0-9]{20,})"
+)
+_KEY_BLOCK = re.compile(
+    r"-----BEGIN (?P<type>(?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?)-----[^<]{1,16000}?-----END (?P=type)-----"
+)
+_URL = re.compile(
+    r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/:@\"'<>]{0,64}:(?P<part>[^\s/@\"'<>]{3,128})@[A-Za-z0-9]"
+)
+_NAMES = "(?i:secret|token|(?:api|access|secret)[_-]?key|passwd|password)|비밀번호|암호"
+_ASSIGNED = re.compile(
+    rf"(?:{_NAMES})[\"']?[ \t]*(?:[:=]|=>)[ \t]*"
+    r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\s<>]{12,128})(?P=quote)|(?P<plain>[A-Za-z0-9/+_-]{32,128}=?)(?![A-Za-z0-9/+_(.-]))"
+)
+_STAND_IN = re.compile(
+    r"(?i:example|your|change|insecure|dummy|placeholder|password|passwd|sample|foobar|secret|token|x{4})|\*{3}|\.{3}|\$|\{|%[(s]"
+)
+_WORDS = "user username root admin pass pw pwd secret password passwd changeme postgres mysql guest xxx test"
+_WEAK = frozenset(_WORDS.split())
+TOKEN_BITS, ASSIGNED_BITS = 3.0, 3.5
+
+
+def bits_per_character(text: str) -> float:
+    """Entropy of the characters of a text (Shannon)."""
+    return -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
+
+
+def _token(match: Match) -> Part | None:
+    if match[0].endswith("EXAMPLE") or bits_per_character(match[0][4:]) < TOKEN_BITS:
+        return None
+    return match.span()
+
+
+def _in_url(match: Match) -> Part | None:
+    """The password alone; not a variable, the word for one, or one that is hidden."""
+    part = match["part"]
+    return None if part.lower() in _WEAK or part[0] in "$*{%[" or "•" in part else match.span("part")
+
+
+def _assigned(match: Match) -> Part | None:
+    """A value with letters and digits that no one would remember."""
+    group = "quoted" if match["quoted"] else "plain"
+    value = match[group]
+    mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
+    if not mixed or _STAND_IN.search(value) or "://" in value or bits_per_character(value) < ASSIGNED_BITS:
+        return None
+    return match.span(group)
+
+
+PATTERNS = (
+    Pattern("secret", r"BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY", _KEY_BLOCK, whole, as_is=True, spans_lines=True),
+    Pattern(
+        "secret",
+        r"A[KS]IA[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22}|glpat-[A-Za-z0-9_-]{20}|xox[abeoprs]-[A-Za-z0-9-]{20}|"
+        r"xapp-[0-9]-[A-Za-z0-9]|sk-[A-Za-z0-9_-]{32}|hf_[A-Za-z0-9]{34}|AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{28}|ya29\.[A-Za-z0-9_-]{20}|"
+        r"[sr]k_(?:live|test)_[A-Za-z0-9]{24}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50}|SG\.[A-Za-z0-9_-]{22}\.|[0-9]{8}:AA[A-Za-z0-9_-]{33}|"
+        r"eyJ[A-Za-z0-9_-]{8}",
+        _TOKEN,
+        _token,
+        as_is=True,
+    ),
+    Pattern("secret", r"hooks\.slack\.com/services/T", _WEBHOOK, lambda match: match.span("part"), as_is=True),
+    Pattern("secret", r"://[^ \n\t\r/:@\"'<>]{0,64}:[^ \n\t\r/@\"'<>]{3,128}@", _URL, _in_url, as_is=True),
+    Pattern("secret", rf"(?:{_NAMES})[\"']?[ \t]*[:=]>?[ \t]*[\"'A-Za-z0-9/+_-]", _ASSIGNED, _assigned, as_is=True),
+)  # fmt: skip

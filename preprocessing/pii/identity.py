@@ -1,0 +1,100 @@
+"""Numbers of a person's papers: resident and alien registration, passport, driver's licence (Republic of Korea).
+
+Facts: a registration number is the date of birth, a digit for sex and century (1-4 citizens, 5-8 aliens, 9 and 0 born
+before 1900) and six digits; the last was a check digit until October 2020, when the six became random (Ministry of the
+Interior and Safety). Passports are a letter and eight digits, and since December 2021 a letter, three digits, a letter
+and four digits (Ministry of Foreign Affairs). Licences are region, year, six digits and two (Korean National Police).
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+from preprocessing.pii.pattern import DASHES, END, START, Match, Part, Pattern, after, before, numbers_a_thing
+
+LATEST_BIRTH_YEAR = 2030
+_CENTURY = {"9": 1800, "0": 1800, "3": 2000, "4": 2000, "7": 2000, "8": 2000}
+_HIDDEN = "*Xx●"
+_RRN = re.compile(
+    START + r"([0-9]{2})(0[1-9]|1[0-2])([0-3][0-9])( ?- ?| |)"
+    rf"(?:([0-9])([0-9]{{6}}|[{_HIDDEN}]{{6}}|(?![0-9A-Za-z*●]))|[{_HIDDEN}]{{7}})" + END
+)
+_RRN_NAMED = re.compile(r"주민(?![세센])|외국인 ?등록|외국인 ?번호|거소|(?i:\brrn\b|jumin|resident reg)")
+# "회원번호", "증권번호": the number of something else, unless it is a registration
+_OTHER_NUMBER = re.compile(r"[가-힣](?<!주민)(?<!등록)(?<!식별)번호[^0-9A-Za-z가-힣]{0,4}\Z")
+_AMOUNT = re.compile(r" ?(?:원(?!본)|명|개|건)")
+_PASSPORT = re.compile(
+    r"(?<![0-9A-Za-z_-])(?:(?P<new>[MSRGDO][0-9]{3}[A-Z][0-9]{4})|[A-Za-z][0-9]{8}|[A-Za-z]{2}[0-9]{7})(?![0-9A-Za-z_-])"
+)
+_PASSPORT_NAMED = re.compile(r"여권|旅券|(?i:passport)")
+_PRODUCT = re.compile(r"모델|품번|제품|상품|부품|(?i:part|model|sku)")
+_DRIVER = re.compile(
+    START + r"(?:1[1-9]|2[0-8])(?P<s>[- ]?)[0-9]{2}(?P=s)[0-9]{6}(?P=s)[0-9]{2}" + END
+    + r"|(?P<region>서울|부산|대구|인천|광주|대전|울산|세종|경기|강원|충북|충남|전북|전남|경북|경남|제주)[ -]?[0-9]{2}-[0-9]{6}-[0-9]{2}"
+    + END
+)  # fmt: skip
+_DRIVER_NAMED = re.compile(r"면허(?!세)|(?i:driver|licen[cs]e)")
+_ACCOUNT_NAMED = re.compile(r"계좌|통장|은행|뱅크|농협|입금|송금")
+
+
+def has_checksum(digits: str) -> bool:
+    """Whether thirteen digits end in the check digit of numbers issued before October 2020."""
+    weights = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
+    return (11 - sum(int(d) * w for d, w in zip(digits, weights)) % 11) % 10 == int(digits[12])
+
+
+def _rrn(match: Match) -> Part | None:
+    """A date that exists, and a hyphen, the checksum, or the number called by its name."""
+    year, month, day, separator = match[1], match[2], match[3], match[4]
+    gender, rest = match[5], match[6] or ""
+    named = _RRN_NAMED.search(before(match, 24)) is not None
+    thing = (
+        numbers_a_thing(match) or _OTHER_NUMBER.search(before(match, 12)) or _AMOUNT.match(after(match, 3))
+    )
+    if not _is_birthday(year, month, day, gender) or (thing and not named):
+        return None
+    if gender is None or gender in "90" or not rest:
+        return match.span() if named else None
+    checked = rest.isdigit() and has_checksum(year + month + day + gender + rest)
+    return match.span() if named or checked or "-" in separator else None
+
+
+def _is_birthday(year: str, month: str, day: str, gender: str | None) -> bool:
+    """For the century of the digit of sex; for either when it is hidden."""
+    centuries = (1900, 2000) if gender is None else (_CENTURY.get(gender, 1900),)
+    for century in centuries:
+        try:
+            born = datetime.date(century + int(year), int(month), int(day))
+        except ValueError:
+            continue
+        if born.year <= LATEST_BIRTH_YEAR:
+            return True
+    return False
+
+
+def _passport(match: Match) -> Part | None:
+    """The format of 2021 unless a product is named; older ones only where a passport is named."""
+    near = before(match, 20)
+    if _PASSPORT_NAMED.search(near) or _PASSPORT_NAMED.search(after(match, 6)):
+        return match.span()
+    return match.span() if match["new"] and not _PRODUCT.search(near) else None
+
+
+def _driver(match: Match) -> Part | None:
+    """With hyphens or a region's name the shape is enough; else a licence must be named."""
+    if _DRIVER_NAMED.search(before(match, 16)) or _DRIVER_NAMED.search(after(match, 8)):
+        return None if after(match, 1) == "원" else match.span()
+    if numbers_a_thing(match) or _ACCOUNT_NAMED.search(before(match, 24)):
+        return None
+    return match.span() if match["region"] or match["s"] == "-" else None
+
+
+PATTERNS = (
+    Pattern("rrn", rf"[0-9]{{2}}[01][0-9][0-3][0-9] ?[{DASHES}]? ?[0-9][0-9{_HIDDEN}]{{6}}", _RRN, _rrn),
+    Pattern("rrn", rf"[0-9]{{6}} ?[{DASHES}]? ?[0-9{_HIDDEN}]", _RRN, _rrn, "주민|외국인|거소|(?i:rrn|jumin|resident reg)"),
+    Pattern("driver", rf"[0-9]{{2}}[{DASHES}][0-9]{{6}}[{DASHES}][0-9]{{2}}", _DRIVER, _driver),
+    Pattern("driver", r"[12][0-9](?:[0-9]{10}| [0-9]{2} [0-9]{6} [0-9]{2})", _DRIVER, _driver, "면허|(?i:driver|licen[cs]e)"),
+    Pattern("passport", r"[MSRGDO][0-9]{3}[A-Z][0-9]{4}", _PASSPORT, _passport),
+    Pattern("passport", r"[0-9]{7}", _PASSPORT, _passport, "여권|旅券|(?i:passport)"),
+)  # fmt: skip

@@ -1,0 +1,92 @@
+"""Numbers that move money: payment cards and bank accounts.
+
+Facts: cards by the ranges of their issuers and the check digit of Luhn (ISO/IEC 7812); the numbers that payment
+services publish for tests are left where a test is named. Korean account numbers have 10 to 14 digits, their groups
+differ from bank to bank, and nothing in them can be checked, so a bank or a transfer must be named near by.
+"""
+
+from __future__ import annotations
+
+import re
+
+from preprocessing.pii.pattern import (
+    DASHES,
+    END,
+    START,
+    Match,
+    Part,
+    Pattern,
+    after,
+    before,
+    digits_of,
+    numbers_a_thing,
+)
+
+_CARD = re.compile(
+    START + r"(?<![0-9]{4} )(?:"
+    r"(?:[4569][0-9]{3}|2[2-7][0-9]{2}|35[0-9]{2})(?P<s>[-. ]?)[0-9]{4}(?P=s)[0-9]{4}(?P=s)[0-9]{4}"
+    r"|3[47][0-9]{2}[- ]?[0-9]{6}[- ]?[0-9]{5}|3(?:0[0-5]|[68][0-9])[0-9][- ]?[0-9]{6}[- ]?[0-9]{4}|(?P<short>4[0-9]{12})"
+    r")" + END + r"(?! [0-9]{4}(?![0-9]))"
+)
+_CARD_NAMED = re.compile(r"카드|(?i:card|visa|\bcc\b)")
+_TEST = re.compile(r"테스트|시험용|샘플|예시|(?i:test|sandbox|sample|dummy)")
+_TEST_NUMBERS = (
+    "4242424242424242 4111111111111111 4012888888881881 4000056655665556 5555555555554444 2223003122003222 5105105105105100 "
+    "5200828282828210 378282246310005 371449635398431 6011111111111117 6011000990139424 3056930009020004 36227206271667 "
+    "30569309025904 38520000023237 3566002020360505 3530111333300000 6200000000000005 4222222222222"
+)
+_PUBLISHED_FOR_TESTS = frozenset(_TEST_NUMBERS.split())
+
+_BANK = "은행|뱅크|농협|수협|신협|새마을금고|우체국"
+_SHORT_BANK = "신한|국민|기업|부산|대구|광주|전북|경남|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK|KB|NH"
+_ACCOUNT = re.compile(
+    START + r"(?:(?P<grouped>[0-9]{2,6}(?:-[0-9]{1,8}){1,3})|[0-9]{10,14}|[0-9]{3} [0-9]{3} [0-9]{6})" + END
+)
+_BEFORE_ACCOUNT = re.compile(rf"(?:계좌|통장|{_BANK}|입금|송금|이체|예금주|[Aa]ccount)[^0-9]{{0,20}}\Z")
+_BANK_BEFORE = re.compile(rf"(?:{_SHORT_BANK})[ :]{{0,2}}\Z")
+_AFTER_ACCOUNT = re.compile(rf"[ ,]{{0,2}}[(\[]?(?:[가-힣]{{1,6}}(?:은행|뱅크)|{_BANK}|예금주)")
+_DATE = re.compile(r"(?:19|20)[0-9]{2}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12][0-9]|3[01])")
+_YEAR = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{1,2}-")
+_NOT_A_NUMBER_OF = re.compile(r" ?(?:[천만억]? ?원|점|명|개|건|주|호|달러|%)")
+_COMPANY = re.compile(r"사업자|등록 ?번호|고객센터|대표번호|전화")
+
+
+def has_luhn(digits: list[int]) -> bool:
+    """Whether the last digit is the check digit of the others."""
+    doubled = [d if i % 2 == 0 else (2 * d - 9 if d > 4 else 2 * d) for i, d in enumerate(reversed(digits))]
+    return sum(doubled) % 10 == 0
+
+
+def _card(match: Match) -> Part | None:
+    """An issuer's range and the check digit; domestic ranges (9) and thirteen digits also need a hint that it is a card."""
+    digits = digits_of(match[0])
+    named = _CARD_NAMED.search(before(match, 24)) is not None
+    if not has_luhn(digits) or (numbers_a_thing(match) and not named):
+        return None
+    if (match["short"] or (digits[0] == 9 and not match["s"])) and not named:
+        return None
+    published = "".join(map(str, digits)) in _PUBLISHED_FOR_TESTS
+    return None if published and _TEST.search(before(match, 40)) else match.span()
+
+
+def _account(match: Match) -> Part | None:
+    """Ten to fourteen digits that are no date and no amount, with a bank or a transfer in front or behind."""
+    front = before(match, 28)
+    digits = len(digits_of(match[0]))
+    if not 10 <= digits <= 14 or _DATE.match(match[0]) or _NOT_A_NUMBER_OF.match(after(match, 4)):
+        return None
+    if numbers_a_thing(match) or _COMPANY.search(front[-14:]):
+        return None
+    grouped_by_bank = match["grouped"] and _BANK_BEFORE.search(front) and not _YEAR.match(match[0])
+    named = _BEFORE_ACCOUNT.search(front) or grouped_by_bank or _AFTER_ACCOUNT.match(after(match, 12))
+    return match.span() if named else None
+
+
+_GAP = rf"[-{DASHES[1:]}. ]?"
+CARDS = (
+    Pattern("card", rf"[2-69][0-9]{{3}}{_GAP}[0-9]{{4}}{_GAP}[0-9]{{4}}{_GAP}[0-9]|3[0-9]{{3}}{_GAP}[0-9]{{6}}{_GAP}[0-9]{{4}}", _CARD, _card),
+)  # fmt: skip
+ACCOUNTS = (
+    Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{10}}|[0-9]{{3}} [0-9]{{3}} [0-9]{{6}}", _ACCOUNT, _account,
+            f"계좌|통장|{_BANK}|입금|송금|이체|예금주|[Aa]ccount|(?:{_SHORT_BANK})[ :]{{0,2}}[0-9]"),
+)  # fmt: skip

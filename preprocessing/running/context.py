@@ -1,0 +1,179 @@
+"""One run of preprocessing as its steps see it: configuration, output folder, inputs, runner.
+
+Owns where a step keeps its files, the exclusive use of the folder, and handing pieces of work to the runner. A step is
+a module with ``run(context) -> Outcome``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import functools
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from megatron_ko.config.loading import Loaded
+from megatron_ko.errors import DataError
+from megatron_ko.files import locked_folder
+from preprocessing.config.pipeline import Config
+from preprocessing.readers.files_found import KnownHashes, Unit, find_units
+from preprocessing.running.markers import Marker, code_of, key_of
+from preprocessing.running.progress import StageProgress
+from preprocessing.running.tasks import Outcome, Piece, Runner, Work
+
+__all__ = ["Context", "Outcome", "Piece"]
+OLD_S = 24 * 3600.0
+
+
+class Context:
+    """One configuration and its output folder. ``runner`` may be None where no work is done."""
+
+    def __init__(self, loaded: Loaded[Config], runner: Runner | None = None):
+        self.loaded = loaded
+        self.config = loaded.config
+        self.folder = Path(self.config.output.folder).expanduser()
+        self._runner = runner
+        self._hashes = KnownHashes(self.folder / "steps" / "input_hashes.json")
+        self._written: dict[str, set[Path]] = {}
+
+    @property
+    def runner(self) -> Runner:
+        assert self._runner is not None, "only a context with a runner works"
+        return self._runner
+
+    def for_worker(self) -> Context:
+        """The same for another process: units are found once, the runner stays here."""
+        _ = self.units
+        made = copy.copy(self)
+        made._runner = None
+        made._written = {}
+        return made
+
+    @functools.cached_property
+    def units(self) -> list[Unit]:
+        return find_units(self.loaded, self._hashes)
+
+    def identity(self, unit: Unit) -> Any:
+        """JSON that changes when the content of the unit does."""
+        parts = [
+            [label, part and dataclasses.astuple(part), *self._hashes.of(file)]
+            for file, label, part in unit.parts()
+        ]
+        return [parts, [[str(file), *self._hashes.of(file)] for file in unit.watched]]
+
+    def save_hashes(self) -> None:
+        self._hashes.save()
+
+    def code(self, module: str) -> str:
+        return code_of(module)
+
+    def part(self, *names: str) -> list[Any]:
+        """Sections of the configuration as JSON."""
+        return [self.as_data(getattr(self.config, name)) for name in names]
+
+    @staticmethod
+    def as_data(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: Context.as_data(item) for name, item in value.items()}
+        return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
+
+    # --- files ---------------------------------------------------------------------------------------------
+
+    def path(self, step: str, name: str, suffix: str = ".parquet") -> Path:
+        """Where ``step`` keeps a result of the piece or unit ``name``."""
+        return self.folder / "steps" / step / f"{name}{suffix}"
+
+    def dropped(self, step: str, name: str) -> Path:
+        """Where ``step`` keeps the documents it drops of a unit."""
+        return self.folder / "dropped" / f"{step}-{name}.parquet"
+
+    @property
+    def text_step(self) -> str:
+        """The last step that changes text."""
+        return "lines" if self.config.lines.enabled else "clean"
+
+    def documents(self, unit: Unit) -> Path:
+        """The documents of a unit, as the steps after ``text_step`` see them."""
+        return self.path(self.text_step, unit.name)
+
+    # --- work ----------------------------------------------------------------------------------------------
+
+    def upstream(self, step: str, name: str) -> str:
+        """Key of a finished piece that this one reads. Raises DataError when it is not finished."""
+        key = Marker(self.folder, f"{step}/{name}").key()
+        if key is None:
+            raise DataError(
+                f"{self.folder}: step {step!r} is not finished for {name!r}; run 'python -m preprocessing {step} ...'"
+            )
+        return key
+
+    def summary_of(self, step: str) -> dict[str, Any]:
+        """What an earlier step wrote into its marker. Raises DataError when it is not finished."""
+        summary = Marker(self.folder, step).read()
+        if summary is None:
+            raise DataError(
+                f"{self.folder}: step {step!r} is not finished; run 'python -m preprocessing {step} ...'"
+            )
+        return summary
+
+    def finish(self, step: str, pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+        """Does what is not done yet, wherever the runner does it; the summaries in the order of ``pieces``."""
+        works = [Work(step, number, piece, self._key(step, piece)) for number, piece in enumerate(pieces)]
+        found = {work.marker_name: Marker(self.folder, work.marker_name).read(work.key) for work in works}
+        todo = [work for work in works if found[work.marker_name] is None]
+        if todo:
+            size = sum(piece.size for piece in pieces)
+            shown = StageProgress(step, len(todo), size, size - sum(work.piece.size for work in todo))
+
+            def done(work: Work, summary: dict[str, Any]) -> None:
+                found[work.marker_name] = summary
+                shown.add(work.piece.size, summary)
+
+            try:
+                self.runner.run(self, todo, done)
+            finally:
+                shown.close()
+        for work in works:
+            marker = Marker(self.folder, work.marker_name)
+            self._written.setdefault(step, set()).update({marker.path, *marker.outputs()})
+        return [found[work.marker_name] or {} for work in works]
+
+    def _key(self, step: str, piece: Piece) -> str:
+        return key_of(step, piece.name, self.code(piece.function.__module__), piece.depends)
+
+    def remove_others(self, step: str) -> None:
+        """Files of ``step`` that none of the pieces finished in this run wrote: of inputs no longer named."""
+        keep = self._written.get(step, set())
+        for path in [
+            *(self.folder / "steps" / step).rglob("*"),
+            *(self.folder / "dropped").glob(f"{step}-*"),
+        ]:
+            if path.is_file() and path not in keep and not path.name.startswith("."):
+                path.unlink()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """One run at a time; temporary files of a killed one are removed (in a shared folder, old ones only)."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(
+                f"output.folder: {self.folder} cannot be made ({error.strerror}); give a folder that may be written"
+            ) from None
+        if self.runner.shared:
+            if self.runner.leads:
+                self._remove_leftovers(OLD_S)
+            yield
+            return
+        with locked_folder(self.folder):
+            self._remove_leftovers(0.0)
+            yield
+
+    def _remove_leftovers(self, age_s: float) -> None:
+        for leftover in self.folder.rglob(".*.tmp"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - leftover.stat().st_mtime >= age_s:
+                    leftover.unlink()

@@ -1,0 +1,86 @@
+"""Pieces of work: what a step hands to a runner, and how one is done anywhere.
+
+Owns the contract between steps and runners. A piece that is done has a marker under its key, so whoever runs it, and
+however often the run is killed, its outputs are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from preprocessing.running.markers import Marker
+
+
+class RunContext(Protocol):
+    """What runners need of ``preprocessing.running.context.Context``, which is above them."""
+
+    folder: Path
+
+    def for_worker(self) -> RunContext: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a piece or a step wrote, and its summary (JSON) for the marker and the funnel."""
+
+    outputs: list[Path]
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """``function(context, *arguments) -> Outcome`` is a function of a module; ``depends`` is the JSON of all that the
+    result depends on but the code; ``size`` is the bytes it reads, for the progress bar."""
+
+    name: str
+    function: Callable[..., Outcome]
+    arguments: tuple[Any, ...] = ()
+    depends: Any = None
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Work:
+    """A piece of a step under its key; ``number`` is its place among all pieces of the step, done or not."""
+
+    step: str
+    number: int
+    piece: Piece
+    key: str
+
+    @property
+    def marker_name(self) -> str:
+        return f"{self.step}/{self.piece.name}"
+
+
+Done = Callable[[Work, dict[str, Any]], None]
+
+
+class Runner(Protocol):
+    """``leads`` is true in the one process that writes what belongs to no piece."""
+
+    leads: bool
+    shared: bool
+    """Whether other processes work in the same folder at the same time."""
+
+    def run(self, context: RunContext, works: Sequence[Work], done: Done) -> None:
+        """Returns when every work has its marker; calls ``done`` for each as it ends. Raises what a piece raised."""
+        ...
+
+    def wait_for(self, context: RunContext, marker: Marker, key: str) -> None:
+        """Returns when the one process that leads has written ``marker``."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def do(context: RunContext, work: Work) -> dict[str, Any]:
+    """Runs a work and writes its marker, last. Returns the summary."""
+    marker = Marker(context.folder, work.marker_name)
+    marker.remove()
+    outcome = work.piece.function(context, *work.piece.arguments)
+    marker.write(work.key, outcome.outputs, outcome.summary)
+    return outcome.summary

@@ -1,1 +1,0 @@
-"""What a source file is: generated, minified, data; its licence."""

@@ -1,0 +1,123 @@
+"""Step ``balance``: the corpus ``clean/DOMAIN_SPLIT-NNNNN.parquet``.
+
+Owns the order of its pieces: columns of each unit (``corpus_plan``), one plan for all documents, then each file of the
+corpus on its own from the units it covers (``corpus_files``). No result depends on the number of workers. The plan keeps
+65 bytes for each document in memory, the other pieces a unit's columns or a row group.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from megatron_ko.errors import DataError
+from preprocessing.config.pipeline import source_of
+from preprocessing.corpus.corpus_files import write_corpus_shard, write_dropped
+from preprocessing.corpus.corpus_plan import PLAN, STEP, gather, make_plan
+from preprocessing.corpus.reading import shard_path
+from preprocessing.documents import Counts
+from preprocessing.readers.files_found import Unit
+from preprocessing.running.context import Context, Outcome, Piece
+
+
+def run(context: Context) -> Outcome:
+    """Raises DataError when a domain is left without a training document."""
+    domains = context.as_data(context.config.domains)
+    membership = [[name, domains[name]["sources"], domains[name]["langs"]] for name in domains]
+    rehydrate = sorted(context.config.balance.rehydrate.items())
+    units = context.units
+    gathered = context.finish(
+        STEP,
+        [
+            Piece(
+                f"columns/{unit.name}",
+                gather,
+                (n,),
+                [membership, rehydrate, context.config.seed, _keys(context, unit)],
+            )
+            for n, unit in enumerate(units)
+        ],
+    )
+    plan = context.finish(STEP, [Piece(PLAN, make_plan, (), _plan_depends(context))])[0]
+    _check(context, plan["shards"])
+    shards = context.finish(STEP, [_shard_piece(context, shard) for shard in plan["shards"]])
+    dropped = context.finish(STEP, [_dropped_piece(context, n, plan) for n in range(len(units))])
+    outputs = [shard_path(context.folder, shard["file"]) for shard in plan["shards"]]
+    if context.runner.leads:
+        for path in (context.folder / "clean").glob("*.parquet"):
+            if path not in outputs:
+                path.unlink()
+    shards = [{**shard, **written} for shard, written in zip(plan["shards"], shards)]
+    return Outcome(
+        outputs,
+        {"domains": _domains(shards), "shards": shards, "sources": _sources(context, gathered, dropped)},
+    )
+
+
+def _keys(context: Context, unit: Unit) -> list[str]:
+    return [
+        context.upstream(step, unit.name) for step in (context.text_step, "measure", "filter", "deduplicate")
+    ]
+
+
+def _plan_depends(context: Context) -> list[Any]:
+    balance = context.config.balance
+    caps = [[name, domain.max_bytes] for name, domain in context.config.domains.items()]
+    keys = [context.upstream(STEP, f"columns/{unit.name}") for unit in context.units]
+    return [caps, balance.valid_fraction, balance.shard_bytes, keys]
+
+
+def _shard_piece(context: Context, shard: dict[str, Any]) -> Piece:
+    first, last = shard["units"]
+    keys = [context.upstream(context.text_step, unit.name) for unit in context.units[first:last]]
+    name = f"shards/{shard['file']}"
+    depends = [shard["name"], shard["split"], shard["rows"], keys]
+    return Piece(name, write_corpus_shard, (shard,), depends, shard["bytes"])
+
+
+def _dropped_piece(context: Context, number: int, plan: dict[str, Any]) -> Piece:
+    unit = context.units[number]
+    depends = (
+        [context.upstream(STEP, PLAN), context.upstream(context.text_step, unit.name)]
+        if plan["dropped"][number]
+        else []
+    )
+    return Piece(f"dropped/{unit.name}", write_dropped, (number, plan["dropped"][number]), depends)
+
+
+def _check(context: Context, shards: list[dict[str, Any]]) -> None:
+    used = {shard["name"] for shard in shards if shard["split"] == "train"}
+    for name, domain in context.config.domains.items():
+        if name not in used:
+            wanted = f"sources {domain.sources or 'any'}, langs {list(domain.langs) or 'any'}"
+            problem = context.loaded.problem(
+                f"domains.{name}",
+                f"no document is left for it ({wanted}); see dropped/*.parquet for the reasons, or remove the domain",
+            )
+            raise DataError(str(problem))
+
+
+# --- summaries -------------------------------------------------------------------------------------------
+
+
+def _domains(shards: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Documents and bytes by domain and split, in the order of their names."""
+    totals: dict[tuple[str, str], dict[str, Any]] = {}
+    for shard in shards:
+        key = (shard["name"], shard["split"])
+        entry = totals.setdefault(key, {"name": key[0], "split": key[1], "documents": 0, "bytes": 0})
+        entry["documents"] += shard["documents"]
+        entry["bytes"] += shard["bytes"]
+    return [totals[key] for key in sorted(totals)]
+
+
+def _sources(context: Context, gathered: list[dict], dropped: list[dict]) -> dict[str, Any]:
+    found: dict[str, Counts] = {}
+    for unit, came, gone in zip(context.units, gathered, dropped):
+        source = source_of(unit.input_name, context.config.inputs[unit.input_name])
+        lost = Counts.from_json(gone["counts"])
+        counts = Counts(documents_in=came["documents_in"], bytes_in=came["bytes_in"], dropped=lost.dropped)
+        counts.documents_out = came["documents_in"] - lost.documents_in
+        counts.bytes_out = came["bytes_in"] - lost.bytes_in
+        counts.examples = lost.examples
+        found.setdefault(source, Counts()).add(counts)
+    return {name: counts.to_json() for name, counts in found.items()}

@@ -1,0 +1,170 @@
+"""Step ``clean``: read, find the language, normalise, mask.
+
+Owns the step over one batch, and its pieces: a unit of input is finished as a whole, with its documents, its columns
+(personal data found), its bad records, and a marker written last. Text is changed here; judging it comes later.
+"""
+
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from megatron_ko.errors import DataError
+from megatron_ko.files import atomic_file
+from preprocessing.config.cleaning import CleanConfig
+from preprocessing.config.languages import KINDS
+from preprocessing.config.pipeline import source_of
+from preprocessing.documents import DOCUMENT, INTERMEDIATE, Counts, new_shard, text_bytes, with_column
+from preprocessing.pii.masking import mask_column
+from preprocessing.readers.files_found import Unit
+from preprocessing.readers.reading import BadRecord, read_unit
+from preprocessing.running.context import Context, Outcome, Piece
+from preprocessing.steps.text_operations import markup_of, normalise_column
+from preprocessing.text.by_language import by_language
+from preprocessing.text.language import detect
+
+log = logging.getLogger(__name__)
+STEP = "clean"
+COLUMNS = pa.schema([("id", pa.string()), *((f"masked_{kind}", pa.int32()) for kind in KINDS)])
+_CLEANED = pa.schema([DOCUMENT.field("text"), *list(COLUMNS)[1:]])
+
+
+def clean_batch(
+    batch: pa.RecordBatch, config: CleanConfig, markup: str = "auto", counts: Counts | None = None
+) -> tuple[pa.RecordBatch, pa.RecordBatch, Counts]:
+    """The documents with their text cleaned, their columns (COLUMNS), and what happened. Row order is kept.
+
+    ``counts`` are those of the batches before, to which this one is added: no more examples are made than are wanted.
+    """
+    counts = Counts() if counts is None else counts
+    counts.documents_in += batch.num_rows
+    counts.bytes_in += text_bytes(batch["text"])
+    batch = _with_language(batch)
+
+    def work(part: pa.RecordBatch, lang: str) -> pa.RecordBatch:
+        kind = markup_of(markup, part["source"][0].as_py())
+        text = normalise_column(part["text"], part["id"], lang, kind, config, counts)
+        text, found = mask_column(text, part["id"], list(config.mask), counts)
+        masked = [pa.array(np.ascontiguousarray(found[:, i])) for i in range(len(KINDS))]
+        return pa.RecordBatch.from_arrays([text, *masked], schema=_CLEANED)
+
+    found = by_language(batch, work)
+    cleaned = with_column(batch, "text", found["text"])
+    counts.documents_out += cleaned.num_rows
+    counts.bytes_out += text_bytes(found["text"])
+    return cleaned, pa.RecordBatch.from_arrays([batch["id"], *found.columns[1:]], schema=COLUMNS), counts
+
+
+def _with_language(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Languages found where the input says ``detect`` (the column is empty)."""
+    unknown = pc.equal(batch["lang"], pa.scalar("", pa.string()))
+    if not pc.any(unknown).as_py():
+        return batch
+    found = pa.array(detect(batch["text"]).languages, pa.string())
+    return with_column(batch, "lang", pc.if_else(unknown, found, batch["lang"]))
+
+
+# --- the step --------------------------------------------------------------------------------------------
+
+
+def run(context: Context) -> Outcome:
+    """Cleans every unit that is not finished and gathers ``quarantine.jsonl``."""
+    pieces = [
+        Piece(
+            unit.name,
+            clean_unit,
+            (number,),
+            [context.part("clean", "seed"), context.as_data(_item(context, unit)), context.identity(unit)],
+            unit.size,
+        )
+        for number, unit in enumerate(context.units)
+    ]
+    summaries = context.finish(STEP, pieces)
+    keys = [context.upstream(STEP, unit.name) for unit in context.units]
+    context.finish(STEP, [Piece("all/quarantine", gather_quarantine, (), keys)])
+    sources: dict[str, dict[str, Any]] = {}
+    for unit, summary in zip(context.units, summaries):
+        _add(sources, source_of(unit.input_name, _item(context, unit)), summary)
+    total = sum(entry["counts"].documents_out for entry in sources.values())
+    bad = sum(entry["counts"].bad_records for entry in sources.values())
+    quarantine = context.folder / "quarantine.jsonl"
+    if not total:
+        raise DataError(
+            f"no document could be read; {bad:,} bad records are in {quarantine} with their causes"
+            + _first_cause(quarantine)
+        )
+    if bad:
+        log.warning("%s bad records were set aside, see %s", f"{bad:,}", quarantine)
+    counted = {name: {**entry, "counts": entry["counts"].to_json()} for name, entry in sources.items()}
+    return Outcome([quarantine], {"sources": counted})
+
+
+def _first_cause(quarantine: Path) -> str:
+    """The first of the bad records, for a message."""
+    with open(quarantine, encoding="utf-8") as file:
+        first = json.loads(next(file, "null"))
+    return f", such as {first['file']}:{first['line']}: {first['cause']}" if first else ""
+
+
+def _item(context: Context, unit: Unit) -> Any:
+    return context.config.inputs[unit.input_name]
+
+
+def _add(sources: dict[str, dict[str, Any]], source: str, done: dict[str, Any]) -> None:
+    entry = sources.setdefault(source, {"langs": [], "counts": Counts()})
+    entry["counts"].add(Counts.from_json(done["counts"]))
+    entry["langs"] = sorted({*entry["langs"], *done["langs"]})
+
+
+def clean_unit(context: Context, number: int) -> Outcome:
+    """One unit: documents, columns, and bad records."""
+    unit = context.units[number]
+    item = _item(context, unit)
+    paths = [
+        context.path(STEP, unit.name, suffix)
+        for suffix in (".parquet", ".columns.parquet", ".quarantine.jsonl")
+    ]
+    counts = Counts()
+    langs: set[str] = set()
+    with (
+        new_shard(paths[0], DOCUMENT, INTERMEDIATE) as documents,
+        new_shard(paths[1], COLUMNS, INTERMEDIATE) as columns,
+        atomic_file(paths[2], "w") as quarantine,
+    ):
+
+        def set_aside(bad: BadRecord) -> None:
+            counts.bad_records += bad.is_mistake
+            quarantine.write(bad.to_line())
+
+        for batch in read_unit(unit, item, set_aside, context.config.seed):
+            markup = getattr(item, "markup", "none")
+            cleaned, found, _ = clean_batch(batch, context.config.clean, markup, counts)
+            documents.write(cleaned)
+            columns.write(found)
+            langs.update(pc.unique(cleaned["lang"]).to_pylist())
+    facts = {"documents_in": counts.documents_in, "documents_out": counts.documents_out}
+    return Outcome(paths, {**facts, "counts": counts.to_json(), "langs": sorted(langs)})
+
+
+def gather_quarantine(context: Context) -> Outcome:
+    """The bad records of all units, in their order."""
+    path = context.folder / "quarantine.jsonl"
+    with atomic_file(path) as out:
+        for unit in context.units:
+            _append(context.path(STEP, unit.name, ".quarantine.jsonl"), out)
+    return Outcome([path], {})
+
+
+def _append(path: Path, out: Any) -> None:
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            out.write(block)

@@ -1,0 +1,228 @@
+"""Step ``deduplicate``: exact and near duplicates among the documents that ``filter`` keeps.
+
+Owns the order of the work and its pieces: the numbering and exact duplicates, candidate pairs per band, verified pairs
+per range of documents, clusters, and what ``decisions`` writes per unit. The survivor of a cluster is its smallest id.
+
+Memory of a worker: ``memory_mib`` for what is sorted or compared at a time, and per document 20 bytes in the piece that
+makes the numbering, 25 in the one that makes the clusters. Signatures and texts of candidates are read again, in as many
+rounds as fit. Disk: 12 bytes per document, 8 per candidate pair and band, 12 per verified pair.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from megatron_ko.errors import DataError
+from preprocessing.config.deduplication import DeduplicateConfig
+from preprocessing.documents import Counts, new_shard
+from preprocessing.duplicates.clusters import MEMBER, clusters_of, largest, member_tables
+from preprocessing.duplicates.decisions import write_unit
+from preprocessing.duplicates.exact_duplicates import exact_duplicates, taking_part
+from preprocessing.duplicates.near_duplicates import (
+    Files,
+    band_pairs,
+    band_parts,
+    blocks_of,
+    pairs_between,
+    verified,
+)
+from preprocessing.duplicates.numbering import (
+    CLUSTERS,
+    MIB,
+    ORDER,
+    STEP,
+    array_path,
+    load_array,
+    numbering_of,
+    read_numbering,
+    save_array,
+)
+from preprocessing.running.tasks import Outcome, Piece
+
+if TYPE_CHECKING:
+    from preprocessing.running.context import Context
+
+log = logging.getLogger(__name__)
+
+
+def run(context: Context) -> Outcome:
+    """Finishes what is not finished, in the order of the docstring."""
+    order = context.finish(STEP, [_order_piece(context)])[0]
+    bands = _band_pieces(context, order["documents"])
+    context.finish(STEP, bands)
+    blocks = _block_pieces(context, bands)
+    context.finish(STEP, blocks)
+    clusters = context.finish(STEP, [_clusters_piece(context, blocks)])[0]
+    sources = _by_source(context.finish(STEP, _unit_pieces(context)))
+    context.remove_others(STEP)
+    config = context.config.deduplicate
+    crowded = [cluster for cluster in clusters["largest"] if cluster["documents"] > config.max_cluster]
+    alarms = [*_source_alarms(sources, config), *crowded]
+    _raise_alarms(alarms, config, context.folder)
+    counts = {name: found.to_json() for name, found in sources.items()}
+    return Outcome([], {"sources": counts, **clusters, "alarms": alarms})
+
+
+# --- pieces ------------------------------------------------------------------------------------------------
+
+
+def _read_keys(context: Context, number: int) -> list[str]:
+    name = context.units[number].name
+    return [context.upstream(step, name) for step in (context.text_step, "measure", "filter")]
+
+
+def _order_piece(context: Context) -> Piece:
+    depends = [_read_keys(context, number) for number in range(len(context.units))]
+    return Piece(ORDER, write_order, (), depends)
+
+
+def _band_pieces(context: Context, documents: int) -> list[Piece]:
+    config = context.config.deduplicate
+    parts = band_parts(documents, config.memory_mib * MIB)
+    depends = [context.upstream(STEP, ORDER), config.max_compared]
+    return [
+        Piece(
+            f"all.band_{band:02d}.{part:04d}", write_band, (band, part, parts), [*depends, band, part, parts]
+        )
+        for band in range(config.bands)
+        for part in range(parts)
+    ]
+
+
+def _block_pieces(context: Context, bands: list[Piece]) -> list[Piece]:
+    config = context.config.deduplicate
+    names = [piece.name for piece in bands]
+    ranges = blocks_of([array_path(context, name) for name in names], config.memory_mib * MIB)
+    depends = [[context.upstream(STEP, name) for name in names], config.threshold]
+    return [
+        Piece(f"all.pairs.{n:05d}", write_block, (f"all.pairs.{n:05d}", names, *bounds), [*depends, *bounds])
+        for n, bounds in enumerate(ranges)
+    ]
+
+
+def _clusters_piece(context: Context, blocks: list[Piece]) -> Piece:
+    names = [piece.name for piece in blocks]
+    return Piece(CLUSTERS, write_clusters, (names,), [context.upstream(STEP, name) for name in names])
+
+
+def _unit_pieces(context: Context) -> list[Piece]:
+    clusters = context.upstream(STEP, CLUSTERS)
+    return [
+        Piece(unit.name, write_unit, (n,), [clusters, _read_keys(context, n)], unit.size)
+        for n, unit in enumerate(context.units)
+    ]
+
+
+def _files(context: Context) -> Files:
+    signatures = [context.path("measure", unit.name, ".signatures.parquet") for unit in context.units]
+    return Files(signatures, [context.documents(unit) for unit in context.units])
+
+
+def write_order(context: Context) -> Outcome:
+    """The numbering, exact duplicates, and who takes part in the search for near duplicates."""
+    memory = context.config.deduplicate.memory_mib * MIB
+    signatures = _files(context).signatures
+    numbering = numbering_of([context.path("filter", unit.name) for unit in context.units], memory)
+    duplicates = exact_duplicates(signatures, numbering, memory)
+    near = np.concatenate([np.zeros(0, np.uint32), *taking_part(signatures, numbering, duplicates)])
+    arrays = {
+        "starts": numbering.starts,
+        "numbers": numbering.numbers,
+        "rows": numbering.rows,
+        "exact": duplicates,
+        "near": near,
+    }
+    outputs = [save_array(array_path(context, ORDER, f".{name}"), array) for name, array in arrays.items()]
+    return Outcome(outputs, {"documents": len(numbering.rows)})
+
+
+def write_band(context: Context, band: int, part: int, parts: int) -> Outcome:
+    near = load_array(array_path(context, ORDER, ".near"))
+    config: DeduplicateConfig = context.config.deduplicate
+    pairs = band_pairs(_files(context).signatures, near, band, part, parts, config.max_compared)
+    return Outcome(
+        [save_array(array_path(context, f"all.band_{band:02d}.{part:04d}"), pairs)], {"pairs": len(pairs)}
+    )
+
+
+def write_block(context: Context, name: str, bands: list[str], first: int, last: int) -> Outcome:
+    config: DeduplicateConfig = context.config.deduplicate
+    pairs = pairs_between([array_path(context, band) for band in bands], first, last)
+    found = verified(
+        pairs, _files(context), read_numbering(context), config.threshold, config.memory_mib * MIB
+    )
+    return Outcome(
+        [save_array(array_path(context, name), found)], {"candidates": len(pairs), "duplicates": len(found)}
+    )
+
+
+def write_clusters(context: Context, blocks: list[str]) -> Outcome:
+    config: DeduplicateConfig = context.config.deduplicate
+    numbering, documents = read_numbering(context), _files(context).documents
+    exact = load_array(array_path(context, ORDER, ".exact"))
+    clusters = clusters_of(
+        len(numbering.rows), exact, (load_array(array_path(context, name)) for name in blocks)
+    )
+    path = context.path(STEP, CLUSTERS)
+    with new_shard(path, MEMBER) as out:
+        for batch in member_tables(clusters, numbering, documents, config.memory_mib * MIB):
+            out.write(batch)
+    members = np.flatnonzero(clusters.size > 1)
+    rows = save_array(array_path(context, CLUSTERS, ".rows"), np.sort(numbering.rows[members]))
+    gone = clusters.of != np.arange(len(clusters.of))
+    stays_for_others = ~gone & (clusters.size > 1)
+    summary = {
+        "exact_duplicates": len(exact),
+        "near_duplicates": int(gone.sum()) - len(exact),
+        "clusters": int(stays_for_others.sum()),
+        "largest": largest(clusters, numbering, documents),
+    }
+    return Outcome([path, rows], summary)
+
+
+# --- alarms ------------------------------------------------------------------------------------------------
+
+
+def _by_source(summaries: list[dict[str, Any]]) -> dict[str, Counts]:
+    sources: dict[str, Counts] = {}
+    for summary in summaries:
+        for name, counts in summary["sources"].items():
+            sources.setdefault(name, Counts()).add(Counts.from_json(counts))
+    return sources
+
+
+def _source_alarms(sources: dict[str, Counts], config: DeduplicateConfig) -> list[dict[str, Any]]:
+    return [
+        {"source": name, "documents": found.documents_in, "duplicates": found.dropped.total()}
+        for name, found in sources.items()
+        if found.documents_in >= config.alarm_documents
+        and found.dropped.total() > config.alarm_share * found.documents_in
+    ]
+
+
+def _raise_alarms(alarms: list[dict[str, Any]], config: DeduplicateConfig, folder: Path) -> None:
+    """Says each alarm; with ``on_alarm: stop`` raises DataError."""
+    said = [_sentence(alarm, config) for alarm in alarms]
+    if said and config.on_alarm == "stop":
+        raise DataError(
+            f"{'; '.join(said)}; look at {folder / 'dropped'}/{STEP}-*.parquet, and if this is right set "
+            "deduplicate.on_alarm to warn, or alarm_share or max_cluster higher"
+        )
+    for sentence in said:
+        log.warning("%s; is that right? see dropped/%s-*.parquet", sentence, STEP)
+
+
+def _sentence(alarm: dict[str, Any], config: DeduplicateConfig) -> str:
+    if "source" in alarm:
+        return (
+            f"source {alarm['source']!r} loses {alarm['duplicates']:,} of {alarm['documents']:,} documents as "
+            f"duplicates, more than deduplicate.alarm_share = {config.alarm_share}"
+        )
+    return (
+        f"cluster {alarm['cluster']!r} holds {alarm['documents']:,} documents, more than "
+        f"deduplicate.max_cluster = {config.max_cluster:,}"
+    )

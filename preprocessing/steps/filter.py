@@ -1,0 +1,153 @@
+"""Step ``filter``: which documents are dropped, from their columns alone.
+
+Owns one table of reasons per unit (``id, source, lang, reason``) and the dropped documents. Text is read only for the
+dropped ones, so another threshold on a finished corpus costs seconds.
+"""
+
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from megatron_ko.errors import DataError
+from preprocessing.config.pipeline import Config, source_of
+from preprocessing.documents import DROPPED, INTERMEDIATE, Counts, new_shard
+from preprocessing.judging import rules
+from preprocessing.judging.presets.values import resolved
+from preprocessing.readers.files_found import Unit
+from preprocessing.running.context import Context, Outcome, Piece
+
+STEP = "filter"
+REASONS = pa.schema(
+    [("id", pa.string()), ("source", pa.string()), ("lang", pa.string()), ("reason", pa.string())]
+)
+
+
+def column_steps(config: Config) -> list[str]:
+    """The steps whose columns are judged."""
+    steps = ["measure"]
+    if config.score.enabled:
+        steps.append("score")
+    if config.decontaminate.enabled:
+        steps.append("decontaminate")
+    return steps
+
+
+def columns_of(context: Context, unit: Unit) -> Iterator[pa.RecordBatch]:
+    """All columns of a unit, a batch per row group of the documents; ``secrets`` counts the masked ones."""
+    files = [pq.ParquetFile(context.path(step, unit.name)) for step in column_steps(context.config)]
+    masked = pq.ParquetFile(context.path("clean", unit.name, ".columns.parquet"))
+    for group in range(files[0].num_row_groups):
+        tables = [file.read_row_group(group) for file in files]
+        merged = {name: tables[0][name] for name in tables[0].schema.names}
+        merged["secrets"] = masked.read_row_group(group, columns=["masked_secret"])["masked_secret"]
+        for table in tables[1:]:
+            if not table["id"].equals(merged["id"]):
+                raise DataError(
+                    f"{context.folder}: columns of {unit.name} belong to different documents; "
+                    "remove steps/score and steps/decontaminate and run again"
+                )
+            merged.update({name: table[name] for name in table.schema.names if name != "id"})
+        yield from pa.table(merged).combine_chunks().to_batches()
+
+
+def reasons_for(columns: pa.RecordBatch, config: Config, thresholds: dict[str, Any]) -> np.ndarray:
+    """``[rows] object``: the first rule that fails, None where the document stays."""
+    reasons = rules.reasons(columns, config.filter)
+    if len(column_steps(config)) > 1:
+        from preprocessing.steps.score import scoring_verdicts
+
+        for reason, failed in scoring_verdicts(columns, config, thresholds):
+            reasons[failed & (reasons == None)] = reason  # noqa: E711
+    return reasons
+
+
+# --- the step --------------------------------------------------------------------------------------------
+
+
+def run(context: Context) -> Outcome:
+    """Judges every unit that is not finished."""
+    thresholds = thresholds_of(context)
+    depends = [resolved(context.config.filter), *context.part("score", "decontaminate"), thresholds]
+    pieces = [
+        Piece(unit.name, filter_unit, (n, thresholds), [depends, *_read_keys(context, unit)])
+        for n, unit in enumerate(context.units)
+    ]
+    counts: dict[str, Counts] = {}
+    for unit, summary in zip(context.units, context.finish(STEP, pieces)):
+        source = source_of(unit.input_name, context.config.inputs[unit.input_name])
+        counts.setdefault(source, Counts()).add(Counts.from_json(summary["counts"]))
+    if not any(found.documents_out for found in counts.values()):
+        raise DataError(
+            f"no document is left of {sum(found.documents_in for found in counts.values()):,}; see "
+            f"{context.folder / 'dropped'} for the reasons, and relax the rules under 'filter'"
+        )
+    sources = {name: found.to_json() for name, found in counts.items()}
+    return Outcome([], {"sources": sources, "thresholds": thresholds})
+
+
+def _read_keys(context: Context, unit: Unit) -> list[str]:
+    return [context.upstream(step, unit.name) for step in column_steps(context.config)]
+
+
+def thresholds_of(context: Context) -> dict[str, Any]:
+    """Values of the thresholds that are given as quantiles of the whole corpus."""
+    if not context.config.score.enabled:
+        return {}
+    from preprocessing.steps.score import quantiles_of
+
+    return quantiles_of([context.path("score", unit.name) for unit in context.units], context.config)
+
+
+def filter_unit(context: Context, number: int, thresholds: dict[str, Any]) -> Outcome:
+    unit = context.units[number]
+    paths = [context.path(STEP, unit.name), context.dropped(STEP, unit.name)]
+    documents = pq.ParquetFile(context.documents(unit))
+    counts = Counts()
+    group = 0
+    with new_shard(paths[0], REASONS, INTERMEDIATE) as kept, new_shard(paths[1], DROPPED) as dropped:
+        for columns in columns_of(context, unit):
+            reasons = pa.array(reasons_for(columns, context.config, thresholds), pa.string())
+            kept.write(
+                pa.RecordBatch.from_arrays(
+                    [*(columns[name] for name in REASONS.names[:3]), reasons], schema=REASONS
+                )
+            )
+            gone = _dropped(documents, group, reasons)
+            dropped.write(gone)
+            _count(counts, columns, reasons, gone)
+            group += 1
+    facts = {"documents_in": counts.documents_in, "documents_out": counts.documents_out}
+    return Outcome(paths, {**facts, "counts": counts.to_json()})
+
+
+def _dropped(documents: pq.ParquetFile, group: int, reasons: pa.Array) -> pa.RecordBatch:
+    """The dropped documents of a row group with their reasons; its text is read only when there are any."""
+    mask = pc.is_valid(reasons)
+    if not pc.any(mask).as_py():
+        return pa.RecordBatch.from_pylist([], schema=DROPPED)
+    batch = documents.read_row_group(group).combine_chunks().to_batches()[0].filter(mask)
+    step = pa.array([STEP] * batch.num_rows, pa.string())
+    detail = pa.nulls(batch.num_rows, pa.string())
+    return pa.RecordBatch.from_arrays([*batch.columns, reasons.drop_null(), step, detail], schema=DROPPED)
+
+
+def _count(counts: Counts, columns: pa.RecordBatch, reasons: pa.Array, gone: pa.RecordBatch) -> None:
+    sizes = columns["bytes"]
+    kept = pc.is_null(reasons)
+    counts.documents_in += columns.num_rows
+    counts.bytes_in += int(pc.sum(sizes).as_py() or 0)
+    counts.documents_out += columns.num_rows - gone.num_rows
+    counts.bytes_out += int(pc.sum(sizes.filter(kept)).as_py() or 0)
+    for entry in pc.value_counts(reasons.drop_null()).to_pylist():
+        counts.dropped[entry["values"]] += entry["counts"]
+    for row, reason in enumerate(gone["reason"].to_pylist()):
+        counts.show_dropped(gone, row, reason)

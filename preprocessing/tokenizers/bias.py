@@ -1,0 +1,202 @@
+"""Documents rich in new tokens, chosen more often than others, to train an extended vocabulary on (EEVE).
+
+Owns weights and the choice. EEVE's own weights are unpublished; ours is ``1 + 2 * min(1, share_new / q95)``: ``share_new``
+is the share of new tokens among the tokens of a document, ``q95`` the share that 95 % of the documents do not exceed. A
+document is chosen when its position (a number in [0, 1) by hash of id and seed) is below ``c * weight``; ``c`` gives the
+size that was asked for. So chances are in proportion to weights, and nothing depends on order or workers.
+"""
+
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from megatron_ko.errors import DataError
+from megatron_ko.files import atomic_file
+from preprocessing.corpus.placing import positions
+from preprocessing.documents import DOCUMENT, new_shard
+from preprocessing.running.markers import Marker, code_of, key_of
+from preprocessing.running.worker_pool import WorkerPool
+from preprocessing.tokenizers.encoders import encoder_of
+from preprocessing.tokenizers.text_files import TextPart, documents_of
+
+BINS = 10_000
+"""Shares are rounded down to 1 / BINS for the quantile and the sum of bytes, so that memory does not grow with the text."""
+QUANTILE = 0.95
+CHOSEN = DOCUMENT.append(pa.field("share_new", pa.float32())).append(pa.field("weight", pa.float32()))
+
+
+@dataclass(frozen=True)
+class NewTokens:
+    """The tokenizer, and the first id that is new."""
+
+    folder: Path
+    engine: str
+    fingerprint: str
+    base_size: int
+
+
+@dataclass(frozen=True)
+class Shares:
+    """By share of new tokens: documents and bytes. ``total``: sum of the exact shares."""
+
+    documents: np.ndarray  # [BINS + 1] int64
+    bytes: np.ndarray
+    total: float
+
+    @property
+    def mean(self) -> float:
+        return self.total / max(int(self.documents.sum()), 1)
+
+    def quantile(self) -> float:
+        """The least share (rounded down) that at least QUANTILE of the documents do not exceed."""
+        reached = np.cumsum(self.documents) >= QUANTILE * self.documents.sum()
+        return float(np.flatnonzero(reached)[0] / BINS)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``q95`` and ``c`` of a text; ``seed`` of the positions."""
+
+    q95: float
+    factor: float
+    seed: int
+
+    def weights(self, shares: np.ndarray) -> np.ndarray:
+        """``[documents] float64``."""
+        return 1 + 2 * np.minimum(1.0, np.floor(shares * BINS) / BINS / self.q95)
+
+    def chosen(self, identities: pa.Array, weights: np.ndarray) -> np.ndarray:
+        """``[documents] bool``."""
+        return positions(identities, self.seed) / 2.0**64 < self.factor * weights
+
+
+def rule_of(shares: Shares, wanted_bytes: int, seed: int) -> Rule:
+    """The rule that chooses about ``wanted_bytes``. Raises DataError when there are no new tokens to be rich in."""
+    documents = int(shares.documents.sum())
+    if shares.total == 0:
+        raise DataError(
+            f"none of {documents:,} documents holds a new token; check --base-size and that --tokenizer is the extended one"
+        )
+    q95 = shares.quantile()
+    if q95 == 0:
+        raise DataError(
+            f"95 % of {documents:,} documents hold hardly a new token (less than 1 in {BINS:,}); give text in the language of "
+            "the new tokens"
+        )
+    weights = Rule(q95, 1.0, seed).weights(np.arange(BINS + 1) / BINS)
+    return Rule(q95, _factor(weights, shares.bytes, min(wanted_bytes, int(shares.bytes.sum()))), seed)
+
+
+def _factor(weights: np.ndarray, sizes: np.ndarray, wanted: int) -> float:
+    """``c`` with ``sum(min(1, c * weight) * size) = wanted``: linear between the places where a weight reaches 1."""
+    low, high = 0.0, 1.0 / float(weights.min())
+    for _ in range(200):
+        middle = (low + high) / 2
+        if float((np.minimum(1.0, middle * weights) * sizes).sum()) < wanted:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+# --- the two passes --------------------------------------------------------------------------------------
+
+
+def measure_part(folder: Path, number: int, key: str, part: TextPart, new: NewTokens) -> Shares:
+    """Share of new tokens of each document of a part, kept in a file; and the summary."""
+    encoder = encoder_of(new.folder, new.engine)
+    shares, sizes = [np.zeros(0, np.float32)], [np.zeros(0, np.int64)]
+    for batch in documents_of(part):
+        texts = batch["text"].to_pylist()
+        ids, ends = encoder.encode_batch(texts)
+        fresh = np.concatenate([[0], np.cumsum(np.asarray(ids) >= new.base_size)])
+        counts = np.diff(ends)
+        shares.append(((fresh[ends[1:]] - fresh[ends[:-1]]) / np.maximum(counts, 1)).astype(np.float32))
+        sizes.append(np.array([len(text.encode("utf-8")) for text in texts], np.int64))
+    path = _shares_path(folder, number)
+    with atomic_file(path) as file:
+        np.save(file, np.concatenate(shares))
+    found = _shares_of(np.concatenate(shares), np.concatenate(sizes))
+    summary = {"documents": found.documents.tolist(), "bytes": found.bytes.tolist(), "total": found.total}
+    Marker(folder, f"shares/{number:05d}").write(key, [path], summary)
+    return found
+
+
+def _shares_path(folder: Path, number: int) -> Path:
+    return folder / "shares" / f"{number:05d}.npy"
+
+
+def _shares_of(shares: np.ndarray, sizes: np.ndarray) -> Shares:
+    bins = np.floor(shares.astype(np.float64) * BINS).astype(np.int64)
+    documents = np.bincount(bins, minlength=BINS + 1)
+    summed = np.zeros(BINS + 1, np.int64)
+    np.add.at(summed, bins, sizes)
+    return Shares(documents, summed, float(shares.astype(np.float64).sum()))
+
+
+def choose_part(folder: Path, out: Path, number: int, part: TextPart, rule: Rule) -> dict[str, Any]:
+    """Writes the chosen documents of a part; returns the summary."""
+    shares = np.load(_shares_path(folder, number))
+    start, chosen, size, total = 0, 0, 0, 0.0
+    with new_shard(out, CHOSEN) as shard:
+        for batch in documents_of(part):
+            mine = shares[start : start + batch.num_rows].astype(np.float64)
+            start += batch.num_rows
+            weights = rule.weights(mine)
+            keep = rule.chosen(batch["id"], weights)
+            extra = [pa.array(mine, pa.float32()), pa.array(weights, pa.float32())]
+            columns = [*batch.columns, *extra]
+            kept = pa.RecordBatch.from_arrays(columns, schema=CHOSEN).filter(pa.array(keep))
+            shard.write(kept)
+            chosen += kept.num_rows
+            size += sum(len(text.encode("utf-8")) for text in kept["text"].to_pylist())
+            total += float(mine[keep].sum())
+    return {"documents": chosen, "bytes": size, "total": total}
+
+
+def choose(
+    parts: Sequence[TextPart], new: NewTokens, out: Path, wanted: int | float, seed: int, pool: WorkerPool
+) -> dict[str, Any]:
+    """Writes ``out/NNNNN.parquet`` for each part; ``wanted``: bytes, or a share of them (float). Returns the report."""
+    work = out / "measured"
+    keys = [
+        key_of(part.identity(), new.fingerprint, new.base_size, code_of("preprocessing.tokenizers.bias"))
+        for part in parts
+    ]
+    found = [Marker(work, f"shares/{number:05d}").read(key) for number, key in enumerate(keys)]
+    missing = [number for number, summary in enumerate(found) if summary is None]
+    items = [(work, number, keys[number], parts[number], new) for number in missing]
+    list(pool.map(measure_part, items, "share of new tokens", [parts[number].size for number in missing]))
+    summaries = [Marker(work, f"shares/{number:05d}").read(key) or {} for number, key in enumerate(keys)]
+    shares = Shares(
+        np.sum([summary["documents"] for summary in summaries], axis=0),
+        np.sum([summary["bytes"] for summary in summaries], axis=0),
+        sum(summary["total"] for summary in summaries),
+    )
+    size = int(shares.bytes.sum())
+    rule = rule_of(shares, round(wanted * size) if isinstance(wanted, float) else wanted, seed)
+    for stale in out.glob("[0-9]*.parquet"):
+        stale.unlink()
+    items = [(work, out / f"{number:05d}.parquet", number, part, rule) for number, part in enumerate(parts)]
+    chosen = list(pool.map(choose_part, items, "choose", [part.size for part in parts]))
+    documents = sum(summary["documents"] for summary in chosen)
+    return {
+        "documents_read": int(shares.documents.sum()),
+        "bytes_read": size,
+        "documents": documents,
+        "bytes": sum(summary["bytes"] for summary in chosen),
+        "mean_share_before": shares.mean,
+        "mean_share_after": sum(summary["total"] for summary in chosen) / max(documents, 1),
+        "q95": rule.q95,
+        "factor": rule.factor,
+        "seed": seed,
+    }

@@ -1,0 +1,247 @@
+"""How often each Korean word stands in a text: counted once, so that every round of a selection costs seconds.
+
+Owns the table on disk. A word is a stretch with Hangul between two places that no piece reaches across (``cutting``), so
+the tokens of the words, times their counts, are the tokens of the text. Each part of the text gives a run, a table by
+hash of the word; the runs are merged by hash, so that memory is bounded whatever the size of the text, and a killed
+command goes on where it was.
+"""
+
+# pyarrow.compute makes its functions at import
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from megatron_ko.errors import DataError
+from megatron_ko.files import atomic_file
+from preprocessing.config.languages import KOREAN
+from preprocessing.documents import text_bytes, utf8_buffer
+from preprocessing.kernels import word_counts
+from preprocessing.running.markers import Marker, code_of, key_of
+from preprocessing.running.worker_pool import WorkerPool
+from preprocessing.tokenizers.cutting import Cut
+from preprocessing.tokenizers.text_files import TextPart, batches_of
+
+WORDS = pa.schema([("word", pa.large_string()), ("count", pa.int64())])
+MAX_WORDS = 2_000_000  # of a table in memory; then it is written as a run
+PARTITION_BYTES = 128 << 20
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The merged table, in files by hash; facts about the text."""
+
+    files: list[Path]
+    documents: int
+    bytes: int
+    korean_bytes: int  # of documents whose language is Korean, or Korean and English
+    words: int  # distinct
+    words_seen: int
+    syllables: np.ndarray  # [11172] int64: how often each stands in the text
+
+    @property
+    def korean_gigabytes(self) -> float:
+        return self.korean_bytes / 1e9
+
+
+# --- one part --------------------------------------------------------------------------------------------
+
+
+class WordTable:
+    """Words and their counts in memory."""
+
+    def __init__(self, cut: Cut, places: int = 1 << 16):
+        self._cut = cut
+        self._table = np.zeros((places, 4), np.uint64)
+        self._letters = np.zeros(8 * places, np.uint8)
+        self.size = self._filled = 0
+
+    def add(self, column: pa.Array) -> None:
+        """Counts the words of a large_string column."""
+        data, offsets = utf8_buffer(self._cut.prepared(column))
+        held, row, at = (self._cut.bits, self._cut.byte_pairs), 0, 0
+        while True:
+            row, at, self.size, self._filled = word_counts.count_words(
+                data, offsets, row, at, *held, self._table, self._letters, self.size, self._filled
+            )
+            if row == len(offsets) - 1:
+                return
+            if 2 * (self.size + 1) > len(self._table):
+                self._table = word_counts.grown_table(self._table)
+            else:
+                self._letters = np.concatenate([self._letters, np.zeros_like(self._letters)])
+
+    def take(self) -> pa.RecordBatch:
+        """The words in the order they came; the table is empty afterwards."""
+        records = self._table[self._table[:, word_counts.KEY] != 0]
+        records = records[np.argsort(records[:, word_counts.FIRST])]
+        ends = np.concatenate([[0], np.cumsum(records[:, word_counts.LENGTH].astype(np.int64))])
+        words = pa.LargeStringArray.from_buffers(
+            len(records), pa.py_buffer(ends), pa.py_buffer(self._letters[: self._filled].copy())
+        )
+        counts = pa.array(records[:, word_counts.COUNT].astype(np.int64))
+        self.__init__(self._cut)
+        return pa.RecordBatch.from_arrays([words, counts], schema=WORDS)
+
+
+def count_part(
+    folder: Path, number: int, key: str, part: TextPart, cut: Cut, partitions: int
+) -> dict[str, Any]:
+    """Writes the runs of a part and its marker; returns the summary."""
+    table, runs = WordTable(cut), []
+    summary = {"documents": 0, "bytes": 0, "korean_bytes": 0}
+
+    def write() -> None:
+        path = folder / "runs" / f"{number:05d}-{len(runs):03d}.arrow"
+        _write_run(path, table.take(), partitions)
+        runs.append(path)
+
+    for batch in batches_of(part):
+        korean = pc.is_in(batch["lang"], pa.array(KOREAN))
+        summary["documents"] += batch.num_rows
+        summary["bytes"] += text_bytes(batch["text"])
+        summary["korean_bytes"] += text_bytes(batch["text"].filter(korean))
+        table.add(batch["text"])
+        if table.size > MAX_WORDS:
+            write()
+    if table.size or not runs:
+        write()
+    Marker(folder, f"runs/{number:05d}").write(key, runs, summary)
+    return summary
+
+
+def _write_run(path: Path, words: pa.RecordBatch, partitions: int) -> None:
+    """One record batch for each partition."""
+    places = word_counts.keys_of_words(*utf8_buffer(words["word"])) >> np.uint64(40)
+    partition = (places % np.uint64(partitions)).astype(np.int64)
+    order = np.argsort(partition, kind="stable")
+    bounds = np.searchsorted(partition[order], np.arange(partitions + 1))
+    sorted_words = words.take(pa.array(order))
+    with atomic_file(path) as file, _writer(file) as writer:
+        for start, end in zip(bounds[:-1], bounds[1:]):
+            writer.write_batch(sorted_words.slice(start, end - start))
+
+
+def _writer(file: Any) -> Any:
+    return pa.ipc.new_file(file, WORDS, options=pa.ipc.IpcWriteOptions(compression="lz4"))
+
+
+# --- merging ---------------------------------------------------------------------------------------------
+
+
+def merge_partition(folder: Path, partition: int, key: str, runs: Sequence[Path]) -> dict[str, int]:
+    """Adds up the counts of a partition over all runs; words sorted by their bytes. Returns the summary."""
+    batches = []
+    for run in runs:
+        with pa.memory_map(str(run)) as source:
+            batches.append(pa.ipc.open_file(source).get_batch(partition))
+    grouped = pa.Table.from_batches(batches, WORDS).group_by("word", use_threads=False)
+    merged = grouped.aggregate([("count", "sum")]).sort_by("word")
+    words = pa.Table.from_arrays([merged["word"], merged["count_sum"]], schema=WORDS).combine_chunks()
+    found = words.to_batches()
+    syllables = np.zeros(word_counts.LAST_SYLLABLE - word_counts.FIRST_SYLLABLE + 1, np.int64)
+    path = folder / "words" / f"{partition:04d}.arrow"
+    with atomic_file(path) as file, _writer(file) as writer:
+        for batch in found:
+            writer.write_batch(batch)
+            syllables += word_counts.count_syllables(*utf8_buffer(batch["word"]), batch["count"].to_numpy())
+    counts = path.with_suffix(".npy")
+    with atomic_file(counts) as file:
+        np.save(file, syllables)
+    summary = {"words": words.num_rows, "seen": int(pc.sum(words["count"]).as_py() or 0)}
+    Marker(folder, f"words/{partition:04d}").write(key, [path, counts], summary)
+    return summary
+
+
+def words_in(path: Path, rows: int = 1 << 16) -> Iterator[tuple[pa.Array, np.ndarray]]:
+    """``(words, counts)`` of a file of the merged table, some rows at once."""
+    with pa.memory_map(str(path)) as source:
+        file = pa.ipc.open_file(source)
+        for number in range(file.num_record_batches):
+            batch = file.get_batch(number)
+            for start in range(0, batch.num_rows, rows):
+                piece = batch.slice(start, rows)
+                yield piece["word"], piece["count"].to_numpy()
+
+
+# --- all parts -------------------------------------------------------------------------------------------
+
+
+def count_words(parts: Sequence[TextPart], cut: Cut, folder: Path, pool: WorkerPool) -> Counted:
+    """The table of the words of the parts in ``folder``; what is there from an earlier run is used.
+
+    Raises DataError when no word has Hangul.
+    """
+    total = sum(part.size for part in parts)
+    partitions = 8
+    while partitions < 1024 and partitions * PARTITION_BYTES < total:
+        partitions *= 2
+    shared = [cut.key(), partitions, code_of("preprocessing.tokenizers.counting")]
+    keys = [key_of(shared, part.identity()) for part in parts]
+    whole = key_of(shared, keys)
+    summaries = _read_or_count(parts, keys, cut, folder, partitions, whole, pool)
+    merged = _read_or_merge(folder, partitions, whole, len(parts), pool)
+    files = [folder / "words" / f"{partition:04d}.arrow" for partition in range(partitions)]
+    counted = Counted(
+        files,
+        documents=sum(summary["documents"] for summary in summaries),
+        bytes=sum(summary["bytes"] for summary in summaries),
+        korean_bytes=sum(summary["korean_bytes"] for summary in summaries),
+        words=sum(summary["words"] for summary in merged),
+        words_seen=sum(summary["seen"] for summary in merged),
+        syllables=np.sum([np.load(path.with_suffix(".npy")) for path in files], axis=0),
+    )
+    if not counted.words:
+        raise DataError(
+            f"no Hangul in {counted.documents:,} documents ({counted.bytes / 1e6:,.1f} MB); give Korean text with --text"
+        )
+    return counted
+
+
+def _read_or_count(
+    parts: Sequence[TextPart],
+    keys: list[str],
+    cut: Cut,
+    folder: Path,
+    partitions: int,
+    whole: str,
+    pool: WorkerPool,
+) -> list[dict[str, Any]]:
+    kept = Marker(folder, "counted").read(whole)
+    if kept is not None:
+        return kept["parts"]
+    found = [Marker(folder, f"runs/{number:05d}").read(key) for number, key in enumerate(keys)]
+    missing = [number for number, summary in enumerate(found) if summary is None]
+    items = [(folder, number, keys[number], parts[number], cut, partitions) for number in missing]
+    made = pool.map(count_part, items, "count words", [parts[number].size for number in missing])
+    for number, summary in zip(missing, made):
+        found[number] = summary
+    return [summary for summary in found if summary is not None]
+
+
+def _read_or_merge(
+    folder: Path, partitions: int, whole: str, parts: int, pool: WorkerPool
+) -> list[dict[str, int]]:
+    """Merges, then notes the facts of all parts and lets the runs go."""
+    found = [Marker(folder, f"words/{partition:04d}").read(whole) for partition in range(partitions)]
+    missing = [partition for partition, summary in enumerate(found) if summary is None]
+    if missing:
+        markers = [Marker(folder, f"runs/{number:05d}") for number in range(parts)]
+        runs = [path for marker in markers for path in marker.outputs()]
+        items = [(folder, partition, whole, runs) for partition in missing]
+        for partition, summary in zip(missing, pool.map(merge_partition, items, "merge counts")):
+            found[partition] = summary
+    if Marker(folder, "counted").read(whole) is None:
+        summaries = [Marker(folder, f"runs/{number:05d}").read() for number in range(parts)]
+        Marker(folder, "counted").write(whole, [], {"parts": summaries})
+    shutil.rmtree(folder / "runs", ignore_errors=True)
+    return [summary for summary in found if summary is not None]

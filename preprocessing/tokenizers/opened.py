@@ -1,0 +1,219 @@
+"""Any tokenizer, opened for reading: Hugging Face folders, ours, SentencePiece models, tiktoken files.
+
+Owns which files are meant and what is asked of each: ids of texts, bytes of a token, special ids. Files are data:
+nothing is downloaded, and code that a folder brings is never run. Text that spells a special token stays text.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from megatron_ko.errors import DataError
+from megatron_ko.files import read_json
+from megatron_ko.formats.tokenizer_folder import MARKER, MODEL
+from preprocessing.tokenizers import tiktoken_files
+from preprocessing.tokenizers.descriptions import mapped_special_tokens
+from preprocessing.tokenizers.token_bytes import TokenBytes, of_sentencepiece, of_tokenizer_json
+
+Encoded = tuple[np.ndarray, np.ndarray]
+REMEDY = (
+    "give a folder with tokenizer.json (AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER) writes one), "
+    "a SentencePiece model, or a tiktoken file"
+)
+_GENERIC = {"tokenizer", "tokenizer.model", "tokenizer.json", "hf"}
+
+
+class Backend(Protocol):
+    def encode_batch(self, texts: Sequence[str]) -> Encoded: ...
+
+    def decode(self, ids: list[int]) -> str: ...
+
+
+@dataclass(frozen=True)
+class OpenedTokenizer:
+    """``kind`` for people; ``size`` is one more than the largest id. Give ids or texts, never special tokens."""
+
+    name: str
+    kind: str
+    path: Path
+    tokens: TokenBytes
+    backend: Backend
+
+    @property
+    def size(self) -> int:
+        return len(self.tokens.of_id)
+
+    @property
+    def special_ids(self) -> frozenset[int]:
+        return self.tokens.special_ids
+
+    @property
+    def missing_ids(self) -> list[int]:
+        """Gaps: ids below ``size`` that no token has."""
+        return [i for i, found in enumerate(self.tokens.of_id) if found is None and i not in self.special_ids]
+
+    def encode_batch(self, texts: Sequence[str]) -> Encoded:
+        """``(ids int32, offsets int64)``: the ids of text i are ``ids[offsets[i]:offsets[i + 1]]``."""
+        return self.backend.encode_batch(texts)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text that the tokenizer's own decoder makes."""
+        return self.backend.decode([int(number) for number in ids])
+
+    def token_bytes(self, number: int) -> bytes | None:
+        """None for special tokens and gaps."""
+        return self.tokens.of_id[number]
+
+
+def open_tokenizer(path: Path | str, name: str | None = None, pattern: str | None = None) -> OpenedTokenizer:
+    """The tokenizer of a folder or file; ``pattern`` splits text for tiktoken files. Raises DataError."""
+    given = Path(path).expanduser()
+    if not given.exists():
+        raise DataError(f"{given}: no such file or folder; {REMEDY}")
+    file = _file_in(given) if given.is_dir() else given
+    if not file.is_file() or file.stat().st_size == 0:
+        raise DataError(f"{file}: is empty or no file; {REMEDY}")
+    if file.suffix == ".json":
+        kind, tokens, backend = _open_json(file)
+    elif tiktoken_files.is_tiktoken(file):
+        kind, tokens, backend = _open_tiktoken(file, pattern)
+    else:
+        kind, tokens, backend = _open_sentencepiece(file)
+    return OpenedTokenizer(name or name_of(given), kind, given, tokens, backend)
+
+
+def name_of(path: Path) -> str:
+    """The name of the folder or file; of the folder above where that says nothing."""
+    for part in (path.resolve(), *path.resolve().parents):
+        if part.name not in _GENERIC and part.name:
+            return part.name.removesuffix(".model").removesuffix(".tiktoken").removesuffix(".json")
+    return path.name
+
+
+def _file_in(folder: Path) -> Path:
+    """The file that decides. Our folders have a model and a ``tokenizer.json`` proven equal; the model is the reference."""
+    names = [MODEL, "tokenizer.json"] if (folder / MARKER).is_file() else ["tokenizer.json", MODEL]
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    found = sorted(file for file in folder.glob("*") if file.suffix in (".model", ".tiktoken"))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise DataError(
+            f"{folder}: holds several models ({', '.join(f.name for f in found[:5])}); give one of them"
+        )
+    config = folder / "tokenizer_config.json"
+    if config.is_file() and "auto_map" in read_json(config):
+        raise DataError(
+            f"{folder}: this tokenizer is code of its own (auto_map), which is never run, and has no file to read; {REMEDY}"
+        )
+    raise DataError(f"{folder}: holds no tokenizer; {REMEDY}")
+
+
+def _joined(rows: Sequence[Sequence[int]]) -> Encoded:
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(row) for row in rows], out=offsets[1:])
+    ids = np.empty(int(offsets[-1]), np.int32)
+    for row, start in zip(rows, offsets):
+        ids[start : start + len(row)] = row
+    return ids, offsets
+
+
+# --- Hugging Face ----------------------------------------------------------------------------------------
+
+
+class _Json:
+    def __init__(self, backend: Any):
+        self._backend = backend
+
+    def encode_batch(self, texts: Sequence[str]) -> Encoded:
+        return _joined(
+            [e.ids for e in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+        )
+
+    def decode(self, ids: list[int]) -> str:
+        return self._backend.decode(ids, skip_special_tokens=False)
+
+
+def _open_json(file: Path) -> tuple[str, TokenBytes, Backend]:
+    # one thread a process: the parts of a text are the parallelism; a choice already made stays
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import tokenizers
+
+    description = read_json(file)
+    try:
+        highest = max((token["id"] for token in description.get("added_tokens") or []), default=0)
+        vocabulary = description["model"]["vocab"]
+        if isinstance(vocabulary, dict):
+            highest = max([highest, *vocabulary.values()])
+        if highest >= tiktoken_files.MAX_ID:
+            raise ValueError(f"the id {highest} is not below {tiktoken_files.MAX_ID}")
+        tokens = of_tokenizer_json(description, mapped_special_tokens(file.parent))
+        backend = tokenizers.Tokenizer.from_file(str(file))
+    except Exception as error:  # tokenizers raises this class itself; anything here is a file that is none
+        reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else error
+        raise DataError(f"{file}: is no tokenizer of the library tokenizers ({reason}); {REMEDY}") from None
+    backend.encode_special_tokens = True
+    backend.no_truncation()
+    backend.no_padding()
+    kind = description["model"].get("type") or ("Unigram" if isinstance(vocabulary, list) else "BPE")
+    kind = {"BPE": "byte-level BPE"}.get(kind, kind) if tokens.byte_level else kind
+    return f"{kind}, tokenizers", tokens, _Json(backend)
+
+
+# --- SentencePiece ---------------------------------------------------------------------------------------
+
+
+class _SentencePiece:
+    def __init__(self, processor: Any):
+        self._processor = processor
+
+    def encode_batch(self, texts: Sequence[str]) -> Encoded:
+        return _joined(self._processor.encode(list(texts), num_threads=1))
+
+    def decode(self, ids: list[int]) -> str:
+        return self._processor.decode(ids)
+
+
+def _open_sentencepiece(file: Path) -> tuple[str, TokenBytes, Backend]:
+    import sentencepiece
+
+    try:
+        processor = sentencepiece.SentencePieceProcessor(model_proto=file.read_bytes())
+    except RuntimeError:  # its message is a place in its source
+        raise DataError(f"{file}: is neither a SentencePiece model nor a tiktoken file; {REMEDY}") from None
+    tokens = of_sentencepiece(processor)
+    if not tokens.of_id:
+        raise DataError(f"{file}: is no SentencePiece model (it has no pieces); {REMEDY}")
+    return "SentencePiece", tokens, _SentencePiece(processor)
+
+
+# --- tiktoken --------------------------------------------------------------------------------------------
+
+
+class _Tiktoken:
+    def __init__(self, encoding: Any):
+        self._encoding = encoding
+
+    def encode_batch(self, texts: Sequence[str]) -> Encoded:
+        return _joined([self._encoding.encode_ordinary(text) for text in texts])
+
+    def decode(self, ids: list[int]) -> str:
+        return self._encoding.decode(ids)
+
+
+def _open_tiktoken(file: Path, pattern: str | None) -> tuple[str, TokenBytes, Backend]:
+    chosen = tiktoken_files.pattern_of(file, pattern)
+    ranks = tiktoken_files.read_ranks(file)
+    found: list[bytes | None] = [None] * (max(ranks.values()) + 1)
+    for token, rank in ranks.items():
+        found[rank] = token
+    tokens = TokenBytes(found, frozenset(), frozenset(), None, True)
+    return "byte-level BPE, tiktoken", tokens, _Tiktoken(tiktoken_files.encoding_of(file, ranks, chosen))

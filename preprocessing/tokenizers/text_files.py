@@ -1,0 +1,312 @@
+"""Text for the tokenizer commands: files and folders named on a command line, as batches of documents.
+
+Owns which files are meant, how they are cut into parts of about equal size, and what a record is; a part is read alone,
+by any process. Reading is the readers' of the pipeline, but the first bad record ends the command: what a tokenizer is
+made from should be clean.
+"""
+
+from __future__ import annotations
+
+import io
+import tokenize
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pyarrow as pa
+
+from megatron_ko.errors import DataError, first_line
+from preprocessing.config.inputs import JsonlInput, ParquetInput
+from preprocessing.config.languages import LANGUAGES
+from preprocessing.documents import with_column
+from preprocessing.readers.bad_records import BadRecord
+from preprocessing.readers.batches import Batches
+from preprocessing.readers.fields import Fields, Row, text_of
+from preprocessing.readers.files_found import (
+    RECORD_SUFFIXES,
+    UNCUT_SUFFIXES,
+    find_files,
+    label_of,
+)
+from preprocessing.readers.json_lines import read_json_lines
+from preprocessing.readers.known_hashes import KnownHashes
+from preprocessing.readers.lines import line_blocks
+from preprocessing.readers.ranges import Range, even_ranges, gathered, row_group_ranges
+from preprocessing.readers.streams import COMPRESSED_SUFFIXES
+from preprocessing.readers.tables import read_table
+from preprocessing.text.language import detect
+
+TEXT = pa.schema([("text", pa.large_string()), ("lang", pa.string())])
+SPLIT_BYTES = 64 << 20
+PLAIN_SUFFIXES = tuple(f"{kind}{packed}" for kind in (".txt", ".md", ".py") for packed in ("", ".gz", ".zst"))
+KNOWN_SUFFIXES = (".parquet", *RECORD_SUFFIXES, *PLAIN_SUFFIXES)
+OTHER_FORMATS = (
+    ".json",
+    ".csv",
+    ".tsv",
+    ".arrow",
+    ".zip",
+    ".tar",
+    ".tgz",
+    ".7z",
+    ".pdf",
+    ".docx",
+    ".hwp",
+    ".html",
+    ".bin",
+)
+LONGEST_BYTES = 1 << 30  # of one record
+DOCUMENT_BYTES = 4 << 20  # of a plain file; a longer one is several documents that end at line feeds
+_ITEM: dict[str, Any] = {"paths": ["."], "max_record_bytes": LONGEST_BYTES}
+
+
+@dataclass(frozen=True)
+class TextPart:
+    """Some whole files, or a range of one; ``size`` in bytes on disk."""
+
+    files: tuple[Path, ...]
+    size: int
+    range: Range | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return (
+            str(self.files[0]) if len(self.files) == 1 else f"{self.files[0]} and {len(self.files) - 1} more"
+        )
+
+    def identity(self) -> list[Any]:
+        """JSON that changes when the text may have changed: name, size, time of change of each file, and the range."""
+        stamps = [(file, file.stat()) for file in self.files]
+        cut = [self.range.start, self.range.end] if self.range else None
+        return [[[str(file.absolute()), s.st_size, s.st_mtime_ns] for file, s in stamps], cut]
+
+
+# --- which files, which parts ----------------------------------------------------------------------------
+
+
+def parts_of(paths: Sequence[str], split_bytes: int = SPLIT_BYTES) -> list[TextPart]:
+    """Parts of the files and patterns, in order; the folder of a pipeline stands for its training text.
+
+    Of any other folder all ``.parquet``, ``.jsonl`` (plain or compressed), ``.txt``, ``.md`` and ``.py`` files are meant.
+    Raises DataError for a path without such a file, a format that is none of these, and a damaged Parquet file.
+    """
+    files: dict[Path, None] = {}
+    for given in paths:
+        found = _files_of(given)
+        if not found:
+            raise DataError(
+                f"{given}: no text there; give .parquet, .jsonl, .txt, .md or .py files (lines also .gz, .zst, .bz2, .xz), "
+                "a folder of them, or the output folder of a pipeline"
+            )
+        files.update(dict.fromkeys(found))
+    return list(_cut(list(files), split_bytes))
+
+
+def _files_of(given: str) -> list[Path]:
+    path = Path(given).expanduser()
+    if not path.is_dir():
+        found = find_files([given])[0]
+        for file in found:
+            if file.suffix.lower() in OTHER_FORMATS:
+                raise DataError(
+                    f"{file}: a {file.suffix} file is not read here; make it .jsonl (one object with a field text a line), "
+                    ".parquet (a column text) or plain text"
+                )
+        return found
+    if (path / "clean").is_dir():
+        found = sorted((path / "clean").glob("*_train-[0-9]*.parquet"))
+        if not found:
+            raise DataError(
+                f"{path}: looks like the output folder of a pipeline, but holds no training text in clean/; run "
+                "'python -m preprocessing balance CONFIG.yaml' first"
+            )
+        return found
+    return sorted(file for file in path.rglob("*") if file.name.endswith(KNOWN_SUFFIXES) and file.is_file())
+
+
+def _cut(files: list[Path], split_bytes: int) -> Iterator[TextPart]:
+    """Large files in ranges, neighbouring small ones together."""
+    small: list[tuple[Path, int]] = []
+    for file in files:
+        size = _size_of(file)
+        if size <= split_bytes:
+            small.append((file, size))
+            continue
+        yield from _gathered(small, split_bytes)
+        small = []
+        ranges = _ranges(file, size, split_bytes)
+        yield from (TextPart((file,), size // len(ranges), part) for part in ranges)
+    yield from _gathered(small, split_bytes)
+
+
+def _gathered(small: list[tuple[Path, int]], split_bytes: int) -> Iterator[TextPart]:
+    sizes = [size for _, size in small]
+    for start, end in gathered(sizes, split_bytes):
+        yield TextPart(tuple(file for file, _ in small[start:end]), sum(sizes[start:end]))
+
+
+def _size_of(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError as error:
+        raise DataError(
+            f"{file}: cannot be read ({error.strerror}); check the path and the permissions"
+        ) from None
+
+
+def _ranges(file: Path, size: int, split_bytes: int) -> Sequence[Range | None]:
+    """Where the format lets a reader begin; lines of a plain file are counted when one of them is bad, not before."""
+    if file.suffix == ".parquet":
+        try:
+            return row_group_ranges(file, split_bytes)
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{file}: is no Parquet file or damaged ({first_line(error)}); write it again"
+            ) from None
+    if file.suffix == ".zst":
+        return KnownHashes().line_ranges(file, split_bytes)
+    if file.suffix in UNCUT_SUFFIXES:
+        return [None]
+    return [
+        Range(part.start, part.end, 0, part.start > 0 and not _ends_line(file, part.start))
+        for part in even_ranges(size, split_bytes)
+    ]
+
+
+def _ends_line(file: Path, end: int) -> bool:
+    with open(file, "rb") as opened:
+        opened.seek(end - 1)
+        return opened.read(1) == b"\n"
+
+
+# --- documents -------------------------------------------------------------------------------------------
+
+
+def texts_of(part: TextPart, field: str = "text") -> Iterator[pa.Array]:
+    """Columns of the texts alone, as ``documents_of``; records have them in ``field``."""
+    return (batch["text"] for batch in _found(part, {**_ITEM, "text_field": field, "lang": "detect"}))
+
+
+def batches_of(part: TextPart) -> Iterator[pa.RecordBatch]:
+    """Batches of ``TEXT``, as ``documents_of``, in less time."""
+    for batch in _batches(part, _ITEM):
+        yield pa.RecordBatch.from_arrays([batch["text"], batch["lang"]], schema=TEXT)
+
+
+def documents_of(part: TextPart) -> Iterator[pa.RecordBatch]:
+    """Batches of ``DOCUMENT`` of at most BATCH_BYTES of text (or of one document).
+
+    A language that is not given, or is none of ours, is found; a source that is not given is the name of the file.
+    Raises DataError for the first record that cannot be used, with file and line.
+    """
+    return _batches(part, {**_ITEM, "meta_fields": ["source", "meta"]})
+
+
+def _batches(part: TextPart, settings: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+    return map(_with_languages, _found(part, settings))
+
+
+def _found(part: TextPart, settings: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+    for file in part.files:
+        batches = Batches()
+        for found in _rows(file, part.range, settings):
+            yield from batches.add_row(found) if isinstance(found, tuple) else batches.add_batch(found)
+        yield from batches.rest()
+
+
+def _with_languages(batch: pa.RecordBatch) -> pa.RecordBatch:
+    langs = batch["lang"].to_pylist()
+    if all(langs):
+        return batch
+    found = detect(batch["text"]).languages.tolist()
+    filled = pa.array([lang or other for lang, other in zip(langs, found)], pa.string())
+    return with_column(batch, "lang", filled)
+
+
+class _Record(Fields):
+    """Documents of records whose fields have their usual names; only the text is required."""
+
+    def row(self, record: Mapping[str, Any], number: int) -> Row:
+        identity, lang, source, meta = (record.get(name) for name in ("id", "lang", "source", "meta"))
+        return (
+            identity if isinstance(identity, str) and identity else self._other_identity(record, number),
+            text_of(record, self._item.text_field),
+            source if isinstance(source, str) and source else self._source,
+            lang if lang in LANGUAGES else "",
+            meta if isinstance(meta, str) else f"{self._meta_start}{number}}}",
+        )
+
+
+def _rows(file: Path, part: Range | None, settings: dict[str, Any]) -> Iterator[Row | pa.RecordBatch]:
+    label = label_of(file)
+    source = label_of(Path(file.name.split(".")[0]))
+
+    def refuse(bad: BadRecord) -> NoReturn:
+        line = bad.line + (_lines_before(file, part) if bad.line else 0)
+        place = f"{label}:{line}" if line else label
+        raise DataError(
+            f"{place}: {bad.cause}; correct or remove it (the step clean of a pipeline sets such records aside)"
+        )
+
+    if not _size_of(file):
+        return
+    if file.suffix == ".parquet":
+        item = ParquetInput(type="parquet", **settings)
+        yield from read_table(file, label, part, item, _Record(item, source, label, 0, LONGEST_BYTES), refuse)
+    elif file.name.endswith(RECORD_SUFFIXES):
+        item = JsonlInput(type="jsonl", **settings)
+        fields = _Record(item, source, label, 0, LONGEST_BYTES)
+        yield from read_json_lines(file, label, part, item, fields, LONGEST_BYTES, refuse)
+    else:
+        yield from _plain_rows(file, label, source, part, refuse)
+
+
+def _lines_before(file: Path, part: Range | None) -> int:
+    """Lines that start before a range of a plain file, which nobody counted so far."""
+    if part is None or part.first or file.suffix in (".parquet", ".zst"):
+        return 0
+    lines, left = int(part.inside), part.start
+    with open(file, "rb") as opened:
+        while left and (block := opened.read(min(left, 1 << 20))):
+            lines, left = lines + block.count(b"\n"), left - len(block)
+    return lines
+
+
+def _plain_rows(file: Path, label: str, source: str, part: Range | None, refuse: Any) -> Iterator[Row]:
+    """A plain file is a document; of a long or packed one every DOCUMENT_BYTES are, cut at line feeds."""
+    if part is None and file.suffix not in COMPRESSED_SUFFIXES and _size_of(file) <= DOCUMENT_BYTES:
+        pieces = iter([(1, file.read_bytes())])
+    else:
+        pieces = _pieces(line_blocks(file, label, part, LONGEST_BYTES, refuse))
+    for first, piece in pieces:
+        try:
+            text = piece.decode(_encoding_of(file, piece) if first == 1 else "utf-8")
+        except (UnicodeDecodeError, LookupError, SyntaxError) as error:
+            line = first + piece.count(b"\n", 0, getattr(error, "start", 0))
+            refuse(BadRecord(label, line, f"not UTF-8 ({first_line(error)}); save the file as UTF-8", b""))
+        if "\0" in text:
+            refuse(BadRecord(label, first, "holds NUL characters, so it is no text", b""))
+        yield f"{label}:{first}", text, source, "", f'{{"line":{first}}}'
+
+
+def _encoding_of(file: Path, beginning: bytes) -> str:
+    """UTF-8 with or without byte order mark; Python files may say another."""
+    if file.suffix == ".py":
+        return tokenize.detect_encoding(io.BytesIO(beginning).readline)[0]
+    return "utf-8-sig"
+
+
+def _pieces(blocks: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """``(number of the first line, lines with their line feeds)`` of at least DOCUMENT_BYTES, of blocks of lines."""
+    first, held, size = 1, [], 0
+    for number, block in blocks:
+        first = first if held else number
+        held.append(block)
+        size += len(block)
+        if size >= DOCUMENT_BYTES:
+            yield first, b"".join(held)
+            held, size = [], 0
+    if held:
+        yield first, b"".join(held)
