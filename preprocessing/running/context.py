@@ -1,6 +1,6 @@
 """One run of preprocessing as its steps see it: configuration, output folder, inputs, runner.
 
-Owns where a step keeps its files, the exclusive use of the folder, and handing pieces of work to the runner. A step is
+Owns where a step keeps its files, the exclusive use of the folder, and handing tasks to the runner. A step is
 a module with ``run(context) -> Outcome``.
 """
 
@@ -21,10 +21,10 @@ from megatron_ko.files import locked_folder
 from preprocessing.config.pipeline import Config
 from preprocessing.readers.files_found import KnownHashes, Unit, find_units
 from preprocessing.running.markers import Marker, code_of, key_of
-from preprocessing.running.progress import StageProgress
-from preprocessing.running.tasks import Outcome, Piece, Runner, Work
+from preprocessing.running.progress import StepProgress
+from preprocessing.running.tasks import KeyedTask, Outcome, Runner, Task
 
-__all__ = ["Context", "Outcome", "Piece"]
+__all__ = ["Context", "Outcome", "Task"]
 OLD_S = 24 * 3600.0
 
 
@@ -83,7 +83,7 @@ class Context:
     # --- files ---------------------------------------------------------------------------------------------
 
     def path(self, step: str, name: str, suffix: str = ".parquet") -> Path:
-        """Where ``step`` keeps a result of the piece or unit ``name``."""
+        """Where ``step`` keeps a result of the task or unit ``name``."""
         return self.folder / "steps" / step / f"{name}{suffix}"
 
     def dropped(self, step: str, name: str) -> Path:
@@ -102,7 +102,7 @@ class Context:
     # --- work ----------------------------------------------------------------------------------------------
 
     def upstream(self, step: str, name: str) -> str:
-        """Key of a finished piece that this one reads. Raises DataError when it is not finished."""
+        """Key of a finished task that this one reads. Raises DataError when it is not finished."""
         key = Marker(self.folder, f"{step}/{name}").key()
         if key is None:
             raise DataError(
@@ -119,33 +119,33 @@ class Context:
             )
         return summary
 
-    def finish(self, step: str, pieces: Sequence[Piece]) -> list[dict[str, Any]]:
-        """Does what is not done yet, wherever the runner does it; the summaries in the order of ``pieces``."""
-        works = [Work(step, number, piece, self._key(step, piece)) for number, piece in enumerate(pieces)]
-        found = {work.marker_name: Marker(self.folder, work.marker_name).read(work.key) for work in works}
-        todo = [work for work in works if found[work.marker_name] is None]
+    def finish(self, step: str, tasks: Sequence[Task]) -> list[dict[str, Any]]:
+        """Does what is not done yet, wherever the runner does it; the summaries in the order of ``tasks``."""
+        keyed = [KeyedTask(step, number, task, self._key(step, task)) for number, task in enumerate(tasks)]
+        found = {work.marker_name: Marker(self.folder, work.marker_name).read(work.key) for work in keyed}
+        todo = [work for work in keyed if found[work.marker_name] is None]
         if todo:
-            size = sum(piece.size for piece in pieces)
-            shown = StageProgress(step, len(todo), size, size - sum(work.piece.size for work in todo))
+            size = sum(task.size for task in tasks)
+            shown = StepProgress(step, len(todo), size, size - sum(work.task.size for work in todo))
 
-            def done(work: Work, summary: dict[str, Any]) -> None:
+            def done(work: KeyedTask, summary: dict[str, Any]) -> None:
                 found[work.marker_name] = summary
-                shown.add(work.piece.size, summary)
+                shown.add(work.task.size, summary)
 
             try:
                 self.runner.run(self, todo, done)
             finally:
                 shown.close()
-        for work in works:
+        for work in keyed:
             marker = Marker(self.folder, work.marker_name)
             self._written.setdefault(step, set()).update({marker.path, *marker.outputs()})
-        return [found[work.marker_name] or {} for work in works]
+        return [found[work.marker_name] or {} for work in keyed]
 
-    def _key(self, step: str, piece: Piece) -> str:
-        return key_of(step, piece.name, self.code(piece.function.__module__), piece.depends)
+    def _key(self, step: str, task: Task) -> str:
+        return key_of(step, task.name, self.code(task.function.__module__), task.depends)
 
     def remove_others(self, step: str) -> None:
-        """Files of ``step`` that none of the pieces finished in this run wrote: of inputs no longer named."""
+        """Files of ``step`` that none of the tasks finished in this run wrote: of inputs no longer named."""
         keep = self._written.get(step, set())
         for path in [
             *(self.folder / "steps" / step).rglob("*"),

@@ -1,4 +1,4 @@
-"""Pieces on this machine: in this process, or in a pool of worker processes.
+"""Tasks on this machine: in this process, or in a pool of worker processes.
 
 Owns the pool. Workers are forked from a clean server process that has imported the kernels, leave SIGINT to the parent,
 and end with it, also when it is killed.
@@ -18,7 +18,7 @@ from typing import Any
 
 from megatron_ko.errors import DataError
 from preprocessing.running.markers import Marker
-from preprocessing.running.tasks import Done, RunContext, Work, do
+from preprocessing.running.tasks import Done, KeyedTask, RunContext, do
 
 PRELOADED = ["preprocessing.running.quiet_interrupt", "preprocessing.steps.warm_up"]
 _context: RunContext | None = None
@@ -40,21 +40,21 @@ class ProcessRunner:
         self._pool: ProcessPoolExecutor | None = None
         self._lifeline: multiprocessing.connection.Connection | None = None
 
-    def run(self, context: RunContext, works: Sequence[Work], done: Done) -> None:
-        if self.workers == 1 or len(works) == 1:
-            for work in works:
+    def run(self, context: RunContext, keyed: Sequence[KeyedTask], done: Done) -> None:
+        if self.workers == 1 or len(keyed) == 1:
+            for work in keyed:
                 done(work, do(context, work))
             return
         pool = self._pool or self._start(context)
-        futures: dict[Future[dict[str, Any]], Work] = {}
-        try:  # also while workers start, which the first pieces make them do
-            for work in works:
+        futures: dict[Future[dict[str, Any]], KeyedTask] = {}
+        try:  # also while workers start, which the first tasks make them do
+            for work in keyed:
                 futures[pool.submit(_do, work)] = work
             _gather(futures, done)
         except BrokenProcessPool:
             self.close()
             raise DataError(
-                f"a worker process was killed, often for lack of memory; finished pieces are kept: "
+                f"a worker process was killed, often for lack of memory; finished tasks are kept: "
                 f"run again with fewer than {self.workers} workers (--workers)"
             ) from None
         except KeyboardInterrupt:
@@ -79,7 +79,7 @@ class ProcessRunner:
         return self._pool
 
     def _let_go(self) -> None:
-        """Ends the workers in the middle of their pieces, which leave nothing but temporary files."""
+        """Ends the workers in the middle of their tasks, which leave nothing but temporary files."""
         if self._lifeline is not None:
             self._lifeline.close()
 
@@ -97,7 +97,7 @@ def forked_pool(
     return ProcessPoolExecutor(workers, method, begin, (*arguments, held)), lifeline
 
 
-def _gather(futures: dict[Future[dict[str, Any]], Work], done: Done) -> None:
+def _gather(futures: dict[Future[dict[str, Any]], KeyedTask], done: Done) -> None:
     waiting = set(futures)
     while waiting:
         ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -128,6 +128,6 @@ def _end_with_parent(lifeline: multiprocessing.connection.Connection) -> None:
     os._exit(1)
 
 
-def _do(work: Work) -> dict[str, Any]:
+def _do(work: KeyedTask) -> dict[str, Any]:
     assert _context is not None
     return do(_context, work)

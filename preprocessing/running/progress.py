@@ -11,11 +11,11 @@ log = logging.getLogger(__name__)
 LOG_EVERY_S = 30.0
 
 
-class StageProgress:
-    """Counts finished pieces of a step; ``total`` in bytes, or in pieces where they have no size."""
+class StepProgress:
+    """Counts finished tasks of a step; ``total`` in bytes, or in tasks where they have no size."""
 
-    def __init__(self, step: str, pieces: int, total_bytes: int, finished_bytes: int = 0):
-        self._step, self._pieces, self._total = step, pieces, total_bytes
+    def __init__(self, step: str, tasks: int, total_bytes: int, finished_bytes: int = 0):
+        self._step, self._tasks, self._total = step, tasks, total_bytes
         self._already = self._bytes = finished_bytes
         self._done = self._documents = self._kept = 0
         self._start = self._said = time.monotonic()
@@ -24,12 +24,12 @@ class StageProgress:
             from tqdm import tqdm
 
             self._bar = tqdm(
-                desc=step, total=total_bytes or pieces, unit="B" if total_bytes else "piece", unit_scale=True,
+                desc=step, total=total_bytes or tasks, unit="B" if total_bytes else "task", unit_scale=True,
                 initial=finished_bytes, leave=False, dynamic_ncols=True,
             )  # fmt: skip
 
     def add(self, size: int, summary: dict[str, Any]) -> None:
-        """A piece of ``size`` bytes ended; its summary may hold ``documents_in`` and ``documents_out``."""
+        """A task of ``size`` bytes ended; its summary may hold ``documents_in`` and ``documents_out``."""
         self._done += 1
         self._bytes += size
         self._documents += summary.get("documents_in", 0)
@@ -55,7 +55,7 @@ class StageProgress:
         return f"{self._documents:,} documents, {100 * self._kept / self._documents:.1f} % kept"
 
     def _line(self) -> str:
-        parts = [f"{self._done:,} of {self._pieces:,} pieces"]
+        parts = [f"{self._done:,} of {self._tasks:,} tasks"]
         if self._total:
             left = (self._total - self._bytes) / 1e6 / max(self.rate(), 1e-9)
             parts += [

@@ -1,4 +1,4 @@
-"""Pieces as Ray tasks, on a cluster that shares a file system with the driver.
+"""Tasks of a step as Ray tasks, on a cluster that shares a file system with the driver.
 
 Owns the connection. Ray costs seconds and gigabytes before it does anything: it pays beyond one machine.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from megatron_ko.errors import ConfigError, UserError
 from preprocessing.running.markers import Marker
-from preprocessing.running.tasks import Done, RunContext, Work, do
+from preprocessing.running.tasks import Done, KeyedTask, RunContext, do
 
 
 class RayRunner:
@@ -29,9 +29,9 @@ class RayRunner:
         ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False, **options)
         self._do = ray.remote(num_cpus=1, max_retries=2)(_do)
 
-    def run(self, context: RunContext, works: Sequence[Work], done: Done) -> None:
+    def run(self, context: RunContext, keyed: Sequence[KeyedTask], done: Done) -> None:
         shared = self._ray.put(context.for_worker())
-        running = {self._do.remote(shared, work): work for work in works}
+        running = {self._do.remote(shared, work): work for work in keyed}
         waiting = list(running)
         while waiting:
             ended, waiting = self._ray.wait(waiting)
@@ -50,7 +50,7 @@ class RayRunner:
         self._ray.shutdown()
 
 
-def _do(context: RunContext, work: Work) -> tuple[dict[str, Any], UserError | None]:
+def _do(context: RunContext, work: KeyedTask) -> tuple[dict[str, Any], UserError | None]:
     """User errors are returned: raised, Ray would wrap them in its own and try again."""
     try:
         return do(context, work), None

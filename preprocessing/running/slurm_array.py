@@ -1,6 +1,6 @@
-"""Pieces in the tasks of a Slurm job array that share a file system.
+"""Tasks of a step in the tasks of a Slurm job array that share a file system.
 
-Owns who does what (piece i of a step belongs to task i mod tasks, whatever is done already), waiting for the others by their markers, and telling them of a
+Owns who does what (task i of a step belongs to array task i mod array tasks, whatever is done already), waiting for the others by their markers, and telling them of a
 failure. Task 0 leads. Every task runs the same command; a task that is requeued skips what is finished.
 """
 
@@ -18,7 +18,7 @@ from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.files import write_text
 from preprocessing.running.markers import Marker
 from preprocessing.running.processes import ProcessRunner
-from preprocessing.running.tasks import Done, RunContext, Work
+from preprocessing.running.tasks import Done, KeyedTask, RunContext
 
 log = logging.getLogger(__name__)
 POLL_S = (0.2, 10.0)
@@ -62,10 +62,10 @@ class SlurmRunner:
         self._local = ProcessRunner(workers)
         self.leads = place.task == 0
 
-    def run(self, context: RunContext, works: Sequence[Work], done: Done) -> None:
+    def run(self, context: RunContext, keyed: Sequence[KeyedTask], done: Done) -> None:
         tasks, task = self.place.tasks, self.place.task
-        mine = [work for work in works if work.number % tasks == task]
-        others = [work for work in works if work.number % tasks != task]
+        mine = [work for work in keyed if work.number % tasks == task]
+        others = [work for work in keyed if work.number % tasks != task]
         try:
             self._local.run(context, mine, done)
         except BaseException as error:
@@ -87,7 +87,7 @@ class SlurmRunner:
             if now - start > self._wait_s:
                 raise DataError(
                     f"{marker.path}: not written by another task within {self._wait_s / 60:.0f} minutes; look at the "
-                    "logs of the other tasks, submit the array again: finished pieces are skipped (--wait-minutes)"
+                    "logs of the other tasks, submit the array again: finished tasks are skipped (--wait-minutes)"
                 )
             if now - said > SAY_EVERY_S:
                 log.info("waiting for %s of another task, %.0f s", marker.path.stem, now - start)

@@ -1,6 +1,6 @@
-"""Pieces of work: what a step hands to a runner, and how one is done anywhere.
+"""Tasks: what a step hands to a runner, and how one is done anywhere.
 
-Owns the contract between steps and runners. A piece that is done has a marker under its key, so whoever runs it, and
+Owns the contract between steps and runners. A task that is done has a marker under its key, so whoever runs it, and
 however often the run is killed, its outputs are the same.
 """
 
@@ -24,14 +24,14 @@ class RunContext(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a piece or a step wrote, and its summary (JSON) for the marker and the funnel."""
+    """What a task or a step wrote, and its summary (JSON) for the marker and the funnel."""
 
     outputs: list[Path]
     summary: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Piece:
+class Task:
     """``function(context, *arguments) -> Outcome`` is a function of a module; ``depends`` is the JSON of all that the
     result depends on but the code; ``size`` is the bytes it reads, for the progress bar."""
 
@@ -43,31 +43,31 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Work:
-    """A piece of a step under its key; ``number`` is its place among all pieces of the step, done or not."""
+class KeyedTask:
+    """A task of a step under its key; ``number`` is its place among all tasks of the step, done or not."""
 
     step: str
     number: int
-    piece: Piece
+    task: Task
     key: str
 
     @property
     def marker_name(self) -> str:
-        return f"{self.step}/{self.piece.name}"
+        return f"{self.step}/{self.task.name}"
 
 
-Done = Callable[[Work, dict[str, Any]], None]
+Done = Callable[[KeyedTask, dict[str, Any]], None]
 
 
 class Runner(Protocol):
-    """``leads`` is true in the one process that writes what belongs to no piece."""
+    """``leads`` is true in the one process that writes what belongs to no task."""
 
     leads: bool
     shared: bool
     """Whether other processes work in the same folder at the same time."""
 
-    def run(self, context: RunContext, works: Sequence[Work], done: Done) -> None:
-        """Returns when every work has its marker; calls ``done`` for each as it ends. Raises what a piece raised."""
+    def run(self, context: RunContext, keyed: Sequence[KeyedTask], done: Done) -> None:
+        """Returns when every task has its marker; calls ``done`` for each as it ends. Raises what a task raised."""
         ...
 
     def wait_for(self, context: RunContext, marker: Marker, key: str) -> None:
@@ -77,10 +77,10 @@ class Runner(Protocol):
     def close(self) -> None: ...
 
 
-def do(context: RunContext, work: Work) -> dict[str, Any]:
-    """Runs a work and writes its marker, last. Returns the summary."""
+def do(context: RunContext, work: KeyedTask) -> dict[str, Any]:
+    """Runs a task and writes its marker, last. Returns the summary."""
     marker = Marker(context.folder, work.marker_name)
     marker.remove()
-    outcome = work.piece.function(context, *work.piece.arguments)
+    outcome = work.task.function(context, *work.task.arguments)
     marker.write(work.key, outcome.outputs, outcome.summary)
     return outcome.summary

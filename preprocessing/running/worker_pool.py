@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from megatron_ko.errors import DataError
 from preprocessing.running.processes import begin_worker, forked_pool
-from preprocessing.running.progress import StageProgress
+from preprocessing.running.progress import StepProgress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -50,7 +50,7 @@ class WorkerPool:
         sizes: Sequence[int] = (),
     ) -> Iterator[Result]:
         """``function(*item)`` of each item, in order; ``sizes`` in bytes are for the progress bar only."""
-        progress = StageProgress(what, len(items), sum(sizes))
+        progress = StepProgress(what, len(items), sum(sizes))
         try:
             results = self._results(function, items)
             for number, result in enumerate(results):

@@ -1,8 +1,8 @@
 """Step ``balance``: the corpus ``clean/DOMAIN_SPLIT-NNNNN.parquet``.
 
-Owns the order of its pieces: columns of each unit (``corpus_plan``), one plan for all documents, then each file of the
+Owns the order of its tasks: columns of each unit (``corpus_plan``), one plan for all documents, then each file of the
 corpus on its own from the units it covers (``corpus_files``). No result depends on the number of workers. The plan keeps
-65 bytes for each document in memory, the other pieces a unit's columns or a row group.
+65 bytes for each document in memory, the other tasks a unit's columns or a row group.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from preprocessing.corpus.corpus_plan import PLAN, STEP, gather, make_plan
 from preprocessing.corpus.reading import shard_path
 from preprocessing.documents import Counts
 from preprocessing.readers.files_found import Unit
-from preprocessing.running.context import Context, Outcome, Piece
+from preprocessing.running.context import Context, Outcome, Task
 
 
 def run(context: Context) -> Outcome:
@@ -28,7 +28,7 @@ def run(context: Context) -> Outcome:
     gathered = context.finish(
         STEP,
         [
-            Piece(
+            Task(
                 f"columns/{unit.name}",
                 gather,
                 (n,),
@@ -37,10 +37,10 @@ def run(context: Context) -> Outcome:
             for n, unit in enumerate(units)
         ],
     )
-    plan = context.finish(STEP, [Piece(PLAN, make_plan, (), _plan_depends(context))])[0]
+    plan = context.finish(STEP, [Task(PLAN, make_plan, (), _plan_depends(context))])[0]
     _check(context, plan["shards"])
-    shards = context.finish(STEP, [_shard_piece(context, shard) for shard in plan["shards"]])
-    dropped = context.finish(STEP, [_dropped_piece(context, n, plan) for n in range(len(units))])
+    shards = context.finish(STEP, [_shard_task(context, shard) for shard in plan["shards"]])
+    dropped = context.finish(STEP, [_dropped_task(context, n, plan) for n in range(len(units))])
     outputs = [shard_path(context.folder, shard["file"]) for shard in plan["shards"]]
     if context.runner.leads:
         for path in (context.folder / "clean").glob("*.parquet"):
@@ -66,22 +66,22 @@ def _plan_depends(context: Context) -> list[Any]:
     return [caps, balance.valid_fraction, balance.shard_bytes, keys]
 
 
-def _shard_piece(context: Context, shard: dict[str, Any]) -> Piece:
+def _shard_task(context: Context, shard: dict[str, Any]) -> Task:
     first, last = shard["units"]
     keys = [context.upstream(context.text_step, unit.name) for unit in context.units[first:last]]
     name = f"shards/{shard['file']}"
     depends = [shard["name"], shard["split"], shard["rows"], keys]
-    return Piece(name, write_corpus_shard, (shard,), depends, shard["bytes"])
+    return Task(name, write_corpus_shard, (shard,), depends, shard["bytes"])
 
 
-def _dropped_piece(context: Context, number: int, plan: dict[str, Any]) -> Piece:
+def _dropped_task(context: Context, number: int, plan: dict[str, Any]) -> Task:
     unit = context.units[number]
     depends = (
         [context.upstream(STEP, PLAN), context.upstream(context.text_step, unit.name)]
         if plan["dropped"][number]
         else []
     )
-    return Piece(f"dropped/{unit.name}", write_dropped, (number, plan["dropped"][number]), depends)
+    return Task(f"dropped/{unit.name}", write_dropped, (number, plan["dropped"][number]), depends)
 
 
 def _check(context: Context, shards: list[dict[str, Any]]) -> None:

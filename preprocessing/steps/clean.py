@@ -1,6 +1,6 @@
 """Step ``clean``: read, find the language, normalise, mask.
 
-Owns the step over one batch, and its pieces: a unit of input is finished as a whole, with its documents, its columns
+Owns the step over one batch, and its tasks: a unit of input is finished as a whole, with its documents, its columns
 (personal data found), its bad records, and a marker written last. Text is changed here; judging it comes later.
 """
 
@@ -27,7 +27,7 @@ from preprocessing.documents import DOCUMENT, INTERMEDIATE, Counts, new_shard, t
 from preprocessing.pii.masking import mask_column
 from preprocessing.readers.files_found import Unit
 from preprocessing.readers.reading import BadRecord, read_unit
-from preprocessing.running.context import Context, Outcome, Piece
+from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.steps.text_operations import markup_of, normalise_column
 from preprocessing.text.by_language import by_language
 from preprocessing.text.language import detect
@@ -78,8 +78,8 @@ def _with_language(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def run(context: Context) -> Outcome:
     """Cleans every unit that is not finished and gathers ``quarantine.jsonl``."""
-    pieces = [
-        Piece(
+    tasks = [
+        Task(
             unit.name,
             clean_unit,
             (number,),
@@ -88,9 +88,9 @@ def run(context: Context) -> Outcome:
         )
         for number, unit in enumerate(context.units)
     ]
-    summaries = context.finish(STEP, pieces)
+    summaries = context.finish(STEP, tasks)
     keys = [context.upstream(STEP, unit.name) for unit in context.units]
-    context.finish(STEP, [Piece("all/quarantine", gather_quarantine, (), keys)])
+    context.finish(STEP, [Task("all/quarantine", gather_quarantine, (), keys)])
     sources: dict[str, dict[str, Any]] = {}
     for unit, summary in zip(context.units, summaries):
         _add(sources, source_of(unit.input_name, _item(context, unit)), summary)

@@ -26,7 +26,7 @@ from megatron_ko.files import atomic_file, sha256_file
 from preprocessing.config.scoring import DecontaminateConfig
 from preprocessing.documents import new_shard, read_batches, utf8_buffer
 from preprocessing.kernels import ngrams as kernels
-from preprocessing.running.context import Context, Outcome, Piece
+from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.scoring.decontamination_report import report_of, write
 from preprocessing.scoring.evaluation_sets import Index, build
 from preprocessing.scoring.training_text import existing_files
@@ -53,12 +53,12 @@ def run(context: Context) -> Outcome:
     config: DecontaminateConfig = context.config.decontaminate
     judging = ("max_documents", "min_ngrams", "min_share")
     given = {name: value for name, value in context.as_data(config).items() if name not in judging}
-    context.finish(STEP, [Piece(INDEX, index_sets, (), [given, set_keys(config)])])
+    context.finish(STEP, [Task(INDEX, index_sets, (), [given, set_keys(config)])])
     above = [context.upstream(STEP, INDEX)]
     context.finish(
         STEP,
         [
-            Piece(
+            Task(
                 f"hits/{unit.name}",
                 search_unit,
                 (n,),
@@ -69,14 +69,14 @@ def run(context: Context) -> Outcome:
         ],
     )
     hits = [context.upstream(STEP, f"hits/{unit.name}") for unit in context.units]
-    context.finish(STEP, [Piece(COMMON, find_common, (), [*above, hits, config.max_documents])])
+    context.finish(STEP, [Task(COMMON, find_common, (), [*above, hits, config.max_documents])])
     above.append(context.upstream(STEP, COMMON))
     summaries = context.finish(
         STEP,
-        [Piece(unit.name, judge_unit, (n,), [above, hits[n]]) for n, unit in enumerate(context.units)],
+        [Task(unit.name, judge_unit, (n,), [above, hits[n]]) for n, unit in enumerate(context.units)],
     )
     units = [context.upstream(STEP, unit.name) for unit in context.units]
-    context.finish(STEP, [Piece("report/all", write_report, (summaries,), [above, units])])
+    context.finish(STEP, [Task("report/all", write_report, (summaries,), [above, units])])
     found = sum(summary["contaminated"] for summary in summaries)
     outputs = [context.folder / "decontamination.json", context.folder / "decontamination.txt"]
     return Outcome(

@@ -1,9 +1,9 @@
 """Step ``deduplicate``: exact and near duplicates among the documents that ``filter`` keeps.
 
-Owns the order of the work and its pieces: the numbering and exact duplicates, candidate pairs per band, verified pairs
+Owns the order of the work and its tasks: the numbering and exact duplicates, candidate pairs per band, verified pairs
 per range of documents, clusters, and what ``decisions`` writes per unit. The survivor of a cluster is its smallest id.
 
-Memory of a worker: ``memory_mib`` for what is sorted or compared at a time, and per document 20 bytes in the piece that
+Memory of a worker: ``memory_mib`` for what is sorted or compared at a time, and per document 20 bytes in the task that
 makes the numbering, 25 in the one that makes the clusters. Signatures and texts of candidates are read again, in as many
 rounds as fit. Disk: 12 bytes per document, 8 per candidate pair and band, 12 per verified pair.
 """
@@ -41,7 +41,7 @@ from preprocessing.duplicates.numbering import (
     read_numbering,
     save_array,
 )
-from preprocessing.running.tasks import Outcome, Piece
+from preprocessing.running.tasks import Outcome, Task
 
 if TYPE_CHECKING:
     from preprocessing.running.context import Context
@@ -51,13 +51,13 @@ log = logging.getLogger(__name__)
 
 def run(context: Context) -> Outcome:
     """Finishes what is not finished, in the order of the docstring."""
-    order = context.finish(STEP, [_order_piece(context)])[0]
-    bands = _band_pieces(context, order["documents"])
+    order = context.finish(STEP, [_order_task(context)])[0]
+    bands = _band_tasks(context, order["documents"])
     context.finish(STEP, bands)
-    blocks = _block_pieces(context, bands)
+    blocks = _block_tasks(context, bands)
     context.finish(STEP, blocks)
-    clusters = context.finish(STEP, [_clusters_piece(context, blocks)])[0]
-    sources = _by_source(context.finish(STEP, _unit_pieces(context)))
+    clusters = context.finish(STEP, [_clusters_task(context, blocks)])[0]
+    sources = _by_source(context.finish(STEP, _unit_tasks(context)))
     context.remove_others(STEP)
     config = context.config.deduplicate
     crowded = [cluster for cluster in clusters["largest"] if cluster["documents"] > config.max_cluster]
@@ -67,7 +67,7 @@ def run(context: Context) -> Outcome:
     return Outcome([], {"sources": counts, **clusters, "alarms": alarms})
 
 
-# --- pieces ------------------------------------------------------------------------------------------------
+# --- tasks ------------------------------------------------------------------------------------------------
 
 
 def _read_keys(context: Context, number: int) -> list[str]:
@@ -75,17 +75,17 @@ def _read_keys(context: Context, number: int) -> list[str]:
     return [context.upstream(step, name) for step in (context.text_step, "measure", "filter")]
 
 
-def _order_piece(context: Context) -> Piece:
+def _order_task(context: Context) -> Task:
     depends = [_read_keys(context, number) for number in range(len(context.units))]
-    return Piece(ORDER, write_order, (), depends)
+    return Task(ORDER, write_order, (), depends)
 
 
-def _band_pieces(context: Context, documents: int) -> list[Piece]:
+def _band_tasks(context: Context, documents: int) -> list[Task]:
     config = context.config.deduplicate
     parts = band_parts(documents, config.memory_mib * MIB)
     depends = [context.upstream(STEP, ORDER), config.max_compared]
     return [
-        Piece(
+        Task(
             f"all.band_{band:02d}.{part:04d}", write_band, (band, part, parts), [*depends, band, part, parts]
         )
         for band in range(config.bands)
@@ -93,26 +93,26 @@ def _band_pieces(context: Context, documents: int) -> list[Piece]:
     ]
 
 
-def _block_pieces(context: Context, bands: list[Piece]) -> list[Piece]:
+def _block_tasks(context: Context, bands: list[Task]) -> list[Task]:
     config = context.config.deduplicate
-    names = [piece.name for piece in bands]
+    names = [task.name for task in bands]
     ranges = blocks_of([array_path(context, name) for name in names], config.memory_mib * MIB)
     depends = [[context.upstream(STEP, name) for name in names], config.threshold]
     return [
-        Piece(f"all.pairs.{n:05d}", write_block, (f"all.pairs.{n:05d}", names, *bounds), [*depends, *bounds])
+        Task(f"all.pairs.{n:05d}", write_block, (f"all.pairs.{n:05d}", names, *bounds), [*depends, *bounds])
         for n, bounds in enumerate(ranges)
     ]
 
 
-def _clusters_piece(context: Context, blocks: list[Piece]) -> Piece:
-    names = [piece.name for piece in blocks]
-    return Piece(CLUSTERS, write_clusters, (names,), [context.upstream(STEP, name) for name in names])
+def _clusters_task(context: Context, blocks: list[Task]) -> Task:
+    names = [task.name for task in blocks]
+    return Task(CLUSTERS, write_clusters, (names,), [context.upstream(STEP, name) for name in names])
 
 
-def _unit_pieces(context: Context) -> list[Piece]:
+def _unit_tasks(context: Context) -> list[Task]:
     clusters = context.upstream(STEP, CLUSTERS)
     return [
-        Piece(unit.name, write_unit, (n,), [clusters, _read_keys(context, n)], unit.size)
+        Task(unit.name, write_unit, (n,), [clusters, _read_keys(context, n)], unit.size)
         for n, unit in enumerate(context.units)
     ]
 

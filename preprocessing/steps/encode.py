@@ -19,7 +19,7 @@ from megatron_ko.formats.tokenizer_folder import FILES, TokenizerInfo, read_toke
 from preprocessing.corpus.placing import SPLITS
 from preprocessing.corpus.reading import shard_path
 from preprocessing.documents import read_batches
-from preprocessing.running.context import Context, Outcome, Piece
+from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.running.processes import cores
 from preprocessing.tokenizers import encoders
 from preprocessing.tokens import manifest_files
@@ -47,14 +47,14 @@ def run(context: Context) -> Outcome:
     parts = context.finish(
         STEP,
         [
-            Piece(f"parts/{shard['file']}", encode_part, (shard["file"], engine, threads), [tokenizer, engines, key], shard["bytes"])
+            Task(f"parts/{shard['file']}", encode_part, (shard["file"], engine, threads), [tokenizer, engines, key], shard["bytes"])
             for shard, key in zip(shards, keys)
         ],
     )  # fmt: skip
     sets = list(_sets(context, info, shards, parts))
     _check(context, sets)
     depends = [tokenizer, sets, *context.part("domains", "balance")]
-    mixed = context.finish(STEP, [Piece("manifest", write_manifest, (sets,), depends)])[0]
+    mixed = context.finish(STEP, [Task("manifest", write_manifest, (sets,), depends)])[0]
     outputs = [
         context.folder / f"{pair['prefix']}{kind}"
         for entry in sets
@@ -106,16 +106,14 @@ def _sets(
     order = [
         (name, split) for name in context.config.domains for split in SPLITS if grouped.get((name, split))
     ]
-    pieces, owners = [], []
+    tasks, owners = [], []
     for key in order:
         for prefix, extents in _pairs_to_join(context, key, [part["file"] for part in grouped[key]]):
             needed = {name: context.upstream(STEP, f"parts/{name}") for name, _, _ in extents}
             size = sum(part["tokens"] for part in grouped[key]) * 2
-            pieces.append(Piece(prefix, join_parts, (prefix, extents), [extents, needed], size))
+            tasks.append(Task(prefix, join_parts, (prefix, extents), [extents, needed], size))
             owners.append(key)
-    pairs = [
-        {"prefix": piece.name, **summary} for piece, summary in zip(pieces, context.finish(STEP, pieces))
-    ]
+    pairs = [{"prefix": task.name, **summary} for task, summary in zip(tasks, context.finish(STEP, tasks))]
     for key in order:
         mine = [pair for pair, owner in zip(pairs, owners) if owner == key]
         size = sum(part["text_bytes"] for part in grouped[key])

@@ -23,7 +23,7 @@ from preprocessing.documents import DROPPED, INTERMEDIATE, Counts, new_shard
 from preprocessing.judging import rules
 from preprocessing.judging.presets.values import resolved
 from preprocessing.readers.files_found import Unit
-from preprocessing.running.context import Context, Outcome, Piece
+from preprocessing.running.context import Context, Outcome, Task
 
 STEP = "filter"
 REASONS = pa.schema(
@@ -77,12 +77,12 @@ def run(context: Context) -> Outcome:
     """Judges every unit that is not finished."""
     thresholds = thresholds_of(context)
     depends = [resolved(context.config.filter), *context.part("score", "decontaminate"), thresholds]
-    pieces = [
-        Piece(unit.name, filter_unit, (n, thresholds), [depends, *_read_keys(context, unit)])
+    tasks = [
+        Task(unit.name, filter_unit, (n, thresholds), [depends, *_read_keys(context, unit)])
         for n, unit in enumerate(context.units)
     ]
     counts: dict[str, Counts] = {}
-    for unit, summary in zip(context.units, context.finish(STEP, pieces)):
+    for unit, summary in zip(context.units, context.finish(STEP, tasks)):
         source = source_of(unit.input_name, context.config.inputs[unit.input_name])
         counts.setdefault(source, Counts()).add(Counts.from_json(summary["counts"]))
     if not any(found.documents_out for found in counts.values()):

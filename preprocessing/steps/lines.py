@@ -43,7 +43,7 @@ from preprocessing.documents import (
 )
 from preprocessing.duplicates.frequent_lines import Frequent, Run, frequent_of, is_prose, runs_of, salts_of
 from preprocessing.duplicates.numbering import MIB, load_array, save_array
-from preprocessing.running.tasks import Outcome, Piece
+from preprocessing.running.tasks import Outcome, Task
 
 if TYPE_CHECKING:
     from preprocessing.running.context import Context
@@ -58,7 +58,7 @@ def run(context: Context) -> Outcome:
     """Counts, merges and rewrites what is not finished."""
     config: LinesConfig = context.config.lines
     counting = [
-        Piece(
+        Task(
             f"{unit.name}.counts",
             count_unit,
             (n,),
@@ -70,9 +70,9 @@ def run(context: Context) -> Outcome:
     counted = context.finish(STEP, counting)
     runs = [(n, number) for n, summary in enumerate(counted) for number in range(summary["runs"])]
     parts = 1 + MERGE_COST * sum(summary["lines"] for summary in counted) // (config.memory_mib * MIB)
-    keys = [context.upstream(STEP, piece.name) for piece in counting]
+    keys = [context.upstream(STEP, task.name) for task in counting]
     merging = [
-        Piece(
+        Task(
             f"all.frequent.{part:04d}",
             merge_part,
             (runs, part, parts),
@@ -82,7 +82,7 @@ def run(context: Context) -> Outcome:
     ]
     frequent = [summary["digest"] for summary in context.finish(STEP, merging)]
     rewriting = [
-        Piece(unit.name, rewrite_unit, (n, parts), [frequent, *context.part("lines"), context.upstream("clean", unit.name)], unit.size)
+        Task(unit.name, rewrite_unit, (n, parts), [frequent, *context.part("lines"), context.upstream("clean", unit.name)], unit.size)
         for n, unit in enumerate(context.units)
     ]  # fmt: skip
     sources: dict[str, Counts] = {}

@@ -12,7 +12,7 @@ from preprocessing.config.deduplication import DeduplicateConfig
 from preprocessing.documents import INTERMEDIATE, new_shard, read_batches
 from preprocessing.duplicates.signatures import sign, signature_schema
 from preprocessing.judging import advertising, code_files, measures
-from preprocessing.running.context import Context, Outcome, Piece
+from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.text.by_language import by_language
 from preprocessing.text.language import detect
 
@@ -62,8 +62,8 @@ def _only(wanted: bool, measure, schema: pa.Schema, rows: int) -> dict[str, pa.A
 def run(context: Context) -> Outcome:
     """Measures every unit that is not finished."""
     depends = [context.config.deduplicate.of_signatures, context.config.seed]
-    pieces = [
-        Piece(
+    tasks = [
+        Task(
             unit.name,
             measure_unit,
             (n,),
@@ -72,7 +72,7 @@ def run(context: Context) -> Outcome:
         )
         for n, unit in enumerate(context.units)
     ]
-    summaries = context.finish(STEP, pieces)
+    summaries = context.finish(STEP, tasks)
     return Outcome([], {"documents": sum(summary["documents_in"] for summary in summaries)})
 
 

@@ -1,7 +1,7 @@
 """The steps in order: what each depends on, what is up to date, what must run.
 
 Owns the keys of the steps and ``funnel.json``. A step whose key and outputs are unchanged is skipped; within a step the
-pieces that are still good are.
+tasks that are still good are.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from megatron_ko.errors import DataError
 from megatron_ko.files import sha256_file
 from preprocessing.config.scoring import PerplexityModel, QualityModel, ScoreConfig
 from preprocessing.documents import new_shard, read_batches
-from preprocessing.running.context import Context, Outcome, Piece
+from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.scoring import perplexity, quality_model
 
 STEP = "score"
@@ -106,14 +106,14 @@ def run(context: Context) -> Outcome:
         [name, list(model.langs), getattr(model, "label", None)]
         for name, model in models_of(context.config.score).items()
     ]
-    pieces = [
-        Piece(
+    tasks = [
+        Task(
             unit.name, score_unit, (number, keys),
             [depends, keys, context.upstream(context.text_step, unit.name)], unit.size,
         )
         for number, unit in enumerate(context.units)
     ]  # fmt: skip
-    summaries = context.finish(STEP, pieces)
+    summaries = context.finish(STEP, tasks)
     scored = {name: sum(summary["scored"][name] for summary in summaries) for name in keys}
     for name, count in scored.items():
         if not count:

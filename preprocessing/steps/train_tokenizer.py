@@ -29,7 +29,7 @@ from preprocessing.config.tokens import TokenizerConfig
 from preprocessing.corpus import reading as corpus
 from preprocessing.corpus.mixtures import mixture_of
 from preprocessing.corpus.placing import position
-from preprocessing.running.context import Context, Outcome, Piece
+from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.tokenizers import byte_level, forecast, trainers
 from preprocessing.tokenizers.hard_texts import generated_texts
 from preprocessing.tokenizers.proof import Proof, prove
@@ -48,12 +48,12 @@ def run(context: Context) -> Outcome:
     shards = context.summary_of("balance")["shards"]
     keys = [context.upstream("balance", f"shards/{shard['file']}") for shard in shards]
     depends = [context.part("tokenizer", "seed"), list(_shares(context)), keys]
-    pieces = [Piece("tokenizer", make_tokenizer, (), depends)]
+    pieces = [Task("tokenizer", make_tokenizer, (), depends)]
     if context.config.tokenizer.english_only:
-        pieces.append(Piece("english-only", compare_with_english_only, (), depends))
+        pieces.append(Task("english-only", compare_with_english_only, (), depends))
     made, *other = context.finish(STEP, pieces)
     compared = other[0] if other else {"efficiency": None, "problem": "tokenizer.english_only is false"}
-    context.finish(STEP, [Piece("report", write_report, (made, compared), [made, compared])])
+    context.finish(STEP, [Task("report", write_report, (made, compared), [made, compared])])
     folder = context.folder / "tokenizer"
     names = [name for name in (*FILES, MARKER) if (folder / name).is_file()]
     files = [*(folder / name for name in names), context.folder / REPORT]

@@ -1,4 +1,4 @@
-"""A context for the steps that judge: documents written by the test, pieces done at once and in their order."""
+"""A context for the steps that judge: documents written by the test, tasks done at once and in their order."""
 
 from types import SimpleNamespace
 
@@ -8,7 +8,7 @@ from preprocessing.config.scoring import DecontaminateConfig, ScoreConfig
 from preprocessing.documents import DOCUMENT, new_shard
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
-from preprocessing.running.tasks import Work, do
+from preprocessing.running.tasks import KeyedTask, do
 
 
 class SmallContext:
@@ -47,5 +47,5 @@ class SmallContext:
     def upstream(self, step, name):
         return Context.upstream(self, step, name)
 
-    def finish(self, step, pieces):
-        return [do(self, Work(step, 0, piece, "key")) for piece in pieces]
+    def finish(self, step, tasks):
+        return [do(self, KeyedTask(step, 0, task, "key")) for task in tasks]

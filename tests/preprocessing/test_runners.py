@@ -15,15 +15,15 @@ from megatron_ko.errors import ConfigError, DataError
 from preprocessing import __main__ as program
 from preprocessing.cli import main
 from preprocessing.config.pipeline import RULES, Config
-from preprocessing.running.context import Context, Piece
+from preprocessing.running.context import Context, Task
 from preprocessing.running.markers import Marker
 from preprocessing.running.processes import ProcessRunner
 from preprocessing.running.slurm_array import Place, SlurmRunner, place_from_environment
 from preprocessing.steps import pipeline
-from tests.preprocessing import pieces
+from tests.preprocessing import tasks
 from tests.preprocessing.corpus import bytes_of, write_config
 
-PIECES = [Piece(f"n{n:03d}", pieces.square, (n,), depends=[n], size=10) for n in range(7)]
+TASKS = [Task(f"n{n:03d}", tasks.square, (n,), depends=[n], size=10) for n in range(7)]
 SQUARES = [n * n for n in range(7)]
 
 
@@ -32,7 +32,7 @@ def loaded(tmp_path):
     return load(Config, [str(write_config(tmp_path, documents=2))], [], RULES)
 
 
-def finish(loaded, runner, pieces_of_work=PIECES):
+def finish(loaded, runner, pieces_of_work=TASKS):
     context = Context(loaded, runner)
     try:
         return context.finish("squares", pieces_of_work)
@@ -62,15 +62,15 @@ def test_what_a_piece_depends_on_decides(loaded, tmp_path):
     finish(loaded, ProcessRunner(1))
     marker = Marker(tmp_path / "out", "squares/n002")
     before = marker.key()
-    finish(loaded, ProcessRunner(1), [Piece("n002", pieces.square, (2,), depends=["other"])])
+    finish(loaded, ProcessRunner(1), [Task("n002", tasks.square, (2,), depends=["other"])])
     assert marker.key() != before
 
 
 def test_files_of_pieces_no_longer_named_are_removed(loaded, tmp_path):
     context = Context(loaded, ProcessRunner(1))
-    context.finish("squares", PIECES)
+    context.finish("squares", TASKS)
     context = Context(loaded, ProcessRunner(1))
-    context.finish("squares", PIECES[:2])
+    context.finish("squares", TASKS[:2])
     context.remove_others("squares")
     names = sorted(path.name for path in (tmp_path / "out" / "steps" / "squares").iterdir())
     assert names == ["n000.json", "n000.txt", "n001.json", "n001.txt"]
@@ -78,12 +78,12 @@ def test_files_of_pieces_no_longer_named_are_removed(loaded, tmp_path):
 
 def test_a_mistake_in_a_worker_is_told_as_such(loaded):
     with pytest.raises(DataError, match="number 1 is refused"):
-        finish(loaded, ProcessRunner(2), [*PIECES[:2], Piece("bad", pieces.refuse, (1,))])
+        finish(loaded, ProcessRunner(2), [*TASKS[:2], Task("bad", tasks.refuse, (1,))])
 
 
 def test_a_killed_worker_is_explained(loaded):
     with pytest.raises(DataError, match="was killed.*fewer than 2 workers"):
-        finish(loaded, ProcessRunner(2), [*PIECES[:2], Piece("bad", pieces.vanish, (1,))])
+        finish(loaded, ProcessRunner(2), [*TASKS[:2], Task("bad", tasks.vanish, (1,))])
 
 
 def test_workers_end_with_a_killed_parent(loaded, tmp_path):
@@ -91,13 +91,13 @@ def test_workers_end_with_a_killed_parent(loaded, tmp_path):
     script = (
         "import sys\n"
         "from megatron_ko.config.loading import load\n"
-        "from preprocessing.running.context import Context, Piece\n"
+        "from preprocessing.running.context import Context, Task\n"
         "from preprocessing.running.processes import ProcessRunner\n"
         "from preprocessing.config.pipeline import RULES, Config\n"
-        "from tests.preprocessing import pieces\n"
+        "from tests.preprocessing import tasks\n"
         "if __name__ == '__main__':\n"
         "    context = Context(load(Config, [sys.argv[1]], [], RULES), ProcessRunner(2))\n"
-        "    context.finish('squares', [Piece(f'n{n:03d}', pieces.slow, (n,), [n]) for n in range(100)])\n"
+        "    context.finish('squares', [Task(f'n{n:03d}', tasks.slow, (n,), [n]) for n in range(100)])\n"
     )
     folder = tmp_path / "out" / "steps" / "squares"
     (tmp_path / "kill.py").write_text(script)
@@ -113,9 +113,7 @@ def test_workers_end_with_a_killed_parent(loaded, tmp_path):
     done = sorted(path.stem for path in folder.glob("n*.json"))
     assert 2 <= len(done) < 100
     times = {name: (folder / f"{name}.json").stat().st_mtime_ns for name in done}
-    finish(
-        loaded, ProcessRunner(1), [Piece(f"n{n:03d}", pieces.slow, (n,), [n]) for n in range(len(done) + 1)]
-    )
+    finish(loaded, ProcessRunner(1), [Task(f"n{n:03d}", tasks.slow, (n,), [n]) for n in range(len(done) + 1)])
     assert {name: (folder / f"{name}.json").stat().st_mtime_ns for name in done} == times
 
 
@@ -127,13 +125,11 @@ def test_an_interrupt_ends_the_workers_in_the_middle_of_their_pieces(loaded, tmp
     runner = ProcessRunner(2)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        finish(
-            loaded, runner, [Piece(f"n{n}", pieces.endless, (n, str(path))) for n, path in enumerate(began)]
-        )
+        finish(loaded, runner, [Task(f"n{n}", tasks.endless, (n, str(path))) for n, path in enumerate(began)])
     timer.join()
     workers = [int(path.read_text()) for path in began]
     until(lambda: not any(running(pid) for pid in workers))
-    assert len(finish(loaded, ProcessRunner(2))) == len(PIECES)
+    assert len(finish(loaded, ProcessRunner(2))) == len(TASKS)
 
 
 def _interrupt():
@@ -205,7 +201,7 @@ def array(loaded, works_of, wait_s=20.0):
 
 
 def test_tasks_of_an_array_share_the_pieces_and_see_all_results(loaded, tmp_path):
-    found = array(loaded, lambda task: PIECES)
+    found = array(loaded, lambda task: TASKS)
     assert [[entry["square"] for entry in found[task]] for task in (0, 1)] == [SQUARES, SQUARES]
     together = bytes_of(tmp_path / "out")
     for path in (tmp_path / "out" / "steps" / "squares").iterdir():
@@ -215,8 +211,8 @@ def test_tasks_of_an_array_share_the_pieces_and_see_all_results(loaded, tmp_path
 
 
 def test_who_does_a_piece_does_not_depend_on_what_is_done_when_a_task_looks(loaded):
-    """A task that comes later sees fewer pieces to do; those of the other are not left to nobody."""
-    finish(loaded, ProcessRunner(1), PIECES[:1])
+    """A task that comes later sees fewer tasks to do; those of the other are not left to nobody."""
+    finish(loaded, ProcessRunner(1), TASKS[:1])
     runner = SlurmRunner(Place(1, 2, "77"), 1, 0.3)
     with pytest.raises(DataError, match="n002.json: not written by another task"):
         finish(loaded, runner)
@@ -225,7 +221,7 @@ def test_who_does_a_piece_does_not_depend_on_what_is_done_when_a_task_looks(load
 
 
 def test_a_failure_of_one_task_ends_the_others(loaded):
-    bad = [PIECES[0], Piece("bad", pieces.refuse, (1,))]
+    bad = [TASKS[0], Task("bad", tasks.refuse, (1,))]
     found = array(loaded, lambda task: bad)
     assert "number 1 is refused" in str(found[1])
     assert "task 1 of the array failed" in str(found[0])
