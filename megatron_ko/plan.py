@@ -14,14 +14,9 @@ from megatron_ko.config import cli
 from megatron_ko.config.loading import Loaded, load, to_yaml
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, DataError, Problem, exit_code_of
+from megatron_ko.formats.checkpoint_folder import Checkpoint, check_fits
 from megatron_ko.formats.manifest import Manifest, check_tokens, read_manifest
-from megatron_ko.formats.run_folder import (
-    Checkpoint,
-    check_fits,
-    folder_problem,
-    newest_checkpoint,
-    start_of_run,
-)
+from megatron_ko.formats.run_folder import folder_problem, newest_checkpoint, start_of_run
 from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tokenizer_folder
 from megatron_ko.planning import flops, memory
 from megatron_ko.planning.config_rules import data_problems, layout_rules

@@ -31,7 +31,8 @@ from checkpoint_tools.scores import Scores, Stream, score
 from megatron_ko.config.training import ModelConfig, head_size
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json
-from megatron_ko.formats.run_folder import MARKER, Checkpoint, newest_checkpoint, sizes_of_files
+from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, sizes_of_files
+from megatron_ko.formats.run_folder import newest_checkpoint
 from megatron_ko.planning.weights import Stored, axis_sizes, padded_vocab_size, stored_tensors
 from megatron_ko.progress import progress
 from megatron_ko.training import launch

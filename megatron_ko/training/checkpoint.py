@@ -2,7 +2,7 @@
 
 Owns the workarounds that make resuming exact without Transformer Engine or Apex (defects of megatron-core 0.16.1,
 each with a test): the sharding type is given, Adam's ``step`` is primed, kept and not shared, and hyper-parameters
-stay the configuration's. What a checkpoint says of itself is ``megatron_ko.formats.run_folder``'s.
+stay the configuration's. What a checkpoint says of itself is ``megatron_ko.formats.checkpoint_folder``'s.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch.distributed as dist
 
 from megatron_ko.errors import CheckpointError, first_line
 from megatron_ko.files import fsync_folder, write_json
-from megatron_ko.formats.run_folder import MARKER, Checkpoint, sizes_of_files
+from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, sizes_of_files
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.training.checkpoint_index import read_index
 from megatron_ko.training.model import unwrap

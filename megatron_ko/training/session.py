@@ -14,7 +14,8 @@ from typing import Any
 from megatron_ko.config.loading import to_yaml
 from megatron_ko.errors import EXIT_DONE, EXIT_STOPPED, CheckpointError
 from megatron_ko.files import sha256_file, sha256_text
-from megatron_ko.formats.run_folder import Checkpoint, checkpoint_folder, remove_old_checkpoints, versions
+from megatron_ko.formats.checkpoint_folder import Checkpoint, versions
+from megatron_ko.formats.run_folder import checkpoint_folder, remove_old_checkpoints
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.plan import Preflight, mixture_of
 from megatron_ko.planning.schedule import learning_rate

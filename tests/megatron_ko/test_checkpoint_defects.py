@@ -106,7 +106,7 @@ def test_defect_fresh_adam_cannot_be_loaded_into(run):
 def _save_without_sharding_type(rank: int, init_method: str, config: str, folder: str) -> str:
     import dataclasses
 
-    from megatron_ko.formats.run_folder import Checkpoint
+    from megatron_ko.formats.checkpoint_folder import Checkpoint
     from megatron_ko.training import checkpoint
 
     checked, wrapped, adam = _built(rank, init_method, config)
@@ -147,7 +147,8 @@ def test_defect_learning_rate_comes_back_from_the_checkpoint(run):
 
 def test_half_written_checkpoint_is_ignored_by_the_run_and_named_when_asked_for(run):
     from megatron_ko.errors import CheckpointError
-    from megatron_ko.formats.run_folder import Checkpoint, start_of_run
+    from megatron_ko.formats.checkpoint_folder import Checkpoint
+    from megatron_ko.formats.run_folder import start_of_run
 
     checked = preflight([run], ["training.steps=10"], 1)
     newer = checkpoint_folder(checked.config.run.folder, 7)

@@ -15,9 +15,8 @@ from megatron_ko.config.training import Config, ModelConfig
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import write_json
 from megatron_ko.formats import run_folder
+from megatron_ko.formats.checkpoint_folder import Checkpoint, check_fits
 from megatron_ko.formats.run_folder import (
-    Checkpoint,
-    check_fits,
     checkpoint_folder,
     checkpoints_of,
     cut_metrics,
