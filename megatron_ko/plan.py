@@ -20,6 +20,7 @@ from megatron_ko.formats.run_folder import folder_problem, newest_checkpoint, st
 from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tokenizer_folder
 from megatron_ko.planning import flops, memory
 from megatron_ko.planning.config_rules import data_problems, layout_rules
+from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.weights import padded_vocab_size
 
 
@@ -191,6 +192,7 @@ def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -
     for checkpoint in (start, initial):
         if checkpoint:
             check_fits(checkpoint, config.model, plan.vocab_size, manifest.tokenizer_fingerprint)
+            check_loadable(checkpoint)
     return Preflight(config, manifest, plan, start, initial)
 
 

@@ -33,6 +33,7 @@ from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json
 from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, sizes_of_files
 from megatron_ko.formats.run_folder import newest_checkpoint
+from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.weights import Stored, axis_sizes, padded_vocab_size, stored_tensors
 from megatron_ko.progress import progress
 from megatron_ko.training import launch
@@ -258,6 +259,7 @@ def _run_ranks(
     checkpoint: Checkpoint, size: int, scratch: Path, timeout_s: float, task: Callable[..., None]
 ) -> None:
     """``task(checkpoint, gpt, scratch)`` on every rank, with the checkpoint's model loaded in fp32."""
+    check_loadable(checkpoint)
     rank = partial(_rank, size, checkpoint.folder, scratch, timeout_s, task)
     code = launch.run_ranks(size, rank, "forkserver", timeout_s)
     if code:

@@ -63,7 +63,6 @@ class SliceReader:
         try:
             self._metadata = self._reader.read_metadata()
             self._reader.set_up_storage_reader(self._metadata, is_coordinator=True)
-            self._check_paths()
         except _READ_ERRORS as error:
             raise CheckpointError(f"{folder / '.metadata'}: {_DAMAGED} ({first_line(error)})") from None
         self._tensors: dict[str, TensorStorageMetadata] = {
@@ -93,11 +92,6 @@ class SliceReader:
         except _READ_ERRORS as error:
             raise CheckpointError(f"{self.folder}: {name} {_DAMAGED} ({first_line(error)})") from None
         return target
-
-    def _check_paths(self) -> None:
-        for info in (self._metadata.storage_data or {}).values():
-            if Path(info.relative_path).name != info.relative_path:
-                raise ValueError(f"it points outside the folder, to {info.relative_path!r}")
 
 
 class _SafeReader(FileSystemReader):

@@ -66,9 +66,7 @@ class Checkpoint:
                 f"{marker}: format is not {FORMAT!r}; it was written by another version, use that one or another checkpoint"
             )
         _check_files(folder, data.get("files") or {})
-        missing = [
-            name for name in (".metadata", "common.pt", "metadata.json") if not (folder / name).is_file()
-        ]
+        missing = [name for name in (".metadata", "metadata.json") if not (folder / name).is_file()]
         if missing:
             raise CheckpointError(
                 f"{folder}: {', '.join(missing)} is missing; the checkpoint was damaged, use another one"
@@ -81,6 +79,11 @@ class Checkpoint:
             raise CheckpointError(
                 f"{marker}: {where}: {item['msg']}; it was damaged or edited, use another one"
             ) from None
+
+    @property
+    def state_in_index(self) -> bool:
+        """True when what is no tensor is an object of the index (megatron-core 0.19), not in ``common.pt`` (0.16)."""
+        return not (self.folder / "common.pt").is_file()
 
     def description(self) -> dict[str, Any]:
         """The content of ``checkpoint.json``."""
@@ -100,8 +103,9 @@ def versions() -> dict[str, str]:
 
 
 def sizes_of_files(folder: Path) -> dict[str, int]:
-    """Bytes of every file of the tensors, for ``checkpoint.json``: a cut file is found before anything starts."""
-    return {path.name: path.stat().st_size for path in sorted(folder.glob("*.distcp"))}
+    """Bytes of every file of the state, for ``checkpoint.json``: a cut file is found before anything starts."""
+    files = sorted([*folder.glob("*.distcp"), *folder.glob("common.pt")])
+    return {path.name: path.stat().st_size for path in files}
 
 
 def _check_files(folder: Path, sizes: dict[str, int]) -> None:
