@@ -25,8 +25,8 @@ def check_loadable(checkpoint: Checkpoint) -> None:
     """Raises CheckpointError when megatron-core is too old to load the checkpoint; conversions read it with either."""
     if checkpoint.state_in_index and (problem := missing_for("0.19")):
         raise CheckpointError(
-            f"{checkpoint.folder}: was written by a newer megatron-core, and loading it {problem}; "
-            "python -m checkpoint_tools to-hf converts it with either"
+            f"{checkpoint.folder}: was written by a newer megatron-core, and loading it {problem}; or convert it, "
+            "python -m checkpoint_tools to-hf reads it with the installed one, too"
         )
 
 

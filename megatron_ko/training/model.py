@@ -23,6 +23,7 @@ from megatron_ko.config.training import (
     head_size,
 )
 from megatron_ko.errors import ConfigError
+from megatron_ko.planning.megatron_version import missing_for
 from megatron_ko.planning.weights import padded_vocab_size
 from megatron_ko.training import distributed
 from megatron_ko.training.attention import CausalAttention
@@ -148,7 +149,8 @@ def build_gpt(
         position_embedding_type="rope",
         rotary_base=model.rope.base,  # type: ignore[arg-type]
     )
-    _mark_split_weights(gpt)
+    if missing_for("0.19"):
+        _mark_split_weights(gpt)
     gpt.to(device)
     if isinstance(model.rope.scaling, Llama3RopeScaling):
         gpt.rotary_pos_emb.inv_freq = llama3_frequencies(gpt.rotary_pos_emb.inv_freq, model.rope.scaling)
@@ -162,7 +164,7 @@ def build_gpt(
 def _mark_split_weights(gpt: Any) -> None:
     """Marks weights that are split over tensor-parallel ranks, so that the gradient norm counts every part.
 
-    megatron-core sets these marks only while it initialises weights, which is our business.
+    megatron-core 0.16 sets these marks only while it initialises weights, which is our business.
     """
     from megatron.core.tensor_parallel import layers
 
