@@ -181,7 +181,7 @@ def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -
         raise ConfigError([loaded.problem("run.folder", problem)])
     manifest = checked_manifest(loaded)
     plan = Plan.of(config, world_size, manifest)
-    for package, why in (("psutil", "megatron-core hangs while saving without it"),):
+    for package, why in (("psutil", "megatron-core cannot save without it"),):
         if importlib.util.find_spec(package) is None:
             raise ConfigError(
                 f"the package {package} is not installed: {why}; pip install -r requirements.txt"

@@ -148,7 +148,8 @@ def _on_device(batch: Batch, world: World) -> Batch:
 
     # demanded by megatron-core 0.19, unknown to 0.16: context groups that differ by sequence
     takes_hybrid = "is_hybrid_cp" in inspect.signature(part_of_this_rank).parameters
-    return part_of_this_rank(moved, **({"is_hybrid_cp": False} if takes_hybrid else {}))
+    more: dict[str, Any] = {"is_hybrid_cp": False} if takes_hybrid else {}
+    return part_of_this_rank(moved, **more)
 
 
 def validation_batches(
