@@ -1,6 +1,6 @@
 """Saving and loading model, optimizer and random state with megatron-core's dist_checkpointing.
 
-Owns the workarounds that make resuming exact without Transformer Engine or Apex (defects of megatron-core 0.16.1,
+Owns the workarounds that make resuming exact without Transformer Engine or Apex (defects of megatron-core,
 each with a test): the sharding type is given, Adam's ``step`` is primed, kept and not shared, and hyper-parameters
 stay the configuration's. What a checkpoint says of itself is ``megatron_ko.formats.checkpoint_folder``'s.
 """
