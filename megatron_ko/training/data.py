@@ -23,7 +23,7 @@ from torch import Tensor
 
 from megatron_ko.config.training import Config
 from megatron_ko.formats.manifest import Manifest, TokenSet
-from megatron_ko.training.distributed import World
+from megatron_ko.training.distributed import World, context_group
 
 log = logging.getLogger(__name__)
 Batch = dict[str, Tensor]
@@ -198,7 +198,8 @@ def _on_device(batch: Batch, world: World) -> Batch:
     # demanded by megatron-core 0.19, unknown to 0.16: context groups that differ by sequence
     takes_hybrid = "is_hybrid_cp" in inspect.signature(part_of_this_rank).parameters
     more: dict[str, Any] = {"is_hybrid_cp": False} if takes_hybrid else {}
-    return part_of_this_rank(moved, **more)
+    # without the group, 0.19 takes the rank in the world for the rank in the group
+    return part_of_this_rank(moved, cp_group=context_group(), **more)
 
 
 def validation_batches(
