@@ -91,7 +91,7 @@ class Stored:
         return (sum(sizes[w.axes[0]] for w in self.weights), *self.first.shape(sizes)[1:])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One tensor of one model: a row of the table at a layer, with its shape."""
 
@@ -127,9 +127,7 @@ def _bias(name: str, axis: Axis, stored: str, part: str, exists: Exists) -> Weig
 _EMBEDDING = Weight(
     "model.embed_tokens.weight", ("vocab", "hidden"), "embedding.word_embeddings.weight", use="lookup", place="first"
 )  # fmt: skip
-_HEAD = Weight(
-    "lm_head.weight", ("vocab", "hidden"), "output_layer.weight", exists="untied", place="last"
-)
+_HEAD = Weight("lm_head.weight", ("vocab", "hidden"), "output_layer.weight", exists="untied", place="last")
 
 TABLE: tuple[Weight, ...] = (
     _EMBEDDING,
@@ -197,10 +195,13 @@ def stage_entries(model: ModelConfig, vocab_size: int, stage: int, stages: int) 
 
     The last of several stages holds a copy of tied embeddings.
     """
-    sizes, rows = axis_sizes(model, vocab_size), weights_of(model)
+    sizes = axis_sizes(model, vocab_size)
+    shapes: dict[Place, list[tuple[Weight, tuple[int, ...]]]] = {"first": [], "layer": [], "last": []}
+    for weight in weights_of(model):
+        shapes[weight.place].append((weight, weight.shape(sizes)))
 
     def placed(place: Place, layer: int | None = None) -> list[Entry]:
-        return [Entry(weight, layer, weight.shape(sizes)) for weight in rows if weight.place == place]
+        return [Entry(weight, layer, shape) for weight, shape in shapes[place]]
 
     is_first, is_last, layers = stage == 0, stage == stages - 1, model.layers // stages
     held = placed("first") if is_first else []

@@ -211,7 +211,9 @@ def test_initial_weights_are_drawn_by_seed_name_and_layer(tied, bias, seed):
 # --- the table of weights ----------------------------------------------------------------------------------
 
 
-def _marks(rank: int, init_method: str, model: ModelConfig, parallel: ParallelConfig) -> dict[str, int | None]:
+def _marks(
+    rank: int, init_method: str, model: ModelConfig, parallel: ParallelConfig
+) -> dict[str, int | None]:
     """Split dimension of every parameter, with linear layers that are subclasses of megatron-core's."""
     from megatron.core.tensor_parallel import layers
 
