@@ -46,7 +46,7 @@ def plan_pruning(source: Store, tokenizer: Path, path: Path) -> Pruning:
     ids = content.get("old_ids")
     if not isinstance(ids, list) or not all(type(i) is int and 0 <= i < len(old.pieces) for i in ids):
         raise CheckpointError(
-            f"{path}: old_ids is no list of ids below {len(old.pieces):,}; write the map again with prune-tokenizer"
+            f"{path}: old_ids is not a list of ids below {len(old.pieces):,}; write the map again with prune-tokenizer"
         )
     if len(ids) != len(new.pieces) or len(set(ids)) != len(ids):
         raise CheckpointError(
@@ -71,10 +71,10 @@ def _check_pieces(path: Path, old: Vocabulary, new: Vocabulary, ids: list[int]) 
 def prune_vocab(source: Store, plan: Pruning) -> Store:
     """The Store with the rows of the plan, in its order; all other weights are those of ``source``, bit for bit."""
     pruned = with_vocabulary(source, plan.new, lambda _, tensor: tensor[plan.old_ids])
-    return replace(pruned, special_ids=_moved(source, plan))
+    return replace(pruned, special_ids=_renumber(source, plan))
 
 
-def _moved(source: Store, plan: Pruning) -> dict[str, Any]:
+def _renumber(source: Store, plan: Pruning) -> dict[str, Any]:
     """Special ids of the checkpoint by their new numbers. Raises CheckpointError when one was pruned away."""
     places = {old: new for new, old in enumerate(plan.old_ids.tolist())}
 
