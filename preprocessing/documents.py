@@ -181,7 +181,7 @@ class Shard:
 # of what later steps read again: half the time of zstd for a third more space; the corpus itself is zstd
 INTERMEDIATE = "lz4"
 # dictionaries only where values repeat: they would be tried, in vain, on texts and ids
-DICTIONARIES = ("source", "lang", "reason", "step", "domain", "split", "licence", "licence_kind")
+DICTIONARIES = ("source", "lang", "reason", "step", "domain", "split", "license", "license_kind")
 
 
 @contextlib.contextmanager
