@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from preprocessing.running.context import Context
 
 STEP = "lines"
+VERSION = 1
+"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
 CHANGE = "frequent_lines"
 RUN_LINES = 1 << 23
 MERGE_COST = 64  # bytes per line of a run while runs are merged
@@ -67,7 +69,7 @@ def run(context: Context) -> Outcome:
         )
         for n, unit in enumerate(context.units)
     ]
-    counted = context.finish(STEP, counting)
+    counted = context.finish(STEP, counting, VERSION)
     runs = [(n, number) for n, summary in enumerate(counted) for number in range(summary["runs"])]
     parts = 1 + MERGE_COST * sum(summary["lines"] for summary in counted) // (config.memory_mib * MIB)
     keys = [context.upstream(STEP, task.name) for task in counting]
@@ -80,14 +82,14 @@ def run(context: Context) -> Outcome:
         )
         for part in range(parts)
     ]
-    frequent = [summary["digest"] for summary in context.finish(STEP, merging)]
+    frequent = [summary["digest"] for summary in context.finish(STEP, merging, VERSION)]
     rewriting = [
         Task(unit.name, rewrite_unit, (n, parts), [frequent, *context.part("lines"), context.upstream("clean", unit.name)], unit.size)
         for n, unit in enumerate(context.units)
     ]  # fmt: skip
     sources: dict[str, Counts] = {}
     removed = 0
-    for summary in context.finish(STEP, rewriting):
+    for summary in context.finish(STEP, rewriting, VERSION):
         removed += summary["lines_removed"]
         for name, counts in summary["sources"].items():
             sources.setdefault(name, Counts()).add(Counts.from_json(counts))

@@ -85,12 +85,12 @@ def test_parts_that_fit_into_little_memory_give_the_same_decisions(tmp_path, mon
     tight, _, narrow = deduplicated(tmp_path / "tight", rows, 2, memory_mib=1)
     assert tight == roomy
     assert (
-        sum(".band_00." in name for name in narrow.pieces)
-        > sum(".band_00." in name for name in wide.pieces)
+        sum(".band_00." in name for name in narrow.tasks)
+        > sum(".band_00." in name for name in wide.tasks)
         == 1
     )
     assert (
-        sum("pairs." in name for name in narrow.pieces) > sum("pairs." in name for name in wide.pieces) == 1
+        sum("pairs." in name for name in narrow.tasks) > sum("pairs." in name for name in wide.tasks) == 1
     )
 
 
