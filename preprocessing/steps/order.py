@@ -140,15 +140,18 @@ def module_of(step: str) -> Any:
     return importlib.import_module(STEPS[step].module)
 
 
+def versions_of(config: Config) -> dict[str, int]:
+    """The version of every step that is on."""
+    return {name: module_of(name).VERSION for name in steps_of(config)}
+
+
 class StepKeys:
     """Keys of the steps of one context. Raises DataError for models and evaluation sets that are missing."""
 
     def __init__(self, context: Context):
         self._context = context
-        self.own = {
-            name: key_of(module_of(name).VERSION, STEPS[name].depends(context))
-            for name in steps_of(context.config)
-        }
+        versions = versions_of(context.config)
+        self.own = {name: key_of(number, STEPS[name].depends(context)) for name, number in versions.items()}
         """What a result depends on beside the files of other steps, as a hash."""
         self._keys: dict[str, str] = {}
 

@@ -89,9 +89,7 @@ def test_parts_that_fit_into_little_memory_give_the_same_decisions(tmp_path, mon
         > sum(".band_00." in name for name in wide.tasks)
         == 1
     )
-    assert (
-        sum("pairs." in name for name in narrow.tasks) > sum("pairs." in name for name in wide.tasks) == 1
-    )
+    assert sum("pairs." in name for name in narrow.tasks) > sum("pairs." in name for name in wide.tasks) == 1
 
 
 def test_exact_duplicates_ignore_whitespace_and_composition_and_short_texts_stay_apart(tmp_path):

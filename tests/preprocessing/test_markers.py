@@ -11,7 +11,6 @@ import pytest
 from preprocessing.cli import main
 from preprocessing.running.context import Context, Task
 from preprocessing.running.markers import Marker, content_of, key_of
-from preprocessing.running.processes import ProcessRunner
 from preprocessing.running.tasks import Outcome
 from preprocessing.steps import clean, order
 from tests.preprocessing.corpus import write_config
@@ -124,7 +123,9 @@ def ran(config, capsys, *overrides):
     return [name for name in re.findall(r"([\w-]+): done in", capsys.readouterr().err) if name != "validate"]
 
 
-def test_a_raised_version_runs_its_step_and_no_later_one_while_the_bytes_are_the_same(done, capsys, monkeypatch):
+def test_a_raised_version_runs_its_step_and_no_later_one_while_the_bytes_are_the_same(
+    done, capsys, monkeypatch
+):
     times = {path: path.stat().st_mtime_ns for path in (done[1] / "steps").rglob("*")}
     monkeypatch.setattr(clean, "VERSION", clean.VERSION + 1)
     assert ran(done[0], capsys) == ["clean"]
@@ -159,8 +160,10 @@ def test_a_step_that_writes_other_bytes_makes_what_reads_them_run(done, capsys, 
     monkeypatch.setattr(clean, "VERSION", clean.VERSION + 1)
     monkeypatch.setattr(clean, "clean_unit", louder)
     steps = done[1] / "steps"
-    before = {name: (steps / "measure" / f"{name}.parquet").stat().st_mtime_ns for name in ("ko-00000", "en-00000")}
-    assert ran(done[0], capsys)[:2] == ["clean", "measure"]  # then the same columns, and nothing else
+    before = {
+        name: (steps / "measure" / f"{name}.parquet").stat().st_mtime_ns for name in ("ko-00000", "en-00000")
+    }
+    assert ran(done[0], capsys)[:2] == ["clean", "measure"]
     after = {name: (steps / "measure" / f"{name}.parquet").stat().st_mtime_ns for name in before}
     assert {name for name in before if before[name] != after[name]} == {"ko-00000"}
     monkeypatch.undo()
@@ -187,15 +190,10 @@ def test_the_first_of_equal_documents_stays_also_when_inputs_change_places(done,
     """Steps after ``clean`` see the order of the units, though each unit has the bytes it had."""
     config = tmp_path / "data.yaml"
     lines = done[0].read_text().splitlines(keepends=True)
-    first, second = (next(n for n, line in enumerate(lines) if line.startswith(f"  {name}:")) for name in ("ko", "en"))
+    first, second = (
+        next(n for n, line in enumerate(lines) if line.startswith(f"  {name}:")) for name in ("ko", "en")
+    )
     lines[first], lines[second] = lines[second], lines[first]
     config.write_text("".join(lines))
     assert "deduplicate" in ran(config, capsys)
     ran(done[0], capsys)
-
-
-def test_the_context_of_workers_counts_its_own_tasks(tmp_path):
-    context = context_of(tmp_path, {"a": []}, {})
-    assert isinstance(context.runner, ProcessRunner)
-    context.finish("x", [], 1)
-    assert context.for_worker()._finished == {}
