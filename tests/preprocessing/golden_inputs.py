@@ -118,16 +118,16 @@ encode: {shard_tokens: 20000}
 """
 
 RUNS = {
-    "everything": [],
     "options": [
         "lines.enabled=false", "score={}", "decontaminate={}", "filter={ko: {preset: default}, en: {preset: gopher}}",
         "clean.squeeze_to=2", "clean.join_typed_jamo=false", "clean.keep_old_hangul=true", "clean.cut_boilerplate=false",
         "clean.repair_mojibake=false", "clean.mask=[rrn, email, secret]", "deduplicate.threshold=0.5",
         "tokenizer.type=byte_bpe", "tokenizer.english_only=false", "encode.engine=tokenizers", "seed=7",
     ],
+    "everything": [],
     "unigram": ["tokenizer.type=unigram", "tokenizer.vocab_size=1700", "tokenizer.split_digits=false", "tokenizer.english_only=false"],
 }  # fmt: skip
-"""Overrides by the name of the run, one after the other in the same folder."""
+"""Overrides by the name of the run, one after the other in the same folder: the last two differ in the tokenizer only."""
 
 
 def write_inputs(folder: Path) -> Path:
