@@ -24,10 +24,8 @@ from preprocessing.running.tasks import Runner
 from preprocessing.steps.order import StepKeys, module_of, reads_of, steps_of
 
 log = logging.getLogger(__name__)
-
-
 # markers of other programs that a step makes wrong when it starts
-_PROMISES = {"train-tokenizer": ("manifest.json", "tokenizer/fingerprint.json"), "encode": ("manifest.json",)}
+_PROMISES = {"train-tokenizer": ("manifest.json",), "encode": ("manifest.json",)}
 
 
 def run(loaded: Loaded[Config], step: str, runner: Runner) -> int:
