@@ -84,7 +84,7 @@ def _check(context: Context, source: str | None) -> None:
         raise DataError(f"--source {source}: no such source; known: {', '.join(known)}")
     if StepKeys(context).summary("filter") is None:
         log.warning(
-            "%s: step 'filter' is not finished for this configuration, code and inputs; what is told is of what is "
+            "%s: step 'filter' is not finished for this configuration, version and inputs; what is told is of what is "
             "there: run 'python -m preprocessing run ...' to bring it up to date", context.folder,
         )  # fmt: skip
 
