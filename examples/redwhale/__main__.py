@@ -149,7 +149,6 @@ def _base(options: Options, share: float, seed: int) -> list[Stage]:
     base, hf, judged = runs / f"base_{name}", runs / f"hf_{name}", runs / f"judged_{name}"
     texts = ",".join(str(runs / lang / "judge.jsonl") for lang in ("korean", "english"))
     model = f"base model {seed}, {share:.0%} Korean"
-    code = stages.code_hash(HERE.parents[1] / "checkpoint_tools")
     return [
         Stage(
             f"base_{name}",
@@ -171,7 +170,7 @@ def _base(options: Options, share: float, seed: int) -> list[Stage]:
             ("-m", "checkpoint_tools", "expand-vocab", f"src={hf}", f"dst={judged}", f"tokenizer={runs / 'hybrid'}",
              "init=compare", f"text={texts}", f"focus_text={runs / 'korean' / 'learn.jsonl'}",
              f"judge_tokens={options.judge_tokens}", f"seed={seed}", "overwrite=true"),
-            lambda: [sha256_file(hf / "verification.json"), sha256_file(runs / "hybrid" / "fingerprint.json"), code],
+            lambda: [sha256_file(hf / "verification.json"), sha256_file(runs / "hybrid" / "fingerprint.json")],
             (judged / "expansion.json").is_file,
         ),
     ]  # fmt: skip

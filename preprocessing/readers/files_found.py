@@ -42,7 +42,7 @@ RECORD_SUFFIXES = tuple(f".jsonl{packed}" for packed in ("", ".gz", ".zst", ".bz
 
 @dataclass(frozen=True)
 class Unit:
-    """The piece of work that is finished as a whole: a file of records, a part of one, or some whole files."""
+    """The part of the inputs that one task reads: a file of records, a part of one, or some whole files."""
 
     name: str  # unique; names the shards
     input_name: str
@@ -155,7 +155,7 @@ def has_records(file: Path, item: Any) -> bool:
 
 
 def _ranges_of(file: Path, item: Any, hashes: KnownHashes) -> list[Range | None]:
-    """The parts of a file; [None] where it is one piece of work."""
+    """The parts of a file; [None] where it is one task."""
     if file.stat().st_size <= item.split_bytes:
         return [None]
     parts: list[Range] = []

@@ -1,4 +1,4 @@
-"""Parts of large files, so that one file is not one piece of work.
+"""Parts of large files, so that one file is not one task.
 
 Owns where a format may be cut: lines of plain files, frames of zstd (RFC 8878), streams of bzip2, row groups of
 Parquet, any place of a plain XML dump. A part owns the records that start in it.
