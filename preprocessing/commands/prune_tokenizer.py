@@ -92,8 +92,8 @@ def kept_ids(path: Path, base: Base) -> list[int]:
         if not line.strip() or fields[0] == COLUMNS[0] or (len(fields) > 3 and fields[3] == "drop"):
             continue
         surface = _surface(fields[0])
-        if surface in base.ids:
-            found.append(base.ids[surface])
+        if surface in base.vocabulary.ids:
+            found.append(base.vocabulary.ids[surface])
         else:
             problems.append(
                 f"{path}:{number}: {surface!r} is no token of {base.folder}; correct or drop the line"
@@ -121,7 +121,13 @@ def _decisions(base: Base, made: Pruning, counts: list[int]) -> list[Decision]:
     from preprocessing.tokenizers.pruning import REASONS
 
     rows = [
-        Decision(base.shown(base.name(n) or ""), counts[n], "base", r != "unused", f"{r}: {REASONS[r]}")
+        Decision(
+            base.vocabulary.shown(base.vocabulary.names[n] or ""),
+            counts[n],
+            "base",
+            r != "unused",
+            f"{r}: {REASONS[r]}",
+        )
         for n, r in enumerate(made.reasons)
         if r
     ]

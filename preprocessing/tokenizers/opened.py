@@ -17,8 +17,8 @@ import numpy as np
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
 from megatron_ko.formats.tokenizer_folder import MARKER, MODEL
+from megatron_ko.formats.tokenizer_json import mapped_special_tokens
 from preprocessing.tokenizers import tiktoken_files
-from preprocessing.tokenizers.descriptions import mapped_special_tokens
 from preprocessing.tokenizers.token_bytes import TokenBytes, of_sentencepiece, of_tokenizer_json
 
 Encoded = tuple[np.ndarray, np.ndarray]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from megatron_ko.formats import byte_alphabet
-from preprocessing.tokenizers.escapes import SPACE
+from megatron_ko.formats.vocabulary import BLANK
 
 BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
@@ -41,7 +41,7 @@ def of_sentencepiece(processor: Any) -> TokenBytes:
         elif number in singles:
             found.append(bytes([int(piece[3:5], 16)]))
         else:
-            found.append(piece.replace(SPACE, " ").encode("utf-8"))
+            found.append(piece.replace(BLANK, " ").encode("utf-8"))
     return TokenBytes(found, special, singles, processor.unk_id(), False)
 
 
