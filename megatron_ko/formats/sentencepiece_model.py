@@ -6,8 +6,9 @@ model is read: protobuf costs 50 ms.
 
 from __future__ import annotations
 
+import functools
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -39,21 +40,16 @@ def read_model(content: bytes, place: Path | str) -> SentencePieceModel:
     """Raises DataError when the bytes are not a SentencePiece model; ``place`` is for that message."""
     proto = parsed(content, place)
     trainer, normalizer = proto.trainer_spec, proto.normalizer_spec
-    pieces = list(map(Piece._make, map(_FIELDS_OF_PIECES, proto.pieces)))
-    try:
-        "".join([piece.text for piece in pieces])
-    except TypeError:  # bytes are given where the text is not UTF-8
-        raise _damaged(place, "a piece is not UTF-8") from None
-    if not all([piece.text for piece in pieces]):
-        raise _damaged(place, "a piece is empty")
-    if not pieces:
-        raise _damaged(place, "it has no pieces")
-    ids = {piece.text: number for number, piece in enumerate(pieces)}
+    rows = list(map(_FIELDS_OF_PIECES, proto.pieces))
+    texts, _, kinds = zip(*rows) if rows else ((), (), ())
+    if problem := _problem_of(texts):
+        raise _damaged(place, problem)
     special: dict[str, int | None] = {}
     for role in ("bos", "eos", "pad", "unk"):
-        number = ids.get(getattr(trainer, f"{role}_piece"))
-        wanted = UNKNOWN if role == "unk" else CONTROL
-        special[f"{role}_id"] = number if number is not None and pieces[number].kind == wanted else None
+        name, kind = getattr(trainer, f"{role}_piece"), UNKNOWN if role == "unk" else CONTROL
+        number = texts.index(name) if name in texts else None
+        special[f"{role}_id"] = number if number is not None and kinds[number] == kind else None
+    pieces = list(map(functools.partial(tuple.__new__, Piece), rows))  # half the time of Piece(*row)
     algorithm = _ALGORITHMS.get(trainer.model_type, f"type {trainer.model_type}")
     return SentencePieceModel(
         content,
@@ -65,6 +61,14 @@ def read_model(content: bytes, place: Path | str) -> SentencePieceModel:
         blanks_behind=trainer.treat_whitespace_as_suffix,
         charsmap=normalizer.precompiled_charsmap,
     )
+
+
+def _problem_of(texts: Sequence[str | bytes]) -> str | None:
+    try:
+        "".join(texts)  # pyright: ignore[reportArgumentType]
+    except TypeError:  # protobuf gives bytes where the text is not UTF-8
+        return "a piece is not UTF-8"
+    return "it has no pieces" if not texts else "a piece is empty" if "" in texts else None
 
 
 def parsed(content: bytes, place: Path | str) -> Any:

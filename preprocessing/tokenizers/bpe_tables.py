@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from megatron_ko.formats.sentencepiece_model import SentencePieceModel, replacements_of
 from megatron_ko.formats.vocabulary import BLANK, BYTE, NORMAL, UNUSED, USER_DEFINED, Vocabulary
+from preprocessing.documents import utf8_buffer
 from preprocessing.kernels import bpe_build, bpe_cuts, bpe_merge
 from preprocessing.kernels.bpe_cuts import Cuts
 from preprocessing.kernels.bpe_merge import MERGE_BITS, SYMBOL_BITS, Merges
@@ -39,8 +41,8 @@ def of_model(model: SentencePieceModel) -> Tables:
     pieces = model.vocabulary.pieces
     users, unused, byte_ids = _special(model.vocabulary)
     rewritten = _rewritten(model.charsmap, users)
-    none = np.zeros(0, np.int64)
-    data, begins, ends = _extended(none.astype(np.uint8), none, none, [p.text.encode() for p in pieces])
+    data, bounds = utf8_buffer(pa.array([piece.text for piece in pieces], pa.large_string()))
+    data, begins, ends = np.concatenate([data, np.zeros(8, np.uint8)]), bounds[:-1], bounds[1:]
     if (twice := bpe_build.piece_table(data, begins, ends, np.ones(len(begins), np.bool_))[1]) >= 0:
         raise Unsupported(f"has the piece {pieces[twice].text!r} twice")
     blanks = np.concatenate([[0], np.cumsum(data == ord(" "))])
