@@ -20,7 +20,13 @@ from checkpoint_tools.embeddings.initializations import (
     combinations_of,
     tied_methods,
 )
-from checkpoint_tools.embeddings.pieces import Vocabulary, check_extends, decompose, read_vocabulary, shown
+from checkpoint_tools.embeddings.pieces import (
+    FolderVocabulary,
+    check_extends,
+    decompose,
+    read_vocabulary,
+    shown,
+)
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.formats.tokenizer_files import info_of
 from megatron_ko.errors import CheckpointError, ConfigError
@@ -31,15 +37,15 @@ from megatron_ko.planning.weights import input_weight
 class Expansion:
     """Two tokenizers that fit, the decomposition of the new tokens, and what makes their rows."""
 
-    old: Vocabulary
-    new: Vocabulary
+    old: FolderVocabulary
+    new: FolderVocabulary
     pieces: list[list[int]]
     rows: Rows
 
     @property
     def kept(self) -> int:
         """Rows that stay: real old tokens. Padding rows of a Hugging Face embedding are not tokens."""
-        return len(self.old.pieces)
+        return self.old.size
 
     def summary(self) -> str:
         """One line about the pieces, with the longest decomposition as an example."""
@@ -63,12 +69,11 @@ def plan_expansion(source: Store, tokenizer: Path, seed: int, random_std: float 
     old = vocabulary_of(source)
     new = read_vocabulary(tokenizer)
     check_extends(old, new)
-    if len(new.pieces) == len(old.pieces):
+    if new.size == old.size:
         raise CheckpointError(f"{tokenizer}: is as large as the old tokenizer; there is nothing to expand")
-    used = torch.tensor([i for i, piece in enumerate(old.pieces) if piece is not None], dtype=torch.int64)
+    used = torch.tensor([i for i, piece in enumerate(old.names) if piece is not None], dtype=torch.int64)
     pieces = decompose(old, new)
-    sizes = [old.size(number) for number in range(len(old.pieces))]
-    rows = Rows(len(pieces), used, combinations_of(pieces, sizes), seed, random_std)
+    rows = Rows(len(pieces), used, combinations_of(pieces, old.sizes), seed, random_std)
     return Expansion(old, new, pieces, rows)
 
 
@@ -77,7 +82,7 @@ def with_similar(plan: Expansion, similar: Combination) -> Expansion:
     return replace(plan, rows=replace(plan.rows, combinations={**plan.rows.combinations, "similar": similar}))
 
 
-def vocabulary_of(source: Store) -> Vocabulary:
+def vocabulary_of(source: Store) -> FolderVocabulary:
     """The tokenizer that the checkpoint was trained with. Raises CheckpointError when it is absent or another one."""
     if source.tokenizer is None:
         raise CheckpointError(
@@ -138,9 +143,9 @@ def expand_vocab(source: Store, plan: Expansion, name: str) -> Store:
     return with_vocabulary(source, plan.new, expanded)
 
 
-def with_vocabulary(source: Store, new: Vocabulary, rows: Callable[[str, Tensor], Tensor]) -> Store:
+def with_vocabulary(source: Store, new: FolderVocabulary, rows: Callable[[str, Tensor], Tensor]) -> Store:
     """The Store for another tokenizer: ``rows(weight, tensor)`` of every matrix with a row per token."""
-    size = len(new.pieces)
+    size = new.size
 
     names = source.names_with_row_per_token()
 

@@ -95,7 +95,7 @@ def judge(source: Store, plan: Expansion, names: Sequence[str], judged: Sequence
 
     run = mcore.megatron_scores if mcore.is_mcore(Path(source.origin)) else verify.hf_scores
     scores = run(Path(source.origin), variants())
-    sizes = [source.vocab_size, *[len(plan.new.pieces)] * len(names)]
+    sizes = [source.vocab_size, *[plan.new.size] * len(names)]
     return [Verdict(name, size, tuple(row)) for name, size, row in zip([BASE, *names], sizes, scores)]
 
 

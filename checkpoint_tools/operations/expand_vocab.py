@@ -79,7 +79,7 @@ def _with_focus(options: ExpandVocab, plan: Expansion) -> Expansion:
         (tokenizer.encode(text) for text in texts), judging.separator_of(plan.new.info)
     )
     fallback = plan.rows.combinations["pieces"]
-    weights, rare = similarity.similar(ids, plan.kept, len(plan.new.pieces), fallback, options.seed)
+    weights, rare = similarity.similar(ids, plan.kept, plan.new.size, fallback, options.seed)
     print(
         f"focus: learned from {len(ids):,} tokens; {len(plan.pieces) - rare:,} new tokens have vectors, {rare:,} stand there "
         f"fewer than {similarity.MIN_COUNT} times and take the mean of their old pieces"
