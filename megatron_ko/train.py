@@ -8,9 +8,15 @@ Everything a user can have got wrong is reported before torch is imported.
 
 from __future__ import annotations
 
+import os
+
+from megatron_ko.training import stop
+
+if __name__ == "__main__":  # before the imports below, which take their time
+    stop.listen_as_rank() if "RANK" in os.environ else stop.listen()
+
 import contextlib
 import functools
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +25,7 @@ from typing import Any
 from megatron_ko.config import cli
 from megatron_ko.config.loading import to_yaml
 from megatron_ko.config.training import Config
-from megatron_ko.errors import ConfigError, exit_code_of
+from megatron_ko.errors import EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, exit_code_of
 from megatron_ko.files import locked_folder, write_text
 from megatron_ko.logs import set_up_logging
 from megatron_ko.plan import Preflight, preflight, show_plan
@@ -41,6 +47,22 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         if session.is_due(config.checkpoint.every_steps):
             session.save()
     return session.end()
+
+
+def run_rank(checked: Preflight, rank: int, init_method: str = "env://") -> int:
+    """``train``; a rank that others have left ends with an exit code of its own."""
+    try:
+        return train(checked, rank, init_method)
+    except BaseException as error:
+        from megatron_ko.training.distributed import lost_peer
+
+        report = lost_peer(error)
+        if report is None:
+            raise
+        if stop.requested():
+            return EXIT_STOPPED
+        print(f"[rank {rank}] another rank was lost: {report}", file=sys.stderr, flush=True)
+        return EXIT_PEER_LOST
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,14 +95,17 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
         if under_torchrun:  # what one rank alone finds from here on, it says
             said = f"[rank {rank}] " if rank else ""
             return exit_code_of(
-                lambda: train(checked, rank), say=lambda text: print(said + text, file=sys.stderr, flush=True)
+                lambda: run_rank(checked, rank),
+                say=lambda text: print(said + text, file=sys.stderr, flush=True),
             )
         from megatron_ko.training import distributed, launch
 
         forks = checked.config.run.device == "cpu"  # a process that has touched CUDA cannot be forked
         if forks:
             distributed.import_megatron("cpu")
-        return launch.run_ranks(world_size, functools.partial(train, checked), "fork" if forks else "spawn")
+        return launch.run_ranks(
+            world_size, functools.partial(run_rank, checked), "fork" if forks else "spawn"
+        )
 
 
 @contextlib.contextmanager
@@ -95,4 +120,6 @@ def _run_folder_of(checked: Preflight) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    code = main()
+    stop.ignore()
+    raise SystemExit(code)

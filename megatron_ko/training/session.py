@@ -40,8 +40,6 @@ class Session:
     def __init__(self, checked: Preflight, rank: int, init_method: str) -> None:
         self.checked, self.config, self.plan = checked, checked.config, checked.plan
         self.folder = Path(self.config.run.folder).expanduser()
-        self.request = StopRequest()
-        self.stopped = False
         self.world = distributed.start(
             self.config.run, self.config.parallel, rank, self.plan.world_size, init_method
         )
@@ -59,6 +57,9 @@ class Session:
         )
         self.batches = self._data()
         self._start_reporting()
+        distributed.on_any_rank(False, self.world.device)  # until all are here a request ends ranks at once
+        self.request = StopRequest()
+        self.stopped = False
 
     # --- building ----------------------------------------------------------------------------------------
 
@@ -216,6 +217,7 @@ class Session:
         """Closes everything; returns the exit code: stopped on request means that the run can go on."""
         self.writer.record("end", self.done, reason="done" if self.finished else "stopped")
         self.writer.close()
+        distributed.on_any_rank(False, self.world.device)  # when one rank has ended, the others are ended
         distributed.stop()
         return EXIT_DONE if self.finished else EXIT_STOPPED
 
