@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(bool(missing()), reason=f"a local Slurm needs {', '.join(missing())}"),
 ]
 ROOT = Path(__file__).resolve().parents[2]
-OPTIONS = ["--nodes=2", "--ntasks-per-node=1", "--cpus-per-task=1", "--gpus-per-node=0", "--time=10"]
+OPTIONS = ["--nodes=2", "--ntasks-per-node=1", "--cpus-per-task=1", "--gpus-per-node=0", "--time=60"]
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +102,7 @@ def test_a_run_that_is_stopped_while_it_starts_is_requeued(slurm, tmp_path):
     run.wait_for_end()
 
 
+@pytest.mark.slow  # Slurm waits a minute for the lost node
 def test_a_run_that_loses_a_node_is_requeued_and_continues(slurm, tmp_path):
     run = Run(slurm, tmp_path, 300)
     wait_until(lambda: bool(checkpoints_of(run.folder)), "a checkpoint")
