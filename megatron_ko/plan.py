@@ -5,6 +5,7 @@ Owns ``Plan.of``, ``preflight`` (every check that needs no torch, in one call) a
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from megatron_ko.formats.manifest import Manifest, check_tokens, read_manifest
 from megatron_ko.formats.run_folder import (
     Checkpoint,
     check_fits,
+    checkpoint_folder,
     folder_problem,
     newest_checkpoint,
     start_of_run,
@@ -25,6 +27,7 @@ from megatron_ko.formats.run_folder import (
 from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tokenizer_folder
 from megatron_ko.planning import flops, memory
 from megatron_ko.planning.config_rules import data_problems, layout_rules
+from megatron_ko.planning.position import Position
 from megatron_ko.planning.weights import padded_vocab_size
 
 
@@ -175,6 +178,32 @@ class Preflight:
     """Checkpoint the run continues from, or None."""
     initial: Checkpoint | None
     """Checkpoint whose weights start a new run, or None."""
+
+    @property
+    def run_folder(self) -> Path:
+        return Path(self.config.run.folder).expanduser()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the run starts from newly drawn weights."""
+        return self.start is None and self.initial is None
+
+    def checkpoint_at(self, position: Position) -> Checkpoint:
+        """Description of the checkpoint that the run writes at ``position``."""
+        return Checkpoint(
+            folder=checkpoint_folder(self.config.run.folder, position.step),
+            step=position.step,
+            samples=position.samples,
+            tokens=position.tokens,
+            model=self.config.model,
+            vocab_size=self.plan.vocab_size,
+            padded_vocab_size=self.plan.padded_vocab_size,
+            tokenizer_fingerprint=self.manifest.tokenizer_fingerprint,
+            dtype=self.config.precision.dtype,
+            optimizer=True,
+            layout=self.plan.layout,
+            config=dataclasses.asdict(self.config),
+        )
 
 
 def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -> Preflight:

@@ -16,37 +16,119 @@ if __name__ == "__main__":  # before the imports below, which take their time
     stop.listen_as_rank() if "RANK" in os.environ else stop.listen()
 
 import contextlib
+import dataclasses
 import functools
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from megatron_ko.config import cli
 from megatron_ko.config.loading import to_yaml
 from megatron_ko.config.training import Config
-from megatron_ko.errors import EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, exit_code_of
-from megatron_ko.files import locked_folder, write_text
+from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, exit_code_of
+from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
+from megatron_ko.formats.run_folder import remove_old_checkpoints
+from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.logs import set_up_logging
-from megatron_ko.plan import Preflight, preflight, show_plan
+from megatron_ko.plan import Preflight, mixture_of, preflight, show_plan
+from megatron_ko.planning.position import Position
+from megatron_ko.planning.schedule import learning_rate
 
 
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     """One rank's whole run. Returns the exit code."""
-    from megatron_ko.training.session import Session
+    from megatron_ko.training import (
+        checkpoint,
+        data,
+        distributed,
+        evaluate,
+        model,
+        optimizer,
+        reporting,
+        step,
+    )
 
-    config = checked.config
-    set_up_logging(rank, Path(config.run.folder).expanduser() / "logs")
-    session = Session(checked, rank, init_method)
-    while session.running:
-        result, rate = session.step()
-        if session.done == 1 or session.is_due(config.reporting.every_steps):
-            session.report(result, rate)
-        if session.is_due(config.evaluation.every_steps) and (session.finished or not session.stopped):
-            session.validate()
-        if session.is_due(config.checkpoint.every_steps):
-            session.save()
-    return session.end()
+    config, plan, manifest, folder = checked.config, checked.plan, checked.manifest, checked.run_folder
+    set_up_logging(rank, folder / "logs")
+    world = distributed.start(config.run, config.parallel, rank, plan.world_size, init_method)
+    distributed.check_agreement(_shared_view(checked))
+    if world.is_main:  # the run's own copy: data may move while it runs
+        copy_tokenizer_folder(manifest.tokenizer_folder, folder / "tokenizer")
+    gpt = model.build_gpt(
+        config.model, config.parallel, config.precision,
+        vocab_size=plan.vocab_size, device=world.device, seed=config.run.seed if checked.is_new else None,
+    )  # fmt: skip
+    if checked.initial is not None:
+        checkpoint.load_weights(checked.initial, gpt)
+
+    # What a stage of training builds: what trains and its optimizer, the place to go on from, the batches.
+    trainee = step.prepare(gpt, config.optimizer, config.precision)
+    position = _restore(checked, trainee, world.device.type)
+    end = position.samples + (plan.steps - position.step) * plan.global_batch_size
+    batches = data.batches_between(
+        position.samples, end, config, manifest, mixture_of(config, manifest), world, cache=folder / "index"
+    )
+
+    report = reporting.Reporter(config, plan, world, position)
+    distributed.on_any_rank(
+        False, world.device
+    )  # until all ranks are here a request ends each of them at once
+    request, stopped = stop.StopRequest(), False
+    while position.step < plan.steps and not stopped:
+        rate = learning_rate(
+            config.schedule, config.optimizer.learning_rate, position.samples, end, plan.global_batch_size
+        )
+        optimizer.set_hyperparameters(trainee.optimizer, config.optimizer, rate)
+        result = step.train_step(trainee, batches, world, config.training, plan.micro_batches)
+        position = position.after_step(plan.global_batch_size, plan.tokens_per_step)
+        stopped = distributed.on_any_rank(request.reason is not None, world.device)
+        finished = position.step == plan.steps
+        is_last = stopped or finished
+
+        report.count_step()
+        if position.step == 1 or is_last or position.step % config.reporting.every_steps == 0:
+            report.step(position, result, rate)
+        if finished or (not stopped and position.step % config.evaluation.every_steps == 0):
+            losses = evaluate.evaluate(trainee.ddp_model, manifest, world, config.training, config.evaluation)
+            report.validation(position, losses)
+        if is_last or position.step % config.checkpoint.every_steps == 0:
+            step.check_weights(trainee.ddp_model, world)
+            target = checked.checkpoint_at(position)
+            seconds = checkpoint.save(target, trainee.ddp_model, trainee.optimizer, folder / "tokenizer")
+            report.save(position, target.folder, seconds)
+            if world.is_main:
+                remove_old_checkpoints(folder, config.checkpoint.keep)
+
+    finished = position.step >= plan.steps
+    report.end(position, finished)
+    distributed.on_any_rank(False, world.device)  # ranks leave together: after the first the others are ended
+    distributed.stop()
+    return EXIT_DONE if finished else EXIT_STOPPED
+
+
+def _restore(checked: Preflight, trainee: Any, device: str) -> Position:
+    """Loads the checkpoint that the run continues from, if there is one; returns its position. Collective."""
+    from megatron_ko.training import checkpoint, data
+
+    start = checked.start
+    if start is None:
+        return Position()
+    checkpoint.resume(start, trainee.ddp_model, trainee.optimizer, checked.plan.layout, device)
+    data.warn_of_another_order(start.config or {}, dataclasses.asdict(checked.config))
+    return Position(start.step, start.samples, start.tokens)
+
+
+def _shared_view(checked: Preflight) -> dict[str, Any]:
+    """What every rank must have read alike before it builds anything."""
+    return {
+        "the checkpoint to resume": checked.start.step if checked.start else None,
+        "the initial weights": checked.initial.step if checked.initial else None,
+        "the data manifest": sha256_file(checked.manifest.path),
+        "the configuration": sha256_text(to_yaml(checked.config)),
+    }
+
+
+# --- the command --------------------------------------------------------------------------------------------
 
 
 def run_rank(checked: Preflight, rank: int, init_method: str = "env://") -> int:
@@ -91,8 +173,8 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
     checked = preflight(*cli.split(given.config), world_size)
     with contextlib.ExitStack() as stack:
         if rank == 0:
-            stack.enter_context(_run_folder_of(checked))
-        if under_torchrun:  # what one rank alone finds from here on, it says
+            stack.enter_context(_locked_run_folder(checked))
+        if under_torchrun:  # from here on each rank reports its own errors
             said = f"[rank {rank}] " if rank else ""
             return exit_code_of(
                 lambda: run_rank(checked, rank),
@@ -109,9 +191,9 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
 
 
 @contextlib.contextmanager
-def _run_folder_of(checked: Preflight) -> Iterator[None]:
+def _locked_run_folder(checked: Preflight) -> Iterator[None]:
     """The run folder, written and locked while the run lasts: a second run in it would overwrite the first."""
-    folder = Path(checked.config.run.folder).expanduser()
+    folder = checked.run_folder
     with locked_folder(folder):
         write_text(folder / "config.yaml", to_yaml(checked.config))
         write_text(folder / "plan.txt", checked.plan.text())

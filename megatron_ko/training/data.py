@@ -20,6 +20,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from megatron_ko.config.training import Config
 from megatron_ko.formats.manifest import Manifest, TokenSet
 from megatron_ko.training.distributed import World
 
@@ -38,6 +39,37 @@ class _TokenizerFacts:
     vocab_size: int
     unique_identifiers: dict[str, str]
     pad: int = -1
+
+
+def batches_between(
+    consumed: int,
+    total: int,
+    config: Config,
+    manifest: Manifest,
+    mixture: dict[str, float],
+    world: World,
+    *,
+    cache: Path,
+) -> Iterator[Batch]:
+    """This rank's micro-batches of samples ``consumed`` to ``total`` of the run. Collective."""
+    training = config.training
+    dataset = build_training_data(
+        manifest,
+        mixture,
+        samples=total,
+        sequence_length=training.sequence_length,
+        seed=config.run.seed,
+        cache=cache,
+    )
+    return training_batches(
+        dataset,
+        world,
+        consumed=consumed,
+        total=total,
+        global_batch=training.global_batch_size,
+        micro_batch=training.micro_batch_size,
+        workers=config.data.workers,
+    )
 
 
 def build_training_data(
@@ -96,6 +128,23 @@ def _remove_unfinished(folder: Path) -> None:
     if dist.get_rank() == 0 and folder.exists() and not (folder / MARKER).exists():
         shutil.rmtree(folder)
     dist.barrier()
+
+
+def warn_of_another_order(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Compares the configurations of two runs: megatron-core orders samples by length, mixture and seed of a run."""
+    for section, name in _ORDER:
+        then, current = before.get(section, {}).get(name), now[section][name]
+        if then != current:
+            log.warning(
+                "%s.%s was %s and is %s: the order of samples changes from here on, some may be seen again",
+                section, name, then, current,
+            )  # fmt: skip
+
+
+_ORDER = (
+    ("run", "seed"), ("training", "steps"), ("training", "global_batch_size"), ("training", "sequence_length"),
+    ("data", "manifest"), ("data", "mixture"),
+)  # fmt: skip
 
 
 class _Deal(torch.utils.data.Sampler):

@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 
 from megatron_ko.config.training import ParallelConfig, RunConfig
-from megatron_ko.errors import ConfigError, first_line
+from megatron_ko.errors import CheckpointError, ConfigError, first_line
 from megatron_ko.training import cpu
 
 
@@ -178,6 +178,16 @@ def gathered(values: dict[str, Any]) -> dict[str, list[Any]]:
     everyone: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(everyone, values)
     return {name: [one[name] for one in everyone] for name in values}
+
+
+def check_agreement(values: dict[str, Any]) -> None:
+    """Raises CheckpointError on every rank when a value, named by its key, differs between ranks. Collective."""
+    for name, everyone in gathered(values).items():
+        if len(set(everyone)) > 1:
+            raise CheckpointError(
+                f"{name} differs between ranks: {sorted(map(str, set(everyone)))}; wait until every host sees the "
+                "same files, then start again"
+            )
 
 
 def on_any_rank(flag: bool, device: torch.device) -> bool:

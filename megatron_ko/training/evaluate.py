@@ -16,13 +16,13 @@ from megatron_ko.training.step import run_batches
 
 @torch.no_grad()
 def evaluate(
-    wrapped: Any, manifest: Manifest, world: World, training: TrainingConfig, evaluation: EvaluationConfig
+    ddp_model: Any, manifest: Manifest, world: World, training: TrainingConfig, evaluation: EvaluationConfig
 ) -> dict[str, dict[str, float]]:
     """``loss`` and ``bits_per_byte`` by validation set. Collective.
 
     Bits per byte compares tokenizers: the loss per token times tokens per byte of the whole set, EOD counted.
     """
-    wrapped.eval()
+    ddp_model.eval()
     losses: dict[str, float] = {}
     bits: dict[str, float] = {}
     for name, tokens in sorted(manifest.of_split("valid").items()):
@@ -33,11 +33,8 @@ def evaluate(
             micro_batch=training.micro_batch_size,
             max_sequences=evaluation.max_sequences,
         )
-        loss = run_batches(
-            wrapped, batches, world,
-            count=count, micro_batch=training.micro_batch_size, length=training.sequence_length, forward_only=True,
-        )  # fmt: skip
+        loss = run_batches(ddp_model, batches, world, training, count, forward_only=True)
         losses[name] = loss
         bits[name] = loss / math.log(2) * tokens.tokens / tokens.text_bytes
-    wrapped.train()
+    ddp_model.train()
     return {"loss": losses, "bits_per_byte": bits}

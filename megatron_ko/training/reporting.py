@@ -1,6 +1,6 @@
-"""What a run tells: one aligned line per report, ``metrics.jsonl`` always, TensorBoard and W&B when asked.
+"""Run reporting: one aligned line per report, ``metrics.jsonl`` always, TensorBoard and W&B when asked.
 
-Owned by rank 0; on other ranks nothing is written.
+Rank 0 writes; on other ranks nothing is written.
 """
 
 from __future__ import annotations
@@ -15,7 +15,12 @@ from typing import IO, Any
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError
 from megatron_ko.files import sha256_text
-from megatron_ko.formats.run_folder import cut_metrics
+from megatron_ko.formats.run_folder import cut_metrics, versions
+from megatron_ko.plan import Plan
+from megatron_ko.planning.position import Position
+from megatron_ko.training import metrics
+from megatron_ko.training.distributed import World, largest
+from megatron_ko.training.step import StepResult
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +60,58 @@ class Report:
             self._file.close()
         for sink in self._sinks:
             sink.close()
+
+
+class Reporter:
+    """Reports the events of one run, with its speed between them. Every rank calls each method."""
+
+    def __init__(self, config: Config, plan: Plan, world: World, position: Position) -> None:
+        self._plan, self._world = plan, world
+        peak = metrics.peak_of(world.device, config.precision.dtype, config.reporting.peak_tflops)
+        self._report = Report(config, position.step, writes=world.is_main)
+        self._report.record(
+            "start",
+            position.step,
+            world_size=plan.world_size,
+            parameters=plan.parameters,
+            tokens_per_step=plan.tokens_per_step,
+            peak_tflops=peak.tflops,
+            peak_name=peak.name,
+            versions=versions(),
+        )
+        self._speed = metrics.Speed(plan.flops_per_token, plan.world_size, peak)
+
+    def count_step(self) -> None:
+        """Counts the tokens of one step towards the speed."""
+        self._speed.add(self._plan.tokens_per_step)
+
+    def step(self, position: Position, result: StepResult, rate: float) -> None:
+        """Loss, gradient norm, learning ``rate``, speed and the memory of the fullest rank. Collective."""
+        device, plan = self._world.device, self._plan
+        memory = largest(metrics.memory_gib(device), device)
+        self._report.record(
+            "train",
+            position.step,
+            samples=position.samples,
+            tokens=position.tokens,
+            loss=result.loss,
+            learning_rate=rate,
+            gradient_norm=result.gradient_norm,
+            **self._speed.lap((plan.steps - position.step) * plan.tokens_per_step),
+            memory_gib=round(memory, 3),
+        )
+
+    def validation(self, position: Position, losses: dict[str, dict[str, float]]) -> None:
+        self._report.record("valid", position.step, tokens=position.tokens, **losses)
+        self._speed.restart()
+
+    def save(self, position: Position, folder: Path, seconds: float) -> None:
+        self._report.record("save", position.step, folder=str(folder), seconds=round(seconds, 3))
+        self._speed.restart()
+
+    def end(self, position: Position, finished: bool) -> None:
+        self._report.record("end", position.step, reason="done" if finished else "stopped")
+        self._report.close()
 
 
 def _train_line(step: int, v: dict[str, Any]) -> str:

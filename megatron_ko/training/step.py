@@ -14,9 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from megatron_ko.config.training import OptimizerConfig, PrecisionConfig, TrainingConfig
 from megatron_ko.errors import UserError
 from megatron_ko.training.data import Batch
 from megatron_ko.training.distributed import World, broadcast_from_last_stage, on_all_ranks
+from megatron_ko.training.model import wrap
+from megatron_ko.training.optimizer import build_optimizer
 
 AFTER_DIVERGENCE = (
     "lower the learning rate or look at the data of this step; to go back further than the newest checkpoint, "
@@ -38,51 +41,60 @@ class StepResult:
     gradient_norm: float
 
 
-def connect(wrapped: Any, optimizer: Any) -> None:
+@dataclass(frozen=True)
+class Trainee:
+    """The model in megatron-core's data-parallel wrapper, and the optimizer of its weights: what a stage rebuilds."""
+
+    ddp_model: Any
+    optimizer: Any
+
+
+def prepare(gpt: Any, config: OptimizerConfig, precision: PrecisionConfig) -> Trainee:
+    """Wraps the GPT and builds its optimizer. Collective."""
+    ddp_model = wrap(gpt)
+    optimizer = build_optimizer(ddp_model, config, precision.dtype)
+    connect(ddp_model, optimizer)
+    return Trainee(ddp_model, optimizer)
+
+
+def connect(ddp_model: Any, optimizer: Any) -> None:
     """Gives the pipeline schedule its hooks; without ``finalize_model_grads`` gradients are never summed."""
     from megatron.core.distributed import finalize_model_grads
 
-    config = wrapped.module.config if hasattr(wrapped.module, "config") else wrapped.config
-    config.no_sync_func = wrapped.no_sync
+    config = ddp_model.module.config if hasattr(ddp_model.module, "config") else ddp_model.config
+    config.no_sync_func = ddp_model.no_sync
     config.grad_scale_func = optimizer.scale_loss
     config.finalize_model_grads_func = finalize_model_grads
 
 
 def train_step(
-    wrapped: Any,
-    optimizer: Any,
-    batches: Iterator[Batch],
-    world: World,
-    *,
-    micro_batches: int,
-    micro_batch: int,
-    length: int,
+    trainee: Trainee, batches: Iterator[Batch], world: World, training: TrainingConfig, micro_batches: int
 ) -> StepResult:
-    """Consumes ``micro_batches`` batches of [``micro_batch``, ``length``] tokens and updates the weights once."""
-    wrapped.zero_grad_buffer()
+    """Consumes ``micro_batches`` batches, each [micro-batch, sequence], and updates the weights once."""
+    ddp_model, optimizer = trainee.ddp_model, trainee.optimizer
+    ddp_model.zero_grad_buffer()
     optimizer.zero_grad()
-    loss = run_batches(wrapped, batches, world, count=micro_batches, micro_batch=micro_batch, length=length)
+    loss = run_batches(ddp_model, batches, world, training, micro_batches)
     updated, norm, _ = optimizer.step()
     if not on_all_ranks(updated and math.isfinite(norm) and math.isfinite(loss), world.device):
         raise Divergence(f"loss {loss}, gradient norm {norm}: not finite; {AFTER_DIVERGENCE}")
     return StepResult(loss, float(norm))
 
 
-def check_weights(wrapped: Any, world: World) -> None:
+def check_weights(ddp_model: Any, world: World) -> None:
     """Raises Divergence when a weight of any rank is not finite: such weights must not be saved. Collective."""
-    finite = all(bool(torch.isfinite(weight).all()) for weight in wrapped.parameters())
+    finite = all(bool(torch.isfinite(weight).all()) for weight in ddp_model.parameters())
     if not on_all_ranks(finite, world.device):
         raise Divergence(f"weights are not finite and are not saved; {AFTER_DIVERGENCE}")
 
 
 def run_batches(
-    wrapped: Any,
+    ddp_model: Any,
     batches: Iterator[Batch],
     world: World,
-    *,
+    training: TrainingConfig,
     count: int,
-    micro_batch: int,
-    length: int,
+    *,
     forward_only: bool = False,
 ) -> float:
     """Mean loss over the real tokens of ``count`` micro-batches of every data-parallel rank."""
@@ -91,10 +103,10 @@ def run_batches(
     outputs = get_forward_backward_func()(
         forward_step_func=_forward_step,
         data_iterator=batches,
-        model=[wrapped],
+        model=[ddp_model],
         num_microbatches=count,
-        seq_length=length,
-        micro_batch_size=micro_batch,
+        seq_length=training.sequence_length,
+        micro_batch_size=training.micro_batch_size,
         forward_only=forward_only,
     )
     totals = torch.zeros(2, dtype=torch.float64, device=world.device)

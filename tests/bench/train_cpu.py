@@ -23,6 +23,7 @@ from megatron_ko.config.training import (
     ParallelConfig,
     PrecisionConfig,
     RunConfig,
+    TrainingConfig,
 )
 
 VOCAB, LENGTH, MICRO_BATCH, MICRO_BATCHES = 8192, 512, 2, 2
@@ -30,6 +31,12 @@ MODEL = ModelConfig(
     layers=4, hidden_size=512, ffn_hidden_size=1408, heads=8, kv_groups=4, max_sequence_length=LENGTH
 )
 ADAM = OptimizerConfig(learning_rate=1e-3)
+TRAINING = TrainingConfig(
+    steps=1,
+    global_batch_size=MICRO_BATCH * MICRO_BATCHES,
+    micro_batch_size=MICRO_BATCH,
+    sequence_length=LENGTH,
+)
 
 
 def main() -> None:
@@ -58,9 +65,7 @@ def measure(rounds: int, dtype: str, folder: Path) -> dict[str, Any]:
     plain = PlainGPT(MODEL, VOCAB)
     copy_weights(gpt, plain)
     plain.to(kind)
-    wrapped = model.wrap(gpt)
-    ours = optimizer.build_optimizer(wrapped, ADAM, dtype)
-    step.connect(wrapped, ours)
+    ours = step.prepare(gpt, ADAM, PrecisionConfig(dtype=dtype))
     matrices = [p for p in plain.parameters() if p.ndim > 1]
     vectors = [p for p in plain.parameters() if p.ndim == 1]
     groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
@@ -68,16 +73,8 @@ def measure(rounds: int, dtype: str, folder: Path) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(1)
 
     def our_step(batches: list[dict]) -> float:
-        optimizer.set_hyperparameters(ours, ADAM, 1e-3)
-        return step.train_step(
-            wrapped,
-            ours,
-            iter(batches),
-            world,
-            micro_batches=MICRO_BATCHES,
-            micro_batch=MICRO_BATCH,
-            length=LENGTH,
-        ).loss
+        optimizer.set_hyperparameters(ours.optimizer, ADAM, 1e-3)
+        return step.train_step(ours, iter(batches), world, TRAINING, MICRO_BATCHES).loss
 
     def their_step(batches: list[dict]) -> float:
         with (

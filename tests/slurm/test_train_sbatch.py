@@ -31,6 +31,7 @@ case "$1 $2" in
   *) echo "$@" >> "$RECORD/requeued" ;;
 esac
 """
+SLEEP = "#!/bin/bash\n"
 # The decision is the real one.
 PYTHON = f"""#!/bin/bash
 [[ $2 != slurm.requeue ]] || exec {sys.executable} "$@"
@@ -42,7 +43,7 @@ exit "$EXIT_CODE"
 def run(
     folder: Path, arguments: list[str], exit_code: int, address: str = "10.0.0.7"
 ) -> subprocess.CompletedProcess:
-    for name, text in (("srun", SRUN), ("scontrol", SCONTROL), ("python", PYTHON)):
+    for name, text in (("srun", SRUN), ("scontrol", SCONTROL), ("python", PYTHON), ("sleep", SLEEP)):
         (folder / name).write_text(text, encoding="utf-8")
         (folder / name).chmod(0o755)
     environment = {

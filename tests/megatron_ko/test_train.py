@@ -105,13 +105,13 @@ def _with_another_start(rank: int, init_method: str, config: str) -> str:
     import dataclasses
 
     from megatron_ko.errors import CheckpointError
-    from megatron_ko.training.session import Session
+    from megatron_ko.train import train
 
     checked = preflight([config], [], 2)
     if rank == 1:
         checked = dataclasses.replace(checked, start=None)
     try:
-        Session(checked, rank, init_method)
+        train(checked, rank, init_method)
     except CheckpointError as error:
         return str(error)
     return "started"
