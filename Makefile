@@ -36,7 +36,7 @@ quickstart: $(READY) ## Raw text to a verified Hugging Face model and a report, 
 main-job: $(READY) ## The same for FOLDER (examples/own_text, examples/python_docs, or yours)
 	@$(PY) -m examples.main_job $(FOLDER) device=$(DEVICE) $(ARGS)
 
-redwhale: $(READY) ## Korean tokens for small English models: every initialisation of their rows, judged
+redwhale: $(READY) ## Korean tokens for small English models: every initialization of their rows, judged
 	@$(PY) -m examples.redwhale $(ARGS)
 
 install: $(READY) ## Only create .venv with the pinned requirements

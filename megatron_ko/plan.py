@@ -23,7 +23,7 @@ from megatron_ko.planning import flops, memory
 from megatron_ko.planning.config_rules import data_problems, layout_rules
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.position import Position
-from megatron_ko.planning.weights import padded_vocab_size
+from megatron_ko.planning.weights import padded_vocab_size, parameter_count
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Plan:
             steps=training.steps,
             vocab_size=vocab_size,
             padded_vocab_size=padded,
-            parameters=flops.parameters(config.model, vocab_size),
+            parameters=parameter_count(config.model, vocab_size),
             flops_per_token=flops.flops_per_token(config.model, padded, training.sequence_length),
             memory=memory.rank_memory(
                 config.model,

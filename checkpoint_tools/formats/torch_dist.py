@@ -1,6 +1,6 @@
 """Slices of a ``torch.distributed.checkpoint`` folder, read and written one at a time in one process.
 
-Owns the storage only: which tensors mean what is ``mcore``'s. No process group and no megatron; a read touches the
+Owns the storage only; ``mcore`` knows what the tensors mean. No process group and no megatron; a read touches the
 chunks that overlap the wanted slice, a write asks for one tensor after the other. The index (``.metadata``) is a
 pickle, so it is unpickled with an allow-list: a folder from a stranger cannot run code.
 """

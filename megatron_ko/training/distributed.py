@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 
 from megatron_ko.config.training import ParallelConfig, RunConfig
-from megatron_ko.errors import CheckpointError, ConfigError
+from megatron_ko.errors import CheckpointError, ConfigError, first_line
 from megatron_ko.training import cpu, megatron_notes
 
 
@@ -110,6 +110,26 @@ def stop() -> None:
 
     parallel_state.destroy_model_parallel()
     dist.destroy_process_group()
+
+
+# gloo and NCCL report a closed connection as a RuntimeError with one of these texts; the store has errors of its own.
+_LOST = (
+    "Connection closed by peer", "Connection reset by peer", "Connection refused", "Broken pipe", "Socket closed",
+    "Application timeout caused pair closure", "Timed out waiting", "Read timeout", "remote process exited",
+    "NCCL communicator was aborted", "ncclRemoteError",
+)  # fmt: skip
+
+
+def lost_peer(error: BaseException | None) -> str | None:
+    """First line of the report that another rank does not answer, if ``error`` or what it was raised from is one."""
+    while error is not None:
+        text = str(error)
+        reports = isinstance(error, RuntimeError) or type(error).__name__ == "CheckpointException"
+        of_store = isinstance(error, (dist.DistNetworkError, dist.DistStoreError))
+        if of_store or (reports and any(part in text for part in _LOST)):
+            return first_line(error)
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _device(kind: str, local_rank: int) -> torch.device:
