@@ -189,7 +189,7 @@ def _marked_weights(rank: int, init_method: str, config: str) -> set[str]:
     """Names of the split weights that megatron-core itself marks."""
     from megatron_ko.training import model
 
-    model._mark_split_weights = lambda gpt: None
+    model._mark_split_weights = lambda *_: None
     _, wrapped, _ = _built(rank, init_method, config)
     weights = model.unwrap(wrapped).named_parameters()
     return {name.split(".")[-2] for name, w in weights if getattr(w, "tensor_model_parallel", False)}

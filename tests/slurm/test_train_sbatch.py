@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from megatron_ko.formats.run_folder import MARKER, checkpoint_folder
+from megatron_ko.formats.checkpoint_folder import MARKER
+from megatron_ko.formats.run_folder import checkpoint_folder
 from slurm.requeue import may_start_again
 from tests.tiny_run import write_tiny_run
 
