@@ -47,7 +47,6 @@ HOUSE: tuple[tuple[str, ...], ...] = (
     ("checkpoint_tools.formats",),
     ("checkpoint_tools.verify",),
     ("checkpoint_tools.ends", "checkpoint_tools.embeddings"),
-    ("checkpoint_tools.vocabulary_ends",),
     ("checkpoint_tools.operations",),
     ("checkpoint_tools.__main__",),
     ("slurm.requeue",),

@@ -18,7 +18,7 @@ import torch.distributed as dist
 
 from megatron_ko.config.training import ParallelConfig, RunConfig
 from megatron_ko.errors import CheckpointError, ConfigError, first_line
-from megatron_ko.training import cpu
+from megatron_ko.training import cpu, megatron_notes
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ class World:
 
 def import_megatron(device: str) -> None:
     """Imports megatron-core once, without its notes on absent optional packages; adapts torch on the CPU."""
+    megatron_notes.hush()
     with warnings.catch_warnings(), cpu.without_compiler() if device == "cpu" else contextlib.nullcontext():
-        warnings.filterwarnings("ignore", message=".*(Transformer Engine|Apex).*")
+        warnings.filterwarnings("ignore", message=".*(Transformer Engine|Apex|absl).*")
         warnings.filterwarnings("ignore", category=FutureWarning)
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         import megatron.core
@@ -64,7 +65,6 @@ def start(
     init_method: str = "env://",
 ) -> World:
     """Joins the process group and builds megatron-core's groups; rank and size default to torchrun's environment."""
-    _hush_megatron()
     rank = int(os.environ.get("RANK", 0)) if rank is None else rank
     world_size = int(os.environ.get("WORLD_SIZE", 1)) if world_size is None else world_size
     local_rank = int(os.environ.get("LOCAL_RANK", rank))
@@ -102,12 +102,6 @@ def start(
         is_first_stage=parallel_state.is_pipeline_first_stage(),
         is_last_stage=parallel_state.is_pipeline_last_stage(),
     )
-
-
-def _hush_megatron() -> None:
-    """Notes of torch on how megatron-core calls it, which no user can act on."""
-    warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
-    warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
 
 
 def stop() -> None:

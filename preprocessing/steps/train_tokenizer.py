@@ -17,6 +17,7 @@ from typing import Any
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import write_json
+from megatron_ko.formats.sentencepiece_model import read_model
 from megatron_ko.formats.tokenizer_folder import (
     FILES,
     MARKER,
@@ -33,10 +34,12 @@ from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.tokenizers import byte_level, forecast, trainers
 from preprocessing.tokenizers.hard_texts import generated_texts
 from preprocessing.tokenizers.proof import Proof, prove
-from preprocessing.tokenizers.tokenizer_json import load_sentencepiece, to_tokenizer_json
+from preprocessing.tokenizers.sentencepiece_to_json import to_tokenizer_json
 
 log = logging.getLogger(__name__)
 STEP = "train-tokenizer"
+VERSION = 1
+"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
 REPORT = "tokenizer_report.json"
 MAX_PASSES = 8
 PROOF_CHARACTERS = 16 << 20
@@ -48,12 +51,12 @@ def run(context: Context) -> Outcome:
     shards = context.summary_of("balance")["shards"]
     keys = [context.upstream("balance", f"shards/{shard['file']}") for shard in shards]
     depends = [context.part("tokenizer", "seed"), list(_shares(context)), keys]
-    pieces = [Task("tokenizer", make_tokenizer, (), depends)]
+    tasks = [Task("tokenizer", make_tokenizer, (), depends)]
     if context.config.tokenizer.english_only:
-        pieces.append(Task("english-only", compare_with_english_only, (), depends))
-    made, *other = context.finish(STEP, pieces)
+        tasks.append(Task("english-only", compare_with_english_only, (), depends))
+    made, *other = context.finish(STEP, tasks, VERSION)
     compared = other[0] if other else {"efficiency": None, "problem": "tokenizer.english_only is false"}
-    context.finish(STEP, [Task("report", write_report, (made, compared), [made, compared])])
+    context.finish(STEP, [Task("report", write_report, (made, compared), [made, compared])], VERSION)
     folder = context.folder / "tokenizer"
     names = [name for name in (*FILES, MARKER) if (folder / name).is_file()]
     files = [*(folder / name for name in names), context.folder / REPORT]
@@ -100,7 +103,7 @@ def write_folder(folder: Path, texts: Iterable[str], settings: TokenizerConfig) 
         made, model, special = byte_level.train(texts, settings), None, byte_level.SPECIAL_TOKENS
     else:
         model, special = trainers.train(texts, settings), trainers.SPECIAL_TOKENS
-        made = to_tokenizer_json(load_sentencepiece(model), trainers.user_symbols(settings))
+        made = to_tokenizer_json(read_model(model, "the trained model"))
     return write_tokenizer_folder(folder, made, special, model, settings.control_tokens)
 
 
