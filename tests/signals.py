@@ -16,7 +16,7 @@ import psutil
 from megatron_ko.errors import EXIT_DONE, EXIT_STOPPED
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-GONE_WITHIN_S = 10.0
+GONE_WITHIN_S = 60.0  # 10 s where processors are free: a test must not measure the load of its machine
 LIMIT_S = 300.0
 MARK = "TEST_OF_SIGNALS"
 

@@ -12,12 +12,11 @@ import pytest
 
 from megatron_ko.config.loading import load
 from megatron_ko.errors import ConfigError, DataError
-from preprocessing import __main__ as program
 from preprocessing.cli import main
 from preprocessing.config.pipeline import RULES, Config
 from preprocessing.running.context import Context, Task
 from preprocessing.running.markers import Marker
-from preprocessing.running.processes import ProcessRunner
+from preprocessing.running.processes import ProcessRunner, interrupts_held
 from preprocessing.running.slurm_array import Place, SlurmRunner, place_from_environment
 from preprocessing.steps import pipeline
 from tests.preprocessing import tasks
@@ -117,10 +116,19 @@ def test_workers_end_with_a_killed_parent(loaded, tmp_path):
     assert {name: (folder / f"{name}.json").stat().st_mtime_ns for name in done} == times
 
 
-def test_an_interrupt_ends_the_workers_in_the_middle_of_their_pieces(loaded, tmp_path):
+@pytest.fixture
+def interruptible():
+    """A test run in the background of a shell (``make test &``) inherits that SIGINT is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_ends_the_workers_in_the_middle_of_their_pieces(loaded, tmp_path, interruptible):
     began = [tmp_path / f"began{n}" for n in range(2)]
+    compiled_s = 300.0  # workers start after the kernels, which a busy machine compiles for minutes
     timer = threading.Thread(
-        target=lambda: (until(lambda: all(path.exists() for path in began)), _interrupt())
+        target=lambda: (until(lambda: all(path.exists() for path in began), compiled_s), _interrupt())
     )
     runner = ProcessRunner(2)
     timer.start()
@@ -136,6 +144,17 @@ def _interrupt():
     os.kill(os.getpid(), signal.SIGINT)
 
 
+def test_an_interrupt_while_workers_start_comes_when_they_have_started(interruptible):
+    said = []
+    with pytest.raises(KeyboardInterrupt):
+        with interrupts_held():
+            _interrupt()
+            said.append("the block went on")
+        said.append("not reached")
+    assert said == ["the block went on"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def running(pid):
     found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return bool(found.stdout.strip()) and not found.stdout.startswith("Z")
@@ -148,22 +167,6 @@ def test_an_interrupted_command_says_what_is_kept(monkeypatch, capsys, tmp_path)
     monkeypatch.setattr(pipeline, "run", interrupted)
     assert main(["run", str(write_config(tmp_path, documents=2))]) == 75
     assert capsys.readouterr().err.splitlines()[-1].startswith("stopped; what is finished is kept")
-
-
-def test_slurm_and_the_keyboard_stop_a_command_alike(monkeypatch):
-    numbers = (signal.SIGTERM, signal.SIGUSR1)
-    before = [signal.getsignal(number) for number in numbers]
-    handlers = []
-    monkeypatch.setattr(program, "keep_freed_memory", lambda: None)
-    monkeypatch.setattr(
-        "preprocessing.cli.main", lambda: handlers.extend(map(signal.getsignal, numbers)) or 0
-    )
-    try:
-        assert program.main() == 0
-    finally:
-        for number, handler in zip(numbers, before):
-            signal.signal(number, handler)
-    assert handlers == [signal.default_int_handler] * 2
 
 
 def alive(group):

@@ -104,11 +104,11 @@ def test_a_run_that_is_stopped_while_it_starts_is_requeued(slurm, tmp_path):
 
 @pytest.mark.slow  # Slurm waits a minute for the lost node
 def test_a_run_that_loses_a_node_is_requeued_and_continues(slurm, tmp_path):
-    run = Run(slurm, tmp_path, 300)
+    run = Run(slurm, tmp_path, 60)
     wait_until(lambda: bool(checkpoints_of(run.folder)), "a checkpoint")
     slurm.kill_node("beta")
     slurm.start_node("beta")
     run.wait_for_requeue()
     first = int(checkpoints_of(run.folder)[-1].name.split("_")[1])
-    assert 5 <= first < 300
+    assert 5 <= first < 60
     run.wait_for_end()
