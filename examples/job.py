@@ -13,18 +13,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from examples import stages
 from examples.stages import Record, Stage
 from megatron_ko.config.loading import Loaded, load
 from megatron_ko.config.training import Config, TrainingConfig
 from megatron_ko.errors import ConfigError
 from megatron_ko.files import sha256_file
-from megatron_ko.formats.run_folder import MARKER, checkpoints_of
+from megatron_ko.formats.checkpoint_folder import MARKER
+from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.planning.config_rules import layout_rules
 from preprocessing.config import pipeline as data_schema
 from preprocessing.readers.files_found import find_units
-
-HERE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -181,7 +179,7 @@ def _check_places(job: Job) -> None:
 
 def stages_of(job: Job, record: Record) -> list[Stage]:
     """The main job in order. Each stage's inputs hold what the one before wrote."""
-    root, run, hf = HERE.parent, job.run, job.run / "hf"
+    run, hf = job.run, job.run / "hf"
     train = ["-m", "megatron_ko.train", str(job.folder / "train.yaml"), *job.train_overrides]
     if job.device == "cuda":
         launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(job.ranks)]
@@ -191,18 +189,19 @@ def stages_of(job: Job, record: Record) -> list[Stage]:
     samples = ["-m", "examples.generate", str(hf), "--out", str(run / "samples.json")]
 
     def data_inputs() -> Any:
+        from preprocessing.steps.order import versions_of  # imports the steps, which takes a second
+
         files = [
             (label, *_stamp(file)) for u in find_units(job.data) for file, label in zip(u.files, u.labels)
         ]
-        return [asdict(job.data.config), files, stages.code_hash(root / "preprocessing")]
+        return [asdict(job.data.config), files, versions_of(job.data.config)]
 
     def hf_inputs() -> Any:
         marker = checkpoints_of(run)[-1] / MARKER
-        return [str(marker), *_stamp(marker), stages.code_hash(root / "checkpoint_tools")]
+        return [str(marker), *_stamp(marker)]
 
     def report_inputs() -> Any:
-        finished = {name: record.stages[name] for name in ("data", "train", "export", "samples")}
-        return [finished, stages.code_hash(HERE / "report")]
+        return {name: record.stages[name] for name in ("data", "train", "export", "samples")}
 
     return [
         Stage(
@@ -240,7 +239,7 @@ def stages_of(job: Job, record: Record) -> list[Stage]:
             "samples",
             "Generate text",
             tuple(samples),
-            lambda: [record.stages["export"], sha256_file(HERE / "generate.py")],
+            lambda: record.stages["export"],
             (run / "samples.json").is_file,
         ),
         Stage(

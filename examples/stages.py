@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 from megatron_ko.errors import EXIT_STOPPED, UserError
-from megatron_ko.files import read_json, sha256_file, sha256_text, write_json
+from megatron_ko.files import read_json, sha256_text, write_json
 
 FORMAT = "megatron_ko-stages-1"
 _PR_SET_PDEATHSIG = 1
@@ -37,10 +37,13 @@ class Stage:
     """Arguments of the Python interpreter, such as ("-m", "preprocessing", "run", "data.yaml")."""
     inputs: Callable[[], Any]
     is_there: Callable[[], bool]
+    version: int = 1
+    """Raise when the command writes another result for the same inputs: results of earlier versions are made again."""
 
     def key(self) -> str:
-        """Hash of everything the result depends on."""
-        return sha256_text(json.dumps([self.command, self.inputs()], sort_keys=True, ensure_ascii=False))
+        """Hash of everything the result depends on; code counts by its version."""
+        depends = [self.version, self.command, self.inputs()]
+        return sha256_text(json.dumps(depends, sort_keys=True, ensure_ascii=False))
 
 
 class StageFailed(UserError):
@@ -155,9 +158,3 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def code_hash(folder: Path) -> str:
-    """Hash of the source files of a package: a new version makes its results again."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".jinja", ".css"))
-    return sha256_text("".join(f"{path.relative_to(folder)}:{sha256_file(path)}\n" for path in files))

@@ -1,7 +1,7 @@
 """Expanding a vocabulary: a Store with rows for the tokens of a larger tokenizer.
 
-Owns what is expanded (every weight with the axis ``vocab``), the checks that both tokenizers fit the checkpoint, and
-the new Store. How rows are made is ``initialisations``', how they are judged ``judging``'s.
+Owns what is expanded (every matrix with a row per token), the checks that both tokenizers fit the checkpoint, and
+the new Store. ``initializations`` makes the rows, ``judging`` scores them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from checkpoint_tools.embeddings.pieces import (
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.formats.tokenizer_files import info_of
 from megatron_ko.errors import CheckpointError, ConfigError
+from megatron_ko.planning.weights import input_weight
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Expansion:
 
     @property
     def kept(self) -> int:
-        """Rows that stay: real old tokens. Padding rows of a Hugging Face embedding are no tokens."""
+        """Rows that stay: real old tokens. Padding rows of a Hugging Face embedding are not tokens."""
         return self.old.size
 
     def summary(self) -> str:
@@ -85,7 +86,7 @@ def vocabulary_of(source: Store) -> FolderVocabulary:
     """The tokenizer that the checkpoint was trained with. Raises CheckpointError when it is absent or another one."""
     if source.tokenizer is None:
         raise CheckpointError(
-            f"{source.origin}: holds no tokenizer, so nothing says what its rows mean; put its tokenizer.json into it"
+            f"{source.origin}: has no tokenizer, so the meaning of its rows is unknown; put its tokenizer.json into it"
         )
     recorded = source.tokenizer_fingerprint
     info = info_of(source.tokenizer, recorded)
@@ -135,7 +136,7 @@ def expand_vocab(source: Store, plan: Expansion, name: str) -> Store:
     check_possible(source, plan, name)
 
     def expanded(weight: str, tensor: Tensor) -> Tensor:
-        rule = METHODS[name].input if weight.startswith("model.embed_tokens") else METHODS[name].output
+        rule = METHODS[name].input if weight == input_weight().name else METHODS[name].output
         real = tensor[: plan.kept]
         return torch.cat([real, plan.rows.make(weight, real, rule)])
 
@@ -143,12 +144,14 @@ def expand_vocab(source: Store, plan: Expansion, name: str) -> Store:
 
 
 def with_vocabulary(source: Store, new: FolderVocabulary, rows: Callable[[str, Tensor], Tensor]) -> Store:
-    """The Store for another tokenizer: ``rows(weight, tensor)`` of every matrix with the axis ``vocab``."""
+    """The Store for another tokenizer: ``rows(weight, tensor)`` of every matrix with a row per token."""
     size = new.size
+
+    names = source.names_with_row_per_token()
 
     def read(weight: str) -> Tensor:
         tensor = source.tensor(weight)
-        return rows(weight, tensor) if source.entries[weight].weight.axes[0] == "vocab" else tensor
+        return rows(weight, tensor) if weight in names else tensor
 
     return replace(
         source,

@@ -65,10 +65,10 @@ def _check_pieces(path: Path, old: FolderVocabulary, new: FolderVocabulary, ids:
 def prune_vocab(source: Store, plan: Pruning) -> Store:
     """The Store with the rows of the plan, in its order; all other weights are those of ``source``, bit for bit."""
     pruned = with_vocabulary(source, plan.new, lambda _, tensor: tensor[plan.old_ids])
-    return replace(pruned, special_ids=_moved(source, plan))
+    return replace(pruned, special_ids=_renumber(source, plan))
 
 
-def _moved(source: Store, plan: Pruning) -> dict[str, Any]:
+def _renumber(source: Store, plan: Pruning) -> dict[str, Any]:
     """Special ids of the checkpoint by their new numbers. Raises CheckpointError when one was pruned away."""
     places = {old: new for new, old in enumerate(plan.old_ids.tolist())}
 

@@ -32,8 +32,8 @@ from preprocessing.readers.files_found import Unit
 from preprocessing.report.funnel import table
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
-from preprocessing.steps import pipeline
 from preprocessing.steps.filter import column_steps, columns_of, reasons_for, thresholds_of
+from preprocessing.steps.order import StepKeys
 
 log = logging.getLogger(__name__)
 JUDGED = ("filter", "score", "decontaminate")
@@ -42,7 +42,6 @@ THRESHOLDS = {
     "min_score", "keep_quantile", "max_perplexity", "min_perplexity", "keep_quantiles", "min_ngrams", "min_share",
 }  # fmt: skip
 SHOWN_CHARACTERS = 600
-LINE_CHARACTERS = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,9 +81,9 @@ def _check(context: Context, source: str | None) -> None:
     known = sorted({_source(context, unit) for unit in context.units})
     if source is not None and source not in known:
         raise DataError(f"--source {source}: no such source; known: {', '.join(known)}")
-    if Marker(context.folder, "filter").read(pipeline.keys_of(context)["filter"]) is None:
+    if StepKeys(context).summary("filter") is None:
         log.warning(
-            "%s: step 'filter' is not finished for this configuration, code and inputs; what is told is of what is "
+            "%s: step 'filter' is not finished for this configuration, version and inputs; what is told is of what is "
             "there: run 'python -m preprocessing run ...' to bring it up to date", context.folder,
         )  # fmt: skip
 

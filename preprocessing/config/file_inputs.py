@@ -32,12 +32,12 @@ class NamedInput:
 
 @section
 class CutInput(NamedInput):
-    """An input that is cut into pieces of work."""
+    """An input that is cut into tasks."""
 
     lang: LanguageOfInput
     """Language of every document, which decides its rules; detect: found from the text."""
     split_bytes: PositiveInt = 256 * MIB
-    """Bytes a piece of work has at most: larger files are cut where their format allows it, small ones gathered."""
+    """Maximum bytes of a task: larger files are cut where their format allows it, small ones gathered."""
     max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
     """Longest record in bytes; longer ones are set aside without being held in memory."""
 
@@ -64,7 +64,7 @@ class TextInput(FilesInput):
 @section
 class SourceTreeInput(CutInput):
     type: Literal["source_tree"]
-    """Repositories: one document per file of source code, with its path and the licence file that governs it in meta."""
+    """Repositories: one document per file of source code, with its path and the license file that governs it in meta."""
     roots: list[FilePath] = Field(min_length=1)
     """Folders, each one repository, or patterns (**, *, {a,b}) of such folders; each must match a folder."""
     lang: LanguageOfInput = "code"
@@ -75,7 +75,7 @@ class SourceTreeInput(CutInput):
     )
     """Names of folders that are not entered, beside hidden ones (names that start with a dot) and links."""
     split_bytes: PositiveInt = 256 * MIB
-    """Bytes of files a piece of work has at most."""
+    """Maximum bytes of the files of a task."""
     max_record_bytes: PositiveInt = Field(default=MIB, ge=1024, le=1024 * MIB)
     """Largest file in bytes; larger ones are set aside."""
 
@@ -83,7 +83,7 @@ class SourceTreeInput(CutInput):
 @section
 class WarcInput(FilesInput):
     type: Literal["warc"]
-    """Web archives (.warc, .warc.gz): the main content of HTML pages with status 200; needs the extra [web]."""
+    """Web archives (.warc, .warc.gz, .warc.zst): the main content of HTML pages with status 200; needs the extra [web]."""
     lang: LanguageOfInput = "detect"
     extractor: Extractor = "resiliparse"
     """What finds the main content: resiliparse (fast) or trafilatura (15 times slower, drops more)."""
@@ -104,7 +104,7 @@ class HtmlInput(FilesInput):
 class WikiDumpInput(FilesInput):
     type: Literal["wiki_dump"]
     """Dumps of MediaWiki (pages-articles .xml, also .bz2, .gz, .zst, .xz), as Markdown. Plain files are
-    cut at pages, .bz2 files of several streams at streams; others are one piece of work."""
+    cut at pages, .bz2 files of several streams at streams; others are one task."""
     namespaces: list[NonNegativeInt] = Field(default_factory=lambda: [0])
     """Namespaces to read by number; 0 are the articles."""
     with_title: Flag = True

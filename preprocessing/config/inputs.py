@@ -51,7 +51,7 @@ class RecordsInput(CutInput):
 class JsonlInput(RecordsInput, FilesInput):
     type: Literal["jsonl"]
     """One JSON object a line, plain or compressed (.gz, .zst, .bz2, .xz). Plain files are cut at lines, .zst files of
-    several frames at frames; a .gz, .bz2 or .xz file is one piece of work."""
+    several frames at frames; a .gz, .bz2 or .xz file is one task."""
 
 
 @section
@@ -73,7 +73,7 @@ class HuggingfaceInput(RecordsInput):
     revision: str | None = None
     """Commit of a data set on the hub; required there, so that the same documents are read again."""
     split_bytes: PositiveInt = 256 * MIB
-    """Bytes of local files a piece of work has at most; a streamed data set is one piece of work."""
+    """Maximum bytes of local files in a task; a streamed data set is one task."""
 
 
 Input = Annotated[

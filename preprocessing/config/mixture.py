@@ -51,7 +51,7 @@ class BalanceConfig:
     valid_fraction: OpenFraction = 0.02
     """Share of a domain's bytes that validates, documents chosen by hash of the id; at least one document."""
     shard_bytes: PositiveInt = 512 << 20
-    """Bytes of text in a file of the corpus, and so in a piece of work of encode."""
+    """Bytes of text in a file of the corpus, and so in a task of encode."""
     rehydrate: dict[ClusterSize, AtLeastOne] = Field(default_factory=dict)
     """How often a training document stands in the corpus, by the least size of its cluster of duplicates, such as
     {2: 1.5, 10: 3}: what many pages repeat is often better than what none does (FineWeb2, arXiv:2506.20920)."""

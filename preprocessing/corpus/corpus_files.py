@@ -1,6 +1,6 @@
 """The files of the corpus and of the documents that are left out, each written on its own from the plan.
 
-Owns the two pieces of ``balance`` that read text; memory is a row group of the documents.
+Owns the two tasks of ``balance`` that read text; memory is a row group of the documents.
 """
 
 # pyarrow.compute makes its functions at import

@@ -1,6 +1,6 @@
 """What decides where each document goes: the columns of a unit, and the plan of the corpus made of all of them.
 
-Owns the two pieces of ``balance`` that read columns only and the tables they leave; the rules are in ``placing``.
+Owns the two tasks of ``balance`` that read columns only and the tables they leave; the rules are in ``placing``.
 """
 
 # pyarrow.compute makes its functions at import

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from preprocessing.running.context import Context
 
 STEP = "deduplicate"
-# names of pieces of all units together; a unit has no dot in its name
+# names of tasks for all units together; a unit has no dot in its name
 ORDER, CLUSTERS = "all.order", "all.clusters"
 NOBODY = np.uint32(0xFFFFFFFF)
 MIB = 1 << 20
@@ -44,9 +44,6 @@ class Numbering:
     numbers: np.ndarray
     rows: np.ndarray
 
-    def unit_rows(self, unit: int) -> slice:
-        return slice(int(self.starts[unit]), int(self.starts[unit + 1]))
-
 
 def save_array(path: Path, array: np.ndarray) -> Path:
     with atomic_file(path) as file:
@@ -60,7 +57,7 @@ def load_array(path: Path) -> np.ndarray:
 
 
 def array_path(context: Context, name: str, what: str = "") -> Path:
-    """Where the step keeps an array of the piece ``name``."""
+    """Where the step keeps an array of the task ``name``."""
     return context.path(STEP, name, f"{what}.npy")
 
 

@@ -31,7 +31,7 @@ from preprocessing.config.inputs import (
 from preprocessing.config.pipeline import Config
 from preprocessing.readers.known_hashes import KnownHashes
 from preprocessing.readers.ranges import Range, bzip2_ranges, even_ranges, gathered, row_group_ranges
-from preprocessing.readers.source_trees import licence_file, tree_files
+from preprocessing.readers.source_trees import license_file, tree_files
 from preprocessing.readers.standard_library import standard_library
 
 __all__ = ["KnownHashes", "Unit", "expand_braces", "find_files", "find_units", "standard_library"]
@@ -42,7 +42,7 @@ RECORD_SUFFIXES = tuple(f".jsonl{packed}" for packed in ("", ".gz", ".zst", ".bz
 
 @dataclass(frozen=True)
 class Unit:
-    """The piece of work that is finished as a whole: a file of records, a part of one, or some whole files."""
+    """The part of the inputs that one task reads: a file of records, a part of one, or some whole files."""
 
     name: str  # unique; names the shards
     input_name: str
@@ -51,7 +51,7 @@ class Unit:
     ranges: tuple[Range | None, ...] = ()  # the part of each file; () for whole files
     size: int = 0  # bytes on disk
     root: Path | None = None  # of a source tree
-    watched: tuple[Path, ...] = ()  # files that give no document and still matter: licences of a source tree
+    watched: tuple[Path, ...] = ()  # files that give no document and still matter: licenses of a source tree
 
     def parts(self) -> Iterator[tuple[Path, str, Range | None]]:
         """Files with their labels and ranges."""
@@ -139,11 +139,11 @@ def _tree_units(name: str, number: int, root: Path, item: SourceTreeInput) -> li
     files = tree_files(root, item)
     labels = [label_of(f.relative_to(root)) for f in files]
     units = _gathered_units(f"{name}-{number:05d}-files", name, item, files, labels, root)
-    return [dataclasses.replace(unit, watched=_licences(root, unit.files)) for unit in units]
+    return [dataclasses.replace(unit, watched=_licenses(root, unit.files)) for unit in units]
 
 
-def _licences(root: Path, files: Iterable[Path]) -> tuple[Path, ...]:
-    named = {licence_file(root, str(file.relative_to(root))) for file in files}
+def _licenses(root: Path, files: Iterable[Path]) -> tuple[Path, ...]:
+    named = {license_file(root, str(file.relative_to(root))) for file in files}
     return tuple(root / name for name in sorted(filter(None, named)))
 
 
@@ -155,7 +155,7 @@ def has_records(file: Path, item: Any) -> bool:
 
 
 def _ranges_of(file: Path, item: Any, hashes: KnownHashes) -> list[Range | None]:
-    """The parts of a file; [None] where it is one piece of work."""
+    """The parts of a file; [None] where it is one task."""
     if file.stat().st_size <= item.split_bytes:
         return [None]
     parts: list[Range] = []

@@ -1,7 +1,7 @@
 """One run of preprocessing as its steps see it: configuration, output folder, inputs, runner.
 
 Owns where a step keeps its files, the exclusive use of the folder, and handing tasks to the runner. A step is
-a module with ``run(context) -> Outcome``.
+a module with ``VERSION`` and ``run(context) -> Outcome``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from megatron_ko.errors import DataError
 from megatron_ko.files import locked_folder
 from preprocessing.config.pipeline import Config
 from preprocessing.readers.files_found import KnownHashes, Unit, find_units
-from preprocessing.running.markers import Marker, code_of, key_of
+from preprocessing.running.markers import Marker, Outputs, key_of
 from preprocessing.running.progress import StepProgress
 from preprocessing.running.tasks import KeyedTask, Outcome, Runner, Task
 
@@ -37,7 +37,7 @@ class Context:
         self.folder = Path(self.config.output.folder).expanduser()
         self._runner = runner
         self._hashes = KnownHashes(self.folder / "steps" / "input_hashes.json")
-        self._written: dict[str, set[Path]] = {}
+        self._finished: dict[str, dict[str, Outputs]] = {}
 
     @property
     def runner(self) -> Runner:
@@ -49,7 +49,7 @@ class Context:
         _ = self.units
         made = copy.copy(self)
         made._runner = None
-        made._written = {}
+        made._finished = {}
         return made
 
     @functools.cached_property
@@ -66,9 +66,6 @@ class Context:
 
     def save_hashes(self) -> None:
         self._hashes.save()
-
-    def code(self, module: str) -> str:
-        return code_of(module)
 
     def part(self, *names: str) -> list[Any]:
         """Sections of the configuration as JSON."""
@@ -99,54 +96,72 @@ class Context:
         """The documents of a unit, as the steps after ``text_step`` see them."""
         return self.path(self.text_step, unit.name)
 
-    # --- work ----------------------------------------------------------------------------------------------
+    # --- tasks ---------------------------------------------------------------------------------------------
 
     def upstream(self, step: str, name: str) -> str:
-        """Key of a finished task that this one reads. Raises DataError when it is not finished."""
-        key = Marker(self.folder, f"{step}/{name}").key()
-        if key is None:
+        """Content of a finished task whose files another one reads. Raises DataError when it is not finished."""
+        content = Marker(self.folder, f"{step}/{name}").content()
+        if content is None:
             raise DataError(
                 f"{self.folder}: step {step!r} is not finished for {name!r}; run 'python -m preprocessing {step} ...'"
             )
-        return key
+        return content
 
     def summary_of(self, step: str) -> dict[str, Any]:
-        """What an earlier step wrote into its marker. Raises DataError when it is not finished."""
-        summary = Marker(self.folder, step).read()
+        """What an earlier step shares of its summary. Raises DataError when it is not finished."""
+        summary = Marker(self.folder, step).shared_summary()
         if summary is None:
             raise DataError(
                 f"{self.folder}: step {step!r} is not finished; run 'python -m preprocessing {step} ...'"
             )
         return summary
 
-    def finish(self, step: str, tasks: Sequence[Task]) -> list[dict[str, Any]]:
-        """Does what is not done yet, wherever the runner does it; the summaries in the order of ``tasks``."""
-        keyed = [KeyedTask(step, number, task, self._key(step, task)) for number, task in enumerate(tasks)]
-        found = {work.marker_name: Marker(self.folder, work.marker_name).read(work.key) for work in keyed}
-        todo = [work for work in keyed if found[work.marker_name] is None]
+    def finish(self, step: str, tasks: Sequence[Task], version: int) -> list[dict[str, Any]]:
+        """Runs the tasks that are not finished, wherever the runner does it; the summaries in the order of ``tasks``.
+
+        ``version`` is that of the step.
+        """
+        keyed = [
+            KeyedTask(step, number, task, key_of(step, version, task.name, task.depends))
+            for number, task in enumerate(tasks)
+        ]
+        markers = {one.marker_name: Marker(self.folder, one.marker_name) for one in keyed}
+        summaries = {one.marker_name: markers[one.marker_name].read(one.key) for one in keyed}
+        todo = [one for one in keyed if summaries[one.marker_name] is None]
         if todo:
             size = sum(task.size for task in tasks)
-            shown = StepProgress(step, len(todo), size, size - sum(work.task.size for work in todo))
+            shown = StepProgress(step, len(todo), size, size - sum(one.task.size for one in todo))
 
-            def done(work: KeyedTask, summary: dict[str, Any]) -> None:
-                found[work.marker_name] = summary
-                shown.add(work.task.size, summary)
+            def done(one: KeyedTask, summary: dict[str, Any]) -> None:
+                summaries[one.marker_name] = summary
+                shown.add(one.task.size, summary)
 
             try:
                 self.runner.run(self, todo, done)
             finally:
                 shown.close()
-        for work in keyed:
-            marker = Marker(self.folder, work.marker_name)
-            self._written.setdefault(step, set()).update({marker.path, *marker.outputs()})
-        return [found[work.marker_name] or {} for work in keyed]
+        written = {name: marker.contents() for name, marker in markers.items()}
+        self._finished.setdefault(step, {}).update(written)
+        return [summaries[one.marker_name] or {} for one in keyed]
 
-    def _key(self, step: str, task: Task) -> str:
-        return key_of(step, task.name, self.code(task.function.__module__), task.depends)
+    def finish_step(self, step: str, key: str, outcome: Outcome) -> None:
+        """Removes what no task of this run wrote, and marks the step finished.
+
+        Its content is what its tasks wrote, in their order (the order of the inputs counts for later steps), and what it
+        shares of its summary.
+        """
+        self.remove_others(step)
+        tasks = self._finished.get(step, {})
+        known = {name: seen for outputs in tasks.values() for name, seen in outputs.items()}
+        content = key_of(list(tasks.items()), {name: outcome.summary[name] for name in outcome.shared})
+        marker = Marker(self.folder, step)
+        marker.write(key, outcome.outputs, outcome.summary, known, content, outcome.shared)
 
     def remove_others(self, step: str) -> None:
         """Files of ``step`` that none of the tasks finished in this run wrote: of inputs no longer named."""
-        keep = self._written.get(step, set())
+        tasks = self._finished.get(step, {})
+        keep = {Marker(self.folder, name).path for name in tasks}
+        keep |= {self.folder / name for outputs in tasks.values() for name in outputs}
         for path in [
             *(self.folder / "steps" / step).rglob("*"),
             *(self.folder / "dropped").glob(f"{step}-*"),

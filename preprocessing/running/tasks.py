@@ -24,16 +24,21 @@ class RunContext(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a task or a step wrote, and its summary (JSON) for the marker and the funnel."""
+    """What a task or a step wrote, and its summary (JSON) for the marker and the funnel.
+
+    ``shared``: entries of a step's summary that later steps read, so that they count as its content.
+    """
 
     outputs: list[Path]
     summary: dict[str, Any]
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Task:
     """``function(context, *arguments) -> Outcome`` is a function of a module; ``depends`` is the JSON of all that the
-    result depends on but the code; ``size`` is the bytes it reads, for the progress bar."""
+    result depends on but the version of the step: configuration, identities of inputs, and ``context.upstream`` of every
+    task whose files it reads; ``size`` is the bytes it reads, for the progress bar."""
 
     name: str
     function: Callable[..., Outcome]
@@ -77,10 +82,10 @@ class Runner(Protocol):
     def close(self) -> None: ...
 
 
-def do(context: RunContext, work: KeyedTask) -> dict[str, Any]:
+def do(context: RunContext, keyed: KeyedTask) -> dict[str, Any]:
     """Runs a task and writes its marker, last. Returns the summary."""
-    marker = Marker(context.folder, work.marker_name)
+    marker = Marker(context.folder, keyed.marker_name)
     marker.remove()
-    outcome = work.task.function(context, *work.task.arguments)
-    marker.write(work.key, outcome.outputs, outcome.summary)
+    outcome = keyed.task.function(context, *keyed.task.arguments)
+    marker.write(keyed.key, outcome.outputs, outcome.summary)
     return outcome.summary

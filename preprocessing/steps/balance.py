@@ -18,6 +18,9 @@ from preprocessing.documents import Counts
 from preprocessing.readers.files_found import Unit
 from preprocessing.running.context import Context, Outcome, Task
 
+VERSION = 1
+"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+
 
 def run(context: Context) -> Outcome:
     """Raises DataError when a domain is left without a training document."""
@@ -36,11 +39,12 @@ def run(context: Context) -> Outcome:
             )
             for n, unit in enumerate(units)
         ],
+        VERSION,
     )
-    plan = context.finish(STEP, [Task(PLAN, make_plan, (), _plan_depends(context))])[0]
+    plan = context.finish(STEP, [Task(PLAN, make_plan, (), _plan_depends(context))], VERSION)[0]
     _check(context, plan["shards"])
-    shards = context.finish(STEP, [_shard_task(context, shard) for shard in plan["shards"]])
-    dropped = context.finish(STEP, [_dropped_task(context, n, plan) for n in range(len(units))])
+    shards = context.finish(STEP, [_shard_task(context, shard) for shard in plan["shards"]], VERSION)
+    dropped = context.finish(STEP, [_dropped_task(context, n, plan) for n in range(len(units))], VERSION)
     outputs = [shard_path(context.folder, shard["file"]) for shard in plan["shards"]]
     if context.runner.leads:
         for path in (context.folder / "clean").glob("*.parquet"):
@@ -50,13 +54,12 @@ def run(context: Context) -> Outcome:
     return Outcome(
         outputs,
         {"domains": _domains(shards), "shards": shards, "sources": _sources(context, gathered, dropped)},
+        shared=("domains", "shards"),
     )
 
 
 def _keys(context: Context, unit: Unit) -> list[str]:
-    return [
-        context.upstream(step, unit.name) for step in (context.text_step, "measure", "filter", "deduplicate")
-    ]
+    return [context.upstream(step, unit.name) for step in ("measure", "filter", "deduplicate")]
 
 
 def _plan_depends(context: Context) -> list[Any]:

@@ -34,6 +34,8 @@ from preprocessing.text.language import detect
 
 log = logging.getLogger(__name__)
 STEP = "clean"
+VERSION = 1
+"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
 COLUMNS = pa.schema([("id", pa.string()), *((f"masked_{kind}", pa.int32()) for kind in KINDS)])
 _CLEANED = pa.schema([DOCUMENT.field("text"), *list(COLUMNS)[1:]])
 
@@ -50,14 +52,14 @@ def clean_batch(
     counts.bytes_in += text_bytes(batch["text"])
     batch = _with_language(batch)
 
-    def work(part: pa.RecordBatch, lang: str) -> pa.RecordBatch:
+    def clean_part(part: pa.RecordBatch, lang: str) -> pa.RecordBatch:
         kind = markup_of(markup, part["source"][0].as_py())
         text = normalise_column(part["text"], part["id"], lang, kind, config, counts)
         text, found = mask_column(text, part["id"], list(config.mask), counts)
         masked = [pa.array(np.ascontiguousarray(found[:, i])) for i in range(len(KINDS))]
         return pa.RecordBatch.from_arrays([text, *masked], schema=_CLEANED)
 
-    found = by_language(batch, work)
+    found = by_language(batch, clean_part)
     cleaned = with_column(batch, "text", found["text"])
     counts.documents_out += cleaned.num_rows
     counts.bytes_out += text_bytes(found["text"])
@@ -88,9 +90,9 @@ def run(context: Context) -> Outcome:
         )
         for number, unit in enumerate(context.units)
     ]
-    summaries = context.finish(STEP, tasks)
+    summaries = context.finish(STEP, tasks, VERSION)
     keys = [context.upstream(STEP, unit.name) for unit in context.units]
-    context.finish(STEP, [Task("all/quarantine", gather_quarantine, (), keys)])
+    context.finish(STEP, [Task("all/quarantine", gather_quarantine, (), keys)], VERSION)
     sources: dict[str, dict[str, Any]] = {}
     for unit, summary in zip(context.units, summaries):
         _add(sources, source_of(unit.input_name, _item(context, unit)), summary)

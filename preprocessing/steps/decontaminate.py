@@ -33,6 +33,8 @@ from preprocessing.scoring.training_text import existing_files
 
 log = logging.getLogger(__name__)
 STEP = "decontaminate"
+VERSION = 1
+"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
 COLUMNS = pa.schema(
     [
         ("id", pa.string()),
@@ -53,7 +55,7 @@ def run(context: Context) -> Outcome:
     config: DecontaminateConfig = context.config.decontaminate
     judging = ("max_documents", "min_ngrams", "min_share")
     given = {name: value for name, value in context.as_data(config).items() if name not in judging}
-    context.finish(STEP, [Task(INDEX, index_sets, (), [given, set_keys(config)])])
+    context.finish(STEP, [Task(INDEX, index_sets, (), [given, set_keys(config)])], VERSION)
     above = [context.upstream(STEP, INDEX)]
     context.finish(
         STEP,
@@ -67,16 +69,20 @@ def run(context: Context) -> Outcome:
             )
             for n, unit in enumerate(context.units)
         ],
+        VERSION,
     )
     hits = [context.upstream(STEP, f"hits/{unit.name}") for unit in context.units]
-    context.finish(STEP, [Task(COMMON, find_common, (), [*above, hits, config.max_documents])])
-    above.append(context.upstream(STEP, COMMON))
+    context.finish(STEP, [Task(COMMON, find_common, (), [*above, hits, config.max_documents])], VERSION)
+    above += [context.upstream(STEP, COMMON), config.max_documents]
     summaries = context.finish(
         STEP,
-        [Task(unit.name, judge_unit, (n,), [above, hits[n]]) for n, unit in enumerate(context.units)],
+        [
+            Task(unit.name, judge_unit, (n,), [above, hits[n], _text_key(context, n)])
+            for n, unit in enumerate(context.units)
+        ],
+        VERSION,
     )
-    units = [context.upstream(STEP, unit.name) for unit in context.units]
-    context.finish(STEP, [Task("report/all", write_report, (summaries,), [above, units])])
+    context.finish(STEP, [Task("report/all", write_report, (summaries,), [above, hits, summaries])], VERSION)
     found = sum(summary["contaminated"] for summary in summaries)
     outputs = [context.folder / "decontamination.json", context.folder / "decontamination.txt"]
     return Outcome(

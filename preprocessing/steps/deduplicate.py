@@ -1,6 +1,6 @@
 """Step ``deduplicate``: exact and near duplicates among the documents that ``filter`` keeps.
 
-Owns the order of the work and its tasks: the numbering and exact duplicates, candidate pairs per band, verified pairs
+Owns the tasks and their order: the numbering and exact duplicates, candidate pairs per band, verified pairs
 per range of documents, clusters, and what ``decisions`` writes per unit. The survivor of a cluster is its smallest id.
 
 Memory of a worker: ``memory_mib`` for what is sorted or compared at a time, and per document 20 bytes in the task that
@@ -41,23 +41,26 @@ from preprocessing.duplicates.numbering import (
     read_numbering,
     save_array,
 )
+from preprocessing.running.markers import key_of
 from preprocessing.running.tasks import Outcome, Task
 
 if TYPE_CHECKING:
     from preprocessing.running.context import Context
 
 log = logging.getLogger(__name__)
+VERSION = 1
+"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
 
 
 def run(context: Context) -> Outcome:
     """Finishes what is not finished, in the order of the docstring."""
-    order = context.finish(STEP, [_order_task(context)])[0]
+    order = context.finish(STEP, [_order_task(context)], VERSION)[0]
     bands = _band_tasks(context, order["documents"])
-    context.finish(STEP, bands)
+    context.finish(STEP, bands, VERSION)
     blocks = _block_tasks(context, bands)
-    context.finish(STEP, blocks)
-    clusters = context.finish(STEP, [_clusters_task(context, blocks)])[0]
-    sources = _by_source(context.finish(STEP, _unit_tasks(context)))
+    context.finish(STEP, blocks, VERSION)
+    clusters = context.finish(STEP, [_clusters_task(context, blocks)], VERSION)[0]
+    sources = _by_source(context.finish(STEP, _unit_tasks(context), VERSION))
     context.remove_others(STEP)
     config = context.config.deduplicate
     crowded = [cluster for cluster in clusters["largest"] if cluster["documents"] > config.max_cluster]
@@ -70,20 +73,20 @@ def run(context: Context) -> Outcome:
 # --- tasks ------------------------------------------------------------------------------------------------
 
 
-def _read_keys(context: Context, number: int) -> list[str]:
-    name = context.units[number].name
-    return [context.upstream(step, name) for step in (context.text_step, "measure", "filter")]
+def _of_units(context: Context, *steps: str) -> list[list[str]]:
+    """Content of every unit, in the order of the units, after each of the steps."""
+    return [[context.upstream(step, unit.name) for unit in context.units] for step in steps]
 
 
 def _order_task(context: Context) -> Task:
-    depends = [_read_keys(context, number) for number in range(len(context.units))]
-    return Task(ORDER, write_order, (), depends)
+    return Task(ORDER, write_order, (), _of_units(context, "measure", "filter"))
 
 
 def _band_tasks(context: Context, documents: int) -> list[Task]:
     config = context.config.deduplicate
     parts = band_parts(documents, config.memory_mib * MIB)
-    depends = [context.upstream(STEP, ORDER), config.max_compared]
+    read = key_of(context.upstream(STEP, ORDER), _of_units(context, "measure"))
+    depends = [read, config.max_compared]
     return [
         Task(
             f"all.band_{band:02d}.{part:04d}", write_band, (band, part, parts), [*depends, band, part, parts]
@@ -97,7 +100,9 @@ def _block_tasks(context: Context, bands: list[Task]) -> list[Task]:
     config = context.config.deduplicate
     names = [task.name for task in bands]
     ranges = blocks_of([array_path(context, name) for name in names], config.memory_mib * MIB)
-    depends = [[context.upstream(STEP, name) for name in names], config.threshold]
+    found = [context.upstream(STEP, name) for name in (ORDER, *names)]
+    read = key_of(found, _of_units(context, context.text_step, "measure"))
+    depends = [read, config.threshold]
     return [
         Task(f"all.pairs.{n:05d}", write_block, (f"all.pairs.{n:05d}", names, *bounds), [*depends, *bounds])
         for n, bounds in enumerate(ranges)
@@ -106,14 +111,16 @@ def _block_tasks(context: Context, bands: list[Task]) -> list[Task]:
 
 def _clusters_task(context: Context, blocks: list[Task]) -> Task:
     names = [task.name for task in blocks]
-    return Task(CLUSTERS, write_clusters, (names,), [context.upstream(STEP, name) for name in names])
+    found = [context.upstream(STEP, name) for name in (ORDER, *names)]
+    return Task(CLUSTERS, write_clusters, (names,), [found, _of_units(context, context.text_step)])
 
 
 def _unit_tasks(context: Context) -> list[Task]:
-    clusters = context.upstream(STEP, CLUSTERS)
+    found = [context.upstream(STEP, name) for name in (ORDER, CLUSTERS)]
+    units = zip(*_of_units(context, context.text_step, "measure", "filter"))
     return [
-        Task(unit.name, write_unit, (n,), [clusters, _read_keys(context, n)], unit.size)
-        for n, unit in enumerate(context.units)
+        Task(unit.name, write_unit, (n,), [found, *read], unit.size)
+        for n, (unit, read) in enumerate(zip(context.units, units))
     ]
 
 

@@ -29,6 +29,8 @@ from preprocessing.tokens.token_files import Extent, copy_documents, cut_by_toke
 
 log = logging.getLogger(__name__)
 STEP = "encode"
+VERSION = 1
+"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
 
 
 def run(context: Context) -> Outcome:
@@ -50,11 +52,12 @@ def run(context: Context) -> Outcome:
             Task(f"parts/{shard['file']}", encode_part, (shard["file"], engine, threads), [tokenizer, engines, key], shard["bytes"])
             for shard, key in zip(shards, keys)
         ],
+        VERSION,
     )  # fmt: skip
     sets = list(_sets(context, info, shards, parts))
     _check(context, sets)
     depends = [tokenizer, sets, *context.part("domains", "balance")]
-    mixed = context.finish(STEP, [Task("manifest", write_manifest, (sets,), depends)])[0]
+    mixed = context.finish(STEP, [Task("manifest", write_manifest, (sets,), depends)], VERSION)[0]
     outputs = [
         context.folder / f"{pair['prefix']}{kind}"
         for entry in sets
@@ -67,7 +70,7 @@ def run(context: Context) -> Outcome:
     used = statistics.mode(part["engine"] for part in parts)
     documents = {f"{name}_{split}": found for (name, split), found in _by_set(shards, parts).items()}
     manifest_files.warn(mixed["epochs"], mixed["stages"], context.config.balance.max_epochs)
-    return Outcome(written, {"sets": sets, **mixed, "engine": used, "parts": documents})
+    return Outcome(written, {"sets": sets, **mixed, "engine": used, "parts": documents}, shared=("parts",))
 
 
 # --- parts -----------------------------------------------------------------------------------------------
@@ -113,7 +116,9 @@ def _sets(
             size = sum(part["tokens"] for part in grouped[key]) * 2
             tasks.append(Task(prefix, join_parts, (prefix, extents), [extents, needed], size))
             owners.append(key)
-    pairs = [{"prefix": task.name, **summary} for task, summary in zip(tasks, context.finish(STEP, tasks))]
+    pairs = [
+        {"prefix": task.name, **summary} for task, summary in zip(tasks, context.finish(STEP, tasks, VERSION))
+    ]
     for key in order:
         mine = [pair for pair, owner in zip(pairs, owners) if owner == key]
         size = sum(part["text_bytes"] for part in grouped[key])

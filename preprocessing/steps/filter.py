@@ -26,6 +26,8 @@ from preprocessing.readers.files_found import Unit
 from preprocessing.running.context import Context, Outcome, Task
 
 STEP = "filter"
+VERSION = 1
+"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
 REASONS = pa.schema(
     [("id", pa.string()), ("source", pa.string()), ("lang", pa.string()), ("reason", pa.string())]
 )
@@ -82,7 +84,7 @@ def run(context: Context) -> Outcome:
         for n, unit in enumerate(context.units)
     ]
     counts: dict[str, Counts] = {}
-    for unit, summary in zip(context.units, context.finish(STEP, tasks)):
+    for unit, summary in zip(context.units, context.finish(STEP, tasks, VERSION)):
         source = source_of(unit.input_name, context.config.inputs[unit.input_name])
         counts.setdefault(source, Counts()).add(Counts.from_json(summary["counts"]))
     if not any(found.documents_out for found in counts.values()):
@@ -95,7 +97,8 @@ def run(context: Context) -> Outcome:
 
 
 def _read_keys(context: Context, unit: Unit) -> list[str]:
-    return [context.upstream(step, unit.name) for step in column_steps(context.config)]
+    steps = ("clean", context.text_step, *column_steps(context.config))
+    return [context.upstream(step, unit.name) for step in steps]
 
 
 def thresholds_of(context: Context) -> dict[str, Any]:

@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import xxhash
 
 from preprocessing.config.deduplication import LinesConfig
 from preprocessing.documents import (
@@ -49,6 +48,8 @@ if TYPE_CHECKING:
     from preprocessing.running.context import Context
 
 STEP = "lines"
+VERSION = 1
+"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
 CHANGE = "frequent_lines"
 RUN_LINES = 1 << 23
 MERGE_COST = 64  # bytes per line of a run while runs are merged
@@ -67,7 +68,7 @@ def run(context: Context) -> Outcome:
         )
         for n, unit in enumerate(context.units)
     ]
-    counted = context.finish(STEP, counting)
+    counted = context.finish(STEP, counting, VERSION)
     runs = [(n, number) for n, summary in enumerate(counted) for number in range(summary["runs"])]
     parts = 1 + MERGE_COST * sum(summary["lines"] for summary in counted) // (config.memory_mib * MIB)
     keys = [context.upstream(STEP, task.name) for task in counting]
@@ -80,14 +81,15 @@ def run(context: Context) -> Outcome:
         )
         for part in range(parts)
     ]
-    frequent = [summary["digest"] for summary in context.finish(STEP, merging)]
+    context.finish(STEP, merging, VERSION)
+    frequent = [context.upstream(STEP, task.name) for task in merging]
     rewriting = [
         Task(unit.name, rewrite_unit, (n, parts), [frequent, *context.part("lines"), context.upstream("clean", unit.name)], unit.size)
         for n, unit in enumerate(context.units)
     ]  # fmt: skip
     sources: dict[str, Counts] = {}
     removed = 0
-    for summary in context.finish(STEP, rewriting):
+    for summary in context.finish(STEP, rewriting, VERSION):
         removed += summary["lines_removed"]
         for name, counts in summary["sources"].items():
             sources.setdefault(name, Counts()).add(Counts.from_json(counts))
@@ -120,10 +122,7 @@ def _run_paths(context: Context, unit: str, number: int) -> tuple[Path, Path]:
 
 
 def merge_part(context: Context, runs: Sequence[Sequence[int]], part: int, parts: int) -> Outcome:
-    """Writes the frequent patterns of one range of hashes. ``runs``: unit and number of each run, in order.
-
-    The digest lets units stay as they are when a changed one changes no frequent line.
-    """
+    """Writes the frequent patterns of one range of hashes. ``runs``: unit and number of each run, in order."""
     found = []
     for unit, number in runs:
         patterns, documents = _run_paths(context, context.units[unit].name, number)
@@ -131,9 +130,7 @@ def merge_part(context: Context, runs: Sequence[Sequence[int]], part: int, parts
     frequent = frequent_of(found, part, parts, context.config.lines.min_documents)
     paths = _frequent_paths(context, part)
     outputs = [save_array(paths[0], frequent.patterns), save_array(paths[1], frequent.keepers)]
-    digest = xxhash.xxh3_128(frequent.patterns.tobytes())
-    digest.update(frequent.keepers.tobytes())
-    return Outcome(outputs, {"frequent": len(frequent.patterns), "digest": digest.hexdigest()})
+    return Outcome(outputs, {"frequent": len(frequent.patterns)})
 
 
 def _frequent_paths(context: Context, part: int) -> tuple[Path, Path]:

@@ -17,6 +17,8 @@ from preprocessing.text.by_language import by_language
 from preprocessing.text.language import detect
 
 STEP = "measure"
+VERSION = 1
+"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
 
 
 def measure_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -72,7 +74,7 @@ def run(context: Context) -> Outcome:
         )
         for n, unit in enumerate(context.units)
     ]
-    summaries = context.finish(STEP, tasks)
+    summaries = context.finish(STEP, tasks, VERSION)
     return Outcome([], {"documents": sum(summary["documents_in"] for summary in summaries)})
 
 

@@ -27,6 +27,8 @@ from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.scoring import perplexity, quality_model
 
 STEP = "score"
+VERSION = 1
+"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
 HALF_BITS = 16  # of a value, counted in each of the two readings that find a quantile
 
 Scorer = Callable[[pa.Array], np.ndarray]
@@ -113,7 +115,7 @@ def run(context: Context) -> Outcome:
         )
         for number, unit in enumerate(context.units)
     ]  # fmt: skip
-    summaries = context.finish(STEP, tasks)
+    summaries = context.finish(STEP, tasks, VERSION)
     scored = {name: sum(summary["scored"][name] for summary in summaries) for name in keys}
     for name, count in scored.items():
         if not count:

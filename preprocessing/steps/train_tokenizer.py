@@ -38,6 +38,8 @@ from preprocessing.tokenizers.sentencepiece_to_json import to_tokenizer_json
 
 log = logging.getLogger(__name__)
 STEP = "train-tokenizer"
+VERSION = 1
+"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
 REPORT = "tokenizer_report.json"
 MAX_PASSES = 8
 PROOF_CHARACTERS = 16 << 20
@@ -49,12 +51,12 @@ def run(context: Context) -> Outcome:
     shards = context.summary_of("balance")["shards"]
     keys = [context.upstream("balance", f"shards/{shard['file']}") for shard in shards]
     depends = [context.part("tokenizer", "seed"), list(_shares(context)), keys]
-    pieces = [Task("tokenizer", make_tokenizer, (), depends)]
+    tasks = [Task("tokenizer", make_tokenizer, (), depends)]
     if context.config.tokenizer.english_only:
-        pieces.append(Task("english-only", compare_with_english_only, (), depends))
-    made, *other = context.finish(STEP, pieces)
+        tasks.append(Task("english-only", compare_with_english_only, (), depends))
+    made, *other = context.finish(STEP, tasks, VERSION)
     compared = other[0] if other else {"efficiency": None, "problem": "tokenizer.english_only is false"}
-    context.finish(STEP, [Task("report", write_report, (made, compared), [made, compared])])
+    context.finish(STEP, [Task("report", write_report, (made, compared), [made, compared])], VERSION)
     folder = context.folder / "tokenizer"
     names = [name for name in (*FILES, MARKER) if (folder / name).is_file()]
     files = [*(folder / name for name in names), context.folder / REPORT]

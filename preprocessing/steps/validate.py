@@ -24,6 +24,8 @@ from preprocessing.tokens.indexed_dataset import REMEDY, read_index
 from preprocessing.tokens.token_files import Pair, index_problems
 
 STEP = "validate"
+VERSION = 1
+"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
 SAMPLE = 16
 
 

@@ -23,11 +23,13 @@ from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file
 from preprocessing.corpus.placing import positions
 from preprocessing.documents import DOCUMENT, new_shard
-from preprocessing.running.markers import Marker, code_of, key_of
+from preprocessing.running.markers import Marker, key_of
 from preprocessing.running.worker_pool import WorkerPool
 from preprocessing.tokenizers.encoders import encoder_of
 from preprocessing.tokenizers.text_files import TextPart, documents_of
 
+VERSION = 1
+"""Raise when the bytes this module writes change for the same text and tokenizers, also by code it shares."""
 BINS = 10_000
 """Shares are rounded down to 1 / BINS for the quantile and the sum of bytes, so that memory does not grow with the text."""
 QUANTILE = 0.95
@@ -168,10 +170,7 @@ def choose(
 ) -> dict[str, Any]:
     """Writes ``out/NNNNN.parquet`` for each part; ``wanted``: bytes, or a share of them (float). Returns the report."""
     work = out / "measured"
-    keys = [
-        key_of(part.identity(), new.fingerprint, new.base_size, code_of("preprocessing.tokenizers.bias"))
-        for part in parts
-    ]
+    keys = [key_of(part.identity(), new.fingerprint, new.base_size, VERSION) for part in parts]
     found = [Marker(work, f"shares/{number:05d}").read(key) for number, key in enumerate(keys)]
     missing = [number for number, summary in enumerate(found) if summary is None]
     items = [(work, number, keys[number], parts[number], new) for number in missing]

@@ -26,11 +26,13 @@ from megatron_ko.files import atomic_file
 from preprocessing.config.languages import KOREAN
 from preprocessing.documents import text_bytes, utf8_buffer
 from preprocessing.kernels import word_counts
-from preprocessing.running.markers import Marker, code_of, key_of
+from preprocessing.running.markers import Marker, key_of
 from preprocessing.running.worker_pool import WorkerPool
 from preprocessing.tokenizers.cutting import Cut
 from preprocessing.tokenizers.text_files import TextPart, batches_of
 
+VERSION = 1
+"""Raise when the bytes this module writes change for the same text and tokenizers, also by code it shares."""
 WORDS = pa.schema([("word", pa.large_string()), ("count", pa.int64())])
 MAX_WORDS = 2_000_000  # of a table in memory; then it is written as a run
 PARTITION_BYTES = 128 << 20
@@ -185,7 +187,7 @@ def count_words(parts: Sequence[TextPart], cut: Cut, folder: Path, pool: WorkerP
     partitions = 8
     while partitions < 1024 and partitions * PARTITION_BYTES < total:
         partitions *= 2
-    shared = [cut.key(), partitions, code_of("preprocessing.tokenizers.counting")]
+    shared = [cut.key(), partitions, VERSION]
     keys = [key_of(shared, part.identity()) for part in parts]
     whole = key_of(shared, keys)
     summaries = _read_or_count(parts, keys, cut, folder, partitions, whole, pool)

@@ -410,7 +410,7 @@ def test_megatron_judges_as_transformers_does(source, tokenizers, text, tmp_path
         ({"init": "compare"}, "give text=FILE"),
         ({"dst": None}, "give dst=FOLDER"),
         ({"text": "none.txt"}, "none.txt: no such file"),
-        ({"text": "TOKENIZER/tokenizer.json"}, "is none of .txt"),
+        ({"text": "TOKENIZER/tokenizer.json"}, "is not one of .txt"),
         ({"text": "TEXT", "focus_text": "TEXT"}, "judged on, too"),
         ({"tokenizer": "nowhere"}, "no such tokenizer folder"),
         ({"dst": "TOKENIZER"}, "choose another dst"),
@@ -452,9 +452,7 @@ def test_a_checkpoint_of_another_tokenizer_is_refused(source, tokenizers, tmp_pa
     assert "was trained with" in message
     bare = Path(shutil.copytree(source, tmp_path / "bare"))
     (bare / "tokenizer.json").unlink()
-    assert "holds no tokenizer" in refused(
-        "expand-vocab", src=bare, dst=tmp_path / "out", tokenizer=new.folder
-    )
+    assert "has no tokenizer" in refused("expand-vocab", src=bare, dst=tmp_path / "out", tokenizer=new.folder)
     large = Path(shutil.copytree(source, tmp_path / "large"))
     copy_tokenizer(new.folder, large)
     assert "of another model" in refused(

@@ -13,6 +13,7 @@ from examples.main_job import check_same_training, main
 from examples.stages import Record, Stage, StageFailed
 from megatron_ko.config.loading import to_yaml
 from megatron_ko.errors import EXIT_USER_ERROR, ConfigError
+from preprocessing.steps import clean
 
 
 def commands(folder: Path, *settings: str) -> dict[str, list[str]]:
@@ -97,13 +98,18 @@ def test_folder_without_configurations(tmp_path: Path, capsys: pytest.CaptureFix
     assert f"{tmp_path / 'data.yaml'}: no such file" in capsys.readouterr().err
 
 
-def test_changed_corpus_changes_the_key_of_the_data(example_folder: Path) -> None:
+def test_changed_corpus_or_version_of_a_step_changes_the_key_of_the_data(
+    example_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = checked_job(parse(str(example_folder), []))
     stage = stages_of(job, Record(job.runs / "stages.json"))[0]
     before = stage.key()
     assert stage.key() == before
     (job.runs / "corpus.jsonl").write_text('{"text": "한글, 영어"}\n', encoding="utf-8")
-    assert stage.key() != before
+    changed = stage.key()
+    assert changed != before
+    monkeypatch.setattr(clean, "VERSION", clean.VERSION + 1)
+    assert stage.key() != changed
 
 
 def test_exit_code_of_a_failed_command(

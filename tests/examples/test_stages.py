@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,13 @@ def test_second_run_is_skipped(tmp_path: Path) -> None:
     assert times_run(tmp_path) == 1
 
 
-def test_changed_inputs_command_or_lost_result_run_again(tmp_path: Path) -> None:
+def test_changed_inputs_command_version_or_lost_result_run_again(tmp_path: Path) -> None:
     record = Record(tmp_path / "stages.json")
     run_stage(counting_stage(tmp_path, inputs={"a": 1}), record, 1, 1)
     assert run_stage(counting_stage(tmp_path, inputs={"a": 2}), record, 1, 1)
     other = Stage("count", "Count", ("-c", "pass"), lambda: {"a": 2}, lambda: True)
     assert run_stage(other, record, 1, 1)
+    assert run_stage(replace(other, version=2), record, 1, 1)
     run_stage(counting_stage(tmp_path), record, 1, 1)
     (tmp_path / "ran").unlink()
     assert run_stage(counting_stage(tmp_path), record, 1, 1)

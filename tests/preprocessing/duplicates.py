@@ -64,7 +64,7 @@ def variants(seed, count=24, words=150):
 
 
 class StandIn:
-    """What ``deduplicate`` and ``lines`` ask of a context; pieces are done at once, in the order given or backwards."""
+    """What ``deduplicate`` and ``lines`` ask of a context; tasks are run at once, in the order given or backwards."""
 
     def __init__(self, folder: Path, units: list[str], backwards: bool = False, **sections):
         self.folder = folder
@@ -73,7 +73,7 @@ class StandIn:
         self.config.__dict__.update(sections)
         self.text_step = "clean"
         self.backwards = backwards
-        self.pieces = []
+        self.tasks = []
 
     def path(self, step, name, suffix=".parquet"):
         path = self.folder / "steps" / step / f"{name}{suffix}"
@@ -95,12 +95,12 @@ class StandIn:
     def remove_others(self, step):
         pass
 
-    def finish(self, step, pieces):
-        names = [piece.name for piece in pieces]
+    def finish(self, step, tasks, version):
+        names = [task.name for task in tasks]
         assert len(set(names)) == len(names)
-        self.pieces += names
-        order = reversed(pieces) if self.backwards else pieces
-        done = {piece.name: piece.function(self, *piece.arguments).summary for piece in order}
+        self.tasks += names
+        order = reversed(tasks) if self.backwards else tasks
+        done = {task.name: task.function(self, *task.arguments).summary for task in order}
         return [done[name] for name in names]
 
 

@@ -82,8 +82,7 @@ def finish(context, step, module):
         outcome = module.run(context)
     finally:
         context.runner.close()
-    context.remove_others(step)
-    Marker(context.folder, step).write("key", outcome.outputs, outcome.summary)
+    context.finish_step(step, "key", outcome)
     return outcome.summary
 
 

@@ -47,5 +47,5 @@ class SmallContext:
     def upstream(self, step, name):
         return Context.upstream(self, step, name)
 
-    def finish(self, step, tasks):
+    def finish(self, step, tasks, version):
         return [do(self, KeyedTask(step, 0, task, "key")) for task in tasks]

@@ -1,4 +1,4 @@
-"""Functions of pieces for the tests of runners; worker processes import them."""
+"""Functions of tasks for the tests of runners; worker processes import them."""
 
 import os
 import time

@@ -85,13 +85,11 @@ def test_parts_that_fit_into_little_memory_give_the_same_decisions(tmp_path, mon
     tight, _, narrow = deduplicated(tmp_path / "tight", rows, 2, memory_mib=1)
     assert tight == roomy
     assert (
-        sum(".band_00." in name for name in narrow.pieces)
-        > sum(".band_00." in name for name in wide.pieces)
+        sum(".band_00." in name for name in narrow.tasks)
+        > sum(".band_00." in name for name in wide.tasks)
         == 1
     )
-    assert (
-        sum("pairs." in name for name in narrow.pieces) > sum("pairs." in name for name in wide.pieces) == 1
-    )
+    assert sum("pairs." in name for name in narrow.tasks) > sum("pairs." in name for name in wide.tasks) == 1
 
 
 def test_exact_duplicates_ignore_whitespace_and_composition_and_short_texts_stay_apart(tmp_path):

@@ -205,9 +205,7 @@ def test_neither_the_cut_nor_the_memory_nor_the_order_of_work_changes_a_text(tmp
     )
     assert found == expected != [row["text"] for row in rows]
     assert (
-        sum("frequent" in name for name in narrow.pieces)
-        > sum("frequent" in name for name in wide.pieces)
-        == 1
+        sum("frequent" in name for name in narrow.tasks) > sum("frequent" in name for name in wide.tasks) == 1
     )
 
 

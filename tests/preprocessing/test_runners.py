@@ -32,10 +32,10 @@ def loaded(tmp_path):
     return load(Config, [str(write_config(tmp_path, documents=2))], [], RULES)
 
 
-def finish(loaded, runner, pieces_of_work=TASKS):
+def finish(loaded, runner, some_tasks=TASKS):
     context = Context(loaded, runner)
     try:
-        return context.finish("squares", pieces_of_work)
+        return context.finish("squares", some_tasks, 1)
     finally:
         runner.close()
 
@@ -68,9 +68,9 @@ def test_what_a_piece_depends_on_decides(loaded, tmp_path):
 
 def test_files_of_pieces_no_longer_named_are_removed(loaded, tmp_path):
     context = Context(loaded, ProcessRunner(1))
-    context.finish("squares", TASKS)
+    context.finish("squares", TASKS, 1)
     context = Context(loaded, ProcessRunner(1))
-    context.finish("squares", TASKS[:2])
+    context.finish("squares", TASKS[:2], 1)
     context.remove_others("squares")
     names = sorted(path.name for path in (tmp_path / "out" / "steps" / "squares").iterdir())
     assert names == ["n000.json", "n000.txt", "n001.json", "n001.txt"]
@@ -97,7 +97,7 @@ def test_workers_end_with_a_killed_parent(loaded, tmp_path):
         "from tests.preprocessing import tasks\n"
         "if __name__ == '__main__':\n"
         "    context = Context(load(Config, [sys.argv[1]], [], RULES), ProcessRunner(2))\n"
-        "    context.finish('squares', [Task(f'n{n:03d}', tasks.slow, (n,), [n]) for n in range(100)])\n"
+        "    context.finish('squares', [Task(f'n{n:03d}', tasks.slow, (n,), [n]) for n in range(100)], 1)\n"
     )
     folder = tmp_path / "out" / "steps" / "squares"
     (tmp_path / "kill.py").write_text(script)

@@ -1,0 +1,178 @@
+"""Every step writes its golden outputs, and declares what it reads; see ``golden`` for how to write them anew."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from preprocessing.running import tasks
+from preprocessing.running.context import Context
+from preprocessing.running.markers import Marker
+from preprocessing.steps import deduplicate, order
+from tests.preprocessing import golden
+from tests.preprocessing.golden_inputs import RUNS
+
+# What a task may read without naming it in ``depends``, because it names what it uses of it.
+OTHERWISE_NAMED = {
+    ("balance/shards", "balance/plan"),  # ``rows``: the hash of the plan's rows for this file
+    ("encode/parts", "train-tokenizer/tokenizer"),  # SHA-256 of the files of the folder
+    ("encode/manifest", "train-tokenizer/tokenizer"),
+}
+
+
+class Reads:
+    """Which files each task opened, and the tasks whose content its key holds."""
+
+    def __init__(self, patch: pytest.MonkeyPatch):
+        self.opened: dict[str, set[Path]] = defaultdict(set)
+        self.declared: dict[str, set[str]] = {}
+        self._current: str | None = None
+        self._of_content: dict[str, set[str]] = defaultdict(set)
+        sys.addaudithook(self._opened)  # stays, and does nothing when no task runs
+        for name in ("read_table", "read_metadata"):
+            patch.setattr(pq, name, self._noting(getattr(pq, name)))
+        patch.setattr(pq.ParquetFile, "__init__", self._noting(pq.ParquetFile.__init__, place=1))
+        upstream, real_do = Context.upstream, tasks.do
+
+        def noted_upstream(context: Context, step: str, name: str) -> str:
+            content = upstream(context, step, name)
+            self._of_content[content].add(f"{step}/{name}")
+            return content
+
+        def noted_do(context: Context, keyed: tasks.KeyedTask) -> dict[str, Any]:
+            self._current = keyed.marker_name
+            self.opened[self._current] = set()
+            self.declared[self._current] = set(self._tasks_in(keyed.task.depends))
+            try:
+                return real_do(context, keyed)
+            finally:
+                self._current = None
+
+        patch.setattr(Context, "upstream", noted_upstream)
+        patch.setattr("preprocessing.running.processes.do", noted_do)
+        # which hides contents in a hash
+        patch.setattr(deduplicate, "key_of", lambda *parts: list(parts))
+
+    def _tasks_in(self, value: Any):
+        if isinstance(value, str):
+            yield from self._of_content.get(value, ())
+        elif isinstance(value, (list, tuple, dict)):
+            for part in value.values() if isinstance(value, dict) else value:
+                yield from self._tasks_in(part)
+
+    def _opened(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and self._current is not None:
+            self._note(arguments[0], write="w" in (arguments[1] or ""))
+
+    def _noting(self, function, place: int = 0):
+        def noted(*arguments, **named):
+            self._note(arguments[place])
+            return function(*arguments, **named)
+
+        return noted
+
+    def _note(self, path: Any, write: bool = False) -> None:
+        if self._current is not None and not write and isinstance(path, (str, Path)):
+            self.opened[self._current].add(Path(path).resolve())
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """``(hashes, reads, folder)`` of all golden runs."""
+    folder = tmp_path_factory.mktemp("golden")
+    with pytest.MonkeyPatch.context() as patch:
+        reads = Reads(patch)
+        yield golden.golden_of(folder), reads, folder
+
+
+def test_every_step_writes_its_golden_outputs(found):
+    said = golden.problems(found[0], golden.read_golden())
+    assert not said, "\n".join(said)
+
+
+def test_every_kind_of_input_and_every_step_is_in_the_golden_outputs(found):
+    units = {
+        path.name.split("-")[0] for path in (found[2] / "out" / "steps" / "clean").glob("*-00000.parquet")
+    }
+    assert units == {
+        "encyclopedia", "web", "noisy", "broken", "wiki", "parallel", "boards", "news", "saved", "pages", "crawl", "dump",
+        "notes", "old", "repository",
+    }  # fmt: skip
+    for step, entry in found[0].items():
+        assert entry["outputs"], step
+        empty = golden.hash_of_step(found[2] / "nowhere", step)
+        assert empty not in entry["outputs"].values(), step
+
+
+def test_tasks_name_the_content_of_every_file_they_open(found):
+    """What is not in its key does not make a task run again."""
+    _, reads, folder = found
+    out = folder / "out"
+    owner = {}
+    for path in (out / "steps").rglob("*.json"):
+        name = str(path.relative_to(out / "steps"))[:-5]
+        if name not in order.STEPS:
+            owner |= {output.resolve(): name for output in Marker(out, name).outputs()}
+    assert len(owner) > 100
+    seen = set()
+    for task, opened in reads.opened.items():
+        for path in opened:
+            other = owner.get(path, task)
+            if other != task and not _otherwise(task, other):
+                seen.add((task.split("/")[0], other.split("/")[0]))
+                assert other in reads.declared[task], (
+                    f"{task} opens {path} of {other}, which is not in its key"
+                )
+    assert {
+        ("measure", "lines"),
+        ("filter", "clean"),
+        ("balance", "deduplicate"),
+        ("encode", "balance"),
+    } <= seen
+
+
+def _otherwise(task: str, other: str) -> bool:
+    return any(task.startswith(reader) and other.startswith(read) for reader, read in OTHERWISE_NAMED)
+
+
+def test_steps_name_every_step_whose_files_their_tasks_name(found):
+    """The table of steps decides what is up to date before any task is looked at."""
+    reads = {step: set(entry.reads) for step, entry in order.STEPS.items()}
+    for task, declared in found[1].declared.items():
+        step = task.split("/")[0]
+        others = {other.split("/")[0] for other in declared} - {step}
+        named = reads[step] | ({"clean", "lines"} if order.TEXT in reads[step] else set())
+        assert others <= named, task
+
+
+# --- what the golden outputs notice ------------------------------------------------------------------------
+
+
+def _golden(version: int, value: str) -> golden.Golden:
+    return {"clean": {"version": version, "outputs": dict.fromkeys(RUNS, value)}}
+
+
+def test_other_bytes_under_the_same_version_are_a_problem_that_an_update_does_not_hide():
+    (said,) = golden.problems(_golden(1, "b"), _golden(1, "a"))
+    assert "raise VERSION in preprocessing/steps/clean.py" in said and golden.UPDATE in said
+    assert golden.must_not_update(_golden(1, "b"), _golden(1, "a"))
+    assert not golden.must_not_update(_golden(2, "b"), _golden(1, "a"))
+    assert golden.problems(_golden(2, "b"), _golden(1, "a"))
+    assert not golden.problems(_golden(1, "a"), _golden(1, "a"))
+
+
+def test_content_is_of_values_and_not_of_how_they_are_stored(tmp_path):
+    def content(values, **options):
+        pq.write_table(pa.table({"a": pa.array(values)}), tmp_path / "t.parquet", **options)
+        return golden.content_of(tmp_path / "t.parquet")
+
+    assert content([1, 2, None]) == content([1, 2, None], compression="zstd", row_group_size=1)
+    assert content([1, 2, None]) != content([1, 2, 3])
+    assert content([1.0, 2.0]) == content([1.0 + 1e-9, 2.0]) != content([1.001, 2.0])
+    assert content(["가"]) != content(["각"])
