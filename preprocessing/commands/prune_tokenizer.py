@@ -1,7 +1,7 @@
 """A tokenizer without the tokens that a text never uses, and the map of ids that prune-vocab needs.
 
 Owns the command and what it writes: the tokenizer folder, ``id_map.json``, ``decisions.tsv``. What stays is decided in
-``vocabulary/pruning.py``.
+``tokenizers/pruning.py``.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import pytest
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.documents import Counts
 from preprocessing.markup.conversion import has_html, html_to_text, mediawiki_to_markdown, unescape
+from preprocessing.markup.latex import latex_to_markdown
 from preprocessing.steps.text_operations import normalise_column
 from preprocessing.text.boilerplate import cut_boilerplate
 
@@ -82,3 +83,8 @@ def test_markup_is_kept_in_code_and_where_it_is_switched_off():
     prose = "태그 설명: <p>문단</p> 과 <br/> 그리고 &nbsp; 를 배운다. 이 글은 예제를 담고 있다."
     assert cleaned(prose, "ko", "none") == prose
     assert cleaned(prose, "ko", "html") != prose
+
+
+def test_signs_of_latex_are_characters():
+    signs = [latex_to_markdown(f"a {{\\{name}}} b") for name in ("S", "copyright", "ss", "o")]
+    assert signs == ["a § b", "a © b", "a ß b", "a ø b"]
