@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart main-job redwhale install test check format bench clean
+.PHONY: help quickstart main-job redwhale install test test-old-core old-python check format bench clean
 
 DEVICE ?= cpu
 FOLDER ?= examples/quickstart
@@ -12,10 +12,19 @@ ARGS ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.installed
+# The second environment: the older megatron-core, which Python 3.10 and 3.11 get (docs/megatron_core.md).
+OLD_VENV := .venv-3.11
+OLD_READY := $(OLD_VENV)/.installed
+PYENV := $${PYENV_ROOT:-$$HOME/.pyenv}/versions
+# In order of preference; each is tried by running it, because pyenv's shims exist for versions that are not selected.
+PYTHONS = $(PYTHON) python3.12 $(PYENV)/3.12.*/bin/python python3.11 $(PYENV)/3.11.*/bin/python \
+          python3.10 $(PYENV)/3.10.*/bin/python python3
+OLD_PYTHONS = $(OLD_PYTHON) python3.11 $(PYENV)/3.11.*/bin/python
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
+IS_OLD := import sys; sys.exit(sys.version_info[:2] != (3, 11))
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  DEVICE=cpu|cuda   device of quickstart and main-job (cuda: all GPUs of this host, bf16)"
 	@echo "  FOLDER=...        data.yaml and train.yaml of main-job"
@@ -27,13 +36,21 @@ quickstart: $(READY) ## Raw text to a verified Hugging Face model and a report, 
 main-job: $(READY) ## The same for FOLDER (examples/own_text, examples/python_docs, or yours)
 	@$(PY) -m examples.main_job $(FOLDER) device=$(DEVICE) $(ARGS)
 
-redwhale: $(READY) ## Korean tokens for small English models: every initialisation of their rows, judged
+redwhale: $(READY) ## Korean tokens for small English models: every initialization of their rows, judged
 	@$(PY) -m examples.redwhale $(ARGS)
 
 install: $(READY) ## Only create .venv with the pinned requirements
 
 test: $(READY) ## The tests: CPU, offline, minutes
 	@$(PY) -m pytest -q $(ARGS)
+
+test-old-core: $(OLD_READY) ## The tests of training and checkpoints with the older megatron-core, on Python 3.11
+	@$(OLD_VENV)/bin/python -m pytest -q tests/megatron_ko tests/checkpoint_tools $(ARGS)
+
+old-python: # prints the Python of test-old-core, fails where there is none
+	@for python in $(OLD_PYTHONS); do \
+	  if $$python -c '$(IS_OLD)' >/dev/null 2>&1; then echo $$python; exit 0; fi; \
+	done; exit 1
 
 check: $(READY) ## Formatting, lint and types
 	@$(PY) -m ruff format --check .
@@ -48,31 +65,34 @@ bench: $(READY) ## Measure start-up and a training step; preprocessing: python -
 	@$(PY) -m tests.bench.startup
 	@$(PY) -m tests.bench.train_cpu $(ARGS)
 
-clean: ## Remove .venv and caches; runs/ stays
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info build dist
+clean: ## Remove .venv, .venv-3.11 and caches; runs/ stays
+	@rm -rf $(VENV) $(OLD_VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
-	@echo "removed .venv and caches; runs/ is kept"
+	@echo "removed .venv, .venv-3.11 and caches; runs/ is kept"
 
 # The stamp is written last: an interrupted installation is taken up again.
-$(READY): requirements.txt $(wildcard pyproject.toml)
-	@if ! { test -x $(PY) && $(PY) -c '$(SUPPORTED)'; } >/dev/null 2>&1; then \
+$(READY): CANDIDATES = $(PYTHONS)
+$(READY): USABLE = $(SUPPORTED)
+$(READY): WANTED = Python 3.10, 3.11 or 3.12 found; install one (3.12 is best), or name it: make PYTHON=/path/to/python3.12
+$(OLD_READY): CANDIDATES = $(OLD_PYTHONS)
+$(OLD_READY): USABLE = $(IS_OLD)
+$(OLD_READY): WANTED = Python 3.11 found; install it, or name it: make test-old-core OLD_PYTHON=/path/to/python3.11
+$(READY) $(OLD_READY): requirements.txt $(wildcard pyproject.toml)
+	@if ! { test -x $(@D)/bin/python && $(@D)/bin/python -c '$(USABLE)'; } >/dev/null 2>&1; then \
 	  found=; \
-	  for python in $(PYTHON) python3.11 python3.12 python3.10 python3; do \
-	    if $$python -c '$(SUPPORTED)' >/dev/null 2>&1; then found=$$python; break; fi; \
+	  for python in $(CANDIDATES); do \
+	    if $$python -c '$(USABLE)' >/dev/null 2>&1; then found=$$python; break; fi; \
 	  done; \
-	  if [ -z "$$found" ]; then \
-	    echo "error: no Python 3.10, 3.11 or 3.12 found; install one, or name it: make PYTHON=/path/to/python3.11"; \
-	    exit 2; \
-	  fi; \
-	  echo "creating $(VENV) with $$($$found --version)"; \
-	  $$found -m venv --clear $(VENV) || { \
+	  if [ -z "$$found" ]; then echo "error: no $(WANTED)"; exit 2; fi; \
+	  echo "creating $(@D) with $$($$found --version)"; \
+	  $$found -m venv --clear $(@D) || { \
 	    echo "error: $$found cannot create virtual environments; on Debian: apt-get install python3-venv"; exit 2; }; \
 	fi
-	@echo "installing the pinned requirements into $(VENV), once (a few minutes: PyTorch is large)"
-	@PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install --progress-bar off -r requirements.txt \
+	@echo "installing the pinned requirements into $(@D), once (a few minutes: PyTorch is large)"
+	@PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(@D)/bin/python -m pip install --progress-bar off -r requirements.txt \
 	  | sed -un -e 's/^Collecting \([^ ;(]*\).*/  \1/p' -e 's/^Installing collected packages.*/  unpacking .../p'
 	@if [ -f pyproject.toml ]; then \
-	  PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install --quiet --no-deps -e .; \
+	  PIP_DISABLE_PIP_VERSION_CHECK=1 $(@D)/bin/python -m pip install --quiet --no-deps -e .; \
 	fi
-	@touch $(READY)
+	@touch $@
 	@echo "installed"

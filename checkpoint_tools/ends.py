@@ -1,6 +1,6 @@
-"""Both ends of an operation: the source opened and announced, the destination checked, written and read back.
+"""Both ends of an operation: opens and announces the source; checks, writes and verifies the destination.
 
-Owns what all operations do alike; what lies between is each operation's, the bytes are ``hf``'s and ``mcore``'s.
+Owns what operations share. What happens between the ends belongs to each operation, the bytes to ``formats/``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from checkpoint_tools import verify
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.hf_config import check_exportable
 from checkpoint_tools.formats.store import Store, loses_digits, with_dtype
-from checkpoint_tools.options import FromHf, ToHf
+from checkpoint_tools.options import ExpandVocab, FromHf, PruneVocab, ToHf
 from megatron_ko.errors import CheckpointError, ConfigError
 from megatron_ko.files import write_json
 from megatron_ko.planning.weights import parameter_count
@@ -22,16 +22,13 @@ from megatron_ko.planning.weights import parameter_count
 Format = Literal["hf", "megatron"]
 
 
-def either(folder: Path) -> bool:
-    """True for a folder of any format."""
-    return mcore.is_mcore(folder) or hf.is_hf(folder)
+# --- the source ------------------------------------------------------------------------------------------
 
 
-def format_of(store: Store) -> Format:
-    return "megatron" if mcore.is_mcore(Path(store.origin)) else "hf"
-
-
-def opened(path: str, fits: Callable[[Path], bool], what: str, open_it: Callable[[Path], Store]) -> Store:
+def open_source(
+    path: str, fits: Callable[[Path], bool], what: str, open_it: Callable[[Path], Store]
+) -> Store:
+    """Opens ``path`` when it ``fits`` and prints one line about it; ``what`` names the format in an error."""
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder; check src")
@@ -45,8 +42,28 @@ def opened(path: str, fits: Callable[[Path], bool], what: str, open_it: Callable
     return store
 
 
-def converted(source: Store, options: ToHf | FromHf) -> Store:
-    store = in_one_dtype(source, options.dtype)
+def open_vocabulary_source(options: ExpandVocab | PruneVocab) -> Store:
+    """Opens the source of an operation on the vocabulary, which writes the source's own format.
+
+    Checks first what can be checked of the destination before work starts.
+    """
+    what = "a Hugging Face folder (config.json) or a checkpoint or run folder (checkpoint.json)"
+    source = open_source(options.src, verify.is_model, what, lambda folder: verify.open_store(str(folder)))
+    if options.dtype is None:
+        with_one_dtype(source, None)
+    if options.dst is not None:
+        folder = check_destination(options.dst, source, options.overwrite)
+        tokenizer = Path(options.tokenizer).expanduser().resolve()
+        if folder.resolve() in (tokenizer, *tokenizer.parents) or tokenizer in folder.resolve().parents:
+            raise CheckpointError(
+                f"{folder}: is, holds or is inside the tokenizer {tokenizer}; choose another dst"
+            )
+    return source
+
+
+def convert_dtype(source: Store, options: ToHf | FromHf) -> Store:
+    """The source in the number format of the options. Raises ConfigError when logits could not agree in it."""
+    store = with_one_dtype(source, options.dtype)
     if options.logits and loses_digits(source.dtype, store.dtype):
         raise ConfigError(
             f"logits=true needs equal weights, but {store.dtype} rounds {source.dtype}; leave out one of them"
@@ -54,7 +71,8 @@ def converted(source: Store, options: ToHf | FromHf) -> Store:
     return store
 
 
-def in_one_dtype(source: Store, dtype: str | None) -> Store:
+def with_one_dtype(source: Store, dtype: str | None) -> Store:
+    """The source in ``dtype``, or in its own. Raises CheckpointError when it has several."""
     if dtype is None and source.dtype == "mixed":
         raise CheckpointError(
             f"{source.origin}: tensors have several number formats; give dtype=fp32 or dtype=bf16"
@@ -62,21 +80,10 @@ def in_one_dtype(source: Store, dtype: str | None) -> Store:
     return with_dtype(source, dtype)
 
 
-def destination(path: str, source: Store, overwrite: bool, clear: Callable[[Path], None], what: str) -> Path:
-    """An empty or new folder apart from the source; with ``overwrite``, one emptied of what ``what`` consists of."""
-    folder = checked_destination(path, source, overwrite)
-    if folder.is_dir() and any(folder.iterdir()):
-        clear(folder)
-        if left := sorted(
-            path.name for path in folder.iterdir() if path.suffix in (".distcp", ".safetensors", ".bin")
-        ):
-            raise CheckpointError(
-                f"{folder}: holds {left[0]}, which is no part of {what}; choose another dst"
-            )
-    return folder
+# --- the destination -------------------------------------------------------------------------------------
 
 
-def checked_destination(path: str, source: Store, overwrite: bool) -> Path:
+def check_destination(path: str, source: Store, overwrite: bool) -> Path:
     """The folder, untouched. Raises CheckpointError when nothing may be written there."""
     folder, origin = Path(path).expanduser(), Path(source.origin).resolve()
     resolved = folder.resolve()
@@ -91,39 +98,62 @@ def checked_destination(path: str, source: Store, overwrite: bool) -> Path:
     return folder
 
 
-def written(
-    store: Store, source: Store, path: str, form: Format, overwrite: bool, max_shard_gb: float
+def clear_destination(
+    path: str, source: Store, overwrite: bool, clear: Callable[[Path], None], what: str
 ) -> Path:
-    """Writes ``store`` to ``path`` in the format ``form``; returns the folder."""
-    if form == "hf":
-        check_exportable(store.origin, store.model)
-        folder = destination(path, source, overwrite, hf.clear_hf, "an export")
-        hf.write_hf(store, folder, max_shard_gb)
-    else:
-        mcore.check_writable(store)
-        folder = destination(path, source, overwrite, mcore.clear_mcore, "a checkpoint")
-        mcore.write_mcore(store, folder)
+    """An empty or new folder apart from the source; with ``overwrite``, one emptied of what ``what`` consists of."""
+    folder = check_destination(path, source, overwrite)
+    if folder.is_dir() and any(folder.iterdir()):
+        clear(folder)
+        if left := sorted(
+            path.name for path in folder.iterdir() if path.suffix in (".distcp", ".safetensors", ".bin")
+        ):
+            raise CheckpointError(
+                f"{folder}: contains {left[0]}, which does not belong to {what}; choose another dst"
+            )
     return folder
 
 
-def verified(store: Store, found_there: Store, folder: Path, options: ToHf | FromHf | None = None) -> int:
-    """Reads the output back against the source and writes ``verification.json`` into it."""
-    found = verify.compare(store, found_there)
-    print(found.summary())
-    report: dict[str, Any] = {"weights": found.report()}
-    failures = (
-        [] if found.same_form and found.largest == 0 else ["what was read back is not what was written"]
-    )
+def write_as_hf(store: Store, source: Store, path: str, overwrite: bool, max_shard_gb: float) -> Path:
+    """Writes ``store`` as a Hugging Face folder; returns the folder."""
+    check_exportable(store.origin, store.model)
+    folder = clear_destination(path, source, overwrite, hf.clear_hf, "an export")
+    hf.write_hf(store, folder, max_shard_gb)
+    return folder
+
+
+def write_as_checkpoint(store: Store, source: Store, path: str, overwrite: bool) -> Path:
+    """Writes ``store`` as a checkpoint of step 0; returns the folder."""
+    mcore.check_writable(store)
+    folder = clear_destination(path, source, overwrite, mcore.clear_mcore, "a checkpoint")
+    mcore.write_mcore(store, folder)
+    return folder
+
+
+def write_like_source(store: Store, source: Store, options: ExpandVocab | PruneVocab, dst: str) -> Path:
+    """Writes ``store`` in the format of the options, or in the source's own; returns the folder."""
+    own: Format = "megatron" if mcore.is_mcore(Path(source.origin)) else "hf"
+    if (options.format or own) == "hf":
+        return write_as_hf(store, source, dst, options.overwrite, options.max_shard_gb)
+    return write_as_checkpoint(store, source, dst, options.overwrite)
+
+
+def verify_output(store: Store, output: Store, folder: Path, options: ToHf | FromHf | None = None) -> int:
+    """Compares what was written with its source, prints a summary and writes ``verification.json``; returns 0.
+
+    Raises CheckpointError when they differ.
+    """
+    weights = verify.compare(store, output)
+    print(weights.summary())
+    report: dict[str, Any] = {"weights": weights.report()}
+    failures = [] if weights.is_equal_within(0.0) else ["what was read back is not what was written"]
     if options is not None and options.logits:
         tokens = verify.sample_tokens(store, None)
-        result = verify.parity(store.origin, str(folder), tokens, options.tolerance, options.tensor_parallel)
-        print(result.summary())
-        report["logits"] = asdict(result)
-        failures += (
-            []
-            if result.ok
-            else [f"the logits differ by {result.difference:.3g}, more than {options.tolerance:g}"]
-        )
+        logits = verify.parity(store.origin, str(folder), tokens, options.tolerance, options.tensor_parallel)
+        print(logits.summary())
+        report["logits"] = asdict(logits)
+        if not logits.ok:
+            failures.append(f"the logits differ by {logits.difference:.3g}, more than {options.tolerance:g}")
     write_json(folder / "verification.json", report)
     if failures:
         raise CheckpointError(f"{folder}: {'; '.join(failures)}; do not use it, see verification.json")

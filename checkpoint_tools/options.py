@@ -85,14 +85,14 @@ class Compare:
 
 @section
 class ExpandVocab:
-    """Adds rows for the tokens of a larger tokenizer, and says how well each initialisation of them predicts."""
+    """Adds rows for the tokens of a larger tokenizer, and reports how well each initialization predicts."""
 
     src: FilePath
     """Hugging Face folder, checkpoint folder, or run folder (its newest complete checkpoint), with its tokenizer."""
     tokenizer: FilePath
     """Folder of the larger tokenizer, as extend-tokenizer and hybrid-tokenizer write it: every old id keeps its piece."""
     dst: FilePath | None = None
-    """Folder to write. Without it nothing is written and the initialisations are only judged."""
+    """Folder to write. Without it the initializations are only judged."""
     init: Literal[
         "random",
         "mean",
@@ -112,7 +112,7 @@ class ExpandVocab:
     text: FilePath | None = None
     """FILE or FILE,FILE (.txt, .md, .py, .jsonl plain or .gz or .zst with a field text) to judge on."""
     judge: Literal["all", "chosen", "none"] = "all"
-    """Initialisations that are judged when text is given."""
+    """Initializations that are judged when text is given."""
     judge_tokens: PositiveInt = 16384
     """New tokens of each file, from its start, that are judged."""
     judge_length: PositiveInt = 256

@@ -1,6 +1,6 @@
 """Loss and next-token accuracy of a text: the numbers, and the batches that they are computed over.
 
-Owns arithmetic only; who computes the logits is ``verify``'s (transformers) and ``mcore``'s (megatron-core).
+Owns arithmetic only; the logits come from ``verify`` (transformers) or ``formats/mcore`` (megatron-core).
 """
 
 from __future__ import annotations

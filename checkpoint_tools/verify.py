@@ -1,6 +1,6 @@
 """Is one checkpoint the other? Names, shapes, largest differences, and logits in fp32.
 
-Owns the comparison and its text; opening either format is ``hf``'s and ``mcore``'s. Nothing here writes a checkpoint.
+Owns the comparison and its text; both formats are opened by ``formats/``. Nothing here writes a checkpoint.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ class Comparison:
             r.difference is not None for r in self.rows
         )
 
+    def is_equal_within(self, tolerance: float) -> bool:
+        return self.same_form and self.largest <= tolerance
+
     def summary(self) -> str:
         compared = sum(row.difference is not None for row in self.rows)
         parts = [f"verified {compared} tensors, largest difference {self.largest:g}"]
@@ -93,6 +96,11 @@ class Comparison:
             "extra": list(self.extra),
             "settings": list(self.settings),
         }
+
+
+def is_model(folder: Path) -> bool:
+    """True for a folder of either format."""
+    return mcore.is_mcore(folder) or hf.is_hf(folder)
 
 
 def open_store(path: str) -> Store:

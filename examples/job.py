@@ -18,7 +18,8 @@ from megatron_ko.config.loading import Loaded, load
 from megatron_ko.config.training import Config, TrainingConfig
 from megatron_ko.errors import ConfigError
 from megatron_ko.files import sha256_file
-from megatron_ko.formats.run_folder import MARKER, checkpoints_of
+from megatron_ko.formats.checkpoint_folder import MARKER
+from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.planning.config_rules import layout_rules
 from preprocessing.config import pipeline as data_schema
 from preprocessing.readers.files_found import find_units

@@ -2,7 +2,8 @@
 
 Owns the error classes and the exit codes of every command:
 0 done, 2 a mistake the user can fix, 1 a bug, 3 done but for records that could not be read, 75 stopped on request and
-resumable.
+resumable, 76 another rank was lost (a host, its network, a killed process): the same command continues from the last
+checkpoint. A shell or Slurm reports 128 + N for a process that signal N killed.
 Does not own logging.
 """
 
@@ -18,6 +19,7 @@ EXIT_BUG = 1
 EXIT_USER_ERROR = 2
 EXIT_BAD_RECORDS = 3
 EXIT_STOPPED = 75
+EXIT_PEER_LOST = 76
 
 
 class UserError(Exception):

@@ -15,20 +15,15 @@ from megatron_ko.config import cli
 from megatron_ko.config.loading import Loaded, load, to_yaml
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, DataError, Problem, exit_code_of
+from megatron_ko.formats.checkpoint_folder import Checkpoint, check_fits
 from megatron_ko.formats.manifest import Manifest, check_tokens, read_manifest
-from megatron_ko.formats.run_folder import (
-    Checkpoint,
-    check_fits,
-    checkpoint_folder,
-    folder_problem,
-    newest_checkpoint,
-    start_of_run,
-)
+from megatron_ko.formats.run_folder import checkpoint_folder, folder_problem, newest_checkpoint, start_of_run
 from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tokenizer_folder
 from megatron_ko.planning import flops, memory
 from megatron_ko.planning.config_rules import data_problems, layout_rules
+from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.position import Position
-from megatron_ko.planning.weights import padded_vocab_size
+from megatron_ko.planning.weights import padded_vocab_size, parameter_count
 
 
 @dataclass(frozen=True)
@@ -108,7 +103,7 @@ class Plan:
             steps=training.steps,
             vocab_size=vocab_size,
             padded_vocab_size=padded,
-            parameters=flops.parameters(config.model, vocab_size),
+            parameters=parameter_count(config.model, vocab_size),
             flops_per_token=flops.flops_per_token(config.model, padded, training.sequence_length),
             memory=memory.rank_memory(
                 config.model,
@@ -214,7 +209,7 @@ def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -
         raise ConfigError([loaded.problem("run.folder", problem)])
     manifest = checked_manifest(loaded)
     plan = Plan.of(config, world_size, manifest)
-    for package, why in (("psutil", "megatron-core hangs while saving without it"),):
+    for package, why in (("psutil", "megatron-core cannot save without it"),):
         if importlib.util.find_spec(package) is None:
             raise ConfigError(
                 f"the package {package} is not installed: {why}; pip install -r requirements.txt"
@@ -225,6 +220,7 @@ def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -
     for checkpoint in (start, initial):
         if checkpoint:
             check_fits(checkpoint, config.model, plan.vocab_size, manifest.tokenizer_fingerprint)
+            check_loadable(checkpoint)
     return Preflight(config, manifest, plan, start, initial)
 
 

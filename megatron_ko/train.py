@@ -8,10 +8,16 @@ Everything a user can have got wrong is reported before torch is imported.
 
 from __future__ import annotations
 
+import os
+
+from megatron_ko.training import stop
+
+if __name__ == "__main__":  # before the imports below, which take their time
+    stop.listen_as_rank() if "RANK" in os.environ else stop.listen()
+
 import contextlib
 import dataclasses
 import functools
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,7 +25,7 @@ from typing import Any
 from megatron_ko.config import cli
 from megatron_ko.config.loading import to_yaml
 from megatron_ko.config.training import Config
-from megatron_ko.errors import EXIT_DONE, EXIT_STOPPED, ConfigError, exit_code_of
+from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, exit_code_of
 from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
 from megatron_ko.formats.run_folder import remove_old_checkpoints
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
@@ -41,11 +47,9 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         reporting,
         step,
     )
-    from megatron_ko.training.stop import StopRequest
 
     config, plan, manifest, folder = checked.config, checked.plan, checked.manifest, checked.run_folder
     set_up_logging(rank, folder / "logs")
-    request = StopRequest()
     world = distributed.start(config.run, config.parallel, rank, plan.world_size, init_method)
     distributed.check_agreement(_shared_view(checked))
     if world.is_main:  # the run's own copy: data may move while it runs
@@ -66,7 +70,10 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     )
 
     report = reporting.Reporter(config, plan, world, position)
-    stopped = False
+    distributed.on_any_rank(
+        False, world.device
+    )  # until all ranks are here a request ends each of them at once
+    request, stopped = stop.StopRequest(), False
     while position.step < plan.steps and not stopped:
         rate = learning_rate(
             config.schedule, config.optimizer.learning_rate, position.samples, end, plan.global_batch_size
@@ -94,6 +101,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
 
     finished = position.step >= plan.steps
     report.end(position, finished)
+    distributed.on_any_rank(False, world.device)  # ranks leave together: after the first the others are ended
     distributed.stop()
     return EXIT_DONE if finished else EXIT_STOPPED
 
@@ -121,6 +129,22 @@ def _shared_view(checked: Preflight) -> dict[str, Any]:
 
 
 # --- the command --------------------------------------------------------------------------------------------
+
+
+def run_rank(checked: Preflight, rank: int, init_method: str = "env://") -> int:
+    """``train``; a rank that others have left ends with an exit code of its own."""
+    try:
+        return train(checked, rank, init_method)
+    except BaseException as error:
+        from megatron_ko.training.distributed import lost_peer
+
+        report = lost_peer(error)
+        if report is None:
+            raise
+        if stop.requested():
+            return EXIT_STOPPED
+        print(f"[rank {rank}] another rank was lost: {report}", file=sys.stderr, flush=True)
+        return EXIT_PEER_LOST
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -153,14 +177,17 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
         if under_torchrun:  # from here on each rank reports its own errors
             said = f"[rank {rank}] " if rank else ""
             return exit_code_of(
-                lambda: train(checked, rank), say=lambda text: print(said + text, file=sys.stderr, flush=True)
+                lambda: run_rank(checked, rank),
+                say=lambda text: print(said + text, file=sys.stderr, flush=True),
             )
         from megatron_ko.training import distributed, launch
 
         forks = checked.config.run.device == "cpu"  # a process that has touched CUDA cannot be forked
         if forks:
             distributed.import_megatron("cpu")
-        return launch.run_ranks(world_size, functools.partial(train, checked), "fork" if forks else "spawn")
+        return launch.run_ranks(
+            world_size, functools.partial(run_rank, checked), "fork" if forks else "spawn"
+        )
 
 
 @contextlib.contextmanager
@@ -175,4 +202,6 @@ def _locked_run_folder(checked: Preflight) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    code = main()
+    stop.ignore()
+    raise SystemExit(code)

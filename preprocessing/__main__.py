@@ -1,16 +1,16 @@
 """``python -m preprocessing``."""
 
-import signal
 import sys
 
-from preprocessing import cli
-from preprocessing.running.allocation import keep_freed_memory
+from preprocessing.running.supervision import supervise
 
 
 def main() -> int:
+    supervise()  # before the imports below, which take their time
+    from preprocessing import cli
+    from preprocessing.running.allocation import keep_freed_memory
+
     keep_freed_memory()
-    for number in (signal.SIGTERM, signal.SIGUSR1):  # as SIGINT: Slurm's, before the time limit
-        signal.signal(number, signal.default_int_handler)
     return cli.main()
 
 

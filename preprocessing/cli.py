@@ -18,6 +18,7 @@ from megatron_ko.config.cli import manual, positive, split
 from megatron_ko.config.loading import load, to_yaml
 from megatron_ko.errors import EXIT_BAD_RECORDS, EXIT_STOPPED, ConfigError, exit_code_of
 from preprocessing.config.pipeline import RULES, Config
+from preprocessing.running.supervision import STOPPED
 
 if TYPE_CHECKING:
     from preprocessing.running.tasks import Runner
@@ -186,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return exit_code_of(lambda: _main(list(sys.argv[1:] if arguments is None else arguments)))
     except KeyboardInterrupt:
-        print("stopped; what is finished is kept, the same command continues", file=sys.stderr, flush=True)
+        print(STOPPED, file=sys.stderr, flush=True)
         return EXIT_STOPPED
 
 

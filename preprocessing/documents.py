@@ -1,6 +1,6 @@
-"""Documents as Arrow record batches, and the contract of a step.
+"""Documents as Arrow record batches.
 
-Owns the columns, whole-column helpers, the result of a step (batch plus reasons), and Parquet shards that appear
+Owns the columns, whole-column helpers, counts, and Parquet shards that appear
 only when they are whole.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,18 +102,6 @@ class Counts:
         return made
 
 
-@dataclass(frozen=True)
-class StepResult:
-    """All rows of the batch a step was given; ``reasons`` is null where the row is kept."""
-
-    batch: pa.RecordBatch
-    reasons: pa.Array
-    counts: Counts
-
-
-Step = Callable[[pa.RecordBatch], StepResult]
-
-
 def text_bytes(column: pa.Array) -> int:
     """UTF-8 bytes of a text column."""
     return int(pc.sum(pc.binary_length(column)).as_py() or 0)
@@ -147,24 +135,6 @@ def replace_rows(column: pa.Array, rows: np.ndarray, texts: Sequence[str]) -> pa
     return pc.replace_with_mask(column, pa.array(mask), pa.array(texts, pa.large_string()))
 
 
-def reasons_column(reasons: Sequence[str | None]) -> pa.Array:
-    return pa.array(reasons, pa.string())
-
-
-def dropped_rows(
-    result: StepResult, step: str, details: Sequence[str | None] | None = None
-) -> pa.RecordBatch:
-    """The rows a step drops, with the reason."""
-    mask = pc.is_valid(result.reasons)
-    detail = pa.array(details, pa.string()) if details is not None else pa.nulls(len(mask), pa.string())
-    columns = [*result.batch.columns, result.reasons, pa.array([step] * len(mask), pa.string()), detail]
-    return pa.RecordBatch.from_arrays(columns, schema=DROPPED).filter(mask)
-
-
-def kept_rows(result: StepResult) -> pa.RecordBatch:
-    return result.batch.filter(pc.is_null(result.reasons))
-
-
 class Shard:
     """A Parquet file being written; ``rows`` counts what went in."""
 
@@ -181,7 +151,7 @@ class Shard:
 # of what later steps read again: half the time of zstd for a third more space; the corpus itself is zstd
 INTERMEDIATE = "lz4"
 # dictionaries only where values repeat: they would be tried, in vain, on texts and ids
-DICTIONARIES = ("source", "lang", "reason", "step", "domain", "split", "licence", "licence_kind")
+DICTIONARIES = ("source", "lang", "reason", "step", "domain", "split", "license", "license_kind")
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Expanding a vocabulary: a Store with rows for the tokens of a larger tokenizer.
 
-Owns what is expanded (every weight with the axis ``vocab``), the checks that both tokenizers fit the checkpoint, and
-the new Store. How rows are made is ``initialisations``', how they are judged ``judging``'s.
+Owns what is expanded (every matrix with a row per token), the checks that both tokenizers fit the checkpoint, and
+the new Store. ``initializations`` makes the rows, ``judging`` scores them.
 """
 
 from __future__ import annotations
@@ -20,25 +20,32 @@ from checkpoint_tools.embeddings.initializations import (
     combinations_of,
     tied_methods,
 )
-from checkpoint_tools.embeddings.pieces import Vocabulary, check_extends, decompose, read_vocabulary, shown
+from checkpoint_tools.embeddings.pieces import (
+    FolderVocabulary,
+    check_extends,
+    decompose,
+    read_vocabulary,
+    shown,
+)
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.formats.tokenizer_files import info_of
 from megatron_ko.errors import CheckpointError, ConfigError
+from megatron_ko.planning.weights import input_weight
 
 
 @dataclass(frozen=True)
 class Expansion:
     """Two tokenizers that fit, the decomposition of the new tokens, and what makes their rows."""
 
-    old: Vocabulary
-    new: Vocabulary
+    old: FolderVocabulary
+    new: FolderVocabulary
     pieces: list[list[int]]
     rows: Rows
 
     @property
     def kept(self) -> int:
-        """Rows that stay: real old tokens. Padding rows of a Hugging Face embedding are no tokens."""
-        return len(self.old.pieces)
+        """Rows that stay: real old tokens. Padding rows of a Hugging Face embedding are not tokens."""
+        return self.old.size
 
     def summary(self) -> str:
         """One line about the pieces, with the longest decomposition as an example."""
@@ -62,12 +69,11 @@ def plan_expansion(source: Store, tokenizer: Path, seed: int, random_std: float 
     old = vocabulary_of(source)
     new = read_vocabulary(tokenizer)
     check_extends(old, new)
-    if len(new.pieces) == len(old.pieces):
+    if new.size == old.size:
         raise CheckpointError(f"{tokenizer}: is as large as the old tokenizer; there is nothing to expand")
-    used = torch.tensor([i for i, piece in enumerate(old.pieces) if piece is not None], dtype=torch.int64)
+    used = torch.tensor([i for i, piece in enumerate(old.names) if piece is not None], dtype=torch.int64)
     pieces = decompose(old, new)
-    sizes = [old.size(number) for number in range(len(old.pieces))]
-    rows = Rows(len(pieces), used, combinations_of(pieces, sizes), seed, random_std)
+    rows = Rows(len(pieces), used, combinations_of(pieces, old.sizes), seed, random_std)
     return Expansion(old, new, pieces, rows)
 
 
@@ -76,11 +82,11 @@ def with_similar(plan: Expansion, similar: Combination) -> Expansion:
     return replace(plan, rows=replace(plan.rows, combinations={**plan.rows.combinations, "similar": similar}))
 
 
-def vocabulary_of(source: Store) -> Vocabulary:
+def vocabulary_of(source: Store) -> FolderVocabulary:
     """The tokenizer that the checkpoint was trained with. Raises CheckpointError when it is absent or another one."""
     if source.tokenizer is None:
         raise CheckpointError(
-            f"{source.origin}: holds no tokenizer, so nothing says what its rows mean; put its tokenizer.json into it"
+            f"{source.origin}: has no tokenizer, so the meaning of its rows is unknown; put its tokenizer.json into it"
         )
     recorded = source.tokenizer_fingerprint
     info = info_of(source.tokenizer, recorded)
@@ -130,20 +136,22 @@ def expand_vocab(source: Store, plan: Expansion, name: str) -> Store:
     check_possible(source, plan, name)
 
     def expanded(weight: str, tensor: Tensor) -> Tensor:
-        rule = METHODS[name].input if weight.startswith("model.embed_tokens") else METHODS[name].output
+        rule = METHODS[name].input if weight == input_weight().name else METHODS[name].output
         real = tensor[: plan.kept]
         return torch.cat([real, plan.rows.make(weight, real, rule)])
 
     return with_vocabulary(source, plan.new, expanded)
 
 
-def with_vocabulary(source: Store, new: Vocabulary, rows: Callable[[str, Tensor], Tensor]) -> Store:
-    """The Store for another tokenizer: ``rows(weight, tensor)`` of every matrix with the axis ``vocab``."""
-    size = len(new.pieces)
+def with_vocabulary(source: Store, new: FolderVocabulary, rows: Callable[[str, Tensor], Tensor]) -> Store:
+    """The Store for another tokenizer: ``rows(weight, tensor)`` of every matrix with a row per token."""
+    size = new.size
+
+    names = source.names_with_row_per_token()
 
     def read(weight: str) -> Tensor:
         tensor = source.tensor(weight)
-        return rows(weight, tensor) if source.entries[weight].weight.axes[0] == "vocab" else tensor
+        return rows(weight, tensor) if weight in names else tensor
 
     return replace(
         source,

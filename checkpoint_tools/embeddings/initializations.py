@@ -1,6 +1,6 @@
 """Rows for new tokens, made of the old rows of one matrix.
 
-Owns the named initialisations and their arithmetic. Every rule but ``random`` is a weighted mean of old rows, with
+Owns the named initializations and their arithmetic. Every rule but ``random`` is a weighted mean of old rows, with
 weights that sum to 1, computed in fp32 and rounded once to the number format of the matrix.
 
 Sources: mean of the old pieces: Gee et al. 2022 (Fast Vocabulary Transfer, 2402.09977); mean of all rows: Hewitt 2021;
@@ -26,7 +26,7 @@ MADE = 1 << 10
 
 
 @dataclass(frozen=True)
-class Initialisation:
+class Initialization:
     """Rules for the input rows (embedding) and the output rows (head), and one sentence for people."""
 
     input: Rule
@@ -34,18 +34,18 @@ class Initialisation:
     sentence: str
 
 
-METHODS: dict[str, Initialisation] = {
-    "random": Initialisation("random", "random", "normal, like all old numbers of the matrix, or random_std"),
-    "mean": Initialisation("mean", "mean", "mean of all old rows"),
-    "decompose-input": Initialisation("pieces", "random", "input: mean of old pieces; output: random"),
-    "decompose-output": Initialisation("random", "pieces", "input: random; output: mean of old pieces"),
-    "decompose": Initialisation("pieces", "pieces", "mean of old pieces (RedWhale)"),
-    "eeve": Initialisation("pieces", "first", "input: mean of old pieces; output: first old piece (EEVE)"),
-    "last-piece": Initialisation("last", "pieces", "input: last old piece; output: mean of old pieces"),
-    "weighted": Initialisation(
+METHODS: dict[str, Initialization] = {
+    "random": Initialization("random", "random", "normal, like all old numbers of the matrix, or random_std"),
+    "mean": Initialization("mean", "mean", "mean of all old rows"),
+    "decompose-input": Initialization("pieces", "random", "input: mean of old pieces; output: random"),
+    "decompose-output": Initialization("random", "pieces", "input: random; output: mean of old pieces"),
+    "decompose": Initialization("pieces", "pieces", "mean of old pieces (RedWhale)"),
+    "eeve": Initialization("pieces", "first", "input: mean of old pieces; output: first old piece (EEVE)"),
+    "last-piece": Initialization("last", "pieces", "input: last old piece; output: mean of old pieces"),
+    "weighted": Initialization(
         "bytes", "position", "old pieces, input by their bytes, output halved from piece to piece"
     ),
-    "focus": Initialisation("similar", "similar", "old tokens that are used alike in focus_text (FOCUS)"),
+    "focus": Initialization("similar", "similar", "old tokens that are used alike in focus_text (FOCUS)"),
 }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
-"""How good is an initialisation before any training? Loss, next-token accuracy and bits per byte on given text.
+"""How good is an initialization before any training? Loss, next-token accuracy and bits per byte on given text.
 
 Owns the texts as tokens, the order of the runs, and the table. The base model's own row, with the old tokenizer on the
-same text, stands first: bits per byte compares the two, the loss of a token does not.
+same text, comes first: bits per byte compares the two, the loss of a token does not.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from checkpoint_tools.formats.store import Store
 from checkpoint_tools.scores import Scores, Stream, stream_of
 from megatron_ko.errors import CheckpointError
 from megatron_ko.formats.tokenizer_folder import Tokenizer, TokenizerInfo
+from megatron_ko.planning.weights import input_weight, output_weight
 
 BASE = "before (old tokenizer)"
-INPUT, OUTPUT = "model.embed_tokens.weight", "lm_head.weight"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Scores of one initialisation (or of BASE), one per text; ``vocab_size`` is the model's."""
+    """Scores of one initialization (or of BASE), one per text; ``vocab_size`` is the model's."""
 
     name: str
     vocab_size: int
@@ -65,7 +65,7 @@ def read_texts(paths: Sequence[Path], plan: Expansion, tokens: int, length: int)
                 break
         size = sum(len(text.encode()) for text in documents)
         if not count:
-            raise CheckpointError(f"text: {path}: holds no text; give another file")
+            raise CheckpointError(f"text: {path}: contains no text; give another file")
         streams = [
             stream_of([tokenizer.encode(text) for text in documents], separator, length, size)
             for tokenizer, separator in zip((old, new), separators)
@@ -75,7 +75,7 @@ def read_texts(paths: Sequence[Path], plan: Expansion, tokens: int, length: int)
 
 
 def separator_of(info: TokenizerInfo) -> int:
-    """What stands before a document: eos, as in training, or bos where a tokenizer has no eos."""
+    """The token that begins a document: eos, as in training, or bos where a tokenizer has no eos."""
     separator = info.eos_id if info.eos_id is not None else info.bos_id
     if separator is None:
         raise CheckpointError(
@@ -86,7 +86,7 @@ def separator_of(info: TokenizerInfo) -> int:
 
 
 def judge(source: Store, plan: Expansion, names: Sequence[str], judged: Sequence[Text]) -> list[Verdict]:
-    """Runs BASE and each initialisation: Hugging Face folders by transformers, checkpoints by megatron-core, in fp32."""
+    """Runs BASE and each initialization: Hugging Face folders by transformers, checkpoints by megatron-core, in fp32."""
 
     def variants() -> Iterator[tuple[Tensor, Tensor, list[Stream]]]:
         yield *_matrices(source), [text.old for text in judged]
@@ -95,20 +95,21 @@ def judge(source: Store, plan: Expansion, names: Sequence[str], judged: Sequence
 
     run = mcore.megatron_scores if mcore.is_mcore(Path(source.origin)) else verify.hf_scores
     scores = run(Path(source.origin), variants())
-    sizes = [source.vocab_size, *[len(plan.new.pieces)] * len(names)]
+    sizes = [source.vocab_size, *[plan.new.size] * len(names)]
     return [Verdict(name, size, tuple(row)) for name, size, row in zip([BASE, *names], sizes, scores)]
 
 
 def _matrices(store: Store) -> tuple[Tensor, Tensor]:
-    rows = store.tensor(INPUT)
-    return rows, rows if store.model.tied_embeddings else store.tensor(OUTPUT)
+    """Rows of the input and of the output: the same tensor where embeddings are tied."""
+    rows, output = store.tensor(input_weight().name), output_weight(store.model)
+    return rows, rows if output == input_weight() else store.tensor(output.name)
 
 
 # --- for people ------------------------------------------------------------------------------------------
 
 
 def table(verdicts: Sequence[Verdict], judged: Sequence[Text], chosen: str | None) -> str:
-    """One block per text; the lowest loss of an initialisation is marked, and the chosen one."""
+    """One block per text; the lowest loss of an initialization is marked, and the chosen one."""
     lines: list[str] = []
     for number, text in enumerate(judged):
         rows = [_row(verdict, number) for verdict in verdicts]
@@ -118,7 +119,7 @@ def table(verdicts: Sequence[Verdict], judged: Sequence[Text], chosen: str | Non
             ", ".join(["lowest loss"] * (compared and v is best) + ["written"] * (v.name == chosen))
             for v in verdicts
         ]
-        header = ("initialisation", "loss", "ln V", "accuracy", "bits/byte", "tokens", "")
+        header = ("initialization", "loss", "ln V", "accuracy", "bits/byte", "tokens", "")
         cells = [header, *((*row, mark) for row, mark in zip(rows, marks))]
         widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
         lines += ["", f"before training, on {text.path.name} ({text.new.text_bytes:,} bytes):"]

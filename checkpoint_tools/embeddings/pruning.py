@@ -13,55 +13,49 @@ import torch
 from torch import Tensor
 
 from checkpoint_tools.embeddings.expansion import vocabulary_of, with_vocabulary
-from checkpoint_tools.embeddings.pieces import SHOWN, Vocabulary, read_vocabulary
+from checkpoint_tools.embeddings.pieces import SHOWN, FolderVocabulary, read_vocabulary
 from checkpoint_tools.formats.store import Store
 from megatron_ko.errors import CheckpointError
-from megatron_ko.files import read_json
-from megatron_ko.formats.tokenizer_folder import ID_MAP_FORMAT, fingerprint_hf_folder
+from megatron_ko.formats.id_map import read_id_map
+from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder
 
 
 @dataclass(frozen=True)
 class Pruning:
     """``old_ids[new]`` is the row that becomes row ``new``."""
 
-    new: Vocabulary
+    new: FolderVocabulary
     old_ids: Tensor
 
 
 def plan_pruning(source: Store, tokenizer: Path, path: Path) -> Pruning:
     """Raises CheckpointError or DataError when the map, the checkpoint and the pruned tokenizer do not belong together."""
     old, new = vocabulary_of(source), read_vocabulary(tokenizer)
-    content = read_json(path, error=CheckpointError)
-    if not isinstance(content, dict) or content.get("format") != ID_MAP_FORMAT:
-        raise CheckpointError(
-            f"{path}: format is not {ID_MAP_FORMAT!r}; give the id_map.json of prune-tokenizer"
-        )
-    for key, vocabulary in (("source_fingerprint", old), ("target_fingerprint", new)):
-        written = content.get(key)
-        if written != fingerprint_hf_folder(vocabulary.folder, str(written)).fingerprint:
+    found = read_id_map(path, old.size)
+    for key, written, vocabulary in (
+        ("source_fingerprint", found.source_fingerprint, old),
+        ("target_fingerprint", found.target_fingerprint, new),
+    ):
+        if written != fingerprint_hf_folder(vocabulary.folder, written).fingerprint:
             raise CheckpointError(
                 f"{path}: {key} is {written}, but {vocabulary.folder} has {vocabulary.info.fingerprint}; give the "
                 "map that was written with these two tokenizers"
             )
-    ids = content.get("old_ids")
-    if not isinstance(ids, list) or not all(type(i) is int and 0 <= i < len(old.pieces) for i in ids):
+    ids = found.old_ids
+    if len(ids) != new.size or len(set(ids)) != len(ids):
         raise CheckpointError(
-            f"{path}: old_ids is no list of ids below {len(old.pieces):,}; write the map again with prune-tokenizer"
-        )
-    if len(ids) != len(new.pieces) or len(set(ids)) != len(ids):
-        raise CheckpointError(
-            f"{path}: old_ids names {len(ids):,} rows ({len(set(ids)):,} different ones) for {len(new.pieces):,} tokens; "
+            f"{path}: old_ids names {len(ids):,} rows ({len(set(ids)):,} different ones) for {new.size:,} tokens; "
             "every token needs one row of its own"
         )
     _check_pieces(path, old, new, ids)
     return Pruning(new, torch.tensor(ids, dtype=torch.int64))
 
 
-def _check_pieces(path: Path, old: Vocabulary, new: Vocabulary, ids: list[int]) -> None:
+def _check_pieces(path: Path, old: FolderVocabulary, new: FolderVocabulary, ids: list[int]) -> None:
     differ = [
-        f"  id {i}: {piece!r}, but old id {number} is {old.pieces[number]!r}"
-        for i, (piece, number) in enumerate(zip(new.pieces, ids))
-        if piece != old.pieces[number]
+        f"  id {i}: {piece!r}, but old id {number} is {old.names[number]!r}"
+        for i, (piece, number) in enumerate(zip(new.names, ids))
+        if piece != old.names[number]
     ]
     if differ:
         more = [f"  ... and {len(differ) - SHOWN:,} more"] if len(differ) > SHOWN else []
@@ -71,10 +65,10 @@ def _check_pieces(path: Path, old: Vocabulary, new: Vocabulary, ids: list[int]) 
 def prune_vocab(source: Store, plan: Pruning) -> Store:
     """The Store with the rows of the plan, in its order; all other weights are those of ``source``, bit for bit."""
     pruned = with_vocabulary(source, plan.new, lambda _, tensor: tensor[plan.old_ids])
-    return replace(pruned, special_ids=_moved(source, plan))
+    return replace(pruned, special_ids=_renumber(source, plan))
 
 
-def _moved(source: Store, plan: Pruning) -> dict[str, Any]:
+def _renumber(source: Store, plan: Pruning) -> dict[str, Any]:
     """Special ids of the checkpoint by their new numbers. Raises CheckpointError when one was pruned away."""
     places = {old: new for new, old in enumerate(plan.old_ids.tolist())}
 

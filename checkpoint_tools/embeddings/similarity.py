@@ -80,7 +80,7 @@ def _sparse(starts: Tensor, columns: Tensor, values: Tensor, count: int) -> Tens
 
 
 def _left_singular(matrix: Tensor, rank: int, seed: int) -> Tensor:
-    """``U sqrt(S)`` [rows, rank] of a square sparse matrix, by randomised iteration (Halko, Martinsson, Tropp 2011)."""
+    """``U sqrt(S)`` [rows, rank] of a square sparse matrix, by randomized iteration (Halko, Martinsson, Tropp 2011)."""
     width = min(rank + 16, matrix.shape[0])
     generator = torch.Generator().manual_seed(seed)
     back = _transposed(matrix)
@@ -142,7 +142,7 @@ def similar(
     return made, len(rows) - len(places)
 
 
-def joined(texts: Iterable[Sequence[int]], separator: int) -> Tensor:
+def join_documents(texts: Iterable[Sequence[int]], separator: int) -> Tensor:
     """At most MAX_TOKENS ids of the documents, each after ``separator``."""
     found: list[int] = []
     for ids in texts:

@@ -1,7 +1,7 @@
-"""Text that initialisations are judged on or learn from: a few megabytes of plain or JSON-lines files.
+"""Text that initializations are judged on or learn from: a few megabytes of plain or JSON-lines files.
 
 Owns reading documents of ``.txt``, ``.md``, ``.py`` and ``.jsonl`` (plain, ``.gz``, ``.zst``) files in order.
-Corpora are preprocessing's.
+Corpora belong to ``preprocessing``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ RECORDS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 
 
 def text_files(given: str, key: str) -> list[Path]:
-    """The files of a ``key=FILE,FILE`` option. Raises DataError for what is no readable file of a known kind."""
+    """The files of a ``key=FILE,FILE`` option. Raises DataError when a path is not a file of a known type."""
     paths = [Path(part.strip()).expanduser() for part in given.split(",") if part.strip()]
     if not paths:
         raise DataError(f"{key}: names no file; write {key}=FILE or {key}=FILE,FILE")
@@ -25,7 +25,7 @@ def text_files(given: str, key: str) -> list[Path]:
         if not path.is_file():
             raise DataError(f"{key}: {path}: no such file; check the path")
         if not path.name.endswith((*PLAIN, *RECORDS)):
-            raise DataError(f"{key}: {path}: is none of {', '.join((*PLAIN, *RECORDS))}; convert it")
+            raise DataError(f"{key}: {path}: is not one of {', '.join((*PLAIN, *RECORDS))}; convert it")
     return paths
 
 

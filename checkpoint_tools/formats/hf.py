@@ -1,6 +1,6 @@
 """Hugging Face folders: safetensors read lazily and written one tensor at a time.
 
-Owns the files of such a folder. What ``config.json`` means is ``hf_config``'s. Pickle files (``*.bin``) are never
+Owns the files of such a folder. ``hf_config`` interprets ``config.json``. Pickle files (``*.bin``) are never
 opened. An export writes its shards first and ``config.json`` last, so one that was killed has no ``config.json``.
 """
 
@@ -50,7 +50,7 @@ def is_hf(folder: Path) -> bool:
 def open_hf(folder: Path) -> Store:
     """Checks every name and shape against ``config.json``; reads headers only.
 
-    Raises CheckpointError listing missing and left-over names, and for files that are truncated, pickled, quantised
+    Raises CheckpointError listing missing and left-over names, and for files that are truncated, pickled, quantized
     or outside the folder.
     """
     config = read_config(folder)
@@ -58,14 +58,14 @@ def open_hf(folder: Path) -> Store:
     shapes: dict[str, tuple[int, ...]] = {}
     codes: dict[str, str] = {}
     for file in sorted(set(places.values())):
-        with _opened(folder / file) as shard:
+        with _open_shard(folder / file) as shard:
             held = set(shard.keys())
             _check_index(folder / file, held, {name for name, place in places.items() if place == file})
             for name in held:
                 view = shard.get_slice(name)
                 shapes[name], codes[name] = tuple(view.get_shape()), view.get_dtype()
     shapes = {name: shape for name, shape in shapes.items() if not name.endswith(_DERIVED)}
-    handle = lru_cache(maxsize=1)(_opened)  # names come file by file; only one stays mapped
+    handle = lru_cache(maxsize=1)(_open_shard)  # names come file by file; only one stays mapped
 
     def read(name: str) -> Tensor:
         path = folder / places[name]
@@ -93,7 +93,7 @@ def _places(folder: Path) -> dict[str, str]:
     if single and index:
         raise CheckpointError(f"{folder}: has both {SINGLE} and {INDEX}; delete the one that is left over")
     if single:
-        with _opened(folder / SINGLE) as shard:
+        with _open_shard(folder / SINGLE) as shard:
             return dict.fromkeys(shard.keys(), SINGLE)
     if not index:
         if pickled := sorted(path.name for path in folder.glob("*.bin")):
@@ -120,7 +120,7 @@ def _places(folder: Path) -> dict[str, str]:
     return places
 
 
-def _opened(path: Path) -> Any:
+def _open_shard(path: Path) -> Any:
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:

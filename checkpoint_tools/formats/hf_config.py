@@ -47,7 +47,7 @@ def read_config(folder: Path) -> HfConfig:
     path = folder / "config.json"
     if not path.is_file():
         raise CheckpointError(
-            f"{folder}: has no config.json, so it is no Hugging Face folder or an export that did not finish; "
+            f"{folder}: has no config.json, so it is not a Hugging Face folder or an export that did not finish; "
             "check the path or export again"
         )
     config = read_json(path, error=CheckpointError)
@@ -93,7 +93,7 @@ def _problems(config: dict[str, Any]) -> Iterator[str]:
     ):
         yield "some layers use a sliding window; only full attention is understood"
     if config.get("quantization_config") is not None:
-        yield "the weights are quantised; take the unquantised model"
+        yield "the weights are quantized; take the unquantized model"
     yield from _rope_problems(config)
 
 

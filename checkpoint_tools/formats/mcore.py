@@ -31,13 +31,24 @@ from checkpoint_tools.scores import Scores, Stream, score
 from megatron_ko.config.training import ModelConfig, head_size
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json
-from megatron_ko.formats.run_folder import MARKER, Checkpoint, newest_checkpoint, sizes_of_files
-from megatron_ko.planning.weights import Stored, axis_sizes, padded_vocab_size, stored_tensors
+from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, sizes_of_files
+from megatron_ko.formats.run_folder import newest_checkpoint
+from megatron_ko.planning.megatron_version import check_loadable
+from megatron_ko.planning.weights import (
+    TABLE,
+    Stored,
+    axis_sizes,
+    input_weight,
+    output_weight,
+    padded_vocab_size,
+    stored_tensors,
+    weights_of,
+)
 from megatron_ko.progress import progress
 from megatron_ko.training import launch
 
-_PREFIXES = ("embedding.", "decoder.", "output_layer.")
-_VOCABULARY = ("embedding.", "output_layer.")
+_PREFIXES = tuple({weight.stored.partition(".")[0] + "." for weight in TABLE})
+"""What the names of weights begin with; optimizer states begin otherwise."""
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -141,7 +152,7 @@ def part_of(whole: Tensor, part: str, model: ModelConfig) -> Tensor:
 
 
 def check_writable(store: Store) -> None:
-    """Raises CheckpointError when the number format is none that training has."""
+    """Raises CheckpointError when training does not have the number format."""
     if store.dtype not in ("bf16", "fp32"):
         raise CheckpointError(
             f"{store.origin}: tensors are {store.dtype}, a training checkpoint is bf16 or fp32; give dtype=fp32 (keeps "
@@ -199,7 +210,7 @@ def _chunks(store: Store, padded: int) -> Iterator[torch_dist.Chunk]:
     ]
     for stored, layer in order:
         shape = stored.shape(sizes)
-        make = partial(_joined, store, stored, layer, shape)
+        make = partial(_join_stored, store, stored, layer, shape)
         if layer is None:
             yield torch_dist.Chunk(stored.name, shape, (0,) * len(shape), shape, dtype, make)
         else:
@@ -207,12 +218,12 @@ def _chunks(store: Store, padded: int) -> Iterator[torch_dist.Chunk]:
             yield torch_dist.Chunk(stored.name, (model.layers, *shape), offset, (1, *shape), dtype, make)
 
 
-def _joined(store: Store, stored: Stored, layer: int | None, shape: tuple[int, ...]) -> Tensor:
+def _join_stored(store: Store, stored: Stored, layer: int | None, shape: tuple[int, ...]) -> Tensor:
     """``shape`` is padded: rows of tokens that do not exist are zero."""
     parts = [store.tensor(weight.name.format(layer=layer)) for weight in stored.weights]
     whole = join(parts, stored.join, store.model)
     if whole.shape != shape:
-        assert stored.weights[0].axes[0] == "vocab", stored.name
+        assert stored.first.has_row_per_token, stored.name
         whole = torch.cat([whole, whole.new_zeros(shape[0] - whole.shape[0], *shape[1:])])
     return whole if layer is None else whole[None]
 
@@ -257,6 +268,7 @@ def _run_ranks(
     checkpoint: Checkpoint, size: int, scratch: Path, timeout_s: float, task: Callable[..., None]
 ) -> None:
     """``task(checkpoint, gpt, scratch)`` on every rank, with the checkpoint's model loaded in fp32."""
+    check_loadable(checkpoint)
     rank = partial(_rank, size, checkpoint.folder, scratch, timeout_s, task)
     code = launch.run_ranks(size, rank, "forkserver", timeout_s)
     if code:
@@ -298,14 +310,14 @@ def _rank(
         ParallelConfig(tensor=size),
     )
     world = distributed.start(run, parallel, rank, size, init_method)
-    gpt = _built(checkpoint.model, parallel, checkpoint.vocab_size, world.device)
+    gpt = _build(checkpoint.model, parallel, checkpoint.vocab_size, world.device)
     load_weights(checkpoint, gpt)
     with torch.no_grad():
         task(checkpoint, gpt, scratch, rank)
     distributed.stop()
 
 
-def _built(model: ModelConfig, parallel: Any, vocab_size: int, device: torch.device) -> Any:
+def _build(model: ModelConfig, parallel: Any, vocab_size: int, device: torch.device) -> Any:
     from megatron_ko.config.training import PrecisionConfig
     from megatron_ko.training.model import build_gpt
 
@@ -334,17 +346,18 @@ def _scores_rank(count: int, checkpoint: Checkpoint, gpt: Any, scratch: Path, ra
     """One rank: a model for each variant's vocabulary, with the trunk of the checkpoint and the rows given."""
     from megatron_ko.config.training import ParallelConfig
 
-    found = []
-    trunk = {name: value for name, value in gpt.state_dict().items() if not name.startswith(_VOCABULARY)}
+    found, model = [], checkpoint.model
+    vocabulary = {weight.stored for weight in weights_of(model) if weight.has_row_per_token}
+    trunk = {name: value for name, value in gpt.state_dict().items() if name not in vocabulary}
     for number in progress(range(count), "judging", unit="model"):
         asked = torch.load(scratch / f"variant_{number}.pt", weights_only=True)
         size = len(asked["rows"])
-        variant = _built(checkpoint.model, ParallelConfig(), size, torch.device("cpu"))
+        variant = _build(model, ParallelConfig(), size, torch.device("cpu"))
         missing, left_over = variant.load_state_dict(trunk, strict=False)
-        assert not left_over and all(name.startswith(_VOCABULARY) for name in missing), (missing, left_over)
-        variant.embedding.word_embeddings.weight[:size] = asked["rows"].float()
-        if not checkpoint.model.tied_embeddings:
-            variant.output_layer.weight[:size] = asked["head"].float()
+        assert not left_over and set(missing) == vocabulary, (missing, left_over)
+        parameters = dict(variant.named_parameters())
+        parameters[input_weight().stored][:size] = asked["rows"].float()
+        parameters[output_weight(model).stored][:size] = asked["head"].float()
         streams = [Stream(**values) for values in asked["streams"]]
         found.append([asdict(score(s, partial(_logits_of, variant))) for s in streams])
     write_json(scratch / "scores.json", found)

@@ -1,7 +1,7 @@
 """A checkpoint as every tool sees it: a configuration plus a lazy mapping from canonical name to tensor.
 
-Owns ``Store`` and its change of number format. A tool is a function from Store to Store; the formats at both ends
-are ``hf`` and ``mcore``.
+Owns ``Store`` and its change of number format. A tool is a function from Store to Store; ``hf`` and ``mcore`` open and
+write it.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ class Store:
     def names(self) -> list[str]:
         """Canonical names, layer by layer: reading in this order touches each stored tensor once."""
         return list(self.entries)
+
+    def names_with_row_per_token(self) -> list[str]:
+        """The matrices that grow and shrink with the vocabulary: one where embeddings are tied, otherwise two."""
+        return [name for name, entry in self.entries.items() if entry.weight.has_row_per_token]
 
     def shape(self, name: str) -> tuple[int, ...]:
         return self.entries[name].shape

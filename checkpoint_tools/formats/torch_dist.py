@@ -1,6 +1,6 @@
 """Slices of a ``torch.distributed.checkpoint`` folder, read and written one at a time in one process.
 
-Owns the storage only: which tensors mean what is ``mcore``'s. No process group and no megatron; a read touches the
+Owns the storage only; ``mcore`` knows what the tensors mean. No process group and no megatron; a read touches the
 chunks that overlap the wanted slice, a write asks for one tensor after the other. The index (``.metadata``) is a
 pickle, so it is unpickled with an allow-list: a folder from a stranger cannot run code.
 """
@@ -63,7 +63,6 @@ class SliceReader:
         try:
             self._metadata = self._reader.read_metadata()
             self._reader.set_up_storage_reader(self._metadata, is_coordinator=True)
-            self._check_paths()
         except _READ_ERRORS as error:
             raise CheckpointError(f"{folder / '.metadata'}: {_DAMAGED} ({first_line(error)})") from None
         self._tensors: dict[str, TensorStorageMetadata] = {
@@ -93,11 +92,6 @@ class SliceReader:
         except _READ_ERRORS as error:
             raise CheckpointError(f"{self.folder}: {name} {_DAMAGED} ({first_line(error)})") from None
         return target
-
-    def _check_paths(self) -> None:
-        for info in (self._metadata.storage_data or {}).values():
-            if Path(info.relative_path).name != info.relative_path:
-                raise ValueError(f"it points outside the folder, to {info.relative_path!r}")
 
 
 class _SafeReader(FileSystemReader):

@@ -11,10 +11,10 @@ def run(options: Compare) -> int:
     a, b = verify.open_store(options.a), verify.open_store(options.b)
     failures = []
     if options.weights:
-        found = verify.compare(a, b)
-        print(found.table())
-        print(found.summary())
-        if not found.same_form or found.largest > options.tolerance:
+        weights = verify.compare(a, b)
+        print(weights.table())
+        print(weights.summary())
+        if not weights.is_equal_within(options.tolerance):
             failures.append(f"the weights are not the same within {options.tolerance:g}")
     if options.logits:
         result = verify.parity(

@@ -13,10 +13,14 @@ from checkpoint_tools.embeddings.expansion import Expansion
 from checkpoint_tools.embeddings.initializations import METHODS, tied_methods
 from checkpoint_tools.embeddings.judging import Text, Verdict
 from checkpoint_tools.embeddings.texts import documents, text_files
-from checkpoint_tools.ends import in_one_dtype, verified
+from checkpoint_tools.ends import (
+    open_vocabulary_source,
+    verify_output,
+    with_one_dtype,
+    write_like_source,
+)
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.options import ExpandVocab
-from checkpoint_tools.vocabulary_ends import open_source, write
 from megatron_ko.errors import CheckpointError, ConfigError
 from megatron_ko.files import write_json
 from megatron_ko.formats.tokenizer_folder import Tokenizer
@@ -26,7 +30,7 @@ REPORT = "expansion.json"
 
 def run(options: ExpandVocab) -> int:
     _check_options(options)
-    source = open_source(options)
+    source = open_vocabulary_source(options)
     tokenizer = Path(options.tokenizer).expanduser()
     plan = expansion.plan_expansion(source, tokenizer, options.seed, options.random_std)
     print(f"{plan.new.folder}: {plan.summary()}")
@@ -35,26 +39,26 @@ def run(options: ExpandVocab) -> int:
     chosen = None if options.init == "compare" or options.dst is None else options.init
     if options.init != "compare":
         expansion.check_possible(source, plan, options.init)
-    judged, verdicts = _judged(options, source, plan, chosen)
+    texts, verdicts = _judge(options, source, plan, chosen)
     if options.dst is None:
         return 0
-    made = _expansion(options, source, plan, chosen, judged, verdicts)
+    report = _report(options, source, plan, chosen, texts, verdicts)
     if chosen is None:
         folder = Path(options.dst).expanduser()
-        write_json(folder / REPORT, made)
+        write_json(folder / REPORT, report)
         print(f"wrote {folder / REPORT} (init=compare writes no model)")
         return 0
-    store = in_one_dtype(expansion.expand_vocab(source, plan, chosen), options.dtype)
-    folder = write(store, source, options, options.dst)
-    write_json(folder / REPORT, made)
-    found = verify.open_store(str(folder))
-    _check_old_rows(source, found, plan.kept)
-    return verified(store, found, folder)
+    store = with_one_dtype(expansion.expand_vocab(source, plan, chosen), options.dtype)
+    folder = write_like_source(store, source, options, options.dst)
+    write_json(folder / REPORT, report)
+    output = verify.open_store(str(folder))
+    _check_old_rows(source, output, plan.kept)
+    return verify_output(store, output, folder)
 
 
 def _check_options(options: ExpandVocab) -> None:
     if options.init == "compare" and (options.text is None or options.judge == "none"):
-        raise ConfigError("init=compare: compares initialisations on text; give text=FILE and not judge=none")
+        raise ConfigError("init=compare: compares initializations on text; give text=FILE and not judge=none")
     if options.dst is None and (options.text is None or options.judge == "none"):
         raise ConfigError("dst: missing; give dst=FOLDER to write the checkpoint, or text=FILE to judge only")
     if options.init == "focus" and options.focus_text is None:
@@ -71,9 +75,11 @@ def _with_focus(options: ExpandVocab, plan: Expansion) -> Expansion:
     assert options.focus_text
     tokenizer = Tokenizer(plan.new.folder)
     texts = (text for path in text_files(options.focus_text, "focus_text") for text in documents(path))
-    ids = similarity.joined((tokenizer.encode(text) for text in texts), judging.separator_of(plan.new.info))
+    ids = similarity.join_documents(
+        (tokenizer.encode(text) for text in texts), judging.separator_of(plan.new.info)
+    )
     fallback = plan.rows.combinations["pieces"]
-    weights, rare = similarity.similar(ids, plan.kept, len(plan.new.pieces), fallback, options.seed)
+    weights, rare = similarity.similar(ids, plan.kept, plan.new.size, fallback, options.seed)
     print(
         f"focus: learned from {len(ids):,} tokens; {len(plan.pieces) - rare:,} new tokens have vectors, {rare:,} stand there "
         f"fewer than {similarity.MIN_COUNT} times and take the mean of their old pieces"
@@ -81,7 +87,7 @@ def _with_focus(options: ExpandVocab, plan: Expansion) -> Expansion:
     return expansion.with_similar(plan, weights)
 
 
-def _judged(
+def _judge(
     options: ExpandVocab, source: Store, plan: Expansion, chosen: str | None
 ) -> tuple[list[Text], list[Verdict]]:
     if options.text is None or options.judge == "none":
@@ -103,12 +109,12 @@ def _judged(
     return texts, verdicts
 
 
-def _expansion(
+def _report(
     options: ExpandVocab,
     source: Store,
     plan: Expansion,
     chosen: str | None,
-    judged: list[Text],
+    texts: list[Text],
     verdicts: list[Verdict],
 ) -> dict[str, Any]:
     """The content of ``expansion.json``."""
@@ -126,18 +132,18 @@ def _expansion(
         "seed": options.seed,
         "random_std": options.random_std,
         "judge_length": min(options.judge_length, source.model.max_sequence_length),
-        "judged": judging.report(verdicts, judged),
+        "judged": judging.report(verdicts, texts),
     }
 
 
-def _check_old_rows(source: Store, found: Store, kept: int) -> None:
-    """Reads rows of the old tokens from both files, apart from the Store that was written."""
-    names = [name for name in source.names() if source.entries[name].weight.axes[0] == "vocab"]
+def _check_old_rows(source: Store, output: Store, kept: int) -> None:
+    """Compares rows of the old tokens in both files, apart from the Store that was written, and prints the result."""
+    names = source.names_with_row_per_token()
     for name in names:
-        old, new = source.tensor(name)[:kept], found.tensor(name)[:kept]
-        if found.dtype != source.dtype:
+        old, new = source.tensor(name)[:kept], output.tensor(name)[:kept]
+        if output.dtype != source.dtype:
             old = old.to(new.dtype)
         if not torch.equal(old.view(torch.uint8), new.view(torch.uint8)):
-            raise CheckpointError(f"{found.origin}: old rows of {name} changed; do not use it")
-    how = "bit for bit" if found.dtype == source.dtype else f"but for rounding to {found.dtype}"
+            raise CheckpointError(f"{output.origin}: old rows of {name} changed; do not use it")
+    how = "bit for bit" if output.dtype == source.dtype else f"but for rounding to {output.dtype}"
     print(f"{kept:,} old rows of {len(names)} matrices are the source's, {how}")

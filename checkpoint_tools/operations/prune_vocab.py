@@ -6,20 +6,25 @@ from pathlib import Path
 
 from checkpoint_tools import verify
 from checkpoint_tools.embeddings import pruning
-from checkpoint_tools.ends import in_one_dtype, verified
+from checkpoint_tools.ends import (
+    open_vocabulary_source,
+    verify_output,
+    with_one_dtype,
+    write_like_source,
+)
 from checkpoint_tools.options import PruneVocab
-from checkpoint_tools.vocabulary_ends import open_source, write
+from megatron_ko.planning.weights import parameter_count
 
 
 def run(options: PruneVocab) -> int:
-    source = open_source(options)
+    source = open_vocabulary_source(options)
     plan = pruning.plan_pruning(source, Path(options.tokenizer).expanduser(), Path(options.map).expanduser())
-    store = in_one_dtype(pruning.prune_vocab(source, plan), options.dtype)
-    count, size = len(plan.old_ids), store.model.hidden_size
-    matrices = 1 if store.model.tied_embeddings else 2
+    store = with_one_dtype(pruning.prune_vocab(source, plan), options.dtype)
+    count = len(plan.old_ids)
+    before, after = (parameter_count(s.model, s.vocab_size) for s in (source, store))
     print(
         f"{plan.new.folder}: {count:,} of {source.vocab_size:,} rows stay, "
-        f"{(source.vocab_size - count) * size * matrices:,} parameters fewer"
+        f"{before - after:,} parameters fewer"
     )
-    folder = write(store, source, options, options.dst)
-    return verified(store, verify.open_store(str(folder)), folder)
+    folder = write_like_source(store, source, options, options.dst)
+    return verify_output(store, verify.open_store(str(folder)), folder)

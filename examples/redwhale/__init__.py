@@ -1,1 +1,1 @@
-"""RedWhale in miniature: a small English model gets Korean tokens, and every initialisation of their rows is judged."""
+"""RedWhale in miniature: a small English model gets Korean tokens, and every initialization of their rows is judged."""

@@ -1,11 +1,11 @@
-"""RedWhale in miniature, by the commands a user would type: base models, a hybrid tokenizer, every initialisation judged.
+"""RedWhale in miniature, by the commands a user would type: base models, a hybrid tokenizer, every initialization judged.
 
     python -m examples.redwhale [seeds=1,2,3] [korean_shares=0.05,0] [new=2000] [steps=N] [runs=FOLDER]
                                 [english=FILE,FILE] [korean=FILE,FILE]
 
 Small models are trained on English and Python, one for each seed and each of ``korean_shares``: that share of their
 tokens is Korean, written in bytes. A hybrid tokenizer adds Korean pieces, ``expand-vocab init=compare`` says how well
-each initialisation of their rows predicts Korean and English text that neither the tokenizer nor a model has seen.
+each initialization of their rows predicts Korean and English text that neither the tokenizer nor a model has seen.
 Everything is written to one folder of runs; ``results.json`` and ``results.md`` hold the table.
 """
 
@@ -166,7 +166,7 @@ def _base(options: Options, share: float, seed: int) -> list[Stage]:
         ),
         Stage(
             f"judged_{name}",
-            f"Judge every initialisation in {model}",
+            f"Judge every initialization in {model}",
             ("-m", "checkpoint_tools", "expand-vocab", f"src={hf}", f"dst={judged}", f"tokenizer={runs / 'hybrid'}",
              "init=compare", f"text={texts}", f"focus_text={runs / 'korean' / 'learn.jsonl'}",
              f"judge_tokens={options.judge_tokens}", f"seed={seed}", "overwrite=true"),

@@ -68,7 +68,7 @@ def _averages(runs: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str
 
 
 def _markdown(rows: dict[str, dict[str, Any]]) -> list[str]:
-    found = ["| initialisation | loss | ln V | accuracy | bits per byte |", "|---|--:|--:|--:|--:|"]
+    found = ["| initialization | loss | ln V | accuracy | bits per byte |", "|---|--:|--:|--:|--:|"]
     best = min((name for name in rows if not name.startswith("before")), key=lambda n: fmean(rows[n]["loss"]))
     for name, row in rows.items():
         cells = [_spread(row["loss"], 2), f"{row['ln_vocab_size']:.2f}"]

@@ -1,122 +1,22 @@
-"""The run folder and what a checkpoint says of itself, without torch.
+"""The run folder, without torch: the names inside ``runs/NAME`` and which checkpoints it has (``docs/formats.md``).
 
-Owns the names inside ``runs/NAME``, finding the newest complete checkpoint by looking, reading ``checkpoint.json``
-and the comparison of a checkpoint with the model and tokenizer of a run (``docs/formats.md``).
-Tensors are ``megatron_ko.training.checkpoint``'s.
+Owns finding the newest complete checkpoint by looking, removing old ones, and cutting ``metrics.jsonl`` for a resumed run.
+What a checkpoint says of itself is ``checkpoint_folder``'s.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import os
-import platform
-import re
-from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from megatron_ko.config.fields import Flag, NonNegativeInt, PositiveInt
-from megatron_ko.config.training import Config, ModelConfig, head_size
+from megatron_ko.config.training import Config
 from megatron_ko.errors import CheckpointError
-from megatron_ko.files import atomic_file, read_json
+from megatron_ko.files import atomic_file
+from megatron_ko.formats.checkpoint_folder import MARKER, STEP, Checkpoint
 
 log = logging.getLogger(__name__)
-FORMAT = "megatron_ko-checkpoint-1"
-MARKER = "checkpoint.json"
-_STEP = re.compile(r"^step_(\d{8,})$")
-# What may differ between a checkpoint and the run that loads it without changing any weight's meaning.
-_NOT_SHAPE = {"max_sequence_length", "vocab_size", "init_std", "extra"}
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A complete checkpoint: its folder and its description."""
-
-    folder: Path
-    step: NonNegativeInt
-    samples: NonNegativeInt
-    tokens: NonNegativeInt
-    model: ModelConfig
-    vocab_size: PositiveInt
-    padded_vocab_size: PositiveInt
-    tokenizer_fingerprint: str | None
-    dtype: str
-    optimizer: Flag
-    layout: dict[str, int] | None
-    config: dict[str, Any] | None
-
-    @staticmethod
-    def read(folder: Path | str) -> Checkpoint:
-        """Raises CheckpointError when ``folder`` is no checkpoint, half-written, or of another format."""
-        folder = Path(folder).expanduser()
-        marker = folder / MARKER
-        if not folder.is_dir():
-            raise CheckpointError(f"{folder}: no such checkpoint folder; check the path")
-        if not marker.is_file() and not any(folder.glob("*.distcp")) and not _STEP.match(folder.name):
-            raise CheckpointError(
-                f"{folder}: is no checkpoint of this project (it has no {MARKER}); check the path"
-            )
-        if not marker.is_file():
-            raise CheckpointError(
-                f"{folder}: is half-written (its marker {MARKER} is missing); use an older checkpoint and delete this one"
-            )
-        data = read_json(marker, error=CheckpointError)
-        if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise CheckpointError(
-                f"{marker}: format is not {FORMAT!r}; it was written by another version, use that one or another checkpoint"
-            )
-        _check_files(folder, data.get("files") or {})
-        missing = [
-            name for name in (".metadata", "common.pt", "metadata.json") if not (folder / name).is_file()
-        ]
-        if missing:
-            raise CheckpointError(
-                f"{folder}: {', '.join(missing)} is missing; the checkpoint was damaged, use another one"
-            )
-        try:
-            return TypeAdapter(Checkpoint).validate_python({**data, "folder": folder})
-        except ValidationError as error:
-            item = error.errors()[0]
-            where = ".".join(map(str, item["loc"]))
-            raise CheckpointError(
-                f"{marker}: {where}: {item['msg']}; it was damaged or edited, use another one"
-            ) from None
-
-    def description(self) -> dict[str, Any]:
-        """The content of ``checkpoint.json``."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "folder"}
-        return {"format": FORMAT, **fields, "model": dataclasses.asdict(self.model), "versions": versions()}
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide what a checkpoint means, as far as they are installed."""
-    found = {"python": platform.python_version()}
-    for package in ("torch", "megatron-core", "transformer-engine"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def sizes_of_files(folder: Path) -> dict[str, int]:
-    """Bytes of every file of the tensors, for ``checkpoint.json``: a cut file is found before anything starts."""
-    return {path.name: path.stat().st_size for path in sorted(folder.glob("*.distcp"))}
-
-
-def _check_files(folder: Path, sizes: dict[str, int]) -> None:
-    found = sizes_of_files(folder)
-    for name, size in sizes.items():
-        if found.get(name) != size:
-            now = f"{found[name]:,} bytes" if name in found else "missing"
-            raise CheckpointError(
-                f"{folder / name}: {now} where {MARKER} says {size:,} bytes: damaged; use another checkpoint"
-            )
 
 
 def checkpoints_of(run: Path | str) -> list[Path]:
@@ -125,9 +25,7 @@ def checkpoints_of(run: Path | str) -> list[Path]:
     if not parent.is_dir():
         return []
     found = [
-        (int(m.group(1)), p)
-        for p in parent.iterdir()
-        if (m := _STEP.match(p.name)) and (p / MARKER).is_file()
+        (int(m.group(1)), p) for p in parent.iterdir() if (m := STEP.match(p.name)) and (p / MARKER).is_file()
     ]
     return [path for _, path in sorted(found)]
 
@@ -183,7 +81,7 @@ def start_of_run(config: Config) -> Checkpoint | None:
 def _warn_of_unfinished(folder: Path, complete: list[Path]) -> None:
     """Says which half-written checkpoint is passed over; the run replaces it when it gets there."""
     found = (
-        [p for p in folder.iterdir() if _STEP.match(p.name) and p not in complete] if folder.is_dir() else []
+        [p for p in folder.iterdir() if STEP.match(p.name) and p not in complete] if folder.is_dir() else []
     )
     newer = [p for p in found if not complete or _step_of(p) > _step_of(complete[-1])]
     for path in sorted(newer):
@@ -191,32 +89,6 @@ def _warn_of_unfinished(folder: Path, complete: list[Path]) -> None:
             "%s is half-written and passed over; the run continues from %s",
             path, complete[-1].name if complete else "the beginning",
         )  # fmt: skip
-
-
-def check_fits(
-    checkpoint: Checkpoint, model: ModelConfig, vocab_size: int, tokenizer_fingerprint: str
-) -> None:
-    """Raises CheckpointError listing every difference that makes the weights mean something else."""
-    ours, theirs = ({**dataclasses.asdict(m), "head_size": head_size(m)} for m in (model, checkpoint.model))
-    problems = [
-        f"model.{name} is {theirs[name]} in the checkpoint and {ours[name]} in the configuration"
-        for name in ours
-        if name not in _NOT_SHAPE and ours[name] != theirs[name]
-    ]
-    if checkpoint.vocab_size != vocab_size:
-        problems.append(
-            f"the vocabulary has {checkpoint.vocab_size} tokens in the checkpoint and {vocab_size} in the data"
-        )
-    if checkpoint.tokenizer_fingerprint not in (None, tokenizer_fingerprint):
-        problems.append(
-            f"the tokenizer is {checkpoint.tokenizer_fingerprint[:19]} in the checkpoint and "
-            f"{tokenizer_fingerprint[:19]} in the data"
-        )
-    if problems:
-        raise CheckpointError(
-            f"{checkpoint.folder}: does not fit this run; use its configuration and data or another run.folder\n  "
-            + "\n  ".join(problems)
-        )
 
 
 def cut_metrics(path: Path, last_step: int) -> None:
@@ -236,7 +108,7 @@ def cut_metrics(path: Path, last_step: int) -> None:
 
 
 def _step_of(folder: Path) -> int:
-    match = _STEP.match(folder.name)
+    match = STEP.match(folder.name)
     assert match is not None, folder
     return int(match[1])
 
@@ -258,7 +130,7 @@ def remove_old_checkpoints(run: Path | str, keep: int | None) -> list[Path]:
     unfinished = [
         path
         for path in newest.parent.iterdir()
-        if (match := _STEP.match(path.name))
+        if (match := STEP.match(path.name))
         and not (path / MARKER).exists()
         and int(match[1]) < _step_of(newest)
     ]

@@ -21,8 +21,6 @@ from megatron_ko.formats.fingerprint import OLD_PREFIX, ROLES, fingerprint_of, r
 FORMAT = "megatron_ko-tokenizer-2"
 OLD_FORMAT = "megatron_ko-tokenizer-1"
 """Its fingerprints say nothing of merges, scores and normalisation; still read."""
-ID_MAP_FORMAT = "megatron_ko-id-map-1"
-"""Of ``id_map.json``, which says what became of the ids of a pruned tokenizer."""
 MARKER = "fingerprint.json"
 MODEL = "tokenizer.model"
 FILES = (MODEL, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")

@@ -1,4 +1,4 @@
-"""Floating-point operations and parameters of a dense LLaMA-family GPT, in closed form.
+"""Floating-point operations of training a dense GPT: sums over the table of weights, and attention.
 
 Model FLOPs: forward and backward, causal attention counted half, recomputation not counted
 (Narayanan et al. 2021, arXiv 2104.04473, without its recompute term).
@@ -6,7 +6,8 @@ Model FLOPs: forward and backward, causal attention counted half, recomputation 
 
 from __future__ import annotations
 
-from megatron_ko.config.training import ModelConfig, head_size
+from megatron_ko.config.training import ModelConfig
+from megatron_ko.planning.weights import axis_sizes, multiplies, stage_entries
 
 # Dense matrix-product peaks without sparsity, TFLOP/s, from NVIDIA's data sheets.
 GPU_PEAK_TFLOPS = {
@@ -16,18 +17,13 @@ GPU_PEAK_TFLOPS = {
 }
 
 
-def parameters(model: ModelConfig, vocab_size: int) -> int:
-    """Trainable parameters with ``vocab_size`` embedding rows."""
-    hidden, query, kv = model.hidden_size, model.heads * head_size(model), model.kv_groups * head_size(model)
-    attention = hidden * (query + 2 * kv) + query * hidden + (query + 2 * kv if model.qkv_bias else 0)
-    layer = attention + 3 * hidden * model.ffn_hidden_size + 2 * hidden
-    embeddings = (1 if model.tied_embeddings else 2) * vocab_size * hidden
-    return model.layers * layer + hidden + embeddings
-
-
 def flops_per_token(model: ModelConfig, vocab_size: int, sequence_length: int) -> float:
-    """FLOPs of training on one token of a sequence of ``sequence_length``."""
-    hidden, query, kv = model.hidden_size, model.heads * head_size(model), model.kv_groups * head_size(model)
-    attention = hidden * (query + 2 * kv) + query * sequence_length + query * hidden
-    feed_forward = 3 * hidden * model.ffn_hidden_size
-    return 6.0 * (model.layers * (attention + feed_forward) + hidden * vocab_size)
+    """FLOPs of training on one token of a sequence of ``sequence_length``.
+
+    Forward and backward take 6 for each number of a matrix that multiplies. Attention multiplies each query with the
+    keys and the probabilities with the values: 2 x query width x sequence length, halved by causality.
+    """
+    held = stage_entries(model, vocab_size, 0, 1)
+    matrices = sum(entry.size for entry in held if multiplies(entry.weight, model))
+    attention = model.layers * axis_sizes(model, vocab_size)["q"] * sequence_length
+    return 6.0 * (matrices + attention)

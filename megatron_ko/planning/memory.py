@@ -1,15 +1,17 @@
-"""Memory of one rank in closed form: parameters, gradients, optimizer state, activations, logits.
+"""Memory of one rank: parameters, gradients, optimizer state, activations, logits.
 
-Formulas: bytes per parameter as in megatron-core's distributed optimizer; activations of SwiGLU, RMSNorm and a
-fused attention without dropout, about ``8h + 4h_q + 4h_kv + 6f`` bytes per token and layer in 16 bits (derived from
-Korthikanti et al. 2022, arXiv 2205.05198). Fragmentation, workspaces and communication buffers are not in it.
+Parameters are counted from the table of weights; bytes per parameter are those of megatron-core's distributed optimizer.
+Activations of SwiGLU, RMSNorm and a fused attention without dropout take about ``8h + 4h_q + 4h_kv + 6f`` bytes per
+token and layer in 16 bits (derived from Korthikanti et al. 2022, arXiv 2205.05198). Fragmentation, workspaces and
+communication buffers are not counted.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from megatron_ko.config.training import ModelConfig, ParallelConfig, head_size
+from megatron_ko.config.training import ModelConfig, ParallelConfig
+from megatron_ko.planning.weights import axis_sizes, stage_entries
 
 
 @dataclass(frozen=True)
@@ -31,17 +33,8 @@ def parameters_of_stage(
     model: ModelConfig, padded_vocab_size: int, parallel: ParallelConfig, stage: int
 ) -> int:
     """Parameters that one tensor-parallel rank of pipeline ``stage`` holds."""
-    hidden, query, kv = model.hidden_size, model.heads * head_size(model), model.kv_groups * head_size(model)
-    tensor, last = parallel.tensor, parallel.pipeline - 1
-    matrices = hidden * (query + 2 * kv) + query * hidden + 3 * hidden * model.ffn_hidden_size
-    biases = query + 2 * kv if model.qkv_bias else 0
-    count = model.layers // parallel.pipeline * ((matrices + biases) // tensor + 2 * hidden)
-    embedding = padded_vocab_size * hidden // tensor
-    if stage == 0:
-        count += embedding
-    if stage == last:
-        count += hidden + (0 if model.tied_embeddings and last == 0 else embedding)
-    return count
+    held = stage_entries(model, padded_vocab_size, stage, parallel.pipeline)
+    return sum(entry.size_per_rank(parallel.tensor) for entry in held)
 
 
 def rank_memory(
@@ -78,10 +71,10 @@ def _stage_memory(
     micro_batches: int,
     bytes_per_weight: int,
 ) -> RankMemory:
-    hidden, query, kv = model.hidden_size, model.heads * head_size(model), model.kv_groups * head_size(model)
+    sizes = axis_sizes(model, padded_vocab_size)
     count = parameters_of_stage(model, padded_vocab_size, parallel, stage)
     master = 4 if bytes_per_weight == 2 else 0
-    split, whole = 4 * query + 4 * kv + 6 * model.ffn_hidden_size, 8 * hidden
+    split, whole = 4 * sizes["q"] + 4 * sizes["kv"] + 6 * sizes["ffn"], 8 * sizes["hidden"]
     per_token = split / parallel.tensor + whole / (parallel.tensor if parallel.sequence else 1)
     in_flight = min(parallel.pipeline - stage, micro_batches)
     activations = model.layers // parallel.pipeline * per_token * tokens * in_flight * bytes_per_weight / 2

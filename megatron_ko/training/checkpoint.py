@@ -2,7 +2,7 @@
 
 Owns the workarounds that make resuming exact without Transformer Engine or Apex (defects of megatron-core 0.16.1,
 each with a test): the sharding type is given, Adam's ``step`` is primed, kept and not shared, and hyper-parameters
-stay the configuration's. What a checkpoint says of itself is ``megatron_ko.formats.run_folder``'s.
+stay the configuration's. What a checkpoint says of itself is ``megatron_ko.formats.checkpoint_folder``'s.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ import torch.distributed as dist
 
 from megatron_ko.errors import CheckpointError, first_line
 from megatron_ko.files import fsync_folder, write_json
-from megatron_ko.formats.run_folder import MARKER, Checkpoint, sizes_of_files
+from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, sizes_of_files
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
-from megatron_ko.training.checkpoint_index import read_index
+from megatron_ko.training.checkpoint_index import check_objects, read_index
 from megatron_ko.training.model import unwrap
-from megatron_ko.training.optimizer import torch_adams
+from megatron_ko.training.optimizer import relabel_groups, torch_adams
 
 # Only this type survives a change of tensor or pipeline parallel; without one, saving fails.
 SHARDING = {"distrib_optim_sharding_type": "fully_reshardable"}
@@ -100,6 +100,7 @@ def resume(
             state["random"] = _random_state()
         loaded = _load(state, checkpoint)
         _put_weights(unwrap(wrapped), loaded["model"])
+        relabel_groups(loaded["optimizer"], optimizer)
         optimizer.load_state_dict(loaded["optimizer"])
     _unshare_step(optimizer)
     if "random" in loaded:
@@ -142,7 +143,9 @@ def _load(state: dict[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
     from torch.distributed.checkpoint.api import CheckpointException
 
     try:
-        read_index(checkpoint.folder)  # torch unpickles the index without looking
+        check_objects(
+            checkpoint.folder, read_index(checkpoint.folder)
+        )  # torch unpickles both without looking
         loaded: Any = dist_checkpointing.load(
             state, str(checkpoint.folder), strict=StrictHandling.RAISE_UNEXPECTED
         )

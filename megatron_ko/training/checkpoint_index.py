@@ -1,27 +1,44 @@
-"""The index of a distributed checkpoint (``.metadata``), read without running code of a stranger.
+"""The index of a distributed checkpoint (``.metadata``) and its objects, read without running code of a stranger.
 
-torch writes it with pickle. ``read_index`` unpickles it with an allow-list of the classes that describe tensors,
-so a checkpoint from elsewhere can be opened; everything else in it raises.
+torch writes both with pickle, and reads both back without looking. ``read_index`` unpickles the index with an
+allow-list of the classes that describe tensors; ``check_objects`` unpickles what is no tensor (megatron-core 0.19 keeps
+the optimizer's groups there, 0.16 in ``common.pt``) with torch's own. A checkpoint from elsewhere can be opened;
+everything else in it raises.
 """
 
 from __future__ import annotations
 
 import enum
+import io
 import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.distributed.checkpoint.metadata import Metadata
+from torch.distributed.checkpoint.metadata import BytesStorageMetadata, Metadata, MetadataIndex
 
 
 def read_index(folder: Path) -> Metadata:
-    """Raises pickle.UnpicklingError when the index names anything but descriptions of tensors."""
+    """Raises pickle.UnpicklingError when the index names anything but descriptions, or a file outside the folder."""
     with open(folder / ".metadata", "rb") as file:
         metadata = _IndexUnpickler(file).load()
     if not isinstance(metadata, Metadata):
         raise pickle.UnpicklingError(f"it holds {type(metadata).__name__} instead of an index")
+    for info in (metadata.storage_data or {}).values():
+        if Path(info.relative_path).name != info.relative_path:
+            raise pickle.UnpicklingError(f"it points outside the folder, to {info.relative_path!r}")
     return metadata
+
+
+def check_objects(folder: Path, index: Metadata) -> None:
+    """Raises pickle.UnpicklingError when an object of the checkpoint is more than plain values and tensors."""
+    places = index.storage_data or {}
+    for name, entry in index.state_dict_metadata.items():
+        if isinstance(entry, BytesStorageMetadata):
+            place = places[MetadataIndex(name)]
+            with open(folder / place.relative_path, "rb") as file:
+                file.seek(place.offset)
+                torch.load(io.BytesIO(file.read(place.length)), weights_only=True)
 
 
 class _IndexUnpickler(pickle.Unpickler):

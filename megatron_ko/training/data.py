@@ -7,6 +7,7 @@ run only: sample number ``samples`` is the same for any number of ranks.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
 import shutil
 import warnings
@@ -192,9 +193,12 @@ def _on_device(batch: Batch, world: World) -> Batch:
     moved = {name: batch[name].to(world.device, non_blocking=True) for name in wanted}
     if world.context_size == 1:
         return moved
-    from megatron.core.utils import get_batch_on_this_cp_rank
+    from megatron.core.utils import get_batch_on_this_cp_rank as part_of_this_rank
 
-    return get_batch_on_this_cp_rank(moved)
+    # demanded by megatron-core 0.19, unknown to 0.16: context groups that differ by sequence
+    takes_hybrid = "is_hybrid_cp" in inspect.signature(part_of_this_rank).parameters
+    more: dict[str, Any] = {"is_hybrid_cp": False} if takes_hybrid else {}
+    return part_of_this_rank(moved, **more)
 
 
 def validation_batches(

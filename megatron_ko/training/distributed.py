@@ -17,8 +17,8 @@ import torch
 import torch.distributed as dist
 
 from megatron_ko.config.training import ParallelConfig, RunConfig
-from megatron_ko.errors import CheckpointError, ConfigError
-from megatron_ko.training import cpu
+from megatron_ko.errors import CheckpointError, ConfigError, first_line
+from megatron_ko.training import cpu, megatron_notes
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ class World:
 
 def import_megatron(device: str) -> None:
     """Imports megatron-core once, without its notes on absent optional packages; adapts torch on the CPU."""
+    megatron_notes.hush()
     with warnings.catch_warnings(), cpu.without_compiler() if device == "cpu" else contextlib.nullcontext():
-        warnings.filterwarnings("ignore", message=".*(Transformer Engine|Apex).*")
+        warnings.filterwarnings("ignore", message=".*(Transformer Engine|Apex|absl).*")
         warnings.filterwarnings("ignore", category=FutureWarning)
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         import megatron.core
@@ -64,7 +65,6 @@ def start(
     init_method: str = "env://",
 ) -> World:
     """Joins the process group and builds megatron-core's groups; rank and size default to torchrun's environment."""
-    _hush_megatron()
     rank = int(os.environ.get("RANK", 0)) if rank is None else rank
     world_size = int(os.environ.get("WORLD_SIZE", 1)) if world_size is None else world_size
     local_rank = int(os.environ.get("LOCAL_RANK", rank))
@@ -104,18 +104,32 @@ def start(
     )
 
 
-def _hush_megatron() -> None:
-    """Notes of torch on how megatron-core calls it, which no user can act on."""
-    warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
-    warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
-
-
 def stop() -> None:
     """Leaves the process group; another layout may be started afterwards."""
     from megatron.core import parallel_state
 
     parallel_state.destroy_model_parallel()
     dist.destroy_process_group()
+
+
+# gloo and NCCL report a closed connection as a RuntimeError with one of these texts; the store has errors of its own.
+_LOST = (
+    "Connection closed by peer", "Connection reset by peer", "Connection refused", "Broken pipe", "Socket closed",
+    "Application timeout caused pair closure", "Timed out waiting", "Read timeout", "remote process exited",
+    "NCCL communicator was aborted", "ncclRemoteError",
+)  # fmt: skip
+
+
+def lost_peer(error: BaseException | None) -> str | None:
+    """First line of the report that another rank does not answer, if ``error`` or what it was raised from is one."""
+    while error is not None:
+        text = str(error)
+        reports = isinstance(error, RuntimeError) or type(error).__name__ == "CheckpointException"
+        of_store = isinstance(error, (dist.DistNetworkError, dist.DistStoreError))
+        if of_store or (reports and any(part in text for part in _LOST)):
+            return first_line(error)
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _device(kind: str, local_rank: int) -> torch.device:

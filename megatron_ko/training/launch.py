@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
@@ -20,7 +21,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from megatron_ko.errors import exit_code_of
+from megatron_ko.errors import EXIT_PEER_LOST, EXIT_STOPPED, exit_code_of
+from megatron_ko.training import stop
 
 _PR_SET_PDEATHSIG = 1
 GRACE_S = 10.0
@@ -38,12 +40,11 @@ def run_ranks(count: int, target: Target, start_method: str = "fork", timeout_s:
         init_method = f"file://{Path(folder) / 'rendezvous'}"
         arguments = (target, init_method, os.getpid(), start_method == "fork", folder)
         ranks = [context.Process(target=_run, args=(rank, *arguments)) for rank in range(count)]
-        with _passing_on_signals(ranks):
-            for process in ranks:
-                process.start()
+        with _passing_on_signals(ranks) as passing:
+            passing.start_ranks()
             code = _wait(ranks, timeout_s)
         _say_errors(Path(folder), count)
-        return code
+        return EXIT_STOPPED if code == EXIT_PEER_LOST and passing.requested else code
 
 
 def _run(rank: int, target: Target, init_method: str, parent: int, is_child: bool, folder: str) -> None:
@@ -53,11 +54,14 @@ def _run(rank: int, target: Target, init_method: str, parent: int, is_child: boo
         if os.getppid() != parent:
             sys.exit(1)  # the parent died before the line above
     os.environ["LOCAL_RANK"] = str(rank)
+    stop.listen_as_rank()
 
     def leave(text: str) -> None:
         (Path(folder) / f"error_{rank}").write_text(text, encoding="utf-8")
 
-    sys.exit(exit_code_of(lambda: target(rank, init_method), say=leave))
+    code = exit_code_of(lambda: target(rank, init_method), say=leave)
+    stop.ignore()
+    sys.exit(code)
 
 
 def _say_errors(folder: Path, count: int) -> None:
@@ -78,19 +82,34 @@ class _passing_on_signals:
     def __init__(self, ranks: list[BaseProcess]) -> None:
         self.ranks = ranks
         self.before: dict[int, object] = {}
+        self.requested: int | None = None
+        self._owner = os.getpid()
 
-    def __enter__(self) -> None:
-        import threading
-
+    def __enter__(self) -> _passing_on_signals:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            for number in stop.SIGNALS:
                 self.before[number] = signal.signal(number, self._pass_on)
+        return self
 
     def __exit__(self, *exc: object) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
+    def start_ranks(self) -> None:
+        """Ranks begin with the signals blocked, and unblock them when they listen themselves."""
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, stop.SIGNALS)
+        try:
+            for process in self.ranks:
+                process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if self.requested is not None:  # taken by another thread, when not all ranks were there
+            _signal_all(self.ranks, self.requested)
+
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._owner:  # a rank that does not listen yet has inherited this
+            os._exit(EXIT_STOPPED)
+        self.requested = number
         _signal_all(self.ranks, number)
 
 
@@ -102,7 +121,7 @@ def _signal_all(ranks: list[BaseProcess], number: int) -> None:
 
 def _wait(ranks: list[BaseProcess], timeout_s: float | None) -> int:
     """Waits for all; after the first failure the others get GRACE_S seconds, then SIGKILL."""
-    first_failure = 0
+    first_failure, killed = 0, False
     deadline = time.monotonic() + timeout_s if timeout_s is not None else None
     running = list(ranks)
     while running:
@@ -110,13 +129,14 @@ def _wait(ranks: list[BaseProcess], timeout_s: float | None) -> int:
         for process in [p for p in running if p.exitcode is not None]:
             running.remove(process)
             code = process.exitcode or 0
-            if code and not first_failure:
+            # a rank that lost another one may end before the lost one, whose code says more
+            if code and (not first_failure or first_failure == EXIT_PEER_LOST and not killed):
                 first_failure = code if code > 0 else 128 - code
                 deadline = time.monotonic() + GRACE_S
                 if code < 0:
                     name = signal.Signals(-code).name
                     print(f"rank {ranks.index(process)} was killed by {name}", file=sys.stderr, flush=True)
         if deadline is not None and time.monotonic() > deadline:
-            first_failure = first_failure or 124
+            first_failure, killed = first_failure or 124, True
             _signal_all(running, signal.SIGKILL)
     return first_failure

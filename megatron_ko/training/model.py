@@ -23,7 +23,8 @@ from megatron_ko.config.training import (
     head_size,
 )
 from megatron_ko.errors import ConfigError
-from megatron_ko.planning.weights import padded_vocab_size
+from megatron_ko.planning.megatron_version import missing_for
+from megatron_ko.planning.weights import Stored, padded_vocab_size, stored_tensors
 from megatron_ko.training import distributed
 from megatron_ko.training.attention import CausalAttention
 
@@ -148,33 +149,30 @@ def build_gpt(
         position_embedding_type="rope",
         rotary_base=model.rope.base,  # type: ignore[arg-type]
     )
-    _mark_split_weights(gpt)
+    if missing_for("0.19"):
+        _mark_split_weights(gpt, model)
     gpt.to(device)
     if isinstance(model.rope.scaling, Llama3RopeScaling):
         gpt.rotary_pos_emb.inv_freq = llama3_frequencies(gpt.rotary_pos_emb.inv_freq, model.rope.scaling)
     if gpt.post_process:
         _silence_padding(gpt.output_layer, vocab_size, padded // parallel.tensor)
     if seed is not None:
-        initialise(gpt, model, vocab_size, seed)
+        initialize(gpt, model, vocab_size, seed)
     return gpt
 
 
-def _mark_split_weights(gpt: Any) -> None:
+def _mark_split_weights(gpt: Any, model: ModelConfig) -> None:
     """Marks weights that are split over tensor-parallel ranks, so that the gradient norm counts every part.
 
-    megatron-core sets these marks only while it initialises weights, which is our business.
+    megatron-core 0.19 and Transformer Engine mark all of theirs; 0.16 marks a weight only while it draws its numbers,
+    which is our business.
     """
-    from megatron.core.tensor_parallel import layers
+    from megatron.core.tensor_parallel.layers import set_tensor_model_parallel_attributes
 
-    axes = {layers.ColumnParallelLinear: 0, layers.RowParallelLinear: 1, layers.VocabParallelEmbedding: 0}
-    for module in gpt.modules():
-        weight = getattr(module, "weight", None)
-        if (
-            type(module) in axes
-            and weight is not None
-            and not getattr(weight, "tensor_model_parallel", False)
-        ):
-            layers.set_tensor_model_parallel_attributes(weight, True, axes[type(module)], 1)
+    for stored, value in _stored_weights(gpt, model):
+        dim, parameter = stored.first.tensor_parallel_dim, value.data
+        if dim is not None and not getattr(parameter, "tensor_model_parallel", False):
+            set_tensor_model_parallel_attributes(parameter, True, dim, 1)
 
 
 def llama3_frequencies(frequencies: Tensor, scaling: Llama3RopeScaling) -> Tensor:
@@ -207,31 +205,27 @@ def _silence_padding(output_layer: Any, vocab_size: int, rows_per_rank: int) -> 
 
 
 @torch.no_grad()
-def initialise(gpt: Any, model: ModelConfig, vocab_size: int, seed: int) -> None:
-    """Normal weights that depend on the seed and the name of the tensor, not on the layout.
+def initialize(gpt: Any, model: ModelConfig, vocab_size: int, seed: int) -> None:
+    """Weights that start as the table says and depend on the seed and the name of the tensor, not on the layout.
 
     Each global tensor is drawn by a generator seeded with (seed, name, layer) and cut to this rank's part, so TP, PP
     and DP start from the same model. Standard deviation init_std; the two projections back into the residual stream
     get init_std / sqrt(2 layers) (GPT-2). Norms are 1, biases 0, padded vocabulary rows 0.
     """
-    from megatron.core.dist_checkpointing.mapping import ShardedTensor
-
-    for part in _sharded_parts(gpt):
-        assert isinstance(part, ShardedTensor) and part.data is not None
-        if part.key.endswith(("layernorm.weight", "layer_norm_weight")):
-            part.data.fill_(1.0)
-        elif part.key.endswith("bias"):
-            part.data.zero_()
+    deviation = {"normal": model.init_std, "residual": model.init_std / math.sqrt(2 * model.layers)}
+    for stored, value in _stored_weights(gpt, model):
+        weight = stored.first
+        if weight.start == "ones":
+            value.data.fill_(1.0)
+        elif weight.start == "zeros":
+            value.data.zero_()
         else:
-            residual = part.key.endswith(("linear_proj.weight", "linear_fc2.weight"))
-            std = model.init_std / math.sqrt(2 * model.layers) if residual else model.init_std
-            rows = (
-                vocab_size if part.key.endswith(("word_embeddings.weight", "output_layer.weight")) else None
-            )
-            part.data.copy_(_drawn(part, std, seed, rows))
+            rows = vocab_size if weight.has_row_per_token else None
+            for part in _parts(value):
+                part.data.copy_(_draw(part, deviation[weight.start], seed, rows))
 
 
-def _drawn(part: Any, std: float, seed: int, rows: int | None) -> Tensor:
+def _draw(part: Any, std: float, seed: int, rows: int | None) -> Tensor:
     """This rank's slice of the global tensor ``part.key`` (of its layer, where layers are stacked)."""
     stacked = part.prepend_axis_num
     layer = part.global_offset[:stacked]
@@ -246,18 +240,33 @@ def _drawn(part: Any, std: float, seed: int, rows: int | None) -> Tensor:
     return full[index]
 
 
-def _sharded_parts(gpt: Any) -> list[Any]:
-    """Every tensor of this rank with its place in the global model (gate and up count apart)."""
-    from megatron.core.dist_checkpointing.mapping import ShardedTensor, ShardedTensorFactory
+def _stored_weights(gpt: Any, model: ModelConfig) -> list[tuple[Stored, Any]]:
+    """Every parameter of this rank as megatron-core describes it for a checkpoint, with its tensor of the table.
 
-    parts: list[Any] = []
-    for value in gpt.sharded_state_dict().values():
-        if isinstance(value, ShardedTensorFactory):
-            built = value.build()
-            parts += list(built.values()) if isinstance(built, dict) else list(built)
-        elif isinstance(value, ShardedTensor):
-            parts.append(value)
-    return parts
+    A description's ``data`` is the parameter itself. Its name is the same for local and for Transformer Engine's layers.
+    Raises ConfigError that lists parameters without a row in the table.
+    """
+    table = {stored.name: stored for stored in stored_tensors(model)}
+    names = {id(parameter): name for name, parameter in gpt.named_parameters()}
+    values = [v for v in gpt.sharded_state_dict().values() if id(getattr(v, "data", None)) in names]
+    undescribed = set(names) - {id(value.data) for value in values}
+    unknown = sorted({value.key for value in values} - set(table)) + [names[i] for i in undescribed]
+    if unknown:
+        raise ConfigError(
+            f"model.extra: megatron-core's model has weights that the table of weights does not list: "
+            f"{', '.join(unknown)}; remove the field that adds them, or add their rows to megatron_ko/planning/weights.py"
+        )
+    return [(table[value.key], value) for value in values]
+
+
+def _parts(value: Any) -> list[Any]:
+    """The ``ShardedTensor`` of a stored weight; gate and up count apart."""
+    from megatron.core.dist_checkpointing.mapping import ShardedTensorFactory
+
+    if not isinstance(value, ShardedTensorFactory):
+        return [value]
+    built = value.build()
+    return list(built.values()) if isinstance(built, dict) else list(built)
 
 
 # --- wrapping --------------------------------------------------------------------------------------------

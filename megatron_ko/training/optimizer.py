@@ -1,7 +1,8 @@
 """AdamW in megatron-core's distributed optimizer: groups, hyper-parameters owned by the configuration.
 
-megatron-core stores learning rate and decay in every group and prefers what a checkpoint restored (defect 5 of
-0.16.1), so ``set_hyperparameters`` writes them before each step: nothing but the configuration decides.
+megatron-core restores learning rate and decay of every group from a checkpoint, so ``set_hyperparameters`` writes them
+before each step: nothing but the configuration decides. The labels by which groups are found again (``max_lr``,
+``min_lr``, ``start_wd``, ``end_wd``; their scheduler is not used) stay as they were built.
 """
 
 from __future__ import annotations
@@ -43,13 +44,35 @@ def build_optimizer(wrapped: Any, config: OptimizerConfig, dtype: str) -> Any:
 def set_hyperparameters(optimizer: Any, config: OptimizerConfig, learning_rate: float) -> None:
     """Writes the learning rate of this step and every other hyper-parameter into all groups."""
     for group in optimizer.param_groups:
-        group["lr"] = group["max_lr"] = group["min_lr"] = learning_rate
+        group["lr"] = learning_rate
         group["weight_decay"] = config.weight_decay * group["wd_mult"]
-        group["start_wd"] = group["end_wd"] = config.weight_decay
         group["betas"] = (config.beta1, config.beta2)
         group["eps"] = config.epsilon
         if "fused" in group:
             group["fused"] = True
+
+
+_KINDS = ("wd_mult", "lr_mult", "is_expert_parallel", "is_decoupled_lr")
+_LABELS = ("max_lr", "min_lr", "start_wd", "end_wd", "optimizer")
+
+
+def relabel_groups(state: dict[str, Any], optimizer: Any) -> None:
+    """Gives the groups in a checkpoint's ``state`` the labels of this run's groups of the same kind.
+
+    megatron-core 0.19 finds a saved group by its kind and its labels, the learning rate it was built with among them:
+    with another rate in the configuration no group would be found. Kinds this run lacks are left alone.
+    """
+    ours = {_kind(group): group for group in optimizer.param_groups}
+    assert len(ours) == len(optimizer.param_groups), "groups of one kind: give each an lr_mult of its own"
+    for group in state["optimizer"]["param_groups"]:
+        if same := ours.get(_kind(group)):
+            for label in _LABELS:
+                group.pop(label, None)
+            group.update({label: same[label] for label in _LABELS if label in same})
+
+
+def _kind(group: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(group.get(name) for name in _KINDS)
 
 
 def torch_adams(optimizer: Any) -> list[torch.optim.Optimizer]:

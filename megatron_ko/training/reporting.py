@@ -15,7 +15,8 @@ from typing import IO, Any
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError
 from megatron_ko.files import sha256_text
-from megatron_ko.formats.run_folder import cut_metrics, versions
+from megatron_ko.formats.checkpoint_folder import versions
+from megatron_ko.formats.run_folder import cut_metrics
 from megatron_ko.plan import Plan
 from megatron_ko.planning.position import Position
 from megatron_ko.training import metrics

@@ -42,7 +42,6 @@ THRESHOLDS = {
     "min_score", "keep_quantile", "max_perplexity", "min_perplexity", "keep_quantiles", "min_ngrams", "min_share",
 }  # fmt: skip
 SHOWN_CHARACTERS = 600
-LINE_CHARACTERS = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

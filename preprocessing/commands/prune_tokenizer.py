@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 
 from megatron_ko.config.cli import positive
 from megatron_ko.errors import DataError
+from megatron_ko.formats import id_map
 from preprocessing.commands.tokenizer_arguments import DECISIONS, add_base, add_workers, open_base
 
 if TYPE_CHECKING:
     from preprocessing.tokenizers.bases import Base
     from preprocessing.tokenizers.decisions import Decision
     from preprocessing.tokenizers.pruning import Compared, Pruning
-
-MAP = "id_map.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from megatron_ko.files import scratch_folder, write_json
-    from megatron_ko.formats.tokenizer_folder import ID_MAP_FORMAT, copy_tokenizer_folder
+    from megatron_ko.files import scratch_folder
+    from megatron_ko.formats.id_map import IdMap, write_id_map
+    from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
     from preprocessing.running.processes import cores
     from preprocessing.running.worker_pool import WorkerPool
     from preprocessing.tokenizers import pruning
@@ -64,15 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         proof = prove_derived(base, work / "pruned", parts, work / "proof")
         rows = _decisions(base, made, counts.tolist())
         write_decisions(arguments.out / DECISIONS, rows)
-        write_json(
-            arguments.out / MAP,
-            {
-                "format": ID_MAP_FORMAT,
-                "source_fingerprint": source.fingerprint,
-                "target_fingerprint": info.fingerprint,
-                "old_ids": made.old_ids,
-            },
-        )
+        found = IdMap(source.fingerprint, info.fingerprint, made.old_ids)
+        write_id_map(arguments.out / id_map.NAME, found)
         copy_tokenizer_folder(work / "pruned", arguments.out)
     print(_report(arguments, made, compared, f"{proof.texts:,} texts: {', '.join(proof.readers)}"))
     return 0
@@ -92,8 +85,8 @@ def kept_ids(path: Path, base: Base) -> list[int]:
         if not line.strip() or fields[0] == COLUMNS[0] or (len(fields) > 3 and fields[3] == "drop"):
             continue
         surface = _surface(fields[0])
-        if surface in base.ids:
-            found.append(base.ids[surface])
+        if surface in base.vocabulary.ids:
+            found.append(base.vocabulary.ids[surface])
         else:
             problems.append(
                 f"{path}:{number}: {surface!r} is no token of {base.folder}; correct or drop the line"
@@ -121,7 +114,13 @@ def _decisions(base: Base, made: Pruning, counts: list[int]) -> list[Decision]:
     from preprocessing.tokenizers.pruning import REASONS
 
     rows = [
-        Decision(base.shown(base.name(n) or ""), counts[n], "base", r != "unused", f"{r}: {REASONS[r]}")
+        Decision(
+            base.vocabulary.shown(base.vocabulary.names[n] or ""),
+            counts[n],
+            "base",
+            r != "unused",
+            f"{r}: {REASONS[r]}",
+        )
         for n, r in enumerate(made.reasons)
         if r
     ]
@@ -153,7 +152,7 @@ def _report(arguments: argparse.Namespace, made: Pruning, compared: Compared, pr
             *lines,
             f"all readers agree on {proved}",
             f"tokenizer   {arguments.out}",
-            f"map of ids  {arguments.out / MAP}   (for python -m checkpoint_tools prune-vocab)",
+            f"map of ids  {arguments.out / id_map.NAME}   (for python -m checkpoint_tools prune-vocab)",
             f"decisions   {arguments.out / DECISIONS}",
         ]
     )

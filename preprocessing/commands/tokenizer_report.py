@@ -217,7 +217,7 @@ def _percent(share: float | None) -> str:
 
 def _write(folder: Path, found: dict[str, Any], meters: Sequence[Meter]) -> None:
     from megatron_ko.files import atomic_file, write_json, write_text
-    from preprocessing.page.drawing import png_available, png_file, svg_file
+    from preprocessing.page.drawing_files import png_available, png_file, svg_file
     from preprocessing.report.tokenizers_page import chart_of, page
 
     folder = folder.expanduser()

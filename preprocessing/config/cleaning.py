@@ -23,5 +23,5 @@ class CleanConfig:
     cut_boilerplate: Flag = True
     """Removes by-lines, copyright notices and datelines at the head and tail of documents in prose."""
     mask: list[Kind] = Field(default_factory=lambda: list(KINDS))
-    """Personal data replaced by placeholders such as <|rrn|>: registration numbers (rrn), passports, driver's licences,
+    """Personal data replaced by placeholders such as <|rrn|>: registration numbers (rrn), passports, driver's licenses,
     telephone numbers, cards, bank accounts, e-mail addresses, IP addresses, passwords and keys (secret)."""

@@ -64,7 +64,7 @@ class TextInput(FilesInput):
 @section
 class SourceTreeInput(CutInput):
     type: Literal["source_tree"]
-    """Repositories: one document per file of source code, with its path and the licence file that governs it in meta."""
+    """Repositories: one document per file of source code, with its path and the license file that governs it in meta."""
     roots: list[FilePath] = Field(min_length=1)
     """Folders, each one repository, or patterns (**, *, {a,b}) of such folders; each must match a folder."""
     lang: LanguageOfInput = "code"
@@ -83,7 +83,7 @@ class SourceTreeInput(CutInput):
 @section
 class WarcInput(FilesInput):
     type: Literal["warc"]
-    """Web archives (.warc, .warc.gz): the main content of HTML pages with status 200; needs the extra [web]."""
+    """Web archives (.warc, .warc.gz, .warc.zst): the main content of HTML pages with status 200; needs the extra [web]."""
     lang: LanguageOfInput = "detect"
     extractor: Extractor = "resiliparse"
     """What finds the main content: resiliparse (fast) or trafilatura (15 times slower, drops more)."""

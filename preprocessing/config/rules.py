@@ -15,7 +15,7 @@ from preprocessing.config.languages import Language
 
 OFF = "off"
 Preset = Literal["default", "ko", "fineweb2", "fineweb", "gopher", "starcoder"]
-LicenceKind = Literal["permissive", "copyleft", "unknown", "none"]
+LicenseKind = Literal["permissive", "copyleft", "unknown", "none"]
 
 
 def _number(kind: type, least: float, most: float, said: str) -> Callable[[Any], Any]:
@@ -48,7 +48,7 @@ Number = Annotated[
     Union[float, Literal["off"], None], BeforeValidator(_number(float, 0, 1e18, "a number from 0 on"))
 ]
 Languages = Annotated[Union[list[Language], Literal["off"], None], BeforeValidator(_choices)]
-LicenceKinds = Annotated[Union[list[LicenceKind], Literal["off"], None], BeforeValidator(_choices)]
+LicenseKinds = Annotated[Union[list[LicenseKind], Literal["off"], None], BeforeValidator(_choices)]
 Switch = Union[Flag, None]
 
 
@@ -164,9 +164,9 @@ class CodeRules:
     """Visible bytes in comments and docstrings over all, at most."""
     max_secrets: Count = None
     """Most passwords, keys and tokens found (they are masked wherever they are found)."""
-    licences: LicenceKinds = None
-    """Kinds of licences that are kept, such as [permissive, none]; none: no licence was found, unknown: it was not
-    recognised."""
+    licenses: LicenseKinds = None
+    """Kinds of licenses that are kept, such as [permissive, none]; none: no license was found, unknown: it was not
+    recognized."""
     languages: Languages = None
     """Languages that the text itself may be found to be in."""
 

@@ -44,9 +44,6 @@ class Numbering:
     numbers: np.ndarray
     rows: np.ndarray
 
-    def unit_rows(self, unit: int) -> slice:
-        return slice(int(self.starts[unit]), int(self.starts[unit + 1]))
-
 
 def save_array(path: Path, array: np.ndarray) -> Path:
     with atomic_file(path) as file:

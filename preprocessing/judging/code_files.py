@@ -1,4 +1,4 @@
-"""Columns about a source file: what it is made of, whether people wrote it, under which licence.
+"""Columns about a source file: what it is made of, whether people wrote it, under which license.
 
 Owns what the counts of ``kernels.source_code`` mean; which files are kept is decided in ``rules``. The filters of
 StarCoder (arXiv:2305.06161), StarCoder2 (arXiv:2402.19173) and DeepSeek-Coder (arXiv:2401.14196) can be written with
@@ -29,8 +29,8 @@ COLUMNS = pa.schema(
         ("generated", pa.bool_()),  # a program wrote it: its first lines or its name say so
         ("minified", pa.bool_()),  # most of it stands in long lines of code without blanks
         ("data_file", pa.bool_()),  # mostly numbers, encoded data or a table
-        ("licence", pa.string()),  # SPDX expression of the file, else of its record, else of its repository
-        ("licence_kind", pa.string()),  # permissive, copyleft, unknown (not recognised), none
+        ("license", pa.string()),  # SPDX expression of the file, else of its record, else of its repository
+        ("license_kind", pa.string()),  # permissive, copyleft, unknown (not recognized), none
         ("alnum_ratio", pa.float32()),  # letters and digits over all characters
         ("alphabetic_ratio", pa.float32()),  # letters over all characters
         ("mean_line", pa.float32()),  # characters of a line, on average
@@ -47,7 +47,7 @@ COLUMNS = pa.schema(
 LEAST_HEAD, MOST_HEAD = (
     300,
     6000,
-)  # bytes in which marks and licences are looked for, with the leading comment
+)  # bytes in which marks and licenses are looked for, with the leading comment
 MINIFIED_SHARE, MINIFIED_BLANK, MINIFIED_MARKS = 0.5, 0.1, 0.05
 DATA_SHARE, ENCODED_SHARE, TABLE_SHARE, FEWEST_TABLE_LINES = 0.7, 0.5, 0.9, 20
 
@@ -66,13 +66,13 @@ def measure(column: pa.Array, metas: Sequence[Meta]) -> dict[str, pa.Array]:
     shares = _shares(of, data, offsets)
     heads = _heads(data, offsets, np.maximum(of["header_end"], LEAST_HEAD))
     data_file = _is_data(of, shares) | _named(names, generated_code.DATA_ENDINGS)
-    licence = _licences(_heads(data, offsets, of["header_end"]), read)
+    license = _licenses(_heads(data, offsets, of["header_end"]), read)
     found = {
         "generated": _generated(heads, names),
         "minified": _is_minified(of) & ~data_file | _named(names, generated_code.MINIFIED_ENDINGS),
         "data_file": data_file,
-        "licence": licence,
-        "licence_kind": [kind_of(one) for one in licence],
+        "license": license,
+        "license_kind": [kind_of(one) for one in license],
         "max_line": of["longest_line"],
         "encoded_data_longest": of["longest_encoded"],
         **shares,
@@ -151,6 +151,6 @@ def _generated(heads: pa.Array, names: list[str]) -> np.ndarray:
     return found
 
 
-def _licences(headers: pa.Array, metas: list[Mapping[str, Any]]) -> list[str | None]:
+def _licenses(headers: pa.Array, metas: list[Mapping[str, Any]]) -> list[str | None]:
     own = {row: licenses.in_header(header) for row, header in _texts(headers, licenses.HEADER_HINT)}
     return [own.get(row) or licenses.declared(meta) for row, meta in enumerate(metas)]

@@ -1,73 +1,83 @@
-"""SPDX licence expressions (SPDX 2.3, annex D): how they are written, and what they allow."""
+"""SPDX license expressions (SPDX 2.3, annex D): how they are written, and what they allow.
+
+The library license-expression parses them and knows the licenses (ScanCode's LicenseDB, with what each allows); its index is
+read when the first license is named.
+"""
 
 from __future__ import annotations
 
+import functools
 import re
+from typing import Any
 
-from preprocessing.judging.license_table import ALIASES, COPYLEFT, PERMISSIVE
+from preprocessing.judging.license_table import RANKS
 
-KINDS = ("permissive", "copyleft", "unknown", "none")  # from the freest on; none: no licence is named
+KINDS = ("permissive", "copyleft", "unknown", "none")  # from the freest on; none: no license is named
 MOST_TOKENS = 100
 _TOKEN = re.compile(r"[()]|[^\s()]+")
-_OPERATORS = ("OR", "AND", "WITH")
-_NAMES = {name.lower(): name for name in PERMISSIVE} | {old.lower(): new for old, new in ALIASES.items()}
+_RANK_OF_CATEGORY = {"Permissive": 0, "Public Domain": 0, "Copyleft Limited": 1, "Copyleft": 1}
 
 
+@functools.lru_cache(maxsize=4096)
 def written(text: str) -> str | None:
-    """The expression as SPDX writes it: operators in capitals, identifiers in their usual letters and newest names."""
-    words = " ".join(_written(token) for token in _TOKEN.findall(text))
-    return words.replace("( ", "(").replace(" )", ")").strip(" -") or None
+    """The expression as SPDX writes it: operators in capitals, identifiers in their usual letters and newest names.
+
+    What is not an expression stays as it is.
+    """
+    text = " ".join(text.split()).strip(" -")
+    parsed = _parsed(text)
+    return (text if parsed is None else parsed.render()) or None
 
 
-def _written(token: str) -> str:
-    if token.upper() in _OPERATORS:
-        return token.upper()
-    return _NAMES.get(token.lower(), token)
-
-
+@functools.lru_cache(maxsize=4096)
 def kind_of(expression: str | None) -> str:
     """One of ``KINDS``; of ``A OR B`` the freest, of ``A AND B`` the strictest, exceptions after ``WITH`` aside.
 
-    What is no expression, or longer than any that people write, is ``unknown``.
+    What is not an expression, or is longer than any that people write, is ``unknown``.
     """
     if not expression:
         return "none"
-    tokens = _TOKEN.findall(expression)
-    if len(tokens) > MOST_TOKENS:
-        return "unknown"
-    rank, rest = _alternatives(tokens)
-    return KINDS[2 if rest else rank]
+    parsed = _parsed(expression)
+    return KINDS[2 if parsed is None else _rank(parsed)]
 
 
-def _alternatives(tokens: list[str]) -> tuple[int, list[str]]:
-    """The place in ``KINDS`` of ``A OR B OR ...``, and the tokens after it."""
-    rank, rest = _joined(tokens)
-    while rest and rest[0] == "OR":
-        other, rest = _joined(rest[1:])
-        rank = min(rank, other)
-    return rank, rest
+def _rank(parsed: Any) -> int:
+    """The place in ``KINDS`` of a parsed expression."""
+    licensing = _licensing()
+    if isinstance(parsed, (licensing.OR, licensing.AND)):
+        pick = min if isinstance(parsed, licensing.OR) else max
+        return pick(_rank(part) for part in parsed.args)
+    name = str(getattr(parsed, "license_symbol", parsed).key)
+    return _ranks().get(name, _ranks().get(name.removesuffix("+"), 2))
 
 
-def _joined(tokens: list[str]) -> tuple[int, list[str]]:
-    rank, rest = _single(tokens)
-    while rest and rest[0] == "AND":
-        other, rest = _single(rest[1:])
-        rank = max(rank, other)
-    return rank, rest
+def _parsed(text: str) -> Any:
+    """The tree of an expression; None for what is not one."""
+    from boolean import ParseError
+    from license_expression import ExpressionError
+
+    if len(_TOKEN.findall(text)) > MOST_TOKENS:
+        return None
+    try:
+        return _licensing().parse(text)
+    except (ExpressionError, ParseError, IndexError, AssertionError):  # the last two: "()", "(AND MIT"
+        return None
 
 
-def _single(tokens: list[str]) -> tuple[int, list[str]]:
-    """An identifier, with its exception, or an expression in brackets; a broken one leaves its tokens behind."""
-    if not tokens or tokens[0] in (*_OPERATORS, ")"):
-        return 2, ["broken"]
-    if tokens[0] == "(":
-        rank, rest = _alternatives(tokens[1:])
-        return (rank, rest[1:]) if rest and rest[0] == ")" else (2, ["broken"])
-    has_exception = len(tokens) > 2 and tokens[1] == "WITH"
-    return _rank(tokens[0]), tokens[3 if has_exception else 1 :]
+@functools.cache
+def _licensing() -> Any:
+    from license_expression import get_spdx_licensing
+
+    return get_spdx_licensing()
 
 
-def _rank(identifier: str) -> int:
-    if identifier in PERMISSIVE:
-        return 0
-    return 1 if COPYLEFT.match(identifier) else 2
+@functools.cache
+def _ranks() -> dict[str, int]:
+    from license_expression import get_license_index
+
+    known = {
+        entry["spdx_license_key"]: _RANK_OF_CATEGORY.get(entry["category"], 2)
+        for entry in get_license_index()
+        if entry.get("spdx_license_key") and not entry["is_exception"]
+    }
+    return known | RANKS

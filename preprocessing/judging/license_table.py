@@ -1,7 +1,7 @@
-"""Facts about licences: what identifies their texts, what they allow.
+"""Facts about licenses: what identifies their texts, what they allow.
 
 Identifiers are those of SPDX (https://spdx.org/licenses). Phrases are a few words each that stand in the notice or in
-the text of one licence and hardly elsewhere; ``licences`` compares them with text in small letters without comment signs.
+the text of one license and hardly elsewhere; ``licenses`` compares them with text in small letters without comment signs.
 """
 
 from __future__ import annotations
@@ -9,26 +9,14 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-# Free of conditions beyond notices (Blue Oak Council's list and public-domain dedications).
-_PERMISSIVE = """
-    0BSD AFL-2.1 AFL-3.0 Apache-1.1 Apache-2.0 Artistic-2.0 BlueOak-1.0.0 BSD-1-Clause BSD-2-Clause
-    BSD-2-Clause-Patent BSD-3-Clause BSD-3-Clause-Clear BSD-4-Clause BSL-1.0 CC-BY-3.0 CC-BY-4.0 CC-PDDC CC0-1.0
-    curl ECL-2.0 FTL HPND ICU ISC JSON Libpng libtiff LicenseRef-BSD LicenseRef-PublicDomain MIT MIT-0 MS-PL
-    MulanPSL-2.0 NCSA OFL-1.1 OpenSSL PHP-3.01 PostgreSQL PSF-2.0 Python-2.0 Ruby TCL Unicode-3.0 Unlicense UPL-1.0 Vim
-    W3C WTFPL X11 Zlib ZPL-2.1
-"""
-PERMISSIVE = frozenset(_PERMISSIVE.split())
-# Changes, or works that include the file, stay under the same licence.
-COPYLEFT = re.compile(
-    r"(?:A?GPL|LGPL|GFDL|MPL|EPL|CPL|CDDL|EUPL|OSL|CECILL|SSPL|CC-BY-SA|MS-RL|QPL|Sleepycat|ODbL)(?:-|$)",
-    re.IGNORECASE,
-)
-
-# Identifiers that SPDX has replaced (licence list 3.0).
-ALIASES = {
-    "GPL-2.0": "GPL-2.0-only", "GPL-2.0+": "GPL-2.0-or-later", "GPL-3.0": "GPL-3.0-only", "GPL-3.0+": "GPL-3.0-or-later",
-    "LGPL-2.1": "LGPL-2.1-only", "LGPL-2.1+": "LGPL-2.1-or-later", "LGPL-3.0": "LGPL-3.0-only",
-    "LGPL-3.0+": "LGPL-3.0-or-later", "AGPL-3.0": "AGPL-3.0-only", "AGPL-3.0+": "AGPL-3.0-or-later",
+# Places in ``license_expressions.KINDS`` where they differ from the categories of the library license-expression.
+RANKS = {
+    # files under these go into works under any license; only changes of the licensed work itself have conditions
+    "Artistic-2.0": 0, "OFL-1.1": 0, "Ruby": 0, "Vim": 0,
+    # names of our own
+    "LicenseRef-BSD": 0, "LicenseRef-PublicDomain": 0,
+    # what serves users must be published as a whole
+    "SSPL-1.0": 1,
 }  # fmt: skip
 
 
@@ -46,7 +34,7 @@ def _strong(identifier: str, key: str, pattern: str | None = None) -> Phrase:
 
 
 def _weak(identifier: str, key: str, name: str) -> Phrase:
-    """A licence by its name only: ``released under the NAME license``, ``license: NAME``."""
+    """A license by its name only: ``released under the NAME license``, ``license: NAME``."""
     return Phrase(
         identifier, key, re.compile(rf"(?:{_UNDER}(?:{name}) licen[sc]es?|licen[sc]e: (?:{name}))\b"), True
     )
@@ -59,7 +47,7 @@ _UNDER = (
 _BSD = "redistribution and use in source and binary forms"
 _ISC = "for any purpose with or without fee is hereby granted"
 
-# The first that is found decides, so licences that quote the words of others come first.
+# The first that is found decides, so licenses that quote the words of others come first.
 PHRASES = (
     _strong(
         "LicenseRef-Proprietary",
@@ -110,7 +98,7 @@ PHRASES = (
     Phrase("MIT", "mit license", re.compile(r"^\W*(?:the )?mit license(?: \(mit\))?\W+copyright"), True),
 )
 
-# GNU licences: the name says which, the words around it which version and whether a later one may be chosen.
+# GNU licenses: the name says which, the words around it which version and whether a later one may be chosen.
 GNU_NAMES = (
     ("AGPL", r"gnu affero general public license|\bagpl"),
     ("LGPL", r"gnu (?:lesser|library) general public license|\blgpl"),

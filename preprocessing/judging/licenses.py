@@ -1,8 +1,8 @@
-"""Licences of source files, as SPDX expressions.
+"""Licenses of source files, as SPDX expressions.
 
-Owns the reading of a file's leading comment and of a repository's licence file. A tag
+Owns the reading of a file's leading comment and of a repository's license file. A tag
 ``SPDX-License-Identifier`` wins over words, the file over what is declared for it, that over the repository.
-Nothing here is legal advice: what is not recognised is ``unknown``, and what is not said is ``none``.
+Nothing here is legal advice: what is not recognized is ``unknown``, and what is not said is ``none``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from preprocessing.judging.license_expressions import written
 from preprocessing.judging.license_table import GNU_GRANT, GNU_NAMES, GNU_NEWEST, GNU_VERSION, PHRASES
 
 HEADER_HINT = r"(?i)licen[sc]e|copyright|public domain|permission (?:is hereby|to use)|redistribution and use|\b[AL]?GPL"
-MAX_LICENCE_BYTES = 1 << 16
+MAX_LICENSE_BYTES = 1 << 16
 _SPDX = re.compile(r"(?m)^[^\w\n]*SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+() -]+)")
 _SIGNS = re.compile(
     r"(?m)^[ \t]*(?:/{2,}|/?\*+/?|#+|--+|;+|%+|\"{3}|'{3}|<!--|dnl\b|rem\b)?[ \t]*|[ \t]*(?:\*/|-->)$"
@@ -36,7 +36,7 @@ _SENTENCE_BEFORE = 160
 
 @functools.lru_cache(maxsize=4096)
 def in_header(header: str) -> str | None:
-    """The licence that the leading comment of a file names, if any; a text about licences names none."""
+    """The license that the leading comment of a file names, if any; a text about licenses names none."""
     tag = _SPDX.search(header)
     if tag and tag[1].strip(" -"):
         return written(tag[1])
@@ -46,8 +46,8 @@ def in_header(header: str) -> str | None:
 
 
 @functools.lru_cache(maxsize=4096)
-def in_licence_text(text: str) -> str | None:
-    """The licence of a whole LICENSE or COPYING file."""
+def in_license_text(text: str) -> str | None:
+    """The license of a whole LICENSE or COPYING file."""
     plain = _plain(text)
     return _gnu_title(plain) or _by_phrase(plain, weak=True) or _gnu(plain)
 
@@ -67,13 +67,13 @@ def _by_phrase(text: str, weak: bool) -> str | None:
 
 
 def _is_talk(text: str, end: int) -> bool:
-    """Whether the sentence up to ``end`` speaks about licences of other files."""
+    """Whether the sentence up to ``end`` speaks about licenses of other files."""
     sentence = text[max(0, end - _SENTENCE_BEFORE) : end].rsplit(". ", 1)[-1]
     return _TALK.search(sentence) is not None
 
 
 def _gnu(text: str) -> str | None:
-    """The notice that the GNU licences recommend, and shorter forms of it."""
+    """The notice that the GNU licenses recommend, and shorter forms of it."""
     grant = GNU_GRANT.search(text)
     if grant is None or _is_talk(text, grant.end()):
         return None
@@ -88,7 +88,7 @@ def _gnu(text: str) -> str | None:
 
 
 def _gnu_title(text: str) -> str | None:
-    """The full texts begin with their name and version, and go on to speak of other licences."""
+    """The full texts begin with their name and version, and go on to speak of other licenses."""
     title = re.match(r"\W*gnu (affero |lesser |library )?general public license version (3|2\.1|2)\b", text)
     if title is None:
         return None
@@ -100,31 +100,31 @@ def _gnu_title(text: str) -> str | None:
 
 
 def declared(meta: Mapping[str, Any]) -> str | None:
-    """The licence that the record (``licence``, ``license``) or its repository's licence file names."""
-    said = meta.get("licence") or meta.get("license")
+    """The license that the record (``license``, ``licence``) or its repository's license file names."""
+    said = meta.get("license") or meta.get("licence")
     if isinstance(said, str) and said.strip():
         return written(said)
     if isinstance(said, list) and said:
         return written(" AND ".join(str(one) for one in said))
-    root, name = meta.get("root"), meta.get("licence_file")
+    root, name = meta.get("root"), meta.get("license_file")
     return of_repository(root, name) if isinstance(root, str) and isinstance(name, str) else None
 
 
 @functools.lru_cache(maxsize=4096)
 def of_repository(root: str, name: str) -> str | None:
-    """The licence in the file ``name`` below ``root``; links that lead out of the root are refused."""
+    """The license in the file ``name`` below ``root``; links that lead out of the root are refused."""
     folder = os.path.realpath(root)
     path = os.path.realpath(os.path.join(folder, name))
     if os.path.commonpath([folder, path]) != folder:
         raise DataError(
-            f"{name}: the licence file lies outside of {root}; remove the link or set meta.licence instead"
+            f"{name}: the license file lies outside of {root}; remove the link or set meta.license instead"
         )
     try:
         with Path(path).open("rb") as file:
-            raw = file.read(MAX_LICENCE_BYTES)
+            raw = file.read(MAX_LICENSE_BYTES)
     except OSError as error:
         raise DataError(
-            f"{path}: the licence file of this source tree cannot be read ({error.strerror}); "
+            f"{path}: the license file of this source tree cannot be read ({error.strerror}); "
             "put it back, or run 'clean' again so that it is no longer named"
         ) from error
-    return in_licence_text(raw.decode("utf-8", "replace"))
+    return in_license_text(raw.decode("utf-8", "replace"))

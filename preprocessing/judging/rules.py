@@ -150,7 +150,7 @@ CODE = (
     Rule("few_comments", "min_comment_share", _column("comment_share")),
     Rule("many_comments", "max_comment_share", _column("comment_share")),
     Rule("secrets", "max_secrets", _column("secrets")),
-    Rule("licence", "licences", _column("licence_kind")),
+    Rule("license", "licenses", _column("license_kind")),
     Rule("language", "languages", _column("language")),
 )
 

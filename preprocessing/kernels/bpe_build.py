@@ -1,7 +1,6 @@
 """Pieces of a vocabulary as bytes, and all ways to make a piece of two others.
 
-Owns the reading of the pieces of a SentencePiece model (a protocol buffer, field numbers of sentencepiece_model.proto)
-and the table that finds a piece by its bytes. Pieces are ``data[begins[i]:ends[i]]``.
+Owns the table that finds a piece by its bytes. Pieces are ``data[begins[i]:ends[i]]``.
 """
 
 from __future__ import annotations
@@ -10,90 +9,6 @@ import numpy as np
 
 from preprocessing.kernels.characters import BASIS, PRIME, decode, mix
 from preprocessing.kernels.compiled import inner, njit
-
-_WIRE_BYTES = (0, 8, 0, 0, 0, 4)  # of wire types with a fixed size
-MALFORMED = -1
-
-
-@inner()
-def _varint(data, at, end):
-    """``(number, place behind it)``; the place is beyond ``end`` where it does not end."""
-    value, shift = np.uint64(0), np.uint64(0)
-    while at < end and shift < 64:
-        byte = np.uint64(data[at])
-        at += 1
-        value |= (byte & np.uint64(0x7F)) << shift
-        if byte < 0x80:
-            return np.int64(value), at
-        shift += np.uint64(7)
-    return np.int64(0), end + 1
-
-
-@inner()
-def _field(data, at, end):
-    """``(number, wire type, begin, end)`` of the field at ``at``; number MALFORMED where the message is broken off."""
-    tag, begin = _varint(data, at, end)
-    wire = tag & 7
-    size = np.int64(0)
-    if wire == 0:
-        _, stop = _varint(data, begin, end)
-    else:
-        if wire == 2:
-            size, begin = _varint(data, begin, end)
-        elif wire == 1 or wire == 5:
-            size = np.int64(_WIRE_BYTES[wire])
-        else:
-            return MALFORMED, wire, begin, begin
-        stop = begin + size
-    if stop > end or size < 0 or tag < 8:
-        return MALFORMED, wire, begin, begin
-    return tag >> 3, wire, begin, stop
-
-
-@njit()
-def read_fields(data, at, end):
-    """``[fields, 4] int64``: number, wire type, begin and end of the fields of a message; one MALFORMED row if it is broken."""
-    found = np.empty((64, 4), np.int64)
-    count = 0
-    while at < end:
-        number, wire, begin, stop = _field(data, at, end)
-        if count == len(found):
-            found = np.concatenate((found, np.empty_like(found)))
-        found[count, 0], found[count, 1], found[count, 2], found[count, 3] = number, wire, begin, stop
-        count += 1
-        if number == MALFORMED:
-            return found[count - 1 : count].copy()
-        at = stop
-    return found[:count].copy()
-
-
-@njit()
-def read_pieces(data, messages):
-    """``(begins, ends, scores: uint32 bits, kinds)`` of piece messages ``[pieces, 2]``; a kind MALFORMED where one is broken."""
-    count = len(messages)
-    begins, ends = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    scores, kinds = np.zeros(count, np.uint32), np.ones(count, np.int64)
-    for k in range(count):
-        at, end = messages[k]
-        while at < end:
-            number, wire, begin, stop = _field(data, at, end)
-            if number == 1 and wire == 2:
-                begins[k], ends[k] = begin, stop
-            elif number == 2 and wire == 5:
-                for i in range(4):
-                    scores[k] |= np.uint32(data[begin + i]) << np.uint32(8 * i)
-            elif number == 3 and wire == 0:
-                kinds[k] = _varint(data, begin, stop)[0]
-            elif number == MALFORMED:
-                kinds[k] = MALFORMED
-                break
-            at = stop
-        if ends[k] == begins[k]:
-            kinds[k] = MALFORMED
-    return begins, ends, scores, kinds
-
-
-# --- pieces by their bytes --------------------------------------------------------------------------------
 
 
 @inner()

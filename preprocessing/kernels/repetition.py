@@ -12,7 +12,6 @@ from preprocessing.kernels.compiled import inner
 
 LONGEST_NGRAM = 10
 LONGEST_TOP = 4
-SHORTEST_DUPLICATE = 5
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _STEP = np.uint64(0xD6E8FEB86659FD93)
 _ONE = np.uint64(1)

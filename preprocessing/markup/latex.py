@@ -40,7 +40,7 @@ AROUND = {
 FIXED = {
     "item": "\n- ", "par": "\n\n", "newline": "\n", "ldots": "…", "dots": "…", "textellipsis": "…", "quad": " ",
     "qquad": " ", "LaTeX": "LaTeX", "TeX": "TeX", "BibTeX": "BibTeX", "textbackslash": "\\", "textasciitilde": "~",
-    "copyright": "©", "textendash": "–", "textemdash": "—", "S": "", "ss": "ß", "o": "ø", "ae": "æ", "oe": "œ",
+    "copyright": "©", "textendash": "–", "textemdash": "—", "S": "§", "ss": "ß", "o": "ø", "ae": "æ", "oe": "œ",
 }  # fmt: skip
 ACCENTS = {
     "'": "\u0301",

@@ -1,7 +1,6 @@
-"""Charts as SVG text: lines over steps, horizontal bars, stacked bars; ``distributions`` has those of shares and spreads.
+"""Charts: lines over steps, horizontal bars, stacked bars; ``distributions`` has those of shares and spreads.
 
-Owns scales, ticks and marks. Colours are CSS classes (``style.css``), so that a chart follows light and dark; every
-text is escaped; tooltips are ``<title>`` elements and need no script.
+Owns scales, ticks and marks; shapes and SVG are in ``drawing``. Colours are CSS classes (``style.css``).
 """
 
 from __future__ import annotations
@@ -10,26 +9,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
+
+from preprocessing.page.drawing import Box, Curve, Disc, Drawing, Shape, Stroke, Words, inline_svg
 
 Format = Callable[[float], str]
 Scale = Callable[[float], float]
-
-
-def element(name: str, *inside: object, **attributes: object) -> Markup:
-    """``<name a="b">inside</name>``; ``css`` is the class, ``_`` in names becomes ``-``."""
-    names = {"css": "class"}
-    pairs = "".join(
-        f' {names.get(key, key.replace("_", "-"))}="{escape(_number(value))}"'
-        for key, value in attributes.items()
-        if value is not None
-    )
-    body = Markup("").join(escape(item) for item in inside)
-    return Markup(f"<{name}{pairs}>{body}</{name}>")
-
-
-def _number(value: object) -> object:
-    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -90,59 +75,40 @@ def line_chart(lines: Sequence[Line], panel: Panel, label: str) -> Markup:
     def at_y(y: float) -> float:
         return panel.top + height * (1 - (y - low) / (high - low))
 
-    parts = [_grid(panel, ticks(low, high, panel.y_ticks), at_y), _steps(panel, x_low, x_high, at_x)]
+    shapes = [*_grid(panel, ticks(low, high, panel.y_ticks), at_y), *_steps(panel, x_low, x_high, at_x)]
     for line in drawn:
-        path = " ".join(f"{at_x(x):.1f},{at_y(y):.1f}" for x, y in line.points if math.isfinite(y))
-        parts.append(
-            element("polyline", points=path, css=f"line {line.colour}{' faint' if line.faint else ''}")
-        )
+        points = [(at_x(x), at_y(y)) for x, y in line.points if math.isfinite(y)]
+        shapes.append(Curve(points, f"line {line.colour}{' faint' if line.faint else ''}"))
         if line.dots:
-            parts += [
-                element("circle", cx=at_x(x), cy=at_y(y), r=2.6, css=f"dot {line.colour}")
-                for x, y in line.points
-            ]
+            shapes += [Disc(at_x(x), at_y(y), 2.6, f"dot {line.colour}") for x, y in line.points]
     if panel.names:
-        parts += _names([line for line in drawn if line.name and not line.faint], panel, at_y)
-    parts.append(_tooltips(drawn, panel, at_x, height))
-    return svg(panel.width, panel.height, parts, label)
+        shapes += _names([line for line in drawn if line.name and not line.faint], panel, at_y)
+    shapes += _tooltips(drawn, panel, at_x, height)
+    return inline_svg(Drawing(panel.width, panel.height, shapes, label))
 
 
-def svg(width: int, height: int, parts: Sequence[Markup], label: str) -> Markup:
-    """The drawing; ``label`` is what is read aloud instead of it."""
-    return element(
-        "svg",
-        *parts,
-        viewBox=f"0 0 {width} {height}",
-        role="img",
-        aria_label=label,
-        preserveAspectRatio="xMinYMin",
-    )
-
-
-def _grid(panel: Panel, values: list[float], at_y: Scale) -> Markup:
+def _grid(panel: Panel, values: list[float], at_y: Scale) -> list[Shape]:
     right = panel.width - panel.right
-    parts = []
+    shapes: list[Shape] = []
     for value in values:
         y = round(at_y(value)) + 0.5
-        parts.append(element("line", x1=panel.left, x2=right, y1=y, y2=y, css="grid"))
-        parts.append(element("text", panel.y_format(value), x=panel.left - 8, y=y + 4, css="tick end"))
-    return Markup("").join(parts)
+        shapes.append(Stroke(panel.left, y, right, y, css="grid"))
+        shapes.append(Words(panel.y_format(value), panel.left - 8, y + 4, css="tick end"))
+    return shapes
 
 
-def _steps(panel: Panel, low: float, high: float, at_x: Scale) -> Markup:
+def _steps(panel: Panel, low: float, high: float, at_x: Scale) -> list[Shape]:
     if not panel.x_ticks:
-        return Markup("")
-    base = panel.height - panel.bottom
+        return []
+    y = panel.height - panel.bottom + 18
     found = [x for x in ticks(low, high, panel.x_ticks) if x == int(x)]
-    marks = [element("text", f"{x:,.0f}", x=at_x(x), y=base + 18, css="tick middle") for x in found]
+    shapes: list[Shape] = [Words(f"{x:,.0f}", at_x(x), y, css="tick middle") for x in found]
     if panel.x_label:
-        marks.append(
-            element("text", panel.x_label, x=panel.width - panel.right + 18, y=base + 18, css="tick")
-        )
-    return Markup("").join(marks)
+        shapes.append(Words(panel.x_label, panel.width - panel.right + 18, y, css="tick"))
+    return shapes
 
 
-def _names(lines: Sequence[Line], panel: Panel, at_y: Scale) -> list[Markup]:
+def _names(lines: Sequence[Line], panel: Panel, at_y: Scale) -> list[Shape]:
     """Names right of the last point, moved apart where they would overlap."""
     gap = 15.0
     wanted = sorted(((at_y(line.points[-1][1]), line) for line in lines), key=lambda pair: pair[0])
@@ -157,12 +123,12 @@ def _names(lines: Sequence[Line], panel: Panel, at_y: Scale) -> list[Markup]:
         )
     x = panel.width - panel.right + 8
     return [
-        element("text", line.name, x=x, y=y + 4, css=f"name {line.colour}")
+        Words(line.name, x, y + 4, css=f"name {line.colour}")
         for y, (_, line) in zip(places, wanted, strict=True)
     ]
 
 
-def _tooltips(lines: Sequence[Line], panel: Panel, at_x: Scale, height: int) -> Markup:
+def _tooltips(lines: Sequence[Line], panel: Panel, at_x: Scale, height: int) -> list[Shape]:
     """An invisible strip per x whose title lists every curve there."""
     by_x: dict[float, list[str]] = {}
     for line in lines:
@@ -171,16 +137,14 @@ def _tooltips(lines: Sequence[Line], panel: Panel, at_x: Scale, height: int) -> 
                 f"{line.name}  {panel.y_format(y)}" if line.name else panel.y_format(y)
             )
     xs = sorted(by_x)
-    parts = []
+    shapes: list[Shape] = []
     for i, x in enumerate(xs):
         here = at_x(x)
         left = (here + at_x(xs[i - 1])) / 2 if i else here - 4
         right = (here + at_x(xs[i + 1])) / 2 if i + 1 < len(xs) else here + 4
-        title = element("title", "\n".join([f"{panel.x_label or 'step'} {x:,.0f}", *by_x[x]]))
-        parts.append(
-            element("rect", title, x=left, y=panel.top, width=right - left, height=height, css="strip")
-        )
-    return Markup("").join(parts)
+        title = "\n".join([f"{panel.x_label or 'step'} {x:,.0f}", *by_x[x]])
+        shapes.append(Box(left, panel.top, right - left, height, title=title, css="strip"))
+    return shapes
 
 
 # --- bars ------------------------------------------------------------------------------------------------
@@ -195,6 +159,10 @@ class Bar:
     colour: str
     shown: str
     title: str = ""
+
+    @property
+    def tooltip(self) -> str:
+        return self.title or f"{self.label}: {self.shown}"
 
 
 def bar_chart(
@@ -211,24 +179,20 @@ def bar_chart(
     row, top = 30, 26 if mark is not None else 4
     highest = max([bar.value for bar in bars] + [mark or 0.0]) or 1.0
     scale = (width - left - right) / highest
-    parts, values = [], []
+    shapes: list[Shape] = []
+    values: list[Shape] = []
     for number, bar in enumerate(bars):
         y = top + number * row
-        title = element("title", bar.title or f"{bar.label}: {bar.shown}")
         length = max(1.0, bar.value * scale)
-        parts += [
-            element("text", bar.label, x=left - 10, y=y + 17, css="tick end label"),
-            element(
-                "rect", title, x=left, y=y + 3, width=length, height=row - 10, rx=3, css=f"bar {bar.colour}"
-            ),
-        ]
-        values.append(element("text", bar.shown, x=left + length + 8, y=y + 17, css="value"))
+        shapes.append(Words(bar.label, left - 10, y + 17, css="tick end label"))
+        shapes.append(Box(left, y + 3, length, row - 10, title=bar.tooltip, css=f"bar {bar.colour}", round=3))
+        values.append(Words(bar.shown, left + length + 8, y + 17, css="value"))
     height = top + len(bars) * row + 4
     if mark is not None:
         x = left + mark * scale
-        parts.append(element("line", x1=x, x2=x, y1=18, y2=height - 2, css="mark"))
-        parts.append(element("text", mark_text, x=x, y=12, css="mark-text middle"))
-    return svg(width, height, [*parts, *values], label)
+        shapes.append(Stroke(x, 18, x, height - 2, css="mark"))
+        shapes.append(Words(mark_text, x, 12, css="mark-text middle"))
+    return inline_svg(Drawing(width, height, [*shapes, *values], label))
 
 
 def stacked_bars(
@@ -236,30 +200,19 @@ def stacked_bars(
 ) -> Markup:
     """Rows of shares that fill the width; ``Bar.shown`` is written inside where there is room."""
     row, full = 38, width - left - 4
-    parts = []
+    shapes: list[Shape] = []
     for number, (name, bars) in enumerate(rows):
         y, x = number * row + 4, float(left)
         total = sum(bar.value for bar in bars) or 1.0
-        parts.append(element("text", name, x=left - 12, y=y + 18, css="tick end label"))
+        shapes.append(Words(name, left - 12, y + 18, css="tick end label"))
         for bar in bars:
             length = full * bar.value / total
-            title = element("title", bar.title or f"{bar.label}: {bar.shown}")
-            parts.append(
-                element(
-                    "rect",
-                    title,
-                    x=x,
-                    y=y,
-                    width=max(0.5, length - 1.5),
-                    height=row - 11,
-                    rx=2,
-                    css=f"bar {bar.colour}",
-                )
-            )
+            css = f"bar {bar.colour}"
+            shapes.append(Box(x, y, max(0.5, length - 1.5), row - 11, title=bar.tooltip, css=css, round=2))
             inside = f"{bar.label} {bar.shown}"
             room = 7.6 * len(inside) + 10
             text = inside if length > room else bar.label if length > 7.6 * len(bar.label) + 10 else ""
             if text:
-                parts.append(element("text", text, x=x + length / 2, y=y + 18, css="inside middle"))
+                shapes.append(Words(text, x + length / 2, y + 18, css="inside middle"))
             x += length
-    return svg(width, len(rows) * row + 2, parts, label)
+    return inline_svg(Drawing(width, len(rows) * row + 2, shapes, label))

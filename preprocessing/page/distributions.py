@@ -1,4 +1,4 @@
-"""Charts of shares and of how numbers spread, as SVG text: rings, histograms, ranges."""
+"""Charts of shares and of how numbers spread: rings, histograms, ranges."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from preprocessing.page.charts import Bar, Format, element, svg, ticks
+from preprocessing.page.charts import Bar, Format, ticks
+from preprocessing.page.drawing import Box, Disc, Drawing, Outline, Shape, Stroke, Words, inline_svg
 
 PERCENTILES = (0.01, 0.1, 0.5, 0.9, 0.99)
 
@@ -17,20 +18,21 @@ def ring(slices: Sequence[Bar], label: str, middle: str = "", size: int = 240) -
     """Shares as a ring, clockwise from the top; ``Bar.shown`` is written where there is room."""
     total = sum(bar.value for bar in slices) or 1.0
     centre, outer, inner = size / 2, size / 2 - 4, size / 2 - 46
-    parts, texts, start = [], [], 0.0
+    shapes: list[Shape] = []
+    texts: list[Shape] = []
+    start = 0.0
     for bar in slices:
         share = bar.value / total
-        title = element("title", bar.title or f"{bar.label}: {bar.shown}")
         path = _sector(centre, outer, inner, start, share)
-        parts.append(element("path", title, d=path, css=f"bar slice {bar.colour}"))
+        shapes.append(Outline(path, bar.tooltip, f"bar slice {bar.colour}"))
         if share > 0.07 and " " not in bar.colour:  # white is not read on the lighter shades
             angle, radius = 2 * math.pi * (start + share / 2), (outer + inner) / 2
             x, y = centre + radius * math.sin(angle), centre - radius * math.cos(angle)
-            texts.append(element("text", bar.shown, x=x, y=y + 4, css="inside middle"))
+            texts.append(Words(bar.shown, x, y + 4, css="inside middle"))
         start += share
     if middle:
-        texts.append(element("text", middle, x=centre, y=centre + 5, css="value middle"))
-    return svg(size, size, [*parts, *texts], label)
+        texts.append(Words(middle, centre, centre + 5, css="value middle"))
+    return inline_svg(Drawing(size, size, [*shapes, *texts], label))
 
 
 def _sector(centre: float, outer: float, inner: float, start: float, share: float) -> str:
@@ -62,25 +64,21 @@ def histogram(
     left, bottom, top = 12, 24, 8
     step = (width - 2 * left) / max(len(heights), 1)
     highest = max([*heights, *behind], default=0.0) or 1.0
-    parts = []
+    shapes: list[Shape] = []
     for values, css in ((behind, "plain"), (heights, colour)):
         for number, value in enumerate(values):
             size = (height - bottom - top) * value / highest
             said = f"{edges[number]} to {edges[number + 1]}: {heights[number]:,.0f}"
-            title = element("title", f"{said} of {behind[number]:,.0f}" if behind else said)
-            parts.append(
-                element(
-                    "rect", title, x=left + number * step, y=height - bottom - size, width=max(step - 1.5, 0.5),
-                    height=max(size, 0.5 if value else 0.0), rx=1.5, css=f"bar {css}",
-                )
-            )  # fmt: skip
+            title = f"{said} of {behind[number]:,.0f}" if behind else said
+            x, y, high = left + number * step, height - bottom - size, max(size, 0.5 if value else 0.0)
+            shapes.append(Box(x, y, max(step - 1.5, 0.5), high, title=title, css=f"bar {css}", round=1.5))
     every = max(1, math.ceil(len(edges) / 7))
-    parts += [
-        element("text", name, x=left + number * step, y=height - 8, css="tick middle")
+    shapes += [
+        Words(name, left + number * step, height - 8, css="tick middle")
         for number, name in enumerate(edges)
         if number % every == 0
     ]
-    return svg(width, height, parts, label)
+    return inline_svg(Drawing(width, height, shapes, label))
 
 
 # --- ranges ----------------------------------------------------------------------------------------------
@@ -116,26 +114,24 @@ def range_chart(
         )
         return left + (width - left - right) * share
 
-    parts = []
+    shapes: list[Shape] = []
     for value in _log_ticks(low, high) if log else ticks(low, high, 4):
         x = round(at(value)) + 0.5
-        parts.append(element("line", x1=x, x2=x, y1=top, y2=base, css="grid"))
-        parts.append(element("text", shown(value), x=x, y=base + 16, css="tick middle"))
+        shapes.append(Stroke(x, top, x, base, css="grid"))
+        shapes.append(Words(shown(value), x, base + 16, css="tick middle"))
     for number, item in enumerate(ranges):
         y = top + row * number + row / 2
         first, tenth, middle, ninetieth, last = map(at, item.values)
         said = ", ".join(f"{share:.0%} {shown(v)}" for share, v in zip(PERCENTILES, item.values, strict=True))
-        parts += [
-            element("text", item.label, x=left - 12, y=y + 4, css="tick end label"),
-            element("line", x1=first, x2=last, y1=y, y2=y, css=f"whisker {item.colour}"),
-            element("line", x1=tenth, x2=ninetieth, y1=y, y2=y, css=f"box {item.colour}"),
-            element("circle", cx=middle, cy=y, r=4.2, css=f"median {item.colour}"),
-            element(
-                "rect", element("title", f"{item.label}: {said}"),
-                x=left, y=y - row / 2, width=width - left - right, height=row, css="strip",
-            ),
-        ]  # fmt: skip
-    return svg(width, base + bottom, parts, label)
+        title = f"{item.label}: {said}"
+        shapes += [
+            Words(item.label, left - 12, y + 4, css="tick end label"),
+            Stroke(first, y, last, y, css=f"whisker {item.colour}"),
+            Stroke(tenth, y, ninetieth, y, css=f"box {item.colour}"),
+            Disc(middle, y, 4.2, f"median {item.colour}"),
+            Box(left, y - row / 2, width - left - right, row, title=title, css="strip"),
+        ]
+    return inline_svg(Drawing(width, base + bottom, shapes, label))
 
 
 def _limits(values: Sequence[float], log: bool) -> tuple[float, float]:

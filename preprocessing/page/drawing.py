@@ -1,29 +1,17 @@
-"""A drawing as a list of shapes, which is written as SVG for a page, as an SVG file, and as a PNG file.
+"""Drawings: shapes, and how a page shows them as SVG.
 
-Owns the three ways; they show the same shapes. Colours are the names of ``style.css``: in a page they follow light and
-dark, in files they are those of light. A PNG needs Pillow, which brings its own Latin font.
+Owns the shapes and all SVG that is written. A shape has a colour of ``style.css`` by name, or takes its looks from a class
+(``css``) there; both follow light and dark. Every text is escaped; tooltips are ``<title>`` elements and need no script.
+Files are in ``drawing_files``.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib.util
-import io
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Union
 
-from markupsafe import Markup
-
-from megatron_ko.errors import DataError
-from preprocessing.page.charts import element, svg
-from preprocessing.page.template import STYLE
-
-FONTS = "Inter, Pretendard, Noto Sans KR, Noto Sans CJK KR, Malgun Gothic, Helvetica, Arial, sans-serif"
-PNG_SCALE, SAMPLES = 2, 2
-"""Pixels of a PNG per unit, and points drawn per pixel and axis before they are averaged."""
-MARGIN = 16  # around the drawing in files
+from markupsafe import Markup, escape
 
 
 @dataclass(frozen=True)
@@ -32,8 +20,10 @@ class Box:
     y: float
     width: float
     height: float
-    colour: str
+    colour: str = ""
     title: str = ""
+    css: str = ""
+    round: float = 0.0  # radius of the corners
 
 
 @dataclass(frozen=True)
@@ -42,8 +32,9 @@ class Stroke:
     y1: float
     x2: float
     y2: float
-    colour: str
+    colour: str = ""
     width: float = 1.0
+    css: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,112 +48,104 @@ class Words:
     size: float = 13.0
     anchor: Literal["start", "middle", "end"] = "start"
     strong: bool = False
+    css: str = ""
+
+
+@dataclass(frozen=True)
+class Curve:
+    points: Sequence[tuple[float, float]]
+    css: str
+
+
+@dataclass(frozen=True)
+class Disc:
+    x: float
+    y: float
+    radius: float
+    css: str
+
+
+@dataclass(frozen=True)
+class Outline:
+    """An area by the commands of an SVG path."""
+
+    path: str
+    title: str
+    css: str
+
+
+Shape = Union[Box, Stroke, Words, Curve, Disc, Outline]
 
 
 @dataclass(frozen=True)
 class Drawing:
     width: int
     height: int
-    shapes: Sequence[Box | Stroke | Words]
+    shapes: Sequence[Shape]
     label: str
     """What is read aloud instead of it."""
 
 
-@functools.cache
-def light_colours() -> dict[str, str]:
-    """Names and values of the first block of ``style.css``."""
-    block = re.search(r":root \{(.*?)\}", STYLE.read_text(encoding="utf-8"), re.DOTALL)
-    assert block is not None
-    return dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block[1]))
-
-
 def inline_svg(drawing: Drawing) -> Markup:
     """For a page with ``style.css``."""
-    return svg(
-        drawing.width, drawing.height, _elements(drawing, lambda name: f"var(--{name})"), drawing.label
+    return element(
+        "svg",
+        *elements(drawing, lambda name: f"var(--{name})"),
+        viewBox=f"0 0 {drawing.width} {drawing.height}",
+        role="img",
+        aria_label=drawing.label,
+        preserveAspectRatio="xMinYMin",
     )
 
 
-def svg_file(drawing: Drawing) -> str:
-    """A file that stands alone, on the colour of paper."""
-    colours = light_colours()
-    width, height = drawing.width + 2 * MARGIN, drawing.height + 2 * MARGIN
-    paper = Box(-MARGIN, -MARGIN, width, height, "sheet")
-    whole = Drawing(width, height, [paper, *drawing.shapes], drawing.label)
-    made = element(
-        "svg", Markup("\n").join(_elements(whole, colours.__getitem__)), xmlns="http://www.w3.org/2000/svg",
-        width=width, height=height, viewBox=f"{-MARGIN} {-MARGIN} {width} {height}",
-        font_family=FONTS, role="img", aria_label=drawing.label,
-    )  # fmt: skip
-    return f"{made}\n"
+def elements(drawing: Drawing, colour: Callable[[str], str]) -> list[Markup]:
+    """The shapes in their order; ``colour`` gives the value of a name."""
+    return [_element_of(shape, colour) for shape in drawing.shapes]
 
 
-def _elements(drawing: Drawing, colour: Callable[[str], str]) -> list[Markup]:
-    made = []
-    for shape in drawing.shapes:
-        style = f"fill:{colour(shape.colour)}"
-        if isinstance(shape, Box):
-            title = [element("title", shape.title)] if shape.title else []
-            made.append(
-                element("rect", *title, x=float(shape.x), y=float(shape.y), width=float(shape.width), height=float(shape.height), style=style)
-            )  # fmt: skip
-        elif isinstance(shape, Stroke):
-            style = f"stroke:{colour(shape.colour)};stroke-width:{shape.width:g}"
-            made.append(
-                element("line", x1=float(shape.x1), y1=float(shape.y1), x2=float(shape.x2), y2=float(shape.y2), style=style)
-            )  # fmt: skip
-        else:
-            weight = ";font-weight:600" if shape.strong else ""
-            style += f";font-size:{shape.size:g}px;text-anchor:{shape.anchor}{weight}"
-            made.append(element("text", shape.text, x=float(shape.x), y=float(shape.y), style=style))
-    return made
+def _element_of(shape: Shape, colour: Callable[[str], str]) -> Markup:
+    looks = {"css": shape.css} if shape.css else {"style": _style(shape, colour)}
+    title = [element("title", shape.title)] if isinstance(shape, (Box, Outline)) and shape.title else []
+    if isinstance(shape, Box):
+        corners = {"rx": float(shape.round)} if shape.round else {}
+        return element("rect", *title, **_floats(shape, "x", "y", "width", "height"), **corners, **looks)
+    if isinstance(shape, Stroke):
+        return element("line", **_floats(shape, "x1", "y1", "x2", "y2"), **looks)
+    if isinstance(shape, Words):
+        return element("text", shape.text, **_floats(shape, "x", "y"), **looks)
+    if isinstance(shape, Curve):
+        return element("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in shape.points), **looks)
+    if isinstance(shape, Disc):
+        return element("circle", cx=float(shape.x), cy=float(shape.y), r=float(shape.radius), **looks)
+    return element("path", *title, d=shape.path, **looks)
 
 
-# --- PNG -------------------------------------------------------------------------------------------------
+def _floats(shape: object, *names: str) -> dict[str, float]:
+    return {name: float(getattr(shape, name)) for name in names}
 
 
-def png_available() -> bool:
-    return importlib.util.find_spec("PIL") is not None
+def _style(shape: Shape, colour: Callable[[str], str]) -> str:
+    if isinstance(shape, Stroke):
+        return f"stroke:{colour(shape.colour)};stroke-width:{shape.width:g}"
+    if isinstance(shape, Words):
+        weight = ";font-weight:600" if shape.strong else ""
+        return f"fill:{colour(shape.colour)};font-size:{shape.size:g}px;text-anchor:{shape.anchor}{weight}"
+    if isinstance(shape, Box):
+        return f"fill:{colour(shape.colour)}"
+    raise TypeError(f"a {type(shape).__name__} takes its looks from a class")
 
 
-def png_file(drawing: Drawing) -> bytes:
-    """Raises DataError where Pillow is not installed."""
-    if not png_available():
-        raise DataError("PNG files need the package Pillow; pip install 'megatron_ko[plots]'")
-    from PIL import Image, ImageDraw, ImageFont
-
-    colours = light_colours()
-    scale = PNG_SCALE * SAMPLES
-    size = (drawing.width + 2 * MARGIN, drawing.height + 2 * MARGIN)
-    image = Image.new("RGB", (size[0] * scale, size[1] * scale), colours["sheet"])
-    brush = ImageDraw.Draw(image)
-    for shape in drawing.shapes:
-        colour = colours[shape.colour]
-        if isinstance(shape, Box):
-            left, top, right, bottom = _pixels(
-                shape.x, shape.y, shape.x + shape.width, shape.y + shape.height
-            )
-            brush.rectangle((left, top, right - 1, bottom - 1), fill=colour)
-        elif isinstance(shape, Stroke):
-            ends = _pixels(shape.x1, shape.y1, shape.x2, shape.y2)
-            brush.line(ends, fill=colour, width=max(1, round(shape.width * scale)))
-        else:
-            font = ImageFont.load_default(size=shape.size * scale)
-            anchor = {"start": "ls", "middle": "ms", "end": "rs"}[shape.anchor]
-            # the font has one weight: strong letters get an outline
-            outline = 1 if shape.strong else 0
-            x, y = _pixels(shape.x, shape.y)
-            brush.text((x, y), latin(shape.text), fill=colour, font=font, anchor=anchor, stroke_width=outline)
-    small = image.resize((size[0] * PNG_SCALE, size[1] * PNG_SCALE), Image.Resampling.BOX)
-    out = io.BytesIO()
-    small.save(out, "PNG", optimize=True)
-    return out.getvalue()
+def element(name: str, *inside: object, **attributes: object) -> Markup:
+    """``<name a="b">inside</name>``; ``css`` is the class, ``_`` in names becomes ``-``."""
+    names = {"css": "class"}
+    pairs = "".join(
+        f' {names.get(key, key.replace("_", "-"))}="{escape(_number(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    body = Markup("").join(escape(item) for item in inside)
+    return Markup(f"<{name}{pairs}>{body}</{name}>")
 
 
-def _pixels(*units: float) -> list[int]:
-    return [round((unit + MARGIN) * PNG_SCALE * SAMPLES) for unit in units]
-
-
-def latin(text: str) -> str:
-    """The text for a font without other letters: those are written as their code point."""
-    return "".join(c if ord(c) < 0x180 else f"U+{ord(c):04X}" for c in text.replace("…", "..."))
+def _number(value: object) -> object:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else value

@@ -1,9 +1,9 @@
-"""Numbers of a person's papers: resident and alien registration, passport, driver's licence (Republic of Korea).
+"""Numbers of a person's papers: resident and alien registration, passport, driver's license (Republic of Korea).
 
 Facts: a registration number is the date of birth, a digit for sex and century (1-4 citizens, 5-8 aliens, 9 and 0 born
 before 1900) and six digits; the last was a check digit until October 2020, when the six became random (Ministry of the
 Interior and Safety). Passports are a letter and eight digits, and since December 2021 a letter, three digits, a letter
-and four digits (Ministry of Foreign Affairs). Licences are region, year, six digits and two (Korean National Police).
+and four digits (Ministry of Foreign Affairs). Licenses are region, year, six digits and two (Korean National Police).
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _passport(match: Match) -> Part | None:
 
 
 def _driver(match: Match) -> Part | None:
-    """With hyphens or a region's name the shape is enough; else a licence must be named."""
+    """With hyphens or a region's name the shape is enough; else a license must be named."""
     if _DRIVER_NAMED.search(before(match, 16)) or _DRIVER_NAMED.search(after(match, 8)):
         return None if after(match, 1) == "원" else match.span()
     if numbers_a_thing(match) or _ACCOUNT_NAMED.search(before(match, 24)):

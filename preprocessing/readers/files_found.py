@@ -31,7 +31,7 @@ from preprocessing.config.inputs import (
 from preprocessing.config.pipeline import Config
 from preprocessing.readers.known_hashes import KnownHashes
 from preprocessing.readers.ranges import Range, bzip2_ranges, even_ranges, gathered, row_group_ranges
-from preprocessing.readers.source_trees import licence_file, tree_files
+from preprocessing.readers.source_trees import license_file, tree_files
 from preprocessing.readers.standard_library import standard_library
 
 __all__ = ["KnownHashes", "Unit", "expand_braces", "find_files", "find_units", "standard_library"]
@@ -51,7 +51,7 @@ class Unit:
     ranges: tuple[Range | None, ...] = ()  # the part of each file; () for whole files
     size: int = 0  # bytes on disk
     root: Path | None = None  # of a source tree
-    watched: tuple[Path, ...] = ()  # files that give no document and still matter: licences of a source tree
+    watched: tuple[Path, ...] = ()  # files that give no document and still matter: licenses of a source tree
 
     def parts(self) -> Iterator[tuple[Path, str, Range | None]]:
         """Files with their labels and ranges."""
@@ -139,11 +139,11 @@ def _tree_units(name: str, number: int, root: Path, item: SourceTreeInput) -> li
     files = tree_files(root, item)
     labels = [label_of(f.relative_to(root)) for f in files]
     units = _gathered_units(f"{name}-{number:05d}-files", name, item, files, labels, root)
-    return [dataclasses.replace(unit, watched=_licences(root, unit.files)) for unit in units]
+    return [dataclasses.replace(unit, watched=_licenses(root, unit.files)) for unit in units]
 
 
-def _licences(root: Path, files: Iterable[Path]) -> tuple[Path, ...]:
-    named = {licence_file(root, str(file.relative_to(root))) for file in files}
+def _licenses(root: Path, files: Iterable[Path]) -> tuple[Path, ...]:
+    named = {license_file(root, str(file.relative_to(root))) for file in files}
     return tuple(root / name for name in sorted(filter(None, named)))
 
 

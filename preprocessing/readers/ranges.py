@@ -101,14 +101,14 @@ def _frames(data: mmap.mmap) -> Iterator[int]:
     try:
         while at < len(data):
             yield at
-            at = _frame_end(data, at)
+            at = frame_end(data, at)
             if at > len(data):
                 raise ValueError("the last frame is not whole")
     except (struct.error, IndexError):
         raise ValueError("the last frame is not whole") from None
 
 
-def _frame_end(data: mmap.mmap, at: int) -> int:
+def frame_end(data: mmap.mmap, at: int) -> int:
     (magic,) = struct.unpack_from("<I", data, at)
     if magic & 0xFFFFFFF0 == _ZSTD_SKIPPABLE:
         return at + 8 + struct.unpack_from("<I", data, at + 4)[0]

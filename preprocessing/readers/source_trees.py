@@ -1,4 +1,4 @@
-"""Files of a repository, and the licence file that governs each.
+"""Files of a repository, and the license file that governs each.
 
 Hidden folders and links are not followed: a link could lead out of the repository or in a circle.
 """
@@ -22,7 +22,7 @@ SUFFIXES = frozenset((
     ".sv", ".vhd", ".vhdl", ".zig", ".nim", ".sol", ".tf", ".gradle", ".md", ".rst", ".tex",
 ))  # fmt: skip
 NAMES = frozenset(("makefile", "dockerfile", "cmakelists.txt", "rakefile", "gemfile", "jenkinsfile"))
-_LICENCE = re.compile(r"(?:licen[cs]e|copying|unlicense|notice)(?:[-_.][\w.-]*)?", re.IGNORECASE)
+_LICENSE = re.compile(r"(?:licen[cs]e|copying|unlicense|notice)(?:[-_.][\w.-]*)?", re.IGNORECASE)
 _ORDER = ("license", "licence", "copying", "unlicense", "notice")
 
 
@@ -53,22 +53,22 @@ def _is_wanted(name: str, wanted: frozenset[str]) -> bool:
     return suffix in SUFFIXES or name.lower() in NAMES
 
 
-def licence_file(root: Path, label: str) -> str | None:
-    """Path relative to ``root`` of the licence file nearest above ``label``, None without one."""
+def license_file(root: Path, label: str) -> str | None:
+    """Path relative to ``root`` of the license file nearest above ``label``, None without one."""
     for folder in PurePosixPath(label).parents:
-        found = _licence_in(root, folder)
+        found = _license_in(root, folder)
         if found is not None:
             return found
     return None
 
 
 @functools.lru_cache(maxsize=65_536)
-def _licence_in(root: Path, folder: PurePosixPath) -> str | None:
+def _license_in(root: Path, folder: PurePosixPath) -> str | None:
     try:
         entries = [entry.name for entry in os.scandir(root / folder) if entry.is_file(follow_symlinks=False)]
     except OSError:
         return None  # removed meanwhile: the reader of its files says so
-    names = sorted((name for name in entries if _LICENCE.fullmatch(name)), key=_by_meaning)
+    names = sorted((name for name in entries if _LICENSE.fullmatch(name)), key=_by_meaning)
     return str(folder / names[0]) if names else None
 
 

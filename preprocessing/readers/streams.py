@@ -93,10 +93,10 @@ def _plain_or_decoded(file: Path, start: int, end: int | None) -> Iterator[bytes
         except Damaged:
             careful_from = max(start, section.position - CAREFUL_BYTES)
     with Section(file, start, end, careful_from) as section:
-        yield from _after(decode(section, given), given)
+        yield from after(decode(section, given), given)
 
 
-def _after(decoded: Iterator[bytes], position: int) -> Iterator[bytes]:
+def after(decoded: Iterator[bytes], position: int) -> Iterator[bytes]:
     for block in decoded:
         if position < len(block):
             yield block[position:]

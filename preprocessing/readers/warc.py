@@ -1,13 +1,13 @@
 """Web archives (WARC, ISO 28500): the HTML pages among their responses.
 
-Owns records, HTTP headers and bodies. A record that cannot be used is a bad record; after damage the next record is
-looked for.
+Owns records; how they are packed is in ``archive_runs``. A record that cannot be used is a bad record, and so is one whose
+Content-Length is wrong; the next record is then looked for.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from pathlib import Path
 import orjson
 
 from preprocessing.config.inputs import WarcInput
+from preprocessing.readers.archive_runs import RECORD, RunReader, pieces
 from preprocessing.readers.bad_records import (
     MAX_RAW_BYTES,
     Bad,
@@ -25,73 +26,26 @@ from preprocessing.readers.bad_records import (
     left_out_on_purpose,
 )
 from preprocessing.readers.fields import Row
-from preprocessing.readers.streams import blocks
+from preprocessing.readers.http_responses import decoded_body, header_fields, http_response
+from preprocessing.readers.streams import COMPRESSED_SUFFIXES
 from preprocessing.readers.web_pages import page_text
 
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 MAX_HEADER_BYTES = 1 << 16
+_RECORD_LINE = re.compile(rb"\r?\n\r?\n(WARC/[0-9.]+\r?\n)")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w:.-]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Record:
-    """``headers`` have lower-case names; ``body`` is None for one that is longer than allowed."""
+    """``headers`` have lower-case names; ``beginning`` is the whole block unless it is longer than allowed (``size`` bytes)."""
 
     number: int
-    offset: int  # in the decompressed file
+    place: str
     headers: dict[str, str]
     beginning: bytes
     size: int
     whole: bool
-
-
-class _Bytes:
-    """A stream of blocks to read from by lines and by sizes."""
-
-    def __init__(self, source: Iterator[bytes]):
-        self._source = source
-        self._buffer = b""
-        self._at = 0
-        self.position = 0
-
-    def _fill(self) -> bool:
-        block = next(self._source, None)
-        if block is None:
-            return False
-        self._buffer = self._buffer[self._at :] + block
-        self._at = 0
-        return True
-
-    def line(self) -> bytes:
-        """The next line with its end, or MAX_HEADER_BYTES of a longer one; empty at the end."""
-        while (end := self._buffer.find(b"\n", self._at, self._at + MAX_HEADER_BYTES)) < 0:
-            if len(self._buffer) - self._at >= MAX_HEADER_BYTES or not self._fill():
-                end = min(len(self._buffer), self._at + MAX_HEADER_BYTES) - 1
-                break
-        return self._take(end + 1 - self._at)
-
-    def read(self, size: int) -> bytes:
-        """``size`` bytes, fewer at the end."""
-        pieces = []
-        while size > 0:
-            if self._at == len(self._buffer) and not self._fill():
-                break
-            pieces.append(self._take(min(size, len(self._buffer) - self._at)))
-            size -= len(pieces[-1])
-        return b"".join(pieces)
-
-    def skip(self, size: int) -> int:
-        """Passes over ``size`` bytes; returns how many there were."""
-        left = size
-        while left > 0 and (piece := self.read(min(left, 1 << 20))):
-            left -= len(piece)
-        return size - left
-
-    def _take(self, size: int) -> bytes:
-        taken = self._buffer[self._at : self._at + size]
-        self._at += len(taken)
-        self.position += len(taken)
-        return taken
 
 
 def read_warc(file: Path, label: str, item: WarcInput, source: str, quarantine: Quarantine) -> Iterator[Row]:
@@ -105,9 +59,7 @@ def read_warc(file: Path, label: str, item: WarcInput, source: str, quarantine: 
         try:
             made = _page(record, others, item)
         except Bad as bad:
-            cause = (
-                f"{bad} (record at byte {record.offset:,}, {record.headers.get('warc-target-uri', '')[:200]})"
-            )
+            cause = f"{bad} (record at {record.place}, {record.headers.get('warc-target-uri', '')[:200]})"
             quarantine(BadRecord(label, record.number, cause, record.beginning, record.size))
             continue
         if made is not None:
@@ -149,42 +101,57 @@ def _page(record: Record, others: Counter[str], item: WarcInput) -> tuple[str, d
 
 def records(file: Path, label: str, max_bytes: int, quarantine: Quarantine) -> Iterator[Record]:
     """All records of a file; of one longer than ``max_bytes`` only the beginning."""
-    data = _Bytes(blocks(file))
     number = 0
-    try:
-        while line := data.line():
-            if not line.strip():
-                continue
-            number += 1
-            offset = data.position - len(line)
-            while line and not line.startswith(b"WARC/"):
-                line = data.line()
-            if data.position - len(line) > offset:
-                cause = f"no WARC record at byte {offset:,}; {data.position - len(line) - offset:,} bytes were passed over"
-                quarantine(BadRecord(label, number, cause, b""))
-                number += 1
+
+    def bad(cause: str) -> None:
+        quarantine(BadRecord(label, number, cause, b""))
+
+    for run, found in itertools.groupby(pieces(file), key=lambda piece: piece.run):
+        inside = f" of what is compressed from byte {run:,} on" if file.suffix in COMPRESSED_SUFFIXES else ""
+        data, is_lost = RunReader(found), False
+        try:
+            while line := data.line():
                 offset = data.position - len(line)
-            if not line:
-                return
-            try:
-                yield _record(data, number, offset, max_bytes)
-            except Bad as bad:
-                quarantine(BadRecord(label, number, f"{bad} (record at byte {offset:,})", b""))
-        if not number:
-            quarantine(BadRecord(label, 0, "no WARC record in the file; is it a web archive?", b""))
-    except Damaged as damage:
-        cause = f"the file is damaged or ends early ({damage}) after byte {data.position:,}; nothing after it was read"
-        quarantine(BadRecord(label, number + 1, cause, b""))
+                if is_lost or line.strip():
+                    passed = _pass_over(data, line)
+                    if passed and not is_lost:
+                        number += 1
+                        bad(f"no WARC record at byte {offset:,}{inside}; {passed:,} bytes were passed over")
+                    is_lost, offset = False, offset + passed
+                    if not data.line():
+                        break
+                    number += 1
+                    try:
+                        yield _record(data, number, f"byte {offset:,}{inside}", max_bytes)
+                    except Bad as cause:
+                        bad(f"{cause} (record at byte {offset:,}{inside})")
+                        is_lost = True
+        except Damaged as damage:
+            number += 1
+            bad(f"the file is damaged or ends early ({damage}) at byte {data.position:,}{inside}")
+    if not number:
+        bad("no WARC record in the file; is it a web archive?")
 
 
-def _record(data: _Bytes, number: int, offset: int, max_bytes: int) -> Record:
-    """Raises Bad."""
-    head = []
+def _pass_over(data: RunReader, line: bytes) -> int:
+    """Looks for the line that begins a record, ``line`` or a later one, and reads up to it; returns how far it was."""
+    passed = 0
+    while line and not line.startswith(RECORD):
+        passed += len(line)
+        line = data.line()
+    data.unread(line)
+    return passed
+
+
+def _record(data: RunReader, number: int, place: str, max_bytes: int) -> Record:
+    """The record behind its first line. Raises Bad; what follows is then looked for from where it may begin."""
+    head, size = [], 0
     while (line := data.line()).strip():
         head.append(line)
-        if sum(map(len, head)) > MAX_HEADER_BYTES:
+        size += len(line)
+        if size > MAX_HEADER_BYTES:
             raise Bad("WARC headers are too long")
-    headers = _headers(b"".join(head))
+    headers = header_fields(b"".join(head))
     length = headers.get("content-length", "")
     if not (length.isascii() and length.isdigit()) or len(length) > 18:
         raise Bad(f"Content-Length is {length[:30]!r}, not a number of bytes")
@@ -192,69 +159,22 @@ def _record(data: _Bytes, number: int, offset: int, max_bytes: int) -> Record:
     whole = size <= max_bytes
     beginning = data.read(size if whole else min(size, MAX_RAW_BYTES))
     present = len(beginning) if whole else len(beginning) + data.skip(size - len(beginning))
+    if present == size and _ends_here(data):
+        return Record(number, place, headers, beginning, size, whole)
+    if next_record := _RECORD_LINE.search(beginning) if whole else None:
+        data.unread(beginning[next_record.start(1) :])
     if present < size:
         raise Bad(f"the file ends inside a record: {present:,} of {size:,} bytes are there")
-    return Record(number, offset, headers, beginning, size, whole)
+    raise Bad(f"Content-Length is {size:,} and the record does not end there")
 
 
-def _headers(raw: bytes) -> dict[str, str]:
-    found = {}
-    for line in raw.decode("utf-8", "replace").splitlines():
-        name, colon, value = line.partition(":")
-        if colon:
-            found.setdefault(name.strip().lower(), value.strip())
-    return found
+def _ends_here(data: RunReader) -> bool:
+    """Whether an empty line follows, the next record, or nothing.
 
-
-# --- HTTP ------------------------------------------------------------------------------------------------
-
-
-def http_response(raw: bytes) -> tuple[int, dict[str, str], bytes]:
-    """``(status, headers, body)`` (RFC 9112). Raises Bad."""
-    end = re.search(rb"\r?\n\r?\n", raw[: 16 * MAX_HEADER_BYTES])
-    head, body = (raw[: end.start()], raw[end.end() :]) if end else (raw[: 16 * MAX_HEADER_BYTES], b"")
-    first, _, rest = head.partition(b"\n")
-    match = re.match(rb"HTTP/[0-9.]+ +([0-9]{3})\b", first)
-    if not match:
-        raise Bad(f"not an HTTP response but {first[:40]!r}")
-    return int(match[1]), _headers(rest), body
-
-
-def decoded_body(headers: dict[str, str], body: bytes, max_bytes: int) -> bytes:
-    """Without transfer and content encoding; archives often keep the headers but decode the body. Raises Bad."""
-    if "chunked" in headers.get("transfer-encoding", "").lower():
-        body = _dechunked(body)
-    encoding = headers.get("content-encoding", "").lower()
-    if encoding in ("gzip", "x-gzip") and body.startswith(b"\x1f\x8b"):
-        return _inflated(body, 31, max_bytes)
-    if encoding == "deflate" and body[:1] == b"\x78":
-        return _inflated(body, 15, max_bytes)
-    if encoding == "br" and not re.match(rb"\s*<", body):
-        raise Bad("content encoding br is not supported")
-    return body
-
-
-def _inflated(body: bytes, window: int, max_bytes: int) -> bytes:
-    decoder = zlib.decompressobj(wbits=window)
-    try:
-        data = decoder.decompress(body, max_bytes)
-    except zlib.error as error:
-        raise Bad(f"content encoding is damaged: {error}") from None
-    if decoder.unconsumed_tail:
-        raise Bad(f"page is longer than max_record_bytes = {max_bytes:,} when decompressed")
-    return data
-
-
-def _dechunked(body: bytes) -> bytes:
-    """The body itself when it is not in chunks (already decoded by the archive), and what is there of a cut one."""
-    pieces, at = [], 0
-    while True:
-        end = body.find(b"\n", at, at + 40)
-        match = re.fullmatch(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\n]*)?\r?", body[at:end]) if end >= 0 else None
-        if not match:
-            return b"".join(pieces) if pieces else body
-        size = int(match[1], 16)
-        if size == 0:
-            return b"".join(pieces)
-        pieces.append(body[end + 1 : end + 1 + size])
-        at = end + 1 + size + 2
+    Reads up to the next record, hence also the checksum of a member that ends here: damage shows before the record counts.
+    """
+    blank = 0
+    while (line := data.line()) and not line.strip():
+        blank += 1
+    data.unread(line)
+    return blank > 1 or not line or line.startswith(RECORD)

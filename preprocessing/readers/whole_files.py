@@ -14,7 +14,7 @@ from preprocessing.markup.conversion import CONVERTERS
 from preprocessing.readers.bad_records import MAX_RAW_BYTES, Bad, BadRecord, Quarantine
 from preprocessing.readers.fields import Row
 from preprocessing.readers.files_found import label_of
-from preprocessing.readers.source_trees import licence_file
+from preprocessing.readers.source_trees import license_file
 
 MARKUP_OF_SUFFIX = {
     ".tex": "latex", ".latex": "latex", ".rst": "rst", ".wiki": "mediawiki", ".mediawiki": "mediawiki",
@@ -55,8 +55,8 @@ def read_whole_file(
     elif root is not None:
         identity = shown  # roots may share a name
         meta |= {"path": label, "root": label_of(root)}
-        licence = licence_file(root, str(file.relative_to(root)))
-        meta |= {"licence_file": label_of(Path(licence))} if licence else {}
+        license = license_file(root, str(file.relative_to(root)))
+        meta |= {"license_file": label_of(Path(license))} if license else {}
     lang = "code" if isinstance(item, StdlibInput) else "" if item.lang == "detect" else item.lang
     return [(identity, text, source, lang, orjson.dumps(meta).decode())]
 

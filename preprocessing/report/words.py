@@ -18,7 +18,7 @@ KOREAN = {
     "alphabetic_words": "글자 있는 낱말", "stop_words": "불용어", "too_many_lines": "줄 과다", "generated": "생성된 코드",
     "minified": "압축된 코드", "long_lines": "긴 줄", "mean_line_length": "줄 길이", "data_file": "데이터 파일",
     "alphabetic_ratio": "글자 비율", "alphanumeric_ratio": "글자·숫자 비율", "encoded_data": "부호화된 데이터",
-    "few_comments": "주석 부족", "many_comments": "주석 과다", "secrets": "비밀번호·키", "licence": "라이선스",
+    "few_comments": "주석 부족", "many_comments": "주석 과다", "secrets": "비밀번호·키", "license": "라이선스",
     "exact_duplicate": "완전 중복", "near_duplicate": "유사 중복", "contaminated": "평가 데이터 오염",
     "no_domain": "영역 없음", "domain_full": "영역 용량 초과", "empty": "빈 문서",
     # steps

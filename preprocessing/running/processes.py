@@ -1,23 +1,26 @@
 """Tasks on this machine: in this process, or in a pool of worker processes.
 
-Owns the pool. Workers are forked from a clean server process that has imported the kernels, leave SIGINT to the parent,
-and end with it, also when it is killed.
+Owns the pool. Workers are forked from a clean server process that has imported the kernels, leave requests to stop to the
+parent, and end with it, also when it is killed. Below a supervisor (``python -m preprocessing``) no signal arrives here;
+elsewhere SIGINT is a KeyboardInterrupt, which must not come while the executor starts a worker: it would not know it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from megatron_ko.errors import DataError
 from preprocessing.running.markers import Marker
+from preprocessing.running.supervision import SIGNALS
 from preprocessing.running.tasks import Done, KeyedTask, RunContext, do
 
 PRELOADED = ["preprocessing.running.quiet_interrupt", "preprocessing.steps.warm_up"]
@@ -47,19 +50,22 @@ class ProcessRunner:
             return
         pool = self._pool or self._start(context)
         futures: dict[Future[dict[str, Any]], KeyedTask] = {}
-        try:  # also while workers start, which the first tasks make them do
-            for work in keyed:
-                futures[pool.submit(_do, work)] = work
+        try:
+            with interrupts_held():  # the first tasks make the workers start
+                for work in keyed:
+                    futures[pool.submit(_do, work)] = work
             _gather(futures, done)
         except BrokenProcessPool:
+            self._let_go()
             self.close()
             raise DataError(
                 f"a worker process was killed, often for lack of memory; finished tasks are kept: "
                 f"run again with fewer than {self.workers} workers (--workers)"
             ) from None
         except KeyboardInterrupt:
-            self._let_go()
-            self.close()
+            with interrupts_held():
+                self._let_go()
+                self.close()
             raise
         except BaseException:
             for future in futures:
@@ -82,6 +88,23 @@ class ProcessRunner:
         """Ends the workers in the middle of their tasks, which leave nothing but temporary files."""
         if self._lifeline is not None:
             self._lifeline.close()
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """A KeyboardInterrupt that the block would get comes at its end."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    held: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if held:
+            signal.raise_signal(signal.SIGINT)
 
 
 def forked_pool(
@@ -112,8 +135,8 @@ def _begin(context: RunContext, lifeline: multiprocessing.connection.Connection)
 
 
 def begin_worker(lifeline: multiprocessing.connection.Connection) -> None:
-    """What a worker process does first: it leaves SIGINT and SIGUSR1 to its parent and ends with it."""
-    for number in (signal.SIGINT, signal.SIGUSR1):
+    """What a worker process does first: it leaves requests to stop to its parent and ends with it."""
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     import pyarrow as pa

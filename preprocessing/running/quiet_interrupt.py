@@ -1,8 +1,10 @@
 """Lets an interrupt of the keyboard end the process that imports this, without a traceback.
 
-For the server process that workers are forked from, while it imports and compiles; afterwards it ignores interrupts.
+For the server process that workers are forked from, while it imports and compiles; afterwards it ignores interrupts. Below
+a supervisor it ignores them from the start.
 """
 
 import signal
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

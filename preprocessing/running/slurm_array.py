@@ -68,7 +68,7 @@ class SlurmRunner:
         others = [work for work in keyed if work.number % tasks != task]
         try:
             self._local.run(context, mine, done)
-        except BaseException as error:
+        except Exception as error:  # a task that was stopped has not failed: the next start continues it
             write_text(
                 self._failure_of(context, self.place.task), json.dumps(f"{type(error).__name__}: {error}")
             )

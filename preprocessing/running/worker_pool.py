@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from megatron_ko.errors import DataError
-from preprocessing.running.processes import begin_worker, forked_pool
+from preprocessing.running.processes import begin_worker, forked_pool, interrupts_held
 from preprocessing.running.progress import StepProgress
 
 Item = TypeVar("Item")
@@ -37,10 +37,11 @@ class WorkerPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._lifeline is not None and kind is not None:
-            self._lifeline.close()  # ends the workers in the middle of their work
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        with interrupts_held():
+            if self._lifeline is not None and kind is not None:
+                self._lifeline.close()  # ends the workers in the middle of their work
+            if self._pool is not None:
+                self._pool.shutdown(wait=True, cancel_futures=True)
 
     def map(
         self,
@@ -64,7 +65,8 @@ class WorkerPool:
             yield from (function(*item) for item in items)
             return
         pool = self._pool or self._start()
-        futures = [pool.submit(function, *item) for item in items]
+        with interrupts_held():  # the first items make the workers start
+            futures = [pool.submit(function, *item) for item in items]
         try:
             for future in futures:
                 yield future.result()

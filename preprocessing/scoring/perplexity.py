@@ -163,12 +163,18 @@ class KenlmModel:
             import kenlm
         except ImportError:
             raise DataError(
-                f"{path}: is a KenLM model and the package kenlm is not installed; 'pip install kenlm', or train a model "
-                "of this program (.npz) with 'python -m preprocessing train-quality CONFIG.yaml'"
+                f"{path}: is a KenLM model and the package kenlm is not installed; pip install 'megatron_ko[kenlm]' (it is "
+                "compiled: needs a C++ compiler), or train a model of this program (.npz) with 'python -m preprocessing "
+                "train-quality CONFIG.yaml'"
             ) from None
         if not path.is_file():
             raise DataError(f"{path}: there is no KenLM model; check the path")
-        self._model = kenlm.Model(str(path))
+        try:
+            self._model = kenlm.Model(str(path))
+        except (OSError, RuntimeError) as error:
+            raise DataError(
+                f"{path}: is not a KenLM model ({first_line(error)}); check the file, or make it again with lmplz"
+            ) from None
 
     def perplexities(self, column: pa.Array) -> np.ndarray:
         """``[rows] float32``: per word and end; NaN without words."""

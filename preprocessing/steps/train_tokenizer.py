@@ -17,6 +17,7 @@ from typing import Any
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import write_json
+from megatron_ko.formats.sentencepiece_model import read_model
 from megatron_ko.formats.tokenizer_folder import (
     FILES,
     MARKER,
@@ -33,7 +34,7 @@ from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.tokenizers import byte_level, forecast, trainers
 from preprocessing.tokenizers.hard_texts import generated_texts
 from preprocessing.tokenizers.proof import Proof, prove
-from preprocessing.tokenizers.tokenizer_json import load_sentencepiece, to_tokenizer_json
+from preprocessing.tokenizers.sentencepiece_to_json import to_tokenizer_json
 
 log = logging.getLogger(__name__)
 STEP = "train-tokenizer"
@@ -102,7 +103,7 @@ def write_folder(folder: Path, texts: Iterable[str], settings: TokenizerConfig) 
         made, model, special = byte_level.train(texts, settings), None, byte_level.SPECIAL_TOKENS
     else:
         model, special = trainers.train(texts, settings), trainers.SPECIAL_TOKENS
-        made = to_tokenizer_json(load_sentencepiece(model), trainers.user_symbols(settings))
+        made = to_tokenizer_json(read_model(model, "the trained model"))
     return write_tokenizer_folder(folder, made, special, model, settings.control_tokens)
 
 

@@ -10,6 +10,8 @@ import gc
 import pyarrow as pa
 
 import preprocessing.running.context  # noqa: F401 - or each worker imports it
+from megatron_ko.formats.sentencepiece_model import SentencePieceModel
+from megatron_ko.formats.vocabulary import BYTE, Piece, Spelling, Vocabulary
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.config.deduplication import DeduplicateConfig
 from preprocessing.config.inputs import JsonlInput
@@ -22,7 +24,6 @@ from preprocessing.steps.clean import clean_batch
 from preprocessing.steps.measure import measure_batch
 from preprocessing.tokenizers import bpe_tables
 from preprocessing.tokenizers.bpe_encoder import BpeEncoder
-from preprocessing.tokenizers.model_proto import BYTE, NORMAL, read_model
 
 _ROWS = [
     {"id": "1", "text": "두루미는 겨울에 철원 들판으로 날아온다ㅋㅋㅋㅋ. 카톡 hong@example.com", "source": "a", "lang": "ko", "meta": "{}"},
@@ -38,19 +39,23 @@ def _compile() -> None:
     cleaned, _, _ = clean_batch(batch, CleanConfig())
     measure_batch(cleaned)
     sign(cleaned["text"], DeduplicateConfig(), 0)
-    BpeEncoder.of_tables(bpe_tables.of_model(read_model(_model(), ""))).encode_column(cleaned["text"])
+    BpeEncoder.of_tables(bpe_tables.of_model(_model())).encode_column(cleaned["text"])
 
 
-def _model() -> bytes:
-    """A SentencePiece model of the bytes and a few pieces; fields as in ``model_proto``."""
-    pieces = [(f"<0x{byte:02X}>".encode(), BYTE) for byte in range(256)]
-    pieces += [(piece.encode(), NORMAL) for piece in ("\u2581", "a", "b", "ab")]
-    fields = (b"\x0a" + bytes([len(piece)]) + piece + b"\x18" + bytes([kind]) for piece, kind in pieces)
-    trainer, normaliser = b"\x18\x02\x98\x02\x01", b"\x18\x00\x20\x00"
-    return (
-        b"".join(b"\x0a" + bytes([len(field)]) + field for field in fields)
-        + b"\x12" + bytes([len(trainer)]) + trainer + b"\x1a" + bytes([len(normaliser)]) + normaliser
-    )  # fmt: skip
+def _model() -> SentencePieceModel:
+    """Of the bytes and a few pieces."""
+    pieces = [Piece(f"<0x{byte:02X}>", kind=BYTE) for byte in range(256)]
+    pieces += map(Piece, ("\u2581", "a", "b", "ab"))
+    return SentencePieceModel(
+        content=b"",
+        vocabulary=Vocabulary("bpe", pieces, Spelling()),
+        byte_fallback=True,
+        dummy_prefix=False,
+        removes_blanks=False,
+        escapes_blanks=True,
+        blanks_behind=False,
+        charsmap=b"",
+    )
 
 
 _compile()

@@ -19,17 +19,13 @@ import tokenizers
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
 from megatron_ko.formats import byte_alphabet
+from megatron_ko.formats.sentencepiece_model import without_dummy_prefix
 from megatron_ko.formats.tokenizer_folder import MODEL, TokenizerInfo
-from preprocessing.tokenizers.bases import Base, ByteLevelBase, SentencePieceBase, merged
+from megatron_ko.formats.vocabulary import BLANK, NORMAL, Piece, merged
+from preprocessing.tokenizers.bases import Base, ByteLevelBase, SentencePieceBase
 from preprocessing.tokenizers.derived_folders import backend_of, write_merges, write_pieces
 from preprocessing.tokenizers.escapes import MARK
 from preprocessing.tokenizers.hangul import HANGUL, only_in_hangul
-from preprocessing.tokenizers.sentencepiece_files import (
-    BLANK,
-    NORMAL,
-    SentencePiecePiece,
-    without_dummy_prefix,
-)
 
 BEFORE = ("", "x", ".", "\n", "1")
 """Texts before a new piece, when it is looked for: a prefix blank or a split may keep it from the beginning of a text."""
@@ -75,10 +71,12 @@ def append(base: Base, surfaces: Sequence[str], folder: Path) -> Appended:
     made = plan(base, surfaces)
     new = new_tokens(base, made.additions)
     ids = {addition.piece: base.size + number for number, addition in enumerate(new)}
-    found = {surface: ids[base.spelled(surface)] for surface in surfaces if surface not in made.refused}
+    found = {
+        surface: ids[base.vocabulary.spelled(surface)] for surface in surfaces if surface not in made.refused
+    }
     info = _write(base, made.additions, ids, folder)
     verify(base, folder, found)
-    return Appended(info, found, [base.shown(a.piece) for a in new if not a.asked], made.refused)
+    return Appended(info, found, [base.vocabulary.shown(a.piece) for a in new if not a.asked], made.refused)
 
 
 # --- what is asked for -----------------------------------------------------------------------------------
@@ -90,9 +88,9 @@ def _check(base: Base, surfaces: Sequence[str]) -> None:
     for surface in surfaces:
         if surface in seen:
             raise DataError(f"{surface!r} is given twice; give each new piece once")
-        if surface in base.ids:
+        if surface in base.vocabulary.ids:
             raise DataError(
-                f"{surface!r}: is token {base.ids[surface]} of {base.folder} already; leave it out"
+                f"{surface!r}: is token {base.vocabulary.ids[surface]} of {base.folder} already; leave it out"
             )
         if not HANGUL.search(surface):
             raise DataError(
@@ -111,7 +109,7 @@ def _refused(base: Base, surfaces: Sequence[str]) -> dict[str, str]:
     """Surfaces that are never merged, since text is cut within them before, or written differently; with the reason."""
     refused = {}
     if isinstance(base, SentencePieceBase):
-        if base.removes_blanks:
+        if base.model.removes_blanks:
             for surface in surfaces:
                 if "  " in surface or surface.endswith(" "):
                     refused[surface] = "split: the base joins blanks"
@@ -150,8 +148,8 @@ def plan(base: Base, surfaces: Sequence[str]) -> Plan:
 
 def _plan_pieces(base: SentencePieceBase, surfaces: Sequence[str]) -> list[Addition]:
     """A union of two symbols merges as soon as it is a piece; so characters must be pieces, or ``tokenizers`` differs."""
-    known = {piece.text for piece in base.pieces if piece.kind == NORMAL}
-    wanted = {base.spelled(surface) for surface in surfaces}
+    known = {piece.text for piece in base.vocabulary.pieces if piece.kind == NORMAL}
+    wanted = {base.vocabulary.spelled(surface) for surface in surfaces}
     ranks: dict[str, int] = {}  # of additions; all come after the base's
     made: list[Addition] = []
 
@@ -162,11 +160,11 @@ def _plan_pieces(base: SentencePieceBase, surfaces: Sequence[str]) -> list[Addit
         made.append(Addition(piece, left if right else "", right, piece in wanted))
 
     for surface in surfaces:
-        piece = base.spelled(surface)
+        piece = base.vocabulary.spelled(surface)
         for character in piece:
             if character not in known:
                 add(character, "")
-        symbols = base.segment(surface)
+        symbols = base.vocabulary.segment(surface)
         while len(symbols := merged(symbols, lambda left, right: ranks.get(left + right))) > 1:
             add(*_next_pair(symbols, wanted))
     return made
@@ -180,7 +178,7 @@ def _next_pair(symbols: list[str], wanted: set[str]) -> tuple[str, str]:
 
 
 def _plan_merges(base: ByteLevelBase, surfaces: Sequence[str]) -> tuple[list[Addition], dict[str, str]]:
-    wanted = {base.spelled(surface) for surface in surfaces}
+    wanted = {base.vocabulary.spelled(surface) for surface in surfaces}
     ranks: dict[tuple[str, str], int] = {}
     made: list[Addition] = []
     refused = {}
@@ -190,7 +188,7 @@ def _plan_merges(base: ByteLevelBase, surfaces: Sequence[str]) -> tuple[list[Add
 
     for surface in surfaces:
         steps: list[tuple[str, str]] = []
-        symbols = merged(base.segment(surface), rank)
+        symbols = merged(base.vocabulary.segment(surface), rank)
         while len(symbols) > 1 and (at := _joinable(symbols, wanted)) is not None:
             pair = symbols[at], symbols[at + 1]
             ranks[pair] = len(made) + len(steps)
@@ -223,7 +221,7 @@ def _joinable(symbols: list[str], wanted: set[str]) -> int | None:
 
 def new_tokens(base: Base, additions: Iterable[Addition]) -> list[Addition]:
     """Those that need an id: a merge may also lead to a piece that is there."""
-    held = set(base.vocab) if isinstance(base, ByteLevelBase) else set()
+    held = set(base.json["model"]["vocab"]) if isinstance(base, ByteLevelBase) else set()
     found: list[Addition] = []
     for addition in additions:
         if addition.piece not in held:
@@ -238,17 +236,15 @@ def new_tokens(base: Base, additions: Iterable[Addition]) -> list[Addition]:
 def _write(base: Base, additions: Sequence[Addition], ids: dict[str, int], folder: Path) -> TokenizerInfo:
     if isinstance(base, ByteLevelBase):
         merges = [*base.merges, *((addition.left, addition.right) for addition in additions)]
-        return write_merges(base, {**base.vocab, **ids}, merges, folder)
+        return write_merges(base, {**base.json["model"]["vocab"], **ids}, merges, folder)
     assert isinstance(base, SentencePieceBase)
-    pieces = [
-        SentencePiecePiece(text, score, NORMAL) for text, score in zip(ids, scores_below(base, len(ids)))
-    ]
-    return write_pieces(base, [*base.pieces, *pieces], folder)
+    pieces = [Piece(text, score, NORMAL) for text, score in zip(ids, scores_below(base, len(ids)))]
+    return write_pieces(base, [*base.vocabulary.pieces, *pieces], folder)
 
 
 def scores_below(base: SentencePieceBase, count: int) -> list[float]:
     """Falling scores below all of the base's. Raises DataError where 32 bits cannot tell them apart."""
-    lowest = min((piece.score for piece in base.pieces if piece.kind == NORMAL), default=0.0)
+    lowest = min((piece.score for piece in base.vocabulary.pieces if piece.kind == NORMAL), default=0.0)
     scores = [struct.unpack("<f", struct.pack("<f", lowest - 1 - number))[0] for number in range(count)]
     if any(later >= earlier for earlier, later in zip([lowest, *scores], scores)):
         raise DataError(
@@ -284,7 +280,7 @@ def verify(base: Base, folder: Path, ids: dict[str, int]) -> None:
                 f"{folder}: a text that spells {name!r} becomes that special token; report this base"
             )
     new = {number: piece for piece, number in backend.get_vocab(with_added_tokens=True).items()}
-    moved = [number for number in range(base.size) if new.get(number) != base.name(number)]
+    moved = [number for number in range(base.size) if new.get(number) != base.vocabulary.names[number]]
     if moved:
         raise DataError(f"{folder}: the ids {moved[:8]} of {base.folder} moved; report this base")
 

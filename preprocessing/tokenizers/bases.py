@@ -8,36 +8,35 @@ from __future__ import annotations
 
 import functools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from megatron_ko.errors import DataError
 from megatron_ko.formats import byte_alphabet
+from megatron_ko.formats.sentencepiece_model import SentencePieceModel, read_model, with_pieces
 from megatron_ko.formats.tokenizer_folder import MODEL
-from preprocessing.tokenizers.descriptions import (
-    Pair,
+from megatron_ko.formats.tokenizer_json import (
     is_byte_level,
     listed,
-    names_in,
-    pair_of,
     read_description,
     special_tokens_in,
+    tokens_in,
+    vocabulary_in,
 )
-from preprocessing.tokenizers.sentencepiece_files import (
-    BLANK,
+from megatron_ko.formats.vocabulary import (
     BYTE,
     CONTROL,
+    GAP,
     NORMAL,
     UNUSED,
     USER_DEFINED,
-    SentencePiecePiece,
-    read_model,
-    with_pieces,
+    Piece,
+    Vocabulary,
+    merged,
 )
 
-Rank = Callable[[str, str], "float | None"]
 GAPS = "ids have no token (gaps): some are lost, or added_tokens should hold placeholders for them"
 
 
@@ -50,62 +49,34 @@ class Problem:
 
 
 class Base:
-    """What both kinds have. ``size``: ids so far, the largest and one; ``json``: the ``tokenizer.json``, if there is one.
+    """A vocabulary and the files it is in. ``json``: the ``tokenizer.json``, if there is one.
 
-    ``allow_unreachable``: pieces that merging makes of no text are told of, not refused.
+    ``allow_unreachable``: pieces that merging makes of no text are reported, not refused.
     """
 
     kind: Literal["sentencepiece", "byte_level"]
     allow_unreachable = False
 
-    def __init__(self, folder: Path, json: dict[str, Any] | None):
-        self.folder, self.json = folder, json
+    def __init__(self, folder: Path, vocabulary: Vocabulary, json: dict[str, Any] | None):
+        self.folder, self.vocabulary, self.json = folder, vocabulary, json
 
     @property
     def size(self) -> int:
-        raise NotImplementedError
-
-    @functools.cached_property
-    def surfaces(self) -> list[str | None]:
-        """The text of each id; None for control tokens, single bytes, pieces of characters, and ids without a token."""
-        raise NotImplementedError
-
-    @functools.cached_property
-    def ids(self) -> dict[str, int]:
-        """Surfaces to ids, of the pieces that merging makes and of symbols."""
-        return {surface: number for number, surface in enumerate(self.surfaces) if surface is not None}
-
-    def name(self, number: int) -> str | None:
-        """A token as the file spells it, None where an id has none."""
-        raise NotImplementedError
-
-    def spelled(self, surface: str) -> str:
-        """A surface as the file spells it."""
-        raise NotImplementedError
-
-    def shown(self, piece: str) -> str:
-        """A piece of the file for people: its surface, or its bytes where it holds a part of a character."""
-        raise NotImplementedError
-
-    def rank(self, left: str, right: str) -> float | None:
-        """Of merging two pieces: the lower the earlier; None where they do not merge."""
-        raise NotImplementedError
-
-    def segment(self, surface: str) -> list[str]:
-        """The pieces (as the file spells them) of a text that stands alone, by merging."""
-        return merged(list(self.spelled(surface)), self.rank)
+        return self.vocabulary.size
 
     @functools.cached_property
     def problems(self) -> list[Problem]:
         raise NotImplementedError
 
-    def _unreachable_problem(self, pieces: Sequence[str]) -> list[Problem]:
-        if not pieces:
+    def _unreachable_problem(self, pieces: Iterable[str]) -> list[Problem]:
+        rank = self.vocabulary.rank
+        unreachable = [piece for piece in pieces if merged(list(piece), rank) != [piece]]
+        if not unreachable:
             return []
         message = "pieces are unreachable, merging makes them of no text" + (
             "" if self.allow_unreachable else " (is the file whole? --allow-unreachable takes it as it is)"
         )
-        return [Problem(listed(message, pieces), not self.allow_unreachable)]
+        return [Problem(listed(message, unreachable), not self.allow_unreachable)]
 
     def check(self) -> list[str]:
         """Warnings. Raises DataError with every fatal problem."""
@@ -121,89 +92,55 @@ class Base:
 
 
 class SentencePieceBase(Base):
-    """``pieces`` by id; ``dummy_prefix``: a blank is put before every text."""
+    """``model``: with the tokens that ``tokenizer.json`` adds to it."""
 
     kind = "sentencepiece"
 
-    def __init__(self, folder: Path, model: bytes, json: dict[str, Any] | None):
-        super().__init__(folder, json)
-        read = read_model(model, folder)
-        if read.model_type != "bpe":
-            raise DataError(
-                f"{folder}: is a {read.model_type} model; its pieces are chosen by the whole text, and new ones would change "
-                "the ids of old text: give a BPE model"
-            )
-        if read.plain_blanks:
-            raise DataError(
-                f"{folder}: writes blanks in an unusual way (escape_whitespaces, treat_whitespace_as_suffix), which "
-                "tokenizer.json cannot say; give a model trained without these options"
-            )
-        self.model, self.pieces = model, read.pieces
-        self.dummy_prefix, self.removes_blanks = read.dummy_prefix, read.removes_blanks
+    def __init__(self, folder: Path, content: bytes, json: dict[str, Any] | None):
+        self.model = read_model(content, folder)
+        _check_options(folder, self.model)
         self._disagreements: list[Problem] = []
         if json is not None:
-            self._take_added_tokens(json)
-        self._scores = {piece.text: piece.score for piece in self.pieces if piece.kind == NORMAL}
+            self._take_added_tokens(folder, json)
+        super().__init__(folder, self.model.vocabulary, json)
 
-    def _take_added_tokens(self, json: dict[str, Any]) -> None:
+    def _take_added_tokens(self, folder: Path, json: dict[str, Any]) -> None:
         """Tokens of ``tokenizer.json`` beyond the model become pieces of it: control tokens where no text is to become them."""
-        names = names_in(json, self.folder)
+        pieces = self.model.vocabulary.pieces
+        names = {number: name for name, number in tokens_in(json, folder).items()}
         special = {token["content"] for token in json.get("added_tokens") or () if token.get("special")}
-        others = [n for n, name in names.items() if n < self.size and name != self.pieces[n].text]
-        lost = [n for n in range(self.size) if n not in names]
+        others = [n for n, name in names.items() if n < len(pieces) and name != pieces[n].text]
+        lost = [n for n in range(len(pieces)) if n not in names]
         if others or lost:
             message = "tokens differ between tokenizer.model and tokenizer.json, by id"
             self._disagreements.append(Problem(listed(message, map(str, sorted([*others, *lost]))), True))
             return
-        beyond = sorted(number for number in names if number >= self.size)
-        if beyond != list(range(self.size, self.size + len(beyond))):
-            gaps = sorted(set(range(self.size, beyond[-1])) - set(beyond))
+        beyond = sorted(number for number in names if number >= len(pieces))
+        if beyond != list(range(len(pieces), len(pieces) + len(beyond))):
+            gaps = sorted(set(range(len(pieces), beyond[-1])) - set(beyond))
             self._disagreements.append(Problem(listed(GAPS, map(str, gaps)), True))
             return
         kinds = {True: CONTROL, False: USER_DEFINED}
-        added = [SentencePiecePiece(names[n], 0.0, kinds[names[n] in special]) for n in beyond]
+        added = [Piece(names[n], 0.0, kinds[names[n] in special]) for n in beyond]
         if added:
-            self.pieces = [*self.pieces, *added]
-            self.model = with_pieces(self.model, self.pieces)
-
-    @property
-    def size(self) -> int:
-        return len(self.pieces)
-
-    @functools.cached_property
-    def surfaces(self) -> list[str | None]:
-        shown = (NORMAL, USER_DEFINED)
-        return [piece.text.replace(BLANK, " ") if piece.kind in shown else None for piece in self.pieces]
-
-    def name(self, number: int) -> str | None:
-        return self.pieces[number].text
-
-    def spelled(self, surface: str) -> str:
-        return surface.replace(" ", BLANK)
-
-    def shown(self, piece: str) -> str:
-        return piece.replace(BLANK, " ")
-
-    def rank(self, left: str, right: str) -> float | None:
-        score = self._scores.get(left + right)
-        return None if score is None else -score
+            self.model = read_model(with_pieces(self.model.content, [*pieces, *added]), folder)
 
     @functools.cached_property
     def problems(self) -> list[Problem]:
-        found = list(self._disagreements)
-        texts = Counter(piece.text for piece in self.pieces)
+        found, pieces = list(self._disagreements), self.vocabulary.pieces
+        texts = Counter(piece.text for piece in pieces)
         if twice := [text for text, times in texts.items() if times > 1]:
             found.append(Problem(listed("pieces stand twice; every id needs one of its own", twice), True))
-        if unused := [piece.text for piece in self.pieces if piece.kind == UNUSED]:
+        if unused := [piece.text for piece in pieces if piece.kind == UNUSED]:
             found.append(
                 Problem(listed("pieces are marked unused, which tokenizer.json cannot say", unused), True)
             )
-        held = sum(piece.kind == BYTE for piece in self.pieces)
+        held = len(self.vocabulary.numbers(BYTE))
         if held == 0:
             found.append(Problem("has no byte pieces: characters without a piece become <unk>", False))
         elif held != 256:
             found.append(Problem(f"{256 - held} of the 256 byte pieces are missing: some text is lost", True))
-        normal = [piece for piece in self.pieces if piece.kind == NORMAL]
+        normal = [piece for piece in pieces if piece.kind == NORMAL]
         letters = {piece.text for piece in normal if len(piece.text) == 1}
         if loose := [
             piece.text for piece in normal if len(piece.text) > 1 and not letters.issuperset(piece.text)
@@ -213,11 +150,24 @@ class SentencePieceBase(Base):
         if tied := _ties_that_matter(normal):
             message = "pieces overlap with one of the same score, so that readers may cut text differently"
             found.append(Problem(listed(message, tied), True))
-        unreachable = [p.text for p in normal if merged(list(p.text), self.rank) != [p.text]]
-        return found + self._unreachable_problem(unreachable)
+        return found + self._unreachable_problem(piece.text for piece in normal)
 
 
-def _ties_that_matter(pieces: Iterable[SentencePiecePiece]) -> list[str]:
+def _check_options(folder: Path, model: SentencePieceModel) -> None:
+    """Raises DataError for a model that cannot be a base whatever its pieces are."""
+    if model.vocabulary.algorithm != "bpe":
+        raise DataError(
+            f"{folder}: is a {model.vocabulary.algorithm} model; its pieces are chosen by the whole text, and new ones would "
+            "change the ids of old text: give a BPE model"
+        )
+    if not model.escapes_blanks or model.blanks_behind:
+        raise DataError(
+            f"{folder}: writes blanks in an unusual way (escape_whitespaces, treat_whitespace_as_suffix), which "
+            "tokenizer.json cannot say; give a model trained without these options"
+        )
+
+
+def _ties_that_matter(pieces: Iterable[Piece]) -> list[str]:
     """Pieces that end as another one of the same score begins: which is merged first is left to the reader.
 
     SentencePiece takes the leftmost of equal scores, ``tokenizers`` one that has a fixed place in the order of merges.
@@ -245,118 +195,54 @@ def _ties_that_matter(pieces: Iterable[SentencePiecePiece]) -> list[str]:
 
 
 class ByteLevelBase(Base):
-    """``vocab`` as the file spells it; ``merges`` in order."""
+    """``added_tokens`` as the file has them, ``added`` by name; ``special``: tokens that no text becomes."""
 
     kind = "byte_level"
 
     def __init__(self, folder: Path, json: dict[str, Any]):
-        super().__init__(folder, json)
-        self.json: dict[str, Any] = json
-        self._names = names_in(json, folder)
-        self.vocab: dict[str, int] = json["model"]["vocab"]
-        self.merges: list[Pair] = [pair_of(merge, folder) for merge in json["model"].get("merges") or ()]
-        self._ranks = {pair: rank for rank, pair in enumerate(self.merges)}
+        plain = vocabulary_in(json, folder)
         self.added_tokens: list[dict[str, Any]] = json.get("added_tokens") or []
         self.added = {token["content"]: token["id"] for token in self.added_tokens}
+        # a role may fall to an ordinary piece, such as "!"
+        named = special_tokens_in(folder) & json["model"]["vocab"].keys()
+        self.special = {token["content"] for token in self.added_tokens if token.get("special")}
+        self.special |= {name for name in named if merged(list(name), plain.rank) != [name]}
+        pieces = [p._replace(kind=CONTROL) if p.text in self.special else p for p in plain.pieces]
+        super().__init__(folder, replace(plain, pieces=pieces), json)
+        self.json: dict[str, Any] = json
 
-    @functools.cached_property
-    def size(self) -> int:
-        return max(self._names, default=-1) + 1
-
-    @functools.cached_property
-    def surfaces(self) -> list[str | None]:
-        found: list[str | None] = [None] * self.size
-        for piece, number in self.vocab.items():
-            found[number] = None if piece in self.special else byte_alphabet.text_of(piece)
-        for token in self.added_tokens:
-            found[token["id"]] = None if token.get("special") else token["content"]
-        return found
-
-    @functools.cached_property
-    def special(self) -> set[str]:
-        """Tokens that no text becomes."""
-        special = {token["content"] for token in self.added_tokens if token.get("special")}
-        named = (
-            special_tokens_in(self.folder) & self.vocab.keys()
-        )  # a role may fall to an ordinary piece, such as "!"
-        return special | {name for name in named if merged(list(name), self.rank) != [name]}
-
-    def name(self, number: int) -> str | None:
-        return self._names.get(number)
-
-    def spelled(self, surface: str) -> str:
-        return byte_alphabet.spelled(surface)
-
-    def shown(self, piece: str) -> str:
-        content = byte_alphabet.bytes_of(piece)
-        return piece if content is None else content.decode("utf-8", "backslashreplace")
-
-    def rank(self, left: str, right: str) -> float | None:
-        return self._ranks.get((left, right))
+    @property
+    def merges(self) -> Sequence[tuple[str, str]]:
+        assert self.vocabulary.merges is not None
+        return self.vocabulary.merges
 
     @functools.cached_property
     def problems(self) -> list[Problem]:
-        found, model = [], self.json["model"]
+        found, model, vocab = [], self.json["model"], self.json["model"]["vocab"]
         if odd := [n for n in ("dropout", "continuing_subword_prefix", "end_of_word_suffix") if model.get(n)]:
             found.append(Problem(f"uses {', '.join(odd)}, which byte-level BPE does not know", True))
-        numbers = Counter(self.vocab.values())
-        if twice := [str(number) for number, times in numbers.items() if times > 1]:
+        if twice := [str(number) for number, times in Counter(vocab.values()).items() if times > 1]:
             found.append(Problem(listed("ids stand for several pieces", twice), True))
-        elsewhere = [
-            name for name, n in self.added.items() if self.vocab.get(name, n) != n or self.name(n) != name
-        ]
-        if elsewhere:
+        names = self.vocabulary.names
+        if elsewhere := [n for n, i in self.added.items() if vocab.get(n, i) != i or names[i] != n]:
             found.append(
                 Problem(
                     listed("added tokens share an id, or have another in the vocabulary", elsewhere), True
                 )
             )
-        if gaps := [str(number) for number in range(self.size) if number not in self._names]:
-            found.append(Problem(listed(GAPS, gaps), True))
-        if lost := [pair for pair in self.merges if not {*pair, "".join(pair)} <= self.vocab.keys()]:
+        if gaps := self.vocabulary.numbers(GAP):
+            found.append(Problem(listed(GAPS, map(str, gaps)), True))
+        if lost := [pair for pair in self.merges if not {*pair, "".join(pair)} <= vocab.keys()]:
             pairs = [" ".join(pair) for pair in lost]
             found.append(Problem(listed("merges name pieces that are not in the vocabulary", pairs), True))
-        if len(self._ranks) < len(self.merges):
-            again = [" ".join(pair) for pair, times in Counter(self.merges).items() if times > 1]
+        if again := [" ".join(pair) for pair, times in Counter(self.merges).items() if times > 1]:
             found.append(Problem(listed("merges stand twice", again), True))
-        if bare := [
-            hex(byte) for byte, letter in enumerate(byte_alphabet.LETTERS) if letter not in self.vocab
-        ]:
+        if bare := [hex(byte) for byte, letter in enumerate(byte_alphabet.LETTERS) if letter not in vocab]:
             found.append(Problem(listed("bytes have no piece: some text is lost", bare), True))
-        return found + self._unreachable_problem(self._unreachable())
-
-    def _unreachable(self) -> list[str]:
-        """Whole words may be looked up (``ignore_merges``): then merges are not the only way."""
-        if self.json["model"].get("ignore_merges"):
-            return []
+        if model.get("ignore_merges"):  # whole words are looked up: merges are not the only way
+            return found
         apart = self.special.union(self.added)
-        pieces = (piece for piece in self.vocab if len(piece) > 1 and piece not in apart)
-        return [piece for piece in pieces if merged(list(piece), self.rank) != [piece]]
-
-
-# --- both ------------------------------------------------------------------------------------------------
-
-
-def merged(symbols: list[str], rank: Rank) -> list[str]:
-    """Byte-pair encoding of a short text: the pair of the lowest rank first, the leftmost of equal ones."""
-    for _ in unions(symbols, rank):
-        pass
-    return symbols
-
-
-def unions(symbols: list[str], rank: Rank) -> Iterator[str]:
-    """What is made of two symbols, one after the other, while ``symbols`` are merged in place."""
-    ranks = [rank(left, right) for left, right in zip(symbols, symbols[1:])]
-    while True:
-        best = min((value for value in ranks if value is not None), default=None)
-        if best is None:
-            return
-        at = ranks.index(best)
-        symbols[at : at + 2] = [symbols[at] + symbols[at + 1]]
-        yield symbols[at]
-        del ranks[at]
-        for near in range(max(at - 1, 0), min(at + 1, len(ranks))):
-            ranks[near] = rank(symbols[near], symbols[near + 1])
+        return found + self._unreachable_problem(p for p in vocab if len(p) > 1 and p not in apart)
 
 
 # --- reading ---------------------------------------------------------------------------------------------

@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from megatron_ko.formats.sentencepiece_model import read_model
 from preprocessing.documents import utf8_buffer
 from preprocessing.kernels import bpe, bpe_words
-from preprocessing.tokenizers import bpe_tables, model_proto
+from preprocessing.tokenizers import bpe_tables
 from preprocessing.tokenizers.bpe_tables import Tables
 
 MOST_ROWS = 1 << 20  # of 32 bytes in the table of words of a thread
@@ -37,7 +38,7 @@ class BpeEncoder:
         path = folder / "tokenizer.model"
         if not path.is_file():
             raise bpe_tables.Unsupported("has no tokenizer.model")
-        self._start(bpe_tables.of_model(model_proto.read_model(path.read_bytes(), str(path))), threads)
+        self._start(bpe_tables.of_model(read_model(path.read_bytes(), path)), threads)
 
     @classmethod
     def of_tables(cls, tables: Tables, threads: int = 1) -> BpeEncoder:

@@ -6,22 +6,21 @@ symbols before everything else; unused pieces taken apart again; a few character
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
+from megatron_ko.formats.sentencepiece_model import SentencePieceModel, replacements_of
+from megatron_ko.formats.vocabulary import BLANK, BYTE, NORMAL, UNUSED, USER_DEFINED, Vocabulary
+from preprocessing.documents import utf8_buffer
 from preprocessing.kernels import bpe_build, bpe_cuts, bpe_merge
 from preprocessing.kernels.bpe_cuts import Cuts
 from preprocessing.kernels.bpe_merge import MERGE_BITS, SYMBOL_BITS, Merges
 from preprocessing.kernels.tables import keys_of, new_table
-from preprocessing.tokenizers import model_proto
-from preprocessing.tokenizers.model_proto import ModelProto
 
-SPACE = "\u2581"
 PAIR_BITS = 16  # at least, for each piece: a few of a hundred cuts are missed
-LARGEST_CHARSMAP = 1 << 16  # that of nmt_nfkc has 240 kB
 
 
 class Unsupported(ValueError):
@@ -36,70 +35,71 @@ class Tables:
     prefixed: bool  # with a blank before the text, which is not rewritten; an empty text stays empty
 
 
-def of_model(model: ModelProto) -> Tables:
+def of_model(model: SentencePieceModel) -> Tables:
     """Tables of a SentencePiece BPE model. Raises Unsupported."""
     _check_settings(model)
-    users, unused, byte_ids = _special(model)
+    pieces = model.vocabulary.pieces
+    users, unused, byte_ids = _special(model.vocabulary)
     rewritten = _rewritten(model.charsmap, users)
-    data, begins, ends = model.data, model.begins, model.ends
+    data, bounds = utf8_buffer(pa.array([piece.text for piece in pieces], pa.large_string()))
+    data, begins, ends = np.concatenate([data, np.zeros(8, np.uint8)]), bounds[:-1], bounds[1:]
     if (twice := bpe_build.piece_table(data, begins, ends, np.ones(len(begins), np.bool_))[1]) >= 0:
-        raise Unsupported(f"has the piece {model.piece(twice)!r} twice")
+        raise Unsupported(f"has the piece {pieces[twice].text!r} twice")
     blanks = np.concatenate([[0], np.cumsum(data == ord(" "))])
-    merged = (model.kinds == model_proto.NORMAL) | (model.kinds == model_proto.UNUSED)
-    merged &= (
-        blanks[begins] == blanks[ends]
-    )  # a blank is looked up as U+2581: pieces with one are never found
+    merged = np.isin([piece.kind for piece in pieces], (NORMAL, UNUSED))
+    # a blank is looked up as U+2581: pieces with one are never found
+    merged &= blanks[begins] == blanks[ends]
     seen, symbols = bpe_build.characters_of(data, begins, ends, merged)
-    if SPACE not in users and symbols[ord(SPACE)] in (-1, *unused):
+    if BLANK not in users and symbols[ord(BLANK)] in (-1, *unused):
         raise Unsupported("has no piece for a blank")  # which would be three ids for one byte
     # a character of a piece that is no piece itself is joined like one, and written in bytes where it is left alone
     unnamed = [chr(c).encode("utf-8") for c in np.flatnonzero(seen & (symbols < 0)) if chr(c) not in users]
     numbers = range(len(begins), len(begins) + len(unnamed))
     symbols[[ord(spelled.decode("utf-8")) for spelled in unnamed]] = numbers
     in_bytes = dict(zip(numbers, unnamed))
-    in_bytes |= {n: piece.encode("utf-8") for n in unused if len(piece := model.piece(n)) == 1}
+    in_bytes |= {n: piece.encode("utf-8") for n in unused if len(piece := pieces[n].text) == 1}
     several = {number: [byte_ids[byte] for byte in spelled] for number, spelled in in_bytes.items()}
-    symbols[ord(" ")] = symbols[ord(SPACE)]
+    symbols[ord(" ")] = symbols[ord(BLANK)]
     data, begins, ends = _extended(data, begins, ends, unnamed)
     merged = np.concatenate([merged, np.ones(len(unnamed), np.bool_)])
     table, _ = bpe_build.piece_table(data, begins, ends, merged)
     made = bpe_build.splits(table, data, begins, ends, merged)
     several |= _taken_apart(made, unused, several)
-    ranks = np.concatenate([_ranks(model.scores), np.zeros(len(unnamed), np.int64)])[made[:, 2]]
+    ranks = np.concatenate(
+        [_ranks(np.array([piece.score for piece in pieces], np.float32)), np.zeros(len(unnamed), np.int64)]
+    )[made[:, 2]]
     room = 1 << (PAIR_BITS * len(begins)).bit_length()
     cuts = cuts_of(*bpe_cuts.pairs_of(data, begins, ends, merged, room), users)
     return Tables(
         cuts,
         merges_of(symbols, made, ranks, len(begins), several, byte_ids),
         rewritten,
-        model.add_dummy_prefix,
+        model.dummy_prefix,
     )
 
 
-def _check_settings(model: ModelProto) -> None:
-    if model.type != model_proto.BPE:
+def _check_settings(model: SentencePieceModel) -> None:
+    if model.vocabulary.algorithm != "bpe":
         raise Unsupported("is no BPE model")
-    if model.remove_extra_whitespaces or not model.escape_whitespaces:
+    if model.removes_blanks or not model.escapes_blanks:
         raise Unsupported("removes blanks")
-    if model.blank_behind:
+    if model.blanks_behind:
         raise Unsupported("has blanks behind words")
     if not model.byte_fallback:
         raise Unsupported("has no pieces for bytes")
 
 
-def _special(model: ModelProto) -> tuple[dict[str, int], set[int], list[int]]:
+def _special(vocabulary: Vocabulary) -> tuple[dict[str, int], set[int], list[int]]:
     """User symbols, the numbers of unused pieces, the ids of the 256 bytes."""
-    kinds = model.kinds
-    others = np.flatnonzero((kinds != model_proto.NORMAL) & (kinds != model_proto.UNUSED)).tolist()
-    named = {model.piece(number): number for number in others}
-    users = {piece: n for piece, n in named.items() if kinds[n] == model_proto.USER_DEFINED}
-    if any(len(piece) < 2 for piece in named.keys() - users.keys()):
+    named = {p.text: n for n, p in enumerate(vocabulary.pieces) if p.kind not in (NORMAL, UNUSED)}
+    users = {text: n for text, n in named.items() if vocabulary.pieces[n].kind == USER_DEFINED}
+    if any(len(text) < 2 for text in named.keys() - users.keys()):
         raise Unsupported("has a control piece of one character")
     spelled = [named.get(f"<0x{byte:02X}>", -1) for byte in range(256)]
-    if any(number < 0 or kinds[number] != model_proto.BYTE for number in spelled):
+    if any(number < 0 or vocabulary.pieces[number].kind != BYTE for number in spelled):
         raise Unsupported("has no pieces for bytes")
-    found = {piece: number for piece, number in users.items() if " " not in piece}
-    return found, set(np.flatnonzero(kinds == model_proto.UNUSED).tolist()), spelled
+    found = {text: number for text, number in users.items() if " " not in text}
+    return found, set(vocabulary.numbers(UNUSED)), spelled
 
 
 def _extended(
@@ -142,12 +142,10 @@ def _taken_apart(
 
 def _rewritten(charsmap: bytes, users: Mapping[str, int]) -> dict[str, str]:
     """The rules of the normaliser, if they are few and of single characters."""
-    if len(charsmap) > LARGEST_CHARSMAP:
-        raise Unsupported("normalises text")
     try:
-        rules = model_proto.charsmap_rules(charsmap)
-    except (IndexError, ValueError, struct.error):
-        raise Unsupported("has a normaliser that cannot be read") from None
+        rules = replacements_of(charsmap)
+    except ValueError as error:
+        raise Unsupported(str(error)) from None
     if any(len(old) != 1 or not new or old in "".join(users) for old, new in rules.items()):
         raise Unsupported("normalises text")
     return rules
@@ -187,7 +185,7 @@ def cuts_of(pairs: np.ndarray, shift: np.uint64, users: Mapping[str, int]) -> Cu
             node = edges[node << 8 | byte]
         ends[node] = number
         firsts[symbol.encode("utf-8")[0]] = 1
-        firsts[ord(" ")] |= symbol[0] == SPACE
+        firsts[ord(" ")] |= symbol[0] == BLANK
     nodes, places = new_table(keys_of(np.array(list(edges), np.uint64)))
     targets = np.zeros(len(nodes), np.int32)
     targets[places] = list(edges.values())

@@ -21,7 +21,7 @@ from tokenizers.trainers import BpeTrainer
 from megatron_ko.errors import DataError
 from preprocessing.config.tokens import TokenizerConfig
 from preprocessing.tokenizers.morphemes import MORPHEME_END
-from preprocessing.tokenizers.tokenizer_json import added_token
+from preprocessing.tokenizers.sentencepiece_to_json import added_token
 from preprocessing.tokenizers.trainers import prepared, user_symbols
 
 SPECIAL_TOKENS = {"bos": "<s>", "eos": "</s>", "pad": "<pad>"}

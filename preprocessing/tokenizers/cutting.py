@@ -24,10 +24,10 @@ import pyarrow.compute as pc
 import tokenizers
 
 from megatron_ko.formats.byte_alphabet import bytes_of, spelled
+from megatron_ko.formats.tokenizer_json import adds_prefix_blank, is_byte_level, pre_tokenizers_in
+from megatron_ko.formats.vocabulary import BLANK
 from preprocessing.kernels import word_counts
 from preprocessing.running.markers import key_of
-from preprocessing.tokenizers.descriptions import adds_prefix_blank, is_byte_level, pre_tokenizers_in
-from preprocessing.tokenizers.escapes import SPACE
 
 BITS = 1 << 22
 FORMS = ("NFC", "NFD", "NFKC", "NFKD")
@@ -59,7 +59,7 @@ class Cut:
         for change in _changes(self.normalizer):
             column = change(column)
         if not self.byte_level:  # what stands for a blank is one
-            column = pc.replace_substring(column, SPACE, " ")
+            column = pc.replace_substring(column, BLANK, " ")
         if self.prefix:
             column = pc.replace_substring_regex(column, r"\A([^ ])", r" \1")
         return column
@@ -92,7 +92,7 @@ def cut_of(description: dict[str, Any]) -> Cut:
 
 def piece_of(surface: str, byte_level: bool) -> str:
     """As it stands in the vocabulary."""
-    return spelled(surface) if byte_level else surface.replace(" ", SPACE)
+    return spelled(surface) if byte_level else surface.replace(" ", BLANK)
 
 
 def tokenizer_of_words(description: dict[str, Any]) -> tokenizers.Tokenizer:
@@ -104,7 +104,7 @@ def tokenizer_of_words(description: dict[str, Any]) -> tokenizers.Tokenizer:
             if "add_prefix_space" in part:
                 part["add_prefix_space"] = False
     else:
-        made["normalizer"] = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
+        made["normalizer"] = {"type": "Replace", "pattern": {"String": " "}, "content": BLANK}
         made["pre_tokenizer"] = None
     made.update(post_processor=None, truncation=None, padding=None)
     tokenizer = tokenizers.Tokenizer.from_str(json.dumps(made))
@@ -115,7 +115,7 @@ def tokenizer_of_words(description: dict[str, Any]) -> tokenizers.Tokenizer:
 def _neighbours(piece: str, byte_level: bool) -> Iterator[tuple[str, str]]:
     """Neighbouring characters; a byte of half a character is a lone surrogate."""
     content = bytes_of(piece) if byte_level else None
-    piece = piece.replace(SPACE, " ") if content is None else content.decode("utf-8", "surrogateescape")
+    piece = piece.replace(BLANK, " ") if content is None else content.decode("utf-8", "surrogateescape")
     yield from zip(piece, piece[1:])
 
 
@@ -131,7 +131,7 @@ def _changes(normalizer: str) -> tuple[Change, ...]:
     """Without a last step that only writes blanks as U+2581: here they are read back."""
     found = json.loads(normalizer)
     steps = found.get("normalizers", [found]) if found else []
-    if steps and steps[-1] == {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}:
+    if steps and steps[-1] == {"type": "Replace", "pattern": {"String": " "}, "content": BLANK}:
         steps = steps[:-1]
     return tuple(change for step in steps for change in _changes_of(step))
 

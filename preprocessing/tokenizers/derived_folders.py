@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import sentencepiece
 import tokenizers
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
 from megatron_ko.formats.fingerprint import ROLES, fingerprint_of, rules_of
+from megatron_ko.formats.sentencepiece_model import SentencePieceModel, read_model, with_pieces
 from megatron_ko.formats.tokenizer_folder import (
     MARKER,
     TokenizerInfo,
@@ -25,19 +25,10 @@ from megatron_ko.formats.tokenizer_folder import (
     read_tokenizer_folder,
     write_tokenizer_folder,
 )
+from megatron_ko.formats.tokenizer_json import adds_prefix_blank
+from megatron_ko.formats.vocabulary import BLANK, BYTE, CONTROL, UNKNOWN, USER_DEFINED, Pair, Piece
 from preprocessing.tokenizers.bases import Base, ByteLevelBase, SentencePieceBase
-from preprocessing.tokenizers.descriptions import Pair, adds_prefix_blank
-from preprocessing.tokenizers.sentencepiece_files import (
-    BLANK,
-    BYTE,
-    CONTROL,
-    UNKNOWN,
-    USER_DEFINED,
-    SentencePiecePiece,
-    read_model,
-    with_pieces,
-)
-from preprocessing.tokenizers.tokenizer_json import to_tokenizer_json
+from preprocessing.tokenizers.sentencepiece_to_json import to_tokenizer_json
 
 
 def backend_of(description: dict[str, Any], place: Path) -> tokenizers.Tokenizer:
@@ -62,19 +53,17 @@ def info_of(base: Base) -> TokenizerInfo:
     if base.folder.is_dir() and (base.folder / "tokenizer.json").is_file():
         return fingerprint_hf_folder(base.folder)
     assert isinstance(base, SentencePieceBase)
-    processor = sentencepiece.SentencePieceProcessor(model_proto=base.model)
-    ids = {f"{role}_id": number for role in ROLES if (number := getattr(processor, f"{role}_id")()) >= 0}
-    special = {f"{role}_id": ids.get(f"{role}_id") for role in ROLES}
-    pieces = [base.name(number) for number in range(base.size)]
+    special = dict(base.vocabulary.special_ids)
     rules = rules_of(json_of(base, base.model))
-    return TokenizerInfo(base.folder, fingerprint_of(pieces, special, rules), base.size, **special)
+    fingerprint = fingerprint_of(base.vocabulary.names, special, rules)
+    return TokenizerInfo(base.folder, fingerprint, base.size, **special)
 
 
 def special_tokens_of(base: Base) -> tuple[dict[str, str], list[str]]:
     """Special tokens by role, and those without one. Raises DataError when no token ends documents."""
     ids = {role: getattr(info_of(base), f"{role}_id") for role in ROLES}
-    held = {role: base.name(number) for role, number in ids.items() if number is not None}
-    found = {role: name for role, name in held.items() if name is not None}
+    names = base.vocabulary.names
+    found = {r: name for r, i in ids.items() if i is not None and (name := names[i]) is not None}
     if "eos" not in found:
         raise DataError(
             f"{base.folder}: names no token that ends documents; set eos_token in its tokenizer_config.json"
@@ -84,7 +73,7 @@ def special_tokens_of(base: Base) -> tuple[dict[str, str], list[str]]:
 
 def _special_names(base: Base) -> list[str]:
     if isinstance(base, SentencePieceBase):
-        return [piece.text for piece in base.pieces if piece.kind in (CONTROL, UNKNOWN)]
+        return [piece.text for piece in base.vocabulary.pieces if piece.kind in (CONTROL, UNKNOWN)]
     assert isinstance(base, ByteLevelBase)
     return [token["content"] for token in base.added_tokens if token.get("special")]
 
@@ -92,42 +81,41 @@ def _special_names(base: Base) -> list[str]:
 # --- SentencePiece -----------------------------------------------------------------------------------------
 
 
-def write_pieces(
-    base: SentencePieceBase, pieces: Sequence[SentencePiecePiece], folder: Path
-) -> TokenizerInfo:
+def write_pieces(base: SentencePieceBase, pieces: Sequence[Piece], folder: Path) -> TokenizerInfo:
     """The folder of the base with these pieces instead of its own; marker last."""
     special, others = special_tokens_of(base)
-    model = with_pieces(base.model, pieces)
-    return write_tokenizer_folder(folder, json_of(base, model), special, model, others, settings_of(base))
+    model = read_model(with_pieces(base.model.content, pieces), base.folder)
+    made = json_of(base, model)
+    return write_tokenizer_folder(folder, made, special, model.content, others, settings_of(base))
 
 
-def json_of(base: SentencePieceBase, model: bytes) -> dict[str, Any]:
+def json_of(base: SentencePieceBase, model: SentencePieceModel) -> dict[str, Any]:
     """``tokenizer.json`` that gives the ids of a model with the options of ``base``.
 
     It is made from the model, not from the base's own file, which may differ; only how a base adds special tokens
     (``post_processor``) is taken over.
     """
-    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-    pieces = read_model(model, base.folder).pieces
-    symbols = [piece.text for piece in pieces if piece.kind == USER_DEFINED]
-    if symbols and (base.dummy_prefix or base.removes_blanks):
+    vocabulary, dummy_prefix, removes_blanks = model.vocabulary, model.dummy_prefix, model.removes_blanks
+    symbols = vocabulary.numbers(USER_DEFINED)
+    if symbols and (dummy_prefix or removes_blanks):
         raise DataError(
-            f"{base.folder}: puts a blank before every text or joins blanks, and has symbols such as {symbols[0]!r}; "
-            "tokenizer.json would do that after each symbol too: give a model without one of the two"
+            f"{base.folder}: puts a blank before every text or joins blanks, and has symbols such as "
+            f"{vocabulary.pieces[symbols[0]].text!r}; tokenizer.json would do that after each symbol too: give a model without "
+            "one of the two"
         )
-    made = to_tokenizer_json(processor, symbols)
-    made["model"]["byte_fallback"] = any(piece.kind == BYTE for piece in pieces)
+    made = to_tokenizer_json(model)
+    made["model"]["byte_fallback"] = bool(vocabulary.numbers(BYTE))
     steps = made["normalizer"].get("normalizers", [made["normalizer"]])
-    if base.removes_blanks:
+    if removes_blanks:
         steps = [_replace(r"\A +", ""), _replace(" {2,}", " "), *steps]
-    if base.dummy_prefix:
+    if dummy_prefix:
         steps = [*steps, {"type": "Prepend", "prepend": BLANK}]
         made["decoder"]["decoders"].append({"type": "Strip", "content": " ", "start": 1, "stop": 0})
-    if base.removes_blanks:
+    if removes_blanks:
         steps = [*steps, _replace(rf"{BLANK}+\z", "")]
     if len(steps) > 1:
         made["normalizer"] = {"type": "Sequence", "normalizers": steps}
-    made["post_processor"] = _moved_processor(base, (base.json or {}).get("post_processor"), pieces)
+    made["post_processor"] = _moved_processor(base, vocabulary.pieces)
     return made
 
 
@@ -135,12 +123,10 @@ def _replace(pattern: str, content: str) -> dict[str, Any]:
     return {"type": "Replace", "pattern": {"Regex": pattern}, "content": content}
 
 
-def _moved_processor(
-    base: SentencePieceBase, step: dict[str, Any] | None, pieces: Sequence[SentencePiecePiece]
-) -> Any:
+def _moved_processor(base: SentencePieceBase, pieces: Sequence[Piece]) -> Any:
     new = {piece.text: number for number, piece in enumerate(pieces)}
-    moved = {number: new[piece.text] for number, piece in enumerate(base.pieces) if piece.text in new}
-    return moved_step(step, moved, base.folder)
+    moved = {n: new[piece.text] for n, piece in enumerate(base.vocabulary.pieces) if piece.text in new}
+    return moved_step((base.json or {}).get("post_processor"), moved, base.folder)
 
 
 # --- byte-level --------------------------------------------------------------------------------------------

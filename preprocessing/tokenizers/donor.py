@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from megatron_ko.errors import ConfigError, DataError
+from megatron_ko.formats.sentencepiece_model import read_model
+from megatron_ko.formats.vocabulary import Piece
 from preprocessing.config.languages import KOREAN
 from preprocessing.config.tokens import TokenizerConfig
 from preprocessing.corpus.placing import positions
 from preprocessing.running.worker_pool import WorkerPool
 from preprocessing.tokenizers import forecast, trainers
-from preprocessing.tokenizers.sentencepiece_files import SentencePiecePiece, read_model
 from preprocessing.tokenizers.text_files import TextPart, documents_of
 from preprocessing.tokenizers.token_use import Amount
 
@@ -46,12 +47,12 @@ def _amounts_in(part: TextPart) -> dict[str, Amount]:
     return found
 
 
-def read_donor(path: Path) -> list[SentencePiecePiece]:
+def read_donor(path: Path) -> Sequence[Piece]:
     """The pieces of a SentencePiece model of any kind, given as file or folder."""
     place = path / "tokenizer.model" if path.is_dir() else path
     if not place.is_file():
         raise DataError(f"{place}: no such SentencePiece model; check --donor")
-    return read_model(place.read_bytes(), place).pieces
+    return read_model(place.read_bytes(), place).vocabulary.pieces
 
 
 def train_donor(

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from megatron_ko.formats.vocabulary import BYTE
 from preprocessing.tokenizers.opened import OpenedTokenizer
 
 FIRST_SYLLABLE, SYLLABLES = 0xAC00, 11_172
@@ -95,17 +96,19 @@ class Meter:
 
     def __init__(self, tokenizer: OpenedTokenizer):
         self.tokenizer = tokenizer
-        found = [token or b"" for token in tokenizer.tokens.of_id]
+        found = [token or b"" for token in tokenizer.vocabulary.contents]
         self._lengths = np.array([len(token) for token in found], np.int64)
         self._starts = np.cumsum(self._lengths) - self._lengths
         self._pool = np.frombuffer(b"".join(found), np.uint8)
         self._bytes = byte_tokens(tokenizer)
         # tokens that hold no character of a word; a special token does: something unknown
-        self._blank = np.array([token is not None and not token.strip() for token in tokenizer.tokens.of_id])
+        self._blank = np.array(
+            [token is not None and not token.strip() for token in tokenizer.vocabulary.contents]
+        )
 
     def counts(self, batch: TextBatch) -> TokenCounts:
         ids, offsets = self.tokenizer.encode_batch(batch.texts)
-        size, unknown = self.tokenizer.size, self.tokenizer.tokens.unknown_id
+        size, unknown = self.tokenizer.size, self.tokenizer.vocabulary.special_ids.get("unk_id")
         used = np.bincount(ids, minlength=size).astype(np.int64)
         same, continued = self._aligned(batch, ids, offsets)
         others = np.flatnonzero(~same).tolist()
@@ -169,9 +172,9 @@ def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 def byte_tokens(tokenizer: OpenedTokenizer) -> np.ndarray:
     """By id: a byte that stands in for a character without a token, or a part of a character."""
     found = np.zeros(tokenizer.size, bool)
-    found[list(tokenizer.tokens.byte_ids)] = True
-    if tokenizer.tokens.byte_level:
-        found |= [token is not None and not _is_text(token) for token in tokenizer.tokens.of_id]
+    found[tokenizer.vocabulary.numbers(BYTE)] = True
+    if tokenizer.vocabulary.spelling.byte_level:
+        found |= [token is not None and not _is_text(token) for token in tokenizer.vocabulary.contents]
     return found
 
 

@@ -22,7 +22,7 @@ import pyarrow as pa
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
 from megatron_ko.formats.tokenizer_folder import MARKER, MODEL, Tokenizer
-from preprocessing.tokenizers.tokenizer_json import HARD_TEXTS
+from preprocessing.tokenizers.hard_texts import HARD_TEXTS
 
 log = logging.getLogger(__name__)
 Encoded = tuple[np.ndarray, np.ndarray]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-SPACE = "\u2581"
+from megatron_ko.formats.vocabulary import BLANK
+
 MARK = "\ufdd1"
 # in this order where they are applied one after the other
-NORMALISED = ((MARK, MARK + "0"), (SPACE, MARK + "1"))
-DENORMALISED = ((MARK + "1", SPACE), (MARK + "0", MARK))
+NORMALISED = ((MARK, MARK + "0"), (BLANK, MARK + "1"))
+DENORMALISED = ((MARK + "1", BLANK), (MARK + "0", MARK))
 
 
 def as_rules(pairs: tuple[tuple[str, str], ...]) -> str:

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from megatron_ko.errors import DataError
+from megatron_ko.formats.vocabulary import BLANK, NORMAL, Piece
 from preprocessing.running.worker_pool import WorkerPool
 from preprocessing.tokenizers.appending import append, new_tokens, plan
 from preprocessing.tokenizers.bases import Base
 from preprocessing.tokenizers.decisions import NOTHING_FORCED, Decision, Forced
 from preprocessing.tokenizers.hybrid_rules import DEFAULT_RULES, SENTENCES, Rules
-from preprocessing.tokenizers.sentencepiece_files import BLANK, NORMAL, SentencePiecePiece
 from preprocessing.tokenizers.text_files import TextPart
 from preprocessing.tokenizers.token_use import use_of
 
@@ -52,13 +52,17 @@ class Settings:
     rules: Rules = Rules.of(DEFAULT_RULES)
 
 
-def cleaned(base: Base, pieces: Sequence[SentencePiecePiece], rules: Rules) -> Cleaned:
+def cleaned(base: Base, pieces: Sequence[Piece], rules: Rules) -> Cleaned:
     """The donor's pieces that the base lacks and the rules let through, those that merge first in front."""
     candidates, dropped = [], {}
     for piece in sorted(pieces, key=lambda piece: -piece.score):
         surface = piece.text.replace(BLANK, " ")
         rule = (
-            "special" if piece.kind != NORMAL else "known" if surface in base.ids else rules.against(surface)
+            "special"
+            if piece.kind != NORMAL
+            else "known"
+            if surface in base.vocabulary.ids
+            else rules.against(surface)
         )
         if rule is None:
             candidates.append(surface)
@@ -69,7 +73,7 @@ def cleaned(base: Base, pieces: Sequence[SentencePiecePiece], rules: Rules) -> C
 
 def choose(
     base: Base,
-    donor: Sequence[SentencePiecePiece],
+    donor: Sequence[Piece],
     parts: Sequence[TextPart],
     work: Path,
     settings: Settings,
@@ -103,7 +107,7 @@ def choose(
 
 def _with_forced(base: Base, clean: Cleaned, forced: Forced) -> tuple[list[str], dict[str, str]]:
     """Candidates without those that a person dropped, and with those that a person wants."""
-    forced.refuse_known(base.ids)
+    forced.refuse_known(base.vocabulary.ids)
     candidates = [surface for surface in clean.candidates if surface not in forced.drop]
     dropped = {**clean.dropped, **{s: "hand" for s in clean.candidates if s in forced.drop}}
     known = set(candidates)
@@ -140,7 +144,10 @@ def _most_frequent(
         additions = new_tokens(base, plan(base, surfaces).additions)
         if len(additions) <= new:
             fits = count
-            best = surfaces, [base.shown(addition.piece) for addition in additions if not addition.asked]
+            best = (
+                surfaces,
+                [base.vocabulary.shown(addition.piece) for addition in additions if not addition.asked],
+            )
             count = fits + max((too_many - fits) // 2, 0) if new - len(additions) > new // FREE else fits
         else:
             too_many = count

@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 
 from megatron_ko.errors import ConfigError
-from preprocessing.tokenizers.escapes import MARK, SPACE
+from megatron_ko.formats.vocabulary import BLANK
+from preprocessing.tokenizers.escapes import MARK
 from preprocessing.tokenizers.hangul import BLOCKS, HANGUL
 
 SENTENCES = {
@@ -63,7 +64,7 @@ class Rules:
         """The name of the first rule that a surface breaks."""
         letters = len(surface.removeprefix(" "))
         broken = {
-            "foreign": not HANGUL.search(surface) or SPACE in surface or MARK in surface,
+            "foreign": not HANGUL.search(surface) or BLANK in surface or MARK in surface,
             "digits": self.digits and _DIGIT.search(surface) is not None,
             "hangul": self.hangul and not _ALL_HANGUL.fullmatch(surface),
             "syllables": self.syllables and not _ALL_SYLLABLES.fullmatch(surface),

@@ -13,8 +13,9 @@ import numpy as np
 import sentencepiece
 
 from megatron_ko.errors import DataError, first_line
+from megatron_ko.formats.vocabulary import BLANK
 from preprocessing.tokenizers.counting import Counted, words_in
-from preprocessing.tokenizers.cutting import KOREAN, SPACE
+from preprocessing.tokenizers.cutting import KOREAN
 
 MAX_WORDS = 2_000_000  # distinct, the most frequent ones
 COVERAGE = 0.9995  # of characters; rarer syllables are left to the rule for syllables
@@ -50,7 +51,7 @@ def train_intermediate(counted: Counted, size: int) -> list[str]:
         ) from None
     processor = sentencepiece.SentencePieceProcessor(model_proto=out.getvalue())
     pieces = [processor.id_to_piece(number) for number in range(processor.get_piece_size())]
-    surfaces = [piece.replace(SPACE, " ") for piece in pieces]
+    surfaces = [piece.replace(BLANK, " ") for piece in pieces]
     return [surface for surface in surfaces if KOREAN.fullmatch(surface)]
 
 

@@ -6,6 +6,7 @@ nothing is downloaded, and code that a folder brings is never run. Text that spe
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,16 +17,19 @@ import numpy as np
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
+from megatron_ko.formats.sentencepiece_model import read_model
+from megatron_ko.formats.tiktoken_ranks import is_tiktoken, read_ranks, vocabulary_of
 from megatron_ko.formats.tokenizer_folder import MARKER, MODEL
+from megatron_ko.formats.tokenizer_json import mapped_special_tokens, vocabulary_in
+from megatron_ko.formats.vocabulary import CONTROL, GAP, UNKNOWN, Vocabulary
 from preprocessing.tokenizers import tiktoken_files
-from preprocessing.tokenizers.descriptions import mapped_special_tokens
-from preprocessing.tokenizers.token_bytes import TokenBytes, of_sentencepiece, of_tokenizer_json
 
 Encoded = tuple[np.ndarray, np.ndarray]
 REMEDY = (
     "give a folder with tokenizer.json (AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER) writes one), "
     "a SentencePiece model, or a tiktoken file"
 )
+_KINDS = {"bpe": "BPE", "unigram": "Unigram", "wordpiece": "WordPiece", "wordlevel": "WordLevel"}
 _GENERIC = {"tokenizer", "tokenizer.model", "tokenizer.json", "hf"}
 
 
@@ -37,26 +41,26 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class OpenedTokenizer:
-    """``kind`` for people; ``size`` is one more than the largest id. Give ids or texts, never special tokens."""
+    """A vocabulary and the library that encodes with it; ``kind`` for people. Give ids or texts, never special tokens."""
 
     name: str
     kind: str
     path: Path
-    tokens: TokenBytes
+    vocabulary: Vocabulary
     backend: Backend
 
     @property
     def size(self) -> int:
-        return len(self.tokens.of_id)
+        return self.vocabulary.size
 
-    @property
+    @functools.cached_property
     def special_ids(self) -> frozenset[int]:
-        return self.tokens.special_ids
+        return frozenset(self.vocabulary.numbers(CONTROL, UNKNOWN))
 
     @property
     def missing_ids(self) -> list[int]:
         """Gaps: ids below ``size`` that no token has."""
-        return [i for i, found in enumerate(self.tokens.of_id) if found is None and i not in self.special_ids]
+        return self.vocabulary.numbers(GAP)
 
     def encode_batch(self, texts: Sequence[str]) -> Encoded:
         """``(ids int32, offsets int64)``: the ids of text i are ``ids[offsets[i]:offsets[i + 1]]``."""
@@ -68,7 +72,7 @@ class OpenedTokenizer:
 
     def token_bytes(self, number: int) -> bytes | None:
         """None for special tokens and gaps."""
-        return self.tokens.of_id[number]
+        return self.vocabulary.contents[number]
 
 
 def open_tokenizer(path: Path | str, name: str | None = None, pattern: str | None = None) -> OpenedTokenizer:
@@ -80,12 +84,12 @@ def open_tokenizer(path: Path | str, name: str | None = None, pattern: str | Non
     if not file.is_file() or file.stat().st_size == 0:
         raise DataError(f"{file}: is empty or no file; {REMEDY}")
     if file.suffix == ".json":
-        kind, tokens, backend = _open_json(file)
-    elif tiktoken_files.is_tiktoken(file):
-        kind, tokens, backend = _open_tiktoken(file, pattern)
+        kind, vocabulary, backend = _open_json(file)
+    elif is_tiktoken(file):
+        kind, vocabulary, backend = _open_tiktoken(file, pattern)
     else:
-        kind, tokens, backend = _open_sentencepiece(file)
-    return OpenedTokenizer(name or name_of(given), kind, given, tokens, backend)
+        kind, vocabulary, backend = _open_sentencepiece(file)
+    return OpenedTokenizer(name or name_of(given), kind, given, vocabulary, backend)
 
 
 def name_of(path: Path) -> str:
@@ -142,30 +146,26 @@ class _Json:
         return self._backend.decode(ids, skip_special_tokens=False)
 
 
-def _open_json(file: Path) -> tuple[str, TokenBytes, Backend]:
+def _open_json(file: Path) -> tuple[str, Vocabulary, Backend]:
     # one thread a process: the parts of a text are the parallelism; a choice already made stays
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import tokenizers
 
-    description = read_json(file)
     try:
-        highest = max((token["id"] for token in description.get("added_tokens") or []), default=0)
-        vocabulary = description["model"]["vocab"]
-        if isinstance(vocabulary, dict):
-            highest = max([highest, *vocabulary.values()])
-        if highest >= tiktoken_files.MAX_ID:
-            raise ValueError(f"the id {highest} is not below {tiktoken_files.MAX_ID}")
-        tokens = of_tokenizer_json(description, mapped_special_tokens(file.parent))
+        vocabulary = vocabulary_in(read_json(file), file, mapped_special_tokens(file.parent))
         backend = tokenizers.Tokenizer.from_file(str(file))
+    except DataError:
+        raise
     except Exception as error:  # tokenizers raises this class itself; anything here is a file that is none
         reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else error
         raise DataError(f"{file}: is no tokenizer of the library tokenizers ({reason}); {REMEDY}") from None
     backend.encode_special_tokens = True
     backend.no_truncation()
     backend.no_padding()
-    kind = description["model"].get("type") or ("Unigram" if isinstance(vocabulary, list) else "BPE")
-    kind = {"BPE": "byte-level BPE"}.get(kind, kind) if tokens.byte_level else kind
-    return f"{kind}, tokenizers", tokens, _Json(backend)
+    kind = _KINDS.get(vocabulary.algorithm, vocabulary.algorithm)
+    if vocabulary.algorithm == "bpe" and vocabulary.spelling.byte_level:
+        kind = "byte-level BPE"
+    return f"{kind}, tokenizers", vocabulary, _Json(backend)
 
 
 # --- SentencePiece ---------------------------------------------------------------------------------------
@@ -182,17 +182,15 @@ class _SentencePiece:
         return self._processor.decode(ids)
 
 
-def _open_sentencepiece(file: Path) -> tuple[str, TokenBytes, Backend]:
+def _open_sentencepiece(file: Path) -> tuple[str, Vocabulary, Backend]:
     import sentencepiece
 
+    content = file.read_bytes()
     try:
-        processor = sentencepiece.SentencePieceProcessor(model_proto=file.read_bytes())
+        processor = sentencepiece.SentencePieceProcessor(model_proto=content)
     except RuntimeError:  # its message is a place in its source
         raise DataError(f"{file}: is neither a SentencePiece model nor a tiktoken file; {REMEDY}") from None
-    tokens = of_sentencepiece(processor)
-    if not tokens.of_id:
-        raise DataError(f"{file}: is no SentencePiece model (it has no pieces); {REMEDY}")
-    return "SentencePiece", tokens, _SentencePiece(processor)
+    return "SentencePiece", read_model(content, file).vocabulary, _SentencePiece(processor)
 
 
 # --- tiktoken --------------------------------------------------------------------------------------------
@@ -209,11 +207,8 @@ class _Tiktoken:
         return self._encoding.decode(ids)
 
 
-def _open_tiktoken(file: Path, pattern: str | None) -> tuple[str, TokenBytes, Backend]:
+def _open_tiktoken(file: Path, pattern: str | None) -> tuple[str, Vocabulary, Backend]:
     chosen = tiktoken_files.pattern_of(file, pattern)
-    ranks = tiktoken_files.read_ranks(file)
-    found: list[bytes | None] = [None] * (max(ranks.values()) + 1)
-    for token, rank in ranks.items():
-        found[rank] = token
-    tokens = TokenBytes(found, frozenset(), frozenset(), None, True)
-    return "byte-level BPE, tiktoken", tokens, _Tiktoken(tiktoken_files.encoding_of(file, ranks, chosen))
+    ranks = read_ranks(file)
+    encoding = tiktoken_files.encoding_of(file, ranks, chosen)
+    return "byte-level BPE, tiktoken", vocabulary_of(ranks), _Tiktoken(encoding)

@@ -15,11 +15,11 @@ import numpy as np
 from megatron_ko.errors import DataError
 from megatron_ko.formats import byte_alphabet
 from megatron_ko.formats.tokenizer_folder import TokenizerInfo
+from megatron_ko.formats.vocabulary import NORMAL, Rank, unions
 from preprocessing.running.worker_pool import WorkerPool
 from preprocessing.tokenizers import encoders
-from preprocessing.tokenizers.bases import Base, ByteLevelBase, Rank, SentencePieceBase, unions
+from preprocessing.tokenizers.bases import Base, ByteLevelBase, SentencePieceBase
 from preprocessing.tokenizers.derived_folders import write_merges, write_pieces
-from preprocessing.tokenizers.sentencepiece_files import NORMAL
 from preprocessing.tokenizers.text_files import TextPart, batches_of
 
 REASONS = {
@@ -45,9 +45,9 @@ class Pruning:
 
 def decide(base: Base, counts: np.ndarray, min_count: int, keep: Iterable[int] = ()) -> Pruning:
     """``counts`` [base.size] int64: how often each id stands in the text; ``keep``: ids that stay whatever they count."""
-    reasons = ["unused"] * base.size
+    reasons, names = ["unused"] * base.size, base.vocabulary.names
     for number in range(base.size):
-        name = base.name(number)
+        name = names[number]
         if name is None:
             reasons[number] = ""
         elif _always_stays(base, number, name):
@@ -57,9 +57,9 @@ def decide(base: Base, counts: np.ndarray, min_count: int, keep: Iterable[int] =
     for number in keep:
         if reasons[number] == "unused":
             reasons[number] = "kept"
-    ids = {base.name(number): number for number in range(base.size)}
+    ids = {name: number for number, name in enumerate(names)}
     for number in [n for n, reason in enumerate(reasons) if reason in ("used", "kept")]:
-        for step in steps(base.name(number) or "", base.rank):
+        for step in steps(names[number] or "", base.vocabulary.rank):
             if reasons[ids.get(step, number)] == "unused":
                 reasons[ids[step]] = "step"
     return Pruning(reasons, [n for n, reason in enumerate(reasons) if reason not in ("", "unused")])
@@ -67,7 +67,7 @@ def decide(base: Base, counts: np.ndarray, min_count: int, keep: Iterable[int] =
 
 def _always_stays(base: Base, number: int, name: str) -> bool:
     if isinstance(base, SentencePieceBase):
-        return base.pieces[number].kind != NORMAL
+        return base.vocabulary.pieces[number].kind != NORMAL
     assert isinstance(base, ByteLevelBase)
     return name in base.added or name in base.special or (len(name) == 1 and name in byte_alphabet.LETTERS)
 
@@ -80,10 +80,10 @@ def steps(piece: str, rank: Rank) -> set[str]:
 def write_pruned(base: Base, pruning: Pruning, folder: Path) -> TokenizerInfo:
     """The folder with the kept pieces, in their old order; scores and merges that are left keep their order too."""
     if isinstance(base, SentencePieceBase):
-        return write_pieces(base, [base.pieces[old] for old in pruning.old_ids], folder)
+        return write_pieces(base, [base.vocabulary.pieces[old] for old in pruning.old_ids], folder)
     assert isinstance(base, ByteLevelBase)
     moved = pruning.moved
-    vocab = {piece: moved[number] for piece, number in base.vocab.items() if number in moved}
+    vocab = {piece: moved[number] for piece, number in base.json["model"]["vocab"].items() if number in moved}
     merges = [pair for pair in base.merges if {*pair, "".join(pair)} <= vocab.keys()]
     return write_merges(base, vocab, merges, folder, moved)
 

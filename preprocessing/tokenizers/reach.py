@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from megatron_ko.formats.tokenizer_json import is_byte_level, merges_in
 from preprocessing.tokenizers.cutting import piece_of, tokenizer_of_words
-from preprocessing.tokenizers.descriptions import is_byte_level, merges_in
 
 
 def unreachable_without(description: dict[str, Any], gone: str, surfaces: Iterable[str]) -> list[str]:

@@ -160,7 +160,7 @@ class _Rounds:
 
     def __post_init__(self) -> None:
         self.min_count = self.settings.min_count or min_count_of(self.counted.korean_gigabytes)
-        self.base_surfaces = set(self.base.ids)
+        self.base_surfaces = set(self.base.vocabulary.ids)
 
     def run(self, candidates: list[str], base_korean_tokens: int) -> Selection:
         self._begin(candidates)

@@ -1,23 +1,15 @@
-"""Files of mergeable ranks as tiktoken has them: a line per token, its bytes in base64 and its rank, which is its id.
+"""The engine for tiktoken files: tiktoken, and the split patterns that are known by name.
 
-Owns the reading (never pickle, never the network) and the split patterns that are known by name; the file does not
-say how text is split before merging.
+Owns the patterns: a file of ranks (``megatron_ko.formats.tiktoken_ranks``) does not say how text is split before merging.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import importlib.util
-import re
 from pathlib import Path
 from typing import Any
 
 from megatron_ko.errors import DataError
-
-MAX_ID = 1 << 24
-"""Larger ids are a damaged file: tables are as long as the largest id."""
-_LINE = re.compile(rb"([A-Za-z0-9+/]+={0,2}) ([0-9]{1,9})")
 
 _SHORT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 _DIGITS = (
@@ -40,45 +32,6 @@ PATTERNS = {
     r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 }
 """By the name of the published vocabulary; each splits text as that vocabulary's own pattern does."""
-
-
-def is_tiktoken(path: Path) -> bool:
-    """The first line is a token and its rank. A SentencePiece model, which may have the same suffix, is binary."""
-    with open(path, "rb") as file:
-        return _LINE.fullmatch(file.readline(1 << 16).rstrip(b"\r\n")) is not None
-
-
-def read_ranks(path: Path) -> dict[bytes, int]:
-    """Ranks by token. Raises DataError with the line that is wrong."""
-    ranks: dict[bytes, int] = {}
-    seen: set[int] = set()
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        if not line.strip():
-            continue
-        match = _LINE.fullmatch(line)
-        try:
-            token = base64.b64decode(match[1], validate=True) if match else b""
-        except binascii.Error:
-            token = b""
-        if not match or not token:
-            raise DataError(
-                f"{path}:{number}: {line[:60]!r} is not 'BASE64 RANK', a token's bytes and its rank; get the file again"
-            )
-        rank = int(match[2])
-        if rank >= MAX_ID:
-            raise DataError(f"{path}:{number}: the rank {rank} is not below {MAX_ID}; get the file again")
-        if token in ranks or rank in seen:
-            what = f"the token {token!r}" if token in ranks else f"the rank {rank}"
-            raise DataError(f"{path}:{number}: {what} is there twice; get the file again")
-        ranks[token] = rank
-        seen.add(rank)
-    missing = sum(bytes([byte]) not in ranks for byte in range(256))
-    if missing:
-        raise DataError(
-            f"{path}: {missing} of the 256 single bytes have no token, so that not every text can be encoded; "
-            "get the file again"
-        )
-    return ranks
 
 
 def pattern_of(path: Path, given: str | None) -> str:

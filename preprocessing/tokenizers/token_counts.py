@@ -23,13 +23,14 @@ import tokenizers
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json, sha256_file
 from megatron_ko.formats.byte_alphabet import LETTERS
+from megatron_ko.formats.tokenizer_json import is_byte_level, merges_in
+from megatron_ko.formats.vocabulary import BLANK
 from preprocessing.documents import utf8_buffer
 from preprocessing.kernels.bpe_merge import Merges, new_pairs
 from preprocessing.kernels.word_tokens import count_tokens
 from preprocessing.running.worker_pool import WorkerPool
 from preprocessing.tokenizers.counting import words_in
-from preprocessing.tokenizers.cutting import SPACE, is_korean_piece, tokenizer_of_words
-from preprocessing.tokenizers.descriptions import is_byte_level, merges_in
+from preprocessing.tokenizers.cutting import is_korean_piece, tokenizer_of_words
 
 PLAIN = r"\A ?[\x{AC00}-\x{D7A3}\x{3131}-\x{3163}\x{3165}-\x{318E}]+\z"
 COMPARED_WORDS = 200
@@ -137,7 +138,7 @@ def _merges_of(description: dict[str, Any], size: int) -> Merges:
         for piece, number in vocab.items():
             if len(piece) == 1:
                 symbols[ord(piece)] = number
-        symbols[ord(" ")] = symbols[ord(SPACE)]
+        symbols[ord(" ")] = symbols[ord(BLANK)]
         byte_ids = np.array([vocab[f"<0x{byte:02X}>"] for byte in range(256)], np.int32)
     table = new_pairs(lefts, rights) if pairs else np.zeros(16, np.uint64)
     return Merges(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import itertools
 import re
-import struct
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,11 +17,12 @@ from typing import Any
 import sentencepiece
 
 from megatron_ko.errors import DataError
+from megatron_ko.formats.sentencepiece_model import parsed
+from megatron_ko.formats.vocabulary import NORMAL, USER_DEFINED
 from preprocessing.config.tokens import TokenizerConfig
 from preprocessing.pii.masking import PLACEHOLDERS
 from preprocessing.tokenizers.escapes import DENORMALISED, NORMALISED, as_rules
 from preprocessing.tokenizers.morphemes import MORPHEME_END, segmenter
-from preprocessing.tokenizers.protobuf_fields import FOUR_BYTES, LENGTH, Field, fields_of, message_of
 
 SPECIAL_TOKENS = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}
 MAX_CHUNK_CHARACTERS = 8_000
@@ -34,9 +34,6 @@ SCORE_STEP = 1 / 16
 _SKIPPED = "\u2585\0"
 # the trainer keeps tabs for itself and would learn no piece of several: they are vertical tabs meanwhile
 _TAB, _STAND_IN = "\t", "\v"
-_PIECES, _NORMALIZER, _DENORMALIZER = 1, 3, 5
-_PIECE, _SCORE, _TYPE, _RULES_FILE = 1, 2, 3, 6
-_NORMAL, _USER_DEFINED = b"\x01", b"\x04"
 
 
 class TooLarge(DataError):
@@ -141,62 +138,33 @@ def chunks(text: str, longest: int = MAX_CHUNK_CHARACTERS) -> Iterator[str]:
         start = stop
 
 
-def _finished(model: bytes, settings: TokenizerConfig) -> bytes:
+def _finished(content: bytes, settings: TokenizerConfig) -> bytes:
     """The model with tabs instead of their stand-ins, without the paths of the rules, and with exact scores."""
-    fields = []
-    for number, wire, payload in fields_of(model):
-        if number == _PIECES:
-            payload = _with(payload, _PIECE, LENGTH, lambda old: old.replace(b"\v", b"\t"))
-        elif number in (_NORMALIZER, _DENORMALIZER):
-            payload = message_of(field for field in fields_of(payload) if field[0] != _RULES_FILE)
-        fields.append((number, wire, payload))
-    return message_of(_exact(fields) if settings.type == "unigram" else fields)
+    model = parsed(content, "the trained model")
+    for piece in model.pieces:
+        piece.piece = piece.piece.replace(_STAND_IN, _TAB)
+    for rules in (model.normalizer_spec, model.denormalizer_spec):
+        rules.ClearField("normalization_rule_tsv")
+    if settings.type == "unigram":
+        _make_exact(model.pieces)
+    return model.SerializeToString()
 
 
-def _with(message: bytes, number: int, wire: int, change: Any) -> bytes:
-    return message_of(
-        (n, w, change(payload)) if (n, w) == (number, wire) else (n, w, payload)
-        for n, w, payload in fields_of(message)
-    )
-
-
-def _exact(fields: list[Field]) -> list[Field]:
-    """Scores as multiples of SCORE_STEP; a symbol becomes a piece with a score that outweighs any way around it.
+def _make_exact(pieces: Any) -> None:
+    """Scores become multiples of SCORE_STEP, a symbol a piece with a score that outweighs any way around it.
 
     SentencePiece adds a bonus of its own to user-defined symbols of a Unigram model, which ``tokenizers`` does not know,
     and which long symbols lose against frequent pieces.
     """
-    pieces = [
-        dict((n, payload) for n, _, payload in fields_of(field[2])) for field in fields if field[0] == 1
-    ]
-    normal = [piece for piece in pieces if piece.get(_TYPE, _NORMAL) == _NORMAL]
-    worst = max(-_float(piece[_SCORE]) for piece in normal)
-    longest = max(len(piece[_PIECE].decode()) for piece in normal)
-    made = []
-    for number, wire, payload in fields:
-        if number == _PIECES:
-            kind = dict((n, value) for n, _, value in fields_of(payload)).get(_TYPE, _NORMAL)
-            if kind == _NORMAL:
-                payload = _with(payload, _SCORE, FOUR_BYTES, lambda old: _bytes(_rounded(_float(old))))
-            elif kind == _USER_DEFINED:
-                # crossing pieces on both sides replace at most this many single characters
-                score = _bytes(float(-(-2 * longest * worst // 1)))
-                payload = _with(payload, _SCORE, FOUR_BYTES, lambda old, score=score: score)
-                payload = _with(payload, _TYPE, 0, lambda old: _NORMAL)
-        made.append((number, wire, payload))
-    return made
-
-
-def _rounded(score: float) -> float:
-    return round(score / SCORE_STEP) * SCORE_STEP
-
-
-def _float(payload: bytes) -> float:
-    return struct.unpack("<f", payload)[0]
-
-
-def _bytes(score: float) -> bytes:
-    return struct.pack("<f", score)
+    normal = [piece for piece in pieces if piece.type == NORMAL]
+    worst = max(-piece.score for piece in normal)
+    longest = max(len(piece.piece) for piece in normal)
+    for piece in pieces:
+        if piece.type == NORMAL:
+            piece.score = round(piece.score / SCORE_STEP) * SCORE_STEP
+        elif piece.type == USER_DEFINED:
+            # crossing pieces on both sides replace at most this many single characters
+            piece.score, piece.type = float(-(-2 * longest * worst // 1)), NORMAL
 
 
 def _explained(error: RuntimeError, vocab_size: int) -> Exception:

@@ -35,9 +35,10 @@ from pathlib import Path
 import pyarrow as pa
 import sentencepiece
 
+from megatron_ko.formats.sentencepiece_model import read_model
 from megatron_ko.formats.tokenizer_folder import write_tokenizer_folder
 from preprocessing.running.processes import PRELOADED
-from preprocessing.tokenizers.tokenizer_json import load_sentencepiece, to_tokenizer_json
+from preprocessing.tokenizers.sentencepiece_to_json import to_tokenizer_json
 from preprocessing.tokens.encode_files import encode_files, parts_to_encode
 
 SPECIAL = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}
@@ -153,7 +154,7 @@ def write_tokenizer(folder: Path, texts: list[str], vocab_size: int) -> None:
         unk_id=0, bos_id=1, eos_id=2, pad_id=3, minloglevel=2,
     )  # fmt: skip
     content = Path(f"{model}.model").read_bytes()
-    write_tokenizer_folder(folder, to_tokenizer_json(load_sentencepiece(content), []), SPECIAL, content)
+    write_tokenizer_folder(folder, to_tokenizer_json(read_model(content, model)), SPECIAL, content)
 
 
 # --- ours ------------------------------------------------------------------------------------------------

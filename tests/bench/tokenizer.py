@@ -172,15 +172,16 @@ def measure_encoding(folder: Path, vocab_size: int, rounds: int) -> dict[str, An
 
 def write_tokenizers(folder: Path, vocab_size: int) -> None:
     """``sentencepiece`` and ``byte_level``: folders as ``train-tokenizer`` writes them, of the training text."""
+    from megatron_ko.formats.sentencepiece_model import read_model
     from megatron_ko.formats.tokenizer_folder import write_tokenizer_folder
     from preprocessing.config.tokens import TokenizerConfig
     from preprocessing.tokenizers import byte_level, trainers
-    from preprocessing.tokenizers.tokenizer_json import load_sentencepiece, to_tokenizer_json
+    from preprocessing.tokenizers.sentencepiece_to_json import to_tokenizer_json
 
     texts = json.loads((folder / "all.train.json").read_text(encoding="utf-8"))
     settings = TokenizerConfig(type="bpe", vocab_size=vocab_size)
     model = trainers.train(iter(texts), settings)
-    made = to_tokenizer_json(load_sentencepiece(model), trainers.user_symbols(settings))
+    made = to_tokenizer_json(read_model(model, "the trained model"))
     write_tokenizer_folder(folder / "sentencepiece", made, trainers.SPECIAL_TOKENS, model)
     made = byte_level.train(iter(texts), TokenizerConfig(type="byte_bpe", vocab_size=vocab_size))
     write_tokenizer_folder(folder / "byte_level", made, byte_level.SPECIAL_TOKENS)
@@ -281,15 +282,16 @@ def measure_extension(folder: Path, gigabytes: float, vocab_size: int, workers: 
 
 def write_base(folder: Path, vocab_size: int) -> Path:
     """A tokenizer of English and code."""
+    from megatron_ko.formats.sentencepiece_model import read_model
     from megatron_ko.formats.tokenizer_folder import write_tokenizer_folder
     from preprocessing.config.tokens import TokenizerConfig
     from preprocessing.tokenizers import trainers
-    from preprocessing.tokenizers.tokenizer_json import load_sentencepiece, to_tokenizer_json
+    from preprocessing.tokenizers.sentencepiece_to_json import to_tokenizer_json
 
     texts = [text for lang in ("en", "code") for text in json.loads((folder / f"{lang}.train.json").read_text(encoding="utf-8"))]  # fmt: skip
     settings = TokenizerConfig(type="bpe", vocab_size=vocab_size // 2)
     model = trainers.train(iter(texts), settings)
-    made = to_tokenizer_json(load_sentencepiece(model), trainers.user_symbols(settings))
+    made = to_tokenizer_json(read_model(model, "the trained model"))
     write_tokenizer_folder(folder / "base", made, trainers.SPECIAL_TOKENS, model)
     return folder / "base"
 

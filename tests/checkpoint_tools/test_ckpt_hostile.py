@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from checkpoint_tools.ends import destination
+from checkpoint_tools.ends import clear_destination
 from checkpoint_tools.formats import hf, mcore
 from megatron_ko.errors import CheckpointError
 
@@ -114,7 +114,7 @@ def test_index_and_shards_that_disagree(sharded_copy, tmp_path, refused):
         ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "lacks low_freq_factor"),
         ({"rope_scaling": [1]}, "not one flat mapping"),
         ({"rope_parameters": {"full_attention": {"rope_type": "default"}}}, "not one flat mapping"),
-        ({"quantization_config": {"quant_method": "gptq"}}, "quantised"),
+        ({"quantization_config": {"quant_method": "gptq"}}, "quantized"),
         ({"num_key_value_heads": 3}, "does not divide"),
         ({"num_hidden_layers": None}, "num_hidden_layers is missing"),
         ({"hidden_size": "64"}, "valid integer"),
@@ -219,7 +219,7 @@ def test_destination_must_be_empty_and_apart(hf_models, ours_copy, tmp_path, run
     assert mcore.open_mcore(again).model.tied_embeddings
 
 
-def test_killed_conversion_is_recognised(checkpoints, hf_models, tmp_path, refused):
+def test_killed_conversion_is_recognized(checkpoints, hf_models, tmp_path, refused):
     """The writers stop at their last tensor, as if killed: neither output can be taken for a whole one."""
 
     def stop_at(store, name):
@@ -245,4 +245,6 @@ def test_killed_conversion_is_recognised(checkpoints, hf_models, tmp_path, refus
 def test_destination_that_is_a_file(hf_models, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="is a file"):
-        destination(str(tmp_path / "file"), hf.open_hf(hf_models["mha"]), True, hf.clear_hf, "an export")
+        clear_destination(
+            str(tmp_path / "file"), hf.open_hf(hf_models["mha"]), True, hf.clear_hf, "an export"
+        )

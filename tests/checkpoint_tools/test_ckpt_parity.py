@@ -72,7 +72,7 @@ def _resave(rank: int, init_method: str, source: Path, target: Path) -> None:
     from megatron.core import dist_checkpointing
 
     from megatron_ko.config.training import ParallelConfig, PrecisionConfig, RunConfig
-    from megatron_ko.formats.run_folder import Checkpoint
+    from megatron_ko.formats.checkpoint_folder import Checkpoint
     from megatron_ko.training import distributed
     from megatron_ko.training.checkpoint import load_weights
     from megatron_ko.training.model import build_gpt

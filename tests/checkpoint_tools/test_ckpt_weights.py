@@ -1,14 +1,23 @@
-"""The table of weights against transformers and the planner's closed form."""
+"""The table of weights against transformers, and against itself."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from megatron_ko.config.training import ModelConfig
-from megatron_ko.planning.flops import parameters
-from megatron_ko.planning.weights import axis_sizes, entries, parameter_count, stored_tensors, weights_of
+from megatron_ko.planning.weights import (
+    axis_sizes,
+    entries,
+    input_weight,
+    multiplies,
+    output_weight,
+    parameter_count,
+    stored_tensors,
+    weights_of,
+)
 
 LLAMA_3_8B = ModelConfig(
     layers=32, hidden_size=4096, ffn_hidden_size=14336, heads=32, kv_groups=8, max_sequence_length=8192
@@ -31,7 +40,6 @@ def test_names_shapes_and_count_are_those_of_transformers(kind, hf_models):
     ours = {name: entry.shape for name, entry in entries(config.model, config.vocab_size).items()}
     assert ours == theirs
     assert parameter_count(config.model, config.vocab_size) == model.num_parameters()
-    assert parameter_count(config.model, config.vocab_size) == parameters(config.model, config.vocab_size)
 
 
 def test_stored_tensors_hold_every_weight_once():
@@ -41,6 +49,25 @@ def test_stored_tensors_hold_every_weight_once():
         for s in stored_tensors(LLAMA_3_8B)
     )
     assert count == parameter_count(LLAMA_3_8B, 128_256)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_weights_that_share_a_stored_tensor_start_and_split_alike(tied):
+    model = replace(LLAMA_3_8B, qkv_bias=True, tied_embeddings=tied)
+    for stored in stored_tensors(model):
+        first = stored.first
+        for weight in stored.weights:
+            assert (weight.start, weight.use, weight.place) == (first.start, first.use, first.place)
+            assert weight.tensor_parallel_dim == first.tensor_parallel_dim
+            assert (
+                weight.per_layer == ("{layer}" in weight.name) == weight.stored.startswith("decoder.layers.")
+            )
+
+
+def test_tied_embeddings_are_read_and_multiplied():
+    untied, tied = LLAMA_3_8B, replace(LLAMA_3_8B, tied_embeddings=True)
+    assert output_weight(untied).name == "lm_head.weight" and not multiplies(input_weight(), untied)
+    assert output_weight(tied) == input_weight() and multiplies(input_weight(), tied)
 
 
 def test_tensor_parallel_cuts_every_axis_but_hidden():

@@ -85,7 +85,7 @@ def test_pieces_are_cut_by_the_old_merges_alone(tmp_path, dummy_prefix):
     old, new = (read_vocabulary(info.folder) for info in old_and_new(tmp_path, dummy_prefix))
     expected = by_hand((old.info, new.info))
     found = {
-        new.pieces[len(old.pieces) + i]: [old.pieces[number] for number in row]
+        new.names[old.size + i]: [old.names[number] for number in row]
         for i, row in enumerate(decompose(old, new))
     }
     assert found == expected
@@ -105,10 +105,10 @@ def test_byte_level_pieces_are_cut_by_bytes_also_where_they_are_no_characters(tm
     old = write_tokenizer_folder(tmp_path / "old", byte_level_json(old_merges), {"eos": "<|end|>"})
     new = write_tokenizer_folder(tmp_path / "new", byte_level_json(new_merges), {"eos": "<|end|>"})
     old, new = read_vocabulary(old.folder), read_vocabulary(new.folder)
-    found = [[old.pieces[number] for number in row] for row in decompose(old, new)]
+    found = [[old.names[number] for number in row] for row in decompose(old, new)]
     blank = letters[0x20]
     assert found == [[han[:2], han[2]], [guk[0], guk[1]], [blank, han[:2], han[2]]]
-    assert old.byte_level and new.size(new.pieces.index(blank + han)) == 4
+    assert old.byte_level and new.sizes[new.names.index(blank + han)] == 4
 
 
 def test_letters_of_bytes_are_those_of_the_library():
@@ -127,7 +127,7 @@ def test_rows_are_what_their_names_say(source, tokenizers, tmp_path, run):
     """Recomputed row by row in fp64 from the files; padding of HUGE numbers is in no row."""
     old, new = (read_vocabulary(info.folder) for info in tokenizers)
     before = load_file(source / "model.safetensors")
-    kept = len(old.pieces)
+    kept = old.size
     pieces = by_hand(tokenizers)
     for name in (
         "mean",
@@ -148,9 +148,7 @@ def test_rows_are_what_their_names_say(source, tokenizers, tmp_path, run):
             assert after[matrix].shape[0] == kept + len(NEW) and after[matrix].abs().max() < 3
             for i, piece in enumerate(NEW):
                 made = after[matrix][kept + i].double()
-                expected = _by_hand_row(
-                    rows.double(), [old.pieces.index(p) for p in pieces[piece]], old, rule
-                )
+                expected = _by_hand_row(rows.double(), [old.names.index(p) for p in pieces[piece]], old, rule)
                 if expected is not None:
                     assert torch.allclose(made, expected, atol=1e-6), (name, matrix, piece)
         for weight in set(before) - {INPUT, OUTPUT}:
@@ -168,7 +166,7 @@ def _by_hand_row(rows: torch.Tensor, ids: list[int], old, rule: str) -> torch.Te
         return rows[ids[-1]]
     weights = {
         "pieces": [1.0] * len(ids),
-        "bytes": [float(len(p.replace("\u2581", " ").encode())) if p[:3] != "<0x" else 1.0 for p in map(old.pieces.__getitem__, ids)],
+        "bytes": [float(len(p.replace("\u2581", " ").encode())) if p[:3] != "<0x" else 1.0 for p in map(old.names.__getitem__, ids)],
         "position": [2.0**-i for i in range(len(ids))],
     }[rule]  # fmt: skip
     return sum(weight * rows[number] for weight, number in zip(weights, ids)) / sum(weights)
@@ -243,10 +241,10 @@ def test_tied_embeddings_stay_one_matrix(tokenizers, text, tmp_path, run, refuse
     before, after = (load_file(folder / "model.safetensors") for folder in (tied, tmp_path / "y"))
     assert OUTPUT not in after
     pieces, cut = read_vocabulary(old.folder), by_hand(tokenizers)
-    kept = before[INPUT][: len(pieces.pieces)]
+    kept = before[INPUT][: pieces.size]
     assert torch.equal(after[INPUT][: len(kept)].view(torch.int32), kept.view(torch.int32))
     for i, piece in enumerate(NEW):
-        expected = _by_hand_row(kept.double(), [pieces.pieces.index(p) for p in cut[piece]], pieces, "pieces")
+        expected = _by_hand_row(kept.double(), [pieces.names.index(p) for p in cut[piece]], pieces, "pieces")
         assert expected is not None
         assert torch.allclose(after[INPUT][len(kept) + i].double(), expected, atol=1e-6), piece
     model = _loaded(tmp_path / "y")
@@ -369,7 +367,7 @@ def test_a_tokenizer_that_begins_texts_with_a_blank(text, tmp_path, run):
     pieces = read_vocabulary(both[0].folder)
     before, after = (load_file(folder / "model.safetensors")[INPUT] for folder in (base, tmp_path / "out"))
     for i, piece in enumerate(NEW):
-        ids = [pieces.pieces.index(p) for p in by_hand(both)[piece]]
+        ids = [pieces.names.index(p) for p in by_hand(both)[piece]]
         expected = _by_hand_row(before.double(), ids, pieces, "pieces")
         assert expected is not None
         assert torch.allclose(after[len(before) + i].double(), expected, atol=1e-6), piece
@@ -412,7 +410,7 @@ def test_megatron_judges_as_transformers_does(source, tokenizers, text, tmp_path
         ({"init": "compare"}, "give text=FILE"),
         ({"dst": None}, "give dst=FOLDER"),
         ({"text": "none.txt"}, "none.txt: no such file"),
-        ({"text": "TOKENIZER/tokenizer.json"}, "is none of .txt"),
+        ({"text": "TOKENIZER/tokenizer.json"}, "is not one of .txt"),
         ({"text": "TEXT", "focus_text": "TEXT"}, "judged on, too"),
         ({"tokenizer": "nowhere"}, "no such tokenizer folder"),
         ({"dst": "TOKENIZER"}, "choose another dst"),
@@ -454,9 +452,7 @@ def test_a_checkpoint_of_another_tokenizer_is_refused(source, tokenizers, tmp_pa
     assert "was trained with" in message
     bare = Path(shutil.copytree(source, tmp_path / "bare"))
     (bare / "tokenizer.json").unlink()
-    assert "holds no tokenizer" in refused(
-        "expand-vocab", src=bare, dst=tmp_path / "out", tokenizer=new.folder
-    )
+    assert "has no tokenizer" in refused("expand-vocab", src=bare, dst=tmp_path / "out", tokenizer=new.folder)
     large = Path(shutil.copytree(source, tmp_path / "large"))
     copy_tokenizer(new.folder, large)
     assert "of another model" in refused(

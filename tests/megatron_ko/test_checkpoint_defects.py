@@ -1,7 +1,7 @@
-"""Each defect of megatron-core 0.16.1 that ``checkpoint.py`` works around, shown with and without the workaround.
+"""Each defect of megatron-core that ``checkpoint.py`` works around, shown with and without the workaround.
 
 The tests undo one workaround and assert that the defect is there: when an upgrade of megatron-core repairs it,
-the test fails and the workaround can go.
+the test fails and the workaround can go. What 0.19 repaired or broke is asserted of each version (``NEWER``).
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import pytest
 
 from megatron_ko.formats.run_folder import checkpoint_folder
 from megatron_ko.plan import preflight
+from megatron_ko.planning.megatron_version import missing_for
 from tests import ranks
 from tests.tiny_run import write_tiny_run
 
 pytestmark = pytest.mark.ranks
+NEWER = missing_for("0.19") is None
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +29,11 @@ def run(tmp_path_factory) -> str:
     return config
 
 
-def _built(rank: int, init_method: str, config: str):
+def _built(rank: int, init_method: str, config: str, *overrides: str):
     """A fresh model and optimizer in a one-rank world, and the checkpoint of the run."""
     from megatron_ko.training import distributed, model, optimizer, step
 
-    checked = preflight([config], ["training.steps=10"], 1)
+    checked = preflight([config], ["training.steps=10", *overrides], 1)
     settings = checked.config
     world = distributed.start(settings.run, settings.parallel, rank, 1, init_method)
     gpt = model.build_gpt(
@@ -62,18 +64,20 @@ def _one_more_step(adam) -> None:
         inner.step()
 
 
-def _resume_then_step(rank: int, init_method: str, config: str, undo: str) -> list[float] | str:
+def _resume_then_step(
+    rank: int, init_method: str, config: str, undo: str, *overrides: str
+) -> list[float] | str:
     from megatron_ko.training import checkpoint
 
-    checked, wrapped, adam = _built(rank, init_method, config)
+    checked, wrapped, adam = _built(rank, init_method, config, *overrides)
     if undo == "unshare":
         checkpoint._unshare_step = lambda optimizer: None
     if undo == "keep":
         checkpoint.keep_step_of_torch_adam = lambda: None
     if undo == "prime":
         checkpoint._prime = lambda optimizer: None
-    if undo == "sharding":
-        checkpoint.SHARDING.clear()
+    if undo == "relabel":
+        checkpoint.relabel_groups = lambda state, optimizer: None
     try:
         checkpoint.resume(checked.start, wrapped, adam, checked.plan.layout)
     except Exception as error:
@@ -103,10 +107,18 @@ def test_defect_fresh_adam_cannot_be_loaded_into(run):
     assert isinstance(outcome, str) and "Error" in outcome
 
 
+def test_groups_are_matched_by_the_rate_they_were_built_with(run):
+    """0.19 finds no saved group once the configuration has another rate; 0.16 matches by the kind of group alone."""
+    outcome = ranks.on_ranks(1, _resume_then_step, run, "relabel", "optimizer.learning_rate=1e-4")[0]
+    assert ("KeyError" in outcome) if NEWER else set(outcome) == {6.0}
+    relabelled = ranks.on_ranks(1, _resume_then_step, run, "", "optimizer.learning_rate=1e-4")[0]
+    assert set(relabelled) == {6.0}
+
+
 def _save_without_sharding_type(rank: int, init_method: str, config: str, folder: str) -> str:
     import dataclasses
 
-    from megatron_ko.formats.run_folder import Checkpoint
+    from megatron_ko.formats.checkpoint_folder import Checkpoint
     from megatron_ko.training import checkpoint
 
     checked, wrapped, adam = _built(rank, init_method, config)
@@ -126,28 +138,73 @@ def test_defect_default_sharding_type_cannot_be_saved(run, tmp_path):
     assert "flattened_range" in outcome
 
 
-def _groups_after_resume(rank: int, init_method: str, config: str) -> tuple[list[float], list[float]]:
+def _groups_after_resume(rank: int, init_method: str, config: str) -> list[list[tuple]]:
+    """(lr, weight_decay, max_lr, min_lr) of every group: as built, after loading, after ``set_hyperparameters``."""
+    import dataclasses
+
     from megatron_ko.training import checkpoint, optimizer
+
+    def groups() -> list[tuple]:
+        return [tuple(g[k] for k in ("lr", "weight_decay", "max_lr", "min_lr")) for g in adam.param_groups]
+
+    checked, wrapped, adam = _built(rank, init_method, config, "optimizer.learning_rate=0.25")
+    found = [groups()]
+    checkpoint.resume(checked.start, wrapped, adam, checked.plan.layout)
+    found.append(groups())
+    settings = dataclasses.replace(checked.config.optimizer, weight_decay=0.5)
+    optimizer.set_hyperparameters(adam, settings, 0.125)
+    return [*found, groups()]
+
+
+def test_defect_hyperparameters_come_back_from_the_checkpoint(run):
+    """Loading overwrites rate and decay; ours are written before each step, the labels stay the configuration's."""
+    built, loaded, written = ranks.on_ranks(1, _groups_after_resume, run)[0]
+    assert {group[0] for group in built} == {0.25} and all(group[0] < 3e-3 for group in loaded)
+    assert {group[2:] for groups in (built, loaded, written) for group in groups} == {(0.25, 0.0)}
+    assert {group[:2] for group in written} == {(0.125, 0.5), (0.125, 0.0)}
+
+
+def _servers_of_a_save(rank: int, init_method: str, config: str, folder: str, undo: str) -> list[str]:
+    """Processes that run after a save."""
+    import dataclasses
+    import multiprocessing
+
+    from megatron_ko.training import checkpoint
 
     checked, wrapped, adam = _built(rank, init_method, config)
     checkpoint.resume(checked.start, wrapped, adam, checked.plan.layout)
-    restored = [group["lr"] for group in adam.param_groups]
-    optimizer.set_hyperparameters(adam, checked.config.optimizer, 0.125)
-    return restored, [
-        value for group in adam.param_groups for value in (group["lr"], group["max_lr"], group["min_lr"])
-    ]
+    if undo:
+        checkpoint._use_plain_results_queue = lambda: None
+    target = dataclasses.replace(checked.start, folder=Path(folder))
+    checkpoint.save(target, wrapped, adam, checked.manifest.tokenizer_folder)
+    return [process.name for process in multiprocessing.active_children()]
 
 
-def test_defect_learning_rate_comes_back_from_the_checkpoint(run):
-    """The groups hold the saved run's rate after loading; ``set_hyperparameters`` overrules every copy of it."""
-    restored, written = ranks.on_ranks(1, _groups_after_resume, run)[0]
-    assert restored and all(rate != 0.125 for rate in restored)
-    assert set(written) == {0.125}
+def test_defect_saving_starts_a_server_process(run, tmp_path):
+    assert ranks.on_ranks(1, _servers_of_a_save, run, str(tmp_path / "ours"), "")[0] == []
+    assert "SyncManager" in ranks.on_ranks(1, _servers_of_a_save, run, str(tmp_path / "plain"), "undo")[0][0]
+
+
+def _marked_weights(rank: int, init_method: str, config: str) -> set[str]:
+    """Names of the split weights that megatron-core itself marks."""
+    from megatron_ko.training import model
+
+    model._mark_split_weights = lambda gpt: None
+    _, wrapped, _ = _built(rank, init_method, config)
+    weights = model.unwrap(wrapped).named_parameters()
+    return {name.split(".")[-2] for name, w in weights if getattr(w, "tensor_model_parallel", False)}
+
+
+def test_split_weights_are_marked_since_0_19(run):
+    """0.16 marks them only while it initialises weights, which is our business."""
+    split = {"word_embeddings", "linear_qkv", "linear_proj", "linear_fc1", "linear_fc2", "output_layer"}
+    assert ranks.on_ranks(1, _marked_weights, run)[0] == (split if NEWER else set())
 
 
 def test_half_written_checkpoint_is_ignored_by_the_run_and_named_when_asked_for(run):
     from megatron_ko.errors import CheckpointError
-    from megatron_ko.formats.run_folder import Checkpoint, start_of_run
+    from megatron_ko.formats.checkpoint_folder import Checkpoint
+    from megatron_ko.formats.run_folder import start_of_run
 
     checked = preflight([run], ["training.steps=10"], 1)
     newer = checkpoint_folder(checked.config.run.folder, 7)

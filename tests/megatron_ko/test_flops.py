@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from megatron_ko.config.training import ModelConfig, head_size
-from megatron_ko.planning.flops import flops_per_token, parameters
+from megatron_ko.planning.flops import flops_per_token
+from megatron_ko.planning.weights import parameter_count
 
 
 def shape(layers: int, hidden: int, ffn: int, heads: int, groups: int, **more) -> ModelConfig:
@@ -56,7 +59,7 @@ KANANA = dict(groups=8, head_size=128, tied_embeddings=True)
     ],
 )
 def test_parameters_of_published_models(model, vocab_size, expected):
-    assert parameters(model, vocab_size) == expected
+    assert parameter_count(model, vocab_size) == expected
 
 
 @pytest.mark.parametrize(
@@ -76,8 +79,33 @@ def test_flops_are_six_times_the_matrices_plus_attention():
 
 def test_tying_saves_parameters_but_no_flops():
     tied = shape(32, 4096, 14336, 32, 8, tied_embeddings=True)
-    assert parameters(LLAMA3_8B, 1000) - parameters(tied, 1000) == 1000 * 4096
+    assert parameter_count(LLAMA3_8B, 1000) - parameter_count(tied, 1000) == 1000 * 4096
     assert flops_per_token(LLAMA3_8B, 1000, 64) == flops_per_token(tied, 1000, 64)
+
+
+@st.composite
+def models(draw) -> tuple[ModelConfig, int]:
+    """Any shape that 1, 2 or 4 tensor-parallel ranks can split, and the rows of its padded vocabulary."""
+    groups = 4 * draw(st.integers(1, 3))
+    heads = groups * draw(st.integers(1, 4))
+    width = draw(st.one_of(st.none(), st.integers(1, 160)))
+    hidden = heads * draw(st.integers(1, 160)) if width is None else draw(st.integers(1, 9000))
+    more = dict(head_size=width, tied_embeddings=draw(st.booleans()), qkv_bias=draw(st.booleans()))
+    layers, ffn = 12 * draw(st.integers(1, 12)), 4 * draw(st.integers(1, 8000))
+    return shape(layers, hidden, ffn, heads, groups, **more), 4 * draw(st.integers(1, 80_000))
+
+
+@given(models(), st.integers(1, 200_000))
+def test_parameters_and_flops_equal_their_closed_forms(case, length):
+    model, vocab = case
+    hidden, query = model.hidden_size, model.heads * head_size(model)
+    kv = model.kv_groups * head_size(model)
+    matrices = hidden * (query + 2 * kv) + query * hidden + 3 * hidden * model.ffn_hidden_size
+    layer = matrices + 2 * hidden + (query + 2 * kv if model.qkv_bias else 0)
+    embeddings = (1 if model.tied_embeddings else 2) * vocab * hidden
+    assert parameter_count(model, vocab) == model.layers * layer + hidden + embeddings
+    multiplied = model.layers * (matrices + query * length) + hidden * vocab
+    assert flops_per_token(model, vocab, length) == 6.0 * multiplied
 
 
 def test_head_size_is_hidden_over_heads_unless_given():

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from megatron_ko.config.training import ParallelConfig
-from megatron_ko.planning.flops import parameters
+from megatron_ko.config.training import ParallelConfig, head_size
 from megatron_ko.planning.memory import RankMemory, parameters_of_stage, rank_memory
-from tests.megatron_ko.test_flops import LLAMA3_8B, LLAMA3_VOCAB, shape
+from megatron_ko.planning.weights import parameter_count
+from tests.megatron_ko.test_flops import LLAMA3_8B, LLAMA3_VOCAB, models, shape
 
 # One layer holds matrices 8 x (8 + 2 x 4) + 8 x 8 + 3 x 8 x 16 = 576 and norms 16; with a vocabulary of 32 the
 # embeddings are 2 x 256 and the final norm 8.
@@ -101,4 +101,22 @@ def test_stages_and_tensor_ranks_together_hold_the_model(layers_per_stage, tenso
     held = tensor * sum(parameters_of_stage(model, 128, parallel, stage) for stage in range(pipeline))
     norms_again = (tensor - 1) * (2 * layers + 1) * 32
     embedding_again = 128 * 32 if tied and pipeline > 1 else 0
-    assert held == parameters(model, 128) + norms_again + embedding_again
+    assert held == parameter_count(model, 128) + norms_again + embedding_again
+
+
+@given(models(), st.sampled_from([1, 2, 4]), st.sampled_from([1, 2, 3, 4, 6]))
+def test_parameters_of_a_stage_equal_their_closed_form(case, tensor, pipeline):
+    """Matrices and biases are split over tensor ranks, norms are not; a last stage has its own rows of the vocabulary."""
+    model, vocab = case
+    hidden, query = model.hidden_size, model.heads * head_size(model)
+    kv = model.kv_groups * head_size(model)
+    split = hidden * (query + 2 * kv) + query * hidden + 3 * hidden * model.ffn_hidden_size
+    split += query + 2 * kv if model.qkv_bias else 0
+    layers = model.layers // pipeline * (split // tensor + 2 * hidden)
+    rows = vocab * hidden // tensor
+    parallel = ParallelConfig(tensor=tensor, pipeline=pipeline)
+    for stage in range(pipeline):
+        first, last = stage == 0, stage == pipeline - 1
+        ends = (rows if first else 0) + (hidden if last else 0)
+        ends += rows if last and not (first and model.tied_embeddings) else 0
+        assert parameters_of_stage(model, vocab, parallel, stage) == layers + ends

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import math
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from megatron_ko.config.training import (
     RopeConfig,
     RunConfig,
 )
+from megatron_ko.planning.weights import entries
 from tests import ranks
 
 MODEL = ModelConfig(
@@ -114,13 +117,17 @@ def test_padded_columns_take_no_probability(tensor):
 # --- initial weights ---------------------------------------------------------------------------------------
 
 
-def _weights(rank: int, init_method: str, parallel: ParallelConfig, size: int) -> dict[str, tuple]:
-    from megatron_ko.training.model import _sharded_parts
+def _sharded_parts(gpt, model: ModelConfig) -> list:
+    from megatron_ko.training.model import _parts, _stored_weights
 
+    return [part for _, value in _stored_weights(gpt, model) for part in _parts(value)]
+
+
+def _weights(rank: int, init_method: str, parallel: ParallelConfig, size: int) -> dict[str, tuple]:
     _start(rank, init_method, parallel, size)
     return {
         f"{part.key}@{part.global_offset}": (part.global_offset, part.data.detach().clone())
-        for part in _sharded_parts(_gpt(MODEL, parallel))
+        for part in _sharded_parts(_gpt(MODEL, parallel), MODEL)
     }
 
 
@@ -154,27 +161,151 @@ def _is_slice_of(pieces, offset, data) -> int:
     raise AssertionError(f"no whole tensor holds {offset}")
 
 
-def _spread(rank: int, init_method: str, seed: int) -> dict[str, tuple[float, float]]:
-    from megatron_ko.training.model import _sharded_parts
-
+def _state(rank: int, init_method: str, model: ModelConfig, seed: int) -> dict[str, torch.Tensor]:
     _start(rank, init_method)
+    return {name: t for name, t in _gpt(model, seed=seed).state_dict().items() if isinstance(t, torch.Tensor)}
+
+
+def _expected_state(model: ModelConfig, seed: int) -> dict[str, torch.Tensor]:
+    """The same numbers by a loop over names, shapes and deviations written out for MODEL: 6 query heads and 2 x 2 key and
+    value heads of 8, gate and up of 80."""
+    residual = 0.02 / math.sqrt(4)
+    hashed = {  # name in a checkpoint: name in megatron-core's local layer, shape, deviation
+        "self_attention.linear_qkv.weight": ("self_attention.linear_qkv.weight", (80, 48), 0.02),
+        "self_attention.linear_proj.weight": ("self_attention.linear_proj.weight", (48, 48), residual),
+        "mlp.linear_fc1.weight": ("mlp.linear_fc1.weight", (160, 48), 0.02),
+        "mlp.linear_fc2.weight": ("mlp.linear_fc2.weight", (48, 80), residual),
+    }
+    state = {"decoder.final_layernorm.weight": torch.ones(48)}
+    ends = ["embedding.word_embeddings.weight"] + ["output_layer.weight"] * (not model.tied_embeddings)
+    for key in ends:
+        state[key] = _hashed_normal(f"{seed}/{key}/()", (104, 48), 0.02)
+        state[key][VOCAB:] = 0.0
+    for layer in range(2):
+        at = f"decoder.layers.{layer}."
+        state[at + "input_layernorm.weight"] = state[at + "pre_mlp_layernorm.weight"] = torch.ones(48)
+        if model.qkv_bias:
+            state[at + "self_attention.linear_qkv.bias"] = torch.zeros(80)
+        for key, (name, shape, std) in hashed.items():
+            state[at + name] = _hashed_normal(f"{seed}/decoder.layers.{key}/({layer},)", shape, std)
+    return state
+
+
+def _hashed_normal(text: str, shape: tuple[int, int], std: float) -> torch.Tensor:
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
+    return torch.empty(shape).normal_(0.0, std, generator=torch.Generator().manual_seed(number))
+
+
+@pytest.mark.ranks
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+def test_initial_weights_are_drawn_by_seed_name_and_layer(tied, bias, seed):
+    model = dataclasses.replace(MODEL, tied_embeddings=tied, qkv_bias=bias)
+    (found,), expected = ranks.on_ranks(1, _state, model, seed), _expected_state(model, seed)
+    assert sorted(found) == sorted(expected)
+    for name, tensor in expected.items():
+        assert torch.equal(found[name], tensor), name
+
+
+# --- the table of weights ----------------------------------------------------------------------------------
+
+
+def _marks(
+    rank: int, init_method: str, model: ModelConfig, parallel: ParallelConfig
+) -> dict[str, int | None]:
+    """Split dimension of every parameter, with linear layers that are subclasses of megatron-core's."""
+    from megatron.core.tensor_parallel import layers
+
+    from megatron_ko.training import model as building
+
+    class Column(layers.ColumnParallelLinear): ...
+
+    class Row(layers.RowParallelLinear): ...
+
+    plain_spec = building._block_spec
+
+    def spec_with_subclasses(*arguments):
+        spec = plain_spec(*arguments)
+        attention = spec.layer_specs[0].submodules.self_attention.submodules
+        attention.linear_qkv, attention.linear_proj = Column, Row
+        return spec
+
+    building._block_spec = spec_with_subclasses
+    _start(rank, init_method, parallel, parallel.tensor * parallel.pipeline)
+    gpt = _gpt(model, parallel)
+    first = gpt.decoder.layers[0].self_attention
+    assert type(first.linear_qkv) is Column and type(first.linear_proj) is Row
     return {
-        p.key: (float(p.data.mean()), float(p.data.std())) for p in _sharded_parts(_gpt(MODEL, seed=seed))
+        name: p.partition_dim if getattr(p, "tensor_model_parallel", False) else None
+        for name, p in gpt.named_parameters()
     }
 
 
 @pytest.mark.ranks
-def test_initial_weights_have_the_stated_spread():
-    (found,) = ranks.on_ranks(1, _spread, 1)
-    residual = 0.02 / (2 * MODEL.layers) ** 0.5
-    for name, (mean, std) in found.items():
-        if "norm" in name:
-            assert (mean, std) == (1.0, 0.0)
-        elif name.endswith(("linear_proj.weight", "linear_fc2.weight")):
-            assert std == pytest.approx(residual, rel=0.05)
-        else:
-            assert std == pytest.approx(0.02, rel=0.05)
-    assert ranks.on_ranks(1, _spread, 2)[0] != found, "another seed, other weights"
+@pytest.mark.parametrize(
+    "parallel", [ParallelConfig(tensor=2), ParallelConfig(tensor=2, pipeline=2)], ids=["TP2", "TP2 x PP2"]
+)
+@pytest.mark.parametrize("tied", [False, True])
+def test_split_weights_are_marked_whatever_the_class_of_their_layer(parallel, tied):
+    """What is not marked counts once per tensor-parallel rank in the gradient norm."""
+    split = {"linear_qkv.weight": 0, "linear_qkv.bias": 0, "linear_proj.weight": 1, "linear_fc1.weight": 0}
+    split |= {"linear_fc2.weight": 1, "word_embeddings.weight": 0, "output_layer.weight": 0}
+    model = dataclasses.replace(MODEL, tied_embeddings=tied, qkv_bias=True)
+    for marks in ranks.on_ranks(parallel.tensor * parallel.pipeline, _marks, model, parallel):
+        assert marks == {name: split.get(".".join(name.split(".")[-2:])) for name in marks}
+        assert set(marks.values()) == {None, 0, 1}
+
+
+def _error_of_unknown_weight(rank: int, init_method: str) -> str:
+    from megatron_ko.errors import ConfigError
+    from megatron_ko.training import model as building
+
+    class NormWithBias(building.RMSNorm):
+        def __init__(self, *arguments, **more) -> None:
+            super().__init__(*arguments, **more)
+            self.bias = torch.nn.Parameter(torch.zeros_like(self.weight))
+
+    plain_spec = building._block_spec
+
+    def spec_with_bias(*arguments):
+        spec = plain_spec(*arguments)
+        spec.layer_norm = NormWithBias
+        return spec
+
+    building._block_spec = spec_with_bias
+    _start(rank, init_method)
+    with pytest.raises(ConfigError) as error:
+        _gpt(MODEL)
+    return str(error.value)
+
+
+@pytest.mark.ranks
+def test_a_weight_that_the_table_does_not_list_is_an_error():
+    (message,) = ranks.on_ranks(1, _error_of_unknown_weight)
+    assert "decoder.final_layernorm.bias" in message and "layer_norm_weight" not in message
+
+
+def _undecayed(rank: int, init_method: str, model: ModelConfig) -> tuple[int, int]:
+    """Numbers without and with weight decay in the optimizer's groups."""
+    from megatron_ko.config.training import OptimizerConfig
+    from megatron_ko.training.model import wrap
+    from megatron_ko.training.optimizer import build_optimizer
+
+    _start(rank, init_method)
+    optimizer = build_optimizer(wrap(_gpt(model)), OptimizerConfig(learning_rate=1e-3), "fp32")
+    sizes = [(g["wd_mult"], sum(p.numel() for p in g["params"])) for g in optimizer.param_groups]
+    return sum(n for mult, n in sizes if mult == 0), sum(n for mult, n in sizes if mult == 1)
+
+
+@pytest.mark.ranks
+@pytest.mark.parametrize("tied", [False, True])
+def test_weights_that_work_elementwise_do_not_decay(tied):
+    model = dataclasses.replace(MODEL, qkv_bias=True, tied_embeddings=tied)
+    held = entries(model, 104).values()
+    elementwise = sum(entry.size for entry in held if entry.weight.use == "elementwise")
+    others = sum(entry.size for entry in held if entry.weight.use != "elementwise")
+    assert ranks.on_ranks(1, _undecayed, model) == [(elementwise, others)]
 
 
 # --- rotary embedding --------------------------------------------------------------------------------------

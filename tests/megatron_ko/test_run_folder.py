@@ -15,9 +15,8 @@ from megatron_ko.config.training import Config, ModelConfig
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import write_json
 from megatron_ko.formats import run_folder
+from megatron_ko.formats.checkpoint_folder import Checkpoint, check_fits, sizes_of_files
 from megatron_ko.formats.run_folder import (
-    Checkpoint,
-    check_fits,
     checkpoint_folder,
     checkpoints_of,
     cut_metrics,
@@ -51,7 +50,7 @@ def write_checkpoint(run: Path, step: int, **changes) -> Checkpoint:
     )
     checkpoint = dataclasses.replace(checkpoint, **changes)
     checkpoint.folder.mkdir(parents=True)
-    for name in (".metadata", "common.pt", "metadata.json"):
+    for name in (".metadata", "metadata.json"):
         (checkpoint.folder / name).touch()
     write_json(checkpoint.folder / "checkpoint.json", checkpoint.description())
     return checkpoint
@@ -101,13 +100,30 @@ def test_half_written_is_said(tmp_path):
         Checkpoint.read(checkpoint.folder)
 
 
-@pytest.mark.parametrize("name", [".metadata", "common.pt", "metadata.json"])
+@pytest.mark.parametrize("name", [".metadata", "metadata.json"])
 def test_damage_is_said(tmp_path, name):
     checkpoint = write_checkpoint(tmp_path, 1)
     (checkpoint.folder / name).unlink()
     with pytest.raises(
         CheckpointError, match=rf"{name} is missing; the checkpoint was damaged, use another one"
     ):
+        Checkpoint.read(checkpoint.folder)
+
+
+@pytest.mark.parametrize("name", ["__0_0.distcp", "common.pt"])
+def test_a_file_of_the_state_that_is_cut_or_missing_is_said(tmp_path, name):
+    """``common.pt`` is there or not, by the megatron-core that wrote; the marker knows."""
+    checkpoint = write_checkpoint(tmp_path, 1)
+    (checkpoint.folder / name).write_bytes(b"12345")
+    sizes = sizes_of_files(checkpoint.folder)
+    assert sizes[name] == 5
+    write_json(checkpoint.folder / "checkpoint.json", {**checkpoint.description(), "files": sizes})
+    assert Checkpoint.read(checkpoint.folder) == checkpoint
+    (checkpoint.folder / name).write_bytes(b"1")
+    with pytest.raises(CheckpointError, match=f"{name}: 1 bytes where checkpoint.json says 5 bytes"):
+        Checkpoint.read(checkpoint.folder)
+    (checkpoint.folder / name).unlink()
+    with pytest.raises(CheckpointError, match=f"{name}: missing where checkpoint.json says 5 bytes"):
         Checkpoint.read(checkpoint.folder)
 
 

@@ -84,17 +84,20 @@ def test_an_index_that_was_being_built_is_built_again(tmp_path):
 
 
 def test_checkpoints_hold_no_pickled_objects(tmp_path):
-    """Random state and weights are tensors; the only pickle is the index, whose names are an allow-list."""
+    """Random state and weights are tensors; what else is pickled, index and groups, names only what is allowed."""
     from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
-    from megatron_ko.training.checkpoint_index import read_index
+    from megatron_ko.training.checkpoint_index import check_objects, read_index
 
     config = write_tiny_run(tmp_path)
     ranks.train(config, ["training.steps=2"], 2)
     folder = checkpoint_folder(tmp_path / "run", 2)
-    entries = read_index(folder).state_dict_metadata
+    index = read_index(folder)
+    check_objects(folder, index)
+    entries = index.state_dict_metadata
     assert any(name.startswith("random.") for name in entries)
-    assert {type(entry) for entry in entries.values()} == {TensorStorageMetadata}
+    objects = {name for name, entry in entries.items() if not isinstance(entry, TensorStorageMetadata)}
+    assert objects == (set() if (folder / "common.pt").exists() else {"common_state/shard_0_1"})
     names = {
         f"{a}" for op, a, _ in pickletools.genops((folder / ".metadata").read_bytes()) if op.name == "GLOBAL"
     }

@@ -8,6 +8,7 @@ import pyarrow as pa
 import sentencepiece
 
 from megatron_ko.config.loading import Loaded
+from megatron_ko.formats.sentencepiece_model import read_model
 from megatron_ko.formats.tokenizer_folder import write_tokenizer_folder
 from preprocessing.config.mixture import BalanceConfig
 from preprocessing.config.tokens import EncodeConfig
@@ -16,7 +17,7 @@ from preprocessing.readers.files_found import Unit
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker, key_of
 from preprocessing.running.processes import ProcessRunner
-from preprocessing.tokenizers.tokenizer_json import load_sentencepiece, to_tokenizer_json
+from preprocessing.tokenizers.sentencepiece_to_json import to_tokenizer_json
 
 SPECIAL = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}
 ROWS_OF_A_GROUP = 5
@@ -94,7 +95,7 @@ def write_sentencepiece(folder, texts, vocab_size=600, user_symbols=("<|rrn|>",)
         allow_whitespace_only_pieces=True, split_digits=True, hard_vocab_limit=False, num_threads=1,
         unk_id=0, bos_id=1, eos_id=2, pad_id=3, user_defined_symbols=list(user_symbols), minloglevel=2,
     )  # fmt: skip
-    made = to_tokenizer_json(load_sentencepiece(out.getvalue()), list(user_symbols))
+    made = to_tokenizer_json(read_model(out.getvalue(), "the trained model"))
     return write_tokenizer_folder(folder, made, SPECIAL, out.getvalue() if with_model else None)
 
 

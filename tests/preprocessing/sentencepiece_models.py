@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import struct
 
-from preprocessing.tokenizers.model_proto import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED
+from megatron_ko.formats.vocabulary import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED
 
 BYTES = [(f"<0x{byte:02X}>", 0.0, BYTE) for byte in range(256)]
 LETTERS = "abc가나다 \n1<é\U0001f600"

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
+from megatron_ko.formats.sentencepiece_model import read_model, with_pieces
 from megatron_ko.formats.tokenizer_folder import Tokenizer
+from megatron_ko.formats.vocabulary import Piece, merged
 from preprocessing.tokenizers.appending import append, plan, scores_below
-from preprocessing.tokenizers.bases import SentencePieceBase, merged, read_base
+from preprocessing.tokenizers.bases import SentencePieceBase, read_base
 from preprocessing.tokenizers.hangul import HANGUL
-from preprocessing.tokenizers.protobuf_fields import message_of
 from tests.preprocessing.corpus import KO
 from tests.preprocessing.tiny_bases import ENGLISH, KINDS, other_model, write_base
 
@@ -45,7 +46,7 @@ def test_every_new_piece_is_one_token_and_follows_the_base(extended):
 
 def test_both_readers_agree_and_text_comes_back(extended):
     base, folder, _, _ = extended
-    loses_blanks = getattr(base, "removes_blanks", False)
+    loses_blanks = isinstance(base, SentencePieceBase) and base.model.removes_blanks
     first, second = Tokenizer(folder), Tokenizer(folder, prefer_json=True)
     for text in (
         *ENGLISH,
@@ -80,12 +81,16 @@ def test_text_without_hangul_keeps_its_ids(extended, text):
 def test_pieces_between_are_added_only_where_they_are_needed(extended):
     base, _, appended, _ = extended
     additions = plan(base, WANTED).additions
-    known = {piece for number in range(base.size) for piece in [base.name(number)] if piece is not None}
+    known = {
+        piece for number in range(base.size) for piece in [base.vocabulary.names[number]] if piece is not None
+    }
     for addition in additions:  # halves come before what is made of them
         assert {addition.left, addition.right} - {""} <= known
         known.add(addition.piece)
     assert all(HANGUL.search(needed) or "\\x" in needed for needed in appended.needed)
-    assert {addition.piece for addition in additions if addition.asked} == set(map(base.spelled, WANTED))
+    assert {addition.piece for addition in additions if addition.asked} == set(
+        map(base.vocabulary.spelled, WANTED)
+    )
 
 
 @pytest.mark.parametrize(
@@ -153,10 +158,10 @@ def test_a_prefix_blank_before_words_does_not_keep_pieces_from_being_reached(tmp
 def test_bytes_become_characters_before_anything_else(tmp_path):
     """By hand: 두 is EB 91 90, 루 is EB A3 A8; of a base that knows none of it."""
     base = read_base(write_base("byte_bpe", tmp_path / "base"))
-    assert len(base.segment(" 두루")) == 7
-    made = [base.shown(addition.piece) for addition in plan(base, [" 두루"]).additions]
+    assert len(base.vocabulary.segment(" 두루")) == 7
+    made = [base.vocabulary.shown(addition.piece) for addition in plan(base, [" 두루"]).additions]
     assert made == ["\\xeb\\x91", "두", "\\xeb\\xa3", "루", "두루", " 두루"]
-    made = [base.shown(addition.piece) for addition in plan(base, [" 두루", " 두"]).additions]
+    made = [base.vocabulary.shown(addition.piece) for addition in plan(base, [" 두루", " 두"]).additions]
     assert made == ["\\xeb\\x91", "두", " 두", "\\xeb\\xa3", "루", " 두루"]
 
 
@@ -165,7 +170,7 @@ def test_the_order_given_is_the_order_of_merging(tmp_path):
     base = read_base(write_base("bpe", tmp_path / "base"))
     for order, expected in ((["가나", "나다"], ["가나", "다"]), (["나다", "가나"], ["가", "나다"])):
         append(base, order, tmp_path / order[0])
-        pieces = read_base(tmp_path / order[0]).surfaces
+        pieces = read_base(tmp_path / order[0]).vocabulary.surfaces
         assert [pieces[number] for number in Tokenizer(tmp_path / order[0]).encode("가나다")] == expected
 
 
@@ -173,14 +178,13 @@ def test_an_extended_tokenizer_is_a_base_again(extended, tmp_path):
     base = read_base(extended[1])
     again = append(base, ["두루미가"], tmp_path / "again")
     assert again.ids == {"두루미가": base.size + len(again.needed)}
-    assert read_base(tmp_path / "again").surfaces[: base.size] == base.surfaces
+    assert read_base(tmp_path / "again").vocabulary.surfaces[: base.size] == base.vocabulary.surfaces
 
 
 def test_scores_below_what_32_bits_hold_apart_are_refused(tmp_path):
     model = other_model()
-    (tmp_path / "low.model").write_bytes(
-        message_of([(1, 2, message_of([(1, 2, b"x"), (2, 5, b"\x00\x00\x80\xcc")]))]) + model  # -2^26
-    )
+    pieces = [Piece("x", -(2.0**26)), *read_model(model, "other").vocabulary.pieces]
+    (tmp_path / "low.model").write_bytes(with_pieces(model, pieces))
     with pytest.raises(DataError, match="hold no 2 different ones"):
         base = read_base(tmp_path / "low.model")
         assert isinstance(base, SentencePieceBase)

@@ -10,19 +10,18 @@ import sentencepiece
 
 from megatron_ko.errors import DataError
 from megatron_ko.formats.byte_alphabet import LETTERS, bytes_of
+from megatron_ko.formats.sentencepiece_model import read_model, with_pieces
 from megatron_ko.formats.tokenizer_folder import Tokenizer
-from preprocessing.tokenizers.appending import append
-from preprocessing.tokenizers.bases import read_base
-from preprocessing.tokenizers.hangul import HANGUL, only_in_hangul
-from preprocessing.tokenizers.sentencepiece_files import (
+from megatron_ko.formats.vocabulary import (
     BYTE,
     CONTROL,
     NORMAL,
     UNUSED,
-    SentencePiecePiece,
-    read_model,
-    with_pieces,
+    Piece,
 )
+from preprocessing.tokenizers.appending import append
+from preprocessing.tokenizers.bases import read_base
+from preprocessing.tokenizers.hangul import HANGUL, only_in_hangul
 from tests.preprocessing.tiny_bases import ENGLISH, other_model, write_base
 
 
@@ -82,7 +81,7 @@ def test_roles_are_special_also_without_a_map_unless_text_becomes_them(byte_leve
     (folder / "tokenizer_config.json").write_text(json.dumps({**roles, "add_bos_token": True}), "utf-8")
     base = read_base(folder)
     assert base.check() == [] and base.special == {"<s>", "</s>", "<pad>"}
-    assert "!" in base.ids and "<s>" not in base.ids
+    assert "!" in base.vocabulary.ids and "<s>" not in base.vocabulary.ids
 
 
 def test_what_is_no_base_is_told(tmp_path, byte_level):
@@ -141,37 +140,37 @@ def model():
 
 def defective(model, place, change):
     """The model with its list of pieces changed."""
-    pieces = read_model(model, place).pieces
+    pieces = list(read_model(model, place).vocabulary.pieces)
     change(pieces)
     place.write_bytes(with_pieces(model, pieces))
     return place
 
 
 def test_a_model_written_again_is_the_same_to_sentencepiece(model, tmp_path):
-    again = with_pieces(model, read_model(model, tmp_path).pieces)
+    again = with_pieces(model, read_model(model, tmp_path).vocabulary.pieces)
     first, second = (sentencepiece.SentencePieceProcessor(model_proto=one) for one in (model, again))
     for text in ENGLISH:
         assert first.encode(text) == second.encode(text)
 
 
 def normal(text, score):
-    return SentencePiecePiece(text, score, NORMAL)
+    return Piece(text, score, NORMAL)
 
 
 @pytest.mark.parametrize(
     "change, said",
     [
         (lambda pieces: pieces.append(pieces[400]), "1 pieces stand twice"),
-        (lambda pieces: pieces.append(SentencePiecePiece("zzz", -9e4, UNUSED)), "1 pieces are marked unused"),
+        (lambda pieces: pieces.append(Piece("zzz", -9e4, UNUSED)), "1 pieces are marked unused"),
         (lambda pieces: pieces.pop([p.kind for p in pieces].index(BYTE)), "1 of the 256 byte pieces are missing"),
-        (lambda pieces: pieces.append(normal("e", -9e4)), "hold characters that are no pieces.*'e'"),
+        (lambda pieces: pieces.append(normal("e§", -9e4)), "hold characters that are no pieces.*'e§'"),
         (lambda pieces: pieces.extend([normal("qx", -9e4), normal("xq", -9e4)]), "overlap with one of the same score"),
         (lambda pieces: pieces.extend(normal("q" * n, -9e4 - n) for n in range(20, 70)), "50 pieces are unreachable.*--allow-unreachable"),
     ],
 )  # fmt: skip
 def test_defects_of_a_sentencepiece_base_are_refused_with_a_sentence(model, tmp_path, change, said):
-    pieces = [piece.text for piece in read_model(model, tmp_path).pieces]
-    assert "" not in pieces and {"q", "x", "e"} <= set(pieces)
+    pieces = [piece.text for piece in read_model(model, tmp_path).vocabulary.pieces]
+    assert "§" not in pieces and {"q", "x", "e"} <= set(pieces)
     base = read_base(defective(model, tmp_path / "bad.model", change))
     with pytest.raises(DataError, match=f"(?s)cannot be used as a base.*{said}"):
         append(base, ["가"], tmp_path / "out")
@@ -203,7 +202,7 @@ def hugging_face_folder(model, place, change=None):
     """A folder as one saves a Llama: its model, and ``tokenizer.json`` with added tokens and a template."""
     place.mkdir()
     (place / "tokenizer.model").write_bytes(model)
-    pieces = read_model(model, place).pieces
+    pieces = read_model(model, place).vocabulary.pieces
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
     added = [{"id": n, "content": pieces[n].text, **flags, "special": True} for n in range(3)]
     added.append({"id": len(pieces), "content": "<pad>", **flags, "special": True})
@@ -233,7 +232,7 @@ def hugging_face_folder(model, place, change=None):
 
 def test_tokens_that_a_folder_adds_to_its_model_keep_their_ids(model, tmp_path):
     base = read_base(hugging_face_folder(model, tmp_path / "hf"))
-    assert base.name(600) == "<pad>" and base.size == 601
+    assert base.vocabulary.names[600] == "<pad>" and base.size == 601
     appended = append(base, ["두루미"], tmp_path / "out")
     assert min(appended.ids.values()) > 600
     assert appended.info.special_ids == {"bos_id": 1, "eos_id": 2, "pad_id": 600, "unk_id": 0}
@@ -243,7 +242,7 @@ def test_tokens_that_a_folder_adds_to_its_model_keep_their_ids(model, tmp_path):
     assert written["post_processor"]["special_tokens"]["<s>"]["ids"] == [1]
     processor = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "out" / "tokenizer.model"))
     assert processor.is_control(600) and processor.id_to_piece(600) == "<pad>"
-    assert read_model(processor.serialized_model_proto(), tmp_path).pieces[600].kind == CONTROL
+    assert read_model(processor.serialized_model_proto(), tmp_path).vocabulary.pieces[600].kind == CONTROL
     assert 600 not in Tokenizer(tmp_path / "out").encode("<pad>")
 
 
@@ -267,7 +266,9 @@ def test_a_folder_whose_two_files_differ_is_refused(model, tmp_path):
 @pytest.mark.parametrize("content", [b"", b"\x00", b"no model", b"\x0a\x05ab"])
 def test_what_is_no_model_is_told_without_a_traceback(tmp_path, content):
     (tmp_path / "bad.model").write_bytes(content)
-    with pytest.raises(DataError, match="is no SentencePiece model"):
+    with pytest.raises(
+        DataError, match="bad.model: is not a SentencePiece model, or damaged .*; copy it again"
+    ):
         read_base(tmp_path / "bad.model")
 
 

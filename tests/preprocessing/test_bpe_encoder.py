@@ -9,12 +9,13 @@ import pytest
 import sentencepiece
 
 from megatron_ko.errors import DataError
+from megatron_ko.formats.sentencepiece_model import read_model
+from megatron_ko.formats.vocabulary import CONTROL, NORMAL, UNUSED, USER_DEFINED
 from preprocessing.kernels import bpe_words
 from preprocessing.tokenizers import bpe_encoder, bpe_tables, encoders
 from preprocessing.tokenizers.bpe_encoder import BpeEncoder
 from preprocessing.tokenizers.bpe_tables import Unsupported
-from preprocessing.tokenizers.model_proto import CONTROL, NORMAL, UNUSED, USER_DEFINED, read_model
-from preprocessing.tokenizers.tokenizer_json import HARD_TEXTS
+from preprocessing.tokenizers.hard_texts import HARD_TEXTS
 from tests.preprocessing.corpus import EN, KO
 from tests.preprocessing.sentencepiece_models import model_of, random_model, random_text
 
@@ -229,7 +230,7 @@ def test_what_it_would_not_encode_exactly_is_refused(model, reason):
 @pytest.mark.parametrize("damage", [slice(None, 900), slice(None, -3), slice(5, None), slice(0, 0)])
 def test_a_broken_model_is_named(damage):
     with pytest.raises(
-        DataError, match=r"x/tokenizer\.model: not a whole SentencePiece model; write it again"
+        DataError, match=r"x/tokenizer\.model: is not a SentencePiece model, or damaged .*; copy"
     ):
         read_model(model_of(PIECES)[damage], "x/tokenizer.model")
 

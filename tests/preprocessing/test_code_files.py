@@ -83,7 +83,7 @@ def test_numbers_of_ordinary_code():
     comment, code = len("#주석#é".encode()), len("a=1bb=2")
     assert found["comment_share"] == pytest.approx(comment / (comment + code))
     assert not found["generated"] and not found["minified"] and not found["data_file"]
-    assert found["licence"] is None and found["licence_kind"] == "none"
+    assert found["license"] is None and found["license_kind"] == "none"
 
 
 @pytest.mark.parametrize(
@@ -196,23 +196,23 @@ def test_encoded_data_is_measured_and_words_rulers_and_paths_are_not():
         assert one(text)["encoded_data_share"] == 0
 
 
-def test_the_licence_of_the_file_wins_over_its_repository(tmp_path):
+def test_the_license_of_the_file_wins_over_its_repository(tmp_path):
     (tmp_path / "LICENSE").write_text("MIT License\n\nCopyright (c) 2020 Kim\n")
-    meta = {"path": "a.py", "root": str(tmp_path), "licence_file": "LICENSE"}
-    assert (one(CODE, meta)["licence"], one(CODE, meta)["licence_kind"]) == ("MIT", "permissive")
+    meta = {"path": "a.py", "root": str(tmp_path), "license_file": "LICENSE"}
+    assert (one(CODE, meta)["license"], one(CODE, meta)["license_kind"]) == ("MIT", "permissive")
     own = one("# SPDX-License-Identifier: GPL-3.0-or-later\n" + CODE, meta)
-    assert (own["licence"], own["licence_kind"]) == ("GPL-3.0-or-later", "copyleft")
+    assert (own["license"], own["license_kind"]) == ("GPL-3.0-or-later", "copyleft")
 
 
-def test_a_licence_is_read_in_the_leading_comment_only():
+def test_a_license_is_read_in_the_leading_comment_only():
     notice = "# Copyright Kim\n# Licensed under the Apache License, Version 2.0\n"
-    assert one("#!/usr/bin/env python3\n" + notice + CODE)["licence"] == "Apache-2.0"
-    assert one("<?php\n/* Copyright. Licensed under the MIT License */\n$a = 1;")["licence"] == "MIT"
-    assert one("'use strict';\n// Copyright. Licensed under the MIT License\nlet a;")["licence"] == "MIT"
-    assert one("#ifndef A_H\n#define A_H\n/* SPDX-License-Identifier: ISC */\nint a;")["licence"] == "ISC"
-    assert one("int a;\n" * 20 + "/* SPDX-License-Identifier: ISC */\n")["licence"] is None
-    assert one(CODE + notice + CODE)["licence"] is None
-    assert one(f'NOTICE = """{notice}"""\n' + CODE)["licence"] is None
+    assert one("#!/usr/bin/env python3\n" + notice + CODE)["license"] == "Apache-2.0"
+    assert one("<?php\n/* Copyright. Licensed under the MIT License */\n$a = 1;")["license"] == "MIT"
+    assert one("'use strict';\n// Copyright. Licensed under the MIT License\nlet a;")["license"] == "MIT"
+    assert one("#ifndef A_H\n#define A_H\n/* SPDX-License-Identifier: ISC */\nint a;")["license"] == "ISC"
+    assert one("int a;\n" * 20 + "/* SPDX-License-Identifier: ISC */\n")["license"] is None
+    assert one(CODE + notice + CODE)["license"] is None
+    assert one(f'NOTICE = """{notice}"""\n' + CODE)["license"] is None
 
 
 def test_meta_that_is_no_object_is_an_error():

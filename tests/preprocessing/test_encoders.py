@@ -7,7 +7,7 @@ import pytest
 
 from megatron_ko.errors import DataError
 from preprocessing.tokenizers import encoders
-from preprocessing.tokenizers.tokenizer_json import HARD_TEXTS
+from preprocessing.tokenizers.hard_texts import HARD_TEXTS
 from tests.preprocessing.corpus import EN, KO
 from tests.preprocessing.finished_steps import write_sentencepiece
 from tests.tiny_data import write_tiny_data

@@ -87,7 +87,9 @@ def test_the_result_is_a_fixed_point_by_the_published_rules(base, folder, counts
         assert rows[surface].keep
     known = {*found.surfaces, *found.needed}
     for syllable, count in Counter(c for text in texts for c in text if "가" <= c <= "힣").items():
-        assert count <= 40 or syllable in known or syllable in rows or syllable in read_base(base).ids
+        assert (
+            count <= 40 or syllable in known or syllable in rows or syllable in read_base(base).vocabulary.ids
+        )
     dropped = [row for row in found.decisions if not row.keep]
     assert dropped
     assert all(row.reason.startswith("rare") and row.count < 40 for row in dropped)
@@ -102,7 +104,7 @@ def test_the_result_is_a_fixed_point_by_the_published_rules(base, folder, counts
 
 def test_candidates_are_pieces_the_base_lacks_and_korean_alone(base, folder, counts):
     found = chosen(base, folder, counts)
-    lacking = set(read_base(base).ids)
+    lacking = set(read_base(base).vocabulary.ids)
     for surface in found.surfaces:
         assert surface not in lacking
         assert re.fullmatch(" ?[가-힣ㄱ-ㅎㅏ-ㅣ]+", surface)

@@ -7,19 +7,19 @@ from collections import Counter
 import pytest
 
 from megatron_ko.errors import ConfigError, DataError
+from megatron_ko.formats.sentencepiece_model import with_pieces
 from megatron_ko.formats.tokenizer_folder import Tokenizer, read_tokenizer_folder
+from megatron_ko.formats.vocabulary import (
+    BLANK,
+    CONTROL,
+    NORMAL,
+    Piece,
+)
 from preprocessing.cli import main
 from preprocessing.running.worker_pool import WorkerPool
 from preprocessing.tokenizers import derived_proof, donor, forecast, hybrid
 from preprocessing.tokenizers.bases import read_base
 from preprocessing.tokenizers.hybrid_rules import DEFAULT_RULES, Rules
-from preprocessing.tokenizers.sentencepiece_files import (
-    BLANK,
-    CONTROL,
-    NORMAL,
-    SentencePiecePiece,
-    with_pieces,
-)
 from preprocessing.tokenizers.text_files import parts_of
 from tests.preprocessing.tiny_bases import ENGLISH, KINDS, korean_texts, other_model, write_base, write_texts
 
@@ -60,10 +60,10 @@ PIECES = [
 
 
 def test_pieces_are_cleaned_in_the_order_of_their_scores(base):
-    pieces = [SentencePiecePiece(*piece) for piece in PIECES]
+    pieces = [Piece(*piece) for piece in PIECES]
     found = hybrid.cleaned(base, pieces, Rules.of(DEFAULT_RULES))
     assert found.candidates == ["두루", " 두루", " 두루미", "두", "루", "미"]
-    known = "known" if "the" in base.ids else "foreign"
+    known = "known" if "the" in base.vocabulary.ids else "foreign"
     assert found.dropped == {"<s>": "special", "the": known, "x두루미": "hangul", "e": "known"}
 
 
@@ -80,7 +80,7 @@ def test_the_most_frequent_pieces_are_chosen(tmp_path, kind, new):
         pieces = donor.read_donor(tmp_path / "donor.model")
         choice = hybrid.choose(base, pieces, parts, tmp_path, hybrid.Settings(new=new), pool)
     everything = Tokenizer(tmp_path / "all", prefer_json=True)
-    names = read_base(tmp_path / "all").surfaces
+    names = read_base(tmp_path / "all").vocabulary.surfaces
     counts = Counter(names[number] for text in texts for number in everything.encode(text))
     assert amounts["ko"].bytes == sum(len(text.encode()) for text in texts)
     total = len(choice.surfaces) + len(choice.needed)
@@ -202,7 +202,7 @@ def test_bad_input_is_told_before_work_starts(base, text, tmp_path, monkeypatch,
         ((*given, tmp_path / "nothing.jsonl"), "no text there"),
         ((*given, text, "--donor-size", 300), "--donor-size: 300 is too small"),
         ((*given, text, "--donor", tmp_path / "no.model"), "no such SentencePiece model; check --donor"),
-        ((*given, text, "--donor", text), "is no SentencePiece model"),
+        ((*given, text, "--donor", text), "is not a SentencePiece model"),
         ((*given, text, "--donor", text, "--donor-size", 9), "exclude each other"),
         ((*given, text, "--rules", "hangul,jamo"), "'jamo' is no rule"),
         (("--base", tmp_path / "nowhere", "--text", text), "no such file or folder"),
@@ -226,7 +226,7 @@ def test_a_size_that_the_text_cannot_give_is_told_when_it_was_asked_for(text, tm
 def test_too_few_new_tokens_for_the_first_piece_are_told(base, text, tmp_path, unproven, capsys):
     """The first one of a base without Korean needs its characters too."""
     (tmp_path / "d.model").write_bytes(
-        with_pieces(other_model(), [SentencePiecePiece(" 두루미는".replace(" ", BLANK), -1.0, NORMAL)])
+        with_pieces(other_model(), [Piece(" 두루미는".replace(" ", BLANK), -1.0, NORMAL)])
     )
     given = ("--base", base.folder, "--text", text, "--donor", tmp_path / "d.model", "--new")
     assert run(tmp_path, *given, 5) == 2
@@ -235,7 +235,7 @@ def test_too_few_new_tokens_for_the_first_piece_are_told(base, text, tmp_path, u
 
 
 def test_nothing_left_is_an_error_with_the_rules_that_took_it(base, text, tmp_path):
-    pieces = [SentencePiecePiece("the", -1.0, NORMAL), SentencePiecePiece("2년", -2.0, NORMAL)]
+    pieces = [Piece("the", -1.0, NORMAL), Piece("2년", -2.0, NORMAL)]
     with (
         WorkerPool(1) as pool,
         pytest.raises(DataError, match="no piece of the Korean model is left.*digits 1"),

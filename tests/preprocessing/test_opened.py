@@ -164,8 +164,8 @@ def test_wordpiece_and_unigram_work_through_tokenizers(tmp_path):
     assert pieces.token_bytes(vocabulary[continued]) == continued[2:].encode()
     scores = open_tokenizer(save(tmp_path / "uni", unigram()))
     assert scores.kind == "Unigram, tokenizers"
-    assert scores.tokens.unknown_id in scores.special_ids
-    assert scores.tokens.unknown_id in rows_of(scores, ["가나 ☃"])[0]
+    assert scores.vocabulary.special_ids["unk_id"] in scores.special_ids
+    assert scores.vocabulary.special_ids["unk_id"] in rows_of(scores, ["가나 ☃"])[0]
     ids = rows_of(scores, [EN[0]])[0]
     assert b"".join(scores.token_bytes(i) or b"" for i in ids).decode() == " " + EN[0]
 

@@ -5,7 +5,6 @@ import random
 import re
 import sys
 from collections import Counter, defaultdict
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -226,23 +225,47 @@ def test_what_is_no_archive_is_refused(tmp_path):
         perplexity.open_model(tmp_path / "none.npz")
 
 
-def test_kenlm_models_read_the_same_words(monkeypatch, tmp_path):
+ARPA = """\\data\\
+ngram 1=6
+ngram 2=4
+
+\\1-grams:
+-1.0\t<unk>
+-99\t<s>\t-0.3
+-0.7\t</s>
+-0.6\tpython\t-0.2
+-0.8\t을\t-0.1
+-0.9\t봄\t-0.05
+
+\\2-grams:
+-0.2\t<s> python
+-0.3\tpython 을
+-0.4\t을 </s>
+-0.9\t봄 </s>
+
+\\end\\
+"""
+
+
+def test_kenlm_models_read_the_same_words(tmp_path):
+    pytest.importorskip("kenlm", reason="the extra [kenlm] is compiled from source")
     path = tmp_path / "a.arpa"
-    path.touch()
-    seen = []
-
-    class Model:
-        def __init__(self, name):
-            assert name == str(path)
-
-        def score(self, text):
-            seen.append(text)
-            return -6.0
-
-    monkeypatch.setitem(sys.modules, "kenlm", SimpleNamespace(Model=Model))
-    found = perplexity.open_model(path).perplexities(column(["Python을", ""]))
-    assert seen == ["python 을"]
-    assert found[0] == pytest.approx(10 ** (6 / 3)) and np.isnan(found[1])
-    monkeypatch.setitem(sys.modules, "kenlm", None)
-    with pytest.raises(DataError, match="pip install kenlm"):
+    path.write_text(ARPA, "utf-8")
+    found = perplexity.open_model(path).perplexities(column(["Python을", "봄", "나물 봄", "", None]))
+    logs = [
+        (0.2 + 0.3 + 0.4) / 3,
+        (0.3 + 0.9 + 0.9) / 2,  # backs off from <s>
+        (0.3 + 1.0 + 0.9 + 0.9) / 3,  # an unknown word
+    ]
+    assert found[:3] == pytest.approx([10**log for log in logs], rel=1e-5) and np.isnan(found[3:]).all()
+    path.write_text(ARPA.replace("ngram 2=4", "ngram 2=5"), "utf-8")
+    with pytest.raises(DataError, match="is not a KenLM model"):
         perplexity.open_model(path)
+    with pytest.raises(DataError, match="there is no KenLM model"):
+        perplexity.open_model(tmp_path / "none.arpa")
+
+
+def test_kenlm_is_named_where_it_is_not_installed(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "kenlm", None)
+    with pytest.raises(DataError, match=r"megatron_ko\[kenlm\]"):
+        perplexity.open_model(tmp_path / "a.arpa")

@@ -47,7 +47,9 @@ def test_what_the_text_uses_stays_and_nothing_else(pruned):
     assert made.old_ids == sorted(set(made.old_ids))
     assert len(made.old_ids) < 0.9 * whole.size
     pieces = read_base(target)
-    assert [pieces.name(n) for n in range(pieces.size)] == [whole.name(old) for old in made.old_ids]
+    assert [pieces.vocabulary.names[n] for n in range(pieces.size)] == [
+        whole.vocabulary.names[old] for old in made.old_ids
+    ]
     for number, reason in enumerate(made.reasons):
         assert (number in made.moved) == (reason not in ("", "unused"))
         if reason == "used":
@@ -68,8 +70,8 @@ def test_special_tokens_and_bytes_stay(pruned):
 
 def test_a_step_is_kept_where_a_kept_piece_is_merged_from_it(pruned):
     whole, _, made, _, _ = pruned
-    name = whole.spelled("두루")
-    number = next(n for n in range(whole.size) if whole.name(n) == name)
+    name = whole.vocabulary.spelled("두루")
+    number = next(n for n in range(whole.size) if whole.vocabulary.names[n] == name)
     assert made.reasons[number] == "step"  # 두루 never stands alone in the text, 두루미 does
 
 
@@ -133,15 +135,15 @@ def test_added_tokens_and_templates_take_their_new_ids(tmp_path):
 
     source = byte_level_with_added_tokens(tmp_path)
     base = read_base(source)
-    word = max((surface for surface in base.ids if surface.isalpha()), key=len)
+    word = max((surface for surface in base.vocabulary.ids if surface.isalpha()), key=len)
     appended = append(base, ["두루미"], tmp_path / "extended")
     assert min(appended.ids.values()) > 702
     assert Tokenizer(tmp_path / "extended").encode("<|tool|>") == [702]
-    made = pruning.decide(base, np.zeros(base.size, np.int64), 1, keep=[base.ids[word]])
+    made = pruning.decide(base, np.zeros(base.size, np.int64), 1, keep=[base.vocabulary.ids[word]])
     info = pruning.write_pruned(base, made, tmp_path / "pruned")
     assert info.bos_id == made.moved[700] and info.eos_id == made.moved[701]
     backend = tokenizers.Tokenizer.from_file(str(tmp_path / "pruned" / "tokenizer.json"))
-    assert backend.encode(word).ids == [made.moved[700], made.moved[base.ids[word]]]
+    assert backend.encode(word).ids == [made.moved[700], made.moved[base.vocabulary.ids[word]]]
     assert backend.encode("<|tool|>", add_special_tokens=False).ids == [made.moved[702]]
     assert "<|begin|>" in backend.get_vocab() and 700 not in Tokenizer(tmp_path / "extended").encode(
         "<|begin|>"
@@ -166,7 +168,7 @@ def test_the_command_writes_a_folder_and_its_map(tmp_path, capsys):
     text = write_texts(tmp_path / "text.jsonl", KEPT_TEXTS)
     keep = tmp_path / "keep.txt"
     surfaces = sorted(
-        surface for surface in read_base(source).ids if surface.isalpha() and "_" not in surface
+        surface for surface in read_base(source).vocabulary.ids if surface.isalpha() and "_" not in surface
     )
     unused = [
         surface

@@ -11,7 +11,7 @@ from megatron_ko.errors import DataError
 from preprocessing.config.inputs import HtmlInput, SourceTreeInput, TextInput, WarcInput
 from preprocessing.readers import known_hashes
 from preprocessing.readers.bad_records import Bad
-from preprocessing.readers.source_trees import licence_file, tree_files
+from preprocessing.readers.source_trees import license_file, tree_files
 from preprocessing.readers.web_pages import decoded_page, page_text
 from tests.preprocessing.units import read, read_units, units_of
 
@@ -38,7 +38,7 @@ def test_what_may_not_be_read_is_said_and_not_left_out(tmp_path, monkeypatch):
         known_hashes.KnownHashes().of(tmp_path / "a.py")
 
 
-def test_source_trees_name_path_root_and_the_nearest_licence(tmp_path):
+def test_source_trees_name_path_root_and_the_nearest_license(tmp_path):
     files = {
         "repo/LICENSE": "top", "repo/NOTICE": "n", "repo/src/main.py": "print(1)\n", "repo/src/lib/COPYING.txt": "inner",
         "repo/src/lib/a.c": "int a;\n", "repo/README": "none", "repo/.git/x.py": "hidden", "repo/node_modules/y.js": "left",
@@ -59,12 +59,12 @@ def test_source_trees_name_path_root_and_the_nearest_licence(tmp_path):
     assert not bad
     named = ["bare/a.go", "repo/Makefile", "repo/src/lib/a.c", "repo/src/main.py"]
     assert [row["id"] for row in rows] == [f"{tmp_path}/{name}" for name in named]
-    assert [meta.get("licence_file") for meta in metas] == [None, "LICENSE", "src/lib/COPYING.txt", "LICENSE"]
+    assert [meta.get("license_file") for meta in metas] == [None, "LICENSE", "src/lib/COPYING.txt", "LICENSE"]
     assert metas[2] == {
-        "file": f"{root}/src/lib/a.c", "path": "src/lib/a.c", "root": root, "licence_file": "src/lib/COPYING.txt"
+        "file": f"{root}/src/lib/a.c", "path": "src/lib/a.c", "root": root, "license_file": "src/lib/COPYING.txt"
     }  # fmt: skip
     assert {row["lang"] for row in rows} == {"code"}
-    assert licence_file(tmp_path / "bare", "a.go") is None
+    assert license_file(tmp_path / "bare", "a.go") is None
     only = SourceTreeInput(type="source_tree", roots=[root], suffixes=[".c"], max_record_bytes=1024)
     (tmp_path / "repo/big.c").write_text("x" * 1025)
     rows, bad = read_units(units_of(only), only)

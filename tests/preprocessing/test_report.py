@@ -14,8 +14,9 @@ from megatron_ko.config.loading import load
 from megatron_ko.errors import EXIT_USER_ERROR, DataError
 from preprocessing.cli import main
 from preprocessing.config.pipeline import RULES, Config
-from preprocessing.page.charts import Bar
+from preprocessing.page.charts import Bar, Line, Panel, bar_chart, line_chart, stacked_bars
 from preprocessing.page.distributions import Range, histogram, range_chart, ring
+from preprocessing.page.template import STYLE
 from preprocessing.report import corpus_view, loss_view, measure_view, quarantine
 from preprocessing.report.facts import read_facts
 from preprocessing.report.groups import row_of
@@ -496,3 +497,23 @@ def test_similarities_are_binned_by_two_percent():
     groups = loss_view.Groups(similarities=Counter({70: 1, 71: 2, 99: 4, 100: 8}))
     chart = loss_view._similarities(groups, 0.7)
     assert "70% to 72%: 3" in chart and "98% to 100%: 12" in chart
+
+
+def test_the_looks_of_every_shape_are_in_the_style_sheet():
+    bars = [Bar("a", 3.0, "ko", "3"), Bar("b", 2.0, "en second", "2"), Bar("c", 1.0, "other1", "1")]
+    ranges = [Range("ko", "ko", [1, 2, 3, 4, 5])]
+    lines = [Line("a", "ko", [(0, 1.0), (1, 2.0)], dots=True), Line("b", "en", [(0, 1.0)], faint=True)]
+    drawn = [
+        line_chart(lines, Panel(), "x"),
+        bar_chart(bars, "x", mark=1.0, mark_text="m"),
+        stacked_bars([("r", bars)], "x"),
+        ring(bars, "x", "middle"),
+        histogram([1, 2], list("abc"), "ko", "x", behind=[2, 3]),
+        range_chart(ranges, "x", "{:g}".format),
+    ]
+    used = {
+        name for chart in drawn for names in re.findall(r'class="([^"]*)"', chart) for name in names.split()
+    }
+    known = set(re.findall(r"\.([a-z][a-z0-9-]*)", STYLE.read_text(encoding="utf-8")))
+    assert {"line", "dot", "bar", "slice", "strip", "median", "whisker"} <= used <= known
+    assert not any("style=" in chart for chart in drawn)

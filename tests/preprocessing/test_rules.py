@@ -25,9 +25,9 @@ ARTICLE = (
 PLAIN = {
     "misread": 0, "spam_terms": 0, "spam_groups": 0, "spam_contact": False, "lorem": False, "generated": False, "minified": False,
     "data_file": False, "encoded_data_share": 0.0, "encoded_data_longest": 0, "comment_share": 0.1, "secrets": 0,
-    "licence_kind": "permissive",
+    "license_kind": "permissive",
 }  # fmt: skip
-TYPES = {"encoded_data_share": pa.float32(), "comment_share": pa.float32(), "licence_kind": pa.string()}
+TYPES = {"encoded_data_share": pa.float32(), "comment_share": pa.float32(), "license_kind": pa.string()}
 
 
 def columns(texts, lang="ko", **others):
@@ -142,7 +142,7 @@ def test_rules_that_are_off_by_default_drop_what_they_are_for(reason, fields, te
         ("minified", {}, "minified", True),
         ("data_file", {}, "data_file", True),
         ("secrets", {"max_secrets": 0}, "secrets", 1),
-        ("licence", {"licences": ["permissive", "none"]}, "licence_kind", "copyleft"),
+        ("license", {"licenses": ["permissive", "none"]}, "license_kind", "copyleft"),
         ("encoded_data", {"max_encoded_run": 1024}, "encoded_data_longest", 1025),
         ("encoded_data", {"max_encoded_share": 0.5}, "encoded_data_share", 0.6),
         ("few_comments", {"min_comment_share": 0.05}, "comment_share", 0.0),
@@ -204,9 +204,9 @@ def test_a_missing_column_is_an_error_only_for_a_rule_that_reads_it():
 
 def test_a_row_without_a_measure_does_not_fail():
     text = "def area(width, height):\n    return width * height\n\nprint(area(2, 3))\n"
-    config = configured(lang="code", licences=["none"], max_secrets=0, max_comment_share=0.5)
+    config = configured(lang="code", licenses=["none"], max_secrets=0, max_comment_share=0.5)
     found = reasons(
-        [text], "code", config, licence_kind=[None], secrets=[None], comment_share=[None], generated=[None]
+        [text], "code", config, license_kind=[None], secrets=[None], comment_share=[None], generated=[None]
     )
     assert found == [None]
 

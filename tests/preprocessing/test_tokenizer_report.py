@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from megatron_ko.errors import EXIT_USER_ERROR
 from preprocessing.cli import main
 from preprocessing.page.coloured_tokens import for_page, for_terminal, shown_tokens
-from preprocessing.page.drawing import inline_svg, light_colours, png_available, svg_file
+from preprocessing.page.drawing import Box, Drawing, Words, inline_svg
+from preprocessing.page.drawing_files import (
+    MARGIN,
+    PNG_SCALE,
+    light_colours,
+    png_available,
+    png_file,
+    svg_file,
+)
 from preprocessing.page.efficiency_chart import efficiency_chart
 from preprocessing.tokenizers import comparison
 from preprocessing.tokenizers.efficiency import (
@@ -322,8 +330,6 @@ def test_the_png_shows_the_same_bars():
     image_of = pytest.importorskip("PIL.Image")
     import io
 
-    from preprocessing.page.drawing import MARGIN, PNG_SCALE, Box, png_file
-
     drawing = efficiency_chart([("ko", {"ours": 100.0, "한국": 40.0})], "ours")
     image = image_of.open(io.BytesIO(png_file(drawing))).convert("RGB")
     assert image.size == ((drawing.width + 2 * MARGIN) * PNG_SCALE, (drawing.height + 2 * MARGIN) * PNG_SCALE)
@@ -331,3 +337,11 @@ def test_the_png_shows_the_same_bars():
         middle = [round((v + MARGIN) * PNG_SCALE) for v in (box.x + box.width / 2, box.y + box.height / 2)]
         expected = light_colours()[box.colour]
         assert "#{:02x}{:02x}{:02x}".format(*image.getpixel(tuple(middle))) == expected
+
+
+@pytest.mark.parametrize("write", [svg_file, png_file])
+def test_what_takes_its_looks_from_a_class_is_not_written_to_a_file(write):
+    if write is png_file:
+        pytest.importorskip("PIL")
+    with pytest.raises(TypeError, match="for pages only"):
+        write(Drawing(10, 10, [Words("a", 0, 0), Box(0, 0, 1, 1, css="bar ko")], "x"))

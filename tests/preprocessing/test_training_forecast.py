@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from megatron_ko.errors import DataError
+from megatron_ko.formats.vocabulary import BLANK
 from preprocessing.config.tokens import TokenizerConfig
 from preprocessing.steps import train_tokenizer
 from preprocessing.tokenizers import forecast, trainers
-from preprocessing.tokenizers.escapes import MARK, SPACE
+from preprocessing.tokenizers.escapes import MARK
 from tests.preprocessing.corpus import EN, KO
 
 
@@ -32,7 +33,7 @@ def test_characters_are_counted_as_python_counts_them(monkeypatch):
 @pytest.mark.parametrize("coverage", [1.0, 0.999, 0.98])
 def test_smallest_vocabulary_is_that_of_sentencepiece(kind, coverage):
     """One less is refused by the trainer with that number, the number itself is not."""
-    texts = [*KO, *EN, f"드문 글자 {SPACE}{MARK} 漢字"]
+    texts = [*KO, *EN, f"드문 글자 {BLANK}{MARK} 漢字"]
 
     def settings(size):
         return TokenizerConfig(

@@ -9,6 +9,7 @@ import pytest
 import tokenizers
 
 from megatron_ko.errors import ConfigError, DataError
+from megatron_ko.formats.sentencepiece_model import read_model
 from megatron_ko.formats.tokenizer_folder import Tokenizer
 from preprocessing.config.languages import KINDS as KINDS_OF_DATA
 from preprocessing.config.pipeline import _vocabulary
@@ -17,8 +18,7 @@ from preprocessing.pii.masking import PLACEHOLDERS
 from preprocessing.steps.train_tokenizer import write_folder
 from preprocessing.tokenizers import byte_level, morphemes, proof, trainers
 from preprocessing.tokenizers.hard_texts import HARD_TEXTS, generated_texts
-from preprocessing.tokenizers.protobuf_fields import fields_of, message_of, varint
-from preprocessing.tokenizers.tokenizer_json import load_sentencepiece, to_tokenizer_json
+from preprocessing.tokenizers.sentencepiece_to_json import to_tokenizer_json
 from preprocessing.tokenizers.trainers import chunks
 from tests.preprocessing.corpus import EN, KO
 
@@ -96,7 +96,7 @@ def test_a_size_that_does_not_fit_says_what_would(kind):
     with pytest.raises(DataError, match=r"largest possible size is (\d+)") as error:
         trained(kind, KO, vocab_size=50_000)
     largest = int(str(error.value).split("largest possible size is ")[1].split(";")[0])
-    assert load_sentencepiece(trained(kind, KO, vocab_size=largest)).get_piece_size() == largest
+    assert read_model(trained(kind, KO, vocab_size=largest), kind).vocabulary.size == largest
     with pytest.raises(DataError, match="no text"):
         trained(kind, [])
 
@@ -113,8 +113,8 @@ def test_a_size_of_bytes_that_does_not_fit_says_what_would():
 
 
 def test_text_with_a_character_that_sentencepiece_skips_is_learned_from():
-    model = load_sentencepiece(trained("bpe", ["\u2585나무들 \0나무들\n" * 99], vocab_size=276))
-    assert any("나무들" in model.id_to_piece(number) for number in range(276))
+    model = read_model(trained("bpe", ["\u2585나무들 \0나무들\n" * 99], vocab_size=276), "trained")
+    assert any("나무들" in piece.text for piece in model.vocabulary.pieces)
 
 
 def test_names_that_are_tokens_already_are_refused():
@@ -223,22 +223,12 @@ def test_models_that_lose_text_are_refused(tmp_path):
             hard_vocab_limit=False,
             **options,
         )
-        return load_sentencepiece(out.getvalue())
+        return read_model(out.getvalue(), "other")
 
     with pytest.raises(DataError, match="normalises text"):
-        to_tokenizer_json(made(model_type="bpe", normalization_rule_name="nmt_nfkc"), [])
+        to_tokenizer_json(made(model_type="bpe", normalization_rule_name="nmt_nfkc"))
     with pytest.raises(DataError, match="words or characters"):
-        to_tokenizer_json(made(model_type="char", normalization_rule_name="identity"), [])
-
-
-def test_protobuf_fields_come_back():
-    message = message_of([(1, 2, b"abc"), (2, 0, varint(300)), (3, 5, b"1234"), (77, 1, b"12345678")])
-    assert fields_of(message) == [(1, 2, b"abc"), (2, 0, b"\xac\x02"), (3, 5, b"1234"), (77, 1, b"12345678")]
-    model = trained("bpe", vocab_size=500)
-    assert message_of(fields_of(model)) == model
-    for broken in (message[:-1], b"\x0a\xff", b"\x0f", b"\xff" * 12, b"\x08"):
-        with pytest.raises(DataError, match="no protobuf message"):
-            fields_of(broken)
+        to_tokenizer_json(made(model_type="char", normalization_rule_name="identity"))
 
 
 def test_generated_strings_are_the_same_again_and_of_every_kind():

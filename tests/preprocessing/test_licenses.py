@@ -1,4 +1,4 @@
-"""Licences of files and repositories, and texts that only speak of licences."""
+"""Licenses of files and repositories, and texts that only speak of licenses."""
 
 import json
 
@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
-from preprocessing.judging.license_expressions import kind_of
-from preprocessing.judging.licenses import declared, in_header, in_licence_text, of_repository
+from preprocessing.judging.license_expressions import kind_of, written
+from preprocessing.judging.licenses import declared, in_header, in_license_text, of_repository
 
 APACHE = '# Copyright 2020 Kim\n# Licensed under the Apache License,\n#   Version 2.0 (the "License");\n'
 PIECES = [
@@ -20,12 +20,12 @@ BSD = "Redistribution and use in source and binary forms, with or without modifi
 
 
 @pytest.mark.parametrize(
-    ("header", "licence"),
+    ("header", "license"),
     [
         (APACHE, "Apache-2.0"),
         (APACHE.replace("# ", " * "), "Apache-2.0"),
         ("// SPDX-License-Identifier: MIT\n", "MIT"),
-        ("/* SPDX-License-Identifier: (GPL-2.0+ OR MIT) */\n", "(GPL-2.0-or-later OR MIT)"),
+        ("/* SPDX-License-Identifier: (GPL-2.0+ OR MIT) */\n", "GPL-2.0-or-later OR MIT"),
         (
             "# SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note\n",
             "GPL-2.0-only WITH Linux-syscall-note",
@@ -84,8 +84,8 @@ BSD = "Redistribution and use in source and binary forms, with or without modifi
         ),
     ],
 )
-def test_headers_name_their_licence(header, licence):
-    assert in_header(header) == licence
+def test_headers_name_their_license(header, license):
+    assert in_header(header) == license
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_headers_name_their_licence(header, licence):
         "# This file follows the rules of the GNU project, under the GNU coding standards.\n",
     ],
 )
-def test_a_text_about_licences_is_under_none_of_them(header):
+def test_a_text_about_licenses_is_under_none_of_them(header):
     assert in_header(header) is None
 
 
@@ -124,19 +124,61 @@ def test_a_text_about_licences_is_under_none_of_them(header):
         ("Apache-2.0 WITH LLVM-exception", "permissive"),
         ("Foo OR (MIT AND Zlib)", "permissive"),
         ("MIT AND (Foo OR GPL-3.0-only)", "copyleft"),
+        ("GPL-2.0", "copyleft"),
+        ("gpl-2.0+", "copyleft"),
+        ("MPL-2.0+", "copyleft"),
+        ("Apache-2.0+", "permissive"),
+        ("mit or foo", "permissive"),
+        ("GPL-3.0-only WITH Foo-exception", "copyleft"),
+        ("LLVM-exception", "unknown"),
+        ("MIT AND LLVM-exception", "unknown"),
+        ("OFL-1.1", "permissive"),
+        ("SSPL-1.0", "copyleft"),
+        ("CECILL-B", "permissive"),
+        ("LicenseRef-BSD", "permissive"),
+        ("한글", "unknown"),
     ],
 )
 def test_what_expressions_allow(expression, kind):
     assert kind_of(expression) == kind
 
 
-def test_an_expression_that_cannot_be_read_is_unknown():
-    for broken in ("MIT OR", "(MIT", "MIT)", "OR MIT", "MIT Apache-2.0", "MIT WITH", "WITH", "(" * 50_000):
-        assert kind_of(broken) == "unknown", broken
+BROKEN = (
+    "MIT OR",
+    "(MIT",
+    "MIT)",
+    "OR MIT",
+    "MIT Apache-2.0",
+    "MIT WITH",
+    "WITH",
+    "MIT/GPL-2.0",
+    "()",
+    "(" * 50_000,
+)
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_an_expression_that_cannot_be_read_is_unknown_and_stays_as_it_is(broken):
+    assert kind_of(broken) == "unknown"
+    assert written(broken) == broken
 
 
 @pytest.mark.parametrize(
-    ("text", "licence"),
+    ("text", "expression"),
+    [
+        ("apache-2.0  or\tgpl-3.0", "Apache-2.0 OR GPL-3.0-only"),
+        ("LGPL-2.1+ with Classpath-exception-2.0", "LGPL-2.1-or-later WITH Classpath-exception-2.0"),
+        ("((mit))", "MIT"),
+        ("Foo and mit", "Foo AND MIT"),
+        (" -- ", None),
+    ],
+)
+def test_how_expressions_are_written(text, expression):
+    assert written(text) == expression
+
+
+@pytest.mark.parametrize(
+    ("text", "license"),
     [
         ("GNU GENERAL PUBLIC LICENSE\n Version 3, 29 June 2007\n", "GPL-3.0-only"),
         ("GNU LESSER GENERAL PUBLIC LICENSE\n Version 2.1, February 1999\n", "LGPL-2.1-only"),
@@ -149,20 +191,20 @@ def test_an_expression_that_cannot_be_read_is_unknown():
         ("Ask the author first.\n", None),
     ],
 )
-def test_licence_files(text, licence):
-    assert in_licence_text(text) == licence
+def test_license_files(text, license):
+    assert in_license_text(text) == license
 
 
 @settings(max_examples=500, deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=4))).map("".join))
-def test_any_text_has_a_licence_of_some_kind(text):
-    for licence in (in_header(text), in_licence_text(text), declared({"license": text})):
-        assert (kind_of(licence) == "none") == (licence is None)
+def test_any_text_has_a_license_of_some_kind(text):
+    for license in (in_header(text), in_license_text(text), declared({"license": text})):
+        assert (kind_of(license) == "none") == (license is None)
 
 
 def test_the_record_is_believed_before_the_repository(tmp_path):
     (tmp_path / "LICENSE").write_text("MIT License\n\nCopyright (c) 2020 Kim\n")
-    meta = {"path": "src/a.py", "root": str(tmp_path), "licence_file": "LICENSE"}
+    meta = {"path": "src/a.py", "root": str(tmp_path), "license_file": "LICENSE"}
     assert declared(meta) == "MIT"
     assert declared({**meta, "licence": "ISC"}) == "ISC"
     assert declared({**meta, "license": ["MIT", "GPL-2.0"]}) == "MIT AND GPL-2.0-only"
@@ -182,6 +224,6 @@ def test_nothing_outside_of_the_root_is_read(tmp_path):
             of_repository(str(root), name)
 
 
-def test_a_missing_licence_file_is_an_error_with_a_remedy(tmp_path):
+def test_a_missing_license_file_is_an_error_with_a_remedy(tmp_path):
     with pytest.raises(DataError, match="put it back"):
         of_repository(str(tmp_path), "LICENSE")

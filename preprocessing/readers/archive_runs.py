@@ -1,0 +1,226 @@
+"""Web archives on disk: their decompressed bytes in runs, so that damage costs the compressed member it hits.
+
+Owns where a member (RFC 1952) or a frame (RFC 8878) starts, also after damage. An archive has a member per record, a member
+for the whole file, or anything between: a run begins with the file and with each member that begins with a record.
+Records are read in ``warc``.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from preprocessing.readers.bad_records import Damaged
+from preprocessing.readers.ranges import frame_end
+from preprocessing.readers.streams import BLOCK_BYTES, READ_BYTES, Section, after, blocks
+
+RECORD = b"WARC/"
+MAX_LINE_BYTES = 1 << 16
+GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
+SKIPPABLE = b"\x2a\x4d\x18"  # behind a byte of any value
+
+
+class Piece(NamedTuple):
+    """A block of the run that begins at byte ``run`` of the file, or why that run ends early."""
+
+    run: int
+    block: bytes
+    damage: str = ""
+
+
+class RunReader:
+    """The bytes of a run, read by lines and by sizes. Raises Damaged where the run ends early."""
+
+    def __init__(self, source: Iterator[Piece]):
+        self._source = source
+        self._buffer = b""
+        self._at = 0
+        self.position = 0
+
+    def _fill(self) -> bool:
+        piece = next((piece for piece in self._source if piece.block or piece.damage), None)
+        if piece is None:
+            return False
+        if piece.damage:
+            raise Damaged(piece.damage)
+        self._buffer = self._buffer[self._at :] + piece.block
+        self._at = 0
+        return True
+
+    def line(self) -> bytes:
+        """The next line with its end, or MAX_LINE_BYTES of a longer one; empty at the end."""
+        while (end := self._buffer.find(b"\n", self._at, self._at + MAX_LINE_BYTES)) < 0:
+            if len(self._buffer) - self._at >= MAX_LINE_BYTES or not self._fill():
+                end = min(len(self._buffer), self._at + MAX_LINE_BYTES) - 1
+                break
+        return self._take(end + 1 - self._at)
+
+    def read(self, size: int) -> bytes:
+        """``size`` bytes, fewer at the end."""
+        pieces = []
+        while size > 0:
+            if self._at == len(self._buffer) and not self._fill():
+                break
+            pieces.append(self._take(min(size, len(self._buffer) - self._at)))
+            size -= len(pieces[-1])
+        return b"".join(pieces)
+
+    def skip(self, size: int) -> int:
+        """Passes over ``size`` bytes; returns how many there were."""
+        left = size
+        while left > 0 and (piece := self.read(min(left, 1 << 20))):
+            left -= len(piece)
+        return size - left
+
+    def unread(self, data: bytes) -> None:
+        """The next to read is ``data``, the last that was read."""
+        self._buffer = data + self._buffer[self._at :]
+        self._at = 0
+        self.position -= len(data)
+
+    def _take(self, size: int) -> bytes:
+        taken = self._buffer[self._at : self._at + size]
+        self._at += len(taken)
+        self.position += len(taken)
+        return taken
+
+
+def pieces(file: Path) -> Iterator[Piece]:
+    """The whole file in its order; memory is one block. Raises DataError when the system refuses to read."""
+    if file.suffix in (".gz", ".zst"):
+        return _by_members(file)
+    return _of_one_run(file)
+
+
+def _of_one_run(file: Path) -> Iterator[Piece]:
+    try:
+        yield from (Piece(0, block) for block in blocks(file))
+    except Damaged as damage:
+        yield Piece(0, b"", str(damage))
+
+
+def _by_members(file: Path) -> Iterator[Piece]:
+    members = _gzip_members if file.suffix == ".gz" else _zstd_frames
+    start = 0
+    while start < file.stat().st_size:
+        run = member = start
+        held = b""  # the first bytes of a member that may begin a run
+        is_known = start > 0
+        try:
+            for here, block in members(file, start):
+                if here != member:
+                    yield Piece(run, held)
+                    member, held, is_known = here, b"", False
+                held += block
+                if not is_known and len(held) >= len(RECORD):
+                    run, is_known = here if held.startswith(RECORD) else run, True
+                if is_known:
+                    yield Piece(run, held)
+                    held = b""
+            yield Piece(run, held)
+            return
+        except _DamagedMember as damage:
+            if damage.start != member:
+                yield Piece(run, held)
+                held, is_known = b"", False
+            # a member too short to tell whether it continues the run is a run of its own
+            run = run if is_known else damage.start
+            yield Piece(run, held)
+            yield Piece(run, b"", str(damage))
+            start = _next_member(file, damage.start + 1)
+
+
+class _DamagedMember(Damaged):
+    def __init__(self, start: int, cause: object):
+        super().__init__(str(cause))
+        self.start = start
+
+
+# --- members ---------------------------------------------------------------------------------------------
+
+
+def _gzip_members(file: Path, start: int) -> Iterator[tuple[int, bytes]]:
+    """``(start of the member, block)`` from the member at byte ``start`` on. Raises _DamagedMember."""
+    first = start
+    with Section(file, start) as section:
+        decoder, pending, given = None, b"", 0
+        while pending or (pending := section.read()):
+            if decoder is None:
+                is_first = section.position == first + len(pending)
+                pending = pending if is_first else pending.lstrip(b"\0")  # padding after a member
+                start, given = section.position - len(pending), 0
+                decoder = zlib.decompressobj(wbits=31) if pending else None
+                continue
+            try:
+                block = decoder.decompress(pending, BLOCK_BYTES)
+            except zlib.error as error:
+                yield from _rest_of_member(file, start, given)
+                raise _DamagedMember(start, f"gzip: {error}") from None
+            pending = decoder.unconsumed_tail
+            if decoder.eof:
+                pending, decoder = decoder.unused_data, None
+            yield start, block
+            given += len(block)
+        if decoder is not None:
+            raise _DamagedMember(start, "gzip: the file ends inside a member")
+
+
+def _rest_of_member(file: Path, start: int, given: int) -> Iterator[tuple[int, bytes]]:
+    """What can be read of a damaged member behind its first ``given`` bytes."""
+    try:
+        yield from ((start, block) for block in after(blocks(file, start), given))
+    except Damaged:
+        return
+
+
+def _zstd_frames(file: Path, start: int) -> Iterator[tuple[int, bytes]]:
+    """As ``_gzip_members``, of frames; skippable ones hold nothing."""
+    size = file.stat().st_size
+    with open(file, "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        while start < size:
+            try:
+                end = min(frame_end(data, start), size)
+            except (ValueError, IndexError, struct.error):
+                end = size  # damaged: the decoder shows how far it can be read
+            try:
+                if data[start + 1 : start + 4] != SKIPPABLE:
+                    yield from ((start, block) for block in blocks(file, start, end))
+            except Damaged as damage:
+                raise _DamagedMember(start, damage) from None
+            start = end
+
+
+# --- after damage ----------------------------------------------------------------------------------------
+
+
+def _next_member(file: Path, start: int) -> int:
+    """The first member from byte ``start`` on that begins with a record; the size of the file when there is none."""
+    magic = GZIP_MAGIC if file.suffix == ".gz" else ZSTD_MAGIC
+    kept = b""
+    with Section(file, start) as section:
+        while block := section.read():
+            kept += block
+            at = kept.find(magic)
+            while at >= 0:
+                found = section.position - len(kept) + at
+                if _begins_a_record(file, found):
+                    return found
+                at = kept.find(magic, at + 1)
+            kept = kept[-len(magic) + 1 :]
+    return file.stat().st_size
+
+
+def _begins_a_record(file: Path, start: int) -> bool:
+    """Whether a member starts here, and with a record: the magic number alone stands in compressed data by chance."""
+    end = start + READ_BYTES
+    try:
+        if file.suffix == ".zst":
+            return next(blocks(file, start, end), b"").startswith(RECORD)
+        with Section(file, start, end) as section:
+            return zlib.decompressobj(wbits=31).decompress(section.read(), len(RECORD)) == RECORD
+    except (Damaged, zlib.error):
+        return False

@@ -1,0 +1,71 @@
+"""HTTP responses as web archives keep them (RFC 9112): status, headers, body without transfer and content encoding."""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+from preprocessing.readers.bad_records import Bad
+
+MAX_HEADER_BYTES = 1 << 20
+
+
+def header_fields(raw: bytes) -> dict[str, str]:
+    """Values by lower-case name; of a repeated name the first."""
+    found = {}
+    for line in raw.decode("utf-8", "replace").splitlines():
+        name, colon, value = line.partition(":")
+        if colon:
+            found.setdefault(name.strip().lower(), value.strip())
+    return found
+
+
+def http_response(raw: bytes) -> tuple[int, dict[str, str], bytes]:
+    """``(status, headers, body)`` (RFC 9112). Raises Bad."""
+    end = re.search(rb"\r?\n\r?\n", raw[:MAX_HEADER_BYTES])
+    head, body = (raw[: end.start()], raw[end.end() :]) if end else (raw[:MAX_HEADER_BYTES], b"")
+    first, _, rest = head.partition(b"\n")
+    match = re.match(rb"HTTP/[0-9.]+ +([0-9]{3})\b", first)
+    if not match:
+        raise Bad(f"not an HTTP response but {first[:40]!r}")
+    return int(match[1]), header_fields(rest), body
+
+
+def decoded_body(headers: dict[str, str], body: bytes, max_bytes: int) -> bytes:
+    """Without transfer and content encoding; archives often keep the headers but decode the body. Raises Bad."""
+    if "chunked" in headers.get("transfer-encoding", "").lower():
+        body = _dechunked(body)
+    encoding = headers.get("content-encoding", "").lower()
+    if encoding in ("gzip", "x-gzip") and body.startswith(b"\x1f\x8b"):
+        return _inflated(body, 31, max_bytes)
+    if encoding == "deflate" and body[:1] == b"\x78":
+        return _inflated(body, 15, max_bytes)
+    if encoding == "br" and not re.match(rb"\s*<", body):
+        raise Bad("content encoding br is not supported")
+    return body
+
+
+def _inflated(body: bytes, window: int, max_bytes: int) -> bytes:
+    decoder = zlib.decompressobj(wbits=window)
+    try:
+        data = decoder.decompress(body, max_bytes)
+    except zlib.error as error:
+        raise Bad(f"content encoding is damaged: {error}") from None
+    if decoder.unconsumed_tail:
+        raise Bad(f"page is longer than max_record_bytes = {max_bytes:,} when decompressed")
+    return data
+
+
+def _dechunked(body: bytes) -> bytes:
+    """The body itself when it is not in chunks (already decoded by the archive), and what is there of a cut one."""
+    pieces, at = [], 0
+    while True:
+        end = body.find(b"\n", at, at + 40)
+        match = re.fullmatch(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\n]*)?\r?", body[at:end]) if end >= 0 else None
+        if not match:
+            return b"".join(pieces) if pieces else body
+        size = int(match[1], 16)
+        if size == 0:
+            return b"".join(pieces)
+        pieces.append(body[end + 1 : end + 1 + size])
+        at = end + 1 + size + 2

@@ -1,0 +1,1 @@
+"""Batch scripts for Slurm, and what they decide."""

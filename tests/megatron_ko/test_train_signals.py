@@ -1,0 +1,70 @@
+"""A request to stop at any moment of training: exit code 75 within seconds, no process left, and the run continues."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.signals import NUMBERS, check, run_with_signal
+from tests.tiny_run import write_tiny_run
+
+pytestmark = pytest.mark.ranks
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = 60
+ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
+
+
+def command(folder: Path, run: str) -> list[str]:
+    changes = [f"training.steps={STEPS}", "checkpoint.every_steps=20", f"run.folder={folder / run}"]
+    return [sys.executable, "-m", "megatron_ko.train", str(folder / "train.yaml"), "--ranks", "2", *changes]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> tuple[Path, float]:
+    """A folder with data and configuration, and the seconds of a run without signals."""
+    folder = tmp_path_factory.mktemp("signals")
+    write_tiny_run(folder)
+    begin = time.monotonic()
+    ended = run_with_signal(command(folder, "whole"), folder, NUMBERS[0], 600.0, False, ENVIRONMENT)
+    assert ended.code == 0, ended.text
+    return folder, time.monotonic() - begin
+
+
+def losses(run: Path) -> dict[int, float]:
+    records = map(json.loads, (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+    return {record["step"]: record["loss"] for record in records if record["kind"] == "train"}
+
+
+def stops(undisturbed: tuple[Path, float], moments: int, seed: int, finish_every: int) -> None:
+    """Stops the same run at random moments; after every so many stops it runs to its end, and a new one begins."""
+    folder, whole_s = undisturbed
+    draw = random.Random(seed)
+    stopped = 0
+    for number in range(moments):
+        run = f"run{seed}-{number // finish_every}"
+        sent = draw.choice(NUMBERS)
+        ended = run_with_signal(
+            command(folder, run), folder, sent, draw.uniform(0, whole_s), draw.random() < 0.5, ENVIRONMENT
+        )
+        print(f"{number}: {sent.name} exit code {ended.code}, gone after {ended.seconds:.2f} s")
+        stopped += check(ended)
+        if number % finish_every == finish_every - 1 or number == moments - 1:
+            ended = run_with_signal(command(folder, run), folder, sent, 600.0, False, ENVIRONMENT)
+            assert ended.code == 0, ended.text
+            assert losses(folder / run) == losses(folder / "whole")
+    print(f"{stopped} of {moments} were stopped, {moments - stopped} had finished")
+    assert stopped >= moments // 2
+
+
+def test_a_signal_at_some_moments(undisturbed):
+    stops(undisturbed, 6, seed=1, finish_every=6)
+
+
+@pytest.mark.slow
+def test_a_signal_at_many_moments(undisturbed):
+    stops(undisturbed, 40, seed=2, finish_every=4)
