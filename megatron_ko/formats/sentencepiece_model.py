@@ -64,9 +64,7 @@ def read_model(content: bytes, place: Path | str) -> SentencePieceModel:
 
 
 def _problem_of(texts: Sequence[str | bytes]) -> str | None:
-    try:
-        "".join(texts)  # pyright: ignore[reportArgumentType]
-    except TypeError:  # protobuf gives bytes where the text is not UTF-8
+    if not all(isinstance(text, str) for text in texts):  # protobuf gives bytes where the text is not UTF-8
         return "a piece is not UTF-8"
     return "it has no pieces" if not texts else "a piece is empty" if "" in texts else None
 
