@@ -8,16 +8,15 @@ Everything a user can have got wrong is reported before torch is imported.
 
 from __future__ import annotations
 
-import os
-
 from megatron_ko.training import stop
 
 if __name__ == "__main__":  # before the imports below, which take their time
-    stop.listen_as_rank() if "RANK" in os.environ else stop.listen()
+    stop.listen()
 
 import contextlib
 import dataclasses
 import functools
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -70,9 +69,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     )
 
     report = reporting.Reporter(config, plan, world, position)
-    distributed.on_any_rank(
-        False, world.device
-    )  # until all ranks are here a request ends each of them at once
+    distributed.barrier(world.device)
     request, stopped = stop.StopRequest(), False
     while position.step < plan.steps and not stopped:
         rate = learning_rate(
@@ -101,7 +98,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
 
     finished = position.step >= plan.steps
     report.end(position, finished)
-    distributed.on_any_rank(False, world.device)  # ranks leave together: after the first the others are ended
+    distributed.barrier(world.device)
     distributed.stop()
     return EXIT_DONE if finished else EXIT_STOPPED
 
@@ -110,8 +107,7 @@ def _restore(checked: Preflight, trainee: Any, device: str) -> Position:
     """Loads the checkpoint that the run continues from, if there is one; returns its position. Collective."""
     from megatron_ko.training import checkpoint, data
 
-    start = checked.start
-    if start is None:
+    if (start := checked.start) is None:
         return Position()
     checkpoint.resume(start, trainee.ddp_model, trainee.optimizer, checked.plan.layout, device)
     data.warn_of_another_order(start.config or {}, dataclasses.asdict(checked.config))
@@ -147,16 +143,15 @@ def run_rank(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         return EXIT_PEER_LOST
 
 
+@stop.listening()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains a GPT on megatron-core. Under torchrun or Slurm each process is a rank; alone it starts --ranks."""
     parser = cli.parser("python -m megatron_ko.train", main.__doc__ or "", Config)
-    parser.add_argument(
-        "--ranks", type=cli.positive, metavar="N", help="ranks to start on this host (without torchrun); 1"
-    )
+    parser.add_argument("--ranks", type=cli.positive, metavar="N", help="ranks to start, without torchrun; 1")
     given = parser.parse_intermixed_args(arguments)
     if given.world_size and not (given.dry_run or given.print_config):
         parser.error("--world-size plans only (with --dry-run); --ranks N or torchrun starts ranks")
-    under_torchrun = "RANK" in os.environ and "WORLD_SIZE" in os.environ
+    under_torchrun = stop.under_torchrun()
     rank = int(os.environ["RANK"]) if under_torchrun else 0
     return exit_code_of(lambda: _main(given, rank, under_torchrun), quiet=rank != 0)
 
@@ -182,12 +177,11 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
             )
         from megatron_ko.training import distributed, launch
 
-        forks = checked.config.run.device == "cpu"  # a process that has touched CUDA cannot be forked
-        if forks:
+        # a process that has touched CUDA cannot be forked
+        method = "fork" if checked.config.run.device == "cpu" else "spawn"
+        if method == "fork":
             distributed.import_megatron("cpu")
-        return launch.run_ranks(
-            world_size, functools.partial(run_rank, checked), "fork" if forks else "spawn"
-        )
+        return launch.run_ranks(world_size, functools.partial(run_rank, checked), method)
 
 
 @contextlib.contextmanager
@@ -202,6 +196,4 @@ def _locked_run_folder(checked: Preflight) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    code = main()
-    stop.ignore()
-    raise SystemExit(code)
+    raise SystemExit(main())

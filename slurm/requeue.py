@@ -17,8 +17,9 @@ from megatron_ko.errors import EXIT_PEER_LOST, EXIT_STOPPED, exit_code_of
 from megatron_ko.files import read_json, write_json
 from megatron_ko.formats.run_folder import checkpoints_of
 
-# stopped; a rank lost; killed: SIGABRT (NCCL's watchdog ends a rank that waits in vain), SIGKILL, SIGTERM
-CAN_CONTINUE = {EXIT_STOPPED, EXIT_PEER_LOST, 128 + 6, 128 + 9, 128 + 15}
+# stopped; a rank lost; killed: SIGABRT (NCCL's watchdog ends a rank that waits in vain), SIGKILL, SIGUSR1 (before its
+# first line no program can answer), SIGTERM
+CAN_CONTINUE = {EXIT_STOPPED, EXIT_PEER_LOST, 128 + 6, 128 + 9, 128 + 10, 128 + 15}
 MOST_WITHOUT_PROGRESS = 3
 NO = 1
 
@@ -41,9 +42,10 @@ def _main(code: int, config: Sequence[str]) -> int:
 
 def may_start_again(folder: Path, code: int) -> bool:
     """Counts this start; False after MOST_WITHOUT_PROGRESS in a row that left no new checkpoint."""
-    newest = max((path.name for path in checkpoints_of(folder)), default=None)
+    checkpoints = checkpoints_of(folder)
+    newest = checkpoints[-1].name if checkpoints else None
     path = folder / "requeues.json"
-    before = read_json(path) if path.is_file() else {"newest": None, "without_progress": 0}
+    before = read_json(path) if path.is_file() else {"newest": newest, "without_progress": 0}
     count = before["without_progress"] + 1 if before["newest"] == newest else 0
     if count > MOST_WITHOUT_PROGRESS:
         print(
@@ -51,7 +53,7 @@ def may_start_again(folder: Path, code: int) -> bool:
             "the log, then submit again",
             file=sys.stderr,
         )  # fmt: skip
-        path.unlink()
+        write_json(path, {"newest": newest, "without_progress": 0, "exit_code": code})
         return False
     write_json(path, {"newest": newest, "without_progress": count, "exit_code": code})
     return True

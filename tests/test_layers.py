@@ -209,6 +209,50 @@ def test_training_starts_light():
     assert problems_of([path for path in MODULES if name_of(path) in names], is_heavy) == []
 
 
+# megatron_ko.training from the ground up; a module sees the storeys below its own.
+TRAINING: tuple[tuple[str, ...], ...] = (
+    ("stop", "checkpoint_index", "cpu", "megatron_notes"),
+    ("launch", "distributed"),
+    ("attention",),
+    ("model", "optimizer", "data", "metrics"),
+    ("checkpoint", "step"),
+    ("evaluate", "reporting"),
+)
+STOREY = {f"megatron_ko.training.{name}": number for number, names in enumerate(TRAINING) for name in names}
+# What these see of megatron_ko: they come before everything else, serve checkpoint_tools, or change torch.
+SEES_OF_OURS: dict[str, set[str]] = {
+    "stop": set(),
+    "launch": {"megatron_ko.errors", "megatron_ko.training.stop"},
+    "checkpoint_index": set(),
+    "cpu": set(),
+    "megatron_notes": set(),
+}
+
+
+def test_every_module_of_training_has_its_storey():
+    found = {name for name in NAMES if room_of(name) == "megatron_ko.training"}
+    assert found == set(STOREY)
+
+
+def test_imports_inside_training_only_look_down():
+    def looks_up(path: Path, item: Import) -> bool:
+        here, there = STOREY.get(name_of(path)), STOREY.get(item.own_module or "")
+        return here is not None and there is not None and there >= here
+
+    assert problems_of(MODULES, looks_up) == []
+
+
+@pytest.mark.parametrize("module", SEES_OF_OURS)
+def test_the_ground_floor_of_training_sees_little(module):
+    def is_more(path: Path, item: Import) -> bool:
+        ours = item.package in PACKAGES and item.own_module not in SEES_OF_OURS[module]
+        return ours or (
+            module in ("stop", "launch") and item.package not in {*sys.stdlib_module_names, "megatron_ko"}
+        )
+
+    assert problems_of([ROOT / "megatron_ko" / "training" / f"{module}.py"], is_more) == []
+
+
 # What of megatron-core changes with its versions is known to few files. The longest prefix decides.
 ONLY_IN = {
     "megatron.core.parallel_state": {"distributed", "model"},

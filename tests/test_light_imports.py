@@ -65,6 +65,7 @@ HELPS = [
     (["megatron_ko.plan", "--help"], "--world-size"),
     (["preprocessing", "--help"], "--dry-run"),
     (["checkpoint_tools", "--help"], "from-hf"),
+    (["slurm.requeue", "--help"], "exit code of the training run"),
     (["checkpoint_tools", "from-hf", "--help"], "tensor_parallel: integer, default 1"),
 ]
 

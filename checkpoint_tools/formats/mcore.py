@@ -29,7 +29,7 @@ from checkpoint_tools.formats.tokenizer_files import (
 )
 from checkpoint_tools.scores import Scores, Stream, score
 from megatron_ko.config.training import ModelConfig, head_size
-from megatron_ko.errors import CheckpointError
+from megatron_ko.errors import EXIT_STOPPED, CheckpointError
 from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json
 from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, sizes_of_files
 from megatron_ko.formats.run_folder import newest_checkpoint
@@ -271,6 +271,8 @@ def _run_ranks(
     check_loadable(checkpoint)
     rank = partial(_rank, size, checkpoint.folder, scratch, timeout_s, task)
     code = launch.run_ranks(size, rank, "forkserver", timeout_s)
+    if code == EXIT_STOPPED:
+        raise SystemExit(code)
     if code:
         reason = f"did not finish within {timeout_s:.0f} s" if code == 124 else f"ended with exit code {code}"
         raise CheckpointError(

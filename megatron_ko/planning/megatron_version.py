@@ -7,18 +7,21 @@ be told.
 
 from __future__ import annotations
 
+import importlib.util
+import re
 from importlib import metadata
+from pathlib import Path
 
-from megatron_ko.errors import CheckpointError
+from megatron_ko.errors import CheckpointError, ConfigError
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 
 
 def missing_for(version: str) -> str | None:
     """The end of an error message when the installed megatron-core is older than ``version`` (such as "0.19")."""
-    installed = metadata.version("megatron-core")
+    installed = _installed()
     if _numbers(installed) >= _numbers(version):
         return None
-    return f"needs megatron-core {version} or newer, {installed} is installed; use Python 3.12 or newer (make install)"
+    return f"needs megatron-core {version} or newer, {installed} is installed; use Python 3.12 (make install)"
 
 
 def check_loadable(checkpoint: Checkpoint) -> None:
@@ -30,5 +33,21 @@ def check_loadable(checkpoint: Checkpoint) -> None:
         )
 
 
+def _installed() -> str:
+    """Its version, also where it is a folder on PYTHONPATH without metadata (containers of NVIDIA)."""
+    try:
+        return metadata.version("megatron-core")
+    except metadata.PackageNotFoundError:
+        spec = importlib.util.find_spec("megatron")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder) / "core" / "package_info.py"
+        if path.is_file():
+            text = path.read_text(encoding="utf-8")
+            found = dict(re.findall(r"^(MAJOR|MINOR|PATCH) *= *(\d+)", text, re.MULTILINE))
+            return ".".join(found.get(name, "0") for name in ("MAJOR", "MINOR", "PATCH"))
+    raise ConfigError("megatron-core is not installed: there is no megatron/core on the path; make install")
+
+
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:2])
+    """Major and minor: the digits that each part begins with ("0.20rc1" is 0.20)."""
+    return tuple(int(digits[0]) for part in version.split(".")[:2] if (digits := re.match(r"\d+", part)))

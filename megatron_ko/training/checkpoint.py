@@ -32,7 +32,7 @@ from megatron_ko.training.optimizer import relabel_groups, torch_adams
 SHARDING = {"distrib_optim_sharding_type": "fully_reshardable"}
 
 
-def save(checkpoint: Checkpoint, wrapped: Any, optimizer: Any, tokenizer_folder: Path) -> float:
+def save(checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, tokenizer_folder: Path) -> float:
     """Writes ``checkpoint.folder``; the marker is last. Collective. Returns seconds taken."""
     from megatron.core import dist_checkpointing
     from megatron.core.dist_checkpointing.core import CheckpointingException
@@ -47,7 +47,7 @@ def save(checkpoint: Checkpoint, wrapped: Any, optimizer: Any, tokenizer_folder:
             shutil.rmtree(folder)  # half-written by a run that was killed, or about to be replaced
         folder.mkdir(parents=True)
     dist.barrier()
-    model_state = _model_state(unwrap(wrapped))
+    model_state = _model_state(unwrap(ddp_model))
     state = {
         "model": model_state,
         "optimizer": optimizer.sharded_state_dict(model_state, metadata=dict(SHARDING)),
@@ -84,13 +84,13 @@ def _use_plain_results_queue() -> None:
 
 
 def resume(
-    checkpoint: Checkpoint, wrapped: Any, optimizer: Any, layout: dict[str, int], device: str = "cpu"
+    checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, layout: dict[str, int], device: str = "cpu"
 ) -> None:
     """Loads model and optimizer; random state too on the layout and kind of device that wrote it. Collective."""
     keep_step_of_torch_adam()
     _prime(optimizer)
     with torch.no_grad(), _quiet():
-        model_state = _model_state(unwrap(wrapped))
+        model_state = _model_state(unwrap(ddp_model))
         state = {
             "model": model_state,
             "optimizer": optimizer.sharded_state_dict(model_state, is_loading=True, metadata=dict(SHARDING)),
@@ -99,14 +99,14 @@ def resume(
         if layout == checkpoint.layout and device == written_on:
             state["random"] = _random_state()
         loaded = _load(state, checkpoint)
-        _put_weights(unwrap(wrapped), loaded["model"])
+        _put_weights(unwrap(ddp_model), loaded["model"])
         relabel_groups(loaded["optimizer"], optimizer)
         optimizer.load_state_dict(loaded["optimizer"])
     _unshare_step(optimizer)
     if "random" in loaded:
         _set_random_state(loaded["random"])
     _check_moments(optimizer, checkpoint)
-    check_replicas(wrapped)
+    check_replicas(ddp_model)
 
 
 def load_weights(checkpoint: Checkpoint, gpt: Any) -> None:
@@ -216,12 +216,12 @@ def _check_moments(optimizer: Any, checkpoint: Checkpoint) -> None:
             )
 
 
-def check_replicas(wrapped: Any) -> None:
+def check_replicas(ddp_model: Any) -> None:
     """Raises CheckpointError when the weights differ between data-parallel ranks (compared by hash)."""
     from megatron.core.utils import check_param_hashes_across_dp_replicas
 
     with _quiet():
-        same = check_param_hashes_across_dp_replicas([wrapped])
+        same = check_param_hashes_across_dp_replicas([ddp_model])
     if not same:
         raise CheckpointError(
             "the weights differ between data-parallel ranks after loading; use another checkpoint"

@@ -10,24 +10,37 @@ from __future__ import annotations
 
 import enum
 import io
+import os
 import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed.checkpoint.filesystem import _StorageInfo
 from torch.distributed.checkpoint.metadata import BytesStorageMetadata, Metadata, MetadataIndex
 
 
 def read_index(folder: Path) -> Metadata:
-    """Raises pickle.UnpicklingError when the index names anything but descriptions, or a file outside the folder."""
+    """Raises pickle.UnpicklingError when the index names anything but descriptions, a file outside the folder, or transformed content."""
     with open(folder / ".metadata", "rb") as file:
         metadata = _IndexUnpickler(file).load()
     if not isinstance(metadata, Metadata):
         raise pickle.UnpicklingError(f"it holds {type(metadata).__name__} instead of an index")
     for info in (metadata.storage_data or {}).values():
-        if Path(info.relative_path).name != info.relative_path:
-            raise pickle.UnpicklingError(f"it points outside the folder, to {info.relative_path!r}")
+        _check_place(info)
     return metadata
+
+
+def _check_place(info: Any) -> None:
+    if not isinstance(info, _StorageInfo) or not isinstance(info.relative_path, str):
+        raise pickle.UnpicklingError(f"it holds {type(info).__name__} instead of a place in a file")
+    path = info.relative_path
+    if path in ("", ".", "..") or "/" in path or os.sep in path:
+        raise pickle.UnpicklingError(f"it points outside the folder, to {path!r}")
+    if info.transform_descriptors:  # torch would unpickle what comes out, check_objects sees what goes in
+        raise pickle.UnpicklingError(
+            f"it holds transformed entries ({info.transform_descriptors}), only plain ones are read"
+        )
 
 
 def check_objects(folder: Path, index: Metadata) -> None:

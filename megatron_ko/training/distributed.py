@@ -116,8 +116,10 @@ def stop() -> None:
 _LOST = (
     "Connection closed by peer", "Connection reset by peer", "Connection refused", "Broken pipe", "Socket closed",
     "Application timeout caused pair closure", "Timed out waiting", "Read timeout", "remote process exited",
-    "NCCL communicator was aborted", "ncclRemoteError",
+    "NCCL communicator was aborted", "ncclRemoteError", "Connection timed out", "No route to host",
 )  # fmt: skip
+# The store fails in these ways when nobody was lost: the address or the port is wrong, and stays wrong.
+_NOT_LOST = ("EADDRINUSE", "failed to listen", "Name or service not known")
 
 
 def lost_peer(error: BaseException | None) -> str | None:
@@ -126,9 +128,10 @@ def lost_peer(error: BaseException | None) -> str | None:
         text = str(error)
         reports = isinstance(error, RuntimeError) or type(error).__name__ == "CheckpointException"
         of_store = isinstance(error, (dist.DistNetworkError, dist.DistStoreError))
-        if of_store or (reports and any(part in text for part in _LOST)):
+        lost = of_store or (reports and any(part in text for part in _LOST))
+        if lost and not any(part in text for part in _NOT_LOST):
             return first_line(error)
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return None
 
 
@@ -189,6 +192,15 @@ def on_any_rank(flag: bool, device: torch.device) -> bool:
     value = torch.tensor([int(flag)], dtype=torch.int32, device=device)
     dist.all_reduce(value, op=dist.ReduceOp.MAX)
     return bool(value.item())
+
+
+def barrier(device: torch.device) -> None:
+    """Returns when every rank is here.
+
+    Before the first step: until then a request to stop ends a rank at once, from then on it is noted, and a rank that notes
+    must not wait for one that has ended. After the last: ranks leave together, because after the first the others are ended.
+    """
+    on_any_rank(False, device)
 
 
 def on_all_ranks(flag: bool, device: torch.device) -> bool:

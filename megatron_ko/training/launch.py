@@ -6,6 +6,7 @@ outlive the process that started them. Several hosts are torchrun's or Slurm's b
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import multiprocessing
 import multiprocessing.connection
@@ -43,7 +44,8 @@ def run_ranks(count: int, target: Target, start_method: str = "fork", timeout_s:
         with _passing_on_signals(ranks) as passing:
             passing.start_ranks()
             code = _wait(ranks, timeout_s)
-        _say_errors(Path(folder), count)
+            passing.ignore()
+            _say_errors(Path(folder), count)
         return EXIT_STOPPED if code == EXIT_PEER_LOST and passing.requested else code
 
 
@@ -59,9 +61,10 @@ def _run(rank: int, target: Target, init_method: str, parent: int, is_child: boo
     def leave(text: str) -> None:
         (Path(folder) / f"error_{rank}").write_text(text, encoding="utf-8")
 
-    code = exit_code_of(lambda: target(rank, init_method), say=leave)
-    stop.ignore()
-    sys.exit(code)
+    try:
+        sys.exit(exit_code_of(lambda: target(rank, init_method), say=leave))
+    finally:
+        stop.ignore()
 
 
 def _say_errors(folder: Path, count: int) -> None:
@@ -83,7 +86,6 @@ class _passing_on_signals:
         self.ranks = ranks
         self.before: dict[int, object] = {}
         self.requested: int | None = None
-        self._owner = os.getpid()
 
     def __enter__(self) -> _passing_on_signals:
         if threading.current_thread() is threading.main_thread():
@@ -93,7 +95,15 @@ class _passing_on_signals:
 
     def __exit__(self, *exc: object) -> None:
         for number, handler in self.before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            if (
+                handler is not stop.received
+            ):  # a run that has ended with its ranks must not end with 75 after all
+                signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def ignore(self) -> None:
+        """The ranks have ended: a request changes nothing any more."""
+        for number in self.before:
+            signal.signal(number, signal.SIG_IGN)
 
     def start_ranks(self) -> None:
         """Ranks begin with the signals blocked, and unblock them when they listen themselves."""
@@ -107,8 +117,6 @@ class _passing_on_signals:
             _signal_all(self.ranks, self.requested)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._owner:  # a rank that does not listen yet has inherited this
-            os._exit(EXIT_STOPPED)
         self.requested = number
         _signal_all(self.ranks, number)
 
@@ -116,7 +124,8 @@ class _passing_on_signals:
 def _signal_all(ranks: list[BaseProcess], number: int) -> None:
     for process in ranks:
         if process.pid is not None and process.exitcode is None:
-            os.kill(process.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # a handler can come while its end is being noted
+                os.kill(process.pid, number)
 
 
 def _wait(ranks: list[BaseProcess], timeout_s: float | None) -> int:

@@ -285,15 +285,15 @@ def wrap(gpt: Any) -> Any:
         overlap_grad_reduce=False,
         check_for_nan_in_grad=False,
     )
-    wrapped = DistributedDataParallel(config, settings, module)
-    wrapped.broadcast_params()
-    return wrapped
+    ddp_model = DistributedDataParallel(config, settings, module)
+    ddp_model.broadcast_params()
+    return ddp_model
 
 
-def unwrap(wrapped: Any) -> Any:
+def unwrap(ddp_model: Any) -> Any:
     """The ``GPTModel`` inside."""
     from megatron.core.models.gpt import GPTModel
 
-    while not isinstance(wrapped, GPTModel):
-        wrapped = wrapped.module
-    return wrapped
+    while not isinstance(ddp_model, GPTModel):
+        ddp_model = ddp_model.module
+    return ddp_model

@@ -14,7 +14,7 @@ import torch
 from megatron_ko.config.training import OptimizerConfig
 
 
-def build_optimizer(wrapped: Any, config: OptimizerConfig, dtype: str) -> Any:
+def build_optimizer(ddp_model: Any, config: OptimizerConfig, dtype: str) -> Any:
     """The distributed optimizer of this rank's wrapped model. Collective: every rank builds it."""
     from megatron.core.optimizer import OptimizerConfig as MegatronOptimizerConfig
     from megatron.core.optimizer import get_megatron_optimizer, get_standard_config_overrides
@@ -33,7 +33,7 @@ def build_optimizer(wrapped: Any, config: OptimizerConfig, dtype: str) -> Any:
         use_distributed_optimizer=True,
     )
     built = get_megatron_optimizer(
-        settings, [wrapped], config_overrides=get_standard_config_overrides(settings)
+        settings, [ddp_model], config_overrides=get_standard_config_overrides(settings)
     )
     for adam in torch_adams(built):
         for group in adam.param_groups:
@@ -62,6 +62,9 @@ def relabel_groups(state: dict[str, Any], optimizer: Any) -> None:
     megatron-core 0.19 finds a saved group by its kind and its labels, the learning rate it was built with among them:
     with another rate in the configuration no group would be found. Kinds this run lacks are left alone.
     """
+    assert "param_groups" in state.get("optimizer", {}), (
+        "several optimizers are chained: relabel the groups of each"
+    )
     ours = {_kind(group): group for group in optimizer.param_groups}
     assert len(ours) == len(optimizer.param_groups), "groups of one kind: give each an lr_mult of its own"
     for group in state["optimizer"]["param_groups"]:

@@ -26,7 +26,7 @@ from megatron_ko.training.step import StepResult
 log = logging.getLogger(__name__)
 
 
-class Report:
+class Records:
     """Writes records of the kinds in ``docs/formats.md``."""
 
     def __init__(self, config: Config, resumed_step: int, writes: bool) -> None:
@@ -69,8 +69,8 @@ class Reporter:
     def __init__(self, config: Config, plan: Plan, world: World, position: Position) -> None:
         self._plan, self._world = plan, world
         peak = metrics.peak_of(world.device, config.precision.dtype, config.reporting.peak_tflops)
-        self._report = Report(config, position.step, writes=world.is_main)
-        self._report.record(
+        self._records = Records(config, position.step, writes=world.is_main)
+        self._records.record(
             "start",
             position.step,
             world_size=plan.world_size,
@@ -90,7 +90,7 @@ class Reporter:
         """Loss, gradient norm, learning ``rate``, speed and the memory of the fullest rank. Collective."""
         device, plan = self._world.device, self._plan
         memory = largest(metrics.memory_gib(device), device)
-        self._report.record(
+        self._records.record(
             "train",
             position.step,
             samples=position.samples,
@@ -103,16 +103,16 @@ class Reporter:
         )
 
     def validation(self, position: Position, losses: dict[str, dict[str, float]]) -> None:
-        self._report.record("valid", position.step, tokens=position.tokens, **losses)
+        self._records.record("valid", position.step, tokens=position.tokens, **losses)
         self._speed.restart()
 
     def save(self, position: Position, folder: Path, seconds: float) -> None:
-        self._report.record("save", position.step, folder=str(folder), seconds=round(seconds, 3))
+        self._records.record("save", position.step, folder=str(folder), seconds=round(seconds, 3))
         self._speed.restart()
 
     def end(self, position: Position, finished: bool) -> None:
-        self._report.record("end", position.step, reason="done" if finished else "stopped")
-        self._report.close()
+        self._records.record("end", position.step, reason="done" if finished else "stopped")
+        self._records.close()
 
 
 def _train_line(step: int, v: dict[str, Any]) -> str:

@@ -7,9 +7,11 @@ Imports nothing that takes time: it is the first import of ``train.py``.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -17,6 +19,12 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 SAME_REQUEST_S = 3.0
 _EXIT_STOPPED = 75  # megatron_ko.errors.EXIT_STOPPED, which takes a tenth of a second to import
 _noting: StopRequest | None = None
+_watched: int | None = None  # the process whose thread waits for signals: a forked one inherits no thread
+
+
+def under_torchrun() -> bool:
+    """torchrun, or slurm/train.sbatch, has started this process as a rank."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
 class StopRequest:
@@ -36,19 +44,26 @@ class StopRequest:
 
 
 def listen() -> None:
-    """Takes the signals over in a process that is not a rank, or not yet."""
+    """Takes the signals over, as early as a program can: a second call changes nothing."""
+    if under_torchrun():
+        listen_as_rank()
+        return
     for number in SIGNALS:
-        signal.signal(number, _received)
+        signal.signal(number, received)
 
 
 def listen_as_rank() -> None:
-    """Takes the signals over in a rank, blocked ones included.
+    """Takes the signals over in a rank, blocked ones included. A second call in the same process changes nothing.
 
     Python runs a handler when the main thread comes back from C code, and a rank waits there for the others: so a thread is
     told by Python's C handler instead.
     """
     import threading
 
+    global _watched
+    if _watched == os.getpid():
+        return
+    _watched = os.getpid()
     read, write = os.pipe()
     os.set_blocking(write, False)
     for number in SIGNALS:
@@ -59,6 +74,16 @@ def listen_as_rank() -> None:
     )  # or workers of a data loader would tell us
     threading.Thread(target=_watch, args=(read,), daemon=True).start()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[None]:
+    """The whole of a program, also when it is called by its name on the path and could not listen earlier."""
+    listen()
+    try:
+        yield
+    finally:
+        ignore()
 
 
 def requested() -> bool:
@@ -72,11 +97,12 @@ def ignore() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _received(number: int, frame: FrameType | None = None) -> None:
+def received(number: int, frame: FrameType | None = None) -> None:
+    """The handler of ``listen``."""
     if _noting is not None:
         _noting.note(number)
     else:
-        _end(number, "before the first step; the same command continues")
+        _end(number, "before there was anything to save; run the same command again")
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:
@@ -87,10 +113,12 @@ def _watch(pipe: int) -> None:
     while True:
         for number in os.read(pipe, 64):
             if number in SIGNALS:
-                _received(number)
+                received(number)
 
 
 def _end(number: int, when: str) -> None:
-    if os.environ.get("RANK", "0") == "0" and os.environ.get("LOCAL_RANK", "0") == "0":
-        os.write(2, f"stopped on {signal.Signals(number).name} {when}\n".encode())
-    os._exit(_EXIT_STOPPED)
+    try:
+        if os.environ.get("RANK", "0") == "0" and os.environ.get("LOCAL_RANK", "0") == "0":
+            os.write(2, f"stopped on {signal.Signals(number).name} {when}\n".encode())
+    finally:  # also when nobody reads stderr any more
+        os._exit(_EXIT_STOPPED)

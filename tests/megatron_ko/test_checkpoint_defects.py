@@ -40,10 +40,10 @@ def _built(rank: int, init_method: str, config: str, *overrides: str):
         settings.model, settings.parallel, settings.precision,
         vocab_size=checked.plan.vocab_size, device=world.device, seed=99,
     )  # fmt: skip
-    wrapped = model.wrap(gpt)
-    adam = optimizer.build_optimizer(wrapped, settings.optimizer, settings.precision.dtype)
-    step.connect(wrapped, adam)
-    return checked, wrapped, adam
+    ddp_model = model.wrap(gpt)
+    adam = optimizer.build_optimizer(ddp_model, settings.optimizer, settings.precision.dtype)
+    step.connect(ddp_model, adam)
+    return checked, ddp_model, adam
 
 
 def _steps(adam) -> list[float]:
@@ -69,7 +69,7 @@ def _resume_then_step(
 ) -> list[float] | str:
     from megatron_ko.training import checkpoint
 
-    checked, wrapped, adam = _built(rank, init_method, config, *overrides)
+    checked, ddp_model, adam = _built(rank, init_method, config, *overrides)
     if undo == "unshare":
         checkpoint._unshare_step = lambda optimizer: None
     if undo == "keep":
@@ -79,7 +79,7 @@ def _resume_then_step(
     if undo == "relabel":
         checkpoint.relabel_groups = lambda state, optimizer: None
     try:
-        checkpoint.resume(checked.start, wrapped, adam, checked.plan.layout)
+        checkpoint.resume(checked.start, ddp_model, adam, checked.plan.layout)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     _one_more_step(adam)
@@ -121,13 +121,13 @@ def _save_without_sharding_type(rank: int, init_method: str, config: str, folder
     from megatron_ko.formats.checkpoint_folder import Checkpoint
     from megatron_ko.training import checkpoint
 
-    checked, wrapped, adam = _built(rank, init_method, config)
+    checked, ddp_model, adam = _built(rank, init_method, config)
     checkpoint._prime(adam)
     checkpoint.SHARDING.clear()
     target = dataclasses.replace(checked.start, folder=Path(folder))
     assert isinstance(target, Checkpoint)
     try:
-        checkpoint.save(target, wrapped, adam, checked.manifest.tokenizer_folder)
+        checkpoint.save(target, ddp_model, adam, checked.manifest.tokenizer_folder)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return "saved"
@@ -147,9 +147,9 @@ def _groups_after_resume(rank: int, init_method: str, config: str) -> list[list[
     def groups() -> list[tuple]:
         return [tuple(g[k] for k in ("lr", "weight_decay", "max_lr", "min_lr")) for g in adam.param_groups]
 
-    checked, wrapped, adam = _built(rank, init_method, config, "optimizer.learning_rate=0.25")
+    checked, ddp_model, adam = _built(rank, init_method, config, "optimizer.learning_rate=0.25")
     found = [groups()]
-    checkpoint.resume(checked.start, wrapped, adam, checked.plan.layout)
+    checkpoint.resume(checked.start, ddp_model, adam, checked.plan.layout)
     found.append(groups())
     settings = dataclasses.replace(checked.config.optimizer, weight_decay=0.5)
     optimizer.set_hyperparameters(adam, settings, 0.125)
@@ -171,12 +171,12 @@ def _servers_of_a_save(rank: int, init_method: str, config: str, folder: str, un
 
     from megatron_ko.training import checkpoint
 
-    checked, wrapped, adam = _built(rank, init_method, config)
-    checkpoint.resume(checked.start, wrapped, adam, checked.plan.layout)
+    checked, ddp_model, adam = _built(rank, init_method, config)
+    checkpoint.resume(checked.start, ddp_model, adam, checked.plan.layout)
     if undo:
         checkpoint._use_plain_results_queue = lambda: None
     target = dataclasses.replace(checked.start, folder=Path(folder))
-    checkpoint.save(target, wrapped, adam, checked.manifest.tokenizer_folder)
+    checkpoint.save(target, ddp_model, adam, checked.manifest.tokenizer_folder)
     return [process.name for process in multiprocessing.active_children()]
 
 
@@ -190,8 +190,8 @@ def _marked_weights(rank: int, init_method: str, config: str) -> set[str]:
     from megatron_ko.training import model
 
     model._mark_split_weights = lambda *_: None
-    _, wrapped, _ = _built(rank, init_method, config)
-    weights = model.unwrap(wrapped).named_parameters()
+    _, ddp_model, _ = _built(rank, init_method, config)
+    weights = model.unwrap(ddp_model).named_parameters()
     return {name.split(".")[-2] for name, w in weights if getattr(w, "tensor_model_parallel", False)}
 
 

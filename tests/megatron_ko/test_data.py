@@ -77,9 +77,9 @@ def _losses(rank: int, init_method: str, config: str, count: int) -> dict[str, d
         settings.model, settings.parallel, settings.precision,
         vocab_size=checked.plan.vocab_size, device=joined.device, seed=1,
     )  # fmt: skip
-    wrapped = model.wrap(gpt)
-    step.connect(wrapped, optimizer.build_optimizer(wrapped, settings.optimizer, "fp32"))
-    result = evaluate.evaluate(wrapped, checked.manifest, joined, settings.training, EvaluationConfig())
+    ddp_model = model.wrap(gpt)
+    step.connect(ddp_model, optimizer.build_optimizer(ddp_model, settings.optimizer, "fp32"))
+    result = evaluate.evaluate(ddp_model, checked.manifest, joined, settings.training, EvaluationConfig())
     result["plain"] = {
         name: _plain_loss(gpt, checked.plan.vocab_size, s)
         for name, s in checked.manifest.of_split("valid").items()

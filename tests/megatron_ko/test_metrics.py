@@ -43,10 +43,10 @@ TRAIN = dict(
 
 
 def test_records_are_lines_of_json(config):
-    report = reporting.Report(config, 0, writes=True)
-    report.record("train", 1, **TRAIN)
-    report.record("valid", 1, tokens=512, loss={"ko": 6.0}, bits_per_byte={"ko": 2.0})
-    report.close()
+    records = reporting.Records(config, 0, writes=True)
+    records.record("train", 1, **TRAIN)
+    records.record("valid", 1, tokens=512, loss={"ko": 6.0}, bits_per_byte={"ko": 2.0})
+    records.close()
     from pathlib import Path
 
     lines = [
@@ -58,7 +58,7 @@ def test_records_are_lines_of_json(config):
 
 
 def test_other_ranks_write_nothing(config, tmp_path):
-    reporting.Report(config, 0, writes=False).record("train", 1, **TRAIN)
+    reporting.Records(config, 0, writes=False).record("train", 1, **TRAIN)
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
@@ -80,4 +80,4 @@ def test_tensorboard_without_the_package_is_a_clear_error(config, monkeypatch):
     wanted = dataclasses.replace(config, reporting=dataclasses.replace(config.reporting, tensorboard=True))
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(ConfigError, match="tensorboard"):
-        reporting.Report(wanted, 0, writes=True)
+        reporting.Records(wanted, 0, writes=True)
