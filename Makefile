@@ -16,12 +16,26 @@ READY := $(VENV)/.installed
 OLD_VENV := .venv-3.11
 OLD_READY := $(OLD_VENV)/.installed
 PYENV := $${PYENV_ROOT:-$$HOME/.pyenv}/versions
-# In order of preference; each is tried by running it, because pyenv's shims exist for versions that are not selected.
-PYTHONS = $(PYTHON) python3.12 $(PYENV)/3.12.*/bin/python python3.11 $(PYENV)/3.11.*/bin/python \
-          python3.10 $(PYENV)/3.10.*/bin/python python3
+# A PYTHON that is given, or in order of preference; each is tried by running it, because pyenv's shims exist for versions
+# that are not selected.
+PYTHONS = $(or $(PYTHON),python3.12 $(PYENV)/3.12.*/bin/python python3.11 $(PYENV)/3.11.*/bin/python \
+          python3.10 $(PYENV)/3.10.*/bin/python python3)
 OLD_PYTHONS = $(OLD_PYTHON) python3.11 $(PYENV)/3.11.*/bin/python
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
 IS_OLD := import sys; sys.exit(sys.version_info[:2] != (3, 11))
+VERSION := import sys; print("%d.%d" % sys.version_info[:2])
+# $(call find,CANDIDATES,USABLE) prints the first Python that can be used.
+find = for python in $(1); do if $$python -c '$(2)' >/dev/null 2>&1; then echo $$python; break; fi; done
+# Prints why .venv must be created anew although it is there, or nothing. A PYTHON that was given once is kept in the stamp:
+# it stays until another one is given.
+define replace
+have=$$($(PY) -c '$(VERSION)' 2>/dev/null) || { [ ! -e $(READY) ] || echo "$(PY) does not run"; exit 0; }; \
+if [ -z "$(PYTHON)" ] && [ -s $(READY) ]; then exit 0; fi; \
+found=$$($(call find,$(PYTHONS),$(SUPPORTED))); \
+if [ -z "$$found" ]; then [ -z "$(PYTHON)" ] || echo "$(PYTHON) cannot be used"; exit 0; fi; \
+want=$$($$found -c '$(VERSION)'); \
+if [ $$have != $$want ]; then echo "$(VENV) has Python $$have, $$found is Python $$want"; fi
+endef
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,19 +85,24 @@ clean: ## Remove .venv, .venv-3.11 and caches; runs/ stays
 	@echo "removed .venv, .venv-3.11 and caches; runs/ is kept"
 
 # The stamp is written last: an interrupted installation is taken up again.
+.SECONDEXPANSION:
+FORCE:
+$(READY): $$(if $$(shell $$(replace)),FORCE)
 $(READY): CANDIDATES = $(PYTHONS)
+$(READY): GIVEN = $(PYTHON)
+$(READY): REPLACE = $(replace)
 $(READY): USABLE = $(SUPPORTED)
 $(READY): WANTED = Python 3.10, 3.11 or 3.12 found; install one (3.12 is best), or name it: make PYTHON=/path/to/python3.12
+$(OLD_READY): REPLACE = true
 $(OLD_READY): CANDIDATES = $(OLD_PYTHONS)
 $(OLD_READY): USABLE = $(IS_OLD)
 $(OLD_READY): WANTED = Python 3.11 found; install it, or name it: make test-old-core OLD_PYTHON=/path/to/python3.11
 $(READY) $(OLD_READY): requirements.txt $(wildcard pyproject.toml)
-	@if ! { test -x $(@D)/bin/python && $(@D)/bin/python -c '$(USABLE)'; } >/dev/null 2>&1; then \
-	  found=; \
-	  for python in $(CANDIDATES); do \
-	    if $$python -c '$(USABLE)' >/dev/null 2>&1; then found=$$python; break; fi; \
-	  done; \
-	  if [ -z "$$found" ]; then echo "error: no $(WANTED)"; exit 2; fi; \
+	@why=$$($(REPLACE)); \
+	if [ -n "$$why" ] || ! $(@D)/bin/python -c '$(USABLE)' >/dev/null 2>&1; then \
+	  found=$$($(call find,$(CANDIDATES),$(USABLE))); \
+	  if [ -z "$$found" ]; then echo "error: $${why:+$$why, }no $(WANTED)"; exit 2; fi; \
+	  if [ -n "$$why" ]; then echo "$$why: $(@D) is created anew"; fi; \
 	  echo "creating $(@D) with $$($$found --version)"; \
 	  $$found -m venv --clear $(@D) || { \
 	    echo "error: $$found cannot create virtual environments; on Debian: apt-get install python3-venv"; exit 2; }; \
@@ -94,5 +113,5 @@ $(READY) $(OLD_READY): requirements.txt $(wildcard pyproject.toml)
 	@if [ -f pyproject.toml ]; then \
 	  PIP_DISABLE_PIP_VERSION_CHECK=1 $(@D)/bin/python -m pip install --quiet --no-deps -e .; \
 	fi
-	@touch $@
+	@if [ -n "$(GIVEN)" ]; then echo "$(GIVEN)" > $@; else touch $@; fi
 	@echo "installed"
