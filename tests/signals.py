@@ -16,7 +16,7 @@ import psutil
 from megatron_ko.errors import EXIT_DONE, EXIT_STOPPED
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-GONE_WITHIN_S = 60.0  # 10 s where processors are free: a test must not measure the load of its machine
+GONE_WITHIN_S = 10.0
 LIMIT_S = 300.0
 MARK = "TEST_OF_SIGNALS"
 
@@ -64,12 +64,15 @@ def run_with_signal(
         return Ended(code, output.read(), seconds)
 
 
-def check(ended: Ended) -> bool:
-    """True when the program was stopped, False when it had finished."""
+def check(ended: Ended, undisturbed_s: float) -> bool:
+    """True when the program was stopped, False when it had finished.
+
+    It may take GONE_WITHIN_S and as long as a whole run without signals, whose time says how busy this machine is.
+    """
     assert ended.code in (EXIT_DONE, EXIT_STOPPED), f"exit code {ended.code}\n{ended.text}"
     assert "Traceback" not in ended.text, ended.text
     assert "Error" not in ended.text, ended.text
-    assert ended.seconds < GONE_WITHIN_S, (
+    assert ended.seconds < GONE_WITHIN_S + undisturbed_s, (
         f"{ended.seconds:.1f} s until the last process was gone\n{ended.text}"
     )
     return ended.code == EXIT_STOPPED

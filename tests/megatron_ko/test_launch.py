@@ -15,7 +15,7 @@ import pytest
 
 from megatron_ko.errors import EXIT_STOPPED, EXIT_USER_ERROR, DataError
 from megatron_ko.formats.run_folder import checkpoints_of
-from megatron_ko.training import launch
+from megatron_ko.training import launch, stop
 from tests.tiny_run import write_tiny_run
 
 pytestmark = pytest.mark.ranks
@@ -47,6 +47,102 @@ def test_a_user_error_is_said_once(capfd):
 
 def test_ranks_that_hang_are_killed():
     assert launch.run_ranks(1, lambda rank, init_method: time.sleep(60), timeout_s=0.3) == 124
+
+
+def _end_now(rank: int, init_method: str) -> int:
+    return 0
+
+
+def test_a_request_when_all_ranks_have_ended_changes_nothing(monkeypatch):
+    def say(folder: Path, count: int) -> None:
+        for number in stop.SIGNALS:
+            os.kill(os.getpid(), number)
+
+    before = signal.signal(signal.SIGTERM, stop.received)
+    try:
+        monkeypatch.setattr(launch, "_say_errors", say)
+        assert launch.run_ranks(1, _end_now) == 0
+        os.kill(os.getpid(), signal.SIGTERM)  # the launcher of training has its code already
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "others get theirs back"
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_rank_whose_end_is_being_noted_cannot_be_signaled():
+    class Ending:
+        exitcode = None
+
+        def __init__(self):
+            with subprocess.Popen(["true"]) as process:
+                self.pid = process.pid
+
+    launch._signal_all([Ending()], signal.SIGTERM)  # type: ignore[list-item]
+
+
+STOPS = """
+import os, sys, time
+from megatron_ko.training import stop
+{before}
+stop.listen()
+stop.listen()
+os.kill(os.getpid(), 15)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("environment", [{}, {"RANK": "0", "WORLD_SIZE": "1"}], ids=["alone", "rank"])
+@pytest.mark.parametrize("before", ["", "os.close(2)"], ids=["", "without stderr"])
+def test_a_process_that_listens_ends_at_once(environment, before):
+    done = subprocess.run(
+        [sys.executable, "-c", STOPS.format(before=before)], cwd=ROOT, env={**os.environ, **environment}, timeout=60,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == EXIT_STOPPED
+    assert done.stderr.count("stopped on SIGTERM") == (0 if before else 1)
+    assert "Traceback" not in done.stderr
+
+
+# The console script; a signal while it reads its configuration, and at the end.
+MKO_TRAIN = """
+import os, sys, time
+from megatron_ko import train
+def preflight(*given):
+    os.kill(os.getpid(), int(sys.argv[2]))
+    time.sleep(60)
+train.preflight = preflight
+sys.exit(train.main(sys.argv[1:2]))
+"""
+
+
+@pytest.mark.parametrize("environment", [{}, {"RANK": "0", "WORLD_SIZE": "1"}], ids=["alone", "rank"])
+@pytest.mark.parametrize("number", stop.SIGNALS)
+def test_the_console_script_listens_too(environment, number):
+    done = subprocess.run(
+        [sys.executable, "-c", MKO_TRAIN, "any.yaml", str(number.value)], cwd=ROOT, env={**os.environ, **environment},
+        timeout=60, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == EXIT_STOPPED, done.stderr
+
+
+BUG = """
+import atexit, os, sys
+from megatron_ko import train
+def preflight(*given):
+    raise AssertionError
+train.preflight = preflight
+atexit.register(lambda: os.kill(os.getpid(), 15))
+sys.exit(train.main(sys.argv[1:2]))
+"""
+
+
+def test_a_bug_stays_a_bug_when_the_others_are_ended():
+    """A rank that fails is signaled while it ends, as all are: its exit code must still say why."""
+    done = subprocess.run(
+        [sys.executable, "-c", BUG, "any.yaml"], cwd=ROOT, env={**os.environ, "RANK": "0", "WORLD_SIZE": "1"},
+        timeout=60, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "AssertionError" in done.stderr
 
 
 def _start(config: str, run: Path, steps: int) -> subprocess.Popen:

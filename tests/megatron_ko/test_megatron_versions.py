@@ -10,6 +10,7 @@ import io
 import json
 import pickle
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ import torch
 from torch.distributed.checkpoint.filesystem import _StorageInfo
 from torch.distributed.checkpoint.metadata import BytesStorageMetadata, MetadataIndex
 
-from megatron_ko.errors import CheckpointError
+from megatron_ko.errors import CheckpointError, ConfigError
 from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint
 from megatron_ko.formats.run_folder import checkpoint_folder, checkpoints_of
 from megatron_ko.plan import preflight
@@ -138,6 +139,7 @@ def test_weights_of_both_forms_are_read_without_megatron(whole, form):
         ("0.16.1", "0.19", False),
         ("0.19.2", "0.19", True),
         ("0.20.0rc1", "0.19", True),
+        ("0.20rc1", "0.20", True),
         ("1.0.0", "0.19", True),
     ],
 )
@@ -145,6 +147,27 @@ def test_what_needs_a_newer_one_is_said(monkeypatch, installed, wanted, enough):
     monkeypatch.setattr(megatron_version.metadata, "version", lambda package: installed)
     problem = megatron_version.missing_for(wanted)
     assert problem is None if enough else f"{wanted} or newer, {installed} is installed" in problem
+
+
+@pytest.mark.parametrize(("minor", "enough"), [(16, False), (19, True)])
+def test_a_folder_on_the_path_without_metadata_tells_its_version(monkeypatch, tmp_path, minor, enough):
+    (tmp_path / "megatron" / "core").mkdir(parents=True)
+    (tmp_path / "megatron" / "core" / "__init__.py").write_text("raise AssertionError('was imported')")
+    (tmp_path / "megatron" / "core" / "package_info.py").write_text(
+        f"MAJOR = 0\nMINOR = {minor}\nPATCH = 1\nPRE_RELEASE = 'rc2'\n"
+    )
+
+    def not_found(package: str) -> str:
+        raise megatron_version.metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(megatron_version.metadata, "version", not_found)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "megatron", raising=False)
+    problem = megatron_version.missing_for("0.19")
+    assert problem is None if enough else f"0.{minor}.1 is installed" in problem
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(ConfigError, match="megatron-core is not installed"):
+        megatron_version.missing_for("0.19")
 
 
 # --- objects of a stranger -------------------------------------------------------------------------------
@@ -203,10 +226,25 @@ def test_every_object_is_looked_at(whole, tmp_path, name):
     assert not (tmp_path / "ran").exists()
 
 
-def test_an_index_cannot_point_outside_its_folder(whole):
-    folder = half(whole, "outside")
-    index = read_index(folder)
-    next(iter(index.storage_data.values())).relative_path = "../elsewhere.distcp"
-    (folder / ".metadata").write_bytes(pickle.dumps(index))
+def with_first_place(folder: Path, **changes) -> None:
+    def edit(index):
+        for name, value in changes.items():
+            setattr(next(iter(index.storage_data.values())), name, value)
+
+    edit_index(folder, edit)
+
+
+@pytest.mark.parametrize("path", ["../elsewhere.distcp", "..", ".", "", "/etc/passwd", "a/b"])
+def test_an_index_cannot_point_outside_its_folder(whole, tmp_path, path):
+    folder = half(whole, f"outside_{tmp_path.name}")
+    with_first_place(folder, relative_path=path)
     with pytest.raises(pickle.UnpicklingError, match="points outside the folder"):
+        read_index(folder)
+
+
+def test_an_index_with_transformed_entries_is_refused(whole):
+    """torch unpacks them where zstandard is installed: other bytes than those that were looked at."""
+    folder = half(whole, "transformed")
+    with_first_place(folder, transform_descriptors=["zstd"])
+    with pytest.raises(pickle.UnpicklingError, match="transformed"):
         read_index(folder)

@@ -52,7 +52,7 @@ def stops(undisturbed: tuple[Path, float], moments: int, seed: int, finish_every
             command(folder, run), folder, sent, draw.uniform(0, whole_s), draw.random() < 0.5, ENVIRONMENT
         )
         print(f"{number}: {sent.name} exit code {ended.code}, gone after {ended.seconds:.2f} s")
-        stopped += check(ended)
+        stopped += check(ended, whole_s)
         if number % finish_every == finish_every - 1 or number == moments - 1:
             ended = run_with_signal(command(folder, run), folder, sent, 600.0, False, ENVIRONMENT)
             assert ended.code == 0, ended.text
