@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from megatron_ko.errors import EXIT_STOPPED, EXIT_USER_ERROR, DataError
+from megatron_ko.errors import EXIT_PEER_LOST, EXIT_STOPPED, EXIT_USER_ERROR, DataError
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.training import launch, stop
 from tests.tiny_run import write_tiny_run
@@ -49,8 +49,8 @@ def test_ranks_that_hang_are_killed():
     assert launch.run_ranks(1, lambda rank, init_method: time.sleep(60), timeout_s=0.3) == 124
 
 
-def _end_now(rank: int, init_method: str) -> int:
-    return 0
+def _lose_another(rank: int, init_method: str) -> int:
+    return EXIT_PEER_LOST
 
 
 def test_a_request_when_all_ranks_have_ended_changes_nothing(monkeypatch):
@@ -61,7 +61,7 @@ def test_a_request_when_all_ranks_have_ended_changes_nothing(monkeypatch):
     before = signal.signal(signal.SIGTERM, stop.received)
     try:
         monkeypatch.setattr(launch, "_say_errors", say)
-        assert launch.run_ranks(1, _end_now) == 0
+        assert launch.run_ranks(1, _lose_another) == EXIT_PEER_LOST
         os.kill(os.getpid(), signal.SIGTERM)  # the launcher of training has its code already
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "others get theirs back"
     finally:
@@ -125,12 +125,12 @@ def test_the_console_script_listens_too(environment, number):
 
 
 BUG = """
-import atexit, os, sys
+import atexit, os, sys, time
 from megatron_ko import train
 def preflight(*given):
     raise AssertionError
 train.preflight = preflight
-atexit.register(lambda: os.kill(os.getpid(), 15))
+atexit.register(lambda: (os.kill(os.getpid(), 15), time.sleep(1)))
 sys.exit(train.main(sys.argv[1:2]))
 """
 
