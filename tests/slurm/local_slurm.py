@@ -145,7 +145,7 @@ class LocalSlurm:
         done = subprocess.run(
             command, env=environment or self.environment, cwd=cwd, capture_output=True, text=True, timeout=60, check=False
         )  # fmt: skip
-        assert done.returncode == 0, f"{command}: {done.stderr}"
+        assert done.returncode == 0, f"{command}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
 

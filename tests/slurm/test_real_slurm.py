@@ -36,7 +36,8 @@ class Run:
         self.log = folder / "job.log"
         arguments = [write_tiny_run(folder), f"training.steps={steps}"]
         self.job = slurm.submit(
-            [*OPTIONS, f"--output={self.log}"], ROOT / "slurm" / "train.sbatch", arguments, ROOT, PYTHON=sys.executable
+            [*OPTIONS, f"--output={self.log}"], ROOT / "slurm" / "train.sbatch", arguments, folder,
+            PYTHON=sys.executable, PYTHONPATH=str(ROOT),
         )  # fmt: skip
 
     def ranks(self) -> list[psutil.Process]:
