@@ -147,19 +147,19 @@ def test_a_wrong_length_among_records_that_are_not_packed_one_by_one(tmp_path, l
 
 def test_no_wrong_length_costs_the_next_record(tmp_path):
     """Wherever in the next records it ends: in the line that begins one, or behind the one that ends its headers."""
-    some = [record(b"x" * 50, number=i) for i in range(4)]
+    some = [record(b"x" * 50, number=i) for i in range(3)]
     size = int(some[0].split(b"Content-Length: ")[1].split(b"\r\n")[0])
     behind = b"".join(some[1:])
     breaks = [at for at in range(len(behind)) if behind.startswith(b"\r\n\r\n", at)]
     ends = {at + i for at in breaks for i in range(2)}  # two empty lines look like the end of a record
     ends |= {at + i for at in breaks for i in range(5) if behind[at + 4 :][:5] in (b"WARC/", b"")}
     lengths = [size + 4 + at for at in range(1, len(behind)) if at not in ends]
-    assert len(lengths) > 700
+    assert len(lengths) > 450
     for length in lengths:
         for max_bytes in (200, MAX_BYTES):
             data = with_length(some[0], b"%d" % length) + behind
             found, causes = numbers_and_causes(tmp_path, data, ".warc", max_bytes)
-            assert found == [1, 2, 3] and len(causes) == 1, (length, max_bytes)
+            assert found == [1, 2] and len(causes) == 1, (length, max_bytes)
 
 
 @pytest.mark.parametrize("length", [b"9000", b"100000000000000000"])
@@ -262,7 +262,7 @@ def test_fastwarc_reads_the_same(tmp_path):
         path.write_bytes(data)
         ours = [
             (r.headers["warc-record-id"], r.headers["warc-target-uri"], r.beginning)
-            for r in records(path, "x", MAX_BYTES, pytest.fail)
+            for r in records(path, "x", MAX_BYTES, lambda bad: pytest.fail(bad.cause))
         ]
         theirs = [
             (r.headers["WARC-Record-ID"], r.headers["WARC-Target-URI"], r.reader.read())
