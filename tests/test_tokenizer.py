@@ -250,3 +250,31 @@ def test_copies_are_equal_and_unfinished_folders_are_refused(folder, tmp_path):
         fingerprint_hf_folder(tmp_path)
     # a plain Hugging Face folder
     assert Tokenizer(tmp_path / "copy").encode("가") == Tokenizer(folder).encode("가")
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (lambda data: data["model"]["vocab"].update(far=10**12), "the id 1000000000000 is not below"),
+        (lambda data: data["model"]["vocab"].update(below=-1), "holds no vocabulary of tokens and ids"),
+        (lambda data: data["model"]["vocab"].update(text="7"), "holds no vocabulary of tokens and ids"),
+        (lambda data: data["added_tokens"].append({"content": "<x>", "id": 1.5}), "id must be an integer, not 1.5"),
+        (lambda data: data["model"].update(merges=[5]), "the merge 5 is not a pair"),
+        (lambda data: data["model"]["vocab"].update({"\ud800": 900}), "half of a surrogate pair"),
+    ],
+)  # fmt: skip
+def test_a_damaged_description_has_no_fingerprint(bpe, tmp_path, change, said):
+    data = json.loads((bpe / "tokenizer.json").read_text())
+    change(data)
+    (tmp_path / "tokenizer.json").write_text(json.dumps(data))
+    with pytest.raises(DataError, match=f"tokenizer.json .*{said}.*; save the tokenizer again"):
+        fingerprint_hf_folder(tmp_path)
+
+
+def test_damaged_names_of_special_tokens_are_told(bpe, tmp_path):
+    copy_tokenizer_folder(bpe, tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text('{"bos_token": ["<s>"], "eos_token": 3}')
+    assert fingerprint_hf_folder(tmp_path).eos_id == 2  # of special_tokens_map.json
+    (tmp_path / "tokenizer_config.json").write_text("[]")
+    with pytest.raises(DataError, match="tokenizer_config.json: holds no object"):
+        fingerprint_hf_folder(tmp_path)

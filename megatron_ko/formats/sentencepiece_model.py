@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from megatron_ko.errors import DataError
-from megatron_ko.formats.vocabulary import CONTROL, UNKNOWN, Piece, Spelling, Vocabulary
+from megatron_ko.formats.vocabulary import BYTE, BYTE_PIECE, CONTROL, UNKNOWN, Piece, Spelling, Vocabulary
 
 _ALGORITHMS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
 LARGEST_CHARSMAP = 1 << 16  # that of nmt_nfkc has 240 kB
@@ -42,8 +42,10 @@ def read_model(content: bytes, place: Path | str) -> SentencePieceModel:
     trainer, normalizer = proto.trainer_spec, proto.normalizer_spec
     rows = list(map(_FIELDS_OF_PIECES, proto.pieces))
     texts, _, kinds = zip(*rows) if rows else ((), (), ())
-    if problem := _problem_of(texts):
+    if problem := _problem_of(texts, kinds):
         raise _damaged(place, problem)
+    if not (proto.HasField("trainer_spec") and proto.HasField("normalizer_spec")):
+        raise _damaged(place, "it ends after its pieces")  # defaults of protobuf would be another tokenizer
     special: dict[str, int | None] = {}
     for role in ("bos", "eos", "pad", "unk"):
         name, kind = getattr(trainer, f"{role}_piece"), UNKNOWN if role == "unk" else CONTROL
@@ -63,10 +65,15 @@ def read_model(content: bytes, place: Path | str) -> SentencePieceModel:
     )
 
 
-def _problem_of(texts: Sequence[str | bytes]) -> str | None:
-    if not all(isinstance(text, str) for text in texts):  # protobuf gives bytes where the text is not UTF-8
-        return "a piece is not UTF-8"
-    return "it has no pieces" if not texts else "a piece is empty" if "" in texts else None
+def _problem_of(texts: Sequence[str | bytes], kinds: Sequence[int]) -> str | None:
+    for text, kind in zip(texts, kinds):
+        if not isinstance(text, str):  # protobuf gives bytes where the text is not UTF-8
+            return "a piece is not UTF-8"
+        if not text:
+            return "a piece is empty"
+        if kind == BYTE and not BYTE_PIECE.fullmatch(text):
+            return f"the byte piece {text!r} is not written as <0x00> to <0xFF>"
+    return None if texts else "it has no pieces"
 
 
 def parsed(content: bytes, place: Path | str) -> Any:

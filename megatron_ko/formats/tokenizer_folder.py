@@ -17,6 +17,7 @@ from typing import Any
 from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file, read_json, write_json
 from megatron_ko.formats.fingerprint import OLD_PREFIX, ROLES, fingerprint_of, rules_of
+from megatron_ko.formats.tokenizer_json import object_in, tokens_in
 
 FORMAT = "megatron_ko-tokenizer-2"
 OLD_FORMAT = "megatron_ko-tokenizer-1"
@@ -76,31 +77,28 @@ def fingerprint_hf_folder(path: Path | str, like: str | None = None) -> Tokenize
             f"{folder}: has no tokenizer.json; save it with AutoTokenizer(...).save_pretrained (fast tokenizer)"
         )
     description = read_json(folder / "tokenizer.json")
-    pieces = _pieces_of(description, folder)
+    ids = tokens_in(description, folder)
+    pieces = _in_order(ids)
     rules = None if like is not None and like.startswith(OLD_PREFIX) else rules_of(description)
-    ids = {piece: number for number, piece in enumerate(pieces) if piece is not None}
     special: dict[str, int | None] = dict.fromkeys((f"{role}_id" for role in ROLES), None)
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
-        if (folder / name).is_file():
-            named = read_json(folder / name)
-            for role in ROLES:
-                token = named.get(f"{role}_token")
-                token = token.get("content") if isinstance(token, dict) else token
-                if token in ids:
-                    special[f"{role}_id"] = ids[token]
-    return TokenizerInfo(folder, fingerprint_of(pieces, special, rules), len(pieces), **special)
-
-
-def _pieces_of(data: dict[str, Any], folder: Path) -> list[str | None]:
-    """Pieces in id order; None where an id is unused."""
+        named = object_in(folder / name)
+        for role in ROLES:
+            token = named.get(f"{role}_token")
+            token = token.get("content") if isinstance(token, dict) else token
+            if isinstance(token, str) and token in ids:
+                special[f"{role}_id"] = ids[token]
     try:
-        vocab = data["model"]["vocab"]
-        ids = dict(vocab) if isinstance(vocab, dict) else {item[0]: i for i, item in enumerate(vocab)}
-        ids.update({token["content"]: token["id"] for token in data.get("added_tokens") or ()})
-    except (KeyError, TypeError, IndexError):
+        fingerprint = fingerprint_of(pieces, special, rules)
+    except UnicodeEncodeError:
         raise DataError(
-            f"{folder / 'tokenizer.json'}: holds no vocabulary; save the tokenizer again"
+            f"{folder}: tokenizer.json is damaged: a text in it holds half of a surrogate pair; save the tokenizer again"
         ) from None
+    return TokenizerInfo(folder, fingerprint, len(pieces), **special)
+
+
+def _in_order(ids: Mapping[str, int]) -> list[str | None]:
+    """Pieces by id; None where an id is unused."""
     pieces: list[str | None] = [None] * (max(ids.values(), default=-1) + 1)
     for piece, number in ids.items():
         pieces[number] = piece
@@ -122,7 +120,7 @@ def write_tokenizer_folder(
     """
     folder = Path(folder)
     (folder / MARKER).unlink(missing_ok=True)
-    pieces = _pieces_of(tokenizer_json, folder)
+    pieces = _in_order(tokens_in(tokenizer_json, folder))
     named: dict[str, Any] = {
         f"{role}_token": special_tokens[role] for role in ROLES if role in special_tokens
     }

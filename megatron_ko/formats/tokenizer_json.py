@@ -1,11 +1,14 @@
 """``tokenizer.json`` of the library tokenizers: read strictly, and what it holds as a Vocabulary.
 
-Owns the layout of that file and of the names of special tokens beside it. What is odd in one, but readable, is for those
-who use it to refuse.
+Owns the layout of that file and of the names of special tokens beside it. ``tokens_in`` and ``read_description`` check
+the types of all values that are read here (``check_shape``). What is odd in one, but readable, is for those who use it to
+refuse.
 """
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -46,7 +49,92 @@ def read_description(path: Path) -> dict[str, Any]:
         )
     if not isinstance(found, dict):
         raise DataError(f"{path}: is no tokenizer.json: it holds no object; save the tokenizer again")
+    check_shape(found, path.parent)
     return found
+
+
+# --- types of values -------------------------------------------------------------------------------------
+
+_TYPES = {str: "text", int: "an integer", list: "a list", dict: "an object"}
+_MODEL = {
+    "type": str,
+    "merges": list,
+    "unk_token": str,
+    "unk_id": int,
+    "continuing_subword_prefix": str,
+    "end_of_word_suffix": str,
+}
+_TOKEN = {"content": str, "id": int}
+_STEPS = {"normalizer": dict, "pre_tokenizer": dict, "decoder": dict}
+_SEQUENCES = ("normalizers", "pretokenizers", "decoders")
+_STEP_FIELDS = {"Metaspace": {"replacement": str}, "Replace": {"pattern": dict, "content": str}}
+
+
+def check_shape(description: Any, place: Path | str) -> None:
+    """Raises DataError for the first value that has another type than its key, so that all others here need not ask."""
+    model = description.get("model") if isinstance(description, dict) else None
+    vocab = model.get("vocab") if isinstance(model, dict) else None
+    if not (isinstance(vocab, dict) or (isinstance(vocab, list) and all(map(_is_scored_piece, vocab)))):
+        raise _no_vocabulary(place)
+    for problem in _wrong_types(description):
+        raise DataError(f"{place}: tokenizer.json is damaged: {problem}; save the tokenizer again")
+
+
+def _is_scored_piece(item: Any) -> bool:
+    return (
+        isinstance(item, list) and len(item) == 2 and type(item[0]) is str and type(item[1]) in (int, float)
+    )
+
+
+def _wrong_types(description: dict[str, Any]) -> Iterator[str]:
+    """Only the first is certain: what follows it may be of any type."""
+    model, added = description["model"], description.get("added_tokens")
+    yield from _wrong(model, _MODEL, "model.", optional=True)
+    if isinstance(model["vocab"], list) != (type_in(description) == "Unigram"):
+        yield "model.vocab must be a list for the type Unigram, and an object for others"
+    for merge in model.get("merges") or ():
+        if not isinstance(merge, (str, list)):
+            yield f"the merge {_shown(merge)} is not a pair"
+    yield from _wrong(description, {"added_tokens": list} | _STEPS, "", optional=True)
+    for number, token in enumerate(added or ()):
+        yield from _wrong({"token": token}, {"token": dict}, f"added_tokens[{number}]: the ")
+        yield from _wrong(token, _TOKEN, f"added_tokens[{number}].")
+    waiting = [(name, description[name]) for name in _STEPS if description.get(name) is not None]
+    while waiting:
+        name, step = waiting.pop()
+        yield from _wrong(step, {"type": str}, f"{name}.", optional=True)
+        yield from _wrong(step, _STEP_FIELDS.get(step.get("type"), {}), f"{name}.")
+        if step.get("type") == "Replace":
+            yield from _wrong(step["pattern"], {"String": str}, f"{name}.pattern.", optional=True)
+        for inner in _SEQUENCES:
+            if inner in step:
+                yield from _wrong(step, {inner: list}, f"{name}.")
+                for number, one in enumerate(step[inner]):
+                    yield from _wrong({"step": one}, {"step": dict}, f"{name}.{inner}[{number}]: the ")
+                    waiting.append((f"{name}.{inner}[{number}]", one))
+
+
+def _wrong(
+    values: dict[str, Any], types: dict[str, type], where: str, optional: bool = False
+) -> Iterator[str]:
+    """``optional``: null, or without the key, is right too."""
+    for name, wanted in types.items():
+        value = values.get(name)
+        if type(value) is not wanted and not (optional and value is None):
+            yield f"{where}{name} must be {_TYPES[wanted]}, not {_shown(value)}"
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)[:60]
+
+
+def type_in(description: dict[str, Any]) -> str:
+    """``BPE``, ``Unigram``, ``WordPiece`` or ``WordLevel``; old files leave it out."""
+    model = description["model"]
+    return model.get("type") or ("Unigram" if isinstance(model["vocab"], list) else "BPE")
+
+
+# --- contents --------------------------------------------------------------------------------------------
 
 
 def vocabulary_in(description: dict[str, Any], place: Path, special: Iterable[str] = ()) -> Vocabulary:
@@ -56,12 +144,15 @@ def vocabulary_in(description: dict[str, Any], place: Path, special: Iterable[st
     """
     ids = tokens_in(description, place)
     model, added = description["model"], description.get("added_tokens") or ()
-    listed_pieces = isinstance(model["vocab"], list)
     kinds = {token["content"]: CONTROL if token.get("special") else USER_DEFINED for token in added}
     kinds |= dict.fromkeys(special, CONTROL)
     unknown = model.get("unk_id") if "unk_id" in model else ids.get(model.get("unk_token"))
     falls_back = bool(model.get("byte_fallback"))
     pieces = [NO_PIECE] * (max(ids.values(), default=-1) + 1)
+    if unknown is not None and not 0 <= unknown < len(pieces):
+        raise DataError(
+            f"{place}: tokenizer.json is damaged: no token has the unk_id {unknown}; save the tokenizer again"
+        )
     for name, number in ids.items():
         if number == unknown:
             kind = UNKNOWN
@@ -70,10 +161,11 @@ def vocabulary_in(description: dict[str, Any], place: Path, special: Iterable[st
         else:
             kind = BYTE if falls_back and BYTE_PIECE.fullmatch(name) else NORMAL
         pieces[number] = Piece(name, 0.0, kind)
-    if listed_pieces:
-        for number, (_, score) in enumerate(model["vocab"]):
-            pieces[number] = pieces[number]._replace(score=score)
-    algorithm = (model.get("type") or ("Unigram" if listed_pieces else "BPE")).lower()
+    if isinstance(model["vocab"], list):
+        for number, (name, score) in enumerate(model["vocab"][: len(pieces)]):
+            if pieces[number].text == name:  # an added token may have taken the id
+                pieces[number] = pieces[number]._replace(score=score)
+    algorithm = type_in(description).lower()
     return Vocabulary(
         algorithm,
         pieces,
@@ -83,25 +175,23 @@ def vocabulary_in(description: dict[str, Any], place: Path, special: Iterable[st
     )
 
 
-def tokens_in(description: dict[str, Any], place: Path) -> dict[str, int]:
-    """Tokens by name, added ones included. Raises DataError when there are none, or ids that are none."""
-    try:
-        vocab = description["model"]["vocab"]
-        found = dict(vocab) if isinstance(vocab, dict) else {item[0]: i for i, item in enumerate(vocab)}
-        found.update((token["content"], token["id"]) for token in description.get("added_tokens") or ())
-    except (KeyError, TypeError, IndexError, AttributeError):
-        raise _no_vocabulary(place) from None
-    for name, number in found.items():
-        if not isinstance(name, str) or type(number) is not int or number < 0:
+def tokens_in(description: Any, place: Path | str) -> dict[str, int]:
+    """Tokens by name, added ones included. Raises DataError when the description is damaged."""
+    check_shape(description, place)
+    vocab = description["model"]["vocab"]
+    found = dict(vocab) if isinstance(vocab, dict) else {item[0]: i for i, item in enumerate(vocab)}
+    added = [(token["content"], token["id"]) for token in description.get("added_tokens") or ()]
+    for number in itertools.chain(found.values(), (number for _, number in added)):
+        if type(number) is not int or number < 0:
             raise _no_vocabulary(place)
         if number >= MAX_ID:
             raise DataError(
                 f"{place}: tokenizer.json is damaged: the id {number} is not below {MAX_ID}; save the tokenizer again"
             )
-    return found
+    return found | dict(added)
 
 
-def _no_vocabulary(place: Path) -> DataError:
+def _no_vocabulary(place: Path | str) -> DataError:
     return DataError(
         f"{place}: tokenizer.json holds no vocabulary of tokens and ids; save the tokenizer again"
     )
@@ -171,7 +261,7 @@ def _blanks(parts: Iterable[dict[str, Any]]) -> set[str]:
 
 def special_tokens_in(folder: Path) -> set[str]:
     """Names of all special tokens that the folder gives, in ``special_tokens_map.json`` or ``tokenizer_config.json``."""
-    config = _object_in(folder / "tokenizer_config.json")
+    config = object_in(folder / "tokenizer_config.json")
     # add_bos_token is no name, but true or false
     named = [value for role, value in config.items() if role.endswith(("_token", "_special_tokens"))]
     return mapped_special_tokens(folder) | _names_of(named)
@@ -179,10 +269,11 @@ def special_tokens_in(folder: Path) -> set[str]:
 
 def mapped_special_tokens(folder: Path) -> set[str]:
     """Names of special tokens in ``special_tokens_map.json``: ours are no added tokens, so that text cannot spell them."""
-    return _names_of(_object_in(folder / "special_tokens_map.json").values())
+    return _names_of(object_in(folder / "special_tokens_map.json").values())
 
 
-def _object_in(path: Path) -> dict[str, Any]:
+def object_in(path: Path) -> dict[str, Any]:
+    """Of a file of JSON; empty when there is none. Raises DataError for any other value."""
     found = read_json(path) if path.is_file() else {}
     if not isinstance(found, dict):
         raise DataError(f"{path}: holds no object; save the tokenizer again")

@@ -1,6 +1,6 @@
 """A sample of documents that holds more of the new tokens of an extended tokenizer, as Parquet.
 
-Owns the command; weights and choice are in ``vocabulary/bias.py``.
+Owns the command; weights and choice are in ``tokenizers/bias.py``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Korean tokens for a tokenizer that has few: EEVE's selection in rounds, every decision in a table to edit.
 
 Owns the command and what it writes: the tokenizer folder, ``decisions.tsv``, ``extension.json``, and ``counted/``, the counts
-that a second run with other settings starts from. How pieces are chosen is in ``vocabulary/selection.py``.
+that a second run with other settings starts from. How pieces are chosen is in ``tokenizers/selection.py``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A Korean SentencePiece model, cleaned by rule, merged with a base tokenizer (RedWhale).
 
 Owns the command and what it writes: the tokenizer folder, ``decisions.tsv``, ``hybrid.json``. How pieces are chosen is in
-``vocabulary/hybrid.py``, where the Korean model comes from in ``vocabulary/donor.py``.
+``tokenizers/hybrid.py``, where the Korean model comes from in ``tokenizers/donor.py``.
 """
 
 from __future__ import annotations

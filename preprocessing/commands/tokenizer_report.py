@@ -1,7 +1,7 @@
 """Measures and compares tokenizers on given text: a table, and with --out one HTML page, the chart and all numbers.
 
 Owns the command and what it prints. A tokenizer is a folder of Hugging Face or of this project, a SentencePiece model,
-or a tiktoken file; the numbers are those of ``vocabulary/comparison``.
+or a tiktoken file; the numbers are those of ``tokenizers/comparison``.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def declared(meta: Mapping[str, Any]) -> str | None:
     if isinstance(said, str) and said.strip():
         return written(said)
     if isinstance(said, list) and said:
-        return written(" AND ".join(str(one) for one in said))
+        return written(" AND ".join(f"({one})" for one in said))
     root, name = meta.get("root"), meta.get("license_file")
     return of_repository(root, name) if isinstance(root, str) and isinstance(name, str) else None
 

@@ -37,18 +37,3 @@ def _is_wrong(third, second, first, byte):
     late = ((first == _ED) & (byte > _9F)) | ((first == _F4) & (byte > _8F))  # a surrogate, or too large
     never = ((byte & _FE) == _TWO) | (byte > _F4)
     return (((byte & _TWO) == _80) != follows) | early | late | never
-
-
-@njit()
-def are_utf8(data, begins, ends):
-    """Whether each ``data[begins[k]:ends[k]]`` is UTF-8 by itself."""
-    lines = np.empty((ends - begins).sum() + len(begins) + 1, np.uint8)  # a line feed ends every one
-    at = 0
-    for k in range(len(begins)):
-        for i in range(begins[k], ends[k]):
-            lines[at] = data[i]
-            at += 1
-        lines[at] = 10
-        at += 1
-    lines[at] = 10
-    return is_utf8(lines)

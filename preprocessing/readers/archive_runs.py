@@ -2,7 +2,8 @@
 
 Owns where a member (RFC 1952) or a frame (RFC 8878) starts, also after damage. An archive has a member per record, a member
 for the whole file, or anything between: a run begins with the file and with each member that begins with a record.
-Records are read in ``warc``.
+After damage, reading goes on at the next member that begins with a record. Where members are cut elsewhere, what lies
+between is lost: the rest of the file, if no later member begins with a record. Records are read in ``warc``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from megatron_ko.errors import DataError, first_line
 from preprocessing.readers.bad_records import Damaged
 from preprocessing.readers.ranges import frame_end
 from preprocessing.readers.streams import BLOCK_BYTES, READ_BYTES, Section, after, blocks
@@ -24,32 +26,60 @@ GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
 SKIPPABLE = b"\x2a\x4d\x18"  # behind a byte of any value
 
 
-class Piece(NamedTuple):
-    """A block of the run that begins at byte ``run`` of the file, or why that run ends early."""
+class Block(NamedTuple):
+    """Bytes of the run that begins at byte ``run`` of the file, or why that run ends early."""
 
     run: int
-    block: bytes
+    content: bytes
     damage: str = ""
 
 
 class RunReader:
-    """The bytes of a run, read by lines and by sizes. Raises Damaged where the run ends early."""
+    """The runs of a file, one after the other, read by lines and by sizes. Raises Damaged where a run ends early.
 
-    def __init__(self, source: Iterator[Piece]):
-        self._source = source
+    ``run``: where the run begins in the file; ``position``: decompressed bytes of it that have been read.
+    """
+
+    def __init__(self, file: Path):
+        self._file = file
+        self._source = blocks_by_run(file)
+        self._ahead: Block | None = None
         self._buffer = b""
         self._at = 0
+        self.run = -1
         self.position = 0
 
-    def _fill(self) -> bool:
-        piece = next((piece for piece in self._source if piece.block or piece.damage), None)
-        if piece is None:
+    def next_run(self) -> bool:
+        """Passes over the rest of this run; False after the last one."""
+        while (block := self._peek()) is not None and block.run == self.run:
+            self._ahead = None
+        if block is None:
             return False
-        if piece.damage:
-            raise Damaged(piece.damage)
-        self._buffer = self._buffer[self._at :] + piece.block
-        self._at = 0
+        self.run, self.position = block.run, 0
+        self._buffer, self._at = b"", 0
         return True
+
+    def go_back(self, position: int) -> None:
+        """The next to read is byte ``position`` of this run, which is opened again: memory stays at one block."""
+        self._source, self._ahead = blocks_by_run(self._file, self.run, position), None
+        self._buffer, self._at = b"", 0
+        self.position = position
+
+    def _peek(self) -> Block | None:
+        if self._ahead is None:
+            self._ahead = next(self._source, None)
+        return self._ahead
+
+    def _fill(self) -> bool:
+        while (block := self._peek()) is not None and block.run == self.run:
+            self._ahead = None
+            if block.damage:
+                raise Damaged(block.damage)
+            if block.content:
+                self._buffer = self._buffer[self._at :] + block.content
+                self._at = 0
+                return True
+        return False
 
     def line(self) -> bytes:
         """The next line with its end, or MAX_LINE_BYTES of a longer one; empty at the end."""
@@ -61,25 +91,29 @@ class RunReader:
 
     def read(self, size: int) -> bytes:
         """``size`` bytes, fewer at the end."""
-        pieces = []
+        parts = []
         while size > 0:
             if self._at == len(self._buffer) and not self._fill():
                 break
-            pieces.append(self._take(min(size, len(self._buffer) - self._at)))
-            size -= len(pieces[-1])
-        return b"".join(pieces)
+            parts.append(self._take(min(size, len(self._buffer) - self._at)))
+            size -= len(parts[-1])
+        return b"".join(parts)
 
     def skip(self, size: int) -> int:
         """Passes over ``size`` bytes; returns how many there were."""
         left = size
-        while left > 0 and (piece := self.read(min(left, 1 << 20))):
-            left -= len(piece)
+        while left > 0 and (part := self.read(min(left, BLOCK_BYTES))):
+            left -= len(part)
         return size - left
 
     def unread(self, data: bytes) -> None:
         """The next to read is ``data``, the last that was read."""
-        self._buffer = data + self._buffer[self._at :]
-        self._at = 0
+        start = self._at - len(data)
+        if start >= 0 and self._buffer.startswith(data, start):
+            self._at = start  # a line of a large buffer costs no copy of it
+        else:
+            self._buffer = data + self._buffer[self._at :]
+            self._at = 0
         self.position -= len(data)
 
     def _take(self, size: int) -> bytes:
@@ -89,23 +123,35 @@ class RunReader:
         return taken
 
 
-def pieces(file: Path) -> Iterator[Piece]:
-    """The whole file in its order; memory is one block. Raises DataError when the system refuses to read."""
-    if file.suffix in (".gz", ".zst"):
-        return _by_members(file)
-    return _of_one_run(file)
+def blocks_by_run(file: Path, run: int = 0, position: int = 0) -> Iterator[Block]:
+    """The file in its order, from decompressed byte ``position`` of a run on; memory is one block.
 
-
-def _of_one_run(file: Path) -> Iterator[Piece]:
+    Raises DataError when the system refuses to read.
+    """
     try:
-        yield from (Piece(0, block) for block in blocks(file))
+        if file.suffix not in (".gz", ".zst"):
+            yield from _of_one_run(file, position)
+            return
+        for block in _by_members(file, run):
+            passed = min(position, len(block.content)) if block.run == run else 0
+            position -= passed
+            yield block._replace(content=block.content[passed:])
+    except OSError as error:
+        raise DataError(
+            f"{file}: cannot be read ({error.strerror or first_line(error)}); check the disk and the permissions, "
+            "then run again"
+        ) from None
+
+
+def _of_one_run(file: Path, position: int) -> Iterator[Block]:
+    try:
+        yield from (Block(0, content) for content in blocks(file, position))
     except Damaged as damage:
-        yield Piece(0, b"", str(damage))
+        yield Block(0, b"", str(damage))
 
 
-def _by_members(file: Path) -> Iterator[Piece]:
+def _by_members(file: Path, start: int) -> Iterator[Block]:
     members = _gzip_members if file.suffix == ".gz" else _zstd_frames
-    start = 0
     while start < file.stat().st_size:
         run = member = start
         held = b""  # the first bytes of a member that may begin a run
@@ -113,24 +159,24 @@ def _by_members(file: Path) -> Iterator[Piece]:
         try:
             for here, block in members(file, start):
                 if here != member:
-                    yield Piece(run, held)
+                    yield Block(run, held)
                     member, held, is_known = here, b"", False
                 held += block
                 if not is_known and len(held) >= len(RECORD):
                     run, is_known = here if held.startswith(RECORD) else run, True
                 if is_known:
-                    yield Piece(run, held)
+                    yield Block(run, held)
                     held = b""
-            yield Piece(run, held)
+            yield Block(run, held)
             return
         except _DamagedMember as damage:
             if damage.start != member:
-                yield Piece(run, held)
+                yield Block(run, held)
                 held, is_known = b"", False
             # a member too short to tell whether it continues the run is a run of its own
             run = run if is_known else damage.start
-            yield Piece(run, held)
-            yield Piece(run, b"", str(damage))
+            yield Block(run, held)
+            yield Block(run, b"", str(damage))
             start = _next_member(file, damage.start + 1)
 
 

@@ -6,7 +6,6 @@ Content-Length is wrong; the next record is then looked for.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 import orjson
 
 from preprocessing.config.inputs import WarcInput
-from preprocessing.readers.archive_runs import RECORD, RunReader, pieces
+from preprocessing.readers.archive_runs import RECORD, RunReader
 from preprocessing.readers.bad_records import (
     MAX_RAW_BYTES,
     Bad,
@@ -32,7 +31,8 @@ from preprocessing.readers.web_pages import page_text
 
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 MAX_HEADER_BYTES = 1 << 16
-_RECORD_LINE = re.compile(rb"\r?\n\r?\n(WARC/[0-9.]+\r?\n)")
+_RECORD_LINE = re.compile(rb"WARC/[0-9.]+\r?\n")
+_NEXT_RECORD = re.compile(rb"\r?\n\r?\n(" + _RECORD_LINE.pattern + rb")")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w:.-]+)", re.IGNORECASE)
 
 
@@ -106,9 +106,12 @@ def records(file: Path, label: str, max_bytes: int, quarantine: Quarantine) -> I
     def bad(cause: str) -> None:
         quarantine(BadRecord(label, number, cause, b""))
 
-    for run, found in itertools.groupby(pieces(file), key=lambda piece: piece.run):
-        inside = f" of what is compressed from byte {run:,} on" if file.suffix in COMPRESSED_SUFFIXES else ""
-        data, is_lost = RunReader(found), False
+    data = RunReader(file)
+    while data.next_run():
+        inside = (
+            f" of what is compressed from byte {data.run:,} on" if file.suffix in COMPRESSED_SUFFIXES else ""
+        )
+        is_lost = False
         try:
             while line := data.line():
                 offset = data.position - len(line)
@@ -156,16 +159,34 @@ def _record(data: RunReader, number: int, place: str, max_bytes: int) -> Record:
     if not (length.isascii() and length.isdigit()) or len(length) > 18:
         raise Bad(f"Content-Length is {length[:30]!r}, not a number of bytes")
     size = int(length)
-    whole = size <= max_bytes
-    beginning = data.read(size if whole else min(size, MAX_RAW_BYTES))
-    present = len(beginning) if whole else len(beginning) + data.skip(size - len(beginning))
-    if present == size and _ends_here(data):
-        return Record(number, place, headers, beginning, size, whole)
-    if next_record := _RECORD_LINE.search(beginning) if whole else None:
-        data.unread(beginning[next_record.start(1) :])
+    whole, behind_headers = size <= max_bytes, data.position
+    try:
+        beginning = data.read(size if whole else min(size, MAX_RAW_BYTES))
+        present = len(beginning) if whole else len(beginning) + data.skip(size - len(beginning))
+        if present == size and _ends_here(data):
+            return Record(number, place, headers, beginning, size, whole)
+    except Damaged as damage:
+        data.go_back(behind_headers)
+        _pass_over_block(data)  # raises Damaged again, unless a record begins before the damage
+        raise Bad(f"Content-Length is {size:,} and the file is damaged before that ({damage})") from None
+    if whole:
+        beginning += data.line()  # the rest of the line that begins the next record may be behind the length
+        next_record = _NEXT_RECORD.search(beginning)
+        data.unread(beginning[next_record.start(1) :] if next_record else b"")
+    else:
+        data.go_back(behind_headers)
+        _pass_over_block(data)
     if present < size:
         raise Bad(f"the file ends inside a record: {present:,} of {size:,} bytes are there")
     raise Bad(f"Content-Length is {size:,} and the record does not end there")
+
+
+def _pass_over_block(data: RunReader) -> None:
+    """Reads up to the line that begins a record; an empty one is before it, as headers end with one."""
+    is_behind_empty = True
+    while (line := data.line()) and not (is_behind_empty and _RECORD_LINE.fullmatch(line)):
+        is_behind_empty = not line.strip()
+    data.unread(line)
 
 
 def _ends_here(data: RunReader) -> bool:
@@ -173,8 +194,11 @@ def _ends_here(data: RunReader) -> bool:
 
     Reads up to the next record, hence also the checksum of a member that ends here: damage shows before the record counts.
     """
-    blank = 0
+    blank, last = 0, b""
     while (line := data.line()) and not line.strip():
-        blank += 1
+        blank, last = blank + 1, line
     data.unread(line)
-    return blank > 1 or not line or line.startswith(RECORD)
+    if blank > 1 or not line or line.startswith(RECORD):
+        return True
+    data.unread(last)
+    return False

@@ -29,7 +29,7 @@ OLD_S = 24 * 3600.0
 
 
 class Context:
-    """One configuration and its output folder. ``runner`` may be None where no work is done."""
+    """One configuration and its output folder. ``runner`` may be None where no task runs."""
 
     def __init__(self, loaded: Loaded[Config], runner: Runner | None = None):
         self.loaded = loaded
@@ -41,7 +41,7 @@ class Context:
 
     @property
     def runner(self) -> Runner:
-        assert self._runner is not None, "only a context with a runner works"
+        assert self._runner is not None, "a runner is needed to run tasks"
         return self._runner
 
     def for_worker(self) -> Context:
@@ -62,7 +62,11 @@ class Context:
             [label, part and dataclasses.astuple(part), *self._hashes.of(file)]
             for file, label, part in unit.parts()
         ]
-        return [parts, [[str(file), *self._hashes.of(file)] for file in unit.watched]]
+        return [parts, self.watched(unit)]
+
+    def watched(self, unit: Unit) -> list[Any]:
+        """JSON that changes when a file does that is no document but says something of them: a license file."""
+        return [[str(file), *self._hashes.of(file)] for file in unit.watched]
 
     def save_hashes(self) -> None:
         self._hashes.save()
@@ -167,7 +171,7 @@ class Context:
             *(self.folder / "dropped").glob(f"{step}-*"),
         ]:
             if path.is_file() and path not in keep and not path.name.startswith("."):
-                path.unlink()
+                path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -45,15 +45,15 @@ class ProcessRunner:
 
     def run(self, context: RunContext, keyed: Sequence[KeyedTask], done: Done) -> None:
         if self.workers == 1 or len(keyed) == 1:
-            for work in keyed:
-                done(work, do(context, work))
+            for one in keyed:
+                done(one, do(context, one))
             return
         pool = self._pool or self._start(context)
         futures: dict[Future[dict[str, Any]], KeyedTask] = {}
         try:
             with interrupts_held():  # the first tasks make the workers start
-                for work in keyed:
-                    futures[pool.submit(_do, work)] = work
+                for one in keyed:
+                    futures[pool.submit(_do, one)] = one
             _gather(futures, done)
         except BrokenProcessPool:
             self._let_go()
@@ -151,6 +151,6 @@ def _end_with_parent(lifeline: multiprocessing.connection.Connection) -> None:
     os._exit(1)
 
 
-def _do(work: KeyedTask) -> dict[str, Any]:
+def _do(one: KeyedTask) -> dict[str, Any]:
     assert _context is not None
-    return do(_context, work)
+    return do(_context, one)

@@ -31,7 +31,7 @@ class RayRunner:
 
     def run(self, context: RunContext, keyed: Sequence[KeyedTask], done: Done) -> None:
         shared = self._ray.put(context.for_worker())
-        running = {self._do.remote(shared, work): work for work in keyed}
+        running = {self._do.remote(shared, one): one for one in keyed}
         waiting = list(running)
         while waiting:
             ended, waiting = self._ray.wait(waiting)
@@ -50,9 +50,9 @@ class RayRunner:
         self._ray.shutdown()
 
 
-def _do(context: RunContext, work: KeyedTask) -> tuple[dict[str, Any], UserError | None]:
+def _do(context: RunContext, one: KeyedTask) -> tuple[dict[str, Any], UserError | None]:
     """User errors are returned: raised, Ray would wrap them in its own and try again."""
     try:
-        return do(context, work), None
+        return do(context, one), None
     except UserError as error:
         return {}, error

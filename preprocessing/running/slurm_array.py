@@ -64,8 +64,8 @@ class SlurmRunner:
 
     def run(self, context: RunContext, keyed: Sequence[KeyedTask], done: Done) -> None:
         tasks, task = self.place.tasks, self.place.task
-        mine = [work for work in keyed if work.number % tasks == task]
-        others = [work for work in keyed if work.number % tasks != task]
+        mine = [one for one in keyed if one.number % tasks == task]
+        others = [one for one in keyed if one.number % tasks != task]
         try:
             self._local.run(context, mine, done)
         except Exception as error:  # a task that was stopped has not failed: the next start continues it
@@ -73,9 +73,9 @@ class SlurmRunner:
                 self._failure_of(context, self.place.task), json.dumps(f"{type(error).__name__}: {error}")
             )
             raise
-        for work in others:
-            self.wait_for(context, Marker(context.folder, work.marker_name), work.key)
-            done(work, Marker(context.folder, work.marker_name).read(work.key) or {})
+        for one in others:
+            self.wait_for(context, Marker(context.folder, one.marker_name), one.key)
+            done(one, Marker(context.folder, one.marker_name).read(one.key) or {})
 
     def wait_for(self, context: RunContext, marker: Marker, key: str) -> None:
         """Raises DataError when a task failed or nothing came within the time given."""

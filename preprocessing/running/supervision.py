@@ -36,15 +36,21 @@ def supervise() -> None:
             signal.signal(number, signal.default_int_handler)
         return
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # or children that ended could not be waited for
+    asked = {
+        number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN
+    }  # as under nohup or "&"
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*SIGNALS, signal.SIGCHLD})
+    strangers = set(
+        _children()
+    )  # started before by the program that became this one, such as a shell's "exec"
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)  # orphans below become children of this process
     supervisor = os.getpid()
     program = os.fork()
     if program == 0:
         _begin_program(supervisor, before)
         return
-    code = _wait(program)
-    _end_descendants()
+    code = _wait(program, asked)
+    _end_descendants(strangers)
     if code is None:
         from megatron_ko.errors import EXIT_STOPPED
 
@@ -66,23 +72,28 @@ def _begin_program(supervisor: int, mask: set[int] | set[signal.Signals]) -> Non
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), quiet)))
 
 
-def _wait(program: int) -> int | None:
-    """The exit code of the program, or None after a request to stop."""
+def _wait(program: int, asked: set[signal.Signals]) -> int | None:
+    """The exit code of the program, or None after a request to stop that came before its end."""
     while True:
-        if signal.sigwait({*SIGNALS, signal.SIGCHLD}) in SIGNALS:
-            return None
+        number = signal.sigwait({*asked, signal.SIGCHLD})
         for process, status in _ended():
             if process == program:
                 code = os.waitstatus_to_exitcode(status)
                 return code if code >= 0 else _killed(-code)
+        if number in asked:
+            return None
 
 
 def _killed(number: int) -> int:
     """What a shell would report."""
-    name = signal.Signals(number).name
+    name = signal.strsignal(number) or f"signal {number}"
+    advice = (
+        "often for lack of memory: fewer processes need less (--workers); "
+        if number == signal.SIGKILL
+        else ""
+    )
     print(
-        f"error: the program was killed by {name}, often for lack of memory; what is finished is kept: the same command "
-        "continues, fewer processes need less memory (--workers)",
+        f"error: the program was ended by a signal ({name}), {advice}what is finished is kept, the same command continues",
         file=sys.stderr, flush=True,
     )  # fmt: skip
     return 128 + number
@@ -100,13 +111,13 @@ def _ended() -> Iterator[tuple[int, int]]:
         yield process, status
 
 
-def _end_descendants() -> None:
-    """Kills children until none is left: when one ends, its own children become this process's."""
+def _end_descendants(strangers: set[int]) -> None:
+    """Kills children, but for ``strangers``, until none is left: when one ends, its own children become this process's."""
     deadline = time.monotonic() + _TRACKER_S
     while True:
         for _ in _ended():
             pass
-        children = _children()
+        children = [process for process in _children() if process not in strangers]
         if not children:
             return
         for process in children:

@@ -61,7 +61,6 @@ def run(context: Context) -> Outcome:
     context.finish(STEP, blocks, VERSION)
     clusters = context.finish(STEP, [_clusters_task(context, blocks)], VERSION)[0]
     sources = _by_source(context.finish(STEP, _unit_tasks(context), VERSION))
-    context.remove_others(STEP)
     config = context.config.deduplicate
     crowded = [cluster for cluster in clusters["largest"] if cluster["documents"] > config.max_cluster]
     alarms = [*_source_alarms(sources, config), *crowded]
@@ -119,7 +118,7 @@ def _unit_tasks(context: Context) -> list[Task]:
     found = [context.upstream(STEP, name) for name in (ORDER, CLUSTERS)]
     units = zip(*_of_units(context, context.text_step, "measure", "filter"))
     return [
-        Task(unit.name, write_unit, (n,), [found, *read], unit.size)
+        Task(unit.name, write_unit, (n,), [found, n, *read], unit.size)
         for n, (unit, read) in enumerate(zip(context.units, units))
     ]
 

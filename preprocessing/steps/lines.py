@@ -84,7 +84,7 @@ def run(context: Context) -> Outcome:
     context.finish(STEP, merging, VERSION)
     frequent = [context.upstream(STEP, task.name) for task in merging]
     rewriting = [
-        Task(unit.name, rewrite_unit, (n, parts), [frequent, *context.part("lines"), context.upstream("clean", unit.name)], unit.size)
+        Task(unit.name, rewrite_unit, (n, parts), [frequent, n, *context.part("lines"), context.upstream("clean", unit.name)], unit.size)
         for n, unit in enumerate(context.units)
     ]  # fmt: skip
     sources: dict[str, Counts] = {}
@@ -93,7 +93,6 @@ def run(context: Context) -> Outcome:
         removed += summary["lines_removed"]
         for name, counts in summary["sources"].items():
             sources.setdefault(name, Counts()).add(Counts.from_json(counts))
-    context.remove_others(STEP)
     return Outcome(
         [], {"sources": {name: found.to_json() for name, found in sources.items()}, "lines_removed": removed}
     )

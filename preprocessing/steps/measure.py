@@ -69,7 +69,7 @@ def run(context: Context) -> Outcome:
             unit.name,
             measure_unit,
             (n,),
-            [depends, context.upstream(context.text_step, unit.name)],
+            [depends, context.watched(unit), context.upstream(context.text_step, unit.name)],
             unit.size,
         )
         for n, unit in enumerate(context.units)

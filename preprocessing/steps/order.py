@@ -30,9 +30,10 @@ class Step:
     enabled: Callable[[Config], bool] = lambda config: True
 
 
-def _membership(context: Context) -> dict[str, Any]:
+def _membership(context: Context) -> list[Any]:
+    """In the order of the domains: a document belongs to the first that matches."""
     domains = context.config.domains
-    return {name: [domain.sources, domain.langs, domain.max_bytes] for name, domain in domains.items()}
+    return [[name, domain.sources, domain.langs, domain.max_bytes] for name, domain in domains.items()]
 
 
 def _shares(context: Context, *without: str) -> list[Any]:
@@ -86,7 +87,7 @@ STEPS = {
     "measure": Step(
         "preprocessing.steps.measure",
         (TEXT,),
-        lambda c: [c.config.deduplicate.of_signatures, c.config.seed],
+        lambda c: [c.config.deduplicate.of_signatures, c.config.seed, [c.watched(unit) for unit in c.units]],
     ),
     "score": Step(
         "preprocessing.steps.score",
@@ -119,7 +120,7 @@ STEPS = {
     "encode": Step(
         "preprocessing.steps.encode",
         ("balance", "train-tokenizer"),
-        lambda c: [_shares(c), *c.part("encode")],
+        lambda c: [_shares(c), *c.part("encode"), str(c.folder.resolve())],  # lists of files name the folder
     ),
     "validate": Step("preprocessing.steps.validate", ("balance", "train-tokenizer", "encode"), lambda c: []),
 }

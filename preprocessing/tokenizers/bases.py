@@ -23,6 +23,7 @@ from megatron_ko.formats.tokenizer_json import (
     read_description,
     special_tokens_in,
     tokens_in,
+    type_in,
     vocabulary_in,
 )
 from megatron_ko.formats.vocabulary import (
@@ -271,7 +272,7 @@ def _opened(path: Path | str) -> Base:
         return SentencePieceBase(place, (place / MODEL).read_bytes(), json)
     if json is None:
         raise DataError(f"{place}: has neither {MODEL} nor tokenizer.json; save the tokenizer there")
-    kind = (json.get("model") or {}).get("type", "BPE")
+    kind = type_in(json)
     if kind != "BPE" or not is_byte_level(json):
         raise DataError(
             f"{described}: is a {kind} tokenizer that is not byte-level, without {MODEL}; byte-level BPE and "

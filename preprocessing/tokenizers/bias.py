@@ -115,6 +115,8 @@ def _factor(weights: np.ndarray, sizes: np.ndarray, wanted: int) -> float:
 
 def measure_part(folder: Path, number: int, key: str, part: TextPart, new: NewTokens) -> Shares:
     """Share of new tokens of each document of a part, kept in a file; and the summary."""
+    marker = Marker(folder, f"shares/{number:05d}")
+    marker.remove()
     encoder = encoder_of(new.folder, new.engine)
     shares, sizes = [np.zeros(0, np.float32)], [np.zeros(0, np.int64)]
     for batch in documents_of(part):
@@ -129,7 +131,7 @@ def measure_part(folder: Path, number: int, key: str, part: TextPart, new: NewTo
         np.save(file, np.concatenate(shares))
     found = _shares_of(np.concatenate(shares), np.concatenate(sizes))
     summary = {"documents": found.documents.tolist(), "bytes": found.bytes.tolist(), "total": found.total}
-    Marker(folder, f"shares/{number:05d}").write(key, [path], summary)
+    marker.write(key, [path], summary)
     return found
 
 

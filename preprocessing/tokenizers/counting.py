@@ -99,6 +99,8 @@ def count_part(
     folder: Path, number: int, key: str, part: TextPart, cut: Cut, partitions: int
 ) -> dict[str, Any]:
     """Writes the runs of a part and its marker; returns the summary."""
+    marker = Marker(folder, f"runs/{number:05d}")
+    marker.remove()
     table, runs = WordTable(cut), []
     summary = {"documents": 0, "bytes": 0, "korean_bytes": 0}
 
@@ -117,7 +119,7 @@ def count_part(
             write()
     if table.size or not runs:
         write()
-    Marker(folder, f"runs/{number:05d}").write(key, runs, summary)
+    marker.write(key, runs, summary)
     return summary
 
 
@@ -142,6 +144,8 @@ def _writer(file: Any) -> Any:
 
 def merge_partition(folder: Path, partition: int, key: str, runs: Sequence[Path]) -> dict[str, int]:
     """Adds up the counts of a partition over all runs; words sorted by their bytes. Returns the summary."""
+    marker = Marker(folder, f"words/{partition:04d}")
+    marker.remove()
     batches = []
     for run in runs:
         with pa.memory_map(str(run)) as source:
@@ -160,7 +164,7 @@ def merge_partition(folder: Path, partition: int, key: str, runs: Sequence[Path]
     with atomic_file(counts) as file:
         np.save(file, syllables)
     summary = {"words": words.num_rows, "seen": int(pc.sum(words["count"]).as_py() or 0)}
-    Marker(folder, f"words/{partition:04d}").write(key, [path, counts], summary)
+    marker.write(key, [path, counts], summary)
     return summary
 
 
@@ -191,7 +195,7 @@ def count_words(parts: Sequence[TextPart], cut: Cut, folder: Path, pool: WorkerP
     keys = [key_of(shared, part.identity()) for part in parts]
     whole = key_of(shared, keys)
     summaries = _read_or_count(parts, keys, cut, folder, partitions, whole, pool)
-    merged = _read_or_merge(folder, partitions, whole, len(parts), pool)
+    merged = _read_or_merge(folder, partitions, whole, keys, pool)
     files = [folder / "words" / f"{partition:04d}.arrow" for partition in range(partitions)]
     counted = Counted(
         files,
@@ -219,7 +223,7 @@ def _read_or_count(
     pool: WorkerPool,
 ) -> list[dict[str, Any]]:
     kept = Marker(folder, "counted").read(whole)
-    if kept is not None:
+    if kept is not None and None not in _merged(folder, partitions, whole):
         return kept["parts"]
     found = [Marker(folder, f"runs/{number:05d}").read(key) for number, key in enumerate(keys)]
     missing = [number for number, summary in enumerate(found) if summary is None]
@@ -230,20 +234,25 @@ def _read_or_count(
     return [summary for summary in found if summary is not None]
 
 
+def _merged(folder: Path, partitions: int, whole: str) -> list[dict[str, int] | None]:
+    """The summary of each partition, None where it is not merged."""
+    return [Marker(folder, f"words/{partition:04d}").read(whole) for partition in range(partitions)]
+
+
 def _read_or_merge(
-    folder: Path, partitions: int, whole: str, parts: int, pool: WorkerPool
+    folder: Path, partitions: int, whole: str, keys: Sequence[str], pool: WorkerPool
 ) -> list[dict[str, int]]:
-    """Merges, then notes the facts of all parts and lets the runs go."""
-    found = [Marker(folder, f"words/{partition:04d}").read(whole) for partition in range(partitions)]
+    """Merges the runs that ``_read_or_count`` left whole, then notes the facts of all parts and lets the runs go."""
+    found = _merged(folder, partitions, whole)
     missing = [partition for partition, summary in enumerate(found) if summary is None]
+    markers = [Marker(folder, f"runs/{number:05d}") for number in range(len(keys))]
     if missing:
-        markers = [Marker(folder, f"runs/{number:05d}") for number in range(parts)]
         runs = [path for marker in markers for path in marker.outputs()]
         items = [(folder, partition, whole, runs) for partition in missing]
         for partition, summary in zip(missing, pool.map(merge_partition, items, "merge counts")):
             found[partition] = summary
     if Marker(folder, "counted").read(whole) is None:
-        summaries = [Marker(folder, f"runs/{number:05d}").read() for number in range(parts)]
+        summaries = [marker.read(key) for marker, key in zip(markers, keys)]
         Marker(folder, "counted").write(whole, [], {"parts": summaries})
     shutil.rmtree(folder / "runs", ignore_errors=True)
     return [summary for summary in found if summary is not None]

@@ -17,7 +17,6 @@ from megatron_ko.files import write_text
 
 COLUMNS = ("surface", "count", "origin", "decision", "reason")
 KEEP, DROP = "keep", "drop"
-HAND = "hand"
 # the first word of a reason, and what the rule decided for it
 RULES = {"frequent": KEEP, "needed": KEEP, "rare": DROP, "budget": DROP, "blocked": DROP, "refused": DROP}
 

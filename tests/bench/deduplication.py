@@ -163,7 +163,7 @@ def ratio(part: int, whole: int) -> float:
 def _our_pairs(context: Any) -> set[tuple[int, int]]:
     rows = read_numbering(context).rows
     found = set()
-    for name in (name for name in context.pieces if name.startswith("all.pairs.")):
+    for name in (name for name in context.tasks if name.startswith("all.pairs.")):
         for pair in load_array(context.path("deduplicate", name, ".npy"))["pair"].tolist():
             found.add((int(rows[pair >> 32]), int(rows[pair & 0xFFFFFFFF])))
     return found

@@ -1,4 +1,4 @@
-"""CPU time and peak memory of training tokenizers, next to what ``vocabulary/forecast.py`` says of them.
+"""CPU time and peak memory of training tokenizers, next to what ``tokenizers/forecast.py`` says of them.
 
     python -m tests.bench.tokenizer_training [--megabytes 5 15 40] [--kinds bpe unigram byte_bpe] FILES...
 

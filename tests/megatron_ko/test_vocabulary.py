@@ -70,11 +70,24 @@ def test_the_self_test_of_a_model_which_names_old_ids_is_left_out(model):
         (b"", "it has no pieces"), (b"\0", "parsing"), (b"no model", "parsing"), (b"\x0a\x05ab", "parsing"),
         (b"\x0a\x03\x0a\x01\xff", "not UTF-8"), (b"\x0a\x00", "a piece is empty"), (model_of(PIECES)[:-3], "parsing"),
         (model_of(PIECES)[:900], "parsing"), (model_of(PIECES)[5:], "parsing"),
+        (model_of([*PIECES, ("<0xGG>", 0.0, BYTE)]), "byte piece '<0xGG>'"), (model_of([("x", 0.0, BYTE)]), "byte piece 'x'"),
     ],
 )  # fmt: skip
 def test_what_is_not_a_model_is_named_with_the_reason_and_the_remedy(content, reason):
     with pytest.raises(DataError, match=f"x.model: is not a SentencePiece model.*{reason}.*copy it again"):
         read_model(content, "x.model")
+
+
+def test_a_model_that_is_cut_at_any_byte_is_refused():
+    content = model_of(PIECES)
+    for end in [*range(0, 300), *range(len(content) - 120, len(content))]:
+        with pytest.raises(DataError, match="x.model: is not a SentencePiece model, or damaged"):
+            read_model(content[:end], "x.model")
+    pieces = parsed(content, "x.model")
+    pieces.ClearField("trainer_spec")
+    pieces.ClearField("normalizer_spec")
+    with pytest.raises(DataError, match="it ends after its pieces"):
+        read_model(pieces.SerializeToString(), "x.model")
 
 
 def described(model, **other):
@@ -125,6 +138,61 @@ def test_other_descriptions_say_how_they_write_blanks_and_parts_of_words():
 def test_a_damaged_description_is_named(model, reason):
     with pytest.raises(DataError, match=f"t: .*{reason}.*save the tokenizer again"):
         vocabulary_in(described(model), Path("t"))
+
+
+BPE, SCORES = {"vocab": {"a": 0}}, {"vocab": [["a", -1.0]]}
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        ([], "no vocabulary"), (described([]), "no vocabulary"), (described({"vocab": ["a"]}), "no vocabulary"),
+        (described({"vocab": [["a"]]}), "no vocabulary"), (described({"vocab": [["a", "b"]]}), "no vocabulary"),
+        (described({"vocab": [[["a"], 0.0]]}), "no vocabulary"), (described({"vocab": {"a": True}}), "no vocabulary"),
+        (described(BPE | {"unk_token": {"content": "a"}}), "model.unk_token must be text"),
+        (described(BPE | {"unk_token": ["a"]}), "model.unk_token must be text"),
+        (described(BPE | {"type": 3}), "model.type must be text, not 3"),
+        (described(BPE | {"type": ["BPE"]}), "model.type must be text"),
+        (described(BPE | {"type": "Unigram"}), "model.vocab must be a list"),
+        (described(SCORES | {"type": "WordPiece"}), "model.vocab must be a list"),
+        (described(BPE | {"merges": 5}), "model.merges must be a list, not 5"),
+        (described(BPE | {"merges": {"a": "b"}}), "model.merges must be a list"),
+        (described(BPE | {"merges": [5]}), "the merge 5 is not a pair"),
+        (described(BPE | {"merges": [["a", 5]]}), "is no pair"),
+        (described(BPE | {"continuing_subword_prefix": 2}), "model.continuing_subword_prefix must be text"),
+        (described(BPE | {"end_of_word_suffix": ["x"]}), "model.end_of_word_suffix must be text"),
+        (described(SCORES | {"unk_id": "0"}), "model.unk_id must be an integer"),
+        (described(SCORES | {"unk_id": 1}), "no token has the unk_id 1"),
+        (described(SCORES | {"unk_id": -1}), "no token has the unk_id -1"),
+        (described(BPE) | {"added_tokens": 3}, "added_tokens must be a list"),
+        (described(BPE) | {"added_tokens": ["a"]}, r"added_tokens.0.: the token must be an object"),
+        (described(BPE) | {"added_tokens": [{"id": 1}]}, r"added_tokens.0..content must be text, not null"),
+        (described(BPE) | {"added_tokens": [{"id": "1", "content": "b"}]}, r"added_tokens.0..id must be an integer"),
+        (described(BPE) | {"added_tokens": [{"id": 1 << 40, "content": "a"}]}, "is not below"),
+        (described(BPE, pre_tokenizer=[{"type": "ByteLevel"}]), "pre_tokenizer must be an object"),
+        (described(BPE, normalizer="NFC"), "normalizer must be an object, not \"NFC\""),
+        (described(BPE, decoder=0), "decoder must be an object, not 0"),
+        (described(BPE, decoder={"type": {}}), "decoder.type must be text"),
+        (described(BPE, pre_tokenizer={"type": "Sequence", "pretokenizers": None}), "pretokenizers must be a list, not null"),
+        (described(BPE, pre_tokenizer={"type": "Sequence", "pretokenizers": [3]}), r"pretokenizers.0.: the step must be an object"),
+        (described(BPE, decoder={"type": "Replace", "pattern": " ", "content": "_"}), "decoder.pattern must be an object"),
+        (described(BPE, decoder={"type": "Replace", "pattern": {"String": 5}, "content": " "}), "decoder.pattern.String must be text"),
+        (described(BPE, decoder={"type": "Replace", "pattern": {"String": " "}}), "decoder.content must be text"),
+        (described(BPE, decoder={"type": "Sequence", "decoders": [{"type": "Metaspace"}]}), r"decoder.decoders.0..replacement must be text"),
+    ],
+)  # fmt: skip
+def test_a_description_with_a_value_of_another_type_is_named(content, reason):
+    with pytest.raises(DataError, match=f"t: .*{reason}.*save the tokenizer again"):
+        vocabulary_in(content, Path("t"))
+
+
+def test_an_added_token_may_take_the_id_of_another():
+    """Odd, but readable: those who use it refuse it."""
+    added = [{"content": "b", "id": 0}]
+    vocabulary = vocabulary_in(
+        described({"vocab": [["a", -1.0], ["b", -2.0]]}) | {"added_tokens": added}, Path("t")
+    )
+    assert vocabulary.pieces == [Piece("b", 0.0, USER_DEFINED)]
 
 
 def test_ranks_are_merged_lowest_first(tmp_path):

@@ -288,6 +288,25 @@ def test_a_damaged_description_is_told(tmp_path, content, said):
         read_base(tmp_path).check()
 
 
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"model": ["a"]}, "holds no vocabulary"), ({"model": None}, "holds no vocabulary"),
+        ({"model": {"type": "BPE", "vocab": [["a", 0.0]]}}, "model.vocab must be a list for the type Unigram"),
+        ({"model": {"vocab": [["a", 0.0]]}}, "is a Unigram tokenizer"),
+        ({"model": {"vocab": {"<s>": []}}, "added_tokens": [{"content": "<s>", "id": 0}]}, "holds no vocabulary"),
+        ({"pre_tokenizer": [{"type": "ByteLevel"}]}, "pre_tokenizer must be an object, not"),
+        ({"pre_tokenizer": {"type": "Sequence", "pretokenizers": None}}, "pretokenizers must be a list, not null"),
+        ({"added_tokens": {"<s>": 0}}, "added_tokens must be a list, not"),
+    ],
+)  # fmt: skip
+def test_values_of_another_type_in_a_description_are_told(byte_level, tmp_path, change, said):
+    data = json.loads((byte_level / "tokenizer.json").read_text("utf-8"))
+    (tmp_path / "tokenizer.json").write_text(json.dumps(data | change), "utf-8")
+    with pytest.raises(DataError, match=said):
+        read_base(tmp_path)
+
+
 def test_symbols_of_a_model_with_a_dummy_prefix_are_refused(tmp_path):
     (tmp_path / "s.model").write_bytes(other_model(user_defined_symbols=["<|x|>"]))
     with pytest.raises(DataError, match="puts a blank before every text.*symbols such as '<|x|>'"):
@@ -307,6 +326,6 @@ def test_a_base_that_ends_no_documents_is_refused(tmp_path):
 
 
 def test_what_tokenizers_cannot_read_is_told(byte_level, tmp_path):
-    folder = changed(byte_level, tmp_path / "odd", lambda model: model.update(unk_token=5))
+    folder = changed(byte_level, tmp_path / "odd", lambda model: model.update(fuse_unk="x"))
     with pytest.raises(DataError, match="the tokenizers library cannot read it"):
         append(read_base(folder), ["가"], tmp_path / "out")

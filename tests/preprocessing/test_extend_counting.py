@@ -225,6 +225,32 @@ def test_a_killed_count_goes_on_where_it_was(tmp_path, text, cut, monkeypatch):
     assert bytes_in(counted) == bytes_in(fresh)
 
 
+def test_a_lost_part_of_the_table_is_counted_again(tmp_path, text, cut):
+    _, parts = text
+    with WorkerPool(1) as pool:
+        counted = count_words(parts, cut, tmp_path / "counts", pool)
+        expected = bytes_in(counted)
+        counted.files[0].unlink()
+        assert bytes_in(count_words(parts, cut, tmp_path / "counts", pool)) == expected
+
+
+def test_runs_of_another_text_are_not_merged(tmp_path, text, cut, monkeypatch):
+    """A was finished, B killed while it was merged; then A again, of which a part is missing."""
+    texts, parts = text
+    other = parts_of([str(write_jsonl(tmp_path / "b.jsonl", korean(40), lang="ko"))], 20_000)
+
+    def kill(*_):
+        raise KeyboardInterrupt
+
+    with WorkerPool(1) as pool:
+        expected = bytes_in(count_words(parts, cut, tmp_path / "counts", pool))
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(counting, "merge_partition", kill)
+            count_words(other, cut, tmp_path / "counts", pool)
+        (tmp_path / "counts" / "words" / "0003.arrow").unlink()
+        assert bytes_in(count_words(parts, cut, tmp_path / "counts", pool)) == expected
+
+
 def test_other_text_is_counted_anew(tmp_path, text, cut):
     texts, parts = text
     with WorkerPool(1) as pool:

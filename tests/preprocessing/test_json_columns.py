@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from preprocessing import documents
 from preprocessing.config.inputs import JsonlInput
-from preprocessing.kernels.utf8 import are_utf8, is_utf8
+from preprocessing.kernels.utf8 import is_utf8
 from preprocessing.readers import batches, json_lines
 from preprocessing.readers.json_columns import JsonColumns, is_possible
 from tests.preprocessing.units import read
@@ -141,8 +141,7 @@ def test_utf_8_is_what_python_decodes(data):
     except UnicodeDecodeError:
         valid = False
     assert is_utf8(np.frombuffer(data + b"\n", np.uint8)) == valid
-    around = np.frombuffer("가".encode() + data + "가".encode(), np.uint8)
-    assert are_utf8(around, np.array([0, 3]), np.array([3, 3 + len(data)])) == valid
+    assert is_utf8(np.frombuffer("가\n".encode() + data + "\n가\n".encode(), np.uint8)) == valid
 
 
 @pytest.mark.parametrize("rows, size", [(3, 1 << 20), (100, 40), (2, 15)])

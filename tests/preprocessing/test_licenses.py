@@ -209,6 +209,8 @@ def test_the_record_is_believed_before_the_repository(tmp_path):
     assert declared({**meta, "licence": "ISC"}) == "ISC"
     assert declared({**meta, "license": ["MIT", "GPL-2.0"]}) == "MIT AND GPL-2.0-only"
     assert declared({"license": "apache-2.0 or gpl-3.0"}) == "Apache-2.0 OR GPL-3.0-only"
+    several = declared({"license": ["MIT OR Apache-2.0", "GPL-3.0-only"]})
+    assert several == "(MIT OR Apache-2.0) AND GPL-3.0-only" and kind_of(several) == "copyleft"
     assert declared({}) is None
     assert declared(json.loads('{"licence": null, "license": []}')) is None
 

@@ -173,8 +173,8 @@ def test_another_threshold_changes_no_column(tmp_path, config, units, models):
     seen = []
     for context in (first, second):
         do = context.finish
-        context.finish = lambda step, pieces, do=do: (
-            seen.append([piece.depends for piece in pieces]) or do(step, pieces)
+        context.finish = lambda step, tasks, version, do=do: (
+            seen.append([task.depends for task in tasks]) or do(step, tasks, version)
         )
         score.run(context)
     assert seen[0] == seen[1]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
+from megatron_ko.errors import EXIT_STOPPED
 from tests.preprocessing.corpus import bytes_of, write_config
 from tests.signals import NUMBERS, check, run_with_signal
 
@@ -26,9 +31,11 @@ def undisturbed(tmp_path_factory) -> tuple[Path, dict[str, bytes], float]:
     """A folder with a corpus, the output of a run without signals, and its seconds."""
     folder = tmp_path_factory.mktemp("signals")
     write_config(folder, relative=True)
-    begin = time.monotonic()
-    ended = run_with_signal(command(folder), folder, NUMBERS[0], 600.0, False, ENVIRONMENT)
-    assert ended.code == 0, ended.text
+    for _ in range(2):  # the first may compile kernels, which takes many times as long
+        shutil.rmtree(folder / "out", ignore_errors=True)
+        begin = time.monotonic()
+        ended = run_with_signal(command(folder), folder, NUMBERS[0], 600.0, False, ENVIRONMENT)
+        assert ended.code == 0, ended.text
     return folder, bytes_of(folder / "out"), time.monotonic() - begin
 
 
@@ -65,3 +72,36 @@ def test_a_signal_at_some_moments(undisturbed):
 @pytest.mark.slow
 def test_a_signal_at_many_moments(undisturbed):
     stops(undisturbed, 40, seed=2, finish_every=4)
+
+
+SUPERVISED = (
+    "from preprocessing.running.supervision import supervise; supervise(); import time; time.sleep({seconds})"
+)
+
+
+def supervised(seconds: float, shell: str, folder: Path) -> subprocess.Popen:
+    """A shell that runs ``shell`` and becomes a program that does nothing for some seconds."""
+    program = f"exec {sys.executable} -c '{SUPERVISED.format(seconds=seconds)}'"
+    environment = {**os.environ, **ENVIRONMENT}
+    return subprocess.Popen(["bash", "-c", f"{shell}\n{program}"], cwd=folder, env=environment)
+
+
+def test_a_program_of_the_shell_before_is_left_alone(tmp_path):
+    """Container entry points start helpers, then become the program."""
+    process = supervised(0.0, "sleep 60 & echo $! > helper", tmp_path)
+    assert process.wait(120) == 0
+    helper = psutil.Process(int((tmp_path / "helper").read_text()))
+    assert helper.status() != psutil.STATUS_ZOMBIE
+    helper.kill()
+
+
+def test_signals_that_were_ignored_stay_ignored(tmp_path):
+    """As under nohup, or in the background of a script."""
+    process = supervised(15.0, "trap '' INT; touch started", tmp_path)
+    while not psutil.Process(process.pid).children():  # the program under its supervisor
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(3)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == EXIT_STOPPED

@@ -1,5 +1,6 @@
 """Web archives that are damaged or wrong: every record that is not hit is read, every damaged place is named."""
 
+import errno
 import gzip
 import io
 import random
@@ -11,6 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from megatron_ko.errors import DataError
+from preprocessing.readers.archive_runs import RunReader
+from preprocessing.readers.streams import Section
 from preprocessing.readers.warc import records
 from tests.preprocessing.test_readers_files import record
 
@@ -29,14 +33,14 @@ PACKED = {".warc": bytes, ".warc.gz": gzip.compress, ".warc.zst": zstd}
 NUMBERS = {f"<urn:uuid:{i}>": i for i in range(len(RECORDS))}
 
 
-def numbers_and_causes(folder, data, suffix=".warc.gz"):
+def numbers_and_causes(folder, data, suffix=".warc.gz", max_bytes=MAX_BYTES):
     """``(record numbers, causes)``: which records are read, -1 for one whose number is damaged, and what is wrong."""
     path = folder / f"x{suffix}"
     path.write_bytes(data)
     bad = []
     found = [
         NUMBERS.get(r.headers.get("warc-record-id", ""), -1)
-        for r in records(path, "x", MAX_BYTES, bad.append)
+        for r in records(path, "x", max_bytes, bad.append)
     ]
     return found, [one.cause for one in bad]
 
@@ -113,26 +117,99 @@ def test_a_file_that_is_cut_gives_all_whole_records(tmp_path_factory, suffix, sh
     assert found == [*range(whole)] and len(causes) == (not at_an_end)
 
 
+def with_length(one, length):
+    """The record with another Content-Length."""
+    size = one.split(b"Content-Length: ")[1].split(b"\r\n")[0]
+    return one.replace(b"Content-Length: " + size, b"Content-Length: " + length)
+
+
 @pytest.mark.parametrize("length", [b"3", b"9000", b"100000000000000000", b"1" * 30, b"-5", b"none", b""])
 @pytest.mark.parametrize("suffix", [".warc.gz", ".warc.zst"])
 def test_a_wrong_length_costs_its_own_record(tmp_path, length, suffix):
     some = list(RECORDS[:50])
-    size = some[20].split(b"Content-Length: ")[1].split(b"\r\n")[0]
-    some[20] = some[20].replace(b"Content-Length: " + size, b"Content-Length: " + length)
+    some[20] = with_length(some[20], length)
     data = b"".join(map(PACKED[suffix], some))
     found, causes = numbers_and_causes(tmp_path, data, suffix)
     assert found == [i for i in range(50) if i != 20]
     assert len(causes) == 1 and "(record at byte 0 of what is compressed from byte" in causes[0]
 
 
-@pytest.mark.parametrize("length", [b"3", b"9000", b"none"])
-@pytest.mark.parametrize("suffix", [".warc", ".warc.gz"])
-def test_a_wrong_length_among_records_that_are_not_packed_one_by_one(tmp_path, length, suffix):
+@pytest.mark.parametrize("max_bytes", [1000, MAX_BYTES])
+@pytest.mark.parametrize("length", [b"3", b"9000", b"2000000", b"100000000000000000", b"none"])
+@pytest.mark.parametrize("suffix", PACKED)
+def test_a_wrong_length_among_records_that_are_not_packed_one_by_one(tmp_path, length, suffix, max_bytes):
     some = list(RECORDS[:50])
-    size = some[20].split(b"Content-Length: ")[1].split(b"\r\n")[0]
-    some[20] = some[20].replace(b"Content-Length: " + size, b"Content-Length: " + length)
-    found, causes = numbers_and_causes(tmp_path, PACKED[suffix](b"".join(some)), suffix)
-    assert found == [i for i in range(50) if i != 20] and len(causes) == 1
+    for i in (20, 21, 40):
+        some[i] = with_length(some[i], length)
+    found, causes = numbers_and_causes(tmp_path, PACKED[suffix](b"".join(some)), suffix, max_bytes)
+    assert found == [i for i in range(50) if i not in (20, 21, 40)] and len(causes) == 3
+
+
+def test_no_wrong_length_costs_the_next_record(tmp_path):
+    """Wherever in the next records it ends: in the line that begins one, or behind the one that ends its headers."""
+    some = [record(b"x" * 50, number=i) for i in range(3)]
+    size = int(some[0].split(b"Content-Length: ")[1].split(b"\r\n")[0])
+    behind = b"".join(some[1:])
+    breaks = [at for at in range(len(behind)) if behind.startswith(b"\r\n\r\n", at)]
+    ends = {at + i for at in breaks for i in range(2)}  # two empty lines look like the end of a record
+    ends |= {at + i for at in breaks for i in range(5) if behind[at + 4 :][:5] in (b"WARC/", b"")}
+    lengths = [size + 4 + at for at in range(1, len(behind)) if at not in ends]
+    assert len(lengths) > 450
+    for length in lengths:
+        for max_bytes in (200, MAX_BYTES):
+            data = with_length(some[0], b"%d" % length) + behind
+            found, causes = numbers_and_causes(tmp_path, data, ".warc", max_bytes)
+            assert found == [1, 2] and len(causes) == 1, (length, max_bytes)
+
+
+@pytest.mark.parametrize("length", [b"9000", b"100000000000000000"])
+def test_a_wrong_length_before_damage_costs_no_other_record(tmp_path, length):
+    some = [with_length(one, length) if i == 45 else one for i, one in enumerate(RECORDS[:50])]
+    packed = gzip.compress(b"".join(some))
+    found, causes = numbers_and_causes(tmp_path, packed[:-8])  # without its checksum and size
+    assert found == [*range(45), *range(46, 49)]
+    assert len(causes) == 2 and "the file is damaged before that" in causes[0]
+
+
+def test_a_line_put_back_into_a_large_buffer_costs_no_copy_of_it(tmp_path):
+    content = b"a line\n" * (1 << 20)
+    (tmp_path / "x.warc").write_bytes(content)
+    reader = RunReader(tmp_path / "x.warc")
+    assert reader.next_run()
+    reader.unread(reader.read(len(content)))
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            reader.unread(reader.line())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < len(content) // 10
+    assert reader.position == 0 and reader.read(len(content) + 1) == content and not reader.next_run()
+
+
+@pytest.mark.parametrize("suffix", PACKED)
+def test_what_the_system_refuses_to_read_is_told(tmp_path, monkeypatch, suffix):
+    path = tmp_path / f"x{suffix}"
+    with pytest.raises(DataError, match=f"x{suffix}: cannot be read .*check the disk"):
+        list(records(path, "x", MAX_BYTES, [].append))
+    path.mkdir()
+    (path / "a").touch()
+    with pytest.raises(DataError, match=f"x{suffix}: cannot be read .*check the disk"):
+        list(records(path, "x", MAX_BYTES, [].append))
+    path = tmp_path / f"y{suffix}"
+    members = [PACKED[suffix](one) for one in RECORDS]
+    path.write_bytes(b"".join(members[:10]) + b"damage" + b"".join(members[10:]))
+    read = Section.read
+
+    def refused(section, *size):
+        if section.position > 100_000:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(section, *size)
+
+    monkeypatch.setattr(Section, "read", refused)
+    with pytest.raises(DataError, match=f"y{suffix}: cannot be read .Input/output error.; check the disk"):
+        list(records(path, "y", MAX_BYTES, [].append))
 
 
 @pytest.mark.parametrize("block", [3, 100, 5000, 1 << 20])
@@ -185,7 +262,7 @@ def test_fastwarc_reads_the_same(tmp_path):
         path.write_bytes(data)
         ours = [
             (r.headers["warc-record-id"], r.headers["warc-target-uri"], r.beginning)
-            for r in records(path, "x", MAX_BYTES, pytest.fail)
+            for r in records(path, "x", MAX_BYTES, lambda bad: pytest.fail(bad.cause))
         ]
         theirs = [
             (r.headers["WARC-Record-ID"], r.headers["WARC-Target-URI"], r.reader.read())
