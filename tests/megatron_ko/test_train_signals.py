@@ -49,7 +49,12 @@ def stops(undisturbed: tuple[Path, float], moments: int, seed: int, finish_every
         run = f"run{seed}-{number // finish_every}"
         sent = draw.choice(NUMBERS)
         ended = run_with_signal(
-            command(folder, run), folder, sent, draw.uniform(0, 0.7 * whole_s), draw.random() < 0.5, ENVIRONMENT
+            command(folder, run),
+            folder,
+            sent,
+            draw.uniform(0, 0.7 * whole_s),
+            draw.random() < 0.5,
+            ENVIRONMENT,
         )
         print(f"{number}: {sent.name} exit code {ended.code}, gone after {ended.seconds:.2f} s")
         stopped += check(ended, whole_s)
