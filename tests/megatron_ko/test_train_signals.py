@@ -43,25 +43,29 @@ def losses(run: Path) -> dict[int, float]:
 def stops(undisturbed: tuple[Path, float], moments: int, seed: int, finish_every: int) -> None:
     """Stops the same run at random moments; after every so many stops it runs to its end, and a new one begins."""
     folder, whole_s = undisturbed
-    draw = random.Random(seed)
-    stopped = 0
+    draw, within_s = random.Random(seed), whole_s
+    stopped = runs = 0
     for number in range(moments):
-        run = f"run{seed}-{number // finish_every}"
+        run = f"run{seed}-{runs}"
         sent = draw.choice(NUMBERS)
         ended = run_with_signal(
             command(folder, run),
             folder,
             sent,
-            draw.uniform(0, 0.7 * whole_s),
+            draw.uniform(0, within_s),
             draw.random() < 0.5,
             ENVIRONMENT,
         )
         print(f"{number}: {sent.name} exit code {ended.code}, gone after {ended.seconds:.2f} s")
-        stopped += check(ended, whole_s)
-        if number % finish_every == finish_every - 1 or number == moments - 1:
+        was_stopped = check(ended, whole_s)
+        stopped += was_stopped
+        if not was_stopped:
+            within_s *= 0.8  # it ended by itself: the machine has become faster, or less was left to do
+        if not was_stopped or number % finish_every == finish_every - 1 or number == moments - 1:
             ended = run_with_signal(command(folder, run), folder, sent, 600.0, False, ENVIRONMENT)
             assert ended.code == 0, ended.text
             assert losses(folder / run) == losses(folder / "whole")
+            runs += 1
     print(f"{stopped} of {moments} were stopped, {moments - stopped} had finished")
     assert stopped  # how many depends on the load of the machine
 
