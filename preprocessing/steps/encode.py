@@ -56,7 +56,7 @@ def run(context: Context) -> Outcome:
     )  # fmt: skip
     sets = list(_sets(context, info, shards, parts))
     _check(context, sets)
-    depends = [tokenizer, sets, *context.part("domains", "balance"), str(context.folder.resolve())]
+    depends = [tokenizer, sets, *context.part("domains", "balance"), str(context.folder)]
     mixed = context.finish(STEP, [Task("manifest", write_manifest, (sets,), depends)], VERSION)[0]
     outputs = [
         context.folder / f"{pair['prefix']}{kind}"

@@ -120,7 +120,7 @@ STEPS = {
     "encode": Step(
         "preprocessing.steps.encode",
         ("balance", "train-tokenizer"),
-        lambda c: [_shares(c), *c.part("encode"), str(c.folder.resolve())],  # lists of files name the folder
+        lambda c: [_shares(c), *c.part("encode"), str(c.folder)],  # lists of files name the folder
     ),
     "validate": Step("preprocessing.steps.validate", ("balance", "train-tokenizer", "encode"), lambda c: []),
 }
