@@ -214,18 +214,11 @@ class Tokenizer:
 
     def encode_batch(self, texts: Sequence[str], threads: int = 1) -> tuple[Any, Any]:
         """``(ids: int32, offsets: [len(texts) + 1] int64)``: the ids of text i are ``ids[offsets[i]:offsets[i + 1]]``."""
-        import numpy as np
-
         if self._sentencepiece:
             rows = self._backend.encode(list(texts), num_threads=threads)
         else:
             rows = [e.ids for e in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
-        offsets = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum([len(row) for row in rows], out=offsets[1:])
-        ids = np.empty(int(offsets[-1]), np.int32)
-        for row, start in zip(rows, offsets):
-            ids[start : start + len(row)] = row
-        return ids, offsets
+        return join_rows(rows)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Control ids (bos, eos, pad, unk) give no text."""
@@ -235,3 +228,15 @@ class Tokenizer:
         if self._sentencepiece:
             return self._backend.decode(ids)
         return self._backend.decode(ids, skip_special_tokens=False)
+
+
+def join_rows(rows: Sequence[Sequence[int]]) -> tuple[Any, Any]:
+    """``(ids: int32, offsets: [len(rows) + 1] int64)``: row i is ``ids[offsets[i]:offsets[i + 1]]``."""
+    import numpy as np
+
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(row) for row in rows], out=offsets[1:])
+    ids = np.empty(int(offsets[-1]), np.int32)
+    for row, start in zip(rows, offsets):
+        ids[start : start + len(row)] = row
+    return ids, offsets

@@ -15,10 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from megatron_ko.errors import DataError, first_line
 from preprocessing.readers.bad_records import Damaged
 from preprocessing.readers.ranges import frame_end
-from preprocessing.readers.streams import BLOCK_BYTES, READ_BYTES, Section, after, blocks
+from preprocessing.readers.streams import BLOCK_BYTES, READ_BYTES, Section, after, blocks, reading
 
 RECORD = b"WARC/"
 MAX_LINE_BYTES = 1 << 16
@@ -128,7 +127,7 @@ def blocks_by_run(file: Path, run: int = 0, position: int = 0) -> Iterator[Block
 
     Raises DataError when the system refuses to read.
     """
-    try:
+    with reading(file):
         if file.suffix not in (".gz", ".zst"):
             yield from _of_one_run(file, position)
             return
@@ -136,11 +135,6 @@ def blocks_by_run(file: Path, run: int = 0, position: int = 0) -> Iterator[Block
             passed = min(position, len(block.content)) if block.run == run else 0
             position -= passed
             yield block._replace(content=block.content[passed:])
-    except OSError as error:
-        raise DataError(
-            f"{file}: cannot be read ({error.strerror or first_line(error)}); check the disk and the permissions, "
-            "then run again"
-        ) from None
 
 
 def _of_one_run(file: Path, position: int) -> Iterator[Block]:

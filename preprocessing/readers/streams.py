@@ -7,6 +7,7 @@ out before ``Damaged`` is raised. Memory is one block, whatever the compression 
 from __future__ import annotations
 
 import bz2
+import contextlib
 import io
 import lzma
 import sys
@@ -58,8 +59,15 @@ def blocks(file: Path, start: int = 0, end: int | None = None) -> Iterator[bytes
 
     Raises Damaged where it cannot be read further, and DataError when the system refuses to read.
     """
-    try:
+    with reading(file):
         yield from _plain_or_decoded(file, start, end)
+
+
+@contextlib.contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """Raises DataError when the system refuses to read ``file``."""
+    try:
+        yield
     except OSError as error:
         raise DataError(
             f"{file}: cannot be read ({error.strerror or first_line(error)}); check the disk and the permissions, "

@@ -19,7 +19,7 @@ from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
 from megatron_ko.formats.sentencepiece_model import read_model
 from megatron_ko.formats.tiktoken_ranks import is_tiktoken, read_ranks, vocabulary_of
-from megatron_ko.formats.tokenizer_folder import MARKER, MODEL
+from megatron_ko.formats.tokenizer_folder import MARKER, MODEL, join_rows
 from megatron_ko.formats.tokenizer_json import mapped_special_tokens, vocabulary_in
 from megatron_ko.formats.vocabulary import CONTROL, GAP, UNKNOWN, Vocabulary
 from preprocessing.tokenizers import tiktoken_files
@@ -121,15 +121,6 @@ def _file_in(folder: Path) -> Path:
     raise DataError(f"{folder}: holds no tokenizer; {REMEDY}")
 
 
-def _joined(rows: Sequence[Sequence[int]]) -> Encoded:
-    offsets = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum([len(row) for row in rows], out=offsets[1:])
-    ids = np.empty(int(offsets[-1]), np.int32)
-    for row, start in zip(rows, offsets):
-        ids[start : start + len(row)] = row
-    return ids, offsets
-
-
 # --- Hugging Face ----------------------------------------------------------------------------------------
 
 
@@ -138,7 +129,7 @@ class _Json:
         self._backend = backend
 
     def encode_batch(self, texts: Sequence[str]) -> Encoded:
-        return _joined(
+        return join_rows(
             [e.ids for e in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
         )
 
@@ -176,7 +167,7 @@ class _SentencePiece:
         self._processor = processor
 
     def encode_batch(self, texts: Sequence[str]) -> Encoded:
-        return _joined(self._processor.encode(list(texts), num_threads=1))
+        return join_rows(self._processor.encode(list(texts), num_threads=1))
 
     def decode(self, ids: list[int]) -> str:
         return self._processor.decode(ids)
@@ -201,7 +192,7 @@ class _Tiktoken:
         self._encoding = encoding
 
     def encode_batch(self, texts: Sequence[str]) -> Encoded:
-        return _joined([self._encoding.encode_ordinary(text) for text in texts])
+        return join_rows([self._encoding.encode_ordinary(text) for text in texts])
 
     def decode(self, ids: list[int]) -> str:
         return self._encoding.decode(ids)
