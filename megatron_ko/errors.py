@@ -22,36 +22,47 @@ EXIT_STOPPED = 75
 EXIT_PEER_LOST = 76
 
 
-class UserError(Exception):
-    """A mistake the user can fix: says what, the value seen, the rule, and what to do. No traceback."""
-
-    kind = "error"
-
-
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: ``where`` is ``file:line`` or ``command line``, ``path`` the dotted key."""
+    """One mistake: ``where`` is ``file:line`` or ``command line``, ``path`` the dotted key, ``rule`` the name of the rule it breaks.
+
+    Tests and programs tell problems apart by these fields; ``message`` is for people and may change.
+    """
 
     where: str
     path: str
     message: str
+    rule: str = ""
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.where, self.path, self.message) if part)
 
 
-class ConfigError(UserError):
-    """One or more mistakes in the configuration, all reported at once."""
+class UserError(Exception):
+    """Mistakes the user can fix, each with what, the value seen, the rule and the remedy. Printed without a traceback."""
 
-    kind = "config error"
+    kind = "error"
 
-    def __init__(self, problems: Sequence[Problem] | str):
-        self.problems = [Problem("", "", problems)] if isinstance(problems, str) else list(problems)
+    def __init__(self, problems: Sequence[Problem] | str, *, rule: str = ""):
+        self.problems = (
+            [Problem("", "", problems, rule)] if isinstance(problems, str) else list(problems)
+        )
         if len(self.problems) == 1:
             text = str(self.problems[0])
         else:
             text = f"{len(self.problems)} problems\n" + "\n".join(f"  {p}" for p in self.problems)
         super().__init__(text)
+
+    @property
+    def rule(self) -> str:
+        """Rule that the first problem breaks; empty where none has a name."""
+        return self.problems[0].rule
+
+
+class ConfigError(UserError):
+    """One or more mistakes in the configuration or the command line, all reported at once."""
+
+    kind = "config error"
 
 
 class DataError(UserError):

@@ -31,6 +31,11 @@ class Rule:
     sections: tuple[str, ...]
     check: Callable[..., Iterable[tuple[str, str]]]
 
+    @property
+    def name(self) -> str:
+        """The check's name in words, as ``Problem.rule`` has it."""
+        return self.check.__name__.strip("_").replace("_", "-")
+
 
 @dataclasses.dataclass(frozen=True)
 class Loaded(Generic[C]):
@@ -39,8 +44,8 @@ class Loaded(Generic[C]):
     config: C
     places: dict[Keys, str]
 
-    def problem(self, path: str, message: str) -> Problem:
-        return Problem(_place(self.places, tuple(path.split("."))), path, message)
+    def problem(self, path: str, message: str, rule: str = "") -> Problem:
+        return Problem(_place(self.places, tuple(path.split("."))), path, message, rule)
 
 
 def load(
@@ -96,6 +101,10 @@ def _by_place(problem: Problem) -> tuple[str, int]:
     return (file, int(line)) if line.isdigit() else (problem.where, 0)
 
 
+_RULES = {"unexpected_keyword_argument": "unknown_key", "value_error": "invalid_value"}
+"""Names of rules that pydantic calls otherwise."""
+
+
 def _explain(root: Any, tree: Tree, item: Any) -> Problem:
     keys = _real_keys(item["loc"], tree.data)
     path = ".".join(keys)
@@ -122,7 +131,7 @@ def _explain(root: Any, tree: Tree, item: Any) -> Problem:
     else:
         rule = item["msg"].removeprefix("Value error, ")
         message = f"{shown(seen)}: {rule[0].lower()}{rule[1:]}"
-    return Problem(_place(tree.places, keys), path, message)
+    return Problem(_place(tree.places, keys), path, message, _RULES.get(kind, kind).replace("_", "-"))
 
 
 def _real_keys(loc: Sequence[str | int], data: Any) -> Keys:
@@ -181,7 +190,8 @@ def _broken_rules(root: Any, tree: Tree, rules: Sequence[Rule]) -> list[Problem]
     for rule in rules:
         if all(name in sections for name in rule.sections):
             for path, message in rule.check(*(sections[name] for name in rule.sections)):
-                problems.append(Problem(_place(tree.places, tuple(path.split("."))), path, message))
+                place = _place(tree.places, tuple(path.split(".")))
+                problems.append(Problem(place, path, message, rule.name))
     return problems
 
 
