@@ -54,22 +54,17 @@ def test_help_and_mistakes_are_light(arguments, code, words):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("arguments", "problems"),
-    [
-        (["--tolerance", "x"], [("SRC", "missing"), ("DST", "missing"), ("--tolerance", "float-type")]),
-        (["a", "b", "--dtype", "none"], []),
-        (["none", "3", "--max-shard-gb", "1e3"], []),
-    ],
-)
-def test_options_are_typed_by_their_fields(arguments, problems):
-    try:
-        options = read_options(ToHf, operation_parser("to-hf"), arguments)
-    except ConfigError as error:
-        assert [(problem.path, problem.rule) for problem in error.problems] == problems
-        return
-    assert not problems
+@pytest.mark.parametrize("arguments", [["a", "b", "--dtype", "none"], ["none", "3", "--max-shard-gb", "1e3"]])
+def test_options_are_typed_by_their_fields(arguments):
+    options = read_options(ToHf, operation_parser("to-hf"), arguments)
     assert (options.src, options.dst) == tuple(arguments[:2]) and options.dtype is None
+
+
+def test_all_mistakes_are_reported_at_once():
+    with pytest.raises(ConfigError) as caught:
+        read_options(ToHf, operation_parser("to-hf"), ["--tolerance", "x"])
+    problems = {(problem.path, problem.rule) for problem in caught.value.problems}
+    assert problems == {("SRC", "missing"), ("DST", "missing"), ("--tolerance", "float-type")}
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ def test_the_schema_explains_fields_and_takes_the_word_none():
 # --- nothing speaks of the old programs -----------------------------------------------------------------------
 
 OLD = re.compile(
-    r"python -m (preprocessing|checkpoint_tools|megatron_ko\.plan|examples\.(main_job|report|generate))\b"
+    r"python -m (preprocessing|checkpoint_tools|megatron_ko\.plan|examples\.(main_job|report|generate)) \w"
     r"|mko-(train|plan|data|ckpt)\b|\b(src|dst|overwrite|logits)=(?!=)[\w{/]"
     r"|(extend|hybrid|prune)-tokenizer\b|\btokenizer-report\b"
 )
