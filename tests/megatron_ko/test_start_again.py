@@ -24,7 +24,10 @@ def finished(config_file, tmp_path):
     """The configuration of a run that has all its 10 steps."""
     checked = preflight([config_file], [], 1)
     written = write_checkpoint(
-        tmp_path / "run", 10, model=checked.config.model, tokenizer_fingerprint=checked.manifest.tokenizer_fingerprint
+        tmp_path / "run",
+        10,
+        model=checked.config.model,
+        tokenizer_fingerprint=checked.manifest.tokenizer_fingerprint,
     )
     (written.folder / "common.pt").touch()
     return config_file
@@ -59,7 +62,9 @@ def test_a_dry_run_checks_initial_weights(config_file, tmp_path, data):
         shutil.rmtree(tmp_path / "data")
     for override in (weights, nowhere):
         assert plan.main([config_file, "model.vocab_size=1001", "model.layers=2", override]) == 2
-        assert train.main([config_file, "--dry-run", "model.vocab_size=1001", "model.layers=2", override]) == 2
+        assert (
+            train.main([config_file, "--dry-run", "model.vocab_size=1001", "model.layers=2", override]) == 2
+        )
 
 
 def test_without_data_the_tokenizer_is_not_compared(finished):
