@@ -61,7 +61,7 @@ def run_job(job: Job) -> int:
             if stages.run_stage(stage, record, number, len(plan)):
                 ran.add(stage.name)
         except stages.StageFailed as failure:
-            print(f"\n{failure.kind}: {failure}", file=sys.stderr, flush=True)
+            print(f"\n{failure.label}: {failure}", file=sys.stderr, flush=True)
             return failure.code
     times = [(stage.title, record.stages[stage.name]["seconds"], stage.name in ran) for stage in plan]
     print(closing_words(job.runs, job.folder, times), flush=True)

@@ -49,7 +49,7 @@ class Stage:
 class StageFailed(UserError):
     """A command ended with another exit code than 0; the job ends with the same one."""
 
-    kind = "stage failed"
+    label = "stage failed"
 
     def __init__(self, stage: Stage, code: int):
         self.code = code

@@ -173,7 +173,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
             said = f"[rank {rank}] " if rank else ""
             return exit_code_of(
                 lambda: run_rank(checked, rank),
-                say=lambda text: print(said + text, file=sys.stderr, flush=True),
+                report=lambda text: print(said + text, file=sys.stderr, flush=True),
             )
         from megatron_ko.training import distributed, launch
 

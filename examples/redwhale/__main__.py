@@ -120,7 +120,7 @@ def run(options: Options) -> int:
         try:
             stages.run_stage(stage, record, number, len(plan))
         except stages.StageFailed as failure:
-            print(f"\n{failure.kind}: {failure}", file=sys.stderr, flush=True)
+            print(f"\n{failure.label}: {failure}", file=sys.stderr, flush=True)
             return failure.code
     reports = {
         share: [options.runs / f"judged_{label(share, seed)}" / "expansion.json" for seed in options.seeds]

@@ -62,7 +62,7 @@ def _run(rank: int, target: Target, init_method: str, parent: int, is_child: boo
         (Path(folder) / f"error_{rank}").write_text(text, encoding="utf-8")
 
     try:
-        sys.exit(exit_code_of(lambda: target(rank, init_method), say=leave))
+        sys.exit(exit_code_of(lambda: target(rank, init_method), report=leave))
     finally:
         stop.ignore()
 

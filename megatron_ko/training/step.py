@@ -30,7 +30,7 @@ AFTER_DIVERGENCE = (
 class Divergence(UserError):
     """Loss, gradients or weights are no longer finite."""
 
-    kind = "training stopped"
+    label = "training stopped"
 
 
 @dataclass(frozen=True)
