@@ -236,7 +236,7 @@ def _contradictions(manifest: Manifest) -> Iterator[Problem]:
 def _set_problems(tokens: TokenSet, manifest: Manifest) -> Iterator[Problem]:
     for pair in tokens.pairs:
         yield from _file_problems(pair, tokens.dtype, manifest)
-    where = f"{tokens.pairs[0].prefix}{' ...' if len(tokens.pairs) > 1 else ''}"
+    where = str(tokens.pairs[0].prefix)
     if tokens.split == "valid" and tokens.tokens == 1:
         message = f"validation set {tokens.name!r} has one token, so nothing can be predicted; add text or leave it out"
         yield Problem(where, "", message, "single-token")

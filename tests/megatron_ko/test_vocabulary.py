@@ -21,7 +21,7 @@ from megatron_ko.formats.vocabulary import (
     Piece,
     Spelling,
     Vocabulary,
-    merged,
+    merge,
 )
 from tests.preprocessing.sentencepiece_models import model_of
 
@@ -41,7 +41,7 @@ def test_a_model_is_read_as_its_pieces_kinds_scores_and_special_ids(model):
     assert vocabulary.contents[:3] == (None, None, b"\0") and vocabulary.numbers(BYTE) == list(range(2, 258))
     assert vocabulary.contents[258:] == (b" ", b"a", "가".encode(), b" a", b"<|x|>")
     assert vocabulary.ids == {" ": 258, "a": 259, "가": 260, " a": 261, "<|x|>": 262}
-    assert vocabulary.segment(" aa") == ["\u2581a", "a"] and vocabulary.shown("\u2581a") == " a"
+    assert vocabulary.segment(" aa") == ["\u2581a", "a"] and vocabulary.format_piece("\u2581a") == " a"
     options = (model.byte_fallback, model.dummy_prefix, model.removes_blanks, model.escapes_blanks)
     assert options == (True, False, False, True) and not model.blanks_behind and model.charsmap == b""
 
@@ -108,7 +108,7 @@ def test_a_byte_level_description_is_read_by_its_letters():
     assert vocabulary.names == ("a", "Ġ", "Ġa", "ê", None, "<|end|>", "한 글")
     assert [piece.kind for piece in vocabulary.pieces[4:]] == [GAP, CONTROL, USER_DEFINED]
     assert vocabulary.surfaces[:4] == ("a", " ", " a", None) and vocabulary.merges == [("Ġ", "a")]
-    assert vocabulary.segment(" a") == ["Ġa"] and vocabulary.shown("ê") == "\\xea"
+    assert vocabulary.segment(" a") == ["Ġa"] and vocabulary.format_piece("ê") == "\\xea"
     assert vocabulary_in(content, Path("t"), special=["a"]).contents[0] is None
 
 
@@ -202,7 +202,7 @@ def test_ranks_are_merged_lowest_first(tmp_path):
     vocabulary = vocabulary_of(read_ranks(tmp_path / "x.tiktoken"))
     assert list(vocabulary.contents) == tokens
     assert vocabulary.segment("abc") == ["abc"] and vocabulary.segment("ab c") == ["ab", "Ġ", "c"]
-    assert merged(list("abcb"), vocabulary.rank) == ["abc", "b"]
+    assert merge(list("abcb"), vocabulary.rank) == ["abc", "b"]
 
 
 def test_a_symbol_of_a_description_is_the_text_itself_and_one_of_a_model_is_not():
