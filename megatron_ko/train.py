@@ -110,7 +110,7 @@ def _restore(checked: Preflight, trainee: Any, device: str) -> Position:
     if (start := checked.start) is None:
         return Position()
     checkpoint.resume(start, trainee.ddp_model, trainee.optimizer, checked.plan.layout, device)
-    data.warn_of_another_order(start.config or {}, dataclasses.asdict(checked.config))
+    data.warn_if_order_changes(start.config or {}, dataclasses.asdict(checked.config))
     return Position(start.step, start.samples, start.tokens)
 
 
@@ -137,7 +137,7 @@ def run_rank(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         report = lost_peer(error)
         if report is None:
             raise
-        if stop.requested():
+        if stop.is_requested():
             return EXIT_STOPPED
         print(f"[rank {rank}] another rank was lost: {report}", file=sys.stderr, flush=True)
         return EXIT_PEER_LOST

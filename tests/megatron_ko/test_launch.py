@@ -58,7 +58,7 @@ def test_a_request_when_all_ranks_have_ended_changes_nothing(monkeypatch):
         for number in stop.SIGNALS:
             os.kill(os.getpid(), number)
 
-    before = signal.signal(signal.SIGTERM, stop.received)
+    before = signal.signal(signal.SIGTERM, stop.handle_signal)
     try:
         monkeypatch.setattr(launch, "_say_errors", say)
         assert launch.run_ranks(1, _lose_another) == EXIT_PEER_LOST
