@@ -63,6 +63,12 @@ class ConfigError(UserError):
     label = "config error"
 
 
+class UsageError(UserError):
+    """A command line that no command understands."""
+
+    label = "usage error"
+
+
 class DataError(UserError):
     """Training data, a corpus or a tokenizer that is missing, damaged or does not match."""
 

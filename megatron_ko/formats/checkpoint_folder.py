@@ -137,9 +137,12 @@ def _check_files(folder: Path, sizes: dict[str, int]) -> None:
 
 
 def check_fits(
-    checkpoint: Checkpoint, model: ModelConfig, vocab_size: int, tokenizer_fingerprint: str
+    checkpoint: Checkpoint, model: ModelConfig, vocab_size: int, tokenizer_fingerprint: str | None
 ) -> None:
-    """Raises CheckpointError with every difference that changes the meaning of the weights."""
+    """Raises CheckpointError with every difference that changes the meaning of the weights.
+
+    Without ``tokenizer_fingerprint`` (the data does not exist yet), the tokenizer is not compared.
+    """
     ours, theirs = ({**dataclasses.asdict(m), "head_size": head_size(m)} for m in (model, checkpoint.model))
     remedy = "use the configuration and data of the checkpoint, or another run.folder"
     problems = [
@@ -155,7 +158,7 @@ def check_fits(
     if checkpoint.vocab_size != vocab_size:
         message = f"the vocabulary has {checkpoint.vocab_size} tokens in the checkpoint but {vocab_size} in the data; {remedy}"
         problems.append(Problem(str(checkpoint.folder), "vocab_size", message, "vocabulary-mismatch"))
-    if checkpoint.tokenizer_fingerprint not in (None, tokenizer_fingerprint):
+    if tokenizer_fingerprint and checkpoint.tokenizer_fingerprint not in (None, tokenizer_fingerprint):
         message = (
             f"the tokenizer is {checkpoint.tokenizer_fingerprint[:19]} in the checkpoint but "
             f"{tokenizer_fingerprint[:19]} in the data; {remedy}"
