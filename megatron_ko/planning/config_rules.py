@@ -43,7 +43,7 @@ GPU_ONLY_FIELDS = {
 def layout_rules(world_size: int | None) -> list[Rule]:
     """Rules over whole sections; without ``world_size``, rules that depend on the number of ranks are skipped."""
 
-    def world(parallel: ParallelConfig) -> Problems:
+    def layout_divides_ranks(parallel: ParallelConfig) -> Problems:
         size = parallel.tensor * parallel.pipeline * parallel.context
         if world_size is not None and world_size % size:
             yield (
@@ -52,7 +52,7 @@ def layout_rules(world_size: int | None) -> list[Rule]:
                 f"{parallel.pipeline} x context {parallel.context}); start another number of ranks or change the layout",
             )
 
-    def batches(parallel: ParallelConfig, training: TrainingConfig) -> Problems:
+    def batch_divides_ranks(parallel: ParallelConfig, training: TrainingConfig) -> Problems:
         size = parallel.tensor * parallel.pipeline * parallel.context
         if world_size is None or world_size % size:
             return
@@ -69,8 +69,8 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("model",), _model_shape),
         Rule(("model", "parallel"), _model_split),
         Rule(("model", "parallel", "training"), _sequence_split),
-        Rule(("parallel",), world),
-        Rule(("parallel", "training"), batches),
+        Rule(("parallel",), layout_divides_ranks),
+        Rule(("parallel", "training"), batch_divides_ranks),
         Rule(("training", "schedule"), _schedule_fits),
         Rule(("run", "precision"), _precision_possible),
         Rule(("run", "model"), _extra_fields),
@@ -293,17 +293,19 @@ def _transformer_config_fields() -> set[str]:
     )
 
 
-def data_problems(data: DataConfig, model: ModelConfig, manifest: Manifest) -> Problems:
-    """Reports fields of the configuration that do not match the data."""
+def data_problems(data: DataConfig, model: ModelConfig, manifest: Manifest) -> Iterator[tuple[str, str, str]]:
+    """Yields ``(path, message, rule)`` for each field of the configuration that does not match the data."""
     train = manifest.of_split("train")
     for name in data.mixture or {}:
         if name not in train:
             yield (
                 f"data.mixture.{name}",
                 f"is not a training set of {manifest.path}; use one of {', '.join(sorted(train))}",
+                "unknown-set",
             )
     if model.vocab_size is not None and model.vocab_size != manifest.vocab_size:
         yield (
             "model.vocab_size",
             f"{model.vocab_size} must equal the tokenizer's {manifest.vocab_size} in {manifest.path}; remove it to use that",
+            "vocabulary-mismatch",
         )
