@@ -14,7 +14,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from megatron_ko.errors import DataError
+from megatron_ko.errors import DataError, Problem
 from megatron_ko.formats.vocabulary import BYTE, BYTE_PIECE, CONTROL, UNKNOWN, Piece, Spelling, Vocabulary
 
 _ALGORITHMS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
@@ -93,8 +93,8 @@ def parse_model(content: bytes, where: Path | str) -> Any:
 
 
 def _damaged(where: Path | str, reason: str) -> DataError:
-    message = f"{where}: is not a SentencePiece model or is damaged ({reason}); copy the file again"
-    return DataError(message, rule="not-a-sentencepiece-model")
+    message = f"is not a SentencePiece model or is damaged ({reason}); copy the file again"
+    return DataError([Problem(str(where), "", message, "not-a-sentencepiece-model")])
 
 
 def with_pieces(content: bytes, pieces: Iterable[Piece]) -> bytes:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from megatron_ko.errors import DataError
+from megatron_ko.errors import DataError, Problem
 from megatron_ko.files import read_json
 from megatron_ko.formats.vocabulary import (
     BYTE,
@@ -76,12 +76,13 @@ def check_shape(description: Any, where: Path | str) -> None:
     vocab = model.get("vocab") if isinstance(model, dict) else None
     if not (isinstance(vocab, dict) or (isinstance(vocab, list) and all(map(_is_scored_piece, vocab)))):
         raise _no_vocabulary(where)
-    for problem in _wrong_types(description):
-        raise _damaged(where, problem, "wrong-type")
+    for path, message in _wrong_types(description):
+        raise _damaged(where, path, message, "wrong-type")
 
 
-def _damaged(where: Path | str, problem: str, rule: str) -> DataError:
-    return DataError(f"{where}: tokenizer.json is damaged: {problem}; save the tokenizer again", rule=rule)
+def _damaged(where: Path | str, path: str, message: str, rule: str) -> DataError:
+    remedy = "tokenizer.json is damaged, save the tokenizer again"
+    return DataError([Problem(str(where), path, f"{message}; {remedy}", rule)])
 
 
 def _is_scored_piece(item: Any) -> bool:
@@ -90,19 +91,20 @@ def _is_scored_piece(item: Any) -> bool:
     )
 
 
-def _wrong_types(description: dict[str, Any]) -> Iterator[str]:
-    """Describes values of wrong types. Only the first description is reliable: later code assumes correct types."""
+def _wrong_types(description: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields path and message of wrong types. Only the first is reliable: the code after it assumes correct types."""
     model, added = description["model"], description.get("added_tokens")
     yield from _wrong(model, _MODEL, "model.", optional=True)
     if isinstance(model["vocab"], list) != (type_in(description) == "Unigram"):
-        yield "model.vocab must be a list for type Unigram and an object for all other types"
+        yield "model.vocab", "must be a list for type Unigram and an object for all other types"
     for merge in model.get("merges") or ():
         if not isinstance(merge, (str, list)):
-            yield f"merge {_format(merge)} is not a pair"
+            yield "model.merges", f"{_format(merge)} is not a pair"
     yield from _wrong(description, {"added_tokens": list} | _STEPS, "", optional=True)
     for number, token in enumerate(added or ()):
-        yield from _wrong({"token": token}, {"token": dict}, f"added_tokens[{number}]: the ")
-        yield from _wrong(token, _TOKEN, f"added_tokens[{number}].")
+        path = f"added_tokens[{number}]"
+        yield from _wrong({path: token}, {path: dict}, "")
+        yield from _wrong(token, _TOKEN, f"{path}.")
     pending = [(name, description[name]) for name in _STEPS if description.get(name) is not None]
     while pending:
         name, step = pending.pop()
@@ -114,18 +116,19 @@ def _wrong_types(description: dict[str, Any]) -> Iterator[str]:
             if inner in step:
                 yield from _wrong(step, {inner: list}, f"{name}.")
                 for number, one in enumerate(step[inner]):
-                    yield from _wrong({"step": one}, {"step": dict}, f"{name}.{inner}[{number}]: the ")
-                    pending.append((f"{name}.{inner}[{number}]", one))
+                    path = f"{name}.{inner}[{number}]"
+                    yield from _wrong({path: one}, {path: dict}, "")
+                    pending.append((path, one))
 
 
 def _wrong(
-    values: dict[str, Any], types: dict[str, type], where: str, optional: bool = False
-) -> Iterator[str]:
-    """Describes values of wrong types in one object. ``optional`` also allows null and missing keys."""
-    for name, wanted in types.items():
+    values: dict[str, Any], types: dict[str, type], prefix: str, optional: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Yields path and message of values of wrong types in one object. ``optional`` also allows null and missing keys."""
+    for name, required in types.items():
         value = values.get(name)
-        if type(value) is not wanted and not (optional and value is None):
-            yield f"{where}{name} must be {_TYPES[wanted]}, not {_format(value)}"
+        if type(value) is not required and not (optional and value is None):
+            yield f"{prefix}{name}", f"must be {_TYPES[required]}, not {_format(value)}"
 
 
 def _format(value: Any) -> str:
@@ -154,7 +157,7 @@ def vocabulary_in(description: dict[str, Any], where: Path, special: Iterable[st
     falls_back = bool(model.get("byte_fallback"))
     pieces = [NO_PIECE] * (max(ids.values(), default=-1) + 1)
     if unknown is not None and not 0 <= unknown < len(pieces):
-        raise _damaged(where, f"no token has unk_id {unknown}", "unknown-id")
+        raise _damaged(where, "model.unk_id", f"no token has id {unknown}", "unknown-id")
     for name, number in ids.items():
         if number == unknown:
             kind = UNKNOWN
@@ -187,13 +190,13 @@ def tokens_in(description: Any, where: Path | str) -> dict[str, int]:
         if type(number) is not int or number < 0:
             raise _no_vocabulary(where)
         if number >= MAX_ID:
-            raise _damaged(where, f"id {number} must be below {MAX_ID}", "id-too-large")
+            raise _damaged(where, "", f"id {number} must be below {MAX_ID}", "id-too-large")
     return ids | dict(added)
 
 
 def _no_vocabulary(where: Path | str) -> DataError:
-    message = f"{where}: tokenizer.json contains no vocabulary of tokens and ids; save the tokenizer again"
-    return DataError(message, rule="no-vocabulary")
+    message = "tokenizer.json contains no vocabulary of tokens and ids; save the tokenizer again"
+    return DataError([Problem(str(where), "", message, "no-vocabulary")])
 
 
 def merges_in(description: dict[str, Any], where: Path | str = "tokenizer.json") -> list[Pair]:
@@ -202,7 +205,7 @@ def merges_in(description: dict[str, Any], where: Path | str = "tokenizer.json")
     for merge in description["model"].get("merges") or ():
         pair = merge.split(" ") if isinstance(merge, str) else merge
         if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-            raise _damaged(where, f"merge {merge!r} is not a pair", "invalid-merge")
+            raise _damaged(where, "model.merges", f"{merge!r} is not a pair", "wrong-type")
         pairs.append((pair[0], pair[1]))
     return pairs
 
