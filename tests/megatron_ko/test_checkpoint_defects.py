@@ -196,12 +196,12 @@ def _marked_weights(rank: int, init_method: str, config: str) -> set[str]:
 
 
 def test_split_weights_are_marked_since_0_19(run):
-    """0.16 marks them only while it initialises weights, which is our business."""
+    """0.16 marks them only while it initializes weights, which we do ourselves."""
     split = {"word_embeddings", "linear_qkv", "linear_proj", "linear_fc1", "linear_fc2", "output_layer"}
     assert ranks.on_ranks(1, _marked_weights, run)[0] == (split if NEWER else set())
 
 
-def test_half_written_checkpoint_is_ignored_by_the_run_and_named_when_asked_for(run):
+def test_an_incomplete_checkpoint_is_ignored_by_the_run_and_refused_by_name(run):
     from megatron_ko.errors import CheckpointError
     from megatron_ko.formats.checkpoint_folder import Checkpoint
     from megatron_ko.formats.run_folder import start_of_run
@@ -210,6 +210,7 @@ def test_half_written_checkpoint_is_ignored_by_the_run_and_named_when_asked_for(
     newer = checkpoint_folder(checked.config.run.folder, 7)
     newer.mkdir(exist_ok=True)
     assert start_of_run(checked.config).step == 5
-    with pytest.raises(CheckpointError, match="half-written"):
+    with pytest.raises(CheckpointError) as caught:
         Checkpoint.read(newer)
+    assert caught.value.rule == "incomplete-checkpoint"
     newer.rmdir()
