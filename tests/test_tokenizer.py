@@ -124,7 +124,7 @@ def test_control_ids_decode_to_nothing(folder):
 
 
 def test_transformers_loads_the_same_tokenizer(folder, tmp_path):
-    """In a subprocess: transformers takes seconds to import. Special tokens are known, and no text becomes one."""
+    """In a subprocess: transformers takes seconds to import. Special tokens are known, and text is never encoded to one."""
     texts = [*HARD_TEXTS, *CONTROL, *KO, *EN, CODE[:3000]]
     (tmp_path / "texts.json").write_text(json.dumps(texts))
     script = (

@@ -1,4 +1,4 @@
-"""Which errors say that another rank was lost, so that the same command continues, and which are mistakes or bugs."""
+"""Errors that report a lost rank, after which the same command continues, and errors that are mistakes or bugs."""
 
 from __future__ import annotations
 
