@@ -225,7 +225,7 @@ def _contradictions(manifest: Manifest) -> Iterator[Problem]:
             f"must name the training sets {sorted(train)}, but names {sorted(manifest.mixture)}; {REMEDY}"
         )
         yield Problem(file, "mixture", message, "mixture-names")
-    elif abs(sum(manifest.mixture.values()) - 1) > 1e-3:
+    elif train and abs(sum(manifest.mixture.values()) - 1) > 1e-3:
         message = f"shares must sum to 1, but sum to {sum(manifest.mixture.values()):.6g}; {REMEDY}"
         yield Problem(file, "mixture", message, "mixture-sum")
     if manifest.eod_id >= manifest.vocab_size:
