@@ -174,7 +174,8 @@ def _parse(arguments: Sequence[str] | None) -> Any:
 def _main(given: Any, rank: int, under_torchrun: bool) -> int:
     if under_torchrun and given.ranks is not None:
         raise ConfigError(
-            f"--ranks {given.ranks} is for runs without torchrun, which started {os.environ['WORLD_SIZE']} ranks"
+            f"--ranks {given.ranks} is for runs without torchrun, which started {os.environ['WORLD_SIZE']} ranks",
+            rule="ranks-under-torchrun",
         )
     world_size = int(os.environ["WORLD_SIZE"]) if under_torchrun else given.ranks or 1
     if given.print_config or given.dry_run:
