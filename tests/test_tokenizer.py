@@ -37,10 +37,10 @@ def corpus():
 def folders(tmp_path_factory):
     path = tmp_path_factory.mktemp("tokenizers")
     for kind in KINDS:
-        wanted = TokenizerConfig(
+        config = TokenizerConfig(
             type=kind, vocab_size=900, special_tokens=CONTROL[:1], reserved_tokens=2, symbols=["@@같이@@"]
         )
-        write_folder(path / kind, corpus(), wanted)
+        write_folder(path / kind, corpus(), config)
     return path
 
 
@@ -187,7 +187,7 @@ def test_fingerprint_by_its_definition_and_from_a_plain_folder(bpe):
     )
 
 
-def test_fingerprint_sees_whatever_changes_ids_and_no_more(folder, tmp_path):
+def test_the_fingerprint_changes_with_the_ids_only(folder, tmp_path):
     copy_tokenizer_folder(folder, tmp_path)
     right = fingerprint_hf_folder(folder).fingerprint
 

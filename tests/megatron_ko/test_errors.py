@@ -34,7 +34,7 @@ def raises(error: BaseException):
 
 
 @pytest.mark.parametrize("result, code", [(None, 0), (0, 0), (1, 1), (EXIT_STOPPED, 75)])
-def test_the_exit_code_is_what_the_program_returns(result, code):
+def test_the_exit_code_is_the_return_value(result, code):
     assert exit_code_of(lambda: result) == code
 
 

@@ -36,5 +36,5 @@ LOST = RuntimeError("[pair.cc:534] Connection closed by peer [10.0.0.2]:2112")
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
     ],
 )
-def test_which_errors_say_that_another_rank_was_lost(error, lost):
+def test_errors_that_report_a_lost_rank(error, lost):
     assert (distributed.lost_peer(error) is not None) == lost

@@ -95,7 +95,7 @@ def test_the_first_stage_keeps_as_many_micro_batches_as_there_are_stages(micro_b
     tied=st.booleans(),
     bias=st.booleans(),
 )
-def test_stages_and_tensor_ranks_together_hold_the_model(layers_per_stage, tensor, pipeline, tied, bias):
+def test_stages_and_tensor_ranks_together_have_all_parameters(layers_per_stage, tensor, pipeline, tied, bias):
     """Copies: norms on every tensor rank, and a tied embedding on the last of several stages."""
     layers = layers_per_stage * pipeline
     model = shape(layers, 32, 64, 8, 4, tied_embeddings=tied, qkv_bias=bias)

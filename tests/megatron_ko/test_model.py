@@ -247,7 +247,7 @@ def _marks(
     "parallel", [ParallelConfig(tensor=2), ParallelConfig(tensor=2, pipeline=2)], ids=["TP2", "TP2 x PP2"]
 )
 @pytest.mark.parametrize("tied", [False, True])
-def test_split_weights_are_marked_whatever_the_class_of_their_layer(parallel, tied):
+def test_split_weights_are_marked_for_any_class_of_layer(parallel, tied):
     """The gradient norm counts unmarked weights once per tensor-parallel rank."""
     split = {"linear_qkv.weight": 0, "linear_qkv.bias": 0, "linear_proj.weight": 1, "linear_fc1.weight": 0}
     split |= {"linear_fc2.weight": 1, "word_embeddings.weight": 0, "output_layer.weight": 0}
@@ -432,7 +432,7 @@ def _largest_tensor(rank: int, init_method: str, size: int, length: int) -> int:
 
 @pytest.mark.ranks
 @pytest.mark.parametrize("size", [1, 2])
-def test_attention_holds_no_square_mask(size):
+def test_attention_creates_no_square_mask(size):
     """At 1,024 tokens S x S is 1,048,576; queries and outputs have 1,024 x 2 x 8, a block of the mask 16 x 1,024."""
     for largest in ranks.on_ranks(size, _largest_tensor, size, 1024):
         assert largest <= 1024 * 2 * 16

@@ -81,7 +81,7 @@ def config_of(run: Path, resume: str = "auto") -> Config:
 # --- reading one -----------------------------------------------------------------------------------------
 
 
-def test_what_is_written_is_read_and_is_the_documented_format(tmp_path):
+def test_a_written_marker_is_read_and_has_the_documented_fields(tmp_path):
     written = write_checkpoint(tmp_path, 1000)
     assert written.folder.name == "step_00001000"
     assert Checkpoint.read(str(written.folder)) == written
@@ -173,7 +173,7 @@ def test_a_truncated_marker_is_refused_as_a_checkpoint_error(tmp_path):
 # --- finding the newest ----------------------------------------------------------------------------------
 
 
-def test_the_newest_complete_checkpoint_is_found_by_looking(tmp_path):
+def test_the_newest_complete_checkpoint_is_found(tmp_path):
     for step in (90, 1000, 200):
         write_checkpoint(tmp_path, step)
     write_checkpoint(tmp_path, 3000).folder.joinpath("checkpoint.json").unlink()  # killed while saving

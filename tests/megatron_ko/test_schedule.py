@@ -112,7 +112,7 @@ def test_wsd_is_stable_until_the_last_four_steps(decay, quarter, half, three_qua
     assert rates == pytest.approx([2 * (final + (1 - final) * part) for part in shape])
 
 
-def test_wsd_decay_of_the_whole_run_after_warm_up():
+def test_wsd_may_decay_from_the_warm_up_to_the_end():
     assert [rate(wsd("linear", steps=4), step, 4) for step in range(5)] == [2.0, 1.5, 1.0, 0.5, 0.0]
 
 
@@ -123,7 +123,7 @@ def test_multistep_drops_exactly_at_80_and_90_percent():
     assert rates == [2.0, 2.0, 2.0, 0.632, 0.632, 0.632, 0.2, 0.2, 0.2]
 
 
-def test_multistep_milestones_that_floats_cannot_hold_are_hit_exactly():
+def test_multistep_milestones_that_floats_cannot_represent_are_exact():
     """0.07 x 800 samples is 56.00000000000001 in floats; the drop is at sample 56, that is step 7."""
     assert 0.07 * 800 > 56
     schedule = MultiStepSchedule(type="multistep", milestones=[0.07], ratios=[0.5])
