@@ -1,8 +1,8 @@
-"""What a user can fix, and how a program ends.
+"""User errors and exit codes.
 
 Owns the error classes and the exit codes of every command:
-0 done, 2 a mistake the user can fix, 1 a bug, 3 done but for records that could not be read, 75 stopped on request and
-resumable, 76 another rank was lost (a host, its network, a killed process): the same command continues from the last
+0 done; 1 a bug; 2 a mistake the user can fix; 3 done, except for records that could not be read; 75 stopped on request
+and resumable; 76 another rank was lost (its host, network or process), and the same command continues from the last
 checkpoint. A shell or Slurm reports 128 + N for a process that signal N killed.
 Does not own logging.
 """
@@ -24,9 +24,9 @@ EXIT_PEER_LOST = 76
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: ``where`` is ``file:line`` or ``command line``, ``path`` the dotted key, ``rule`` the name of the rule it breaks.
+    """One mistake: ``where`` is a file, ``file:line`` or ``command line``; ``path`` the dotted key; ``rule`` the broken rule.
 
-    Tests and programs tell problems apart by these fields; ``message`` is for people and may change.
+    Tests and programs distinguish problems by these fields; ``message`` is for people and may change.
     """
 
     where: str
@@ -39,9 +39,9 @@ class Problem:
 
 
 class UserError(Exception):
-    """Mistakes the user can fix, each with what, the value seen, the rule and the remedy. Printed without a traceback."""
+    """Mistakes the user can fix. Each names what is wrong, the value, the rule and the remedy. Printed without a traceback."""
 
-    kind = "error"
+    label = "error"
 
     def __init__(self, problems: Sequence[Problem] | str, *, rule: str = ""):
         self.problems = [Problem("", "", problems, rule)] if isinstance(problems, str) else list(problems)
@@ -53,64 +53,65 @@ class UserError(Exception):
 
     @property
     def rule(self) -> str:
-        """Rule that the first problem breaks; empty where none has a name."""
+        """Rule that the first problem breaks; empty if that rule has no name."""
         return self.problems[0].rule
 
 
 class ConfigError(UserError):
     """One or more mistakes in the configuration or the command line, all reported at once."""
 
-    kind = "config error"
+    label = "config error"
 
 
 class UsageError(UserError):
     """A command line that no command understands."""
 
-    kind = "usage error"
+    label = "usage error"
 
 
 class DataError(UserError):
-    """Training data, a corpus or a tokenizer that is missing, damaged or does not fit."""
+    """Training data, a corpus or a tokenizer that is missing, damaged or does not match."""
 
-    kind = "data error"
+    label = "data error"
 
 
 class CheckpointError(UserError):
-    """A checkpoint that is missing, half-written, or of another model or tokenizer."""
+    """A checkpoint that is missing, incomplete, or of another model or tokenizer."""
 
-    kind = "checkpoint error"
+    label = "checkpoint error"
 
 
 def first_line(error: BaseException) -> str:
-    """What a library's error says in its first line, cut at 200 characters, or its name when it says nothing."""
+    """First line of a library's error message, cut at 200 characters; the name of its class if the message is empty."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
-# What the system refuses and a user can mend: no room, no right to write, no folder there.
+# Errors of the operating system that a user can fix: a full disk, a missing permission, a file in place of a folder.
 _SYSTEM_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 _SYSTEM_REFUSALS |= {errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EEXIST}
 
 
 def exit_code_of(
-    main: Callable[[], int | None], *, quiet: bool = False, say: Callable[[str], None] | None = None
+    main: Callable[[], int | None], *, quiet: bool = False, report: Callable[[str], None] | None = None
 ) -> int:
-    """Runs ``main``; user errors are said on stderr, or to ``say``, without a traceback and become exit code 2.
+    """Runs ``main`` and returns its exit code. User errors become exit code 2, reported without a traceback.
 
-    ``quiet`` keeps the message back (ranks other than 0, in checks that every rank makes alike).
+    ``report`` receives the message; by default it goes to stderr. ``quiet`` drops the message: for ranks other than 0 in
+    checks that every rank makes alike.
     """
-    say = say or (lambda text: print(text, file=sys.stderr, flush=True))
+    report = report or (lambda text: print(text, file=sys.stderr, flush=True))
     try:
         return main() or EXIT_DONE
     except UserError as error:
         if not quiet:
-            say(f"{error.kind}: {error}")
+            report(f"{error.label}: {error}")
         return EXIT_USER_ERROR
-    except BrokenPipeError:  # a run that cannot tell what it does is not done
-        print("error: nobody reads the output any more (broken pipe)", file=sys.stderr, flush=True)
+    except BrokenPipeError:  # output was lost, so the command is not done
+        print("error: the reader of the output has closed it (broken pipe)", file=sys.stderr, flush=True)
         return EXIT_BUG
     except OSError as error:
         if error.errno not in _SYSTEM_REFUSALS:
             raise
         if not quiet:
-            say(f"system error: {error}; make room or choose a folder that may be written")
+            report(f"system error: {error}; free some space or choose a writable folder")
         return EXIT_USER_ERROR

@@ -1,6 +1,6 @@
-"""Files that are either whole or not there.
+"""Files that are either complete or absent.
 
-Owns atomic writing (temporary file, fsync, rename), JSON with readable errors, and hashes.
+Owns atomic writing (temporary file, fsync, rename), JSON with readable errors, folder locks and hashes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from megatron_ko.errors import DataError
+from megatron_ko.errors import DataError, UserError
 
 
 def fsync_folder(folder: Path) -> None:
-    """Makes a rename inside ``folder`` survive a power cut."""
+    """Makes renames inside ``folder`` survive a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -30,7 +30,7 @@ def fsync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def atomic_file(path: Path | str, mode: str = "wb") -> Iterator[IO[Any]]:
-    """A file that appears under ``path`` only when the block ends without an error."""
+    """Opens a file that appears at ``path`` only if the block ends without an error."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -61,54 +61,61 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def write_json(path: Path | str, value: Any) -> None:
-    """Sorted keys nowhere: the order given is the order a person reads."""
+    """Writes indented JSON; keys keep their order."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_json(
     path: Path | str,
     *,
-    error: type[Exception] = DataError,
+    error: type[UserError] = DataError,
     object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None,
 ) -> Any:
-    """Raises ``error`` (what, where, what to do) when the file cannot be read or is not JSON."""
+    """Raises ``error``, a user error, if the file cannot be read or is not JSON."""
     path = Path(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=object_pairs_hook)
-    except OSError as problem:
-        raise error(f"{path}: cannot be read ({problem.strerror}); check the path") from None
-    except (ValueError, RecursionError) as problem:
-        raise error(f"{path}: not valid JSON ({problem}); write it again") from None
+    except OSError as cause:
+        message = f"{path}: cannot be read ({cause.strerror}); check the path"
+        raise error(message, rule="unreadable-file") from None
+    except (ValueError, RecursionError) as cause:
+        raise error(f"{path}: is not valid JSON ({cause}); write it again", rule="invalid-json") from None
 
 
 @contextlib.contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """``folder``, made if needed, for one process at a time on this host. Raises DataError when another holds it."""
+    """Creates ``folder`` if needed and locks it against other processes of this host.
+
+    Raises DataError if another process has locked it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ".lock"
     with open(path, "w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            gone = not os.path.samestat(
-                os.fstat(lock.fileno()), path.stat()
-            )  # by ``scratch_folder`` of another
+            # another process may have removed the folder in its ``scratch_folder``
+            is_locked = os.path.samestat(os.fstat(lock.fileno()), path.stat())
         except (BlockingIOError, FileNotFoundError):
-            gone = True
-        if gone:
-            raise DataError(f"{folder}: another process is working here; wait, or use another folder")
+            is_locked = False
+        if not is_locked:
+            message = f"{folder}: another process is using this folder; wait for it or choose another folder"
+            raise DataError(message, rule="locked-folder")
         yield
 
 
 @contextlib.contextmanager
 def scratch_folder(work: Path) -> Iterator[Path]:
-    """An empty folder in ``work`` for one process at a time; ``work`` goes at the end, and what a killed run left goes first."""
+    """Creates an empty folder in ``work`` for one process at a time, and removes ``work`` at the end.
+
+    Leftovers of a killed run are removed first.
+    """
     with locked_folder(work):
-        place = work / "files"
-        if place.exists():
-            shutil.rmtree(place)
-        place.mkdir()
+        folder = work / "files"
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir()
         try:
-            yield place
+            yield folder
         finally:
             shutil.rmtree(work)
 

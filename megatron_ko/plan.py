@@ -85,6 +85,7 @@ class Plan:
                         "",
                         "model.vocab_size",
                         "missing; without a data manifest the number of tokens must be given",
+                        "missing",
                     )
                 ]
             )
@@ -222,13 +223,14 @@ def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -
     loaded = load(Config, files, overrides, layout_rules(world_size))
     config = loaded.config
     if problem := folder_problem(config.run.folder):
-        raise ConfigError([loaded.problem("run.folder", problem)])
+        raise ConfigError([loaded.problem("run.folder", problem, "folder-not-writable")])
     manifest = checked_manifest(loaded)
     plan = Plan.of(config, world_size, manifest)
     for package, why in (("psutil", "megatron-core cannot save without it"),):
         if importlib.util.find_spec(package) is None:
             raise ConfigError(
-                f"the package {package} is not installed: {why}; pip install -r requirements.txt"
+                f"the package {package} is not installed: {why}; pip install -r requirements.txt",
+                rule="missing-package",
             )
     start, initial = find_weights(config, plan.vocab_size, manifest.tokenizer_fingerprint)
     return Preflight(config, manifest, plan, start, initial)
@@ -256,22 +258,22 @@ def checked_manifest(loaded: Loaded[Config]) -> Manifest:
     """The data of the run: manifest, token files and tokenizer fit each other and the configuration."""
     config = loaded.config
     manifest = read_manifest(config.data.manifest)
-    problems = [
-        loaded.problem(path, message) for path, message in data_problems(config.data, config.model, manifest)
-    ]
+    problems = list(data_problems(config.data, config.model, manifest))
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError([loaded.problem(*problem) for problem in problems])
     tokenizer = read_tokenizer_folder(manifest.tokenizer_folder)
     if tokenizer.fingerprint != manifest.tokenizer_fingerprint:
         raise DataError(
             f"{manifest.path}: was encoded with tokenizer {manifest.tokenizer_fingerprint[:19]}, but {manifest.tokenizer_folder} "
-            f"is {tokenizer.fingerprint[:19]}; encode the data again"
+            f"is {tokenizer.fingerprint[:19]}; encode the data again",
+            rule="tokenizer-mismatch",
         )
     content = fingerprint_hf_folder(manifest.tokenizer_folder, tokenizer.fingerprint).fingerprint
     if content != tokenizer.fingerprint:
         raise DataError(
             f"{manifest.tokenizer_folder / 'tokenizer.json'}: its content is {content[:19]}, its fingerprint.json says "
-            f"{tokenizer.fingerprint[:19]}: edited or damaged; train the tokenizer again or restore it"
+            f"{tokenizer.fingerprint[:19]}: edited or damaged; train the tokenizer again or restore it",
+            rule="tokenizer-changed",
         )
     check_tokens(manifest)
     return manifest

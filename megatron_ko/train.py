@@ -110,7 +110,7 @@ def _restore(checked: Preflight, trainee: Any, device: str) -> Position:
     if (start := checked.start) is None:
         return Position()
     checkpoint.resume(start, trainee.ddp_model, trainee.optimizer, checked.plan.layout, device)
-    data.warn_of_another_order(start.config or {}, dataclasses.asdict(checked.config))
+    data.warn_if_order_changes(start.config or {}, dataclasses.asdict(checked.config))
     return Position(start.step, start.samples, start.tokens)
 
 
@@ -137,7 +137,7 @@ def run_rank(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         report = lost_peer(error)
         if report is None:
             raise
-        if stop.requested():
+        if stop.is_requested():
             return EXIT_STOPPED
         print(f"[rank {rank}] another rank was lost: {report}", file=sys.stderr, flush=True)
         return EXIT_PEER_LOST
@@ -174,7 +174,8 @@ def _parse(arguments: Sequence[str] | None) -> Any:
 def _main(given: Any, rank: int, under_torchrun: bool) -> int:
     if under_torchrun and given.ranks is not None:
         raise ConfigError(
-            f"--ranks {given.ranks} is for runs without torchrun, which started {os.environ['WORLD_SIZE']} ranks"
+            f"--ranks {given.ranks} is for runs without torchrun, which started {os.environ['WORLD_SIZE']} ranks",
+            rule="ranks-under-torchrun",
         )
     world_size = int(os.environ["WORLD_SIZE"]) if under_torchrun else given.ranks or 1
     if given.print_config or given.dry_run:
@@ -192,7 +193,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
             said = f"[rank {rank}] " if rank else ""
             return exit_code_of(
                 lambda: run_rank(checked, rank),
-                say=lambda text: print(said + text, file=sys.stderr, flush=True),
+                report=lambda text: print(said + text, file=sys.stderr, flush=True),
             )
         from megatron_ko.training import distributed, launch
 

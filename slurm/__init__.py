@@ -1,1 +1,1 @@
-"""Batch scripts for Slurm, and what they decide."""
+"""Batch scripts for Slurm, and the decision to requeue."""

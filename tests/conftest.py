@@ -1,4 +1,4 @@
-"""What every test finds, whichever ran before it: the same random examples, and logging as pytest set it up.
+"""Makes tests independent of each other: repeatable random examples, and logging as pytest has set it up.
 
 ``--hypothesis-profile default`` draws other examples each time.
 """
@@ -14,8 +14,8 @@ LEVEL = logging.getLogger().level
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_at_first():
-    """Commands that ran in this process, in tests or in what they share, set up logging for a screen that is gone."""
+def _original_logging():
+    """Removes log handlers of commands that ran in this process: their stream no longer exists."""
     root = logging.getLogger()
     for handler in list(root.handlers):
         if type(handler) in (logging.StreamHandler, logging.FileHandler):  # pytest's are of other types

@@ -1,4 +1,4 @@
-"""The same LLaMA-family GPT in plain PyTorch, written for reading: what ours must equal, and the pace it is measured by."""
+"""The same LLaMA-family GPT in plain PyTorch: the reference for results and speed, written for readability."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 class PlainGPT(nn.Module):
-    """tokens [B, S] to logits [B, S, vocab_size]."""
+    """Maps tokens [B, S] to logits [B, S, vocab_size]."""
 
     def __init__(self, model: ModelConfig, vocab_size: int) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class PlainGPT(nn.Module):
 
 @torch.no_grad()
 def copy_weights(gpt: Any, plain: PlainGPT) -> None:
-    """From megatron-core's GPTModel on one rank (local spec); padded vocabulary rows stay behind."""
+    """From megatron-core's GPTModel on one rank (local spec); without rows of padding."""
     state = {name: tensor for name, tensor in gpt.state_dict().items() if isinstance(tensor, Tensor)}
     model, vocab = plain.model, plain.embedding.num_embeddings
     size, per_group = head_size(model), model.heads // model.kv_groups

@@ -1,7 +1,7 @@
 """Runs test functions on gloo ranks, forked from a warm process, with a hard timeout.
 
 ``on_ranks(n, function, *arguments)`` calls ``function(rank, init_method, *arguments)`` in every rank and returns
-what the ranks returned, in order. Functions must be importable by name (module level).
+the results in the order of ranks. Functions must be importable by name (module level).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _call(function: Callable[..., Any], arguments: tuple, folder: str, rank: int
 
 
 def train(config: str, overrides: list[str], ranks: int = 1) -> None:
-    """A whole training run in ``ranks`` warm ranks; raises AssertionError when it does not end with exit code 0."""
+    """Runs a complete training in ``ranks`` warm ranks; raises AssertionError unless it ends with exit code 0."""
     on_ranks(ranks, _train, preflight([config], overrides, ranks))
 
 

@@ -1,4 +1,4 @@
-"""Signals at moments of a program's life, and what must hold afterwards: the exit code, no process left, no traceback."""
+"""Sends signals to a program at a chosen moment and checks its end: exit code, no process left, no traceback."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MARK = "TEST_OF_SIGNALS"
 
 @dataclass
 class Ended:
-    """How a program ended: its exit code, its output, and the seconds from the signal until its last process was gone."""
+    """End of a program: exit code, output, and seconds from the signal until its last process ended."""
 
     code: int
     text: str
@@ -38,7 +38,7 @@ def run_with_signal(
     whole_group: bool,
     environment: Mapping[str, str] | None = None,
 ) -> Ended:
-    """Sends ``number`` to the program, or to its whole process group, ``after_s`` seconds after it can answer signals."""
+    """Sends ``number`` to the program, or to its whole process group, ``after_s`` seconds after it can handle signals."""
     mark = f"{MARK}={folder.name}-{time.monotonic_ns()}"
     name, _, value = mark.partition("=")
     with open(folder / "output.txt", "w+", encoding="utf-8") as output:
@@ -47,7 +47,7 @@ def run_with_signal(
             stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            _wait_until(lambda: process.poll() is not None or answers(process.pid))
+            _wait_until(lambda: process.poll() is not None or handles_signals(process.pid))
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(after_s)
             sent = time.monotonic()
@@ -65,21 +65,21 @@ def run_with_signal(
 
 
 def check(ended: Ended, undisturbed_s: float) -> bool:
-    """True when the program was stopped, False when it had finished.
+    """Returns True if the program was stopped, False if it had finished.
 
-    It may take GONE_WITHIN_S and as long as a whole run without signals, whose time says how busy this machine is.
+    It may take GONE_WITHIN_S longer than a complete run without signals, whose duration measures the machine's load.
     """
     assert ended.code in (EXIT_DONE, EXIT_STOPPED), f"exit code {ended.code}\n{ended.text}"
     assert "Traceback" not in ended.text, ended.text
     assert "Error" not in ended.text, ended.text
     assert ended.seconds < GONE_WITHIN_S + undisturbed_s, (
-        f"{ended.seconds:.1f} s until the last process was gone\n{ended.text}"
+        f"{ended.seconds:.1f} s until the last process ended\n{ended.text}"
     )
     return ended.code == EXIT_STOPPED
 
 
-def answers(pid: int) -> bool:
-    """All signals are blocked or caught: before its first line no program can answer one."""
+def handles_signals(pid: int) -> bool:
+    """Whether the process blocks or catches all signals; no program can before its first line."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -90,17 +90,19 @@ def answers(pid: int) -> bool:
 
 
 def living(mark: str) -> list[psutil.Process]:
-    """Processes that inherited the mark in their environment, wherever they are in the tree."""
-    found = []
+    """Processes that inherited the mark in their environment, anywhere in the process tree."""
+    processes = []
     for process in psutil.process_iter():
         with contextlib.suppress(OSError, psutil.Error):
             if mark.encode() in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0"):
-                found.append(process)
-    return [process for process in found if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+                processes.append(process)
+    return [
+        process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    ]
 
 
-def _wait_until(true: Callable[[], bool]) -> None:
+def _wait_until(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + LIMIT_S
-    while not true():
+    while not condition():
         assert time.monotonic() < end, f"did not happen within {LIMIT_S:.0f} s"
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Imports only look down, each outside library is named where it belongs, and modules are named after what they own.
+"""Imports only look down, external libraries are imported only where allowed, modules are named after what they own.
 
 Imports inside functions and under TYPE_CHECKING count like all others.
 """
@@ -18,9 +18,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("megatron_ko", "preprocessing", "checkpoint_tools", "slurm")
 
-# The house from the ground up. A room is a folder, or a module beside the folders; a module imports from the rooms
-# below and from its own room, where no imports go in a circle. A new room must be placed here.
-HOUSE: tuple[tuple[str, ...], ...] = (
+# All layers, lowest first. A part is a folder, or a module beside the folders; a module imports from the parts of lower
+# layers and from its own part, without circles. A new part must be added here.
+LAYERS: tuple[tuple[str, ...], ...] = (
     ("megatron_ko.errors", "megatron_ko.logs", "megatron_ko.progress"),
     ("megatron_ko.files",),
     ("megatron_ko.config",),
@@ -54,17 +54,17 @@ HOUSE: tuple[tuple[str, ...], ...] = (
     ("megatron_ko.program",),
     ("megatron_ko.__main__",),
 )
-FLOOR = {room: number for number, rooms in enumerate(HOUSE) for room in rooms}
-FORMATS, PLANNING = (FLOOR[f"megatron_ko.{name}"] for name in ("formats", "planning"))
-ROOF = FLOOR["megatron_ko.job"]
-"""From here on, above all packages, everything may be seen."""
-LIGHT = FLOOR["megatron_ko.plan"]
-"""Up to here megatron_ko knows nothing of torch."""
-# How far up megatron_ko the other packages see; beside it they see nothing of each other.
-SEES = {"preprocessing": FORMATS, "checkpoint_tools": PLANNING, "slurm": PLANNING}
+LAYER_OF = {part: number for number, parts in enumerate(LAYERS) for part in parts}
+FORMATS, PLANNING = (LAYER_OF[f"megatron_ko.{name}"] for name in ("formats", "planning"))
+TOP = LAYER_OF["megatron_ko.job"]
+"""Layers from here on are above all packages and may import everything."""
+LIGHT = LAYER_OF["megatron_ko.plan"]
+"""Up to this layer, megatron_ko does not import torch."""
+# Highest layer of megatron_ko that each other package may import; packages do not import each other.
+MAY_IMPORT = {"preprocessing": FORMATS, "checkpoint_tools": PLANNING, "slurm": PLANNING}
 
 HEAVY = {"torch", "megatron", "transformers", "transformer_engine"}
-# Outside libraries at the top of a module of megatron_ko, by room; inside functions more is allowed.
+# External libraries at the top of a module of megatron_ko, by part; inside functions more is allowed.
 AT_THE_TOP: dict[str, set[str]] = {
     "megatron_ko.config": {"pydantic", "yaml", "typing_extensions"},
     "megatron_ko.formats": {"pydantic"},
@@ -86,7 +86,7 @@ class Import:
 
     @property
     def own_module(self) -> str | None:
-        """The module of the house that is meant, also when something inside it is imported."""
+        """Our module that is imported, or from which a name is imported."""
         parts = self.name.split(".")
         return next((n for i in range(len(parts), 1, -1) if (n := ".".join(parts[:i])) in NAMES), None)
 
@@ -125,7 +125,7 @@ MODULES = [path for path in EVERY if path.name != "__init__.py"]
 NAMES = {name_of(path) for path in MODULES}
 
 
-def room_of(name: str) -> str:
+def part_of(name: str) -> str:
     return ".".join(name.split(".")[:2])
 
 
@@ -139,24 +139,24 @@ def problems_of(paths: list[Path], is_wrong) -> list[str]:
     ]
 
 
-def up_to(floor: int) -> list[Path]:
-    """Modules of megatron_ko up to ``floor``."""
+def up_to(layer: int) -> list[Path]:
+    """Modules of megatron_ko up to ``layer``."""
     return [
         path
         for path in MODULES
-        if path.is_relative_to(ROOT / "megatron_ko") and floor_of(name_of(path)) <= floor
+        if path.is_relative_to(ROOT / "megatron_ko") and layer_of(name_of(path)) <= layer
     ]
 
 
-def floor_of(name: str) -> int:
-    return FLOOR[room_of(name)]
+def layer_of(name: str) -> int:
+    return LAYER_OF[part_of(name)]
 
 
-# --- the house -------------------------------------------------------------------------------------------
+# --- layers ----------------------------------------------------------------------------------------------
 
 
-def test_every_room_has_its_floor_and_every_floor_its_rooms():
-    assert {room_of(name) for name in NAMES} == set(FLOOR)
+def test_every_part_has_a_layer_and_every_entry_exists():
+    assert {part_of(name) for name in NAMES} == set(LAYER_OF)
 
 
 def test_imports_only_look_down():
@@ -165,8 +165,8 @@ def test_imports_only_look_down():
             return False
         if item.own_module is None:
             return True  # a package as such
-        here, there = room_of(name_of(path)), room_of(item.own_module)
-        return here != there and FLOOR[there] >= FLOOR[here]
+        here, there = part_of(name_of(path)), part_of(item.own_module)
+        return here != there and LAYER_OF[there] >= LAYER_OF[here]
 
     assert problems_of(MODULES, looks_up) == []
 
@@ -176,45 +176,45 @@ def test_no_imports_go_in_a_circle():
     assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(NAMES)
 
 
-def test_packages_see_only_their_part_of_megatron_ko_and_not_each_other():
+def test_packages_import_only_allowed_layers_of_megatron_ko_and_not_each_other():
     def is_foreign(path: Path, item: Import) -> bool:
         here = path.relative_to(ROOT).parts[0]
         if item.package in ("examples", "tests"):
             return True
-        if item.package not in PACKAGES or item.package == here or floor_of(name_of(path)) >= ROOF:
+        if item.package not in PACKAGES or item.package == here or layer_of(name_of(path)) >= TOP:
             return False
         if item.package != "megatron_ko" or here == "megatron_ko":
             return True
-        return floor_of(item.own_module or "") > SEES[here] and here != "checkpoint_tools"
+        return layer_of(item.own_module or "") > MAY_IMPORT[here] and here != "checkpoint_tools"
 
     assert problems_of(MODULES, is_foreign) == []
 
 
-def test_the_light_rooms_import_nothing_heavy_not_even_inside_functions():
+def test_light_layers_import_nothing_heavy_not_even_inside_functions():
     assert problems_of(up_to(LIGHT), lambda path, item: item.package in HEAVY) == []
 
 
-def test_the_light_rooms_start_with_few_libraries():
+def test_light_layers_start_with_few_libraries():
     def is_outside(path: Path, item: Import) -> bool:
-        own = AT_THE_TOP.get(room_of(name_of(path)), set())
+        own = AT_THE_TOP.get(part_of(name_of(path)), set())
         return item.at_the_top and item.package not in sys.stdlib_module_names | own | {"megatron_ko"}
 
     assert problems_of(up_to(LIGHT), is_outside) == []
 
 
 def test_training_starts_light():
-    """These import what is heavy inside functions, after everything was checked."""
+    """These modules import heavy libraries inside functions, after all checks."""
     names = ("megatron_ko.train", "megatron_ko.training.launch", "megatron_ko.training.stop")
 
     def is_heavy(path: Path, item: Import) -> bool:
         own = item.own_module
-        heavy = own is not None and own not in names and floor_of(own) > LIGHT
+        heavy = own is not None and own not in names and layer_of(own) > LIGHT
         return item.at_the_top and (item.package in HEAVY or heavy)
 
     assert problems_of([path for path in MODULES if name_of(path) in names], is_heavy) == []
 
 
-# megatron_ko.training from the ground up; a module sees the storeys below its own.
+# Layers of megatron_ko.training, lowest first; a module imports only from lower ones.
 TRAINING: tuple[tuple[str, ...], ...] = (
     ("stop", "checkpoint_index", "cpu", "megatron_notes"),
     ("launch", "distributed"),
@@ -223,9 +223,11 @@ TRAINING: tuple[tuple[str, ...], ...] = (
     ("checkpoint", "step"),
     ("evaluate", "reporting"),
 )
-STOREY = {f"megatron_ko.training.{name}": number for number, names in enumerate(TRAINING) for name in names}
-# What these see of megatron_ko: they come before everything else, serve checkpoint_tools, or change torch.
-SEES_OF_OURS: dict[str, set[str]] = {
+TRAINING_LAYER_OF = {
+    f"megatron_ko.training.{name}": number for number, names in enumerate(TRAINING) for name in names
+}
+# Allowed imports of modules that run before everything else, serve checkpoint_tools, or change torch.
+MAY_IMPORT_OF_OURS: dict[str, set[str]] = {
     "stop": set(),
     "launch": {"megatron_ko.errors", "megatron_ko.training.stop"},
     "checkpoint_index": set(),
@@ -234,23 +236,23 @@ SEES_OF_OURS: dict[str, set[str]] = {
 }
 
 
-def test_every_module_of_training_has_its_storey():
-    found = {name for name in NAMES if room_of(name) == "megatron_ko.training"}
-    assert found == set(STOREY)
+def test_every_module_of_training_has_a_layer():
+    modules = {name for name in NAMES if part_of(name) == "megatron_ko.training"}
+    assert modules == set(TRAINING_LAYER_OF)
 
 
 def test_imports_inside_training_only_look_down():
     def looks_up(path: Path, item: Import) -> bool:
-        here, there = STOREY.get(name_of(path)), STOREY.get(item.own_module or "")
+        here, there = TRAINING_LAYER_OF.get(name_of(path)), TRAINING_LAYER_OF.get(item.own_module or "")
         return here is not None and there is not None and there >= here
 
     assert problems_of(MODULES, looks_up) == []
 
 
-@pytest.mark.parametrize("module", SEES_OF_OURS)
-def test_the_ground_floor_of_training_sees_little(module):
+@pytest.mark.parametrize("module", MAY_IMPORT_OF_OURS)
+def test_the_lowest_modules_of_training_import_little(module):
     def is_more(path: Path, item: Import) -> bool:
-        ours = item.package in PACKAGES and item.own_module not in SEES_OF_OURS[module]
+        ours = item.package in PACKAGES and item.own_module not in MAY_IMPORT_OF_OURS[module]
         return ours or (
             module in ("stop", "launch") and item.package not in {*sys.stdlib_module_names, "megatron_ko"}
         )
@@ -258,7 +260,7 @@ def test_the_ground_floor_of_training_sees_little(module):
     assert problems_of([ROOT / "megatron_ko" / "training" / f"{module}.py"], is_more) == []
 
 
-# What of megatron-core changes with its versions is known to few files. The longest prefix decides.
+# Few files use the parts of megatron-core that change between versions. The longest prefix decides.
 ONLY_IN = {
     "megatron.core.parallel_state": {"distributed", "model"},
     "megatron.core.transformer.TransformerConfig": {"model"},
@@ -266,12 +268,12 @@ ONLY_IN = {
     # distributed.py imports these two once, before ranks are forked
     "megatron.core.datasets": {"data", "distributed"},
     "megatron.core.dist_checkpointing": {"checkpoint", "distributed"},
-    # descriptions of sharded tensors, which a model gives of itself
+    # descriptions of sharded tensors, which a model provides
     "megatron.core.dist_checkpointing.mapping": {"checkpoint", "model"},
 }
 
 
-def test_parts_of_megatron_core_are_known_to_the_files_that_own_them():
+def test_only_the_owners_import_parts_of_megatron_core():
     def is_foreign(path: Path, item: Import) -> bool:
         prefixes = [prefix for prefix in ONLY_IN if f"{item.name}.".startswith(f"{prefix}.")]
         return bool(prefixes) and path.stem not in ONLY_IN[max(prefixes, key=len)]
@@ -282,8 +284,8 @@ def test_parts_of_megatron_core_are_known_to_the_files_that_own_them():
 @pytest.mark.parametrize(
     "name, owners", [("TransformerConfig", {"model"}), ("parallel_state", {"distributed", "model"})]
 )
-def test_names_of_megatron_core_are_written_in_the_files_that_own_them(name, owners):
-    """As identifiers: config_rules.py names TransformerConfig in text only, to read its fields from the source."""
+def test_only_the_owners_use_names_of_megatron_core(name, owners):
+    """Identifiers only: config_rules.py has TransformerConfig in text, to read its fields from the source."""
     users = {
         path.stem
         for path in EVERY
@@ -304,17 +306,17 @@ def test_slurm_imports_nothing_heavy():
     assert problems_of(files("slurm"), lambda path, item: item.package in {*HEAVY, "numpy"}) == []
 
 
-# The one file that knows the reader of checkpoint indices, which training shares; it needs torch and nothing of ours.
+# The only file that uses training's reader of checkpoint indices, which needs torch and nothing of ours.
 READS_INDEX = ("torch_dist", "megatron_ko.training.checkpoint_index")
 
 
-def test_checkpoint_tools_know_training_in_one_file_and_inside_functions():
-    """Running megatron-core in a process changes torch for the whole process."""
+def test_checkpoint_tools_use_training_in_one_file_and_inside_functions():
+    """megatron-core on the CPU changes torch for the whole process."""
 
     def is_wrong(path: Path, item: Import) -> bool:
         if (path.stem, item.own_module) == READS_INDEX:
             return False
-        above = item.package == "megatron_ko" and floor_of(item.own_module or "") > PLANNING
+        above = item.package == "megatron_ko" and layer_of(item.own_module or "") > PLANNING
         trains = item.package == "megatron" or above
         harmless = item.own_module == "megatron_ko.training.launch"  # the standard library alone
         return trains and (path.stem != "mcore" or (item.at_the_top and not harmless))
@@ -322,8 +324,8 @@ def test_checkpoint_tools_know_training_in_one_file_and_inside_functions():
     assert problems_of(files("checkpoint_tools"), is_wrong) == []
 
 
-def test_checkpoint_tools_know_transformers_where_they_verify():
-    """Elsewhere a Hugging Face folder is files: safetensors and JSON."""
+def test_checkpoint_tools_use_transformers_only_to_verify():
+    """Elsewhere a Hugging Face folder is read as files: safetensors and JSON."""
 
     def is_wrong(path: Path, item: Import) -> bool:
         return item.package == "transformers" and (path.stem != "verify" or item.at_the_top)
@@ -343,14 +345,14 @@ def test_checkpoint_tools_start_with_few_libraries():
 # --- names and docstrings --------------------------------------------------------------------------------
 
 
-def test_packages_hold_a_docstring_and_nothing_else():
+def test_packages_contain_only_a_docstring():
     for path in EVERY:
         if path.name == "__init__.py":
             body = tree(path).body
-            assert len(body) == 1 and ast.get_docstring(tree(path)), f"{path}: only a docstring belongs here"
+            assert len(body) == 1 and ast.get_docstring(tree(path)), f"{path}: must contain only a docstring"
 
 
-def test_every_module_says_what_it_owns():
+def test_every_module_has_a_docstring():
     assert [str(path.relative_to(ROOT)) for path in MODULES if not ast.get_docstring(tree(path))] == []
 
 

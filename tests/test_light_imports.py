@@ -1,4 +1,4 @@
-"""What must start fast, and on machines without torch's seconds: the light layers, preprocessing, and every --help."""
+"""The light layers, preprocessing and every --help import no torch, so they start fast."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PREPROCESSING = [
     and path.parent.name != "adapters"  # they import their framework
 ]
 
-# Runs a module as `python -m` does and says on stderr which top-level modules were imported.
+# Runs a module as `python -m` does and prints the imported top-level modules to stderr.
 RUN = """
 import runpy, sys
 try:

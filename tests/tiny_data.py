@@ -1,6 +1,6 @@
 """A tiny valid data folder: token files of three domains, their manifest and a tokenizer folder.
 
-Deterministic and made with numpy alone, so tests of training need no preprocessing.
+Deterministic and written with numpy alone, so that tests of training need no preprocessing.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _write_tokenizer(folder: Path, vocab_size: int) -> TokenizerInfo:
 def _documents(random: np.random.Generator, count: int, tokenizer: TokenizerInfo) -> list[np.ndarray]:
     """20 to 199 ordinary ids with a constant step, then EOD."""
     first = len(SPECIAL)
-    found = []
+    documents = []
     for _ in range(count):
         length, start, step = (
             int(random.integers(20, 200)),
@@ -76,12 +76,12 @@ def _documents(random: np.random.Generator, count: int, tokenizer: TokenizerInfo
             int(random.integers(1, 4)),
         )
         ids = (start + step * np.arange(length)) % (tokenizer.vocab_size - first) + first
-        found.append(np.append(ids, tokenizer.eos_id).astype(np.uint16))
-    return found
+        documents.append(np.append(ids, tokenizer.eos_id).astype(np.uint16))
+    return documents
 
 
 def _write_set(folder: Path, name: str, split: str, documents: list[np.ndarray]) -> dict:
-    """Token files in megatron-core's layout; returns their entry of the manifest."""
+    """Writes token files in megatron-core's format; returns their entry of the manifest."""
     prefix = f"tokens/{name}_{split}"
     tokens = np.concatenate(documents)
     tokens.tofile(folder / f"{prefix}.bin")
@@ -104,7 +104,7 @@ def _write_set(folder: Path, name: str, split: str, documents: list[np.ndarray])
 def write_index(
     path: Path, lengths: list[int], *, magic: bytes = b"MMIDIDX\0\0", code: int = 8, width: int = 2
 ) -> None:
-    """``.idx``: magic, version 1, dtype code, counts, lengths in tokens, byte offsets, document boundaries."""
+    """Writes ``.idx``: magic, version 1, dtype code, counts, lengths in tokens, byte offsets, document boundaries."""
     count = len(lengths)
     ends = np.cumsum([0, *lengths], dtype=np.int64) * width
     with open(path, "wb") as file:

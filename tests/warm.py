@@ -1,4 +1,4 @@
-"""Imported once by the fork server: ranks start from a process that has torch and megatron-core already."""
+"""Imported once by the fork server: ranks start from a process that has already imported torch and megatron-core."""
 
 from megatron_ko.training import (
     distributed,

@@ -51,7 +51,7 @@ class FolderVocabulary:
         """The piece in the letters of the model; None where no text becomes it (special tokens, single bytes)."""
         piece = self.vocabulary.pieces[number]
         if piece.kind == USER_DEFINED:
-            return self.vocabulary.spelled(piece.text)
+            return self.vocabulary.spell(piece.text)
         return piece.text if piece.kind == NORMAL else None
 
     @cached_property

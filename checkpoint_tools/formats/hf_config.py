@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from megatron_ko.config.training import Llama3RopeScaling, ModelConfig, head_size
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import read_json
-from megatron_ko.planning.config_rules import changes_no_result
+from megatron_ko.planning.config_rules import keeps_architecture
 
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 TORCH_NAMES = {"bf16": "bfloat16", "fp32": "float32", "fp16": "float16"}
@@ -158,7 +158,7 @@ def _model_fields(config: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def check_exportable(origin: str, model: ModelConfig) -> None:
     """Raises CheckpointError when transformers' Llama or Qwen2 would compute something else."""
-    unknown = [name for name in model.extra if not changes_no_result(name)]
+    unknown = [name for name in model.extra if not keeps_architecture(name)]
     if unknown:
         raise CheckpointError(
             f"{origin}: model.extra has {', '.join(unknown)}, which may change what the model computes and which "

@@ -119,7 +119,7 @@ def run(options: Options) -> int:
         try:
             steps.run_step(step, record, number, len(plan))
         except steps.StepFailed as failure:
-            print(f"\n{failure.kind}: {failure}", file=sys.stderr, flush=True)
+            print(f"\n{failure.label}: {failure}", file=sys.stderr, flush=True)
             return failure.code
     reports = {
         share: [options.runs / f"judged_{label(share, seed)}" / "expansion.json" for seed in options.seeds]

@@ -1,1 +1,1 @@
-"""Configuration: field types, the schema, loading with file and line, and the shared command line."""
+"""Configuration: field types, the schema, loading with file and line numbers, and the shared command line."""

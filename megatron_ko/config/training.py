@@ -1,7 +1,7 @@
 """The configuration of a training run: one frozen tree.
 
-Owns names, types, bounds and the sentence that documents each field (shown by ``--help``).
-Arithmetic over several fields lives in ``megatron_ko.plan``.
+Owns names, types, bounds and the sentence that documents each field (printed by ``--help``).
+Arithmetic over several fields is in ``megatron_ko.plan``, rules over several fields in ``planning/config_rules.py``.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from megatron_ko.config.fields import (
 @section
 class RunConfig:
     folder: FilePath
-    """Run folder; holds config.yaml, plan.txt, metrics.jsonl, logs/ and checkpoints/."""
+    """Run folder: contains config.yaml, plan.txt, metrics.jsonl, logs/ and checkpoints/."""
     device: Literal["cpu", "cuda"] = "cuda"
-    """Device of every rank: cuda (NCCL) or cpu (gloo)."""
+    """Device of all ranks: cuda (communication over NCCL) or cpu (over gloo)."""
     seed: Seed = 1234
     """Seed of the weights and of the data order."""
     timeout_s: PositiveFloat = 1800.0
-    """Seconds after which a collective that does not finish ends the run."""
+    """Seconds after which a collective operation that has not finished ends the run."""
 
 
 @section
@@ -45,15 +45,15 @@ class NoRopeScaling:
 @section
 class Llama3RopeScaling:
     type: Literal["llama3"]
-    """Llama 3 frequency scaling: long wavelengths are stretched, short ones kept, between them a ramp."""
+    """Llama 3 frequency scaling: stretches long wavelengths, leaves short ones unchanged, with a ramp in between."""
     factor: PositiveFloat
-    """How many times the long wavelengths are stretched."""
+    """Factor by which long wavelengths are stretched."""
     low_freq_factor: PositiveFloat
     """Wavelengths above original_max_sequence_length / low_freq_factor are stretched fully."""
     high_freq_factor: PositiveFloat
-    """Wavelengths below original_max_sequence_length / high_freq_factor are kept."""
+    """Wavelengths below original_max_sequence_length / high_freq_factor are unchanged."""
     original_max_sequence_length: PositiveInt
-    """Sequence length in tokens before the scaling."""
+    """Maximum sequence length, in tokens, of the model before scaling."""
 
 
 RopeScaling = Annotated[Union[NoRopeScaling, Llama3RopeScaling], Field(discriminator="type")]
@@ -74,31 +74,31 @@ class ModelConfig:
     hidden_size: PositiveInt
     """Width of the residual stream."""
     ffn_hidden_size: PositiveInt
-    """Width of the SwiGLU feed-forward, of gate and up each."""
+    """Width of the SwiGLU feed-forward layer: outputs of the gate and of the up projection."""
     heads: PositiveInt
     """Number of attention (query) heads."""
     kv_groups: PositiveInt
     """Number of key/value heads (KV groups); equal to heads for multi-head attention."""
     head_size: PositiveInt | None = None
-    """Width of one head; hidden_size / heads when not given."""
+    """Width of one attention head; by default hidden_size / heads."""
     max_sequence_length: PositiveInt
-    """Longest sequence in tokens the model is meant for (max_position_embeddings on export)."""
+    """Maximum sequence length of the model, in tokens (max_position_embeddings on export)."""
     vocab_size: PositiveInt | None = None
-    """Number of tokens without padding; taken from the data manifest's tokenizer when not given."""
+    """Number of tokens without padding; by default that of the data manifest's tokenizer."""
     vocab_multiple: PositiveInt = 128
-    """The embedding is padded with rows that are never predicted to a multiple of this number."""
+    """The embedding is padded to a multiple of this number of rows; padding rows are never predicted."""
     tied_embeddings: Flag = False
-    """Input and output embedding share their weights."""
+    """Whether the input and output embeddings share their weights."""
     norm_epsilon: PositiveFloat = 1e-5
     """Epsilon of RMSNorm."""
     qkv_bias: Flag = False
-    """Bias on the query, key and value projections (Qwen2)."""
+    """Whether the query, key and value projections have biases (Qwen2)."""
     init_std: PositiveFloat = 0.02
-    """Standard deviation of the initial weights; output projections get init_std / sqrt(2 layers)."""
+    """Standard deviation of the initial weights; init_std / sqrt(2 layers) for projections back to the residual stream."""
     rope: RopeConfig = Field(default_factory=RopeConfig)
     """Rotary position embedding."""
     extra: dict[str, Any] = Field(default_factory=dict)
-    """Further fields of megatron-core's TransformerConfig, by name."""
+    """Other fields of megatron-core's TransformerConfig, by name."""
 
 
 def head_size(model: ModelConfig) -> int:
@@ -109,13 +109,13 @@ def head_size(model: ModelConfig) -> int:
 @section
 class ParallelConfig:
     tensor: PositiveInt = 1
-    """Tensor-parallel ranks: attention heads, feed-forward and vocabulary are split over them."""
+    """Tensor-parallel ranks, which split attention heads, feed-forward layers and vocabulary."""
     pipeline: PositiveInt = 1
-    """Pipeline-parallel stages: layers are split over them."""
+    """Pipeline-parallel stages, which split the layers."""
     context: PositiveInt = 1
-    """Context-parallel ranks: the sequence is split over them."""
+    """Context-parallel ranks, which split each sequence."""
     sequence: Flag = False
-    """Sequence parallel: norms and residuals are split over the tensor-parallel ranks."""
+    """Sequence parallelism: tensor-parallel ranks also split norms and residuals along the sequence."""
 
 
 @section
@@ -123,7 +123,7 @@ class PrecisionConfig:
     dtype: Literal["bf16", "fp32"] = "bf16"
     """Number format of weights and activations; gradients and optimizer state are fp32."""
     fp8: Literal["none", "tensorwise", "delayed", "blockwise", "mxfp8"] = "none"
-    """FP8 recipe of the matrix products (Transformer Engine on a GPU only)."""
+    """FP8 recipe of the matrix products; needs a GPU and Transformer Engine."""
 
 
 @section
@@ -133,7 +133,7 @@ class TrainingConfig:
     global_batch_size: PositiveInt
     """Sequences per optimizer step over all ranks."""
     micro_batch_size: PositiveInt
-    """Sequences per forward pass of one data-parallel rank."""
+    """Sequences per forward pass of a data-parallel rank."""
     sequence_length: PositiveInt
     """Tokens per sequence."""
 
@@ -143,21 +143,21 @@ class OptimizerConfig:
     learning_rate: PositiveFloat
     """Peak learning rate of AdamW."""
     beta1: OpenFraction = 0.9
-    """Decay of the first moment."""
+    """Decay rate of AdamW's first moment."""
     beta2: OpenFraction = 0.95
-    """Decay of the second moment."""
+    """Decay rate of AdamW's second moment."""
     epsilon: PositiveFloat = 1e-8
     """Epsilon of AdamW."""
     weight_decay: NonNegativeFloat = 0.1
-    """Decoupled weight decay of matrices; norms and biases get none."""
+    """Decoupled weight decay of matrices; norms and biases are not decayed."""
     clip_grad_norm: NonNegativeFloat = 1.0
-    """Gradients are scaled down to this global L2 norm; 0 switches clipping off."""
+    """Maximum global L2 norm of the gradients, which are scaled down to it; 0 disables clipping."""
 
 
 @section
 class ConstantSchedule:
     type: Literal["constant"]
-    """Peak learning rate after the warm-up."""
+    """Stays at the peak learning rate after the warm-up."""
     warmup_steps: NonNegativeInt = 0
     """Steps of linear warm-up from 0."""
 
@@ -165,7 +165,7 @@ class ConstantSchedule:
 @section
 class LinearSchedule:
     type: Literal["linear"]
-    """Falls linearly from the peak to the final rate."""
+    """Falls linearly from the peak to the final learning rate."""
     warmup_steps: NonNegativeInt = 0
     """Steps of linear warm-up from 0."""
     final_ratio: Fraction = 0.0
@@ -175,7 +175,7 @@ class LinearSchedule:
 @section
 class CosineSchedule:
     type: Literal["cosine"]
-    """Falls along half a cosine from the peak to the final rate."""
+    """Falls along half a cosine from the peak to the final learning rate."""
     warmup_steps: NonNegativeInt = 0
     """Steps of linear warm-up from 0."""
     final_ratio: Fraction = 0.1
@@ -185,13 +185,13 @@ class CosineSchedule:
 @section
 class WsdSchedule:
     type: Literal["wsd"]
-    """Warm-up, stable, decay: constant at the peak, then falls within the last decay_steps."""
+    """Warm-up, stable, decay: stays at the peak, then falls during the last decay_steps."""
     warmup_steps: NonNegativeInt = 0
     """Steps of linear warm-up from 0."""
     decay_steps: PositiveInt
     """Steps of the final decay."""
     decay: Literal["linear", "cosine", "exponential", "minus_sqrt"] = "minus_sqrt"
-    """Shape of the decay; minus_sqrt is 1 - sqrt(fraction done)."""
+    """Shape of the decay; minus_sqrt is 1 - sqrt(fraction of the decay done)."""
     final_ratio: Fraction = 0.0
     """Final learning rate as a fraction of the peak."""
 
@@ -199,13 +199,13 @@ class WsdSchedule:
 @section
 class MultiStepSchedule:
     type: Literal["multistep"]
-    """Drops to given fractions of the peak at given points of the run (DeepSeek LLM)."""
+    """Drops to fixed fractions of the peak at fixed points of the run (DeepSeek LLM)."""
     warmup_steps: NonNegativeInt = 0
     """Steps of linear warm-up from 0."""
     milestones: list[Fraction] = Field(default_factory=lambda: [0.8, 0.9])
-    """Points of the run, as fractions of all samples, increasing."""
+    """Points of the run where the learning rate drops: increasing fractions of all samples."""
     ratios: list[Fraction] = Field(default_factory=lambda: [0.316, 0.1])
-    """Learning rate from each milestone on, as a fraction of the peak."""
+    """Learning rate after each milestone, as a fraction of the peak."""
 
 
 Schedule = Annotated[
@@ -217,31 +217,31 @@ Schedule = Annotated[
 @section
 class DataConfig:
     manifest: FilePath
-    """manifest.json written by preprocessing: token files, tokenizer, domains."""
+    """Path of the manifest.json that preprocessing wrote: token files, tokenizer, domains."""
     mixture: Annotated[dict[str, PositiveFloat], Field(min_length=1)] | None = None
-    """Share of each training set by name; the manifest's mixture when not given."""
+    """Weight of each training set by name, scaled to sum to 1; by default the manifest's mixture."""
     workers: NonNegativeInt = 1
-    """Processes per rank that read batches ahead; 0 reads in the training process."""
+    """Processes per rank that prefetch batches; 0 reads them in the training process."""
 
 
 @section
 class EvaluationConfig:
     every_steps: PositiveInt = 500
-    """Steps between validations; the last step is always validated."""
+    """Steps between validations; the last step always validates."""
     max_sequences: PositiveInt | None = None
-    """Sequences per validation set; all of them when not given."""
+    """Maximum sequences read from each validation set; by default all."""
 
 
 @section
 class CheckpointConfig:
     every_steps: PositiveInt = 1000
-    """Steps between checkpoints; the last step is always saved."""
+    """Steps between checkpoints; the last step always saves one."""
     keep: PositiveInt | None = None
-    """Newest checkpoints kept; all of them when not given."""
+    """Number of checkpoints to keep, newest first; by default all."""
     resume: Literal["auto", "never"] = "auto"
-    """auto continues from the newest complete checkpoint of the run folder, if there is one."""
+    """auto continues from the newest complete checkpoint of the run folder, if any; never refuses such a folder."""
     initial_weights: FilePath | None = None
-    """Checkpoint folder, or run folder (its newest checkpoint), whose weights without optimizer start a new run."""
+    """Checkpoint folder, or run folder (newest checkpoint), from which a new run takes its weights but no optimizer state."""
 
 
 @section
@@ -249,33 +249,33 @@ class ReportingConfig:
     every_steps: PositiveInt = 10
     """Steps between report lines."""
     peak_tflops: PositiveFloat | None = None
-    """TFLOP/s of one device that MFU is measured against; looked up or measured when not given."""
+    """Peak TFLOP/s of one device, the reference of MFU; by default NVIDIA's data sheet or a measurement."""
     tensorboard: Flag = False
-    """Also writes TensorBoard events to the run folder (needs the package tensorboard)."""
+    """Whether TensorBoard events are written to the run folder, too (needs the package tensorboard)."""
     wandb_project: str | None = None
-    """Also logs to this Weights & Biases project (needs the package wandb; rank 0 only)."""
+    """Weights & Biases project that rank 0 logs to, too (needs the package wandb); by default none."""
 
 
 @section
 class Config:
     run: RunConfig
-    """Where and on what the run happens."""
+    """Folder, device and seed of the run."""
     model: ModelConfig
-    """Shape of the model (LLaMA family: RMSNorm, SwiGLU, RoPE, grouped-query attention)."""
+    """Architecture of the model (LLaMA family: RMSNorm, SwiGLU, RoPE, grouped-query attention)."""
     parallel: ParallelConfig = Field(default_factory=ParallelConfig)
-    """How the model is split over the ranks; the rest of the ranks is data parallel."""
+    """How ranks split the model; remaining ranks are data parallel."""
     precision: PrecisionConfig = Field(default_factory=PrecisionConfig)
     """Number formats."""
     training: TrainingConfig
-    """Length of the run and its batches."""
+    """Length and batch sizes of the run."""
     optimizer: OptimizerConfig
-    """AdamW."""
+    """Hyperparameters of AdamW."""
     schedule: Schedule
-    """Learning rate over the run."""
+    """Learning rate over the course of the run."""
     data: DataConfig
-    """What is trained on."""
+    """Training and validation data."""
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
-    """Validation loss per domain."""
+    """Validation loss of each domain."""
     checkpoint: CheckpointConfig = Field(default_factory=CheckpointConfig)
     """Saving and resuming."""
     reporting: ReportingConfig = Field(default_factory=ReportingConfig)

@@ -44,14 +44,18 @@ class Tree:
             node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
         except OSError as error:
             remedy = "an override is written section.field=value" if "=" in file else "check the path"
-            self._unreadable(Problem(file, "", f"cannot be read ({error.strerror}); {remedy}"))
+            self._unreadable(
+                Problem(file, "", f"cannot be read ({error.strerror}); {remedy}", "unreadable-file")
+            )
         except (ValueError, yaml.YAMLError, RuntimeError) as error:  # RuntimeError: ~name of an unknown user
             self._unreadable(_syntax_problem(file, error))
         else:
             if isinstance(node, yaml.MappingNode):
                 self._merge(self.data, node, (), file)
             elif node is not None and node.tag != _NULL:
-                self._unreadable(Problem(f"{file}:1", "", "is not a mapping; write 'section:' lines"))
+                self._unreadable(
+                    Problem(f"{file}:1", "", "is not a mapping; write 'section:' lines", "not-a-mapping")
+                )
 
     def _unreadable(self, problem: Problem) -> None:
         self.problems.append(problem)
@@ -62,14 +66,13 @@ class Tree:
         keys = tuple(key.split("."))
         if not equals or not all(keys):
             message = f"{override!r} is neither a file nor an override; write section.field=value"
-            self._unreadable(Problem(COMMAND_LINE, "", message))
+            self._unreadable(Problem(COMMAND_LINE, "", message, "not-an-override"))
             return
         try:
             node = yaml.compose(text, Loader=_Loader)
         except yaml.YAMLError as error:
-            self._unreadable(
-                Problem(COMMAND_LINE, key, f"cannot parse {format_value(text)}: {_first_line(error)}")
-            )
+            message = f"cannot parse {format_value(text)}: {_first_line(error)}"
+            self._unreadable(Problem(COMMAND_LINE, key, message, _rule_of(error)))
             return
         target = self.data
         for count, part in enumerate(keys[:-1], 1):
@@ -110,15 +113,14 @@ class Tree:
             line = key_node.start_mark.line + 1
             where = file if file == COMMAND_LINE else f"{file}:{line}"
             if not isinstance(key_node, yaml.ScalarNode):
-                self._unreadable(
-                    Problem(where, ".".join(above), "a key is a list or a mapping; write a name")
-                )
+                message = "a key is a list or a mapping; write a name"
+                self._unreadable(Problem(where, ".".join(above), message, "invalid-key"))
                 continue
             name = key_node.value
             keys = (*above, name)
             if name in seen:
                 message = f"is written twice, first on line {seen[name]}; keep one"
-                self.problems.append(Problem(where, ".".join(keys), message))
+                self.problems.append(Problem(where, ".".join(keys), message, "duplicate-key"))
             seen[name] = line
             self.places[keys] = where
             yield keys, value_node
@@ -143,6 +145,14 @@ def _changes_variant(old: dict[str, Any], node: yaml.MappingNode) -> bool:
     return "type" in new and "type" in old and new["type"] != old["type"]
 
 
+class _Unsupported(ComposerError):
+    """Valid YAML that no configuration needs."""
+
+    def __init__(self, rule: str, message: str, mark: Any) -> None:
+        super().__init__(None, None, message, mark)
+        self.rule = rule
+
+
 class _Loader(yaml.SafeLoader):
     """YAML with the core schema of version 1.2, without anchors and explicit tags."""
 
@@ -152,12 +162,12 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise ComposerError(None, None, "anchors are not supported; repeat it", event.start_mark)
+            raise _Unsupported("anchor", "anchors are not supported; repeat it", event.start_mark)
         if getattr(event, "tag", None):
-            raise ComposerError(None, None, "tags are not supported; remove it", event.start_mark)
+            raise _Unsupported("tag", "tags are not supported; remove it", event.start_mark)
         if self.depth == MAX_DEPTH:
             message = "is nested too deeply; a configuration has a few levels"
-            raise ComposerError(None, None, message, event.start_mark)
+            raise _Unsupported("too-deep", message, event.start_mark)
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
@@ -217,7 +227,11 @@ def _scalar(tag: str, text: str, is_plain: bool = True) -> Any:
 def _syntax_problem(file: str, error: Exception) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     where = f"{file}:{mark.line + 1}" if mark else file
-    return Problem(where, "", _first_line(error))
+    return Problem(where, "", _first_line(error), _rule_of(error))
+
+
+def _rule_of(error: Exception) -> str:
+    return getattr(error, "rule", "invalid-yaml")
 
 
 def _first_line(error: Exception) -> str:

@@ -1,1 +1,1 @@
-"""What stands on disk: manifests, tokenizers, run folders and checkpoints, without torch (``docs/formats.md``)."""
+"""Files and folders on disk: manifests, tokenizers, runs and checkpoints, without torch (``docs/formats.md``)."""

@@ -1,6 +1,6 @@
-"""``id_map.json``: what became of the ids of a pruned tokenizer (``docs/tokenizers.md``).
+"""``id_map.json``: old and new ids of a pruned tokenizer (``docs/tokenizers.md``).
 
-Owns the file. Whether it fits a checkpoint is checked by who uses it.
+Owns the file. Its users check whether it matches a checkpoint.
 """
 
 from __future__ import annotations
@@ -17,27 +17,29 @@ NAME = "id_map.json"
 
 @dataclass(frozen=True)
 class IdMap:
-    """``old_ids[new]``: the id that a token of the pruned tokenizer had in the source; fingerprints of both."""
+    """``old_ids[new]`` is the id that token ``new`` of the pruned tokenizer had in the source; fingerprints of both."""
 
     source_fingerprint: str
     target_fingerprint: str
     old_ids: list[int]
 
 
-def write_id_map(path: Path, found: IdMap) -> None:
-    write_json(path, {"format": FORMAT, **vars(found)})
+def write_id_map(path: Path, id_map: IdMap) -> None:
+    write_json(path, {"format": FORMAT, **vars(id_map)})
 
 
 def read_id_map(path: Path, source_size: int) -> IdMap:
-    """Raises CheckpointError for another file, and for ids that are not below the size of the source's vocabulary."""
+    """Raises CheckpointError for a file of another format and for ids outside the source's vocabulary."""
     content = read_json(path, error=CheckpointError)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: format is not {FORMAT!r}; give the {NAME} of prune-tokenizer")
+        message = f"{path}: its format is not {FORMAT!r}; use the {NAME} that 'mko tokenizer prune' wrote"
+        raise CheckpointError(message, rule="unknown-format")
     ids = content.get("old_ids")
     if not isinstance(ids, list) or not all(
         type(number) is int and 0 <= number < source_size for number in ids
     ):
         raise CheckpointError(
-            f"{path}: old_ids is not a list of ids below {source_size:,}; write the map again with prune-tokenizer"
+            f"{path}: old_ids is not a list of ids below {source_size:,}; write the map again with 'mko tokenizer prune'",
+            rule="invalid-id-map",
         )
     return IdMap(str(content.get("source_fingerprint")), str(content.get("target_fingerprint")), ids)

@@ -1,7 +1,7 @@
-"""The data manifest: what preprocessing hands to training (``docs/formats.md``).
+"""The data manifest, the interface between preprocessing and training (``docs/formats.md``).
 
-Owns reading and checking ``manifest.json`` and the sizes of the token files it names. No torch, no token is read
-unless asked: ``check_tokens`` scans for ids beyond the vocabulary.
+Owns reading and checking ``manifest.json`` and the sizes of the token files it lists. No torch. Only ``check_tokens``
+reads tokens, to find ids outside the vocabulary.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter, ValidationError
 
 from megatron_ko.config.fields import NonNegativeInt, PositiveFloat, PositiveInt
-from megatron_ko.errors import DataError
+from megatron_ko.errors import DataError, Problem
 from megatron_ko.files import read_json
 
 FORMAT = "megatron_ko-data-1"
 INDEX_MAGIC = b"MMIDIDX\x00\x00"
 DTYPES = {"uint16": (8, 2), "int32": (4, 4)}  # name: (code in the index, bytes per token)
 HEADER = struct.Struct("<9sQBQQ")  # magic, version, dtype code, sequences, document boundaries
-REMAKE = "write it again with 'python -m preprocessing encode'"
+REMEDY = "run 'mko data encode' again"
 
 
-def _inside(path: Path) -> Path:
+def _check_inside(path: Path) -> Path:
     if path.is_absolute() or ".." in path.parts:
-        raise ValueError("leads out of the data folder; write it relative to the manifest, without '..'")
+        raise ValueError(f"{path} must be relative to the folder of the manifest and must not contain '..'")
     return path
 
 
-InsideFolder = Annotated[Path, AfterValidator(_inside)]
+InsideFolder = Annotated[Path, AfterValidator(_check_inside)]
 
 
 @dataclass(frozen=True)
 class TokenPair:
-    """One pair of ``.bin`` and ``.idx``; ``tokens`` counts EOD."""
+    """A ``.bin`` file and its ``.idx``; ``tokens`` includes EOD."""
 
     prefix: InsideFolder
     documents: NonNegativeInt
@@ -49,7 +49,7 @@ class TokenPair:
 
 @dataclass(frozen=True)
 class TokenSet:
-    """The tokens of a domain and split, in one pair of files or several; ``text_bytes`` is UTF-8."""
+    """Tokens of one domain and split, in one or more pairs of files; ``text_bytes`` counts UTF-8 bytes."""
 
     name: str
     split: str
@@ -71,7 +71,7 @@ class TokenSet:
 
     @property
     def prefix(self) -> Path:
-        """Of the only pair."""
+        """Prefix of the only pair."""
         (pair,) = self.pairs
         return pair.prefix
 
@@ -100,7 +100,7 @@ class _Tokenizer:
 
 @dataclass(frozen=True, kw_only=True)
 class _Set:
-    """What every entry of ``sets`` holds."""
+    """Fields of every entry of ``sets``."""
 
     name: str
     split: Literal["train", "valid"]
@@ -146,7 +146,7 @@ _AnySet = Annotated[
 
 @dataclass(frozen=True)
 class _Content:
-    """The form of ``manifest.json``."""
+    """Structure of ``manifest.json``."""
 
     tokenizer: _Tokenizer
     sets: tuple[_AnySet, ...]
@@ -154,22 +154,15 @@ class _Content:
 
 
 def read_manifest(path: Path | str) -> Manifest:
-    """Raises DataError when the manifest is missing, of another format, or its files are not whole."""
+    """Raises DataError if the manifest is missing, has another format or contradicts itself or the token files."""
     path = Path(path).expanduser()
     data = read_json(path)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise DataError(f"{path}: format is not {FORMAT!r}; {REMAKE}")
+        raise DataError(f"{path}: its format is not {FORMAT!r}; {REMEDY}", rule="unknown-format")
     try:
         content = TypeAdapter(_Content).validate_python(data)
     except ValidationError as error:
-        _raise_any(
-            [
-                f"{path}: {'.'.join(str(part) for part in item['loc'] if part not in _FORMS)}: "
-                f"{_sentence(item['msg'])}; {REMAKE}"
-                for item in error.errors()
-            ]
-        )
-        raise
+        raise DataError([_explain(path, item) for item in error.errors()]) from None
     tokenizer = content.tokenizer
     manifest = Manifest(
         path=path,
@@ -177,125 +170,134 @@ def read_manifest(path: Path | str) -> Manifest:
         tokenizer_fingerprint=tokenizer.fingerprint,
         vocab_size=tokenizer.vocab_size,
         eod_id=tokenizer.eod_id,
-        sets=tuple(_set_in(path.parent, entry) for entry in content.sets),
+        sets=tuple(_token_set(path.parent, entry) for entry in content.sets),
         mixture=content.mixture,
     )
-    wrong = [*_contradictions(manifest), *(problem for entry in content.sets for problem in _sums(entry))]
-    _raise_any([f"{path}: {problem}; {REMAKE}" for problem in wrong])
+    sums = (problem for entry in content.sets for problem in _sum_problems(path, entry))
+    _raise_any([*_contradictions(manifest), *sums])
     _raise_any([problem for tokens in manifest.sets for problem in _set_problems(tokens, manifest)])
     return manifest
 
 
-def _set_in(folder: Path, entry: _SetOfOnePair | _SetOfPairs) -> TokenSet:
+def _token_set(folder: Path, entry: _SetOfOnePair | _SetOfPairs) -> TokenSet:
     pairs = tuple(replace(pair, prefix=folder / pair.prefix) for pair in entry.pairs_of())
     return TokenSet(entry.name, entry.split, entry.dtype, entry.text_bytes, pairs)
 
 
-def _sums(entry: _SetOfOnePair | _SetOfPairs) -> Iterator[str]:
-    """Where a set does not fit its pairs."""
+def _raise_any(problems: list[Problem]) -> None:
+    if problems:
+        raise DataError(problems)
+
+
+def _explain(file: Path, item: Any) -> Problem:
+    """Describes an error of pydantic."""
+    path = ".".join(str(part) for part in item["loc"] if part not in _FORMS)
+    message = item["msg"].removeprefix("Value error, ")
+    rule = "outside-folder" if item["type"] == "value_error" else item["type"].replace("_", "-")
+    return Problem(str(file), path, f"{message[0].lower()}{message[1:]}; {REMEDY}", rule)
+
+
+def _sum_problems(file: Path, entry: _SetOfOnePair | _SetOfPairs) -> Iterator[Problem]:
+    """Reports numbers of a set that do not match its pairs."""
     pairs = entry.pairs_of()
-    found = {
+    expected = {
         "documents": sum(pair.documents for pair in pairs),
         "tokens": sum(pair.tokens for pair in pairs),
         "max_id": max(pair.max_id for pair in pairs),
     }
-    for name, value in found.items():
-        if getattr(entry, name) != value:
-            yield f"the set {entry.name!r} of split {entry.split} says {name} {getattr(entry, name)}, its pairs {value}"
+    for name, value in expected.items():
+        if (listed := getattr(entry, name)) != value:
+            message = f"{name} of set {entry.name!r} (split {entry.split}) is {listed}, but its pairs give {value}; {REMEDY}"
+            yield Problem(str(file), "sets", message, "wrong-sum")
 
 
-def _raise_any(problems: list[str]) -> None:
-    if problems:
-        raise DataError(
-            "\n  ".join([f"{len(problems)} problems", *problems]) if len(problems) > 1 else problems[0]
-        )
-
-
-def _sentence(message: str) -> str:
-    message = message.removeprefix("Value error, ")
-    return message[0].lower() + message[1:]
-
-
-def _contradictions(manifest: Manifest) -> list[str]:
-    """Where the manifest does not fit itself."""
-    found = []
-    train = manifest.of_split("train")
+def _contradictions(manifest: Manifest) -> Iterator[Problem]:
+    """Reports fields of the manifest that contradict each other."""
+    file, train = str(manifest.path), manifest.of_split("train")
     if not train:
-        found.append("holds no training set")
+        yield Problem(file, "sets", f"there is no training set (split train); {REMEDY}", "no-training-set")
     for (name, split), count in Counter((tokens.name, tokens.split) for tokens in manifest.sets).items():
         if count > 1:
-            found.append(f"the set {name!r} of split {split} stands {count} times")
+            message = f"duplicate set {name!r} (split {split}): listed {count} times; {REMEDY}"
+            yield Problem(file, "sets", message, "duplicate-set")
     if set(manifest.mixture) != set(train):
-        found.append(f"mixture names {sorted(manifest.mixture)} where the training sets are {sorted(train)}")
-    elif abs(sum(manifest.mixture.values()) - 1) > 1e-3:
-        found.append(f"mixture sums to {sum(manifest.mixture.values()):.6g} and not to 1")
+        message = (
+            f"must name the training sets {sorted(train)}, but names {sorted(manifest.mixture)}; {REMEDY}"
+        )
+        yield Problem(file, "mixture", message, "mixture-names")
+    elif train and abs(sum(manifest.mixture.values()) - 1) > 1e-3:
+        message = f"shares must sum to 1, but sum to {sum(manifest.mixture.values()):.6g}; {REMEDY}"
+        yield Problem(file, "mixture", message, "mixture-sum")
     if manifest.eod_id >= manifest.vocab_size:
-        found.append(f"tokenizer.eod_id {manifest.eod_id} is beyond the vocabulary of {manifest.vocab_size}")
-    return found
+        message = f"{manifest.eod_id} is outside the vocabulary of {manifest.vocab_size} tokens; {REMEDY}"
+        yield Problem(file, "tokenizer.eod_id", message, "id-outside-vocabulary")
 
 
-def _set_problems(tokens: TokenSet, manifest: Manifest) -> list[str]:
-    found = [problem for pair in tokens.pairs for problem in _file_problems(pair, tokens.dtype, manifest)]
-    where = ", ".join(str(pair.prefix) for pair in tokens.pairs[:1]) + (
-        " ..." if len(tokens.pairs) > 1 else ""
-    )
+def _set_problems(tokens: TokenSet, manifest: Manifest) -> Iterator[Problem]:
+    for pair in tokens.pairs:
+        yield from _file_problems(pair, tokens.dtype, manifest)
+    where = str(tokens.pairs[0].prefix)
     if tokens.split == "valid" and tokens.tokens == 1:
-        found.append(
-            f"{where}: holds one token, of which nothing can be predicted; leave the set out or fill it"
-        )
+        message = f"validation set {tokens.name!r} has one token, so nothing can be predicted; add text or leave it out"
+        yield Problem(where, "", message, "single-token")
     if not (all(pair.tokens for pair in tokens.pairs) and tokens.text_bytes):
-        found.append(
-            f"{where}: holds no text; the corpus of {tokens.name!r} is empty, leave it out or fill it"
+        yield Problem(
+            where, "", f"set {tokens.name!r} contains no text; add text or leave it out", "empty-set"
         )
-    return found
 
 
-def _file_problems(pair: TokenPair, dtype: str, manifest: Manifest) -> list[str]:
-    found = []
+def _file_problems(pair: TokenPair, dtype: str, manifest: Manifest) -> Iterator[Problem]:
     for suffix, expected in ((".bin", pair.bin_bytes), (".idx", pair.idx_bytes)):
         file = Path(f"{pair.prefix}{suffix}")
         size = file.stat().st_size if file.is_file() else None
         if size is None:
-            found.append(f"{file}: no such file; {REMAKE}")
+            yield Problem(str(file), "", f"is missing; {REMEDY}", "missing-file")
         elif size != expected:
-            found.append(
-                f"{file}: {size:,} bytes where the manifest says {expected:,}: truncated or replaced; {REMAKE}"
-            )
+            message = f"has {size:,} bytes, but the manifest lists {expected:,}; it was truncated or replaced, {REMEDY}"
+            yield Problem(str(file), "", message, "wrong-size")
         elif suffix == ".idx":
-            found += _index_problems(file, pair, dtype)
+            yield from _index_problems(file, pair, dtype)
     if pair.max_id >= manifest.vocab_size:
-        found.append(
-            f"{pair.prefix}: token id {pair.max_id} is beyond the vocabulary of {manifest.vocab_size}; "
-            f"encode it with the tokenizer of the manifest"
-        )
-    return found
+        yield _id_problem(str(pair.prefix), pair.max_id, manifest.vocab_size)
 
 
-def _index_problems(file: Path, pair: TokenPair, dtype: str) -> list[str]:
+def _id_problem(where: str, token_id: int, vocab_size: int) -> Problem:
+    message = (
+        f"token id {token_id} is outside the vocabulary of {vocab_size} tokens; "
+        "encode the text with the manifest's tokenizer"
+    )
+    return Problem(where, "", message, "id-outside-vocabulary")
+
+
+def _index_problems(file: Path, pair: TokenPair, dtype: str) -> Iterator[Problem]:
+    """Reports contradictions between the header of the index, the pair and the data type."""
     code, width = DTYPES[dtype]
     with open(file, "rb") as index:
         head = index.read(HEADER.size)
     if len(head) < HEADER.size or not head.startswith(INDEX_MAGIC):
-        return [f"{file}: is not an index of megatron-core (wrong magic bytes); {REMAKE}"]
-    _, _, found_code, sequences, boundaries = HEADER.unpack(head)
-    problems = []
-    if pair.idx_bytes != HEADER.size + (4 + 8) * sequences + 8 * boundaries:
-        problems.append(f"{file}: {pair.idx_bytes:,} bytes cannot hold {sequences:,} sequences; {REMAKE}")
-    if found_code != code:
-        problems.append(f"{file}: dtype code {found_code} is not the {code} of {dtype}; {REMAKE}")
+        message = f"is not an index of megatron-core (wrong magic bytes); {REMEDY}"
+        yield Problem(str(file), "", message, "not-an-index")
+        return
+    _, _, code_in_index, sequences, boundaries = HEADER.unpack(head)
+    needed = HEADER.size + (4 + 8) * sequences + 8 * boundaries
+    if pair.idx_bytes != needed:
+        message = f"has {pair.idx_bytes:,} bytes, but {sequences:,} sequences need {needed:,}; {REMEDY}"
+        yield Problem(str(file), "", message, "wrong-index-size")
+    if code_in_index != code:
+        message = f"dtype code is {code_in_index}, but {dtype} has code {code}; {REMEDY}"
+        yield Problem(str(file), "", message, "wrong-dtype")
     if pair.bin_bytes != pair.tokens * width:
-        problems.append(
-            f"{pair.prefix}.bin: {pair.bin_bytes:,} bytes are not {pair.tokens:,} tokens of {width}; {REMAKE}"
-        )
+        message = f"has {pair.bin_bytes:,} bytes, but {pair.tokens:,} tokens of {width} bytes need {pair.tokens * width:,}; {REMEDY}"
+        yield Problem(f"{pair.prefix}.bin", "", message, "wrong-token-count")
     if sequences != pair.documents:
-        problems.append(
-            f"{file}: {sequences:,} sequences where the manifest says {pair.documents:,} documents; {REMAKE}"
+        message = (
+            f"has {sequences:,} sequences, but the manifest lists {pair.documents:,} documents; {REMEDY}"
         )
-    return problems
+        yield Problem(str(file), "", message, "wrong-document-count")
 
 
 def check_tokens(manifest: Manifest, eager_bytes: int = 64 << 20) -> None:
-    """Scans files up to ``eager_bytes`` each: ids beyond the vocabulary, an index of other documents (the manifest may lie)."""
+    """Checks ids and document boundaries of files up to ``eager_bytes`` each. Raises DataError."""
     for tokens in manifest.sets:
         for pair in tokens.pairs:
             if pair.bin_bytes <= eager_bytes:
@@ -308,12 +310,9 @@ def _check_ids(pair: TokenPair, dtype: str, vocab_size: int) -> None:
     import numpy as np
 
     ids = np.fromfile(f"{pair.prefix}.bin", dtype=dtype)
-    for seen in (int(ids.min()), int(ids.max())):
-        if not 0 <= seen < vocab_size:
-            raise DataError(
-                f"{pair.prefix}.bin: token id {seen} is beyond the vocabulary of {vocab_size}; "
-                "encode it with the tokenizer of the manifest"
-            )
+    for token_id in (int(ids.min()), int(ids.max())):
+        if not 0 <= token_id < vocab_size:
+            raise DataError([_id_problem(f"{pair.prefix}.bin", token_id, vocab_size)])
 
 
 def _check_documents(pair: TokenPair, width: int) -> None:
@@ -324,4 +323,5 @@ def _check_documents(pair: TokenPair, width: int) -> None:
     starts = np.fromfile(file, dtype=np.int64, count=pair.documents, offset=HEADER.size + lengths.nbytes)
     ends = np.cumsum(lengths, dtype=np.int64) * width
     if lengths.min() < 0 or ends[-1] != pair.bin_bytes or starts[0] != 0 or (starts[1:] != ends[:-1]).any():
-        raise DataError(f"{file}: its documents are not those of the .bin; {REMAKE}")
+        message = f"its documents do not match {pair.prefix}.bin; {REMEDY}"
+        raise DataError([Problem(str(file), "", message, "documents-do-not-match")])

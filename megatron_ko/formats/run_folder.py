@@ -1,7 +1,7 @@
-"""The run folder, without torch: the names inside ``runs/NAME`` and which checkpoints it has (``docs/formats.md``).
+"""The run folder ``runs/NAME`` and its checkpoints, without torch (``docs/formats.md``).
 
-Owns finding the newest complete checkpoint by looking, removing old ones, and cutting ``metrics.jsonl`` for a resumed run.
-What a checkpoint says of itself is ``checkpoint_folder``'s.
+Owns the names inside, the search for the newest complete checkpoint, the removal of old ones, and the truncation of
+``metrics.jsonl`` for a resumed run. ``checkpoint_folder`` owns the description of a checkpoint.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ def checkpoints_of(run: Path | str) -> list[Path]:
     parent = Path(run).expanduser() / "checkpoints"
     if not parent.is_dir():
         return []
-    found = [
+    complete = [
         (int(m.group(1)), p) for p in parent.iterdir() if (m := STEP.match(p.name)) and (p / MARKER).is_file()
     ]
-    return [path for _, path in sorted(found)]
+    return [path for _, path in sorted(complete)]
 
 
 def folder_problem(run: Path | str) -> str | None:
-    """Why nothing can be written to the run folder, or None."""
+    """Why the run folder is not writable, or None if it is."""
     folder = Path(run).expanduser().absolute()
     nearest = next(path for path in (folder, *folder.parents) if os.path.exists(path))
     if not nearest.is_dir():
-        return f"{nearest} is a file, not a folder; choose another run.folder"
+        return f"{nearest} is a file and not a folder; choose another run.folder"
     if not os.access(nearest, os.W_OK | os.X_OK):
-        return f"{nearest} cannot be written to by this user; choose another run.folder"
+        return f"this user may not write to {nearest}; choose another run.folder"
     for name in ("checkpoints", "logs", "index", "tokenizer"):
         if (folder / name).exists() and not (folder / name).is_dir():
-            return f"{folder / name} is a file, not a folder; remove it or choose another run.folder"
+            return f"{folder / name} is a file and not a folder; remove it or choose another run.folder"
     return None
 
 
@@ -49,62 +49,63 @@ def checkpoint_folder(run: Path | str, step: int) -> Path:
 
 
 def newest_checkpoint(path: Path | str) -> Checkpoint:
-    """The checkpoint in ``path``, or the newest complete one when ``path`` is a run folder."""
+    """Reads the checkpoint in ``path``, or the newest complete one if ``path`` is a run folder."""
     path = Path(path).expanduser()
     if (path / MARKER).is_file() or not (path / "checkpoints").is_dir():
         return Checkpoint.read(path)
     complete = checkpoints_of(path)
     if not complete:
-        raise CheckpointError(f"{path}: holds no complete checkpoint; let the run save one first")
+        message = f"{path}: contains no complete checkpoint; let the run save one first"
+        raise CheckpointError(message, rule="no-checkpoints")
     return Checkpoint.read(complete[-1])
 
 
 def start_of_run(config: Config) -> Checkpoint | None:
-    """The checkpoint that this run continues from: the newest complete one of its folder, or None."""
+    """Checkpoint from which this run continues: the newest complete one of its folder, or None."""
     complete = checkpoints_of(config.run.folder)
-    _warn_of_unfinished(Path(config.run.folder).expanduser() / "checkpoints", complete)
+    _warn_about_incomplete(Path(config.run.folder).expanduser() / "checkpoints", complete)
     if not complete:
         return None
     if config.checkpoint.resume == "never":
         raise CheckpointError(
-            f"{complete[-1]}: exists, but checkpoint.resume is never; choose another run.folder or resume: auto"
+            f"{complete[-1]}: exists, but checkpoint.resume is never; choose another run.folder or set "
+            "checkpoint.resume: auto",
+            rule="resume-never",
         )
     newest = Checkpoint.read(complete[-1])
     if not newest.optimizer:
         raise CheckpointError(
-            f"{newest.folder}: holds weights only, a run cannot continue from it; "
-            "name it in checkpoint.initial_weights of a new run folder"
+            f"{newest.folder}: contains only weights, so no run can continue from it; set checkpoint.initial_weights to "
+            "it and choose a new run.folder",
+            rule="no-optimizer-state",
         )
     return newest
 
 
-def _warn_of_unfinished(folder: Path, complete: list[Path]) -> None:
-    """Says which half-written checkpoint is passed over; the run replaces it when it gets there."""
-    found = (
-        [p for p in folder.iterdir() if STEP.match(p.name) and p not in complete] if folder.is_dir() else []
-    )
-    newer = [p for p in found if not complete or _step_of(p) > _step_of(complete[-1])]
+def _warn_about_incomplete(folder: Path, complete: list[Path]) -> None:
+    """Warns about incomplete checkpoints after the newest complete one; the run replaces them at their steps."""
+    names = folder.iterdir() if folder.is_dir() else ()
+    incomplete = [path for path in names if STEP.match(path.name) and path not in complete]
+    newer = [p for p in incomplete if not complete or _step_of(p) > _step_of(complete[-1])]
     for path in sorted(newer):
-        log.warning(
-            "%s is half-written and passed over; the run continues from %s",
-            path, complete[-1].name if complete else "the beginning",
-        )  # fmt: skip
+        start = complete[-1].name if complete else "the beginning"
+        log.warning("%s is incomplete and ignored; the run continues from %s", path, start)
 
 
 def cut_metrics(path: Path, last_step: int) -> None:
-    """Removes the lines of ``metrics.jsonl`` after ``last_step`` and a torn last line: a resumed run writes them again."""
+    """Removes lines of ``metrics.jsonl`` after ``last_step``, which a resumed run writes again, and a truncated last line."""
     if not path.is_file():
         return
-    kept = []
+    lines = []
     for line in path.read_bytes().splitlines(keepends=True):
         try:
             record = json.loads(line)
         except ValueError:
-            continue  # the line being written when the run was killed
+            continue  # truncated: the run was killed while it wrote this line
         if record["step"] <= last_step and record["kind"] != "end":
-            kept.append(line.rstrip(b"\n") + b"\n")
+            lines.append(line.rstrip(b"\n") + b"\n")
     with atomic_file(path) as file:
-        file.writelines(kept)
+        file.writelines(lines)
 
 
 def _step_of(folder: Path) -> int:
@@ -114,9 +115,9 @@ def _step_of(folder: Path) -> int:
 
 
 def remove_old_checkpoints(run: Path | str, keep: int | None) -> list[Path]:
-    """Deletes all but the newest ``keep`` complete checkpoints, and what killed saves left before the newest.
+    """Deletes all but the newest ``keep`` complete checkpoints, and leftovers of killed saves older than the newest.
 
-    The marker of a checkpoint goes first, so none is left half.
+    Deletes markers first, so that a partly deleted checkpoint never counts as complete.
     """
     import shutil
 
@@ -127,13 +128,13 @@ def remove_old_checkpoints(run: Path | str, keep: int | None) -> list[Path]:
     for folder in old:
         os.unlink(folder / MARKER)
     newest = complete[-1]
-    unfinished = [
+    incomplete = [
         path
         for path in newest.parent.iterdir()
         if (match := STEP.match(path.name))
         and not (path / MARKER).exists()
         and int(match[1]) < _step_of(newest)
     ]
-    for folder in unfinished:
+    for folder in incomplete:
         shutil.rmtree(folder)
     return old

@@ -1,7 +1,7 @@
-"""Tokenizers as folders (``docs/formats.md``): read, write, copy, compare, encode.
+"""Tokenizer folders (``docs/formats.md``): reading, writing, copying, comparing, encoding.
 
-Owns the files of a folder and the marker written last; it carries the fingerprint (``fingerprint.py``).
-Needs no torch; sentencepiece or tokenizers are imported when text is encoded.
+Owns the files of a folder and its marker, which contains the fingerprint (``fingerprint.py``) and is written last.
+Needs no torch; imports sentencepiece or tokenizers only to encode text.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from megatron_ko.formats.tokenizer_json import object_in, tokens_in
 
 FORMAT = "megatron_ko-tokenizer-2"
 OLD_FORMAT = "megatron_ko-tokenizer-1"
-"""Its fingerprints say nothing of merges, scores and normalisation; still read."""
+"""Still readable; its fingerprints do not cover merges, scores and normalization."""
 MARKER = "fingerprint.json"
 MODEL = "tokenizer.model"
 FILES = (MODEL, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
-REMEDY = "write it again with 'python -m preprocessing train-tokenizer'"
+REMEDY = "run 'mko data train-tokenizer' again"
 
 
 @dataclass(frozen=True)
 class TokenizerInfo:
-    """What everything else needs to know; every id is below ``vocab_size``. EOD is ``eos_id``."""
+    """Facts about a tokenizer; every id is below ``vocab_size``. EOD is ``eos_id``."""
 
     folder: Path
     fingerprint: str
@@ -46,35 +46,41 @@ class TokenizerInfo:
 
 
 def read_tokenizer_folder(path: Path | str) -> TokenizerInfo:
-    """Raises DataError when the folder is missing, unfinished, or of another format. Reads JSON only."""
+    """Raises DataError if the folder is missing, incomplete, or of another format. Reads only JSON."""
     folder = Path(path).expanduser()
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such tokenizer folder; {REMEDY}")
+        message = f"{folder}: there is no such tokenizer folder; check the path, or {REMEDY}"
+        raise DataError(message, rule="missing-tokenizer")
     if not (folder / MARKER).is_file():
-        raise DataError(f"{folder}: has no {MARKER}: unfinished, or not written by this project; {REMEDY}")
+        message = (
+            f"{folder}: has no {MARKER}, so it is incomplete or not a tokenizer of megatron_ko; {REMEDY}"
+        )
+        raise DataError(message, rule="incomplete-tokenizer")
     data = read_json(folder / MARKER)
     if not isinstance(data, dict) or data.get("format") not in (FORMAT, OLD_FORMAT):
-        raise DataError(f"{folder / MARKER}: format is not {FORMAT!r}; {REMEDY}")
+        raise DataError(f"{folder / MARKER}: its format is not {FORMAT!r}; {REMEDY}", rule="unknown-format")
     try:
         info = TokenizerInfo(
             folder, data["fingerprint"], data["vocab_size"], *(data[f"{role}_id"] for role in ROLES)
         )
     except KeyError as error:
-        raise DataError(f"{folder / MARKER}: the key {error} is missing; {REMEDY}") from None
+        message = f"{folder / MARKER}: key {error} is missing; {REMEDY}"
+        raise DataError(message, rule="missing-key") from None
     if not (folder / "tokenizer.json").is_file():
-        raise DataError(f"{folder}: has no tokenizer.json; {REMEDY}")
+        raise DataError(f"{folder}: has no tokenizer.json; {REMEDY}", rule="missing-file")
     return info
 
 
 def fingerprint_hf_folder(path: Path | str, like: str | None = None) -> TokenizerInfo:
-    """The same facts for any Hugging Face folder with ``tokenizer.json`` (and ``tokenizer_config.json``).
+    """Computes the same facts for any Hugging Face folder with ``tokenizer.json`` (and ``tokenizer_config.json``).
 
-    ``like`` is the fingerprint it will be compared with: one of OLD_FORMAT is computed as it was then.
+    ``like`` is the fingerprint to compare the result with: for one of OLD_FORMAT, that format's is computed.
     """
     folder = Path(path).expanduser()
     if not (folder / "tokenizer.json").is_file():
         raise DataError(
-            f"{folder}: has no tokenizer.json; save it with AutoTokenizer(...).save_pretrained (fast tokenizer)"
+            f"{folder}: has no tokenizer.json; save a fast tokenizer with AutoTokenizer(...).save_pretrained",
+            rule="missing-file",
         )
     description = read_json(folder / "tokenizer.json")
     ids = tokens_in(description, folder)
@@ -92,13 +98,14 @@ def fingerprint_hf_folder(path: Path | str, like: str | None = None) -> Tokenize
         fingerprint = fingerprint_of(pieces, special, rules)
     except UnicodeEncodeError:
         raise DataError(
-            f"{folder}: tokenizer.json is damaged: a text in it holds half of a surrogate pair; save the tokenizer again"
+            f"{folder}: tokenizer.json is damaged (a text contains half a surrogate pair); save the tokenizer again",
+            rule="invalid-text",
         ) from None
     return TokenizerInfo(folder, fingerprint, len(pieces), **special)
 
 
 def _in_order(ids: Mapping[str, int]) -> list[str | None]:
-    """Pieces by id; None where an id is unused."""
+    """Lists pieces by id; None for an unused id."""
     pieces: list[str | None] = [None] * (max(ids.values(), default=-1) + 1)
     for piece, number in ids.items():
         pieces[number] = piece
@@ -113,10 +120,10 @@ def write_tokenizer_folder(
     other_special_tokens: Sequence[str] = (),
     settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> TokenizerInfo:
-    """Writes a whole folder, marker last. ``special_tokens``: ``{"bos": "<s>", ...}`` by role, "eos" at least.
+    """Writes a complete folder, its marker last. ``special_tokens`` by role: ``{"bos": "<s>", ...}``, at least "eos".
 
-    ``other_special_tokens`` are pieces without a role that no text becomes, for chat or fill-in-the-middle; ``settings``
-    are further entries of ``tokenizer_config.json``, such as a chat template.
+    ``other_special_tokens`` are pieces without a role, for chat or fill-in-the-middle; text is never encoded to them.
+    ``settings`` are additional entries of ``tokenizer_config.json``, such as a chat template.
     """
     folder = Path(folder)
     (folder / MARKER).unlink(missing_ok=True)
@@ -132,7 +139,7 @@ def write_tokenizer_folder(
     else:
         (folder / MODEL).unlink(missing_ok=True)
     write_json(folder / "tokenizer.json", tokenizer_json)
-    # split_special_tokens: text that spells "</s>" stays text, as in SentencePiece
+    # split_special_tokens: "</s>" in a text is encoded as text, as SentencePiece does
     write_json(
         folder / "tokenizer_config.json",
         {
@@ -156,7 +163,7 @@ def write_tokenizer_folder(
 
 
 def copy_tokenizer_folder(source: Path | str, target: Path | str) -> TokenizerInfo:
-    """Copies a finished folder, marker last."""
+    """Copies a complete folder, its marker last."""
     info, target = read_tokenizer_folder(source), Path(target)
     (target / MARKER).unlink(missing_ok=True)
     for name in (*FILES, MARKER):
@@ -169,9 +176,9 @@ def copy_tokenizer_folder(source: Path | str, target: Path | str) -> TokenizerIn
 
 
 class Tokenizer:
-    """Text to ids and back; text that spells a control token stays text, and no special ids are added.
+    """Encodes text to ids and decodes ids. Adds no special ids, and never encodes text to a control token.
 
-    Uses ``tokenizer.model`` when the folder has one, else ``tokenizer.json``; both give the same ids.
+    Uses ``tokenizer.model`` if the folder has one, else ``tokenizer.json``; both return the same ids.
     """
 
     def __init__(self, folder: Path | str, *, prefer_json: bool = False):
@@ -190,7 +197,7 @@ class Tokenizer:
         return set(self.info.special_ids.values())
 
     def surfaces(self) -> list[str]:
-        """Each piece as text, by id: what decoding it alone gives; incomplete characters are U+FFFD."""
+        """Returns the text of each id decoded alone; incomplete characters are U+FFFD."""
         return [self._decode([number]) for number in range(self.info.vocab_size)]
 
     @functools.cached_property
@@ -213,7 +220,7 @@ class Tokenizer:
         return self._backend.encode(text, add_special_tokens=False).ids
 
     def encode_batch(self, texts: Sequence[str], threads: int = 1) -> tuple[Any, Any]:
-        """``(ids: int32, offsets: [len(texts) + 1] int64)``: the ids of text i are ``ids[offsets[i]:offsets[i + 1]]``."""
+        """Returns ``(ids: int32, offsets: [len(texts) + 1] int64)``; text i has ``ids[offsets[i]:offsets[i + 1]]``."""
         if self._sentencepiece:
             rows = self._backend.encode(list(texts), num_threads=threads)
         else:
@@ -221,7 +228,7 @@ class Tokenizer:
         return join_rows(rows)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Control ids (bos, eos, pad, unk) give no text."""
+        """Returns the text of ``ids``, skipping control ids (bos, eos, pad, unk)."""
         return self._decode([int(i) for i in ids if int(i) not in self._control_ids])
 
     def _decode(self, ids: list[int]) -> str:
@@ -231,7 +238,7 @@ class Tokenizer:
 
 
 def join_rows(rows: Sequence[Sequence[int]]) -> tuple[Any, Any]:
-    """``(ids: int32, offsets: [len(rows) + 1] int64)``: row i is ``ids[offsets[i]:offsets[i + 1]]``."""
+    """Returns ``(ids: int32, offsets: [len(rows) + 1] int64)``; row i is ``ids[offsets[i]:offsets[i + 1]]``."""
     import numpy as np
 
     offsets = np.zeros(len(rows) + 1, np.int64)

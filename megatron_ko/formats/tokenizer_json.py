@@ -1,8 +1,8 @@
-"""``tokenizer.json`` of the library tokenizers: read strictly, and what it holds as a Vocabulary.
+"""``tokenizer.json`` of the library tokenizers: strict reading, and its content as a Vocabulary.
 
-Owns the layout of that file and of the names of special tokens beside it. ``tokens_in`` and ``read_description`` check
-the types of all values that are read here (``check_shape``). What is odd in one, but readable, is for those who use it to
-refuse.
+Owns the structure of that file and of the files beside it that name special tokens. ``tokens_in`` and
+``read_description`` check the types of all values read here (``check_shape``). Callers reject content that is readable
+but unsupported.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from megatron_ko.errors import DataError
+from megatron_ko.errors import DataError, Problem
 from megatron_ko.files import read_json
 from megatron_ko.formats.vocabulary import (
     BYTE,
@@ -33,24 +33,24 @@ from megatron_ko.formats.vocabulary import (
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """``tokenizer.json``; two pieces of the same name would be one to most readers of JSON."""
-    twice: list[str] = []
+    """Reads ``tokenizer.json``. Raises DataError also for duplicate names, which most readers of JSON drop silently."""
+    duplicates: list[str] = []
 
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            twice.extend(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
-        return found
+    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        content = dict(pairs)
+        if len(content) < len(pairs):
+            duplicates.extend(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+        return content
 
-    found = read_json(path, object_pairs_hook=unique)
-    if twice:
-        raise DataError(
-            f"{path}: {listed('names stand twice; each piece needs one id', twice)}; save the tokenizer again"
-        )
-    if not isinstance(found, dict):
-        raise DataError(f"{path}: is no tokenizer.json: it holds no object; save the tokenizer again")
-    check_shape(found, path.parent)
-    return found
+    description = read_json(path, object_pairs_hook=collect)
+    if duplicates:
+        message = f"{path}: {format_names('duplicate names', duplicates)}; each piece needs one id, save the tokenizer again"
+        raise DataError(message, rule="duplicate-name")
+    if not isinstance(description, dict):
+        message = f"{path}: is not a tokenizer.json (not a JSON object); save the tokenizer again"
+        raise DataError(message, rule="not-an-object")
+    check_shape(description, path.parent)
+    return description
 
 
 # --- types of values -------------------------------------------------------------------------------------
@@ -70,14 +70,19 @@ _SEQUENCES = ("normalizers", "pretokenizers", "decoders")
 _STEP_FIELDS = {"Metaspace": {"replacement": str}, "Replace": {"pattern": dict, "content": str}}
 
 
-def check_shape(description: Any, place: Path | str) -> None:
-    """Raises DataError for the first value that has another type than its key, so that all others here need not ask."""
+def check_shape(description: Any, where: Path | str) -> None:
+    """Raises DataError for the first value of a wrong type, so that other functions here need not check types."""
     model = description.get("model") if isinstance(description, dict) else None
     vocab = model.get("vocab") if isinstance(model, dict) else None
     if not (isinstance(vocab, dict) or (isinstance(vocab, list) and all(map(_is_scored_piece, vocab)))):
-        raise _no_vocabulary(place)
-    for problem in _wrong_types(description):
-        raise DataError(f"{place}: tokenizer.json is damaged: {problem}; save the tokenizer again")
+        raise _no_vocabulary(where)
+    for path, message in _wrong_types(description):
+        raise _damaged(where, path, message, "wrong-type")
+
+
+def _damaged(where: Path | str, path: str, message: str, rule: str) -> DataError:
+    remedy = "tokenizer.json is damaged, save the tokenizer again"
+    return DataError([Problem(str(where), path, f"{message}; {remedy}", rule)])
 
 
 def _is_scored_piece(item: Any) -> bool:
@@ -86,22 +91,23 @@ def _is_scored_piece(item: Any) -> bool:
     )
 
 
-def _wrong_types(description: dict[str, Any]) -> Iterator[str]:
-    """Only the first is certain: what follows it may be of any type."""
+def _wrong_types(description: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields path and message of wrong types. Only the first is reliable: the code after it assumes correct types."""
     model, added = description["model"], description.get("added_tokens")
     yield from _wrong(model, _MODEL, "model.", optional=True)
     if isinstance(model["vocab"], list) != (type_in(description) == "Unigram"):
-        yield "model.vocab must be a list for the type Unigram, and an object for others"
+        yield "model.vocab", "must be a list for type Unigram and an object for all other types"
     for merge in model.get("merges") or ():
         if not isinstance(merge, (str, list)):
-            yield f"the merge {_shown(merge)} is not a pair"
+            yield "model.merges", f"{_format(merge)} is not a pair"
     yield from _wrong(description, {"added_tokens": list} | _STEPS, "", optional=True)
     for number, token in enumerate(added or ()):
-        yield from _wrong({"token": token}, {"token": dict}, f"added_tokens[{number}]: the ")
-        yield from _wrong(token, _TOKEN, f"added_tokens[{number}].")
-    waiting = [(name, description[name]) for name in _STEPS if description.get(name) is not None]
-    while waiting:
-        name, step = waiting.pop()
+        path = f"added_tokens[{number}]"
+        yield from _wrong({path: token}, {path: dict}, "")
+        yield from _wrong(token, _TOKEN, f"{path}.")
+    pending = [(name, description[name]) for name in _STEPS if description.get(name) is not None]
+    while pending:
+        name, step = pending.pop()
         yield from _wrong(step, {"type": str}, f"{name}.", optional=True)
         yield from _wrong(step, _STEP_FIELDS.get(step.get("type"), {}), f"{name}.")
         if step.get("type") == "Replace":
@@ -110,26 +116,27 @@ def _wrong_types(description: dict[str, Any]) -> Iterator[str]:
             if inner in step:
                 yield from _wrong(step, {inner: list}, f"{name}.")
                 for number, one in enumerate(step[inner]):
-                    yield from _wrong({"step": one}, {"step": dict}, f"{name}.{inner}[{number}]: the ")
-                    waiting.append((f"{name}.{inner}[{number}]", one))
+                    path = f"{name}.{inner}[{number}]"
+                    yield from _wrong({path: one}, {path: dict}, "")
+                    pending.append((path, one))
 
 
 def _wrong(
-    values: dict[str, Any], types: dict[str, type], where: str, optional: bool = False
-) -> Iterator[str]:
-    """``optional``: null, or without the key, is right too."""
-    for name, wanted in types.items():
+    values: dict[str, Any], types: dict[str, type], prefix: str, optional: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Yields path and message of values of wrong types in one object. ``optional`` also allows null and missing keys."""
+    for name, required in types.items():
         value = values.get(name)
-        if type(value) is not wanted and not (optional and value is None):
-            yield f"{where}{name} must be {_TYPES[wanted]}, not {_shown(value)}"
+        if type(value) is not required and not (optional and value is None):
+            yield f"{prefix}{name}", f"must be {_TYPES[required]}, not {_format(value)}"
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)[:60]
 
 
 def type_in(description: dict[str, Any]) -> str:
-    """``BPE``, ``Unigram``, ``WordPiece`` or ``WordLevel``; old files leave it out."""
+    """``BPE``, ``Unigram``, ``WordPiece`` or ``WordLevel``; inferred if an old file omits it."""
     model = description["model"]
     return model.get("type") or ("Unigram" if isinstance(model["vocab"], list) else "BPE")
 
@@ -137,12 +144,12 @@ def type_in(description: dict[str, Any]) -> str:
 # --- contents --------------------------------------------------------------------------------------------
 
 
-def vocabulary_in(description: dict[str, Any], place: Path, special: Iterable[str] = ()) -> Vocabulary:
-    """The vocabulary; ``special``: names of tokens that no text becomes, beside those that are marked so.
+def vocabulary_in(description: dict[str, Any], where: Path, special: Iterable[str] = ()) -> Vocabulary:
+    """Returns the vocabulary. ``special`` names control tokens in addition to those marked in the file.
 
-    Raises DataError when the description is damaged.
+    Raises DataError, which names ``where``, if the description is damaged.
     """
-    ids = tokens_in(description, place)
+    ids = tokens_in(description, where)
     model, added = description["model"], description.get("added_tokens") or ()
     kinds = {token["content"]: CONTROL if token.get("special") else USER_DEFINED for token in added}
     kinds |= dict.fromkeys(special, CONTROL)
@@ -150,9 +157,7 @@ def vocabulary_in(description: dict[str, Any], place: Path, special: Iterable[st
     falls_back = bool(model.get("byte_fallback"))
     pieces = [NO_PIECE] * (max(ids.values(), default=-1) + 1)
     if unknown is not None and not 0 <= unknown < len(pieces):
-        raise DataError(
-            f"{place}: tokenizer.json is damaged: no token has the unk_id {unknown}; save the tokenizer again"
-        )
+        raise _damaged(where, "model.unk_id", f"no token has id {unknown}", "unknown-id")
     for name, number in ids.items():
         if number == unknown:
             kind = UNKNOWN
@@ -170,48 +175,43 @@ def vocabulary_in(description: dict[str, Any], place: Path, special: Iterable[st
         algorithm,
         pieces,
         _spelling_in(description),
-        merges_in(description, place) if algorithm == "bpe" else None,
+        merges_in(description, where) if algorithm == "bpe" else None,
         {"unk_id": unknown},
     )
 
 
-def tokens_in(description: Any, place: Path | str) -> dict[str, int]:
-    """Tokens by name, added ones included. Raises DataError when the description is damaged."""
-    check_shape(description, place)
+def tokens_in(description: Any, where: Path | str) -> dict[str, int]:
+    """Returns ids by token, including added tokens. Raises DataError if the description is damaged."""
+    check_shape(description, where)
     vocab = description["model"]["vocab"]
-    found = dict(vocab) if isinstance(vocab, dict) else {item[0]: i for i, item in enumerate(vocab)}
+    ids = dict(vocab) if isinstance(vocab, dict) else {item[0]: i for i, item in enumerate(vocab)}
     added = [(token["content"], token["id"]) for token in description.get("added_tokens") or ()]
-    for number in itertools.chain(found.values(), (number for _, number in added)):
+    for number in itertools.chain(ids.values(), (number for _, number in added)):
         if type(number) is not int or number < 0:
-            raise _no_vocabulary(place)
+            raise _no_vocabulary(where)
         if number >= MAX_ID:
-            raise DataError(
-                f"{place}: tokenizer.json is damaged: the id {number} is not below {MAX_ID}; save the tokenizer again"
-            )
-    return found | dict(added)
+            raise _damaged(where, "", f"id {number} must be below {MAX_ID}", "id-too-large")
+    return ids | dict(added)
 
 
-def _no_vocabulary(place: Path | str) -> DataError:
-    return DataError(
-        f"{place}: tokenizer.json holds no vocabulary of tokens and ids; save the tokenizer again"
-    )
+def _no_vocabulary(where: Path | str) -> DataError:
+    message = "tokenizer.json contains no vocabulary of tokens and ids; save the tokenizer again"
+    return DataError([Problem(str(where), "", message, "no-vocabulary")])
 
 
-def merges_in(description: dict[str, Any], place: Path | str = "tokenizer.json") -> list[Pair]:
-    """The merges, as pairs. Raises DataError for one that is no pair."""
+def merges_in(description: dict[str, Any], where: Path | str = "tokenizer.json") -> list[Pair]:
+    """Returns merges as pairs. Raises DataError for a merge that is not a pair."""
     pairs = []
     for merge in description["model"].get("merges") or ():
         pair = merge.split(" ") if isinstance(merge, str) else merge
         if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-            raise DataError(
-                f"{place}: the merge {merge!r} of tokenizer.json is no pair; save the tokenizer again"
-            )
+            raise _damaged(where, "model.merges", f"{merge!r} is not a pair", "wrong-type")
         pairs.append((pair[0], pair[1]))
     return pairs
 
 
 def pre_tokenizers_in(description: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The pre-tokenizer, and those that it is a sequence of."""
+    """Returns the pre-tokenizer, followed by its members if it is a sequence."""
     step = (description or {}).get("pre_tokenizer") or {}
     return [step, *step.get("pretokenizers", ())]
 
@@ -221,7 +221,7 @@ def is_byte_level(description: dict[str, Any]) -> bool:
 
 
 def adds_prefix_blank(description: dict[str, Any] | None) -> bool:
-    """Whether a pre-tokenizer puts a blank before a text."""
+    """Whether a pre-tokenizer adds a blank before a text."""
     return any(step.get("add_prefix_space") for step in pre_tokenizers_in(description))
 
 
@@ -237,57 +237,58 @@ def _spelling_in(description: dict[str, Any]) -> Spelling:
 
 
 def _parts(description: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every normalizer, pre-tokenizer and decoder, those inside sequences too."""
-    waiting = [description.get(name) for name in ("normalizer", "pre_tokenizer", "decoder")]
-    while waiting:
-        part = waiting.pop()
+    """Yields all normalizers, pre-tokenizers and decoders, including those inside sequences."""
+    pending = [description.get(name) for name in ("normalizer", "pre_tokenizer", "decoder")]
+    while pending:
+        part = pending.pop()
         if part:
             yield part
             for name in ("normalizers", "pretokenizers", "decoders"):
-                waiting += part.get(name) or []
+                pending += part.get(name) or []
 
 
 def _blanks(parts: Iterable[dict[str, Any]]) -> set[str]:
-    """Signs written for a blank."""
-    found = set()
+    """Characters written for a blank."""
+    signs = set()
     for part in parts:
         if part.get("type") == "Metaspace":
-            found.add(part["replacement"])
+            signs.add(part["replacement"])
         elif part.get("type") == "Replace":
             old, new = part["pattern"].get("String"), part["content"]
-            found |= {new} if old == " " else {old} if old and new == " " else set()
-    return found - {" ", ""}
+            signs |= {new} if old == " " else {old} if old and new == " " else set()
+    return signs - {" ", ""}
 
 
 def special_tokens_in(folder: Path) -> set[str]:
-    """Names of all special tokens that the folder gives, in ``special_tokens_map.json`` or ``tokenizer_config.json``."""
+    """Names of all special tokens in ``special_tokens_map.json`` and ``tokenizer_config.json`` of the folder."""
     config = object_in(folder / "tokenizer_config.json")
-    # add_bos_token is no name, but true or false
+    # add_bos_token is true or false, not a name
     named = [value for role, value in config.items() if role.endswith(("_token", "_special_tokens"))]
     return mapped_special_tokens(folder) | _names_of(named)
 
 
 def mapped_special_tokens(folder: Path) -> set[str]:
-    """Names of special tokens in ``special_tokens_map.json``: ours are no added tokens, so that text cannot spell them."""
+    """Names of special tokens in ``special_tokens_map.json``. Ours are not added tokens, so text is never encoded to them."""
     return _names_of(object_in(folder / "special_tokens_map.json").values())
 
 
 def object_in(path: Path) -> dict[str, Any]:
-    """Of a file of JSON; empty when there is none. Raises DataError for any other value."""
-    found = read_json(path) if path.is_file() else {}
-    if not isinstance(found, dict):
-        raise DataError(f"{path}: holds no object; save the tokenizer again")
-    return found
+    """Reads a JSON object; returns {} if there is no file. Raises DataError for any other value."""
+    content = read_json(path) if path.is_file() else {}
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: is not a JSON object; save the tokenizer again", rule="not-an-object")
+    return content
 
 
 def _names_of(values: Iterable[Any]) -> set[str]:
-    """Of tokens or lists of them, each a name or an object with its ``content``."""
+    """Names of tokens or lists of tokens; a token is a name or an object with its name in ``content``."""
     tokens = [token for value in values for token in (value if isinstance(value, list) else [value])]
     names = (token.get("content") if isinstance(token, dict) else token for token in tokens)
     return {name for name in names if isinstance(name, str)}
 
 
-def listed(what: str, items: Iterable[str], most: int = 5) -> str:
+def format_names(what: str, items: Iterable[str], limit: int = 5) -> str:
+    """Formats the number of items and the first ``limit`` of them, for messages."""
     items = list(items)
-    shown = ", ".join(repr(item) for item in items[:most])
-    return f"{len(items):,} {what}: {shown}{', ...' if len(items) > most else ''}"
+    names = ", ".join(repr(item) for item in items[:limit])
+    return f"{len(items):,} {what}: {names}{', ...' if len(items) > limit else ''}"

@@ -1,7 +1,7 @@
-"""What a tokenizer consists of, whatever file it is read from: pieces, their kinds, scores or merges, special ids.
+"""The vocabulary of a tokenizer, independent of its file format: pieces, kinds, scores or merges, special ids.
 
-Owns the one type that every reader returns (``sentencepiece_model``, ``tokenizer_json``, ``tiktoken_ranks``) and every
-user reads. Texts are encoded by engines; only a short text that stands alone is merged here, the plain way.
+Owns the type that all readers return (``sentencepiece_model``, ``tokenizer_json``, ``tiktoken_ranks``). Engines encode
+text; this module only merges a short isolated text, the simple way.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import NamedTuple
 from megatron_ko.formats import byte_alphabet
 
 GAP, NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(7)
-"""Kinds of pieces, numbered as SentencePiece does; GAP is an id without a piece."""
+"""Kinds of pieces with SentencePiece's numbers; GAP is an id without a piece."""
 BLANK = "\u2581"
-"""What SentencePiece writes for a blank."""
+"""Character that SentencePiece writes for a blank."""
 BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 MAX_ID = 1 << 24
-"""Larger ids are a damaged file: tables are as long as the largest id."""
+"""Ids from here on indicate a damaged file; tables are as long as the largest id."""
 Pair = tuple[str, str]
 Rank = Callable[[str, str], "float | None"]
 
 
 class Piece(NamedTuple):
-    """``text`` as the file spells it; the better the ``score``, the earlier the piece is merged."""
+    """``text`` is spelled as in the file; pieces with higher ``score`` merge earlier."""
 
     text: str
     score: float = 0.0
@@ -38,11 +38,11 @@ NO_PIECE = Piece("", kind=GAP)
 
 @dataclass(frozen=True)
 class Spelling:
-    """How a file writes the bytes that a piece stands for.
+    """How a file spells the bytes of a piece.
 
-    ``byte_level``: in 256 letters, one for each byte (GPT-2); else as text, in which ``blanks`` are written for a blank.
-    ``inside``: before a piece within a word (WordPiece); ``last``: behind the last piece of a word. Neither is text.
-    ``literal``: symbols (USER_DEFINED) are written as the text they are.
+    ``byte_level``: in 256 letters, one per byte (GPT-2); otherwise as text with one of ``blanks`` for each blank.
+    ``inside`` is a prefix of pieces within a word (WordPiece), ``last`` a suffix of a word's last piece; neither is text.
+    ``literal``: symbols (USER_DEFINED) are spelled as plain text.
     """
 
     byte_level: bool = False
@@ -51,15 +51,15 @@ class Spelling:
     last: str = ""
     literal: bool = False
 
-    def spelled(self, text: str) -> str:
-        """The text as pieces are written: to look it up, or to cut it into pieces."""
-        return byte_alphabet.spelled(text) if self.byte_level else text.replace(" ", BLANK)
+    def spell(self, text: str) -> str:
+        """Spells text as in pieces, to look it up or split it into pieces."""
+        return byte_alphabet.spell(text) if self.byte_level else text.replace(" ", BLANK)
 
     def content(self, text: str) -> bytes:
-        """The bytes that are written so. Letters that stand for no byte are taken as they are."""
+        """Bytes that ``text``, spelled as in the file, stands for. Text outside the byte alphabet stands for itself."""
         if self.byte_level:
-            found = byte_alphabet.bytes_of(text)
-            return text.encode("utf-8", "surrogatepass") if found is None else found
+            content = byte_alphabet.bytes_of(text)
+            return text.encode("utf-8", "surrogatepass") if content is None else content
         for sign in self.blanks:
             text = text.replace(sign, " ")
         if self.inside and text.startswith(self.inside) and text != self.inside:
@@ -71,11 +71,11 @@ class Spelling:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The pieces of a tokenizer by id.
+    """Pieces of a tokenizer by id.
 
-    ``algorithm``: how a text is cut into pieces (``bpe``, ``unigram``, ``wordpiece``, ...). BPE merges the pair that
-    comes first in ``merges``, or without merges the pair whose union has the best score. ``special_ids``: the ids of
-    ``bos_id``, ``eos_id``, ``pad_id`` and ``unk_id`` as far as the file names them.
+    ``algorithm`` splits text into pieces (``bpe``, ``unigram``, ``wordpiece``, ...). BPE merges the pair that comes first
+    in ``merges`` or, without merges, the pair whose union has the highest score. ``special_ids`` maps ``bos_id``,
+    ``eos_id``, ``pad_id`` and ``unk_id`` to ids, as far as the file defines them.
     """
 
     algorithm: str
@@ -91,12 +91,12 @@ class Vocabulary:
 
     @functools.cached_property
     def names(self) -> tuple[str | None, ...]:
-        """Pieces as the file spells them; None where an id has none."""
+        """Pieces as spelled in the file; None for ids without a piece."""
         return tuple(None if piece.kind == GAP else piece.text for piece in self.pieces)
 
     @functools.cached_property
     def contents(self) -> tuple[bytes | None, ...]:
-        """The bytes of text that each piece stands for; None for gaps and for pieces that no text becomes."""
+        """Bytes of text that each piece stands for; None for gaps and for pieces to which text is never encoded."""
         return tuple(map(self._content, self.pieces))
 
     def _content(self, piece: Piece) -> bytes | None:
@@ -110,7 +110,7 @@ class Vocabulary:
 
     @functools.cached_property
     def surfaces(self) -> tuple[str | None, ...]:
-        """The text of each piece that merging makes, and of symbols; None for all others, and for parts of characters."""
+        """Text of normal pieces and symbols; None for all others and for incomplete characters."""
         return tuple(map(self._surface, self.pieces, self.contents))
 
     def _surface(self, piece: Piece, content: bytes | None) -> str | None:
@@ -122,23 +122,23 @@ class Vocabulary:
 
     @functools.cached_property
     def ids(self) -> dict[str, int]:
-        """Surfaces to ids."""
+        """Ids by surface."""
         return {surface: number for number, surface in enumerate(self.surfaces) if surface is not None}
 
     def numbers(self, *kinds: int) -> list[int]:
-        """Ids of the pieces of these kinds, in order."""
+        """Ids of all pieces of these kinds, in order."""
         return [number for number, piece in enumerate(self.pieces) if piece.kind in kinds]
 
-    def spelled(self, surface: str) -> str:
-        return self.spelling.spelled(surface)
+    def spell(self, surface: str) -> str:
+        return self.spelling.spell(surface)
 
-    def shown(self, text: str) -> str:
-        """A piece of the file for people: its text, with the numbers of bytes that are a part of a character."""
+    def format_piece(self, text: str) -> str:
+        """Formats a piece of the file for people: its text, with escapes for bytes of incomplete characters."""
         return self.spelling.content(text).decode("utf-8", "backslashreplace")
 
     @functools.cached_property
     def rank(self) -> Rank:
-        """Of merging two pieces: the lower the earlier; None where they do not merge."""
+        """Function from two pieces to the rank of their merge, lowest first; None if they do not merge."""
         if self.merges is not None:
             ranks = {pair: number for number, pair in enumerate(self.merges)}
             return lambda left, right: ranks.get((left, right))
@@ -146,8 +146,8 @@ class Vocabulary:
         return lambda left, right: scores.get(left + right)
 
     def segment(self, surface: str) -> list[str]:
-        """The pieces, as the file spells them, of a text that stands alone, by merging."""
-        return merged(list(self.spelled(surface)), self.rank)
+        """Splits an isolated text into pieces, spelled as in the file, by merging."""
+        return merge(list(self.spell(surface)), self.rank)
 
 
 def _text_of(content: bytes) -> str | None:
@@ -157,15 +157,15 @@ def _text_of(content: bytes) -> str | None:
         return None
 
 
-def merged(symbols: list[str], rank: Rank) -> list[str]:
-    """Byte-pair encoding of a short text: the pair of the lowest rank first, the leftmost of equal ones."""
-    for _ in unions(symbols, rank):
+def merge(symbols: list[str], rank: Rank) -> list[str]:
+    """Byte-pair encodes a short text in place: merges the pair of the lowest rank first, the leftmost of equal ones."""
+    for _ in iterate_merges(symbols, rank):
         pass
     return symbols
 
 
-def unions(symbols: list[str], rank: Rank) -> Iterator[str]:
-    """What is made of two symbols, one after the other, while ``symbols`` are merged in place."""
+def iterate_merges(symbols: list[str], rank: Rank) -> Iterator[str]:
+    """Merges ``symbols`` in place and yields each new symbol."""
     ranks = [rank(left, right) for left, right in zip(symbols, symbols[1:])]
     while True:
         best = min((value for value in ranks if value is not None), default=None)

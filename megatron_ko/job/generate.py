@@ -1,4 +1,4 @@
-"""Text from a Hugging Face folder, to see with one's own eyes what a model has learned.
+"""Generates text with a Hugging Face model.
 
     mko generate runs/quickstart/train/hf [--prompt TEXT ...] [--tokens 64] [--out samples.json]
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(given: argparse.Namespace) -> int:
     if given.tokens < 1 or given.temperature < 0:
-        raise UsageError("--tokens must be at least 1 and --temperature at least 0")
+        raise UsageError("--tokens must be at least 1 and --temperature at least 0", rule="out-of-range")
     prompts = [("", text) for text in given.prompt] if given.prompt else list(PROMPTS)
     samples = generate(given.folder, prompts, given.tokens, given.temperature, given.seed)
     for sample in samples:
@@ -74,10 +74,11 @@ def _main(given: argparse.Namespace) -> int:
 def generate(
     folder: str | Path, prompts: Sequence[tuple[str, str]], tokens: int, temperature: float, seed: int
 ) -> list[dict[str, Any]]:
-    """``{lang, prompt, text}`` per ``(lang, prompt)``. Raises CheckpointError when ``folder`` holds no model."""
+    """Returns ``{lang, prompt, text}`` for each ``(lang, prompt)``. Raises CheckpointError if ``folder`` has no model."""
     if not (Path(folder) / "config.json").is_file():
         raise CheckpointError(
-            f"{folder}: holds no config.json; write the folder with 'mko checkpoint to-hf RUN {folder}'"
+            f"{folder}: contains no config.json; write the folder with 'mko checkpoint to-hf RUN {folder}'",
+            rule="missing-file",
         )
     os.environ["HF_HUB_OFFLINE"] = "1"
     import torch
@@ -103,8 +104,8 @@ def generate(
         torch.manual_seed(seed + number)
         ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
         with torch.no_grad():
-            made = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
-        text = tokenizer.decode(made[0], skip_special_tokens=True)
+            output = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
+        text = tokenizer.decode(output[0], skip_special_tokens=True)
         samples.append({"lang": lang, "prompt": prompt, "text": text.removeprefix(prompt)})
     return samples
 

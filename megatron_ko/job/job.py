@@ -1,7 +1,7 @@
-"""What a job will do: checked configurations, the layout on the device, and one command per step.
+"""Plan of a job: checked configurations, the layout on the device, and one command per step.
 
-Owns the settings of the command line, the overrides they become, and what each step depends on. Starts nothing except a
-process that counts the GPUs.
+Owns the settings of the command line, the overrides derived from them, and the inputs of each step. Starts only a process
+that counts the GPUs.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """Checked configurations, and the overrides and ranks that the commands are given."""
+    """Checked configurations, and the overrides and ranks for the commands."""
 
     folder: Path
     runs: Path
@@ -60,7 +60,7 @@ class Job:
 
 
 def options_of(given: argparse.Namespace) -> Options:
-    """Raises UsageError naming every argument that is not understood."""
+    """Raises UsageError that names all unknown arguments."""
     prefixed: dict[str, list[str]] = {"data": [], "train": []}
     wrong = []
     for setting in given.settings:
@@ -86,18 +86,19 @@ def options_of(given: argparse.Namespace) -> Options:
 
 
 def check_job(options: Options) -> Job:
-    """Loads both configurations. Raises ConfigError or DataError where they are invalid or name different folders."""
+    """Loads both configurations. Raises ConfigError or DataError if they are invalid or name different folders."""
     for name in ("data.yaml", "train.yaml"):
         if not (options.folder / name).is_file():
-            raise ConfigError(f"{options.folder / name}: no such file; a job needs data.yaml and train.yaml")
+            message = f"{options.folder / name}: is missing; a job needs data.yaml and train.yaml"
+            raise ConfigError(message, rule="missing-file")
     data_overrides, train_overrides = list(options.data), list(options.train)
     if options.runs:
         data_overrides.insert(0, f"output.folder={options.runs / 'data'}")
-        places = (
+        paths = (
             f"run.folder={options.runs / 'train'}",
             f"data.manifest={options.runs / 'data' / 'manifest.json'}",
         )
-        train_overrides[:0] = places
+        train_overrides[:0] = paths
     train_file = str(options.folder / "train.yaml")
     configured = load(Config, [train_file], train_overrides, layout_rules(None)).config
     size = configured.parallel.tensor * configured.parallel.pipeline * configured.parallel.context
@@ -116,25 +117,25 @@ def check_job(options: Options) -> Job:
         data=load(data_schema.Config, [str(options.folder / "data.yaml")], data_overrides, data_schema.RULES),
         train=load(Config, [train_file], train_overrides, layout_rules(ranks)).config,
     )
-    _check_places(job)
+    _check_folders(job)
     return job
 
 
 def gpu_count() -> int:
-    """Counts the GPUs that torch sees, in another process: this one stays light. Raises ConfigError if there is none."""
+    """Counts the GPUs that torch finds, in another process so that this one stays light. Raises ConfigError for none."""
     command = [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    count = int(found.stdout) if found.returncode == 0 else 0
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    count = int(process.stdout) if process.returncode == 0 else 0
     if not count:
         raise ConfigError(
-            "--device cuda: torch sees no GPU; use --device cpu or install a CUDA build of torch",
+            "--device cuda: torch finds no GPU; use --device cpu or install a CUDA build of torch",
             rule="no-gpu",
         )
     return count
 
 
 def layout_on_gpus(count: int, training: TrainingConfig) -> tuple[int, list[str]]:
-    """As many of ``count`` GPUs as divide the batch, with tensor parallelism 2 where they pair up, and bf16."""
+    """Uses as many of ``count`` GPUs as divide the batch, with tensor parallelism 2 if their number is even, and bf16."""
     for ranks in range(count, 0, -1):
         tensor = 2 if ranks % 2 == 0 else 1
         if training.global_batch_size % (training.micro_batch_size * (ranks // tensor)) == 0:
@@ -148,26 +149,26 @@ def layout_on_gpus(count: int, training: TrainingConfig) -> tuple[int, list[str]
     return ranks, layout + (["parallel.sequence=false"] if tensor == 1 else [])
 
 
-def _check_places(job: Job) -> None:
-    """One folder of runs holds everything, so that the report and the next job find it."""
+def _check_folders(job: Job) -> None:
+    """Checks that one folder of runs contains everything, so that the report and the next job find it."""
     wrong = [
-        f"{name} is {seen}, but must be {wanted}"
-        for name, seen, wanted in (
+        f"{name} is {path}, but must be {expected}"
+        for name, path, expected in (
             ("run.folder in train.yaml", job.train.run.folder, job.run),
             ("data.manifest in train.yaml", job.train.data.manifest, job.manifest),
             ("output.folder in data.yaml", job.data.config.output.folder, job.runs / "data"),
         )
-        if Path(seen).expanduser() != wanted
+        if Path(path).expanduser() != expected
     ]
     if wrong:
-        raise ConfigError("; ".join(wrong) + ". Give --runs FOLDER to set all three", rule="two-folders")
+        raise ConfigError("; ".join(wrong) + "; set all three with --runs FOLDER", rule="two-folders")
 
 
 # --- steps -----------------------------------------------------------------------------------------------
 
 
 def steps_of(job: Job, record: Record) -> list[Step]:
-    """The job in order. The inputs of each step include what the step before wrote."""
+    """All steps in order. The inputs of each step include the output of the step before it."""
     run, hf = job.run, job.run / "hf"
     train_yaml, data_yaml = str(job.folder / "train.yaml"), str(job.folder / "data.yaml")
     if job.device == "cuda":

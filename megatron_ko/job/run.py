@@ -1,6 +1,6 @@
 """``mko job``: raw text in, a verified model and a report out, by the commands a user would type.
 
-FOLDER holds ``data.yaml`` (preprocessing) and ``train.yaml`` (training), as ``mko init`` writes them. Everything is
+FOLDER contains ``data.yaml`` (preprocessing) and ``train.yaml`` (training), as ``mko init`` writes them. Everything is
 written to one folder of runs: ``data/`` (with its own ``report.html``), ``train/`` (the run folder, with ``hf/`` and
 ``samples.json``), ``job.json`` and ``report.html``. A second job repeats only what changed; a killed one continues.
 """
@@ -22,7 +22,7 @@ from megatron_ko.job import steps
 from megatron_ko.job.job import Job, check_job, options_of, steps_of
 from megatron_ko.job.steps import Record
 
-# What may change between two jobs in one folder: the training continues. Everything else is another training.
+# Fields that may change between two jobs in one folder, where the training continues; all others need another folder.
 CONTINUES = ("run.device", "run.timeout_s", "training.steps", "schedule", "parallel", "data.workers")
 CONTINUES += ("evaluation", "checkpoint", "reporting")
 
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_job(job: Job) -> int:
     """Runs the steps and ends with a summary."""
-    from megatron_ko.job.report.summary import closing_words
+    from megatron_ko.job.report.summary import summarize
 
     record = Record(job.runs / "job.json")
     plan = steps_of(job, record)
@@ -81,15 +81,15 @@ def run_job(job: Job) -> int:
             if steps.run_step(step, record, number, len(plan)):
                 ran.add(step.name)
         except steps.StepFailed as failure:
-            print(f"\n{failure.kind}: {failure}", file=sys.stderr, flush=True)
+            print(f"\n{failure.label}: {failure}", file=sys.stderr, flush=True)
             return failure.code
     times = [(step.title, record.steps[step.name]["seconds"], step.name in ran) for step in plan]
-    print(closing_words(job.runs, job.folder, times), flush=True)
+    print(summarize(job.runs, job.folder, times), flush=True)
     return 0
 
 
 def check_same_training(job: Job, record: Record) -> None:
-    """A run folder holds one training. Raises ConfigError when what lies there is of other settings or data."""
+    """Raises ConfigError if the run folder contains a training with other settings or data."""
     data = sha256_file(job.manifest)
     if not checkpoints_of(job.run):
         record.note("trained_on", data)
@@ -105,19 +105,19 @@ def check_same_training(job: Job, record: Record) -> None:
         changed.append("the data was built again and differs")
     if changed:
         raise ConfigError(
-            f"{job.run}: holds a training of other settings or data\n  " + "\n  ".join(changed) + "\n"
-            f"give another folder with --runs FOLDER, or remove {job.run} to train afresh",
+            f"{job.run}: contains a training with other settings or data\n  " + "\n  ".join(changed) + "\n"
+            f"choose another folder with --runs FOLDER, or remove {job.run} to train again",
             rule="another-training",
         )
 
 
 def _flat(tree: dict[str, Any], above: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in tree.items():
-        found.update(
+        values.update(
             _flat(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}
         )
-    return found
+    return values
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class Step:
 class StepFailed(UserError):
     """A command ended with a nonzero exit code; the job ends with the same one."""
 
-    kind = "step failed"
+    label = "step failed"
 
     def __init__(self, step: Step, code: int):
         self.code = code

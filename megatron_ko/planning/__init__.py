@@ -1,1 +1,1 @@
-"""Arithmetic of a run without torch: the table of weights, FLOPs, memory, schedules, rules of the configuration."""
+"""Arithmetic of a run, without torch: the table of weights, FLOPs, memory, schedules, rules of the configuration."""

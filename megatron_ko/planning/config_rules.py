@@ -1,7 +1,7 @@
-"""Rules over several fields of the configuration: layouts that are impossible, reported before anything starts.
+"""Rules over several fields of the configuration, such as impossible layouts, checked before anything starts.
 
-Each rule yields ``(dotted path, what is wrong; what to do)``; the loader adds file and line. No torch, and
-megatron-core's field names are read from its source because importing it costs seconds.
+Each check yields ``(dotted path, "what is wrong; what to do")``; the loader adds file, line and the name of the check. No
+torch; megatron-core's field names are read from its source because importing it takes seconds.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib.util
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from megatron_ko.config.training import (
 from megatron_ko.errors import ConfigError
 from megatron_ko.formats.manifest import Manifest
 
-Found = Iterator[tuple[str, str]]
+Problems = Iterator[tuple[str, str]]
 MAX_TOKENS_PER_STEP = 2**31 - 1  # megatron-core counts the tokens of a step in int32
 GPU_ONLY_FIELDS = {
     "apply_rope_fusion", "bias_activation_fusion", "bias_dropout_fusion", "cpu_offloading", "cross_entropy_loss_fusion",
@@ -40,35 +41,36 @@ GPU_ONLY_FIELDS = {
 
 
 def layout_rules(world_size: int | None) -> list[Rule]:
-    """Rules over whole sections; ``world_size`` None leaves out what depends on the number of ranks."""
+    """Rules over whole sections; without ``world_size``, rules that depend on the number of ranks are skipped."""
 
-    def world(parallel: ParallelConfig) -> Found:
+    def layout_divides_ranks(parallel: ParallelConfig) -> Problems:
         size = parallel.tensor * parallel.pipeline * parallel.context
         if world_size is not None and world_size % size:
             yield (
                 "parallel",
-                f"tensor {parallel.tensor} x pipeline {parallel.pipeline} x context {parallel.context} = {size} "
-                f"does not divide the {world_size} ranks; start a multiple of {size} or change the layout",
+                f"the number of ranks {world_size} must be a multiple of {size} (tensor {parallel.tensor} x pipeline "
+                f"{parallel.pipeline} x context {parallel.context}); start another number of ranks or change the layout",
             )
 
-    def batches(parallel: ParallelConfig, training: TrainingConfig) -> Found:
+    def batch_divides_ranks(parallel: ParallelConfig, training: TrainingConfig) -> Problems:
         size = parallel.tensor * parallel.pipeline * parallel.context
         if world_size is None or world_size % size:
             return
         data = world_size // size
-        if training.global_batch_size % (training.micro_batch_size * data):
+        unit = training.micro_batch_size * data
+        if training.global_batch_size % unit:
             yield (
                 "training.global_batch_size",
-                f"{training.global_batch_size} is not a multiple of micro_batch_size {training.micro_batch_size} x "
-                f"{data} data-parallel ranks = {training.micro_batch_size * data}",
+                f"{training.global_batch_size} must be a multiple of {unit} (micro_batch_size {training.micro_batch_size} x "
+                f"{data} data-parallel ranks); change it or micro_batch_size",
             )
 
     return [
         Rule(("model",), _model_shape),
         Rule(("model", "parallel"), _model_split),
         Rule(("model", "parallel", "training"), _sequence_split),
-        Rule(("parallel",), world),
-        Rule(("parallel", "training"), batches),
+        Rule(("parallel",), layout_divides_ranks),
+        Rule(("parallel", "training"), batch_divides_ranks),
         Rule(("training", "schedule"), _schedule_fits),
         Rule(("run", "precision"), _precision_possible),
         Rule(("run", "model"), _extra_fields),
@@ -76,31 +78,32 @@ def layout_rules(world_size: int | None) -> list[Rule]:
     ]
 
 
-def _model_shape(model: ModelConfig) -> Found:
+def _model_shape(model: ModelConfig) -> Problems:
     if model.heads % model.kv_groups:
         yield (
             "model.kv_groups",
-            f"{model.kv_groups} does not divide heads {model.heads}; every group needs as many heads",
+            f"{model.kv_groups} must divide model.heads {model.heads}, because all groups have equally many heads; "
+            "change either",
         )
     if model.head_size is None and model.hidden_size % model.heads:
         yield (
             "model.heads",
-            f"{model.heads} does not divide hidden_size {model.hidden_size}; change one or give head_size",
+            f"{model.heads} must divide model.hidden_size {model.hidden_size}; change either or set model.head_size",
         )
     elif head_size(model) % 2:
         yield (
             "model.head_size",
-            f"{head_size(model)} is odd; rotary embedding turns pairs, so make it even",
+            f"{head_size(model)} must be even, because rotary embedding rotates pairs of dimensions; change the head size",
         )
     scaling = model.rope.scaling
     if scaling.type == "llama3" and scaling.low_freq_factor >= scaling.high_freq_factor:
         yield (
             "model.rope.scaling.high_freq_factor",
-            f"{scaling.high_freq_factor} is not above low_freq_factor {scaling.low_freq_factor}",
+            f"{scaling.high_freq_factor} must be above low_freq_factor {scaling.low_freq_factor}; change either",
         )
 
 
-def _model_split(model: ModelConfig, parallel: ParallelConfig) -> Found:
+def _model_split(model: ModelConfig, parallel: ParallelConfig) -> Problems:
     for name, value in (
         ("heads", model.heads),
         ("kv_groups", model.kv_groups),
@@ -110,106 +113,131 @@ def _model_split(model: ModelConfig, parallel: ParallelConfig) -> Found:
         if value % parallel.tensor:
             yield (
                 f"model.{name}",
-                f"{value} cannot be split over parallel.tensor {parallel.tensor}; make it a multiple",
+                f"{value} must be a multiple of parallel.tensor {parallel.tensor}, whose ranks split it; change either",
             )
     if model.layers % parallel.pipeline:
         yield (
             "model.layers",
-            f"{model.layers} cannot be split over parallel.pipeline {parallel.pipeline}; make it a multiple",
+            f"{model.layers} must be a multiple of parallel.pipeline {parallel.pipeline}, whose stages split the layers; "
+            "change either",
         )
     if parallel.sequence and parallel.tensor == 1:
-        yield "parallel.sequence", "needs parallel.tensor above 1; switch it off or raise tensor"
+        yield (
+            "parallel.sequence",
+            "true needs parallel.tensor above 1, but it is 1; set parallel.sequence: false or raise parallel.tensor",
+        )
 
 
-def _sequence_split(model: ModelConfig, parallel: ParallelConfig, training: TrainingConfig) -> Found:
+def _sequence_split(model: ModelConfig, parallel: ParallelConfig, training: TrainingConfig) -> Problems:
     length = training.sequence_length
     if length > model.max_sequence_length:
         yield (
             "training.sequence_length",
-            f"{length} is above model.max_sequence_length {model.max_sequence_length}",
+            f"{length} exceeds model.max_sequence_length {model.max_sequence_length}; lower it or raise the maximum",
         )
     chunks = 2 * parallel.context if parallel.context > 1 else 1
     if length % chunks:
         yield (
             "training.sequence_length",
-            f"{length} is not a multiple of 2 x parallel.context = {chunks} (zig-zag chunks)",
+            f"{length} must be a multiple of {chunks} (2 x parallel.context {parallel.context}), because every context rank "
+            "takes two chunks; change either",
         )
     elif parallel.sequence and (length // parallel.context) % parallel.tensor:
         yield (
             "training.sequence_length",
-            f"{length // parallel.context} tokens per context rank cannot be split over parallel.tensor {parallel.tensor}",
+            f"{length} must be a multiple of {math.lcm(chunks, parallel.context * parallel.tensor)}, because "
+            f"parallel.sequence splits the {length // parallel.context} tokens of each context rank over parallel.tensor "
+            f"{parallel.tensor}; change it or set parallel.sequence: false",
         )
     tokens = training.global_batch_size * length
     if tokens > MAX_TOKENS_PER_STEP:
         yield (
             "training.global_batch_size",
-            f"{tokens:,} tokens per step; megatron-core counts at most {MAX_TOKENS_PER_STEP:,}",
+            f"{training.global_batch_size} x sequence_length {length} = {tokens:,} tokens per step exceed "
+            f"{MAX_TOKENS_PER_STEP:,}, the most that megatron-core can count; lower it",
         )
 
 
-def _schedule_fits(training: TrainingConfig, schedule: Schedule) -> Found:
+def _schedule_fits(training: TrainingConfig, schedule: Schedule) -> Problems:
     used = schedule.warmup_steps + (schedule.decay_steps if isinstance(schedule, WsdSchedule) else 0)
     if used > training.steps:
-        yield "schedule", f"warm-up and decay take {used} steps, more than training.steps {training.steps}"
+        yield (
+            "schedule",
+            f"warm-up and decay take {used} steps, more than training.steps {training.steps}; shorten them or raise "
+            "training.steps",
+        )
     if isinstance(schedule, MultiStepSchedule):
         if len(schedule.milestones) != len(schedule.ratios) or not schedule.milestones:
             yield (
                 "schedule.ratios",
-                f"{len(schedule.ratios)} ratios for {len(schedule.milestones)} milestones; give one each",
+                f"has {len(schedule.ratios)} ratios for {len(schedule.milestones)} milestones; write at least one milestone "
+                "and one ratio for each",
             )
         if sorted(set(schedule.milestones)) != schedule.milestones:
-            yield "schedule.milestones", f"{schedule.milestones} do not increase; sort them"
+            yield (
+                "schedule.milestones",
+                f"{schedule.milestones} must increase; sort them and remove duplicates",
+            )
 
 
-def _precision_possible(run: RunConfig, precision: PrecisionConfig) -> Found:
+def _precision_possible(run: RunConfig, precision: PrecisionConfig) -> Problems:
     if precision.fp8 == "none":
         return
     if run.device == "cpu":
         yield (
             "precision.fp8",
-            f"{precision.fp8} needs a GPU and Transformer Engine, but run.device is cpu; set fp8: none",
+            f"{precision.fp8} needs a GPU and Transformer Engine, but run.device is cpu; set precision.fp8: none",
         )
     elif importlib.util.find_spec("transformer_engine") is None:
         yield (
             "precision.fp8",
-            f"{precision.fp8} needs Transformer Engine, which is not installed; pip install -e '.[gpu]' or set fp8: none",
+            f"{precision.fp8} needs Transformer Engine, which is not installed; pip install -e '.[gpu]' or set "
+            "precision.fp8: none",
         )
     if precision.dtype != "bf16":
-        yield "precision.dtype", f"{precision.dtype} cannot be combined with fp8; use bf16"
+        yield (
+            "precision.dtype",
+            f"{precision.dtype} cannot be combined with precision.fp8 {precision.fp8}; set precision.dtype: bf16",
+        )
 
 
-def _packages_installed(reporting: ReportingConfig) -> Found:
+def _packages_installed(reporting: ReportingConfig) -> Problems:
     if reporting.tensorboard and importlib.util.find_spec("tensorboard") is None:
         yield (
             "reporting.tensorboard",
-            "needs the package tensorboard, which is not installed; pip install tensorboard",
+            "true needs the package tensorboard, which is not installed; pip install tensorboard",
         )
     if reporting.wandb_project and importlib.util.find_spec("wandb") is None:
-        yield "reporting.wandb_project", "needs the package wandb, which is not installed; pip install wandb"
+        yield (
+            "reporting.wandb_project",
+            f"{reporting.wandb_project} needs the package wandb, which is not installed; pip install wandb",
+        )
 
 
-def _extra_fields(run: RunConfig, model: ModelConfig) -> Found:
+def _extra_fields(run: RunConfig, model: ModelConfig) -> Problems:
     if not model.extra:
         return
     known = _transformer_config_fields()
     for name in model.extra:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
-            yield f"model.extra.{name}", f"is not a field of megatron-core's TransformerConfig{hint}"
+            remedy = f"did you mean '{near[0]}'?" if near else "check its name or remove it"
+            yield f"model.extra.{name}", f"is not a field of megatron-core's TransformerConfig; {remedy}"
         elif name in OWNED_FIELDS:
-            yield f"model.extra.{name}", f"is set by {OWNED_FIELDS[name]}; write it there"
-        elif not changes_no_result(name):
+            owner = OWNED_FIELDS[name]
+            remedy = "remove it" if owner.endswith(")") else "set it there"
+            yield f"model.extra.{name}", f"is set by {owner}; {remedy}"
+        elif not keeps_architecture(name):
             yield (
                 f"model.extra.{name}",
-                "would change what the model computes, which this version cannot train; remove it",
+                "would change the architecture of the model, which megatron_ko does not support; remove it",
             )
         elif (
             run.device == "cpu" and name in GPU_ONLY_FIELDS and model.extra[name] not in (None, False, "none")
         ):
             yield (
                 f"model.extra.{name}",
-                f"{model.extra[name]!r} needs a GPU, but run.device is cpu; remove it",
+                f"{model.extra[name]!r} needs a GPU, but run.device is cpu; remove it or set run.device: cuda",
             )
 
 
@@ -228,7 +256,7 @@ OWNED_FIELDS = {
 }  # fmt: skip
 
 
-# Fields that decide how fast and in how much memory the same model is computed.
+# Fields that change only the speed and memory of the same model.
 RUNTIME_PREFIXES = (
     "recompute_", "tp_comm_", "overlap_", "fp8_", "cpu_offloading", "fine_grained_activation_offloading",
     "num_layers_in_", "account_for_", "batch_p2p_", "cuda_graph_", "enable_cuda_graph", "cross_entropy_",
@@ -239,41 +267,45 @@ RUNTIME_PREFIXES = (
 )  # fmt: skip
 
 
-def changes_no_result(name: str) -> bool:
-    """True for a field of TransformerConfig that leaves the trained model a plain LLaMA."""
+def keeps_architecture(name: str) -> bool:
+    """Whether a model with this field of TransformerConfig is still a plain LLaMA."""
     return name.startswith(RUNTIME_PREFIXES) or name.endswith("_fusion")
 
 
 def _transformer_config_fields() -> set[str]:
-    """Field names read from megatron-core's source: importing it would cost seconds."""
+    """Reads field names from megatron-core's source, because importing it takes seconds."""
     spec = importlib.util.find_spec("megatron")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         core = Path(folder) / "core"
         sources = [core / "transformer" / "transformer_config.py", core / "model_parallel_config.py"]
         if all(source.is_file() for source in sources):
-            wanted = {"TransformerConfig", "ModelParallelConfig"}
+            classes = {"TransformerConfig", "ModelParallelConfig"}
             return {
                 statement.target.id
                 for source in sources
                 for node in ast.parse(source.read_text(encoding="utf-8")).body
-                if isinstance(node, ast.ClassDef) and node.name in wanted
+                if isinstance(node, ast.ClassDef) and node.name in classes
                 for statement in node.body
                 if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
             }
-    raise ConfigError("megatron-core is not installed; pip install -r requirements.txt")
+    raise ConfigError(
+        "megatron-core is not installed; pip install -r requirements.txt", rule="missing-package"
+    )
 
 
-def data_problems(data: DataConfig, model: ModelConfig, manifest: Manifest) -> Found:
-    """What of the configuration does not fit the data."""
+def data_problems(data: DataConfig, model: ModelConfig, manifest: Manifest) -> Iterator[tuple[str, str, str]]:
+    """Yields ``(path, message, rule)`` for each field of the configuration that does not match the data."""
     train = manifest.of_split("train")
     for name in data.mixture or {}:
         if name not in train:
             yield (
                 f"data.mixture.{name}",
-                f"no such training set in {manifest.path}; it holds {', '.join(sorted(train))}",
+                f"is not a training set of {manifest.path}; use one of {', '.join(sorted(train))}",
+                "unknown-set",
             )
     if model.vocab_size is not None and model.vocab_size != manifest.vocab_size:
         yield (
             "model.vocab_size",
-            f"{model.vocab_size} is not the {manifest.vocab_size} of the tokenizer in {manifest.path}; remove it",
+            f"{model.vocab_size} must equal the tokenizer's {manifest.vocab_size} in {manifest.path}; remove it to use that",
+            "vocabulary-mismatch",
         )

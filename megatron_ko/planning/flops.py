@@ -1,6 +1,6 @@
-"""Floating-point operations of training a dense GPT: sums over the table of weights, and attention.
+"""Floating-point operations of training a dense GPT: sums over the table of weights, plus attention.
 
-Model FLOPs: forward and backward, causal attention counted half, recomputation not counted
+Model FLOPs: forward and backward pass, half of full attention because of causality, no recomputation
 (Narayanan et al. 2021, arXiv 2104.04473, without its recompute term).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from megatron_ko.config.training import ModelConfig
 from megatron_ko.planning.weights import axis_sizes, multiplies, stage_entries
 
-# Dense matrix-product peaks without sparsity, TFLOP/s, from NVIDIA's data sheets.
+# Peaks of dense matrix products (no sparsity) in TFLOP/s, from NVIDIA's data sheets.
 GPU_PEAK_TFLOPS = {
     "H100": {"bf16": 989.4, "fp8": 1978.9},
     "H200": {"bf16": 989.4, "fp8": 1978.9},
@@ -18,12 +18,12 @@ GPU_PEAK_TFLOPS = {
 
 
 def flops_per_token(model: ModelConfig, vocab_size: int, sequence_length: int) -> float:
-    """FLOPs of training on one token of a sequence of ``sequence_length``.
+    """FLOPs of training on one token of a sequence of ``sequence_length`` tokens.
 
-    Forward and backward take 6 for each number of a matrix that multiplies. Attention multiplies each query with the
-    keys and the probabilities with the values: 2 x query width x sequence length, halved by causality.
+    Forward and backward pass take 6 FLOPs per element of a matrix that multiplies. Attention multiplies queries with keys
+    and probabilities with values: 2 x query width x sequence length multiplications, halved by causality.
     """
-    held = stage_entries(model, vocab_size, 0, 1)
-    matrices = sum(entry.size for entry in held if multiplies(entry.weight, model))
+    entries = stage_entries(model, vocab_size, 0, 1)
+    matrices = sum(entry.size for entry in entries if multiplies(entry.weight, model))
     attention = model.layers * axis_sizes(model, vocab_size)["q"] * sequence_length
     return 6.0 * (matrices + attention)

@@ -1,8 +1,7 @@
-"""Which megatron-core is installed and what needs a newer one, without importing it.
+"""The installed version of megatron-core and features that need a newer one, without importing it.
 
-Two versions are supported (``docs/megatron_core.md``): the newest that Python 3.12 gets, and the last for Python 3.10
-and 3.11. A difference in a signature is asked of the signature, where the call is; this module is for what a user must
-be told.
+Two versions are supported (``docs/megatron_core.md``): the newest for Python 3.12, and the last for Python 3.10 and
+3.11. Callers inspect signatures to handle their differences; this module reports what the user has to know.
 """
 
 from __future__ import annotations
@@ -17,24 +16,25 @@ from megatron_ko.formats.checkpoint_folder import Checkpoint
 
 
 def missing_for(version: str) -> str | None:
-    """The end of an error message when the installed megatron-core is older than ``version`` (such as "0.19")."""
+    """End of an error message if the installed megatron-core is older than ``version`` (such as "0.19"), or None."""
     installed = _installed()
     if _numbers(installed) >= _numbers(version):
         return None
-    return f"needs megatron-core {version} or newer, {installed} is installed; use Python 3.12 (make install)"
+    return f"needs megatron-core {version} or newer, but {installed} is installed; use Python 3.12 (make install)"
 
 
 def check_loadable(checkpoint: Checkpoint) -> None:
-    """Raises CheckpointError when megatron-core is too old to load the checkpoint; conversions read it with either."""
+    """Raises CheckpointError if the installed megatron-core cannot load the checkpoint; conversions read it with either."""
     if checkpoint.state_in_index and (problem := missing_for("0.19")):
         raise CheckpointError(
-            f"{checkpoint.folder}: was written by a newer megatron-core, and loading it {problem}; or convert it, "
-            "python -m checkpoint_tools to-hf reads it with the installed one, too"
+            f"{checkpoint.folder}: a newer megatron-core wrote it, and loading it {problem}; or convert it with "
+            "'mko checkpoint to-hf', which reads it with the installed version",
+            rule="megatron-core-too-old",
         )
 
 
 def _installed() -> str:
-    """Its version, also where it is a folder on PYTHONPATH without metadata (containers of NVIDIA)."""
+    """Version of the installed package, or of a folder on PYTHONPATH without metadata (NVIDIA's containers)."""
     try:
         return metadata.version("megatron-core")
     except metadata.PackageNotFoundError:
@@ -43,11 +43,12 @@ def _installed() -> str:
         path = Path(folder) / "core" / "package_info.py"
         if path.is_file():
             text = path.read_text(encoding="utf-8")
-            found = dict(re.findall(r"^(MAJOR|MINOR|PATCH) *= *(\d+)", text, re.MULTILINE))
-            return ".".join(found.get(name, "0") for name in ("MAJOR", "MINOR", "PATCH"))
-    raise ConfigError("megatron-core is not installed: there is no megatron/core on the path; make install")
+            parts = dict(re.findall(r"^(MAJOR|MINOR|PATCH) *= *(\d+)", text, re.MULTILINE))
+            return ".".join(parts.get(name, "0") for name in ("MAJOR", "MINOR", "PATCH"))
+    message = "megatron-core is not installed (no megatron/core on the path); run make install"
+    raise ConfigError(message, rule="missing-package")
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """Major and minor: the digits that each part begins with ("0.20rc1" is 0.20)."""
+    """Major and minor number: the leading digits of both parts ("0.20rc1" is 0.20)."""
     return tuple(int(digits[0]) for part in version.split(".")[:2] if (digits := re.match(r"\d+", part)))

@@ -1,9 +1,9 @@
 """Memory of one rank: parameters, gradients, optimizer state, activations, logits.
 
-Parameters are counted from the table of weights; bytes per parameter are those of megatron-core's distributed optimizer.
-Activations of SwiGLU, RMSNorm and a fused attention without dropout take about ``8h + 4h_q + 4h_kv + 6f`` bytes per
-token and layer in 16 bits (derived from Korthikanti et al. 2022, arXiv 2205.05198). Fragmentation, workspaces and
-communication buffers are not counted.
+Parameters come from the table of weights, bytes per parameter from megatron-core's distributed optimizer. Activations of
+SwiGLU, RMSNorm and fused attention without dropout take about ``8h + 4h_q + 4h_kv + 6f`` bytes per token and layer in
+16 bits (derived from Korthikanti et al. 2022, arXiv 2205.05198). Fragmentation, workspaces and communication buffers
+are not counted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from megatron_ko.planning.weights import axis_sizes, stage_entries
 
 @dataclass(frozen=True)
 class RankMemory:
-    """Bytes of the largest rank."""
+    """Bytes on one rank."""
 
     parameters: int
     weights_bytes: int
@@ -32,9 +32,9 @@ class RankMemory:
 def parameters_of_stage(
     model: ModelConfig, padded_vocab_size: int, parallel: ParallelConfig, stage: int
 ) -> int:
-    """Parameters that one tensor-parallel rank of pipeline ``stage`` holds."""
-    held = stage_entries(model, padded_vocab_size, stage, parallel.pipeline)
-    return sum(entry.size_per_rank(parallel.tensor) for entry in held)
+    """Parameters on one tensor-parallel rank of pipeline ``stage``."""
+    entries = stage_entries(model, padded_vocab_size, stage, parallel.pipeline)
+    return sum(entry.size_per_rank(parallel.tensor) for entry in entries)
 
 
 def rank_memory(
@@ -48,7 +48,7 @@ def rank_memory(
     sequence_length: int,
     bytes_per_weight: int,
 ) -> RankMemory:
-    """The rank that needs most; the first stage holds the activations of ``pipeline`` micro-batches."""
+    """Memory of the rank that needs most. The first stage keeps activations of up to ``pipeline`` micro-batches."""
     return max(
         (
             _stage_memory(

@@ -1,4 +1,4 @@
-"""Where a run is: the counters that decide the next batch, the learning rate and the next save."""
+"""Position of a run: the counters that determine the next batch, the learning rate and the next save."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Position:
-    """Optimizer steps, samples (sequences) and tokens that a run has trained on."""
+    """Optimizer steps, samples (sequences) and tokens trained so far."""
 
     step: int = 0
     samples: int = 0
     tokens: int = 0
 
     def after_step(self, samples: int, tokens: int) -> Position:
-        """The position after one more step of ``samples`` sequences and ``tokens`` tokens."""
+        """Position after one more step of ``samples`` sequences and ``tokens`` tokens."""
         return Position(self.step + 1, self.samples + samples, self.tokens + tokens)

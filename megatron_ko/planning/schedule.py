@@ -1,7 +1,7 @@
 """Learning-rate schedules as pure functions of the samples consumed.
 
-Samples rather than steps, so that a schedule keeps its meaning when the batch size changes. No torch, no state:
-resuming needs nothing but the number of samples.
+Schedules count samples rather than steps, so that a change of the batch size does not shift them. No torch and no state:
+resuming needs only the number of samples.
 
 Sources: WSD, Hu et al. 2024 (arXiv 2404.06395); 1 - sqrt, Haegele et al. 2024 (arXiv 2405.18392); multi-step,
 DeepSeek LLM (arXiv 2401.02954).
@@ -25,10 +25,10 @@ from megatron_ko.config.training import (
 def learning_rate(
     schedule: Schedule, peak: float, samples: int, total_samples: int, step_samples: int
 ) -> float:
-    """Learning rate of the step that begins after ``samples`` of ``total_samples`` samples.
+    """Learning rate of the step that starts after ``samples`` of ``total_samples`` samples.
 
-    ``step_samples`` (sequences per step) turns the steps of the configuration into samples. During the warm-up
-    the k-th step (from 1) has peak * k / warmup_steps, so the first step already learns.
+    ``step_samples`` (sequences per step) converts steps of the configuration to samples. During the warm-up, step k
+    (counted from 1) has peak * k / warmup_steps, so the first step already learns.
     """
     warmup = schedule.warmup_steps * step_samples
     if samples < warmup:
@@ -37,7 +37,7 @@ def learning_rate(
 
 
 def _ratio(schedule: Schedule, samples: int, warmup: int, total: int, step_samples: int) -> float:
-    """Fraction of the peak after the warm-up; past the end it stays at its final value."""
+    """Fraction of the peak after the warm-up; after the end it stays at its final value."""
     if isinstance(schedule, ConstantSchedule):
         return 1.0
     if isinstance(schedule, MultiStepSchedule):
@@ -55,7 +55,7 @@ def _ratio(schedule: Schedule, samples: int, warmup: int, total: int, step_sampl
 
 
 def _wsd_shape(decay: str, done: float) -> float:
-    """From 1 at ``done`` = 0 to 0 at ``done`` = 1."""
+    """Falls from 1 at ``done`` = 0 to 0 at ``done`` = 1."""
     if decay == "linear":
         return 1.0 - done
     if decay == "cosine":

@@ -1,15 +1,15 @@
-"""The table of weights of a LLaMA-shaped GPT: every name, its axes, its start, and its place in megatron-core's tensors.
+"""The table of weights of a LLaMA-like GPT: name, axes and initial values of each, and its tensor in megatron-core.
 
-Owns what a weight is: names, shapes, initial values, how tensor and pipeline parallelism split it, whether it
-multiplies. Initialization, split marks, conversion, slicing, pruning, parameter counts, FLOPs and memory read it from
-here. How bytes are stored belongs to the formats. No torch.
+Owns the definition of a weight: its name, shape, initial values, split over tensor and pipeline ranks, and whether it
+multiplies. Initialization, split marks, conversion, slicing, pruning, parameter counts, FLOPs and memory all read this
+table. Formats own the storage of bytes. No torch.
 
 Canonical names are Hugging Face's. An axis is one of
 ``vocab`` (tokens), ``hidden`` (residual stream), ``q`` (query heads x head size), ``kv`` (key/value groups x head
-size), ``ffn`` (SwiGLU width of gate and of up). Tensor parallelism splits every axis but ``hidden``.
+size), ``ffn`` (SwiGLU width of gate and of up). Tensor parallelism splits every axis except ``hidden``.
 
-A new family is a few rows more: their names, a condition in ``Exists`` and ``weights_of``, and where it needs one a
-new axis in ``axis_sizes`` or a new ``Join``.
+A new model family needs a few more rows, their condition in ``Exists`` and ``weights_of`` and, if necessary, a new axis
+in ``axis_sizes`` or a new ``Join``.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Join = Literal["copy", "groups", "stack"]
 Exists = Literal["always", "untied", "qkv_bias"]
 Start = Literal["normal", "residual", "ones", "zeros"]
 Use = Literal["product", "lookup", "elementwise"]
-Place = Literal["first", "layer", "last"]
+Depth = Literal["first", "layer", "last"]
 
 
 @dataclass(frozen=True)
 class Weight:
-    """One row of the table. ``{layer}`` in ``name`` is the number of the layer.
+    """One row of the table. ``{layer}`` in ``name`` stands for the layer number.
 
-    ``stored`` is megatron-core's name in a checkpoint, the same for its own layers and Transformer Engine's; layers are
-    stacked there on a leading axis. ``part`` names the place inside a stored tensor that several weights share.
-    ``start``: ``normal`` numbers of deviation init_std, ``residual`` of init_std / sqrt(2 layers), or a constant.
+    ``stored`` is megatron-core's name in a checkpoint, the same for its own and Transformer Engine's layers; layers are
+    stacked there along a leading axis. ``part`` distinguishes weights that share a stored tensor.
+    ``start``: ``normal`` draws with standard deviation init_std, ``residual`` with init_std / sqrt(2 layers); or a constant.
     ``use``: a matrix ``product``, a ``lookup`` of rows, or ``elementwise`` (norms and biases).
-    ``place``: the first pipeline stage, every layer, or the last pipeline stage.
+    ``depth``: the first pipeline stage, every layer, or the last pipeline stage.
     """
 
     name: str
@@ -46,20 +46,20 @@ class Weight:
     exists: Exists = "always"
     start: Start = "normal"
     use: Use = "product"
-    place: Place = "layer"
+    depth: Depth = "layer"
 
     @property
     def per_layer(self) -> bool:
-        return self.place == "layer"
+        return self.depth == "layer"
 
     @property
     def has_row_per_token(self) -> bool:
-        """True for the matrices that grow and shrink with the vocabulary."""
+        """Whether the weight has one row per token of the vocabulary."""
         return self.axes[0] == "vocab"
 
     @property
     def tensor_parallel_dim(self) -> int | None:
-        """The dimension that tensor-parallel ranks split, None where all ranks hold the whole."""
+        """Dimension that tensor-parallel ranks split, or None if every rank has the whole weight."""
         return next((dim for dim, axis in enumerate(self.axes) if axis != "hidden"), None)
 
     def shape(self, sizes: dict[str, int]) -> tuple[int, ...]:
@@ -68,10 +68,10 @@ class Weight:
 
 @dataclass(frozen=True)
 class Stored:
-    """One tensor of a megatron-core checkpoint and the weights in it.
+    """One tensor of a megatron-core checkpoint and the weights it contains.
 
-    ``join`` says how: ``copy`` one weight; ``groups`` for each key/value group its query heads, its key head, its
-    value head; ``stack`` one after the other. Joining is along dimension 0; everything else is the first weight's.
+    ``join``: ``copy`` contains one weight; ``groups`` concatenates, for each key/value group, its query heads, key head and
+    value head; ``stack`` concatenates whole weights. Dimension 0 is joined; all other properties are the first weight's.
     """
 
     name: str
@@ -87,13 +87,13 @@ class Stored:
         return self.first.per_layer
 
     def shape(self, sizes: dict[str, int]) -> tuple[int, ...]:
-        """Shape of one layer (or of the whole, where there are no layers)."""
+        """Shape for one layer, or of the whole tensor if it does not belong to a layer."""
         return (sum(sizes[w.axes[0]] for w in self.weights), *self.first.shape(sizes)[1:])
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One tensor of one model: a row of the table at a layer, with its shape."""
+    """One tensor of a model: a row of the table, a layer and a shape."""
 
     weight: Weight
     layer: int | None
@@ -108,7 +108,7 @@ class Entry:
         return math.prod(self.shape)
 
     def size_per_rank(self, tensor_parallel: int) -> int:
-        """Numbers that one of ``tensor_parallel`` ranks holds; the split axis must be a multiple."""
+        """Elements on each of ``tensor_parallel`` ranks, which must divide the split axis."""
         return self.size if self.weight.tensor_parallel_dim is None else self.size // tensor_parallel
 
 
@@ -116,8 +116,8 @@ _LAYER, _STORED = "model.layers.{layer}.", "decoder.layers."
 _QKV, _FC1 = f"{_STORED}self_attention.linear_qkv", f"{_STORED}mlp.linear_fc1"
 
 
-def _norm(name: str, stored: str, place: Place = "layer") -> Weight:
-    return Weight(name, ("hidden",), stored, start="ones", use="elementwise", place=place)
+def _norm(name: str, stored: str, depth: Depth = "layer") -> Weight:
+    return Weight(name, ("hidden",), stored, start="ones", use="elementwise", depth=depth)
 
 
 def _bias(name: str, axis: Axis, stored: str, part: str, exists: Exists) -> Weight:
@@ -125,9 +125,9 @@ def _bias(name: str, axis: Axis, stored: str, part: str, exists: Exists) -> Weig
 
 
 _EMBEDDING = Weight(
-    "model.embed_tokens.weight", ("vocab", "hidden"), "embedding.word_embeddings.weight", use="lookup", place="first"
+    "model.embed_tokens.weight", ("vocab", "hidden"), "embedding.word_embeddings.weight", use="lookup", depth="first"
 )  # fmt: skip
-_HEAD = Weight("lm_head.weight", ("vocab", "hidden"), "output_layer.weight", exists="untied", place="last")
+_HEAD = Weight("lm_head.weight", ("vocab", "hidden"), "output_layer.weight", exists="untied", depth="last")
 
 TABLE: tuple[Weight, ...] = (
     _EMBEDDING,
@@ -151,14 +151,14 @@ TABLE: tuple[Weight, ...] = (
     _norm("model.norm.weight", "decoder.final_layernorm.weight", "last"),
     _HEAD,
 )  # fmt: skip
-"""Rows in the order of a forward pass."""
+"""Rows in the order of the forward pass."""
 
 
 # --- one model -------------------------------------------------------------------------------------------
 
 
 def axis_sizes(model: ModelConfig, vocab_size: int) -> dict[str, int]:
-    """Length of every axis; ``vocab_size`` counts rows of the embedding, padded or not."""
+    """Length of each axis; ``vocab_size`` is the number of embedding rows, with or without padding."""
     width = head_size(model)
     return {
         "vocab": vocab_size,
@@ -170,62 +170,62 @@ def axis_sizes(model: ModelConfig, vocab_size: int) -> dict[str, int]:
 
 
 def weights_of(model: ModelConfig) -> list[Weight]:
-    """Rows of the table that this model has."""
+    """Rows of the table that apply to this model."""
     present = {"always": True, "untied": not model.tied_embeddings, "qkv_bias": model.qkv_bias}
     return [weight for weight in TABLE if present[weight.exists]]
 
 
 def input_weight() -> Weight:
-    """The rows that tokens are read as."""
+    """Weight that embeds input tokens."""
     return _EMBEDDING
 
 
 def output_weight(model: ModelConfig) -> Weight:
-    """The rows that tokens are predicted with: the input's, where the embeddings are tied."""
+    """Weight that predicts tokens: the input weight if the embeddings are tied."""
     return _EMBEDDING if model.tied_embeddings else _HEAD
 
 
 def multiplies(weight: Weight, model: ModelConfig) -> bool:
-    """True when the forward pass multiplies with this weight as a matrix."""
+    """Whether the forward pass multiplies by this weight as a matrix."""
     return weight.use == "product" or weight == output_weight(model)
 
 
 def stage_entries(model: ModelConfig, vocab_size: int, stage: int, stages: int) -> list[Entry]:
-    """Every tensor of one of ``stages`` equal pipeline stages, layer by layer.
+    """Tensors of one of ``stages`` equal pipeline stages, layer by layer.
 
-    The last of several stages holds a copy of tied embeddings.
+    The last of several stages has a copy of tied embeddings.
     """
     sizes = axis_sizes(model, vocab_size)
-    shapes: dict[Place, list[tuple[Weight, tuple[int, ...]]]] = {"first": [], "layer": [], "last": []}
+    shapes: dict[Depth, list[tuple[Weight, tuple[int, ...]]]] = {"first": [], "layer": [], "last": []}
     for weight in weights_of(model):
-        shapes[weight.place].append((weight, weight.shape(sizes)))
+        shapes[weight.depth].append((weight, weight.shape(sizes)))
 
-    def placed(place: Place, layer: int | None = None) -> list[Entry]:
-        return [Entry(weight, layer, shape) for weight, shape in shapes[place]]
+    def at(depth: Depth, layer: int | None = None) -> list[Entry]:
+        return [Entry(weight, layer, shape) for weight, shape in shapes[depth]]
 
     is_first, is_last, layers = stage == 0, stage == stages - 1, model.layers // stages
-    held = placed("first") if is_first else []
+    result = at("first") if is_first else []
     for layer in range(stage * layers, (stage + 1) * layers):
-        held += placed("layer", layer)
+        result += at("layer", layer)
     if is_last:
-        held += placed("last")
-        if not is_first and output_weight(model).place == "first":
-            held += placed("first")
-    return held
+        result += at("last")
+        if not is_first and output_weight(model).depth == "first":
+            result += at("first")
+    return result
 
 
 def entries(model: ModelConfig, vocab_size: int) -> dict[str, Entry]:
-    """Every tensor of the model by canonical name, layer by layer."""
+    """All tensors of the model by canonical name, layer by layer."""
     return {entry.name: entry for entry in stage_entries(model, vocab_size, 0, 1)}
 
 
 def stored_tensors(model: ModelConfig) -> list[Stored]:
-    """megatron-core's tensors of this model, each with the weights that share it."""
-    together: dict[str, list[Weight]] = {}
+    """megatron-core's tensors of this model, each with the weights it contains."""
+    weights_by_name: dict[str, list[Weight]] = {}
     for weight in weights_of(model):
-        together.setdefault(weight.stored, []).append(weight)
+        weights_by_name.setdefault(weight.stored, []).append(weight)
     joins: dict[str, Join] = {"": "copy", "q": "groups", "gate": "stack"}
-    return [Stored(name, tuple(weights), joins[weights[0].part]) for name, weights in together.items()]
+    return [Stored(name, tuple(weights), joins[weights[0].part]) for name, weights in weights_by_name.items()]
 
 
 def parameter_count(model: ModelConfig, vocab_size: int) -> int:
@@ -234,5 +234,5 @@ def parameter_count(model: ModelConfig, vocab_size: int) -> int:
 
 
 def padded_vocab_size(vocab_size: int, multiple: int) -> int:
-    """Rows of the embedding with padding: the next multiple of ``multiple``."""
+    """Rows of the padded embedding: ``vocab_size`` rounded up to a multiple of ``multiple``."""
     return -(-vocab_size // multiple) * multiple

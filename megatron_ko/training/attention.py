@@ -1,8 +1,8 @@
-"""Causal attention on ``scaled_dot_product_attention``: grouped queries, no S x S mask, context parallel.
+"""Causal attention on ``scaled_dot_product_attention``: grouped queries, no S x S mask, context parallelism.
 
-It stands in for megatron-core's ``DotProductAttention`` (same constructor and forward) where Transformer Engine is
-absent. Under context parallel, keys and values are gathered over the context group; rank i of n holds the zig-zag
-chunks i and 2n-1-i of the sequence, as ``get_batch_on_this_cp_rank`` deals them.
+Replaces megatron-core's ``DotProductAttention`` (same constructor and forward) where Transformer Engine is missing. Under
+context parallelism, keys and values are gathered over the context group; rank i of n has the zig-zag chunks i and 2n-1-i
+of the sequence, as ``get_batch_on_this_cp_rank`` distributes them.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from torch.utils.checkpoint import checkpoint
 
 from megatron_ko.training import distributed
 
-QUERY_BLOCK = 512  # rows of the mask that exist at one time under context parallel
+QUERY_BLOCK = 512  # rows of the mask in memory at a time under context parallelism
 
 
 class CausalAttention(nn.Module):
-    """Core attention: query [S, B, heads, d], key and value [S, B, groups, d] to [S, B, heads * d], local to a rank."""
+    """Core attention of one rank: query [S, B, heads, d], key and value [S, B, groups, d] to [S, B, heads * d]."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class CausalAttention(nn.Module):
     ) -> Tensor:
         if attention_mask is not None or attention_bias is not None or packed_seq_params is not None:
             raise NotImplementedError(
-                "CausalAttention takes no mask, bias or packed sequences; use Transformer Engine"
+                "CausalAttention supports no mask, bias or packed sequences; use Transformer Engine"
             )
         if self.context_size == 1:
             context = self._attend(*(t.permute(1, 2, 0, 3) for t in (query, key, value)), causal=True)
@@ -73,10 +73,10 @@ class CausalAttention(nn.Module):
         key, value = key.permute(1, 2, 0, 3), value.permute(1, 2, 0, 3)
         chunk = query.shape[0] // 2
         outputs = []
-        for part, place in zip(query.permute(1, 2, 0, 3).split(chunk, dim=2), (rank, 2 * size - 1 - rank)):
+        for part, number in zip(query.permute(1, 2, 0, 3).split(chunk, dim=2), (rank, 2 * size - 1 - rank)):
             for row in range(0, chunk, QUERY_BLOCK):
                 block = part[:, :, row : row + QUERY_BLOCK]
-                first = place * chunk + row
+                first = number * chunk + row
                 outputs.append(
                     checkpoint(
                         self._block, block, key, value, first, use_reentrant=False, preserve_rng_state=False
@@ -85,7 +85,7 @@ class CausalAttention(nn.Module):
         return torch.cat(outputs, dim=2).permute(2, 0, 1, 3).flatten(2)
 
     def _block(self, query: Tensor, key: Tensor, value: Tensor, first: int) -> Tensor:
-        """Queries at positions ``first``... over the keys up to the last of them; the mask lives only here."""
+        """Attention of queries from position ``first`` on to all keys up to the last query; only this call has the mask."""
         rows = query.shape[2]
         last = first + rows
         mask = torch.ones(rows, last, dtype=torch.bool, device=query.device).tril_(diagonal=first)
@@ -93,9 +93,9 @@ class CausalAttention(nn.Module):
 
 
 def gather_zigzag(local: Tensor, group: dist.ProcessGroup) -> Tensor:
-    """Gathers axis 1 (sequence) of [2, S/n, ...] over the context group, in the order of positions: [2, S, ...].
+    """Gathers dim 1 (sequence) of [2, S/n, ...] over the context group, in the order of positions: [2, S, ...].
 
-    The backward adds up the gradients of all ranks and returns this rank's two chunks.
+    The backward pass sums the gradients of all ranks and returns this rank's two chunks.
     """
     return _GatherZigzag.apply(local, group)  # type: ignore[return-value]
 

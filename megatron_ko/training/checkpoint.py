@@ -1,8 +1,8 @@
-"""Saving and loading model, optimizer and random state with megatron-core's dist_checkpointing.
+"""Saves and loads model, optimizer and random state with megatron-core's dist_checkpointing.
 
-Owns the workarounds that make resuming exact without Transformer Engine or Apex (defects of megatron-core,
-each with a test): the sharding type is given, Adam's ``step`` is primed, kept and not shared, and hyper-parameters
-stay the configuration's. What a checkpoint says of itself is ``megatron_ko.formats.checkpoint_folder``'s.
+Owns the workarounds that make resuming exact without Transformer Engine or Apex (defects of megatron-core, each with a
+test): the sharding type is explicit; Adam's ``step`` is initialized, loaded and not shared; hyperparameters always come
+from the configuration. ``megatron_ko.formats.checkpoint_folder`` owns the description of a checkpoint.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from megatron_ko.training.checkpoint_index import check_objects, read_index
 from megatron_ko.training.model import unwrap
 from megatron_ko.training.optimizer import relabel_groups, torch_adams
 
-# Only this type survives a change of tensor or pipeline parallel; without one, saving fails.
+# Only this type survives a change of tensor or pipeline parallelism; without a type, saving fails.
 SHARDING = {"distrib_optim_sharding_type": "fully_reshardable"}
 
 
 def save(checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, tokenizer_folder: Path) -> float:
-    """Writes ``checkpoint.folder``; the marker is last. Collective. Returns seconds taken."""
+    """Writes ``checkpoint.folder``, its marker last, and returns the duration in seconds. Collective."""
     from megatron.core import dist_checkpointing
     from megatron.core.dist_checkpointing.core import CheckpointingException
     from torch.distributed.checkpoint.api import CheckpointException
@@ -44,7 +44,7 @@ def save(checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, tokenizer_folde
     if main:
         if folder.exists():
             (folder / MARKER).unlink(missing_ok=True)
-            shutil.rmtree(folder)  # half-written by a run that was killed, or about to be replaced
+            shutil.rmtree(folder)  # leftover of a killed run, or a checkpoint that this one replaces
         folder.mkdir(parents=True)
     dist.barrier()
     model_state = _model_state(unwrap(ddp_model))
@@ -60,7 +60,8 @@ def save(checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, tokenizer_folde
         except (CheckpointException, CheckpointingException, OSError) as error:
             free = shutil.disk_usage(folder).free / 2**30
             raise CheckpointError(
-                f"{folder}: cannot be written ({first_line(error)}); {free:.1f} GiB are free there; make room"
+                f"{folder}: cannot be written ({first_line(error)}), {free:.1f} GiB are free there; free some space",
+                rule="checkpoint-not-written",
             ) from error
     dist.barrier()
     if main:
@@ -73,7 +74,7 @@ def save(checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, tokenizer_folde
 
 
 def _use_plain_results_queue() -> None:
-    """Synchronous saves pass their results inside this process; megatron-core would start a server process for it.
+    """Passes results of synchronous saves inside this process; megatron-core would start a server process for them.
 
     That server takes seconds to start, imports the entry script again, and outlives a killed rank.
     """
@@ -86,7 +87,7 @@ def _use_plain_results_queue() -> None:
 def resume(
     checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, layout: dict[str, int], device: str = "cpu"
 ) -> None:
-    """Loads model and optimizer; random state too on the layout and kind of device that wrote it. Collective."""
+    """Loads model and optimizer, and random state if layout and device type are those that wrote it. Collective."""
     keep_step_of_torch_adam()
     _prime(optimizer)
     with torch.no_grad(), _quiet():
@@ -110,7 +111,7 @@ def resume(
 
 
 def load_weights(checkpoint: Checkpoint, gpt: Any) -> None:
-    """Loads the weights only, into an unwrapped GPT. Collective."""
+    """Loads only the weights, into an unwrapped GPT. Collective."""
     with torch.no_grad(), _quiet():
         state = {"model": _model_state(gpt)}
         loaded = _load(state, checkpoint)
@@ -118,9 +119,9 @@ def load_weights(checkpoint: Checkpoint, gpt: Any) -> None:
 
 
 def _model_state(gpt: Any) -> dict[str, Any]:
-    """Sharded weights. Extra state is kept only where it is one: the scaling history of delayed FP8.
+    """Sharded weights, with extra state only for delayed FP8, whose scaling history it is.
 
-    Elsewhere it is empty, differs between our layers and Transformer Engine's, and is read by unpickling.
+    Otherwise extra state is empty, differs between our layers and Transformer Engine's, and needs unpickling.
     """
     state = gpt.sharded_state_dict(metadata=dict(SHARDING))
     if gpt.config.fp8 and gpt.config.fp8_recipe == "delayed":
@@ -129,11 +130,11 @@ def _model_state(gpt: Any) -> dict[str, Any]:
 
 
 def _put_weights(gpt: Any, state: dict[str, Any]) -> None:
-    """Raises RuntimeError listing every name that is missing or left over, extra state aside."""
-    missing, left_over = gpt.load_state_dict(state, strict=False)
+    """Raises RuntimeError with all missing and unexpected names, except extra state."""
+    missing, unexpected = gpt.load_state_dict(state, strict=False)
     missing = [name for name in missing if not name.endswith("_extra_state")]
-    if missing or left_over:
-        raise RuntimeError(f"missing weights: {missing}; left over: {left_over}")
+    if missing or unexpected:
+        raise RuntimeError(f"missing weights: {missing}; unexpected weights: {unexpected}")
 
 
 def _load(state: dict[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
@@ -143,9 +144,8 @@ def _load(state: dict[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
     from torch.distributed.checkpoint.api import CheckpointException
 
     try:
-        check_objects(
-            checkpoint.folder, read_index(checkpoint.folder)
-        )  # torch unpickles both without looking
+        # torch unpickles index and objects without checking them
+        check_objects(checkpoint.folder, read_index(checkpoint.folder))
         loaded: Any = dist_checkpointing.load(
             state, str(checkpoint.folder), strict=StrictHandling.RAISE_UNEXPECTED
         )
@@ -160,16 +160,15 @@ def _load(state: dict[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
         RuntimeError,
         KeyError,
     ) as error:
-        raise CheckpointError(
-            f"{checkpoint.folder}: cannot be loaded ({first_line(error)}); use another checkpoint"
-        ) from error
+        message = f"{checkpoint.folder}: cannot be loaded ({first_line(error)}); use another checkpoint"
+        raise CheckpointError(message, rule="checkpoint-not-loaded") from error
 
 
 # --- torch Adam ------------------------------------------------------------------------------------------
 
 
 def keep_step_of_torch_adam() -> None:
-    """Lets the loader take Adam's ``step`` from the state: the saved tensors of a parameter do not hold it."""
+    """Makes the loader take Adam's ``step`` from the state: the saved tensors of a parameter do not include it."""
     from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
 
     plain = DistributedOptimizer._set_main_param_and_optimizer_states
@@ -177,8 +176,8 @@ def keep_step_of_torch_adam() -> None:
         return
 
     def with_step(self: Any, model_param: Any, tensors: dict[str, Any]) -> None:
-        group, place = self.model_param_group_index_map[model_param]
-        state = self.optimizer.state[self.optimizer.param_groups[group]["params"][place]]
+        group, index = self.model_param_group_index_map[model_param]
+        state = self.optimizer.state[self.optimizer.param_groups[group]["params"][index]]
         if "step" in state:
             tensors = dict(tensors, step=state["step"].clone())
         plain(self, model_param, tensors)
@@ -188,7 +187,7 @@ def keep_step_of_torch_adam() -> None:
 
 
 def _prime(optimizer: Any) -> None:
-    """A fresh torch Adam has no state to load into; megatron-core asserts instead of making one."""
+    """Creates the state of a new torch Adam to load into; megatron-core fails an assertion without it."""
     for adam in torch_adams(optimizer):
         for parameter in (p for group in adam.param_groups for p in group["params"]):
             if not adam.state[parameter]:
@@ -200,31 +199,31 @@ def _prime(optimizer: Any) -> None:
 
 
 def _unshare_step(optimizer: Any) -> None:
-    """megatron-core hands one ``step`` tensor to all parameters, so it would advance once per parameter."""
+    """Gives each parameter its own ``step``; megatron-core shares one tensor, which would advance once per parameter."""
     for adam in torch_adams(optimizer):
         for state in adam.state.values():
             state["step"] = state["step"].clone()
 
 
 def _check_moments(optimizer: Any, checkpoint: Checkpoint) -> None:
-    """Adam moments that are all zero after a load were dropped on the way."""
+    """Raises CheckpointError if all Adam moments are zero: loading has lost them."""
     for adam in torch_adams(optimizer):
         moments = [state["exp_avg_sq"] for state in adam.state.values() if state["exp_avg_sq"].numel()]
         if checkpoint.step > 0 and moments and not any(bool(m.any()) for m in moments):
-            raise CheckpointError(
-                f"{checkpoint.folder}: the optimizer state is empty; use another checkpoint"
-            )
+            message = f"{checkpoint.folder}: the optimizer state is empty; use another checkpoint"
+            raise CheckpointError(message, rule="empty-optimizer-state")
 
 
 def check_replicas(ddp_model: Any) -> None:
-    """Raises CheckpointError when the weights differ between data-parallel ranks (compared by hash)."""
+    """Raises CheckpointError if weights differ between data-parallel ranks (compared by hash)."""
     from megatron.core.utils import check_param_hashes_across_dp_replicas
 
     with _quiet():
         same = check_param_hashes_across_dp_replicas([ddp_model])
     if not same:
         raise CheckpointError(
-            "the weights differ between data-parallel ranks after loading; use another checkpoint"
+            "weights differ between data-parallel ranks after loading; use another checkpoint",
+            rule="replicas-differ",
         )
 
 
@@ -238,16 +237,16 @@ def _tracker() -> Any:
 
 
 def _random_state() -> dict[str, Any]:
-    """This rank's generators as rows of global byte tensors: tensors are read without unpickling."""
+    """This rank's generator states as rows of global byte tensors, which load without unpickling."""
     from megatron.core.dist_checkpointing.mapping import ShardedTensor
 
     states = {"torch": torch.get_rng_state()}
     states.update({f"tracker.{name}": state for name, state in _tracker().get_states().items()})
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state()
-    place = (0, dist.get_rank(), dist.get_world_size())
+    offset = (0, dist.get_rank(), dist.get_world_size())
     return {
-        name: ShardedTensor.from_rank_offsets(f"random.{name}", state.clone(), place, prepend_axis_num=1)
+        name: ShardedTensor.from_rank_offsets(f"random.{name}", state.clone(), offset, prepend_axis_num=1)
         for name, state in states.items()
     }
 
@@ -262,7 +261,7 @@ def _set_random_state(states: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps back torch's and megatron-core's notes on their own deprecations."""
+    """Suppresses torch's and megatron-core's warnings about their own deprecations."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,9 +1,9 @@
 """megatron-core on the CPU over gloo, unmodified: the only file that adapts torch.
 
-megatron-core names CUDA in factory calls, in RNG handling and in tensor type strings. ``enable`` makes those
-names mean the CPU for the calling process: a torch function mode rewrites devices, and the few functions of
-``torch.cuda`` it calls become their CPU counterparts or do nothing. Nothing here runs on a machine that trains
-on GPUs, and asking for a GPU-only feature is an error in ``plan.py``, never a fallback here.
+megatron-core uses CUDA in factory calls, random state and tensor type strings. ``enable`` redirects them to the CPU for
+the calling process: a torch function mode rewrites devices, and the few functions of ``torch.cuda`` that megatron-core
+calls become their CPU counterparts or do nothing. Training on GPUs uses nothing of this module, and GPU-only features are
+an error in ``planning/config_rules.py``, never a fallback here.
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ _enabled = False
 
 @contextlib.contextmanager
 def without_compiler() -> Iterator[None]:
-    """While megatron-core is imported: its fusions stay plain functions, and torch's compiler (seconds) is not loaded."""
+    """Disables ``torch.compile`` while megatron-core is imported.
+
+    Its fusions stay plain functions, and torch's compiler, which takes seconds, is not loaded.
+    """
     plain = torch.compile
-    torch.compile = lambda model=None, **kwargs: model if model is not None else (lambda wrapped: wrapped)  # type: ignore
+    torch.compile = lambda model=None, **kwargs: model if model is not None else (lambda function: function)  # type: ignore
     try:
         yield
     finally:
@@ -39,7 +42,7 @@ def enable() -> None:
     _enabled = True
     _replace_cuda_functions()
     _use_torch_adam()
-    _spare_lonely_reduce_scatter()
+    _skip_single_rank_reduce_scatter()
     mode = _CudaMeansCpu()
     mode.__enter__()
     _keep_mode_in_backward(mode)
@@ -54,7 +57,7 @@ def _names_cuda(device: Any) -> bool:
 
 
 class _CudaMeansCpu(TorchFunctionMode):
-    """Rewrites CUDA devices in factories, ``.to`` and ``.cuda``; type strings say ``torch.cuda`` as on a GPU."""
+    """Rewrites CUDA devices in factories, ``.to`` and ``.cuda``; type strings contain ``torch.cuda`` as on a GPU."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -72,9 +75,8 @@ class _CudaMeansCpu(TorchFunctionMode):
             and args[0][1].numel() == 0
             and args[0][0].ndim == args[0][1].ndim
         ):
-            return args[0][
-                0
-            ]  # rotary embedding joins an empty rest: a copy here, zeros to fill in the backward
+            # rotary embedding appends an empty rest, which costs a copy here and zeros in the backward pass
+            return args[0][0]
         out = func(*args, **kwargs)
         if func is torch.Tensor.type and len(args) == 1 and not kwargs:
             out = out.replace("torch.", "torch.cuda.")
@@ -82,7 +84,7 @@ class _CudaMeansCpu(TorchFunctionMode):
 
 
 def _keep_mode_in_backward(mode: TorchFunctionMode) -> None:
-    """Custom backward functions allocate too, but ``backward`` runs inside a handler, where the mode is off."""
+    """Enables the mode in ``backward``, which runs inside a handler where it is off: custom functions allocate there."""
     plain = torch.autograd._engine_run_backward
 
     @functools.wraps(plain)
@@ -94,7 +96,7 @@ def _keep_mode_in_backward(mode: TorchFunctionMode) -> None:
 
 
 class _Inert:
-    """A stream or event of a device that has none."""
+    """Stream or event without effect, for a device that has none."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
@@ -116,7 +118,7 @@ class _Inert:
 
 
 def _nothing() -> Callable[..., None]:
-    """A function that does nothing; a new one each time, because torch tells its functions apart by identity."""
+    """Returns a function that does nothing: a new one each time, because torch distinguishes functions by identity."""
     return lambda *args, **kwargs: None
 
 
@@ -147,7 +149,7 @@ def _replace_cuda_functions() -> None:
 
 
 def _use_torch_adam() -> None:
-    """Where Transformer Engine or Apex is installed, megatron-core would take their CUDA optimizer."""
+    """Selects torch's Adam: megatron-core would use the CUDA optimizer of an installed Transformer Engine or Apex."""
     from megatron.core import optimizer
     from megatron.core.optimizer import distrib_optimizer
 
@@ -156,20 +158,20 @@ def _use_torch_adam() -> None:
     distrib_optimizer.USING_TE_OPTIMIZER = distrib_optimizer.USING_APEX_OPTIMIZER = False
 
 
-def _spare_lonely_reduce_scatter() -> None:
-    """With one data-parallel rank the gradients are where they belong; gloo would copy all of them three times."""
+def _skip_single_rank_reduce_scatter() -> None:
+    """Skips the reduce-scatter of a single data-parallel rank, for which gloo would copy all gradients three times."""
     import torch.distributed as dist
     from megatron.core.distributed import param_and_grad_buffer
 
     plain = param_and_grad_buffer.dist_reduce_scatter_func
 
     def reduce_scatter(
-        output: torch.Tensor, given: torch.Tensor, *, group: Any, async_op: bool, **kwargs: Any
+        output: torch.Tensor, gradients: torch.Tensor, *, group: Any, async_op: bool, **kwargs: Any
     ) -> Any:
         if dist.get_world_size(group) > 1 or async_op:
-            return plain(output, given, group=group, async_op=async_op, **kwargs)
-        if output.data_ptr() != given.data_ptr():
-            output.copy_(given.view_as(output))
+            return plain(output, gradients, group=group, async_op=async_op, **kwargs)
+        if output.data_ptr() != gradients.data_ptr():
+            output.copy_(gradients.view_as(output))
         return None
 
     param_and_grad_buffer.dist_reduce_scatter_func = reduce_scatter

@@ -1,7 +1,7 @@
-"""Training batches from megatron-core's datasets, and validation windows that see every token once.
+"""Training batches from megatron-core's datasets, and validation windows that predict each token once.
 
-Owns every use of the Megatron datasets. The order of samples depends on the data, the seed and the length of the
-run only: sample number ``samples`` is the same for any number of ranks.
+Owns every use of the Megatron datasets. The order of samples depends only on the data, the mixture, the seed and the
+length of the run: sample number n is the same for any number of ranks.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from megatron_ko.training.distributed import World, context_group
 
 log = logging.getLogger(__name__)
 Batch = dict[str, Tensor]
-# Weighted blends draw a little more than their share of a set; the few samples more keep short runs from running out.
+# A weighted blend can draw slightly more than its share of a set; spare samples keep short runs from running out.
 SPARE_SAMPLES = 8
 MARKER = "complete"  # in the folder of the index, written last
 
 
 @dataclass(frozen=True)
 class _TokenizerFacts:
-    """What GPTDataset asks of a tokenizer, and no more."""
+    """The attributes of a tokenizer that GPTDataset reads."""
 
     eod: int
     vocab_size: int
@@ -52,7 +52,7 @@ def batches_between(
     *,
     cache: Path,
 ) -> Iterator[Batch]:
-    """This rank's micro-batches of samples ``consumed`` to ``total`` of the run. Collective."""
+    """This rank's micro-batches of the samples ``consumed`` to ``total`` of the run. Collective."""
     training = config.training
     dataset = build_training_data(
         manifest,
@@ -90,7 +90,7 @@ def build_training_data(
     blend = blend_of(train, mixture)
     content = hashlib.sha256(manifest.path.read_bytes()).hexdigest()[:16]
     folder = cache / f"{content}-{samples}-{seed}-{sequence_length}"
-    _remove_unfinished(folder)
+    _remove_incomplete(folder)
     spare = max(0.005, SPARE_SAMPLES / samples / min(blend.values()))
     facts: Any = _TokenizerFacts(
         manifest.eod_id, manifest.vocab_size, {"fingerprint": manifest.tokenizer_fingerprint}
@@ -99,7 +99,7 @@ def build_training_data(
         random_seed=seed,
         sequence_length=sequence_length,
         blend_per_split=[(list(blend), list(blend.values())), None, None],
-        path_to_cache=str(folder),  # the content is no part of megatron-core's cache key
+        path_to_cache=str(folder),  # megatron-core's cache key does not include the content
         tokenizer=facts,
         reset_position_ids=False,
         reset_attention_mask=False,
@@ -116,7 +116,7 @@ def build_training_data(
 
 
 def blend_of(sets: dict[str, TokenSet], mixture: dict[str, float]) -> dict[str, float]:
-    """Share by prefix: that of a set is spread over its pairs in proportion to their tokens."""
+    """Share of each pair by prefix: a set's share is divided among its pairs in proportion to their tokens."""
     return {
         str(pair.prefix): share if len(sets[name].pairs) == 1 else share * pair.tokens / sets[name].tokens
         for name, share in mixture.items()
@@ -124,20 +124,20 @@ def blend_of(sets: dict[str, TokenSet], mixture: dict[str, float]) -> dict[str, 
     }
 
 
-def _remove_unfinished(folder: Path) -> None:
-    """megatron-core takes any index file that exists for whole; one without our marker was being built. Collective."""
+def _remove_incomplete(folder: Path) -> None:
+    """Removes an index without our marker, whose build was interrupted: megatron-core would trust it. Collective."""
     if dist.get_rank() == 0 and folder.exists() and not (folder / MARKER).exists():
         shutil.rmtree(folder)
     dist.barrier()
 
 
-def warn_of_another_order(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Compares the configurations of two runs: megatron-core orders samples by length, mixture and seed of a run."""
+def warn_if_order_changes(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Warns if two configurations order samples differently: the order depends on a run's length, mixture and seed."""
     for section, name in _ORDER:
         then, current = before.get(section, {}).get(name), now[section][name]
         if then != current:
             log.warning(
-                "%s.%s was %s and is %s: the order of samples changes from here on, some may be seen again",
+                "%s.%s changed from %s to %s: samples come in another order from here on, some may repeat",
                 section, name, then, current,
             )  # fmt: skip
 
@@ -148,8 +148,8 @@ _ORDER = (
 )  # fmt: skip
 
 
-class _Deal(torch.utils.data.Sampler):
-    """Deals samples to micro-batches of one data-parallel rank, from ``consumed`` on."""
+class _MicroBatchSampler(torch.utils.data.Sampler):
+    """Yields sample numbers of one data-parallel rank's micro-batches, from ``consumed`` to ``total``."""
 
     def __init__(
         self, consumed: int, total: int, global_batch: int, micro_batch: int, rank: int, size: int
@@ -174,41 +174,41 @@ def training_batches(
     micro_batch: int,
     workers: int,
 ) -> Iterator[Batch]:
-    """Endless only as the run: micro-batches of this rank, ``tokens`` and ``labels`` [B, S] int64."""
-    deal = _Deal(consumed, total, global_batch, micro_batch, world.data_rank, world.data_size)
+    """This rank's micro-batches up to the end of the run: ``tokens`` and ``labels`` [B, S] int64."""
+    sampler = _MicroBatchSampler(consumed, total, global_batch, micro_batch, world.data_rank, world.data_size)
     loader = torch.utils.data.DataLoader(
         dataset,
-        batch_sampler=deal,
+        batch_sampler=sampler,
         num_workers=workers,
         pin_memory=world.device.type == "cuda",
         persistent_workers=workers > 0,
-        generator=torch.Generator(),  # else it draws from the generator that a resumed run has just restored
+        generator=torch.Generator(),  # the default generator has just been restored by a resumed run
     )
     for batch in loader:
         yield _on_device(batch, world)
 
 
 def _on_device(batch: Batch, world: World) -> Batch:
-    wanted = ("tokens", "labels", "loss_mask", "position_ids")
-    moved = {name: batch[name].to(world.device, non_blocking=True) for name in wanted}
+    names = ("tokens", "labels", "loss_mask", "position_ids")
+    moved = {name: batch[name].to(world.device, non_blocking=True) for name in names}
     if world.context_size == 1:
         return moved
     from megatron.core.utils import get_batch_on_this_cp_rank as part_of_this_rank
 
-    # demanded by megatron-core 0.19, unknown to 0.16: context groups that differ by sequence
+    # megatron-core 0.19 requires the argument, 0.16 does not have it: context groups that differ by sequence
     takes_hybrid = "is_hybrid_cp" in inspect.signature(part_of_this_rank).parameters
     more: dict[str, Any] = {"is_hybrid_cp": False} if takes_hybrid else {}
-    # without the group, 0.19 takes the rank in the world for the rank in the group
+    # without cp_group, 0.19 uses the global rank as the rank in the group
     return part_of_this_rank(moved, cp_group=context_group(), **more)
 
 
 def validation_batches(
     tokens: TokenSet, world: World, *, sequence_length: int, micro_batch: int, max_sequences: int | None
 ) -> tuple[int, Iterator[Batch]]:
-    """Number of micro-batches (equal on all ranks) and this rank's; each token of the set is predicted once.
+    """Number of micro-batches (equal on all ranks) and this rank's micro-batches; predicts each token of the set once.
 
-    The set, all its pairs, is one stream of documents with EOD between them, cut into windows; places behind the last token, and
-    whole windows that only even out the ranks, carry a loss mask of 0.
+    All pairs of the set form one stream of documents separated by EOD, cut into windows. Positions after the last token,
+    and whole windows that only balance the ranks, have a loss mask of 0.
     """
     stream = _Stream(tokens)
     windows = max(1, -(-(len(stream) - 1) // sequence_length))
@@ -229,7 +229,7 @@ def validation_batches(
 
 
 class _Stream:
-    """The tokens of a set, pair after pair; a slice is read when it is asked for."""
+    """Tokens of a set, pair after pair; slices are read on demand."""
 
     def __init__(self, tokens: TokenSet) -> None:
         self._parts = [np.memmap(f"{pair.prefix}.bin", dtype=tokens.dtype, mode="r") for pair in tokens.pairs]
@@ -238,25 +238,26 @@ class _Stream:
     def __len__(self) -> int:
         return int(self._ends[-1])
 
-    def __getitem__(self, wanted: slice) -> np.ndarray:
-        start, stop, _ = wanted.indices(len(self))
-        found = []
+    def __getitem__(self, span: slice) -> np.ndarray:
+        start, stop, _ = span.indices(len(self))
+        slices = []
         for part, end in zip(self._parts, self._ends.tolist()):
             begin = end - len(part)
-            found.append(part[max(start - begin, 0) : max(stop - begin, 0)])
-        return found[0] if len(found) == 1 else np.concatenate(found)
+            slices.append(part[max(start - begin, 0) : max(stop - begin, 0)])
+        return slices[0] if len(slices) == 1 else np.concatenate(slices)
 
 
-def _window(stream: np.ndarray | _Stream, row: int, windows: int, length: int) -> Batch:
-    piece = stream[row * length : (row + 1) * length + 1] if row < windows else stream[:0]
-    predicted = max(0, len(piece) - 1)
-    padded = np.zeros(length + 1, dtype=np.int64)
-    padded[: len(piece)] = piece
-    mask = torch.zeros(length)
+def _window(stream: np.ndarray | _Stream, row: int, windows: int, sequence_length: int) -> Batch:
+    start = row * sequence_length
+    tokens = stream[start : start + sequence_length + 1] if row < windows else stream[:0]
+    predicted = max(0, len(tokens) - 1)
+    padded = np.zeros(sequence_length + 1, dtype=np.int64)
+    padded[: len(tokens)] = tokens
+    mask = torch.zeros(sequence_length)
     mask[:predicted] = 1.0
     return {
         "tokens": torch.from_numpy(padded[:-1].copy()),
         "labels": torch.from_numpy(padded[1:].copy()),
         "loss_mask": mask,
-        "position_ids": torch.arange(length),
+        "position_ids": torch.arange(sequence_length),
     }

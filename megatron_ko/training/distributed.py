@@ -1,7 +1,7 @@
-"""Ranks, process groups and reductions: the only file that touches ``parallel_state``.
+"""Ranks, process groups and reductions: the only file that uses ``parallel_state``.
 
-Owns starting and stopping the process group (gloo or NCCL), this rank's place in the layout, and the few
-reductions training needs. All ranks call each of them, in the same order.
+Owns starting and stopping the process group (gloo or NCCL), this rank's position in the layout, and the reductions that
+training needs. All ranks call each reduction, in the same order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from megatron_ko.training import cpu, megatron_notes
 
 @dataclass(frozen=True)
 class World:
-    """This rank's place: ``data`` counts without the context axis, as batches are dealt."""
+    """This rank's position in the layout. ``data_rank`` and ``data_size`` exclude the context axis, as batches do."""
 
     rank: int
     size: int
@@ -40,8 +40,8 @@ class World:
 
 
 def import_megatron(device: str) -> None:
-    """Imports megatron-core once, without its notes on absent optional packages; adapts torch on the CPU."""
-    megatron_notes.hush()
+    """Imports megatron-core without its warnings about missing optional packages; adapts torch on the CPU."""
+    megatron_notes.silence()
     with warnings.catch_warnings(), cpu.without_compiler() if device == "cpu" else contextlib.nullcontext():
         warnings.filterwarnings("ignore", message=".*(Transformer Engine|Apex|absl).*")
         warnings.filterwarnings("ignore", category=FutureWarning)
@@ -64,11 +64,13 @@ def start(
     world_size: int | None = None,
     init_method: str = "env://",
 ) -> World:
-    """Joins the process group and builds megatron-core's groups; rank and size default to torchrun's environment."""
+    """Joins the process group and builds megatron-core's groups; rank and size default to torchrun's environment variables."""
     rank = int(os.environ.get("RANK", 0)) if rank is None else rank
     world_size = int(os.environ.get("WORLD_SIZE", 1)) if world_size is None else world_size
     local_rank = int(os.environ.get("LOCAL_RANK", rank))
-    os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "1")  # read when CUDA starts; keeps kernels in order
+    os.environ.setdefault(
+        "CUDA_DEVICE_MAX_CONNECTIONS", "1"
+    )  # CUDA reads it at start; keeps kernels in order
     device = _device(run.device, local_rank)
     import_megatron(run.device)
     from megatron.core import parallel_state, tensor_parallel
@@ -105,25 +107,25 @@ def start(
 
 
 def stop() -> None:
-    """Leaves the process group; another layout may be started afterwards."""
+    """Leaves the process group; another layout can be started afterwards."""
     from megatron.core import parallel_state
 
     parallel_state.destroy_model_parallel()
     dist.destroy_process_group()
 
 
-# gloo and NCCL report a closed connection as a RuntimeError with one of these texts; the store has errors of its own.
+# gloo and NCCL report a closed connection as a RuntimeError with one of these texts; the store has its own errors.
 _LOST = (
     "Connection closed by peer", "Connection reset by peer", "Connection refused", "Broken pipe", "Socket closed",
     "Application timeout caused pair closure", "Timed out waiting", "Read timeout", "remote process exited",
     "NCCL communicator was aborted", "ncclRemoteError", "Connection timed out", "No route to host",
 )  # fmt: skip
-# The store fails in these ways when nobody was lost: the address or the port is wrong, and stays wrong.
+# Errors of the store without a lost rank: a wrong address or port, which no restart repairs.
 _NOT_LOST = ("EADDRINUSE", "failed to listen", "Name or service not known")
 
 
 def lost_peer(error: BaseException | None) -> str | None:
-    """First line of the report that another rank does not answer, if ``error`` or what it was raised from is one."""
+    """First line of the report that another rank was lost, if ``error`` or one of its causes is such a report."""
     while error is not None:
         text = str(error)
         reports = isinstance(error, RuntimeError) or type(error).__name__ == "CheckpointException"
@@ -141,25 +143,28 @@ def _device(kind: str, local_rank: int) -> torch.device:
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise ConfigError(
-            "run.device is cuda, but torch sees no GPU; write run.device=cpu or install a CUDA build"
+            "run.device is cuda, but torch finds no GPU; set run.device=cpu or install a CUDA build of torch",
+            rule="no-gpu",
         )
     if local_rank >= torch.cuda.device_count():
         raise ConfigError(
-            f"local rank {local_rank} has no GPU, this host has {torch.cuda.device_count()}; start fewer ranks per host"
+            f"there is no GPU for local rank {local_rank}: this host has {torch.cuda.device_count()}; start fewer ranks per "
+            "host",
+            rule="too-few-gpus",
         )
     torch.cuda.set_device(local_rank)
     return torch.device("cuda", local_rank)
 
 
 def _groups() -> Any:
-    """megatron-core's process groups (loosely typed there)."""
+    """megatron-core's process groups, which are loosely typed there."""
     from megatron.core import parallel_state
 
     return parallel_state
 
 
 def broadcast_from_last_stage(values: torch.Tensor) -> torch.Tensor:
-    """float64 ``values`` of the last pipeline stage, summed over data and context ranks, on every rank."""
+    """Returns float64 ``values`` of the last pipeline stage, summed over data and context ranks. Collective."""
     dist.all_reduce(values, group=_groups().get_data_parallel_group(with_context_parallel=True))
     if _groups().get_pipeline_model_parallel_world_size() > 1:
         dist.broadcast(
@@ -170,45 +175,48 @@ def broadcast_from_last_stage(values: torch.Tensor) -> torch.Tensor:
     return values
 
 
-def gathered(values: dict[str, Any]) -> dict[str, list[Any]]:
-    """Each value of every rank, in the order of ranks."""
-    everyone: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(everyone, values)
-    return {name: [one[name] for one in everyone] for name in values}
+def gather_values(values: dict[str, Any]) -> dict[str, list[Any]]:
+    """Returns each value of all ranks, in the order of ranks. Collective."""
+    by_rank: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(by_rank, values)
+    return {name: [one[name] for one in by_rank] for name in values}
 
 
 def check_agreement(values: dict[str, Any]) -> None:
-    """Raises CheckpointError on every rank when a value, named by its key, differs between ranks. Collective."""
-    for name, everyone in gathered(values).items():
-        if len(set(everyone)) > 1:
+    """Raises CheckpointError on every rank if a value differs between ranks; keys name the values. Collective."""
+    for name, by_rank in gather_values(values).items():
+        if len(set(by_rank)) > 1:
             raise CheckpointError(
-                f"{name} differs between ranks: {sorted(map(str, set(everyone)))}; wait until every host sees the "
-                "same files, then start again"
+                f"{name} differs between ranks: {sorted(map(str, set(by_rank)))}; start again once all hosts see the same "
+                "files",
+                rule="ranks-disagree",
             )
 
 
 def on_any_rank(flag: bool, device: torch.device) -> bool:
-    """True on every rank when ``flag`` is true on one of them."""
+    """Returns True on every rank if ``flag`` is true on any. Collective."""
     value = torch.tensor([int(flag)], dtype=torch.int32, device=device)
     dist.all_reduce(value, op=dist.ReduceOp.MAX)
     return bool(value.item())
 
 
 def barrier(device: torch.device) -> None:
-    """Returns when every rank is here.
+    """Waits for all ranks.
 
-    Before the first step: until then a request to stop ends a rank at once, from then on it is noted, and a rank that notes
-    must not wait for one that has ended. After the last: ranks leave together, because after the first the others are ended.
+    Needed before the first step: until then a stop request ends a rank at once, afterwards ranks note it, and a rank that
+    notes requests must not wait for one that has ended. Needed after the last step: the launcher ends the other ranks once
+    the first has left.
     """
     on_any_rank(False, device)
 
 
 def on_all_ranks(flag: bool, device: torch.device) -> bool:
+    """Returns True on every rank if ``flag`` is true on all. Collective."""
     return not on_any_rank(not flag, device)
 
 
 def largest(value: float, device: torch.device) -> float:
-    """Largest ``value`` over all ranks."""
+    """Returns the largest ``value`` of all ranks. Collective."""
     tensor = torch.tensor([value], dtype=torch.float64, device=device)
     dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
     return float(tensor.item())

@@ -1,4 +1,4 @@
-"""Validation: the exact mean loss of each domain, in nats per token and in bits per UTF-8 byte."""
+"""Validation: the exact mean loss of each domain in nats per token and in bits per UTF-8 byte."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from megatron_ko.training.step import run_batches
 def evaluate(
     ddp_model: Any, manifest: Manifest, world: World, training: TrainingConfig, evaluation: EvaluationConfig
 ) -> dict[str, dict[str, float]]:
-    """``loss`` and ``bits_per_byte`` by validation set. Collective.
+    """Returns ``loss`` and ``bits_per_byte`` by validation set. Collective.
 
-    Bits per byte compares tokenizers: the loss per token times tokens per byte of the whole set, EOD counted.
+    Bits per byte are comparable between tokenizers: loss per token times tokens per byte of the whole set, including EOD.
     """
     ddp_model.eval()
     losses: dict[str, float] = {}

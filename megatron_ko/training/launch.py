@@ -1,7 +1,7 @@
-"""Starts the ranks of one host without torchrun, from one process that has imported everything already.
+"""Starts the ranks of one host without torchrun, from a process that has already imported everything.
 
-Owns forking, waiting and ending ranks together: when one ends with an error the others are stopped, and ranks never
-outlive the process that started them. Several hosts are torchrun's or Slurm's business.
+Owns forking, waiting and ending ranks together: if one fails, the others are stopped, and ranks never outlive the process
+that started them. Use torchrun or Slurm for several hosts.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ Target = Callable[[int, str], "int | None"]
 
 
 def run_ranks(count: int, target: Target, start_method: str = "fork", timeout_s: float | None = None) -> int:
-    """Runs ``target(rank, init_method)`` in ``count`` processes; returns the first exit code that is not 0.
+    """Runs ``target(rank, init_method)`` in ``count`` processes and returns the first exit code other than 0.
 
-    With ``fork`` the caller may have imported torch, but must not have computed with it or touched CUDA. SIGTERM,
-    SIGINT and SIGUSR1 are passed on to all ranks. After ``timeout_s`` all are killed (exit code 124).
+    With ``fork``, the caller may have imported torch but must not have computed with it or used CUDA. Forwards SIGTERM,
+    SIGINT and SIGUSR1 to all ranks. Kills all ranks after ``timeout_s`` (exit code 124).
     """
     context: Any = multiprocessing.get_context(start_method)
     with tempfile.TemporaryDirectory(prefix="megatron_ko-") as folder:
         init_method = f"file://{Path(folder) / 'rendezvous'}"
         arguments = (target, init_method, os.getpid(), start_method == "fork", folder)
         ranks = [context.Process(target=_run, args=(rank, *arguments)) for rank in range(count)]
-        with _passing_on_signals(ranks) as passing:
-            passing.start_ranks()
+        with _SignalForwarding(ranks) as forwarding:
+            forwarding.start_ranks()
             code = _wait(ranks, timeout_s)
-            passing.ignore()
-            _say_errors(Path(folder), count)
-        return EXIT_STOPPED if code == EXIT_PEER_LOST and passing.requested else code
+            forwarding.ignore()
+            _print_errors(Path(folder), count)
+        return EXIT_STOPPED if code == EXIT_PEER_LOST and forwarding.requested else code
 
 
 def _run(rank: int, target: Target, init_method: str, parent: int, is_child: bool, folder: str) -> None:
-    """In the new process: dies with its parent, leaves its error in ``folder``, ends with the exit code of ``target``."""
+    """Main function of a rank: dies with its parent, writes its error to ``folder``, exits with the code of ``target``."""
     if is_child:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
@@ -58,17 +58,17 @@ def _run(rank: int, target: Target, init_method: str, parent: int, is_child: boo
     os.environ["LOCAL_RANK"] = str(rank)
     stop.listen_as_rank()
 
-    def leave(text: str) -> None:
+    def write_error(text: str) -> None:
         (Path(folder) / f"error_{rank}").write_text(text, encoding="utf-8")
 
     try:
-        sys.exit(exit_code_of(lambda: target(rank, init_method), say=leave))
+        sys.exit(exit_code_of(lambda: target(rank, init_method), report=write_error))
     finally:
         stop.ignore()
 
 
-def _say_errors(folder: Path, count: int) -> None:
-    """Each error once, with the ranks that had it where not all did."""
+def _print_errors(folder: Path, count: int) -> None:
+    """Prints each error once, with its ranks unless all ranks had it."""
     ranks_of: dict[str, list[int]] = {}
     for rank in range(count):
         if (folder / f"error_{rank}").is_file():
@@ -79,44 +79,42 @@ def _say_errors(folder: Path, count: int) -> None:
         print(f"{where}{text}", file=sys.stderr, flush=True)
 
 
-class _passing_on_signals:
-    """While ranks run, signals that ask this process to stop go to them, and it waits for their end."""
+class _SignalForwarding:
+    """Forwards stop signals of this process to its ranks while they run; ``requested`` is the last signal."""
 
     def __init__(self, ranks: list[BaseProcess]) -> None:
         self.ranks = ranks
-        self.before: dict[int, object] = {}
+        self.old_handlers: dict[int, object] = {}
         self.requested: int | None = None
 
-    def __enter__(self) -> _passing_on_signals:
+    def __enter__(self) -> _SignalForwarding:
         if threading.current_thread() is threading.main_thread():
             for number in stop.SIGNALS:
-                self.before[number] = signal.signal(number, self._pass_on)
+                self.old_handlers[number] = signal.signal(number, self._forward)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for number, handler in self.before.items():
-            if (
-                handler is not stop.received
-            ):  # a run that has ended with its ranks must not end with 75 after all
+        for number, handler in self.old_handlers.items():
+            if handler is not stop.handle_signal:  # a late signal must not change the exit code to 75
                 signal.signal(number, handler)  # type: ignore[arg-type]
 
     def ignore(self) -> None:
-        """The ranks have ended: a request changes nothing any more."""
-        for number in self.before:
+        """Ignores stop requests: the ranks have ended."""
+        for number in self.old_handlers:
             signal.signal(number, signal.SIG_IGN)
 
     def start_ranks(self) -> None:
-        """Ranks begin with the signals blocked, and unblock them when they listen themselves."""
+        """Starts ranks with the signals blocked; each rank unblocks them once it listens."""
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, stop.SIGNALS)
         try:
             for process in self.ranks:
                 process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if self.requested is not None:  # taken by another thread, when not all ranks were there
+        if self.requested is not None:  # another thread received it before all ranks had started
             _signal_all(self.ranks, self.requested)
 
-    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+    def _forward(self, number: int, frame: FrameType | None) -> None:
         self.requested = number
         _signal_all(self.ranks, number)
 
@@ -124,12 +122,12 @@ class _passing_on_signals:
 def _signal_all(ranks: list[BaseProcess], number: int) -> None:
     for process in ranks:
         if process.pid is not None and process.exitcode is None:
-            with contextlib.suppress(ProcessLookupError):  # a handler can come while its end is being noted
+            with contextlib.suppress(ProcessLookupError):  # the process may have ended in the meantime
                 os.kill(process.pid, number)
 
 
 def _wait(ranks: list[BaseProcess], timeout_s: float | None) -> int:
-    """Waits for all; after the first failure the others get GRACE_S seconds, then SIGKILL."""
+    """Waits for all ranks. After the first failure, kills the others after GRACE_S seconds."""
     first_failure, killed = 0, False
     deadline = time.monotonic() + timeout_s if timeout_s is not None else None
     running = list(ranks)
@@ -138,7 +136,7 @@ def _wait(ranks: list[BaseProcess], timeout_s: float | None) -> int:
         for process in [p for p in running if p.exitcode is not None]:
             running.remove(process)
             code = process.exitcode or 0
-            # a rank that lost another one may end before the lost one, whose code says more
+            # a rank that lost its peer may end before that peer, whose exit code is more informative
             if code and (not first_failure or first_failure == EXIT_PEER_LOST and not killed):
                 first_failure = code if code > 0 else 128 - code
                 deadline = time.monotonic() + GRACE_S

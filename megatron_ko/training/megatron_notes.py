@@ -1,11 +1,11 @@
-"""Notes of torch and megatron-core that no user of this program can act on; everything else they write is shown."""
+"""Silences warnings of torch and megatron-core on which users cannot act; all other warnings appear."""
 
 from __future__ import annotations
 
 import logging
 import warnings
 
-# The logger, and how its message begins.
+# Logger and beginning of its message.
 _LOGGED = {
     "megatron.core.models.gpt.gpt_model": "GPTModel IS DEPRECATED",  # docs/megatron_core.md
     "megatron.core.distributed.distributed_data_parallel": "DistributedDataParallel: full_param_layout not provided",
@@ -15,8 +15,8 @@ _LOGGED = {
 }
 
 
-def hush() -> None:
-    """Call before megatron-core is imported. Idempotent."""
+def silence() -> None:
+    """Call this before importing megatron-core. Idempotent."""
     for name in _LOGGED:
         logging.getLogger(name).addFilter(_is_for_users)
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")

@@ -1,4 +1,4 @@
-"""Speed and memory of a run: tokens/s, TFLOP/s, MFU against a named peak, memory, time left."""
+"""Speed and memory of a run: tokens/s, TFLOP/s, MFU relative to a named peak, memory, remaining time."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Peak:
-    """Peak of one device in TFLOP/s and where the number comes from."""
+    """Peak of one device in TFLOP/s and the source of the number."""
 
     tflops: float
     name: str
 
 
-def peak_of(device: torch.device, dtype: str, given_tflops: float | None) -> Peak:
-    """The configured number, NVIDIA's data sheet, or a matrix product timed on this device."""
-    if given_tflops is not None:
-        return Peak(given_tflops, "reporting.peak_tflops")
+def peak_of(device: torch.device, dtype: str, configured_tflops: float | None) -> Peak:
+    """Peak from the configuration, NVIDIA's data sheet, or a matrix product timed on this device."""
+    if configured_tflops is not None:
+        return Peak(configured_tflops, "reporting.peak_tflops")
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
         for gpu, peaks in GPU_PEAK_TFLOPS.items():
             if gpu in name and dtype in peaks:
                 return Peak(peaks[dtype], f"{gpu} {dtype} dense, data sheet")
-    return Peak(_measured_tflops(device, dtype), f"{dtype} matrix product measured on one {device.type} rank")
+    return Peak(_measure_tflops(device, dtype), f"{dtype} matrix product measured on one {device.type} rank")
 
 
-def _measured_tflops(device: torch.device, dtype: str, budget_s: float = 0.3) -> float:
+def _measure_tflops(device: torch.device, dtype: str, budget_s: float = 0.3) -> float:
     size = 1024 if device.type == "cpu" else 8192
-    kind = torch.bfloat16 if dtype == "bf16" else torch.float32
-    left, right = (torch.ones(size, size, dtype=kind, device=device) for _ in range(2))
+    torch_dtype = torch.bfloat16 if dtype == "bf16" else torch.float32
+    left, right = (torch.ones(size, size, dtype=torch_dtype, device=device) for _ in range(2))
     torch.mm(left, right)
     best, spent = float("inf"), 0.0
     while spent < budget_s:
@@ -50,28 +50,28 @@ def _measured_tflops(device: torch.device, dtype: str, budget_s: float = 0.3) ->
 
 
 def memory_gib(device: torch.device) -> float:
-    """Most memory this rank has used: GPU memory allocated, or resident memory of the process."""
+    """Peak memory of this rank: allocated GPU memory, or resident memory of the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / GIB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
 
 
 class Speed:
-    """Tokens per second and what follows from it, measured between two calls of ``lap``."""
+    """Tokens per second and derived numbers between two calls of ``lap``."""
 
     def __init__(self, flops_per_token: float, world_size: int, peak: Peak) -> None:
         self.flops_per_token, self.world_size, self.peak = flops_per_token, world_size, peak
         self.restart()
 
     def restart(self) -> None:
-        """Forgets the time so far (a validation or a save lies in between)."""
+        """Restarts the measurement, for example after a validation or a save."""
         self._begin, self._tokens = time.perf_counter(), 0
 
     def add(self, tokens: int) -> None:
         self._tokens += tokens
 
     def lap(self, tokens_left: int) -> dict[str, float]:
-        """``tokens_per_s`` of all ranks, ``tflops`` per device, ``mfu`` as a fraction, ``eta_s``."""
+        """Returns ``tokens_per_s`` of all ranks, ``tflops`` per device, ``mfu`` as a fraction, and ``eta_s``; restarts."""
         seconds = time.perf_counter() - self._begin
         per_s = self._tokens / seconds
         tflops = per_s * self.flops_per_token / self.world_size / 1e12

@@ -1,7 +1,7 @@
-"""The model: megatron-core's ``GPTModel`` with our two modules where Transformer Engine is absent.
+"""The model: megatron-core's ``GPTModel``, with two modules of our own where Transformer Engine is missing.
 
-Owns the translation of the configuration to ``TransformerConfig`` (nowhere else), the layer spec, initial weights
-that do not depend on the layout, and the padded vocabulary that takes no probability.
+Owns the translation of the configuration to ``TransformerConfig`` (only here), the layer spec, initial weights
+independent of the layout, and the masking of the padded vocabulary.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from megatron_ko.config.training import (
     PrecisionConfig,
     head_size,
 )
-from megatron_ko.errors import ConfigError
+from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.planning.megatron_version import missing_for
 from megatron_ko.planning.weights import Stored, padded_vocab_size, stored_tensors
 from megatron_ko.training import distributed
@@ -30,10 +30,10 @@ from megatron_ko.training.attention import CausalAttention
 
 
 class RMSNorm(nn.Module):
-    """Root mean square norm over the last axis that also works on a slice of the sequence.
+    """Root mean square norm over the last dim that also supports a slice of the sequence.
 
-    Sequence parallel splits the sequence over tensor-parallel ranks, so the weight's gradient is a partial sum;
-    the flag on the weight makes megatron-core add it up. Input and output: [sequence, batch, hidden].
+    Sequence parallelism splits the sequence over tensor-parallel ranks, so the weight's gradient is a partial sum; the flag
+    on the weight makes megatron-core sum it. Input and output: [sequence, batch, hidden].
     """
 
     def __init__(self, config: Any, hidden_size: int, eps: float = 1e-5, **_: Any) -> None:
@@ -49,7 +49,7 @@ class RMSNorm(nn.Module):
 def transformer_config(
     model: ModelConfig, parallel: ParallelConfig, precision: PrecisionConfig, device: str
 ) -> Any:
-    """megatron-core's ``TransformerConfig`` for this model."""
+    """Builds megatron-core's ``TransformerConfig`` for this model."""
     from megatron.core.transformer import TransformerConfig
 
     dtype = torch.bfloat16 if precision.dtype == "bf16" else torch.float32
@@ -89,13 +89,13 @@ def transformer_config(
     if precision.fp8 != "none":
         fields.update(fp8="hybrid", fp8_recipe=precision.fp8)
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message="full scope is deprecated"
-        )  # a default of megatron-core itself
+        # caused by a default of megatron-core itself
+        warnings.filterwarnings("ignore", message="full scope is deprecated")
         try:
             return TransformerConfig(**{**fields, **model.extra})
         except (AssertionError, TypeError, ValueError) as error:
-            raise ConfigError(f"megatron-core refuses model.extra {model.extra}: {error}") from error
+            message = f"megatron-core rejects {model.extra}: {error}; correct or remove these fields"
+            raise ConfigError([Problem("", "model.extra", message, "rejected-by-megatron-core")]) from error
 
 
 def uses_transformer_engine(device: str) -> bool:
@@ -103,7 +103,7 @@ def uses_transformer_engine(device: str) -> bool:
 
 
 def _block_spec(config: Any, device: str) -> Any:
-    """Transformer Engine's layers where it is installed and a GPU is there, otherwise ours."""
+    """Transformer Engine's layers if it is installed and the device is a GPU, otherwise megatron-core's with our modules."""
     from megatron.core.models.gpt import gpt_layer_specs
     from megatron.core.transformer.transformer_block import (
         TransformerBlockSubmodules,
@@ -129,9 +129,9 @@ def build_gpt(
     device: torch.device,
     seed: int | None = None,
 ) -> Any:
-    """This rank's part of the GPT, inside the layout that ``distributed.start`` made.
+    """Builds this rank's part of the GPT in the layout of ``distributed.start``.
 
-    ``vocab_size`` is the number of tokens without padding. ``seed`` None leaves weights unset (to be loaded).
+    ``vocab_size`` is the number of tokens without padding. Without ``seed``, weights are not initialized (to be loaded).
     """
     from megatron.core import parallel_state
     from megatron.core.models.gpt import GPTModel
@@ -155,17 +155,17 @@ def build_gpt(
     if isinstance(model.rope.scaling, Llama3RopeScaling):
         gpt.rotary_pos_emb.inv_freq = llama3_frequencies(gpt.rotary_pos_emb.inv_freq, model.rope.scaling)
     if gpt.post_process:
-        _silence_padding(gpt.output_layer, vocab_size, padded // parallel.tensor)
+        _mask_padding(gpt.output_layer, vocab_size, padded // parallel.tensor)
     if seed is not None:
         initialize(gpt, model, vocab_size, seed)
     return gpt
 
 
 def _mark_split_weights(gpt: Any, model: ModelConfig) -> None:
-    """Marks weights that are split over tensor-parallel ranks, so that the gradient norm counts every part.
+    """Marks weights that are split over tensor-parallel ranks, so that the gradient norm includes every part.
 
-    megatron-core 0.19 and Transformer Engine mark all of theirs; 0.16 marks a weight only while it draws its numbers,
-    which is our business.
+    megatron-core 0.19 and Transformer Engine mark their own; 0.16 marks a weight only while it initializes it, which we do
+    ourselves.
     """
     from megatron.core.tensor_parallel.layers import set_tensor_model_parallel_attributes
 
@@ -178,8 +178,8 @@ def _mark_split_weights(gpt: Any, model: ModelConfig) -> None:
 def llama3_frequencies(frequencies: Tensor, scaling: Llama3RopeScaling) -> Tensor:
     """Llama 3.1's scaling of rotary frequencies [head_size / 2], with all constants from the configuration.
 
-    Wavelengths above original / low_freq_factor are divided by factor, those below original / high_freq_factor are
-    kept, and between them the two are mixed linearly in original / wavelength.
+    Frequencies of wavelengths above original / low_freq_factor are divided by factor, those below original /
+    high_freq_factor are unchanged, and those in between interpolate linearly in original / wavelength.
     """
     low, high = scaling.low_freq_factor, scaling.high_freq_factor
     turns = scaling.original_max_sequence_length * frequencies / (2 * math.pi)
@@ -187,8 +187,8 @@ def llama3_frequencies(frequencies: Tensor, scaling: Llama3RopeScaling) -> Tenso
     return (1.0 - keep) * frequencies / scaling.factor + keep * frequencies
 
 
-def _silence_padding(output_layer: Any, vocab_size: int, rows_per_rank: int) -> None:
-    """Padded vocabulary columns get the logit -inf, so they take no probability and no gradient."""
+def _mask_padding(output_layer: Any, vocab_size: int, rows_per_rank: int) -> None:
+    """Sets the logits of padding to -inf, so that it gets no probability and no gradient."""
     real = min(max(vocab_size - distributed.tensor_rank() * rows_per_rank, 0), rows_per_rank)
     if real == rows_per_rank:
         return
@@ -206,11 +206,11 @@ def _silence_padding(output_layer: Any, vocab_size: int, rows_per_rank: int) -> 
 
 @torch.no_grad()
 def initialize(gpt: Any, model: ModelConfig, vocab_size: int, seed: int) -> None:
-    """Weights that start as the table says and depend on the seed and the name of the tensor, not on the layout.
+    """Initializes weights according to the table, depending on seed and tensor name but not on the layout.
 
-    Each global tensor is drawn by a generator seeded with (seed, name, layer) and cut to this rank's part, so TP, PP
-    and DP start from the same model. Standard deviation init_std; the two projections back into the residual stream
-    get init_std / sqrt(2 layers) (GPT-2). Norms are 1, biases 0, padded vocabulary rows 0.
+    Draws each global tensor with a generator seeded by (seed, name, layer) and takes this rank's part, so all layouts start
+    from the same model. The standard deviation is init_std, and init_std / sqrt(2 layers) for the two projections back to
+    the residual stream (GPT-2). Norms are 1; biases and rows of padding are 0.
     """
     deviation = {"normal": model.init_std, "residual": model.init_std / math.sqrt(2 * model.layers)}
     for stored, value in _stored_weights(gpt, model):
@@ -226,7 +226,7 @@ def initialize(gpt: Any, model: ModelConfig, vocab_size: int, seed: int) -> None
 
 
 def _draw(part: Any, std: float, seed: int, rows: int | None) -> Tensor:
-    """This rank's slice of the global tensor ``part.key`` (of its layer, where layers are stacked)."""
+    """Draws this rank's slice of the global tensor ``part.key`` (of one layer if layers are stacked)."""
     stacked = part.prepend_axis_num
     layer = part.global_offset[:stacked]
     shape, offset = part.global_shape[stacked:], part.global_offset[stacked:]
@@ -241,10 +241,10 @@ def _draw(part: Any, std: float, seed: int, rows: int | None) -> Tensor:
 
 
 def _stored_weights(gpt: Any, model: ModelConfig) -> list[tuple[Stored, Any]]:
-    """Every parameter of this rank as megatron-core describes it for a checkpoint, with its tensor of the table.
+    """Pairs this rank's parameters, as megatron-core describes them for a checkpoint, with their tensors of the table.
 
-    A description's ``data`` is the parameter itself. Its name is the same for local and for Transformer Engine's layers.
-    Raises ConfigError that lists parameters without a row in the table.
+    ``data`` of a description is the parameter itself. Local and Transformer Engine's layers have the same names.
+    Raises ConfigError for parameters without a row in the table.
     """
     table = {stored.name: stored for stored in stored_tensors(model)}
     names = {id(parameter): name for name, parameter in gpt.named_parameters()}
@@ -252,15 +252,16 @@ def _stored_weights(gpt: Any, model: ModelConfig) -> list[tuple[Stored, Any]]:
     undescribed = set(names) - {id(value.data) for value in values}
     unknown = sorted({value.key for value in values} - set(table)) + [names[i] for i in undescribed]
     if unknown:
-        raise ConfigError(
-            f"model.extra: megatron-core's model has weights that the table of weights does not list: "
-            f"{', '.join(unknown)}; remove the field that adds them, or add their rows to megatron_ko/planning/weights.py"
+        message = (
+            f"adds weights that are missing from the table of weights: {', '.join(unknown)}; remove the field that adds "
+            "them, or add their rows to megatron_ko/planning/weights.py"
         )
+        raise ConfigError([Problem("", "model.extra", message, "unknown-weights")])
     return [(table[value.key], value) for value in values]
 
 
 def _parts(value: Any) -> list[Any]:
-    """The ``ShardedTensor`` of a stored weight; gate and up count apart."""
+    """Returns the ``ShardedTensor`` of a stored weight; gate and up are separate."""
     from megatron.core.dist_checkpointing.mapping import ShardedTensorFactory
 
     if not isinstance(value, ShardedTensorFactory):
@@ -273,7 +274,7 @@ def _parts(value: Any) -> list[Any]:
 
 
 def wrap(gpt: Any) -> Any:
-    """The GPT in megatron-core's mixed precision and distributed data parallel, ready for its optimizer."""
+    """Wraps the GPT in megatron-core's mixed precision and distributed data parallel, ready for its optimizer."""
     from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
     from megatron.core.transformer.module import Float16Module
 
@@ -291,7 +292,7 @@ def wrap(gpt: Any) -> Any:
 
 
 def unwrap(ddp_model: Any) -> Any:
-    """The ``GPTModel`` inside."""
+    """Returns the ``GPTModel`` inside."""
     from megatron.core.models.gpt import GPTModel
 
     while not isinstance(ddp_model, GPTModel):

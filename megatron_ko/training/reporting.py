@@ -1,6 +1,6 @@
-"""Run reporting: one aligned line per report, ``metrics.jsonl`` always, TensorBoard and W&B when asked.
+"""Run reporting: aligned lines of at most 100 columns on the console, metrics.jsonl, and TensorBoard and W&B on request.
 
-Rank 0 writes; on other ranks nothing is written.
+Only rank 0 writes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from megatron_ko.config.training import Config
-from megatron_ko.errors import ConfigError
+from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.files import sha256_text
 from megatron_ko.formats.checkpoint_folder import versions
 from megatron_ko.formats.run_folder import cut_metrics
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class Records:
-    """Writes records of the kinds in ``docs/formats.md``."""
+    """Writes records, whose kinds ``docs/formats.md`` lists."""
 
     def __init__(self, config: Config, resumed_step: int, writes: bool) -> None:
         self._file: IO[str] | None = None
@@ -44,17 +44,16 @@ class Records:
             self._sinks.append(_Wandb(config))
 
     def record(self, kind: str, step: int, **values: Any) -> None:
-        """Appends one line to ``metrics.jsonl`` and prints it."""
+        """Appends a record to ``metrics.jsonl`` and logs it."""
         if self._file is None:
             return
-        line = {"kind": kind, "time": round(time.time(), 3), "step": step, **values}
-        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        entry = {"kind": kind, "time": round(time.time(), 3), "step": step, **values}
+        self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
         self._file.flush()
         for sink in self._sinks:
             sink.add(kind, step, values)
-        text = _LINES[kind](step, values) if kind in _LINES else None
-        if text:
-            log.info(text)
+        for line in _LINES[kind](step, values) if kind in _LINES else ():
+            log.info(line)
 
     def close(self) -> None:
         if self._file is not None:
@@ -64,7 +63,7 @@ class Records:
 
 
 class Reporter:
-    """Reports the events of one run, with its speed between them. Every rank calls each method."""
+    """Reports the events of one run and its speed between them. Every rank calls each method."""
 
     def __init__(self, config: Config, plan: Plan, world: World, position: Position) -> None:
         self._plan, self._world = plan, world
@@ -83,11 +82,11 @@ class Reporter:
         self._speed = metrics.Speed(plan.flops_per_token, plan.world_size, peak)
 
     def count_step(self) -> None:
-        """Counts the tokens of one step towards the speed."""
+        """Adds the tokens of one step to the measured speed."""
         self._speed.add(self._plan.tokens_per_step)
 
-    def step(self, position: Position, result: StepResult, rate: float) -> None:
-        """Loss, gradient norm, learning ``rate``, speed and the memory of the fullest rank. Collective."""
+    def step(self, position: Position, result: StepResult, learning_rate: float) -> None:
+        """Reports loss, gradient norm, learning rate, speed and the memory of the fullest rank. Collective."""
         device, plan = self._world.device, self._plan
         memory = largest(metrics.memory_gib(device), device)
         self._records.record(
@@ -96,7 +95,7 @@ class Reporter:
             samples=position.samples,
             tokens=position.tokens,
             loss=result.loss,
-            learning_rate=rate,
+            learning_rate=learning_rate,
             gradient_norm=result.gradient_norm,
             **self._speed.lap((plan.steps - position.step) * plan.tokens_per_step),
             memory_gib=round(memory, 3),
@@ -115,47 +114,81 @@ class Reporter:
         self._records.close()
 
 
-def _train_line(step: int, v: dict[str, Any]) -> str:
-    return (
-        f"step {step:>7,} | tokens {_short(v['tokens']):>7} | loss {v['loss']:8.4f} | lr {v['learning_rate']:.2e} | "
-        f"grad norm {v['gradient_norm']:7.3f} | {_short(v['tokens_per_s']):>7} tok/s | {v['tflops']:8.3g} TFLOP/s | "
-        f"MFU {v['mfu']:6.1%} | mem {v['memory_gib']:6.2f} GiB | ETA {_duration(v['eta_s'])}"
-    )
+# --- console ---------------------------------------------------------------------------------------------
+
+# The log adds "HH:MM:SS " to each line: 91 columns are left. Tokens and TFLOP/s are only in metrics.jsonl: both are
+# multiples of other columns.
 
 
-def _valid_line(step: int, v: dict[str, Any]) -> str:
-    parts = [f"{name} {v['loss'][name]:.4f} ({v['bits_per_byte'][name]:.4f} bits/byte)" for name in v["loss"]]
-    return f"step {step:>7,} | validation | " + " | ".join(parts)
+def _start_lines(step: int, v: dict[str, Any]) -> list[str]:
+    return [
+        f"starting at step {step}: {v['parameters']:,} parameters on {v['world_size']:,} ranks",
+        f"MFU is relative to {v['peak_tflops']:.4g} TFLOP/s per device ({v['peak_name']})",
+    ]
 
 
-def _save_line(step: int, v: dict[str, Any]) -> str:
-    return f"step {step:>7,} | saved {v['folder']} in {v['seconds']:.1f} s"
+def _train_lines(step: int, v: dict[str, Any]) -> list[str]:
+    return [
+        f"step {step:>7}  loss {_fixed(v['loss'], 6)}  grad {_fixed(v['gradient_norm'], 5)}  "
+        f"lr {_scientific(v['learning_rate']):>6}  {_short(v['tokens_per_s']):>5} tok/s  "
+        f"MFU {_fixed(100 * v['mfu'], 3)}%  {_fixed(v['memory_gib'], 3)} GiB  ETA {_duration(v['eta_s'])}"
+    ]
 
 
-def _start_line(step: int, v: dict[str, Any]) -> str:
-    return (
-        f"start at step {step:,} | {v['parameters']:,} parameters | {v['world_size']} ranks | "
-        f"peak {v['peak_tflops']:.4g} TFLOP/s per device ({v['peak_name']})"
-    )
+def _valid_lines(step: int, v: dict[str, Any]) -> list[str]:
+    """One line per validation set, each aligned with the others."""
+    width = max(map(len, v["loss"]), default=0)
+    return [
+        f"step {step:>7}  valid {name:<{width}}  loss {_fixed(loss, 6)}  {_fixed(v['bits_per_byte'][name], 6)} bits/byte"
+        for name, loss in v["loss"].items()
+    ]
 
 
-_LINES = {"train": _train_line, "valid": _valid_line, "save": _save_line, "start": _start_line}
+def _save_lines(step: int, v: dict[str, Any]) -> list[str]:
+    return [f"step {step:>7}  saved checkpoints/{Path(v['folder']).name} in {v['seconds']:.1f} s"]
+
+
+_LINES = {"start": _start_lines, "train": _train_lines, "valid": _valid_lines, "save": _save_lines}
+
+
+def _fixed(number: float, width: int) -> str:
+    """Formats a number with as many decimals as fit into ``width`` characters."""
+    for decimals in range(width - 2, -1, -1):
+        text = f"{number:.{decimals}f}"
+        if len(text) <= width:
+            return text.rjust(width)
+    return f"{number:.0e}"
+
+
+def _scientific(number: float) -> str:
+    mantissa, exponent = f"{number:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
 
 
 def _short(number: float) -> str:
     for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if number >= size:
-            return f"{number / size:.2f}{letter}"
+            return f"{_fixed(number / size, 4).strip()}{letter}"
     return f"{number:.0f}"
 
 
 def _duration(seconds: float) -> str:
+    """Formats a duration in at most five characters: 59s, 4m05s, 45m, 3h04m, 17h, 1d23h, 12d."""
     if seconds == float("inf"):
         return "?"
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    return (f"{days}d " if days else "") + f"{hours:02d}:{minutes:02d}:{rest:02d}"
+    if days:
+        return f"{days}d{hours:02d}h" if days < 10 else f"{days}d"
+    if hours:
+        return f"{hours}h{minutes:02d}m" if hours < 10 else f"{hours}h"
+    if minutes:
+        return f"{minutes}m{rest:02d}s" if minutes < 10 else f"{minutes}m"
+    return f"{rest}s"
+
+
+# --- sinks -----------------------------------------------------------------------------------------------
 
 
 def _scalars(kind: str, values: dict[str, Any]) -> dict[str, float]:
@@ -173,9 +206,8 @@ class _TensorBoard:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            raise ConfigError(
-                "reporting.tensorboard needs the package tensorboard; pip install tensorboard"
-            ) from None
+            message = "true needs the package tensorboard, which cannot be imported; pip install tensorboard"
+            raise ConfigError([Problem("", "reporting.tensorboard", message, "packages-installed")]) from None
         self._writer = SummaryWriter(str(folder), purge_step=resumed_step + 1)
 
     def add(self, kind: str, step: int, values: dict[str, Any]) -> None:
@@ -191,8 +223,9 @@ class _Wandb:
         try:
             import wandb
         except ImportError:
+            message = "needs the package wandb, which cannot be imported; pip install wandb"
             raise ConfigError(
-                "reporting.wandb_project needs the package wandb; pip install -e '.[wandb]'"
+                [Problem("", "reporting.wandb_project", message, "packages-installed")]
             ) from None
         folder = Path(config.run.folder).expanduser()
         self._run = wandb.init(

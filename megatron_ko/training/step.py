@@ -1,7 +1,7 @@
-"""One optimizer step: forward and backward of all micro-batches, gradient sync, update.
+"""One optimizer step: forward and backward passes of all micro-batches, gradient synchronization, update.
 
 The loss is the sum over real tokens, divided once by their number over all ranks and micro-batches
-(``calculate_per_token_loss``): exact under padding, uneven micro-batches and context parallel.
+(``calculate_per_token_loss``), so it is exact with padding, uneven micro-batches and context parallelism.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from megatron_ko.training.model import wrap
 from megatron_ko.training.optimizer import build_optimizer
 
 AFTER_DIVERGENCE = (
-    "lower the learning rate or look at the data of this step; to go back further than the newest checkpoint, "
-    "delete its folder"
+    "lower the learning rate or check the data of this step; to resume from an earlier checkpoint, delete the folder of "
+    "the newest"
 )
 
 
 class Divergence(UserError):
     """Loss, gradients or weights are no longer finite."""
 
-    kind = "training stopped"
+    label = "training stopped"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Trainee:
-    """The model in megatron-core's data-parallel wrapper, and the optimizer of its weights: what a stage rebuilds."""
+    """The model in megatron-core's data-parallel wrapper and its optimizer, which each training stage builds anew."""
 
     ddp_model: Any
     optimizer: Any
@@ -58,7 +58,7 @@ def prepare(gpt: Any, config: OptimizerConfig, precision: PrecisionConfig) -> Tr
 
 
 def connect(ddp_model: Any, optimizer: Any) -> None:
-    """Gives the pipeline schedule its hooks; without ``finalize_model_grads`` gradients are never summed."""
+    """Sets the hooks of the pipeline schedule; without ``finalize_model_grads``, gradients are never summed."""
     from megatron.core.distributed import finalize_model_grads
 
     config = ddp_model.module.config if hasattr(ddp_model.module, "config") else ddp_model.config
@@ -70,22 +70,24 @@ def connect(ddp_model: Any, optimizer: Any) -> None:
 def train_step(
     trainee: Trainee, batches: Iterator[Batch], world: World, training: TrainingConfig, micro_batches: int
 ) -> StepResult:
-    """Consumes ``micro_batches`` batches, each [micro-batch, sequence], and updates the weights once."""
+    """Consumes ``micro_batches`` batches, each [micro-batch, sequence], and updates the weights once. Collective."""
     ddp_model, optimizer = trainee.ddp_model, trainee.optimizer
     ddp_model.zero_grad_buffer()
     optimizer.zero_grad()
     loss = run_batches(ddp_model, batches, world, training, micro_batches)
     updated, norm, _ = optimizer.step()
     if not on_all_ranks(updated and math.isfinite(norm) and math.isfinite(loss), world.device):
-        raise Divergence(f"loss {loss}, gradient norm {norm}: not finite; {AFTER_DIVERGENCE}")
+        message = f"loss {loss} or gradient norm {norm} is not finite; {AFTER_DIVERGENCE}"
+        raise Divergence(message, rule="loss-not-finite")
     return StepResult(loss, float(norm))
 
 
 def check_weights(ddp_model: Any, world: World) -> None:
-    """Raises Divergence when a weight of any rank is not finite: such weights must not be saved. Collective."""
+    """Raises Divergence if a weight of any rank is not finite, because it must not be saved. Collective."""
     finite = all(bool(torch.isfinite(weight).all()) for weight in ddp_model.parameters())
     if not on_all_ranks(finite, world.device):
-        raise Divergence(f"weights are not finite and are not saved; {AFTER_DIVERGENCE}")
+        message = f"weights are not finite, so they are not saved; {AFTER_DIVERGENCE}"
+        raise Divergence(message, rule="weights-not-finite")
 
 
 def run_batches(
@@ -97,7 +99,7 @@ def run_batches(
     *,
     forward_only: bool = False,
 ) -> float:
-    """Mean loss over the real tokens of ``count`` micro-batches of every data-parallel rank."""
+    """Returns the mean loss over real tokens of ``count`` micro-batches of all data-parallel ranks. Collective."""
     from megatron.core.pipeline_parallel import get_forward_backward_func
 
     outputs = get_forward_backward_func()(

@@ -1,8 +1,8 @@
 """Stopping on request: SIGTERM, SIGINT and SIGUSR1 end every process of a run with exit code 75.
 
-Owns these signals. Until a rank makes its first step nothing is worth saving: a request ends the process at once, also while
-it imports or waits for the other ranks. From ``StopRequest()`` on a request is noted; the run saves before it ends.
-Imports nothing that takes time: it is the first import of ``train.py``.
+Owns these signals. Before the first step there is nothing to save, so a request ends the process at once, even while it
+imports or waits for other ranks. After ``StopRequest()`` a request is noted, and the run saves before it ends.
+Imports nothing slow: this is the first import of ``train.py``.
 """
 
 from __future__ import annotations
@@ -15,48 +15,48 @@ from collections.abc import Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-# A terminal sends Ctrl-C to every process, and the launcher passes it on: within this time it is the same request.
+# A terminal sends Ctrl-C to every process, and the launcher forwards it: within this time both are one request.
 SAME_REQUEST_S = 3.0
-_EXIT_STOPPED = 75  # megatron_ko.errors.EXIT_STOPPED, which takes a tenth of a second to import
-_noting: StopRequest | None = None
-_watched: int | None = None  # the process whose thread waits for signals: a forked one inherits no thread
+_EXIT_STOPPED = 75  # megatron_ko.errors.EXIT_STOPPED, whose import takes a tenth of a second
+_request: StopRequest | None = None
+_watched: int | None = None  # the process whose thread waits for signals; a forked process inherits no thread
 
 
 def under_torchrun() -> bool:
-    """torchrun, or slurm/train.sbatch, has started this process as a rank."""
+    """Whether torchrun or slurm/train.sbatch has started this process as a rank."""
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
 class StopRequest:
-    """From here on the first signal is remembered as ``reason``; Ctrl-C once more ends the process at once."""
+    """Notes the first signal from now on as ``reason``; a second Ctrl-C ends the process at once."""
 
     def __init__(self) -> None:
-        global _noting
+        global _request
         self.reason: str | None = None
         self._since = 0.0
-        _noting = self
+        _request = self
 
     def note(self, number: int) -> None:
         if self.reason is None:
             self._since, self.reason = time.monotonic(), signal.Signals(number).name
         elif number == signal.SIGINT and time.monotonic() - self._since > SAME_REQUEST_S:
-            _end(number, "before the run could save; its last checkpoint continues")
+            _end(number, "before the run could save; the same command continues from its last checkpoint")
 
 
 def listen() -> None:
-    """Takes the signals over, as early as a program can: a second call changes nothing."""
+    """Installs the handlers; call it as early as possible. Idempotent."""
     if under_torchrun():
         listen_as_rank()
         return
     for number in SIGNALS:
-        signal.signal(number, received)
+        signal.signal(number, handle_signal)
 
 
 def listen_as_rank() -> None:
-    """Takes the signals over in a rank, blocked ones included. A second call in the same process changes nothing.
+    """Installs the handlers in a rank and unblocks the signals. Idempotent in each process.
 
-    Python runs a handler when the main thread comes back from C code, and a rank waits there for the others: so a thread is
-    told by Python's C handler instead.
+    Python runs a handler only when the main thread returns from C code, where a rank waits for others. Therefore Python's C
+    handler wakes a thread instead.
     """
     import threading
 
@@ -67,18 +67,17 @@ def listen_as_rank() -> None:
     read, write = os.pipe()
     os.set_blocking(write, False)
     for number in SIGNALS:
-        signal.signal(number, _nothing)
+        signal.signal(number, _do_nothing)
     signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-    os.register_at_fork(
-        after_in_child=lambda: signal.set_wakeup_fd(-1)
-    )  # or workers of a data loader would tell us
+    # otherwise signals to workers of a data loader would wake this thread
+    os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
     threading.Thread(target=_watch, args=(read,), daemon=True).start()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 @contextlib.contextmanager
 def listening() -> Iterator[None]:
-    """The whole of a program, also when it is called by its name on the path and could not listen earlier."""
+    """Listens during a whole program, also one started as an installed script, which cannot listen earlier."""
     listen()
     try:
         yield
@@ -86,39 +85,39 @@ def listening() -> Iterator[None]:
         ignore()
 
 
-def requested() -> bool:
-    """A stop was requested of this rank, which has noted it."""
-    return _noting is not None and _noting.reason is not None
+def is_requested() -> bool:
+    """Whether this rank has noted a stop request."""
+    return _request is not None and _request.reason is not None
 
 
 def ignore() -> None:
-    """The run has ended: a request while the interpreter ends must not change the exit code."""
+    """Ignores the signals after the run: a request while the interpreter exits must not change the exit code."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
-def received(number: int, frame: FrameType | None = None) -> None:
-    """The handler of ``listen``."""
-    if _noting is not None:
-        _noting.note(number)
+def handle_signal(number: int, frame: FrameType | None = None) -> None:
+    """Notes a request, or ends the process if there is nothing to save yet."""
+    if _request is not None:
+        _request.note(number)
     else:
-        _end(number, "before there was anything to save; run the same command again")
+        _end(number, "before the first step; run the same command again")
 
 
-def _nothing(number: int, frame: FrameType | None) -> None:
-    """Keeps the signal from killing; the thread acts."""
+def _do_nothing(number: int, frame: FrameType | None) -> None:
+    """Prevents the default action, which kills; the thread acts."""
 
 
 def _watch(pipe: int) -> None:
     while True:
         for number in os.read(pipe, 64):
             if number in SIGNALS:
-                received(number)
+                handle_signal(number)
 
 
 def _end(number: int, when: str) -> None:
     try:
         if os.environ.get("RANK", "0") == "0" and os.environ.get("LOCAL_RANK", "0") == "0":
             os.write(2, f"stopped on {signal.Signals(number).name} {when}\n".encode())
-    finally:  # also when nobody reads stderr any more
+    finally:  # even if stderr is closed
         os._exit(_EXIT_STOPPED)

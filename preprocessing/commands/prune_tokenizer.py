@@ -115,7 +115,7 @@ def _decisions(base: Base, made: Pruning, counts: list[int]) -> list[Decision]:
 
     rows = [
         Decision(
-            base.vocabulary.shown(base.vocabulary.names[n] or ""),
+            base.vocabulary.format_piece(base.vocabulary.names[n] or ""),
             counts[n],
             "base",
             r != "unused",

@@ -21,7 +21,7 @@ from megatron_ko.files import read_json
 from megatron_ko.formats import byte_alphabet
 from megatron_ko.formats.sentencepiece_model import without_dummy_prefix
 from megatron_ko.formats.tokenizer_folder import MODEL, TokenizerInfo
-from megatron_ko.formats.vocabulary import BLANK, NORMAL, Piece, merged
+from megatron_ko.formats.vocabulary import BLANK, NORMAL, Piece, merge
 from preprocessing.tokenizers.bases import Base, ByteLevelBase, SentencePieceBase
 from preprocessing.tokenizers.derived_folders import backend_of, write_merges, write_pieces
 from preprocessing.tokenizers.escapes import MARK
@@ -72,11 +72,13 @@ def append(base: Base, surfaces: Sequence[str], folder: Path) -> Appended:
     new = new_tokens(base, made.additions)
     ids = {addition.piece: base.size + number for number, addition in enumerate(new)}
     found = {
-        surface: ids[base.vocabulary.spelled(surface)] for surface in surfaces if surface not in made.refused
+        surface: ids[base.vocabulary.spell(surface)] for surface in surfaces if surface not in made.refused
     }
     info = _write(base, made.additions, ids, folder)
     verify(base, folder, found)
-    return Appended(info, found, [base.vocabulary.shown(a.piece) for a in new if not a.asked], made.refused)
+    return Appended(
+        info, found, [base.vocabulary.format_piece(a.piece) for a in new if not a.asked], made.refused
+    )
 
 
 # --- what is asked for -----------------------------------------------------------------------------------
@@ -128,7 +130,7 @@ def _refused(base: Base, surfaces: Sequence[str]) -> dict[str, str]:
 def _stays_whole(backend: tokenizers.Tokenizer, surface: str, before: str) -> bool:
     """Whether text that begins so leaves the surface in one word, merged by itself."""
     last, _ = backend.pre_tokenizer.pre_tokenize_str(before + surface)[-1]
-    return last.endswith(byte_alphabet.spelled(surface))
+    return last.endswith(byte_alphabet.spell(surface))
 
 
 # --- the order -------------------------------------------------------------------------------------------
@@ -149,7 +151,7 @@ def plan(base: Base, surfaces: Sequence[str]) -> Plan:
 def _plan_pieces(base: SentencePieceBase, surfaces: Sequence[str]) -> list[Addition]:
     """A union of two symbols merges as soon as it is a piece; so characters must be pieces, or ``tokenizers`` differs."""
     known = {piece.text for piece in base.vocabulary.pieces if piece.kind == NORMAL}
-    wanted = {base.vocabulary.spelled(surface) for surface in surfaces}
+    wanted = {base.vocabulary.spell(surface) for surface in surfaces}
     ranks: dict[str, int] = {}  # of additions; all come after the base's
     made: list[Addition] = []
 
@@ -160,12 +162,12 @@ def _plan_pieces(base: SentencePieceBase, surfaces: Sequence[str]) -> list[Addit
         made.append(Addition(piece, left if right else "", right, piece in wanted))
 
     for surface in surfaces:
-        piece = base.vocabulary.spelled(surface)
+        piece = base.vocabulary.spell(surface)
         for character in piece:
             if character not in known:
                 add(character, "")
         symbols = base.vocabulary.segment(surface)
-        while len(symbols := merged(symbols, lambda left, right: ranks.get(left + right))) > 1:
+        while len(symbols := merge(symbols, lambda left, right: ranks.get(left + right))) > 1:
             add(*_next_pair(symbols, wanted))
     return made
 
@@ -178,7 +180,7 @@ def _next_pair(symbols: list[str], wanted: set[str]) -> tuple[str, str]:
 
 
 def _plan_merges(base: ByteLevelBase, surfaces: Sequence[str]) -> tuple[list[Addition], dict[str, str]]:
-    wanted = {base.vocabulary.spelled(surface) for surface in surfaces}
+    wanted = {base.vocabulary.spell(surface) for surface in surfaces}
     ranks: dict[tuple[str, str], int] = {}
     made: list[Addition] = []
     refused = {}
@@ -188,12 +190,12 @@ def _plan_merges(base: ByteLevelBase, surfaces: Sequence[str]) -> tuple[list[Add
 
     for surface in surfaces:
         steps: list[tuple[str, str]] = []
-        symbols = merged(base.vocabulary.segment(surface), rank)
+        symbols = merge(base.vocabulary.segment(surface), rank)
         while len(symbols) > 1 and (at := _joinable(symbols, wanted)) is not None:
             pair = symbols[at], symbols[at + 1]
             ranks[pair] = len(made) + len(steps)
             steps.append(pair)
-            symbols = merged(symbols, rank)
+            symbols = merge(symbols, rank)
         if len(symbols) > 1:
             for pair in steps:
                 del ranks[pair]

@@ -18,8 +18,8 @@ from megatron_ko.formats import byte_alphabet
 from megatron_ko.formats.sentencepiece_model import SentencePieceModel, read_model, with_pieces
 from megatron_ko.formats.tokenizer_folder import MODEL
 from megatron_ko.formats.tokenizer_json import (
+    format_names,
     is_byte_level,
-    listed,
     read_description,
     special_tokens_in,
     tokens_in,
@@ -35,7 +35,7 @@ from megatron_ko.formats.vocabulary import (
     USER_DEFINED,
     Piece,
     Vocabulary,
-    merged,
+    merge,
 )
 
 GAPS = "ids have no token (gaps): some are lost, or added_tokens should hold placeholders for them"
@@ -71,13 +71,13 @@ class Base:
 
     def _unreachable_problem(self, pieces: Iterable[str]) -> list[Problem]:
         rank = self.vocabulary.rank
-        unreachable = [piece for piece in pieces if merged(list(piece), rank) != [piece]]
+        unreachable = [piece for piece in pieces if merge(list(piece), rank) != [piece]]
         if not unreachable:
             return []
         message = "pieces are unreachable, merging makes them of no text" + (
             "" if self.allow_unreachable else " (is the file whole? --allow-unreachable takes it as it is)"
         )
-        return [Problem(listed(message, unreachable), not self.allow_unreachable)]
+        return [Problem(format_names(message, unreachable), not self.allow_unreachable)]
 
     def check(self) -> list[str]:
         """Warnings. Raises DataError with every fatal problem."""
@@ -114,12 +114,14 @@ class SentencePieceBase(Base):
         lost = [n for n in range(len(pieces)) if n not in names]
         if others or lost:
             message = "tokens differ between tokenizer.model and tokenizer.json, by id"
-            self._disagreements.append(Problem(listed(message, map(str, sorted([*others, *lost]))), True))
+            self._disagreements.append(
+                Problem(format_names(message, map(str, sorted([*others, *lost]))), True)
+            )
             return
         beyond = sorted(number for number in names if number >= len(pieces))
         if beyond != list(range(len(pieces), len(pieces) + len(beyond))):
             gaps = sorted(set(range(len(pieces), beyond[-1])) - set(beyond))
-            self._disagreements.append(Problem(listed(GAPS, map(str, gaps)), True))
+            self._disagreements.append(Problem(format_names(GAPS, map(str, gaps)), True))
             return
         kinds = {True: CONTROL, False: USER_DEFINED}
         added = [Piece(names[n], 0.0, kinds[names[n] in special]) for n in beyond]
@@ -131,10 +133,14 @@ class SentencePieceBase(Base):
         found, pieces = list(self._disagreements), self.vocabulary.pieces
         texts = Counter(piece.text for piece in pieces)
         if twice := [text for text, times in texts.items() if times > 1]:
-            found.append(Problem(listed("pieces stand twice; every id needs one of its own", twice), True))
+            found.append(
+                Problem(format_names("pieces stand twice; every id needs one of its own", twice), True)
+            )
         if unused := [piece.text for piece in pieces if piece.kind == UNUSED]:
             found.append(
-                Problem(listed("pieces are marked unused, which tokenizer.json cannot say", unused), True)
+                Problem(
+                    format_names("pieces are marked unused, which tokenizer.json cannot say", unused), True
+                )
             )
         held = len(self.vocabulary.numbers(BYTE))
         if held == 0:
@@ -147,10 +153,10 @@ class SentencePieceBase(Base):
             piece.text for piece in normal if len(piece.text) > 1 and not letters.issuperset(piece.text)
         ]:
             message = "pieces hold characters that are no pieces, and only SentencePiece can merge them"
-            found.append(Problem(listed(message, loose), True))
+            found.append(Problem(format_names(message, loose), True))
         if tied := _ties_that_matter(normal):
             message = "pieces overlap with one of the same score, so that readers may cut text differently"
-            found.append(Problem(listed(message, tied), True))
+            found.append(Problem(format_names(message, tied), True))
         return found + self._unreachable_problem(piece.text for piece in normal)
 
 
@@ -207,7 +213,7 @@ class ByteLevelBase(Base):
         # a role may fall to an ordinary piece, such as "!"
         named = special_tokens_in(folder) & json["model"]["vocab"].keys()
         self.special = {token["content"] for token in self.added_tokens if token.get("special")}
-        self.special |= {name for name in named if merged(list(name), plain.rank) != [name]}
+        self.special |= {name for name in named if merge(list(name), plain.rank) != [name]}
         pieces = [p._replace(kind=CONTROL) if p.text in self.special else p for p in plain.pieces]
         super().__init__(folder, replace(plain, pieces=pieces), json)
         self.json: dict[str, Any] = json
@@ -223,23 +229,26 @@ class ByteLevelBase(Base):
         if odd := [n for n in ("dropout", "continuing_subword_prefix", "end_of_word_suffix") if model.get(n)]:
             found.append(Problem(f"uses {', '.join(odd)}, which byte-level BPE does not know", True))
         if twice := [str(number) for number, times in Counter(vocab.values()).items() if times > 1]:
-            found.append(Problem(listed("ids stand for several pieces", twice), True))
+            found.append(Problem(format_names("ids stand for several pieces", twice), True))
         names = self.vocabulary.names
         if elsewhere := [n for n, i in self.added.items() if vocab.get(n, i) != i or names[i] != n]:
             found.append(
                 Problem(
-                    listed("added tokens share an id, or have another in the vocabulary", elsewhere), True
+                    format_names("added tokens share an id, or have another in the vocabulary", elsewhere),
+                    True,
                 )
             )
         if gaps := self.vocabulary.numbers(GAP):
-            found.append(Problem(listed(GAPS, map(str, gaps)), True))
+            found.append(Problem(format_names(GAPS, map(str, gaps)), True))
         if lost := [pair for pair in self.merges if not {*pair, "".join(pair)} <= vocab.keys()]:
             pairs = [" ".join(pair) for pair in lost]
-            found.append(Problem(listed("merges name pieces that are not in the vocabulary", pairs), True))
+            found.append(
+                Problem(format_names("merges name pieces that are not in the vocabulary", pairs), True)
+            )
         if again := [" ".join(pair) for pair, times in Counter(self.merges).items() if times > 1]:
-            found.append(Problem(listed("merges stand twice", again), True))
+            found.append(Problem(format_names("merges stand twice", again), True))
         if bare := [hex(byte) for byte, letter in enumerate(byte_alphabet.LETTERS) if letter not in vocab]:
-            found.append(Problem(listed("bytes have no piece: some text is lost", bare), True))
+            found.append(Problem(format_names("bytes have no piece: some text is lost", bare), True))
         if model.get("ignore_merges"):  # whole words are looked up: merges are not the only way
             return found
         apart = self.special.union(self.added)

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tokenizers
 
-from megatron_ko.formats.byte_alphabet import bytes_of, spelled
+from megatron_ko.formats.byte_alphabet import bytes_of, spell
 from megatron_ko.formats.tokenizer_json import adds_prefix_blank, is_byte_level, pre_tokenizers_in
 from megatron_ko.formats.vocabulary import BLANK
 from preprocessing.kernels import word_counts
@@ -92,7 +92,7 @@ def cut_of(description: dict[str, Any]) -> Cut:
 
 def piece_of(surface: str, byte_level: bool) -> str:
     """As it stands in the vocabulary."""
-    return spelled(surface) if byte_level else surface.replace(" ", BLANK)
+    return spell(surface) if byte_level else surface.replace(" ", BLANK)
 
 
 def tokenizer_of_words(description: dict[str, Any]) -> tokenizers.Tokenizer:

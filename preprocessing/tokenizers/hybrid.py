@@ -146,7 +146,11 @@ def _most_frequent(
             fits = count
             best = (
                 surfaces,
-                [base.vocabulary.shown(addition.piece) for addition in additions if not addition.asked],
+                [
+                    base.vocabulary.format_piece(addition.piece)
+                    for addition in additions
+                    if not addition.asked
+                ],
             )
             count = fits + max((too_many - fits) // 2, 0) if new - len(additions) > new // FREE else fits
         else:

@@ -15,7 +15,7 @@ import numpy as np
 from megatron_ko.errors import DataError
 from megatron_ko.formats import byte_alphabet
 from megatron_ko.formats.tokenizer_folder import TokenizerInfo
-from megatron_ko.formats.vocabulary import NORMAL, Rank, unions
+from megatron_ko.formats.vocabulary import NORMAL, Rank, iterate_merges
 from preprocessing.running.worker_pool import WorkerPool
 from preprocessing.tokenizers import encoders
 from preprocessing.tokenizers.bases import Base, ByteLevelBase, SentencePieceBase
@@ -74,7 +74,7 @@ def _always_stays(base: Base, number: int, name: str) -> bool:
 
 def steps(piece: str, rank: Rank) -> set[str]:
     """The characters of a piece, and everything that stands between them and the piece when it is merged."""
-    return {*piece, *unions(list(piece), rank)}
+    return {*piece, *iterate_merges(list(piece), rank)}
 
 
 def write_pruned(base: Base, pruning: Pruning, folder: Path) -> TokenizerInfo:

@@ -17,7 +17,7 @@ from typing import Any
 import sentencepiece
 
 from megatron_ko.errors import DataError
-from megatron_ko.formats.sentencepiece_model import parsed
+from megatron_ko.formats.sentencepiece_model import parse_model
 from megatron_ko.formats.vocabulary import NORMAL, USER_DEFINED
 from preprocessing.config.tokens import TokenizerConfig
 from preprocessing.pii.masking import PLACEHOLDERS
@@ -140,7 +140,7 @@ def chunks(text: str, longest: int = MAX_CHUNK_CHARACTERS) -> Iterator[str]:
 
 def _finished(content: bytes, settings: TokenizerConfig) -> bytes:
     """The model with tabs instead of their stand-ins, without the paths of the rules, and with exact scores."""
-    model = parsed(content, "the trained model")
+    model = parse_model(content, "the trained model")
     for piece in model.pieces:
         piece.piece = piece.piece.replace(_STAND_IN, _TAB)
     for rules in (model.normalizer_spec, model.denormalizer_spec):

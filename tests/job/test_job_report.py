@@ -10,8 +10,8 @@ import pytest
 
 from megatron_ko.errors import EXIT_USER_ERROR, DataError
 from megatron_ko.job.report.__main__ import main
-from megatron_ko.job.report.collect import read_facts, smoothed
-from megatron_ko.job.report.summary import closing_words
+from megatron_ko.job.report.collect import read_facts, smooth
+from megatron_ko.job.report.summary import summarize
 from preprocessing.page.charts import Bar, Line, Panel, bar_chart, line_chart, ticks
 from preprocessing.page.palette import shades_of
 from preprocessing.page.text_diff import before_and_after, visible
@@ -42,8 +42,8 @@ class Elements(HTMLParser):
         "20.5 k",  # tokens: 40 steps of 512
         "42.0 s",  # training time: start to end
         "5.432", "2.716",  # last validation loss and bits per byte (half of it) of ko
-        "50,000", "75.0%",  # tokens held, share asked for
-        "15,360", "0.31",  # 160 samples x 128 tokens x 0.75 drawn, over 50,000
+        "50,000", "75.0%",  # available tokens, target share
+        "15,360", "0.31",  # 160 samples x 128 tokens x 0.75 trained, over 50,000
         "1,234", "1,211", "2.00 MB", "1.50 MB", "near duplicate",
         "300</text>", "90</text>",  # 3.0 / 1.0 and 2.79 / 3.1 in percent
         "0.0391", "1.4e-06", "verified", "ranks        2 = tensor 2",
@@ -122,8 +122,8 @@ def test_time_between_two_parts_of_a_run_does_not_count(job_folder: Path) -> Non
     assert read_facts(job_folder).seconds == 42.0 + 10.0
 
 
-def test_closing_words(job_folder: Path) -> None:
-    text = closing_words(job_folder, Path("examples/x"), [("Train", 12.34, True), ("Export", 2.0, False)])
+def test_summary(job_folder: Path) -> None:
+    text = summarize(job_folder, Path("examples/x"), [("Train", 12.34, True), ("Export", 2.0, False)])
     assert "5.432       2.716" in text
     assert str(job_folder / "report.html") in text and str(job_folder / "data" / "report.html") in text
     assert {"12.3", "2.0"} <= set(text.split())
@@ -159,8 +159,8 @@ def test_ticks_are_round_and_inside() -> None:
 
 def test_smoothing_keeps_a_straight_line() -> None:
     values = [float(x) for x in range(100)]
-    assert smoothed(values)[10:90] == pytest.approx(values[10:90])
-    assert smoothed([3.0]) == [3.0]
+    assert smooth(values)[10:90] == pytest.approx(values[10:90])
+    assert smooth([3.0]) == [3.0]
 
 
 def test_line_chart_survives_one_point_and_nan() -> None:

@@ -1,7 +1,7 @@
-"""Each defect of megatron-core that ``checkpoint.py`` works around, shown with and without the workaround.
+"""Defects of megatron-core that ``checkpoint.py`` works around, with and without the workaround.
 
-The tests undo one workaround and assert that the defect is there: when an upgrade of megatron-core repairs it,
-the test fails and the workaround can go. What 0.19 repaired or broke is asserted of each version (``NEWER``).
+The tests undo one workaround and assert that the defect still exists: if an upgrade of megatron-core repairs it, the
+test fails and the workaround can be removed. Differences between 0.16 and 0.19 are asserted for both (``NEWER``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def run(tmp_path_factory) -> str:
 
 
 def _built(rank: int, init_method: str, config: str, *overrides: str):
-    """A fresh model and optimizer in a one-rank world, and the checkpoint of the run."""
+    """A new model and optimizer in a one-rank world, and the checkpoint of the run."""
     from megatron_ko.training import distributed, model, optimizer, step
 
     checked = preflight([config], ["training.steps=10", *overrides], 1)
@@ -107,12 +107,12 @@ def test_defect_fresh_adam_cannot_be_loaded_into(run):
     assert isinstance(outcome, str) and "Error" in outcome
 
 
-def test_groups_are_matched_by_the_rate_they_were_built_with(run):
-    """0.19 finds no saved group once the configuration has another rate; 0.16 matches by the kind of group alone."""
+def test_groups_are_matched_by_their_learning_rate(run):
+    """0.19 matches no saved group if the configuration has another learning rate; 0.16 ignores learning rates."""
     outcome = ranks.on_ranks(1, _resume_then_step, run, "relabel", "optimizer.learning_rate=1e-4")[0]
     assert ("KeyError" in outcome) if NEWER else set(outcome) == {6.0}
-    relabelled = ranks.on_ranks(1, _resume_then_step, run, "", "optimizer.learning_rate=1e-4")[0]
-    assert set(relabelled) == {6.0}
+    relabeled = ranks.on_ranks(1, _resume_then_step, run, "", "optimizer.learning_rate=1e-4")[0]
+    assert set(relabeled) == {6.0}
 
 
 def _save_without_sharding_type(rank: int, init_method: str, config: str, folder: str) -> str:
@@ -148,16 +148,16 @@ def _groups_after_resume(rank: int, init_method: str, config: str) -> list[list[
         return [tuple(g[k] for k in ("lr", "weight_decay", "max_lr", "min_lr")) for g in adam.param_groups]
 
     checked, ddp_model, adam = _built(rank, init_method, config, "optimizer.learning_rate=0.25")
-    found = [groups()]
+    built = groups()
     checkpoint.resume(checked.start, ddp_model, adam, checked.plan.layout)
-    found.append(groups())
+    loaded = groups()
     settings = dataclasses.replace(checked.config.optimizer, weight_decay=0.5)
     optimizer.set_hyperparameters(adam, settings, 0.125)
-    return [*found, groups()]
+    return [built, loaded, groups()]
 
 
 def test_defect_hyperparameters_come_back_from_the_checkpoint(run):
-    """Loading overwrites rate and decay; ours are written before each step, the labels stay the configuration's."""
+    """Loading overwrites learning rate and decay; ours are written before each step, labels stay the configuration's."""
     built, loaded, written = ranks.on_ranks(1, _groups_after_resume, run)[0]
     assert {group[0] for group in built} == {0.25} and all(group[0] < 3e-3 for group in loaded)
     assert {group[2:] for groups in (built, loaded, written) for group in groups} == {(0.25, 0.0)}
@@ -196,12 +196,12 @@ def _marked_weights(rank: int, init_method: str, config: str) -> set[str]:
 
 
 def test_split_weights_are_marked_since_0_19(run):
-    """0.16 marks them only while it initialises weights, which is our business."""
+    """0.16 marks them only while it initializes weights, which we do ourselves."""
     split = {"word_embeddings", "linear_qkv", "linear_proj", "linear_fc1", "linear_fc2", "output_layer"}
     assert ranks.on_ranks(1, _marked_weights, run)[0] == (split if NEWER else set())
 
 
-def test_half_written_checkpoint_is_ignored_by_the_run_and_named_when_asked_for(run):
+def test_an_incomplete_checkpoint_is_ignored_by_the_run_and_refused_by_name(run):
     from megatron_ko.errors import CheckpointError
     from megatron_ko.formats.checkpoint_folder import Checkpoint
     from megatron_ko.formats.run_folder import start_of_run
@@ -210,6 +210,7 @@ def test_half_written_checkpoint_is_ignored_by_the_run_and_named_when_asked_for(
     newer = checkpoint_folder(checked.config.run.folder, 7)
     newer.mkdir(exist_ok=True)
     assert start_of_run(checked.config).step == 5
-    with pytest.raises(CheckpointError, match="half-written"):
+    with pytest.raises(CheckpointError) as caught:
         Checkpoint.read(newer)
+    assert caught.value.rule == "incomplete-checkpoint"
     newer.rmdir()

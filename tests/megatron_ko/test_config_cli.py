@@ -80,7 +80,7 @@ def test_the_manual_names_every_field_with_its_sentence():
         assert " ".join((info.description or "").split()) in on_one_line, path
 
 
-def test_the_manual_says_types_defaults_and_what_is_required():
+def test_the_manual_lists_types_defaults_and_required_fields():
     lines = manual(Config).splitlines()
     for line in (
         "  run.folder: text, required",

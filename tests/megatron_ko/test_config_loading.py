@@ -1,4 +1,4 @@
-"""Every promise of the loader: what it reads, what it refuses, where it says a mistake is."""
+"""The loader: what it accepts, what it refuses, and where it locates a mistake."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from megatron_ko.config.loading import Rule, load, to_yaml
 from megatron_ko.config.training import Config, CosineSchedule, WsdSchedule
 from megatron_ko.config.yaml_tree import MAX_DEPTH, MAX_FILE_BYTES
-from megatron_ko.errors import ConfigError
+from megatron_ko.errors import ConfigError, Problem
 
 VALID = """\
 run: {folder: runs/x, device: cpu}
@@ -36,7 +36,7 @@ data: {manifest: data/manifest.json}
 
 @pytest.fixture(autouse=True)
 def _in_tmp_path(tmp_path, monkeypatch):
-    """Files are named relative to the working directory, so problems read ``1.yaml:3``."""
+    """Files have names relative to the working directory, so that ``where`` is ``1.yaml:3``."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -50,10 +50,18 @@ def loaded(*texts: str | bytes, overrides=(), rules=()):
     return load(Config, files_of(*texts), overrides, rules).config
 
 
-def problems(*texts: str | bytes, overrides=(), rules=()) -> list[tuple[str, str, str]]:
+def refusal(*texts: str | bytes, overrides=(), rules=()) -> list[Problem]:
     with pytest.raises(ConfigError) as caught:
         load(Config, files_of(*texts), overrides, rules)
-    return [(problem.where, problem.path, problem.message) for problem in caught.value.problems]
+    return caught.value.problems
+
+
+def problems(*texts: str | bytes, overrides=(), rules=()) -> list[tuple[str, str, str]]:
+    """Where, path and rule of every problem."""
+    return [
+        (problem.where, problem.path, problem.rule)
+        for problem in refusal(*texts, overrides=overrides, rules=rules)
+    ]
 
 
 def problem(*texts: str | bytes, overrides=(), rules=()) -> tuple[str, str, str]:
@@ -103,31 +111,29 @@ def test_scalars_are_those_of_yaml_1_2(text, value):
         assert type(read) is type(value)
 
 
-def test_not_a_number_is_read_and_refused_where_a_number_is_needed():
+def test_nan_is_read_but_refused_as_a_number():
     assert math.isnan(loaded(VALID, "model: {extra: {x: .nan}}").model.extra["x"])
     assert problem(VALID, "optimizer: {learning_rate: .nan}")[1:] == (
         "optimizer.learning_rate",
-        "nan: input should be a finite number",
+        "finite-number",
     )
 
 
 def test_values_are_never_converted():
     for text in ('"10"', "10.0", "true", "[10]"):
-        where, path, message = problem(VALID, f"training: {{steps: {text}}}")
-        assert (where, path) == ("1.yaml:1", "training.steps")
-        assert "valid integer" in message
-    assert "'yes'" in problem(VALID, "model: {tied_embeddings: yes}")[2]
+        assert problem(VALID, f"training: {{steps: {text}}}") == ("1.yaml:1", "training.steps", "int-type")
+    assert problem(VALID, "model: {tied_embeddings: yes}")[2] == "bool-type"
 
 
-def test_an_integer_is_good_enough_for_a_number():
-    rate = loaded(VALID, "optimizer: {learning_rate: 1}").optimizer.learning_rate
-    assert rate == 1.0 and isinstance(rate, float)
+def test_an_integer_is_accepted_as_a_number():
+    learning_rate = loaded(VALID, "optimizer: {learning_rate: 1}").optimizer.learning_rate
+    assert learning_rate == 1.0 and isinstance(learning_rate, float)
 
 
 # --- composition -----------------------------------------------------------------------------------------
 
 
-def test_later_files_win_key_by_key_and_overrides_win_over_files():
+def test_later_files_override_key_by_key_and_overrides_override_files():
     config = loaded(
         VALID,
         "training: {steps: 20, micro_batch_size: 4}",
@@ -142,7 +148,7 @@ def test_later_files_win_key_by_key_and_overrides_win_over_files():
     assert config.run.folder == "runs/실험"
 
 
-def test_the_last_override_wins_and_sections_and_lists_can_be_given_whole():
+def test_the_last_override_wins_and_may_replace_a_whole_section_or_list():
     config = loaded(
         VALID,
         overrides=[
@@ -162,7 +168,7 @@ def test_lists_are_replaced_not_joined():
 
 
 def test_another_variant_in_a_later_file_starts_afresh():
-    """final_ratio and warmup_steps of the cosine are gone: the defaults of WSD hold."""
+    """final_ratio and warmup_steps of the cosine do not apply: WSD has its defaults."""
     config = loaded(VALID, "schedule: {final_ratio: 0.5}", "schedule: {type: wsd, decay_steps: 3}")
     assert config.schedule == WsdSchedule(type="wsd", decay_steps=3)
 
@@ -173,18 +179,18 @@ def test_the_same_variant_in_a_later_file_is_merged():
 
 
 @pytest.mark.parametrize("order", [["type=wsd", "decay_steps=3"], ["decay_steps=3", "type=wsd"]])
-def test_another_variant_by_override_starts_afresh_whatever_the_order(order):
+def test_another_variant_by_override_starts_afresh_in_any_order(order):
     config = loaded(VALID, "schedule: {final_ratio: 0.5}", overrides=[f"schedule.{item}" for item in order])
     assert config.schedule == WsdSchedule(type="wsd", decay_steps=3)
 
 
-def test_what_a_later_file_replaced_is_not_blamed():
-    """decay_steps stood on line 1 of 1.yaml, but file 2 started afresh: the mistake is in file 3."""
+def test_a_replaced_section_is_not_blamed():
+    """decay_steps was on line 1 of 1.yaml, but 2.yaml started afresh: the mistake is in 3.yaml."""
     wsd, cosine = "schedule: {type: wsd, decay_steps: 3}", "schedule: {type: cosine}"
     assert problem(VALID, wsd, cosine, "\nschedule: {type: wsd}") == (
         "3.yaml:2",
         "schedule.decay_steps",
-        "missing; write 'decay_steps: ...'",
+        "missing",
     )
 
 
@@ -201,36 +207,33 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine():
 
 
 @pytest.mark.parametrize(
-    "text, where, path, message",
+    "text, where, path, rule, value",
     [
-        ("model:\n  layer: 4", "1.yaml:2", "model.layer", "unknown key; did you mean 'layers'?"),
-        ("modle: {}", "1.yaml:1", "modle", "unknown key; did you mean 'model'?"),
-        ("precision: {zzz: 1}", "1.yaml:1", "precision.zzz", "unknown key; known: dtype, fp8"),
-        ("schedule: {warmup_step: 1}", "1.yaml:1", "schedule.warmup_step", "unknown key; did you mean 'warmup_steps'?"),
-        (
-            "schedule: {type: cosine, cosine: {warmup_steps: 2}}",
-            "1.yaml:1",
-            "schedule.cosine",
-            "unknown key; known: type, warmup_steps, final_ratio",
-        ),
-        ("parallel:\n\n  tensor: 0", "1.yaml:3", "parallel.tensor", "0: input should be greater than 0"),
-        ("parallel: {tensor: -1}", "1.yaml:1", "parallel.tensor", "-1: input should be greater than 0"),
-        ("optimizer: {beta1: 1.0}", "1.yaml:1", "optimizer.beta1", "1.0: input should be less than 1"),
-        ("precision: {dtype: fp16}", "1.yaml:1", "precision.dtype", "'fp16': input should be 'bf16' or 'fp32'"),
-        ("run: {seed: 4294967296}", "1.yaml:1", "run.seed", "4294967296: input should be less than 4294967296"),
-        ("run: {folder: ''}", "1.yaml:1", "run.folder", "'': string should have at least 1 character"),
-        ("run: {folder: 5}", "1.yaml:1", "run.folder", "5: input should be a valid string"),
-        ("data: {mixture: {ko: 1, en: 0}}", "1.yaml:1", "data.mixture.en", "0: input should be greater than 0"),
-        ("schedule:\n  type: wds", "1.yaml:2", "schedule", "type: 'wds' is unknown; use one of 'constant', 'linear', "
-         "'cosine', 'wsd', 'multistep'"),
-        ("model:", "1.yaml:1", "model", "is empty; write its keys below it or remove the line"),
-        ("schedule:", "1.yaml:1", "schedule", "is empty; write its keys below it or remove the line"),
-        ("parallel: 4", "1.yaml:1", "parallel", "4: is not a mapping; write its keys below it"),
-        ("schedule: [wsd]", "1.yaml:1", "schedule", "['wsd']: is not a mapping; write its keys below it"),
+        ("model:\n  layer: 4", "1.yaml:2", "model.layer", "unknown-key", "'layers'"),
+        ("modle: {}", "1.yaml:1", "modle", "unknown-key", "'model'"),
+        ("precision: {zzz: 1}", "1.yaml:1", "precision.zzz", "unknown-key", "dtype, fp8"),
+        ("schedule: {warmup_step: 1}", "1.yaml:1", "schedule.warmup_step", "unknown-key", "'warmup_steps'"),
+        ("schedule: {type: cosine, cosine: {warmup_steps: 2}}", "1.yaml:1", "schedule.cosine", "unknown-key",
+         "type, warmup_steps, final_ratio"),
+        ("parallel:\n\n  tensor: 0", "1.yaml:3", "parallel.tensor", "greater-than", "0"),
+        ("parallel: {tensor: -1}", "1.yaml:1", "parallel.tensor", "greater-than", "-1"),
+        ("optimizer: {beta1: 1.0}", "1.yaml:1", "optimizer.beta1", "less-than", "1.0"),
+        ("precision: {dtype: fp16}", "1.yaml:1", "precision.dtype", "literal-error", "'fp16'"),
+        ("run: {seed: 4294967296}", "1.yaml:1", "run.seed", "less-than", "4294967296"),
+        ("run: {folder: ''}", "1.yaml:1", "run.folder", "string-too-short", "''"),
+        ("run: {folder: 5}", "1.yaml:1", "run.folder", "string-type", "5"),
+        ("data: {mixture: {ko: 1, en: 0}}", "1.yaml:1", "data.mixture.en", "greater-than", "0"),
+        ("schedule:\n  type: wds", "1.yaml:2", "schedule", "union-tag-invalid", "'constant', 'linear', 'cosine', 'wsd'"),
+        ("model:", "1.yaml:1", "model", "dataclass-type", ""),
+        ("schedule:", "1.yaml:1", "schedule", "model-attributes-type", ""),
+        ("parallel: 4", "1.yaml:1", "parallel", "dataclass-type", "4"),
+        ("schedule: [wsd]", "1.yaml:1", "schedule", "model-attributes-type", "['wsd']"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_reported_with_its_line_and_a_remedy(text, where, path, message):
-    assert problem(VALID, text) == (where, path, message)
+def test_a_mistake_is_reported_with_line_path_rule_and_value(text, where, path, rule, value):
+    (problem,) = refusal(VALID, text)
+    assert (problem.where, problem.path, problem.rule) == (where, path, rule)
+    assert value in problem.message
 
 
 def test_missing_keys_are_reported_at_the_section_and_missing_sections_at_the_file():
@@ -238,36 +241,32 @@ def test_missing_keys_are_reported_at_the_section_and_missing_sections_at_the_fi
         line for line in VALID.splitlines(keepends=True) if "heads" not in line and "optimizer" not in line
     ]
     assert problems("".join(lines)) == [
-        ("0.yaml", "optimizer", "missing; write 'optimizer: ...'"),
-        ("0.yaml:2", "model.heads", "missing; write 'heads: ...'"),
+        ("0.yaml", "optimizer", "missing"),
+        ("0.yaml:2", "model.heads", "missing"),
     ]
 
 
-def test_a_variant_without_its_type_is_told_to_write_it():
+def test_a_variant_without_its_type_is_reported():
     text = VALID.replace("  type: cosine\n", "")
-    assert problem(text) == (
-        "0.yaml:11",
-        "schedule",
-        "missing 'type'; write 'type: ...' with one of the documented names",
-    )
+    assert problem(text) == ("0.yaml:11", "schedule", "union-tag-not-found")
 
 
 def test_nested_variants_are_explained_at_their_own_path():
     text = (
         "model:\n  rope:\n    scaling:\n      type: llama3\n      factr: 8.0\n      low_freq_factor: -1.0\n"
     )
-    found = problems(VALID, text)
-    assert ("1.yaml:5", "model.rope.scaling.factr", "unknown key; did you mean 'factor'?") in found
-    assert ("1.yaml:6", "model.rope.scaling.low_freq_factor", "-1.0: input should be greater than 0") in found
-    assert ("1.yaml:3", "model.rope.scaling.factor", "missing; write 'factor: ...'") in found
-    assert len(found) == 5  # high_freq_factor and original_max_sequence_length are missing too
+    result = problems(VALID, text)
+    assert ("1.yaml:5", "model.rope.scaling.factr", "unknown-key") in result
+    assert ("1.yaml:6", "model.rope.scaling.low_freq_factor", "greater-than") in result
+    assert ("1.yaml:3", "model.rope.scaling.factor", "missing") in result
+    assert len(result) == 5  # high_freq_factor and original_max_sequence_length are missing too
 
 
 @pytest.mark.parametrize("digits", [20, 400, 5000])
-def test_integers_of_any_length_are_refused_not_crashed_on(digits):
-    where, path, message = problem(VALID, f"training: {{steps: {'1' * digits}}}")
-    assert (where, path) == ("1.yaml:1", "training.steps")
-    assert len(message) < 150  # long values are cut
+def test_integers_of_any_length_are_refused_without_a_crash(digits):
+    (only,) = refusal(VALID, f"training: {{steps: {'1' * digits}}}")
+    assert (only.where, only.path) == ("1.yaml:1", "training.steps")
+    assert len(only.message) < 150  # long values are cut
     assert problem(VALID, overrides=[f"training.steps={'1' * digits}"])[:2] == (
         "command line",
         "training.steps",
@@ -283,29 +282,27 @@ def test_impossible_paths_are_refused(path):
 
 
 @pytest.mark.parametrize(
-    "text, where, message",
+    "text, where, rule",
     [
-        ("run:\n\tseed: 3\n", "1.yaml:2", "found character '\\t' that cannot start any token; indent with spaces"),
-        ("run:\n  seed: 3\n   device: cpu\n", "1.yaml:3", "mapping values are not allowed here"),
-        ("\nrun: {seed: 3\n", "1.yaml:3", "expected ',' or '}'"),
-        ("a: 1\n---\nb: 2\n", "1.yaml:2", "expected a single document in the stream, but found another document"),
-        ("model: &m {layers: 4}", "1.yaml:1", "anchors are not supported; repeat it"),
-        ("run: {}\nmodel: *m", "1.yaml:2", "anchors are not supported; repeat it"),
-        ("run: {}\nmodel: !!python/object/apply:os.system ['true']", "1.yaml:2", "tags are not supported; remove it"),
-        ("training: {steps: !!int '3'}", "1.yaml:1", "tags are not supported; remove it"),
-        ("training: {steps: ! 3}", "1.yaml:1", "tags are not supported; remove it"),
-        ("- a\n- b\n", "1.yaml:1", "is not a mapping; write 'section:' lines"),
-        ("just text", "1.yaml:1", "is not a mapping; write 'section:' lines"),
-        ("run: {}\n? [a, b]\n: 1\n", "1.yaml:2", "a key is a list or a mapping; write a name"),
-        ("run: {folder: caf\xe9}".encode("latin-1"), "1.yaml", "is not UTF-8 text; save it as UTF-8"),
-        (b"run: \x01", "1.yaml", "special characters are not allowed"),
-        ("#" * (MAX_FILE_BYTES + 1), "1.yaml", f"larger than {MAX_FILE_BYTES} bytes; is this a configuration?"),
+        ("run:\n\tseed: 3\n", "1.yaml:2", "invalid-yaml"),
+        ("run:\n  seed: 3\n   device: cpu\n", "1.yaml:3", "invalid-yaml"),
+        ("\nrun: {seed: 3\n", "1.yaml:3", "invalid-yaml"),
+        ("a: 1\n---\nb: 2\n", "1.yaml:2", "invalid-yaml"),
+        ("model: &m {layers: 4}", "1.yaml:1", "anchor"),
+        ("run: {}\nmodel: *m", "1.yaml:2", "anchor"),
+        ("run: {}\nmodel: !!python/object/apply:os.system ['true']", "1.yaml:2", "tag"),
+        ("training: {steps: !!int '3'}", "1.yaml:1", "tag"),
+        ("training: {steps: ! 3}", "1.yaml:1", "tag"),
+        ("- a\n- b\n", "1.yaml:1", "not-a-mapping"),
+        ("just text", "1.yaml:1", "not-a-mapping"),
+        ("run: {}\n? [a, b]\n: 1\n", "1.yaml:2", "invalid-key"),
+        ("run: {folder: caf\xe9}".encode("latin-1"), "1.yaml", "invalid-yaml"),
+        (b"run: \x01", "1.yaml", "invalid-yaml"),
+        ("#" * (MAX_FILE_BYTES + 1), "1.yaml", "invalid-yaml"),
     ],
-)  # fmt: skip
-def test_files_that_cannot_be_read_say_where(text, where, message):
-    found_where, path, found = problem(VALID, text)
-    assert (found_where, path) == (where, "")
-    assert message in found
+)
+def test_unreadable_files_are_reported_with_their_line(text, where, rule):
+    assert problem(VALID, text) == (where, "", rule)
 
 
 def test_merge_keys_are_ordinary_unknown_keys():
@@ -316,62 +313,54 @@ def test_billion_laughs_stops_at_the_first_anchor():
     laughs = "a: &a [ha, ha]\n" + "".join(
         f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True)
     )
-    assert problem(VALID, laughs) == ("1.yaml:1", "", "anchors are not supported; repeat it")
+    assert problem(VALID, laughs) == ("1.yaml:1", "", "anchor")
 
 
 @pytest.mark.parametrize("opening, closing", [("[", "]"), ("{a: ", "}")])
 def test_nesting_is_bounded(opening, closing):
-    """Above x there are three mappings (the file, model, extra), so MAX_DEPTH - 4 levels fit around the 1."""
+    """x is inside three mappings (the file, model, extra), so MAX_DEPTH - 4 levels fit around the 1."""
     deepest = MAX_DEPTH - 4
     assert loaded(VALID, f"model: {{extra: {{x: {opening * deepest}1{closing * deepest}}}}}")
     for depth in (deepest + 1, 5000):
-        _, _, message = problem(VALID, f"model: {{extra: {{x: {opening * depth}1{closing * depth}}}}}")
-        assert message == "is nested too deeply; a configuration has a few levels"
+        text = f"model: {{extra: {{x: {opening * depth}1{closing * depth}}}}}"
+        assert problem(VALID, text)[2] == "too-deep"
 
 
-def test_files_that_are_not_there_are_all_named():
+def test_all_missing_files_are_named():
     with pytest.raises(ConfigError) as caught:
         load(Config, ["no.yaml", ".", "~no-such-user/x.yaml", "a\0b", "seed=3"], [])
-    text = str(caught.value)
-    assert text.startswith("5 problems\n")
-    assert "no.yaml: cannot be read (No such file or directory); check the path" in text
-    assert ".: cannot be read (Is a directory); check the path" in text
-    assert (
-        "seed=3: cannot be read (No such file or directory); an override is written section.field=value"
-        in text
-    )
+    assert [(problem.where, problem.rule) for problem in caught.value.problems] == [
+        ("no.yaml", "unreadable-file"),
+        (".", "unreadable-file"),
+        ("~no-such-user/x.yaml", "invalid-yaml"),
+        ("a\0b", "invalid-yaml"),
+        ("seed=3", "unreadable-file"),
+    ]
 
 
 def test_duplicate_keys_are_refused_at_every_level():
-    found = problems(VALID, "training:\n  steps: 1\n  steps: 2\nrun: {}\ntraining: {}\n")
-    assert found == [
-        ("1.yaml:3", "training.steps", "is written twice, first on line 2; keep one"),
-        ("1.yaml:5", "training", "is written twice, first on line 1; keep one"),
+    assert problems(VALID, "training:\n  steps: 1\n  steps: 2\nrun: {}\ntraining: {}\n") == [
+        ("1.yaml:3", "training.steps", "duplicate-key"),
+        ("1.yaml:5", "training", "duplicate-key"),
     ]
     assert problem(VALID, overrides=["model.extra={a: 1, a: 2}"])[:2] == ("command line", "model.extra.a")
 
 
 @pytest.mark.parametrize(
-    "override, path, message",
+    "override, path, rule",
     [
-        ("nothing", "", "'nothing' is neither a file nor an override; write section.field=value"),
-        (
-            "model..layers=3",
-            "",
-            "'model..layers=3' is neither a file nor an override; write section.field=value",
-        ),
-        ("model.layers=[", "model.layers", "cannot parse '['"),
-        ("model.layers=&a 3", "model.layers", "anchors are not supported"),
-        ("model.layers=", "model.layers", "None: input should be a valid integer"),
-        ("model.layer=3", "model.layer", "unknown key; did you mean 'layers'?"),
-        ("nosuch.layer=3", "nosuch", "unknown key; known: run, model"),
-        ("model.layers.x=3", "model.layers", "{'x': 3}: input should be a valid integer"),
+        ("nothing", "", "not-an-override"),
+        ("model..layers=3", "", "not-an-override"),
+        ("model.layers=[", "model.layers", "invalid-yaml"),
+        ("model.layers=&a 3", "model.layers", "anchor"),
+        ("model.layers=", "model.layers", "int-type"),
+        ("model.layer=3", "model.layer", "unknown-key"),
+        ("nosuch.layer=3", "nosuch", "unknown-key"),
+        ("model.layers.x=3", "model.layers", "int-type"),
     ],
 )
-def test_wrong_overrides_are_blamed_on_the_command_line(override, path, message):
-    where, found_path, found = problem(VALID, overrides=[override])
-    assert (where, found_path) == ("command line", path)
-    assert message in found
+def test_wrong_overrides_are_located_on_the_command_line(override, path, rule):
+    assert problem(VALID, overrides=[override]) == ("command line", path, rule)
 
 
 # --- all at once -----------------------------------------------------------------------------------------
@@ -394,21 +383,17 @@ RULES = [Rule(("model",), even_layers), Rule(("run", "training"), too_many)]
 def test_problems_of_all_kinds_are_reported_at_once_in_order_of_place():
     second = "model:\n  layers: 3\n  layesr: 3\nprecision:\n  dtype: 8\n  dtype: 8\noptimizer: {}\n"
     assert problems(VALID, second, overrides=["optimizer.beta1=2"], rules=RULES) == [
-        (
-            "0.yaml:7",
-            "model.kv_groups",
-            "is written nowhere",
-        ),  # line 7 of the first file: not changed by the second
-        ("0.yaml:9", "training.steps", "too many"),
-        ("1.yaml:2", "model.layers", "is odd"),
-        ("1.yaml:3", "model.layesr", "unknown key; did you mean 'layers'?"),
-        ("1.yaml:6", "precision.dtype", "is written twice, first on line 5; keep one"),
-        ("1.yaml:6", "precision.dtype", "8: input should be 'bf16' or 'fp32'"),
-        ("command line", "optimizer.beta1", "2: input should be less than 1"),
+        ("0.yaml:7", "model.kv_groups", "even-layers"),  # only the first file sets it
+        ("0.yaml:9", "training.steps", "too-many"),
+        ("1.yaml:2", "model.layers", "even-layers"),
+        ("1.yaml:3", "model.layesr", "unknown-key"),
+        ("1.yaml:6", "precision.dtype", "duplicate-key"),
+        ("1.yaml:6", "precision.dtype", "literal-error"),
+        ("command line", "optimizer.beta1", "less-than"),
     ]
 
 
-def test_a_rule_is_left_out_when_one_of_its_sections_is_wrong():
+def test_a_rule_is_skipped_if_one_of_its_sections_is_invalid():
     assert [path for _, path, _ in problems(VALID, "run: {seed: x}\nmodel: {layers: 3}", rules=RULES)] == [
         "model.kv_groups",
         "run.seed",
@@ -416,17 +401,17 @@ def test_a_rule_is_left_out_when_one_of_its_sections_is_wrong():
     ]
 
 
-def test_nothing_is_called_missing_when_a_file_could_not_be_read():
+def test_nothing_is_reported_as_missing_if_a_file_is_unreadable():
     assert problem("run: [")[0] == "0.yaml:1"
     assert problem("- a")[0] == "0.yaml:1"
     assert problem(overrides=["run.folder=["])[0] == "command line"
     assert problems("run: [", "- a") == [
-        ("0.yaml:1", "", "while parsing a flow node, expected the node content, but found '<stream end>'"),
-        ("1.yaml:1", "", "is not a mapping; write 'section:' lines"),
+        ("0.yaml:1", "", "invalid-yaml"),
+        ("1.yaml:1", "", "not-a-mapping"),
     ]
 
 
-def test_problems_found_later_know_their_line_too():
+def test_later_problems_are_located_too():
     result = load(Config, files_of(VALID), ["training.steps=3"])
     assert str(result.problem("model.heads", "x")) == "0.yaml:6: model.heads: x"
     assert (
@@ -523,7 +508,7 @@ def test_every_valid_configuration_survives_being_printed_and_loaded(tmp_path_fa
     assert load(Config, [str(file)], []).config == config
 
 
-def test_the_printed_configuration_holds_defaults_and_is_readable():
+def test_the_printed_configuration_contains_defaults_and_is_readable():
     text = to_yaml(loaded(VALID, overrides=["run.folder=runs/한국어"]))
     assert "folder: runs/한국어" in text
     assert yaml.safe_load(text)["checkpoint"]["resume"] == "auto"

@@ -11,7 +11,7 @@ import torch
 from megatron_ko.config.training import EvaluationConfig
 from megatron_ko.formats.manifest import read_manifest
 from megatron_ko.plan import preflight
-from megatron_ko.training.data import _Deal, _window, validation_batches
+from megatron_ko.training.data import _MicroBatchSampler, _window, validation_batches
 from megatron_ko.training.distributed import World
 from tests import ranks
 from tests.tiny_run import write_tiny_run
@@ -23,22 +23,25 @@ def world(rank: int = 0, size: int = 1) -> World:
 
 @pytest.mark.parametrize("size", [1, 2, 4])
 @pytest.mark.parametrize("micro", [1, 2])
-def test_a_step_holds_the_same_samples_for_any_number_of_ranks(size, micro):
-    deals = [list(_Deal(8, 32, 8, micro, rank, size)) for rank in range(size)]
+def test_a_step_has_the_same_samples_for_any_number_of_ranks(size, micro):
+    samplers = [list(_MicroBatchSampler(8, 32, 8, micro, rank, size)) for rank in range(size)]
     micro_batches = 8 // micro // size
     for step in range(3):
-        seen = [
+        samples = [
             i
-            for deal in deals
-            for batch in deal[step * micro_batches : (step + 1) * micro_batches]
+            for batches in samplers
+            for batch in batches[step * micro_batches : (step + 1) * micro_batches]
             for i in batch
         ]
-        assert sorted(seen) == list(range(8 + 8 * step, 16 + 8 * step))
+        assert sorted(samples) == list(range(8 + 8 * step, 16 + 8 * step))
 
 
 def test_samples_within_a_step_are_in_the_order_of_micro_batches():
     """Two ranks, micro-batches of 2: first micro-batch 0-3, second 4-7."""
-    assert [list(_Deal(0, 8, 8, 2, rank, 2)) for rank in (0, 1)] == [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
+    assert [list(_MicroBatchSampler(0, 8, 8, 2, rank, 2)) for rank in (0, 1)] == [
+        [[0, 1], [4, 5]],
+        [[2, 3], [6, 7]],
+    ]
 
 
 @pytest.mark.parametrize("length", [7, 64])
@@ -56,14 +59,14 @@ def test_validation_predicts_every_token_once(tmp_path, length, size):
         counts.add(count)
         for batch in batches:
             for row_tokens, row_labels, mask in zip(batch["tokens"], batch["labels"], batch["loss_mask"]):
-                kept = mask.bool()
-                predicted += list(zip(row_tokens[kept].tolist(), row_labels[kept].tolist()))
+                real = mask.bool()
+                predicted += list(zip(row_tokens[real].tolist(), row_labels[real].tolist()))
     assert len(counts) == 1, "every rank must run the same number of micro-batches"
     assert sorted(predicted) == sorted(zip(stream[:-1].tolist(), stream[1:].tolist()))
 
 
 def test_a_window_behind_the_end_is_all_mask():
-    window = _window(np.arange(10, dtype=np.uint16), row=5, windows=2, length=8)
+    window = _window(np.arange(10, dtype=np.uint16), row=5, windows=2, sequence_length=8)
     assert window["loss_mask"].sum() == 0 and window["tokens"].shape == (8,)
 
 
@@ -104,7 +107,7 @@ def _plain_loss(gpt, vocab_size: int, tokens) -> float:
 @pytest.mark.ranks
 @pytest.mark.parametrize("count", [1, 3])
 def test_validation_loss_is_exact_under_padding(tmp_path, count):
-    """The last window is padded, the vocabulary too, and three ranks get masked windows to even out."""
+    """The last window is padded, the vocabulary too, and three ranks get masked windows as a balance."""
     config = write_tiny_run(tmp_path)
     overrides = ["training.global_batch_size=6"] if count == 3 else []
     if overrides:
@@ -145,7 +148,7 @@ def _order(rank: int, init_method: str, config: str, cache: str) -> list[int]:
 
 @pytest.mark.ranks
 def test_order_is_deterministic_and_changed_data_is_noticed(tmp_path):
-    """megatron-core caches its index by path only; the content of the manifest names our cache."""
+    """megatron-core's cache key contains only the path; our cache folder is named by the manifest's content."""
     config = write_tiny_run(tmp_path)
     first = ranks.on_ranks(1, _order, config, str(tmp_path / "a"))[0]
     assert ranks.on_ranks(1, _order, config, str(tmp_path / "b"))[0] == first
@@ -159,7 +162,7 @@ def test_order_is_deterministic_and_changed_data_is_noticed(tmp_path):
 @pytest.mark.ranks
 @pytest.mark.parametrize("samples", [3, 17])
 def test_short_runs_do_not_run_out_of_samples(tmp_path, samples):
-    """Weighted blends draw more than the share of a set; without spare samples megatron-core raises IndexError."""
+    """Weighted blends can draw more than the share of a set; without spare samples megatron-core raises IndexError."""
     config = write_tiny_run(tmp_path)
     assert ranks.on_ranks(1, _count, config, str(tmp_path / "cache"), samples)[0] == samples
 

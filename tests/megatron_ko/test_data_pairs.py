@@ -17,7 +17,7 @@ LENGTH, SAMPLES, LATE = 16, 200, 900
 
 
 def write_pairs(folder) -> None:
-    """``ko_train`` of 60 documents as pairs of 45 and 15; those of the second hold one id only."""
+    """``ko_train`` of 60 documents as pairs of 45 and 15; those of the second contain only one id."""
     path = write_tiny_data(folder)
     tokens = folder / "tokens"
     ids = np.fromfile(tokens / "ko_train.bin", np.uint16)

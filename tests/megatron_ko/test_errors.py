@@ -1,4 +1,4 @@
-"""Exit codes, and training that says every mistake of a user on stderr before torch is imported."""
+"""Exit codes, and training that reports user errors on stderr before torch is imported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def raises(error: BaseException):
 
 
 @pytest.mark.parametrize("result, code", [(None, 0), (0, 0), (1, 1), (EXIT_STOPPED, 75)])
-def test_the_exit_code_is_what_the_program_returns(result, code):
+def test_the_exit_code_is_the_return_value(result, code):
     assert exit_code_of(lambda: result) == code
 
 
@@ -52,7 +52,7 @@ def test_a_mistake_of_the_user_is_2_and_one_line_on_stderr(error, line, capsys):
     assert capsys.readouterr() == ("", line)
 
 
-def test_other_ranks_keep_quiet_about_the_mistake_rank_0_tells(capsys):
+def test_other_ranks_do_not_repeat_the_message_of_rank_0(capsys):
     assert exit_code_of(raises(DataError("x")), quiet=True) == 2
     assert capsys.readouterr() == ("", "")
 
@@ -63,7 +63,7 @@ def test_a_bug_keeps_its_traceback(error):
         exit_code_of(raises(error()))
 
 
-def test_problems_are_listed_with_place_path_and_message():
+def test_problems_are_listed_with_origin_path_and_message():
     one, two = Problem("a.yaml:3", "x.y", "is wrong"), Problem("", "", "also")
     assert str(ConfigError([one])) == "a.yaml:3: x.y: is wrong"
     assert str(ConfigError([one, two])) == "2 problems\n  a.yaml:3: x.y: is wrong\n  also"
@@ -79,8 +79,8 @@ sys.exit(exit_code_of(main))
 """
 
 
-def test_a_run_whose_output_nobody_reads_is_not_done():
-    """`... | head -1` closes the pipe: not 0, which would call an unfinished run done, and no traceback."""
+def test_a_run_whose_output_is_closed_is_not_done():
+    """`... | head -1` closes the pipe: exit code 0 would mean that the run is done; there is no traceback."""
     process = subprocess.Popen(
         [sys.executable, "-c", PRINTS_FOREVER], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
     )
@@ -89,12 +89,12 @@ def test_a_run_whose_output_nobody_reads_is_not_done():
     error = process.stderr.read().decode()
     process.stderr.close()
     assert process.wait(60) == 1
-    assert error == "error: nobody reads the output any more (broken pipe)\n"
+    assert error.startswith("error: ") and error.count("\n") == 1
 
 
 # --- python -m megatron_ko.train -------------------------------------------------------------------------
 
-# As `python -m megatron_ko.train`, and says at the end which modules were imported.
+# Runs `python -m megatron_ko.train` and prints the imported modules at the end.
 TRAIN = """
 import runpy, sys
 try:
@@ -138,7 +138,7 @@ def bad_id(folder: Path) -> None:
     path.write_bytes(b"\xff\xff" + path.read_bytes()[2:])
 
 
-def half_written(folder: Path) -> None:
+def incomplete(folder: Path) -> None:
     (folder / "weights").mkdir()
     (folder / "weights" / "__0_0.distcp").write_bytes(b"x")
 
@@ -150,51 +150,52 @@ def wrong_vocabulary(folder: Path) -> None:
     path.write_text(json.dumps(data))
 
 
+# Damage, arguments, and values that the message contains.
 MISTAKES = {
-    "unknown key": (None, ["model.layer=3"], "config error: command line: model.layer: unknown key; did you mean 'layers'?"),
-    "no such file": (None, ["no.yaml"], "config error: no.yaml: cannot be read (No such file or directory); check the path"),
-    "no manifest": (lambda f: (f / "data/manifest.json").unlink(), [], "manifest.json: cannot be read"),
-    "truncated data": (truncate, [], "ko_train.bin: "),
-    "id beyond the vocabulary": (bad_id, [], "token id 65535 is beyond the vocabulary of 1001"),
-    "wrong manifest": (wrong_vocabulary, [], "tokenizer.vocab_size: input should be a valid integer"),
-    "FP8 on the CPU": (None, ["precision.fp8=delayed"], "precision.fp8: delayed needs a GPU and Transformer Engine"),
-    "impossible layout": (None, ["--ranks", "3", "parallel.tensor=2"], "config error: command line: parallel: tensor 2"),
-    "batch does not divide": (None, ["--ranks", "8"], "training.global_batch_size: 8 is not a multiple of"),
-    "half-written weights": (half_written, ["checkpoint.initial_weights={folder}/weights"], "weights: is half-written"),
-    "run folder is a file": (None, ["run.folder={folder}/train.yaml"], "train.yaml is a file, not a folder"),
-    "no ranks": (None, ["--ranks", "0"], "'0' is not a positive integer"),
-    "ranks to plan for, but not a plan": (None, ["--world-size", "8"], "--world-size plans only"),
+    "unknown key": (None, ["model.layer=3"], ["command line", "model.layer", "'layers'"]),
+    "no such file": (None, ["no.yaml"], ["no.yaml"]),
+    "no manifest": (lambda f: (f / "data/manifest.json").unlink(), [], ["manifest.json"]),
+    "truncated data": (truncate, [], ["ko_train.bin"]),
+    "id outside the vocabulary": (bad_id, [], ["ko_train.bin", "65535", "1001"]),
+    "wrong manifest": (wrong_vocabulary, [], ["manifest.json", "tokenizer.vocab_size"]),
+    "FP8 on the CPU": (None, ["precision.fp8=delayed"], ["precision.fp8", "delayed", "cpu"]),
+    "impossible layout": (None, ["--ranks", "3", "parallel.tensor=2"], ["command line", "parallel", "tensor 2"]),
+    "batch does not divide": (None, ["--ranks", "8"], ["training.global_batch_size", "8", "16"]),
+    "incomplete weights": (incomplete, ["checkpoint.initial_weights={folder}/weights"], ["weights", "checkpoint.json"]),
+    "run folder is a file": (None, ["run.folder={folder}/train.yaml"], ["run.folder", "train.yaml"]),
+    "no ranks": (None, ["--ranks", "0"], ["--ranks", "'0'"]),
+    "ranks to plan for, but not a plan": (None, ["--world-size", "8"], ["--world-size", "--dry-run"]),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_training_ends_with_2_and_a_readable_message_before_torch_is_imported(folder, mistake):
-    damage, arguments, message = MISTAKES[mistake]
+    damage, arguments, values = MISTAKES[mistake]
     if damage:
         damage(folder)
     code, error, imported = train(str(folder / "train.yaml"), *(a.format(folder=folder) for a in arguments))
     assert code == 2
-    assert message in error
+    assert [value for value in values if value not in error] == []
     assert "Traceback" not in error
     assert "pydantic" in imported
     assert not imported & HEAVY
     assert not (folder / "run").exists()
 
 
-def test_only_the_first_rank_under_torchrun_tells_the_mistake(folder):
+def test_only_the_first_rank_under_torchrun_reports_the_mistake(folder):
     arguments = [str(folder / "train.yaml"), "parallel.tensor=4"]
     first = train(*arguments, RANK="0", WORLD_SIZE="6")
     second = train(*arguments, RANK="1", WORLD_SIZE="6")
     assert (first[0], second[0]) == (2, 2)
-    assert "does not divide the 6 ranks" in first[1]
+    assert "parallel" in first[1] and "6" in first[1]
     assert second[1] == ""
     assert not (first[2] | second[2]) & HEAVY
 
 
-def test_ranks_are_torchruns_business_under_torchrun(folder):
+def test_torchrun_and_ranks_exclude_each_other(folder):
     code, error, _ = train(str(folder / "train.yaml"), "--ranks", "2", RANK="0", WORLD_SIZE="2")
     assert (code, error.count("\n")) == (2, 1)
-    assert "--ranks 2 is for runs without torchrun, which started 2 ranks" in error
+    assert "--ranks 2" in error
 
 
 def test_a_dry_run_starts_nothing(folder):
@@ -211,5 +212,5 @@ def test_dash_m_is_the_same_program(folder):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.startswith("config error: command line: precision.fp8: delayed needs a GPU")
+    assert "precision.fp8" in done.stderr
     assert len(done.stderr.splitlines()) == 1

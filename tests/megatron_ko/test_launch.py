@@ -1,4 +1,4 @@
-"""Ranks end together; a run asked to stop saves, ends with 75 and continues; nothing outlives the launcher."""
+"""Ranks end together; a stop request saves, ends with 75 and can be resumed; no rank outlives the launcher."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_failing_rank_ends_the_others(monkeypatch):
     assert time.monotonic() - begin < 20
 
 
-def test_a_user_error_is_said_once(capfd):
+def test_a_user_error_is_printed_once(capfd):
     assert launch.run_ranks(3, _user_error) == EXIT_USER_ERROR
     assert capfd.readouterr().err.count("the same mistake") == 1
 
@@ -53,22 +53,22 @@ def _lose_another(rank: int, init_method: str) -> int:
     return EXIT_PEER_LOST
 
 
-def test_a_request_when_all_ranks_have_ended_changes_nothing(monkeypatch):
-    def say(folder: Path, count: int) -> None:
+def test_a_request_after_all_ranks_have_ended_changes_nothing(monkeypatch):
+    def print_errors(folder: Path, count: int) -> None:
         for number in stop.SIGNALS:
             os.kill(os.getpid(), number)
 
-    before = signal.signal(signal.SIGTERM, stop.received)
+    before = signal.signal(signal.SIGTERM, stop.handle_signal)
     try:
-        monkeypatch.setattr(launch, "_say_errors", say)
+        monkeypatch.setattr(launch, "_print_errors", print_errors)
         assert launch.run_ranks(1, _lose_another) == EXIT_PEER_LOST
-        os.kill(os.getpid(), signal.SIGTERM)  # the launcher of training has its code already
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "others get theirs back"
+        os.kill(os.getpid(), signal.SIGTERM)  # the launcher already has its exit code
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "other handlers are restored"
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def test_a_rank_whose_end_is_being_noted_cannot_be_signaled():
+def test_a_rank_that_has_just_ended_is_not_signaled():
     class Ending:
         exitcode = None
 
@@ -106,7 +106,7 @@ def test_a_process_that_listens_ends_at_once(environment, before):
 MKO_TRAIN = """
 import os, sys, time
 from megatron_ko import train
-def preflight(*given):
+def preflight(*arguments):
     os.kill(os.getpid(), int(sys.argv[2]))
     time.sleep(60)
 train.preflight = preflight
@@ -127,7 +127,7 @@ def test_the_console_script_listens_too(environment, number):
 BUG = """
 import atexit, os, sys, time
 from megatron_ko import train
-def preflight(*given):
+def preflight(*arguments):
     raise AssertionError
 train.preflight = preflight
 atexit.register(lambda: (os.kill(os.getpid(), 15), time.sleep(1)))
@@ -136,7 +136,7 @@ sys.exit(train.main(sys.argv[1:2]))
 
 
 def test_a_bug_stays_a_bug_when_the_others_are_ended():
-    """A rank that fails is signaled while it ends, as all are: its exit code must still say why."""
+    """A rank that fails is signaled while it ends, as all are: its exit code must not change."""
     done = subprocess.run(
         [sys.executable, "-c", BUG, "any.yaml"], cwd=ROOT, env={**os.environ, "RANK": "0", "WORLD_SIZE": "1"},
         timeout=60, capture_output=True, text=True, check=False,

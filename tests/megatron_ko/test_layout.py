@@ -1,4 +1,4 @@
-"""Impossible layouts: each reported with its key and what to do, and several at once."""
+"""Impossible layouts: each is reported with its key and rule, several at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from megatron_ko.config.loading import load
 from megatron_ko.config.training import Config
-from megatron_ko.errors import ConfigError
+from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.formats.manifest import read_manifest
 from megatron_ko.planning import config_rules
 from megatron_ko.planning.config_rules import GPU_ONLY_FIELDS, OWNED_FIELDS, data_problems, layout_rules
@@ -34,73 +34,75 @@ def valid(tmp_path) -> str:
     return str(path)
 
 
-def broken(valid: str, overrides: list[str], ranks: int | None) -> dict[str, str]:
-    """Messages by dotted path; a path stands once."""
+def broken(valid: str, overrides: list[str], ranks: int | None) -> dict[str, Problem]:
+    """Problems by dotted path; each path has one."""
     with pytest.raises(ConfigError) as caught:
         load(Config, [valid], overrides, layout_rules(ranks))
     problems = caught.value.problems
     assert len({problem.path for problem in problems}) == len(problems)
-    return {problem.path: problem.message for problem in problems}
+    return {problem.path: problem for problem in problems}
 
 
 @pytest.mark.parametrize(
-    "overrides, ranks, path, message",
+    "overrides, ranks, path, rule, values",
     [
-        (["model.kv_groups=3"], 1, "model.kv_groups", "3 does not divide heads 8"),
-        (["model.hidden_size=60"], 1, "model.heads", "8 does not divide hidden_size 60; change one or give head_size"),
-        (["model.hidden_size=72"], 1, "model.head_size", "9 is odd; rotary embedding turns pairs, so make it even"),
-        (["model.head_size=7"], 1, "model.head_size", "7 is odd"),
-        (["model.heads=2", "model.kv_groups=1", "parallel.tensor=2"], 2, "model.kv_groups", "1 cannot be split over "
-         "parallel.tensor 2; make it a multiple"),
-        (["model.ffn_hidden_size=130", "parallel.tensor=4"], 4, "model.ffn_hidden_size", "130 cannot be split over"),
-        (["model.vocab_multiple=2", "parallel.tensor=4"], 4, "model.vocab_multiple", "2 cannot be split over"),
-        (["parallel.pipeline=3"], 3, "model.layers", "8 cannot be split over parallel.pipeline 3; make it a multiple"),
-        (["parallel.sequence=true"], 1, "parallel.sequence", "needs parallel.tensor above 1; switch it off or raise tensor"),
-        (["training.sequence_length=256"], 1, "training.sequence_length", "256 is above model.max_sequence_length 128"),
-        (["training.sequence_length=62", "parallel.context=2"], 2, "training.sequence_length", "62 is not a multiple of "
-         "2 x parallel.context = 4"),
+        (["model.kv_groups=3"], 1, "model.kv_groups", "model-shape", "3 8"),
+        (["model.hidden_size=60"], 1, "model.heads", "model-shape", "8 60 head_size"),
+        (["model.hidden_size=72"], 1, "model.head_size", "model-shape", "9"),
+        (["model.head_size=7"], 1, "model.head_size", "model-shape", "7"),
+        (["model.rope.scaling={type: llama3, factor: 8.0, low_freq_factor: 4.0, high_freq_factor: 4.0, "
+          "original_max_sequence_length: 64}"], 1, "model.rope.scaling.high_freq_factor", "model-shape", "4.0"),
+        (["model.heads=2", "model.kv_groups=1", "parallel.tensor=2"], 2, "model.kv_groups", "model-split", "1 parallel.tensor 2"),
+        (["model.ffn_hidden_size=130", "parallel.tensor=4"], 4, "model.ffn_hidden_size", "model-split", "130 4"),
+        (["model.vocab_multiple=2", "parallel.tensor=4"], 4, "model.vocab_multiple", "model-split", "2 4"),
+        (["parallel.pipeline=3"], 3, "model.layers", "model-split", "8 parallel.pipeline 3"),
+        (["parallel.sequence=true"], 1, "parallel.sequence", "model-split", "parallel.tensor 1"),
+        (["training.sequence_length=256"], 1, "training.sequence_length", "sequence-split", "256 128"),
+        (["training.sequence_length=62", "parallel.context=2"], 2, "training.sequence_length", "sequence-split", "62 4"),
         (["training.sequence_length=62", "parallel.tensor=4", "parallel.sequence=true"], 4, "training.sequence_length",
-         "62 tokens per context rank cannot be split over parallel.tensor 4"),
+         "sequence-split", "62 4"),
+        # two context ranks with chunks of 14, which eight tensor ranks cannot split: 2 x 8 tokens at least
         (["training.sequence_length=56", "parallel.context=2", "parallel.tensor=8", "model.kv_groups=8",
-          "parallel.sequence=true"], 16, "training.sequence_length", "28 tokens per context rank cannot be split"),
-        (["parallel.tensor=4"], 6, "parallel", "tensor 4 x pipeline 1 x context 1 = 4 does not divide the 6 ranks; start a "
-         "multiple of 4 or change the layout"),
-        (["parallel.tensor=2", "parallel.pipeline=2", "parallel.context=2"], 4, "parallel", "= 8 does not divide the 4 ranks"),
-        (["training.global_batch_size=12"], 4, "training.global_batch_size", "12 is not a multiple of micro_batch_size 2 x "
-         "4 data-parallel ranks = 8"),
+          "parallel.sequence=true"], 16, "training.sequence_length", "sequence-split", "56 16 28 8"),
         # 2^31 tokens of 128 x 2^24 sequences; the largest that fits is one micro-batch less
         (["training.global_batch_size=16777216", "training.sequence_length=128"], 1, "training.global_batch_size",
-         "2,147,483,648 tokens per step; megatron-core counts at most 2,147,483,647"),
-        (["schedule.warmup_steps=11"], 1, "schedule", "warm-up and decay take 11 steps, more than training.steps 10"),
-        (["schedule={type: wsd, warmup_steps: 4, decay_steps: 7}"], 1, "schedule", "warm-up and decay take 11 steps"),
-        (["schedule={type: multistep, milestones: [0.8, 0.9], ratios: [0.1]}"], 1, "schedule.ratios", "1 ratios for 2 milestones"),
-        (["schedule={type: multistep, milestones: [], ratios: []}"], 1, "schedule.ratios", "0 ratios for 0 milestones"),
-        (["schedule={type: multistep, milestones: [0.9, 0.8]}"], 1, "schedule.milestones", "[0.9, 0.8] do not increase; sort them"),
-        (["schedule={type: multistep, milestones: [0.8, 0.8]}"], 1, "schedule.milestones", "do not increase"),
-        (["precision.fp8=tensorwise"], 1, "precision.fp8", "tensorwise needs a GPU and Transformer Engine, but run.device is "
-         "cpu; set fp8: none"),
-        (["model.rope.scaling={type: llama3, factor: 8.0, low_freq_factor: 4.0, high_freq_factor: 4.0, "
-          "original_max_sequence_length: 64}"], 1, "model.rope.scaling.high_freq_factor", "4.0 is not above low_freq_factor 4.0"),
-        (["model.extra.num_layer=3"], 1, "model.extra.num_layer", "is not a field of megatron-core's TransformerConfig; did you "
-         "mean 'num_layers'?"),
-        (["model.extra.num_layers=3"], 1, "model.extra.num_layers", "is set by model.layers; write it there"),
-        (["run.device=cuda", "model.extra.fp8=hybrid"], 1, "model.extra.fp8", "is set by precision.fp8; write it there"),
-        (["model.extra.zzzz=3"], 1, "model.extra.zzzz", "is not a field of megatron-core's TransformerConfig"),
-        (["model.extra.tp_comm_overlap=true"], 1, "model.extra.tp_comm_overlap", "True needs a GPU, but run.device is cpu"),
-        (["model.extra.cuda_graph_impl=local"], 1, "model.extra.cuda_graph_impl", "'local' needs a GPU"),
+         "sequence-split", "16777216 2,147,483,648 2,147,483,647"),
+        (["parallel.tensor=4"], 6, "parallel", "layout-divides-ranks", "4 6"),
+        (["parallel.tensor=2", "parallel.pipeline=2", "parallel.context=2"], 4, "parallel", "layout-divides-ranks", "8 4"),
+        (["training.global_batch_size=12"], 4, "training.global_batch_size", "batch-divides-ranks", "12 8 2 4"),
+        (["schedule.warmup_steps=11"], 1, "schedule", "schedule-fits", "11 10"),
+        (["schedule={type: wsd, warmup_steps: 4, decay_steps: 7}"], 1, "schedule", "schedule-fits", "11 10"),
+        (["schedule={type: multistep, milestones: [0.8, 0.9], ratios: [0.1]}"], 1, "schedule.ratios", "schedule-fits", "1 2"),
+        (["schedule={type: multistep, milestones: [], ratios: []}"], 1, "schedule.ratios", "schedule-fits", "0"),
+        (["schedule={type: multistep, milestones: [0.9, 0.8]}"], 1, "schedule.milestones", "schedule-fits", "[0.9, 0.8]"),
+        (["schedule={type: multistep, milestones: [0.8, 0.8]}"], 1, "schedule.milestones", "schedule-fits", "[0.8, 0.8]"),
+        (["precision.fp8=tensorwise"], 1, "precision.fp8", "precision-possible", "tensorwise cpu"),
+        (["model.extra.num_layer=3"], 1, "model.extra.num_layer", "extra-fields", "num_layers"),
+        (["model.extra.num_layers=3"], 1, "model.extra.num_layers", "extra-fields", "model.layers"),
+        (["run.device=cuda", "model.extra.fp8=hybrid"], 1, "model.extra.fp8", "extra-fields", "precision.fp8"),
+        (["model.extra.normalization=LayerNorm"], 1, "model.extra.normalization", "extra-fields", "RMSNorm"),
+        (["model.extra.zzzz=3"], 1, "model.extra.zzzz", "extra-fields", "TransformerConfig"),
+        (["model.extra.tp_comm_overlap=true"], 1, "model.extra.tp_comm_overlap", "extra-fields", "True cpu"),
+        (["model.extra.cuda_graph_impl=local"], 1, "model.extra.cuda_graph_impl", "extra-fields", "local cpu"),
     ],
 )  # fmt: skip
-def test_an_impossible_layout_is_reported_with_its_key_and_a_remedy(valid, overrides, ranks, path, message):
-    found = broken(valid, overrides, ranks)
-    assert list(found) == [path]
-    assert message in found[path]
+def test_an_impossible_layout_is_reported_with_its_key_and_values(
+    valid, overrides, ranks, path, rule, values
+):
+    problems = broken(valid, overrides, ranks)
+    assert list(problems) == [path]
+    assert problems[path].rule == rule
+    assert values in problems[path].message or all(
+        value in problems[path].message for value in values.split()
+    )
+    assert ";" in problems[path].message, "the remedy is missing"
 
 
 def test_heads_and_groups_that_tensor_parallel_cannot_split_are_both_named(valid):
-    found = broken(
+    problems = broken(
         valid, ["model.heads=6", "model.kv_groups=3", "model.hidden_size=48", "parallel.tensor=4"], 4
     )
-    assert sorted(found) == ["model.heads", "model.kv_groups"]
+    assert sorted(problems) == ["model.heads", "model.kv_groups"]
 
 
 def test_many_impossible_things_are_reported_at_once_with_schema_mistakes_and_places(valid):
@@ -110,8 +112,8 @@ def test_many_impossible_things_are_reported_at_once_with_schema_mistakes_and_pl
     ]  # fmt: skip
     with pytest.raises(ConfigError) as caught:
         load(Config, [valid], overrides, layout_rules(4))
-    found = {(problem.where.rpartition("/")[2], problem.path) for problem in caught.value.problems}
-    assert found == {
+    places = {(problem.where.rpartition("/")[2], problem.path) for problem in caught.value.problems}
+    assert places == {
         ("command line", "parallel"),
         ("valid.yaml:2", "model.heads"),
         ("valid.yaml:2", "model.kv_groups"),
@@ -136,7 +138,7 @@ def test_fp8_with_fp32_weights_is_a_second_mistake(valid):
 def test_fp8_on_a_gpu_needs_transformer_engine(valid, monkeypatch):
     overrides = ["run.device=cuda", "precision.fp8=delayed"]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert "pip install -e '.[gpu]'" in broken(valid, overrides, 1)["precision.fp8"]
+    assert "pip install -e '.[gpu]'" in broken(valid, overrides, 1)["precision.fp8"].message
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     load(Config, [valid], overrides, layout_rules(1))
 
@@ -157,7 +159,7 @@ def test_fp8_on_a_gpu_needs_transformer_engine(valid, monkeypatch):
         (["schedule={type: multistep}"], 1),
         (["model.extra.recompute_granularity=full", "model.extra.cuda_graph_impl=none", "model.extra.tp_comm_overlap=false"], 1),
         (["run.device=cuda", "model.extra.tp_comm_overlap=true"], 1),
-        (["parallel.tensor=4"], None),  # nothing is said of a number of ranks that is not known
+        (["parallel.tensor=4"], None),  # without a number of ranks, rules about it are skipped
         (["training.global_batch_size=6"], None),
     ],
 )  # fmt: skip
@@ -168,7 +170,7 @@ def test_possible_layouts_pass(valid, overrides, ranks):
 # --- the tables of names ---------------------------------------------------------------------------------
 
 
-def test_field_names_are_read_from_the_source_of_megatron_core_as_they_are():
+def test_field_names_read_from_the_source_of_megatron_core_are_its_own():
     from megatron.core.transformer import TransformerConfig
 
     names = set(TransformerConfig.__dataclass_fields__)
@@ -179,8 +181,8 @@ def test_field_names_are_read_from_the_source_of_megatron_core_as_they_are():
     }  # gone in some versions
 
 
-def test_what_the_configuration_says_cannot_be_said_again_in_extra():
-    """Every argument that model.py takes from a section of the configuration is owned, under that section's name."""
+def test_fields_that_the_configuration_sets_cannot_be_set_in_extra():
+    """Every argument that model.py takes from a section of the configuration belongs to that section."""
     tree = ast.parse((ROOT / "megatron_ko" / "training" / "model.py").read_text())
     (builder,) = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "transformer_config")
     calls = [n for n in ast.walk(builder) if isinstance(n, ast.Call)]
@@ -191,21 +193,27 @@ def test_what_the_configuration_says_cannot_be_said_again_in_extra():
     assert from_config <= set(OWNED_FIELDS)
 
 
-def test_missing_megatron_core_is_said(monkeypatch, valid):
+def test_missing_megatron_core_is_reported(monkeypatch, valid):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match="megatron-core is not installed; pip install"):
+    with pytest.raises(ConfigError) as caught:
         load(Config, [valid], ["model.extra.fp32_residual_connection=true"], layout_rules(1))
+    assert caught.value.rule == "missing-package"
 
 
 # --- configuration against data --------------------------------------------------------------------------
 
 
-def test_mixture_and_vocabulary_must_be_those_of_the_data(valid, tmp_path):
+def test_mixture_and_vocabulary_must_match_the_data(valid, tmp_path):
     manifest = read_manifest(write_tiny_data(tmp_path / "data"))
     config = load(Config, [valid], ["data.mixture={ko: 1, math: 2}", "model.vocab_size=1000"]).config
-    assert dict(data_problems(config.data, config.model, manifest)) == {
-        "data.mixture.math": f"no such training set in {manifest.path}; it holds code, en, ko",
-        "model.vocab_size": f"1000 is not the 1001 of the tokenizer in {manifest.path}; remove it",
+    problems = {
+        path: (rule, message) for path, message, rule in data_problems(config.data, config.model, manifest)
     }
+    assert {path: rule for path, (rule, _) in problems.items()} == {
+        "data.mixture.math": "unknown-set",
+        "model.vocab_size": "vocabulary-mismatch",
+    }
+    assert "code, en, ko" in problems["data.mixture.math"][1]
+    assert "1000" in problems["model.vocab_size"][1] and "1001" in problems["model.vocab_size"][1]
     fits = load(Config, [valid], ["data.mixture={ko: 1}", "model.vocab_size=1001"]).config
     assert list(data_problems(fits.data, fits.model, manifest)) == []

@@ -1,4 +1,4 @@
-"""Which errors say that another rank was lost, so that the same command continues, and which are mistakes or bugs."""
+"""Errors that report a lost rank, after which the same command continues, and errors that are mistakes or bugs."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ LOST = RuntimeError("[pair.cc:534] Connection closed by peer [10.0.0.2]:2112")
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
     ],
 )
-def test_which_errors_say_that_another_rank_was_lost(error, lost):
+def test_errors_that_report_a_lost_rank(error, lost):
     assert (distributed.lost_peer(error) is not None) == lost

@@ -1,4 +1,4 @@
-"""Data folders that are damaged, do not fit themselves, lie, or want to lead somewhere else."""
+"""Data folders that are damaged, contradict themselves, or point outside their folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from megatron_ko.errors import DataError
+from megatron_ko.errors import DataError, Problem
 from megatron_ko.formats.manifest import check_tokens, read_manifest
 from tests.tiny_data import write_index, write_tiny_data
 
@@ -37,10 +37,21 @@ def change(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
     path.write_text(json.dumps(data))
 
 
-def message(folder: Path, check: Callable = read_manifest) -> str:
+def problems_of(folder: Path, check: Callable = read_manifest) -> list[Problem]:
     with pytest.raises(DataError) as caught:
         check(folder / "manifest.json")
-    return str(caught.value)
+    return caught.value.problems
+
+
+def problem_of(folder: Path, check: Callable = read_manifest) -> Problem:
+    """The only problem."""
+    (problem,) = problems_of(folder, check)
+    return problem
+
+
+def assert_problem(problem: Problem, rule: str, file: str, *values: str) -> None:
+    assert (problem.rule, Path(problem.where).name) == (rule, file)
+    assert all(value in problem.message for value in values)
 
 
 def read_and_scan(path: Path, **limits: int) -> None:
@@ -55,10 +66,10 @@ def rewrite_tokens(folder: Path, name: str, dtype: str, edit: Callable[[np.ndarr
     tokens.tofile(path)
 
 
-# --- a whole folder --------------------------------------------------------------------------------------
+# --- an intact folder ------------------------------------------------------------------------------------
 
 
-def test_a_whole_folder_is_read_and_its_paths_are_found(folder):
+def test_an_intact_folder_is_read_with_its_paths(folder):
     manifest = read_manifest(str(folder / "manifest.json"))
     check_tokens(manifest)
     assert manifest.tokenizer_folder == folder / "tokenizer"
@@ -109,103 +120,110 @@ def edit_dtype(folder: Path, dtype: str, code: int, width: int) -> None:
 
 
 def test_a_missing_or_unreadable_manifest_is_named(folder):
-    assert message(folder / "nowhere").endswith("cannot be read (No such file or directory); check the path")
+    problem = problem_of(folder / "nowhere")
+    assert problem.rule == "unreadable-file" and "nowhere/manifest.json" in problem.message
     (folder / "manifest.json").write_text("{")
-    assert "manifest.json: not valid JSON" in message(folder)
-    with pytest.raises(DataError, match="Is a directory"):
+    problem = problem_of(folder)
+    assert problem.rule == "invalid-json" and "manifest.json" in problem.message
+    with pytest.raises(DataError) as caught:
         read_manifest(folder)
+    assert caught.value.rule == "unreadable-file"
 
 
 @pytest.mark.parametrize("content", [[], None, "x", {}, {"format": "megatron_ko-data-2"}])
 def test_another_format_is_refused(folder, content):
     (folder / "manifest.json").write_text(json.dumps(content))
-    assert (
-        "format is not 'megatron_ko-data-1'; write it again with 'python -m preprocessing encode'"
-        in message(folder)
-    )
+    problem = problem_of(folder)
+    assert problem.rule == "unknown-format" and "megatron_ko-data-1" in problem.message
 
 
 @pytest.mark.parametrize(
-    "edit, where",
+    "edit, path, rule",
     [
-        (lambda data: data.pop("tokenizer"), "tokenizer: field required"),
-        (lambda data: data.pop("sets"), "sets: field required"),
-        (lambda data: data["sets"][1].pop("max_id"), "sets.1.max_id: field required"),
-        (lambda data: data["sets"][0].update(tokens="100"), "sets.0.tokens: input should be a valid integer"),
-        (lambda data: data["sets"][0].update(tokens=-1), "sets.0.tokens: input should be greater than or equal to 0"),
-        (lambda data: data["sets"][0].update(dtype="int8"), "sets.0.dtype: input should be 'uint16' or 'int32'"),
-        (lambda data: data["sets"][0].update(split="test"), "sets.0.split: input should be 'train' or 'valid'"),
-        (lambda data: data["tokenizer"].update(vocab_size="1001"), "tokenizer.vocab_size: input should be a valid integer"),
-        (lambda data: data["tokenizer"].update(vocab_size=0), "tokenizer.vocab_size: input should be greater than 0"),
-        (lambda data: data["tokenizer"].update(fingerprint=None), "tokenizer.fingerprint: input should be a valid string"),
-        (lambda data: data.update(sets={"ko": 1}), "sets: input should be a valid tuple"),
-        (lambda data: data["mixture"].update(ko=0), "mixture.ko: input should be greater than 0"),
-        (lambda data: data["tokenizer"].update(eod_id=VOCAB), "tokenizer.eod_id 1001 is beyond the vocabulary of 1001"),
-        (lambda data: data["mixture"].update(ko=0.5), "mixture sums to 1.1 and not to 1"),
-        (lambda data: data["mixture"].pop("ko"), "mixture names ['code', 'en'] where the training sets are ['code', 'en', 'ko']"),
-        (lambda data: data.update(sets=data["sets"] + data["sets"][:1]), "the set 'ko' of split train stands 2 times"),
-        (lambda data: data.update(sets=[], mixture={}), "holds no training set"),
-        (lambda data: data.update(sets=data["sets"][3:], mixture={}), "holds no training set"),
+        (lambda data: data.pop("tokenizer"), "tokenizer", "missing"),
+        (lambda data: data.pop("sets"), "sets", "missing"),
+        (lambda data: data["sets"][1].pop("max_id"), "sets.1.max_id", "missing"),
+        (lambda data: data["sets"][0].update(tokens="100"), "sets.0.tokens", "int-type"),
+        (lambda data: data["sets"][0].update(tokens=-1), "sets.0.tokens", "greater-than-equal"),
+        (lambda data: data["sets"][0].update(dtype="int8"), "sets.0.dtype", "literal-error"),
+        (lambda data: data["sets"][0].update(split="test"), "sets.0.split", "literal-error"),
+        (lambda data: data["tokenizer"].update(vocab_size="1001"), "tokenizer.vocab_size", "int-type"),
+        (lambda data: data["tokenizer"].update(vocab_size=0), "tokenizer.vocab_size", "greater-than"),
+        (lambda data: data["tokenizer"].update(fingerprint=None), "tokenizer.fingerprint", "string-type"),
+        (lambda data: data.update(sets={"ko": 1}), "sets", "tuple-type"),
+        (lambda data: data["mixture"].update(ko=0), "mixture.ko", "greater-than"),
+        (lambda data: data["tokenizer"].update(eod_id=VOCAB), "tokenizer.eod_id", "id-outside-vocabulary"),
+        (lambda data: data["mixture"].update(ko=0.5), "mixture", "mixture-sum"),
+        (lambda data: data["mixture"].pop("ko"), "mixture", "mixture-names"),
+        (lambda data: data.update(sets=data["sets"] + data["sets"][:1]), "sets", "duplicate-set"),
+        (lambda data: data.update(sets=[], mixture={}), "sets", "no-training-set"),
+        (lambda data: data.update(sets=data["sets"][3:], mixture={}), "sets", "no-training-set"),
     ],
 )  # fmt: skip
-def test_a_manifest_of_the_wrong_form_says_what_is_wrong_and_what_to_do(folder, edit, where):
+def test_a_wrong_manifest_is_reported_with_its_field_and_rule(folder, edit, path, rule):
     change(folder, edit)
-    found = message(folder)
-    assert f"manifest.json: {where}" in found
-    assert found.endswith("write it again with 'python -m preprocessing encode'")
+    problem = problem_of(folder)
+    assert (problem.where, problem.path, problem.rule) == (str(folder / "manifest.json"), path, rule)
+
+
+def test_several_problems_are_reported_with_their_values(folder):
+    change(folder, lambda data: data["mixture"].update(ko=0.5))
+    change(folder, lambda data: data["tokenizer"].update(eod_id=VOCAB))
+    mixture, eod = problems_of(folder)
+    assert "1.1" in mixture.message
+    assert str(VOCAB) in eod.message
 
 
 @pytest.mark.parametrize(
     "outside", ["/etc/passwd", "../elsewhere", "tokens/../../elsewhere", "../data/tokens/ko_train"]
 )
-def test_a_manifest_cannot_lead_out_of_its_folder(folder, outside):
+def test_paths_outside_the_folder_are_refused(folder, outside):
     change(folder, lambda data: data["sets"][0].update(prefix=outside))
-    assert (
-        "sets.0.prefix: leads out of the data folder; write it relative to the manifest, without '..'"
-        in message(folder)
-    )
+    problem = problem_of(folder)
+    assert (problem.path, problem.rule) == ("sets.0.prefix", "outside-folder")
+    assert outside in problem.message
 
 
 def test_the_tokenizer_cannot_be_outside_either(folder):
     change(folder, lambda data: data["tokenizer"].update(folder=str(folder / "tokenizer")))
-    assert "tokenizer.folder: leads out of the data folder" in message(folder)
+    problem = problem_of(folder)
+    assert (problem.path, problem.rule) == ("tokenizer.folder", "outside-folder")
 
 
 @pytest.mark.parametrize("suffix", ["bin", "idx"])
 @pytest.mark.parametrize("damage", ["missing", "truncated", "longer"])
-def test_token_files_that_are_not_whole_are_named(folder, suffix, damage):
+def test_missing_and_truncated_token_files_are_named(folder, suffix, damage):
     path = folder / "tokens" / f"en_valid.{suffix}"
     if damage == "missing":
         path.unlink()
     else:
         content = path.read_bytes()
         path.write_bytes(content[:-1] if damage == "truncated" else content + b"\0")
-    found = message(folder)
-    assert f"en_valid.{suffix}: " in found
-    assert ("no such file" if damage == "missing" else "truncated or replaced") in found
-    assert "preprocessing encode" in found
+    rule = "missing-file" if damage == "missing" else "wrong-size"
+    assert_problem(problem_of(folder), rule, f"en_valid.{suffix}")
 
 
 def test_every_damaged_file_is_reported_at_once(folder):
     (folder / "tokens" / "ko_train.bin").unlink()
     (folder / "tokens" / "en_train.idx").write_bytes(b"")
-    found = message(folder)
-    assert found.startswith("2 problems\n")
-    assert "ko_train.bin" in found and "en_train.idx" in found
+    assert [(Path(problem.where).name, problem.rule) for problem in problems_of(folder)] == [
+        ("ko_train.bin", "missing-file"),
+        ("en_train.idx", "wrong-size"),
+    ]
 
 
-@pytest.mark.parametrize("kept", [0, 9, 33])
-def test_an_index_shorter_than_its_header_is_refused(folder, kept):
+@pytest.mark.parametrize("length", [0, 9, 33])
+def test_an_index_shorter_than_its_header_is_refused(folder, length):
     path = folder / "tokens" / "ko_train.idx"
-    path.write_bytes(path.read_bytes()[:kept])
-    change(folder, lambda data: data["sets"][0].update(idx_bytes=kept))
-    assert "is not an index of megatron-core" in message(folder)
+    path.write_bytes(path.read_bytes()[:length])
+    change(folder, lambda data: data["sets"][0].update(idx_bytes=length))
+    assert_problem(problem_of(folder), "not-an-index", "ko_train.idx")
 
 
 def test_wrong_magic_is_refused(folder):
     path = folder / "tokens" / "ko_train.idx"
     path.write_bytes(b"XXIDIDX\0\0" + path.read_bytes()[9:])
-    assert "is not an index of megatron-core (wrong magic bytes)" in message(folder)
+    assert_problem(problem_of(folder), "not-an-index", "ko_train.idx")
 
 
 def test_an_index_of_another_dtype_is_refused(folder):
@@ -213,32 +231,32 @@ def test_an_index_of_another_dtype_is_refused(folder):
     content = bytearray(path.read_bytes())
     content[17] = 4  # after magic (9) and version (8): int32
     path.write_bytes(content)
-    assert "dtype code 4 is not the 8 of uint16" in message(folder)
+    assert_problem(problem_of(folder), "wrong-dtype", "ko_train.idx", "4", "uint16", "8")
 
 
 def test_a_manifest_of_another_dtype_is_refused(folder):
-    """The same bytes as int32 would be half as many tokens."""
+    """As int32 the same bytes would be half as many tokens."""
     change(folder, lambda data: data["sets"][0].update(dtype="int32"))
-    found = message(folder)
-    assert "dtype code 8 is not the 4 of int32" in found
-    assert "tokens of 4" in found
+    dtype, count = problems_of(folder)
+    assert_problem(dtype, "wrong-dtype", "ko_train.idx", "8", "int32", "4")
+    assert_problem(count, "wrong-token-count", "ko_train.bin")
 
 
 def test_counts_that_do_not_fit_the_files_are_refused(folder):
     change(folder, lambda data: data["sets"][0].update(documents=61))
-    assert "60 sequences where the manifest says 61 documents" in message(folder)
+    assert_problem(problem_of(folder), "wrong-document-count", "ko_train.idx", "60", "61")
     change(folder, lambda data: data["sets"][0].update(documents=60, tokens=7))
-    assert "bytes are not 7 tokens of 2" in message(folder)
+    assert_problem(problem_of(folder), "wrong-token-count", "ko_train.bin", "7", "14")
 
 
-def test_an_index_whose_header_promises_more_than_it_holds_is_refused(folder):
-    """Or megatron-core would read behind the end of the file."""
+def test_an_index_shorter_than_its_header_announces_is_refused(folder):
+    """Otherwise megatron-core would read past the end of the file."""
     path = folder / "tokens" / "ko_train.idx"
     content = bytearray(path.read_bytes())
     content[18:26] = (10**9).to_bytes(8, "little")
     path.write_bytes(content)
     change(folder, lambda data: data["sets"][0].update(documents=10**9))
-    assert "bytes cannot hold 1,000,000,000 sequences" in message(folder)
+    assert_problem(problem_of(folder), "wrong-index-size", "ko_train.idx", "1,000,000,000")
 
 
 def test_an_empty_set_is_refused(folder):
@@ -247,29 +265,27 @@ def test_an_empty_set_is_refused(folder):
     size = (folder / "tokens" / "en_train.idx").stat().st_size
     nothing = dict(documents=0, tokens=0, text_bytes=0, bin_bytes=0, idx_bytes=size, max_id=-1)
     change(folder, lambda data: data["sets"][1].update(nothing))
-    assert "en_train: holds no text; the corpus of 'en' is empty, leave it out or fill it" in message(folder)
+    assert_problem(problem_of(folder), "empty-set", "en_train", "en")
 
 
 def test_a_set_without_text_is_refused_because_bits_per_byte_would_divide_by_it(folder):
     change(folder, lambda data: data["sets"][3].update(text_bytes=0))
-    assert "ko_valid: holds no text" in message(folder)
+    assert_problem(problem_of(folder), "empty-set", "ko_valid")
 
 
-def test_ids_beyond_the_vocabulary_are_refused_by_what_the_manifest_says(folder):
+def test_a_max_id_outside_the_vocabulary_is_refused(folder):
     change(folder, lambda data: data["sets"][0].update(max_id=VOCAB))
-    assert (
-        "token id 1001 is beyond the vocabulary of 1001; encode it with the tokenizer of the manifest"
-        in message(folder)
-    )
+    assert_problem(problem_of(folder), "id-outside-vocabulary", "ko_train", "1001")
 
 
-# --- lies that only the token files show -----------------------------------------------------------------
+# --- mistakes that only the token files reveal -----------------------------------------------------------
 
 
-def test_ids_beyond_the_vocabulary_are_found_when_the_manifest_lies(folder):
+def test_ids_outside_the_vocabulary_are_found_when_max_id_is_wrong(folder):
     rewrite_tokens(folder, "code_valid", "uint16", lambda tokens: tokens.__setitem__(5, VOCAB))
     read_manifest(folder / "manifest.json")
-    assert "code_valid.bin: token id 1001 is beyond the vocabulary of 1001" in message(folder, read_and_scan)
+    problem = problem_of(folder, read_and_scan)
+    assert_problem(problem, "id-outside-vocabulary", "code_valid.bin", "1001")
 
 
 def test_the_largest_id_of_the_vocabulary_is_fine(folder):
@@ -280,7 +296,7 @@ def test_the_largest_id_of_the_vocabulary_is_fine(folder):
 def test_negative_ids_are_found(folder):
     edit_dtype(folder, "int32", 4, 4)
     rewrite_tokens(folder, "ko_train", "int32", lambda tokens: tokens.__setitem__(0, -1))
-    assert "ko_train.bin: token id -1 is beyond the vocabulary" in message(folder, read_and_scan)
+    assert_problem(problem_of(folder, read_and_scan), "id-outside-vocabulary", "ko_train.bin", "-1")
 
 
 def test_files_above_the_limit_are_not_scanned(folder):
@@ -289,21 +305,25 @@ def test_files_above_the_limit_are_not_scanned(folder):
 
 
 @pytest.mark.parametrize(
-    "place",
+    "position",
     [34, 34 + 4 * 59, 34 + 4 * 60, 34 + 4 * 60 + 8],
     ids=["a length", "the last length", "the first offset", "an offset"],
 )
-def test_an_index_of_other_documents_is_found(folder, place):
+def test_an_index_of_other_documents_is_found(folder, position):
     path = folder / "tokens" / "ko_train.idx"
     content = bytearray(path.read_bytes())
-    content[place] ^= 1
+    content[position] ^= 1
     path.write_bytes(content)
-    assert "ko_train.idx: its documents are not those of the .bin" in message(folder, read_and_scan)
+    assert_problem(
+        problem_of(folder, read_and_scan), "documents-do-not-match", "ko_train.idx", "ko_train.bin"
+    )
 
 
 def test_documents_of_negative_length_are_found(folder):
-    """Their offsets can still fit each other and the .bin."""
+    """Their offsets can still match each other and the .bin."""
     path = folder / "tokens" / "ko_train.idx"
     lengths = np.frombuffer(path.read_bytes(), np.int32, 60, 34).tolist()
     write_index(path, [sum(lengths) + 58, *[-1] * 58, 0])
-    assert "ko_train.idx: its documents are not those of the .bin" in message(folder, read_and_scan)
+    assert_problem(
+        problem_of(folder, read_and_scan), "documents-do-not-match", "ko_train.idx", "ko_train.bin"
+    )

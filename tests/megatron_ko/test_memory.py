@@ -11,7 +11,7 @@ from megatron_ko.planning.memory import RankMemory, parameters_of_stage, rank_me
 from megatron_ko.planning.weights import parameter_count
 from tests.megatron_ko.test_flops import LLAMA3_8B, LLAMA3_VOCAB, models, shape
 
-# One layer holds matrices 8 x (8 + 2 x 4) + 8 x 8 + 3 x 8 x 16 = 576 and norms 16; with a vocabulary of 32 the
+# One layer has matrices 8 x (8 + 2 x 4) + 8 x 8 + 3 x 8 x 16 = 576 and norms 16; with a vocabulary of 32 the
 # embeddings are 2 x 256 and the final norm 8.
 SMALL = shape(2, 8, 16, 2, 1)
 SMALL_VOCAB = 32
@@ -42,16 +42,18 @@ def small(
 def test_one_rank_in_bf16():
     """1704 parameters: 2 bytes of weight, 4 of gradient, 12 of fp32 weight and two moments. Activations: 2 layers x
     16 tokens x (8 x 8 + 4 x 8 + 4 x 4 + 6 x 16 = 208), logits 10 bytes x 16 x 32."""
-    found = small(ParallelConfig())
+    memory = small(ParallelConfig())
     count = 2 * 592 + 512 + 8
-    assert found == RankMemory(count, 2 * count, 4 * count, 12 * count, 2 * 16 * 208 + 10 * 16 * 32)
-    assert found.total_bytes == 18 * 1704 + 6656 + 5120
+    assert memory == RankMemory(count, 2 * count, 4 * count, 12 * count, 2 * 16 * 208 + 10 * 16 * 32)
+    assert memory.total_bytes == 18 * 1704 + 6656 + 5120
 
 
 def test_fp32_needs_no_second_copy_of_the_weights():
-    found = small(ParallelConfig(), bytes_per_weight=4)
-    assert (found.weights_bytes, found.optimizer_bytes) == (4 * 1704, 8 * 1704)
-    assert found.activations_bytes == 2 * 2 * 16 * 208 + 10 * 16 * 32  # twice as wide; logits are fp32 anyway
+    memory = small(ParallelConfig(), bytes_per_weight=4)
+    assert (memory.weights_bytes, memory.optimizer_bytes) == (4 * 1704, 8 * 1704)
+    assert (
+        memory.activations_bytes == 2 * 2 * 16 * 208 + 10 * 16 * 32
+    )  # twice as wide; logits are fp32 anyway
 
 
 @pytest.mark.parametrize("data, context", [(4, 1), (2, 2), (1, 4)])
@@ -64,20 +66,20 @@ def test_context_parallel_splits_the_tokens():
 
 
 def test_tensor_parallel_splits_matrices_and_sequence_parallel_the_rest():
-    """8 x 8 bytes per token and layer stay whole without sequence parallel."""
+    """Without sequence parallelism, 8 x 8 bytes per token and layer are not split."""
     count = 2 * (288 + 16) + 2 * 128 + 8
-    whole, split = small(ParallelConfig(tensor=2)), small(ParallelConfig(tensor=2, sequence=True))
-    assert whole.parameters == split.parameters == count
-    assert whole.activations_bytes == 2 * 16 * (144 // 2 + 64) + 5120 // 2
+    unsplit, split = small(ParallelConfig(tensor=2)), small(ParallelConfig(tensor=2, sequence=True))
+    assert unsplit.parameters == split.parameters == count
+    assert unsplit.activations_bytes == 2 * 16 * (144 // 2 + 64) + 5120 // 2
     assert split.activations_bytes == 2 * 16 * 208 // 2 + 5120 // 2
 
 
 @pytest.mark.parametrize("micro_batches, in_flight", [(1, 1), (2, 2), (8, 2)])
 def test_the_first_stage_keeps_as_many_micro_batches_as_there_are_stages(micro_batches, in_flight):
     """Stage 0 keeps in_flight x 16 x 208 bytes, the last one 16 x 208 + logits of 5120: here always the fullest."""
-    found = small(ParallelConfig(pipeline=2), micro_batches=micro_batches)
-    assert found.parameters == 592 + 256 + 8
-    assert found.activations_bytes == 16 * 208 + 5120
+    memory = small(ParallelConfig(pipeline=2), micro_batches=micro_batches)
+    assert memory.parameters == 592 + 256 + 8
+    assert memory.activations_bytes == 16 * 208 + 5120
     wide = rank_memory(
         SMALL, ParallelConfig(pipeline=2), padded_vocab_size=2, data_parallel=1, micro_batch_size=1,
         micro_batches=micro_batches, sequence_length=16, bytes_per_weight=2,
@@ -93,15 +95,15 @@ def test_the_first_stage_keeps_as_many_micro_batches_as_there_are_stages(micro_b
     tied=st.booleans(),
     bias=st.booleans(),
 )
-def test_stages_and_tensor_ranks_together_hold_the_model(layers_per_stage, tensor, pipeline, tied, bias):
-    """What is held more than once: norms on every tensor rank, and a tied embedding on the last of several stages."""
+def test_stages_and_tensor_ranks_together_have_all_parameters(layers_per_stage, tensor, pipeline, tied, bias):
+    """Copies: norms on every tensor rank, and a tied embedding on the last of several stages."""
     layers = layers_per_stage * pipeline
     model = shape(layers, 32, 64, 8, 4, tied_embeddings=tied, qkv_bias=bias)
     parallel = ParallelConfig(tensor=tensor, pipeline=pipeline)
-    held = tensor * sum(parameters_of_stage(model, 128, parallel, stage) for stage in range(pipeline))
+    total = tensor * sum(parameters_of_stage(model, 128, parallel, stage) for stage in range(pipeline))
     norms_again = (tensor - 1) * (2 * layers + 1) * 32
     embedding_again = 128 * 32 if tied and pipeline > 1 else 0
-    assert held == parameter_count(model, 128) + norms_again + embedding_again
+    assert total == parameter_count(model, 128) + norms_again + embedding_again
 
 
 @settings(deadline=None)

@@ -1,4 +1,4 @@
-"""Numbers of the report line, from numbers that can be computed by hand."""
+"""Reported numbers, from numbers that can be computed by hand, and console lines."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def test_speed_follows_from_tokens_and_seconds(monkeypatch):
     speed = metrics.Speed(flops_per_token=3e9, world_size=2, peak=metrics.Peak(0.004, "test"))
     speed.add(6000)
     speed.add(2000)
-    found = speed.lap(tokens_left=10_000)
+    result = speed.lap(tokens_left=10_000)
     # 8,000 tokens in 4 s = 2,000/s; x 3 GFLOP = 6 TFLOP/s over 2 devices... in TFLOP/s: 2000 * 3e9 / 2 / 1e12 = 3
-    assert found == {"tokens_per_s": 2000.0, "tflops": 3.0, "mfu": 750.0, "eta_s": 5.0}
+    assert result == {"tokens_per_s": 2000.0, "tflops": 3.0, "mfu": 750.0, "eta_s": 5.0}
 
 
-def test_peak_given_wins_and_measured_one_says_so():
+def test_a_configured_peak_overrides_the_measured_one():
     cpu = torch.device("cpu")
     assert metrics.peak_of(cpu, "fp32", 12.5) == metrics.Peak(12.5, "reporting.peak_tflops")
     measured = metrics.peak_of(cpu, "fp32", None)
@@ -62,13 +62,60 @@ def test_other_ranks_write_nothing(config, tmp_path):
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
-def test_lines_are_aligned():
-    short = reporting._train_line(1, TRAIN)
-    long = reporting._train_line(
-        123_456, {**TRAIN, "tokens": 2.5e12, "loss": 10.5, "tokens_per_s": 3.4e6, "tflops": 745.0}
+LARGE = dict(
+    samples=732_421_875, tokens=3_000_000_000_000, loss=2.34567, learning_rate=2.95e-4, gradient_norm=0.123456,
+    tokens_per_s=12.34e6, tflops=451.8, mfu=0.4567, memory_gib=131.25, eta_s=12.2 * 86400,
+)  # fmt: skip
+EXTREME = {
+    **LARGE,
+    "loss": 12.3456,
+    "gradient_norm": 12345.6,
+    "learning_rate": 0.0,
+    "tokens_per_s": 999.0,
+    "eta_s": 11_000.0,
+}
+TIME = "12:34:56 "  # of the log
+
+
+def columns(line: str) -> list[int]:
+    """Positions of the names and units of a line."""
+    words = ("step", "loss", "grad", "lr", "tok/s", "MFU", "%", "GiB", "ETA")
+    return [line.index(word) for word in words]
+
+
+def test_training_lines_fit_100_columns_and_are_aligned():
+    small, large, extreme = (
+        reporting._train_lines(step, values)[0]
+        for step, values in ((1, TRAIN), (1_000_000, LARGE), (1_000_000, EXTREME))
     )
-    assert [i for i, c in enumerate(short) if c == "|"] == [i for i, c in enumerate(long) if c == "|"]
-    assert "01:01:01" in short
+    assert columns(small) == columns(large) == columns(extreme)
+    assert max(len(TIME + line) for line in (small, large, extreme)) <= 100
+    assert large.split()[3::2][:2] == ["2.3457", "0.123"]
+
+
+def test_validation_and_save_lines_fit_100_columns_and_are_aligned():
+    losses = {"ko": 2.34567, "en": 2.1, "code": 11.2, "korean_web_text": 1.9}
+    lines = reporting._valid_lines(
+        1_000_000, {"loss": losses, "bits_per_byte": dict.fromkeys(losses, 0.8123)}
+    )
+    assert len(lines) == 4
+    assert len({(len(line), line.index("loss"), line.index("bits/byte")) for line in lines}) == 1
+    folder = "/shared/projects/korean/runs/a_name_that_is_long/checkpoints/step_01000000"
+    lines += reporting._save_lines(1_000_000, {"folder": folder, "seconds": 1234.5})
+    start = dict(
+        parameters=405e9, world_size=16_384, peak_tflops=989.4, peak_name="H100 bf16 dense, data sheet"
+    )
+    lines += reporting._start_lines(1_000_000, start)
+    assert max(len(TIME + line) for line in lines) <= 100
+
+
+@pytest.mark.parametrize(
+    "seconds, text",
+    [(0, "0s"), (59, "59s"), (245, "4m05s"), (2725, "45m"), (11_040, "3h04m"), (61_200, "17h"), (169_200, "1d23h"),
+     (1_054_080, "12d"), (float("inf"), "?")],
+)  # fmt: skip
+def test_durations_have_at_most_five_characters(seconds, text):
+    assert reporting._duration(seconds) == text
 
 
 def test_tensorboard_without_the_package_is_a_clear_error(config, monkeypatch):
@@ -77,7 +124,8 @@ def test_tensorboard_without_the_package_is_a_clear_error(config, monkeypatch):
 
     from megatron_ko.errors import ConfigError
 
-    wanted = dataclasses.replace(config, reporting=dataclasses.replace(config.reporting, tensorboard=True))
+    config = dataclasses.replace(config, reporting=dataclasses.replace(config.reporting, tensorboard=True))
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(ConfigError, match="tensorboard"):
-        reporting.Records(wanted, 0, writes=True)
+    with pytest.raises(ConfigError) as caught:
+        reporting.Records(config, 0, writes=True)
+    assert caught.value.problems[0].path == "reporting.tensorboard"

@@ -136,9 +136,9 @@ def _weights(rank: int, init_method: str, parallel: ParallelConfig, size: int) -
     "parallel", [ParallelConfig(tensor=2), ParallelConfig(pipeline=2)], ids=["TP2", "PP2"]
 )
 def test_initial_weights_do_not_depend_on_the_layout(parallel):
-    (whole,) = ranks.on_ranks(1, _weights, ParallelConfig(), 1)
+    (expected,) = ranks.on_ranks(1, _weights, ParallelConfig(), 1)
     full = {}
-    for name, (offset, data) in whole.items():
+    for name, (offset, data) in expected.items():
         full.setdefault(name.split("@")[0], []).append((offset, data))
     compared = 0
     for part in ranks.on_ranks(2, _weights, parallel, 2):
@@ -147,18 +147,18 @@ def test_initial_weights_do_not_depend_on_the_layout(parallel):
     assert compared >= 2 * len(full) - 4
 
 
-def _is_slice_of(pieces, offset, data) -> int:
-    """``data`` at ``offset`` equals the same place of one of the whole tensors (offsets count stacked layers first)."""
+def _is_slice_of(tensors, offset, data) -> int:
+    """``data`` equals the part at ``offset`` of one of the unsplit tensors (offsets count stacked layers first)."""
     stacked = len(offset) - data.dim()
-    for whole_offset, whole in pieces:
-        if whole_offset[:stacked] != offset[:stacked]:
+    for unsplit_offset, unsplit in tensors:
+        if unsplit_offset[:stacked] != offset[:stacked]:
             continue
-        start = [a - b for a, b in zip(offset[stacked:], whole_offset[stacked:])]
-        if all(0 <= s and s + n <= m for s, n, m in zip(start, data.shape, whole.shape)):
+        start = [a - b for a, b in zip(offset[stacked:], unsplit_offset[stacked:])]
+        if all(0 <= s and s + n <= m for s, n, m in zip(start, data.shape, unsplit.shape)):
             index = tuple(slice(s, s + n) for s, n in zip(start, data.shape))
-            assert torch.equal(whole[index], data)
+            assert torch.equal(unsplit[index], data)
             return 1
-    raise AssertionError(f"no whole tensor holds {offset}")
+    raise AssertionError(f"no unsplit tensor contains {offset}")
 
 
 def _state(rank: int, init_method: str, model: ModelConfig, seed: int) -> dict[str, torch.Tensor]:
@@ -167,7 +167,7 @@ def _state(rank: int, init_method: str, model: ModelConfig, seed: int) -> dict[s
 
 
 def _expected_state(model: ModelConfig, seed: int) -> dict[str, torch.Tensor]:
-    """The same numbers by a loop over names, shapes and deviations written out for MODEL: 6 query heads and 2 x 2 key and
+    """The same numbers from a loop over explicit names, shapes and deviations for MODEL: 6 query heads and 2 x 2 key and
     value heads of 8, gate and up of 80."""
     residual = 0.02 / math.sqrt(4)
     hashed = {  # name in a checkpoint: name in megatron-core's local layer, shape, deviation
@@ -202,10 +202,10 @@ def _hashed_normal(text: str, shape: tuple[int, int], std: float) -> torch.Tenso
 @pytest.mark.parametrize("bias", [False, True])
 def test_initial_weights_are_drawn_by_seed_name_and_layer(tied, bias, seed):
     model = dataclasses.replace(MODEL, tied_embeddings=tied, qkv_bias=bias)
-    (found,), expected = ranks.on_ranks(1, _state, model, seed), _expected_state(model, seed)
-    assert sorted(found) == sorted(expected)
+    (initialized,), expected = ranks.on_ranks(1, _state, model, seed), _expected_state(model, seed)
+    assert sorted(initialized) == sorted(expected)
     for name, tensor in expected.items():
-        assert torch.equal(found[name], tensor), name
+        assert torch.equal(initialized[name], tensor), name
 
 
 # --- the table of weights ----------------------------------------------------------------------------------
@@ -247,8 +247,8 @@ def _marks(
     "parallel", [ParallelConfig(tensor=2), ParallelConfig(tensor=2, pipeline=2)], ids=["TP2", "TP2 x PP2"]
 )
 @pytest.mark.parametrize("tied", [False, True])
-def test_split_weights_are_marked_whatever_the_class_of_their_layer(parallel, tied):
-    """What is not marked counts once per tensor-parallel rank in the gradient norm."""
+def test_split_weights_are_marked_for_any_class_of_layer(parallel, tied):
+    """The gradient norm counts unmarked weights once per tensor-parallel rank."""
     split = {"linear_qkv.weight": 0, "linear_qkv.bias": 0, "linear_proj.weight": 1, "linear_fc1.weight": 0}
     split |= {"linear_fc2.weight": 1, "word_embeddings.weight": 0, "output_layer.weight": 0}
     model = dataclasses.replace(MODEL, tied_embeddings=tied, qkv_bias=True)
@@ -302,9 +302,9 @@ def _undecayed(rank: int, init_method: str, model: ModelConfig) -> tuple[int, in
 @pytest.mark.parametrize("tied", [False, True])
 def test_weights_that_work_elementwise_do_not_decay(tied):
     model = dataclasses.replace(MODEL, qkv_bias=True, tied_embeddings=tied)
-    held = entries(model, 104).values()
-    elementwise = sum(entry.size for entry in held if entry.weight.use == "elementwise")
-    others = sum(entry.size for entry in held if entry.weight.use != "elementwise")
+    tensors = entries(model, 104).values()
+    elementwise = sum(entry.size for entry in tensors if entry.weight.use == "elementwise")
+    others = sum(entry.size for entry in tensors if entry.weight.use != "elementwise")
     assert ranks.on_ranks(1, _undecayed, model) == [(elementwise, others)]
 
 
@@ -312,7 +312,7 @@ def test_weights_that_work_elementwise_do_not_decay(tied):
 
 
 def test_llama3_frequencies_equal_transformers():
-    """All four constants away from Llama 3.1's own, which megatron-core has built in."""
+    """All four constants differ from Llama 3.1's, which megatron-core has built in."""
     from transformers import LlamaConfig
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
@@ -334,9 +334,9 @@ def test_llama3_frequencies_equal_transformers():
     )  # fmt: skip
     expected, _ = ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))
     plain = 500_000.0 ** -(torch.arange(0, 64, 2, dtype=torch.float32) / 64)
-    found = llama3_frequencies(plain, scaling)
-    assert torch.allclose(found, expected, rtol=1e-6, atol=0)
-    assert found[0] == plain[0] and found[-1] == pytest.approx(float(plain[-1]) / 16)
+    scaled = llama3_frequencies(plain, scaling)
+    assert torch.allclose(scaled, expected, rtol=1e-6, atol=0)
+    assert scaled[0] == plain[0] and scaled[-1] == pytest.approx(float(plain[-1]) / 16)
 
 
 def _used_frequencies(rank: int, init_method: str, model: ModelConfig) -> torch.Tensor:
@@ -402,7 +402,7 @@ def test_context_parallel_attention_equals_plain(size, block):
 
 
 def _largest_tensor(rank: int, init_method: str, size: int, length: int) -> int:
-    """Elements of the largest tensor that any operation of forward and backward makes."""
+    """Elements of the largest tensor that any operation of the forward and backward pass creates."""
     from torch.utils._python_dispatch import TorchDispatchMode
 
     from megatron_ko.training import attention
@@ -432,7 +432,7 @@ def _largest_tensor(rank: int, init_method: str, size: int, length: int) -> int:
 
 @pytest.mark.ranks
 @pytest.mark.parametrize("size", [1, 2])
-def test_attention_holds_no_square_mask(size):
-    """At 1,024 tokens S x S is 1,048,576; queries and outputs hold 1,024 x 2 x 8, a block of the mask 16 x 1,024."""
+def test_attention_creates_no_square_mask(size):
+    """At 1,024 tokens S x S is 1,048,576; queries and outputs have 1,024 x 2 x 8, a block of the mask 16 x 1,024."""
     for largest in ranks.on_ranks(size, _largest_tensor, size, 1024):
         assert largest <= 1024 * 2 * 16

@@ -45,33 +45,36 @@ CASES = [("untied", name) for name in LAYOUTS] + [
 
 @pytest.fixture(scope="module")
 def one_rank(tmp_path_factory):
-    """The run on one rank, made once per kind of embedding: (configuration, folder, overrides)."""
-    made: dict[str, tuple[str, Path, list[str]]] = {}
+    """The run on one rank, once per type of embedding: (configuration, folder, overrides)."""
+    runs: dict[str, tuple[str, Path, list[str]]] = {}
 
-    def make(kind: str) -> tuple[str, Path, list[str]]:
-        if kind not in made:
-            folder = tmp_path_factory.mktemp(kind)
+    def run(embedding: str) -> tuple[str, Path, list[str]]:
+        if embedding not in runs:
+            folder = tmp_path_factory.mktemp(embedding)
             config = write_tiny_run(folder)
-            fixed = ["checkpoint.every_steps=1000", f"model.tied_embeddings={str(kind == 'tied').lower()}"]
+            fixed = [
+                "checkpoint.every_steps=1000",
+                f"model.tied_embeddings={str(embedding == 'tied').lower()}",
+            ]
             ranks.train(config, [*fixed, f"run.folder={folder / 'one'}"])
-            made[kind] = (config, folder, fixed)
-        return made[kind]
+            runs[embedding] = (config, folder, fixed)
+        return runs[embedding]
 
-    return make
+    return run
 
 
 @pytest.mark.ranks
-@pytest.mark.parametrize(("kind", "name"), CASES)
-def test_layout_trains_like_one_rank(one_rank, kind, name):
-    config, folder, fixed = one_rank(kind)
+@pytest.mark.parametrize(("embedding", "name"), CASES)
+def test_layout_trains_like_one_rank(one_rank, embedding, name):
+    config, folder, fixed = one_rank(embedding)
     count, overrides = LAYOUTS[name]
     target = folder / name.replace(" ", "_")
     ranks.train(config, [*fixed, *overrides, f"run.folder={target}"], count)
-    expected, found = _curve(folder / "one"), _curve(target)
-    assert len(found) == len(expected) == 10
-    for step, ((loss, norm), (loss_found, norm_found)) in enumerate(zip(expected, found), 1):
-        assert loss_found == pytest.approx(loss, abs=TOLERANCE), f"loss of step {step}"
-        assert norm_found == pytest.approx(norm, abs=TOLERANCE), f"gradient norm of step {step}"
+    expected, actual = _curve(folder / "one"), _curve(target)
+    assert len(actual) == len(expected) == 10
+    for step, ((loss, norm), (actual_loss, actual_norm)) in enumerate(zip(expected, actual), 1):
+        assert actual_loss == pytest.approx(loss, abs=TOLERANCE), f"loss of step {step}"
+        assert actual_norm == pytest.approx(norm, abs=TOLERANCE), f"gradient norm of step {step}"
     for domain, loss in _validation(folder / "one").items():
         assert _validation(target)[domain] == pytest.approx(loss, abs=TOLERANCE), domain
 

@@ -1,4 +1,4 @@
-"""The arithmetic of a run, what is checked before it, and what the commands print."""
+"""The arithmetic of a run, the checks before it, and the output of the commands."""
 
 from __future__ import annotations
 
@@ -83,13 +83,14 @@ def test_epochs_are_tokens_drawn_over_tokens_there_are(file):
 def test_shares_sum_to_one_in_the_order_of_names(file):
     manifest = preflight([file], [], 1).manifest
     assert mixture_of(config_of(file), manifest) == {"code": 0.3, "en": 0.3, "ko": 0.4}
-    given = mixture_of(config_of(file, "data.mixture={ko: 2, code: 6}"), manifest)
-    assert list(given.items()) == [("code", 0.75), ("ko", 0.25)]
+    mixture = mixture_of(config_of(file, "data.mixture={ko: 2, code: 6}"), manifest)
+    assert list(mixture.items()) == [("code", 0.75), ("ko", 0.25)]
 
 
 def test_without_data_the_vocabulary_must_be_given(file):
-    with pytest.raises(ConfigError, match="model.vocab_size: missing; without a data manifest"):
+    with pytest.raises(ConfigError) as caught:
         Plan.of(config_of(file), 1)
+    assert (caught.value.problems[0].path, caught.value.rule) == ("model.vocab_size", "missing")
     assert Plan.of(config_of(file, "model.vocab_size=500"), 1).padded_vocab_size == 504
 
 
@@ -115,64 +116,86 @@ def test_data_encoded_with_another_tokenizer_is_refused(file, tmp_path):
     shutil.rmtree(tmp_path / "data" / "tokenizer")
     other = write_tiny_data(tmp_path / "other", vocab_size=999).parent
     shutil.copytree(other / "tokenizer", tmp_path / "data" / "tokenizer")
-    with pytest.raises(DataError, match="was encoded with tokenizer sha256-2:.* encode the data again"):
+    with pytest.raises(DataError) as caught:
         preflight([file], [], 1)
+    assert caught.value.rule == "tokenizer-mismatch" and "sha256-2:" in str(caught.value)
+
+
+def test_a_tokenizer_that_was_edited_is_refused(file, tmp_path):
+    path = tmp_path / "data" / "tokenizer" / "tokenizer.json"
+    path.write_text(path.read_text().replace('"normalizer": null', '"normalizer": {"type": "NFC"}'))
+    with pytest.raises(DataError) as caught:
+        preflight([file], [], 1)
+    assert caught.value.rule == "tokenizer-changed"
 
 
 def test_a_missing_tokenizer_is_refused(file, tmp_path):
     shutil.rmtree(tmp_path / "data" / "tokenizer")
-    with pytest.raises(DataError, match="no such tokenizer folder"):
+    with pytest.raises(DataError) as caught:
         preflight([file], [], 1)
+    assert caught.value.rule == "missing-tokenizer"
 
 
 def test_ids_are_scanned(file, tmp_path):
     path = tmp_path / "data" / "tokens" / "ko_train.bin"
     path.write_bytes(b"\xff\xff" + path.read_bytes()[2:])
-    with pytest.raises(DataError, match="token id 65535 is beyond the vocabulary of 1001"):
+    with pytest.raises(DataError) as caught:
         preflight([file], [], 1)
+    assert caught.value.rule == "id-outside-vocabulary"
+    assert all(value in str(caught.value) for value in ("ko_train.bin", "65535", "1001"))
 
 
-def test_what_does_not_fit_the_data_is_reported_with_its_line(file):
+def test_fields_that_do_not_match_the_data_are_reported_with_their_origin(file):
     with pytest.raises(ConfigError) as caught:
         preflight([file], ["data.mixture={ko: 1, math: 2}", "model.vocab_size=1000"], 1)
-    assert [(problem.where, problem.path) for problem in caught.value.problems] == [
-        ("command line", "data.mixture.math"),
-        ("command line", "model.vocab_size"),
+    assert [(problem.where, problem.path, problem.rule) for problem in caught.value.problems] == [
+        ("command line", "data.mixture.math", "unknown-set"),
+        ("command line", "model.vocab_size", "vocabulary-mismatch"),
     ]
 
 
 def test_a_run_folder_that_is_a_file_is_refused(file):
-    with pytest.raises(ConfigError, match="command line: run.folder: .*train.yaml is a file"):
+    with pytest.raises(ConfigError) as caught:
         preflight([file], [f"run.folder={file}/x"], 1)
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.path, problem.rule) == (
+        "command line",
+        "run.folder",
+        "folder-not-writable",
+    )
+    assert "train.yaml" in problem.message
 
 
-def test_the_package_without_which_nothing_is_saved_must_be_there(file, monkeypatch):
+def test_the_package_that_saving_needs_must_be_installed(file, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "psutil" else object())
-    with pytest.raises(ConfigError, match="psutil is not installed"):
+    with pytest.raises(ConfigError) as caught:
         preflight([file], [], 1)
+    assert caught.value.rule == "missing-package" and "psutil" in str(caught.value)
 
 
-def test_a_run_continues_from_its_newest_checkpoint_when_it_fits(file, tmp_path):
+def test_a_run_continues_from_its_newest_checkpoint_if_it_matches(file, tmp_path):
     checked = preflight([file], [], 1)
     fits = dict(model=checked.config.model, tokenizer_fingerprint=checked.manifest.tokenizer_fingerprint)
     written = write_checkpoint(tmp_path / "run", 5, **fits)
     (written.folder / "common.pt").touch()  # as megatron-core 0.16 writes it, which both versions load
     assert preflight([file], [], 4).start.step == 5  # on any number of ranks
-    with pytest.raises(
-        CheckpointError, match="model.layers is 4 in the checkpoint and 2 in the configuration"
-    ):
+    with pytest.raises(CheckpointError) as caught:
         preflight([file], ["model.layers=2"], 1)
-    with pytest.raises(CheckpointError, match="resume is never"):
+    assert (caught.value.problems[0].path, caught.value.rule) == ("model.layers", "model-mismatch")
+    with pytest.raises(CheckpointError) as caught:
         preflight([file], ["checkpoint.resume=never"], 1)
+    assert caught.value.rule == "resume-never"
 
 
-def test_initial_weights_must_fit_too(file, tmp_path):
-    given = f"checkpoint.initial_weights={tmp_path / 'hf' / 'checkpoints' / 'step_00000000'}"
-    with pytest.raises(CheckpointError, match="no such checkpoint folder"):
-        preflight([file], [given], 1)
+def test_initial_weights_must_match_too(file, tmp_path):
+    override = f"checkpoint.initial_weights={tmp_path / 'hf' / 'checkpoints' / 'step_00000000'}"
+    with pytest.raises(CheckpointError) as caught:
+        preflight([file], [override], 1)
+    assert caught.value.rule == "missing-checkpoint"
     write_checkpoint(tmp_path / "hf", 0, optimizer=False)
-    with pytest.raises(CheckpointError, match="does not fit this run.*\n.*model.rope|tokenizer"):
-        preflight([file], [given], 1)
+    with pytest.raises(CheckpointError) as caught:
+        preflight([file], [override], 1)
+    assert {"model.rope", "tokenizer_fingerprint"} <= {problem.path for problem in caught.value.problems}
 
 
 # --- the commands ----------------------------------------------------------------------------------------
@@ -194,15 +217,15 @@ def test_the_plan_is_printed(file, capsys):
 def test_a_plan_needs_no_data_when_the_vocabulary_is_given(file, tmp_path, capsys):
     shutil.rmtree(tmp_path / "data")
     assert main([file]) == 2
-    assert "manifest.json: cannot be read" in capsys.readouterr().err
+    assert "manifest.json" in capsys.readouterr().err
     assert main([file, "model.vocab_size=1001"]) == 0
     assert "276,160 parameters" in capsys.readouterr().out
 
 
-def test_data_that_are_there_are_checked_also_when_the_vocabulary_is_given(file, tmp_path, capsys):
+def test_existing_data_is_checked_even_if_the_vocabulary_is_given(file, tmp_path, capsys):
     (tmp_path / "data" / "tokens" / "ko_train.bin").unlink()
     assert main([file, "model.vocab_size=1001"]) == 2
-    assert "ko_train.bin: no such file" in capsys.readouterr().err
+    assert "ko_train.bin" in capsys.readouterr().err
 
 
 def test_the_printed_configuration_can_be_loaded_again_and_needs_neither_ranks_nor_data(
@@ -217,15 +240,14 @@ def test_the_printed_configuration_can_be_loaded_again_and_needs_neither_ranks_n
 
 def test_the_printed_configuration_is_checked_against_the_ranks_that_are_given(file, capsys):
     assert main([file, "parallel.tensor=2", "--print-config", "--world-size", "3"]) == 2
-    assert "does not divide the 3 ranks" in capsys.readouterr().err
+    assert "parallel" in capsys.readouterr().err
 
 
 def test_mistakes_end_the_command_with_2(file, capsys):
     assert main([file, "training.steps=0", "modle.layers=3"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("config error: 2 problems\n")
-    assert "command line: training.steps: 0: input should be greater than 0" in error
-    assert "command line: modle: unknown key; did you mean 'model'?" in error
+    assert "training.steps" in error
+    assert "modle" in error and "'model'" in error
 
 
 def test_planning_writes_nothing(file):

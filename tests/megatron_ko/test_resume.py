@@ -1,4 +1,4 @@
-"""A run that was killed continues bit for bit; under another layout within the tolerance; hyper-parameters are the config's."""
+"""A killed run continues bit for bit, on another layout within a tolerance, with the hyperparameters of the configuration."""
 
 from __future__ import annotations
 
@@ -32,38 +32,38 @@ def curve(folder: Path) -> dict[int, tuple[float, float]]:
     return {r["step"]: (r["loss"], r["gradient_norm"]) for r in records(folder, "train")}
 
 
-def assert_goes_on(found: dict, expected: dict, dtype: str, resumed_at: int) -> None:
-    """Loss and gradient norm of each step; in bf16 of the first after the resume, which has equal weights: from there
-    on rounding makes trajectories differ."""
-    assert sorted(found) == sorted(expected)
+def assert_continues(actual: dict, expected: dict, dtype: str, resumed_at: int) -> None:
+    """Compares loss and gradient norm of each step; in bf16 only of the first after the resume, which has equal weights:
+    later, rounding makes trajectories differ."""
+    assert sorted(actual) == sorted(expected)
     for step in expected if dtype == "fp32" else [resumed_at + 1]:
-        assert found[step] == pytest.approx(expected[step], abs=TOLERANCE[dtype]), f"step {step}"
+        assert actual[step] == pytest.approx(expected[step], abs=TOLERANCE[dtype]), f"step {step}"
 
 
 @pytest.fixture(scope="module", params=["fp32", "bf16"])
-def whole(request, tmp_path_factory) -> tuple[str, Path, str]:
+def finished(request, tmp_path_factory) -> tuple[str, Path, str]:
     """A run of ten steps on DP2 that saved after five and was never interrupted."""
     folder = tmp_path_factory.mktemp(request.param)
     config = write_tiny_run(folder)
-    ranks.train(config, [f"run.folder={folder / 'whole'}", f"precision.dtype={request.param}"], 2)
+    ranks.train(config, [f"run.folder={folder / 'finished'}", f"precision.dtype={request.param}"], 2)
     return config, folder, request.param
 
 
-def half(whole: tuple[str, Path, str], name: str) -> tuple[str, Path]:
+def half(finished: tuple[str, Path, str], name: str) -> tuple[str, Path]:
     """A copy of the run as it was after step five."""
-    config, folder, _ = whole
+    config, folder, _ = finished
     target = folder / name
-    shutil.copytree(folder / "whole", target)
+    shutil.copytree(folder / "finished", target)
     shutil.rmtree(checkpoint_folder(target, STEPS))
     return config, target
 
 
-def test_resume_on_the_same_layout_is_bit_for_bit(whole):
-    config, target = half(whole, "same")
-    ranks.train(config, [f"run.folder={target}", f"precision.dtype={whole[2]}"], 2)
-    assert curve(target) == curve(whole[1] / "whole")
-    assert records(target, "valid")[-1]["loss"] == records(whole[1] / "whole", "valid")[-1]["loss"]
-    assert same_tensors(checkpoint_folder(target, STEPS), checkpoint_folder(whole[1] / "whole", STEPS))
+def test_resume_on_the_same_layout_is_bit_for_bit(finished):
+    config, target = half(finished, "same")
+    ranks.train(config, [f"run.folder={target}", f"precision.dtype={finished[2]}"], 2)
+    assert curve(target) == curve(finished[1] / "finished")
+    assert records(target, "valid")[-1]["loss"] == records(finished[1] / "finished", "valid")[-1]["loss"]
+    assert same_tensors(checkpoint_folder(target, STEPS), checkpoint_folder(finished[1] / "finished", STEPS))
 
 
 @pytest.mark.parametrize(
@@ -76,26 +76,26 @@ def test_resume_on_the_same_layout_is_bit_for_bit(whole):
         ("CP2", 2, ["parallel.context=2"]),
     ],
 )
-def test_resume_on_another_layout_continues_the_same_run(whole, name, count, overrides):
-    config, target = half(whole, name.replace(" ", "_"))
-    ranks.train(config, [f"run.folder={target}", f"precision.dtype={whole[2]}", *overrides], count)
-    assert_goes_on(curve(target), curve(whole[1] / "whole"), whole[2], HALF)
+def test_resume_on_another_layout_continues_the_same_run(finished, name, count, overrides):
+    config, target = half(finished, name.replace(" ", "_"))
+    ranks.train(config, [f"run.folder={target}", f"precision.dtype={finished[2]}", *overrides], count)
+    assert_continues(curve(target), curve(finished[1] / "finished"), finished[2], HALF)
 
 
-def test_from_tensor_parallel_back_to_data_parallel(whole, tmp_path):
-    config, folder, dtype = whole
+def test_from_tensor_parallel_back_to_data_parallel(finished, tmp_path):
+    config, folder, dtype = finished
     fixed = [f"run.folder={tmp_path / 'tp2'}", f"precision.dtype={dtype}"]
     ranks.train(config, [*fixed, "parallel.tensor=2"], 2)
     before = curve(tmp_path / "tp2")
     shutil.rmtree(checkpoint_folder(tmp_path / "tp2", STEPS))
     ranks.train(config, fixed, 2)
-    assert_goes_on(curve(tmp_path / "tp2"), before, dtype, HALF)
+    assert_continues(curve(tmp_path / "tp2"), before, dtype, HALF)
     if dtype == "fp32":
-        assert_goes_on(curve(tmp_path / "tp2"), curve(folder / "whole"), dtype, HALF)
+        assert_continues(curve(tmp_path / "tp2"), curve(folder / "finished"), dtype, HALF)
 
 
 def same_tensors(left: Path, right: Path) -> bool:
-    """Both checkpoints hold the same names and, bit for bit, the same tensors (model and optimizer)."""
+    """Whether both checkpoints contain the same names and, bit for bit, the same tensors (model and optimizer)."""
     return ranks.on_ranks(1, _same_tensors, str(left), str(right))[0]
 
 
@@ -138,8 +138,10 @@ def test_killed_run_resumes_bit_for_bit(tmp_path):
         "parallel.tensor=2",
         "training.steps=40",
     ]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run([*command, f"run.folder={whole}"], check=True, cwd=ROOT, timeout=120, capture_output=True)
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    subprocess.run(
+        [*command, f"run.folder={undisturbed}"], check=True, cwd=ROOT, timeout=120, capture_output=True
+    )
     process = subprocess.Popen(
         [*command, f"run.folder={killed}"], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )
@@ -153,15 +155,15 @@ def test_killed_run_resumes_bit_for_bit(tmp_path):
         "the run was not killed in the middle"
     )
     subprocess.run([*command, f"run.folder={killed}"], check=True, cwd=ROOT, timeout=120, capture_output=True)
-    assert curve(killed) == curve(whole)
-    assert same_tensors(checkpoint_folder(killed, 40), checkpoint_folder(whole, 40))
+    assert curve(killed) == curve(undisturbed)
+    assert same_tensors(checkpoint_folder(killed, 40), checkpoint_folder(undisturbed, 40))
 
 
-def test_new_learning_rate_is_used_after_resume(whole):
+def test_new_learning_rate_is_used_after_resume(finished):
     """megatron-core restores max_lr, betas and decay with the groups; ours come from the configuration."""
-    config, target = half(whole, "new_rate")
+    config, target = half(finished, "new_rate")
     overrides = ["optimizer.learning_rate=1e-9", "optimizer.weight_decay=0.0"]
-    ranks.train(config, [f"run.folder={target}", f"precision.dtype={whole[2]}", *overrides], 2)
+    ranks.train(config, [f"run.folder={target}", f"precision.dtype={finished[2]}", *overrides], 2)
     before, after = (records(target, "train")[i]["loss"] for i in (5, 9))
     assert all(r["learning_rate"] <= 1e-9 for r in records(target, "train") if r["step"] > 5)
     weights = ranks.on_ranks(

@@ -22,7 +22,7 @@ PEAK = 2.0
 
 
 def rate(schedule, step: float, steps: int) -> float:
-    """Of the step that begins after ``step`` of ``steps`` steps."""
+    """Learning rate of the step that starts after ``step`` of ``steps`` steps."""
     return learning_rate(schedule, PEAK, round(step * STEP_SAMPLES), steps * STEP_SAMPLES, STEP_SAMPLES)
 
 
@@ -55,9 +55,11 @@ def test_in_a_run_of_nothing_but_warm_up_the_last_step_has_the_peak(schedule):
     assert [rate(schedule, step, 5) for step in range(5)] == pytest.approx([0.4, 0.8, 1.2, 1.6, 2.0])
 
 
-@pytest.mark.parametrize("kind", [LinearSchedule, CosineSchedule])
-def test_past_a_run_of_nothing_but_warm_up_the_rate_is_the_final_one(kind):
-    schedule = kind(type=kind.__name__.removesuffix("Schedule").lower(), warmup_steps=5, final_ratio=0.25)
+@pytest.mark.parametrize("section", [LinearSchedule, CosineSchedule])
+def test_after_a_run_that_is_only_warm_up_the_learning_rate_is_the_final_one(section):
+    schedule = section(
+        type=section.__name__.removesuffix("Schedule").lower(), warmup_steps=5, final_ratio=0.25
+    )
     assert rate(schedule, 5, 5) == 0.5
 
 
@@ -89,8 +91,8 @@ def test_linear_between_warm_up_and_end():
 def test_cosine_between_warm_up_and_end():
     """Half a cosine: (1 + cos(pi x)) / 2 is 1, 0.75, 0.5, 0.25 and 0 at x = 0, 1/3, 1/2, 2/3 and 1."""
     schedule = CosineSchedule(type="cosine", warmup_steps=2, final_ratio=0.2)
-    found = [rate(schedule, step, 14) for step in (2, 6, 8, 10, 14)]
-    assert found == pytest.approx([2.0, 2 * (0.2 + 0.8 * 0.75), 2 * 0.6, 2 * (0.2 + 0.8 * 0.25), 0.4])
+    rates = [rate(schedule, step, 14) for step in (2, 6, 8, 10, 14)]
+    assert rates == pytest.approx([2.0, 2 * (0.2 + 0.8 * 0.75), 2 * 0.6, 2 * (0.2 + 0.8 * 0.25), 0.4])
 
 
 @pytest.mark.parametrize(
@@ -105,23 +107,23 @@ def test_cosine_between_warm_up_and_end():
 @pytest.mark.parametrize("final", [0.0, 0.1])
 def test_wsd_is_stable_until_the_last_four_steps(decay, quarter, half, three_quarters, final):
     schedule = wsd(decay, warmup=3, final=final)
-    found = [rate(schedule, step, 20) for step in (3, 10, 15, 16, 17, 18, 19, 20)]
+    rates = [rate(schedule, step, 20) for step in (3, 10, 15, 16, 17, 18, 19, 20)]
     shape = [1, 1, 1, 1, quarter, half, three_quarters, 0]
-    assert found == pytest.approx([2 * (final + (1 - final) * part) for part in shape])
+    assert rates == pytest.approx([2 * (final + (1 - final) * part) for part in shape])
 
 
-def test_wsd_decay_of_the_whole_run_after_warm_up():
+def test_wsd_may_decay_from_the_warm_up_to_the_end():
     assert [rate(wsd("linear", steps=4), step, 4) for step in range(5)] == [2.0, 1.5, 1.0, 0.5, 0.0]
 
 
 def test_multistep_drops_exactly_at_80_and_90_percent():
     """DeepSeek LLM: 31.6 % of the peak from 80 % of the run, 10 % from 90 %."""
     schedule = MultiStepSchedule(type="multistep", warmup_steps=10)
-    found = [rate(schedule, step, 1000) for step in (10, 799, 799.875, 800, 899, 899.875, 900, 999, 1000)]
-    assert found == [2.0, 2.0, 2.0, 0.632, 0.632, 0.632, 0.2, 0.2, 0.2]
+    rates = [rate(schedule, step, 1000) for step in (10, 799, 799.875, 800, 899, 899.875, 900, 999, 1000)]
+    assert rates == [2.0, 2.0, 2.0, 0.632, 0.632, 0.632, 0.2, 0.2, 0.2]
 
 
-def test_multistep_milestones_that_floats_cannot_hold_are_hit_exactly():
+def test_multistep_milestones_that_floats_cannot_represent_are_exact():
     """0.07 x 800 samples is 56.00000000000001 in floats; the drop is at sample 56, that is step 7."""
     assert 0.07 * 800 > 56
     schedule = MultiStepSchedule(type="multistep", milestones=[0.07], ratios=[0.5])

@@ -1,4 +1,4 @@
-"""What a user probably meant: spelling, abbreviations, names of other programs, other sections."""
+"""Suggestions for unknown names: spelling, abbreviations, names of other programs, other sections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run as a whole: what it refuses to save, where it goes on, and what its ranks must agree on."""
+"""Complete runs: weights they refuse to save, where they continue, and values on which ranks must agree."""
 
 from __future__ import annotations
 
@@ -41,25 +41,26 @@ def test_diverged_weights_are_not_saved(tmp_path):
     fixed = ["schedule={type: constant}", "checkpoint.every_steps=1", "optimizer.clip_grad_norm=0.0"]
     done = command(config, *fixed, "optimizer.learning_rate=1e38", "--ranks", "2")
     assert done.returncode == 2
-    assert "not finite" in done.stderr and "Traceback" not in done.stderr
+    assert "Traceback" not in done.stderr
     assert checkpoints_of(tmp_path / "run") == []
     again = command(config, *fixed, "optimizer.learning_rate=1e-3", "--ranks", "2")
     assert again.returncode == 0, again.stderr
 
 
-def _only_rank_one_errs(rank: int, init_method: str) -> int:
+def _only_rank_one_fails(rank: int, init_method: str) -> int:
     if rank == 1:
         raise ConfigError("only here")
     return 0
 
 
-def test_an_error_that_only_one_rank_has_is_said(capfd):
-    assert run_ranks(2, _only_rank_one_errs) == 2
-    assert "[rank 1] config error: only here" in capfd.readouterr().err
+def test_an_error_of_one_rank_is_printed_with_the_rank(capfd):
+    assert run_ranks(2, _only_rank_one_fails) == 2
+    error = capfd.readouterr().err
+    assert "[rank 1]" in error and "only here" in error
 
 
 def test_position_counts_samples_when_the_batch_changes(tmp_path):
-    """Five steps of 8, then five of 16: 40 + 80 samples, and the order of samples goes on at 40."""
+    """Five steps of 8, then five of 16: 40 + 80 samples, and the order of samples continues at 40."""
     config = write_tiny_run(tmp_path)
     run = tmp_path / "run"
     ranks.train(config, ["training.steps=5"])
@@ -70,7 +71,7 @@ def test_position_counts_samples_when_the_batch_changes(tmp_path):
     assert (marker["samples"], marker["tokens"]) == (120, 7680)
 
 
-def test_an_index_that_was_being_built_is_built_again(tmp_path):
+def test_an_incomplete_index_is_built_again(tmp_path):
     config = write_tiny_run(tmp_path)
     ranks.train(config, ["training.steps=2"])
     (index,) = (tmp_path / "run" / "index").iterdir()
@@ -83,8 +84,8 @@ def test_an_index_that_was_being_built_is_built_again(tmp_path):
     assert [r["step"] for r in records(tmp_path / "run", "train")] == [1, 2]
 
 
-def test_checkpoints_hold_no_pickled_objects(tmp_path):
-    """Random state and weights are tensors; what else is pickled, index and groups, names only what is allowed."""
+def test_checkpoints_contain_no_foreign_objects(tmp_path):
+    """Random state and weights are tensors; the pickled rest, index and groups, uses only allowed names."""
     from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
     from megatron_ko.training.checkpoint_index import check_objects, read_index
@@ -116,15 +117,14 @@ def _with_another_start(rank: int, init_method: str, config: str) -> str:
     try:
         train(checked, rank, init_method)
     except CheckpointError as error:
-        return str(error)
+        return error.rule
     return "started"
 
 
-def test_ranks_that_see_different_checkpoints_say_so_instead_of_hanging(tmp_path):
+def test_ranks_that_see_different_checkpoints_raise_instead_of_hanging(tmp_path):
     config = write_tiny_run(tmp_path)
     ranks.train(config, ["training.steps=5"])
-    for message in ranks.on_ranks(2, _with_another_start, config):
-        assert "the checkpoint to resume differs between ranks: ['5', 'None']" in message
+    assert ranks.on_ranks(2, _with_another_start, config) == ["ranks-disagree"] * 2
 
 
 def test_two_runs_in_one_folder_are_refused(tmp_path):
@@ -134,7 +134,7 @@ def test_two_runs_in_one_folder_are_refused(tmp_path):
     with locked_folder(tmp_path / "run"):
         done = command(config)
     assert done.returncode == 2
-    assert "another process is working here" in done.stderr
+    assert str(tmp_path / "run") in done.stderr
 
 
 def test_initial_weights_are_not_needed_to_resume(tmp_path):
@@ -147,14 +147,14 @@ def test_initial_weights_are_not_needed_to_resume(tmp_path):
     assert records(tmp_path / "run", "train")[-1]["step"] == 6
 
 
-def test_a_cut_checkpoint_is_found_before_ranks_start(tmp_path):
+def test_a_truncated_checkpoint_is_reported_before_ranks_start(tmp_path):
     config = write_tiny_run(tmp_path)
     ranks.train(config, ["training.steps=2"])
     shard = next(checkpoint_folder(tmp_path / "run", 2).glob("*.distcp"))
     shard.write_bytes(shard.read_bytes()[:1000])
     done = command(config, "training.steps=4")
     assert done.returncode == 2
-    assert "1,000 bytes where checkpoint.json says" in done.stderr and "Traceback" not in done.stderr
+    assert shard.name in done.stderr and "1,000" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_an_edited_tokenizer_is_refused(tmp_path):
@@ -163,4 +163,4 @@ def test_an_edited_tokenizer_is_refused(tmp_path):
     path.write_text(path.read_text(encoding="utf-8").replace('"w10"', '"W10"'), encoding="utf-8")
     done = command(config)
     assert done.returncode == 2
-    assert "edited or damaged" in done.stderr
+    assert "tokenizer.json" in done.stderr

@@ -1,4 +1,4 @@
-"""A request to stop at any moment of training: exit code 75 within seconds, no process left, and the run continues."""
+"""A stop request at any moment of training: exit code 75 within seconds, no process left, and the run continues."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def undisturbed(tmp_path_factory) -> tuple[Path, float]:
     folder = tmp_path_factory.mktemp("signals")
     write_tiny_run(folder)
     begin = time.monotonic()
-    ended = run_with_signal(command(folder, "whole"), folder, NUMBERS[0], 600.0, False, ENVIRONMENT)
+    ended = run_with_signal(command(folder, "undisturbed"), folder, NUMBERS[0], 600.0, False, ENVIRONMENT)
     assert ended.code == 0, ended.text
     return folder, time.monotonic() - begin
 
@@ -64,7 +64,7 @@ def stops(undisturbed: tuple[Path, float], moments: int, seed: int, finish_every
         if not was_stopped or number % finish_every == finish_every - 1 or number == moments - 1:
             ended = run_with_signal(command(folder, run), folder, sent, 600.0, False, ENVIRONMENT)
             assert ended.code == 0, ended.text
-            assert losses(folder / run) == losses(folder / "whole")
+            assert losses(folder / run) == losses(folder / "undisturbed")
             runs += 1
     print(f"{stopped} of {moments} were stopped, {moments - stopped} had finished")
     assert stopped  # how many depends on the load of the machine

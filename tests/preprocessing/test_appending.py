@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from megatron_ko.errors import DataError
 from megatron_ko.formats.sentencepiece_model import read_model, with_pieces
 from megatron_ko.formats.tokenizer_folder import Tokenizer
-from megatron_ko.formats.vocabulary import Piece, merged
+from megatron_ko.formats.vocabulary import Piece, merge
 from preprocessing.tokenizers.appending import append, plan, scores_below
 from preprocessing.tokenizers.bases import SentencePieceBase, read_base
 from preprocessing.tokenizers.hangul import HANGUL
@@ -89,7 +89,7 @@ def test_pieces_between_are_added_only_where_they_are_needed(extended):
         known.add(addition.piece)
     assert all(HANGUL.search(needed) or "\\x" in needed for needed in appended.needed)
     assert {addition.piece for addition in additions if addition.asked} == set(
-        map(base.vocabulary.spelled, WANTED)
+        map(base.vocabulary.spell, WANTED)
     )
 
 
@@ -159,9 +159,11 @@ def test_bytes_become_characters_before_anything_else(tmp_path):
     """By hand: 두 is EB 91 90, 루 is EB A3 A8; of a base that knows none of it."""
     base = read_base(write_base("byte_bpe", tmp_path / "base"))
     assert len(base.vocabulary.segment(" 두루")) == 7
-    made = [base.vocabulary.shown(addition.piece) for addition in plan(base, [" 두루"]).additions]
+    made = [base.vocabulary.format_piece(addition.piece) for addition in plan(base, [" 두루"]).additions]
     assert made == ["\\xeb\\x91", "두", "\\xeb\\xa3", "루", "두루", " 두루"]
-    made = [base.vocabulary.shown(addition.piece) for addition in plan(base, [" 두루", " 두"]).additions]
+    made = [
+        base.vocabulary.format_piece(addition.piece) for addition in plan(base, [" 두루", " 두"]).additions
+    ]
     assert made == ["\\xeb\\x91", "두", " 두", "\\xeb\\xa3", "루", " 두루"]
 
 
@@ -193,6 +195,6 @@ def test_scores_below_what_32_bits_hold_apart_are_refused(tmp_path):
 
 def test_merging_takes_the_best_pair_and_the_leftmost_of_equal_ones():
     ranks = {("a", "b"): 2, ("b", "c"): 1, ("a", "bc"): 3, ("a", "a"): 0}
-    assert merged(list("abc"), lambda *pair: ranks.get(pair)) == ["abc"]
-    assert merged(list("aaa"), lambda *pair: ranks.get(pair)) == ["aa", "a"]
-    assert merged(list("a"), lambda *pair: ranks.get(pair)) == ["a"]
+    assert merge(list("abc"), lambda *pair: ranks.get(pair)) == ["abc"]
+    assert merge(list("aaa"), lambda *pair: ranks.get(pair)) == ["aa", "a"]
+    assert merge(list("a"), lambda *pair: ranks.get(pair)) == ["a"]

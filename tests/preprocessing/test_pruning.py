@@ -70,7 +70,7 @@ def test_special_tokens_and_bytes_stay(pruned):
 
 def test_a_step_is_kept_where_a_kept_piece_is_merged_from_it(pruned):
     whole, _, made, _, _ = pruned
-    name = whole.vocabulary.spelled("두루")
+    name = whole.vocabulary.spell("두루")
     number = next(n for n in range(whole.size) if whole.vocabulary.names[n] == name)
     assert made.reasons[number] == "step"  # 두루 never stands alone in the text, 두루미 does
 

@@ -99,7 +99,7 @@ class LocalSlurm:
         self.run("slurmd", "-f", str(self.folder / "slurm.conf"), "-N", node)
 
     def kill_node(self, node: str) -> None:
-        """As when the machine loses its power: slurmd of the node and all that it started, at once."""
+        """Simulates a power failure: kills slurmd of the node and all its processes at once."""
         daemon = psutil.Process(int((self.folder / f"slurmd.{node}.pid").read_text()))
         log = str(self.folder / f"slurmd.{node}.log")
         steps = [process for process in psutil.process_iter() if _is_step_of(process, log)]
@@ -134,7 +134,7 @@ class LocalSlurm:
         return dict(f.split("=", 1) for f in self.run("scontrol", "show", "job", job).split() if "=" in f)
 
     def start_now(self, job: str) -> None:
-        """Slurm lets a requeued job wait for two minutes."""
+        """Starts a requeued job at once; Slurm would delay it by two minutes."""
         with contextlib.suppress(subprocess.CalledProcessError):
             self.run("scontrol", "update", f"JobId={job}", "StartTime=now")
 
@@ -159,15 +159,15 @@ def local_slurm(folder: Path) -> Iterator[LocalSlurm]:
         slurm.stop()
 
 
-def wait_until(true: Callable[[], bool], what: str, log: Callable[[], str] = str) -> None:
+def wait_until(condition: Callable[[], bool], what: str, log: Callable[[], str] = str) -> None:
     end = time.monotonic() + LIMIT_S
-    while not true():
+    while not condition():
         assert time.monotonic() < end, f"{what}: not within {LIMIT_S:.0f} s\n{log()}"
         time.sleep(0.2)
 
 
 def _is_step_of(process: psutil.Process, log: str) -> bool:
-    """A slurmstepd writes into the log of the slurmd that started it."""
+    """A slurmstepd writes to the log of the slurmd that started it."""
     with contextlib.suppress(psutil.Error):
         return process.name() == "slurmstepd" and any(file.path == log for file in process.open_files())
     return False

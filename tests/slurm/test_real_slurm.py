@@ -1,4 +1,4 @@
-"""``slurm/train.sbatch`` on a real Slurm of two nodes: it runs, is stopped while it starts, loses a node; and goes on."""
+"""``slurm/train.sbatch`` on a real Slurm of two nodes: it runs, is stopped during start-up, loses a node, and continues."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Run:
         )  # fmt: skip
 
     def ranks(self) -> list[psutil.Process]:
-        """Ranks whose handlers are there: before its first line no program can answer a signal."""
-        found = [p for p in psutil.process_iter(["cmdline"]) if self._is_rank(p.info["cmdline"] or [])]
-        return [process for process in found if _catches(process.pid, signal.SIGUSR1)]
+        """Ranks that have installed their handlers: no program can handle a signal before its first line."""
+        ranks = [p for p in psutil.process_iter(["cmdline"]) if self._is_rank(p.info["cmdline"] or [])]
+        return [process for process in ranks if _catches(process.pid, signal.SIGUSR1)]
 
     def _is_rank(self, command: list[str]) -> bool:
         return (

@@ -1,6 +1,6 @@
-"""Everything a report tells, read from the files of a main job (``docs/formats.md``).
+"""Facts of a report, read from the files of a job (``docs/formats.md``).
 
-Owns which files are read, which command makes each of them, and the few numbers derived from them. Draws nothing.
+Owns the list of these files with the command that writes each, and the numbers derived from them. Draws nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from megatron_ko.config.loading import load
 from megatron_ko.config.training import Config
-from megatron_ko.errors import DataError
+from megatron_ko.errors import DataError, Problem
 from megatron_ko.files import read_json
 
 PREPROCESS = "mko data run DATA.yaml"
@@ -24,7 +24,7 @@ GENERATE = "mko generate {train}/hf --out {train}/samples.json"
 
 @dataclass(frozen=True)
 class SetFacts:
-    """One training set: share asked for, tokens it holds, tokens drawn so far."""
+    """One training set: configured share, tokens in the set, tokens trained so far."""
 
     name: str
     share: float
@@ -50,7 +50,7 @@ class Facts:
     train: list[dict[str, Any]]
     valid: list[dict[str, Any]]
     seconds: float
-    """Training time of all its parts, without the time between them."""
+    """Training time over all starts, without the time between them."""
     sets: list[SetFacts]
     verification: dict[str, Any]
     samples: dict[str, Any]
@@ -63,7 +63,7 @@ class Facts:
 
 
 def read_facts(runs: Path) -> Facts:
-    """Raises DataError naming the file that is missing or damaged and the command that makes it."""
+    """Raises DataError that names missing or damaged files and the commands that write them."""
     data, train = runs / "data", runs / "train"
     commands = {
         data / "manifest.json": PREPROCESS,
@@ -76,16 +76,16 @@ def read_facts(runs: Path) -> Facts:
         train / "samples.json": GENERATE,
     }
     missing = [
-        f"{file}: no such file; write it with '{command.format(train=train)}'"
+        Problem(str(file), "", f"is missing; write it with '{command.format(train=train)}'", "missing-file")
         for file, command in commands.items()
         if not file.is_file()
     ]
     if missing:
-        raise DataError("\n  ".join(missing) + "\n  or run the whole job: mko job FOLDER")
+        raise DataError([*missing, Problem("", "", "or run the whole job: mko job FOLDER", "missing-file")])
     metrics = list(_lines(train / "metrics.jsonl"))
     kinds = {kind: [m for m in metrics if m.get("kind") == kind] for kind in ("start", "train", "valid")}
-    for kind, found in kinds.items():
-        if not found:
+    for kind, records in kinds.items():
+        if not records:
             raise DataError(
                 f"{train / 'metrics.jsonl'}: contains no line of kind {kind!r}; write it with '{TRAIN}'",
                 rule="no-metrics",
@@ -111,13 +111,12 @@ def read_facts(runs: Path) -> Facts:
             steps=read_json(record)["steps"] if record.is_file() else {},
         )
     except (KeyError, TypeError) as error:
-        raise DataError(
-            f"{runs}: the key {error} is missing in a file of the job; run the job again"
-        ) from None
+        message = f"{runs}: key {error} is missing in a file of the job; run the job again"
+        raise DataError(message, rule="missing-key") from None
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Every whole line; a torn last line belongs to a run that is being written."""
+    """Yields all complete lines; the last line of a running training may be truncated."""
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             record = json.loads(line)
@@ -128,7 +127,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _seconds(metrics: list[dict[str, Any]]) -> float:
-    """From each ``start`` to the last line before the next one."""
+    """Sum of the times from each ``start`` to the last line before the next ``start``."""
     total, begin, last = 0.0, metrics[0]["time"], metrics[0]["time"]
     for record in metrics:
         if record["kind"] == "start":
@@ -139,25 +138,25 @@ def _seconds(metrics: list[dict[str, Any]]) -> float:
 
 
 def _sets(train: Path, manifest: dict[str, Any], config: Config, last: dict[str, Any]) -> list[SetFacts]:
-    """In the order of the manifest. Drawn tokens are counted in megatron-core's index, or computed from the shares."""
+    """Sets in the order of the manifest. Trained tokens come from megatron-core's index, or else from the shares."""
     weights = config.data.mixture or manifest["mixture"]
     sizes = {item["name"]: item["tokens"] for item in manifest["sets"] if item["split"] == "train"}
     total = sum(weights.values())
-    counted = _counted_samples(
+    counts = _count_samples(
         train / "index", config.training.steps * config.training.global_batch_size, last["samples"]
     )
-    found = []
+    sets = []
     for name in sizes:
         if name not in weights:
             continue
         share = weights[name] / total
-        samples = counted.get(name, int(share * last["samples"] + 0.5))
-        found.append(SetFacts(name, share, sizes[name], samples * config.training.sequence_length))
-    return found
+        samples = counts.get(name, int(share * last["samples"] + 0.5))
+        sets.append(SetFacts(name, share, sizes[name], samples * config.training.sequence_length))
+    return sets
 
 
-def _counted_samples(index: Path, size: int, samples: int) -> dict[str, int]:
-    """Of the first ``samples`` of a blend of ``size``, how many came from each set; empty without such an index."""
+def _count_samples(index: Path, size: int, samples: int) -> dict[str, int]:
+    """Counts by set the first ``samples`` of a blend of ``size``; {} without such an index."""
     import numpy as np
 
     for description in index.glob("*/*-BlendedDataset-train-description.txt"):
@@ -166,19 +165,19 @@ def _counted_samples(index: Path, size: int, samples: int) -> dict[str, int]:
             names = [Path(item["dataset_path"]).name.removesuffix("_train") for item in blend["datasets"]]
             order = np.load(str(description).replace("description.txt", "dataset_index.npy"))
         except (OSError, ValueError, KeyError):
-            continue  # not an index of this version; the shares are used instead
+            continue  # index of another version; the caller uses the shares
         if blend.get("size") == size and len(order) >= samples:
             counts = np.bincount(order[:samples], minlength=len(names))
             return {name: int(count) for name, count in zip(names, counts, strict=True)}
     return {}
 
 
-def smoothed(values: list[float], share: float = 0.04) -> list[float]:
-    """Centred average with triangular weights over ``share`` of the values to each side: smooth, and never late."""
+def smooth(values: list[float], share: float = 0.04) -> list[float]:
+    """Averages values over ``share`` of them on each side with triangular weights; centered, so without delay."""
     reach = max(1, round(share * len(values)))
-    made = []
+    averages = []
     for here in range(len(values)):
         near = range(max(0, here - reach), min(len(values), here + reach + 1))
         weights = [reach + 1 - abs(other - here) for other in near]
-        made.append(sum(w * values[other] for w, other in zip(weights, near, strict=True)) / sum(weights))
-    return made
+        averages.append(sum(w * values[other] for w, other in zip(weights, near, strict=True)) / sum(weights))
+    return averages

@@ -1,4 +1,4 @@
-"""What the section about the mixture shows; funnel, examples and tokenizer are those of ``preprocessing.page``."""
+"""Section about the mixture; funnel, examples and tokenizer are sections of ``preprocessing.page``."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def mixture(facts: Facts) -> dict[str, Any]:
     by_source = bars([(source["name"], source["bytes_out"]) for source in facts.funnel["sources"]])
     sources = [_neutral(bar, number) for number, bar in enumerate(by_source)]
     rows = [
-        ("held  보유", bars([(item.name, item.tokens) for item in facts.sets])),
-        ("asked for  요청", bars([(item.name, item.share) for item in facts.sets])),
-        ("drawn  사용", bars([(item.name, item.drawn) for item in facts.sets])),
+        ("available  보유량", bars([(item.name, item.tokens) for item in facts.sets])),
+        ("target  목표", bars([(item.name, item.share) for item in facts.sets])),
+        ("trained  실제 학습", bars([(item.name, item.drawn) for item in facts.sets])),
         ("by source  출처", sources),
     ]
     return {

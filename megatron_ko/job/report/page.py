@@ -1,7 +1,7 @@
-"""The report as a page: the views of all sections, put into the template.
+"""The HTML page of a report: fills the template with all sections.
 
-Owns which sections there are. Reading files is ``collect``'s, what a section shows ``*_sections``'; drawing, looks and
-the template's environment are those of ``preprocessing.page``.
+Owns the list of sections. ``collect`` reads the files, ``*_sections`` own their content, and ``preprocessing.page`` owns
+drawing, style and the environment of templates.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def write_report(facts: Facts, path: Path) -> None:
-    """Links to files are relative when the page is in the folder of runs, so that a copied folder keeps them."""
+    """Writes the page. Links to files are relative if the page is in the folder of runs, so that it can be copied."""
     sections = {
         "cards": training_sections.cards(facts),
         "training": training_sections.training(facts),
@@ -37,19 +37,19 @@ def write_report(facts: Facts, path: Path) -> None:
         {"duration": duration},
         facts=facts,
         links=_links(facts.runs, path),
-        made=_made(facts),
+        made=_end_of_training(facts),
         **sections,
     )
     write_text(path, page)
 
 
-def _made(facts: Facts) -> str:
+def _end_of_training(facts: Facts) -> str:
     moment = datetime.datetime.fromtimestamp(facts.train[-1]["time"], datetime.timezone.utc)
     return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _links(runs: Path, page: Path) -> str:
-    """Prefix that leads from the page to the folder of runs."""
+    """Prefix of links from the page to the folder of runs."""
     if page.resolve().parent == runs.resolve():
         return ""
     return f"{runs.resolve().as_uri()}/"

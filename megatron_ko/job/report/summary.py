@@ -1,4 +1,4 @@
-"""The closing words of a main job on the terminal: results, where everything is, what to try next."""
+"""Summary of a job on the terminal: results, paths, durations, suggestions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from megatron_ko.job.report.collect import Facts, read_facts
 from megatron_ko.job.steps import duration
 
 
-def closing_words(runs: Path, folder: Path, times: list[tuple[str, float, bool]]) -> str:
-    """``times``: title, seconds and whether it ran now, per step."""
+def summarize(runs: Path, folder: Path, times: list[tuple[str, float, bool]]) -> str:
+    """Formats the summary. ``times`` has title, seconds and whether it ran now, for each step."""
     facts = read_facts(runs)
-    return "\n".join(["", *_results(facts), "", *_places(runs), "", *_times(times), "", *_next(runs, folder)])
+    return "\n".join(["", *_results(facts), "", *_paths(runs), "", *_times(times), "", *_next(runs, folder)])
 
 
 def _results(facts: Facts) -> list[str]:
@@ -32,8 +32,8 @@ def _results(facts: Facts) -> list[str]:
     return lines
 
 
-def _places(runs: Path) -> list[str]:
-    places = (
+def _paths(runs: Path) -> list[str]:
+    paths = (
         ("report", runs / "report.html"),
         ("data report", runs / "data" / "report.html"),
         ("clean text", runs / "data" / "clean"),
@@ -43,7 +43,7 @@ def _places(runs: Path) -> list[str]:
         ("Hugging Face", runs / "train" / "hf"),
         ("samples", runs / "train" / "samples.json"),
     )
-    return [f"  {name:<13} {path}" for name, path in places]
+    return [f"  {name:<13} {path}" for name, path in paths]
 
 
 def _times(times: list[tuple[str, float, bool]]) -> list[str]:

@@ -1,10 +1,10 @@
-"""What the sections about the training show: summary cards, loss, validation, speed."""
+"""Sections about the training: summary cards, loss, validation, speed."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from megatron_ko.job.report.collect import Facts, smoothed
+from megatron_ko.job.report.collect import Facts, smooth
 from megatron_ko.job.steps import duration
 from preprocessing.page import number_text
 from preprocessing.page.charts import Line, Panel, line_chart
@@ -12,7 +12,7 @@ from preprocessing.page.palette import shades_of
 
 
 def cards(facts: Facts) -> list[dict[str, str]]:
-    """The five numbers one asks for first."""
+    """The five most important numbers."""
     last, valid = facts.train[-1], facts.valid[-1]
     weights, logits = facts.verification["weights"], facts.verification.get("logits")
     bits = sorted(valid["bits_per_byte"].values())
@@ -29,12 +29,12 @@ def cards(facts: Facts) -> list[dict[str, str]]:
         ("Training time", "학습 시간", duration(facts.seconds),
          f"{facts.start['world_size']} × {facts.config.run.device}, {facts.config.precision.dtype}"),
         ("Final loss", "최종 손실", f"{last['loss']:.4f}", f"validation {bits[0]:.2f} to {bits[-1]:.2f} bits per byte"),
-        ("Export", "변환 검증", "verified" if _verified(facts) else "differs", detail),
+        ("Export", "변환 검증", "verified" if _is_verified(facts) else "differs", detail),
     ]  # fmt: skip
     return [dict(zip(("name", "korean", "value", "detail"), part, strict=True)) for part in parts]
 
 
-def _verified(facts: Facts) -> bool:
+def _is_verified(facts: Facts) -> bool:
     weights, logits = facts.verification["weights"], facts.verification.get("logits")
     names = weights["missing"] or weights["extra"] or weights["settings"]
     right = weights["largest_difference"] == 0 and not names
@@ -45,9 +45,9 @@ def training(facts: Facts) -> dict[str, Any]:
     steps = [record["step"] for record in facts.train]
     losses = [record["loss"] for record in facts.train]
     raw = list(zip(steps, losses, strict=True))
-    smooth = list(zip(steps, smoothed(losses), strict=True))
+    average = list(zip(steps, smooth(losses), strict=True))
     rates = [(record["step"], record["learning_rate"]) for record in facts.train]
-    loss = [Line("each report", "ink", raw, faint=True), Line("smoothed", "ink", smooth)]
+    loss = [Line("each report", "ink", raw, faint=True), Line("smoothed", "ink", average)]
     rate_panel = Panel(height=112, y_format="{:g}".format, zero=True, y_ticks=2)
     return {
         "loss": line_chart(
@@ -95,26 +95,26 @@ def validation(facts: Facts) -> dict[str, Any]:
 
 
 def speed(facts: Facts) -> dict[str, Any]:
-    """Small charts of what a run costs; the first report holds the warm-up of the machine."""
-    kinds = (
+    """Small charts of speed and memory, without the first report, which includes the warm-up."""
+    measures = (
         ("tokens_per_s", "Tokens per second", "초당 토큰", number_text.short, 1.0),
-        ("mfu", "Model FLOPs utilisation", "연산 활용률", "{:.0f}%".format, 100.0),
+        ("mfu", "Model FLOPs utilization", "연산 활용률", "{:.0f}%".format, 100.0),
         ("memory_gib", "Memory of the fullest rank, GiB", "메모리", "{:.2f}".format, 1.0),
     )
     records = facts.train[1:] or facts.train
     charts = []
-    for key, title, korean, shown, factor in kinds:
+    for key, title, korean, number_format, factor in measures:
         steps, values = [record["step"] for record in records], [record[key] * factor for record in records]
         lines = [Line("", "ink", list(zip(steps, values, strict=True)), faint=key != "memory_gib")]
-        if key != "memory_gib":  # speeds jitter, the most memory used so far does not
-            lines.append(Line("smoothed", "ink", list(zip(steps, smoothed(values), strict=True))))
+        if key != "memory_gib":  # speeds fluctuate, peak memory does not
+            lines.append(Line("smoothed", "ink", list(zip(steps, smooth(values), strict=True))))
         middle = sorted(values)[len(values) // 2]
         panel = Panel(
             width=330,
             height=190,
             left=48,
             right=14,
-            y_format=shown,
+            y_format=number_format,
             x_label="",
             zero=True,
             x_ticks=3,
@@ -122,5 +122,5 @@ def speed(facts: Facts) -> dict[str, Any]:
             names=False,
         )
         chart = line_chart(lines, panel, title)
-        charts.append({"title": title, "korean": korean, "chart": chart, "middle": shown(middle)})
+        charts.append({"title": title, "korean": korean, "chart": chart, "middle": number_format(middle)})
     return {"charts": charts, "peak": facts.start["peak_tflops"], "peak_name": facts.start["peak_name"]}
