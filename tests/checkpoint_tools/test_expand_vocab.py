@@ -278,7 +278,7 @@ def test_focus_takes_the_rows_of_tokens_that_are_used_alike():
             else [6, 8, 11 if swap else 7, 9, 9, 0, 0, 0, 0, 0]
         )
     fallback = initializations.combination([[(0, 1.0)], [(0, 1.0)], [(5, 1.0)]])
-    found, rare = similarity.similar(ids, 10, 13, fallback, seed=1)
+    found, rare = similarity.learn_similar(ids, 10, 13, fallback, seed=1)
     assert rare == 1
     for row, alike in ((0, 3), (1, 7)):
         part = slice(int(found.offsets[row]), int(found.offsets[row + 1]))
