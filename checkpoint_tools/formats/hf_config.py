@@ -66,7 +66,12 @@ def read_config(folder: Path) -> HfConfig:
     except ValidationError as error:
         raise CheckpointError(
             [
-                Problem(str(path), ".".join(map(str, e["loc"])), f"{e['input']!r}: {e['msg']}", e["type"])
+                Problem(
+                    str(path),
+                    ".".join(map(str, e["loc"])),
+                    f"{e['input']!r}: {e['msg']}",
+                    e["type"].replace("_", "-"),
+                )
                 for e in error.errors()
             ]
         ) from None
