@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from megatron_ko.errors import DataError
 from preprocessing.documents import utf8_buffer
 from preprocessing.judging import generated_code, licenses
-from preprocessing.judging.license_expressions import kind_of
+from preprocessing.judging.license_expressions import classify
 
 COLUMNS = pa.schema(
     [
@@ -72,7 +72,7 @@ def measure(column: pa.Array, metas: Sequence[Meta]) -> dict[str, pa.Array]:
         "minified": _is_minified(of) & ~data_file | _named(names, generated_code.MINIFIED_ENDINGS),
         "data_file": data_file,
         "license": license,
-        "license_kind": [kind_of(one) for one in license],
+        "license_kind": [classify(one) for one in license],
         "max_line": of["longest_line"],
         "encoded_data_longest": of["longest_encoded"],
         **shares,
@@ -152,5 +152,5 @@ def _generated(heads: pa.Array, names: list[str]) -> np.ndarray:
 
 
 def _licenses(headers: pa.Array, metas: list[Mapping[str, Any]]) -> list[str | None]:
-    own = {row: licenses.in_header(header) for row, header in _texts(headers, licenses.HEADER_HINT)}
-    return [own.get(row) or licenses.declared(meta) for row, meta in enumerate(metas)]
+    own = {row: licenses.find_in_header(header) for row, header in _texts(headers, licenses.HEADER_HINT)}
+    return [own.get(row) or licenses.find_declared(meta) for row, meta in enumerate(metas)]

@@ -19,7 +19,7 @@ _RANK_OF_CATEGORY = {"Permissive": 0, "Public Domain": 0, "Copyleft Limited": 1,
 
 
 @functools.lru_cache(maxsize=4096)
-def written(text: str) -> str | None:
+def normalize_expression(text: str) -> str | None:
     """The expression as SPDX writes it: operators in capitals, identifiers in their usual letters and newest names.
 
     What is not an expression stays as it is.
@@ -30,7 +30,7 @@ def written(text: str) -> str | None:
 
 
 @functools.lru_cache(maxsize=4096)
-def kind_of(expression: str | None) -> str:
+def classify(expression: str | None) -> str:
     """One of ``KINDS``; of ``A OR B`` the freest, of ``A AND B`` the strictest, exceptions after ``WITH`` aside.
 
     What is not an expression, or is longer than any that people write, is ``unknown``.

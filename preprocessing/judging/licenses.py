@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from megatron_ko.errors import DataError
-from preprocessing.judging.license_expressions import written
+from preprocessing.judging.license_expressions import normalize_expression
 from preprocessing.judging.license_table import GNU_GRANT, GNU_NAMES, GNU_NEWEST, GNU_VERSION, PHRASES
 
 HEADER_HINT = r"(?i)licen[sc]e|copyright|public domain|permission (?:is hereby|to use)|redistribution and use|\b[AL]?GPL"
@@ -35,18 +35,18 @@ _SENTENCE_BEFORE = 160
 
 
 @functools.lru_cache(maxsize=4096)
-def in_header(header: str) -> str | None:
+def find_in_header(header: str) -> str | None:
     """The license that the leading comment of a file names, if any; a text about licenses names none."""
     tag = _SPDX.search(header)
     if tag and tag[1].strip(" -"):
-        return written(tag[1])
+        return normalize_expression(tag[1])
     text = _plain(header)
     own = _OWN.search(text) is not None
     return _by_phrase(text, weak=own) or (_gnu(text) if own else None)
 
 
 @functools.lru_cache(maxsize=4096)
-def in_license_text(text: str) -> str | None:
+def find_in_license_text(text: str) -> str | None:
     """The license of a whole LICENSE or COPYING file."""
     plain = _plain(text)
     return _gnu_title(plain) or _by_phrase(plain, weak=True) or _gnu(plain)
@@ -99,19 +99,19 @@ def _gnu_title(text: str) -> str | None:
 # --- the repository --------------------------------------------------------------------------------------
 
 
-def declared(meta: Mapping[str, Any]) -> str | None:
+def find_declared(meta: Mapping[str, Any]) -> str | None:
     """The license that the record (``license``, ``licence``) or its repository's license file names."""
     said = meta.get("license") or meta.get("licence")
     if isinstance(said, str) and said.strip():
-        return written(said)
+        return normalize_expression(said)
     if isinstance(said, list) and said:
-        return written(" AND ".join(f"({one})" for one in said))
+        return normalize_expression(" AND ".join(f"({one})" for one in said))
     root, name = meta.get("root"), meta.get("license_file")
-    return of_repository(root, name) if isinstance(root, str) and isinstance(name, str) else None
+    return find_in_repository(root, name) if isinstance(root, str) and isinstance(name, str) else None
 
 
 @functools.lru_cache(maxsize=4096)
-def of_repository(root: str, name: str) -> str | None:
+def find_in_repository(root: str, name: str) -> str | None:
     """The license in the file ``name`` below ``root``; links that lead out of the root are refused."""
     folder = os.path.realpath(root)
     path = os.path.realpath(os.path.join(folder, name))
@@ -127,4 +127,4 @@ def of_repository(root: str, name: str) -> str | None:
             f"{path}: the license file of this source tree cannot be read ({error.strerror}); "
             "put it back, or run 'clean' again so that it is no longer named"
         ) from error
-    return in_license_text(raw.decode("utf-8", "replace"))
+    return find_in_license_text(raw.decode("utf-8", "replace"))

@@ -11,7 +11,7 @@ import html
 import re
 from collections.abc import Callable
 
-from preprocessing.text.normalise import outside_fences
+from preprocessing.text.normalize import change_outside_fences
 
 _BLOCK = (
     "p|div|br|hr|li|ul|ol|dl|dt|dd|table|tbody|thead|tfoot|tr|h[1-6]|blockquote|pre|section|article|header|footer|"
@@ -62,25 +62,25 @@ def html_to_text(text: str) -> str:
     """Tags out, blocks to lines, headings and list items to Markdown; text without tags only loses entities."""
     if not has_html(text):
         return unescape(text)
-    text = without_comments(text, "\n")
+    text = replace_comments(text, "\n")
     text = replace_elements(text, _HIDDEN, lambda opening, content: "\n")
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
     text = replace_elements(text, _CODE, lambda opening, content: fenced(opening[2], content))
-    return outside_fences(text, tags_to_text).strip("\n")
+    return change_outside_fences(text, tags_to_text).strip("\n")
 
 
 def tags_to_text(text: str) -> str:
     """Text outside of code blocks, without the blanks around its lines."""
-    text = "\n".join(line.strip(_EDGE) for line in untagged(text).split("\n"))
+    text = "\n".join(line.strip(_EDGE) for line in remove_tags(text).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
-def untagged(text: str) -> str:
+def remove_tags(text: str) -> str:
     """Tags to line ends and marks, character references to characters; other whitespace stays."""
     return unescape(_TAG.sub(_replacement, text))
 
 
-def without_comments(text: str, put: str = "") -> str:
+def replace_comments(text: str, put: str = "") -> str:
     """``<!-- ... -->`` replaced by ``put``; one without an end stays."""
     pieces, at = [], 0
     while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start + 4)) >= 0:

@@ -127,7 +127,7 @@ def _markdown_table(rows: list[list[str]]) -> list[str]:
 # --- sections --------------------------------------------------------------------------------------------
 
 
-def without_sections(text: str, titles: Collection[str]) -> str:
+def remove_sections(text: str, titles: Collection[str]) -> str:
     """Leaves out the sections with one of the titles, all below them, and sections without any text."""
     left_out = {_bare(title) for title in titles}
     kept: list[str] = []

@@ -11,8 +11,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from preprocessing.markup.html_text import has_html, replace_elements, unescape, untagged, without_comments
-from preprocessing.markup.wiki_lines import lines_to_markdown, without_sections
+from preprocessing.markup.html_text import has_html, remove_tags, replace_comments, replace_elements, unescape
+from preprocessing.markup.wiki_lines import lines_to_markdown, remove_sections
 from preprocessing.markup.wiki_templates import template_text
 
 # Namespaces of Korean and English wikis whose links show nothing.
@@ -73,15 +73,15 @@ def mediawiki_to_markdown(text: str, left_out_sections: Collection[str] = ()) ->
         kept.append(shown)
         return f"\x7f{len(kept) - 1}\x7f"
 
-    text = without_comments(text.replace("\x7f", ""))
+    text = replace_comments(text.replace("\x7f", ""))
     text = _ONLY_TAGS.sub("", _ALONE.sub("", text))
     text = replace_elements(text, _ELEMENT, lambda opening, content: _element(opening, content, keep))
     text = _INLINE_CODE.sub(r"`\1`", _POWER.sub(r"^\1", text))
     text = _brackets(_PARAMETER.sub(r"\1", text))
     text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1] or "", _MAGIC.sub("", text)))
     text = lines_to_markdown(text)
-    text = untagged(text) if has_html(text) else unescape(text)
-    text = without_sections(text, left_out_sections)
+    text = remove_tags(text) if has_html(text) else unescape(text)
+    text = remove_sections(text, left_out_sections)
     text = _trimmed(text)
     text = _MARK.sub(lambda match: kept[int(match[1])] if int(match[1]) < len(kept) else "", text)
     return _MARK.sub("", text).strip()

@@ -16,11 +16,11 @@ from preprocessing.pii.pattern import (
     Match,
     Part,
     Pattern,
-    after,
-    before,
     digits_of,
-    numbers_a_thing,
-    whole,
+    is_number_of_thing,
+    mask_whole,
+    text_after,
+    text_before,
 )
 
 _PHONE_START = r"(?<![0-9A-Za-z_+])(?<![0-9][-.,])"
@@ -93,14 +93,14 @@ def _in_a_row(match: Match) -> bool:
     if " " not in match[0] or re.search("[-.)_]", match[0]):
         return False
     return (
-        re.search(r"[0-9] \Z", before(match, 2)) is not None
-        or re.match(" [1-9]", after(match, 2)) is not None
+        re.search(r"[0-9] \Z", text_before(match, 2)) is not None
+        or re.match(" [1-9]", text_after(match, 2)) is not None
     )
 
 
 def _phone(match: Match) -> Part | None:
     """Not the number of an order, a row of figures or a part of a code."""
-    if numbers_a_thing(match) or _in_a_row(match) or _IN_A_CODE.search(before(match, 12)):
+    if is_number_of_thing(match) or _in_a_row(match) or _IN_A_CODE.search(text_before(match, 12)):
         return None
     return match.span()
 
@@ -108,7 +108,9 @@ def _phone(match: Match) -> Part | None:
 def _landline(match: Match) -> Part | None:
     """Without hyphen, point or bracket only where a telephone is named."""
     plain = match["bare"] or (match["one"] == " " and match["two"] == " " and not match["korea"])
-    if plain and not (_PHONE_NAMED.search(before(match, 12)) or _PHONE_NAMED.search(after(match, 6))):
+    if plain and not (
+        _PHONE_NAMED.search(text_before(match, 12)) or _PHONE_NAMED.search(text_after(match, 6))
+    ):
         return None
     return _phone(match)
 
@@ -122,7 +124,7 @@ def _email(match: Match) -> Part | None:
     tld = match["tld"]
     if tld and len(tld) != 2 and tld.lower() not in _TLDS:
         return None
-    if match[0].startswith("git@") or _IN_A_URL.search(before(match, 80)):
+    if match[0].startswith("git@") or _IN_A_URL.search(text_before(match, 80)):
         return None
     return match.span()
 
@@ -134,14 +136,14 @@ def _ipv4(match: Match) -> Part | None:
     """
     a, b, c, d = (int(part) for part in match[0].split("."))
     local = a in (0, 10, 127) or a >= 224 or (a, b) in ((192, 168), (169, 254)) or (a == 172 and 16 <= b < 32)
-    version = _VERSION.search(before(match, 12)) or _VERSION_BEHIND.match(after(match, 8))
-    small = max(a, b, c, d) < SMALL and not _CALLED_ADDRESS.search(before(match, 20))
+    version = _VERSION.search(text_before(match, 12)) or _VERSION_BEHIND.match(text_after(match, 8))
+    small = max(a, b, c, d) < SMALL and not _CALLED_ADDRESS.search(text_before(match, 20))
     return None if local or small or version else match.span()
 
 
 def _ipv6(match: Match) -> Part | None:
     """Valid global unicast addresses (2000::/3, RFC 4291); not networks such as 2001:db8::/32."""
-    if match[0].endswith("::") and after(match, 1) == "/":
+    if match[0].endswith("::") and text_after(match, 1) == "/":
         return None
     try:
         ipaddress.IPv6Address(match[0])
@@ -156,7 +158,7 @@ PHONES = (
     Pattern("phone", rf"(?:0|82[^0-9]{{0,2}}0?[^0-9]?){_AREA}{_SEPARATED}{{0,3}}[0-9]{{3,4}}{_SEPARATED}{{0,3}}[0-9]{{4}}", _LANDLINE, _landline),
     Pattern("phone", rf"[2-9][0-9]{{2}}{_SEPARATED}{{1,2}}[2-9][0-9]{{2}}[{DASHES}.][0-9]{{4}}", _AMERICA, _phone),
     Pattern("phone", rf"\+[2-9][0-9]{{0,2}}[{DASHES}. ]\(?[0-9]", _WORLD, _world),
-    Pattern("phone", rf"[공영]일[공영일][{DASHES} ]?[{_SPOKEN_DIGIT}]{{4}}", _SPOKEN, whole),
+    Pattern("phone", rf"[공영]일[공영일][{DASHES} ]?[{_SPOKEN_DIGIT}]{{4}}", _SPOKEN, mask_whole),
 )  # fmt: skip
 EMAILS = (
     Pattern("email", "[A-Za-z0-9_%+-]@[A-Za-z0-9가-힣]", _EMAIL, _email),

@@ -11,7 +11,7 @@ import math
 import re
 from collections import Counter
 
-from preprocessing.pii.pattern import Match, Part, Pattern, whole
+from preprocessing.pii.pattern import Match, Part, Pattern, mask_whole
 
 _TEXT = "[A-Za-z0-9_-]"
 _TOKEN = re.compile(
@@ -72,7 +72,7 @@ def _assigned(match: Match) -> Part | None:
 
 
 PATTERNS = (
-    Pattern("secret", r"BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY", _KEY_BLOCK, whole, as_is=True, spans_lines=True),
+    Pattern("secret", r"BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY", _KEY_BLOCK, mask_whole, as_is=True, spans_lines=True),
     Pattern(
         "secret",
         r"A[KS]IA[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22}|glpat-[A-Za-z0-9_-]{20}|xox[abeoprs]-[A-Za-z0-9-]{20}|"

@@ -11,7 +11,17 @@ from __future__ import annotations
 import datetime
 import re
 
-from preprocessing.pii.pattern import DASHES, END, START, Match, Part, Pattern, after, before, numbers_a_thing
+from preprocessing.pii.pattern import (
+    DASHES,
+    END,
+    START,
+    Match,
+    Part,
+    Pattern,
+    is_number_of_thing,
+    text_after,
+    text_before,
+)
 
 LATEST_BIRTH_YEAR = 2030
 _CENTURY = {"9": 1800, "0": 1800, "3": 2000, "4": 2000, "7": 2000, "8": 2000}
@@ -48,9 +58,11 @@ def _rrn(match: Match) -> Part | None:
     """A date that exists, and a hyphen, the checksum, or the number called by its name."""
     year, month, day, separator = match[1], match[2], match[3], match[4]
     gender, rest = match[5], match[6] or ""
-    named = _RRN_NAMED.search(before(match, 24)) is not None
+    named = _RRN_NAMED.search(text_before(match, 24)) is not None
     thing = (
-        numbers_a_thing(match) or _OTHER_NUMBER.search(before(match, 12)) or _AMOUNT.match(after(match, 3))
+        is_number_of_thing(match)
+        or _OTHER_NUMBER.search(text_before(match, 12))
+        or _AMOUNT.match(text_after(match, 3))
     )
     if not _is_birthday(year, month, day, gender) or (thing and not named):
         return None
@@ -75,17 +87,17 @@ def _is_birthday(year: str, month: str, day: str, gender: str | None) -> bool:
 
 def _passport(match: Match) -> Part | None:
     """The format of 2021 unless a product is named; older ones only where a passport is named."""
-    near = before(match, 20)
-    if _PASSPORT_NAMED.search(near) or _PASSPORT_NAMED.search(after(match, 6)):
+    near = text_before(match, 20)
+    if _PASSPORT_NAMED.search(near) or _PASSPORT_NAMED.search(text_after(match, 6)):
         return match.span()
     return match.span() if match["new"] and not _PRODUCT.search(near) else None
 
 
 def _driver(match: Match) -> Part | None:
     """With hyphens or a region's name the shape is enough; else a license must be named."""
-    if _DRIVER_NAMED.search(before(match, 16)) or _DRIVER_NAMED.search(after(match, 8)):
-        return None if after(match, 1) == "원" else match.span()
-    if numbers_a_thing(match) or _ACCOUNT_NAMED.search(before(match, 24)):
+    if _DRIVER_NAMED.search(text_before(match, 16)) or _DRIVER_NAMED.search(text_after(match, 8)):
+        return None if text_after(match, 1) == "원" else match.span()
+    if is_number_of_thing(match) or _ACCOUNT_NAMED.search(text_before(match, 24)):
         return None
     return match.span() if match["region"] or match["s"] == "-" else None
 

@@ -60,7 +60,7 @@ def mask(text: str, kinds: Sequence[str] = KINDS) -> tuple[str, Counter[str]]:
     return _masked(text, spans), Counter(span.kind for span in spans)
 
 
-def anonymised(text: str) -> str:
+def anonymize(text: str) -> str:
     """The text with the letters and digits of personal data hidden but their form kept; for examples in reports."""
     return _hidden(text, find(text))
 
@@ -195,7 +195,7 @@ def _example(text: str, spans: Sequence[Span], kind: str) -> tuple[str, str]:
         for s in spans
         if start <= s.start and s.end <= start + len(line)
     ]
-    hidden = anonymised(_hidden(line, inside))
+    hidden = anonymize(_hidden(line, inside))
     cut = max(0, first.start - start - EXAMPLE_CHARACTERS_BEFORE)
     shown = [Span(s.start - cut, s.end - cut, s.kind) for s in inside if s.start >= cut]
     return hidden[cut:], _masked(hidden[cut:], shown)

@@ -16,10 +16,10 @@ from preprocessing.pii.pattern import (
     Match,
     Part,
     Pattern,
-    after,
-    before,
     digits_of,
-    numbers_a_thing,
+    is_number_of_thing,
+    text_after,
+    text_before,
 )
 
 _CARD = re.compile(
@@ -60,25 +60,25 @@ def has_luhn(digits: list[int]) -> bool:
 def _card(match: Match) -> Part | None:
     """An issuer's range and the check digit; domestic ranges (9) and thirteen digits also need a hint that it is a card."""
     digits = digits_of(match[0])
-    named = _CARD_NAMED.search(before(match, 24)) is not None
-    if not has_luhn(digits) or (numbers_a_thing(match) and not named):
+    named = _CARD_NAMED.search(text_before(match, 24)) is not None
+    if not has_luhn(digits) or (is_number_of_thing(match) and not named):
         return None
     if (match["short"] or (digits[0] == 9 and not match["s"])) and not named:
         return None
     published = "".join(map(str, digits)) in _PUBLISHED_FOR_TESTS
-    return None if published and _TEST.search(before(match, 40)) else match.span()
+    return None if published and _TEST.search(text_before(match, 40)) else match.span()
 
 
 def _account(match: Match) -> Part | None:
     """Ten to fourteen digits that are no date and no amount, with a bank or a transfer in front or behind."""
-    front = before(match, 28)
+    front = text_before(match, 28)
     digits = len(digits_of(match[0]))
-    if not 10 <= digits <= 14 or _DATE.match(match[0]) or _NOT_A_NUMBER_OF.match(after(match, 4)):
+    if not 10 <= digits <= 14 or _DATE.match(match[0]) or _NOT_A_NUMBER_OF.match(text_after(match, 4)):
         return None
-    if numbers_a_thing(match) or _COMPANY.search(front[-14:]):
+    if is_number_of_thing(match) or _COMPANY.search(front[-14:]):
         return None
     grouped_by_bank = match["grouped"] and _BANK_BEFORE.search(front) and not _YEAR.match(match[0])
-    named = _BEFORE_ACCOUNT.search(front) or grouped_by_bank or _AFTER_ACCOUNT.match(after(match, 12))
+    named = _BEFORE_ACCOUNT.search(front) or grouped_by_bank or _AFTER_ACCOUNT.match(text_after(match, 12))
     return match.span() if named else None
 
 

@@ -47,24 +47,24 @@ class Pattern:
     spans_lines: bool = False
 
 
-def whole(match: Match) -> Part | None:
+def mask_whole(match: Match) -> Part | None:
     """The check of an expression that needs none."""
     return match.span()
 
 
-def before(match: Match, width: int) -> str:
+def text_before(match: Match, width: int) -> str:
     """Up to ``width`` characters in front of a match, not reaching over a placeholder."""
     return match.string[max(0, match.start() - width) : match.start()].rpartition("|>")[2]
 
 
-def after(match: Match, width: int) -> str:
+def text_after(match: Match, width: int) -> str:
     """Up to ``width`` characters behind a match, not reaching over a placeholder."""
     return match.string[match.end() : match.end() + width].partition("<|")[0]
 
 
-def numbers_a_thing(match: Match) -> bool:
+def is_number_of_thing(match: Match) -> bool:
     """Whether an order, a parcel, a contract or the like is named right in front."""
-    return _NUMBER_OF_A_THING.search(before(match, 16)) is not None
+    return _NUMBER_OF_A_THING.search(text_before(match, 16)) is not None
 
 
 def digits_of(text: str) -> list[int]:

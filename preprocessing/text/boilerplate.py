@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 
-from preprocessing.text.normalise import collapse_blanks, fences
+from preprocessing.text.normalize import collapse_blanks, find_fences
 
 HEAD_LINES = 4
 TAIL_LINES = 6
@@ -81,7 +81,7 @@ def cut_boilerplate(text: str) -> str:
 def _cut_once(text: str) -> str:
     lines, body = _lines(text)
     starts = list(itertools.accumulate((len(line) + 1 for line in lines), initial=0))
-    fenced = fences(text) if "```" in text else []
+    fenced = find_fences(text) if "```" in text else []
     seen = [i for i, line in enumerate(lines) if line.strip(" \t\n")]
     open_to_cut = [
         i for i in _ends(seen, lines, starts, len(text)) if i != body and not _inside(fenced, starts[i])

@@ -34,17 +34,17 @@ from preprocessing.kernels.normalise_classes import (
     TEARS,
     WIDTH,
 )
-from preprocessing.text import normalise
+from preprocessing.text import normalize
 
 
 @functools.cache
 def prose_table() -> np.ndarray:
     """``[SIZE] uint16`` for prose; a character of another width also has the classes of what it becomes."""
     table = _common_table()
-    _mark(table, f"[{normalise.INVISIBLE}{normalise.LINE_ENDS}\u200d{normalise.LOWER_BLOCK}]", CONTROL)
-    _mark(table, f"[{normalise.SAME_EMOTION}]", SAME)
-    _mark(table, f"[{normalise.LAUGHING_SYLLABLES}]", SYLLABLE)
-    for family, members in zip((LAUGH, TEARS, BAR), normalise.MIXED_EMOTIONS):
+    _mark(table, f"[{normalize.INVISIBLE}{normalize.LINE_ENDS}\u200d{normalize.LOWER_BLOCK}]", CONTROL)
+    _mark(table, f"[{normalize.SAME_EMOTION}]", SAME)
+    _mark(table, f"[{normalize.LAUGHING_SYLLABLES}]", SYLLABLE)
+    for family, members in zip((LAUGH, TEARS, BAR), normalize.MIXED_EMOTIONS):
         _set_family(table, members, family)
     _set_family(table, ".", DOTS)
     _set_family(table, "…", ELLIPSIS)
@@ -52,7 +52,7 @@ def prose_table() -> np.ndarray:
     table[ord("`")] |= BACKTICK
     for character, classes in ((" ", BLANK), ("\t", BLANK | TAB), ("\n", BLANK | LINE_FEED), (":", COLON)):
         table[ord(character)] |= classes
-    for code, usual in normalise.OTHER_WIDTHS.items():
+    for code, usual in normalize.OTHER_WIDTHS.items():
         table[code] |= table[usual] | WIDTH
     for code, usual in _singles().items():
         table[code] |= table[usual]
@@ -64,7 +64,7 @@ def prose_table() -> np.ndarray:
 def code_table() -> np.ndarray:
     """``[SIZE] uint16`` for source code: controls and composition only."""
     table = _common_table()
-    _mark(table, f"[\r{normalise.CODE_INVISIBLE}{normalise.LOWER_BLOCK}]", CONTROL)
+    _mark(table, f"[\r{normalize.CODE_INVISIBLE}{normalize.LOWER_BLOCK}]", CONTROL)
     table.setflags(write=False)
     return table
 
@@ -73,7 +73,7 @@ def code_table() -> np.ndarray:
 def usual_table() -> np.ndarray:
     """``[65536] uint32``: what characters of the classes WIDTH and SINGLE become; every other is itself."""
     table = np.arange(0x10000, dtype=np.uint32)
-    for code, usual in (normalise.OTHER_WIDTHS | _singles()).items():
+    for code, usual in (normalize.OTHER_WIDTHS | _singles()).items():
         table[code] = usual
     return table
 
@@ -87,7 +87,7 @@ def _singles() -> dict[int, int]:
         usual = unicodedata.normalize("NFC", one)
         if usual != one and len(usual) == 1 and usual <= one and not unicodedata.combining(one):
             found[code] = ord(usual)
-    return {code: usual for code, usual in found.items() if code not in normalise.OTHER_WIDTHS}
+    return {code: usual for code, usual in found.items() if code not in normalize.OTHER_WIDTHS}
 
 
 def _common_table() -> np.ndarray:
@@ -100,7 +100,7 @@ def _common_table() -> np.ndarray:
             table[code] = COMPOSES
     for code in _singles():
         table[code] = SINGLE
-    _mark(table, f"[{normalise.JAMO}]", JAMO)
+    _mark(table, f"[{normalize.JAMO}]", JAMO)
     table[0x1161:0x1176] &= ~np.uint16(COMPOSES)
     table[0x11A8:0x11C3] &= ~np.uint16(COMPOSES)
     return table

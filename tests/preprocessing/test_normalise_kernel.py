@@ -20,7 +20,7 @@ from preprocessing.steps.text_operations import (
     operations_for,
     rows_with_boilerplate,
 )
-from preprocessing.text import boilerplate, mojibake, normalise
+from preprocessing.text import boilerplate, mojibake, normalize
 from preprocessing.text.character_table import prose_table, usual_table
 
 PIECES = [
@@ -184,8 +184,8 @@ def test_the_table_knows_every_character_that_the_plain_functions_change_alone()
         if 0xD800 <= code < 0xE000:
             continue
         one = chr(code)
-        assert bool(table[code] & CONTROL) == (normalise.remove_invisible(one) != one), hex(code)
-        assert bool(table[code] & WIDTH) == (normalise.to_usual_width(one) != one), hex(code)
+        assert bool(table[code] & CONTROL) == (normalize.remove_invisible(one) != one), hex(code)
+        assert bool(table[code] & WIDTH) == (normalize.to_usual_width(one) != one), hex(code)
         if not unicodedata.is_normalized("NFC", one) or unicodedata.combining(one):
             assert table[code] & (COMPOSES | SINGLE | WIDTH), hex(code)
 

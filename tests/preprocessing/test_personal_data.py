@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from preprocessing.documents import Counts, lines_of
 from preprocessing.pii import masking
 from preprocessing.pii.identity import has_checksum
-from preprocessing.pii.masking import KINDS, PATTERNS, PLACEHOLDERS, Span, anonymised, find, mask, mask_column
+from preprocessing.pii.masking import KINDS, PATTERNS, PLACEHOLDERS, Span, anonymize, find, mask, mask_column
 from preprocessing.pii.money import has_luhn
 from preprocessing.text.matching import available_engine
 from tests.preprocessing.measure_personal_data import read_cases, scores, wrong
@@ -204,7 +204,7 @@ def test_examples_are_few_and_do_not_leak():
 
 def test_anonymised_texts_hold_nothing_to_mask():
     for text in PARTS:
-        hidden = anonymised(text)
+        hidden = anonymize(text)
         assert len(hidden) == len(text)
         assert find(hidden) == []
 

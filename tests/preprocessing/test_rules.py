@@ -245,7 +245,7 @@ def test_own_thresholds_go_before_those_of_the_preset_and_off_switches_off():
     assert (
         values.thresholds(FilterConfig(preset="fineweb"), "en")["max_top_2_gram"] == 0.2
     )  # of its base, gopher
-    assert set(values.resolved(config)) == set(LANGUAGES)
+    assert set(values.resolve_thresholds(config)) == set(LANGUAGES)
 
 
 @pytest.mark.parametrize("name", values.NAMES)

@@ -38,7 +38,7 @@ def thresholds(config: FilterConfig, lang: str) -> Thresholds:
     return {name: value for name, value in values.items() if value != OFF and value is not False}
 
 
-def resolved(config: FilterConfig) -> dict[str, Thresholds]:
+def resolve_thresholds(config: FilterConfig) -> dict[str, Thresholds]:
     """All thresholds by language: what a verdict depends on."""
     return {lang: thresholds(config, lang) for lang in LANGUAGES}
 

@@ -141,7 +141,7 @@ def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
             return match[0]
         return match[0][:longest]
 
-    return outside_fences(text, lambda part: _RUNS.sub(shortened, part))
+    return change_outside_fences(text, lambda part: _RUNS.sub(shortened, part))
 
 
 _RUNS = re.compile(
@@ -160,21 +160,21 @@ _RUNS = re.compile(
 def collapse_blanks(text: str) -> str:
     """One blank between words, none at line ends, one empty line at most; indentation and fenced code stay."""
     text = _TRAILING_BLANKS.sub("", text).strip(" \t\n")
-    return outside_fences(text, lambda part: _EMPTY_LINES.sub("\n\n", _INNER_BLANKS.sub(" ", part)))
+    return change_outside_fences(text, lambda part: _EMPTY_LINES.sub("\n\n", _INNER_BLANKS.sub(" ", part)))
 
 
-def outside_fences(text: str, change: Callable[[str], str]) -> str:
+def change_outside_fences(text: str, change: Callable[[str], str]) -> str:
     """``change`` applied to what is not fenced code: from a line ``` or ```name to the next line ```."""
     if "```" not in text:
         return change(text)
     parts, done = [], 0
-    for start, end in fences(text):
+    for start, end in find_fences(text):
         parts += [change(text[done:start]), text[start:end]]
         done = end
     return "".join(parts) + change(text[done:])
 
 
-def fences(text: str) -> list[tuple[int, int]]:
+def find_fences(text: str) -> list[tuple[int, int]]:
     """Where fenced code begins and ends, without the line feed after it. A fence that never closes is none."""
     found: list[tuple[int, int]] = []
     opened: int | None = None
