@@ -127,7 +127,7 @@ def _count(matcher):
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_used_matcher_works_in_other_processes(method):
     assert _count(SHARED) == 50
-    assert matching._compiled.cache_info().currsize
+    assert matching._compile.cache_info().currsize
     assert _count(pickle.loads(pickle.dumps(SHARED))) == 50
     with multiprocessing.get_context(method).Pool(2) as pool:
         assert pool.map(_count, [SHARED] * 4) == [50] * 4
