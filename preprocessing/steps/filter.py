@@ -63,7 +63,7 @@ def columns_of(context: Context, unit: Unit) -> Iterator[pa.RecordBatch]:
 
 def reasons_for(columns: pa.RecordBatch, config: Config, thresholds: dict[str, Any]) -> np.ndarray:
     """``[rows] object``: the first rule that fails, None where the document stays."""
-    reasons = rules.reasons(columns, config.filter)
+    reasons = rules.find_reasons(columns, config.filter)
     if len(column_steps(config)) > 1:
         from preprocessing.steps.score import scoring_verdicts
 

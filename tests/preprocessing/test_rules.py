@@ -46,7 +46,7 @@ def columns(texts, lang="ko", **others):
 
 
 def reasons(texts, lang="ko", config=None, **others):
-    return list(rules.reasons(columns(texts, lang, **others), config or FilterConfig()))
+    return list(rules.find_reasons(columns(texts, lang, **others), config or FilterConfig()))
 
 
 def configured(preset="default", lang="ko", **fields):
@@ -190,16 +190,16 @@ def test_languages_are_judged_by_their_own_rules_and_rows_keep_their_order():
     ]
     table = pa.Table.from_batches(parts).take(pa.array([5, 2, 0, 4, 1, 3]))
     expected = ["too_short", "too_short", None, None, "too_short", "too_short"]
-    assert list(rules.reasons(table, FilterConfig())) == expected
-    assert list(rules.reasons(table.combine_chunks().to_batches()[0], FilterConfig())) == expected
-    assert list(rules.reasons(table.slice(0, 0), FilterConfig())) == []
+    assert list(rules.find_reasons(table, FilterConfig())) == expected
+    assert list(rules.find_reasons(table.combine_chunks().to_batches()[0], FilterConfig())) == expected
+    assert list(rules.find_reasons(table.slice(0, 0), FilterConfig())) == []
 
 
 def test_a_missing_column_is_an_error_only_for_a_rule_that_reads_it():
     table = columns([ARTICLE]).drop_columns(["lorem"])
     with pytest.raises(DataError, match="'lorem'.*measure.*switch the rule off"):
-        rules.reasons(table, FilterConfig())
-    assert list(rules.reasons(table, configured(lorem=False))) == [None]
+        rules.find_reasons(table, FilterConfig())
+    assert list(rules.find_reasons(table, configured(lorem=False))) == [None]
 
 
 def test_a_row_without_a_measure_does_not_fail():
@@ -214,7 +214,7 @@ def test_a_row_without_a_measure_does_not_fail():
 def test_a_language_without_rules_is_refused():
     table = columns([ARTICLE]).set_column(0, "lang", pa.array(["fr"]))
     with pytest.raises(DataError, match="'fr'.*known: ko, en"):
-        rules.reasons(table, FilterConfig())
+        rules.find_reasons(table, FilterConfig())
 
 
 def test_explain_says_what_every_rule_saw():
@@ -225,7 +225,7 @@ def test_explain_says_what_every_rule_saw():
     assert ("language", "ko", "ko", True) in told
     assert ("spam", False, False, True) in told
     failed = [reason for reason, _, _, passed in told if not passed]
-    assert failed[0] == rules.reasons(pa.RecordBatch.from_pylist([row]), configured())[0]
+    assert failed[0] == rules.find_reasons(pa.RecordBatch.from_pylist([row]), configured())[0]
 
 
 # --- thresholds and presets ---------------------------------------------------------------------------------
