@@ -1,4 +1,4 @@
-"""Licenses of files and repositories, and texts that only speak of licenses."""
+"""Licenses of files and repositories, and texts about licenses."""
 
 import json
 
@@ -89,7 +89,7 @@ BSD = "Redistribution and use in source and binary forms, with or without modifi
         ),
     ],
 )
-def test_headers_name_their_license(header, license):
+def test_licenses_in_headers(header, license):
     assert find_in_header(header) == license
 
 
@@ -106,7 +106,7 @@ def test_headers_name_their_license(header, license):
         "# This file follows the rules of the GNU project, under the GNU coding standards.\n",
     ],
 )
-def test_a_text_about_licenses_is_under_none_of_them(header):
+def test_a_text_about_licenses_has_none(header):
     assert find_in_header(header) is None
 
 
@@ -144,7 +144,7 @@ def test_a_text_about_licenses_is_under_none_of_them(header):
         ("한글", "unknown"),
     ],
 )
-def test_what_expressions_allow(expression, kind):
+def test_expressions_are_classified(expression, kind):
     assert classify(expression) == kind
 
 
@@ -163,7 +163,7 @@ BROKEN = (
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_an_expression_that_cannot_be_read_is_unknown_and_stays_as_it_is(broken):
+def test_an_invalid_expression_is_unknown_and_stays_unchanged(broken):
     assert classify(broken) == "unknown"
     assert normalize_expression(broken) == broken
 
@@ -178,7 +178,7 @@ def test_an_expression_that_cannot_be_read_is_unknown_and_stays_as_it_is(broken)
         (" -- ", None),
     ],
 )
-def test_how_expressions_are_written(text, expression):
+def test_expressions_are_normalized(text, expression):
     assert normalize_expression(text) == expression
 
 
@@ -202,12 +202,12 @@ def test_license_files(text, license):
 
 @settings(max_examples=500, deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=4))).map("".join))
-def test_any_text_has_a_license_of_some_kind(text):
+def test_any_text_is_classified(text):
     for license in (find_in_header(text), find_in_license_text(text), find_declared({"license": text})):
         assert (classify(license) == "none") == (license is None)
 
 
-def test_the_record_is_believed_before_the_repository(tmp_path):
+def test_the_record_overrides_the_repository(tmp_path):
     (tmp_path / "LICENSE").write_text("MIT License\n\nCopyright (c) 2020 Kim\n")
     meta = {"path": "src/a.py", "root": str(tmp_path), "license_file": "LICENSE"}
     assert find_declared(meta) == "MIT"
@@ -227,10 +227,13 @@ def test_nothing_outside_of_the_root_is_read(tmp_path):
     root.mkdir()
     (root / "LICENSE").symlink_to(secret)
     for name in ("LICENSE", "../secret", str(secret)):
-        with pytest.raises(DataError, match="outside"):
+        with pytest.raises(DataError) as caught:
             find_in_repository(str(root), name)
+        assert caught.value.rule == "license-file-outside-root" and str(root) in str(caught.value)
 
 
-def test_a_missing_license_file_is_an_error_with_a_remedy(tmp_path):
-    with pytest.raises(DataError, match="put it back"):
+def test_a_missing_license_file_is_an_error(tmp_path):
+    with pytest.raises(DataError) as caught:
         find_in_repository(str(tmp_path), "LICENSE")
+    assert caught.value.rule == "unreadable-license-file"
+    assert str(tmp_path / "LICENSE") in str(caught.value)

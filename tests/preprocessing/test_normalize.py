@@ -1,4 +1,4 @@
-"""Normalisers: what changes, what must not, and that doing it twice is doing it once."""
+"""Normalization: what changes, what must not, and that doing it twice is doing it once."""
 
 import unicodedata
 
@@ -32,7 +32,7 @@ def test_every_operation_is_idempotent_and_never_lengthens(lang, text):
 
 @settings(max_examples=200, deadline=None)
 @given(text=st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), max_size=40))
-def test_decomposed_hangul_is_put_together_and_syllables_never_change(text):
+def test_decomposed_hangul_is_composed_and_syllables_never_change(text):
     assert normalize.compose(unicodedata.normalize("NFD", text)) == text
     assert normalize.squeeze(text, 1) == text
     assert normalize.remove_stray_jamo(text) == text
@@ -66,12 +66,12 @@ def test_runs_of_emotion_are_squeezed_and_nothing_else(before, after):
     assert normalize.squeeze(before, 3) == after
 
 
-def test_stray_jamo_go_and_old_hangul_stays_when_asked():
+def test_stray_jamo_are_removed_and_old_hangul_stays_on_request():
     assert normalize.remove_stray_jamo("ᄀᄀᄂ 회의는 ᅡ 세 시") == " 회의는  세 시"
     assert normalize.remove_stray_jamo_keep_old("나랏말ᄊᆞ미 ᅡᆨ ᄒᆞᆫ글") == "나랏말ᄊᆞ미  ᄒᆞᆫ글"
 
 
-def test_invisible_characters_go_and_emoji_stay_joined():
+def test_invisible_characters_are_removed_and_emoji_stay_joined():
     assert (
         normalize.remove_invisible("사\u200b람\u00ad은\u202e \x07\ufeff잔\u200d다\r\n끝") == "사람은 잔다\n끝"
     )
@@ -120,7 +120,7 @@ def test_blanks_of_any_width_and_half_width_jamo_become_usual_ones():
         ("ㄷㅏㄹㄱㄱㅏ ㅎㅏㄴㄱㅡㄹㅋㅋ", "ㄷㅏㄹㄱㄱㅏ ㅎㅏㄴㄱㅡㄹㅋㅋ"),
     ],
 )
-def test_syllables_typed_apart_are_joined_only_where_nothing_else_is_meant(before, after):
+def test_typed_jamo_are_joined_only_where_unambiguous(before, after):
     assert normalize.join_typed_jamo(before) == after
 
 
