@@ -107,7 +107,7 @@ def test_number_format_is_kept_or_changed_on_request(hf_models, checkpoints, tmp
     assert read_json_value(tmp_path / "bf16", "dtype") == "bfloat16"
     assert run("from-hf", src=hf_models["mha"], dst=tmp_path / "fp32", dtype="fp32") == 0
     assert mcore.open_mcore(tmp_path / "fp32").dtype == "fp32"
-    error = refused("to-hf", src=checkpoints["gqa"], dst=tmp_path / "x", dtype="bf16", logits="true")
+    error = refused("to-hf", src=checkpoints["gqa"], dst=tmp_path / "x", dtype="bf16", logits=True)
     assert error.rule == "logits-of-rounded-weights"
 
 

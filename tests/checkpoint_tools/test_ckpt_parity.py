@@ -41,7 +41,7 @@ def test_logits_are_those_of_transformers(model, tensor_parallel, hf_models, che
 def test_conversion_compares_logits_and_fails_on_a_wrong_order(
     hf_models, tmp_path, run, refused, monkeypatch
 ):
-    assert run("from-hf", src=hf_models["mha"], dst=tmp_path / "right", dtype="fp32", logits="true") == 0
+    assert run("from-hf", src=hf_models["mha"], dst=tmp_path / "right", dtype="fp32", logits=True) == 0
     report = json.loads((tmp_path / "right" / "verification.json").read_text())
     assert report["logits"]["difference"] < 1e-4 and report["logits"]["positions"] == 128
     plain = mcore.join
@@ -49,7 +49,7 @@ def test_conversion_compares_logits_and_fails_on_a_wrong_order(
     monkeypatch.setattr(
         mcore, "join", lambda parts, how, model: plain(parts[up_over_gate.get(how, slice(None))], how, model)
     )
-    error = refused("from-hf", src=hf_models["mha"], dst=tmp_path / "wrong", dtype="fp32", logits="true")
+    error = refused("from-hf", src=hf_models["mha"], dst=tmp_path / "wrong", dtype="fp32", logits=True)
     assert error.rule == "verification-failed"
     report = json.loads((tmp_path / "wrong" / "verification.json").read_text())
     assert report["logits"]["difference"] > 1e-4
