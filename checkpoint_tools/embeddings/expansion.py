@@ -124,18 +124,20 @@ def check_possible(source: Store, plan: Expansion, name: str) -> None:
     """Raises ConfigError when the initialization ``name`` is not possible for this checkpoint."""
     if source.model.tied_embeddings and name not in tied_methods():
         message = (
-            f"gives input and output rows different values, but in {source.origin} they are one matrix "
+            f"{name!r} gives input and output rows different values, but in {source.origin} they are one matrix "
             f"(tied embeddings); choose {', '.join(tied_methods())}"
         )
-        raise ConfigError([Problem("", f"--init {name}", message, "init-of-tied-embeddings")])
+        raise ConfigError([Problem("", "--init", message, "init-of-tied-embeddings")])
     if not filter_possible(source, plan, [name]):
         raise ConfigError([focus_problem()])
 
 
 def focus_problem() -> Problem:
-    """``focus`` without text."""
-    message = "learns from text how tokens are used; give --focus-text FILE (text like that of training)"
-    return Problem("", "--init focus", message, "focus-without-text")
+    """The problem of ``--init focus`` without ``--focus-text``."""
+    message = (
+        "'focus' learns from text how tokens are used; give --focus-text FILE (text like that of training)"
+    )
+    return Problem("", "--init", message, "focus-without-text")
 
 
 def expand_vocab(source: Store, plan: Expansion, name: str) -> Store:

@@ -59,8 +59,8 @@ def run(options: ExpandVocab) -> int:
 def _check_options(options: ExpandVocab) -> None:
     judges = options.text is not None and options.judge != "none"
     if options.init == "compare" and not judges:
-        message = "compares initializations on text; give --text FILE and leave out --judge none"
-        raise ConfigError([Problem("", "--init compare", message, "compare-without-text")])
+        message = "'compare' judges initializations on text; give --text FILE and leave out --judge none"
+        raise ConfigError([Problem("", "--init", message, "compare-without-text")])
     if options.dst is None and not judges:
         message = "is missing; give DST to write the model, or --text FILE to only judge initializations"
         raise ConfigError([Problem("", "DST", message, "missing-destination")])

@@ -410,8 +410,8 @@ def test_megatron_judges_as_transformers_does(source, tokenizers, text, tmp_path
 @pytest.mark.parametrize(
     ("changes", "path", "rule"),
     [
-        ({"init": "focus"}, "--init focus", "focus-without-text"),
-        ({"init": "compare"}, "--init compare", "compare-without-text"),
+        ({"init": "focus"}, "--init", "focus-without-text"),
+        ({"init": "compare"}, "--init", "compare-without-text"),
         ({"dst": None}, "DST", "missing-destination"),
         ({"text": "none.txt"}, "--text", "missing-file"),
         ({"text": "TOKENIZER/tokenizer.json"}, "--text", "unknown-file-type"),
