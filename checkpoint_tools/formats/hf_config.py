@@ -177,7 +177,7 @@ def _model_fields(config: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def check_exportable(origin: str, model: ModelConfig) -> None:
-    """Raises CheckpointError when Llama or Qwen2 of transformers would compute something else."""
+    """Raises CheckpointError when transformers' Llama or Qwen2 would compute something else."""
     unknown = [name for name in model.extra if not changes_no_result(name)]
     if unknown:
         raise CheckpointError(

@@ -215,7 +215,7 @@ def test_a_slice_of_a_column_has_the_measures_of_its_rows():
     assert measure(pa.array([], pa.large_string()), "ko").num_rows == 0
 
 
-def test_repetition_is_measured_in_the_first_words_of_a_huge_document():
+def test_repetition_is_found_in_the_first_words_of_an_endless_document():
     most = text_counts.MOST_WORDS
     head = "가 나 다 라 " * (most // 4)
     tail = "마바 " * 1000
