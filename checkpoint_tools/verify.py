@@ -60,23 +60,30 @@ class Comparison:
 
     def summary(self) -> str:
         compared = sum(row.difference is not None for row in self.rows)
-        parts = [f"verified {compared} tensors, largest difference {self.largest_difference:g}"]
-        parts += [f"{len(self.rows) - compared} with different shapes"] if compared < len(self.rows) else []
-        parts += [f"{len(self.missing)} only in the first model"] if self.missing else []
-        parts += [f"{len(self.extra)} only in the second model"] if self.extra else []
-        parts += [f"{len(self.settings)} settings differ"] if self.settings else []
-        return ", ".join(parts)
+        counts = {
+            "different shapes": len(self.rows) - compared,
+            "only in the first model": len(self.missing),
+            "only in the second model": len(self.extra),
+            "different settings": len(self.settings),
+        }
+        text = f"verified {compared} tensors, largest difference {self.largest_difference:g}"
+        problems = ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
+        return f"{text}\n  {problems}" if problems else text
 
     def table(self) -> str:
         """The two models, and one aligned line per tensor: name, shape, largest difference."""
-        cells = [_cells(row) for row in self.rows]
-        cells += [(name, "", "only in first") for name in self.missing]
-        cells += [(name, "", "only in second") for name in self.extra]
-        widths = [max((len(row[i]) for row in cells), default=0) for i in range(3)]
+        compared = {
+            row.name: ("x".join(map(str, row.shape)), f"{row.difference:.3g}")
+            for row in self.rows
+            if row.difference is not None
+        }
+        widths = [max((len(cells[i]) for cells in compared.values()), default=0) for i in range(2)]
+        tails = {name: f"{a:>{widths[0]}}  {b:>{widths[1]}}" for name, (a, b) in compared.items()}
+        tails |= {row.name: _format_shapes(row) for row in self.rows if row.difference is None}
+        tails |= dict.fromkeys(self.missing, "only in first") | dict.fromkeys(self.extra, "only in second")
+        name_width, tail_width = (max(map(len, texts), default=0) for texts in (tails, tails.values()))
         lines = [f"first   {self.a}", f"second  {self.b}", ""]
-        lines += [
-            f"{name:<{widths[0]}}  {shape:>{widths[1]}}  {value:>{widths[2]}}" for name, shape, value in cells
-        ]
+        lines += [f"{name:<{name_width}}  {tail:>{tail_width}}" for name, tail in tails.items()]
         return "\n".join(lines + [f"setting {text}" for text in self.settings])
 
     def report(self) -> dict[str, Any]:
@@ -93,11 +100,8 @@ class Comparison:
         }
 
 
-def _cells(row: Row) -> tuple[str, str, str]:
-    shape = "x".join(map(str, row.shape))
-    if row.difference is None:
-        return row.name, f"{shape} / {'x'.join(map(str, row.other_shape))}", "shapes differ"
-    return row.name, shape, f"{row.difference:.3g}"
+def _format_shapes(row: Row) -> str:
+    return f"{'x'.join(map(str, row.shape))} / {'x'.join(map(str, row.other_shape))}"
 
 
 def is_model(folder: Path) -> bool:
