@@ -104,7 +104,7 @@ def run() -> Callable[..., int]:
 
 
 @pytest.fixture
-def refused(capsys, monkeypatch) -> Callable[..., UserError]:
+def expect_error(capsys, monkeypatch) -> Callable[..., UserError]:
     """Runs an operation that must end with exit code 2 and one readable error, which is returned."""
     errors: list[UserError] = []
 

@@ -131,7 +131,9 @@ def test_trained_checkpoint_exports_the_ids_of_its_tokenizer(checkpoints, tokeni
     assert AutoTokenizer.from_pretrained(tmp_path / "back")("w7 w1000")["input_ids"] == [7, 1000]
 
 
-def test_warns_of_a_tokenizer_larger_than_the_embedding(hf_models, tokenizer, tmp_path, run, refused, capsys):
+def test_warns_of_a_tokenizer_larger_than_the_embedding(
+    hf_models, tokenizer, tmp_path, run, expect_error, capsys
+):
     source = Path(shutil.copytree(hf_models["mha"], tmp_path / "hf"))
     copy_tokenizer(tokenizer.folder, source)
     content = json.loads((source / "tokenizer.json").read_text())
@@ -141,6 +143,6 @@ def test_warns_of_a_tokenizer_larger_than_the_embedding(hf_models, tokenizer, tm
     printed = capsys.readouterr().out
     assert "warning:" in printed and "1,002" in printed and "1,001" in printed
     (source / "tokenizer.json").write_text("{}")
-    error = refused("from-hf", src=source, dst=tmp_path / "x")
+    error = expect_error("from-hf", src=source, dst=tmp_path / "x")
     assert isinstance(error, DataError) and str(source) in str(error)
     assert not (tmp_path / "x").exists()

@@ -98,7 +98,7 @@ def test_query_key_value_are_interleaved_by_group(hf_models, checkpoints):
     assert torch.equal(stored, torch.cat([q[:64], k[:32], v[:32], q[64:], k[32:], v[32:]]))
 
 
-def test_number_format_is_kept_or_changed_on_request(hf_models, checkpoints, tmp_path, run, refused):
+def test_number_format_is_kept_or_changed_on_request(hf_models, checkpoints, tmp_path, run, expect_error):
     assert mcore.open_mcore(checkpoints["mha"]).dtype == "bf16"
     assert run("to-hf", src=checkpoints["gqa"], dst=tmp_path / "bf16", dtype="bf16") == 0
     assert_same_bytes(
@@ -107,7 +107,7 @@ def test_number_format_is_kept_or_changed_on_request(hf_models, checkpoints, tmp
     assert read_json_value(tmp_path / "bf16", "dtype") == "bfloat16"
     assert run("from-hf", src=hf_models["mha"], dst=tmp_path / "fp32", dtype="fp32") == 0
     assert mcore.open_mcore(tmp_path / "fp32").dtype == "fp32"
-    error = refused("to-hf", src=checkpoints["gqa"], dst=tmp_path / "x", dtype="bf16", logits=True)
+    error = expect_error("to-hf", src=checkpoints["gqa"], dst=tmp_path / "x", dtype="bf16", logits=True)
     assert error.rule == "logits-of-rounded-weights"
 
 
@@ -136,13 +136,13 @@ def test_newest_checkpoint_of_a_run_is_taken(checkpoints, tmp_path, run, capsys)
     assert hf.open_hf(tmp_path / "hf").model.tied_embeddings
 
 
-def test_compare_reports_values_shapes_and_names(hf_models, checkpoints, tmp_path, run, refused, capsys):
+def test_compare_reports_values_shapes_and_names(hf_models, checkpoints, tmp_path, run, expect_error, capsys):
     assert run("compare", a=hf_models["gqa"], b=checkpoints["gqa"]) == 0
     out = capsys.readouterr().out
     rows = [line for line in out.splitlines() if line.startswith(("model.", "lm_head."))]
     assert len(rows) == 30 and {row.split()[-1] for row in rows} == {"0"}
     assert len({row.rindex(" ") for row in rows}) == 1  # aligned
-    assert refused("compare", a=hf_models["gqa"], b=hf_models["mha"]).rule == "models-differ"
+    assert expect_error("compare", a=hf_models["gqa"], b=hf_models["mha"]).rule == "models-differ"
     run("compare", a=hf_models["gqa"], b=hf_models["mha"])
     out = capsys.readouterr().out
     rows = [line for line in out.splitlines() if line.startswith(("model.", "lm_head."))]

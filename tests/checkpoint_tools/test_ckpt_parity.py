@@ -39,7 +39,7 @@ def test_logits_are_those_of_transformers(model, tensor_parallel, hf_models, che
 
 
 def test_conversion_compares_logits_and_fails_on_a_wrong_order(
-    hf_models, tmp_path, run, refused, monkeypatch
+    hf_models, tmp_path, run, expect_error, monkeypatch
 ):
     assert run("from-hf", src=hf_models["mha"], dst=tmp_path / "right", dtype="fp32", logits=True) == 0
     report = json.loads((tmp_path / "right" / "verification.json").read_text())
@@ -49,7 +49,7 @@ def test_conversion_compares_logits_and_fails_on_a_wrong_order(
     monkeypatch.setattr(
         mcore, "join", lambda parts, how, model: plain(parts[up_over_gate.get(how, slice(None))], how, model)
     )
-    error = refused("from-hf", src=hf_models["mha"], dst=tmp_path / "wrong", dtype="fp32", logits=True)
+    error = expect_error("from-hf", src=hf_models["mha"], dst=tmp_path / "wrong", dtype="fp32", logits=True)
     assert error.rule == "verification-failed"
     report = json.loads((tmp_path / "wrong" / "verification.json").read_text())
     assert report["logits"]["difference"] > 1e-4

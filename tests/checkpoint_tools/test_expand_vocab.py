@@ -229,10 +229,10 @@ def test_means_leave_out_the_padding_rows_of_a_checkpoint(tokenizers, tmp_path, 
     assert store.tensor(INPUT).abs().max() < 3
 
 
-def test_tied_embeddings_stay_one_matrix(tokenizers, text, tmp_path, run, refused, capsys):
+def test_tied_embeddings_stay_one_matrix(tokenizers, text, tmp_path, run, expect_error, capsys):
     old, new = tokenizers
     tied = make_model(tmp_path / "tied", old, tied=True, padding=PADDING)
-    error = refused("expand-vocab", src=tied, dst=tmp_path / "x", tokenizer=new.folder, init="eeve")
+    error = expect_error("expand-vocab", src=tied, dst=tmp_path / "x", tokenizer=new.folder, init="eeve")
     assert error.rule == "init-of-tied-embeddings" and "decompose" in str(error)
     assert not (tmp_path / "x").exists()
     options = {"tokenizer": new.folder, "text": text, "judge_length": 16}
@@ -419,13 +419,13 @@ def test_megatron_judges_as_transformers_does(source, tokenizers, text, tmp_path
         ({"dst": "TOKENIZER"}, "", "overlapping-folders"),
     ],
 )
-def test_options_that_do_not_fit(source, tokenizers, text, tmp_path, refused, changes, path, rule):
+def test_options_that_do_not_fit(source, tokenizers, text, tmp_path, expect_error, changes, path, rule):
     options = {"src": source, "dst": tmp_path / "out", "tokenizer": tokenizers[1].folder, **changes}
     folders = {"TEXT": str(text), "TOKENIZER": str(tokenizers[1].folder)}
     for name, value in list(options.items()):
         for short, long in folders.items():
             options[name] = str(options[name]).replace(short, long) if value is not None else None
-    error = refused("expand-vocab", **{k: v for k, v in options.items() if v is not None})
+    error = expect_error("expand-vocab", **{k: v for k, v in options.items() if v is not None})
     assert [(problem.path, problem.rule) for problem in error.problems] == [(path, rule)]
     assert not (tmp_path / "out").exists()
 
@@ -438,40 +438,40 @@ def _with_pieces(folder: Path, change: Callable[[list[str]], list[str]]) -> Path
 
 
 def test_a_tokenizer_that_is_not_an_extension_is_rejected_with_the_first_differences(
-    source, tmp_path, refused
+    source, tmp_path, expect_error
 ):
     options = {"src": source, "dst": tmp_path / "out"}
     swapped = _with_pieces(tmp_path / "swapped", lambda pieces: [pieces[1], pieces[0], *pieces[2:]])
-    error = refused("expand-vocab", tokenizer=swapped, **options)
+    error = expect_error("expand-vocab", tokenizer=swapped, **options)
     assert error.rule == "not-an-extension" and "'an'" in str(error) and "'he'" in str(error)
     smaller = _with_pieces(tmp_path / "smaller", lambda pieces: pieces[:4])
-    assert refused("expand-vocab", tokenizer=smaller, **options).rule == "fewer-tokens"
+    assert expect_error("expand-vocab", tokenizer=smaller, **options).rule == "fewer-tokens"
     same = _with_pieces(tmp_path / "same", lambda pieces: pieces[: -len(NEW)])
-    assert refused("expand-vocab", tokenizer=same, **options).rule == "nothing-to-expand"
+    assert expect_error("expand-vocab", tokenizer=same, **options).rule == "nothing-to-expand"
 
 
-def test_a_checkpoint_of_another_tokenizer_is_rejected(source, tokenizers, tmp_path, run, refused):
+def test_a_checkpoint_of_another_tokenizer_is_rejected(source, tokenizers, tmp_path, run, expect_error):
     old, new = tokenizers
     assert run("from-hf", src=source, dst=tmp_path / "ours") == 0
     copy_tokenizer(new.folder, tmp_path / "ours" / "tokenizer")
     options = {"dst": tmp_path / "out", "tokenizer": new.folder}
-    error = refused("expand-vocab", src=tmp_path / "ours", **options)
+    error = expect_error("expand-vocab", src=tmp_path / "ours", **options)
     assert error.rule == "tokenizer-mismatch" and old.fingerprint in str(error)
     bare = Path(shutil.copytree(source, tmp_path / "bare"))
     (bare / "tokenizer.json").unlink()
-    assert refused("expand-vocab", src=bare, **options).rule == "missing-tokenizer"
+    assert expect_error("expand-vocab", src=bare, **options).rule == "missing-tokenizer"
     large = Path(shutil.copytree(source, tmp_path / "large"))
     copy_tokenizer(new.folder, large)
-    assert refused("expand-vocab", src=large, **options).rule == "tokenizer-larger-than-embedding"
+    assert expect_error("expand-vocab", src=large, **options).rule == "tokenizer-larger-than-embedding"
 
 
 @pytest.mark.parametrize(
     "content", ["{}", '{"model": {"vocab": {"a": 0}}}', '{"model": {"vocab": [1, 2]}}', "[]"]
 )
-def test_a_damaged_tokenizer_folder_is_rejected(source, tokenizers, tmp_path, refused, content):
+def test_a_damaged_tokenizer_folder_is_rejected(source, tokenizers, tmp_path, expect_error, content):
     damaged = Path(shutil.copytree(tokenizers[1].folder, tmp_path / "damaged"))
     (damaged / "tokenizer.json").write_text(content)
-    error = refused("expand-vocab", src=source, dst=tmp_path / "out", tokenizer=damaged)
+    error = expect_error("expand-vocab", src=source, dst=tmp_path / "out", tokenizer=damaged)
     assert isinstance(error, DataError) and str(damaged) in str(error)
 
 

@@ -91,13 +91,13 @@ def test_logits_of_remaining_tokens_stay(pruned, tmp_path, run):
     assert torch.allclose(old, new, atol=1e-6)
 
 
-def test_id_maps_that_do_not_fit_are_rejected(pruned, tmp_path, refused):
+def test_id_maps_that_do_not_fit_are_rejected(pruned, tmp_path, expect_error):
     old, new, ids = pruned["old"], pruned["new"], pruned["ids"]
 
     def reject(numbers: Any = ids, **other: Any) -> UserError:
         path = _map(tmp_path / "map.json", old, new, numbers, **other)
         options = {"dst": tmp_path / "out", "tokenizer": new.folder, "map": path}
-        error = refused("prune-vocab", src=pruned["folder"] / "hf", **options)
+        error = expect_error("prune-vocab", src=pruned["folder"] / "hf", **options)
         assert not (tmp_path / "out").exists() and str(path) in str(error)
         return error
 
@@ -112,7 +112,7 @@ def test_id_maps_that_do_not_fit_are_rejected(pruned, tmp_path, refused):
     assert reject(ids[:-1]).rule == "not-one-row-per-token"
     assert reject([*ids[:-1], ids[0]]).rule == "not-one-row-per-token"
     assert reject([*ids[:-2], ids[-1], ids[-2]]).rule == "rows-of-other-tokens"
-    error = refused(
+    error = expect_error(
         "prune-vocab",
         src=pruned["folder"] / "hf",
         dst=tmp_path / "out",
@@ -122,7 +122,7 @@ def test_id_maps_that_do_not_fit_are_rejected(pruned, tmp_path, refused):
     assert error.rule == "missing-folder" and str(tmp_path / "no") in str(error)
 
 
-def test_a_special_token_of_the_model_is_never_pruned(pruned, tmp_path, refused):
+def test_a_special_token_of_the_model_is_never_pruned(pruned, tmp_path, expect_error):
     """The tokenizer may have another end-of-text token than the configuration of the model."""
     model = pruned["folder"] / "hf"
     config = json.loads((model / "config.json").read_text())
@@ -131,7 +131,7 @@ def test_a_special_token_of_the_model_is_never_pruned(pruned, tmp_path, refused)
         json.dumps({**config, "eos_token_id": [config["eos_token_id"], dropped]})
     )
     options = {"tokenizer": pruned["new"].folder, "map": pruned["map"]}
-    error = refused("prune-vocab", src=model, dst=tmp_path / "out", **options)
+    error = expect_error("prune-vocab", src=model, dst=tmp_path / "out", **options)
     (model / "config.json").write_text(json.dumps(config))
     assert error.rule == "special-token-pruned"
     assert "eos_token_id" in str(error) and str(dropped) in str(error)
