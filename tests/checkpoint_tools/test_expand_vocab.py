@@ -415,8 +415,8 @@ def test_megatron_judges_as_transformers_does(source, tokenizers, text, tmp_path
         ({"text": "none.txt"}, "--text", "missing-file"),
         ({"text": "TOKENIZER/tokenizer.json"}, "--text", "unknown-file-type"),
         ({"text": "TEXT", "focus_text": "TEXT"}, "--focus-text", "judged-on-learned-text"),
-        ({"tokenizer": "nowhere"}, "", "missing-folder"),
-        ({"dst": "TOKENIZER"}, "", "overlapping-folders"),
+        ({"tokenizer": "nowhere"}, "", "missing-tokenizer"),
+        ({"dst": "TOKENIZER/inside"}, "", "overlapping-folders"),
     ],
 )
 def test_options_that_do_not_fit(source, tokenizers, text, tmp_path, expect_error, changes, path, rule):

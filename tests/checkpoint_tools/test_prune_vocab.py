@@ -119,7 +119,7 @@ def test_id_maps_that_do_not_fit_are_rejected(pruned, tmp_path, expect_error):
         tokenizer=tmp_path / "no",
         map=pruned["map"],
     )
-    assert error.rule == "missing-folder" and str(tmp_path / "no") in str(error)
+    assert error.rule == "missing-tokenizer" and str(tmp_path / "no") in str(error)
 
 
 def test_a_special_token_of_the_model_is_never_pruned(pruned, tmp_path, expect_error):
