@@ -78,8 +78,8 @@ class Comparison:
             if row.difference is not None
         }
         widths = [max((len(cells[i]) for cells in compared.values()), default=0) for i in range(2)]
-        tails = {name: f"{a:>{widths[0]}}  {b:>{widths[1]}}" for name, (a, b) in compared.items()}
-        tails |= {row.name: _format_shapes(row) for row in self.rows if row.difference is None}
+        tails = {row.name: _format_shapes(row) for row in self.rows}
+        tails |= {name: f"{a:>{widths[0]}}  {b:>{widths[1]}}" for name, (a, b) in compared.items()}
         tails |= dict.fromkeys(self.missing, "only in first") | dict.fromkeys(self.extra, "only in second")
         name_width, tail_width = (max(map(len, texts), default=0) for texts in (tails, tails.values()))
         lines = [f"first   {self.a}", f"second  {self.b}", ""]

@@ -152,4 +152,5 @@ def _check_old_rows(source: Store, output: Store, old_size: int) -> None:
                 f"{output.origin}: old rows of {name} changed; do not use it", rule="old-rows-changed"
             )
     how = "bit for bit" if output.dtype == source.dtype else f"after rounding to {output.dtype}"
-    print(f"verified {old_size:,} old rows of {len(names)} matrices: equal to the source {how}")
+    matrices = "1 matrix" if len(names) == 1 else f"{len(names)} matrices"
+    print(f"verified {old_size:,} old rows of {matrices}: equal to the source {how}")
