@@ -72,7 +72,7 @@ class CleanAndFilter(PipelineStep):
 
     def _judged(self, documents: list[Document]) -> tuple[list[str], list[str], list[str | None]]:
         cleaned, _, _ = clean_batch(self._batch(documents), self.clean, self.markup)
-        reasons = rules.reasons(measure_batch(cleaned), self.filter)
+        reasons = rules.find_reasons(measure_batch(cleaned), self.filter)
         return cleaned["text"].to_pylist(), cleaned["lang"].to_pylist(), list(reasons)
 
     def _batch(self, documents: list[Document]) -> pa.RecordBatch:

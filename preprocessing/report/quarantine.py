@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from megatron_ko.errors import DataError
-from preprocessing.pii.masking import anonymised
+from preprocessing.pii.masking import anonymize
 
 EXAMPLES = 2
 RAW_CHARACTERS = 200
@@ -52,7 +52,7 @@ def read_bad_records(path: Path) -> BadRecords:
             examples = found.examples.setdefault(cause, [])
             if len(examples) < EXAMPLES:
                 examples.append(
-                    {**entry, "raw": anonymised(entry["raw"][: 2 * RAW_CHARACTERS])[:RAW_CHARACTERS]}
+                    {**entry, "raw": anonymize(entry["raw"][: 2 * RAW_CHARACTERS])[:RAW_CHARACTERS]}
                 )
     return found
 

@@ -21,7 +21,7 @@ from megatron_ko.errors import DataError
 from preprocessing.config.pipeline import Config, source_of
 from preprocessing.documents import DROPPED, INTERMEDIATE, Counts, new_shard
 from preprocessing.judging import rules
-from preprocessing.judging.presets.values import resolved
+from preprocessing.judging.presets.values import resolve_thresholds
 from preprocessing.readers.files_found import Unit
 from preprocessing.running.context import Context, Outcome, Task
 
@@ -63,7 +63,7 @@ def columns_of(context: Context, unit: Unit) -> Iterator[pa.RecordBatch]:
 
 def reasons_for(columns: pa.RecordBatch, config: Config, thresholds: dict[str, Any]) -> np.ndarray:
     """``[rows] object``: the first rule that fails, None where the document stays."""
-    reasons = rules.reasons(columns, config.filter)
+    reasons = rules.find_reasons(columns, config.filter)
     if len(column_steps(config)) > 1:
         from preprocessing.steps.score import scoring_verdicts
 
@@ -78,7 +78,7 @@ def reasons_for(columns: pa.RecordBatch, config: Config, thresholds: dict[str, A
 def run(context: Context) -> Outcome:
     """Judges every unit that is not finished."""
     thresholds = thresholds_of(context)
-    depends = [resolved(context.config.filter), *context.part("score", "decontaminate"), thresholds]
+    depends = [resolve_thresholds(context.config.filter), *context.part("score", "decontaminate"), thresholds]
     tasks = [
         Task(unit.name, filter_unit, (n, thresholds), [depends, *_read_keys(context, unit)])
         for n, unit in enumerate(context.units)

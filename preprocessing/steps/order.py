@@ -67,9 +67,9 @@ def _evaluation_sets(context: Context) -> list[Any]:
 
 
 def _thresholds(context: Context) -> list[Any]:
-    from preprocessing.judging.presets.values import resolved
+    from preprocessing.judging.presets.values import resolve_thresholds
 
-    return [resolved(context.config.filter), *context.part("score", "decontaminate")]
+    return [resolve_thresholds(context.config.filter), *context.part("score", "decontaminate")]
 
 
 STEPS = {

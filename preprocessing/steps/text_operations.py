@@ -20,8 +20,8 @@ from preprocessing.kernels.normalise import OPERATIONS, UNDONE
 from preprocessing.kernels.normalise import normalise as normalise_rows
 from preprocessing.kernels.suspects import BYTE_KINDS, HTML, MISREAD, lines_at_ends, suspects
 from preprocessing.markup import conversion as markup
-from preprocessing.pii.masking import anonymised
-from preprocessing.text import boilerplate, mojibake, normalise
+from preprocessing.pii.masking import anonymize
+from preprocessing.text import boilerplate, mojibake, normalize
 from preprocessing.text.character_table import code_table, prose_table, usual_table
 from preprocessing.text.matching import Matcher
 
@@ -56,22 +56,22 @@ def character_operations(lang: str, config: CleanConfig) -> list[Operation]:
     """What ``kernels.normalise`` does in one pass, as plain functions."""
     if lang == "code":
         return [
-            Operation("control", normalise.remove_invisible_in_code),
-            Operation("nfc", normalise.compose),
-            Operation("whitespace", normalise.end_code),
+            Operation("control", normalize.remove_invisible_in_code),
+            Operation("nfc", normalize.compose),
+            Operation("whitespace", normalize.end_code),
         ]
-    jamo = normalise.remove_stray_jamo_keep_old if config.keep_old_hangul else normalise.remove_stray_jamo
+    jamo = normalize.remove_stray_jamo_keep_old if config.keep_old_hangul else normalize.remove_stray_jamo
     squeeze = functools.partial(
-        normalise.squeeze, longest=config.squeeze_to, laughs_from=config.squeeze_laughs_from
+        normalize.squeeze, longest=config.squeeze_to, laughs_from=config.squeeze_laughs_from
     )
     return [
-        Operation("control", normalise.remove_invisible),
-        Operation("full_width", normalise.to_usual_width),
-        Operation("nfc", normalise.compose),
-        Operation("stray_jamo", lambda text: normalise.compose(jamo(text))),
-        *([Operation("typed_jamo", normalise.join_typed_jamo)] if config.join_typed_jamo else []),
+        Operation("control", normalize.remove_invisible),
+        Operation("full_width", normalize.to_usual_width),
+        Operation("nfc", normalize.compose),
+        Operation("stray_jamo", lambda text: normalize.compose(jamo(text))),
+        *([Operation("typed_jamo", normalize.join_typed_jamo)] if config.join_typed_jamo else []),
         Operation("squeeze", squeeze),
-        Operation("whitespace", normalise.collapse_blanks),
+        Operation("whitespace", normalize.collapse_blanks),
     ]
 
 
@@ -239,5 +239,5 @@ def _shared(before: str, after: str) -> int:
 def _excerpt(text: str, start: int) -> str:
     """An example from ``start``; personal data is looked for in more than is shown, so that none is cut in two."""
     first = max(0, start - MARGIN_CHARACTERS)
-    hidden = anonymised(text[first : start + EXAMPLE_CHARACTERS + MARGIN_CHARACTERS])
+    hidden = anonymize(text[first : start + EXAMPLE_CHARACTERS + MARGIN_CHARACTERS])
     return hidden[start - first :][:EXAMPLE_CHARACTERS]

@@ -100,7 +100,7 @@ def test_the_yaml_is_a_configuration_that_keeps_trusted_text_and_drops_noise(tmp
         batch = pa.RecordBatch.from_pydict(
             {"lang": pa.array(["ko"] * len(texts)), **extra, **dict(zip(table.schema.names, table.columns))}
         )
-        reasons = rules.reasons(batch, config)
+        reasons = rules.find_reasons(batch, config)
         assert all((reason is None) == kept for reason in reasons), reasons
     assert lines[-1].endswith("all of them together drop: books 0.00 % of 10, web 100.00 % of 10")
     assert any("min_alphabetic_words" in line and "books 0.00 %, web 100.00 %" in line for line in lines)

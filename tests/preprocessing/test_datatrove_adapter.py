@@ -55,7 +55,7 @@ def test_a_pipeline_of_datatrove_cleans_and_drops_like_ours(tmp_path):
 
     rows = [{**row, "source": "datatrove", "lang": "", "meta": "{}"} for row in given]
     cleaned, _, _ = clean_batch(pa.RecordBatch.from_pylist(rows, schema=DOCUMENT), CleanConfig(), "none")
-    reasons = rules.reasons(measure_batch(cleaned), RULES)
+    reasons = rules.find_reasons(measure_batch(cleaned), RULES)
     expected = [
         (i, t)
         for i, t, r in zip(cleaned["id"].to_pylist(), cleaned["text"].to_pylist(), reasons)
