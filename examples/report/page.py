@@ -14,7 +14,7 @@ from examples.report.collect import Facts
 from examples.stages import duration
 from megatron_ko.files import write_text
 from preprocessing.page import funnel_view, tokenizer_view
-from preprocessing.page.template import filled
+from preprocessing.page.template import render_template
 
 HERE = Path(__file__).resolve().parent
 
@@ -30,7 +30,7 @@ def write_report(facts: Facts, path: Path) -> None:
         "tokenizer": tokenizer_view.tokenizer(facts.tokenizer),
         "speed": training_sections.speed(facts),
     }
-    page = filled(
+    page = render_template(
         HERE / "page.html.jinja",
         facts.set_names,
         {"duration": duration},

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from megatron_ko.errors import DataError
-from preprocessing.corpus.corpus_plan import PLACED, PLAN, STEP, read_table
-from preprocessing.corpus.placing import REASONS, sets_of
+from preprocessing.corpus.assignment import REASONS, sets_of
+from preprocessing.corpus.corpus_plan import ASSIGNMENT, PLAN, STEP, read_table
 from preprocessing.corpus.reading import shard_path
 from preprocessing.documents import DROPPED, FINAL, Counts, new_shard, text_bytes
 from preprocessing.readers.files_found import Unit
@@ -31,7 +31,7 @@ def write_corpus_shard(context: Context, shard: dict[str, Any]) -> Outcome:
     path = shard_path(context.folder, shard["file"])
     with new_shard(path, FINAL) as out:
         for unit in context.units[slice(*shard["units"])]:
-            plan = read_table(context.path(STEP, f"{PLAN}/{unit.name}"), PLACED.names)
+            plan = read_table(context.path(STEP, f"{PLAN}/{unit.name}"), ASSIGNMENT.names)
             mine = (plan["set_number"].to_numpy() == wanted[0]) & (plan["shard"].to_numpy() == wanted[1])
             repeats = np.where(mine, plan["repeats"].to_numpy(), 0)
             for batch, times in _chosen(context, unit, repeats):

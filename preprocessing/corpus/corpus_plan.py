@@ -18,7 +18,15 @@ import pyarrow.parquet as pq
 import xxhash
 
 from megatron_ko.errors import DataError
-from preprocessing.corpus.placing import GONE, Placed, domain_numbers, place, positions, repeats_of, sets_of
+from preprocessing.corpus.assignment import (
+    GONE,
+    Assignment,
+    assign,
+    domain_numbers,
+    positions,
+    repeats_of,
+    sets_of,
+)
 from preprocessing.documents import new_shard
 from preprocessing.readers.files_found import Unit
 from preprocessing.running.context import Context, Outcome
@@ -28,7 +36,7 @@ PLAN = "plan"
 COLUMNS = pa.schema(
     [("domain", pa.int16()), ("position", pa.uint64()), ("bytes", pa.uint32()), ("repeats", pa.uint16())]
 )
-PLACED = pa.schema(
+ASSIGNMENT = pa.schema(
     [("set_number", pa.int16()), ("reason", pa.int8()), ("shard", pa.int32()), ("repeats", pa.uint16())]
 )
 
@@ -92,17 +100,17 @@ def make_plan(context: Context) -> Outcome:
     rows_of, columns = _all_columns(context)
     ends = np.cumsum(rows_of)
     domain, where, sizes, repeats = columns
-    placed = place(domain, where, sizes, repeats, context.config.domains, context.config.balance)
-    arrays = [getattr(placed, name) for name in PLACED.names]
+    assigned = assign(domain, where, sizes, repeats, context.config.domains, context.config.balance)
+    arrays = [getattr(assigned, name) for name in ASSIGNMENT.names]
     paths = [context.path(STEP, f"{PLAN}/{unit.name}") for unit in context.units]
     for path, end, count in zip(paths, ends.tolist(), rows_of):
         rows = slice(end - count, end)
-        with new_shard(path, PLACED) as shard:
+        with new_shard(path, ASSIGNMENT) as shard:
             shard.write(
-                pa.RecordBatch.from_arrays([pa.array(array[rows]) for array in arrays], schema=PLACED)
+                pa.RecordBatch.from_arrays([pa.array(array[rows]) for array in arrays], schema=ASSIGNMENT)
             )
-    shards = _shards(context, placed, sizes, ends)
-    lost = np.add.reduceat(np.append(placed.reason > 0, 0), np.append(0, ends[:-1])) if len(ends) else ends
+    shards = _shards(context, assigned, sizes, ends)
+    lost = np.add.reduceat(np.append(assigned.reason > 0, 0), np.append(0, ends[:-1])) if len(ends) else ends
     return Outcome(paths, {"shards": shards, "dropped": lost.tolist()})
 
 
@@ -117,15 +125,17 @@ def _all_columns(context: Context) -> tuple[list[int], list[np.ndarray]]:
     return rows_of, [np.concatenate(parts.pop(0)) for _ in COLUMNS]
 
 
-def _shards(context: Context, placed: Placed, sizes: np.ndarray, ends: np.ndarray) -> list[dict[str, Any]]:
+def _shards(
+    context: Context, assigned: Assignment, sizes: np.ndarray, ends: np.ndarray
+) -> list[dict[str, Any]]:
     """The files of the corpus, sets in the order of their numbers."""
     found = []
     for number, (name, split) in enumerate(sets_of(context.config.domains)):
-        rows = np.flatnonzero(placed.set_number == number)
-        shards = placed.shard[rows]
+        rows = np.flatnonzero(assigned.set_number == number)
+        shards = assigned.shard[rows]
         for shard in range(int(shards[-1]) + 1 if len(rows) else 0):
             mine = rows[np.searchsorted(shards, shard) : np.searchsorted(shards, shard, side="right")]
-            repeats = placed.repeats[mine]
+            repeats = assigned.repeats[mine]
             first, last = (int(np.searchsorted(ends, row, side="right")) for row in (mine[0], mine[-1]))
             begin = int(ends[first - 1]) if first else 0
             found.append(

@@ -17,7 +17,7 @@ from preprocessing.config.mixture_rules import Domains, groups_of, method_of
 Shares = dict[str, float]
 
 
-def scaled(weights: Mapping[str, float]) -> Shares:
+def normalize(weights: Mapping[str, float]) -> Shares:
     """The weights divided by their sum."""
     total = math.fsum(weights.values())
     return {name: weight / total for name, weight in weights.items()}
@@ -26,7 +26,7 @@ def scaled(weights: Mapping[str, float]) -> Shares:
 def by_size(tokens: Mapping[str, int], temperature: float = 1.0) -> Shares:
     """In proportion to tokens^(1/temperature), as multilingual models sample languages (XLM-R, arXiv:1911.02116)."""
     largest = max(tokens.values())
-    return scaled({name: (count / largest) ** (1 / temperature) for name, count in tokens.items()})
+    return normalize({name: (count / largest) ** (1 / temperature) for name, count in tokens.items()})
 
 
 def unimax(tokens: Mapping[str, int], budget: float, max_epochs: float) -> Shares:
@@ -39,7 +39,7 @@ def unimax(tokens: Mapping[str, int], budget: float, max_epochs: float) -> Share
     for rank, name in enumerate(sorted(tokens, key=lambda name: (tokens[name], name))):
         taken[name] = min(left / (len(tokens) - rank), tokens[name] * max_epochs)
         left -= taken[name]
-    return scaled({name: taken[name] for name in tokens})
+    return normalize({name: taken[name] for name in tokens})
 
 
 def by_target(
@@ -53,7 +53,7 @@ def by_target(
     Targets by language are how GECKO states its corpus (Korean 35, English 28, code 37 %, arXiv:2405.15640).
     """
     shares: Shares = {}
-    for group, target in scaled(targets).items():
+    for group, target in normalize(targets).items():
         members = {name: tokens[name] for name in tokens if groups[name] == group}
         if not members:
             known = ", ".join(sorted({groups[name] for name in tokens}))
@@ -81,7 +81,7 @@ def mixture_of(domains: Domains, tokens: Mapping[str, int], balance: BalanceConf
         shares = by_size(tokens, balance.temperature)
     else:
         field = "share" if method == "shares" else "tokens"
-        shares = scaled({name: float(getattr(domain, field) or 0) for name, domain in domains.items()})
+        shares = normalize({name: float(getattr(domain, field) or 0) for name, domain in domains.items()})
     for name in domains:
         if not shares.get(name):
             raise DataError(
@@ -126,7 +126,7 @@ def stage_shares(
     if method == "auto":
         method = "shares" if stage.shares else "targets" if stage.targets else "auto"
     if method == "shares":
-        return scaled({name: stage.shares[name] for name in domains if stage.shares.get(name)})
+        return normalize({name: stage.shares[name] for name in domains if stage.shares.get(name)})
     if method == "targets":
         return by_target(tokens, groups_of(domains), stage.targets or balance.targets, temperature)
     if method == "unimax":

@@ -52,7 +52,7 @@ class Clusters:
 
 
 def clusters_of(documents: int, duplicates: np.ndarray, blocks: Iterable[np.ndarray]) -> Clusters:
-    """``duplicates``: from ``exact_duplicates``; ``blocks``: from ``near_duplicates.verified``, increasing.
+    """``duplicates``: from ``exact_duplicates``; ``blocks``: from ``near_duplicates.verify_pairs``, increasing.
 
     Memory: 25 bytes per document, and a block. An exact duplicate of a near duplicate is in the cluster of the latter.
     """

@@ -60,7 +60,7 @@ def digest_halves(column: pa.Array) -> np.ndarray:
     return np.frombuffer(column.buffers()[1], np.uint64).reshape(-1, 2)[column.offset :][: len(column)]
 
 
-def taking_part(
+def near_candidates(
     signatures: Sequence[Path], numbering: Numbering, duplicates: np.ndarray
 ) -> Iterator[np.ndarray]:
     """Per batch of rows the numbers of the documents that may be near duplicates, NOBODY for the others: those that

@@ -23,7 +23,7 @@ BAND_COST = 48  # bytes per document while a band is sorted
 PAIR_COST = 32  # bytes per candidate pair while those of all bands are united
 SET_COST = 16  # bytes per word of a document whose set is compared
 SAMPLE_EVERY = 1024
-VERIFIED = np.dtype([("pair", np.uint64), ("similarity", np.float32)])
+VERIFIED_PAIR = np.dtype([("pair", np.uint64), ("similarity", np.float32)])
 
 
 @dataclass(frozen=True)
@@ -93,16 +93,16 @@ def pairs_between(candidates: Sequence[Path], first: int, last: int) -> np.ndarr
 # --- verification ------------------------------------------------------------------------------------------
 
 
-def verified(
+def verify_pairs(
     pairs: np.ndarray, files: Files, numbering: Numbering, threshold: float, memory: int
 ) -> np.ndarray:
-    """``[duplicates] VERIFIED``: the pairs whose similarity reaches the threshold, in their order."""
+    """``[duplicates] VERIFIED_PAIR``: the pairs whose similarity reaches the threshold, in their order."""
     if not len(pairs):
-        return np.zeros(0, VERIFIED)
+        return np.zeros(0, VERIFIED_PAIR)
     width = _signature_bytes(files)
     run = max(1, memory // (4 * width))
     found = [
-        _verified_run(pairs[start : start + run], files, numbering, threshold, memory)
+        _verify_run(pairs[start : start + run], files, numbering, threshold, memory)
         for start in range(0, len(pairs), run)
     ]
     return np.concatenate(found)
@@ -114,7 +114,7 @@ def _signature_bytes(files: Files) -> int:
     return pq.read_schema(files.signatures[0]).field("signature").type.byte_width
 
 
-def _verified_run(
+def _verify_run(
     pairs: np.ndarray, files: Files, numbering: Numbering, threshold: float, memory: int
 ) -> np.ndarray:
     from preprocessing.kernels.minhash import agreements
@@ -130,7 +130,7 @@ def _verified_run(
         chosen = close[part]
         similarity[chosen] = _exact(pairs[chosen], files, numbering)
     kept = similarity >= threshold
-    out = np.empty(int(kept.sum()), VERIFIED)
+    out = np.empty(int(kept.sum()), VERIFIED_PAIR)
     out["pair"], out["similarity"] = pairs[kept], similarity[kept]
     return out
 

@@ -1,1 +1,1 @@
-"""How our HTML pages look: charts as SVG, colours of languages, numbers and differences of texts for people."""
+"""How our HTML pages look: charts as SVG, colors of languages, numbers and differences of texts for people."""

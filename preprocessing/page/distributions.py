@@ -17,30 +17,30 @@ PERCENTILES = (0.01, 0.1, 0.5, 0.9, 0.99)
 def ring(slices: Sequence[Bar], label: str, middle: str = "", size: int = 240) -> Markup:
     """Shares as a ring, clockwise from the top; ``Bar.shown`` is written where there is room."""
     total = sum(bar.value for bar in slices) or 1.0
-    centre, outer, inner = size / 2, size / 2 - 4, size / 2 - 46
+    center, outer, inner = size / 2, size / 2 - 4, size / 2 - 46
     shapes: list[Shape] = []
     texts: list[Shape] = []
     start = 0.0
     for bar in slices:
         share = bar.value / total
-        path = _sector(centre, outer, inner, start, share)
-        shapes.append(Outline(path, bar.tooltip, f"bar slice {bar.colour}"))
-        if share > 0.07 and " " not in bar.colour:  # white is not read on the lighter shades
+        path = _sector(center, outer, inner, start, share)
+        shapes.append(Outline(path, bar.tooltip, f"bar slice {bar.color}"))
+        if share > 0.07 and " " not in bar.color:  # white is not read on the lighter shades
             angle, radius = 2 * math.pi * (start + share / 2), (outer + inner) / 2
-            x, y = centre + radius * math.sin(angle), centre - radius * math.cos(angle)
+            x, y = center + radius * math.sin(angle), center - radius * math.cos(angle)
             texts.append(Words(bar.shown, x, y + 4, css="inside middle"))
         start += share
     if middle:
-        texts.append(Words(middle, centre, centre + 5, css="value middle"))
+        texts.append(Words(middle, center, center + 5, css="value middle"))
     return inline_svg(Drawing(size, size, [*shapes, *texts], label))
 
 
-def _sector(centre: float, outer: float, inner: float, start: float, share: float) -> str:
+def _sector(center: float, outer: float, inner: float, start: float, share: float) -> str:
     """A piece of a ring; a whole one is drawn as almost whole, for an arc needs two ends."""
     first, last = 2 * math.pi * start, 2 * math.pi * (start + min(share, 0.99999))
 
     def at(radius: float, angle: float) -> str:
-        return f"{centre + radius * math.sin(angle):.2f},{centre - radius * math.cos(angle):.2f}"
+        return f"{center + radius * math.sin(angle):.2f},{center - radius * math.cos(angle):.2f}"
 
     large = int(share > 0.5)
     return (
@@ -52,7 +52,7 @@ def _sector(centre: float, outer: float, inner: float, start: float, share: floa
 def histogram(
     heights: Sequence[float],
     edges: Sequence[str],
-    colour: str,
+    color: str,
     label: str,
     *,
     behind: Sequence[float] = (),
@@ -65,7 +65,7 @@ def histogram(
     step = (width - 2 * left) / max(len(heights), 1)
     highest = max([*heights, *behind], default=0.0) or 1.0
     shapes: list[Shape] = []
-    for values, css in ((behind, "plain"), (heights, colour)):
+    for values, css in ((behind, "plain"), (heights, color)):
         for number, value in enumerate(values):
             size = (height - bottom - top) * value / highest
             said = f"{edges[number]} to {edges[number + 1]}: {heights[number]:,.0f}"
@@ -89,7 +89,7 @@ class Range:
     """How one group's numbers spread: ``values`` are its PERCENTILES."""
 
     label: str
-    colour: str
+    color: str
     values: Sequence[float]
 
 
@@ -126,9 +126,9 @@ def range_chart(
         title = f"{item.label}: {said}"
         shapes += [
             Words(item.label, left - 12, y + 4, css="tick end label"),
-            Stroke(first, y, last, y, css=f"whisker {item.colour}"),
-            Stroke(tenth, y, ninetieth, y, css=f"box {item.colour}"),
-            Disc(middle, y, 4.2, f"median {item.colour}"),
+            Stroke(first, y, last, y, css=f"whisker {item.color}"),
+            Stroke(tenth, y, ninetieth, y, css=f"box {item.color}"),
+            Disc(middle, y, 4.2, f"median {item.color}"),
             Box(left, y - row / 2, width - left - right, row, title=title, css="strip"),
         ]
     return inline_svg(Drawing(width, base + bottom, shapes, label))

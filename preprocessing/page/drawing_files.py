@@ -1,6 +1,6 @@
 """Drawings as files that stand alone: SVG, and PNG by Pillow, which brings its own Latin font.
 
-Colours are those of light in ``style.css``, so every shape needs a colour of its own; one that takes its looks from a class
+Colors are those of light in ``style.css``, so every shape needs a color of its own; one that takes its looks from a class
 is for pages only.
 """
 
@@ -24,15 +24,15 @@ MARGIN = 16
 
 
 @functools.cache
-def light_colours() -> dict[str, str]:
+def light_colors() -> dict[str, str]:
     """Names and values of the first block of ``style.css``."""
     block = re.search(r":root \{(.*?)\}", STYLE.read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
     return dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block[1]))
 
 
-def _coloured(drawing: Drawing) -> list[Box | Stroke | Words]:
-    """The shapes; raises TypeError when one has no colour of its own."""
+def _self_colored_shapes(drawing: Drawing) -> list[Box | Stroke | Words]:
+    """The shapes; raises TypeError when one has no color of its own."""
     shapes = [shape for shape in drawing.shapes if isinstance(shape, (Box, Stroke, Words)) and not shape.css]
     if len(shapes) < len(drawing.shapes):
         raise TypeError("a drawing with shapes that take their looks from a class is for pages only")
@@ -40,13 +40,13 @@ def _coloured(drawing: Drawing) -> list[Box | Stroke | Words]:
 
 
 def svg_file(drawing: Drawing) -> str:
-    """A file that stands alone, on the colour of paper."""
-    colours = light_colours()
+    """A file that stands alone, on the color of paper."""
+    colors = light_colors()
     width, height = drawing.width + 2 * MARGIN, drawing.height + 2 * MARGIN
     paper = Box(-MARGIN, -MARGIN, width, height, "sheet")
-    whole = Drawing(width, height, [paper, *_coloured(drawing)], drawing.label)
+    whole = Drawing(width, height, [paper, *_self_colored_shapes(drawing)], drawing.label)
     made = element(
-        "svg", Markup("\n").join(elements(whole, colours.__getitem__)), xmlns="http://www.w3.org/2000/svg",
+        "svg", Markup("\n").join(elements(whole, colors.__getitem__)), xmlns="http://www.w3.org/2000/svg",
         width=width, height=height, viewBox=f"{-MARGIN} {-MARGIN} {width} {height}",
         font_family=FONTS, role="img", aria_label=drawing.label,
     )  # fmt: skip
@@ -66,28 +66,28 @@ def png_file(drawing: Drawing) -> bytes:
         raise DataError("PNG files need the package Pillow; pip install 'megatron_ko[plots]'")
     from PIL import Image, ImageDraw, ImageFont
 
-    colours = light_colours()
+    colors = light_colors()
     scale = PNG_SCALE * SAMPLES
     size = (drawing.width + 2 * MARGIN, drawing.height + 2 * MARGIN)
-    image = Image.new("RGB", (size[0] * scale, size[1] * scale), colours["sheet"])
+    image = Image.new("RGB", (size[0] * scale, size[1] * scale), colors["sheet"])
     brush = ImageDraw.Draw(image)
-    for shape in _coloured(drawing):
-        colour = colours[shape.colour]
+    for shape in _self_colored_shapes(drawing):
+        color = colors[shape.color]
         if isinstance(shape, Box):
             left, top, right, bottom = _pixels(
                 shape.x, shape.y, shape.x + shape.width, shape.y + shape.height
             )
-            brush.rectangle((left, top, right - 1, bottom - 1), fill=colour)
+            brush.rectangle((left, top, right - 1, bottom - 1), fill=color)
         elif isinstance(shape, Stroke):
             ends = _pixels(shape.x1, shape.y1, shape.x2, shape.y2)
-            brush.line(ends, fill=colour, width=max(1, round(shape.width * scale)))
+            brush.line(ends, fill=color, width=max(1, round(shape.width * scale)))
         else:
             font = ImageFont.load_default(size=shape.size * scale)
             anchor = {"start": "ls", "middle": "ms", "end": "rs"}[shape.anchor]
             # the font has one weight: strong letters get an outline
             outline = 1 if shape.strong else 0
             x, y = _pixels(shape.x, shape.y)
-            brush.text((x, y), latin(shape.text), fill=colour, font=font, anchor=anchor, stroke_width=outline)
+            brush.text((x, y), latin(shape.text), fill=color, font=font, anchor=anchor, stroke_width=outline)
     small = image.resize((size[0] * PNG_SCALE, size[1] * PNG_SCALE), Image.Resampling.BOX)
     out = io.BytesIO()
     small.save(out, "PNG", optimize=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from preprocessing.page.drawing import Box, Drawing, Stroke, Words
-from preprocessing.page.palette import LANGUAGES, colour_of
+from preprocessing.page.palette import LANGUAGES, color_of
 from preprocessing.page.text_diff import short_name
 
 WIDTH, NAMES, GAP, VALUE = 860, 142, 26, 38
@@ -60,10 +60,10 @@ def _panel(
 ) -> list[Box | Stroke | Words]:
     """One language: a bar for each tokenizer in the order of ``names``, then the line over them."""
     bottom = y + HEAD + ROW * len(names)
-    colour = colour_of(lang)
+    color = color_of(lang)
     title = LANGUAGES.get(lang, lang)
     shapes: list[Box | Stroke | Words] = [
-        Words(title[:1].upper() + title[1:], x, y + 14, colour, 13, strong=True),
+        Words(title[:1].upper() + title[1:], x, y + 14, color, 13, strong=True),
         Stroke(x, bottom, x + highest * scale + VALUE, bottom, "rule"),
     ]
     for i, name in enumerate(names):
@@ -76,7 +76,7 @@ def _panel(
         tip = f"{name}, {title}: {value:.1f} % of the efficiency of {chosen}"
         shapes += [
             Box(
-                x, top + 4, max(1.0, value * scale), BAR, "plain" if name == chosen else colour, tip
+                x, top + 4, max(1.0, value * scale), BAR, "plain" if name == chosen else color, tip
             ),
             Words(shown, x + highest * scale + VALUE, top + 16, size=12.5, anchor="end"),
         ]  # fmt: skip

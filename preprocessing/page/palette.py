@@ -1,4 +1,4 @@
-"""Which colour a domain, language or source has: the same one everywhere in the page (classes of ``style.css``)."""
+"""Which color a domain, language or source has: the same one everywhere in the page (classes of ``style.css``)."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ _KINDS = {
     "code": ("code", "python", "py", "source"),
     "mixed": ("mixed", "parallel", "bilingual"),
 }
-OTHER_COLOURS = 6
+OTHER_COLORS = 6
 SHADES = ("", "second", "third", "fourth", "fifth")
 
 
-def colour_of(name: str) -> str:
+def color_of(name: str) -> str:
     """The CSS class of a domain, language or source: the same one everywhere in the page."""
     words = name.lower().replace("-", "_").split("_")
-    for colour, known in _KINDS.items():
+    for color, known in _KINDS.items():
         if any(word in known for word in words):
-            return colour
-    return f"other{sum(map(ord, name)) % OTHER_COLOURS}"
+            return color
+    return f"other{sum(map(ord, name)) % OTHER_COLORS}"
 
 
 def shades_of(names: Iterable[str]) -> dict[str, str]:
-    """A class per domain: the colour of its language, in further shades where several domains share it."""
-    return shaded((name, colour_of(name)) for name in names)
+    """A class per domain: the color of its language, in further shades where several domains share it."""
+    return assign_shades((name, color_of(name)) for name in names)
 
 
-def shaded(colours: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """A class per name: its colour, in further shades where several names share it."""
+def assign_shades(colors: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """A class per name: its color, in further shades where several names share it."""
     found: dict[str, str] = {}
-    for name, colour in colours:
-        same = sum(known.split()[0] == colour for known in found.values())
-        found[name] = f"{colour} {SHADES[min(same, len(SHADES) - 1)]}".strip()
+    for name, color in colors:
+        same = sum(known.split()[0] == color for known in found.values())
+        found[name] = f"{color} {SHADES[min(same, len(SHADES) - 1)]}".strip()
     return found

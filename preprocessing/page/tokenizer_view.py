@@ -7,7 +7,7 @@ from typing import Any
 from preprocessing.page.charts import Bar, bar_chart
 from preprocessing.page.drawing import inline_svg
 from preprocessing.page.efficiency_chart import efficiency_chart
-from preprocessing.page.palette import LANGUAGES, colour_of
+from preprocessing.page.palette import LANGUAGES, color_of
 
 OTHER = "English-only"
 
@@ -18,7 +18,7 @@ def tokenizer(report: dict[str, Any]) -> dict[str, Any]:
     order = [name for name in LANGUAGES if name in this] + sorted(set(this) - set(LANGUAGES))
     bars, relative = [], []
     for lang in order:
-        bars.append(_bar(LANGUAGES.get(lang, lang), this[lang], colour_of(lang)))
+        bars.append(_bar(LANGUAGES.get(lang, lang), this[lang], color_of(lang)))
         if lang in other:
             bars.append(_bar(OTHER, other[lang], "plain"))
             # of the same text: 100 * tokens of the other / tokens of this one
@@ -34,5 +34,5 @@ def tokenizer(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _bar(name: str, found: dict[str, Any], colour: str) -> Bar:
-    return Bar(name, found["bytes_per_token"], colour, f"{found['bytes_per_token']:.2f}")
+def _bar(name: str, found: dict[str, Any], color: str) -> Bar:
+    return Bar(name, found["bytes_per_token"], color, f"{found['bytes_per_token']:.2f}")

@@ -9,7 +9,7 @@ from typing import Any
 from preprocessing.page import number_text, text_diff
 from preprocessing.page.charts import Bar
 from preprocessing.page.distributions import ring
-from preprocessing.page.palette import LANGUAGES, OTHER_COLOURS, colour_of, shaded
+from preprocessing.page.palette import LANGUAGES, OTHER_COLORS, assign_shades, color_of
 from preprocessing.report.facts import Facts
 
 MAX_SLICES = 9
@@ -70,7 +70,7 @@ def composition(facts: Facts) -> list[dict[str, Any]]:
         languages[lang] += size
         sources[source] += size
     made = [
-        _ring("By language", "언어별", languages, {lang: colour_of(lang) for lang in languages}),
+        _ring("By language", "언어별", languages, {lang: color_of(lang) for lang in languages}),
         _ring("By source", "출처별", sources, _shades_of_sources(sizes, sources)),
     ]
     groups = Counter()
@@ -82,20 +82,20 @@ def composition(facts: Facts) -> list[dict[str, Any]]:
 
 
 def _shades_of_sources(sizes: Mapping[tuple[str, str], int], sources: Counter[str]) -> dict[str, str]:
-    """A source has the colour of the language that most of its text is in."""
+    """A source has the color of the language that most of its text is in."""
     most = {
         source: max((size, lang) for (s, lang), size in sizes.items() if s == source)[1] for source in sources
     }
-    return shaded((source, colour_of(most[source])) for source in _by_size(sources))
+    return assign_shades((source, color_of(most[source])) for source in _by_size(sources))
 
 
 def _quiet(names: Iterable[str]) -> dict[str, str]:
-    """The colour of a language where the name tells it, else the next of the quiet ones."""
+    """The color of a language where the name tells it, else the next of the quiet ones."""
     found: dict[str, str] = {}
     for name in names:
-        colour = colour_of(name)
+        color = color_of(name)
         used = sum(known.startswith("other") for known in found.values())
-        found[name] = f"other{used % OTHER_COLOURS}" if colour.startswith("other") else colour
+        found[name] = f"other{used % OTHER_COLORS}" if color.startswith("other") else color
     return found
 
 
@@ -103,24 +103,24 @@ def _by_size(sizes: Counter[str]) -> list[str]:
     return sorted(sizes, key=lambda name: (-sizes[name], name))
 
 
-def _ring(title: str, korean: str, sizes: Counter[str], colours: Mapping[str, str]) -> dict[str, Any]:
+def _ring(title: str, korean: str, sizes: Counter[str], colors: Mapping[str, str]) -> dict[str, Any]:
     total = sum(sizes.values())
     names = [name for name in _by_size(sizes) if sizes[name]]
     shown, rest = (
         (names, []) if len(names) <= MAX_SLICES else (names[: MAX_SLICES - 1], names[MAX_SLICES - 1 :])
     )
-    parts = [(text_diff.short_name(LANGUAGES.get(name, name)), sizes[name], colours[name]) for name in shown]
+    parts = [(text_diff.short_name(LANGUAGES.get(name, name)), sizes[name], colors[name]) for name in shown]
     if rest:
-        parts.append((f"{len(rest)} more", sum(sizes[name] for name in rest), f"other{OTHER_COLOURS - 1}"))
+        parts.append((f"{len(rest)} more", sum(sizes[name] for name in rest), f"other{OTHER_COLORS - 1}"))
     slices = [
         Bar(
             name,
             size,
-            colour,
+            color,
             share_text(size / total),
             f"{name}: {number_text.size(size)}, {size / total:.2%}",
         )
-        for name, size, colour in parts
+        for name, size, color in parts
     ]
     return {
         "title": title,

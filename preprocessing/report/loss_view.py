@@ -12,11 +12,11 @@ from preprocessing.page.distributions import histogram
 from preprocessing.page.funnel_view import total
 from preprocessing.report.facts import JUDGING, Facts
 from preprocessing.report.groups import Group, Groups
-from preprocessing.report.words import KOREAN
+from preprocessing.report.korean_labels import KOREAN
 
 MANY = 5  # documents of a group from which it is called large
 MAX_SOURCES = 10  # in the columns of a table
-STEP_COLOURS = {"lines": "other0", "filter": "other1", "deduplicate": "other3", "balance": "plain"}
+STEP_COLORS = {"lines": "other0", "filter": "other1", "deduplicate": "other3", "balance": "plain"}
 
 
 # --- by source and reason --------------------------------------------------------------------------------
@@ -29,17 +29,15 @@ def sources(facts: Facts) -> dict[str, Any]:
         read = source["documents_in"]
         lost = {step: _lost(facts, step, source["name"]) for step in JUDGING}
         parts = [("kept", source["documents_out"], "step")]
-        parts += [(step, lost[step], STEP_COLOURS[step]) for step in JUDGING if lost[step]]
+        parts += [(step, lost[step], STEP_COLORS[step]) for step in JUDGING if lost[step]]
         used += [step for step in JUDGING if lost[step]]
         bars = [
-            Bar(
-                name, count, colour, f"{count / read:.0%}", f"{source['name']}, {name}: {count:,} of {read:,}"
-            )
-            for name, count, colour in parts
+            Bar(name, count, color, f"{count / read:.0%}", f"{source['name']}, {name}: {count:,} of {read:,}")
+            for name, count, color in parts
             if count
         ]
         rows.append((text_diff.short_name(source["name"]), bars))
-    legend = [("kept", "step"), *((step, STEP_COLOURS[step]) for step in JUDGING if step in used)]
+    legend = [("kept", "step"), *((step, STEP_COLORS[step]) for step in JUDGING if step in used)]
     return {"chart": stacked_bars(rows, "Documents kept and lost by source"), "legend": legend}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from preprocessing.page import number_text
 from preprocessing.page.distributions import PERCENTILES, Range, histogram, range_chart
-from preprocessing.page.palette import LANGUAGES, colour_of
+from preprocessing.page.palette import LANGUAGES, color_of
 from preprocessing.report.columns import SPREADS, Spread
 from preprocessing.report.facts import Facts
 from preprocessing.report.tally import Tally
@@ -24,7 +24,7 @@ def lengths(facts: Facts) -> list[dict[str, Any]]:
     made = []
     for lang in languages_of(facts):
         tally = facts.columns.spreads[lang, "characters"]
-        chart = _by_powers(tally.by_power(), {}, colour_of(lang), f"Lengths of {lang} documents")
+        chart = _by_powers(tally.by_power(), {}, color_of(lang), f"Lengths of {lang} documents")
         made.append(
             {
                 "lang": lang,
@@ -43,7 +43,7 @@ def languages_of(facts: Facts) -> list[str]:
 
 
 def _by_powers(
-    counts: Mapping[int, int], behind: Mapping[int, int], colour: str, label: str, *, open_end: bool = False
+    counts: Mapping[int, int], behind: Mapping[int, int], color: str, label: str, *, open_end: bool = False
 ) -> Any:
     """Columns of one power of two each, of several where they are many."""
     powers = {**behind, **counts}
@@ -56,7 +56,7 @@ def _by_powers(
         for found in (counts, behind)
     )
     edges[-1] = "more" if open_end else edges[-1]
-    return histogram(heights, edges, colour, label, behind=all_heights if behind else ())
+    return histogram(heights, edges, color, label, behind=all_heights if behind else ())
 
 
 def _power(power: int) -> str:
@@ -70,7 +70,7 @@ def spreads(facts: Facts) -> dict[str, Any]:
     for spread in SPREADS:
         shown = percent if spread.share else _short
         values = {lang: _percentiles(facts.columns.spreads[lang, spread.name]) for lang in langs}
-        ranges = [Range(LANGUAGES.get(lang, lang), colour_of(lang), values[lang]) for lang in langs]
+        ranges = [Range(LANGUAGES.get(lang, lang), color_of(lang), values[lang]) for lang in langs]
         charts.append(
             {"spread": spread, "chart": range_chart(ranges, spread.english, shown, log=_wide(spread))}
         )
@@ -117,11 +117,11 @@ def _scored(facts: Facts, column: str, lang: str, tally: Tally) -> dict[str, Any
     if column.startswith("quality"):
         edges = np.linspace(0, 1, SCORE_STEPS + 1)
         names = [f"{edge:.2f}".rstrip("0").rstrip(".") for edge in edges]
-        chart = histogram(kept.by_step(edges), names, colour_of(lang), label, behind=tally.by_step(edges))
+        chart = histogram(kept.by_step(edges), names, color_of(lang), label, behind=tally.by_step(edges))
     else:
         highest = max(1.0, tally.quantile(0.99))
         chart = _by_powers(
-            kept.by_power(highest), tally.by_power(highest), colour_of(lang), label, open_end=True
+            kept.by_power(highest), tally.by_power(highest), color_of(lang), label, open_end=True
         )
     return {
         "column": column, "lang": lang, "documents": tally.total, "kept": kept.total, "chart": chart,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from preprocessing.page import funnel_view, tokenizer_view
-from preprocessing.page.template import filled
+from preprocessing.page.template import render_template
 from preprocessing.report import corpus_view, loss_view, measure_view, token_view
 from preprocessing.report.facts import JUDGING, Facts
-from preprocessing.report.words import KOREAN
+from preprocessing.report.korean_labels import KOREAN
 
 TEMPLATE = Path(__file__).resolve().parent / "data.html.jinja"
 
@@ -16,7 +16,7 @@ TEMPLATE = Path(__file__).resolve().parent / "data.html.jinja"
 def page(facts: Facts) -> str:
     """The whole page; sections of steps that are off or not finished are left out."""
     encoded = "encode" in facts.steps
-    return filled(
+    return render_template(
         TEMPLATE,
         token_view.domains_of(facts),
         folder=facts.folder,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from preprocessing.page.coloured_tokens import for_page, shown_tokens
+from preprocessing.page.colored_tokens import for_page, tokens_for_display
 from preprocessing.page.drawing import Drawing, inline_svg
 from preprocessing.page.efficiency_chart import efficiency_chart
-from preprocessing.page.template import filled
+from preprocessing.page.template import render_template
 from preprocessing.tokenizers.comparison import ALL
 from preprocessing.tokenizers.opened import OpenedTokenizer
 
@@ -36,11 +36,11 @@ def page(found: dict[str, Any], opened: Sequence[OpenedTokenizer]) -> str:
         lang: [
             {"name": tokenizer.name, "tokens": len(tokens), "shown": for_page(tokens)}
             for tokenizer in opened
-            for tokens in [shown_tokens(tokenizer, text)]
+            for tokens in [tokens_for_display(tokenizer, text)]
         ]
         for lang, text in found["samples"].items()
     }
-    return filled(
+    return render_template(
         TEMPLATE,
         [],
         found=found,

@@ -22,7 +22,7 @@ from preprocessing.config.pipeline import Config
 from preprocessing.readers.files_found import KnownHashes, Unit, find_units
 from preprocessing.running.markers import Marker, Outputs, key_of
 from preprocessing.running.progress import StepProgress
-from preprocessing.running.tasks import KeyedTask, Outcome, Runner, Task
+from preprocessing.running.tasks import Outcome, Runner, StepTask, Task
 
 __all__ = ["Context", "Outcome", "Task"]
 OLD_S = 24 * 3600.0
@@ -126,7 +126,7 @@ class Context:
         ``version`` is that of the step.
         """
         keyed = [
-            KeyedTask(step, number, task, key_of(step, version, task.name, task.depends))
+            StepTask(step, number, task, key_of(step, version, task.name, task.depends))
             for number, task in enumerate(tasks)
         ]
         markers = {one.marker_name: Marker(self.folder, one.marker_name) for one in keyed}
@@ -136,7 +136,7 @@ class Context:
             size = sum(task.size for task in tasks)
             shown = StepProgress(step, len(todo), size, size - sum(one.task.size for one in todo))
 
-            def done(one: KeyedTask, summary: dict[str, Any]) -> None:
+            def done(one: StepTask, summary: dict[str, Any]) -> None:
                 summaries[one.marker_name] = summary
                 shown.add(one.task.size, summary)
 

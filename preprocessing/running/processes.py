@@ -21,7 +21,7 @@ from typing import Any
 from megatron_ko.errors import DataError
 from preprocessing.running.markers import Marker
 from preprocessing.running.supervision import SIGNALS
-from preprocessing.running.tasks import Done, KeyedTask, RunContext, do
+from preprocessing.running.tasks import Done, RunContext, StepTask, do
 
 PRELOADED = ["preprocessing.running.quiet_interrupt", "preprocessing.steps.warm_up"]
 _context: RunContext | None = None
@@ -43,15 +43,15 @@ class ProcessRunner:
         self._pool: ProcessPoolExecutor | None = None
         self._lifeline: multiprocessing.connection.Connection | None = None
 
-    def run(self, context: RunContext, keyed: Sequence[KeyedTask], done: Done) -> None:
+    def run(self, context: RunContext, keyed: Sequence[StepTask], done: Done) -> None:
         if self.workers == 1 or len(keyed) == 1:
             for one in keyed:
                 done(one, do(context, one))
             return
         pool = self._pool or self._start(context)
-        futures: dict[Future[dict[str, Any]], KeyedTask] = {}
+        futures: dict[Future[dict[str, Any]], StepTask] = {}
         try:
-            with interrupts_held():  # the first tasks make the workers start
+            with hold_interrupts():  # the first tasks make the workers start
                 for one in keyed:
                     futures[pool.submit(_do, one)] = one
             _gather(futures, done)
@@ -63,7 +63,7 @@ class ProcessRunner:
                 f"run again with fewer than {self.workers} workers (--workers)"
             ) from None
         except KeyboardInterrupt:
-            with interrupts_held():
+            with hold_interrupts():
                 self._let_go()
                 self.close()
             raise
@@ -91,7 +91,7 @@ class ProcessRunner:
 
 
 @contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
+def hold_interrupts() -> Iterator[None]:
     """A KeyboardInterrupt that the block would get comes at its end."""
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
@@ -120,7 +120,7 @@ def forked_pool(
     return ProcessPoolExecutor(workers, method, begin, (*arguments, held)), lifeline
 
 
-def _gather(futures: dict[Future[dict[str, Any]], KeyedTask], done: Done) -> None:
+def _gather(futures: dict[Future[dict[str, Any]], StepTask], done: Done) -> None:
     waiting = set(futures)
     while waiting:
         ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -151,6 +151,6 @@ def _end_with_parent(lifeline: multiprocessing.connection.Connection) -> None:
     os._exit(1)
 
 
-def _do(one: KeyedTask) -> dict[str, Any]:
+def _do(one: StepTask) -> dict[str, Any]:
     assert _context is not None
     return do(_context, one)

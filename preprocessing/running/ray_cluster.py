@@ -10,7 +10,7 @@ from typing import Any
 
 from megatron_ko.errors import ConfigError, UserError
 from preprocessing.running.markers import Marker
-from preprocessing.running.tasks import Done, KeyedTask, RunContext, do
+from preprocessing.running.tasks import Done, RunContext, StepTask, do
 
 
 class RayRunner:
@@ -29,7 +29,7 @@ class RayRunner:
         ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False, **options)
         self._do = ray.remote(num_cpus=1, max_retries=2)(_do)
 
-    def run(self, context: RunContext, keyed: Sequence[KeyedTask], done: Done) -> None:
+    def run(self, context: RunContext, keyed: Sequence[StepTask], done: Done) -> None:
         shared = self._ray.put(context.for_worker())
         running = {self._do.remote(shared, one): one for one in keyed}
         waiting = list(running)
@@ -50,7 +50,7 @@ class RayRunner:
         self._ray.shutdown()
 
 
-def _do(context: RunContext, one: KeyedTask) -> tuple[dict[str, Any], UserError | None]:
+def _do(context: RunContext, one: StepTask) -> tuple[dict[str, Any], UserError | None]:
     """User errors are returned: raised, Ray would wrap them in its own and try again."""
     try:
         return do(context, one), None

@@ -18,7 +18,7 @@ from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.files import write_text
 from preprocessing.running.markers import Marker
 from preprocessing.running.processes import ProcessRunner
-from preprocessing.running.tasks import Done, KeyedTask, RunContext
+from preprocessing.running.tasks import Done, RunContext, StepTask
 
 log = logging.getLogger(__name__)
 POLL_S = (0.2, 10.0)
@@ -26,7 +26,7 @@ SAY_EVERY_S = 60.0
 
 
 @dataclass(frozen=True)
-class Place:
+class ArrayTask:
     """This task among the tasks of one array job."""
 
     task: int
@@ -34,7 +34,7 @@ class Place:
     job: str
 
 
-def place_from_environment(environment: dict[str, str] | None = None) -> Place:
+def array_task_from_environment(environment: dict[str, str] | None = None) -> ArrayTask:
     """From Slurm's variables. Raises ConfigError outside a job array."""
     found = os.environ if environment is None else environment
     names = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_JOB_ID")
@@ -49,7 +49,7 @@ def place_from_environment(environment: dict[str, str] | None = None) -> Place:
             f"--runner slurm: task {task} is not one of {tasks} consecutive ones from {first}; "
             "use an array without gaps, such as --array=0-15"
         )
-    return Place(task - first, tasks, found["SLURM_ARRAY_JOB_ID"])
+    return ArrayTask(task - first, tasks, found["SLURM_ARRAY_JOB_ID"])
 
 
 class SlurmRunner:
@@ -57,20 +57,21 @@ class SlurmRunner:
 
     shared = True
 
-    def __init__(self, place: Place, workers: int, wait_s: float):
-        self.place, self._wait_s = place, wait_s
+    def __init__(self, array_task: ArrayTask, workers: int, wait_s: float):
+        self.array_task, self._wait_s = array_task, wait_s
         self._local = ProcessRunner(workers)
-        self.leads = place.task == 0
+        self.leads = array_task.task == 0
 
-    def run(self, context: RunContext, keyed: Sequence[KeyedTask], done: Done) -> None:
-        tasks, task = self.place.tasks, self.place.task
+    def run(self, context: RunContext, keyed: Sequence[StepTask], done: Done) -> None:
+        tasks, task = self.array_task.tasks, self.array_task.task
         mine = [one for one in keyed if one.number % tasks == task]
         others = [one for one in keyed if one.number % tasks != task]
         try:
             self._local.run(context, mine, done)
         except Exception as error:  # a task that was stopped has not failed: the next start continues it
             write_text(
-                self._failure_of(context, self.place.task), json.dumps(f"{type(error).__name__}: {error}")
+                self._failure_of(context, self.array_task.task),
+                json.dumps(f"{type(error).__name__}: {error}"),
             )
             raise
         for one in others:
@@ -97,18 +98,18 @@ class SlurmRunner:
 
     def begin(self, context: RunContext) -> None:
         """Forgets this task's failure of an earlier start."""
-        self._failure_of(context, self.place.task).unlink(missing_ok=True)
+        self._failure_of(context, self.array_task.task).unlink(missing_ok=True)
 
     def close(self) -> None:
         self._local.close()
 
     def _failure_of(self, context: RunContext, task: int) -> Path:
-        return context.folder / "steps" / "failed" / f"{self.place.job}-{task:05d}.json"
+        return context.folder / "steps" / "failed" / f"{self.array_task.job}-{task:05d}.json"
 
     def _raise_failure(self, context: RunContext) -> None:
-        for task in range(self.place.tasks):
+        for task in range(self.array_task.tasks):
             path = self._failure_of(context, task)
-            if task != self.place.task and path.is_file():
+            if task != self.array_task.task and path.is_file():
                 raise DataError(
                     f"task {task} of the array failed: {json.loads(path.read_text(encoding='utf-8'))}"
                 )

@@ -48,7 +48,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class KeyedTask:
+class StepTask:
     """A task of a step under its key; ``number`` is its place among all tasks of the step, done or not."""
 
     step: str
@@ -61,7 +61,7 @@ class KeyedTask:
         return f"{self.step}/{self.task.name}"
 
 
-Done = Callable[[KeyedTask, dict[str, Any]], None]
+Done = Callable[[StepTask, dict[str, Any]], None]
 
 
 class Runner(Protocol):
@@ -71,7 +71,7 @@ class Runner(Protocol):
     shared: bool
     """Whether other processes work in the same folder at the same time."""
 
-    def run(self, context: RunContext, keyed: Sequence[KeyedTask], done: Done) -> None:
+    def run(self, context: RunContext, keyed: Sequence[StepTask], done: Done) -> None:
         """Returns when every task has its marker; calls ``done`` for each as it ends. Raises what a task raised."""
         ...
 
@@ -82,7 +82,7 @@ class Runner(Protocol):
     def close(self) -> None: ...
 
 
-def do(context: RunContext, keyed: KeyedTask) -> dict[str, Any]:
+def do(context: RunContext, keyed: StepTask) -> dict[str, Any]:
     """Runs a task and writes its marker, last. Returns the summary."""
     marker = Marker(context.folder, keyed.marker_name)
     marker.remove()

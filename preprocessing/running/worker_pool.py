@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from megatron_ko.errors import DataError
-from preprocessing.running.processes import begin_worker, forked_pool, interrupts_held
+from preprocessing.running.processes import begin_worker, forked_pool, hold_interrupts
 from preprocessing.running.progress import StepProgress
 
 Item = TypeVar("Item")
@@ -37,7 +37,7 @@ class WorkerPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with interrupts_held():
+        with hold_interrupts():
             if self._lifeline is not None and kind is not None:
                 self._lifeline.close()  # ends the workers in the middle of their work
             if self._pool is not None:
@@ -65,7 +65,7 @@ class WorkerPool:
             yield from (function(*item) for item in items)
             return
         pool = self._pool or self._start()
-        with interrupts_held():  # the first items make the workers start
+        with hold_interrupts():  # the first items make the workers start
             futures = [pool.submit(function, *item) for item in items]
         try:
             for future in futures:

@@ -28,7 +28,7 @@ from preprocessing.pii.masking import mask_column
 from preprocessing.readers.files_found import Unit
 from preprocessing.readers.reading import BadRecord, read_unit
 from preprocessing.running.context import Context, Outcome, Task
-from preprocessing.steps.text_operations import markup_of, normalise_column
+from preprocessing.steps.text_operations import markup_of, normalize_column
 from preprocessing.text.by_language import by_language
 from preprocessing.text.language import detect
 
@@ -54,7 +54,7 @@ def clean_batch(
 
     def clean_part(part: pa.RecordBatch, lang: str) -> pa.RecordBatch:
         kind = markup_of(markup, part["source"][0].as_py())
-        text = normalise_column(part["text"], part["id"], lang, kind, config, counts)
+        text = normalize_column(part["text"], part["id"], lang, kind, config, counts)
         text, found = mask_column(text, part["id"], list(config.mask), counts)
         masked = [pa.array(np.ascontiguousarray(found[:, i])) for i in range(len(KINDS))]
         return pa.RecordBatch.from_arrays([text, *masked], schema=_CLEANED)

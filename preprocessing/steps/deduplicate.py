@@ -21,14 +21,14 @@ from preprocessing.config.deduplication import DeduplicateConfig
 from preprocessing.documents import Counts, new_shard
 from preprocessing.duplicates.clusters import MEMBER, clusters_of, largest, member_tables
 from preprocessing.duplicates.decisions import write_unit
-from preprocessing.duplicates.exact_duplicates import exact_duplicates, taking_part
+from preprocessing.duplicates.exact_duplicates import exact_duplicates, near_candidates
 from preprocessing.duplicates.near_duplicates import (
     Files,
     band_pairs,
     band_parts,
     blocks_of,
     pairs_between,
-    verified,
+    verify_pairs,
 )
 from preprocessing.duplicates.numbering import (
     CLUSTERS,
@@ -134,7 +134,7 @@ def write_order(context: Context) -> Outcome:
     signatures = _files(context).signatures
     numbering = numbering_of([context.path("filter", unit.name) for unit in context.units], memory)
     duplicates = exact_duplicates(signatures, numbering, memory)
-    near = np.concatenate([np.zeros(0, np.uint32), *taking_part(signatures, numbering, duplicates)])
+    near = np.concatenate([np.zeros(0, np.uint32), *near_candidates(signatures, numbering, duplicates)])
     arrays = {
         "starts": numbering.starts,
         "numbers": numbering.numbers,
@@ -158,7 +158,7 @@ def write_band(context: Context, band: int, part: int, parts: int) -> Outcome:
 def write_block(context: Context, name: str, bands: list[str], first: int, last: int) -> Outcome:
     config: DeduplicateConfig = context.config.deduplicate
     pairs = pairs_between([array_path(context, band) for band in bands], first, last)
-    found = verified(
+    found = verify_pairs(
         pairs, _files(context), read_numbering(context), config.threshold, config.memory_mib * MIB
     )
     return Outcome(

@@ -16,7 +16,7 @@ from typing import Any
 from megatron_ko.errors import DataError
 from megatron_ko.files import sha256_file
 from megatron_ko.formats.tokenizer_folder import FILES, TokenizerInfo, read_tokenizer_folder
-from preprocessing.corpus.placing import SPLITS
+from preprocessing.corpus.assignment import SPLITS
 from preprocessing.corpus.reading import shard_path
 from preprocessing.documents import read_batches
 from preprocessing.running.context import Context, Outcome, Task

@@ -150,7 +150,7 @@ def rewrite_unit(context: Context, number: int, parts: int) -> Outcome:
     path = context.path(STEP, unit.name)
     with new_shard(path, DOCUMENT) as out:
         for batch in read_batches(context.path("clean", unit.name)):
-            changed, lost = without_boilerplate(batch, frequent, (number, row), config)
+            changed, lost = remove_boilerplate(batch, frequent, (number, row), config)
             out.write(changed)
             _count(counts, batch, changed, lost)
             row += batch.num_rows
@@ -159,7 +159,7 @@ def rewrite_unit(context: Context, number: int, parts: int) -> Outcome:
     return Outcome([path], {**summary, "sources": {name: found.to_json() for name, found in counts.items()}})
 
 
-def without_boilerplate(
+def remove_boilerplate(
     batch: pa.RecordBatch, frequent: Frequent, place: tuple[int, int], config: LinesConfig
 ) -> tuple[pa.RecordBatch, dict[int, int]]:
     """The batch without boilerplate, and the lines removed of each row that changed.

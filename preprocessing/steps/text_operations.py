@@ -90,20 +90,20 @@ def markup_of(kind: str, source: str) -> str:
     return "mediawiki" if source.split("_")[0] == "wiki" else "html"
 
 
-def normalise_column(
+def normalize_column(
     column: pa.Array, ids: pa.Array, lang: str, markup_kind: str, config: CleanConfig, counts: Counts
 ) -> pa.Array:
     """The changed column; ``counts`` gets changed rows and examples per operation, in the order of the changes."""
     changes = _Changes(column, ids, counts)
     if lang == "code":
-        return _normalise_characters(column, lang, config, changes)
+        return _normalize_characters(column, lang, config, changes)
     markup_rows, misread_rows = _suspects(column, markup_kind, config)
     column = changes.apply(column, _markup_operations(markup_kind), markup_rows)
     if config.repair_mojibake:
         if len(markup_rows):  # what markup hid
             misread_rows = np.union1d(misread_rows, _suspects(column, "none", config)[1])
         column = changes.apply(column, [_REPAIR], misread_rows)
-    column = _normalise_characters(column, lang, config, changes)
+    column = _normalize_characters(column, lang, config, changes)
     if config.cut_boilerplate:
         column = changes.apply(column, [_BOILERPLATE], rows_with_boilerplate(column))
     return column
@@ -122,7 +122,7 @@ def _rare_syllables() -> np.ndarray:
     return np.array([mojibake.is_rare(chr(code)) for code in range(0xAC00, 0xD7A4)])
 
 
-def _normalise_characters(column: pa.Array, lang: str, config: CleanConfig, changes: _Changes) -> pa.Array:
+def _normalize_characters(column: pa.Array, lang: str, config: CleanConfig, changes: _Changes) -> pa.Array:
     """The pass of the kernel; rows that it hands back go through the plain functions."""
     prose = lang != "code"
     data, ends, changed = normalise_rows(

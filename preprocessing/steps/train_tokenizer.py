@@ -28,8 +28,8 @@ from megatron_ko.formats.tokenizer_folder import (
 )
 from preprocessing.config.tokens import TokenizerConfig
 from preprocessing.corpus import reading as corpus
+from preprocessing.corpus.assignment import position
 from preprocessing.corpus.mixtures import mixture_of
-from preprocessing.corpus.placing import position
 from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.tokenizers import byte_level, forecast, trainers
 from preprocessing.tokenizers.hard_texts import generated_texts

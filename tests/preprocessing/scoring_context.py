@@ -8,7 +8,7 @@ from preprocessing.config.scoring import DecontaminateConfig, ScoreConfig
 from preprocessing.documents import DOCUMENT, new_shard
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
-from preprocessing.running.tasks import KeyedTask, do
+from preprocessing.running.tasks import StepTask, do
 
 
 class SmallContext:
@@ -48,4 +48,4 @@ class SmallContext:
         return Context.upstream(self, step, name)
 
     def finish(self, step, tasks, version):
-        return [do(self, KeyedTask(step, 0, task, "key")) for task in tasks]
+        return [do(self, StepTask(step, 0, task, "key")) for task in tasks]

@@ -5,7 +5,7 @@ import pytest
 
 from megatron_ko.errors import DataError
 from preprocessing.config.mixture import DomainConfig
-from preprocessing.corpus import placing
+from preprocessing.corpus import assignment
 from preprocessing.corpus import reading as corpus
 from preprocessing.steps import balance
 from tests.preprocessing.corpus import bytes_of
@@ -59,7 +59,7 @@ def rows_of(folder, domain, split):
 
 def test_documents_are_in_the_corpus_in_order_or_have_a_reason(done):
     context, _ = done
-    found = {(n, s): rows_of(context.folder, n, s) for n in DOMAINS for s in placing.SPLITS}
+    found = {(n, s): rows_of(context.folder, n, s) for n in DOMAINS for s in assignment.SPLITS}
     for (name, split), rows in found.items():
         wanted = {row["id"] for row in rows}
         assert [row["id"] for row in rows] == [row["id"] for row in alive() if row["id"] in wanted]
@@ -108,7 +108,7 @@ def test_one_file_or_many_and_any_number_of_workers_hold_the_same(done, tmp_path
     finish(whole, "balance", balance)
     for name in DOMAINS:
         assert len(corpus.shards(whole.folder, name, "train")) == 1
-        for split in placing.SPLITS:
+        for split in assignment.SPLITS:
             assert rows_of(whole.folder, name, split) == rows_of(context.folder, name, split)
     two = context_of(tmp_path / "two", units(), DOMAINS, workers=2, shard_bytes=400, valid_fraction=0.2)
     finish(two, "balance", balance)

@@ -55,14 +55,14 @@ def peak(work):
 def test_memory_per_document_is_as_stated(corpus):
     memory = 4_000_000
     near_duplicates.band_pairs([], np.zeros(0, np.uint32), 0, 0, 1, 16)  # compiles
-    clusters.clusters_of(0, np.zeros((0, 2), np.uint32), [np.zeros(0, near_duplicates.VERIFIED)])
+    clusters.clusters_of(0, np.zeros((0, 2), np.uint32), [np.zeros(0, near_duplicates.VERIFIED_PAIR)])
     order, used = peak(lambda: numbering.numbering_of([corpus / "f.parquet"], memory))
     assert used < 12 * DOCUMENTS + memory + SPARE
     signatures = [corpus / "s.parquet"]
     duplicates, used = peak(lambda: exact_duplicates.exact_duplicates(signatures, order, memory))
     assert len(duplicates) == DOCUMENTS // 10
     assert used < memory + 16 * len(duplicates) + SPARE
-    batches, used = peak(lambda: list(exact_duplicates.taking_part(signatures, order, duplicates)))
+    batches, used = peak(lambda: list(exact_duplicates.near_candidates(signatures, order, duplicates)))
     near = np.concatenate(batches)
     assert used < 5 * DOCUMENTS + SPARE and (near != numbering.NOBODY).sum() == DOCUMENTS * 9 // 10
     parts = near_duplicates.band_parts(DOCUMENTS, memory)
@@ -74,7 +74,7 @@ def test_memory_per_document_is_as_stated(corpus):
         found.append(pairs)
     pairs = np.sort(np.concatenate(found))
     assert len(pairs) == (near.reshape(-1, 2) != numbering.NOBODY).all(axis=1).sum() > DOCUMENTS // 3
-    block = np.empty(len(pairs), near_duplicates.VERIFIED)
+    block = np.empty(len(pairs), near_duplicates.VERIFIED_PAIR)
     block["pair"], block["similarity"] = pairs, 0.9
     stars, used = peak(lambda: clusters.clusters_of(DOCUMENTS, duplicates, [block]))
     assert used < 25 * DOCUMENTS + 12 * len(block) + SPARE

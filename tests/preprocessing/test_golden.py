@@ -45,7 +45,7 @@ class Reads:
             self._of_content[content].add(f"{step}/{name}")
             return content
 
-        def noted_do(context: Context, keyed: tasks.KeyedTask) -> dict[str, Any]:
+        def noted_do(context: Context, keyed: tasks.StepTask) -> dict[str, Any]:
             self._current = keyed.marker_name
             self.opened[self._current] = set()
             self.declared[self._current] = set(self._tasks_in(keyed.task.depends))

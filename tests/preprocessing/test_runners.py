@@ -16,8 +16,8 @@ from preprocessing.cli import main
 from preprocessing.config.pipeline import RULES, Config
 from preprocessing.running.context import Context, Task
 from preprocessing.running.markers import Marker
-from preprocessing.running.processes import ProcessRunner, interrupts_held
-from preprocessing.running.slurm_array import Place, SlurmRunner, place_from_environment
+from preprocessing.running.processes import ProcessRunner, hold_interrupts
+from preprocessing.running.slurm_array import ArrayTask, SlurmRunner, array_task_from_environment
 from preprocessing.steps import pipeline
 from tests.preprocessing import tasks
 from tests.preprocessing.corpus import bytes_of, write_config
@@ -147,7 +147,7 @@ def _interrupt():
 def test_an_interrupt_while_workers_start_comes_when_they_have_started(interruptible):
     said = []
     with pytest.raises(KeyboardInterrupt):
-        with interrupts_held():
+        with hold_interrupts():
             _interrupt()
             said.append("the block went on")
         said.append("not reached")
@@ -189,7 +189,7 @@ def array(loaded, works_of, wait_s=20.0):
     found = {}
 
     def task(number):
-        runner = SlurmRunner(Place(number, 2, "77"), 1, wait_s)
+        runner = SlurmRunner(ArrayTask(number, 2, "77"), 1, wait_s)
         try:
             found[number] = finish(loaded, runner, works_of(number))
         except DataError as error:
@@ -216,7 +216,7 @@ def test_tasks_of_an_array_share_the_pieces_and_see_all_results(loaded, tmp_path
 def test_who_does_a_piece_does_not_depend_on_what_is_done_when_a_task_looks(loaded):
     """A task that comes later sees fewer tasks to do; those of the other are not left to nobody."""
     finish(loaded, ProcessRunner(1), TASKS[:1])
-    runner = SlurmRunner(Place(1, 2, "77"), 1, 0.3)
+    runner = SlurmRunner(ArrayTask(1, 2, "77"), 1, 0.3)
     with pytest.raises(DataError, match="n002.json: not written by another task"):
         finish(loaded, runner)
     done = {path.stem for path in Context(loaded).path("squares", "x").parent.glob("*.json")}
@@ -232,7 +232,7 @@ def test_a_failure_of_one_task_ends_the_others(loaded):
 
 def test_a_task_that_never_comes_is_told(loaded):
     with pytest.raises(DataError, match="not written by another task within"):
-        finish(loaded, SlurmRunner(Place(0, 2, "77"), 1, 0.5))
+        finish(loaded, SlurmRunner(ArrayTask(0, 2, "77"), 1, 0.5))
 
 
 def test_the_place_in_an_array_comes_from_the_environment():
@@ -242,11 +242,11 @@ def test_the_place_in_an_array_comes_from_the_environment():
         "SLURM_ARRAY_TASK_MIN": "3",
         "SLURM_ARRAY_JOB_ID": "9",
     }
-    assert place_from_environment(given) == Place(2, 4, "9")
+    assert array_task_from_environment(given) == ArrayTask(2, 4, "9")
     with pytest.raises(ConfigError, match="SLURM_ARRAY_TASK_ID.*sbatch --array"):
-        place_from_environment({})
+        array_task_from_environment({})
     with pytest.raises(ConfigError, match="without gaps"):
-        place_from_environment({**given, "SLURM_ARRAY_TASK_ID": "9"})
+        array_task_from_environment({**given, "SLURM_ARRAY_TASK_ID": "9"})
 
 
 # --- Ray -------------------------------------------------------------------------------------------------

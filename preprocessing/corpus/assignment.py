@@ -68,7 +68,7 @@ def split_of(positions: np.ndarray, sizes: np.ndarray, valid_fraction: float) ->
     return valid
 
 
-def capped(positions: np.ndarray, sizes: np.ndarray, max_bytes: int | None) -> np.ndarray:
+def within_cap(positions: np.ndarray, sizes: np.ndarray, max_bytes: int | None) -> np.ndarray:
     """Which documents stay when at most ``max_bytes`` may: the last ones by position go."""
     if max_bytes is None:
         return np.ones(len(positions), bool)
@@ -103,7 +103,7 @@ def cut(sizes: np.ndarray, most: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Placed:
+class Assignment:
     """One entry per document, in the order of the corpus."""
 
     set_number: np.ndarray  # int16, index of sets_of(domains); NO_SET where it is in none
@@ -117,16 +117,16 @@ def sets_of(domains: Domains) -> list[tuple[str, str]]:
     return [(name, split) for name in domains for split in SPLITS]
 
 
-def place(
+def assign(
     domain: np.ndarray,
     where: np.ndarray,
     sizes: np.ndarray,
     repeats: np.ndarray,
     domains: Domains,
     balance: BalanceConfig,
-) -> Placed:
+) -> Assignment:
     """Decides for all documents at once. ``where`` are their positions; only training documents are repeated."""
-    placed = Placed(
+    assigned = Assignment(
         np.full(len(domain), NO_SET, np.int16),
         (domain == NO_DOMAIN).astype(np.int8),
         np.zeros(len(domain), np.int32),
@@ -134,15 +134,15 @@ def place(
     )
     for number, settings in enumerate(domains.values()):
         rows = np.flatnonzero(domain == number)
-        keep = capped(where[rows], sizes[rows], settings.max_bytes)
-        placed.reason[rows[~keep]] = REASONS.index("domain_full")
-        placed.repeats[rows[~keep]] = 0
+        keep = within_cap(where[rows], sizes[rows], settings.max_bytes)
+        assigned.reason[rows[~keep]] = REASONS.index("domain_full")
+        assigned.repeats[rows[~keep]] = 0
         rows = rows[keep]
         valid = split_of(where[rows], sizes[rows], balance.valid_fraction)
-        placed.repeats[rows[valid]] = 1
+        assigned.repeats[rows[valid]] = 1
         for split, mine in enumerate((rows[~valid], rows[valid])):
-            placed.set_number[mine] = len(SPLITS) * number + split
-            placed.shard[mine] = cut(
-                np.multiply(sizes[mine], placed.repeats[mine], dtype=np.int64), balance.shard_bytes
+            assigned.set_number[mine] = len(SPLITS) * number + split
+            assigned.shard[mine] = cut(
+                np.multiply(sizes[mine], assigned.repeats[mine], dtype=np.int64), balance.shard_bytes
             )
-    return placed
+    return assigned
