@@ -3,7 +3,7 @@
 Owns the two tasks of ``balance`` that read text; memory is a row group of the documents.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def write_corpus_shard(context: Context, shard: dict[str, Any]) -> Outcome:
 
 def _chosen(context: Context, unit: Unit, times: np.ndarray) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
     """Documents of a unit whose ``times`` is not 0, and their ``times``; row groups without any are not read."""
-    with pq.ParquetFile(context.documents(unit)) as file:
+    with pq.ParquetFile(context.documents_path(unit)) as file:
         start = 0
         for group in range(file.num_row_groups):
             here = times[start : start + file.metadata.row_group(group).num_rows]
@@ -74,7 +74,7 @@ def write_dropped(context: Context, number: int, expected: int) -> Outcome:
         return Outcome([], {"counts": counts.to_json()})
     unit = context.units[number]
     reasons = read_table(context.path(STEP, f"{PLAN}/{unit.name}"), ["reason"])["reason"].to_numpy()
-    path = context.dropped(STEP, unit.name)
+    path = context.dropped_path(STEP, unit.name)
     with new_shard(path, DROPPED) as out:
         for batch, numbers in _chosen(context, unit, reasons):
             names = [REASONS[number] for number in numbers]

@@ -3,7 +3,7 @@
 Owns the two tasks of ``balance`` that read columns only and the tables they leave; the rules are in ``placing``.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ that stays, and belongs to the first of these; never through a chain of neighbou
 limit: each member was compared with the survivor itself. Above ``max_cluster`` an alarm tells of it.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations

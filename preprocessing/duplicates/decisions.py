@@ -3,7 +3,7 @@
 Owns both files and their counts per source; who is a duplicate is decided in ``clusters``.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ def write_unit(context: Context, number: int) -> Outcome:
     rows = load_array(array_path(context, CLUSTERS, ".rows"))
     members = members_between(context.path(STEP, CLUSTERS), rows, start, end)
     decisions = decisions_of(judged["id"].combine_chunks(), kept, members, start)
-    table_path, dropped_path = context.path(STEP, unit.name), context.dropped(STEP, unit.name)
+    table_path, dropped_path = context.path(STEP, unit.name), context.dropped_path(STEP, unit.name)
     sizes = pq.read_table(context.path("measure", unit.name), columns=["bytes"])["bytes"].to_numpy()
     counts = _counts(judged["source"].combine_chunks(), sizes, kept, decisions["reason"])
     with new_shard(table_path, DECISION) as table, new_shard(dropped_path, DROPPED) as dropped:
         table.write(decisions)
-        for batch in _dropped(context.documents(unit), decisions):
+        for batch in _dropped(context.documents_path(unit), decisions):
             dropped.write(batch)
             _add_examples(counts, batch)
     summary = {

@@ -3,7 +3,7 @@
 Owns counting and merging; what is done with frequent lines belongs to ``lines``.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ that ``filter`` keeps, sorted by id, equal ids by row. Whoever has the smaller n
 depend on how files are cut into units. Owns the order, its arrays on disk (8 bytes per row, read through memory maps), and reading given rows out of the files of all units.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations

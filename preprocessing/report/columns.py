@@ -4,7 +4,7 @@ Owns one pass over the units. Of each it reads a few columns and no text, and ke
 is that of one unit, however large the corpus is.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations

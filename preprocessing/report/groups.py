@@ -3,7 +3,7 @@
 Owns reading the decisions of step ``deduplicate``. Text is read of a few documents only, a row group each.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations

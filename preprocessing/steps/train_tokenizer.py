@@ -50,7 +50,7 @@ def run(context: Context) -> Outcome:
     """Trains, converts, proves, reports; the tokenizer to compare with is trained beside it."""
     shards = context.summary_of("balance")["shards"]
     keys = [context.upstream("balance", f"shards/{shard['file']}") for shard in shards]
-    depends = [context.part("tokenizer", "seed"), list(_shares(context)), keys]
+    depends = [context.sections("tokenizer", "seed"), list(_shares(context)), keys]
     tasks = [Task("tokenizer", make_tokenizer, (), depends)]
     if context.config.tokenizer.english_only:
         tasks.append(Task("english-only", compare_with_english_only, (), depends))

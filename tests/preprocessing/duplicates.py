@@ -80,16 +80,16 @@ class StandIn:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def dropped(self, step, name):
+    def dropped_path(self, step, name):
         return self.folder / "dropped" / f"{step}-{name}.parquet"
 
-    def documents(self, unit):
+    def documents_path(self, unit):
         return self.path(self.text_step, unit.name)
 
     def upstream(self, step, name):
         return f"{step}/{name}"
 
-    def part(self, *names):
+    def sections(self, *names):
         return list(names)
 
     def remove_others(self, step):
@@ -132,7 +132,7 @@ def batched(rows, size):
 def write_measured(context, unit, rows, batch_rows=7):
     """Documents, sizes, signatures and the reasons of ``filter`` for one unit (``reason`` in a row drops it)."""
     batches = [documents_batch(part) for part in batched(rows, batch_rows)]
-    write_batches(context.documents(unit), batches, DOCUMENT)
+    write_batches(context.documents_path(unit), batches, DOCUMENT)
     sizes = [pa.record_batch({"bytes": pa.array([len(row["text"].encode()) for row in rows], pa.int64())})]
     write_batches(context.path("measure", unit.name), sizes, sizes[0].schema)
     config = context.config.deduplicate

@@ -8,7 +8,7 @@ from preprocessing.config.scoring import DecontaminateConfig, ScoreConfig
 from preprocessing.documents import DOCUMENT, new_shard
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
-from preprocessing.running.tasks import StepTask, do
+from preprocessing.running.tasks import StepTask, run_task
 
 
 class SmallContext:
@@ -41,11 +41,11 @@ class SmallContext:
     def path(self, step, name, suffix=".parquet"):
         return self.folder / "steps" / step / f"{name}{suffix}"
 
-    def documents(self, unit):
+    def documents_path(self, unit):
         return self.path("clean", unit.name)
 
     def upstream(self, step, name):
         return Context.upstream(self, step, name)
 
     def finish(self, step, tasks, version):
-        return [do(self, StepTask(step, 0, task, "key")) for task in tasks]
+        return [run_task(self, StepTask(step, 0, task, "key")) for task in tasks]

@@ -72,7 +72,7 @@ def test_neither_the_cut_nor_the_order_of_work_changes_a_decision(tmp_path, unit
 
 
 def dropped_ids(context):
-    tables = [pq.read_table(context.dropped("deduplicate", unit.name)) for unit in context.units]
+    tables = [pq.read_table(context.dropped_path("deduplicate", unit.name)) for unit in context.units]
     return [row["id"] for table in tables for row in table.to_pylist()]
 
 
@@ -201,7 +201,7 @@ def test_nothing_in_nothing_out(tmp_path):
 def test_a_dropped_document_can_be_read_back_with_its_reason(tmp_path):
     base, near = variants(5, 2)
     _, _, context = deduplicated(tmp_path, as_rows([base, near, base]))
-    dropped = pq.read_table(context.dropped("deduplicate", "u-00000")).to_pylist()
+    dropped = pq.read_table(context.dropped_path("deduplicate", "u-00000")).to_pylist()
     assert [(d["id"], d["text"], d["reason"], d["step"]) for d in dropped] == [
         ("d00001", near, "near_duplicate", "deduplicate"),
         ("d00002", base, "exact_duplicate", "deduplicate"),

@@ -38,24 +38,24 @@ class Reads:
         for name in ("read_table", "read_metadata"):
             patch.setattr(pq, name, self._noting(getattr(pq, name)))
         patch.setattr(pq.ParquetFile, "__init__", self._noting(pq.ParquetFile.__init__, place=1))
-        upstream, real_do = Context.upstream, tasks.do
+        upstream, real_run = Context.upstream, tasks.run_task
 
         def noted_upstream(context: Context, step: str, name: str) -> str:
             content = upstream(context, step, name)
             self._of_content[content].add(f"{step}/{name}")
             return content
 
-        def noted_do(context: Context, keyed: tasks.StepTask) -> dict[str, Any]:
-            self._current = keyed.marker_name
+        def noted_run(context: Context, task: tasks.StepTask) -> dict[str, Any]:
+            self._current = task.marker_name
             self.opened[self._current] = set()
-            self.declared[self._current] = set(self._tasks_in(keyed.task.depends))
+            self.declared[self._current] = set(self._tasks_in(task.task.depends))
             try:
-                return real_do(context, keyed)
+                return real_run(context, task)
             finally:
                 self._current = None
 
         patch.setattr(Context, "upstream", noted_upstream)
-        patch.setattr("preprocessing.running.processes.do", noted_do)
+        patch.setattr("preprocessing.running.processes.run_task", noted_run)
         # which hides contents in a hash
         patch.setattr(deduplicate, "key_of", lambda *parts: list(parts))
 
