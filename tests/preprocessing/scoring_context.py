@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pyarrow as pa
 
+from megatron_ko.config.loading import Loaded
 from preprocessing.config.scoring import DecontaminateConfig, ScoreConfig
 from preprocessing.documents import DOCUMENT, new_shard
 from preprocessing.running.context import Context
@@ -24,6 +25,7 @@ class SmallContext:
             decontaminate=decontaminate or DecontaminateConfig(),
             inputs={name: SimpleNamespace(source=None) for name in units},
         )
+        self.loaded = Loaded(self.config, {})
         self.units = [SimpleNamespace(name=name, input_name=name, size=0) for name in units]
         for name, rows in units.items():
             self._write(name, rows)
