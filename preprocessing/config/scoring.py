@@ -167,38 +167,50 @@ class DecontaminateConfig:
         return bool(self.sets)
 
 
-def score_problems(score: ScoreConfig) -> Iterator[tuple[str, str]]:
-    """Rule over ``score``: one way to set a threshold, and something to train from."""
+Problems = Iterator[tuple[str, str]]
+
+
+def score_thresholds(score: ScoreConfig) -> Problems:
+    """A quality model has one threshold, and quantiles keep some documents."""
     for name, model in score.quality.items():
         if model.min_score is not None and model.keep_quantile is not None:
-            yield f"score.quality.{name}", "has min_score and keep_quantile; give one of them"
-        if model.train.good.is_configured != model.train.bad.is_configured:
-            lacking = "bad" if model.train.good.is_configured else "good"
-            yield (
-                f"score.quality.{name}.train.{lacking}",
-                "names neither paths nor sources while the other class does; give one",
-            )
+            yield f"score.quality.{name}", "has both min_score and keep_quantile; remove one of them"
     for name, model in score.perplexity.items():
         low, high = model.keep_quantiles or (0.0, 1.0)
         if low >= high:
             yield (
                 f"score.perplexity.{name}.keep_quantiles",
-                f"[{low}, {high}] keeps nothing; give the lower one first",
+                f"[{low}, {high}] keeps no document; write the lower quantile first",
             )
 
 
-def decontaminate_problems(decontaminate: DecontaminateConfig) -> Iterator[tuple[str, str]]:
-    """Rule over ``decontaminate``: fields where records have them, and whole texts not longer than n-grams."""
+def score_training(score: ScoreConfig) -> Problems:
+    """A quality model is trained on two classes."""
+    for name, model in score.quality.items():
+        if model.train.good.is_configured != model.train.bad.is_configured:
+            lacking = "bad" if model.train.good.is_configured else "good"
+            yield (
+                f"score.quality.{name}.train.{lacking}",
+                "has neither paths nor sources, but the other class has; add one of them",
+            )
+
+
+def evaluation_set_fields(decontaminate: DecontaminateConfig) -> Problems:
+    """Fields are named where records have fields."""
     for name, item in decontaminate.sets.items():
         path = f"decontaminate.sets.{name}.fields"
         if item.format == "txt" and (item.fields or item.id_field):
-            yield path, "format txt has no fields; remove fields and id_field"
+            yield path, "text has no fields; remove fields and id_field, or correct format: txt"
         if item.format != "txt" and not item.fields:
-            yield path, f"format {item.format} needs the fields to look for, such as [question, answer]"
+            yield path, f"must list the fields to search for in {item.format}, such as [question, answer]"
+
+
+def minimum_words(decontaminate: DecontaminateConfig) -> Problems:
+    """Texts searched for as a whole are not longer than an n-gram."""
     lengths = [decontaminate.ngram, decontaminate.ngram_ko]
     lengths += [item.ngram for item in decontaminate.sets.values() if item.ngram is not None]
     if decontaminate.min_words > min(lengths):
         yield (
             "decontaminate.min_words",
-            f"{decontaminate.min_words} is more than the shortest n-gram ({min(lengths)}); lower it",
+            f"{decontaminate.min_words} exceeds the shortest n-gram ({min(lengths)} words); lower it",
         )

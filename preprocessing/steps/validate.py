@@ -131,8 +131,7 @@ def _text_problems(
         decoded = tokenizer.decode(ids[:-1])
         if decoded != text:
             message = (
-                f"document {number} of the set decodes to {decoded[:60]!r} "
-                f"instead of {text[:60]!r}; {REMEDY}"
+                f"document {number} of the set decodes to {decoded[:60]!r} instead of {text[:60]!r}; {REMEDY}"
             )
             return [Problem(str(tokens.pairs[0].prefix), "", message, "text-differs")]
     return []
