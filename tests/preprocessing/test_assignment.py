@@ -53,7 +53,7 @@ def test_validation_takes_its_share_of_the_bytes(sizes, fraction, seed):
 
 @given(st.lists(st.integers(0, 50), max_size=40), st.integers(1, 90))
 def test_files_are_cut_where_a_document_starts_in_the_next_slot(sizes, most):
-    found = assignment.cut(np.array(sizes, np.int64), most).tolist()
+    found = assignment.file_numbers(np.array(sizes, np.int64), most).tolist()
     number, slot, before = 0, 0, 0
     for size, shard in zip(sizes, found):
         if before // most > slot:
