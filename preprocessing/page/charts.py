@@ -1,4 +1,4 @@
-"""Charts: lines over steps, horizontal bars, stacked bars; ``distributions`` has those of shares and spreads.
+"""Charts: lines over steps, horizontal bars, stacked bars; ``distributions`` has charts of shares and distributions.
 
 Owns scales, ticks and marks; shapes and SVG are in ``drawing``. Colors are CSS classes (``style.css``).
 """
@@ -59,7 +59,7 @@ class Panel:
 
 
 def line_chart(lines: Sequence[Line], panel: Panel, label: str) -> Markup:
-    """Curves with their names at the right end and one tooltip per x."""
+    """Curves, named at their right end, with one tooltip per x."""
     drawn = [line for line in lines if line.points]
     xs = [x for line in drawn for x, _ in line.points]
     ys = [y for line in drawn for _, y in line.points if math.isfinite(y)]
@@ -175,7 +175,7 @@ def bar_chart(
     right: int = 110,
     width: int = 860,
 ) -> Markup:
-    """Horizontal bars from 0, with an optional red line at ``mark``; ``right`` is room for the values."""
+    """Horizontal bars from 0, with an optional red line at ``mark``; ``right``: space for the values."""
     row, top = 30, 26 if mark is not None else 4
     highest = max([bar.value for bar in bars] + [mark or 0.0]) or 1.0
     scale = (width - left - right) / highest
@@ -198,7 +198,7 @@ def bar_chart(
 def stacked_bars(
     rows: Sequence[tuple[str, Sequence[Bar]]], label: str, *, left: int = 150, width: int = 860
 ) -> Markup:
-    """Rows of shares that fill the width; ``Bar.shown`` is written inside where there is room."""
+    """Rows of shares that fill the width; ``Bar.shown`` appears inside a bar if it fits."""
     row, full = 38, width - left - 4
     shapes: list[Shape] = []
     for number, (name, bars) in enumerate(rows):

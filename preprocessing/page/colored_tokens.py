@@ -1,7 +1,7 @@
-"""A text as its tokens, in alternating colors: for a terminal and for a page.
+"""Displays a text as tokens in alternating colors, on a terminal or a page.
 
-Owns what is shown of a token that is not text: a part of a character as its bytes, white space as signs, special tokens
-by name. Tokens are outside input: characters that cannot be seen are written as their code point.
+Owns the display of tokens that are not text: a part of a character as bytes, white space as signs, special tokens by
+name. Tokens are untrusted input: invisible characters appear as code points.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ COLORS = len(_BACKGROUNDS)
 
 @dataclass(frozen=True)
 class DisplayToken:
-    """``text`` is safe to show; ``part``: bytes of a part of a character, ``special``: no text at all."""
+    """A token for display; ``text`` is safe to show. ``part``: bytes of a part of a character; ``special``: no text."""
 
     text: str
     number: int
     raw: bytes
     kind: Literal["text", "part", "special"] = "text"
     of: str = ""
-    """The character that a part belongs to, where the parts together make one."""
+    """The character that a part belongs to, if the parts form one."""
 
     @property
     def bytes_in_hex(self) -> str:
@@ -37,23 +37,24 @@ class DisplayToken:
 
 
 def tokens_for_display(tokenizer: OpenedTokenizer, text: str) -> list[DisplayToken]:
+    """Encodes ``text``; consecutive parts of a character know the character."""
     ids = tokenizer.encode_batch([text])[0].tolist()
-    found = [_shown(number, tokenizer.token_bytes(number)) for number in ids]
+    tokens = [_display(number, tokenizer.token_bytes(number)) for number in ids]
     start = 0
-    while start < len(found):
+    while start < len(tokens):
         stop = start
-        while stop < len(found) and found[stop].kind == "part":
+        while stop < len(tokens) and tokens[stop].kind == "part":
             stop += 1
         if stop > start:
-            whole = b"".join(token.raw for token in found[start:stop]).decode("utf-8", "replace")
-            found[start:stop] = [
-                DisplayToken(t.text, t.number, t.raw, "part", _visible(whole)) for t in found[start:stop]
+            whole = b"".join(token.raw for token in tokens[start:stop]).decode("utf-8", "replace")
+            tokens[start:stop] = [
+                DisplayToken(t.text, t.number, t.raw, "part", _visible(whole)) for t in tokens[start:stop]
             ]
         start = max(stop, start + 1)
-    return found
+    return tokens
 
 
-def _shown(number: int, raw: bytes | None) -> DisplayToken:
+def _display(number: int, raw: bytes | None) -> DisplayToken:
     if raw is None:
         return DisplayToken("unknown", number, b"", "special")
     try:
@@ -63,7 +64,7 @@ def _shown(number: int, raw: bytes | None) -> DisplayToken:
 
 
 def _visible(text: str) -> str:
-    """Line ends as signs before them; other characters that cannot be seen as code points."""
+    """Puts a sign before line ends and tabs; replaces other invisible characters by their code point."""
     parts = []
     for character in text:
         if character == "\n":
@@ -78,21 +79,21 @@ def _visible(text: str) -> str:
 
 
 def for_terminal(tokens: Sequence[DisplayToken], color: bool) -> str:
-    """With backgrounds, or with ``|`` between tokens; bytes and special tokens in angle brackets."""
+    """Tokens with background colors, or separated by ``|``; bytes and special tokens in angle brackets."""
     texts = [token.text if token.kind == "text" else f"<{token.text}>" for token in tokens]
     if not color:
         return "|".join(texts)
     parts = []
     for number, text in enumerate(texts):
         code = _BACKGROUNDS[number % COLORS]
-        # a color is ended before a line end, or terminals fill the rest of the line with it
+        # reset the color before a line end, or terminals fill the rest of the line with it
         lines = text.split("\n")
         parts.append("\n".join(f"\x1b[30;{code}m{line}\x1b[0m" if line else "" for line in lines))
     return "".join(parts)
 
 
 def for_page(tokens: Sequence[DisplayToken]) -> Markup:
-    """Spans of alternating classes whose title has id and bytes."""
+    """Spans with alternating classes and a title with id and bytes."""
     parts = []
     for number, token in enumerate(tokens):
         about = f"id {token.number}" + (f" · {token.bytes_in_hex}" if token.raw else " · no text")

@@ -1,8 +1,8 @@
-"""Drawings: shapes, and how a page shows them as SVG.
+"""Drawings: shapes, and their SVG for a page.
 
-Owns the shapes and all SVG that is written. A shape has a color of ``style.css`` by name, or takes its looks from a class
-(``css``) there; both follow light and dark. Every text is escaped; tooltips are ``<title>`` elements and need no script.
-Files are in ``drawing_files``.
+Owns the shapes and all SVG output. A shape has a named color of ``style.css`` or is styled by a class (``css``) there;
+both adapt to light and dark mode. All text is escaped; tooltips are ``<title>`` elements and need no script.
+``drawing_files`` writes files.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Words:
-    """``x, y``: of the baseline, where ``anchor`` says."""
+    """Text; ``x, y``: point of the baseline at ``anchor``."""
 
     text: str
     x: float
@@ -67,7 +67,7 @@ class Disc:
 
 @dataclass(frozen=True)
 class Outline:
-    """An area by the commands of an SVG path."""
+    """An area given by the commands of an SVG path."""
 
     path: str
     title: str
@@ -83,11 +83,11 @@ class Drawing:
     height: int
     shapes: Sequence[Shape]
     label: str
-    """What is read aloud instead of it."""
+    """Text for screen readers."""
 
 
 def inline_svg(drawing: Drawing) -> Markup:
-    """For a page with ``style.css``."""
+    """SVG for a page with ``style.css``."""
     return element(
         "svg",
         *elements(drawing, lambda name: f"var(--{name})"),
@@ -99,7 +99,7 @@ def inline_svg(drawing: Drawing) -> Markup:
 
 
 def elements(drawing: Drawing, color: Callable[[str], str]) -> list[Markup]:
-    """The shapes in their order; ``color`` gives the value of a name."""
+    """SVG elements of the shapes, in their order; ``color`` returns the value of a color name."""
     return [_element_of(shape, color) for shape in drawing.shapes]
 
 
@@ -132,7 +132,7 @@ def _style(shape: Shape, color: Callable[[str], str]) -> str:
         return f"fill:{color(shape.color)};font-size:{shape.size:g}px;text-anchor:{shape.anchor}{weight}"
     if isinstance(shape, Box):
         return f"fill:{color(shape.color)}"
-    raise TypeError(f"a {type(shape).__name__} takes its looks from a class")
+    raise TypeError(f"a {type(shape).__name__} must be styled by a class")
 
 
 def element(name: str, *inside: object, **attributes: object) -> Markup:

@@ -1,4 +1,4 @@
-"""Filling a template of a page: one environment, escaped, with our filters and our style."""
+"""Renders the template of a page: one environment, with escaping, our filters and our style."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def render_template(
     filters: dict[str, Callable[..., Any]] | None = None,
     **values: Any,
 ) -> str:
-    """The page; ``domains`` have further shades of their language's color, ``languages`` and ``style`` are there."""
+    """HTML of the page. ``domains`` get shades of their language's color; ``languages`` and ``style`` are predefined values."""
     shades = shades_of(domains)
     environment = Environment(
         loader=FileSystemLoader([template.parent, STYLE.parent]),

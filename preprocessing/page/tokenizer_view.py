@@ -1,4 +1,4 @@
-"""What a page shows of ``tokenizer_report.json``: how many bytes a token holds, by language."""
+"""View of ``tokenizer_report.json``: bytes per token by language."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OTHER = "English-only"
 
 
 def tokenizer(report: dict[str, Any]) -> dict[str, Any]:
-    """Charts and rows of ``tokenizer_report.json``, next to the English-only tokenizer where there is one."""
+    """Charts and rows of ``tokenizer_report.json``, compared with the English-only tokenizer if there is one."""
     this, other = report["tokenizers"]["this"], report["tokenizers"].get("english_only") or {}
     order = [name for name in LANGUAGES if name in this] + sorted(set(this) - set(LANGUAGES))
     bars, relative = [], []
@@ -21,7 +21,7 @@ def tokenizer(report: dict[str, Any]) -> dict[str, Any]:
         bars.append(_bar(LANGUAGES.get(lang, lang), this[lang], color_of(lang)))
         if lang in other:
             bars.append(_bar(OTHER, other[lang], "plain"))
-            # of the same text: 100 * tokens of the other / tokens of this one
+            # for the same text: 100 * tokens of the other / tokens of this tokenizer
             mine, its = this[lang]["bytes_per_token"], other[lang]["bytes_per_token"]
             value = 100 * mine / its if its else None
             relative.append((lang, {OTHER: 100.0, "this tokenizer": value}))
@@ -34,5 +34,5 @@ def tokenizer(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _bar(name: str, found: dict[str, Any], color: str) -> Bar:
-    return Bar(name, found["bytes_per_token"], color, f"{found['bytes_per_token']:.2f}")
+def _bar(name: str, measured: dict[str, Any], color: str) -> Bar:
+    return Bar(name, measured["bytes_per_token"], color, f"{measured['bytes_per_token']:.2f}")
