@@ -65,7 +65,7 @@ def png_file(drawing: Drawing) -> bytes:
     if not png_available():
         raise DataError(
             "PNG files require the package Pillow; run pip install 'megatron_ko[plots]'",
-            rule="package-not-installed",
+            rule="missing-package",
         )
     from PIL import Image, ImageDraw, ImageFont
 

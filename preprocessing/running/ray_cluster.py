@@ -29,7 +29,7 @@ class RayRunner:
                         "command line",
                         "--runner ray",
                         "Ray is not installed; run pip install 'megatron_ko[ray]'",
-                        "package-not-installed",
+                        "missing-package",
                     )
                 ]
             ) from None
