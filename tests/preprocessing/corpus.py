@@ -88,14 +88,14 @@ def write_config(folder, out="out", documents=60, relative=False):
 
 
 def steps_run(out, action):
-    """Steps whose marker ``action()`` wrote in the output folder ``out``, in order."""
+    """Steps whose marker ``action()``, which returns exit code 0, wrote in the output folder ``out``, in order."""
 
     def times():
         paths = {name: out / "steps" / f"{name}.json" for name in STEPS}
         return {name: path.stat().st_mtime_ns for name, path in paths.items() if path.is_file()}
 
     before = times()
-    action()
+    assert action() == 0
     return [name for name, time in times().items() if before.get(name) != time]
 
 
