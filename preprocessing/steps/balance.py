@@ -19,7 +19,7 @@ from preprocessing.readers.files_found import Unit
 from preprocessing.running.context import Context, Outcome, Task
 
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 
 
 def run(context: Context) -> Outcome:

@@ -34,7 +34,7 @@ from preprocessing.scoring.training_text import existing_files
 log = logging.getLogger(__name__)
 STEP = "decontaminate"
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 COLUMNS = pa.schema(
     [
         ("id", pa.string()),

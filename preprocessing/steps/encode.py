@@ -30,7 +30,7 @@ from preprocessing.tokens.token_files import Extent, copy_documents, cut_by_toke
 log = logging.getLogger(__name__)
 STEP = "encode"
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 
 
 def run(context: Context) -> Outcome:

@@ -27,7 +27,7 @@ from preprocessing.running.context import Context, Outcome, Task
 
 STEP = "filter"
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 REASONS = pa.schema(
     [("id", pa.string()), ("source", pa.string()), ("lang", pa.string()), ("reason", pa.string())]
 )

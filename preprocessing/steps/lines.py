@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 STEP = "lines"
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 CHANGE = "frequent_lines"
 RUN_LINES = 1 << 23
 MERGE_COST = 64  # bytes per line of a run while runs are merged

@@ -18,7 +18,7 @@ from preprocessing.text.language import detect
 
 STEP = "measure"
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 
 
 def measure_batch(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -28,7 +28,7 @@ from preprocessing.scoring import perplexity, quality_model
 
 STEP = "score"
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 HALF_BITS = 16  # bits of a value counted in each of the two passes that find a quantile
 
 Scorer = Callable[[pa.Array], np.ndarray]

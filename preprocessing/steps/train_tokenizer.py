@@ -39,7 +39,7 @@ from preprocessing.tokenizers.sentencepiece_to_json import to_tokenizer_json
 log = logging.getLogger(__name__)
 STEP = "train-tokenizer"
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 REPORT = "tokenizer_report.json"
 MAX_PASSES = 8
 PROOF_CHARACTERS = 16 << 20

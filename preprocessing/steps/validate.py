@@ -25,7 +25,7 @@ from preprocessing.tokens.token_files import Pair, index_problems
 
 STEP = "validate"
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 SAMPLE = 16
 
 

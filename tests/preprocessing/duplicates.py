@@ -52,19 +52,19 @@ def plain_jaccard(a, b):
 
 def variants(seed, count=24, words=150):
     """A text and copies with more and more words replaced."""
-    made = random.Random(seed)
-    base = [made.choice(WORDS) + made.choice("가나다라마바") for _ in range(words)]
+    rng = random.Random(seed)
+    base = [rng.choice(WORDS) + rng.choice("가나다라마바") for _ in range(words)]
     texts = []
     for i in range(count):
         copy = list(base)
         for _ in range(i * 2):
-            copy[made.randrange(words)] = made.choice(WORDS) + str(made.randrange(99))
+            copy[rng.randrange(words)] = rng.choice(WORDS) + str(rng.randrange(99))
         texts.append(" ".join(copy))
     return texts
 
 
 class StandIn:
-    """What ``deduplicate`` and ``lines`` ask of a context; tasks are run at once, in the order given or backwards."""
+    """The part of a context that ``deduplicate`` and ``lines`` use; runs tasks at once, in order or backwards."""
 
     def __init__(self, folder: Path, units: list[str], backwards: bool = False, **sections):
         self.folder = folder

@@ -18,17 +18,17 @@ DOMAINS = {
 
 def test_the_first_domain_that_matches_takes_a_document():
     rows = [("news", "ko"), ("web", "ko"), ("web", "code"), ("web", "mixed"), ("news", "mixed")]
-    found = assignment.domain_numbers(*(pa.array(column, pa.string()) for column in zip(*rows)), DOMAINS)
-    assert found.tolist() == [0, 1, 2, assignment.NO_DOMAIN, 0]
+    numbers = assignment.domain_numbers(*(pa.array(column, pa.string()) for column in zip(*rows)), DOMAINS)
+    assert numbers.tolist() == [0, 1, 2, assignment.NO_DOMAIN, 0]
     names = list(DOMAINS)
-    for number, (source, lang) in zip(found, rows):
+    for number, (source, lang) in zip(numbers, rows):
         assert assignment.domain_of(source, lang, DOMAINS) == (None if number < 0 else names[number])
 
 
 def test_positions_of_a_column_are_those_of_its_ids():
     ids = ["a", "가나", ""]
-    found = assignment.positions(pa.array(ids), 7)
-    assert [value / 2**64 for value in found.tolist()] == [assignment.position(name, 7) for name in ids]
+    positions = assignment.positions(pa.array(ids), 7)
+    assert [value / 2**64 for value in positions.tolist()] == [assignment.position(name, 7) for name in ids]
 
 
 def plain_split(positions, sizes, fraction):
@@ -45,17 +45,17 @@ def plain_split(positions, sizes, fraction):
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=30), st.floats(0, 0.9), st.integers(0, 9))
 def test_validation_takes_its_share_of_the_bytes(sizes, fraction, seed):
     where = np.random.default_rng(seed).permutation(len(sizes))
-    found = assignment.split_of(where, np.array(sizes), fraction)
-    assert not found.all()
+    valid = assignment.split_of(where, np.array(sizes), fraction)
+    assert not valid.all()
     if sum(sizes):
-        assert set(np.flatnonzero(found).tolist()) == plain_split(where.tolist(), sizes, fraction)
+        assert set(np.flatnonzero(valid).tolist()) == plain_split(where.tolist(), sizes, fraction)
 
 
 @given(st.lists(st.integers(0, 50), max_size=40), st.integers(1, 90))
 def test_files_are_cut_where_a_document_starts_in_the_next_slot(sizes, most):
-    found = assignment.file_numbers(np.array(sizes, np.int64), most).tolist()
+    numbers = assignment.file_numbers(np.array(sizes, np.int64), most).tolist()
     number, slot, before = 0, 0, 0
-    for size, shard in zip(sizes, found):
+    for size, shard in zip(sizes, numbers):
         if before // most > slot:
             number, slot = number + 1, before // most
         assert shard == number
@@ -68,9 +68,9 @@ def test_repeats_follow_the_largest_size_that_is_reached():
     assert assignment.repeats_of(sizes, where, {}).tolist() == [1] * 5
     assert assignment.repeats_of(sizes, where, {2: 2.0, 10: 3.0}).tolist() == [1, 2, 2, 3, 3]
     many = np.random.default_rng(0).integers(0, 2**64, 10_000, np.uint64)
-    found = assignment.repeats_of(np.full(10_000, 5), many, {2: 1.3})
-    assert set(found.tolist()) == {1, 2}
-    assert found.mean() == pytest.approx(1.3, abs=0.02)
+    repeats = assignment.repeats_of(np.full(10_000, 5), many, {2: 1.3})
+    assert set(repeats.tolist()) == {1, 2}
+    assert repeats.mean() == pytest.approx(1.3, abs=0.02)
 
 
 @settings(max_examples=50)

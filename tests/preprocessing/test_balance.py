@@ -59,21 +59,21 @@ def rows_of(folder, domain, split):
 
 def test_documents_are_in_the_corpus_in_order_or_have_a_reason(done):
     context, _ = done
-    found = {(n, s): rows_of(context.folder, n, s) for n in DOMAINS for s in assignment.SPLITS}
-    for (name, split), rows in found.items():
+    corpus_of = {(n, s): rows_of(context.folder, n, s) for n in DOMAINS for s in assignment.SPLITS}
+    for (name, split), rows in corpus_of.items():
         wanted = {row["id"] for row in rows}
         assert [row["id"] for row in rows] == [row["id"] for row in alive() if row["id"] in wanted]
         assert all(row["domain"] == name and row["split"] == split and row["lang"] == name for row in rows)
     dropped = [
         row for path in (context.folder / "dropped").iterdir() for row in pq.read_table(path).to_pylist()
     ]
-    kept = [row["id"] for rows in found.values() for row in rows]
+    kept = [row["id"] for rows in corpus_of.values() for row in rows]
     assert sorted(kept + [row["id"] for row in dropped]) == sorted(row["id"] for row in alive())
     reasons = {row["id"]: row["reason"] for row in dropped}
     assert set(reasons.values()) == {"no_domain", "domain_full"}
     assert all((reasons.get(row["id"]) == "no_domain") == (row["lang"] == "code") for row in alive())
     texts = {row["id"]: row["text"] for row in alive()}
-    assert all(row["text"] == texts[row["id"]] for rows in found.values() for row in rows)
+    assert all(row["text"] == texts[row["id"]] for rows in corpus_of.values() for row in rows)
 
 
 def test_files_have_the_size_that_was_asked_for(done):
@@ -138,7 +138,7 @@ def test_only_files_that_change_are_written_again(tmp_path):
     context = context_of(tmp_path, rows, DOMAINS, shard_bytes=400)
     finish(context, "balance", balance)
     before, contents = written(tmp_path), bytes_of(tmp_path / "clean")
-    rows["books"][0]["reason"] = "exact_duplicate"  # found by another threshold, say
+    rows["books"][0]["reason"] = "exact_duplicate"  # with another threshold, for example
     again = context_of(tmp_path, rows, DOMAINS, shard_bytes=400)
     finish(again, "balance", balance)
     now, changed = bytes_of(tmp_path / "clean"), written(tmp_path)

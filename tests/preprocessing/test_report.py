@@ -48,7 +48,7 @@ balance:
     - {name: first, tokens: 70000}
     - {name: second, tokens: 30000, shares: {ko: 0.75, code: 0.25}}
 """
-# by hand: six documents are read; three say the same, so one stays for them; one is too short; one is of the quiz
+# by hand: six documents are read; three are duplicates, so one is kept; one is too short; one is from the quiz
 SAME = " ".join(KO[:4]) + f" {HOSTILE}{BIDI}"
 QUIZ = " ".join(KO[8:12])
 OTHER = "\n".join(KO[7:3:-1]) + " 문의는 kim@example.com 으로 하십시오."
@@ -124,11 +124,11 @@ class Elements(HTMLParser):
 
     def __init__(self, page):
         super().__init__()
-        self.found, self.rows, self.open = [], [], []
+        self.elements, self.rows, self.open = [], [], []
         self.feed(page)
 
     def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
+        self.elements.append((tag, dict(attrs)))
         if tag == "tr":
             self.rows.append([])
         if tag in ("td", "th"):
@@ -173,7 +173,7 @@ def test_composition_is_the_text_of_the_corpus(done, facts, page):
     for row in corpus_rows(done[1]):
         expected[row["source"], row["lang"]] += len(row["text"].encode())
     assert {key: size for key, size in facts.columns.bytes_of.items() if size} == expected
-    # the group of three stands twice in the corpus, but is one document
+    # the document kept of the group of three is in the corpus twice
     assert facts.columns.documents_of["web", "ko"] == 2
     assert sum(row["source"] == "web" for row in corpus_rows(done[1])) == 3
     total = sum(expected.values())
@@ -305,17 +305,17 @@ def test_hostile_text_is_shown_not_run(page):
     assert (
         page.count("&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;") >= 4
     )  # ids, texts, an item of the quiz
-    found = Elements(page).found
+    elements = Elements(page).elements
     assert not [
         tag
-        for tag, _ in found
+        for tag, _ in elements
         if tag in ("script", "iframe", "object", "embed", "form", "img", "link", "base")
     ]
-    assert not [name for _, attributes in found for name in attributes if name.startswith("on")]
+    assert not [name for _, attributes in elements for name in attributes if name.startswith("on")]
 
 
 def test_the_page_loads_nothing(page):
-    for _, attributes in Elements(page).found:
+    for _, attributes in Elements(page).elements:
         assert not {"src", "srcset", "xlink:href", "action"} & set(attributes)
         assert attributes.get("href", "#")[:1] == "#"
     style = re.search(r"<style>(.*?)</style>", page, re.S)
@@ -323,9 +323,9 @@ def test_the_page_loads_nothing(page):
 
 
 def test_every_link_has_its_heading(page):
-    found = Elements(page).found
-    targets = {attributes["id"] for _, attributes in found if "id" in attributes}
-    assert {attributes["href"][1:] for tag, attributes in found if tag == "a"} == targets
+    elements = Elements(page).elements
+    targets = {attributes["id"] for _, attributes in elements if "id" in attributes}
+    assert {attributes["href"][1:] for tag, attributes in elements if tag == "a"} == targets
 
 
 # --- unfinished and small runs ---------------------------------------------------------------------------
@@ -461,10 +461,10 @@ def test_memory_of_bad_records_is_bounded(tmp_path, monkeypatch):
     path = tmp_path / "quarantine.jsonl"
     entries = [{"file": f"f{n}", "line": n, "cause": "x" * (n % 5 + 1), "raw": "y" * 9999} for n in range(20)]
     path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-    found = quarantine.read_bad_records(path)
-    assert found.causes == {"x": 4, "xx": 4, "xxx": 4, quarantine.OTHER: 8}
-    assert found.files == {"f0": 1, "f1": 1, "f2": 1, quarantine.OTHER: 17}
-    assert all(len(e["raw"]) <= 200 for examples in found.examples.values() for e in examples)
+    records = quarantine.read_bad_records(path)
+    assert records.causes == {"x": 4, "xx": 4, "xxx": 4, quarantine.OTHER: 8}
+    assert records.files == {"f0": 1, "f1": 1, "f2": 1, quarantine.OTHER: 17}
+    assert all(len(e["raw"]) <= 200 for examples in records.examples.values() for e in examples)
     path.write_text('{"file": "a"}\n')
     with pytest.raises(DataError) as caught:
         quarantine.read_bad_records(path)
@@ -482,9 +482,9 @@ def test_row_of_reads_the_right_row(tmp_path):
 
 def test_a_long_tail_of_sources_is_one_slice():
     sizes = Counter({f"s{n:02d}": 100 - n for n in range(30)})
-    made = corpus_view._ring("By source", "출처별", sizes, dict.fromkeys(sizes, "ko"))
-    assert [bar.label for bar in made["slices"]][-1] == "22 more"
-    assert sum(bar.value for bar in made["slices"]) == sum(sizes.values())
+    composition = corpus_view._ring("By source", "출처별", sizes, dict.fromkeys(sizes, "ko"))
+    assert [bar.label for bar in composition["slices"]][-1] == "22 more"
+    assert sum(bar.value for bar in composition["slices"]) == sum(sizes.values())
 
 
 def test_charts_of_shares_and_spreads():
@@ -506,9 +506,9 @@ def test_many_powers_share_a_column_and_nothing_is_lost():
     counts = {power: power + 1 for power in range(3, 60)}
     chart = measure_view._by_powers(counts, {}, "ko", "many", open_end=True)
     assert "8 to 64: 15" in chart  # powers 3, 4 and 5: 4 + 5 + 6
-    said = re.findall(r"<title>(.*?) to (.*?): ([\d,]+)<", chart)
-    assert len(said) == 19 and said[-1][1] == "more"
-    assert sum(int(count.replace(",", "")) for _, _, count in said) == sum(counts.values())
+    titles = re.findall(r"<title>(.*?) to (.*?): ([\d,]+)<", chart)
+    assert len(titles) == 19 and titles[-1][1] == "more"
+    assert sum(int(count.replace(",", "")) for _, _, count in titles) == sum(counts.values())
 
 
 def test_similarities_are_binned_by_two_percent():

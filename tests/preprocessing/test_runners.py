@@ -158,8 +158,10 @@ def test_an_interrupt_while_workers_start_comes_when_they_have_started(interrupt
 
 
 def running(pid):
-    found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return bool(found.stdout.strip()) and not found.stdout.startswith("Z")
+    output = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return bool(output.stdout.strip()) and not output.stdout.startswith("Z")
 
 
 def test_an_interrupted_command_exits_with_75(monkeypatch, tmp_path):
@@ -171,8 +173,8 @@ def test_an_interrupted_command_exits_with_75(monkeypatch, tmp_path):
 
 
 def alive(group):
-    found = subprocess.run(["ps", "-eo", "pgid="], capture_output=True, text=True, check=True).stdout.split()
-    return str(group) in found
+    output = subprocess.run(["ps", "-eo", "pgid="], capture_output=True, text=True, check=True).stdout.split()
+    return str(group) in output
 
 
 def until(true, timeout_s=30.0):
