@@ -127,7 +127,7 @@ class ProseRules:
     max_word_length: Number = None
     """Maximum mean characters of words with a letter or digit (thirty or more words)."""
     max_characters_per_word: Number = None
-    """Maximum visible characters per word; finds text without blanks, such as one syllable repeated over and over."""
+    """Maximum visible characters per word; excludes text without blanks, such as one syllable repeated many times."""
     min_alphabetic_words: Share = None
     """Minimum share of words between blanks that contain a letter (thirty or more words)."""
     min_stop_words: Count = None

@@ -11,4 +11,4 @@ class OutputConfig:
     """Folder of all outputs: the corpus (clean/), dropped/, quarantine.jsonl, funnel.json, tokenizer/, tokens/, stages/,
     manifest.json, and the results of steps, kept for the next run (steps/)."""
     allow_bad_records: Flag = False
-    """Exits with code 0 even if some records could not be read; otherwise clean and run finish all work and exit with 3."""
+    """Exits with code 0 even if some records could not be read; otherwise clean and run finish all other work and exit with 3."""

@@ -48,13 +48,13 @@ class QualityTraining:
     learning_rate: PositiveFloat = 0.5
     """Initial learning rate; decays linearly to zero."""
     word_ngrams: PositiveInt = Field(default=2, le=5)
-    """Maximum words of a feature."""
+    """Maximum words in a sequence that is a feature."""
     character_ngrams: NonNegativeInt = Field(default=0, le=6)
     """Maximum characters of a part of a word that is a feature (minimum 2); 0: whole words only."""
     buckets: PositiveInt = Field(default=500_000, le=100_000_000)
     """Vectors that word sequences and parts of words share by hash; the model file takes 4 * dim * (words + buckets) bytes."""
     min_count: PositiveInt = 2
-    """Minimum occurrences of a word in the model's vocabulary."""
+    """Minimum occurrences for a word to enter the model's vocabulary."""
     rounds: PositiveInt = Field(default=1, le=20)
     """Rounds of training: after each but the last, documents of the corpus scored with confidence join the training set."""
     candidates: list[str] = Field(default_factory=list)
@@ -82,9 +82,9 @@ class QualityModel:
     label: str = Field(default="good", pattern=r"^\S+$")
     """Label whose probability is the score."""
     min_score: Fraction | None = None
-    """Minimum score of a document that is kept."""
+    """Minimum score of kept documents."""
     keep_quantile: Share | None = None
-    """Share of the documents of each language that is kept, the best by score, instead of min_score."""
+    """Share of documents to keep in each language, the best by score, instead of min_score."""
     train: QualityTraining = Field(default_factory=QualityTraining)
     """How train-quality trains the model."""
 
@@ -108,11 +108,11 @@ class PerplexityModel:
     langs: list[Language] = Field(min_length=1)
     """Languages that the model scores; documents in other languages get no score and pass."""
     max_perplexity: PositiveFloat | None = None
-    """Maximum perplexity per word of a document that is kept."""
+    """Maximum perplexity per word of kept documents."""
     min_perplexity: PositiveFloat | None = None
-    """Minimum perplexity per word of a document that is kept; text that repeats over and over is below it."""
+    """Minimum perplexity per word of kept documents; highly repetitive text is below it."""
     keep_quantiles: list[Fraction] | None = Field(default=None, min_length=2, max_length=2)
-    """Lowest and highest quantile of the documents of each language that are kept, such as [0.02, 0.9]."""
+    """Lowest and highest quantile of kept documents in each language, such as [0.02, 0.9]."""
     train: PerplexityTraining = Field(default_factory=PerplexityTraining)
     """How train-quality trains the model."""
 
