@@ -20,7 +20,7 @@ from preprocessing.corpus.corpus_plan import PLACED, PLAN, STEP, read_table
 from preprocessing.corpus.placing import REASONS, sets_of
 from preprocessing.corpus.reading import shard_path
 from preprocessing.documents import DROPPED, FINAL, Counts, new_shard, text_bytes
-from preprocessing.readers.files_found import Unit
+from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context, Outcome
 
 

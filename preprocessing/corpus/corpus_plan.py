@@ -20,7 +20,7 @@ import xxhash
 from megatron_ko.errors import DataError
 from preprocessing.corpus.placing import GONE, Placed, domain_numbers, place, positions, repeats_of, sets_of
 from preprocessing.documents import new_shard
-from preprocessing.readers.files_found import Unit
+from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context, Outcome
 
 STEP = "balance"

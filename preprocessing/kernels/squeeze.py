@@ -9,8 +9,8 @@ import numpy as np
 
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.fences import fence_end
-from preprocessing.kernels.normalise_characters import classes_of
-from preprocessing.kernels.normalise_classes import COLON, DOTS, ELLIPSIS, FAMILY, LINE_FEED, SAME, SYLLABLE
+from preprocessing.kernels.normalize_characters import classes_of
+from preprocessing.kernels.normalize_classes import COLON, DOTS, ELLIPSIS, FAMILY, LINE_FEED, SAME, SYLLABLE
 
 _WWW, _HTTP, _HTTPS = (np.frombuffer(word, np.uint8) for word in (b"www", b"http", b"https"))
 

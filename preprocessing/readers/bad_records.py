@@ -40,11 +40,11 @@ class BadRecord:
 Quarantine = Callable[[BadRecord], None]
 
 
-class Bad(ValueError):
+class RecordError(ValueError):
     """Why a record cannot be used."""
 
 
-class Damaged(Exception):
+class DamagedStream(Exception):
     """Why a stream cannot be read further; what was readable has been handed out before."""
 
 
@@ -58,7 +58,7 @@ def raw_bytes(shown: str) -> bytes:
     return b"".join(out)
 
 
-def left_out_on_purpose(file: str, kinds: Counter[str], quarantine: Quarantine) -> None:
+def report_left_out(file: str, kinds: Counter[str], quarantine: Quarantine) -> None:
     """One entry for all records of a file that the configuration does not ask for, with their numbers."""
     if kinds:
         named = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))

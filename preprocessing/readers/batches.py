@@ -46,7 +46,7 @@ class Batches:
             room = int(np.searchsorted(reach, before + BATCH_BYTES - self._size, side="right")) - done
             fitting = min(max(room, 0 if self._number else 1), BATCH_ROWS - self._number)
             if fitting:
-                self._parts += [*self._gathered(), batch.slice(done, fitting)]
+                self._parts += [*self._take_rows(), batch.slice(done, fitting)]
                 self._number += fitting
                 self._size += int(reach[done + fitting - 1]) - before
                 done, before = done + fitting, int(reach[done + fitting - 1])
@@ -55,12 +55,12 @@ class Batches:
 
     def rest(self) -> Iterator[pa.RecordBatch]:
         """The batch that has been gathered, if any."""
-        parts = self._parts + self._gathered()
+        parts = self._parts + self._take_rows()
         self._parts, self._number, self._size = [], 0, 0
         if parts:
             yield pa.Table.from_batches(parts).combine_chunks().to_batches()[0] if parts[1:] else parts[0]
 
-    def _gathered(self) -> list[pa.RecordBatch]:
+    def _take_rows(self) -> list[pa.RecordBatch]:
         """The documents that came one by one, as a batch."""
         rows, self._rows = self._rows, []
         columns = [pa.array(values, field.type) for values, field in zip(zip(*rows), DOCUMENT)]

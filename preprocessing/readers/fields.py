@@ -21,7 +21,7 @@ import xxhash
 from preprocessing.config.inputs import TEMPLATE_PLACE, RecordsInput
 from preprocessing.config.languages import LANGUAGES
 from preprocessing.documents import DOCUMENT
-from preprocessing.readers.bad_records import Bad
+from preprocessing.readers.bad_records import RecordError
 
 Row = tuple[str, str, str, str, str]  # id, text, source, lang, meta
 _MISSING = object()
@@ -53,22 +53,22 @@ class Fields:
     def names(item: RecordsInput) -> list[str]:
         """The fields an input needs or may need, in order."""
         lang = [item.lang_field] if item.lang == "record" else []
-        return list(dict.fromkeys([item.id_field, *Fields.texts(item), *lang, *item.meta_fields]))
+        return list(dict.fromkeys([item.id_field, *Fields.text_fields(item), *lang, *item.meta_fields]))
 
     def row(self, record: Mapping[str, Any], number: int) -> Row:
-        """The document of record ``number`` (from 1). Raises Bad."""
+        """The document of record ``number`` (from 1). Raises RecordError."""
         item = self._item
         identity = record.get(item.id_field)
         if type(identity) is not str or not identity:
             identity = self._other_identity(record, number)
         text = self._from_template(record, identity) if item.templates else text_of(record, item.text_field)
         if len(text) * 4 > self._max_bytes and len(text.encode("utf-8", "replace")) > self._max_bytes:
-            raise Bad(f"text is longer than max_record_bytes = {self._max_bytes:,}")
+            raise RecordError(f"text is longer than max_record_bytes = {self._max_bytes:,}")
         lang = self._lang
         if lang == "record":
             lang = text_of(record, item.lang_field)
             if lang not in LANGUAGES:
-                raise Bad(f"{item.lang_field} {lang[:20]!r} is none of {', '.join(LANGUAGES)}")
+                raise RecordError(f"{item.lang_field} {lang[:20]!r} is none of {', '.join(LANGUAGES)}")
         return identity, text, self._source, lang, self._meta(record, number)
 
     def batch(self, ids: pa.Array, texts: pa.Array, langs: pa.Array | None, number: int) -> pa.RecordBatch:
@@ -110,7 +110,7 @@ class Fields:
         try:
             return meta[:-1] + "," + orjson.dumps(carried, default=str).decode()[1:]
         except orjson.JSONEncodeError as error:
-            raise Bad(f"meta_fields cannot be written as JSON: {error}") from None
+            raise RecordError(f"meta_fields cannot be written as JSON: {error}") from None
 
 
 def _text(value: str) -> pa.Scalar:
@@ -131,13 +131,13 @@ def value_of(record: Mapping[str, Any], field: str) -> Any:
 
 
 def text_of(record: Mapping[str, Any], field: str) -> str:
-    """Text of a field. Raises Bad when it is missing or something else."""
+    """Text of a field. Raises RecordError when it is missing or something else."""
     value = record.get(field)
     if type(value) is str:
         return value
     value = value_of(record, field)
     if value is _MISSING:
-        raise Bad(f"field {field!r} is missing; fields: {', '.join(map(str, record))[:120]}")
+        raise RecordError(f"field {field!r} is missing; fields: {', '.join(map(str, record))[:120]}")
     if not isinstance(value, str):
-        raise Bad(f"field {field!r} is not text but {type(value).__name__}")
+        raise RecordError(f"field {field!r} is not text but {type(value).__name__}")
     return value

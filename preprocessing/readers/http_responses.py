@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 
-from preprocessing.readers.bad_records import Bad
+from preprocessing.readers.bad_records import RecordError
 
 MAX_HEADER_BYTES = 1 << 20
 
@@ -21,42 +21,42 @@ def header_fields(raw: bytes) -> dict[str, str]:
 
 
 def http_response(raw: bytes) -> tuple[int, dict[str, str], bytes]:
-    """``(status, headers, body)`` (RFC 9112). Raises Bad."""
+    """``(status, headers, body)`` (RFC 9112). Raises RecordError."""
     end = re.search(rb"\r?\n\r?\n", raw[:MAX_HEADER_BYTES])
     head, body = (raw[: end.start()], raw[end.end() :]) if end else (raw[:MAX_HEADER_BYTES], b"")
     first, _, rest = head.partition(b"\n")
     match = re.match(rb"HTTP/[0-9.]+ +([0-9]{3})\b", first)
     if not match:
-        raise Bad(f"not an HTTP response but {first[:40]!r}")
+        raise RecordError(f"not an HTTP response but {first[:40]!r}")
     return int(match[1]), header_fields(rest), body
 
 
-def decoded_body(headers: dict[str, str], body: bytes, max_bytes: int) -> bytes:
-    """Without transfer and content encoding; archives often keep the headers but decode the body. Raises Bad."""
+def decode_body(headers: dict[str, str], body: bytes, max_bytes: int) -> bytes:
+    """Without transfer and content encoding; archives often keep the headers but decode the body. Raises RecordError."""
     if "chunked" in headers.get("transfer-encoding", "").lower():
-        body = _dechunked(body)
+        body = _dechunk(body)
     encoding = headers.get("content-encoding", "").lower()
     if encoding in ("gzip", "x-gzip") and body.startswith(b"\x1f\x8b"):
-        return _inflated(body, 31, max_bytes)
+        return _inflate(body, 31, max_bytes)
     if encoding == "deflate" and body[:1] == b"\x78":
-        return _inflated(body, 15, max_bytes)
+        return _inflate(body, 15, max_bytes)
     if encoding == "br" and not re.match(rb"\s*<", body):
-        raise Bad("content encoding br is not supported")
+        raise RecordError("content encoding br is not supported")
     return body
 
 
-def _inflated(body: bytes, window: int, max_bytes: int) -> bytes:
+def _inflate(body: bytes, window: int, max_bytes: int) -> bytes:
     decoder = zlib.decompressobj(wbits=window)
     try:
         data = decoder.decompress(body, max_bytes)
     except zlib.error as error:
-        raise Bad(f"content encoding is damaged: {error}") from None
+        raise RecordError(f"content encoding is damaged: {error}") from None
     if decoder.unconsumed_tail:
-        raise Bad(f"page is longer than max_record_bytes = {max_bytes:,} when decompressed")
+        raise RecordError(f"page is longer than max_record_bytes = {max_bytes:,} when decompressed")
     return data
 
 
-def _dechunked(body: bytes) -> bytes:
+def _dechunk(body: bytes) -> bytes:
     """The body itself when it is not in chunks (already decoded by the archive), and what is there of a cut one."""
     pieces, at = [], 0
     while True:

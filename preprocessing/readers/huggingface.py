@@ -15,7 +15,7 @@ import orjson
 
 from megatron_ko.errors import DataError, first_line
 from preprocessing.config.inputs import HuggingfaceInput
-from preprocessing.readers.bad_records import Bad, BadRecord, Quarantine
+from preprocessing.readers.bad_records import BadRecord, Quarantine, RecordError
 from preprocessing.readers.fields import Fields, Row
 
 SPLITS = ("train", "validation", "valid", "val", "dev", "test")
@@ -71,7 +71,7 @@ def read_from_hub(item: HuggingfaceInput, fields: Fields, quarantine: Quarantine
         for number, record in enumerate(records, 1):
             try:
                 yield fields.row(record, number)
-            except Bad as bad:
+            except RecordError as bad:
                 raw = orjson.dumps(record, default=repr)
                 quarantine(BadRecord(item.path, number, str(bad), raw))
     except (

@@ -65,7 +65,7 @@ def wanted(item: RecordsInput) -> list[str]:
     return [item.id_field, item.text_field, *([item.lang_field] if item.lang == "record" else [])]
 
 
-def is_possible(item: RecordsInput) -> bool:
+def has_simple_fields(item: RecordsInput) -> bool:
     """Whether documents are three fields of their own, of which none is another and none is inside one."""
     names = wanted(item)
     plain = not (item.templates or item.meta_fields) and not any("." in name for name in names)

@@ -14,11 +14,11 @@ import orjson
 import pyarrow as pa
 
 from preprocessing.config.inputs import RecordsInput
-from preprocessing.readers.bad_records import Bad, BadRecord, Quarantine
+from preprocessing.readers.bad_records import BadRecord, Quarantine, RecordError
 from preprocessing.readers.fields import Fields, Row
-from preprocessing.readers.json_columns import Block, JsonColumns, is_possible
+from preprocessing.readers.file_ranges import Range
+from preprocessing.readers.json_columns import Block, JsonColumns, has_simple_fields
 from preprocessing.readers.lines import line_blocks, too_long
-from preprocessing.readers.ranges import Range
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -34,7 +34,7 @@ def read_json_lines(
 ) -> Iterator[Row | pa.RecordBatch]:
     """The documents of the lines that start in ``part``, one by one or many together; blank lines are none."""
     keys = _quoted_keys(item)
-    columns = JsonColumns(item, fields, max_bytes) if is_possible(item) else None
+    columns = JsonColumns(item, fields, max_bytes) if has_simple_fields(item) else None
 
     def one(number: int, raw: bytes) -> Row | None:
         if len(raw) > max_bytes:
@@ -80,7 +80,7 @@ def _row(
 
 def _quoted_keys(item: RecordsInput) -> list[bytes]:
     """The fields of the text as they stand in a line."""
-    names = {name.split(".")[-1] for name in Fields.texts(item)}
+    names = {name.split(".")[-1] for name in Fields.text_fields(item)}
     return [json.dumps(name, ensure_ascii=False).encode("utf-8") for name in sorted(names)]
 
 
@@ -103,37 +103,37 @@ def _carefully(
         if _repeats(raw, keys):
             _check_keys(raw, keys)
         return fields.row(record, number)
-    except Bad as bad:
+    except RecordError as bad:
         quarantine(BadRecord(label, number, str(bad), raw))
         return None
 
 
 def parsed(raw: bytes) -> dict[str, Any]:
-    """A JSON object. Raises Bad with the cause."""
+    """A JSON object. Raises RecordError with the cause."""
     try:
         record = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         try:
             raw.decode("utf-8")
         except UnicodeDecodeError as broken:
-            raise Bad(f"not UTF-8: {broken.reason} at byte {broken.start}") from None
-        raise Bad(f"not JSON: {error}") from None
+            raise RecordError(f"not UTF-8: {broken.reason} at byte {broken.start}") from None
+        raise RecordError(f"not JSON: {error}") from None
     if not isinstance(record, dict):
-        raise Bad(f"not a JSON object but {type(record).__name__}")
+        raise RecordError(f"not a JSON object but {type(record).__name__}")
     return record
 
 
 def _check_keys(raw: bytes, keys: list[bytes]) -> None:
-    """Raises Bad when an object holds a field of the text twice: which of the two is meant nobody knows."""
+    """Raises RecordError when an object holds a field of the text twice: which of the two is meant nobody knows."""
     used = {json.loads(key) for key in keys}
 
     def check(pairs: list[tuple[str, Any]]) -> None:
         names = [name for name, _ in pairs if name in used]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise Bad(f"field {twice!r} stands twice in one object")
+            raise RecordError(f"field {twice!r} stands twice in one object")
 
     try:
         json.loads(raw, object_pairs_hook=check)
     except RecursionError:
-        raise Bad("not JSON: nested too deeply") from None
+        raise RecordError("not JSON: nested too deeply") from None

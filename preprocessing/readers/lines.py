@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from preprocessing.readers.bad_records import MAX_RAW_BYTES, BadRecord, Damaged, Quarantine
-from preprocessing.readers.ranges import Range
+from preprocessing.readers.bad_records import MAX_RAW_BYTES, BadRecord, DamagedStream, Quarantine
+from preprocessing.readers.file_ranges import Range
 from preprocessing.readers.streams import owned_blocks
 
 
@@ -49,7 +49,7 @@ def line_blocks(
     ``number`` is that of the first of them in the whole file. The place of damage goes to ``quarantine``, and so do lines
     longer than ``max_bytes`` but those within a block, which are left to the caller (``too_long``).
     """
-    number = part.first + 1 if part else 1
+    number = part.records_before + 1 if part else 1
     skipping = bool(part and part.inside)
     open_line = _Line(max_bytes)
 
@@ -85,7 +85,7 @@ def line_blocks(
             open_line.add(block[max(first, end) :])
         if open_line.size:
             yield from ended()
-    except Damaged as damage:
+    except DamagedStream as damage:
         cause = f"compressed stream is damaged or ends early ({damage}); nothing after this line was read"
         quarantine(BadRecord(label, number, cause, open_line.take()))
 

@@ -23,8 +23,8 @@ from preprocessing.config.pipeline import source_of
 from preprocessing.readers.bad_records import BadRecord, Quarantine, raw_bytes
 from preprocessing.readers.batches import Batches
 from preprocessing.readers.fields import Fields, Row
-from preprocessing.readers.files_found import Unit, has_records
-from preprocessing.readers.ranges import Range
+from preprocessing.readers.file_ranges import Range
+from preprocessing.readers.input_units import Unit, has_records
 
 __all__ = ["BadRecord", "Quarantine", "raw_bytes", "read_unit"]
 
@@ -32,7 +32,7 @@ __all__ = ["BadRecord", "Quarantine", "raw_bytes", "read_unit"]
 def read_unit(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iterator[pa.RecordBatch]:
     """The documents of a unit in file order, in batches of at most BATCH_BYTES of text (or of one document).
 
-    ``lang`` is empty where the input says detect. Bad records go to ``quarantine``.
+    ``lang`` is empty where the input says detect. RecordError records go to ``quarantine``.
     """
     batches = Batches()
     for found in _rows(unit, item, quarantine, seed):

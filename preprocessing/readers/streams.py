@@ -1,7 +1,7 @@
 """Bytes of a file or of a part of it, decompressed, as blocks.
 
 Owns codecs (gzip, bzip2, xz, zstd; several streams in a row) and damage: everything up to the damaged place is handed
-out before ``Damaged`` is raised. Memory is one block, whatever the compression ratio.
+out before ``DamagedStream`` is raised. Memory is one block, whatever the compression ratio.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 import pyarrow as pa
 
 from megatron_ko.errors import DataError, first_line
-from preprocessing.readers.bad_records import Damaged
-from preprocessing.readers.ranges import Range
+from preprocessing.readers.bad_records import DamagedStream
+from preprocessing.readers.file_ranges import Range
 
 BLOCK_BYTES = 1 << 20
 READ_BYTES = 1 << 16
@@ -57,14 +57,14 @@ class Section(io.RawIOBase):
 def blocks(file: Path, start: int = 0, end: int | None = None) -> Iterator[bytes]:
     """Decompressed content of ``[start, end)``, which holds whole compressed streams.
 
-    Raises Damaged where it cannot be read further, and DataError when the system refuses to read.
+    Raises DamagedStream where it cannot be read further, and DataError when the system refuses to read.
     """
-    with reading(file):
+    with report_read_errors(file):
         yield from _plain_or_decoded(file, start, end)
 
 
 @contextlib.contextmanager
-def reading(file: Path) -> Iterator[None]:
+def report_read_errors(file: Path) -> Iterator[None]:
     """Raises DataError when the system refuses to read ``file``."""
     try:
         yield
@@ -98,13 +98,13 @@ def _plain_or_decoded(file: Path, start: int, end: int | None) -> Iterator[bytes
                 given += len(block)
                 yield block
             return
-        except Damaged:
+        except DamagedStream:
             careful_from = max(start, section.position - CAREFUL_BYTES)
     with Section(file, start, end, careful_from) as section:
-        yield from after(decode(section, given), given)
+        yield from skip_bytes(decode(section, given), given)
 
 
-def after(decoded: Iterator[bytes], position: int) -> Iterator[bytes]:
+def skip_bytes(decoded: Iterator[bytes], position: int) -> Iterator[bytes]:
     for block in decoded:
         if position < len(block):
             yield block[position:]
@@ -126,14 +126,14 @@ def _gzip(section: Section, careful_from: int) -> Iterator[bytes]:
         try:
             block = decoder.decompress(pending, BLOCK_BYTES)
         except zlib.error as error:
-            raise Damaged(f"gzip: {error}") from None
+            raise DamagedStream(f"gzip: {error}") from None
         pending = decoder.unconsumed_tail
         if decoder.eof:
             pending, decoder = decoder.unused_data, None
         if block:
             yield block
     if decoder is not None:
-        raise Damaged("gzip: the file ends inside a stream")
+        raise DamagedStream("gzip: the file ends inside a stream")
 
 
 def _pulled(new: Callable[[], Any], name: str) -> Callable[[Section, int], Iterator[bytes]]:
@@ -146,14 +146,14 @@ def _pulled(new: Callable[[], Any], name: str) -> Callable[[Section, int], Itera
             try:
                 block = decoder.decompress(pending, BLOCK_BYTES)
             except (OSError, EOFError, lzma.LZMAError, MemoryError) as error:
-                raise Damaged(f"{name}: {first_line(error)}") from None
+                raise DamagedStream(f"{name}: {first_line(error)}") from None
             pending = b""
             if decoder.eof:
                 pending, decoder = decoder.unused_data, None
             if block:
                 yield block
         if decoder is not None:
-            raise Damaged(f"{name}: the file ends inside a stream")
+            raise DamagedStream(f"{name}: the file ends inside a stream")
 
     return decode
 
@@ -170,7 +170,7 @@ def _zstd(section: Section, careful_from: int) -> Iterator[bytes]:
                 raise
             if last:
                 yield bytes(last)
-            raise Damaged(f"zstd: {first_line(error)}") from None
+            raise DamagedStream(f"zstd: {first_line(error)}") from None
         if not block:
             return
         if given < careful_from:

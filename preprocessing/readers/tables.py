@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 from megatron_ko.errors import first_line
 from preprocessing.config.inputs import RecordsInput
 from preprocessing.documents import BATCH_BYTES
-from preprocessing.readers.bad_records import Bad, BadRecord, Quarantine
+from preprocessing.readers.bad_records import BadRecord, Quarantine, RecordError
 from preprocessing.readers.fields import Fields, Row
-from preprocessing.readers.ranges import Range
+from preprocessing.readers.file_ranges import Range
 
 ROWS_AT_ONCE = 1024
 ARROW_END = b"\xff\xff\xff\xff\0\0\0\0"
@@ -30,19 +30,19 @@ def read_table(
     file: Path, label: str, part: Range | None, item: RecordsInput, fields: Fields, quarantine: Quarantine
 ) -> Iterator[Row]:
     """The documents of a file, or of the row groups of ``part``."""
-    number = part.first if part else 0
-    for batch in _batches(file, label, part, Fields.names(item), number, quarantine):
+    number = part.records_before if part else 0
+    for batch in _batches(file, label, part, Fields.all_fields(item), number, quarantine):
         if isinstance(batch, int):
             number += batch  # rows that cannot be read
             continue
         for record in _records(batch):
             number += 1
             try:
-                if isinstance(record, Bad):
+                if isinstance(record, RecordError):
                     raise record
                 yield fields.row(record, number)
-            except Bad as bad:
-                raw = b"" if isinstance(record, Bad) else orjson.dumps(record, default=repr)
+            except RecordError as bad:
+                raw = b"" if isinstance(record, RecordError) else orjson.dumps(record, default=repr)
                 quarantine(BadRecord(label, number, str(bad), raw))
 
 
@@ -152,8 +152,8 @@ def _check_offsets(column: pa.Array) -> None:
             raise
 
 
-def _records(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | Bad]:
-    """Rows as mappings; Bad for those whose text is not UTF-8."""
+def _records(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | RecordError]:
+    """Rows as mappings; RecordError for those whose text is not UTF-8."""
     batch = pa.RecordBatch.from_arrays(
         [_as_text(column) for column in batch.columns], names=batch.schema.names
     )
@@ -164,11 +164,11 @@ def _records(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | Bad]:
             yield _record(batch.slice(row, 1))
 
 
-def _record(row: pa.RecordBatch) -> dict[str, Any] | Bad:
+def _record(row: pa.RecordBatch) -> dict[str, Any] | RecordError:
     try:
         return row.to_pylist()[0]
     except UnicodeDecodeError as broken:
-        return Bad(f"not UTF-8: {broken.reason} at byte {broken.start}")
+        return RecordError(f"not UTF-8: {broken.reason} at byte {broken.start}")
 
 
 def _as_text(column: pa.Array) -> pa.Array:

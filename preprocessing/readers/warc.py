@@ -15,17 +15,17 @@ from pathlib import Path
 import orjson
 
 from preprocessing.config.inputs import WarcInput
-from preprocessing.readers.archive_runs import RECORD, RunReader
+from preprocessing.readers.archive_members import RECORD, RunReader
 from preprocessing.readers.bad_records import (
     MAX_RAW_BYTES,
-    Bad,
     BadRecord,
-    Damaged,
+    DamagedStream,
     Quarantine,
-    left_out_on_purpose,
+    RecordError,
+    report_left_out,
 )
 from preprocessing.readers.fields import Row
-from preprocessing.readers.http_responses import decoded_body, header_fields, http_response
+from preprocessing.readers.http_responses import decode_body, header_fields, http_response
 from preprocessing.readers.streams import COMPRESSED_SUFFIXES
 from preprocessing.readers.web_pages import page_text
 
@@ -58,7 +58,7 @@ def read_warc(file: Path, label: str, item: WarcInput, source: str, quarantine: 
             continue
         try:
             made = _page(record, others, item)
-        except Bad as bad:
+        except RecordError as bad:
             cause = f"{bad} (record at {record.place}, {record.headers.get('warc-target-uri', '')[:200]})"
             quarantine(BadRecord(label, record.number, cause, record.beginning, record.size))
             continue
@@ -67,11 +67,11 @@ def read_warc(file: Path, label: str, item: WarcInput, source: str, quarantine: 
             meta = {"file": label, "line": record.number, **facts}
             identity = record.headers.get("warc-record-id", "").strip("<>") or f"{label}:{record.number}"
             yield identity, text, source, lang, orjson.dumps(meta).decode()
-    left_out_on_purpose(label, others, quarantine)
+    report_left_out(label, others, quarantine)
 
 
 def _page(record: Record, others: Counter[str], item: WarcInput) -> tuple[str, dict[str, str]] | None:
-    """Text and facts of an HTML response; None for other responses. Raises Bad."""
+    """Text and facts of an HTML response; None for other responses. Raises RecordError."""
     status, headers, body = http_response(record.beginning)
     kind = headers.get("content-type", "").split(";")[0].strip().lower()
     if status != 200:
@@ -81,12 +81,12 @@ def _page(record: Record, others: Counter[str], item: WarcInput) -> tuple[str, d
         others["responses that are not HTML"] += 1
         return None
     if not record.whole:
-        raise Bad(
+        raise RecordError(
             f"record of {record.size:,} bytes is longer than max_record_bytes = {item.max_record_bytes:,}"
         )
     charset = _CHARSET.search(headers.get("content-type", ""))
     text, title = page_text(
-        decoded_body(headers, body, item.max_record_bytes), charset and charset[1], item.extractor
+        decode_body(headers, body, item.max_record_bytes), charset and charset[1], item.extractor
     )
     facts = {
         "url": record.headers.get("warc-target-uri", "").strip("<>"),
@@ -126,10 +126,10 @@ def records(file: Path, label: str, max_bytes: int, quarantine: Quarantine) -> I
                     number += 1
                     try:
                         yield _record(data, number, f"byte {offset:,}{inside}", max_bytes)
-                    except Bad as cause:
+                    except RecordError as cause:
                         bad(f"{cause} (record at byte {offset:,}{inside})")
                         is_lost = True
-        except Damaged as damage:
+        except DamagedStream as damage:
             number += 1
             bad(f"the file is damaged or ends early ({damage}) at byte {data.position:,}{inside}")
     if not number:
@@ -147,17 +147,17 @@ def _pass_over(data: RunReader, line: bytes) -> int:
 
 
 def _record(data: RunReader, number: int, place: str, max_bytes: int) -> Record:
-    """The record behind its first line. Raises Bad; what follows is then looked for from where it may begin."""
+    """The record behind its first line. Raises RecordError; what follows is then looked for from where it may begin."""
     head, size = [], 0
     while (line := data.line()).strip():
         head.append(line)
         size += len(line)
         if size > MAX_HEADER_BYTES:
-            raise Bad("WARC headers are too long")
+            raise RecordError("WARC headers are too long")
     headers = header_fields(b"".join(head))
     length = headers.get("content-length", "")
     if not (length.isascii() and length.isdigit()) or len(length) > 18:
-        raise Bad(f"Content-Length is {length[:30]!r}, not a number of bytes")
+        raise RecordError(f"Content-Length is {length[:30]!r}, not a number of bytes")
     size = int(length)
     whole, behind_headers = size <= max_bytes, data.position
     try:
@@ -165,10 +165,12 @@ def _record(data: RunReader, number: int, place: str, max_bytes: int) -> Record:
         present = len(beginning) if whole else len(beginning) + data.skip(size - len(beginning))
         if present == size and _ends_here(data):
             return Record(number, place, headers, beginning, size, whole)
-    except Damaged as damage:
+    except DamagedStream as damage:
         data.go_back(behind_headers)
-        _pass_over_block(data)  # raises Damaged again, unless a record begins before the damage
-        raise Bad(f"Content-Length is {size:,} and the file is damaged before that ({damage})") from None
+        _pass_over_block(data)  # raises DamagedStream again, unless a record begins before the damage
+        raise RecordError(
+            f"Content-Length is {size:,} and the file is damaged before that ({damage})"
+        ) from None
     if whole:
         beginning += data.line()  # the rest of the line that begins the next record may be behind the length
         next_record = _NEXT_RECORD.search(beginning)
@@ -177,8 +179,8 @@ def _record(data: RunReader, number: int, place: str, max_bytes: int) -> Record:
         data.go_back(behind_headers)
         _pass_over_block(data)
     if present < size:
-        raise Bad(f"the file ends inside a record: {present:,} of {size:,} bytes are there")
-    raise Bad(f"Content-Length is {size:,} and the record does not end there")
+        raise RecordError(f"the file ends inside a record: {present:,} of {size:,} bytes are there")
+    raise RecordError(f"Content-Length is {size:,} and the record does not end there")
 
 
 def _pass_over_block(data: RunReader) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from megatron_ko.errors import DataError
 from preprocessing.markup.conversion import html_to_text
-from preprocessing.readers.bad_records import Bad
+from preprocessing.readers.bad_records import RecordError
 
 # what browsers take these names for (WHATWG Encoding Standard)
 MEANT = {
@@ -31,24 +31,26 @@ MAX_BROKEN = 0.001  # share of characters that may be undecodable
 
 
 def page_text(raw: bytes, charset: str | None, extractor: str | None) -> tuple[str, str]:
-    """``(Markdown, title)`` of a page; ``extractor`` None keeps the whole page. Raises Bad."""
-    page = decoded_page(raw, charset)
+    """``(Markdown, title)`` of a page; ``extractor`` None keeps the whole page. Raises RecordError."""
+    page = decode_page(raw, charset)
     match = _TITLE.search(page)
     title = html_to_text(match[1]).strip() if match else ""
     text = html_to_text(page) if extractor is None else _EXTRACTORS[extractor](page)
     if not text.strip():
-        raise Bad("no text in the page" if extractor is None else f"{extractor} finds no main content")
+        raise RecordError(
+            "no text in the page" if extractor is None else f"{extractor} finds no main content"
+        )
     return text, title
 
 
 # --- character sets --------------------------------------------------------------------------------------
 
 
-def decoded_page(raw: bytes, charset: str | None) -> str:
+def decode_page(raw: bytes, charset: str | None) -> str:
     """Text of a page: byte order mark, valid UTF-8, what the server or the page says, what its bytes look like.
 
     UTF-8 comes before what is said, because pages often say Latin-1 and no other text is valid UTF-8 by chance.
-    Raises Bad when more than MAX_BROKEN of the characters cannot be decoded.
+    Raises RecordError when more than MAX_BROKEN of the characters cannot be decoded.
     """
     said = [codec for codec in (_codec(charset), _codec(_declared(raw))) if codec]
     for mark, codec in (
@@ -66,7 +68,7 @@ def decoded_page(raw: bytes, charset: str | None) -> str:
     text = raw.decode(codec, "replace")
     broken = text.count("\ufffd") + text.count("\0")
     if broken > MAX_BROKEN * len(text):
-        raise Bad(f"cannot be decoded as {codec}: {broken:,} of {len(text):,} characters are broken")
+        raise RecordError(f"cannot be decoded as {codec}: {broken:,} of {len(text):,} characters are broken")
     return text
 
 

@@ -11,9 +11,9 @@ import orjson
 
 from preprocessing.config.inputs import HtmlInput, StdlibInput, TextInput
 from preprocessing.markup.conversion import CONVERTERS
-from preprocessing.readers.bad_records import MAX_RAW_BYTES, Bad, BadRecord, Quarantine
+from preprocessing.readers.bad_records import MAX_RAW_BYTES, BadRecord, Quarantine, RecordError
 from preprocessing.readers.fields import Row
-from preprocessing.readers.files_found import label_of
+from preprocessing.readers.input_units import label_of
 from preprocessing.readers.source_trees import license_file
 
 MARKUP_OF_SUFFIX = {
@@ -45,7 +45,7 @@ def read_whole_file(
     meta: dict[str, Any] = {"file": shown}
     try:
         text = _text_of(raw, file, item, meta)
-    except Bad as bad:
+    except RecordError as bad:
         quarantine(BadRecord(shown, 1, str(bad), raw))
         return []
     identity = label
@@ -62,9 +62,9 @@ def read_whole_file(
 
 
 def _text_of(raw: bytes, file: Path, item: Any, meta: dict[str, Any]) -> str:
-    """Raises Bad."""
+    """Raises RecordError."""
     if not raw:
-        raise Bad("the file is empty")
+        raise RecordError("the file is empty")
     if isinstance(item, HtmlInput):
         from preprocessing.readers.web_pages import page_text
 
@@ -79,16 +79,16 @@ def _text_of(raw: bytes, file: Path, item: Any, meta: dict[str, Any]) -> str:
 
 
 def decoded(raw: bytes, suffix: str, encoding: str) -> str:
-    """Text of a file: by its byte order mark, by what Python says of itself, else by ``encoding``. Raises Bad."""
+    """Text of a file: by its byte order mark, by what Python says of itself, else by ``encoding``. Raises RecordError."""
     encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), encoding)
     try:
         if suffix == ".py" and encoding == "utf-8":
             encoding, _ = tokenize.detect_encoding(iter(raw.splitlines(keepends=True)).__next__)
         text = raw.decode(encoding)
     except (UnicodeError, SyntaxError, LookupError) as error:
-        raise Bad(f"cannot be decoded: {error}") from None
+        raise RecordError(f"cannot be decoded: {error}") from None
     if "\0" in text:
-        raise Bad(
+        raise RecordError(
             f"holds NUL at character {text.index(chr(0))}: a binary file, or another encoding than {encoding}"
         )
     return text

@@ -19,14 +19,14 @@ from preprocessing.config.inputs import WikiDumpInput
 from preprocessing.markup.wikitext import mediawiki_to_markdown
 from preprocessing.readers.bad_records import (
     MAX_RAW_BYTES,
-    Bad,
     BadRecord,
-    Damaged,
+    DamagedStream,
     Quarantine,
-    left_out_on_purpose,
+    RecordError,
+    report_left_out,
 )
 from preprocessing.readers.fields import Row
-from preprocessing.readers.ranges import Range
+from preprocessing.readers.file_ranges import Range
 from preprocessing.readers.streams import owned_blocks
 
 _START = re.compile(rb"<page(?=[\s>])")
@@ -49,7 +49,7 @@ def read_wiki_dump(
                 others[why] += 1
                 continue
             text = _document(page, item)
-        except Bad as bad:
+        except RecordError as bad:
             quarantine(BadRecord(label, number, str(bad), raw))
             continue
         meta = {
@@ -61,7 +61,7 @@ def read_wiki_dump(
         }
         meta = {name: value for name, value in meta.items() if value}
         yield f"{label}:{page['id']}", text, source, lang, orjson.dumps(meta).decode()
-    left_out_on_purpose(label, others, quarantine)
+    report_left_out(label, others, quarantine)
 
 
 def pages(
@@ -77,7 +77,7 @@ def pages(
         cutter.finish("the file ends inside a page")
         if part is None and not cutter.number:
             quarantine(BadRecord(label, 0, "no <page> in the file; is it a dump of MediaWiki?", b""))
-    except Damaged as damage:
+    except DamagedStream as damage:
         cutter.number += not cutter.open
         cutter.open = True
         cutter.finish(f"the file is damaged or ends early ({damage}); nothing after this page was read")
@@ -153,11 +153,11 @@ class _PageCutter:
 
 
 def _page(raw: bytes) -> dict[str, Any]:
-    """Title, namespace, id, redirect, and the text of the last revision. Raises Bad."""
+    """Title, namespace, id, redirect, and the text of the last revision. Raises RecordError."""
     try:
         page = ElementTree.fromstring(raw)
     except (ElementTree.ParseError, ValueError) as error:
-        raise Bad(f"not XML: {error}") from None
+        raise RecordError(f"not XML: {error}") from None
     revisions = page.findall("revision")
     last = revisions[-1] if revisions else ElementTree.Element("revision")
     found = {
@@ -171,7 +171,9 @@ def _page(raw: bytes) -> dict[str, Any]:
     }
     for name in ("id", "namespace"):
         if not (found[name].isascii() and found[name].removeprefix("-").isdigit() and len(found[name]) < 19):
-            raise Bad(f"page {found['title'][:80]!r} has {name} {found[name][:20]!r}, which is not a number")
+            raise RecordError(
+                f"page {found['title'][:80]!r} has {name} {found[name][:20]!r}, which is not a number"
+            )
     return found
 
 
@@ -186,6 +188,6 @@ def _left_out(page: dict[str, Any], item: WikiDumpInput) -> str | None:
 
 def _document(page: dict[str, Any], item: WikiDumpInput) -> str:
     if not page["text"]:
-        raise Bad(f"page {page['title'][:80]!r} has no text")
+        raise RecordError(f"page {page['title'][:80]!r} has no text")
     text = mediawiki_to_markdown(page["text"], item.left_out_sections)
     return f"# {page['title']}\n\n{text}" if item.with_title and page["title"] else text

@@ -21,7 +21,7 @@ from megatron_ko.errors import DataError, first_line
 from preprocessing.config.pipeline import source_of
 from preprocessing.config.scoring import TextSet
 from preprocessing.documents import read_batches
-from preprocessing.readers.files_found import Unit, find_files
+from preprocessing.readers.input_units import Unit, find_files
 from preprocessing.running.context import Context
 
 BATCH_ROWS = 1024

@@ -22,7 +22,7 @@ from preprocessing.config.pipeline import Config, source_of
 from preprocessing.documents import DROPPED, INTERMEDIATE, Counts, new_shard
 from preprocessing.judging import rules
 from preprocessing.judging.presets.values import resolved
-from preprocessing.readers.files_found import Unit
+from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context, Outcome, Task
 
 STEP = "filter"

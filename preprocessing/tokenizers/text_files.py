@@ -23,16 +23,16 @@ from preprocessing.documents import with_column
 from preprocessing.readers.bad_records import BadRecord
 from preprocessing.readers.batches import Batches
 from preprocessing.readers.fields import Fields, Row, text_of
-from preprocessing.readers.files_found import (
+from preprocessing.readers.file_ranges import Range, even_ranges, group_sizes, row_group_ranges
+from preprocessing.readers.input_hashes import InputHashes
+from preprocessing.readers.input_units import (
     RECORD_SUFFIXES,
     UNCUT_SUFFIXES,
     find_files,
     label_of,
 )
 from preprocessing.readers.json_lines import read_json_lines
-from preprocessing.readers.known_hashes import KnownHashes
 from preprocessing.readers.lines import line_blocks
-from preprocessing.readers.ranges import Range, even_ranges, gathered, row_group_ranges
 from preprocessing.readers.streams import COMPRESSED_SUFFIXES
 from preprocessing.readers.tables import read_table
 from preprocessing.text.language import detect
@@ -143,7 +143,7 @@ def _cut(files: list[Path], split_bytes: int) -> Iterator[TextPart]:
 
 def _gathered(small: list[tuple[Path, int]], split_bytes: int) -> Iterator[TextPart]:
     sizes = [size for _, size in small]
-    for start, end in gathered(sizes, split_bytes):
+    for start, end in group_sizes(sizes, split_bytes):
         yield TextPart(tuple(file for file, _ in small[start:end]), sum(sizes[start:end]))
 
 
@@ -166,7 +166,7 @@ def _ranges(file: Path, size: int, split_bytes: int) -> Sequence[Range | None]:
                 f"{file}: is no Parquet file or damaged ({first_line(error)}); write it again"
             ) from None
     if file.suffix == ".zst":
-        return KnownHashes().line_ranges(file, split_bytes)
+        return InputHashes().line_ranges(file, split_bytes)
     if file.suffix in UNCUT_SUFFIXES:
         return [None]
     return [
@@ -265,7 +265,7 @@ def _rows(file: Path, part: Range | None, settings: dict[str, Any]) -> Iterator[
 
 def _lines_before(file: Path, part: Range | None) -> int:
     """Lines that start before a range of a plain file, which nobody counted so far."""
-    if part is None or part.first or file.suffix in (".parquet", ".zst"):
+    if part is None or part.records_before or file.suffix in (".parquet", ".zst"):
         return 0
     lines, left = int(part.inside), part.start
     with open(file, "rb") as opened:

@@ -12,7 +12,7 @@ from preprocessing import documents
 from preprocessing.config.inputs import JsonlInput
 from preprocessing.kernels.utf8 import is_utf8
 from preprocessing.readers import batches, json_lines
-from preprocessing.readers.json_columns import JsonColumns, is_possible
+from preprocessing.readers.json_columns import JsonColumns, has_simple_fields
 from tests.preprocessing.units import read
 
 VALUES = st.one_of(
@@ -48,7 +48,7 @@ ODD += [
 
 def one_by_one(path, item, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(json_lines, "is_possible", lambda item: False)
+        patched.setattr(json_lines, "has_simple_fields", lambda item: False)
         return read(path, item)
 
 
@@ -119,7 +119,7 @@ def test_ordinary_records_are_simple():
     "option", [{"templates": ["{a}"]}, {"meta_fields": ["url"]}, {"text_field": "a.b"}, {"id_field": "text"}]
 )
 def test_inputs_with_more_than_three_fields_are_read_one_by_one(option):
-    assert not is_possible(JsonlInput(type="jsonl", paths=["x"], **option))
+    assert not has_simple_fields(JsonlInput(type="jsonl", paths=["x"], **option))
 
 
 @settings(max_examples=300, deadline=None)
@@ -159,7 +159,7 @@ def test_batches_of_columns_are_those_of_rows(tmp_path, monkeypatch, rows, size)
     item = JsonlInput(type="jsonl", paths=["x"], lang="ko")
     sizes = [batch.num_rows for batch in batches_of(path, item)]
     with monkeypatch.context() as patched:
-        patched.setattr(json_lines, "is_possible", lambda item: False)
+        patched.setattr(json_lines, "has_simple_fields", lambda item: False)
         assert sizes == [batch.num_rows for batch in batches_of(path, item)]
     assert sum(sizes) == len(texts) and len(sizes) > 1
 

@@ -9,10 +9,10 @@ import pytest
 
 from megatron_ko.errors import DataError
 from preprocessing.config.inputs import HtmlInput, SourceTreeInput, TextInput, WarcInput
-from preprocessing.readers import known_hashes
-from preprocessing.readers.bad_records import Bad
+from preprocessing.readers import input_hashes
+from preprocessing.readers.bad_records import RecordError
 from preprocessing.readers.source_trees import license_file, tree_files
-from preprocessing.readers.web_pages import decoded_page, page_text
+from preprocessing.readers.web_pages import decode_page, page_text
 from tests.preprocessing.units import read, read_units, units_of
 
 PAGE = """<!DOCTYPE html><html><head><title>봄 나물 &amp; 밥</title>{meta}<script>var x = 1;</script></head><body>
@@ -33,9 +33,9 @@ def test_what_may_not_be_read_is_said_and_not_left_out(tmp_path, monkeypatch):
         patched.setattr(os, "scandir", refused)
         with pytest.raises(DataError, match="Permission denied.*leave_out"):
             tree_files(tmp_path, SourceTreeInput(type="source_tree", roots=[str(tmp_path)]))
-    monkeypatch.setattr(known_hashes, "open", refused, raising=False)
+    monkeypatch.setattr(input_hashes, "open", refused, raising=False)
     with pytest.raises(DataError, match="a.py: Permission denied; make this input readable"):
-        known_hashes.KnownHashes().of(tmp_path / "a.py")
+        input_hashes.InputHashes().of(tmp_path / "a.py")
 
 
 def test_source_trees_name_path_root_and_the_nearest_license(tmp_path):
@@ -136,21 +136,21 @@ def test_character_sets(encoded, said, meta):
     page = PAGE.format(meta=meta) + "똠방각하" * (encoded != "iso2022_kr")
     if encoded == "cp1252":
         page = "<p>Déjà vu, naïve cafés à la crème — “où”</p>"
-    assert decoded_page(page.encode(encoded), said) == page
+    assert decode_page(page.encode(encoded), said) == page
 
 
 def test_a_character_set_that_nobody_says_is_found():
     pytest.importorskip("resiliparse")
     page = PAGE.format(meta="")
-    assert decoded_page(page.encode("cp949"), None) == page
+    assert decode_page(page.encode("cp949"), None) == page
 
 
 def test_a_few_broken_characters_are_replaced_and_many_refused():
     page = PAGE.format(meta="") * 20
     raw = page.encode("cp949") + b"\xff"
-    assert decoded_page(raw, "euc-kr").count("\ufffd") == 1
-    with pytest.raises(Bad, match="characters are broken"):
-        decoded_page(b"\x81\x00" * 500 + b"\xff" * 100, "euc-kr")
+    assert decode_page(raw, "euc-kr").count("\ufffd") == 1
+    with pytest.raises(RecordError, match="characters are broken"):
+        decode_page(b"\x81\x00" * 500 + b"\xff" * 100, "euc-kr")
 
 
 def test_html_files(tmp_path):

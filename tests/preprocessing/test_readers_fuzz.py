@@ -1,4 +1,4 @@
-"""Damaged files of every format: reading never raises, and what is not read is named."""
+"""DamagedStream files of every format: reading never raises, and what is not read is named."""
 
 import bz2
 import functools

@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preprocessing.config.inputs import JsonlInput, ParquetInput, TextInput, WikiDumpInput
-from preprocessing.readers.files_found import KnownHashes
-from preprocessing.readers.lines import line_blocks
-from preprocessing.readers.ranges import (
+from preprocessing.readers.file_ranges import (
     Range,
     bzip2_ranges,
     even_ranges,
     frame_starts,
-    gathered,
+    group_sizes,
     row_group_ranges,
 )
+from preprocessing.readers.input_units import InputHashes
+from preprocessing.readers.lines import line_blocks
 from preprocessing.readers.wiki_dumps import pages
 from tests.preprocessing.units import read_units, units_of
 
@@ -50,10 +50,10 @@ def test_parts_of_a_plain_file_give_its_lines_with_their_numbers(tmp_path, split
     path = tmp_path / "x.jsonl"
     path.write_bytes(b"\n".join([*records(12), b"", b"   ", *records(4, seed=9)]) + end)
     whole = numbered_lines(path)
-    hashes = KnownHashes()
+    hashes = InputHashes()
     parts = [line for part in hashes.line_ranges(path, split_bytes) for line in numbered_lines(path, part)]
     assert parts == whole
-    assert hashes.of(path) == KnownHashes().of(path)
+    assert hashes.of(path) == InputHashes().of(path)
 
 
 @settings(max_examples=150, deadline=None)
@@ -67,7 +67,7 @@ def test_any_bytes_are_cut_without_loss(tmp_path_factory, lines, split_bytes, fr
     packed.write_bytes(b"".join(frame(data[i : i + step]) for i in range(0, len(data), step)) or frame(b""))
     whole = numbered_lines(plain)
     for path in plain, packed:
-        parts = KnownHashes().line_ranges(path, split_bytes)
+        parts = InputHashes().line_ranges(path, split_bytes)
         assert parts == [] or (parts[0].start, parts[-1].end) == (0, path.stat().st_size)
         cut = [line for part in parts for line in numbered_lines(path, part)]
         assert cut == whole
@@ -97,8 +97,8 @@ def test_parquet_is_cut_at_row_groups(tmp_path):
     item = ParquetInput(type="parquet", paths=[str(path)], lang="ko", split_bytes=path.stat().st_size // 4)
     units = units_of(item)
     assert 3 <= len(units) <= 6
-    assert [part.first for u in units for part in u.ranges if part] == sorted(
-        {u.ranges[0].first for u in units}
+    assert [part.records_before for u in units for part in u.ranges if part] == sorted(
+        {u.ranges[0].records_before for u in units}
     )  # type: ignore[union-attr]
     rows, bad = read_units(units, item)
     assert [row["id"] for row in rows] == [f"{path}:{i + 1}" for i in range(100)]
@@ -116,8 +116,8 @@ def test_small_files_are_gathered(tmp_path):
     assert [len(u.files) for u in units] == [2] * 5
     assert [u.size for u in units] == [200] * 5
     assert [row["text"][0] for row in read_units(units, item)[0]] == list("0123456789")
-    assert gathered([5, 1, 1, 9, 1], 4) == [(0, 1), (1, 3), (3, 4), (4, 5)]
-    assert gathered([], 4) == []
+    assert group_sizes([5, 1, 1, 9, 1], 4) == [(0, 1), (1, 3), (3, 4), (4, 5)]
+    assert group_sizes([], 4) == []
 
 
 PAGE = b"<page><title>t%d</title><ns>0</ns><id>%d</id><revision><text>%s</text></revision></page>\n"
@@ -167,15 +167,15 @@ def test_frames_are_found_without_decompressing(tmp_path):
 def test_what_is_known_of_files_is_remembered_until_they_change(tmp_path):
     data, memory = tmp_path / "x.jsonl", tmp_path / "known.json"
     data.write_bytes(b"a\nb\nc\n")
-    known = KnownHashes(memory)
+    known = InputHashes(memory)
     first, parts = known.of(data), known.line_ranges(data, 2)
     assert parts == [Range(0, 2, 0), Range(2, 4, 1), Range(4, 6, 2)]
     known.save()
-    again = KnownHashes(memory)
+    again = InputHashes(memory)
     assert (again.of(data), again.line_ranges(data, 2)) == (first, parts)
     memory.write_text(memory.read_text().replace(first[1], "0" * 32))
-    assert KnownHashes(memory).of(data) == [6, "0" * 32], "not remembered"
+    assert InputHashes(memory).of(data) == [6, "0" * 32], "not remembered"
     data.write_bytes(b"a\nb\nc\nd\n")
-    assert KnownHashes(memory).of(data)[0] == 8
+    assert InputHashes(memory).of(data)[0] == 8
     memory.write_text("{damaged")
-    assert KnownHashes(memory).of(data)[1] != first[1]
+    assert InputHashes(memory).of(data)[1] != first[1]

@@ -13,7 +13,7 @@ import pytest
 
 from megatron_ko.errors import DataError
 from preprocessing.config.inputs import JsonlInput, SourceTreeInput, StdlibInput, TextInput
-from preprocessing.readers.files_found import Unit, expand_braces, find_files, standard_library
+from preprocessing.readers.input_units import Unit, expand_braces, find_files, standard_library
 from preprocessing.readers.reading import BadRecord, raw_bytes, read_unit
 from tests.preprocessing.units import read, unit, units_of
 

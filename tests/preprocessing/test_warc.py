@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
-from preprocessing.readers.archive_runs import RunReader
+from preprocessing.readers.archive_members import RunReader
 from preprocessing.readers.streams import Section
 from preprocessing.readers.warc import records
 from tests.preprocessing.test_readers_files import record

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.compiled import inner
-from preprocessing.kernels.normalise_classes import CONTROL, JAMO, SIZE
+from preprocessing.kernels.normalize_classes import CONTROL, JAMO, SIZE
 
 _FEED, _RETURN, _ESCAPE = 10, 13, 27
 _JOINER, _LOWER_BLOCK = 0x200D, 0x2581

@@ -29,12 +29,12 @@ from preprocessing.config.inputs import (
     WikiDumpInput,
 )
 from preprocessing.config.pipeline import Config
-from preprocessing.readers.known_hashes import KnownHashes
-from preprocessing.readers.ranges import Range, bzip2_ranges, even_ranges, gathered, row_group_ranges
+from preprocessing.readers.file_ranges import Range, bzip2_ranges, even_ranges, group_sizes, row_group_ranges
+from preprocessing.readers.input_hashes import InputHashes
 from preprocessing.readers.source_trees import license_file, tree_files
 from preprocessing.readers.standard_library import standard_library
 
-__all__ = ["KnownHashes", "Unit", "expand_braces", "find_files", "find_units", "standard_library"]
+__all__ = ["InputHashes", "Unit", "expand_braces", "find_files", "find_units", "standard_library"]
 UNCUT_SUFFIXES = (".gz", ".bz2", ".xz")  # of lines: nothing tells where one starts
 Report = Callable[[str, str], None]  # field, what is wrong with it
 RECORD_SUFFIXES = tuple(f".jsonl{packed}" for packed in ("", ".gz", ".zst", ".bz2", ".xz"))
@@ -58,12 +58,12 @@ class Unit:
         return zip(self.files, self.labels, self.ranges or (None,) * len(self.files))
 
 
-def find_units(loaded: Loaded[Config], hashes: KnownHashes | None = None) -> list[Unit]:
+def find_units(loaded: Loaded[Config], hashes: InputHashes | None = None) -> list[Unit]:
     """Every unit in the order of the configuration; ``hashes`` remembers where large files were cut.
 
     Raises DataError naming each pattern without a file.
     """
-    hashes = hashes or KnownHashes()
+    hashes = hashes or InputHashes()
     units: list[Unit] = []
     problems: list[Problem] = []
     for name, item in loaded.config.inputs.items():
@@ -77,7 +77,7 @@ def find_units(loaded: Loaded[Config], hashes: KnownHashes | None = None) -> lis
     return units
 
 
-def _units_of(name: str, item: Any, hashes: KnownHashes, seed: int, report: Report) -> list[Unit]:
+def _units_of(name: str, item: Any, hashes: InputHashes, seed: int, report: Report) -> list[Unit]:
     if isinstance(item, StdlibInput):
         files = standard_library(item.max_bytes, seed)
         root = Path(sysconfig.get_paths()["stdlib"])
@@ -104,7 +104,7 @@ def label_of(path: Path) -> str:
 # --- units of files --------------------------------------------------------------------------------------
 
 
-def _file_units(name: str, item: Any, files: list[Path], hashes: KnownHashes) -> list[Unit]:
+def _file_units(name: str, item: Any, files: list[Path], hashes: InputHashes) -> list[Unit]:
     records = [f for f in files if has_records(f, item)]
     plain = [f for f in files if not has_records(f, item)]
     units = []
@@ -114,14 +114,14 @@ def _file_units(name: str, item: Any, files: list[Path], hashes: KnownHashes) ->
             unit_name = f"{name}-{i:05d}" if part is None else f"{name}-{i:05d}-{k:05d}"
             size = file.stat().st_size // len(parts)
             units.append(Unit(unit_name, name, (file,), (label_of(file),), (part,), size))
-    return units + _gathered_units(f"{name}-files", name, item, plain, [label_of(f) for f in plain])
+    return units + _group_files(f"{name}-files", name, item, plain, [label_of(f) for f in plain])
 
 
-def _gathered_units(
+def _group_files(
     prefix: str, name: str, item: Any, files: list[Path], labels: list[str], root: Path | None = None
 ) -> list[Unit]:
     """Whole files in their order, as many as fit into ``split_bytes``."""
-    runs = gathered([f.stat().st_size for f in files], item.split_bytes)
+    runs = group_sizes([f.stat().st_size for f in files], item.split_bytes)
     return [
         _whole(f"{prefix}-{i:05d}" if len(runs) > 1 else prefix, name, files[a:b], labels[a:b], root)
         for i, (a, b) in enumerate(runs)
@@ -138,7 +138,7 @@ def _whole(
 def _tree_units(name: str, number: int, root: Path, item: SourceTreeInput) -> list[Unit]:
     files = tree_files(root, item)
     labels = [label_of(f.relative_to(root)) for f in files]
-    units = _gathered_units(f"{name}-{number:05d}-files", name, item, files, labels, root)
+    units = _group_files(f"{name}-{number:05d}-files", name, item, files, labels, root)
     return [dataclasses.replace(unit, watched=_licenses(root, unit.files)) for unit in units]
 
 
@@ -154,7 +154,7 @@ def has_records(file: Path, item: Any) -> bool:
     return not isinstance(item, (HtmlInput, SourceTreeInput, StdlibInput))
 
 
-def _ranges_of(file: Path, item: Any, hashes: KnownHashes) -> list[Range | None]:
+def _ranges_of(file: Path, item: Any, hashes: InputHashes) -> list[Range | None]:
     """The parts of a file; [None] where it is one task."""
     if file.stat().st_size <= item.split_bytes:
         return [None]
@@ -179,7 +179,7 @@ def _row_groups(file: Path, split_bytes: int) -> list[Range]:
         return []  # damaged: the reader says how
 
 
-def _huggingface_units(name: str, item: HuggingfaceInput, hashes: KnownHashes, report: Report) -> list[Unit]:
+def _huggingface_units(name: str, item: HuggingfaceInput, hashes: InputHashes, report: Report) -> list[Unit]:
     from preprocessing.readers.huggingface import local_files
 
     folder = Path(item.path).expanduser()

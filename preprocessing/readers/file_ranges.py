@@ -24,7 +24,7 @@ class Range:
 
     start: int
     end: int
-    first: int = 0
+    records_before: int = 0
     """Records that start before it (0 where the format numbers them otherwise)."""
     inside: bool = False
     """Whether it begins in the middle of a record of the part before."""
@@ -36,7 +36,7 @@ def even_ranges(size: int, split_bytes: int) -> list[Range]:
     return [Range(start, min(start + split_bytes, size)) for start in starts]
 
 
-def gathered(sizes: list[int], split_bytes: int) -> list[tuple[int, int]]:
+def group_sizes(sizes: list[int], split_bytes: int) -> list[tuple[int, int]]:
     """Runs ``[start, end)`` of consecutive things, each of at most ``split_bytes`` or of one thing."""
     runs, start, total = [], 0, 0
     for i, size in enumerate(sizes):
@@ -57,7 +57,7 @@ def row_group_ranges(file: Path, split_bytes: int) -> list[Range]:
             sum(group.column(c).total_compressed_size for c in range(group.num_columns)) for group in groups
         ]
     ranges, rows = [], 0
-    for start, end in gathered(sizes, split_bytes):
+    for start, end in group_sizes(sizes, split_bytes):
         ranges.append(Range(start, end, rows))
         rows += sum(groups[i].num_rows for i in range(start, end))
     return ranges

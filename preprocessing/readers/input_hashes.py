@@ -15,12 +15,12 @@ import xxhash
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import write_text
-from preprocessing.readers.ranges import BLOCK_BYTES, Range, even_ranges, frame_starts, gathered
+from preprocessing.readers.file_ranges import BLOCK_BYTES, Range, even_ranges, frame_starts, group_sizes
 
 Identity = list[Any]  # [size in bytes, xxh3_128 of the content]
 
 
-class KnownHashes:
+class InputHashes:
     """``path`` keeps what is known between runs; None keeps it in memory only."""
 
     def __init__(self, path: Path | None = None):
@@ -102,7 +102,7 @@ def _blocks(opened: Any, size: int) -> Iterator[bytes]:
 
 def _frame_ranges(file: Path, split_bytes: int) -> list[Range]:
     """Groups of whole frames. They are decompressed, because only that tells the lines before a frame."""
-    from preprocessing.readers.bad_records import Damaged
+    from preprocessing.readers.bad_records import DamagedStream
     from preprocessing.readers.streams import blocks
 
     whole = [Range(0, file.stat().st_size)]
@@ -111,7 +111,7 @@ def _frame_ranges(file: Path, split_bytes: int) -> list[Range]:
     except ValueError:
         return whole  # the reader names the damage
     sizes = [end - start for start, end in zip(starts, starts[1:])]
-    groups = gathered(sizes, split_bytes)
+    groups = group_sizes(sizes, split_bytes)
     if len(groups) == 1:
         return whole
     ranges, lines, last = [], 0, b"\n"
@@ -122,6 +122,6 @@ def _frame_ranges(file: Path, split_bytes: int) -> list[Range]:
             for block in blocks(file, starts[first], starts[end]):
                 lines += block.count(b"\n")
                 last = block[-1:]
-    except Damaged:
+    except DamagedStream:
         return whole
     return ranges

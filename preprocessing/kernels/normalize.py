@@ -13,8 +13,8 @@ import numpy as np
 
 from preprocessing.kernels.characters import decode
 from preprocessing.kernels.compiled import inner, njit
-from preprocessing.kernels.normalise_blanks import end_code, put, put_collapsed
-from preprocessing.kernels.normalise_characters import (
+from preprocessing.kernels.normalize_blanks import end_code, put, put_collapsed
+from preprocessing.kernels.normalize_characters import (
     compose_hangul,
     is_telling_vowel,
     join_typed_jamo,
@@ -22,7 +22,7 @@ from preprocessing.kernels.normalise_characters import (
     remove_stray_jamo,
     replace_class,
 )
-from preprocessing.kernels.normalise_classes import (
+from preprocessing.kernels.normalize_classes import (
     BACKTICK,
     BLANK,
     COMPATIBILITY,
@@ -47,7 +47,7 @@ _RUN, _BLANKS, _APART = 1 << 16, 1 << 17, 1 << 18
 
 
 @njit()
-def normalise(data, offsets, table, usual, prose, longest, laughs_from, join_typed, keep_old):
+def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typed, keep_old):
     """``(data: uint8, offsets: [rows + 1] int64, changes: [rows] uint8)`` of a column (``data``, ``offsets``).
 
     ``table`` is that of prose or of code, as ``prose`` says; the rest are the options of ``CleanConfig``.

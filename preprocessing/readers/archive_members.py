@@ -15,9 +15,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from preprocessing.readers.bad_records import Damaged
-from preprocessing.readers.ranges import frame_end
-from preprocessing.readers.streams import BLOCK_BYTES, READ_BYTES, Section, after, blocks, reading
+from preprocessing.readers.bad_records import DamagedStream
+from preprocessing.readers.file_ranges import frame_end
+from preprocessing.readers.streams import (
+    BLOCK_BYTES,
+    READ_BYTES,
+    Section,
+    blocks,
+    report_read_errors,
+    skip_bytes,
+)
 
 RECORD = b"WARC/"
 MAX_LINE_BYTES = 1 << 16
@@ -34,7 +41,7 @@ class Block(NamedTuple):
 
 
 class RunReader:
-    """The runs of a file, one after the other, read by lines and by sizes. Raises Damaged where a run ends early.
+    """The runs of a file, one after the other, read by lines and by sizes. Raises DamagedStream where a run ends early.
 
     ``run``: where the run begins in the file; ``position``: decompressed bytes of it that have been read.
     """
@@ -73,7 +80,7 @@ class RunReader:
         while (block := self._peek()) is not None and block.run == self.run:
             self._ahead = None
             if block.damage:
-                raise Damaged(block.damage)
+                raise DamagedStream(block.damage)
             if block.content:
                 self._buffer = self._buffer[self._at :] + block.content
                 self._at = 0
@@ -127,7 +134,7 @@ def blocks_by_run(file: Path, run: int = 0, position: int = 0) -> Iterator[Block
 
     Raises DataError when the system refuses to read.
     """
-    with reading(file):
+    with report_read_errors(file):
         if file.suffix not in (".gz", ".zst"):
             yield from _of_one_run(file, position)
             return
@@ -140,7 +147,7 @@ def blocks_by_run(file: Path, run: int = 0, position: int = 0) -> Iterator[Block
 def _of_one_run(file: Path, position: int) -> Iterator[Block]:
     try:
         yield from (Block(0, content) for content in blocks(file, position))
-    except Damaged as damage:
+    except DamagedStream as damage:
         yield Block(0, b"", str(damage))
 
 
@@ -174,7 +181,7 @@ def _by_members(file: Path, start: int) -> Iterator[Block]:
             start = _next_member(file, damage.start + 1)
 
 
-class _DamagedMember(Damaged):
+class _DamagedMember(DamagedStream):
     def __init__(self, start: int, cause: object):
         super().__init__(str(cause))
         self.start = start
@@ -212,8 +219,8 @@ def _gzip_members(file: Path, start: int) -> Iterator[tuple[int, bytes]]:
 def _rest_of_member(file: Path, start: int, given: int) -> Iterator[tuple[int, bytes]]:
     """What can be read of a damaged member behind its first ``given`` bytes."""
     try:
-        yield from ((start, block) for block in after(blocks(file, start), given))
-    except Damaged:
+        yield from ((start, block) for block in skip_bytes(blocks(file, start), given))
+    except DamagedStream:
         return
 
 
@@ -229,7 +236,7 @@ def _zstd_frames(file: Path, start: int) -> Iterator[tuple[int, bytes]]:
             try:
                 if data[start + 1 : start + 4] != SKIPPABLE:
                     yield from ((start, block) for block in blocks(file, start, end))
-            except Damaged as damage:
+            except DamagedStream as damage:
                 raise _DamagedMember(start, damage) from None
             start = end
 
@@ -262,5 +269,5 @@ def _begins_a_record(file: Path, start: int) -> bool:
             return next(blocks(file, start, end), b"").startswith(RECORD)
         with Section(file, start, end) as section:
             return zlib.decompressobj(wbits=31).decompress(section.read(), len(RECORD)) == RECORD
-    except (Damaged, zlib.error):
+    except (DamagedStream, zlib.error):
         return False
