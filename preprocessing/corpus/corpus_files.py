@@ -93,4 +93,4 @@ def _count(counts: Counts, batch: pa.RecordBatch, reasons: list[str]) -> None:
     counts.bytes_in += text_bytes(batch["text"])
     counts.dropped.update(reasons)
     for row, reason in enumerate(reasons):
-        counts.show_dropped(batch, row, reason)
+        counts.add_dropped_example(batch, row, reason)

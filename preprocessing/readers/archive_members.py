@@ -1,9 +1,9 @@
-"""Web archives on disk: their decompressed bytes in runs, so that damage costs the compressed member it hits.
+"""Decompresses web archives member by member, so that damage loses only the compressed member it hits.
 
-Owns where a member (RFC 1952) or a frame (RFC 8878) starts, also after damage. An archive has a member per record, a member
-for the whole file, or anything between: a run begins with the file and with each member that begins with a record.
-After damage, reading goes on at the next member that begins with a record. Where members are cut elsewhere, what lies
-between is lost: the rest of the file, if no later member begins with a record. Records are read in ``warc``.
+Owns where a member (RFC 1952) or a frame (RFC 8878) starts, also after damage. An archive has one member per record, one
+member for the whole file, or anything between. A run is what can be read in one go: it begins with the file and with each
+member that begins with a record. After damage, reading continues at the next member that begins with a record; the bytes
+before it are lost, or the rest of the file where no later member begins with a record. ``warc`` reads the records.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from preprocessing.readers.streams import (
 RECORD = b"WARC/"
 MAX_LINE_BYTES = 1 << 16
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
-SKIPPABLE = b"\x2a\x4d\x18"  # behind a byte of any value
+SKIPPABLE = b"\x2a\x4d\x18"  # bytes 1 to 3 of a skippable frame; byte 0 varies
 
 
 class Block(NamedTuple):
-    """Bytes of the run that begins at byte ``run`` of the file, or why that run ends early."""
+    """Bytes of the run that begins at byte ``run`` of the file, or the ``damage`` that ends this run early."""
 
     run: int
     content: bytes
@@ -41,9 +41,9 @@ class Block(NamedTuple):
 
 
 class RunReader:
-    """The runs of a file, one after the other, read by lines and by sizes. Raises DamagedStream where a run ends early.
+    """Reads the runs of a file in order, by lines and by sizes. Raises DamagedStream where a run ends early.
 
-    ``run``: where the run begins in the file; ``position``: decompressed bytes of it that have been read.
+    ``run``: the byte of the file where the run begins; ``position``: decompressed bytes read from it so far.
     """
 
     def __init__(self, file: Path):
@@ -56,7 +56,7 @@ class RunReader:
         self.position = 0
 
     def next_run(self) -> bool:
-        """Passes over the rest of this run; False after the last one."""
+        """Skips the rest of this run. Returns False after the last run."""
         while (block := self._peek()) is not None and block.run == self.run:
             self._ahead = None
         if block is None:
@@ -66,7 +66,7 @@ class RunReader:
         return True
 
     def go_back(self, position: int) -> None:
-        """The next to read is byte ``position`` of this run, which is opened again: memory stays at one block."""
+        """Moves back to byte ``position`` of this run. The file is opened again, so memory stays at one block."""
         self._source, self._ahead = blocks_by_run(self._file, self.run, position), None
         self._buffer, self._at = b"", 0
         self.position = position
@@ -88,7 +88,7 @@ class RunReader:
         return False
 
     def line(self) -> bytes:
-        """The next line with its end, or MAX_LINE_BYTES of a longer one; empty at the end."""
+        """Reads the next line with its line feed, or MAX_LINE_BYTES of a longer one; empty at the end."""
         while (end := self._buffer.find(b"\n", self._at, self._at + MAX_LINE_BYTES)) < 0:
             if len(self._buffer) - self._at >= MAX_LINE_BYTES or not self._fill():
                 end = min(len(self._buffer), self._at + MAX_LINE_BYTES) - 1
@@ -96,7 +96,7 @@ class RunReader:
         return self._take(end + 1 - self._at)
 
     def read(self, size: int) -> bytes:
-        """``size`` bytes, fewer at the end."""
+        """Reads ``size`` bytes, fewer at the end."""
         parts = []
         while size > 0:
             if self._at == len(self._buffer) and not self._fill():
@@ -106,31 +106,31 @@ class RunReader:
         return b"".join(parts)
 
     def skip(self, size: int) -> int:
-        """Passes over ``size`` bytes; returns how many there were."""
+        """Skips ``size`` bytes. Returns the number of bytes skipped, which is lower at the end."""
         left = size
         while left > 0 and (part := self.read(min(left, BLOCK_BYTES))):
             left -= len(part)
         return size - left
 
     def unread(self, data: bytes) -> None:
-        """The next to read is ``data``, the last that was read."""
+        """Puts back ``data``, which must be the bytes read last."""
         start = self._at - len(data)
         if start >= 0 and self._buffer.startswith(data, start):
-            self._at = start  # a line of a large buffer costs no copy of it
+            self._at = start  # without a copy of a large buffer
         else:
             self._buffer = data + self._buffer[self._at :]
             self._at = 0
         self.position -= len(data)
 
     def _take(self, size: int) -> bytes:
-        taken = self._buffer[self._at : self._at + size]
-        self._at += len(taken)
-        self.position += len(taken)
-        return taken
+        data = self._buffer[self._at : self._at + size]
+        self._at += len(data)
+        self.position += len(data)
+        return data
 
 
 def blocks_by_run(file: Path, run: int = 0, position: int = 0) -> Iterator[Block]:
-    """The file in its order, from decompressed byte ``position`` of a run on; memory is one block.
+    """Blocks of the file in order, starting at decompressed byte ``position`` of ``run``; memory is one block.
 
     Raises DataError when the system refuses to read.
     """
@@ -139,9 +139,9 @@ def blocks_by_run(file: Path, run: int = 0, position: int = 0) -> Iterator[Block
             yield from _of_one_run(file, position)
             return
         for block in _by_members(file, run):
-            passed = min(position, len(block.content)) if block.run == run else 0
-            position -= passed
-            yield block._replace(content=block.content[passed:])
+            skipped = min(position, len(block.content)) if block.run == run else 0
+            position -= skipped
+            yield block._replace(content=block.content[skipped:])
 
 
 def _of_one_run(file: Path, position: int) -> Iterator[Block]:
@@ -155,28 +155,28 @@ def _by_members(file: Path, start: int) -> Iterator[Block]:
     members = _gzip_members if file.suffix == ".gz" else _zstd_frames
     while start < file.stat().st_size:
         run = member = start
-        held = b""  # the first bytes of a member that may begin a run
+        pending = b""  # the first bytes of a member, until it is known whether they begin a run
         is_known = start > 0
         try:
             for here, block in members(file, start):
                 if here != member:
-                    yield Block(run, held)
-                    member, held, is_known = here, b"", False
-                held += block
-                if not is_known and len(held) >= len(RECORD):
-                    run, is_known = here if held.startswith(RECORD) else run, True
+                    yield Block(run, pending)
+                    member, pending, is_known = here, b"", False
+                pending += block
+                if not is_known and len(pending) >= len(RECORD):
+                    run, is_known = here if pending.startswith(RECORD) else run, True
                 if is_known:
-                    yield Block(run, held)
-                    held = b""
-            yield Block(run, held)
+                    yield Block(run, pending)
+                    pending = b""
+            yield Block(run, pending)
             return
         except _DamagedMember as damage:
             if damage.start != member:
-                yield Block(run, held)
-                held, is_known = b"", False
-            # a member too short to tell whether it continues the run is a run of its own
+                yield Block(run, pending)
+                pending, is_known = b"", False
+            # a member too short to decide whether it continues the run is a run of its own
             run = run if is_known else damage.start
-            yield Block(run, held)
+            yield Block(run, pending)
             yield Block(run, b"", str(damage))
             start = _next_member(file, damage.start + 1)
 
@@ -191,48 +191,48 @@ class _DamagedMember(DamagedStream):
 
 
 def _gzip_members(file: Path, start: int) -> Iterator[tuple[int, bytes]]:
-    """``(start of the member, block)`` from the member at byte ``start`` on. Raises _DamagedMember."""
+    """``(start of the member, block)``, starting with the member at byte ``start``. Raises _DamagedMember."""
     first = start
     with Section(file, start) as section:
-        decoder, pending, given = None, b"", 0
+        decoder, pending, position = None, b"", 0
         while pending or (pending := section.read()):
             if decoder is None:
                 is_first = section.position == first + len(pending)
                 pending = pending if is_first else pending.lstrip(b"\0")  # padding after a member
-                start, given = section.position - len(pending), 0
+                start, position = section.position - len(pending), 0
                 decoder = zlib.decompressobj(wbits=31) if pending else None
                 continue
             try:
                 block = decoder.decompress(pending, BLOCK_BYTES)
             except zlib.error as error:
-                yield from _rest_of_member(file, start, given)
+                yield from _rest_of_member(file, start, position)
                 raise _DamagedMember(start, f"gzip: {error}") from None
             pending = decoder.unconsumed_tail
             if decoder.eof:
                 pending, decoder = decoder.unused_data, None
             yield start, block
-            given += len(block)
+            position += len(block)
         if decoder is not None:
             raise _DamagedMember(start, "gzip: the file ends inside a member")
 
 
-def _rest_of_member(file: Path, start: int, given: int) -> Iterator[tuple[int, bytes]]:
-    """What can be read of a damaged member behind its first ``given`` bytes."""
+def _rest_of_member(file: Path, start: int, position: int) -> Iterator[tuple[int, bytes]]:
+    """The readable bytes of a damaged member after its first ``position`` bytes."""
     try:
-        yield from ((start, block) for block in skip_bytes(blocks(file, start), given))
+        yield from ((start, block) for block in skip_bytes(blocks(file, start), position))
     except DamagedStream:
         return
 
 
 def _zstd_frames(file: Path, start: int) -> Iterator[tuple[int, bytes]]:
-    """As ``_gzip_members``, of frames; skippable ones hold nothing."""
+    """Same as ``_gzip_members`` for zstd frames; skippable frames contain no data."""
     size = file.stat().st_size
     with open(file, "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         while start < size:
             try:
                 end = min(frame_end(data, start), size)
             except (ValueError, IndexError, struct.error):
-                end = size  # damaged: the decoder shows how far it can be read
+                end = size  # damaged: the decoder determines how far it can be read
             try:
                 if data[start + 1 : start + 4] != SKIPPABLE:
                     yield from ((start, block) for block in blocks(file, start, end))
@@ -245,24 +245,24 @@ def _zstd_frames(file: Path, start: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _next_member(file: Path, start: int) -> int:
-    """The first member from byte ``start`` on that begins with a record; the size of the file when there is none."""
+    """The first member at or after byte ``start`` that begins with a record; the size of the file when there is none."""
     magic = GZIP_MAGIC if file.suffix == ".gz" else ZSTD_MAGIC
-    kept = b""
+    window = b""
     with Section(file, start) as section:
         while block := section.read():
-            kept += block
-            at = kept.find(magic)
+            window += block
+            at = window.find(magic)
             while at >= 0:
-                found = section.position - len(kept) + at
-                if _begins_a_record(file, found):
-                    return found
-                at = kept.find(magic, at + 1)
-            kept = kept[-len(magic) + 1 :]
+                member = section.position - len(window) + at
+                if _begins_with_record(file, member):
+                    return member
+                at = window.find(magic, at + 1)
+            window = window[-len(magic) + 1 :]
     return file.stat().st_size
 
 
-def _begins_a_record(file: Path, start: int) -> bool:
-    """Whether a member starts here, and with a record: the magic number alone stands in compressed data by chance."""
+def _begins_with_record(file: Path, start: int) -> bool:
+    """Whether a member that begins with a record starts here. The magic number alone also occurs by chance."""
     end = start + READ_BYTES
     try:
         if file.suffix == ".zst":

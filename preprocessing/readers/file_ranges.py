@@ -1,7 +1,7 @@
-"""Parts of large files, so that one file is not one task.
+"""Parts of large files, so that several tasks can read one file.
 
-Owns where a format may be cut: lines of plain files, frames of zstd (RFC 8878), streams of bzip2, row groups of
-Parquet, any place of a plain XML dump. A part owns the records that start in it.
+Owns where a format may be split: at lines of plain files, frames of zstd (RFC 8878), streams of bzip2, row groups of
+Parquet, and anywhere in a plain XML dump. A part owns the records that start in it.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ class Range:
     start: int
     end: int
     records_before: int = 0
-    """Records that start before it (0 where the format numbers them otherwise)."""
+    """Records that start before this part (0 where the format has other numbers for them)."""
     inside: bool = False
-    """Whether it begins in the middle of a record of the part before."""
+    """Whether this part begins inside a record of the previous part."""
 
 
 def even_ranges(size: int, split_bytes: int) -> list[Range]:
-    """Cuts at multiples of ``split_bytes``."""
+    """Parts that end at multiples of ``split_bytes``."""
     starts = range(0, size, split_bytes)
     return [Range(start, min(start + split_bytes, size)) for start in starts]
 
 
 def group_sizes(sizes: list[int], split_bytes: int) -> list[tuple[int, int]]:
-    """Runs ``[start, end)`` of consecutive things, each of at most ``split_bytes`` or of one thing."""
+    """Groups consecutive sizes into runs ``[start, end)``, each of at most ``split_bytes`` or of one size."""
     runs, start, total = [], 0, 0
     for i, size in enumerate(sizes):
         if i > start and total + size > split_bytes:
@@ -48,7 +48,7 @@ def group_sizes(sizes: list[int], split_bytes: int) -> list[tuple[int, int]]:
 
 
 def row_group_ranges(file: Path, split_bytes: int) -> list[Range]:
-    """Cuts of a Parquet file by the compressed size of its row groups. Raises OSError or ValueError when damaged."""
+    """Parts of a Parquet file by the compressed size of its row groups. Raises OSError or ValueError when damaged."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(file) as parquet:
@@ -64,7 +64,7 @@ def row_group_ranges(file: Path, split_bytes: int) -> list[Range]:
 
 
 def bzip2_ranges(file: Path, split_bytes: int) -> list[Range]:
-    """Cuts at the first beginning of a stream at or after each multiple of ``split_bytes``."""
+    """Parts that begin at the first bzip2 stream at or after each multiple of ``split_bytes``."""
     size = file.stat().st_size
     starts = {0}
     with open(file, "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -76,16 +76,16 @@ def bzip2_ranges(file: Path, split_bytes: int) -> list[Range]:
 
 
 def _next_stream(data: mmap.mmap, start: int, size: int) -> int:
-    """Byte-aligned ``BZh`` with a level and the magic of the first block: by chance once in 10^24 bytes."""
-    while (found := data.find(b"BZh", start)) >= 0:
-        if data[found : found + 10] in _BZIP2_STREAM:
-            return found
-        start = found + 3
+    """Searches ``BZh``, a level and the magic of the first block: a chance match occurs once in 10^24 bytes."""
+    while (at := data.find(b"BZh", start)) >= 0:
+        if data[at : at + 10] in _BZIP2_STREAM:
+            return at
+        start = at + 3
     return size
 
 
 def frame_starts(file: Path) -> list[int]:
-    """Where the frames of a zstd file start, and its size; found from the sizes of blocks without decompressing.
+    """Starts of the frames of a zstd file, and its size, from the sizes of its blocks, without decompressing.
 
     Raises ValueError when the file is not a sequence of whole frames.
     """
@@ -109,6 +109,7 @@ def _frames(data: mmap.mmap) -> Iterator[int]:
 
 
 def frame_end(data: mmap.mmap, at: int) -> int:
+    """End of the frame that starts at byte ``at``. Raises ValueError, struct.error or IndexError when damaged."""
     (magic,) = struct.unpack_from("<I", data, at)
     if magic & 0xFFFFFFF0 == _ZSTD_SKIPPABLE:
         return at + 8 + struct.unpack_from("<I", data, at + 4)[0]
@@ -122,7 +123,7 @@ def frame_end(data: mmap.mmap, at: int) -> int:
     while not last:
         header = int.from_bytes(data[at : at + 3], "little")
         if at + 3 > len(data):
-            raise ValueError("a block header is cut")
-        last, kind, size = bool(header & 1), header >> 1 & 3, header >> 3
-        at += 3 + (1 if kind == 1 else size)
+            raise ValueError("a block header is truncated")
+        last, block_type, size = bool(header & 1), header >> 1 & 3, header >> 3
+        at += 3 + (1 if block_type == 1 else size)
     return at + (4 if descriptor & 4 else 0)

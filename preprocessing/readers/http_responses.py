@@ -1,4 +1,4 @@
-"""HTTP responses as web archives keep them (RFC 9112): status, headers, body without transfer and content encoding."""
+"""HTTP responses of web archives (RFC 9112): status, headers, body without transfer and content encoding."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ MAX_HEADER_BYTES = 1 << 20
 
 
 def header_fields(raw: bytes) -> dict[str, str]:
-    """Values by lower-case name; of a repeated name the first."""
-    found = {}
+    """Values by lower-case name; the first value of a repeated name."""
+    fields = {}
     for line in raw.decode("utf-8", "replace").splitlines():
         name, colon, value = line.partition(":")
         if colon:
-            found.setdefault(name.strip().lower(), value.strip())
-    return found
+            fields.setdefault(name.strip().lower(), value.strip())
+    return fields
 
 
 def http_response(raw: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -27,12 +27,12 @@ def http_response(raw: bytes) -> tuple[int, dict[str, str], bytes]:
     first, _, rest = head.partition(b"\n")
     match = re.match(rb"HTTP/[0-9.]+ +([0-9]{3})\b", first)
     if not match:
-        raise RecordError(f"not an HTTP response but {first[:40]!r}")
+        raise RecordError(f"not an HTTP response but {first[:40]!r}", "not-http")
     return int(match[1]), header_fields(rest), body
 
 
 def decode_body(headers: dict[str, str], body: bytes, max_bytes: int) -> bytes:
-    """Without transfer and content encoding; archives often keep the headers but decode the body. Raises RecordError."""
+    """Removes transfer and content encoding, unless the archive decoded the body and kept the headers. Raises RecordError."""
     if "chunked" in headers.get("transfer-encoding", "").lower():
         body = _dechunk(body)
     encoding = headers.get("content-encoding", "").lower()
@@ -41,7 +41,7 @@ def decode_body(headers: dict[str, str], body: bytes, max_bytes: int) -> bytes:
     if encoding == "deflate" and body[:1] == b"\x78":
         return _inflate(body, 15, max_bytes)
     if encoding == "br" and not re.match(rb"\s*<", body):
-        raise RecordError("content encoding br is not supported")
+        raise RecordError("content encoding br is not supported", "unsupported-encoding")
     return body
 
 
@@ -50,22 +50,24 @@ def _inflate(body: bytes, window: int, max_bytes: int) -> bytes:
     try:
         data = decoder.decompress(body, max_bytes)
     except zlib.error as error:
-        raise RecordError(f"content encoding is damaged: {error}") from None
+        raise RecordError(f"content encoding is damaged: {error}", "damaged-encoding") from None
     if decoder.unconsumed_tail:
-        raise RecordError(f"page is longer than max_record_bytes = {max_bytes:,} when decompressed")
+        raise RecordError(
+            f"page is longer than max_record_bytes = {max_bytes:,} when decompressed", "too-long"
+        )
     return data
 
 
 def _dechunk(body: bytes) -> bytes:
-    """The body itself when it is not in chunks (already decoded by the archive), and what is there of a cut one."""
-    pieces, at = [], 0
+    """Joins the chunks of a body, also of a truncated one. Returns a body without chunks unchanged (decoded by the archive)."""
+    chunks, at = [], 0
     while True:
         end = body.find(b"\n", at, at + 40)
         match = re.fullmatch(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\n]*)?\r?", body[at:end]) if end >= 0 else None
         if not match:
-            return b"".join(pieces) if pieces else body
+            return b"".join(chunks) if chunks else body
         size = int(match[1], 16)
         if size == 0:
-            return b"".join(pieces)
-        pieces.append(body[end + 1 : end + 1 + size])
+            return b"".join(chunks)
+        chunks.append(body[end + 1 : end + 1 + size])
         at = end + 1 + size + 2

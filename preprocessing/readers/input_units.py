@@ -1,7 +1,7 @@
-"""Which files an input means, and how they are cut into units of work.
+"""Finds the files of the inputs and splits them into units, each of which one task reads.
 
-Owns patterns (``**``, ``*``, ``{a,b}``), units and their names. What is known of the content of files is in
-``known_hashes``, where a format may be cut in ``ranges``.
+Owns patterns (``**``, ``*``, ``{a,b}``), units and their names. ``input_hashes`` owns hashes of file contents,
+``file_ranges`` the places where a format may be split.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from megatron_ko.config.loading import Loaded
-from megatron_ko.errors import ConfigError, DataError, Problem
+from megatron_ko.errors import DataError, Problem
 from preprocessing.config.inputs import (
     HtmlInput,
     HuggingfaceInput,
@@ -35,23 +35,23 @@ from preprocessing.readers.source_trees import license_file, tree_files
 from preprocessing.readers.standard_library import standard_library
 
 __all__ = ["InputHashes", "Unit", "expand_braces", "find_files", "find_units", "standard_library"]
-UNCUT_SUFFIXES = (".gz", ".bz2", ".xz")  # of lines: nothing tells where one starts
-Report = Callable[[str, str], None]  # field, what is wrong with it
+UNCUT_SUFFIXES = (".gz", ".bz2", ".xz")  # files of lines whose starts cannot be located without reading all
+Report = Callable[[str, str, str], None]  # field, message, rule
 RECORD_SUFFIXES = tuple(f".jsonl{packed}" for packed in ("", ".gz", ".zst", ".bz2", ".xz"))
 
 
 @dataclass(frozen=True)
 class Unit:
-    """The part of the inputs that one task reads: a file of records, a part of one, or some whole files."""
+    """The part of the inputs that one task reads: a file of records, a part of one, or several whole files."""
 
     name: str  # unique; names the shards
     input_name: str
     files: tuple[Path, ...]
-    labels: tuple[str, ...]  # how the files are called in ids and reports
+    labels: tuple[str, ...]  # names of the files in ids and reports
     ranges: tuple[Range | None, ...] = ()  # the part of each file; () for whole files
     size: int = 0  # bytes on disk
     root: Path | None = None  # of a source tree
-    watched: tuple[Path, ...] = ()  # files that give no document and still matter: licenses of a source tree
+    watched: tuple[Path, ...] = ()  # files that are no documents but affect them: licenses of a source tree
 
     def parts(self) -> Iterator[tuple[Path, str, Range | None]]:
         """Files with their labels and ranges."""
@@ -59,21 +59,21 @@ class Unit:
 
 
 def find_units(loaded: Loaded[Config], hashes: InputHashes | None = None) -> list[Unit]:
-    """Every unit in the order of the configuration; ``hashes`` remembers where large files were cut.
+    """Every unit in the order of the configuration; ``hashes`` caches where large files are split.
 
-    Raises DataError naming each pattern without a file.
+    Raises DataError with a problem for each pattern that matches no file.
     """
     hashes = hashes or InputHashes()
     units: list[Unit] = []
     problems: list[Problem] = []
     for name, item in loaded.config.inputs.items():
 
-        def report(field: str, message: str, name: str = name) -> None:
-            problems.append(loaded.problem(f"inputs.{name}.{field}", message))
+        def report(field: str, message: str, rule: str, name: str = name) -> None:
+            problems.append(loaded.problem(f"inputs.{name}.{field}", message, rule))
 
         units += _units_of(name, item, hashes, loaded.config.seed, report)
     if problems:
-        raise DataError(str(ConfigError(problems)))
+        raise DataError(problems)
     return units
 
 
@@ -81,23 +81,22 @@ def _units_of(name: str, item: Any, hashes: InputHashes, seed: int, report: Repo
     if isinstance(item, StdlibInput):
         files = standard_library(item.max_bytes, seed)
         root = Path(sysconfig.get_paths()["stdlib"])
-        return [_whole(name, name, files, [label_of(f.relative_to(root)) for f in files])]
+        return [_unit_of_files(name, name, files, [label_of(f.relative_to(root)) for f in files])]
     if isinstance(item, HuggingfaceInput):
         return _huggingface_units(name, item, hashes, report)
-    field, kind, wanted = "paths", "file", Path.is_file
-    patterns = item.paths if not isinstance(item, SourceTreeInput) else item.roots
     if isinstance(item, SourceTreeInput):
-        field, kind, wanted = "roots", "folder", Path.is_dir
-    found, missing = find_files(patterns, wanted)
+        roots, missing = find_files(item.roots, Path.is_dir)
+        for pattern in missing:
+            report("roots", f"{pattern!r} matches no folder; check the path", "no-match")
+        return [unit for number, root in enumerate(roots) for unit in _tree_units(name, number, root, item)]
+    files, missing = find_files(item.paths)
     for pattern in missing:
-        report(field, f"{pattern!r} matches no {kind}; check the path")
-    if isinstance(item, SourceTreeInput):
-        return [unit for number, root in enumerate(found) for unit in _tree_units(name, number, root, item)]
-    return _file_units(name, item, found, hashes)
+        report("paths", f"{pattern!r} matches no file; check the path", "no-match")
+    return _file_units(name, item, files, hashes)
 
 
 def label_of(path: Path) -> str:
-    """The path as it is shown and kept in ids; bytes of a name that are not UTF-8 as ``\\xNN``."""
+    """The path as text for ids and reports; bytes of a name that are not UTF-8 become ``\\xNN``."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
@@ -120,15 +119,15 @@ def _file_units(name: str, item: Any, files: list[Path], hashes: InputHashes) ->
 def _group_files(
     prefix: str, name: str, item: Any, files: list[Path], labels: list[str], root: Path | None = None
 ) -> list[Unit]:
-    """Whole files in their order, as many as fit into ``split_bytes``."""
+    """Units of whole files in their order, each of at most ``split_bytes`` or of one file."""
     runs = group_sizes([f.stat().st_size for f in files], item.split_bytes)
     return [
-        _whole(f"{prefix}-{i:05d}" if len(runs) > 1 else prefix, name, files[a:b], labels[a:b], root)
+        _unit_of_files(f"{prefix}-{i:05d}" if len(runs) > 1 else prefix, name, files[a:b], labels[a:b], root)
         for i, (a, b) in enumerate(runs)
     ]
 
 
-def _whole(
+def _unit_of_files(
     name: str, input_name: str, files: list[Path], labels: list[str], root: Path | None = None
 ) -> Unit:
     size = sum(f.stat().st_size for f in files)
@@ -143,19 +142,19 @@ def _tree_units(name: str, number: int, root: Path, item: SourceTreeInput) -> li
 
 
 def _licenses(root: Path, files: Iterable[Path]) -> tuple[Path, ...]:
-    named = {license_file(root, str(file.relative_to(root))) for file in files}
-    return tuple(root / name for name in sorted(filter(None, named)))
+    names = {license_file(root, str(file.relative_to(root))) for file in files}
+    return tuple(root / name for name in sorted(filter(None, names)))
 
 
 def has_records(file: Path, item: Any) -> bool:
-    """Whether a file holds many documents."""
+    """Whether a file contains many documents."""
     if isinstance(item, TextInput):
         return file.name.endswith(RECORD_SUFFIXES)
     return not isinstance(item, (HtmlInput, SourceTreeInput, StdlibInput))
 
 
 def _ranges_of(file: Path, item: Any, hashes: InputHashes) -> list[Range | None]:
-    """The parts of a file; [None] where it is one task."""
+    """The parts of a file; [None] where one task reads it whole."""
     if file.stat().st_size <= item.split_bytes:
         return [None]
     parts: list[Range] = []
@@ -176,7 +175,7 @@ def _row_groups(file: Path, split_bytes: int) -> list[Range]:
     try:
         return row_group_ranges(file, split_bytes)
     except (OSError, ValueError):
-        return []  # damaged: the reader says how
+        return []  # damaged: the reader reports the damage
 
 
 def _huggingface_units(name: str, item: HuggingfaceInput, hashes: InputHashes, report: Report) -> list[Unit]:
@@ -186,12 +185,18 @@ def _huggingface_units(name: str, item: HuggingfaceInput, hashes: InputHashes, r
     if not folder.exists():
         if item.revision is None:
             report(
-                "revision", f"{item.path!r} is no folder here; a data set of the hub needs a commit: give one"
+                "revision",
+                f"{item.path!r} is not a local folder, and a Hugging Face Hub data set needs a commit; set revision",
+                "missing-revision",
             )
         return [Unit(f"{name}-00000", name, (), ())]
     files = local_files(folder, item.split)
     if not files:
-        report("path", f"{item.path!r} holds no .arrow or .parquet file of split {item.split!r}; check both")
+        report(
+            "path",
+            f"{item.path!r} contains no .arrow or .parquet file of split {item.split!r}; check path and split",
+            "no-files-of-split",
+        )
     return _file_units(name, item, files, hashes)
 
 
@@ -201,21 +206,21 @@ def _huggingface_units(name: str, item: HuggingfaceInput, hashes: InputHashes, r
 def find_files(
     patterns: list[str], wanted: Callable[[Path], bool] = Path.is_file
 ) -> tuple[list[Path], list[str]]:
-    """Files in the order of the patterns, each once, sorted within a pattern; and patterns without a file."""
+    """``(files, missing)``: files in the order of the patterns, each once, sorted within a pattern; patterns without a match."""
     files: dict[Path, None] = {}
     missing = []
     for pattern in patterns:
         plain = Path(pattern).expanduser()
         if wanted(plain):
-            found = [plain]
+            matches = [plain]
         else:
-            found = sorted(
+            matches = sorted(
                 {Path(p) for one in expand_braces(str(plain)) for p in glob.glob(one, recursive=True)}
             )
-            found = [path for path in found if wanted(path)]
-        if not found:
+            matches = [path for path in matches if wanted(path)]
+        if not matches:
             missing.append(pattern)
-        files.update(dict.fromkeys(found))
+        files.update(dict.fromkeys(matches))
     return list(files), missing
 
 
@@ -225,4 +230,4 @@ def expand_braces(pattern: str) -> list[str]:
     if not match:
         return [pattern]
     head, tail = pattern[: match.start()], pattern[match.end() :]
-    return [made for choice in match[1].split(",") for made in expand_braces(head + choice + tail)]
+    return [path for choice in match[1].split(",") for path in expand_braces(head + choice + tail)]

@@ -1,6 +1,6 @@
-"""Reading a unit: its files or parts of files to record batches of documents, bad records set aside.
+"""Reads a unit, its files or parts of files, into record batches of documents and quarantines bad records.
 
-Owns which reader reads what. One bad record never ends a run.
+Owns the choice of the reader. A bad record never ends a run.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ __all__ = ["BadRecord", "Quarantine", "raw_bytes", "read_unit"]
 def read_unit(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iterator[pa.RecordBatch]:
     """The documents of a unit in file order, in batches of at most BATCH_BYTES of text (or of one document).
 
-    ``lang`` is empty where the input says detect. RecordError records go to ``quarantine``.
+    ``lang`` is empty where the input sets ``lang: detect``. Bad records go to ``quarantine``.
     """
     batches = Batches()
-    for found in _rows(unit, item, quarantine, seed):
-        yield from batches.add_row(found) if isinstance(found, tuple) else batches.add_batch(found)
+    for rows in _rows(unit, item, quarantine, seed):
+        yield from batches.add_row(rows) if isinstance(rows, tuple) else batches.add_batch(rows)
     yield from batches.rest()
 
 
@@ -55,7 +55,7 @@ def _rows(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iterator[
 
             yield from read_whole_file(file, label, unit.root, item, source, quarantine)
         elif file.stat().st_size == 0:
-            quarantine(BadRecord(label, 0, "the file is empty", b""))
+            quarantine(BadRecord(label, 0, "the file is empty", b"", rule="empty-file"))
         else:
             yield from _rows_of_file(file, label, part, item, source, quarantine, seed)
 
@@ -72,7 +72,7 @@ def _rows_of_file(
 
         return read_wiki_dump(file, label, part, item, source, quarantine)
     limit = item.max_record_bytes
-    if isinstance(item, TextInput):  # files of records among plain ones
+    if isinstance(item, TextInput):  # a file of records among text files
         item = JsonlInput(type="jsonl", paths=item.paths, lang=item.lang, markup=item.markup)
     fields = Fields(item, source, label, seed, limit)
     if isinstance(item, (ParquetInput, HuggingfaceInput)):

@@ -1,7 +1,7 @@
-"""Bytes of a file or of a part of it, decompressed, as blocks.
+"""Reads a file or a part of it as decompressed blocks of bytes.
 
-Owns codecs (gzip, bzip2, xz, zstd; several streams in a row) and damage: everything up to the damaged place is handed
-out before ``DamagedStream`` is raised. Memory is one block, whatever the compression ratio.
+Owns codecs (gzip, bzip2, xz, zstd; several streams in one file) and damage: every readable byte before the damage is
+yielded before ``DamagedStream`` is raised. Memory is one block at any compression ratio.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from preprocessing.readers.file_ranges import Range
 
 BLOCK_BYTES = 1 << 20
 READ_BYTES = 1 << 16
-CAREFUL_BYTES = 2 * READ_BYTES  # before the damaged place, where a second pass reads byte by byte
+CAREFUL_BYTES = 2 * READ_BYTES  # a second pass reads so many bytes before the damage one by one
 XZ_MEMORY_BYTES = 1 << 30
 
 
 class Section(io.RawIOBase):
-    """The bytes ``[start, end)`` of a file in pieces of READ_BYTES; of one byte from ``careful_from`` on."""
+    """The bytes ``[start, end)`` of a file: READ_BYTES per read, one byte per read from ``careful_from`` on."""
 
     def __init__(self, file: Path, start: int = 0, end: int | None = None, careful_from: int | None = None):
         self._file = open(file, "rb", buffering=0)  # noqa: SIM115 - closed with this object
@@ -55,7 +55,7 @@ class Section(io.RawIOBase):
 
 
 def blocks(file: Path, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-    """Decompressed content of ``[start, end)``, which holds whole compressed streams.
+    """Decompressed content of ``[start, end)``, which must contain whole compressed streams.
 
     Raises DamagedStream where it cannot be read further, and DataError when the system refuses to read.
     """
@@ -71,12 +71,13 @@ def report_read_errors(file: Path) -> Iterator[None]:
     except OSError as error:
         raise DataError(
             f"{file}: cannot be read ({error.strerror or first_line(error)}); check the disk and the permissions, "
-            "then run again"
+            "then run again",
+            rule="unreadable-file",
         ) from None
 
 
 def owned_blocks(file: Path, part: Range | None) -> Iterator[tuple[bytes, bool]]:
-    """``(block, owned)``: the content of ``part``, then what follows it in the file with ``owned`` false."""
+    """``(block, owned)``: the content of ``part``, then the rest of the file with ``owned`` false."""
     if part is None:
         yield from ((block, True) for block in blocks(file))
         return
@@ -91,28 +92,29 @@ def _plain_or_decoded(file: Path, start: int, end: int | None) -> Iterator[bytes
             while block := section.read(BLOCK_BYTES):
                 yield block
         return
-    given = 0
+    position = 0
     with Section(file, start, end) as section:
         try:
             for block in decode(section, sys.maxsize):
-                given += len(block)
+                position += len(block)
                 yield block
             return
         except DamagedStream:
             careful_from = max(start, section.position - CAREFUL_BYTES)
     with Section(file, start, end, careful_from) as section:
-        yield from skip_bytes(decode(section, given), given)
+        yield from skip_bytes(decode(section, position), position)
 
 
-def skip_bytes(decoded: Iterator[bytes], position: int) -> Iterator[bytes]:
-    for block in decoded:
-        if position < len(block):
-            yield block[position:]
-        position = max(0, position - len(block))
+def skip_bytes(blocks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """The blocks without their first ``size`` bytes."""
+    for block in blocks:
+        if size < len(block):
+            yield block[size:]
+        size = max(0, size - len(block))
 
 
 # --- codecs ----------------------------------------------------------------------------------------------
-# ``careful_from``: decompressed bytes that are certain, behind which little may be asked for at once.
+# ``careful_from``: decompressed bytes that are known to be readable; beyond them a decoder asks for one byte at a time.
 
 
 def _gzip(section: Section, careful_from: int) -> Iterator[bytes]:
@@ -136,8 +138,8 @@ def _gzip(section: Section, careful_from: int) -> Iterator[bytes]:
         raise DamagedStream("gzip: the file ends inside a stream")
 
 
-def _pulled(new: Callable[[], Any], name: str) -> Callable[[Section, int], Iterator[bytes]]:
-    """A codec of the standard library that buffers what it has not given out."""
+def _buffering_decoder(new: Callable[[], Any], name: str) -> Callable[[Section, int], Iterator[bytes]]:
+    """The decoder for a codec of the standard library that buffers its own output."""
 
     def decode(section: Section, careful_from: int) -> Iterator[bytes]:
         decoder, pending = None, b""
@@ -159,12 +161,12 @@ def _pulled(new: Callable[[], Any], name: str) -> Callable[[Section, int], Itera
 
 
 def _zstd(section: Section, careful_from: int) -> Iterator[bytes]:
-    """Arrow's decoder gives nothing of a request that it cannot fill, so the last bytes are asked for one by one."""
+    """Arrow's decoder returns no byte of a request that it cannot fill, so the last bytes are read one by one."""
     stream = pa.CompressedInputStream(pa.PythonFile(section, mode="r"), "zstd")
-    given, last = 0, bytearray()
+    position, last = 0, bytearray()
     while True:
         try:
-            block = stream.read(BLOCK_BYTES if given < careful_from else 1)
+            block = stream.read(BLOCK_BYTES if position < careful_from else 1)
         except OSError as error:
             if error.errno is not None:
                 raise
@@ -173,17 +175,17 @@ def _zstd(section: Section, careful_from: int) -> Iterator[bytes]:
             raise DamagedStream(f"zstd: {first_line(error)}") from None
         if not block:
             return
-        if given < careful_from:
+        if position < careful_from:
             yield block
         else:
             last += block
-        given += len(block)
+        position += len(block)
 
 
 _DECODERS: dict[str, Callable[[Section, int], Iterator[bytes]]] = {
     ".gz": _gzip,
-    ".bz2": _pulled(bz2.BZ2Decompressor, "bzip2"),
-    ".xz": _pulled(lambda: lzma.LZMADecompressor(memlimit=XZ_MEMORY_BYTES), "xz"),
+    ".bz2": _buffering_decoder(bz2.BZ2Decompressor, "bzip2"),
+    ".xz": _buffering_decoder(lambda: lzma.LZMADecompressor(memlimit=XZ_MEMORY_BYTES), "xz"),
     ".zst": _zstd,
 }
 COMPRESSED_SUFFIXES = tuple(_DECODERS)

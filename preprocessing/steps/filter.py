@@ -153,4 +153,4 @@ def _count(counts: Counts, columns: pa.RecordBatch, reasons: pa.Array, gone: pa.
     for entry in pc.value_counts(reasons.drop_null()).to_pylist():
         counts.dropped[entry["values"]] += entry["counts"]
     for row, reason in enumerate(gone["reason"].to_pylist()):
-        counts.show_dropped(gone, row, reason)
+        counts.add_dropped_example(gone, row, reason)

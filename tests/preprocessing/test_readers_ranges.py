@@ -1,4 +1,4 @@
-"""Large files are cut into parts that together give what the whole file gives."""
+"""Large files are split into parts that together yield the records of the whole file."""
 
 import bz2
 import json
@@ -46,7 +46,7 @@ def numbered_lines(path, part=None):
 
 @pytest.mark.parametrize("split_bytes", [1, 7, 100, 4096])
 @pytest.mark.parametrize("end", [b"", b"\n", b"\n\n\n"])
-def test_parts_of_a_plain_file_give_its_lines_with_their_numbers(tmp_path, split_bytes, end):
+def test_parts_of_a_plain_file_yield_its_lines_with_their_numbers(tmp_path, split_bytes, end):
     path = tmp_path / "x.jsonl"
     path.write_bytes(b"\n".join([*records(12), b"", b"   ", *records(4, seed=9)]) + end)
     whole = numbered_lines(path)
@@ -58,7 +58,7 @@ def test_parts_of_a_plain_file_give_its_lines_with_their_numbers(tmp_path, split
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.binary(max_size=12)), st.integers(1, 40), st.integers(1, 6))
-def test_any_bytes_are_cut_without_loss(tmp_path_factory, lines, split_bytes, frames):
+def test_any_bytes_are_split_without_loss(tmp_path_factory, lines, split_bytes, frames):
     folder = tmp_path_factory.getbasetemp()
     data = b"\n".join(lines)
     plain, packed = folder / "cut.jsonl", folder / "cut.jsonl.zst"
@@ -90,7 +90,7 @@ def test_units_of_a_split_file_keep_ids_and_names(tmp_path):
         assert read_units(units, split) == read_units(units_of(whole), whole)
 
 
-def test_parquet_is_cut_at_row_groups(tmp_path):
+def test_parquet_is_split_at_row_groups(tmp_path):
     path = tmp_path / "x.parquet"
     table = pa.table({"text": [f"문서 {i} " * 50 for i in range(100)]})
     pq.write_table(table, path, row_group_size=10, compression="none")
@@ -107,7 +107,7 @@ def test_parquet_is_cut_at_row_groups(tmp_path):
     assert row_group_ranges(path, 1)[-1] == Range(9, 10, 90)
 
 
-def test_small_files_are_gathered(tmp_path):
+def test_small_files_are_grouped(tmp_path):
     for i in range(10):
         (tmp_path / f"{i}.txt").write_text(f"{i}" * 100)
     item = TextInput(type="text", paths=[f"{tmp_path}/*.txt"], lang="en", split_bytes=250)
@@ -124,34 +124,34 @@ PAGE = b"<page><title>t%d</title><ns>0</ns><id>%d</id><revision><text>%s</text><
 
 
 @pytest.mark.parametrize("streams", ["pages", "anywhere"])
-def test_dumps_are_cut_at_pages_and_at_streams(tmp_path, streams):
+def test_dumps_are_split_at_pages_and_at_streams(tmp_path, streams):
     random.seed(7)
-    made = [
+    source = [
         PAGE % (i, i + 1, bytes(random.choices(b"abc pqgex/", k=1 + random.randrange(400))))
         for i in range(60)
     ]
-    text = b"<mediawiki><siteinfo/>" + b"".join(made) + b"</mediawiki>"
+    text = b"<mediawiki><siteinfo/>" + b"".join(source) + b"</mediawiki>"
     step = 1500
-    chunks = [b"".join(made[i : i + 5]) for i in range(0, 60, 5)]
+    chunks = [b"".join(source[i : i + 5]) for i in range(0, 60, 5)]
     if streams == "anywhere":  # pbzip2 cuts inside pages
         chunks = [text[i : i + step] for i in range(0, len(text), step)]
     plain, packed = tmp_path / "d.xml", tmp_path / "d.xml.bz2"
     plain.write_bytes(text)
     packed.write_bytes(b"".join(map(bz2.compress, chunks)))
-    expected = [page.rstrip(b"\n") for page in made]
+    expected = [page.rstrip(b"\n") for page in source]
     for path, cut in ((plain, even_ranges), (packed, bzip2_ranges)):
         for split_bytes in (300, 1000, 5000):
             size = path.stat().st_size if path is plain else path
             parts = cut(size, split_bytes)  # type: ignore[arg-type]
             assert len(parts) > 1
-            found = [raw for part in parts for _, raw in pages(path, "x", part, 1 << 20, pytest.fail)]
-            assert found == expected, (path, split_bytes)
+            raws = [raw for part in parts for _, raw in pages(path, "x", part, 1 << 20, pytest.fail)]
+            assert raws == expected, (path, split_bytes)
     item = WikiDumpInput(type="wiki_dump", paths=[str(packed)], lang="en", split_bytes=1000)
     rows, _ = read_units(units_of(item), item)
     assert [row["id"] for row in rows] == [f"{packed}:{i + 1}" for i in range(60)]
 
 
-def test_frames_are_found_without_decompressing(tmp_path):
+def test_frames_are_located_without_decompressing(tmp_path):
     path = tmp_path / "x.zst"
     skippable = (0x184D2A5A).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"abc"
     frames = [frame(b""), frame(b"a" * 1_000_000), skippable, frame(random.Random(1).randbytes(300_000))]
@@ -160,22 +160,22 @@ def test_frames_are_found_without_decompressing(tmp_path):
     assert frame_starts(path) == [0, *ends]
     for damaged in (path.read_bytes()[:-1], path.read_bytes() + b"x", b"nothing"):
         path.write_bytes(damaged)
-        with pytest.raises(ValueError):  # noqa: PT011 - which words does not matter
+        with pytest.raises(ValueError):  # noqa: PT011 - the wording does not matter
             frame_starts(path)
 
 
-def test_what_is_known_of_files_is_remembered_until_they_change(tmp_path):
-    data, memory = tmp_path / "x.jsonl", tmp_path / "known.json"
+def test_hashes_and_ranges_are_cached_until_the_file_changes(tmp_path):
+    data, cache = tmp_path / "x.jsonl", tmp_path / "hashes.json"
     data.write_bytes(b"a\nb\nc\n")
-    known = InputHashes(memory)
-    first, parts = known.of(data), known.line_ranges(data, 2)
+    hashes = InputHashes(cache)
+    first, parts = hashes.of(data), hashes.line_ranges(data, 2)
     assert parts == [Range(0, 2, 0), Range(2, 4, 1), Range(4, 6, 2)]
-    known.save()
-    again = InputHashes(memory)
+    hashes.save()
+    again = InputHashes(cache)
     assert (again.of(data), again.line_ranges(data, 2)) == (first, parts)
-    memory.write_text(memory.read_text().replace(first[1], "0" * 32))
-    assert InputHashes(memory).of(data) == [6, "0" * 32], "not remembered"
+    cache.write_text(cache.read_text().replace(first[1], "0" * 32))
+    assert InputHashes(cache).of(data) == [6, "0" * 32], "not read from the cache"
     data.write_bytes(b"a\nb\nc\nd\n")
-    assert InputHashes(memory).of(data)[0] == 8
-    memory.write_text("{damaged")
-    assert InputHashes(memory).of(data)[1] != first[1]
+    assert InputHashes(cache).of(data)[0] == 8
+    cache.write_text("{damaged")
+    assert InputHashes(cache).of(data)[1] != first[1]
