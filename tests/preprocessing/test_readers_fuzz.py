@@ -1,4 +1,4 @@
-"""DamagedStream files of every format: reading never raises, and what is not read is named."""
+"""Damaged files of every format: reading never raises, and everything unreadable is reported."""
 
 import bz2
 import functools
