@@ -1,6 +1,6 @@
 """Text that models are trained from: files of documents and sources of the corpus.
 
-Owns reading them as batches of text; how files are found is ``files_found``'s, what becomes of the text the trainer's.
+Owns reading them as batches of text; how files are found is ``input_units``'s, what becomes of the text the trainer's.
 """
 
 # pyarrow.compute makes its functions at import
