@@ -57,15 +57,15 @@ def signature_matrix(column: pa.Array) -> np.ndarray:
 
 
 def canonical_digest(text: str) -> bytes:
-    """xxh3_128 of the composed text (NFC) with its whitespace collapsed."""
+    """xxh3_128 of the composed text (NFC) with collapsed whitespace."""
     return xxhash.xxh3_128_digest(" ".join(unicodedata.normalize("NFC", text).split()).encode("utf-8"))
 
 
 def digests(column: pa.Array) -> list[bytes]:
     """``canonical_digest`` of every row; a Python string only for rows that composition might change."""
-    from preprocessing.kernels.canonical import collapsed
+    from preprocessing.kernels.canonical import collapse
 
-    data, starts, settled = collapsed(*utf8_buffer(column))
+    data, starts, settled = collapse(*utf8_buffer(column))
     view, bounds = data.data, starts.tolist()
     found = [xxhash.xxh3_128_digest(view[start:end]) for start, end in zip(bounds, bounds[1:])]
     for row in np.flatnonzero(~settled):

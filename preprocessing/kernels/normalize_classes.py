@@ -1,10 +1,10 @@
-"""Classes of characters in the table that normalisation reads (``character_table`` makes it).
+"""Classes of characters in the table for normalization, which ``character_table`` builds.
 
-Owns the numbers only: the family of emotion in the lowest bits, and one bit for each stage that must look.
+Owns the numbers only: the family of emotion in the lowest bits, and one bit for each class that an operation handles.
 """
 
 SIZE = 0x20000
-# Families of emotion, whose runs are squeezed: a run of SAME or SYLLABLE is one character over and over.
+# Families of emotion, whose runs are squeezed: a run of SAME or SYLLABLE repeats one character.
 FAMILY = 7
 LAUGH, TEARS, BAR, DOTS, ELLIPSIS, SAME, SYLLABLE = range(1, 8)
 CONTROL, WIDTH, COMPOSES, JAMO, COMPATIBILITY, BACKTICK, BLANK, LINE_FEED, TAB, COLON, SINGLE = (

@@ -101,7 +101,7 @@ def _report(folder: Path, seed: int, losses: dict[str, float]) -> Path:
     return path
 
 
-def _lines_about(claims: list[str], name: str) -> str:
+def _claim_about(claims: list[str], name: str) -> str:
     """The claim that compares decompose with another initialization."""
     (line,) = [claim for claim in claims if f"against {name}:" in claim]
     return line
@@ -122,12 +122,12 @@ def test_the_table_reports_claims_that_are_reproduced_and_those_that_are_not(tmp
     saved = json.loads((tmp_path / "results.json").read_text())["bases"]
     first, second = (base["claims"] for base in saved)
     assert "decompose, decompose-output, mean, decompose-input, random" in first[0] and "2 of 2" in first[0]
-    assert _lines_about(first, "random").endswith("2.15 ± 0.07 lower")  # 10.1 - 8 and 10.2 - 8
-    assert _lines_about(first, "mean").endswith("1.50 ± 0.00 lower")
+    assert _claim_about(first, "random").endswith("2.15 ± 0.07 lower")  # 10.1 - 8 and 10.2 - 8
+    assert _claim_about(first, "mean").endswith("1.50 ± 0.00 lower")
     assert "| **focus** | 7.00 ± 0.00 | 9.21 |" in text and "4%" in text and "0%" in text
     assert "0 of 2" in second[0]
-    assert _lines_about(second, "decompose-output").endswith("1.50 ± 0.71 higher")  # 10 - 9 and 11 - 9
-    assert "0.50 ± 0.71 higher (" in _lines_about(second, "random")  # not resolved
+    assert _claim_about(second, "decompose-output").endswith("1.50 ± 0.71 higher")  # 10 - 9 and 11 - 9
+    assert "0.50 ± 0.71 higher (" in _claim_about(second, "random")  # not resolved
     assert saved[1]["texts"]["korean"]["decompose"]["loss"] == [10.0, 11.0]
     assert set(FIVE) < set(saved[0]["texts"]["english"]) and saved[1]["korean_share"] == 0.0
     assert "2.10 lower (" in summary({0.04: good[:1]}, tmp_path)  # one model resolves nothing
