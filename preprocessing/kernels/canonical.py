@@ -56,9 +56,9 @@ def _is_hangul_only(data):
     other = False
     first, second, third = data[: size - 2], data[1 : size - 1], data[2:]
     for i in range(size - 2):
-        before = (first[i] == _EA) & (second[i] < _B0)
-        behind = (first[i] == _ED) & ((second[i] > _9E) | ((second[i] == _9E) & (third[i] > _A3)))
-        other |= before | behind
+        below = (first[i] == _EA) & (second[i] < _B0)
+        above = (first[i] == _ED) & ((second[i] > _9E) | ((second[i] == _9E) & (third[i] > _A3)))
+        other |= below | above
     return not other
 
 
@@ -96,11 +96,11 @@ def _collapse_row(data, start, end, out, size):
     after = _WHITE
     while i < last:
         stop = min(i + step, last)
-        behind = stop + np.uint64(1)
+        next_stop = stop + np.uint64(1)
         if (
             i + step < last
             and (after or not _is_white_byte(data[i]))
-            and _is_simple(data[i:stop], data[i + np.uint64(1) : behind])
+            and _is_simple(data[i:stop], data[i + np.uint64(1) : next_stop])
         ):
             _copy_simple(data[i:stop], out[size : size + step])
             after = _WHITE if _is_white_byte(data[stop - np.uint64(1)]) else _INK
