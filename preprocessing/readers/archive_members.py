@@ -1,7 +1,7 @@
 """Decompresses web archives member by member, so that damage loses only the compressed member it hits.
 
 Owns where a member (RFC 1952) or a frame (RFC 8878) starts, also after damage. An archive has one member per record, one
-member for the whole file, or anything between. A run is what can be read in one go: it begins with the file and with each
+member for the whole file, or anything between. A run is read without interruption: it begins with the file and with each
 member that begins with a record. After damage, reading continues at the next member that begins with a record; the bytes
 before it are lost, or the rest of the file where no later member begins with a record. ``warc`` reads the records.
 """
@@ -15,13 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from preprocessing.readers.bad_records import DamagedStream
+from preprocessing.readers.bad_records import DamagedMember, DamagedStream, TruncatedMember
 from preprocessing.readers.file_ranges import frame_end
 from preprocessing.readers.streams import (
     BLOCK_BYTES,
     READ_BYTES,
     Section,
     blocks,
+    gzip_members,
     report_read_errors,
     skip_bytes,
 )
@@ -170,7 +171,7 @@ def _by_members(file: Path, start: int) -> Iterator[Block]:
                     pending = b""
             yield Block(run, pending)
             return
-        except _DamagedMember as damage:
+        except DamagedMember as damage:
             if damage.start != member:
                 yield Block(run, pending)
                 pending, is_known = b"", False
@@ -181,39 +182,22 @@ def _by_members(file: Path, start: int) -> Iterator[Block]:
             start = _next_member(file, damage.start + 1)
 
 
-class _DamagedMember(DamagedStream):
-    def __init__(self, start: int, cause: object):
-        super().__init__(str(cause))
-        self.start = start
-
-
 # --- members ---------------------------------------------------------------------------------------------
 
 
 def _gzip_members(file: Path, start: int) -> Iterator[tuple[int, bytes]]:
-    """``(start of the member, block)``, starting with the member at byte ``start``. Raises _DamagedMember."""
-    first = start
+    """``(start of the member, block)``, starting with the member at byte ``start``. Raises DamagedMember."""
+    member, position = start, 0
     with Section(file, start) as section:
-        decoder, pending, position = None, b"", 0
-        while pending or (pending := section.read()):
-            if decoder is None:
-                is_first = section.position == first + len(pending)
-                pending = pending if is_first else pending.lstrip(b"\0")  # padding after a member
-                start, position = section.position - len(pending), 0
-                decoder = zlib.decompressobj(wbits=31) if pending else None
-                continue
-            try:
-                block = decoder.decompress(pending, BLOCK_BYTES)
-            except zlib.error as error:
-                yield from _rest_of_member(file, start, position)
-                raise _DamagedMember(start, f"gzip: {error}") from None
-            pending = decoder.unconsumed_tail
-            if decoder.eof:
-                pending, decoder = decoder.unused_data, None
-            yield start, block
-            position += len(block)
-        if decoder is not None:
-            raise _DamagedMember(start, "gzip: the file ends inside a member")
+        try:
+            for here, block in gzip_members(section):
+                member, position = here, (position if here == member else 0) + len(block)
+                yield here, block
+        except TruncatedMember:
+            raise
+        except DamagedMember as damage:
+            yield from _rest_of_member(file, damage.start, position if damage.start == member else 0)
+            raise
 
 
 def _rest_of_member(file: Path, start: int, position: int) -> Iterator[tuple[int, bytes]]:
@@ -237,7 +221,7 @@ def _zstd_frames(file: Path, start: int) -> Iterator[tuple[int, bytes]]:
                 if data[start + 1 : start + 4] != SKIPPABLE:
                     yield from ((start, block) for block in blocks(file, start, end))
             except DamagedStream as damage:
-                raise _DamagedMember(start, damage) from None
+                raise DamagedMember(start, damage) from None
             start = end
 
 

@@ -62,6 +62,18 @@ class DamagedStream(Exception):
     """A stream cannot be read further; its readable bytes were returned before."""
 
 
+class DamagedMember(DamagedStream):
+    """A member (gzip) or frame (zstd), which starts at byte ``start`` of the file, cannot be read further."""
+
+    def __init__(self, start: int, cause: object):
+        super().__init__(str(cause))
+        self.start = start
+
+
+class TruncatedMember(DamagedMember):
+    """The file ends inside a member."""
+
+
 def raw_bytes(escaped: str) -> bytes:
     """The bytes of the field ``raw`` of a quarantine entry."""
     parts = re.split(r"\\(\\|x[0-9a-f]{2})", escaped)

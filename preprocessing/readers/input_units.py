@@ -51,7 +51,7 @@ class Unit:
     ranges: tuple[Range | None, ...] = ()  # the part of each file; () for whole files
     size: int = 0  # bytes on disk
     root: Path | None = None  # of a source tree
-    watched: tuple[Path, ...] = ()  # files that are no documents but affect them: licenses of a source tree
+    watched: tuple[Path, ...] = ()  # files that are not documents but affect them: licenses of a source tree
 
     def parts(self) -> Iterator[tuple[Path, str, Range | None]]:
         """Files with their labels and ranges."""

@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from megatron_ko.errors import DataError, first_line
-from preprocessing.readers.bad_records import DamagedStream
+from preprocessing.readers.bad_records import DamagedMember, DamagedStream, TruncatedMember
 from preprocessing.readers.file_ranges import Range
 
 BLOCK_BYTES = 1 << 20
@@ -117,25 +117,31 @@ def skip_bytes(blocks: Iterator[bytes], size: int) -> Iterator[bytes]:
 # ``careful_from``: decompressed bytes that are known to be readable; beyond them a decoder asks for one byte at a time.
 
 
-def _gzip(section: Section, careful_from: int) -> Iterator[bytes]:
-    decoder, pending, streams = None, b"", 0
+def gzip_members(section: Section) -> Iterator[tuple[int, bytes]]:
+    """``(start of the member, block)``; blocks may be empty. Raises DamagedMember."""
+    first = start = section.position
+    decoder, pending = None, b""
     while pending or (pending := section.read()):
         if decoder is None:
-            pending = pending.lstrip(b"\0") if streams else pending  # padding after a stream
-            streams += 1
+            is_first = section.position == first + len(pending)
+            pending = pending if is_first else pending.lstrip(b"\0")  # padding after a member
+            start = section.position - len(pending)
             decoder = zlib.decompressobj(wbits=31) if pending else None
             continue
         try:
             block = decoder.decompress(pending, BLOCK_BYTES)
         except zlib.error as error:
-            raise DamagedStream(f"gzip: {error}") from None
+            raise DamagedMember(start, f"gzip: {error}") from None
         pending = decoder.unconsumed_tail
         if decoder.eof:
             pending, decoder = decoder.unused_data, None
-        if block:
-            yield block
+        yield start, block
     if decoder is not None:
-        raise DamagedStream("gzip: the file ends inside a stream")
+        raise TruncatedMember(start, "gzip: the file ends inside a member")
+
+
+def _gzip(section: Section, careful_from: int) -> Iterator[bytes]:
+    yield from (block for _, block in gzip_members(section) if block)
 
 
 def _buffering_decoder(new: Callable[[], Any], name: str) -> Callable[[Section, int], Iterator[bytes]]:
