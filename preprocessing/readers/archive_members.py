@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from preprocessing.readers.bad_records import DamagedMember, DamagedStream, TruncatedMember
-from preprocessing.readers.file_ranges import frame_end
+from preprocessing.readers.file_ranges import find_frame_end
 from preprocessing.readers.streams import (
     BLOCK_BYTES,
     READ_BYTES,
     Section,
-    blocks,
-    gzip_members,
+    read_blocks,
+    read_gzip_members,
     report_read_errors,
     skip_bytes,
 )
@@ -49,7 +49,7 @@ class RunReader:
 
     def __init__(self, file: Path):
         self._file = file
-        self._source = blocks_by_run(file)
+        self._source = read_blocks_by_run(file)
         self._ahead: Block | None = None
         self._buffer = b""
         self._at = 0
@@ -68,7 +68,7 @@ class RunReader:
 
     def go_back(self, position: int) -> None:
         """Moves back to byte ``position`` of this run. The file is opened again, so memory stays at one block."""
-        self._source, self._ahead = blocks_by_run(self._file, self.run, position), None
+        self._source, self._ahead = read_blocks_by_run(self._file, self.run, position), None
         self._buffer, self._at = b"", 0
         self.position = position
 
@@ -130,30 +130,30 @@ class RunReader:
         return data
 
 
-def blocks_by_run(file: Path, run: int = 0, position: int = 0) -> Iterator[Block]:
+def read_blocks_by_run(file: Path, run: int = 0, position: int = 0) -> Iterator[Block]:
     """Blocks of the file in order, starting at decompressed byte ``position`` of ``run``; memory is one block.
 
     Raises DataError when the system refuses to read.
     """
     with report_read_errors(file):
         if file.suffix not in (".gz", ".zst"):
-            yield from _of_one_run(file, position)
+            yield from _read_one_run(file, position)
             return
-        for block in _by_members(file, run):
+        for block in _read_members(file, run):
             skipped = min(position, len(block.content)) if block.run == run else 0
             position -= skipped
             yield block._replace(content=block.content[skipped:])
 
 
-def _of_one_run(file: Path, position: int) -> Iterator[Block]:
+def _read_one_run(file: Path, position: int) -> Iterator[Block]:
     try:
-        yield from (Block(0, content) for content in blocks(file, position))
+        yield from (Block(0, content) for content in read_blocks(file, position))
     except DamagedStream as damage:
         yield Block(0, b"", str(damage))
 
 
-def _by_members(file: Path, start: int) -> Iterator[Block]:
-    members = _gzip_members if file.suffix == ".gz" else _zstd_frames
+def _read_members(file: Path, start: int) -> Iterator[Block]:
+    members = _read_gzip if file.suffix == ".gz" else _read_zstd
     while start < file.stat().st_size:
         run = member = start
         pending = b""  # the first bytes of a member, until it is known whether they begin a run
@@ -179,47 +179,47 @@ def _by_members(file: Path, start: int) -> Iterator[Block]:
             run = run if is_known else damage.start
             yield Block(run, pending)
             yield Block(run, b"", str(damage))
-            start = _next_member(file, damage.start + 1)
+            start = _find_member(file, damage.start + 1)
 
 
 # --- members ---------------------------------------------------------------------------------------------
 
 
-def _gzip_members(file: Path, start: int) -> Iterator[tuple[int, bytes]]:
+def _read_gzip(file: Path, start: int) -> Iterator[tuple[int, bytes]]:
     """``(start of the member, block)``, starting with the member at byte ``start``. Raises DamagedMember."""
     member, position = start, 0
     with Section(file, start) as section:
         try:
-            for here, block in gzip_members(section):
+            for here, block in read_gzip_members(section):
                 member, position = here, (position if here == member else 0) + len(block)
                 yield here, block
         except TruncatedMember:
             raise
         except DamagedMember as damage:
-            yield from _rest_of_member(file, damage.start, position if damage.start == member else 0)
+            yield from _read_rest_of_member(file, damage.start, position if damage.start == member else 0)
             raise
 
 
-def _rest_of_member(file: Path, start: int, position: int) -> Iterator[tuple[int, bytes]]:
+def _read_rest_of_member(file: Path, start: int, position: int) -> Iterator[tuple[int, bytes]]:
     """The readable bytes of a damaged member after its first ``position`` bytes."""
     try:
-        yield from ((start, block) for block in skip_bytes(blocks(file, start), position))
+        yield from ((start, block) for block in skip_bytes(read_blocks(file, start), position))
     except DamagedStream:
         return
 
 
-def _zstd_frames(file: Path, start: int) -> Iterator[tuple[int, bytes]]:
-    """Same as ``_gzip_members`` for zstd frames; skippable frames contain no data."""
+def _read_zstd(file: Path, start: int) -> Iterator[tuple[int, bytes]]:
+    """Same as ``_read_gzip`` for zstd frames; skippable frames contain no data."""
     size = file.stat().st_size
     with open(file, "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         while start < size:
             try:
-                end = min(frame_end(data, start), size)
+                end = min(find_frame_end(data, start), size)
             except (ValueError, IndexError, struct.error):
                 end = size  # damaged: the decoder determines how far it can be read
             try:
                 if data[start + 1 : start + 4] != SKIPPABLE:
-                    yield from ((start, block) for block in blocks(file, start, end))
+                    yield from ((start, block) for block in read_blocks(file, start, end))
             except DamagedStream as damage:
                 raise DamagedMember(start, damage) from None
             start = end
@@ -228,7 +228,7 @@ def _zstd_frames(file: Path, start: int) -> Iterator[tuple[int, bytes]]:
 # --- after damage ----------------------------------------------------------------------------------------
 
 
-def _next_member(file: Path, start: int) -> int:
+def _find_member(file: Path, start: int) -> int:
     """The first member at or after byte ``start`` that begins with a record; the size of the file when there is none."""
     magic = GZIP_MAGIC if file.suffix == ".gz" else ZSTD_MAGIC
     window = b""
@@ -250,7 +250,7 @@ def _begins_with_record(file: Path, start: int) -> bool:
     end = start + READ_BYTES
     try:
         if file.suffix == ".zst":
-            return next(blocks(file, start, end), b"").startswith(RECORD)
+            return next(read_blocks(file, start, end), b"").startswith(RECORD)
         with Section(file, start, end) as section:
             return zlib.decompressobj(wbits=31).decompress(section.read(), len(RECORD)) == RECORD
     except (DamagedStream, zlib.error):

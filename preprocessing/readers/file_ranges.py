@@ -30,7 +30,7 @@ class Range:
     """Whether this part begins inside a record of the previous part."""
 
 
-def even_ranges(size: int, split_bytes: int) -> list[Range]:
+def split_evenly(size: int, split_bytes: int) -> list[Range]:
     """Parts that end at multiples of ``split_bytes``."""
     starts = range(0, size, split_bytes)
     return [Range(start, min(start + split_bytes, size)) for start in starts]
@@ -47,7 +47,7 @@ def group_sizes(sizes: list[int], split_bytes: int) -> list[tuple[int, int]]:
     return [*runs, (start, len(sizes))] if sizes else []
 
 
-def row_group_ranges(file: Path, split_bytes: int) -> list[Range]:
+def split_row_groups(file: Path, split_bytes: int) -> list[Range]:
     """Parts of a Parquet file by the compressed size of its row groups. Raises OSError or ValueError when damaged."""
     import pyarrow.parquet as pq
 
@@ -63,19 +63,19 @@ def row_group_ranges(file: Path, split_bytes: int) -> list[Range]:
     return ranges
 
 
-def bzip2_ranges(file: Path, split_bytes: int) -> list[Range]:
+def split_bzip2(file: Path, split_bytes: int) -> list[Range]:
     """Parts that begin at the first bzip2 stream at or after each multiple of ``split_bytes``."""
     size = file.stat().st_size
     starts = {0}
     with open(file, "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         for nominal in range(split_bytes, size, split_bytes):
             if nominal > max(starts):
-                starts.add(_next_stream(data, nominal, size))
+                starts.add(_find_stream(data, nominal, size))
     ordered = sorted(start for start in starts if start < size)
     return [Range(start, end, inside=start > 0) for start, end in zip(ordered, [*ordered[1:], size])]
 
 
-def _next_stream(data: mmap.mmap, start: int, size: int) -> int:
+def _find_stream(data: mmap.mmap, start: int, size: int) -> int:
     """Searches ``BZh``, a level and the magic of the first block: a chance match occurs once in 10^24 bytes."""
     while (at := data.find(b"BZh", start)) >= 0:
         if data[at : at + 10] in _BZIP2_STREAM:
@@ -84,7 +84,7 @@ def _next_stream(data: mmap.mmap, start: int, size: int) -> int:
     return size
 
 
-def frame_starts(file: Path) -> list[int]:
+def find_frame_starts(file: Path) -> list[int]:
     """Starts of the frames of a zstd file, and its size, from the sizes of its blocks, without decompressing.
 
     Raises ValueError when the file is not a sequence of whole frames.
@@ -101,14 +101,14 @@ def _frames(data: mmap.mmap) -> Iterator[int]:
     try:
         while at < len(data):
             yield at
-            at = frame_end(data, at)
+            at = find_frame_end(data, at)
             if at > len(data):
                 raise ValueError("the last frame is not whole")
     except (struct.error, IndexError):
         raise ValueError("the last frame is not whole") from None
 
 
-def frame_end(data: mmap.mmap, at: int) -> int:
+def find_frame_end(data: mmap.mmap, at: int) -> int:
     """End of the frame that starts at byte ``at``. Raises ValueError, struct.error or IndexError when damaged."""
     (magic,) = struct.unpack_from("<I", data, at)
     if magic & 0xFFFFFFF0 == _ZSTD_SKIPPABLE:

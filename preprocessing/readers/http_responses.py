@@ -10,7 +10,7 @@ from preprocessing.readers.bad_records import RecordError
 MAX_HEADER_BYTES = 1 << 20
 
 
-def header_fields(raw: bytes) -> dict[str, str]:
+def parse_headers(raw: bytes) -> dict[str, str]:
     """Values by lower-case name; the first value of a repeated name."""
     fields = {}
     for line in raw.decode("utf-8", "replace").splitlines():
@@ -20,7 +20,7 @@ def header_fields(raw: bytes) -> dict[str, str]:
     return fields
 
 
-def http_response(raw: bytes) -> tuple[int, dict[str, str], bytes]:
+def parse_response(raw: bytes) -> tuple[int, dict[str, str], bytes]:
     """``(status, headers, body)`` (RFC 9112). Raises RecordError."""
     end = re.search(rb"\r?\n\r?\n", raw[:MAX_HEADER_BYTES])
     head, body = (raw[: end.start()], raw[end.end() :]) if end else (raw[:MAX_HEADER_BYTES], b"")
@@ -28,7 +28,7 @@ def http_response(raw: bytes) -> tuple[int, dict[str, str], bytes]:
     match = re.match(rb"HTTP/[0-9.]+ +([0-9]{3})\b", first)
     if not match:
         raise RecordError(f"not an HTTP response but {first[:40]!r}", "not-http")
-    return int(match[1]), header_fields(rest), body
+    return int(match[1]), parse_headers(rest), body
 
 
 def decode_body(headers: dict[str, str], body: bytes, max_bytes: int) -> bytes:

@@ -21,7 +21,7 @@ from preprocessing.readers.fields import Fields, Row
 SPLITS = ("train", "validation", "valid", "val", "dev", "test")
 
 
-def local_files(folder: Path, split: str) -> list[Path]:
+def find_local_files(folder: Path, split: str) -> list[Path]:
     """The .arrow and .parquet files of a split, in order. Raises DataError when ``state.json`` is damaged."""
     if folder.is_file():
         return [folder]

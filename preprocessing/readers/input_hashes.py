@@ -15,7 +15,7 @@ import xxhash
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import write_text
-from preprocessing.readers.file_ranges import BLOCK_BYTES, Range, even_ranges, frame_starts, group_sizes
+from preprocessing.readers.file_ranges import BLOCK_BYTES, Range, find_frame_starts, group_sizes, split_evenly
 
 Identity = list[Any]  # [size in bytes, xxh3_128 of the content]
 
@@ -48,9 +48,9 @@ class InputHashes:
         cached = entry.setdefault("ranges", {})
         if str(split_bytes) not in cached:
             if file.suffix == ".zst":
-                ranges = _frame_ranges(file, split_bytes)
+                ranges = _split_frames(file, split_bytes)
             else:
-                entry["hash"], ranges = _hash_and_count(file, even_ranges(entry["stamp"][0], split_bytes))
+                entry["hash"], ranges = _hash_and_count(file, split_evenly(entry["stamp"][0], split_bytes))
             cached[str(split_bytes)] = [dataclasses.astuple(part) for part in ranges]
         return [Range(*part) for part in cached[str(split_bytes)]]
 
@@ -76,11 +76,11 @@ def _hash_and_count(file: Path, parts: list[Range]) -> tuple[str, list[Range]]:
         for part in parts:
             inside = last != b"\n"
             counted.append(Range(part.start, part.end, lines + inside, inside))
-            for block in _blocks(opened, part.end - part.start):
+            for block in _read_blocks(opened, part.end - part.start):
                 digest.update(block)
                 lines += block.count(b"\n")
                 last = block[-1:]
-        for block in _blocks(opened, 1 << 62):
+        for block in _read_blocks(opened, 1 << 62):
             digest.update(block)
     return digest.hexdigest(), counted
 
@@ -95,20 +95,20 @@ def _open(file: Path) -> IO[bytes]:
         ) from None
 
 
-def _blocks(opened: Any, size: int) -> Iterator[bytes]:
+def _read_blocks(opened: Any, size: int) -> Iterator[bytes]:
     while size > 0 and (block := opened.read(min(size, BLOCK_BYTES))):
         size -= len(block)
         yield block
 
 
-def _frame_ranges(file: Path, split_bytes: int) -> list[Range]:
+def _split_frames(file: Path, split_bytes: int) -> list[Range]:
     """Groups of whole frames. Counting the lines before a frame requires decompressing all frames before it."""
     from preprocessing.readers.bad_records import DamagedStream
-    from preprocessing.readers.streams import blocks
+    from preprocessing.readers.streams import read_blocks
 
     whole = [Range(0, file.stat().st_size)]
     try:
-        starts = frame_starts(file)
+        starts = find_frame_starts(file)
     except ValueError:
         return whole  # damaged: the reader reports the damage
     sizes = [end - start for start, end in zip(starts, starts[1:])]
@@ -120,7 +120,7 @@ def _frame_ranges(file: Path, split_bytes: int) -> list[Range]:
         for first, end in groups:
             inside = last != b"\n"
             ranges.append(Range(starts[first], starts[end], lines + inside, inside))
-            for block in blocks(file, starts[first], starts[end]):
+            for block in read_blocks(file, starts[first], starts[end]):
                 lines += block.count(b"\n")
                 last = block[-1:]
     except DamagedStream:

@@ -29,9 +29,9 @@ from preprocessing.config.inputs import (
     WikiDumpInput,
 )
 from preprocessing.config.pipeline import Config
-from preprocessing.readers.file_ranges import Range, bzip2_ranges, even_ranges, group_sizes, row_group_ranges
+from preprocessing.readers.file_ranges import Range, group_sizes, split_bzip2, split_evenly, split_row_groups
 from preprocessing.readers.input_hashes import InputHashes
-from preprocessing.readers.source_trees import license_file, tree_files
+from preprocessing.readers.source_trees import find_license_file, find_tree_files
 from preprocessing.readers.standard_library import standard_library
 
 __all__ = ["InputHashes", "Unit", "expand_braces", "find_files", "find_units", "standard_library"]
@@ -71,28 +71,28 @@ def find_units(loaded: Loaded[Config], hashes: InputHashes | None = None) -> lis
         def report(field: str, message: str, rule: str, name: str = name) -> None:
             problems.append(loaded.problem(f"inputs.{name}.{field}", message, rule))
 
-        units += _units_of(name, item, hashes, loaded.config.seed, report)
+        units += _find_units_of(name, item, hashes, loaded.config.seed, report)
     if problems:
         raise DataError(problems)
     return units
 
 
-def _units_of(name: str, item: Any, hashes: InputHashes, seed: int, report: Report) -> list[Unit]:
+def _find_units_of(name: str, item: Any, hashes: InputHashes, seed: int, report: Report) -> list[Unit]:
     if isinstance(item, StdlibInput):
         files = standard_library(item.max_bytes, seed)
         root = Path(sysconfig.get_paths()["stdlib"])
         return [_unit_of_files(name, name, files, [label_of(f.relative_to(root)) for f in files])]
     if isinstance(item, HuggingfaceInput):
-        return _huggingface_units(name, item, hashes, report)
+        return _split_data_set(name, item, hashes, report)
     if isinstance(item, SourceTreeInput):
         roots, missing = find_files(item.roots, Path.is_dir)
         for pattern in missing:
             report("roots", f"{pattern!r} matches no folder; check the path", "no-match")
-        return [unit for number, root in enumerate(roots) for unit in _tree_units(name, number, root, item)]
+        return [unit for number, root in enumerate(roots) for unit in _split_tree(name, number, root, item)]
     files, missing = find_files(item.paths)
     for pattern in missing:
         report("paths", f"{pattern!r} matches no file; check the path", "no-match")
-    return _file_units(name, item, files, hashes)
+    return _split_files(name, item, files, hashes)
 
 
 def label_of(path: Path) -> str:
@@ -103,12 +103,12 @@ def label_of(path: Path) -> str:
 # --- units of files --------------------------------------------------------------------------------------
 
 
-def _file_units(name: str, item: Any, files: list[Path], hashes: InputHashes) -> list[Unit]:
+def _split_files(name: str, item: Any, files: list[Path], hashes: InputHashes) -> list[Unit]:
     records = [f for f in files if has_records(f, item)]
     plain = [f for f in files if not has_records(f, item)]
     units = []
     for i, file in enumerate(records):
-        parts = _ranges_of(file, item, hashes)
+        parts = _split_file(file, item, hashes)
         for k, part in enumerate(parts):
             unit_name = f"{name}-{i:05d}" if part is None else f"{name}-{i:05d}-{k:05d}"
             size = file.stat().st_size // len(parts)
@@ -134,15 +134,15 @@ def _unit_of_files(
     return Unit(name, input_name, tuple(files), tuple(labels), (), size, root)
 
 
-def _tree_units(name: str, number: int, root: Path, item: SourceTreeInput) -> list[Unit]:
-    files = tree_files(root, item)
+def _split_tree(name: str, number: int, root: Path, item: SourceTreeInput) -> list[Unit]:
+    files = find_tree_files(root, item)
     labels = [label_of(f.relative_to(root)) for f in files]
     units = _group_files(f"{name}-{number:05d}-files", name, item, files, labels, root)
-    return [dataclasses.replace(unit, watched=_licenses(root, unit.files)) for unit in units]
+    return [dataclasses.replace(unit, watched=_find_licenses(root, unit.files)) for unit in units]
 
 
-def _licenses(root: Path, files: Iterable[Path]) -> tuple[Path, ...]:
-    names = {license_file(root, str(file.relative_to(root))) for file in files}
+def _find_licenses(root: Path, files: Iterable[Path]) -> tuple[Path, ...]:
+    names = {find_license_file(root, str(file.relative_to(root))) for file in files}
     return tuple(root / name for name in sorted(filter(None, names)))
 
 
@@ -153,33 +153,33 @@ def has_records(file: Path, item: Any) -> bool:
     return not isinstance(item, (HtmlInput, SourceTreeInput, StdlibInput))
 
 
-def _ranges_of(file: Path, item: Any, hashes: InputHashes) -> list[Range | None]:
+def _split_file(file: Path, item: Any, hashes: InputHashes) -> list[Range | None]:
     """The parts of a file; [None] where one task reads it whole."""
     if file.stat().st_size <= item.split_bytes:
         return [None]
     parts: list[Range] = []
     if isinstance(item, (ParquetInput, HuggingfaceInput)):
-        parts = _row_groups(file, item.split_bytes)
+        parts = _split_parquet(file, item.split_bytes)
     elif isinstance(item, (JsonlInput, TextInput)) and file.suffix not in UNCUT_SUFFIXES:
         parts = hashes.line_ranges(file, item.split_bytes)
     elif isinstance(item, WikiDumpInput) and file.suffix == ".xml":
-        parts = even_ranges(file.stat().st_size, item.split_bytes)
+        parts = split_evenly(file.stat().st_size, item.split_bytes)
     elif isinstance(item, WikiDumpInput) and file.suffix == ".bz2":
-        parts = bzip2_ranges(file, item.split_bytes)
+        parts = split_bzip2(file, item.split_bytes)
     return [*parts] if len(parts) > 1 else [None]
 
 
-def _row_groups(file: Path, split_bytes: int) -> list[Range]:
+def _split_parquet(file: Path, split_bytes: int) -> list[Range]:
     if file.suffix != ".parquet":
         return []
     try:
-        return row_group_ranges(file, split_bytes)
+        return split_row_groups(file, split_bytes)
     except (OSError, ValueError):
         return []  # damaged: the reader reports the damage
 
 
-def _huggingface_units(name: str, item: HuggingfaceInput, hashes: InputHashes, report: Report) -> list[Unit]:
-    from preprocessing.readers.huggingface import local_files
+def _split_data_set(name: str, item: HuggingfaceInput, hashes: InputHashes, report: Report) -> list[Unit]:
+    from preprocessing.readers.huggingface import find_local_files
 
     folder = Path(item.path).expanduser()
     if not folder.exists():
@@ -190,14 +190,14 @@ def _huggingface_units(name: str, item: HuggingfaceInput, hashes: InputHashes, r
                 "missing-revision",
             )
         return [Unit(f"{name}-00000", name, (), ())]
-    files = local_files(folder, item.split)
+    files = find_local_files(folder, item.split)
     if not files:
         report(
             "path",
             f"{item.path!r} contains no .arrow or .parquet file of split {item.split!r}; check path and split",
             "no-files-of-split",
         )
-    return _file_units(name, item, files, hashes)
+    return _split_files(name, item, files, hashes)
 
 
 # --- patterns --------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from preprocessing.readers.bad_records import Quarantine, RecordError
 from preprocessing.readers.fields import Fields, Row
 from preprocessing.readers.file_ranges import Range
 from preprocessing.readers.json_columns import Block, JsonColumns, has_simple_fields
-from preprocessing.readers.lines import line_blocks, too_long
+from preprocessing.readers.lines import read_line_blocks, too_long
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -42,7 +42,7 @@ def read_json_lines(
             return None
         return _row(raw, number, label, fields, keys, quarantine)
 
-    for number, lines in line_blocks(file, label, part, max_bytes, quarantine):
+    for number, lines in read_line_blocks(file, label, part, max_bytes, quarantine):
         block = columns.read(lines, number) if columns else None
         if block is None:
             rows = map(read_line, itertools.count(number), lines[:-1].split(b"\n"))

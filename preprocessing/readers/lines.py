@@ -9,7 +9,7 @@ import numpy as np
 
 from preprocessing.readers.bad_records import MAX_RAW_BYTES, BadRecord, DamagedStream, Quarantine
 from preprocessing.readers.file_ranges import Range
-from preprocessing.readers.streams import owned_blocks
+from preprocessing.readers.streams import read_owned_blocks
 
 
 class _Line:
@@ -41,7 +41,7 @@ class _Line:
         return line
 
 
-def line_blocks(
+def read_line_blocks(
     file: Path, label: str, part: Range | None, max_bytes: int, quarantine: Quarantine
 ) -> Iterator[tuple[int, bytes]]:
     """``(number, block)``: whole lines that start in ``part``, each with its line feed.
@@ -61,7 +61,7 @@ def line_blocks(
             yield number, open_line.take() + b"\n"
 
     try:
-        for block, owned in owned_blocks(file, part):
+        for block, owned in read_owned_blocks(file, part):
             if not owned and (skipping or not open_line.size):
                 return
             first = 0

@@ -35,12 +35,12 @@ def read_unit(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Itera
     ``lang`` is empty where the input sets ``lang: detect``. Bad records go to ``quarantine``.
     """
     batches = Batches()
-    for rows in _rows(unit, item, quarantine, seed):
+    for rows in _read_rows(unit, item, quarantine, seed):
         yield from batches.add_row(rows) if isinstance(rows, tuple) else batches.add_batch(rows)
     yield from batches.rest()
 
 
-def _rows(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iterator[Row | pa.RecordBatch]:
+def _read_rows(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iterator[Row | pa.RecordBatch]:
     source = source_of(unit.input_name, item)
     if isinstance(item, HuggingfaceInput) and not unit.files:
         from preprocessing.readers.huggingface import read_from_hub
@@ -57,10 +57,10 @@ def _rows(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iterator[
         elif file.stat().st_size == 0:
             quarantine(BadRecord(label, 0, "the file is empty", b"", rule="empty-file"))
         else:
-            yield from _rows_of_file(file, label, part, item, source, quarantine, seed)
+            yield from _read_file(file, label, part, item, source, quarantine, seed)
 
 
-def _rows_of_file(
+def _read_file(
     file: Path, label: str, part: Range | None, item: Any, source: str, quarantine: Quarantine, seed: int
 ) -> Iterator[Row | pa.RecordBatch]:
     if isinstance(item, WarcInput):

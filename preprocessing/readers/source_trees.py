@@ -26,7 +26,7 @@ _LICENSE = re.compile(r"(?:licen[cs]e|copying|unlicense|notice)(?:[-_.][\w.-]*)?
 _ORDER = ("license", "licence", "copying", "unlicense", "notice")
 
 
-def tree_files(root: Path, item: SourceTreeInput) -> list[Path]:
+def find_tree_files(root: Path, item: SourceTreeInput) -> list[Path]:
     """The files to read below ``root``, sorted by their path."""
     suffixes = frozenset(suffix.lower() for suffix in item.suffixes)
     left_out = frozenset(item.leave_out)
@@ -55,17 +55,17 @@ def _has_suffix(name: str, suffixes: frozenset[str]) -> bool:
     return suffix in SUFFIXES or name.lower() in NAMES
 
 
-def license_file(root: Path, label: str) -> str | None:
+def find_license_file(root: Path, label: str) -> str | None:
     """Path of the nearest license file above ``label``, relative to ``root``; None without one."""
     for folder in PurePosixPath(label).parents:
-        path = _license_in(root, folder)
+        path = _find_license_in(root, folder)
         if path is not None:
             return path
     return None
 
 
 @functools.lru_cache(maxsize=65_536)
-def _license_in(root: Path, folder: PurePosixPath) -> str | None:
+def _find_license_in(root: Path, folder: PurePosixPath) -> str | None:
     try:
         entries = [entry.name for entry in os.scandir(root / folder) if entry.is_file(follow_symlinks=False)]
     except OSError:

@@ -54,13 +54,13 @@ class Section(io.RawIOBase):
         super().close()
 
 
-def blocks(file: Path, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+def read_blocks(file: Path, start: int = 0, end: int | None = None) -> Iterator[bytes]:
     """Decompressed content of ``[start, end)``, which must contain whole compressed streams.
 
     Raises DamagedStream where it cannot be read further, and DataError when the system refuses to read.
     """
     with report_read_errors(file):
-        yield from _plain_or_decoded(file, start, end)
+        yield from _read_plain_or_decode(file, start, end)
 
 
 @contextlib.contextmanager
@@ -76,16 +76,16 @@ def report_read_errors(file: Path) -> Iterator[None]:
         ) from None
 
 
-def owned_blocks(file: Path, part: Range | None) -> Iterator[tuple[bytes, bool]]:
+def read_owned_blocks(file: Path, part: Range | None) -> Iterator[tuple[bytes, bool]]:
     """``(block, owned)``: the content of ``part``, then the rest of the file with ``owned`` false."""
     if part is None:
-        yield from ((block, True) for block in blocks(file))
+        yield from ((block, True) for block in read_blocks(file))
         return
-    yield from ((block, True) for block in blocks(file, part.start, part.end))
-    yield from ((block, False) for block in blocks(file, part.end))
+    yield from ((block, True) for block in read_blocks(file, part.start, part.end))
+    yield from ((block, False) for block in read_blocks(file, part.end))
 
 
-def _plain_or_decoded(file: Path, start: int, end: int | None) -> Iterator[bytes]:
+def _read_plain_or_decode(file: Path, start: int, end: int | None) -> Iterator[bytes]:
     decode = _DECODERS.get(file.suffix)
     if decode is None:
         with Section(file, start, end) as section:
@@ -117,7 +117,7 @@ def skip_bytes(blocks: Iterator[bytes], size: int) -> Iterator[bytes]:
 # ``careful_from``: decompressed bytes that are known to be readable; beyond them a decoder asks for one byte at a time.
 
 
-def gzip_members(section: Section) -> Iterator[tuple[int, bytes]]:
+def read_gzip_members(section: Section) -> Iterator[tuple[int, bytes]]:
     """``(start of the member, block)``; blocks may be empty. Raises DamagedMember."""
     first = start = section.position
     decoder, pending = None, b""
@@ -140,8 +140,8 @@ def gzip_members(section: Section) -> Iterator[tuple[int, bytes]]:
         raise TruncatedMember(start, "gzip: the file ends inside a member")
 
 
-def _gzip(section: Section, careful_from: int) -> Iterator[bytes]:
-    yield from (block for _, block in gzip_members(section) if block)
+def _decode_gzip(section: Section, careful_from: int) -> Iterator[bytes]:
+    yield from (block for _, block in read_gzip_members(section) if block)
 
 
 def _buffering_decoder(new: Callable[[], Any], name: str) -> Callable[[Section, int], Iterator[bytes]]:
@@ -166,7 +166,7 @@ def _buffering_decoder(new: Callable[[], Any], name: str) -> Callable[[Section, 
     return decode
 
 
-def _zstd(section: Section, careful_from: int) -> Iterator[bytes]:
+def _decode_zstd(section: Section, careful_from: int) -> Iterator[bytes]:
     """Arrow's decoder returns no byte of a request that it cannot fill, so the last bytes are read one by one."""
     stream = pa.CompressedInputStream(pa.PythonFile(section, mode="r"), "zstd")
     position, last = 0, bytearray()
@@ -189,9 +189,9 @@ def _zstd(section: Section, careful_from: int) -> Iterator[bytes]:
 
 
 _DECODERS: dict[str, Callable[[Section, int], Iterator[bytes]]] = {
-    ".gz": _gzip,
+    ".gz": _decode_gzip,
     ".bz2": _buffering_decoder(bz2.BZ2Decompressor, "bzip2"),
     ".xz": _buffering_decoder(lambda: lzma.LZMADecompressor(memlimit=XZ_MEMORY_BYTES), "xz"),
-    ".zst": _zstd,
+    ".zst": _decode_zstd,
 }
 COMPRESSED_SUFFIXES = tuple(_DECODERS)

@@ -31,11 +31,11 @@ def read_table(
 ) -> Iterator[Row]:
     """The documents of a file, or of the row groups of ``part``."""
     number = part.records_before if part else 0
-    for batch in _batches(file, label, part, Fields.all_fields(item), number, quarantine):
+    for batch in _read_batches(file, label, part, Fields.all_fields(item), number, quarantine):
         if isinstance(batch, int):
             number += batch  # unreadable rows
             continue
-        for record in _records(batch):
+        for record in _to_records(batch):
             number += 1
             try:
                 if isinstance(record, RecordError):
@@ -46,15 +46,15 @@ def read_table(
                 quarantine(error.record(label, number, raw))
 
 
-def _batches(
+def _read_batches(
     file: Path, label: str, part: Range | None, names: list[str], first: int, quarantine: Quarantine
 ) -> Iterator[pa.RecordBatch | int]:
     """Batches of the columns, and the number of rows that were skipped where the file is damaged."""
     try:
         if file.suffix == ".arrow":
-            yield from _arrow_batches(file, names)
+            yield from _read_arrow(file, names)
         else:
-            yield from _parquet_batches(file, label, part, names, first, quarantine)
+            yield from _read_parquet(file, label, part, names, first, quarantine)
     except RecordError as error:
         quarantine(error.record(label, first, b""))
     except DAMAGE as error:
@@ -79,7 +79,7 @@ def _columns_of(schema: pa.Schema, names: list[str]) -> list[str]:
     raise RecordError(cause, "missing-column")
 
 
-def _parquet_batches(
+def _read_parquet(
     file: Path, label: str, part: Range | None, names: list[str], first: int, quarantine: Quarantine
 ) -> Iterator[pa.RecordBatch | int]:
     with pq.ParquetFile(file) as parquet:
@@ -114,7 +114,7 @@ def _rows_per_batch(parquet: pq.ParquetFile, group: int) -> int:
     return max(1, min(ROWS_AT_ONCE, BATCH_BYTES // size))
 
 
-def _arrow_batches(file: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
+def _read_arrow(file: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
     with pa.OSFile(str(file)) as source:
         is_file = source.read(len(ARROW_FILE_MAGIC)) == ARROW_FILE_MAGIC
         source.seek(0)
@@ -150,26 +150,26 @@ def _check_offsets(column: pa.Array) -> None:
             raise
 
 
-def _records(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | RecordError]:
+def _to_records(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | RecordError]:
     """Rows as dictionaries; a RecordError for each row whose text is not UTF-8."""
     batch = pa.RecordBatch.from_arrays(
-        [_as_text(column) for column in batch.columns], names=batch.schema.names
+        [_to_text(column) for column in batch.columns], names=batch.schema.names
     )
     try:
         yield from batch.to_pylist()
     except UnicodeDecodeError:
         for row in range(batch.num_rows):
-            yield _record(batch.slice(row, 1))
+            yield _to_record(batch.slice(row, 1))
 
 
-def _record(row: pa.RecordBatch) -> dict[str, Any] | RecordError:
+def _to_record(row: pa.RecordBatch) -> dict[str, Any] | RecordError:
     try:
         return row.to_pylist()[0]
     except UnicodeDecodeError as broken:
         return RecordError(f"not UTF-8: {broken.reason} at byte {broken.start}", "not-utf8")
 
 
-def _as_text(column: pa.Array) -> pa.Array:
+def _to_text(column: pa.Array) -> pa.Array:
     """Converts columns of bytes to text: old writers do not mark text as such."""
     value_type = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_dictionary(column.type):

@@ -25,9 +25,9 @@ from preprocessing.readers.bad_records import (
     report_left_out,
 )
 from preprocessing.readers.fields import Row
-from preprocessing.readers.http_responses import decode_body, header_fields, http_response
+from preprocessing.readers.http_responses import decode_body, parse_headers, parse_response
 from preprocessing.readers.streams import COMPRESSED_SUFFIXES
-from preprocessing.readers.web_pages import page_text
+from preprocessing.readers.web_pages import convert_page
 
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 MAX_HEADER_BYTES = 1 << 16
@@ -55,7 +55,7 @@ def read_warc(file: Path, label: str, item: WarcInput, source: str, quarantine: 
     """The main content of each HTML page with status 200."""
     lang = "" if item.lang == "detect" else item.lang
     others: Counter[str] = Counter()
-    for record in records(file, label, item.max_record_bytes, quarantine):
+    for record in read_records(file, label, item.max_record_bytes, quarantine):
         if record.headers.get("warc-type", "").lower() != "response":
             others[f"records of type {record.headers.get('warc-type', 'none')[:20]}"] += 1
             continue
@@ -75,7 +75,7 @@ def read_warc(file: Path, label: str, item: WarcInput, source: str, quarantine: 
 
 def _page(record: Record, others: Counter[str], item: WarcInput) -> tuple[str, dict[str, str]] | None:
     """Text and facts of an HTML response; None for other responses. Raises RecordError."""
-    status, headers, body = http_response(record.beginning)
+    status, headers, body = parse_response(record.beginning)
     media_type = headers.get("content-type", "").split(";")[0].strip().lower()
     if status != 200:
         others[f"responses with status {status}"] += 1
@@ -89,7 +89,7 @@ def _page(record: Record, others: Counter[str], item: WarcInput) -> tuple[str, d
             "too-long",
         )
     charset = _CHARSET.search(headers.get("content-type", ""))
-    text, title = page_text(
+    text, title = convert_page(
         decode_body(headers, body, item.max_record_bytes), charset and charset[1], item.extractor
     )
     facts = {
@@ -103,7 +103,7 @@ def _page(record: Record, others: Counter[str], item: WarcInput) -> tuple[str, d
 # --- records ---------------------------------------------------------------------------------------------
 
 
-def records(file: Path, label: str, max_bytes: int, quarantine: Quarantine) -> Iterator[Record]:
+def read_records(file: Path, label: str, max_bytes: int, quarantine: Quarantine) -> Iterator[Record]:
     """All records of a file; only the beginning of a record longer than ``max_bytes``."""
     number = 0
 
@@ -164,7 +164,7 @@ def _record(data: RunReader, number: int, place: str, max_bytes: int) -> Record:
         size += len(line)
         if size > MAX_HEADER_BYTES:
             raise RecordError("WARC headers are too long", "headers-too-long")
-    headers = header_fields(b"".join(head))
+    headers = parse_headers(b"".join(head))
     length = headers.get("content-length", "")
     if not (length.isascii() and length.isdigit()) or len(length) > 18:
         raise RecordError(f"Content-Length is {length[:30]!r}, not a number of bytes", "wrong-length")

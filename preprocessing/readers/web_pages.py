@@ -30,7 +30,7 @@ META_BYTES = 4096
 MAX_BROKEN = 0.001  # allowed share of undecodable characters
 
 
-def page_text(raw: bytes, charset: str | None, extractor: str | None) -> tuple[str, str]:
+def convert_page(raw: bytes, charset: str | None, extractor: str | None) -> tuple[str, str]:
     """``(markdown, title)`` of a page; ``extractor`` None converts the whole page. Raises RecordError."""
     page = decode_page(raw, charset)
     match = _TITLE.search(page)
@@ -51,7 +51,7 @@ def decode_page(raw: bytes, charset: str | None) -> str:
     UTF-8 precedes the declaration, because pages often declare Latin-1 and no other text is valid UTF-8 by chance.
     Raises RecordError when more than MAX_BROKEN of the characters cannot be decoded.
     """
-    declared = [codec for codec in (_codec(charset), _codec(_declared_charset(raw))) if codec]
+    declared = [codec for codec in (_find_codec(charset), _find_codec(_find_declared_charset(raw))) if codec]
     for mark, codec in (
         (codecs.BOM_UTF8, "utf-8-sig"),
         (codecs.BOM_UTF16_LE, "utf-16"),
@@ -92,12 +92,12 @@ def _try_decode(raw: bytes, codec: str) -> str | None:
         return None
 
 
-def _declared_charset(raw: bytes) -> str | None:
+def _find_declared_charset(raw: bytes) -> str | None:
     match = _META.search(raw[:META_BYTES])
     return match[1].decode("ascii") if match else None
 
 
-def _codec(name: str | None) -> str | None:
+def _find_codec(name: str | None) -> str | None:
     """Python's name of a text codec; None for an unknown name."""
     if not name:
         return None
@@ -114,7 +114,7 @@ def _detect(raw: bytes) -> list[str]:
     text = _try_decode(raw, "cp949") or ""
     if 5 * len(_HANGUL.findall(text)) >= 4 * sum(ord(c) > 127 for c in text) > 0:
         return ["cp949"]
-    codec = _codec(_library("resiliparse.parse.encoding").detect_encoding(raw))
+    codec = _find_codec(_import_library("resiliparse.parse.encoding").detect_encoding(raw))
     return [codec] if codec else []
 
 
@@ -122,13 +122,13 @@ def _detect(raw: bytes) -> list[str]:
 
 
 def _resiliparse(page: str) -> str:
-    extract = _library("resiliparse.extract.html2text").extract_plain_text
+    extract = _import_library("resiliparse.extract.html2text").extract_plain_text
     options = {"main_content": True, "alt_texts": False, "links": False, "list_bullets": True}
     return html_to_text(extract(page, preserve_formatting="minimal_html", **options))
 
 
 def _trafilatura(page: str) -> str:
-    text = _library("trafilatura").extract(
+    text = _import_library("trafilatura").extract(
         page, output_format="markdown", include_comments=False, include_tables=True, include_formatting=True
     )
     return text or ""
@@ -138,7 +138,7 @@ _EXTRACTORS = {"resiliparse": _resiliparse, "trafilatura": _trafilatura}
 
 
 @functools.cache
-def _library(name: str) -> Any:
+def _import_library(name: str) -> Any:
     """Imports a module. Raises DataError when its library is not installed."""
     import importlib
 

@@ -14,7 +14,7 @@ from preprocessing.markup.conversion import CONVERTERS
 from preprocessing.readers.bad_records import MAX_RAW_BYTES, BadRecord, Quarantine, RecordError
 from preprocessing.readers.fields import Row
 from preprocessing.readers.input_units import label_of
-from preprocessing.readers.source_trees import license_file
+from preprocessing.readers.source_trees import find_license_file
 
 MARKUP_OF_SUFFIX = {
     ".tex": "latex", ".latex": "latex", ".rst": "rst", ".wiki": "mediawiki", ".mediawiki": "mediawiki",
@@ -55,7 +55,7 @@ def read_whole_file(
     elif root is not None:
         identity = name  # several roots may contain the same path
         meta |= {"path": label, "root": label_of(root)}
-        license = license_file(root, str(file.relative_to(root)))
+        license = find_license_file(root, str(file.relative_to(root)))
         meta |= {"license_file": label_of(Path(license))} if license else {}
     lang = "code" if isinstance(item, StdlibInput) else "" if item.lang == "detect" else item.lang
     return [(identity, text, source, lang, orjson.dumps(meta).decode())]
@@ -66,9 +66,9 @@ def _text_of(raw: bytes, file: Path, item: Any, meta: dict[str, Any]) -> str:
     if not raw:
         raise RecordError("the file is empty", "empty-file")
     if isinstance(item, HtmlInput):
-        from preprocessing.readers.web_pages import page_text
+        from preprocessing.readers.web_pages import convert_page
 
-        text, title = page_text(raw, None, item.extractor if item.main_content else None)
+        text, title = convert_page(raw, None, item.extractor if item.main_content else None)
         meta |= {"title": title} if title else {}
         return text
     text = decode_text(raw, file.suffix, getattr(item, "encoding", "utf-8"))

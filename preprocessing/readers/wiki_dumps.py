@@ -27,7 +27,7 @@ from preprocessing.readers.bad_records import (
 )
 from preprocessing.readers.fields import Row
 from preprocessing.readers.file_ranges import Range
-from preprocessing.readers.streams import owned_blocks
+from preprocessing.readers.streams import read_owned_blocks
 
 _START = re.compile(rb"<page(?=[\s>])")
 _END = b"</page>"
@@ -41,7 +41,7 @@ def read_wiki_dump(
     """The pages of the configured namespaces that start in ``part``; redirects and other pages are counted."""
     lang = "" if item.lang == "detect" else item.lang
     others: Counter[str] = Counter()
-    for number, raw in pages(file, label, part, item.max_record_bytes, quarantine):
+    for number, raw in read_pages(file, label, part, item.max_record_bytes, quarantine):
         try:
             page = _page(raw)
             reason = _reason_to_skip(page, item)
@@ -64,13 +64,13 @@ def read_wiki_dump(
     report_left_out(label, others, quarantine)
 
 
-def pages(
+def read_pages(
     file: Path, label: str, part: Range | None, max_bytes: int, quarantine: Quarantine
 ) -> Iterator[tuple[int, bytes]]:
     """``(number, <page>...</page>)`` of the pages that start in ``part``, numbered from 1 within it."""
     cutter = _PageCutter(label, max_bytes, quarantine)
     try:
-        for block, owned in owned_blocks(file, part):
+        for block, owned in read_owned_blocks(file, part):
             yield from cutter.cut(block, owned)
             if not owned and not cutter.open:
                 return

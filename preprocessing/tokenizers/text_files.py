@@ -23,7 +23,7 @@ from preprocessing.documents import with_column
 from preprocessing.readers.bad_records import BadRecord
 from preprocessing.readers.batches import Batches
 from preprocessing.readers.fields import Fields, Row, text_of
-from preprocessing.readers.file_ranges import Range, even_ranges, group_sizes, row_group_ranges
+from preprocessing.readers.file_ranges import Range, group_sizes, split_evenly, split_row_groups
 from preprocessing.readers.input_hashes import InputHashes
 from preprocessing.readers.input_units import (
     RECORD_SUFFIXES,
@@ -32,7 +32,7 @@ from preprocessing.readers.input_units import (
     label_of,
 )
 from preprocessing.readers.json_lines import read_json_lines
-from preprocessing.readers.lines import line_blocks
+from preprocessing.readers.lines import read_line_blocks
 from preprocessing.readers.streams import COMPRESSED_SUFFIXES
 from preprocessing.readers.tables import read_table
 from preprocessing.text.language import detect
@@ -160,7 +160,7 @@ def _ranges(file: Path, size: int, split_bytes: int) -> Sequence[Range | None]:
     """Where the format lets a reader begin; lines of a plain file are counted when one of them is bad, not before."""
     if file.suffix == ".parquet":
         try:
-            return row_group_ranges(file, split_bytes)
+            return split_row_groups(file, split_bytes)
         except (OSError, ValueError) as error:
             raise DataError(
                 f"{file}: is no Parquet file or damaged ({first_line(error)}); write it again"
@@ -171,7 +171,7 @@ def _ranges(file: Path, size: int, split_bytes: int) -> Sequence[Range | None]:
         return [None]
     return [
         Range(part.start, part.end, 0, part.start > 0 and not _ends_line(file, part.start))
-        for part in even_ranges(size, split_bytes)
+        for part in split_evenly(size, split_bytes)
     ]
 
 
@@ -279,7 +279,7 @@ def _plain_rows(file: Path, label: str, source: str, part: Range | None, refuse:
     if part is None and file.suffix not in COMPRESSED_SUFFIXES and _size_of(file) <= DOCUMENT_BYTES:
         pieces = iter([(1, file.read_bytes())])
     else:
-        pieces = _pieces(line_blocks(file, label, part, LONGEST_BYTES, refuse))
+        pieces = _pieces(read_line_blocks(file, label, part, LONGEST_BYTES, refuse))
     for first, piece in pieces:
         try:
             text = piece.decode(_encoding_of(file, piece) if first == 1 else "utf-8")

@@ -11,8 +11,8 @@ from megatron_ko.errors import DataError
 from preprocessing.config.inputs import HtmlInput, SourceTreeInput, TextInput, WarcInput
 from preprocessing.readers import input_hashes
 from preprocessing.readers.bad_records import RecordError
-from preprocessing.readers.source_trees import license_file, tree_files
-from preprocessing.readers.web_pages import decode_page, page_text
+from preprocessing.readers.source_trees import find_license_file, find_tree_files
+from preprocessing.readers.web_pages import convert_page, decode_page
 from tests.preprocessing.units import read, read_units, units_of
 
 PAGE = """<!DOCTYPE html><html><head><title>봄 나물 &amp; 밥</title>{meta}<script>var x = 1;</script></head><body>
@@ -32,7 +32,7 @@ def test_unreadable_inputs_are_errors(tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(os, "scandir", refuse)
         with pytest.raises(DataError) as caught:
-            tree_files(tmp_path, SourceTreeInput(type="source_tree", roots=[str(tmp_path)]))
+            find_tree_files(tmp_path, SourceTreeInput(type="source_tree", roots=[str(tmp_path)]))
     assert caught.value.rule == "unreadable-folder"
     assert str(tmp_path) in str(caught.value) and "leave_out" in str(caught.value)
     monkeypatch.setattr(input_hashes, "open", refuse, raising=False)
@@ -67,7 +67,7 @@ def test_source_trees_record_path_root_and_the_nearest_license(tmp_path):
         "file": f"{root}/src/lib/a.c", "path": "src/lib/a.c", "root": root, "license_file": "src/lib/COPYING.txt"
     }  # fmt: skip
     assert {row["lang"] for row in rows} == {"code"}
-    assert license_file(tmp_path / "bare", "a.go") is None
+    assert find_license_file(tmp_path / "bare", "a.go") is None
     only = SourceTreeInput(type="source_tree", roots=[root], suffixes=[".c"], max_record_bytes=1024)
     (tmp_path / "repo/big.c").write_text("x" * 1025)
     rows, bad = read_units(units_of(only), only)
@@ -111,11 +111,11 @@ def test_the_suffix_of_a_text_file_determines_its_markup(tmp_path):
 @pytest.mark.parametrize("extractor", ["resiliparse", "trafilatura"])
 def test_the_main_content_of_a_page_is_kept(extractor):
     pytest.importorskip(extractor)
-    text, title = page_text(PAGE.format(meta="").encode(), None, extractor)
+    text, title = convert_page(PAGE.format(meta="").encode(), None, extractor)
     assert title == "봄 나물 & 밥"
     assert "냉이는 이른 봄에" in text and "# 봄 나물" in text
     assert "게시판" not in text and "var x" not in text and "Copyright" not in text
-    whole, _ = page_text(PAGE.format(meta="").encode(), None, None)
+    whole, _ = convert_page(PAGE.format(meta="").encode(), None, None)
     assert "게시판" in whole and "var x" not in whole
 
 

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from preprocessing.config.inputs import JsonlInput, ParquetInput, TextInput, WikiDumpInput
 from preprocessing.readers.file_ranges import (
     Range,
-    bzip2_ranges,
-    even_ranges,
-    frame_starts,
+    find_frame_starts,
     group_sizes,
-    row_group_ranges,
+    split_bzip2,
+    split_evenly,
+    split_row_groups,
 )
 from preprocessing.readers.input_units import InputHashes
-from preprocessing.readers.lines import line_blocks
-from preprocessing.readers.wiki_dumps import pages
+from preprocessing.readers.lines import read_line_blocks
+from preprocessing.readers.wiki_dumps import read_pages
 from tests.preprocessing.units import read_units, units_of
 
 
@@ -40,7 +40,7 @@ def records(count, seed=3):
 
 
 def numbered_lines(path, part=None):
-    blocks = line_blocks(path, "x", part, 1 << 20, pytest.fail)
+    blocks = read_line_blocks(path, "x", part, 1 << 20, pytest.fail)
     return [(number + i, line) for number, block in blocks for i, line in enumerate(block[:-1].split(b"\n"))]
 
 
@@ -104,7 +104,7 @@ def test_parquet_is_split_at_row_groups(tmp_path):
     assert [row["id"] for row in rows] == [f"{path}:{i + 1}" for i in range(100)]
     assert [row["text"] for row in rows] == table["text"].to_pylist()
     assert not bad
-    assert row_group_ranges(path, 1)[-1] == Range(9, 10, 90)
+    assert split_row_groups(path, 1)[-1] == Range(9, 10, 90)
 
 
 def test_small_files_are_grouped(tmp_path):
@@ -139,12 +139,12 @@ def test_dumps_are_split_at_pages_and_at_streams(tmp_path, streams):
     plain.write_bytes(text)
     packed.write_bytes(b"".join(map(bz2.compress, chunks)))
     expected = [page.rstrip(b"\n") for page in source]
-    for path, cut in ((plain, even_ranges), (packed, bzip2_ranges)):
+    for path, cut in ((plain, split_evenly), (packed, split_bzip2)):
         for split_bytes in (300, 1000, 5000):
             size = path.stat().st_size if path is plain else path
             parts = cut(size, split_bytes)  # type: ignore[arg-type]
             assert len(parts) > 1
-            raws = [raw for part in parts for _, raw in pages(path, "x", part, 1 << 20, pytest.fail)]
+            raws = [raw for part in parts for _, raw in read_pages(path, "x", part, 1 << 20, pytest.fail)]
             assert raws == expected, (path, split_bytes)
     item = WikiDumpInput(type="wiki_dump", paths=[str(packed)], lang="en", split_bytes=1000)
     rows, _ = read_units(units_of(item), item)
@@ -157,11 +157,11 @@ def test_frames_are_located_without_decompressing(tmp_path):
     frames = [frame(b""), frame(b"a" * 1_000_000), skippable, frame(random.Random(1).randbytes(300_000))]
     path.write_bytes(b"".join(frames))
     ends = [sum(map(len, frames[: i + 1])) for i in range(4)]
-    assert frame_starts(path) == [0, *ends]
+    assert find_frame_starts(path) == [0, *ends]
     for damaged in (path.read_bytes()[:-1], path.read_bytes() + b"x", b"nothing"):
         path.write_bytes(damaged)
         with pytest.raises(ValueError):  # noqa: PT011 - the wording does not matter
-            frame_starts(path)
+            find_frame_starts(path)
 
 
 def test_hashes_and_ranges_are_cached_until_the_file_changes(tmp_path):

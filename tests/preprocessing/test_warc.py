@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from megatron_ko.errors import DataError
 from preprocessing.readers.archive_members import RunReader
 from preprocessing.readers.streams import Section
-from preprocessing.readers.warc import records
+from preprocessing.readers.warc import read_records
 from tests.preprocessing.test_readers_files import record
 
 MAX_BYTES = 1 << 20
@@ -40,7 +40,7 @@ def numbers_and_bad(folder, data, suffix=".warc.gz", max_bytes=MAX_BYTES):
     bad = []
     numbers = [
         NUMBERS.get(r.headers.get("warc-record-id", ""), -1)
-        for r in records(path, "x", max_bytes, bad.append)
+        for r in read_records(path, "x", max_bytes, bad.append)
     ]
     return numbers, bad
 
@@ -192,12 +192,12 @@ def test_a_line_is_put_back_without_a_copy_of_a_large_buffer(tmp_path):
 def test_an_unreadable_file_is_an_error(tmp_path, monkeypatch, suffix):
     path = tmp_path / f"x{suffix}"
     with pytest.raises(DataError) as caught:
-        list(records(path, "x", MAX_BYTES, [].append))
+        list(read_records(path, "x", MAX_BYTES, [].append))
     assert caught.value.rule == "unreadable-file" and str(path) in str(caught.value)
     path.mkdir()
     (path / "a").touch()
     with pytest.raises(DataError) as caught:
-        list(records(path, "x", MAX_BYTES, [].append))
+        list(read_records(path, "x", MAX_BYTES, [].append))
     assert caught.value.rule == "unreadable-file"
     path = tmp_path / f"y{suffix}"
     members = [PACKED[suffix](one) for one in RECORDS]
@@ -211,7 +211,7 @@ def test_an_unreadable_file_is_an_error(tmp_path, monkeypatch, suffix):
 
     monkeypatch.setattr(Section, "read", refuse)
     with pytest.raises(DataError) as caught:
-        list(records(path, "y", MAX_BYTES, [].append))
+        list(read_records(path, "y", MAX_BYTES, [].append))
     assert caught.value.rule == "unreadable-file"
     assert str(path) in str(caught.value) and "Input/output error" in str(caught.value)
 
@@ -251,7 +251,7 @@ def test_memory_is_bounded_at_any_claimed_length(tmp_path):
     bad = []
     tracemalloc.start()
     try:
-        whole = [*records(path, "x", MAX_BYTES, bad.append)]
+        whole = [*read_records(path, "x", MAX_BYTES, bad.append)]
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -266,7 +266,7 @@ def test_fastwarc_reads_the_same(tmp_path):
         path.write_bytes(data)
         ours = [
             (r.headers["warc-record-id"], r.headers["warc-target-uri"], r.beginning)
-            for r in records(path, "x", MAX_BYTES, lambda bad: pytest.fail(bad.cause))
+            for r in read_records(path, "x", MAX_BYTES, lambda bad: pytest.fail(bad.cause))
         ]
         theirs = [
             (r.headers["WARC-Record-ID"], r.headers["WARC-Target-URI"], r.reader.read())
