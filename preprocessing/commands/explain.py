@@ -28,7 +28,7 @@ from megatron_ko.errors import ConfigError, DataError
 from preprocessing.config.pipeline import RULES, Config, source_of
 from preprocessing.documents import read_batches
 from preprocessing.judging import rules
-from preprocessing.readers.files_found import Unit
+from preprocessing.readers.input_units import Unit
 from preprocessing.report.funnel import table
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker

@@ -1,7 +1,7 @@
-"""Compilation of the kernels: ``njit`` and ``inner``, with a cache on disk that is as fresh as all kernels together.
+"""Compiles the kernels: ``njit`` and ``inner``, with a cache on disk that a change of any kernel invalidates.
 
-Numba's cache notices changes of the file a function stands in only, not of the files it calls into. Here the folder
-of the cache is named by the sources of every kernel, so kernels may share functions across files.
+Numba's own cache detects changes in the file of a function, but not in the files of the functions that it calls. Here the
+name of the cache folder is a hash of the sources of all kernels, so kernels may share functions across files.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ def _cache_folder() -> Path:
 if not os.environ.get("NUMBA_CACHE_DIR"):
     numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
 njit = functools.partial(numba.njit, cache=True, _nrt=True)  # pyright: ignore[reportCallIssue]
-# For functions that only kernels call; ``_nrt`` is what numba itself uses for such ones. Arrays are lent to them without
-# counting references, which would cost two locked instructions a call and array: a quarter of the time of a kernel that
-# calls once per word. Numba refuses to compile one that makes or returns an array, makes a string, or assigns an array to a
-# slice.
+# For functions that only kernels call; numba uses ``_nrt`` for its own such functions. They borrow arrays without counting
+# references, which would cost two locked instructions per call and array: a quarter of the time of a kernel that calls once
+# per word. Numba refuses to compile one that allocates or returns an array, builds a string, or assigns an array to a slice.
 inner = functools.partial(numba.njit, cache=True, _nrt=False)  # pyright: ignore[reportCallIssue]

@@ -1,6 +1,6 @@
 """Text that models are trained from: files of documents and sources of the corpus.
 
-Owns reading them as batches of text; how files are found is ``files_found``'s, what becomes of the text the trainer's.
+Owns reading them as batches of text; how files are found is ``input_units``'s, what becomes of the text the trainer's.
 """
 
 # pyarrow.compute makes its functions at import
@@ -21,7 +21,7 @@ from megatron_ko.errors import DataError, first_line
 from preprocessing.config.pipeline import source_of
 from preprocessing.config.scoring import TextSet
 from preprocessing.documents import read_batches
-from preprocessing.readers.files_found import Unit, find_files
+from preprocessing.readers.input_units import Unit, find_files
 from preprocessing.running.context import Context
 
 BATCH_ROWS = 1024
