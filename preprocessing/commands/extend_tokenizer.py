@@ -21,7 +21,7 @@ from preprocessing.commands.tokenizer_arguments import (
 )
 
 if TYPE_CHECKING:
-    from preprocessing.tokenizers.extension_check import Checked
+    from preprocessing.tokenizers.extension_check import SampleCheck
     from preprocessing.tokenizers.selection import Selection
     from preprocessing.tokenizers.text_files import TextPart
 
@@ -84,13 +84,13 @@ def run(arguments: argparse.Namespace) -> int:
     from preprocessing.running.processes import cores
     from preprocessing.tokenizers import extension_check, selection
     from preprocessing.tokenizers.appending import append
-    from preprocessing.tokenizers.decisions import NOTHING_FORCED, read_forced, write_decisions
+    from preprocessing.tokenizers.decisions import NO_OVERRIDES, read_overrides, write_decisions
     from preprocessing.tokenizers.text_files import parts_of
 
     base = open_base(arguments.base, arguments.allow_unreachable)
-    forced = NOTHING_FORCED
+    forced = NO_OVERRIDES
     if arguments.decisions:
-        forced = read_forced(arguments.decisions, selection.why_impossible)
+        forced = read_overrides(arguments.decisions, selection.reason_against)
     parts, compared = parts_of(arguments.text), parts_of(arguments.compare) if arguments.compare else []
     workers = arguments.workers or cores()
     settings = selection.Settings(
@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _summary(
-    chosen: Selection, checked: Checked, parts: list[TextPart], arguments: argparse.Namespace
+    chosen: Selection, checked: SampleCheck, parts: list[TextPart], arguments: argparse.Namespace
 ) -> dict[str, Any]:
     return {
         "base": str(arguments.base),
@@ -124,11 +124,11 @@ def _summary(
         "min_count": chosen.min_count,
         "intermediate_size": arguments.intermediate_size,
         "text": {
-            "documents": chosen.counted.documents,
-            "bytes": chosen.counted.bytes,
-            "korean_bytes": chosen.counted.korean_bytes,
-            "different_words": chosen.counted.words,
-            "words": chosen.counted.words_seen,
+            "documents": chosen.words.documents,
+            "bytes": chosen.words.bytes,
+            "korean_bytes": chosen.words.korean_bytes,
+            "different_words": chosen.words.words,
+            "words": chosen.words.words_seen,
         },
         "rounds": [vars(entry) for entry in chosen.rounds],
         "languages": {lang: vars(usage) for lang, usage in sorted(checked.languages.items())},
@@ -137,7 +137,7 @@ def _summary(
     }
 
 
-def _report(chosen: Selection, checked: Checked, out: Path, size: int) -> str:
+def _report(chosen: Selection, checked: SampleCheck, out: Path, size: int) -> str:
     from preprocessing.page.number_text import size as size_text
     from preprocessing.report.funnel import table
 
@@ -175,7 +175,7 @@ def _report(chosen: Selection, checked: Checked, out: Path, size: int) -> str:
             "",
             f"{total:,} new tokens ({len(chosen.needed):,} of them steps to longer ones), {size:,} in all"
             + ("" if size % 64 else f" (a multiple of {math.gcd(size, 1 << 20):,})"),
-            f"seen {chosen.min_count:,} times or more in {size_text(chosen.counted.korean_bytes)} of Korean text; such as "
+            f"seen {chosen.min_count:,} times or more in {size_text(chosen.words.korean_bytes)} of Korean text; such as "
             + " ".join(f"{surface!r}" for surface in frequent[:8]),
             f"{checked.unchanged:,} documents without Hangul keep their ids; readers agree on {checked.texts:,} texts",
             f"tokenizer   {out}",

@@ -85,9 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
     from preprocessing.running.worker_pool import WorkerPool
     from preprocessing.tokenizers import donor, hybrid
     from preprocessing.tokenizers.appending import append
-    from preprocessing.tokenizers.decisions import NOTHING_FORCED, read_forced, write_decisions
+    from preprocessing.tokenizers.decisions import NO_OVERRIDES, read_overrides, write_decisions
     from preprocessing.tokenizers.derived_proof import prove_derived
-    from preprocessing.tokenizers.hybrid_rules import Rules, why_impossible
+    from preprocessing.tokenizers.hybrid_rules import Rules, reason_against
     from preprocessing.tokenizers.text_files import parts_of
     from preprocessing.tokenizers.token_use import use_of
 
@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     settings = hybrid.Settings(arguments.new, arguments.min_count, Rules.of(arguments.rules))
     base = open_base(arguments.base, arguments.allow_unreachable)
-    forced = read_forced(arguments.decisions, why_impossible) if arguments.decisions else NOTHING_FORCED
+    forced = read_overrides(arguments.decisions, reason_against) if arguments.decisions else NO_OVERRIDES
     parts = parts_of(arguments.text)
     compared = [*parts, *(parts_of(arguments.compare) if arguments.compare else [])]
     with scratch_folder(arguments.out / ".work") as work, WorkerPool(arguments.workers or cores()) as pool:

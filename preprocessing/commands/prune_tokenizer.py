@@ -20,7 +20,7 @@ from preprocessing.commands.tokenizer_arguments import DECISIONS, add_base, add_
 if TYPE_CHECKING:
     from preprocessing.tokenizers.bases import Base
     from preprocessing.tokenizers.decisions import Decision
-    from preprocessing.tokenizers.pruning import Compared, Pruning
+    from preprocessing.tokenizers.pruning import Comparison, Pruning
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -127,7 +127,7 @@ def _decisions(base: Base, made: Pruning, counts: list[int]) -> list[Decision]:
     return sorted(rows, key=lambda row: not row.keep)
 
 
-def _report(arguments: argparse.Namespace, made: Pruning, compared: Compared, proved: str) -> str:
+def _report(arguments: argparse.Namespace, made: Pruning, compared: Comparison, proved: str) -> str:
     from preprocessing.report.funnel import table
     from preprocessing.tokenizers.pruning import REASONS
 

@@ -108,10 +108,10 @@ def _encode(arguments: argparse.Namespace) -> int:
 
 
 def _merge(arguments: argparse.Namespace) -> int:
-    from preprocessing.tokens.token_files import copy_documents, open_pair, whole
+    from preprocessing.tokens.token_files import copy_documents, full_extent, open_pair
 
     _check_target(arguments, [arguments.into], arguments.pairs)
-    facts = copy_documents([whole(open_pair(name)) for name in arguments.pairs], arguments.into)
+    facts = copy_documents([full_extent(open_pair(name)) for name in arguments.pairs], arguments.into)
     _say(arguments.into, facts)
     return 0
 

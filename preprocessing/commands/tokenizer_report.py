@@ -17,7 +17,7 @@ from megatron_ko.errors import ConfigError, DataError
 from preprocessing.commands.tokenizer_arguments import add_workers
 
 if TYPE_CHECKING:
-    from preprocessing.tokenizers.comparison import Given
+    from preprocessing.tokenizers.comparison import TokenizerSpec
     from preprocessing.tokenizers.efficiency import Meter
 
 PAGE, NUMBERS, CHART = "report.html", "measurements.json", "efficiency"
@@ -87,16 +87,18 @@ def run(arguments: argparse.Namespace) -> int:
 # --- what is given ---------------------------------------------------------------------------------------
 
 
-def _named(given: Sequence[str], pattern: str | None) -> list[Given]:
+def _named(given: Sequence[str], pattern: str | None) -> list[TokenizerSpec]:
     """The tokenizers with names that differ. ``NAME=PATH``, unless a file is called so."""
-    from preprocessing.tokenizers.comparison import Given
+    from preprocessing.tokenizers.comparison import TokenizerSpec
     from preprocessing.tokenizers.opened import name_of
 
     found = []
     for text in given:
         name, sign, path = text.partition("=")
         named = bool(sign and name and path) and not Path(text).expanduser().exists()
-        found.append(Given(path, name, pattern) if named else Given(text, name_of(Path(text)), pattern))
+        found.append(
+            TokenizerSpec(path, name, pattern) if named else TokenizerSpec(text, name_of(Path(text)), pattern)
+        )
     names = [item.name for item in found]
     twice = sorted({str(name) for name in names if names.count(name) > 1})
     if twice:
@@ -106,7 +108,7 @@ def _named(given: Sequence[str], pattern: str | None) -> list[Given]:
     return found
 
 
-def _position(wanted: str | None, option: str, givens: Sequence[Given]) -> int:
+def _position(wanted: str | None, option: str, givens: Sequence[TokenizerSpec]) -> int:
     if wanted is None:
         return 0
     for number, given in enumerate(givens):

@@ -95,7 +95,7 @@ def train_perplexity(context: Context, model: PerplexityModel) -> dict[str, Any]
                 config.max_mib,
             )
             break
-    made = perplexity.train(*perplexity.prepared(pa.array(parts[0], pa.large_string())), config.max_ngrams)
+    made = perplexity.train(*perplexity.prepare(pa.array(parts[0], pa.large_string())), config.max_ngrams)
     path = Path(model.model).expanduser()
     perplexity.save(made, path)
     found = made.perplexities(pa.array(parts[1], pa.large_string()))

@@ -88,7 +88,7 @@ def test_pieces_between_are_added_only_where_they_are_needed(extended):
         assert {addition.left, addition.right} - {""} <= known
         known.add(addition.piece)
     assert all(HANGUL.search(needed) or "\\x" in needed for needed in appended.needed)
-    assert {addition.piece for addition in additions if addition.asked} == set(
+    assert {addition.piece for addition in additions if addition.requested} == set(
         map(base.vocabulary.spelled, WANTED)
     )
 

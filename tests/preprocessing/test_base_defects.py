@@ -62,7 +62,7 @@ def test_problems_of_a_byte_level_base(byte_level, tmp_path):
     ):
         with pytest.raises(DataError, match=said):
             read_base(changed(byte_level, tmp_path / change.__name__, change)).check()
-    problems = read_base(tmp_path / "gap", allow_unreachable=True).problems
+    problems = read_base(tmp_path / "gap", allow_unreachable=True).defects
     assert [problem.message for problem in problems if not problem.fatal] == [
         "1 pieces are unreachable, merging makes them of no text: 'zzzz'"
     ]

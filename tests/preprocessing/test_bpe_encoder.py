@@ -26,7 +26,7 @@ CODE = "def f(x):\n    return {'a': [1, 22, 333]}  # 설명\n\n\n\tif x == 10:\n
 
 
 def engine_of(content, threads=1):
-    return BpeEncoder.of_tables(bpe_tables.of_model(read_model(content, "model")), threads)
+    return BpeEncoder.from_tables(bpe_tables.tables_of(read_model(content, "model")), threads)
 
 
 def ids_of(engine, texts):
@@ -177,7 +177,7 @@ def test_threads_and_slices_of_columns():
 
 
 def test_a_full_table_of_words_starts_anew(monkeypatch):
-    monkeypatch.setattr(bpe_encoder, "MOST_ROWS", bpe_words.FIRST_ROOM)
+    monkeypatch.setattr(bpe_encoder, "MAX_WORDS", bpe_words.FIRST_ROOM)
     content = trained([*KO, *EN], 700)
     chance = random.Random(3)
     words = [" " + "".join(chance.choice("가나다라마는은이a") for _ in range(7)) for _ in range(50_000)]

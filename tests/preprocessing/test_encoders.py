@@ -35,7 +35,7 @@ def ids_of(encoder, texts):
 @pytest.mark.parametrize("engine", ["bpe", "sentencepiece", "tokenizers", "fastokens", "gigatoken"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_every_engine_gives_the_ids_of_sentencepiece(folder, engine, threads):
-    if encoders.installed(engine) is None:
+    if encoders.engine_version(engine) is None:
         pytest.skip(f"{engine} is not installed")
     import sentencepiece
 
@@ -50,7 +50,7 @@ def test_every_engine_gives_the_ids_of_sentencepiece(folder, engine, threads):
 def test_text_that_spells_a_special_token_stays_text(folder, json_folder):
     for place in (folder, json_folder):
         for engine in ("tokenizers", "fastokens"):
-            if encoders.installed(engine):
+            if encoders.engine_version(engine):
                 (found,) = ids_of(encoders.encoder_of(place, engine), ["<s></s><unk><pad>"])
                 assert not {0, 1, 2, 3} & set(found)
                 (placeholder,) = ids_of(encoders.encoder_of(place, engine), ["<|rrn|>"])
@@ -64,9 +64,9 @@ def test_pieces_that_no_merge_makes():
         "merges": [["a", "b"]],
     }
     description = {"model": model, "added_tokens": [token, {"id": 10, "content": "[X]", "special": True}]}
-    assert encoders.unmade_pieces(description) == ["<0x41>", "<s>", "[X]", "abc"]
+    assert encoders.unmergeable_pieces(description) == ["<0x41>", "<s>", "[X]", "abc"]
     model["merges"] = ["a b", "ab c"]
-    assert encoders.unmade_pieces(description) == ["<0x41>", "<s>", "[X]"]
+    assert encoders.unmergeable_pieces(description) == ["<0x41>", "<s>", "[X]"]
 
 
 def test_texts_that_spell_such_a_piece_go_to_the_reference(folder):
@@ -90,7 +90,7 @@ def test_the_reference_is_what_the_folder_has(folder, json_folder):
 
 
 def test_auto_takes_the_fast_engine_where_it_agrees(folder, json_folder):
-    fast = "fastokens" if encoders.installed("fastokens") else "tokenizers"
+    fast = "fastokens" if encoders.engine_version("fastokens") else "tokenizers"
     assert encoders.choose(folder, "auto", TEXTS) == "bpe"
     assert encoders.choose(folder, "sentencepiece", TEXTS) == "sentencepiece"
     assert encoders.choose(folder, "tokenizers", TEXTS) == "tokenizers"

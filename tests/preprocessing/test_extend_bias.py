@@ -78,7 +78,7 @@ def test_chances_are_in_proportion_to_weights():
     assert rule.q95 == 0.5
     weights = rule.weights(shares)
     assert sorted(set(weights)) == [1, 2, 3]
-    taken = rule.chosen(pa.array([f"d{n}" for n in range(60_000)]), weights).reshape(3, -1).sum(axis=1)
+    taken = rule.choose(pa.array([f"d{n}" for n in range(60_000)]), weights).reshape(3, -1).sum(axis=1)
     assert abs(taken.sum() * 100 / 600_000 - 1) < 0.05
     assert np.allclose(taken / taken[0], [1, 2, 3], rtol=0.1)  # 4 standard deviations of about 1,000
 

@@ -16,7 +16,13 @@ from megatron_ko.formats.tokenizer_folder import Tokenizer
 from preprocessing.cli import main
 from preprocessing.tokenizers import selection, text_files
 from preprocessing.tokenizers.bases import read_base
-from preprocessing.tokenizers.decisions import COLUMNS, NOTHING_FORCED, Decision, read_forced, write_decisions
+from preprocessing.tokenizers.decisions import (
+    COLUMNS,
+    NO_OVERRIDES,
+    Decision,
+    read_overrides,
+    write_decisions,
+)
 from preprocessing.tokenizers.selection import Settings, min_count_of, select
 from preprocessing.tokenizers.text_files import parts_of
 from tests.preprocessing.extension_texts import (
@@ -60,8 +66,8 @@ def counts(tmp_path_factory, base):
     return tmp_path_factory.mktemp("counts")
 
 
-def chosen(base, folder, counts, settings=SETTINGS, forced=NOTHING_FORCED):
-    return select(read_base(base), parts_of([str(folder / "ko.jsonl")]), counts, settings, 1, forced)
+def chosen(base, folder, counts, settings=SETTINGS, overrides=NO_OVERRIDES):
+    return select(read_base(base), parts_of([str(folder / "ko.jsonl")]), counts, settings, 1, overrides)
 
 
 def counted_by_the_library(tokenizer_folder: Path, texts) -> Counter:
@@ -144,26 +150,26 @@ def edited(path: Path, decisions, change=None, more=()):
     write_decisions(path, rows)
     with open(path, "a", encoding="utf-8") as file:
         file.writelines(more)
-    return read_forced(path, selection.why_impossible)
+    return read_overrides(path, selection.reason_against)
 
 
 def test_an_unchanged_table_forces_nothing(base, folder, counts, tmp_path):
     found = chosen(base, folder, counts)
-    forced = edited(tmp_path / "d.tsv", found.decisions)
-    assert (forced.keep, forced.drop) == ({}, {})
+    overrides = edited(tmp_path / "d.tsv", found.decisions)
+    assert (overrides.keep, overrides.drop) == ({}, {})
 
 
 def test_a_person_keeps_drops_and_adds(base, folder, counts, tmp_path):
     found = chosen(base, folder, counts)
     longest = max(found.surfaces, key=lambda s: (len(s), s))
     rare = next(row.surface for row in found.decisions if not row.keep and len(row.surface) > 1)
-    forced = edited(
+    overrides = edited(
         tmp_path / "d.tsv",
         found.decisions,
         {longest, rare},
         ['"물고기떼"\t\thand\tkeep\t\n', '" 없는말"\t0\thand\tkeep\n'],
     )
-    again = chosen(base, folder, counts, forced=forced)
+    again = chosen(base, folder, counts, overrides=overrides)
     assert longest not in again.surfaces
     assert {rare, "물고기떼", " 없는말"} <= set(again.surfaces)
     rows = {row.surface: row for row in again.decisions}
@@ -172,15 +178,17 @@ def test_a_person_keeps_drops_and_adds(base, folder, counts, tmp_path):
     reader = Tokenizer(counts / "target")
     assert all(len(reader.encode(surface)) == 1 for surface in again.surfaces)
     write_decisions(tmp_path / "e.tsv", again.decisions)
-    forced_again = read_forced(tmp_path / "e.tsv", selection.why_impossible)
-    assert set(forced_again.keep) == {rare, "물고기떼", " 없는말"}
-    assert set(forced_again.drop) == {longest}
-    assert chosen(base, folder, counts, forced=forced_again).decisions == again.decisions
+    overrides_again = read_overrides(tmp_path / "e.tsv", selection.reason_against)
+    assert set(overrides_again.keep) == {rare, "물고기떼", " 없는말"}
+    assert set(overrides_again.drop) == {longest}
+    assert chosen(base, folder, counts, overrides=overrides_again).decisions == again.decisions
 
 
 def test_what_is_built_from_a_dropped_piece_goes_with_it(base, folder, counts, tmp_path):
     (tmp_path / "d.tsv").write_text('"힣"\t\thand\tdrop\n"영"\t\thand\tdrop\n')
-    found = chosen(base, folder, counts, forced=read_forced(tmp_path / "d.tsv", selection.why_impossible))
+    found = chosen(
+        base, folder, counts, overrides=read_overrides(tmp_path / "d.tsv", selection.reason_against)
+    )
     assert "영" not in [*found.surfaces, *found.needed]
     blocked = {row.surface for row in found.decisions if row.reason.startswith("blocked")}
     if read_base(base).kind == "sentencepiece":
@@ -195,13 +203,13 @@ def test_contradictions_name_both_lines(base, folder, counts, tmp_path):
     with pytest.raises(
         DataError, match=r"d.tsv:2: '영화' is kept by hand, but .*d.tsv:1 drops; keep both or drop both"
     ):
-        chosen(base, folder, counts, forced=read_forced(tmp_path / "d.tsv", selection.why_impossible))
+        chosen(base, folder, counts, overrides=read_overrides(tmp_path / "d.tsv", selection.reason_against))
 
 
 def test_a_piece_of_the_base_cannot_be_added(base, folder, counts, tmp_path):
     (tmp_path / "d.tsv").write_text('"the"\t\thand\tkeep\n')
     with pytest.raises(DataError, match=r"d.tsv:1: 'the' cannot be kept: only Korean letters"):
-        read_forced(tmp_path / "d.tsv", selection.why_impossible)
+        read_overrides(tmp_path / "d.tsv", selection.reason_against)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +226,7 @@ def test_a_piece_of_the_base_cannot_be_added(base, folder, counts, tmp_path):
 def test_wrong_lines_of_a_table_are_named(tmp_path, line, message):
     (tmp_path / "d.tsv").write_text("\t".join(COLUMNS) + "\n" + line + "\n")
     with pytest.raises(DataError, match=message):
-        read_forced(tmp_path / "d.tsv", selection.why_impossible)
+        read_overrides(tmp_path / "d.tsv", selection.reason_against)
 
 
 def test_the_least_count_follows_the_text():

@@ -33,16 +33,16 @@ from tests.preprocessing.tiny_bases import ENGLISH, KINDS, korean_texts, other_m
     ],
 )  # fmt: skip
 def test_the_default_rules(surface, rule):
-    assert Rules.of(DEFAULT_RULES).against(surface) == rule
+    assert Rules.of(DEFAULT_RULES).broken_by(surface) == rule
 
 
 def test_rules_are_chosen_by_name():
-    assert Rules.of("syllables").against("ㅋㅋ") == "syllables"
-    assert Rules.of("syllables").against("2년") == "syllables"
-    assert Rules.of("length=2-3").against("가") == "length"
-    assert Rules.of("length=2-3").against(" 가나다") is None
-    assert Rules.of("").against("2024년.") is None
-    assert Rules.of("").against("2024") == "foreign"
+    assert Rules.of("syllables").broken_by("ㅋㅋ") == "syllables"
+    assert Rules.of("syllables").broken_by("2년") == "syllables"
+    assert Rules.of("length=2-3").broken_by("가") == "length"
+    assert Rules.of("length=2-3").broken_by(" 가나다") is None
+    assert Rules.of("").broken_by("2024년.") is None
+    assert Rules.of("").broken_by("2024") == "foreign"
     for wrong in ("hanja", "length=3-1", "length=0-2", "length"):
         with pytest.raises(ConfigError, match=f"--rules: '{wrong}' is no rule"):
             Rules.of(f"hangul,{wrong}")
@@ -61,8 +61,8 @@ PIECES = [
 
 def test_pieces_are_cleaned_in_the_order_of_their_scores(base):
     pieces = [Piece(*piece) for piece in PIECES]
-    found = hybrid.cleaned(base, pieces, Rules.of(DEFAULT_RULES))
-    assert found.candidates == ["두루", " 두루", " 두루미", "두", "루", "미"]
+    found = hybrid.find_candidates(base, pieces, Rules.of(DEFAULT_RULES))
+    assert found.surfaces == ["두루", " 두루", " 두루미", "두", "루", "미"]
     known = "known" if "the" in base.vocabulary.ids else "foreign"
     assert found.dropped == {"<s>": "special", "the": known, "x두루미": "hangul", "e": "known"}
 

@@ -80,7 +80,7 @@ def plain_model(texts):
 
 
 def train(texts, max_ngrams=1_000_000):
-    return perplexity.train(*perplexity.prepared(column(texts)), max_ngrams)
+    return perplexity.train(*perplexity.prepare(column(texts)), max_ngrams)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_words_are_those_of_plain_python():
         "漢字 é ㅋㅋ😀끝",
         "\u00a0가\u2028나\x07다",
     ]
-    lines = perplexity.lines_of(*perplexity.prepared(column(samples)))
+    lines = perplexity.lines_of(*perplexity.prepare(column(samples)))
     assert lines[:-1] == [" ".join(plain_words(sample)) for sample in samples[:-1]]
     assert lines[-1] == "가 나 다"
     assert "label" in lines[-5] and "__label__" not in lines[-5]

@@ -100,8 +100,16 @@ def test_a_difference_is_found(pruned, tmp_path):
 
 def test_steps_by_hand():
     ranks = {("a", "b"): 2, ("b", "c"): 1, ("a", "bc"): 3, ("abc", "d"): 4}
-    assert pruning.steps("abcd", lambda *pair: ranks.get(pair)) == {"a", "b", "c", "d", "bc", "abc", "abcd"}
-    assert pruning.steps("ad", lambda *pair: ranks.get(pair)) == {"a", "d"}
+    assert pruning.intermediate_pieces("abcd", lambda *pair: ranks.get(pair)) == {
+        "a",
+        "b",
+        "c",
+        "d",
+        "bc",
+        "abc",
+        "abcd",
+    }
+    assert pruning.intermediate_pieces("ad", lambda *pair: ranks.get(pair)) == {"a", "d"}
 
 
 def byte_level_with_added_tokens(folder):
@@ -190,7 +198,7 @@ def test_the_command_writes_a_folder_and_its_map(tmp_path, capsys):
         line.split("\t") for line in (tmp_path / "out" / "decisions.tsv").read_text("utf-8").splitlines()
     ]
     assert sum(row[3] == "keep" for row in table) == info.vocab_size
-    assert [f'"{unused[0]}"', "0", "base", "keep", "kept: named in --keep"] in table
+    assert [f'"{unused[0]}"', "0", "base", "keep", "kept: listed in --keep"] in table
 
 
 def test_rarer_tokens_go_with_a_minimum_and_the_cost_is_said(tmp_path, capsys):

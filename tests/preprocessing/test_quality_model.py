@@ -63,7 +63,7 @@ def units():
 
 def score(model, texts):
     path = quality_model.Path(model.model)
-    lines = quality_model.prepared_lines(pa.array(texts, pa.large_string()))
+    lines = quality_model.prepare_lines(pa.array(texts, pa.large_string()))
     return quality_model.Classifier(path, model.label).scores(lines)
 
 
@@ -101,7 +101,7 @@ def test_what_joins_is_what_the_classifier_is_sure_of(tmp_path, units, trained):
     context = SmallContext(tmp_path / "out", units)
     classifier = quality_model.Classifier(trained, "good")
     known = {quality_rounds._digest(text, 1234) for name in ("good", "bad") for _, text, _ in units[name]}
-    added = quality_rounds._judged(context, model, classifier, known)
+    added = quality_rounds._choose_additions(context, model, classifier, known)
     web = {text: classifier.scores([text])[0] for _, text, _ in units["web"]}
     ordered = sorted(web, key=lambda text: -web[text])
     assert {line for _, line in added[True]} == set(ordered[: int(0.2 * len(web))])
@@ -117,7 +117,7 @@ def test_training_ends_when_nothing_can_join(tmp_path, units):
 def test_a_round_that_measures_worse_is_rejected(tmp_path, units, trained_once, monkeypatch):
     found = iter([0.9, 0.8])
     monkeypatch.setattr(
-        quality_model, "measure", lambda *_: quality_model.Measured(next(found), 1.0, 1.0, 1.0, 12)
+        quality_model, "measure", lambda *_: quality_model.Measures(next(found), 1.0, 1.0, 1.0, 12)
     )
     model = model_at(tmp_path, rounds=3, added_share=0.3, min_added_score=0.7)
     context = SmallContext(tmp_path / "out", units)
@@ -267,7 +267,7 @@ def test_accuracy_precision_and_recall():
 
 
 def test_text_cannot_spell_a_label(tmp_path):
-    lines = quality_model.prepared_lines(pa.array(["__label__bad 좋다\n__label__good"], pa.large_string()))
+    lines = quality_model.prepare_lines(pa.array(["__label__bad 좋다\n__label__good"], pa.large_string()))
     assert quality_model.PREFIX not in lines[0] and "\n" not in lines[0]
 
 

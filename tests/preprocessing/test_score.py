@@ -33,9 +33,9 @@ def column(texts):
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     config = QualityTraining(good=TextSet(), bad=TextSet(), dim=8, buckets=1000, min_count=1, epochs=20)
-    lines = quality_model.prepared_lines(column([*KO, *(f"ㅋㅋ {i} 대박" for i in range(12))]))
+    lines = quality_model.prepare_lines(column([*KO, *(f"ㅋㅋ {i} 대박" for i in range(12))]))
     quality_model.train(lines, [i < 12 for i in range(24)], folder / "edu.bin", config)
-    perplexity.save(perplexity.train(*perplexity.prepared(column([*KO, *EN])), 10_000), folder / "books.npz")
+    perplexity.save(perplexity.train(*perplexity.prepare(column([*KO, *EN])), 10_000), folder / "books.npz")
     return folder
 
 
@@ -85,7 +85,7 @@ def test_each_document_has_the_scores_of_its_models(tmp_path, config, units, mod
     for row, (_, text, lang) in zip(rows, documents):
         one = column([text])
         assert row["quality_edu"] == (
-            classifier.scores(quality_model.prepared_lines(one))[0] if lang == "ko" else None
+            classifier.scores(quality_model.prepare_lines(one))[0] if lang == "ko" else None
         )
         expected = model.perplexities(one)[0] if lang in ("ko", "en") and text else None
         assert row["perplexity_books"] == expected
