@@ -80,7 +80,7 @@ def test_thresholds_by_hand():
      (12345.6, True, True, 12345), (0.00071, False, False, 0.00071), (1.0, True, False, 1.0), (0.0, False, False, 0.0)],
 )  # fmt: skip
 def test_rounding_is_on_the_mild_side(value, down, whole, expected):
-    assert calibrate._rounded(value, down, whole) == pytest.approx(expected, abs=1e-12)
+    assert calibrate._round_milder(value, down, whole) == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_yaml_is_a_configuration_that_keeps_trusted_text_and_drops_noise(tmp_path):

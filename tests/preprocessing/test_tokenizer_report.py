@@ -238,9 +238,9 @@ def test_the_report_is_written_and_the_same_for_any_workers(job, tmp_path, capsy
 
 
 def test_unused_tokens_are_those_of_no_text(job):
-    givens = [comparison.Given(str(job / "hand"), "hand")]
-    meter = Meter(givens[0].open())
-    counted = comparison.count(givens, [str(job / "text")], 1)
+    specs = [comparison.TokenizerSpec(str(job / "hand"), "hand")]
+    meter = Meter(specs[0].open())
+    counted = comparison.count(specs, [str(job / "text")], 1)
     found = comparison.compare([meter], counted, 0, 0, [], [])["tokenizers"][0]
     text = "".join(json.loads(line)["text"] for path in (job / "text").iterdir() for line in path.read_text().splitlines())  # fmt: skip
     used = set(meter.tokenizer.encode_batch([text])[0].tolist()) - {0}
