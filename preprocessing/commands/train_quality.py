@@ -67,7 +67,7 @@ def _has_text(model: QualityModel | PerplexityModel) -> bool:
 
 def show_rounds(name: str, facts: dict[str, Any]) -> None:
     heads = ("round", "good", "bad", "AUC", "accuracy", "precision", "recall", "good\nadded", "bad\nadded")
-    rows = [heads]
+    rows: list[tuple[str, ...]] = [heads]
     for number, measures in enumerate(facts["rounds"], 1):
         counts = (measures[key] for key in ("good", "bad"))
         scores = (measures[key] for key in ("auc", "accuracy", "precision", "recall"))

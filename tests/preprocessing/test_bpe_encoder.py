@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 import sentencepiece
 
-from megatron_ko.errors import DataError
 from megatron_ko.formats.sentencepiece_model import read_model
 from megatron_ko.formats.vocabulary import CONTROL, NORMAL, UNUSED, USER_DEFINED
 from preprocessing.kernels import bpe_words
@@ -17,6 +16,7 @@ from preprocessing.tokenizers.bpe_encoder import BpeEncoder
 from preprocessing.tokenizers.bpe_tables import Unsupported
 from preprocessing.tokenizers.hard_texts import HARD_TEXTS
 from tests.preprocessing.corpus import EN, KO
+from tests.preprocessing.refusals import refuses
 from tests.preprocessing.sentencepiece_models import model_of, random_model, random_text
 
 PIECES = [
@@ -133,7 +133,7 @@ def test_unused_pieces_are_taken_apart():
     engine = assert_equal(model_of(pieces), ["abab", "ababab", "abab" * 2, "abab" * 3, "c", "cc가나가c"])
     assert ids_of(engine, ["abab"]) == [[261, 261]]
     several = [*PIECES, ("aa", -9.0, NORMAL), ("aaa", -9.0, UNUSED)]
-    with pytest.raises(Unsupported, match="unused piece that is made in several ways"):
+    with pytest.raises(Unsupported):
         engine_of(model_of(several))
 
 
@@ -155,7 +155,7 @@ def test_a_blank_before_every_text(tmp_path):
     texts = ["", " ", "a", " a", "  b", "한글 한", "<|a|>한", "\u2581x", "\n", *KO, *EN, *HARD_TEXTS]
     for options in ({"user_defined_symbols": ["\u2581한", "<|a|>"]}, {"normalization_rule_tsv": str(rules)}):
         assert_equal(trained([*KO, *EN], 700, add_dummy_prefix=True, **options), texts, threads=2)
-    with pytest.raises(Unsupported, match="normalises text"):  # a symbol is not rewritten
+    with pytest.raises(Unsupported):  # a replacement would change a symbol
         engine_of(trained(KO, 700, normalization_rule_tsv=str(rules), user_defined_symbols=["\u2581한"]))
 
 
@@ -206,32 +206,30 @@ def test_words_are_told_apart_by_all_their_bytes():
 
 
 @pytest.mark.parametrize(
-    "model, reason",
+    "model",
     [
-        (model_of(PIECES, trainer={3: 1}), "is no BPE model"),
-        (model_of(PIECES, trainer={35: 0}), "has no pieces for bytes"),
-        (model_of(PIECES, trainer={24: 1}), "has blanks behind words"),
-        (model_of(PIECES, normalizer={4: 1}), "removes blanks"),
-        (model_of(PIECES, normalizer={5: 0}), "removes blanks"),
-        (model_of(PIECES, normalizer={2: bytes(1 << 17)}), "normalises text"),
-        (model_of(PIECES, normalizer={2: b"\xff\0\0\0"}), "normaliser that cannot be read"),
-        (model_of(PIECES[1:]), "has no piece for a blank"),
-        (model_of([("\u2581", -1.0, UNUSED), *PIECES[1:]]), "has no piece for a blank"),
-        (model_of([*PIECES, ("ab", -9.0, NORMAL)]), "has the piece 'ab' twice"),
-        (model_of([*PIECES, ("x", -9.0, CONTROL)]), "has a control piece of one character"),
-        (model_of([*PIECES, ("x", float("nan"), NORMAL)]), "has a score that is no number"),
+        pytest.param(model_of(PIECES, trainer={3: 1}), id="not BPE"),
+        pytest.param(model_of(PIECES, trainer={35: 0}), id="no byte pieces"),
+        pytest.param(model_of(PIECES, trainer={24: 1}), id="blanks after words"),
+        pytest.param(model_of(PIECES, normalizer={4: 1}), id="removes blanks"),
+        pytest.param(model_of(PIECES, normalizer={5: 0}), id="does not escape blanks"),
+        pytest.param(model_of(PIECES, normalizer={2: bytes(1 << 17)}), id="normalizes text"),
+        pytest.param(model_of(PIECES, normalizer={2: b"\xff\0\0\0"}), id="unreadable normalizer"),
+        pytest.param(model_of(PIECES[1:]), id="no blank"),
+        pytest.param(model_of([("\u2581", -1.0, UNUSED), *PIECES[1:]]), id="unused blank"),
+        pytest.param(model_of([*PIECES, ("ab", -9.0, NORMAL)]), id="duplicate piece"),
+        pytest.param(model_of([*PIECES, ("x", -9.0, CONTROL)]), id="control piece of one character"),
+        pytest.param(model_of([*PIECES, ("x", float("nan"), NORMAL)]), id="score not a number"),
     ],
 )
-def test_what_it_would_not_encode_exactly_is_refused(model, reason):
-    with pytest.raises(Unsupported, match=reason):
+def test_what_it_would_not_encode_exactly_is_refused(model):
+    with pytest.raises(Unsupported):
         engine_of(model)
 
 
 @pytest.mark.parametrize("damage", [slice(None, 900), slice(None, -3), slice(5, None), slice(0, 0)])
 def test_a_broken_model_is_named(damage):
-    with pytest.raises(
-        DataError, match=r"x/tokenizer\.model: is not a SentencePiece model, or damaged .*; copy"
-    ):
+    with refuses(None, "x/tokenizer.model"):
         read_model(model_of(PIECES)[damage], "x/tokenizer.model")
 
 

@@ -2,19 +2,20 @@
 
 import json
 import random
+import re
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from megatron_ko.errors import DataError
 from preprocessing.config.scoring import DecontaminateConfig, EvaluationSet, decontaminate_problems
 from preprocessing.documents import utf8_buffer
 from preprocessing.kernels import ngrams
 from preprocessing.scoring import evaluation_sets
 from preprocessing.steps import decontaminate
 from preprocessing.steps.score import scoring_verdicts
+from tests.preprocessing.refusals import refuses
 from tests.preprocessing.scoring_context import SmallContext
 
 WORDS = [
@@ -49,7 +50,6 @@ def write_set(folder, name, records):
 
 def plain_words(text):
     """One script after another, as documented for ``kernels.shingles``; enough for the words used here."""
-    import re
 
     return re.findall(r"[가-힣]+|[a-z_]+|[0-9]+|[一-鿿]", text.lower())
 
@@ -236,26 +236,26 @@ def test_sets_are_read_from_parquet_text_and_lists(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "lines, fields, says",
+    "lines, fields, rule, value",
     [
-        ("", ["q"], "holds no item"),
-        ('{"q": "하나 둘 셋 넷 다섯 여섯"}\n', ["q", "answer"], "no item has text in the field answer"),
-        ('{"q": "하나 둘"}\n', ["q"], "no text has 5 words or more"),
-        ('{"q": "하나"\n', ["q"], "cannot be read as jsonl"),
-        ("[1]\n", ["q"], "line 1 holds no JSON object"),
+        ("", ["q"], "empty-evaluation-set", "set.jsonl"),
+        ('{"q": "하나 둘 셋 넷 다섯 여섯"}\n', ["q", "answer"], "missing-field", "answer"),
+        ('{"q": "하나 둘"}\n', ["q"], "texts-too-short", "5"),
+        ('{"q": "하나"\n', ["q"], "unreadable-file", "set.jsonl"),
+        ("[1]\n", ["q"], "unreadable-file", "line 1"),
     ],
 )
-def test_bad_sets_are_refused(tmp_path, lines, fields, says):
+def test_bad_sets_are_refused(tmp_path, lines, fields, rule, value):
     path = tmp_path / "set.jsonl"
     path.write_text(lines, encoding="utf-8")
     item = EvaluationSet(paths=[str(path)], format="jsonl", fields=fields)
-    with pytest.raises(DataError, match=says):
+    with refuses(rule, value):
         evaluation_sets.build(DecontaminateConfig(sets={"one": item}))
 
 
 def test_a_set_without_files_is_refused(tmp_path):
     item = EvaluationSet(paths=[str(tmp_path / "none*.jsonl")], format="jsonl", fields=["q"])
-    with pytest.raises(DataError, match=r"no file matches .*none\*"):
+    with refuses("missing-file", "none*"):
         evaluation_sets.build(DecontaminateConfig(sets={"one": item}))
 
 

@@ -13,6 +13,7 @@ import tokenizers
 
 from megatron_ko.errors import DataError
 from megatron_ko.formats.tokenizer_folder import Tokenizer
+from megatron_ko.tables import width_of
 from preprocessing.cli import main
 from preprocessing.tokenizers import selection, text_files
 from preprocessing.tokenizers.bases import read_base
@@ -32,9 +33,12 @@ from tests.preprocessing.extension_texts import (
     sentencepiece_base,
     write_jsonl,
 )
+from tests.preprocessing.refusals import refuses, refuses_command
 
 SETTINGS = Settings(intermediate_size=300, min_count=40)
-RARE = "뷁"  # stands 60 times, alone each time: beyond the coverage of the intermediate tokenizer or not, it gets a token
+RARE = (
+    "뷁"  # occurs 60 times, always alone: it gets a token whether or not the intermediate tokenizer covers it
+)
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +138,8 @@ def test_a_budget_keeps_the_most_frequent(base, folder, counts):
     assert (found.base_size + len(even.surfaces) + len(even.needed)) % 64 == 0
 
 
-def test_too_few_rounds_are_said(base, folder, counts):
-    with pytest.raises(DataError, match="no fixed point after 1 rounds: in the last one .* raise --rounds"):
+def test_too_few_rounds_are_refused(base, folder, counts):
+    with refuses("no-fixed-point", "--rounds"):
         chosen(base, folder, counts, Settings(300, 40, max_rounds=1))
 
 
@@ -200,33 +204,40 @@ def test_contradictions_name_both_lines(base, folder, counts, tmp_path):
     if read_base(base).kind != "sentencepiece":
         pytest.skip("a byte-level base reaches the piece without the syllable")
     (tmp_path / "d.tsv").write_text('"영"\t\thand\tdrop\n"영화"\t\thand\tkeep\n')
-    with pytest.raises(
-        DataError, match=r"d.tsv:2: '영화' is kept by hand, but .*d.tsv:1 drops; keep both or drop both"
-    ):
+    with refuses("contradictory-decisions", "d.tsv:2", "d.tsv:1", "'영화'"):
         chosen(base, folder, counts, overrides=read_overrides(tmp_path / "d.tsv", selection.reason_against))
 
 
 def test_a_piece_of_the_base_cannot_be_added(base, folder, counts, tmp_path):
     (tmp_path / "d.tsv").write_text('"the"\t\thand\tkeep\n')
-    with pytest.raises(DataError, match=r"d.tsv:1: 'the' cannot be kept: only Korean letters"):
+    with refuses("impossible-piece", "d.tsv:1", "'the'"):
         read_overrides(tmp_path / "d.tsv", selection.reason_against)
 
 
 @pytest.mark.parametrize(
-    "line, message",
+    "line, number, rule",
     [
-        ("말\t1\thand\tkeep\t", "d.tsv:2: surface .* is not a JSON string; write it in quotes"),
-        ('"말"\t1\thand\tmaybe\t', "d.tsv:2: decision 'maybe' is neither keep nor drop"),
-        ('"말" keep', "d.tsv:2: 1 columns instead of surface, count"),
-        ('"말"\t\t\tkeep\n"말"\t\t\tdrop', "d.tsv:3: '말' stands in line 2 already"),
-        ('"3월"\t\t\tkeep', "d.tsv:2: '3월' cannot be kept"),
-        ("5\t\t\tkeep", "d.tsv:2: surface '5' is not a JSON string"),
+        ("말\t1\thand\tkeep\t", 2, "unquoted-surface"),
+        ('"말"\t1\thand\tmaybe\t', 2, "unknown-decision"),
+        ('"말" keep', 2, "wrong-columns"),
+        ('"말"\t\t\tkeep\n"말"\t\t\tdrop', 3, "duplicate-piece"),
+        ('"3월"\t\t\tkeep', 2, "impossible-piece"),
+        ("5\t\t\tkeep", 2, "unquoted-surface"),
     ],
 )
-def test_wrong_lines_of_a_table_are_named(tmp_path, line, message):
+def test_wrong_lines_of_a_table_are_named(tmp_path, line, number, rule):
     (tmp_path / "d.tsv").write_text("\t".join(COLUMNS) + "\n" + line + "\n")
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError) as caught:
         read_overrides(tmp_path / "d.tsv", selection.reason_against)
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.rule) == (f"{tmp_path / 'd.tsv'}:{number}", rule)
+
+
+def test_many_wrong_lines_are_counted(tmp_path):
+    (tmp_path / "d.tsv").write_text('"말" keep\n' * 25)
+    with pytest.raises(DataError) as caught:
+        read_overrides(tmp_path / "d.tsv", selection.reason_against)
+    assert len(caught.value.problems) == 21 and "5" in caught.value.problems[-1].message
 
 
 def test_the_least_count_follows_the_text():
@@ -242,11 +253,12 @@ def run(base, folder, out, *more):
     return main(["tokenizer", "extend", str(base), "--text", text, "--out", str(out), *size, *more])
 
 
-def test_the_command_writes_a_tokenizer_and_says_what_it_did(base, folder, tmp_path, capsys):
+def test_the_command_writes_a_tokenizer_and_prints_its_ratios(base, folder, tmp_path, capsys):
     assert run(base, folder, tmp_path / "out", "--compare", str(folder / "en.jsonl")) == 0
-    said = capsys.readouterr().out
-    assert re.search(r"^en .* 1\.000$", said, re.M)
-    assert 0 < float(re.findall(r"^ko .* (\d\.\d+)$", said, re.M)[0]) < 0.6
+    shown = capsys.readouterr().out
+    assert re.search(r"^en .* 1\.000$", shown, re.M)
+    assert 0 < float(re.findall(r"^ko .* (\d\.\d+)$", shown, re.M)[0]) < 0.6
+    assert max(width_of(line) for line in shown.splitlines() if str(tmp_path) not in line) <= 80
     summary = json.loads((tmp_path / "out" / "extension.json").read_text())
     assert summary["documents_without_hangul_unchanged"] == 30
     reader, old = Tokenizer(tmp_path / "out"), read_base(base)
@@ -259,16 +271,16 @@ def test_the_command_writes_a_tokenizer_and_says_what_it_did(base, folder, tmp_p
 
 
 @pytest.mark.parametrize(
-    "change, message",
+    "change, rule, value",
     [
-        ({"--text": "nowhere"}, "nowhere: no text there"),
-        ({"--text": "en.jsonl"}, "no Hangul in 30 documents"),
-        ({"BASE": "missing"}, "missing: no such file or folder"),
-        ({"--decisions": "none.tsv"}, "none.tsv: cannot be read"),
-        ({"--intermediate-size": "3"}, "--intermediate-size 3: SentencePiece cannot train"),
+        ({"--text": "nowhere"}, "no-text", "nowhere"),
+        ({"--text": "en.jsonl"}, "no-korean-text", "30"),
+        ({"BASE": "missing"}, "missing-file", "missing"),
+        ({"--decisions": "none.tsv"}, "unreadable-file", "none.tsv"),
+        ({"--intermediate-size": "3"}, "sentencepiece-training", "--intermediate-size 3"),
     ],
 )
-def test_mistakes_end_with_one_sentence(folder, tmp_path, capsys, monkeypatch, change, message):
+def test_mistakes_are_refused(folder, tmp_path, monkeypatch, change, rule, value):
     monkeypatch.chdir(folder)
     given = {
         "BASE": str(sentencepiece_base(tmp_path / "a.model")),
@@ -278,14 +290,13 @@ def test_mistakes_end_with_one_sentence(folder, tmp_path, capsys, monkeypatch, c
     options = {**given, "--workers": "1", **change}
     base = options.pop("BASE")
     arguments = [word for pair in options.items() for word in pair]
-    assert main(["tokenizer", "extend", base, *arguments]) == 2
-    assert message in capsys.readouterr().err
+    refuses_command(["tokenizer", "extend", base, *arguments], rule, value)
     assert not (tmp_path / "o" / "fingerprint.json").exists()
 
 
-def test_too_little_memory_is_said_before_anything_is_counted(folder, tmp_path, monkeypatch):
+def test_too_little_memory_is_refused_before_anything_is_counted(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(selection, "free_memory", lambda: 100 << 20)
-    with pytest.raises(DataError, match=r"GiB of memory are needed at most, and 0\.1 GiB are free"):
+    with refuses("too-little-memory", "0.1 GiB"):
         chosen(sentencepiece_base(tmp_path / "a.model"), folder, tmp_path / "counts")
     assert not (tmp_path / "counts").exists()
 

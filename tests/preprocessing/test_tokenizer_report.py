@@ -1,4 +1,4 @@
-"""tokenizer-report: counts against a plain count and by hand, the same for any workers, a page without scripts."""
+"""mko tokenizer report: counts against a plain count and by hand, equal for any workers; a page without scripts."""
 
 import json
 import re
@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from megatron_ko.errors import EXIT_USER_ERROR
+from megatron_ko.errors import EXIT_USER_ERROR, ConfigError, DataError
+from megatron_ko.tables import width_of
 from preprocessing.cli import main
 from preprocessing.page.coloured_tokens import for_page, for_terminal, shown_tokens
 from preprocessing.page.drawing import Box, Drawing, Words, inline_svg
@@ -35,6 +36,7 @@ from preprocessing.tokenizers.efficiency import (
 )
 from preprocessing.tokenizers.opened import open_tokenizer
 from tests.preprocessing.corpus import EN, KO
+from tests.preprocessing.refusals import refuses_command
 from tests.preprocessing.test_opened import (
     CODE,
     TEXTS,
@@ -216,6 +218,7 @@ def test_the_report_is_written_and_the_same_for_any_workers(job, tmp_path, capsy
         out = tmp_path / str(workers)
         assert command(job, "--out", out, "--workers", workers, "--pairs", job / "pairs.jsonl", "--base", "gpt") == 0  # fmt: skip
     printed = capsys.readouterr().out
+    assert max(width_of(line) for line in printed.splitlines() if str(tmp_path) not in line) <= 80
     names = sorted(path.name for path in (tmp_path / "1").iterdir())
     assert set(names) >= {"report.html", "measurements.json", "efficiency.svg"}
     assert ("efficiency.png" in names) == png_available()
@@ -233,7 +236,7 @@ def test_the_report_is_written_and_the_same_for_any_workers(job, tmp_path, capsy
     langs = [lang for lang in found["languages"] if lang != "all"]
     for made in found["tokenizers"]:
         assert sum(made["by_language"][lang]["tokens"] for lang in langs) == made["by_language"]["all"]["tokens"]  # fmt: skip
-    assert found["tokenizers"][0]["parity"]["pairs"] == 1 and "parity ko/en" in printed
+    assert found["tokenizers"][0]["parity"]["pairs"] == 1 and "ko/en" in printed
     assert found["tokenizers"][2]["by_language"]["ko"]["unknown_tokens"] > 0.5
 
 
@@ -259,46 +262,52 @@ def test_the_page_shows_hostile_text_and_loads_nothing(job, tmp_path):
 def test_texts_in_the_terminal(job, capsys):
     assert command(job, "--show", "가나 漢x", text=False) == 0
     printed = capsys.readouterr().out
-    assert "by hand: 4 tokens" in printed and "가나| |<unknown>|<unknown>" in printed
+    assert "by hand: 4 " in printed and "가나| |<unknown>|<unknown>" in printed
     assert "<E6>|<BC>|<A2>" in printed and "\x1b" not in printed
 
 
-def test_tokens_in_colours(meters):
+def test_tokens_in_colors(meters):
     tokens = shown_tokens(meters[0].tokenizer, "가 漢\x1b\n")
     assert "".join(t.text for t in tokens if t.kind == "text").replace("↵", "").startswith("가")
     parts = [t for t in tokens if t.kind == "part"]
     assert [t.text for t in parts][:3] == ["E6", "BC", "A2"] and parts[0].of.startswith("漢")
-    colour = for_terminal(tokens, True)
-    assert "\x1b[30;48;5;153m" in colour and "U+001B" in colour
-    # no colour is left on at the end of a line
-    assert all(line.count("\x1b[30;") == line.count("\x1b[0m") for line in colour.split("\n"))
+    colored = for_terminal(tokens, True)
+    assert "\x1b[30;48;5;153m" in colored and "U+001B" in colored
+    # every line resets its colors
+    assert all(line.count("\x1b[30;") == line.count("\x1b[0m") for line in colored.split("\n"))
     assert "part of 漢" in for_page(tokens)
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    "arguments, error, rule, value",
     [
-        ([], "give --text PATH ..., or --show TEXT"),
-        (["--out", "x"], "give --text PATH"),
-        (["--text", "missing-folder"], "missing-folder"),
-        (["--text", "EMPTY"], "holds no text"),
-        (["--text", "TEXT", "--relative-to", "other"], "--relative-to: other is none of the tokenizers"),
-        (["--text", "TEXT", "--base", "other"], "--base: other is none"),
-        (["--text", "TEXT", "--pairs", "nowhere.jsonl"], "no such file"),
+        ([], ConfigError, "missing-text", "--text"),
+        (["--out", "x"], ConfigError, "missing-text", "--text"),
+        (["--text", "missing-folder"], DataError, "no-text", "missing-folder"),
+        (["--text", "EMPTY"], DataError, "no-text", "empty.txt"),
+        (["--text", "TEXT", "--relative-to", "other"], ConfigError, "unknown-tokenizer", "--relative-to"),
+        (["--text", "TEXT", "--base", "other"], ConfigError, "unknown-tokenizer", "--base"),
+        (["--text", "TEXT", "--pairs", "nowhere.jsonl"], DataError, "missing-file", "nowhere.jsonl"),
         (
             ["--text", "TEXT", "--pairs", "PAIRS", "--pair-fields", "ko", "fr"],
-            "record 1 has no text in ko and fr",
+            DataError,
+            "missing-field",
+            "fr",
         ),
-        (["same", "same", "--show", "x"], "several tokenizers are called same"),
+        (["same", "same", "--show", "x"], ConfigError, "duplicate-name", "same"),
     ],
 )
-def test_mistakes_are_said(job, tmp_path, capsys, arguments, message):
+def test_mistakes_are_refused(job, tmp_path, arguments, error, rule, value):
     (tmp_path / "empty.txt").write_text("")
-    places = {"EMPTY": tmp_path / "empty.txt", "TEXT": job / "text", "PAIRS": job / "pairs.jsonl"}
-    given = [str(places.get(word, word)) for word in arguments]
-    assert main(["tokenizer", "report", f"by hand={job / 'hand'}", *given]) == EXIT_USER_ERROR
-    said = capsys.readouterr().err
-    assert message in said and "Traceback" not in said
+    paths = {"EMPTY": tmp_path / "empty.txt", "TEXT": job / "text", "PAIRS": job / "pairs.jsonl"}
+    words = [str(paths.get(word, word)) for word in arguments]
+    refuses_command(["tokenizer", "report", f"by hand={job / 'hand'}", *words], rule, value, error=error)
+
+
+def test_a_mistake_is_one_line_without_a_traceback(job, capsys):
+    assert main(["tokenizer", "report", str(job / "hand")]) == EXIT_USER_ERROR
+    shown = capsys.readouterr().err
+    assert len(shown.splitlines()) == 1 and "Traceback" not in shown
 
 
 def test_text_without_words_has_no_number_for_words(job, tmp_path, capsys):
@@ -343,5 +352,5 @@ def test_the_png_shows_the_same_bars():
 def test_what_takes_its_looks_from_a_class_is_not_written_to_a_file(write):
     if write is png_file:
         pytest.importorskip("PIL")
-    with pytest.raises(TypeError, match="for pages only"):
+    with pytest.raises(TypeError):
         write(Drawing(10, 10, [Words("a", 0, 0), Box(0, 0, 1, 1, css="bar ko")], "x"))
