@@ -1,4 +1,4 @@
-"""What is read as a base, what is wrong with one, and which bytes are Hangul's alone."""
+"""Reading bases, their defects, and bytes that occur in Hangul only."""
 
 import io
 import json
@@ -41,7 +41,7 @@ def byte_level(tmp_path_factory):
     return write_base("byte_bpe", folder)
 
 
-def test_problems_of_a_byte_level_base(byte_level, tmp_path):
+def test_defects_of_a_byte_level_base(byte_level, tmp_path):
     def duplicate(model):
         model["vocab"]["zzzz"] = 400
 
@@ -67,8 +67,8 @@ def test_problems_of_a_byte_level_base(byte_level, tmp_path):
     assert warning.rule == "unreachable-pieces" and "'zzzz'" in warning.message
 
 
-def test_roles_are_special_also_without_a_map_unless_text_becomes_them(byte_level, tmp_path):
-    """transformers 5 writes roles into tokenizer_config.json alone; a role may be given to an ordinary piece."""
+def test_roles_without_a_map_are_special_unless_text_is_encoded_to_them(byte_level, tmp_path):
+    """transformers 5 writes roles into tokenizer_config.json alone; a role may belong to an ordinary piece."""
     folder = changed(byte_level, tmp_path / "five", lambda model: None)
     (folder / "special_tokens_map.json").unlink()
     roles = {
@@ -83,7 +83,7 @@ def test_roles_are_special_also_without_a_map_unless_text_becomes_them(byte_leve
     assert "!" in base.vocabulary.ids and "<s>" not in base.vocabulary.ids
 
 
-def test_what_is_no_base_is_told(tmp_path, byte_level):
+def test_other_tokenizers_are_refused(tmp_path, byte_level):
     with refuses("missing-file", "nothing"):
         read_base(tmp_path / "nothing")
     (tmp_path / "empty").mkdir()
@@ -101,7 +101,7 @@ def test_what_is_no_base_is_told(tmp_path, byte_level):
         read_base(tmp_path / "unigram.model")
 
 
-def test_bytes_that_stand_in_hangul_only_are_found_by_looking_at_all_characters():
+def test_bytes_of_hangul_only_against_all_characters():
     others = [
         chr(code)
         for code in range(0x80, 0x30000)
@@ -176,7 +176,7 @@ def test_defects_of_a_sentencepiece_base_are_refused(model, tmp_path, change, ru
     assert not (tmp_path / "out").exists()
 
 
-def test_unreachable_pieces_are_taken_when_allowed(model, tmp_path):
+def test_unreachable_pieces_are_accepted_on_request(model, tmp_path):
     place = defective(model, tmp_path / "one.model", lambda pieces: pieces.append(normal("qqqq", -9e4)))
     with refuses("unreachable-pieces", "--allow-unreachable", "'qqqq'"):
         read_base(place).check()
@@ -199,7 +199,7 @@ def test_a_base_without_bytes_is_extended_and_warned_about(tmp_path):
 
 
 def hugging_face_folder(model, place, change=None):
-    """A folder as one saves a Llama: its model, and ``tokenizer.json`` with added tokens and a template."""
+    """A folder as saved for a Llama: its model, and ``tokenizer.json`` with added tokens and a template."""
     place.mkdir()
     (place / "tokenizer.model").write_bytes(model)
     pieces = read_model(model, place).vocabulary.pieces
@@ -264,7 +264,7 @@ def test_a_folder_whose_two_files_differ_is_refused(model, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00", b"no model", b"\x0a\x05ab"])
-def test_what_is_no_model_is_told_without_a_traceback(tmp_path, content):
+def test_other_files_are_not_models(tmp_path, content):
     (tmp_path / "bad.model").write_bytes(content)
     with refuses(None, "bad.model"):
         read_base(tmp_path / "bad.model")
@@ -317,13 +317,13 @@ def test_a_model_that_normalizes_text_is_refused(tmp_path):
         append(read_base(tmp_path / "n.model"), ["가"], tmp_path / "out")
 
 
-def test_a_base_that_ends_no_documents_is_refused(tmp_path):
+def test_a_base_without_an_end_of_document_token_is_refused(tmp_path):
     (tmp_path / "e.model").write_bytes(other_model(eos_id=-1))
     with refuses("no-eos-token", "e.model"):
         append(read_base(tmp_path / "e.model"), ["가"], tmp_path / "out")
 
 
-def test_what_tokenizers_cannot_read_is_told(byte_level, tmp_path):
+def test_a_file_that_tokenizers_cannot_read_is_refused(byte_level, tmp_path):
     folder = changed(byte_level, tmp_path / "odd", lambda model: model.update(fuse_unk="x"))
     with refuses("not-a-tokenizers-file", "odd"):
         append(read_base(folder), ["가"], tmp_path / "out")

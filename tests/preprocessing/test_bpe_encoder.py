@@ -1,4 +1,4 @@
-"""Our engine against SentencePiece: trained models, random ones, long texts, a full table of words, and what it refuses."""
+"""Our engine against SentencePiece: trained models, random ones, long texts, a full table of words, and refusals."""
 
 import io
 import random
@@ -36,7 +36,7 @@ def ids_of(engine, texts):
 
 
 def assert_equal(content, texts, times=2, **options):
-    """Twice: words are met, then known."""
+    """Encodes twice: words are new, then cached."""
     plain, engine = sentencepiece.SentencePieceProcessor(model_proto=content), engine_of(content, **options)
     for _ in range(times):
         for text, found in zip(texts, ids_of(engine, texts), strict=True):
@@ -122,7 +122,7 @@ def test_equal_scores_are_merged_from_the_left():
     assert ids_of(engine, ["aba"]) == [[261, 259]]
 
 
-def test_unused_pieces_are_taken_apart():
+def test_unused_pieces_are_split():
     pieces = [
         *PIECES,
         ("abab", -9.0, UNUSED),
@@ -137,7 +137,7 @@ def test_unused_pieces_are_taken_apart():
         engine_of(model_of(several))
 
 
-def test_texts_are_rewritten_as_the_model_says(tmp_path):
+def test_replacements_of_the_model_are_applied(tmp_path):
     rules = tmp_path / "rules.tsv"
     rules.write_text("2581\tFDD1 31\nFDD1\tFDD1 30\n", encoding="utf-8")
     model = trained([*KO, "\u2581 \ufdd1" * 9], 700, normalization_rule_tsv=str(rules))
@@ -149,7 +149,7 @@ def test_texts_are_rewritten_as_the_model_says(tmp_path):
 
 
 def test_a_blank_before_every_text(tmp_path):
-    """As the models of Llama 2 have it."""
+    """Like the models of Llama 2."""
     rules = tmp_path / "rules.tsv"
     rules.write_text("2581\tFDD1 31\n", encoding="utf-8")
     texts = ["", " ", "a", " a", "  b", "한글 한", "<|a|>한", "\u2581x", "\n", *KO, *EN, *HARD_TEXTS]
@@ -186,8 +186,8 @@ def test_a_full_table_of_words_starts_anew(monkeypatch):
     assert len(table) == bpe_words.FIRST_ROOM and 0 < kept <= len(table) // 2
 
 
-def test_words_are_told_apart_by_all_their_bytes():
-    """Words of one hash: the table has two rows, so that most are looked for at the same place."""
+def test_words_are_distinguished_by_all_their_bytes():
+    """Words of one hash: the table has two rows, so that most lookups begin at the same row."""
     words = np.zeros((2, 4), np.uint64)
     keys = [
         bpe_words.pack(np.frombuffer(word + bytes(24), np.uint8), 0, len(word))
@@ -222,7 +222,7 @@ def test_words_are_told_apart_by_all_their_bytes():
         pytest.param(model_of([*PIECES, ("x", float("nan"), NORMAL)]), id="score not a number"),
     ],
 )
-def test_what_it_would_not_encode_exactly_is_refused(model):
+def test_models_it_cannot_encode_exactly_are_refused(model):
     with pytest.raises(Unsupported):
         engine_of(model)
 
@@ -233,7 +233,7 @@ def test_a_broken_model_is_named(damage):
         read_model(model_of(PIECES)[damage], "x/tokenizer.model")
 
 
-def test_a_symbol_of_a_user_is_matched_before_anything_else():
+def test_user_symbols_are_matched_before_anything_else():
     pieces = [*PIECES, ("aab", 0.0, USER_DEFINED), ("b\u2581a", 0.0, USER_DEFINED), ("가", 0.0, NORMAL)][:-1]
     engine = assert_equal(model_of(pieces), ["aaab", "aab", "xaabab", "ab a b a", "b\u2581a", "aa", "b "])
     assert ids_of(engine, ["aab"]) == [[258 + len(PIECES)]]

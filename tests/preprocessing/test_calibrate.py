@@ -1,4 +1,4 @@
-"""Thresholds learned from trusted text."""
+"""Thresholds derived from trusted text."""
 
 import argparse
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ NOISY = ["★" * (30 + n) + " 할인 할인 할인" for n in range(1, 11)]
 
 
 class Stand:
-    """What calibrate asks of a context."""
+    """The part of a context that calibrate uses."""
 
     def __init__(self, folder, texts):
         self.folder = folder
@@ -89,7 +89,7 @@ def test_the_yaml_is_a_configuration_that_keeps_trusted_text_and_drops_noise(tmp
     measured = calibrate.read(Stand(tmp_path, {"books": GOOD, "web": NOISY}), 1000)
     lines = list(calibrate.to_yaml(measured, {"books"}, 1.0, "documents"))
     config = FilterConfig(**yaml.safe_load("\n".join(lines))["filter"])
-    assert config.ko.max_symbol_ratio is None  # books hold no symbols
+    assert config.ko.max_symbol_ratio is None  # books contain no symbols
     assert config.ko.min_hangul_ratio and config.ko.min_sentence_ends == 7
     for texts, kept in ((GOOD, True), (NOISY, False)):
         table = measure(pa.array(texts, pa.large_string()), "ko")

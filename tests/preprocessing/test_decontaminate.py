@@ -1,4 +1,4 @@
-"""Evaluation sets in documents: our search against plain Python, guards, bad sets, and the step as a whole."""
+"""Evaluation sets in documents: our search against plain Python, guards, bad sets, and the whole step."""
 
 import json
 import random
@@ -115,7 +115,7 @@ def test_spans_are_those_of_the_hashed_words():
 
 @pytest.fixture
 def found(tmp_path):
-    """Six units of honest documents; three documents hold an item, one sentence stands in many."""
+    """Six tasks of ordinary documents; three documents contain an item, one sentence occurs in many."""
     generator = random.Random(9)
     letters = "가나다라마바사아자차카타파하"
     honest = lambda: " ".join("".join(generator.choices(letters, k=3)) for _ in range(60))  # noqa: E731
@@ -175,7 +175,7 @@ def test_the_step_marks_documents_with_items_and_no_others(found):
     assert outcome.summary == {"documents": 60, "with_shared_ngrams": 2}
 
 
-def test_the_report_names_what_was_found_and_what_was_ignored(found):
+def test_the_report_names_found_items_and_ignored_ngrams(found):
     context, _ = found
     data = json.loads((context.folder / "decontamination.json").read_text(encoding="utf-8"))["sets"]
     assert {name: data["history"][name] for name in ("items", "items_searched", "texts_too_short", "items_found", "documents")} == {
@@ -188,7 +188,7 @@ def test_the_report_names_what_was_found_and_what_was_ignored(found):
     assert "k1 in 1-11" in (context.folder / "decontamination.txt").read_text(encoding="utf-8")
 
 
-def test_what_shares_enough_fails(found):
+def test_documents_that_share_enough_fail(found):
     context, _ = found
     batches = pq.read_table(context.path("decontaminate", "web2"))
     columns = batches.append_column("lang", pa.array(["ko"] * len(batches))).combine_chunks().to_batches()[0]

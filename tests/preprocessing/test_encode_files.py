@@ -1,4 +1,4 @@
-"""Text files to a pair without a pipeline: the bytes of the plain way, whatever the files, parts and processes."""
+"""Text files to a pair without a pipeline: the same bytes for any files, parts and processes."""
 
 import gzip
 import json
@@ -86,7 +86,7 @@ def test_no_more_parts_than_can_be_joined(tmp_path, monkeypatch):
     assert 4 <= len(encode_files.parts_to_encode([str(path)])) <= 8
 
 
-def test_all_kinds_of_files_in_the_order_given(tokenizer, plain, tmp_path):
+def test_all_file_formats_in_their_order(tokenizer, plain, tmp_path):
     lines = write_lines(
         tmp_path / "z.jsonl", [{"body": TEXTS[0]}, {"body": ""}, {"body": TEXTS[1], "text": 5}]
     )
@@ -116,7 +116,7 @@ def test_the_engine_may_be_named(tokenizer, plain, tmp_path, caplog):
         assert contents(tmp_path / engine) == [[*plain.encode(text), plain.eos_id()] for text in TEXTS[:9]]
 
 
-def test_what_cannot_be_encoded_leaves_nothing(tokenizer, tmp_path):
+def test_a_refused_command_writes_nothing(tokenizer, tmp_path):
     path = write_lines(tmp_path / "a.jsonl", [{"text": "a"}, {"texts": "b"}])
     options = ["--tokenizer", tokenizer, "--out", tmp_path / "out" / "a", "--workers", 1]
     for arguments, rule, value in (
@@ -141,7 +141,7 @@ def test_an_existing_pair_is_overwritten_only_on_request(tokenizer, tmp_path):
     assert (tmp_path / "out.bin").stat().st_mtime_ns > before
 
 
-def test_what_a_killed_run_left_is_no_part_of_the_next(tokenizer, plain, tmp_path):
+def test_leftovers_of_a_killed_run_are_ignored(tokenizer, plain, tmp_path):
     path = write_lines(tmp_path / "a.jsonl", [{"text": "a"}])
     left = tmp_path / ".out.work" / "files"
     left.mkdir(parents=True)
@@ -151,7 +151,7 @@ def test_what_a_killed_run_left_is_no_part_of_the_next(tokenizer, plain, tmp_pat
     assert not (tmp_path / ".out.work").exists()
 
 
-def test_two_commands_do_not_write_one_pair(tokenizer, tmp_path):
+def test_two_commands_cannot_write_the_same_pair(tokenizer, tmp_path):
     from megatron_ko.files import locked_folder
 
     parts = parts_of([str(write_lines(tmp_path / "a.jsonl", [{"text": "a"}]))])

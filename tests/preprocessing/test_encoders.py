@@ -1,4 +1,4 @@
-"""Engines against the reference, and what happens when one differs."""
+"""Engines against the reference, and the fallback when one differs."""
 
 import logging
 
@@ -57,7 +57,7 @@ def test_text_that_spells_a_special_token_stays_text(folder, json_folder):
                 assert len(placeholder) == 1
 
 
-def test_pieces_that_no_merge_makes():
+def test_unmergeable_pieces():
     token = {"id": 9, "content": "<|rrn|>", "special": False}
     model = {
         "vocab": {"a": 0, "b": 1, "ab": 2, "<s>": 3, "<0x41>": 4, "abc": 5, "<|rrn|>": 9},
@@ -98,7 +98,7 @@ def test_auto_takes_the_fast_engine_where_it_agrees(folder, json_folder):
 
 
 class Wrong(encoders.TextEncoder):
-    """As the reference, but for texts with the letter q."""
+    """Like the reference, except for texts with the letter q."""
 
     name = "fastokens"
 
@@ -109,7 +109,7 @@ class Wrong(encoders.TextEncoder):
         return self._right.encode_batch([text.replace("q", "k") for text in texts])
 
 
-def test_an_engine_that_differs_is_left_with_a_line_in_the_log(folder, monkeypatch, caplog):
+def test_an_engine_that_differs_is_abandoned_with_a_warning(folder, monkeypatch, caplog):
     encoders._load.cache_clear()
     monkeypatch.setitem(encoders.FAST, "fastokens", Wrong)
     monkeypatch.setattr(encoders, "HARD_TEXTS", ())
@@ -122,7 +122,7 @@ def test_an_engine_that_differs_is_left_with_a_line_in_the_log(folder, monkeypat
     encoders._load.cache_clear()
 
 
-def test_an_engine_that_cannot_read_the_tokenizer_is_left(tmp_path, caplog):
+def test_an_engine_that_does_not_support_the_tokenizer_is_abandoned(tmp_path, caplog):
     write_tiny_data(tmp_path)  # a tokenizer of words
     assert encoders.choose(tmp_path / "tokenizer", "auto", ["w5 w6"]) == "tokenizers" and not caplog.text
     assert encoders.choose(tmp_path / "tokenizer", "bpe", ["w5 w6"]) == "tokenizers"

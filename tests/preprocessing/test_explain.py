@@ -1,4 +1,4 @@
-"""What ``explain`` tells of documents, reasons and other thresholds is what a run would do."""
+"""Answers of ``explain`` about documents, reasons and other thresholds agree with a run."""
 
 import json
 import logging
@@ -23,14 +23,14 @@ def done(tmp_path_factory):
     return config, folder / "out"
 
 
-def told(capsys, *arguments):
+def output(capsys, *arguments):
     capsys.readouterr()
     assert main(["explain", *arguments]) == 0
     return capsys.readouterr().out
 
 
 def test_a_kept_document_with_its_numbers(done, capsys):
-    out = told(capsys, done[0], "--id", "ko-003")
+    out = output(capsys, done[0], "--id", "ko-003")
     assert "source ko, language ko" in out
     assert "hangul_ratio" in out
     assert ">= 0.2" in out
@@ -40,12 +40,12 @@ def test_a_kept_document_with_its_numbers(done, capsys):
 
 
 def test_a_dropped_document_names_the_rule_and_a_duplicate_its_survivor(done, capsys):
-    out = told(capsys, done[0], "--id", "short")
+    out = output(capsys, done[0], "--id", "short")
     assert [line.split() for line in out.splitlines() if line.startswith("fails")] == [
         ["fails", "too_short", "2", ">=", "30"]
     ]
     assert "filter: dropped, too_short" in out
-    out = told(capsys, done[0], "--id", "ko-900")
+    out = output(capsys, done[0], "--id", "ko-900")
     fate = out.splitlines()[-1]
     assert (
         fate.startswith("deduplicate:") and "exact_duplicate" in fate and "ko-000" in fate and "1.000" in fate
@@ -54,24 +54,24 @@ def test_a_dropped_document_names_the_rule_and_a_duplicate_its_survivor(done, ca
 
 
 def test_reasons_are_listed_and_shown(done, capsys):
-    assert "exact_duplicate  2" in told(capsys, done[0], "--reason", "list")
+    assert "exact_duplicate  2" in output(capsys, done[0], "--reason", "list")
     rows = [
-        json.loads(line) for line in told(capsys, done[0], "--reason", "too_short", "--json").splitlines()
+        json.loads(line) for line in output(capsys, done[0], "--reason", "too_short", "--json").splitlines()
     ]
     short = sorted((row["source"], row["text"]) for row in rows if row["source"] != "python")
     assert short == [("en", "짧다"), ("ko", "짧다")]
-    only = told(capsys, done[0], "--reason", "too_short", "--json", "--source", "en").splitlines()
+    only = output(capsys, done[0], "--reason", "too_short", "--json", "--source", "en").splitlines()
     assert [json.loads(line)["source"] for line in only] == ["en"]
-    assert len(told(capsys, done[0], "--reason", "too_short", "--json", "--limit", "1").splitlines()) == 1
+    assert len(output(capsys, done[0], "--reason", "too_short", "--json", "--limit", "1").splitlines()) == 1
 
 
 @pytest.mark.parametrize(
     "change",
     [["filter.ko.min_characters=245"], ["filter.en.max_symbol_ratio=0.001", "filter.ko.min_characters=off"]],
 )
-def test_what_if_tells_what_a_run_then_keeps(done, capsys, tmp_path, change):
+def test_what_if_agrees_with_a_run(done, capsys, tmp_path, change):
     before = bytes_of(done[1])
-    out = told(capsys, done[0], *(part for value in change for part in ("--what-if", value)))
+    out = output(capsys, done[0], *(part for value in change for part in ("--what-if", value)))
     assert bytes_of(done[1]) == before
     assert max(map(width_of, out.splitlines())) <= 80
     kept = {
@@ -100,7 +100,7 @@ def test_mistakes_are_explained(done, arguments, error, rule, values):
     refuses_command(["explain", done[0], *arguments], rule, *values, error=error)
 
 
-def test_a_run_that_has_not_begun_is_refused(done, tmp_path):
+def test_an_unfinished_run_is_refused(done, tmp_path):
     refuses_command(["explain", done[0], f"output.folder={tmp_path}", "--id", "ko-003"], None, "'measure'")
 
 
@@ -116,13 +116,13 @@ def warnings_in(caplog):
 
 
 def test_what_if_of_one_source_counts_no_other(done, capsys):
-    out = told(capsys, done[0], "--what-if", "filter.ko.min_characters=off", "--source", "ko")
+    out = output(capsys, done[0], "--what-if", "filter.ko.min_characters=off", "--source", "ko")
     lines = out.splitlines()
     sources = lines[: lines.index("")]
     assert [line.split()[0] for line in sources if line.endswith("%")] == ["ko"]
 
 
-def test_a_document_is_told_with_what_it_shares_with_evaluation_sets(done, capsys, tmp_path):
+def test_a_document_with_its_overlap_with_evaluation_sets(done, capsys, tmp_path):
     path = tmp_path / "set.txt"
     path.write_text("no document of this little corpus holds these very words in a row, not even one")
     sets = [
@@ -133,12 +133,14 @@ def test_a_document_is_told_with_what_it_shares_with_evaluation_sets(done, capsy
     for step in ("clean", "measure", "decontaminate", "filter"):
         assert main([step, done[0], *sets]) in (0, 3)
     row = next(
-        line for line in told(capsys, done[0], *sets, "--id", "ko-003").splitlines() if "contaminated" in line
+        line
+        for line in output(capsys, done[0], *sets, "--id", "ko-003").splitlines()
+        if "contaminated" in line
     )
     assert row.split() == ["contaminated", "0", "drops", ">=", "1"]
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(done):
+def test_a_closed_pipe_is_not_an_error(done):
     command = [sys.executable, "-m", "preprocessing", "explain", done[0], "--id", "ko-003"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None

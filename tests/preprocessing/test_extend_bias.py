@@ -1,4 +1,4 @@
-"""bias-sample: weights as stated, chances in proportion to them, the same documents whatever the workers."""
+"""mko tokenizer bias-sample: the documented weights, proportional chances, the same documents for any workers."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_chances_are_in_proportion_to_weights():
     assert np.allclose(taken / taken[0], [1, 2, 3], rtol=0.1)  # 4 standard deviations of about 1,000
 
 
-def test_the_whole_text_can_be_asked_for(folder, tmp_path):
+def test_a_sample_of_the_whole_text(folder, tmp_path):
     assert len(sample(folder, tmp_path / "out", "--share", "1", "--workers", "1")) == 700
 
 
@@ -98,7 +98,7 @@ def test_text_without_new_tokens_is_refused():
         rule_of(few, 5, 1)
 
 
-def test_a_weight_is_three_at_most():
+def test_a_weight_is_at_most_three():
     assert Rule(0.2, 1.0, 1).weights(np.array([0.0, 0.1, 0.2, 0.9])).tolist() == [1, 2, 3, 3]
 
 

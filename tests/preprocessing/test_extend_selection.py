@@ -1,4 +1,4 @@
-"""EEVE's selection: a fixed point by its own rules, decisions that a person makes, and the command."""
+"""EEVE's selection: a fixed point by its own rules, decisions by hand, and the command."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ def counts(tmp_path_factory, base):
     return tmp_path_factory.mktemp("counts")
 
 
-def chosen(base, folder, counts, settings=SETTINGS, overrides=NO_OVERRIDES):
+def choose(base, folder, counts, settings=SETTINGS, overrides=NO_OVERRIDES):
     return select(read_base(base), parts_of([str(folder / "ko.jsonl")]), counts, settings, 1, overrides)
 
 
-def counted_by_the_library(tokenizer_folder: Path, texts) -> Counter:
+def count_with_the_library(tokenizer_folder: Path, texts) -> Counter:
     """Ids of whole documents, by SentencePiece itself, or tokenizers where there is no model."""
     if (tokenizer_folder / "tokenizer.model").is_file():
         reader = sentencepiece.SentencePieceProcessor(model_file=str(tokenizer_folder / "tokenizer.model"))
@@ -84,9 +84,9 @@ def counted_by_the_library(tokenizer_folder: Path, texts) -> Counter:
 
 
 def test_the_result_is_a_fixed_point_by_the_published_rules(base, folder, counts, texts):
-    found = chosen(base, folder, counts)
+    found = choose(base, folder, counts)
     target = counts / "target"
-    used = counted_by_the_library(target, texts)
+    used = count_with_the_library(target, texts)
     reader = Tokenizer(target)
     rows = {row.surface: row for row in found.decisions}
     assert len(rows) == len(found.decisions)
@@ -113,7 +113,7 @@ def test_the_result_is_a_fixed_point_by_the_published_rules(base, folder, counts
 
 
 def test_candidates_are_pieces_the_base_lacks_and_korean_alone(base, folder, counts):
-    found = chosen(base, folder, counts)
+    found = choose(base, folder, counts)
     lacking = set(read_base(base).vocabulary.ids)
     for surface in found.surfaces:
         assert surface not in lacking
@@ -121,7 +121,7 @@ def test_candidates_are_pieces_the_base_lacks_and_korean_alone(base, folder, cou
 
 
 def test_the_same_again_and_with_two_workers(base, folder, counts, tmp_path):
-    first = chosen(base, folder, counts)
+    first = choose(base, folder, counts)
     again = select(read_base(base), parts_of([str(folder / "ko.jsonl")], 20_000), tmp_path / "c", SETTINGS, 2)
     assert again.decisions == first.decisions
     assert again.surfaces == first.surfaces
@@ -129,22 +129,22 @@ def test_the_same_again_and_with_two_workers(base, folder, counts, tmp_path):
 
 
 def test_a_budget_keeps_the_most_frequent(base, folder, counts):
-    free = chosen(base, folder, counts)
+    free = choose(base, folder, counts)
     limit = (len(free.surfaces) + len(free.needed)) // 2
-    found = chosen(base, folder, counts, Settings(300, 40, max_new=limit))
+    found = choose(base, folder, counts, Settings(300, 40, max_new=limit))
     assert 0.8 * limit < len(found.surfaces) + len(found.needed) <= limit
     assert any(row.reason.startswith("budget") for row in found.decisions)
-    even = chosen(base, folder, counts, Settings(300, 40, multiple_of=64))
+    even = choose(base, folder, counts, Settings(300, 40, multiple_of=64))
     assert (found.base_size + len(even.surfaces) + len(even.needed)) % 64 == 0
 
 
 def test_too_few_rounds_are_refused(base, folder, counts):
     with refuses("no-fixed-point", "--rounds"):
-        chosen(base, folder, counts, Settings(300, 40, max_rounds=1))
+        choose(base, folder, counts, Settings(300, 40, max_rounds=1))
 
 
 def edited(path: Path, decisions, change=None, more=()):
-    """The table with other decisions for some surfaces, and lines at its end; as a person would leave it."""
+    """The table with other decisions for some surfaces, and lines added at its end, as edited by hand."""
     rows = [
         Decision(row.surface, row.count, row.origin, not row.keep, row.reason)
         if row.surface in (change or ())
@@ -157,14 +157,14 @@ def edited(path: Path, decisions, change=None, more=()):
     return read_overrides(path, selection.reason_against)
 
 
-def test_an_unchanged_table_forces_nothing(base, folder, counts, tmp_path):
-    found = chosen(base, folder, counts)
+def test_an_unchanged_table_overrides_nothing(base, folder, counts, tmp_path):
+    found = choose(base, folder, counts)
     overrides = edited(tmp_path / "d.tsv", found.decisions)
     assert (overrides.keep, overrides.drop) == ({}, {})
 
 
-def test_a_person_keeps_drops_and_adds(base, folder, counts, tmp_path):
-    found = chosen(base, folder, counts)
+def test_decisions_by_hand_keep_drop_and_add(base, folder, counts, tmp_path):
+    found = choose(base, folder, counts)
     longest = max(found.surfaces, key=lambda s: (len(s), s))
     rare = next(row.surface for row in found.decisions if not row.keep and len(row.surface) > 1)
     overrides = edited(
@@ -173,7 +173,7 @@ def test_a_person_keeps_drops_and_adds(base, folder, counts, tmp_path):
         {longest, rare},
         ['"물고기떼"\t\thand\tkeep\t\n', '" 없는말"\t0\thand\tkeep\n'],
     )
-    again = chosen(base, folder, counts, overrides=overrides)
+    again = choose(base, folder, counts, overrides=overrides)
     assert longest not in again.surfaces
     assert {rare, "물고기떼", " 없는말"} <= set(again.surfaces)
     rows = {row.surface: row for row in again.decisions}
@@ -185,12 +185,12 @@ def test_a_person_keeps_drops_and_adds(base, folder, counts, tmp_path):
     overrides_again = read_overrides(tmp_path / "e.tsv", selection.reason_against)
     assert set(overrides_again.keep) == {rare, "물고기떼", " 없는말"}
     assert set(overrides_again.drop) == {longest}
-    assert chosen(base, folder, counts, overrides=overrides_again).decisions == again.decisions
+    assert choose(base, folder, counts, overrides=overrides_again).decisions == again.decisions
 
 
-def test_what_is_built_from_a_dropped_piece_goes_with_it(base, folder, counts, tmp_path):
+def test_a_dropped_piece_drops_the_pieces_built_from_it(base, folder, counts, tmp_path):
     (tmp_path / "d.tsv").write_text('"힣"\t\thand\tdrop\n"영"\t\thand\tdrop\n')
-    found = chosen(
+    found = choose(
         base, folder, counts, overrides=read_overrides(tmp_path / "d.tsv", selection.reason_against)
     )
     assert "영" not in [*found.surfaces, *found.needed]
@@ -205,7 +205,7 @@ def test_contradictions_name_both_lines(base, folder, counts, tmp_path):
         pytest.skip("a byte-level base reaches the piece without the syllable")
     (tmp_path / "d.tsv").write_text('"영"\t\thand\tdrop\n"영화"\t\thand\tkeep\n')
     with refuses("contradictory-decisions", "d.tsv:2", "d.tsv:1", "'영화'"):
-        chosen(base, folder, counts, overrides=read_overrides(tmp_path / "d.tsv", selection.reason_against))
+        choose(base, folder, counts, overrides=read_overrides(tmp_path / "d.tsv", selection.reason_against))
 
 
 def test_a_piece_of_the_base_cannot_be_added(base, folder, counts, tmp_path):
@@ -297,7 +297,7 @@ def test_mistakes_are_refused(folder, tmp_path, monkeypatch, change, rule, value
 def test_too_little_memory_is_refused_before_anything_is_counted(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(selection, "free_memory", lambda: 100 << 20)
     with refuses("too-little-memory", "0.1 GiB"):
-        chosen(sentencepiece_base(tmp_path / "a.model"), folder, tmp_path / "counts")
+        choose(sentencepiece_base(tmp_path / "a.model"), folder, tmp_path / "counts")
     assert not (tmp_path / "counts").exists()
 
 

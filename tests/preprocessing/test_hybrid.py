@@ -61,7 +61,7 @@ PIECES = [
 ]  # fmt: skip
 
 
-def test_pieces_are_cleaned_in_the_order_of_their_scores(base):
+def test_candidates_are_in_the_order_of_their_scores(base):
     pieces = [Piece(*piece) for piece in PIECES]
     found = hybrid.find_candidates(base, pieces, Rules.of(DEFAULT_RULES))
     assert found.surfaces == ["두루", " 두루", " 두루미", "두", "루", "미"]
@@ -72,7 +72,7 @@ def test_pieces_are_cleaned_in_the_order_of_their_scores(base):
 @pytest.mark.parametrize("kind", ["bpe", "byte_bpe"])
 @pytest.mark.parametrize("new", [15, 40, 1000])
 def test_the_most_frequent_pieces_are_chosen(tmp_path, kind, new):
-    """Against plain counting with the tokenizer that holds all candidates."""
+    """Against plain counting with the tokenizer with all candidates."""
     base = read_base(write_base(kind, tmp_path / "base"))
     texts = korean_texts()
     parts = parts_of([str(write_texts(tmp_path / "ko.jsonl", texts))])
@@ -111,13 +111,13 @@ def text(tmp_path_factory):
 
 @pytest.fixture
 def without_transformers(monkeypatch):
-    """Whose import takes seconds."""
+    """Skips transformers, whose import takes seconds."""
     monkeypatch.setattr(derived_proof, "prove", functools.partial(derived_proof.prove, pythons=()))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_transformers_reads_what_is_merged(text, tmp_path, kind):
+def test_transformers_reads_the_merged_tokenizer(text, tmp_path, kind):
     base = write_base(kind, tmp_path / "base")
     assert run(tmp_path, base, "--text", text, "--new", 60, "--donor-size", 500) == 0
     readers = json.loads((tmp_path / "out" / "hybrid.json").read_text("utf-8"))["readers"]
@@ -159,7 +159,7 @@ def unproven(monkeypatch):
     monkeypatch.setattr(derived_proof, "prove_derived", lambda *_: derived_proof.Proof(0, []))
 
 
-def test_a_model_can_be_brought_along_and_decisions_given_back(base, text, tmp_path, unproven, capsys):
+def test_an_existing_donor_and_edited_decisions_are_used(base, text, tmp_path, unproven, capsys):
     parts = parts_of([str(text)])
     with WorkerPool(1) as pool:
         model = donor.train_donor(parts, donor.amounts_of(parts, pool), 500, 60, 1 << 20)
@@ -244,7 +244,7 @@ def test_too_few_new_tokens_for_the_first_piece_are_refused(base, text, tmp_path
     assert run(tmp_path, *given, 8) == 0
 
 
-def test_nothing_left_is_an_error_with_the_rules_that_took_it(base, text, tmp_path):
+def test_dropping_every_piece_is_refused_with_the_rules(base, text, tmp_path):
     pieces = [Piece("the", -1.0, NORMAL), Piece("2년", -2.0, NORMAL)]
     with WorkerPool(1) as pool, refuses("no-pieces-left", "digits 1"):
         hybrid.choose(base, pieces, parts_of([str(text)]), tmp_path, hybrid.Settings(), pool)

@@ -1,4 +1,4 @@
-"""Any tokenizer is opened as what it is, gives the ids of its own library, and is never run; damage is said clearly."""
+"""Every type of tokenizer opens, gives the ids of its own library, and runs no code; damaged files are refused."""
 
 import base64
 import io
@@ -178,7 +178,7 @@ def test_our_folder_is_read_by_its_model_and_special_tokens_are_known(tmp_path):
     write_tokenizer_folder(folder, description, byte_level.SPECIAL_TOKENS)
     opened = open_tokenizer(folder)
     assert opened.name == "run"
-    assert opened.special_ids == {0, 1, 2}  # they are no added tokens there
+    assert opened.special_ids == {0, 1, 2}  # they are not added tokens there
     assert opened.token_bytes(0) is None
 
 
@@ -234,7 +234,7 @@ def test_code_of_a_folder_is_never_run(tmp_path):
     (tmp_path / "tok.py").write_text("raise SystemExit('run')")
     assert_refused(tmp_path, "custom-code", "auto_map")
     save(tmp_path, byte_bpe())
-    assert open_tokenizer(tmp_path).size == 500  # its data is read all the same
+    assert open_tokenizer(tmp_path).size == 500  # data beside the code is still read
 
 
 def test_an_absurd_id_costs_no_memory(tmp_path):

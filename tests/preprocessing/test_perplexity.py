@@ -1,4 +1,4 @@
-"""The language model against its formulas in plain Python, its file, and what it says of text."""
+"""The language model against its formulas in plain Python, its file, and its judgment of text."""
 
 import math
 import random
@@ -26,7 +26,7 @@ def plain_words(text):
 
 
 class PlainModel:
-    """Interpolated Kneser-Ney of order 3 over lists of symbols, as its formulas are written."""
+    """Interpolated Kneser-Ney of order 3 over lists of symbols, written like its formulas."""
 
     def __init__(self, streams, base):
         self.base = base
@@ -217,7 +217,7 @@ def test_files_of_others_are_refused(texts, tmp_path, change, value):
         perplexity.open_model(tmp_path / "b.npz")
 
 
-def test_what_is_no_archive_is_refused(tmp_path):
+def test_other_files_are_refused(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"\x80\x04nothing")
     with refuses("not-a-language-model", "a.npz"):
         perplexity.open_model(tmp_path / "a.npz")
@@ -265,7 +265,7 @@ def test_kenlm_models_read_the_same_words(tmp_path):
         perplexity.open_model(tmp_path / "none.arpa")
 
 
-def test_kenlm_is_named_where_it_is_not_installed(monkeypatch, tmp_path):
+def test_a_missing_kenlm_package_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "kenlm", None)
     with refuses("missing-package", "megatron_ko[kenlm]"):
         perplexity.open_model(tmp_path / "a.arpa")

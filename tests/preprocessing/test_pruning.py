@@ -1,4 +1,4 @@
-"""Pruning: texts of kept tokens keep them under the map of ids, for all readers; the map says which row is which."""
+"""Pruning: text whose tokens remain keeps them under the id map, for all readers."""
 
 import functools
 import json
@@ -40,7 +40,7 @@ def pruned(request, tmp_path_factory):
     return whole, folder / "whole", made, folder / "pruned", parts
 
 
-def test_what_the_text_uses_stays_and_nothing_else(pruned):
+def test_only_tokens_of_the_text_remain(pruned):
     whole, folder, made, target, _ = pruned
     used = {number for text in KEPT_TEXTS for number in Tokenizer(folder, prefer_json=True).encode(text)}
     assert used <= set(made.old_ids)
@@ -68,16 +68,16 @@ def test_special_tokens_and_bytes_stay(pruned):
         )
 
 
-def test_a_step_is_kept_where_a_kept_piece_is_merged_from_it(pruned):
+def test_an_intermediate_piece_of_a_kept_piece_remains(pruned):
     whole, _, made, _, _ = pruned
     name = whole.vocabulary.spelled("두루")
     number = next(n for n in range(whole.size) if whole.vocabulary.names[n] == name)
-    assert made.reasons[number] == "step"  # 두루 never stands alone in the text, 두루미 does
+    assert made.reasons[number] == "step"  # 두루 never occurs alone in the text, 두루미 does
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from([*" ".join(EN), *EN, *KO, "두루미", "\n", "  "]), max_size=12).map("".join))
-def test_any_text_whose_tokens_stay_has_its_old_ids_under_the_map(pruned, text):
+def test_any_text_whose_tokens_remain_has_its_old_ids_under_the_map(pruned, text):
     _, folder, made, target, _ = pruned
     for prefer_json in (False, True):
         old = Tokenizer(folder, prefer_json=prefer_json).encode(text)
@@ -98,7 +98,7 @@ def test_a_difference_is_found(pruned, tmp_path):
             pruning.compare(folder, target, wrong, parts, pool)
 
 
-def test_steps_by_hand():
+def test_intermediate_pieces_by_hand():
     ranks = {("a", "b"): 2, ("b", "c"): 1, ("a", "bc"): 3, ("abc", "d"): 4}
     assert pruning.intermediate_pieces("abcd", lambda *pair: ranks.get(pair)) == {
         "a",
@@ -113,7 +113,7 @@ def test_steps_by_hand():
 
 
 def byte_level_with_added_tokens(folder):
-    """As Llama 3: special tokens after the vocabulary, and a template that puts one before a text."""
+    """As Llama 3: special tokens after the vocabulary, and a template that prepends one."""
     write_base("byte_bpe", folder / "plain")
     content = json.loads((folder / "plain" / "tokenizer.json").read_text("utf-8"))
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
@@ -163,7 +163,7 @@ def test_added_tokens_and_templates_take_their_new_ids(tmp_path):
 
 @pytest.fixture(autouse=True)
 def without_transformers(monkeypatch):
-    """Whose import takes seconds; that it agrees is asked in test_hybrid."""
+    """Skips transformers, whose import takes seconds; test_hybrid covers it."""
     monkeypatch.setattr(derived_proof, "prove", functools.partial(derived_proof.prove, pythons=()))
 
 

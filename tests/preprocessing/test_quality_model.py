@@ -1,4 +1,4 @@
-"""The fastText classifier: its files, its measures, training that repeats, and rounds that find what is good."""
+"""The fastText classifier: its files, its measures, reproducible training, and rounds that find good text."""
 
 import json
 import random
@@ -68,7 +68,7 @@ def score(model, texts):
     return quality_model.Classifier(path, model.label).scores(lines)
 
 
-def test_training_separates_and_tells_what_it_measured(tmp_path, units):
+def test_training_separates_the_classes_and_reports_measures(tmp_path, units):
     model = model_at(tmp_path)
     facts = quality_rounds.train_quality(SmallContext(tmp_path / "out", units), model)
     assert len(facts["rounds"]) == 1 and facts["rounds"][0]["auc"] > 0.99
@@ -80,7 +80,7 @@ def test_training_separates_and_tells_what_it_measured(tmp_path, units):
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["edu.bin", "edu.bin.json"]
 
 
-def test_rounds_add_what_was_judged_good_and_learn_from_it(tmp_path, units):
+def test_rounds_add_documents_and_learn_from_them(tmp_path, units):
     once, often = (
         model_at(tmp_path / "1"),
         model_at(tmp_path / "3", rounds=3, added_share=0.3, min_added_score=0.7),
@@ -97,7 +97,7 @@ def test_rounds_add_what_was_judged_good_and_learn_from_it(tmp_path, units):
     assert after[0] - after[1] > before[0] - before[1]
 
 
-def test_what_joins_is_what_the_classifier_is_sure_of(tmp_path, units, trained):
+def test_the_surest_documents_are_added(tmp_path, units, trained):
     model = model_at(tmp_path, added_share=0.2, min_added_score=0.7)
     context = SmallContext(tmp_path / "out", units)
     classifier = quality_model.Classifier(trained, "good")
@@ -109,7 +109,7 @@ def test_what_joins_is_what_the_classifier_is_sure_of(tmp_path, units, trained):
     assert {line for _, line in added[False]} == set(ordered[-int(0.2 * len(web)) :])
 
 
-def test_training_ends_when_nothing_can_join(tmp_path, units):
+def test_training_ends_when_no_document_can_be_added(tmp_path, units):
     only = {name: units[name] for name in ("good", "bad")}
     facts = quality_rounds.train_quality(SmallContext(tmp_path / "out", only), model_at(tmp_path, rounds=5))
     assert len(facts["rounds"]) == 1 and "no further document" in facts["ended"]
@@ -130,7 +130,7 @@ def test_a_round_that_measures_worse_is_rejected(tmp_path, units, trained_once, 
 
 @pytest.mark.parametrize("buckets, dim", [(1000, 8), (60_000, 32)])
 def test_two_trainings_write_the_same_bytes(tmp_path, units, buckets, dim):
-    """Vectors that fit into memory used before, where fastText reads what it never set, and vectors that do not."""
+    """Vectors that fit into memory used before, which fastText reads uninitialized, and vectors that do not."""
     written = []
     for name in ("a", "b"):
         model = model_at(tmp_path / name, buckets=buckets, dim=dim)
@@ -160,7 +160,7 @@ def test_a_corpus_without_the_language_is_refused(tmp_path, units):
         quality_rounds.train_quality(SmallContext(tmp_path / "out", english), model_at(tmp_path))
 
 
-def test_a_source_that_is_not_there_is_refused(tmp_path, units):
+def test_an_unknown_source_is_refused(tmp_path, units):
     with refuses("unknown-source", "none", "bad, good, web"):
         quality_rounds.train_quality(
             SmallContext(tmp_path / "out", units), model_at(tmp_path, bad=TextSet(sources=["none"]))
@@ -239,7 +239,7 @@ def test_forged_files_are_refused_before_the_library_reads_them(trained, change,
         quality_model.Classifier(trained, "good")
 
 
-def test_a_missing_or_exchanged_model_is_refused(trained, tmp_path):
+def test_a_missing_or_replaced_model_is_refused(trained, tmp_path):
     with refuses("missing-file", "none.bin"):
         quality_model.fingerprint_of(tmp_path / "none.bin")
     trained.write_bytes(trained.read_bytes() + b"\0")
@@ -247,7 +247,7 @@ def test_a_missing_or_exchanged_model_is_refused(trained, tmp_path):
         quality_model.fingerprint_of(trained)
 
 
-def test_a_missing_package_is_told(trained, monkeypatch):
+def test_a_missing_package_is_named(trained, monkeypatch):
     monkeypatch.setitem(sys.modules, "fasttext", None)
     with refuses("missing-package", "megatron_ko[quality]"):
         quality_model.Classifier(trained, "good")

@@ -1,4 +1,4 @@
-"""The step ``score``: columns in the order of the documents, quantiles, verdicts, and what it refuses."""
+"""The step ``score``: columns in the order of the documents, quantiles, verdicts, and refusals."""
 
 import random
 
@@ -180,7 +180,7 @@ def test_another_threshold_changes_no_column(tmp_path, config, units, models):
     assert seen[0] == seen[1]
 
 
-def test_a_missing_model_is_told_before_work(tmp_path, config, units):
+def test_a_missing_model_is_refused_before_work(tmp_path, config, units):
     gone = ScoreConfig(perplexity={"gone": PerplexityModel(model=str(tmp_path / "gone.npz"), langs=["ko"])})
     with refuses(None, "gone.npz", "perplexity_gone"):
         score.run(SmallContext(tmp_path, units, score=gone))

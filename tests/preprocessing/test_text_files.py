@@ -1,4 +1,4 @@
-"""Text files of the tokenizer commands: every part is read alone and all parts together are the whole."""
+"""Text files of the tokenizer commands: parts are read separately and add up to the whole."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def texts_in(parts):
     return [text for part in parts for batch in batches_of(part) for text in batch["text"].to_pylist()]
 
 
-def test_lines_are_read_once_wherever_the_file_is_cut(tmp_path):
+def test_lines_are_read_once_for_any_cut_of_the_file(tmp_path):
     texts = korean(60)
     path = write_jsonl(tmp_path / "a.jsonl", texts)
     for split in (200, 1000, 4097, 1 << 20):
@@ -80,7 +80,7 @@ def test_a_long_plain_file_is_cut_at_lines_and_nothing_is_lost(tmp_path, monkeyp
     assert all(piece.endswith("\n") and len(piece.encode()) < 40_000 for piece in pieces)
 
 
-def test_languages_are_kept_where_they_are_ours_and_found_elsewhere(tmp_path):
+def test_known_languages_are_kept_and_others_detected(tmp_path):
     rows = [
         {"text": "영화가 재미있었다", "lang": "code"},
         {"text": "영화가 재미있었다", "lang": "kor_Hang"},
@@ -102,7 +102,7 @@ def test_documents_have_an_identity_and_a_source(tmp_path):
     assert (second["id"], second["source"], second["meta"]) == ("k", "wiki", "{}")
 
 
-def test_python_files_say_their_encoding_and_byte_order_marks_are_no_text(tmp_path):
+def test_encodings_of_python_files_and_byte_order_marks(tmp_path):
     (tmp_path / "a.py").write_bytes("# -*- coding: cp949 -*-\n# 한글\n".encode("cp949"))
     (tmp_path / "b.txt").write_bytes("\ufeff한글".encode())
     assert texts_in(parts_of([str(tmp_path)])) == ["# -*- coding: cp949 -*-\n# 한글\n", "한글"]

@@ -170,7 +170,7 @@ def test_cuts_by_shares_cover_everything_and_are_near(lengths, shares):
 
 
 def test_documents_of_several_sequences_stay_together(tmp_path):
-    """As Megatron-LM writes them with --split-sentences."""
+    """Like those that Megatron-LM writes with --split-sentences."""
     np.arange(10, dtype=np.uint16).tofile(tmp_path / "s.bin")
     write_index(tmp_path / "s", "uint16", [np.array([2, 3, 4, 1])], [np.array([0, 2, 4])])
     assert contents(tmp_path / "s") == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
@@ -249,7 +249,7 @@ def test_a_damaged_index_is_refused(tmp_path, what, rule):
         token_files.open_pair(tmp_path / "x")
 
 
-def test_missing_and_cut_tokens_are_named(tmp_path):
+def test_missing_and_truncated_tokens_are_refused(tmp_path):
     write(tmp_path / "x", [[5, 6], [7]])
     path = tmp_path / "x.bin"
     path.write_bytes(path.read_bytes()[:-1])
@@ -264,7 +264,7 @@ def test_missing_and_cut_tokens_are_named(tmp_path):
 
 @given(data=st.data())
 def test_any_damaged_index_is_refused_or_sound(tmp_path_factory, data):
-    """Whatever is opened can be read to its end."""
+    """Every pair that opens can be read to its end."""
     prefix = tmp_path_factory.mktemp("fuzz") / "x"
     write(prefix, [[5, 6], [7], [8, 9, 10]])
     path = prefix.with_suffix(".idx")

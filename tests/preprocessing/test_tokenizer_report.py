@@ -50,7 +50,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 def by_hand(folder, merges=("a b", "ab c", "가 나")):
-    """A BPE of few characters: ``abc`` and ``가나`` are one token, a blank is its own, nothing else is known."""
+    """A BPE of few characters: ``abc`` and ``가나`` are one token, a blank is a token, everything else is unknown."""
     folder.mkdir(parents=True, exist_ok=True)
     pieces = ["<unk>", *"abc \n가나다", "ab", "abc", "가나"]
     model = {
@@ -74,7 +74,7 @@ def counts(meter, texts):
 def test_counts_by_hand(tmp_path):
     meter = Meter(open_tokenizer(by_hand(tmp_path)))
     text, tokens = counts(meter, ["abc ab ca\n가나다", "가나", ""])
-    # tokens: abc _ ab _ c a \n 가나 다 | 가나; words: abc, ab, ca, 가나다, 가나, of which ca and 가나다 are cut
+    # tokens: abc _ ab _ c a \n 가나 다 | 가나; words: abc, ab, ca, 가나다, 가나, of which ca and 가나다 are split
     assert (text.documents, text.bytes, text.characters, text.words) == (3, 25, 15, 5)
     assert (tokens.tokens, tokens.continued_words, tokens.unknown_tokens, tokens.changed_documents) == (10, 2, 0, 0)  # fmt: skip
     assert rates(text, tokens) == {
@@ -94,8 +94,8 @@ def test_unknown_characters_are_counted_and_change_the_text(tmp_path):
     assert tokens.continued_words == 1  # xyz, three times unknown
 
 
-def plainly(opened, texts):
-    """Tokens, words and cut words, a byte at a time."""
+def count_plainly(opened, texts):
+    """Tokens, words and split words, one byte at a time."""
     total = cut = words = 0
     for text in texts:
         ids = opened.encode_batch([text])[0].tolist()
@@ -124,13 +124,13 @@ def meters(tmp_path_factory):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(st.sampled_from("abc가나다힣ㅋ漢👍 \n\t\u00a0\u3000\u2581<s>1_(")), max_size=6))
 def test_counts_equal_a_plain_count(meters, texts):
-    # str.split and \s know other separators too (U+001C); the texts have none
+    # str.split and \s also split at others (U+001C), which the texts do not contain
     texts = [*texts, *KO[:2], *CODE]
     for meter in meters:
         text, tokens = counts(meter, texts)
         aligned = [t for t in texts if "\u2581" not in t or meter is meters[1]]
         others = [t for t in texts if t not in aligned]
-        total, words, cut = plainly(meter.tokenizer, aligned)
+        total, words, cut = count_plainly(meter.tokenizer, aligned)
         rest = counts(meter, others)[1] if others else None
         assert text.words == sum(len(t.split()) for t in texts)
         assert tokens.tokens == total + (rest.tokens if rest else 0)
@@ -156,7 +156,7 @@ def test_byte_tokens_are_fallbacks_or_parts_of_characters(meters):
     assert counts(bytelevel, ["a b"])[1].byte_tokens == 0
 
 
-def test_a_dummy_prefix_is_no_change_and_belongs_to_no_word(tmp_path):
+def test_a_dummy_prefix_changes_nothing_and_belongs_to_no_word(tmp_path):
     (tmp_path / "p.model").write_bytes(sentencepiece_model(add_dummy_prefix=True))
     meter = Meter(open_tokenizer(tmp_path / "p.model"))
     for text in [*KO[:3], *EN[:3], "a", ""]:
@@ -240,7 +240,7 @@ def test_the_report_is_written_and_the_same_for_any_workers(job, tmp_path, capsy
     assert found["tokenizers"][2]["by_language"]["ko"]["unknown_tokens"] > 0.5
 
 
-def test_unused_tokens_are_those_of_no_text(job):
+def test_unused_tokens_do_not_occur_in_the_text(job):
     specs = [comparison.TokenizerSpec(str(job / "hand"), "hand")]
     meter = Meter(specs[0].open())
     counted = comparison.count(specs, [str(job / "text")], 1)
@@ -324,7 +324,7 @@ PANELS = [("ko", {"ours": 100.0, "other": 40.0}), ("en", {"ours": 100.0, "other"
 def test_the_chart_is_to_scale_and_has_the_line_at_100():
     drawing = efficiency_chart(PANELS, "ours")
     root = ElementTree.fromstring(svg_file(drawing))
-    rects = [r for r in root.iter() if r.tag.endswith("rect")][1:]  # the first is the paper
+    rects = [r for r in root.iter() if r.tag.endswith("rect")][1:]  # the first is the background
     ours, other, _ = (float(r.get("width", "0")) for r in rects)
     assert other / ours == pytest.approx(0.4, rel=0.01)
     mark = light_colours()["mark"]
@@ -349,7 +349,7 @@ def test_the_png_shows_the_same_bars():
 
 
 @pytest.mark.parametrize("write", [svg_file, png_file])
-def test_what_takes_its_looks_from_a_class_is_not_written_to_a_file(write):
+def test_drawings_with_css_classes_are_not_written_to_files(write):
     if write is png_file:
         pytest.importorskip("PIL")
     with pytest.raises(TypeError):

@@ -1,4 +1,4 @@
-"""What is said and refused before a tokenizer is trained."""
+"""Forecasts and refusals before a tokenizer is trained."""
 
 import logging
 import re
@@ -34,7 +34,7 @@ def test_characters_are_counted_as_python_counts_them(monkeypatch):
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
 @pytest.mark.parametrize("coverage", [1.0, 0.999, 0.98])
 def test_smallest_vocabulary_is_that_of_sentencepiece(kind, coverage):
-    """One less is refused by the trainer with that number, the number itself is not."""
+    """The trainer accepts this size and refuses one less."""
     texts = [*KO, *EN, f"드문 글자 {BLANK}{MARK} 漢字"]
 
     def settings(size):

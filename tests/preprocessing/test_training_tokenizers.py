@@ -1,4 +1,4 @@
-"""Training: the same bytes again, what is learned and what is not, morphemes, sizes that do not fit, the conversion."""
+"""Training: reproducible bytes, learned pieces, morphemes, sizes that do not fit, the conversion."""
 
 import importlib.util
 import json
@@ -62,7 +62,7 @@ def test_another_process_trains_the_same_bytes(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_digits_one_by_one_unless_asked_otherwise(tmp_path, kind):
+def test_digits_are_split_by_default(tmp_path, kind):
     numbers = ["2024 2025 1234 " * 200, *corpus()]
     for split in (True, False):
         write_folder(tmp_path, numbers, settings_of(kind, split_digits=split, vocab_size=900))
@@ -128,7 +128,7 @@ def test_text_with_a_character_that_sentencepiece_skips_is_learned_from():
     assert any("나무들" in piece.text for piece in model.vocabulary.pieces)
 
 
-def test_names_that_are_tokens_already_are_refused():
+def test_names_of_existing_tokens_are_refused():
     def refused(**values):
         """The refused fields with the names in their messages."""
         problems = list(_vocabulary(TokenizerConfig(**values)))
@@ -147,7 +147,7 @@ def test_names_that_are_tokens_already_are_refused():
 # --- morphemes -------------------------------------------------------------------------------------------
 
 
-def test_morphemes_without_mecab_say_what_to_install(monkeypatch):
+def test_morphemes_without_mecab_name_the_extra(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with refuses("missing-package", "megatron_ko[morphemes]", error=ConfigError):
         morphemes.segmenter("mecab")
@@ -155,7 +155,7 @@ def test_morphemes_without_mecab_say_what_to_install(monkeypatch):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_piece_crosses_a_morpheme(tmp_path, monkeypatch, kind):
-    """With an analyser that cuts before every particle, whatever the true one says."""
+    """With a stand-in analyzer that splits before every particle."""
     end = morphemes.MORPHEME_END
     monkeypatch.setattr(
         trainers, "segmenter", lambda kind: lambda text: text.replace("에서", f"{end}에서{end}")
@@ -209,7 +209,7 @@ def test_proof_notices_a_wrong_conversion(tmp_path, kind):
         proof.prove(folder, [*KO, *EN, *corpus()], tmp_path / "work", ())
 
 
-def test_proof_asks_transformers(tmp_path):
+def test_proof_includes_transformers(tmp_path):
     """One process for a right folder, one for a folder whose special tokens are matched in text."""
     folder = write_folder(tmp_path / "t", corpus(), settings_of("bpe")).folder
     (found,) = [r for r in proof.prove(folder, KO, tmp_path / "work").readers if r.startswith("transformers")]
@@ -243,7 +243,7 @@ def test_models_that_lose_text_are_refused(tmp_path):
         to_tokenizer_json(made(model_type="char", normalization_rule_name="identity"))
 
 
-def test_generated_strings_are_the_same_again_and_of_every_kind():
+def test_generated_strings_are_reproducible_and_varied():
     texts = list(generated_texts(2_000, ["가나", "다라마"], seed=1))
     assert texts == list(generated_texts(2_000, ["가나", "다라마"], seed=1))
     whole = "".join(texts)
