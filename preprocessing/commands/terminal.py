@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from megatron_ko.tables import width_of
 
-GAP = "  "
+GAPS = ("  ", " ")  # between columns; the narrow one where a table would not fit otherwise
 LEAST_TEXT = 20  # cells for a column of sentences
 
 
@@ -32,31 +32,39 @@ def format_table(
     width = width or terminal_width()
     cells = [[cell.split("\n") for cell in row] for row in rows]
     sizes = [max(width_of(line) for cell in column for line in cell) for column in zip(*cells)]
+    flush_left = set(range(left))
     if sentences:
-        room = max(width - sum(sizes[:-1]) - len(GAP) * (len(sizes) - 1), LEAST_TEXT)
+        room = width - sum(sizes[:-1]) - len(GAPS[0]) * (len(sizes) - 1)
+        if room < LEAST_TEXT:  # the sentences get a block of their own
+            room = max(width - sizes[0] - len(GAPS[0]), LEAST_TEXT)
         sizes[-1] = min(sizes[-1], room)
         cells = [[*row[:-1], textwrap.wrap(" ".join(row[-1]), room) or [""]] for row in cells]
-        return _align(cells, range(len(sizes)), sizes, {*range(left), len(sizes) - 1})
+        flush_left.add(len(sizes) - 1)
+    gap = next((gap for gap in GAPS if sum(sizes) + len(gap) * (len(sizes) - 1) <= width), GAPS[0])
     lines: list[str] = []
-    for block in _split_columns(sizes, width):
-        lines += ["", *_align(cells, block, sizes, set(range(left)))]
+    for block in _split_columns(sizes, width, gap):
+        lines += ["", *_align(cells, block, sizes, flush_left, gap)]
     return lines[1:]
 
 
-def _split_columns(sizes: Sequence[int], width: int) -> Iterator[list[int]]:
+def _split_columns(sizes: Sequence[int], width: int, gap: str) -> Iterator[list[int]]:
     """Groups of columns that fit ``width``, each with the first column."""
     block, used = [0], sizes[0]
     for column in range(1, len(sizes)):
-        if used + len(GAP) + sizes[column] > width and len(block) > 1:
+        if used + len(gap) + sizes[column] > width and len(block) > 1:
             yield block
             block, used = [0], sizes[0]
         block.append(column)
-        used += len(GAP) + sizes[column]
+        used += len(gap) + sizes[column]
     yield block
 
 
 def _align(
-    cells: Sequence[Sequence[list[str]]], columns: Sequence[int], sizes: Sequence[int], left: set[int]
+    cells: Sequence[Sequence[list[str]]],
+    columns: Sequence[int],
+    sizes: Sequence[int],
+    left: set[int],
+    gap: str,
 ) -> list[str]:
     lines = []
     for number, row in enumerate(cells):
@@ -67,9 +75,9 @@ def _align(
                 # a header is aligned at the bottom, other cells at the top
                 at = line - (height - len(row[column])) if number == 0 else line
                 text = row[column][at] if 0 <= at < len(row[column]) else ""
-                gap = " " * (sizes[column] - width_of(text))
-                parts.append(text + gap if column in left else gap + text)
-            lines.append(GAP.join(parts).rstrip())
+                room = " " * (sizes[column] - width_of(text))
+                parts.append(text + room if column in left else room + text)
+            lines.append(gap.join(parts).rstrip())
     return lines
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from megatron_ko.errors import ConfigError, DataError
-from preprocessing.commands.terminal import format_table, wrap
+from preprocessing.commands.terminal import format_table
 from preprocessing.commands.tokenizer_arguments import add_workers
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out:
         _write(arguments.out, measurements, meters)
     else:
-        print("--out FOLDER writes the page, the chart and all numbers")
+        print("\n--out FOLDER writes the page, the chart and all numbers")
     return 0
 
 
@@ -174,18 +174,20 @@ def format_measurements(measurements: dict[str, Any], with_ratio: bool) -> str:
         lines += [*_language_table(measurements, lang, text, with_ratio), ""]
     lines += [*_vocabulary_table(measurements), ""]
     notes = [
-        "split words: words of several tokens; byte tokens: bytes of a character, or parts of one; changed documents: "
-        "documents that decode to other text",
-        "syllables, single: of the 11,172 Hangul syllables, those that are one token; in text: share of the different "
-        "syllables of the text; by use: share of all their occurrences",
-        f"efficiency: 100 x tokens of {measurements['relative_to']} / tokens; higher is better",
+        ("split words", "words that take several tokens"),
+        ("byte tokens", "tokens that are a byte or a part of a character"),
+        ("changed docs", "documents that decode to other text"),
+        ("efficiency", f"100 x tokens of {measurements['relative_to']} / tokens; higher is better"),
+        ("single", "Hangul syllables, of 11,172, that are one token"),
+        ("in text", "share of these among the different syllables of the text"),
+        ("by use", "share of these among all syllables of the text"),
     ]
     if with_ratio:
-        notes.append(f"token ratio: tokens / tokens of {measurements['base']}; lower is better")
+        notes.insert(4, ("token ratio", f"tokens / tokens of {measurements['base']}; lower is better"))
     if measurements["parity_of"]:
         first, second = measurements["parity_of"]
-        notes.append(f"parity: tokens of {first} per token of {second} for the same content; 1 is equal")
-    return "\n".join([*lines, *(line for note in notes for line in wrap(note))])
+        notes.append(("parity", f"tokens of {first} per token of {second} for the same content; 1 is equal"))
+    return "\n".join([*lines, *format_table([("column", "meaning"), *notes], sentences=True)])
 
 
 def _language_table(
@@ -225,7 +227,7 @@ def _vocabulary_table(measurements: dict[str, Any]) -> list[str]:
         if pairs:
             cells.append(_number(tokenizer["parity"]["parity"]))
         rows.append([tokenizer["name"], *cells, tokenizer["kind"]])
-    return ["vocabularies", *format_table(rows)]
+    return ["vocabularies", *format_table(rows, sentences=True)]
 
 
 def _number(value: float | None, digits: int = 2) -> str:

@@ -36,7 +36,7 @@ def report_of(
                 "texts_too_short": int(index.too_short[number]),
                 "items_found": int(np.count_nonzero(index.item_sets[items] == number)),
                 "documents": int(documents[number]),
-                "ngrams_ignored": _ignored(index, common, number),
+                "ngrams_ignored": _count_ignored(index, common, number),
                 "examples": _examples(summaries, str(name)),
             }
             for number, name in enumerate(index.set_names)
@@ -55,7 +55,7 @@ def _documents_by_set(index: Index, hits: np.ndarray) -> np.ndarray:
     return np.bincount(distinct[:, 1], minlength=len(index.set_names))
 
 
-def _ignored(index: Index, common: np.ndarray, number: int) -> dict[str, Any]:
+def _count_ignored(index: Index, common: np.ndarray, number: int) -> dict[str, Any]:
     """The number of n-grams of a set that are too common, and some items that contain them."""
     mine = np.repeat(common, np.diff(index.starts)) & (index.item_sets[index.items] == number)
     ngrams = np.repeat(np.arange(len(common)), np.diff(index.starts))[mine]

@@ -3,7 +3,7 @@
 Owns the weights and the choice. EEVE does not publish its weights; ours is ``1 + 2 * min(1, share_new / q95)``, where
 ``share_new`` is the share of new tokens among a document's tokens and ``q95`` its 95 % quantile over all documents. A
 document is chosen when its position, a number in [0, 1) from the hash of id and seed, is below ``c * weight``; ``c`` is
-set to reach the requested size. The probability is thus proportional to the weight, whatever the order or the workers.
+set to reach the requested size. The probability is thus proportional to the weight, for any order and any workers.
 """
 
 # pyarrow.compute makes its functions at import

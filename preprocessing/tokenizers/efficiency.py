@@ -100,7 +100,7 @@ class Meter:
         self._starts = np.cumsum(self._lengths) - self._lengths
         self._pool = np.frombuffer(b"".join(contents), np.uint8)
         self._bytes = byte_tokens(tokenizer)
-        # tokens of white space only; a special token is not blank, since it stands for something unknown
+        # tokens of white space only; a special token is not blank, since it represents something unknown
         self._blank = np.array(
             [token is not None and not token.strip() for token in tokenizer.vocabulary.contents]
         )
@@ -109,7 +109,7 @@ class Meter:
         ids, offsets = self.tokenizer.encode_batch(batch.texts)
         size, unknown = self.tokenizer.size, self.tokenizer.vocabulary.special_ids.get("unk_id")
         used = np.bincount(ids, minlength=size).astype(np.int64)
-        same, continued = self._aligned(batch, ids, offsets)
+        same, continued = self._align_bytes(batch, ids, offsets)
         others = np.flatnonzero(~same).tolist()
         changed = sum(
             self.tokenizer.decode(ids[offsets[row] : offsets[row + 1]]) != batch.texts[row] for row in others
@@ -117,13 +117,13 @@ class Meter:
         return TokenCounts(
             used,
             len(ids),
-            continued + self._continued_alone([batch.texts[row] for row in others]),
+            continued + self._count_continued([batch.texts[row] for row in others]),
             int(used[self._bytes].sum()),
             0 if unknown is None else int(used[unknown]),
             changed,
         )
 
-    def _aligned(self, batch: TextBatch, ids: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, int]:
+    def _align_bytes(self, batch: TextBatch, ids: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, int]:
         """Marks the texts that equal the bytes of their tokens; counts the continued words of these texts.
 
         Skips a blank that the tokenizer adds before a text and removes again when decoding.
@@ -148,7 +148,7 @@ class Meter:
         last = np.searchsorted(ends, batch.word_last[words] + shift, side="right")
         return same, int((last > first).sum())
 
-    def _continued_alone(self, texts: Sequence[str]) -> int:
+    def _count_continued(self, texts: Sequence[str]) -> int:
         words = Counter(word for text in texts for word in text.split())
         return int(
             sum(n for n, cut in zip(words.values(), self.tokens_alone(f" {w}" for w in words) > 1) if cut)

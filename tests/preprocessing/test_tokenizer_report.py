@@ -28,10 +28,12 @@ from preprocessing.tokenizers.efficiency import (
     FIRST_SYLLABLE,
     Meter,
     TextBatch,
+    TextCounts,
     parity,
     rates,
     relative_efficiency,
     single_syllables,
+    text_rates,
     token_ratio,
 )
 from preprocessing.tokenizers.opened import open_tokenizer
@@ -182,6 +184,10 @@ def test_formulas():
     assert relative_efficiency(50, 200) == 25.0  # four times the tokens of the chosen one
     assert token_ratio(200, 50) == 0.25
     assert relative_efficiency(5, 0) is None and token_ratio(0, 5) is None
+    text = TextCounts(documents=1, bytes=10, characters=4, words=0)
+    plain, bounded = text_rates(text, 3), text_rates(text, 3, digits=4, least=1)
+    assert (plain["bytes_per_token"], plain["tokens_per_word"]) == (3.333333, None)
+    assert (bounded["bytes_per_token"], bounded["tokens_per_word"]) == (3.3333, 3.0)
 
 
 def test_parity_by_hand(tmp_path):
