@@ -39,7 +39,7 @@ def _compile() -> None:
     cleaned, _, _ = clean_batch(batch, CleanConfig())
     measure_batch(cleaned)
     sign(cleaned["text"], DeduplicateConfig(), 0)
-    BpeEncoder.of_tables(bpe_tables.of_model(_model())).encode_column(cleaned["text"])
+    BpeEncoder.from_tables(bpe_tables.tables_of(_model())).encode_column(cleaned["text"])
 
 
 def _model() -> SentencePieceModel:

@@ -113,7 +113,7 @@ def prove(
         if name == "tokenizers" or reference.uses_sentencepiece
     ]
     readers = [*installed, *([engine.name] if engine else [])]
-    named = [f"{name} {encoders.installed(name) or ''}".strip() for name in readers]
+    named = [f"{name} {encoders.engine_version(name) or ''}".strip() for name in readers]
     return Proof(
         count,
         [*named, *filter(None, (_ask_transformers(folder, work, p, reference.info, ours) for p in pythons))],
