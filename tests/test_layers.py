@@ -21,7 +21,7 @@ PACKAGES = ("megatron_ko", "preprocessing", "checkpoint_tools", "slurm")
 # The house from the ground up. A room is a folder, or a module beside the folders; a module imports from the rooms
 # below and from its own room, where no imports go in a circle. A new room must be placed here.
 HOUSE: tuple[tuple[str, ...], ...] = (
-    ("megatron_ko.errors", "megatron_ko.logs", "megatron_ko.progress"),
+    ("megatron_ko.errors", "megatron_ko.logs", "megatron_ko.progress", "megatron_ko.tables"),
     ("megatron_ko.files",),
     ("megatron_ko.config",),
     ("megatron_ko.formats",),

@@ -25,11 +25,11 @@ import pyarrow.parquet as pq
 from megatron_ko.config.cli import split
 from megatron_ko.config.loading import Loaded, load
 from megatron_ko.errors import ConfigError, DataError
+from megatron_ko.tables import table
 from preprocessing.config.pipeline import RULES, Config, source_of
 from preprocessing.documents import read_batches
 from preprocessing.judging import rules
 from preprocessing.readers.files_found import Unit
-from preprocessing.report.funnel import table
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
 from preprocessing.steps.filter import column_steps, columns_of, reasons_for, thresholds_of

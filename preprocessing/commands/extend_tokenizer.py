@@ -138,8 +138,8 @@ def _summary(
 
 
 def _report(chosen: Selection, checked: Checked, out: Path, size: int) -> str:
+    from megatron_ko.tables import table
     from preprocessing.page.number_text import size as size_text
-    from preprocessing.report.funnel import table
 
     total = len(chosen.surfaces) + len(chosen.needed)
     dropped = sum(not row.keep for row in chosen.decisions)

@@ -174,8 +174,8 @@ def _report(
     proof: Proof,
     rows: dict[str, Any],
 ) -> str:
+    from megatron_ko.tables import table
     from preprocessing.page.number_text import size as size_text
-    from preprocessing.report.funnel import table
     from preprocessing.tokenizers.hybrid_rules import SENTENCES
 
     rules = [("dropped", "pieces", "why")]

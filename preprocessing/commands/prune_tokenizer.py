@@ -128,7 +128,7 @@ def _decisions(base: Base, made: Pruning, counts: list[int]) -> list[Decision]:
 
 
 def _report(arguments: argparse.Namespace, made: Pruning, compared: Compared, proved: str) -> str:
-    from preprocessing.report.funnel import table
+    from megatron_ko.tables import table
     from preprocessing.tokenizers.pruning import REASONS
 
     counts = Counter(made.reasons)

@@ -216,7 +216,7 @@ def _show_samples(pair: Pair, tokenizer: Any, samples: int) -> None:
 def _info(arguments: argparse.Namespace) -> int:
     import numpy as np
 
-    from preprocessing.report.funnel import table
+    from megatron_ko.tables import table
     from preprocessing.tokens.token_files import open_pair
 
     rows: list[tuple[str, ...]] = [

@@ -18,7 +18,7 @@ from megatron_ko.formats.manifest import read_manifest
 from preprocessing.cli import SECTIONS_OF, SECTIONS_OF_ALL, main
 from preprocessing.config.pipeline import RULES, Config
 from preprocessing.documents import Counts
-from preprocessing.report.funnel import funnel_of, table, width_of
+from preprocessing.report.funnel import funnel_of
 from preprocessing.running.context import Context
 from preprocessing.steps.order import StepKeys
 from tests.preprocessing.corpus import bytes_of, write_config
@@ -275,13 +275,6 @@ def test_print_config_loads_again(done, capsys, tmp_path):
     assert capsys.readouterr().out == shown
     assert main(["run", str(done[0]), "--dry-run"]) == 0
     assert "clean: up to date" in capsys.readouterr().out
-
-
-def test_tables_line_up_under_wide_characters():
-    lines = table([("이름", "수"), ("abc", "1,000"), ("가나다라", "5")])
-    assert len({width_of(line.rstrip()) for line in table([("가", "1", "x"), ("abcd", "22", "x")])}) == 1
-    assert lines[1].index("1") - lines[1].index("a") > 3
-    assert width_of("가a") == 3
 
 
 def test_funnel_of_a_source_that_is_dropped_wholly():
