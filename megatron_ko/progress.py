@@ -31,7 +31,8 @@ class ProgressBar:
         self.first = self.count = start
         self.facts = ""
         self._start = time.monotonic()
-        self._bar: Any = _new_bar(what, total, unit, start) if sys.stderr.isatty() else None
+        shown = sys.stderr.isatty() and not _is_worker()
+        self._bar: Any = _new_bar(what, total, unit, start) if shown else None
         self._closed = threading.Event()
         self._clock = threading.Thread(target=self._keep_time, name="progress", daemon=True)
         self._clock.start()
@@ -88,6 +89,12 @@ def progress(items: Iterable[T], what: str, total: int | None = None, unit: str 
         for item in items:
             yield item
             bar.update()
+
+
+def _is_worker() -> bool:
+    """Whether another process owns the terminal."""
+    module = sys.modules.get("multiprocessing.process")
+    return module is not None and module.parent_process() is not None
 
 
 def _new_bar(what: str, total: int | None, unit: str, start: int) -> Any:

@@ -28,10 +28,10 @@ def main() -> None:
     parser.add_argument("--python", action="append", default=[], help="interpreter with another transformers")
     given = parser.parse_args()
     for kind in given.kinds:
-        print(json.dumps(proven(kind, given)), flush=True)
+        print(json.dumps(prove_kind(kind, given)), flush=True)
 
 
-def proven(kind: str, given: argparse.Namespace) -> dict[str, object]:
+def prove_kind(kind: str, given: argparse.Namespace) -> dict[str, object]:
     from megatron_ko.formats.tokenizer_folder import Tokenizer
     from preprocessing.config.tokens import TokenizerConfig
     from preprocessing.steps.train_tokenizer import write_folder

@@ -193,8 +193,9 @@ def test_proof_notices_a_wrong_conversion(tmp_path, kind):
             [piece, score + 5 * (len(piece) == 2)] for piece, score in data["model"]["vocab"]
         ]
     (folder / "tokenizer.json").write_text(json.dumps(data))
-    with pytest.raises(DataError, match="tokenizers gives other ids than the reference at token"):
+    with pytest.raises(DataError) as caught:
         proof.prove(folder, [*KO, *EN, *corpus()], tmp_path / "work", ())
+    assert caught.value.rule == "other-ids" and str(caught.value).startswith("tokenizers ")
 
 
 def test_proof_asks_transformers(tmp_path):
@@ -204,8 +205,22 @@ def test_proof_asks_transformers(tmp_path):
     assert found.split()[1][0].isdigit()
     config = json.loads((folder / "tokenizer_config.json").read_text())
     (folder / "tokenizer_config.json").write_text(json.dumps({**config, "split_special_tokens": False}))
-    with pytest.raises(DataError, match=r"transformers .* gives other ids than the reference .*'<s>'"):
+    with pytest.raises(DataError) as caught:
         proof.prove(folder, KO, tmp_path / "work")
+    assert caught.value.rule == "other-ids"
+    assert str(caught.value).startswith("transformers ") and "'<s>'" in str(caught.value)
+    (folder / "tokenizer_config.json").write_text("{")
+    with pytest.raises(DataError) as caught:
+        proof.prove(folder, KO, tmp_path / "work")
+    assert caught.value.rule == "transformers-cannot-read" and str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("corpus_bytes", "strings"), [(0, 10_000), (999_999, 10_000), (5_000_000, 50_000), (10**9, 100_000)]
+)
+def test_generated_strings_grow_with_the_corpus(corpus_bytes, strings):
+    assert proof.strings_for(corpus_bytes, 100_000) == strings
+    assert proof.strings_for(corpus_bytes, 300) == 300
 
 
 def test_models_that_lose_text_are_refused(tmp_path):

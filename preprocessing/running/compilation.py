@@ -1,0 +1,89 @@
+"""Compiles kernels in advance: announced, counted, once on a machine.
+
+Owns groups of kernels and the note in the cache that a group is compiled. Worker processes start afterwards and load the
+kernels from the cache, so none is compiled twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import logging
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from llvmlite import binding
+
+from megatron_ko.files import write_text
+from megatron_ko.progress import ProgressBar
+from preprocessing import kernels
+from preprocessing.kernels.compiled import CACHE, COMPILATIONS, called_by
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Group:
+    """``call`` calls the kernels of ``modules`` (of ``preprocessing.kernels``) once, with arguments of the types in use."""
+
+    name: str
+    modules: tuple[str, ...]
+    call: Callable[[], None]
+
+    @property
+    def is_compiled(self) -> bool:
+        return self._note.is_file()
+
+    @property
+    def _note(self) -> Path:
+        return CACHE / f"{self.name}-{_environment()}.compiled"
+
+    def kernels(self) -> list[Any]:
+        modules = [f"{kernels.__name__}.{name}" for name in self.modules]
+        for module in modules:
+            importlib.import_module(module)
+        return called_by(modules)
+
+
+@lru_cache
+def _environment() -> str:
+    """What numba's cache depends on beside the sources: their folder, the versions, the processor."""
+    facts = (
+        [str(folder) for folder in kernels.__path__],
+        numba.__version__,
+        platform.python_version(),
+        binding.get_host_cpu_name(),
+        binding.get_host_cpu_features().flatten(),
+    )
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def compile_groups(groups: Sequence[Group]) -> None:
+    """Compiles the groups that are not in the cache, with progress."""
+    groups = [group for group in groups if not group.is_compiled]
+    if not groups:
+        return
+    waiting = {id(kernel) for group in groups for kernel in group.kernels()}
+    names = ", ".join(group.name for group in groups)
+    log.info("compiling %d kernels, once on this machine (about a minute): %s", len(waiting), names)
+    COMPILATIONS.announced = True
+    with ProgressBar("compiling kernels", len(waiting), "kernel") as bar:
+
+        def count(kernel: Any) -> None:
+            if id(kernel) in waiting:
+                waiting.remove(id(kernel))
+                bar.update()
+
+        COMPILATIONS.on_kernel = count
+        try:
+            for group in groups:
+                group.call()
+                write_text(group._note, "")
+        finally:
+            COMPILATIONS.on_kernel = lambda kernel: None
+    log.info("compiled the kernels in %.0f s", bar.elapsed_s)
