@@ -23,16 +23,17 @@ KERNELS: list[Any] = []
 """Every function that was decorated with ``njit`` or ``inner`` so far."""
 
 
-def _cache_folder() -> Path:
+def _hash_sources() -> str:
     digest = hashlib.sha256()
     for file in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(file.name.encode())
         digest.update(file.read_bytes())
-    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return home / "megatron_ko" / "kernels" / digest.hexdigest()[:16]
+    return digest.hexdigest()[:16]
 
 
-CACHE = Path(os.environ.get("NUMBA_CACHE_DIR") or _cache_folder())
+SOURCES = _hash_sources()
+_CACHES = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "megatron_ko" / "kernels"
+CACHE = Path(os.environ.get("NUMBA_CACHE_DIR") or _CACHES / SOURCES)
 numba.config.CACHE_DIR = str(CACHE)  # type: ignore[attr-defined]
 
 

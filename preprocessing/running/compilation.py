@@ -1,7 +1,7 @@
 """Compiles kernels in advance: announced, counted, once on a machine.
 
 Owns groups of kernels and the note in the cache that a group is compiled. Worker processes start afterwards and load the
-kernels from the cache, so none is compiled twice.
+kernels from the cache, so none is compiled twice. Numba is imported when it is needed, not before.
 """
 
 from __future__ import annotations
@@ -16,13 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numba
-from llvmlite import binding
-
 from megatron_ko.files import write_text
 from megatron_ko.progress import ProgressBar
 from preprocessing import kernels
-from preprocessing.kernels.compiled import CACHE, COMPILATIONS, called_by
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +37,13 @@ class Group:
 
     @property
     def _note(self) -> Path:
-        return CACHE / f"{self.name}-{_environment()}.compiled"
+        from preprocessing.kernels import compiled
+
+        return compiled.CACHE / f"{self.name}-{_environment()}.compiled"
 
     def kernels(self) -> list[Any]:
+        from preprocessing.kernels.compiled import called_by
+
         modules = [f"{kernels.__name__}.{name}" for name in self.modules]
         for module in modules:
             importlib.import_module(module)
@@ -52,8 +52,14 @@ class Group:
 
 @lru_cache
 def _environment() -> str:
-    """What numba's cache depends on beside the sources: their folder, the versions, the processor."""
+    """What numba's cache depends on: the sources and their folder, the versions, the processor."""
+    import numba
+    from llvmlite import binding
+
+    from preprocessing.kernels.compiled import SOURCES
+
     facts = (
+        SOURCES,
         [str(folder) for folder in kernels.__path__],
         numba.__version__,
         platform.python_version(),
@@ -68,6 +74,8 @@ def compile_groups(groups: Sequence[Group]) -> None:
     groups = [group for group in groups if not group.is_compiled]
     if not groups:
         return
+    from preprocessing.kernels.compiled import COMPILATIONS
+
     waiting = {id(kernel) for group in groups for kernel in group.kernels()}
     names = ", ".join(group.name for group in groups)
     log.info("compiling %d kernels, once on this machine (about a minute): %s", len(waiting), names)

@@ -21,7 +21,7 @@ from preprocessing.report.funnel import funnel_of, to_table
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
 from preprocessing.running.tasks import Runner
-from preprocessing.steps.kernel_groups import compile_for
+from preprocessing.steps.kernel_groups import GROUPS, compile_for
 from preprocessing.steps.order import StepKeys, module_of, reads_of, steps_of
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,8 @@ def run(loaded: Loaded[Config], step: str, runner: Runner) -> int:
             if _is_finished(context, name, keys) and step != "validate":
                 log.info("%s: up to date", name)
                 continue
-            compile_for(steps[number:])
+            if name in GROUPS:
+                compile_for(steps[number:])
             _run_step(context, name, keys)
         if runner.leads:
             _write_funnel(context, keys, show=step == "run")

@@ -9,9 +9,8 @@ import sys
 
 import pytest
 
-from preprocessing.kernels import tables
+from preprocessing.kernels import compiled, tables
 from preprocessing.kernels.compiled import called_by
-from preprocessing.running import compilation
 from preprocessing.running.compilation import Group, compile_groups
 from preprocessing.steps import kernel_groups
 from preprocessing.steps.order import STEPS
@@ -74,7 +73,7 @@ def test_kernels_called_by_a_module_are_those_of_other_modules_too():
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(compilation, "CACHE", tmp_path)
+    monkeypatch.setattr(compiled, "CACHE", tmp_path)
     return tmp_path
 
 
