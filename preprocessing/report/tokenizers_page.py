@@ -16,7 +16,7 @@ from preprocessing.tokenizers.opened import OpenedTokenizer
 TEMPLATE = Path(__file__).resolve().parent / "tokenizers.html.jinja"
 
 
-def chart_of(found: dict[str, Any]) -> Drawing:
+def chart_of(found: dict[str, Any], narrow: bool = False) -> Drawing:
     """A panel for each language with text, all of it together last where there are several."""
     langs = [lang for lang, text in found["languages"].items() if text["bytes"] and lang != ALL]
     if len(langs) > 1:
@@ -28,7 +28,7 @@ def chart_of(found: dict[str, Any]) -> Drawing:
         )
         for lang in langs
     ]
-    return efficiency_chart(panels, found["relative_to"])
+    return efficiency_chart(panels, found["relative_to"], narrow)
 
 
 def page(found: dict[str, Any], opened: Sequence[OpenedTokenizer]) -> str:
@@ -46,7 +46,7 @@ def page(found: dict[str, Any], opened: Sequence[OpenedTokenizer]) -> str:
         found=found,
         tokenizers=found["tokenizers"],
         texts=found["languages"],
-        chart=inline_svg(chart_of(found)),
+        chart=inline_svg(chart_of(found), chart_of(found, narrow=True)),
         samples=samples,
         all=ALL,
         with_ratio=found["base"] != found["relative_to"],
