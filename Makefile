@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart main-job redwhale install install-dev test test-old-core old-python check format bench clean
+.PHONY: help quickstart job redwhale install install-dev test test-old-core old-python check format bench clean
 
 DEVICE ?= cpu
 FOLDER ?= examples/quickstart
@@ -41,15 +41,15 @@ endef
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  DEVICE=cpu|cuda   device of quickstart and main-job (cuda: all GPUs of this host, bf16)"
-	@echo "  FOLDER=...        data.yaml and train.yaml of main-job"
+	@echo "  DEVICE=cpu|cuda   device of quickstart and job (cuda: all GPUs of this host, bf16)"
+	@echo "  FOLDER=...        data.yaml and train.yaml of job"
 	@echo "  ARGS='...'        further arguments, such as ARGS='train.training.steps=100'"
 
 quickstart: $(READY) ## Raw text to a verified Hugging Face model and a report, in minutes on two CPU cores
-	@$(PY) -m examples.main_job examples/quickstart device=$(DEVICE) $(ARGS)
+	@$(PY) -m megatron_ko job examples/quickstart --device $(DEVICE) $(ARGS)
 
-main-job: $(READY) ## The same for FOLDER (examples/own_text, examples/python_docs, or yours)
-	@$(PY) -m examples.main_job $(FOLDER) device=$(DEVICE) $(ARGS)
+job: $(READY) ## The same for FOLDER (examples/python_docs, or yours: mko init)
+	@$(PY) -m megatron_ko job $(FOLDER) --device $(DEVICE) $(ARGS)
 
 redwhale: $(READY) ## Korean tokens for small English models: every initialization of their rows, judged
 	@$(PY) -m examples.redwhale $(ARGS)

@@ -1,25 +1,22 @@
-"""``python -m checkpoint_tools OP key=value ...``: arguments, help and exit codes.
+"""The command line ``mko checkpoint OPERATION``, also ``python -m checkpoint_tools``: arguments, help, exit codes.
 
-Owns the command line only. torch is imported when the arguments are right.
+torch is imported when the arguments are right.
 """
 
 from __future__ import annotations
 
-import difflib
 import importlib
-import inspect
 import logging
 import sys
+import textwrap
 from collections.abc import Sequence
-from typing import Any
 
 from checkpoint_tools.options import OPERATIONS
-from megatron_ko.config.cli import manual
-from megatron_ko.config.loading import load
-from megatron_ko.errors import EXIT_DONE, ConfigError, Problem, exit_code_of
+from megatron_ko.config.cli import Parser
+from megatron_ko.config.options import options_parser, read_options
+from megatron_ko.config.suggestions import nearest_name
+from megatron_ko.errors import EXIT_DONE, UsageError, exit_code_of
 from megatron_ko.logs import set_up_logging
-
-_HELP = ("-h", "--help", "help")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,55 +25,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_code_of(lambda: _main(given))
 
 
+def operation_parser(name: str) -> Parser:
+    operation = OPERATIONS[name]
+    return options_parser(f"checkpoint {name}", operation.options, operation.inputs)
+
+
 def _main(given: list[str]) -> int:
-    if not given or given[0] in _HELP:
-        print(_overview())
+    name = given[0] if given else "--help"
+    if name in ("-h", "--help"):
+        print(overview())
         return EXIT_DONE
-    name = given[0]
     if name not in OPERATIONS:
-        near = difflib.get_close_matches(name, OPERATIONS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(OPERATIONS)}"
-        raise ConfigError(f"{name!r} is not an operation; {hint}")
-    if any(argument in _HELP for argument in given[1:]):
-        print(_operation_help(name))
-        return EXIT_DONE
-    options = _options(name, given[1:])
+        near = nearest_name(name, OPERATIONS)
+        hint = f"did you mean 'mko checkpoint {near}'?" if near else f"known: {', '.join(OPERATIONS)}"
+        raise UsageError(f"'mko checkpoint {name}' is not a command; {hint}", rule="unknown-command")
+    options = read_options(OPERATIONS[name].options, operation_parser(name), given[1:])
     set_up_logging()
     logging.getLogger("torch.distributed").setLevel(logging.ERROR)
     return importlib.import_module(f"checkpoint_tools.operations.{name.replace('-', '_')}").run(options)
 
 
-def _options(name: str, given: list[str]) -> Any:
-    """Raises ConfigError with every mistake at once, unknown keys with a suggestion."""
-    for argument in given:
-        if argument.startswith("-"):
-            raise ConfigError(
-                f"{argument}: options are written key=value; see python -m checkpoint_tools {name} --help"
-            )
-    try:
-        return load(OPERATIONS[name], [], given).config
-    except ConfigError as error:
-        raise ConfigError([_as_argument(problem) for problem in error.problems]) from None
-
-
-def _as_argument(problem: Problem) -> Problem:
-    message = problem.message.replace(f"write '{problem.path}: ...'", f"write {problem.path}=...")
-    return Problem(
-        "",
-        problem.path,
-        message.replace("neither a file nor an override; write section.field", "no option; write key"),
-    )
-
-
-def _overview() -> str:
-    lines = ["usage: python -m checkpoint_tools OP key=value ...", "", "operations:"]
-    lines += [f"  {name:<13} {inspect.getdoc(options)}" for name, options in OPERATIONS.items()]
-    return "\n".join([*lines, "", "python -m checkpoint_tools OP --help lists the keys of one."])
-
-
-def _operation_help(name: str) -> str:
-    options = OPERATIONS[name]
-    return f"usage: python -m checkpoint_tools {name} key=value ...\n\n{inspect.getdoc(options)}\n\n{manual(options)}"
+def overview() -> str:
+    """Help of ``mko checkpoint``."""
+    width = max(map(len, OPERATIONS)) + 4
+    lines = ["usage: mko checkpoint COMMAND ... [options]", "", "commands:"]
+    lines += [
+        textwrap.fill(
+            operation.options.__doc__ or "",
+            79,
+            initial_indent=f"  {name:{width - 2}}",
+            subsequent_indent=" " * width,
+        )
+        for name, operation in OPERATIONS.items()
+    ]
+    return "\n".join([*lines, "", "'mko checkpoint COMMAND --help' explains one of them."])
 
 
 if __name__ == "__main__":

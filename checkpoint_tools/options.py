@@ -1,7 +1,8 @@
-"""The options of every operation: names, types, bounds and the sentence shown by ``--help``. No torch."""
+"""The options of every operation: names, types, bounds and the sentence that ``--help`` prints. No torch."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
@@ -155,10 +156,18 @@ class PruneVocab:
     """Replace what an earlier call wrote to dst."""
 
 
-OPERATIONS: dict[str, type] = {
-    "to-hf": ToHf,
-    "from-hf": FromHf,
-    "compare": Compare,
-    "expand-vocab": ExpandVocab,
-    "prune-vocab": PruneVocab,
+@dataclass(frozen=True)
+class Operation:
+    """Options of a command; ``inputs`` are its positional ones, in their order."""
+
+    options: type
+    inputs: tuple[str, ...] = ("src", "dst")
+
+
+OPERATIONS = {
+    "to-hf": Operation(ToHf),
+    "from-hf": Operation(FromHf),
+    "compare": Operation(Compare, ("a", "b")),
+    "expand-vocab": Operation(ExpandVocab),
+    "prune-vocab": Operation(PruneVocab),
 }

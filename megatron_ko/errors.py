@@ -44,9 +44,7 @@ class UserError(Exception):
     kind = "error"
 
     def __init__(self, problems: Sequence[Problem] | str, *, rule: str = ""):
-        self.problems = (
-            [Problem("", "", problems, rule)] if isinstance(problems, str) else list(problems)
-        )
+        self.problems = [Problem("", "", problems, rule)] if isinstance(problems, str) else list(problems)
         if len(self.problems) == 1:
             text = str(self.problems[0])
         else:
@@ -63,6 +61,12 @@ class ConfigError(UserError):
     """One or more mistakes in the configuration or the command line, all reported at once."""
 
     kind = "config error"
+
+
+class UsageError(UserError):
+    """A command line that no command understands."""
+
+    kind = "usage error"
 
 
 class DataError(UserError):

@@ -1,6 +1,6 @@
 """All arithmetic of a run, done once and printed before anything starts.
 
-Owns ``Plan.of``, ``preflight`` (every check that needs no torch, in one call) and ``python -m megatron_ko.plan``.
+Owns ``Plan.of``, ``preflight`` (every check that needs no torch, in one call) and ``mko plan``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from megatron_ko.config import cli
 from megatron_ko.config.loading import Loaded, load, to_yaml
@@ -183,6 +184,21 @@ class Preflight:
         """Whether the run starts from newly drawn weights."""
         return self.start is None and self.initial is None
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the newest checkpoint has all steps of the plan."""
+        return self.start is not None and self.start.step >= self.plan.steps
+
+    def nothing_to_do(self) -> str:
+        """What a person reads who starts a finished run again."""
+        start = self.start
+        assert start is not None
+        return (
+            f"nothing to do: {self.run_folder} has all {self.plan.steps:,} steps ({start.folder.name})\n"
+            f"  to continue, raise training.steps, such as training.steps={2 * self.plan.steps}\n"
+            "  to train anew, choose another run.folder"
+        )
+
     def checkpoint_at(self, position: Position) -> Checkpoint:
         """Description of the checkpoint that the run writes at ``position``."""
         return Checkpoint(
@@ -214,14 +230,26 @@ def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -
             raise ConfigError(
                 f"the package {package} is not installed: {why}; pip install -r requirements.txt"
             )
+    start, initial = find_weights(config, plan.vocab_size, manifest.tokenizer_fingerprint)
+    return Preflight(config, manifest, plan, start, initial)
+
+
+def find_weights(
+    config: Config, vocab_size: int, tokenizer_fingerprint: str | None
+) -> tuple[Checkpoint | None, Checkpoint | None]:
+    """The checkpoint that the run continues from, and the one whose weights start it; at most one of both.
+
+    Raises CheckpointError where one does not fit the model, the vocabulary or this megatron-core. Without a fingerprint
+    the tokenizer is not compared.
+    """
     start = start_of_run(config)
     weights = config.checkpoint.initial_weights
     initial = newest_checkpoint(weights) if weights and start is None else None
     for checkpoint in (start, initial):
         if checkpoint:
-            check_fits(checkpoint, config.model, plan.vocab_size, manifest.tokenizer_fingerprint)
+            check_fits(checkpoint, config.model, vocab_size, tokenizer_fingerprint)
             check_loadable(checkpoint)
-    return Preflight(config, manifest, plan, start, initial)
+    return start, initial
 
 
 def checked_manifest(loaded: Loaded[Config]) -> Manifest:
@@ -249,16 +277,21 @@ def checked_manifest(loaded: Loaded[Config]) -> Manifest:
     return manifest
 
 
+def parser() -> cli.Parser:
+    made = cli.config_parser("plan", main.__doc__ or "", Config)
+    made.add_argument("--world-size", type=cli.positive, metavar="N", help="ranks to plan for (default 1)")
+    return made
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Checks a configuration and prints its plan; starts nothing and needs no GPU."""
-    parser = cli.parser("python -m megatron_ko.plan", main.__doc__ or "", Config)
-    return exit_code_of(lambda: show_plan(parser.parse_intermixed_args(arguments, cli.Arguments())))
+    return exit_code_of(lambda: show_plan(parser().parse(arguments)))
 
 
-def show_plan(arguments: cli.Arguments, world_size: int = 1) -> int:
+def show_plan(arguments: Any, world_size: int = 1) -> int:
     """``--print-config`` or the plan, for ``--world-size`` ranks (or ``world_size``).
 
-    The data may be missing when the configuration says the vocabulary; what is there is checked.
+    Checks what a run would check. The data may be missing when the configuration gives the vocabulary.
     """
     files, overrides = cli.split(arguments.config)
     ranks = arguments.world_size or (None if arguments.print_config else world_size)
@@ -266,11 +299,16 @@ def show_plan(arguments: cli.Arguments, world_size: int = 1) -> int:
     if arguments.print_config:
         print(to_yaml(loaded.config), end="")
         return 0
-    planned_only = (
-        loaded.config.model.vocab_size and not Path(loaded.config.data.manifest).expanduser().exists()
-    )
-    manifest = None if planned_only else checked_manifest(loaded)
-    print(Plan.of(loaded.config, ranks or world_size, manifest).text(), end="")
+    data_is_missing = not Path(loaded.config.data.manifest).expanduser().exists()
+    if loaded.config.model.vocab_size and data_is_missing:
+        plan = Plan.of(loaded.config, ranks or world_size)
+        find_weights(loaded.config, plan.vocab_size, None)
+        print(plan.text(), end="")
+        return 0
+    checked = preflight(files, overrides, ranks or world_size)
+    print(checked.plan.text(), end="")
+    if checked.is_finished:
+        print(checked.nothing_to_do())
     return 0
 
 

@@ -1,7 +1,7 @@
 """Training, as a story: check, plan, build, restore, then step, report, evaluate, save.
 
+    mko train CONFIG.yaml [more.yaml] [section.field=value] --ranks 2          one host
     torchrun --nproc-per-node 8 -m megatron_ko.train CONFIG.yaml [more.yaml] [section.field=value]
-    python -m megatron_ko.train CONFIG.yaml --ranks 2          one host, without torchrun
 
 Everything a user can have got wrong is reported before torch is imported.
 """
@@ -24,7 +24,7 @@ from typing import Any
 from megatron_ko.config import cli
 from megatron_ko.config.loading import to_yaml
 from megatron_ko.config.training import Config
-from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, exit_code_of
+from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, UsageError, exit_code_of
 from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
 from megatron_ko.formats.run_folder import remove_old_checkpoints
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
@@ -146,14 +146,29 @@ def run_rank(checked: Preflight, rank: int, init_method: str = "env://") -> int:
 @stop.listening()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains a GPT on megatron-core. Under torchrun or Slurm each process is a rank; alone it starts --ranks."""
-    parser = cli.parser("python -m megatron_ko.train", main.__doc__ or "", Config)
-    parser.add_argument("--ranks", type=cli.positive, metavar="N", help="ranks to start, without torchrun; 1")
-    given = parser.parse_intermixed_args(arguments)
-    if given.world_size and not (given.dry_run or given.print_config):
-        parser.error("--world-size plans only (with --dry-run); --ranks N or torchrun starts ranks")
     under_torchrun = stop.under_torchrun()
     rank = int(os.environ["RANK"]) if under_torchrun else 0
-    return exit_code_of(lambda: _main(given, rank, under_torchrun), quiet=rank != 0)
+    return exit_code_of(lambda: _main(_parse(arguments), rank, under_torchrun), quiet=rank != 0)
+
+
+def parser() -> cli.Parser:
+    made = cli.config_parser("train", main.__doc__ or "", Config)
+    made.add_argument(
+        "--ranks", type=cli.positive, metavar="N", help="ranks to start without torchrun (default 1)"
+    )
+    made.add_argument(
+        "--world-size", type=cli.positive, metavar="N", help="ranks to plan for, with --dry-run"
+    )
+    return made
+
+
+def _parse(arguments: Sequence[str] | None) -> Any:
+    given = parser().parse(arguments)
+    if given.world_size and not (given.dry_run or given.print_config):
+        raise UsageError(
+            "--world-size plans only, with --dry-run; --ranks N or torchrun starts ranks", rule="usage"
+        )
+    return given
 
 
 def _main(given: Any, rank: int, under_torchrun: bool) -> int:
@@ -166,6 +181,10 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
         return show_plan(given, world_size)
     set_up_logging(rank)
     checked = preflight(*cli.split(given.config), world_size)
+    if checked.is_finished:
+        if rank == 0:
+            print(checked.nothing_to_do())
+        return EXIT_DONE
     with contextlib.ExitStack() as stack:
         if rank == 0:
             stack.enter_context(_locked_run_folder(checked))

@@ -1,4 +1,4 @@
-"""The command line: ``python -m preprocessing STEP|COMMAND CONFIG.yaml [more.yaml ...] [section.field=value ...]``.
+"""The command lines ``mko data STEP|COMMAND`` and ``mko tokenizer COMMAND``, also ``python -m preprocessing``.
 
 Owns arguments and help; light, so that ``--help`` imports neither Arrow nor numba. Commands beside the steps are
 modules of ``preprocessing/commands`` with ``add_arguments(parser)`` and ``run``.
@@ -6,17 +6,20 @@ modules of ``preprocessing/commands`` with ``add_arguments(parser)`` and ``run``
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from megatron_ko.config.cli import manual, positive, split
-from megatron_ko.config.loading import load, to_yaml
-from megatron_ko.errors import EXIT_BAD_RECORDS, EXIT_STOPPED, ConfigError, exit_code_of
+from megatron_ko.config.cli import CONFIG_HELP, Parser, positive, split
+from megatron_ko.config.loading import Loaded, load, to_yaml
+from megatron_ko.config.manual import manual
+from megatron_ko.config.suggestions import nearest_name
+from megatron_ko.errors import EXIT_BAD_RECORDS, EXIT_STOPPED, ConfigError, UsageError, exit_code_of
 from preprocessing.config.pipeline import RULES, Config
 from preprocessing.running.supervision import STOPPED
 
@@ -57,146 +60,161 @@ SECTIONS_OF_ALL = ("output", "inputs", "domains", "seed")
 
 
 @dataclass(frozen=True)
-class Tool:
-    """``configured`` tools take CONFIG.yaml and get it loaded: ``run(loaded, arguments)``; others ``run(arguments)``.
+class Command:
+    """A command beside the steps. A ``configured`` one takes CONFIG.yaml and gets it loaded: ``run(loaded, arguments)``;
+    others get ``run(arguments)``.
 
-    One that only ``shows`` something is done when its reader has seen enough (``| head``).
+    Printing is all that a command with ``prints_only`` does: it is done when its reader has seen enough (``| head``).
     """
 
     module: str
     sentence: str
     configured: bool = True
-    shows: bool = False
+    prints_only: bool = False
+    subcommands: bool = False
 
 
-TOOLS = {
-    "explain": Tool(
+DATA_COMMANDS = {
+    "explain": Command(
         "preprocessing.commands.explain",
         "why a document was dropped, or what another threshold would change",
-        shows=True,
+        prints_only=True,
     ),
-    "calibrate": Tool("preprocessing.commands.calibrate", "thresholds from text you trust", shows=True),
-    "report": Tool("preprocessing.commands.report", "one HTML page about the data"),
-    "train-quality": Tool(
+    "calibrate": Command(
+        "preprocessing.commands.calibrate", "thresholds from text you trust", prints_only=True
+    ),
+    "report": Command("preprocessing.commands.report", "one HTML page about the data"),
+    "train-quality": Command(
         "preprocessing.commands.train_quality",
         "train the quality models of section score, in rounds over the corpus",
     ),
-    "tokenizer-report": Tool(
+    "tokens": Command(
+        "preprocessing.commands.token_files",
+        "encode text; merge, split, shuffle, check token files",
+        configured=False,
+        subcommands=True,
+    ),
+}
+TOKENIZER_COMMANDS = {
+    "report": Command(
         "preprocessing.commands.tokenizer_report", "measure and compare tokenizers on text", configured=False
     ),
-    "extend-tokenizer": Tool(
+    "extend": Command(
         "preprocessing.commands.extend_tokenizer",
         "add Korean tokens to a tokenizer: EEVE's selection in rounds",
         configured=False,
     ),
-    "bias-sample": Tool(
-        "preprocessing.commands.bias_sample", "documents rich in new tokens, as Parquet", configured=False
-    ),
-    "hybrid-tokenizer": Tool(
+    "hybrid": Command(
         "preprocessing.commands.hybrid_tokenizer",
         "merge a Korean SentencePiece model, cleaned by rule, with a base tokenizer",
         configured=False,
     ),
-    "prune-tokenizer": Tool(
+    "prune": Command(
         "preprocessing.commands.prune_tokenizer",
         "drop tokens that a text never uses, and write the map of ids",
         configured=False,
     ),
-    "tokens": Tool(
-        "preprocessing.commands.token_files", "merge, split, shuffle, check token files", configured=False
+    "bias-sample": Command(
+        "preprocessing.commands.bias_sample", "documents rich in new tokens, as Parquet", configured=False
     ),
 }
 
 
-def parser(step: str | None = None) -> argparse.ArgumentParser:
-    """``step``: whose sections the help explains; without one it names the steps, the commands and the sections."""
-    made = argparse.ArgumentParser(
-        prog="python -m preprocessing",
-        usage="python -m preprocessing STEP|COMMAND CONFIG.yaml [more.yaml ...] [section.field=value ...] [options]",
-        description=f"{step}: {STEPS[step]}"
-        if step
-        else "From raw text to token files and a manifest. Finished work is skipped.",
-        epilog=_fields_of(step) if step else _overview(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.add_argument("step", choices=(*STEPS, *TOOLS), metavar="STEP|COMMAND", help="what to do, see below")
-    _add_configuration(made)
-    made.add_argument("--print-config", action="store_true", help="print the resolved configuration and stop")
-    made.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="check the configuration and inputs, say what would run, and stop",
-    )
-    _add_runner(made)
-    return made
-
-
-def _overview() -> str:
-    config: Any = Config
-    sections = {name: info.description or "" for name, info in config.__pydantic_fields__.items()}
-    return "\n".join(
-        (
-            _named("steps", STEPS),
-            _named(
-                "commands (each has its own --help)", {name: tool.sentence for name, tool in TOOLS.items()}
-            ),
-            _named("sections of the configuration", sections),
-            "'python -m preprocessing STEP --help' explains the fields that a step reads, 'run --help' all of them.",
-        )
-    )
-
-
-def _fields_of(step: str) -> str:
-    read = None if step == "run" else {*SECTIONS_OF_ALL, *SECTIONS_OF[step]}
-    rule = "later files and overrides win; paths are relative to the working directory"
-    return f"configuration fields ({rule}):\n\n{manual(Config, read)}"
-
-
-def _named(title: str, lines: dict[str, str]) -> str:
-    width = max(map(len, lines))
-    return f"{title}:\n" + "".join(f"  {name:{width}}  {sentence}\n" for name, sentence in lines.items())
-
-
-def _add_configuration(made: argparse.ArgumentParser) -> None:
-    made.add_argument("config", nargs="*", help="CONFIG.yaml [more.yaml ...] [section.field=value ...]")
-
-
-def _add_runner(made: argparse.ArgumentParser) -> None:
-    made.add_argument(
-        "--workers",
-        type=positive,
-        metavar="N",
-        help="processes on this machine, or of each task of a Slurm array (default: all cores)",
-    )
-    made.add_argument(
-        "--runner", choices=("processes", "slurm", "ray"), default="processes",
-        help="who does the work: processes of this machine, the tasks of a Slurm array (slurm/preprocess.sbatch), or Ray",
-    )  # fmt: skip
-    made.add_argument(
-        "--ray-address",
-        metavar="ADDRESS",
-        help="of a running Ray cluster, or auto; without it Ray starts on this machine",
-    )
-    made.add_argument(
-        "--wait-minutes", type=positive, default=24 * 60, metavar="N",
-        help="how long a task of a Slurm array waits for another (default: a day)",
-    )  # fmt: skip
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
+    """``mko data``: a step, a command beside the steps, or ``tokenizer`` and one of its commands."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return exit_code_of(lambda: _main(list(sys.argv[1:] if arguments is None else arguments)))
+        return exit_code_of(lambda: _main(given))
     except KeyboardInterrupt:
         print(STOPPED, file=sys.stderr, flush=True)
         return EXIT_STOPPED
 
 
 def _main(arguments: list[str]) -> int:
-    if arguments and arguments[0] in TOOLS:
-        return _run_tool(arguments[0], arguments[1:])
-    step = next((argument for argument in arguments if not argument.startswith("-")), None)
-    given = parser(step if step in STEPS else None).parse_intermixed_args(arguments)
-    loaded = _load(given, given.step)
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help"):
+        print(overview())
+        return 0
+    if name == "tokenizer":
+        return _run_tokenizer_command(arguments[1:])
+    if name in DATA_COMMANDS:
+        return _run_command(DATA_COMMANDS[name], f"data {name}", arguments[1:])
+    if name in STEPS:
+        return _run_step(name, arguments[1:])
+    raise _unknown_command("data", name, [*STEPS, *DATA_COMMANDS])
+
+
+def _unknown_command(group: str, name: str, known: Sequence[str]) -> UsageError:
+    near = nearest_name(name, known)
+    hint = f"did you mean 'mko {group} {near}'?" if near else f"known: {', '.join(known)}"
+    return UsageError(f"'mko {group} {name}' is not a command; {hint}", rule="unknown-command")
+
+
+# --- steps -------------------------------------------------------------------------------------------------
+
+
+def step_parser(step: str) -> Parser:
+    """Its help explains the fields of the configuration that ``step`` reads."""
+    parser = _configured_parser(f"data {step}", f"{step}: {STEPS[step]}.", _manual_of(step))
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the resolved configuration and stop"
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check configuration and inputs, print what would run, and stop",
+    )
+    _add_runner(parser)
+    return parser
+
+
+def _configured_parser(command: str, description: str, epilog: str | None = None) -> Parser:
+    parser = Parser(
+        prog=f"mko {command}",
+        usage=f"mko {command} CONFIG.yaml [more.yaml ...] [section.field=value ...] [options]",
+        description=description,
+        epilog=epilog,
+    )
+    parser.add_argument("config", nargs="*", metavar="CONFIG.yaml", help=CONFIG_HELP)
+    return parser
+
+
+def _manual_of(step: str) -> str:
+    sections = None if step == "run" else {*SECTIONS_OF_ALL, *SECTIONS_OF[step]}
+    rule = "later files and overrides win; paths are relative to the working directory"
+    return f"configuration fields ({rule}):\n\n{manual(Config, sections)}"
+
+
+def _add_runner(parser: Parser) -> None:
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="processes on this machine, or in each task of a Slurm array (default: all cores)",
+    )
+    parser.add_argument(
+        "--runner",
+        choices=("processes", "slurm", "ray"),
+        default="processes",
+        help="processes of this machine (default), tasks of a Slurm array (slurm/preprocess.sbatch), or Ray",
+    )
+    parser.add_argument(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="address of a running Ray cluster, or auto; without it Ray starts on this machine",
+    )
+    parser.add_argument(
+        "--wait-minutes",
+        type=positive,
+        default=24 * 60,
+        metavar="N",
+        help="how long a task of a Slurm array waits for another one (default: a day)",
+    )
+
+
+def _run_step(step: str, arguments: list[str]) -> int:
+    given = step_parser(step).parse(arguments)
+    loaded = _load(given.config, f"data {step}")
     if given.print_config:
         sys.stdout.write(to_yaml(loaded.config))
         return 0
@@ -209,7 +227,7 @@ def _main(arguments: list[str]) -> int:
         return 0
     runner = _runner(given)
     try:
-        bad = pipeline.run(loaded, given.step, runner)
+        bad = pipeline.run(loaded, step, runner)
     finally:
         runner.close()
     if not bad or loaded.config.output.allow_bad_records:
@@ -222,39 +240,16 @@ def _main(arguments: list[str]) -> int:
     return EXIT_BAD_RECORDS
 
 
-def _load(given: argparse.Namespace, step: str) -> Any:
-    files, overrides = split(given.config)
+def _load(arguments: list[str], command: str) -> Loaded[Config]:
+    files, overrides = split(arguments)
     if not files:
-        raise ConfigError(f"no configuration file given; write 'python -m preprocessing {step} CONFIG.yaml'")
+        raise ConfigError(
+            f"no configuration file given; write 'mko {command} CONFIG.yaml'", rule="missing-configuration"
+        )
     return load(Config, files, overrides, RULES)
 
 
-def _run_tool(name: str, arguments: list[str]) -> int:
-    tool = TOOLS[name]
-    module = importlib.import_module(tool.module)
-    made = argparse.ArgumentParser(
-        prog=f"python -m preprocessing {name}", description=(module.__doc__ or "").splitlines()[0]
-    )
-    if tool.configured:
-        _add_configuration(made)
-    module.add_arguments(made)
-    given = made.parse_intermixed_args(arguments) if tool.configured else made.parse_args(arguments)
-    from megatron_ko.logs import set_up_logging
-
-    loaded = [_load(given, name)] if tool.configured else []
-    set_up_logging()
-    try:
-        code = module.run(*loaded, given)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        if not tool.shows:
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of the output
-        return 0
-    return code
-
-
-def _runner(given: argparse.Namespace) -> Runner:
+def _runner(given: Any) -> Runner:
     from preprocessing.running.processes import ProcessRunner, cores
 
     workers = given.workers or cores()
@@ -267,3 +262,91 @@ def _runner(given: argparse.Namespace) -> Runner:
 
         return RayRunner(given.ray_address, workers)
     return ProcessRunner(workers)
+
+
+# --- commands beside the steps -------------------------------------------------------------------------------
+
+
+def command_parser(command: Command, name: str) -> Parser:
+    """Parser of ``mko NAME``, with the arguments that the command's module adds."""
+    module = importlib.import_module(command.module)
+    sentence = f"{command.sentence[0].upper()}{command.sentence[1:]}."
+    if command.configured:
+        parser = _configured_parser(name, sentence)
+    else:
+        parser = Parser(prog=f"mko {name}", description=sentence)
+    module.add_arguments(parser)
+    return parser
+
+
+def _run_command(command: Command, name: str, arguments: list[str]) -> int:
+    given = command_parser(command, name).parse(arguments)
+    from megatron_ko.logs import set_up_logging
+
+    loaded = [_load(given.config, name)] if command.configured else []
+    set_up_logging()
+    try:
+        code = importlib.import_module(command.module).run(*loaded, given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not command.prints_only:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the rest of the output
+        return 0
+    return code
+
+
+def _run_tokenizer_command(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help"):
+        print(tokenizer_overview())
+        return 0
+    if name not in TOKENIZER_COMMANDS:
+        raise _unknown_command("tokenizer", name, list(TOKENIZER_COMMANDS))
+    return _run_command(TOKENIZER_COMMANDS[name], f"tokenizer {name}", arguments[1:])
+
+
+# --- help --------------------------------------------------------------------------------------------------
+
+
+def overview() -> str:
+    """Help of ``mko data``: the steps, the commands beside them, the sections of a configuration."""
+    config: Any = Config
+    sections = {name: info.description or "" for name, info in config.__pydantic_fields__.items()}
+    return "\n".join(
+        (
+            "usage: mko data STEP|COMMAND CONFIG.yaml [more.yaml ...] [section.field=value ...] [options]\n",
+            "From raw text to token files and a manifest. Finished work is skipped.\n",
+            _table("steps", STEPS),
+            _table("commands", _sentences(DATA_COMMANDS)),
+            _table("sections of a configuration", sections),
+            "'mko data STEP --help' explains the fields that a step reads, 'mko data run --help' all fields.\n"
+            "Tokenizers have commands of their own: 'mko tokenizer --help'.",
+        )
+    )
+
+
+def tokenizer_overview() -> str:
+    """Help of ``mko tokenizer``."""
+    return "\n".join(
+        (
+            "usage: mko tokenizer COMMAND [options]\n",
+            "Measures, compares, extends and prunes tokenizers; 'mko data train-tokenizer' trains one.\n",
+            _table("commands", _sentences(TOKENIZER_COMMANDS)),
+            "'mko tokenizer COMMAND --help' explains one of them.",
+        )
+    )
+
+
+def _sentences(commands: dict[str, Command]) -> dict[str, str]:
+    return {name: command.sentence for name, command in commands.items()}
+
+
+def _table(title: str, rows: dict[str, str]) -> str:
+    left = max(map(len, rows)) + 4
+    width = max(shutil.get_terminal_size().columns - 1, left + 20)
+    lines = [
+        textwrap.fill(sentence, width, initial_indent=f"  {name:{left - 2}}", subsequent_indent=" " * left)
+        for name, sentence in rows.items()
+    ]
+    return "\n".join([f"{title}:", *lines, ""])

@@ -61,12 +61,16 @@ def test_importing_brings_nothing_heavy(modules):
 
 
 HELPS = [
+    (["megatron_ko", "--help"], "checkpoint"),
+    (["megatron_ko", "train", "--help"], "--ranks"),
     (["megatron_ko.train", "--help"], "--ranks"),
     (["megatron_ko.plan", "--help"], "--world-size"),
-    (["preprocessing", "--help"], "--dry-run"),
+    (["preprocessing", "--help"], "deduplicate"),
+    (["preprocessing", "clean", "--help"], "--dry-run"),
+    (["preprocessing", "tokenizer", "extend", "--help"], "--min-count"),
     (["checkpoint_tools", "--help"], "from-hf"),
     (["slurm.requeue", "--help"], "exit code of the training run"),
-    (["checkpoint_tools", "from-hf", "--help"], "tensor_parallel: integer, default 1"),
+    (["checkpoint_tools", "from-hf", "--help"], "--tensor-parallel"),
 ]
 
 

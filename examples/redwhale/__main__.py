@@ -1,10 +1,10 @@
 """RedWhale in miniature, by the commands a user would type: base models, a hybrid tokenizer, every initialization judged.
 
-    python -m examples.redwhale [seeds=1,2,3] [korean_shares=0.05,0] [new=2000] [steps=N] [runs=FOLDER]
-                                [english=FILE,FILE] [korean=FILE,FILE]
+    python -m examples.redwhale [--seeds 1,2,3] [--korean-shares 0.05,0] [--new 2000] [--steps N] [--runs FOLDER]
+                                [--english FILE,FILE] [--korean FILE,FILE]
 
 Small models are trained on English and Python, one for each seed and each of ``korean_shares``: that share of their
-tokens is Korean, written in bytes. A hybrid tokenizer adds Korean pieces, ``expand-vocab init=compare`` says how well
+tokens is Korean, written in bytes. A hybrid tokenizer adds Korean pieces, ``mko checkpoint expand-vocab --init compare`` measures how well
 each initialization of their rows predicts Korean and English text that neither the tokenizer nor a model has seen.
 Everything is written to one folder of runs; ``results.json`` and ``results.md`` hold the table.
 """
@@ -13,17 +13,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from examples import stages
 from examples.redwhale.results import summary
 from examples.redwhale.texts import split
-from examples.stages import Record, Stage
+from megatron_ko.config.cli import Parser, positive
 from megatron_ko.errors import ConfigError, exit_code_of
 from megatron_ko.files import sha256_file
+from megatron_ko.job import steps
+from megatron_ko.job.steps import Record, Step
+
+T = TypeVar("T")
 
 HERE = Path(__file__).resolve().parent
 CORPUS = Path("examples/quickstart/corpus")
@@ -49,77 +52,73 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs what is not finished and prints the table. Returns 0, or the exit code of the command that failed."""
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.redwhale",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("settings", nargs="*", metavar="name=value", help="see above")
-    given = parser.parse_args(arguments)
     try:
-        return exit_code_of(lambda: run(parse(given.settings)))
+        return exit_code_of(lambda: run(parse(arguments)))
     except KeyboardInterrupt:
         return 130
 
 
-def parse(settings: Sequence[str]) -> Options:
-    """Raises ConfigError naming every setting that is not understood."""
-    found: dict[str, Any] = {}
-    problems = []
-    for setting in settings:
-        name, _, value = setting.partition("=")
-        try:
-            found[name] = _READ[name](value)
-        except (KeyError, ValueError):
-            problems.append(
-                f"{setting!r}: write one of {', '.join(f'{known}=' for known in _READ)} and a value"
-            )
-    options = Options(**found) if not problems else Options()
-    for share in options.korean_shares:
-        if not 0 <= share < 1:
-            problems.append(f"korean_shares: {share}: write shares from 0 to below 1")
-    for path in (*options.english, *options.korean):
-        if not path.is_file():
-            problems.append(f"{path}: no such file; paths are relative to the working directory")
+def parse(arguments: Sequence[str] | None) -> Options:
+    """Raises UsageError or ConfigError for settings that no run can have."""
+    parser = Parser(
+        prog="python -m examples.redwhale", description=__doc__, argument_default=argparse.SUPPRESS
+    )
+    parser.add_argument(
+        "--runs", type=Path, metavar="FOLDER", help="folder of results (default runs/redwhale)"
+    )
+    parser.add_argument(
+        "--seeds", type=_list_of(positive), metavar="N,N", help="seeds of base models (default 1,2,3)"
+    )
+    parser.add_argument(
+        "--korean-shares",
+        type=_list_of(float),
+        metavar="X,X",
+        help="shares of Korean in the training tokens of base models (default 0.05,0)",
+    )
+    parser.add_argument("--new", type=positive, metavar="N", help="new Korean tokens (default 2000)")
+    parser.add_argument(
+        "--steps", type=positive, metavar="N", help="training steps (default: those of train.yaml)"
+    )
+    parser.add_argument("--judge-tokens", type=positive, metavar="N", help="tokens judged (default 8000)")
+    for lang in ("english", "korean"):
+        parser.add_argument(
+            f"--{lang}", type=_list_of(Path), metavar="FILE,FILE", help=f"{lang.title()} text"
+        )
+    options = Options(**vars(parser.parse(arguments)))
+    problems = [
+        f"--korean-shares {share}: write shares from 0 to below 1"
+        for share in options.korean_shares
+        if not 0 <= share < 1
+    ]
+    problems += [
+        f"{path}: no such file; paths are relative to the working directory"
+        for path in (*options.english, *options.korean)
+        if not path.is_file()
+    ]
     if problems:
-        raise ConfigError("\n  ".join(problems))
+        raise ConfigError("\n  ".join(problems), rule="settings")
     return options
 
 
-def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise ValueError(text)
-    return number
+def _list_of(kind: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
+    """Reads values that are separated by commas."""
 
+    def read(text: str) -> tuple[T, ...]:
+        return tuple(kind(part) for part in text.split(","))
 
-def _files(text: str) -> tuple[Path, ...]:
-    if not text:
-        raise ValueError(text)
-    return tuple(Path(part).expanduser() for part in text.split(","))
-
-
-_READ = {
-    "runs": lambda text: _files(text)[0],
-    "seeds": lambda text: tuple(_positive(part) for part in text.split(",")),
-    "korean_shares": lambda text: tuple(float(part) for part in text.split(",")),
-    "new": _positive,
-    "steps": _positive,
-    "judge_tokens": _positive,
-    "english": _files,
-    "korean": _files,
-}
+    return read
 
 
 def run(options: Options) -> int:
-    """The stages, then the table. Ends with the exit code of a command that failed."""
-    record = Record(options.runs / "stages.json")
+    """Runs the steps, then prints the table. Ends with the exit code of a command that failed."""
+    record = Record(options.runs / "job.json")
     for lang, files in (("english", options.english), ("korean", options.korean)):
         split(files, options.runs / lang)
-    plan = stages_of(options)
-    for number, stage in enumerate(plan, start=1):
+    plan = steps_of(options)
+    for number, step in enumerate(plan, start=1):
         try:
-            stages.run_stage(stage, record, number, len(plan))
-        except stages.StageFailed as failure:
+            steps.run_step(step, record, number, len(plan))
+        except steps.StepFailed as failure:
             print(f"\n{failure.kind}: {failure}", file=sys.stderr, flush=True)
             return failure.code
     reports = {
@@ -135,8 +134,8 @@ def label(share: float, seed: int) -> str:
     return f"ko{100 * share:g}_{seed}"
 
 
-def stages_of(options: Options) -> list[Stage]:
-    """One command each; the inputs of a stage hold what the ones before wrote."""
+def steps_of(options: Options) -> list[Step]:
+    """One command each; the inputs of a step include what the steps before wrote."""
     found = [_data(options), _hybrid(options)]
     for share in options.korean_shares:
         for seed in options.seeds:
@@ -144,61 +143,61 @@ def stages_of(options: Options) -> list[Stage]:
     return found
 
 
-def _base(options: Options, share: float, seed: int) -> list[Stage]:
+def _base(options: Options, share: float, seed: int) -> list[Step]:
     runs, name = options.runs, label(share, seed)
     base, hf, judged = runs / f"base_{name}", runs / f"hf_{name}", runs / f"judged_{name}"
     texts = ",".join(str(runs / lang / "judge.jsonl") for lang in ("korean", "english"))
     model = f"base model {seed}, {share:.0%} Korean"
     return [
-        Stage(
+        Step(
             f"base_{name}",
             f"Train {model}",
-            ("-m", "megatron_ko.train", str(HERE / "train.yaml"), *_training(options, share, seed), "--ranks", "1"),
+            ("mko", "train", str(HERE / "train.yaml"), *_training(options, share, seed), "--ranks", "1"),
             lambda: [sha256_file(HERE / "train.yaml"), sha256_file(runs / "data" / "manifest.json")],
             lambda: any(base.glob("checkpoints/*/checkpoint.json")),
         ),
-        Stage(
+        Step(
             f"hf_{name}",
             f"Export {model}",
-            ("-m", "checkpoint_tools", "to-hf", f"src={base}", f"dst={hf}", "overwrite=true"),
+            ("mko", "checkpoint", "to-hf", str(base), str(hf), "--overwrite"),
             lambda: [sha256_file(path) for path in base.glob("checkpoints/*/checkpoint.json")],
             (hf / "verification.json").is_file,
         ),
-        Stage(
+        Step(
             f"judged_{name}",
             f"Judge every initialization in {model}",
-            ("-m", "checkpoint_tools", "expand-vocab", f"src={hf}", f"dst={judged}", f"tokenizer={runs / 'hybrid'}",
-             "init=compare", f"text={texts}", f"focus_text={runs / 'korean' / 'learn.jsonl'}",
-             f"judge_tokens={options.judge_tokens}", f"seed={seed}", "overwrite=true"),
+            ("mko", "checkpoint", "expand-vocab", str(hf), str(judged), "--tokenizer", str(runs / "hybrid"),
+             "--init", "compare", "--text", texts, "--focus-text", str(runs / "korean" / "learn.jsonl"),
+             "--judge-tokens", str(options.judge_tokens), "--seed", str(seed), "--overwrite"),
             lambda: [sha256_file(hf / "verification.json"), sha256_file(runs / "hybrid" / "fingerprint.json")],
             (judged / "expansion.json").is_file,
         ),
     ]  # fmt: skip
 
 
-def _data(options: Options) -> Stage:
+def _data(options: Options) -> Step:
     runs = options.runs
     texts = {lang: runs / lang / "learn.jsonl" for lang in ("english", "korean")}
     overrides = [
         f"output.folder={runs / 'data'}",
         *(f"inputs.{lang}.paths=[{path}]" for lang, path in texts.items()),
     ]
-    return Stage(
+    return Step(
         "data",
         "Prepare English, Python and Korean for the base models",
-        ("-m", "preprocessing", "run", str(HERE / "data.yaml"), *overrides),
+        ("mko", "data", "run", str(HERE / "data.yaml"), *overrides),
         lambda: [sha256_file(path) for path in (HERE / "data.yaml", *texts.values())],
         (runs / "data" / "manifest.json").is_file,
     )
 
 
-def _hybrid(options: Options) -> Stage:
+def _hybrid(options: Options) -> Step:
     runs = options.runs
     learn = runs / "korean" / "learn.jsonl"
-    return Stage(
+    return Step(
         "hybrid",
         "Merge Korean pieces into the base's tokenizer",
-        ("-m", "preprocessing", "hybrid-tokenizer", "--base", str(runs / "data" / "tokenizer"), "--text", str(learn),
+        ("mko", "tokenizer", "hybrid", str(runs / "data" / "tokenizer"), "--text", str(learn),
          "--out", str(runs / "hybrid"), "--new", str(options.new)),
         lambda: [sha256_file(learn), sha256_file(runs / "data" / "tokenizer" / "fingerprint.json")],
         (runs / "hybrid" / "fingerprint.json").is_file,

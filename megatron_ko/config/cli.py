@@ -1,45 +1,78 @@
-"""The command line shared by training and planning: files and overrides in any order, plus a few switches.
+"""The dialect of every command line: positional inputs, ``--option value``, ``section.field=value``.
 
-Owns ``--help`` (every field of the schema with its sentence), ``--print-config`` and the split of
-arguments into files and overrides.
+Owns the parser, which reports mistakes as UsageError with the nearest option, and the split of arguments into
+configuration files and overrides.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import re
-import textwrap
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Union, get_args, get_origin
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from megatron_ko.config.manual import manual
+from megatron_ko.config.suggestions import nearest_name
+from megatron_ko.errors import UsageError
 
 _OVERRIDE = re.compile(r"^[A-Za-z_][\w-]*(\.[\w-]+)*=")
+CONFIG_HELP = "configuration files (later ones override earlier ones) and section.field=value"
 
 
-class Arguments(argparse.Namespace):
-    """What the shared command line parses to."""
+class Parser(argparse.ArgumentParser):
+    """argparse without abbreviations; a mistake raises UsageError instead of ending the process."""
 
-    config: list[str]
-    print_config: bool
-    dry_run: bool
-    world_size: int | None
+    def __init__(self, **settings: Any) -> None:
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(**{"allow_abbrev": False, **settings})
+
+    def parse(self, arguments: Sequence[str] | None = None) -> Any:
+        """Options and positional arguments in any order. Raises UsageError; ``--help`` prints and exits."""
+        # argparse refuses to intermix where there are subcommands
+        parse = self.parse_known_args if self._subparsers else self.parse_known_intermixed_args
+        given, unknown = parse(arguments)
+        if unknown:
+            raise UsageError(self._explain_unknown(unknown), rule="unknown-option")
+        return given
+
+    def _explain_unknown(self, unknown: list[str]) -> str:
+        texts = []
+        for argument in unknown:
+            name = argument.partition("=")[0]
+            near = nearest_name(name, self.options()) if name.startswith("-") else None
+            hint = f"did you mean {near}?" if near else f"see '{self.prog} --help'"
+            texts.append(f"{argument}: unknown {'option' if name.startswith('-') else 'argument'}; {hint}")
+        return "\n  ".join(texts)
+
+    def options(self) -> list[str]:
+        """Long options of this command and of its subcommands."""
+        names: list[str] = []
+        for action in self._actions:
+            names += [option for option in action.option_strings if option.startswith("--")]
+            if isinstance(action, argparse._SubParsersAction):
+                names += [name for parser in action.choices.values() for name in parser.options()]
+        return names
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see '{self.prog} --help'", rule="usage")
 
 
-def parser(prog: str, description: str, root: type) -> argparse.ArgumentParser:
-    """Positional arguments are configuration files and ``section.field=value`` overrides."""
-    made = argparse.ArgumentParser(
-        prog=prog,
+def config_parser(command: str, description: str, root: type) -> Parser:
+    """Parser of a command that takes configuration files and overrides of ``root``."""
+    parser = Parser(
+        prog=f"mko {command}",
+        usage=f"mko {command} CONFIG.yaml [more.yaml ...] [section.field=value ...] [options]",
         description=description,
         epilog="configuration fields (later files and overrides win):\n\n" + manual(root),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("config", nargs="*", help="CONFIG.yaml [more.yaml ...] [section.field=value ...]")
-    made.add_argument("--print-config", action="store_true", help="print the resolved configuration and stop")
-    made.add_argument(
+    parser.add_argument("config", nargs="*", metavar="CONFIG.yaml", help=CONFIG_HELP)
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the resolved configuration and stop"
+    )
+    parser.add_argument(
         "--dry-run", action="store_true", help="check configuration and data, print the plan and stop"
     )
-    made.add_argument("--world-size", type=positive, metavar="N", help="ranks to plan for (with --dry-run)")
-    return made
+    return parser
 
 
 def positive(text: str) -> int:
@@ -53,102 +86,3 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Files and overrides: ``a=value`` and ``a.b=value`` are overrides, everything else is a file."""
     files = [a for a in arguments if not _OVERRIDE.match(a)]
     return files, [a for a in arguments if _OVERRIDE.match(a)]
-
-
-def manual(root: type, sections: Collection[str] | None = None) -> str:
-    """One line per field of the schema (of some of its sections when given): dotted name, type, default, sentence."""
-    return "\n".join(_lines(root, "", sections))
-
-
-def _lines(kind: Any, above: str, only: Collection[str] | None = None) -> Iterator[str]:
-    for name, info in kind.__pydantic_fields__.items():
-        if only is not None and name not in only:
-            continue
-        path = f"{above}{name}"
-        variants: list[Any] = [
-            member for member in _members(info.annotation) if dataclasses.is_dataclass(member)
-        ]
-        if not variants:
-            yield from _field(path, info)
-            continue
-        if get_origin(info.annotation) is dict:
-            path += ".NAME"
-        yield f"  {path}:" if above else f"\n{path}:"
-        yield from _sentence(info)
-        if len(variants) == 1:
-            yield from _lines(variants[0], f"{path}.")
-        else:
-            yield from _variants(variants, f"{path}.")
-
-
-def _variants(variants: list[Any], above: str) -> Iterator[str]:
-    """Each with its type; a field that an earlier one has alike is only named."""
-    known: dict[str, list[str]] = {}
-    for variant in variants:
-        alike = []
-        for name, info in variant.__pydantic_fields__.items():
-            if name == "type":
-                yield f"  {above}type: {_type_name(info.annotation)}"
-                yield from _sentence(info)
-                continue
-            lines = list(_field(f"{above}{name}", info))
-            if known.get(name) == lines:
-                alike.append(name)
-            else:
-                known[name] = lines
-                yield from lines
-        if alike:
-            yield from _wrapped(f"and, as above: {', '.join(alike)}.")
-
-
-def _field(path: str, info: Any) -> Iterator[str]:
-    default = "required" if info.is_required() else f"default {_shown(info)}"
-    yield f"  {path}: {_type_name(info.annotation)}, {default}"
-    yield from _sentence(info)
-
-
-def _sentence(info: Any) -> list[str]:
-    return _wrapped(info.description or "")
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, 100, initial_indent="      ", subsequent_indent="      ")
-
-
-def _shown(info: Any) -> str:
-    value = info.get_default(call_default_factory=True)
-    if value is None or isinstance(value, bool):
-        return {None: "none", True: "true", False: "false"}[value]
-    return str(value)
-
-
-def _members(annotation: Any) -> list[Any]:
-    """The types an annotation allows; of a mapping, those of its values."""
-    arguments = get_args(annotation)
-    if get_origin(annotation) is dict:
-        return _members(arguments[1])
-    if getattr(annotation, "__metadata__", None):
-        return _members(arguments[0])
-    if get_origin(annotation) is Union:
-        return [member for part in arguments for member in _members(part)]
-    return [annotation]
-
-
-_NAMES = {
-    int: "integer", float: "number", str: "text", bool: "true/false", type(None): "none",
-    dict: "mapping", list: "list", Any: "anything",
-}  # fmt: skip
-
-
-def _type_name(annotation: Any) -> str:
-    if annotation in _NAMES:
-        return _NAMES[annotation]
-    arguments = get_args(annotation)
-    if getattr(annotation, "__metadata__", None):
-        return _type_name(arguments[0])
-    if arguments and all(isinstance(a, str) for a in arguments):
-        return " | ".join(arguments)
-    origin = get_origin(annotation)
-    if origin in (list, dict):
-        return f"{_NAMES[origin]} of {_type_name(arguments[-1])}"
-    return " or ".join(_type_name(a) for a in arguments)

@@ -7,7 +7,6 @@ Owns validation against a schema and the report of all mistakes at once with fil
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar, get_args
@@ -15,7 +14,10 @@ from typing import Any, Generic, TypeVar, get_args
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from megatron_ko.config.yaml_tree import COMMAND_LINE, Dumper, Keys, Tree, shown
+from megatron_ko.config.none_word import quote_none, replace_none
+from megatron_ko.config.schema import fields_of, paths_of, sections_of
+from megatron_ko.config.suggestions import SYNONYMS, nearest_name
+from megatron_ko.config.yaml_tree import COMMAND_LINE, Dumper, Keys, Tree, format_value
 from megatron_ko.errors import ConfigError, Problem
 
 C = TypeVar("C")
@@ -60,8 +62,14 @@ def load(
         tree.add_file(file)
     for override in overrides:
         tree.add_override(override)
+    return validate(root, tree, rules)
+
+
+def validate(root: type[C], tree: Tree, rules: Sequence[Rule] = ()) -> Loaded[C]:
+    """The configuration in ``tree``. Raises ConfigError with every mistake."""
     if not tree.complete:
         raise ConfigError(tree.problems)
+    tree.data = replace_none(root, tree.data)
     problems = tree.problems
     config = None
     try:
@@ -76,7 +84,7 @@ def load(
 
 def to_yaml(config: Any) -> str:
     """The whole tree with its defaults, loadable again."""
-    return yaml.dump(dataclasses.asdict(config), Dumper=Dumper, sort_keys=False, allow_unicode=True)
+    return yaml.dump(quote_none(config), Dumper=Dumper, sort_keys=False, allow_unicode=True)
 
 
 @functools.cache
@@ -111,11 +119,7 @@ def _explain(root: Any, tree: Tree, item: Any) -> Problem:
     kind, seen = item["type"], item["input"]
     not_a_mapping = kind in ("dataclass_type", "model_attributes_type", "dict_type")
     if kind == "unexpected_keyword_argument":
-        known = _known_names(root, item["loc"][:-1])
-        near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.6)
-        message = (
-            f"unknown key; did you mean '{near[0]}'?" if near else f"unknown key; known: {', '.join(known)}"
-        )
+        message = f"unknown key; {_suggest(root, item['loc'][:-1], keys[-1])}"
     elif kind == "missing":
         message = f"missing; write '{keys[-1]}: ...'"
     elif kind == "union_tag_not_found":
@@ -127,11 +131,23 @@ def _explain(root: Any, tree: Tree, item: Any) -> Problem:
     elif not_a_mapping and seen is None:
         message = "is empty; write its keys below it or remove the line"
     elif not_a_mapping:
-        message = f"{shown(seen)}: is not a mapping; write its keys below it"
+        message = f"{format_value(seen)}: is not a mapping; write its keys below it"
     else:
         rule = item["msg"].removeprefix("Value error, ")
-        message = f"{shown(seen)}: {rule[0].lower()}{rule[1:]}"
+        message = f"{format_value(seen)}: {rule[0].lower()}{rule[1:]}"
     return Problem(_place(tree.places, keys), path, message, _RULES.get(kind, kind).replace("_", "-"))
+
+
+def _suggest(root: Any, loc: Sequence[str | int], name: str) -> str:
+    """What ``name``, unknown in the section at ``loc``, probably stands for: a field there, or one of another section."""
+    known = _known_names(root, loc)
+    if near := nearest_name(name, known):
+        return f"did you mean '{near}'?"
+    meant = {name, SYNONYMS.get(name, name)}
+    elsewhere = [path for path in dict.fromkeys(paths_of(root)) if path.rpartition(".")[2] in meant]
+    if len(elsewhere) == 1:
+        return f"did you mean '{elsewhere[0]}'?"
+    return f"known: {', '.join(known)}"
 
 
 def _real_keys(loc: Sequence[str | int], data: Any) -> Keys:
@@ -150,26 +166,18 @@ def _known_names(root: Any, loc: Sequence[str | int]) -> list[str]:
     """Field names of the section at ``loc`` of the schema; ``loc`` also holds tags of unions and keys of mappings."""
     kinds = [root]
     for part in loc:
-        found = [kind.__pydantic_fields__[part] for kind in kinds if part in kind.__pydantic_fields__]
+        infos = [fields_of(kind)[str(part)] for kind in kinds if part in fields_of(kind)]
         tagged = [kind for kind in kinds if _has_tag(kind, part)]
-        if found:
-            kinds = [member for info in found for member in _members(info.annotation)]
+        if infos:
+            kinds = [section for info in infos for section in sections_of(info.annotation)]
         elif tagged:
             kinds = tagged
-    return [name for kind in kinds for name in kind.__pydantic_fields__]
+    return list(dict.fromkeys(name for kind in kinds for name in fields_of(kind)))
 
 
 def _has_tag(kind: Any, part: str | int) -> bool:
-    info = kind.__pydantic_fields__.get("type")
+    info = fields_of(kind).get("type")
     return info is not None and part in get_args(info.annotation)
-
-
-def _members(kind: Any) -> list[Any]:
-    """The dataclasses inside ``Annotated[Union[...]]`` or the type itself."""
-    inner = getattr(kind, "__args__", ())
-    if dataclasses.is_dataclass(kind):
-        return [kind]
-    return [member for part in inner for member in _members(part)]
 
 
 def _broken_rules(root: Any, tree: Tree, rules: Sequence[Rule]) -> list[Problem]:
@@ -177,7 +185,7 @@ def _broken_rules(root: Any, tree: Tree, rules: Sequence[Rule]) -> list[Problem]
     if not rules:
         return []
     sections: dict[str, Any] = {}
-    for name, info in root.__pydantic_fields__.items():
+    for name, info in fields_of(root).items():
         data = tree.data.get(name)
         if data is None:
             if not info.is_required():

@@ -22,6 +22,10 @@ MAX_FILE_BYTES = 1 << 20
 MAX_DEPTH = 20
 
 
+class NoneWord(str):
+    """The plain word ``none``: null where the schema allows null, else the text. Quoted, it is text everywhere."""
+
+
 class Tree:
     """Nested dictionaries plus the place where each key was written."""
 
@@ -63,7 +67,9 @@ class Tree:
         try:
             node = yaml.compose(text, Loader=_Loader)
         except yaml.YAMLError as error:
-            self._unreadable(Problem(COMMAND_LINE, key, f"cannot parse {shown(text)}: {_first_line(error)}"))
+            self._unreadable(
+                Problem(COMMAND_LINE, key, f"cannot parse {format_value(text)}: {_first_line(error)}")
+            )
             return
         target = self.data
         for count, part in enumerate(keys[:-1], 1):
@@ -122,7 +128,13 @@ class Tree:
             return {path[-1]: self._value(child, path, file) for path, child in self._items(node, keys, file)}
         if isinstance(node, yaml.SequenceNode):
             return [self._value(child, (*keys, str(i)), file) for i, child in enumerate(node.value)]
-        return _scalar(node.tag, node.value)
+        return _scalar(node.tag, node.value, is_plain=node.style is None)
+
+
+def parse_scalar(text: str) -> Any:
+    """Value that a YAML file gives ``text``: a number, true/false, null or text."""
+    node = yaml.compose(text, Loader=_Loader) if text.strip() else None
+    return _scalar(node.tag, node.value) if isinstance(node, yaml.ScalarNode) else text
 
 
 def _changes_variant(old: dict[str, Any], node: yaml.MappingNode) -> bool:
@@ -176,11 +188,21 @@ class Dumper(yaml.SafeDumper):
         unusual_line_end = any(end in text for end in "\x85\u2028\u2029")  # would be read as a space
         return self.represent_scalar(_STR, text, style='"' if unusual_line_end else None)
 
+    def represent_quoted(self, text: str) -> yaml.ScalarNode:
+        return self.represent_scalar(_STR, text, style='"')
+
+
+class Quoted(str):
+    """Text that ``Dumper`` writes in quotes."""
+
 
 Dumper.add_representer(str, Dumper.represent_str)
+Dumper.add_representer(Quoted, Dumper.represent_quoted)
 
 
-def _scalar(tag: str, text: str) -> Any:
+def _scalar(tag: str, text: str, is_plain: bool = True) -> Any:
+    if is_plain and text == "none":
+        return NoneWord(text)
     if tag == _NULL:
         return None
     if tag == _BOOL:
@@ -207,7 +229,7 @@ def _first_line(error: Exception) -> str:
     return f"{text}; indent with spaces" if "'\\t'" in text else text
 
 
-def shown(value: Any) -> str:
-    """A value as it stands in an error, cut short."""
-    text = repr(value)
+def format_value(value: Any) -> str:
+    """``value`` as an error message shows it, at most 60 characters."""
+    text = repr(str(value)) if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

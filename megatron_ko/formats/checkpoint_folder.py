@@ -119,9 +119,12 @@ def _check_files(folder: Path, sizes: dict[str, int]) -> None:
 
 
 def check_fits(
-    checkpoint: Checkpoint, model: ModelConfig, vocab_size: int, tokenizer_fingerprint: str
+    checkpoint: Checkpoint, model: ModelConfig, vocab_size: int, tokenizer_fingerprint: str | None
 ) -> None:
-    """Raises CheckpointError listing every difference that makes the weights mean something else."""
+    """Raises CheckpointError listing every difference that makes the weights mean something else.
+
+    Without ``tokenizer_fingerprint``, because the data is not there yet, the tokenizer is not compared.
+    """
     ours, theirs = ({**dataclasses.asdict(m), "head_size": head_size(m)} for m in (model, checkpoint.model))
     problems = [
         f"model.{name} is {theirs[name]} in the checkpoint and {ours[name]} in the configuration"
@@ -132,7 +135,7 @@ def check_fits(
         problems.append(
             f"the vocabulary has {checkpoint.vocab_size} tokens in the checkpoint and {vocab_size} in the data"
         )
-    if checkpoint.tokenizer_fingerprint not in (None, tokenizer_fingerprint):
+    if tokenizer_fingerprint and checkpoint.tokenizer_fingerprint not in (None, tokenizer_fingerprint):
         problems.append(
             f"the tokenizer is {checkpoint.tokenizer_fingerprint[:19]} in the checkpoint and "
             f"{tokenizer_fingerprint[:19]} in the data"

@@ -16,7 +16,7 @@ MARKER = "sample.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--tokenizer", required=True, metavar="FOLDER", help="the extended tokenizer")
+    parser.add_argument("tokenizer", metavar="TOKENIZER", help="folder of the extended tokenizer")
     base = parser.add_mutually_exclusive_group(required=True)
     base.add_argument(
         "--base-size", type=positive, metavar="N", help="ids of the base: tokens from N on are new"

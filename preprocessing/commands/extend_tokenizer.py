@@ -29,7 +29,7 @@ SUMMARY, COUNTED = "extension.json", "counted"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_base(parser, "--base", "extend")
+    add_base(parser, "extend")
     parser.add_argument(
         "--text", required=True, nargs="+", metavar="PATH",
         help="Korean text to count: files, folders, or the output folder of a pipeline",

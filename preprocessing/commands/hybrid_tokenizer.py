@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from preprocessing.tokenizers.hybrid_rules import DEFAULT_RULES, SENTENCES
 
     add = parser.add_argument
-    add_base(parser, "--base", "merge with")
+    add_base(parser, "merge with")
     add("--text", required=True, nargs="+", metavar="PATH",
         help="filtered text: files, folders, or the output folder of a pipeline; pieces are learned from its Korean, and counted in all of it")  # fmt: skip
     add("--out", required=True, type=Path, metavar="FOLDER", help="the merged tokenizer")

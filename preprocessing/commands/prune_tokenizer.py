@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add_base(parser, "--tokenizer", "prune")
+    add_base(parser, "prune")
     add("--text", required=True, nargs="+", metavar="PATH",
         help="text that must keep its tokens, all languages of it: files, folders, or the output folder of a pipeline")  # fmt: skip
     add("--out", required=True, type=Path, metavar="FOLDER", help="the pruned tokenizer")
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     from preprocessing.tokenizers.text_files import parts_of
     from preprocessing.tokenizers.token_use import use_of
 
-    base = open_base(arguments.tokenizer, arguments.allow_unreachable)
+    base = open_base(arguments.base, arguments.allow_unreachable)
     source = info_of(base)
     keep = kept_ids(arguments.keep, base) if arguments.keep else []
     parts = parts_of(arguments.text)

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     encode = commands.add_parser(
         "encode", help="text files as they are to one pair, as Megatron-LM's preprocess_data.py does",
         description="Encodes every document of text files, as they are, to one pair; the same bytes for any number of processes. "
-        "Documents without text are left out. Killed, it starts again: a pipeline ('preprocessing run') goes on.",
+        "Documents without text are left out. Killed, it starts again: a pipeline ('mko data run') goes on.",
     )  # fmt: skip
     encode.add_argument(
         "text", nargs="+", metavar="TEXT",
@@ -59,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--memory-mib", type=positive, default=1024, metavar="N", help="for tokens (default: 1024)"
     )
     for made in (encode, merge, split, shuffle):
-        made.add_argument("--into", type=Path, required=True, metavar="PREFIX", help="of what is written")
+        made.add_argument(
+            "--out", type=Path, required=True, metavar="PREFIX", help="PREFIX.bin and PREFIX.idx are written"
+        )
         made.add_argument("--overwrite", action="store_true", help="write over a pair that is there")
     validate = _command(
         commands, "validate", "is every pair whole, its ids in range, its documents ended by EOD?"
@@ -95,14 +97,14 @@ def _encode(arguments: argparse.Namespace) -> int:
     from preprocessing.running.processes import cores
     from preprocessing.tokens.encode_files import encode_files, parts_to_encode
 
-    _check_target(arguments, [arguments.into], [])
+    _check_target(arguments, [arguments.out], [])
     facts = encode_files(
-        parts_to_encode(arguments.text), arguments.tokenizer, arguments.into, arguments.field, arguments.engine,
+        parts_to_encode(arguments.text), arguments.tokenizer, arguments.out, arguments.field, arguments.engine,
         not arguments.no_eod, arguments.workers or cores(),
     )  # fmt: skip
     if facts["empty"]:
         log.warning("%s documents without text were left out", f"{facts['empty']:,}")
-    _say(arguments.into, facts)
+    _say(arguments.out, facts)
     log.info("%.1f MB of text, encoded with %s", facts["text_bytes"] / 1e6, ", ".join(facts["engines"]))
     return 0
 
@@ -110,9 +112,9 @@ def _encode(arguments: argparse.Namespace) -> int:
 def _merge(arguments: argparse.Namespace) -> int:
     from preprocessing.tokens.token_files import copy_documents, open_pair, whole
 
-    _check_target(arguments, [arguments.into], arguments.pairs)
-    facts = copy_documents([whole(open_pair(name)) for name in arguments.pairs], arguments.into)
-    _say(arguments.into, facts)
+    _check_target(arguments, [arguments.out], arguments.pairs)
+    facts = copy_documents([whole(open_pair(name)) for name in arguments.pairs], arguments.out)
+    _say(arguments.out, facts)
     return 0
 
 
@@ -123,7 +125,7 @@ def _split(arguments: argparse.Namespace) -> int:
         raise DataError(f"split takes one pair, not {len(arguments.pairs)}; merge them first")
     pair = open_pair(arguments.pairs[0])
     runs = _runs(pair, arguments)
-    targets = [arguments.into.with_name(f"{arguments.into.name}-{number:05d}") for number in range(len(runs))]
+    targets = [arguments.out.with_name(f"{arguments.out.name}-{number:05d}") for number in range(len(runs))]
     _check_target(arguments, targets, arguments.pairs)
     for (first, last), target in zip(runs, targets):
         _say(target, copy_documents([Extent(pair.prefix, first, last)], target))
@@ -150,11 +152,11 @@ def _shuffle(arguments: argparse.Namespace) -> int:
     from preprocessing.tokens.token_files import prefix_of
     from preprocessing.tokens.token_shuffle import shuffle_documents
 
-    _check_target(arguments, [arguments.into], arguments.pairs)
+    _check_target(arguments, [arguments.out], arguments.pairs)
     prefixes = [prefix_of(name) for name in arguments.pairs]
     _say(
-        arguments.into,
-        shuffle_documents(prefixes, arguments.into, arguments.seed, arguments.memory_mib << 20),
+        arguments.out,
+        shuffle_documents(prefixes, arguments.out, arguments.seed, arguments.memory_mib << 20),
     )
     return 0
 

@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 DECISIONS = "decisions.tsv"
 
 
-def add_base(parser: argparse.ArgumentParser, flag: str, purpose: str) -> None:
-    """``flag`` and ``--allow-unreachable``."""
+def add_base(parser: argparse.ArgumentParser, purpose: str) -> None:
+    """The positional BASE and ``--allow-unreachable``."""
     parser.add_argument(
-        flag, required=True, metavar="FOLDER|MODEL",
+        "base", metavar="BASE",
         help=f"tokenizer to {purpose}: a folder with tokenizer.model or tokenizer.json (byte-level BPE), or a SentencePiece BPE model",
     )  # fmt: skip
     parser.add_argument(

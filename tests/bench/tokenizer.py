@@ -1,4 +1,4 @@
-"""Tokenizers: encoding by engine, training, and the selection of ``extend-tokenizer``, next to the peers.
+"""Tokenizers: encoding by engine, training, and the selection of ``mko tokenizer extend``, next to the peers.
 
     python -m tests.bench.tokenizer --data FOLDER [--parts encode train extend] [--megabytes N] [--gigabytes N] [--rounds N]
 
@@ -15,7 +15,7 @@ those of the reference on all the text.
 train: ``train_*_vs_tokenizers``, processor time of the trainer of ``tokenizers`` by ours (SentencePiece BPE; byte-level
 BPE), and ``train_*_memory_vs_tokenizers`` how much the process grew, the peer's by ours.
 
-extend: one run of ``extend-tokenizer`` from English and code over a Korean corpus of ``--gigabytes`` made from the
+extend: one run of ``mko tokenizer extend`` from English and code over a Korean corpus of ``--gigabytes`` made from the
 Korean text: its lines in random order, one word in twenty made of the halves of two, so that new words keep coming.
 """
 
@@ -256,8 +256,8 @@ def measure_extension(folder: Path, gigabytes: float, vocab_size: int, workers: 
         sys.executable,
         "-m",
         "preprocessing",
-        "extend-tokenizer",
-        "--base",
+        "tokenizer",
+        "extend",
         str(base),
         "--text",
         str(corpus),

@@ -71,7 +71,28 @@ def checkpoints(hf_models, tmp_path_factory) -> dict[str, Path]:
 def run_quietly(operation: str, **options: object) -> int:
     from checkpoint_tools.__main__ import main
 
-    return main([operation, *(f"{key}={value}" for key, value in options.items())])
+    return main([operation, *command_line(operation, options)])
+
+
+def command_line(operation: str, options: dict[str, object]) -> list[str]:
+    """``options`` by the names of their fields, as the words that a user types."""
+    from checkpoint_tools.options import OPERATIONS
+
+    words: list[str] = []
+    inputs = OPERATIONS[operation].inputs
+    for key, value in sorted(
+        options.items(), key=lambda item: inputs.index(item[0]) if item[0] in inputs else len(inputs)
+    ):
+        flag = "--" + key.replace("_", "-")
+        if key in inputs:
+            words.append(str(value))
+        elif isinstance(value, bool):
+            words.append(flag if value else flag.replace("--", "--no-", 1))
+        elif isinstance(value, (list, tuple)):
+            words += [flag, *map(str, value)]
+        else:
+            words += [flag, str(value)]
+    return words
 
 
 @pytest.fixture

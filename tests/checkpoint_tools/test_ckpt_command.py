@@ -10,30 +10,32 @@ from pathlib import Path
 
 import pytest
 
+from checkpoint_tools.__main__ import operation_parser
 from checkpoint_tools.formats import mcore
 from checkpoint_tools.formats.tokenizer_files import copy_tokenizer, special_ids
+from checkpoint_tools.options import ToHf
+from megatron_ko.config.options import read_options
+from megatron_ko.errors import ConfigError
 from megatron_ko.formats.tokenizer_folder import TokenizerInfo, copy_tokenizer_folder, write_tokenizer_folder
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "text"),
+    ("arguments", "code", "words"),
     [
-        ([], 0, "from-hf"),
-        (["--help"], 0, "compare"),
-        (["to-hf", "--help"], 0, "max_shard_gb: number, default 5.0"),
-        (["from-hf", "--help"], 0, "vocab_multiple"),
-        (["to_hf"], 2, "did you mean 'to-hf'?"),
-        (["to-hf", "src=a", "dst=b", "overwite=true"], 2, "did you mean 'overwrite'?"),
-        (["to-hf", "src=a", "dtype=fp8"], 2, "dst: missing; write dst=..."),
-        (["to-hf", "src=a", "dst=b", "max_shard_gb=0"], 2, "greater than 0"),
-        (["compare", "a=x", "b=y", "tokens=[-1]"], 2, "greater than or equal to 0"),
-        (["to-hf", "a"], 2, "write key=value"),
-        (["to-hf", "--src", "a"], 2, "options are written key=value"),
+        ([], 0, ["from-hf", "compare"]),
+        (["--help"], 0, ["from-hf", "compare"]),
+        (["to-hf", "--help"], 0, ["--max-shard-gb", "5.0"]),
+        (["from-hf", "--help"], 0, ["--vocab-multiple"]),
+        (["to_hf"], 2, ["to-hf"]),
+        (["to-hf", "a", "b", "--overwite"], 2, ["--overwite", "--overwrite"]),
+        (["to-hf", "a", "--dtype", "fp8", "--max-shard-gb", "0"], 2, ["DST", "--dtype", "--max-shard-gb"]),
+        (["compare", "x", "y", "--tokens", "1", "-1"], 2, ["-1"]),
+        (["to-hf", "a", "b", "c"], 2, ["c"]),
     ],
 )
-def test_help_and_mistakes_are_light(arguments, code, text):
+def test_help_and_mistakes_are_light(arguments, code, words):
     script = (
         "import sys; from checkpoint_tools.__main__ import main; code = main(sys.argv[1:]);"
         "heavy = {'torch', 'megatron', 'transformers', 'safetensors', 'numpy'} & set(sys.modules); assert not heavy, heavy;"
@@ -48,7 +50,21 @@ def test_help_and_mistakes_are_light(arguments, code, text):
         timeout=60,
     )
     assert done.returncode == code, done.stderr
-    assert text in done.stdout + done.stderr and "Traceback" not in done.stderr
+    assert all(word in done.stdout + done.stderr for word in words)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["a", "b", "--dtype", "none"], ["none", "3", "--max-shard-gb", "1e3"]])
+def test_options_are_typed_by_their_fields(arguments):
+    options = read_options(ToHf, operation_parser("to-hf"), arguments)
+    assert (options.src, options.dst) == tuple(arguments[:2]) and options.dtype is None
+
+
+def test_all_mistakes_are_reported_at_once():
+    with pytest.raises(ConfigError) as caught:
+        read_options(ToHf, operation_parser("to-hf"), ["--tolerance", "x"])
+    problems = {(problem.path, problem.rule) for problem in caught.value.problems}
+    assert problems == {("SRC", "missing"), ("DST", "missing"), ("--tolerance", "float-type")}
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def test_number_format_is_kept_or_changed_on_request(hf_models, checkpoints, tmp
     assert run("from-hf", src=hf_models["mha"], dst=tmp_path / "fp32", dtype="fp32") == 0
     assert mcore.open_mcore(tmp_path / "fp32").dtype == "fp32"
     assert "bf16 rounds fp32" in refused(
-        "to-hf", src=checkpoints["gqa"], dst=tmp_path / "x", dtype="bf16", logits="true"
+        "to-hf", src=checkpoints["gqa"], dst=tmp_path / "x", dtype="bf16", logits=True
     )
 
 

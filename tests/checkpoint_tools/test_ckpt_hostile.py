@@ -205,17 +205,17 @@ def test_checkpoint_of_another_model(ours_copy, tmp_path, refused):
 
 def test_destination_must_be_empty_and_apart(hf_models, ours_copy, tmp_path, run, refused):
     for dst in (ours_copy, ours_copy / "inside", tmp_path):
-        assert "choose another dst" in refused("to-hf", src=ours_copy, dst=dst, overwrite="true")
+        assert "choose another dst" in refused("to-hf", src=ours_copy, dst=dst, overwrite=True)
     assert run("to-hf", src=ours_copy, dst=tmp_path / "hf") == 0
     (tmp_path / "hf" / "README.md").write_text("mine")
     assert "overwrite=true" in refused("to-hf", src=ours_copy, dst=tmp_path / "hf")
-    assert run("to-hf", src=ours_copy, dst=tmp_path / "hf", overwrite="true", max_shard_gb=0.0003) == 0
+    assert run("to-hf", src=ours_copy, dst=tmp_path / "hf", overwrite=True, max_shard_gb=0.0003) == 0
     assert (
         not (tmp_path / "hf" / "model.safetensors").exists()
         and (tmp_path / "hf" / "README.md").read_text() == "mine"
     )
     again = Path(shutil.copytree(ours_copy, tmp_path / "again"))
-    assert run("from-hf", src=hf_models["mha"], dst=again, overwrite="true") == 0
+    assert run("from-hf", src=hf_models["mha"], dst=again, overwrite=True) == 0
     assert mcore.open_mcore(again).model.tied_embeddings
 
 

@@ -41,7 +41,7 @@ def test_logits_are_those_of_transformers(kind, tensor_parallel, hf_models, chec
 def test_parity_is_part_of_a_conversion_and_fails_on_a_wrong_layout(
     hf_models, tmp_path, run, refused, monkeypatch, capsys
 ):
-    assert run("from-hf", src=hf_models["mha"], dst=tmp_path / "right", dtype="fp32", logits="true") == 0
+    assert run("from-hf", src=hf_models["mha"], dst=tmp_path / "right", dtype="fp32", logits=True) == 0
     assert "logits of 128 tokens in fp32" in capsys.readouterr().out
     report = json.loads((tmp_path / "right" / "verification.json").read_text())
     assert report["logits"]["difference"] < 1e-4
@@ -50,7 +50,7 @@ def test_parity_is_part_of_a_conversion_and_fails_on_a_wrong_layout(
     monkeypatch.setattr(
         mcore, "join", lambda parts, how, model: plain(parts[up_over_gate.get(how, slice(None))], how, model)
     )
-    message = refused("from-hf", src=hf_models["mha"], dst=tmp_path / "wrong", dtype="fp32", logits="true")
+    message = refused("from-hf", src=hf_models["mha"], dst=tmp_path / "wrong", dtype="fp32", logits=True)
     assert "the logits differ by" in message and "do not use it" in message
 
 

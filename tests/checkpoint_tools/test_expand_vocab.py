@@ -483,7 +483,5 @@ def test_an_expanded_model_is_a_source_again(source, tokenizers, tmp_path, run):
     assert run("expand-vocab", src=source, dst=tmp_path / "direct", tokenizer=new.folder) == 0
     assert run("compare", a=tmp_path / "back", b=tmp_path / "direct", tolerance=0) == 0
     again = tmp_path / "direct"
-    assert (
-        run("expand-vocab", src=source, dst=again, tokenizer=new.folder, init="mean", overwrite="true") == 0
-    )
+    assert run("expand-vocab", src=source, dst=again, tokenizer=new.folder, init="mean", overwrite=True) == 0
     assert json.loads((again / "expansion.json").read_text())["init"] == "mean"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from examples.redwhale.__main__ import main, parse, stages_of
+from examples.redwhale.__main__ import main, parse, steps_of
 from examples.redwhale.results import FIVE, summary
 from examples.redwhale.texts import split
 from megatron_ko.config.loading import load
 from megatron_ko.config.training import Config
-from megatron_ko.errors import EXIT_USER_ERROR, ConfigError, DataError
+from megatron_ko.errors import EXIT_USER_ERROR, DataError, UserError
 from preprocessing.config import pipeline as data_schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,28 +24,26 @@ def in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("settings", "rule"),
     [
-        (["seed=1"], "write one of runs="),
-        (["seeds=1,x"], "'seeds=1,x'"),
-        (["new=0"], "'new=0'"),
-        (["korean_shares=0.1,1"], "shares from 0 to below 1"),
-        (["korean=nowhere.jsonl"], "nowhere.jsonl: no such file"),
+        (["--seed", "1"], "unknown-option"),
+        (["--seeds", "1,x"], "usage"),
+        (["--new", "0"], "usage"),
+        (["--korean-shares", "0.1,1"], "settings"),
+        (["--korean", "nowhere.jsonl"], "settings"),
     ],
 )
-def test_mistakes_come_before_anything_starts(
-    settings: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([f"runs={tmp_path / 'runs'}", *settings]) == EXIT_USER_ERROR
-    assert message in capsys.readouterr().err
+def test_mistakes_come_before_anything_starts(settings: list[str], rule: str, tmp_path: Path) -> None:
+    assert main(["--runs", str(tmp_path / "runs"), *settings]) == EXIT_USER_ERROR
     assert not (tmp_path / "runs").exists()
-    with pytest.raises(ConfigError):
+    with pytest.raises(UserError) as caught:
         parse(settings)
+    assert caught.value.rule == rule
 
 
 def test_commands_have_settings_that_their_programs_accept(tmp_path: Path) -> None:
-    options = parse([f"runs={tmp_path}", "korean_shares=0.04,0", "seeds=3,4", "steps=30"])
-    found = {stage.name: list(stage.command) for stage in stages_of(options)}
+    options = parse(["--runs", str(tmp_path), "--korean-shares", "0.04,0", "--seeds", "3,4", "--steps", "30"])
+    found = {step.name: list(step.command) for step in steps_of(options)}
     models = [
         f"{step}_{model}"
         for model in ("ko4_3", "ko4_4", "ko0_3", "ko0_4")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from megatron_ko import train
 from megatron_ko.config import cli
+from megatron_ko.config.manual import manual
+from megatron_ko.config.schema import sections_of
 from megatron_ko.config.training import Config
+from megatron_ko.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -32,28 +35,34 @@ def test_arguments_are_split_into_files_and_overrides(argument, is_override):
 
 
 def test_files_and_overrides_may_be_mixed_and_keep_their_order():
-    arguments = cli.parser("x", "x", Config).parse_intermixed_args(
-        ["a.yaml", "a.b=1", "--dry-run", "b.yaml", "a.b=2"]
-    )
+    arguments = train.parser().parse(["a.yaml", "a.b=1", "--dry-run", "b.yaml", "a.b=2"])
     assert cli.split(arguments.config) == (["a.yaml", "b.yaml"], ["a.b=1", "a.b=2"])
     assert arguments.dry_run and not arguments.print_config and arguments.world_size is None
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", "", "²"])
-def test_counts_on_the_command_line_are_positive_integers(text, capsys):
-    with pytest.raises(SystemExit) as ended:
-        cli.parser("x", "x", Config).parse_intermixed_args([f"--world-size={text}"])
-    assert ended.value.code == 2
-    assert "is not a positive integer" in capsys.readouterr().err
+def test_counts_on_the_command_line_are_positive_integers(text):
+    with pytest.raises(UsageError) as caught:
+        train.parser().parse([f"--world-size={text}"])
+    assert caught.value.rule == "usage" and repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "meant"),
+    [("--rank", "--ranks"), ("--dryrun", "--dry-run"), ("--print_config", "--print-config")],
+)
+def test_an_unknown_option_names_the_nearest_one(option, meant):
+    with pytest.raises(UsageError) as caught:
+        train.parser().parse(["a.yaml", option])
+    assert caught.value.rule == "unknown-option" and meant in str(caught.value)
 
 
 def fields_of(kind: Any, above: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted path and field of the whole tree, through all variants."""
     for name, info in kind.__pydantic_fields__.items():
         yield f"{above}{name}", info
-        for variant in cli._members(info.annotation):
-            if dataclasses.is_dataclass(variant):
-                yield from fields_of(variant, f"{above}{name}.")
+        for variant in sections_of(info.annotation):
+            yield from fields_of(variant, f"{above}{name}.")
 
 
 ALL_FIELDS = list(fields_of(Config))
@@ -64,15 +73,15 @@ def test_every_field_has_a_sentence():
 
 
 def test_the_manual_names_every_field_with_its_sentence():
-    manual = cli.manual(Config)
-    on_one_line = " ".join(manual.split())
+    text = manual(Config)
+    on_one_line = " ".join(text.split())
     for path, info in ALL_FIELDS:
-        assert f"{path}:" in manual, path
+        assert f"{path}:" in text, path
         assert " ".join((info.description or "").split()) in on_one_line, path
 
 
 def test_the_manual_says_types_defaults_and_what_is_required():
-    lines = cli.manual(Config).splitlines()
+    lines = manual(Config).splitlines()
     for line in (
         "  run.folder: text, required",
         "  run.device: cpu | cuda, default cuda",

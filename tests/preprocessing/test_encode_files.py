@@ -53,7 +53,7 @@ def test_a_pair_has_the_bytes_that_megatron_core_writes(tokenizer, plain, tmp_pa
     from megatron.core.datasets.indexed_dataset import DType, IndexedDatasetBuilder
 
     path = write_lines(tmp_path / "a.jsonl", [{"text": text} for text in TEXTS])
-    assert encode(path, "--tokenizer", tokenizer, "--into", tmp_path / "ours" / "a", "--workers", 1) == 0
+    assert encode(path, "--tokenizer", tokenizer, "--out", tmp_path / "ours" / "a", "--workers", 1) == 0
     builder = IndexedDatasetBuilder(
         str(tmp_path / "a.bin"), dtype=DType.optimal_dtype(plain.get_piece_size())
     )
@@ -96,7 +96,7 @@ def test_all_kinds_of_files_in_the_order_given(tokenizer, plain, tmp_path):
     options = [
         "--tokenizer",
         tokenizer,
-        "--into",
+        "--out",
         tmp_path / "out",
         "--field",
         "body",
@@ -111,14 +111,14 @@ def test_all_kinds_of_files_in_the_order_given(tokenizer, plain, tmp_path):
 def test_the_engine_may_be_named(tokenizer, plain, tmp_path, caplog):
     path = write_lines(tmp_path / "a.jsonl", [{"text": text} for text in TEXTS[:9]])
     for engine in ("bpe", "sentencepiece", "tokenizers"):
-        options = ["--into", tmp_path / engine, "--engine", engine, "--workers", 1]
+        options = ["--out", tmp_path / engine, "--engine", engine, "--workers", 1]
         assert encode(path, "--tokenizer", tokenizer, *options) == 0
         assert contents(tmp_path / engine) == [[*plain.encode(text), plain.eos_id()] for text in TEXTS[:9]]
 
 
 def test_what_cannot_be_encoded_leaves_nothing(tokenizer, tmp_path, capsys):
     path = write_lines(tmp_path / "a.jsonl", [{"text": "a"}, {"texts": "b"}])
-    options = ["--tokenizer", tokenizer, "--into", tmp_path / "out" / "a", "--workers", 1]
+    options = ["--tokenizer", tokenizer, "--out", tmp_path / "out" / "a", "--workers", 1]
     for given, said in (
         ([path, *options], "a.jsonl:2: field 'text' is missing"),
         ([tmp_path / "none.jsonl", *options], "none.jsonl: no text there"),
@@ -132,7 +132,7 @@ def test_what_cannot_be_encoded_leaves_nothing(tokenizer, tmp_path, capsys):
 
 def test_a_pair_that_is_there_is_kept_unless_asked(tokenizer, tmp_path, capsys):
     path = write_lines(tmp_path / "a.jsonl", [{"text": "a"}])
-    options = [path, "--tokenizer", tokenizer, "--into", tmp_path / "out", "--workers", 1]
+    options = [path, "--tokenizer", tokenizer, "--out", tmp_path / "out", "--workers", 1]
     assert encode(*options) == 0
     before = (tmp_path / "out.bin").stat().st_mtime_ns
     assert encode(*options) == 2
@@ -148,7 +148,7 @@ def test_what_a_killed_run_left_is_no_part_of_the_next(tokenizer, plain, tmp_pat
     left = tmp_path / ".out.work" / "files"
     left.mkdir(parents=True)
     np.full(8, 9, np.uint16).tofile(left / "000000.bin")
-    assert encode(path, "--tokenizer", tokenizer, "--into", tmp_path / "out", "--workers", 1) == 0
+    assert encode(path, "--tokenizer", tokenizer, "--out", tmp_path / "out", "--workers", 1) == 0
     assert contents(tmp_path / "out") == [[*plain.encode("a"), plain.eos_id()]]
     assert not (tmp_path / ".out.work").exists()
 

@@ -30,14 +30,13 @@ def folder(tmp_path_factory):
 
 def sample(folder, out, *more):
     given = [
-        "--tokenizer",
         str(folder / "tokenizer"),
         "--base",
         str(folder / "base.model"),
         "--out",
         str(out),
     ]
-    assert main(["bias-sample", *given, "--text", str(folder / "text.jsonl"), *more]) == 0
+    assert main(["tokenizer", "bias-sample", *given, "--text", str(folder / "text.jsonl"), *more]) == 0
     return pa.concat_tables(pq.read_table(path) for path in sorted(out.glob("*.parquet"))).to_pylist()
 
 
@@ -102,12 +101,14 @@ def test_a_weight_is_three_at_most():
 
 def test_a_size_that_leaves_nothing_new_is_said(folder, tmp_path, capsys):
     arguments = [
-        "--tokenizer",
         str(folder / "tokenizer"),
         "--text",
         str(folder / "text.jsonl"),
         "--share",
         "0.5",
     ]
-    assert main(["bias-sample", *arguments, "--base-size", "99999", "--out", str(tmp_path / "o")]) == 2
+    assert (
+        main(["tokenizer", "bias-sample", *arguments, "--base-size", "99999", "--out", str(tmp_path / "o")])
+        == 2
+    )
     assert "so none is new from 99,999 on" in capsys.readouterr().err

@@ -231,7 +231,7 @@ def test_the_least_count_follows_the_text():
 def run(base, folder, out, *more):
     text = str(folder / "ko.jsonl")
     size = ["--intermediate-size", "300", "--min-count", "40", "--workers", "1"]
-    return main(["extend-tokenizer", "--base", str(base), "--text", text, "--out", str(out), *size, *more])
+    return main(["tokenizer", "extend", str(base), "--text", text, "--out", str(out), *size, *more])
 
 
 def test_the_command_writes_a_tokenizer_and_says_what_it_did(base, folder, tmp_path, capsys):
@@ -255,7 +255,7 @@ def test_the_command_writes_a_tokenizer_and_says_what_it_did(base, folder, tmp_p
     [
         ({"--text": "nowhere"}, "nowhere: no text there"),
         ({"--text": "en.jsonl"}, "no Hangul in 30 documents"),
-        ({"--base": "missing"}, "missing: no such file or folder"),
+        ({"BASE": "missing"}, "missing: no such file or folder"),
         ({"--decisions": "none.tsv"}, "none.tsv: cannot be read"),
         ({"--intermediate-size": "3"}, "--intermediate-size 3: SentencePiece cannot train"),
     ],
@@ -263,12 +263,14 @@ def test_the_command_writes_a_tokenizer_and_says_what_it_did(base, folder, tmp_p
 def test_mistakes_end_with_one_sentence(folder, tmp_path, capsys, monkeypatch, change, message):
     monkeypatch.chdir(folder)
     given = {
-        "--base": str(sentencepiece_base(tmp_path / "a.model")),
+        "BASE": str(sentencepiece_base(tmp_path / "a.model")),
         "--text": "ko.jsonl",
         "--out": str(tmp_path / "o"),
     }
-    arguments = [word for pair in {**given, "--workers": "1", **change}.items() for word in pair]
-    assert main(["extend-tokenizer", *arguments]) == 2
+    options = {**given, "--workers": "1", **change}
+    base = options.pop("BASE")
+    arguments = [word for pair in options.items() for word in pair]
+    assert main(["tokenizer", "extend", base, *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "o" / "fingerprint.json").exists()
 

@@ -96,7 +96,9 @@ def test_the_most_frequent_pieces_are_chosen(tmp_path, kind, new):
 
 
 def run(tmp_path, *arguments):
-    return main(["hybrid-tokenizer", *map(str, arguments), "--out", str(tmp_path / "out"), "--workers", "1"])
+    return main(
+        ["tokenizer", "hybrid", *map(str, arguments), "--out", str(tmp_path / "out"), "--workers", "1"]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -115,13 +117,13 @@ def without_transformers(monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 def test_transformers_reads_what_is_merged(text, tmp_path, kind):
     base = write_base(kind, tmp_path / "base")
-    assert run(tmp_path, "--base", base, "--text", text, "--new", 60, "--donor-size", 500) == 0
+    assert run(tmp_path, base, "--text", text, "--new", 60, "--donor-size", 500) == 0
     readers = json.loads((tmp_path / "out" / "hybrid.json").read_text("utf-8"))["readers"]
     assert any(name.startswith("transformers") for name in readers)
 
 
 def test_from_text_to_a_folder_with_a_table_and_ratios(base, text, tmp_path, without_transformers, capsys):
-    assert run(tmp_path, "--base", base.folder, "--text", text, "--new", 60, "--donor-size", 500) == 0
+    assert run(tmp_path, base.folder, "--text", text, "--new", 60, "--donor-size", 500) == 0
     shown = capsys.readouterr().out
     old, new = Tokenizer(base.folder), Tokenizer(tmp_path / "out")
     assert base.size < read_tokenizer_folder(tmp_path / "out").vocab_size <= base.size + 60
@@ -161,7 +163,7 @@ def test_a_model_can_be_brought_along_and_decisions_given_back(base, text, tmp_p
     (tmp_path / "donor.model").write_bytes(model)
     table = tmp_path / "decisions.tsv"
     table.write_text('"두루미는"\t9\tdonor\tdrop\t\n"뚊뚊"\t0\thand\tkeep\t\n', "utf-8")
-    given = ("--base", base.folder, "--text", text, "--new", 60, "--donor", tmp_path / "donor.model")
+    given = (base.folder, "--text", text, "--new", 60, "--donor", tmp_path / "donor.model")
     assert run(tmp_path, *given, "--decisions", table) == 0
     encode = Tokenizer(tmp_path / "out").encode
     assert len(encode("뚊뚊")) == 1 and len(encode("두루미는")) > 1
@@ -177,7 +179,6 @@ def test_any_number_of_workers_gives_the_same_bytes(base, tmp_path, unproven):
     for workers in (1, 2):
         out = tmp_path / f"out{workers}"
         given = (
-            "--base",
             base.folder,
             "--text",
             *sorted(tmp_path.glob("?.jsonl")),
@@ -186,7 +187,7 @@ def test_any_number_of_workers_gives_the_same_bytes(base, tmp_path, unproven):
             "--out",
             out,
         )
-        assert main(["hybrid-tokenizer", *map(str, given), "--workers", str(workers)]) == 0
+        assert main(["tokenizer", "hybrid", *map(str, given), "--workers", str(workers)]) == 0
         made.append({path.name: path.read_bytes() for path in out.iterdir()})
     assert made[0] == made[1]
 
@@ -195,7 +196,7 @@ def test_bad_input_is_told_before_work_starts(base, text, tmp_path, monkeypatch,
     english = write_texts(tmp_path / "en.jsonl", ENGLISH[:1])
     (tmp_path / "empty.jsonl").write_text("", "utf-8")
     monkeypatch.setattr(donor.trainers, "train", lambda *_: pytest.fail("training started"))
-    given = ("--base", base.folder, "--new", 60, "--text")
+    given = (base.folder, "--new", 60, "--text")
     for arguments, said in (
         ((*given, english), "--text: no document is Korean (documents: en 1); give Korean text"),
         ((*given, tmp_path / "empty.jsonl"), "no document is Korean (documents: none)"),
@@ -205,7 +206,7 @@ def test_bad_input_is_told_before_work_starts(base, text, tmp_path, monkeypatch,
         ((*given, text, "--donor", text), "is not a SentencePiece model"),
         ((*given, text, "--donor", text, "--donor-size", 9), "exclude each other"),
         ((*given, text, "--rules", "hangul,jamo"), "'jamo' is no rule"),
-        (("--base", tmp_path / "nowhere", "--text", text), "no such file or folder"),
+        ((tmp_path / "nowhere", "--text", text), "no such file or folder"),
     ):
         assert run(tmp_path, *arguments) == 2
         assert said in capsys.readouterr().err
@@ -228,7 +229,7 @@ def test_too_few_new_tokens_for_the_first_piece_are_told(base, text, tmp_path, u
     (tmp_path / "d.model").write_bytes(
         with_pieces(other_model(), [Piece(" 두루미는".replace(" ", BLANK), -1.0, NORMAL)])
     )
-    given = ("--base", base.folder, "--text", text, "--donor", tmp_path / "d.model", "--new")
+    given = (base.folder, "--text", text, "--donor", tmp_path / "d.model", "--new")
     assert run(tmp_path, *given, 5) == 2
     assert "--new 5: is too few for the first pieces and what they are built from" in capsys.readouterr().err
     assert run(tmp_path, *given, 8) == 0

@@ -160,7 +160,9 @@ def without_transformers(monkeypatch):
 
 
 def run(tmp_path, *arguments):
-    return main(["prune-tokenizer", *map(str, arguments), "--out", str(tmp_path / "out"), "--workers", "1"])
+    return main(
+        ["tokenizer", "prune", *map(str, arguments), "--out", str(tmp_path / "out"), "--workers", "1"]
+    )
 
 
 def test_the_command_writes_a_folder_and_its_map(tmp_path, capsys):
@@ -176,7 +178,7 @@ def test_the_command_writes_a_folder_and_its_map(tmp_path, capsys):
         if not any(surface in text for text in KEPT_TEXTS) and len(surface) > 3
     ]
     keep.write_text(f'{unused[0]}\n"{unused[1]}"\n', "utf-8")
-    assert run(tmp_path, "--tokenizer", source, "--text", text, "--keep", keep) == 0
+    assert run(tmp_path, source, "--text", text, "--keep", keep) == 0
     assert "7 of 7 documents keep every token" in capsys.readouterr().out
     found = json.loads((tmp_path / "out" / "id_map.json").read_text("utf-8"))
     info = read_tokenizer_folder(tmp_path / "out")
@@ -196,7 +198,7 @@ def test_the_command_writes_a_folder_and_its_map(tmp_path, capsys):
 def test_rarer_tokens_go_with_a_minimum_and_the_cost_is_said(tmp_path, capsys):
     write_base("bpe", tmp_path / "base")
     text = write_texts(tmp_path / "text.jsonl", [*KEPT_TEXTS, ENGLISH[1][:3000]])
-    assert run(tmp_path, "--tokenizer", tmp_path / "base", "--text", text, "--min-count", 3) == 0
+    assert run(tmp_path, tmp_path / "base", "--text", text, "--min-count", 3) == 0
     assert "use tokens that are gone: the text takes" in capsys.readouterr().out
 
 
@@ -206,12 +208,12 @@ def test_bad_input_is_told(tmp_path, capsys):
     (tmp_path / "empty.jsonl").write_text("", "utf-8")
     keep = tmp_path / "keep.txt"
     keep.write_text("the\n\nqqqq\n", "utf-8")
-    given = ("--tokenizer", tmp_path / "base", "--text")
+    given = (tmp_path / "base", "--text")
     for arguments, said in (
         ((*given, text, "--keep", keep), "keep.txt:3: 'qqqq' is no token of"),
         ((*given, text, "--keep", tmp_path / "none"), "cannot be read"),
         ((*given, tmp_path / "empty.jsonl"), "--text: no token in"),
-        (("--tokenizer", tmp_path / "none", "--text", text), "no such file or folder"),
+        ((tmp_path / "none", "--text", text), "no such file or folder"),
     ):
         assert run(tmp_path, *arguments) == 2
         assert said in capsys.readouterr().err

@@ -289,15 +289,15 @@ def tokens(*arguments):
 def test_split_merge_and_shuffle_commands(tmp_path, capsys):
     documents = some_documents(30)
     write(tmp_path / "all", documents)
-    assert tokens("split", tmp_path / "all", "--into", tmp_path / "cut", "--shares", "8", "2") == 0
-    assert tokens("split", tmp_path / "all", "--into", tmp_path / "ten", "--documents", "12") == 0
+    assert tokens("split", tmp_path / "all", "--out", tmp_path / "cut", "--shares", "8", "2") == 0
+    assert tokens("split", tmp_path / "all", "--out", tmp_path / "ten", "--documents", "12") == 0
     assert [len(contents(tmp_path / f"ten-{n:05d}")) for n in range(3)] == [12, 12, 6]
-    assert tokens("split", tmp_path / "all", "--into", tmp_path / "few", "--tokens", "100") == 0
+    assert tokens("split", tmp_path / "all", "--out", tmp_path / "few", "--tokens", "100") == 0
     for name in ("cut", "few", "ten"):
         parts = sorted(path.with_suffix("") for path in tmp_path.glob(f"{name}-*.idx"))
-        assert tokens("merge", *parts, "--into", tmp_path / f"{name}_again") == 0
+        assert tokens("merge", *parts, "--out", tmp_path / f"{name}_again") == 0
         assert both(tmp_path / f"{name}_again") == both(tmp_path / "all")
-    assert tokens("shuffle", tmp_path / "all.bin", "--into", tmp_path / "mixed", "--seed", "3") == 0
+    assert tokens("shuffle", tmp_path / "all.bin", "--out", tmp_path / "mixed", "--seed", "3") == 0
     assert sorted(contents(tmp_path / "mixed")) == sorted(contents(tmp_path / "all"))
     assert contents(tmp_path / "mixed") != contents(tmp_path / "all")
     capsys.readouterr()
@@ -310,10 +310,10 @@ def test_a_pair_is_not_written_over_unless_asked(tmp_path):
     write(tmp_path / "a", [[5]])
     write(tmp_path / "b", [[6], [7]])
     with pytest.raises(DataError, match="b.bin: is there already"):
-        tokens("merge", tmp_path / "a", "--into", tmp_path / "b")
+        tokens("merge", tmp_path / "a", "--out", tmp_path / "b")
     with pytest.raises(DataError, match="is read and written"):
-        tokens("merge", tmp_path / "a", tmp_path / "b", "--into", tmp_path / "b", "--overwrite")
-    assert tokens("merge", tmp_path / "a", "--into", tmp_path / "b", "--overwrite") == 0
+        tokens("merge", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "b", "--overwrite")
+    assert tokens("merge", tmp_path / "a", "--out", tmp_path / "b", "--overwrite") == 0
     assert contents(tmp_path / "b") == [[5, 2]]
 
 

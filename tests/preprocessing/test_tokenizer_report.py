@@ -208,7 +208,7 @@ def job(tmp_path_factory):
 
 def command(job, *more, text=True):
     given = [str(job / "sp.model"), f"gpt={job / 'bytes'}", f"by hand={job / 'hand'}"]
-    return main(["tokenizer-report", *given, *(["--text", str(job / "text")] if text else []), *map(str, more)])  # fmt: skip
+    return main(["tokenizer", "report", *given, *(["--text", str(job / "text")] if text else []), *map(str, more)])  # fmt: skip
 
 
 def test_the_report_is_written_and_the_same_for_any_workers(job, tmp_path, capsys):
@@ -296,14 +296,14 @@ def test_mistakes_are_said(job, tmp_path, capsys, arguments, message):
     (tmp_path / "empty.txt").write_text("")
     places = {"EMPTY": tmp_path / "empty.txt", "TEXT": job / "text", "PAIRS": job / "pairs.jsonl"}
     given = [str(places.get(word, word)) for word in arguments]
-    assert main(["tokenizer-report", f"by hand={job / 'hand'}", *given]) == EXIT_USER_ERROR
+    assert main(["tokenizer", "report", f"by hand={job / 'hand'}", *given]) == EXIT_USER_ERROR
     said = capsys.readouterr().err
     assert message in said and "Traceback" not in said
 
 
 def test_text_without_words_has_no_number_for_words(job, tmp_path, capsys):
     (tmp_path / "blank.txt").write_text(" \n \n")
-    assert main(["tokenizer-report", str(job / "hand"), "--text", str(tmp_path / "blank.txt")]) == 0
+    assert main(["tokenizer", "report", str(job / "hand"), "--text", str(tmp_path / "blank.txt")]) == 0
     assert re.search(r"hand +1\.00 +1\.00 +- +- ", capsys.readouterr().out)
 
 

@@ -1,4 +1,4 @@
-"""A stage runs when its inputs changed, is left alone when they did not, and is recorded only when it succeeded."""
+"""A step runs when its inputs changed, is skipped when they did not, and is recorded only when it succeeded."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from examples.stages import Record, Stage, StageFailed, duration, run_command, run_stage, shown
 from megatron_ko.errors import UserError
+from megatron_ko.job.steps import Record, Step, StepFailed, duration, format_command, run_command, run_step
 
 
-def counting_stage(folder: Path, inputs: object = 1, code: int = 0) -> Stage:
+def counting_step(folder: Path, inputs: object = 1, code: int = 0) -> Step:
     """Appends a line to ``ran`` and ends with ``code``."""
     program = f"open({str(folder / 'ran')!r}, 'a').write('x'); raise SystemExit({code})"
-    return Stage("count", "Count", ("-c", program), lambda: inputs, (folder / "ran").is_file)
+    return Step("count", "Count", ("python", "-c", program), lambda: inputs, (folder / "ran").is_file)
 
 
 def times_run(folder: Path) -> int:
@@ -28,56 +28,60 @@ def times_run(folder: Path) -> int:
 
 
 def test_second_run_is_skipped(tmp_path: Path) -> None:
-    assert run_stage(counting_stage(tmp_path), Record(tmp_path / "stages.json"), 1, 1)
-    assert not run_stage(counting_stage(tmp_path), Record(tmp_path / "stages.json"), 1, 1)
+    assert run_step(counting_step(tmp_path), Record(tmp_path / "job.json"), 1, 1)
+    assert not run_step(counting_step(tmp_path), Record(tmp_path / "job.json"), 1, 1)
     assert times_run(tmp_path) == 1
 
 
 def test_changed_inputs_command_version_or_lost_result_run_again(tmp_path: Path) -> None:
-    record = Record(tmp_path / "stages.json")
-    run_stage(counting_stage(tmp_path, inputs={"a": 1}), record, 1, 1)
-    assert run_stage(counting_stage(tmp_path, inputs={"a": 2}), record, 1, 1)
-    other = Stage("count", "Count", ("-c", "pass"), lambda: {"a": 2}, lambda: True)
-    assert run_stage(other, record, 1, 1)
-    assert run_stage(replace(other, version=2), record, 1, 1)
-    run_stage(counting_stage(tmp_path), record, 1, 1)
+    record = Record(tmp_path / "job.json")
+    run_step(counting_step(tmp_path, inputs={"a": 1}), record, 1, 1)
+    assert run_step(counting_step(tmp_path, inputs={"a": 2}), record, 1, 1)
+    other = Step("count", "Count", ("python", "-c", "pass"), lambda: {"a": 2}, lambda: True)
+    assert run_step(other, record, 1, 1)
+    assert run_step(replace(other, version=2), record, 1, 1)
+    run_step(counting_step(tmp_path), record, 1, 1)
     (tmp_path / "ran").unlink()
-    assert run_stage(counting_stage(tmp_path), record, 1, 1)
+    assert run_step(counting_step(tmp_path), record, 1, 1)
     assert times_run(tmp_path) == 1
 
 
-def test_failed_stage_is_not_recorded_and_says_its_command(tmp_path: Path) -> None:
-    record = Record(tmp_path / "stages.json")
-    run_stage(counting_stage(tmp_path, inputs=1), record, 1, 1)
-    with pytest.raises(StageFailed, match="exit code 3") as failure:
-        run_stage(counting_stage(tmp_path, inputs=2, code=3), record, 1, 1)
+def test_failed_step_is_not_recorded_and_says_its_command(tmp_path: Path) -> None:
+    record = Record(tmp_path / "job.json")
+    run_step(counting_step(tmp_path, inputs=1), record, 1, 1)
+    with pytest.raises(StepFailed) as failure:
+        run_step(counting_step(tmp_path, inputs=2, code=3), record, 1, 1)
     assert failure.value.code == 3 and "python -c" in str(failure.value)
     # neither the new inputs nor the old ones count as done: the failed command may have touched the result
-    assert json.loads((tmp_path / "stages.json").read_text())["stages"] == {}
+    assert json.loads((tmp_path / "job.json").read_text())["steps"] == {}
 
 
 def test_success_without_a_result_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="its result is missing"):
-        run_stage(
-            Stage("a", "A", ("-c", "pass"), lambda: 1, lambda: False), Record(tmp_path / "stages.json"), 1, 1
+    with pytest.raises(UserError) as caught:
+        run_step(
+            Step("a", "A", ("python", "-c", "pass"), lambda: 1, lambda: False),
+            Record(tmp_path / "job.json"),
+            1,
+            1,
         )
+    assert caught.value.rule == "missing-result"
 
 
 def test_record_survives_being_read_again(tmp_path: Path) -> None:
-    record = Record(tmp_path / "stages.json")
+    record = Record(tmp_path / "job.json")
     record.note("trained_on", "abc")
-    run_stage(counting_stage(tmp_path), record, 1, 1)
-    again = Record(tmp_path / "stages.json")
+    run_step(counting_step(tmp_path), record, 1, 1)
+    again = Record(tmp_path / "job.json")
     assert again.notes == {"trained_on": "abc"}
-    assert again.stages["count"]["command"][:2] == ["python", "-c"]
+    assert again.steps["count"]["command"].startswith("python -c")
 
 
 def test_exit_code_of_a_killed_command() -> None:
-    assert run_command(["-c", "import os; os.kill(os.getpid(), 9)"]) == 128 + 9
+    assert run_command(["python", "-c", "import os; os.kill(os.getpid(), 9)"]) == 128 + 9
 
 
 def test_command_line_is_quoted_for_people() -> None:
-    assert shown(["-m", "x", "a=[1, 2]"]) == "python -m x 'a=[1, 2]'"
+    assert format_command(["mko", "x", "a=[1, 2]"]) == "mko x 'a=[1, 2]'"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(1.26, "1.3 s"), (245, "4 min 05 s"), (7380, "2 h 03 min")])
@@ -91,7 +95,7 @@ def start_sleeper(tmp_path: Path) -> tuple[subprocess.Popen, int]:
         f"import os, signal, sys, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()) + '.');"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(75)); time.sleep(60)"
     )
-    program = f"from examples.stages import run_command; raise SystemExit(run_command(['-c', {command!r}]))"
+    program = f"from megatron_ko.job.steps import run_command; raise SystemExit(run_command(['python', '-c', {command!r}]))"
     job = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.DEVNULL)
     deadline = time.monotonic() + 30
     while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text().endswith("."):

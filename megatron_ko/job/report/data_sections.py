@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from examples.report.collect import Facts
+from megatron_ko.job.report.collect import Facts
 from preprocessing.page.charts import Bar, stacked_bars
 from preprocessing.page.palette import OTHER_COLOURS, colour_of, shades_of
 

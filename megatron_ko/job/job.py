@@ -1,25 +1,25 @@
-"""What a main job will do: checked configurations, layout on the device, and one command per stage.
+"""What a job will do: checked configurations, the layout on the device, and one command per step.
 
-Owns the command line's settings, the overrides they become, and what each stage depends on. Starts nothing but the
-question how many GPUs there are.
+Owns the settings of the command line, the overrides they become, and what each step depends on. Starts nothing except a
+process that counts the GPUs.
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from examples.stages import Record, Stage
 from megatron_ko.config.loading import Loaded, load
 from megatron_ko.config.training import Config, TrainingConfig
-from megatron_ko.errors import ConfigError
+from megatron_ko.errors import ConfigError, UsageError
 from megatron_ko.files import sha256_file
 from megatron_ko.formats.checkpoint_folder import MARKER
 from megatron_ko.formats.run_folder import checkpoints_of
+from megatron_ko.job.steps import Record, Step
 from megatron_ko.planning.config_rules import layout_rules
 from preprocessing.config import pipeline as data_schema
 from preprocessing.readers.files_found import find_units
@@ -59,34 +59,24 @@ class Job:
         return self.runs / "train"
 
 
-def parse(folder: str, settings: Sequence[str]) -> Options:
-    """Raises ConfigError naming every argument that is not understood."""
-    plain: dict[str, str] = {}
+def options_of(given: argparse.Namespace) -> Options:
+    """Raises UsageError naming every argument that is not understood."""
     prefixed: dict[str, list[str]] = {"data": [], "train": []}
-    problems = []
-    for setting in settings:
+    wrong = []
+    for setting in given.settings:
         name, equals, value = setting.partition("=")
-        prefix, dot, rest = name.partition(".")
-        if equals and dot and prefix in prefixed and rest:
+        prefix, _, rest = name.partition(".")
+        if equals and rest and prefix in prefixed:
             prefixed[prefix].append(f"{rest}={value}")
-        elif equals and value and name in ("device", "ranks", "runs"):
-            plain[name] = value
         else:
-            problems.append(
-                f"{setting!r}: write device=, ranks=, runs=, data.section.field= or train.section.field="
-            )
-    device, ranks = plain.get("device", "cpu"), plain.get("ranks")
-    if device not in ("cpu", "cuda"):
-        problems.append(f"device={device}: write device=cpu or device=cuda")
-    if ranks is not None and not (ranks.isdecimal() and int(ranks) > 0):
-        problems.append(f"ranks={ranks}: write a positive number")
-    if problems:
-        raise ConfigError("\n  ".join(problems))
+            wrong.append(f"{setting!r}: write data.section.field=value or train.section.field=value")
+    if wrong:
+        raise UsageError("\n  ".join(wrong), rule="unknown-argument")
     return Options(
-        folder=Path(folder),
-        device=device,
-        ranks=int(ranks) if ranks else None,
-        runs=Path(plain["runs"]) if "runs" in plain else None,
+        folder=Path(given.folder),
+        device=given.device,
+        ranks=given.ranks,
+        runs=Path(given.runs) if given.runs else None,
         data=tuple(prefixed["data"]),
         train=tuple(prefixed["train"]),
     )
@@ -95,13 +85,11 @@ def parse(folder: str, settings: Sequence[str]) -> Options:
 # --- configurations --------------------------------------------------------------------------------------
 
 
-def checked_job(options: Options) -> Job:
-    """Both configurations, valid and about the same folder. Raises ConfigError or DataError before anything starts."""
+def check_job(options: Options) -> Job:
+    """Loads both configurations. Raises ConfigError or DataError where they are invalid or name different folders."""
     for name in ("data.yaml", "train.yaml"):
         if not (options.folder / name).is_file():
-            raise ConfigError(
-                f"{options.folder / name}: no such file; a main job needs data.yaml and train.yaml"
-            )
+            raise ConfigError(f"{options.folder / name}: no such file; a job needs data.yaml and train.yaml")
     data_overrides, train_overrides = list(options.data), list(options.train)
     if options.runs:
         data_overrides.insert(0, f"output.folder={options.runs / 'data'}")
@@ -133,13 +121,14 @@ def checked_job(options: Options) -> Job:
 
 
 def gpu_count() -> int:
-    """GPUs that torch sees, asked in another process: this one stays light. Raises ConfigError when there is none."""
+    """Counts the GPUs that torch sees, in another process: this one stays light. Raises ConfigError if there is none."""
     command = [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     count = int(found.stdout) if found.returncode == 0 else 0
     if not count:
         raise ConfigError(
-            "device=cuda, but torch sees no GPU; use device=cpu or install a CUDA build of torch"
+            "--device cuda: torch sees no GPU; use --device cpu or install a CUDA build of torch",
+            rule="no-gpu",
         )
     return count
 
@@ -171,22 +160,23 @@ def _check_places(job: Job) -> None:
         if Path(seen).expanduser() != wanted
     ]
     if wrong:
-        raise ConfigError("; ".join(wrong) + ". Give runs=FOLDER to set all three")
+        raise ConfigError("; ".join(wrong) + ". Give --runs FOLDER to set all three", rule="two-folders")
 
 
-# --- stages ----------------------------------------------------------------------------------------------
+# --- steps -----------------------------------------------------------------------------------------------
 
 
-def stages_of(job: Job, record: Record) -> list[Stage]:
-    """The main job in order. Each stage's inputs hold what the one before wrote."""
+def steps_of(job: Job, record: Record) -> list[Step]:
+    """The job in order. The inputs of each step include what the step before wrote."""
     run, hf = job.run, job.run / "hf"
-    train = ["-m", "megatron_ko.train", str(job.folder / "train.yaml"), *job.train_overrides]
+    train_yaml, data_yaml = str(job.folder / "train.yaml"), str(job.folder / "data.yaml")
     if job.device == "cuda":
-        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(job.ranks)]
-        train = [*launcher, *train]
+        launcher = ["torchrun", "--standalone", "--nproc-per-node", str(job.ranks), "-m", "megatron_ko.train"]
+        train = [*launcher, train_yaml, *job.train_overrides]
     else:
-        train += ["--ranks", str(job.ranks)]
-    samples = ["-m", "examples.generate", str(hf), "--out", str(run / "samples.json")]
+        train = ["mko", "train", train_yaml, *job.train_overrides, "--ranks", str(job.ranks)]
+    data = ["mko", "data", "run", data_yaml, *job.data_overrides, "output.allow_bad_records=true"]
+    page = ["mko", "data", "report", data_yaml, *job.data_overrides]
 
     def data_inputs() -> Any:
         from preprocessing.steps.order import versions_of  # imports the steps, which takes a second
@@ -196,56 +186,48 @@ def stages_of(job: Job, record: Record) -> list[Stage]:
         ]
         return [asdict(job.data.config), files, versions_of(job.data.config)]
 
-    def hf_inputs() -> Any:
+    def train_inputs() -> Any:
+        return [asdict(job.train), sha256_file(job.manifest)]
+
+    def is_trained() -> bool:
+        checkpoints = checkpoints_of(run)
+        return bool(checkpoints) and checkpoints[-1].name.endswith(f"{job.train.training.steps:08d}")
+
+    def export_inputs() -> Any:
         marker = checkpoints_of(run)[-1] / MARKER
         return [str(marker), *_stamp(marker)]
 
     def report_inputs() -> Any:
-        return {name: record.stages[name] for name in ("data", "train", "export", "samples")}
+        return {name: record.steps[name] for name in ("data", "train", "export", "samples")}
 
     return [
-        Stage(
-            "data",
-            "Prepare the data",
-            (
-                "-m",
-                "preprocessing",
-                "run",
-                str(job.folder / "data.yaml"),
-                *job.data_overrides,
-                "output.allow_bad_records=true",
-            ),
-            data_inputs,
-            job.manifest.is_file,
+        Step("data", "Prepare the data", tuple(data), data_inputs, job.manifest.is_file),
+        Step(
+            "data-report",
+            "Write the report about the data",
+            tuple(page),
+            lambda: record.steps["data"],
+            (job.runs / "data" / "report.html").is_file,
         ),
-        Stage(
-            "train",
-            "Train",
-            tuple(train),
-            lambda: [asdict(job.train), sha256_file(job.manifest)],
-            lambda: (
-                bool(found := checkpoints_of(run))
-                and found[-1].name.endswith(f"{job.train.training.steps:08d}")
-            ),
-        ),
-        Stage(
+        Step("train", "Train", tuple(train), train_inputs, is_trained),
+        Step(
             "export",
             "Export to Hugging Face and verify",
-            ("-m", "checkpoint_tools", "to-hf", f"src={run}", f"dst={hf}", "logits=true", "overwrite=true"),
-            hf_inputs,
+            ("mko", "checkpoint", "to-hf", str(run), str(hf), "--logits", "--overwrite"),
+            export_inputs,
             (hf / "verification.json").is_file,
         ),
-        Stage(
+        Step(
             "samples",
             "Generate text",
-            tuple(samples),
-            lambda: record.stages["export"],
+            ("mko", "generate", str(hf), "--out", str(run / "samples.json")),
+            lambda: record.steps["export"],
             (run / "samples.json").is_file,
         ),
-        Stage(
+        Step(
             "report",
             "Write the report",
-            ("-m", "examples.report", str(job.runs)),
+            ("mko", "report", str(job.runs)),
             report_inputs,
             (job.runs / "report.html").is_file,
         ),

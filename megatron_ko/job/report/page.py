@@ -9,10 +9,10 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
-from examples.report import data_sections, training_sections
-from examples.report.collect import Facts
-from examples.stages import duration
 from megatron_ko.files import write_text
+from megatron_ko.job.report import data_sections, training_sections
+from megatron_ko.job.report.collect import Facts
+from megatron_ko.job.steps import duration
 from preprocessing.page import funnel_view, tokenizer_view
 from preprocessing.page.template import filled
 
@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def write_report(facts: Facts, path: Path) -> None:
+    """Links to files are relative when the page is in the folder of runs, so that a copied folder keeps them."""
     sections = {
         "cards": training_sections.cards(facts),
         "training": training_sections.training(facts),
@@ -35,6 +36,7 @@ def write_report(facts: Facts, path: Path) -> None:
         facts.set_names,
         {"duration": duration},
         facts=facts,
+        links=_links(facts.runs, path),
         made=_made(facts),
         **sections,
     )
@@ -44,3 +46,10 @@ def write_report(facts: Facts, path: Path) -> None:
 def _made(facts: Facts) -> str:
     moment = datetime.datetime.fromtimestamp(facts.train[-1]["time"], datetime.timezone.utc)
     return moment.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _links(runs: Path, page: Path) -> str:
+    """Prefix that leads from the page to the folder of runs."""
+    if page.resolve().parent == runs.resolve():
+        return ""
+    return f"{runs.resolve().as_uri()}/"

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from examples.report.__main__ import main
-from examples.report.collect import read_facts, smoothed
-from examples.report.summary import closing_words
 from megatron_ko.errors import EXIT_USER_ERROR, DataError
+from megatron_ko.job.report.__main__ import main
+from megatron_ko.job.report.collect import read_facts, smoothed
+from megatron_ko.job.report.summary import closing_words
 from preprocessing.page.charts import Bar, Line, Panel, bar_chart, line_chart, ticks
 from preprocessing.page.palette import shades_of
 from preprocessing.page.text_diff import before_and_after, visible
-from tests.examples.conftest import HOSTILE
+from tests.job.conftest import HOSTILE
 
 
 def page_of(runs: Path) -> str:
@@ -68,7 +68,9 @@ def test_page_loads_nothing(job_folder: Path) -> None:
     for tag, attributes in Elements(page).found:
         assert tag not in ("link", "img", "base")
         assert not {"src", "srcset", "xlink:href", "action"} & set(attributes)
-        assert attributes.get("href", "#")[:1] == "#"  # type: ignore[index]
+        assert not re.match(
+            r"[a-z]+:|/", attributes.get("href") or ""
+        )  # within the page or the folder of runs
     style = re.search(r"<style>(.*?)</style>", page, re.S)
     assert style and "url(" not in style[1] and "@import" not in style[1]
 
@@ -76,10 +78,10 @@ def test_page_loads_nothing(job_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        ("data/manifest.json", "python -m preprocessing run"),
-        ("train/metrics.jsonl", "python -m megatron_ko.train"),
-        ("train/hf/verification.json", "python -m checkpoint_tools to-hf"),
-        ("train/samples.json", "python -m examples.generate"),
+        ("data/manifest.json", "mko data run"),
+        ("train/metrics.jsonl", "mko train"),
+        ("train/hf/verification.json", "mko checkpoint to-hf"),
+        ("train/samples.json", "mko generate"),
     ],
 )
 def test_missing_file_names_the_command(
@@ -96,8 +98,9 @@ def test_metrics_without_validation(job_folder: Path) -> None:
     path = job_folder / "train" / "metrics.jsonl"
     kept = [line for line in path.read_text().splitlines() if '"valid"' not in line]
     path.write_text("\n".join(kept))
-    with pytest.raises(DataError, match="no line of kind 'valid'"):
+    with pytest.raises(DataError) as caught:
         read_facts(job_folder)
+    assert caught.value.rule == "no-metrics" and "'valid'" in str(caught.value)
 
 
 def test_no_english_only_tokenizer(job_folder: Path) -> None:
@@ -122,8 +125,21 @@ def test_time_between_two_parts_of_a_run_does_not_count(job_folder: Path) -> Non
 def test_closing_words(job_folder: Path) -> None:
     text = closing_words(job_folder, Path("examples/x"), [("Train", 12.34, True), ("Export", 2.0, False)])
     assert "5.432       2.716" in text
-    assert "verified 38 tensors" in text and str(job_folder / "report.html") in text
-    assert "Export 2.0 s reused" in " ".join(text.split()) and "this time 12.3 s" in " ".join(text.split())
+    assert str(job_folder / "report.html") in text and str(job_folder / "data" / "report.html") in text
+    assert {"12.3", "2.0"} <= set(text.split())
+
+
+def test_final_loss_is_the_one_that_training_printed_last(job_folder: Path) -> None:
+    facts = read_facts(job_folder)
+    assert f"{facts.train[-1]['loss']:.4f}" in page_of(job_folder)
+
+
+def test_files_are_links_that_a_copied_folder_keeps(job_folder: Path, tmp_path: Path) -> None:
+    links = [a["href"] for tag, a in Elements(page_of(job_folder)).found if tag == "a" and "href" in a]
+    assert "train/metrics.jsonl" in links and "data/report.html" in links
+    assert main([str(job_folder), "--out", str(tmp_path / "elsewhere.html")]) == 0
+    page = (tmp_path / "elsewhere.html").read_text(encoding="utf-8")
+    assert (job_folder.resolve() / "train" / "metrics.jsonl").as_uri() in page
 
 
 def test_domains_of_one_language_differ_in_shade() -> None:

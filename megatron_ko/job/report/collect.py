@@ -16,10 +16,10 @@ from megatron_ko.config.training import Config
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
 
-PREPROCESS = "python -m preprocessing run DATA.yaml"
-TRAIN = "python -m megatron_ko.train TRAIN.yaml --ranks N"
-EXPORT = "python -m checkpoint_tools to-hf src={train} dst={train}/hf logits=true"
-GENERATE = "python -m examples.generate {train}/hf --out {train}/samples.json"
+PREPROCESS = "mko data run DATA.yaml"
+TRAIN = "mko train TRAIN.yaml --ranks N"
+EXPORT = "mko checkpoint to-hf {train} {train}/hf --logits"
+GENERATE = "mko generate {train}/hf --out {train}/samples.json"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Facts:
     sets: list[SetFacts]
     verification: dict[str, Any]
     samples: dict[str, Any]
-    stages: dict[str, Any]
+    steps: dict[str, Any]
 
     @property
     def set_names(self) -> list[str]:
@@ -76,22 +76,23 @@ def read_facts(runs: Path) -> Facts:
         train / "samples.json": GENERATE,
     }
     missing = [
-        f"{file}: no such file; make it with '{command.format(train=train)}'"
+        f"{file}: no such file; write it with '{command.format(train=train)}'"
         for file, command in commands.items()
         if not file.is_file()
     ]
     if missing:
-        raise DataError("\n  ".join(missing) + "\n  or run the whole job: python -m examples.main_job FOLDER")
+        raise DataError("\n  ".join(missing) + "\n  or run the whole job: mko job FOLDER")
     metrics = list(_lines(train / "metrics.jsonl"))
     kinds = {kind: [m for m in metrics if m.get("kind") == kind] for kind in ("start", "train", "valid")}
     for kind, found in kinds.items():
         if not found:
             raise DataError(
-                f"{train / 'metrics.jsonl'}: holds no line of kind {kind!r}; make it with '{TRAIN}'"
+                f"{train / 'metrics.jsonl'}: contains no line of kind {kind!r}; write it with '{TRAIN}'",
+                rule="no-metrics",
             )
     config = load(Config, [str(train / "config.yaml")], []).config
     manifest = read_json(data / "manifest.json")
-    stages = runs / "stages.json"
+    record = runs / "job.json"
     try:
         return Facts(
             runs=runs,
@@ -107,7 +108,7 @@ def read_facts(runs: Path) -> Facts:
             sets=_sets(train, manifest, config, kinds["train"][-1]),
             verification=read_json(train / "hf" / "verification.json"),
             samples=read_json(train / "samples.json"),
-            stages=read_json(stages)["stages"] if stages.is_file() else {},
+            steps=read_json(record)["steps"] if record.is_file() else {},
         )
     except (KeyError, TypeError) as error:
         raise DataError(

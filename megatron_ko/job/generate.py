@@ -1,6 +1,6 @@
 """Text from a Hugging Face folder, to see with one's own eyes what a model has learned.
 
-    python -m examples.generate runs/quickstart/train/hf [--prompt TEXT ...] [--tokens 64] [--out samples.json]
+    mko generate runs/quickstart/train/hf [--prompt TEXT ...] [--tokens 64] [--out samples.json]
 
 Reads local files only and runs no code from the folder. The same seed gives the same text.
 """
@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from megatron_ko.errors import CheckpointError, DataError, exit_code_of
+from megatron_ko.config.cli import Parser
+from megatron_ko.errors import CheckpointError, UsageError, exit_code_of
 from megatron_ko.files import write_json
 
 PROMPTS = (
@@ -30,28 +31,31 @@ SMALL = 50_000_000
 """Parameters below which threads cost more than they save."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Continues Korean, English and code prompts (or those given) with a Hugging Face model."""
-    parser = argparse.ArgumentParser(prog="python -m examples.generate", description=main.__doc__)
-    parser.add_argument("folder", help="Hugging Face folder, as written by python -m checkpoint_tools to-hf")
-    parser.add_argument(
-        "--prompt", action="append", metavar="TEXT", help="prompt instead of the built-in ones"
+def parser() -> Parser:
+    made = Parser(
+        prog="mko generate",
+        description="Continues Korean, English and code prompts, or yours, with a Hugging Face model.",
     )
-    parser.add_argument(
-        "--tokens", type=int, default=64, metavar="N", help="longest continuation (default 64)"
+    made.add_argument(
+        "folder", metavar="FOLDER", help="Hugging Face folder, as 'mko checkpoint to-hf' writes it"
     )
-    parser.add_argument(
+    made.add_argument("--prompt", action="append", metavar="TEXT", help="prompt instead of the built-in ones")
+    made.add_argument("--tokens", type=int, default=64, metavar="N", help="longest continuation (default 64)")
+    made.add_argument(
         "--temperature", type=float, default=0.7, help="0 takes the likeliest token (default 0.7)"
     )
-    parser.add_argument("--seed", type=int, default=1234, help="seed of the sampling (default 1234)")
-    parser.add_argument("--out", metavar="FILE", help="also write everything to this JSON file")
-    given = parser.parse_args(arguments)
-    return exit_code_of(lambda: _main(given))
+    made.add_argument("--seed", type=int, default=1234, help="seed of the sampling (default 1234)")
+    made.add_argument("--out", metavar="FILE", help="also write everything to this JSON file")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return exit_code_of(lambda: _main(parser().parse(arguments)))
 
 
 def _main(given: argparse.Namespace) -> int:
     if given.tokens < 1 or given.temperature < 0:
-        raise DataError("--tokens must be at least 1 and --temperature at least 0")
+        raise UsageError("--tokens must be at least 1 and --temperature at least 0")
     prompts = [("", text) for text in given.prompt] if given.prompt else list(PROMPTS)
     samples = generate(given.folder, prompts, given.tokens, given.temperature, given.seed)
     for sample in samples:
@@ -73,7 +77,7 @@ def generate(
     """``{lang, prompt, text}`` per ``(lang, prompt)``. Raises CheckpointError when ``folder`` holds no model."""
     if not (Path(folder) / "config.json").is_file():
         raise CheckpointError(
-            f"{folder}: holds no config.json; write the folder with 'python -m checkpoint_tools to-hf src=RUN dst={folder}'"
+            f"{folder}: holds no config.json; write the folder with 'mko checkpoint to-hf RUN {folder}'"
         )
     os.environ["HF_HUB_OFFLINE"] = "1"
     import torch

@@ -1,7 +1,7 @@
-"""Stages of a job: each is one command, run when its inputs changed and left alone when they did not.
+"""Steps of a job: each is one command, run when its inputs changed and skipped when they did not.
 
-Owns ``stages.json`` (what is finished, with the hash of its inputs, written after each stage) and running a command so
-that signals reach it and it never outlives the job. Knows nothing of what a stage does.
+Owns ``job.json`` (finished steps with the hash of their inputs, written after each step) and running a command so that
+signals reach it and it never outlives the job. Knows nothing of what a step does.
 """
 
 from __future__ import annotations
@@ -23,66 +23,68 @@ from typing import Any
 from megatron_ko.errors import EXIT_STOPPED, UserError
 from megatron_ko.files import read_json, sha256_text, write_json
 
-FORMAT = "megatron_ko-stages-1"
+FORMAT = "megatron_ko-job-1"
+# First word of a command: arguments of this Python that start the same program.
+PROGRAMS = {"mko": ("-m", "megatron_ko"), "torchrun": ("-m", "torch.distributed.run"), "python": ()}
 _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One command. ``inputs`` is asked when its turn comes, as JSON; ``is_there`` looks at the result on disk."""
+class Step:
+    """One command. ``inputs`` is called when its turn comes and returns JSON; ``is_there`` checks the result on disk."""
 
     name: str
     title: str
     command: tuple[str, ...]
-    """Arguments of the Python interpreter, such as ("-m", "preprocessing", "run", "data.yaml")."""
+    """As one types it, such as ("mko", "data", "run", "data.yaml"); its first word is one of ``PROGRAMS``."""
     inputs: Callable[[], Any]
     is_there: Callable[[], bool]
     version: int = 1
-    """Raise when the command writes another result for the same inputs: results of earlier versions are made again."""
+    """Raise it when the command writes another result for the same inputs: older results are then rebuilt."""
 
     def key(self) -> str:
-        """Hash of everything the result depends on; code counts by its version."""
+        """Hash of everything the result depends on; code is represented by its version."""
         depends = [self.version, self.command, self.inputs()]
         return sha256_text(json.dumps(depends, sort_keys=True, ensure_ascii=False))
 
 
-class StageFailed(UserError):
-    """A command ended with another exit code than 0; the job ends with the same one."""
+class StepFailed(UserError):
+    """A command ended with a nonzero exit code; the job ends with the same one."""
 
-    kind = "stage failed"
+    kind = "step failed"
 
-    def __init__(self, stage: Stage, code: int):
+    def __init__(self, step: Step, code: int):
         self.code = code
-        what = f"{stage.title}: the command\n  {shown(stage.command)}\n"
+        what = f"{step.title}: the command\n  {format_command(step.command)}\n"
         if code == EXIT_STOPPED:
             text = f"{what}stopped on request (exit code {code}); run the same job again and it continues"
         else:
             text = f"{what}ended with exit code {code}; its message is above. Run the same job again after the repair"
-        super().__init__(text)
+        super().__init__(text, rule="step-failed")
 
 
 class Record:
-    """``stages.json``: which stages are finished, of which inputs, when, and how long they took."""
+    """``job.json``: the finished steps, the hash of their inputs, when they ended and how long they took."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.stages: dict[str, dict[str, Any]] = {}
+        self.steps: dict[str, dict[str, Any]] = {}
         self.notes: dict[str, str] = {}
         if path.is_file():
             data = read_json(path)
             if isinstance(data, dict) and data.get("format") == FORMAT:
-                self.stages, self.notes = data["stages"], data["notes"]
+                self.steps, self.notes = data["steps"], data["notes"]
 
-    def is_done(self, stage: Stage, key: str) -> bool:
-        return self.stages.get(stage.name, {}).get("key") == key and stage.is_there()
+    def is_done(self, step: Step, key: str) -> bool:
+        return self.steps.get(step.name, {}).get("key") == key and step.is_there()
 
-    def add(self, stage: Stage, key: str, seconds: float) -> None:
+    def add(self, step: Step, key: str, seconds: float) -> None:
         entry = {"key": key, "seconds": round(seconds, 1), "finished": round(time.time())}
-        self.stages[stage.name] = {**entry, "command": ["python", *stage.command]}
+        self.steps[step.name] = {**entry, "command": format_command(step.command)}
         self._write()
 
     def forget(self, name: str) -> None:
-        if self.stages.pop(name, None):
+        if self.steps.pop(name, None):
             self._write()
 
     def note(self, name: str, value: str) -> None:
@@ -90,30 +92,33 @@ class Record:
         self._write()
 
     def _write(self) -> None:
-        write_json(self.path, {"format": FORMAT, "stages": self.stages, "notes": self.notes})
+        write_json(self.path, {"format": FORMAT, "steps": self.steps, "notes": self.notes})
 
 
-def run_stage(stage: Stage, record: Record, number: int, count: int) -> bool:
-    """Runs the command unless its result is there. Returns whether it ran; raises StageFailed."""
-    key = stage.key()
-    head = f"[{number}/{count}] {stage.title}"
-    if record.is_done(stage, key):
+def run_step(step: Step, record: Record, number: int, count: int) -> bool:
+    """Runs the command unless its result is there. Returns whether it ran; raises StepFailed."""
+    key = step.key()
+    head = f"[{number}/{count}] {step.title}"
+    if record.is_done(step, key):
         print(f"{head}: unchanged, reused", flush=True)
         return False
-    record.forget(stage.name)
-    say(f"{head}\n$ {shown(stage.command)}")
+    record.forget(step.name)
+    print_heading(f"{head}\n$ {format_command(step.command)}")
     begin = time.monotonic()
-    code = run_command(stage.command)
+    code = run_command(step.command)
     if code:
-        raise StageFailed(stage, code)
-    if not stage.is_there():
-        raise UserError(f"{shown(stage.command)} ended without an error, but its result is missing")
-    record.add(stage, key, time.monotonic() - begin)
+        raise StepFailed(step, code)
+    if not step.is_there():
+        raise UserError(
+            f"{format_command(step.command)} ended without an error, but its result is missing",
+            rule="missing-result",
+        )
+    record.add(step, key, time.monotonic() - begin)
     return True
 
 
 def run_command(command: Sequence[str]) -> int:
-    """Runs this Python with ``command``; its exit code, or 128 + N when signal N killed it.
+    """Runs ``command`` with this Python; returns its exit code, or 128 + N when signal N killed it.
 
     SIGTERM and SIGUSR1 are passed on. Ctrl-C reaches the command from the terminal itself. When this process is killed
     the command dies with it, so that a second job never meets the rest of a first one.
@@ -125,7 +130,9 @@ def run_command(command: Sequence[str]) -> int:
         if os.getppid() != parent:
             os._exit(1)
 
-    child = subprocess.Popen([sys.executable, *command], preexec_fn=die_with_parent)
+    child = subprocess.Popen(
+        [sys.executable, *PROGRAMS[command[0]], *command[1:]], preexec_fn=die_with_parent
+    )
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         if number != signal.SIGINT or not sys.stdin.isatty():
@@ -141,13 +148,13 @@ def run_command(command: Sequence[str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def shown(command: Sequence[str]) -> str:
+def format_command(command: Sequence[str]) -> str:
     """The command as one types it."""
-    return shlex.join(["python", *command])
+    return shlex.join(command)
 
 
-def say(text: str) -> None:
-    """A line of the job itself, set apart from the output of its commands."""
+def print_heading(text: str) -> None:
+    """Prints a line of the job itself, set apart from the output of its commands."""
     bold, plain = ("\x1b[1m", "\x1b[0m") if sys.stdout.isatty() else ("", "")
     print(f"\n{bold}{text}{plain}", flush=True)
 

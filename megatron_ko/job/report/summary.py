@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from examples.report.collect import Facts, read_facts
-from examples.stages import duration
+from megatron_ko.job.report.collect import Facts, read_facts
+from megatron_ko.job.steps import duration
 
 
 def closing_words(runs: Path, folder: Path, times: list[tuple[str, float, bool]]) -> str:
-    """``times``: title, seconds and whether it ran now, per stage."""
+    """``times``: title, seconds and whether it ran now, per step."""
     facts = read_facts(runs)
     return "\n".join(["", *_results(facts), "", *_places(runs), "", *_times(times), "", *_next(runs, folder)])
 
@@ -35,6 +35,7 @@ def _results(facts: Facts) -> list[str]:
 def _places(runs: Path) -> list[str]:
     places = (
         ("report", runs / "report.html"),
+        ("data report", runs / "data" / "report.html"),
         ("clean text", runs / "data" / "clean"),
         ("dropped text", runs / "data" / "dropped"),
         ("tokenizer", runs / "data" / "tokenizer"),
@@ -59,7 +60,7 @@ def _next(runs: Path, folder: Path) -> list[str]:
     return [
         "  next",
         f"    xdg-open {report}",
-        f"    python -m examples.generate {model} --prompt '한글은 '",
-        f"    python -m megatron_ko.plan {train} --world-size 4 parallel.pipeline=2",
-        "    make main-job FOLDER=examples/own_text",
+        f"    mko generate {model} --prompt '한글은 '",
+        f"    mko plan {train} --world-size 4 parallel.pipeline=2",
+        "    mko init my_run      # a configuration for your own text",
     ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from examples.report.collect import Facts, smoothed
-from examples.stages import duration
+from megatron_ko.job.report.collect import Facts, smoothed
+from megatron_ko.job.steps import duration
 from preprocessing.page import number_text
 from preprocessing.page.charts import Line, Panel, line_chart
 from preprocessing.page.palette import shades_of
@@ -28,14 +28,10 @@ def cards(facts: Facts) -> list[dict[str, str]]:
          f"{last['step']:,} steps of {facts.start['tokens_per_step']:,}"),
         ("Training time", "학습 시간", duration(facts.seconds),
          f"{facts.start['world_size']} × {facts.config.run.device}, {facts.config.precision.dtype}"),
-        ("Final loss", "최종 손실", f"{_final_loss(facts):.3f}", f"validation {bits[0]:.2f} to {bits[-1]:.2f} bits per byte"),
+        ("Final loss", "최종 손실", f"{last['loss']:.4f}", f"validation {bits[0]:.2f} to {bits[-1]:.2f} bits per byte"),
         ("Export", "변환 검증", "verified" if _verified(facts) else "differs", detail),
     ]  # fmt: skip
     return [dict(zip(("name", "korean", "value", "detail"), part, strict=True)) for part in parts]
-
-
-def _final_loss(facts: Facts) -> float:
-    return smoothed([record["loss"] for record in facts.train])[-1]
 
 
 def _verified(facts: Facts) -> bool:
@@ -59,7 +55,7 @@ def training(facts: Facts) -> dict[str, Any]:
         ),
         "rate": line_chart([Line("learning rate", "muted", rates)], rate_panel, "Learning rate over steps"),
         "first": losses[0],
-        "last": _final_loss(facts),
+        "last": losses[-1],
         "schedule": facts.config.schedule.type,
     }
 

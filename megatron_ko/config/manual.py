@@ -1,0 +1,75 @@
+"""The manual of a configuration: every field with its type, default and sentence, as ``--help`` prints it."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Collection, Iterator
+from typing import Any, get_origin
+
+from megatron_ko.config.schema import fields_of, sections_of, type_name
+
+MAX_WIDTH = 110
+
+
+def manual(root: type, sections: Collection[str] | None = None) -> str:
+    """One entry per field of ``root`` (or of some of its ``sections``): dotted name, type, default, sentence."""
+    return "\n".join(_describe_section(root, "", sections))
+
+
+def describe_default(info: Any) -> str:
+    """The default of a field as one writes it."""
+    value = info.get_default(call_default_factory=True)
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "true", False: "false"}[value]
+    return str(value)
+
+
+def _describe_section(kind: Any, above: str, only: Collection[str] | None = None) -> Iterator[str]:
+    for name, info in fields_of(kind).items():
+        if only is not None and name not in only:
+            continue
+        path = f"{above}{name}"
+        variants = sections_of(info.annotation)
+        if not variants:
+            yield from _describe_field(path, info)
+            continue
+        if get_origin(info.annotation) is dict:
+            path += ".NAME"
+        yield f"  {path}:" if above else f"\n{path}:"
+        yield from _wrap(info.description or "")
+        if len(variants) == 1:
+            yield from _describe_section(variants[0], f"{path}.")
+        else:
+            yield from _describe_variants(variants, f"{path}.")
+
+
+def _describe_variants(variants: list[Any], above: str) -> Iterator[str]:
+    """Each variant under its type; a field that an earlier variant has in the same form is only named."""
+    known: dict[str, list[str]] = {}
+    for variant in variants:
+        repeated = []
+        for name, info in fields_of(variant).items():
+            if name == "type":
+                yield f"  {above}type: {type_name(info.annotation)}"
+                yield from _wrap(info.description or "")
+                continue
+            lines = list(_describe_field(f"{above}{name}", info))
+            if known.get(name) == lines:
+                repeated.append(name)
+            else:
+                known[name] = lines
+                yield from lines
+        if repeated:
+            yield from _wrap(f"and, as above: {', '.join(repeated)}.")
+
+
+def _describe_field(path: str, info: Any) -> Iterator[str]:
+    default = "required" if info.is_required() else f"default {describe_default(info)}"
+    yield f"  {path}: {type_name(info.annotation)}, {default}"
+    yield from _wrap(info.description or "")
+
+
+def _wrap(text: str) -> list[str]:
+    width = min(shutil.get_terminal_size().columns, MAX_WIDTH) - 2
+    return textwrap.wrap(text, width, initial_indent="      ", subsequent_indent="      ")

@@ -1,0 +1,91 @@
+"""What a configuration class allows: its fields, the types of each, and which of them take ``none``.
+
+Owns reading of pydantic's annotations; the manual, the loader and command-line options use it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, Union, get_args, get_origin
+
+TYPE_NAMES = {
+    int: "integer", float: "number", str: "text", bool: "true/false", type(None): "none",
+    dict: "mapping", list: "list", Any: "anything",
+}  # fmt: skip
+
+
+def fields_of(kind: Any) -> dict[str, Any]:
+    """Name and pydantic's FieldInfo of every field of a section."""
+    return kind.__pydantic_fields__
+
+
+def members_of(annotation: Any) -> list[Any]:
+    """The types that an annotation allows; of a mapping, those of its values."""
+    arguments = get_args(annotation)
+    if get_origin(annotation) is dict:
+        return members_of(arguments[1])
+    return alternatives_of(annotation)
+
+
+def alternatives_of(annotation: Any) -> list[Any]:
+    """The types that an annotation allows, each without its bounds."""
+    arguments = get_args(annotation)
+    if getattr(annotation, "__metadata__", None):
+        return alternatives_of(arguments[0])
+    if get_origin(annotation) is Union or isinstance(annotation, _UNION):
+        return [member for part in arguments for member in alternatives_of(part)]
+    return [annotation]
+
+
+_UNION = type(int | str)
+
+
+def sections_of(annotation: Any) -> list[Any]:
+    """The configuration classes among ``members_of``."""
+    return [member for member in members_of(annotation) if dataclasses.is_dataclass(member)]
+
+
+def literals_of(annotation: Any) -> list[str]:
+    """The words that an annotation allows, such as ``cpu`` and ``cuda``."""
+    return [
+        value
+        for member in alternatives_of(annotation)
+        for value in get_args(member)
+        if isinstance(value, str)
+    ]
+
+
+def allows(annotation: Any, kind: type) -> bool:
+    """Whether ``kind`` is one of the alternatives; ``none`` is ``type(None)``."""
+    return kind in alternatives_of(annotation)
+
+
+def takes_none_as_null(annotation: Any) -> bool:
+    """Whether the word ``none`` means null: where null is allowed and ``none`` is not a word of its own."""
+    return allows(annotation, type(None)) and "none" not in literals_of(annotation)
+
+
+def type_name(annotation: Any) -> str:
+    """``integer or none``, ``cpu | cuda``, ``list of number``."""
+    if annotation in TYPE_NAMES:
+        return TYPE_NAMES[annotation]
+    arguments = get_args(annotation)
+    if getattr(annotation, "__metadata__", None):
+        return type_name(arguments[0])
+    if arguments and all(isinstance(argument, str) for argument in arguments):
+        return " | ".join(arguments)
+    origin = get_origin(annotation)
+    if origin in (list, dict):
+        return f"{TYPE_NAMES[origin]} of {type_name(arguments[-1])}"
+    return " or ".join(type_name(argument) for argument in arguments)
+
+
+def paths_of(root: Any, above: str = "") -> Iterator[str]:
+    """Dotted path of every field of the tree, through all variants; below a mapping, NAME stands for its keys."""
+    for name, info in fields_of(root).items():
+        path = f"{above}{name}"
+        yield path
+        inside = f"{path}.NAME." if get_origin(info.annotation) is dict else f"{path}."
+        for section in sections_of(info.annotation):
+            yield from paths_of(section, inside)

@@ -1,0 +1,123 @@
+"""``mko job``: raw text in, a verified model and a report out, by the commands a user would type.
+
+FOLDER holds ``data.yaml`` (preprocessing) and ``train.yaml`` (training), as ``mko init`` writes them. Everything is
+written to one folder of runs: ``data/`` (with its own ``report.html``), ``train/`` (the run folder, with ``hf/`` and
+``samples.json``), ``job.json`` and ``report.html``. A second job repeats only what changed; a killed one continues.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from megatron_ko.config.cli import Parser, positive
+from megatron_ko.config.loading import load
+from megatron_ko.config.training import Config
+from megatron_ko.errors import ConfigError, exit_code_of
+from megatron_ko.files import sha256_file
+from megatron_ko.formats.run_folder import checkpoints_of
+from megatron_ko.job import steps
+from megatron_ko.job.job import Job, check_job, options_of, steps_of
+from megatron_ko.job.steps import Record
+
+# What may change between two jobs in one folder: the training continues. Everything else is another training.
+CONTINUES = ("run.device", "run.timeout_s", "training.steps", "schedule", "parallel", "data.workers")
+CONTINUES += ("evaluation", "checkpoint", "reporting")
+
+
+def parser() -> Parser:
+    made = Parser(
+        prog="mko job",
+        usage="mko job FOLDER [data.section.field=value ...] [train.section.field=value ...] [options]",
+        description=__doc__,
+    )
+    made.add_argument("folder", metavar="FOLDER", help="folder with data.yaml and train.yaml")
+    made.add_argument(
+        "settings",
+        nargs="*",
+        metavar="data.section.field=value",
+        help="overrides of data.yaml, and of train.yaml with the prefix train.",
+    )
+    made.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        default="cpu",
+        help="cpu (default), or cuda: all GPUs of this host, bf16",
+    )
+    made.add_argument(
+        "--ranks",
+        type=positive,
+        metavar="N",
+        help="ranks to train on (default: all GPUs, or the layout's size)",
+    )
+    made.add_argument(
+        "--runs", metavar="FOLDER", help="folder of runs to write to, instead of the configured one"
+    )
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs every step that is not finished. Returns 0, or the exit code of the command that failed."""
+    try:
+        return exit_code_of(lambda: run_job(check_job(options_of(parser().parse(arguments)))))
+    except KeyboardInterrupt:
+        return 130
+
+
+def run_job(job: Job) -> int:
+    """Runs the steps and ends with a summary."""
+    from megatron_ko.job.report.summary import closing_words
+
+    record = Record(job.runs / "job.json")
+    plan = steps_of(job, record)
+    ran = set()
+    for number, step in enumerate(plan, start=1):
+        if step.name == "train":
+            check_same_training(job, record)
+        try:
+            if steps.run_step(step, record, number, len(plan)):
+                ran.add(step.name)
+        except steps.StepFailed as failure:
+            print(f"\n{failure.kind}: {failure}", file=sys.stderr, flush=True)
+            return failure.code
+    times = [(step.title, record.steps[step.name]["seconds"], step.name in ran) for step in plan]
+    print(closing_words(job.runs, job.folder, times), flush=True)
+    return 0
+
+
+def check_same_training(job: Job, record: Record) -> None:
+    """A run folder holds one training. Raises ConfigError when what lies there is of other settings or data."""
+    data = sha256_file(job.manifest)
+    if not checkpoints_of(job.run):
+        record.note("trained_on", data)
+        return
+    before = _flat(asdict(load(Config, [str(job.run / "config.yaml")], []).config))
+    now = _flat(asdict(job.train))
+    changed = [
+        f"{name}: {before.get(name)} -> {now.get(name)}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name) and not name.startswith(CONTINUES)
+    ]
+    if record.notes.get("trained_on", data) != data:
+        changed.append("the data was built again and differs")
+    if changed:
+        raise ConfigError(
+            f"{job.run}: holds a training of other settings or data\n  " + "\n  ".join(changed) + "\n"
+            f"give another folder with --runs FOLDER, or remove {job.run} to train afresh",
+            rule="another-training",
+        )
+
+
+def _flat(tree: dict[str, Any], above: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        found.update(
+            _flat(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}
+        )
+    return found
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

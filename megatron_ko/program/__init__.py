@@ -1,0 +1,1 @@
+"""Commands of ``mko`` about the program itself: starting configurations, schemas, completion."""

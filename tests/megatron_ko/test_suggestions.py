@@ -1,0 +1,57 @@
+"""What a user probably meant: spelling, abbreviations, names of other programs, other sections."""
+
+from __future__ import annotations
+
+import pytest
+
+from megatron_ko.config.loading import load
+from megatron_ko.config.schema import paths_of
+from megatron_ko.config.suggestions import SYNONYMS, nearest_name
+from megatron_ko.config.training import Config
+from megatron_ko.errors import ConfigError
+from tests.tiny_run import write_tiny_run
+
+TRAINING = ["steps", "global_batch_size", "micro_batch_size", "sequence_length"]
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "meant"),
+    [
+        ("stepz", TRAINING, "steps"),
+        ("gbs", TRAINING, "global_batch_size"),
+        ("seq_length", TRAINING, "sequence_length"),
+        ("train_iters", TRAINING, "steps"),
+        ("Micro-Batch-Size", TRAINING, "micro_batch_size"),
+        ("lr", ["learning_rate", "beta1"], "learning_rate"),
+        ("tp", ["tensor", "pipeline"], "tensor"),
+        ("--wrokers", ["--workers", "--runner"], "--workers"),
+        ("zebra", TRAINING, None),
+        ("lr", TRAINING, None),
+    ],
+)
+def test_the_nearest_name(name, known, meant):
+    assert nearest_name(name, known) == meant
+
+
+def test_every_synonym_leads_to_a_field_and_is_none_itself():
+    fields = {path.rpartition(".")[2] for path in paths_of(Config)}
+    assert set(SYNONYMS.values()) <= fields
+    assert not set(SYNONYMS) & fields
+
+
+@pytest.mark.parametrize(
+    ("override", "meant"),
+    [
+        ("optimizer.lr=1e-3", "learning_rate"),
+        ("training.lr=1e-3", "optimizer.learning_rate"),
+        ("model.num_layers=2", "layers"),
+        ("lr=1e-3", "optimizer.learning_rate"),
+        ("parallel.tensor_model_parallel_size=2", "tensor"),
+    ],
+)
+def test_an_unknown_key_names_the_field_that_was_meant(tmp_path, override, meant):
+    with pytest.raises(ConfigError) as caught:
+        load(Config, [write_tiny_run(tmp_path)], [override])
+    problem = caught.value.problems[0]
+    assert (problem.rule, problem.path) == ("unknown-key", override.partition("=")[0])
+    assert f"'{meant}'" in problem.message

@@ -1,0 +1,1 @@
+"""Tests of mko itself: commands, starting configurations, schemas, completion."""

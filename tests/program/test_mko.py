@@ -1,0 +1,171 @@
+"""One program: every command is reachable, every help exists, and mistakes name what was meant."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from megatron_ko.__main__ import COMMANDS, main
+from megatron_ko.config.loading import load, to_yaml
+from megatron_ko.config.training import Config
+from megatron_ko.program import completion, init, schema
+from preprocessing.config import pipeline
+from tests.test_layers import ROOT
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_main(name):
+    module, sentence = COMMANDS[name]
+    assert callable(import_module(module).main) and sentence
+
+
+def test_help_and_version_print_something(capsys):
+    assert main([]) == 0
+    overview = capsys.readouterr().out
+    assert all(f"  {name} " in overview for name in COMMANDS)
+    assert main(["--version"]) == 0
+    assert "megatron-core" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["trian"], "mko train"),
+        (["checkpoints"], "mko checkpoint"),
+        (["data", "dedupliacte"], "mko data deduplicate"),
+        (["tokenizer", "extnd"], "mko tokenizer extend"),
+        (["checkpoint", "to_hf"], "mko checkpoint to-hf"),
+        (["train", "--dryrun"], "--dry-run"),
+    ],
+)
+def test_a_mistyped_command_names_the_nearest_one(arguments, meant):
+    done = subprocess.run(
+        [sys.executable, "-m", "megatron_ko", *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2 and meant in done.stderr and "Traceback" not in done.stderr
+
+
+def parsers():
+    for name, command in dict(completion._commands()).items():
+        if isinstance(command, dict):
+            yield from ((f"mko {name} {inner}", p) for inner, p in command.items())
+        else:
+            yield f"mko {name}", command
+
+
+ALL_PARSERS = dict(parsers())
+
+
+@pytest.mark.parametrize("name", ALL_PARSERS)
+def test_every_help_names_its_command_and_fits_80_columns(name, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = ALL_PARSERS[name].format_help()
+    assert text.startswith(f"usage: {name}")
+    head = text.partition("configuration fields")[0]
+    assert [line for line in head.splitlines() if len(line) > 80] == []
+
+
+def test_completion_knows_every_command():
+    pytest.importorskip("shtab")
+    import shtab
+
+    script = shtab.complete(completion.whole_parser(), "bash")
+    for word in (*COMMANDS, "deduplicate", "expand-vocab", "--overwrite", "--min-count"):
+        assert word in script
+
+
+# --- init and schema ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [[], ["--code", "src"]])
+def test_the_starting_configurations_are_valid(tmp_path, monkeypatch, code):
+    monkeypatch.chdir(tmp_path)
+    assert init.main(["my_run", *code]) == 0
+    train = load(Config, ["my_run/train.yaml"], []).config
+    data = load(pipeline.Config, ["my_run/data.yaml"], [], pipeline.RULES).config
+    assert train.run.folder == "runs/my_run/train"
+    assert train.data.manifest == f"{data.output.folder}/manifest.json"
+    assert set(data.inputs) == set(data.domains) == ({"text", "code"} if code else {"text"})
+
+
+def test_existing_files_are_not_overwritten(tmp_path):
+    (tmp_path / "train.yaml").write_text("mine")
+    assert init.main([str(tmp_path)]) == 2
+    assert (tmp_path / "train.yaml").read_text() == "mine" and not (tmp_path / "data.yaml").exists()
+
+
+@pytest.mark.parametrize("folder", ["a*b", "a{b}", "a$b"])
+def test_folders_that_would_be_patterns_are_refused(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    assert init.main(["run", "--text", folder]) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["내 텍스트", "it's: #1", 'a "b"'])
+def test_any_other_folder_name_survives_yaml(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    assert init.main(["run", "--text", text]) == 0
+    data = load(pipeline.Config, ["run/data.yaml"], []).config
+    assert vars(data.inputs["text"])["paths"][0].startswith(f"{text}/")
+
+
+@pytest.mark.parametrize("name", schema.SCHEMAS)
+def test_schemas_accept_the_examples_and_refuse_unknown_keys(name):
+    jsonschema = pytest.importorskip("jsonschema")
+    import yaml
+
+    validator = jsonschema.Draft202012Validator(schema.json_schema(name))
+    validator.check_schema(validator.schema)
+    for path in sorted((ROOT / "examples").glob(f"*/{name}.yaml")):
+        loaded = load({"train": Config, "data": pipeline.Config}[name], [str(path)], []).config
+        data = yaml.safe_load(to_yaml(loaded))
+        assert list(validator.iter_errors(data)) == [], path
+        assert list(validator.iter_errors({**data, "zebra": 1}))
+
+
+def test_the_schema_explains_fields_and_takes_the_word_none():
+    text = json.dumps(schema.json_schema("train"))
+    assert "Run folder" in text and '"none"' in text
+
+
+# --- nothing speaks of the old programs -----------------------------------------------------------------------
+
+OLD = re.compile(
+    r"python -m (preprocessing|checkpoint_tools|megatron_ko\.plan|examples\.(main_job|report|generate)) \w"
+    r"|mko-(train|plan|data|ckpt)\b|\b(src|dst|overwrite|logits)=(?!=)[\w{/]"
+    r"|(extend|hybrid|prune)-tokenizer\b|\btokenizer-report\b"
+)
+
+
+def test_no_page_or_message_spells_commands_the_old_way():
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    pages = [
+        path for path in tracked if path.endswith((".md", ".yaml", ".sbatch", ".jinja")) or path == "Makefile"
+    ]
+    found = [
+        f"{path}:{number}: {line.strip()}"
+        for path in pages
+        for number, line in enumerate((ROOT / path).read_text(encoding="utf-8").splitlines(), 1)
+        if OLD.search(line)
+    ]
+    for path in tracked:
+        if path.endswith(".py") and not path.startswith("tests/"):
+            found += [f"{path}:{line}: {text}" for line, text in _texts(ROOT / path) if OLD.search(text)]
+    assert found == []
+
+
+def _texts(path: Path):
+    """Every string of a module, docstrings included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
