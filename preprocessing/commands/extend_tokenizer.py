@@ -82,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     from megatron_ko.files import write_json
     from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
     from preprocessing.running.processes import cores
+    from preprocessing.steps.kernel_groups import compile_for
     from preprocessing.tokenizers import extension_check, selection
     from preprocessing.tokenizers.appending import append
     from preprocessing.tokenizers.decisions import NOTHING_FORCED, read_forced, write_decisions
@@ -101,6 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.rounds,
     )
     folder = arguments.counts or arguments.out / COUNTED
+    compile_for(["extend"])
     chosen = selection.select(base, parts, folder, settings, workers, forced)
     appended = append(base, chosen.surfaces, folder / "extended")
     checked = extension_check.check(

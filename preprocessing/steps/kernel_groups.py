@@ -1,4 +1,4 @@
-"""Which kernels each step needs, and calls that compile them.
+"""Which kernels each step or command needs, and calls that compile them.
 
 A call passes arguments of the types that the step passes; ``tests/preprocessing/test_compilation.py`` compares them with a
 whole run.
@@ -120,6 +120,25 @@ def encode() -> None:
     BpeEncoder.of_tables(bpe_tables.of_model(model)).encode_column(batch()["text"])
 
 
+def extend() -> None:
+    from preprocessing.kernels import word_counts
+    from preprocessing.tokenizers.counting import WordTable
+    from preprocessing.tokenizers.cutting import cut_of
+    from preprocessing.tokenizers.token_counts import TokenCounter
+
+    pieces = [*(f"<0x{byte:02X}>" for byte in range(256)), "\u2581", "가", "나", "가나"]
+    model = {"type": "BPE", "vocab": {piece: n for n, piece in enumerate(pieces)}, "merges": [["가", "나"]]}
+    description = {"model": model, "added_tokens": [], "normalizer": None, "pre_tokenizer": None}
+    table = WordTable(cut_of(description))
+    table.add(batch()["text"])
+    word_counts.grown_table(np.zeros((2, 4), np.uint64))
+    words = table.take()
+    word_counts.keys_of_words(*utf8_buffer(words["word"]))
+    word_counts.count_syllables(*utf8_buffer(words["word"]), words["count"].to_numpy())
+    counter = TokenCounter(description)
+    counter.count(words["word"], words["count"].to_numpy(), np.zeros(counter.size, np.int64))
+
+
 CLEAN = Group("clean", ("json_objects", "utf8", "languages", "normalise", "suspects"), clean)
 MEASURE = Group("measure", ("text_counts", "languages", "source_code", "minhash", "canonical"), measure)
 ENCODE = Group("encode", ("bpe", "bpe_build"), encode)
@@ -132,10 +151,11 @@ GROUPS = {
     "deduplicate": Group("deduplicate", ("buckets", "minhash"), deduplicate),
     "train-tokenizer": ENCODE,
     "encode": ENCODE,
+    "extend": Group("extend", ("word_counts", "word_tokens"), extend),
 }
-"""By step; the other steps need none."""
+"""By step, or command of ``mko tokenizer``; the others need none."""
 
 
-def compile_for(steps: Iterable[str]) -> None:
-    """Compiles what the steps need and the cache does not contain."""
-    compile_groups(list(dict.fromkeys(GROUPS[step] for step in steps if step in GROUPS)))
+def compile_for(names: Iterable[str]) -> None:
+    """Compiles what the steps or commands need and the cache does not contain."""
+    compile_groups(list(dict.fromkeys(GROUPS[name] for name in names if name in GROUPS)))
