@@ -15,7 +15,8 @@ from markupsafe import Markup
 from megatron_ko.tables import width_of
 from preprocessing.page.drawing import NARROW, Box, Curve, Disc, Drawing, Shape, Stroke, Words, inline_svg
 
-NAME_CHARACTER = 6.6  # width of a letter of a curve's name
+NAME_CHARACTER = 7.8  # width of a letter of a curve's name, in the widest of the usual fonts
+TICK_CHARACTER = 6.6
 NARROW_ROW = 58
 Format = Callable[[float], str]
 Scale = Callable[[float], float]
@@ -116,10 +117,15 @@ def _steps(panel: Panel, low: float, high: float, at_x: Scale) -> list[Shape]:
     if not panel.x_ticks:
         return []
     y = panel.height - panel.bottom + 18
-    found = [x for x in ticks(low, high, panel.x_ticks) if x == int(x)]
-    shapes: list[Shape] = [Words(f"{x:,.0f}", at_x(x), y, css="tick middle") for x in found]
+    end = panel.width - panel.right + 18
+    shapes: list[Shape] = []
+    for x in ticks(low, high, panel.x_ticks):
+        text = f"{x:,.0f}"
+        overlaps = panel.x_label and at_x(x) + TICK_CHARACTER * len(text) / 2 > end - 6
+        if x == int(x) and not overlaps:
+            shapes.append(Words(text, at_x(x), y, css="tick middle"))
     if panel.x_label:
-        shapes.append(Words(panel.x_label, panel.width - panel.right + 18, y, css="tick"))
+        shapes.append(Words(panel.x_label, end, y, css="tick"))
     return shapes
 
 

@@ -33,7 +33,7 @@ def efficiency_chart(panels: Sequence[tuple[str, Values]], chosen: str, narrow: 
         Words("Tokenizer efficiency, %", 0, 16, size=14, strong=True),
         Words(
             f"same text, relative to {short_name(chosen)} = 100; higher is better",
-            *((0, 34) if narrow else (178, 16)),
+            *((0, 34) if narrow else (200, 16)),
             "soft",
             12.5,
         ),
