@@ -52,7 +52,7 @@ class Panel:
     width: int = 860
     height: int = 300
     left: int = 52
-    right: int = 96
+    right: int = 112
     top: int = 12
     bottom: int = 34
     y_format: Format = "{:g}".format
