@@ -21,6 +21,7 @@ from megatron_ko.progress import ProgressBar
 from preprocessing import kernels
 
 log = logging.getLogger(__name__)
+KERNEL_S = 0.6  # time of one kernel, on average
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,10 @@ def compile_groups(groups: Sequence[Group]) -> None:
 
     waiting = {id(kernel) for group in groups for kernel in group.kernels()}
     names = ", ".join(group.name for group in groups)
-    log.info("compiling %d kernels, once on this machine (about a minute): %s", len(waiting), names)
+    expected_s = max(10, round(KERNEL_S * len(waiting), -1))
+    log.info("compiling %d kernels, once on this machine, about %.0f s: %s", len(waiting), expected_s, names)
     COMPILATIONS.announced = True
-    with ProgressBar("compiling kernels", len(waiting), "kernel") as bar:
+    with ProgressBar("compiling kernels", len(waiting), "kernels") as bar:
 
         def count(kernel: Any) -> None:
             if id(kernel) in waiting:
