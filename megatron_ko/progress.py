@@ -21,12 +21,12 @@ log = logging.getLogger(__name__)
 
 
 class ProgressBar:
-    """Counts ``unit`` up to ``total``, from ``start``; bytes ("B") are shown with a prefix.
+    """Counts up to ``total``, from ``start``; ``unit`` is a noun in the singular, or "B" for bytes.
 
     Close it, or use it as a context manager.
     """
 
-    def __init__(self, what: str, total: int | None = None, unit: str = "it", start: int = 0):
+    def __init__(self, what: str, total: int | None = None, unit: str = "item", start: int = 0):
         self.what, self.total, self.unit = what, total, unit
         self.first = self.count = start
         self.facts = ""
@@ -70,7 +70,8 @@ class ProgressBar:
         """State of the work for the log."""
         total = f" of {self.total:,}" if self.total else ""
         facts = f", {self.facts}" if self.facts else ""
-        return f"{self.count:,}{total} {self.unit}, {self.elapsed_s:.0f} s{facts}"
+        units = "B" if self.unit == "B" else f"{self.unit}s"
+        return f"{self.count:,}{total} {units}, {self.elapsed_s:.0f} s{facts}"
 
     def _keep_time(self) -> None:
         pause_s = LOG_EVERY_S if self._bar is None else REDRAW_EVERY_S
@@ -81,7 +82,7 @@ class ProgressBar:
                 self._bar.refresh()
 
 
-def progress(items: Iterable[T], what: str, total: int | None = None, unit: str = "it") -> Iterator[T]:
+def progress(items: Iterable[T], what: str, total: int | None = None, unit: str = "item") -> Iterator[T]:
     """Yields ``items`` and shows how many of them are done."""
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # type: ignore[arg-type]

@@ -82,7 +82,7 @@ def compile_groups(groups: Sequence[Group]) -> None:
     expected_s = max(10, round(KERNEL_S * len(waiting), -1))
     log.info("compiling %d kernels, once on this machine, about %.0f s: %s", len(waiting), expected_s, names)
     COMPILATIONS.announced = True
-    with ProgressBar("compiling kernels", len(waiting), "kernels") as bar:
+    with ProgressBar("compiling kernels", len(waiting), "kernel") as bar:
 
         def count(kernel: Any) -> None:
             if id(kernel) in waiting:

@@ -13,6 +13,7 @@ class StepProgress(ProgressBar):
     def __init__(self, step: str, tasks: int, total_bytes: int, finished_bytes: int = 0):
         self._tasks, self._bytes = tasks, total_bytes
         self._tasks_done = self._documents = self._kept = 0
+        self._drops = False
         if total_bytes:
             super().__init__(step, total_bytes, "B", finished_bytes)
         else:
@@ -23,7 +24,10 @@ class StepProgress(ProgressBar):
         self._tasks_done += 1
         self._documents += summary.get("documents_in", 0)
         self._kept += summary.get("documents_out", 0)
-        facts = f"{_short(self._documents)} docs, {self._percent_kept():.0f}% kept" if self._documents else ""
+        self._drops = self._drops or "documents_out" in summary
+        facts = f"{_short(self._documents)} docs" if self._documents else ""
+        if self._documents and self._drops:
+            facts += f", {self._percent_kept():.0f}% kept"
         self.update(size if self._bytes else 1, facts)
 
     def line(self) -> str:
@@ -35,7 +39,9 @@ class StepProgress(ProgressBar):
         if self._bytes and rate:
             parts.append(f"{rate / 1e6:.1f} MB/s, {(self._bytes - self.count) / rate:.0f} s left")
         if self._documents:
-            parts.append(f"{self._documents:,} documents, {self._percent_kept():.1f} % kept")
+            parts.append(f"{self._documents:,} documents")
+        if self._documents and self._drops:
+            parts.append(f"{self._percent_kept():.1f} % kept")
         return ", ".join(parts)
 
     def _percent_kept(self) -> float:

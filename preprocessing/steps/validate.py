@@ -41,7 +41,7 @@ def run(context: Context) -> Outcome:
         problems.append(f"{manifest.tokenizer_folder}: is another tokenizer than the manifest's; {REMEDY}")
     hashes = _hashes(read_json(path))
     parts = context.summary_of("encode")["parts"]
-    for tokens in progress(manifest.sets, "validate", unit="sets"):
+    for tokens in progress(manifest.sets, "validate", unit="set"):
         for pair in tokens.pairs:
             found = _hash_problems(pair, hashes[str(pair.prefix.relative_to(path.parent))])
             problems += found or pair_problems(pair, manifest)

@@ -94,7 +94,7 @@ def test_a_long_unit_of_work_is_logged_before_it_ends(monkeypatch, caplog):
         while not caplog.records and time.monotonic() < deadline:
             time.sleep(0.01)
         bar.update()
-    assert caplog.records[0].getMessage().startswith("work: 0 of 3 task")
+    assert caplog.records[0].getMessage().startswith("work: 0 of 3 tasks, ")
 
 
 def test_items_are_yielded_in_order_and_closing_twice_is_allowed():
@@ -110,6 +110,13 @@ def test_line_of_a_step():
     bar.close()
     for value in ("1 of 4", "200 of 400 MB", "1,000", "90.0 %", "s left"):
         assert value in bar.line()
+
+
+def test_documents_without_a_verdict_have_no_share():
+    bar = StepProgress("balance", 4, 0)
+    bar.add(0, {"documents_in": 1_000})
+    bar.close()
+    assert "1,000" in bar.line() and "%" not in bar.line()
 
 
 def test_tables_line_up_under_wide_characters():
