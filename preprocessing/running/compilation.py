@@ -1,16 +1,19 @@
 """Compiles kernels in advance: announced, counted, once on a machine.
 
 Owns groups of kernels and the note in the cache that a group is compiled. Worker processes start afterwards and load the
-kernels from the cache, so none is compiled twice. Numba is imported when it is needed, not before.
+kernels from the cache, so none is compiled twice. One process compiles at a time, because numba does not lock its cache:
+two could write the code of different types to one file. Numba is imported when it is needed, not before.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import importlib
 import logging
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -72,9 +75,31 @@ def _environment() -> str:
 
 def compile_groups(groups: Sequence[Group]) -> None:
     """Compiles the groups that are not in the cache, with progress."""
-    groups = [group for group in groups if not group.is_compiled]
-    if not groups:
+    if all(group.is_compiled for group in groups):
         return
+    with _locked_cache():
+        groups = [
+            group for group in groups if not group.is_compiled
+        ]  # another process may have compiled some
+        if groups:
+            _compile(groups)
+
+
+@contextlib.contextmanager
+def _locked_cache() -> Iterator[None]:
+    from preprocessing.kernels import compiled
+
+    compiled.CACHE.mkdir(parents=True, exist_ok=True)
+    with open(compiled.CACHE / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("another process compiles kernels; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _compile(groups: Sequence[Group]) -> None:
     from preprocessing.kernels.compiled import COMPILATIONS
 
     waiting = {id(kernel) for group in groups for kernel in group.kernels()}

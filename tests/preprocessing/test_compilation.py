@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -98,6 +101,23 @@ def test_a_group_that_fails_is_compiled_again(cache):
     calls = []
     compile_groups([Group("a", (), lambda: calls.append("a"))])
     assert calls == ["a"]
+
+
+def test_a_group_that_another_process_is_compiling_is_waited_for(cache, caplog):
+    caplog.set_level(logging.INFO)
+    calls = []
+    group = Group("a", (), lambda: calls.append("a"))
+    with open(cache / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=compile_groups, args=[[group]])
+        waiting.start()
+        deadline = time.monotonic() + 30
+        while not caplog.records and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert waiting.is_alive()
+        group._note.touch()
+    waiting.join()
+    assert calls == []
 
 
 def test_steps_without_kernels_compile_nothing(cache):
