@@ -113,7 +113,7 @@ def _document(context: Context, identity: str) -> list[str]:
 
 def _row_of(context: Context, unit: Unit, identity: str) -> int | None:
     context.upstream("measure", unit.name)
-    ids = pq.read_table(context.documents(unit), columns=["id"])["id"]
+    ids = pq.read_table(context.documents_path(unit), columns=["id"])["id"]
     found = pc.index(ids, identity).as_py()
     return None if found < 0 else found
 
@@ -128,7 +128,7 @@ def _one(path: Any, row: int) -> dict[str, Any]:
 
 
 def _told(context: Context, unit: Unit, row: int, identity: str) -> list[str]:
-    document = _one(context.documents(unit), row)
+    document = _one(context.documents_path(unit), row)
     columns: dict[str, Any] = {}
     for batch in columns_of(context, unit):
         if row < batch.num_rows:

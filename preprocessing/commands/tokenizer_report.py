@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pattern", metavar="PATTERN",
         help="how tiktoken files split text, by name (cl100k_base, o200k_base, gpt2, llama3, qwen) or as an expression",
     )  # fmt: skip
-    parser.add_argument("--show", metavar="TEXT", help="print the tokens of this text in colours")
+    parser.add_argument("--show", metavar="TEXT", help="print the tokens of this text in colors")
     add_workers(parser)
 
 
@@ -142,17 +142,17 @@ def _read_pairs(given: str, pair_fields: Sequence[str]) -> list[tuple[str, str]]
 
 
 def _show(meters: Sequence[Meter], text: str) -> None:
-    from preprocessing.page.coloured_tokens import for_terminal, shown_tokens
+    from preprocessing.page.colored_tokens import for_terminal, tokens_for_display
 
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError:
         raise ConfigError("--show: the text is not UTF-8; check the terminal's locale") from None
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     for meter in meters:
-        tokens = shown_tokens(meter.tokenizer, text)
+        tokens = tokens_for_display(meter.tokenizer, text)
         per = f", {size / len(tokens):.2f} bytes per token" if tokens else ""
-        print(f"{meter.tokenizer.name}: {len(tokens)} tokens{per}\n{for_terminal(tokens, colour)}\n")
+        print(f"{meter.tokenizer.name}: {len(tokens)} tokens{per}\n{for_terminal(tokens, color)}\n")
 
 
 def _tables(found: dict[str, Any], with_ratio: bool) -> str:

@@ -58,7 +58,7 @@ def run(loaded: Loaded[Config], arguments: argparse.Namespace) -> int:
 
 
 def _has_text(model: QualityModel | PerplexityModel) -> bool:
-    return (model.train.good if isinstance(model, QualityModel) else model.train.reference).given
+    return (model.train.good if isinstance(model, QualityModel) else model.train.reference).is_configured
 
 
 def show_rounds(name: str, facts: dict[str, Any]) -> None:

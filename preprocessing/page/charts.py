@@ -1,4 +1,4 @@
-"""Charts: lines over steps, horizontal bars, stacked bars; ``distributions`` has those of shares and spreads.
+"""Charts: lines over steps, horizontal bars, stacked bars; ``distributions`` has charts of shares and distributions.
 
 Owns scales, ticks and marks; shapes and SVG are in ``drawing``. Colors are CSS classes (``style.css``). Charts wider than
 NARROW are drawn a second time for narrow screens, where a bar has its name and value above it.
@@ -36,10 +36,10 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 @dataclass(frozen=True)
 class Line:
-    """One curve: ``points`` are (x, y); ``colour`` a CSS class; ``faint`` for raw values behind a smoothed curve."""
+    """One curve: ``points`` are (x, y); ``color`` a CSS class; ``faint`` for raw values behind a smoothed curve."""
 
     name: str
-    colour: str
+    color: str
     points: Sequence[tuple[float, float]]
     faint: bool = False
     dots: bool = False
@@ -64,7 +64,7 @@ class Panel:
 
 
 def line_chart(lines: Sequence[Line], panel: Panel, label: str) -> Markup:
-    """Curves with their names at the right end and one tooltip per x."""
+    """Curves, named at their right end, with one tooltip per x."""
     drawing = _line_drawing(lines, panel, label)
     if panel.width <= NARROW:
         return inline_svg(drawing)
@@ -94,9 +94,9 @@ def _line_drawing(lines: Sequence[Line], panel: Panel, label: str) -> Drawing:
     shapes = [*_grid(panel, ticks(low, high, panel.y_ticks), at_y), *_steps(panel, x_low, x_high, at_x)]
     for line in drawn:
         points = [(at_x(x), at_y(y)) for x, y in line.points if math.isfinite(y)]
-        shapes.append(Curve(points, f"line {line.colour}{' faint' if line.faint else ''}"))
+        shapes.append(Curve(points, f"line {line.color}{' faint' if line.faint else ''}"))
         if line.dots:
-            shapes += [Disc(at_x(x), at_y(y), 2.6, f"dot {line.colour}") for x, y in line.points]
+            shapes += [Disc(at_x(x), at_y(y), 2.6, f"dot {line.color}") for x, y in line.points]
     if panel.names:
         shapes += _names([line for line in drawn if line.name and not line.faint], panel, at_y)
     shapes += _tooltips(drawn, panel, at_x, height)
@@ -144,7 +144,7 @@ def _names(lines: Sequence[Line], panel: Panel, at_y: Scale) -> list[Shape]:
         )
     x = panel.width - panel.right + 8
     return [
-        Words(line.name, x, y + 4, css=f"name {line.colour}")
+        Words(line.name, x, y + 4, css=f"name {line.color}")
         for y, (_, line) in zip(places, wanted, strict=True)
     ]
 
@@ -177,7 +177,7 @@ class Bar:
 
     label: str
     value: float
-    colour: str
+    color: str
     shown: str
     title: str = ""
 
@@ -196,7 +196,7 @@ def bar_chart(
     right: int = 110,
     width: int = 860,
 ) -> Markup:
-    """Horizontal bars from 0, with an optional red line at ``mark``; ``right`` is room for the values."""
+    """Horizontal bars from 0, with an optional red line at ``mark``; ``right``: space for the values."""
     row, top = 30, 26 if mark is not None else 4
     scale = (width - left - right) / _highest(bars, mark)
     shapes: list[Shape] = []
@@ -205,7 +205,7 @@ def bar_chart(
         y = top + number * row
         length = max(1.0, bar.value * scale)
         shapes.append(Words(bar.label, left - 10, y + 17, css="tick end label"))
-        shapes.append(Box(left, y + 3, length, row - 10, title=bar.tooltip, css=f"bar {bar.colour}", round=3))
+        shapes.append(Box(left, y + 3, length, row - 10, title=bar.tooltip, css=f"bar {bar.color}", round=3))
         values.append(Words(bar.shown, left + length + 8, y + 17, css="value"))
     height = top + len(bars) * row + 4
     shapes += _mark(mark, mark_text, left, scale, height)
@@ -236,7 +236,7 @@ def _narrow_bars(bars: Sequence[Bar], label: str, mark: float | None, mark_text:
         shapes += [
             Words(bar.label, 0, y + 14, css="label"),
             Words(bar.shown, NARROW, y + 14, css="value end"),
-            Box(0, y + 20, length, 15, title=bar.tooltip, css=f"bar {bar.colour}", round=3),
+            Box(0, y + 20, length, 15, title=bar.tooltip, css=f"bar {bar.color}", round=3),
         ]
     return Drawing(NARROW, height, shapes, label)
 
@@ -244,7 +244,7 @@ def _narrow_bars(bars: Sequence[Bar], label: str, mark: float | None, mark_text:
 def stacked_bars(
     rows: Sequence[tuple[str, Sequence[Bar]]], label: str, *, left: int = 150, width: int = 860
 ) -> Markup:
-    """Rows of shares that fill the width; ``Bar.shown`` is written inside where there is room."""
+    """Rows of shares that fill the width; ``Bar.shown`` appears inside a bar if it fits."""
     row = 38
     shapes: list[Shape] = []
     narrow: list[Shape] = []
@@ -267,7 +267,7 @@ def _shares(bars: Sequence[Bar], x: float, y: float, full: float) -> list[Shape]
     total = sum(bar.value for bar in bars) or 1.0
     for bar in bars:
         length = full * bar.value / total
-        css = f"bar {bar.colour}"
+        css = f"bar {bar.color}"
         shapes.append(Box(x, y, max(0.5, length - 1.5), 27, title=bar.tooltip, css=css, round=2))
         inside = f"{bar.label} {bar.shown}"
         room = 7.6 * len(inside) + 10

@@ -1,7 +1,7 @@
-"""The chart of GECKO's report (arXiv 2405.15640): tokens relative to a chosen tokenizer, a panel for each language.
+"""Efficiency chart as in GECKO's report (arXiv 2405.15640): tokens relative to a chosen tokenizer, a panel per language.
 
-Owns the layout. The value is ``100 * tokens(chosen) / tokens(this)``: higher is better, the chosen one is at the red
-line of 100.
+Owns the placement of shapes. The value is ``100 * tokens(chosen) / tokens(this)``: higher is better, the chosen tokenizer
+is at the red line of 100.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from preprocessing.page.drawing import NARROW, Box, Drawing, Stroke, Words
-from preprocessing.page.palette import LANGUAGES, colour_of
+from preprocessing.page.palette import LANGUAGES, color_of
 from preprocessing.page.text_diff import short_name
 
 WIDTH, NAMES, GAP, VALUE = 860, 142, 26, 38
@@ -18,7 +18,7 @@ Values = Mapping[str, float | None]
 
 
 def efficiency_chart(panels: Sequence[tuple[str, Values]], chosen: str, narrow: bool = False) -> Drawing:
-    """``panels``: language and the value of each tokenizer by name, None where it has no token in that language.
+    """``panels``: language, and the value of each tokenizer by name, None if it has no tokens in that language.
 
     ``narrow``: the panels stand below each other.
     """
@@ -67,12 +67,12 @@ def _panel(
     highest: float,
     scale: float,
 ) -> list[Box | Stroke | Words]:
-    """One language: a bar for each tokenizer in the order of ``names``, then the line over them."""
+    """One language: a bar for each tokenizer in the order of ``names``, and the red line on top."""
     bottom = y + HEAD + ROW * len(names)
-    colour = colour_of(lang)
+    color = color_of(lang)
     title = LANGUAGES.get(lang, lang)
     shapes: list[Box | Stroke | Words] = [
-        Words(title[:1].upper() + title[1:], x, y + 14, colour, 13, strong=True),
+        Words(title[:1].upper() + title[1:], x, y + 14, color, 13, strong=True),
         Stroke(x, bottom, x + highest * scale + VALUE, bottom, "rule"),
     ]
     for i, name in enumerate(names):
@@ -85,7 +85,7 @@ def _panel(
         tip = f"{name}, {title}: {value:.1f} % of the efficiency of {chosen}"
         shapes += [
             Box(
-                x, top + 4, max(1.0, value * scale), BAR, "plain" if name == chosen else colour, tip
+                x, top + 4, max(1.0, value * scale), BAR, "plain" if name == chosen else color, tip
             ),
             Words(shown, x + highest * scale + VALUE, top + 16, size=12.5, anchor="end"),
         ]  # fmt: skip

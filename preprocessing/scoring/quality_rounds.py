@@ -164,7 +164,7 @@ def _keep(heap: list[tuple[float, int, str]], item: tuple[float, int, str], room
 
 def _candidates(context: Context, model: QualityModel, config: QualityTraining) -> Iterator[list[str]]:
     units = prepared_of(context, config.candidates)
-    total = sum(pq.read_metadata(context.documents(unit)).num_rows for unit in units)
+    total = sum(pq.read_metadata(context.documents_path(unit)).num_rows for unit in units)
     limit = int(min(1.0, config.max_candidates / max(total, 1)) * 2**64)
     for batch in in_language(context, units, model.langs):
         ids = batch["id"].to_pylist()

@@ -121,7 +121,7 @@ def in_language(context: Context, units: Sequence[Unit], langs: Sequence[str]) -
     """``id, text, lang`` of the documents of the units in these languages."""
     wanted = pa.array(list(langs), pa.string())
     for unit in units:
-        for batch in read_batches(context.documents(unit), ["id", "text", "lang"]):
+        for batch in read_batches(context.documents_path(unit), ["id", "text", "lang"]):
             chosen = batch.filter(pc.is_in(batch["lang"], wanted))
             if chosen.num_rows:
                 yield chosen

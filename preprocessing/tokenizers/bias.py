@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file
-from preprocessing.corpus.placing import positions
+from preprocessing.corpus.assignment import positions
 from preprocessing.documents import DOCUMENT, new_shard
 from preprocessing.running.markers import Marker, key_of
 from preprocessing.running.worker_pool import WorkerPool

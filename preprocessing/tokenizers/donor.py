@@ -15,7 +15,7 @@ from megatron_ko.formats.sentencepiece_model import read_model
 from megatron_ko.formats.vocabulary import Piece
 from preprocessing.config.languages import KOREAN
 from preprocessing.config.tokens import TokenizerConfig
-from preprocessing.corpus.placing import positions
+from preprocessing.corpus.assignment import positions
 from preprocessing.running.worker_pool import WorkerPool
 from preprocessing.tokenizers import forecast, trainers
 from preprocessing.tokenizers.text_files import TextPart, documents_of

@@ -4,11 +4,12 @@ from types import SimpleNamespace
 
 import pyarrow as pa
 
+from megatron_ko.config.loading import Loaded
 from preprocessing.config.scoring import DecontaminateConfig, ScoreConfig
 from preprocessing.documents import DOCUMENT, new_shard
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
-from preprocessing.running.tasks import KeyedTask, do
+from preprocessing.running.tasks import StepTask, run_task
 
 
 class SmallContext:
@@ -24,6 +25,7 @@ class SmallContext:
             decontaminate=decontaminate or DecontaminateConfig(),
             inputs={name: SimpleNamespace(source=None) for name in units},
         )
+        self.loaded = Loaded(self.config, {})
         self.units = [SimpleNamespace(name=name, input_name=name, size=0) for name in units]
         for name, rows in units.items():
             self._write(name, rows)
@@ -41,11 +43,11 @@ class SmallContext:
     def path(self, step, name, suffix=".parquet"):
         return self.folder / "steps" / step / f"{name}{suffix}"
 
-    def documents(self, unit):
+    def documents_path(self, unit):
         return self.path("clean", unit.name)
 
     def upstream(self, step, name):
         return Context.upstream(self, step, name)
 
     def finish(self, step, tasks, version):
-        return [do(self, KeyedTask(step, 0, task, "key")) for task in tasks]
+        return [run_task(self, StepTask(step, 0, task, "key")) for task in tasks]

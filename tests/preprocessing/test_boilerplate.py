@@ -123,7 +123,7 @@ LINES = st.one_of(
 def test_rows_that_are_cut_are_found_by_their_hints(text):
     found = pa.array([text, "", BODY], pa.large_string())
     ids = pa.array(["a", "b", "c"])
-    column = text_operations.normalise_column(
+    column = text_operations.normalize_column(
         found, ids, "ko", "none", CleanConfig(cut_boilerplate=False), Counts()
     )
     cut = [row for row, text in enumerate(column.to_pylist()) if cut_boilerplate(text) != text]

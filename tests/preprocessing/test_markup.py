@@ -7,7 +7,7 @@ from preprocessing.config.cleaning import CleanConfig
 from preprocessing.documents import Counts
 from preprocessing.markup.conversion import has_html, html_to_text, mediawiki_to_markdown, unescape
 from preprocessing.markup.latex import latex_to_markdown
-from preprocessing.steps.text_operations import normalise_column
+from preprocessing.steps.text_operations import normalize_column
 from preprocessing.text.boilerplate import cut_boilerplate
 
 
@@ -76,7 +76,7 @@ def test_markup_is_kept_in_code_and_where_it_is_switched_off():
     def cleaned(text, lang, markup):
         counts = Counts()
         column = pa.array([text], pa.large_string())
-        return normalise_column(column, pa.array(["d0"]), lang, markup, CleanConfig(), counts)[0].as_py()
+        return normalize_column(column, pa.array(["d0"]), lang, markup, CleanConfig(), counts)[0].as_py()
 
     code = 'PAGE = "<p>hello</p><br/>"\nprint(PAGE)  # &nbsp; stays\n'
     assert cleaned(code, "code", "html") == code

@@ -16,7 +16,7 @@ from preprocessing.kernels.normalise_classes import COMPOSES, CONTROL, SINGLE, S
 from preprocessing.markup.html_text import html_to_text
 from preprocessing.steps.text_operations import (
     _suspects,
-    normalise_column,
+    normalize_column,
     operations_for,
     rows_with_boilerplate,
 )
@@ -63,7 +63,7 @@ def column_of(texts):
 def whole_column(texts, lang, config, markup="none"):
     counts = Counts()
     ids = pa.array([str(i) for i in range(len(texts))])
-    column = normalise_column(column_of(texts), ids, lang, markup, config, counts)
+    column = normalize_column(column_of(texts), ids, lang, markup, config, counts)
     column.validate(full=True)
     return column.to_pylist(), counts
 
@@ -161,7 +161,7 @@ def test_no_boilerplate_is_passed_over(texts):
 def test_a_slice_of_a_column_is_read_from_its_own_start():
     column = column_of(["ㅋㅋㅋㅋㅋ", "가!!!!!", "나  다", "a"])[1:3]
     counts = Counts()
-    out = normalise_column(column, pa.array(["x", "y"]), "ko", "none", CleanConfig(), counts)
+    out = normalize_column(column, pa.array(["x", "y"]), "ko", "none", CleanConfig(), counts)
     assert out.to_pylist() == ["가!!!", "나 다"]
     assert counts.examples["squeeze"] == [{"id": "x", "before": "가!!!!!", "after": "가!!!"}]
 

@@ -14,7 +14,14 @@ import pytest
 from megatron_ko.config.loading import Loaded
 from megatron_ko.errors import ConfigError, DataError
 from preprocessing.commands import train_quality
-from preprocessing.config.scoring import QualityModel, QualityTraining, ScoreConfig, TextSet, score_problems
+from preprocessing.config.scoring import (
+    QualityModel,
+    QualityTraining,
+    ScoreConfig,
+    TextSet,
+    score_thresholds,
+    score_training,
+)
 from preprocessing.scoring import quality_model, quality_rounds
 from tests.preprocessing.scoring_context import SmallContext
 
@@ -274,6 +281,6 @@ def test_text_cannot_spell_a_label(tmp_path):
 def test_settings_that_contradict_are_named():
     alone = settings(good=TextSet())
     both = QualityModel(model="a.bin", langs=["ko"], min_score=0.5, keep_quantile=0.1, train=alone)
-    assert [path for path, _ in score_problems(ScoreConfig(quality={"edu": both}))] == [
-        "score.quality.edu", "score.quality.edu.train.good",
-    ]  # fmt: skip
+    config = ScoreConfig(quality={"edu": both})
+    assert [path for path, _ in score_thresholds(config)] == ["score.quality.edu"]
+    assert [path for path, _ in score_training(config)] == ["score.quality.edu.train.good"]

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from megatron_ko.errors import EXIT_USER_ERROR
 from preprocessing.cli import main
-from preprocessing.page.coloured_tokens import for_page, for_terminal, shown_tokens
+from preprocessing.page.colored_tokens import for_page, for_terminal, tokens_for_display
 from preprocessing.page.drawing import Box, Drawing, Words, inline_svg
 from preprocessing.page.drawing_files import (
     MARGIN,
     PNG_SCALE,
-    light_colours,
+    light_colors,
     png_available,
     png_file,
     svg_file,
@@ -263,15 +263,15 @@ def test_texts_in_the_terminal(job, capsys):
     assert "<E6>|<BC>|<A2>" in printed and "\x1b" not in printed
 
 
-def test_tokens_in_colours(meters):
-    tokens = shown_tokens(meters[0].tokenizer, "가 漢\x1b\n")
+def test_tokens_in_colors(meters):
+    tokens = tokens_for_display(meters[0].tokenizer, "가 漢\x1b\n")
     assert "".join(t.text for t in tokens if t.kind == "text").replace("↵", "").startswith("가")
     parts = [t for t in tokens if t.kind == "part"]
     assert [t.text for t in parts][:3] == ["E6", "BC", "A2"] and parts[0].of.startswith("漢")
-    colour = for_terminal(tokens, True)
-    assert "\x1b[30;48;5;153m" in colour and "U+001B" in colour
-    # no colour is left on at the end of a line
-    assert all(line.count("\x1b[30;") == line.count("\x1b[0m") for line in colour.split("\n"))
+    color = for_terminal(tokens, True)
+    assert "\x1b[30;48;5;153m" in color and "U+001B" in color
+    # no color is left on at the end of a line
+    assert all(line.count("\x1b[30;") == line.count("\x1b[0m") for line in color.split("\n"))
     assert "part of 漢" in for_page(tokens)
 
 
@@ -318,7 +318,7 @@ def test_the_chart_is_to_scale_and_has_the_line_at_100():
     rects = [r for r in root.iter() if r.tag.endswith("rect")][1:]  # the first is the paper
     ours, other, _ = (float(r.get("width", "0")) for r in rects)
     assert other / ours == pytest.approx(0.4, rel=0.01)
-    mark = light_colours()["mark"]
+    mark = light_colors()["mark"]
     lines = [r for r in root.iter() if r.tag.endswith("line") and mark in r.get("style", "")]
     assert [float(r.get("x1", "0")) for r in lines][0] == pytest.approx(float(rects[0].get("x", "0")) + ours, abs=0.02)  # fmt: skip
     words = [r.text for r in root.iter() if r.tag.endswith("text")]
@@ -335,7 +335,7 @@ def test_the_png_shows_the_same_bars():
     assert image.size == ((drawing.width + 2 * MARGIN) * PNG_SCALE, (drawing.height + 2 * MARGIN) * PNG_SCALE)
     for box in (shape for shape in drawing.shapes if isinstance(shape, Box)):
         middle = [round((v + MARGIN) * PNG_SCALE) for v in (box.x + box.width / 2, box.y + box.height / 2)]
-        expected = light_colours()[box.colour]
+        expected = light_colors()[box.color]
         assert "#{:02x}{:02x}{:02x}".format(*image.getpixel(tuple(middle))) == expected
 
 

@@ -12,7 +12,7 @@ from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.formats.sentencepiece_model import read_model
 from megatron_ko.formats.tokenizer_folder import Tokenizer
 from preprocessing.config.languages import KINDS as KINDS_OF_DATA
-from preprocessing.config.pipeline import _vocabulary
+from preprocessing.config.pipeline import _distinct_tokens
 from preprocessing.config.tokens import TokenizerConfig
 from preprocessing.pii.masking import PLACEHOLDERS
 from preprocessing.steps.train_tokenizer import write_folder
@@ -117,19 +117,20 @@ def test_text_with_a_character_that_sentencepiece_skips_is_learned_from():
     assert any("나무들" in piece.text for piece in model.vocabulary.pieces)
 
 
-def test_names_that_are_tokens_already_are_refused():
-    def problems(**values):
-        return [f"{path}: {message}" for path, message in _vocabulary(TokenizerConfig(**values))]
+def test_names_of_existing_tokens_are_refused():
+    def refused(**values):
+        """The refused fields with the names in their messages."""
+        problems = list(_distinct_tokens(TokenizerConfig(**values)))
+        return [(path, message.split("'")[1]) for path, message in problems]
 
-    assert problems(symbols=["@@"], special_tokens=["<|x|>"], reserved_tokens=2) == []
-    assert problems(special_tokens=["<s>"]) == [
-        "tokenizer.special_tokens: '<s>' is a token already; leave it out"
-    ]
-    assert problems(symbols=["<0x41>"])[0].startswith("tokenizer.symbols: '<0x41>' is a token already")
-    assert problems(symbols=["<|x|>"], special_tokens=["<|x|>"])[0].startswith("tokenizer.symbols: '<|x|>'")
-    assert "is one of the reserved" in problems(special_tokens=["<|reserved_0|>"], reserved_tokens=1)[0]
+    special, symbols = "tokenizer.special_tokens", "tokenizer.symbols"
+    assert refused(symbols=["@@"], special_tokens=["<|x|>"], reserved_tokens=2) == []
+    assert refused(special_tokens=["<s>"]) == [(special, "<s>")]
+    assert refused(symbols=["<0x41>"])[0] == (symbols, "<0x41>")
+    assert refused(symbols=["<|x|>"], special_tokens=["<|x|>"])[0] == (symbols, "<|x|>")
+    assert refused(special_tokens=["<|reserved_0|>"], reserved_tokens=1)[0] == (special, "<|reserved_0|>")
     assert set(PLACEHOLDERS.values()) == {f"<|{kind}|>" for kind in KINDS_OF_DATA}
-    assert "special_tokens: '<|rrn|>' is a token already" in problems(special_tokens=["<|rrn|>"])[0]
+    assert refused(special_tokens=["<|rrn|>"])[0] == (special, "<|rrn|>")
 
 
 # --- morphemes -------------------------------------------------------------------------------------------

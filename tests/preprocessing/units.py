@@ -1,4 +1,4 @@
-"""Units of input made by hand, and what is read from them."""
+"""Hand-written units of input, and the rows read from them."""
 
 import types
 from pathlib import Path
