@@ -23,7 +23,7 @@ from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.running.processes import cores
 from preprocessing.tokenizers import encoders
 from preprocessing.tokens import manifest_files
-from preprocessing.tokens.encode_columns import encode_checked
+from preprocessing.tokens.encode_columns import encode_and_check
 from preprocessing.tokens.indexed_dataset import dtype_for, read_index
 from preprocessing.tokens.token_files import Extent, copy_documents, cut_by_tokens
 
@@ -44,7 +44,7 @@ def run(context: Context) -> Outcome:
     keys = [context.upstream("balance", f"shards/{shard['file']}") for shard in shards]
     engine = context.config.encode.engine
     # another version may produce other ids
-    engines = [[name, encoders.installed(name)] for name in encoders.candidates(info.folder, engine)]
+    engines = [[name, encoders.engine_version(name)] for name in encoders.candidates(info.folder, engine)]
     threads = max(1, cores() // max(len(shards), 1))
     parts = context.finish(
         STEP,
@@ -80,7 +80,7 @@ def encode_part(context: Context, file: str, engine: str, threads: int) -> Outco
     """Encodes one file of the corpus."""
     info, path = read_tokenizer_folder(context.folder / "tokenizer"), shard_path(context.folder, file)
     prefix = context.path(STEP, f"parts/{file}", "")
-    facts = encode_checked(lambda: (batch["text"] for batch in read_batches(path, ["text"])), prefix, info, engine, threads, file)  # fmt: skip
+    facts = encode_and_check(lambda: (batch["text"] for batch in read_batches(path, ["text"])), prefix, info, engine, threads, file)  # fmt: skip
     if facts["empty"]:
         log.warning("%s: skipped %s documents without text", file, f"{facts['empty']:,}")
     return Outcome([Path(f"{prefix}.bin"), Path(f"{prefix}.idx")], facts)

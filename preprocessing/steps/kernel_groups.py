@@ -43,14 +43,14 @@ def clean() -> None:
 def lines() -> None:
     from preprocessing.config.deduplication import LinesConfig
     from preprocessing.duplicates.frequent_lines import Frequent, runs_of
-    from preprocessing.steps.lines import without_boilerplate
+    from preprocessing.steps.lines import remove_boilerplate
 
     texts = pa.array(["가 나\n다 라\n가 나\n다 라\n마 바 사"] * 2, pa.large_string())
     names = {name: pa.array(["a"] * 2) for name in ("id", "source", "lang", "meta")}
     documents = pa.RecordBatch.from_pydict({**names, "text": texts}).select(DOCUMENT.names)
     (run,) = runs_of(iter([documents]), "source", 1)
     keepers = np.full((len(run.patterns), 2), 7, np.uint32)
-    without_boilerplate(documents, Frequent(run.patterns, keepers), (0, 0), LinesConfig(enabled=True))
+    remove_boilerplate(documents, Frequent(run.patterns, keepers), (0, 0), LinesConfig(enabled=True))
 
 
 def measure() -> None:
@@ -117,7 +117,7 @@ def encode() -> None:
         blanks_behind=False,
         charsmap=b"",
     )
-    BpeEncoder.of_tables(bpe_tables.of_model(model)).encode_column(batch()["text"])
+    BpeEncoder.from_tables(bpe_tables.tables_of(model)).encode_column(batch()["text"])
 
 
 def extend() -> None:

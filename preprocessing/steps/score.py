@@ -65,7 +65,7 @@ def scorer_of(model: QualityModel | PerplexityModel, key: str) -> Scorer:
     if isinstance(model, PerplexityModel):
         return _language_model(path, key).perplexities
     classifier = quality_model.open_classifier(path, model.label, key)
-    return lambda column: classifier.scores(quality_model.prepared_lines(column))
+    return lambda column: classifier.scores(quality_model.prepare_lines(column))
 
 
 @functools.lru_cache(maxsize=8)

@@ -11,6 +11,7 @@ import itertools
 import logging
 import math
 import shutil
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from preprocessing.corpus.assignment import position
 from preprocessing.corpus.mixtures import mixture_of
 from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.tokenizers import byte_level, forecast, trainers
+from preprocessing.tokenizers.efficiency import TextBatch, TextCounts, text_rates
 from preprocessing.tokenizers.hard_texts import generated_texts
 from preprocessing.tokenizers.proof import Proof, prove, strings_for
 from preprocessing.tokenizers.sentencepiece_to_json import to_tokenizer_json
@@ -178,28 +180,20 @@ def bytes_of_sample(settings: TokenizerConfig, shares: dict[str, float], sizes: 
 
 def efficiency(context: Context, tokenizer: Tokenizer) -> dict[str, dict[str, float]]:
     """Per language of the validation split: bytes, characters, words, tokens and their ratios."""
-    totals: dict[str, dict[str, float]] = {}
+    texts: dict[str, TextCounts] = {}
+    tokens: Counter[str] = Counter()
     for entry in context.summary_of("balance")["domains"]:
         if entry["split"] != "valid":
             continue
         for batch in corpus.batches(context.folder, entry["name"], "valid", ["text", "lang"]):
-            texts = batch["text"].to_pylist()
-            _, offsets = tokenizer.encode_batch(texts)
-            for text, lang, tokens in zip(
-                texts, batch["lang"].to_pylist(), (offsets[1:] - offsets[:-1]).tolist()
-            ):
-                total = totals.setdefault(
-                    lang, {"documents": 0, "bytes": 0, "characters": 0, "words": 0, "tokens": 0}
-                )
-                found = (1, len(text.encode("utf-8")), len(text), len(text.split()), tokens)
-                for name, value in zip(total, found):
-                    total[name] += value
-    for total in totals.values():
-        tokens = max(total["tokens"], 1)
-        total["bytes_per_token"] = round(total["bytes"] / tokens, 4)
-        total["characters_per_token"] = round(total["characters"] / tokens, 4)
-        total["tokens_per_word"] = round(total["tokens"] / max(total["words"], 1), 4)
-    return dict(sorted(totals.items()))
+            rows, langs = batch["text"].to_pylist(), batch["lang"].to_pylist()
+            _, offsets = tokenizer.encode_batch(rows)
+            for lang, count in zip(langs, (offsets[1:] - offsets[:-1]).tolist()):
+                tokens[lang] += count
+            for lang in set(langs):
+                counts = TextBatch([text for text, other in zip(rows, langs) if other == lang]).counts()
+                texts[lang] = texts.get(lang, TextCounts()) + counts
+    return {lang: text_rates(texts[lang], tokens[lang], digits=4, least=1) for lang in sorted(texts)}
 
 
 def compare_with_english_only(context: Context) -> Outcome:

@@ -121,7 +121,7 @@ def prove(
     names = ["tokenizers", *([engine.name] if engine else [])]
     if reference.uses_sentencepiece:
         names.insert(0, "sentencepiece")
-    readers = [f"{name} {encoders.installed(name) or ''}".strip() for name in names]
+    readers = [f"{name} {encoders.engine_version(name) or ''}".strip() for name in names]
     others = [_compare_transformers(folder, work, python, reference.info, ours) for python in pythons]
     return Proof(bar.count, [*readers, *filter(None, others)])
 

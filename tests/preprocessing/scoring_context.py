@@ -1,4 +1,4 @@
-"""A context for the steps that judge: documents written by the test, tasks done at once and in their order."""
+"""A context for the scoring steps: documents from the test, tasks that run immediately and in order."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ from preprocessing.running.tasks import StepTask, run_task
 
 
 class SmallContext:
-    """``units``: name to ``[(id, text, lang), ...]``; the name of a unit is its input and its source."""
+    """``units``: name to ``[(id, text, lang), ...]``; the name is that of the input and the source."""
 
     text_step = "clean"
     as_data = staticmethod(Context.as_data)
@@ -31,7 +31,7 @@ class SmallContext:
             self._write(name, rows)
 
     def _write(self, name, rows, rows_per_batch=7):
-        """Several row groups, so that rows are counted over batches."""
+        """Writes several row groups, so that row numbers span batches."""
         path = self.path("clean", name)
         with new_shard(path, DOCUMENT) as shard:
             for start in range(0, len(rows), rows_per_batch):

@@ -91,7 +91,7 @@ def test_any_cut_of_the_corpus_gives_the_same_bytes(done, tmp_path, shard_bytes,
 
 @pytest.mark.parametrize("engine", ["sentencepiece", "tokenizers", "fastokens"])
 def test_every_engine_gives_the_same_bytes(done, tmp_path, engine):
-    if encoders.installed(engine) is None:
+    if encoders.engine_version(engine) is None:
         pytest.skip(f"{engine} is not installed")
     _, summary = run_steps(tmp_path, encode_config=EncodeConfig(engine=engine))
     assert summary["engine"] == engine
@@ -313,7 +313,7 @@ def test_an_engine_that_fails_on_hard_texts_encodes_nothing(done, tmp_path, monk
 def test_a_small_share_of_every_batch_is_compared(shape):
     rows, longest = shape
     sizes = np.random.default_rng(rows).integers(1, longest, rows)
-    compared = encode_columns.compared_rows(sizes)
+    compared = encode_columns.rows_to_compare(sizes)
     most = max(int(sizes.sum()) // encode_columns.COMPARED_SHARE, encode_columns.COMPARED_BYTES)
     assert (len(compared) > 0) == (sizes.min() <= most) and (np.diff(compared) > 0).all()
     assert sizes[compared].sum() <= most
@@ -343,7 +343,7 @@ def test_of_texts_that_are_all_long_a_beginning_is_compared(done, tmp_path, wron
     info = read_tokenizer_folder(done[0].folder / "tokenizer")
     column = pa.array(["k" + "가" * 9_999, "나" * 20_000], pa.large_string())
     reference = Counting()
-    with pytest.raises(encoders.Differs) if wrong else contextlib.nullcontext():
+    with pytest.raises(encoders.Mismatch) if wrong else contextlib.nullcontext():
         encode_columns.encode([column], tmp_path / "x", Counting(wrong), info, reference)
     assert [text[0] for text in reference.seen] == ["k"]
     assert 500 < len(reference.seen[0]) < 1000
