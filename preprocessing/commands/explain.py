@@ -29,7 +29,7 @@ from preprocessing.commands.terminal import format_table, wrap
 from preprocessing.config.pipeline import RULES, Config, source_of
 from preprocessing.documents import read_batches
 from preprocessing.judging import rules
-from preprocessing.readers.files_found import Unit
+from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
 from preprocessing.steps.filter import column_steps, columns_of, reasons_for, thresholds_of

@@ -20,7 +20,7 @@ from preprocessing.corpus.assignment import REASONS, sets_of
 from preprocessing.corpus.corpus_plan import ASSIGNMENT, PLAN, STEP, read_table
 from preprocessing.corpus.reading import shard_path
 from preprocessing.documents import DROPPED, FINAL, Counts, new_shard, text_bytes
-from preprocessing.readers.files_found import Unit
+from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context, Outcome
 
 
@@ -95,4 +95,4 @@ def _count(counts: Counts, batch: pa.RecordBatch, reasons: list[str]) -> None:
     counts.bytes_in += text_bytes(batch["text"])
     counts.dropped.update(reasons)
     for row, reason in enumerate(reasons):
-        counts.show_dropped(batch, row, reason)
+        counts.add_dropped_example(batch, row, reason)

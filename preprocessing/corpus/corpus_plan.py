@@ -28,7 +28,7 @@ from preprocessing.corpus.assignment import (
     sets_of,
 )
 from preprocessing.documents import new_shard
-from preprocessing.readers.files_found import Unit
+from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context, Outcome
 
 STEP = "balance"

@@ -122,4 +122,4 @@ def _counts(sources: pa.Array, sizes: np.ndarray, kept: pa.Array, reasons: pa.Ar
 def _add_examples(counts: dict[str, Counts], dropped: pa.RecordBatch) -> None:
     reasons, sources = dropped["reason"].to_pylist(), dropped["source"].to_pylist()
     for row, (reason, source) in enumerate(zip(reasons, sources)):
-        counts[source].show_dropped(dropped, row, reason)
+        counts[source].add_dropped_example(dropped, row, reason)

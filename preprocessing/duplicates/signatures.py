@@ -63,9 +63,9 @@ def canonical_digest(text: str) -> bytes:
 
 def digests(column: pa.Array) -> list[bytes]:
     """``canonical_digest`` of every row; only rows that composition might change become Python strings."""
-    from preprocessing.kernels.canonical import collapsed
+    from preprocessing.kernels.canonical import collapse
 
-    data, starts, settled = collapsed(*utf8_buffer(column))
+    data, starts, settled = collapse(*utf8_buffer(column))
     view, bounds = data.data, starts.tolist()
     values = [xxhash.xxh3_128_digest(view[start:end]) for start, end in zip(bounds, bounds[1:])]
     for row in np.flatnonzero(~settled):

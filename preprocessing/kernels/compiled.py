@@ -1,9 +1,8 @@
-"""Compilation of the kernels: ``njit`` and ``inner``, with a cache on disk that is as fresh as all kernels together.
+"""Compiles the kernels: ``njit`` and ``inner``, with a cache on disk that a change of any kernel invalidates.
 
-Numba's cache notices changes of the file that contains a function only, not of the files it calls into. Here the folder of
-the cache is named by the sources of every kernel, so kernels may share functions across files. Also owns which kernels
-there are, and the line in the log when one is compiled. What is compiled in advance belongs to
-``preprocessing.running.compilation``.
+Numba's own cache detects changes in the file of a function, but not in the files of the functions that it calls. Here the
+name of the cache folder is a hash of the sources of all kernels, so kernels may share functions across files. Also owns the
+list of kernels and the log line when one is compiled; ``preprocessing.running.compilation`` compiles them in advance.
 """
 
 from __future__ import annotations
@@ -43,11 +42,11 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 def inner(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Decorates a function that only kernels call; ``_nrt`` is what numba itself uses for such ones.
+    """Decorates a function that only kernels call; numba uses ``_nrt`` for its own such functions.
 
-    Arrays are lent to them without counting references, which would cost two locked instructions a call and array: a
-    quarter of the time of a kernel that calls once per word. Numba refuses to compile one that makes or returns an array,
-    makes a string, or assigns an array to a slice.
+    They borrow arrays without counting references, which would cost two locked instructions per call and array: a quarter
+    of the time of a kernel that calls once per word. Numba refuses to compile one that allocates or returns an array, builds
+    a string, or assigns an array to a slice.
     """
     return _kernel(_nrt=False, **options)
 

@@ -19,7 +19,7 @@ from megatron_ko.config.loading import Loaded
 from megatron_ko.errors import DataError
 from megatron_ko.files import locked_folder
 from preprocessing.config.pipeline import Config
-from preprocessing.readers.files_found import KnownHashes, Unit, find_units
+from preprocessing.readers.input_units import InputHashes, Unit, find_units
 from preprocessing.running.markers import Marker, Outputs, key_of
 from preprocessing.running.progress import StepProgress
 from preprocessing.running.tasks import Outcome, Runner, StepTask, Task
@@ -37,7 +37,7 @@ class Context:
         self.config = loaded.config
         self.folder = Path(self.config.output.folder).expanduser()
         self._runner = runner
-        self._hashes = KnownHashes(self.folder / "steps" / "input_hashes.json")
+        self._hashes = InputHashes(self.folder / "steps" / "input_hashes.json")
         self._finished: dict[str, dict[str, Outputs]] = {}
 
     @property

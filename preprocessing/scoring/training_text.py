@@ -1,6 +1,6 @@
 """Reads the text that models are trained on: files of documents and sources of the corpus.
 
-Owns reading them as batches of text. ``files_found`` finds the files; the trainers use the text.
+Owns reading them as batches of text. ``input_units`` finds the files; the trainers use the text.
 """
 
 # pyarrow.compute creates its functions at import
@@ -21,7 +21,7 @@ from megatron_ko.errors import DataError, Problem, first_line
 from preprocessing.config.pipeline import source_of
 from preprocessing.config.scoring import TextSet
 from preprocessing.documents import read_batches
-from preprocessing.readers.files_found import Unit, find_files
+from preprocessing.readers.input_units import Unit, find_files
 from preprocessing.running.context import Context
 
 BATCH_ROWS = 1024

@@ -15,7 +15,7 @@ from preprocessing.corpus.corpus_files import write_corpus_shard, write_dropped
 from preprocessing.corpus.corpus_plan import PLAN, STEP, gather, make_plan
 from preprocessing.corpus.reading import shard_path
 from preprocessing.documents import Counts
-from preprocessing.readers.files_found import Unit
+from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context, Outcome, Task
 
 VERSION = 1

@@ -25,7 +25,7 @@ from preprocessing.config.languages import KINDS
 from preprocessing.config.pipeline import source_of
 from preprocessing.documents import DOCUMENT, INTERMEDIATE, Counts, new_shard, text_bytes, with_column
 from preprocessing.pii.masking import mask_column
-from preprocessing.readers.files_found import Unit
+from preprocessing.readers.input_units import Unit
 from preprocessing.readers.reading import BadRecord, read_unit
 from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.steps.text_operations import markup_of, normalize_column

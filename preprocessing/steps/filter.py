@@ -22,7 +22,7 @@ from preprocessing.config.pipeline import Config, source_of
 from preprocessing.documents import DROPPED, INTERMEDIATE, Counts, new_shard
 from preprocessing.judging import rules
 from preprocessing.judging.presets.values import resolved
-from preprocessing.readers.files_found import Unit
+from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context, Outcome, Task
 
 STEP = "filter"
@@ -155,4 +155,4 @@ def _count(counts: Counts, columns: pa.RecordBatch, reasons: pa.Array, dropped: 
     for entry in pc.value_counts(reasons.drop_null()).to_pylist():
         counts.dropped[entry["values"]] += entry["counts"]
     for row, reason in enumerate(dropped["reason"].to_pylist()):
-        counts.show_dropped(dropped, row, reason)
+        counts.add_dropped_example(dropped, row, reason)

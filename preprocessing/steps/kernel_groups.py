@@ -96,7 +96,7 @@ def score() -> None:
     from preprocessing.scoring import perplexity
 
     column = pa.array(["두루미는 겨울에 온다", "두루미는 겨울에 간다"], pa.large_string())
-    perplexity.train(*perplexity.prepared(column), 1000).perplexities(column)
+    perplexity.train(*perplexity.prepare(column), 1000).perplexities(column)
 
 
 def encode() -> None:
@@ -131,7 +131,7 @@ def extend() -> None:
     description = {"model": model, "added_tokens": [], "normalizer": None, "pre_tokenizer": None}
     table = WordTable(cut_of(description))
     table.add(batch()["text"])
-    word_counts.grown_table(np.zeros((2, 4), np.uint64))
+    word_counts.grow_table(np.zeros((2, 4), np.uint64))
     words = table.take()
     word_counts.keys_of_words(*utf8_buffer(words["word"]))
     word_counts.count_syllables(*utf8_buffer(words["word"]), words["count"].to_numpy())
@@ -139,7 +139,7 @@ def extend() -> None:
     counter.count(words["word"], words["count"].to_numpy(), np.zeros(counter.size, np.int64))
 
 
-CLEAN = Group("clean", ("json_objects", "utf8", "languages", "normalise", "suspects"), clean)
+CLEAN = Group("clean", ("json_objects", "utf8", "languages", "normalize", "suspects"), clean)
 MEASURE = Group("measure", ("text_counts", "languages", "source_code", "minhash", "canonical"), measure)
 ENCODE = Group("encode", ("bpe", "bpe_build"), encode)
 GROUPS = {

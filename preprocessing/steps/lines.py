@@ -169,7 +169,7 @@ def remove_boilerplate(
 
     ``start``: number of the unit, and number of the batch's first row in the unit.
     """
-    from preprocessing.kernels.lines import WORDED, boilerplate, line_table, without_lines
+    from preprocessing.kernels.lines import WORDED, boilerplate, line_table, remove_lines
 
     data, offsets = utf8_buffer(batch["text"])
     first, ends, kinds, patterns = line_table(data, offsets)
@@ -183,7 +183,7 @@ def remove_boilerplate(
     rows = np.flatnonzero(lost)
     if not len(rows):
         return batch, {}
-    flat, starts = without_lines(data, offsets, first, ends, kinds, removed, rows)
+    flat, starts = remove_lines(data, offsets, first, ends, kinds, removed, rows)
     texts = pa.LargeStringArray.from_buffers(len(rows), pa.py_buffer(starts), pa.py_buffer(flat))
     mask = pa.array(lost > 0)
     changed = with_column(batch, "text", pc.replace_with_mask(batch["text"], mask, texts))

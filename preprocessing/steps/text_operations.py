@@ -2,7 +2,7 @@
 
 Owns which change runs where, the counts and examples of each, and the limit that rows become Python strings only where
 necessary: for markup, a wrong code page, boilerplate, and composition of scripts other than Hangul. Everything else is
-one pass of ``kernels.normalise``.
+one pass of ``kernels.normalize``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.documents import EXAMPLE_CHARACTERS, MAX_EXAMPLES, Counts, replace_rows, utf8_buffer
-from preprocessing.kernels.normalise import OPERATIONS, UNDONE
-from preprocessing.kernels.normalise import normalise as normalise_rows
+from preprocessing.kernels.normalize import OPERATIONS, UNDONE
+from preprocessing.kernels.normalize import normalize as normalize_rows
 from preprocessing.kernels.suspects import BYTE_KINDS, HTML, MISREAD, lines_at_ends, suspects
 from preprocessing.markup import conversion as markup
 from preprocessing.pii.masking import anonymised
@@ -53,7 +53,7 @@ def operations_for(lang: str, markup_format: str, config: CleanConfig) -> list[O
 
 
 def character_operations(lang: str, config: CleanConfig) -> list[Operation]:
-    """Plain functions equivalent to the one pass of ``kernels.normalise``."""
+    """Plain functions equivalent to the one pass of ``kernels.normalize``."""
     if lang == "code":
         return [
             Operation("control", normalise.remove_invisible_in_code),
@@ -125,7 +125,7 @@ def _rare_syllables() -> np.ndarray:
 def _normalize_characters(column: pa.Array, lang: str, config: CleanConfig, changes: _Changes) -> pa.Array:
     """Runs the kernel, then the plain functions on the rows that it returned unfinished."""
     prose = lang != "code"
-    data, ends, changed = normalise_rows(
+    data, ends, changed = normalize_rows(
         *utf8_buffer(column), prose_table() if prose else code_table(), usual_table(), prose,
         config.squeeze_to, config.squeeze_laughs_from, config.join_typed_jamo, config.keep_old_hangul,
     )  # fmt: skip

@@ -12,7 +12,7 @@ import unicodedata
 
 import numpy as np
 
-from preprocessing.kernels.normalise_classes import (
+from preprocessing.kernels.normalize_classes import (
     BACKTICK,
     BAR,
     BLANK,

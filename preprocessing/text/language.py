@@ -46,7 +46,7 @@ def detect(column: pa.Array) -> LanguageColumns:
     from preprocessing.kernels import languages
 
     found = languages.count(*utf8_buffer(column), languages.tables())
-    counts = {name: found[:, i] for i, name in enumerate(languages.FOUND)}
+    counts = {name: found[:, i] for i, name in enumerate(languages.COUNTS)}
     english, foreign = _latin_languages(counts)
     paragraphs = np.stack(
         [

@@ -2,7 +2,7 @@
 
 Owns pure functions from text to text, each idempotent: Unicode composition, stray jamo, invisible characters,
 characters of another width, runs of emotion, and whitespace. NFC always, never decomposed. They are the definition;
-``kernels.normalise`` does the same to whole columns.
+``kernels.normalize`` does the same to whole columns.
 """
 
 from __future__ import annotations

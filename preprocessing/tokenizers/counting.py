@@ -77,7 +77,7 @@ class WordTable:
             if row == len(offsets) - 1:
                 return
             if 2 * (self.size + 1) > len(self._table):
-                self._table = word_counts.grown_table(self._table)
+                self._table = word_counts.grow_table(self._table)
             else:
                 self._letters = np.concatenate([self._letters, np.zeros_like(self._letters)])
 

@@ -23,16 +23,16 @@ from preprocessing.documents import with_column
 from preprocessing.readers.bad_records import BadRecord
 from preprocessing.readers.batches import Batches
 from preprocessing.readers.fields import Fields, Row, text_of
-from preprocessing.readers.files_found import (
+from preprocessing.readers.file_ranges import Range, group_sizes, split_evenly, split_row_groups
+from preprocessing.readers.input_hashes import InputHashes
+from preprocessing.readers.input_units import (
     RECORD_SUFFIXES,
     UNCUT_SUFFIXES,
     find_files,
     label_of,
 )
 from preprocessing.readers.json_lines import read_json_lines
-from preprocessing.readers.known_hashes import KnownHashes
-from preprocessing.readers.lines import line_blocks
-from preprocessing.readers.ranges import Range, even_ranges, gathered, row_group_ranges
+from preprocessing.readers.lines import read_line_blocks
 from preprocessing.readers.streams import COMPRESSED_SUFFIXES
 from preprocessing.readers.tables import read_table
 from preprocessing.text.language import detect
@@ -146,7 +146,7 @@ def _cut(files: list[Path], split_bytes: int) -> Iterator[TextPart]:
 
 def _group(small: list[tuple[Path, int]], split_bytes: int) -> Iterator[TextPart]:
     sizes = [size for _, size in small]
-    for start, end in gathered(sizes, split_bytes):
+    for start, end in group_sizes(sizes, split_bytes):
         yield TextPart(tuple(file for file, _ in small[start:end]), sum(sizes[start:end]))
 
 
@@ -164,19 +164,19 @@ def _ranges(file: Path, size: int, split_bytes: int) -> Sequence[Range | None]:
     """Ranges at which a reader can begin. Lines of a plain file are counted only to report a bad one."""
     if file.suffix == ".parquet":
         try:
-            return row_group_ranges(file, split_bytes)
+            return split_row_groups(file, split_bytes)
         except (OSError, ValueError) as error:
             raise DataError(
                 f"{file}: is not a Parquet file or is damaged ({first_line(error)}); write it again",
                 rule="not-a-parquet-file",
             ) from None
     if file.suffix == ".zst":
-        return KnownHashes().line_ranges(file, split_bytes)
+        return InputHashes().line_ranges(file, split_bytes)
     if file.suffix in UNCUT_SUFFIXES:
         return [None]
     return [
         Range(part.start, part.end, 0, part.start > 0 and not _ends_line(file, part.start))
-        for part in even_ranges(size, split_bytes)
+        for part in split_evenly(size, split_bytes)
     ]
 
 
@@ -271,7 +271,7 @@ def _rows(file: Path, part: Range | None, settings: dict[str, Any]) -> Iterator[
 
 def _lines_before(file: Path, part: Range | None) -> int:
     """Number of lines before a range of a plain file."""
-    if part is None or part.first or file.suffix in (".parquet", ".zst"):
+    if part is None or part.records_before or file.suffix in (".parquet", ".zst"):
         return 0
     lines, left = int(part.inside), part.start
     with open(file, "rb") as opened:
@@ -285,7 +285,7 @@ def _plain_rows(file: Path, label: str, source: str, part: Range | None, refuse:
     if part is None and file.suffix not in COMPRESSED_SUFFIXES and _size_of(file) <= DOCUMENT_BYTES:
         blocks = iter([(1, file.read_bytes())])
     else:
-        blocks = _join_blocks(line_blocks(file, label, part, LONGEST_BYTES, refuse))
+        blocks = _join_blocks(read_line_blocks(file, label, part, LONGEST_BYTES, refuse))
     for first, block in blocks:
         try:
             text = block.decode(_encoding_of(file, block) if first == 1 else "utf-8")

@@ -13,7 +13,7 @@ from megatron_ko.formats.tokenizer_folder import write_tokenizer_folder
 from preprocessing.config.mixture import BalanceConfig
 from preprocessing.config.tokens import EncodeConfig
 from preprocessing.documents import DOCUMENT, new_shard
-from preprocessing.readers.files_found import Unit
+from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker, key_of
 from preprocessing.running.processes import ProcessRunner

@@ -216,7 +216,7 @@ def plain_line(line):
 
 
 def plain_counts(text):
-    found, paragraph = Counter(dict.fromkeys(languages.FOUND, 0)), Counter()
+    found, paragraph = Counter(dict.fromkeys(languages.COUNTS, 0)), Counter()
     for line in [*text.split("\n"), ""]:
         if not line.strip(" \t\r\v\f"):
             if paragraph:
@@ -233,7 +233,7 @@ def plain_counts(text):
         found["latin_words"] += len(words)
         found["english_words"] += sum(word in WORDS["en"] for word in words)
         found["foreign_words"] += sum(word in WORDS["foreign"] for word in words)
-    return [found[name] for name in languages.FOUND]
+    return [found[name] for name in languages.COUNTS]
 
 
 _PARTS = "가나 다 あい 漢字 д é x def the der return if f( a.b a_b = {} ; : // # <b> \u1100 \u1ea0 ㄱ ㅋㅋ 12 \ua000 😀 — ï […] "

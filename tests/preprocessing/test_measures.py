@@ -216,7 +216,7 @@ def test_a_slice_of_a_column_is_measured_as_the_column():
 
 
 def test_repetition_is_found_in_the_first_words_of_an_endless_document():
-    most = text_counts.MOST_WORDS
+    most = text_counts.MAX_WORDS
     head = "가 나 다 라 " * (most // 4)
     tail = "마바 " * 1000
     row = measure(pa.array([head + tail], pa.large_string()), "ko").to_pylist()[0]

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.documents import Counts, utf8_buffer
-from preprocessing.kernels.normalise import OPERATIONS, UNDONE
-from preprocessing.kernels.normalise import normalise as normalise_rows
-from preprocessing.kernels.normalise_classes import COMPOSES, CONTROL, SINGLE, SIZE, WIDTH
+from preprocessing.kernels.normalize import OPERATIONS, UNDONE
+from preprocessing.kernels.normalize import normalize as normalize_rows
+from preprocessing.kernels.normalize_classes import COMPOSES, CONTROL, SINGLE, SIZE, WIDTH
 from preprocessing.markup.html_text import html_to_text
 from preprocessing.steps.text_operations import (
     _suspects,
@@ -208,7 +208,7 @@ def test_every_pair_that_composes_is_handed_back_or_hangul():
 def test_hangul_of_any_form_needs_no_python(form):
     text = "".join(map(chr, range(0xAC00, 0xD7A4, 7)))
     column = column_of([unicodedata.normalize(form, text)])
-    data, ends, changes = normalise_rows(
+    data, ends, changes = normalize_rows(
         *utf8_buffer(column), prose_table(), usual_table(), True, 3, 5, True, False
     )
     assert bytes(data[: ends[1]]).decode() == text

@@ -4,7 +4,7 @@ import types
 from pathlib import Path
 
 from megatron_ko.config.loading import Loaded
-from preprocessing.readers.files_found import Unit, find_units
+from preprocessing.readers.input_units import Unit, find_units
 from preprocessing.readers.reading import read_unit
 
 SEED = 1
