@@ -29,7 +29,7 @@ def cards(facts: Facts) -> list[dict[str, str]]:
         ("Training time", "학습 시간", duration(facts.seconds),
          f"{facts.start['world_size']} × {facts.config.run.device}, {facts.config.precision.dtype}"),
         ("Final loss", "최종 손실", f"{last['loss']:.4f}", f"validation {bits[0]:.2f} to {bits[-1]:.2f} bits per byte"),
-        ("Export", "내보내기 검증", "verified" if _verified(facts) else "differs", detail),
+        ("Export", "변환 검증", "verified" if _verified(facts) else "differs", detail),
     ]  # fmt: skip
     return [dict(zip(("name", "korean", "value", "detail"), part, strict=True)) for part in parts]
 
@@ -98,7 +98,7 @@ def speed(facts: Facts) -> dict[str, Any]:
     """Small charts of what a run costs; the first report holds the warm-up of the machine."""
     kinds = (
         ("tokens_per_s", "Tokens per second", "초당 토큰", number_text.short, 1.0),
-        ("mfu", "Model FLOPs utilization", "연산 효율", "{:.0f}%".format, 100.0),
+        ("mfu", "Model FLOPs utilization", "연산 활용률", "{:.0f}%".format, 100.0),
         ("memory_gib", "Memory of the fullest rank, GiB", "메모리", "{:.2f}".format, 1.0),
     )
     records = facts.train[1:] or facts.train
