@@ -171,7 +171,7 @@ def step_parser(step: str) -> Parser:
 def _configured_parser(command: str, description: str, epilog: str | None = None) -> Parser:
     parser = Parser(
         prog=f"mko {command}",
-        usage=f"mko {command} CONFIG.yaml [more.yaml ...] [section.field=value ...] [options]",
+        usage=f"mko {command} CONFIG.yaml ... [key=value ...] [options]",
         description=description,
         epilog=epilog,
     )
@@ -315,7 +315,7 @@ def overview() -> str:
     sections = {name: info.description or "" for name, info in config.__pydantic_fields__.items()}
     return "\n".join(
         (
-            "usage: mko data STEP|COMMAND CONFIG.yaml [more.yaml ...] [section.field=value ...] [options]\n",
+            "usage: mko data STEP|COMMAND CONFIG.yaml ... [key=value ...] [options]\n",
             "From raw text to token files and a manifest. Finished work is skipped.\n",
             _table("steps", STEPS),
             _table("commands", _sentences(DATA_COMMANDS)),

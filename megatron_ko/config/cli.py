@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -19,11 +20,22 @@ _OVERRIDE = re.compile(r"^[A-Za-z_][\w-]*(\.[\w-]+)*=")
 CONFIG_HELP = "configuration files (later ones override earlier ones) and section.field=value"
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Wraps paragraphs; text with indented lines, such as a manual or an example, stays as it is."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = [
+            part if "\n  " in part or part.startswith("  ") else textwrap.fill(part, width)
+            for part in text.strip("\n").split("\n\n")
+        ]
+        return "\n\n".join(paragraphs)
+
+
 class Parser(argparse.ArgumentParser):
     """argparse without abbreviations; a mistake raises UsageError instead of ending the process."""
 
     def __init__(self, **settings: Any) -> None:
-        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        settings.setdefault("formatter_class", _Help)
         super().__init__(**{"allow_abbrev": False, **settings})
 
     def parse(self, arguments: Sequence[str] | None = None) -> Any:
@@ -61,7 +73,7 @@ def config_parser(command: str, description: str, root: type) -> Parser:
     """Parser of a command that takes configuration files and overrides of ``root``."""
     parser = Parser(
         prog=f"mko {command}",
-        usage=f"mko {command} CONFIG.yaml [more.yaml ...] [section.field=value ...] [options]",
+        usage=f"mko {command} CONFIG.yaml ... [key=value ...] [options]",
         description=description,
         epilog="configuration fields (later files and overrides win):\n\n" + manual(root),
     )

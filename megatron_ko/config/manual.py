@@ -72,4 +72,6 @@ def _describe_field(path: str, info: Any) -> Iterator[str]:
 
 def _wrap(text: str) -> list[str]:
     width = min(shutil.get_terminal_size().columns, MAX_WIDTH) - 2
-    return textwrap.wrap(text, width, initial_indent="      ", subsequent_indent="      ")
+    return textwrap.wrap(
+        text, width, initial_indent="      ", subsequent_indent="      ", break_on_hyphens=False
+    )

@@ -19,7 +19,7 @@ from megatron_ko.config.yaml_tree import NoneWord, Tree, parse_scalar
 from megatron_ko.errors import ConfigError
 
 C = TypeVar("C")
-_METAVARS = {int: "N", float: "X", str: "TEXT"}
+_METAVARS = {int: "N", float: "X", str: "PATH"}
 
 
 def options_parser(command: str, kind: type, inputs: Sequence[str]) -> Parser:
@@ -48,20 +48,23 @@ def _add_option(parser: Parser, name: str, info: Any) -> None:
         action = argparse.BooleanOptionalAction if info.default else "store_true"
         parser.add_argument(flag, action=action, help=sentence)
         return
-    default = " (required)" if info.is_required() else f" (default {_escape(describe_default(info))})"
+    if info.is_required():
+        sentence += " (required)"
+    elif info.default is not None:
+        sentence += f" (default {_escape(describe_default(info))})"
     words = literals_of(info.annotation)
     is_list = any(get_origin(member) is list for member in alternatives_of(info.annotation))
     parser.add_argument(
         flag,
         nargs="+" if is_list else None,
         metavar="|".join(words) if words and len("|".join(words)) < 40 else _metavar(info),
-        help=sentence + default,
+        help=sentence,
     )
 
 
 def _metavar(info: Any) -> str:
     kinds = alternatives_of(info.annotation)
-    return next((_METAVARS[kind] for kind in kinds if kind in _METAVARS), "VALUE")
+    return next((_METAVARS[kind] for kind in kinds if kind in _METAVARS), "NAME")
 
 
 def _escape(text: str | None) -> str:

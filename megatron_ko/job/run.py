@@ -30,14 +30,15 @@ CONTINUES += ("evaluation", "checkpoint", "reporting")
 def parser() -> Parser:
     made = Parser(
         prog="mko job",
-        usage="mko job FOLDER [data.section.field=value ...] [train.section.field=value ...] [options]",
-        description=__doc__,
+        usage="mko job FOLDER [data.key=value ...] [train.key=value ...] [options]",
+        description="Raw text in, a verified model and a report out. FOLDER holds data.yaml and train.yaml, as 'mko init' "
+        "writes them. A second job repeats only what changed; a killed one continues.",
     )
     made.add_argument("folder", metavar="FOLDER", help="folder with data.yaml and train.yaml")
     made.add_argument(
         "settings",
         nargs="*",
-        metavar="data.section.field=value",
+        metavar="data.key=value",
         help="overrides of data.yaml, and of train.yaml with the prefix train.",
     )
     made.add_argument(

@@ -14,7 +14,8 @@ SHELLS = ("bash", "zsh", "tcsh")
 def parser() -> Parser:
     made = Parser(
         prog="mko completion",
-        description="Prints a completion script. bash: mko completion bash > ~/.local/share/bash-completion/completions/mko",
+        description="Prints a completion script for a shell.\n\n"
+        "  mko completion bash > ~/.local/share/bash-completion/completions/mko",
     )
     made.add_argument("shell", choices=SHELLS, help="shell that reads the script")
     return made
@@ -77,6 +78,6 @@ def _add_commands(root: argparse.ArgumentParser, commands: dict) -> None:
     subparsers = root.add_subparsers()
     for name, command in commands.items():
         if isinstance(command, dict):
-            _add_commands(subparsers.add_parser(name), command)
+            _add_commands(subparsers.add_parser(name, help=name), command)
         else:
-            subparsers._name_parser_map[name] = command
+            subparsers.add_parser(name, parents=[command], add_help=False, help=name)

@@ -19,8 +19,8 @@ SCHEMAS = {
 def parser() -> Parser:
     made = Parser(
         prog="mko schema",
-        description="Prints the JSON schema of a configuration. Editors with yaml-language-server read it from the\n"
-        "first line of a file: # yaml-language-server: $schema=PATH",
+        description="Prints the JSON schema of a configuration. Editors with yaml-language-server "
+        "find it through the first line of a file:\n\n  # yaml-language-server: $schema=PATH",
     )
     made.add_argument("name", choices=tuple(SCHEMAS), help="data or train")
     return made
