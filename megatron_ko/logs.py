@@ -11,11 +11,11 @@ class LinesAboveBars(logging.StreamHandler):
     """Writes each line above the progress bars of its terminal, which are drawn again below it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        module = sys.modules.get("tqdm")  # nobody has drawn a bar before it is imported
-        if module is None:
+        tqdm = getattr(sys.modules.get("tqdm"), "tqdm", None)  # without the module there is no bar
+        if not getattr(tqdm, "_instances", None):
             super().emit(record)
             return
-        with module.tqdm.external_write_mode(file=self.stream):
+        with tqdm.external_write_mode(file=self.stream):
             super().emit(record)
 
 
