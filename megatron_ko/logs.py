@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 
 class LinesAboveBars(logging.StreamHandler):
     """Writes each line above the progress bars of its terminal, which are drawn again below it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm = getattr(sys.modules.get("tqdm"), "tqdm", None)  # without the module there is no bar
+        tqdm: Any = getattr(sys.modules.get("tqdm"), "tqdm", None)  # without the module there is no bar
         if not getattr(tqdm, "_instances", None):
             super().emit(record)
             return
