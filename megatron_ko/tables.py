@@ -21,7 +21,7 @@ def terminal_columns() -> int | None:
 
 
 def width_of(text: str) -> int:
-    """Columns on a terminal: wide characters (Hangul, ideographs) take two, combining marks none."""
+    """Width in terminal columns: wide characters (Hangul, ideographs) take two, combining marks none."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )

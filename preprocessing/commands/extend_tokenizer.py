@@ -87,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     from megatron_ko.files import write_json
     from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
     from preprocessing.running.processes import cores
+    from preprocessing.steps.kernel_groups import compile_for
     from preprocessing.tokenizers import extension_check, selection
     from preprocessing.tokenizers.appending import append
     from preprocessing.tokenizers.decisions import NO_OVERRIDES, read_overrides, write_decisions
@@ -106,6 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.rounds,
     )
     folder = arguments.counts or arguments.out / COUNTED
+    compile_for(["extend"])
     chosen = selection.select(base, parts, folder, settings, workers, overrides)
     extension = append(base, chosen.surfaces, folder / "extended")
     checked = extension_check.check(

@@ -111,9 +111,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _encode(arguments: argparse.Namespace) -> int:
     from preprocessing.running.processes import cores
+    from preprocessing.steps.kernel_groups import compile_for
     from preprocessing.tokens.encode_files import encode_files, parts_to_encode
 
     _check_target(arguments, [arguments.out], [])
+    compile_for(["encode"])
     facts = encode_files(
         parts_to_encode(arguments.text), arguments.tokenizer, arguments.out, arguments.field, arguments.engine,
         not arguments.no_eod, arguments.workers or cores(),

@@ -34,14 +34,27 @@ _TAB, _RETURN, _1C, _1F, _BLANK, _C2, _CC, _EE = np.array([9, 13, 0x1C, 0x1F, 32
 _STRETCH = 64  # bytes that are checked together
 
 
-def _byte_classes() -> np.ndarray:
-    """Class of each byte: whitespace, ink, or to be decoded. Bytes inside a character are ink.
+@inner()
+def _is_white_byte(b):
+    """Whether a byte is ASCII whitespace; an expression without a table, so that it vectorizes."""
+    return (b == _BLANK) | ((b >= _TAB) & (b <= _RETURN)) | ((b >= _1C) & (b <= _1F))
+
+
+@inner()
+def _must_decode(b):
+    """Whether a byte begins a character that may be whitespace or composable.
 
     0xEA and 0xED begin almost only Hangul, see ``_is_hangul_only``.
     """
+    return (b == _C2) | ((b >= _CC) & (b < _EA)) | (b >= _EE)
+
+
+def _byte_classes() -> np.ndarray:
+    """Class of each byte: whitespace, ink, or to be decoded. Bytes inside a character are ink."""
+    every_byte = np.arange(256, dtype=np.uint8)
     classes = np.full(256, _INK)
-    classes[[c for c in range(128) if chr(c).isspace()]] = _WHITE
-    classes[[0xC2, *range(0xCC, 0xEA), *range(0xEE, 0x100)]] = _DECODE
+    classes[_is_white_byte.py_func(every_byte)] = _WHITE
+    classes[_must_decode.py_func(every_byte)] = _DECODE
     return classes
 
 
@@ -63,19 +76,12 @@ def _is_hangul_only(data):
 
 
 @inner()
-def _is_white_byte(b):
-    """Same as ``_CLASS[b] == _WHITE``, without a table, so that it vectorizes."""
-    return (b == _BLANK) | ((b >= _TAB) & (b <= _RETURN)) | ((b >= _1C) & (b <= _1F))
-
-
-@inner()
 def _is_simple(bytes_, following):
     """Whether no byte must be decoded and no whitespace follows whitespace; ``following``: the bytes one place later."""
     other = False
     for i in range(len(bytes_)):
         b = bytes_[i]
-        decode_it = (b == _C2) | ((b >= _CC) & (b < _EA)) | (b >= _EE)
-        other |= decode_it | (_is_white_byte(b) & _is_white_byte(following[i]))
+        other |= _must_decode(b) | (_is_white_byte(b) & _is_white_byte(following[i]))
     return not other
 
 

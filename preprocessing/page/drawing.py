@@ -13,6 +13,9 @@ from typing import Literal, Union
 
 from markupsafe import Markup, escape
 
+NARROW = 360
+"""Width of a drawing for narrow screens, in pixels."""
+
 
 @dataclass(frozen=True)
 class Box:
@@ -86,11 +89,18 @@ class Drawing:
     """Text for screen readers."""
 
 
-def inline_svg(drawing: Drawing) -> Markup:
-    """SVG for a page with ``style.css``."""
+def inline_svg(drawing: Drawing, narrow: Drawing | None = None) -> Markup:
+    """SVG for a page with ``style.css``; on a narrow screen the page shows ``narrow`` instead, where it is given."""
+    if narrow is None:
+        return _inline(drawing)
+    return _inline(drawing, css="broad") + _inline(narrow, css="narrow")
+
+
+def _inline(drawing: Drawing, **looks: str) -> Markup:
     return element(
         "svg",
         *elements(drawing, lambda name: f"var(--{name})"),
+        **looks,
         viewBox=f"0 0 {drawing.width} {drawing.height}",
         role="img",
         aria_label=drawing.label,

@@ -27,7 +27,11 @@ def tokenizer(report: dict[str, Any]) -> dict[str, Any]:
             relative.append((lang, {OTHER: 100.0, "this tokenizer": value}))
     return {
         "bytes": bar_chart(bars, "Bytes per token by language", left=130, width=480),
-        "relative": inline_svg(efficiency_chart(relative, OTHER)) if relative else None,
+        "relative": inline_svg(
+            efficiency_chart(relative, OTHER), efficiency_chart(relative, OTHER, narrow=True)
+        )
+        if relative
+        else None,
         "problem": report.get("english_only_problem"),
         "rows": [{"lang": lang, "this": this[lang], "other": other.get(lang)} for lang in order],
         "vocab_size": report["vocab_size"],

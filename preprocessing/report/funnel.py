@@ -6,10 +6,9 @@ dropped for a counted reason, or a bad record.
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
 from typing import Any
 
+from megatron_ko.tables import table, terminal_columns
 from preprocessing.documents import Counts
 
 STEPS = ("clean", "lines", "filter", "deduplicate", "balance")
@@ -77,26 +76,6 @@ def _domains(summaries: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 # --- table -----------------------------------------------------------------------------------------------
 
 
-def width_of(text: str) -> int:
-    """Width in terminal columns: wide characters (Hangul, ideographs) take two, combining marks none."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
-
-
-def table(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
-    """Aligned lines: the first ``left`` columns and the last column are left-aligned, the others right-aligned."""
-    widths = [max(width_of(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = []
-        for i, cell in enumerate(row):
-            gap = " " * (widths[i] - width_of(cell))
-            cells.append(cell + gap if i < left or i == len(row) - 1 else gap + cell)
-        lines.append("  ".join(cells).rstrip())
-    return lines
-
-
 def to_table(funnel: dict[str, Any], mixture: dict[str, float], epochs: dict[str, float]) -> str:
     """Table for the end of a run."""
     rows: list[tuple[str, ...]] = [
@@ -129,4 +108,4 @@ def to_table(funnel: dict[str, Any], mixture: dict[str, float], epochs: dict[str
         passes = f"{epochs[entry['name']]:.2f}" if train and entry["name"] in epochs else ""
         sizes = (f"{entry['documents']:,}", f"{entry['bytes'] / 1e6:.2f}", f"{tokens:,}" if tokens else "-")
         domains.append((entry["name"], entry["split"], *sizes, ratio, share, passes))
-    return "\n".join([*table(rows, 2), "", *table(steps), "", *table(domains, 2)])
+    return "\n".join([*table(rows, 2, terminal_columns()), "", *table(steps), "", *table(domains, 2)])

@@ -16,7 +16,7 @@ from preprocessing.tokenizers.opened import OpenedTokenizer
 TEMPLATE = Path(__file__).resolve().parent / "tokenizers.html.jinja"
 
 
-def chart_of(measurements: dict[str, Any]) -> Drawing:
+def chart_of(measurements: dict[str, Any], narrow: bool = False) -> Drawing:
     """A panel for each language with text; with several languages, a last panel for all text."""
     langs = [lang for lang, text in measurements["languages"].items() if text["bytes"] and lang != ALL]
     if len(langs) > 1:
@@ -31,7 +31,7 @@ def chart_of(measurements: dict[str, Any]) -> Drawing:
         )
         for lang in langs
     ]
-    return efficiency_chart(panels, measurements["relative_to"])
+    return efficiency_chart(panels, measurements["relative_to"], narrow)
 
 
 def page(measurements: dict[str, Any], opened: Sequence[OpenedTokenizer]) -> str:
@@ -49,7 +49,7 @@ def page(measurements: dict[str, Any], opened: Sequence[OpenedTokenizer]) -> str
         measurements=measurements,
         tokenizers=measurements["tokenizers"],
         texts=measurements["languages"],
-        chart=inline_svg(chart_of(measurements)),
+        chart=inline_svg(chart_of(measurements), chart_of(measurements, narrow=True)),
         samples=samples,
         all=ALL,
         with_ratio=measurements["base"] != measurements["relative_to"],

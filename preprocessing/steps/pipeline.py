@@ -21,6 +21,7 @@ from preprocessing.report.funnel import funnel_of, to_table
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
 from preprocessing.running.tasks import Runner
+from preprocessing.steps.kernel_groups import GROUPS, compile_for
 from preprocessing.steps.order import StepKeys, module_of, reads_of, steps_of
 
 log = logging.getLogger(__name__)
@@ -42,9 +43,15 @@ def run(loaded: Loaded[Config], step: str, runner: Runner) -> int:
         keys = StepKeys(context)
         if runner.leads:
             context.save_hashes()
-        for name in steps_of(context.config) if step == "run" else [step]:
+        steps = steps_of(context.config) if step == "run" else [step]
+        for number, name in enumerate(steps):
             _require(context, name, keys)
-            _run_step(context, name, keys, again=step == "validate")
+            if _is_finished(context, name, keys) and step != "validate":
+                log.info("%s: up to date", name)
+                continue
+            if name in GROUPS:
+                compile_for(steps[number:])
+            _run_step(context, name, keys)
         if runner.leads:
             _write_funnel(context, keys, show=step == "run")
         return _bad_records(keys) if step in ("clean", "run") else 0
@@ -130,12 +137,15 @@ def _require(context: Context, step: str, keys: StepKeys) -> None:
             )
 
 
-def _run_step(context: Context, step: str, keys: StepKeys, again: bool = False) -> None:
+def _is_finished(context: Context, step: str, keys: StepKeys) -> bool:
+    key = keys.of(step)
+    assert key is not None, "the steps that it reads are finished"
+    return Marker(context.folder, step).read(key) is not None
+
+
+def _run_step(context: Context, step: str, keys: StepKeys) -> None:
     marker, key = Marker(context.folder, step), keys.of(step)
     assert key is not None, "the steps that it reads are finished"
-    if not again and marker.read(key) is not None:
-        log.info("%s: up to date", step)
-        return
     if marker.is_of_other_format():
         log.info("%s: runs again, because another version of the program wrote its marker", step)
     if context.runner.leads:

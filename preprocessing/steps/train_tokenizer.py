@@ -35,12 +35,12 @@ from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.tokenizers import byte_level, forecast, trainers
 from preprocessing.tokenizers.efficiency import TextBatch, TextCounts, text_rates
 from preprocessing.tokenizers.hard_texts import generated_texts
-from preprocessing.tokenizers.proof import Proof, prove
+from preprocessing.tokenizers.proof import Proof, prove, strings_for
 from preprocessing.tokenizers.sentencepiece_to_json import to_tokenizer_json
 
 log = logging.getLogger(__name__)
 STEP = "train-tokenizer"
-VERSION = 1
+VERSION = 2
 """Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 REPORT = "tokenizer_report.json"
 MAX_PASSES = 8
@@ -111,7 +111,9 @@ def write_folder(folder: Path, texts: Iterable[str], settings: TokenizerConfig) 
 
 def _proof_texts(context: Context, pieces: list[str]) -> Iterator[str]:
     """The generated texts, then documents of all domains in turn up to PROOF_CHARACTERS."""
-    yield from generated_texts(context.config.tokenizer.proof_strings, pieces, context.config.seed)
+    corpus_bytes = sum(_shares(context)[1].values())
+    strings = strings_for(corpus_bytes, context.config.tokenizer.proof_strings)
+    yield from generated_texts(strings, pieces, context.config.seed)
     entries = context.summary_of("balance")["domains"]
     sources = [corpus.texts(context.folder, entry["name"], entry["split"]) for entry in entries]
     size = 0

@@ -42,7 +42,7 @@ def run(context: Context) -> Outcome:
         problems.append(Problem(str(manifest.tokenizer_folder), "", message, "tokenizer-mismatch"))
     hashes = _hashes(read_json(path))
     parts = context.summary_of("encode")["parts"]
-    for tokens in progress(manifest.sets, "validate", unit="sets"):
+    for tokens in progress(manifest.sets, "validate", unit="set"):
         for pair in tokens.pairs:
             changed = _hash_problems(pair, hashes[str(pair.prefix.relative_to(path.parent))])
             problems += changed or [

@@ -69,7 +69,8 @@ def tables_of(model: SentencePieceModel) -> Tables:
         [_ranks(np.array([piece.score for piece in pieces], np.float32)), np.zeros(len(unnamed), np.int64)]
     )[merges[:, 2]]
     room = 1 << (PAIR_BITS * len(begins)).bit_length()
-    cuts = cuts_of(*bpe_cuts.pairs_of(data, begins, ends, merged, room), users)
+    pairs, shift = bpe_cuts.pairs_of(data, begins, ends, merged, room)
+    cuts = cuts_of(pairs, shift, users)
     return Tables(
         cuts,
         merges_of(symbols, merges, ranks, len(begins), several, byte_ids),

@@ -220,7 +220,18 @@ def choose(folder: Path, wanted: str, texts: Sequence[str], threads: int = 1) ->
         if different is None:
             return name
         log.warning("encode: %s gives other ids for %r; using %s", name, different[:80], other)
+    if wanted == "auto" and names[-1] == "tokenizers" and not engine_version("fastokens"):
+        _report_missing_fastokens()
     return names[-1]
+
+
+@functools.cache
+def _report_missing_fastokens() -> None:
+    """Once in a process."""
+    log.info(
+        "encode: using tokenizers; fastokens, which is not installed, gives the same ids faster: "
+        "pip install 'megatron_ko[fastokens]'"
+    )
 
 
 # every byte as Latin-1, alone and in one run; every control character between letters and in runs

@@ -9,7 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from preprocessing.config.scoring import DecontaminateConfig, EvaluationSet, decontaminate_problems
+from preprocessing.config.scoring import (
+    DecontaminateConfig,
+    EvaluationSet,
+    evaluation_set_fields,
+    minimum_words,
+)
 from preprocessing.documents import utf8_buffer
 from preprocessing.kernels import ngrams
 from preprocessing.scoring import evaluation_sets
@@ -262,9 +267,9 @@ def test_a_set_without_files_is_refused(tmp_path):
 def test_settings_that_contradict_are_named():
     text = EvaluationSet(paths=["a.txt"], format="txt", fields=["q"])
     records = EvaluationSet(paths=["a.jsonl"], format="jsonl", ngram=4)
-    problems = dict(decontaminate_problems(DecontaminateConfig(sets={"a": text, "b": records})))
-    assert set(problems) == {
+    config = DecontaminateConfig(sets={"a": text, "b": records})
+    assert {path for path, _ in evaluation_set_fields(config)} == {
         "decontaminate.sets.a.fields",
         "decontaminate.sets.b.fields",
-        "decontaminate.min_words",
     }
+    assert [path for path, _ in minimum_words(config)] == ["decontaminate.min_words"]

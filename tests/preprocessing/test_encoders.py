@@ -97,6 +97,17 @@ def test_auto_takes_the_fast_engine_where_it_agrees(folder, json_folder):
     assert encoders.choose(json_folder, "auto", TEXTS) == fast
 
 
+def test_without_fastokens_auto_takes_the_reference_and_logs_it_once(json_folder, monkeypatch, caplog):
+    encoders._report_missing_fastokens.cache_clear()
+    monkeypatch.setattr(
+        encoders, "engine_version", lambda engine: None if engine == "fastokens" else encoders.OWN
+    )
+    with caplog.at_level(logging.INFO):
+        assert [encoders.choose(json_folder, "auto", TEXTS) for _ in range(2)] == ["tokenizers"] * 2
+    assert [("fastokens" in r.getMessage(), r.levelname) for r in caplog.records].count((True, "INFO")) == 1
+    encoders._report_missing_fastokens.cache_clear()
+
+
 class Wrong(encoders.TextEncoder):
     """Like the reference, except for texts with the letter q."""
 

@@ -46,7 +46,7 @@ def test_rules_are_chosen_by_name():
     assert Rules.of("").broken_by("2024년.") is None
     assert Rules.of("").broken_by("2024") == "foreign"
     for wrong in ("hanja", "length=3-1", "length=0-2", "length"):
-        with pytest.raises(ConfigError, match=f"--rules: '{wrong}' is no rule"):
+        with refuses("unknown-rule", repr(wrong), error=ConfigError):
             Rules.of(f"hangul,{wrong}")
 
 

@@ -19,7 +19,7 @@ from megatron_ko.formats.manifest import read_manifest
 from preprocessing.cli import SECTIONS_OF, SECTIONS_OF_ALL, main
 from preprocessing.config.pipeline import RULES, Config
 from preprocessing.documents import Counts
-from preprocessing.report.funnel import funnel_of, table, width_of
+from preprocessing.report.funnel import funnel_of
 from preprocessing.running.context import Context
 from preprocessing.running.processes import ProcessRunner
 from preprocessing.steps import pipeline
@@ -293,13 +293,6 @@ def test_a_dry_run_lists_units_and_steps(done, capsys):
     context = Context(load(Config, [str(done[0])], [], RULES))
     names = [*(unit.name for unit in context.units), *steps_of(context.config)]
     assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == names
-
-
-def test_tables_line_up_under_wide_characters():
-    lines = table([("이름", "수"), ("abc", "1,000"), ("가나다라", "5")])
-    assert len({width_of(line.rstrip()) for line in table([("가", "1", "x"), ("abcd", "22", "x")])}) == 1
-    assert lines[1].index("1") - lines[1].index("a") > 3
-    assert width_of("가a") == 3
 
 
 def test_funnel_of_a_source_that_is_dropped_wholly():

@@ -14,7 +14,7 @@ from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.formats.sentencepiece_model import read_model
 from megatron_ko.formats.tokenizer_folder import Tokenizer
 from preprocessing.config.languages import KINDS as KINDS_OF_DATA
-from preprocessing.config.pipeline import _vocabulary
+from preprocessing.config.pipeline import _distinct_tokens
 from preprocessing.config.tokens import TokenizerConfig
 from preprocessing.pii.masking import PLACEHOLDERS
 from preprocessing.steps.train_tokenizer import write_folder
@@ -131,7 +131,7 @@ def test_text_with_a_character_that_sentencepiece_skips_is_learned_from():
 def test_names_of_existing_tokens_are_refused():
     def refused(**values):
         """The refused fields with the names in their messages."""
-        problems = list(_vocabulary(TokenizerConfig(**values)))
+        problems = list(_distinct_tokens(TokenizerConfig(**values)))
         return [(path, message.split("'")[1]) for path, message in problems]
 
     special, symbols = "tokenizer.special_tokens", "tokenizer.symbols"
@@ -205,7 +205,7 @@ def test_proof_notices_a_wrong_conversion(tmp_path, kind):
             [piece, score + 5 * (len(piece) == 2)] for piece, score in data["model"]["vocab"]
         ]
     (folder / "tokenizer.json").write_text(json.dumps(data))
-    with refuses(None, "tokenizers"):
+    with refuses("other-ids", "tokenizers"):
         proof.prove(folder, [*KO, *EN, *corpus()], tmp_path / "work", ())
 
 
@@ -216,8 +216,19 @@ def test_proof_includes_transformers(tmp_path):
     assert found.split()[1][0].isdigit()
     config = json.loads((folder / "tokenizer_config.json").read_text())
     (folder / "tokenizer_config.json").write_text(json.dumps({**config, "split_special_tokens": False}))
-    with refuses(None, "transformers", "'<s>'"):
+    with refuses("other-ids", "transformers", "'<s>'"):
         proof.prove(folder, KO, tmp_path / "work")
+    (folder / "tokenizer_config.json").write_text("{")
+    with refuses("transformers-cannot-read", str(folder)):
+        proof.prove(folder, KO, tmp_path / "work")
+
+
+@pytest.mark.parametrize(
+    ("corpus_bytes", "strings"), [(0, 10_000), (999_999, 10_000), (5_000_000, 50_000), (10**9, 100_000)]
+)
+def test_generated_strings_grow_with_the_corpus(corpus_bytes, strings):
+    assert proof.strings_for(corpus_bytes, 100_000) == strings
+    assert proof.strings_for(corpus_bytes, 300) == 300
 
 
 def test_models_that_lose_text_are_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""View of the mixture; the views of funnel, examples and tokenizer are in ``preprocessing.page``."""
+"""What the section about the mixture shows; funnel, examples and tokenizer are those of ``preprocessing.page``."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def mixture(facts: Facts) -> dict[str, Any]:
     by_source = bars([(source["name"], source["bytes_out"]) for source in facts.funnel["sources"]])
     sources = [_neutral(bar, number) for number, bar in enumerate(by_source)]
     rows = [
-        ("available  보유량", bars([(item.name, item.tokens) for item in facts.sets])),
-        ("target  목표", bars([(item.name, item.share) for item in facts.sets])),
-        ("trained  실제 학습", bars([(item.name, item.drawn) for item in facts.sets])),
-        ("by source  출처별", sources),
+        ("held  보유", bars([(item.name, item.tokens) for item in facts.sets])),
+        ("asked for  요청", bars([(item.name, item.share) for item in facts.sets])),
+        ("drawn  사용", bars([(item.name, item.drawn) for item in facts.sets])),
+        ("by source  출처", sources),
     ]
     return {
         "chart": stacked_bars(rows, "Shares of the training sets"),
@@ -42,5 +42,5 @@ def mixture(facts: Facts) -> dict[str, Any]:
 
 
 def _neutral(bar: Bar, number: int) -> Bar:
-    """Color of a source: its language's if its name indicates one, else a neutral color."""
+    """A source has the color of its language where its name tells it, else one of the quiet ones."""
     return replace(bar, color=f"other{number % OTHER_COLORS}") if bar.color.startswith("other") else bar
