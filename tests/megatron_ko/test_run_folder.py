@@ -268,7 +268,7 @@ def test_another_shape_is_refused(tmp_path, change):
     problems = refusal(lambda: check_fits(checkpoint, model, 1001, FINGERPRINT)).problems
     (problem,) = [problem for problem in problems if problem.path == f"model.{name}"]
     assert (problem.where, problem.rule) == (str(checkpoint.folder), "model-mismatch")
-    assert str(value) in problem.message and str(getattr(MODEL, name)) in problem.message
+    assert str(value) in problem.message
 
 
 def test_every_difference_is_listed(tmp_path):
