@@ -207,7 +207,7 @@ def compare_logits(
 
 
 def compute_logits(path: str, tokens: Tensor, tensor_parallel: int = 1) -> Tensor:
-    """fp32 logits [batch, sequence, vocab]: transformers runs Hugging Face folders, megatron-core checkpoints."""
+    """fp32 logits [batch, sequence, vocab], by transformers for Hugging Face folders, by megatron-core for checkpoints."""
     folder = Path(path).expanduser()
     return (
         mcore.megatron_logits(folder, tokens, tensor_parallel)

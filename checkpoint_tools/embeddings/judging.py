@@ -91,7 +91,7 @@ def separator_of(info: TokenizerInfo) -> int:
 
 
 def judge(source: Store, plan: Expansion, names: Sequence[str], judged: Sequence[Text]) -> list[Verdict]:
-    """Scores BASE and each initialization in fp32: transformers runs Hugging Face folders, megatron-core checkpoints."""
+    """Scores BASE and each initialization in fp32, by transformers or, for checkpoints, by megatron-core."""
 
     def variants() -> Iterator[tuple[Tensor, Tensor, list[Stream]]]:
         yield *_matrices(source), [text.old for text in judged]

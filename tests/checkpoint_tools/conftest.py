@@ -109,14 +109,14 @@ def expect_error(capsys, monkeypatch) -> Callable[..., UserError]:
     errors: list[UserError] = []
 
     def record(main: Callable[[], int | None], **keywords: Any) -> int:
-        def recorded() -> int | None:
+        def run_main() -> int | None:
             try:
                 return main()
             except UserError as error:
                 errors.append(error)
                 raise
 
-        return exit_code_of(recorded, **keywords)
+        return exit_code_of(run_main, **keywords)
 
     monkeypatch.setattr("checkpoint_tools.__main__.exit_code_of", record)
 

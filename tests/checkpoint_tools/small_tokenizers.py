@@ -32,8 +32,8 @@ def fallback_json(pieces: Sequence[str], dummy_prefix: bool) -> dict[str, Any]:
         steps.insert(0, {"type": "Prepend", "prepend": "\u2581"})
     return {
         "version": "1.0",
-        "added_tokens": [_added(i, token) for i, token in enumerate(SPECIAL.values())]
-        + [_added(len(vocab) + i, token) for i, token in enumerate(added)],
+        "added_tokens": [_added_token(i, token) for i, token in enumerate(SPECIAL.values())]
+        + [_added_token(len(vocab) + i, token) for i, token in enumerate(added)],
         "normalizer": {"type": "Sequence", "normalizers": steps},
         "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]},
         "model": {
@@ -47,7 +47,7 @@ def fallback_json(pieces: Sequence[str], dummy_prefix: bool) -> dict[str, Any]:
     }
 
 
-def _added(number: int, token: str) -> dict[str, Any]:
+def _added_token(number: int, token: str) -> dict[str, Any]:
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     return {"id": number, "content": token, "special": True, **flags}
 
@@ -72,7 +72,7 @@ def byte_level_json(merges: Sequence[tuple[str, str]]) -> dict[str, Any]:
     level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
     return {
         "version": "1.0",
-        "added_tokens": [_added(0, "<|end|>")],
+        "added_tokens": [_added_token(0, "<|end|>")],
         "pre_tokenizer": level,
         "decoder": level,
         "model": {"type": "BPE", "vocab": vocab, "merges": [list(pair) for pair in merges]},

@@ -78,14 +78,14 @@ def tokenizer(tmp_path) -> TokenizerInfo:
     }
     content = {
         "version": "1.0",
-        "added_tokens": [_added(i, token) for token, i in vocabulary.items() if token[0] == "<"],
+        "added_tokens": [_added_token(i, token) for token, i in vocabulary.items() if token[0] == "<"],
         "pre_tokenizer": {"type": "Whitespace"},
         "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>"},
     }
     return write_tokenizer_folder(tmp_path / "ours", content, {"bos": "<s>", "eos": "</s>", "unk": "<unk>"})
 
 
-def _added(number: int, token: str) -> dict[str, object]:
+def _added_token(number: int, token: str) -> dict[str, object]:
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     return {"id": number, "content": token, "special": True, **flags}
 

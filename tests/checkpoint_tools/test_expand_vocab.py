@@ -251,7 +251,7 @@ def test_tied_embeddings_stay_one_matrix(tokenizers, text, tmp_path, run, expect
         assert torch.allclose(after[INPUT][len(old_rows) + i].double(), expected, atol=1e-6), piece
     model = _load(tmp_path / "y")
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
-    scores = judged(tmp_path / "y")["scores"]
+    scores = read_report(tmp_path / "y")["scores"]
     assert list(scores) == ["before (old tokenizer)", "random", "mean", "decompose"]
     assert scores["decompose"]["loss"] == pytest.approx(
         loss_and_accuracy(tmp_path / "y", new, 16)[0], abs=1e-4
@@ -317,7 +317,7 @@ def test_sparsemax_is_the_nearest_point_of_the_simplex():
 # --- judging ---------------------------------------------------------------------------------------------
 
 
-def judged(folder: Path) -> dict[str, Any]:
+def read_report(folder: Path) -> dict[str, Any]:
     """The part of ``expansion.json`` on the only text."""
     return json.loads((folder / "expansion.json").read_text())["judged"][0]
 
@@ -342,7 +342,7 @@ def test_scores_are_those_of_the_written_model(source, tokenizers, text, tmp_pat
     options = {"tokenizer": new.folder, "text": text, "judge_length": 16, "focus_text": _other(tmp_path)}
     assert run("expand-vocab", src=source, dst=tmp_path / "out", init="eeve", **options) == 0
     printed = capsys.readouterr().out
-    report = judged(tmp_path / "out")
+    report = read_report(tmp_path / "out")
     assert list(report["scores"]) == ["before (old tokenizer)", *METHODS]
     assert report["text_bytes"] == len(TEXT.encode())
     loss, accuracy, tokens = loss_and_accuracy(tmp_path / "out", new, 16)
@@ -376,7 +376,7 @@ def test_a_tokenizer_that_begins_texts_with_a_space(text, tmp_path, run):
         expected = _by_hand_row(before.double(), ids, pieces, "pieces")
         assert expected is not None
         assert torch.allclose(after[len(before) + i].double(), expected, atol=1e-6), piece
-    scores = judged(tmp_path / "out")["scores"]["decompose"]
+    scores = read_report(tmp_path / "out")["scores"]["decompose"]
     loss, accuracy, tokens = loss_and_accuracy(tmp_path / "out", both[1], 16)
     assert (scores["loss"], scores["accuracy"], scores["tokens"]) == pytest.approx(
         (loss, accuracy, tokens), abs=1e-4
@@ -396,7 +396,7 @@ def test_megatron_judges_as_transformers_does(source, tokenizers, text, tmp_path
         options = {"tokenizer": tokenizers[1].folder, "text": text, "judge_length": 32, "init": "compare"}
         assert run("expand-vocab", src=tmp_path / name, dst=tmp_path / f"{name}_out", **options) == 0
         assert [p.name for p in (tmp_path / f"{name}_out").iterdir()] == ["expansion.json"]
-        scores.append(judged(tmp_path / f"{name}_out")["scores"])
+        scores.append(read_report(tmp_path / f"{name}_out")["scores"])
     assert len(scores[0]) == len(METHODS)  # without focus, but with the source model
     for name, expected in scores[0].items():
         assert scores[1][name]["loss"] == pytest.approx(expected["loss"], abs=1e-3), name

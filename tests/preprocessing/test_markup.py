@@ -73,16 +73,16 @@ def test_by_lines_are_cut_only_at_the_ends():
 
 
 def test_markup_stays_in_code_and_where_it_is_switched_off():
-    def cleaned(text, lang, markup):
+    def clean(text, lang, markup):
         counts = Counts()
         column = pa.array([text], pa.large_string())
         return normalize_column(column, pa.array(["d0"]), lang, markup, CleanConfig(), counts)[0].as_py()
 
     code = 'PAGE = "<p>hello</p><br/>"\nprint(PAGE)  # &nbsp; stays\n'
-    assert cleaned(code, "code", "html") == code
+    assert clean(code, "code", "html") == code
     prose = "태그 설명: <p>문단</p> 과 <br/> 그리고 &nbsp; 를 배운다. 이 글은 예제를 담고 있다."
-    assert cleaned(prose, "ko", "none") == prose
-    assert cleaned(prose, "ko", "html") != prose
+    assert clean(prose, "ko", "none") == prose
+    assert clean(prose, "ko", "html") != prose
 
 
 def test_latex_signs_become_characters():

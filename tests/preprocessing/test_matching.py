@@ -31,13 +31,13 @@ def column(texts):
     return pa.array(texts, pa.large_string())
 
 
-def plainly(texts):
+def match_plainly(texts):
     return {
         name: [row for row, text in enumerate(texts) if re.search(p, text)] for name, p in PATTERNS.items()
     }
 
 
-def found(matcher, texts):
+def match_rows(matcher, texts):
     return {name: rows.tolist() for name, rows in matcher.rows(column(texts)).items()}
 
 
@@ -45,13 +45,13 @@ def found(matcher, texts):
 @settings(max_examples=150, deadline=None)
 @given(TEXTS)
 def test_rows_are_those_of_python(engine, texts):
-    assert found(Matcher(PATTERNS, engine), texts) == plainly(texts)
+    assert match_rows(Matcher(PATTERNS, engine), texts) == match_plainly(texts)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_match_across_two_rows_does_not_count(engine):
-    assert found(Matcher(PATTERNS, engine), ["123-", "4567", "", "x", "y"])["number"] == []
-    assert found(Matcher(PATTERNS, engine), ["", "0123-4567"])["number"] == [1]
+    assert match_rows(Matcher(PATTERNS, engine), ["123-", "4567", "", "x", "y"])["number"] == []
+    assert match_rows(Matcher(PATTERNS, engine), ["", "0123-4567"])["number"] == [1]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -69,13 +69,13 @@ def test_stretches_end_between_rows_of_any_length(engine):
         filler + "가@",
         "1-1",
     ] * 3
-    assert found(Matcher(PATTERNS, engine), texts) == plainly(texts)
+    assert match_rows(Matcher(PATTERNS, engine), texts) == match_plainly(texts)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_slices_nulls_and_empty_columns(engine):
     matcher = Matcher(PATTERNS, engine)
-    assert found(matcher, []) == {name: [] for name in PATTERNS}
+    assert match_rows(matcher, []) == {name: [] for name in PATTERNS}
     part = column(["123-4567", "a", None, "1-1 가@", ""]).slice(1, 3)
     rows = matcher.rows(part)
     assert rows["dash"].tolist() == rows["syllable"].tolist() == [2]
