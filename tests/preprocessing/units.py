@@ -1,4 +1,4 @@
-"""Units of input made by hand, and what is read from them."""
+"""Builds units of input for tests and reads them."""
 
 import types
 from pathlib import Path
