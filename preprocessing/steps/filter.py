@@ -79,7 +79,11 @@ def reasons_for(columns: pa.RecordBatch, config: Config, thresholds: dict[str, A
 def run(context: Context) -> Outcome:
     """Judges every unfinished unit."""
     thresholds = thresholds_of(context)
-    depends = [resolve_thresholds(context.config.filter), *context.sections("score", "decontaminate"), thresholds]
+    depends = [
+        resolve_thresholds(context.config.filter),
+        *context.sections("score", "decontaminate"),
+        thresholds,
+    ]
     tasks = [
         Task(unit.name, filter_unit, (n, thresholds), [depends, *_read_keys(context, unit)])
         for n, unit in enumerate(context.units)

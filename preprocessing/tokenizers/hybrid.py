@@ -140,7 +140,9 @@ def _most_frequent(
         if len(additions) <= new:
             fits = count
             needed = [
-                base.vocabulary.format_piece(addition.piece) for addition in additions if not addition.requested
+                base.vocabulary.format_piece(addition.piece)
+                for addition in additions
+                if not addition.requested
             ]
             best = (surfaces, needed)
             count = fits + max((too_many - fits) // 2, 0) if new - len(additions) > new // FREE else fits

@@ -1,4 +1,4 @@
-"""Hand-written units of input, and the rows read from them."""
+"""Builds units of input for tests and reads them."""
 
 import types
 from pathlib import Path
