@@ -27,17 +27,17 @@ class ToHf:
     dst: FilePath
     """Hugging Face folder to write."""
     dtype: Literal["bf16", "fp32"] | None = None
-    """Number format to write; the checkpoint's own when not given."""
+    """Number format to write (default: that of the checkpoint)."""
     max_shard_gb: PositiveFloat = 5.0
     """Largest safetensors file in 10^9 bytes."""
     overwrite: Flag = False
-    """Replace an earlier export in dst."""
+    """Replace an earlier export in DST."""
     logits: Flag = False
     """Also compare logits of megatron-core and transformers in fp32."""
     tolerance: NonNegativeFloat = 1e-4
-    """Largest difference of logits that passes."""
+    """Largest difference of logits that passes the comparison."""
     tensor_parallel: PositiveInt = 1
-    """CPU ranks that megatron-core runs on for logits."""
+    """CPU ranks on which megatron-core computes logits."""
 
 
 @section
@@ -49,19 +49,19 @@ class FromHf:
     dst: FilePath
     """Checkpoint folder to write."""
     dtype: Literal["bf16", "fp32"] | None = None
-    """Number format to write; the folder's own when not given."""
+    """Number format to write (default: that of the folder)."""
     vocab_multiple: PositiveInt = 128
     """The embedding is padded with rows of zeros to a multiple of this number (model.vocab_multiple)."""
     max_sequence_length: PositiveInt | None = None
-    """Longest sequence in tokens (model.max_sequence_length); max_position_embeddings when not given."""
+    """Longest sequence in tokens, model.max_sequence_length (default: max_position_embeddings of the folder)."""
     overwrite: Flag = False
-    """Replace an earlier checkpoint in dst."""
+    """Replace an earlier checkpoint in DST."""
     logits: Flag = False
     """Also compare logits of transformers and megatron-core in fp32."""
     tolerance: NonNegativeFloat = 1e-4
-    """Largest difference of logits that passes."""
+    """Largest difference of logits that passes the comparison."""
     tensor_parallel: PositiveInt = 1
-    """CPU ranks that megatron-core runs on for logits."""
+    """CPU ranks on which megatron-core computes logits."""
 
 
 @section
@@ -77,11 +77,11 @@ class Compare:
     logits: Flag = False
     """Also compare logits in fp32 (transformers for Hugging Face, megatron-core for checkpoints)."""
     tokens: list[NonNegativeInt] | None = Field(default=None)
-    """Token ids for logits, as [1,2,3]; two random sequences when not given."""
+    """Token ids to compare logits on (default: two random sequences)."""
     tolerance: NonNegativeFloat = 1e-4
     """Largest difference, of weights and of logits, that passes."""
     tensor_parallel: PositiveInt = 1
-    """CPU ranks that megatron-core runs on for logits."""
+    """CPU ranks on which megatron-core computes logits."""
 
 
 @section
@@ -91,9 +91,9 @@ class ExpandVocab:
     src: FilePath
     """Hugging Face folder, checkpoint folder, or run folder (its newest complete checkpoint), with its tokenizer."""
     tokenizer: FilePath
-    """Folder of the larger tokenizer, as extend-tokenizer and hybrid-tokenizer write it: every old id keeps its piece."""
+    """Folder of the larger tokenizer, as mko tokenizer extend and hybrid write it: every old id keeps its piece."""
     dst: FilePath | None = None
-    """Folder to write. Without it the initializations are only judged."""
+    """Folder to write. Without it, the initializations are only judged."""
     init: Literal[
         "random",
         "mean",
@@ -106,54 +106,55 @@ class ExpandVocab:
         "focus",
         "compare",
     ] = "decompose"
-    """How rows are made. random: normal, with the mean and deviation of all numbers in old rows of the matrix; mean: of
-    all old rows; decompose: mean of the rows of the old pieces (-input, -output: there only, the other random); eeve:
-    input as decompose, output the first old piece; last-piece: input the last old piece, output as decompose; weighted:
-    input by the bytes of the pieces, output halved from piece to piece; focus: old tokens that are used alike in focus_text; compare: judge all, write no model."""
+    """Initialization of the new rows. random: normal, with the mean and deviation of all numbers in the old rows of the
+    matrix; mean: mean of all old rows; decompose: mean of the rows of the old pieces (decompose-input, decompose-output: in
+    that matrix only, random in the other); eeve: input as decompose, output the first old piece; last-piece: input the last
+    old piece, output as decompose; weighted: input weighted by the bytes of the pieces, output with weights that halve from
+    piece to piece; focus: old tokens with similar use in --focus-text; compare: judge all of them, write no model."""
     text: FilePath | None = None
-    """FILE or FILE,FILE (.txt, .md, .py, .jsonl plain or .gz or .zst with a field text) to judge on."""
+    """Text to judge on: FILE or FILE,FILE (.txt, .md, .py, or .jsonl with a field text, also .gz and .zst)."""
     judge: Literal["all", "chosen", "none"] = "all"
-    """Initializations that are judged when text is given."""
+    """Initializations to judge when --text is given."""
     judge_tokens: PositiveInt = 16384
-    """New tokens of each file, from its start, that are judged."""
+    """New tokens to judge in each file, from its start."""
     judge_length: PositiveInt = 256
-    """Tokens of one sequence while judging; at most the model's longest."""
+    """Tokens of one sequence while judging; at most the longest sequence of the model."""
     focus_text: FilePath | None = None
-    """FILE or FILE,FILE that focus learns from (the first 4,000,000 tokens); not the text that is judged on."""
+    """Text that focus learns from (its first 4,000,000 tokens): FILE or FILE,FILE, other text than --text."""
     seed: NonNegativeInt = 1234
-    """Seed of the random rows and of focus's vectors."""
+    """Seed of the random rows and of the vectors of focus."""
     random_std: PositiveFloat | None = None
-    """Standard deviation of random rows, around 0; that of the old rows of each matrix, around their mean, when not given."""
+    """Standard deviation of random rows, around 0 (default: that of the old rows of each matrix, around their mean)."""
     dtype: Literal["bf16", "fp32"] | None = None
-    """Number format to write; the source's own when not given. Rows are made in fp32 and rounded once."""
+    """Number format to write (default: that of the source). Rows are computed in fp32 and rounded once."""
     format: Literal["hf", "megatron"] | None = None
-    """Format to write; the source's own when not given."""
+    """Format to write (default: that of the source)."""
     max_shard_gb: PositiveFloat = 5.0
     """Largest safetensors file in 10^9 bytes (format hf)."""
     overwrite: Flag = False
-    """Replace what an earlier call wrote to dst."""
+    """Replace the result of an earlier call in DST."""
 
 
 @section
 class PruneVocab:
-    """Keeps the rows that a map of ids names, as prune-tokenizer writes it."""
+    """Keeps the rows of the ids in a map, as mko tokenizer prune writes it, and removes the others."""
 
     src: FilePath
     """Hugging Face folder, checkpoint folder, or run folder (its newest complete checkpoint), with its tokenizer."""
     dst: FilePath
     """Folder to write."""
     map: FilePath
-    """id_map.json: for every new id the old one."""
+    """id_map.json: the old id of every new id."""
     tokenizer: FilePath
     """Folder of the pruned tokenizer."""
     dtype: Literal["bf16", "fp32"] | None = None
-    """Number format to write; the source's own when not given."""
+    """Number format to write (default: that of the source)."""
     format: Literal["hf", "megatron"] | None = None
-    """Format to write; the source's own when not given."""
+    """Format to write (default: that of the source)."""
     max_shard_gb: PositiveFloat = 5.0
     """Largest safetensors file in 10^9 bytes (format hf)."""
     overwrite: Flag = False
-    """Replace what an earlier call wrote to dst."""
+    """Replace the result of an earlier call in DST."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""All arithmetic of a run, done once and printed before anything starts.
+"""All arithmetic of a run, computed once and printed before anything starts.
 
 Owns ``Plan.of``, ``preflight`` (every check that needs no torch, in one call) and ``mko plan``.
 """
@@ -39,7 +39,7 @@ class SetShare:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will be. Sizes in sequences (``samples``) and tokens, memory in bytes."""
+    """Arithmetic of a run. Batches in sequences (``samples``), memory in bytes."""
 
     world_size: int
     tensor: int
@@ -76,7 +76,10 @@ class Plan:
 
     @staticmethod
     def of(config: Config, world_size: int, manifest: Manifest | None = None) -> Plan:
-        """``config`` has passed ``layout_rules(world_size)``; without a manifest model.vocab_size is needed."""
+        """Computes the plan of ``config``, which has passed ``layout_rules(world_size)``.
+
+        Raises ConfigError if neither a manifest nor model.vocab_size gives the vocabulary.
+        """
         vocab_size = manifest.vocab_size if manifest else config.model.vocab_size
         if vocab_size is None:
             raise ConfigError(
@@ -84,7 +87,8 @@ class Plan:
                     Problem(
                         "",
                         "model.vocab_size",
-                        "missing; without a data manifest the number of tokens must be given",
+                        "missing; give the size of the vocabulary, because there is no data manifest",
+                        "missing-vocabulary",
                         "missing",
                     )
                 ]
@@ -121,7 +125,7 @@ class Plan:
         )
 
     def text(self) -> str:
-        """The plan as a person reads it."""
+        """The plan in lines for people, without colors."""
         gib = 2**30
         used = self.memory
         lines = [
@@ -129,7 +133,7 @@ class Plan:
             f"x data {self.data}",
             f"model        {self.parameters:,} parameters, vocabulary {self.vocab_size:,} (padded {self.padded_vocab_size:,})",
             f"batch        {self.global_batch_size} sequences x {self.sequence_length} tokens = {self.tokens_per_step:,} tokens "
-            f"per step, {self.micro_batches} micro-batches",
+            f"per step, {self.micro_batches} micro-batch{'es' if self.micro_batches > 1 else ''}",
             f"run          {self.steps:,} steps, {self.total_tokens:,} tokens, "
             f"{self.total_tokens * self.flops_per_token:.3g} FLOPs",
             f"memory       {used.total_bytes / gib:.2f} GiB on the fullest rank, closed form, without buffers and "
@@ -146,7 +150,7 @@ class Plan:
 
 
 def mixture_of(config: Config, manifest: Manifest) -> dict[str, float]:
-    """Shares that sum to 1, in the order of their names."""
+    """Share of each training set, sorted by name; they sum to 1."""
     weights = config.data.mixture or manifest.mixture
     total = sum(weights.values())
     return {name: weights[name] / total for name in sorted(weights)}
@@ -166,7 +170,7 @@ def _shares(config: Config, manifest: Manifest) -> tuple[SetShare, ...]:
 
 @dataclass(frozen=True)
 class Preflight:
-    """A run that may start: everything was checked that can be checked without torch."""
+    """A run that may start: it has passed every check that needs no torch."""
 
     config: Config
     manifest: Manifest
@@ -182,7 +186,7 @@ class Preflight:
 
     @property
     def is_new(self) -> bool:
-        """Whether the run starts from newly drawn weights."""
+        """Whether the run starts from random weights."""
         return self.start is None and self.initial is None
 
     @property
@@ -191,7 +195,7 @@ class Preflight:
         return self.start is not None and self.start.step >= self.plan.steps
 
     def nothing_to_do(self) -> str:
-        """What a person reads who starts a finished run again."""
+        """Message for a finished run that is started again."""
         start = self.start
         assert start is not None
         return (
@@ -219,12 +223,12 @@ class Preflight:
 
 
 def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -> Preflight:
-    """Raises ConfigError, DataError or CheckpointError (exit code 2) before any process group exists."""
+    """Checks a run before it starts. Raises ConfigError, DataError or CheckpointError (exit code 2)."""
     loaded = load(Config, files, overrides, layout_rules(world_size))
     config = loaded.config
     if problem := folder_problem(config.run.folder):
         raise ConfigError([loaded.problem("run.folder", problem, "folder-not-writable")])
-    manifest = checked_manifest(loaded)
+    manifest = check_manifest(loaded)
     plan = Plan.of(config, world_size, manifest)
     for package, why in (("psutil", "megatron-core cannot save without it"),):
         if importlib.util.find_spec(package) is None:
@@ -254,8 +258,8 @@ def find_weights(
     return start, initial
 
 
-def checked_manifest(loaded: Loaded[Config]) -> Manifest:
-    """The data of the run: manifest, token files and tokenizer fit each other and the configuration."""
+def check_manifest(loaded: Loaded[Config]) -> Manifest:
+    """Reads the data manifest; raises unless manifest, token files, tokenizer and configuration fit each other."""
     config = loaded.config
     manifest = read_manifest(config.data.manifest)
     problems = list(data_problems(config.data, config.model, manifest))

@@ -30,12 +30,12 @@ from megatron_ko.formats.run_folder import remove_old_checkpoints
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.logs import set_up_logging
 from megatron_ko.plan import Preflight, mixture_of, preflight, show_plan
+from megatron_ko.planning import schedule
 from megatron_ko.planning.position import Position
-from megatron_ko.planning.schedule import learning_rate
 
 
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
-    """One rank's whole run. Returns the exit code."""
+    """Runs one rank from start to end. Returns the exit code."""
     from megatron_ko.training import (
         checkpoint,
         data,
@@ -60,7 +60,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     if checked.initial is not None:
         checkpoint.load_weights(checked.initial, gpt)
 
-    # What a stage of training builds: what trains and its optimizer, the place to go on from, the batches.
+    # Built anew by each stage of training: what trains and its optimizer, the position, the batches.
     trainee = step.prepare(gpt, config.optimizer, config.precision)
     position = _restore(checked, trainee, world.device.type)
     end = position.samples + (plan.steps - position.step) * plan.global_batch_size
@@ -72,10 +72,10 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     distributed.barrier(world.device)
     request, stopped = stop.StopRequest(), False
     while position.step < plan.steps and not stopped:
-        rate = learning_rate(
+        learning_rate = schedule.learning_rate(
             config.schedule, config.optimizer.learning_rate, position.samples, end, plan.global_batch_size
         )
-        optimizer.set_hyperparameters(trainee.optimizer, config.optimizer, rate)
+        optimizer.set_hyperparameters(trainee.optimizer, config.optimizer, learning_rate)
         result = step.train_step(trainee, batches, world, config.training, plan.micro_batches)
         position = position.after_step(plan.global_batch_size, plan.tokens_per_step)
         stopped = distributed.on_any_rank(request.reason is not None, world.device)
@@ -84,7 +84,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
 
         report.count_step()
         if position.step == 1 or is_last or position.step % config.reporting.every_steps == 0:
-            report.step(position, result, rate)
+            report.step(position, result, learning_rate)
         if finished or (not stopped and position.step % config.evaluation.every_steps == 0):
             losses = evaluate.evaluate(trainee.ddp_model, manifest, world, config.training, config.evaluation)
             report.validation(position, losses)
@@ -104,7 +104,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
 
 
 def _restore(checked: Preflight, trainee: Any, device: str) -> Position:
-    """Loads the checkpoint that the run continues from, if there is one; returns its position. Collective."""
+    """Loads the checkpoint that the run continues from, if any; returns its position. Collective."""
     from megatron_ko.training import checkpoint, data
 
     if (start := checked.start) is None:
@@ -115,7 +115,7 @@ def _restore(checked: Preflight, trainee: Any, device: str) -> Position:
 
 
 def _shared_view(checked: Preflight) -> dict[str, Any]:
-    """What every rank must have read alike before it builds anything."""
+    """What all ranks must agree on before they build anything."""
     return {
         "the checkpoint to resume": checked.start.step if checked.start else None,
         "the initial weights": checked.initial.step if checked.initial else None,
@@ -128,7 +128,7 @@ def _shared_view(checked: Preflight) -> dict[str, Any]:
 
 
 def run_rank(checked: Preflight, rank: int, init_method: str = "env://") -> int:
-    """``train``; a rank that others have left ends with an exit code of its own."""
+    """Runs ``train``; if another rank was lost, ends with EXIT_PEER_LOST."""
     try:
         return train(checked, rank, init_method)
     except BaseException as error:
@@ -206,7 +206,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
 
 @contextlib.contextmanager
 def _locked_run_folder(checked: Preflight) -> Iterator[None]:
-    """The run folder, written and locked while the run lasts: a second run in it would overwrite the first."""
+    """Writes and locks the run folder while the run lasts: a second run in it would overwrite the first."""
     folder = checked.run_folder
     with locked_folder(folder):
         write_text(folder / "config.yaml", to_yaml(checked.config))

@@ -27,22 +27,22 @@ if TYPE_CHECKING:
     from preprocessing.running.tasks import Runner
 
 STEPS = {
-    "run": "every step below that is on, in order; finished work is skipped",
-    "clean": "read, find languages, normalise the text, mask personal data",
-    "lines": "remove boilerplate lines that stand in many documents (where lines.enabled)",
-    "measure": "numbers about each document, and its MinHash signature, as columns",
-    "score": "quality and perplexity of each document (where score names a model)",
-    "decontaminate": "overlap with evaluation sets (where decontaminate names one)",
-    "filter": "drop documents by thresholds over those columns; costs seconds",
+    "run": "run every enabled step below, in order; skips finished work",
+    "clean": "read, detect languages, normalize the text, mask personal data",
+    "lines": "remove boilerplate lines that recur in many documents (if lines.enabled)",
+    "measure": "measure each document: numbers and MinHash signature, as columns",
+    "score": "score quality and perplexity of each document (if score names a model)",
+    "decontaminate": "find overlap with evaluation sets (if decontaminate names one)",
+    "filter": "drop documents by thresholds over those columns; takes seconds",
     "deduplicate": "drop exact and near duplicates over all inputs",
     "balance": "write the corpus: domains, validation split",
-    "train-tokenizer": "train a tokenizer on the corpus, and prove that all readers agree",
-    "encode": "token files (.bin, .idx), shares, stages, the manifest",
-    "validate": "check that the token files say what the corpus says",
+    "train-tokenizer": "train a tokenizer on the corpus and prove that all readers agree",
+    "encode": "write token files (.bin, .idx), shares, stages and the manifest",
+    "validate": "check that the token files hold the text of the corpus",
 }
 
 
-# the sections that a step reads, beside output, inputs, domains and seed; ``run`` reads all
+# Sections that a step reads, besides output, inputs, domains and seed; ``run`` reads all.
 SECTIONS_OF = {
     "clean": ("clean",),
     "lines": ("lines",),
@@ -77,13 +77,13 @@ class Command:
 DATA_COMMANDS = {
     "explain": Command(
         "preprocessing.commands.explain",
-        "why a document was dropped, or what another threshold would change",
+        "explain why a document was dropped, or what another threshold would change",
         prints_only=True,
     ),
     "calibrate": Command(
-        "preprocessing.commands.calibrate", "thresholds from text you trust", prints_only=True
+        "preprocessing.commands.calibrate", "derive thresholds from text you trust", prints_only=True
     ),
-    "report": Command("preprocessing.commands.report", "one HTML page about the data"),
+    "report": Command("preprocessing.commands.report", "write an HTML page about the data"),
     "train-quality": Command(
         "preprocessing.commands.train_quality",
         "train the quality models of section score, in rounds over the corpus",
@@ -115,7 +115,9 @@ TOKENIZER_COMMANDS = {
         configured=False,
     ),
     "bias-sample": Command(
-        "preprocessing.commands.bias_sample", "documents rich in new tokens, as Parquet", configured=False
+        "preprocessing.commands.bias_sample",
+        "select documents rich in new tokens, as Parquet",
+        configured=False,
     ),
 }
 

@@ -46,11 +46,12 @@ def _main(given: argparse.Namespace) -> int:
         raise ConfigError(
             f"{folder}: {', '.join(existing)} already exists; choose another folder", rule="exists"
         )
+    code = f" and source code into {given.code}/" if given.code else ""
     for name, content in files.items():
         write_text(folder / name, content)
     print(
         f"wrote {folder / 'data.yaml'} and {folder / 'train.yaml'}\n"
-        f"next: put text into {given.text}/, then\n"
+        f"next: put text into {given.text}/{code}, then\n"
         f"  mko job {folder}    all steps, with a report at the end; or one by one:\n"
         f"  mko data run {folder / 'data.yaml'}\n"
         f"  mko train {folder / 'train.yaml'} --ranks 2"
