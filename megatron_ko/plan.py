@@ -5,9 +5,10 @@ Owns ``Plan.of``, ``preflight`` (every check that needs no torch, in one call) a
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from megatron_ko.config import cli
 from megatron_ko.config.loading import Loaded, load, to_yaml
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, DataError, Problem, exit_code_of
+from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
 from megatron_ko.formats.checkpoint_folder import Checkpoint, check_fits
 from megatron_ko.formats.manifest import Manifest, check_tokens, read_manifest
 from megatron_ko.formats.run_folder import checkpoint_folder, folder_problem, newest_checkpoint, start_of_run
@@ -203,6 +205,23 @@ class Preflight:
             f"  to continue, raise training.steps, such as training.steps={2 * self.plan.steps}\n"
             "  to train anew, choose another run.folder"
         )
+
+    def shared_facts(self) -> dict[str, Any]:
+        """Facts that all ranks must agree on before they build anything."""
+        return {
+            "the checkpoint to resume": self.start.step if self.start else None,
+            "the initial weights": self.initial.step if self.initial else None,
+            "the data manifest": sha256_file(self.manifest.path),
+            "the configuration": sha256_text(to_yaml(self.config)),
+        }
+
+    @contextlib.contextmanager
+    def lock_run_folder(self) -> Iterator[None]:
+        """Writes and locks the run folder while the run lasts: a second run in it would overwrite the first."""
+        with locked_folder(self.run_folder):
+            write_text(self.run_folder / "config.yaml", to_yaml(self.config))
+            write_text(self.run_folder / "plan.txt", self.plan.text())
+            yield
 
     def checkpoint_at(self, position: Position) -> Checkpoint:
         """Description of the checkpoint that the run writes at ``position``."""

@@ -18,14 +18,12 @@ import dataclasses
 import functools
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from megatron_ko.config import cli
-from megatron_ko.config.loading import to_yaml
 from megatron_ko.config.training import Config
 from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, UsageError, exit_code_of
-from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
 from megatron_ko.formats.run_folder import remove_old_checkpoints
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.logs import set_up_logging
@@ -50,7 +48,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     config, plan, manifest, folder = checked.config, checked.plan, checked.manifest, checked.run_folder
     set_up_logging(rank, folder / "logs")
     world = distributed.start(config.run, config.parallel, rank, plan.world_size, init_method)
-    distributed.check_agreement(_shared_view(checked))
+    distributed.check_agreement(checked.shared_facts())
     if world.is_main:  # the run's own copy: data may move while it runs
         copy_tokenizer_folder(manifest.tokenizer_folder, folder / "tokenizer")
     gpt = model.build_gpt(
@@ -112,16 +110,6 @@ def _restore(checked: Preflight, trainee: Any, device: str) -> Position:
     checkpoint.resume(start, trainee.ddp_model, trainee.optimizer, checked.plan.layout, device)
     data.warn_if_order_changes(start.config or {}, dataclasses.asdict(checked.config))
     return Position(start.step, start.samples, start.tokens)
-
-
-def _shared_view(checked: Preflight) -> dict[str, Any]:
-    """What all ranks must agree on before they build anything."""
-    return {
-        "the checkpoint to resume": checked.start.step if checked.start else None,
-        "the initial weights": checked.initial.step if checked.initial else None,
-        "the data manifest": sha256_file(checked.manifest.path),
-        "the configuration": sha256_text(to_yaml(checked.config)),
-    }
 
 
 # --- the command --------------------------------------------------------------------------------------------
@@ -188,7 +176,8 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
         return EXIT_DONE
     with contextlib.ExitStack() as stack:
         if rank == 0:
-            stack.enter_context(_locked_run_folder(checked))
+            stack.enter_context(checked.lock_run_folder())
+            print(checked.plan.text(), end="", flush=True)
         if under_torchrun:  # from here on each rank reports its own errors
             said = f"[rank {rank}] " if rank else ""
             return exit_code_of(
@@ -202,17 +191,6 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
         if method == "fork":
             distributed.import_megatron("cpu")
         return launch.run_ranks(world_size, functools.partial(run_rank, checked), method)
-
-
-@contextlib.contextmanager
-def _locked_run_folder(checked: Preflight) -> Iterator[None]:
-    """Writes and locks the run folder while the run lasts: a second run in it would overwrite the first."""
-    folder = checked.run_folder
-    with locked_folder(folder):
-        write_text(folder / "config.yaml", to_yaml(checked.config))
-        write_text(folder / "plan.txt", checked.plan.text())
-        print(checked.plan.text(), end="", flush=True)
-        yield
 
 
 if __name__ == "__main__":
