@@ -9,6 +9,8 @@ SHELL := /bin/bash
 DEVICE ?= cpu
 FOLDER ?= examples/quickstart
 ARGS ?=
+# Test files run side by side; a test starts up to eight ranks of its own, so few workers keep every core busy.
+PARALLEL ?= -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 8 ? n : 8))) --dist loadfile
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.installed
@@ -59,10 +61,10 @@ install: $(READY) ## Only create .venv with the pinned requirements
 install-dev: $(DEV_READY) ## The same with what developers need: ruff, pyright, Ray, datatrove
 
 test: $(READY) ## The tests: CPU, offline, minutes
-	@$(PY) -m pytest -q $(ARGS)
+	@$(PY) -m pytest -q $(PARALLEL) $(ARGS)
 
 test-old-core: $(OLD_READY) ## The tests of training and checkpoints with the older megatron-core, on Python 3.11
-	@$(OLD_VENV)/bin/python -m pytest -q tests/megatron_ko tests/checkpoint_tools $(ARGS)
+	@$(OLD_VENV)/bin/python -m pytest -q $(PARALLEL) tests/megatron_ko tests/checkpoint_tools $(ARGS)
 
 old-python: # prints the Python of test-old-core, fails where there is none
 	@for python in $(OLD_PYTHONS); do \
