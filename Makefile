@@ -47,23 +47,23 @@ help: ## This list
 	@echo "  FOLDER=...        data.yaml and train.yaml of job"
 	@echo "  ARGS='...'        further arguments, such as ARGS='train.training.steps=100'"
 
-quickstart: $(READY) ## Raw text to a verified Hugging Face model and a report, in minutes on two CPU cores
+quickstart: $(READY) ## Raw text to a verified model and a report, in minutes
 	@$(PY) -m megatron_ko job examples/quickstart --device $(DEVICE) $(ARGS)
 
 job: $(READY) ## The same for FOLDER (examples/python_docs, or yours: mko init)
 	@$(PY) -m megatron_ko job $(FOLDER) --device $(DEVICE) $(ARGS)
 
-redwhale: $(READY) ## Korean tokens for small English models: every initialization of their rows, judged
+redwhale: $(READY) ## Korean tokens for small English models, judged
 	@$(PY) -m examples.redwhale $(ARGS)
 
 install: $(READY) ## Only create .venv with the pinned requirements
 
-install-dev: $(DEV_READY) ## The same with what developers need: ruff, pyright, Ray, datatrove
+install-dev: $(DEV_READY) ## The same with ruff, pyright, Ray, datatrove
 
 test: $(READY) ## The tests: CPU, offline, minutes
 	@$(PY) -m pytest -q $(PARALLEL) $(ARGS)
 
-test-old-core: $(OLD_READY) ## The tests of training and checkpoints with the older megatron-core, on Python 3.11
+test-old-core: $(OLD_READY) ## Training and checkpoints on Python 3.11
 	@$(OLD_VENV)/bin/python -m pytest -q $(PARALLEL) tests/megatron_ko tests/checkpoint_tools $(ARGS)
 
 old-python: # prints the Python of test-old-core, fails where there is none
@@ -80,7 +80,7 @@ format: $(DEV_READY) ## Format the source and repair what lint can repair
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
 
-bench: $(READY) ## Measure start-up and a training step; preprocessing: python -m tests.bench.data --help
+bench: $(READY) ## Measure start-up and a training step
 	@$(PY) -m tests.bench.startup
 	@$(PY) -m tests.bench.train_cpu $(ARGS)
 
