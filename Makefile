@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart job redwhale install test test-old-core old-python check format bench clean
+.PHONY: help quickstart job redwhale install install-dev test test-old-core old-python check format bench clean
 
 DEVICE ?= cpu
 FOLDER ?= examples/quickstart
@@ -12,6 +12,7 @@ ARGS ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.installed
+DEV_READY := $(VENV)/.installed-dev
 # The second environment: the older megatron-core, which Python 3.10 and 3.11 get (docs/megatron_core.md).
 OLD_VENV := .venv-3.11
 OLD_READY := $(OLD_VENV)/.installed
@@ -55,6 +56,8 @@ redwhale: $(READY) ## Korean tokens for small English models: every initializati
 
 install: $(READY) ## Only create .venv with the pinned requirements
 
+install-dev: $(DEV_READY) ## The same with what developers need: ruff, pyright, Ray, datatrove
+
 test: $(READY) ## The tests: CPU, offline, minutes
 	@$(PY) -m pytest -q $(ARGS)
 
@@ -66,12 +69,12 @@ old-python: # prints the Python of test-old-core, fails where there is none
 	  if $$python -c '$(IS_OLD)' >/dev/null 2>&1; then echo $$python; exit 0; fi; \
 	done; exit 1
 
-check: $(READY) ## Formatting, lint and types
+check: $(DEV_READY) ## Formatting, lint and types
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m pyright
 
-format: $(READY) ## Format the source and repair what lint can repair
+format: $(DEV_READY) ## Format the source and repair what lint can repair
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
 
@@ -115,3 +118,8 @@ $(READY) $(OLD_READY): requirements.txt $(wildcard pyproject.toml)
 	fi
 	@if [ -n "$(GIVEN)" ]; then echo "$(GIVEN)" > $@; else touch $@; fi
 	@echo "installed"
+
+$(DEV_READY): requirements-dev.txt $(READY)
+	@echo "installing the requirements of developers into $(@D)"
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install --quiet --progress-bar off -r requirements-dev.txt
+	@touch $@

@@ -1,1 +1,1 @@
-"""Checkpoints between formats and shapes: Hugging Face folders and megatron-core checkpoints."""
+"""Converts and reshapes models: Hugging Face folders and megatron-core checkpoints."""

@@ -1,4 +1,4 @@
-"""Loss and next-token accuracy of a text: the numbers, and the batches that they are computed over.
+"""Loss and next-token accuracy of a text, computed batch by batch.
 
 Owns arithmetic only; the logits come from ``verify`` (transformers) or ``formats/mcore`` (megatron-core).
 """
@@ -14,14 +14,14 @@ from torch import Tensor
 
 IGNORED = -100
 BATCH_TOKENS = 2048
-"""Tokens that go through the model at one time; their fp32 logits are the largest tensor."""
+"""Tokens that the model processes at one time; their fp32 logits are the largest tensor."""
 
 
 @dataclass(frozen=True)
 class Stream:
     """One text as ``inputs`` and ``targets`` [rows, length] int64: every token of the text is a target once.
 
-    A target is IGNORED where it is padding or stands between documents. ``text_bytes`` is the UTF-8 size of the text.
+    Targets are IGNORED for padding and between documents. ``text_bytes`` is the UTF-8 size of the text.
     """
 
     inputs: Tensor
@@ -34,7 +34,7 @@ class Stream:
 
 
 def stream_of(documents: Sequence[Sequence[int]], separator: int, length: int, text_bytes: int) -> Stream:
-    """Documents one after the other, each begun by ``separator``, cut into rows of ``length`` tokens."""
+    """Concatenates documents, each after ``separator``, and cuts them into rows of ``length`` tokens."""
     ids = [number for document in documents for number in (separator, *document)]
     starts = [True, *[False] * len(documents[0])]
     for document in documents[1:]:
@@ -51,7 +51,7 @@ def stream_of(documents: Sequence[Sequence[int]], separator: int, length: int, t
 
 @dataclass(frozen=True)
 class Scores:
-    """Sums over the targets: ``loss`` in nats, ``hits`` tokens that were the likeliest one."""
+    """Sums over the targets: ``loss`` in nats, ``hits`` targets that the model ranks first."""
 
     loss: float
     hits: int
@@ -68,12 +68,12 @@ class Scores:
 
     @property
     def bits_per_byte(self) -> float:
-        """Comparable between tokenizers, unlike the loss of a token."""
+        """Comparable between tokenizers, unlike the loss per token."""
         return self.loss / math.log(2) / self.text_bytes
 
 
 def score(stream: Stream, logits_of: Callable[[Tensor], Tensor]) -> Scores:
-    """``logits_of`` maps ids [batch, length] to logits [batch, length, vocab]. Runs batch by batch, without gradients."""
+    """Sums loss and hits without gradients; ``logits_of`` maps ids [batch, length] to logits [batch, length, vocab]."""
     loss, hits = 0.0, 0
     rows = max(BATCH_TOKENS // stream.inputs.shape[1], 1)
     with torch.no_grad():

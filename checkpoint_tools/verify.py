@@ -1,6 +1,6 @@
-"""Is one checkpoint the other? Names, shapes, largest differences, and logits in fp32.
+"""Compares two models: names, shapes, largest differences of weights, and logits in fp32.
 
-Owns the comparison and its text; both formats are opened by ``formats/``. Nothing here writes a checkpoint.
+Owns the comparison and its text; ``formats/`` opens both formats. Nothing here writes a checkpoint.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from torch import Tensor
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.scores import Scores, Stream, score
-from megatron_ko.errors import CheckpointError
+from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.progress import progress
 
-BLOCK = 1 << 22  # numbers compared at one time
+BLOCK = 1 << 22
+"""Numbers that are compared at one time."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One tensor of both; ``difference`` is the largest absolute one, None where the shapes differ."""
+    """One tensor of both models; ``difference`` is the largest absolute difference, None where the shapes differ."""
 
     name: str
     shape: tuple[int, ...]
@@ -34,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """``missing`` are names of ``a`` that ``b`` lacks, ``extra`` the reverse, ``settings`` configuration that differs."""
+    """``missing`` are names only in ``a``, ``extra`` names only in ``b``, ``settings`` configuration that differs."""
 
     a: str
     b: str
@@ -44,45 +45,46 @@ class Comparison:
     settings: tuple[str, ...]
 
     @property
-    def largest(self) -> float:
+    def largest_difference(self) -> float:
         return max((row.difference for row in self.rows if row.difference is not None), default=0.0)
 
     @property
-    def same_form(self) -> bool:
-        """Same names, shapes and meaning; the values may differ."""
+    def same_structure(self) -> bool:
+        """True for equal names, shapes and settings; the values may differ."""
         return not (self.missing or self.extra or self.settings) and all(
             r.difference is not None for r in self.rows
         )
 
     def is_equal_within(self, tolerance: float) -> bool:
-        return self.same_form and self.largest <= tolerance
+        return self.same_structure and self.largest_difference <= tolerance
 
     def summary(self) -> str:
         compared = sum(row.difference is not None for row in self.rows)
-        parts = [f"verified {compared} tensors, largest difference {self.largest:g}"]
-        parts += [f"{len(self.rows) - compared} with another shape"] if compared < len(self.rows) else []
-        parts += [f"{len(self.missing)} only in {self.a}"] if self.missing else []
-        parts += [f"{len(self.extra)} only in {self.b}"] if self.extra else []
-        parts += [f"{len(self.settings)} settings differ"] if self.settings else []
-        return ", ".join(parts)
+        counts = {
+            "different shapes": len(self.rows) - compared,
+            "only in the first model": len(self.missing),
+            "only in the second model": len(self.extra),
+            "different settings": len(self.settings),
+        }
+        text = f"verified {compared} tensors, largest difference {self.largest_difference:g}"
+        problems = ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
+        return f"{text}\n  {problems}" if problems else text
 
     def table(self) -> str:
-        """One aligned line per tensor."""
-        width = max(
-            (len(name) for name in [r.name for r in self.rows] + [*self.missing, *self.extra]), default=0
-        )
-        lines = []
-        for row in self.rows:
-            shape = "x".join(map(str, row.shape))
-            if row.difference is None:
-                shape, value = f"{shape} / {'x'.join(map(str, row.other_shape))}", "shapes differ"
-            else:
-                value = f"{row.difference:.3g}"
-            lines.append(f"{row.name:<{width}}  {shape:>16}  {value:>13}")
-        lines += [f"{name:<{width}}  only in {self.a}" for name in self.missing]
-        lines += [f"{name:<{width}}  only in {self.b}" for name in self.extra]
-        lines += [f"setting {text}" for text in self.settings]
-        return "\n".join(lines)
+        """The two models, and one aligned line per tensor: name, shape, largest difference."""
+        compared = {
+            row.name: ("x".join(map(str, row.shape)), f"{row.difference:.3g}")
+            for row in self.rows
+            if row.difference is not None
+        }
+        widths = [max((len(cells[i]) for cells in compared.values()), default=0) for i in range(2)]
+        tails = {row.name: _format_shapes(row) for row in self.rows}
+        tails |= {name: f"{a:>{widths[0]}}  {b:>{widths[1]}}" for name, (a, b) in compared.items()}
+        tails |= dict.fromkeys(self.missing, "only in first") | dict.fromkeys(self.extra, "only in second")
+        name_width, tail_width = (max(map(len, texts), default=0) for texts in (tails, tails.values()))
+        lines = [f"first   {self.a}", f"second  {self.b}", ""]
+        lines += [f"{name:<{name_width}}  {tail:>{tail_width}}" for name, tail in tails.items()]
+        return "\n".join(lines + [f"setting {text}" for text in self.settings])
 
     def report(self) -> dict[str, Any]:
         """For ``verification.json``."""
@@ -90,12 +92,16 @@ class Comparison:
             "a": self.a,
             "b": self.b,
             "summary": self.summary(),
-            "largest_difference": self.largest,
+            "largest_difference": self.largest_difference,
             "tensors": {row.name: row.difference for row in self.rows},
             "missing": list(self.missing),
             "extra": list(self.extra),
             "settings": list(self.settings),
         }
+
+
+def _format_shapes(row: Row) -> str:
+    return f"{'x'.join(map(str, row.shape))} / {'x'.join(map(str, row.other_shape))}"
 
 
 def is_model(folder: Path) -> bool:
@@ -104,22 +110,23 @@ def is_model(folder: Path) -> bool:
 
 
 def open_store(path: str) -> Store:
-    """A Hugging Face folder, a checkpoint folder or a run folder, told apart by their files."""
+    """Opens a Hugging Face folder, a checkpoint folder or a run folder. Raises CheckpointError for anything else."""
     folder = Path(path).expanduser()
     if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such folder; check the path")
+        raise CheckpointError(f"{folder}: no such folder; check the path", rule="missing-folder")
     if mcore.is_mcore(folder):
         return mcore.open_mcore(folder)
     if hf.is_hf(folder):
         return hf.open_hf(folder)
     raise CheckpointError(
         f"{folder}: is neither a Hugging Face folder (config.json) nor a checkpoint or run folder (checkpoint.json); "
-        "check the path"
+        "check the path",
+        rule="wrong-format",
     )
 
 
 def compare(a: Store, b: Store) -> Comparison:
-    """Reads both, one tensor at a time; differences are computed in fp32."""
+    """Reads both models, one tensor at a time, and computes differences in fp32."""
     shared = [name for name in a.names() if name in b.entries]
     rows = []
     for name in progress(shared, "comparing", unit="tensor"):
@@ -132,12 +139,12 @@ def compare(a: Store, b: Store) -> Comparison:
         rows=tuple(rows),
         missing=tuple(name for name in a.names() if name not in b.entries),
         extra=tuple(name for name in b.names() if name not in a.entries),
-        settings=tuple(_settings(a, b)),
+        settings=tuple(_compare_settings(a, b)),
     )
 
 
 def _largest_difference(a: Tensor, b: Tensor) -> float:
-    """In fp32, block by block; inf where only one side is not a number. Equal bytes are equal, whatever they mean."""
+    """Computed in fp32, block by block. Infinite where only one side is not a number; equal values differ by 0."""
     if a.dtype == b.dtype and torch.equal(a, b):
         return 0.0
     largest = 0.0
@@ -149,8 +156,8 @@ def _largest_difference(a: Tensor, b: Tensor) -> float:
     return largest
 
 
-def _settings(a: Store, b: Store) -> list[str]:
-    """What changes a model's output without changing a tensor."""
+def _compare_settings(a: Store, b: Store) -> list[str]:
+    """Differing settings that change a model's output but not its tensors."""
     ours, theirs = asdict(a.model), asdict(b.model)
     names = ("heads", "kv_groups", "norm_epsilon", "rope", "tied_embeddings", "qkv_bias")
     return [f"{name}: {ours[name]} / {theirs[name]}" for name in names if ours[name] != theirs[name]]
@@ -160,8 +167,8 @@ def _settings(a: Store, b: Store) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Parity:
-    """Logits of the same tokens by two programs, in fp32. ``agreement`` is the share of equal greedy tokens."""
+class LogitsComparison:
+    """Compares fp32 logits of two models on the same tokens. ``agreement`` is the share of equal greedy tokens."""
 
     a: str
     b: str
@@ -176,26 +183,31 @@ class Parity:
 
     def summary(self) -> str:
         return (
-            f"logits of {self.positions} tokens in fp32: largest difference {self.difference:.3g} "
-            f"(tolerance {self.tolerance:g}), greedy tokens equal {self.agreement:.1%}"
+            f"verified fp32 logits of {self.positions} tokens, largest difference {self.difference:.3g} "
+            f"(tolerance {self.tolerance:g}),\n  equal greedy tokens {self.agreement:.1%}"
         )
 
 
-def parity(a: str, b: str, tokens: Tensor, tolerance: float, tensor_parallel: int = 1) -> Parity:
+def compare_logits(
+    a: str, b: str, tokens: Tensor, tolerance: float, tensor_parallel: int = 1
+) -> LogitsComparison:
     """Runs both models on ``tokens`` [batch, sequence]."""
-    first, second = (logits(path, tokens, tensor_parallel) for path in (a, b))
+    first, second = (compute_logits(path, tokens, tensor_parallel) for path in (a, b))
     if first.shape != second.shape:
         raise CheckpointError(
-            f"{a} has {first.shape[-1]} tokens, {b} {second.shape[-1]}; their logits cannot be compared"
+            f"{a} has {first.shape[-1]:,} tokens, {b} has {second.shape[-1]:,}; their logits cannot be compared",
+            rule="vocabulary-sizes-differ",
         )
     if not (first.isfinite().all() and second.isfinite().all()):
-        raise CheckpointError(f"{a} and {b}: some logits are not finite; the weights are broken")
+        raise CheckpointError(
+            f"{a} and {b}: some logits are not finite; the weights are damaged", rule="logits-not-finite"
+        )
     agreement = (first.argmax(-1) == second.argmax(-1)).float().mean().item()
-    return Parity(a, b, tokens.numel(), _largest_difference(first, second), agreement, tolerance)
+    return LogitsComparison(a, b, tokens.numel(), _largest_difference(first, second), agreement, tolerance)
 
 
-def logits(path: str, tokens: Tensor, tensor_parallel: int = 1) -> Tensor:
-    """fp32 logits [batch, sequence, vocab]: Hugging Face folders by transformers, checkpoints by megatron-core."""
+def compute_logits(path: str, tokens: Tensor, tensor_parallel: int = 1) -> Tensor:
+    """fp32 logits [batch, sequence, vocab], by transformers for Hugging Face folders, by megatron-core for checkpoints."""
     folder = Path(path).expanduser()
     return (
         mcore.megatron_logits(folder, tokens, tensor_parallel)
@@ -205,12 +217,13 @@ def logits(path: str, tokens: Tensor, tensor_parallel: int = 1) -> Tensor:
 
 
 def hf_logits(folder: Path, tokens: Tensor) -> Tensor:
+    """fp32 logits [batch, sequence, vocab] by transformers."""
     with torch.no_grad():
-        return _hf_model(folder)(input_ids=tokens, use_cache=False).logits
+        return _load_hf(folder)(input_ids=tokens, use_cache=False).logits
 
 
-def _hf_model(folder: Path) -> Any:
-    """By transformers, in fp32, from safetensors only, without code from the folder and without the network."""
+def _load_hf(folder: Path) -> Any:
+    """Loads by transformers in fp32, from safetensors only, without code from the folder and without the network."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging as transformers_logging
 
@@ -224,25 +237,24 @@ def _hf_model(folder: Path) -> Any:
 def hf_scores(
     folder: Path, variants: Iterable[tuple[Tensor, Tensor, Sequence[Stream]]]
 ) -> list[list[Scores]]:
-    """Scores of each variant's streams: the model of ``folder`` with other input and output rows [vocab, hidden].
+    """Scores of each variant's streams. A variant replaces the input and output rows [vocab, hidden] of the model.
 
     For tied embeddings both are the same tensor.
     """
-    model, found = _hf_model(folder), []
+    model, scores = _load_hf(folder), []
     for rows, head, streams in variants:
         model.set_input_embeddings(torch.nn.Embedding.from_pretrained(rows.float()))
         model.lm_head.weight = torch.nn.Parameter(head.float(), requires_grad=False)
-        found.append([score(s, lambda ids: model(input_ids=ids, use_cache=False).logits) for s in streams])
-    return found
+        scores.append([score(s, lambda ids: model(input_ids=ids, use_cache=False).logits) for s in streams])
+    return scores
 
 
-def sample_tokens(store: Store, given: Sequence[int] | None) -> Tensor:
-    """``given`` ids as one sequence, or 2 random sequences of up to 64, from the whole vocabulary. [batch, sequence]."""
-    if given is None:
+def sample_tokens(store: Store, ids: Sequence[int] | None) -> Tensor:
+    """[batch, sequence] int64: ``ids`` as one sequence, or 2 random sequences of up to 64 ids of the whole vocabulary."""
+    if ids is None:
         length = min(64, store.model.max_sequence_length)
         return torch.randint(0, store.vocab_size, (2, length), generator=torch.Generator().manual_seed(1234))
-    if not given or max(given) >= store.vocab_size:
-        raise CheckpointError(
-            f"tokens: ids must be below the {store.vocab_size} tokens of {store.origin}, got {list(given)}"
-        )
-    return torch.tensor([list(given)], dtype=torch.int64)
+    if not ids or max(ids) >= store.vocab_size:
+        message = f"must be ids below {store.vocab_size:,}, the tokens of {store.origin}; got {list(ids)}"
+        raise CheckpointError([Problem("", "--tokens", message, "ids-outside-vocabulary")])
+    return torch.tensor([list(ids)], dtype=torch.int64)

@@ -1,24 +1,37 @@
-"""Standard logging with one format: rank 0 speaks at INFO, the others at WARNING; a run keeps a copy per rank."""
+"""Standard logging in one format: rank 0 logs from INFO on, the other ranks from WARNING on; a run keeps a file per rank."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from pathlib import Path
+from typing import Any
+
+
+class LinesAboveBars(logging.StreamHandler):
+    """Writes each line above the progress bars of its terminal, which are drawn again below it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm: Any = getattr(sys.modules.get("tqdm"), "tqdm", None)  # without the module there is no bar
+        if not getattr(tqdm, "_instances", None):
+            super().emit(record)
+            return
+        with tqdm.external_write_mode(file=self.stream):
+            super().emit(record)
 
 
 def set_up_logging(rank: int = 0, folder: Path | None = None) -> None:
-    """To stderr, and to ``folder``/rank_00000.log, made when the rank has something to say."""
+    """Logs to stderr, and to ``folder``/rank_00000.log, which the first line creates."""
     level = logging.INFO if rank == 0 else logging.WARNING
     prefix = "" if rank == 0 else f"[rank {rank}] "
-    screen = logging.StreamHandler(sys.stderr)
+    screen = (LinesAboveBars if sys.stderr.isatty() else logging.StreamHandler)(sys.stderr)
     screen.setFormatter(logging.Formatter(f"%(asctime)s {prefix}%(message)s", "%H:%M:%S"))
     handlers: list[logging.Handler] = [screen]
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        kept = logging.FileHandler(folder / f"rank_{rank:05d}.log", encoding="utf-8", delay=True)
-        kept.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        handlers.append(kept)
+        file = logging.FileHandler(folder / f"rank_{rank:05d}.log", encoding="utf-8", delay=True)
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handlers.append(file)
     logging.basicConfig(level=level, handlers=handlers, force=True)
-    for chatty in ("torch", "megatron", "fsspec", "urllib3"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for library in ("torch", "megatron", "fsspec", "urllib3"):
+        logging.getLogger(library).setLevel(logging.WARNING)

@@ -1,32 +1,108 @@
-"""Progress of long work outside training: a bar on a terminal, a log line every 30 s elsewhere."""
+"""Progress of long work outside training: a bar on a terminal, a log line every 30 s elsewhere.
+
+Owns how progress looks. The elapsed time runs on while a unit of work takes long, so nothing looks dead.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from types import TracebackType
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 LOG_EVERY_S = 30.0
+REDRAW_EVERY_S = 1.0
+BAR = "{desc}: {percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {elapsed}<{remaining} {rate_fmt}{postfix}"
 log = logging.getLogger(__name__)
 
 
-def progress(items: Iterable[T], what: str, total: int | None = None, unit: str = "it") -> Iterator[T]:
-    """Yields ``items`` and shows how far it is."""
-    if sys.stderr.isatty():
-        from tqdm import tqdm
+class ProgressBar:
+    """Counts up to ``total``, from ``start``; ``unit`` is a noun in the singular, or "B" for bytes.
 
-        yield from tqdm(items, desc=what, total=total, unit=unit, leave=False)
-        return
+    Close it, or use it as a context manager.
+    """
+
+    def __init__(self, what: str, total: int | None = None, unit: str = "item", start: int = 0):
+        self.what, self.total, self.unit = what, total, unit
+        self.first = self.count = start
+        self.facts = ""
+        self._start = time.monotonic()
+        shown = sys.stderr.isatty() and not _is_worker()
+        self._bar: Any = _new_bar(what, total, unit, start) if shown else None
+        self._closed = threading.Event()
+        self._clock = threading.Thread(target=self._keep_time, name="progress", daemon=True)
+        self._clock.start()
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def update(self, amount: int = 1, facts: str = "") -> None:
+        """``amount`` more is done; a bar ends with ``facts``."""
+        self.count += amount
+        self.facts = facts
+        if self._bar is not None:
+            self._bar.set_postfix_str(facts, refresh=False)
+            self._bar.update(amount)
+
+    def close(self) -> None:
+        """Removes the bar."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self._clock.join()
+        if self._bar is not None:
+            self._bar.close()
+
+    @property
+    def elapsed_s(self) -> float:
+        return max(time.monotonic() - self._start, 1e-9)
+
+    def line(self) -> str:
+        """State of the work for the log."""
+        total = f" of {self.total:,}" if self.total else ""
+        facts = f", {self.facts}" if self.facts else ""
+        units = "B" if self.unit == "B" else f"{self.unit}s"
+        return f"{self.count:,}{total} {units}, {self.elapsed_s:.0f} s{facts}"
+
+    def _keep_time(self) -> None:
+        pause_s = LOG_EVERY_S if self._bar is None else REDRAW_EVERY_S
+        while not self._closed.wait(pause_s):
+            if self._bar is None:
+                log.info("%s: %s", self.what, self.line())
+            else:
+                self._bar.refresh()
+
+
+def progress(items: Iterable[T], what: str, total: int | None = None, unit: str = "item") -> Iterator[T]:
+    """Yields ``items`` and shows how many of them are done."""
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # type: ignore[arg-type]
-    start = last = time.monotonic()
-    for done, item in enumerate(items, start=1):
-        yield item
-        now = time.monotonic()
-        if now - last >= LOG_EVERY_S:
-            of = f" of {total:,}" if total else ""
-            log.info("%s: %s%s %s, %.0f s", what, f"{done:,}", of, unit, now - start)
-            last = now
+    with ProgressBar(what, total, unit) as bar:
+        for item in items:
+            yield item
+            bar.update()
+
+
+def _is_worker() -> bool:
+    """Whether another process owns the terminal."""
+    module = sys.modules.get("multiprocessing.process")
+    return module is not None and module.parent_process() is not None
+
+
+def _new_bar(what: str, total: int | None, unit: str, start: int) -> Any:
+    from tqdm import tqdm
+
+    tqdm.set_lock(threading.RLock())  # its own lock is for many processes and starts one more
+    return tqdm(
+        desc=what, total=total, unit=unit, unit_scale=unit == "B", initial=start, leave=False, dynamic_ncols=True,
+        bar_format=BAR if total else None, file=sys.stderr,
+    )  # fmt: skip

@@ -254,9 +254,9 @@ def _runner(given: Any) -> Runner:
 
     workers = given.workers or cores()
     if given.runner == "slurm":
-        from preprocessing.running.slurm_array import SlurmRunner, place_from_environment
+        from preprocessing.running.slurm_array import SlurmRunner, array_task_from_environment
 
-        return SlurmRunner(place_from_environment(), workers, given.wait_minutes * 60)
+        return SlurmRunner(array_task_from_environment(), workers, given.wait_minutes * 60)
     if given.runner == "ray":
         from preprocessing.running.ray_cluster import RayRunner
 

@@ -1,10 +1,9 @@
 """Documents as Arrow record batches.
 
-Owns the columns, whole-column helpers, counts, and Parquet shards that appear
-only when they are whole.
+Owns the columns, operations on whole columns, counts, and Parquet shards, which appear under their name only when complete.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute defines its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ EXAMPLE_CHARACTERS = 300
 
 @dataclass
 class Counts:
-    """What happened to documents; adds up over batches, files and sources."""
+    """Counts of documents and of what changed or dropped them; summed over batches, files and sources."""
 
     documents_in: int = 0
     bytes_in: int = 0
@@ -66,14 +65,14 @@ class Counts:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("changed", "dropped", "masked"):
             getattr(self, name).update(getattr(other, name))
-        for reason, found in other.examples.items():
-            for example in found:
+        for reason, examples in other.examples.items():
+            for example in examples:
                 self.add_example(reason, example["id"], example["before"], example["after"])
 
     def add_example(self, reason: str, identity: str, before: str, after: str | None) -> None:
-        kept = self.examples.setdefault(reason, [])
-        if len(kept) < MAX_EXAMPLES:
-            kept.append(
+        examples = self.examples.setdefault(reason, [])
+        if len(examples) < MAX_EXAMPLES:
+            examples.append(
                 {
                     "id": identity,
                     "before": before[:EXAMPLE_CHARACTERS],
@@ -81,8 +80,8 @@ class Counts:
                 }
             )
 
-    def show_dropped(self, batch: pa.RecordBatch, row: int, reason: str) -> None:
-        """An example of a document that is dropped, where one is still wanted."""
+    def add_dropped_example(self, batch: pa.RecordBatch, row: int, reason: str) -> None:
+        """Adds a dropped document as an example of ``reason``, unless it has MAX_EXAMPLES."""
         if self.wants_example(reason):
             self.add_example(reason, batch["id"][row].as_py(), batch["text"][row].as_py(), None)
 
@@ -96,10 +95,10 @@ class Counts:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Counts:
-        made = cls(**data)
+        counts = cls(**data)
         for name in ("changed", "dropped", "masked"):
-            setattr(made, name, Counter(data[name]))
-        return made
+            setattr(counts, name, Counter(data[name]))
+        return counts
 
 
 def text_bytes(column: pa.Array) -> int:
@@ -108,14 +107,14 @@ def text_bytes(column: pa.Array) -> int:
 
 
 def utf8_buffer(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """``(data: uint8, offsets: [rows + 1] int64)`` of a large_string column, without a copy."""
+    """``(data: uint8, offsets: [rows + 1] int64)`` of a large_string column, as views."""
     _, offsets, data = column.buffers()
     starts = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
     return np.frombuffer(data, np.uint8) if data and data.size else np.zeros(1, np.uint8), starts
 
 
 def lines_of(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    """The lines of all rows as one column, each with its line feed, and the number of the first line of each row."""
+    """``(lines, first)``: the lines of all rows as one column, each with its line feed; the first line of each row."""
     data, offsets = utf8_buffer(column)
     feeds = np.flatnonzero(data[offsets[0] : offsets[-1]] == ord("\n")) + offsets[0]
     starts = np.sort(np.concatenate([offsets[:-1], feeds + 1]), kind="stable")
@@ -129,14 +128,14 @@ def with_column(batch: pa.RecordBatch, name: str, column: pa.Array) -> pa.Record
 
 
 def replace_rows(column: pa.Array, rows: np.ndarray, texts: Sequence[str]) -> pa.Array:
-    """The column with ``texts`` at ``rows`` (increasing)."""
+    """The column with ``texts`` in place of ``rows`` (in increasing order)."""
     mask = np.zeros(len(column), bool)
     mask[rows] = True
     return pc.replace_with_mask(column, pa.array(mask), pa.array(texts, pa.large_string()))
 
 
 class Shard:
-    """A Parquet file being written; ``rows`` counts what went in."""
+    """A Parquet file being written; ``rows`` counts its rows."""
 
     def __init__(self, writer: pq.ParquetWriter):
         self._writer = writer
@@ -148,15 +147,15 @@ class Shard:
             self.rows += batch.num_rows
 
 
-# of what later steps read again: half the time of zstd for a third more space; the corpus itself is zstd
+# for files that only later steps read: half the time of zstd for a third more space; the corpus itself is zstd
 INTERMEDIATE = "lz4"
-# dictionaries only where values repeat: they would be tried, in vain, on texts and ids
+# dictionary encoding only where values repeat: on texts and ids the attempt would cost time without effect
 DICTIONARIES = ("source", "lang", "reason", "step", "domain", "split", "license", "license_kind")
 
 
 @contextlib.contextmanager
 def new_shard(path: Path, schema: pa.Schema, compression: str = "zstd") -> Iterator[Shard]:
-    """A shard that appears under ``path`` only when the block ends without an error."""
+    """Opens a shard that appears under ``path`` only when the block ends without an error."""
     options: dict[str, Any] = {
         "compression": compression,
         "use_dictionary": [name for name in DICTIONARIES if name in schema.names],
@@ -167,7 +166,7 @@ def new_shard(path: Path, schema: pa.Schema, compression: str = "zstd") -> Itera
 
 
 def read_batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """One batch per row group, so that shards written side by side are read side by side."""
+    """Reads one batch per row group, so that shards written side by side yield matching batches."""
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             yield from file.read_row_group(group, columns=columns).combine_chunks().to_batches()

@@ -1,1 +1,1 @@
-"""Rows of a vocabulary: how pieces are cut, how new rows are initialized, how well that works."""
+"""Rows of a vocabulary: decomposes new pieces, initializes their rows, and judges the initializations."""

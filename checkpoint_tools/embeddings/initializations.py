@@ -1,11 +1,11 @@
-"""Rows for new tokens, made of the old rows of one matrix.
+"""Rows for new tokens, computed from the old rows of one matrix.
 
 Owns the named initializations and their arithmetic. Every rule but ``random`` is a weighted mean of old rows, with
 weights that sum to 1, computed in fp32 and rounded once to the number format of the matrix.
 
 Sources: mean of the old pieces: Gee et al. 2022 (Fast Vocabulary Transfer, 2402.09977); mean of all rows: Hewitt 2021;
 first piece for the output: EEVE (2402.14714); the five that RedWhale (2408.11294) compares; ``focus``: Dobler and
-de Melo 2023 (2305.14481). ``weighted`` and ``last-piece`` are our own. Where a paper left a choice open, it is ours.
+de Melo 2023 (2305.14481). ``weighted`` and ``last-piece`` are our own, and so are choices that a paper leaves open.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ import torch
 from torch import Tensor
 
 Rule = Literal["random", "mean", "pieces", "first", "last", "bytes", "position", "similar"]
-BLOCK = 1 << 14
+OLD_ROWS_PER_BLOCK = 1 << 14
 """Old rows that are summed at one time."""
-MADE = 1 << 10
-"""New rows that are made at one time: the rows of all their pieces are in memory."""
+NEW_ROWS_PER_BLOCK = 1 << 10
+"""New rows that are computed at one time, with the rows of all their pieces in memory."""
 
 
 @dataclass(frozen=True)
 class Initialization:
-    """Rules for the input rows (embedding) and the output rows (head), and one sentence for people."""
+    """Rules for the input rows (embedding) and the output rows (head), and a description."""
 
     input: Rule
     output: Rule
-    sentence: str
+    description: str
 
 
 METHODS: dict[str, Initialization] = {
-    "random": Initialization("random", "random", "normal, like all old numbers of the matrix, or random_std"),
+    "random": Initialization("random", "random", "normal, with mean and deviation of the old rows, or --random-std"),
     "mean": Initialization("mean", "mean", "mean of all old rows"),
     "decompose-input": Initialization("pieces", "random", "input: mean of old pieces; output: random"),
     "decompose-output": Initialization("random", "pieces", "input: random; output: mean of old pieces"),
@@ -45,12 +45,12 @@ METHODS: dict[str, Initialization] = {
     "weighted": Initialization(
         "bytes", "position", "old pieces, input by their bytes, output halved from piece to piece"
     ),
-    "focus": Initialization("similar", "similar", "old tokens that are used alike in focus_text (FOCUS)"),
+    "focus": Initialization("similar", "similar", "old tokens that are used alike in --focus-text (FOCUS)"),
 }  # fmt: skip
 
 
 def tied_methods() -> list[str]:
-    """Those that mean the same for input and output: the only ones where both are one matrix."""
+    """Initializations with the same rule for input and output, the only ones possible where both are one matrix."""
     return [name for name, method in METHODS.items() if method.input == method.output]
 
 
@@ -61,7 +61,7 @@ def tied_methods() -> list[str]:
 class Combination:
     """Row i is the sum of ``weights[j] * old[ids[j]]`` over j in ``offsets[i]:offsets[i + 1]``.
 
-    Weights of a row sum to 1. A row without weights gets the mean of all old rows.
+    The weights of a row sum to 1. A row without weights becomes the mean of all old rows.
     """
 
     offsets: Tensor
@@ -73,11 +73,12 @@ class Combination:
 
     @property
     def empty(self) -> Tensor:
+        """[rows] bool: rows without weights."""
         return self.offsets[1:] == self.offsets[:-1]
 
 
 def combination(rows: Sequence[Sequence[tuple[int, float]]]) -> Combination:
-    """From ``(old id, weight)`` lists; weights are divided by their sum."""
+    """Builds a Combination from lists of ``(old id, weight)``; the weights of a row are divided by their sum."""
     lengths = torch.tensor([0, *(len(row) for row in rows)], dtype=torch.int64)
     ids = torch.tensor([number for row in rows for number, _ in row], dtype=torch.int64)
     totals = [sum(weight for _, weight in row) for row in rows]
@@ -86,12 +87,12 @@ def combination(rows: Sequence[Sequence[tuple[int, float]]]) -> Combination:
 
 
 def combinations_of(pieces: Sequence[Sequence[int]], sizes: Sequence[int]) -> dict[Rule, Combination]:
-    """The rules that need the decomposition only. ``sizes[id]`` are the bytes of an old piece.
+    """The rules that need only the decomposition. ``sizes[id]`` is the number of bytes of an old piece.
 
-    ``bytes``: a piece counts as much as it covers of the token's text. ``position``: the model reaches a token by
-    predicting its first piece, so each later piece counts half as much as the one before; equal weights are
-    ``pieces``, all weight on one piece is ``first``. ``last`` is its mirror for the input: after the token the model has
-    read its last piece, and goes on from there.
+    ``bytes``: a piece counts by the bytes of the token's text that it covers. ``position``: the model reaches a token
+    by predicting its first piece, so each later piece counts half as much as the previous one; ``pieces`` has equal
+    weights, ``first`` puts all weight on the first piece. ``last`` mirrors ``first`` for the input: the model continues
+    from the last piece that it read.
     """
     return {
         "pieces": combination([[(number, 1.0) for number in row] for row in pieces]),
@@ -107,9 +108,9 @@ def combinations_of(pieces: Sequence[Sequence[int]], sizes: Sequence[int]) -> di
 
 @dataclass(frozen=True)
 class Rows:
-    """Makes new rows of any matrix of the model. ``used`` are the ids of real old tokens: no padding, no gaps.
+    """Computes new rows of any matrix of the model. ``used`` are the ids of old tokens, without padding and gaps.
 
-    ``random_std`` None draws random rows like the old ones of the matrix; a number draws them around 0.
+    ``random_std`` is the standard deviation of random rows around 0; None takes mean and deviation of the old rows.
     """
 
     count: int
@@ -119,16 +120,16 @@ class Rows:
     random_std: float | None = None
 
     def make(self, name: str, old: Tensor, rule: Rule) -> Tensor:
-        """New rows [count, hidden] in the number format of ``old`` [vocab, hidden]; ``name`` is the matrix's."""
+        """New rows [count, hidden] in the number format of the matrix ``old`` [vocab, hidden], whose weight is ``name``."""
         if rule == "random":
             return self._random(name, old).to(old.dtype)
         average = mean_row(old, self.used)
         if rule == "mean":
             return average.expand(self.count, -1).to(old.dtype)
         weights = self.combinations[rule]
-        made = torch.empty(self.count, old.shape[1], dtype=old.dtype)
-        for start in range(0, self.count, MADE):
-            stop = min(start + MADE, self.count)
+        new = torch.empty(self.count, old.shape[1], dtype=old.dtype)
+        for start in range(0, self.count, NEW_ROWS_PER_BLOCK):
+            stop = min(start + NEW_ROWS_PER_BLOCK, self.count)
             first, last = int(weights.offsets[start]), int(weights.offsets[stop])
             rows = torch.nn.functional.embedding_bag(
                 torch.arange(last - first),
@@ -138,32 +139,31 @@ class Rows:
                 per_sample_weights=weights.weights[first:last],
             )
             rows[weights.empty[start:stop]] = average
-            made[start:stop] = rows.to(old.dtype)
-        return made
+            new[start:stop] = rows.to(old.dtype)
+        return new
 
     def _random(self, name: str, old: Tensor) -> Tensor:
-        """Normal numbers; the same ones for the same seed and matrix."""
+        """Normal numbers [count, hidden]; the seed and the matrix determine them."""
         mean, deviation = self._spread(old) if self.random_std is None else (0.0, self.random_std)
         digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
         return torch.empty(self.count, old.shape[1]).normal_(mean, deviation, generator=generator)
 
     def _spread(self, old: Tensor) -> tuple[float, float]:
-        """Mean and standard deviation of all numbers in real old rows."""
-        real = self.used
+        """Mean and standard deviation of all numbers in the rows ``used``."""
         total = square = 0.0
-        for block in real.split(BLOCK):
+        for block in self.used.split(OLD_ROWS_PER_BLOCK):
             values = old[block].double()
             total += values.sum().item()
             square += values.square().sum().item()
-        size = len(real) * old.shape[1]
+        size = len(self.used) * old.shape[1]
         mean = total / size
         return mean, max(square / size - mean * mean, 0.0) ** 0.5
 
 
 def mean_row(old: Tensor, used: Tensor) -> Tensor:
-    """Mean of the rows ``used`` in fp32, summed in fp64 block by block."""
+    """Mean of the rows ``used`` [hidden] in fp32, summed in fp64 block by block."""
     total = torch.zeros(old.shape[1], dtype=torch.float64)
-    for block in used.split(BLOCK):
+    for block in used.split(OLD_ROWS_PER_BLOCK):
         total += old[block].double().sum(0)
     return (total / len(used)).float()

@@ -1,7 +1,7 @@
-"""How good is an initialization before any training? Loss, next-token accuracy and bits per byte on given text.
+"""Judges initializations before any training: loss, next-token accuracy and bits per byte on text.
 
-Owns the texts as tokens, the order of the runs, and the table. The base model's own row, with the old tokenizer on the
-same text, comes first: bits per byte compares the two, the loss of a token does not.
+Owns the encoded texts, the order of the runs, and the table. The first row is the source model with the old tokenizer
+on the same text: bits per byte is comparable between tokenizers, the loss per token is not.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ from checkpoint_tools.embeddings.expansion import Expansion, expand_vocab
 from checkpoint_tools.formats import mcore
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.scores import Scores, Stream, stream_of
-from megatron_ko.errors import CheckpointError
+from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.formats.tokenizer_folder import Tokenizer, TokenizerInfo
 from megatron_ko.planning.weights import input_weight, output_weight
 
 BASE = "before (old tokenizer)"
+"""Name of the source model in ``expansion.json``."""
+BASE_LABEL = "old tokenizer"
 
 
 @dataclass(frozen=True)
 class Text:
-    """One file's beginning, by both tokenizers."""
+    """The start of a file, encoded by both tokenizers."""
 
     path: Path
     old: Stream
@@ -46,10 +48,10 @@ class Verdict:
 
 
 def read_texts(paths: Sequence[Path], plan: Expansion, tokens: int, length: int) -> list[Text]:
-    """The first documents of each file: about ``tokens`` tokens of the new tokenizer, in rows of ``length``."""
+    """The first documents of each file, about ``tokens`` tokens of the new tokenizer, in rows of ``length``."""
     old, new = Tokenizer(plan.old.folder), Tokenizer(plan.new.folder)
     separators = separator_of(plan.old.info), separator_of(plan.new.info)
-    found = []
+    encoded = []
     for path in paths:
         documents: list[str] = []
         count = 0
@@ -65,28 +67,31 @@ def read_texts(paths: Sequence[Path], plan: Expansion, tokens: int, length: int)
                 break
         size = sum(len(text.encode()) for text in documents)
         if not count:
-            raise CheckpointError(f"text: {path}: contains no text; give another file")
+            raise CheckpointError(
+                [Problem("", "--text", f"{path}: contains no text; give another file", "no-text")]
+            )
         streams = [
             stream_of([tokenizer.encode(text) for text in documents], separator, length, size)
             for tokenizer, separator in zip((old, new), separators)
         ]
-        found.append(Text(path, *streams))
-    return found
+        encoded.append(Text(path, *streams))
+    return encoded
 
 
 def separator_of(info: TokenizerInfo) -> int:
-    """The token that begins a document: eos, as in training, or bos where a tokenizer has no eos."""
+    """The token that starts a document: eos, as in training, or bos where a tokenizer has no eos."""
     separator = info.eos_id if info.eos_id is not None else info.bos_id
     if separator is None:
         raise CheckpointError(
-            f"{info.folder}: names neither an eos nor a bos token, so a text has no beginning; name one in "
-            "tokenizer_config.json"
+            f"{info.folder}: has neither an eos nor a bos token to start a document with; set one in "
+            "tokenizer_config.json",
+            rule="missing-separator-token",
         )
     return separator
 
 
 def judge(source: Store, plan: Expansion, names: Sequence[str], judged: Sequence[Text]) -> list[Verdict]:
-    """Runs BASE and each initialization: Hugging Face folders by transformers, checkpoints by megatron-core, in fp32."""
+    """Scores BASE and each initialization in fp32, by transformers or, for checkpoints, by megatron-core."""
 
     def variants() -> Iterator[tuple[Tensor, Tensor, list[Stream]]]:
         yield *_matrices(source), [text.old for text in judged]
@@ -100,7 +105,7 @@ def judge(source: Store, plan: Expansion, names: Sequence[str], judged: Sequence
 
 
 def _matrices(store: Store) -> tuple[Tensor, Tensor]:
-    """Rows of the input and of the output: the same tensor where embeddings are tied."""
+    """Input and output rows [vocab, hidden]; the same tensor where embeddings are tied."""
     rows, output = store.tensor(input_weight().name), output_weight(store.model)
     return rows, rows if output == input_weight() else store.tensor(output.name)
 
@@ -109,35 +114,32 @@ def _matrices(store: Store) -> tuple[Tensor, Tensor]:
 
 
 def table(verdicts: Sequence[Verdict], judged: Sequence[Text], chosen: str | None) -> str:
-    """One block per text; the lowest loss of an initialization is marked, and the chosen one."""
+    """One block per text. Marks the initialization of the lowest loss and the chosen one."""
     lines: list[str] = []
     for number, text in enumerate(judged):
-        rows = [_row(verdict, number) for verdict in verdicts]
         best = min((v for v in verdicts if v.name != BASE), key=lambda v: v.scores[number].mean_loss)
-        compared = len(verdicts) > 2
-        marks = [
-            ", ".join(["lowest loss"] * (compared and v is best) + ["written"] * (v.name == chosen))
-            for v in verdicts
-        ]
-        header = ("initialization", "loss", "ln V", "accuracy", "bits/byte", "tokens", "")
-        cells = [header, *((*row, mark) for row, mark in zip(rows, marks))]
+        several = len(verdicts) > 2
+        header = ("initialization", "loss ", "ln V", "accuracy", "bits/byte", "tokens", "")
+        cells = [header, *(_row(v, number, several and v is best, v.name == chosen) for v in verdicts)]
         widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
         lines += ["", f"before training, on {text.path.name} ({text.new.text_bytes:,} bytes):"]
         for row in cells:
             body = "  ".join(cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1]))
-            lines.append(f"  {row[0]:<{widths[0]}}  {body}  {row[-1]}".rstrip())
+            lines.append(f"{row[0]:<{widths[0]}}  {body}  {row[-1]}".rstrip())
+        lines += ["* lowest loss of the initializations"] if several else []
     return "\n".join([*lines, ""])
 
 
-def _row(verdict: Verdict, number: int) -> tuple[str, ...]:
+def _row(verdict: Verdict, number: int, is_best: bool, is_chosen: bool) -> tuple[str, ...]:
     scores = verdict.scores[number]
     return (
-        verdict.name,
-        f"{scores.mean_loss:.4f}",
+        BASE_LABEL if verdict.name == BASE else verdict.name,
+        f"{scores.mean_loss:.4f}{'*' if is_best else ' '}",
         f"{math.log(verdict.vocab_size):.4f}",
         f"{scores.accuracy:.4f}",
         f"{scores.bits_per_byte:.4f}",
         f"{scores.tokens:,}",
+        "written" if is_chosen else "",
     )
 
 

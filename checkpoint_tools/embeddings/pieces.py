@@ -1,8 +1,8 @@
-"""The vocabulary of a tokenizer folder, and new pieces cut into old ones.
+"""The vocabulary of a tokenizer folder, and the decomposition of new pieces into old ones.
 
-Owns the proof that one tokenizer extends another, and the decomposition. A piece is cut by the old *model* alone (its
-merges, or its Unigram scores), never by the whole tokenizer: so no normalizer, dummy prefix, pre-tokenizer or special
-token takes part, and pieces that are no whole UTF-8 characters (byte-level BPE) are cut like all others.
+Owns the check that one tokenizer extends another, and the decomposition. Only the old *model* cuts a piece (its merges,
+or its Unigram scores), never the whole tokenizer: normalizer, dummy prefix, pre-tokenizer and special tokens have no
+effect, and pieces that are not whole UTF-8 characters (byte-level BPE) are cut like all others.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from megatron_ko.formats.tokenizer_folder import TokenizerInfo, fingerprint_hf_f
 from megatron_ko.formats.tokenizer_json import vocabulary_in
 from megatron_ko.formats.vocabulary import BYTE, NORMAL, USER_DEFINED, Vocabulary
 
-SHOWN = 8
+MAX_LISTED = 8
 """Differences that an error lists."""
 
 
 @dataclass(frozen=True)
 class FolderVocabulary:
-    """The vocabulary in the ``tokenizer.json`` of a folder, and the facts of that folder."""
+    """The vocabulary in the ``tokenizer.json`` of a folder, and the description of that folder."""
 
     info: TokenizerInfo
     vocabulary: Vocabulary
@@ -48,7 +48,7 @@ class FolderVocabulary:
         return self.vocabulary.spelling.byte_level
 
     def spelling(self, number: int) -> str | None:
-        """The piece in the letters of the model; None where no text becomes it (special tokens, single bytes)."""
+        """The piece as the model spells it; None where text is never encoded to it (special tokens, single bytes)."""
         piece = self.vocabulary.pieces[number]
         if piece.kind == USER_DEFINED:
             return self.vocabulary.spell(piece.text)
@@ -56,12 +56,12 @@ class FolderVocabulary:
 
     @cached_property
     def sizes(self) -> list[int]:
-        """Bytes of text that each piece stands for, at least 1."""
+        """Bytes of text that each piece covers, at least 1."""
         return [max(len(content or b""), 1) for content in self.vocabulary.contents]
 
     @cached_property
     def model(self) -> Any:
-        """The model of the ``tokenizers`` library: ``tokenize(spelling)`` applies merges and nothing else."""
+        """The model of the ``tokenizers`` library; ``tokenize(spelling)`` only applies merges."""
         import tokenizers
 
         path = self.folder / "tokenizer.json"
@@ -69,19 +69,21 @@ class FolderVocabulary:
             return tokenizers.Tokenizer.from_file(str(path)).model
         except Exception as error:  # the library raises no narrower type
             raise DataError(
-                f"{path}: the tokenizers library cannot read it ({error}); write it again"
+                f"{path}: the tokenizers library cannot read it ({error}); write it again",
+                rule="unreadable-tokenizer",
             ) from None
 
 
 def read_vocabulary(folder: Path) -> FolderVocabulary:
-    """Of a tokenizer folder of ours or of Hugging Face. Raises DataError when it is missing or damaged."""
+    """Reads a megatron_ko or Hugging Face tokenizer folder. Raises DataError when it is missing or damaged."""
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such tokenizer folder; check the path")
+        raise DataError(f"{folder}: no such tokenizer folder; check the path", rule="missing-tokenizer")
     info = info_of(folder)
     assert info is not None
     if fingerprint_hf_folder(folder, info.fingerprint).fingerprint != info.fingerprint:
         raise DataError(
-            f"{folder}: tokenizer.json is not the one that fingerprint.json was written for; write the folder again"
+            f"{folder}: tokenizer.json does not match fingerprint.json; write the folder again",
+            rule="fingerprint-mismatch",
         )
     roles = (number for number in info.special_ids.values() if number is not None)
     content = read_json(folder / "tokenizer.json")
@@ -91,36 +93,40 @@ def read_vocabulary(folder: Path) -> FolderVocabulary:
 
 
 def check_extends(old: FolderVocabulary, new: FolderVocabulary) -> None:
-    """Raises CheckpointError listing the first old ids whose piece is another one in ``new``."""
+    """Raises CheckpointError unless ``new`` keeps the piece of every old id; lists the first differences."""
     count = old.size
     if new.size < count:
         raise CheckpointError(
-            f"{new.folder}: has {new.size:,} tokens, the old tokenizer {old.folder} {count:,}; an extension keeps "
-            "every old token (for a smaller vocabulary there is prune-vocab)"
+            f"{new.folder}: has {new.size:,} tokens, but the old tokenizer {old.folder} has {count:,}; an extension "
+            "keeps every old token (mko checkpoint prune-vocab removes tokens)",
+            rule="fewer-tokens",
         )
     differ = [(i, a, b) for i, (a, b) in enumerate(zip(old.names, new.names)) if a != b]
-    lines = [f"  id {i}: {a!r} in the old one, {b!r} in the new one" for i, a, b in differ[:SHOWN]]
-    lines += [f"  ... and {len(differ) - SHOWN:,} more"] if len(differ) > SHOWN else []
+    lines = [f"  id {i}: {a!r} (old), {b!r} (new)" for i, a, b in differ[:MAX_LISTED]]
+    lines += [f"  ... and {len(differ) - MAX_LISTED:,} more"] if len(differ) > MAX_LISTED else []
     roles = [
-        f"  {role}: {number} in the old one, {new.info.special_ids[role]} in the new one"
+        f"  {role}: {number} (old), {new.info.special_ids[role]} (new)"
         for role, number in old.info.special_ids.items()
         if number is not None and new.info.special_ids[role] != number
     ]
     if lines or roles:
         raise CheckpointError(
-            f"{new.folder}: does not extend {old.folder}: ids of the old tokenizer must keep their meaning\n"
+            f"{new.folder}: does not extend {old.folder}; every id of the old tokenizer must keep its piece and role\n"
             + "\n".join([*lines, *roles])
-            + "\nextend that tokenizer (extend-tokenizer, hybrid-tokenizer), or give the checkpoint it was extended from"
+            + "\nextend the old tokenizer (mko tokenizer extend, mko tokenizer hybrid), or give the checkpoint of the "
+            "tokenizer that was extended",
+            rule="not-an-extension",
         )
     if old.byte_level != new.byte_level:
         raise CheckpointError(
-            f"{new.folder} and {old.folder}: only one is byte-level, so their pieces are spelled in different letters; "
-            "extend the old tokenizer itself"
+            f"{new.folder} and {old.folder}: only one is byte-level, so they spell pieces differently; "
+            "extend the old tokenizer itself",
+            rule="not-an-extension",
         )
 
 
 def decompose(old: FolderVocabulary, new: FolderVocabulary) -> list[list[int]]:
-    """For every id of ``new`` after those of ``old`` the old ids it is cut into; empty where it cannot be cut."""
+    """The old ids of each new piece, for ids from ``old.size``; empty where a piece cannot be cut."""
     unknown = old.vocabulary.special_ids["unk_id"]
     cut = []
     for number in range(old.size, new.size):
@@ -130,12 +136,12 @@ def decompose(old: FolderVocabulary, new: FolderVocabulary) -> list[list[int]]:
     return cut
 
 
-def shown(vocabulary: FolderVocabulary, ids: Sequence[int]) -> str:
-    """For people: pieces as text where they are whole characters."""
-    return " + ".join(_surface(vocabulary.vocabulary, number) for number in ids)
+def format_pieces(vocabulary: FolderVocabulary, ids: Sequence[int]) -> str:
+    """Pieces as quoted text where they are whole characters, otherwise as bytes."""
+    return " + ".join(_format_piece(vocabulary.vocabulary, number) for number in ids)
 
 
-def _surface(vocabulary: Vocabulary, number: int) -> str:
+def _format_piece(vocabulary: Vocabulary, number: int) -> str:
     piece, content = vocabulary.pieces[number], vocabulary.contents[number]
     if piece.kind == BYTE or content is None:
         return piece.text

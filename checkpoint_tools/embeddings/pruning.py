@@ -1,6 +1,6 @@
-"""Pruning a vocabulary: a Store with the rows that a map of ids names.
+"""Pruning a vocabulary: a Store with the rows that an id map lists.
 
-Owns the checks of the map (``docs/tokenizers.md``) against the checkpoint and the pruned tokenizer, and the new Store.
+Owns the checks of the id map (``docs/tokenizers.md``) against the checkpoint and the pruned tokenizer, and the new Store.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from checkpoint_tools.embeddings.expansion import vocabulary_of, with_vocabulary
-from checkpoint_tools.embeddings.pieces import SHOWN, FolderVocabulary, read_vocabulary
+from checkpoint_tools.embeddings.pieces import MAX_LISTED, FolderVocabulary, read_vocabulary
 from checkpoint_tools.formats.store import Store
 from megatron_ko.errors import CheckpointError
 from megatron_ko.formats.id_map import read_id_map
@@ -22,30 +22,32 @@ from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder
 
 @dataclass(frozen=True)
 class Pruning:
-    """``old_ids[new]`` is the row that becomes row ``new``."""
+    """Row ``new`` is the old row ``old_ids[new]``."""
 
     new: FolderVocabulary
     old_ids: Tensor
 
 
 def plan_pruning(source: Store, tokenizer: Path, path: Path) -> Pruning:
-    """Raises CheckpointError or DataError when the map, the checkpoint and the pruned tokenizer do not belong together."""
+    """Raises CheckpointError or DataError unless the id map maps the pruned tokenizer to that of the checkpoint."""
     old, new = vocabulary_of(source), read_vocabulary(tokenizer)
-    found = read_id_map(path, old.size)
+    id_map = read_id_map(path, old.size)
     for key, written, vocabulary in (
-        ("source_fingerprint", found.source_fingerprint, old),
-        ("target_fingerprint", found.target_fingerprint, new),
+        ("source_fingerprint", id_map.source_fingerprint, old),
+        ("target_fingerprint", id_map.target_fingerprint, new),
     ):
         if written != fingerprint_hf_folder(vocabulary.folder, written).fingerprint:
             raise CheckpointError(
                 f"{path}: {key} is {written}, but {vocabulary.folder} has {vocabulary.info.fingerprint}; give the "
-                "map that was written with these two tokenizers"
+                "id map that was written for these two tokenizers",
+                rule="tokenizer-mismatch",
             )
-    ids = found.old_ids
+    ids = id_map.old_ids
     if len(ids) != new.size or len(set(ids)) != len(ids):
         raise CheckpointError(
-            f"{path}: old_ids names {len(ids):,} rows ({len(set(ids)):,} different ones) for {new.size:,} tokens; "
-            "every token needs one row of its own"
+            f"{path}: old_ids lists {len(ids):,} rows ({len(set(ids)):,} of them different) for {new.size:,} tokens; "
+            "every token needs its own row",
+            rule="not-one-row-per-token",
         )
     _check_pieces(path, old, new, ids)
     return Pruning(new, torch.tensor(ids, dtype=torch.int64))
@@ -58,29 +60,31 @@ def _check_pieces(path: Path, old: FolderVocabulary, new: FolderVocabulary, ids:
         if piece != old.names[number]
     ]
     if differ:
-        more = [f"  ... and {len(differ) - SHOWN:,} more"] if len(differ) > SHOWN else []
-        raise CheckpointError("\n".join([f"{path}: gives tokens the rows of others", *differ[:SHOWN], *more]))
+        more = [f"  ... and {len(differ) - MAX_LISTED:,} more"] if len(differ) > MAX_LISTED else []
+        first = f"{path}: maps tokens to rows of other tokens; give the id map of this tokenizer"
+        raise CheckpointError("\n".join([first, *differ[:MAX_LISTED], *more]), rule="rows-of-other-tokens")
 
 
 def prune_vocab(source: Store, plan: Pruning) -> Store:
-    """The Store with the rows of the plan, in its order; all other weights are those of ``source``, bit for bit."""
+    """The Store with the rows of the plan, in its order; all other weights stay bit for bit."""
     pruned = with_vocabulary(source, plan.new, lambda _, tensor: tensor[plan.old_ids])
     return replace(pruned, special_ids=_renumber(source, plan))
 
 
 def _renumber(source: Store, plan: Pruning) -> dict[str, Any]:
-    """Special ids of the checkpoint by their new numbers. Raises CheckpointError when one was pruned away."""
-    places = {old: new for new, old in enumerate(plan.old_ids.tolist())}
+    """New special ids of the checkpoint. Raises CheckpointError when the id map drops one."""
+    new_ids = {old: new for new, old in enumerate(plan.old_ids.tolist())}
 
-    def moved(name: str, value: Any) -> Any:
+    def renumber(name: str, value: Any) -> Any:
         if isinstance(value, list):
-            return [moved(name, item) for item in value]
+            return [renumber(name, item) for item in value]
         if value is None:
             return None
-        if value not in places:
+        if value not in new_ids:
             raise CheckpointError(
-                f"{source.origin}: {name} is {value}, which the map drops; keep special tokens when pruning"
+                f"{source.origin}: {name} is {value}, which the id map drops; keep special tokens when pruning",
+                rule="special-token-pruned",
             )
-        return places[value]
+        return new_ids[value]
 
-    return {name: moved(name, value) for name, value in source.special_ids.items()}
+    return {name: renumber(name, value) for name, value in source.special_ids.items()}

@@ -1,7 +1,7 @@
-"""Text that initializations are judged on or learn from: a few megabytes of plain or JSON-lines files.
+"""Reads text to judge initializations on or to learn from: a few megabytes of plain or JSON-lines files.
 
-Owns reading documents of ``.txt``, ``.md``, ``.py`` and ``.jsonl`` (plain, ``.gz``, ``.zst``) files in order.
-Corpora belong to ``preprocessing``.
+Owns reading the documents of ``.txt``, ``.md``, ``.py`` and ``.jsonl`` (plain, ``.gz``, ``.zst``) files in order.
+``preprocessing`` reads corpora.
 """
 
 from __future__ import annotations
@@ -10,32 +10,38 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from megatron_ko.errors import DataError
+from megatron_ko.errors import DataError, Problem
 
 PLAIN = (".txt", ".md", ".py")
 RECORDS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 
 
-def text_files(given: str, key: str) -> list[Path]:
-    """The files of a ``key=FILE,FILE`` option. Raises DataError when a path is not a file of a known type."""
-    paths = [Path(part.strip()).expanduser() for part in given.split(",") if part.strip()]
+def text_files(value: str, option: str) -> list[Path]:
+    """The files ``FILE,FILE`` of an option. Raises DataError listing missing files and files of other types."""
+    paths = [Path(part.strip()).expanduser() for part in value.split(",") if part.strip()]
     if not paths:
-        raise DataError(f"{key}: names no file; write {key}=FILE or {key}=FILE,FILE")
+        message = f"names no file; write {option} FILE or {option} FILE,FILE"
+        raise DataError([Problem("", option, message, "no-files")])
+    problems = []
     for path in paths:
         if not path.is_file():
-            raise DataError(f"{key}: {path}: no such file; check the path")
-        if not path.name.endswith((*PLAIN, *RECORDS)):
-            raise DataError(f"{key}: {path}: is not one of {', '.join((*PLAIN, *RECORDS))}; convert it")
+            problems.append(Problem("", option, f"{path}: no such file; check the path", "missing-file"))
+        elif not path.name.endswith((*PLAIN, *RECORDS)):
+            types = ", ".join((*PLAIN, *RECORDS))
+            message = f"{path}: unknown file type; convert it to one of {types}"
+            problems.append(Problem("", option, message, "unknown-file-type"))
+    if problems:
+        raise DataError(problems)
     return paths
 
 
 def documents(path: Path) -> Iterator[str]:
-    """Texts that are not empty: a plain file as one, the field ``text`` of each record."""
+    """Texts that are not empty: a plain file as a whole, or the field ``text`` of each record."""
     if path.name.endswith(PLAIN):
         try:
             text = path.read_bytes().decode("utf-8")
         except UnicodeDecodeError as error:
-            raise DataError(f"{path}: is not UTF-8 ({error}); convert the file") from None
+            raise DataError(f"{path}: is not UTF-8 ({error}); convert the file", rule="not-utf-8") from None
         if text.strip():
             yield text
         return
@@ -48,16 +54,18 @@ def _text(path: Path, number: int, line: bytes) -> Iterator[str]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}:{number}: not valid JSON ({error}); correct the line") from None
+        message = f"is not valid JSON ({error}); correct the line"
+        raise DataError([Problem(f"{path}:{number}", "", message, "invalid-json")]) from None
     text = record.get("text") if isinstance(record, dict) else None
     if not isinstance(text, str):
-        raise DataError(f"{path}:{number}: has no field text that holds text; correct the record")
+        message = "must contain a string in the field 'text'; correct the record"
+        raise DataError([Problem(f"{path}:{number}", "", message, "missing-text")])
     if text.strip():
         yield text
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """Lines of a plain or compressed file, a few megabytes in memory at a time."""
+    """Lines of a plain or compressed file, with one block of it in memory at a time."""
     import pyarrow as pa
 
     rest = b""
@@ -67,6 +75,8 @@ def _lines(path: Path) -> Iterator[bytes]:
                 *whole, rest = (rest + block).split(b"\n")
                 yield from whole
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read ({error}); copy the file again") from None
+        raise DataError(
+            f"{path}: cannot be read ({error}); copy the file again", rule="unreadable-file"
+        ) from None
     if rest:
         yield rest

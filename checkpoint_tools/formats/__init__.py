@@ -1,1 +1,1 @@
-"""Checkpoints on disk as a ``Store``: Hugging Face folders and folders of megatron-core."""
+"""Formats on disk, read and written as a ``Store``: Hugging Face folders and megatron-core checkpoints."""

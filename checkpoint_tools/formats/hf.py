@@ -1,7 +1,7 @@
 """Hugging Face folders: safetensors read lazily and written one tensor at a time.
 
-Owns the files of such a folder. ``hf_config`` interprets ``config.json``. Pickle files (``*.bin``) are never
-opened. An export writes its shards first and ``config.json`` last, so one that was killed has no ``config.json``.
+Owns the files of such a folder; ``hf_config`` interprets ``config.json``. Pickle files (``*.bin``) are never opened.
+An export writes ``config.json`` last, so a killed export has none.
 """
 
 from __future__ import annotations
@@ -41,38 +41,40 @@ _DERIVED = "rotary_emb.inv_freq"  # written by old versions of transformers, com
 
 
 def is_hf(folder: Path) -> bool:
-    """True for a model's folder, also for an export that did not finish."""
+    """True for the folder of a model, also for an unfinished export."""
     return any(
         next(folder.glob(pattern), None) for pattern in ("config.json", INDEX, "*.safetensors", "*.bin")
     )
 
 
 def open_hf(folder: Path) -> Store:
-    """Checks every name and shape against ``config.json``; reads headers only.
+    """Opens a folder and checks every name and shape against ``config.json``; reads headers only.
 
-    Raises CheckpointError listing missing and left-over names, and for files that are truncated, pickled, quantized
+    Raises CheckpointError listing missing and unexpected names, and for files that are truncated, pickled, quantized
     or outside the folder.
     """
     config = read_config(folder)
-    places = _places(folder)
+    files = _map_names_to_files(folder)
     shapes: dict[str, tuple[int, ...]] = {}
     codes: dict[str, str] = {}
-    for file in sorted(set(places.values())):
+    for file in sorted(set(files.values())):
         with _open_shard(folder / file) as shard:
-            held = set(shard.keys())
-            _check_index(folder / file, held, {name for name, place in places.items() if place == file})
-            for name in held:
+            stored = set(shard.keys())
+            _check_index(folder / file, stored, {name for name, indexed in files.items() if indexed == file})
+            for name in stored:
                 view = shard.get_slice(name)
                 shapes[name], codes[name] = tuple(view.get_shape()), view.get_dtype()
     shapes = {name: shape for name, shape in shapes.items() if not name.endswith(_DERIVED)}
-    handle = lru_cache(maxsize=1)(_open_shard)  # names come file by file; only one stays mapped
+    open_shard = lru_cache(maxsize=1)(_open_shard)  # names are read file by file; only one file stays mapped
 
     def read(name: str) -> Tensor:
-        path = folder / places[name]
+        path = folder / files[name]
         try:
-            return handle(path).get_tensor(name)
+            return open_shard(path).get_tensor(name)
         except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{path}: {name} cannot be read ({error}); copy the file again") from None
+            raise CheckpointError(
+                f"{path}: {name} cannot be read ({error}); copy the file again", rule="damaged-safetensors"
+            ) from None
 
     store = Store(
         origin=str(folder),
@@ -87,57 +89,72 @@ def open_hf(folder: Path) -> Store:
     return store
 
 
-def _places(folder: Path) -> dict[str, str]:
-    """Tensor name to the file in ``folder`` that holds it."""
+def _map_names_to_files(folder: Path) -> dict[str, str]:
+    """Maps each tensor name to its file in ``folder``."""
     single, index = (folder / SINGLE).is_file(), (folder / INDEX).is_file()
     if single and index:
-        raise CheckpointError(f"{folder}: has both {SINGLE} and {INDEX}; delete the one that is left over")
+        raise CheckpointError(
+            f"{folder}: contains both {SINGLE} and {INDEX}; delete the outdated one",
+            rule="two-sets-of-weights",
+        )
     if single:
         with _open_shard(folder / SINGLE) as shard:
             return dict.fromkeys(shard.keys(), SINGLE)
     if not index:
         if pickled := sorted(path.name for path in folder.glob("*.bin")):
             raise CheckpointError(
-                f"{folder}: holds pickled weights only ({pickled[0]}), and a pickle can run any code when it is read; "
-                "convert them to safetensors where they come from"
+                f"{folder}: contains only pickled weights ({pickled[0]}), and reading a pickle can run any code; "
+                "convert them to safetensors where they come from",
+                rule="pickled-weights",
             )
         raise CheckpointError(
-            f"{folder}: has neither {SINGLE} nor {INDEX}; check the path or copy the folder again"
+            f"{folder}: contains neither {SINGLE} nor {INDEX}; check the path or copy the folder again",
+            rule="missing-weights",
         )
     content = read_json(folder / INDEX, error=CheckpointError)
-    places = content.get("weight_map") if isinstance(content, dict) else None
-    if not isinstance(places, dict) or not places:
-        raise CheckpointError(f"{folder / INDEX}: has no weight_map; copy the file again")
-    for name, file in places.items():
+    files = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(files, dict) or not files:
+        raise CheckpointError(
+            f"{folder / INDEX}: has no weight_map; copy the file again", rule="damaged-index"
+        )
+    for name, file in files.items():
         if not isinstance(file, str) or Path(file).name != file or not file.endswith(".safetensors"):
             raise CheckpointError(
-                f"{folder / INDEX}: places {name} in {file!r}; a shard is a .safetensors file in the same folder"
+                f"{folder / INDEX}: maps {name} to {file!r}; a shard must be a .safetensors file in the same folder",
+                rule="shard-outside-folder",
             )
         if not (folder / file).is_file():
             raise CheckpointError(
-                f"{folder / file}: no such file, but {INDEX} names it; copy the folder again"
+                f"{folder / file}: no such file, but {INDEX} lists it; copy the folder again",
+                rule="missing-shard",
             )
-    return places
+    return files
 
 
 def _open_shard(path: Path) -> Any:
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: is not a whole safetensors file ({error}); copy it again") from None
+        raise CheckpointError(
+            f"{path}: is not a complete safetensors file ({error}); copy it again", rule="damaged-safetensors"
+        ) from None
 
 
-def _check_index(path: Path, held: set[str], placed: set[str]) -> None:
-    problems = [f"  {name}: in the file, not in the index" for name in sorted(held - placed)]
-    problems += [f"  {name}: in the index, not in the file" for name in sorted(placed - held)]
-    if problems:
-        raise CheckpointError(f"{path}: does not hold what {INDEX} says\n" + "\n".join(problems[:12]))
+def _check_index(path: Path, stored: set[str], indexed: set[str]) -> None:
+    differences = [f"  {name}: only in the file" for name in sorted(stored - indexed)]
+    differences += [f"  {name}: only in the index" for name in sorted(indexed - stored)]
+    if differences:
+        message = f"{path}: its tensors are not those that {INDEX} lists; copy the folder again"
+        raise CheckpointError("\n".join([message, *differences[:12]]), rule="index-mismatch")
 
 
 def _one_dtype(folder: Path, codes: set[str]) -> str:
     unknown = sorted(codes - set(_NAMES))
     if unknown:
-        raise CheckpointError(f"{folder}: tensors are {', '.join(unknown)}; take a model in BF16, F32 or F16")
+        raise CheckpointError(
+            f"{folder}: tensors are {', '.join(unknown)}; use a model in BF16, F32 or F16",
+            rule="unsupported-dtype",
+        )
     return _NAMES[codes.pop()] if len(codes) == 1 else "mixed"
 
 
@@ -157,8 +174,8 @@ def write_hf(store: Store, folder: Path, max_shard_gb: float) -> None:
         _write_safetensors(folder / file, store, names)
     if count > 1:
         total = sum(_size(store, name) for name in store.names())
-        places = {name: file for file, names in zip(files, shards) for name in names}
-        write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": places})
+        weight_map = {name: file for file, names in zip(files, shards) for name in names}
+        write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
     copy_tokenizer(store.tokenizer, folder)
     write_json(folder / "generation_config.json", generation_config_json(store.special_ids))
     write_json(
@@ -167,17 +184,17 @@ def write_hf(store: Store, folder: Path, max_shard_gb: float) -> None:
 
 
 def clear_hf(folder: Path) -> None:
-    """Removes an earlier export: ``config.json`` first, then only files that an export writes."""
-    left_by_a_killed_export = ".*.tmp"
-    written = (
+    """Removes the files of an earlier export, ``config.json`` first; leaves all others."""
+    patterns = (
         "config.json",
         INDEX,
         "model*.safetensors",
         "generation_config.json",
         "verification.json",
         "expansion.json",
+        ".*.tmp",  # of a killed export
     )
-    for pattern in (*written, left_by_a_killed_export):
+    for pattern in patterns:
         for path in folder.glob(pattern):
             path.unlink()
     remove_tokenizer(folder)
@@ -188,7 +205,7 @@ def _size(store: Store, name: str) -> int:
 
 
 def _shards(store: Store, max_shard_gb: float) -> list[list[str]]:
-    """Names in order, cut where the next tensor would make a file larger than the limit."""
+    """Names of each file, in order; a file ends before the tensor that would exceed the limit."""
     limit, used = max_shard_gb * 1e9, 0
     shards: list[list[str]] = [[]]
     for name in store.names():
@@ -201,7 +218,7 @@ def _shards(store: Store, max_shard_gb: float) -> list[list[str]]:
 
 
 def _write_safetensors(path: Path, store: Store, names: list[str]) -> None:
-    """The format of safetensors: length of the header, header (JSON, padded to 8 bytes), bytes of the tensors."""
+    """Writes a safetensors file: length of the header, header (JSON, padded to 8 bytes), bytes of the tensors."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
     for name in names:
@@ -215,7 +232,10 @@ def _write_safetensors(path: Path, store: Store, names: list[str]) -> None:
     text += b" " * (-len(text) % 8)
     need, free = end + len(text) + 8, shutil.disk_usage(path.parent).free
     if need > free:
-        raise CheckpointError(f"{path}: needs {need:,} bytes, the disk has {free:,} free; make room")
+        raise CheckpointError(
+            f"{path}: needs {need:,} bytes, but the disk has only {free:,} bytes free; make room",
+            rule="disk-full",
+        )
     with atomic_file(path) as file:
         file.write(struct.pack("<Q", len(text)))
         file.write(text)

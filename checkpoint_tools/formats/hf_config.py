@@ -1,7 +1,7 @@
-"""``config.json`` of Hugging Face to our ``ModelConfig`` and back. No torch.
+"""Converts Hugging Face's ``config.json`` to ``ModelConfig`` and back. No torch.
 
-Owns which models are understood (llama; qwen2 where query, key and value have a bias) and refuses everything that
-would compute something else. Reads the spellings of transformers 4 and 5, writes both.
+Owns the supported models (llama; qwen2, whose query, key and value have a bias) and rejects every setting that would
+compute something else. Reads the spellings of transformers 4 and 5, writes both.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from megatron_ko.config.training import Llama3RopeScaling, ModelConfig, head_size
-from megatron_ko.errors import CheckpointError
+from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json
 from megatron_ko.planning.config_rules import keeps_architecture
 
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 TORCH_NAMES = {"bf16": "bfloat16", "fp32": "float32", "fp16": "float16"}
+_UNSUPPORTED = "unsupported-setting"
 _REQUIRED = (
     "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
     "max_position_embeddings", "rms_norm_eps",
@@ -43,85 +44,104 @@ class HfConfig:
 
 
 def read_config(folder: Path) -> HfConfig:
-    """Raises CheckpointError when there is no ``config.json`` or it describes something else."""
+    """Reads ``config.json``. Raises CheckpointError when it is missing or its model is not supported."""
     path = folder / "config.json"
     if not path.is_file():
         raise CheckpointError(
-            f"{folder}: has no config.json, so it is not a Hugging Face folder or an export that did not finish; "
-            "check the path or export again"
+            f"{folder}: has no config.json; it is not a Hugging Face folder, or it is an unfinished export; "
+            "check the path or export again",
+            rule="missing-config",
         )
     config = read_json(path, error=CheckpointError)
     if not isinstance(config, dict):
-        raise CheckpointError(f"{path}: is not a JSON object; is this a model's config.json?")
-    problems = list(_problems(config))
+        raise CheckpointError(
+            f"{path}: is not a JSON object; give a folder with the config.json of a model",
+            rule="not-an-object",
+        )
+    problems = [Problem(str(path), key, message, rule) for key, message, rule in _find_problems(config)]
     if problems:
-        raise CheckpointError("\n  ".join([f"{path}: this model cannot be converted", *problems]))
+        raise CheckpointError(problems)
     try:
         model = TypeAdapter(ModelConfig).validate_python(_model_fields(config, path))
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['input']!r}: {e['msg']}" for e in error.errors()]
-        raise CheckpointError("\n  ".join([f"{path}: values out of range", *lines])) from None
+        raise CheckpointError(
+            [
+                Problem(
+                    str(path),
+                    ".".join(map(str, e["loc"])),
+                    f"{e['input']!r}: {e['msg']}",
+                    e["type"].replace("_", "-"),
+                )
+                for e in error.errors()
+            ]
+        ) from None
     if model.heads % model.kv_groups:
-        raise CheckpointError(
-            f"{path}: num_key_value_heads {model.kv_groups} does not divide num_attention_heads {model.heads}; "
-            "every group needs as many heads"
-        )
+        message = f"{model.kv_groups} does not divide num_attention_heads {model.heads}; choose a divisor"
+        raise CheckpointError([Problem(str(path), "num_key_value_heads", message, "does-not-divide")])
     if model.head_size is None and model.hidden_size % model.heads:
-        raise CheckpointError(
-            f"{path}: num_attention_heads {model.heads} does not divide hidden_size {model.hidden_size}; head_dim is needed"
-        )
+        message = f"{model.heads} does not divide hidden_size {model.hidden_size}; add head_dim"
+        raise CheckpointError([Problem(str(path), "num_attention_heads", message, "does-not-divide")])
     return HfConfig(model, config["vocab_size"], {name: config.get(name) for name in SPECIAL_IDS})
 
 
-def _problems(config: dict[str, Any]) -> Iterator[str]:
-    """What this model is or has that our model is not or lacks."""
-    kind = config.get("model_type")
-    if kind not in ("llama", "qwen2"):
-        yield f"model_type is {kind!r}; llama and qwen2 are understood"
+def _find_problems(config: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """``(key, message, rule)`` of every setting that the models here do not support."""
+    model_type = config.get("model_type")
+    if model_type not in ("llama", "qwen2"):
+        yield "model_type", f"{model_type!r} is not supported; use llama or qwen2", "unsupported-model"
         return
     for name in _REQUIRED:
         if config.get(name) is None:
-            yield f"{name} is missing; write it into config.json"
+            yield name, "is missing; add it to config.json", "missing-key"
     if config.get("hidden_act", "silu") != "silu":
-        yield f"hidden_act is {config['hidden_act']!r}; only silu (SwiGLU) is understood"
-    if kind == "llama" and config.get("attention_bias"):
-        yield "attention_bias is true: it puts a bias on o_proj too; a bias is understood on q, k, v only (qwen2)"
+        yield "hidden_act", f"{config['hidden_act']!r} is not supported, only silu (SwiGLU)", _UNSUPPORTED
+    if model_type == "llama" and config.get("attention_bias"):
+        yield "attention_bias", "a bias on o_proj is not supported, only on q, k and v (qwen2)", _UNSUPPORTED
     if config.get("mlp_bias"):
-        yield "mlp_bias is true; a bias in the feed-forward is not understood"
+        yield "mlp_bias", "a bias in the feed-forward layers is not supported", _UNSUPPORTED
     if config.get("use_sliding_window") or any(
         t != "full_attention" for t in config.get("layer_types") or []
     ):
-        yield "some layers use a sliding window; only full attention is understood"
+        yield "use_sliding_window", "sliding windows are not supported, only full attention", _UNSUPPORTED
     if config.get("quantization_config") is not None:
-        yield "the weights are quantized; take the unquantized model"
-    yield from _rope_problems(config)
+        yield (
+            "quantization_config",
+            "quantized weights are not supported; use the unquantized model",
+            _UNSUPPORTED,
+        )
+    yield from _find_rope_problems(config)
 
 
-def _rope_problems(config: dict[str, Any]) -> Iterator[str]:
-    given = [s for s in (config.get("rope_scaling"), config.get("rope_parameters")) if s]
-    if any(not isinstance(s, dict) or any(isinstance(value, dict) for value in s.values()) for s in given):
-        yield "rope_scaling or rope_parameters is not one flat mapping; one rotary embedding for all layers is understood"
-        return
-    for scaling in given:
-        kind = _rope_type(scaling)
-        if kind not in ("default", "llama3"):
-            yield f"rope type is {kind!r}; default and llama3 are understood"
-        elif kind == "llama3":
+def _find_rope_problems(config: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    scalings = {key: config[key] for key in ("rope_scaling", "rope_parameters") if config.get(key)}
+    for key, scaling in scalings.items():
+        if not isinstance(scaling, dict) or any(isinstance(value, dict) for value in scaling.values()):
+            yield key, "must be one flat mapping, the same for all layers", "rope-per-layer"
+            return
+    for key, scaling in scalings.items():
+        rope_type = _rope_type(scaling)
+        if rope_type not in ("default", "llama3"):
+            yield key, f"type {rope_type!r} is not supported; use default or llama3", "unsupported-rope-type"
+        elif rope_type == "llama3":
             missing = [name for name in _LLAMA3.values() if scaling.get(name) is None]
             if missing:
-                yield f"llama3 rope scaling lacks {', '.join(missing)}; write them"
+                yield key, f"{', '.join(missing)} missing; llama3 needs them", "missing-key"
             elif not scaling["low_freq_factor"] < scaling["high_freq_factor"]:
-                yield "llama3 rope scaling: low_freq_factor is not below high_freq_factor"
-        if scaling.get("partial_rotary_factor", 1.0) != 1.0:
-            yield "partial_rotary_factor is not 1; the whole head must be rotated"
-    if config.get("partial_rotary_factor", 1.0) != 1.0:
-        yield "partial_rotary_factor is not 1; the whole head must be rotated"
-    if len(given) == 2:
+                yield key, "low_freq_factor must be below high_freq_factor", "frequency-order"
+    for key, values in (("", config), *scalings.items()):
+        if values.get("partial_rotary_factor", 1.0) != 1.0:
+            path = f"{key}.partial_rotary_factor".removeprefix(".")
+            yield path, "must be 1; rotating a part of the head is not supported", _UNSUPPORTED
+    if len(scalings) == 2:
+        first, second = scalings["rope_scaling"], scalings["rope_parameters"]
         names = ("rope_theta", *_LLAMA3.values())
-        old = {"rope_theta": config.get("rope_theta"), **given[0]}
-        differ = [n for n in names if old.get(n) is not None and old[n] != given[1].get(n)]
-        if differ or _rope_type(given[0]) != _rope_type(given[1]):
-            yield f"rope_scaling and rope_parameters disagree ({', '.join(differ) or 'type'}); make them say the same"
+        old = {"rope_theta": config.get("rope_theta"), **first}
+        differ = [n for n in names if old.get(n) is not None and old[n] != second.get(n)]
+        if differ or _rope_type(first) != _rope_type(second):
+            message = (
+                f"differs from rope_parameters ({', '.join(differ) or 'type'}); give both the same values"
+            )
+            yield "rope_scaling", message, "rope-settings-differ"
 
 
 def _rope_type(scaling: dict[str, Any]) -> str:
@@ -161,20 +181,22 @@ def check_exportable(origin: str, model: ModelConfig) -> None:
     unknown = [name for name in model.extra if not keeps_architecture(name)]
     if unknown:
         raise CheckpointError(
-            f"{origin}: model.extra has {', '.join(unknown)}, which may change what the model computes and which "
-            "Llama's config.json cannot say; a model with it has no Hugging Face form here"
+            f"{origin}: model.extra sets {', '.join(unknown)}, which may change the model's results, but Llama's "
+            "config.json has no such setting; this model cannot be exported",
+            rule="setting-without-hugging-face-form",
         )
     if not model.qkv_bias and model.hidden_size % model.heads:
         raise CheckpointError(
-            f"{origin}: {model.heads} heads do not divide hidden_size {model.hidden_size}, which transformers' "
-            "LlamaConfig refuses; the model can be trained but not exported"
+            f"{origin}: {model.heads} heads do not divide hidden_size {model.hidden_size}, as LlamaConfig of "
+            "transformers requires; this model cannot be exported",
+            rule="heads-without-hugging-face-form",
         )
 
 
 def config_json(
     model: ModelConfig, vocab_size: int, dtype: str, special_ids: dict[str, Any]
 ) -> dict[str, Any]:
-    """A complete ``config.json``, understood by transformers from 4.45 to 5."""
+    """A complete ``config.json`` for transformers from 4.45 to 5."""
     qwen = model.qkv_bias
     scaling = model.rope.scaling
     rope: dict[str, Any] = {"rope_type": "default"}

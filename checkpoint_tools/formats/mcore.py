@@ -1,6 +1,7 @@
-"""Our checkpoint folder (``docs/formats.md``) as a Store, and megatron-core's logits: the only file that knows megatron.
+"""The megatron_ko checkpoint folder (``docs/formats.md``) as a Store, and logits by megatron-core.
 
-Owns the layout inside stored tensors (query/key/value per group, gate over up, padded vocabulary) and the marker.
+Owns the order inside stored tensors (query/key/value per group, gate over up, padded vocabulary) and the marker. The
+only file here that imports megatron.
 Reading and writing need no process group; names and shapes are those of ``GPTModel.sharded_state_dict()``.
 """
 
@@ -29,7 +30,7 @@ from checkpoint_tools.formats.tokenizer_files import (
 )
 from checkpoint_tools.scores import Scores, Stream, score
 from megatron_ko.config.training import ModelConfig, head_size
-from megatron_ko.errors import EXIT_STOPPED, CheckpointError
+from megatron_ko.errors import EXIT_STOPPED, CheckpointError, Problem
 from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json
 from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, sizes_of_files
 from megatron_ko.formats.run_folder import newest_checkpoint
@@ -48,7 +49,7 @@ from megatron_ko.progress import progress
 from megatron_ko.training import launch
 
 _PREFIXES = tuple({weight.stored.partition(".")[0] + "." for weight in TABLE})
-"""What the names of weights begin with; optimizer states begin otherwise."""
+"""Prefixes of the names of weights; optimizer states have others."""
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -56,35 +57,35 @@ _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 def is_mcore(folder: Path) -> bool:
-    """True for a checkpoint folder, whole or not, and for a run folder."""
+    """True for a checkpoint folder, complete or not, and for a run folder."""
     patterns = [MARKER, ".metadata", "metadata.json", "*.distcp"]
-    if not (folder / "config.json").exists():  # a model's folder may have a folder of this name, too
+    if not (folder / "config.json").exists():  # a Hugging Face folder may contain a folder of this name, too
         patterns.append("checkpoints")
     return any(next(folder.glob(pattern), None) for pattern in patterns)
 
 
 def open_mcore(path: Path) -> Store:
-    """The weights of a checkpoint, or of the newest complete one of a run folder; optimizer state is not touched.
+    """Opens a checkpoint, or the newest complete one of a run folder; optimizer state is not read.
 
-    Raises CheckpointError when it is half-written, damaged, or its tensors are not those of its configuration.
+    Raises CheckpointError when it is half-written or damaged, or its tensors do not match its configuration.
     """
     checkpoint = newest_checkpoint(path)
     folder, model = checkpoint.folder, checkpoint.model
     _check_vocabulary(checkpoint)
     reader = torch_dist.SliceReader(folder)
     expected = _stored_shapes(model, checkpoint.padded_vocab_size)
-    found = {name: shape for name, shape in reader.shapes().items() if name.startswith(_PREFIXES)}
-    check_names(str(folder), expected, found)
+    weights = {name: shape for name, shape in reader.shapes().items() if name.startswith(_PREFIXES)}
+    check_names(str(folder), expected, weights)
     stored = {s.name: s for s in stored_tensors(model)}
     sizes = axis_sizes(model, checkpoint.vocab_size)
     tokenizer = tokenizer_in(folder / "tokenizer")
     ids = read_json(folder / MARKER, error=CheckpointError).get("special_ids") or special_ids(tokenizer)
 
-    @lru_cache(maxsize=1)  # the parts of one stored tensor are asked for one after the other
+    @lru_cache(maxsize=1)  # the parts of one stored tensor are read one after the other
     def block(name: str, layer: int | None) -> Tensor:
         shape = stored[name].shape(sizes)
         if layer is None:
-            return reader.read(name, (0,) * len(shape), shape)  # without the padded rows
+            return reader.read(name, (0,) * len(shape), shape)  # without the padding rows
         return reader.read(name, (layer, *(0 for _ in shape)), (1, *shape))[0]
 
     def read(name: str) -> Tensor:
@@ -95,7 +96,8 @@ def open_mcore(path: Path) -> Store:
     dtypes = {_NAMES.get(reader.dtype(name), str(reader.dtype(name))) for name in expected}
     if unknown := dtypes - set(DTYPES):
         raise CheckpointError(
-            f"{folder}: weights are {', '.join(sorted(unknown))}; bf16, fp16 and fp32 are understood"
+            f"{folder}: weights are {', '.join(sorted(unknown))}; use a checkpoint in bf16, fp16 or fp32",
+            rule="unsupported-dtype",
         )
     store = Store(
         origin=str(folder),
@@ -114,8 +116,9 @@ def _check_vocabulary(checkpoint: Checkpoint) -> None:
     true, padded = checkpoint.vocab_size, checkpoint.padded_vocab_size
     if not (type(true) is int and type(padded) is int and 0 < true <= padded):
         raise CheckpointError(
-            f"{checkpoint.folder / MARKER}: vocab_size {true!r} and padded_vocab_size {padded!r} do not fit; padding only "
-            "adds rows, so the file was edited or damaged"
+            f"{checkpoint.folder / MARKER}: padded_vocab_size {padded!r} must be at least vocab_size {true!r}, both above "
+            "0; the file was edited or damaged, use another checkpoint",
+            rule="vocabulary-larger-than-padded",
         )
 
 
@@ -124,11 +127,11 @@ def _stored_shapes(model: ModelConfig, padded: int) -> dict[str, tuple[int, ...]
     return {s.name: ((model.layers,) if s.per_layer else ()) + s.shape(sizes) for s in stored_tensors(model)}
 
 
-# --- layout inside stored tensors ------------------------------------------------------------------------
+# --- order inside stored tensors -------------------------------------------------------------------------
 
 
 def join(parts: list[Tensor], how: str, model: ModelConfig) -> Tensor:
-    """One layer of a stored tensor from its weights, in the order of the table."""
+    """Joins weights, in the order of the table, to one layer of a stored tensor."""
     if how == "copy":
         return parts[0]
     if how == "stack":
@@ -139,29 +142,30 @@ def join(parts: list[Tensor], how: str, model: ModelConfig) -> Tensor:
 
 
 def part_of(whole: Tensor, part: str, model: ModelConfig) -> Tensor:
-    """The inverse of ``join`` for one part."""
+    """Extracts one weight from a layer of a stored tensor; the inverse of ``join``."""
     if part in ("gate", "up"):
         return whole.chunk(2)[("gate", "up").index(part)]
     queries, width, rest = model.heads // model.kv_groups, head_size(model), whole.shape[1:]
     heads = whole.reshape(model.kv_groups, queries + 2, width, *rest)
-    taken = {"q": heads[:, :queries], "k": heads[:, queries], "v": heads[:, queries + 1]}[part]
-    return taken.reshape(-1, *rest)
+    selected = {"q": heads[:, :queries], "k": heads[:, queries], "v": heads[:, queries + 1]}[part]
+    return selected.reshape(-1, *rest)
 
 
 # --- writing ---------------------------------------------------------------------------------------------
 
 
 def check_writable(store: Store) -> None:
-    """Raises CheckpointError when training does not have the number format."""
+    """Raises CheckpointError when training does not support the number format."""
     if store.dtype not in ("bf16", "fp32"):
         raise CheckpointError(
-            f"{store.origin}: tensors are {store.dtype}, a training checkpoint is bf16 or fp32; give dtype=fp32 (keeps "
-            "every value) or dtype=bf16"
+            f"{store.origin}: tensors are {store.dtype}, but a checkpoint must be bf16 or fp32; give --dtype fp32 (keeps "
+            "every value) or --dtype bf16",
+            rule="unsupported-dtype",
         )
 
 
 def write_mcore(store: Store, folder: Path) -> None:
-    """Writes the Store as a checkpoint at step 0 without optimizer, to an empty or new ``folder``; marker last."""
+    """Writes a checkpoint of step 0 without optimizer to an empty or new ``folder``; the marker is last."""
     check_writable(store)
     model = store.model
     padded = padded_vocab_size(store.vocab_size, model.vocab_multiple)
@@ -169,7 +173,10 @@ def write_mcore(store: Store, folder: Path) -> None:
     chunks = list(_chunks(store, padded))
     need = sum(math.prod(chunk.shape) * chunk.dtype.itemsize for chunk in chunks)
     if need > (free := shutil.disk_usage(folder).free):
-        raise CheckpointError(f"{folder}: needs {need:,} bytes, the disk has {free:,} free; make room")
+        raise CheckpointError(
+            f"{folder}: needs {need:,} bytes, but the disk has only {free:,} bytes free; make room",
+            rule="disk-full",
+        )
     torch_dist.write(folder, chunks)
     with atomic_file(folder / "common.pt") as file:
         torch.save({}, file)
@@ -191,7 +198,7 @@ def write_mcore(store: Store, folder: Path) -> None:
 
 
 def clear_mcore(folder: Path) -> None:
-    """Removes an earlier checkpoint: marker first, then only files that a checkpoint has."""
+    """Removes the files of an earlier checkpoint, its marker first; leaves all others."""
     for name in (MARKER, "metadata.json", ".metadata", "common.pt", "verification.json", "expansion.json"):
         (folder / name).unlink(missing_ok=True)
     for pattern in ("*.distcp", ".*.tmp"):
@@ -210,16 +217,16 @@ def _chunks(store: Store, padded: int) -> Iterator[torch_dist.Chunk]:
     ]
     for stored, layer in order:
         shape = stored.shape(sizes)
-        make = partial(_join_stored, store, stored, layer, shape)
+        produce = partial(_join_stored, store, stored, layer, shape)
         if layer is None:
-            yield torch_dist.Chunk(stored.name, shape, (0,) * len(shape), shape, dtype, make)
+            yield torch_dist.Chunk(stored.name, shape, (0,) * len(shape), shape, dtype, produce)
         else:
             offset = (layer, *(0 for _ in shape))
-            yield torch_dist.Chunk(stored.name, (model.layers, *shape), offset, (1, *shape), dtype, make)
+            yield torch_dist.Chunk(stored.name, (model.layers, *shape), offset, (1, *shape), dtype, produce)
 
 
 def _join_stored(store: Store, stored: Stored, layer: int | None, shape: tuple[int, ...]) -> Tensor:
-    """``shape`` is padded: rows of tokens that do not exist are zero."""
+    """Joins a stored tensor and pads it to ``shape``; padding rows are zero."""
     parts = [store.tensor(weight.name.format(layer=layer)) for weight in stored.weights]
     whole = join(parts, stored.join, store.model)
     if whole.shape != shape:
@@ -232,10 +239,10 @@ def _join_stored(store: Store, stored: Stored, layer: int | None, shape: tuple[i
 
 
 def megatron_logits(path: Path, tokens: Tensor, tensor_parallel: int = 1, timeout_s: float = 600.0) -> Tensor:
-    """fp32 logits [batch, sequence, vocab] of ``tokens`` [batch, sequence] int64 by megatron-core's own GPTModel.
+    """fp32 logits [batch, sequence, vocab] of ``tokens`` [batch, sequence] int64 by megatron-core's GPTModel.
 
-    The checkpoint is loaded as the trainer loads it, on ``tensor_parallel`` CPU ranks in processes of their own:
-    adapting torch to run megatron-core on a CPU changes it for the whole process.
+    Loads the checkpoint as training does, on ``tensor_parallel`` CPU ranks in separate processes: adapting torch to run
+    megatron-core on a CPU changes it for the whole process.
     """
     checkpoint = newest_checkpoint(path)
     _check_splits(checkpoint, tensor_parallel)
@@ -248,7 +255,7 @@ def megatron_logits(path: Path, tokens: Tensor, tensor_parallel: int = 1, timeou
 def megatron_scores(
     path: Path, variants: Iterable[tuple[Tensor, Tensor, Sequence[Stream]]], timeout_s: float = 3600.0
 ) -> list[list[Scores]]:
-    """Scores of each variant's streams by megatron-core in fp32: the checkpoint with other rows [vocab, hidden].
+    """Scores of each variant's streams in fp32. A variant replaces input and output rows [vocab, hidden] of the model.
 
     The rows pass through a temporary folder. For tied embeddings both are the same tensor.
     """
@@ -256,18 +263,18 @@ def megatron_scores(
     with tempfile.TemporaryDirectory() as scratch:
         count = 0
         for rows, head, streams in variants:
-            asked = {"rows": rows, "head": head, "streams": [asdict(stream) for stream in streams]}
-            torch.save(asked, Path(scratch) / f"variant_{count}.pt")
+            variant = {"rows": rows, "head": head, "streams": [asdict(stream) for stream in streams]}
+            torch.save(variant, Path(scratch) / f"variant_{count}.pt")
             count += 1
         _run_ranks(checkpoint, 1, Path(scratch), timeout_s, partial(_scores_rank, count))
-        found = read_json(Path(scratch) / "scores.json", error=CheckpointError)
-    return [[Scores(**values) for values in variant] for variant in found]
+        scores = read_json(Path(scratch) / "scores.json", error=CheckpointError)
+    return [[Scores(**values) for values in variant] for variant in scores]
 
 
 def _run_ranks(
     checkpoint: Checkpoint, size: int, scratch: Path, timeout_s: float, task: Callable[..., None]
 ) -> None:
-    """``task(checkpoint, gpt, scratch)`` on every rank, with the checkpoint's model loaded in fp32."""
+    """Runs ``task(checkpoint, gpt, scratch, rank)`` on every rank, with the model loaded in fp32."""
     check_loadable(checkpoint)
     rank = partial(_rank, size, checkpoint.folder, scratch, timeout_s, task)
     code = launch.run_ranks(size, rank, "forkserver", timeout_s)
@@ -276,7 +283,8 @@ def _run_ranks(
     if code:
         reason = f"did not finish within {timeout_s:.0f} s" if code == 124 else f"ended with exit code {code}"
         raise CheckpointError(
-            f"{checkpoint.folder}: megatron-core gave no logits, a rank {reason}; see above"
+            f"{checkpoint.folder}: megatron-core computed no logits, because a rank {reason}; see its error above",
+            rule="ranks-failed",
         )
 
 
@@ -287,7 +295,14 @@ def _check_splits(checkpoint: Checkpoint, tensor_parallel: int) -> None:
     uneven = [f"{name} {size}" for name, size in sizes.items() if size % tensor_parallel]
     if uneven:
         raise CheckpointError(
-            f"tensor_parallel {tensor_parallel} does not divide {', '.join(uneven)}; choose a divisor"
+            [
+                Problem(
+                    "",
+                    "--tensor-parallel",
+                    f"{tensor_parallel} does not divide {', '.join(uneven)}; choose a divisor",
+                    "does-not-divide",
+                )
+            ]
         )
 
 
@@ -300,8 +315,8 @@ def _rank(
     rank: int,
     init_method: str,
 ) -> None:
-    """One rank: builds its part of the model, loads it, and does the task."""
-    warnings.simplefilter("ignore")  # megatron-core's notes on absent optional packages
+    """Runs one rank: builds its part of the model, loads it, and runs the task."""
+    warnings.simplefilter("ignore")  # megatron-core warns of missing optional packages
     from megatron_ko.config.training import ParallelConfig, RunConfig
     from megatron_ko.training import distributed
     from megatron_ko.training.checkpoint import load_weights
@@ -332,7 +347,7 @@ def _logits_of(gpt: Any, tokens: Tensor) -> Tensor:
 
 
 def _logits_rank(checkpoint: Checkpoint, gpt: Any, scratch: Path, rank: int) -> None:
-    """Rank 0 writes the gathered logits."""
+    """Computes and gathers logits; rank 0 writes them."""
     from megatron_ko.training import distributed
 
     group = distributed.tensor_group()
@@ -345,21 +360,21 @@ def _logits_rank(checkpoint: Checkpoint, gpt: Any, scratch: Path, rank: int) -> 
 
 
 def _scores_rank(count: int, checkpoint: Checkpoint, gpt: Any, scratch: Path, rank: int) -> None:
-    """One rank: a model for each variant's vocabulary, with the trunk of the checkpoint and the rows given."""
+    """Builds one model per variant from the trunk of the checkpoint and the variant's rows, and writes its scores."""
     from megatron_ko.config.training import ParallelConfig
 
-    found, model = [], checkpoint.model
+    scores, model = [], checkpoint.model
     vocabulary = {weight.stored for weight in weights_of(model) if weight.has_row_per_token}
     trunk = {name: value for name, value in gpt.state_dict().items() if name not in vocabulary}
     for number in progress(range(count), "judging", unit="model"):
-        asked = torch.load(scratch / f"variant_{number}.pt", weights_only=True)
-        size = len(asked["rows"])
+        saved = torch.load(scratch / f"variant_{number}.pt", weights_only=True)
+        size = len(saved["rows"])
         variant = _build(model, ParallelConfig(), size, torch.device("cpu"))
-        missing, left_over = variant.load_state_dict(trunk, strict=False)
-        assert not left_over and set(missing) == vocabulary, (missing, left_over)
+        missing, unexpected = variant.load_state_dict(trunk, strict=False)
+        assert not unexpected and set(missing) == vocabulary, (missing, unexpected)
         parameters = dict(variant.named_parameters())
-        parameters[input_weight().stored][:size] = asked["rows"].float()
-        parameters[output_weight(model).stored][:size] = asked["head"].float()
-        streams = [Stream(**values) for values in asked["streams"]]
-        found.append([asdict(score(s, partial(_logits_of, variant))) for s in streams])
-    write_json(scratch / "scores.json", found)
+        parameters[input_weight().stored][:size] = saved["rows"].float()
+        parameters[output_weight(model).stored][:size] = saved["head"].float()
+        streams = [Stream(**values) for values in saved["streams"]]
+        scores.append([asdict(score(s, partial(_logits_of, variant))) for s in streams])
+    write_json(scratch / "scores.json", scores)

@@ -1,7 +1,7 @@
-"""A checkpoint as every tool sees it: a configuration plus a lazy mapping from canonical name to tensor.
+"""A checkpoint as all operations use it: a configuration plus a lazy mapping from canonical name to tensor.
 
-Owns ``Store`` and its change of number format. A tool is a function from Store to Store; ``hf`` and ``mcore`` open and
-write it.
+Owns ``Store`` and its number formats. An operation is a function from Store to Store; ``hf`` and ``mcore`` open and
+write Stores.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class Store:
-    """``read(name)`` returns one tensor of the shape in the table; nothing is kept.
+    """``read(name)`` returns one tensor and caches nothing; ``entries`` has its shape.
 
     ``vocab_size`` is the number of tokens without padding and of the embedding's rows. ``dtype`` is ``bf16``, ``fp32``,
-    ``fp16`` or, in a folder that mixes them, ``mixed``. ``special_ids`` has ``bos_token_id``, ``eos_token_id``,
-    ``pad_token_id``.
+    ``fp16`` or, in a folder that mixes them, ``mixed``. ``special_ids`` contains ``bos_token_id``, ``eos_token_id``
+    and ``pad_token_id``.
     """
 
     origin: str
@@ -45,29 +45,30 @@ class Store:
         return entries(self.model, self.vocab_size)
 
     def names(self) -> list[str]:
-        """Canonical names, layer by layer: reading in this order touches each stored tensor once."""
+        """Canonical names, layer by layer; reading in this order reads each stored tensor once."""
         return list(self.entries)
 
     def names_with_row_per_token(self) -> list[str]:
-        """The matrices that grow and shrink with the vocabulary: one where embeddings are tied, otherwise two."""
+        """Names of the matrices that grow with the vocabulary: one where embeddings are tied, otherwise two."""
         return [name for name, entry in self.entries.items() if entry.weight.has_row_per_token]
 
     def shape(self, name: str) -> tuple[int, ...]:
         return self.entries[name].shape
 
     def tensor(self, name: str) -> Tensor:
-        """One tensor. Raises CheckpointError when the file does not hold what its header promised."""
+        """Reads one tensor. Raises CheckpointError when its shape differs from the configuration."""
         tensor = self.read(name)
         if tuple(tensor.shape) != self.shape(name):
             raise CheckpointError(
-                f"{self.origin}: {name} has shape {list(tensor.shape)} where the configuration asks for "
-                f"{list(self.shape(name))}; the folder mixes files of two models"
+                f"{self.origin}: {name} has the shape {list(tensor.shape)}, but the configuration requires "
+                f"{list(self.shape(name))}; the folder mixes files of two models",
+                rule="wrong-shape",
             )
         return tensor
 
 
 def with_dtype(store: Store, dtype: str | None) -> Store:
-    """The same checkpoint in another number format; None keeps it."""
+    """The Store in the number format ``dtype``; None keeps that of ``store``."""
     if dtype is None or dtype == store.dtype:
         return store
     target = DTYPES[dtype]
@@ -75,29 +76,29 @@ def with_dtype(store: Store, dtype: str | None) -> Store:
 
 
 def loses_digits(source: str, target: str) -> bool:
-    """True when ``target`` cannot hold every value of ``source``."""
+    """True when ``target`` cannot represent every value of ``source``."""
     return target != source and target != "fp32"
 
 
-def check_names(origin: str, expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]) -> None:
-    """Raises CheckpointError that lists missing names, left-over names and wrong shapes, all at once."""
-    missing = [name for name in expected if name not in found]
-    left_over = [name for name in found if name not in expected]
+def check_names(
+    origin: str, expected: dict[str, tuple[int, ...]], actual: dict[str, tuple[int, ...]]
+) -> None:
+    """Raises CheckpointError listing all missing names, unexpected names and wrong shapes."""
+    missing = [name for name in expected if name not in actual]
+    unexpected = [name for name in actual if name not in expected]
     wrong = [
-        f"{name} {list(found[name])} instead of {list(expected[name])}"
+        f"{name} {list(actual[name])}, expected {list(expected[name])}"
         for name in expected
-        if name in found and found[name] != expected[name]
+        if name in actual and actual[name] != expected[name]
     ]
-    lines = _listed("missing", missing) + _listed("left over", left_over) + _listed("wrong shape", wrong)
-    if lines:
-        rule = (
-            "the tensors must be exactly those of the configuration; is it the configuration of this model?"
-        )
-        raise CheckpointError(f"{origin}: {rule}\n" + "\n".join(lines))
+    lines = _format_list("missing", missing) + _format_list("unexpected", unexpected)
+    if lines := lines + _format_list("wrong shape", wrong):
+        message = f"{origin}: the tensors do not match the configuration; use the configuration of this model"
+        raise CheckpointError("\n".join([message, *lines]), rule="tensors-do-not-match")
 
 
-def _listed(what: str, items: list[str], limit: int = 12) -> list[str]:
+def _format_list(title: str, items: list[str], limit: int = 12) -> list[str]:
     if not items:
         return []
-    more = [f"    ... and {len(items) - limit} more"] if len(items) > limit else []
-    return [f"  {what} ({len(items)}):", *(f"    {item}" for item in items[:limit]), *more]
+    more = [f"    ... and {len(items) - limit:,} more"] if len(items) > limit else []
+    return [f"  {title} ({len(items):,}):", *(f"    {item}" for item in items[:limit]), *more]

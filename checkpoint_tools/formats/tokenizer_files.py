@@ -1,7 +1,7 @@
-"""The tokenizer that travels with a checkpoint: its files and its special ids. No torch.
+"""The tokenizer of a checkpoint: its files and its special ids. No torch.
 
-Owns which files make up a Hugging Face tokenizer; what they say and the fingerprint are ``megatron_ko.formats.tokenizer_folder``'s.
-Its marker is not copied: in a Hugging Face folder other programs change the tokenizer and would leave it behind.
+Owns the list of files of a Hugging Face tokenizer; ``megatron_ko.formats.tokenizer_folder`` owns their content and the
+fingerprint. The marker is not copied: other programs change the tokenizer in a Hugging Face folder, but not the marker.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _VOCABULARIES = ("tokenizer.model", "tokenizer.json", "vocab.json")
 
 
 def tokenizer_in(folder: Path) -> Path | None:
-    """``folder`` when it holds a tokenizer."""
+    """Returns ``folder`` if it contains a tokenizer, otherwise None."""
     return folder if any((folder / name).is_file() for name in _VOCABULARIES) else None
 
 
@@ -39,14 +39,15 @@ def copy_tokenizer(source: Path | None, target: Path) -> None:
 
 
 def remove_tokenizer(folder: Path) -> None:
+    """Removes the tokenizer's files and the marker."""
     for name in (*FILES, MARKER):
         (folder / name).unlink(missing_ok=True)
 
 
 def info_of(folder: Path | None, like: str | None = None) -> TokenizerInfo | None:
-    """Facts of a tokenizer of ours or of Hugging Face; None when there is none. Raises DataError when it is damaged.
+    """Describes a megatron_ko or Hugging Face tokenizer; None for None. Raises DataError when it is damaged.
 
-    ``like`` is a fingerprint to compare it with: those of older checkpoints were computed in another way.
+    ``like`` is a fingerprint to compare with; it selects how the fingerprint is computed, as older checkpoints differ.
     """
     if folder is None:
         return None

@@ -1,8 +1,8 @@
 """Slices of a ``torch.distributed.checkpoint`` folder, read and written one at a time in one process.
 
-Owns the storage only; ``mcore`` knows what the tensors mean. No process group and no megatron; a read touches the
-chunks that overlap the wanted slice, a write asks for one tensor after the other. The index (``.metadata``) is a
-pickle, so it is unpickled with an allow-list: a folder from a stranger cannot run code.
+Owns the storage only; ``mcore`` interprets the tensors. Needs no process group and no megatron. A read touches only the
+chunks that overlap the slice; a write requests one tensor after the other. The index (``.metadata``) is a pickle and
+is unpickled with an allow-list, so a folder from a stranger cannot run code.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from megatron_ko.progress import progress
 from megatron_ko.training.checkpoint_index import read_index
 
 _DAMAGED = "is damaged or incomplete; use another checkpoint"
-# What reading a truncated or foreign file raises, inside torch, pickle and zip.
+# Raised inside torch, pickle and zip for a truncated or foreign file.
 _READ_ERRORS = (
     OSError, EOFError, RuntimeError, AssertionError, AttributeError, ImportError, IndexError, KeyError, TypeError,
     ValueError, pickle.UnpicklingError,
@@ -55,7 +55,7 @@ _READ_ERRORS = (
 
 
 class SliceReader:
-    """Tensors of one folder by stored name, whole or in part."""
+    """Reads tensors of one folder by stored name, whole or in part. Raises CheckpointError for a damaged folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -64,7 +64,9 @@ class SliceReader:
             self._metadata = self._reader.read_metadata()
             self._reader.set_up_storage_reader(self._metadata, is_coordinator=True)
         except _READ_ERRORS as error:
-            raise CheckpointError(f"{folder / '.metadata'}: {_DAMAGED} ({first_line(error)})") from None
+            raise CheckpointError(
+                f"{folder / '.metadata'}: {_DAMAGED} ({first_line(error)})", rule="damaged-index"
+            ) from None
         self._tensors: dict[str, TensorStorageMetadata] = {
             name: entry
             for name, entry in self._metadata.state_dict_metadata.items()
@@ -85,24 +87,27 @@ class SliceReader:
         items = create_read_items_for_chunk_list(name, self._tensors[name], [chunk])
         if sum(math.prod(item.lengths) for item in items) != target.numel():
             raise CheckpointError(
-                f"{self.folder}: the chunks of {name} do not cover it once; the checkpoint {_DAMAGED}"
+                f"{self.folder}: the chunks of {name} do not cover it exactly once; the checkpoint {_DAMAGED}",
+                rule="damaged-checkpoint",
             )
         try:
             self._reader.read_data(LoadPlan(items), _IntoTensor(target))
         except _READ_ERRORS as error:
-            raise CheckpointError(f"{self.folder}: {name} {_DAMAGED} ({first_line(error)})") from None
+            raise CheckpointError(
+                f"{self.folder}: {name} {_DAMAGED} ({first_line(error)})", rule="damaged-checkpoint"
+            ) from None
         return target
 
 
 class _SafeReader(FileSystemReader):
-    """torch's reader, with an index that may hold descriptions only."""
+    """torch's reader, which unpickles only descriptions from the index."""
 
     def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
         return read_index(Path(self.path))
 
 
 class _IntoTensor(LoadPlanner):
-    """Copies what is read into one tensor."""
+    """Copies the read items into one tensor."""
 
     def __init__(self, target: Tensor) -> None:
         self.target = target
@@ -133,7 +138,7 @@ class _IntoTensor(LoadPlanner):
 
 @dataclass(frozen=True)
 class Chunk:
-    """A block of a global tensor; ``produce`` makes it when its turn to be written comes."""
+    """A block of a global tensor; ``produce`` computes it just before it is written."""
 
     name: str
     global_shape: tuple[int, ...]
@@ -144,11 +149,11 @@ class Chunk:
 
 
 def write(folder: Path, chunks: Iterable[Chunk]) -> None:
-    """Writes chunks one by one; ``.metadata`` is last."""
+    """Writes chunks one by one, then ``.metadata``."""
     planner = _OneByOne(list(chunks), f"writing {folder.name}")
     writer = FileSystemWriter(folder)
     writer.set_up_storage_writer(is_coordinator=True)
-    # The steps of ``torch.distributed.checkpoint.save`` for one process; it would wrap an error or a Ctrl-C in an exception of its own.
+    # The steps of ``torch.distributed.checkpoint.save`` for one process; that function wraps errors and Ctrl-C in its own exception.
     plan = writer.prepare_local_plan(planner.create_local_plan())
     (plan,), index = planner.create_global_plan([plan])
     (plan,) = writer.prepare_global_plan([plan])
@@ -158,10 +163,10 @@ def write(folder: Path, chunks: Iterable[Chunk]) -> None:
 class _OneByOne(DefaultSavePlanner):
     """A plan from descriptions; tensors exist only between ``resolve_data`` and their write."""
 
-    def __init__(self, chunks: list[Chunk], what: str) -> None:
+    def __init__(self, chunks: list[Chunk], title: str) -> None:
         super().__init__(flatten_state_dict=False)
         self._chunks = {MetadataIndex(chunk.name, chunk.offset): chunk for chunk in chunks}
-        self._progress = progress(chunks, what, unit="tensor")
+        self._progress = progress(chunks, title, unit="tensor")
 
     def create_local_plan(self) -> SavePlan:
         items = []

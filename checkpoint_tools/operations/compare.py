@@ -1,4 +1,4 @@
-"""Operation ``compare``: whether two checkpoints are the same, by weights and by logits."""
+"""Operation ``compare``: compares two models by weights and by logits."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ def run(options: Compare) -> int:
     failures = []
     if options.weights:
         weights = verify.compare(a, b)
-        print(weights.table())
-        print(weights.summary())
+        print(f"{weights.table()}\n\n{weights.summary()}")
         if not weights.is_equal_within(options.tolerance):
-            failures.append(f"the weights are not the same within {options.tolerance:g}")
+            failures.append(f"the weights are not equal within {options.tolerance:g}")
     if options.logits:
-        result = verify.parity(
+        result = verify.compare_logits(
             options.a,
             options.b,
             verify.sample_tokens(a, options.tokens),
@@ -28,5 +27,5 @@ def run(options: Compare) -> int:
         if not result.ok:
             failures.append(f"the logits differ by {result.difference:.3g}, more than {options.tolerance:g}")
     if failures:
-        raise CheckpointError(f"{options.a} and {options.b}: {'; '.join(failures)}")
+        raise CheckpointError(f"{options.a} and {options.b}: {'; '.join(failures)}", rule="models-differ")
     return 0

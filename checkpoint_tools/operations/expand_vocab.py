@@ -1,4 +1,4 @@
-"""Operation ``expand-vocab``: rows for the tokens of a larger tokenizer, judged before they are written."""
+"""Operation ``expand-vocab``: adds rows for the tokens of a larger tokenizer and judges the initializations."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 
 from checkpoint_tools import verify
 from checkpoint_tools.embeddings import expansion, judging, similarity
-from checkpoint_tools.embeddings.expansion import Expansion
+from checkpoint_tools.embeddings.expansion import Expansion, focus_problem
 from checkpoint_tools.embeddings.initializations import METHODS, tied_methods
 from checkpoint_tools.embeddings.judging import Text, Verdict
 from checkpoint_tools.embeddings.texts import documents, text_files
-from checkpoint_tools.ends import (
+from checkpoint_tools.endpoints import (
     open_vocabulary_source,
     verify_output,
     with_one_dtype,
@@ -21,7 +21,7 @@ from checkpoint_tools.ends import (
 )
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.options import ExpandVocab
-from megatron_ko.errors import CheckpointError, ConfigError
+from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json
 from megatron_ko.formats.tokenizer_folder import Tokenizer
 
@@ -33,7 +33,7 @@ def run(options: ExpandVocab) -> int:
     source = open_vocabulary_source(options)
     tokenizer = Path(options.tokenizer).expanduser()
     plan = expansion.plan_expansion(source, tokenizer, options.seed, options.random_std)
-    print(f"{plan.new.folder}: {plan.summary()}")
+    print(f"tokenizer {plan.new.folder}\n{plan.summary()}")
     if options.focus_text:
         plan = _with_focus(options, plan)
     chosen = None if options.init == "compare" or options.dst is None else options.init
@@ -46,43 +46,46 @@ def run(options: ExpandVocab) -> int:
     if chosen is None:
         folder = Path(options.dst).expanduser()
         write_json(folder / REPORT, report)
-        print(f"wrote {folder / REPORT} (init=compare writes no model)")
+        print(f"wrote {folder / REPORT} (--init compare writes no model)")
         return 0
     store = with_one_dtype(expansion.expand_vocab(source, plan, chosen), options.dtype)
     folder = write_like_source(store, source, options, options.dst)
     write_json(folder / REPORT, report)
     output = verify.open_store(str(folder))
-    _check_old_rows(source, output, plan.kept)
+    _check_old_rows(source, output, plan.old_size)
     return verify_output(store, output, folder)
 
 
 def _check_options(options: ExpandVocab) -> None:
-    if options.init == "compare" and (options.text is None or options.judge == "none"):
-        raise ConfigError("init=compare: compares initializations on text; give text=FILE and not judge=none")
-    if options.dst is None and (options.text is None or options.judge == "none"):
-        raise ConfigError("dst: missing; give dst=FOLDER to write the checkpoint, or text=FILE to judge only")
+    judges = options.text is not None and options.judge != "none"
+    if options.init == "compare" and not judges:
+        message = "'compare' judges initializations on text; give --text FILE and leave out --judge none"
+        raise ConfigError([Problem("", "--init", message, "compare-without-text")])
+    if options.dst is None and not judges:
+        message = "is missing; give DST to write the model, or --text FILE to only judge initializations"
+        raise ConfigError([Problem("", "DST", message, "missing-destination")])
     if options.init == "focus" and options.focus_text is None:
-        raise ConfigError("init=focus: learns from text how tokens are used; give focus_text=FILE")
-    judged = text_files(options.text, "text") if options.text else []
-    learned = text_files(options.focus_text, "focus_text") if options.focus_text else []
-    if both := {path.resolve() for path in judged} & {path.resolve() for path in learned}:
-        raise ConfigError(
-            f"focus_text: {min(both)} is judged on, too; focus would have seen the text that judges it"
-        )
+        raise ConfigError([focus_problem()])
+    judge_files = text_files(options.text, "--text") if options.text else []
+    focus_files = text_files(options.focus_text, "--focus-text") if options.focus_text else []
+    if both := {path.resolve() for path in judge_files} & {path.resolve() for path in focus_files}:
+        message = f"{min(both)} is in --text, too; focus must be judged on text that it did not learn from"
+        raise ConfigError([Problem("", "--focus-text", message, "judged-on-learned-text")])
 
 
 def _with_focus(options: ExpandVocab, plan: Expansion) -> Expansion:
     assert options.focus_text
     tokenizer = Tokenizer(plan.new.folder)
-    texts = (text for path in text_files(options.focus_text, "focus_text") for text in documents(path))
+    texts = (text for path in text_files(options.focus_text, "--focus-text") for text in documents(path))
     ids = similarity.join_documents(
         (tokenizer.encode(text) for text in texts), judging.separator_of(plan.new.info)
     )
     fallback = plan.rows.combinations["pieces"]
-    weights, rare = similarity.similar(ids, plan.kept, plan.new.size, fallback, options.seed)
+    weights, rare = similarity.learn_similar(ids, plan.old_size, plan.new.size, fallback, options.seed)
     print(
-        f"focus: learned from {len(ids):,} tokens; {len(plan.pieces) - rare:,} new tokens have vectors, {rare:,} stand there "
-        f"fewer than {similarity.MIN_COUNT} times and take the mean of their old pieces"
+        f"focus learned from {len(ids):,} tokens\n"
+        f"  {len(plan.pieces) - rare:>9,} new tokens: mean of similar old tokens\n"
+        f"  {rare:>9,} new tokens, fewer than {similarity.MIN_COUNT} times in the text: mean of their old pieces"
     )
     return expansion.with_similar(plan, weights)
 
@@ -93,19 +96,20 @@ def _judge(
     if options.text is None or options.judge == "none":
         return [], []
     length = min(options.judge_length, source.model.max_sequence_length)
-    texts = judging.read_texts(text_files(options.text, "text"), plan, options.judge_tokens, length)
+    texts = judging.read_texts(text_files(options.text, "--text"), plan, options.judge_tokens, length)
     if options.judge == "chosen" and options.init != "compare":
         names = [options.init]
     else:
-        names = expansion.possible(source, plan, list(METHODS))
+        names = expansion.filter_possible(source, plan, list(METHODS))
     verdicts = judging.judge(source, plan, names, texts)
     print(judging.table(verdicts, texts, chosen))
     if source.model.tied_embeddings:
         print(
-            f"input and output rows are one matrix (tied embeddings): only {', '.join(tied_methods())} are possible"
+            "input and output rows are one matrix (tied embeddings); possible initializations:\n"
+            f"  {', '.join(tied_methods())}"
         )
     if "similar" not in plan.rows.combinations and options.judge == "all":
-        print("focus was left out: it learns from text; give focus_text=FILE")
+        print("focus is left out: it learns from text; give --focus-text FILE")
     return texts, verdicts
 
 
@@ -123,9 +127,9 @@ def _report(
         "tokenizer": str(plan.new.folder),
         "old_fingerprint": plan.old.info.fingerprint,
         "new_fingerprint": plan.new.info.fingerprint,
-        "old_tokens": plan.kept,
+        "old_tokens": plan.old_size,
         "new_tokens": len(plan.pieces),
-        "padding_rows_left_out": source.vocab_size - plan.kept,
+        "padding_rows_left_out": source.vocab_size - plan.old_size,
         "cannot_be_cut": sum(not row for row in plan.pieces),
         "init": chosen,
         "rules": {"input": METHODS[chosen].input, "output": METHODS[chosen].output} if chosen else None,
@@ -136,14 +140,17 @@ def _report(
     }
 
 
-def _check_old_rows(source: Store, output: Store, kept: int) -> None:
-    """Compares rows of the old tokens in both files, apart from the Store that was written, and prints the result."""
+def _check_old_rows(source: Store, output: Store, old_size: int) -> None:
+    """Compares the old tokens' rows of the source and of the written model, and prints the result."""
     names = source.names_with_row_per_token()
     for name in names:
-        old, new = source.tensor(name)[:kept], output.tensor(name)[:kept]
+        old, new = source.tensor(name)[:old_size], output.tensor(name)[:old_size]
         if output.dtype != source.dtype:
             old = old.to(new.dtype)
         if not torch.equal(old.view(torch.uint8), new.view(torch.uint8)):
-            raise CheckpointError(f"{output.origin}: old rows of {name} changed; do not use it")
-    how = "bit for bit" if output.dtype == source.dtype else f"but for rounding to {output.dtype}"
-    print(f"{kept:,} old rows of {len(names)} matrices are the source's, {how}")
+            raise CheckpointError(
+                f"{output.origin}: old rows of {name} changed; do not use it", rule="old-rows-changed"
+            )
+    how = "bit for bit" if output.dtype == source.dtype else f"after rounding to {output.dtype}"
+    matrices = "1 matrix" if len(names) == 1 else f"{len(names)} matrices"
+    print(f"verified {old_size:,} old rows of {matrices}: equal to the source {how}")

@@ -1,10 +1,10 @@
-"""Operation ``from-hf``: a Hugging Face folder as a megatron_ko checkpoint."""
+"""Operation ``from-hf``: converts a Hugging Face folder to a megatron_ko checkpoint."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from checkpoint_tools.ends import convert_dtype, open_source, verify_output, write_as_checkpoint
+from checkpoint_tools.endpoints import convert_dtype, open_source, verify_output, write_as_checkpoint
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.tokenizer_files import info_of
 from checkpoint_tools.options import FromHf
@@ -23,11 +23,12 @@ def run(options: FromHf) -> int:
     folder = write_as_checkpoint(store, source, options.dst, options.overwrite)
     if tokenizer is not None and tokenizer.vocab_size != store.vocab_size:
         print(
-            f"warning: the tokenizer has {tokenizer.vocab_size:,} tokens, the embedding {store.vocab_size:,} rows; "
-            "training data of this tokenizer will not fit the checkpoint"
+            f"warning: the tokenizer has {tokenizer.vocab_size:,} tokens, but the embedding has {store.vocab_size:,} rows;\n"
+            "  training data of this tokenizer will not fit the checkpoint"
         )
     if tokenizer is None:
         print(
-            f"warning: {source.origin} has no tokenizer; the checkpoint has no fingerprint that training could check"
+            f"warning: {source.origin} has no tokenizer;\n"
+            "  training cannot check that its data was encoded with the tokenizer of this checkpoint"
         )
     return verify_output(store, mcore.open_mcore(folder), folder, options)

@@ -1,4 +1,4 @@
-"""Operation ``prune-vocab``: a checkpoint with the rows that a map of ids names."""
+"""Operation ``prune-vocab``: keeps the rows of a checkpoint that an id map lists."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from checkpoint_tools import verify
 from checkpoint_tools.embeddings import pruning
-from checkpoint_tools.ends import (
+from checkpoint_tools.endpoints import (
     open_vocabulary_source,
     verify_output,
     with_one_dtype,
@@ -23,8 +23,8 @@ def run(options: PruneVocab) -> int:
     count = len(plan.old_ids)
     before, after = (parameter_count(s.model, s.vocab_size) for s in (source, store))
     print(
-        f"{plan.new.folder}: {count:,} of {source.vocab_size:,} rows stay, "
-        f"{before - after:,} parameters fewer"
+        f"tokenizer {plan.new.folder}\n"
+        f"  keeps {count:,} of {source.vocab_size:,} rows, removes {before - after:,} parameters"
     )
     folder = write_like_source(store, source, options, options.dst)
     return verify_output(store, verify.open_store(str(folder)), folder)

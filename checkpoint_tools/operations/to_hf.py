@@ -1,8 +1,8 @@
-"""Operation ``to-hf``: a megatron_ko checkpoint as a Hugging Face folder."""
+"""Operation ``to-hf``: converts a megatron_ko checkpoint to a Hugging Face folder."""
 
 from __future__ import annotations
 
-from checkpoint_tools.ends import convert_dtype, open_source, verify_output, write_as_hf
+from checkpoint_tools.endpoints import convert_dtype, open_source, verify_output, write_as_hf
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.options import ToHf
 

@@ -1,1 +1,1 @@
-"""RedWhale in miniature: a small English model gets Korean tokens, and every initialization of their rows is judged."""
+"""RedWhale in miniature: adds Korean tokens to small English models and compares every initialization of their rows."""

@@ -1,12 +1,13 @@
-"""RedWhale in miniature, by the commands a user would type: base models, a hybrid tokenizer, every initialization judged.
+"""RedWhale in miniature with the commands that a user types: base models, a hybrid tokenizer, every initialization compared.
 
     python -m examples.redwhale [--seeds 1,2,3] [--korean-shares 0.05,0] [--new 2000] [--steps N] [--runs FOLDER]
                                 [--english FILE,FILE] [--korean FILE,FILE]
 
-Small models are trained on English and Python, one for each seed and each of ``korean_shares``: that share of their
-tokens is Korean, written in bytes. A hybrid tokenizer adds Korean pieces, ``mko checkpoint expand-vocab --init compare`` measures how well
-each initialization of their rows predicts Korean and English text that neither the tokenizer nor a model has seen.
-Everything is written to one folder of runs; ``results.json`` and ``results.md`` hold the table.
+Trains small models on English and Python, one for each seed and each value of ``--korean-shares``: that share of their
+tokens is Korean, encoded as bytes. Adds Korean pieces with a hybrid tokenizer and measures, with
+``mko checkpoint expand-vocab --init compare``, how well each initialization of their rows predicts Korean and English text
+that neither the tokenizer nor a model has seen. Everything goes to one folder of runs; ``results.json`` and ``results.md``
+contain the table.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TypeVar
 from examples.redwhale.results import summary
 from examples.redwhale.texts import split
 from megatron_ko.config.cli import Parser, positive
-from megatron_ko.errors import ConfigError, exit_code_of
+from megatron_ko.errors import ConfigError, Problem, exit_code_of
 from megatron_ko.files import sha256_file
 from megatron_ko.job import steps
 from megatron_ko.job.steps import Record, Step
@@ -33,12 +34,12 @@ CORPUS = Path("examples/quickstart/corpus")
 ENGLISH = ("en_encyclopedia.jsonl", "en_web.jsonl")
 KOREAN = ("ko_encyclopedia.jsonl", "ko_web.jsonl", "ko_news.jsonl", "ko_noisy.jsonl")
 ENGLISH_PART = 0.1
-"""English in what is not Korean; the rest is Python. The quick start's English is small: more would be read many times."""
+"""Share of English in the tokens that are not Korean; the rest is Python. A larger share would repeat the small English corpus."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """The command line. ``steps`` None keeps those of train.yaml."""
+    """The command line. ``steps`` None uses the steps of train.yaml."""
 
     runs: Path = Path("runs/redwhale")
     seeds: tuple[int, ...] = (1, 2, 3)
@@ -51,7 +52,7 @@ class Options:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs what is not finished and prints the table. Returns 0, or the exit code of the command that failed."""
+    """Runs the unfinished steps and prints the table. Returns 0, or the exit code of the command that failed."""
     try:
         return exit_code_of(lambda: run(parse(arguments)))
     except KeyboardInterrupt:
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse(arguments: Sequence[str] | None) -> Options:
-    """Raises UsageError or ConfigError for settings that no run can have."""
+    """Parses the command line. Raises UsageError or ConfigError for invalid settings."""
     parser = Parser(
         prog="python -m examples.redwhale", description=__doc__, argument_default=argparse.SUPPRESS
     )
@@ -86,17 +87,17 @@ def parse(arguments: Sequence[str] | None) -> Options:
         )
     options = Options(**vars(parser.parse(arguments)))
     problems = [
-        f"--korean-shares {share}: write shares from 0 to below 1"
+        Problem("", "--korean-shares", f"{share} is not a share from 0 to below 1", "share-out-of-range")
         for share in options.korean_shares
         if not 0 <= share < 1
     ]
     problems += [
-        f"{path}: no such file; paths are relative to the working directory"
+        Problem("", str(path), "no such file; paths are relative to the working directory", "missing-file")
         for path in (*options.english, *options.korean)
         if not path.is_file()
     ]
     if problems:
-        raise ConfigError("\n  ".join(problems), rule="settings")
+        raise ConfigError(problems)
     return options
 
 
@@ -110,7 +111,7 @@ def _list_of(kind: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
 
 
 def run(options: Options) -> int:
-    """Runs the steps, then prints the table. Ends with the exit code of a command that failed."""
+    """Runs the steps, then prints the table. Returns the exit code of a command that failed."""
     record = Record(options.runs / "job.json")
     for lang, files in (("english", options.english), ("korean", options.korean)):
         split(files, options.runs / lang)
@@ -130,17 +131,17 @@ def run(options: Options) -> int:
 
 
 def label(share: float, seed: int) -> str:
-    """Of one base model: ``ko5_1`` saw 5 % Korean and has seed 1."""
+    """Name of a base model: ``ko5_1`` was trained with 5 % Korean and seed 1."""
     return f"ko{100 * share:g}_{seed}"
 
 
 def steps_of(options: Options) -> list[Step]:
-    """One command each; the inputs of a step include what the steps before wrote."""
-    found = [_data(options), _hybrid(options)]
+    """The commands; the inputs of a step include the outputs of earlier steps."""
+    result = [_data(options), _hybrid(options)]
     for share in options.korean_shares:
         for seed in options.seeds:
-            found += _base(options, share, seed)
-    return found
+            result += _base(options, share, seed)
+    return result
 
 
 def _base(options: Options, share: float, seed: int) -> list[Step]:
@@ -207,19 +208,19 @@ def _hybrid(options: Options) -> Step:
 def _training(options: Options, share: float, seed: int) -> list[str]:
     rest = 1 - share
     korean = f", ko: {share:.6f}" if share else ""
-    found = [
+    overrides = [
         f"run.folder={options.runs / f'base_{label(share, seed)}'}",
         f"run.seed={seed}",
         f"data.manifest={options.runs / 'data' / 'manifest.json'}",
         f"data.mixture={{en: {ENGLISH_PART * rest:.6f}, code: {(1 - ENGLISH_PART) * rest:.6f}{korean}}}",
     ]
     if options.steps:
-        found += [f"training.steps={options.steps}", f"checkpoint.every_steps={options.steps}"]
-        found += [
+        overrides += [f"training.steps={options.steps}", f"checkpoint.every_steps={options.steps}"]
+        overrides += [
             f"schedule.warmup_steps={options.steps // 10}",
             f"schedule.decay_steps={options.steps // 3}",
         ]
-    return found
+    return overrides
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The table of all seeds, and what it says about RedWhale's two claims.
+"""The table of all seeds, and its comparison with RedWhale's two claims.
 
-Owns the arithmetic over ``expansion.json`` files and its text; a claim that does not hold is said not to hold.
+Owns the arithmetic over ``expansion.json`` files and its text, which also reports a claim that is not reproduced.
 """
 
 from __future__ import annotations
@@ -13,29 +13,30 @@ from typing import Any
 from megatron_ko.files import read_json, write_json, write_text
 
 FIVE = ("random", "mean", "decompose-input", "decompose-output", "decompose")
-"""The five that RedWhale compares (its list is unpublished; this is the reading of this project)."""
+"""The five initializations that RedWhale compares (its list is unpublished; this is our interpretation)."""
 MEASURES = ("loss", "accuracy", "bits_per_byte")
 
 
 def summary(reports: Mapping[float, Sequence[Path]], folder: Path) -> str:
-    """``reports``: by share of Korean in the bases' training, one file a seed. Writes ``results.json`` and ``results.md``.
+    """Writes ``results.json`` and ``results.md`` and returns the text to print.
 
-    Returns the text for people.
+    ``reports``: files by share of Korean in the bases' training, one per seed.
     """
     parts: list[str] = []
     saved = []
     for share, paths in reports.items():
-        read = [read_json(path) for path in paths]
+        expansions = [read_json(path) for path in paths]
+        first = expansions[0]
         texts = {
-            Path(judged["text"]).parent.name: _averages([_scores(report, number) for report in read])
-            for number, judged in enumerate(read[0]["judged"])
+            Path(judged["text"]).parent.name: _by_seed([_scores(report, number) for report in expansions])
+            for number, judged in enumerate(first["judged"])
         }
         claims = _claims(texts["korean"])
-        models = f"{len(read)} base model{'s' if len(read) > 1 else ''}"
+        models = f"{len(expansions)} base model{'s' if len(expansions) > 1 else ''}"
         parts += ["", f"### {share:.0%} Korean in the base's training"]
         parts += [
             "",
-            f"{models} of {read[0]['old_tokens']:,} tokens, {read[0]['new_tokens']:,} new ones, before any training.",
+            f"{models} of {first['old_tokens']:,} tokens, {first['new_tokens']:,} new ones, before any training.",
         ]
         for lang, rows in texts.items():
             parts += [
@@ -45,7 +46,7 @@ def summary(reports: Mapping[float, Sequence[Path]], folder: Path) -> str:
                 *_markdown(rows),
             ]
         parts += ["", *(f"- {claim}" for claim in claims)]
-        saved.append({"korean_share": share, "seeds": len(read), "texts": texts, "claims": claims})
+        saved.append({"korean_share": share, "seeds": len(expansions), "texts": texts, "claims": claims})
     text = "\n".join(parts[1:]) + "\n"
     write_json(folder / "results.json", {"bases": saved})
     write_text(folder / "results.md", text)
@@ -56,7 +57,8 @@ def _scores(report: dict[str, Any], number: int) -> dict[str, dict[str, float]]:
     return report["judged"][number]["scores"]
 
 
-def _averages(runs: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, Any]]:
+def _by_seed(runs: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, Any]]:
+    """Scores by initialization, each measure as a list over seeds."""
     return {
         name: {
             "ln_vocab_size": runs[0][name]["ln_vocab_size"],
@@ -68,14 +70,14 @@ def _averages(runs: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str
 
 
 def _markdown(rows: dict[str, dict[str, Any]]) -> list[str]:
-    found = ["| initialization | loss | ln V | accuracy | bits per byte |", "|---|--:|--:|--:|--:|"]
+    lines = ["| initialization | loss | ln V | accuracy | bits per byte |", "|---|--:|--:|--:|--:|"]
     best = min((name for name in rows if not name.startswith("before")), key=lambda n: fmean(rows[n]["loss"]))
     for name, row in rows.items():
         cells = [_spread(row["loss"], 2), f"{row['ln_vocab_size']:.2f}"]
         cells += [_spread(row["accuracy"], 4), _spread(row["bits_per_byte"], 2)]
-        shown = f"**{name}**" if name == best else name
-        found.append(f"| {shown} | " + " | ".join(cells) + " |")
-    return found
+        label = f"**{name}**" if name == best else name
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def _spread(values: Sequence[float], digits: int) -> str:
@@ -84,26 +86,26 @@ def _spread(values: Sequence[float], digits: int) -> str:
 
 
 def _claims(rows: dict[str, dict[str, Any]]) -> list[str]:
-    """RedWhale: decomposition of both matrices is the best of its five, and the initial loss falls with it.
+    """Compares with RedWhale's claims: decomposition of both matrices is the best of its five and lowers the initial loss.
 
-    Whether one is lower is asked model by model: the difference over seeds, against twice its standard deviation.
+    Differences are taken per model: their mean over seeds against twice their standard deviation.
     """
     losses = {name: rows[name]["loss"] for name in FIVE}
     order = sorted(FIVE, key=lambda name: fmean(losses[name]))
     seeds = range(len(losses["random"]))
-    won = sum(min(FIVE, key=lambda name: losses[name][seed]) == "decompose" for seed in seeds)
-    found = [
-        f"RedWhale's five on Korean, lowest loss first: {', '.join(order)}; decompose is the lowest of them in "
-        f"{won} of {len(seeds)}"
+    wins = sum(min(FIVE, key=lambda name: losses[name][seed]) == "decompose" for seed in seeds)
+    claims = [
+        f"RedWhale's five on Korean, lowest loss first: {', '.join(order)}; decompose is lowest in "
+        f"{wins} of {len(seeds)} models"
     ]
     for name in [name for name in FIVE if name != "decompose"]:
         falls = [other - own for other, own in zip(losses[name], losses["decompose"])]
-        found.append(f"decompose against {name}: loss {_verdict(falls)}")
-    return found
+        claims.append(f"decompose against {name}: loss {_verdict(falls)}")
+    return claims
 
 
 def _verdict(falls: Sequence[float]) -> str:
-    """The rule of this project: a difference counts above two standard deviations over seeds."""
+    """A difference is resolved when it exceeds two standard deviations over seeds."""
     lower = fmean(falls) >= 0
     text = f"{_spread([fall if lower else -fall for fall in falls], 2)} {'lower' if lower else 'higher'}"
     if len(falls) == 1:

@@ -1,6 +1,6 @@
-"""Text of one language in two parts: documents to learn from, and every fifth document to judge on.
+"""Splits the text of one language: every fifth document judges, the others train.
 
-Owns the split. Both parts are JSON lines with the field ``text``, cut to documents of at most MAX_CHARACTERS.
+Owns the split. Both parts are JSON lines with the field ``text``; a document has at most MAX_CHARACTERS.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from megatron_ko.files import atomic_file
 
 EVERY = 5
 MAX_CHARACTERS = 4000
-"""So that one long document is not all that is judged."""
+"""Longer documents are cut, so that one long document does not dominate the judgment."""
 MAX_BYTES = 40_000_000
-"""Text of one language at most: the example is small."""
+"""Maximum UTF-8 bytes of text per language."""
 
 
 def split(files: Sequence[Path], folder: Path) -> None:
@@ -39,4 +39,7 @@ def split(files: Sequence[Path], folder: Path) -> None:
                     break
     if number < EVERY:
         names = ", ".join(str(file) for file in files)
-        raise DataError(f"{names}: {number} documents; give at least {EVERY}, one of which is judged")
+        raise DataError(
+            f"{names}: {number} documents; at least {EVERY} are needed, one to judge on",
+            rule="too-few-documents",
+        )

@@ -130,7 +130,7 @@ class Tree:
             return {path[-1]: self._value(child, path, file) for path, child in self._items(node, keys, file)}
         if isinstance(node, yaml.SequenceNode):
             return [self._value(child, (*keys, str(i)), file) for i, child in enumerate(node.value)]
-        return _scalar(node.tag, node.value, is_plain=node.style is None)
+        return _scalar(node.tag, node.value, is_plain=getattr(node, "style", None) is None)
 
 
 def parse_scalar(text: str) -> Any:

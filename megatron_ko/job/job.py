@@ -22,7 +22,7 @@ from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.job.steps import Record, Step
 from megatron_ko.planning.config_rules import layout_rules
 from preprocessing.config import pipeline as data_schema
-from preprocessing.readers.files_found import find_units
+from preprocessing.readers.input_units import find_units
 
 
 @dataclass(frozen=True)

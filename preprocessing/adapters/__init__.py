@@ -1,1 +1,1 @@
-"""Our steps inside other frameworks."""
+"""Adapters that run our steps inside other frameworks."""

@@ -1,8 +1,8 @@
 """Cleaning and filtering as one step of a datatrove pipeline.
 
-Owns the way between datatrove's documents and record batches: batches are gathered, go through the same columns as
-``python -m preprocessing``, and come back in order. Readers, writers and executors stay datatrove's; deduplication over
-the whole corpus is not part of it. Needs datatrove (extra ``[datatrove]``).
+Owns the conversion between datatrove's documents and record batches: documents are gathered into batches, processed like
+in ``mko data``, and returned in order. Readers, writers and executors remain datatrove's; deduplication of the whole
+corpus is not included. Requires datatrove (extra ``[datatrove]``).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from preprocessing.steps.measure import measure_batch
 
 
 class CleanAndFilter(PipelineStep):
-    """Normalises, masks personal data and drops by rule; ``lang`` is a language or ``detect``.
+    """Normalizes text, masks personal data and drops documents by rule; ``lang`` is a language or ``detect``.
 
-    Kept documents carry ``metadata["language"]``. Dropped ones are counted by reason and go to ``exclusion_writer``, if
-    there is one, with ``metadata["filter_reason"]``.
+    Kept documents have ``metadata["language"]``. Dropped documents are counted by reason and, if there is an
+    ``exclusion_writer``, written to it with ``metadata["filter_reason"]``.
     """
 
     name = "megatron_ko: clean and filter"
@@ -55,7 +55,7 @@ class CleanAndFilter(PipelineStep):
         with self.exclusion_writer or contextlib.nullcontext() as writer:
             for documents in batched(data, self.batch_documents):
                 with self.track_time("batch"):
-                    texts, langs, reasons = self._judged(documents)
+                    texts, langs, reasons = self._judge(documents)
                 for document, text, lang, reason in zip(documents, texts, langs, reasons):
                     self.stat_update("total")
                     document.text = text
@@ -70,9 +70,9 @@ class CleanAndFilter(PipelineStep):
                         document.metadata["filter_reason"] = reason
                         writer.write(document, rank)
 
-    def _judged(self, documents: list[Document]) -> tuple[list[str], list[str], list[str | None]]:
+    def _judge(self, documents: list[Document]) -> tuple[list[str], list[str], list[str | None]]:
         cleaned, _, _ = clean_batch(self._batch(documents), self.clean, self.markup)
-        reasons = rules.reasons(measure_batch(cleaned), self.filter)
+        reasons = rules.find_reasons(measure_batch(cleaned), self.filter)
         return cleaned["text"].to_pylist(), cleaned["lang"].to_pylist(), list(reasons)
 
     def _batch(self, documents: list[Document]) -> pa.RecordBatch:
@@ -90,6 +90,6 @@ class CleanAndFilter(PipelineStep):
 
 
 def _facts(document: Document) -> dict[str, Any]:
-    """Of the metadata only what a measure may ask for."""
+    """The part of the metadata that measures read."""
     known = {"file": document.metadata.get("file_path"), "url": document.metadata.get("url")}
     return {name: str(value) for name, value in known.items() if value is not None}

@@ -1,1 +1,1 @@
-"""Commands beside the steps; each module has ``add_arguments(parser)`` and ``run``."""
+"""Commands beside the steps, each a module with ``add_arguments(parser)`` and ``run``, and the parts they share."""

@@ -1,6 +1,6 @@
-"""A sample of documents that holds more of the new tokens of an extended tokenizer, as Parquet.
+"""Samples documents in favor of the new tokens of an extended tokenizer, as Parquet.
 
-Owns the command; weights and choice are in ``tokenizers/bias.py``.
+Owns the command; ``tokenizers/bias.py`` has the weights and the choice.
 """
 
 from __future__ import annotations
@@ -19,15 +19,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("tokenizer", metavar="TOKENIZER", help="folder of the extended tokenizer")
     base = parser.add_mutually_exclusive_group(required=True)
     base.add_argument(
-        "--base-size", type=positive, metavar="N", help="ids of the base: tokens from N on are new"
+        "--base-size", type=positive, metavar="N", help="size of the base: ids from N on are new"
     )
-    base.add_argument("--base", metavar="FOLDER|MODEL", help="the base, to take its size from")
+    base.add_argument("--base", metavar="FOLDER|MODEL", help="the base, which defines its size")
     parser.add_argument(
         "--text", required=True, nargs="+", metavar="PATH",
         help="documents to choose from: files, folders, or the output folder of a pipeline",
     )  # fmt: skip
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="FOLDER", help="one Parquet file a part of the text"
+        "--out",
+        required=True,
+        type=Path,
+        metavar="FOLDER",
+        help="folder for the sample: one Parquet file per part of the text",
     )
     size = parser.add_mutually_exclusive_group(required=True)
     size.add_argument(
@@ -35,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     size.add_argument("--bytes", type=positive, metavar="N", help="size of the sample in bytes of text")
     parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="another seed chooses other documents (default 1)"
+        "--seed", type=int, default=1, metavar="N", help="seed of the choice of documents (default: 1)"
     )
     add_workers(parser)
 
@@ -43,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _share(value: str) -> float:
     share = float(value)
     if not 0 < share <= 1 or math.isnan(share):
-        raise argparse.ArgumentTypeError(f"{value} is not above 0 and at most 1")
+        raise argparse.ArgumentTypeError(f"{value} must be above 0 and at most 1")
     return share
 
 
@@ -65,8 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
     base_size = arguments.base_size or read_base(arguments.base).size
     if base_size >= info.vocab_size:
         raise DataError(
-            f"{folder}: has {info.vocab_size:,} tokens, so none is new from {base_size:,} on; give the extended tokenizer and the "
-            "size of its base"
+            f"{folder}: has {info.vocab_size:,} tokens, so none is new beyond a base of {base_size:,}; name the extended "
+            "tokenizer and the size of its base",
+            rule="no-new-tokens",
         )
     parts = parts_of(arguments.text)
     texts = [text for batch in sample(parts, 1 << 20) for text in batch["text"].to_pylist()]
@@ -77,9 +82,11 @@ def run(arguments: argparse.Namespace) -> int:
         report = bias.choose(parts, new, arguments.out, wanted, arguments.seed, pool)
     write_json(arguments.out / MARKER, report)
     print(
-        f"{report['documents']:,} of {report['documents_read']:,} documents, {size(report['bytes'])} of "
-        f"{size(report['bytes_read'])}: {100 * report['mean_share_before']:.2f} % of their tokens are new before, "
-        f"{100 * report['mean_share_after']:.2f} % after (mean of the documents; q95 {100 * report['q95']:.2f} %)\n"
-        f"sample   {arguments.out}/*.parquet"
+        f"chosen: {report['documents']:,} of {report['documents_read']:,} documents, {size(report['bytes'])} of "
+        f"{size(report['bytes_read'])}\n"
+        f"new tokens, mean of the documents: {100 * report['mean_share_before']:.2f} % in the text, "
+        f"{100 * report['mean_share_after']:.2f} % in the sample\n"
+        f"share that 95 % of the documents do not exceed: {100 * report['q95']:.2f} %\n"
+        f"sample: {arguments.out}/*.parquet"
     )
     return 0

@@ -1,8 +1,8 @@
-"""Thresholds from text you trust: per rule the value that keeps a quantile of it, as YAML to paste.
+"""Derives thresholds from trusted text: per rule the value that keeps a quantile of it, as YAML to paste.
 
-Of several trusted sources each keeps its quantile: the mildest value counts, so that a large source does not outvote a
-small one. Reads the columns of step ``measure`` only. Of a source with more documents than ``--documents`` every n-th is read, so
-memory stays at some 150 bytes per document read.
+Every trusted source keeps its quantile: the mildest value is used, so that a large source does not outvote a small one.
+Reads only the columns of step ``measure``, and every n-th document of a source with more than ``--documents``; memory is
+about 150 bytes per document read.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 from megatron_ko.config.cli import positive
 from megatron_ko.config.loading import Loaded
 from megatron_ko.errors import DataError
+from megatron_ko.tables import width_of
+from preprocessing.commands.terminal import terminal_width, wrap
 from preprocessing.config.languages import LANGUAGES
 from preprocessing.config.pipeline import Config, source_of
 from preprocessing.config.rules import CodeRules, Count, ProseRules, Share
@@ -32,7 +34,7 @@ DIGITS = 3  # of a printed threshold
 
 
 @dataclass
-class Measured:
+class Measurements:
     """Values of one language of one source, by rule: float32, NaN where the rule does not apply."""
 
     sizes: list[np.ndarray] = field(default_factory=list)
@@ -52,22 +54,22 @@ Key = tuple[str, str]  # language, source
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source", action="append", metavar="NAME",
-        help="a source to trust; may be repeated (default: all). The others are reported only",
+        help="source to trust; may be repeated (default: all). Other sources are only reported",
     )  # fmt: skip
     parser.add_argument(
         "--quantile", type=_quantile, default=0.99, metavar="Q",
-        help="share of every trusted source that each threshold keeps (default 0.99)",
+        help="share of every trusted source that each threshold keeps (default: 0.99)",
     )  # fmt: skip
     parser.add_argument(
         "--weight", choices=("documents", "bytes"), default="documents",
-        help="what the share is of (default: documents)",
+        help="unit of the share (default: documents)",
     )  # fmt: skip
     parser.add_argument(
         "--documents",
         type=positive,
         default=200_000,
         metavar="N",
-        help="documents read per source (default 200000)",
+        help="documents to read per source (default: 200000)",
     )
 
 
@@ -77,7 +79,7 @@ def _quantile(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0.5 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0.5 to 1")
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number from 0.5 to 1")
     return value
 
 
@@ -86,7 +88,10 @@ def run(loaded: Loaded[Config], arguments: argparse.Namespace) -> int:
     sources = {source for _, source in measured}
     for source in arguments.source or ():
         if source not in sources:
-            raise DataError(f"--source {source}: no such source; known: {', '.join(sorted(sources))}")
+            raise DataError(
+                f"--source {source}: no such source; known sources: {', '.join(sorted(sources))}",
+                rule="unknown-source",
+            )
     trusted = set(arguments.source or sources)
     for line in to_yaml(measured, trusted, arguments.quantile, arguments.weight):
         print(line)
@@ -96,26 +101,26 @@ def run(loaded: Loaded[Config], arguments: argparse.Namespace) -> int:
 # --- reading -----------------------------------------------------------------------------------------------
 
 
-def read(context: Context, most: int) -> dict[Key, Measured]:
-    """What ``measure`` found, by language and source; about ``most`` documents per source."""
+def read(context: Context, most: int) -> dict[Key, Measurements]:
+    """The columns of step ``measure`` by language and source, of about ``most`` documents per source."""
     paths: dict[str, list[Any]] = {}
-    for unit in context.units:
-        context.upstream(STEP, unit.name)
-        source = source_of(unit.input_name, context.config.inputs[unit.input_name])
-        paths.setdefault(source, []).append(context.path(STEP, unit.name))
-    measured: dict[Key, Measured] = {}
+    for task in context.units:
+        context.upstream(STEP, task.name)
+        source = source_of(task.input_name, context.config.inputs[task.input_name])
+        paths.setdefault(source, []).append(context.path(STEP, task.name))
+    measured: dict[Key, Measurements] = {}
     for source, files in paths.items():
         stride = -(-sum(pq.read_metadata(file).num_rows for file in files) // most)
-        for batch in _every(stride, files):
+        for batch in _read_every(stride, files):
             langs = columns_of(batch)("lang")
             for lang in dict.fromkeys(langs):
                 rows = pa.array(np.flatnonzero(langs == lang))
-                _add(measured.setdefault((lang, source), Measured()), batch.take(rows), lang)
+                _add(measured.setdefault((lang, source), Measurements()), batch.take(rows), lang)
     return measured
 
 
-def _every(stride: int, files: Iterable[Any]) -> Iterator[pa.RecordBatch]:
-    """Rows 0, stride, 2 stride ... of all files in a row."""
+def _read_every(stride: int, files: Iterable[Any]) -> Iterator[pa.RecordBatch]:
+    """Rows 0, stride, 2 stride ... of the concatenated files."""
     skip = 0
     for file in files:
         for batch in read_batches(file):
@@ -125,25 +130,25 @@ def _every(stride: int, files: Iterable[Any]) -> Iterator[pa.RecordBatch]:
                 yield batch.take(pa.array(rows))
 
 
-def _add(found: Measured, batch: pa.RecordBatch, lang: str) -> None:
+def _add(measurements: Measurements, batch: pa.RecordBatch, lang: str) -> None:
     columns = columns_of(batch)
-    found.sizes.append(columns("bytes"))
+    measurements.sizes.append(columns("bytes"))
     for rule in limits(lang):
         value = _value(rule, columns, set(batch.schema.names))
         if value is not None:
-            found.values.setdefault(rule, []).append(value)
+            measurements.values.setdefault(rule, []).append(value)
 
 
 def _value(rule: Rule, columns: Any, known: set[str]) -> np.ndarray | None:
-    """None where a column of the rule was not measured."""
-    asked: list[str] = []
+    """Values of a rule, or None if a column of the rule was not measured."""
+    names: list[str] = []
 
-    def of(name: str) -> np.ndarray:
-        asked.append(name)
+    def read_column(name: str) -> np.ndarray:
+        names.append(name)
         return columns(name) if name in known else np.zeros(1)
 
-    value = rule.value(of)
-    if not set(asked) <= known:
+    value = rule.value(read_column)
+    if not set(names) <= known:
         return None
     if rule.few is not None:
         value = np.where(columns(rule.few[0]) >= rule.few[1], value, np.nan)
@@ -151,7 +156,7 @@ def _value(rule: Rule, columns: Any, known: set[str]) -> np.ndarray | None:
 
 
 def limits(lang: str) -> list[Rule]:
-    """Rules with a number for a threshold."""
+    """Rules whose threshold is a number."""
     return [rule for rule in rules_of(lang) if rule.field.startswith(("min_", "max_"))]
 
 
@@ -161,7 +166,7 @@ def limits(lang: str) -> list[Rule]:
 def threshold(
     rule: Rule, values: np.ndarray, weights: np.ndarray, quantile: float, whole: bool
 ) -> float | int | None:
-    """The strictest value of few digits that keeps ``quantile`` of the weight; None where the rule never applies."""
+    """The strictest value of few digits that keeps ``quantile`` of the weight; None if the rule never applies."""
     known = ~np.isnan(values)
     values, weights = values[known].astype(np.float64), weights[known]
     if not len(values):
@@ -170,11 +175,11 @@ def threshold(
     order = np.argsort(-values if low else values, kind="stable")
     reached = np.cumsum(weights[order])
     at = np.searchsorted(reached, quantile * reached[-1] * (1 - 1e-12))
-    return _rounded(float(values[order][min(at, len(order) - 1)]), low, whole)
+    return _round_milder(float(values[order][min(at, len(order) - 1)]), low, whole)
 
 
-def _rounded(value: float, down: bool, whole: bool) -> float | int:
-    """``value`` made milder to DIGITS significant digits, or to a whole number."""
+def _round_milder(value: float, down: bool, whole: bool) -> float | int:
+    """Rounds to the milder side: to DIGITS significant digits, or to a whole number."""
     rounding = math.floor if down else math.ceil
     if whole or value == 0:
         return int(rounding(value)) if whole else 0.0
@@ -182,10 +187,15 @@ def _rounded(value: float, down: bool, whole: bool) -> float | int:
     return float(f"{rounding(round(value / unit, 4)) * unit:.{DIGITS}g}")
 
 
-def to_yaml(measured: dict[Key, Measured], trusted: set[str], quantile: float, weight: str) -> Iterator[str]:
-    """The lines of the ``filter`` section, with what each threshold alone would drop."""
-    yield f"# Each value keeps {100 * quantile:g} % of the {weight} of each of {', '.join(sorted(trusted))};"
-    yield "# behind it, what share of the documents of each source it alone would drop."
+def to_yaml(
+    measured: dict[Key, Measurements], trusted: set[str], quantile: float, weight: str
+) -> Iterator[str]:
+    """The lines of the ``filter`` section; comments state what each threshold alone would drop."""
+    about = (
+        f"Each value keeps {100 * quantile:g} % of the {weight} of each trusted source ({', '.join(sorted(trusted))}). The "
+        "comment after it is the share of the documents of each source that this value alone would drop."
+    )
+    yield from wrap(about, "# ")
     yield "filter:"
     for lang in LANGUAGES:
         parts = {source: found for (one, source), found in measured.items() if one == lang}
@@ -195,45 +205,61 @@ def to_yaml(measured: dict[Key, Measured], trusted: set[str], quantile: float, w
 
 
 def _language(
-    lang: str, parts: dict[str, Measured], trusted: set[str], quantile: float, weight: str
+    lang: str, parts: dict[str, Measurements], trusted: set[str], quantile: float, weight: str
 ) -> Iterator[str]:
     trust = [found for source, found in sorted(parts.items()) if source in trusted]
     hints = get_type_hints(CodeRules if lang == "code" else ProseRules, include_extras=True)
     dropped = {source: np.zeros(len(found.bytes), bool) for source, found in parts.items()}
+    lines: list[tuple[str, str]] = []  # setting, comment
     for rule in limits(lang):
         if any(rule not in found.values for found in parts.values()):
-            yield f"    # {rule.field}: not measured"
+            lines.append((f"# {rule.field}: not measured", ""))
             continue
         value = _mildest(rule, trust, quantile, weight, hints[rule.field] == Count)
         if not value or (hints[rule.field] == Share and rule.field.startswith("max_") and value >= 1):
-            yield f"    # {rule.field}: the trusted text has no bound to learn"
+            lines.append((f"# {rule.field}: not bounded by the trusted text", ""))
             continue
         shares = []
         for source, found in sorted(parts.items()):
-            failed = _failed(rule, found.of(rule), value)
+            failed = _fails(rule, found.of(rule), value)
             dropped[source] |= failed
             shares.append(f"{source} {100 * failed.mean():.2f} %")
-        yield f"    {rule.field}: {value}  # {', '.join(shares)}"
+        lines.append((f"{rule.field}: {value}", ", ".join(shares)))
+    yield from _align_comments(lines)
     total = ", ".join(
         f"{source} {100 * rows.mean():.2f} % of {len(rows):,}" for source, rows in sorted(dropped.items())
     )
-    yield f"    # all of them together drop: {total}"
+    yield from wrap(f"all values together drop: {total}", "    # ")
+
+
+def _align_comments(lines: list[tuple[str, str]]) -> Iterator[str]:
+    """Aligned comments after the settings, or on lines of their own if a line would exceed the terminal's width."""
+    size = max((len(setting) for setting, comment in lines if comment), default=0)
+    fits = all(4 + size + 4 + width_of(comment) <= terminal_width() for _, comment in lines)
+    for setting, comment in lines:
+        if not comment:
+            yield f"    {setting}"
+        elif fits:
+            yield f"    {setting:{size}}  # {comment}"
+        else:
+            yield f"    {setting}"
+            yield from wrap(comment, "    #   ")
 
 
 def _mildest(
-    rule: Rule, trust: list[Measured], quantile: float, weight: str, whole: bool
+    rule: Rule, trust: list[Measurements], quantile: float, weight: str, whole: bool
 ) -> float | int | None:
-    """The threshold of the source that needs the mildest; None where the rule applies to none."""
-    found = []
-    for measured in trust:
-        sizes = measured.bytes
+    """The mildest of the thresholds of the sources; None if the rule applies to no source."""
+    values = []
+    for measurements in trust:
+        sizes = measurements.bytes
         weights = sizes if weight == "bytes" else np.ones(len(sizes))
-        found.append(threshold(rule, measured.of(rule), weights, quantile, whole))
-    known = [value for value in found if value is not None]
+        values.append(threshold(rule, measurements.of(rule), weights, quantile, whole))
+    known = [value for value in values if value is not None]
     return (min if rule.field.startswith("min_") else max)(known, default=None)
 
 
-def _failed(rule: Rule, values: np.ndarray, limit: float) -> np.ndarray:
-    """As ``Rule.failed``, of values already measured (float32, so compared with room for their last digit)."""
+def _fails(rule: Rule, values: np.ndarray, limit: float) -> np.ndarray:
+    """Like ``Rule.failed``, for measured float32 values, with a tolerance for their last digit."""
     room = 1e-6 * abs(limit)
     return values < limit - room if rule.field.startswith("min_") else values > limit + room

@@ -1,10 +1,10 @@
-"""Why a document was kept or dropped, and what other thresholds would change.
+"""Explains why documents were kept or dropped, and what other thresholds would change.
 
-Owns three questions to a finished corpus: about one document (``--id``), about a reason (``--reason``), and about
-thresholds (``--what-if``), which reads columns only and writes nothing.
+Owns three queries on a finished corpus: one document (``--id``), a reason (``--reason``), and other thresholds
+(``--what-if``), which reads only columns and writes nothing.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ import pyarrow.parquet as pq
 from megatron_ko.config.cli import split
 from megatron_ko.config.loading import Loaded, load
 from megatron_ko.errors import ConfigError, DataError
+from preprocessing.commands.terminal import format_table, wrap
 from preprocessing.config.pipeline import RULES, Config, source_of
 from preprocessing.documents import read_batches
 from preprocessing.judging import rules
-from preprocessing.readers.files_found import Unit
-from preprocessing.report.funnel import table
+from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
 from preprocessing.steps.filter import column_steps, columns_of, reasons_for, thresholds_of
@@ -37,7 +37,7 @@ from preprocessing.steps.order import StepKeys
 
 log = logging.getLogger(__name__)
 JUDGED = ("filter", "score", "decontaminate")
-# what step filter compares the columns of score and decontaminate with; the other settings made the columns
+# settings that step filter compares with the columns of score and decontaminate; other settings change the columns
 THRESHOLDS = {
     "min_score", "keep_quantile", "max_perplexity", "min_perplexity", "keep_quantiles", "min_ngrams", "min_share",
 }  # fmt: skip
@@ -45,21 +45,21 @@ SHOWN_CHARACTERS = 600
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    asked = parser.add_mutually_exclusive_group(required=True)
-    asked.add_argument("--id", metavar="ID", help="of one document: its text, numbers, thresholds and fate")
-    asked.add_argument(
-        "--reason", metavar="REASON", help="documents dropped for this reason; 'list' names the reasons"
+    query = parser.add_mutually_exclusive_group(required=True)
+    query.add_argument("--id", metavar="ID", help="show one document: its text, values, thresholds and fate")
+    query.add_argument(
+        "--reason", metavar="REASON", help="show documents dropped for this reason; 'list' lists the reasons"
     )
-    asked.add_argument(
+    query.add_argument(
         "--what-if", action="append", metavar="filter.LANG.RULE=VALUE",
-        help="what another threshold would keep and drop; may be repeated; changes nothing",
+        help="show what another threshold would keep and drop; may be repeated; changes nothing",
     )  # fmt: skip
     parser.add_argument("--source", metavar="NAME", help="only documents of this source")
     parser.add_argument(
-        "--limit", type=int, default=5, metavar="N", help="documents shown at most (default 5)"
+        "--limit", type=int, default=5, metavar="N", help="maximum number of documents to show (default: 5)"
     )
     parser.add_argument(
-        "--json", action="store_true", help="dropped documents as JSON lines with their whole text"
+        "--json", action="store_true", help="print dropped documents as JSON lines with their full text"
     )
 
 
@@ -72,27 +72,29 @@ def run(loaded: Loaded[Config], arguments: argparse.Namespace) -> int:
         for line in _reason(context, arguments):
             print(line)
     else:
-        print("\n".join(what_if(context, _changed(arguments), arguments.limit, arguments.source)))
+        print("\n".join(what_if(context, _load_changed(arguments), arguments.limit, arguments.source)))
     return 0
 
 
 def _check(context: Context, source: str | None) -> None:
-    """Refuses a source that is none, and says when the answers are about another configuration."""
-    known = sorted({_source(context, unit) for unit in context.units})
+    """Refuses an unknown source, and warns when the corpus belongs to another configuration."""
+    known = sorted({_source(context, task) for task in context.units})
     if source is not None and source not in known:
-        raise DataError(f"--source {source}: no such source; known: {', '.join(known)}")
+        raise DataError(
+            f"--source {source}: no such source; known sources: {', '.join(known)}", rule="unknown-source"
+        )
     if StepKeys(context).summary("filter") is None:
         log.warning(
-            "%s: step 'filter' is not finished for this configuration, version and inputs; what is told is of what is "
-            "there: run 'python -m preprocessing run ...' to bring it up to date", context.folder,
+            "%s: step 'filter' is not finished for this configuration, version and inputs; the answers describe the existing "
+            "files; run 'mko data run ...' to update them", context.folder,
         )  # fmt: skip
 
 
-def _source(context: Context, unit: Unit) -> str:
-    return source_of(unit.input_name, context.config.inputs[unit.input_name])
+def _source(context: Context, task: Unit) -> str:
+    return source_of(task.input_name, context.config.inputs[task.input_name])
 
 
-def _changed(arguments: argparse.Namespace) -> Loaded[Config]:
+def _load_changed(arguments: argparse.Namespace) -> Loaded[Config]:
     files, overrides = split(arguments.config)
     return load(Config, files, [*overrides, *arguments.what_if], RULES)
 
@@ -101,58 +103,59 @@ def _changed(arguments: argparse.Namespace) -> Loaded[Config]:
 
 
 def _document(context: Context, identity: str) -> list[str]:
-    for unit in context.units:
-        row = _row_of(context, unit, identity)
+    for task in context.units:
+        row = _row_of(context, task, identity)
         if row is not None:
-            return _told(context, unit, row, identity)
+            return _describe(context, task, row, identity)
     raise DataError(
-        f"no document has the id {identity!r}; ids without a field of their own are FILE:LINE; see "
-        f"{context.folder / 'quarantine.jsonl'} for records that could not be read"
+        f"no document has the id {identity!r}; documents without an id field have the id FILE:LINE; "
+        f"{context.folder / 'quarantine.jsonl'} lists records that could not be read",
+        rule="unknown-document",
     )
 
 
-def _row_of(context: Context, unit: Unit, identity: str) -> int | None:
-    context.upstream("measure", unit.name)
-    ids = pq.read_table(context.documents(unit), columns=["id"])["id"]
-    found = pc.index(ids, identity).as_py()
-    return None if found < 0 else found
+def _row_of(context: Context, task: Unit, identity: str) -> int | None:
+    context.upstream("measure", task.name)
+    ids = pq.read_table(context.documents_path(task), columns=["id"])["id"]
+    row = pc.index(ids, identity).as_py()
+    return None if row < 0 else row
 
 
-def _one(path: Any, row: int) -> dict[str, Any]:
+def _read_row(path: Any, row: int) -> dict[str, Any]:
     start = 0
     for batch in read_batches(path):
         if row < start + batch.num_rows:
             return batch.slice(row - start, 1).to_pylist()[0]
         start += batch.num_rows
-    raise DataError(f"{path}: has no row {row}; run 'python -m preprocessing run ...' again")
+    raise DataError(f"{path}: has no row {row}; run 'mko data run ...' again", rule="missing-row")
 
 
-def _told(context: Context, unit: Unit, row: int, identity: str) -> list[str]:
-    document = _one(context.documents(unit), row)
+def _describe(context: Context, task: Unit, row: int, identity: str) -> list[str]:
+    document = _read_row(context.documents_path(task), row)
     columns: dict[str, Any] = {}
-    for batch in columns_of(context, unit):
+    for batch in columns_of(context, task):
         if row < batch.num_rows:
             columns = batch.slice(row, 1).to_pylist()[0]
             break
         row -= batch.num_rows
-    masked = {name: n for name, n in _masked(context, unit, identity).items() if n}
+    masked = {name: n for name, n in _count_masked(context, task, identity).items() if n}
     lines = [
-        f"{identity}: source {document['source']}, language {document['lang']}, {document['meta']}",
-        f"personal data masked: {', '.join(f'{name} {n}' for name, n in masked.items()) or 'none'}",
+        *wrap(f"{identity}: source {document['source']}, language {document['lang']}, {document['meta']}"),
+        *wrap(f"masked personal data: {', '.join(f'{name} {n}' for name, n in masked.items()) or 'none'}"),
         "",
-        _shortened(document["text"], SHOWN_CHARACTERS),
+        *wrap(_shorten(document["text"], SHOWN_CHARACTERS)),
         "",
     ]
-    rows = [("", "rule", "measured", "threshold")]
+    rows = [("", "rule", "value", "threshold")]
     for rule, value, threshold, passed in rules.explain(columns, context.config.filter):
         rows.append(("" if passed else "fails", rule, _number(value), _number(threshold)))
-    rows += _scored(context, columns)
-    lines += table(rows, 2)
-    return [*lines, "", *_fate(context, unit, identity)]
+    rows += _score_rows(context, columns)
+    lines += format_table(rows, 2)
+    return [*lines, "", *_fate(context, task, identity)]
 
 
-def _scored(context: Context, columns: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    """The rows of the table about models and evaluation sets."""
+def _score_rows(context: Context, columns: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Rows of the table for models and evaluation sets."""
     if len(column_steps(context.config)) == 1:
         return
     from preprocessing.steps.score import bounds_of, scoring_verdicts
@@ -170,28 +173,25 @@ def _scored(context: Context, columns: dict[str, Any]) -> Iterator[tuple[str, st
         yield "fails" if failed["contaminated"] else "", "contaminated", shared, f"drops {least}"
 
 
-def _masked(context: Context, unit: Unit, identity: str) -> dict[str, int]:
-    found = pq.read_table(
-        context.path("clean", unit.name, ".columns.parquet"), filters=[("id", "=", identity)]
-    )
-    return {name.removeprefix("masked_"): pc.sum(found[name]).as_py() or 0 for name in found.schema.names[1:]}
+def _count_masked(context: Context, task: Unit, identity: str) -> dict[str, int]:
+    path = context.path("clean", task.name, ".columns.parquet")
+    columns = pq.read_table(path, filters=[("id", "=", identity)])
+    names = columns.schema.names[1:]
+    return {name.removeprefix("masked_"): pc.sum(columns[name]).as_py() or 0 for name in names}
 
 
-def _fate(context: Context, unit: Unit, identity: str) -> Iterator[str]:
+def _fate(context: Context, task: Unit, identity: str) -> Iterator[str]:
     for step in ("filter", "deduplicate"):
-        if Marker(context.folder, f"{step}/{unit.name}").key() is None:
-            yield f"{step}: not run yet"
+        if Marker(context.folder, f"{step}/{task.name}").key() is None:
+            yield f"{step}: not finished"
             continue
-        found = pq.read_table(context.path(step, unit.name), filters=[("id", "=", identity)]).to_pylist()[0]
-        if found["reason"]:
-            of = (
-                f", as {found['duplicate_of']} (similarity {found['similarity']:.3f})"
-                if step == "deduplicate"
-                else ""
-            )
-            yield f"{step}: dropped, {found['reason']}{of}"
+        row = pq.read_table(context.path(step, task.name), filters=[("id", "=", identity)]).to_pylist()[0]
+        is_duplicate = step == "deduplicate"
+        if row["reason"]:
+            of = f" of {row['duplicate_of']} (similarity {row['similarity']:.3f})" if is_duplicate else ""
+            yield f"{step}: dropped, {row['reason']}{of}"
             return
-        yield f"{step}: kept" + (f", cluster of {found['cluster_size']}" if step == "deduplicate" else "")
+        yield f"{step}: kept" + (f", cluster of {row['cluster_size']}" if is_duplicate else "")
 
 
 def _number(value: Any) -> str:
@@ -200,7 +200,7 @@ def _number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
-def _shortened(text: str, characters: int) -> str:
+def _shorten(text: str, characters: int) -> str:
     return text if len(text) <= characters else f"{text[:characters]} ... ({len(text):,} characters)"
 
 
@@ -208,67 +208,67 @@ def _shortened(text: str, characters: int) -> str:
 
 
 def _reason(context: Context, arguments: argparse.Namespace) -> Iterator[str]:
-    seen: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     shown = 0
     for path in sorted((context.folder / "dropped").glob("*.parquet")):
         for batch in read_batches(path):
             if arguments.source:
                 batch = batch.filter(pc.equal(batch["source"], arguments.source))
-            seen.update(zip(batch["step"].to_pylist(), batch["reason"].to_pylist()))
+            counts.update(zip(batch["step"].to_pylist(), batch["reason"].to_pylist()))
             for row in batch.filter(pc.equal(batch["reason"], arguments.reason)).to_pylist():
                 if shown == arguments.limit:
                     return
                 shown += 1
-                yield _shown(row, arguments.json)
+                yield json.dumps(row, ensure_ascii=False) if arguments.json else _format_document(row)
     if arguments.reason == "list":
-        yield from table(
-            [("step", "reason", "documents"), *((s, r, f"{n:,}") for (s, r), n in sorted(seen.items()))], 2
-        )
+        rows = [(step, reason, f"{n:,}") for (step, reason), n in sorted(counts.items())]
+        yield from format_table([("step", "reason", "documents"), *rows], 2)
     elif not shown:
-        known = ", ".join(sorted({reason for _, reason in seen})) or "none"
-        raise DataError(f"no document was dropped for {arguments.reason!r}; reasons here: {known}")
+        known = ", ".join(sorted({reason for _, reason in counts})) or "none"
+        raise DataError(
+            f"no document was dropped for {arguments.reason!r}; reasons in this corpus: {known}",
+            rule="unknown-reason",
+        )
 
 
-def _shown(row: dict[str, Any], as_json: bool) -> str:
-    if as_json:
-        return json.dumps(row, ensure_ascii=False)
+def _format_document(row: dict[str, Any]) -> str:
     detail = f" {row['detail']}" if row["detail"] else ""
-    return f"--- {row['id']} ({row['source']}, {row['lang']}){detail}\n{_shortened(row['text'], SHOWN_CHARACTERS)}\n"
+    head = f"--- {row['id']} ({row['source']}, {row['lang']}){detail}"
+    return "\n".join([*wrap(head), *wrap(_shorten(row["text"], SHOWN_CHARACTERS)), ""])
 
 
 # --- what if ---------------------------------------------------------------------------------------------
 
 
 def what_if(context: Context, changed: Loaded[Config], limit: int, source: str | None = None) -> list[str]:
-    """The difference between the thresholds of ``context`` and those of ``changed``, from columns alone."""
-    _check_only_judged(context.config, changed.config)
+    """The effect of the thresholds of ``changed`` instead of those of ``context``, from columns only."""
+    _check_only_thresholds(context.config, changed.config)
     other = Context(changed)
     now, then = thresholds_of(context), thresholds_of(other)
     kept: Counter[tuple[str, str]] = Counter()
     reasons: Counter[tuple[str, str]] = Counter()
     moved: dict[str, list[str]] = {"newly dropped": [], "newly kept": []}
-    for unit in context.units:
-        if source not in (None, _source(context, unit)):
+    for task in context.units:
+        if source not in (None, _source(context, task)):
             continue
-        for columns in columns_of(context, unit):
-            before, after = (
-                reasons_for(columns, context.config, now),
-                reasons_for(columns, changed.config, then),
-            )
+        for columns in columns_of(context, task):
+            before = reasons_for(columns, context.config, now)
+            after = reasons_for(columns, changed.config, then)
             _tally(columns, before, after, kept, reasons)
-            _note(columns, before, after, moved, limit)
-    return [*_sources(kept), "", *_reasons(reasons), *_moved(moved)]
+            _collect_moved(columns, before, after, moved, limit)
+    return [*_source_table(kept), "", *_reason_table(reasons), *_moved_lines(moved)]
 
 
-def _check_only_judged(now: Config, then: Config) -> None:
+def _check_only_thresholds(now: Config, then: Config) -> None:
     for field in dataclasses.fields(now):  # type: ignore[arg-type]
         before, after = (_settings(getattr(config, field.name)) for config in (now, then))
         if field.name in JUDGED:
             before, after = _without_thresholds(before), _without_thresholds(after)
         if field.name != "filter" and before != after:
             raise ConfigError(
-                f"--what-if {field.name}...: changes the documents or their columns, or what follows; only thresholds of "
-                f"{', '.join(JUDGED)} can be answered from the columns: change the configuration and run"
+                f"--what-if {field.name}...: would change documents, columns or later steps; only thresholds of "
+                f"{', '.join(JUDGED)} can be evaluated from the columns; change the configuration and run it",
+                rule="not-a-threshold",
             )
 
 
@@ -289,48 +289,51 @@ def _tally(columns: pa.RecordBatch, before: Any, after: Any, kept: Counter, reas
     for source in set(sources):
         here = np.array([name == source for name in sources])
         kept[source, "read"] += int(here.sum())
-        for name, found in (("now", before), ("then", after)):
-            stays = here & _kept(found)
-            kept[source, name] += int(stays.sum())
-            kept[source, f"{name} bytes"] += int(sizes[stays].sum())
+        for name, verdicts in (("now", before), ("then", after)):
+            rows = here & _is_kept(verdicts)
+            kept[source, name] += int(rows.sum())
+            kept[source, f"{name} bytes"] += int(sizes[rows].sum())
     reasons.update(("now", reason) for reason in before if reason is not None)
     reasons.update(("then", reason) for reason in after if reason is not None)
 
 
-def _kept(reasons: Any) -> np.ndarray:
+def _is_kept(reasons: Any) -> np.ndarray:
     return np.array([reason is None for reason in reasons], bool)
 
 
-def _note(columns: pa.RecordBatch, before: Any, after: Any, moved: dict[str, list[str]], limit: int) -> None:
-    kept, stays = _kept(before), _kept(after)
+def _collect_moved(
+    columns: pa.RecordBatch, before: Any, after: Any, moved: dict[str, list[str]], limit: int
+) -> None:
+    now, then = _is_kept(before), _is_kept(after)
     for name, rows in (
-        ("newly dropped", np.flatnonzero(kept & ~stays)),
-        ("newly kept", np.flatnonzero(~kept & stays)),
+        ("newly dropped", np.flatnonzero(now & ~then)),
+        ("newly kept", np.flatnonzero(~now & then)),
     ):
         for row in rows[: max(0, limit - len(moved[name]))]:
             why = after[row] if name == "newly dropped" else before[row]
             moved[name].append(f"  {columns['id'][int(row)].as_py()}: {why}")
 
 
-def _sources(kept: Counter[tuple[str, str]]) -> list[str]:
-    rows: list[tuple[str, ...]] = [("source", "documents", "kept now", "kept then", "MB now", "MB then", "")]
+def _source_table(kept: Counter[tuple[str, str]]) -> list[str]:
+    heads = ("source", "documents", "kept\nnow", "kept\nthen", "MB\nnow", "MB\nthen", "change")
+    rows: list[tuple[str, ...]] = [heads]
     for source in sorted({name for name, _ in kept}):
         now, then = kept[source, "now"], kept[source, "then"]
         sizes = [f"{kept[source, f'{name} bytes'] / 1e6:,.2f}" for name in ("now", "then")]
         change = f"{100 * (then - now) / now:+.2f} %" if now else ""
         rows.append((source, f"{kept[source, 'read']:,}", f"{now:,}", f"{then:,}", *sizes, change))
-    return table(rows)
+    return format_table(rows)
 
 
-def _reasons(reasons: Counter[tuple[str, str]]) -> list[str]:
-    rows: list[tuple[str, ...]] = [("dropped for", "now", "then", "")]
+def _reason_table(reasons: Counter[tuple[str, str]]) -> list[str]:
+    rows: list[tuple[str, ...]] = [("dropped for", "now", "then", "change")]
     for reason in sorted({reason for _, reason in reasons}):
         now, then = reasons["now", reason], reasons["then", reason]
         rows.append((reason, f"{now:,}", f"{then:,}", f"{then - now:+,}" if then != now else ""))
-    return table(rows)
+    return format_table(rows)
 
 
-def _moved(moved: dict[str, list[str]]) -> Iterator[str]:
+def _moved_lines(moved: dict[str, list[str]]) -> Iterator[str]:
     for name, lines in moved.items():
         if lines:
-            yield from ("", f"{name}, such as", *lines)
+            yield from ("", f"{name}, for example:", *lines)

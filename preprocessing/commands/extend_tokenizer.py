@@ -1,7 +1,7 @@
-"""Korean tokens for a tokenizer that has few: EEVE's selection in rounds, every decision in a table to edit.
+"""Adds Korean tokens to a tokenizer that has few: EEVE's selection in rounds, every decision in a table to edit.
 
-Owns the command and what it writes: the tokenizer folder, ``decisions.tsv``, ``extension.json``, and ``counted/``, the counts
-that a second run with other settings starts from. How pieces are chosen is in ``tokenizers/selection.py``.
+Owns the command and its files: the tokenizer folder, ``decisions.tsv``, ``extension.json``, and ``counted/``, the counts
+that a second run with other settings reuses. ``tokenizers/selection.py`` selects the pieces.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from preprocessing.commands.tokenizer_arguments import (
 )
 
 if TYPE_CHECKING:
-    from preprocessing.tokenizers.extension_check import Checked
+    from preprocessing.tokenizers.extension_check import SampleCheck
     from preprocessing.tokenizers.selection import Selection
     from preprocessing.tokenizers.text_files import TextPart
 
@@ -34,42 +34,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text", required=True, nargs="+", metavar="PATH",
         help="Korean text to count: files, folders, or the output folder of a pipeline",
     )  # fmt: skip
-    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="the extended tokenizer")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="FOLDER", help="folder for the extended tokenizer"
+    )
     parser.add_argument(
         "--intermediate-size", type=positive, default=40_000, metavar="N",
-        help="pieces of the Korean tokenizer that candidates come from (default 40000)",
+        help="size of the Korean tokenizer whose pieces are the candidates (default: 40000)",
     )  # fmt: skip
     parser.add_argument(
         "--min-count", type=_min_count, default=None, metavar="auto|N",
-        help="new tokens seen fewer times are dropped (default auto: 6000 per 100 GB of Korean text, at least 50)",
+        help="minimum occurrences of a new token in the text (default: auto, 6000 per 100 GB of Korean text, at least 50)",
     )  # fmt: skip
     add_decisions(parser)
     parser.add_argument(
-        "--max-new", type=positive, metavar="N", help="at most so many new tokens, the most frequent ones"
+        "--max-new",
+        type=positive,
+        metavar="N",
+        help="maximum number of new tokens; the most frequent are kept",
     )
     parser.add_argument(
         "--multiple-of",
         type=positive,
         default=1,
         metavar="N",
-        help="size of the vocabulary is a multiple of N, such as 128",
+        help="make the size of the vocabulary a multiple of N, such as 128 (default: 1)",
     )
     parser.add_argument(
         "--rounds",
         type=positive,
         default=30,
         metavar="N",
-        help="most rounds until nothing changes (default 30)",
+        help="maximum number of rounds; stops early when nothing changes (default: 30)",
     )
     parser.add_argument(
         "--compare", nargs="+", default=[], metavar="PATH",
-        help="more text, such as English and code, that the base and the result are compared on; it is not counted",
+        help="more text, such as English and code, to compare the base and the result on; not used for the selection",
     )  # fmt: skip
     parser.add_argument(
         "--counts",
         type=Path,
         metavar="FOLDER",
-        help=f"where counts are kept and found again (default: OUT/{COUNTED})",
+        help=f"folder for the counts, reused by later runs (default: OUT/{COUNTED})",
     )
     add_workers(parser)
 
@@ -82,15 +87,16 @@ def run(arguments: argparse.Namespace) -> int:
     from megatron_ko.files import write_json
     from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
     from preprocessing.running.processes import cores
+    from preprocessing.steps.kernel_groups import compile_for
     from preprocessing.tokenizers import extension_check, selection
     from preprocessing.tokenizers.appending import append
-    from preprocessing.tokenizers.decisions import NOTHING_FORCED, read_forced, write_decisions
+    from preprocessing.tokenizers.decisions import NO_OVERRIDES, read_overrides, write_decisions
     from preprocessing.tokenizers.text_files import parts_of
 
     base = open_base(arguments.base, arguments.allow_unreachable)
-    forced = NOTHING_FORCED
+    overrides = NO_OVERRIDES
     if arguments.decisions:
-        forced = read_forced(arguments.decisions, selection.why_impossible)
+        overrides = read_overrides(arguments.decisions, selection.reason_against)
     parts, compared = parts_of(arguments.text), parts_of(arguments.compare) if arguments.compare else []
     workers = arguments.workers or cores()
     settings = selection.Settings(
@@ -101,20 +107,21 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.rounds,
     )
     folder = arguments.counts or arguments.out / COUNTED
-    chosen = selection.select(base, parts, folder, settings, workers, forced)
-    appended = append(base, chosen.surfaces, folder / "extended")
+    compile_for(["extend"])
+    chosen = selection.select(base, parts, folder, settings, workers, overrides)
+    extension = append(base, chosen.surfaces, folder / "extended")
     checked = extension_check.check(
-        folder / "base", appended.info.folder, base.size, chosen.cut, [*parts, *compared]
+        folder / "base", extension.info.folder, base.size, chosen.cut, [*parts, *compared]
     )
     write_decisions(arguments.out / DECISIONS, chosen.decisions)
     write_json(arguments.out / SUMMARY, _summary(chosen, checked, parts, arguments))
-    info = copy_tokenizer_folder(appended.info.folder, arguments.out)
+    info = copy_tokenizer_folder(extension.info.folder, arguments.out)
     print(_report(chosen, checked, arguments.out, info.vocab_size))
     return 0
 
 
 def _summary(
-    chosen: Selection, checked: Checked, parts: list[TextPart], arguments: argparse.Namespace
+    chosen: Selection, checked: SampleCheck, parts: list[TextPart], arguments: argparse.Namespace
 ) -> dict[str, Any]:
     return {
         "base": str(arguments.base),
@@ -124,11 +131,11 @@ def _summary(
         "min_count": chosen.min_count,
         "intermediate_size": arguments.intermediate_size,
         "text": {
-            "documents": chosen.counted.documents,
-            "bytes": chosen.counted.bytes,
-            "korean_bytes": chosen.counted.korean_bytes,
-            "different_words": chosen.counted.words,
-            "words": chosen.counted.words_seen,
+            "documents": chosen.words.documents,
+            "bytes": chosen.words.bytes,
+            "korean_bytes": chosen.words.korean_bytes,
+            "different_words": chosen.words.words,
+            "words": chosen.words.words_seen,
         },
         "rounds": [vars(entry) for entry in chosen.rounds],
         "languages": {lang: vars(usage) for lang, usage in sorted(checked.languages.items())},
@@ -137,13 +144,13 @@ def _summary(
     }
 
 
-def _report(chosen: Selection, checked: Checked, out: Path, size: int) -> str:
+def _report(chosen: Selection, checked: SampleCheck, out: Path, size: int) -> str:
+    from preprocessing.commands.terminal import format_table, wrap
     from preprocessing.page.number_text import size as size_text
-    from preprocessing.report.funnel import table
 
     total = len(chosen.surfaces) + len(chosen.needed)
     dropped = sum(not row.keep for row in chosen.decisions)
-    rounds = [("round", "new tokens", "needed", "dropped", "added", "tokens of Korean words", "")]
+    rounds = [("round", "new\ntokens", "inter-\nmediate", "dropped", "added", "tokens of\nKorean words")]
     rounds += [
         (
             str(r.number),
@@ -152,33 +159,38 @@ def _report(chosen: Selection, checked: Checked, out: Path, size: int) -> str:
             f"{r.dropped:,}",
             f"{r.added:,}",
             f"{r.korean_tokens:,}",
-            "",
         )
         for r in chosen.rounds
     ]
-    rows = [("language", "sample", "bytes per token, base", "extended", "tokens, to base", "")]
+    rows = [
+        ("language", "sample", "bytes per token\nof the base", "bytes per token\nextended", "token\nratio")
+    ]
     for lang, usage in sorted(checked.languages.items()):
         before, after = (usage.bytes / max(count, 1) for count in (usage.base_tokens, usage.tokens))
         ratio = usage.tokens / max(usage.base_tokens, 1)
-        rows.append((lang, size_text(usage.bytes), f"{before:.2f}", f"{after:.2f}", f"{ratio:.3f}", ""))
+        rows.append((lang, size_text(usage.bytes), f"{before:.2f}", f"{after:.2f}", f"{ratio:.3f}"))
     frequent = [
         row.surface
         for row in chosen.decisions
         if row.keep and row.origin != "needed" and len(row.surface) > 2
     ]
+    sentences = (
+        f"{total:,} new tokens, {len(chosen.needed):,} of which are intermediate pieces of longer ones; {size:,} tokens in total"
+        + ("" if size % 64 else f" (a multiple of {math.gcd(size, 1 << 20):,})"),
+        f"each occurs at least {chosen.min_count:,} times in {size_text(chosen.words.korean_bytes)} of Korean text; examples: "
+        + " ".join(f"{surface!r}" for surface in frequent[:8]),
+        f"{checked.unchanged:,} documents without Hangul keep their ids; all readers agree on {checked.texts:,} texts",
+        f"{dropped:,} pieces were dropped; edit the table of decisions and pass it with --decisions to change that",
+    )
     return "\n".join(
         [
             "",
-            *table(rounds),
+            *format_table(rounds),
             "",
-            *table(rows),
+            *format_table(rows),
             "",
-            f"{total:,} new tokens ({len(chosen.needed):,} of them steps to longer ones), {size:,} in all"
-            + ("" if size % 64 else f" (a multiple of {math.gcd(size, 1 << 20):,})"),
-            f"seen {chosen.min_count:,} times or more in {size_text(chosen.counted.korean_bytes)} of Korean text; such as "
-            + " ".join(f"{surface!r}" for surface in frequent[:8]),
-            f"{checked.unchanged:,} documents without Hangul keep their ids; readers agree on {checked.texts:,} texts",
-            f"tokenizer   {out}",
-            f"decisions   {out / DECISIONS}   ({dropped:,} dropped; edit it and give it back with --decisions)",
+            *(line for sentence in sentences for line in wrap(sentence)),
+            f"tokenizer  {out}",
+            f"decisions  {out / DECISIONS}",
         ]
     )

@@ -1,7 +1,7 @@
-"""A Korean SentencePiece model, cleaned by rule, merged with a base tokenizer (RedWhale).
+"""Merges a Korean SentencePiece model, cleaned by rules, with a base tokenizer (RedWhale).
 
-Owns the command and what it writes: the tokenizer folder, ``decisions.tsv``, ``hybrid.json``. How pieces are chosen is in
-``tokenizers/hybrid.py``, where the Korean model comes from in ``tokenizers/donor.py``.
+Owns the command and its files: the tokenizer folder, ``decisions.tsv``, ``hybrid.json``. ``tokenizers/hybrid.py`` chooses
+the pieces; ``tokenizers/donor.py`` trains or reads the Korean model.
 """
 
 from __future__ import annotations
@@ -33,47 +33,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add_base(parser, "merge with")
     add("--text", required=True, nargs="+", metavar="PATH",
-        help="filtered text: files, folders, or the output folder of a pipeline; pieces are learned from its Korean, and counted in all of it")  # fmt: skip
-    add("--out", required=True, type=Path, metavar="FOLDER", help="the merged tokenizer")
+        help="filtered text: files, folders, or the output folder of a pipeline; pieces are learned from its Korean and counted in all of it")  # fmt: skip
+    add("--out", required=True, type=Path, metavar="FOLDER", help="folder for the merged tokenizer")
     add(
         "--new",
         type=positive,
         default=20_000,
         metavar="N",
-        help="new tokens at most, the most frequent ones (default 20000)",
+        help="maximum number of new tokens; the most frequent are kept (default: 20000)",
     )
     add(
         "--min-count",
         type=positive,
         default=1,
         metavar="N",
-        help="pieces seen fewer times are dropped (default 1)",
+        help="minimum occurrences of a new piece in the text (default: 1)",
     )
     add("--rules", default=DEFAULT_RULES, metavar="RULE,...",
-        help=f"which pieces of the Korean model are dropped (default {DEFAULT_RULES}): " + "; ".join(
+        help=f"rules that drop pieces of the Korean model (default: {DEFAULT_RULES}). " + "; ".join(
             f"{name}: {SENTENCES[name]}" for name in ("digits", "hangul", "syllables", "length")))  # fmt: skip
     add(
         "--donor",
         type=Path,
         metavar="MODEL",
-        help="a Korean SentencePiece model to take pieces from, instead of training one",
+        help="Korean SentencePiece model whose pieces are used instead of training one",
     )
     add(
         "--donor-size",
         type=positive,
         metavar="N",
-        help="pieces of the Korean model that is trained (default: twice --new)",
+        help="size of the Korean model to train, in pieces (default: twice --new)",
     )
     add(
         "--sample-mb",
         type=positive,
         default=100,
         metavar="N",
-        help="megabytes of Korean it is trained on at most (default 100)",
+        help="maximum megabytes of Korean text to train on (default: 100)",
     )
     add_decisions(parser)
     add("--compare", nargs="+", default=[], metavar="PATH",
-        help="more text, such as English and code, that the base and the result are compared on; it is not counted")  # fmt: skip
+        help="more text, such as English and code, to compare the base and the result on; not used for the choice")  # fmt: skip
     add_workers(parser)
 
 
@@ -85,23 +85,24 @@ def run(arguments: argparse.Namespace) -> int:
     from preprocessing.running.worker_pool import WorkerPool
     from preprocessing.tokenizers import donor, hybrid
     from preprocessing.tokenizers.appending import append
-    from preprocessing.tokenizers.decisions import NOTHING_FORCED, read_forced, write_decisions
+    from preprocessing.tokenizers.decisions import NO_OVERRIDES, read_overrides, write_decisions
     from preprocessing.tokenizers.derived_proof import prove_derived
-    from preprocessing.tokenizers.hybrid_rules import Rules, why_impossible
+    from preprocessing.tokenizers.hybrid_rules import Rules, reason_against
     from preprocessing.tokenizers.text_files import parts_of
     from preprocessing.tokenizers.token_use import use_of
 
     if arguments.donor and arguments.donor_size:
         raise ConfigError(
-            "--donor and --donor-size exclude each other: a given model has its size; drop one of them"
+            "--donor and --donor-size exclude each other: an existing model has its size; remove one of them",
+            rule="exclusive-options",
         )
     settings = hybrid.Settings(arguments.new, arguments.min_count, Rules.of(arguments.rules))
     base = open_base(arguments.base, arguments.allow_unreachable)
-    forced = read_forced(arguments.decisions, why_impossible) if arguments.decisions else NOTHING_FORCED
+    overrides = read_overrides(arguments.decisions, reason_against) if arguments.decisions else NO_OVERRIDES
     parts = parts_of(arguments.text)
     compared = [*parts, *(parts_of(arguments.compare) if arguments.compare else [])]
     with scratch_folder(arguments.out / ".work") as work, WorkerPool(arguments.workers or cores()) as pool:
-        alone = append(base, [], work / "base")  # what cannot be written is said before work starts
+        alone = append(base, [], work / "base")  # refuses a base that cannot be written before work starts
         amounts = donor.amounts_of(parts, pool)
         if arguments.donor:
             pieces = donor.read_donor(arguments.donor)
@@ -111,22 +112,22 @@ def run(arguments: argparse.Namespace) -> int:
             )
             (work / "donor.model").write_bytes(model)
             pieces = donor.read_donor(work / "donor.model")
-        choice = hybrid.choose(base, pieces, parts, work, settings, pool, forced)
-        made = append(base, choice.surfaces, work / "hybrid")
-        before = use_of(alone.info.folder, compared, pool, "count with the base")
-        after = use_of(made.info.folder, compared, pool, "count with the result")
-        proof = prove_derived(base, made.info.folder, compared, work / "proof")
+        choice = hybrid.choose(base, pieces, parts, work, settings, pool, overrides)
+        merged = append(base, choice.surfaces, work / "hybrid")
+        before = use_of(alone.info.folder, compared, pool, "count base tokens")
+        after = use_of(merged.info.folder, compared, pool, "count merged tokens")
+        proof = prove_derived(base, merged.info.folder, compared, work / "proof")
         write_decisions(arguments.out / DECISIONS, choice.decisions)
         rows = ratios(before.languages, after.languages)
         summary = _summary(arguments, base.size, len(pieces), choice, proof, rows)
         write_json(arguments.out / SUMMARY, summary)
-        info = copy_tokenizer_folder(made.info.folder, arguments.out)
+        info = copy_tokenizer_folder(merged.info.folder, arguments.out)
     print(_report(arguments, base.size, info.vocab_size, len(pieces), choice, proof, rows))
     return 0
 
 
 def ratios(before: dict[str, Amount], after: dict[str, Amount]) -> dict[str, dict[str, float]]:
-    """By language: the text, and what it costs with the base and now. The ratio TR is tokens(new) / tokens(base)."""
+    """By language: size of the text, and its tokens with the base and with the result; TR = tokens(new) / tokens(base)."""
     return {
         lang: {
             "documents": amount.documents,
@@ -174,13 +175,21 @@ def _report(
     proof: Proof,
     rows: dict[str, Any],
 ) -> str:
+    from preprocessing.commands.terminal import format_table, wrap
     from preprocessing.page.number_text import size as size_text
-    from preprocessing.report.funnel import table
     from preprocessing.tokenizers.hybrid_rules import SENTENCES
 
-    rules = [("dropped", "pieces", "why")]
+    rules = [("rule", "dropped", "reason")]
     rules += [(rule, f"{count:,}", SENTENCES[rule]) for rule, count in choice.by_rule.items()]
-    languages = [("language", "documents", "text", "bytes per token, base", "now", "token ratio", "")]
+    heads = (
+        "language",
+        "documents",
+        "text",
+        "bytes per token\nof the base",
+        "bytes per token\nmerged",
+        "token\nratio",
+    )
+    languages = [heads]
     languages += [
         (
             lang,
@@ -189,22 +198,25 @@ def _report(
             f"{row['bytes_per_token_base']:.2f}",
             f"{row['bytes_per_token']:.2f}",
             f"{row['token_ratio']:.3f}",
-            "",
         )
         for lang, row in rows.items()
     ]
     total = len(choice.surfaces) + len(choice.needed)
+    sentences = (
+        f"{total:,} new tokens from {donor_size:,} Korean pieces, {len(choice.needed):,} of which are intermediate pieces of "
+        f"longer ones; {base_size:,} tokens before, {size:,} after",
+        f"all readers agree on {proof.texts:,} texts: {', '.join(proof.readers)}",
+        "edit the table of decisions and pass it with --decisions to change the choice",
+    )
     return "\n".join(
         [
             "",
-            *table(rules),
+            *format_table(rules, sentences=True),
             "",
-            *table(languages),
+            *format_table(languages),
             "",
-            f"{total:,} of {donor_size:,} Korean pieces added to {base_size:,} tokens: {size:,} in all; "
-            f"{len(choice.needed):,} of them are steps to longer ones",
-            f"all readers agree on {proof.texts:,} texts: {', '.join(proof.readers)}",
-            f"tokenizer   {arguments.out}",
-            f"decisions   {arguments.out / DECISIONS}   (edit it and give it back with --decisions)",
+            *(line for sentence in sentences for line in wrap(sentence)),
+            f"tokenizer  {arguments.out}",
+            f"decisions  {arguments.out / DECISIONS}",
         ]
     )

@@ -1,7 +1,7 @@
-"""A tokenizer without the tokens that a text never uses, and the map of ids that prune-vocab needs.
+"""Removes tokens that a text never uses from a tokenizer, and writes the id map for ``mko checkpoint prune-vocab``.
 
-Owns the command and what it writes: the tokenizer folder, ``id_map.json``, ``decisions.tsv``. What stays is decided in
-``tokenizers/pruning.py``.
+Owns the command and its files: the tokenizer folder, ``id_map.json``, ``decisions.tsv``. ``tokenizers/pruning.py`` chooses
+the tokens.
 """
 
 from __future__ import annotations
@@ -13,25 +13,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from megatron_ko.config.cli import positive
-from megatron_ko.errors import DataError
+from megatron_ko.errors import DataError, Problem
 from megatron_ko.formats import id_map
 from preprocessing.commands.tokenizer_arguments import DECISIONS, add_base, add_workers, open_base
 
 if TYPE_CHECKING:
     from preprocessing.tokenizers.bases import Base
     from preprocessing.tokenizers.decisions import Decision
-    from preprocessing.tokenizers.pruning import Compared, Pruning
+    from preprocessing.tokenizers.proof import Proof
+    from preprocessing.tokenizers.pruning import Comparison, Pruning
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add_base(parser, "prune")
     add("--text", required=True, nargs="+", metavar="PATH",
-        help="text that must keep its tokens, all languages of it: files, folders, or the output folder of a pipeline")  # fmt: skip
-    add("--out", required=True, type=Path, metavar="FOLDER", help="the pruned tokenizer")
-    add("--min-count", type=positive, default=1, metavar="N", help="tokens seen fewer times go (default 1)")
+        help="text that must keep its tokens, in all its languages: files, folders, or the output folder of a pipeline")  # fmt: skip
+    add("--out", required=True, type=Path, metavar="FOLDER", help="folder for the pruned tokenizer")
+    add("--min-count", type=positive, default=1, metavar="N",
+        help="minimum occurrences of a token in the text (default: 1)")  # fmt: skip
     add("--keep", type=Path, metavar="FILE",
-        help='tokens that stay in any case, one a line as text or as a JSON string such as " the"; a decisions.tsv will do')  # fmt: skip
+        help='tokens to keep in any case, one per line, as text or as a JSON string such as " the"; a decisions.tsv also works')  # fmt: skip
     add_workers(parser)
 
 
@@ -51,54 +53,57 @@ def run(arguments: argparse.Namespace) -> int:
 
     base = open_base(arguments.base, arguments.allow_unreachable)
     source = info_of(base)
-    keep = kept_ids(arguments.keep, base) if arguments.keep else []
+    keep = read_keep(arguments.keep, base) if arguments.keep else []
     parts = parts_of(arguments.text)
     with scratch_folder(arguments.out / ".work") as work, WorkerPool(arguments.workers or cores()) as pool:
         whole = append(base, [], work / "whole").info.folder
         counts = use_of(whole, parts, pool, "count tokens").counts
         if not counts.any():
-            raise DataError(f"--text: no token in {len(parts):,} parts; give text that must keep its tokens")
-        made = pruning.decide(base, counts, arguments.min_count, keep)
-        info = pruning.write_pruned(base, made, work / "pruned")
-        compared = pruning.compare(whole, work / "pruned", made, parts, pool)
+            raise DataError(
+                f"--text: no token in {len(parts):,} parts; name text that must keep its tokens",
+                rule="no-text",
+            )
+        decided = pruning.decide(base, counts, arguments.min_count, keep)
+        info = pruning.write_pruned(base, decided, work / "pruned")
+        compared = pruning.compare(whole, work / "pruned", decided, parts, pool)
         proof = prove_derived(base, work / "pruned", parts, work / "proof")
-        rows = _decisions(base, made, counts.tolist())
+        rows = _decisions(base, decided, counts.tolist())
         write_decisions(arguments.out / DECISIONS, rows)
-        found = IdMap(source.fingerprint, info.fingerprint, made.old_ids)
-        write_id_map(arguments.out / id_map.NAME, found)
+        new_ids = IdMap(source.fingerprint, info.fingerprint, decided.old_ids)
+        write_id_map(arguments.out / id_map.NAME, new_ids)
         copy_tokenizer_folder(work / "pruned", arguments.out)
-    print(_report(arguments, made, compared, f"{proof.texts:,} texts: {', '.join(proof.readers)}"))
+    print(_report(arguments, decided, compared, proof))
     return 0
 
 
-def kept_ids(path: Path, base: Base) -> list[int]:
-    """Ids of the tokens that a file names. Raises DataError with all lines that name none."""
-    from preprocessing.tokenizers.decisions import COLUMNS
+def read_keep(path: Path, base: Base) -> list[int]:
+    """Ids of the tokens that a file lists. Raises DataError with all lines that are not tokens."""
+    from preprocessing.tokenizers.decisions import COLUMNS, limit_problems
 
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text ({error}); check --keep") from None
-    found, problems = [], []
+        raise DataError(
+            f"{path}: cannot be read as UTF-8 text ({error}); check --keep", rule="unreadable-file"
+        ) from None
+    ids, problems = [], []
     for number, line in enumerate(lines, start=1):
         fields = line.rstrip("\r").split("\t")
         if not line.strip() or fields[0] == COLUMNS[0] or (len(fields) > 3 and fields[3] == "drop"):
             continue
         surface = _surface(fields[0])
         if surface in base.vocabulary.ids:
-            found.append(base.vocabulary.ids[surface])
+            ids.append(base.vocabulary.ids[surface])
         else:
-            problems.append(
-                f"{path}:{number}: {surface!r} is no token of {base.folder}; correct or drop the line"
-            )
+            message = f"{surface!r} is not a token of {base.folder}; correct or delete the line"
+            problems.append(Problem(f"{path}:{number}", "", message, "unknown-token"))
     if problems:
-        more = [f"and {len(problems) - 20:,} more"] if len(problems) > 20 else []
-        raise DataError("\n".join([*problems[:20], *more]))
-    return found
+        raise DataError(limit_problems(problems))
+    return ids
 
 
 def _surface(field: str) -> str:
-    """A JSON string, or the text itself."""
+    """The value of a JSON string, or the text itself."""
     if not (field.startswith('"') and field.endswith('"') and len(field) > 1):
         return field
     try:
@@ -108,8 +113,8 @@ def _surface(field: str) -> str:
     return value if isinstance(value, str) else field
 
 
-def _decisions(base: Base, made: Pruning, counts: list[int]) -> list[Decision]:
-    """One row a token by old id: those that stay first."""
+def _decisions(base: Base, decided: Pruning, counts: list[int]) -> list[Decision]:
+    """One row per token by old id, kept tokens first."""
     from preprocessing.tokenizers.decisions import Decision
     from preprocessing.tokenizers.pruning import REASONS
 
@@ -121,38 +126,38 @@ def _decisions(base: Base, made: Pruning, counts: list[int]) -> list[Decision]:
             r != "unused",
             f"{r}: {REASONS[r]}",
         )
-        for n, r in enumerate(made.reasons)
+        for n, r in enumerate(decided.reasons)
         if r
     ]
     return sorted(rows, key=lambda row: not row.keep)
 
 
-def _report(arguments: argparse.Namespace, made: Pruning, compared: Compared, proved: str) -> str:
-    from preprocessing.report.funnel import table
+def _report(arguments: argparse.Namespace, decided: Pruning, compared: Comparison, proof: Proof) -> str:
+    from preprocessing.commands.terminal import format_table, wrap
     from preprocessing.tokenizers.pruning import REASONS
 
-    counts = Counter(made.reasons)
-    rows = [("reason", "tokens", "")]
+    counts = Counter(decided.reasons)
+    rows = [("reason", "tokens", "meaning")]
     rows += [(name, f"{counts[name]:,}", sentence) for name, sentence in REASONS.items() if counts[name]]
-    whole = compared.documents - compared.changed
-    lines = [
-        "",
-        *table(rows),
-        "",
-        f"{len(made.reasons):,} ids before, {len(made.old_ids):,} now",
-        f"{whole:,} of {compared.documents:,} documents keep every token under the map of ids",
+    unchanged = compared.documents - compared.changed
+    sentences = [
+        f"{len(decided.reasons):,} ids before, {len(decided.old_ids):,} after",
+        f"{unchanged:,} of {compared.documents:,} documents keep all their tokens",
     ]
     if compared.changed:
-        lines.append(
-            f"{compared.changed:,} use tokens that are gone: the text takes {compared.tokens_after:,} tokens instead of "
+        sentences.append(
+            f"{compared.changed:,} documents use removed tokens: the text takes {compared.tokens_after:,} tokens instead of "
             f"{compared.tokens_before:,}"
         )
+    sentences.append(f"all readers agree on {proof.texts:,} texts: {', '.join(proof.readers)}")
     return "\n".join(
         [
-            *lines,
-            f"all readers agree on {proved}",
-            f"tokenizer   {arguments.out}",
-            f"map of ids  {arguments.out / id_map.NAME}   (for python -m checkpoint_tools prune-vocab)",
-            f"decisions   {arguments.out / DECISIONS}",
+            "",
+            *format_table(rows, sentences=True),
+            "",
+            *(line for sentence in sentences for line in wrap(sentence)),
+            f"tokenizer  {arguments.out}",
+            f"id map     {arguments.out / id_map.NAME} (for 'mko checkpoint prune-vocab')",
+            f"decisions  {arguments.out / DECISIONS}",
         ]
     )

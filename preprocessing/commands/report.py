@@ -1,6 +1,6 @@
-"""One HTML page about the data of a finished run, without scripts or outside files.
+"""Writes one HTML page about the data of a finished run, without scripts or external files.
 
-Owns the command; what the page shows is in ``preprocessing/report``.
+Owns the command; ``preprocessing/report`` builds the page.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from preprocessing.running.context import Context
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", metavar="FILE", help="where to write (default OUTPUT/report.html)")
+    parser.add_argument("--out", metavar="FILE", help="file to write (default: OUTPUT/report.html)")
 
 
 def run(loaded: Loaded[Config], arguments: argparse.Namespace) -> int:
@@ -23,8 +23,8 @@ def run(loaded: Loaded[Config], arguments: argparse.Namespace) -> int:
     from preprocessing.report.page import page
 
     context = Context(loaded)
-    made = page(read_facts(context))
+    html = page(read_facts(context))
     path = Path(arguments.out).expanduser() if arguments.out else context.folder / "report.html"
-    write_text(path, made)
+    write_text(path, html)
     print(f"wrote {path}")
     return 0

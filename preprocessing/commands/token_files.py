@@ -1,7 +1,7 @@
-"""Make, merge, split, shuffle, check and describe pairs of token files (.bin and .idx), also those of other programs.
+"""Writes, merges, splits, shuffles, checks and describes pairs of token files (.bin and .idx), also of other programs.
 
-Owns the commands; the bytes are in ``token_files`` and ``token_shuffle``. A pair that exists is not written over unless
-asked, and appears only when it is whole.
+Owns the commands; ``token_files`` and ``token_shuffle`` handle the bytes. An existing pair is overwritten only with
+``--overwrite``, and a new pair appears only when it is complete.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from megatron_ko.config.cli import positive
 from megatron_ko.errors import DataError
+from megatron_ko.tables import width_of
+from preprocessing.commands.terminal import format_table, terminal_width
 from preprocessing.commands.tokenizer_arguments import add_workers
 
 if TYPE_CHECKING:
@@ -25,62 +27,76 @@ log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     encode = commands.add_parser(
-        "encode", help="text files as they are to one pair, as Megatron-LM's preprocess_data.py does",
-        description="Encodes every document of text files, as they are, to one pair; the same bytes for any number of processes. "
-        "Documents without text are left out. Killed, it starts again: a pipeline ('mko data run') goes on.",
+        "encode", help="encode text files to one pair, like Megatron-LM's preprocess_data.py",
+        description="Encodes every document of text files, unchanged, to one pair; the bytes are the same for any number of "
+        "processes. Skips documents without text. A killed command starts from the beginning; a pipeline ('mko data run') resumes.",
     )  # fmt: skip
     encode.add_argument(
         "text", nargs="+", metavar="TEXT",
         help=".jsonl, .parquet or plain files (.gz, .zst, ...), folders of them, or the output folder of a pipeline",
     )  # fmt: skip
-    encode.add_argument("--tokenizer", type=Path, required=True, metavar="FOLDER", help="with a tokenizer")
+    encode.add_argument("--tokenizer", type=Path, required=True, metavar="FOLDER", help="tokenizer folder")
     encode.add_argument(
-        "--field", default="text", metavar="NAME", help="of a record that is its text (default: text)"
+        "--field",
+        default="text",
+        metavar="NAME",
+        help="field of a record that contains its text (default: text)",
     )
     encode.add_argument("--no-eod", action="store_true", help="do not end documents with the EOD token")
     encode.add_argument(
         "--engine", choices=("auto", "bpe", "fastokens", "gigatoken", "sentencepiece", "tokenizers"), default="auto",
-        help="what encodes (default: auto, the fastest one that gives the ids of the reference)",
+        help="encoding engine (default: auto, the fastest one that gives the ids of the reference)",
     )  # fmt: skip
     add_workers(encode)
-    merge = _command(commands, "merge", "the documents of all pairs, in the order given, as one pair")
-    split = _command(commands, "split", "one pair as several: PREFIX-00000, PREFIX-00001, ...")
+    merge = _command(commands, "merge", "join the documents of several pairs, in order, to one pair")
+    split = _command(commands, "split", "split one pair into several: PREFIX-00000, PREFIX-00001, ...")
     size = split.add_mutually_exclusive_group(required=True)
-    size.add_argument("--documents", type=positive, metavar="N", help="documents in each pair")
+    size.add_argument("--documents", type=positive, metavar="N", help="documents per pair")
     size.add_argument(
-        "--tokens", type=positive, metavar="N", help="tokens in each pair, cut between documents"
+        "--tokens", type=positive, metavar="N", help="tokens per pair; pairs end between documents"
     )
     size.add_argument(
         "--shares", type=float, nargs="+", metavar="X", help="shares of the tokens, such as 98 2"
     )
-    shuffle = _command(commands, "shuffle", "the documents of all pairs in a random order")
-    shuffle.add_argument("--seed", type=int, default=1234, metavar="N", help="decides the order alone")
+    shuffle = _command(commands, "shuffle", "write the documents of several pairs in a random order")
     shuffle.add_argument(
-        "--memory-mib", type=positive, default=1024, metavar="N", help="for tokens (default: 1024)"
+        "--seed", type=int, default=1234, metavar="N", help="seed that determines the order (default: 1234)"
     )
-    for made in (encode, merge, split, shuffle):
-        made.add_argument(
-            "--out", type=Path, required=True, metavar="PREFIX", help="PREFIX.bin and PREFIX.idx are written"
+    shuffle.add_argument(
+        "--memory-mib",
+        type=positive,
+        default=1024,
+        metavar="N",
+        help="MiB of memory for tokens (default: 1024)",
+    )
+    for writer in (encode, merge, split, shuffle):
+        writer.add_argument(
+            "--out", type=Path, required=True, metavar="PREFIX", help="write PREFIX.bin and PREFIX.idx"
         )
-        made.add_argument("--overwrite", action="store_true", help="write over a pair that is there")
+        writer.add_argument("--overwrite", action="store_true", help="overwrite an existing pair")
     validate = _command(
-        commands, "validate", "is every pair whole, its ids in range, its documents ended by EOD?"
+        commands, "validate", "check that pairs are complete, ids are in range and EOD ends each document"
     )
     validate.add_argument(
-        "--tokenizer", type=Path, metavar="FOLDER", help="gives vocabulary and EOD, decodes samples"
+        "--tokenizer",
+        type=Path,
+        metavar="FOLDER",
+        help="tokenizer for the checks of ids and EOD, and to decode samples",
     )
-    validate.add_argument("--vocab-size", type=positive, metavar="N", help="every id is below it")
-    validate.add_argument("--eod", type=int, metavar="ID", help="ends every document and stands nowhere else")
+    validate.add_argument("--vocab-size", type=positive, metavar="N", help="every id must be below N")
     validate.add_argument(
-        "--samples", type=int, default=3, metavar="N", help="documents decoded (default: 3)"
+        "--eod", type=int, metavar="ID", help="token that must end every document and occur nowhere else"
     )
-    _command(commands, "info", "type, documents, tokens and lengths of every pair")
+    validate.add_argument(
+        "--samples", type=int, default=3, metavar="N", help="documents to decode (default: 3)"
+    )
+    _command(commands, "info", "show token type, documents, tokens and lengths of pairs")
 
 
 def _command(commands: Any, name: str, sentence: str) -> argparse.ArgumentParser:
-    made = commands.add_parser(name, help=sentence, description=sentence)
-    made.add_argument("pairs", nargs="+", metavar="PREFIX", help="PREFIX, PREFIX.bin or PREFIX.idx")
-    return made
+    parser = commands.add_parser(name, help=sentence, description=f"{sentence[0].upper()}{sentence[1:]}.")
+    parser.add_argument("pairs", nargs="+", metavar="PREFIX", help="PREFIX, PREFIX.bin or PREFIX.idx")
+    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -95,26 +111,28 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _encode(arguments: argparse.Namespace) -> int:
     from preprocessing.running.processes import cores
+    from preprocessing.steps.kernel_groups import compile_for
     from preprocessing.tokens.encode_files import encode_files, parts_to_encode
 
     _check_target(arguments, [arguments.out], [])
+    compile_for(["encode"])
     facts = encode_files(
         parts_to_encode(arguments.text), arguments.tokenizer, arguments.out, arguments.field, arguments.engine,
         not arguments.no_eod, arguments.workers or cores(),
     )  # fmt: skip
     if facts["empty"]:
-        log.warning("%s documents without text were left out", f"{facts['empty']:,}")
-    _say(arguments.out, facts)
+        log.warning("skipped %s documents without text", f"{facts['empty']:,}")
+    _log_pair(arguments.out, facts)
     log.info("%.1f MB of text, encoded with %s", facts["text_bytes"] / 1e6, ", ".join(facts["engines"]))
     return 0
 
 
 def _merge(arguments: argparse.Namespace) -> int:
-    from preprocessing.tokens.token_files import copy_documents, open_pair, whole
+    from preprocessing.tokens.token_files import copy_documents, full_extent, open_pair
 
     _check_target(arguments, [arguments.out], arguments.pairs)
-    facts = copy_documents([whole(open_pair(name)) for name in arguments.pairs], arguments.out)
-    _say(arguments.out, facts)
+    facts = copy_documents([full_extent(open_pair(name)) for name in arguments.pairs], arguments.out)
+    _log_pair(arguments.out, facts)
     return 0
 
 
@@ -122,13 +140,15 @@ def _split(arguments: argparse.Namespace) -> int:
     from preprocessing.tokens.token_files import Extent, copy_documents, open_pair
 
     if len(arguments.pairs) != 1:
-        raise DataError(f"split takes one pair, not {len(arguments.pairs)}; merge them first")
+        raise DataError(
+            f"split takes one pair, not {len(arguments.pairs)}; merge them first", rule="several-pairs"
+        )
     pair = open_pair(arguments.pairs[0])
     runs = _runs(pair, arguments)
     targets = [arguments.out.with_name(f"{arguments.out.name}-{number:05d}") for number in range(len(runs))]
     _check_target(arguments, targets, arguments.pairs)
     for (first, last), target in zip(runs, targets):
-        _say(target, copy_documents([Extent(pair.prefix, first, last)], target))
+        _log_pair(target, copy_documents([Extent(pair.prefix, first, last)], target))
     return 0
 
 
@@ -144,7 +164,9 @@ def _runs(pair: Pair, arguments: argparse.Namespace) -> list[tuple[int, int]]:
     if arguments.tokens:
         return [(run[0][1], run[0][2]) for run in cut_by_tokens([pair.lengths()], arguments.tokens)]
     if min(arguments.shares) <= 0:
-        raise DataError(f"--shares: {min(arguments.shares):g} is not above 0; leave it out")
+        raise DataError(
+            f"--shares: {min(arguments.shares):g} must be above 0; remove it", rule="share-not-positive"
+        )
     return cut_by_shares(pair.lengths(), arguments.shares)
 
 
@@ -154,7 +176,7 @@ def _shuffle(arguments: argparse.Namespace) -> int:
 
     _check_target(arguments, [arguments.out], arguments.pairs)
     prefixes = [prefix_of(name) for name in arguments.pairs]
-    _say(
+    _log_pair(
         arguments.out,
         shuffle_documents(prefixes, arguments.out, arguments.seed, arguments.memory_mib << 20),
     )
@@ -167,13 +189,17 @@ def _check_target(arguments: argparse.Namespace, targets: Sequence[Path], pairs:
     read = {prefix_of(name).resolve() for name in pairs}
     for target in targets:
         if target.resolve() in read:
-            raise DataError(f"{target}: is read and written; give --into another name")
+            raise DataError(
+                f"{target}: is both input and output; choose another --out", rule="output-is-input"
+            )
         for path in (Path(f"{target}.bin"), Path(f"{target}.idx")):
             if path.exists() and not arguments.overwrite:
-                raise DataError(f"{path}: is there already; give --into another name, or --overwrite")
+                raise DataError(
+                    f"{path}: already exists; choose another --out, or add --overwrite", rule="output-exists"
+                )
 
 
-def _say(target: Path, facts: dict[str, Any]) -> None:
+def _log_pair(target: Path, facts: dict[str, Any]) -> None:
     log.info("%s: %s documents, %s tokens", target, f"{facts['documents']:,}", f"{facts['tokens']:,}")
 
 
@@ -181,7 +207,7 @@ def _say(target: Path, facts: dict[str, Any]) -> None:
 
 
 def _validate(arguments: argparse.Namespace) -> int:
-    """2 when a pair has a problem; all of them are printed."""
+    """Prints all problems; returns 2 if a pair has one."""
     from preprocessing.steps.validate import content_problems
     from preprocessing.tokens.token_files import open_pair
 
@@ -198,9 +224,9 @@ def _validate(arguments: argparse.Namespace) -> int:
             pair = open_pair(name)
             problems = content_problems(pair, vocab_size, eod)
         except DataError as error:
-            pair, problems = None, [str(error)]
+            pair, problems = None, [str(problem) for problem in error.problems]
         worst = 2 if problems else worst
-        print("\n".join(problems) if problems else f"{name}: sound")
+        print("\n".join(problems) if problems else f"{name}: no problems")
         if pair is not None and tokenizer is not None and arguments.samples > 0:
             _show_samples(pair, tokenizer, arguments.samples)
     return worst
@@ -218,7 +244,6 @@ def _show_samples(pair: Pair, tokenizer: Any, samples: int) -> None:
 def _info(arguments: argparse.Namespace) -> int:
     import numpy as np
 
-    from preprocessing.report.funnel import table
     from preprocessing.tokens.token_files import open_pair
 
     rows: list[tuple[str, ...]] = [
@@ -231,5 +256,15 @@ def _info(arguments: argparse.Namespace) -> int:
         counts = [f"{n:,}" for n in (pair.documents, len(pair.index.lengths), pair.tokens)]
         size = f"{pair.ids.nbytes / 1e6:.2f}"
         rows.append((str(pair.prefix), pair.index.dtype, *counts, *(f"{int(n):,}" for n in shape), size))
-    print("\n".join(table(rows, 2)))
+    print("\n".join(_format_pairs(rows)))
     return 0
+
+
+def _format_pairs(rows: list[tuple[str, ...]]) -> list[str]:
+    """One line per pair, or the name of each pair above its numbers if the lines would exceed the terminal's width."""
+    lines = format_table(rows, 2, width=10_000)
+    if max(map(width_of, lines)) <= terminal_width():
+        return lines
+    head, *numbers = format_table([("", *row[1:]) for row in rows], 2)
+    names = [row[0] for row in rows[1:]]
+    return [head, *(line for name, row in zip(names, numbers, strict=True) for line in (name, row))]

@@ -1,6 +1,6 @@
-"""What the commands that make one tokenizer of another have in common: the base, the processes, the table of decisions.
+"""Arguments shared by the commands that derive a tokenizer from another: base, processes, table of decisions.
 
-Owns these arguments and the checking of a base before work starts.
+Also owns the check of a base before work starts.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def add_base(parser: argparse.ArgumentParser, purpose: str) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--allow-unreachable", action="store_true",
-        help="take a base with pieces that no text becomes; they keep their ids",
+        help="accept a base with pieces to which no text is encoded; they keep their ids",
     )  # fmt: skip
 
 
 def add_decisions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--decisions", type=Path, metavar="TABLE",
-        help=f"a {DECISIONS} with decisions that you changed or rows that you added",
+        help=f"a {DECISIONS} whose decisions you edited, or to which you added rows",
     )  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
 
 
 def open_base(path: str, allow_unreachable: bool) -> Base:
-    """The base, its warnings said. Raises DataError with everything for which it cannot be one."""
+    """Opens a base and logs its warnings. Raises DataError with all its fatal defects."""
     from preprocessing.tokenizers.bases import read_base
 
     base = read_base(path, allow_unreachable)

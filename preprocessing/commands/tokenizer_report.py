@@ -1,7 +1,7 @@
-"""Measures and compares tokenizers on given text: a table, and with --out one HTML page, the chart and all numbers.
+"""Measures and compares tokenizers on text: prints tables, and writes an HTML page, a chart and all numbers to ``--out``.
 
-Owns the command and what it prints. A tokenizer is a folder of Hugging Face or of this project, a SentencePiece model,
-or a tiktoken file; the numbers are those of ``tokenizers/comparison``.
+Owns the command and its output. A tokenizer is a folder of Hugging Face or of this project, a SentencePiece model, or a
+tiktoken file; ``tokenizers/comparison`` computes the numbers.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from megatron_ko.errors import ConfigError, DataError
+from preprocessing.commands.terminal import format_table
 from preprocessing.commands.tokenizer_arguments import add_workers
 
 if TYPE_CHECKING:
-    from preprocessing.tokenizers.comparison import Given
+    from preprocessing.tokenizers.comparison import TokenizerSpec
     from preprocessing.tokenizers.efficiency import Meter
 
 PAGE, NUMBERS, CHART = "report.html", "measurements.json", "efficiency"
@@ -26,21 +27,22 @@ PAGE, NUMBERS, CHART = "report.html", "measurements.json", "efficiency"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "tokenizers", nargs="+", metavar="[NAME=]TOKENIZER",
-        help="folder with tokenizer.json or tokenizer.model, SentencePiece model, or tiktoken file",
+        help="folder with tokenizer.json or tokenizer.model, a SentencePiece model, or a tiktoken file",
     )  # fmt: skip
     parser.add_argument(
         "--text", nargs="+", metavar="PATH", default=[],
-        help="what is measured on: .parquet, .jsonl, .txt, .md, .py, folders of them, the output of a pipeline",
+        help="text to measure on: .parquet, .jsonl, .txt, .md or .py files, folders of them, or the output folder of a pipeline",
     )  # fmt: skip
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help=f"gets {PAGE}, {NUMBERS}, {CHART}.svg and {CHART}.png"
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help=f"write {PAGE}, {NUMBERS}, {CHART}.svg and {CHART}.png here",
     )
     parser.add_argument(
-        "--relative-to", metavar="TOKENIZER", help="is 100 in the efficiency chart (default: the first)"
+        "--relative-to", metavar="TOKENIZER", help="tokenizer with efficiency 100 (default: the first)"
     )
-    parser.add_argument(
-        "--base", metavar="TOKENIZER", help="token ratio new/base is given for each (default: the first)"
-    )
+    parser.add_argument("--base", metavar="TOKENIZER", help="base of the token ratio (default: the first)")
     parser.add_argument(
         "--pairs", metavar="FILE", help="the same content in two languages (.jsonl, .parquet), for parity"
     )
@@ -50,9 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--pattern", metavar="PATTERN",
-        help="how tiktoken files split text, by name (cl100k_base, o200k_base, gpt2, llama3, qwen) or as an expression",
+        help="split pattern of tiktoken files: a name (cl100k_base, o200k_base, gpt2, llama3, qwen) or a regular expression",
     )  # fmt: skip
-    parser.add_argument("--show", metavar="TEXT", help="print the tokens of this text in colours")
+    parser.add_argument("--show", metavar="TEXT", help="print the tokens of this text in colors")
     add_workers(parser)
 
 
@@ -62,146 +64,170 @@ def run(arguments: argparse.Namespace) -> int:
     from preprocessing.tokenizers.efficiency import Meter
 
     if not arguments.text and arguments.show is None:
-        raise ConfigError("nothing to measure on: give --text PATH ..., or --show TEXT")
+        raise ConfigError("nothing to measure: add --text PATH ..., or --show TEXT", rule="missing-text")
     if arguments.out and not arguments.text:
-        raise ConfigError("--out writes what was measured on text: give --text PATH ... too")
-    givens = _named(arguments.tokenizers, arguments.pattern)
-    chosen = _position(arguments.relative_to, "--relative-to", givens)
-    base = _position(arguments.base, "--base", givens)
+        raise ConfigError("--out writes measurements of text: add --text PATH ...", rule="missing-text")
+    specs = _name_tokenizers(arguments.tokenizers, arguments.pattern)
+    chosen = _position(arguments.relative_to, "--relative-to", specs)
+    base = _position(arguments.base, "--base", specs)
     pairs = _read_pairs(arguments.pairs, arguments.pair_fields) if arguments.pairs else []
-    meters = [Meter(given.open()) for given in givens]
+    meters = [Meter(spec.open()) for spec in specs]
     if arguments.show is not None:
         _show(meters, arguments.show)
     if not arguments.text:
         return 0
-    counted = comparison.count(givens, arguments.text, arguments.workers or cores())
-    found = comparison.compare(meters, counted, chosen, base, pairs, arguments.pair_fields)
-    sys.stdout.write(_tables(found, with_ratio=arguments.base is not None))
+    counts = comparison.count(specs, arguments.text, arguments.workers or cores())
+    measurements = comparison.compare(meters, counts, chosen, base, pairs, arguments.pair_fields)
+    print(format_measurements(measurements, with_ratio=arguments.base is not None))
     if arguments.out:
-        _write(arguments.out, found, meters)
+        _write(arguments.out, measurements, meters)
     else:
-        print("--out FOLDER writes the page, the chart and all numbers")
+        print("\n--out FOLDER writes the page, the chart and all numbers")
     return 0
 
 
-# --- what is given ---------------------------------------------------------------------------------------
+# --- arguments -------------------------------------------------------------------------------------------
 
 
-def _named(given: Sequence[str], pattern: str | None) -> list[Given]:
-    """The tokenizers with names that differ. ``NAME=PATH``, unless a file is called so."""
-    from preprocessing.tokenizers.comparison import Given
+def _name_tokenizers(arguments: Sequence[str], pattern: str | None) -> list[TokenizerSpec]:
+    """The tokenizers with distinct names. An argument is ``NAME=PATH``, or a path if a file of this name exists."""
+    from preprocessing.tokenizers.comparison import TokenizerSpec
     from preprocessing.tokenizers.opened import name_of
 
-    found = []
-    for text in given:
+    specs = []
+    for text in arguments:
         name, sign, path = text.partition("=")
         named = bool(sign and name and path) and not Path(text).expanduser().exists()
-        found.append(Given(path, name, pattern) if named else Given(text, name_of(Path(text)), pattern))
-    names = [item.name for item in found]
-    twice = sorted({str(name) for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigError(
-            f"several tokenizers are called {', '.join(twice)}; name each: NAME=PATH NAME=PATH ..."
+        specs.append(
+            TokenizerSpec(path, name, pattern) if named else TokenizerSpec(text, name_of(Path(text)), pattern)
         )
-    return found
+    names = [spec.name for spec in specs]
+    repeated = sorted({str(name) for name in names if names.count(name) > 1})
+    if repeated:
+        raise ConfigError(
+            f"several tokenizers have the name {', '.join(repeated)}; name each: NAME=PATH NAME=PATH ...",
+            rule="duplicate-name",
+        )
+    return specs
 
 
-def _position(wanted: str | None, option: str, givens: Sequence[Given]) -> int:
+def _position(wanted: str | None, option: str, specs: Sequence[TokenizerSpec]) -> int:
     if wanted is None:
         return 0
-    for number, given in enumerate(givens):
-        if wanted in (given.name, given.path, f"{given.name}={given.path}"):
+    for number, spec in enumerate(specs):
+        if wanted in (spec.name, spec.path, f"{spec.name}={spec.path}"):
             return number
     raise ConfigError(
-        f"{option}: {wanted} is none of the tokenizers given: {', '.join(str(g.name) for g in givens)}"
+        f"{option}: unknown tokenizer {wanted}; choose from {', '.join(str(spec.name) for spec in specs)}",
+        rule="unknown-tokenizer",
     )
 
 
-def _read_pairs(given: str, pair_fields: Sequence[str]) -> list[tuple[str, str]]:
+def _read_pairs(name: str, pair_fields: Sequence[str]) -> list[tuple[str, str]]:
     from preprocessing.scoring.training_text import records_of
 
-    path = Path(given).expanduser()
+    path = Path(name).expanduser()
     if not path.is_file():
-        raise DataError(f"{path}: no such file; give --pairs FILE.jsonl or FILE.parquet")
-    kind = "parquet" if path.suffix == ".parquet" else "jsonl"
+        raise DataError(f"{path}: no such file; --pairs takes a .jsonl or .parquet file", rule="missing-file")
     pairs = []
-    for number, record in records_of(path, kind, pair_fields):
-        first, second = (record.get(name) for name in pair_fields)
+    for number, record in records_of(path, "parquet" if path.suffix == ".parquet" else "jsonl", pair_fields):
+        first, second = (record.get(field) for field in pair_fields)
         if not isinstance(first, str) or not isinstance(second, str):
             raise DataError(
-                f"{path}: record {number} has no text in {' and '.join(pair_fields)}; correct it, or give --pair-fields "
-                f"(fields there: {', '.join(sorted(record))})"
+                f"{path}: record {number} has no text in {' and '.join(pair_fields)}; correct it, or name other --pair-fields "
+                f"(its fields: {', '.join(sorted(record))})",
+                rule="missing-field",
             )
         pairs.append((first, second))
     if not pairs:
-        raise DataError(f"{path}: holds no pairs; give records with {' and '.join(pair_fields)}")
+        raise DataError(
+            f"{path}: contains no pairs; add records with {' and '.join(pair_fields)}", rule="no-pairs"
+        )
     return pairs
 
 
-# --- what is printed -------------------------------------------------------------------------------------
+# --- output ----------------------------------------------------------------------------------------------
 
 
 def _show(meters: Sequence[Meter], text: str) -> None:
-    from preprocessing.page.coloured_tokens import for_terminal, shown_tokens
+    from preprocessing.page.colored_tokens import for_terminal, tokens_for_display
 
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError:
-        raise ConfigError("--show: the text is not UTF-8; check the terminal's locale") from None
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        raise ConfigError(
+            "--show: the text is not UTF-8; check the locale of the terminal", rule="not-utf8"
+        ) from None
+    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     for meter in meters:
-        tokens = shown_tokens(meter.tokenizer, text)
+        tokens = tokens_for_display(meter.tokenizer, text)
         per = f", {size / len(tokens):.2f} bytes per token" if tokens else ""
-        print(f"{meter.tokenizer.name}: {len(tokens)} tokens{per}\n{for_terminal(tokens, colour)}\n")
+        print(f"{meter.tokenizer.name}: {len(tokens)} tokens{per}\n{for_terminal(tokens, color)}\n")
 
 
-def _tables(found: dict[str, Any], with_ratio: bool) -> str:
+def format_measurements(measurements: dict[str, Any], with_ratio: bool) -> str:
+    """One table per language, one of the vocabularies, and the meaning of the columns."""
+    lines: list[str] = []
+    for lang, text in measurements["languages"].items():
+        if lang == "all" and len(measurements["languages"]) == 2:
+            continue  # the text has one language
+        lines += [*_language_table(measurements, lang, text, with_ratio), ""]
+    lines += [*_vocabulary_table(measurements), ""]
+    notes = [
+        ("split words", "words that take several tokens"),
+        ("byte tokens", "tokens that are a byte or a part of a character"),
+        ("changed docs", "documents that decode to other text"),
+        ("efficiency", f"100 x tokens of {measurements['relative_to']} / tokens; higher is better"),
+        ("single", "Hangul syllables, of 11,172, that are one token"),
+        ("in text", "share of these among the different syllables of the text"),
+        ("by use", "share of these among all syllables of the text"),
+    ]
+    if with_ratio:
+        notes.insert(4, ("token ratio", f"tokens / tokens of {measurements['base']}; lower is better"))
+    if measurements["parity_of"]:
+        first, second = measurements["parity_of"]
+        notes.append(("parity", f"tokens of {first} per token of {second} for the same content; 1 is equal"))
+    return "\n".join([*lines, *format_table([("column", "meaning"), *notes], sentences=True)])
+
+
+def _language_table(
+    measurements: dict[str, Any], lang: str, text: dict[str, Any], with_ratio: bool
+) -> list[str]:
     from preprocessing.page.number_text import size
     from preprocessing.page.palette import LANGUAGES
-    from preprocessing.tokenizers.comparison import ALL
 
-    tokenizers = found["tokenizers"]
-    chosen = found["relative_to"]
-    heads = ["bytes/token", "chars/token", "tokens/word", "cut words", "byte tokens", "unknown", "changed", "efficiency"]  # fmt: skip
-    parts = []
-    for lang, text in found["languages"].items():
-        if lang == ALL and len(found["languages"]) == 2:
-            continue  # there is one language
-        rows = []
-        for made in tokenizers:
-            here = made["by_language"][lang]
-            cells = [
-                _number(here[key]) for key in ("bytes_per_token", "characters_per_token", "tokens_per_word")
-            ]
-            cells += [_percent(here[key]) for key in ("continued_words", "byte_tokens", "unknown_tokens")]
-            cells += [f"{here['changed_documents']:,}", _number(here["relative_efficiency"], 1)]
-            rows.append([made["name"], *cells, *([_number(here["token_ratio"])] if with_ratio else [])])
-        title = f"{LANGUAGES.get(lang, lang)}: {text['documents']:,} documents, {size(text['bytes'])}"
-        parts.append(_table(title, [*heads, *(["TR"] if with_ratio else [])], rows))
-    vocabulary = []
-    for made in tokenizers:
-        syllables, pair = made["syllables"], made["parity"]
-        cells = [f"{made['ids']:,}", f"{made['unused_tokens']:,}", _percent(made["unused_share"])]
+    rows = [
+        ["", "bytes/\ntoken", "chars/\ntoken", "tokens/\nword", "split\nwords", "byte\ntokens", "unknown\ntokens",
+         "changed\ndocs", "effi-\nciency", *(["token\nratio"] if with_ratio else [])]
+    ]  # fmt: skip
+    for tokenizer in measurements["tokenizers"]:
+        here = tokenizer["by_language"][lang]
+        cells = [_number(here[key]) for key in ("bytes_per_token", "characters_per_token", "tokens_per_word")]
+        cells += [_percent(here[key]) for key in ("continued_words", "byte_tokens", "unknown_tokens")]
+        cells += [f"{here['changed_documents']:,}", _number(here["relative_efficiency"], 1)]
+        rows.append([tokenizer["name"], *cells, *([_number(here["token_ratio"])] if with_ratio else [])])
+    title = f"{LANGUAGES.get(lang, lang)}: {text['documents']:,} documents, {size(text['bytes'])}"
+    return [title, *format_table(rows)]
+
+
+def _vocabulary_table(measurements: dict[str, Any]) -> list[str]:
+    pairs = measurements["parity_of"]
+    rows = [
+        ["", "ids", "unused\ntokens", "\nshare", "syllables\nsingle", "in\ntext", "by\nuse",
+         *(["parity\n" + "/".join(pairs)] if pairs else []), "type"]
+    ]  # fmt: skip
+    for tokenizer in measurements["tokenizers"]:
+        syllables = tokenizer["syllables"]
+        cells = [
+            f"{tokenizer['ids']:,}",
+            f"{tokenizer['unused_tokens']:,}",
+            _percent(tokenizer["unused_share"]),
+        ]
         cells += [f"{syllables['single']:,}", _percent(syllables["of_met"]), _percent(syllables["by_use"])]
-        vocabulary.append(
-            [made["name"], *cells, _number(pair["parity"]) if pair else "no --pairs", made["kind"]]
-        )
-    parity = "/".join(found["parity_of"]) if found["parity_of"] else ""
-    heads = ["ids", "unused", "", "syllables", "of met", "by use", f"parity {parity}".strip(), "kind"]
-    parts.append(_table("vocabulary", heads, vocabulary))
-    says = f"efficiency: 100 x tokens of {chosen} / tokens, higher is better"
-    says += f"; TR: tokens / tokens of {found['base']}" if with_ratio else ""
-    return "\n".join([*parts, says]) + "\n"
-
-
-def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    table = [["", *heads], *rows]
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    lines = [
-        "  ".join([f"  {row[0]:{widths[0]}}", *(f"{cell:>{w}}" for cell, w in zip(row[1:], widths[1:]))])
-        for row in table
-    ]
-    return "\n".join([title, *(line.rstrip() for line in lines), ""])
+        if pairs:
+            cells.append(_number(tokenizer["parity"]["parity"]))
+        rows.append([tokenizer["name"], *cells, tokenizer["kind"]])
+    return ["vocabularies", *format_table(rows, sentences=True)]
 
 
 def _number(value: float | None, digits: int = 2) -> str:
@@ -212,24 +238,24 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else "0" if share == 0 else f"{share:.1%}" if share >= 0.0005 else "<0.1%"
 
 
-# --- what is written -------------------------------------------------------------------------------------
+# --- files -----------------------------------------------------------------------------------------------
 
 
-def _write(folder: Path, found: dict[str, Any], meters: Sequence[Meter]) -> None:
+def _write(folder: Path, measurements: dict[str, Any], meters: Sequence[Meter]) -> None:
     from megatron_ko.files import atomic_file, write_json, write_text
     from preprocessing.page.drawing_files import png_available, png_file, svg_file
     from preprocessing.report.tokenizers_page import chart_of, page
 
     folder = folder.expanduser()
-    chart = chart_of(found)
-    write_json(folder / NUMBERS, found)
+    chart = chart_of(measurements)
+    write_json(folder / NUMBERS, measurements)
     write_text(folder / f"{CHART}.svg", svg_file(chart))
     names = [PAGE, NUMBERS, f"{CHART}.svg"]
     if png_available():
         with atomic_file(folder / f"{CHART}.png") as file:
             file.write(png_file(chart))
         names.append(f"{CHART}.png")
-    write_text(folder / PAGE, page(found, [meter.tokenizer for meter in meters]))
+    write_text(folder / PAGE, page(measurements, [meter.tokenizer for meter in meters]))
     print(f"wrote {', '.join(names)} to {folder}")
     if not png_available():
-        print(f"no {CHART}.png: it needs Pillow; pip install 'megatron_ko[plots]'")
+        print(f"skipped {CHART}.png, which needs Pillow: pip install 'megatron_ko[plots]'")

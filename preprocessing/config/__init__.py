@@ -1,1 +1,1 @@
-"""The configuration of preprocessing, one file per owner; ``pipeline`` is the whole tree."""
+"""Configuration of preprocessing: one file per group of sections; ``pipeline`` is the whole tree."""

@@ -1,4 +1,4 @@
-"""Duplicates of documents and of lines."""
+"""Configuration of duplicate documents and frequent lines."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from megatron_ko.config.fields import Flag, Fraction, PositiveFloat, PositiveInt
 @section
 class DeduplicateConfig:
     threshold: PositiveFloat = Field(default=0.7, le=1.0)
-    """Jaccard similarity of five-word sequences from which a document is a near duplicate."""
+    """Minimum Jaccard similarity of the five-word sequences of two documents that makes one a near duplicate."""
     num_hashes: PositiveInt = 128
-    """Hash functions of a MinHash signature; each takes 4 bytes per document on disk, and a band 8."""
+    """Hash functions of a MinHash signature; each takes 4 bytes per document on disk, each band 8 bytes."""
     bands: PositiveInt = 32
-    """Bands of the signature; documents that agree in one band are compared. Divides num_hashes; more bands find more of
-    the pairs near the threshold and compare more."""
+    """Bands of the signature; documents that agree in a band are compared. Must divide num_hashes; more bands find more
+    of the pairs near the threshold and take more comparisons."""
     max_compared: PositiveInt = 16
-    """Documents of one band value, the first by id, that the others with this value are compared with, at most."""
+    """Maximum documents with the same band value, the first by id, with which the others are compared."""
     max_cluster: PositiveInt = 10_000
-    """Documents around one survivor above which an alarm is raised; they are dropped all the same."""
+    """Maximum documents in a cluster of duplicates before an alarm; the duplicates are dropped in any case."""
     alarm_share: Fraction = 0.5
-    """Share of the documents of a source that may be duplicates before an alarm is raised."""
+    """Maximum share of a source's documents that may be duplicates before an alarm."""
     alarm_documents: PositiveInt = 100
-    """Smallest source that can raise an alarm, in documents."""
+    """Minimum documents of a source that can raise an alarm."""
     on_alarm: Literal["warn", "stop"] = "warn"
-    """What an alarm does: a warning in the log and the report, or an error before any later step."""
+    """Effect of an alarm: warn in the log and the report, or stop with an error before later steps."""
     memory_mib: PositiveInt = 1024
-    """Memory of one worker in MiB for sorting, signatures and texts; the work is cut into parts that fit."""
+    """Memory of one worker in MiB for sorting, signatures and texts; larger work is split into parts that fit."""
 
     @property
     def of_signatures(self) -> list[int]:
-        """The settings that a signature depends on."""
+        """Settings that a signature depends on."""
         return [self.num_hashes, self.bands]
 
 
 @section
 class LinesConfig:
     enabled: Flag = False
-    """Removes lines that stand in many documents, where they stand as boilerplate."""
+    """Removes lines that occur in many documents, where they form boilerplate."""
     scope: Literal["source", "all"] = "source"
-    """Whether documents are counted within their source or over all sources."""
+    """Scope of the counts: documents of the same source, or of all sources."""
     min_documents: PositiveInt = Field(default=20, ge=2)
-    """Documents a line pattern stands in from which it is frequent."""
+    """Minimum documents that contain a line pattern for it to be frequent."""
     min_run: PositiveInt = Field(default=3, ge=2)
-    """Different frequent lines in a row from which they are boilerplate in the middle of a document."""
+    """Minimum consecutive distinct frequent lines that are boilerplate in the middle of a document."""
     min_edge_run: PositiveInt = 2
-    """Different frequent lines in a row from which they are boilerplate at the beginning or end of a document."""
+    """Minimum consecutive distinct frequent lines that are boilerplate at the beginning or end of a document."""
     memory_mib: PositiveInt = 1024
-    """Memory of one worker in MiB for merging counts; the work is cut into parts that fit."""
+    """Memory of one worker in MiB for merging counts; larger work is split into parts that fit."""

@@ -1,4 +1,4 @@
-"""Inputs whose documents are files, pages of web archives, or pages of wikis."""
+"""Configuration of inputs whose documents are files, pages of web archives, or wiki pages."""
 
 from __future__ import annotations
 
@@ -22,95 +22,95 @@ REFERENCE_SECTIONS = (
 
 @section
 class NamedInput:
-    """What every kind of input has."""
+    """Fields of every input."""
 
     type: str
-    """Kind of input."""
+    """Format of the input."""
     source: str | None = None
-    """Name of the source in counts and domains; the name of the input when not given."""
+    """Name of the source in counts and domains; defaults to the name of the input."""
 
 
 @section
 class CutInput(NamedInput):
-    """An input that is cut into tasks."""
+    """An input that is split into tasks."""
 
     lang: LanguageOfInput
-    """Language of every document, which decides its rules; detect: found from the text."""
+    """Language of every document; it selects the rules. detect: detects the language of each document."""
     split_bytes: PositiveInt = 256 * MIB
-    """Maximum bytes of a task: larger files are cut where their format allows it, small ones gathered."""
+    """Maximum bytes of a task: larger files are split where their format allows it, small files are grouped."""
     max_record_bytes: PositiveInt = Field(default=64 * MIB, ge=1024, le=1024 * MIB)
-    """Longest record in bytes; longer ones are set aside without being held in memory."""
+    """Maximum bytes of a record; longer records go to quarantine.jsonl without being loaded into memory."""
 
 
 @section
 class FilesInput(CutInput):
-    """An input of files found by patterns."""
+    """An input of files selected by patterns."""
 
     paths: list[FilePath] = Field(min_length=1)
-    """Files or patterns (**, *, {a,b}) relative to the working directory; each must match a file."""
+    """Files or patterns (**, *, {a,b}), relative to the working directory; each must match at least one file."""
 
 
 @section
 class TextInput(FilesInput):
     type: Literal["text"]
-    """One document per file; files named .jsonl (also compressed) are read as records with a field text."""
+    """One document per file; .jsonl files (also compressed) are read as records with a field text."""
     encoding: str = "utf-8"
-    """Encoding of files without a byte order mark, such as cp949; Python files say theirs themselves."""
+    """Encoding of files without a byte order mark, such as cp949; Python files may declare their own."""
     markup: Markup = "auto"
-    """Markup to turn into Markdown; auto: by the suffix (.tex, .rst, .wiki, .html), else mediawiki for a source named
-    wiki, else HTML in documents that hold tags; none: tags are text."""
+    """Markup that is converted to Markdown. auto: by the file suffix (.tex, .rst, .wiki, .html), else mediawiki for a
+    source named wiki, else HTML in documents that contain tags; none: tags are text."""
 
 
 @section
 class SourceTreeInput(CutInput):
     type: Literal["source_tree"]
-    """Repositories: one document per file of source code, with its path and the license file that governs it in meta."""
+    """Repositories: one document per source file, with its path and the license file that applies to it in meta."""
     roots: list[FilePath] = Field(min_length=1)
-    """Folders, each one repository, or patterns (**, *, {a,b}) of such folders; each must match a folder."""
+    """Folders, each one repository, or patterns (**, *, {a,b}) of such folders; each must match at least one folder."""
     lang: LanguageOfInput = "code"
     suffixes: list[str] = Field(default_factory=list)
-    """File name endings to read; those of the common programming languages when empty."""
+    """File name endings to read; empty: those of the common programming languages."""
     leave_out: list[str] = Field(
         default_factory=lambda: ["node_modules", "site-packages", "__pycache__", "vendor"]
     )
-    """Names of folders that are not entered, beside hidden ones (names that start with a dot) and links."""
+    """Names of folders to skip, besides hidden folders (names that start with a dot) and links."""
     split_bytes: PositiveInt = 256 * MIB
-    """Maximum bytes of the files of a task."""
+    """Maximum bytes of the files in a task."""
     max_record_bytes: PositiveInt = Field(default=MIB, ge=1024, le=1024 * MIB)
-    """Largest file in bytes; larger ones are set aside."""
+    """Maximum bytes of a file; larger files go to quarantine.jsonl."""
 
 
 @section
 class WarcInput(FilesInput):
     type: Literal["warc"]
-    """Web archives (.warc, .warc.gz, .warc.zst): the main content of HTML pages with status 200; needs the extra [web]."""
+    """Web archives (.warc, .warc.gz, .warc.zst): the main content of HTML pages with status 200. Requires the extra [web]."""
     lang: LanguageOfInput = "detect"
     extractor: Extractor = "resiliparse"
-    """What finds the main content: resiliparse (fast) or trafilatura (15 times slower, drops more)."""
+    """Library that extracts the main content: resiliparse (fast) or trafilatura (15 times slower, removes more)."""
 
 
 @section
 class HtmlInput(FilesInput):
     type: Literal["html"]
-    """One HTML page per file; needs the extra [web]."""
+    """One HTML page per file. Requires the extra [web]."""
     lang: LanguageOfInput = "detect"
     main_content: Flag = True
-    """Keeps the main content only; false: the whole page becomes Markdown."""
+    """Keeps only the main content; false: converts the whole page to Markdown."""
     extractor: Extractor = "resiliparse"
-    """What finds the main content: resiliparse (fast) or trafilatura (15 times slower, drops more)."""
+    """Library that extracts the main content: resiliparse (fast) or trafilatura (15 times slower, removes more)."""
 
 
 @section
 class WikiDumpInput(FilesInput):
     type: Literal["wiki_dump"]
-    """Dumps of MediaWiki (pages-articles .xml, also .bz2, .gz, .zst, .xz), as Markdown. Plain files are
-    cut at pages, .bz2 files of several streams at streams; others are one task."""
+    """MediaWiki dumps (pages-articles .xml, also .bz2, .gz, .zst, .xz), converted to Markdown. Plain files are split at
+    pages, multistream .bz2 files at streams; any other file is one task."""
     namespaces: list[NonNegativeInt] = Field(default_factory=lambda: [0])
-    """Namespaces to read by number; 0 are the articles."""
+    """Numbers of the namespaces to read; 0: articles."""
     with_title: Flag = True
-    """Puts the title before the text as a heading."""
+    """Adds the title as a heading above the text."""
     left_out_sections: list[str] = Field(default_factory=lambda: list(REFERENCE_SECTIONS))
-    """Sections that are left out with all below them, by heading."""
+    """Headings of sections that are removed with all their subsections."""
 
 
 @section
@@ -118,4 +118,4 @@ class StdlibInput(NamedInput):
     type: Literal["python_stdlib"]
     """Source code of the running Python's standard library without its tests, one document per module."""
     max_bytes: PositiveInt = 1_500_000
-    """Bytes to take; the modules are chosen by the seed."""
+    """Maximum bytes to read; the seed selects the modules."""

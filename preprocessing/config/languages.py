@@ -1,4 +1,4 @@
-"""Languages, kinds of personal data, and what several sections share."""
+"""Languages and kinds of personal data, shared by several sections."""
 
 from __future__ import annotations
 

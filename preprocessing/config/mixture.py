@@ -1,4 +1,4 @@
-"""Domains, their shares, and the stages of a training run."""
+"""Configuration of domains, their shares, and the stages of a training run."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Method = Literal["auto", "shares", "tokens", "targets", "unimax", "size"]
 @section
 class DomainConfig:
     sources: list[str] = Field(default_factory=list)
-    """Sources that belong to the domain; every source when empty."""
+    """Sources that belong to the domain; empty: all sources."""
     langs: list[Language] = Field(default_factory=list)
-    """Languages that belong to the domain; every language when empty."""
+    """Languages that belong to the domain; empty: all languages."""
     share: PositiveFloat | None = None
-    """Share of training tokens; shares are scaled to sum 1. Given for all domains or for none."""
+    """Share of the training tokens; shares are scaled to sum to 1. Set it for all domains or for none."""
     tokens: PositiveInt | None = None
-    """Tokens of the training run that come from the domain, instead of a share. Given for all domains or for none."""
+    """Tokens of the training run that come from the domain, instead of a share. Set it for all domains or for none."""
     group: str | None = None
-    """Name under which balance.targets counts the domain, such as web or news; its only language when not given."""
+    """Group of the domain in balance.targets, such as web or news; defaults to its language if it has only one."""
     max_bytes: PositiveInt | None = None
-    """Bytes of training text kept at most, chosen by hash of the document."""
+    """Maximum bytes of text kept, validation included; the hash of the id selects the documents."""
 
 
 @section
@@ -37,35 +37,39 @@ class StageConfig:
     tokens: PositiveInt
     """Tokens of the stage."""
     method: Method = "auto"
-    """How shares are found, as balance.method; auto without shares and targets: the mixture of balance."""
+    """How shares are computed, as balance.method; auto without shares and targets: the mixture of balance."""
     shares: dict[str, NonNegativeFloat] = Field(default_factory=dict)
-    """Share by domain, scaled to sum 1; a domain that is not named, or has 0, is left out of the stage."""
+    """Share by domain, scaled to sum to 1; the stage omits domains that are missing here or have share 0."""
     targets: dict[str, PositiveFloat] = Field(default_factory=dict)
-    """Share by group, scaled to sum 1; a group that is not named is left out of the stage."""
+    """Share by group, scaled to sum to 1; the stage omits groups that are missing here."""
     temperature: AtLeastOne | None = None
-    """As balance.temperature, which it replaces for the stage."""
+    """Overrides balance.temperature for the stage."""
 
 
 @section
 class BalanceConfig:
     valid_fraction: OpenFraction = 0.02
-    """Share of a domain's bytes that validates, documents chosen by hash of the id; at least one document."""
+    """Share of a domain's bytes used for validation; the hash of the id selects the documents, at least one."""
     shard_bytes: PositiveInt = 512 << 20
-    """Bytes of text in a file of the corpus, and so in a task of encode."""
+    """Bytes of text per file of the corpus, and thus per task of encode."""
     rehydrate: dict[ClusterSize, AtLeastOne] = Field(default_factory=dict)
-    """How often a training document stands in the corpus, by the least size of its cluster of duplicates, such as
-    {2: 1.5, 10: 3}: what many pages repeat is often better than what none does (FineWeb2, arXiv:2506.20920)."""
+    """Copies of a training document in the corpus, by the minimum size of its cluster of duplicates, such as
+    {2: 1.5, 10: 3}: text that many pages repeat is often better than text that none repeats (FineWeb2,
+    arXiv:2506.20920)."""
     method: Method = "auto"
-    """shares and tokens: as the domains say; targets: by group; unimax: equal parts of token_budget, at most max_epochs
-    of a domain; size: by temperature; auto: the first of these for which values are given."""
+    """How shares are computed. shares and tokens: from these fields of the domains; targets: by group; unimax: equal parts
+    of token_budget, at most max_epochs of a domain; size: by temperature; auto: the first of shares, tokens and targets
+    that is configured, else unimax if token_budget is set, else size."""
     targets: dict[str, PositiveFloat] = Field(default_factory=dict)
-    """Share by group of domains, such as {ko: 35, en: 28, code: 37}, scaled to sum 1; within a group by size."""
+    """Share by group of domains, such as {ko: 35, en: 28, code: 37}, scaled to sum to 1; within a group by size."""
     temperature: AtLeastOne = 1.0
-    """Shares by size are proportional to tokens^(1/temperature): 1 is in proportion, more favours small domains."""
+    """Shares by size are proportional to tokens^(1/temperature): 1 keeps proportions, higher values favor small domains."""
     token_budget: PositiveInt | None = None
-    """Tokens of the training run to plan for: epochs per domain are reported, shares follow UniMax if none are given."""
+    """Planned tokens of the training run: epochs per domain are reported; without shares, tokens and targets, UniMax
+    computes the shares."""
     max_epochs: PositiveFloat = 4.0
-    """Epochs of a domain above which is warned, and the cap of UniMax (arXiv:2304.09151)."""
+    """Maximum epochs of a domain before a warning, and the cap of UniMax (arXiv:2304.09151)."""
     stages: list[StageConfig] = Field(default_factory=list)
-    """Stages of the training run in order, each written as stages/NAME.yaml, which the trainer reads after its own file:
-    {name, tokens} and, instead of the mixture of balance, shares by domain, targets by group, method or temperature."""
+    """Stages of the training run in order; each is written to stages/NAME.yaml, which the trainer reads after its own file.
+    A stage has {name, tokens} and optionally shares by domain, targets by group, method or temperature, which replace
+    the mixture of balance."""

@@ -1,10 +1,10 @@
-"""Rules over domains, their shares and the stages of a training run; what ``auto`` and groups stand for."""
+"""Rules over domains, their shares and the stages of a training run; resolution of ``auto`` and of groups."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from megatron_ko.errors import DataError
+from megatron_ko.errors import DataError, Problem
 from preprocessing.config.mixture import BalanceConfig, DomainConfig, StageConfig
 
 Domains = Mapping[str, DomainConfig]
@@ -12,7 +12,7 @@ Problems = Iterator[tuple[str, str]]
 
 
 def method_of(domains: Domains, balance: BalanceConfig) -> str:
-    """What ``auto`` stands for."""
+    """The method of the mixture, with ``auto`` resolved."""
     if balance.method != "auto":
         return balance.method
     if all(domain.share is not None for domain in domains.values()):
@@ -25,11 +25,12 @@ def method_of(domains: Domains, balance: BalanceConfig) -> str:
 
 
 def group_of(name: str, domain: DomainConfig) -> str:
-    """The name that targets count the domain under; raises DataError where it is left open."""
+    """Group of the domain in ``balance.targets``. Raises DataError if it has neither a group nor a single language."""
     if domain.group is not None:
         return domain.group
     if len(domain.langs) != 1:
-        raise DataError(f"domains.{name}: belongs to no one language; give it a group, or remove the targets")
+        message = "has no group and not exactly one language; set its group or remove the targets"
+        raise DataError([Problem("", f"domains.{name}", message, "domain-without-group")])
     return domain.langs[0]
 
 
@@ -37,48 +38,70 @@ def groups_of(domains: Domains) -> dict[str, str]:
     return {name: group_of(name, domain) for name, domain in domains.items()}
 
 
-def problems(domains: Domains, balance: BalanceConfig) -> Problems:
-    """``(path, what is wrong and what to do)`` for values that do not fit each other."""
+def complete_shares(domains: Domains, balance: BalanceConfig) -> Problems:
+    """All domains have a share or none has; the same holds for tokens."""
     for field in ("share", "tokens"):
-        given = [name for name, domain in domains.items() if getattr(domain, field) is not None]
-        if given and len(given) < len(domains):
-            missing = next(name for name in domains if name not in given)
-            yield f"domains.{missing}", f"has no {field} while others have; give all domains one, or none"
-        elif not given and balance.method == {"share": "shares"}.get(field, field):
-            yield "balance.method", f"{balance.method}: no domain has {field}; give it to all of them"
+        names = [name for name, domain in domains.items() if getattr(domain, field) is not None]
+        if names and len(names) < len(domains):
+            missing = next(name for name in domains if name not in names)
+            yield f"domains.{missing}", f"has no {field}, but others have; set it for all domains or for none"
+        elif not names and balance.method == {"share": "shares"}.get(field, field):
+            yield "balance.method", f"{balance.method}: no domain has {field}; set it for all domains"
+
+
+def token_budget(domains: Domains, balance: BalanceConfig) -> Problems:
+    """UniMax has a budget to divide."""
     if balance.method == "unimax" and balance.token_budget is None:
-        yield "balance.token_budget", "is not given, and UniMax divides it; give the tokens of the run"
+        yield "balance.token_budget", "is missing, but method unimax divides it; set the tokens of the run"
+
+
+def target_groups(domains: Domains, balance: BalanceConfig) -> Problems:
+    """Targets and the groups of the domains match, in ``balance`` and in its stages."""
     if method_of(domains, balance) == "targets":
         yield from _target_problems("balance.targets", domains, balance.targets, all_domains=True)
+    for path, stage in _stages(balance):
+        if stage.targets or stage.method == "targets":
+            targets = stage.targets or balance.targets
+            yield from _target_problems(f"{path}.targets", domains, targets, all_domains=False)
+
+
+def stage_names(domains: Domains, balance: BalanceConfig) -> Problems:
+    """Each stage has its own name."""
     names = [stage.name for stage in balance.stages]
-    for number, stage in enumerate(balance.stages):
-        path = f"balance.stages.{number}"
+    for number, (path, stage) in enumerate(_stages(balance)):
         if names.index(stage.name) != number:
-            yield f"{path}.name", f"{stage.name!r} stands twice; give each stage its own name"
-        yield from _stage_problems(path, stage, domains, balance)
+            yield f"{path}.name", f"duplicate stage {stage.name!r}; choose another name"
 
 
-def _stage_problems(path: str, stage: StageConfig, domains: Domains, balance: BalanceConfig) -> Problems:
-    for name in stage.shares:
-        if name not in domains:
-            yield f"{path}.shares.{name}", f"no such domain; known: {', '.join(domains)}"
-    if stage.shares and stage.targets:
-        yield f"{path}.targets", "stands beside shares; give one of them"
-    if (stage.shares or stage.method == "shares") and not any(stage.shares.values()):
-        yield f"{path}.shares", "gives no domain a share; give one at least"
-    if stage.method == "tokens":
-        yield f"{path}.method", "tokens is of balance only; give the stage shares"
-    if stage.targets or stage.method == "targets":
-        yield from _target_problems(
-            f"{path}.targets", domains, stage.targets or balance.targets, all_domains=False
-        )
+def stage_shares(domains: Domains, balance: BalanceConfig) -> Problems:
+    """A stage has one valid source of shares."""
+    for path, stage in _stages(balance):
+        for name in stage.shares:
+            if name not in domains:
+                yield f"{path}.shares.{name}", f"unknown domain; known: {', '.join(domains)}"
+        if stage.shares and stage.targets:
+            yield f"{path}.targets", "is set together with shares; remove one of them"
+        if (stage.shares or stage.method == "shares") and not any(stage.shares.values()):
+            yield f"{path}.shares", "contains no positive share; set at least one"
+        if stage.method == "tokens":
+            yield f"{path}.method", "tokens is valid in balance only; set shares for the stage"
+
+
+CHECKS = (complete_shares, token_budget, target_groups, stage_names, stage_shares)
+"""Each takes domains and balance and yields ``(path, message)``; its name is the name of the rule."""
+
+
+def _stages(balance: BalanceConfig) -> Iterator[tuple[str, StageConfig]]:
+    """``(path, stage)`` of each stage."""
+    for number, stage in enumerate(balance.stages):
+        yield f"balance.stages.{number}", stage
 
 
 def _target_problems(
     path: str, domains: Domains, targets: Mapping[str, float], *, all_domains: bool
 ) -> Problems:
     if not targets:
-        yield path, "is empty; give a share by group"
+        yield path, "is empty; set a share for each group"
         return
     try:
         groups = groups_of(domains)
@@ -88,7 +111,7 @@ def _target_problems(
     known = ", ".join(sorted(set(groups.values())))
     for group in targets:
         if group not in groups.values():
-            yield f"{path}.{group}", f"no domain belongs to it; groups: {known}"
+            yield f"{path}.{group}", f"no domain belongs to this group; groups: {known}"
     for name, group in groups.items():
         if all_domains and group not in targets:
-            yield path, f"has no share for {group!r}, the group of domain {name!r}; add one"
+            yield path, f"has no share for group {group!r} of domain {name!r}; add one"

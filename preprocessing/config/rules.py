@@ -1,6 +1,6 @@
-"""Thresholds of the rules that drop documents, per language.
+"""Configuration of the rules that drop documents, per language.
 
-Each is a number, ``off``, or left out: then the preset says it (``preprocessing/judging/presets``).
+A threshold is a number or ``off``; without a value, the preset's applies (``preprocessing/judging/presets``).
 """
 
 from __future__ import annotations
@@ -18,166 +18,170 @@ Preset = Literal["default", "ko", "fineweb2", "fineweb", "gopher", "starcoder"]
 LicenseKind = Literal["permissive", "copyleft", "unknown", "none"]
 
 
-def _number(kind: type, least: float, most: float, said: str) -> Callable[[Any], Any]:
-    """A validator that says all alternatives in one message."""
+def _check_number(
+    number_type: type, minimum: float, maximum: float, description: str
+) -> Callable[[Any], Any]:
+    """Returns a validator whose message lists all alternatives."""
 
     def check(value: Any) -> Any:
-        accepted = (int,) if kind is int else (int, float)
+        accepted = (int,) if number_type is int else (int, float)
         if value is None or value == OFF:
             return value
-        if isinstance(value, bool) or not isinstance(value, accepted) or not least <= value <= most:
-            raise ValueError(f"should be {said}, or off; leave it out for the value of the preset")
-        return kind(value)
+        if isinstance(value, bool) or not isinstance(value, accepted) or not minimum <= value <= maximum:
+            raise ValueError(f"should be {description} or off; remove it to use the preset's value")
+        return number_type(value)
 
     return check
 
 
-def _choices(value: Any) -> Any:
+def _check_list(value: Any) -> Any:
     if value is None or value == OFF or isinstance(value, list):
         return value
-    raise ValueError("should be a list, or off; leave it out for the value of the preset")
+    raise ValueError("should be a list or off; remove it to use the preset's value")
 
 
 Count = Annotated[
-    Union[int, Literal["off"], None], BeforeValidator(_number(int, 0, INT64_MAX, "a whole number from 0 on"))
+    Union[int, Literal["off"], None],
+    BeforeValidator(_check_number(int, 0, INT64_MAX, "an integer of at least 0")),
 ]
 Share = Annotated[
-    Union[float, Literal["off"], None], BeforeValidator(_number(float, 0, 1, "a number from 0 to 1"))
+    Union[float, Literal["off"], None], BeforeValidator(_check_number(float, 0, 1, "a number from 0 to 1"))
 ]
 Number = Annotated[
-    Union[float, Literal["off"], None], BeforeValidator(_number(float, 0, 1e18, "a number from 0 on"))
+    Union[float, Literal["off"], None],
+    BeforeValidator(_check_number(float, 0, 1e18, "a number of at least 0")),
 ]
-Languages = Annotated[Union[list[Language], Literal["off"], None], BeforeValidator(_choices)]
-LicenseKinds = Annotated[Union[list[LicenseKind], Literal["off"], None], BeforeValidator(_choices)]
+Languages = Annotated[Union[list[Language], Literal["off"], None], BeforeValidator(_check_list)]
+LicenseKinds = Annotated[Union[list[LicenseKind], Literal["off"], None], BeforeValidator(_check_list)]
 Switch = Union[Flag, None]
 
 
 @section
 class ProseRules:
     preset: Preset | None = None
-    """Where thresholds come from that are not given here; filter.preset when not given."""
+    """Preset for thresholds that are not set here; defaults to filter.preset."""
     min_characters: Count = None
-    """Shortest document in characters."""
+    """Minimum characters of a document."""
     max_characters: Count = None
-    """Longest document in characters."""
+    """Maximum characters of a document."""
     min_words: Count = None
-    """Fewest words (runs of Hangul, letters or digits)."""
+    """Minimum words (runs of Hangul, letters or digits)."""
     max_words: Count = None
-    """Most words (runs of Hangul, letters or digits)."""
+    """Maximum words (runs of Hangul, letters or digits)."""
     lorem: Switch = None
     """Drops filler text (lorem ipsum)."""
     max_mojibake_ratio: Share = None
-    """Signs of a wrong decoding (replacement characters, Latin-1 letters in a row) over visible characters, at most."""
+    """Maximum ratio of signs of a wrong decoding (replacement characters, runs of Latin-1 letters) to visible characters."""
     max_jamo_ratio: Share = None
-    """Single jamo other than laughter and tears over Hangul, at most."""
+    """Maximum ratio of single jamo other than laughter and tears to Hangul."""
     spam: Switch = None
-    """Drops advertisements: two different spam terms, a contact or link, and a density of terms."""
+    """Drops advertisements: at least two distinct spam terms, a contact or link, and a high density of terms."""
     max_symbol_ratio: Share = None
-    """Symbols (neither letter, digit nor plain punctuation) over visible characters, at most."""
+    """Maximum ratio of symbols (neither letters, digits nor plain punctuation) to visible characters."""
     min_hangul_ratio: Share = None
-    """Hangul syllables over letters and digits, at least."""
+    """Minimum ratio of Hangul syllables to letters and digits."""
     languages: Languages = None
-    """Languages that the text itself may be found to be in."""
+    """Allowed languages, as detected from the text."""
     max_bullet_lines: Share = None
-    """Share of lines that start with a bullet, at most (documents of five lines or more)."""
+    """Maximum share of lines that start with a bullet (documents of five or more lines)."""
     max_ellipsis_lines: Share = None
-    """Share of lines that end in an ellipsis, at most (five lines or more)."""
+    """Maximum share of lines that end with an ellipsis (five or more lines)."""
     max_short_lines: Share = None
-    """Share of lines of at most 30 characters, at most (five lines or more)."""
+    """Maximum share of lines of at most 30 characters (five or more lines)."""
     min_ended_lines: Share = None
-    """Share of lines that end in . ! ? or a quotation mark, at least (five lines or more)."""
+    """Minimum share of lines that end with . ! ? or a quotation mark (five or more lines)."""
     max_newline_ratio: Number = None
-    """Line ends over words, at most (thirty words or more)."""
+    """Maximum ratio of line ends to words (thirty or more words)."""
     max_repeated_lines: Share = None
-    """Visible characters in lines seen before in the document, as a share, at most (five lines or more)."""
+    """Maximum share of visible characters in lines that repeat an earlier line (five or more lines)."""
     max_duplicate_lines: Share = None
-    """Share of lines seen before in the document, at most (five lines or more)."""
+    """Maximum share of lines that repeat an earlier line (five or more lines)."""
     max_duplicate_paragraphs: Share = None
-    """Share of paragraphs seen before in the document, at most (five lines or more)."""
+    """Maximum share of paragraphs that repeat an earlier paragraph (five or more lines)."""
     max_duplicate_paragraph_characters: Share = None
-    """Visible characters in paragraphs seen before, as a share, at most (five lines or more)."""
+    """Maximum share of visible characters in paragraphs that repeat an earlier paragraph (five or more lines)."""
     max_repeated_words: Share = None
-    """Share of three-word sequences seen before in the document, at most (documents of thirty words or more)."""
+    """Maximum share of three-word sequences that repeat an earlier one (documents of thirty or more words)."""
     max_top_2_gram: Share = None
-    """Characters in the most frequent two words, as a share, at most (thirty words or more)."""
+    """Maximum share of characters in the most frequent two-word sequence (thirty or more words)."""
     max_top_3_gram: Share = None
-    """Characters in the most frequent three words, as a share, at most (thirty words or more)."""
+    """Maximum share of characters in the most frequent three-word sequence (thirty or more words)."""
     max_top_4_gram: Share = None
-    """Characters in the most frequent four words, as a share, at most (thirty words or more)."""
+    """Maximum share of characters in the most frequent four-word sequence (thirty or more words)."""
     max_duplicate_5_gram: Share = None
-    """Characters in five-word sequences seen before, as a share, at most (thirty words or more)."""
+    """Maximum share of characters in five-word sequences that repeat an earlier one (thirty or more words)."""
     max_duplicate_6_gram: Share = None
-    """Characters in six-word sequences seen before, as a share, at most (thirty words or more)."""
+    """Maximum share of characters in six-word sequences that repeat an earlier one (thirty or more words)."""
     max_duplicate_7_gram: Share = None
-    """Characters in seven-word sequences seen before, as a share, at most (thirty words or more)."""
+    """Maximum share of characters in seven-word sequences that repeat an earlier one (thirty or more words)."""
     max_duplicate_8_gram: Share = None
-    """Characters in eight-word sequences seen before, as a share, at most (thirty words or more)."""
+    """Maximum share of characters in eight-word sequences that repeat an earlier one (thirty or more words)."""
     max_duplicate_9_gram: Share = None
-    """Characters in nine-word sequences seen before, as a share, at most (thirty words or more)."""
+    """Maximum share of characters in nine-word sequences that repeat an earlier one (thirty or more words)."""
     max_duplicate_10_gram: Share = None
-    """Characters in ten-word sequences seen before, as a share, at most (thirty words or more)."""
+    """Maximum share of characters in ten-word sequences that repeat an earlier one (thirty or more words)."""
     min_sentence_ends: Count = None
-    """Fewest ends of sentences (marks, and Korean lines ending in 다 요 죠 까), of thirty words or more."""
+    """Minimum sentence ends (punctuation marks, and Korean lines ending with 다 요 죠 까; thirty or more words)."""
     min_word_length: Number = None
-    """Mean length of words with a letter or digit, at least (thirty words or more)."""
+    """Minimum mean characters of words with a letter or digit (thirty or more words)."""
     max_word_length: Number = None
-    """Mean length of words with a letter or digit, at most (thirty words or more)."""
+    """Maximum mean characters of words with a letter or digit (thirty or more words)."""
     max_characters_per_word: Number = None
-    """Visible characters for each word, at most: text without blanks, such as one syllable again and again."""
+    """Maximum visible characters per word; excludes text without blanks, such as one syllable repeated many times."""
     min_alphabetic_words: Share = None
-    """Share of words between blanks that hold a letter, at least (thirty words or more)."""
+    """Minimum share of words between blanks that contain a letter (thirty or more words)."""
     min_stop_words: Count = None
-    """Fewest different stop words (Korean particles and endings, English function words), of thirty words or more."""
+    """Minimum distinct stop words (Korean particles and endings, English function words; thirty or more words)."""
 
 
 @section
 class CodeRules:
     preset: Preset | None = None
-    """Where thresholds come from that are not given here; filter.preset when not given."""
+    """Preset for thresholds that are not set here; defaults to filter.preset."""
     min_characters: Count = None
-    """Shortest document in characters."""
+    """Minimum characters of a document."""
     max_characters: Count = None
-    """Longest document in characters."""
+    """Maximum characters of a document."""
     max_lines: Count = None
-    """Most lines that hold a visible character."""
+    """Maximum lines with a visible character."""
     max_line_characters: Count = None
-    """Longest line in characters."""
+    """Maximum characters of a line."""
     max_mean_line_characters: Number = None
-    """Mean length of the lines in characters, at most."""
+    """Maximum mean characters per line."""
     min_alphabetic_ratio: Share = None
-    """Letters over all characters, at least."""
+    """Minimum ratio of letters to all characters."""
     min_alphanumeric_ratio: Share = None
-    """Letters and digits over all characters, at least."""
+    """Minimum ratio of letters and digits to all characters."""
     generated: Switch = None
-    """Drops files that a program wrote."""
+    """Drops generated files."""
     minified: Switch = None
     """Drops minified files."""
     data_file: Switch = None
-    """Drops files that are mostly numbers, encoded data or a table."""
+    """Drops files that consist mostly of numbers, encoded data or a table."""
     max_encoded_share: Share = None
-    """Bytes of base64, lists of bytes and escaped characters over all bytes, at most."""
+    """Maximum share of bytes in base64, lists of bytes and escaped characters."""
     max_encoded_run: Count = None
-    """Longest block of base64, lists of bytes or escaped characters in bytes."""
+    """Maximum bytes of a block of base64, lists of bytes or escaped characters."""
     min_comment_share: Share = None
-    """Visible bytes in comments and docstrings over all, at least."""
+    """Minimum share of visible bytes in comments and docstrings."""
     max_comment_share: Share = None
-    """Visible bytes in comments and docstrings over all, at most."""
+    """Maximum share of visible bytes in comments and docstrings."""
     max_secrets: Count = None
-    """Most passwords, keys and tokens found (they are masked wherever they are found)."""
+    """Maximum passwords, keys and tokens in a file (clean masks them in any case)."""
     licenses: LicenseKinds = None
-    """Kinds of licenses that are kept, such as [permissive, none]; none: no license was found, unknown: it was not
+    """License classes to keep, such as [permissive, none]. none: no license was found; unknown: the license was not
     recognized."""
     languages: Languages = None
-    """Languages that the text itself may be found to be in."""
+    """Allowed languages, as detected from the text."""
 
 
 @section
 class FilterConfig:
     preset: Preset = "default"
-    """Where thresholds come from that are not given below; each language may name its own, and a language that a preset
-    says nothing of has the thresholds of default."""
+    """Preset for thresholds that are not set below. Each language may set its own; for a language that a preset does not
+    cover, the preset default applies."""
     ko: ProseRules = Field(default_factory=ProseRules)
-    """Rules for Korean documents. Each value goes before the preset's; off (of a true/false: false) switches a rule off."""
+    """Rules for Korean documents. Each value overrides the preset's; off (for true/false fields: false) disables a rule."""
     en: ProseRules = Field(default_factory=ProseRules)
     """Rules for English documents."""
     mixed: ProseRules = Field(default_factory=ProseRules)

@@ -1,4 +1,4 @@
-"""Where results go and how the work is cut."""
+"""Configuration of the output folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from megatron_ko.config.fields import FilePath, Flag, section
 @section
 class OutputConfig:
     folder: FilePath
-    """Folder of everything that is written: the corpus (clean/), dropped/, quarantine.jsonl, funnel.json, tokenizer/,
-    tokens/, stages/, manifest.json, and what is kept between runs (steps/)."""
+    """Folder of all outputs: the corpus (clean/), dropped/, quarantine.jsonl, funnel.json, tokenizer/, tokens/, stages/,
+    manifest.json, and the results of steps, kept for the next run (steps/)."""
     allow_bad_records: Flag = False
-    """Ends with exit code 0 although records could not be read; else clean and run end with 3, everything else done."""
+    """Exits with code 0 even if some records could not be read; otherwise clean and run finish all other work and exit with 3."""

@@ -1,9 +1,9 @@
-"""What decides where each document goes: the columns of a unit, and the plan of the corpus made of all of them.
+"""The columns of a unit that decide where each document goes, and the plan of the corpus made from all of them.
 
-Owns the two tasks of ``balance`` that read columns only and the tables they leave; the rules are in ``placing``.
+Owns the two tasks of ``balance`` that read only columns, and their tables; the rules are in ``assignment``.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -18,9 +18,17 @@ import pyarrow.parquet as pq
 import xxhash
 
 from megatron_ko.errors import DataError
-from preprocessing.corpus.placing import GONE, Placed, domain_numbers, place, positions, repeats_of, sets_of
+from preprocessing.corpus.assignment import (
+    GONE,
+    Assignment,
+    assign,
+    domain_numbers,
+    positions,
+    repeats_of,
+    sets_of,
+)
 from preprocessing.documents import new_shard
-from preprocessing.readers.files_found import Unit
+from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context, Outcome
 
 STEP = "balance"
@@ -28,7 +36,7 @@ PLAN = "plan"
 COLUMNS = pa.schema(
     [("domain", pa.int16()), ("position", pa.uint64()), ("bytes", pa.uint32()), ("repeats", pa.uint16())]
 )
-PLACED = pa.schema(
+ASSIGNMENT = pa.schema(
     [("set_number", pa.int16()), ("reason", pa.int8()), ("shard", pa.int32()), ("repeats", pa.uint16())]
 )
 
@@ -37,9 +45,9 @@ PLACED = pa.schema(
 
 
 def gather(context: Context, number: int) -> Outcome:
-    """What placing needs of the documents of a unit, one row for each of them, also of dropped ones."""
+    """Writes the columns that the assignment needs: a row for each document of a unit, dropped ones included."""
     unit, config = context.units[number], context.config
-    table = _aligned(context, unit)
+    table = _join_columns(context, unit)
     kept = table["kept"].to_numpy(zero_copy_only=False)
     where = positions(table["id"], config.seed)
     repeats = repeats_of(
@@ -55,16 +63,17 @@ def gather(context: Context, number: int) -> Outcome:
     return Outcome([path], summary)
 
 
-def _aligned(context: Context, unit: Unit) -> pa.RecordBatch:
-    """``id, source, lang, bytes, cluster_size, kept`` of a unit; raises DataError where its tables are not aligned."""
+def _join_columns(context: Context, unit: Unit) -> pa.RecordBatch:
+    """``id, source, lang, bytes, cluster_size, kept`` of a unit. Raises DataError if its tables are not aligned."""
     measured = read_table(context.path("measure", unit.name), ["id", "source", "lang", "bytes"])
     filtered = read_table(context.path("filter", unit.name), ["id", "reason"])
     decided = read_table(context.path("deduplicate", unit.name), ["id", "reason", "cluster_size"])
     for name, other in (("filter", filtered), ("deduplicate", decided)):
         if not other["id"].equals(measured["id"]):
             raise DataError(
-                f"{context.path(name, unit.name)}: holds other documents than {context.path('measure', unit.name)}; "
-                f"remove steps/{name} and run again"
+                f"{context.path(name, unit.name)}: its documents differ from those of "
+                f"{context.path('measure', unit.name)}; remove steps/{name} and run again",
+                rule="documents-differ",
             )
     kept = pc.and_(pc.is_null(filtered["reason"]), pc.is_null(decided["reason"]))
     sizes = pc.fill_null(decided["cluster_size"], 1).cast(pa.int64())
@@ -73,7 +82,7 @@ def _aligned(context: Context, unit: Unit) -> pa.RecordBatch:
 
 
 def read_table(path: Path, columns: list[str]) -> pa.RecordBatch:
-    """All rows as one batch, also when there is none."""
+    """Reads all rows as one batch, even if there are none."""
     table = pq.read_table(path, columns=columns).combine_chunks()
     return pa.RecordBatch.from_arrays(
         [
@@ -88,26 +97,26 @@ def read_table(path: Path, columns: list[str]) -> pa.RecordBatch:
 
 
 def make_plan(context: Context) -> Outcome:
-    """Decides for all documents; writes the decisions by unit, and says which file of the corpus covers which units."""
+    """Assigns all documents; writes the assignments by unit, and lists which units each file of the corpus covers."""
     rows_of, columns = _all_columns(context)
     ends = np.cumsum(rows_of)
     domain, where, sizes, repeats = columns
-    placed = place(domain, where, sizes, repeats, context.config.domains, context.config.balance)
-    arrays = [getattr(placed, name) for name in PLACED.names]
+    assigned = assign(domain, where, sizes, repeats, context.config.domains, context.config.balance)
+    arrays = [getattr(assigned, name) for name in ASSIGNMENT.names]
     paths = [context.path(STEP, f"{PLAN}/{unit.name}") for unit in context.units]
     for path, end, count in zip(paths, ends.tolist(), rows_of):
         rows = slice(end - count, end)
-        with new_shard(path, PLACED) as shard:
+        with new_shard(path, ASSIGNMENT) as shard:
             shard.write(
-                pa.RecordBatch.from_arrays([pa.array(array[rows]) for array in arrays], schema=PLACED)
+                pa.RecordBatch.from_arrays([pa.array(array[rows]) for array in arrays], schema=ASSIGNMENT)
             )
-    shards = _shards(context, placed, sizes, ends)
-    lost = np.add.reduceat(np.append(placed.reason > 0, 0), np.append(0, ends[:-1])) if len(ends) else ends
+    shards = _shards(context, assigned, sizes, ends)
+    lost = np.add.reduceat(np.append(assigned.reason > 0, 0), np.append(0, ends[:-1])) if len(ends) else ends
     return Outcome(paths, {"shards": shards, "dropped": lost.tolist()})
 
 
 def _all_columns(context: Context) -> tuple[list[int], list[np.ndarray]]:
-    """Rows of each unit, and the columns of all of them."""
+    """Number of rows of each unit, and the columns of all units."""
     rows_of, parts = [], [[] for _ in COLUMNS]
     for unit in context.units:
         table = read_table(context.path(STEP, f"columns/{unit.name}"), COLUMNS.names)
@@ -117,18 +126,20 @@ def _all_columns(context: Context) -> tuple[list[int], list[np.ndarray]]:
     return rows_of, [np.concatenate(parts.pop(0)) for _ in COLUMNS]
 
 
-def _shards(context: Context, placed: Placed, sizes: np.ndarray, ends: np.ndarray) -> list[dict[str, Any]]:
+def _shards(
+    context: Context, assigned: Assignment, sizes: np.ndarray, ends: np.ndarray
+) -> list[dict[str, Any]]:
     """The files of the corpus, sets in the order of their numbers."""
-    found = []
+    files = []
     for number, (name, split) in enumerate(sets_of(context.config.domains)):
-        rows = np.flatnonzero(placed.set_number == number)
-        shards = placed.shard[rows]
+        rows = np.flatnonzero(assigned.set_number == number)
+        shards = assigned.shard[rows]
         for shard in range(int(shards[-1]) + 1 if len(rows) else 0):
             mine = rows[np.searchsorted(shards, shard) : np.searchsorted(shards, shard, side="right")]
-            repeats = placed.repeats[mine]
+            repeats = assigned.repeats[mine]
             first, last = (int(np.searchsorted(ends, row, side="right")) for row in (mine[0], mine[-1]))
             begin = int(ends[first - 1]) if first else 0
-            found.append(
+            files.append(
                 {
                     "name": name,
                     "split": split,
@@ -139,4 +150,4 @@ def _shards(context: Context, placed: Placed, sizes: np.ndarray, ends: np.ndarra
                     "bytes": int(np.multiply(sizes[mine], repeats, dtype=np.int64).sum()),
                 }
             )
-    return found
+    return files

@@ -1,6 +1,6 @@
-"""Reading the final corpus: documents of a domain and split, in order.
+"""Reads the final corpus: documents of a domain and split, in order.
 
-Owns iteration over ``clean/*.parquet``; writing it belongs to ``balance``.
+Owns iteration over ``clean/*.parquet``; ``balance`` writes these files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from preprocessing.documents import read_batches
 
 
 def shards(folder: Path, domain: str, split: str) -> list[Path]:
-    """The files of a domain and split, in order."""
+    """Files of a domain and split, in order."""
     return sorted((folder / "clean").glob(f"{domain}_{split}-[0-9]*.parquet"))
 
 
@@ -30,7 +30,7 @@ def batches(
 
 
 def texts(folder: Path, domain: str, split: str, langs: Collection[str] | None = None) -> Iterator[str]:
-    """Texts in the order of the corpus, of some languages only when given."""
+    """Yields texts in the order of the corpus; ``langs`` limits the languages."""
     for batch in batches(folder, domain, split, ["text", "lang"]):
         for text, lang in zip(batch["text"].to_pylist(), batch["lang"].to_pylist()):
             if langs is None or lang in langs:

@@ -1,1 +1,1 @@
-"""Duplicates of documents and of lines."""
+"""Finds duplicate documents and frequent lines."""

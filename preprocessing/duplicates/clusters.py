@@ -1,12 +1,12 @@
-"""Clusters: who stays, and around whom the dropped ones stand.
+"""Clusters: which documents survive, and which survivor each dropped document belongs to.
 
-A cluster is a star. In the order of their numbers, a document is dropped when it has a verified pair with an earlier one
-that stays, and belongs to the first of these; never through a chain of neighbours, which can empty a whole source
-(transitive closure left 2 of 859,092 documents in marin-community/marin issue 6854). So the size of a cluster needs no
-limit: each member was compared with the survivor itself. Above ``max_cluster`` an alarm tells of it.
+A cluster is a star. In the order of their numbers, a document is dropped if it has a verified pair with an earlier
+survivor, and joins the cluster of the first such survivor; never through a chain of neighbors, which can empty a whole
+source (transitive closure left 2 of 859,092 documents in marin-community/marin issue 6854). Because each member was
+compared with the survivor itself, cluster sizes need no limit; a cluster above ``max_cluster`` raises an alarm.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ MEMBER_COST = 512  # bytes of memory per member whose ids are looked up
 
 @dataclass(frozen=True)
 class Clusters:
-    """By number of a document: ``of: uint32`` the document it duplicates (itself when it stays), ``center: uint32`` the
-    survivor of its cluster, ``size: int32`` the documents of this cluster, ``similarity: float32`` to ``of``."""
+    """Columns by number of a document: ``of: uint32`` the document it duplicates (itself if it survives), ``center: uint32``
+    the survivor of its cluster, ``size: int32`` the documents in the cluster, ``similarity: float32`` to ``of``."""
 
     of: np.ndarray
     center: np.ndarray
@@ -52,9 +52,9 @@ class Clusters:
 
 
 def clusters_of(documents: int, duplicates: np.ndarray, blocks: Iterable[np.ndarray]) -> Clusters:
-    """``duplicates``: from ``exact_duplicates``; ``blocks``: from ``near_duplicates.verified``, increasing.
+    """``duplicates``: from ``exact_duplicates``; ``blocks``: from ``near_duplicates.verify_pairs``, increasing.
 
-    Memory: 25 bytes per document, and a block. An exact duplicate of a near duplicate is in the cluster of the latter.
+    Memory: 25 bytes per document, and a block. An exact duplicate of a near duplicate joins the cluster of the latter.
     """
     from preprocessing.kernels.buckets import stars
 
@@ -74,28 +74,28 @@ def clusters_of(documents: int, duplicates: np.ndarray, blocks: Iterable[np.ndar
 def member_tables(
     clusters: Clusters, numbering: Numbering, documents: Sequence[Path], memory: int
 ) -> Iterator[pa.RecordBatch]:
-    """Every document of a cluster of two or more, by row; the ids of the survivors are read from the documents,
-    for as many members at a time as fit into ``memory``."""
+    """Yields every document of a cluster of two or more, by row. Ids of survivors are read from the documents, for as many
+    members at a time as fit into ``memory``."""
     numbers = np.flatnonzero(clusters.size > 1)
     numbers = numbers[np.argsort(numbering.rows[numbers])]
     at_once = min(MEMBERS_AT_ONCE, max(1, memory // MEMBER_COST))
     for start in range(0, len(numbers), at_once):
         chosen = numbers[start : start + at_once]
         of, center = clusters.of[chosen], clusters.center[chosen]
-        named = np.unique(np.concatenate([of, center]))
-        ids = _ids(named, numbering, documents)
-        stays = pa.array(of == chosen)
+        referenced = np.unique(np.concatenate([of, center]))
+        ids = _ids(referenced, numbering, documents)
+        survives = pa.array(of == chosen)
         reason = pa.array(np.where(clusters.exact[chosen], EXACT, NEAR), pa.string())
         columns = [
             pa.array(numbering.rows[chosen].astype(np.int64)),
-            _null_where(stays, reason),
-            _null_where(stays, ids.take(pa.array(np.searchsorted(named, of)))),
-            _null_where(stays, pa.array(clusters.similarity[chosen])),
-            ids.take(pa.array(np.searchsorted(named, center))),
+            _null_where(survives, reason),
+            _null_where(survives, ids.take(pa.array(np.searchsorted(referenced, of)))),
+            _null_where(survives, pa.array(clusters.similarity[chosen])),
+            ids.take(pa.array(np.searchsorted(referenced, center))),
             pa.array(clusters.size[chosen]),
         ]
-        made = pa.RecordBatch.from_arrays(columns, schema=MEMBER)
-        yield from (made.slice(row, GROUP_ROWS) for row in range(0, made.num_rows, GROUP_ROWS))
+        batch = pa.RecordBatch.from_arrays(columns, schema=MEMBER)
+        yield from (batch.slice(row, GROUP_ROWS) for row in range(0, batch.num_rows, GROUP_ROWS))
 
 
 def _null_where(mask: pa.Array, column: pa.Array) -> pa.Array:
@@ -106,18 +106,18 @@ def _ids(numbers: np.ndarray, numbering: Numbering, documents: Sequence[Path]) -
     """Ids of the documents with these numbers."""
     rows = numbering.rows[numbers].astype(np.int64)
     order = np.argsort(rows)
-    found = [batch["id"] for _, batch in rows_of(documents, numbering.starts, rows[order], ["id"])]
+    parts = [batch["id"] for _, batch in rows_of(documents, numbering.starts, rows[order], ["id"])]
     back = np.empty(len(rows), np.int64)
     back[order] = np.arange(len(rows))
-    return pa.concat_arrays([pa.array([], pa.string()), *found]).take(pa.array(back))
+    return pa.concat_arrays([pa.array([], pa.string()), *parts]).take(pa.array(back))
 
 
 def members_between(path: Path, rows: np.ndarray, start: int, end: int) -> pa.Table:
-    """Those of a file of ``member_tables`` with ``start <= row < end``; ``rows``: all rows of the file, increasing."""
+    """Members with ``start <= row < end`` of a file of ``member_tables``; ``rows``: all rows of the file, increasing."""
     first, last = np.searchsorted(rows, [start, end])
     everything = np.array([0, len(rows)])
-    found = [batch for _, batch in rows_of([path], everything, np.arange(first, last), MEMBER.names)]
-    return pa.Table.from_batches(found, MEMBER)
+    batches = [batch for _, batch in rows_of([path], everything, np.arange(first, last), MEMBER.names)]
+    return pa.Table.from_batches(batches, MEMBER)
 
 
 def largest(clusters: Clusters, numbering: Numbering, documents: Sequence[Path]) -> list[dict[str, Any]]:

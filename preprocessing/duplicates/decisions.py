@@ -1,9 +1,9 @@
 """Decisions about the documents of one unit: the table that later steps read, and the dropped documents.
 
-Owns both files and their counts per source; who is a duplicate is decided in ``clusters``.
+Owns both files and their counts per source; ``clusters`` decides which documents are duplicates.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DECISION = pa.schema(
 
 
 def write_unit(context: Context, number: int) -> Outcome:
-    """The table of decisions of a unit, and its dropped documents."""
+    """Writes the table of decisions of a unit, and its dropped documents."""
     unit = context.units[number]
     starts = load_array(array_path(context, ORDER, ".starts"))
     start, end = int(starts[number]), int(starts[number + 1])
@@ -50,44 +50,44 @@ def write_unit(context: Context, number: int) -> Outcome:
     rows = load_array(array_path(context, CLUSTERS, ".rows"))
     members = members_between(context.path(STEP, CLUSTERS), rows, start, end)
     decisions = decisions_of(judged["id"].combine_chunks(), kept, members, start)
-    table_path, dropped_path = context.path(STEP, unit.name), context.dropped(STEP, unit.name)
+    table_path, dropped_path = context.path(STEP, unit.name), context.dropped_path(STEP, unit.name)
     sizes = pq.read_table(context.path("measure", unit.name), columns=["bytes"])["bytes"].to_numpy()
     counts = _counts(judged["source"].combine_chunks(), sizes, kept, decisions["reason"])
     with new_shard(table_path, DECISION) as table, new_shard(dropped_path, DROPPED) as dropped:
         table.write(decisions)
-        for batch in _dropped(context.documents(unit), decisions):
+        for batch in _dropped(context.documents_path(unit), decisions):
             dropped.write(batch)
             _add_examples(counts, batch)
     summary = {
-        "documents_in": sum(found.documents_in for found in counts.values()),
-        "documents_out": sum(found.documents_out for found in counts.values()),
-        "sources": {name: found.to_json() for name, found in counts.items()},
+        "documents_in": sum(of_source.documents_in for of_source in counts.values()),
+        "documents_out": sum(of_source.documents_out for of_source in counts.values()),
+        "sources": {name: of_source.to_json() for name, of_source in counts.items()},
     }
     return Outcome([table_path, dropped_path], summary)
 
 
 def decisions_of(ids: pa.Array, kept: pa.Array, members: pa.Table, start: int) -> pa.RecordBatch:
-    """The table of a unit whose first row is ``start``: ``members`` of clusters, and everybody else alone."""
-    place = np.full(len(ids), -1, np.int64)
-    place[members["row"].to_numpy() - start] = np.arange(members.num_rows)
-    found = members.combine_chunks().take(pa.array(place, mask=place < 0))
+    """Table of a unit whose first row is ``start``: ``members`` of clusters; every other document is alone."""
+    index = np.full(len(ids), -1, np.int64)
+    index[members["row"].to_numpy() - start] = np.arange(members.num_rows)
+    aligned = members.combine_chunks().take(pa.array(index, mask=index < 0))
     nothing = pa.scalar(None)
     columns = [
         ids,
-        *(found[name].combine_chunks() for name in ("reason", "duplicate_of", "similarity")),
-        pc.if_else(kept, pc.coalesce(found["cluster"].combine_chunks(), ids), nothing),
+        *(aligned[name].combine_chunks() for name in ("reason", "duplicate_of", "similarity")),
+        pc.if_else(kept, pc.coalesce(aligned["cluster"].combine_chunks(), ids), nothing),
         pc.if_else(
-            kept, pc.coalesce(found["cluster_size"].combine_chunks(), pa.scalar(1, pa.int32())), nothing
+            kept, pc.coalesce(aligned["cluster_size"].combine_chunks(), pa.scalar(1, pa.int32())), nothing
         ),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=DECISION)
 
 
 def _dropped(documents: Path, decisions: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """The dropped documents with reason and detail; row groups without any are not read."""
-    gone = np.flatnonzero(pc.is_valid(decisions["reason"]).to_numpy(zero_copy_only=False))
-    for place, batch in rows_of([documents], np.array([0, decisions.num_rows]), gone, DOCUMENT.names):
-        chosen = decisions.take(pa.array(gone[place]))
+    """Yields the dropped documents with reason and detail; reads only row groups that have any."""
+    rows = np.flatnonzero(pc.is_valid(decisions["reason"]).to_numpy(zero_copy_only=False))
+    for part, batch in rows_of([documents], np.array([0, decisions.num_rows]), rows, DOCUMENT.names):
+        chosen = decisions.take(pa.array(rows[part]))
         step = pa.array([STEP] * batch.num_rows, pa.string())
         columns = [*(batch[name] for name in DOCUMENT.names), chosen["reason"], step, _details(chosen)]
         yield pa.RecordBatch.from_arrays(columns, schema=DROPPED)
@@ -96,30 +96,30 @@ def _dropped(documents: Path, decisions: pa.RecordBatch) -> Iterator[pa.RecordBa
 def _details(decisions: pa.RecordBatch) -> pa.Array:
     pairs = zip(decisions["duplicate_of"].to_pylist(), decisions["similarity"].to_pylist())
     details = [
-        json.dumps({"of": of, "similarity": round(alike, 4)}, ensure_ascii=False) for of, alike in pairs
+        json.dumps({"of": of, "similarity": round(value, 4)}, ensure_ascii=False) for of, value in pairs
     ]
     return pa.array(details, pa.string())
 
 
 def _counts(sources: pa.Array, sizes: np.ndarray, kept: pa.Array, reasons: pa.Array) -> dict[str, Counts]:
-    found = {}
-    came = kept.to_numpy(zero_copy_only=False)
-    stays = came & pc.is_null(reasons).to_numpy(zero_copy_only=False)
+    by_source = {}
+    before = kept.to_numpy(zero_copy_only=False)
+    after = before & pc.is_null(reasons).to_numpy(zero_copy_only=False)
     for source in pc.unique(sources).to_pylist():
         here = pc.equal(sources, source).to_numpy(zero_copy_only=False)
         counts = Counts(
-            documents_in=int((here & came).sum()),
-            bytes_in=int(sizes[here & came].sum()),
-            documents_out=int((here & stays).sum()),
-            bytes_out=int(sizes[here & stays].sum()),
+            documents_in=int((here & before).sum()),
+            bytes_in=int(sizes[here & before].sum()),
+            documents_out=int((here & after).sum()),
+            bytes_out=int(sizes[here & after].sum()),
         )
         for entry in pc.value_counts(reasons.filter(pa.array(here)).drop_null()).to_pylist():
             counts.dropped[entry["values"]] += entry["counts"]
-        found[source] = counts
-    return found
+        by_source[source] = counts
+    return by_source
 
 
 def _add_examples(counts: dict[str, Counts], dropped: pa.RecordBatch) -> None:
     reasons, sources = dropped["reason"].to_pylist(), dropped["source"].to_pylist()
     for row, (reason, source) in enumerate(zip(reasons, sources)):
-        counts[source].show_dropped(dropped, row, reason)
+        counts[source].add_dropped_example(dropped, row, reason)

@@ -1,6 +1,6 @@
 """Exact duplicates: documents whose canonical text has the same digest.
 
-Owns the search by digest. Of equal documents the one with the smallest number stays (``numbering``).
+Owns the search by digest. Among equal documents, the one with the smallest number survives (``numbering``).
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ import pyarrow as pa
 from preprocessing.documents import read_batches
 from preprocessing.duplicates.numbering import NOBODY, Numbering, part_of
 
-COST = 64  # bytes of memory per document that is sorted
+COST = 64  # bytes of memory per sorted document
 
 
 def exact_duplicates(signatures: Sequence[Path], numbering: Numbering, memory: int) -> np.ndarray:
-    """``[duplicates, 2] uint32``: numbers of duplicates, increasing, and of the document each is equal to.
+    """``[duplicates, 2] uint32``: numbers of duplicates, increasing, and of the document that each equals.
 
-    Memory: COST bytes per document, in as many rounds over the digests as fit into ``memory``, and 16 per duplicate.
+    Memory: COST bytes per document, in as many passes over the digests as ``memory`` requires, and 16 per duplicate.
     """
     parts = 1 + COST * len(numbering.rows) // memory
-    found = [_of_part(signatures, numbering, part, parts) for part in range(parts)]
-    pairs = np.concatenate(found)
+    pairs = np.concatenate([_of_part(signatures, numbering, part, parts) for part in range(parts)])
     return pairs[np.argsort(pairs[:, 0])]
 
 
@@ -42,16 +41,16 @@ def _digests(
     signatures: Sequence[Path], numbering: Numbering, part: int, parts: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Numbers and both halves of the digests in one range of the first half."""
-    found = [(np.zeros(0, np.uint32), np.zeros(0, np.uint64), np.zeros(0, np.uint64))]
+    batches = [(np.zeros(0, np.uint32), np.zeros(0, np.uint64), np.zeros(0, np.uint64))]
     row = 0
     for path in signatures:
         for batch in read_batches(path, ["digest"]):
             numbers = numbering.numbers[row : row + batch.num_rows]
             halves = digest_halves(batch["digest"])
             chosen = (numbers != NOBODY) & part_of(halves[:, 0], part, parts)
-            found.append((numbers[chosen], halves[chosen, 0], halves[chosen, 1]))
+            batches.append((numbers[chosen], halves[chosen, 0], halves[chosen, 1]))
             row += batch.num_rows
-    numbers, high, low = (np.concatenate(column) for column in zip(*found))
+    numbers, high, low = (np.concatenate(column) for column in zip(*batches))
     return numbers, high, low
 
 
@@ -60,18 +59,18 @@ def digest_halves(column: pa.Array) -> np.ndarray:
     return np.frombuffer(column.buffers()[1], np.uint64).reshape(-1, 2)[column.offset :][: len(column)]
 
 
-def taking_part(
+def near_candidates(
     signatures: Sequence[Path], numbering: Numbering, duplicates: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """Per batch of rows the numbers of the documents that may be near duplicates, NOBODY for the others: those that
+    """Yields, per batch of rows, the numbers of the documents that may be near duplicates; NOBODY for documents that
     ``filter`` dropped, exact duplicates, and documents without words."""
-    gone = np.zeros(len(numbering.rows) + 1, bool)
-    gone[duplicates[:, 0]] = True
+    is_duplicate = np.zeros(len(numbering.rows) + 1, bool)
+    is_duplicate[duplicates[:, 0]] = True
     row = 0
     for path in signatures:
         for batch in read_batches(path, ["words"]):
             numbers = numbering.numbers[row : row + batch.num_rows]
             wordless = batch["words"].to_numpy() == 0
-            out = (numbers == NOBODY) | wordless | gone[np.where(numbers == NOBODY, len(gone) - 1, numbers)]
-            yield np.where(out, NOBODY, numbers)
+            index = np.where(numbers == NOBODY, len(is_duplicate) - 1, numbers)
+            yield np.where((numbers == NOBODY) | wordless | is_duplicate[index], NOBODY, numbers)
             row += batch.num_rows

@@ -1,9 +1,9 @@
-"""Which patterns of lines are frequent: counts per document, in runs that are merged by ranges of hashes.
+"""Finds frequent line patterns: counts per document, in runs that are merged by ranges of hashes.
 
-Owns counting and merging; what is done with frequent lines belongs to ``lines``.
+Owns counting and merging; the use of frequent lines belongs to ``lines``.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from preprocessing.documents import utf8_buffer
 
 @dataclass(frozen=True)
 class Run:
-    """Distinct patterns of some documents of a unit: ``patterns: [n] uint64``, increasing, and ``[n, 2] uint32`` the
-    number of documents of each and the row of the first."""
+    """Distinct patterns of some documents of a unit: ``patterns: [n] uint64``, increasing, and ``documents: [n, 2] uint32``,
+    the number of documents of each and the row of the first."""
 
     patterns: np.ndarray
     documents: np.ndarray
@@ -30,14 +30,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Frequent:
-    """``patterns: [n] uint64``, increasing, and ``keepers: [n, 2] uint32``, unit and row of the document that keeps each."""
+    """Frequent patterns: ``patterns: [n] uint64``, increasing, and ``keepers: [n, 2] uint32``, unit and row of the document
+    that keeps each."""
 
     patterns: np.ndarray
     keepers: np.ndarray
 
 
 def runs_of(batches: Iterator[pa.RecordBatch], scope: str, run_lines: int) -> Iterator[Run]:
-    """Runs of about ``run_lines`` lines, of whole batches."""
+    """Yields runs of about ``run_lines`` lines, made of whole batches."""
     from preprocessing.kernels.lines import distinct_patterns, line_table
 
     waiting: list[tuple[np.ndarray, np.ndarray]] = []
@@ -45,9 +46,9 @@ def runs_of(batches: Iterator[pa.RecordBatch], scope: str, run_lines: int) -> It
     for batch in batches:
         first, _, kinds, patterns = line_table(*utf8_buffer(batch["text"]))
         patterns ^= np.repeat(salts_of(batch, scope), np.diff(first))
-        found, owners = distinct_patterns(first, kinds, patterns, is_prose(batch))
-        waiting.append((found, (owners + row).astype(np.uint32)))
-        row, size = row + batch.num_rows, size + len(found)
+        distinct, owners = distinct_patterns(first, kinds, patterns, is_prose(batch))
+        waiting.append((distinct, (owners + row).astype(np.uint32)))
+        row, size = row + batch.num_rows, size + len(distinct)
         if size >= run_lines:
             yield _run(waiting)
             waiting, size = [], 0
@@ -67,7 +68,7 @@ def is_prose(batch: pa.RecordBatch) -> np.ndarray:
 
 
 def salts_of(batch: pa.RecordBatch, scope: str) -> np.ndarray:
-    """``[rows] uint64``: what tells the same line of two sources apart, zero when it shall not."""
+    """``[rows] uint64``: salts that distinguish the same line of two sources; zero with scope ``all``."""
     if scope == "all":
         return np.zeros(batch.num_rows, np.uint64)
     names = pc.dictionary_encode(batch["source"])
@@ -76,17 +77,17 @@ def salts_of(batch: pa.RecordBatch, scope: str) -> np.ndarray:
 
 
 def frequent_of(runs: Sequence[tuple[int, Run]], part: int, parts: int, min_documents: int) -> Frequent:
-    """Patterns of one range that stand in ``min_documents`` documents; the first run that holds one names its keeper."""
+    """Patterns of one range that occur in ``min_documents`` documents; the first run that contains one has its keeper."""
     patterns, documents, keepers = (
         [np.zeros(0, np.uint64)],
         [np.zeros(0, np.int64)],
         [np.zeros((0, 2), np.uint32)],
     )
-    for unit, found in runs:
-        here = _range_of(found.patterns, part, parts)
-        rows = found.documents[here, 1]
-        patterns.append(found.patterns[here])
-        documents.append(found.documents[here, 0].astype(np.int64))
+    for unit, run in runs:
+        here = _range_of(run.patterns, part, parts)
+        rows = run.documents[here, 1]
+        patterns.append(run.patterns[here])
+        documents.append(run.documents[here, 0].astype(np.int64))
         keepers.append(np.stack([np.full(len(rows), unit, np.uint32), rows], axis=1))
     every = np.concatenate(patterns)
     order = np.argsort(every, kind="stable")
@@ -98,7 +99,7 @@ def frequent_of(runs: Sequence[tuple[int, Run]], part: int, parts: int, min_docu
 
 
 def _range_of(patterns: np.ndarray, part: int, parts: int) -> slice:
-    """Where the ``part``-th of ``parts`` equal ranges of uint64 stands in increasing patterns."""
+    """Slice of increasing patterns in the ``part``-th of ``parts`` equal ranges of uint64."""
     low, high = ((1 << 64) * bound // parts for bound in (part, part + 1))
     first = int(np.searchsorted(patterns, np.uint64(low)))
     return slice(

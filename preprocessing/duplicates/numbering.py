@@ -1,11 +1,12 @@
-"""Documents that take part in deduplication, numbered in the order of their ids.
+"""Numbers the documents that ``filter`` keeps, in the order of their ids.
 
-A row is a document's place in all documents (units in order, rows in order); a number is its place among the documents
-that ``filter`` keeps, sorted by id, equal ids by row. Whoever has the smaller number stays, so the survivors do not
-depend on how files are cut into units. Owns the order, its arrays on disk (8 bytes per row, read through memory maps), and reading given rows out of the files of all units.
+A row is the index of a document among all documents (units in order, rows in order); a number is its index among the
+documents that ``filter`` keeps, sorted by id, equal ids by row. The document with the smaller number survives, so the
+survivors do not depend on how files are split into units. Owns the order, its arrays on disk (8 bytes per row, read
+through memory maps), and reading selected rows from the files of all units.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ if TYPE_CHECKING:
     from preprocessing.running.context import Context
 
 STEP = "deduplicate"
-# names of tasks for all units together; a unit has no dot in its name
+# names of tasks for all units together; names of units contain no dot
 ORDER, CLUSTERS = "all.order", "all.clusters"
 NOBODY = np.uint32(0xFFFFFFFF)
 MIB = 1 << 20
 SAMPLE_EVERY = 1024
-ID_COST = 32  # bytes beside its text that sorting takes per id
+ID_COST = 32  # bytes that sorting takes per id, in addition to its text
 
 
 @dataclass(frozen=True)
 class Numbering:
-    """``starts: [units + 1] int64`` first row of each unit; ``numbers: [rows] uint32`` (NOBODY where ``filter`` dropped
-    the document) and its inverse ``rows: [documents] uint32``."""
+    """``starts: [units + 1] int64``: first row of each unit; ``numbers: [rows] uint32`` (NOBODY where ``filter`` dropped the
+    document) and its inverse ``rows: [documents] uint32``."""
 
     starts: np.ndarray
     numbers: np.ndarray
@@ -52,12 +53,12 @@ def save_array(path: Path, array: np.ndarray) -> Path:
 
 
 def load_array(path: Path) -> np.ndarray:
-    """Through a memory map: what is not touched is not read."""
+    """Opens an array as a memory map: only accessed pages are read."""
     return np.load(path, mmap_mode="r")
 
 
 def array_path(context: Context, name: str, what: str = "") -> Path:
-    """Where the step keeps an array of the task ``name``."""
+    """Path of an array that the task ``name`` writes."""
     return context.path(STEP, name, f"{what}.npy")
 
 
@@ -78,7 +79,8 @@ def numbering_of(reasons: Sequence[Path], memory: int) -> Numbering:
     if starts[-1] >= NOBODY:
         raise DataError(
             f"{int(starts[-1]):,} documents are too many to deduplicate in one run (at most {int(NOBODY) - 1:,}); "
-            "split the inputs into several configurations"
+            "split the inputs into several configurations",
+            rule="too-many-documents",
         )
 
     def ids() -> Iterator[tuple[np.ndarray, pa.Array]]:
@@ -105,7 +107,7 @@ def _kept_ids(path: Path, start: int) -> Iterator[tuple[np.ndarray, pa.Array]]:
 def _sorted_rows(
     ids: Callable[[], Iterator[tuple[np.ndarray, pa.Array]]], memory: int
 ) -> Iterator[np.ndarray]:
-    """Rows in the order of ids, a range of ids at a time that fits into ``memory``. Ids are read once per range."""
+    """Yields rows in the order of ids, one range of ids that fits into ``memory`` at a time. Reads the ids once per range."""
     cost, sample = 0, []
     for _, identities in ids():
         cost += ID_COST * len(identities) + int(pc.sum(pc.binary_length(identities)).as_py() or 0)
@@ -114,16 +116,16 @@ def _sorted_rows(
     sample.sort()
     bounds = [None, *(sample[len(sample) * part // parts] for part in range(1, parts)), None]
     for low, high in zip(bounds, bounds[1:]):
-        found = [_between(rows, identities, low, high) for rows, identities in ids()]
-        if found:
-            order = pc.sort_indices(pa.chunked_array([identities for _, identities in found]))
-            yield np.concatenate([rows for rows, _ in found])[order.to_numpy()]
+        selected = [_between(rows, identities, low, high) for rows, identities in ids()]
+        if selected:
+            order = pc.sort_indices(pa.chunked_array([identities for _, identities in selected]))
+            yield np.concatenate([rows for rows, _ in selected])[order.to_numpy()]
 
 
 def _between(
     rows: np.ndarray, identities: pa.Array, low: str | None, high: str | None
 ) -> tuple[np.ndarray, pa.Array]:
-    """Those with ``low <= id < high``; None is no bound."""
+    """Rows and ids with ``low <= id < high``; None means no bound."""
     inside = np.ones(len(rows), bool)
     if low is not None:
         inside &= pc.greater_equal(identities, low).to_numpy(zero_copy_only=False)
@@ -135,7 +137,7 @@ def _between(
 def rows_of(
     files: Sequence[Path], starts: np.ndarray, rows: np.ndarray, columns: list[str]
 ) -> Iterator[tuple[slice, pa.RecordBatch]]:
-    """The given rows (increasing) with their places in ``rows``; only row groups that hold some are read."""
+    """Yields the rows ``rows`` (increasing) with their slice of ``rows``; reads only row groups that contain some."""
     for unit in np.unique(np.searchsorted(starts, rows, side="right") - 1):
         with pq.ParquetFile(files[unit]) as file:
             begin = int(starts[unit])

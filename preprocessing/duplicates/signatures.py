@@ -1,6 +1,6 @@
-"""What duplicates are found by: a digest, the number of words, a MinHash signature and its bands, per document.
+"""Columns that deduplication compares: digest, number of words, MinHash signature and its bands, per document.
 
-Owns these columns and the plain definition of the digest. The step ``measure`` makes them batch by batch;
+Owns these columns and the plain definition of the digest. The step ``measure`` computes them batch by batch;
 ``deduplicate`` reads them.
 """
 
@@ -19,7 +19,7 @@ DIGEST_BYTES = 16
 
 
 def signature_schema(config: DeduplicateConfig) -> pa.Schema:
-    """Columns of a file of signatures, rows as in the documents."""
+    """Columns of a signature file; rows as in the documents."""
     fixed = [
         ("digest", pa.binary(DIGEST_BYTES)),
         ("words", pa.int32()),
@@ -33,7 +33,7 @@ def band_name(band: int) -> str:
 
 
 def sign(column: pa.Array, config: DeduplicateConfig, seed: int) -> pa.RecordBatch:
-    """Signatures of a large_string column. Rows without words share one signature and are to be left out by ``words``."""
+    """Signatures of a large_string column. Rows without words share one signature; callers must skip them by ``words``."""
     from preprocessing.kernels import minhash
 
     data, offsets = utf8_buffer(column)
@@ -57,17 +57,17 @@ def signature_matrix(column: pa.Array) -> np.ndarray:
 
 
 def canonical_digest(text: str) -> bytes:
-    """xxh3_128 of the composed text (NFC) with its whitespace collapsed."""
+    """xxh3_128 of the text, NFC-composed and with whitespace collapsed."""
     return xxhash.xxh3_128_digest(" ".join(unicodedata.normalize("NFC", text).split()).encode("utf-8"))
 
 
 def digests(column: pa.Array) -> list[bytes]:
-    """``canonical_digest`` of every row; a Python string only for rows that composition might change."""
-    from preprocessing.kernels.canonical import collapsed
+    """``canonical_digest`` of every row; only rows that composition might change become Python strings."""
+    from preprocessing.kernels.canonical import collapse
 
-    data, starts, settled = collapsed(*utf8_buffer(column))
+    data, starts, settled = collapse(*utf8_buffer(column))
     view, bounds = data.data, starts.tolist()
-    found = [xxhash.xxh3_128_digest(view[start:end]) for start, end in zip(bounds, bounds[1:])]
+    values = [xxhash.xxh3_128_digest(view[start:end]) for start, end in zip(bounds, bounds[1:])]
     for row in np.flatnonzero(~settled):
-        found[row] = canonical_digest(column[int(row)].as_py())
-    return found
+        values[row] = canonical_digest(column[int(row)].as_py())
+    return values

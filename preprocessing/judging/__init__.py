@@ -1,1 +1,1 @@
-"""What is good enough: measures, rules and their presets, advertising, source files and their licenses."""
+"""Judges documents: measures, rules and their presets, advertising, source files and their licenses."""

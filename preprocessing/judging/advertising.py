@@ -1,8 +1,8 @@
 """Columns about advertising, filler text and wrong decodings.
 
-Owns the terms and their groups. A page on one subject repeats its own words, an advertisement lists many things: terms
-are counted by group, and the group found most often counts at most twice as much as all others together. What is too
-much is decided by ``rules``; ``is_spam`` says the same about one text with the limits that are usual there.
+Owns the terms and their groups. A page on one subject repeats its own words, while an advertisement lists many things:
+terms are counted by group, and the most frequent group counts at most twice as much as all others together. ``rules``
+decides what is too much; ``is_spam`` judges a single text by the same limits.
 """
 
 # pyarrow.compute makes its functions at import
@@ -22,20 +22,17 @@ from preprocessing.text.matching import Engine, Matcher
 
 COLUMNS = pa.schema(
     [
-        ("spam_terms", pa.int32()),  # of all groups, the greatest limited by the others
+        ("spam_terms", pa.int32()),  # of all groups; the largest group is limited by the others
         ("spam_groups", pa.int32()),  # groups with a term
-        ("spam_contact", pa.bool_()),  # a way to get in touch, looked for where there are terms
+        ("spam_contact", pa.bool_()),  # contact data, searched only where there are terms
         ("lorem", pa.bool_()),  # filler text
-        ("misread", pa.int32()),  # characters that are Hangul read in the wrong encoding
+        ("misread", pa.int32()),  # characters of Hangul that was decoded wrongly
     ]
 )
-MIN_GROUPS, MIN_TERMS, MIN_PER_1000 = (
-    2,
-    3,
-    6.0,
-)  # an honest page on loans has one or two terms in a thousand characters
+# An advertisement lists many terms; an honest page on loans has one or two of them in a thousand characters.
+MIN_GROUPS, MIN_TERMS, MIN_PER_1000 = 2, 3, 6.0
 
-# Words that are also something else stand with their company: Toto is a boy in a film, and a fall is steep (급전직하).
+# Ambiguous words need a second word: Toto is also a boy in a film, and 급전 (urgent money) also begins 급전직하 (steep fall).
 GROUPS = {
     "casino": "카지노|바카라|룰렛|슬롯(?:머신| ?사이트)?|릴게임|홀덤|파워볼|파칭코|맞고 ?머니|포커 ?머니|사다리 ?사이트|casino|roulette|(?:best|online|lucky|free|casino) slots|slots game|jackpot",
     "betting": "(?:스포츠|사설|안전|메이저|해외|국내|실시간|꽁머니) ?토토|토토 ?(?:사이트|추천|배팅|베팅|먹튀|커뮤니티|총판|검증|픽|놀이터|꽁머니|가입|보너스)|카지노[ /·,&]{1,2}토토|"
@@ -54,7 +51,7 @@ GROUPS = {
     "property": "분양 ?문의|분양가|모델하우스|잔여 ?세대|역세권|동호지정|중도금|특별분양",
     "goods": "정품 ?보장|백화점 ?동일|당일 ?발송|명품 ?(?:가방|시계)|레플리카|이미테이션|무료 ?배송|replica|free shipping|wholesale (?:price|watches|bags|shoes)|discount (?:watches|bags|shoes|code|coupon|price)|[0-9]+% discount",
     "internet": "인터넷 ?가입|사은품|위약금|티비 ?결합|현금 ?많이|인터넷 ?현금|무료 ?수신 ?거부|경품",
-    "neighbours": "이웃 ?추가|서로 ?이웃",
+    "neighbors": "이웃 ?추가|서로 ?이웃",
     "follow": "답방|맞팔|선팔|품앗이|소통해요|팔로워 ?(?:늘리기|구매)|좋아요 ?(?:늘리기|구매)",
     "sponsored": "체험단|협찬",
     "marketing": "상위 ?노출|바이럴 ?마케팅|블로그 ?(?:매입|대여|임대)|아이디 ?(?:판매|매입)|카페 ?매입",
@@ -73,7 +70,7 @@ _PATTERNS = {
     **{name: f"(?i:{terms})" for name, terms in GROUPS.items()},
     "lorem": _LOREM,
     "misread": _MISREAD,
-}  # none reaches over the end of a line
+}  # no pattern crosses the end of a line
 _REGEXES = {name: re.compile(pattern, re.ASCII) for name, pattern in _PATTERNS.items()}
 
 
@@ -83,10 +80,10 @@ def _matcher(engine: Engine | None) -> Matcher:
 
 
 def measure(column: pa.Array, engine: Engine | None = None) -> dict[str, pa.Array]:
-    """COLUMNS of a large_string column."""
-    rows, found = _counts(column, _matcher(engine))
+    """The COLUMNS of a large_string column."""
+    rows, row_counts = _count(column, _matcher(engine))
     counts = np.zeros((len(column), len(_PATTERNS)), np.int32)
-    counts[rows] = found
+    counts[rows] = row_counts
     terms, lorem, misread = counts[:, : len(GROUPS)], counts[:, -2], counts[:, -1]
     contact, hit = np.zeros(len(column), bool), np.flatnonzero(terms.any(axis=1))
     contact[hit] = pc.match_substring_regex(column.take(pa.array(hit)), _CONTACT).to_numpy(
@@ -98,30 +95,30 @@ def measure(column: pa.Array, engine: Engine | None = None) -> dict[str, pa.Arra
     return {field.name: pa.array(value, field.type) for field, value in zip(COLUMNS, values)}
 
 
-def _counts(column: pa.Array, matcher: Matcher) -> tuple[np.ndarray, np.ndarray]:
-    """Rows with a match (increasing), and how often each pattern is in each: ``[rows, patterns]``.
+def _count(column: pa.Array, matcher: Matcher) -> tuple[np.ndarray, np.ndarray]:
+    """Rows with a match (increasing), and the number of matches of each pattern: ``[rows, patterns]``.
 
-    Text is read in Python only in lines that hold a match, which are few.
+    Reads text in Python only in lines with a match, which are few.
     """
     rows = np.unique(np.concatenate([*matcher.rows(column).values()]))
     counts = np.zeros((len(rows), len(_PATTERNS)), np.int32)
     lines, first_lines = lines_of(column.take(pa.array(rows)))
     for number, (name, hits) in enumerate(matcher.rows(lines).items()):
-        places = np.searchsorted(first_lines, hits, side="right") - 1
-        for place, line in zip(places.tolist(), hits.tolist()):
-            counts[place, number] += len(_REGEXES[name].findall(lines[line].as_py()))
+        indices = np.searchsorted(first_lines, hits, side="right") - 1
+        for index, line in zip(indices.tolist(), hits.tolist()):
+            counts[index, number] += len(_REGEXES[name].findall(lines[line].as_py()))
     return rows, counts
 
 
 def weigh(terms: np.ndarray) -> np.ndarray:
-    """Terms of ``[rows, groups]`` counts, the greatest group limited to twice the others: ``[rows]``."""
-    greatest = terms.max(axis=1, initial=0)
-    others = terms.sum(axis=1) - greatest
-    return others + np.minimum(greatest, 2 * others)
+    """Sums the ``[rows, groups]`` counts of terms, with the largest group limited to twice the others: ``[rows]``."""
+    largest = terms.max(axis=1, initial=0)
+    others = terms.sum(axis=1) - largest
+    return others + np.minimum(largest, 2 * others)
 
 
 def is_spam(text: str) -> bool:
-    """Two groups of terms, three terms, a way to get in touch, and enough terms for the length."""
+    """True for two groups of terms, three terms, contact data, and enough terms for the length."""
     counts = np.array([[len(_REGEXES[name].findall(text)) for name in GROUPS]])
     terms, groups = int(weigh(counts)[0]), int(np.count_nonzero(counts))
     if groups < MIN_GROUPS or terms < MIN_TERMS or not re.search(_CONTACT, text, re.ASCII):

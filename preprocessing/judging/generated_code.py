@@ -1,8 +1,8 @@
-"""Marks of source files that a program wrote.
+"""Recognizes source files that a program wrote.
 
-Owns the words in the first lines (the leading comment, as StarCoder2 looks at the first five lines, and Go's
-``Code generated ... DO NOT EDIT``) and the names of lock files and of compiled, minified or tabular files, after
-those that github-linguist counts as generated. A mark in quotes, or further down, is text about such files.
+Owns the marks in the first lines (the leading comment, as StarCoder2 reads the first five lines, and Go's
+``Code generated ... DO NOT EDIT``) and the names of lock files and of compiled, minified or tabular files, following
+github-linguist's list of generated files. A mark in quotes or further down is text about such files.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 HINT = r"(?i)generated|do not|don't|lockfile|bison parser|swagger|openapi|created by|생성|수정하지|편집하지"  # RE2, on bytes
-_FREE = r"(?:^|\n|\"\"\"|'''|[^\"'`\w])"  # before a statement that is not quoted
+_FREE = r"(?:^|\n|\"\"\"|'''|[^\"'`\w])"  # before an unquoted statement
 _BY_PROGRAM = r"(?:auto|automatically|machine|programmatically)"
 _THIS = r"(?:this|the) (?:\w+ ){0,2}(?:file|code|module|class|header|script|source|document)"
 _EDIT = r"(?:do not|don't) (?:edit|modify|change)"
@@ -49,10 +49,10 @@ DATA_ENDINGS = (".csv", ".tsv", ".svg", ".geojson")
 
 
 def is_marked(head: str) -> bool:
-    """Whether the first lines of a file say that a program wrote it."""
+    """True when the first lines of a file state that a program wrote it."""
     return MARKS.search(head) is not None
 
 
 def is_generated_name(name: str) -> bool:
-    """``name``: the last part of a path, in small letters."""
+    """``name`` is the last part of a path, in lower case."""
     return name in GENERATED_NAMES or name.endswith(GENERATED_ENDINGS)

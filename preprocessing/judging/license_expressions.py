@@ -1,7 +1,7 @@
-"""SPDX license expressions (SPDX 2.3, annex D): how they are written, and what they allow.
+"""Normalizes and classifies SPDX license expressions (SPDX 2.3, annex D).
 
-The library license-expression parses them and knows the licenses (ScanCode's LicenseDB, with what each allows); its index is
-read when the first license is named.
+The library license-expression parses them and has an index of licenses with their categories (ScanCode's LicenseDB),
+which is read at the first license.
 """
 
 from __future__ import annotations
@@ -12,37 +12,37 @@ from typing import Any
 
 from preprocessing.judging.license_table import RANKS
 
-KINDS = ("permissive", "copyleft", "unknown", "none")  # from the freest on; none: no license is named
-MOST_TOKENS = 100
+KINDS = ("permissive", "copyleft", "unknown", "none")  # from the freest; none: no license
+MAX_TOKENS = 100
 _TOKEN = re.compile(r"[()]|[^\s()]+")
 _RANK_OF_CATEGORY = {"Permissive": 0, "Public Domain": 0, "Copyleft Limited": 1, "Copyleft": 1}
 
 
 @functools.lru_cache(maxsize=4096)
-def written(text: str) -> str | None:
-    """The expression as SPDX writes it: operators in capitals, identifiers in their usual letters and newest names.
+def normalize_expression(text: str) -> str | None:
+    """Writes operators in capitals and identifiers with their newest names and the capitals of SPDX.
 
-    What is not an expression stays as it is.
+    A text that is not an expression stays unchanged; empty text becomes None.
     """
     text = " ".join(text.split()).strip(" -")
-    parsed = _parsed(text)
+    parsed = _parse(text)
     return (text if parsed is None else parsed.render()) or None
 
 
 @functools.lru_cache(maxsize=4096)
-def kind_of(expression: str | None) -> str:
-    """One of ``KINDS``; of ``A OR B`` the freest, of ``A AND B`` the strictest, exceptions after ``WITH`` aside.
+def classify(expression: str | None) -> str:
+    """One of ``KINDS``: the freest of ``A OR B``, the strictest of ``A AND B``; ignores exceptions after ``WITH``.
 
-    What is not an expression, or is longer than any that people write, is ``unknown``.
+    ``unknown`` for text that is not an expression and for expressions of more than MAX_TOKENS tokens.
     """
     if not expression:
         return "none"
-    parsed = _parsed(expression)
+    parsed = _parse(expression)
     return KINDS[2 if parsed is None else _rank(parsed)]
 
 
 def _rank(parsed: Any) -> int:
-    """The place in ``KINDS`` of a parsed expression."""
+    """The index in ``KINDS`` of a parsed expression."""
     licensing = _licensing()
     if isinstance(parsed, (licensing.OR, licensing.AND)):
         pick = min if isinstance(parsed, licensing.OR) else max
@@ -51,12 +51,12 @@ def _rank(parsed: Any) -> int:
     return _ranks().get(name, _ranks().get(name.removesuffix("+"), 2))
 
 
-def _parsed(text: str) -> Any:
-    """The tree of an expression; None for what is not one."""
+def _parse(text: str) -> Any:
+    """The tree of an expression; None for any other text."""
     from boolean import ParseError
     from license_expression import ExpressionError
 
-    if len(_TOKEN.findall(text)) > MOST_TOKENS:
+    if len(_TOKEN.findall(text)) > MAX_TOKENS:
         return None
     try:
         return _licensing().parse(text)

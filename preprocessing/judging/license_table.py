@@ -1,7 +1,7 @@
-"""Facts about licenses: what identifies their texts, what they allow.
+"""Tables of licenses: phrases that identify their texts, and ranks of what they allow.
 
-Identifiers are those of SPDX (https://spdx.org/licenses). Phrases are a few words each that stand in the notice or in
-the text of one license and hardly elsewhere; ``licenses`` compares them with text in small letters without comment signs.
+Identifiers are those of SPDX (https://spdx.org/licenses). A phrase is a few words of the notice or text of one license
+that hardly occur elsewhere; ``licenses`` searches them in lower-case text without comment signs.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-# Places in ``license_expressions.KINDS`` where they differ from the categories of the library license-expression.
+# Indices in ``license_expressions.KINDS`` of licenses whose category in license-expression does not fit.
 RANKS = {
-    # files under these go into works under any license; only changes of the licensed work itself have conditions
+    # Files under these may be used in works under any license; only changes to the licensed work have conditions.
     "Artistic-2.0": 0, "OFL-1.1": 0, "Ruby": 0, "Vim": 0,
-    # names of our own
+    # Our own names.
     "LicenseRef-BSD": 0, "LicenseRef-PublicDomain": 0,
-    # what serves users must be published as a whole
+    # Everything that provides the service must be published.
     "SSPL-1.0": 1,
 }  # fmt: skip
 
 
 class Phrase(NamedTuple):
-    """Text with ``key`` in which ``pattern`` is found is under ``identifier``, a ``weak`` one if it speaks of itself."""
+    """Text with ``key`` and a match of ``pattern`` has the license ``identifier``; ``weak``: only if the text is about itself."""
 
     identifier: str
     key: str
@@ -34,7 +34,7 @@ def _strong(identifier: str, key: str, pattern: str | None = None) -> Phrase:
 
 
 def _weak(identifier: str, key: str, name: str) -> Phrase:
-    """A license by its name only: ``released under the NAME license``, ``license: NAME``."""
+    """A license given only by its name: ``released under the NAME license``, ``license: NAME``."""
     return Phrase(
         identifier, key, re.compile(rf"(?:{_UNDER}(?:{name}) licen[sc]es?|licen[sc]e: (?:{name}))\b"), True
     )
@@ -47,7 +47,7 @@ _UNDER = (
 _BSD = "redistribution and use in source and binary forms"
 _ISC = "for any purpose with or without fee is hereby granted"
 
-# The first that is found decides, so licenses that quote the words of others come first.
+# The first match decides, so licenses that quote the words of others come first.
 PHRASES = (
     _strong(
         "LicenseRef-Proprietary",
@@ -98,7 +98,7 @@ PHRASES = (
     Phrase("MIT", "mit license", re.compile(r"^\W*(?:the )?mit license(?: \(mit\))?\W+copyright"), True),
 )
 
-# GNU licenses: the name says which, the words around it which version and whether a later one may be chosen.
+# GNU licenses: the name identifies the license, the words around it the version and whether later versions are allowed.
 GNU_NAMES = (
     ("AGPL", r"gnu affero general public license|\bagpl"),
     ("LGPL", r"gnu (?:lesser|library) general public license|\blgpl"),
@@ -109,4 +109,4 @@ GNU_GRANT = re.compile(
     r"|gnu (?:affero |lesser |library )?general public license\W+version [0-9]"
 )
 GNU_VERSION = re.compile(r"(?:version|v\.?|gpl-?) ?(3|2\.1|2|1)(?:\.0)?\b")
-GNU_NEWEST = {"AGPL": "3.0", "LGPL": "2.1", "GPL": "2.0"}  # when no version is named: the oldest still in use
+GNU_NEWEST = {"AGPL": "3.0", "LGPL": "2.1", "GPL": "2.0"}  # without a version: the oldest still in use

@@ -1,7 +1,7 @@
-"""Which documents are dropped, and why: from columns to reasons, never from text.
+"""Decides from columns, never from text, which documents are dropped and why.
 
-Owns the table of rules: what each measures, from which columns, and where it does not apply. Thresholds come from the
-configuration and its presets (``presets.values``). The first rule of the table that fails gives the reason.
+Owns the table of rules: the value of each, its columns, and the documents that it does not apply to. Thresholds come
+from the configuration and its presets (``presets.values``). The first failed rule of the table is the reason.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from preprocessing.judging.presets.values import Thresholds, thresholds
 
 FEW_LINES = 5
 FEW_WORDS = 30
-# An advertisement lists many terms; an honest page on loans has one or two of them in a thousand characters.
 
 Columns = Callable[[str], np.ndarray]
 Verdicts = Iterator[tuple[str, np.ndarray]]
@@ -28,16 +27,16 @@ Verdicts = Iterator[tuple[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class Rule:
-    """``field`` of the configuration says its kind: ``min_`` and ``max_`` are limits, others switches or choices."""
+    """The prefix of ``field`` in the configuration defines the comparison: ``min_``, ``max_``, otherwise a switch or choice."""
 
     reason: str
     field: str
     value: Callable[[Columns], np.ndarray]
     few: tuple[str, int] | None = None
-    """A column and the least it must be for the rule to apply."""
+    """A column and its minimum for the rule to apply."""
 
-    def failed(self, columns: Columns, threshold: Any) -> np.ndarray:
-        """``[rows] bool``. A row without the measure (null) does not fail. Shares are compared as float32, as they are kept."""
+    def fails(self, columns: Columns, threshold: Any) -> np.ndarray:
+        """``[rows] bool``. A row without a value (null) does not fail. Shares are compared as float32, as they are stored."""
         value = self.value(columns)
         if isinstance(threshold, float):
             value, threshold = value.astype(np.float32), np.float32(threshold)
@@ -85,7 +84,7 @@ def _spoken_words(of: Columns) -> np.ndarray:
 
 
 def _spam(of: Columns) -> np.ndarray:
-    """1.0 where a document is an advertisement."""
+    """1.0 for advertisements, otherwise 0.0."""
     dense = 1000 * of("spam_terms") >= MIN_PER_1000 * np.maximum(of("characters"), 1)
     many = (of("spam_groups") >= MIN_GROUPS) & (of("spam_terms") >= MIN_TERMS)
     return (dense & many & (of("spam_contact") > 0)).astype(np.float64)
@@ -156,24 +155,26 @@ CODE = (
 
 
 def rules_of(lang: str) -> tuple[Rule, ...]:
+    """The rules of a language, in order."""
     return CODE if lang == "code" else PROSE
 
 
 def columns_of(batch: pa.RecordBatch | pa.Table) -> Columns:
-    """Columns as numpy: numbers as float64 (null is NaN), text as objects. Raises DataError where one is missing."""
+    """Reads columns as numpy: numbers as float64 (null is NaN), text as objects. Raises DataError for a missing column."""
 
     def of(name: str) -> np.ndarray:
         if name not in batch.schema.names:
             raise DataError(
-                f"there is no column {name!r}, which a rule under 'filter' judges; run 'python -m preprocessing measure ...' "
-                "again, or switch the rule off"
+                f"the column {name!r}, which a rule under 'filter' needs, is missing; run mko data measure again, or "
+                "switch off the rule",
+                rule="missing-column",
             )
-        return _numpy(batch[name])
+        return _to_numpy(batch[name])
 
     return of
 
 
-def _numpy(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+def _to_numpy(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
@@ -185,29 +186,29 @@ def _numpy(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return column.to_numpy(zero_copy_only=False).astype(np.float64)
 
 
-def verdicts(batch: pa.RecordBatch | pa.Table, lang: str, given: Thresholds) -> Verdicts:
+def apply_rules(batch: pa.RecordBatch | pa.Table, lang: str, limits: Thresholds) -> Verdicts:
     """``(reason, failed: [rows] bool)`` of every rule that has a threshold, in order."""
     columns = columns_of(batch)
     for rule in rules_of(lang):
-        if rule.field in given:
-            yield rule.reason, rule.failed(columns, given[rule.field])
+        if rule.field in limits:
+            yield rule.reason, rule.fails(columns, limits[rule.field])
 
 
-def reasons(batch: pa.RecordBatch | pa.Table, config: FilterConfig) -> np.ndarray:
-    """``[rows] object``: the reason to drop each row by the rules of its ``lang``, None where it stays."""
+def find_reasons(batch: pa.RecordBatch | pa.Table, config: FilterConfig) -> np.ndarray:
+    """``[rows] object``: the reason to drop each row by the rules of its ``lang``; None for rows that stay."""
     langs = columns_of(batch)("lang")
-    found = np.full(batch.num_rows, None, object)
+    reasons = np.full(batch.num_rows, None, object)
     for lang in dict.fromkeys(langs):
         rows = np.flatnonzero(langs == lang)
         part = batch if len(rows) == batch.num_rows else batch.take(pa.array(rows))
-        found[rows] = _first_reasons(part.num_rows, verdicts(part, lang, thresholds(config, lang)))
-    return found
+        reasons[rows] = _first_reasons(part.num_rows, apply_rules(part, lang, thresholds(config, lang)))
+    return reasons
 
 
-def _first_reasons(rows: int, judged: Verdicts) -> np.ndarray:
+def _first_reasons(rows: int, all_verdicts: Verdicts) -> np.ndarray:
     names: list[str | None] = [None]
     first = np.zeros(rows, np.int16)
-    for reason, failed in judged:
+    for reason, failed in all_verdicts:
         names.append(reason)
         first[failed & (first == 0)] = len(names) - 1
     return np.array(names, object)[first]
@@ -216,19 +217,18 @@ def _first_reasons(rows: int, judged: Verdicts) -> np.ndarray:
 def explain(row: Mapping[str, Any], config: FilterConfig) -> list[tuple[str, Any, Any, bool]]:
     """``(reason, value, threshold, passed)`` of every rule that is on, for one row of columns."""
     columns = columns_of(pa.RecordBatch.from_pylist([dict(row)]))
-    given = thresholds(config, row["lang"])
-    told = []
+    limits = thresholds(config, row["lang"])
+    explanations = []
     for rule in rules_of(row["lang"]):
-        if rule.field in given:
-            value = rule.value(columns)[0]
-            passed = not rule.failed(columns, given[rule.field])[0]
-            told.append(
-                (rule.reason, _plain(rule, value, given[rule.field]), _limit(rule, given[rule.field]), passed)
-            )
-    return told
+        if rule.field in limits:
+            limit = limits[rule.field]
+            value = _to_python(rule.value(columns)[0], limit)
+            passed = not rule.fails(columns, limit)[0]
+            explanations.append((rule.reason, value, _format_limit(rule, limit), passed))
+    return explanations
 
 
-def _plain(rule: Rule, value: Any, threshold: Any) -> Any:
+def _to_python(value: Any, threshold: Any) -> Any:
     if value is None or isinstance(value, str):
         return value
     if threshold is True:
@@ -236,7 +236,7 @@ def _plain(rule: Rule, value: Any, threshold: Any) -> Any:
     return None if np.isnan(value) else int(value) if isinstance(threshold, int) else round(float(value), 6)
 
 
-def _limit(rule: Rule, threshold: Any) -> Any:
+def _format_limit(rule: Rule, threshold: Any) -> Any:
     if isinstance(threshold, list):
         return ", ".join(threshold)
     sign = {"min_": ">= ", "max_": "<= "}.get(rule.field[:4], "")

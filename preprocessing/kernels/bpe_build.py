@@ -1,6 +1,6 @@
-"""Pieces of a vocabulary as bytes, and all ways to make a piece of two others.
+"""Pieces of a vocabulary as bytes, and all splits of a piece into two others.
 
-Owns the table that finds a piece by its bytes. Pieces are ``data[begins[i]:ends[i]]``.
+Owns the hash table from bytes to pieces. Piece ``i`` is ``data[begins[i]:ends[i]]``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from preprocessing.kernels.compiled import inner, njit
 
 @inner()
 def _find(table, data, begins, ends, begin, end, value):
-    """``(piece, place)``: the piece that is ``data[begin:end]``, -1 if none is, and where the search ended."""
+    """``(piece, place)``: the piece with the bytes ``data[begin:end]`` or -1, and the place where the search ended."""
     mask = len(table) - 1
     place = np.int64(mix(value) & np.uint64(mask))
     while table[place] >= 0:
@@ -39,7 +39,7 @@ def _hash(data, begin, end):
 
 @njit()
 def piece_table(data, begins, ends, wanted):
-    """``(table, twice)``: pieces ``wanted`` [pieces] bool by their bytes; ``twice``: a piece there is already, or -1."""
+    """``(table, duplicate)``: the pieces ``wanted`` [pieces] bool by their bytes; a piece that occurs twice, or -1."""
     room = 16
     while room < 3 * len(begins):
         room *= 2
@@ -56,25 +56,25 @@ def piece_table(data, begins, ends, wanted):
 
 @njit()
 def characters_of(data, begins, ends, wanted):
-    """``(seen, symbols)`` of each code point: whether a wanted piece has it, and the piece that it is, or -1."""
-    seen, symbols = np.zeros(0x110000, np.bool_), np.full(0x110000, -1, np.int32)
+    """``(used, symbols)`` by code point: whether a wanted piece contains it, and the piece with it alone, or -1."""
+    used, symbols = np.zeros(0x110000, np.bool_), np.full(0x110000, -1, np.int32)
     for k in range(len(begins)):
         if not wanted[k]:
             continue
         i = begins[k]
         while i < ends[k]:
             c, step = decode(data, i)
-            seen[c] = True
+            used[c] = True
             if i == begins[k] and i + step == ends[k]:
                 symbols[c] = k
             i += step
-    return seen, symbols
+    return used, symbols
 
 
 @njit()
 def splits(table, data, begins, ends, wanted):
-    """``[merges, 3] int64``: left, right and made of every cut of a wanted piece into two that the table has."""
-    found = np.empty((4 * len(begins) + 16, 3), np.int64)
+    """``[merges, 3] int64``: left, right and whole piece for every split of a wanted piece into two pieces of the table."""
+    merges = np.empty((4 * len(begins) + 16, 3), np.int64)
     count = 0
     for k in range(len(begins)):
         if not wanted[k]:
@@ -90,8 +90,8 @@ def splits(table, data, begins, ends, wanted):
             right = _find(table, data, begins, ends, i + 1, ends[k], _hash(data, i + 1, ends[k]))[0]
             if right < 0:
                 continue
-            if count == len(found):
-                found = np.concatenate((found, np.empty_like(found)))
-            found[count, 0], found[count, 1], found[count, 2] = left, right, k
+            if count == len(merges):
+                merges = np.concatenate((merges, np.empty_like(merges)))
+            merges[count, 0], merges[count, 1], merges[count, 2] = left, right, k
             count += 1
-    return found[:count].copy()
+    return merges[:count].copy()

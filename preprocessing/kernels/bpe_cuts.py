@@ -1,7 +1,7 @@
-"""Where text may be cut before it is encoded: between characters that no piece has side by side, and around symbols.
+"""Cuts text before it is encoded: between characters that are adjacent in no piece, and around symbols.
 
-Owns the cuts of vocabularies without a pre-tokenizer (SentencePiece). A merge makes a piece, so none crosses such a cut
-and both sides are encoded as if the other were not there. U+2581 and the blank are one character.
+Owns the cuts of vocabularies without a pre-tokenizer (SentencePiece). A merge yields a piece, so no merge crosses such a
+cut, and both sides are encoded independently. U+2581 and the blank count as one character.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from preprocessing.kernels.bpe_memory import byte_at, load4
 from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.tables import find, key_of
 
-# A character is the number that its UTF-8 bytes are, the first one lowest. ``pairs``: bits, by a hash, of pairs that stand
-# side by side in a piece; one may be set in vain (a longer stretch, never another id); ``shift``: 64 less its bits.
-# ``firsts``: [256] whether a symbol that is matched before anything else starts with the byte. ``nodes``, ``targets``: the
-# tree of their bytes; ``ends``: [nodes] id.
+# A character is its UTF-8 bytes as a number, the first byte lowest. ``pairs``: bits, by hash, of pairs that are adjacent in
+# a piece; a collision sets one in vain (a longer stretch, never another id). ``shift``: 64 minus the bits of its index.
+# ``firsts``: [256] whether a symbol starts with the byte; symbols are matched before anything else. ``nodes``, ``targets``:
+# the tree of their bytes; ``ends``: [nodes] id.
 Cuts = namedtuple("Cuts", "pairs shift firsts nodes targets ends")  # noqa: PYI024 - numba knows this form
 BLANK, LOWER_BLOCK = np.uint64(0x20), np.uint64(0x8196E2)
 _LEFT, _RIGHT = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
@@ -38,7 +38,7 @@ def _step(cuts, node, byte):
 
 @inner()
 def symbol_at(cuts, data, i, end):
-    """``(end, id)`` of the longest symbol that starts at byte ``i``; ``(i, -1)`` where there is none."""
+    """``(end, id)`` of the longest symbol that starts at byte ``i``; ``(i, -1)`` without one."""
     node, stop, number = np.int64(0), i, np.int64(-1)
     while i < end and node >= 0:
         if data[i] == 0x20:
@@ -55,21 +55,22 @@ def symbol_at(cuts, data, i, end):
 
 @inner(forceinline=True)
 def _character(data, i, last):
-    """``(character, length)`` at byte ``i``; ``last``: where four bytes can be read last."""
+    """``(character, length)`` at byte ``i``; ``last``: the last byte where four bytes can be read."""
     place = min(i, last)
-    found = load4(data, place) >> (_EIGHT * np.uint64(i - place))
-    if found & _HIGH == 0:
-        return found & _BYTE, 1
-    size = byte_at(_LENGTHS, found & _BYTE)
-    found &= (_ONE << (_EIGHT * size)) - _ONE
-    return (BLANK if found == LOWER_BLOCK else found), np.int64(size)
+    value = load4(data, place) >> (_EIGHT * np.uint64(i - place))
+    if value & _HIGH == 0:
+        return value & _BYTE, 1
+    size = byte_at(_LENGTHS, value & _BYTE)
+    value &= (_ONE << (_EIGHT * size)) - _ONE
+    return (BLANK if value == LOWER_BLOCK else value), np.int64(size)
 
 
 @inner()
 def cut_stretches(cuts, data, i, end, stops):
-    """Ends of the stretches from byte ``i``, where no symbol starts, up to a symbol, ``end``, or the room of ``stops``.
+    """Writes the ends of the stretches that start at byte ``i`` and returns their number.
 
-    ``stops`` has one place more than are used; at least four bytes of ``data``.
+    No symbol starts at ``i``. Stops at a symbol, at ``end``, or when ``stops``, which has one spare place, is full. ``data``
+    has at least four bytes.
     """
     last, room = len(data) - 4, len(stops) - 1
     left, size = _character(data, i, last)
@@ -93,7 +94,7 @@ def cut_stretches(cuts, data, i, end, stops):
 
 @njit()
 def pairs_of(data, begins, ends, wanted, room):
-    """``(pairs, shift)`` of all characters side by side in wanted pieces; ``room``: bits, a power of two."""
+    """``(pairs, shift)`` of all adjacent characters of wanted pieces; ``room``: bits, a power of two."""
     shift = np.uint64(64)
     for bit in range(63):
         if room >> bit > 1:

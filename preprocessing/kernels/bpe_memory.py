@@ -1,6 +1,6 @@
-"""Reads of memory that numba has no words for: several bytes at once, and asking for memory ahead.
+"""Memory reads that numba does not offer: several bytes at once, and prefetching.
 
-Owns these few instructions. Nothing is checked: callers keep inside the arrays.
+Owns these instructions. Bounds are not checked: callers must stay inside the arrays.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from numba.extending import intrinsic
 _LONG = ir.IntType(64)
 
 
-def _place(context, builder, kind, value, index):
+def _pointer_to(context, builder, array_type, value, index):
     """Pointer to an item of an array."""
-    return builder.gep(context.make_array(kind)(context, builder, value).data, [index])
+    return builder.gep(context.make_array(array_type)(context, builder, value).data, [index])
 
 
 def _loads(bits):
-    """Code that reads a number of so many bits, from any byte."""
+    """Code that reads a number of ``bits`` bits, at any alignment."""
 
     def generate(context, builder, signature, arguments):
-        place = _place(context, builder, signature.args[0], *arguments)
-        number = builder.load(builder.bitcast(place, ir.IntType(bits).as_pointer()), align=1)
+        pointer = _pointer_to(context, builder, signature.args[0], *arguments)
+        number = builder.load(builder.bitcast(pointer, ir.IntType(bits).as_pointer()), align=1)
         return number if bits == 64 else builder.zext(number, _LONG)
 
     return generate
@@ -32,13 +32,13 @@ def _loads(bits):
 
 @intrinsic
 def _load8(typingctx, data, at):
-    """The 8 bytes of a uint8 array from ``at``, the first one lowest."""
+    """The 8 bytes of a uint8 array at ``at`` as uint64, the first byte lowest."""
     return types.uint64(data, types.int64), _loads(64)
 
 
 @intrinsic
 def _load4(typingctx, data, at):
-    """The 4 bytes of a uint8 array from ``at``, the first one lowest."""
+    """The 4 bytes of a uint8 array at ``at`` as uint64, the first byte lowest."""
     return types.uint64(data, types.int64), _loads(32)
 
 
@@ -50,21 +50,21 @@ def _byte_at(typingctx, data, at):
 
 @intrinsic
 def _prefetch(typingctx, numbers, at):
-    """Asks for the memory of an item, which is read a little later."""
+    """Prefetches an item that is read soon."""
 
     def generate(context, builder, signature, arguments):
-        place = _place(context, builder, signature.args[0], *arguments)
-        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
-        how = [ir.Constant(number, n) for n in (0, 3, 1)]  # to read, keep near, data
-        builder.call(function, [builder.bitcast(place, pointer), *how])
+        pointer = _pointer_to(context, builder, signature.args[0], *arguments)
+        byte_pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        function_type = ir.FunctionType(ir.VoidType(), [byte_pointer, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte_pointer], function_type)
+        options = [ir.Constant(number, n) for n in (0, 3, 1)]  # read, high locality, data
+        builder.call(function, [builder.bitcast(pointer, byte_pointer), *options])
         return context.get_dummy_value()
 
     return types.void(numbers, types.int64), generate
 
 
-# numba gives the first argument
+# numba passes the first argument
 load8: Any = _load8
 load4: Any = _load4
 byte_at: Any = _byte_at

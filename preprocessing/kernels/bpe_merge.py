@@ -1,7 +1,7 @@
-"""Merging: symbols of a stretch of text joined pair by pair, the best pair first, the leftmost of equal ones.
+"""Merges the symbols of a stretch of text pair by pair: the best pair first, the leftmost among equals.
 
-Owns the merge loops and the ids that symbols become. Stretches of up to SHORT symbols are searched from left to right
-at every step; longer ones keep their pairs in a heap, so that cost grows as n log n.
+Owns the merge loops and the conversion of symbols to ids. Stretches of up to SHORT symbols are scanned at every step;
+longer ones keep their pairs in a heap, so that cost grows as n log n.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import numpy as np
 from preprocessing.kernels.characters import decode, encode, mix
 from preprocessing.kernels.compiled import inner, njit
 
-# ``symbols``: of each character (of each byte where ``by_bytes``), -1 where it has none. ``pairs``: open addressing by
-# ``left << 44 | right << 24 | merge + 1``. ``merges``: ``rank << 32 | symbol``. ``ids``: of a symbol; below zero where it
-# becomes several, ``-1 - place`` in ``lists`` (count, then ids). ``byte_ids``: of bytes of characters without a symbol.
+# ``symbols``: symbol by character (by byte where ``by_bytes``), -1 without one. ``pairs``: open addressing of
+# ``left << 44 | right << 24 | merge + 1``. ``merges``: ``rank << 32 | symbol``. ``ids``: id by symbol; a symbol with several
+# ids has ``-1 - place`` in ``lists`` (count, then ids). ``byte_ids``: ids by byte, for characters without a symbol.
 Merges = namedtuple("Merges", "by_bytes symbols pairs merges ids lists byte_ids")  # noqa: PYI024 - numba knows this form
 SYMBOL_BITS, MERGE_BITS = 20, 24
 SHORT = 40
 NONE = np.int64(1) << 62
 _MERGE = np.uint64((1 << MERGE_BITS) - 1)
 _SYMBOL = np.int64((1 << 32) - 1)
-UNKNOWN = np.int64(1) << SYMBOL_BITS  # a character without a symbol is this and its code point
+UNKNOWN = np.int64(1) << SYMBOL_BITS  # plus the code point: a character without a symbol
 
 
 @njit()
 def new_pairs(lefts, rights):
-    """Table of the merges of ``lefts[i]`` and ``rights[i]``; at most half full."""
+    """Hash table of the pairs ``lefts[i]``, ``rights[i]``; at most half full."""
     room = 16
     while room < 2 * len(lefts):
         room *= 2
@@ -43,7 +43,7 @@ def new_pairs(lefts, rights):
 
 @inner()
 def merge_of(rules, left, right):
-    """``rank << 32 | symbol`` of joining two symbols, NONE where they do not join."""
+    """``rank << 32 | symbol`` of the merge of two symbols; NONE where they do not merge."""
     if left >= UNKNOWN or right >= UNKNOWN:
         return NONE
     key = (np.uint64(left) << np.uint64(SYMBOL_BITS)) | np.uint64(right)
@@ -59,7 +59,7 @@ def merge_of(rules, left, right):
 
 @inner()
 def _read(rules, data, begin, end, symbols):
-    """The symbols of ``data[begin:end]``; returns their number."""
+    """Writes the symbols of ``data[begin:end]``; returns their number."""
     count = 0
     i = begin
     while i < end:
@@ -76,18 +76,18 @@ def _read(rules, data, begin, end, symbols):
 
 @njit()
 def _write(rules, symbol, out, at):
-    """Writes the ids of a symbol; returns the place behind them."""
+    """Writes the ids of a symbol; returns their end."""
     if symbol >= UNKNOWN:
-        spelled = np.empty(4, np.uint8)
-        size = encode(symbol - UNKNOWN, spelled, 0)
+        utf8 = np.empty(4, np.uint8)
+        size = encode(symbol - UNKNOWN, utf8, 0)
         for k in range(size):
-            out[at + k] = rules.byte_ids[spelled[k]]
+            out[at + k] = rules.byte_ids[utf8[k]]
         return at + size
-    found = np.int64(rules.ids[symbol])
-    if found >= 0:
-        out[at] = found
+    number = np.int64(rules.ids[symbol])
+    if number >= 0:
+        out[at] = number
         return at + 1
-    place = -1 - found
+    place = -1 - number
     count = np.int64(rules.lists[place])
     for k in range(count):
         out[at + k] = rules.lists[place + 1 + k]
@@ -95,29 +95,29 @@ def _write(rules, symbol, out, at):
 
 
 @inner()
-def merge_stretch(rules, data, begin, end, symbols, found, out, at):
-    """Writes the ids of ``data[begin:end]``; returns the place behind them. Scratch: ``symbols``, ``found`` [SHORT] int64."""
+def merge_stretch(rules, data, begin, end, symbols, merges, out, at):
+    """Writes the ids of ``data[begin:end]``; returns their end. Scratch: ``symbols``, ``merges`` [SHORT] int64."""
     if end - begin > SHORT:
         return _merge_long(rules, data, begin, end, out, at)
     count = _read(rules, data, begin, end, symbols)
     for i in range(count - 1):
-        found[i] = merge_of(rules, symbols[i], symbols[i + 1])
+        merges[i] = merge_of(rules, symbols[i], symbols[i + 1])
     while count > 1:
         best, where = NONE, -1
-        for i in range(count - 1):  # of equal ranks the first; what follows the rank is compared in no way
-            if found[i] >> 32 < best >> 32:
-                best, where = found[i], i
+        for i in range(count - 1):  # ranks alone are compared; the first of equal ranks wins
+            if merges[i] >> 32 < best >> 32:
+                best, where = merges[i], i
         if where < 0:
             break
         symbols[where] = best & _SYMBOL
         count -= 1
         for i in range(where + 1, count):
             symbols[i] = symbols[i + 1]
-            found[i - 1] = found[i]
+            merges[i - 1] = merges[i]
         if where > 0:
-            found[where - 1] = merge_of(rules, symbols[where - 1], symbols[where])
+            merges[where - 1] = merge_of(rules, symbols[where - 1], symbols[where])
         if where + 1 < count:
-            found[where] = merge_of(rules, symbols[where], symbols[where + 1])
+            merges[where] = merge_of(rules, symbols[where], symbols[where + 1])
     for i in range(count):
         at = _write(rules, symbols[i], out, at)
     return at
@@ -138,7 +138,7 @@ def _push(heap, size, value):
 
 @inner()
 def _pop(heap, size):
-    """Removes the least value, which the caller has read; returns the new size."""
+    """Removes the smallest value, which the caller has read; returns the new size."""
     size -= 1
     value = heap[size]
     at = 0
@@ -155,13 +155,13 @@ def _pop(heap, size):
 
 
 @inner()
-def _offer(rules, symbols, nexts, found, heap, size, left):
-    """Looks the pair at ``left`` up and puts it into the heap, by rank and then by place."""
-    found[left] = NONE
+def _push_pair(rules, symbols, nexts, merges, heap, size, left):
+    """Pushes the merge of the pair at ``left``, if there is one, onto the heap, ordered by rank, then by place."""
+    merges[left] = NONE
     if nexts[left] >= 0:
-        found[left] = merge_of(rules, symbols[left], symbols[nexts[left]])
-        if found[left] != NONE:
-            return _push(heap, size, (found[left] >> 32 << 32) | left)
+        merges[left] = merge_of(rules, symbols[left], symbols[nexts[left]])
+        if merges[left] != NONE:
+            return _push(heap, size, (merges[left] >> 32 << 32) | left)
     return size
 
 
@@ -171,25 +171,25 @@ def _merge_long(rules, data, begin, end, out, at):
     count = _read(rules, data, begin, end, symbols)
     before, nexts = np.arange(-1, count - 1), np.arange(1, count + 1)
     nexts[count - 1] = -1
-    found, heap = np.empty(count, np.int64), np.empty(3 * count, np.int64)
+    merges, heap = np.empty(count, np.int64), np.empty(3 * count, np.int64)
     size = 0
     for left in range(count):
-        size = _offer(rules, symbols, nexts, found, heap, size, left)
+        size = _push_pair(rules, symbols, nexts, merges, heap, size, left)
     while size:
         top = heap[0]
         size = _pop(heap, size)
         left = top & _SYMBOL
-        if found[left] == NONE or found[left] >> 32 != top >> 32:
-            continue  # one of the two was joined to something else
+        if merges[left] == NONE or merges[left] >> 32 != top >> 32:
+            continue  # outdated: one of the two was merged with another symbol
         right = nexts[left]
-        symbols[left] = found[left] & _SYMBOL
+        symbols[left] = merges[left] & _SYMBOL
         nexts[left] = nexts[right]
         if nexts[right] >= 0:
             before[nexts[right]] = left
-        found[right] = NONE
-        size = _offer(rules, symbols, nexts, found, heap, size, left)
+        merges[right] = NONE
+        size = _push_pair(rules, symbols, nexts, merges, heap, size, left)
         if before[left] >= 0:
-            size = _offer(rules, symbols, nexts, found, heap, size, before[left])
+            size = _push_pair(rules, symbols, nexts, merges, heap, size, before[left])
     left = 0
     while left >= 0:
         at = _write(rules, symbols[left], out, at)

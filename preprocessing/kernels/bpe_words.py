@@ -1,7 +1,7 @@
-"""Words that were encoded before: their bytes and ids in one table of records of 32 bytes.
+"""Cache of encoded words: their bytes and ids in one hash table of records of 32 bytes.
 
-Owns the table: a word is found by all its bytes, never by a hash alone. Words of more than WORD_BYTES, or of more than
-WORD_IDS ids, are not kept.
+Owns the table: a lookup compares all bytes of a word, never its hash alone. Words of more than WORD_BYTES bytes or WORD_IDS
+ids are not stored.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import numpy as np
 from preprocessing.kernels.bpe_memory import load8, prefetch
 from preprocessing.kernels.compiled import inner, njit
 
-# A record is 4 numbers of 64 bits. 0 to 2: the bytes, the length in the top byte of 2. 3: the number of ids in the top
-# bits; below it up to three ids, or the place of more in ``lists``.
+# A record has 4 numbers of 64 bits. 0 to 2: the bytes of the word, with its length in the top byte of 2. 3: the number of
+# ids in the top bits; below it up to three ids, or the place of more in ``lists``.
 WORD_BYTES, WORD_IDS, ID_BITS = 23, 15, 20
 FIRST_ROOM, MOST_PROBES = 1 << 16, 16
 _COUNT = np.uint64(3 * ID_BITS)
@@ -25,7 +25,7 @@ _A, _B, _C, _D = (
 
 @njit()
 def new_words(room):
-    """``(words, lists)``, empty; ``room`` is a power of two."""
+    """An empty table ``(words, lists)``; ``room``: rows, a power of two."""
     return np.zeros((room, 4), np.uint64), np.empty(4 * room, np.uint32)
 
 
@@ -58,15 +58,15 @@ def pack(data, begin, size):
 
 @inner(forceinline=True)
 def place_of(room, a, b, c):
-    """Row of ``room`` where the search for a word starts."""
+    """The row, of ``room``, where the search for a word starts."""
     value = a * _A + b * _B + c * _C
     value = (value ^ (value >> np.uint64(32))) * _D
     return np.int64((value ^ (value >> np.uint64(29))) & np.uint64(room - 1))
 
 
 @inner(forceinline=True)
-def expect(words, a, b, c):
-    """Where the search for the word starts; its memory is on the way."""
+def prefetch_word(words, a, b, c):
+    """The row where the search for a word starts, which is prefetched."""
     place = place_of(len(words), a, b, c)
     prefetch(words, place << 2)
     return place
@@ -74,7 +74,7 @@ def expect(words, a, b, c):
 
 @inner(forceinline=True)
 def find_word(words, place, a, b, c):
-    """The row of the word, or minus one minus the free row it may be put in, or ``-len(words) - 1`` if there is none."""
+    """The row of the word; without it ``-1 - row`` for a free row, or ``-len(words) - 1`` without a free row."""
     for _ in range(MOST_PROBES):
         if words[place, 2] == c and words[place, 0] == a and words[place, 1] == b:
             return place
@@ -86,7 +86,7 @@ def find_word(words, place, a, b, c):
 
 @inner(forceinline=True)
 def copy_ids(packed, lists, out, at):
-    """Writes the ids of a record, its last number; returns the place behind them. ``out`` has room for two more."""
+    """Writes the ids in ``packed``, the last number of a record; returns their end. ``out`` has room for two more."""
     count = np.int64(packed >> _COUNT)
     if count <= 3:
         out[at] = packed & _ID
@@ -101,7 +101,7 @@ def copy_ids(packed, lists, out, at):
 
 @njit()
 def put_word(words, lists, listed, row, a, b, c, out, begin, end):
-    """Keeps a word and its ids ``out[begin:end]`` in a free row; returns ``(lists, listed)``, their list and its end."""
+    """Stores a word and its ids ``out[begin:end]`` in a free row; returns ``(lists, listed)``: the lists and their end."""
     count = end - begin
     words[row, 0], words[row, 1], words[row, 2] = a, b, c
     words[row, 3] = np.uint64(count) << _COUNT
@@ -119,8 +119,8 @@ def put_word(words, lists, listed, row, a, b, c, out, begin, end):
 
 
 @njit()
-def grown(words):
-    """``(words, kept)``: the same with twice the room; those without a free row near their place are left out."""
+def grow(words):
+    """``(words, kept)``: a table of twice the room; words without a free row near their place are dropped."""
     new = np.zeros((2 * len(words), 4), np.uint64)
     kept = 0
     for row in range(len(words)):

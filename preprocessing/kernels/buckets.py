@@ -1,6 +1,6 @@
-"""From bands to pairs to stars: who is compared with whom, and who stays.
+"""From bands to pairs to stars: selects the pairs to compare and the documents to keep.
 
-A pair is one number, ``later << 32 | earlier``, of two documents numbered in the order of their ids; so pairs sorted as
+A pair is one number, ``later << 32 | earlier``, of two documents numbered in the order of their ids. Pairs sorted as
 numbers are sorted by the later document, then by the earlier one.
 """
 
@@ -15,7 +15,7 @@ _SHIFT, _EARLIER = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 @njit()
 def bucket_pairs(values, numbers, max_compared):
-    """Pairs of each member of a bucket with the members before it, ``max_compared`` of them at most.
+    """Pairs of each member of a bucket with at most ``max_compared`` earlier members.
 
     ``values: uint64`` are sorted, and equal ones (a bucket) by ``numbers: uint32``.
     """
@@ -37,10 +37,10 @@ def bucket_pairs(values, numbers, max_compared):
 
 @njit()
 def stars(pairs, similarity, center, alike):
-    """Greedy stars over sorted pairs of duplicates: a document joins the first earlier one that is a center itself.
+    """Builds greedy stars from sorted pairs of duplicates: a document joins the first earlier document that is a center.
 
-    ``center: [documents] uint32`` starts as everybody's own number, ``alike: [documents] float32`` as zeros; both are
-    changed in place, and may be handed on to the pairs that follow. Nobody is dropped through a third document.
+    ``center: [documents] uint32`` starts as each document's own number, ``alike: [documents] float32`` as zeros; both are
+    changed in place and may be passed on with the next pairs. No document is dropped because of a third one.
     """
     for i in range(len(pairs)):
         later, earlier = pairs[i] >> _SHIFT, pairs[i] & _EARLIER
@@ -51,7 +51,7 @@ def stars(pairs, similarity, center, alike):
 
 @njit()
 def passes(left, right, costs, limit):
-    """Cuts pairs into runs whose distinct documents cost ``limit`` together, or that are one pair; the starts and the end."""
+    """Bounds of runs of pairs: the distinct documents of a run cost at most ``limit`` together, or it is one pair."""
     seen = np.full(len(costs), -1, np.int64)
     starts = [0]
     used = 0

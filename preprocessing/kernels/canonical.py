@@ -1,4 +1,4 @@
-"""The bytes by which exact duplicates are recognised: whitespace collapsed, and whether composition (NFC) changes them."""
+"""The bytes that identify exact duplicates: collapses whitespace and checks whether composition (NFC) changes a text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from preprocessing.kernels.compiled import inner, njit
 
 @njit()
 def is_white(c):
-    """What ``str.split()`` splits at."""
+    """Whether ``str.split()`` splits at this character."""
     return (
         c == 32 or (9 <= c <= 13) or (0x1C <= c <= 0x1F) or c == 0x85 or c == 0xA0 or c == 0x1680
         or (0x2000 <= c <= 0x200A) or c == 0x2028 or c == 0x2029 or c == 0x202F or c == 0x205F or c == 0x3000
@@ -19,7 +19,7 @@ def is_white(c):
 
 @njit()
 def is_composed(c):
-    """True only of characters that composition leaves alone whatever stands around them; ranges in common use here."""
+    """True only for characters that composition never changes in any context; covers the common ranges."""
     return (
         c < 0x300 or (0xAC00 <= c <= 0xD7A3) or (0x388 <= c <= 0x482) or (0x48A <= c <= 0x590) or (0x1E00 <= c <= 0x1F70)
         or (0x2002 <= c <= 0x20CF) or (0x2100 <= c <= 0x2125) or (0x212C <= c <= 0x2328) or (0x2400 <= c <= 0x2ADB)
@@ -31,63 +31,70 @@ def is_composed(c):
 _WHITE, _INK, _DECODE = np.uint8(0), np.uint8(1), np.uint8(2)
 _EA, _ED, _9E, _A3, _B0 = np.array([0xEA, 0xED, 0x9E, 0xA3, 0xB0], np.uint8)
 _TAB, _RETURN, _1C, _1F, _BLANK, _C2, _CC, _EE = np.array([9, 13, 0x1C, 0x1F, 32, 0xC2, 0xCC, 0xEE], np.uint8)
-_STRETCH = 64  # bytes that are looked at together
-
-
-def _kinds() -> np.ndarray:
-    """What a byte says: whitespace, ink, or only its character does. Bytes inside a character are ink.
-
-    0xEA and 0xED begin little else than Hangul, see ``_is_hangul_only``.
-    """
-    made = np.full(256, _INK)
-    made[[c for c in range(128) if chr(c).isspace()]] = _WHITE
-    made[[0xC2, *range(0xCC, 0xEA), *range(0xEE, 0x100)]] = _DECODE
-    return made
-
-
-_KINDS = _kinds()
-_SHOWN = np.where(_KINDS == _WHITE, 32, np.arange(256)).astype(np.uint8)
-
-
-@inner()
-def _is_hangul_only(data):
-    """Whether all characters that begin with 0xEA or 0xED are syllables; one expression a byte, for the vector units."""
-    size = len(data)
-    other = False
-    first, second, third = data[: size - 2], data[1 : size - 1], data[2:]
-    for i in range(size - 2):
-        before = (first[i] == _EA) & (second[i] < _B0)
-        behind = (first[i] == _ED) & ((second[i] > _9E) | ((second[i] == _9E) & (third[i] > _A3)))
-        other |= before | behind
-    return not other
+_STRETCH = 64  # bytes that are checked together
 
 
 @inner()
 def _is_white_byte(b):
-    """As ``_KINDS``, without a table: for the vector units."""
+    """Whether a byte is ASCII whitespace; an expression without a table, so that it vectorizes."""
     return (b == _BLANK) | ((b >= _TAB) & (b <= _RETURN)) | ((b >= _1C) & (b <= _1F))
 
 
 @inner()
-def _is_simple(bytes_, following):
-    """Whether no byte needs its character, and none is whitespace before whitespace (``following`` is one further)."""
-    found = False
-    for i in range(len(bytes_)):
-        b = bytes_[i]
-        decode_it = (b == _C2) | ((b >= _CC) & (b < _EA)) | (b >= _EE)
-        found |= decode_it | (_is_white_byte(b) & _is_white_byte(following[i]))
-    return not found
+def _must_decode(b):
+    """Whether a byte begins a character that may be whitespace or composable.
+
+    0xEA and 0xED begin almost only Hangul, see ``_is_hangul_only``.
+    """
+    return (b == _C2) | ((b >= _CC) & (b < _EA)) | (b >= _EE)
+
+
+def _byte_classes() -> np.ndarray:
+    """Class of each byte: whitespace, ink, or to be decoded. Bytes inside a character are ink."""
+    every_byte = np.arange(256, dtype=np.uint8)
+    classes = np.full(256, _INK)
+    classes[_is_white_byte.py_func(every_byte)] = _WHITE
+    classes[_must_decode.py_func(every_byte)] = _DECODE
+    return classes
+
+
+_CLASS = _byte_classes()
+_BLANK_FOR_WHITE = np.where(_CLASS == _WHITE, 32, np.arange(256)).astype(np.uint8)
 
 
 @inner()
-def _copy_shown(bytes_, out):
+def _is_hangul_only(data):
+    """Whether all characters that begin with 0xEA or 0xED are syllables; one expression per byte, so that it vectorizes."""
+    size = len(data)
+    other = False
+    first, second, third = data[: size - 2], data[1 : size - 1], data[2:]
+    for i in range(size - 2):
+        below = (first[i] == _EA) & (second[i] < _B0)
+        above = (first[i] == _ED) & ((second[i] > _9E) | ((second[i] == _9E) & (third[i] > _A3)))
+        other |= below | above
+    return not other
+
+
+@inner()
+def _is_simple(bytes_, following):
+    """Whether no byte must be decoded and no whitespace follows whitespace; ``following``: the bytes one place later."""
+    other = False
+    for i in range(len(bytes_)):
+        b = bytes_[i]
+        other |= _must_decode(b) | (_is_white_byte(b) & _is_white_byte(following[i]))
+    return not other
+
+
+@inner()
+def _copy_simple(bytes_, out):
+    """Copies bytes, whitespace as a blank."""
     for i in range(len(bytes_)):
         out[i] = _BLANK if _is_white_byte(bytes_[i]) else bytes_[i]
 
 
 @inner()
-def _collapse(data, start, end, out, size):
-    """Writes a row from ``out[size]`` on; returns where it ends, and whether composition changes nothing for certain."""
+def _collapse_row(data, start, end, out, size):
+    """Writes a row at ``out[size]``; returns its end, and whether it is certain that composition changes nothing."""
     settled = _is_hangul_only(data[start:end])
     first = size
     i, last = np.uint64(start), np.uint64(end)  # unsigned, as ``size``: no index counts from the end
@@ -95,42 +102,42 @@ def _collapse(data, start, end, out, size):
     after = _WHITE
     while i < last:
         stop = min(i + step, last)
-        behind = stop + np.uint64(1)
+        next_stop = stop + np.uint64(1)
         if (
             i + step < last
             and (after or not _is_white_byte(data[i]))
-            and _is_simple(data[i:stop], data[i + np.uint64(1) : behind])
+            and _is_simple(data[i:stop], data[i + np.uint64(1) : next_stop])
         ):
-            _copy_shown(data[i:stop], out[size : size + step])
+            _copy_simple(data[i:stop], out[size : size + step])
             after = _WHITE if _is_white_byte(data[stop - np.uint64(1)]) else _INK
             size += step
             i = stop
         while i < stop:
             byte = data[i]
-            kind = _KINDS[byte]
-            if kind == _DECODE:
+            byte_class = _CLASS[byte]
+            if byte_class == _DECODE:
                 c, length = decode(data, np.int64(i))
-                kind = _WHITE if is_white(c) else _INK
+                byte_class = _WHITE if is_white(c) else _INK
                 settled &= is_composed(c)
                 for k in range(np.uint64(length)):
-                    out[size + k] = data[i + k] if kind else _BLANK
-                size += np.uint64(length) if kind else np.uint64(after)
+                    out[size + k] = data[i + k] if byte_class else _BLANK
+                size += np.uint64(length) if byte_class else np.uint64(after)
                 i += np.uint64(length)
             else:
-                out[size] = _SHOWN[byte]
-                size += np.uint64(kind | after)
+                out[size] = _BLANK_FOR_WHITE[byte]
+                size += np.uint64(byte_class | after)
                 i += np.uint64(1)
-            after = kind
+            after = byte_class
     if not after and size > first:
         size -= np.uint64(1)
     return size, settled
 
 
 @njit()
-def collapsed(data, offsets):
+def collapse(data, offsets):
     """``(bytes: uint8, starts: [rows + 1] int64, settled: [rows] bool)`` of a UTF-8 column.
 
-    Words of a row are joined by one space; ``settled`` says where composition changes nothing for certain.
+    The words of a row are joined by one space; ``settled``: rows that composition certainly does not change.
     """
     rows = len(offsets) - 1
     out = np.empty(offsets[rows] - offsets[0] + 4, np.uint8)
@@ -138,6 +145,6 @@ def collapsed(data, offsets):
     settled = np.ones(rows, np.bool_)
     size = np.uint64(0)
     for r in range(rows):
-        size, settled[r] = _collapse(data, offsets[r], offsets[r + 1], out, size)
+        size, settled[r] = _collapse_row(data, offsets[r], offsets[r + 1], out, size)
         starts[r + 1] = np.int64(size)
     return out[: starts[rows]], starts, settled

@@ -1,4 +1,4 @@
-"""Characters in UTF-8 bytes: decoding, classes, scripts, and hashes of what is read."""
+"""Characters in UTF-8 bytes: decoding, encoding, letters, scripts, and hashing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def decode(data, i):
 
 @njit()
 def encode(c, out, at):
-    """Writes code point ``c`` as UTF-8 at byte ``at``; returns the byte behind it."""
+    """Writes code point ``c`` as UTF-8 at byte ``at``; returns its end."""
     if c < 0x80:
         out[at] = c
         return at + 1
@@ -55,7 +55,7 @@ def is_space(c):
 
 @njit()
 def is_letter(c):
-    """Letters of the scripts in use here; everything between U+00C0 and U+1FFF but two signs counts as one."""
+    """Whether a character is a letter of the common scripts; U+00C0 to U+1FFF counts as letters, except two signs."""
     return (
         (97 <= c <= 122) or (65 <= c <= 90) or (0xAC00 <= c <= 0xD7A3) or (0x3131 <= c <= 0x318E)
         or (0xC0 <= c <= 0x1FFF and c != 0xD7 and c != 0xF7) or (0x3041 <= c <= 0x30FF) or (0x3400 <= c <= 0x9FFF)
@@ -73,7 +73,7 @@ def mix(x):
 
 @inner()
 def script_of(c):
-    """0 nothing, 1 Hangul, 2 letters, 3 digits, 4 a character that is a word of its own."""
+    """0: none, 1: Hangul, 2: letters, 3: digits, 4: a character that is a word of its own."""
     if 0xAC00 <= c <= 0xD7A3:
         return 1
     if (97 <= c <= 122) or (65 <= c <= 90):

@@ -1,6 +1,6 @@
-"""Classes of characters, the ends of sentences, and stop words.
+"""Classes of characters, ends of sentences, and stop words.
 
-Owns what ``text_counts`` tells apart while it reads; scripts and letters are those of ``characters``.
+Owns the distinctions that ``text_counts`` makes while it reads; scripts and letters come from ``characters``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from preprocessing.kernels.compiled import inner, njit
     range(13)
 )
 CLASSES = 13
-# words, by class: 0 separates, 1 Hangul, 2 letters, 3 digits, 4 a word of its own (as ``script_of``)
+# script of each class of character: 0 separates words, 1 Hangul, 2 letters, 3 digits, 4 a word of its own (as ``script_of``)
 SCRIPTS = np.array([0, 0, 1, 2, 2, 2, 2, 4, 3, 4, 2, 4, 4], np.uint8)
 ANY_SCRIPT = np.array([0, 0] + [1] * 11, np.uint8)
 # Frequent Korean particles, endings and stems (FineWeb-2, kor_Hang) and English function words (Gopher).
@@ -24,7 +24,7 @@ KOREAN_STOP_WORDS = (
     "의", "다", "이", "는", "에", "을", "한", "년", "하", "은", "를", "했", "고", "에서", "가", "있", "으로", "인", "월", "로", "되",
 )  # fmt: skip
 ENGLISH_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
-STEMS = ("하", "했", "있", "되")  # also found before the last syllable: 했다, 있는
+STEMS = ("하", "했", "있", "되")  # also counted before the last syllable: 했다, 있는
 
 
 @inner()
@@ -67,13 +67,13 @@ def is_bullet(c):
 
 @inner()
 def is_mark(c):
-    """Ends a sentence."""
+    """Whether a character ends a sentence."""
     return c == 46 or c == 33 or c == 63 or c == 0x2026 or c == 0x3002 or c == 0xFF01 or c == 0xFF1F
 
 
 @inner()
 def is_closing(c):
-    """Stands after the end of a sentence."""
+    """Whether a character may follow the end of a sentence: closing quotation marks and brackets."""
     return (
         c == 34 or c == 39 or c == 41 or c == 93 or c == 0x201D or c == 0x2019 or c == 0x300D or c == 0x300F
         or c == 0x3009 or c == 0x300B
@@ -82,38 +82,38 @@ def is_closing(c):
 
 @inner()
 def is_final(c):
-    """다 요 죠 까: a Korean line that ends so ends a sentence without a mark."""
+    """Whether a Korean line that ends in this syllable (다 요 죠 까) ends a sentence without a mark."""
     return c == 0xB2E4 or c == 0xC694 or c == 0xC8E0 or c == 0xAE4C
 
 
 @njit()
 def classes():
     """``[65536] uint8``: the class of each character of the basic plane."""
-    made = np.empty(0x10000, np.uint8)
+    table = np.empty(0x10000, np.uint8)
     for c in range(0x10000):
-        made[c] = _class_of(c)
-    return made
+        table[c] = _class_of(c)
+    return table
 
 
 @functools.cache
 def tables() -> tuple[np.ndarray, np.ndarray]:
-    """``classes()`` and ``korean_endings()``, made once."""
+    """``classes()`` and ``korean_endings()``, cached."""
     return classes(), korean_endings()
 
 
 def stop_words(lang: str) -> int:
-    """Bits of the stop words of a language; of both lists, where it is neither ``ko`` nor ``en``."""
+    """Bits of the stop words of a language; of both lists when it is neither ``ko`` nor ``en``."""
     korean, every = (1 << _FIRST_ENGLISH) - 1, (1 << _FIRST_ENGLISH + len(ENGLISH_STOP_WORDS)) - 1
     return {"ko": korean, "en": every - korean}.get(lang, every)
 
 
 def korean_endings() -> np.ndarray:
-    """``[11172] uint8``: the number of the stop word that a last syllable is, from 1 on; 0: none."""
-    made = np.zeros(11172, np.uint8)
+    """``[11172] uint8``: by last syllable, the number of its stop word, counted from 1; 0: none."""
+    numbers = np.zeros(11172, np.uint8)
     for bit, word in enumerate(KOREAN_STOP_WORDS):
         if len(word) == 1:
-            made[ord(word) - 0xAC00] = bit + 1
-    return made
+            numbers[ord(word) - 0xAC00] = bit + 1
+    return numbers
 
 
 _STEM_BITS = np.uint32(sum(1 << KOREAN_STOP_WORDS.index(stem) for stem in STEMS))
@@ -142,13 +142,13 @@ _ENGLISH_KEYS, _ENGLISH_BITS = _english_slots()
 
 @inner()
 def _bit_of(number):
-    """Of a stop word by its number in ``korean_endings``."""
+    """Bit of a stop word by its number in ``korean_endings``."""
     return np.uint32(np.uint32(1) << np.uint32(number) >> np.uint32(1))
 
 
 @inner()
 def korean_bits(endings, last, before):
-    """Of a word that ends in the syllable ``last`` after the character ``before``."""
+    """Bits of a word that ends in the syllable ``last`` after the character ``before``."""
     bits = _bit_of(endings[last - 0xAC00])
     if 0xAC00 <= before <= 0xD7A3:
         bits |= _bit_of(endings[before - 0xAC00]) & _STEM_BITS
@@ -161,24 +161,27 @@ def korean_bits(endings, last, before):
 
 @inner()
 def english_bits(key, length):
-    """Of a word of up to seven ASCII letters in ``key``, whatever their case."""
+    """Bits of a word of up to seven ASCII letters, packed in ``key``; case is ignored."""
     key |= _LOWER & ((np.uint64(1) << np.uint64(8 * length)) - np.uint64(1))
     slot = np.int64(key * _ENGLISH_FACTOR >> _ENGLISH_SHIFT)
     return _ENGLISH_BITS[slot] if key == _ENGLISH_KEYS[slot] else np.uint32(0)
 
 
 @inner()
-def stop_bits(endings, kind, last, before, key, length):
-    """Bits of the stop words that a word is, or ends in: of its last character's class, its end, and its length."""
-    if kind == HANGUL:
+def stop_bits(endings, last_class, last, before, key, length):
+    """Bits of the stop words that a word equals or ends in.
+
+    ``last_class``, ``last``: class and code point of its last character, ``before``: the character before it.
+    """
+    if last_class == HANGUL:
         return korean_bits(endings, last, before if length > 1 else 0)
-    if kind == LATIN and 2 <= length <= 4:
+    if last_class == LATIN and 2 <= length <= 4:
         return english_bits(key, length)
     return np.uint32(0)
 
 
 @inner()
-def bits_set(bits):
+def count_bits(bits):
     count = 0
     while bits:
         bits &= bits - 1

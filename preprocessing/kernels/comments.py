@@ -1,8 +1,8 @@
-"""Comments in source code of any language, without a grammar.
+"""Detects comments in source code of any language, without a grammar.
 
-Known are ``//``, ``/* */``, ``#``, ``--``, ``%``, ``;``, ``<!-- -->`` and texts in triple quotes that stand alone (docstrings).
-Where languages disagree a sign counts only where it can hardly be anything else: at the start of a line, or after
-the end of a statement and between blanks. ``#include`` and ``#define`` are code.
+Recognizes ``//``, ``/* */``, ``#``, ``--``, ``%``, ``;``, ``<!-- -->`` and triple-quoted texts at the start of a line
+(docstrings). Where languages disagree, a sign counts only where it is hardly anything else: at the start of a line, or
+after the end of a statement and between blanks. ``#include`` and ``#define`` are code.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.source_classes import BLANK, CLASS, LETTER, SIGN
 
-MOST_BEFORE_HEADER = 80  # visible bytes of code
+MAX_BEFORE_HEADER = 80  # visible bytes of code
 _NO_BLOCK, _SLASH_STAR, _QUOTES, _APOSTROPHES, _MARKUP = range(5)
 
 
@@ -23,7 +23,7 @@ def _byte(data, i, end):
 
 @inner()
 def _block_at(data, i, end):
-    """The kind of block that begins at byte ``i``, and the length of its sign."""
+    """``(block, width)``: the block comment that begins at byte ``i``, and the length of its opening sign."""
     b, second, third = data[i], _byte(data, i + 1, end), _byte(data, i + 2, end)
     if b == 47 and second == 42:
         return _SLASH_STAR, 2
@@ -36,7 +36,7 @@ def _block_at(data, i, end):
 
 @inner()
 def _after_block(data, i, end, block):
-    """The byte after the end of ``block``, or -1 where it goes on."""
+    """The byte after the end of ``block``; -1 where it continues."""
     while i < end:
         b, second = data[i], _byte(data, i + 1, end)
         if block == _SLASH_STAR:
@@ -53,15 +53,15 @@ def _after_block(data, i, end, block):
 
 @inner()
 def _visible(data, start, end):
-    found = 0
+    count = 0
     for i in range(start, end):
-        found += (CLASS[data[i]] & BLANK) == 0
-    return found
+        count += (CLASS[data[i]] & BLANK) == 0
+    return count
 
 
 @inner()
 def _is_line_comment(data, i, end):
-    """Whether a line whose first visible byte is ``i`` is a comment in some language: ``//``, ``#``, ``--``, ``%``, ``;``."""
+    """Whether a line with its first visible byte at ``i`` is a comment in some language: ``//``, ``#``, ``--``, ``%``, ``;``."""
     b, second = data[i], _byte(data, i + 1, end)
     if b == 47:
         return second == 47
@@ -74,7 +74,7 @@ def _is_line_comment(data, i, end):
 
 @inner()
 def _is_end_comment(data, i, end, last):
-    """Whether code ends at byte ``i`` and a comment follows: a sign between blanks, ``//`` after the end of a statement."""
+    """Whether a comment begins at byte ``i`` after code: ``#`` between blanks, ``//`` after the end of a statement."""
     if data[i - 1] != 32 and data[i - 1] != 9:
         return False
     if data[i] == 35:
@@ -92,9 +92,10 @@ def _ends_statement(b):
 
 @inner()
 def _scan_line(data, i, end, block, counts):
-    """``(comment, code, block, counts)``: visible bytes of each on one line, and the block that goes on after it.
+    """``(comment, code, block, counts)``: visible bytes of each on one line, and the block that continues after it.
 
-    A text in triple quotes counts when it begins its line (a docstring), ``/*`` there or after a statement.
+    ``counts``: whether the block is a comment. A triple-quoted text is one when it begins its line (a docstring); ``/*`` also
+    begins one after a statement.
     """
     comment = code = 0
     last = np.uint8(10)
@@ -127,9 +128,9 @@ def _scan_line(data, i, end, block, counts):
 
 @njit()
 def comments(data, start, end):
-    """``(comment, header_end)``: visible bytes in comments, and bytes up to the code after the first comment.
+    """``(comment, header_end)``: visible bytes in comments, and bytes before the code that follows the first comment.
 
-    A few words of code may come before it: ``<?php``, ``"use strict"``, an include guard.
+    Up to MAX_BEFORE_HEADER bytes of code may precede the comment: ``<?php``, ``"use strict"``, an include guard.
     """
     total, before, header_end = 0, 0, -1
     block, counts = _NO_BLOCK, False
@@ -141,7 +142,7 @@ def comments(data, start, end):
         comment, code, block, counts = _scan_line(data, i, line_end, block, counts)
         before += code
         opens_text = block != _NO_BLOCK and not counts
-        if header_end < 0 and code and (total > 0 or before > MOST_BEFORE_HEADER or opens_text):
+        if header_end < 0 and code and (total > 0 or before > MAX_BEFORE_HEADER or opens_text):
             header_end = i - start
         total += comment
         i = line_end + 1

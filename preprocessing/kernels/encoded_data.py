@@ -1,6 +1,6 @@
-"""Encoded data in source code: base64, long hexadecimal numbers, lists of bytes, escaped characters.
+"""Detects encoded data in source code: base64, long hexadecimal numbers, lists of bytes, escaped characters.
 
-After the filter of StarCoder2 (arXiv:2402.19173); a ruler of ``=``, a path or a long word is none here.
+Follows the filter of StarCoder2 (arXiv:2402.19173), but does not count a ruler of ``=``, a path or a long word.
 """
 
 from __future__ import annotations
@@ -10,42 +10,42 @@ import numpy as np
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.source_classes import BASE64, CLASS, DIGIT, HEX, LETTER, SEPARATOR
 
-FEWEST_BASE64 = 60  # base64 is broken into lines of 64 or 76 characters (RFC 7468, RFC 2045)
-FEWEST_ESCAPES = 8  # bytes or escapes in a row, as in StarCoder2
+MIN_BASE64 = 60  # bytes; lines of base64 have 64 or 76 characters (RFC 7468, RFC 2045)
+MIN_ESCAPES = 8  # bytes or escapes in a row, as in StarCoder2
 
 
 @inner()
 def base64(data, start, end):
-    """``(all, longest)``: bytes in words of base64 and in long hexadecimal numbers.
+    """``(total, longest)``: bytes in words of base64 and in long hexadecimal numbers, and those of the longest block.
 
-    Words on lines that follow each other are one block, of which ``longest`` tells. Every word long enough covers a
-    byte at a multiple of ``FEWEST_BASE64``, so only those are looked at.
+    Words on consecutive lines are one block. Every word that is long enough covers a byte at a multiple of ``MIN_BASE64``,
+    so only these bytes are tested.
     """
     total = longest = block = 0
     block_end = start
-    probe = start + FEWEST_BASE64 - 1
+    probe = start + MIN_BASE64 - 1
     while probe < end:
         if not CLASS[data[probe]] & BASE64:
-            probe += FEWEST_BASE64
+            probe += MIN_BASE64
             continue
         first, last = probe, probe + 1
         while first > start and CLASS[data[first - 1]] & BASE64:
             first -= 1
         while last < end and CLASS[data[last]] & BASE64:
             last += 1
-        if last - first >= FEWEST_BASE64 and _is_encoded(data, first, last):
+        if last - first >= MIN_BASE64 and _is_encoded(data, first, last):
             follows = block > 0 and _newlines(data, block_end, first) <= 1
             block = last - first + (block if follows else 0)
             block_end = last
             total += last - first
             longest = max(longest, block)
-        probe = last + FEWEST_BASE64 - 1
+        probe = last + MIN_BASE64 - 1
     return total, longest
 
 
 @inner()
 def _is_encoded(data, first, last):
-    """A digit, and capital and small letters or nothing beyond hexadecimal: no word, path or ruler."""
+    """Whether a word has a digit, and either letters of both cases or hexadecimal digits only: not a word, path or ruler."""
     upper = lower = digit = beyond_hexadecimal = False
     for i in range(first, last):
         b = data[i]
@@ -58,13 +58,13 @@ def _is_encoded(data, first, last):
 
 @inner()
 def _newlines(data, start, end):
-    """How many of the bytes are line ends; two stand for more."""
-    found = 0
+    """Number of line feeds in the bytes, at most 2."""
+    count = 0
     for i in range(start, end):
-        found += data[i] == 10
-        if found == 2:
+        count += data[i] == 10
+        if count == 2:
             break
-    return found
+    return count
 
 
 @inner()
@@ -82,32 +82,32 @@ def _is_escape(data, start, length, hexadecimal, escaped):
 
 @inner()
 def escapes(data, start, end):
-    """``(all, longest)``: bytes in runs of hexadecimal bytes or escaped characters.
+    """``(total, longest)``: bytes in runs of hexadecimal bytes or escaped characters, and those of the longest run.
 
-    Between them are blanks, commas and quotes only.
+    Only blanks, commas and quotes separate them.
     """
-    total = longest = found = run_start = run_end = length = hexadecimal = 0
+    total = longest = count = run_start = run_end = length = hexadecimal = 0
     escaped = False
     for i in range(start, end + 1):
         b = data[i] if i < end else np.uint8(0)
-        kind = CLASS[b]
-        if kind & (LETTER | DIGIT) or b == 95:
+        bits = CLASS[b]
+        if bits & (LETTER | DIGIT) or b == 95:
             length += 1
-            hexadecimal += (kind & HEX) != 0
+            hexadecimal += (bits & HEX) != 0
             continue
-        goes_on = True
+        continues = True
         if length and _is_escape(data, i - length, length, hexadecimal, escaped):
-            if found == 0:
+            if count == 0:
                 run_start = i - length - escaped
-            found += 1
+            count += 1
             run_end = i
         else:
-            goes_on = length == 0 and not escaped
-        if not goes_on or not (kind & SEPARATOR or b == 92):
-            if found >= FEWEST_ESCAPES:
+            continues = length == 0 and not escaped
+        if not continues or not (bits & SEPARATOR or b == 92):
+            if count >= MIN_ESCAPES:
                 total += run_end - run_start
                 longest = max(longest, run_end - run_start)
-            found = 0
+            count = 0
         length = hexadecimal = 0
         escaped = b == 92
     return total, longest

@@ -1,4 +1,4 @@
-"""Fenced code in a text of code points (``text: uint32``), as ``preprocessing.text.normalise.fences`` finds it."""
+"""Finds fenced code in a text of code points (``text: uint32``), like ``fences`` of ``preprocessing.text.normalize``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def is_blank(c):
 
 @inner()
 def fence_end(text, i, length):
-    """Where the fenced code that the line at ``i`` opens ends (``i``: it opens none), and whether later lines may."""
+    """``(end, may_follow)``: the end of the fenced code that the line at ``i`` opens, or ``i``; whether later lines may open some."""
     j = _after_backticks(text, i, length)
     if j < 0:
         return i, True
@@ -37,7 +37,7 @@ def fence_end(text, i, length):
 
 @inner()
 def _after_backticks(text, i, length):
-    """Behind the three backticks a line begins with after its blanks; -1, if it does not."""
+    """The position after the three backticks that begin a line after its blanks; -1 without them."""
     while i < length and is_blank(text[i]):
         i += 1
     if i + 2 < length and text[i] == ord("`") and text[i + 1] == ord("`") and text[i + 2] == ord("`"):

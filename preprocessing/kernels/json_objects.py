@@ -1,9 +1,9 @@
-"""Simple JSON objects, one a line: the texts of wanted fields, unescaped into columns.
+"""Parses simple JSON objects, one per line, and unescapes the texts of wanted fields into columns.
 
-Owns what is simple: an object (RFC 8259) of strings, short numbers, true, false and null, whose keys have no escape, and
-in which every wanted field stands once and is a string. The first one, the identity, may also be a number or missing.
-Whatever is not, or is wrong, is left to a full parser; what is taken is what that parser would take, if the bytes are UTF-8
-(``kernels.utf8``).
+Owns the definition of simple: an object (RFC 8259) of strings, short numbers, true, false and null, whose keys have no
+escapes, and that contains every wanted field once, as a string. The first field, the identity, may also be a number or
+missing. A full parser reads all other lines, including invalid ones; the results equal those of that parser if the bytes
+are UTF-8 (``kernels.utf8``).
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from preprocessing.kernels.compiled import inner, njit
 
 _FEED, _QUOTE, _COMMA, _MINUS, _DOT, _COLON, _BACKSLASH = 10, 34, 44, 45, 46, 58, 92
 _OPEN, _CLOSE, _UNICODE = ord("{"), ord("}"), ord("u")
-_MOST_DIGITS = 15  # of a number that any parser reads alike
+_MAX_DIGITS = 15  # of a number that every parser reads alike
 _ONE = np.uint64(1)
 _LITERALS = tuple(np.frombuffer(word, np.uint8) for word in (b"true", b"false", b"null"))
 
 
 def _escapes() -> np.ndarray:
-    """What the character behind a backslash stands for; 0: no escape of one character."""
-    made = np.zeros(256, np.uint8)
-    for sign, meant in zip('"\\/bfnrt', '"\\/\b\f\n\r\t'):
-        made[ord(sign)] = ord(meant)
-    return made
+    """The value of the character after a backslash; 0: not an escape of one character."""
+    table = np.zeros(256, np.uint8)
+    for sign, value in zip('"\\/bfnrt', '"\\/\b\f\n\r\t'):
+        table[ord(sign)] = ord(value)
+    return table
 
 
 def _hexadecimal() -> np.ndarray:
-    made = np.full(256, -1, np.int64)
+    table = np.full(256, -1, np.int64)
     for digit in "0123456789abcdefABCDEF":
-        made[ord(digit)] = int(digit, 16)
-    return made
+        table[ord(digit)] = int(digit, 16)
+    return table
 
 
 def _ends() -> np.ndarray:
-    """Bytes at which a plain run of a string ends: a quotation mark, a backslash, a control character."""
-    made = np.zeros(256, np.bool_)
-    made[:32] = made[[_QUOTE, _BACKSLASH]] = True
-    return made
+    """Bytes that end a plain run of a string: a quotation mark, a backslash, a control character."""
+    table = np.zeros(256, np.bool_)
+    table[:32] = table[[_QUOTE, _BACKSLASH]] = True
+    return table
 
 
 _ENDS, _ESCAPES, _HEXADECIMAL = _ends(), _escapes(), _hexadecimal()
@@ -49,12 +49,12 @@ _ENDS, _ESCAPES, _HEXADECIMAL = _ends(), _escapes(), _hexadecimal()
 def read_objects(data, feeds, keys, key_ends, max_bytes):
     """``(out: [fields + 1, bytes] uint8, ends: [fields, lines + 1] int64, simple: [lines] bool)`` of a block of lines.
 
-    ``data: uint8`` ends with a line feed, ``feeds`` are the places of all; field ``f`` is ``keys[key_ends[f]:key_ends[f + 1]]``.
-    Field ``f`` of line ``n`` is ``out[f, ends[f, n]:ends[f, n + 1]]``, nothing where the line is not simple or longer than
-    ``max_bytes``. The first field is a string or the digits of an integer, otherwise nothing.
+    ``data: uint8`` ends with a line feed, ``feeds`` are the positions of all line feeds; the key of field ``f`` is
+    ``keys[key_ends[f]:key_ends[f + 1]]``. Field ``f`` of line ``n`` is ``out[f, ends[f, n]:ends[f, n + 1]]``, empty where the
+    line is not simple or longer than ``max_bytes``. The first field is a string, the digits of an integer, or empty.
     """
     fields, lines = len(key_ends) - 1, len(feeds)
-    out = np.empty((fields + 1, len(data)), np.uint8)  # the last one holds what is not wanted
+    out = np.empty((fields + 1, len(data)), np.uint8)  # the last row receives all other fields
     ends = np.zeros((fields, lines + 1), np.int64)
     simple = np.zeros(lines, np.bool_)
     at = np.zeros(fields + 1, np.int64)
@@ -70,7 +70,7 @@ def read_objects(data, feeds, keys, key_ends, max_bytes):
 
 @inner()
 def _object(data, i, keys, key_ends, out, at):
-    """Reads the object at byte ``i``; false where it is not simple. No line feed is ever passed."""
+    """Reads the object at byte ``i``; returns False where it is not simple. Never reads past a line feed."""
     wanted = len(key_ends) - 1
     seen = 0
     i = _after_blanks(data, i)
@@ -121,7 +121,7 @@ def _after_blanks(data, i):
 
 @inner()
 def _plain_end(data, i):
-    """The first quotation mark, backslash or control character from ``i`` on."""
+    """The first quotation mark, backslash or control character at or after ``i``."""
     at = np.uint64(i)
     while not _ENDS[data[at]]:
         at += _ONE
@@ -130,7 +130,7 @@ def _plain_end(data, i):
 
 @inner()
 def _field(data, start, end, keys, key_ends):
-    """Which wanted field a key is; their number, if none."""
+    """The wanted field with this key; the number of fields without one."""
     fields = len(key_ends) - 1
     for f in range(fields):
         key = keys[key_ends[f] : key_ends[f + 1]]
@@ -145,7 +145,7 @@ def _field(data, start, end, keys, key_ends):
 
 @inner()
 def _string(data, i, out, at):
-    """Unescapes a string from behind its quotation mark; where it ends (-1: it is wrong), and the end of what was written."""
+    """Unescapes a string after its opening quotation mark; returns its end (-1: invalid) and the end of the output."""
     while True:
         stop, end = np.uint64(i), np.uint64(at)  # unsigned: no index counts from the end
         while not _ENDS[data[stop]]:
@@ -164,7 +164,7 @@ def _string(data, i, out, at):
 
 @inner()
 def _escape(data, i, out, at):
-    """As ``_string``, of the escape behind a backslash."""
+    """Same as ``_string`` for the escape after a backslash."""
     if data[i] != _UNICODE:
         out[at] = _ESCAPES[data[i]]
         return (i + 1, at + 1) if out[at] else (np.int64(-1), at)
@@ -183,7 +183,7 @@ def _escape(data, i, out, at):
 
 @inner()
 def _code_unit(data, i):
-    """The number of four hexadecimal digits, or -1."""
+    """The value of four hexadecimal digits; -1 for other characters."""
     value = np.int64(0)
     for k in range(4):
         digit = _HEXADECIMAL[data[i + k]]
@@ -195,7 +195,7 @@ def _code_unit(data, i):
 
 @inner()
 def _scalar(data, i):
-    """Where true, false, null, or a number of up to _MOST_DIGITS digits without exponent ends; -1 for anything else."""
+    """The end of true, false, null, or a number of up to _MAX_DIGITS digits without exponent; -1 for anything else."""
     for word in _LITERALS:
         if data[i] == word[0]:
             for k in range(len(word)):
@@ -213,12 +213,12 @@ def _scalar(data, i):
         if fraction == 0:
             return np.int64(-1)
         i += 1 + fraction
-    return i if whole + fraction <= _MOST_DIGITS else np.int64(-1)
+    return i if whole + fraction <= _MAX_DIGITS else np.int64(-1)
 
 
 @inner()
 def _is_integer(data, start, end):
-    """Of a scalar: whether it is a number without a fraction."""
+    """Whether a scalar is a number without a fraction."""
     whole = True
     for i in range(start, end):
         whole &= 48 <= data[i] <= 57 or (data[i] == _MINUS and i == start)

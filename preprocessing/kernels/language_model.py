@@ -1,7 +1,7 @@
-"""Words as models read them, and the score of a trigram model over them.
+"""Words as quality models read them, and their score by a trigram model.
 
-Owns the text that the quality classifier and the language model read, and the logarithms that ``perplexity`` estimates
-looked up word by word.
+Owns the text that the quality classifier and the language model read, and the word-by-word lookup of the logarithms that
+``perplexity`` estimates.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ BLANK, SINGLE = 0, 4
 
 
 @inner()
-def word_kind(c):
-    """0 separates, 1 Hangul, 2 letters, 3 digits, 4 a word of its own: ideographs, ``_`` and every visible sign."""
+def word_script(c):
+    """0: separates words, 1: Hangul, 2: letters, 3: digits, 4: a word of its own (ideographs, ``_``, every visible sign)."""
     if c == 95:
         return SINGLE
-    kind = script_of(c)
-    if kind:
-        return kind
+    script = script_of(c)
+    if script:
+        return script
     return BLANK if c < 32 or 127 <= c < 160 or is_space(c) or 0x2028 <= c <= 0x2029 else SINGLE
 
 
-_ASCII_KIND = np.array([word_kind(c) for c in range(128)], np.uint8)
+_ASCII_SCRIPT = np.array([word_script(c) for c in range(128)], np.uint8)
 _ASCII_WORD = np.array([ord("0") if chr(c).isdigit() else ord(chr(c).lower()) for c in range(128)], np.uint8)
 
 
 @njit()
 def model_words(data, offsets):
-    """``(text: uint8, starts: [rows + 1] int64)``: the words of each row with one blank between them.
+    """``(text: uint8, starts: [rows + 1] int64)``: the words of each row, separated by single blanks.
 
-    Words are runs of one script, ASCII in lower case, digits as 0; a sign is a word. No row holds a line break.
+    A word is a run of one script, with ASCII in lower case and digits as 0, or one sign. No row contains a line break.
     """
     rows = len(offsets) - 1
     text = np.empty(2 * (offsets[rows] - offsets[0]) + rows + 1, np.uint8)
@@ -49,21 +49,21 @@ def model_words(data, offsets):
         i = offsets[r]
         while i < offsets[r + 1]:
             if data[i] < 0x80:
-                kind, step = _ASCII_KIND[data[i]], 1
+                script, step = _ASCII_SCRIPT[data[i]], 1
             else:
                 c, step = decode(data, i)
-                kind = np.uint8(word_kind(c))
-            if kind and at > starts[r] and (kind != before or kind == SINGLE):
+                script = np.uint8(word_script(c))
+            if script and at > starts[r] and (script != before or script == SINGLE):
                 text[at] = 32
                 at += 1
-            if kind and step == 1:
+            if script and step == 1:
                 text[at] = _ASCII_WORD[data[i]]
                 at += 1
-            elif kind:
+            elif script:
                 for k in range(step):
                     text[at + k] = data[i + k]
                 at += step
-            before = kind
+            before = script
             i += step
         starts[r + 1] = at
     return text[: max(at, 1)].copy(), starts
@@ -71,7 +71,7 @@ def model_words(data, offsets):
 
 @njit()
 def word_hashes(text, starts):
-    """``(hashes: uint64, begins: int64, ends: int64, counts: [rows] int64)`` of the words that ``model_words`` made."""
+    """``(hashes: uint64, begins: int64, ends: int64, counts: [rows] int64)`` of the words of ``model_words``."""
     rows = len(starts) - 1
     room = starts[rows] - starts[0] + 1
     hashes, begins, ends = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int64)
@@ -91,21 +91,21 @@ def word_hashes(text, starts):
 
 # --- the model -------------------------------------------------------------------------------------------
 
-# Natural logarithms: ``log_k`` of a sequence of k, ``back_k`` of the weight it gives to shorter sequences. ``start`` is
-# the number of the mark before the first symbol, ``back_start`` its weight, ``back_none`` the weight below one symbol.
+# Natural logarithms: ``log_k`` of the probability of a sequence of k symbols, ``back_k`` of its back-off weight. ``start`` is
+# the number of the start mark, ``back_start`` its weight, ``back_none`` the weight for unknown single symbols.
 Level = namedtuple(  # noqa: PYI024 - numba knows this form
     "Level", "table1 number1 log1 back1 table2 log2 back2 table3 log3 start back_start back_none"
 )
-BITS = 21  # of the number of a symbol, so that three fit a key
+BITS = 21  # of the number of a symbol, so that three fit into a key
 END = np.int64(3)
 MAX_LOG = 80.0
-CHARACTERS = 1 << 16  # among which a character that was never seen is one
+CHARACTERS = 1 << 16  # an unseen character is one of so many equally likely ones
 LOG_CHARACTERS = np.log(CHARACTERS)
 
 
 @inner()
 def _longer(level, u, v, w, back_uv):
-    """``(found, log p, back_vw)`` of ``w`` after ``u v``, where the sequence ``v w`` is known."""
+    """``(known, log p, back_vw)`` of ``w`` after ``u v``; ``known``: whether the model contains the sequence ``v w``."""
     if v == 0 or w == 0:
         return False, 0.0, 0.0
     pair = (np.uint64(v) << np.uint64(BITS)) | np.uint64(w)
@@ -122,12 +122,12 @@ def _longer(level, u, v, w, back_uv):
 
 @inner()
 def _symbol(level, c, u, v, back_uv, back_v):
-    """``(log p, back_vw, back_w)`` of one character; every unknown one is one of CHARACTERS alike."""
+    """``(log p, back_vw, back_w)`` of one character; unknown characters are equally likely, one of CHARACTERS."""
     place = find(level.table1, key_of(np.uint64(c)))
     w = np.int64(level.number1[place]) if place >= 0 else np.int64(0)
     back_w = np.float64(level.back1[place]) if place >= 0 else 0.0
-    found, value, back_vw = _longer(level, u, v, w, back_uv)
-    if not found:
+    known, value, back_vw = _longer(level, u, v, w, back_uv)
+    if not known:
         value = back_uv + back_v + (level.log1[place] if place >= 0 else level.back_none - LOG_CHARACTERS)
     return value, back_vw, back_w
 
@@ -152,7 +152,7 @@ def log_spelling(spelling, text, begin, end):
 
 @njit()
 def log_spellings(data, offsets, spelling):
-    """``[rows] float64``: logarithm of the probability of the word that each row is."""
+    """``[rows] float64``: logarithm of the probability of each row, which is one word."""
     out = np.empty(len(offsets) - 1)
     for r in range(len(out)):
         out[r] = log_spelling(spelling, data, offsets[r], offsets[r + 1])
@@ -161,7 +161,7 @@ def log_spellings(data, offsets, spelling):
 
 @inner()
 def _log_perplexity(text, start, end, words, spelling):
-    """Minus the mean logarithm per word of one row; NaN without words."""
+    """Negative mean logarithm per word of one row; NaN without words."""
     u, v = np.int64(0), np.int64(words.start)
     back_uv, back_v = 0.0, np.float64(words.back_start)
     total, count = 0.0, 0
@@ -172,10 +172,10 @@ def _log_perplexity(text, start, end, words, spelling):
         if i > begin:
             place = find(words.table1, key_of_bytes(text, begin, i))
             w = np.int64(words.number1[place]) if place >= 0 else np.int64(0)
-            found, value, back_vw = _longer(words, u, v, w, back_uv)
-            if not found and place >= 0:
+            known, value, back_vw = _longer(words, u, v, w, back_uv)
+            if not known and place >= 0:
                 value = back_uv + back_v + words.log1[place]
-            elif not found:
+            elif not known:
                 value = back_uv + back_v + words.back_none + log_spelling(spelling, text, begin, i)
             total += value
             count += 1
@@ -187,7 +187,7 @@ def _log_perplexity(text, start, end, words, spelling):
 
 @njit()
 def log_perplexities(text, starts, words, spelling):
-    """``[rows] float64``: minus the mean logarithm per word of prepared text (``model_words``); NaN without words."""
+    """``[rows] float64``: negative mean logarithm per word of text from ``model_words``; NaN without words."""
     out = np.empty(len(starts) - 1)
     for r in range(len(out)):
         out[r] = _log_perplexity(text, starts[r], starts[r + 1], words, spelling)

@@ -1,6 +1,6 @@
-"""Which language the lines of a document are in: scripts, function words, and the shape of code.
+"""Determines the language of the lines of a document from scripts, function words, and the shape of code.
 
-One pass over UTF-8, mostly by lead bytes. What the counts decide is said in ``preprocessing.text.language``.
+One pass over UTF-8, mostly by lead bytes. ``preprocessing.text.language`` decides by these counts.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import numpy as np
 
 from preprocessing.kernels.compiled import inner, njit
 
-FOUND = (
+COUNTS = (
     "ko", "latin", "code", "other", "para_ko", "para_latin", "para_code", "para_other",
     "comment", "english_words", "foreign_words", "accents", "latin_words",
 )  # fmt: skip
 (_KO, _LATIN, _CODE, _OTHER, _PARA_KO, _, _, _, _COMMENT, _ENGLISH, _FOREIGN, _ACCENTS, _WORDS) = range(13)
-# Function words and keywords, told apart by their letters alone
+# Function words and keywords, matched by their letters alone
 ENGLISH = (
     "the of and to that for with by this have from at but you which they will can has be not are it its were been "
     "their his her our would there when what who more than these those into such does should about"
@@ -40,10 +40,10 @@ KEYWORDS = (
 _ENGLISH_MARK, _FOREIGN_MARK, _KEYWORD_MARK = 1, 2, 4
 LONGEST_WORD = 8
 SLOTS = 4096
-_FACTOR = np.uint64(0x03B96D91ABA018EB)  # an odd factor that gives each word a slot of its own
+_FACTOR = np.uint64(0x03B96D91ABA018EB)  # an odd factor that maps each word to its own slot
 _SHIFT = np.uint64(64 - 12)
 
-# kinds of bytes
+# classes of bytes
 (
     BLANK, NEWLINE, LETTER, DIGIT, UNDERSCORE, OPEN, BRACE, EQUALS, DOT, SIGN, QUIET,
     ACCENTED, FOREIGN_LETTER, IDEOGRAPH, SYMBOL, HANGUL, MAYBE_HANGUL, KANA_OR_JAMO, JAMO_OR_OTHER,
@@ -52,19 +52,22 @@ _SHIFT = np.uint64(64 - 12)
 
 @functools.cache
 def tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Kind and length in bytes of what a byte starts; hash table of words (packed letters) and what they are."""
-    kinds = np.full(256, QUIET, np.uint8)
-    for chosen, kind in (
+    """``(classes, steps, keys, marks)``: class and length in bytes of the character that a byte starts; hash table of words.
+
+    ``keys`` are the packed letters of a word, ``marks`` the lists that contain it.
+    """
+    classes = np.full(256, QUIET, np.uint8)
+    for characters, byte_class in (
         (" \t\r\v\f", BLANK), ("\n", NEWLINE), ("0123456789", DIGIT), ("_", UNDERSCORE), ("([", OPEN), ("{};", BRACE),
         ("=", EQUALS), (".", DOT), ("<>+*&|^~\\@$#", SIGN), ("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", LETTER),
     ):  # fmt: skip
-        kinds[[ord(c) for c in chosen]] = kind
-    for start, stop, kind in (
+        classes[[ord(c) for c in characters]] = byte_class
+    for start, stop, byte_class in (
         (0xC0, 0xC3, SYMBOL), (0xC3, 0xCA, ACCENTED), (0xCA, 0xCE, SYMBOL), (0xCE, 0xE1, FOREIGN_LETTER),
         (0xE1, 0xE2, JAMO_OR_OTHER), (0xE2, 0xE3, SYMBOL), (0xE3, 0xE4, KANA_OR_JAMO), (0xE4, 0xEA, IDEOGRAPH),
         (0xEA, 0xEB, MAYBE_HANGUL), (0xEB, 0xEE, HANGUL), (0xEE, 0x100, SYMBOL),
     ):  # fmt: skip
-        kinds[start:stop] = kind
+        classes[start:stop] = byte_class
     steps = np.ones(256, np.uint8)
     steps[0xC0:0xE0], steps[0xE0:0xF0], steps[0xF0:] = 2, 3, 4
     keys, marks = np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.uint8)
@@ -74,7 +77,7 @@ def tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
             assert keys[slot] in (0, key), "two words in one slot; take another _FACTOR"
             keys[slot] = key
             marks[slot] |= mark
-    return kinds, steps, keys, marks
+    return classes, steps, keys, marks
 
 
 def _key(word: str) -> int:
@@ -86,12 +89,12 @@ def _slot(key: int) -> int:
 
 
 @inner()
-def _kind_of(data, i, kind):
-    """Settles a kind that the first byte leaves open."""
+def _class_of(data, i, byte_class):
+    """Resolves a class that the first byte leaves open."""
     second = data[i + 1]
-    if kind == MAYBE_HANGUL:
+    if byte_class == MAYBE_HANGUL:
         return HANGUL if second >= 0xB0 else FOREIGN_LETTER
-    if kind == JAMO_OR_OTHER:
+    if byte_class == JAMO_OR_OTHER:
         if 0x84 <= second <= 0x87:
             return HANGUL
         return ACCENTED if 0xB8 <= second <= 0xBB else FOREIGN_LETTER
@@ -104,13 +107,13 @@ def _kind_of(data, i, kind):
 
 @inner()
 def _is_hangul(data, i):
-    """Whether a syllable begins at byte ``i``, by two bytes as one number: no branch can tell 0xEA from 0xEB."""
+    """Whether a syllable begins at byte ``i``; compares two bytes as one number, without a branch on 0xEA and 0xEB."""
     return 0xEAB0 <= (np.uint32(data[i]) << np.uint32(8) | np.uint32(data[i + 1])) < 0xEE00
 
 
 @inner()
 def _after_hangul(data, i, end):
-    """Where syllables end, with single blanks between them, and how many blanks these are; one begins at ``i``."""
+    """``(end, blanks)``: the end of the syllables that begin at ``i``, with single blanks between them, and their blanks."""
     blanks = 0
     i += 3
     while 0 <= i < end - 2:
@@ -126,7 +129,7 @@ def _after_hangul(data, i, end):
 
 @inner()
 def _language_of_line(seen, words, calls, dots, keyword):
-    """_KO, _LATIN, _CODE, _OTHER, or -1 where the line says nothing."""
+    """_KO, _LATIN, _CODE, _OTHER, or -1 for a line without evidence."""
     hangul, latin, kana, han = seen[HANGUL], seen[LETTER], seen[KANA_OR_JAMO], seen[IDEOGRAPH]
     foreign = seen[FOREIGN_LETTER]
     strong = 2 * (seen[EQUALS] + seen[BRACE] + calls) + 3 * keyword
@@ -158,7 +161,7 @@ def _end_paragraph(weights, row):
 
 @inner()
 def _read(data, start, end, tables, seen, weights, row):
-    kinds, steps, keys, marks = tables
+    classes, steps, keys, marks = tables
     seen[:] = 0
     weights[:] = 0
     words = calls = dots = keyword = indent = visible = english = foreign = 0
@@ -166,11 +169,11 @@ def _read(data, start, end, tables, seen, weights, row):
     before = NEWLINE
     i = start
     while 0 <= i <= end:
-        kind = np.int64(kinds[data[i]]) if i < end else NEWLINE
-        if kind == LETTER:
+        byte_class = np.int64(classes[data[i]]) if i < end else NEWLINE
+        if byte_class == LETTER:
             at = i
             key = np.uint64(0)
-            while 0 <= i < end and kinds[data[i]] == LETTER:
+            while 0 <= i < end and classes[data[i]] == LETTER:
                 key = (key << np.uint64(8)) | np.uint64(data[i] | 32)
                 i += 1
             seen[LETTER] += i - at
@@ -186,7 +189,7 @@ def _read(data, start, end, tables, seen, weights, row):
             visible += i - at
             before = LETTER
             continue
-        if HANGUL <= kind <= MAYBE_HANGUL and _is_hangul(data, i):
+        if HANGUL <= byte_class <= MAYBE_HANGUL and _is_hangul(data, i):
             if visible == 0:
                 sign = False
             at = i
@@ -196,13 +199,13 @@ def _read(data, start, end, tables, seen, weights, row):
             visible += syllables
             before = HANGUL
             continue
-        if kind == BLANK:
+        if byte_class == BLANK:
             if visible == 0:
                 indent += 4 if data[i] == 9 else 1
             before = BLANK
             i += 1
             continue
-        if kind == NEWLINE:
+        if byte_class == NEWLINE:
             if visible:
                 language = _language_of_line(seen, words, calls, dots, keyword)
                 if language >= 0:
@@ -220,17 +223,17 @@ def _read(data, start, end, tables, seen, weights, row):
             before = NEWLINE
             i += 1
             continue
-        if kind >= MAYBE_HANGUL:
-            kind = _kind_of(data, i, kind)
-        elif kind == OPEN:
+        if byte_class >= MAYBE_HANGUL:
+            byte_class = _class_of(data, i, byte_class)
+        elif byte_class == OPEN:
             calls += before in (LETTER, UNDERSCORE, DIGIT)
-        elif kind == DOT and before not in (LETTER, DIGIT):
-            kind = QUIET
+        elif byte_class == DOT and before not in (LETTER, DIGIT):
+            byte_class = QUIET
         if visible == 0:
             sign = data[i] == 35 or (data[i] == 47 and i + 1 < end and data[i + 1] == 47)  # "#", "//"
-        seen[np.uint64(kind)] += 1
+        seen[np.uint64(byte_class)] += 1
         visible += 1
-        before = kind
+        before = byte_class
         i += np.int64(steps[data[i]])
     _end_paragraph(weights, row)
     row[_ENGLISH], row[_FOREIGN] = english, foreign
@@ -238,9 +241,9 @@ def _read(data, start, end, tables, seen, weights, row):
 
 @njit()
 def count(data, offsets, tables):
-    """``[rows, len(FOUND)] int64`` of a UTF-8 column; weights of languages count a CJK character twice."""
+    """``[rows, len(COUNTS)] int64`` of a UTF-8 column; weights of languages count a CJK character twice."""
     rows = len(offsets) - 1
-    out = np.zeros((rows, len(FOUND)), np.int64)
+    out = np.zeros((rows, len(COUNTS)), np.int64)
     seen, weights = np.zeros(32, np.int64), np.zeros(4, np.int64)
     for r in range(rows):
         _read(data, offsets[r], offsets[r + 1], tables, seen, weights, out[r])

@@ -1,7 +1,7 @@
-"""Lines of documents: their patterns, which of them are boilerplate, and documents without these.
+"""Lines of documents: computes their patterns, detects boilerplate, and removes it.
 
-A pattern is what lines that differ in numbers only have in common: a run of digits is one 0, whitespace is collapsed,
-case is folded. What is frequent is decided in ``preprocessing.steps.lines``.
+Lines that differ only in numbers, whitespace or case have the same pattern: a run of digits is one 0, whitespace is
+collapsed, case is folded. ``preprocessing.steps.lines`` decides which patterns are frequent.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from preprocessing.kernels.characters import BASIS, PRIME, decode, is_letter, is
 from preprocessing.kernels.compiled import inner, njit
 
 BLANK, SIGNS, NUMBERS, WORDED, CODE = range(5)
-"""Kinds of a line: no visible character; neither letter nor digit; no letter; a letter; visible and a line of code,
-that is in a fenced block (three of ` or ~) or indented by four blanks or a tab."""
+"""Kinds of a line: no visible character; neither letter nor digit; digits but no letter; a letter; a visible line of code,
+which is in a fenced block (three of ` or ~) or indented by four blanks or a tab."""
 _FOLDED_BELOW = 0x590  # Latin, Greek, Cyrillic, Armenian
 _FOLDED = np.array(
     [ord(f) if len(f := chr(c).casefold()) == 1 else c for c in range(_FOLDED_BELOW)], np.int64
@@ -52,7 +52,7 @@ def _pattern(data, start, end):
 
 @inner()
 def _fence_at(data, start, end):
-    """The sign of a fence that a line starts with after blanks, or 0; and how far the line is indented (a tab is 4)."""
+    """``(sign, indent)``: the sign of the fence that starts a line after blanks, or 0; the indent in columns (a tab is 4)."""
     i = start
     indent = 0
     while i < end and (data[i] == 32 or data[i] == 9):
@@ -67,8 +67,8 @@ def _fence_at(data, start, end):
 def line_table(data, offsets):
     """``(first: [rows + 1], ends, kinds: uint8, patterns: uint64)`` of all lines of a UTF-8 column.
 
-    The lines of row ``r`` are ``first[r]`` to ``first[r + 1]``; line ``k`` ends before byte ``ends[k]``, which is its
-    newline or the end of the row. A fence that is not closed reaches to the end of its document.
+    The lines of row ``r`` are ``first[r]`` to ``first[r + 1]``; line ``k`` ends before byte ``ends[k]``, its newline or the
+    end of the row. An unclosed fence extends to the end of its document.
     """
     rows = len(offsets) - 1
     total = rows
@@ -99,8 +99,8 @@ def line_table(data, offsets):
 
 @njit()
 def distinct_patterns(first, kinds, patterns, counted):
-    """``(patterns: uint64, rows: int64)``: each pattern of WORDED lines once per row; only rows that are ``counted``."""
-    found = np.empty(len(patterns), np.uint64)
+    """``(patterns: uint64, rows: int64)``: each pattern of WORDED lines once per row; rows that are not ``counted`` are skipped."""
+    distinct = np.empty(len(patterns), np.uint64)
     owners = np.empty(len(patterns), np.int64)
     size = 0
     for r in range(len(first) - 1):
@@ -109,24 +109,24 @@ def distinct_patterns(first, kinds, patterns, counted):
         start = size
         for k in range(first[r], first[r + 1]):
             if kinds[k] == WORDED:
-                found[size] = patterns[k]
+                distinct[size] = patterns[k]
                 size += 1
-        ordered = np.sort(found[start:size])
+        ordered = np.sort(distinct[start:size])
         size = start
         for k in range(len(ordered)):
             if k == 0 or ordered[k] != ordered[k - 1]:
-                found[size] = ordered[k]
+                distinct[size] = ordered[k]
                 owners[size] = r
                 size += 1
-    return found[:size].copy(), owners[:size].copy()
+    return distinct[:size].copy(), owners[:size].copy()
 
 
 @njit()
 def boilerplate(first, kinds, patterns, frequent, min_run, min_edge_run):
-    """``[lines] bool``: frequent lines that stand as boilerplate, with the blank lines and signs between them.
+    """``[lines] bool``: frequent lines that are boilerplate, and the blank lines and lines of signs between them.
 
-    That is a run of ``min_run`` frequent lines or more, or of ``min_edge_run`` with which a document begins or ends. Lines
-    of one pattern in a row count once: a menu has different lines.
+    Boilerplate is a run of at least ``min_run`` frequent lines, or of ``min_edge_run`` at the beginning or end of a document.
+    Consecutive lines of one pattern count once: a menu has different lines.
     """
     gone = np.zeros(len(kinds), np.bool_)
     for r in range(len(first) - 1):
@@ -153,10 +153,10 @@ def boilerplate(first, kinds, patterns, frequent, min_run, min_edge_run):
 
 
 @njit()
-def without_lines(data, offsets, first, ends, kinds, gone, rows):
-    """``(bytes: uint8, starts: [len(rows) + 1] int64)``: the given rows without the lines that are ``gone``.
+def remove_lines(data, offsets, first, ends, kinds, gone, rows):
+    """``(bytes: uint8, starts: [len(rows) + 1] int64)``: the selected ``rows`` without the lines that are ``gone``.
 
-    Where lines went, the blank lines around them become at most one, and none at the ends of the document.
+    At most one blank line remains where lines were removed, and none at the ends of the document.
     """
     total = 0
     for r in rows:

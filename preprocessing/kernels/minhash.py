@@ -1,9 +1,9 @@
 """MinHash signatures of documents, their bands, and similarities.
 
-Owns the kernels from text to signature (``shingles`` makes the sequences of words) and the two similarities: the share
+Owns the kernels from text to signature (``shingles`` builds the sequences of words) and the two similarities: the share
 of equal hashes, and the exact Jaccard similarity of sorted sets (Broder 1997; Leskovec et al., Mining of Massive
-Datasets, chapter 3). Hash ``k`` of a sequence ``x`` is ``x * factor[k] + addend[k]`` modulo 2**32 with an odd factor, on
-``x`` that is mixed already. A minimum needs no set, so sequences are neither sorted nor made distinct.
+Datasets, chapter 3). Hash ``k`` of a sequence ``x``, a mixed hash itself, is ``x * factor[k] + addend[k]`` modulo 2**32
+with an odd factor. A minimum needs no set, so sequences are neither sorted nor deduplicated.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _STEP = np.uint64(0x9E3779B97F4A7C15)
 def hash_seeds(num_hashes: int, seed: int) -> np.ndarray:
     """``[2, num_hashes] uint32``: addend and odd factor of each hash function."""
     generator = np.random.Generator(np.random.PCG64(seed))
-    made = generator.integers(0, 1 << 32, (2, num_hashes), np.uint64).astype(np.uint32)
-    made[1] |= 1
-    return made
+    seeds = generator.integers(0, 1 << 32, (2, num_hashes), np.uint64).astype(np.uint32)
+    seeds[1] |= 1
+    return seeds
 
 
 @inner()
 def _lower(values, count, addends, factors, least):
-    """``least[k]`` becomes the minimum of itself and hash ``k`` of the values; four at a time for the vector units."""
+    """Lowers ``least[k]`` to the minimum of hash ``k`` of the values; four values at a time, so that it vectorizes."""
     hashes = len(least)
     whole = count - count % 4
     for i in range(0, whole, 4):
@@ -45,7 +45,7 @@ def _lower(values, count, addends, factors, least):
 
 @njit()
 def signatures(data, offsets, seeds):
-    """``(words: [rows] int32, [rows, num_hashes] uint32)`` of a UTF-8 column; rows without words are NONE everywhere."""
+    """``(words: [rows] int32, signatures: [rows, num_hashes] uint32)`` of a UTF-8 column; rows without words are all NONE."""
     rows = len(offsets) - 1
     longest = longest_row(offsets)
     words = np.empty(longest + 1, np.uint64)
@@ -79,7 +79,7 @@ def band_values(signature, bands):
 
 @njit()
 def agreements(signature, left, right):
-    """``[pairs] int64``: equal hashes of the rows ``left[i]`` and ``right[i]``."""
+    """``[pairs] int64``: number of equal hashes of the rows ``left[i]`` and ``right[i]``."""
     out = np.zeros(len(left), np.int64)
     for i in range(len(left)):
         a, b = signature[left[i]], signature[right[i]]
@@ -92,7 +92,7 @@ def agreements(signature, left, right):
 
 @njit()
 def jaccard(flat, start_a, end_a, start_b, end_b):
-    """Exact similarity of two sorted sets."""
+    """Exact Jaccard similarity of two sorted sets."""
     shared = 0
     i, j = start_a, start_b
     while i < end_a and j < end_b:
@@ -110,7 +110,7 @@ def jaccard(flat, start_a, end_a, start_b, end_b):
 
 @njit()
 def jaccards(flat, starts, left, right):
-    """``[pairs] float64``: exact similarity of the sets ``left[i]`` and ``right[i]``."""
+    """``[pairs] float64``: exact Jaccard similarity of the sets ``left[i]`` and ``right[i]``."""
     out = np.zeros(len(left))
     for i in range(len(left)):
         a, b = left[i], right[i]

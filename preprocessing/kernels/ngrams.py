@@ -1,7 +1,7 @@
-"""Sequences of words of evaluation sets, found in a column.
+"""Finds sequences of words of evaluation sets in a column.
 
-Owns hashes of sequences and the search; words are those of ``shingles``. One look-up per word, whatever the lengths of
-the sequences are.
+Owns the hashes of sequences and the search; words are those of ``shingles``. One lookup per word for sequences of any
+length.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from preprocessing.kernels.shingles import longest_row, words_of
 from preprocessing.kernels.tables import find, key_of
 
 SINGLE = 4
-# polynomial hashes modulo 2**64 of words that are hashed already; the factor is odd
+# polynomial hashes modulo 2**64 of hashed words; the factor is odd
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 LONGEST = 63
 _POWERS = np.array([pow(0x9E3779B97F4A7C15, k, 1 << 64) for k in range(LONGEST + 1)], np.uint64)
@@ -46,7 +46,7 @@ def windows(hashes, length):
 
 @njit()
 def bits_of(keys):
-    """A table of single bits, at most one in 16 of them set: what is not in it is not among the keys."""
+    """A table of bits by key, at most one in 16 of them set: a key whose bit is not set is not among ``keys``."""
     size = 64
     while size < 16 * len(keys):
         size *= 2
@@ -58,17 +58,17 @@ def bits_of(keys):
 
 
 @njit()
-def _grown(found):
-    out = np.empty((2 * len(found), 4), np.int64)
-    out[: len(found)] = found
+def _grow(hits):
+    out = np.empty((2 * len(hits), 4), np.int64)
+    out[: len(hits)] = hits
     return out
 
 
 @inner()
 def _next_hit(sums, count, i, length, left, anchor_words, bits, anchors, lengths, table):
-    """The next n-gram of a row of ``count`` words: ``(i, length, left, place in table)``; the place is -1 behind the last.
+    """``(i, length, left, place in table)`` of the next n-gram in a row of ``count`` words; the place is -1 after the last.
 
-    ``left`` are the lengths still to try at word ``i`` from ``length`` on, one bit each.
+    ``left``: the lengths still to try at word ``i``, starting with ``length``, one bit each.
     """
     mask = np.uint64(64 * len(bits) - 1)
     while True:
@@ -91,14 +91,14 @@ def _next_hit(sums, count, i, length, left, anchor_words, bits, anchors, lengths
 
 @njit()
 def find_ngrams(data, offsets, anchor_words, bits, anchors, lengths, table, numbers):
-    """``[hits, 4] int64``: row, number of the n-gram, first word, words of the row; by row and word.
+    """``[hits, 4] int64``: row, number of the n-gram, first word, words of the row; sorted by row and word.
 
-    Every n-gram starts with an anchor, a sequence of ``anchor_words`` words; ``lengths`` says at the place of an anchor
-    which lengths its n-grams have (bit k: k words), and ``numbers`` stands at the places of ``table``.
+    Every n-gram starts with an anchor, a sequence of ``anchor_words`` words. ``lengths`` contains, at the place of an anchor,
+    the lengths of its n-grams (bit k: k words); ``numbers`` are the numbers of n-grams at the places of ``table``.
     """
     longest = longest_row(offsets)
     hashes, sums = np.empty(longest + 1, np.uint64), np.empty(longest + 2, np.uint64)
-    found = np.empty((64, 4), np.int64)
+    hits = np.empty((64, 4), np.int64)
     total = 0
     for r in range(len(offsets) - 1):
         count = words_of(data, offsets[r], offsets[r + 1], hashes)
@@ -110,36 +110,36 @@ def find_ngrams(data, offsets, anchor_words, bits, anchors, lengths, table, numb
             )
             if place < 0:
                 break
-            if total == len(found):
-                found = _grown(found)
-            found[total, 0], found[total, 1] = r, numbers[place]
-            found[total, 2], found[total, 3] = i, count
+            if total == len(hits):
+                hits = _grow(hits)
+            hits[total, 0], hits[total, 1] = r, numbers[place]
+            hits[total, 2], hits[total, 3] = i, count
             total += 1
-    return found[:total].copy()
+    return hits[:total].copy()
 
 
 @njit()
 def hash_words(data, offsets):
-    """Hashes of the words of the only row, as ``find_ngrams`` reads them."""
+    """Hashes of the words of a column of one row, as in ``find_ngrams``."""
     out = np.empty(offsets[1] - offsets[0] + 1, np.uint64)
     return out[: words_of(data, offsets[0], offsets[1], out)].copy()
 
 
 @njit()
 def word_spans(data, offsets):
-    """``[words, 3] int64`` of the only row: first byte, end, and script (as ``script_of``) of each word of ``words_of``."""
+    """``[words, 3] int64`` of a column of one row: first byte, end, and script (``script_of``) of each word of ``words_of``."""
     out = np.empty((offsets[1] - offsets[0] + 1, 3), np.int64)
     count = 0
     before = 0
     i = offsets[0]
     while i < offsets[1]:
         c, step = decode(data, i)
-        kind = script_of(c)
-        if kind and kind == before and kind != SINGLE:
+        script = script_of(c)
+        if script and script == before and script != SINGLE:
             out[count - 1, 1] = i + step - offsets[0]
-        elif kind:
-            out[count, 0], out[count, 1], out[count, 2] = i - offsets[0], i + step - offsets[0], kind
+        elif script:
+            out[count, 0], out[count, 1], out[count, 2] = i - offsets[0], i + step - offsets[0], script
             count += 1
-        before = kind
+        before = script
         i += step
     return out[:count].copy()

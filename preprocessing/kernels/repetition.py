@@ -1,7 +1,7 @@
-"""What stands in a sequence more than once: lines, paragraphs, and n-grams of words, without sorting.
+"""Counts repetition: lines, paragraphs, and n-grams of words that occur more than once, without sorting.
 
-Places with the same hash are found by one open-addressing table per pass. An n-gram that stands twice begins with an
-(n-1)-gram that stands twice, and so does its successor, so each longer n looks only at the places left by the last.
+One open-addressing table per pass finds places with the same hash. A repeated n-gram begins with a repeated (n-1)-gram, and
+so does the n-gram after it, so each longer n visits only the places that the previous one left.
 """
 
 from __future__ import annotations
@@ -55,21 +55,21 @@ def _find_owners(values, places, count, table, owner, times):
 
 @inner()
 def repeats(values, sizes, count, places, table, owner, times):
-    """How many of the first ``count`` values were there before, and the sum of their sizes."""
+    """``(repeats, size)``: how many of the first ``count`` values occurred before, and the sum of their ``sizes``."""
     for k in range(count):
         places[k] = k
     _find_owners(values, places, count, table, owner, times)
-    found = size = 0
+    total = size = 0
     for k in range(count):
         if owner[k] != k:
-            found += 1
+            total += 1
             size += sizes[k]
-    return found, size
+    return total, size
 
 
 @inner()
 def _top(places, left, n, reach, owner, times):
-    """Characters in the occurrences of the most frequent n-gram (of several, the first), joined by blanks."""
+    """Characters in all occurrences of the most frequent n-gram (the first among equals), words joined by blanks."""
     best, most = np.int64(0), 1
     for k in range(left):
         i = np.uint64(places[k])
@@ -80,24 +80,24 @@ def _top(places, left, n, reach, owner, times):
 
 @inner()
 def _duplicates(places, left, n, reach, owner, times):
-    """Characters in n-grams seen before, left to right; those that overlap one already counted are passed over."""
-    found, free = 0, np.int64(0)
+    """Characters in n-grams that occurred before, left to right; skips those that overlap a counted one."""
+    total, free = 0, np.int64(0)
     for k in range(left):
         i = np.int64(places[k])
         first = np.uint64(owner[np.uint64(i)])
         if (i < free) | (times[first] == 1):
             continue
         if times[first] < 0:
-            found += reach[np.uint64(i + n)] - reach[np.uint64(i)]
+            total += reach[np.uint64(i + n)] - reach[np.uint64(i)]
             free = i + n
         else:
-            times[first] = -times[first]  # seen
-    return found
+            times[first] = -times[first]  # first occurrence visited
+    return total
 
 
 @inner()
 def _longer(places, left, owner, times):
-    """Keeps the places where a repeated n-gram is followed by another: only there an (n+1)-gram can repeat."""
+    """Keeps the places where a repeated n-gram follows a repeated n-gram: only there can an (n+1)-gram repeat."""
     kept = 0
     for k in range(left - 1):
         i, following = places[k], places[k + 1]
@@ -109,13 +109,13 @@ def _longer(places, left, owner, times):
 
 @inner()
 def _extend(words, n, left, places, rest, keys, table, owner, times):
-    """From owners of (n-1)-grams to owners of n-grams.
+    """Updates owners of (n-1)-grams to owners of n-grams.
 
-    Where a place is followed by the same word as its owner, the owner stays: an earlier place with this n-gram would
-    have owned the (n-1)-gram. Only the others are looked up, by their old owner and the word that follows.
+    A place followed by the same word as its owner keeps this owner: an earlier place with the n-gram would own the (n-1)-gram.
+    Only the other places are looked up, by their old owner and the following word.
     """
     others, ahead = 0, np.uint64(n - 1)
-    for k in range(left):  # no branch: which case it is cannot be predicted
+    for k in range(left):  # without a branch, which the processor could not predict
         i = np.uint64(places[k])
         first = np.uint64(owner[i])
         follows = words[i + ahead]
@@ -128,11 +128,11 @@ def _extend(words, n, left, places, rest, keys, table, owner, times):
 
 
 @inner()
-def ngrams(words, reach, count, found, keys, places, rest, table, owner, times):
-    """Fills ``found[0]`` with three-word sequences seen before and ``found[n]`` with characters of n-grams, n = 2..10.
+def ngrams(words, reach, count, out, keys, places, rest, table, owner, times):
+    """Writes repeated three-word sequences to ``out[0]`` and characters of n-grams to ``out[n]``, n = 2..10.
 
-    ``words: uint64`` are hashes, ``reach: [count + 1]`` the characters before each word. For n up to 4 the characters
-    are those of the most frequent n-gram, from 5 on those of all n-grams seen before (arXiv:2112.11446, table A1).
+    ``words: uint64`` are hashes, ``reach: [count + 1]`` the characters before each word. Up to n = 4 the characters are
+    those of the most frequent n-gram, above 4 those of all repeated n-grams (arXiv:2112.11446, table A1).
     """
     left = max(count - 1, 0)
     for i in range(left):
@@ -147,9 +147,9 @@ def ngrams(words, reach, count, found, keys, places, rest, table, owner, times):
             _extend(words, n, left, places, rest, keys, table, owner, times)
         if n == 3:
             for k in range(left):
-                found[0] += owner[places[k]] != places[k]
+                out[0] += owner[places[k]] != places[k]
         if n <= LONGEST_TOP:
-            found[n] = _top(places, left, n, reach, owner, times)
+            out[n] = _top(places, left, n, reach, owner, times)
         else:
-            found[n] = _duplicates(places, left, n, reach, owner, times)
+            out[n] = _duplicates(places, left, n, reach, owner, times)
         left = _longer(places, left, owner, times)

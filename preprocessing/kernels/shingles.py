@@ -1,7 +1,8 @@
-"""Sequences of five words per document, the sets whose Jaccard similarity is meant everywhere.
+"""Sequences of five words per document: the sets on which every Jaccard similarity is defined.
 
-Words are runs of one script (Hangul, other letters with ``_``, digits; ideographs singly) without case; everything else
-separates. A document of fewer words is one sequence of all of them, so that short texts differ when a word does.
+A word is a run of one script (Hangul, other letters with ``_``, digits) or one ideograph, without case; all other
+characters separate words. A document of fewer than five words has one sequence of all its words, so that short texts differ
+when one word does.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _POWER_1, _POWER_2, _POWER_3, _POWER_4 = (
 
 @inner()
 def _syllables(data, i, end, value):
-    """Takes the syllables from ``i`` on into the hash: where they end, and the hash."""
+    """Adds the syllables that start at ``i`` to the hash; returns their end and the hash."""
     while 0 <= i < end and 0xEA <= data[i] <= 0xED:
         c, step = decode(data, i)
         if not 0xAC00 <= c <= 0xD7A3:
@@ -36,18 +37,18 @@ def _syllables(data, i, end, value):
 
 @inner()
 def words_of(data, start, end, out):
-    """Hashes of the words of ``data[start:end]`` into ``out``; returns how many. FNV-1a over code points, mixed."""
+    """Writes hashes of the words of ``data[start:end]`` (mixed FNV-1a of code points) to ``out``; returns their number."""
     count = 0
     script, value = np.uint8(0), BASIS
     i = start
     while 0 <= i < end:
         at = i
-        i, taken = _syllables(data, i, end, value if script == _HANGUL else BASIS)
+        i, hangul = _syllables(data, i, end, value if script == _HANGUL else BASIS)
         if i > at:
             if script and script != _HANGUL:
                 out[np.uint64(count)] = mix(value)
                 count += 1
-            script, value = _HANGUL, taken
+            script, value = _HANGUL, hangul
             continue
         if data[i] < 0x80:
             now, c = _ASCII_SCRIPT[data[i]], np.int64(_ASCII_LOWER[data[i]])
@@ -71,7 +72,7 @@ def words_of(data, start, end, out):
 
 @inner()
 def sequences_of(words, count, out):
-    """Hashes of all sequences of WORDS words, in their order and with repetitions; returns how many."""
+    """Writes hashes of all sequences of WORDS words in their order, with repetitions; returns their number."""
     if count == 0:
         return 0
     if count < WORDS:
@@ -97,7 +98,7 @@ def longest_row(offsets):
 
 @njit()
 def _distinct(values, count):
-    """Sorts the first ``count`` values and moves the distinct ones to the front; returns how many."""
+    """Sorts the first ``count`` values and moves the distinct ones to the front; returns their number."""
     ordered = np.sort(values[:count])
     distinct = 0
     for i in range(count):

@@ -1,4 +1,4 @@
-"""What ASCII characters can be in source code: one table of bits that the kernels over source code share."""
+"""Classes of ASCII characters in source code: one table of bits that the kernels for source code share."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def _classes() -> np.ndarray:
         BASE64: letters + "0123456789+/=",
         NUMBER: "0123456789abcdefABCDEFxX.+-",
         MARK: "{}()[];,:=<>+*&|!?\"'",
-        SEPARATOR: ", \t\n\r\"'",  # between elements of a list or pieces of a text
-        SIGN: "/#-%;\"'<",  # a comment can begin with it
+        SEPARATOR: ", \t\n\r\"'",  # between elements of a list or parts of a text
+        SIGN: "/#-%;\"'<",  # may begin a comment
     }
     table = np.zeros(256, np.uint16)
     for bit, characters in members.items():

@@ -1,7 +1,6 @@
-"""Counts of characters and lines in source code, with those of ``encoded_data`` and ``comments``.
+"""Counts characters and lines in source code, together with ``encoded_data`` and ``comments``.
 
-The raw material of ``code_files``, which decides what counts mean. ``tests/preprocessing/plain_source_code.py`` says
-the same in plain Python.
+``code_files`` interprets the counts. ``tests/preprocessing/plain_source_code.py`` is the same in plain Python.
 """
 
 from __future__ import annotations
@@ -23,30 +22,30 @@ INDEX = {name: i for i, name in enumerate(COLUMNS)}
     range(9)
 )
 (_DATA, _TABLE_LINES, _ENCODED, _LONGEST_ENCODED, _COMMENT, _HEADER_END) = range(9, 15)
-LONG_LINE = 500  # characters beyond which a line is long
+LONG_LINE = 500  # characters; longer lines count as long
 
 
 @inner()
 def _count_characters(data, start, end, row):
-    """Characters and their classes, and what each line is made of."""
+    """Counts characters and their classes, and classifies each line."""
     length = letters = digits = numbers = blanks = marks = commas = tabs = before = 0
     i = start
     while i < end:
         b = data[i]
         if b < 0x80:
-            kind = CLASS[b]
+            bits = CLASS[b]
             i += 1
         else:
             c, step = decode(data, i)
-            kind = LETTER if is_letter(c) else np.uint16(0)
+            bits = LETTER if is_letter(c) else np.uint16(0)
             i += step
         if b != 10:
             length += 1
-            letters += (kind & LETTER) != 0
-            digits += (kind & DIGIT) != 0
-            numbers += (kind & NUMBER) != 0
-            blanks += (kind & BLANK) != 0
-            marks += (kind & MARK) != 0
+            letters += (bits & LETTER) != 0
+            digits += (bits & DIGIT) != 0
+            numbers += (bits & NUMBER) != 0
+            blanks += (bits & BLANK) != 0
+            marks += (bits & MARK) != 0
             commas += b == 44
             tabs += b == 9
         if b == 10 or i == end:
@@ -66,7 +65,7 @@ def _count_characters(data, start, end, row):
 
 @inner()
 def _count_table(row, visible, letters, digits, numbers, separators, before):
-    """A line of numbers, and a line cut into as many fields as the one before; returns the number of separators."""
+    """Counts lines of numbers, and lines with as many fields as the line before; returns the number of separators."""
     if digits * 5 >= visible and numbers * 4 >= visible and digits and letters * 2 <= numbers:
         row[_DATA] += visible
     row[_TABLE_LINES] += separators >= 2 and separators == before

@@ -1,6 +1,6 @@
-"""Runs of emotion in a text of code points, shortened in place as by ``preprocessing.text.normalise.squeeze``.
+"""Shortens runs of emotion in a text of code points in place, like ``squeeze`` of ``preprocessing.text.normalize``.
 
-``text`` is uint32, its first ``length`` count.
+``text`` is uint32 with ``length`` code points.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import numpy as np
 
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.fences import fence_end
-from preprocessing.kernels.normalise_characters import classes_of
-from preprocessing.kernels.normalise_classes import COLON, DOTS, ELLIPSIS, FAMILY, LINE_FEED, SAME, SYLLABLE
+from preprocessing.kernels.normalize_characters import classes_of
+from preprocessing.kernels.normalize_classes import COLON, DOTS, ELLIPSIS, FAMILY, LINE_FEED, SAME, SYLLABLE
 
 _WWW, _HTTP, _HTTPS = (np.frombuffer(word, np.uint8) for word in (b"www", b"http", b"https"))
 
 
 @inner()
 def squeeze(text, length, table, longest, laughs_from, fenced):
-    """Returns the new length; ``fenced``: whether there may be fenced code."""
+    """Returns the new length; ``fenced``: whether the text may contain fenced code."""
     w, i, closes = 0, 0, fenced
     if closes:
         i, closes = fence_end(text, 0, length)
@@ -37,7 +37,7 @@ def squeeze(text, length, table, longest, laughs_from, fenced):
             keep = end - i
         if classes & FAMILY and end == i + 1:
             end = _run_end(text, i, length, table, classes & FAMILY)
-            keep = _kept(classes & FAMILY, end - i, longest, laughs_from)
+            keep = _squeezed_length(classes & FAMILY, end - i, longest, laughs_from)
         if classes & LINE_FEED and closes:
             end, closes = fence_end(text, i + 1, length)
             keep = end - i
@@ -50,7 +50,7 @@ def squeeze(text, length, table, longest, laughs_from, fenced):
 
 @inner()
 def _stays(text, w, i, length, table, classes, closes):
-    """Whether a character of some class is at a glance neither in a run nor the start of a URL or of fenced code."""
+    """Whether a quick check rules out that a character begins a run, a URL or fenced code."""
     if classes & LINE_FEED:
         return not closes
     before = text[np.uint64(w - 1)] if w else np.uint32(0)
@@ -74,8 +74,8 @@ def _run_end(text, i, length, table, family):
 
 
 @inner()
-def _kept(family, count, longest, laughs_from):
-    """How many characters of a run stay."""
+def _squeezed_length(family, count, longest, laughs_from):
+    """Characters that remain of a run of ``count``."""
     if family == DOTS:
         return min(count, 3)
     if family == ELLIPSIS:
@@ -87,7 +87,7 @@ def _kept(family, count, longest, laughs_from):
 
 @inner()
 def _url_end(text, w, i, length):
-    """Where the URL ends whose colon, or dot behind www, stands at ``i``; one further, if there is none."""
+    """The end of the URL with its colon, or its dot after www, at ``i``; ``i + 1`` without a URL."""
     j = i + 1
     if text[i] == ord(":"):
         if not (_follows(text, w, _HTTP) or _follows(text, w, _HTTPS)):
@@ -103,7 +103,7 @@ def _url_end(text, w, i, length):
 
 @inner()
 def _follows(text, w, word):
-    """Whether the last characters written are ``word``."""
+    """Whether the text written so far ends with ``word``."""
     same = 0
     for k in range(min(w, len(word))):
         same += text[w - 1 - k] == word[len(word) - 1 - k]

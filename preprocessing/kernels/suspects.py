@@ -1,7 +1,6 @@
-"""Rows of a column that may need work on strings: markup, text read with the wrong code page, boilerplate.
+"""Finds rows of a column that may need string operations: markup, text decoded with the wrong code page, boilerplate.
 
-Owns cheap looks at bytes that may suspect too much, never too little; what is right is decided by ``markup``,
-``mojibake`` and ``boilerplate``.
+Owns cheap checks of bytes with false positives but no false negatives; ``markup``, ``mojibake`` and ``boilerplate`` decide.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ HTML, MISREAD = 1, 2
 _LATIN, _HAN, _TAG, _REFERENCE = 1, 2, 4, 8
 _LONGEST_REFERENCE = 40
 _LINE_FEED, _SPACE = 10, 32
-_STRETCH = 256  # bytes that are looked at together
+_STRETCH = 256  # bytes that are checked together
 _AMPERSAND, _LESS, _C2, _E4, _EA, _EF, _FE = np.array([0x26, 0x3C, 0xC2, 0xE4, 0xEA, 0xEF, 0xFE], np.uint8)
 
 
-def _packed(name: str) -> int:
-    """Five bits of each letter, so that case does not matter."""
+def _pack(name: str) -> int:
+    """Packs five bits of each letter, which ignores case."""
     packed = 0
     for letter in name:
         packed = packed << 5 | ord(letter) & 0x1F
@@ -28,11 +27,11 @@ def _packed(name: str) -> int:
 
 
 _NAME_BITS = (1 << 60) - 1
-_TAGS = tuple(_packed(name) for name in ("br", "hr", "p", "img", "li", "td", "script", "style"))
+_TAGS = tuple(_pack(name) for name in ("br", "hr", "p", "img", "li", "td", "script", "style"))
 
 
 def _byte_kinds() -> np.ndarray:
-    """What a byte may begin: a Latin-1 character, an ideograph of CP949, a tag, a character reference."""
+    """What each byte may begin: a Latin-1 character, an ideograph of CP949, a tag, a character reference."""
     kinds = np.zeros(256, np.uint8)
     kinds[[0xC2, 0xC3]] = _LATIN
     kinds[[*range(0xE4, 0xEA), 0xEF]] = _HAN
@@ -45,49 +44,49 @@ BYTE_KINDS = _byte_kinds()
 
 @njit()
 def suspects(data, offsets, kinds, rare_syllables, html, misread):
-    """``[rows] uint8``: HTML, MISREAD, of those that are asked for.
+    """``[rows] uint8``: bits HTML and MISREAD; each is searched only where ``html``, ``misread`` is set.
 
-    ``kinds`` is BYTE_KINDS; ``rare_syllables: [11172] bool`` are those that KS X 1001 lacks.
+    ``kinds`` is BYTE_KINDS; ``rare_syllables: [11172] bool`` are the syllables that KS X 1001 lacks.
     """
     rows = len(offsets) - 1
-    found = np.zeros(rows, np.uint8)
-    asked = (_TAG | _REFERENCE if html else 0) | (_LATIN | _HAN if misread else 0)
-    wanted = (HTML if html else 0) | (MISREAD if misread else 0)
+    out = np.zeros(rows, np.uint8)
+    searched = (_TAG | _REFERENCE if html else 0) | (_LATIN | _HAN if misread else 0)
+    complete = (HTML if html else 0) | (MISREAD if misread else 0)
     for r in range(rows):
         first, end = offsets[r], offsets[r + 1]
-        while first < end and found[r] != wanted:
+        while first < end and out[r] != complete:
             last = min(first + _STRETCH, end)
-            if _holds_any(data[first:last]):
-                found[r] |= _seen(data, first, last, end, kinds, rare_syllables, asked)
+            if _has_any(data[first:last]):
+                out[r] |= _suspicions(data, first, last, end, kinds, rare_syllables, searched)
             first = last
-    return found
+    return out
 
 
 @inner()
-def _holds_any(stretch):
-    """Whether a byte has any of the kinds of BYTE_KINDS; one expression a byte, for the vector units."""
-    found = False
+def _has_any(stretch):
+    """Whether any byte has one of BYTE_KINDS; one expression per byte, so that it vectorizes."""
+    result = False
     for i in range(len(stretch)):
         b = stretch[i]
         latin, han = (b & _FE) == _C2, ((b >= _E4) & (b < _EA)) | (b == _EF)
-        found |= latin | han | (b == _LESS) | (b == _AMPERSAND)
-    return found
+        result |= latin | han | (b == _LESS) | (b == _AMPERSAND)
+    return result
 
 
 @inner()
-def _seen(data, first, last, end, kinds, rare_syllables, asked):
-    """What begins in the bytes ``[first, last)`` of a row that goes on to ``end``."""
-    seen = 0
+def _suspicions(data, first, last, end, kinds, rare_syllables, searched):
+    """Bits HTML and MISREAD of the bytes ``[first, last)`` of a row that ends at ``end``."""
+    bits = 0
     for i in range(first, last):
-        kind = kinds[data[i]] & asked
+        kind = kinds[data[i]] & searched
         if kind == 0:
             continue
         if kind & (_TAG | _REFERENCE):
-            if seen & HTML == 0 and _begins_markup(data, i, end):
-                seen |= HTML
-        elif seen & MISREAD == 0 and _is_misread(data, i, end, kind, rare_syllables):
-            seen |= MISREAD
-    return seen
+            if bits & HTML == 0 and _begins_markup(data, i, end):
+                bits |= HTML
+        elif bits & MISREAD == 0 and _is_misread(data, i, end, kind, rare_syllables):
+            bits |= MISREAD
+    return bits
 
 
 @inner()
@@ -110,7 +109,7 @@ def _begins_markup(data, i, end):
 
 @inner()
 def _begins_tag(data, i, end):
-    """A comment, a closing tag, a tag with an attribute, or one of TAGS; ``i`` is behind the ``<``."""
+    """Whether a comment, a closing tag, a tag with an attribute, or one of _TAGS begins; ``i``: the byte after ``<``."""
     if i < end and data[i] == ord("!"):
         return i + 1 < end and (data[i + 1] == ord("-") or data[i + 1] & 0xDF == ord("D"))
     closing = i < end and data[i] == ord("/")
@@ -136,7 +135,7 @@ def _begins_tag(data, i, end):
 
 @inner()
 def _is_misread(data, i, end, kind, rare_syllables):
-    """A Latin-1 character before another that CP1252 may show, or an ideograph before a rare syllable."""
+    """Whether a Latin-1 character precedes another that CP1252 may display, or an ideograph precedes a rare syllable."""
     if kind == _LATIN:
         if i + 2 >= end:
             return False
@@ -154,8 +153,7 @@ def _is_misread(data, i, end, kind, rare_syllables):
 def lines_at_ends(data, offsets, head_lines, head_bytes, tail_lines, tail_bytes, line_bytes):
     """``(data, offsets)`` of a column with the first and last lines of each row, cut to ``line_bytes`` each.
 
-    Empty lines do not count; lines that begin behind the first ``head_bytes``, or end before the last ``tail_bytes``,
-    are left out.
+    Skips empty lines, lines that begin after the first ``head_bytes``, and lines that end before the last ``tail_bytes``.
     """
     rows = len(offsets) - 1
     out = np.empty(offsets[rows] - offsets[0] + rows * 2, np.uint8)
@@ -171,7 +169,7 @@ def lines_at_ends(data, offsets, head_lines, head_bytes, tail_lines, tail_bytes,
 
 @inner()
 def _first_lines(data, start, end, lines, reach, line_bytes, out, at):
-    """Where the next line begins, and the end of what was written."""
+    """Writes the first lines; returns the start of the next line and the end of the output."""
     i = start
     while lines and i < end and i < start + reach:
         j, visible = i, False
@@ -202,7 +200,7 @@ def _last_lines(data, start, end, lines, reach, line_bytes, out, at):
 
 @inner()
 def _put_line(data, start, end, line_bytes, out, at):
-    """A line, cut before the character that ``line_bytes`` would split, and a line feed."""
+    """Writes a line, cut to at most ``line_bytes`` at a character boundary, and a line feed; returns its end."""
     if end - start > line_bytes:
         end = start + line_bytes
         while data[end] & 0xC0 == 0x80:

@@ -1,4 +1,4 @@
-"""Tables of 64-bit keys: open addressing with linear probing, at most half full."""
+"""Hash tables of 64-bit keys: open addressing with linear probing, at most half full."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from preprocessing.kernels.compiled import inner, njit
 
 @inner()
 def key_of(packed):
-    """Key of a number; never 0, which marks an empty place."""
+    """Key of a number; never 0, which is an empty place."""
     value = mix(packed + np.uint64(0x9E3779B97F4A7C15))
     return value if value else np.uint64(1)
 
 
 @inner()
 def key_of_bytes(data, start, end):
-    """Key of ``data[start:end]``, FNV-1a and mixed; never 0."""
+    """Key of ``data[start:end]``: mixed FNV-1a; never 0."""
     value = BASIS
     for i in range(start, end):
         value = (value ^ np.uint64(data[i])) * PRIME
@@ -52,7 +52,7 @@ def new_table(keys):
 
 @inner()
 def find(table, key):
-    """Place of ``key`` or -1."""
+    """Place of ``key``; -1 when it is missing."""
     mask = len(table) - 1
     place = np.int64(key & np.uint64(mask))
     while table[place] != 0:

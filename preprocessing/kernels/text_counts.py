@@ -1,6 +1,6 @@
-"""Counts of characters, lines, paragraphs and words per document, in one pass over UTF-8.
+"""Counts characters, lines, paragraphs and words per document in one pass over UTF-8.
 
-The raw material of ``measures``, which says what each count means; repetition is counted by ``repetition``.
+``measures`` interprets the counts; ``repetition`` counts repeated lines, paragraphs and n-grams.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from preprocessing.kernels.classes import (
     PLAIN,
     SYMBOL,
     WRONG,
-    bits_set,
+    count_bits,
     is_bullet,
     is_closing,
     is_final,
@@ -53,7 +53,7 @@ WIDTH = len(COUNTS)
     _RECORDED, _RECORDED_CHARACTERS, _NGRAMS,
 ) = range(32)  # fmt: skip
 SHORT_LINE = 30  # characters (FineWeb, arXiv:2406.17557)
-MOST_WORDS = 1 << 22  # words of a document in which repetition is looked for: bounds memory to some 200 MB
+MAX_WORDS = 1 << 22  # words of a document that are searched for repetition: bounds memory to about 200 MB
 
 
 Scratch = namedtuple(
@@ -62,8 +62,8 @@ Scratch = namedtuple(
 
 
 def scratch_for(longest: int) -> Scratch:
-    """Room for documents of up to ``longest`` bytes; pages that no document needs are never touched."""
-    words = min(longest, MOST_WORDS) + 1
+    """Allocates room for documents of up to ``longest`` bytes; unused pages are never touched."""
+    words = min(longest, MAX_WORDS) + 1
     lines = longest // 2 + 2
     most = max(words, lines)
     return Scratch(
@@ -85,7 +85,7 @@ def scratch_for(longest: int) -> Scratch:
 
 @inner()
 def _end_line(data, start, first, first_at, last, last_at, length, row):
-    """Counts what the shape of a line says: its first and last visible character, and its length."""
+    """Counts a line by its first and last visible character and its length."""
     row[_LINES] += 1
     bold = first == 42 and first_at < last_at and data[first_at + 1] == 42  # "**" begins a word, not an item
     row[_BULLETS] += is_bullet(first) and not bold
@@ -97,23 +97,23 @@ def _end_line(data, start, first, first_at, last, last_at, length, row):
 
 @inner()
 def _latin_run(data, i, end, table, word):
-    """Takes ASCII letters from ``i`` on, eight at a time into the hash: where they end, the hash, the last letters."""
-    packed, held = np.uint64(0), 0
+    """Adds the ASCII letters that start at ``i`` to the hash, eight at a time; returns their end, the hash, the last letters."""
+    packed, count = np.uint64(0), 0
     while 0 <= i < end and table[data[i]] == LATIN:
         packed = (packed << np.uint64(8)) | np.uint64(data[i])
-        held += 1
+        count += 1
         i += 1
-        if held == 8:
+        if count == 8:
             word = (word ^ packed) * PRIME
             word ^= word >> np.uint64(29)
-            packed, held = np.uint64(0), 0
+            packed, count = np.uint64(0), 0
     return i, (word ^ packed) * PRIME, packed
 
 
 @inner()
 def _hangul_run(data, i, end, word, c, before):
-    """Takes syllables after ``c``: where they end, the hash, the last two characters, how many with ``c``."""
-    taken = 1
+    """Adds ``c`` and the syllables after it to the hash; returns their end, the hash, the last two characters, their number."""
+    count = 1
     word = (word ^ np.uint64(c)) * PRIME
     while 0 <= i < end and 0xEA <= data[i] <= 0xED:
         following, step = decode(data, i)
@@ -122,13 +122,13 @@ def _hangul_run(data, i, end, word, c, before):
         before, c = c, following
         word = (word ^ np.uint64(c)) * PRIME
         i += step
-        taken += 1
-    return i, word, c, before, taken
+        count += 1
+    return i, word, c, before, count
 
 
 @inner()
 def _syllable_after_blank(data, i, end):
-    """The syllable behind a blank at byte ``i``; 0, if anything else stands there."""
+    """The syllable after a blank at byte ``i``; 0 for anything else."""
     if 0 <= i < end - 3 and data[i] == 32 and 0xEA <= data[i + 1] <= 0xED:
         c, _ = decode(data, i + 1)
         if 0xAC00 <= c <= 0xD7A3:
@@ -138,7 +138,7 @@ def _syllable_after_blank(data, i, end):
 
 @inner()
 def _write_characters(seen, total, row):
-    """Counts that follow from how often each class was seen."""
+    """Writes the counts that follow from the number of characters of each class."""
     row[_CHARACTERS] = total
     row[_VISIBLE] = total - seen[BLANK] - seen[NEWLINE]
     row[_HANGUL] = seen[HANGUL]
@@ -150,9 +150,9 @@ def _write_characters(seen, total, row):
 
 @inner()
 def _read(data, start, end, table, endings, scripts, row, s):
-    """Counts of one document but those of repetition; fills words, lines and paragraphs.
+    """Writes all counts of one document except repetition; fills words, lines and paragraphs.
 
-    One long function: its counters live in registers. Cut into functions that share them it takes three times as long.
+    One long function, so that its counters stay in registers; split into functions it takes three times as long.
     """
     seen = s.seen
     seen[:] = 0
@@ -190,7 +190,7 @@ def _read(data, start, end, table, endings, scripts, row, s):
                 symbol_words += 1
             stops |= stop_bits(endings, last_class, last, before, word_key, length)
             value = mix(word)
-            if words <= MOST_WORDS:
+            if words <= MAX_WORDS:
                 reached += length
                 s.words[np.uint64(words - 1)] = value
                 s.reach[np.uint64(words)] = reached
@@ -234,7 +234,7 @@ def _read(data, start, end, table, endings, scripts, row, s):
             elif kind == HANGUL:
                 i, word, c, before, characters = _hangul_run(data, i, end, word, c, last)
                 following = _syllable_after_blank(data, i, end)
-                while following:  # word after word, without what a blank between syllables never changes
+                while following:  # word by word; skips the state that a blank between syllables never changes
                     length += characters
                     line_visible += characters
                     line_length += characters + 1
@@ -245,7 +245,7 @@ def _read(data, start, end, table, endings, scripts, row, s):
                     word_characters += length
                     stops |= korean_bits(endings, c, before if length > 1 else 0)
                     value = mix(word)
-                    if words <= MOST_WORDS:
+                    if words <= MAX_WORDS:
                         reached += length
                         s.words[np.uint64(words - 1)] = value
                         s.reach[np.uint64(words)] = reached
@@ -279,17 +279,17 @@ def _read(data, start, end, table, endings, scripts, row, s):
     row[_PARAGRAPHS], row[_SENTENCES] = parts, sentences
     row[_WORDS], row[_SYMBOL_WORDS], row[_WORD_CHARACTERS] = words, symbol_words, word_characters
     row[_BLANK_WORDS], row[_ALPHABETIC], row[_STOP_WORDS] = blank_words, alphabetic_words, stops
-    row[_RECORDED] = min(words, MOST_WORDS)
-    row[_RECORDED_CHARACTERS] = total if words <= MOST_WORDS else recorded_characters
+    row[_RECORDED] = min(words, MAX_WORDS)
+    row[_RECORDED_CHARACTERS] = total if words <= MAX_WORDS else recorded_characters
 
 
 @inner()
 def _repetition(row, s):
-    """Counts of lines, paragraphs and n-grams of one document that stand in it more than once."""
-    found = repeats(s.lines, s.line_sizes, row[_LINES], s.places, s.table, s.owner, s.times)
-    row[_LINE_REPEATS], row[_LINE_REPEAT_SIZE] = found
-    found = repeats(s.parts, s.part_sizes, row[_PARAGRAPHS], s.places, s.table, s.owner, s.times)
-    row[_PARAGRAPH_REPEATS], row[_PARAGRAPH_REPEAT_SIZE] = found
+    """Counts the lines, paragraphs and n-grams of one document that occur more than once."""
+    repeated = repeats(s.lines, s.line_sizes, row[_LINES], s.places, s.table, s.owner, s.times)
+    row[_LINE_REPEATS], row[_LINE_REPEAT_SIZE] = repeated
+    repeated = repeats(s.parts, s.part_sizes, row[_PARAGRAPHS], s.places, s.table, s.owner, s.times)
+    row[_PARAGRAPH_REPEATS], row[_PARAGRAPH_REPEAT_SIZE] = repeated
     ngrams(
         s.words, s.reach, row[_RECORDED], row[_NGRAMS:], s.keys, s.places, s.rest, s.table, s.owner, s.times
     )
@@ -299,14 +299,14 @@ def _repetition(row, s):
 def count(data, offsets, table, endings, scripts, stop_words, s):
     """``[rows, WIDTH] int64`` counts of a UTF-8 column (``data: uint8``, ``offsets: [rows + 1] int64``).
 
-    ``table`` and ``endings`` are ``classes.tables()``; ``scripts`` (SCRIPTS or ANY_SCRIPT) says what a word is;
-    ``stop_words`` are the bits that count.
+    ``table`` and ``endings`` are ``classes.tables()``; ``scripts`` (SCRIPTS or ANY_SCRIPT) defines words; ``stop_words``:
+    bits of the stop words to count.
     """
     rows = len(offsets) - 1
     out = np.zeros((rows, WIDTH), np.int64)
     s.reach[0] = 0
     for r in range(rows):
         _read(data, offsets[r], offsets[r + 1], table, endings, scripts, out[r], s)
-        out[r, _STOP_WORDS] = bits_set(out[r, _STOP_WORDS] & stop_words)
+        out[r, _STOP_WORDS] = count_bits(out[r, _STOP_WORDS] & stop_words)
         _repetition(out[r], s)
     return out

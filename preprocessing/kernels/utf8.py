@@ -1,4 +1,4 @@
-"""Whether bytes are UTF-8 (RFC 3629)."""
+"""Validates UTF-8 (RFC 3629)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from preprocessing.kernels.compiled import inner, njit
 
 _NUL, _80, _8F, _90, _9F, _A0, _TWO, _THREE, _ED, _FOUR, _F4, _FE = np.array(
     [0, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xC0, 0xE0, 0xED, 0xF0, 0xF4, 0xFE], np.uint8
-)  # _TWO, _THREE, _FOUR: the least first bytes of characters of so many
+)  # _TWO, _THREE, _FOUR: the lowest first bytes of characters of two, three, four bytes
 
 
 @njit()
 def is_utf8(data):
-    """Whether bytes that end with a line feed are UTF-8 (RFC 3629); one expression a byte, for the vector units."""
+    """Whether bytes that end with a line feed are UTF-8; one expression per byte, so that it vectorizes."""
     size = len(data)
     wrong = False
     for i in range(min(size, 3)):
@@ -31,9 +31,9 @@ def is_utf8(data):
 
 @inner()
 def _is_wrong(third, second, first, byte):
-    """Whether a byte cannot stand behind the three before it: the nearest of them is ``first``."""
+    """Whether a byte cannot follow the three before it, the nearest of which is ``first``."""
     follows = (first >= _TWO) | (second >= _THREE) | (third >= _FOUR)
-    early = ((first == _THREE) & (byte < _A0)) | ((first == _FOUR) & (byte < _90))  # too long, or
-    late = ((first == _ED) & (byte > _9F)) | ((first == _F4) & (byte > _8F))  # a surrogate, or too large
+    early = ((first == _THREE) & (byte < _A0)) | ((first == _FOUR) & (byte < _90))  # overlong
+    late = ((first == _ED) & (byte > _9F)) | ((first == _F4) & (byte > _8F))  # a surrogate, or above U+10FFFF
     never = ((byte & _FE) == _TWO) | (byte > _F4)
     return (((byte & _TWO) == _80) != follows) | early | late | never

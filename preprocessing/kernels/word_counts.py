@@ -1,8 +1,8 @@
-"""How often each stretch of text with Hangul stands in a column: text is cut where no piece of a tokenizer can reach across.
+"""Counts the words with Hangul in a column; text is cut wherever no piece of a tokenizer can cross.
 
-Owns the cuts and the table that counts. Two neighbouring characters are held together when they may stand side by side
-in a piece: two characters of Hangul, a blank and one, and the pairs of ``bits``; or when the last byte of one and
-the first of the other may, in a piece that holds half a character. Merges never cross other places.
+Owns the cuts and the table of counts. Two adjacent characters stay together when they may be adjacent in a piece: two
+characters of Hangul, a blank and one, and the pairs in ``bits``; or when the last byte of one and the first of the other may
+be adjacent in a piece that contains part of a character. Merges never cross other places.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.tables import key_of, key_of_bytes
 
 FIRST_SYLLABLE, LAST_SYLLABLE = 0xAC00, 0xD7A3
-KEY, COUNT, FIRST, LENGTH = range(
-    4
-)  # of a record: half a line of memory, so that a word costs little waiting
+# fields of a record, which is half a cache line, so that a word waits little for memory
+KEY, COUNT, FIRST, LENGTH = range(4)
 
 
 @njit()
 def is_hangul(c):
-    """All of Hangul (as ``vocabulary.hangul``), also what no new piece spells: some bytes of one may stand there too."""
+    """Whether a character is Hangul (``vocabulary.hangul``), also where no new piece contains it: its bytes may occur in one."""
     return (
         (0xAC00 <= c <= 0xD7FF) or (0x3131 <= c <= 0x318E) or (0x1100 <= c <= 0x11FF)
         or (0xA960 <= c <= 0xA97F) or (0xFFA0 <= c <= 0xFFDC)
@@ -35,7 +34,7 @@ def pair_key(before, c):
 
 @njit()
 def bits_of_pairs(before, after, size):
-    """``size`` bits (a power of two) with those of the pairs set; a pair that shares its bit is held together too."""
+    """``size`` bits (a power of two) with those of the pairs set; another pair with the same bit stays together, too."""
     bits = np.zeros(size // 64, np.uint64)
     for k in range(len(before)):
         place = pair_key(before[k], after[k]) >> np.uint64(20) & np.uint64(size - 1)
@@ -44,7 +43,7 @@ def bits_of_pairs(before, after, size):
 
 
 @inner()
-def _held(before, c, bits):
+def _stay_together(before, c, bits):
     if is_hangul(c) and (before == 32 or is_hangul(before)):
         return True
     place = pair_key(before, c) >> np.uint64(20) & np.uint64(64 * len(bits) - 1)
@@ -53,7 +52,7 @@ def _held(before, c, bits):
 
 @inner()
 def _add(data, start, end, table, letters, size, filled):
-    """Counts a word; returns ``(words, bytes of words)``, words being -1 when there is no room for a new one."""
+    """Counts a word; returns ``(size, filled)``, with size -1 when a new word has no room."""
     key = key_of_bytes(data, start, end)
     mask = len(table) - 1
     place = np.int64(key & np.uint64(mask))
@@ -81,11 +80,11 @@ def _add(data, start, end, table, letters, size, filled):
 
 @njit()
 def count_words(data, offsets, row, at, bits, byte_pairs, table, letters, size, filled):
-    """Counts the words of the rows from byte ``at`` of ``row`` on; returns ``(row, at, size, filled)``.
+    """Counts the words of the rows, starting at byte ``at`` of ``row``; returns ``(row, at, size, filled)``.
 
-    ``table``: [places, 4] uint64, a record for each of ``size`` words, whose bytes stand in the ``filled`` bytes of
-    ``letters`` in the order they came. It ends early, at the beginning of a word, when there is no room for it: the caller
-    makes room and goes on there.
+    ``table``: [places, 4] uint64, a record for each of ``size`` words; the first ``filled`` bytes of ``letters`` are the bytes
+    of the words in order of first occurrence. Stops early, at the beginning of a word without room: the caller makes room
+    and continues there.
     """
     while row < len(offsets) - 1:
         end = offsets[row + 1]
@@ -93,7 +92,7 @@ def count_words(data, offsets, row, at, bits, byte_pairs, table, letters, size, 
         start, before, hangul = i, np.int64(-1), False
         while i < end:
             c, step = decode(data, i)
-            if before >= 0 and not (_held(before, c, bits) or byte_pairs[data[i - 1], data[i]]):
+            if before >= 0 and not (_stay_together(before, c, bits) or byte_pairs[data[i - 1], data[i]]):
                 if hangul:
                     added, filled = _add(data, start, i, table, letters, size, filled)
                     if added < 0:
@@ -114,8 +113,8 @@ def count_words(data, offsets, row, at, bits, byte_pairs, table, letters, size, 
 
 
 @njit()
-def grown_table(table):
-    """The same words with twice the places."""
+def grow_table(table):
+    """A table of the same words with twice the places."""
     new = np.zeros((2 * len(table), 4), np.uint64)
     mask = len(new) - 1
     for k in range(len(table)):
@@ -138,7 +137,7 @@ def keys_of_words(data, offsets):
 
 @njit()
 def count_syllables(data, offsets, counts):
-    """``[11172] int64``: how often each syllable stands in the rows, each as often as its count says."""
+    """``[11172] int64``: occurrences of each syllable in the rows, weighted with ``counts: [rows]``."""
     out = np.zeros(LAST_SYLLABLE - FIRST_SYLLABLE + 1, np.int64)
     for row in range(len(offsets) - 1):
         i = offsets[row]

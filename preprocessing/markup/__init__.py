@@ -1,1 +1,1 @@
-"""Markup to Markdown: HTML, MediaWiki, LaTeX, reStructuredText."""
+"""Converts markup to Markdown: HTML, MediaWiki, LaTeX, reStructuredText."""

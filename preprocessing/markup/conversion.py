@@ -1,6 +1,6 @@
-"""Markup to plain text or light Markdown: which converter is for which markup.
+"""The table of converters from markup to plain text or light Markdown.
 
-The converters take and return a text, never raise, and are linear in its length.
+A converter takes and returns a text, never raises, and is linear in its length.
 """
 
 from __future__ import annotations

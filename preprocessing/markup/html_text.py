@@ -1,7 +1,7 @@
-"""HTML to plain text with light Markdown, only where tags are present.
+"""Converts HTML to plain text with light Markdown, only where tags are present.
 
-Every pattern is linear in the length of the text, so a hostile page costs no more than another. Whitespace inside
-lines is left to ``normalise``.
+Every pattern is linear in the length of the text, so a hostile page costs no more than any other. ``normalize`` handles
+whitespace inside lines.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import html
 import re
 from collections.abc import Callable
 
-from preprocessing.text.normalise import outside_fences
+from preprocessing.text.normalize import change_outside_fences
 
 _BLOCK = (
     "p|div|br|hr|li|ul|ol|dl|dt|dd|table|tbody|thead|tfoot|tr|h[1-6]|blockquote|pre|section|article|header|footer|"
@@ -44,12 +44,12 @@ HTML_HINT = r"<[A-Za-z/!?]|&#?[A-Za-z0-9]+;"
 
 
 def has_html(text: str) -> bool:
-    """Whether tags stand in the text itself, not only inside quoted code."""
+    """True for tags in the text itself, not only inside quoted code."""
     return bool(_PRESENT.search(text)) and bool(_PRESENT.search(_QUOTED_CODE.sub("", text)))
 
 
 def unescape(text: str) -> str:
-    """Character references with their semicolon, also when escaped twice; ``?a=1&copy=2`` stays."""
+    """Resolves character references that end with a semicolon, also when escaped twice; ``?a=1&copy=2`` stays."""
     for _ in range(3):
         once = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
         if once == text:
@@ -59,32 +59,32 @@ def unescape(text: str) -> str:
 
 
 def html_to_text(text: str) -> str:
-    """Tags out, blocks to lines, headings and list items to Markdown; text without tags only loses entities."""
+    """Removes tags; blocks become lines, headings and list items Markdown. Resolves only entities in text without tags."""
     if not has_html(text):
         return unescape(text)
-    text = without_comments(text, "\n")
+    text = replace_comments(text, "\n")
     text = replace_elements(text, _HIDDEN, lambda opening, content: "\n")
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
-    text = replace_elements(text, _CODE, lambda opening, content: fenced(opening[2], content))
-    return outside_fences(text, tags_to_text).strip("\n")
+    text = replace_elements(text, _CODE, lambda opening, content: format_code_block(opening[2], content))
+    return change_outside_fences(text, tags_to_text).strip("\n")
 
 
 def tags_to_text(text: str) -> str:
-    """Text outside of code blocks, without the blanks around its lines."""
-    text = "\n".join(line.strip(_EDGE) for line in untagged(text).split("\n"))
+    """Converts text outside of code blocks; strips spaces around lines."""
+    text = "\n".join(line.strip(_EDGE) for line in remove_tags(text).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
-def untagged(text: str) -> str:
-    """Tags to line ends and marks, character references to characters; other whitespace stays."""
-    return unescape(_TAG.sub(_replacement, text))
+def remove_tags(text: str) -> str:
+    """Replaces tags by line ends and Markdown marks, and resolves character references; other whitespace stays."""
+    return unescape(_TAG.sub(_replace_tag, text))
 
 
-def without_comments(text: str, put: str = "") -> str:
-    """``<!-- ... -->`` replaced by ``put``; one without an end stays."""
+def replace_comments(text: str, replacement: str = "") -> str:
+    """Replaces each ``<!-- ... -->``; an unclosed comment stays."""
     pieces, at = [], 0
     while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
-        pieces += [text[at:start], put]
+        pieces += [text[at:start], replacement]
         at = end + 3
     return "".join([*pieces, text[at:]])
 
@@ -92,7 +92,7 @@ def without_comments(text: str, put: str = "") -> str:
 def replace_elements(
     text: str, opening: re.Pattern[str], replace: Callable[[re.Match[str], str], str]
 ) -> str:
-    """Elements from ``opening`` (the name is group 1) to the next closing tag of that name; unclosed ones stay."""
+    """Replaces elements from ``opening`` (group 1 is the name) to the next closing tag of that name; unclosed ones stay."""
     pieces, at = [], 0
     unclosed: set[str] = set()
     match = opening.search(text)
@@ -114,14 +114,14 @@ def _closing(name: str) -> re.Pattern[str]:
     return re.compile(rf"</{re.escape(name)}\s{{0,20}}>", re.IGNORECASE)
 
 
-def fenced(attributes: str, code: str) -> str:
-    """A code block in Markdown's fences, with its own whitespace."""
+def format_code_block(attributes: str, code: str) -> str:
+    """A fenced Markdown code block; whitespace of the code stays."""
     lang = re.search(r"\b(?:lang|language)[=-][\"']?(\w+)", attributes)
     code = unescape(_TAG.sub("", code)).strip("\n")
     return f"\n\n```{lang[1] if lang else ''}\n{code}\n```\n\n" if "```" not in code else code
 
 
-def _replacement(match: re.Match[str]) -> str:
+def _replace_tag(match: re.Match[str]) -> str:
     name, closing = match["name"].lower(), match["close"]
     heading = _HEADING.fullmatch(name)
     if heading:

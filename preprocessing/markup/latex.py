@@ -1,7 +1,7 @@
-"""LaTeX to Markdown, lightly: comments, preamble and commands out; formulae, code, headings and lists kept.
+"""Converts LaTeX to light Markdown: removes comments, preamble and commands; keeps formulas, code, headings and lists.
 
-Owns the commands and environments it knows; of an unknown command its arguments' text stays. One pass over tokens with
-a stack of open groups, so it is linear and never recurses.
+Owns the table of commands and environments; an unknown command leaves the text of its arguments. One pass over tokens
+with a stack of open groups is linear and never recurses.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ MATH = frozenset((
     "dmath", "IEEEeqnarray", "subequations",
 ))  # fmt: skip
 CODE = frozenset(("verbatim", "Verbatim", "lstlisting", "minted", "alltt"))
-LEFT_OUT = frozenset((
+REMOVED = frozenset((
     "thebibliography", "tikzpicture", "comment", "filecontents", "CCSXML", "IEEEkeywords", "pgfpicture",
 ))  # fmt: skip
 HEADINGS = {
     "title": 1, "part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5,
     "subparagraph": 6,
 }  # fmt: skip
-# Commands that vanish with so many arguments in braces.
-WITHOUT = {
+# Commands that are removed, each with this many arguments in braces.
+REMOVED_COMMANDS = {
     "label": 1, "cite": 1, "citep": 1, "citet": 1, "citealp": 1, "citeauthor": 1, "citeyear": 1, "nocite": 1, "ref": 1,
     "eqref": 1, "autoref": 1, "cref": 1, "Cref": 1, "pageref": 1, "vspace": 1, "hspace": 1, "includegraphics": 1,
     "bibliography": 1, "bibliographystyle": 1, "usepackage": 1, "documentclass": 1, "input": 1, "include": 1,
@@ -52,55 +52,58 @@ ACCENTS = {
     ".": "\u0307",
 }
 _ACCENT = re.compile(r"(?<!\\)\\(['`^\"~=.])\s{0,3}\{?([A-Za-z])\}?")
-MAX_DEPTH = 100  # of groups in groups; what is deeper stands in the outer one
-MAX_FORMULA = 4000  # characters of a formula inside a line
+MAX_DEPTH = 100  # of nested groups; deeper text belongs to the outer group
+MAX_FORMULA = 4000  # characters of an inline formula
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\){0,50})%[^\n]*(?:\n(?!\s*\n)[ \t]*)?")
 _BODY = re.compile(r"\\begin\s{0,5}\{document\}")
 _TITLE = re.compile(r"\\title\s{0,5}\{(?:[^{}]{1,500}|\{[^{}]{0,500}\}){0,20}\}")
 _BEGIN = re.compile(r"\\begin\s{0,5}\{([A-Za-z]{1,40})(\*?)\}")
-_MATHS = re.compile(r"\\\[|\\\(|(?<!\\)\$\$?")
+_FORMULA = re.compile(r"\\\[|\\\(|(?<!\\)\$\$?")
 _TOKEN = re.compile(r"\\[A-Za-z@]{1,60}\*?|\\.|[{}~]|[^\\{}~]+|\\", re.DOTALL)
 _OPTION = re.compile(r"\s{0,20}\[[^\[\]\n]{0,500}\]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 
 
 def latex_to_markdown(text: str) -> str:
-    """The body of a document, or a part of one, as Markdown."""
-    kept: list[str] = []
-    text = _environments(text.replace("\x7f", ""), kept)
+    """Converts the body of a document, or a fragment."""
+    protected: list[str] = []
+    text = _convert_environments(text.replace("\x7f", ""), protected)
     text = _COMMENT.sub(r"\1", text)
     title = _TITLE.search(text)
     body = _BODY.search(text)
     if body:
         end = text.rfind("\\end{document}")
         text = (title[0] if title else "") + text[body.end() : end if end > body.end() else len(text)]
-    text = _commands(_ACCENT.sub(_accented, _maths(text, kept)))
+    text = _convert_commands(_ACCENT.sub(_compose_accent, _convert_formulas(text, protected)))
     text = text.replace("---", "—").replace("``", "“").replace("''", "”")
     text = "\n".join(line.strip() if "\x7f" not in line else line.rstrip() for line in text.split("\n"))
     text = re.sub(r"\n{3,}", "\n\n", re.sub(r"\n{1,2}- {1,20}", "\n- ", text))
-    return _MARK.sub(lambda match: kept[int(match[1])] if int(match[1]) < len(kept) else "", text).strip()
+    return _MARK.sub(
+        lambda match: protected[int(match[1])] if int(match[1]) < len(protected) else "", text
+    ).strip()
 
 
-def _accented(match: re.Match[str]) -> str:
+def _compose_accent(match: re.Match[str]) -> str:
     return unicodedata.normalize("NFC", match[2] + ACCENTS[match[1]])
 
 
-def _keep(shown: str, kept: list[str]) -> str:
-    kept.append(shown)
-    return f"\x7f{len(kept) - 1}\x7f"
+def _protect(markdown: str, protected: list[str]) -> str:
+    """Stores finished Markdown and returns the mark that the end replaces by it."""
+    protected.append(markdown)
+    return f"\x7f{len(protected) - 1}\x7f"
 
 
-# --- environments and formulae ---------------------------------------------------------------------------
+# --- environments and formulas ---------------------------------------------------------------------------
 
 
-def _environments(text: str, kept: list[str]) -> str:
-    """Code and formulae are kept as they are, pictures and bibliographies left out, of others only the inside stays."""
+def _convert_environments(text: str, protected: list[str]) -> str:
+    """Protects code and formulas, removes pictures and bibliographies, keeps the content of others."""
     pieces, at = [], 0
     unclosed: set[str] = set()
     match = _BEGIN.search(text)
     while match:
         name = match[1]
-        special = name in MATH or name in CODE or name in LEFT_OUT
+        special = name in MATH or name in CODE or name in REMOVED
         ending = f"\\end{{{name}{match[2]}}}"
         end = text.find(ending, match.end()) if special and ending not in unclosed else -1
         if end < 0:
@@ -108,21 +111,24 @@ def _environments(text: str, kept: list[str]) -> str:
                 unclosed.add(ending)
             match = _BEGIN.search(text, match.end())
             continue
-        pieces += [text[at : match.start()], _environment(match, text[match.end() : end], ending, kept)]
+        pieces += [
+            text[at : match.start()],
+            _convert_environment(match, text[match.end() : end], ending, protected),
+        ]
         at = end + len(ending)
         match = _BEGIN.search(text, at)
     return "".join([*pieces, text[at:]])
 
 
-def _environment(match: re.Match[str], content: str, ending: str, kept: list[str]) -> str:
+def _convert_environment(match: re.Match[str], content: str, ending: str, protected: list[str]) -> str:
     name = match[1]
-    if name in LEFT_OUT:
+    if name in REMOVED:
         return "\n"
     if name in MATH:
         formula = re.sub(r"\\label\{[^{}]{0,200}\}", "", content).strip()
         bare = name in ("equation", "displaymath", "math")
-        shown = formula if bare else f"{match[0]}\n{formula}\n{ending}"
-        return "\n\n" + _keep(f"$$\n{shown}\n$$", kept) + "\n\n"
+        body = formula if bare else f"{match[0]}\n{formula}\n{ending}"
+        return "\n\n" + _protect(f"$$\n{body}\n$$", protected) + "\n\n"
     option = _OPTION.match(content)
     lang = re.search(r"language\s{0,5}=\s{0,5}\{?(\w+)", option[0]) if option else None
     content = content[option.end() :] if option else content
@@ -130,26 +136,29 @@ def _environment(match: re.Match[str], content: str, ending: str, kept: list[str
         lang = re.match(r"\s{0,5}\{(\w+)\}", content)
         content = content[lang.end() :] if lang else content
     code = content.strip("\n")
-    return "\n\n" + _keep(f"```{lang[1].lower() if lang else ''}\n{code}\n```", kept) + "\n\n"
+    return "\n\n" + _protect(f"```{lang[1].lower() if lang else ''}\n{code}\n```", protected) + "\n\n"
 
 
-def _maths(text: str, kept: list[str]) -> str:
-    """``$..$``, ``$$..$$``, ``\\(..\\)``, ``\\[..\\]``; one that is not closed within a paragraph stays."""
+def _convert_formulas(text: str, protected: list[str]) -> str:
+    """Protects ``$..$``, ``$$..$$``, ``\\(..\\)``, ``\\[..\\]``; a formula that its paragraph does not close stays text."""
     closing = {"\\[": "\\]", "\\(": "\\)", "$": "$", "$$": "$$"}
     pieces, at = [], 0
-    match = _MATHS.search(text)
+    match = _FORMULA.search(text)
     while match:
         opening = match[0]
         limit = text.find("\n\n", match.end(), match.end() + MAX_FORMULA)
         limit = match.end() + MAX_FORMULA if limit < 0 else limit
         end = text.find(closing[opening], match.end(), limit)
         if end < 0:
-            match = _MATHS.search(text, match.end())
+            match = _FORMULA.search(text, match.end())
             continue
         sign = "$" if opening in ("$", "\\(") else "$$"
-        pieces += [text[at : match.start()], _keep(f"{sign}{text[match.end() : end].strip()}{sign}", kept)]
+        pieces += [
+            text[at : match.start()],
+            _protect(f"{sign}{text[match.end() : end].strip()}{sign}", protected),
+        ]
         at = end + len(closing[opening])
-        match = _MATHS.search(text, at)
+        match = _FORMULA.search(text, at)
     return "".join([*pieces, text[at:]])
 
 
@@ -158,14 +167,14 @@ def _maths(text: str, kept: list[str]) -> str:
 
 @dataclass
 class _Group:
-    """An open brace: what is done with its text, and how many further arguments of its command vanish."""
+    """An open brace. ``close`` converts its text; ``removed`` counts further arguments of its command to remove."""
 
     close: Callable[[str], str]
-    vanish: int = 0
+    removed: int = 0
     pieces: list[str] = field(default_factory=list)
 
 
-def _commands(text: str) -> str:
+def _convert_commands(text: str) -> str:
     groups = [_Group(str)]
     at = 0
     while at < len(text):
@@ -175,48 +184,48 @@ def _commands(text: str) -> str:
         if token == "{" and len(groups) <= MAX_DEPTH:
             groups.append(_Group(str))
         elif token in "{}":
-            at = _close(groups, text, at) if token == "}" else at
+            at = _close_group(groups, text, at) if token == "}" else at
         elif token == "~":
             groups[-1].pieces.append(" ")
         elif token[0] != "\\" or len(token) == 2 and not token.isascii():
             groups[-1].pieces.append(token)
         elif len(token) == 2 and not token[1].isalpha():
-            groups[-1].pieces.append(_escaped(token[1]))
+            groups[-1].pieces.append(_unescape(token[1]))
         else:
-            at = _command(token[1:].rstrip("*"), groups, text, at) if len(groups) <= MAX_DEPTH else at
+            at = _convert_command(token[1:].rstrip("*"), groups, text, at) if len(groups) <= MAX_DEPTH else at
     while len(groups) > 1:
-        _close(groups, "", 0)
+        _close_group(groups, "", 0)
     return "".join(groups[0].pieces)
 
 
-def _close(groups: list[_Group], text: str, at: int) -> int:
+def _close_group(groups: list[_Group], text: str, at: int) -> int:
     if len(groups) == 1:
         return at
     group = groups.pop()
     groups[-1].pieces.append(group.close("".join(group.pieces)))
-    if group.vanish and (opening := re.compile(r"\s{0,20}\{").match(text, at)):
-        groups.append(_Group(lambda content: "", group.vanish - 1))
+    if group.removed and (opening := re.compile(r"\s{0,20}\{").match(text, at)):
+        groups.append(_Group(lambda content: "", group.removed - 1))
         return opening.end()
     return at
 
 
-def _escaped(character: str) -> str:
+def _unescape(character: str) -> str:
     if character == "\\":
         return "\n"
     return "" if character in "-/!'\"`^=.@" else " " if character in ",;: \n" else character
 
 
-def _command(name: str, groups: list[_Group], text: str, at: int) -> int:
-    """Handles a command that ends at ``at``; returns where reading goes on."""
+def _convert_command(name: str, groups: list[_Group], text: str, at: int) -> int:
+    """Converts the command whose name ends at ``at``; returns where reading continues."""
     while option := _OPTION.match(text, at):
         at = option.end()
     opening = re.compile(r"\s{0,20}\{").match(text, at)
     if name in FIXED:
         groups[-1].pieces.append(FIXED[name])
         return at
-    if name in WITHOUT:
-        if WITHOUT[name] and opening:
-            groups.append(_Group(lambda content: "", WITHOUT[name] - 1))
+    if name in REMOVED_COMMANDS:
+        if REMOVED_COMMANDS[name] and opening:
+            groups.append(_Group(lambda content: "", REMOVED_COMMANDS[name] - 1))
             return opening.end()
         return at
     if opening is None:
@@ -228,7 +237,7 @@ def _command(name: str, groups: list[_Group], text: str, at: int) -> int:
         before, after = AROUND[name]
         groups.append(_Group(lambda content: f"{before}{content}{after}" if content.strip() else ""))
     elif name in ("begin", "end"):
-        return _environment_border(name, groups, text, opening.end())
+        return _skip_environment_header(name, groups, text, opening.end())
     elif name == "href":
         groups.append(_Group(lambda content: ""))
     else:
@@ -236,8 +245,8 @@ def _command(name: str, groups: list[_Group], text: str, at: int) -> int:
     return opening.end()
 
 
-def _environment_border(name: str, groups: list[_Group], text: str, at: int) -> int:
-    """``\\begin{x}[options]{columns}`` or ``\\end{x}``, read from behind its brace."""
+def _skip_environment_header(name: str, groups: list[_Group], text: str, at: int) -> int:
+    """Skips ``\\begin{x}[options]{columns}`` or ``\\end{x}`` after its brace; returns where reading continues."""
     groups[-1].pieces.append("\n")
     end = re.compile(r"([A-Za-z*]{1,40})\}").match(text, at)
     if end is None:

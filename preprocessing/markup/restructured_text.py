@@ -1,12 +1,12 @@
-"""reStructuredText (docutils, Sphinx) to Markdown, lightly: headings, code, notes, roles and links.
+"""Converts reStructuredText (docutils, Sphinx) to light Markdown: headings, code, notes, roles and links.
 
-Owns blocks, line by line; what stands inside a line is in ``_inline``. Tables and lists stay as they are.
+Reads blocks line by line; ``_convert_inline`` converts markup inside lines. Tables and lists stay unchanged.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 ADORNMENT = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}[ \t]*")
 DIRECTIVE = re.compile(r"[ \t]*\.\. +(?:([A-Za-z][\w.:+-]{0,60}?)::(?:[ \t]+(.*))?|.*)")
@@ -15,7 +15,7 @@ CODE = frozenset((
     "code-block", "code", "sourcecode", "parsed-literal", "literalinclude", "doctest", "testcode",
     "testoutput", "productionlist",
 ))  # fmt: skip
-WITHOUT = frozenset((
+REMOVED = frozenset((
     "toctree", "index", "image", "figure", "include", "module", "currentmodule", "contents", "highlight",
     "role", "default-role", "raw", "meta", "sectionauthor", "moduleauthor", "tabularcolumns", "audit-event",
     "availability", "pdfembed", "automodule", "autoclass", "autofunction", "testsetup", "testcleanup",
@@ -47,49 +47,51 @@ _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _GLUE = re.compile(
     r"(?<=[^\s\\:(\[<\x22\x27][`|\x7f])\\(?:[ \n]|(?=\w))|(?<=[^\s\\][*_])\\(?:[ \n]|(?=[가-힣]))|\\ (?=[*`:|\x7f])"
 )
-_GLUED = "\x1f"  # stands where a backslash ended or began inline markup, until all of it is found
+_GLUED = (
+    "\x1f"  # replaces a backslash that ends or starts inline markup, until all inline markup is converted
+)
 
 
 def rst_to_markdown(text: str) -> str:
-    """A document or a part of one as Markdown."""
+    """Converts a document or a fragment."""
     lines = re.sub(f"[\x7f{_GLUED}]", "", text).expandtabs(8).split("\n")
-    shown = "\n".join(_blocks(lines))
-    return re.sub(r"\n{3,}", "\n\n", shown).strip()
+    markdown = "\n".join(_convert_blocks(lines))
+    return re.sub(r"\n{3,}", "\n\n", markdown).strip()
 
 
 def _indent(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
-def _blocks(lines: list[str]) -> Iterator[str]:
-    levels: list[str] = []  # adornments in the order they appear
+def _convert_blocks(lines: list[str]) -> Iterator[str]:
+    levels: list[str] = []  # adornments in order of appearance
     pending: list[str] = []  # lines of prose
     at = 0
     while at < len(lines):
         line = lines[at]
-        title = _title(lines, at, levels)
+        title = _read_title(lines, at, levels)
         if title is not None:
-            yield from _prose(pending)
+            yield from _flush_prose(pending)
             level, words, at = title
-            yield from ["", f"{'#' * level} {_inline(words)}", ""]
+            yield from ["", f"{'#' * level} {_convert_inline(words)}", ""]
         elif line.lstrip().startswith(".. ") or line.strip() == "..":
-            yield from _prose(pending)
-            shown, at = _directive(lines, at)
-            yield from shown
+            yield from _flush_prose(pending)
+            block, at = _convert_directive(lines, at)
+            yield from block
         elif line.rstrip().endswith("::"):
-            yield from _prose(pending)
-            shown, at = _literal_block(lines, at)
-            yield from shown
+            yield from _flush_prose(pending)
+            block, at = _convert_literal_block(lines, at)
+            yield from block
         else:
             pending.append(line)
             at += 1
-    yield from _prose(pending)
+    yield from _flush_prose(pending)
 
 
-def _prose(pending: list[str]) -> Iterator[str]:
-    """The lines gathered so far; the list is emptied."""
+def _flush_prose(pending: list[str]) -> Iterator[str]:
+    """Converts the pending lines and clears the list."""
     if pending:
-        text = _inline("\n".join(pending))
+        text = _convert_inline("\n".join(pending))
         pending.clear()
         yield text
 
@@ -97,29 +99,29 @@ def _prose(pending: list[str]) -> Iterator[str]:
 # --- headings --------------------------------------------------------------------------------------------
 
 
-def _title(lines: list[str], at: int, levels: list[str]) -> tuple[int, str, int] | None:
-    """``(level, title, next line)`` of a title that begins at ``at``, with an underline or both lines."""
+def _read_title(lines: list[str], at: int, levels: list[str]) -> tuple[int, str, int] | None:
+    """``(level, title, next line)`` of a title at ``at``, underlined or also overlined; None for anything else."""
     line = lines[at]
     if ADORNMENT.fullmatch(line) and at + 2 < len(lines) and lines[at + 2].strip() == line.strip():
-        words, kind, after = lines[at + 1].strip(), line[0] * 2, at + 3
+        words, adornment, after = lines[at + 1].strip(), line[0] * 2, at + 3
     elif line.strip() and line[0] != " " and at + 1 < len(lines) and ADORNMENT.fullmatch(lines[at + 1]):
-        words, kind, after = line.strip(), lines[at + 1][0], at + 2
+        words, adornment, after = line.strip(), lines[at + 1][0], at + 2
         if ADORNMENT.fullmatch(line) or "  " in words or len(lines[at + 1].rstrip()) < min(len(words), 4):
             return None
     else:
         return None
     if not words or ADORNMENT.fullmatch(words):
         return None
-    if kind not in levels:
-        levels.append(kind)
-    return min(6, levels.index(kind) + 1), words, after
+    if adornment not in levels:
+        levels.append(adornment)
+    return min(6, levels.index(adornment) + 1), words, after
 
 
 # --- directives ------------------------------------------------------------------------------------------
 
 
-def _body(lines: list[str], at: int, indent: int) -> tuple[list[str], int]:
-    """The lines indented deeper than ``indent`` from ``at`` on, without that indent, and the line after them."""
+def _read_body(lines: list[str], at: int, indent: int) -> tuple[list[str], int]:
+    """The lines from ``at`` that are indented deeper than ``indent``, dedented, and the number of the next line."""
     end = at
     while end < len(lines) and (not lines[end].strip() or _indent(lines[end]) > indent):
         end += 1
@@ -130,54 +132,54 @@ def _body(lines: list[str], at: int, indent: int) -> tuple[list[str], int]:
     return [line[margin:] for line in body], end
 
 
-def _literal_block(lines: list[str], at: int) -> tuple[list[str], int]:
-    """A line that ends with ``::`` and the indented text after it as code."""
+def _convert_literal_block(lines: list[str], at: int) -> tuple[list[str], int]:
+    """Converts a line that ends with ``::``; the indented text below becomes code."""
     line = lines[at].rstrip()
-    body, end = _body(lines, at + 1, _indent(line))
-    said = line[:-2].rstrip()
-    shown = [_inline(said + ("" if said.endswith(":") else ":"))] if said.strip() else []
-    return shown + (_fenced("", body) if body else []), end
+    body, end = _read_body(lines, at + 1, _indent(line))
+    words = line[:-2].rstrip()
+    prose = [_convert_inline(words + ("" if words.endswith(":") else ":"))] if words.strip() else []
+    return prose + (_fence("", body) if body else []), end
 
 
-def _fenced(lang: str, body: list[str]) -> list[str]:
+def _fence(lang: str, body: list[str]) -> list[str]:
     fence = "~~~~" if any("```" in line for line in body) else "```"
     while body and not body[0].strip():
         body = body[1:]
     return ["", f"{fence}{lang}", *body, fence, ""]
 
 
-def _directive(lines: list[str], at: int) -> tuple[list[str], int]:
-    """What stands for a directive, a comment, a target or a footnote that begins at ``at``."""
+def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
+    """Converts the directive, comment, target or footnote at ``at``; also returns the number of the next line."""
     match = DIRECTIVE.fullmatch(lines[at])
-    body, end = _body(lines, at + 1, _indent(lines[at]))
+    body, end = _read_body(lines, at + 1, _indent(lines[at]))
     name = match[1].lower() if match and match[1] else ""
     if not name:
         note = re.match(r"[ \t]*\.\. +\[[^\]\n]{1,60}\] +(.*)", lines[at])
-        return ([_inline("\n".join([note[1], *body]))] if note else []), end
+        return ([_convert_inline("\n".join([note[1], *body]))] if note else []), end
     argument = (match[2] or "").strip() if match else ""
     while body and OPTION.fullmatch(body[0]):
         del body[0]
-    name = name.removeprefix("py:").removeprefix("c:") if name not in WITHOUT else name
+    name = name.removeprefix("py:").removeprefix("c:") if name not in REMOVED else name
     if name in CODE:
         lang = argument.split()[0] if argument and name in ("code-block", "code", "sourcecode") else ""
-        return (_fenced(lang, body) if body else []), end
+        return (_fence(lang, body) if body else []), end
     if name == "math":
         formula = "\n".join(filter(None, [argument, *body])).strip()
         return (["", f"$$\n{formula}\n$$", ""] if formula else []), end
-    if name in WITHOUT or "replace" in name:
-        return ([_inline("\n".join(body))] if name == "figure" else []), end
-    return _described(name, argument, body), end
+    if name in REMOVED or "replace" in name:
+        return ([_convert_inline("\n".join(body))] if name == "figure" else []), end
+    return _convert_note(name, argument, body), end
 
 
-def _described(name: str, argument: str, body: list[str]) -> list[str]:
-    """A note, or a description of a function, class, option: its signature in bold, then its text."""
-    inner = list(_flat_blocks(body))
+def _convert_note(name: str, argument: str, body: list[str]) -> list[str]:
+    """A note, or the description of a function, class or option: its signature as code, then its text."""
+    inner = list(_convert_nested(body))
     if name in NOTES:
-        return ["", _note(name, _inline(argument)), *inner, ""]
+        return ["", _note_title(name, _convert_inline(argument)), *inner, ""]
     return ["", *([f"`{argument}`", ""] if argument else []), *inner, ""]
 
 
-def _note(name: str, argument: str) -> str:
+def _note_title(name: str, argument: str) -> str:
     """``**Note:** text``, ``**Added in version 3.2:** text``."""
     if name in VERSIONS:
         version, _, rest = argument.partition(" ")
@@ -185,33 +187,34 @@ def _note(name: str, argument: str) -> str:
     return f"**{name.capitalize()}:** {argument}".rstrip()
 
 
-def _flat_blocks(body: list[str]) -> Iterator[str]:
-    """The blocks of a directive's text; directives inside it are taken in without going deeper than the stack allows."""
+def _convert_nested(body: list[str]) -> Iterator[str]:
+    """Converts the text of a directive; nested directives are flattened, so that nesting never recurses deeply."""
     text = "\n".join(body)
     if ".. " not in text and "::" not in text:
-        yield _inline(text)
+        yield _convert_inline(text)
         return
     pending: list[str] = []
     at = 0
     while at < len(body):
         line = body[at]
         if line.rstrip().endswith("::") or (line.lstrip().startswith(".. ") and _is_code(line)):
-            yield from _prose(pending)
-            shown, at = _directive(body, at) if line.lstrip().startswith(".. ") else _literal_block(body, at)
-            yield from shown
+            yield from _flush_prose(pending)
+            is_directive = line.lstrip().startswith(".. ")
+            block, at = _convert_directive(body, at) if is_directive else _convert_literal_block(body, at)
+            yield from block
         elif line.lstrip().startswith(".. "):
             match = DIRECTIVE.fullmatch(line)
-            said = match[2] if match and match[2] else ""
+            argument = match[2] if match and match[2] else ""
             name = match[1] if match and match[1] else ""
-            if name in WITHOUT or not name:
-                _, at = _body(body, at + 1, _indent(line))
+            if name in REMOVED or not name:
+                _, at = _read_body(body, at + 1, _indent(line))
                 continue
-            pending.append(_note(name, said) if name in NOTES else f"`{said}`")
+            pending.append(_note_title(name, argument) if name in NOTES else f"`{argument}`")
             at += 1
         else:
             pending.append(line)
             at += 1
-    yield from _prose(pending)
+    yield from _flush_prose(pending)
 
 
 def _is_code(line: str) -> bool:
@@ -222,41 +225,41 @@ def _is_code(line: str) -> bool:
 # --- inside lines ----------------------------------------------------------------------------------------
 
 
-def _inline(text: str) -> str:
-    """Roles, literals, links and substitutions; emphasis is the same in both languages.
+def _convert_inline(text: str) -> str:
+    """Converts roles, literals, links and substitutions; emphasis is the same in both languages.
 
-    A backslash between markup and a letter (``*args*\\는``, docutils: inline markup recognition rules) only says where
-    the markup ends; Korean has one before most particles.
+    A backslash between markup and a letter (``*args*\\는``, docutils: inline markup recognition rules) only marks the
+    end of the markup; Korean text has one before most particles.
     """
     if not any(mark in text for mark in "`_|\\"):
         return text
-    kept: list[str] = []
+    codes: list[str] = []
 
-    def code(shown: str) -> str:
-        kept.append(f"`{shown}`")
-        return f"\x7f{len(kept) - 1}\x7f"
+    def protect_code(code: str) -> str:
+        codes.append(f"`{code}`")
+        return f"\x7f{len(codes) - 1}\x7f"
 
-    def role(match: re.Match[str]) -> str:
+    def convert_role(match: re.Match[str]) -> str:
         name = match[0][1:].partition("`")[0].rstrip(":").split(":")[-1]
-        return _role(name, match[1], code)
+        return _convert_role(name, match[1], protect_code)
 
-    text = _LITERAL.sub(lambda match: code(match[1]), text)
+    text = _LITERAL.sub(lambda match: protect_code(match[1]), text)
     text = _GLUE.sub(_GLUED, text)
-    text = _ROLE.sub(role, text)
+    text = _ROLE.sub(convert_role, text)
     text = _LINK.sub(lambda match: match[1].strip(), text)
     text = _SUBSTITUTION.sub(r"\1", text)
     text = _NAMED.sub(r"\1", text).replace(_GLUED, "")
-    return _MARK.sub(lambda match: kept[int(match[1])], text)
+    return _MARK.sub(lambda match: codes[int(match[1])], text)
 
 
-def _role(name: str, content: str, code) -> str:
+def _convert_role(name: str, content: str, protect_code: Callable[[str], str]) -> str:
     titled = _TITLED.fullmatch(content)
-    shown = titled[1] if titled else content
+    title = titled[1] if titled else content
     if name in ("pep", "rfc"):
-        return shown if titled else f"{name.upper()} {shown}"
+        return title if titled else f"{name.upper()} {title}"
     if name == "math":
         return f"${content}$"
     if name in _PROSE_ROLES:
-        return shown
-    shown = shown.lstrip("!")
-    return code(shown[1:].rpartition(".")[2] if shown.startswith("~") else shown)
+        return title
+    title = title.lstrip("!")
+    return protect_code(title[1:].rpartition(".")[2] if title.startswith("~") else title)

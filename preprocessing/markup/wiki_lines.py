@@ -1,4 +1,4 @@
-"""Lines of wikitext to Markdown: headings, lists, emphasis, tables; and sections that are left out."""
+"""Converts lines of wikitext to Markdown: headings, lists, emphasis, tables; removes sections by title."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MAX_SPAN = 50
 
 
 def lines_to_markdown(text: str) -> str:
-    """Tables, headings, lists, rules and emphasis."""
-    lines = [_line(line) for line in _without_tables(text.split("\n"))]
+    """Converts tables, headings, lists, rules and emphasis."""
+    lines = [_convert_line(line) for line in _convert_tables(text.split("\n"))]
     text = "\n".join(lines)
     if "''" in text:
         text = _BOLD_ITALIC.sub(r"***\1***", text)
@@ -26,10 +26,10 @@ def lines_to_markdown(text: str) -> str:
     return text
 
 
-def _line(line: str) -> str:
+def _convert_line(line: str) -> str:
     first = line[:1]
     if first == "=":
-        return _heading(line)
+        return _convert_heading(line)
     if first and first in "*#:;":
         marks = len(line) - len(line.lstrip("*#:;"))
         return _list_mark(line[:marks]) + line[marks:].strip()
@@ -38,7 +38,7 @@ def _line(line: str) -> str:
     return line
 
 
-def _heading(line: str) -> str:
+def _convert_heading(line: str) -> str:
     body = line.rstrip()
     level = min(6, len(body) - len(body.lstrip("=")), len(body) - len(body.rstrip("=")))
     title = body[level : len(body) - level].strip()
@@ -55,8 +55,8 @@ def _list_mark(marks: str) -> str:
 # --- tables ----------------------------------------------------------------------------------------------
 
 
-def _without_tables(lines: list[str]) -> Iterator[str]:
-    """Lines with each table ``{| ... |}`` as a Markdown table; a table in a table becomes text of its cell."""
+def _convert_tables(lines: list[str]) -> Iterator[str]:
+    """Converts each table ``{| ... |}`` to a Markdown table; a nested table becomes text of its cell."""
     table: list[str] | None = None
     depth = 0
     for line in lines:
@@ -71,89 +71,87 @@ def _without_tables(lines: list[str]) -> Iterator[str]:
         elif bare.startswith("|}"):
             depth -= 1
             if depth == 0:
-                yield from ["", *_table(table), "", *filter(None, [bare[2:].strip()])]
+                yield from ["", *_convert_table(table), "", *filter(None, [bare[2:].strip()])]
                 table = None
         else:
             table.append(line.strip() if depth == 1 else line.strip().lstrip("|!-"))
     if table:  # never closed
-        yield from _table(table)
+        yield from _convert_table(table)
 
 
-def _table(lines: list[str]) -> list[str]:
-    """A Markdown table of the cells, its caption before it; styles are dropped."""
+def _convert_table(lines: list[str]) -> list[str]:
+    """The caption and a Markdown table of the cells, without styles."""
     rows: list[list[list[str]]] = [[]]
-    before: list[str] = []
+    captions: list[str] = []
     for line in lines:
         if line.startswith("|-"):
             rows.append([])
         elif line.startswith("|+"):
-            before.append(_CELL_STYLE.sub("", line[2:], count=1).strip())
+            captions.append(_CELL_STYLE.sub("", line[2:], count=1).strip())
         elif line[:1] in ("|", "!"):
             for cell in re.split(r"\|\||!!" if line[0] == "!" else r"\|\|", line[1:]):
-                rows[-1] += _cells(cell)
+                rows[-1] += _read_cell(cell)
         elif line and rows[-1]:
             rows[-1][-1].append(line)
-    return [*filter(None, before), *_markdown_table([[_cell(cell) for cell in row] for row in rows])]
+    return [*filter(None, captions), *_format_table([[_format_cell(cell) for cell in row] for row in rows])]
 
 
-def _cells(cell: str) -> list[list[str]]:
-    """A cell and the empty ones it spans."""
+def _read_cell(cell: str) -> list[list[str]]:
+    """A cell and the empty cells that it spans."""
     style = _CELL_STYLE.match(cell)
     span = _SPAN.search(style[0]) if style else None
-    shown = (cell[style.end() :] if style else cell).strip()
-    return [[shown], *([""] for _ in range(min(MAX_SPAN, int(span[1])) - 1 if span else 0))]
+    content = (cell[style.end() :] if style else cell).strip()
+    return [[content], *([""] for _ in range(min(MAX_SPAN, int(span[1])) - 1 if span else 0))]
 
 
-def _cell(pieces: list[str]) -> str:
-    shown = _BREAK.sub(" ", " ".join(filter(None, pieces)))
-    return " ".join(shown.split()).replace("|", "\\|")
+def _format_cell(pieces: list[str]) -> str:
+    content = _BREAK.sub(" ", " ".join(filter(None, pieces)))
+    return " ".join(content.split()).replace("|", "\\|")
 
 
-def _markdown_table(rows: list[list[str]]) -> list[str]:
+def _format_table(rows: list[list[str]]) -> list[str]:
     rows = [row for row in rows if any(row)]
     if not rows:
         return []
     width = max(map(len, rows))
     if width == 1:
         return [row[0] for row in rows]
-    if (
-        width * len(rows) > 4 * sum(map(len, rows)) + 64
-    ):  # one huge row would fill all others with empty cells
+    if width * len(rows) > 4 * sum(map(len, rows)) + 64:  # padding to one huge row would multiply the text
         return ["| " + " | ".join(row) + " |" for row in rows]
-    shown = ["| " + " | ".join(row + [""] * (width - len(row))) + " |" for row in rows]
-    return [shown[0], "|" + " --- |" * width, *shown[1:]]
+    lines = ["| " + " | ".join(row + [""] * (width - len(row))) + " |" for row in rows]
+    return [lines[0], "|" + " --- |" * width, *lines[1:]]
 
 
 # --- sections --------------------------------------------------------------------------------------------
 
 
-def without_sections(text: str, titles: Collection[str]) -> str:
-    """Leaves out the sections with one of the titles, all below them, and sections without any text."""
-    left_out = {_bare(title) for title in titles}
-    kept: list[str] = []
+def remove_sections(text: str, titles: Collection[str]) -> str:
+    """Removes the sections with one of the titles, their subsections, and sections without any text."""
+    removed = {_bare_title(title) for title in titles}
+    lines: list[str] = []
     hidden_level = 0
     for line in text.split("\n"):
         level = _level(line)
         if level:
             if hidden_level and level > hidden_level:
                 continue
-            hidden_level = level if _bare(line[level:]) in left_out else 0
-            while kept and not hidden_level and _is_empty_section(kept, level):
+            hidden_level = level if _bare_title(line[level:]) in removed else 0
+            while lines and not hidden_level and _remove_empty_section(lines, level):
                 pass
         if not hidden_level:
-            kept.append(line)
-    while _is_empty_section(kept, 1):
+            lines.append(line)
+    while _remove_empty_section(lines, 1):
         pass
-    return "\n".join(kept)
+    return "\n".join(lines)
 
 
-def _is_empty_section(kept: list[str], level: int) -> bool:
-    """Whether ``kept`` ends with a heading of ``level`` or below without text; it is then taken off."""
-    end = len(kept)
-    while end and not kept[end - 1].strip():
+def _remove_empty_section(lines: list[str], level: int) -> bool:
+    """Removes a heading of ``level`` or deeper from the end of ``lines``; returns whether there was one."""
+    end = len(lines)
+    while end and not lines[end - 1].strip():
         end -= 1
-    if end and _level(kept[end - 1]) >= level:
-        del kept[end - 1 :]
+    if end and _level(lines[end - 1]) >= level:
+        del lines[end - 1 :]
         return True
     return False
 
@@ -164,5 +162,5 @@ def _level(line: str) -> int:
 
 
 @functools.lru_cache(maxsize=4096)
-def _bare(title: str) -> str:
+def _bare_title(title: str) -> str:
     return re.sub(r"[\s*_'`#]+", "", title).casefold()

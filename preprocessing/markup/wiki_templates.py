@@ -1,6 +1,6 @@
-"""Templates of Korean and English Wikipedia that carry text of the article; all others are left out.
+"""Templates of Korean and English Wikipedia that contain text of the article; all others are removed.
 
-Owns what stands in place of ``{{name|argument|key=value}}``.
+Owns the text that replaces ``{{name|argument|key=value}}``.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ FIRST = frozenset((
     "var", "smallcaps", "sfrac", "nihongo", "ruby", "루비", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic",
     "가로쓰기",
 ))  # fmt: skip
-# The text is the last argument without a name.
+# The text is the last unnamed argument.
 LAST = frozenset((
     "lang", "언어", "llang", "color", "글씨색", "글꼴색", "폰트색", "font_color", "배경색", "bg", "langx", "링크",
 ))  # fmt: skip
 QUOTES = frozenset(("인용문", "quote", "cquote", "blockquote", "인용구", "인용상자", "큰따옴표"))
-MATHS = frozenset(("수학", "math", "mvar", "수식", "tmath"))
+FORMULAS = frozenset(("수학", "math", "mvar", "수식", "tmath"))
 CODES = frozenset(("code", "코드", "mono", "tt", "codett", "javadoc"))
 MEASURES = frozenset(("convert", "cvt", "변환", "단위변환"))
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
@@ -32,7 +32,7 @@ FIXED = {
 
 
 def template_text(parts: Sequence[str]) -> str:
-    """What stands for a template with its name and arguments; empty for one that carries no text."""
+    """The text of a template, given its name and arguments; empty for a template without text of the article."""
     name = parts[0].strip().lower()
     if len(name) > 80:
         return ""
@@ -40,20 +40,20 @@ def template_text(parts: Sequence[str]) -> str:
     key = name.replace(" ", "_") if name.isascii() else name.replace(" ", "")
     if key in FIXED:
         return FIXED[key]
-    plain = [part.strip() for part in parts[1:] if not _is_named(part)] or _numbered(parts[1:])
-    make = _maker(key)
-    return make(plain) if make and plain else ""
+    plain = [part.strip() for part in parts[1:] if not _is_named(part)] or _numbered_values(parts[1:])
+    format_text = _formatter(key)
+    return format_text(plain) if format_text and plain else ""
 
 
-def _maker(key: str) -> Callable[[list[str]], str] | None:
+def _formatter(key: str) -> Callable[[list[str]], str] | None:
     if key in FIRST or key.startswith(("lang-", "ipa-", "llang-")):
         return lambda plain: plain[0]
     if key in LAST:
         return lambda plain: plain[-1]
     if key in QUOTES:
         return lambda plain: "\n" + "\n".join(f"> {line}" for line in plain[0].split("\n")) + "\n"
-    if key in MATHS:
-        return lambda plain: f"${_SCRIPT.sub(_script, plain[0])}$"
+    if key in FORMULAS:
+        return lambda plain: f"${_SCRIPT.sub(_format_script, plain[0])}$"
     if key in CODES:
         return lambda plain: f"`{plain[-1]}`" if plain[-1] else ""
     if key in MEASURES:
@@ -61,21 +61,21 @@ def _maker(key: str) -> Callable[[list[str]], str] | None:
     return None
 
 
-def _script(match: re.Match[str]) -> str:
+def _format_script(match: re.Match[str]) -> str:
     return f"{'^' if match[1] == 'sup' else '_'}{{{match[2]}}}"
 
 
 def _is_named(part: str) -> bool:
-    """``key=value``; an equals sign after other punctuation belongs to the text."""
+    """True for ``key=value``; an equals sign after other punctuation belongs to the text."""
     name, equals, _ = part.partition("=")
     return bool(equals) and (name.strip().replace("-", "").replace("_", "").replace(" ", "").isalnum())
 
 
-def _numbered(parts: Sequence[str]) -> list[str]:
-    """Values of ``1=``, ``2=``."""
-    found = {}
+def _numbered_values(parts: Sequence[str]) -> list[str]:
+    """Values of ``1=``, ``2=``, ``3=``, in order."""
+    values = {}
     for part in parts:
         name, _, value = part.partition("=")
         if name.strip() in ("1", "2", "3"):
-            found[name.strip()] = value.strip()
-    return [found[name] for name in sorted(found)]
+            values[name.strip()] = value.strip()
+    return [values[name] for name in sorted(values)]

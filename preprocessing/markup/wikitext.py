@@ -1,21 +1,21 @@
-"""MediaWiki markup to Markdown.
+"""Converts MediaWiki markup to Markdown.
 
-Owns the order of the conversion and what is inside brackets: templates, links, elements such as <math> and <ref>.
-Tables, lists and headings are in ``wiki_lines``. Written after the description of wikitext on mediawiki.org; every
-pass is linear in the length of the text.
+Owns the order of the conversion, brackets (templates, links) and elements such as <math> and <ref>; ``wiki_lines``
+converts tables, lists and headings. Follows the description of wikitext on mediawiki.org. Every pass is linear in the
+length of the text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from preprocessing.markup.html_text import has_html, replace_elements, unescape, untagged, without_comments
-from preprocessing.markup.wiki_lines import lines_to_markdown, without_sections
+from preprocessing.markup.html_text import has_html, remove_tags, replace_comments, replace_elements, unescape
+from preprocessing.markup.wiki_lines import lines_to_markdown, remove_sections
 from preprocessing.markup.wiki_templates import template_text
 
-# Namespaces of Korean and English wikis whose links show nothing.
+# Namespaces of Korean and English wikis whose links have no text.
 MEDIA = frozenset(("file", "image", "media", "파일", "그림", "미디어"))
 CATEGORY = frozenset(("category", "분류"))
 NAMESPACES = frozenset((
@@ -23,7 +23,7 @@ NAMESPACES = frozenset((
     "모듈", "help", "도움말", "special", "특수", "특수기능", "mediawiki", "미디어위키", "draft", "초안", "w", "wikt", "s",
     "commons", "사용자토론", "위키프로젝트", "위키낱말사전",
 ))  # fmt: skip
-MAX_DEPTH = 100  # brackets in brackets; deeper ones stay as they are written
+MAX_DEPTH = 100  # of nested brackets; deeper brackets stay unchanged
 _ELEMENT = re.compile(
     r"<(nowiki|pre|syntaxhighlight|source|math|chem|ce|ref|gallery|timeline|imagemap|score|mapframe|graph|templatedata|"
     r"indicator|references|hiero|templatestyles|includeonly)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>",
@@ -48,7 +48,7 @@ _LANGUAGE_PREFIX = re.compile(r"(?:[a-z]{2,3}|zh-[a-z-]{2,14}|simple)")
 
 @dataclass
 class _Frame:
-    """An open bracket: ``{{`` or ``[[`` and the parts between its bars."""
+    """An open bracket, ``{{`` or ``[[``, and its parts between bars."""
 
     bracket: str
     parts: list[list[str]] = field(default_factory=lambda: [[]])
@@ -56,65 +56,69 @@ class _Frame:
     def add(self, text: str) -> None:
         self.parts[-1].append(text)
 
-    def joined(self) -> list[str]:
+    def texts(self) -> list[str]:
         return ["".join(part) for part in self.parts]
 
     def literal(self) -> str:
-        """The frame as it was written, for one that is never closed."""
-        return self.bracket + "|".join(self.joined())
+        """The source text of a frame that is never closed."""
+        return self.bracket + "|".join(self.texts())
 
 
 def mediawiki_to_markdown(text: str, left_out_sections: Collection[str] = ()) -> str:
-    """Headings, lists, tables, code, formulae and links' texts as Markdown; templates that carry no text, references,
-    media and categories out."""
-    kept: list[str] = []
+    """Converts headings, lists, tables, code, formulas and the texts of links.
 
-    def keep(shown: str) -> str:
-        kept.append(shown)
-        return f"\x7f{len(kept) - 1}\x7f"
+    Removes references, media, categories, templates without text, and sections with a title in ``left_out_sections``.
+    """
+    protected: list[str] = []
 
-    text = without_comments(text.replace("\x7f", ""))
+    def protect(markdown: str) -> str:
+        protected.append(markdown)
+        return f"\x7f{len(protected) - 1}\x7f"
+
+    text = replace_comments(text.replace("\x7f", ""))
     text = _ONLY_TAGS.sub("", _ALONE.sub("", text))
-    text = replace_elements(text, _ELEMENT, lambda opening, content: _element(opening, content, keep))
+    text = replace_elements(
+        text, _ELEMENT, lambda opening, content: _convert_element(opening, content, protect)
+    )
     text = _INLINE_CODE.sub(r"`\1`", _POWER.sub(r"^\1", text))
-    text = _brackets(_PARAMETER.sub(r"\1", text))
+    text = _convert_brackets(_PARAMETER.sub(r"\1", text))
     text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1] or "", _MAGIC.sub("", text)))
     text = lines_to_markdown(text)
-    text = untagged(text) if has_html(text) else unescape(text)
-    text = without_sections(text, left_out_sections)
-    text = _trimmed(text)
-    text = _MARK.sub(lambda match: kept[int(match[1])] if int(match[1]) < len(kept) else "", text)
+    text = remove_tags(text) if has_html(text) else unescape(text)
+    text = remove_sections(text, left_out_sections)
+    text = _strip_line_ends(text)
+    text = _MARK.sub(lambda match: protected[int(match[1])] if int(match[1]) < len(protected) else "", text)
     return _MARK.sub("", text).strip()
 
 
-def _trimmed(text: str) -> str:
+def _strip_line_ends(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.split("\n")))
 
 
-def _element(opening: re.Match[str], content: str, keep) -> str:
-    """What stands for an element whose content is not wikitext."""
+def _convert_element(opening: re.Match[str], content: str, protect: Callable[[str], str]) -> str:
+    """Converts an element whose content is not wikitext."""
     name, attributes = opening[1].lower(), opening[2]
     if name == "nowiki":
-        return keep(unescape(content))
+        return protect(unescape(content))
     if name == "math":
         formula = content.strip()
-        return keep(f"$${formula}$$" if "block" in attributes else f"${formula}$") if formula else ""
+        return protect(f"$${formula}$$" if "block" in attributes else f"${formula}$") if formula else ""
     if name in ("chem", "ce"):
-        return keep(rf"$\ce{{{content.strip()}}}$")
+        return protect(rf"$\ce{{{content.strip()}}}$")
     if name in ("pre", "syntaxhighlight", "source"):
-        return _code(name, attributes, content, keep)
+        return _convert_code(name, attributes, content, protect)
     return ""
 
 
-def _code(name: str, attributes: str, content: str, keep) -> str:
+def _convert_code(name: str, attributes: str, content: str, protect: Callable[[str], str]) -> str:
     content = unescape(content) if name == "pre" else content
     if "\n" not in content.strip("\n") and "inline" in attributes:
-        return keep(f"`{content.strip()}`")
+        return protect(f"`{content.strip()}`")
     lang = re.search(r"\blang\s{0,5}=\s{0,5}[\"']?([\w+#-]+)", attributes)
     fence = "~~~~" if "```" in content else "```"
     code = content.strip("\n")
     return (
-        "\n\n" + keep(f"{fence}{lang[1].lower() if lang else ''}\n{code}\n{fence}") + "\n\n"
+        "\n\n" + protect(f"{fence}{lang[1].lower() if lang else ''}\n{code}\n{fence}") + "\n\n"
         if code.strip()
         else ""
     )
@@ -123,8 +127,8 @@ def _code(name: str, attributes: str, content: str, keep) -> str:
 # --- brackets --------------------------------------------------------------------------------------------
 
 
-def _brackets(text: str) -> str:
-    """Templates and links, the inner ones first. A bracket that is never closed stays as it is written."""
+def _convert_brackets(text: str) -> str:
+    """Converts templates and links from the inside out. A bracket that is never closed stays unchanged."""
     outer = _Frame("")
     stack = [outer]
     open_brackets = {"{{": 0, "[[": 0}
@@ -136,29 +140,29 @@ def _brackets(text: str) -> str:
             stack[-1].parts.append([])
         elif token in _OPENING and open_brackets[_OPENING[token]]:
             while stack[-1].bracket != _OPENING[token]:
-                _write_out(stack, open_brackets)
+                _close_unconverted(stack, open_brackets)
             frame = stack.pop()
             open_brackets[frame.bracket] -= 1
-            parts = frame.joined()
-            stack[-1].add(template_text(parts) if frame.bracket == "{{" else _link(parts))
+            parts = frame.texts()
+            stack[-1].add(template_text(parts) if frame.bracket == "{{" else _convert_link(parts))
         else:
             stack[-1].add(token)
     while len(stack) > 1:
-        _write_out(stack, open_brackets)
+        _close_unconverted(stack, open_brackets)
     return "".join(outer.parts[0])
 
 
 _OPENING = {"}}": "{{", "]]": "[["}
 
 
-def _write_out(stack: list[_Frame], open_brackets: dict[str, int]) -> None:
+def _close_unconverted(stack: list[_Frame], open_brackets: dict[str, int]) -> None:
     frame = stack.pop()
     open_brackets[frame.bracket] -= 1
     stack[-1].add(frame.literal())
 
 
-def _link(parts: list[str]) -> str:
-    target, shown = parts[0].strip(), parts[-1].strip()
+def _convert_link(parts: list[str]) -> str:
+    target, label = parts[0].strip(), parts[-1].strip()
     prefix, colon, rest = target.partition(":")
     prefix = prefix.strip().lower().replace(" ", "")
     if colon and prefix in MEDIA | CATEGORY:
@@ -166,9 +170,9 @@ def _link(parts: list[str]) -> str:
     target = target.removeprefix(":")
     if len(parts) == 1:
         if colon and _LANGUAGE_PREFIX.fullmatch(target.partition(":")[0]) and rest[:1].strip("/"):
-            return ""  # the article in another language; [[CSI: NY]] is none
+            return ""  # a link to the article in another language, unlike [[CSI: NY]]
         return target.replace("_", " ")
-    if not shown:  # [[a (b)|]] shows a
+    if not label:  # the text of [[a (b)|]] is a
         named = rest if prefix in NAMESPACES else target
         return re.sub(r"[ _]\([^()]*\)$", "", named).strip()
-    return shown
+    return label

@@ -1,1 +1,1 @@
-"""How our HTML pages look: charts as SVG, colours of languages, numbers and differences of texts for people."""
+"""Building blocks of the HTML pages: charts as SVG, colors of languages, formatted numbers, differences of texts."""

@@ -1,8 +1,8 @@
-"""Drawings: shapes, and how a page shows them as SVG.
+"""Drawings: shapes, and their SVG for a page.
 
-Owns the shapes and all SVG that is written. A shape has a colour of ``style.css`` by name, or takes its looks from a class
-(``css``) there; both follow light and dark. Every text is escaped; tooltips are ``<title>`` elements and need no script.
-Files are in ``drawing_files``.
+Owns the shapes and all SVG output. A shape has a named color of ``style.css`` or is styled by a class (``css``) there;
+both adapt to light and dark mode. All text is escaped; tooltips are ``<title>`` elements and need no script.
+``drawing_files`` writes files.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from typing import Literal, Union
 
 from markupsafe import Markup, escape
 
+NARROW = 360
+"""Width of a drawing for narrow screens, in pixels."""
+
 
 @dataclass(frozen=True)
 class Box:
@@ -20,7 +23,7 @@ class Box:
     y: float
     width: float
     height: float
-    colour: str = ""
+    color: str = ""
     title: str = ""
     css: str = ""
     round: float = 0.0  # radius of the corners
@@ -32,19 +35,19 @@ class Stroke:
     y1: float
     x2: float
     y2: float
-    colour: str = ""
+    color: str = ""
     width: float = 1.0
     css: str = ""
 
 
 @dataclass(frozen=True)
 class Words:
-    """``x, y``: of the baseline, where ``anchor`` says."""
+    """Text; ``x, y``: point of the baseline at ``anchor``."""
 
     text: str
     x: float
     y: float
-    colour: str = "ink"
+    color: str = "ink"
     size: float = 13.0
     anchor: Literal["start", "middle", "end"] = "start"
     strong: bool = False
@@ -67,7 +70,7 @@ class Disc:
 
 @dataclass(frozen=True)
 class Outline:
-    """An area by the commands of an SVG path."""
+    """An area given by the commands of an SVG path."""
 
     path: str
     title: str
@@ -83,14 +86,21 @@ class Drawing:
     height: int
     shapes: Sequence[Shape]
     label: str
-    """What is read aloud instead of it."""
+    """Text for screen readers."""
 
 
-def inline_svg(drawing: Drawing) -> Markup:
-    """For a page with ``style.css``."""
+def inline_svg(drawing: Drawing, narrow: Drawing | None = None) -> Markup:
+    """SVG for a page with ``style.css``; on a narrow screen the page shows ``narrow`` instead, where it is given."""
+    if narrow is None:
+        return _inline(drawing)
+    return _inline(drawing, css="broad") + _inline(narrow, css="narrow")
+
+
+def _inline(drawing: Drawing, **looks: str) -> Markup:
     return element(
         "svg",
         *elements(drawing, lambda name: f"var(--{name})"),
+        **looks,
         viewBox=f"0 0 {drawing.width} {drawing.height}",
         role="img",
         aria_label=drawing.label,
@@ -98,13 +108,13 @@ def inline_svg(drawing: Drawing) -> Markup:
     )
 
 
-def elements(drawing: Drawing, colour: Callable[[str], str]) -> list[Markup]:
-    """The shapes in their order; ``colour`` gives the value of a name."""
-    return [_element_of(shape, colour) for shape in drawing.shapes]
+def elements(drawing: Drawing, color: Callable[[str], str]) -> list[Markup]:
+    """SVG elements of the shapes, in their order; ``color`` returns the value of a color name."""
+    return [_element_of(shape, color) for shape in drawing.shapes]
 
 
-def _element_of(shape: Shape, colour: Callable[[str], str]) -> Markup:
-    looks = {"css": shape.css} if shape.css else {"style": _style(shape, colour)}
+def _element_of(shape: Shape, color: Callable[[str], str]) -> Markup:
+    looks = {"css": shape.css} if shape.css else {"style": _style(shape, color)}
     title = [element("title", shape.title)] if isinstance(shape, (Box, Outline)) and shape.title else []
     if isinstance(shape, Box):
         corners = {"rx": float(shape.round)} if shape.round else {}
@@ -124,15 +134,15 @@ def _floats(shape: object, *names: str) -> dict[str, float]:
     return {name: float(getattr(shape, name)) for name in names}
 
 
-def _style(shape: Shape, colour: Callable[[str], str]) -> str:
+def _style(shape: Shape, color: Callable[[str], str]) -> str:
     if isinstance(shape, Stroke):
-        return f"stroke:{colour(shape.colour)};stroke-width:{shape.width:g}"
+        return f"stroke:{color(shape.color)};stroke-width:{shape.width:g}"
     if isinstance(shape, Words):
         weight = ";font-weight:600" if shape.strong else ""
-        return f"fill:{colour(shape.colour)};font-size:{shape.size:g}px;text-anchor:{shape.anchor}{weight}"
+        return f"fill:{color(shape.color)};font-size:{shape.size:g}px;text-anchor:{shape.anchor}{weight}"
     if isinstance(shape, Box):
-        return f"fill:{colour(shape.colour)}"
-    raise TypeError(f"a {type(shape).__name__} takes its looks from a class")
+        return f"fill:{color(shape.color)}"
+    raise TypeError(f"a {type(shape).__name__} must be styled by a class")
 
 
 def element(name: str, *inside: object, **attributes: object) -> Markup:

@@ -1,7 +1,7 @@
-"""Drawings as files that stand alone: SVG, and PNG by Pillow, which brings its own Latin font.
+"""Drawings as self-contained files: SVG, and PNG by Pillow, which includes a Latin font.
 
-Colours are those of light in ``style.css``, so every shape needs a colour of its own; one that takes its looks from a class
-is for pages only.
+Colors are those of light mode in ``style.css``, so every shape needs its own color; shapes styled by a class are for
+pages only.
 """
 
 from __future__ import annotations
@@ -19,38 +19,38 @@ from preprocessing.page.template import STYLE
 
 FONTS = "Inter, Pretendard, Noto Sans KR, Noto Sans CJK KR, Malgun Gothic, Helvetica, Arial, sans-serif"
 PNG_SCALE, SAMPLES = 2, 2
-"""Pixels of a PNG per unit, and points drawn per pixel and axis before they are averaged."""
+"""Pixels of a PNG per unit, and samples per pixel and axis, which are averaged."""
 MARGIN = 16
 
 
 @functools.cache
-def light_colours() -> dict[str, str]:
-    """Names and values of the first block of ``style.css``."""
+def light_colors() -> dict[str, str]:
+    """Names and values of the first block of ``style.css``, the light mode."""
     block = re.search(r":root \{(.*?)\}", STYLE.read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
     return dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block[1]))
 
 
-def _coloured(drawing: Drawing) -> list[Box | Stroke | Words]:
-    """The shapes; raises TypeError when one has no colour of its own."""
+def _self_colored_shapes(drawing: Drawing) -> list[Box | Stroke | Words]:
+    """The shapes of the drawing. Raises TypeError if one has no color of its own."""
     shapes = [shape for shape in drawing.shapes if isinstance(shape, (Box, Stroke, Words)) and not shape.css]
     if len(shapes) < len(drawing.shapes):
-        raise TypeError("a drawing with shapes that take their looks from a class is for pages only")
+        raise TypeError("a drawing with shapes styled by a class is for pages only")
     return shapes
 
 
 def svg_file(drawing: Drawing) -> str:
-    """A file that stands alone, on the colour of paper."""
-    colours = light_colours()
+    """SVG of a self-contained file, on a background."""
+    colors = light_colors()
     width, height = drawing.width + 2 * MARGIN, drawing.height + 2 * MARGIN
     paper = Box(-MARGIN, -MARGIN, width, height, "sheet")
-    whole = Drawing(width, height, [paper, *_coloured(drawing)], drawing.label)
-    made = element(
-        "svg", Markup("\n").join(elements(whole, colours.__getitem__)), xmlns="http://www.w3.org/2000/svg",
+    whole = Drawing(width, height, [paper, *_self_colored_shapes(drawing)], drawing.label)
+    svg = element(
+        "svg", Markup("\n").join(elements(whole, colors.__getitem__)), xmlns="http://www.w3.org/2000/svg",
         width=width, height=height, viewBox=f"{-MARGIN} {-MARGIN} {width} {height}",
         font_family=FONTS, role="img", aria_label=drawing.label,
     )  # fmt: skip
-    return f"{made}\n"
+    return f"{svg}\n"
 
 
 # --- PNG -------------------------------------------------------------------------------------------------
@@ -61,33 +61,36 @@ def png_available() -> bool:
 
 
 def png_file(drawing: Drawing) -> bytes:
-    """Raises DataError where Pillow is not installed."""
+    """Bytes of a PNG file. Raises DataError if Pillow is not installed."""
     if not png_available():
-        raise DataError("PNG files need the package Pillow; pip install 'megatron_ko[plots]'")
+        raise DataError(
+            "PNG files require the package Pillow; run pip install 'megatron_ko[plots]'",
+            rule="missing-package",
+        )
     from PIL import Image, ImageDraw, ImageFont
 
-    colours = light_colours()
+    colors = light_colors()
     scale = PNG_SCALE * SAMPLES
     size = (drawing.width + 2 * MARGIN, drawing.height + 2 * MARGIN)
-    image = Image.new("RGB", (size[0] * scale, size[1] * scale), colours["sheet"])
+    image = Image.new("RGB", (size[0] * scale, size[1] * scale), colors["sheet"])
     brush = ImageDraw.Draw(image)
-    for shape in _coloured(drawing):
-        colour = colours[shape.colour]
+    for shape in _self_colored_shapes(drawing):
+        color = colors[shape.color]
         if isinstance(shape, Box):
             left, top, right, bottom = _pixels(
                 shape.x, shape.y, shape.x + shape.width, shape.y + shape.height
             )
-            brush.rectangle((left, top, right - 1, bottom - 1), fill=colour)
+            brush.rectangle((left, top, right - 1, bottom - 1), fill=color)
         elif isinstance(shape, Stroke):
             ends = _pixels(shape.x1, shape.y1, shape.x2, shape.y2)
-            brush.line(ends, fill=colour, width=max(1, round(shape.width * scale)))
+            brush.line(ends, fill=color, width=max(1, round(shape.width * scale)))
         else:
             font = ImageFont.load_default(size=shape.size * scale)
             anchor = {"start": "ls", "middle": "ms", "end": "rs"}[shape.anchor]
-            # the font has one weight: strong letters get an outline
+            # the font has one weight: bold text gets an outline
             outline = 1 if shape.strong else 0
             x, y = _pixels(shape.x, shape.y)
-            brush.text((x, y), latin(shape.text), fill=colour, font=font, anchor=anchor, stroke_width=outline)
+            brush.text((x, y), latin(shape.text), fill=color, font=font, anchor=anchor, stroke_width=outline)
     small = image.resize((size[0] * PNG_SCALE, size[1] * PNG_SCALE), Image.Resampling.BOX)
     out = io.BytesIO()
     small.save(out, "PNG", optimize=True)
@@ -99,5 +102,5 @@ def _pixels(*units: float) -> list[int]:
 
 
 def latin(text: str) -> str:
-    """The text for a font without other letters: those are written as their code point."""
+    """The text for a Latin font; other characters become their code points."""
     return "".join(c if ord(c) < 0x180 else f"U+{ord(c):04X}" for c in text.replace("…", "..."))

@@ -1,4 +1,4 @@
-"""What a page shows of ``funnel.json``: bars of the steps, a row per source, examples with their differences marked."""
+"""Views of ``funnel.json``: bars of the steps, a row per source, examples with marked differences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from preprocessing.page.charts import Bar, bar_chart
 
 def funnel(data: dict[str, Any]) -> dict[str, Any]:
     bars = [
-        Bar(step["name"], step["documents"], "step", _shown(step, before), number_text.size(step["bytes"]))
+        Bar(step["name"], step["documents"], "step", _describe(step, before), number_text.size(step["bytes"]))
         for step, before in zip(data["steps"], [data["steps"][0], *data["steps"]])
     ]
     sources = [
@@ -27,36 +27,36 @@ def funnel(data: dict[str, Any]) -> dict[str, Any]:
     return {
         "chart": bar_chart(bars, "Documents left after each step", right=170),
         "sources": sources,
-        "totals": {kind: total(data["sources"], kind) for kind in ("dropped", "masked", "changed")},
+        "totals": {counter: total(data["sources"], counter) for counter in ("dropped", "masked", "changed")},
         "bad_records": sum(source["bad_records"] for source in data["sources"]),
         "steps": data["steps"],
     }
 
 
-def _shown(step: dict[str, Any], before: dict[str, Any]) -> str:
-    """Documents, and what the step took of those before it."""
+def _describe(step: dict[str, Any], before: dict[str, Any]) -> str:
+    """Documents after a step, and the number that it dropped."""
     lost = before["documents"] - step["documents"]
     return f"{step['documents']:,}" + (f"\u2002−{lost:,} ({lost / before['documents']:.1%})" if lost else "")
 
 
-def total(sources: list[dict[str, Any]], kind: str) -> list[tuple[str, int]]:
-    """Counts over all sources, largest first."""
+def total(sources: list[dict[str, Any]], counter: str) -> list[tuple[str, int]]:
+    """Counts (``counter``: dropped, masked or changed) over all sources, largest first."""
     counts: dict[str, int] = {}
     for source in sources:
-        for name, number in source[kind].items():
+        for name, number in source[counter].items():
             counts[name] = counts.get(name, 0) + number
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 def examples(data: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Grouped as dropped, masked and changed; the texts are marked up and safe."""
+    """Examples grouped by dropped, masked and changed; texts are escaped and marked up."""
     groups: dict[str, list[dict[str, Any]]] = {}
-    for kind in ("dropped", "masked", "changed"):
-        for reason, count in total(data["sources"], kind):
-            found = data["examples"].get(reason, [])
-            if found:
-                groups.setdefault(kind, []).append(
-                    {"reason": reason, "count": count, "texts": [_example(item) for item in found]}
+    for counter in ("dropped", "masked", "changed"):
+        for reason, count in total(data["sources"], counter):
+            of_reason = data["examples"].get(reason, [])
+            if of_reason:
+                groups.setdefault(counter, []).append(
+                    {"reason": reason, "count": count, "texts": [_example(item) for item in of_reason]}
                 )
     return groups
 

@@ -1,10 +1,10 @@
-"""Numbers as people read them: 3.93 M, 614.4 k, 1.79 MB, 2 min 31 s."""
+"""Formats numbers for people: 3.93 M, 614 k, 1.79 MB, 12.3%."""
 
 from __future__ import annotations
 
 
 def short(number: float) -> str:
-    """Three digits and a letter: 1.23 k, 45.6 M; from 10^15 on, a power of ten."""
+    """Three digits and a letter: 1.23 k, 45.6 M; from 10^15, a power of ten."""
     if abs(number) >= 1e15:
         return f"{number:.1e}"
     for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
@@ -14,7 +14,7 @@ def short(number: float) -> str:
 
 
 def size(number: float) -> str:
-    """Decimal bytes: 512 B, 3.40 kB, 1.79 MB."""
+    """Bytes in decimal units: 512 B, 3.40 kB, 1.79 MB."""
     for unit, letter in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if number >= unit:
             return f"{_three(number / unit)} {letter}"
@@ -31,5 +31,5 @@ def percent(share: float) -> str:
 
 
 def difference(number: float | None) -> str:
-    """0 exactly, or two digits of a tiny number."""
+    """Two digits of a tiny number; 0 means exactly 0."""
     return "-" if number is None else "0" if number == 0 else f"{number:.2g}"

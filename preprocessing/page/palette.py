@@ -1,38 +1,38 @@
-"""Which colour a domain, language or source has: the same one everywhere in the page (classes of ``style.css``)."""
+"""Colors of domains, languages and sources, the same everywhere on a page (classes of ``style.css``)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 LANGUAGES = {"ko": "Korean", "en": "English", "code": "code", "mixed": "both languages"}
-_KINDS = {
+_WORDS = {
     "ko": ("ko", "korean", "kor"),
     "en": ("en", "english", "eng"),
     "code": ("code", "python", "py", "source"),
     "mixed": ("mixed", "parallel", "bilingual"),
 }
-OTHER_COLOURS = 6
+OTHER_COLORS = 6
 SHADES = ("", "second", "third", "fourth", "fifth")
 
 
-def colour_of(name: str) -> str:
-    """The CSS class of a domain, language or source: the same one everywhere in the page."""
+def color_of(name: str) -> str:
+    """CSS class of a domain, language or source."""
     words = name.lower().replace("-", "_").split("_")
-    for colour, known in _KINDS.items():
+    for color, known in _WORDS.items():
         if any(word in known for word in words):
-            return colour
-    return f"other{sum(map(ord, name)) % OTHER_COLOURS}"
+            return color
+    return f"other{sum(map(ord, name)) % OTHER_COLORS}"
 
 
 def shades_of(names: Iterable[str]) -> dict[str, str]:
-    """A class per domain: the colour of its language, in further shades where several domains share it."""
-    return shaded((name, colour_of(name)) for name in names)
+    """CSS class per domain: the color of its language; domains that share a color get different shades."""
+    return assign_shades((name, color_of(name)) for name in names)
 
 
-def shaded(colours: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """A class per name: its colour, in further shades where several names share it."""
-    found: dict[str, str] = {}
-    for name, colour in colours:
-        same = sum(known.split()[0] == colour for known in found.values())
-        found[name] = f"{colour} {SHADES[min(same, len(SHADES) - 1)]}".strip()
-    return found
+def assign_shades(colors: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """CSS class per name: its color; names that share a color get different shades."""
+    classes: dict[str, str] = {}
+    for name, color in colors:
+        same = sum(other.split()[0] == color for other in classes.values())
+        classes[name] = f"{color} {SHADES[min(same, len(SHADES) - 1)]}".strip()
+    return classes

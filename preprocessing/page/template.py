@@ -1,4 +1,4 @@
-"""Filling a template of a page: one environment, escaped, with our filters and our style."""
+"""Renders the template of a page: one environment, with escaping, our filters and our style."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from preprocessing.page import number_text, text_diff
-from preprocessing.page.palette import LANGUAGES, colour_of, shades_of
+from preprocessing.page.palette import LANGUAGES, color_of, shades_of
 
 STYLE = Path(__file__).resolve().parent / "style.css"
 
 
-def filled(
+def render_template(
     template: Path,
     domains: Iterable[str],
     filters: dict[str, Callable[..., Any]] | None = None,
     **values: Any,
 ) -> str:
-    """The page; ``domains`` have further shades of their language's colour, ``languages`` and ``style`` are there."""
+    """HTML of the page. ``domains`` get shades of their language's color; ``languages`` and ``style`` are predefined values."""
     shades = shades_of(domains)
     environment = Environment(
         loader=FileSystemLoader([template.parent, STYLE.parent]),
@@ -36,7 +36,7 @@ def filled(
         percent=number_text.percent,
         difference=number_text.difference,
         visible=text_diff.visible,
-        colour=lambda name: shades.get(name) or colour_of(name),
+        color=lambda name: shades.get(name) or color_of(name),
         **(filters or {}),
     )
     style = Markup(STYLE.read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
-"""What a cleaning step did to a text, made visible: removed and added pieces, and characters that cannot be seen.
+"""Marks the changes that cleaning made to a text: removed and added parts, and invisible characters.
 
-Owns the markup of examples. Input is hostile: every piece is escaped, and control, format and other invisible
-characters are written as their code point, so that they cannot reorder the page.
+Owns the markup of examples. Input is untrusted: every part is escaped, and control, format and other invisible
+characters appear as code points, so that they cannot reorder the page.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LONGEST_NAME = 18
 
 
 def visible(text: str) -> Markup:
-    """Escaped; invisible characters other than line feeds as ``U+200B`` in a box."""
+    """Escapes the text; shows invisible characters other than line feeds and tabs as ``U+200B`` in a box."""
     parts: list[Markup] = []
     plain: list[str] = []
     for character in text:
@@ -33,36 +33,38 @@ def visible(text: str) -> Markup:
 
 
 def short_name(name: str) -> str:
-    """What fits beside a chart."""
+    """The name, shortened to fit beside a chart."""
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def before_and_after(before: str, after: str) -> tuple[Markup, Markup]:
-    """Both texts with the removed pieces in ``<del>`` and the added ones in ``<ins>``."""
+    """Both texts, with removed parts in ``<del>`` and added parts in ``<ins>``."""
     before, after = before[:MAX_CHARACTERS], after[:MAX_CHARACTERS]
     old, new = [], []
-    for kind, i1, i2, j1, j2 in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        # both texts are cut at the same length: what is missing at the very end was cut, not changed
+    for operation, i1, i2, j1, j2 in difflib.SequenceMatcher(
+        None, before, after, autojunk=False
+    ).get_opcodes():
+        # both texts are cut at the same length: text missing at the very end was cut, not changed
         cut = (i2 == len(before) == MAX_CHARACTERS and i1 == i2) or (
             j2 == len(after) and i2 == len(before) == MAX_CHARACTERS
         )
-        if kind == "equal" or cut:
+        if operation == "equal" or cut:
             old.append(visible(before[i1:i2]))
             new.append(visible(after[j1:j2]))
             continue
-        old.append(_wrapped("del", before[i1:i2]))
-        new.append(_wrapped("ins", after[j1:j2]))
+        old.append(_wrap("del", before[i1:i2]))
+        new.append(_wrap("ins", after[j1:j2]))
     return Markup("").join(old), Markup("").join(new)
 
 
-def _wrapped(tag: str, text: str) -> Markup:
+def _wrap(tag: str, text: str) -> Markup:
     if not text:
         return Markup("")
-    shown = visible(text) if text.strip() else Markup("").join(_blank(c) for c in text)
-    return Markup(f"<{tag}>{shown}</{tag}>")
+    content = visible(text) if text.strip() else Markup("").join(_blank(c) for c in text)
+    return Markup(f"<{tag}>{content}</{tag}>")
 
 
 def _blank(character: str) -> Markup:
-    """Blanks that were removed or added, as signs."""
+    """A sign for a removed or added blank."""
     signs = {"\n": Markup("↵\n"), "\t": Markup("→"), " ": Markup("·"), "\u00a0": Markup("⍽")}
     return signs.get(character) or visible(character)

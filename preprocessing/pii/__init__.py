@@ -1,1 +1,1 @@
-"""Kinds of personal data, one file per family; ``preprocessing.pii.masking`` puts them in order and masks."""
+"""Patterns of personal data, one file per family; ``preprocessing.pii.masking`` orders the patterns and masks."""

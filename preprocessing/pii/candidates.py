@@ -1,6 +1,6 @@
-"""Which lines of which rows of a column can hold personal data, and of which patterns.
+"""Selects the rows and lines of a column that may contain personal data, and their patterns.
 
-Owns the two scans of ``matching.Matcher``: over the rows, and over the lines of the rows that were hit.
+Owns the two scans of ``matching.Matcher``: over the rows, and over the lines of the matching rows.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from preprocessing.documents import lines_of
 from preprocessing.pii.pattern import WIDE, Pattern
 from preprocessing.text.matching import Engine, Matcher
 
-# Hints are written in ASCII but for dashes: where other characters are read as ASCII, every pattern is tried.
+# Hints are ASCII except for dashes; where wide characters are read as ASCII, every pattern is tried.
 _WIDE = "wide"
 _WIDE_HINT = f"[{WIDE}]"
 
 
 @dataclass
 class Candidate:
-    """A row: its patterns, in order, and those of its lines; ``lines`` says nothing when a pattern spans lines."""
+    """A row, its patterns in order, and the patterns of each line; ignore ``lines`` when a pattern spans lines."""
 
     row: int
     patterns: list[Pattern] = field(default_factory=list)
@@ -34,28 +34,28 @@ class Candidate:
 
 
 class Candidates:
-    """Finds candidates for a set of patterns."""
+    """Finds candidates for several patterns."""
 
     def __init__(self, patterns: Sequence[Pattern], engine: Engine | None = None):
         self._patterns = list(patterns)
         named = {_WIDE: _WIDE_HINT}
         for number, pattern in enumerate(self._patterns):
-            named[_hint(number)] = pattern.hint
+            named[_hint_name(number)] = pattern.hint
             if pattern.needs is not None:
-                named[_needs(number)] = pattern.needs
+                named[_needs_name(number)] = pattern.needs
         self._matcher = Matcher(named, engine)
 
-    def of(self, column: pa.Array) -> list[Candidate]:
-        """Candidates among the rows of a large_string column, in their order; their lines count from 0."""
-        found: dict[int, Candidate] = {}
+    def find(self, column: pa.Array) -> list[Candidate]:
+        """The candidates of a large_string column in the order of rows; lines count from 0."""
+        by_row: dict[int, Candidate] = {}
         hits = self._matcher.rows(column)
         for number, pattern in enumerate(self._patterns):
-            rows = hits[_hint(number)]
+            rows = hits[_hint_name(number)]
             if pattern.needs is not None:
-                rows = np.intersect1d(rows, hits[_needs(number)], assume_unique=True)
+                rows = np.intersect1d(rows, hits[_needs_name(number)], assume_unique=True)
             for row in (rows if pattern.as_is else np.union1d(rows, hits[_WIDE])).tolist():
-                found.setdefault(row, Candidate(row)).patterns.append(pattern)
-        candidates = [found[row] for row in sorted(found)]
+                by_row.setdefault(row, Candidate(row)).patterns.append(pattern)
+        candidates = [by_row[row] for row in sorted(by_row)]
         if candidates:
             self._add_lines(column, candidates)
         return candidates
@@ -66,17 +66,17 @@ class Candidates:
         )
         hits = self._matcher.rows(lines)
         for number, pattern in enumerate(self._patterns):
-            rows = hits[_hint(number)]
+            rows = hits[_hint_name(number)]
             numbers = rows if pattern.as_is else np.union1d(rows, hits[_WIDE])
-            places = np.searchsorted(first_lines, numbers, side="right") - 1
-            for place, line in zip(places.tolist(), (numbers - first_lines[places]).tolist()):
-                if pattern in candidates[place].patterns:
-                    candidates[place].lines.setdefault(line, []).append(pattern)
+            indices = np.searchsorted(first_lines, numbers, side="right") - 1
+            for index, line in zip(indices.tolist(), (numbers - first_lines[indices]).tolist()):
+                if pattern in candidates[index].patterns:
+                    candidates[index].lines.setdefault(line, []).append(pattern)
 
 
-def _hint(number: int) -> str:
+def _hint_name(number: int) -> str:
     return f"hint {number}"
 
 
-def _needs(number: int) -> str:
+def _needs_name(number: int) -> str:
     return f"needs {number}"

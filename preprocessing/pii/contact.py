@@ -1,8 +1,8 @@
-"""Ways to reach a person: telephone numbers, e-mail addresses, IP addresses.
+"""Contact data: telephone numbers, e-mail addresses, IP addresses.
 
-Facts: Korean numbers by the numbering plan of the Ministry of Science and ICT (mobile 010 and the old 01X, regions 02
-to 064, 070, 080, 050X); 15XX, 16XX and 18XX numbers belong to companies and are left. Numbers of North America by
-their plan (area and exchange start with 2 to 9); other countries in international form (ITU-T E.164).
+Sources: Korean numbers follow the numbering plan of the Ministry of Science and ICT (mobile 010 and the old 01X, regions
+02 to 064, 070, 080, 050X); 15XX, 16XX and 18XX numbers belong to companies and are not masked. North American numbers
+follow their plan (area and exchange start with 2 to 9), other countries the international form (ITU-T E.164).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from preprocessing.pii.pattern import (
     Match,
     Part,
     Pattern,
-    after,
-    before,
     digits_of,
-    numbers_a_thing,
-    whole,
+    is_number_of_thing,
+    mask_whole,
+    text_after,
+    text_before,
 )
 
 _PHONE_START = r"(?<![0-9A-Za-z_+])(?<![0-9][-.,])"
@@ -57,8 +57,8 @@ _EMAIL_HIDDEN = re.compile(
     rf"|{_LOCAL} (?i:at) (?:{_LABEL} (?i:dot) ){{1,3}}(?i:{_SPELLED_TLD})(?![A-Za-z0-9])"
     rf"|{_LOCAL}(?: @ ?|@ )(?:{_PROVIDERS})\.(?:com|net|co\.kr)(?![A-Za-z0-9])"
 )
-# Of two letters (countries) all; of the others those in common use and the reserved ones (RFC 2606), so that
-# matrix products, decorators and file names in code are no addresses.
+# All domains of two letters (countries) count; of the others only those in common use and the reserved ones (RFC 2606),
+# so that matrix products, decorators and file names in code are not addresses.
 _COMMON_TLDS = (
     "com net org edu gov mil int info biz name pro mobi asia jobs travel museum coop aero tel cat post xyz online site shop store tech "
     "app dev cloud club blog live life world today news media agency studio design email mail works company group team center "
@@ -69,7 +69,7 @@ _TLDS = frozenset(_COMMON_TLDS.split())
 _IN_A_URL = re.compile(r"://[^/\s@]*\Z")
 
 SMALL = 32
-"""Four numbers below it are the sections of a standard or a version rather than an address, unless they are called one."""
+"""Four numbers below this are the section of a standard or a version, unless the text calls them an address."""
 _CALLED_ADDRESS = re.compile(
     r"(?:아이피|(?<![0-9A-Za-z])(?i:ip)(?:v4)?)(?: ?주소| ?(?i:address))?[^0-9A-Za-z\n]{0,4}\Z"
 )
@@ -82,66 +82,68 @@ _VERSION = re.compile(
     r"(?:버전|판|펌웨어|섹션|빌드|릴리스|(?i:version|release|firmware|build|section|ver\.?|\bv|OID))[ :=]{0,2}\Z"
 )
 _VERSION_BEHIND = re.compile(r" ?(?:버전|빌드|릴리스|(?i:version|release|build))")
-# "RM-070-1234-5678": part of a longer code, unless the letters say that it is a telephone
+# "RM-070-1234-5678": part of a longer code, unless the letters name a telephone
 _IN_A_CODE = re.compile(
     r"(?<![A-Za-z0-9])(?!(?i:tel|hp|fax|phone|mobile|cell|[tfmhc])-)[A-Za-z][A-Za-z0-9]*-$"
 )
 
 
-def _in_a_row(match: Match) -> bool:
-    """Whether groups of digits stand among others, with blanks only."""
+def _is_in_row(match: Match) -> bool:
+    """True for groups of digits that only blanks separate, between other digits."""
     if " " not in match[0] or re.search("[-.)_]", match[0]):
         return False
     return (
-        re.search(r"[0-9] \Z", before(match, 2)) is not None
-        or re.match(" [1-9]", after(match, 2)) is not None
+        re.search(r"[0-9] \Z", text_before(match, 2)) is not None
+        or re.match(" [1-9]", text_after(match, 2)) is not None
     )
 
 
-def _phone(match: Match) -> Part | None:
-    """Not the number of an order, a row of figures or a part of a code."""
-    if numbers_a_thing(match) or _in_a_row(match) or _IN_A_CODE.search(before(match, 12)):
+def _check_phone(match: Match) -> Part | None:
+    """Rejects the number of an order, a row of figures and a part of a code."""
+    if is_number_of_thing(match) or _is_in_row(match) or _IN_A_CODE.search(text_before(match, 12)):
         return None
     return match.span()
 
 
-def _landline(match: Match) -> Part | None:
-    """Without hyphen, point or bracket only where a telephone is named."""
+def _check_landline(match: Match) -> Part | None:
+    """Accepts a number without hyphen, point or bracket only next to a word for telephone."""
     plain = match["bare"] or (match["one"] == " " and match["two"] == " " and not match["korea"])
-    if plain and not (_PHONE_NAMED.search(before(match, 12)) or _PHONE_NAMED.search(after(match, 6))):
+    if plain and not (
+        _PHONE_NAMED.search(text_before(match, 12)) or _PHONE_NAMED.search(text_after(match, 6))
+    ):
         return None
-    return _phone(match)
+    return _check_phone(match)
 
 
-def _world(match: Match) -> Part | None:
+def _check_international(match: Match) -> Part | None:
     return match.span() if 9 <= len(digits_of(match[0])) <= 15 else None
 
 
-def _email(match: Match) -> Part | None:
-    """A known top-level domain; not ``git@``, which is nobody, nor a password in front of a host."""
+def _check_email(match: Match) -> Part | None:
+    """Requires a known top-level domain; rejects ``git@``, which is not a person, and a password before a host."""
     tld = match["tld"]
     if tld and len(tld) != 2 and tld.lower() not in _TLDS:
         return None
-    if match[0].startswith("git@") or _IN_A_URL.search(before(match, 80)):
+    if match[0].startswith("git@") or _IN_A_URL.search(text_before(match, 80)):
         return None
     return match.span()
 
 
-def _ipv4(match: Match) -> Part | None:
-    """Addresses that can belong to somebody; not private or local ones, and no version numbers.
+def _check_ipv4(match: Match) -> Part | None:
+    """Rejects private and local addresses and version numbers.
 
-    Those set aside for documentation (RFC 5737) count: they stand where a real one was, and a model should write neither.
+    Accepts addresses for documentation (RFC 5737): they replace real ones, and a model should write neither.
     """
     a, b, c, d = (int(part) for part in match[0].split("."))
     local = a in (0, 10, 127) or a >= 224 or (a, b) in ((192, 168), (169, 254)) or (a == 172 and 16 <= b < 32)
-    version = _VERSION.search(before(match, 12)) or _VERSION_BEHIND.match(after(match, 8))
-    small = max(a, b, c, d) < SMALL and not _CALLED_ADDRESS.search(before(match, 20))
+    version = _VERSION.search(text_before(match, 12)) or _VERSION_BEHIND.match(text_after(match, 8))
+    small = max(a, b, c, d) < SMALL and not _CALLED_ADDRESS.search(text_before(match, 20))
     return None if local or small or version else match.span()
 
 
-def _ipv6(match: Match) -> Part | None:
-    """Valid global unicast addresses (2000::/3, RFC 4291); not networks such as 2001:db8::/32."""
-    if match[0].endswith("::") and after(match, 1) == "/":
+def _check_ipv6(match: Match) -> Part | None:
+    """Requires a valid global unicast address (2000::/3, RFC 4291); rejects networks such as 2001:db8::/32."""
+    if match[0].endswith("::") and text_after(match, 1) == "/":
         return None
     try:
         ipaddress.IPv6Address(match[0])
@@ -152,22 +154,22 @@ def _ipv6(match: Match) -> Part | None:
 
 _SEPARATED = rf"[-{DASHES[1:]}. )_]"
 PHONES = (
-    Pattern("phone", rf"(?:0|82.?)1[016789]\)?{_SEPARATED}{{0,3}}[0-9]{{3,4}}{_SEPARATED}{{0,3}}[0-9]{{4}}|82.{{0,4}}10.?[0-9]{{3}}", _MOBILE, _phone),
-    Pattern("phone", rf"(?:0|82[^0-9]{{0,2}}0?[^0-9]?){_AREA}{_SEPARATED}{{0,3}}[0-9]{{3,4}}{_SEPARATED}{{0,3}}[0-9]{{4}}", _LANDLINE, _landline),
-    Pattern("phone", rf"[2-9][0-9]{{2}}{_SEPARATED}{{1,2}}[2-9][0-9]{{2}}[{DASHES}.][0-9]{{4}}", _AMERICA, _phone),
-    Pattern("phone", rf"\+[2-9][0-9]{{0,2}}[{DASHES}. ]\(?[0-9]", _WORLD, _world),
-    Pattern("phone", rf"[공영]일[공영일][{DASHES} ]?[{_SPOKEN_DIGIT}]{{4}}", _SPOKEN, whole),
+    Pattern("phone", rf"(?:0|82.?)1[016789]\)?{_SEPARATED}{{0,3}}[0-9]{{3,4}}{_SEPARATED}{{0,3}}[0-9]{{4}}|82.{{0,4}}10.?[0-9]{{3}}", _MOBILE, _check_phone),
+    Pattern("phone", rf"(?:0|82[^0-9]{{0,2}}0?[^0-9]?){_AREA}{_SEPARATED}{{0,3}}[0-9]{{3,4}}{_SEPARATED}{{0,3}}[0-9]{{4}}", _LANDLINE, _check_landline),
+    Pattern("phone", rf"[2-9][0-9]{{2}}{_SEPARATED}{{1,2}}[2-9][0-9]{{2}}[{DASHES}.][0-9]{{4}}", _AMERICA, _check_phone),
+    Pattern("phone", rf"\+[2-9][0-9]{{0,2}}[{DASHES}. ]\(?[0-9]", _WORLD, _check_international),
+    Pattern("phone", rf"[공영]일[공영일][{DASHES} ]?[{_SPOKEN_DIGIT}]{{4}}", _SPOKEN, mask_whole),
 )  # fmt: skip
 EMAILS = (
-    Pattern("email", "[A-Za-z0-9_%+-]@[A-Za-z0-9가-힣]", _EMAIL, _email),
+    Pattern("email", "[A-Za-z0-9_%+-]@[A-Za-z0-9가-힣]", _EMAIL, _check_email),
     Pattern(
         "email",
         rf"[\[({{] ?(?:(?i:at)|앳|@|골뱅이) ?[\])}}]|【 ?(?i:at|앳|@)|골뱅이|(?i: dot (?:{_SPELLED_TLD}))|(?: @ ?|@ )(?:{_PROVIDERS})\.",
         _EMAIL_HIDDEN,
-        _email,
+        _check_email,
     ),
 )
 IPS = (
-    Pattern("ip", r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", _IPV4, _ipv4),
-    Pattern("ip", r"[23][0-9A-Fa-f]{3}:[0-9A-Fa-f]{0,4}:", _IPV6, _ipv6),
+    Pattern("ip", r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", _IPV4, _check_ipv4),
+    Pattern("ip", r"[23][0-9A-Fa-f]{3}:[0-9A-Fa-f]{0,4}:", _IPV6, _check_ipv6),
 )  # fmt: skip

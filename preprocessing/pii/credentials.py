@@ -1,8 +1,8 @@
 """Keys, tokens and passwords.
 
-Owns the formats that their issuers publish (AWS, GitHub, GitLab, Slack, OpenAI, Anthropic, Hugging Face, Google,
-Stripe, npm, PyPI, SendGrid, Telegram), JSON Web Tokens (RFC 7519), private keys (RFC 7468), passwords inside URLs
-(RFC 3986), and values assigned to names such as api_key. Entropy only supports: it refuses stand-ins.
+Owns the published formats of issuers (AWS, GitHub, GitLab, Slack, OpenAI, Anthropic, Hugging Face, Google, Stripe, npm,
+PyPI, SendGrid, Telegram), JSON Web Tokens (RFC 7519), private keys (RFC 7468), passwords inside URLs (RFC 3986), and
+values assigned to names such as api_key. Entropy serves only to reject placeholders.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import re
 from collections import Counter
 
-from preprocessing.pii.pattern import Match, Part, Pattern, whole
+from preprocessing.pii.pattern import Match, Part, Pattern, mask_whole
 
 _TEXT = "[A-Za-z0-9_-]"
 _TOKEN = re.compile(
@@ -36,7 +36,7 @@ _ASSIGNED = re.compile(
     rf"(?:{_NAMES})[\"']?[ \t]*(?:[:=]|=>)[ \t]*"
     r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\s<>]{12,128})(?P=quote)|(?P<plain>[A-Za-z0-9/+_-]{32,128}=?)(?![A-Za-z0-9/+_(.-]))"
 )
-_STAND_IN = re.compile(
+_PLACEHOLDER = re.compile(
     r"(?i:example|your|change|insecure|dummy|placeholder|password|passwd|sample|foobar|secret|token|x{4})|\*{3}|\.{3}|\$|\{|%[(s]"
 )
 _WORDS = "user username root admin pass pw pwd secret password passwd changeme postgres mysql guest xxx test"
@@ -45,34 +45,34 @@ TOKEN_BITS, ASSIGNED_BITS = 3.0, 3.5
 
 
 def bits_per_character(text: str) -> float:
-    """Entropy of the characters of a text (Shannon)."""
+    """Shannon entropy of the characters of a text."""
     return -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
 
 
-def _token(match: Match) -> Part | None:
+def _check_token(match: Match) -> Part | None:
     if match[0].endswith("EXAMPLE") or bits_per_character(match[0][4:]) < TOKEN_BITS:
         return None
     return match.span()
 
 
-def _in_url(match: Match) -> Part | None:
-    """The password alone; not a variable, the word for one, or one that is hidden."""
+def _check_url(match: Match) -> Part | None:
+    """Masks only the password; rejects a variable, a word for password, and a hidden password."""
     part = match["part"]
     return None if part.lower() in _WEAK or part[0] in "$*{%[" or "•" in part else match.span("part")
 
 
-def _assigned(match: Match) -> Part | None:
-    """A value with letters and digits that no one would remember."""
+def _check_assigned(match: Match) -> Part | None:
+    """Requires letters, digits and high entropy; rejects placeholders and URLs."""
     group = "quoted" if match["quoted"] else "plain"
     value = match[group]
     mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
-    if not mixed or _STAND_IN.search(value) or "://" in value or bits_per_character(value) < ASSIGNED_BITS:
+    if not mixed or _PLACEHOLDER.search(value) or "://" in value or bits_per_character(value) < ASSIGNED_BITS:
         return None
     return match.span(group)
 
 
 PATTERNS = (
-    Pattern("secret", r"BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY", _KEY_BLOCK, whole, as_is=True, spans_lines=True),
+    Pattern("secret", r"BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY", _KEY_BLOCK, mask_whole, as_is=True, spans_lines=True),
     Pattern(
         "secret",
         r"A[KS]IA[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22}|glpat-[A-Za-z0-9_-]{20}|xox[abeoprs]-[A-Za-z0-9-]{20}|"
@@ -80,10 +80,10 @@ PATTERNS = (
         r"[sr]k_(?:live|test)_[A-Za-z0-9]{24}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50}|SG\.[A-Za-z0-9_-]{22}\.|[0-9]{8}:AA[A-Za-z0-9_-]{33}|"
         r"eyJ[A-Za-z0-9_-]{8}",
         _TOKEN,
-        _token,
+        _check_token,
         as_is=True,
     ),
     Pattern("secret", r"hooks\.slack\.com/services/T", _WEBHOOK, lambda match: match.span("part"), as_is=True),
-    Pattern("secret", r"://[^ \n\t\r/:@\"'<>]{0,64}:[^ \n\t\r/@\"'<>]{3,128}@", _URL, _in_url, as_is=True),
-    Pattern("secret", rf"(?:{_NAMES})[\"']?[ \t]*[:=]>?[ \t]*[\"'A-Za-z0-9/+_-]", _ASSIGNED, _assigned, as_is=True),
+    Pattern("secret", r"://[^ \n\t\r/:@\"'<>]{0,64}:[^ \n\t\r/@\"'<>]{3,128}@", _URL, _check_url, as_is=True),
+    Pattern("secret", rf"(?:{_NAMES})[\"']?[ \t]*[:=]>?[ \t]*[\"'A-Za-z0-9/+_-]", _ASSIGNED, _check_assigned, as_is=True),
 )  # fmt: skip

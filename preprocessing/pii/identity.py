@@ -1,4 +1,4 @@
-"""Numbers of a person's papers: resident and alien registration, passport, driver's license (Republic of Korea).
+"""Numbers of identity documents: resident and alien registration, passport, driver's license (Republic of Korea).
 
 Facts: a registration number is the date of birth, a digit for sex and century (1-4 citizens, 5-8 aliens, 9 and 0 born
 before 1900) and six digits; the last was a check digit until October 2020, when the six became random (Ministry of the
@@ -11,7 +11,17 @@ from __future__ import annotations
 import datetime
 import re
 
-from preprocessing.pii.pattern import DASHES, END, START, Match, Part, Pattern, after, before, numbers_a_thing
+from preprocessing.pii.pattern import (
+    DASHES,
+    END,
+    START,
+    Match,
+    Part,
+    Pattern,
+    is_number_of_thing,
+    text_after,
+    text_before,
+)
 
 LATEST_BIRTH_YEAR = 2030
 _CENTURY = {"9": 1800, "0": 1800, "3": 2000, "4": 2000, "7": 2000, "8": 2000}
@@ -21,7 +31,7 @@ _RRN = re.compile(
     rf"(?:([0-9])([0-9]{{6}}|[{_HIDDEN}]{{6}}|(?![0-9A-Za-z*●]))|[{_HIDDEN}]{{7}})" + END
 )
 _RRN_NAMED = re.compile(r"주민(?![세센])|외국인 ?등록|외국인 ?번호|거소|(?i:\brrn\b|jumin|resident reg)")
-# "회원번호", "증권번호": the number of something else, unless it is a registration
+# "회원번호", "증권번호": the number of something else than a registration
 _OTHER_NUMBER = re.compile(r"[가-힣](?<!주민)(?<!등록)(?<!식별)번호[^0-9A-Za-z가-힣]{0,4}\Z")
 _AMOUNT = re.compile(r" ?(?:원(?!본)|명|개|건)")
 _PASSPORT = re.compile(
@@ -39,29 +49,31 @@ _ACCOUNT_NAMED = re.compile(r"계좌|통장|은행|뱅크|농협|입금|송금")
 
 
 def has_checksum(digits: str) -> bool:
-    """Whether thirteen digits end in the check digit of numbers issued before October 2020."""
+    """True when thirteen digits end with the check digit of numbers issued before October 2020."""
     weights = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
     return (11 - sum(int(d) * w for d, w in zip(digits, weights)) % 11) % 10 == int(digits[12])
 
 
-def _rrn(match: Match) -> Part | None:
-    """A date that exists, and a hyphen, the checksum, or the number called by its name."""
+def _check_rrn(match: Match) -> Part | None:
+    """Requires an existing date and a hyphen, the check digit, or the name of the number nearby."""
     year, month, day, separator = match[1], match[2], match[3], match[4]
     gender, rest = match[5], match[6] or ""
-    named = _RRN_NAMED.search(before(match, 24)) is not None
+    named = _RRN_NAMED.search(text_before(match, 24)) is not None
     thing = (
-        numbers_a_thing(match) or _OTHER_NUMBER.search(before(match, 12)) or _AMOUNT.match(after(match, 3))
+        is_number_of_thing(match)
+        or _OTHER_NUMBER.search(text_before(match, 12))
+        or _AMOUNT.match(text_after(match, 3))
     )
     if not _is_birthday(year, month, day, gender) or (thing and not named):
         return None
     if gender is None or gender in "90" or not rest:
         return match.span() if named else None
-    checked = rest.isdigit() and has_checksum(year + month + day + gender + rest)
-    return match.span() if named or checked or "-" in separator else None
+    valid = rest.isdigit() and has_checksum(year + month + day + gender + rest)
+    return match.span() if named or valid or "-" in separator else None
 
 
 def _is_birthday(year: str, month: str, day: str, gender: str | None) -> bool:
-    """For the century of the digit of sex; for either when it is hidden."""
+    """True for an existing date in the century of the digit of sex, or in either century when that digit is hidden."""
     centuries = (1900, 2000) if gender is None else (_CENTURY.get(gender, 1900),)
     for century in centuries:
         try:
@@ -73,28 +85,28 @@ def _is_birthday(year: str, month: str, day: str, gender: str | None) -> bool:
     return False
 
 
-def _passport(match: Match) -> Part | None:
-    """The format of 2021 unless a product is named; older ones only where a passport is named."""
-    near = before(match, 20)
-    if _PASSPORT_NAMED.search(near) or _PASSPORT_NAMED.search(after(match, 6)):
+def _check_passport(match: Match) -> Part | None:
+    """Accepts the format of 2021 unless the text names a product, older formats only where it names a passport."""
+    near = text_before(match, 20)
+    if _PASSPORT_NAMED.search(near) or _PASSPORT_NAMED.search(text_after(match, 6)):
         return match.span()
     return match.span() if match["new"] and not _PRODUCT.search(near) else None
 
 
-def _driver(match: Match) -> Part | None:
-    """With hyphens or a region's name the shape is enough; else a license must be named."""
-    if _DRIVER_NAMED.search(before(match, 16)) or _DRIVER_NAMED.search(after(match, 8)):
-        return None if after(match, 1) == "원" else match.span()
-    if numbers_a_thing(match) or _ACCOUNT_NAMED.search(before(match, 24)):
+def _check_driver(match: Match) -> Part | None:
+    """Accepts a number with hyphens or the name of a region; any other only where the text names a license."""
+    if _DRIVER_NAMED.search(text_before(match, 16)) or _DRIVER_NAMED.search(text_after(match, 8)):
+        return None if text_after(match, 1) == "원" else match.span()
+    if is_number_of_thing(match) or _ACCOUNT_NAMED.search(text_before(match, 24)):
         return None
     return match.span() if match["region"] or match["s"] == "-" else None
 
 
 PATTERNS = (
-    Pattern("rrn", rf"[0-9]{{2}}[01][0-9][0-3][0-9] ?[{DASHES}]? ?[0-9][0-9{_HIDDEN}]{{6}}", _RRN, _rrn),
-    Pattern("rrn", rf"[0-9]{{6}} ?[{DASHES}]? ?[0-9{_HIDDEN}]", _RRN, _rrn, "주민|외국인|거소|(?i:rrn|jumin|resident reg)"),
-    Pattern("driver", rf"[0-9]{{2}}[{DASHES}][0-9]{{6}}[{DASHES}][0-9]{{2}}", _DRIVER, _driver),
-    Pattern("driver", r"[12][0-9](?:[0-9]{10}| [0-9]{2} [0-9]{6} [0-9]{2})", _DRIVER, _driver, "면허|(?i:driver|licen[cs]e)"),
-    Pattern("passport", r"[MSRGDO][0-9]{3}[A-Z][0-9]{4}", _PASSPORT, _passport),
-    Pattern("passport", r"[0-9]{7}", _PASSPORT, _passport, "여권|旅券|(?i:passport)"),
+    Pattern("rrn", rf"[0-9]{{2}}[01][0-9][0-3][0-9] ?[{DASHES}]? ?[0-9][0-9{_HIDDEN}]{{6}}", _RRN, _check_rrn),
+    Pattern("rrn", rf"[0-9]{{6}} ?[{DASHES}]? ?[0-9{_HIDDEN}]", _RRN, _check_rrn, "주민|외국인|거소|(?i:rrn|jumin|resident reg)"),
+    Pattern("driver", rf"[0-9]{{2}}[{DASHES}][0-9]{{6}}[{DASHES}][0-9]{{2}}", _DRIVER, _check_driver),
+    Pattern("driver", r"[12][0-9](?:[0-9]{10}| [0-9]{2} [0-9]{6} [0-9]{2})", _DRIVER, _check_driver, "면허|(?i:driver|licen[cs]e)"),
+    Pattern("passport", r"[MSRGDO][0-9]{3}[A-Z][0-9]{4}", _PASSPORT, _check_passport),
+    Pattern("passport", r"[0-9]{7}", _PASSPORT, _check_passport, "여권|旅券|(?i:passport)"),
 )  # fmt: skip

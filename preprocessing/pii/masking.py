@@ -1,8 +1,8 @@
-"""Personal data to placeholders.
+"""Masks personal data with placeholders.
 
-Owns the order of the kinds, where they are in a text, and masking over a whole column: ``matching.Matcher`` picks the
-rows that can hold any, then their lines, and only those are read in Python. What each kind looks like is in
-``preprocessing/pii/``. Masking is deterministic, and what is masked holds nothing to mask.
+Owns the order of the patterns, the search in a text, and masking of a whole column: ``matching.Matcher`` selects the
+rows and then the lines that may contain personal data, and only those are read in Python. The other modules of
+``preprocessing/pii/`` own the patterns. Masking is deterministic, and masking a masked text changes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PLACEHOLDERS = {kind: f"<|{kind}|>" for kind in KINDS}
 CONTEXT_CHARACTERS = 80
 EXAMPLE_CHARACTERS_BEFORE = 60
 
-# What two kinds could claim is taken by the first: the more certain checks come first.
+# The first pattern wins where two match, so the more certain checks come first.
 PATTERNS: tuple[Pattern, ...] = (
     *credentials.PATTERNS,
     *contact.EMAILS,
@@ -50,80 +50,82 @@ class Span:
 
 
 def find(text: str, kinds: Sequence[str] = KINDS) -> list[Span]:
-    """Personal data of a text from left to right; spans do not overlap."""
+    """Finds the personal data of a text, from left to right; spans do not overlap."""
     return _find(text, [pattern for pattern in PATTERNS if pattern.kind in kinds])
 
 
 def mask(text: str, kinds: Sequence[str] = KINDS) -> tuple[str, Counter[str]]:
-    """The text with every kind of ``kinds`` masked, and how many of each were found."""
+    """Masks the personal data of ``kinds``; returns the text and the number of spans of each kind."""
     spans = find(text, kinds)
-    return _masked(text, spans), Counter(span.kind for span in spans)
+    return _mask_spans(text, spans), Counter(span.kind for span in spans)
 
 
-def anonymised(text: str) -> str:
-    """The text with the letters and digits of personal data hidden but their form kept; for examples in reports."""
-    return _hidden(text, find(text))
+def anonymize(text: str) -> str:
+    """Hides the letters and digits of personal data but keeps its form; for examples in reports."""
+    return _hide_spans(text, find(text))
 
 
 def _find(text: str, patterns: Sequence[Pattern]) -> list[Span]:
-    """Spans of some patterns, first of those that span lines, then line by line."""
-    spans, seen = _search("", text, [pattern for pattern in patterns if pattern.spans_lines])
+    """Finds spans of ``patterns``, first those over several lines, then line by line."""
+    spans, rest = _search("", text, [pattern for pattern in patterns if pattern.spans_lines])
     of_lines = [pattern for pattern in patterns if not pattern.spans_lines]
-    lines = seen.split("\n")
+    lines = rest.split("\n")
     return sorted([*spans, *_find_in_lines(lines, dict.fromkeys(range(len(lines)), of_lines))])
 
 
 def _find_in_lines(lines: list[str], patterns: Mapping[int, Sequence[Pattern]]) -> list[Span]:
-    """Spans, in characters of the lines joined, of the patterns of each line (in order)."""
+    """Finds spans of the patterns of each line (in order), in characters of the joined lines."""
     spans: list[Span] = []
     start = done = 0
-    last, seen = -1, ""  # the line searched before, and what is left of it
+    last, rest = -1, ""  # the line of the previous search, and the line without its spans
     for number, of_line in patterns.items():
         start += sum(map(len, lines[done:number])) + number - done
-        above = seen if last == number - 1 else lines[number - 1]
-        found, seen = _search(above[-CONTEXT_CHARACTERS:] + "\n" if number else "", lines[number], of_line)
+        above = rest if last == number - 1 else lines[number - 1]
+        line_spans, rest = _search(
+            above[-CONTEXT_CHARACTERS:] + "\n" if number else "", lines[number], of_line
+        )
         done = last = number
-        spans += (Span(start + span.start, start + span.end, span.kind) for span in found)
+        spans += (Span(start + span.start, start + span.end, span.kind) for span in line_spans)
     return sorted(spans)
 
 
 def _search(above: str, line: str, patterns: Sequence[Pattern]) -> tuple[list[Span], str]:
-    """Spans of a line under the end of the line above, and the line as the next one sees it.
+    """Finds spans in a line, given the end of the line above; also returns the line with its spans blotted out.
 
-    What is found is blotted out before the next pattern looks, until none finds more. A blot reads like a placeholder
-    to expressions and context words, so that a masked text has nothing left to find.
+    A span is blotted out before the next pattern searches, and all patterns repeat until none finds more. Expressions
+    and context words read a blot like a placeholder, so a masked text contains nothing to mask.
     """
     first = len(above)
     as_is = above + line
-    plain = _plain(as_is)
+    plain = _to_plain(as_is)
     spans: list[Span] = []
     while True:
         before = len(spans)
         for pattern in patterns:
             matches = pattern.regex.finditer(as_is if pattern.as_is else plain, first)
             for start, end in [part for match in matches if (part := pattern.check(match)) is not None]:
-                as_is, plain = _blotted(as_is, start, end), _blotted(plain, start, end)
+                as_is, plain = _blot_out(as_is, start, end), _blot_out(plain, start, end)
                 spans.append(Span(start - first, end - first, pattern.kind))
         if len(spans) == before:
             return spans, as_is[first:]
 
 
-def _blotted(text: str, start: int, end: int) -> str:
+def _blot_out(text: str, start: int, end: int) -> str:
     return f"{text[:start]}<{'|' * (end - start - 2)}>{text[end:]}"
 
 
-def _plain(text: str) -> str:
-    """Full-width characters, dashes and blanks as ASCII; the same length."""
-    return _UNUSUAL.sub(lambda match: _ascii(match[0]), text)
+def _to_plain(text: str) -> str:
+    """Converts full-width characters, dashes and blanks to ASCII of the same length."""
+    return _UNUSUAL.sub(lambda match: _to_ascii(match[0]), text)
 
 
-def _ascii(character: str) -> str:
+def _to_ascii(character: str) -> str:
     if "\uff01" <= character <= "\uff5e":
         return chr(ord(character) - 0xFEE0)
     return "-" if "\u2010" <= character <= "\u2015" or character == "\u2212" else " "
 
 
-def _replaced(text: str, spans: Sequence[Span], replacement: Callable[[Span], str]) -> str:
+def _replace_spans(text: str, spans: Sequence[Span], replacement: Callable[[Span], str]) -> str:
     parts, end = [], 0
     for span in spans:
         parts += (text[end : span.start], replacement(span))
@@ -131,12 +133,12 @@ def _replaced(text: str, spans: Sequence[Span], replacement: Callable[[Span], st
     return "".join((*parts, text[end:]))
 
 
-def _masked(text: str, spans: Sequence[Span]) -> str:
-    return _replaced(text, spans, lambda span: PLACEHOLDERS[span.kind])
+def _mask_spans(text: str, spans: Sequence[Span]) -> str:
+    return _replace_spans(text, spans, lambda span: PLACEHOLDERS[span.kind])
 
 
-def _hidden(text: str, spans: Sequence[Span]) -> str:
-    return _replaced(text, spans, lambda span: re.sub(r"[^\W_]", "•", text[span.start : span.end]))
+def _hide_spans(text: str, spans: Sequence[Span]) -> str:
+    return _replace_spans(text, spans, lambda span: re.sub(r"[^\W_]", "•", text[span.start : span.end]))
 
 
 # --- columns ---------------------------------------------------------------------------------------------
@@ -145,28 +147,28 @@ def _hidden(text: str, spans: Sequence[Span]) -> str:
 def mask_column(
     column: pa.Array, ids: pa.Array, kinds: Sequence[str], counts: Counts, engine: Engine | None = None
 ) -> tuple[pa.Array, np.ndarray]:
-    """The large_string column masked as by ``mask``, and how many were found: ``[rows, len(KINDS)] int32``.
+    """Masks a large_string column as ``mask`` does; also returns the number of spans: ``[rows, len(KINDS)] int32``.
 
-    ``counts`` gets the number of each kind and a few anonymised examples.
+    Adds the number of each kind and a few anonymized examples to ``counts``.
     """
-    found = np.zeros((len(column), len(KINDS)), np.int32)
+    numbers = np.zeros((len(column), len(KINDS)), np.int32)
     rows: list[int] = []
     texts: list[str] = []
-    for candidate in _candidates(tuple(kinds), engine).of(column):
+    for candidate in _candidates_of(tuple(kinds), engine).find(column):
         text = column[candidate.row].as_py()
         spans = _find_candidate(text, candidate)
         if not spans:
             continue
         for span in spans:
-            found[candidate.row, KINDS.index(span.kind)] += 1
+            numbers[candidate.row, KINDS.index(span.kind)] += 1
         _count(text, spans, ids[candidate.row].as_py(), counts)
         rows.append(candidate.row)
-        texts.append(_masked(text, spans))
-    return (replace_rows(column, np.array(rows), texts) if rows else column), found
+        texts.append(_mask_spans(text, spans))
+    return (replace_rows(column, np.array(rows), texts) if rows else column), numbers
 
 
 @lru_cache(maxsize=16)
-def _candidates(kinds: tuple[str, ...], engine: Engine | None) -> Candidates:
+def _candidates_of(kinds: tuple[str, ...], engine: Engine | None) -> Candidates:
     return Candidates([pattern for pattern in PATTERNS if pattern.kind in kinds], engine)
 
 
@@ -177,15 +179,15 @@ def _find_candidate(text: str, candidate: Candidate) -> list[Span]:
 
 
 def _count(text: str, spans: Sequence[Span], name: str, counts: Counts) -> None:
-    """Adds spans to the counts, and an example for each kind that still wants one."""
+    """Adds spans to the counts, and an example of each kind that still needs one."""
     counts.masked.update(span.kind for span in spans)
     for kind in dict.fromkeys(span.kind for span in spans):
         if counts.wants_example(kind):
-            counts.add_example(kind, name, *_example(text, spans, kind))
+            counts.add_example(kind, name, *_make_example(text, spans, kind))
 
 
-def _example(text: str, spans: Sequence[Span], kind: str) -> tuple[str, str]:
-    """Before and after the first span of a kind, from a little in front of it to the end of its line; anonymised."""
+def _make_example(text: str, spans: Sequence[Span], kind: str) -> tuple[str, str]:
+    """The anonymized text around the first span of a kind, before and after masking, to the end of its line."""
     first = next(span for span in spans if span.kind == kind)
     start = text.rfind("\n", 0, first.start) + 1
     end = text.find("\n", first.end)
@@ -195,7 +197,7 @@ def _example(text: str, spans: Sequence[Span], kind: str) -> tuple[str, str]:
         for s in spans
         if start <= s.start and s.end <= start + len(line)
     ]
-    hidden = anonymised(_hidden(line, inside))
+    hidden = anonymize(_hide_spans(line, inside))
     cut = max(0, first.start - start - EXAMPLE_CHARACTERS_BEFORE)
-    shown = [Span(s.start - cut, s.end - cut, s.kind) for s in inside if s.start >= cut]
-    return hidden[cut:], _masked(hidden[cut:], shown)
+    visible = [Span(s.start - cut, s.end - cut, s.kind) for s in inside if s.start >= cut]
+    return hidden[cut:], _mask_spans(hidden[cut:], visible)

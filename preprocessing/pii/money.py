@@ -1,8 +1,8 @@
-"""Numbers that move money: payment cards and bank accounts.
+"""Payment cards and bank accounts.
 
-Facts: cards by the ranges of their issuers and the check digit of Luhn (ISO/IEC 7812); the numbers that payment
-services publish for tests are left where a test is named. Korean account numbers have 10 to 14 digits, their groups
-differ from bank to bank, and nothing in them can be checked, so a bank or a transfer must be named near by.
+Facts: cards have the ranges of their issuers and Luhn's check digit (ISO/IEC 7812); numbers that payment services publish
+for tests are not masked where the text names a test. Korean account numbers have 10 to 14 digits, grouped differently by
+each bank and without a check digit, so the text nearby must name a bank or a transfer.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from preprocessing.pii.pattern import (
     Match,
     Part,
     Pattern,
-    after,
-    before,
     digits_of,
-    numbers_a_thing,
+    is_number_of_thing,
+    text_after,
+    text_before,
 )
 
 _CARD = re.compile(
@@ -52,41 +52,41 @@ _COMPANY = re.compile(r"사업자|등록 ?번호|고객센터|대표번호|전�
 
 
 def has_luhn(digits: list[int]) -> bool:
-    """Whether the last digit is the check digit of the others."""
+    """True when the last digit is the check digit of the others."""
     doubled = [d if i % 2 == 0 else (2 * d - 9 if d > 4 else 2 * d) for i, d in enumerate(reversed(digits))]
     return sum(doubled) % 10 == 0
 
 
-def _card(match: Match) -> Part | None:
-    """An issuer's range and the check digit; domestic ranges (9) and thirteen digits also need a hint that it is a card."""
+def _check_card(match: Match) -> Part | None:
+    """Requires the check digit; thirteen digits and unseparated domestic ranges (9) also need a word for card before."""
     digits = digits_of(match[0])
-    named = _CARD_NAMED.search(before(match, 24)) is not None
-    if not has_luhn(digits) or (numbers_a_thing(match) and not named):
+    named = _CARD_NAMED.search(text_before(match, 24)) is not None
+    if not has_luhn(digits) or (is_number_of_thing(match) and not named):
         return None
     if (match["short"] or (digits[0] == 9 and not match["s"])) and not named:
         return None
     published = "".join(map(str, digits)) in _PUBLISHED_FOR_TESTS
-    return None if published and _TEST.search(before(match, 40)) else match.span()
+    return None if published and _TEST.search(text_before(match, 40)) else match.span()
 
 
-def _account(match: Match) -> Part | None:
-    """Ten to fourteen digits that are no date and no amount, with a bank or a transfer in front or behind."""
-    front = before(match, 28)
+def _check_account(match: Match) -> Part | None:
+    """Requires 10 to 14 digits next to a bank or a transfer; rejects dates and amounts."""
+    front = text_before(match, 28)
     digits = len(digits_of(match[0]))
-    if not 10 <= digits <= 14 or _DATE.match(match[0]) or _NOT_A_NUMBER_OF.match(after(match, 4)):
+    if not 10 <= digits <= 14 or _DATE.match(match[0]) or _NOT_A_NUMBER_OF.match(text_after(match, 4)):
         return None
-    if numbers_a_thing(match) or _COMPANY.search(front[-14:]):
+    if is_number_of_thing(match) or _COMPANY.search(front[-14:]):
         return None
-    grouped_by_bank = match["grouped"] and _BANK_BEFORE.search(front) and not _YEAR.match(match[0])
-    named = _BEFORE_ACCOUNT.search(front) or grouped_by_bank or _AFTER_ACCOUNT.match(after(match, 12))
+    bank_before = match["grouped"] and _BANK_BEFORE.search(front) and not _YEAR.match(match[0])
+    named = _BEFORE_ACCOUNT.search(front) or bank_before or _AFTER_ACCOUNT.match(text_after(match, 12))
     return match.span() if named else None
 
 
 _GAP = rf"[-{DASHES[1:]}. ]?"
 CARDS = (
-    Pattern("card", rf"[2-69][0-9]{{3}}{_GAP}[0-9]{{4}}{_GAP}[0-9]{{4}}{_GAP}[0-9]|3[0-9]{{3}}{_GAP}[0-9]{{6}}{_GAP}[0-9]{{4}}", _CARD, _card),
+    Pattern("card", rf"[2-69][0-9]{{3}}{_GAP}[0-9]{{4}}{_GAP}[0-9]{{4}}{_GAP}[0-9]|3[0-9]{{3}}{_GAP}[0-9]{{6}}{_GAP}[0-9]{{4}}", _CARD, _check_card),
 )  # fmt: skip
 ACCOUNTS = (
-    Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{10}}|[0-9]{{3}} [0-9]{{3}} [0-9]{{6}}", _ACCOUNT, _account,
+    Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{10}}|[0-9]{{3}} [0-9]{{3}} [0-9]{{6}}", _ACCOUNT, _check_account,
             f"계좌|통장|{_BANK}|입금|송금|이체|예금주|[Aa]ccount|(?:{_SHORT_BANK})[ :]{{0,2}}[0-9]"),
 )  # fmt: skip

@@ -1,8 +1,8 @@
-"""What a kind of personal data is made of: a hint, an expression, a check, and the words around a match.
+"""A pattern of personal data: a hint, an expression, a check, and the text around a match.
 
-Owns the borders of numbers, which are ASCII-only so that Hangul right next to a number does not hide it, and the
-windows in which context words count. A window sees the line and the end of the line above, and ends at a placeholder,
-so that what is masked changes no later verdict.
+Owns the borders of numbers, which are ASCII-only so that adjacent Hangul does not hide a number, and the windows in
+which context words count. A window covers the line and the end of the line above and ends at a placeholder, so masked
+text does not change later decisions.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from dataclasses import dataclass
 
 Match = re.Match[str]
 Part = tuple[int, int]
-"""Start and end of what is masked, in characters of the text."""
+"""Start and end of the characters to mask."""
 
 START = r"(?<![0-9A-Za-z_])(?<![0-9][-.~])"
 END = r"(?![0-9A-Za-z_])(?![-.][0-9])"
 DASHES = "-\u2010-\u2015\u2212\uff0d"
-"""Characters of a class that are read as a hyphen."""
+"""Characters, for a class in an expression, that are read as a hyphen."""
 WIDE = "\u00a0\u2002-\u200a\u202f\u3000\uff01-\uff0c\uff0e-\uff5e"
-"""Characters of a class that are read as a blank or as the ASCII of half their width."""
+"""Characters, for a class in an expression, that are read as a blank or as the ASCII of half their width."""
 
-# What stands in front of numbers that belong to things, not to people.
+# Words before numbers that belong to things, not to people.
 _NUMBER_OF_A_THING = re.compile(
     r"(?:주문|접수|송장|운송장|계약|관리|사건|법인 ?등록|사업자 ?등록|예약|문서|상품|제품|일련|항공권|추적|등기|배송|승인|거래|모델|품목|부품|특허|"
     r"출원)(?: ?번호| ?코드|명)?[^0-9A-Za-z가-힣]{0,4}\Z|품번[^0-9A-Za-z가-힣]{0,4}\Z|(?i:order|tracking|invoice|serial|part|model|sku)"
@@ -32,10 +32,11 @@ _NUMBER_OF_A_THING = re.compile(
 
 @dataclass(frozen=True, eq=False)
 class Pattern:
-    """``hint`` and ``needs`` are patterns for ``matching.Matcher``: without either there is no match in a text.
+    """``hint`` and ``needs`` are patterns for ``matching.Matcher``; a text that lacks one has no match.
 
-    ``regex`` reads a line with its full-width characters, dashes and blanks made ASCII (same length), or as it is; one
-    that ``spans_lines`` reads the text as it is. ``check`` gives the part to mask, or None.
+    ``regex`` searches a line whose full-width characters, dashes and blanks are converted to ASCII of the same length,
+    or with ``as_is`` the original line, or with ``spans_lines`` the original text. ``check`` returns the part to mask,
+    or None to reject a match.
     """
 
     kind: str
@@ -47,25 +48,26 @@ class Pattern:
     spans_lines: bool = False
 
 
-def whole(match: Match) -> Part | None:
-    """The check of an expression that needs none."""
+def mask_whole(match: Match) -> Part | None:
+    """Accepts every match and masks all of it."""
     return match.span()
 
 
-def before(match: Match, width: int) -> str:
-    """Up to ``width`` characters in front of a match, not reaching over a placeholder."""
+def text_before(match: Match, width: int) -> str:
+    """Up to ``width`` characters before a match, after the last placeholder."""
     return match.string[max(0, match.start() - width) : match.start()].rpartition("|>")[2]
 
 
-def after(match: Match, width: int) -> str:
-    """Up to ``width`` characters behind a match, not reaching over a placeholder."""
+def text_after(match: Match, width: int) -> str:
+    """Up to ``width`` characters after a match, before the next placeholder."""
     return match.string[match.end() : match.end() + width].partition("<|")[0]
 
 
-def numbers_a_thing(match: Match) -> bool:
-    """Whether an order, a parcel, a contract or the like is named right in front."""
-    return _NUMBER_OF_A_THING.search(before(match, 16)) is not None
+def is_number_of_thing(match: Match) -> bool:
+    """True when the text right before names an order, a parcel, a contract or the like."""
+    return _NUMBER_OF_A_THING.search(text_before(match, 16)) is not None
 
 
 def digits_of(text: str) -> list[int]:
+    """The digits in a text, as numbers."""
     return [int(character) for character in text if character.isdigit()]

@@ -1,4 +1,4 @@
-"""Records that cannot be used: why, and the entry of ``quarantine.jsonl``."""
+"""Records that cannot be used, their causes, and their entries in ``quarantine.jsonl``."""
 
 from __future__ import annotations
 
@@ -14,23 +14,29 @@ LEFT_OUT = "left out on purpose: "
 
 @dataclass(frozen=True)
 class BadRecord:
-    """A record that could not be read. ``line`` counts records from 1 (lines, rows, pages); ``raw`` are its bytes, of
-    which at most MAX_RAW_BYTES are written; ``size`` is its true length where ``raw`` is only the beginning."""
+    """A record that could not be read.
+
+    ``line`` counts records from 1 (lines, rows, pages); 0 is the file as a whole. ``raw`` contains its bytes, of which at
+    most MAX_RAW_BYTES are written; ``size`` is its true length where ``raw`` is only its beginning. ``rule`` names the
+    broken rule and is not written.
+    """
 
     file: str
     line: int
     cause: str
     raw: bytes
     size: int | None = None
+    rule: str = ""
 
     @property
     def is_mistake(self) -> bool:
-        """False for what nobody asked for, such as redirects of a dump."""
+        """False for records that the configuration leaves out, such as the redirects of a dump."""
         return not self.cause.startswith(LEFT_OUT)
 
     def to_line(self) -> str:
-        shown = self.raw[:MAX_RAW_BYTES].replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
-        entry = {"file": self.file, "line": self.line, "cause": self.cause, "raw": shown}
+        """The entry as one line of JSON, with its line feed."""
+        raw = self.raw[:MAX_RAW_BYTES].replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+        entry = {"file": self.file, "line": self.line, "cause": self.cause, "raw": raw}
         size = len(self.raw) if self.size is None else self.size
         if size > min(len(self.raw), MAX_RAW_BYTES):
             entry["raw_bytes"] = size
@@ -40,17 +46,37 @@ class BadRecord:
 Quarantine = Callable[[BadRecord], None]
 
 
-class Bad(ValueError):
-    """Why a record cannot be used."""
+class RecordError(ValueError):
+    """A record cannot be used: the cause, and the name of the rule that it breaks."""
+
+    def __init__(self, cause: str, rule: str):
+        super().__init__(cause)
+        self.rule = rule
+
+    def record(self, file: str, line: int, raw: bytes, size: int | None = None) -> BadRecord:
+        """The bad record with this cause."""
+        return BadRecord(file, line, str(self), raw, size, self.rule)
 
 
-class Damaged(Exception):
-    """Why a stream cannot be read further; what was readable has been handed out before."""
+class DamagedStream(Exception):
+    """A stream cannot be read further; its readable bytes were returned before."""
 
 
-def raw_bytes(shown: str) -> bytes:
-    """The bytes behind ``raw`` of a quarantine entry."""
-    parts = re.split(r"\\(\\|x[0-9a-f]{2})", shown)
+class DamagedMember(DamagedStream):
+    """A member (gzip) or frame (zstd), which starts at byte ``start`` of the file, cannot be read further."""
+
+    def __init__(self, start: int, cause: object):
+        super().__init__(str(cause))
+        self.start = start
+
+
+class TruncatedMember(DamagedMember):
+    """The file ends inside a member."""
+
+
+def raw_bytes(escaped: str) -> bytes:
+    """The bytes of the field ``raw`` of a quarantine entry."""
+    parts = re.split(r"\\(\\|x[0-9a-f]{2})", escaped)
     out = [parts[0].encode("utf-8")]
     for escape, text in zip(parts[1::2], parts[2::2]):
         out.append(b"\\" if escape == "\\" else bytes([int(escape[1:], 16)]))
@@ -58,8 +84,8 @@ def raw_bytes(shown: str) -> bytes:
     return b"".join(out)
 
 
-def left_out_on_purpose(file: str, kinds: Counter[str], quarantine: Quarantine) -> None:
-    """One entry for all records of a file that the configuration does not ask for, with their numbers."""
-    if kinds:
-        named = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
-        quarantine(BadRecord(file, 0, f"{LEFT_OUT}{named}", b""))
+def report_left_out(file: str, counts: Counter[str], quarantine: Quarantine) -> None:
+    """Adds one entry for all records of a file that the configuration leaves out; ``counts``: by their description."""
+    if counts:
+        groups = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
+        quarantine(BadRecord(file, 0, f"{LEFT_OUT}{groups}", b"", rule="left-out"))

@@ -1,6 +1,6 @@
-"""Documents, read one by one or many together, in batches of the size in which the steps work."""
+"""Groups documents, read one by one or in columns, into batches of the size that the steps expect."""
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute defines its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from preprocessing.readers.fields import Row
 
 
 class Batches:
-    """Gathers documents; each batch has at most BATCH_BYTES of text, or one document, and BATCH_ROWS rows.
+    """Builds batches of at most BATCH_BYTES of text (or of one document) and BATCH_ROWS rows.
 
-    A text that is not all ASCII is taken for one of three bytes a character.
+    A text that is not all ASCII counts three bytes per character.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Batches:
         self._number = self._size = 0
 
     def add_row(self, row: Row) -> Iterator[pa.RecordBatch]:
-        """Takes a document; gives a batch when it is full without it."""
+        """Adds a document; yields the batch before it when the document does not fit."""
         text = row[1]
         length = len(text) if text.isascii() else 3 * len(text)
         if self._number and (self._size + length > BATCH_BYTES or self._number >= BATCH_ROWS):
@@ -37,7 +37,7 @@ class Batches:
         self._size += length
 
     def add_batch(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-        """As ``add_row`` of each of its rows."""
+        """Same as ``add_row`` for each row of ``batch``."""
         characters = pc.utf8_length(batch["text"]).to_numpy(zero_copy_only=False)
         ascii_only = characters == pc.binary_length(batch["text"]).to_numpy(zero_copy_only=False)
         reach = np.cumsum(np.where(ascii_only, characters, 3 * characters))
@@ -46,7 +46,7 @@ class Batches:
             room = int(np.searchsorted(reach, before + BATCH_BYTES - self._size, side="right")) - done
             fitting = min(max(room, 0 if self._number else 1), BATCH_ROWS - self._number)
             if fitting:
-                self._parts += [*self._gathered(), batch.slice(done, fitting)]
+                self._parts += [*self._take_rows(), batch.slice(done, fitting)]
                 self._number += fitting
                 self._size += int(reach[done + fitting - 1]) - before
                 done, before = done + fitting, int(reach[done + fitting - 1])
@@ -54,14 +54,14 @@ class Batches:
                 yield from self.rest()
 
     def rest(self) -> Iterator[pa.RecordBatch]:
-        """The batch that has been gathered, if any."""
-        parts = self._parts + self._gathered()
+        """Yields the last batch, if any documents are left."""
+        parts = self._parts + self._take_rows()
         self._parts, self._number, self._size = [], 0, 0
         if parts:
             yield pa.Table.from_batches(parts).combine_chunks().to_batches()[0] if parts[1:] else parts[0]
 
-    def _gathered(self) -> list[pa.RecordBatch]:
-        """The documents that came one by one, as a batch."""
+    def _take_rows(self) -> list[pa.RecordBatch]:
+        """Converts the rows added so far to a batch and clears them."""
         rows, self._rows = self._rows, []
         columns = [pa.array(values, field.type) for values, field in zip(zip(*rows), DOCUMENT)]
         return [pa.RecordBatch.from_arrays(columns, schema=DOCUMENT)] if rows else []

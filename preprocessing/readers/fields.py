@@ -1,10 +1,10 @@
-"""From a record with fields to a document.
+"""Converts a record with fields to a document.
 
-Owns the fields an input names: text or template, identity, language, and what is carried along in ``meta``. Used by
-every reader of records (JSONL, Parquet, data sets of Hugging Face).
+Owns the fields an input names: text or template, identity, language, and the fields that are copied to ``meta``. Used by
+every reader of records (JSONL, Parquet, Hugging Face data sets).
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute defines its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import xxhash
 from preprocessing.config.inputs import TEMPLATE_PLACE, RecordsInput
 from preprocessing.config.languages import LANGUAGES
 from preprocessing.documents import DOCUMENT
-from preprocessing.readers.bad_records import Bad
+from preprocessing.readers.bad_records import RecordError
 
 Row = tuple[str, str, str, str, str]  # id, text, source, lang, meta
 _MISSING = object()
 
 
 class Fields:
-    """Takes documents out of the records of one file. ``label`` names the file in ids and in ``meta``."""
+    """Converts the records of one file to documents. ``label`` names the file in ids and in ``meta``."""
 
     def __init__(self, item: RecordsInput, source: str, label: str, seed: int, max_bytes: int):
         self._item = item
@@ -43,44 +43,47 @@ class Fields:
         self._meta_start = orjson.dumps({"file": label}).decode()[:-1] + ',"line":'
 
     @staticmethod
-    def texts(item: RecordsInput) -> list[str]:
-        """The fields the text is made of."""
+    def text_fields(item: RecordsInput) -> list[str]:
+        """The fields that the text is built from."""
         return [name for template in item.templates for name in TEMPLATE_PLACE.findall(template)] or [
             item.text_field
         ]
 
     @staticmethod
-    def names(item: RecordsInput) -> list[str]:
-        """The fields an input needs or may need, in order."""
+    def all_fields(item: RecordsInput) -> list[str]:
+        """The fields that an input uses, required or optional, in order."""
         lang = [item.lang_field] if item.lang == "record" else []
-        return list(dict.fromkeys([item.id_field, *Fields.texts(item), *lang, *item.meta_fields]))
+        return list(dict.fromkeys([item.id_field, *Fields.text_fields(item), *lang, *item.meta_fields]))
 
     def row(self, record: Mapping[str, Any], number: int) -> Row:
-        """The document of record ``number`` (from 1). Raises Bad."""
+        """The document of record ``number`` (counted from 1). Raises RecordError."""
         item = self._item
         identity = record.get(item.id_field)
         if type(identity) is not str or not identity:
             identity = self._other_identity(record, number)
         text = self._from_template(record, identity) if item.templates else text_of(record, item.text_field)
         if len(text) * 4 > self._max_bytes and len(text.encode("utf-8", "replace")) > self._max_bytes:
-            raise Bad(f"text is longer than max_record_bytes = {self._max_bytes:,}")
+            raise RecordError(f"text is longer than max_record_bytes = {self._max_bytes:,}", "too-long")
         lang = self._lang
         if lang == "record":
             lang = text_of(record, item.lang_field)
             if lang not in LANGUAGES:
-                raise Bad(f"{item.lang_field} {lang[:20]!r} is none of {', '.join(LANGUAGES)}")
+                raise RecordError(
+                    f"{item.lang_field} {lang[:20]!r} is not one of {', '.join(LANGUAGES)}",
+                    "unknown-language",
+                )
         return identity, text, self._source, lang, self._meta(record, number)
 
     def batch(self, ids: pa.Array, texts: pa.Array, langs: pa.Array | None, number: int) -> pa.RecordBatch:
-        """The documents of consecutive records, the first of which is ``number``, from columns that are as ``row`` has them.
+        """The documents of consecutive records, the first of which is ``number``, from columns of their fields.
 
-        An empty identity is none. ``langs`` is None where the input says the language; nothing is carried along in ``meta``.
+        An empty identity counts as missing. ``langs`` is None where the input sets the language. No field is copied to ``meta``.
         """
         numbers = pa.array(np.arange(number, number + len(ids))).cast(pa.string())
         ids = ids.cast(pa.string())
-        if pc.any(nameless := pc.equal(pc.binary_length(ids), 0)).as_py():
+        if pc.any(is_missing := pc.equal(pc.binary_length(ids), 0)).as_py():
             names = pc.binary_join_element_wise(_text(f"{self._label}:"), numbers, _text(""))
-            ids = pc.if_else(nameless, names, ids)
+            ids = pc.if_else(is_missing, names, ids)
         columns = [
             ids,
             texts,
@@ -91,9 +94,9 @@ class Fields:
         return pa.RecordBatch.from_arrays(columns, schema=DOCUMENT)
 
     def _other_identity(self, record: Mapping[str, Any], number: int) -> str:
-        found = value_of(record, self._item.id_field)
-        if isinstance(found, (str, int)) and not isinstance(found, bool) and found != "":
-            return str(found)
+        value = value_of(record, self._item.id_field)
+        if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
+            return str(value)
         return f"{self._label}:{number}"
 
     def _from_template(self, record: Mapping[str, Any], identity: str) -> str:
@@ -103,41 +106,42 @@ class Fields:
 
     def _meta(self, record: Mapping[str, Any], number: int) -> str:
         meta = f"{self._meta_start}{number}}}"
-        carried = {name: value_of(record, name) for name in self._item.meta_fields}
-        carried = {name: value for name, value in carried.items() if value is not _MISSING}
-        if not carried:
+        extra = {name: value_of(record, name) for name in self._item.meta_fields}
+        extra = {name: value for name, value in extra.items() if value is not _MISSING}
+        if not extra:
             return meta
         try:
-            return meta[:-1] + "," + orjson.dumps(carried, default=str).decode()[1:]
+            return meta[:-1] + "," + orjson.dumps(extra, default=str).decode()[1:]
         except orjson.JSONEncodeError as error:
-            raise Bad(f"meta_fields cannot be written as JSON: {error}") from None
+            raise RecordError(f"meta_fields cannot be written as JSON: {error}", "meta-not-json") from None
 
 
 def _text(value: str) -> pa.Scalar:
-    """With its type: where Arrow has to infer one it looks for a package that is not there, each time."""
+    """A scalar with its type: to infer a type Arrow searches for a missing package each time."""
     return pa.scalar(value, pa.string())
 
 
 def value_of(record: Mapping[str, Any], field: str) -> Any:
-    """Value of a field; ``a.b`` is the field b inside the field a, unless there is a field of that very name."""
+    """Value of a field; ``a.b`` is the field b inside the field a, unless the record has a field named ``a.b``."""
     if field in record:
         return record[field]
-    found: Any = record
+    value: Any = record
     for name in field.split("."):
-        if not isinstance(found, Mapping) or name not in found:
+        if not isinstance(value, Mapping) or name not in value:
             return _MISSING
-        found = found[name]
-    return found
+        value = value[name]
+    return value
 
 
 def text_of(record: Mapping[str, Any], field: str) -> str:
-    """Text of a field. Raises Bad when it is missing or something else."""
+    """Text of a field. Raises RecordError when it is missing or is not text."""
     value = record.get(field)
     if type(value) is str:
         return value
     value = value_of(record, field)
     if value is _MISSING:
-        raise Bad(f"field {field!r} is missing; fields: {', '.join(map(str, record))[:120]}")
+        fields = ", ".join(map(str, record))[:120]
+        raise RecordError(f"field {field!r} is missing; fields: {fields}", "missing-field")
     if not isinstance(value, str):
-        raise Bad(f"field {field!r} is not text but {type(value).__name__}")
+        raise RecordError(f"field {field!r} is not text but {type(value).__name__}", "not-text")
     return value

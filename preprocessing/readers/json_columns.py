@@ -1,9 +1,9 @@
-"""Lines of simple JSON records to columns of documents, without a Python object for each.
+"""Reads lines of simple JSON records into columns of documents, without a Python object for each.
 
-Owns for which inputs that is possible and which rows it settles; all others are left to ``json_lines``, with the same result.
+Owns which inputs and which lines qualify; ``json_lines`` reads all others, with the same result.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute defines its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -23,20 +23,19 @@ from preprocessing.readers.fields import Fields
 
 @dataclass(frozen=True)
 class Block:
-    """Documents of the lines of a block: a row per line, of which those that are ``simple`` count."""
+    """Documents of the lines of a block, one row per line; only rows that are ``simple`` are valid."""
 
     documents: pa.RecordBatch
     simple: np.ndarray
     ends: np.ndarray
-    """``[lines]``: where each line ends, before its line feed."""
+    """``[lines]``: the end of each line, before its line feed."""
 
 
 class JsonColumns:
     """Reads blocks of the lines of one file."""
 
     def __init__(self, item: RecordsInput, fields: Fields, max_bytes: int):
-        names = wanted(item)
-        keys = [name.encode("utf-8") for name in names]
+        keys = [name.encode("utf-8") for name in document_fields(item)]
         self._keys = np.frombuffer(b"".join(keys), np.uint8)
         self._key_ends = np.cumsum([0, *map(len, keys)])
         self._fields = fields
@@ -44,7 +43,7 @@ class JsonColumns:
         self._max_bytes = max_bytes
 
     def read(self, block: bytes, number: int) -> Block | None:
-        """The documents of whole lines, the first of which is ``number``; None where the bytes are not UTF-8."""
+        """The documents of whole lines, the first of which is line ``number``; None when the bytes are not UTF-8."""
         data = np.frombuffer(block, np.uint8)
         if not is_utf8(data):
             return None
@@ -60,14 +59,14 @@ class JsonColumns:
 _LANGUAGES = pa.array(LANGUAGES, pa.large_string())
 
 
-def wanted(item: RecordsInput) -> list[str]:
-    """The fields that make a document: its identity, its text, and its language where the record says it."""
+def document_fields(item: RecordsInput) -> list[str]:
+    """The fields of a document: its identity, its text, and its language where the record contains it."""
     return [item.id_field, item.text_field, *([item.lang_field] if item.lang == "record" else [])]
 
 
-def is_possible(item: RecordsInput) -> bool:
-    """Whether documents are three fields of their own, of which none is another and none is inside one."""
-    names = wanted(item)
+def has_simple_fields(item: RecordsInput) -> bool:
+    """Whether a document is built from distinct top-level fields alone, without templates and ``meta_fields``."""
+    names = document_fields(item)
     plain = not (item.templates or item.meta_fields) and not any("." in name for name in names)
     return plain and len(set(names)) == len(names)
 

@@ -1,6 +1,6 @@
-"""Reading a unit: its files or parts of files to record batches of documents, bad records set aside.
+"""Reads a unit, its files or parts of files, into record batches of documents and quarantines bad records.
 
-Owns which reader reads what. One bad record never ends a run.
+Owns the choice of the reader. A bad record never ends a run.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from preprocessing.config.pipeline import source_of
 from preprocessing.readers.bad_records import BadRecord, Quarantine, raw_bytes
 from preprocessing.readers.batches import Batches
 from preprocessing.readers.fields import Fields, Row
-from preprocessing.readers.files_found import Unit, has_records
-from preprocessing.readers.ranges import Range
+from preprocessing.readers.file_ranges import Range
+from preprocessing.readers.input_units import Unit, has_records
 
 __all__ = ["BadRecord", "Quarantine", "raw_bytes", "read_unit"]
 
@@ -32,15 +32,15 @@ __all__ = ["BadRecord", "Quarantine", "raw_bytes", "read_unit"]
 def read_unit(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iterator[pa.RecordBatch]:
     """The documents of a unit in file order, in batches of at most BATCH_BYTES of text (or of one document).
 
-    ``lang`` is empty where the input says detect. Bad records go to ``quarantine``.
+    ``lang`` is empty where the input sets ``lang: detect``. Bad records go to ``quarantine``.
     """
     batches = Batches()
-    for found in _rows(unit, item, quarantine, seed):
-        yield from batches.add_row(found) if isinstance(found, tuple) else batches.add_batch(found)
+    for rows in _read_rows(unit, item, quarantine, seed):
+        yield from batches.add_row(rows) if isinstance(rows, tuple) else batches.add_batch(rows)
     yield from batches.rest()
 
 
-def _rows(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iterator[Row | pa.RecordBatch]:
+def _read_rows(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iterator[Row | pa.RecordBatch]:
     source = source_of(unit.input_name, item)
     if isinstance(item, HuggingfaceInput) and not unit.files:
         from preprocessing.readers.huggingface import read_from_hub
@@ -55,12 +55,12 @@ def _rows(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iterator[
 
             yield from read_whole_file(file, label, unit.root, item, source, quarantine)
         elif file.stat().st_size == 0:
-            quarantine(BadRecord(label, 0, "the file is empty", b""))
+            quarantine(BadRecord(label, 0, "the file is empty", b"", rule="empty-file"))
         else:
-            yield from _rows_of_file(file, label, part, item, source, quarantine, seed)
+            yield from _read_file(file, label, part, item, source, quarantine, seed)
 
 
-def _rows_of_file(
+def _read_file(
     file: Path, label: str, part: Range | None, item: Any, source: str, quarantine: Quarantine, seed: int
 ) -> Iterator[Row | pa.RecordBatch]:
     if isinstance(item, WarcInput):
@@ -72,7 +72,7 @@ def _rows_of_file(
 
         return read_wiki_dump(file, label, part, item, source, quarantine)
     limit = item.max_record_bytes
-    if isinstance(item, TextInput):  # files of records among plain ones
+    if isinstance(item, TextInput):  # a file of records among text files
         item = JsonlInput(type="jsonl", paths=item.paths, lang=item.lang, markup=item.markup)
     fields = Fields(item, source, label, seed, limit)
     if isinstance(item, (ParquetInput, HuggingfaceInput)):

@@ -1,6 +1,6 @@
 """Files of a repository, and the license file that governs each.
 
-Hidden folders and links are not followed: a link could lead out of the repository or in a circle.
+Hidden folders and links are not followed: a link could lead outside the repository or form a cycle.
 """
 
 from __future__ import annotations
@@ -26,52 +26,55 @@ _LICENSE = re.compile(r"(?:licen[cs]e|copying|unlicense|notice)(?:[-_.][\w.-]*)?
 _ORDER = ("license", "licence", "copying", "unlicense", "notice")
 
 
-def tree_files(root: Path, item: SourceTreeInput) -> list[Path]:
+def find_tree_files(root: Path, item: SourceTreeInput) -> list[Path]:
     """The files to read below ``root``, sorted by their path."""
-    wanted = frozenset(suffix.lower() for suffix in item.suffixes)
+    suffixes = frozenset(suffix.lower() for suffix in item.suffixes)
     left_out = frozenset(item.leave_out)
-    found = []
+    files = []
     for folder, folders, names in os.walk(root, onerror=_refuse, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in left_out)
         for name in names:
             path = Path(folder, name)
-            if _is_wanted(name, wanted) and path.is_file() and not path.is_symlink():
-                found.append(path)
-    return sorted(found)
+            if _has_suffix(name, suffixes) and path.is_file() and not path.is_symlink():
+                files.append(path)
+    return sorted(files)
 
 
 def _refuse(error: OSError) -> None:
     raise DataError(
-        f"{error.filename}: {error.strerror}, so its files would be missing; make it readable, or name it in leave_out"
+        f"{error.filename}: {error.strerror}, so its files would be missing; make it readable, or add it to leave_out",
+        rule="unreadable-folder",
     )
 
 
-def _is_wanted(name: str, wanted: frozenset[str]) -> bool:
+def _has_suffix(name: str, suffixes: frozenset[str]) -> bool:
+    """Whether a file has one of ``suffixes``; where these are empty, whether its name is that of source code."""
     suffix = PurePosixPath(name).suffix.lower()
-    if wanted:
-        return suffix in wanted or any(name.lower().endswith(ending) for ending in wanted)
+    if suffixes:
+        return suffix in suffixes or any(name.lower().endswith(ending) for ending in suffixes)
     return suffix in SUFFIXES or name.lower() in NAMES
 
 
-def license_file(root: Path, label: str) -> str | None:
-    """Path relative to ``root`` of the license file nearest above ``label``, None without one."""
+def find_license_file(root: Path, label: str) -> str | None:
+    """Path of the nearest license file above ``label``, relative to ``root``; None without one."""
     for folder in PurePosixPath(label).parents:
-        found = _license_in(root, folder)
-        if found is not None:
-            return found
+        path = _find_license_in(root, folder)
+        if path is not None:
+            return path
     return None
 
 
 @functools.lru_cache(maxsize=65_536)
-def _license_in(root: Path, folder: PurePosixPath) -> str | None:
+def _find_license_in(root: Path, folder: PurePosixPath) -> str | None:
     try:
         entries = [entry.name for entry in os.scandir(root / folder) if entry.is_file(follow_symlinks=False)]
     except OSError:
-        return None  # removed meanwhile: the reader of its files says so
-    names = sorted((name for name in entries if _LICENSE.fullmatch(name)), key=_by_meaning)
+        return None  # removed meanwhile: the reader of its files reports it
+    names = sorted((name for name in entries if _LICENSE.fullmatch(name)), key=_license_order)
     return str(folder / names[0]) if names else None
 
 
-def _by_meaning(name: str) -> tuple[int, str]:
-    kind = next(i for i, start in enumerate(_ORDER) if name.lower().startswith(start))
-    return kind, name
+def _license_order(name: str) -> tuple[int, str]:
+    """Sorts names by _ORDER, then by name."""
+    rank = next(i for i, start in enumerate(_ORDER) if name.lower().startswith(start))
+    return rank, name

@@ -1,4 +1,4 @@
-"""The running Python's standard library as a small corpus of source code that is always there."""
+"""The standard library of the running Python as a small corpus of source code that is always available."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ LEFT_OUT = {
 
 
 def standard_library(max_bytes: int, seed: int) -> list[Path]:
-    """Modules in an order given by the seed until ``max_bytes``, then sorted by name."""
+    """Modules of at most ``max_bytes`` together, chosen by the seed and sorted by name."""
     root = Path(sysconfig.get_paths()["stdlib"])
-    modules = [p for p in sorted(root.rglob("*.py")) if not _left_out(p.relative_to(root))]
+    modules = [p for p in sorted(root.rglob("*.py")) if not _is_left_out(p.relative_to(root))]
     modules.sort(key=lambda p: xxhash.xxh64_intdigest(str(p.relative_to(root)).encode(), seed))
-    chosen, taken = [], 0
+    chosen, total = [], 0
     for module in modules:
         size = module.stat().st_size
-        if size and taken + size <= max_bytes:
+        if size and total + size <= max_bytes:
             chosen.append(module)
-            taken += size
+            total += size
     return sorted(chosen)
 
 
-def _left_out(path: Path) -> bool:
+def _is_left_out(path: Path) -> bool:
     return any(part in LEFT_OUT or part.startswith("config-") for part in path.parts)

@@ -1,7 +1,7 @@
-"""Bytes of a file or of a part of it, decompressed, as blocks.
+"""Reads a file or a part of it as decompressed blocks of bytes.
 
-Owns codecs (gzip, bzip2, xz, zstd; several streams in a row) and damage: everything up to the damaged place is handed
-out before ``Damaged`` is raised. Memory is one block, whatever the compression ratio.
+Owns codecs (gzip, bzip2, xz, zstd; several streams in one file) and damage: every readable byte before the damage is
+yielded before ``DamagedStream`` is raised. Memory is one block at any compression ratio.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from typing import Any
 import pyarrow as pa
 
 from megatron_ko.errors import DataError, first_line
-from preprocessing.readers.bad_records import Damaged
-from preprocessing.readers.ranges import Range
+from preprocessing.readers.bad_records import DamagedMember, DamagedStream, TruncatedMember
+from preprocessing.readers.file_ranges import Range
 
 BLOCK_BYTES = 1 << 20
 READ_BYTES = 1 << 16
-CAREFUL_BYTES = 2 * READ_BYTES  # before the damaged place, where a second pass reads byte by byte
+CAREFUL_BYTES = 2 * READ_BYTES  # a second pass reads so many bytes before the damage one by one
 XZ_MEMORY_BYTES = 1 << 30
 
 
 class Section(io.RawIOBase):
-    """The bytes ``[start, end)`` of a file in pieces of READ_BYTES; of one byte from ``careful_from`` on."""
+    """The bytes ``[start, end)`` of a file: READ_BYTES per read, one byte per read from ``careful_from`` on."""
 
     def __init__(self, file: Path, start: int = 0, end: int | None = None, careful_from: int | None = None):
         self._file = open(file, "rb", buffering=0)  # noqa: SIM115 - closed with this object
@@ -54,90 +54,98 @@ class Section(io.RawIOBase):
         super().close()
 
 
-def blocks(file: Path, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-    """Decompressed content of ``[start, end)``, which holds whole compressed streams.
+def read_blocks(file: Path, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """Decompressed content of ``[start, end)``, which must contain whole compressed streams.
 
-    Raises Damaged where it cannot be read further, and DataError when the system refuses to read.
+    Raises DamagedStream where it cannot be read further, and DataError when the system refuses to read.
     """
-    with reading(file):
-        yield from _plain_or_decoded(file, start, end)
+    with report_read_errors(file):
+        yield from _read_plain_or_decode(file, start, end)
 
 
 @contextlib.contextmanager
-def reading(file: Path) -> Iterator[None]:
+def report_read_errors(file: Path) -> Iterator[None]:
     """Raises DataError when the system refuses to read ``file``."""
     try:
         yield
     except OSError as error:
         raise DataError(
             f"{file}: cannot be read ({error.strerror or first_line(error)}); check the disk and the permissions, "
-            "then run again"
+            "then run again",
+            rule="unreadable-file",
         ) from None
 
 
-def owned_blocks(file: Path, part: Range | None) -> Iterator[tuple[bytes, bool]]:
-    """``(block, owned)``: the content of ``part``, then what follows it in the file with ``owned`` false."""
+def read_owned_blocks(file: Path, part: Range | None) -> Iterator[tuple[bytes, bool]]:
+    """``(block, owned)``: the content of ``part``, then the rest of the file with ``owned`` false."""
     if part is None:
-        yield from ((block, True) for block in blocks(file))
+        yield from ((block, True) for block in read_blocks(file))
         return
-    yield from ((block, True) for block in blocks(file, part.start, part.end))
-    yield from ((block, False) for block in blocks(file, part.end))
+    yield from ((block, True) for block in read_blocks(file, part.start, part.end))
+    yield from ((block, False) for block in read_blocks(file, part.end))
 
 
-def _plain_or_decoded(file: Path, start: int, end: int | None) -> Iterator[bytes]:
+def _read_plain_or_decode(file: Path, start: int, end: int | None) -> Iterator[bytes]:
     decode = _DECODERS.get(file.suffix)
     if decode is None:
         with Section(file, start, end) as section:
             while block := section.read(BLOCK_BYTES):
                 yield block
         return
-    given = 0
+    position = 0
     with Section(file, start, end) as section:
         try:
             for block in decode(section, sys.maxsize):
-                given += len(block)
+                position += len(block)
                 yield block
             return
-        except Damaged:
+        except DamagedStream:
             careful_from = max(start, section.position - CAREFUL_BYTES)
     with Section(file, start, end, careful_from) as section:
-        yield from after(decode(section, given), given)
+        yield from skip_bytes(decode(section, position), position)
 
 
-def after(decoded: Iterator[bytes], position: int) -> Iterator[bytes]:
-    for block in decoded:
-        if position < len(block):
-            yield block[position:]
-        position = max(0, position - len(block))
+def skip_bytes(blocks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """The blocks without their first ``size`` bytes."""
+    for block in blocks:
+        if size < len(block):
+            yield block[size:]
+        size = max(0, size - len(block))
 
 
 # --- codecs ----------------------------------------------------------------------------------------------
-# ``careful_from``: decompressed bytes that are certain, behind which little may be asked for at once.
+# ``careful_from``: decompressed bytes that are known to be readable; beyond them a decoder asks for one byte at a time.
 
 
-def _gzip(section: Section, careful_from: int) -> Iterator[bytes]:
-    decoder, pending, streams = None, b"", 0
+def read_gzip_members(section: Section) -> Iterator[tuple[int, bytes]]:
+    """``(start of the member, block)``; blocks may be empty. Raises DamagedMember."""
+    first = start = section.position
+    decoder, pending = None, b""
     while pending or (pending := section.read()):
         if decoder is None:
-            pending = pending.lstrip(b"\0") if streams else pending  # padding after a stream
-            streams += 1
+            is_first = section.position == first + len(pending)
+            pending = pending if is_first else pending.lstrip(b"\0")  # padding after a member
+            start = section.position - len(pending)
             decoder = zlib.decompressobj(wbits=31) if pending else None
             continue
         try:
             block = decoder.decompress(pending, BLOCK_BYTES)
         except zlib.error as error:
-            raise Damaged(f"gzip: {error}") from None
+            raise DamagedMember(start, f"gzip: {error}") from None
         pending = decoder.unconsumed_tail
         if decoder.eof:
             pending, decoder = decoder.unused_data, None
-        if block:
-            yield block
+        yield start, block
     if decoder is not None:
-        raise Damaged("gzip: the file ends inside a stream")
+        raise TruncatedMember(start, "gzip: the file ends inside a member")
 
 
-def _pulled(new: Callable[[], Any], name: str) -> Callable[[Section, int], Iterator[bytes]]:
-    """A codec of the standard library that buffers what it has not given out."""
+def _decode_gzip(section: Section, careful_from: int) -> Iterator[bytes]:
+    yield from (block for _, block in read_gzip_members(section) if block)
+
+
+def _buffering_decoder(new: Callable[[], Any], name: str) -> Callable[[Section, int], Iterator[bytes]]:
+    """The decoder for a codec of the standard library that buffers its own output."""
 
     def decode(section: Section, careful_from: int) -> Iterator[bytes]:
         decoder, pending = None, b""
@@ -146,44 +154,44 @@ def _pulled(new: Callable[[], Any], name: str) -> Callable[[Section, int], Itera
             try:
                 block = decoder.decompress(pending, BLOCK_BYTES)
             except (OSError, EOFError, lzma.LZMAError, MemoryError) as error:
-                raise Damaged(f"{name}: {first_line(error)}") from None
+                raise DamagedStream(f"{name}: {first_line(error)}") from None
             pending = b""
             if decoder.eof:
                 pending, decoder = decoder.unused_data, None
             if block:
                 yield block
         if decoder is not None:
-            raise Damaged(f"{name}: the file ends inside a stream")
+            raise DamagedStream(f"{name}: the file ends inside a stream")
 
     return decode
 
 
-def _zstd(section: Section, careful_from: int) -> Iterator[bytes]:
-    """Arrow's decoder gives nothing of a request that it cannot fill, so the last bytes are asked for one by one."""
+def _decode_zstd(section: Section, careful_from: int) -> Iterator[bytes]:
+    """Arrow's decoder returns no byte of a request that it cannot fill, so the last bytes are read one by one."""
     stream = pa.CompressedInputStream(pa.PythonFile(section, mode="r"), "zstd")
-    given, last = 0, bytearray()
+    position, last = 0, bytearray()
     while True:
         try:
-            block = stream.read(BLOCK_BYTES if given < careful_from else 1)
+            block = stream.read(BLOCK_BYTES if position < careful_from else 1)
         except OSError as error:
             if error.errno is not None:
                 raise
             if last:
                 yield bytes(last)
-            raise Damaged(f"zstd: {first_line(error)}") from None
+            raise DamagedStream(f"zstd: {first_line(error)}") from None
         if not block:
             return
-        if given < careful_from:
+        if position < careful_from:
             yield block
         else:
             last += block
-        given += len(block)
+        position += len(block)
 
 
 _DECODERS: dict[str, Callable[[Section, int], Iterator[bytes]]] = {
-    ".gz": _gzip,
-    ".bz2": _pulled(bz2.BZ2Decompressor, "bzip2"),
-    ".xz": _pulled(lambda: lzma.LZMADecompressor(memlimit=XZ_MEMORY_BYTES), "xz"),
-    ".zst": _zstd,
+    ".gz": _decode_gzip,
+    ".bz2": _buffering_decoder(bz2.BZ2Decompressor, "bzip2"),
+    ".xz": _buffering_decoder(lambda: lzma.LZMADecompressor(memlimit=XZ_MEMORY_BYTES), "xz"),
+    ".zst": _decode_zstd,
 }
 COMPRESSED_SUFFIXES = tuple(_DECODERS)

@@ -1,6 +1,6 @@
-"""Parquet files, and Arrow files as ``datasets`` saves them: one document a row.
+"""Parquet files, and Arrow files as saved by ``datasets``: one document per row.
 
-Only the columns that the input names are read. A damaged row group is one bad record; the others are read.
+Reads only the columns that the input names. A damaged row group is one bad record; the other row groups are read.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 from megatron_ko.errors import first_line
 from preprocessing.config.inputs import RecordsInput
 from preprocessing.documents import BATCH_BYTES
-from preprocessing.readers.bad_records import Bad, BadRecord, Quarantine
+from preprocessing.readers.bad_records import BadRecord, Quarantine, RecordError
 from preprocessing.readers.fields import Fields, Row
-from preprocessing.readers.ranges import Range
+from preprocessing.readers.file_ranges import Range
 
 ROWS_AT_ONCE = 1024
 ARROW_END = b"\xff\xff\xff\xff\0\0\0\0"
@@ -30,90 +30,91 @@ def read_table(
     file: Path, label: str, part: Range | None, item: RecordsInput, fields: Fields, quarantine: Quarantine
 ) -> Iterator[Row]:
     """The documents of a file, or of the row groups of ``part``."""
-    number = part.first if part else 0
-    for batch in _batches(file, label, part, Fields.names(item), number, quarantine):
+    number = part.records_before if part else 0
+    for batch in _read_batches(file, label, part, Fields.all_fields(item), number, quarantine):
         if isinstance(batch, int):
-            number += batch  # rows that cannot be read
+            number += batch  # unreadable rows
             continue
-        for record in _records(batch):
+        for record in _to_records(batch):
             number += 1
             try:
-                if isinstance(record, Bad):
+                if isinstance(record, RecordError):
                     raise record
                 yield fields.row(record, number)
-            except Bad as bad:
-                raw = b"" if isinstance(record, Bad) else orjson.dumps(record, default=repr)
-                quarantine(BadRecord(label, number, str(bad), raw))
+            except RecordError as error:
+                raw = b"" if isinstance(record, RecordError) else orjson.dumps(record, default=repr)
+                quarantine(error.record(label, number, raw))
 
 
-def _batches(
+def _read_batches(
     file: Path, label: str, part: Range | None, names: list[str], first: int, quarantine: Quarantine
 ) -> Iterator[pa.RecordBatch | int]:
-    """Batches of the columns, and the number of rows that are skipped where the file is damaged."""
+    """Batches of the columns, and the number of rows that were skipped where the file is damaged."""
     try:
         if file.suffix == ".arrow":
-            yield from _arrow_batches(file, names)
+            yield from _read_arrow(file, names)
         else:
-            yield from _parquet_batches(file, label, part, names, first, quarantine)
+            yield from _read_parquet(file, label, part, names, first, quarantine)
+    except RecordError as error:
+        quarantine(error.record(label, first, b""))
     except DAMAGE as error:
-        _refuse_system_errors(error)
-        quarantine(BadRecord(label, first, f"the file cannot be read to its end: {first_line(error)}", b""))
+        _raise_system_errors(error)
+        cause = f"the file cannot be read to its end: {first_line(error)}"
+        quarantine(BadRecord(label, first, cause, b"", rule="damaged-file"))
 
 
-def _refuse_system_errors(error: BaseException) -> None:
-    """What the system refuses to read is no damage of the file: another run may succeed."""
+def _raise_system_errors(error: BaseException) -> None:
+    """Raises an error of the operating system: the file is not damaged, another run may succeed."""
     if isinstance(error, OSError) and error.errno is not None:
         raise error
 
 
-def _wanted(schema: pa.Schema, names: list[str]) -> list[str]:
-    """Columns of the table that hold the fields."""
-    known = set(schema.names)
-    columns = [name if name in known else name.split(".")[0] for name in names]
-    return [name for name in dict.fromkeys(columns) if name in known]
+def _columns_of(schema: pa.Schema, names: list[str]) -> list[str]:
+    """Columns of the table that contain the fields. Raises RecordError when there is none."""
+    existing = set(schema.names)
+    columns = [name if name in existing else name.split(".")[0] for name in names]
+    if columns := [name for name in dict.fromkeys(columns) if name in existing]:
+        return columns
+    cause = f"the file has no column {' or '.join(names)}; columns: {', '.join(schema.names)[:120]}"
+    raise RecordError(cause, "missing-column")
 
 
-def _no_column(schema: pa.Schema, names: list[str]) -> str:
-    return f"none of the columns {', '.join(names)} is there; columns: {', '.join(schema.names)[:120]}"
-
-
-def _parquet_batches(
+def _read_parquet(
     file: Path, label: str, part: Range | None, names: list[str], first: int, quarantine: Quarantine
 ) -> Iterator[pa.RecordBatch | int]:
     with pq.ParquetFile(file) as parquet:
-        columns = _wanted(parquet.schema_arrow, names)
-        if not columns:
-            raise ValueError(_no_column(parquet.schema_arrow, names))
+        columns = _columns_of(parquet.schema_arrow, names)
         groups = range(part.start, part.end) if part else range(parquet.num_row_groups)
         declared = sum(parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups))
         if declared != parquet.metadata.num_rows and first == 0:
-            cause = f"the file says it has {parquet.metadata.num_rows:,} rows, its row groups {declared:,}"
-            quarantine(BadRecord(label, 0, cause, b""))
+            cause = f"the file declares {parquet.metadata.num_rows:,} rows, but its row groups declare {declared:,}"
+            quarantine(BadRecord(label, 0, cause, b"", rule="row-counts-differ"))
         done = first
         for group in groups:
-            rows, given = parquet.metadata.row_group(group).num_rows, 0
+            rows, read = parquet.metadata.row_group(group).num_rows, 0
             try:
-                for batch in parquet.iter_batches(_rows_at_once(parquet, group), [group], columns):
-                    given += batch.num_rows
+                for batch in parquet.iter_batches(_rows_per_batch(parquet, group), [group], columns):
+                    read += batch.num_rows
                     yield batch
-                if given != rows:
-                    raise ValueError(f"{given:,} rows instead of {rows:,}")
+                if read != rows:
+                    raise ValueError(f"{read:,} rows instead of {rows:,}")
             except DAMAGE as error:
-                _refuse_system_errors(error)
-                cause = f"row group {group} is damaged ({first_line(error)}); {max(0, rows - given):,} rows were not read"
-                quarantine(BadRecord(label, done + given + 1, cause, b""))
-                yield max(0, rows - given)
+                _raise_system_errors(error)
+                missing = max(0, rows - read)
+                cause = f"row group {group} is damaged ({first_line(error)}); {missing:,} rows were not read"
+                quarantine(BadRecord(label, done + read + 1, cause, b"", rule="damaged-row-group"))
+                yield missing
             done += rows
 
 
-def _rows_at_once(parquet: pq.ParquetFile, group: int) -> int:
-    """As many rows as make about one batch."""
+def _rows_per_batch(parquet: pq.ParquetFile, group: int) -> int:
+    """Rows of the group that fill about one batch."""
     metadata = parquet.metadata.row_group(group)
     size = max(1, metadata.total_byte_size // max(1, metadata.num_rows))
     return max(1, min(ROWS_AT_ONCE, BATCH_BYTES // size))
 
 
-def _arrow_batches(file: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
+def _read_arrow(file: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
     with pa.OSFile(str(file)) as source:
         is_file = source.read(len(ARROW_FILE_MAGIC)) == ARROW_FILE_MAGIC
         source.seek(0)
@@ -123,10 +124,7 @@ def _arrow_batches(file: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
         else:
             batches = iter(pa.ipc.open_stream(source))
         for batch in batches:
-            columns = _wanted(batch.schema, names)
-            if not columns:
-                raise ValueError(_no_column(batch.schema, names))
-            batch = batch.select(columns)
+            batch = batch.select(_columns_of(batch.schema, names))
             for column in batch.columns:
                 _check_offsets(column)
             for start in range(0, batch.num_rows, ROWS_AT_ONCE):
@@ -136,7 +134,7 @@ def _arrow_batches(file: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
 
 
 def _check_end(source: pa.NativeFile) -> None:
-    """Raises ValueError when a stream is not at its end mark, the last thing that is written."""
+    """Raises ValueError unless a stream is at its end mark, which is written last."""
     read, size = source.tell(), source.size()
     source.seek(max(0, size - len(ARROW_END)))
     if read != size or source.read() != ARROW_END:
@@ -144,7 +142,7 @@ def _check_end(source: pa.NativeFile) -> None:
 
 
 def _check_offsets(column: pa.Array) -> None:
-    """Raises ArrowInvalid where reading the column would leave its buffers; wrong UTF-8 is found row by row."""
+    """Raises ArrowInvalid when reading the column would leave its buffers. Invalid UTF-8 is detected row by row later."""
     try:
         column.validate(full=True)
     except pa.ArrowInvalid as error:
@@ -152,30 +150,30 @@ def _check_offsets(column: pa.Array) -> None:
             raise
 
 
-def _records(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | Bad]:
-    """Rows as mappings; Bad for those whose text is not UTF-8."""
+def _to_records(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | RecordError]:
+    """Rows as dictionaries; a RecordError for each row whose text is not UTF-8."""
     batch = pa.RecordBatch.from_arrays(
-        [_as_text(column) for column in batch.columns], names=batch.schema.names
+        [_to_text(column) for column in batch.columns], names=batch.schema.names
     )
     try:
         yield from batch.to_pylist()
     except UnicodeDecodeError:
         for row in range(batch.num_rows):
-            yield _record(batch.slice(row, 1))
+            yield _to_record(batch.slice(row, 1))
 
 
-def _record(row: pa.RecordBatch) -> dict[str, Any] | Bad:
+def _to_record(row: pa.RecordBatch) -> dict[str, Any] | RecordError:
     try:
         return row.to_pylist()[0]
     except UnicodeDecodeError as broken:
-        return Bad(f"not UTF-8: {broken.reason} at byte {broken.start}")
+        return RecordError(f"not UTF-8: {broken.reason} at byte {broken.start}", "not-utf8")
 
 
-def _as_text(column: pa.Array) -> pa.Array:
-    """Columns of bytes as text: old writers do not mark text as such."""
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+def _to_text(column: pa.Array) -> pa.Array:
+    """Converts columns of bytes to text: old writers do not mark text as such."""
+    value_type = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if pa.types.is_binary(kind):
+    if pa.types.is_binary(value_type):
         return column.view(pa.string())
-    return column.view(pa.large_string()) if pa.types.is_large_binary(kind) else column
+    return column.view(pa.large_string()) if pa.types.is_large_binary(value_type) else column

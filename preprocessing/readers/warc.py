@@ -1,7 +1,7 @@
 """Web archives (WARC, ISO 28500): the HTML pages among their responses.
 
-Owns records; how they are packed is in ``archive_runs``. A record that cannot be used is a bad record, and so is one whose
-Content-Length is wrong; the next record is then looked for.
+Owns records; ``archive_members`` owns how they are compressed. A record that cannot be used is a bad record, and so is one
+with a wrong Content-Length; reading continues at the next record.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from pathlib import Path
 import orjson
 
 from preprocessing.config.inputs import WarcInput
-from preprocessing.readers.archive_runs import RECORD, RunReader
+from preprocessing.readers.archive_members import RECORD, RunReader
 from preprocessing.readers.bad_records import (
     MAX_RAW_BYTES,
-    Bad,
     BadRecord,
-    Damaged,
+    DamagedStream,
     Quarantine,
-    left_out_on_purpose,
+    RecordError,
+    report_left_out,
 )
 from preprocessing.readers.fields import Row
-from preprocessing.readers.http_responses import decoded_body, header_fields, http_response
+from preprocessing.readers.http_responses import decode_body, parse_headers, parse_response
 from preprocessing.readers.streams import COMPRESSED_SUFFIXES
-from preprocessing.readers.web_pages import page_text
+from preprocessing.readers.web_pages import convert_page
 
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 MAX_HEADER_BYTES = 1 << 16
@@ -38,7 +38,10 @@ _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w:.-]+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Record:
-    """``headers`` have lower-case names; ``beginning`` is the whole block unless it is longer than allowed (``size`` bytes)."""
+    """A WARC record. ``headers`` have lower-case names; ``size`` counts the bytes of its block.
+
+    ``beginning`` is the ``whole`` block, or the first bytes of one above the limit.
+    """
 
     number: int
     place: str
@@ -52,41 +55,42 @@ def read_warc(file: Path, label: str, item: WarcInput, source: str, quarantine: 
     """The main content of each HTML page with status 200."""
     lang = "" if item.lang == "detect" else item.lang
     others: Counter[str] = Counter()
-    for record in records(file, label, item.max_record_bytes, quarantine):
+    for record in read_records(file, label, item.max_record_bytes, quarantine):
         if record.headers.get("warc-type", "").lower() != "response":
             others[f"records of type {record.headers.get('warc-type', 'none')[:20]}"] += 1
             continue
         try:
-            made = _page(record, others, item)
-        except Bad as bad:
-            cause = f"{bad} (record at {record.place}, {record.headers.get('warc-target-uri', '')[:200]})"
-            quarantine(BadRecord(label, record.number, cause, record.beginning, record.size))
+            page = _page(record, others, item)
+        except RecordError as error:
+            cause = f"{error} (record at {record.place}, {record.headers.get('warc-target-uri', '')[:200]})"
+            quarantine(BadRecord(label, record.number, cause, record.beginning, record.size, error.rule))
             continue
-        if made is not None:
-            text, facts = made
+        if page is not None:
+            text, facts = page
             meta = {"file": label, "line": record.number, **facts}
             identity = record.headers.get("warc-record-id", "").strip("<>") or f"{label}:{record.number}"
             yield identity, text, source, lang, orjson.dumps(meta).decode()
-    left_out_on_purpose(label, others, quarantine)
+    report_left_out(label, others, quarantine)
 
 
 def _page(record: Record, others: Counter[str], item: WarcInput) -> tuple[str, dict[str, str]] | None:
-    """Text and facts of an HTML response; None for other responses. Raises Bad."""
-    status, headers, body = http_response(record.beginning)
-    kind = headers.get("content-type", "").split(";")[0].strip().lower()
+    """Text and facts of an HTML response; None for other responses. Raises RecordError."""
+    status, headers, body = parse_response(record.beginning)
+    media_type = headers.get("content-type", "").split(";")[0].strip().lower()
     if status != 200:
         others[f"responses with status {status}"] += 1
         return None
-    if kind not in HTML_TYPES:
+    if media_type not in HTML_TYPES:
         others["responses that are not HTML"] += 1
         return None
     if not record.whole:
-        raise Bad(
-            f"record of {record.size:,} bytes is longer than max_record_bytes = {item.max_record_bytes:,}"
+        raise RecordError(
+            f"record of {record.size:,} bytes is longer than max_record_bytes = {item.max_record_bytes:,}",
+            "too-long",
         )
     charset = _CHARSET.search(headers.get("content-type", ""))
-    text, title = page_text(
-        decoded_body(headers, body, item.max_record_bytes), charset and charset[1], item.extractor
+    text, title = convert_page(
+        decode_body(headers, body, item.max_record_bytes), charset and charset[1], item.extractor
     )
     facts = {
         "url": record.headers.get("warc-target-uri", "").strip("<>"),
@@ -99,100 +103,111 @@ def _page(record: Record, others: Counter[str], item: WarcInput) -> tuple[str, d
 # --- records ---------------------------------------------------------------------------------------------
 
 
-def records(file: Path, label: str, max_bytes: int, quarantine: Quarantine) -> Iterator[Record]:
-    """All records of a file; of one longer than ``max_bytes`` only the beginning."""
+def read_records(file: Path, label: str, max_bytes: int, quarantine: Quarantine) -> Iterator[Record]:
+    """All records of a file; only the beginning of a record longer than ``max_bytes``."""
     number = 0
 
-    def bad(cause: str) -> None:
-        quarantine(BadRecord(label, number, cause, b""))
+    def report(cause: str, rule: str) -> None:
+        quarantine(BadRecord(label, number, cause, b"", rule=rule))
 
     data = RunReader(file)
     while data.next_run():
         inside = (
-            f" of what is compressed from byte {data.run:,} on" if file.suffix in COMPRESSED_SUFFIXES else ""
+            f" of the data compressed from byte {data.run:,}" if file.suffix in COMPRESSED_SUFFIXES else ""
         )
         is_lost = False
         try:
             while line := data.line():
                 offset = data.position - len(line)
                 if is_lost or line.strip():
-                    passed = _pass_over(data, line)
-                    if passed and not is_lost:
+                    skipped = _skip_to_record(data, line)
+                    if skipped and not is_lost:
                         number += 1
-                        bad(f"no WARC record at byte {offset:,}{inside}; {passed:,} bytes were passed over")
-                    is_lost, offset = False, offset + passed
+                        report(
+                            f"no WARC record at byte {offset:,}{inside}; {skipped:,} bytes were skipped",
+                            "no-record",
+                        )
+                    is_lost, offset = False, offset + skipped
                     if not data.line():
                         break
                     number += 1
                     try:
                         yield _record(data, number, f"byte {offset:,}{inside}", max_bytes)
-                    except Bad as cause:
-                        bad(f"{cause} (record at byte {offset:,}{inside})")
+                    except RecordError as error:
+                        report(f"{error} (record at byte {offset:,}{inside})", error.rule)
                         is_lost = True
-        except Damaged as damage:
+        except DamagedStream as damage:
             number += 1
-            bad(f"the file is damaged or ends early ({damage}) at byte {data.position:,}{inside}")
+            report(
+                f"the file is damaged or ends early ({damage}) at byte {data.position:,}{inside}",
+                "damaged-file",
+            )
     if not number:
-        bad("no WARC record in the file; is it a web archive?")
+        report("no WARC record in the file; is it a web archive?", "no-record")
 
 
-def _pass_over(data: RunReader, line: bytes) -> int:
-    """Looks for the line that begins a record, ``line`` or a later one, and reads up to it; returns how far it was."""
-    passed = 0
+def _skip_to_record(data: RunReader, line: bytes) -> int:
+    """Reads up to the next line that begins a record, ``line`` or a later one; returns the bytes skipped."""
+    skipped = 0
     while line and not line.startswith(RECORD):
-        passed += len(line)
+        skipped += len(line)
         line = data.line()
     data.unread(line)
-    return passed
+    return skipped
 
 
 def _record(data: RunReader, number: int, place: str, max_bytes: int) -> Record:
-    """The record behind its first line. Raises Bad; what follows is then looked for from where it may begin."""
+    """Reads a record after its first line. Raises RecordError; ``data`` is then where the next record may begin."""
     head, size = [], 0
     while (line := data.line()).strip():
         head.append(line)
         size += len(line)
         if size > MAX_HEADER_BYTES:
-            raise Bad("WARC headers are too long")
-    headers = header_fields(b"".join(head))
+            raise RecordError("WARC headers are too long", "headers-too-long")
+    headers = parse_headers(b"".join(head))
     length = headers.get("content-length", "")
     if not (length.isascii() and length.isdigit()) or len(length) > 18:
-        raise Bad(f"Content-Length is {length[:30]!r}, not a number of bytes")
+        raise RecordError(f"Content-Length is {length[:30]!r}, not a number of bytes", "wrong-length")
     size = int(length)
-    whole, behind_headers = size <= max_bytes, data.position
+    whole, block_start = size <= max_bytes, data.position
     try:
         beginning = data.read(size if whole else min(size, MAX_RAW_BYTES))
         present = len(beginning) if whole else len(beginning) + data.skip(size - len(beginning))
         if present == size and _ends_here(data):
             return Record(number, place, headers, beginning, size, whole)
-    except Damaged as damage:
-        data.go_back(behind_headers)
-        _pass_over_block(data)  # raises Damaged again, unless a record begins before the damage
-        raise Bad(f"Content-Length is {size:,} and the file is damaged before that ({damage})") from None
+    except DamagedStream as damage:
+        data.go_back(block_start)
+        _skip_block(data)  # raises DamagedStream again, unless a record begins before the damage
+        raise RecordError(
+            f"Content-Length is {size:,} and the file is damaged before that ({damage})", "wrong-length"
+        ) from None
     if whole:
-        beginning += data.line()  # the rest of the line that begins the next record may be behind the length
+        beginning += data.line()  # completes the first line of the next record if the length cuts it
         next_record = _NEXT_RECORD.search(beginning)
         data.unread(beginning[next_record.start(1) :] if next_record else b"")
     else:
-        data.go_back(behind_headers)
-        _pass_over_block(data)
+        data.go_back(block_start)
+        _skip_block(data)
     if present < size:
-        raise Bad(f"the file ends inside a record: {present:,} of {size:,} bytes are there")
-    raise Bad(f"Content-Length is {size:,} and the record does not end there")
+        raise RecordError(
+            f"the file ends inside a record: {present:,} of {size:,} bytes are present", "truncated-record"
+        )
+    raise RecordError(f"Content-Length is {size:,} and the record does not end there", "wrong-length")
 
 
-def _pass_over_block(data: RunReader) -> None:
-    """Reads up to the line that begins a record; an empty one is before it, as headers end with one."""
-    is_behind_empty = True
-    while (line := data.line()) and not (is_behind_empty and _RECORD_LINE.fullmatch(line)):
-        is_behind_empty = not line.strip()
+def _skip_block(data: RunReader) -> None:
+    """Reads up to the line that begins the next record, which follows an empty line; the headers end with one."""
+    is_after_empty = True
+    while (line := data.line()) and not (is_after_empty and _RECORD_LINE.fullmatch(line)):
+        is_after_empty = not line.strip()
     data.unread(line)
 
 
 def _ends_here(data: RunReader) -> bool:
-    """Whether an empty line follows, the next record, or nothing.
+    """Whether an empty line, the next record, or nothing follows.
 
-    Reads up to the next record, hence also the checksum of a member that ends here: damage shows before the record counts.
+    Reads up to the next record, including the checksum of a member that ends here: damage is detected before the record is
+    accepted.
     """
     blank, last = 0, b""
     while (line := data.line()) and not line.strip():

@@ -1,4 +1,4 @@
-"""Files that are one document each: text, source code, HTML pages."""
+"""Reads files that are one document each: text, source code, HTML pages."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import orjson
 
 from preprocessing.config.inputs import HtmlInput, StdlibInput, TextInput
 from preprocessing.markup.conversion import CONVERTERS
-from preprocessing.readers.bad_records import MAX_RAW_BYTES, Bad, BadRecord, Quarantine
+from preprocessing.readers.bad_records import MAX_RAW_BYTES, BadRecord, Quarantine, RecordError
 from preprocessing.readers.fields import Row
-from preprocessing.readers.files_found import label_of
-from preprocessing.readers.source_trees import license_file
+from preprocessing.readers.input_units import label_of
+from preprocessing.readers.source_trees import find_license_file
 
 MARKUP_OF_SUFFIX = {
     ".tex": "latex", ".latex": "latex", ".rst": "rst", ".wiki": "mediawiki", ".mediawiki": "mediawiki",
@@ -31,64 +31,65 @@ _MARKS = (
 def read_whole_file(
     file: Path, label: str, root: Path | None, item: Any, source: str, quarantine: Quarantine
 ) -> list[Row]:
-    """The document of a file, or none when it cannot be used."""
-    shown = label_of(file) if root else label
+    """The document of a file; empty when the file goes to ``quarantine``."""
+    name = label_of(file) if root else label
     limit = getattr(item, "max_record_bytes", 1 << 62)
     size = file.stat().st_size
     if size > limit:
         with open(file, "rb") as opened:
             beginning = opened.read(MAX_RAW_BYTES)
         cause = f"file of {size:,} bytes is longer than max_record_bytes = {limit:,}"
-        quarantine(BadRecord(shown, 1, cause, beginning, size))
+        quarantine(BadRecord(name, 1, cause, beginning, size, "too-long"))
         return []
     raw = file.read_bytes()
-    meta: dict[str, Any] = {"file": shown}
+    meta: dict[str, Any] = {"file": name}
     try:
         text = _text_of(raw, file, item, meta)
-    except Bad as bad:
-        quarantine(BadRecord(shown, 1, str(bad), raw))
+    except RecordError as error:
+        quarantine(error.record(name, 1, raw))
         return []
     identity = label
     if isinstance(item, StdlibInput):
         identity = f"{source}/{label}"
         meta["path"] = label
     elif root is not None:
-        identity = shown  # roots may share a name
+        identity = name  # several roots may contain the same path
         meta |= {"path": label, "root": label_of(root)}
-        license = license_file(root, str(file.relative_to(root)))
+        license = find_license_file(root, str(file.relative_to(root)))
         meta |= {"license_file": label_of(Path(license))} if license else {}
     lang = "code" if isinstance(item, StdlibInput) else "" if item.lang == "detect" else item.lang
     return [(identity, text, source, lang, orjson.dumps(meta).decode())]
 
 
 def _text_of(raw: bytes, file: Path, item: Any, meta: dict[str, Any]) -> str:
-    """Raises Bad."""
+    """The text of a file; adds the title of a page to ``meta``. Raises RecordError."""
     if not raw:
-        raise Bad("the file is empty")
+        raise RecordError("the file is empty", "empty-file")
     if isinstance(item, HtmlInput):
-        from preprocessing.readers.web_pages import page_text
+        from preprocessing.readers.web_pages import convert_page
 
-        text, title = page_text(raw, None, item.extractor if item.main_content else None)
+        text, title = convert_page(raw, None, item.extractor if item.main_content else None)
         meta |= {"title": title} if title else {}
         return text
-    text = decoded(raw, file.suffix, getattr(item, "encoding", "utf-8"))
+    text = decode_text(raw, file.suffix, getattr(item, "encoding", "utf-8"))
     if isinstance(item, TextInput) and item.markup == "auto" and item.lang != "code":
         convert = CONVERTERS.get(MARKUP_OF_SUFFIX.get(file.suffix.lower(), ""))
         return convert(text) if convert else text
     return text
 
 
-def decoded(raw: bytes, suffix: str, encoding: str) -> str:
-    """Text of a file: by its byte order mark, by what Python says of itself, else by ``encoding``. Raises Bad."""
+def decode_text(raw: bytes, suffix: str, encoding: str) -> str:
+    """Decodes a file by its byte order mark, by the declaration of a Python file, else by ``encoding``. Raises RecordError."""
     encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), encoding)
     try:
         if suffix == ".py" and encoding == "utf-8":
             encoding, _ = tokenize.detect_encoding(iter(raw.splitlines(keepends=True)).__next__)
         text = raw.decode(encoding)
     except (UnicodeError, SyntaxError, LookupError) as error:
-        raise Bad(f"cannot be decoded: {error}") from None
+        raise RecordError(f"cannot be decoded: {error}", "not-decodable") from None
     if "\0" in text:
-        raise Bad(
-            f"holds NUL at character {text.index(chr(0))}: a binary file, or another encoding than {encoding}"
+        raise RecordError(
+            f"contains NUL at character {text.index(chr(0))}: a binary file, or an encoding other than {encoding}",
+            "contains-nul",
         )
     return text

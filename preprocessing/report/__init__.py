@@ -1,1 +1,1 @@
-"""The page about the data: what a finished run knows (``facts``), what each section shows, the template."""
+"""The HTML page about the data: facts from a finished run, views for each section, and the template."""

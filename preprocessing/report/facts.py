@@ -1,7 +1,7 @@
-"""What the page about the data shows, gathered from the files of a run.
+"""Facts for the page about the data, read from the files of a run.
 
-Owns which files count: a step is finished when the funnel names it and its marker is there, so that nothing of an
-earlier run is shown beside the numbers of this one.
+Owns the choice of files: a step counts as finished if the funnel lists it and its marker exists, so that results of
+different runs are never mixed.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from preprocessing.report.quarantine import BadRecords, read_bad_records
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
 
-AGAIN = "run 'python -m preprocessing run ...' first"
+AGAIN = "run 'mko data run ...' first"
 JUDGING = ("lines", "filter", "deduplicate", "balance")  # steps of the funnel that drop documents
 
 
 @dataclass
 class Facts:
-    """``steps``: summaries of the finished steps that count documents, and of ``encode``; the rest is None where its step
-    is off or not finished. ``groups_of``: group of each domain, where the configuration names one."""
+    """``steps``: summaries of the finished steps that count documents, and of ``encode``; a field is None if its step is off
+    or not finished. ``groups_of``: group of each domain that has one in the configuration."""
 
     folder: str
     funnel: dict[str, Any]
@@ -41,14 +41,14 @@ class Facts:
 
 
 def read_facts(context: Context) -> Facts:
-    """Raises DataError naming what is not finished, or does not belong together."""
+    """Raises DataError if a step is not finished or files belong to different runs."""
     path = context.folder / "funnel.json"
     if not path.is_file():
-        raise DataError(f"{path}: no such file, so there is nothing to report yet; {AGAIN}")
+        raise DataError(f"{path}: not found, so there is nothing to report yet; {AGAIN}", rule="missing-file")
     funnel = read_json(path)
     steps = _summaries(context, funnel)
     columns = read_columns(context, steps)
-    _compare(context, funnel, sum(columns.documents_of.values()))
+    _check_same_run(context, funnel, sum(columns.documents_of.values()))
     encoded = "encode" in steps
     searched = context.config.decontaminate.enabled
     return Facts(
@@ -68,7 +68,9 @@ def read_facts(context: Context) -> Facts:
 def _existing(context: Context, name: str) -> Path:
     path = context.folder / name
     if not path.is_file():
-        raise DataError(f"{path}: no such file, though the step that makes it is on or finished; {AGAIN}")
+        raise DataError(
+            f"{path}: not found, although the step that writes it is enabled; {AGAIN}", rule="missing-file"
+        )
     return path
 
 
@@ -76,26 +78,29 @@ def _summaries(context: Context, funnel: dict[str, Any]) -> dict[str, dict[str, 
     names = [step["name"] for step in funnel["steps"] if step["name"] != "read"]
     if "filter" not in names:
         raise DataError(
-            f"{context.folder}: step 'filter' is not finished, so there is nothing to report yet; {AGAIN}"
+            f"{context.folder}: step 'filter' is not finished, so there is nothing to report yet; {AGAIN}",
+            rule="step-not-finished",
         )
     if any(entry["tokens"] is not None for entry in funnel["domains"]):
         names.append("encode")
-    found = {}
+    summaries = {}
     for name in names:
         summary = Marker(context.folder, name).read()
         if summary is None:
             raise DataError(
-                f"{context.folder}: funnel.json counts step {name!r}, but what it made is not whole; {AGAIN}"
+                f"{context.folder}: funnel.json lists step {name!r}, but its results are incomplete; {AGAIN}",
+                rule="step-not-finished",
             )
-        found[name] = summary
-    return found
+        summaries[name] = summary
+    return summaries
 
 
-def _compare(context: Context, funnel: dict[str, Any], documents: int) -> None:
-    """The columns and the funnel must tell of the same run."""
+def _check_same_run(context: Context, funnel: dict[str, Any], documents: int) -> None:
+    """Raises DataError if the columns and the funnel belong to different runs."""
     expected = funnel["steps"][-1]["documents"]
     if documents != expected:
         raise DataError(
-            f"{context.folder}: funnel.json counts {expected:,} documents that are kept, the columns of this "
-            f"configuration {documents:,}: one of them is of another run; {AGAIN}"
+            f"{context.folder}: funnel.json counts {expected:,} kept documents, but the columns of this configuration "
+            f"have {documents:,}: they belong to different runs; {AGAIN}",
+            rule="different-runs",
         )

@@ -1,37 +1,36 @@
-"""From raw to training text in numbers: ``funnel.json`` and its table.
+"""Document counts from raw to training text: ``funnel.json`` and its table.
 
-Owns how the summaries of the steps become one account per source; every document that came in is either in the
-corpus, dropped for a counted reason, or a bad record.
+Owns the conversion of the steps' summaries into one account per source; every document read is either in the corpus,
+dropped for a counted reason, or a bad record.
 """
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
 from typing import Any
 
+from megatron_ko.tables import table, terminal_columns
 from preprocessing.documents import Counts
 
 STEPS = ("clean", "lines", "filter", "deduplicate", "balance")
 
 
 def funnel_of(summaries: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """``summaries``: what each finished step wrote into its marker."""
+    """Data of ``funnel.json``. ``summaries``: summary of each finished step, from its marker."""
     sources: dict[str, Counts] = {}
     langs: dict[str, list[str]] = {}
     steps = []
     everything = Counts()
     for step in (name for name in STEPS if name in summaries):
-        found = summaries[step]["sources"]
+        step_sources = summaries[step]["sources"]
         if step == "clean":
-            counts = {name: Counts.from_json(entry["counts"]) for name, entry in found.items()}
-            langs = {name: entry["langs"] for name, entry in found.items()}
+            counts = {name: Counts.from_json(entry["counts"]) for name, entry in step_sources.items()}
+            langs = {name: entry["langs"] for name, entry in step_sources.items()}
             sources = {name: Counts(c.documents_in, c.bytes_in, c.bad_records) for name, c in counts.items()}
             steps.append(_step("read", [(c.documents_in, c.bytes_in) for c in counts.values()]))
         else:
-            counts = {name: Counts.from_json(entry) for name, entry in found.items()}
+            counts = {name: Counts.from_json(entry) for name, entry in step_sources.items()}
         for name, total in sources.items():
-            _follow(total, counts.get(name, Counts()))
+            _add_step(total, counts.get(name, Counts()))
             everything.add(Counts(examples=counts.get(name, Counts()).examples))
         steps.append(_step(step, [(c.documents_out, c.bytes_out) for c in sources.values()]))
     return {
@@ -42,8 +41,8 @@ def funnel_of(summaries: dict[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _follow(total: Counts, step: Counts) -> None:
-    """What a source has lost and changed up to and including a step; a source a step does not know is gone."""
+def _add_step(total: Counts, step: Counts) -> None:
+    """Adds a step's counts of a source to its total; a source missing from a step has no documents left."""
     for field in ("changed", "dropped", "masked"):
         getattr(total, field).update(getattr(step, field))
     total.documents_out, total.bytes_out = step.documents_out, step.bytes_out
@@ -77,28 +76,8 @@ def _domains(summaries: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 # --- table -----------------------------------------------------------------------------------------------
 
 
-def width_of(text: str) -> int:
-    """Columns on a terminal: wide characters (Hangul, ideographs) take two, combining marks none."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
-
-
-def table(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
-    """Aligned lines; the first ``left`` columns and the last column stand left, the others right."""
-    widths = [max(width_of(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = []
-        for i, cell in enumerate(row):
-            gap = " " * (widths[i] - width_of(cell))
-            cells.append(cell + gap if i < left or i == len(row) - 1 else gap + cell)
-        lines.append("  ".join(cells).rstrip())
-    return lines
-
-
 def to_table(funnel: dict[str, Any], mixture: dict[str, float], epochs: dict[str, float]) -> str:
-    """What a person reads at the end of a run."""
+    """Table for the end of a run."""
     rows: list[tuple[str, ...]] = [
         ("source", "lang", "read", "bad", "dropped", "masked", "kept", "MB", "why dropped")
     ]
@@ -126,7 +105,7 @@ def to_table(funnel: dict[str, Any], mixture: dict[str, float], epochs: dict[str
         tokens, train = entry["tokens"], entry["split"] == "train"
         ratio = f"{entry['bytes'] / tokens:.2f}" if tokens else "-"
         share = f"{mixture[entry['name']]:.3f}" if train and entry["name"] in mixture else ""
-        seen = f"{epochs[entry['name']]:.2f}" if train and entry["name"] in epochs else ""
+        passes = f"{epochs[entry['name']]:.2f}" if train and entry["name"] in epochs else ""
         sizes = (f"{entry['documents']:,}", f"{entry['bytes'] / 1e6:.2f}", f"{tokens:,}" if tokens else "-")
-        domains.append((entry["name"], entry["split"], *sizes, ratio, share, seen))
-    return "\n".join([*table(rows, 2), "", *table(steps), "", *table(domains, 2)])
+        domains.append((entry["name"], entry["split"], *sizes, ratio, share, passes))
+    return "\n".join([*table(rows, 2, terminal_columns()), "", *table(steps), "", *table(domains, 2)])

@@ -1,9 +1,9 @@
-"""Groups of documents that say the same: how many of each size, how alike, and the largest with their text.
+"""Groups of duplicates: how many of each size, how similar, and the largest with their text.
 
-Owns reading the decisions of step ``deduplicate``. Text is read of a few documents only, a row group each.
+Owns reading the decisions of step ``deduplicate``. Text is read for a few documents only, one row group each.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NEAR = "near_duplicate"
 
 @dataclass
 class Group:
-    """``unit`` and ``row`` place the document that is kept; ``other`` is the dropped one least like it."""
+    """``unit`` and ``row`` locate the kept document; ``other`` is the least similar dropped document."""
 
     unit: str
     row: int
@@ -49,35 +49,35 @@ class Groups:
 
 
 def read_groups(context: Context) -> Groups:
-    found = Groups()
+    groups = Groups()
     names = [unit.name for unit in context.units]
     for name in names:
-        _add_unit(found, context, name)
-    for group in found.largest:
+        _add_unit(groups, context, name)
+    for group in groups.largest:
         _describe(group, context)
-    by_identity = {group.identity: group for group in found.largest}
+    by_identity = {group.identity: group for group in groups.largest}
     for name in names if by_identity else ():
         _find_others(by_identity, context, name)
-    for group in found.largest:
+    for group in groups.largest:
         if group.other:
             path = context.path(context.text_step, group.other["unit"])
             group.other.update(row_of(path, group.other["row"], ["id", "text"]))
             group.other["text"] = group.other["text"][:TEXT_CHARACTERS]
-    return found
+    return groups
 
 
-def _add_unit(found: Groups, context: Context, name: str) -> None:
+def _add_unit(groups: Groups, context: Context, name: str) -> None:
     table = pq.read_table(context.path("deduplicate", name), columns=["reason", "similarity", "cluster_size"])
     near = table.filter(pc.equal(table["reason"], NEAR))["similarity"].to_numpy()
     percents = np.floor(near.astype(np.float64) * 100 + 1e-4).astype(np.int64)
-    found.similarities.update(percents.tolist())
+    groups.similarities.update(percents.tolist())
     sizes = pc.fill_null(table["cluster_size"], 1).to_numpy()
-    stays = pc.is_null(table["reason"]).to_numpy() & (sizes > 1)
-    found.sizes.update(sizes[stays].tolist())
-    rows = np.flatnonzero(stays)
+    survives = pc.is_null(table["reason"]).to_numpy() & (sizes > 1)
+    groups.sizes.update(sizes[survives].tolist())
+    rows = np.flatnonzero(survives)
     rows = rows[np.argsort(-sizes[rows], kind="stable")[:LARGEST]]
-    everybody = [*found.largest, *(Group(name, int(row), int(sizes[row])) for row in rows)]
-    found.largest = sorted(everybody, key=lambda group: -group.size)[:LARGEST]
+    candidates = [*groups.largest, *(Group(name, int(row), int(sizes[row])) for row in rows)]
+    groups.largest = sorted(candidates, key=lambda group: -group.size)[:LARGEST]
 
 
 def _describe(group: Group, context: Context) -> None:
@@ -86,7 +86,7 @@ def _describe(group: Group, context: Context) -> None:
 
 
 def _find_others(groups: dict[str, Group], context: Context, name: str) -> None:
-    """The first of the least similar documents of each group."""
+    """Finds the first of the least similar documents of each group."""
     with pq.ParquetFile(context.path("deduplicate", name)) as file:
         start = 0
         for batch in file.iter_batches(columns=["reason", "similarity", "cluster"]):
@@ -100,7 +100,7 @@ def _find_others(groups: dict[str, Group], context: Context, name: str) -> None:
 
 
 def row_of(path: Path, row: int, columns: list[str]) -> dict[str, Any]:
-    """One row of a Parquet file; only its row group is read."""
+    """One row of a Parquet file; reads only its row group."""
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             rows = file.metadata.row_group(group).num_rows

@@ -1,4 +1,4 @@
-"""What the page shows of the numbers about documents: lengths, how measures spread, scores of models."""
+"""Views of numbers about documents: lengths, distributions of measures, scores of models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from preprocessing.page import number_text
 from preprocessing.page.distributions import PERCENTILES, Range, histogram, range_chart
-from preprocessing.page.palette import LANGUAGES, colour_of
+from preprocessing.page.palette import LANGUAGES, color_of
 from preprocessing.report.columns import SPREADS, Spread
 from preprocessing.report.facts import Facts
 from preprocessing.report.tally import Tally
@@ -21,11 +21,11 @@ MAX_COLUMNS = 24
 
 def lengths(facts: Facts) -> list[dict[str, Any]]:
     """A histogram per language: documents by characters, in powers of two."""
-    made = []
+    histograms = []
     for lang in languages_of(facts):
         tally = facts.columns.spreads[lang, "characters"]
-        chart = _by_powers(tally.by_power(), {}, colour_of(lang), f"Lengths of {lang} documents")
-        made.append(
+        chart = _by_powers(tally.by_power(), {}, color_of(lang), f"Lengths of {lang} documents")
+        histograms.append(
             {
                 "lang": lang,
                 "documents": tally.total,
@@ -33,30 +33,30 @@ def lengths(facts: Facts) -> list[dict[str, Any]]:
                 "chart": chart,
             }
         )
-    return made
+    return histograms
 
 
 def languages_of(facts: Facts) -> list[str]:
-    """Of documents that are kept."""
-    found = {lang for (_, lang), documents in facts.columns.documents_of.items() if documents}
-    return [lang for lang in LANGUAGES if lang in found] + sorted(found - set(LANGUAGES))
+    """Languages of kept documents."""
+    kept = {lang for (_, lang), documents in facts.columns.documents_of.items() if documents}
+    return [lang for lang in LANGUAGES if lang in kept] + sorted(kept - set(LANGUAGES))
 
 
 def _by_powers(
-    counts: Mapping[int, int], behind: Mapping[int, int], colour: str, label: str, *, open_end: bool = False
+    counts: Mapping[int, int], behind: Mapping[int, int], color: str, label: str, *, open_end: bool = False
 ) -> Any:
-    """Columns of one power of two each, of several where they are many."""
+    """Histogram with a column per power of two, or per several powers if there are many."""
     powers = {**behind, **counts}
     lowest, highest = min(powers), max(powers)
     width = -(-(highest + 1 - lowest) // MAX_COLUMNS)
     starts = range(lowest, highest + 1, width)
     edges = [_power(power) for power in [*starts, starts[-1] + width]]
     heights, all_heights = (
-        [sum(found.get(power, 0) for power in range(start, start + width)) for start in starts]
-        for found in (counts, behind)
+        [sum(by_power.get(power, 0) for power in range(start, start + width)) for start in starts]
+        for by_power in (counts, behind)
     )
     edges[-1] = "more" if open_end else edges[-1]
-    return histogram(heights, edges, colour, label, behind=all_heights if behind else ())
+    return histogram(heights, edges, color, label, behind=all_heights if behind else ())
 
 
 def _power(power: int) -> str:
@@ -68,23 +68,26 @@ def spreads(facts: Facts) -> dict[str, Any]:
     langs = languages_of(facts)
     charts, tables = [], {lang: [] for lang in langs}
     for spread in SPREADS:
-        shown = percent if spread.share else _short
+        format_value = percent if spread.share else _short
         values = {lang: _percentiles(facts.columns.spreads[lang, spread.name]) for lang in langs}
-        ranges = [Range(LANGUAGES.get(lang, lang), colour_of(lang), values[lang]) for lang in langs]
+        ranges = [Range(LANGUAGES.get(lang, lang), color_of(lang), values[lang]) for lang in langs]
         charts.append(
-            {"spread": spread, "chart": range_chart(ranges, spread.english, shown, log=_wide(spread))}
+            {
+                "spread": spread,
+                "chart": range_chart(ranges, spread.english, format_value, log=_is_wide(spread)),
+            }
         )
         for lang in langs:
-            tables[lang].append({"spread": spread, "values": [shown(value) for value in values[lang]]})
+            tables[lang].append({"spread": spread, "values": [format_value(value) for value in values[lang]]})
     return {"charts": charts, "tables": tables, "shares": [f"{share:.0%}" for share in PERCENTILES]}
 
 
 def _short(number: float) -> str:
-    """Three digits at most, without zeros behind the point: 0.5, 1.02 k, 10 k."""
+    """At most three digits, without trailing zeros: 0.5, 1.02 k, 10 k."""
     return re.sub(r"(\.\d*?)0+(?=\D|$)", r"\1", number_text.short(number)).replace(". ", " ").rstrip(".")
 
 
-def _wide(spread: Spread) -> bool:
+def _is_wide(spread: Spread) -> bool:
     return spread.name in ("characters", "mean_line_length")
 
 
@@ -93,7 +96,7 @@ def _percentiles(tally: Tally) -> list[float]:
 
 
 def percent(share: float) -> str:
-    """0%, 0.05%, 2.5%, 12%."""
+    """Percent with at most three digits: 0%, 0.05%, 2.5%, 12%."""
     return f"{100 * share:.3g}%" if share < 0.0995 else f"{share:.0%}"
 
 
@@ -101,27 +104,27 @@ def percent(share: float) -> str:
 
 
 def scores(facts: Facts) -> list[dict[str, Any]]:
-    """A histogram per model and language: documents judged, and those in the corpus before them."""
+    """A histogram per model and language: kept documents in front of all scored documents."""
     order = [*LANGUAGES, *sorted({lang for _, lang in facts.columns.scored} - set(LANGUAGES))]
     return [
-        _scored(facts, column, lang, facts.columns.scored[column, lang])
+        _score(facts, column, lang, facts.columns.scored[column, lang])
         for column in sorted({column for column, _ in facts.columns.scored})
         for lang in order
         if (column, lang) in facts.columns.scored
     ]
 
 
-def _scored(facts: Facts, column: str, lang: str, tally: Tally) -> dict[str, Any]:
+def _score(facts: Facts, column: str, lang: str, tally: Tally) -> dict[str, Any]:
     kept = facts.columns.scored_kept[column, lang]
     label = f"{column} of {lang} documents"
     if column.startswith("quality"):
         edges = np.linspace(0, 1, SCORE_STEPS + 1)
         names = [f"{edge:.2f}".rstrip("0").rstrip(".") for edge in edges]
-        chart = histogram(kept.by_step(edges), names, colour_of(lang), label, behind=tally.by_step(edges))
+        chart = histogram(kept.by_step(edges), names, color_of(lang), label, behind=tally.by_step(edges))
     else:
         highest = max(1.0, tally.quantile(0.99))
         chart = _by_powers(
-            kept.by_power(highest), tally.by_power(highest), colour_of(lang), label, open_end=True
+            kept.by_power(highest), tally.by_power(highest), color_of(lang), label, open_end=True
         )
     return {
         "column": column, "lang": lang, "documents": tally.total, "kept": kept.total, "chart": chart,
@@ -130,9 +133,9 @@ def _scored(facts: Facts, column: str, lang: str, tally: Tally) -> dict[str, Any
 
 
 def _limits(facts: Facts, column: str, lang: str) -> Iterable[str]:
-    """The thresholds that were used."""
-    kind, name = column.split("_", 1)
-    model = getattr(facts.settings.score, kind)[name]
+    """The thresholds in use."""
+    section, name = column.split("_", 1)
+    model = getattr(facts.settings.score, section)[name]
     for setting, word in (
         ("min_score", "at least"),
         ("min_perplexity", "at least"),
@@ -140,5 +143,5 @@ def _limits(facts: Facts, column: str, lang: str) -> Iterable[str]:
     ):
         if (value := getattr(model, setting, None)) is not None:
             yield f"{word} {number_text.short(value)}"
-    if lang in (found := facts.steps["filter"].get("thresholds", {}).get(column, {})):
-        yield " to ".join(map(number_text.short, found[lang]))
+    if lang in (quantiles := facts.steps["filter"].get("thresholds", {}).get(column, {})):
+        yield " to ".join(map(number_text.short, quantiles[lang]))

@@ -1,22 +1,22 @@
-"""The page about the data: the views of all sections, put into the template."""
+"""The page about the data: fills the template with the views of all sections."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from preprocessing.page import funnel_view, tokenizer_view
-from preprocessing.page.template import filled
+from preprocessing.page.template import render_template
 from preprocessing.report import corpus_view, loss_view, measure_view, token_view
 from preprocessing.report.facts import JUDGING, Facts
-from preprocessing.report.words import KOREAN
+from preprocessing.report.korean_labels import KOREAN
 
 TEMPLATE = Path(__file__).resolve().parent / "data.html.jinja"
 
 
 def page(facts: Facts) -> str:
-    """The whole page; sections of steps that are off or not finished are left out."""
+    """HTML of the whole page; omits sections of steps that are off or not finished."""
     encoded = "encode" in facts.steps
-    return filled(
+    return render_template(
         TEMPLATE,
         token_view.domains_of(facts),
         folder=facts.folder,
@@ -47,5 +47,5 @@ def page(facts: Facts) -> str:
 
 
 def unfinished(facts: Facts) -> list[str]:
-    """Steps after ``filter`` that the page cannot tell of yet."""
+    """Unfinished steps after ``filter``, about which the page has no facts yet."""
     return [step for step in (*JUDGING[2:], "encode") if step not in facts.steps]

@@ -1,4 +1,4 @@
-"""What the page shows of the tokens: sets, shares held and asked for, stages of the training run."""
+"""Views of the tokens: sets, available and target shares, stages of the training run."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def sets(facts: Facts) -> list[dict[str, Any]]:
 
 
 def mixture(facts: Facts) -> Any:
-    """Shares of the training tokens there are, asked for, and of each stage."""
+    """Shares of the training tokens: available, target, and of each stage."""
     encoded = facts.steps["encode"]
     shades = shades_of(domains_of(facts))
-    held = {entry["name"]: entry["tokens"] for entry in encoded["sets"] if entry["split"] == "train"}
-    rows = [("held  보유", held), ("asked for  요청", encoded["mixture"])]
+    available = {entry["name"]: entry["tokens"] for entry in encoded["sets"] if entry["split"] == "train"}
+    rows = [("available  보유량", available), ("target  목표", encoded["mixture"])]
     rows += [(f"stage {stage['name']}", stage["shares"]) for stage in encoded["stages"]]
     drawn = [(title, _bars(values, shades, title)) for title, values in rows]
     return stacked_bars(drawn, "Shares of the training tokens")
@@ -48,19 +48,19 @@ def _bars(values: dict[str, float], shades: dict[str, str], title: str) -> list[
 
 
 def stages(facts: Facts) -> dict[str, Any] | None:
-    """Shares and epochs by stage and domain; ``many``: seen more often than ``balance.max_epochs`` so far."""
-    found = facts.steps["encode"]["stages"]
-    if not found:
+    """Shares and epochs by stage and domain; ``many``: more than ``balance.max_epochs`` so far."""
+    stages = facts.steps["encode"]["stages"]
+    if not stages:
         return None
-    most = facts.settings.balance.max_epochs
-    names = [name for name in domains_of(facts) if any(name in stage["shares"] for stage in found)]
+    max_epochs = facts.settings.balance.max_epochs
+    names = [name for name in domains_of(facts) if any(name in stage["shares"] for stage in stages)]
     rows = [
-        {"name": name, "cells": [_cell(stage, name, most) for stage in found]} for name in names
+        {"name": name, "cells": [_cell(stage, name, max_epochs) for stage in stages]} for name in names
     ]  # fmt: skip
-    return {"stages": found, "rows": rows, "max_epochs": most}
+    return {"stages": stages, "rows": rows, "max_epochs": max_epochs}
 
 
-def _cell(stage: dict[str, Any], name: str, most: float) -> dict[str, Any] | None:
+def _cell(stage: dict[str, Any], name: str, max_epochs: float) -> dict[str, Any] | None:
     if not stage["shares"].get(name):
         return None
     so_far = stage["epochs_so_far"][name]
@@ -68,5 +68,5 @@ def _cell(stage: dict[str, Any], name: str, most: float) -> dict[str, Any] | Non
         "share": stage["shares"][name],
         "epochs": stage["epochs"][name],
         "so_far": so_far,
-        "many": so_far > most,
+        "many": so_far > max_epochs,
     }

@@ -1,1 +1,1 @@
-"""Running the tasks of a step: context, markers, progress; processes of this machine, Slurm arrays, Ray."""
+"""Runs the tasks of a step: context, markers, progress; local processes, Slurm arrays, Ray."""

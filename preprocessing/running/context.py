@@ -1,7 +1,7 @@
-"""One run of preprocessing as its steps see it: configuration, output folder, inputs, runner.
+"""State of one preprocessing run, shared by its steps: configuration, output folder, inputs, runner.
 
-Owns where a step keeps its files, the exclusive use of the folder, and handing tasks to the runner. A step is
-a module with ``VERSION`` and ``run(context) -> Outcome``.
+Owns the paths of a step's files, exclusive use of the folder, and dispatch of tasks to the runner. A step is a module
+with ``VERSION`` and ``run(context) -> Outcome``.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from megatron_ko.config.loading import Loaded
 from megatron_ko.errors import DataError
 from megatron_ko.files import locked_folder
 from preprocessing.config.pipeline import Config
-from preprocessing.readers.files_found import KnownHashes, Unit, find_units
+from preprocessing.readers.input_units import InputHashes, Unit, find_units
 from preprocessing.running.markers import Marker, Outputs, key_of
 from preprocessing.running.progress import StepProgress
-from preprocessing.running.tasks import KeyedTask, Outcome, Runner, Task
+from preprocessing.running.tasks import Outcome, Runner, StepTask, Task
 
 __all__ = ["Context", "Outcome", "Task"]
-OLD_S = 24 * 3600.0
+LEFTOVER_AGE_S = 24 * 3600.0
+"""Age from which temporary files in a shared folder are removed."""
 
 
 class Context:
@@ -36,7 +37,7 @@ class Context:
         self.config = loaded.config
         self.folder = Path(self.config.output.folder).expanduser()
         self._runner = runner
-        self._hashes = KnownHashes(self.folder / "steps" / "input_hashes.json")
+        self._hashes = InputHashes(self.folder / "steps" / "input_hashes.json")
         self._finished: dict[str, dict[str, Outputs]] = {}
 
     @property
@@ -45,33 +46,33 @@ class Context:
         return self._runner
 
     def for_worker(self) -> Context:
-        """The same for another process: units are found once, the runner stays here."""
-        _ = self.units
-        made = copy.copy(self)
-        made._runner = None
-        made._finished = {}
-        return made
+        """Returns a copy for another process: with the units, without the runner."""
+        _ = self.units  # listed once, here
+        copied = copy.copy(self)
+        copied._runner = None
+        copied._finished = {}
+        return copied
 
     @functools.cached_property
     def units(self) -> list[Unit]:
         return find_units(self.loaded, self._hashes)
 
     def identity(self, unit: Unit) -> Any:
-        """JSON that changes when the content of the unit does."""
+        """JSON that changes with the content of the unit."""
         parts = [
             [label, part and dataclasses.astuple(part), *self._hashes.of(file)]
             for file, label, part in unit.parts()
         ]
-        return [parts, self.watched(unit)]
+        return [parts, self.watched_identity(unit)]
 
-    def watched(self, unit: Unit) -> list[Any]:
-        """JSON that changes when a file does that is no document but says something of them: a license file."""
+    def watched_identity(self, unit: Unit) -> list[Any]:
+        """JSON that changes with the files that describe the documents of a unit without being documents: licenses."""
         return [[str(file), *self._hashes.of(file)] for file in unit.watched]
 
     def save_hashes(self) -> None:
         self._hashes.save()
 
-    def part(self, *names: str) -> list[Any]:
+    def sections(self, *names: str) -> list[Any]:
         """Sections of the configuration as JSON."""
         return [self.as_data(getattr(self.config, name)) for name in names]
 
@@ -84,11 +85,11 @@ class Context:
     # --- files ---------------------------------------------------------------------------------------------
 
     def path(self, step: str, name: str, suffix: str = ".parquet") -> Path:
-        """Where ``step`` keeps a result of the task or unit ``name``."""
+        """Path of a result that ``step`` writes for the task or unit ``name``."""
         return self.folder / "steps" / step / f"{name}{suffix}"
 
-    def dropped(self, step: str, name: str) -> Path:
-        """Where ``step`` keeps the documents it drops of a unit."""
+    def dropped_path(self, step: str, name: str) -> Path:
+        """Path of the documents that ``step`` drops from the unit ``name``."""
         return self.folder / "dropped" / f"{step}-{name}.parquet"
 
     @property
@@ -96,73 +97,75 @@ class Context:
         """The last step that changes text."""
         return "lines" if self.config.lines.enabled else "clean"
 
-    def documents(self, unit: Unit) -> Path:
-        """The documents of a unit, as the steps after ``text_step`` see them."""
+    def documents_path(self, unit: Unit) -> Path:
+        """Path of a unit's documents, as the steps after ``text_step`` read them."""
         return self.path(self.text_step, unit.name)
 
     # --- tasks ---------------------------------------------------------------------------------------------
 
     def upstream(self, step: str, name: str) -> str:
-        """Content of a finished task whose files another one reads. Raises DataError when it is not finished."""
+        """Content hash of a finished task whose files another task reads. Raises DataError if it is not finished."""
         content = Marker(self.folder, f"{step}/{name}").content()
         if content is None:
             raise DataError(
-                f"{self.folder}: step {step!r} is not finished for {name!r}; run 'python -m preprocessing {step} ...'"
+                f"{self.folder}: step {step!r} is not finished for {name!r}; run 'mko data {step} ...'",
+                rule="step-not-finished",
             )
         return content
 
     def summary_of(self, step: str) -> dict[str, Any]:
-        """What an earlier step shares of its summary. Raises DataError when it is not finished."""
+        """The shared entries of a finished step's summary. Raises DataError if it is not finished."""
         summary = Marker(self.folder, step).shared_summary()
         if summary is None:
             raise DataError(
-                f"{self.folder}: step {step!r} is not finished; run 'python -m preprocessing {step} ...'"
+                f"{self.folder}: step {step!r} is not finished; run 'mko data {step} ...'",
+                rule="step-not-finished",
             )
         return summary
 
     def finish(self, step: str, tasks: Sequence[Task], version: int) -> list[dict[str, Any]]:
-        """Runs the tasks that are not finished, wherever the runner does it; the summaries in the order of ``tasks``.
+        """Runs the unfinished tasks with the runner; returns the summaries of all, in the order of ``tasks``.
 
-        ``version`` is that of the step.
+        ``version`` is the step's.
         """
-        keyed = [
-            KeyedTask(step, number, task, key_of(step, version, task.name, task.depends))
+        step_tasks = [
+            StepTask(step, number, task, key_of(step, version, task.name, task.depends))
             for number, task in enumerate(tasks)
         ]
-        markers = {one.marker_name: Marker(self.folder, one.marker_name) for one in keyed}
-        summaries = {one.marker_name: markers[one.marker_name].read(one.key) for one in keyed}
-        todo = [one for one in keyed if summaries[one.marker_name] is None]
+        markers = {item.marker_name: Marker(self.folder, item.marker_name) for item in step_tasks}
+        summaries = {item.marker_name: markers[item.marker_name].read(item.key) for item in step_tasks}
+        todo = [item for item in step_tasks if summaries[item.marker_name] is None]
         if todo:
             size = sum(task.size for task in tasks)
-            shown = StepProgress(step, len(todo), size, size - sum(one.task.size for one in todo))
+            progress = StepProgress(step, len(todo), size, size - sum(item.task.size for item in todo))
 
-            def done(one: KeyedTask, summary: dict[str, Any]) -> None:
-                summaries[one.marker_name] = summary
-                shown.add(one.task.size, summary)
+            def done(item: StepTask, summary: dict[str, Any]) -> None:
+                summaries[item.marker_name] = summary
+                progress.add(item.task.size, summary)
 
             try:
                 self.runner.run(self, todo, done)
             finally:
-                shown.close()
+                progress.close()
         written = {name: marker.contents() for name, marker in markers.items()}
         self._finished.setdefault(step, {}).update(written)
-        return [summaries[one.marker_name] or {} for one in keyed]
+        return [summaries[item.marker_name] or {} for item in step_tasks]
 
     def finish_step(self, step: str, key: str, outcome: Outcome) -> None:
-        """Removes what no task of this run wrote, and marks the step finished.
+        """Removes files that no task of this run wrote, and marks the step finished.
 
-        Its content is what its tasks wrote, in their order (the order of the inputs counts for later steps), and what it
-        shares of its summary.
+        The content of the step is the content of its tasks, in their order (later steps depend on the order of the
+        inputs), and the shared entries of its summary.
         """
         self.remove_others(step)
         tasks = self._finished.get(step, {})
-        known = {name: seen for outputs in tasks.values() for name, seen in outputs.items()}
+        known = {name: entry for outputs in tasks.values() for name, entry in outputs.items()}
         content = key_of(list(tasks.items()), {name: outcome.summary[name] for name in outcome.shared})
         marker = Marker(self.folder, step)
         marker.write(key, outcome.outputs, outcome.summary, known, content, outcome.shared)
 
     def remove_others(self, step: str) -> None:
-        """Files of ``step`` that none of the tasks finished in this run wrote: of inputs no longer named."""
+        """Removes files of ``step`` that belong to no task of this run, such as those of an input that was removed."""
         tasks = self._finished.get(step, {})
         keep = {Marker(self.folder, name).path for name in tasks}
         keep |= {self.folder / name for outputs in tasks.values() for name in outputs}
@@ -175,16 +178,22 @@ class Context:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """One run at a time; temporary files of a killed one are removed (in a shared folder, old ones only)."""
+        """Allows one run at a time and removes temporary files of a killed run (in a shared folder, old ones only)."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(
-                f"output.folder: {self.folder} cannot be made ({error.strerror}); give a folder that may be written"
+                [
+                    self.loaded.problem(
+                        "output.folder",
+                        f"cannot create {self.folder} ({error.strerror}); choose a folder that is writable",
+                        "folder-not-writable",
+                    )
+                ]
             ) from None
         if self.runner.shared:
             if self.runner.leads:
-                self._remove_leftovers(OLD_S)
+                self._remove_leftovers(LEFTOVER_AGE_S)
             yield
             return
         with locked_folder(self.folder):

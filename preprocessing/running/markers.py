@@ -1,10 +1,10 @@
-"""What is finished: markers with a key of everything a result depends on.
+"""Markers of finished tasks and steps, with a key of everything a result depends on.
 
-Owns keys (version of the step, configuration, content of what is read), and markers that name the outputs with their
-sizes and hashes and are written last. A marker counts only while its outputs have the sizes it names.
+Owns keys (version of the step, configuration, content of the files read) and markers, which list the outputs with sizes
+and hashes and are written last. A marker is valid only while its outputs have the listed sizes.
 
-Keys hold the content of what a task reads, not how it was made: a task that runs again and writes the same bytes makes
-no later task stale.
+A key contains the content of the files a task reads, not how they were produced: a task that runs again and writes the
+same bytes leaves later tasks valid.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import xxhash
 from megatron_ko.files import write_json
 
 FORMAT = 2
-"""Markers of another format count as not finished."""
+"""A marker of another format counts as not finished."""
 _BLOCK_BYTES = 4 << 20
 
 Outputs = dict[str, tuple[int, str]]
@@ -33,7 +33,7 @@ def key_of(*parts: Any) -> str:
 
 
 def content_of(path: Path) -> str:
-    """xxh3_128 of a file: as fast as it can be read. Finds changes, not forgeries."""
+    """xxh3_128 of a file: as fast as reading it. Detects changes, not forgeries."""
     digest = xxhash.xxh3_128()
     with open(path, "rb") as file:
         while block := file.read(_BLOCK_BYTES):
@@ -49,15 +49,15 @@ class Marker:
         self.path = folder / "steps" / f"{name}.json"
 
     def read(self, key: str | None = None) -> dict[str, Any] | None:
-        """The summary, when the marker is of ``key`` (or any) and every output is there with its size."""
+        """The summary if the marker has ``key`` (None: any key) and every output exists with its size, else None."""
         data = self._data()
         if data is None or (key is not None and data["key"] != key):
             return None
-        whole = all(self._size(name) == size for name, (size, _) in data["outputs"].items())
-        return data["summary"] if whole else None
+        complete = all(self._size(name) == size for name, (size, _) in data["outputs"].items())
+        return data["summary"] if complete else None
 
     def shared_summary(self) -> dict[str, Any] | None:
-        """The entries of the summary that count as content."""
+        """Entries of the summary that count as content."""
         data, summary = self._data(), self.read()
         return None if data is None or summary is None else {name: summary[name] for name in data["shared"]}
 
@@ -66,21 +66,23 @@ class Marker:
         return None if data is None else data["key"]
 
     def content(self) -> str | None:
-        """Hash of what the task or the step wrote: the same for the same bytes. None when it is not finished."""
+        """Hash of the bytes that the task or step wrote; None if it is not finished."""
         data = self._data()
         return None if data is None else data["content"]
 
     def outputs(self) -> list[Path]:
-        """The files that the marker names; none when it is not finished."""
+        """Files listed in the marker; empty if it is not finished."""
         return [self._folder / name for name in self.contents()]
 
     def contents(self) -> Outputs:
-        """Size and hash of the files that the marker names."""
+        """Size and hash of the files listed in the marker."""
         data = self._data()
-        return {} if data is None else {name: (size, seen) for name, (size, seen) in data["outputs"].items()}
+        return (
+            {} if data is None else {name: (size, digest) for name, (size, digest) in data["outputs"].items()}
+        )
 
     def is_of_other_format(self) -> bool:
-        """Whether another version of the program wrote it."""
+        """Whether another version of the program wrote the marker."""
         return self.path.is_file() and self._data() is None
 
     def write(
@@ -92,17 +94,16 @@ class Marker:
         content: str | None = None,
         shared: Sequence[str] = (),
     ) -> None:
-        """Hashes the outputs, but for those that are ``known``; ``content`` is theirs unless it is given.
+        """Writes the marker. Hashes the outputs except the ``known`` ones; ``content`` defaults to the hash of the outputs.
 
         ``shared``: entries of the summary that ``shared_summary`` returns.
         """
-        named: Outputs = {}
+        listed: Outputs = {}
         for path in outputs:
             name = str(path.relative_to(self._folder))
-            seen = (known or {}).get(name)
-            named[name] = seen or (path.stat().st_size, content_of(path))
-        written = {"format": FORMAT, "key": key, "content": content or key_of(named)}
-        write_json(self.path, {**written, "shared": list(shared), "outputs": named, "summary": summary})
+            listed[name] = (known or {}).get(name) or (path.stat().st_size, content_of(path))
+        data = {"format": FORMAT, "key": key, "content": content or key_of(listed)}
+        write_json(self.path, {**data, "shared": list(shared), "outputs": listed, "summary": summary})
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)

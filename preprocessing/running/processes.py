@@ -1,8 +1,8 @@
-"""Tasks on this machine: in this process, or in a pool of worker processes.
+"""Runs tasks on this machine: in this process or in a pool of worker processes.
 
-Owns the pool. Workers are forked from a clean server process that has imported the kernels, leave requests to stop to the
-parent, and end with it, also when it is killed. Below a supervisor (``python -m preprocessing``) no signal arrives here;
-elsewhere SIGINT is a KeyboardInterrupt, which must not come while the executor starts a worker: it would not know it.
+Owns the pool. Workers are forked from a clean server process that has imported the kernels. They leave stop requests to
+the parent and end with it, even when it is killed. Below a supervisor (``mko data``) no signal arrives here; elsewhere
+SIGINT raises KeyboardInterrupt, which must not interrupt the executor while it starts a worker: it would lose track of it.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from typing import Any
 from megatron_ko.errors import DataError
 from preprocessing.running.markers import Marker
 from preprocessing.running.supervision import SIGNALS
-from preprocessing.running.tasks import Done, KeyedTask, RunContext, do
+from preprocessing.running.tasks import Done, RunContext, StepTask, run_task
 
 PRELOADED = ["preprocessing.running.quiet_interrupt", "preprocessing.steps.warm_up"]
 _context: RunContext | None = None
 
 
 def cores() -> int:
-    """Processors that this process may use."""
+    """Number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class ProcessRunner:
-    """``workers`` processes; with one, everything happens in this process."""
+    """Runs tasks in ``workers`` processes; one worker means this process."""
 
     leads = True
     shared = False
@@ -43,28 +43,29 @@ class ProcessRunner:
         self._pool: ProcessPoolExecutor | None = None
         self._lifeline: multiprocessing.connection.Connection | None = None
 
-    def run(self, context: RunContext, keyed: Sequence[KeyedTask], done: Done) -> None:
-        if self.workers == 1 or len(keyed) == 1:
-            for one in keyed:
-                done(one, do(context, one))
+    def run(self, context: RunContext, tasks: Sequence[StepTask], done: Done) -> None:
+        if self.workers == 1 or len(tasks) == 1:
+            for task in tasks:
+                done(task, run_task(context, task))
             return
         pool = self._pool or self._start(context)
-        futures: dict[Future[dict[str, Any]], KeyedTask] = {}
+        futures: dict[Future[dict[str, Any]], StepTask] = {}
         try:
-            with interrupts_held():  # the first tasks make the workers start
-                for one in keyed:
-                    futures[pool.submit(_do, one)] = one
+            with hold_interrupts():  # submitting the first tasks starts the workers
+                for task in tasks:
+                    futures[pool.submit(_run_task, task)] = task
             _gather(futures, done)
         except BrokenProcessPool:
-            self._let_go()
+            self._end_workers()
             self.close()
             raise DataError(
-                f"a worker process was killed, often for lack of memory; finished tasks are kept: "
-                f"run again with fewer than {self.workers} workers (--workers)"
+                f"a worker process was killed, often because memory ran out; finished tasks are kept: run again with "
+                f"fewer than {self.workers} workers (--workers)",
+                rule="worker-killed",
             ) from None
         except KeyboardInterrupt:
-            with interrupts_held():
-                self._let_go()
+            with hold_interrupts():
+                self._end_workers()
                 self.close()
             raise
         except BaseException:
@@ -73,7 +74,7 @@ class ProcessRunner:
             raise
 
     def wait_for(self, context: RunContext, marker: Marker, key: str) -> None:
-        """Nobody else leads."""
+        """Returns at once: this process leads."""
 
     def close(self) -> None:
         if self._pool is not None:
@@ -84,15 +85,15 @@ class ProcessRunner:
         self._pool, self._lifeline = forked_pool(self.workers, PRELOADED, _begin, context.for_worker())
         return self._pool
 
-    def _let_go(self) -> None:
-        """Ends the workers in the middle of their tasks, which leave nothing but temporary files."""
+    def _end_workers(self) -> None:
+        """Ends the workers in the middle of their tasks, which leave only temporary files."""
         if self._lifeline is not None:
             self._lifeline.close()
 
 
 @contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """A KeyboardInterrupt that the block would get comes at its end."""
+def hold_interrupts() -> Iterator[None]:
+    """Delays a KeyboardInterrupt until the end of the block."""
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
@@ -110,17 +111,17 @@ def interrupts_held() -> Iterator[None]:
 def forked_pool(
     workers: int, preloaded: Sequence[str], begin: Callable[..., None], *arguments: Any
 ) -> tuple[ProcessPoolExecutor, multiprocessing.connection.Connection]:
-    """Workers forked from a server that has imported ``preloaded``, and their lifeline: they end when it is closed.
+    """Returns a pool of workers and their lifeline: closing it ends them.
 
-    Each starts with ``begin(*arguments, held)``, which calls ``begin_worker(held)``.
+    Workers are forked from a server that has imported ``preloaded``. Each worker starts with ``begin(*arguments, worker_end)``, which calls ``begin_worker(worker_end)``.
     """
     method = multiprocessing.get_context("forkserver")
     method.set_forkserver_preload(list(preloaded))
-    held, lifeline = method.Pipe(duplex=False)
-    return ProcessPoolExecutor(workers, method, begin, (*arguments, held)), lifeline
+    worker_end, lifeline = method.Pipe(duplex=False)
+    return ProcessPoolExecutor(workers, method, begin, (*arguments, worker_end)), lifeline
 
 
-def _gather(futures: dict[Future[dict[str, Any]], KeyedTask], done: Done) -> None:
+def _gather(futures: dict[Future[dict[str, Any]], StepTask], done: Done) -> None:
     waiting = set(futures)
     while waiting:
         ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -135,7 +136,7 @@ def _begin(context: RunContext, lifeline: multiprocessing.connection.Connection)
 
 
 def begin_worker(lifeline: multiprocessing.connection.Connection) -> None:
-    """What a worker process does first: it leaves requests to stop to its parent and ends with it."""
+    """Sets up a worker process: it leaves stop requests to its parent and ends with it."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
@@ -151,6 +152,6 @@ def _end_with_parent(lifeline: multiprocessing.connection.Connection) -> None:
     os._exit(1)
 
 
-def _do(one: KeyedTask) -> dict[str, Any]:
+def _run_task(task: StepTask) -> dict[str, Any]:
     assert _context is not None
-    return do(_context, one)
+    return run_task(_context, task)

@@ -1,7 +1,7 @@
-"""Lets an interrupt of the keyboard end the process that imports this, without a traceback.
+"""Makes a keyboard interrupt end the importing process without a traceback.
 
-For the server process that workers are forked from, while it imports and compiles; afterwards it ignores interrupts. Below
-a supervisor it ignores them from the start.
+Meant for the server process that workers are forked from, while it imports and compiles; afterwards it ignores
+interrupts. Below a supervisor it ignores them from the start.
 """
 
 import signal

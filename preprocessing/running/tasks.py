@@ -1,7 +1,7 @@
-"""Tasks: what a step hands to a runner, and how one is done anywhere.
+"""Tasks: units of work that a step passes to a runner.
 
-Owns the contract between steps and runners. A task that is done has a marker under its key, so whoever runs it, and
-however often the run is killed, its outputs are the same.
+Owns the contract between steps and runners. A finished task has a marker with its key, so its outputs are the same
+no matter which process runs it and how often the run is killed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from preprocessing.running.markers import Marker
 
 
 class RunContext(Protocol):
-    """What runners need of ``preprocessing.running.context.Context``, which is above them."""
+    """The part of ``preprocessing.running.context.Context``, a layer above, that runners use."""
 
     folder: Path
 
@@ -24,9 +24,9 @@ class RunContext(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a task or a step wrote, and its summary (JSON) for the marker and the funnel.
+    """Files written by a task or step, and its summary (JSON) for the marker and the funnel.
 
-    ``shared``: entries of a step's summary that later steps read, so that they count as its content.
+    ``shared``: entries of a step's summary that later steps read; they count as its content.
     """
 
     outputs: list[Path]
@@ -36,9 +36,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Task:
-    """``function(context, *arguments) -> Outcome`` is a function of a module; ``depends`` is the JSON of all that the
-    result depends on but the version of the step: configuration, identities of inputs, and ``context.upstream`` of every
-    task whose files it reads; ``size`` is the bytes it reads, for the progress bar."""
+    """``function(context, *arguments) -> Outcome`` is a module-level function; ``depends`` is the JSON of everything the
+    result depends on except the version of the step: configuration, identities of inputs, and ``context.upstream`` of
+    every task whose files it reads; ``size``: bytes it reads, for the progress bar."""
 
     name: str
     function: Callable[..., Outcome]
@@ -48,8 +48,8 @@ class Task:
 
 
 @dataclass(frozen=True)
-class KeyedTask:
-    """A task of a step under its key; ``number`` is its place among all tasks of the step, done or not."""
+class StepTask:
+    """A task of the step ``step``; ``key`` identifies its result, ``number`` is its index among all tasks of the step."""
 
     step: str
     number: int
@@ -61,31 +61,31 @@ class KeyedTask:
         return f"{self.step}/{self.task.name}"
 
 
-Done = Callable[[KeyedTask, dict[str, Any]], None]
+Done = Callable[[StepTask, dict[str, Any]], None]
 
 
 class Runner(Protocol):
-    """``leads`` is true in the one process that writes what belongs to no task."""
+    """``leads`` is true in the one process that writes the files that belong to no task."""
 
     leads: bool
     shared: bool
     """Whether other processes work in the same folder at the same time."""
 
-    def run(self, context: RunContext, keyed: Sequence[KeyedTask], done: Done) -> None:
-        """Returns when every task has its marker; calls ``done`` for each as it ends. Raises what a task raised."""
+    def run(self, context: RunContext, tasks: Sequence[StepTask], done: Done) -> None:
+        """Runs the tasks and returns when each has its marker; calls ``done`` as each ends. Re-raises a task's error."""
         ...
 
     def wait_for(self, context: RunContext, marker: Marker, key: str) -> None:
-        """Returns when the one process that leads has written ``marker``."""
+        """Returns when the leading process has written ``marker``."""
         ...
 
     def close(self) -> None: ...
 
 
-def do(context: RunContext, keyed: KeyedTask) -> dict[str, Any]:
-    """Runs a task and writes its marker, last. Returns the summary."""
-    marker = Marker(context.folder, keyed.marker_name)
+def run_task(context: RunContext, step_task: StepTask) -> dict[str, Any]:
+    """Runs a task, writes its marker last, and returns the summary."""
+    marker = Marker(context.folder, step_task.marker_name)
     marker.remove()
-    outcome = keyed.task.function(context, *keyed.task.arguments)
-    marker.write(keyed.key, outcome.outputs, outcome.summary)
+    outcome = step_task.task.function(context, *step_task.task.arguments)
+    marker.write(step_task.key, outcome.outputs, outcome.summary)
     return outcome.summary

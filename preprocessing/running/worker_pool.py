@@ -1,6 +1,6 @@
-"""A function over many things in worker processes, for commands without a configuration.
+"""Maps a function over items in worker processes, for commands without a configuration.
 
-Owns the pool. Results come in the order of the things, so nothing depends on the number of workers.
+Owns the pool. Results arrive in the order of the items, so nothing depends on the number of workers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from megatron_ko.errors import DataError
-from preprocessing.running.processes import begin_worker, forked_pool, interrupts_held
+from preprocessing.running.processes import begin_worker, forked_pool, hold_interrupts
 from preprocessing.running.progress import StepProgress
 
 Item = TypeVar("Item")
@@ -21,9 +21,9 @@ PRELOADED = ["preprocessing.running.quiet_interrupt", "preprocessing.tokenizers.
 
 
 class WorkerPool:
-    """``with WorkerPool(workers) as pool``; with one worker everything happens in this process.
+    """``with WorkerPool(workers) as pool``; one worker means this process.
 
-    ``preloaded``: modules that workers have from the start.
+    ``preloaded``: modules imported before the workers are forked.
     """
 
     def __init__(self, workers: int, preloaded: Sequence[str] = PRELOADED):
@@ -35,10 +35,10 @@ class WorkerPool:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with interrupts_held():
-            if self._lifeline is not None and kind is not None:
+        with hold_interrupts():
+            if self._lifeline is not None and error_type is not None:
                 self._lifeline.close()  # ends the workers in the middle of their work
             if self._pool is not None:
                 self._pool.shutdown(wait=True, cancel_futures=True)
@@ -50,7 +50,7 @@ class WorkerPool:
         what: str,
         sizes: Sequence[int] = (),
     ) -> Iterator[Result]:
-        """``function(*item)`` of each item, in order; ``sizes`` in bytes are for the progress bar only."""
+        """Yields ``function(*item)`` for each item, in order; ``what`` names the progress bar, ``sizes`` are its bytes."""
         progress = StepProgress(what, len(items), sum(sizes))
         try:
             results = self._results(function, items)
@@ -65,15 +65,16 @@ class WorkerPool:
             yield from (function(*item) for item in items)
             return
         pool = self._pool or self._start()
-        with interrupts_held():  # the first items make the workers start
+        with hold_interrupts():  # submitting the first items starts the workers
             futures = [pool.submit(function, *item) for item in items]
         try:
             for future in futures:
                 yield future.result()
         except BrokenProcessPool:
             raise DataError(
-                f"a worker process was killed, often for lack of memory; what is finished is kept: run again with fewer "
-                f"than {self.workers} workers (--workers)"
+                f"a worker process was killed, often because memory ran out; finished work is kept: run again with fewer "
+                f"than {self.workers} workers (--workers)",
+                rule="worker-killed",
             ) from None
         finally:
             for future in futures:

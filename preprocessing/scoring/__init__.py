@@ -1,1 +1,1 @@
-"""Models that judge documents, and evaluation sets that must not be in the corpus."""
+"""Models that score documents, and evaluation sets that must not occur in the corpus."""

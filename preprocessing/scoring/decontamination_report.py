@@ -1,6 +1,6 @@
-"""What the search for evaluation sets found: ``decontamination.json`` and, for people, ``decontamination.txt``.
+"""Reports the search for evaluation sets: ``decontamination.json`` and, for people, ``decontamination.txt``.
 
-Owns the numbers per set (items found, documents they were found in, n-grams ignored) and their table.
+Owns the numbers per evaluation set (items found, documents that contain them, ignored n-grams) and their table.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ MAX_EXAMPLES = 5
 def report_of(
     index: Index, common: np.ndarray, hits: Iterable[np.ndarray], summaries: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """``common: [n-grams] bool`` are ignored; ``hits`` is, per unit, what ``kernels.ngrams.find_ngrams`` found."""
+    """``common`` [n-grams] bool: ignored n-grams; ``hits``: results of ``kernels.ngrams.find_ngrams``, one per task."""
     documents = np.zeros(len(index.set_names), np.int64)
-    seen = np.zeros(len(common), bool)
-    for found in hits:
-        kept = found[~common[found[:, 1]]]
-        seen[kept[:, 1]] = True
-        documents += _documents_by_set(index, kept)
-    items = np.unique(index.items[np.repeat(seen, np.diff(index.starts))])
+    occurs = np.zeros(len(common), bool)
+    for task_hits in hits:
+        counted = task_hits[~common[task_hits[:, 1]]]
+        occurs[counted[:, 1]] = True
+        documents += _documents_by_set(index, counted)
+    items = np.unique(index.items[np.repeat(occurs, np.diff(index.starts))])
     return {
         "sets": {
             str(name): {
@@ -36,7 +36,7 @@ def report_of(
                 "texts_too_short": int(index.too_short[number]),
                 "items_found": int(np.count_nonzero(index.item_sets[items] == number)),
                 "documents": int(documents[number]),
-                "ngrams_ignored": _ignored(index, common, number),
+                "ngrams_ignored": _count_ignored(index, common, number),
                 "examples": _examples(summaries, str(name)),
             }
             for number, name in enumerate(index.set_names)
@@ -45,7 +45,7 @@ def report_of(
 
 
 def _documents_by_set(index: Index, hits: np.ndarray) -> np.ndarray:
-    """Documents with an n-gram of each set."""
+    """``[sets]``: number of documents with an n-gram of each set."""
     pairs = np.unique(hits[:, :2], axis=0)
     counts = np.diff(index.starts)[pairs[:, 1]]
     rows = np.repeat(pairs[:, 0], counts)
@@ -55,8 +55,8 @@ def _documents_by_set(index: Index, hits: np.ndarray) -> np.ndarray:
     return np.bincount(distinct[:, 1], minlength=len(index.set_names))
 
 
-def _ignored(index: Index, common: np.ndarray, number: int) -> dict[str, Any]:
-    """How many n-grams of a set are too common, and some items they stand in."""
+def _count_ignored(index: Index, common: np.ndarray, number: int) -> dict[str, Any]:
+    """The number of n-grams of a set that are too common, and some items that contain them."""
     mine = np.repeat(common, np.diff(index.starts)) & (index.item_sets[index.items] == number)
     ngrams = np.repeat(np.arange(len(common)), np.diff(index.starts))[mine]
     items = np.unique(index.items[mine])[:MAX_EXAMPLES]
@@ -75,7 +75,7 @@ def write(folder: Path, data: dict[str, Any]) -> list[Path]:
 
 
 def as_text(data: dict[str, Any]) -> str:
-    """The report for people."""
+    """The table for people, followed by examples."""
     rows: list[tuple[str, ...]] = [("set", "items", "searched", "found", "documents", "ignored n-grams")]
     for name, entry in data["sets"].items():
         numbers = (entry["items"], entry["items_searched"], entry["items_found"], entry["documents"])

@@ -1,9 +1,9 @@
-"""Evaluation sets as an index of n-grams.
+"""Builds an n-gram index of evaluation sets.
 
-Owns reading the items, which sequences of words stand for them, and the file of the index. Words are those of
-``kernels.shingles``. A text is all its sequences of n words; one that is shorter is looked for as a whole, and one of
-fewer than ``min_words`` words not at all, since it stands in honest text too. Sequences of one repeated word and of
-numbers only are left out for the same reason.
+Owns reading the items, the choice of their n-grams, and the index file. Words are those of ``kernels.shingles``. A text
+contributes all its sequences of n words; a shorter text is one sequence, and a text with fewer than ``min_words`` words
+is not searched, since ordinary text contains it too. For the same reason, sequences of one repeated word or of numbers
+only are left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from megatron_ko.errors import DataError
+from megatron_ko.errors import DataError, Problem
 from megatron_ko.files import atomic_file
 from preprocessing.config.scoring import DecontaminateConfig, EvaluationSet
 from preprocessing.kernels import ngrams as kernels
@@ -29,7 +29,7 @@ HANGUL, DIGITS = 1, 3
 
 @dataclass(frozen=True)
 class Item:
-    """One question of a set."""
+    """One question of an evaluation set."""
 
     set_name: str
     identity: str
@@ -37,41 +37,42 @@ class Item:
 
 
 def items_of(config: DecontaminateConfig) -> Iterator[Item]:
-    """Every item in the order of the configuration. Raises DataError for sets and fields that are not there."""
-    for name, given in config.sets.items():
+    """Every item in the order of the configuration. Raises DataError for an empty set or a missing field."""
+    for name, evaluation in config.sets.items():
         empty = True
-        missing = set(given.fields)
-        for item, present in _items(name, given):
+        missing = set(evaluation.fields)
+        for item, present in _items(name, evaluation):
             empty = False
             missing -= present
             yield item
         if empty:
             raise DataError(
-                f"decontaminate.sets.{name}: {', '.join(given.paths)} holds no item; check the files"
+                f"decontaminate.sets.{name}: {', '.join(evaluation.paths)} contains no item; check the files",
+                rule="empty-evaluation-set",
             )
         if missing:
             raise DataError(
-                f"decontaminate.sets.{name}: no item has text in the field {', '.join(sorted(missing))}; correct 'fields'"
+                f"decontaminate.sets.{name}: no item has text in the field {', '.join(sorted(missing))}; correct 'fields'",
+                rule="missing-field",
             )
 
 
-def _items(name: str, given: EvaluationSet) -> Iterator[tuple[Item, set[str]]]:
-    """Items, and the fields each has."""
-    for path in existing_files(given.paths):
-        if given.format == "txt":
+def _items(name: str, evaluation: EvaluationSet) -> Iterator[tuple[Item, set[str]]]:
+    """Items, and the fields in which each has text."""
+    for path in existing_files(evaluation.paths):
+        if evaluation.format == "txt":
             for number, line in lines_of(path):
                 yield Item(name, f"{path.name}:{number}", [line]), set()
             continue
-        fields = [*given.fields, *([given.id_field] if given.id_field else [])]
-        for number, record in records_of(path, given.format, fields):
-            texts = {field: list(_texts(record.get(field))) for field in given.fields}
-            identity = record.get(given.id_field) if given.id_field else f"{path.name}:{number}"
+        fields = [*evaluation.fields, *([evaluation.id_field] if evaluation.id_field else [])]
+        for number, record in records_of(path, evaluation.format, fields):
+            texts = {field: list(_texts(record.get(field))) for field in evaluation.fields}
+            identity = record.get(evaluation.id_field) if evaluation.id_field else f"{path.name}:{number}"
             if identity is None:
-                raise DataError(
-                    f"{path}:{number}: has no {given.id_field!r}; correct id_field of decontaminate.sets.{name}"
-                )
-            present = {field for field, found in texts.items() if found}
-            yield Item(name, str(identity), [text for found in texts.values() for text in found]), present
+                message = f"has no {evaluation.id_field!r}; correct id_field of decontaminate.sets.{name}"
+                raise DataError([Problem(f"{path}:{number}", "", message, "missing-field")])
+            present = {field for field, values in texts.items() if values}
+            yield Item(name, str(identity), [text for values in texts.values() for text in values]), present
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -87,10 +88,9 @@ def _texts(value: Any) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Index:
-    """N-gram ``i`` has the key ``keys[i]``, ``lengths[i]`` words, and stands first in item ``items[starts[i]]``.
+    """N-gram ``i`` has the key ``keys[i]`` and ``lengths[i]`` words; it occurs in ``items[starts[i]:starts[i + 1]]``.
 
-    ``items[starts[i]:starts[i + 1]]`` are all its items, by number; ``item_sets`` and ``identities`` are by item.
-    ``set_names``, ``searched`` and ``too_short`` (texts) are by set.
+    ``item_sets`` and ``identities`` are by item; ``set_names``, ``searched`` (items) and ``too_short`` (texts) by set.
     """
 
     keys: np.ndarray
@@ -106,7 +106,7 @@ class Index:
 
     @functools.cached_property
     def tables(self) -> tuple[np.ndarray, ...]:
-        """What ``kernels.find_ngrams`` searches with."""
+        """The tables of ``kernels.find_ngrams``."""
         anchors, of = np.unique(self.anchors, return_inverse=True)
         lengths = np.zeros(len(anchors), np.uint64)
         np.bitwise_or.at(lengths, of.reshape(-1), np.uint64(1) << self.lengths.astype(np.uint64))
@@ -126,12 +126,12 @@ class Index:
 
     @classmethod
     def load(cls, path: Path) -> Index:
-        with np.load(path, allow_pickle=False) as found:
-            return cls(**{name: found[name] for name in found.files})
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(**{name: arrays[name] for name in arrays.files})
 
 
 def build(config: DecontaminateConfig) -> Index:
-    """The index of all sets. Raises DataError when a set has nothing that can be looked for."""
+    """The index of all sets. Raises DataError when no text of a set can be searched."""
     names = list(config.sets)
     keys: list[np.ndarray] = []
     anchors: list[np.ndarray] = []
@@ -156,7 +156,8 @@ def build(config: DecontaminateConfig) -> Index:
     for name, count in zip(names, searched):
         if not count:
             raise DataError(
-                f"decontaminate.sets.{name}: no text has {config.min_words} words or more; lower min_words, or check 'fields'"
+                f"decontaminate.sets.{name}: no text has {config.min_words} words or more; lower min_words, or check 'fields'",
+                rule="texts-too-short",
             )
     distinct, first, of = np.unique(np.concatenate(keys), return_index=True, return_inverse=True)
     pairs = np.unique(np.stack([of.reshape(-1), np.concatenate(owners)], axis=1), axis=0)
@@ -168,7 +169,7 @@ def build(config: DecontaminateConfig) -> Index:
 
 
 def ngrams_of(text: str, config: DecontaminateConfig, ngram: int | None) -> tuple[np.ndarray, ...] | None:
-    """``(keys, anchors, lengths)`` of the sequences of a text; None when it is too short to be looked for."""
+    """``(keys, anchors, lengths)`` of the sequences of a text; None if it is too short."""
     data = np.frombuffer(text.encode("utf-8") or b" ", np.uint8)
     bounds = np.array([0, len(data)], np.int64)
     hashes, scripts = kernels.hash_words(data, bounds), kernels.word_spans(data, bounds)[:, 2]
@@ -187,6 +188,6 @@ def ngrams_of(text: str, config: DecontaminateConfig, ngram: int | None) -> tupl
 
 
 def ngram_for(scripts: np.ndarray, config: DecontaminateConfig) -> int:
-    """By the share of Hangul among the words that are not numbers."""
+    """Length of the n-grams, by the share of Hangul among the words that are not numbers."""
     words = np.count_nonzero(scripts != DIGITS)
     return config.ngram_ko if np.count_nonzero(scripts == HANGUL) * 2 > words else config.ngram

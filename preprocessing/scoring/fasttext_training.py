@@ -1,8 +1,8 @@
-"""Trains one fastText classifier in a process of its own: ``python -m preprocessing.scoring.fasttext_training SETTINGS.json``.
+"""Trains a fastText classifier in its own process: ``python -m preprocessing.scoring.fasttext_training SETTINGS.json``.
 
-Owns what makes a training repeatable. fastText 0.9.2 sets the first tenth of the vectors when it has one thread and
-leaves the others as the memory is (``DenseMatrix::uniform``): in a process that has freed memory before, training
-stops with "Encountered NaN" or ends differently. Here the C library is told to hand out blocks filled with zeros.
+Owns the reproducibility of the training. With one thread, fastText 0.9.2 initializes only the first tenth of the vectors
+(``DenseMatrix::uniform``) and leaves the rest as allocated: in a process that has freed memory, training fails with
+"Encountered NaN" or gives another result. An environment variable therefore makes the C library zero its blocks.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# glibc fills what it hands out with the complement of this byte (mallopt(3), M_PERTURB)
+# glibc fills allocated memory with the complement of this byte (mallopt(3), M_PERTURB)
 ZEROED_BLOCKS = {"MALLOC_PERTURB_": "255"}
 
 
 def train_apart(settings: dict[str, Any], model: Path, folder: Path) -> str | None:
-    """Trains with arguments of ``fasttext.train_supervised`` and saves; returns what went wrong, or None."""
-    given = folder / "settings.json"
-    given.write_text(json.dumps({"settings": settings, "model": str(model)}), encoding="utf-8")
+    """Trains with the arguments of ``fasttext.train_supervised`` and saves; returns the error message, or None."""
+    request = folder / "settings.json"
+    request.write_text(json.dumps({"settings": settings, "model": str(model)}), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", __name__, str(given)],
+        [sys.executable, "-m", __name__, str(request)],
         env={**os.environ, **ZEROED_BLOCKS},
         cwd=Path(__file__).resolve().parents[1],
         capture_output=True,
@@ -38,8 +38,8 @@ def train_apart(settings: dict[str, Any], model: Path, folder: Path) -> str | No
 def main() -> None:
     import fasttext
 
-    given = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    fasttext.train_supervised(**given["settings"]).save_model(given["model"])
+    request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    fasttext.train_supervised(**request["settings"]).save_model(request["model"])
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""How surprising a document is to a language model of text that is as it should be.
+"""Perplexity of a document under a language model of good text.
 
-Owns a trigram model over words, its file (.npz, no pickle) and the perplexity per word; KenLM models
-can be used instead. Words are those of ``kernels.language_model``: runs of one script, so that a particle after a
-foreign word or a number is a word.
+Owns a trigram model over words, its file (.npz, no pickle) and the perplexity per word; KenLM models work as well. Words
+are those of ``kernels.language_model``: runs of one script, so that a particle after a foreign word or a number is a
+word.
 
-Below the words stands a model of the same kind (``kneser_ney``) over the characters of the distinct words, so that an
-unknown word has the probability of its spelling: endings seen on other words cost little, random letters much.
+A second model of the same type (``kneser_ney``), over the characters of the distinct words, gives an unknown word the
+probability of its spelling: endings known from other words are likely, random letters are not.
 """
 
 from __future__ import annotations
@@ -33,32 +33,33 @@ _ARRAYS = {
 }  # fmt: skip
 
 
-def prepared(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """``(text, starts)`` of ``kernels.language_model.model_words``; a null row has no words."""
+def prepare(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """``(text, starts)`` from ``kernels.language_model.model_words``; a null row has no words."""
     return kernels.model_words(*utf8_buffer(column))
 
 
 class WordModel:
-    """A model over words and one over their characters."""
+    """A model over words, and one over their characters."""
 
     def __init__(self, words: Ngrams, spelling: Ngrams):
         self.words, self.spelling = words, spelling
         self._levels = words.level(), spelling.level()
 
     def perplexities(self, column: pa.Array) -> np.ndarray:
-        """``[rows] float32``: per word of a large_string column; NaN without words."""
-        return np.exp(kernels.log_perplexities(*prepared(column), *self._levels)).astype(np.float32)
+        """``[rows] float32``: perplexity per word of a large_string column; NaN without words."""
+        return np.exp(kernels.log_perplexities(*prepare(column), *self._levels)).astype(np.float32)
 
 
 # --- training --------------------------------------------------------------------------------------------
 
 
 def train(text: np.ndarray, starts: np.ndarray, max_ngrams: int) -> WordModel:
-    """The model of prepared text. Raises DataError without words."""
+    """The model of prepared text. Raises DataError for text without words."""
     hashes, begins, ends, counts = kernels.word_hashes(text, starts)
     if not len(hashes):
         raise DataError(
-            "the reference holds no words; name paths or sources with text in the languages of the model"
+            "the reference contains no words; name paths or sources with text in the languages of the model",
+            rule="no-text",
         )
     known, first, numbers = _vocabulary(hashes)
     distinct = [text[begins[i] : ends[i]].tobytes().decode("utf-8") for i in first]
@@ -70,7 +71,7 @@ def train(text: np.ndarray, starts: np.ndarray, max_ngrams: int) -> WordModel:
 
 
 def _vocabulary(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """``(known, first, numbers)``: distinct words by hash, where each stands first, and each word's number (0: unknown)."""
+    """``(known, first, numbers)``: distinct words by hash, first position of each, number of every word (0: unknown)."""
     known, first, inverse, counts = np.unique(
         hashes, return_index=True, return_inverse=True, return_counts=True
     )
@@ -99,7 +100,7 @@ def _log_spellings(spelling: Ngrams, distinct: list[str]) -> np.ndarray:
 
 
 def save(model: WordModel, path: Path) -> None:
-    """Uncompressed .npz: the same model, the same bytes."""
+    """Writes an uncompressed .npz; the same model gives the same bytes."""
     arrays: dict[str, Any] = {"format": np.array([FORMAT], np.int64)}
     for level, ngrams in (("words", model.words), ("spelling", model.spelling)):
         arrays[f"{level}_numbers"] = ngrams.numbers
@@ -109,34 +110,35 @@ def save(model: WordModel, path: Path) -> None:
 
 
 def load(path: Path) -> WordModel:
-    """Raises DataError when the file is not such a model; nothing in it is executed."""
-    remedy = "make it with 'python -m preprocessing train-quality CONFIG.yaml'"
+    """Reads a model without executing anything in the file. Raises DataError when it is not such a model."""
+    remedy = "train it with 'mko data train-quality CONFIG.yaml'"
     if not path.is_file():
-        raise DataError(f"{path}: there is no language model; {remedy}")
+        raise DataError(f"{path}: no such language model; {remedy}", rule="missing-file")
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(item.file_size for item in archive.infolist()) > path.stat().st_size:
                 raise ValueError("its parts are larger than the file")
-        with np.load(path, allow_pickle=False) as found:
-            if found["format"].tolist() != [FORMAT]:
-                raise ValueError(f"its format is {found['format'].tolist()}, this program reads {FORMAT}")
-            return WordModel(_ngrams(found, "words"), _ngrams(found, "spelling"))
+        with np.load(path, allow_pickle=False) as arrays:
+            if arrays["format"].tolist() != [FORMAT]:
+                raise ValueError(f"its format is {arrays['format'].tolist()}; this program reads {FORMAT}")
+            return WordModel(_read_ngrams(arrays, "words"), _read_ngrams(arrays, "spelling"))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
-            f"{path}: is no language model of this program ({first_line(error)}); {remedy}"
+            f"{path}: is not a language model of this program ({first_line(error)}); {remedy}",
+            rule="not-a-language-model",
         ) from error
 
 
-def _ngrams(found: Any, level: str) -> Ngrams:
-    arrays = {name: found[f"{level}_{name}"] for name in ("numbers", *_ARRAYS)}
+def _read_ngrams(file: Any, level: str) -> Ngrams:
+    arrays = {name: file[f"{level}_{name}"] for name in ("numbers", *_ARRAYS)}
     for name, array in arrays.items():
-        kind = np.dtype(_ARRAYS.get(name, np.int32))
-        if array.dtype != kind or array.ndim != 1:
+        dtype = np.dtype(_ARRAYS.get(name, np.int32))
+        if array.dtype != dtype or array.ndim != 1:
             raise ValueError(
-                f"{level}_{name} is {array.dtype} in {array.ndim} dimensions, not a row of {kind}"
+                f"{level}_{name} is {array.dtype} in {array.ndim} dimensions; expected one dimension of {dtype}"
             )
-        if kind.kind == "f" and not np.isfinite(array).all():
-            raise ValueError(f"{level}_{name} holds numbers that are not finite")
+        if dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{level}_{name} contains numbers that are not finite")
     sizes = [len(arrays[name]) for name in ("symbols", "numbers", "log1", "back1")]
     same = [
         sizes,
@@ -144,9 +146,9 @@ def _ngrams(found: Any, level: str) -> Ngrams:
         [len(arrays["triples"]), len(arrays["log3"])],
     ]
     if any(len(set(row)) != 1 for row in same) or len(arrays["start"]) != 3:
-        raise ValueError(f"its parts of {level} differ in length")
+        raise ValueError(f"the arrays of {level} differ in length")
     if arrays["start"][0] != START:
-        raise ValueError(f"{level}_start is {arrays['start'][0]}, not {START}")
+        raise ValueError(f"{level}_start is {arrays['start'][0]}; expected {START}")
     if len(np.unique(arrays["symbols"])) != sizes[0] or (arrays["symbols"] == 0).any():
         raise ValueError(f"{level}_symbols are not distinct")
     return Ngrams(**arrays)
@@ -155,7 +157,7 @@ def _ngrams(found: Any, level: str) -> Ngrams:
 class KenlmModel:
     """A KenLM model over the same words (Heafield 2011), with begin and end of the document.
 
-    The package reads the file as it is; use only files from people you trust.
+    The kenlm package does not validate the file; use only files from people you trust.
     """
 
     def __init__(self, path: Path):
@@ -163,23 +165,24 @@ class KenlmModel:
             import kenlm
         except ImportError:
             raise DataError(
-                f"{path}: is a KenLM model and the package kenlm is not installed; pip install 'megatron_ko[kenlm]' (it is "
-                "compiled: needs a C++ compiler), or train a model of this program (.npz) with 'python -m preprocessing "
-                "train-quality CONFIG.yaml'"
+                f"{path}: is a KenLM model, but the package kenlm is not installed; pip install 'megatron_ko[kenlm]' (needs a C++ "
+                "compiler), or train a model of this program (.npz) with 'mko data train-quality CONFIG.yaml'",
+                rule="missing-package",
             ) from None
         if not path.is_file():
-            raise DataError(f"{path}: there is no KenLM model; check the path")
+            raise DataError(f"{path}: no such KenLM model; check the path", rule="missing-file")
         try:
             self._model = kenlm.Model(str(path))
         except (OSError, RuntimeError) as error:
             raise DataError(
-                f"{path}: is not a KenLM model ({first_line(error)}); check the file, or make it again with lmplz"
+                f"{path}: is not a KenLM model ({first_line(error)}); check the file, or build it again with lmplz",
+                rule="not-a-language-model",
             ) from None
 
     def perplexities(self, column: pa.Array) -> np.ndarray:
-        """``[rows] float32``: per word and end; NaN without words."""
+        """``[rows] float32``: perplexity per word and end; NaN without words."""
         out = np.full(len(column), np.nan, np.float32)
-        for row, text in enumerate(lines_of(*prepared(column))):
+        for row, text in enumerate(lines_of(*prepare(column))):
             if text:
                 out[row] = 10 ** min(
                     -self._model.score(text) / (text.count(" ") + 2), kernels.MAX_LOG / np.log(10)

@@ -1,1 +1,1 @@
-"""The steps of preprocessing, one file each, and ``pipeline``, which runs them in order."""
+"""Steps of preprocessing, one file each; ``pipeline`` runs them in order."""

@@ -1,8 +1,8 @@
-"""Step ``balance``: the corpus ``clean/DOMAIN_SPLIT-NNNNN.parquet``.
+"""Step ``balance``: writes the corpus, ``clean/DOMAIN_SPLIT-NNNNN.parquet``.
 
 Owns the order of its tasks: columns of each unit (``corpus_plan``), one plan for all documents, then each file of the
-corpus on its own from the units it covers (``corpus_files``). No result depends on the number of workers. The plan keeps
-65 bytes for each document in memory, the other tasks a unit's columns or a row group.
+corpus separately from the units it covers (``corpus_files``). No result depends on the number of workers. The plan takes
+65 bytes of memory per document; the other tasks take the columns of a unit or a row group.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from preprocessing.corpus.corpus_files import write_corpus_shard, write_dropped
 from preprocessing.corpus.corpus_plan import PLAN, STEP, gather, make_plan
 from preprocessing.corpus.reading import shard_path
 from preprocessing.documents import Counts
-from preprocessing.readers.files_found import Unit
+from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context, Outcome, Task
 
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 
 
 def run(context: Context) -> Outcome:
-    """Raises DataError when a domain is left without a training document."""
+    """Writes the corpus. Raises DataError if a domain has no training document."""
     domains = context.as_data(context.config.domains)
     membership = [[name, domains[name]["sources"], domains[name]["langs"]] for name in domains]
     rehydrate = sorted(context.config.balance.rehydrate.items())
@@ -42,7 +42,7 @@ def run(context: Context) -> Outcome:
         VERSION,
     )
     plan = context.finish(STEP, [Task(PLAN, make_plan, (), _plan_depends(context))], VERSION)[0]
-    _check(context, plan["shards"])
+    _check_domains(context, plan["shards"])
     shards = context.finish(STEP, [_shard_task(context, shard) for shard in plan["shards"]], VERSION)
     dropped = context.finish(STEP, [_dropped_task(context, n, plan) for n in range(len(units))], VERSION)
     outputs = [shard_path(context.folder, shard["file"]) for shard in plan["shards"]]
@@ -87,23 +87,25 @@ def _dropped_task(context: Context, number: int, plan: dict[str, Any]) -> Task:
     return Task(f"dropped/{unit.name}", write_dropped, (number, plan["dropped"][number]), depends)
 
 
-def _check(context: Context, shards: list[dict[str, Any]]) -> None:
-    used = {shard["name"] for shard in shards if shard["split"] == "train"}
+def _check_domains(context: Context, shards: list[dict[str, Any]]) -> None:
+    with_documents = {shard["name"] for shard in shards if shard["split"] == "train"}
     for name, domain in context.config.domains.items():
-        if name not in used:
-            wanted = f"sources {domain.sources or 'any'}, langs {list(domain.langs) or 'any'}"
+        if name not in with_documents:
+            selection = f"sources {domain.sources or 'any'}, langs {list(domain.langs) or 'any'}"
             problem = context.loaded.problem(
                 f"domains.{name}",
-                f"no document is left for it ({wanted}); see dropped/*.parquet for the reasons, or remove the domain",
+                f"no document is left for this domain ({selection}); dropped/*.parquet has the reasons; relax the "
+                "rules or remove the domain",
+                "domain-without-documents",
             )
-            raise DataError(str(problem))
+            raise DataError([problem])
 
 
 # --- summaries -------------------------------------------------------------------------------------------
 
 
 def _domains(shards: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Documents and bytes by domain and split, in the order of their names."""
+    """Documents and bytes by domain and split, sorted by name."""
     totals: dict[tuple[str, str], dict[str, Any]] = {}
     for shard in shards:
         key = (shard["name"], shard["split"])
@@ -114,13 +116,15 @@ def _domains(shards: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _sources(context: Context, gathered: list[dict], dropped: list[dict]) -> dict[str, Any]:
-    found: dict[str, Counts] = {}
-    for unit, came, gone in zip(context.units, gathered, dropped):
+    sources: dict[str, Counts] = {}
+    for unit, columns, removed in zip(context.units, gathered, dropped):
         source = source_of(unit.input_name, context.config.inputs[unit.input_name])
-        lost = Counts.from_json(gone["counts"])
-        counts = Counts(documents_in=came["documents_in"], bytes_in=came["bytes_in"], dropped=lost.dropped)
-        counts.documents_out = came["documents_in"] - lost.documents_in
-        counts.bytes_out = came["bytes_in"] - lost.bytes_in
+        lost = Counts.from_json(removed["counts"])
+        counts = Counts(
+            documents_in=columns["documents_in"], bytes_in=columns["bytes_in"], dropped=lost.dropped
+        )
+        counts.documents_out = columns["documents_in"] - lost.documents_in
+        counts.bytes_out = columns["bytes_in"] - lost.bytes_in
         counts.examples = lost.examples
-        found.setdefault(source, Counts()).add(counts)
-    return {name: counts.to_json() for name, counts in found.items()}
+        sources.setdefault(source, Counts()).add(counts)
+    return {name: counts.to_json() for name, counts in sources.items()}

@@ -1,10 +1,10 @@
-"""Step ``clean``: read, find the language, normalise, mask.
+"""Step ``clean``: reads documents, detects their language, normalizes text, masks personal data.
 
-Owns the step over one batch, and its tasks: a unit of input is finished as a whole, with its documents, its columns
-(personal data found), its bad records, and a marker written last. Text is changed here; judging it comes later.
+Owns the work on one batch and the tasks: each unit of input becomes documents, columns (counts of masked personal data),
+bad records, and a marker written last. Text is changed here; later steps judge it.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from preprocessing.config.languages import KINDS
 from preprocessing.config.pipeline import source_of
 from preprocessing.documents import DOCUMENT, INTERMEDIATE, Counts, new_shard, text_bytes, with_column
 from preprocessing.pii.masking import mask_column
-from preprocessing.readers.files_found import Unit
+from preprocessing.readers.input_units import Unit
 from preprocessing.readers.reading import BadRecord, read_unit
 from preprocessing.running.context import Context, Outcome, Task
-from preprocessing.steps.text_operations import markup_of, normalise_column
+from preprocessing.steps.text_operations import markup_of, normalize_column
 from preprocessing.text.by_language import by_language
 from preprocessing.text.language import detect
 
 log = logging.getLogger(__name__)
 STEP = "clean"
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 COLUMNS = pa.schema([("id", pa.string()), *((f"masked_{kind}", pa.int32()) for kind in KINDS)])
 _CLEANED = pa.schema([DOCUMENT.field("text"), *list(COLUMNS)[1:]])
 
@@ -43,9 +43,9 @@ _CLEANED = pa.schema([DOCUMENT.field("text"), *list(COLUMNS)[1:]])
 def clean_batch(
     batch: pa.RecordBatch, config: CleanConfig, markup: str = "auto", counts: Counts | None = None
 ) -> tuple[pa.RecordBatch, pa.RecordBatch, Counts]:
-    """The documents with their text cleaned, their columns (COLUMNS), and what happened. Row order is kept.
+    """Returns the cleaned documents, their columns (COLUMNS) and the counts, in the order of the rows.
 
-    ``counts`` are those of the batches before, to which this one is added: no more examples are made than are wanted.
+    ``counts``: counts of earlier batches, to which this batch is added; they also limit the number of examples.
     """
     counts = Counts() if counts is None else counts
     counts.documents_in += batch.num_rows
@@ -53,39 +53,43 @@ def clean_batch(
     batch = _with_language(batch)
 
     def clean_part(part: pa.RecordBatch, lang: str) -> pa.RecordBatch:
-        kind = markup_of(markup, part["source"][0].as_py())
-        text = normalise_column(part["text"], part["id"], lang, kind, config, counts)
-        text, found = mask_column(text, part["id"], list(config.mask), counts)
-        masked = [pa.array(np.ascontiguousarray(found[:, i])) for i in range(len(KINDS))]
+        markup_format = markup_of(markup, part["source"][0].as_py())
+        text = normalize_column(part["text"], part["id"], lang, markup_format, config, counts)
+        text, masked_counts = mask_column(text, part["id"], list(config.mask), counts)
+        masked = [pa.array(np.ascontiguousarray(masked_counts[:, i])) for i in range(len(KINDS))]
         return pa.RecordBatch.from_arrays([text, *masked], schema=_CLEANED)
 
-    found = by_language(batch, clean_part)
-    cleaned = with_column(batch, "text", found["text"])
+    parts = by_language(batch, clean_part)
+    cleaned = with_column(batch, "text", parts["text"])
     counts.documents_out += cleaned.num_rows
-    counts.bytes_out += text_bytes(found["text"])
-    return cleaned, pa.RecordBatch.from_arrays([batch["id"], *found.columns[1:]], schema=COLUMNS), counts
+    counts.bytes_out += text_bytes(parts["text"])
+    return cleaned, pa.RecordBatch.from_arrays([batch["id"], *parts.columns[1:]], schema=COLUMNS), counts
 
 
 def _with_language(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Languages found where the input says ``detect`` (the column is empty)."""
+    """Detects the language of rows whose column ``lang`` is empty, as inputs with ``lang: detect`` leave it."""
     unknown = pc.equal(batch["lang"], pa.scalar("", pa.string()))
     if not pc.any(unknown).as_py():
         return batch
-    found = pa.array(detect(batch["text"]).languages, pa.string())
-    return with_column(batch, "lang", pc.if_else(unknown, found, batch["lang"]))
+    detected = pa.array(detect(batch["text"]).languages, pa.string())
+    return with_column(batch, "lang", pc.if_else(unknown, detected, batch["lang"]))
 
 
 # --- the step --------------------------------------------------------------------------------------------
 
 
 def run(context: Context) -> Outcome:
-    """Cleans every unit that is not finished and gathers ``quarantine.jsonl``."""
+    """Cleans every unfinished unit and writes ``quarantine.jsonl``."""
     tasks = [
         Task(
             unit.name,
             clean_unit,
             (number,),
-            [context.part("clean", "seed"), context.as_data(_item(context, unit)), context.identity(unit)],
+            [
+                context.sections("clean", "seed"),
+                context.as_data(_item(context, unit)),
+                context.identity(unit),
+            ],
             unit.size,
         )
         for number, unit in enumerate(context.units)
@@ -101,17 +105,18 @@ def run(context: Context) -> Outcome:
     quarantine = context.folder / "quarantine.jsonl"
     if not total:
         raise DataError(
-            f"no document could be read; {bad:,} bad records are in {quarantine} with their causes"
-            + _first_cause(quarantine)
+            f"no document could be read; {quarantine} lists {bad:,} bad records with their causes"
+            + _first_cause(quarantine),
+            rule="no-documents",
         )
     if bad:
-        log.warning("%s bad records were set aside, see %s", f"{bad:,}", quarantine)
+        log.warning("%s bad records were set aside in %s", f"{bad:,}", quarantine)
     counted = {name: {**entry, "counts": entry["counts"].to_json()} for name, entry in sources.items()}
     return Outcome([quarantine], {"sources": counted})
 
 
 def _first_cause(quarantine: Path) -> str:
-    """The first of the bad records, for a message."""
+    """The first bad record, for a message."""
     with open(quarantine, encoding="utf-8") as file:
         first = json.loads(next(file, "null"))
     return f", such as {first['file']}:{first['line']}: {first['cause']}" if first else ""
@@ -121,14 +126,14 @@ def _item(context: Context, unit: Unit) -> Any:
     return context.config.inputs[unit.input_name]
 
 
-def _add(sources: dict[str, dict[str, Any]], source: str, done: dict[str, Any]) -> None:
+def _add(sources: dict[str, dict[str, Any]], source: str, summary: dict[str, Any]) -> None:
     entry = sources.setdefault(source, {"langs": [], "counts": Counts()})
-    entry["counts"].add(Counts.from_json(done["counts"]))
-    entry["langs"] = sorted({*entry["langs"], *done["langs"]})
+    entry["counts"].add(Counts.from_json(summary["counts"]))
+    entry["langs"] = sorted({*entry["langs"], *summary["langs"]})
 
 
 def clean_unit(context: Context, number: int) -> Outcome:
-    """One unit: documents, columns, and bad records."""
+    """Writes documents, columns and bad records of a unit."""
     unit = context.units[number]
     item = _item(context, unit)
     paths = [
@@ -149,16 +154,16 @@ def clean_unit(context: Context, number: int) -> Outcome:
 
         for batch in read_unit(unit, item, set_aside, context.config.seed):
             markup = getattr(item, "markup", "none")
-            cleaned, found, _ = clean_batch(batch, context.config.clean, markup, counts)
+            cleaned, masked, _ = clean_batch(batch, context.config.clean, markup, counts)
             documents.write(cleaned)
-            columns.write(found)
+            columns.write(masked)
             langs.update(pc.unique(cleaned["lang"]).to_pylist())
     facts = {"documents_in": counts.documents_in, "documents_out": counts.documents_out}
     return Outcome(paths, {**facts, "counts": counts.to_json(), "langs": sorted(langs)})
 
 
 def gather_quarantine(context: Context) -> Outcome:
-    """The bad records of all units, in their order."""
+    """Writes the bad records of all units, in their order."""
     path = context.folder / "quarantine.jsonl"
     with atomic_file(path) as out:
         for unit in context.units:

@@ -1,13 +1,13 @@
-"""Step ``decontaminate``: which documents hold what stands in evaluation sets.
+"""Step ``decontaminate``: finds documents that contain text of evaluation sets.
 
 Owns the columns ``contaminated_ngrams`` (int32), ``contaminated_share`` (float32, share of the document's words),
-``contaminated_set`` and ``contaminated_item`` (the item with the most shared n-grams); the report is
-``decontamination_report``'s. ``filter`` drops the document as a whole; cutting only the matched words would
-leave the question around them. N-grams found in very many documents are boilerplate: they are ignored and named in the
-report. The method is that of GPT-3 (arXiv:2005.14165, appendix C), with other lengths for Korean.
+``contaminated_set`` and ``contaminated_item`` (the item with the most shared n-grams); the report belongs to
+``decontamination_report``. ``filter`` drops the whole document; cutting only the matched words would leave the question
+around them. N-grams in very many documents are boilerplate: they are ignored and listed in the report. The method is that
+of GPT-3 (arXiv:2005.14165, appendix C), with other lengths for Korean.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from preprocessing.scoring.training_text import existing_files
 log = logging.getLogger(__name__)
 STEP = "decontaminate"
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 COLUMNS = pa.schema(
     [
         ("id", pa.string()),
@@ -51,11 +51,11 @@ INDEX, COMMON = "index/all", "common/all"
 
 
 def run(context: Context) -> Outcome:
-    """Indexes the sets, searches every unit, finds what is common, judges every unit, and reports."""
+    """Indexes the sets, searches every unit, counts common n-grams, judges every unit, and writes the report."""
     config: DecontaminateConfig = context.config.decontaminate
     judging = ("max_documents", "min_ngrams", "min_share")
-    given = {name: value for name, value in context.as_data(config).items() if name not in judging}
-    context.finish(STEP, [Task(INDEX, index_sets, (), [given, set_keys(config)])], VERSION)
+    indexing = {name: value for name, value in context.as_data(config).items() if name not in judging}
+    context.finish(STEP, [Task(INDEX, index_sets, (), [indexing, set_keys(config)])], VERSION)
     above = [context.upstream(STEP, INDEX)]
     context.finish(
         STEP,
@@ -83,15 +83,15 @@ def run(context: Context) -> Outcome:
         VERSION,
     )
     context.finish(STEP, [Task("report/all", write_report, (summaries,), [above, hits, summaries])], VERSION)
-    found = sum(summary["contaminated"] for summary in summaries)
+    contaminated = sum(summary["contaminated"] for summary in summaries)
     outputs = [context.folder / "decontamination.json", context.folder / "decontamination.txt"]
     return Outcome(
-        outputs, {"documents": sum(s["documents_in"] for s in summaries), "with_shared_ngrams": found}
+        outputs, {"documents": sum(s["documents_in"] for s in summaries), "with_shared_ngrams": contaminated}
     )
 
 
 def set_keys(config: DecontaminateConfig) -> dict[str, list[str]]:
-    """SHA-256 of the files of each set. Raises DataError for patterns without a file."""
+    """SHA-256 of the files of each set. Raises DataError for a pattern that matches no file."""
     return {
         name: [sha256_file(path) for path in existing_files(item.paths)] for name, item in config.sets.items()
     }
@@ -120,7 +120,7 @@ def _index(context: Context) -> Index:
 
 @functools.lru_cache(maxsize=1)
 def _load(path: Path, modified_ns: int) -> Index:
-    """Once per process, as are its tables."""
+    """Loaded once per process, with its tables."""
     return Index.load(path)
 
 
@@ -128,31 +128,31 @@ def _load(path: Path, modified_ns: int) -> Index:
 
 
 def search_unit(context: Context, number: int) -> Outcome:
-    """Every n-gram of the index in the documents of a unit: row of the unit, n-gram, first word, words of the row."""
+    """Writes each occurrence of an n-gram of the index in a unit: row, n-gram, first word, words of the row."""
     unit = context.units[number]
     tables = _index(context).tables
     path = context.path(STEP, f"hits/{unit.name}")
     start = 0
     with new_shard(path, HITS) as shard:
-        for batch in read_batches(context.documents(unit), ["text"]):
-            found = kernels.find_ngrams(
+        for batch in read_batches(context.documents_path(unit), ["text"]):
+            matches = kernels.find_ngrams(
                 *utf8_buffer(batch["text"]), context.config.decontaminate.min_words, *tables
             )
-            found[:, 0] += start
-            shard.write(pa.RecordBatch.from_arrays([pa.array(column) for column in found.T], schema=HITS))
+            matches[:, 0] += start
+            shard.write(pa.RecordBatch.from_arrays([pa.array(column) for column in matches.T], schema=HITS))
             start += batch.num_rows
         hits = shard.rows
     return Outcome([path], {"documents_in": start, "documents_out": start, "hits": hits})
 
 
 def _hits(context: Context, name: str) -> np.ndarray:
-    """``[hits, 4] int64`` of a unit."""
+    """``[hits, 4] int64`` of a unit, columns as in HITS."""
     table = pq.read_table(context.path(STEP, f"hits/{name}"))
     return np.stack([table[column].to_numpy() for column in HITS.names], axis=1)
 
 
 def find_common(context: Context) -> Outcome:
-    """Documents that each n-gram stands in; those above ``max_documents`` are ignored. Keeps 8 bytes per n-gram."""
+    """Counts the documents that contain each n-gram; n-grams above ``max_documents`` are ignored. Takes 8 bytes each."""
     index = _index(context)
     documents = np.zeros(len(index.keys), np.int64)
     for unit in context.units:
@@ -163,7 +163,12 @@ def find_common(context: Context) -> Outcome:
         np.save(file, documents)
     ignored = np.flatnonzero(documents > context.config.decontaminate.max_documents)
     if len(ignored):
-        log.warning("%s: %s n-grams stand in very many documents and are ignored", STEP, f"{len(ignored):,}")
+        log.warning(
+            "%s: %s n-grams occur in more than %s documents and are ignored",
+            STEP,
+            f"{len(ignored):,}",
+            f"{context.config.decontaminate.max_documents:,}",
+        )
     return Outcome([path], {"ignored": len(ignored)})
 
 
@@ -171,7 +176,7 @@ def find_common(context: Context) -> Outcome:
 
 
 def judge_unit(context: Context, number: int) -> Outcome:
-    """The columns of a unit, and examples with their text."""
+    """Writes the columns of a unit; the summary has examples with their text."""
     unit = context.units[number]
     index = _index(context)
     common = _common(context)
@@ -181,12 +186,12 @@ def judge_unit(context: Context, number: int) -> Outcome:
     examples: dict[str, list[dict[str, Any]]] = {}
     start = contaminated = 0
     with new_shard(path, COLUMNS) as shard:
-        for batch in read_batches(context.documents(unit), ["id", "text"]):
+        for batch in read_batches(context.documents_path(unit), ["id", "text"]):
             first, last = np.searchsorted(hits[:, 0], [start, start + batch.num_rows])
-            found = list(_documents(hits[first:last], index, start))
-            contaminated += len(found)
-            shard.write(_columns(batch["id"], found, index))
-            for document in found:
+            documents = list(_documents(hits[first:last], index, start))
+            contaminated += len(documents)
+            shard.write(_columns(batch["id"], documents, index))
+            for document in documents:
                 _add_example(examples, batch, document, index)
             start += batch.num_rows
     return Outcome(
@@ -196,7 +201,7 @@ def judge_unit(context: Context, number: int) -> Outcome:
 
 
 def _common(context: Context) -> np.ndarray:
-    """``[n-grams] bool``: ignored."""
+    """``[n-grams] bool``: whether an n-gram is ignored."""
     return (
         np.load(context.path(STEP, COMMON, ".npy"), allow_pickle=False)
         > context.config.decontaminate.max_documents
@@ -207,7 +212,7 @@ Document = dict[str, Any]
 
 
 def _documents(hits: np.ndarray, index: Index, start: int) -> Iterator[Document]:
-    """Rows with hits: number of them, words inside them, the item that has most."""
+    """Rows with hits: number of n-grams, words they cover, the item with the most n-grams."""
     rows, begins = np.unique(hits[:, 0], return_index=True)
     for row, mine in zip(rows, np.split(hits, begins[1:])):
         covered = np.zeros(mine[0, 3], bool)
@@ -225,11 +230,11 @@ def _documents(hits: np.ndarray, index: Index, start: int) -> Iterator[Document]
         }
 
 
-def _columns(ids: pa.Array, found: list[Document], index: Index) -> pa.RecordBatch:
+def _columns(ids: pa.Array, documents: list[Document], index: Index) -> pa.RecordBatch:
     ngrams, share = np.zeros(len(ids), np.int32), np.zeros(len(ids), np.float32)
     sets: list[str | None] = [None] * len(ids)
     items: list[str | None] = [None] * len(ids)
-    for document in found:
+    for document in documents:
         row, item = document["row"], document["item"]
         ngrams[row], share[row] = document["ngrams"], document["share"]
         sets[row], items[row] = index.set_of(item), str(index.identities[item])
@@ -246,10 +251,10 @@ def _columns(ids: pa.Array, found: list[Document], index: Index) -> pa.RecordBat
 def _add_example(
     examples: dict[str, list[Document]], batch: pa.RecordBatch, document: Document, index: Index
 ) -> None:
-    kept = examples.setdefault(index.set_of(document["item"]), [])
-    if len(kept) < MAX_EXAMPLES:
+    of_set = examples.setdefault(index.set_of(document["item"]), [])
+    if len(of_set) < MAX_EXAMPLES:
         row = document["row"]
-        kept.append(
+        of_set.append(
             {
                 "id": batch["id"][row].as_py(),
                 "item": str(index.identities[document["item"]]),
@@ -261,7 +266,7 @@ def _add_example(
 
 
 def matched_text(text: str, covered: np.ndarray) -> str:
-    """The first stretch of covered words (``covered: [words] bool``) as it stands in the text."""
+    """The first run of covered words (``covered: [words] bool``), exactly as in the text."""
     data = text.encode("utf-8")
     spans = kernels.word_spans(np.frombuffer(data, np.uint8), np.array([0, len(data)], np.int64))
     first = int(np.argmax(covered))

@@ -1,11 +1,11 @@
-"""Step ``deduplicate``: exact and near duplicates among the documents that ``filter`` keeps.
+"""Step ``deduplicate``: drops exact and near duplicates among the documents that ``filter`` keeps.
 
-Owns the tasks and their order: the numbering and exact duplicates, candidate pairs per band, verified pairs
-per range of documents, clusters, and what ``decisions`` writes per unit. The survivor of a cluster is its smallest id.
+Owns the tasks and their order: numbering and exact duplicates, candidate pairs per band, verified pairs per range of
+documents, clusters, and the decisions of each unit. The survivor of a cluster is the document with the smallest id.
 
-Memory of a worker: ``memory_mib`` for what is sorted or compared at a time, and per document 20 bytes in the task that
-makes the numbering, 25 in the one that makes the clusters. Signatures and texts of candidates are read again, in as many
-rounds as fit. Disk: 12 bytes per document, 8 per candidate pair and band, 12 per verified pair.
+Memory of a worker: ``memory_mib`` for the data sorted or compared at a time, plus per document 20 bytes in the numbering
+task and 25 bytes in the clusters task. Signatures and texts of candidates are read again, in rounds that fit into memory.
+Disk: 12 bytes per document, 8 per candidate pair and band, 12 per verified pair.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from preprocessing.config.deduplication import DeduplicateConfig
 from preprocessing.documents import Counts, new_shard
 from preprocessing.duplicates.clusters import MEMBER, clusters_of, largest, member_tables
 from preprocessing.duplicates.decisions import write_unit
-from preprocessing.duplicates.exact_duplicates import exact_duplicates, taking_part
+from preprocessing.duplicates.exact_duplicates import exact_duplicates, near_candidates
 from preprocessing.duplicates.near_duplicates import (
     Files,
     band_pairs,
     band_parts,
     blocks_of,
     pairs_between,
-    verified,
+    verify_pairs,
 )
 from preprocessing.duplicates.numbering import (
     CLUSTERS,
@@ -49,11 +49,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 
 
 def run(context: Context) -> Outcome:
-    """Finishes what is not finished, in the order of the docstring."""
+    """Runs the unfinished tasks, in the order of the module docstring."""
     order = context.finish(STEP, [_order_task(context)], VERSION)[0]
     bands = _band_tasks(context, order["documents"])
     context.finish(STEP, bands, VERSION)
@@ -65,7 +65,7 @@ def run(context: Context) -> Outcome:
     crowded = [cluster for cluster in clusters["largest"] if cluster["documents"] > config.max_cluster]
     alarms = [*_source_alarms(sources, config), *crowded]
     _raise_alarms(alarms, config, context.folder)
-    counts = {name: found.to_json() for name, found in sources.items()}
+    counts = {name: of_source.to_json() for name, of_source in sources.items()}
     return Outcome([], {"sources": counts, **clusters, "alarms": alarms})
 
 
@@ -73,7 +73,7 @@ def run(context: Context) -> Outcome:
 
 
 def _of_units(context: Context, *steps: str) -> list[list[str]]:
-    """Content of every unit, in the order of the units, after each of the steps."""
+    """Content hash of every unit after each step, in the order of the units."""
     return [[context.upstream(step, unit.name) for unit in context.units] for step in steps]
 
 
@@ -99,8 +99,8 @@ def _block_tasks(context: Context, bands: list[Task]) -> list[Task]:
     config = context.config.deduplicate
     names = [task.name for task in bands]
     ranges = blocks_of([array_path(context, name) for name in names], config.memory_mib * MIB)
-    found = [context.upstream(STEP, name) for name in (ORDER, *names)]
-    read = key_of(found, _of_units(context, context.text_step, "measure"))
+    upstream = [context.upstream(STEP, name) for name in (ORDER, *names)]
+    read = key_of(upstream, _of_units(context, context.text_step, "measure"))
     depends = [read, config.threshold]
     return [
         Task(f"all.pairs.{n:05d}", write_block, (f"all.pairs.{n:05d}", names, *bounds), [*depends, *bounds])
@@ -110,31 +110,31 @@ def _block_tasks(context: Context, bands: list[Task]) -> list[Task]:
 
 def _clusters_task(context: Context, blocks: list[Task]) -> Task:
     names = [task.name for task in blocks]
-    found = [context.upstream(STEP, name) for name in (ORDER, *names)]
-    return Task(CLUSTERS, write_clusters, (names,), [found, _of_units(context, context.text_step)])
+    upstream = [context.upstream(STEP, name) for name in (ORDER, *names)]
+    return Task(CLUSTERS, write_clusters, (names,), [upstream, _of_units(context, context.text_step)])
 
 
 def _unit_tasks(context: Context) -> list[Task]:
-    found = [context.upstream(STEP, name) for name in (ORDER, CLUSTERS)]
+    upstream = [context.upstream(STEP, name) for name in (ORDER, CLUSTERS)]
     units = zip(*_of_units(context, context.text_step, "measure", "filter"))
     return [
-        Task(unit.name, write_unit, (n,), [found, n, *read], unit.size)
+        Task(unit.name, write_unit, (n,), [upstream, n, *read], unit.size)
         for n, (unit, read) in enumerate(zip(context.units, units))
     ]
 
 
 def _files(context: Context) -> Files:
     signatures = [context.path("measure", unit.name, ".signatures.parquet") for unit in context.units]
-    return Files(signatures, [context.documents(unit) for unit in context.units])
+    return Files(signatures, [context.documents_path(unit) for unit in context.units])
 
 
 def write_order(context: Context) -> Outcome:
-    """The numbering, exact duplicates, and who takes part in the search for near duplicates."""
+    """Writes the numbering, the exact duplicates, and the documents that may be near duplicates."""
     memory = context.config.deduplicate.memory_mib * MIB
     signatures = _files(context).signatures
     numbering = numbering_of([context.path("filter", unit.name) for unit in context.units], memory)
     duplicates = exact_duplicates(signatures, numbering, memory)
-    near = np.concatenate([np.zeros(0, np.uint32), *taking_part(signatures, numbering, duplicates)])
+    near = np.concatenate([np.zeros(0, np.uint32), *near_candidates(signatures, numbering, duplicates)])
     arrays = {
         "starts": numbering.starts,
         "numbers": numbering.numbers,
@@ -158,11 +158,12 @@ def write_band(context: Context, band: int, part: int, parts: int) -> Outcome:
 def write_block(context: Context, name: str, bands: list[str], first: int, last: int) -> Outcome:
     config: DeduplicateConfig = context.config.deduplicate
     pairs = pairs_between([array_path(context, band) for band in bands], first, last)
-    found = verified(
+    verified = verify_pairs(
         pairs, _files(context), read_numbering(context), config.threshold, config.memory_mib * MIB
     )
     return Outcome(
-        [save_array(array_path(context, name), found)], {"candidates": len(pairs), "duplicates": len(found)}
+        [save_array(array_path(context, name), verified)],
+        {"candidates": len(pairs), "duplicates": len(verified)},
     )
 
 
@@ -179,12 +180,12 @@ def write_clusters(context: Context, blocks: list[str]) -> Outcome:
             out.write(batch)
     members = np.flatnonzero(clusters.size > 1)
     rows = save_array(array_path(context, CLUSTERS, ".rows"), np.sort(numbering.rows[members]))
-    gone = clusters.of != np.arange(len(clusters.of))
-    stays_for_others = ~gone & (clusters.size > 1)
+    dropped = clusters.of != np.arange(len(clusters.of))
+    survivors = ~dropped & (clusters.size > 1)
     summary = {
         "exact_duplicates": len(exact),
-        "near_duplicates": int(gone.sum()) - len(exact),
-        "clusters": int(stays_for_others.sum()),
+        "near_duplicates": int(dropped.sum()) - len(exact),
+        "clusters": int(survivors.sum()),
         "largest": largest(clusters, numbering, documents),
     }
     return Outcome([path, rows], summary)
@@ -203,32 +204,33 @@ def _by_source(summaries: list[dict[str, Any]]) -> dict[str, Counts]:
 
 def _source_alarms(sources: dict[str, Counts], config: DeduplicateConfig) -> list[dict[str, Any]]:
     return [
-        {"source": name, "documents": found.documents_in, "duplicates": found.dropped.total()}
-        for name, found in sources.items()
-        if found.documents_in >= config.alarm_documents
-        and found.dropped.total() > config.alarm_share * found.documents_in
+        {"source": name, "documents": counts.documents_in, "duplicates": counts.dropped.total()}
+        for name, counts in sources.items()
+        if counts.documents_in >= config.alarm_documents
+        and counts.dropped.total() > config.alarm_share * counts.documents_in
     ]
 
 
 def _raise_alarms(alarms: list[dict[str, Any]], config: DeduplicateConfig, folder: Path) -> None:
-    """Says each alarm; with ``on_alarm: stop`` raises DataError."""
-    said = [_sentence(alarm, config) for alarm in alarms]
-    if said and config.on_alarm == "stop":
+    """Logs each alarm; with ``on_alarm: stop`` raises DataError instead."""
+    sentences = [_sentence(alarm, config) for alarm in alarms]
+    if sentences and config.on_alarm == "stop":
         raise DataError(
-            f"{'; '.join(said)}; look at {folder / 'dropped'}/{STEP}-*.parquet, and if this is right set "
-            "deduplicate.on_alarm to warn, or alarm_share or max_cluster higher"
+            f"{'; '.join(sentences)}; check {folder / 'dropped'}/{STEP}-*.parquet; if the duplicates are genuine, set "
+            "deduplicate.on_alarm to warn, or raise alarm_share or max_cluster",
+            rule="duplicate-alarm",
         )
-    for sentence in said:
-        log.warning("%s; is that right? see dropped/%s-*.parquet", sentence, STEP)
+    for sentence in sentences:
+        log.warning("%s; check dropped/%s-*.parquet", sentence, STEP)
 
 
 def _sentence(alarm: dict[str, Any], config: DeduplicateConfig) -> str:
     if "source" in alarm:
         return (
-            f"source {alarm['source']!r} loses {alarm['duplicates']:,} of {alarm['documents']:,} documents as "
-            f"duplicates, more than deduplicate.alarm_share = {config.alarm_share}"
+            f"source {alarm['source']!r}: {alarm['duplicates']:,} of {alarm['documents']:,} documents are duplicates, "
+            f"more than deduplicate.alarm_share = {config.alarm_share}"
         )
     return (
-        f"cluster {alarm['cluster']!r} holds {alarm['documents']:,} documents, more than "
+        f"cluster {alarm['cluster']!r} contains {alarm['documents']:,} documents, more than "
         f"deduplicate.max_cluster = {config.max_cluster:,}"
     )

@@ -1,8 +1,8 @@
-"""Step ``encode``: the corpus to token files and the manifest.
+"""Step ``encode``: encodes the corpus into token files and writes the manifest.
 
-Owns the step: a part for each file of the corpus, parts joined to the pairs of a domain and split, EOD after each
-document, and the manifest, written last. Every pair has the bytes of encoding its documents in one go. The parts stay
-in ``steps/encode/parts`` (the size of the tokens), so that a changed file of the corpus costs one part.
+Owns the step: one part for each file of the corpus, parts joined into the pairs of a domain and split, EOD after each
+document, and the manifest, written last. A pair has the same bytes as if its documents were encoded at once. The parts
+stay in ``steps/encode/parts`` (as large as the tokens), so that a changed file of the corpus costs one part.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from typing import Any
 from megatron_ko.errors import DataError
 from megatron_ko.files import sha256_file
 from megatron_ko.formats.tokenizer_folder import FILES, TokenizerInfo, read_tokenizer_folder
-from preprocessing.corpus.placing import SPLITS
+from preprocessing.corpus.assignment import SPLITS
 from preprocessing.corpus.reading import shard_path
 from preprocessing.documents import read_batches
 from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.running.processes import cores
 from preprocessing.tokenizers import encoders
 from preprocessing.tokens import manifest_files
-from preprocessing.tokens.encode_columns import encode_checked
+from preprocessing.tokens.encode_columns import encode_and_check
 from preprocessing.tokens.indexed_dataset import dtype_for, read_index
 from preprocessing.tokens.token_files import Extent, copy_documents, cut_by_tokens
 
 log = logging.getLogger(__name__)
 STEP = "encode"
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 
 
 def run(context: Context) -> Outcome:
-    """Raises DataError when a domain has no training token."""
+    """Encodes the corpus. Raises DataError if a domain has no training token."""
     info = read_tokenizer_folder(context.folder / "tokenizer")
     tokenizer = [
         info.fingerprint,
@@ -44,7 +44,7 @@ def run(context: Context) -> Outcome:
     keys = [context.upstream("balance", f"shards/{shard['file']}") for shard in shards]
     engine = context.config.encode.engine
     # another version may give other ids
-    engines = [[name, encoders.installed(name)] for name in encoders.candidates(info.folder, engine)]
+    engines = [[name, encoders.engine_version(name)] for name in encoders.candidates(info.folder, engine)]
     threads = max(1, cores() // max(len(shards), 1))
     parts = context.finish(
         STEP,
@@ -55,20 +55,20 @@ def run(context: Context) -> Outcome:
         VERSION,
     )  # fmt: skip
     sets = list(_sets(context, info, shards, parts))
-    _check(context, sets)
-    depends = [tokenizer, sets, *context.part("domains", "balance"), str(context.folder)]
+    _check_domains(context, sets)
+    depends = [tokenizer, sets, *context.sections("domains", "balance"), str(context.folder)]
     mixed = context.finish(STEP, [Task("manifest", write_manifest, (sets,), depends)], VERSION)[0]
     outputs = [
-        context.folder / f"{pair['prefix']}{kind}"
+        context.folder / f"{pair['prefix']}{suffix}"
         for entry in sets
         for pair in _pairs(entry)
-        for kind in (".bin", ".idx")
+        for suffix in (".bin", ".idx")
     ]
     written = [*outputs, *(context.folder / name for name in mixed["files"])]
     if context.runner.leads:
         _remove_others(context.folder, written)
     used = statistics.mode(part["engine"] for part in parts)
-    documents = {f"{name}_{split}": found for (name, split), found in _by_set(shards, parts).items()}
+    documents = {f"{name}_{split}": of_set for (name, split), of_set in _by_set(shards, parts).items()}
     manifest_files.warn(mixed["epochs"], mixed["stages"], context.config.balance.max_epochs)
     return Outcome(written, {"sets": sets, **mixed, "engine": used, "parts": documents}, shared=("parts",))
 
@@ -77,12 +77,12 @@ def run(context: Context) -> Outcome:
 
 
 def encode_part(context: Context, file: str, engine: str, threads: int) -> Outcome:
-    """Token files of one file of the corpus."""
+    """Encodes one file of the corpus."""
     info, path = read_tokenizer_folder(context.folder / "tokenizer"), shard_path(context.folder, file)
     prefix = context.path(STEP, f"parts/{file}", "")
-    facts = encode_checked(lambda: (batch["text"] for batch in read_batches(path, ["text"])), prefix, info, engine, threads, file)  # fmt: skip
+    facts = encode_and_check(lambda: (batch["text"] for batch in read_batches(path, ["text"])), prefix, info, engine, threads, file)  # fmt: skip
     if facts["empty"]:
-        log.warning("%s: %s documents without text were skipped", file, f"{facts['empty']:,}")
+        log.warning("%s: skipped %s documents without text", file, f"{facts['empty']:,}")
     return Outcome([Path(f"{prefix}.bin"), Path(f"{prefix}.idx")], facts)
 
 
@@ -93,18 +93,18 @@ def _by_set(
     shards: list[dict[str, Any]], values: list[dict[str, Any]]
 ) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """File and value of each shard, by domain and split."""
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    by_set: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for shard, value in zip(shards, values):
-        found.setdefault((shard["name"], shard["split"]), []).append({"file": shard["file"], **value})
-    return found
+        by_set.setdefault((shard["name"], shard["split"]), []).append({"file": shard["file"], **value})
+    return by_set
 
 
 def _sets(
     context: Context, info: TokenizerInfo, shards: list[dict[str, Any]], parts: list[dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
-    """Joins the parts; the manifest's entry of every set that has a token, in the order of the configuration."""
+    """Joins the parts; yields the manifest entry of every set with tokens, in the order of the configuration."""
     grouped = {
-        key: [part for part in found if part["documents"]] for key, found in _by_set(shards, parts).items()
+        key: [part for part in of_set if part["documents"]] for key, of_set in _by_set(shards, parts).items()
     }
     order = [
         (name, split) for name in context.config.domains for split in SPLITS if grouped.get((name, split))
@@ -128,10 +128,14 @@ def _sets(
 def _pairs_to_join(
     context: Context, key: tuple[str, str], files: list[str]
 ) -> Iterable[tuple[str, list[list[Any]]]]:
-    """``(prefix, [[file, first document, last document], ...])`` of each pair of a set; whole parts where it is one."""
-    name, most = f"tokens/{key[0]}_{key[1]}", context.config.encode.shard_tokens
+    """``(prefix, [[file, first document, end document], ...])`` of each pair of a set; a single pair takes whole parts."""
+    name, max_tokens = f"tokens/{key[0]}_{key[1]}", context.config.encode.shard_tokens
     lengths = [read_index(context.path(STEP, f"parts/{file}", ".idx")).lengths for file in files]
-    runs = cut_by_tokens(lengths, most) if most else [[(n, 0, len(part)) for n, part in enumerate(lengths)]]
+    runs = (
+        cut_by_tokens(lengths, max_tokens)
+        if max_tokens
+        else [[(n, 0, len(part)) for n, part in enumerate(lengths)]]
+    )
     if len(runs) == 1:
         return [(name, [[files[part], first, last] for part, first, last in runs[0]])]
     return [
@@ -141,34 +145,37 @@ def _pairs_to_join(
 
 
 def join_parts(context: Context, prefix: str, extents: list[list[Any]]) -> Outcome:
-    """One pair of the runs of documents of parts."""
-    found = [Extent(context.path(STEP, f"parts/{file}", ""), first, last) for file, first, last in extents]
+    """Writes one pair from runs of documents of the parts."""
+    runs = [Extent(context.path(STEP, f"parts/{file}", ""), first, last) for file, first, last in extents]
     target = context.folder / prefix
-    return Outcome([Path(f"{target}.bin"), Path(f"{target}.idx")], copy_documents(found, target))
+    return Outcome([Path(f"{target}.bin"), Path(f"{target}.idx")], copy_documents(runs, target))
 
 
 def _pairs(entry: dict[str, Any]) -> list[dict[str, Any]]:
     return entry.get("pairs", [entry])
 
 
-def _check(context: Context, sets: list[dict[str, Any]]) -> None:
-    trained = {entry["name"] for entry in sets if entry["split"] == "train"}
+def _check_domains(context: Context, sets: list[dict[str, Any]]) -> None:
+    with_tokens = {entry["name"] for entry in sets if entry["split"] == "train"}
     for name in context.config.domains:
-        if name not in trained:
-            raise DataError(
-                f"domains.{name}: has no training token; see dropped/*.parquet, or remove the domain"
+        if name not in with_tokens:
+            problem = context.loaded.problem(
+                f"domains.{name}",
+                "the domain has no training token; dropped/*.parquet has the reasons; remove the domain or give it text",
+                "domain-without-tokens",
             )
+            raise DataError([problem])
 
 
 def write_manifest(context: Context, sets: list[dict[str, Any]]) -> Outcome:
-    """Everything that reads the token files starts from what this writes."""
+    """Writes the manifest, where every reader of the token files starts."""
     info = read_tokenizer_folder(context.folder / "tokenizer")
     files, summary = manifest_files.write(context.folder, info, sets, context.config)
     return Outcome(files, {**summary, "files": [str(path.relative_to(context.folder)) for path in files]})
 
 
 def _remove_others(folder: Path, written: list[Path]) -> None:
-    for place in (folder / "tokens", folder / "stages"):
-        for path in place.glob("*"):
+    for subfolder in (folder / "tokens", folder / "stages"):
+        for path in subfolder.glob("*"):
             if path not in written:
                 path.unlink()

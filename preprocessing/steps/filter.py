@@ -1,10 +1,10 @@
-"""Step ``filter``: which documents are dropped, from their columns alone.
+"""Step ``filter``: decides from columns alone which documents are dropped.
 
-Owns one table of reasons per unit (``id, source, lang, reason``) and the dropped documents. Text is read only for the
-dropped ones, so another threshold on a finished corpus costs seconds.
+Owns one table of reasons per unit (``id, source, lang, reason``) and the dropped documents. Only the text of dropped
+documents is read, so another threshold on a finished corpus costs seconds.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from megatron_ko.errors import DataError
 from preprocessing.config.pipeline import Config, source_of
 from preprocessing.documents import DROPPED, INTERMEDIATE, Counts, new_shard
 from preprocessing.judging import rules
-from preprocessing.judging.presets.values import resolved
-from preprocessing.readers.files_found import Unit
+from preprocessing.judging.presets.values import resolve_thresholds
+from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context, Outcome, Task
 
 STEP = "filter"
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 REASONS = pa.schema(
     [("id", pa.string()), ("source", pa.string()), ("lang", pa.string()), ("reason", pa.string())]
 )
 
 
 def column_steps(config: Config) -> list[str]:
-    """The steps whose columns are judged."""
+    """Steps whose columns the rules read."""
     steps = ["measure"]
     if config.score.enabled:
         steps.append("score")
@@ -44,7 +44,7 @@ def column_steps(config: Config) -> list[str]:
 
 
 def columns_of(context: Context, unit: Unit) -> Iterator[pa.RecordBatch]:
-    """All columns of a unit, a batch per row group of the documents; ``secrets`` counts the masked ones."""
+    """Yields all columns of a unit, a batch per row group of the documents; ``secrets`` counts masked secrets."""
     files = [pq.ParquetFile(context.path(step, unit.name)) for step in column_steps(context.config)]
     masked = pq.ParquetFile(context.path("clean", unit.name, ".columns.parquet"))
     for group in range(files[0].num_row_groups):
@@ -54,16 +54,17 @@ def columns_of(context: Context, unit: Unit) -> Iterator[pa.RecordBatch]:
         for table in tables[1:]:
             if not table["id"].equals(merged["id"]):
                 raise DataError(
-                    f"{context.folder}: columns of {unit.name} belong to different documents; "
-                    "remove steps/score and steps/decontaminate and run again"
+                    f"{context.folder}: the columns of {unit.name} belong to different documents; "
+                    "remove steps/score and steps/decontaminate and run again",
+                    rule="documents-differ",
                 )
             merged.update({name: table[name] for name in table.schema.names if name != "id"})
         yield from pa.table(merged).combine_chunks().to_batches()
 
 
 def reasons_for(columns: pa.RecordBatch, config: Config, thresholds: dict[str, Any]) -> np.ndarray:
-    """``[rows] object``: the first rule that fails, None where the document stays."""
-    reasons = rules.reasons(columns, config.filter)
+    """``[rows] object``: the first rule that each document fails, None if it passes all."""
+    reasons = rules.find_reasons(columns, config.filter)
     if len(column_steps(config)) > 1:
         from preprocessing.steps.score import scoring_verdicts
 
@@ -76,9 +77,13 @@ def reasons_for(columns: pa.RecordBatch, config: Config, thresholds: dict[str, A
 
 
 def run(context: Context) -> Outcome:
-    """Judges every unit that is not finished."""
+    """Judges every unfinished unit."""
     thresholds = thresholds_of(context)
-    depends = [resolved(context.config.filter), *context.part("score", "decontaminate"), thresholds]
+    depends = [
+        resolve_thresholds(context.config.filter),
+        *context.sections("score", "decontaminate"),
+        thresholds,
+    ]
     tasks = [
         Task(unit.name, filter_unit, (n, thresholds), [depends, *_read_keys(context, unit)])
         for n, unit in enumerate(context.units)
@@ -87,12 +92,13 @@ def run(context: Context) -> Outcome:
     for unit, summary in zip(context.units, context.finish(STEP, tasks, VERSION)):
         source = source_of(unit.input_name, context.config.inputs[unit.input_name])
         counts.setdefault(source, Counts()).add(Counts.from_json(summary["counts"]))
-    if not any(found.documents_out for found in counts.values()):
+    if not any(of_source.documents_out for of_source in counts.values()):
         raise DataError(
-            f"no document is left of {sum(found.documents_in for found in counts.values()):,}; see "
-            f"{context.folder / 'dropped'} for the reasons, and relax the rules under 'filter'"
+            f"the rules drop all {sum(of_source.documents_in for of_source in counts.values()):,} documents; "
+            f"{context.folder / 'dropped'} has the reasons; relax the rules in section 'filter'",
+            rule="no-documents",
         )
-    sources = {name: found.to_json() for name, found in counts.items()}
+    sources = {name: of_source.to_json() for name, of_source in counts.items()}
     return Outcome([], {"sources": sources, "thresholds": thresholds})
 
 
@@ -102,7 +108,7 @@ def _read_keys(context: Context, unit: Unit) -> list[str]:
 
 
 def thresholds_of(context: Context) -> dict[str, Any]:
-    """Values of the thresholds that are given as quantiles of the whole corpus."""
+    """Values of thresholds that are configured as quantiles of the whole corpus."""
     if not context.config.score.enabled:
         return {}
     from preprocessing.steps.score import quantiles_of
@@ -112,28 +118,28 @@ def thresholds_of(context: Context) -> dict[str, Any]:
 
 def filter_unit(context: Context, number: int, thresholds: dict[str, Any]) -> Outcome:
     unit = context.units[number]
-    paths = [context.path(STEP, unit.name), context.dropped(STEP, unit.name)]
-    documents = pq.ParquetFile(context.documents(unit))
+    paths = [context.path(STEP, unit.name), context.dropped_path(STEP, unit.name)]
+    documents = pq.ParquetFile(context.documents_path(unit))
     counts = Counts()
     group = 0
-    with new_shard(paths[0], REASONS, INTERMEDIATE) as kept, new_shard(paths[1], DROPPED) as dropped:
+    with new_shard(paths[0], REASONS, INTERMEDIATE) as table, new_shard(paths[1], DROPPED) as dropped:
         for columns in columns_of(context, unit):
             reasons = pa.array(reasons_for(columns, context.config, thresholds), pa.string())
-            kept.write(
+            table.write(
                 pa.RecordBatch.from_arrays(
                     [*(columns[name] for name in REASONS.names[:3]), reasons], schema=REASONS
                 )
             )
-            gone = _dropped(documents, group, reasons)
-            dropped.write(gone)
-            _count(counts, columns, reasons, gone)
+            batch = _dropped(documents, group, reasons)
+            dropped.write(batch)
+            _count(counts, columns, reasons, batch)
             group += 1
     facts = {"documents_in": counts.documents_in, "documents_out": counts.documents_out}
     return Outcome(paths, {**facts, "counts": counts.to_json()})
 
 
 def _dropped(documents: pq.ParquetFile, group: int, reasons: pa.Array) -> pa.RecordBatch:
-    """The dropped documents of a row group with their reasons; its text is read only when there are any."""
+    """Dropped documents of a row group with their reasons; reads text only if there are any."""
     mask = pc.is_valid(reasons)
     if not pc.any(mask).as_py():
         return pa.RecordBatch.from_pylist([], schema=DROPPED)
@@ -143,14 +149,14 @@ def _dropped(documents: pq.ParquetFile, group: int, reasons: pa.Array) -> pa.Rec
     return pa.RecordBatch.from_arrays([*batch.columns, reasons.drop_null(), step, detail], schema=DROPPED)
 
 
-def _count(counts: Counts, columns: pa.RecordBatch, reasons: pa.Array, gone: pa.RecordBatch) -> None:
+def _count(counts: Counts, columns: pa.RecordBatch, reasons: pa.Array, dropped: pa.RecordBatch) -> None:
     sizes = columns["bytes"]
     kept = pc.is_null(reasons)
     counts.documents_in += columns.num_rows
     counts.bytes_in += int(pc.sum(sizes).as_py() or 0)
-    counts.documents_out += columns.num_rows - gone.num_rows
+    counts.documents_out += columns.num_rows - dropped.num_rows
     counts.bytes_out += int(pc.sum(sizes.filter(kept)).as_py() or 0)
     for entry in pc.value_counts(reasons.drop_null()).to_pylist():
         counts.dropped[entry["values"]] += entry["counts"]
-    for row, reason in enumerate(gone["reason"].to_pylist()):
-        counts.show_dropped(gone, row, reason)
+    for row, reason in enumerate(dropped["reason"].to_pylist()):
+        counts.add_dropped_example(dropped, row, reason)

@@ -1,23 +1,23 @@
-"""Step ``lines`` (optional): prose without lines that stand in many documents, where they stand as boilerplate.
+"""Step ``lines`` (optional): removes lines that occur in many documents, where they form boilerplate in prose.
 
 Menus, notices and footers recur; so do headings, greetings and short answers inside prose, and removing every recurring
-line hurts (pattern-aware line deduplication, "Beyond line-level filtering", is the idea; in Korean web text most lines
-recur). Therefore a line goes only when
+line hurts: in Korean web text most lines recur. The idea is pattern-aware line deduplication ("Beyond line-level
+filtering"). A line is removed only if all of the following hold:
 
-* its pattern (digits alike, case and whitespace folded, see ``kernels.lines``) stands in ``min_documents`` documents,
-* it is in a run of ``min_run`` such lines, or of ``min_edge_run`` with which its document begins or ends
-  (lines of one pattern in a row count once), and
-* it holds a letter, and is no code: not fenced, not indented by four blanks, not in a document in language code.
+* Its pattern (digits alike, case and whitespace folded, see ``kernels.lines``) occurs in ``min_documents`` documents.
+* It is in a run of ``min_run`` such lines, or of ``min_edge_run`` at the beginning or end of its document; consecutive
+  lines of one pattern count once.
+* It contains a letter and is not code: not fenced, not indented by four blanks, not in a document in language code.
 
-Paragraphs need no count of their own: each line of a paragraph is at least as frequent as the paragraph. A pattern
-stays in the first document that holds it, in the order of the inputs. A document that becomes empty stays, empty;
+Paragraphs are not counted separately: each line of a paragraph is at least as frequent as the paragraph. A pattern is
+kept in the first document that contains it, in the order of the inputs. A document that becomes empty is kept, empty;
 ``filter`` drops it.
 
-Memory of a worker: a batch, 40 bytes per distinct line and document up to RUN_LINES of them while counting;
-``memory_mib`` while merging; 16 bytes per frequent pattern while rewriting. Disk: 16 bytes per distinct line and unit.
+Memory of a worker: while counting, a batch and 40 bytes per distinct line and document, for up to RUN_LINES of them;
+while merging, ``memory_mib``; while rewriting, 16 bytes per frequent pattern. Disk: 16 bytes per distinct line and unit.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ if TYPE_CHECKING:
 
 STEP = "lines"
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 CHANGE = "frequent_lines"
 RUN_LINES = 1 << 23
 MERGE_COST = 64  # bytes per line of a run while runs are merged
 
 
 def run(context: Context) -> Outcome:
-    """Counts, merges and rewrites what is not finished."""
+    """Runs the unfinished tasks: counting, merging, rewriting."""
     config: LinesConfig = context.config.lines
     counting = [
         Task(
@@ -84,7 +84,7 @@ def run(context: Context) -> Outcome:
     context.finish(STEP, merging, VERSION)
     frequent = [context.upstream(STEP, task.name) for task in merging]
     rewriting = [
-        Task(unit.name, rewrite_unit, (n, parts), [frequent, n, *context.part("lines"), context.upstream("clean", unit.name)], unit.size)
+        Task(unit.name, rewrite_unit, (n, parts), [frequent, n, *context.sections("lines"), context.upstream("clean", unit.name)], unit.size)
         for n, unit in enumerate(context.units)
     ]  # fmt: skip
     sources: dict[str, Counts] = {}
@@ -94,7 +94,8 @@ def run(context: Context) -> Outcome:
         for name, counts in summary["sources"].items():
             sources.setdefault(name, Counts()).add(Counts.from_json(counts))
     return Outcome(
-        [], {"sources": {name: found.to_json() for name, found in sources.items()}, "lines_removed": removed}
+        [],
+        {"sources": {name: counts.to_json() for name, counts in sources.items()}, "lines_removed": removed},
     )
 
 
@@ -106,10 +107,10 @@ def count_unit(context: Context, number: int) -> Outcome:
     unit = context.units[number]
     outputs, lines = [], 0
     batches = read_batches(context.path("clean", unit.name), ["text", "source", "lang"])
-    for n, found in enumerate(runs_of(batches, context.config.lines.scope, RUN_LINES)):
+    for n, run_of_lines in enumerate(runs_of(batches, context.config.lines.scope, RUN_LINES)):
         paths = _run_paths(context, unit.name, n)
-        outputs += [save_array(paths[0], found.patterns), save_array(paths[1], found.documents)]
-        lines += len(found.patterns)
+        outputs += [save_array(paths[0], run_of_lines.patterns), save_array(paths[1], run_of_lines.documents)]
+        lines += len(run_of_lines.patterns)
     return Outcome(outputs, {"runs": len(outputs) // 2, "lines": lines})
 
 
@@ -122,11 +123,11 @@ def _run_paths(context: Context, unit: str, number: int) -> tuple[Path, Path]:
 
 def merge_part(context: Context, runs: Sequence[Sequence[int]], part: int, parts: int) -> Outcome:
     """Writes the frequent patterns of one range of hashes. ``runs``: unit and number of each run, in order."""
-    found = []
+    loaded = []
     for unit, number in runs:
         patterns, documents = _run_paths(context, context.units[unit].name, number)
-        found.append((unit, Run(load_array(patterns), load_array(documents))))
-    frequent = frequent_of(found, part, parts, context.config.lines.min_documents)
+        loaded.append((unit, Run(load_array(patterns), load_array(documents))))
+    frequent = frequent_of(loaded, part, parts, context.config.lines.min_documents)
     paths = _frequent_paths(context, part)
     outputs = [save_array(paths[0], frequent.patterns), save_array(paths[1], frequent.keepers)]
     return Outcome(outputs, {"frequent": len(frequent.patterns)})
@@ -150,23 +151,25 @@ def rewrite_unit(context: Context, number: int, parts: int) -> Outcome:
     path = context.path(STEP, unit.name)
     with new_shard(path, DOCUMENT) as out:
         for batch in read_batches(context.path("clean", unit.name)):
-            changed, lost = without_boilerplate(batch, frequent, (number, row), config)
+            changed, lost = remove_boilerplate(batch, frequent, (number, row), config)
             out.write(changed)
             _count(counts, batch, changed, lost)
             row += batch.num_rows
             removed += int(sum(lost.values()))
     summary: dict[str, Any] = {"documents_in": row, "documents_out": row, "lines_removed": removed}
-    return Outcome([path], {**summary, "sources": {name: found.to_json() for name, found in counts.items()}})
+    return Outcome(
+        [path], {**summary, "sources": {name: of_source.to_json() for name, of_source in counts.items()}}
+    )
 
 
-def without_boilerplate(
-    batch: pa.RecordBatch, frequent: Frequent, place: tuple[int, int], config: LinesConfig
+def remove_boilerplate(
+    batch: pa.RecordBatch, frequent: Frequent, start: tuple[int, int], config: LinesConfig
 ) -> tuple[pa.RecordBatch, dict[int, int]]:
-    """The batch without boilerplate, and the lines removed of each row that changed.
+    """Returns the batch without boilerplate, and the number of lines removed from each changed row.
 
-    ``place``: number of the unit, and of the first row of the batch in it.
+    ``start``: number of the unit, and number of the batch's first row in the unit.
     """
-    from preprocessing.kernels.lines import WORDED, boilerplate, line_table, without_lines
+    from preprocessing.kernels.lines import WORDED, boilerplate, line_table, remove_lines
 
     data, offsets = utf8_buffer(batch["text"])
     first, ends, kinds, patterns = line_table(data, offsets)
@@ -174,13 +177,13 @@ def without_boilerplate(
     owner = np.repeat(np.arange(batch.num_rows), lines)
     patterns ^= salts_of(batch, config.scope)[owner]
     hit = (kinds == WORDED) & is_prose(batch)[owner]
-    hit[hit] &= _is_frequent(patterns[hit], owner[hit], frequent, place)
-    gone = boilerplate(first, kinds, patterns, hit, config.min_run, config.min_edge_run)
-    lost = np.bincount(owner[gone], minlength=batch.num_rows)
+    hit[hit] &= _is_frequent(patterns[hit], owner[hit], frequent, start)
+    removed = boilerplate(first, kinds, patterns, hit, config.min_run, config.min_edge_run)
+    lost = np.bincount(owner[removed], minlength=batch.num_rows)
     rows = np.flatnonzero(lost)
     if not len(rows):
         return batch, {}
-    flat, starts = without_lines(data, offsets, first, ends, kinds, gone, rows)
+    flat, starts = remove_lines(data, offsets, first, ends, kinds, removed, rows)
     texts = pa.LargeStringArray.from_buffers(len(rows), pa.py_buffer(starts), pa.py_buffer(flat))
     mask = pa.array(lost > 0)
     changed = with_column(batch, "text", pc.replace_with_mask(batch["text"], mask, texts))
@@ -188,15 +191,15 @@ def without_boilerplate(
 
 
 def _is_frequent(
-    patterns: np.ndarray, rows: np.ndarray, frequent: Frequent, place: tuple[int, int]
+    patterns: np.ndarray, rows: np.ndarray, frequent: Frequent, start: tuple[int, int]
 ) -> np.ndarray:
-    """Which lines have a frequent pattern that another document keeps."""
+    """``[lines] bool``: whether a line has a frequent pattern that another document keeps."""
     if not len(frequent.patterns):
         return np.zeros(len(patterns), bool)
-    found = np.minimum(np.searchsorted(frequent.patterns, patterns), len(frequent.patterns) - 1)
-    keeper = frequent.keepers[found]
-    keeps = (keeper[:, 0] == place[0]) & (keeper[:, 1] == rows + place[1])
-    return (frequent.patterns[found] == patterns) & ~keeps
+    nearest = np.minimum(np.searchsorted(frequent.patterns, patterns), len(frequent.patterns) - 1)
+    keeper = frequent.keepers[nearest]
+    keeps = (keeper[:, 0] == start[0]) & (keeper[:, 1] == rows + start[1])
+    return (frequent.patterns[nearest] == patterns) & ~keeps
 
 
 def _count(
@@ -206,11 +209,11 @@ def _count(
         here = pc.equal(before["source"], source)
         size = pc.sum(pc.cast(here, pa.int64())).as_py()
         sizes = (text_bytes(before["text"].filter(here)), text_bytes(after["text"].filter(here)))
-        found = Counts(documents_in=size, bytes_in=sizes[0], documents_out=size, bytes_out=sizes[1])
-        counts.setdefault(source, Counts()).add(found)
+        of_batch = Counts(documents_in=size, bytes_in=sizes[0], documents_out=size, bytes_out=sizes[1])
+        counts.setdefault(source, Counts()).add(of_batch)
     for row in lost:
-        found = counts[before["source"][row].as_py()]
-        found.changed[CHANGE] += 1
-        if found.wants_example(CHANGE):
+        of_source = counts[before["source"][row].as_py()]
+        of_source.changed[CHANGE] += 1
+        if of_source.wants_example(CHANGE):
             texts = before["text"][row].as_py(), after["text"][row].as_py()
-            found.add_example(CHANGE, before["id"][row].as_py(), *texts)
+            of_source.add_example(CHANGE, before["id"][row].as_py(), *texts)

@@ -1,6 +1,6 @@
-"""Step ``measure``: everything about a document that a rule or the search for duplicates needs, as columns.
+"""Step ``measure``: computes the columns that rules and deduplication read.
 
-Owns the columns over one batch and their files: ``UNIT.parquet`` (numbers for ``filter``) and
+Owns the columns of one batch and their files: ``UNIT.parquet`` (numbers for ``filter``) and
 ``UNIT.signatures.parquet`` (for ``deduplicate``), both in the order of the documents.
 """
 
@@ -18,16 +18,16 @@ from preprocessing.text.language import detect
 
 STEP = "measure"
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 
 
 def measure_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """``id, source, lang`` and one column per measure; columns of code are null in prose and the other way round."""
+    """``id, source, lang`` and one column per measure; columns of code are null in prose and vice versa."""
     return by_language(batch, _measure_language)
 
 
 def columns_schema() -> pa.Schema:
-    """Of the table of columns."""
+    """Schema of the table of columns."""
     return measure_batch(_EMPTY).schema
 
 
@@ -38,38 +38,40 @@ _EMPTY = pa.RecordBatch.from_pydict(
 
 def _measure_language(part: pa.RecordBatch, lang: str) -> pa.RecordBatch:
     text = part["text"]
-    found = {name: part[name] for name in ("id", "source", "lang")}
+    columns = {name: part[name] for name in ("id", "source", "lang")}
     numbers = measures.measure(text, lang)
-    found.update(zip(numbers.schema.names, numbers.columns))
-    found.update(detect(text).columns())
-    found.update(_only(lang != "code", lambda: advertising.measure(text), advertising.COLUMNS, part.num_rows))
-    found.update(
-        _only(
+    columns.update(zip(numbers.schema.names, numbers.columns))
+    columns.update(detect(text).columns())
+    columns.update(
+        _measure_if(lang != "code", lambda: advertising.measure(text), advertising.COLUMNS, part.num_rows)
+    )
+    columns.update(
+        _measure_if(
             lang == "code",
             lambda: code_files.measure(text, part["meta"].to_pylist()),
             code_files.COLUMNS,
             part.num_rows,
         )
     )
-    return pa.RecordBatch.from_pydict(found)
+    return pa.RecordBatch.from_pydict(columns)
 
 
-def _only(wanted: bool, measure, schema: pa.Schema, rows: int) -> dict[str, pa.Array]:
-    return measure() if wanted else {field.name: pa.nulls(rows, field.type) for field in schema}
+def _measure_if(applies: bool, measure, schema: pa.Schema, rows: int) -> dict[str, pa.Array]:
+    return measure() if applies else {field.name: pa.nulls(rows, field.type) for field in schema}
 
 
 # --- the step --------------------------------------------------------------------------------------------
 
 
 def run(context: Context) -> Outcome:
-    """Measures every unit that is not finished."""
+    """Measures every unfinished unit."""
     depends = [context.config.deduplicate.of_signatures, context.config.seed]
     tasks = [
         Task(
             unit.name,
             measure_unit,
             (n,),
-            [depends, context.watched(unit), context.upstream(context.text_step, unit.name)],
+            [depends, context.watched_identity(unit), context.upstream(context.text_step, unit.name)],
             unit.size,
         )
         for n, unit in enumerate(context.units)
@@ -87,7 +89,7 @@ def measure_unit(context: Context, number: int) -> Outcome:
         new_shard(paths[0], columns_schema(), INTERMEDIATE) as columns,
         new_shard(paths[1], signature_schema(config), compression="none") as signatures,
     ):
-        for batch in read_batches(context.documents(unit)):
+        for batch in read_batches(context.documents_path(unit)):
             columns.write(measure_batch(batch))
             signatures.write(sign(batch["text"], config, context.config.seed))
             documents += batch.num_rows

@@ -1,7 +1,8 @@
-"""The steps in order, and what is up to date.
+"""The order of the steps, and their keys.
 
-Owns the table of steps: what each reads, and the values of the configuration it depends on; and their keys, of version,
-configuration, and the content of what is read. A step that ran again and wrote the same bytes leaves later keys alone.
+Owns the table of steps (for each, the steps it reads and the configuration values it depends on) and the keys of steps,
+made of version, configuration, and content of the files read. A step that runs again and writes the same bytes leaves
+later keys unchanged.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker, key_of
 
 TEXT = "text"
-"""Stands in ``reads`` for the last step that changes text."""
+"""In ``reads``: the last step that changes text."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """``module`` holds ``VERSION`` and ``run``; ``reads`` names every step whose files or summary this one
-    reads; ``depends`` gives the values it depends on besides."""
+    """``module`` contains ``VERSION`` and ``run``; ``reads`` lists every step whose files or summary this step reads;
+    ``depends`` returns the other values it depends on."""
 
     module: str
     reads: tuple[str, ...]
@@ -31,15 +32,17 @@ class Step:
 
 
 def _membership(context: Context) -> list[Any]:
-    """In the order of the domains: a document belongs to the first that matches."""
+    """Domains in order: a document belongs to the first that matches."""
     domains = context.config.domains
     return [[name, domain.sources, domain.langs, domain.max_bytes] for name, domain in domains.items()]
 
 
 def _shares(context: Context, *without: str) -> list[Any]:
-    """What shares are made from; how documents are placed is of ``balance`` itself."""
-    placing = {"valid_fraction", "shard_bytes", "rehydrate", *without}
-    balance = {name: value for name, value in context.part("balance")[0].items() if name not in placing}
+    """Values that shares depend on; the assignment of documents to files concerns ``balance`` only."""
+    assignment = {"valid_fraction", "shard_bytes", "rehydrate", *without}
+    balance = {
+        name: value for name, value in context.sections("balance")[0].items() if name not in assignment
+    }
     domains = context.config.domains.items()
     return [
         [[name, domain.share, domain.tokens, domain.group, domain.langs] for name, domain in domains],
@@ -47,47 +50,51 @@ def _shares(context: Context, *without: str) -> list[Any]:
     ]
 
 
-def _placing(context: Context) -> list[Any]:
+def _assignment(context: Context) -> list[Any]:
     balance = context.config.balance
     repeats = sorted(balance.rehydrate.items())
     return [_membership(context), balance.valid_fraction, balance.shard_bytes, repeats, context.config.seed]
 
 
 def _models(context: Context) -> list[Any]:
-    """A model that was exchanged for another of the same name is another model."""
+    """Configuration and content of the models: a replaced file of the same name is another model."""
     from preprocessing.steps.score import identities_of
 
-    return [*context.part("score"), identities_of(context.config.score)]
+    return [*context.sections("score"), identities_of(context.config.score)]
 
 
 def _evaluation_sets(context: Context) -> list[Any]:
     from preprocessing.steps.decontaminate import set_keys
 
-    return [*context.part("decontaminate"), set_keys(context.config.decontaminate)]
+    return [*context.sections("decontaminate"), set_keys(context.config.decontaminate)]
 
 
 def _thresholds(context: Context) -> list[Any]:
-    from preprocessing.judging.presets.values import resolved
+    from preprocessing.judging.presets.values import resolve_thresholds
 
-    return [resolved(context.config.filter), *context.part("score", "decontaminate")]
+    return [resolve_thresholds(context.config.filter), *context.sections("score", "decontaminate")]
 
 
 STEPS = {
     "clean": Step(
         "preprocessing.steps.clean",
         (),
-        lambda c: [*c.part("clean", "inputs", "seed"), [c.identity(unit) for unit in c.units]],
+        lambda c: [*c.sections("clean", "inputs", "seed"), [c.identity(unit) for unit in c.units]],
     ),
     "lines": Step(
         "preprocessing.steps.lines",
         ("clean",),
-        lambda c: c.part("lines"),
+        lambda c: c.sections("lines"),
         lambda config: config.lines.enabled,
     ),
     "measure": Step(
         "preprocessing.steps.measure",
         (TEXT,),
-        lambda c: [c.config.deduplicate.of_signatures, c.config.seed, [c.watched(unit) for unit in c.units]],
+        lambda c: [
+            c.config.deduplicate.of_signatures,
+            c.config.seed,
+            [c.watched_identity(unit) for unit in c.units],
+        ],
     ),
     "score": Step(
         "preprocessing.steps.score",
@@ -109,30 +116,30 @@ STEPS = {
     "deduplicate": Step(
         "preprocessing.steps.deduplicate",
         (TEXT, "measure", "filter"),
-        lambda c: c.part("deduplicate", "seed"),
+        lambda c: c.sections("deduplicate", "seed"),
     ),
-    "balance": Step("preprocessing.steps.balance", (TEXT, "measure", "filter", "deduplicate"), _placing),
+    "balance": Step("preprocessing.steps.balance", (TEXT, "measure", "filter", "deduplicate"), _assignment),
     "train-tokenizer": Step(
         "preprocessing.steps.train_tokenizer",
         ("balance",),
-        lambda c: [*c.part("tokenizer", "seed"), _shares(c, "stages")],
+        lambda c: [*c.sections("tokenizer", "seed"), _shares(c, "stages")],
     ),
     "encode": Step(
         "preprocessing.steps.encode",
         ("balance", "train-tokenizer"),
-        lambda c: [_shares(c), *c.part("encode"), str(c.folder)],  # lists of files name the folder
+        lambda c: [_shares(c), *c.sections("encode"), str(c.folder)],  # lists of files contain the folder
     ),
     "validate": Step("preprocessing.steps.validate", ("balance", "train-tokenizer", "encode"), lambda c: []),
 }
 
 
 def steps_of(config: Config) -> list[str]:
-    """The steps that are on, in order."""
+    """The enabled steps, in order."""
     return [name for name, step in STEPS.items() if step.enabled(config)]
 
 
 def reads_of(context: Context, step: str) -> list[str]:
-    """The steps that are on and whose files ``step`` opens, in order."""
+    """The enabled steps whose files ``step`` opens, in order."""
     reads = {context.text_step if name == TEXT else name for name in STEPS[step].reads}
     return [name for name in steps_of(context.config) if name in reads]
 
@@ -142,22 +149,22 @@ def module_of(step: str) -> Any:
 
 
 def versions_of(config: Config) -> dict[str, int]:
-    """The version of every step that is on."""
+    """The version of every enabled step."""
     return {name: module_of(name).VERSION for name in steps_of(config)}
 
 
 class StepKeys:
-    """Keys of the steps of one context. Raises DataError for models and evaluation sets that are missing."""
+    """Keys of the steps of one context. Raises DataError for missing models and evaluation sets."""
 
     def __init__(self, context: Context):
         self._context = context
         versions = versions_of(context.config)
         self.own = {name: key_of(number, STEPS[name].depends(context)) for name, number in versions.items()}
-        """What a result depends on beside the files of other steps, as a hash."""
+        """Hash of everything a step's result depends on besides the files of other steps."""
         self._keys: dict[str, str] = {}
 
     def of(self, step: str) -> str | None:
-        """None while a step that it reads is not finished for this configuration."""
+        """Key of ``step``; None while a step it reads is not finished for this configuration."""
         if step not in self._keys:
             contents = [self._content(name) for name in reads_of(self._context, step)]
             if None in contents:
@@ -166,7 +173,7 @@ class StepKeys:
         return self._keys[step]
 
     def summary(self, step: str) -> dict[str, Any] | None:
-        """None when ``step`` is not finished for this configuration."""
+        """Summary of ``step``; None if it is not finished for this configuration."""
         key = self.of(step)
         return None if key is None else Marker(self._context.folder, step).read(key)
 

@@ -1,11 +1,11 @@
-"""Step ``score``: quality and perplexity of each document as columns, and what their thresholds say.
+"""Step ``score``: computes quality and perplexity of each document as columns, and applies thresholds to them.
 
 Owns the columns ``quality_NAME`` and ``perplexity_NAME`` (float32, null in languages a model does not judge), the
-quantiles of the corpus, and the verdicts ``filter`` reads, those of ``decontaminate`` among them. Text is read here;
-another threshold needs the columns only.
+quantiles of the corpus, and the verdicts that ``filter`` reads, including those about ``decontaminate``. Text is read
+here; another threshold needs only the columns.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from preprocessing.scoring import perplexity, quality_model
 
 STEP = "score"
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
-HALF_BITS = 16  # of a value, counted in each of the two readings that find a quantile
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
+HALF_BITS = 16  # bits of a value counted in each of the two passes that find a quantile
 
 Scorer = Callable[[pa.Array], np.ndarray]
 
 
 def score_batch(batch: pa.RecordBatch, config: ScoreConfig, keys: dict[str, str]) -> pa.RecordBatch:
-    """``id, lang`` and one column per model; ``keys`` holds the SHA-256 of each model's file."""
+    """``id, lang`` and one column per model; ``keys``: SHA-256 of each model's file."""
     columns = {"id": batch["id"], "lang": batch["lang"]}
     for name, model in models_of(config).items():
         out = np.full(batch.num_rows, np.nan, np.float32)
@@ -53,7 +53,7 @@ def columns_schema(config: ScoreConfig) -> pa.Schema:
 
 
 def models_of(config: ScoreConfig) -> dict[str, QualityModel | PerplexityModel]:
-    """The models by the name of their column."""
+    """Models by the name of their column."""
     return {
         **{f"quality_{name}": model for name, model in config.quality.items()},
         **{f"perplexity_{name}": model for name, model in config.perplexity.items()},
@@ -65,23 +65,23 @@ def scorer_of(model: QualityModel | PerplexityModel, key: str) -> Scorer:
     if isinstance(model, PerplexityModel):
         return _language_model(path, key).perplexities
     classifier = quality_model.open_classifier(path, model.label, key)
-    return lambda column: classifier.scores(quality_model.prepared_lines(column))
+    return lambda column: classifier.scores(quality_model.prepare_lines(column))
 
 
 @functools.lru_cache(maxsize=8)
 def _language_model(path: Path, key: str) -> Any:
-    """Once per process; ``key`` is the SHA-256 of the file."""
+    """Loaded once per process; ``key`` is the SHA-256 of the file."""
     return perplexity.open_model(path)
 
 
 def identities_of(config: ScoreConfig) -> dict[str, str | None]:
-    """SHA-256 of the files of the models, None where there is none yet, for the key of the step."""
+    """SHA-256 of each model's file, None if it does not exist yet; for the key of the step."""
     paths = {name: Path(model.model).expanduser() for name, model in models_of(config).items()}
     return {name: sha256_file(path) if path.is_file() else None for name, path in paths.items()}
 
 
 def model_keys(config: ScoreConfig) -> dict[str, str]:
-    """SHA-256 of each model's file, by column. Raises DataError for what is missing."""
+    """SHA-256 of each model's file, by column. Raises DataError for a missing file."""
     keys = {}
     for name, model in models_of(config).items():
         path = Path(model.model).expanduser()
@@ -91,8 +91,9 @@ def model_keys(config: ScoreConfig) -> dict[str, str]:
             keys[name] = sha256_file(path)
         else:
             raise DataError(
-                f"{path}: there is no language model for {name}; train it with "
-                "'python -m preprocessing train-quality CONFIG.yaml'"
+                f"{path}: the language model of {name} does not exist; train it with "
+                "'mko data train-quality CONFIG.yaml'",
+                rule="missing-file",
             )
     return keys
 
@@ -101,9 +102,9 @@ def model_keys(config: ScoreConfig) -> dict[str, str]:
 
 
 def run(context: Context) -> Outcome:
-    """Scores every unit that is not finished."""
+    """Scores every unfinished unit."""
     keys = model_keys(context.config.score)
-    # thresholds and how a model was made are not what the columns depend on
+    # the columns depend neither on thresholds nor on how a model was trained
     depends = [
         [name, list(model.langs), getattr(model, "label", None)]
         for name, model in models_of(context.config.score).items()
@@ -120,9 +121,12 @@ def run(context: Context) -> Outcome:
     for name, count in scored.items():
         if not count:
             langs = ", ".join(models_of(context.config.score)[name].langs)
-            raise DataError(
-                f"score.{name.replace('_', '.', 1)}: the corpus has no document in {langs}; correct 'langs'"
+            problem = context.loaded.problem(
+                f"score.{name.replace('_', '.', 1)}",
+                f"the corpus has no document in {langs}; correct 'langs'",
+                "no-documents-to-score",
             )
+            raise DataError([problem])
     return Outcome([], {"documents": sum(summary["documents_in"] for summary in summaries), "scored": scored})
 
 
@@ -132,7 +136,7 @@ def score_unit(context: Context, number: int, keys: dict[str, str]) -> Outcome:
     path = context.path(STEP, unit.name)
     documents, scored = 0, dict.fromkeys(keys, 0)
     with new_shard(path, columns_schema(config)) as shard:
-        for batch in read_batches(context.documents(unit), ["id", "text", "lang"]):
+        for batch in read_batches(context.documents_path(unit), ["id", "text", "lang"]):
             columns = score_batch(batch, config, keys)
             shard.write(columns)
             documents += batch.num_rows
@@ -147,9 +151,9 @@ def score_unit(context: Context, number: int, keys: dict[str, str]) -> Outcome:
 def scoring_verdicts(
     columns: pa.RecordBatch, config: Any, quantiles: dict[str, Any]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """``(reason, failed: [rows] bool)`` per model, and for n-grams of evaluation sets; null never fails.
+    """Yields ``(reason, failed: [rows] bool)`` per model and for n-grams of evaluation sets; null never fails.
 
-    ``config`` holds the sections ``score`` and ``decontaminate``, ``quantiles`` is what ``quantiles_of`` says.
+    ``config`` has the sections ``score`` and ``decontaminate``; ``quantiles``: result of ``quantiles_of``.
     """
     langs = columns["lang"].to_numpy(zero_copy_only=False)
     for name, model in models_of(config.score).items():
@@ -170,7 +174,7 @@ def scoring_verdicts(
 
 
 def bounds_of(config: ScoreConfig, quantiles: dict[str, Any], lang: str) -> dict[str, tuple[float, float]]:
-    """Lowest and highest value that stay, by column, of the models that judge ``lang``."""
+    """Lowest and highest value that pass, by column, of the models that judge ``lang``."""
     return {
         name: tuple(quantiles.get(name, {}).get(lang, _fixed(model)))
         for name, model in models_of(config).items()
@@ -186,50 +190,50 @@ def _fixed(model: QualityModel | PerplexityModel) -> tuple[float, float]:
 
 
 def quantiles_of(paths: Sequence[Path], config: Any) -> dict[str, dict[str, list[float]]]:
-    """Lowest and highest value that stay, by column and language, where shares are given instead of values.
+    """Lowest and highest value that pass, by column and language, of models configured by shares instead of values.
 
-    Exact, over all documents of the step: the values are read twice, and counted by their first and last 16 bits.
+    Exact over all documents of the step: the values are read twice and counted by their first and last 16 bits.
     """
     wanted = {(name, lang): shares for name, model in models_of(config.score).items()
               if (shares := _shares(model)) is not None for lang in sorted(set(model.langs))}  # fmt: skip
-    found: dict[str, dict[str, list[float]]] = {}
+    quantiles: dict[str, dict[str, list[float]]] = {}
     if not wanted:
-        return found
+        return quantiles
     high = {key: np.zeros(1 << HALF_BITS, np.int64) for key in wanted}
     for key, bits in _values(paths, wanted):
         high[key] += np.bincount(bits >> HALF_BITS, minlength=1 << HALF_BITS)
     ranks = {key: _ranks(shares, int(high[key].sum())) for key, shares in wanted.items() if high[key].any()}
-    places = {
+    upper = {
         (key, rank): int(np.searchsorted(np.cumsum(high[key]), rank, "right"))
         for key, pair in ranks.items() for rank in pair
     }  # fmt: skip
-    low = {(key, place): np.zeros(1 << HALF_BITS, np.int64) for (key, _), place in places.items()}
+    low = {(key, half): np.zeros(1 << HALF_BITS, np.int64) for (key, _), half in upper.items()}
     for key, bits in _values(paths, ranks):
-        for place in {places[key, rank] for rank in ranks[key]}:
-            inside = bits[bits >> HALF_BITS == place] & ((1 << HALF_BITS) - 1)
-            low[key, place] += np.bincount(inside, minlength=1 << HALF_BITS)
+        for half in {upper[key, rank] for rank in ranks[key]}:
+            inside = bits[bits >> HALF_BITS == half] & ((1 << HALF_BITS) - 1)
+            low[key, half] += np.bincount(inside, minlength=1 << HALF_BITS)
     for (name, lang), pair in ranks.items():
         key = name, lang
-        found.setdefault(name, {})[lang] = [
+        quantiles.setdefault(name, {})[lang] = [
             _value(
-                places[key, rank],
-                rank - int(high[key][: places[key, rank]].sum()),
-                low[key, places[key, rank]],
+                upper[key, rank],
+                rank - int(high[key][: upper[key, rank]].sum()),
+                low[key, upper[key, rank]],
             )
             for rank in pair
         ]
-    return found
+    return quantiles
 
 
 def _shares(model: QualityModel | PerplexityModel) -> tuple[float, float] | None:
-    """Quantiles of the lowest and the highest value that stay."""
+    """Quantiles of the lowest and the highest value that pass."""
     if isinstance(model, QualityModel):
         return None if model.keep_quantile is None else (1.0 - model.keep_quantile, 1.0)
     return None if model.keep_quantiles is None else (model.keep_quantiles[0], model.keep_quantiles[1])
 
 
 def _ranks(shares: tuple[float, float], documents: int) -> tuple[int, int]:
-    """Ranks from 0 of the lowest and highest value that stay; at least one document does."""
+    """Ranks from 0 of the lowest and highest value that pass; at least one document passes."""
     # six digits, so that 1 - 0.9 is a tenth
     low = min(int(np.floor(round(shares[0] * documents, 6))), documents - 1)
     return low, max(low, int(np.ceil(round(shares[1] * documents, 6))) - 1)
@@ -238,7 +242,7 @@ def _ranks(shares: tuple[float, float], documents: int) -> tuple[int, int]:
 def _values(
     paths: Sequence[Path], wanted: Iterable[tuple[str, str]]
 ) -> Iterator[tuple[tuple[str, str], np.ndarray]]:
-    """Values that are there, not negative, as the integers of their bits: these have the same order."""
+    """Yields the values that are not null, made non-negative, as the integers of their bits, which have the same order."""
     keys = list(wanted)
     names = sorted({name for name, _ in keys})
     for path in paths:
@@ -249,6 +253,6 @@ def _values(
                 yield (name, lang), np.abs(values).view(np.uint32).astype(np.int64)
 
 
-def _value(place: int, rank: int, counts: np.ndarray) -> float:
-    bits = place << HALF_BITS | int(np.searchsorted(np.cumsum(counts), rank, "right"))
+def _value(half: int, rank: int, counts: np.ndarray) -> float:
+    bits = half << HALF_BITS | int(np.searchsorted(np.cumsum(counts), rank, "right"))
     return float(np.array([bits], np.uint32).view(np.float32)[0])

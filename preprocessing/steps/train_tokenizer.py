@@ -1,8 +1,8 @@
-"""Step ``train-tokenizer``: a tokenizer of the training split, as a folder that all readers agree about.
+"""Step ``train-tokenizer``: trains a tokenizer on the training split, as a folder that all readers agree on.
 
-Owns the sample (domains by share, documents by hash), what is refused before training starts, and the report of how many
-tokens each language costs, next to a tokenizer of the same size without Korean. Training itself is in ``trainers.py``
-and ``byte_level.py``.
+Owns the sample (domains by share, documents by hash), the checks before training starts, and the report of the tokens
+that each language takes, compared with a tokenizer of the same size without Korean. Training itself is in
+``trainers.py`` and ``byte_level.py``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import itertools
 import logging
 import math
 import shutil
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,18 +29,19 @@ from megatron_ko.formats.tokenizer_folder import (
 )
 from preprocessing.config.tokens import TokenizerConfig
 from preprocessing.corpus import reading as corpus
+from preprocessing.corpus.assignment import position
 from preprocessing.corpus.mixtures import mixture_of
-from preprocessing.corpus.placing import position
 from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.tokenizers import byte_level, forecast, trainers
+from preprocessing.tokenizers.efficiency import TextBatch, TextCounts, text_rates
 from preprocessing.tokenizers.hard_texts import generated_texts
-from preprocessing.tokenizers.proof import Proof, prove
+from preprocessing.tokenizers.proof import Proof, prove, strings_for
 from preprocessing.tokenizers.sentencepiece_to_json import to_tokenizer_json
 
 log = logging.getLogger(__name__)
 STEP = "train-tokenizer"
-VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+VERSION = 2
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 REPORT = "tokenizer_report.json"
 MAX_PASSES = 8
 PROOF_CHARACTERS = 16 << 20
@@ -47,31 +49,31 @@ ENGLISH = ("en", "code")
 
 
 def run(context: Context) -> Outcome:
-    """Trains, converts, proves, reports; the tokenizer to compare with is trained beside it."""
+    """Trains, converts, proves and reports; trains the tokenizer for comparison at the same time."""
     shards = context.summary_of("balance")["shards"]
     keys = [context.upstream("balance", f"shards/{shard['file']}") for shard in shards]
-    depends = [context.part("tokenizer", "seed"), list(_shares(context)), keys]
+    depends = [context.sections("tokenizer", "seed"), list(_shares(context)), keys]
     tasks = [Task("tokenizer", make_tokenizer, (), depends)]
     if context.config.tokenizer.english_only:
         tasks.append(Task("english-only", compare_with_english_only, (), depends))
-    made, *other = context.finish(STEP, tasks, VERSION)
+    trained, *other = context.finish(STEP, tasks, VERSION)
     compared = other[0] if other else {"efficiency": None, "problem": "tokenizer.english_only is false"}
-    context.finish(STEP, [Task("report", write_report, (made, compared), [made, compared])], VERSION)
+    context.finish(STEP, [Task("report", write_report, (trained, compared), [trained, compared])], VERSION)
     folder = context.folder / "tokenizer"
     names = [name for name in (*FILES, MARKER) if (folder / name).is_file()]
     files = [*(folder / name for name in names), context.folder / REPORT]
-    return Outcome(files, {"fingerprint": made["fingerprint"]})
+    return Outcome(files, {"fingerprint": trained["fingerprint"]})
 
 
 def _shares(context: Context) -> tuple[dict[str, float], dict[str, int]]:
-    """Shares of the domains by their bytes, and the bytes."""
+    """Shares of the domains, and their bytes of training text."""
     entries = context.summary_of("balance")["domains"]
     sizes = {entry["name"]: entry["bytes"] for entry in entries if entry["split"] == "train"}
     return mixture_of(context.config.domains, sizes, context.config.balance), sizes
 
 
 def make_tokenizer(context: Context) -> Outcome:
-    """The tokenizer folder; it is made aside, proven, and copied with its marker last."""
+    """Writes the tokenizer folder: trained in a working folder, proven, then copied with its marker last."""
     folder, settings = context.folder / "tokenizer", context.config.tokenizer
     (folder / MARKER).unlink(missing_ok=True)
     shares, sizes = _shares(context)
@@ -81,7 +83,7 @@ def make_tokenizer(context: Context) -> Outcome:
     info = write_folder(aside, sample(context, shares, sizes), settings)
     pieces = Tokenizer(aside).surfaces()
     proof = prove(aside, _proof_texts(context, pieces), aside / "proof")
-    _say(proof)
+    _log_proof(proof)
     copy_tokenizer_folder(aside, folder)
     shutil.rmtree(aside)
     return Outcome(
@@ -98,18 +100,20 @@ def make_tokenizer(context: Context) -> Outcome:
 
 
 def write_folder(folder: Path, texts: Iterable[str], settings: TokenizerConfig) -> TokenizerInfo:
-    """Trains, and writes the tokenizer folder, unproven."""
+    """Trains a tokenizer and writes its folder, unproven."""
     if settings.type == "byte_bpe":
-        made, model, special = byte_level.train(texts, settings), None, byte_level.SPECIAL_TOKENS
+        tokenizer_json, model, special = byte_level.train(texts, settings), None, byte_level.SPECIAL_TOKENS
     else:
         model, special = trainers.train(texts, settings), trainers.SPECIAL_TOKENS
-        made = to_tokenizer_json(read_model(model, "the trained model"))
-    return write_tokenizer_folder(folder, made, special, model, settings.control_tokens)
+        tokenizer_json = to_tokenizer_json(read_model(model, "the trained model"))
+    return write_tokenizer_folder(folder, tokenizer_json, special, model, settings.control_tokens)
 
 
 def _proof_texts(context: Context, pieces: list[str]) -> Iterator[str]:
     """The generated texts, then documents of all domains in turn up to PROOF_CHARACTERS."""
-    yield from generated_texts(context.config.tokenizer.proof_strings, pieces, context.config.seed)
+    corpus_bytes = sum(_shares(context)[1].values())
+    strings = strings_for(corpus_bytes, context.config.tokenizer.proof_strings)
+    yield from generated_texts(strings, pieces, context.config.seed)
     entries = context.summary_of("balance")["domains"]
     sources = [corpus.texts(context.folder, entry["name"], entry["split"]) for entry in entries]
     size = 0
@@ -120,18 +124,18 @@ def _proof_texts(context: Context, pieces: list[str]) -> Iterator[str]:
         yield text
 
 
-def _say(proof: Proof) -> None:
+def _log_proof(proof: Proof) -> None:
     log.info(
-        "train-tokenizer: the same ids, and the text back, for %s texts: %s",
+        "train-tokenizer: identical ids and decoded text for %s texts: %s",
         f"{proof.texts:,}",
         ", ".join(proof.readers),
     )
 
 
-def write_report(context: Context, made: dict[str, Any], compared: dict[str, Any]) -> Outcome:
+def write_report(context: Context, trained: dict[str, Any], compared: dict[str, Any]) -> Outcome:
     report = {
-        **{name: made[name] for name in ("type", "vocab_size", "fingerprint", "proven_texts", "readers")},
-        "tokenizers": {"this": made["efficiency"], "english_only": compared["efficiency"]},
+        **{name: trained[name] for name in ("type", "vocab_size", "fingerprint", "proven_texts", "readers")},
+        "tokenizers": {"this": trained["efficiency"], "english_only": compared["efficiency"]},
         "english_only_problem": compared["problem"],
     }
     write_json(context.folder / REPORT, report)
@@ -141,10 +145,10 @@ def write_report(context: Context, made: dict[str, Any], compared: dict[str, Any
 def sample(
     context: Context, shares: dict[str, float], sizes: dict[str, int], langs: Collection[str] | None = None
 ) -> Iterator[str]:
-    """Training documents in proportion to the shares, documents chosen by hash.
+    """Yields training documents in proportion to the shares, chosen by hash.
 
     A domain smaller than its share is read several times (at most MAX_PASSES): pieces are chosen by frequency, so a
-    large domain would otherwise take the vocabulary.
+    large domain would otherwise fill the vocabulary.
     """
     budget = min(context.config.tokenizer.sample_bytes, sum(sizes.values()))
     for name, share in shares.items():
@@ -154,7 +158,7 @@ def sample(
             for batch in corpus.batches(context.folder, name, "train", ["id", "text", "lang"]):
                 rows = zip(batch["id"].to_pylist(), batch["text"].to_pylist(), batch["lang"].to_pylist())
                 for identity, text, lang in rows:
-                    # another hash than the split's, whose valid documents take the lowest positions
+                    # not the hash of the split: there, validation documents have the lowest positions
                     if (langs is None or lang in langs) and position(
                         identity, context.config.seed + 1
                     ) < threshold:
@@ -162,7 +166,7 @@ def sample(
 
 
 def sample_of(context: Context) -> int:
-    """About how many bytes ``sample`` will give for this configuration and corpus."""
+    """Approximate bytes that ``sample`` yields for this configuration and corpus."""
     return bytes_of_sample(context.config.tokenizer, *_shares(context))
 
 
@@ -176,39 +180,31 @@ def bytes_of_sample(settings: TokenizerConfig, shares: dict[str, float], sizes: 
 
 def efficiency(context: Context, tokenizer: Tokenizer) -> dict[str, dict[str, float]]:
     """Per language of the validation split: bytes, characters, words, tokens and their ratios."""
-    totals: dict[str, dict[str, float]] = {}
+    texts: dict[str, TextCounts] = {}
+    tokens: Counter[str] = Counter()
     for entry in context.summary_of("balance")["domains"]:
         if entry["split"] != "valid":
             continue
         for batch in corpus.batches(context.folder, entry["name"], "valid", ["text", "lang"]):
-            texts = batch["text"].to_pylist()
-            _, offsets = tokenizer.encode_batch(texts)
-            for text, lang, tokens in zip(
-                texts, batch["lang"].to_pylist(), (offsets[1:] - offsets[:-1]).tolist()
-            ):
-                total = totals.setdefault(
-                    lang, {"documents": 0, "bytes": 0, "characters": 0, "words": 0, "tokens": 0}
-                )
-                found = (1, len(text.encode("utf-8")), len(text), len(text.split()), tokens)
-                for name, value in zip(total, found):
-                    total[name] += value
-    for total in totals.values():
-        tokens = max(total["tokens"], 1)
-        total["bytes_per_token"] = round(total["bytes"] / tokens, 4)
-        total["characters_per_token"] = round(total["characters"] / tokens, 4)
-        total["tokens_per_word"] = round(total["tokens"] / max(total["words"], 1), 4)
-    return dict(sorted(totals.items()))
+            rows, langs = batch["text"].to_pylist(), batch["lang"].to_pylist()
+            _, offsets = tokenizer.encode_batch(rows)
+            for lang, count in zip(langs, (offsets[1:] - offsets[:-1]).tolist()):
+                tokens[lang] += count
+            for lang in set(langs):
+                counts = TextBatch([text for text, other in zip(rows, langs) if other == lang]).counts()
+                texts[lang] = texts.get(lang, TextCounts()) + counts
+    return {lang: text_rates(texts[lang], tokens[lang], digits=4, least=1) for lang in sorted(texts)}
 
 
 def compare_with_english_only(context: Context) -> Outcome:
-    """The same efficiency for a tokenizer of the same size trained on English and code; else why there is none."""
+    """Efficiency of a tokenizer of the same size trained on English and code, or the reason why there is none."""
     texts = sample(context, *_shares(context), langs=ENGLISH)
     aside = context.path(STEP, "english-only", "")
     try:
         write_folder(aside, texts, context.config.tokenizer)
         found = efficiency(context, Tokenizer(aside))
     except DataError as error:
-        log.warning("no English-only tokenizer to compare with: %s", error)
+        log.warning("no comparison with an English-only tokenizer: %s", error)
         return Outcome([], {"efficiency": None, "problem": str(error)})
     finally:
         shutil.rmtree(aside, ignore_errors=True)

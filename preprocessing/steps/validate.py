@@ -1,7 +1,7 @@
-"""Step ``validate``: do the token files say what the corpus says?
+"""Step ``validate``: checks the token files against the corpus.
 
 Owns the checks: headers and sizes, hashes, ids within the vocabulary, EOD at the end of every document and nowhere
-else, and a sample of documents decoded and compared with the text.
+else, and a sample of documents, decoded and compared with the text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from megatron_ko.errors import DataError
+from megatron_ko.errors import DataError, Problem
 from megatron_ko.files import read_json, sha256_file
 from megatron_ko.formats.manifest import Manifest, TokenPair, TokenSet, read_manifest
 from megatron_ko.formats.tokenizer_folder import Tokenizer
@@ -25,36 +25,37 @@ from preprocessing.tokens.token_files import Pair, index_problems
 
 STEP = "validate"
 VERSION = 1
-"""Raise when the bytes this step writes change for the same inputs and configuration, also by code it shares."""
+"""Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 SAMPLE = 16
 
 
 def run(context: Context) -> Outcome:
-    """Raises DataError with every problem found. Of several processes the one that leads looks."""
+    """Raises DataError with every problem. Among several processes, the leading one checks."""
     if not context.runner.leads:
         return Outcome([], {})
     path = context.folder / "manifest.json"
     manifest = read_manifest(path)
     tokenizer = Tokenizer(manifest.tokenizer_folder)
-    problems = []
+    problems: list[Problem] = []
     if tokenizer.info.fingerprint != manifest.tokenizer_fingerprint:
-        problems.append(f"{manifest.tokenizer_folder}: is another tokenizer than the manifest's; {REMEDY}")
+        message = f"the tokenizer differs from the manifest's; {REMEDY}"
+        problems.append(Problem(str(manifest.tokenizer_folder), "", message, "tokenizer-mismatch"))
     hashes = _hashes(read_json(path))
     parts = context.summary_of("encode")["parts"]
-    for tokens in progress(manifest.sets, "validate", unit="sets"):
+    for tokens in progress(manifest.sets, "validate", unit="set"):
         for pair in tokens.pairs:
-            found = _hash_problems(pair, hashes[str(pair.prefix.relative_to(path.parent))])
-            problems += found or pair_problems(pair, manifest)
+            changed = _hash_problems(pair, hashes[str(pair.prefix.relative_to(path.parent))])
+            problems += changed or [
+                Problem("", "", problem, "token-file-damaged") for problem in pair_problems(pair, manifest)
+            ]
         if not problems:
             problems += _text_problems(
                 tokens, tokenizer, context.folder, parts[f"{tokens.name}_{tokens.split}"]
             )
     if problems:
-        raise DataError(
-            "\n  ".join([f"{len(problems)} problems", *problems]) if len(problems) > 1 else problems[0]
-        )
-    checked = {"sets": len(manifest.sets), "tokens": sum(tokens.tokens for tokens in manifest.sets)}
-    return Outcome([], checked)
+        raise DataError(problems)
+    totals = {"sets": len(manifest.sets), "tokens": sum(tokens.tokens for tokens in manifest.sets)}
+    return Outcome([], totals)
 
 
 def _hashes(manifest: Any) -> dict[str, dict[str, str]]:
@@ -63,17 +64,22 @@ def _hashes(manifest: Any) -> dict[str, dict[str, str]]:
     }
 
 
-def _hash_problems(pair: TokenPair, expected: dict[str, str]) -> list[str]:
-    files = {kind: Path(f"{pair.prefix}.{kind}") for kind in ("bin", "idx")}
+def _hash_problems(pair: TokenPair, expected: dict[str, str]) -> list[Problem]:
+    files = {suffix: Path(f"{pair.prefix}.{suffix}") for suffix in ("bin", "idx")}
     return [
-        f"{file}: SHA-256 differs from the manifest: damaged or replaced; {REMEDY}"
-        for kind, file in files.items()
-        if sha256_file(file) != expected[kind]
+        Problem(
+            str(file),
+            "",
+            f"SHA-256 differs from the manifest: the file is damaged or was replaced; {REMEDY}",
+            "token-file-changed",
+        )
+        for suffix, file in files.items()
+        if sha256_file(file) != expected[suffix]
     ]
 
 
 def pair_problems(described: TokenPair, manifest: Manifest) -> list[str]:
-    """What is wrong inside one pair of files that the manifest describes."""
+    """Problems inside one pair of files that the manifest describes."""
     pair = Pair(described.prefix, read_index(Path(f"{described.prefix}.idx")))
     if problems := index_problems(pair):
         return [f"{problem}; {REMEDY}" for problem in problems]
@@ -87,14 +93,14 @@ def pair_problems(described: TokenPair, manifest: Manifest) -> list[str]:
 
 
 def content_problems(pair: Pair, vocab_size: int | None, eod: int | None) -> list[str]:
-    """What is wrong with the tokens: ids outside the vocabulary, documents not ended by EOD; None is not looked at."""
+    """Problems of the tokens: ids outside the vocabulary, documents without EOD at the end; None skips a check."""
     starts = pair.starts()
     last = starts[1:] - 1
     eods = open_ended = 0
     for at, block in pair.blocks():
-        for seen in (int(block.min()), int(block.max())):
-            if seen < 0 or (vocab_size is not None and seen >= vocab_size):
-                return [f"{pair.prefix}.bin: token id {seen} is beyond the vocabulary of {vocab_size}"]
+        for extreme in (int(block.min()), int(block.max())):
+            if extreme < 0 or (vocab_size is not None and extreme >= vocab_size):
+                return [f"{pair.prefix}.bin: token id {extreme} is outside the vocabulary of {vocab_size}"]
         if eod is not None:
             ends = last[np.searchsorted(last, at) : np.searchsorted(last, at + len(block))]
             eods += int((block == eod).sum())
@@ -102,10 +108,10 @@ def content_problems(pair: Pair, vocab_size: int | None, eod: int | None) -> lis
     if eod is None:
         return []
     if (np.diff(starts) < 1).any():
-        return [f"{pair.prefix}.idx: {int((np.diff(starts) < 1).sum()):,} documents have no token"]
+        return [f"{pair.prefix}.idx: {int((np.diff(starts) < 1).sum()):,} documents have no tokens"]
     if open_ended:
         return [
-            f"{pair.prefix}.bin: {open_ended:,} of its {pair.documents:,} documents do not end with {eod}"
+            f"{pair.prefix}.bin: {open_ended:,} of {pair.documents:,} documents do not end with EOD (id {eod})"
         ]
     if eods != pair.documents:
         return [f"{pair.prefix}.bin: {eods:,} EOD tokens in {pair.documents:,} documents"]
@@ -117,22 +123,22 @@ def content_problems(pair: Pair, vocab_size: int | None, eod: int | None) -> lis
 
 def _text_problems(
     tokens: TokenSet, tokenizer: Tokenizer, folder: Path, parts: list[dict[str, Any]]
-) -> list[str]:
-    """A sample of documents, spread over the set, decoded and compared with the corpus."""
+) -> list[Problem]:
+    """Decodes a sample of documents, spread over the set, and compares it with the corpus."""
     wanted = np.unique(np.linspace(0, tokens.documents - 1, min(SAMPLE, tokens.documents)).astype(np.int64))
     texts = _texts_at(folder, parts, wanted.tolist())
     for (number, text), ids in zip(texts, _ids_at(tokens, wanted.tolist())):
         decoded = tokenizer.decode(ids[:-1])
         if decoded != text:
-            return [
-                f"{tokens.pairs[0].prefix}: document {number} of the set decodes to {decoded[:60]!r} "
-                f"instead of {text[:60]!r}; {REMEDY}"
-            ]
+            message = (
+                f"document {number} of the set decodes to {decoded[:60]!r} instead of {text[:60]!r}; {REMEDY}"
+            )
+            return [Problem(str(tokens.pairs[0].prefix), "", message, "text-differs")]
     return []
 
 
 def _ids_at(tokens: TokenSet, wanted: list[int]) -> Iterator[np.ndarray]:
-    """Tokens of the documents ``wanted`` (increasing) of a set."""
+    """Yields the tokens of the documents ``wanted`` (increasing) of a set."""
     first = 0
     for described in tokens.pairs:
         pair = Pair(described.prefix, read_index(Path(f"{described.prefix}.idx")))
@@ -144,7 +150,7 @@ def _ids_at(tokens: TokenSet, wanted: list[int]) -> Iterator[np.ndarray]:
 
 
 def _texts_at(folder: Path, parts: list[dict[str, Any]], wanted: list[int]) -> Iterator[tuple[int, str]]:
-    """``(number, text)`` of the documents ``wanted`` of a set; files of the corpus without any are not read."""
+    """Yields ``(number, text)`` of the documents ``wanted`` of a set; reads only files that contain one."""
     first = 0
     for part in parts:
         mine = [number for number in wanted if first <= number < first + part["documents"]]

@@ -1,1 +1,1 @@
-"""Changes of text: characters, runs, mojibake, by-lines; the order of operations."""
+"""Changes to text: characters, runs, mojibake, by-lines; and the language of a document."""

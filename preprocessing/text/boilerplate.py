@@ -1,8 +1,8 @@
-"""By-lines, reporters and copyright notices at the head and tail of a document.
+"""Cuts by-lines, reporters and copyright notices at the head and tail of a document.
 
-Owns which lines are such, and that nothing between head and tail is ever touched. The head is the first HEAD_LINES
-lines that are not empty, within the first HEAD_CHARACTERS; the tail likewise. What is cut makes room for the next
-line, so a text that has been cut stays as it is.
+Owns the patterns of such lines, and the limits of head and tail, between which nothing changes. The head is the first
+HEAD_LINES lines that are not empty, within the first HEAD_CHARACTERS; the tail likewise. After a cut the next line
+moves into the head or tail, and cutting repeats until nothing changes, so cutting a text again changes nothing.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from __future__ import annotations
 import itertools
 import re
 
-from preprocessing.text.normalise import collapse_blanks, fences
+from preprocessing.text.normalize import collapse_blanks, find_fences
 
 HEAD_LINES = 4
 TAIL_LINES = 6
 HEAD_CHARACTERS = 1000
 TAIL_CHARACTERS = 1500
 LONGEST_LINE = 160
-MOST_ROUNDS = 8
+MAX_ROUNDS = 8
 _NAME = r"[가-힣]{2,4}"
 _JOB = r"(?:기자|인턴기자|선임기자|전문기자|객원기자|수습기자|사진기자|특파원|논설위원|앵커|통신원|리포터)"
 _EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}"
 _REPORTER = rf"(?:(?:{_NAME}[·,]\s?){{0,3}}{_NAME}\s?{_JOB}|[가-힣]{{2,10}}(?:뉴스팀|취재팀|편집부|편집국))"
 _AGENCY = rf"(?:뉴스|일보|신문|통신|방송|{_JOB})"
-# "(서울=한빛뉴스) 홍길동 기자 = 본문": the mark in front of the first sentence
+# "(서울=한빛뉴스) 홍길동 기자 = 본문": the dateline before the first sentence
 _DATELINE = re.compile(
     rf"^[ \t]*(?:[\[(【［<][가-힣·, ]{{2,15}}=[가-힣A-Za-z0-9·, ]{{2,30}}[\])】］>][ \t]*"
     rf"(?:{_REPORTER}(?:[·, ]+{_REPORTER}){{0,5}}[ \t]*)?(?:=[ \t]*)?"
@@ -51,8 +51,8 @@ _LINE = re.compile(
     )[\W_]{{0,8}}""",
     re.VERBOSE | re.IGNORECASE,
 )
-# for ``matching.Matcher``, over lines with their line feeds and without other blanks than spaces and tabs: every line that
-# is cut and every dateline matches
+# For ``matching.Matcher``, on lines that end with a line feed and whose only other blanks are spaces and tabs: every line
+# that is cut and every dateline matches.
 HINT = (
     r"[가-힣][ \t]?(?:기자|특파원|논설위원|앵커|통신원|리포터|뉴스팀|취재팀|편집부|편집국)[^가-힣]|[A-Za-z0-9._%+-]@[A-Za-z0-9.-]"
     r"|(?i:copyr[iİı]ght)|저작권|[ⓒⒸ©]|\([cC]\)|무단[ \t]?(?:전재|복제|배포|사용)|재배포[ \t]?금지|(?i:all[ \t]r[iİı]ghts)"
@@ -64,13 +64,13 @@ HINT = (
 
 
 def cut_boilerplate(text: str) -> str:
-    """Removes by-line, reporter and copyright lines at the two ends, and the dateline in front of the first line.
+    """Removes by-line, reporter and copyright lines at both ends, and the dateline of the first line.
 
-    Blanks are collapsed where anything was cut. A text that could be cut more than MOST_ROUNDS times is a list of such
-    lines, and stays as it is.
+    Collapses blanks if anything was cut. A text that could be cut more than MAX_ROUNDS times is a list of such lines and
+    stays unchanged.
     """
     shorter = text
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         before, shorter = shorter, _cut_once(shorter)
         if shorter == before:
             return shorter
@@ -79,18 +79,18 @@ def cut_boilerplate(text: str) -> str:
 
 
 def _cut_once(text: str) -> str:
-    lines, body = _lines(text)
+    lines, body = _split(text)
     starts = list(itertools.accumulate((len(line) + 1 for line in lines), initial=0))
-    fenced = fences(text) if "```" in text else []
-    seen = [i for i, line in enumerate(lines) if line.strip(" \t\n")]
-    open_to_cut = [
-        i for i in _ends(seen, lines, starts, len(text)) if i != body and not _inside(fenced, starts[i])
+    fenced = find_fences(text) if "```" in text else []
+    filled = [i for i, line in enumerate(lines) if line.strip(" \t\n")]
+    candidates = [
+        i for i in _ends(filled, lines, starts, len(text)) if i != body and not _is_inside(fenced, starts[i])
     ]
-    for i in open_to_cut:
+    for i in candidates:
         if _is_boilerplate(lines[i]):
             lines[i] = ""
-    first = next((i for i in seen if lines[i]), None)
-    if first in open_to_cut:
+    first = next((i for i in filled if lines[i]), None)
+    if first in candidates:
         rest = _DATELINE.sub("", lines[first], count=1)
         if not rest.lstrip().startswith("```"):
             lines[first] = rest
@@ -101,8 +101,8 @@ def _is_boilerplate(line: str) -> bool:
     return len(line) <= LONGEST_LINE and _LINE.fullmatch(line) is not None
 
 
-def _lines(text: str) -> tuple[list[str], int | None]:
-    """The lines, all between head and tail as one of them, and which one that is."""
+def _split(text: str) -> tuple[list[str], int | None]:
+    """The lines, and the number of the one that contains everything between head and tail; None where there is none."""
     first = text.find("\n", HEAD_CHARACTERS)
     last = text.rfind("\n", 0, max(0, len(text) - TAIL_CHARACTERS))
     if first < 0 or last <= first:
@@ -111,11 +111,12 @@ def _lines(text: str) -> tuple[list[str], int | None]:
     return [*head, text[first + 1 : last], *text[last + 1 :].split("\n")], len(head)
 
 
-def _inside(spans: list[tuple[int, int]], position: int) -> bool:
+def _is_inside(spans: list[tuple[int, int]], position: int) -> bool:
     return any(start <= position < end for start, end in spans)
 
 
-def _ends(seen: list[int], lines: list[str], starts: list[int], length: int) -> list[int]:
-    head = [i for i in seen[:HEAD_LINES] if starts[i] < HEAD_CHARACTERS]
-    tail = [i for i in seen[-TAIL_LINES:] if starts[i] + len(lines[i]) > length - TAIL_CHARACTERS]
+def _ends(filled: list[int], lines: list[str], starts: list[int], length: int) -> list[int]:
+    """Numbers of the lines in head and tail; ``filled`` are the lines that are not empty."""
+    head = [i for i in filled[:HEAD_LINES] if starts[i] < HEAD_CHARACTERS]
+    tail = [i for i in filled[-TAIL_LINES:] if starts[i] + len(lines[i]) > length - TAIL_CHARACTERS]
     return sorted({*head, *tail})

@@ -1,4 +1,4 @@
-"""Work on a batch language by language: each part goes to the same function, and the rows come back in their order."""
+"""Applies a function to the rows of each language of a batch and restores the order of the rows."""
 
 # pyarrow.compute makes its functions at import
 # pyright: reportAttributeAccessIssue=false
@@ -14,7 +14,7 @@ import pyarrow as pa
 def by_language(
     batch: pa.RecordBatch, work: Callable[[pa.RecordBatch, str], pa.RecordBatch]
 ) -> pa.RecordBatch:
-    """What ``work`` makes of the rows of each ``lang`` (the same columns for each, a row per row), in the order of ``batch``."""
+    """Applies ``work`` to the rows of each ``lang``; it must return as many rows, with the same columns for all languages."""
     coded = batch["lang"].dictionary_encode()
     langs = coded.dictionary.to_pylist()
     if len(langs) == 1:
@@ -22,5 +22,5 @@ def by_language(
     codes = coded.indices.to_numpy(zero_copy_only=False)
     rows = [np.flatnonzero(codes == code) for code in range(len(langs))]
     parts = [work(batch.take(pa.array(some)), lang) for some, lang in zip(rows, langs)]
-    back = np.argsort(np.concatenate(rows), kind="stable")
-    return pa.Table.from_batches(parts).take(pa.array(back)).combine_chunks().to_batches()[0]
+    order = np.argsort(np.concatenate(rows), kind="stable")
+    return pa.Table.from_batches(parts).take(pa.array(order)).combine_chunks().to_batches()[0]

@@ -1,7 +1,7 @@
-"""What normalisation must know of each character, as a table that its kernel reads.
+"""Tables of character classes for the normalization kernel.
 
-Owns one number per code point of the first two planes: the family of emotion in the lowest bits, and what must look
-at the character in the others. It is made from the definitions in ``normalise`` and this Python's Unicode data.
+Owns one number per code point of the first two planes: the family of emotion in the lowest bits, and the operations
+that concern the character in the others. Built from the definitions in ``normalize`` and Python's Unicode data.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import unicodedata
 
 import numpy as np
 
-from preprocessing.kernels.normalise_classes import (
+from preprocessing.kernels.normalize_classes import (
     BACKTICK,
     BAR,
     BLANK,
@@ -34,17 +34,17 @@ from preprocessing.kernels.normalise_classes import (
     TEARS,
     WIDTH,
 )
-from preprocessing.text import normalise
+from preprocessing.text import normalize
 
 
 @functools.cache
 def prose_table() -> np.ndarray:
-    """``[SIZE] uint16`` for prose; a character of another width also has the classes of what it becomes."""
+    """``[SIZE] uint16`` for prose; a character of another width also has the classes of its replacement."""
     table = _common_table()
-    _mark(table, f"[{normalise.INVISIBLE}{normalise.LINE_ENDS}\u200d{normalise.LOWER_BLOCK}]", CONTROL)
-    _mark(table, f"[{normalise.SAME_EMOTION}]", SAME)
-    _mark(table, f"[{normalise.LAUGHING_SYLLABLES}]", SYLLABLE)
-    for family, members in zip((LAUGH, TEARS, BAR), normalise.MIXED_EMOTIONS):
+    _mark(table, f"[{normalize.INVISIBLE}{normalize.LINE_ENDS}\u200d{normalize.LOWER_BLOCK}]", CONTROL)
+    _mark(table, f"[{normalize.SAME_EMOTION}]", SAME)
+    _mark(table, f"[{normalize.LAUGHING_SYLLABLES}]", SYLLABLE)
+    for family, members in zip((LAUGH, TEARS, BAR), normalize.MIXED_EMOTIONS):
         _set_family(table, members, family)
     _set_family(table, ".", DOTS)
     _set_family(table, "…", ELLIPSIS)
@@ -52,7 +52,7 @@ def prose_table() -> np.ndarray:
     table[ord("`")] |= BACKTICK
     for character, classes in ((" ", BLANK), ("\t", BLANK | TAB), ("\n", BLANK | LINE_FEED), (":", COLON)):
         table[ord(character)] |= classes
-    for code, usual in normalise.OTHER_WIDTHS.items():
+    for code, usual in normalize.OTHER_WIDTHS.items():
         table[code] |= table[usual] | WIDTH
     for code, usual in _singles().items():
         table[code] |= table[usual]
@@ -62,32 +62,32 @@ def prose_table() -> np.ndarray:
 
 @functools.cache
 def code_table() -> np.ndarray:
-    """``[SIZE] uint16`` for source code: controls and composition only."""
+    """``[SIZE] uint16`` for source code, with controls and composition only."""
     table = _common_table()
-    _mark(table, f"[\r{normalise.CODE_INVISIBLE}{normalise.LOWER_BLOCK}]", CONTROL)
+    _mark(table, f"[\r{normalize.CODE_INVISIBLE}{normalize.LOWER_BLOCK}]", CONTROL)
     table.setflags(write=False)
     return table
 
 
 @functools.cache
 def usual_table() -> np.ndarray:
-    """``[65536] uint32``: what characters of the classes WIDTH and SINGLE become; every other is itself."""
+    """``[65536] uint32``: replacements of the characters in the classes WIDTH and SINGLE; others map to themselves."""
     table = np.arange(0x10000, dtype=np.uint32)
-    for code, usual in (normalise.OTHER_WIDTHS | _singles()).items():
+    for code, usual in (normalize.OTHER_WIDTHS | _singles()).items():
         table[code] = usual
     return table
 
 
 @functools.cache
 def _singles() -> dict[int, int]:
-    """Characters that NFC replaces by one other of no more bytes: ideographs that KS X 1001 has twice, for one."""
-    found = {}
+    """Characters that NFC replaces by a single one of no more bytes, such as ideographs that KS X 1001 encodes twice."""
+    singles = {}
     for code in range(0x80, 0x10000):
         one = chr(code)
         usual = unicodedata.normalize("NFC", one)
         if usual != one and len(usual) == 1 and usual <= one and not unicodedata.combining(one):
-            found[code] = ord(usual)
-    return {code: usual for code, usual in found.items() if code not in normalise.OTHER_WIDTHS}
+            singles[code] = ord(usual)
+    return {code: usual for code, usual in singles.items() if code not in normalize.OTHER_WIDTHS}
 
 
 def _common_table() -> np.ndarray:
@@ -100,20 +100,20 @@ def _common_table() -> np.ndarray:
             table[code] = COMPOSES
     for code in _singles():
         table[code] = SINGLE
-    _mark(table, f"[{normalise.JAMO}]", JAMO)
+    _mark(table, f"[{normalize.JAMO}]", JAMO)
     table[0x1161:0x1176] &= ~np.uint16(COMPOSES)
     table[0x11A8:0x11C3] &= ~np.uint16(COMPOSES)
     return table
 
 
 def _second_characters() -> set[int]:
-    """Characters that may compose with the one before them, other than jamo, which the kernel composes itself."""
-    found = set()
+    """Characters that may compose with the previous one, without jamo, which the kernel composes itself."""
+    seconds = set()
     for code in range(0x80, SIZE):
         parts = unicodedata.decomposition(chr(code)).split()
         if len(parts) == 2 and not parts[0].startswith("<"):
-            found.add(int(parts[1], 16))
-    return found
+            seconds.add(int(parts[1], 16))
+    return seconds
 
 
 def _mark(table: np.ndarray, characters: str, classes: int) -> None:

@@ -1,9 +1,9 @@
 """The language of a document: ``ko``, ``en``, ``code``, ``mixed`` or ``other``.
 
-Owns what the counts of ``kernels.languages`` decide. A line is Korean, Latin, another script or code by its characters
-and signs; Latin lines are English when English function words prevail in the document, so German, French or
-Indonesian are ``other``, like Japanese and Chinese; a document is ``mixed`` when Korean and English both have a real
-share. Rules of our own: cheap enough for every document, made for telling these five apart, not for naming the rest.
+Owns the decision from the counts of ``kernels.languages``. Characters and signs classify a line as Korean, Latin,
+another script or code. Latin lines are English when English function words prevail in the document, so German, French
+and Indonesian are ``other``, like Japanese and Chinese. A document is ``mixed`` when both Korean and English have a
+substantial share. The rules are our own: cheap enough for every document, and meant only to distinguish these five.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from preprocessing.documents import utf8_buffer
 LANGUAGE_COLUMNS = pa.schema(
     [("language", pa.string()), *((f"para_{name}", pa.int32()) for name in ("ko", "en", "code", "other"))]
 )
-# Shares are of visible characters, those of Korean, Chinese and Japanese counted twice.
-MIN_CODE = 0.6  # of code and of indented or commented lines: source files hold much prose
-MIN_CODE_AMONG_COMMENTS = 0.12  # below it indented lines are not held for comments
-MIN_MIXED = 0.25  # of the lesser of Korean and English in both
+# Shares are of visible characters; Korean, Chinese and Japanese characters count twice.
+MIN_CODE = 0.6  # of code and of indented or commented lines, as source files contain much prose
+MIN_CODE_AMONG_COMMENTS = 0.12  # of code; below it indented lines do not count as comments
+MIN_MIXED = 0.25  # of the smaller of Korean and English in their sum
 MIN_ENGLISH_WORDS = 0.03  # function words among words, in texts of FEW_WORDS or more
 MIN_FOREIGN_WORDS = 0.05  # function words of other languages among words
 FEW_WORDS = 30
-FEW_KOREAN = 4  # times as much Latin text as Korean
+FEW_KOREAN = 4  # Korean is scarce where Latin text exceeds it by this factor
 
 
 @dataclass(frozen=True)
 class LanguageColumns:
-    """``languages: [rows]`` and ``paragraphs: [rows, 4]``: how many are Korean, English, code, other."""
+    """``languages: [rows]`` and ``paragraphs: [rows, 4]``, the numbers of Korean, English, code and other paragraphs."""
 
     languages: np.ndarray
     paragraphs: np.ndarray
 
     def columns(self) -> dict[str, pa.Array]:
-        """As the columns of LANGUAGE_COLUMNS."""
+        """The columns of LANGUAGE_COLUMNS."""
         counts = [pa.array(np.ascontiguousarray(self.paragraphs[:, k]), pa.int32()) for k in range(4)]
         return dict(zip(LANGUAGE_COLUMNS.names, [pa.array(self.languages, pa.string()), *counts]))
 
@@ -46,7 +46,7 @@ def detect(column: pa.Array) -> LanguageColumns:
     from preprocessing.kernels import languages
 
     found = languages.count(*utf8_buffer(column), languages.tables())
-    counts = {name: found[:, i] for i, name in enumerate(languages.FOUND)}
+    counts = {name: found[:, i] for i, name in enumerate(languages.COUNTS)}
     english, foreign = _latin_languages(counts)
     paragraphs = np.stack(
         [
@@ -61,15 +61,15 @@ def detect(column: pa.Array) -> LanguageColumns:
 
 
 def _latin_languages(counts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Whether the Latin lines of each document are English, and whether they are another language.
+    """``(english, foreign)``: whether the Latin lines of each document are English or another language.
 
-    An accented letter weighs as half a foreign function word. Lines of names and numbers are neither, but where nearly
-    nothing is Korean they are held for another language.
+    An accented letter counts as half a foreign function word. Lines of names and numbers are neither, but count as
+    another language in a document with almost no Korean.
     """
-    words, known = counts["latin_words"], counts["english_words"]
+    words, english_words = counts["latin_words"], counts["english_words"]
     others = counts["foreign_words"] + counts["accents"] / 2
-    foreign = (others > known) & (others >= MIN_FOREIGN_WORDS * words)
-    english = ~foreign & ((known >= MIN_ENGLISH_WORDS * words) | (words < FEW_WORDS))
+    foreign = (others > english_words) & (others >= MIN_FOREIGN_WORDS * words)
+    english = ~foreign & ((english_words >= MIN_ENGLISH_WORDS * words) | (words < FEW_WORDS))
     return english, foreign | (~english & (FEW_KOREAN * counts["ko"] < counts["latin"]))
 
 
@@ -83,7 +83,7 @@ def _languages(counts: dict[str, np.ndarray], english: np.ndarray, foreign: np.n
     return np.select(
         [
             (code > 0) & (code + comments >= MIN_CODE * total),
-            other >= both,  # also where nothing was found
+            other >= both,  # also where all counts are 0
             np.minimum(ko, en) >= MIN_MIXED * both,
             ko >= en,
         ],

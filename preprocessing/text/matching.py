@@ -1,9 +1,9 @@
-"""Many patterns over a whole text column at once.
+"""Matches many patterns on a whole text column at once.
 
 Owns two engines that find the same rows: Hyperscan (x86-64 Linux), which scans the column's UTF-8 buffer, and RE2 inside
-pyarrow, which is everywhere. Patterns are written in what both read alike: literals, classes, groups,
-alternatives, quantifiers and ``(?i)``, but no assertion (``^``, ``$``, ``\\b``, look-around), no back-reference and no
-class by letter (``\\d``, ``\\w``, ``\\s``). What a pattern cannot say is left to whoever looks at the rows it found.
+pyarrow, which runs everywhere. Patterns use only syntax that both read alike: literals, classes, groups, alternatives,
+quantifiers and ``(?i)``, but no assertions (``^``, ``$``, ``\\b``, look-around), back-references or classes by letter
+(``\\d``, ``\\w``, ``\\s``). Callers check the matched rows where a pattern is too coarse.
 """
 
 # pyarrow.compute makes its functions at import
@@ -30,15 +30,15 @@ Engine = Literal["hyperscan", "re2"]
 STRETCH_BYTES = (8 << 10, 1 << 10, 1 << 8)
 
 _PLAIN = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]|\\[^0-9A-Za-z]|\\[ntrx]")
-_REFUSED = re.compile(r"[\^$]|\(\?(?!i?:|i\))|\\.")
-_REFUSED_ANYWHERE = re.compile(r"(?<!\\)(?:\\\\)*(\\[0-9A-Za-mo-qsu-wyz])")
+_REJECTED = re.compile(r"[\^$]|\(\?(?!i?:|i\))|\\.")
+_REJECTED_ANYWHERE = re.compile(r"(?<!\\)(?:\\\\)*(\\[0-9A-Za-mo-qsu-wyz])")
 
 
 class Matcher:
-    """Names to patterns; says in which rows of a column each of them is found.
+    """Finds the rows of a column that match each of several named patterns.
 
-    Costs one scan of the column, and a second one of the rows near a match. Holds nothing that cannot be sent to
-    another process: the patterns are compiled where they are first used. One thread of a process at a time.
+    Scans the column once, and the rows near a match a second time. Can be pickled: each process compiles the patterns
+    at first use. Not thread-safe.
     """
 
     def __init__(self, patterns: Mapping[str, str], engine: Engine | None = None):
@@ -48,58 +48,56 @@ class Matcher:
             _check(name, pattern)
 
     def rows(self, column: pa.Array) -> dict[str, np.ndarray]:
-        """Row numbers (increasing, int64) by name of the pattern, for a large_string column; null is empty text."""
-        found: list[list[int]] = [[] for _ in self.patterns]
+        """Matching rows (increasing int64) of a large_string column by the pattern's name; null counts as empty text."""
+        rows: list[list[int]] = [[] for _ in self.patterns]
         if len(column) and self.patterns:
-            _compiled(self.engine, tuple(self.patterns.values()), os.getpid()).add_rows(column, found)
-        return {name: np.array(rows, np.int64) for name, rows in zip(self.patterns, found)}
+            _compile(self.engine, tuple(self.patterns.values()), os.getpid()).add_rows(column, rows)
+        return {name: np.array(numbers, np.int64) for name, numbers in zip(self.patterns, rows)}
 
 
 @lru_cache(maxsize=1)
 def available_engine() -> Engine:
-    """Hyperscan where its package is installed, else RE2."""
+    """Hyperscan where its package is installed, otherwise RE2."""
     try:
         import hyperscan
 
-        log.debug("patterns are matched by hyperscan %s", getattr(hyperscan, "__version__", ""))
+        log.debug("matching patterns with hyperscan %s", getattr(hyperscan, "__version__", ""))
         return "hyperscan"
     except ImportError as error:
-        log.debug("patterns are matched by RE2 (%s)", error)
+        log.debug("matching patterns with RE2 (%s)", error)
         return "re2"
 
 
 def _check(name: str, pattern: str) -> None:
-    """Raises ValueError for what the engines would read differently."""
-    refused = _REFUSED.search(_PLAIN.sub("", pattern)) or _REFUSED_ANYWHERE.search(pattern)
-    if refused:
+    """Raises ValueError for a pattern that the engines would read differently."""
+    rejected = _REJECTED.search(_PLAIN.sub("", pattern)) or _REJECTED_ANYWHERE.search(pattern)
+    if rejected:
         raise ValueError(
-            f"pattern {name!r} holds {refused[0]!r}, which the engines read differently or not at all; "
-            "write it without assertions, back-references and classes by letter, and check the rows it finds"
+            f"pattern {name!r} contains {rejected[0]!r}, which the engines read differently or not at all; "
+            "write it without assertions, back-references and classes by letter, and check the rows that it matches"
         )
     try:
         empty = pc.match_substring_regex(pa.scalar(""), pattern).as_py()
     except pa.ArrowInvalid as error:
-        raise ValueError(
-            f"pattern {name!r} is not understood by RE2 ({error}); correct {pattern!r}"
-        ) from error
+        raise ValueError(f"pattern {name!r} is not valid in RE2 ({error}); correct {pattern!r}") from error
     if empty:
         raise ValueError(
-            f"pattern {name!r} matches empty text, so every row; make a part of {pattern!r} obligatory"
+            f"pattern {name!r} matches empty text and therefore every row; make a part of {pattern!r} mandatory"
         )
 
 
 @lru_cache(maxsize=64)
-def _compiled(engine: Engine, patterns: tuple[str, ...], process: int) -> _Hyperscan | _Re2:
-    """Compiled once per process: scratch space of Hyperscan must not be in use on both sides of a fork."""
+def _compile(engine: Engine, patterns: tuple[str, ...], process: int) -> _Hyperscan | _Re2:
+    """Compiles once per process: both sides of a fork must not share the scratch space of Hyperscan."""
     return _Hyperscan(patterns) if engine == "hyperscan" else _Re2(patterns)
 
 
 class _Hyperscan:
-    """Scans stretches of many rows in one call, those that hold a match in shorter ones, and in the end rows alone.
+    """Scans stretches of many rows in one call, stretches with a match again in shorter ones, and finally single rows.
 
-    A match in a stretch may reach over the border of two rows; the row alone decides. Without assertions in the patterns
-    the reverse holds: what is in a row is in its stretch too. Nothing is read from the order of matches, which Hyperscan
-    leaves open (developer reference, "Semantics"); it calls back once per pattern and row at most.
+    A match in a stretch may cross the border of two rows, so the scan of the single row decides. Without assertions in
+    the patterns, a match in a row also matches in its stretch. The order of matches, which Hyperscan leaves undefined
+    (developer reference, "Semantics"), is not used; it calls back at most once per pattern and row.
     """
 
     def __init__(self, patterns: tuple[str, ...]):
@@ -115,9 +113,10 @@ class _Hyperscan:
             flags=[flags] * len(patterns),
         )
 
-    def add_rows(self, column: pa.Array, found: list[list[int]]) -> None:
+    def add_rows(self, column: pa.Array, rows: list[list[int]]) -> None:
+        """Appends the matching rows of each pattern to its list."""
         data, offsets = utf8_buffer(column)
-        self._add(data.data, offsets.tolist(), 0, len(column), STRETCH_BYTES, found)
+        self._add(data.data, offsets.tolist(), 0, len(column), STRETCH_BYTES, rows)
 
     def _add(
         self,
@@ -126,28 +125,28 @@ class _Hyperscan:
         first: int,
         end: int,
         sizes: tuple[int, ...],
-        found: list[list[int]],
+        rows: list[list[int]],
     ) -> None:
-        """Rows ``[first, end)`` in stretches of the first size; those with a match again in stretches of the next."""
+        """Scans rows ``[first, end)`` in stretches of the first size, and those with a match in stretches of the next."""
         while first < end:
             last = first + 1
             if sizes:
                 last = min(end, max(last, bisect_right(starts, starts[first] + sizes[0]) - 1))
             if last == first + 1:
-                for pattern in self._all(data[starts[first] : starts[last]]):
-                    found[pattern].append(first)
-            elif self._any(data[starts[first] : starts[last]]):
-                self._add(data, starts, first, last, sizes[1:], found)
+                for pattern in self._find_all(data[starts[first] : starts[last]]):
+                    rows[pattern].append(first)
+            elif self._matches_any(data[starts[first] : starts[last]]):
+                self._add(data, starts, first, last, sizes[1:], rows)
             first = last
 
-    def _any(self, data: Any) -> bool:
+    def _matches_any(self, data: Any) -> bool:
         try:
             self._database.scan(data, match_event_handler=_stop)
         except self._stopped:
             return True
         return False
 
-    def _all(self, data: Any) -> list[int]:
+    def _find_all(self, data: Any) -> list[int]:
         patterns: list[int] = []
         self._database.scan(data, match_event_handler=lambda pattern, *_: patterns.append(pattern))
         return patterns
@@ -158,20 +157,21 @@ def _stop(*_: object) -> bool:
 
 
 class _Re2:
-    """One alternation over the column, then each pattern over the rows that hold a match of any."""
+    """Matches one alternation on the column, then each pattern on the rows that match."""
 
     def __init__(self, patterns: tuple[str, ...]):
         self._patterns = patterns
-        self._any = "|".join(f"(?:{pattern})" for pattern in patterns)
+        self._alternation = "|".join(f"(?:{pattern})" for pattern in patterns)
 
-    def add_rows(self, column: pa.Array, found: list[list[int]]) -> None:
-        rows = np.flatnonzero(_matches(column, self._any))
-        if not len(rows):
+    def add_rows(self, column: pa.Array, rows: list[list[int]]) -> None:
+        """Appends the matching rows of each pattern to its list."""
+        matching = np.flatnonzero(_match(column, self._alternation))
+        if not len(matching):
             return
-        part = column.take(pa.array(rows))
+        part = column.take(pa.array(matching))
         for number, pattern in enumerate(self._patterns):
-            found[number].extend(rows[_matches(part, pattern)].tolist())
+            rows[number].extend(matching[_match(part, pattern)].tolist())
 
 
-def _matches(column: pa.Array, pattern: str) -> np.ndarray:
+def _match(column: pa.Array, pattern: str) -> np.ndarray:
     return pc.fill_null(pc.match_substring_regex(column, pattern), False).to_numpy(zero_copy_only=False)

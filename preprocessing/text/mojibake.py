@@ -1,9 +1,9 @@
-"""Korean text that was decoded with the wrong code page, read back.
+"""Repairs Korean text that was decoded with the wrong code page.
 
-Owns three mistakes and nothing else: UTF-8 read as Latin-1 or CP1252 ("í•œêµ­ì–´"), CP949 read as Latin-1 ("ÇÑ±Û"),
-and UTF-8 read as CP949. A suspicious span is changed only if the whole of it goes back through the wrong code page,
-and what comes out is rich in Hangul (or, for the first, is the punctuation that Word writes: "â€œ"). ftfy repairs more
-kinds of Western text, but none of the Korean ones but the first, and reads 3 MB/s.
+Owns three mistakes: UTF-8 read as Latin-1 or CP1252 ("í•œêµ­ì–´"), CP949 read as Latin-1 ("ÇÑ±Û"), and UTF-8 read as
+CP949. A suspicious span changes only if all of it can be encoded with the wrong code page, and the result is rich in
+Hangul (or, for the first mistake, is punctuation that Word writes: "â€œ"). ftfy repairs more kinds of Western text, but
+of the Korean mistakes only the first, and reads 3 MB/s.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from __future__ import annotations
 import functools
 import re
 
-# Bytes 0x80-0x9F as CP1252 shows them, or as the C1 controls of Latin-1
+# Bytes 0x80-0x9F as characters of CP1252, or as the C1 controls of Latin-1
 _CP1252 = {0x80 + i: bytes([0x80 + i]).decode("cp1252", "replace") for i in range(32)}
-_TO_BYTE = {chr(i): i for i in range(256)} | {shown: b for b, shown in _CP1252.items() if shown != "\ufffd"}
+_TO_BYTE = {chr(i): i for i in range(256)} | {
+    character: b for b, character in _CP1252.items() if character != "\ufffd"
+}
 _NEXT = "[" + re.escape("".join(c for c, b in _TO_BYTE.items() if 0x80 <= b < 0xC0)) + "]"
 _UTF8_SPAN = re.compile(f"(?:[\u00e1-\u00ef]{_NEXT}{{2}}|[\u00c2-\u00df]{_NEXT}|\u00f0{_NEXT}{{3}})+")
 _WIDE = re.compile(f"[\u00e2\u00ea-\u00ed]{_NEXT}{{2}}")
@@ -22,35 +24,35 @@ _PUNCTUATION = re.compile("[\u2010-\u2027\u2030-\u203b\u20ac\u2122]+")
 _HIGH = "[\u00a1-\u00fe]{2,}"
 _CP949_SPAN = re.compile(rf"{_HIGH}(?:[\t -~]*{_HIGH})*")
 _HIGH_RUN = re.compile("[\u00a1-\u00fe]+")
-# Bytes of three read as pairs: ideographs of the rows 0xEA-0xED, next to syllables of CP949 that KS X 1001 lacks
+# Sequences of three bytes read as pairs: ideographs of the rows 0xEA-0xED next to syllables of CP949 not in KS X 1001
 _HAN_SPAN = re.compile("[\u3400-\u9fff\uf900-\ufaff가-힣㄀-ㆎ\u00a1-\u33ff\uff01-\uffee]{3,}")
 _HAN_BEFORE_HANGUL = re.compile("[\u4e00-\u9fff\uf900-\ufaff]([가-힣])")
 _HANGUL = re.compile("[가-힣]")
 _RICH = 0.8
-FEWEST_SYLLABLES = 2
+MIN_SYLLABLES = 2
 
 
 def repair_mojibake(text: str) -> str:
-    """The text with its wrongly decoded Korean spans put right; any other text comes back as it is."""
-    while (repaired := _repaired_once(text)) != text:
+    """Repairs the wrongly decoded Korean spans of a text; any other text stays unchanged."""
+    while (repaired := _repair_once(text)) != text:
         text = repaired
     return text
 
 
-def _repaired_once(text: str) -> str:
+def _repair_once(text: str) -> str:
     if _WIDE.search(text):
-        text = "\n".join(map(_line_from_latin1, text.split("\n")))
-    text = _CP949_SPAN.sub(_from_cp949, text)
-    return _HAN_SPAN.sub(_from_utf8_as_cp949, text) if _looks_read_as_cp949(text) else text
+        text = "\n".join(map(_repair_line_from_latin1, text.split("\n")))
+    text = _CP949_SPAN.sub(_decode_from_cp949, text)
+    return _HAN_SPAN.sub(_decode_utf8_read_as_cp949, text) if _looks_read_as_cp949(text) else text
 
 
-def _line_from_latin1(line: str) -> str:
-    """All of the line or nothing: a half-repaired one would hide its damage from the rules that drop documents."""
-    repaired = _UTF8_SPAN.sub(_from_latin1, line)
+def _repair_line_from_latin1(line: str) -> str:
+    """Repairs all of a line or nothing: a partial repair would hide the damage from the rules that drop documents."""
+    repaired = _UTF8_SPAN.sub(_decode_from_latin1, line)
     return line if _KOREAN_LEFT.search(repaired) else repaired
 
 
-def _from_latin1(match: re.Match[str]) -> str:
+def _decode_from_latin1(match: re.Match[str]) -> str:
     try:
         read = bytes(_TO_BYTE[c] for c in match[0]).decode("utf-8")
     except UnicodeDecodeError:
@@ -59,8 +61,8 @@ def _from_latin1(match: re.Match[str]) -> str:
     return read if rich else match[0]
 
 
-def _from_cp949(match: re.Match[str]) -> str:
-    """Pairs of letters and signs: lists of accented letters, which have no signs, are left alone."""
+def _decode_from_cp949(match: re.Match[str]) -> str:
+    """Decodes pairs of letters and signs; lists of accented letters contain no signs and stay unchanged."""
     high = "".join(_HIGH_RUN.findall(match[0]))
     signs = sum(c < "\u00c0" for c in high)
     if not 0 < signs < len(high):
@@ -72,7 +74,7 @@ def _from_cp949(match: re.Match[str]) -> str:
     return read if _is_korean("".join(c for c in read if c > "\x7f")) else match[0]
 
 
-def _from_utf8_as_cp949(match: re.Match[str]) -> str:
+def _decode_utf8_read_as_cp949(match: re.Match[str]) -> str:
     if not _looks_read_as_cp949(match[0]):
         return match[0]
     try:
@@ -83,12 +85,12 @@ def _from_utf8_as_cp949(match: re.Match[str]) -> str:
 
 
 def _looks_read_as_cp949(text: str) -> bool:
-    """Whether an ideograph stands next to a rare syllable, which Korean text does not have."""
+    """True for an ideograph before a rare syllable, which does not occur in Korean text."""
     return any(is_rare(match[1]) for match in _HAN_BEFORE_HANGUL.finditer(text))
 
 
 def is_rare(character: str) -> bool:
-    """Whether a character is a syllable that CP949 has and KS X 1001 lacks."""
+    """True for a syllable that is in CP949 but not in KS X 1001."""
     return "가" <= character <= "힣" and character not in _usual_syllables()
 
 
@@ -100,7 +102,7 @@ def _usual_syllables() -> frozenset[str]:
 
 
 def _is_korean(text: str) -> bool:
-    return len(_HANGUL.findall(text)) >= FEWEST_SYLLABLES and _share_of_hangul(text) >= _RICH
+    return len(_HANGUL.findall(text)) >= MIN_SYLLABLES and _share_of_hangul(text) >= _RICH
 
 
 def _share_of_hangul(text: str) -> float:

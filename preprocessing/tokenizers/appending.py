@@ -1,8 +1,8 @@
-"""New pieces after those of a base: no id moves, texts without Hangul keep their ids, every new piece is reached.
+"""Appends pieces to a base: no id moves, text without Hangul keeps its ids, and every new piece is reachable.
 
-Owns the order of additions. Merging takes what ranks first, and additions rank last, one after the other; so a piece is
-reached when all before it leave two halves of it, and what comes later cannot take it apart again. Where more than two
-are left, the pieces between are added too (``needed``). Files are in ``derived_folders``.
+Owns the order of additions. BPE applies the best-ranked merge first, and additions rank last, in order. A piece is
+therefore reachable when all earlier merges leave exactly two parts of it; later additions cannot split it again. Where
+more than two parts are left, the pieces between them are added too (``needed``). ``derived_folders`` writes the files.
 """
 
 from __future__ import annotations
@@ -28,33 +28,32 @@ from preprocessing.tokenizers.escapes import MARK
 from preprocessing.tokenizers.hangul import HANGUL, only_in_hangul
 
 BEFORE = ("", "x", ".", "\n", "1")
-"""Texts before a new piece, when it is looked for: a prefix blank or a split may keep it from the beginning of a text."""
+"""Prefixes to try a new piece after: a dummy prefix or a split may keep a piece from the start of a text."""
 
-
-LEAD = 0xC0  # the first byte of a character that has several is not below it
+LEAD = 0xC0  # first bytes of multi-byte characters are at least this
 
 
 @dataclass(frozen=True)
 class Addition:
-    """A piece as the file spells it, and the two it is merged from ("" for a character alone)."""
+    """A piece as spelled in the file, and the two pieces it is merged from ("" for a single character)."""
 
     piece: str
     left: str
     right: str
-    asked: bool
+    requested: bool
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is added, in order, and the surfaces that are not, with the reason."""
+    """Additions in order, and the surfaces left out with the reason."""
 
     additions: list[Addition]
     refused: dict[str, str]
 
 
 @dataclass(frozen=True)
-class Appended:
-    """``ids`` of the surfaces that were asked for; ``needed``: what was added to reach them; ``refused``: why not."""
+class Extension:
+    """``ids`` of the requested surfaces; ``needed``: pieces added to reach them; ``refused``: surface to reason."""
 
     info: TokenizerInfo
     ids: dict[str, int]
@@ -62,26 +61,27 @@ class Appended:
     refused: dict[str, str]
 
 
-def append(base: Base, surfaces: Sequence[str], folder: Path) -> Appended:
-    """Writes the folder of ``base`` with ``surfaces`` added in this order, which is that of their merging.
+def append(base: Base, surfaces: Sequence[str], folder: Path) -> Extension:
+    """Writes the folder of ``base`` with ``surfaces`` appended; their order is the order of their merges.
 
-    Surfaces that no text could become, or only by changing the ids of other scripts, are left out (``refused``). Raises
-    DataError for those that the base has, that are given twice, or that are no text with Hangul.
+    Leaves out surfaces that no text is encoded to, or only by changing the ids of other scripts (``refused``). Raises
+    DataError for a surface that the base has, that is listed twice, or that is not text with Hangul.
     """
-    made = plan(base, surfaces)
-    new = new_tokens(base, made.additions)
-    ids = {addition.piece: base.size + number for number, addition in enumerate(new)}
-    found = {
-        surface: ids[base.vocabulary.spell(surface)] for surface in surfaces if surface not in made.refused
+    planned = plan(base, surfaces)
+    new = new_tokens(base, planned.additions)
+    piece_ids = {addition.piece: base.size + number for number, addition in enumerate(new)}
+    ids = {
+        surface: piece_ids[base.vocabulary.spell(surface)]
+        for surface in surfaces
+        if surface not in planned.refused
     }
-    info = _write(base, made.additions, ids, folder)
-    verify(base, folder, found)
-    return Appended(
-        info, found, [base.vocabulary.format_piece(a.piece) for a in new if not a.asked], made.refused
-    )
+    info = _write(base, planned.additions, piece_ids, folder)
+    verify(base, folder, ids)
+    needed = [base.vocabulary.format_piece(addition.piece) for addition in new if not addition.requested]
+    return Extension(info, ids, needed, planned.refused)
 
 
-# --- what is asked for -----------------------------------------------------------------------------------
+# --- requested surfaces ----------------------------------------------------------------------------------
 
 
 def _check(base: Base, surfaces: Sequence[str]) -> None:
@@ -89,17 +89,22 @@ def _check(base: Base, surfaces: Sequence[str]) -> None:
     seen: set[str] = set()
     for surface in surfaces:
         if surface in seen:
-            raise DataError(f"{surface!r} is given twice; give each new piece once")
+            raise DataError(f"{surface!r} is listed twice; list each new piece once", rule="duplicate-piece")
         if surface in base.vocabulary.ids:
             raise DataError(
-                f"{surface!r}: is token {base.vocabulary.ids[surface]} of {base.folder} already; leave it out"
+                f"{surface!r} is already token {base.vocabulary.ids[surface]} of {base.folder}; leave it out",
+                rule="known-piece",
             )
         if not HANGUL.search(surface):
             raise DataError(
-                f"{surface!r}: holds no Hangul, and would change the ids of other text; leave it out"
+                f"{surface!r} contains no Hangul and would change the ids of other text; leave it out",
+                rule="piece-without-hangul",
             )
         if BLANK in surface or MARK in surface or not _is_text(surface):
-            raise DataError(f"{surface!r}: is not text that a piece can stand for; leave it out")
+            raise DataError(
+                f"{surface!r} contains characters that a piece cannot represent; leave it out",
+                rule="unwritable-piece",
+            )
         seen.add(surface)
 
 
@@ -107,28 +112,28 @@ def _is_text(surface: str) -> bool:
     return not any(0xD800 <= ord(character) < 0xE000 for character in surface)
 
 
-def _refused(base: Base, surfaces: Sequence[str]) -> dict[str, str]:
-    """Surfaces that are never merged, since text is cut within them before, or written differently; with the reason."""
+def _find_refused(base: Base, surfaces: Sequence[str]) -> dict[str, str]:
+    """Surfaces that can never be merged because the base splits or normalizes them first, with the reason."""
     refused = {}
     if isinstance(base, SentencePieceBase):
         if base.model.removes_blanks:
             for surface in surfaces:
                 if "  " in surface or surface.endswith(" "):
-                    refused[surface] = "split: the base joins blanks"
+                    refused[surface] = "split: the base removes extra blanks"
         return refused
     assert isinstance(base, ByteLevelBase)
     backend = backend_of(base.json, base.folder)
     for surface in surfaces:
-        written = backend.normalizer.normalize_str(surface) if backend.normalizer else surface
-        if written != surface:
-            refused[surface] = "split: the base writes it differently before it is cut"
+        normalized = backend.normalizer.normalize_str(surface) if backend.normalizer else surface
+        if normalized != surface:
+            refused[surface] = "split: the base normalizes it to other text"
         elif not any(_stays_whole(backend, surface, before) for before in BEFORE):
-            refused[surface] = "split: the base always cuts within it"
+            refused[surface] = "split: the base always splits it"
     return refused
 
 
 def _stays_whole(backend: tokenizers.Tokenizer, surface: str, before: str) -> bool:
-    """Whether text that begins so leaves the surface in one word, merged by itself."""
+    """Whether the surface after ``before`` stays in one word, so that it is merged by itself."""
     last, _ = backend.pre_tokenizer.pre_tokenize_str(before + surface)[-1]
     return last.endswith(byte_alphabet.spell(surface))
 
@@ -137,29 +142,29 @@ def _stays_whole(backend: tokenizers.Tokenizer, surface: str, before: str) -> bo
 
 
 def plan(base: Base, surfaces: Sequence[str]) -> Plan:
-    """Everything that is added, in order. Raises DataError as ``append`` does."""
+    """All additions in order. Raises DataError like ``append``."""
     _check(base, surfaces)
-    refused = _refused(base, surfaces)
-    asked = [surface for surface in surfaces if surface not in refused]
+    refused = _find_refused(base, surfaces)
+    possible = [surface for surface in surfaces if surface not in refused]
     if isinstance(base, SentencePieceBase):
-        return Plan(_plan_pieces(base, asked), refused)
+        return Plan(_plan_pieces(base, possible), refused)
     assert isinstance(base, ByteLevelBase)
-    additions, others = _plan_merges(base, asked)
+    additions, others = _plan_merges(base, possible)
     return Plan(additions, {**refused, **others})
 
 
 def _plan_pieces(base: SentencePieceBase, surfaces: Sequence[str]) -> list[Addition]:
-    """A union of two symbols merges as soon as it is a piece; so characters must be pieces, or ``tokenizers`` differs."""
+    """Adds characters first: two symbols merge as soon as their union is a piece, and ``tokenizers`` needs both halves."""
     known = {piece.text for piece in base.vocabulary.pieces if piece.kind == NORMAL}
     wanted = {base.vocabulary.spell(surface) for surface in surfaces}
-    ranks: dict[str, int] = {}  # of additions; all come after the base's
-    made: list[Addition] = []
+    ranks: dict[str, int] = {}  # of additions; all rank after the base's pieces
+    additions: list[Addition] = []
 
     def add(left: str, right: str) -> None:
         piece = left + right
-        ranks[piece] = len(made)
+        ranks[piece] = len(additions)
         known.add(piece)
-        made.append(Addition(piece, left if right else "", right, piece in wanted))
+        additions.append(Addition(piece, left if right else "", right, piece in wanted))
 
     for surface in surfaces:
         piece = base.vocabulary.spell(surface)
@@ -169,67 +174,67 @@ def _plan_pieces(base: SentencePieceBase, surfaces: Sequence[str]) -> list[Addit
         symbols = base.vocabulary.segment(surface)
         while len(symbols := merge(symbols, lambda left, right: ranks.get(left + right))) > 1:
             add(*_next_pair(symbols, wanted))
-    return made
+    return additions
 
 
 def _next_pair(symbols: list[str], wanted: set[str]) -> tuple[str, str]:
-    """A pair whose union is wanted anyway, else the first that holds Hangul, without the blank before it if it can be."""
+    """A pair whose union is requested, else the first pair with Hangul, preferably without a blank before it."""
     pairs = [pair for pair in zip(symbols, symbols[1:]) if HANGUL.search("".join(pair))]
-    asked = next((pair for pair in pairs if "".join(pair) in wanted), None)
-    return asked or next((pair for pair in pairs if not pair[0].startswith(BLANK)), pairs[0])
+    requested = next((pair for pair in pairs if "".join(pair) in wanted), None)
+    return requested or next((pair for pair in pairs if not pair[0].startswith(BLANK)), pairs[0])
 
 
 def _plan_merges(base: ByteLevelBase, surfaces: Sequence[str]) -> tuple[list[Addition], dict[str, str]]:
     wanted = {base.vocabulary.spell(surface) for surface in surfaces}
     ranks: dict[tuple[str, str], int] = {}
-    made: list[Addition] = []
+    additions: list[Addition] = []
     refused = {}
 
     def rank(left: str, right: str) -> int | None:
         return ranks.get((left, right))
 
     for surface in surfaces:
-        steps: list[tuple[str, str]] = []
+        pairs: list[tuple[str, str]] = []
         symbols = merge(base.vocabulary.segment(surface), rank)
-        while len(symbols) > 1 and (at := _joinable(symbols, wanted)) is not None:
+        while len(symbols) > 1 and (at := _choose_pair(symbols, wanted)) is not None:
             pair = symbols[at], symbols[at + 1]
-            ranks[pair] = len(made) + len(steps)
-            steps.append(pair)
+            ranks[pair] = len(additions) + len(pairs)
+            pairs.append(pair)
             symbols = merge(symbols, rank)
         if len(symbols) > 1:
-            for pair in steps:
+            for pair in pairs:
                 del ranks[pair]
-            refused[surface] = "bytes: cannot be joined without touching other scripts"
+            refused[surface] = "bytes: cannot be merged without changing other scripts"
             continue
-        made += [Addition(left + right, left, right, left + right in wanted) for left, right in steps]
-    return made, refused
+        additions += [Addition(left + right, left, right, left + right in wanted) for left, right in pairs]
+    return additions, refused
 
 
-def _joinable(symbols: list[str], wanted: set[str]) -> int | None:
-    """The pair to join next, of those whose bytes stand in Hangul only.
+def _choose_pair(symbols: list[str], wanted: set[str]) -> int | None:
+    """Index of the pair to merge next, among those whose bytes occur in Hangul only.
 
-    What is wanted anyway comes first, then what belongs to one character, then what begins with one, then the rest, such
-    as the blank before a word; the leftmost of equal ones.
+    Prefers a requested union, then parts of one character, then a union that begins with a whole character, then the
+    rest, such as the blank before a word; the leftmost of equals.
     """
-    found = []
+    choices = []
     for at, (left, right) in enumerate(zip(symbols, symbols[1:])):
         content = byte_alphabet.bytes_of(left + right)
         if content is not None and only_in_hangul(content):
             begins = content[0] >= LEAD
             order = 0 if left + right in wanted else 1 if begins and len(content) <= 3 else 2 if begins else 3
-            found.append((order, at))
-    return min(found)[1] if found else None
+            choices.append((order, at))
+    return min(choices)[1] if choices else None
 
 
 def new_tokens(base: Base, additions: Iterable[Addition]) -> list[Addition]:
-    """Those that need an id: a merge may also lead to a piece that is there."""
-    held = set(base.json["model"]["vocab"]) if isinstance(base, ByteLevelBase) else set()
-    found: list[Addition] = []
+    """Additions that need an id; a merge may also produce a piece that exists already."""
+    known = set(base.json["model"]["vocab"]) if isinstance(base, ByteLevelBase) else set()
+    new: list[Addition] = []
     for addition in additions:
-        if addition.piece not in held:
-            held.add(addition.piece)
-            found.append(addition)
-    return found
+        if addition.piece not in known:
+            known.add(addition.piece)
+            new.append(addition)
+    return new
 
 
 # --- files -----------------------------------------------------------------------------------------------
@@ -245,23 +250,24 @@ def _write(base: Base, additions: Sequence[Addition], ids: dict[str, int], folde
 
 
 def scores_below(base: SentencePieceBase, count: int) -> list[float]:
-    """Falling scores below all of the base's. Raises DataError where 32 bits cannot tell them apart."""
+    """Decreasing scores below all scores of the base. Raises DataError when 32 bits cannot distinguish them."""
     lowest = min((piece.score for piece in base.vocabulary.pieces if piece.kind == NORMAL), default=0.0)
     scores = [struct.unpack("<f", struct.pack("<f", lowest - 1 - number))[0] for number in range(count)]
     if any(later >= earlier for earlier, later in zip([lowest, *scores], scores)):
         raise DataError(
-            f"{base.folder}: its scores reach {lowest:g}, below which 32 bits hold no {count:,} different ones; give a "
-            "model whose scores are ranks"
+            f"{base.folder}: the lowest score is {lowest:g}, and 32-bit floats cannot represent {count:,} different scores "
+            "below it; use a model whose scores are ranks",
+            rule="scores-too-low",
         )
     return scores
 
 
-# --- check -----------------------------------------------------------------------------------------------
+# --- verification ----------------------------------------------------------------------------------------
 
 
 def verify(base: Base, folder: Path, ids: dict[str, int]) -> None:
-    """Raises DataError unless the libraries make each new surface its one id, and every old id is what it was."""
-    backend = backend_of(_unprefixed(read_json(folder / "tokenizer.json")), folder)
+    """Raises DataError unless the libraries encode each new surface to its id and every old id is unchanged."""
+    backend = backend_of(_without_prefix_blank(read_json(folder / "tokenizer.json")), folder)
     readers: dict[str, Callable[[str], list[int]]] = {
         "tokenizers": lambda text: backend.encode(text, add_special_tokens=False).ids
     }
@@ -273,24 +279,29 @@ def verify(base: Base, folder: Path, ids: dict[str, int]) -> None:
         for surface, number in ids.items():
             if not any(encode(before + surface) == [*old, number] for before, old in alone.items()):
                 raise DataError(
-                    f"{folder}: {name} makes {surface!r} {encode(surface)[:8]} instead of the new token {number}; report this base"
+                    f"{folder}: {name} encodes {surface!r} to {encode(surface)[:8]} instead of the new token {number}; report "
+                    "this base",
+                    rule="new-piece-unreachable",
                 )
     encode = readers["tokenizers"]
     for name in base.special if isinstance(base, ByteLevelBase) else ():
         if backend.token_to_id(name) in encode(name):
             raise DataError(
-                f"{folder}: a text that spells {name!r} becomes that special token; report this base"
+                f"{folder}: text that spells {name!r} is encoded to that special token; report this base",
+                rule="special-token-from-text",
             )
     new = {number: piece for piece, number in backend.get_vocab(with_added_tokens=True).items()}
     moved = [number for number in range(base.size) if new.get(number) != base.vocabulary.names[number]]
     if moved:
-        raise DataError(f"{folder}: the ids {moved[:8]} of {base.folder} moved; report this base")
+        raise DataError(
+            f"{folder}: the ids {moved[:8]} of {base.folder} changed; report this base", rule="ids-moved"
+        )
 
 
-def _unprefixed(description: dict[str, Any]) -> dict[str, Any]:
-    """``tokenizer.json`` without the step that puts a blank before a text."""
+def _without_prefix_blank(description: dict[str, Any]) -> dict[str, Any]:
+    """``tokenizer.json`` without the normalizer that prepends a blank."""
     normalizer = description.get("normalizer") or {}
     if "normalizers" in normalizer:
-        kept = [step for step in normalizer["normalizers"] if step["type"] != "Prepend"]
-        description["normalizer"] = {**normalizer, "normalizers": kept}
+        others = [part for part in normalizer["normalizers"] if part["type"] != "Prepend"]
+        description["normalizer"] = {**normalizer, "normalizers": others}
     return description

@@ -1,7 +1,6 @@
-"""Tokenizers that are extended, merged or pruned: a SentencePiece BPE model, or a byte-level BPE ``tokenizer.json``.
+"""Bases: tokenizers to extend, merge or prune, as a SentencePiece BPE model or a byte-level BPE ``tokenizer.json``.
 
-Owns reading one exactly, its merging of a text alone (the plain way, for pieces), and what is wrong with it. Texts are
-encoded by the libraries and engines, never from here.
+Owns exact reading of a base and the search for its defects. Does not encode text; the libraries and engines do.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from megatron_ko.errors import DataError
+from megatron_ko.errors import DataError, Problem
 from megatron_ko.formats import byte_alphabet
 from megatron_ko.formats.sentencepiece_model import SentencePieceModel, read_model, with_pieces
 from megatron_ko.formats.tokenizer_folder import MODEL
@@ -38,21 +37,22 @@ from megatron_ko.formats.vocabulary import (
     merge,
 )
 
-GAPS = "ids have no token (gaps): some are lost, or added_tokens should hold placeholders for them"
+GAPS = "ids have no token (gaps): tokens were lost, or added_tokens lacks placeholders for them"
 
 
 @dataclass(frozen=True)
-class Problem:
-    """What is wrong with a base; ``fatal`` where what is made of it could not be right."""
+class Defect:
+    """A mistake in a base; ``fatal`` when a tokenizer derived from the base could not be correct."""
 
     message: str
     fatal: bool
+    rule: str
 
 
 class Base:
-    """A vocabulary and the files it is in. ``json``: the ``tokenizer.json``, if there is one.
+    """A vocabulary and its files. ``json``: the ``tokenizer.json``, if there is one.
 
-    ``allow_unreachable``: pieces that merging makes of no text are reported, not refused.
+    ``allow_unreachable``: pieces that no text is encoded to are reported, not refused.
     """
 
     kind: Literal["sentencepiece", "byte_level"]
@@ -66,62 +66,59 @@ class Base:
         return self.vocabulary.size
 
     @functools.cached_property
-    def problems(self) -> list[Problem]:
+    def defects(self) -> list[Defect]:
         raise NotImplementedError
 
-    def _unreachable_problem(self, pieces: Iterable[str]) -> list[Problem]:
+    def _find_unreachable(self, pieces: Iterable[str]) -> list[Defect]:
         rank = self.vocabulary.rank
         unreachable = [piece for piece in pieces if merge(list(piece), rank) != [piece]]
         if not unreachable:
             return []
-        message = "pieces are unreachable, merging makes them of no text" + (
-            "" if self.allow_unreachable else " (is the file whole? --allow-unreachable takes it as it is)"
+        message = "pieces are unreachable: no text is encoded to them" + (
+            "" if self.allow_unreachable else " (is the file complete? --allow-unreachable accepts them)"
         )
-        return [Problem(format_names(message, unreachable), not self.allow_unreachable)]
+        return [Defect(format_names(message, unreachable), not self.allow_unreachable, "unreachable-pieces")]
 
     def check(self) -> list[str]:
-        """Warnings. Raises DataError with every fatal problem."""
-        fatal = [problem.message for problem in self.problems if problem.fatal]
+        """Returns the warnings. Raises DataError with all fatal defects."""
+        fatal = [defect for defect in self.defects if defect.fatal]
         if fatal:
-            raise DataError(
-                f"{self.folder}: cannot be used as a base:" + "".join(f"\n  {one}" for one in fatal)
-            )
-        return [problem.message for problem in self.problems]
+            raise DataError([Problem(str(self.folder), "", one.message, one.rule) for one in fatal])
+        return [defect.message for defect in self.defects]
 
 
 # --- SentencePiece ---------------------------------------------------------------------------------------
 
 
 class SentencePieceBase(Base):
-    """``model``: with the tokens that ``tokenizer.json`` adds to it."""
+    """``model`` includes the tokens that ``tokenizer.json`` adds."""
 
     kind = "sentencepiece"
 
     def __init__(self, folder: Path, content: bytes, json: dict[str, Any] | None):
         self.model = read_model(content, folder)
         _check_options(folder, self.model)
-        self._disagreements: list[Problem] = []
+        self._disagreements: list[Defect] = []
         if json is not None:
             self._take_added_tokens(folder, json)
         super().__init__(folder, self.model.vocabulary, json)
 
     def _take_added_tokens(self, folder: Path, json: dict[str, Any]) -> None:
-        """Tokens of ``tokenizer.json`` beyond the model become pieces of it: control tokens where no text is to become them."""
+        """Adds the tokens of ``tokenizer.json`` beyond the model to it; special ones become control tokens."""
         pieces = self.model.vocabulary.pieces
         names = {number: name for name, number in tokens_in(json, folder).items()}
         special = {token["content"] for token in json.get("added_tokens") or () if token.get("special")}
         others = [n for n, name in names.items() if n < len(pieces) and name != pieces[n].text]
         lost = [n for n in range(len(pieces)) if n not in names]
         if others or lost:
-            message = "tokens differ between tokenizer.model and tokenizer.json, by id"
-            self._disagreements.append(
-                Problem(format_names(message, map(str, sorted([*others, *lost]))), True)
-            )
+            message = "ids have different tokens in tokenizer.model and tokenizer.json"
+            ids = map(str, sorted([*others, *lost]))
+            self._disagreements.append(Defect(format_names(message, ids), True, "files-disagree"))
             return
         beyond = sorted(number for number in names if number >= len(pieces))
         if beyond != list(range(len(pieces), len(pieces) + len(beyond))):
             gaps = sorted(set(range(len(pieces), beyond[-1])) - set(beyond))
-            self._disagreements.append(Problem(format_names(GAPS, map(str, gaps)), True))
+            self._disagreements.append(Defect(format_names(GAPS, map(str, gaps)), True, "id-gaps"))
             return
         kinds = {True: CONTROL, False: USER_DEFINED}
         added = [Piece(names[n], 0.0, kinds[names[n] in special]) for n in beyond]
@@ -129,80 +126,80 @@ class SentencePieceBase(Base):
             self.model = read_model(with_pieces(self.model.content, [*pieces, *added]), folder)
 
     @functools.cached_property
-    def problems(self) -> list[Problem]:
-        found, pieces = list(self._disagreements), self.vocabulary.pieces
+    def defects(self) -> list[Defect]:
+        defects, pieces = list(self._disagreements), self.vocabulary.pieces
         texts = Counter(piece.text for piece in pieces)
-        if twice := [text for text, times in texts.items() if times > 1]:
-            found.append(
-                Problem(format_names("pieces stand twice; every id needs one of its own", twice), True)
-            )
+        if repeated := [text for text, times in texts.items() if times > 1]:
+            message = "pieces have several ids; every id needs its own piece"
+            defects.append(Defect(format_names(message, repeated), True, "duplicate-pieces"))
         if unused := [piece.text for piece in pieces if piece.kind == UNUSED]:
-            found.append(
-                Problem(
-                    format_names("pieces are marked unused, which tokenizer.json cannot say", unused), True
-                )
-            )
-        held = len(self.vocabulary.numbers(BYTE))
-        if held == 0:
-            found.append(Problem("has no byte pieces: characters without a piece become <unk>", False))
-        elif held != 256:
-            found.append(Problem(f"{256 - held} of the 256 byte pieces are missing: some text is lost", True))
+            message = "pieces are marked unused, which tokenizer.json cannot express"
+            defects.append(Defect(format_names(message, unused), True, "unused-pieces"))
+        byte_pieces = len(self.vocabulary.numbers(BYTE))
+        if byte_pieces == 0:
+            message = "has no byte pieces: characters without a piece are encoded to <unk>"
+            defects.append(Defect(message, False, "no-byte-pieces"))
+        elif byte_pieces != 256:
+            message = f"{256 - byte_pieces} of the 256 byte pieces are missing: some text is lost"
+            defects.append(Defect(message, True, "missing-bytes"))
         normal = [piece for piece in pieces if piece.kind == NORMAL]
         letters = {piece.text for piece in normal if len(piece.text) == 1}
         if loose := [
             piece.text for piece in normal if len(piece.text) > 1 and not letters.issuperset(piece.text)
         ]:
-            message = "pieces hold characters that are no pieces, and only SentencePiece can merge them"
-            found.append(Problem(format_names(message, loose), True))
-        if tied := _ties_that_matter(normal):
-            message = "pieces overlap with one of the same score, so that readers may cut text differently"
-            found.append(Problem(format_names(message, tied), True))
-        return found + self._unreachable_problem(piece.text for piece in normal)
+            message = "pieces contain characters that are not pieces; only SentencePiece can merge them"
+            defects.append(Defect(format_names(message, loose), True, "characters-without-piece"))
+        if tied := _find_ties(normal):
+            message = "pieces overlap with a piece of the same score, so readers may split text differently"
+            defects.append(Defect(format_names(message, tied), True, "tied-scores"))
+        return defects + self._find_unreachable(piece.text for piece in normal)
 
 
 def _check_options(folder: Path, model: SentencePieceModel) -> None:
-    """Raises DataError for a model that cannot be a base whatever its pieces are."""
+    """Raises DataError for a model that cannot be a base, regardless of its pieces."""
     if model.vocabulary.algorithm != "bpe":
         raise DataError(
-            f"{folder}: is a {model.vocabulary.algorithm} model; its pieces are chosen by the whole text, and new ones would "
-            "change the ids of old text: give a BPE model"
+            f"{folder}: is a {model.vocabulary.algorithm} model, which chooses pieces by the whole text, so new pieces would "
+            "change the ids of existing text; use a BPE model",
+            rule="not-bpe",
         )
     if not model.escapes_blanks or model.blanks_behind:
         raise DataError(
-            f"{folder}: writes blanks in an unusual way (escape_whitespaces, treat_whitespace_as_suffix), which "
-            "tokenizer.json cannot say; give a model trained without these options"
+            f"{folder}: represents blanks in a way that tokenizer.json cannot express (escape_whitespaces, "
+            "treat_whitespace_as_suffix); use a model trained without these options",
+            rule="unsupported-blanks",
         )
 
 
-def _ties_that_matter(pieces: Iterable[Piece]) -> list[str]:
-    """Pieces that end as another one of the same score begins: which is merged first is left to the reader.
+def _find_ties(pieces: Iterable[Piece]) -> list[str]:
+    """Pieces whose end is the beginning of a piece with the same score, so that readers may merge either one first.
 
-    SentencePiece takes the leftmost of equal scores, ``tokenizers`` one that has a fixed place in the order of merges.
+    SentencePiece merges the leftmost of equal scores; ``tokenizers`` follows the fixed order of its merges.
     """
     by_score = defaultdict(list)
     for piece in pieces:
         if len(piece.text) > 1:
             by_score[piece.score].append(piece.text)
-    found = []
+    ties = []
     for texts in by_score.values():
         if len(texts) > 1:
             beginnings = defaultdict(set)
             for text in texts:
                 for end in range(1, len(text)):
                     beginnings[text[:end]].add(text)
-            found += [
+            ties += [
                 text
                 for text in texts
                 if any(beginnings.get(text[start:], set()) - {text} for start in range(1, len(text)))
             ]
-    return found
+    return ties
 
 
 # --- byte-level ------------------------------------------------------------------------------------------
 
 
 class ByteLevelBase(Base):
-    """``added_tokens`` as the file has them, ``added`` by name; ``special``: tokens that no text becomes."""
+    """``added_tokens`` as in the file, ``added`` by name; ``special``: tokens that no text is encoded to."""
 
     kind = "byte_level"
 
@@ -210,7 +207,7 @@ class ByteLevelBase(Base):
         plain = vocabulary_in(json, folder)
         self.added_tokens: list[dict[str, Any]] = json.get("added_tokens") or []
         self.added = {token["content"]: token["id"] for token in self.added_tokens}
-        # a role may fall to an ordinary piece, such as "!"
+        # a special role may belong to an ordinary piece, such as "!"
         named = special_tokens_in(folder) & json["model"]["vocab"].keys()
         self.special = {token["content"] for token in self.added_tokens if token.get("special")}
         self.special |= {name for name in named if merge(list(name), plain.rank) != [name]}
@@ -224,35 +221,35 @@ class ByteLevelBase(Base):
         return self.vocabulary.merges
 
     @functools.cached_property
-    def problems(self) -> list[Problem]:
-        found, model, vocab = [], self.json["model"], self.json["model"]["vocab"]
+    def defects(self) -> list[Defect]:
+        defects, model, vocab = [], self.json["model"], self.json["model"]["vocab"]
         if odd := [n for n in ("dropout", "continuing_subword_prefix", "end_of_word_suffix") if model.get(n)]:
-            found.append(Problem(f"uses {', '.join(odd)}, which byte-level BPE does not know", True))
-        if twice := [str(number) for number, times in Counter(vocab.values()).items() if times > 1]:
-            found.append(Problem(format_names("ids stand for several pieces", twice), True))
+            message = f"uses {', '.join(odd)}, which byte-level BPE does not support"
+            defects.append(Defect(message, True, "unsupported-option"))
+
+        def refuse(message: str, items: Iterable[str], rule: str) -> None:
+            defects.append(Defect(format_names(message, items), True, rule))
+
+        if repeated := [str(number) for number, times in Counter(vocab.values()).items() if times > 1]:
+            refuse("ids belong to several pieces", repeated, "duplicate-ids")
         names = self.vocabulary.names
         if elsewhere := [n for n, i in self.added.items() if vocab.get(n, i) != i or names[i] != n]:
-            found.append(
-                Problem(
-                    format_names("added tokens share an id, or have another in the vocabulary", elsewhere),
-                    True,
-                )
+            refuse(
+                "added tokens share an id or have another id in the vocabulary", elsewhere, "added-token-ids"
             )
         if gaps := self.vocabulary.numbers(GAP):
-            found.append(Problem(format_names(GAPS, map(str, gaps)), True))
+            refuse(GAPS, map(str, gaps), "id-gaps")
         if lost := [pair for pair in self.merges if not {*pair, "".join(pair)} <= vocab.keys()]:
             pairs = [" ".join(pair) for pair in lost]
-            found.append(
-                Problem(format_names("merges name pieces that are not in the vocabulary", pairs), True)
-            )
+            refuse("merges name pieces that are not in the vocabulary", pairs, "merges-of-missing-pieces")
         if again := [" ".join(pair) for pair, times in Counter(self.merges).items() if times > 1]:
-            found.append(Problem(format_names("merges stand twice", again), True))
+            refuse("merges are listed twice", again, "duplicate-merges")
         if bare := [hex(byte) for byte, letter in enumerate(byte_alphabet.LETTERS) if letter not in vocab]:
-            found.append(Problem(format_names("bytes have no piece: some text is lost", bare), True))
-        if model.get("ignore_merges"):  # whole words are looked up: merges are not the only way
-            return found
+            refuse("bytes have no piece: some text is lost", bare, "missing-bytes")
+        if model.get("ignore_merges"):  # whole words are looked up, so pieces need no merges
+            return defects
         apart = self.special.union(self.added)
-        return found + self._unreachable_problem(p for p in vocab if len(p) > 1 and p not in apart)
+        return defects + self._find_unreachable(p for p in vocab if len(p) > 1 and p not in apart)
 
 
 # --- reading ---------------------------------------------------------------------------------------------
@@ -260,31 +257,37 @@ class ByteLevelBase(Base):
 
 def read_base(path: Path | str, allow_unreachable: bool = False) -> Base:
     """Opens a folder with ``tokenizer.model`` or ``tokenizer.json``, or a SentencePiece model. Raises DataError."""
-    base = _opened(path)
+    base = _open_base(Path(path).expanduser())
     base.allow_unreachable = allow_unreachable
     return base
 
 
-def _opened(path: Path | str) -> Base:
-    place = Path(path).expanduser()
-    if place.is_file():
-        if place.suffix == ".json":
-            raise DataError(f"{place}: give its folder, where the special tokens are named too")
-        return SentencePieceBase(place, place.read_bytes(), None)
-    if not place.is_dir():
+def _open_base(path: Path) -> Base:
+    if path.is_file():
+        if path.suffix == ".json":
+            raise DataError(
+                f"{path}: name its folder instead, which also names the special tokens", rule="not-a-folder"
+            )
+        return SentencePieceBase(path, path.read_bytes(), None)
+    if not path.is_dir():
         raise DataError(
-            f"{place}: no such file or folder; give the folder of a tokenizer, or a tokenizer.model"
+            f"{path}: no such file or folder; name the folder of a tokenizer, or a tokenizer.model",
+            rule="missing-file",
         )
-    described = place / "tokenizer.json"
-    json = read_description(described) if described.is_file() else None
-    if (place / MODEL).is_file():
-        return SentencePieceBase(place, (place / MODEL).read_bytes(), json)
+    json_path = path / "tokenizer.json"
+    json = read_description(json_path) if json_path.is_file() else None
+    if (path / MODEL).is_file():
+        return SentencePieceBase(path, (path / MODEL).read_bytes(), json)
     if json is None:
-        raise DataError(f"{place}: has neither {MODEL} nor tokenizer.json; save the tokenizer there")
-    kind = type_in(json)
-    if kind != "BPE" or not is_byte_level(json):
         raise DataError(
-            f"{described}: is a {kind} tokenizer that is not byte-level, without {MODEL}; byte-level BPE and "
-            "SentencePiece BPE can be extended"
+            f"{path}: contains neither {MODEL} nor tokenizer.json; save the tokenizer there",
+            rule="no-tokenizer",
         )
-    return ByteLevelBase(place, json)
+    algorithm = type_in(json)
+    if algorithm != "BPE" or not is_byte_level(json):
+        raise DataError(
+            f"{json_path}: is a {algorithm} tokenizer that is not byte-level, and there is no {MODEL}; a base must be "
+            "byte-level BPE or SentencePiece BPE",
+            rule="not-bpe",
+        )
+    return ByteLevelBase(path, json)

@@ -1,9 +1,9 @@
-"""Documents rich in new tokens, chosen more often than others, to train an extended vocabulary on (EEVE).
+"""Samples documents in favor of new tokens, to train an extended vocabulary on (EEVE).
 
-Owns weights and the choice. EEVE's own weights are unpublished; ours is ``1 + 2 * min(1, share_new / q95)``: ``share_new``
-is the share of new tokens among the tokens of a document, ``q95`` the share that 95 % of the documents do not exceed. A
-document is chosen when its position (a number in [0, 1) by hash of id and seed) is below ``c * weight``; ``c`` gives the
-size that was asked for. So chances are in proportion to weights, and nothing depends on order or workers.
+Owns the weights and the choice. EEVE does not publish its weights; ours is ``1 + 2 * min(1, share_new / q95)``, where
+``share_new`` is the share of new tokens among a document's tokens and ``q95`` its 95 % quantile over all documents. A
+document is chosen when its position, a number in [0, 1) from the hash of id and seed, is below ``c * weight``; ``c`` is
+set to reach the requested size. The probability is thus proportional to the weight, for any order and any workers.
 """
 
 # pyarrow.compute makes its functions at import
@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file
-from preprocessing.corpus.placing import positions
+from preprocessing.corpus.assignment import positions
 from preprocessing.documents import DOCUMENT, new_shard
 from preprocessing.running.markers import Marker, key_of
 from preprocessing.running.worker_pool import WorkerPool
@@ -29,16 +29,16 @@ from preprocessing.tokenizers.encoders import encoder_of
 from preprocessing.tokenizers.text_files import TextPart, documents_of
 
 VERSION = 1
-"""Raise when the bytes this module writes change for the same text and tokenizers, also by code it shares."""
+"""Increase when the bytes this module writes change for the same text and tokenizers, also through shared code."""
 BINS = 10_000
-"""Shares are rounded down to 1 / BINS for the quantile and the sum of bytes, so that memory does not grow with the text."""
+"""Shares are rounded down to 1 / BINS for the quantile and the sum of bytes; memory does not grow with the text."""
 QUANTILE = 0.95
 CHOSEN = DOCUMENT.append(pa.field("share_new", pa.float32())).append(pa.field("weight", pa.float32()))
 
 
 @dataclass(frozen=True)
 class NewTokens:
-    """The tokenizer, and the first id that is new."""
+    """The extended tokenizer; ids from ``base_size`` on are new."""
 
     folder: Path
     engine: str
@@ -48,7 +48,7 @@ class NewTokens:
 
 @dataclass(frozen=True)
 class Shares:
-    """By share of new tokens: documents and bytes. ``total``: sum of the exact shares."""
+    """Documents and bytes by share of new tokens. ``total``: sum of the exact shares."""
 
     documents: np.ndarray  # [BINS + 1] int64
     bytes: np.ndarray
@@ -59,14 +59,14 @@ class Shares:
         return self.total / max(int(self.documents.sum()), 1)
 
     def quantile(self) -> float:
-        """The least share (rounded down) that at least QUANTILE of the documents do not exceed."""
+        """The smallest share, rounded down, that at least QUANTILE of the documents do not exceed."""
         reached = np.cumsum(self.documents) >= QUANTILE * self.documents.sum()
         return float(np.flatnonzero(reached)[0] / BINS)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """``q95`` and ``c`` of a text; ``seed`` of the positions."""
+    """``q95`` and ``c`` (``factor``) of a text, and the ``seed`` of the positions."""
 
     q95: float
     factor: float
@@ -76,30 +76,33 @@ class Rule:
         """``[documents] float64``."""
         return 1 + 2 * np.minimum(1.0, np.floor(shares * BINS) / BINS / self.q95)
 
-    def chosen(self, identities: pa.Array, weights: np.ndarray) -> np.ndarray:
+    def choose(self, identities: pa.Array, weights: np.ndarray) -> np.ndarray:
         """``[documents] bool``."""
         return positions(identities, self.seed) / 2.0**64 < self.factor * weights
 
 
 def rule_of(shares: Shares, wanted_bytes: int, seed: int) -> Rule:
-    """The rule that chooses about ``wanted_bytes``. Raises DataError when there are no new tokens to be rich in."""
+    """The rule that chooses about ``wanted_bytes``. Raises DataError when the text contains no new tokens."""
     documents = int(shares.documents.sum())
     if shares.total == 0:
         raise DataError(
-            f"none of {documents:,} documents holds a new token; check --base-size and that --tokenizer is the extended one"
+            f"none of {documents:,} documents contains a new token; check --base-size, and that TOKENIZER is the extended "
+            "tokenizer",
+            rule="no-new-tokens",
         )
     q95 = shares.quantile()
     if q95 == 0:
         raise DataError(
-            f"95 % of {documents:,} documents hold hardly a new token (less than 1 in {BINS:,}); give text in the language of "
-            "the new tokens"
+            f"in 95 % of {documents:,} documents fewer than 1 in {BINS:,} tokens are new; use text in the language of the new "
+            "tokens",
+            rule="too-few-new-tokens",
         )
     weights = Rule(q95, 1.0, seed).weights(np.arange(BINS + 1) / BINS)
     return Rule(q95, _factor(weights, shares.bytes, min(wanted_bytes, int(shares.bytes.sum()))), seed)
 
 
 def _factor(weights: np.ndarray, sizes: np.ndarray, wanted: int) -> float:
-    """``c`` with ``sum(min(1, c * weight) * size) = wanted``: linear between the places where a weight reaches 1."""
+    """``c`` with ``sum(min(1, c * weight) * size) = wanted``, by bisection."""
     low, high = 0.0, 1.0 / float(weights.min())
     for _ in range(200):
         middle = (low + high) / 2
@@ -114,7 +117,7 @@ def _factor(weights: np.ndarray, sizes: np.ndarray, wanted: int) -> float:
 
 
 def measure_part(folder: Path, number: int, key: str, part: TextPart, new: NewTokens) -> Shares:
-    """Share of new tokens of each document of a part, kept in a file; and the summary."""
+    """Writes the share of new tokens of each document of a part to a file; returns their distribution."""
     marker = Marker(folder, f"shares/{number:05d}")
     marker.remove()
     encoder = encoder_of(new.folder, new.engine)
@@ -122,17 +125,17 @@ def measure_part(folder: Path, number: int, key: str, part: TextPart, new: NewTo
     for batch in documents_of(part):
         texts = batch["text"].to_pylist()
         ids, ends = encoder.encode_batch(texts)
-        fresh = np.concatenate([[0], np.cumsum(np.asarray(ids) >= new.base_size)])
-        counts = np.diff(ends)
-        shares.append(((fresh[ends[1:]] - fresh[ends[:-1]]) / np.maximum(counts, 1)).astype(np.float32))
+        new_before = np.concatenate([[0], np.cumsum(np.asarray(ids) >= new.base_size)])
+        new_counts = new_before[ends[1:]] - new_before[ends[:-1]]
+        shares.append((new_counts / np.maximum(np.diff(ends), 1)).astype(np.float32))
         sizes.append(np.array([len(text.encode("utf-8")) for text in texts], np.int64))
     path = _shares_path(folder, number)
     with atomic_file(path) as file:
         np.save(file, np.concatenate(shares))
-    found = _shares_of(np.concatenate(shares), np.concatenate(sizes))
-    summary = {"documents": found.documents.tolist(), "bytes": found.bytes.tolist(), "total": found.total}
+    result = _shares_of(np.concatenate(shares), np.concatenate(sizes))
+    summary = {"documents": result.documents.tolist(), "bytes": result.bytes.tolist(), "total": result.total}
     marker.write(key, [path], summary)
-    return found
+    return result
 
 
 def _shares_path(folder: Path, number: int) -> Path:
@@ -156,27 +159,27 @@ def choose_part(folder: Path, out: Path, number: int, part: TextPart, rule: Rule
             mine = shares[start : start + batch.num_rows].astype(np.float64)
             start += batch.num_rows
             weights = rule.weights(mine)
-            keep = rule.chosen(batch["id"], weights)
+            mask = rule.choose(batch["id"], weights)
             extra = [pa.array(mine, pa.float32()), pa.array(weights, pa.float32())]
             columns = [*batch.columns, *extra]
-            kept = pa.RecordBatch.from_arrays(columns, schema=CHOSEN).filter(pa.array(keep))
-            shard.write(kept)
-            chosen += kept.num_rows
-            size += sum(len(text.encode("utf-8")) for text in kept["text"].to_pylist())
-            total += float(mine[keep].sum())
+            rows = pa.RecordBatch.from_arrays(columns, schema=CHOSEN).filter(pa.array(mask))
+            shard.write(rows)
+            chosen += rows.num_rows
+            size += sum(len(text.encode("utf-8")) for text in rows["text"].to_pylist())
+            total += float(mine[mask].sum())
     return {"documents": chosen, "bytes": size, "total": total}
 
 
 def choose(
     parts: Sequence[TextPart], new: NewTokens, out: Path, wanted: int | float, seed: int, pool: WorkerPool
 ) -> dict[str, Any]:
-    """Writes ``out/NNNNN.parquet`` for each part; ``wanted``: bytes, or a share of them (float). Returns the report."""
+    """Writes ``out/NNNNN.parquet`` for each part; ``wanted``: bytes, or a share of the text (float). Returns the report."""
     work = out / "measured"
     keys = [key_of(part.identity(), new.fingerprint, new.base_size, VERSION) for part in parts]
-    found = [Marker(work, f"shares/{number:05d}").read(key) for number, key in enumerate(keys)]
-    missing = [number for number, summary in enumerate(found) if summary is None]
+    finished = [Marker(work, f"shares/{number:05d}").read(key) for number, key in enumerate(keys)]
+    missing = [number for number, summary in enumerate(finished) if summary is None]
     items = [(work, number, keys[number], parts[number], new) for number in missing]
-    list(pool.map(measure_part, items, "share of new tokens", [parts[number].size for number in missing]))
+    list(pool.map(measure_part, items, "measure new tokens", [parts[number].size for number in missing]))
     summaries = [Marker(work, f"shares/{number:05d}").read(key) or {} for number, key in enumerate(keys)]
     shares = Shares(
         np.sum([summary["documents"] for summary in summaries], axis=0),

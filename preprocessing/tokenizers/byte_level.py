@@ -1,7 +1,7 @@
-"""Training byte-level BPE: pairs of bytes merged within words, with the trainer of ``tokenizers``.
+"""Trains byte-level BPE with the trainer of ``tokenizers``, which merges pairs of bytes within words.
 
-Owns where words end, and the ``tokenizer.json``: special tokens first, then symbols, the 256 bytes, and the learned
-pieces. Special tokens are no added tokens: text that spells one stays text.
+Owns the split into words and the ``tokenizer.json``: special tokens first, then symbols, the 256 bytes, and the learned
+pieces. Special tokens are not added tokens, so text that spells one stays text.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from megatron_ko.errors import DataError
 from preprocessing.config.tokens import TokenizerConfig
 from preprocessing.tokenizers.morphemes import MORPHEME_END
 from preprocessing.tokenizers.sentencepiece_to_json import added_token
-from preprocessing.tokenizers.trainers import prepared, user_symbols
+from preprocessing.tokenizers.trainers import prepare, user_symbols
 
 SPECIAL_TOKENS = {"bos": "<s>", "eos": "</s>", "pad": "<pad>"}
-"""No text is unknown to bytes, so there is no token for it."""
-# The split of GPT-4 (cl100k_base of tiktoken); with one digit each it is that of Qwen2. Fast readers know both.
+"""Bytes represent any text, so there is no unknown token."""
+# the split of GPT-4 (cl100k_base of tiktoken); with single digits it is the split of Qwen2; fast readers support both
 _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{digits}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s*[\r\n]+"
     r"|\s+(?!\S)|\s+"
@@ -34,7 +34,7 @@ _WORDS = (
 
 
 def train(texts: Iterable[str], settings: TokenizerConfig) -> dict[str, Any]:
-    """``tokenizer.json``. The same texts give the same one. Raises DataError when there is no text or too little."""
+    """The ``tokenizer.json``, deterministic for the same texts. Raises DataError when there is no or too little text."""
     words = _WORDS.format(digits="" if settings.split_digits else "{1,3}")
     split = {
         "type": "Sequence",
@@ -50,8 +50,9 @@ def train(texts: Iterable[str], settings: TokenizerConfig) -> dict[str, Any]:
     order = [*names, *symbols, *pieces]
     if len(order) != settings.vocab_size:
         raise DataError(
-            f"tokenizer.vocab_size: {settings.vocab_size} is too large for this corpus, the largest possible size is "
-            f"{len(order)}; lower it, or add text"
+            f"tokenizer.vocab_size: {settings.vocab_size} is too large for this corpus; the largest possible size is "
+            f"{len(order)}; lower it, or add text",
+            rule="vocab-too-large",
         )
     model = {**learned, "vocab": {piece: number for number, piece in enumerate(order)}}
     return {
@@ -75,11 +76,12 @@ def train(texts: Iterable[str], settings: TokenizerConfig) -> dict[str, Any]:
 def _learn(
     texts: Iterable[str], split: dict[str, Any], settings: TokenizerConfig, size: int
 ) -> dict[str, Any]:
-    """The trained ``model`` of bytes and merges alone."""
+    """The trained ``model`` with bytes and merges only."""
     if size < 256:
         raise DataError(
             f"tokenizer.vocab_size: {settings.vocab_size} is too small: bytes, special tokens and symbols alone need "
-            f"{settings.vocab_size - size + 256}; raise it"
+            f"{settings.vocab_size - size + 256}; raise it",
+            rule="vocab-too-small",
         )
     empty = {
         "version": "1.0",
@@ -98,14 +100,17 @@ def _learn(
     parts = _parts(texts, settings)
     first = next(parts, None)
     if first is None:
-        raise DataError("no text to train a tokenizer on; see funnel.json for where the documents went")
+        raise DataError(
+            "there is no text to train a tokenizer on; funnel.json shows where the documents were dropped",
+            rule="no-text",
+        )
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     learner.train_from_iterator(itertools.chain([first], parts), trainer)
     return json.loads(learner.to_str())["model"]
 
 
 def _parts(texts: Iterable[str], settings: TokenizerConfig) -> Iterator[str]:
-    """What words are found in: prepared texts without symbols, cut at morphemes."""
+    """Training texts, split at symbols and at morphemes."""
     cut = re.compile("|".join(map(re.escape, [*user_symbols(settings), MORPHEME_END]))).split
-    for text in prepared(texts, settings):
+    for text in prepare(texts, settings):
         yield from filter(None, cut(text.replace("\v", "\t")))

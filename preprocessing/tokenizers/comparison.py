@@ -1,12 +1,12 @@
-"""Several tokenizers on the same text: every number of ``tokenizer-report`` as one dictionary.
+"""Compares several tokenizers on the same text: all numbers of ``mko tokenizer report`` as one dictionary.
 
-Owns which parts of the text are counted by whom, and the layout of ``measurements.json``; ``efficiency`` has the counts.
+Owns the distribution of the text over processes and the structure of ``measurements.json``; ``efficiency`` counts.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +37,8 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Given:
-    """A tokenizer as the command names it; what a worker needs to open it again."""
+class TokenizerSpec:
+    """A tokenizer as named on the command line; a worker process opens it again."""
 
     path: str
     name: str | None = None
@@ -49,15 +49,15 @@ class Given:
 
 
 @dataclass
-class Counted:
-    """Counts of a part or of everything, by language; ``tokens``: by language, one for each tokenizer."""
+class Counts:
+    """Counts of a part or of the whole text, by language; ``tokens``: by language, one per tokenizer."""
 
     texts: dict[str, TextCounts]
     tokens: dict[str, list[TokenCounts]]
     samples: dict[str, str]
-    """The beginning of the first document of each language that is long enough to show."""
+    """Beginning of the first document of each language that is long enough to show."""
 
-    def add(self, other: Counted) -> None:
+    def add(self, other: Counts) -> None:
         for lang, text in other.texts.items():
             if lang not in self.texts:
                 self.texts[lang], self.tokens[lang] = text, other.tokens[lang]
@@ -68,14 +68,14 @@ class Counted:
 
 
 @functools.lru_cache(maxsize=1)
-def _meters(givens: tuple[Given, ...]) -> list[Meter]:
-    """A process opens the tokenizers once."""
-    return [Meter(given.open()) for given in givens]
+def _meters(specs: tuple[TokenizerSpec, ...]) -> list[Meter]:
+    """Opens the tokenizers once per process."""
+    return [Meter(spec.open()) for spec in specs]
 
 
-def count_part(givens: tuple[Given, ...], part: TextPart) -> Counted:
-    meters = _meters(givens)
-    counted = Counted({}, {}, {})
+def count_part(specs: tuple[TokenizerSpec, ...], part: TextPart) -> Counts:
+    meters = _meters(specs)
+    counts = Counts({}, {}, {})
     for batch in batches_of(part):
         langs = np.array(batch["lang"].to_pylist(), object)
         texts = batch["text"].to_pylist()
@@ -85,12 +85,12 @@ def count_part(givens: tuple[Given, ...], part: TextPart) -> Counted:
             tokens = [meter.counts(here) for meter in meters]
             sample = next((text for text in chosen if len(text) >= SAMPLE_CHARACTERS // 4), None)
             samples = {} if sample is None else {lang: _beginning(sample)}
-            counted.add(Counted({lang: here.counts()}, {lang: tokens}, samples))
-    return counted
+            counts.add(Counts({lang: here.counts()}, {lang: tokens}, samples))
+    return counts
 
 
 def _beginning(text: str) -> str:
-    """At most SAMPLE_CHARACTERS, to the end of a line or word where there is one."""
+    """At most SAMPLE_CHARACTERS of the text, cut at the end of a line or word if possible."""
     if len(text) <= SAMPLE_CHARACTERS:
         return text
     cut = text[:SAMPLE_CHARACTERS]
@@ -98,31 +98,34 @@ def _beginning(text: str) -> str:
     return cut[: end if end > SAMPLE_CHARACTERS // 2 else SAMPLE_CHARACTERS]
 
 
-def count(givens: Sequence[Given], paths: Sequence[str], workers: int) -> Counted:
-    """Counts over all the text. Raises DataError where there is none."""
+def count(specs: Sequence[TokenizerSpec], paths: Sequence[str], workers: int) -> Counts:
+    """Counts over all of the text. Raises DataError when there is no text."""
     parts = parts_of(paths)
-    total = Counted({}, {}, {})
+    total = Counts({}, {}, {})
     with WorkerPool(workers) as pool:
-        items = [(tuple(givens), part) for part in parts]
-        for counted in pool.map(count_part, items, "measure", [part.size for part in parts]):
-            total.add(counted)
+        items = [(tuple(specs), part) for part in parts]
+        for counts in pool.map(count_part, items, "measure", [part.size for part in parts]):
+            total.add(counts)
     if not sum(text.bytes for text in total.texts.values()):
-        raise DataError(f"{', '.join(map(str, paths))}: holds no text; give --text with documents")
+        raise DataError(
+            f"{', '.join(map(str, paths))}: contains no text; name files with documents in --text",
+            rule="no-text",
+        )
     return total
 
 
 def compare(
     meters: Sequence[Meter],
-    counted: Counted,
+    counts: Counts,
     relative_to: int,
     base: int,
     pairs: Sequence[tuple[str, str]],
     pair_fields: Sequence[str],
 ) -> dict[str, Any]:
-    """Everything ``measurements.json`` says; ``relative_to`` and ``base`` are numbers of tokenizers."""
+    """The contents of ``measurements.json``; ``relative_to`` and ``base`` are indices of tokenizers."""
     names = [meter.tokenizer.name for meter in meters]
-    texts = {lang: counted.texts[lang] for lang in _in_order(counted.texts)}
-    tokens = {lang: counted.tokens[lang] for lang in texts}
+    texts = {lang: counts.texts[lang] for lang in _order(counts.texts)}
+    tokens = {lang: counts.tokens[lang] for lang in texts}
     texts[ALL] = functools.reduce(TextCounts.__add__, list(texts.values()))
     tokens[ALL] = [functools.reduce(TokenCounts.__add__, column) for column in zip(*tokens.values())]
     return {
@@ -158,22 +161,24 @@ def compare(
             }
             for number, meter in enumerate(meters)
         ],
-        "samples": {lang: counted.samples[lang] for lang in _in_order(counted.samples)},
+        "samples": {lang: counts.samples[lang] for lang in _order(counts.samples)},
     }
 
 
-def _in_order(found: dict[str, Any]) -> list[str]:
-    known = [lang for lang in LANGUAGES if lang in found]
-    return known + sorted(set(found) - set(known))
+def _order(langs: Iterable[str]) -> list[str]:
+    """Known languages in their fixed order, then the others by name."""
+    present = set(langs)
+    known = [lang for lang in LANGUAGES if lang in present]
+    return known + sorted(present - set(known))
 
 
 def _vocabulary(meter: Meter, used: np.ndarray) -> dict[str, Any]:
     opened = meter.tokenizer
     ordinary = opened.size - len(opened.special_ids) - len(opened.missing_ids)
-    met = used > 0
-    met[list(opened.special_ids)] = False
-    unused = ordinary - int(met.sum())
-    never = np.where(met, 0, 1)
+    occurs = used > 0
+    occurs[list(opened.special_ids)] = False
+    unused = ordinary - int(occurs.sum())
+    never = np.where(occurs, 0, 1)
     return {
         "name": opened.name,
         "path": str(opened.path),
@@ -187,20 +192,24 @@ def _vocabulary(meter: Meter, used: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _syllables(single: np.ndarray, met: np.ndarray) -> dict[str, Any]:
-    """Of the 11,172, of those in the text, and of every syllable written there."""
+def _syllables(single: np.ndarray, uses: np.ndarray) -> dict[str, Any]:
+    """Syllables that are one token: of all 11,172, of those in the text, and weighted by their use.
+
+    ``single`` [11172] bool; ``uses`` [11172] int64: how often each syllable occurs in the text.
+    """
+    occurs = uses > 0
     return {
         "single": int(single.sum()),
         "of_all": round(int(single.sum()) / SYLLABLES, 6),
-        "met": int((met > 0).sum()),
-        "single_met": int((single & (met > 0)).sum()),
-        "of_met": round(int((single & (met > 0)).sum()) / int((met > 0).sum()), 6) if met.any() else None,
-        "by_use": round(int(met[single].sum()) / int(met.sum()), 6) if met.any() else None,
+        "met": int(occurs.sum()),
+        "single_met": int((single & occurs).sum()),
+        "of_met": round(int((single & occurs).sum()) / int(occurs.sum()), 6) if uses.any() else None,
+        "by_use": round(int(uses[single].sum()) / int(uses.sum()), 6) if uses.any() else None,
     }
 
 
 def longest(opened: OpenedTokenizer, used: np.ndarray) -> list[dict[str, Any]]:
-    """The tokens met with the most characters; of equal ones the more frequent."""
+    """The tokens with the most characters among those used; of equally long ones the more frequent first."""
     rows = []
     for number in np.flatnonzero(used).tolist():
         token = opened.token_bytes(number)

@@ -1,12 +1,11 @@
-"""How often each Korean word stands in a text: counted once, so that every round of a selection costs seconds.
+"""Counts each Korean word of a text once, so that every round of a selection takes seconds.
 
-Owns the table on disk. A word is a stretch with Hangul between two places that no piece reaches across (``cutting``), so
-the tokens of the words, times their counts, are the tokens of the text. Each part of the text gives a run, a table by
-hash of the word; the runs are merged by hash, so that memory is bounded whatever the size of the text, and a killed
-command goes on where it was.
+Owns the table on disk. A word is a stretch with Hangul between two points that no piece spans (``cutting``), so the
+tokens of the words times their counts are the tokens of the text. Each part of the text becomes a run, a table by hash
+of the word, and the runs are merged by hash: memory is bounded for any text, and a killed command resumes.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ from preprocessing.tokenizers.cutting import Cut
 from preprocessing.tokenizers.text_files import TextPart, batches_of
 
 VERSION = 1
-"""Raise when the bytes this module writes change for the same text and tokenizers, also by code it shares."""
+"""Increase when the bytes this module writes change for the same text and tokenizers, also through shared code."""
 WORDS = pa.schema([("word", pa.large_string()), ("count", pa.int64())])
-MAX_WORDS = 2_000_000  # of a table in memory; then it is written as a run
+MAX_WORDS = 2_000_000  # in memory; a larger table is written as a run
 PARTITION_BYTES = 128 << 20
 
 
 @dataclass(frozen=True)
-class Counted:
-    """The merged table, in files by hash; facts about the text."""
+class WordCounts:
+    """The merged table, in files by hash, and facts about the text."""
 
     files: list[Path]
     documents: int
@@ -48,7 +47,7 @@ class Counted:
     korean_bytes: int  # of documents whose language is Korean, or Korean and English
     words: int  # distinct
     words_seen: int
-    syllables: np.ndarray  # [11172] int64: how often each stands in the text
+    syllables: np.ndarray  # [11172] int64: how often each occurs in the text
 
     @property
     def korean_gigabytes(self) -> float:
@@ -65,30 +64,30 @@ class WordTable:
         self._cut = cut
         self._table = np.zeros((places, 4), np.uint64)
         self._letters = np.zeros(8 * places, np.uint8)
-        self.size = self._filled = 0
+        self.size = self._letters_used = 0
 
     def add(self, column: pa.Array) -> None:
         """Counts the words of a large_string column."""
-        data, offsets = utf8_buffer(self._cut.prepared(column))
-        held, row, at = (self._cut.bits, self._cut.byte_pairs), 0, 0
+        data, offsets = utf8_buffer(self._cut.normalize(column))
+        pairs, row, at = (self._cut.bits, self._cut.byte_pairs), 0, 0
         while True:
-            row, at, self.size, self._filled = word_counts.count_words(
-                data, offsets, row, at, *held, self._table, self._letters, self.size, self._filled
+            row, at, self.size, self._letters_used = word_counts.count_words(
+                data, offsets, row, at, *pairs, self._table, self._letters, self.size, self._letters_used
             )
             if row == len(offsets) - 1:
                 return
             if 2 * (self.size + 1) > len(self._table):
-                self._table = word_counts.grown_table(self._table)
+                self._table = word_counts.grow_table(self._table)
             else:
                 self._letters = np.concatenate([self._letters, np.zeros_like(self._letters)])
 
     def take(self) -> pa.RecordBatch:
-        """The words in the order they came; the table is empty afterwards."""
+        """Returns the words in the order of their first occurrence and empties the table."""
         records = self._table[self._table[:, word_counts.KEY] != 0]
         records = records[np.argsort(records[:, word_counts.FIRST])]
         ends = np.concatenate([[0], np.cumsum(records[:, word_counts.LENGTH].astype(np.int64))])
         words = pa.LargeStringArray.from_buffers(
-            len(records), pa.py_buffer(ends), pa.py_buffer(self._letters[: self._filled].copy())
+            len(records), pa.py_buffer(ends), pa.py_buffer(self._letters[: self._letters_used].copy())
         )
         counts = pa.array(records[:, word_counts.COUNT].astype(np.int64))
         self.__init__(self._cut)
@@ -143,7 +142,7 @@ def _writer(file: Any) -> Any:
 
 
 def merge_partition(folder: Path, partition: int, key: str, runs: Sequence[Path]) -> dict[str, int]:
-    """Adds up the counts of a partition over all runs; words sorted by their bytes. Returns the summary."""
+    """Sums the counts of a partition over all runs, sorted by the bytes of the word. Returns the summary."""
     marker = Marker(folder, f"words/{partition:04d}")
     marker.remove()
     batches = []
@@ -153,11 +152,10 @@ def merge_partition(folder: Path, partition: int, key: str, runs: Sequence[Path]
     grouped = pa.Table.from_batches(batches, WORDS).group_by("word", use_threads=False)
     merged = grouped.aggregate([("count", "sum")]).sort_by("word")
     words = pa.Table.from_arrays([merged["word"], merged["count_sum"]], schema=WORDS).combine_chunks()
-    found = words.to_batches()
     syllables = np.zeros(word_counts.LAST_SYLLABLE - word_counts.FIRST_SYLLABLE + 1, np.int64)
     path = folder / "words" / f"{partition:04d}.arrow"
     with atomic_file(path) as file, _writer(file) as writer:
-        for batch in found:
+        for batch in words.to_batches():
             writer.write_batch(batch)
             syllables += word_counts.count_syllables(*utf8_buffer(batch["word"]), batch["count"].to_numpy())
     counts = path.with_suffix(".npy")
@@ -169,23 +167,23 @@ def merge_partition(folder: Path, partition: int, key: str, runs: Sequence[Path]
 
 
 def words_in(path: Path, rows: int = 1 << 16) -> Iterator[tuple[pa.Array, np.ndarray]]:
-    """``(words, counts)`` of a file of the merged table, some rows at once."""
+    """``(words, counts)`` of a file of the merged table, at most ``rows`` at a time."""
     with pa.memory_map(str(path)) as source:
         file = pa.ipc.open_file(source)
         for number in range(file.num_record_batches):
             batch = file.get_batch(number)
             for start in range(0, batch.num_rows, rows):
-                piece = batch.slice(start, rows)
-                yield piece["word"], piece["count"].to_numpy()
+                block = batch.slice(start, rows)
+                yield block["word"], block["count"].to_numpy()
 
 
 # --- all parts -------------------------------------------------------------------------------------------
 
 
-def count_words(parts: Sequence[TextPart], cut: Cut, folder: Path, pool: WorkerPool) -> Counted:
-    """The table of the words of the parts in ``folder``; what is there from an earlier run is used.
+def count_words(parts: Sequence[TextPart], cut: Cut, folder: Path, pool: WorkerPool) -> WordCounts:
+    """Writes the word table of the parts to ``folder``, reusing results of an earlier run.
 
-    Raises DataError when no word has Hangul.
+    Raises DataError when no word contains Hangul.
     """
     total = sum(part.size for part in parts)
     partitions = 8
@@ -197,7 +195,7 @@ def count_words(parts: Sequence[TextPart], cut: Cut, folder: Path, pool: WorkerP
     summaries = _read_or_count(parts, keys, cut, folder, partitions, whole, pool)
     merged = _read_or_merge(folder, partitions, whole, keys, pool)
     files = [folder / "words" / f"{partition:04d}.arrow" for partition in range(partitions)]
-    counted = Counted(
+    counts = WordCounts(
         files,
         documents=sum(summary["documents"] for summary in summaries),
         bytes=sum(summary["bytes"] for summary in summaries),
@@ -206,11 +204,12 @@ def count_words(parts: Sequence[TextPart], cut: Cut, folder: Path, pool: WorkerP
         words_seen=sum(summary["seen"] for summary in merged),
         syllables=np.sum([np.load(path.with_suffix(".npy")) for path in files], axis=0),
     )
-    if not counted.words:
+    if not counts.words:
         raise DataError(
-            f"no Hangul in {counted.documents:,} documents ({counted.bytes / 1e6:,.1f} MB); give Korean text with --text"
+            f"no Hangul in {counts.documents:,} documents ({counts.bytes / 1e6:,.1f} MB); name Korean text in --text",
+            rule="no-korean-text",
         )
-    return counted
+    return counts
 
 
 def _read_or_count(
@@ -222,37 +221,37 @@ def _read_or_count(
     whole: str,
     pool: WorkerPool,
 ) -> list[dict[str, Any]]:
-    kept = Marker(folder, "counted").read(whole)
-    if kept is not None and None not in _merged(folder, partitions, whole):
-        return kept["parts"]
-    found = [Marker(folder, f"runs/{number:05d}").read(key) for number, key in enumerate(keys)]
-    missing = [number for number, summary in enumerate(found) if summary is None]
+    finished = Marker(folder, "counted").read(whole)
+    if finished is not None and None not in _read_merged(folder, partitions, whole):
+        return finished["parts"]
+    summaries = [Marker(folder, f"runs/{number:05d}").read(key) for number, key in enumerate(keys)]
+    missing = [number for number, summary in enumerate(summaries) if summary is None]
     items = [(folder, number, keys[number], parts[number], cut, partitions) for number in missing]
-    made = pool.map(count_part, items, "count words", [parts[number].size for number in missing])
-    for number, summary in zip(missing, made):
-        found[number] = summary
-    return [summary for summary in found if summary is not None]
+    new = pool.map(count_part, items, "count words", [parts[number].size for number in missing])
+    for number, summary in zip(missing, new):
+        summaries[number] = summary
+    return [summary for summary in summaries if summary is not None]
 
 
-def _merged(folder: Path, partitions: int, whole: str) -> list[dict[str, int] | None]:
-    """The summary of each partition, None where it is not merged."""
+def _read_merged(folder: Path, partitions: int, whole: str) -> list[dict[str, int] | None]:
+    """The summary of each partition, None where it is not merged yet."""
     return [Marker(folder, f"words/{partition:04d}").read(whole) for partition in range(partitions)]
 
 
 def _read_or_merge(
     folder: Path, partitions: int, whole: str, keys: Sequence[str], pool: WorkerPool
 ) -> list[dict[str, int]]:
-    """Merges the runs that ``_read_or_count`` left whole, then notes the facts of all parts and lets the runs go."""
-    found = _merged(folder, partitions, whole)
-    missing = [partition for partition, summary in enumerate(found) if summary is None]
+    """Merges the runs of ``_read_or_count``, records the summaries of all parts, and deletes the runs."""
+    merged = _read_merged(folder, partitions, whole)
+    missing = [partition for partition, summary in enumerate(merged) if summary is None]
     markers = [Marker(folder, f"runs/{number:05d}") for number in range(len(keys))]
     if missing:
         runs = [path for marker in markers for path in marker.outputs()]
         items = [(folder, partition, whole, runs) for partition in missing]
         for partition, summary in zip(missing, pool.map(merge_partition, items, "merge counts")):
-            found[partition] = summary
+            merged[partition] = summary
     if Marker(folder, "counted").read(whole) is None:
         summaries = [marker.read(key) for marker, key in zip(markers, keys)]
         Marker(folder, "counted").write(whole, [], {"parts": summaries})
     shutil.rmtree(folder / "runs", ignore_errors=True)
-    return [summary for summary in found if summary is not None]
+    return [summary for summary in merged if summary is not None]

@@ -1,12 +1,12 @@
-"""Where text may be cut so that a tokenizer gives the parts the tokens that it gives the whole.
+"""Finds points where text can be cut without changing its tokens.
 
-Owns the rule. Merges join neighbours into a piece of the vocabulary, so none crosses a place whose two characters stand
-side by side in no piece. Text is normalised first, as the tokenizer does it; pieces that are added to the tokenizer are
-an optional blank and Korean letters, and ``kernels.word_counts`` holds Hangul and the blank before it together anyway. What a
-pre-tokenizer makes of its surroundings is not known here: whoever counts compares with whole documents.
+Owns the rule. Merges join neighbors into pieces of the vocabulary, so no merge crosses two characters that are adjacent
+in no piece. Text is normalized first, as the tokenizer does it. Pieces added to the tokenizer are an optional blank and
+Korean letters; ``kernels.word_counts`` never separates Hangul from the blank before it. The rule ignores how a
+pre-tokenizer depends on the surrounding text, so callers compare their counts with whole documents.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -36,29 +36,29 @@ Change = Callable[[pa.Array], pa.Array]
 
 
 def is_korean_piece(surface: str) -> bool:
-    """A blank or none, then Korean letters: syllables, and letters such as ㅋ; no digit, sign, Latin letter or hanja."""
+    """An optional blank, then Korean letters: syllables or jamo such as ㅋ; no digit, sign, Latin letter or Hanja."""
     return KOREAN.fullmatch(surface) is not None
 
 
 @dataclass(frozen=True)
 class Cut:
-    """The rule for a tokenizer: pairs of characters (``bits``) and of bytes of half characters that are held together."""
+    """The rule for a tokenizer: pairs of characters (``bits``) and pairs of bytes inside characters that stay together."""
 
     bits: np.ndarray
     byte_pairs: np.ndarray
     normalizer: str  # JSON
-    prefix: bool  # a blank goes before a text that does not begin with one
+    prefix: bool  # prepends a blank to a text that does not begin with one
     byte_level: bool
 
     def key(self) -> str:
-        held = [self.bits.tobytes().hex(), self.byte_pairs.tobytes().hex()]
-        return key_of(*held, self.normalizer, self.prefix, self.byte_level)
+        pairs = [self.bits.tobytes().hex(), self.byte_pairs.tobytes().hex()]
+        return key_of(*pairs, self.normalizer, self.prefix, self.byte_level)
 
-    def prepared(self, column: pa.Array) -> pa.Array:
-        """The texts as the tokenizer normalises them, with plain blanks."""
+    def normalize(self, column: pa.Array) -> pa.Array:
+        """The texts as the tokenizer normalizes them, with plain blanks."""
         for change in _changes(self.normalizer):
             column = change(column)
-        if not self.byte_level:  # what stands for a blank is one
+        if not self.byte_level:  # U+2581 represents a blank
             column = pc.replace_substring(column, BLANK, " ")
         if self.prefix:
             column = pc.replace_substring_regex(column, r"\A([^ ])", r" \1")
@@ -72,13 +72,13 @@ def cut_of(description: dict[str, Any]) -> Cut:
     before, after = [], []
     byte_pairs = np.zeros((256, 256), np.bool_)
     for piece in pieces:
-        for left, right in _neighbours(piece, byte_level):
+        for left, right in _neighbors(piece, byte_level):
             if not (_is_half(left) or _is_half(right)):
                 before.append(ord(left))
                 after.append(ord(right))
                 continue
             first = right.encode("utf-8", "surrogateescape")[0]
-            if not 0x80 <= first < 0xC0:  # else inside a character
+            if not 0x80 <= first < 0xC0:  # otherwise the pair is inside a character
                 byte_pairs[left.encode("utf-8", "surrogateescape")[-1], first] = True
     pairs = np.array(before or [0], np.int64), np.array(after or [0], np.int64)
     return Cut(
@@ -91,29 +91,29 @@ def cut_of(description: dict[str, Any]) -> Cut:
 
 
 def piece_of(surface: str, byte_level: bool) -> str:
-    """As it stands in the vocabulary."""
+    """The surface as spelled in the vocabulary."""
     return spell(surface) if byte_level else surface.replace(" ", BLANK)
 
 
 def tokenizer_of_words(description: dict[str, Any]) -> tokenizers.Tokenizer:
-    """The tokenizer for text that is prepared and cut already."""
-    made = json.loads(json.dumps(description))
-    if is_byte_level(made):
-        made["normalizer"] = None
-        for part in pre_tokenizers_in(made):
+    """The tokenizer for text that is already normalized and cut."""
+    changed = json.loads(json.dumps(description))
+    if is_byte_level(changed):
+        changed["normalizer"] = None
+        for part in pre_tokenizers_in(changed):
             if "add_prefix_space" in part:
                 part["add_prefix_space"] = False
     else:
-        made["normalizer"] = {"type": "Replace", "pattern": {"String": " "}, "content": BLANK}
-        made["pre_tokenizer"] = None
-    made.update(post_processor=None, truncation=None, padding=None)
-    tokenizer = tokenizers.Tokenizer.from_str(json.dumps(made))
+        changed["normalizer"] = {"type": "Replace", "pattern": {"String": " "}, "content": BLANK}
+        changed["pre_tokenizer"] = None
+    changed.update(post_processor=None, truncation=None, padding=None)
+    tokenizer = tokenizers.Tokenizer.from_str(json.dumps(changed))
     tokenizer.encode_special_tokens = True
     return tokenizer
 
 
-def _neighbours(piece: str, byte_level: bool) -> Iterator[tuple[str, str]]:
-    """Neighbouring characters; a byte of half a character is a lone surrogate."""
+def _neighbors(piece: str, byte_level: bool) -> Iterator[tuple[str, str]]:
+    """Adjacent characters; a byte of an incomplete character is a lone surrogate."""
     content = bytes_of(piece) if byte_level else None
     piece = piece.replace(BLANK, " ") if content is None else content.decode("utf-8", "surrogateescape")
     yield from zip(piece, piece[1:])
@@ -123,41 +123,41 @@ def _is_half(character: str) -> bool:
     return "\udc80" <= character <= "\udcff"
 
 
-# --- normalisers -----------------------------------------------------------------------------------------
+# --- normalizers -----------------------------------------------------------------------------------------
 
 
 @functools.cache
 def _changes(normalizer: str) -> tuple[Change, ...]:
-    """Without a last step that only writes blanks as U+2581: here they are read back."""
-    found = json.loads(normalizer)
-    steps = found.get("normalizers", [found]) if found else []
-    if steps and steps[-1] == {"type": "Replace", "pattern": {"String": " "}, "content": BLANK}:
-        steps = steps[:-1]
-    return tuple(change for step in steps for change in _changes_of(step))
+    """The changes of a normalizer, except a final one that only writes blanks as U+2581."""
+    described = json.loads(normalizer)
+    parts = described.get("normalizers", [described]) if described else []
+    if parts and parts[-1] == {"type": "Replace", "pattern": {"String": " "}, "content": BLANK}:
+        parts = parts[:-1]
+    return tuple(change for part in parts for change in _changes_of(part))
 
 
 def _changes_of(part: dict[str, Any] | None) -> Iterator[Change]:
-    """Whole columns at once where that is the same; else text by text with the normaliser itself."""
-    kind = None if part is None else part["type"]
+    """Changes of whole columns where Arrow has the same operation, else text by text with the normalizer itself."""
     if part is None:
         return
-    if kind == "Sequence":
+    name = part["type"]
+    if name == "Sequence":
         for inner in part["normalizers"]:
             yield from _changes_of(inner)
-    elif kind == "Prepend":
+    elif name == "Prepend":
         yield functools.partial(_prepend, part["prepend"])
-    elif kind == "Replace" and "String" in part["pattern"]:
+    elif name == "Replace" and "String" in part["pattern"]:
         yield functools.partial(
             pc.replace_substring, pattern=part["pattern"]["String"], replacement=part["content"]
         )
-    elif kind in FORMS:
-        yield functools.partial(pc.utf8_normalize, form=kind)
+    elif name in FORMS:
+        yield functools.partial(pc.utf8_normalize, form=name)
     else:
         yield functools.partial(_one_by_one, json.dumps(part))
 
 
 def _prepend(prefix: str, column: pa.Array) -> pa.Array:
-    """Not to an empty text."""
+    """Prepends to every text that is not empty."""
     return pc.replace_substring_regex(column, r"\A(?s:(.))", prefix + r"\1")
 
 

@@ -1,4 +1,4 @@
-"""The proof of a tokenizer that is made from a base: which texts it reads."""
+"""Proves a tokenizer derived from a base; owns the texts of the proof."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROOF_STRINGS, PROOF_CHARACTERS = 20_000, 4 << 20
 
 
 def prove_derived(base: Base, folder: Path, parts: Sequence[TextPart], work: Path) -> Proof:
-    """All readers on generated texts and on documents of every part; what the base loses of a text stays lost."""
+    """Compares all readers on generated texts and documents of every part; the base may lose parts of a text."""
     pieces = Tokenizer(folder).surfaces()[base.size :]
     return prove(folder, _proof_texts(pieces, parts), work, ours=False)
 

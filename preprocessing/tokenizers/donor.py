@@ -1,7 +1,6 @@
-"""The Korean SentencePiece model whose pieces a base is given: trained on the Korean documents of a text, or brought along.
+"""The donor: a Korean SentencePiece model whose pieces extend a base, trained on Korean documents or read from a file.
 
-Owns what is said and refused before training starts: text without Korean, too few pieces for its characters, too little
-memory.
+Owns the checks before training: text without Korean, too few pieces for its characters, too little memory.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from megatron_ko.formats.sentencepiece_model import read_model
 from megatron_ko.formats.vocabulary import Piece
 from preprocessing.config.languages import KOREAN
 from preprocessing.config.tokens import TokenizerConfig
-from preprocessing.corpus.placing import positions
+from preprocessing.corpus.assignment import positions
 from preprocessing.running.worker_pool import WorkerPool
 from preprocessing.tokenizers import forecast, trainers
 from preprocessing.tokenizers.text_files import TextPart, documents_of
 from preprocessing.tokenizers.token_use import Amount
 
 log = logging.getLogger(__name__)
-COVERAGE = 0.9995  # of characters; what is rarer stays bytes
+COVERAGE = 0.9995  # of characters; rarer ones stay bytes
 SEED = 0
 
 
@@ -33,34 +32,37 @@ def amounts_of(parts: Sequence[TextPart], pool: WorkerPool) -> dict[str, Amount]
         for lang, amount in amounts.items():
             total.setdefault(lang, Amount()).add(amount)
     if not any(lang in total for lang in KOREAN):
-        found = ", ".join(f"{lang} {amount.documents:,}" for lang, amount in sorted(total.items()))
-        raise DataError(f"--text: no document is Korean (documents: {found or 'none'}); give Korean text")
+        counts = ", ".join(f"{lang} {amount.documents:,}" for lang, amount in sorted(total.items()))
+        raise DataError(
+            f"--text: no document is Korean (documents: {counts or 'none'}); add Korean text",
+            rule="no-korean-text",
+        )
     return total
 
 
 def _amounts_in(part: TextPart) -> dict[str, Amount]:
-    found: dict[str, Amount] = {}
+    amounts: dict[str, Amount] = {}
     for batch in documents_of(part):
         sizes = (len(text.encode("utf-8")) for text in batch["text"].to_pylist())
         for lang, size in zip(batch["lang"].to_pylist(), sizes):
-            found.setdefault(lang, Amount()).add(Amount(1, size))
-    return found
+            amounts.setdefault(lang, Amount()).add(Amount(1, size))
+    return amounts
 
 
 def read_donor(path: Path) -> Sequence[Piece]:
-    """The pieces of a SentencePiece model of any kind, given as file or folder."""
-    place = path / "tokenizer.model" if path.is_dir() else path
-    if not place.is_file():
-        raise DataError(f"{place}: no such SentencePiece model; check --donor")
-    return read_model(place.read_bytes(), place).vocabulary.pieces
+    """The pieces of a SentencePiece model of any type; ``path`` is the model or its folder."""
+    model = path / "tokenizer.model" if path.is_dir() else path
+    if not model.is_file():
+        raise DataError(f"{model}: no such SentencePiece model; check --donor", rule="missing-file")
+    return read_model(model.read_bytes(), model).vocabulary.pieces
 
 
 def train_donor(
     parts: Sequence[TextPart], amounts: dict[str, Amount], size: int | None, new: int, sample_bytes: int
 ) -> bytes:
-    """A SentencePiece BPE model of ``size`` pieces (when it is None twice ``new``, or as many as the text gives).
+    """Trains a SentencePiece BPE model of ``size`` pieces (None: twice ``new``, or as many as the text allows).
 
-    Raises DataError before work starts when memory or the size do not suffice.
+    Raises DataError before work starts when the memory or the size is too small.
     """
     korean = sum(amounts[lang].bytes for lang in KOREAN if lang in amounts)
     share = min(1.0, sample_bytes / max(korean, 1))
@@ -69,8 +71,9 @@ def train_donor(
     least = forecast.smallest_vocabulary(settings, forecast.count_characters(_sample(parts, share)))
     if size is not None and size < least:
         raise ConfigError(
-            f"--donor-size: {size:,} is too small: special tokens, bytes and the characters of this text alone are "
-            f"{least:,} pieces; raise it"
+            f"--donor-size: {size:,} is too small: special tokens, bytes and the characters of this text alone need "
+            f"{least:,} pieces; raise it",
+            rule="vocab-too-small",
         )
     wanted = size or max(2 * new, least + new)
     settings = TokenizerConfig(vocab_size=wanted, character_coverage=COVERAGE)
@@ -79,10 +82,11 @@ def train_donor(
     except trainers.TooLarge as error:
         if size is not None:
             raise ConfigError(
-                f"--donor-size: {size:,} is too large for {korean:,} bytes of Korean text, which give at most {error.largest:,} "
-                "pieces; lower it, or give more text"
+                f"--donor-size: {size:,} is too large: {korean:,} bytes of Korean text yield at most {error.largest:,} pieces; "
+                "lower it, or add text",
+                rule="vocab-too-large",
             ) from None
-        log.info("the text gives %s Korean pieces, fewer than %s", f"{error.largest:,}", f"{wanted:,}")
+        log.info("the text yields %s Korean pieces, fewer than %s", f"{error.largest:,}", f"{wanted:,}")
         settings = TokenizerConfig(vocab_size=error.largest, character_coverage=COVERAGE)
         return trainers.train(_sample(parts, share), settings)
 
@@ -95,13 +99,14 @@ def _refuse_too_much(settings: TokenizerConfig, sample_bytes: int) -> None:
     )
     if expected.memory_bytes > free:
         raise DataError(
-            f"--sample-mb: training on {sample_bytes / 1e6:,.0f} MB takes {expected}, and only {free / 2**30:.1f} GiB are free; "
-            "lower it, or free memory"
+            f"--sample-mb: training on {sample_bytes / 1e6:,.0f} MB takes {expected}, but only {free / 2**30:.1f} GiB are free; "
+            "lower it, or free memory",
+            rule="too-little-memory",
         )
 
 
 def _sample(parts: Sequence[TextPart], share: float) -> Iterator[str]:
-    """Korean documents, chosen by the hash of their identity."""
+    """A share of the Korean documents, chosen by the hash of their id."""
     for part in parts:
         for batch in documents_of(part):
             chosen = positions(batch["id"], SEED) <= share * (2.0**64 - 1)

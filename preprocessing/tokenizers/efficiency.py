@@ -1,11 +1,11 @@
-"""How many tokens text costs: counts of any tokenizers over the same text, by language.
+"""Measures how many tokens a text takes with any tokenizer, by language.
 
-Owns the counts and what follows from them; text is streamed, parts of it by several processes, and counts are whole
-numbers that add up, so that the result is the same for any number of processes.
+Owns the counts and the ratios that follow from them. Text is streamed, its parts by several processes; the counts are
+integers that add up, so the result is the same for any number of processes.
 
-A word is a run of characters between white space. It is *continued* when more than one token holds a character of it:
-found in the text itself where the bytes of the tokens are the text, else (a tokenizer that changes the text) by
-encoding each word alone with a blank before it.
+A word is a run of characters between white space. It is *continued* when more than one token covers a character of it.
+Where the bytes of the tokens are the text, this is read from the text itself; a tokenizer that changes the text encodes
+each word alone, with a blank before it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WHITE = np.array([chr(point).isspace() for point in range(0x3001)])
 
 @dataclass
 class TextCounts:
-    """Of text in one language, whatever the tokenizer; ``syllables``: how often each of the 11,172 was met."""
+    """Counts of text in one language, for any tokenizer; ``syllables``: how often each of the 11,172 occurs."""
 
     documents: int = 0
     bytes: int = 0
@@ -40,10 +40,10 @@ class TextCounts:
 
 @dataclass
 class TokenCounts:
-    """Of one tokenizer on text in one language; ``used``: how often each id was met.
+    """Counts of one tokenizer on text in one language; ``used``: how often each id occurs.
 
-    ``changed_documents`` do not come back exactly when they are decoded. ``byte_tokens`` hold a byte that stands in for
-    a character without a token, or in byte-level tokenizers a part of a character.
+    ``changed_documents`` differ from the text when they are decoded. ``byte_tokens`` are bytes of a character that has
+    no token or, in byte-level tokenizers, parts of a character.
     """
 
     used: np.ndarray
@@ -58,7 +58,7 @@ class TokenCounts:
 
 
 class TextBatch:
-    """Texts as one run of bytes; where their words begin and end in it."""
+    """Texts as one array of bytes, with the first and last byte of each word."""
 
     def __init__(self, texts: Sequence[str]):
         self.texts = list(texts)
@@ -84,24 +84,23 @@ class TextBatch:
         self.points = points
 
     def counts(self) -> TextCounts:
-        found = self.points[
-            (self.points >= FIRST_SYLLABLE) & (self.points < FIRST_SYLLABLE + SYLLABLES)
-        ].astype(np.int64)
-        syllables = np.bincount(found - FIRST_SYLLABLE, minlength=SYLLABLES)
+        is_syllable = (self.points >= FIRST_SYLLABLE) & (self.points < FIRST_SYLLABLE + SYLLABLES)
+        numbers = self.points[is_syllable].astype(np.int64) - FIRST_SYLLABLE
+        syllables = np.bincount(numbers, minlength=SYLLABLES)
         return TextCounts(len(self.texts), len(self.bytes), len(self.points), len(self.word_first), syllables)
 
 
 class Meter:
-    """Counts with one tokenizer."""
+    """Counts the tokens of one tokenizer."""
 
     def __init__(self, tokenizer: OpenedTokenizer):
         self.tokenizer = tokenizer
-        found = [token or b"" for token in tokenizer.vocabulary.contents]
-        self._lengths = np.array([len(token) for token in found], np.int64)
+        contents = [token or b"" for token in tokenizer.vocabulary.contents]
+        self._lengths = np.array([len(token) for token in contents], np.int64)
         self._starts = np.cumsum(self._lengths) - self._lengths
-        self._pool = np.frombuffer(b"".join(found), np.uint8)
+        self._pool = np.frombuffer(b"".join(contents), np.uint8)
         self._bytes = byte_tokens(tokenizer)
-        # tokens that hold no character of a word; a special token does: something unknown
+        # tokens of white space only; a special token is not blank, since it represents something unknown
         self._blank = np.array(
             [token is not None and not token.strip() for token in tokenizer.vocabulary.contents]
         )
@@ -110,7 +109,7 @@ class Meter:
         ids, offsets = self.tokenizer.encode_batch(batch.texts)
         size, unknown = self.tokenizer.size, self.tokenizer.vocabulary.special_ids.get("unk_id")
         used = np.bincount(ids, minlength=size).astype(np.int64)
-        same, continued = self._aligned(batch, ids, offsets)
+        same, continued = self._align_bytes(batch, ids, offsets)
         others = np.flatnonzero(~same).tolist()
         changed = sum(
             self.tokenizer.decode(ids[offsets[row] : offsets[row + 1]]) != batch.texts[row] for row in others
@@ -118,30 +117,30 @@ class Meter:
         return TokenCounts(
             used,
             len(ids),
-            continued + self._continued_alone([batch.texts[row] for row in others]),
+            continued + self._count_continued([batch.texts[row] for row in others]),
             int(used[self._bytes].sum()),
             0 if unknown is None else int(used[unknown]),
             changed,
         )
 
-    def _aligned(self, batch: TextBatch, ids: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, int]:
-        """Which texts the bytes of their tokens make up, and the number of continued words in those.
+    def _align_bytes(self, batch: TextBatch, ids: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, int]:
+        """Marks the texts that equal the bytes of their tokens; counts the continued words of these texts.
 
-        A blank that the tokenizer adds before a text is left out: it takes it off again when it decodes.
+        Skips a blank that the tokenizer adds before a text and removes again when decoding.
         """
         lengths = self._lengths[ids]
-        made = self._pool[_ranges(self._starts[ids], lengths)]
+        decoded = self._pool[_ranges(self._starts[ids], lengths)]
         ends = np.cumsum(lengths)
         bounds = np.concatenate(([0], ends))[offsets]
         added = np.diff(bounds) - batch.sizes
         prefixed = np.zeros(len(batch.texts), bool)
         candidates = np.flatnonzero(added == 1)
-        prefixed[candidates] = made[bounds[candidates]] == ord(" ")
+        prefixed[candidates] = decoded[bounds[candidates]] == ord(" ")
         begins = bounds[:-1] + prefixed
         same = (added == 0) | prefixed
         rows = np.flatnonzero(same)
         here = _ranges(batch.starts[rows], batch.sizes[rows])
-        wrong = batch.bytes[here] != made[_ranges(begins[rows], batch.sizes[rows])]
+        wrong = batch.bytes[here] != decoded[_ranges(begins[rows], batch.sizes[rows])]
         same[np.searchsorted(batch.starts + batch.sizes, here[wrong], side="right")] = False
         words = same[batch.word_text]
         shift = (begins - batch.starts)[batch.word_text[words]]
@@ -149,33 +148,33 @@ class Meter:
         last = np.searchsorted(ends, batch.word_last[words] + shift, side="right")
         return same, int((last > first).sum())
 
-    def _continued_alone(self, texts: Sequence[str]) -> int:
+    def _count_continued(self, texts: Sequence[str]) -> int:
         words = Counter(word for text in texts for word in text.split())
         return int(
             sum(n for n, cut in zip(words.values(), self.tokens_alone(f" {w}" for w in words) > 1) if cut)
         )
 
     def tokens_alone(self, texts: Iterable[str]) -> np.ndarray:
-        """Tokens of each text that are more than white space."""
+        """Number of tokens of each text, white space not counted."""
         ids, offsets = self.tokenizer.encode_batch(list(texts))
         ink = np.concatenate(([0], np.cumsum(~self._blank[ids])))
         return np.diff(ink[offsets])
 
 
 def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """``starts[0], starts[0] + 1, ...``: each start with as many followers as its length says."""
+    """``starts[0], starts[0] + 1, ...``: as many consecutive numbers from each start as its length."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     return np.repeat(starts - (ends - lengths), lengths) + np.arange(total)
 
 
 def byte_tokens(tokenizer: OpenedTokenizer) -> np.ndarray:
-    """By id: a byte that stands in for a character without a token, or a part of a character."""
-    found = np.zeros(tokenizer.size, bool)
-    found[tokenizer.vocabulary.numbers(BYTE)] = True
+    """``[ids] bool``: tokens that are a byte of a character without a token, or a part of a character."""
+    result = np.zeros(tokenizer.size, bool)
+    result[tokenizer.vocabulary.numbers(BYTE)] = True
     if tokenizer.vocabulary.spelling.byte_level:
-        found |= [token is not None and not _is_text(token) for token in tokenizer.vocabulary.contents]
-    return found
+        result |= [token is not None and not _is_text(token) for token in tokenizer.vocabulary.contents]
+    return result
 
 
 def _is_text(token: bytes) -> bool:
@@ -187,7 +186,7 @@ def _is_text(token: bytes) -> bool:
 
 
 def single_syllables(meter: Meter) -> np.ndarray:
-    """Which of the 11,172 syllables are one token when they stand alone, blanks not counted, and not a byte or unknown."""
+    """``[11172] bool``: syllables that, encoded alone, are one token (blanks not counted), neither a byte nor unknown."""
     syllables = [chr(FIRST_SYLLABLE + i) for i in range(SYLLABLES)]
     ids, offsets = meter.tokenizer.encode_batch(syllables)
     special = np.zeros(meter.tokenizer.size, bool)
@@ -196,20 +195,31 @@ def single_syllables(meter: Meter) -> np.ndarray:
     return (meter.tokens_alone(syllables) == 1) & (np.diff(bad[offsets]) == 0)
 
 
-# --- what follows from the counts ------------------------------------------------------------------------
+# --- ratios ----------------------------------------------------------------------------------------------
 
 
-def rates(text: TextCounts, tokens: TokenCounts) -> dict[str, Any]:
-    """The numbers of one tokenizer and language; None where there is nothing to divide by."""
+def text_rates(text: TextCounts, tokens: int, *, digits: int = 6, least: int = 0) -> dict[str, Any]:
+    """Counts and ratios of a text that takes ``tokens`` tokens.
+
+    Divides by ``least`` where a divisor is smaller; a ratio with divisor 0 is None.
+    """
+    per_token, per_word = max(tokens, least), max(text.words, least)
     return {
         "documents": text.documents,
         "bytes": text.bytes,
         "characters": text.characters,
         "words": text.words,
-        "tokens": tokens.tokens,
-        "bytes_per_token": _share(text.bytes, tokens.tokens),
-        "characters_per_token": _share(text.characters, tokens.tokens),
-        "tokens_per_word": _share(tokens.tokens, text.words),
+        "tokens": tokens,
+        "bytes_per_token": _share(text.bytes, per_token, digits),
+        "characters_per_token": _share(text.characters, per_token, digits),
+        "tokens_per_word": _share(tokens, per_word, digits),
+    }
+
+
+def rates(text: TextCounts, tokens: TokenCounts) -> dict[str, Any]:
+    """Counts and ratios of one tokenizer and language; a ratio with divisor 0 is None."""
+    return {
+        **text_rates(text, tokens.tokens),
         "continued_words": _share(tokens.continued_words, text.words),
         "byte_tokens": _share(tokens.byte_tokens, tokens.tokens),
         "unknown_tokens": _share(tokens.unknown_tokens, tokens.tokens),
@@ -219,12 +229,12 @@ def rates(text: TextCounts, tokens: TokenCounts) -> dict[str, Any]:
 
 
 def relative_efficiency(chosen_tokens: int, tokens: int) -> float | None:
-    """Percent, higher is better: ``100 * tokens(chosen) / tokens(this)`` (the chart of GECKO, arXiv 2405.15640)."""
+    """Percent, higher is better: ``100 * tokens(chosen) / tokens(this)``, as charted by GECKO (arXiv 2405.15640)."""
     return round(100 * chosen_tokens / tokens, 4) if tokens else None
 
 
 def token_ratio(base_tokens: int, tokens: int) -> float | None:
-    """``TR = tokens(this) / tokens(base)`` (RedWhale, arXiv 2408.11294), lower is better."""
+    """Lower is better: ``TR = tokens(this) / tokens(base)`` (RedWhale, arXiv 2408.11294)."""
     return _share(tokens, base_tokens)
 
 
@@ -240,5 +250,5 @@ def parity(meter: Meter, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     }
 
 
-def _share(part: int, whole: int) -> float | None:
-    return round(part / whole, 6) if whole else None
+def _share(part: int, whole: int, digits: int = 6) -> float | None:
+    return round(part / whole, digits) if whole else None

@@ -1,7 +1,7 @@
-"""Engines that turn texts into ids, behind one protocol, and the proof that a fast one agrees with the reference.
+"""Engines that encode texts, behind one protocol, and the check of a fast engine against the reference.
 
-Owns the engines and their choice. The reference is SentencePiece where the folder has ``tokenizer.model``, else
-``tokenizers``; a faster engine is left as soon as it gives another id. Text that spells a control token stays text.
+Owns the engines and their choice. The reference is SentencePiece if the folder has ``tokenizer.model``, else
+``tokenizers``; a faster engine is abandoned at the first differing id. Text that spells a control token stays text.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ Encoded = tuple[np.ndarray, np.ndarray]
 
 
 class Encoder(Protocol):
-    """The ids of text i are ``ids[offsets[i]:offsets[i + 1]]``; ids uint32 or int32, offsets int64."""
+    """Encodes texts; the ids of text i are ``ids[offsets[i]:offsets[i + 1]]``; ids uint32 or int32, offsets int64."""
 
     name: str
 
     def encode_batch(self, texts: list[str]) -> Encoded: ...
 
     def encode_column(self, column: pa.Array) -> Encoded:
-        """The same of a large_string column without nulls."""
+        """Encodes a large_string column without nulls."""
         ...
 
 
@@ -53,7 +53,7 @@ class TextEncoder:
 
 
 class ReferenceEncoder(TextEncoder):
-    """``sentencepiece`` or ``tokenizers``, as the tokenizer folder has it."""
+    """``sentencepiece`` or ``tokenizers``, with the files of a tokenizer folder."""
 
     def __init__(self, folder: Path, name: str, threads: int):
         self.name = name
@@ -64,7 +64,7 @@ class ReferenceEncoder(TextEncoder):
 
 
 class FastokensEncoder(TextEncoder):
-    """fastokens reads ``tokenizer.json``; its threads are counted once per process, by the environment."""
+    """fastokens reads ``tokenizer.json``; it reads its number of threads once per process, from the environment."""
 
     name = "fastokens"
 
@@ -82,7 +82,7 @@ class FastokensEncoder(TextEncoder):
 
 
 class GigatokenEncoder(TextEncoder):
-    """gigatoken reads ``tokenizer.json``; it would turn the control tokens of ``tokenizer.model`` into ids."""
+    """gigatoken reads ``tokenizer.json``; given ``tokenizer.model`` it would encode text to control tokens."""
 
     name = "gigatoken"
 
@@ -99,21 +99,20 @@ class GigatokenEncoder(TextEncoder):
 
 
 class GuardedEncoder(TextEncoder):
-    """A fast engine for all texts but those that spell a piece no merge makes, such as ``<s>`` or ``<0x41>``.
+    """A fast engine, except for texts that spell an unmergeable piece, such as ``<s>`` or ``<0x41>``.
 
-    fastokens 0.3.5 looks whole words up in the vocabulary where merges do not cross blanks, and finds such pieces;
-    the reference writes them as text.
+    fastokens 0.3.5 looks up whole words in the vocabulary where merges do not cross blanks, and so encodes text to such
+    pieces; the reference encodes it as text.
     """
 
-    def __init__(self, fast: Encoder, reference: Encoder, unmade: Sequence[str]):
+    def __init__(self, fast: Encoder, reference: Encoder, unmergeable: Sequence[str]):
         self.name = fast.name
         self._fast, self._reference = fast, reference
-        self._unmade = re.compile("|".join(map(re.escape, unmade))) if unmade else None
+        self._pattern = re.compile("|".join(map(re.escape, unmergeable))) if unmergeable else None
 
     def encode_batch(self, texts: list[str]) -> Encoded:
-        rows = [
-            row for row, text in enumerate(texts) if self._unmade is not None and self._unmade.search(text)
-        ]
+        pattern = self._pattern
+        rows = [row for row, text in enumerate(texts) if pattern is not None and pattern.search(text)]
         if not rows:
             return self._fast.encode_batch(texts)
         guarded = set(rows)
@@ -133,15 +132,17 @@ def _flat(rows: Sequence[np.ndarray]) -> Encoded:
     return np.concatenate(rows).astype(np.uint32, copy=False) if rows else np.zeros(0, np.uint32), offsets
 
 
-def unmade_pieces(description: dict[str, Any]) -> list[str]:
-    """Pieces of a ``tokenizer.json`` of several characters that no merge makes, and its special tokens; sorted."""
+def unmergeable_pieces(description: dict[str, Any]) -> list[str]:
+    """Pieces of several characters that no merge of the ``tokenizer.json`` produces, and its special tokens; sorted."""
     model, added = description["model"], description.get("added_tokens") or ()
     special = {token["content"] for token in added if token["special"]}
     if model.get("type", "BPE") != "BPE" or model.get("ignore_merges"):
         return sorted(special)
-    made = {"".join(merge.split(" ", 1) if isinstance(merge, str) else merge) for merge in model["merges"]}
+    products = {
+        "".join(merge.split(" ", 1) if isinstance(merge, str) else merge) for merge in model["merges"]
+    }
     ordinary = {token["content"] for token in added if not token["special"]}
-    return sorted({piece for piece in model["vocab"] if len(piece) > 1} - made - ordinary | special)
+    return sorted({piece for piece in model["vocab"] if len(piece) > 1} - products - ordinary | special)
 
 
 FAST: dict[str, Callable[[Path, int], Encoder]] = {
@@ -152,7 +153,7 @@ OWN = "bpe"
 
 
 def reference_name(folder: Path) -> str:
-    """``sentencepiece`` where the folder has its model, else ``tokenizers``, as in ``Tokenizer``."""
+    """``sentencepiece`` if the folder has its model, else ``tokenizers``, as in ``Tokenizer``."""
     return "sentencepiece" if (folder / MODEL).is_file() and (folder / MARKER).is_file() else "tokenizers"
 
 
@@ -161,44 +162,49 @@ def reference_of(folder: Path, threads: int = 1) -> Encoder:
 
 
 def encoder_of(folder: Path, engine: str, threads: int = 1) -> Encoder:
-    """The engine of that name for a tokenizer folder; raises DataError where it cannot be had, and what the engine raises
-    (ValueError, RuntimeError, TypeError) where it does not know this kind of tokenizer.
+    """Loads the engine with this name for a tokenizer folder.
 
-    A process keeps the last one: loading takes as long as some megabytes of text.
+    Raises DataError when it is not available, and the engine's own ValueError, RuntimeError or TypeError when it does
+    not support the tokenizer. Loading takes as long as encoding some megabytes, so a process caches the last engines.
     """
     facts = (folder / "tokenizer.json").stat()
-    return _loaded(folder, engine, threads, (facts.st_ino, facts.st_size, facts.st_mtime_ns))
+    return _load(folder, engine, threads, (facts.st_ino, facts.st_size, facts.st_mtime_ns))
 
 
 @functools.lru_cache(maxsize=4)
-def _loaded(folder: Path, engine: str, threads: int, version: tuple[int, ...]) -> Encoder:
+def _load(folder: Path, engine: str, threads: int, version: tuple[int, ...]) -> Encoder:
     if engine == OWN:
         from preprocessing.tokenizers.bpe_encoder import BpeEncoder
 
         return BpeEncoder(folder, threads)
     if engine in FAST:
         if importlib.util.find_spec(engine) is None:
-            raise DataError(f"encode.engine: {engine} is not installed; pip install {engine}, or use auto")
-        unmade = unmade_pieces(read_json(folder / "tokenizer.json"))
-        return GuardedEncoder(FAST[engine](folder, threads), reference_of(folder, threads), unmade)
+            raise DataError(
+                f"encode.engine: {engine} is not installed; pip install {engine}, or use auto",
+                rule="missing-package",
+            )
+        unmergeable = unmergeable_pieces(read_json(folder / "tokenizer.json"))
+        return GuardedEncoder(FAST[engine](folder, threads), reference_of(folder, threads), unmergeable)
     if engine == "sentencepiece" and reference_name(folder) != engine:
-        raise DataError(f"encode.engine: {engine} needs a {MODEL} in {folder}; use tokenizers, or auto")
+        raise DataError(
+            f"encode.engine: {engine} needs a {MODEL} in {folder}; use tokenizers, or auto",
+            rule="not-a-sentencepiece-model",
+        )
     return ReferenceEncoder(folder, engine, threads)
 
 
 def candidates(folder: Path, wanted: str) -> list[str]:
-    """Engines to try, the reference last: ``wanted``, or for ``auto`` ours and the fast one that is installed."""
+    """Engines to try, the reference last: ``wanted``, or for ``auto`` ours and fastokens if it is installed."""
     names = [OWN, "fastokens"] if wanted == "auto" else [wanted]
     reference = reference_name(folder)
-    return [name for name in names if name != reference and (wanted != "auto" or installed(name))] + [
-        reference
-    ]
+    others = [name for name in names if name != reference]
+    return [name for name in others if wanted != "auto" or engine_version(name)] + [reference]
 
 
 def choose(folder: Path, wanted: str, texts: Sequence[str], threads: int = 1) -> str:
-    """Name of the first candidate that reads the tokenizer and agrees with the reference.
+    """Name of the first candidate that supports the tokenizer and agrees with the reference.
 
-    Compared are HARD_TEXTS, ALL_BYTES and ``texts``. An engine that differs is left with one line in the log.
+    Compares HARD_TEXTS, ALL_BYTES and ``texts``; logs every engine that differs.
     """
     reference, names = reference_of(folder), candidates(folder, wanted)
     if wanted in ("sentencepiece", "tokenizers"):
@@ -206,22 +212,29 @@ def choose(folder: Path, wanted: str, texts: Sequence[str], threads: int = 1) ->
     for name, other in zip(names[:-1], names[1:]):
         try:
             encoder = encoder_of(folder, name, threads)
-        except (
-            ValueError,
-            RuntimeError,
-            TypeError,
-        ) as error:  # the engine does not know this kind of tokenizer
+        except (ValueError, RuntimeError, TypeError) as error:  # the engine does not support the tokenizer
             level = logging.INFO if wanted == "auto" else logging.WARNING
-            log.log(level, "encode: %s cannot read %s (%s); %s is used", name, folder, error, other)
+            log.log(level, "encode: %s does not support %s (%s); using %s", name, folder, error, other)
             continue
         different = first_difference(encoder, reference, [*HARD_TEXTS, *ALL_BYTES, *texts])
         if different is None:
             return name
-        log.warning("encode: %s gives other ids for %r; %s is used", name, different[:80], other)
+        log.warning("encode: %s gives other ids for %r; using %s", name, different[:80], other)
+    if wanted == "auto" and names[-1] == "tokenizers" and not engine_version("fastokens"):
+        _report_missing_fastokens()
     return names[-1]
 
 
-# what a byte alone would be in Latin-1, and every control character, in runs and between letters
+@functools.cache
+def _report_missing_fastokens() -> None:
+    """Once in a process."""
+    log.info(
+        "encode: using tokenizers; fastokens, which is not installed, gives the same ids faster: "
+        "pip install 'megatron_ko[fastokens]'"
+    )
+
+
+# every byte as Latin-1, alone and in one run; every control character between letters and in runs
 ALL_BYTES = (
     *(chr(byte) for byte in range(256)),
     "".join(map(chr, range(256))),
@@ -237,32 +250,31 @@ ALL_BYTES = (
 
 
 def first_difference(encoder: Encoder, reference: Encoder, texts: Sequence[str]) -> str | None:
-    """The first text that the two give different ids for."""
+    """The first text for which the two give different ids."""
     texts = list(texts)
     ids, offsets = encoder.encode_batch(texts)
     expected, bounds = reference.encode_batch(texts)
     if len(offsets) != len(bounds):
         return texts[0]
     for row, text in enumerate(texts):
-        found = ids[offsets[row] : offsets[row + 1]]
-        if not np.array_equal(found, expected[bounds[row] : bounds[row + 1]]):
+        if not np.array_equal(ids[offsets[row] : offsets[row + 1]], expected[bounds[row] : bounds[row + 1]]):
             return text
     return None
 
 
-class Differs(Exception):
-    """An engine gave other ids than the reference; its argument is the beginning of the text."""
+class Mismatch(Exception):
+    """An engine gave other ids than the reference; the argument is the beginning of the text."""
 
 
-def compare(found: Sequence[np.ndarray], texts: list[str], reference: Encoder) -> None:
-    """Raises Differs unless the ids of each text are those of the reference."""
-    for ids, expected, text in zip(found, _rows(reference.encode_batch(texts)), texts, strict=True):
+def compare(rows: Sequence[np.ndarray], texts: list[str], reference: Encoder) -> None:
+    """Raises Mismatch unless the ids of each text equal those of the reference."""
+    for ids, expected, text in zip(rows, _rows(reference.encode_batch(texts)), texts, strict=True):
         if not np.array_equal(ids, expected):
-            raise Differs(repr(text[:80]))
+            raise Mismatch(repr(text[:80]))
 
 
-def installed(engine: str) -> str | None:
-    """Version of an engine's package, None without one; another one may give other ids."""
+def engine_version(engine: str) -> str | None:
+    """Version of an engine's package, or None; another version may give other ids."""
     if engine == OWN:
         return "built in"
     return importlib.metadata.version(engine) if importlib.util.find_spec(engine) else None

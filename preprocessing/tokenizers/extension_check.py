@@ -1,10 +1,10 @@
-"""What an extended tokenizer does to documents, and that it does what it promises.
+"""Checks an extended tokenizer against its base on a sample of documents.
 
-Owns the comparison with its base on a sample: all readers give the same ids, documents without Hangul keep theirs, and the
-new tokens of whole documents are those that were counted word by word. Tokens and bytes by language come with it.
+Owns the comparison: all readers give the same ids, documents without Hangul keep their ids, and the new tokens of whole
+documents equal those counted word by word. Also counts tokens and bytes by language.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SAMPLE_BYTES, SAMPLE_FILES = 16 << 20, 256
 
 @dataclass
 class Usage:
-    """Of one language, with the base and with the extended tokenizer."""
+    """Documents, bytes and tokens of one language, with the base and with the extended tokenizer."""
 
     documents: int = 0
     bytes: int = 0
@@ -42,16 +42,18 @@ class Usage:
 
 
 @dataclass
-class Checked:
+class SampleCheck:
+    """The checked sample, by language; ``texts``: all texts, the fixed ones included."""
+
     languages: dict[str, Usage] = field(default_factory=dict)
-    unchanged: int = 0  # documents without Hangul, all with the ids of the base
-    texts: int = 0  # for which all readers agree
+    unchanged: int = 0  # documents without Hangul; all have the ids of the base
+    texts: int = 0  # on which all readers agree
 
 
 def sample(parts: Sequence[TextPart], sample_bytes: int = SAMPLE_BYTES) -> Iterator[pa.RecordBatch]:
-    """Documents from the beginning of each file (of SAMPLE_FILES evenly chosen ones), about ``sample_bytes`` in all.
+    """Documents from the beginning of at most SAMPLE_FILES evenly spaced files, about ``sample_bytes`` in total.
 
-    Each file gives as much as every other, or all it has.
+    Every file contributes the same number of bytes, or all it has.
     """
     files = [TextPart((file,), file.stat().st_size, part.range) for part in parts for file in part.files]
     chosen = [files[number] for number in np.unique(np.linspace(0, len(files) - 1, SAMPLE_FILES).astype(int))]
@@ -69,12 +71,14 @@ def sample(parts: Sequence[TextPart], sample_bytes: int = SAMPLE_BYTES) -> Itera
         left -= taken
 
 
-def check(base_folder: Path, folder: Path, base_size: int, cut: Cut, parts: Sequence[TextPart]) -> Checked:
-    """Raises DataError for the first broken promise, with the text."""
+def check(
+    base_folder: Path, folder: Path, base_size: int, cut: Cut, parts: Sequence[TextPart]
+) -> SampleCheck:
+    """Raises DataError at the first failure, with the text."""
     base = Tokenizer(base_folder)
     readers = [Tokenizer(folder), Tokenizer(folder, prefer_json=True)]
     counter = TokenCounter(read_json(folder / "tokenizer.json"))
-    checked = Checked()
+    result = SampleCheck()
     in_words = np.zeros(counter.size, np.int64)
     in_documents = np.zeros(counter.size, np.int64)
     table = WordTable(cut)
@@ -85,7 +89,8 @@ def check(base_folder: Path, folder: Path, base_size: int, cut: Cut, parts: Sequ
                 r for r, text in enumerate(texts) if readers[0].encode(text) != readers[1].encode(text)
             )
             raise DataError(
-                f"{folder}: tokenizer.json and its model give other ids for {texts[row][:80]!r}; report this base"
+                f"{folder}: tokenizer.json and tokenizer.model give different ids for {texts[row][:80]!r}; report this base",
+                rule="readers-disagree",
             )
         old_ids, old_ends = base.encode_batch(texts)
         for row, text in enumerate(texts):
@@ -93,23 +98,26 @@ def check(base_folder: Path, folder: Path, base_size: int, cut: Cut, parts: Sequ
                 mine, before = ids[ends[row] : ends[row + 1]], old_ids[old_ends[row] : old_ends[row + 1]]
                 if not np.array_equal(mine, before):
                     raise DataError(
-                        f"{folder}: text without Hangul has other ids than with the base: {text[:80]!r}; report this base"
+                        f"{folder}: text without Hangul has other ids than with the base: {text[:80]!r}; report this base",
+                        rule="other-text-changed",
                     )
-                checked.unchanged += langs is not None
-        checked.texts += len(texts)
+                result.unchanged += langs is not None
+        result.texts += len(texts)
         if langs is not None:
             table.add(pa.array(texts, pa.large_string()))
             in_documents += np.bincount(ids, minlength=counter.size)
-            _add(checked, langs, texts, np.diff(old_ends), np.diff(ends))
+            _add(result, langs, texts, np.diff(old_ends), np.diff(ends))
     words = table.take()
     counter.count(words["word"], words["count"].to_numpy(), in_words)
     if not np.array_equal(in_words[base_size:], in_documents[base_size:]):
         number = base_size + int(np.flatnonzero(in_words[base_size:] != in_documents[base_size:])[0])
         raise DataError(
-            f"{folder}: the token {number} stands {in_documents[number]:,} times in documents and {in_words[number]:,} times "
-            "in their words alone: this base looks at what stands around a word, and cannot be extended by counted words"
+            f"{folder}: token {number} occurs {in_documents[number]:,} times in documents and {in_words[number]:,} times in "
+            "their separate words: the tokens of this base depend on the text around a word, so it cannot be extended by "
+            "counting words",
+            rule="context-dependent-base",
         )
-    return checked
+    return result
 
 
 def _texts(parts: Sequence[TextPart]) -> Iterator[tuple[list[str], list[str]]]:
@@ -117,9 +125,11 @@ def _texts(parts: Sequence[TextPart]) -> Iterator[tuple[list[str], list[str]]]:
         yield batch["text"].to_pylist(), batch["lang"].to_pylist()
 
 
-def _add(checked: Checked, langs: list[str], texts: list[str], before: np.ndarray, after: np.ndarray) -> None:
+def _add(
+    result: SampleCheck, langs: list[str], texts: list[str], before: np.ndarray, after: np.ndarray
+) -> None:
     for lang, text, old, new in zip(langs, texts, before.tolist(), after.tolist()):
-        usage = checked.languages.setdefault(lang, Usage())
+        usage = result.languages.setdefault(lang, Usage())
         usage.documents += 1
         usage.bytes += len(text.encode("utf-8"))
         usage.base_tokens += old

@@ -1,8 +1,8 @@
-"""What training a tokenizer will take, said before it starts, and what cannot work, refused before it starts.
+"""Estimates memory and time of training a tokenizer before it starts, and refuses settings that cannot work.
 
-Owns the formulas of memory and time, the memory that is free, and the count of characters. The coefficients were
-measured with ``tests/bench/tokenizer_training.py`` on Korean, English and Python text (sentencepiece 0.2.3, tokenizers
-0.23.3): memory and time grow about in proportion to the sample.
+Owns the formulas, the free memory, and the count of characters. The coefficients were measured with
+``tests/bench/tokenizer_training.py`` on Korean, English and Python text (sentencepiece 0.2.3, tokenizers 0.23.3);
+memory and time grow roughly in proportion to the sample.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import psutil
 
 from megatron_ko.errors import DataError
 from preprocessing.config.tokens import TokenizerConfig
-from preprocessing.tokenizers.escapes import NORMALISED
+from preprocessing.tokenizers.escapes import ESCAPES
 from preprocessing.tokenizers.trainers import SPECIAL_TOKENS, required_characters, user_symbols
 
 log = logging.getLogger(__name__)
@@ -29,23 +29,23 @@ CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a kind of training: bytes of memory and CPU seconds per byte of the sample, a quarter above what was measured."""
+    """Bytes of memory and CPU seconds per byte of the sample, 25 % above the measurements."""
 
     memory_per_byte: float
     seconds_per_byte: float
 
 
 PROCESS_BYTES = 320 << 20
-"""What a worker of preprocessing holds before it trains."""
+"""Memory of a preprocessing worker before it trains."""
 COSTS = {"bpe": Cost(12, 0.3e-6), "unigram": Cost(28, 3.5e-6), "byte_bpe": Cost(11, 0.9e-6)}
 MORPHEMES = Cost(4, 0.8e-6)
-"""Words that were analysed are remembered, up to a number that takes MORPHEMES_MOST_BYTES."""
+"""Analyzed words are cached, in at most MORPHEMES_MOST_BYTES."""
 MORPHEMES_MOST_BYTES = 512 << 20
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Of one training: the peak of the process, and CPU seconds."""
+    """Peak memory of the process and CPU seconds of one training."""
 
     memory_bytes: int
     seconds: float
@@ -59,7 +59,7 @@ def _duration(seconds: float) -> str:
 
 
 def forecast(settings: TokenizerConfig, sample_bytes: int) -> Forecast:
-    """Of training on a sample of that size."""
+    """The forecast for training on a sample of this size."""
     cost = COSTS[settings.type]
     memory, seconds = (
         PROCESS_BYTES + cost.memory_per_byte * sample_bytes,
@@ -72,7 +72,7 @@ def forecast(settings: TokenizerConfig, sample_bytes: int) -> Forecast:
 
 
 def free_memory() -> int:
-    """Bytes this process may still take: of the machine, and of its control group where one has a limit."""
+    """Bytes that this process may still allocate, limited by the machine and by its control group."""
     free = psutil.virtual_memory().available
     for limit, used, statistics in (
         ("memory.max", "memory.current", "memory.stat"),
@@ -89,7 +89,7 @@ def free_memory() -> int:
 
 
 def refuse_too_much(settings: TokenizerConfig, sample_bytes: int, trainings: int = 1) -> None:
-    """Says what training will take; raises DataError when memory does not suffice for ``trainings`` at once."""
+    """Logs the forecast. Raises DataError when the memory is too small for ``trainings`` at once."""
     expected, free = forecast(settings, sample_bytes), free_memory()
     log.info(
         "train-tokenizer: %s of %s pieces from %.1f MB of text: %s%s (free: %.1f GiB)",
@@ -102,32 +102,37 @@ def refuse_too_much(settings: TokenizerConfig, sample_bytes: int, trainings: int
         raise DataError(
             f"tokenizer.sample_bytes: training on {sample_bytes:,} bytes takes {expected}"
             + (f", and tokenizer.english_only trains {trainings} at once" if trainings > 1 else "")
-            + f"; only {free / 2**30:.1f} GiB are free: "
+            + f", but only {free / 2**30:.1f} GiB are free; "
             + (f"use at most {fitting:,}, or " if fitting > 0 else "")
-            + "free memory"
+            + "free memory",
+            rule="too-little-memory",
         )
 
 
 def refuse_impossible(settings: TokenizerConfig, texts: Iterable[str]) -> None:
-    """Reads the sample once; raises DataError for none and for a vocabulary without room for its characters.
+    """Reads the sample once. Raises DataError for an empty sample or a vocabulary too small for its characters.
 
-    A sample without Hangul is said in the log: another language may be meant.
+    Only warns about a sample without Hangul, since another language may be intended.
     """
     counts = count_characters(texts)
     if not counts.any():
-        raise DataError("no text to train a tokenizer on; see funnel.json for where the documents went")
+        raise DataError(
+            "there is no text to train a tokenizer on; funnel.json shows where the documents were dropped",
+            rule="no-text",
+        )
     share = counts[HANGUL].sum() / counts.sum()
     if share < 0.001:
         log.warning(
-            "train-tokenizer: %.3f %% of the characters of the sample are Hangul; a tokenizer made for Korean needs Korean "
-            "text: see the shares of the domains",
+            "train-tokenizer: only %.3f %% of the characters of the sample are Hangul; a Korean tokenizer needs Korean text: "
+            "check the shares of the domains",
             100 * share,
         )
     needed = smallest_vocabulary(settings, counts)
     if settings.vocab_size < needed:
         raise DataError(
             f"tokenizer.vocab_size: {settings.vocab_size} is too small: special tokens, bytes and the characters of this "
-            f"corpus alone need {needed}; raise it, or lower tokenizer.character_coverage"
+            f"corpus alone need {needed}; raise it, or lower tokenizer.character_coverage",
+            rule="vocab-too-small",
         )
 
 
@@ -140,29 +145,29 @@ def count_characters(texts: Iterable[str]) -> np.ndarray:
         waiting.append(text)
         size += len(text)
         if size > COUNTED_CHARACTERS:
-            counts += _counted("".join(waiting))
+            counts += _count("".join(waiting))
             waiting, size = [], 0
-    return counts + _counted("".join(waiting))
+    return counts + _count("".join(waiting))
 
 
-def _counted(text: str) -> np.ndarray:
+def _count(text: str) -> np.ndarray:
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     return np.bincount(points, minlength=CODE_POINTS)
 
 
 def smallest_vocabulary(settings: TokenizerConfig, counts: np.ndarray) -> int:
-    """Size below which SentencePiece refuses: special tokens, symbols, bytes, and the characters that are covered."""
+    """The smallest size SentencePiece accepts: special tokens, symbols, bytes, and the covered characters."""
     fixed = 256 + len(settings.control_tokens) + len(user_symbols(settings))
     if settings.type == "byte_bpe":
         return fixed + len(SPECIAL_TOKENS) - 1
     counts = counts.copy()
-    for escaped, (written, digit) in NORMALISED:
-        found, counts[ord(escaped)] = counts[ord(escaped)], 0
-        counts[[ord(written), ord(digit)]] += found
+    for character, (mark, digit) in ESCAPES:
+        escaped, counts[ord(character)] = counts[ord(character)], 0
+        counts[[ord(mark), ord(digit)]] += escaped
     counts[0] = 0
     order = np.argsort(-counts, kind="stable")
     covered = np.cumsum(counts[order]) / max(counts.sum(), 1)
-    # characters are added until the share is reached; the last one may go beyond it
+    # SentencePiece adds characters until the coverage is reached; the last one may exceed it
     last = int(np.searchsorted(covered, settings.character_coverage)) + 1
-    seen = {int(point) for point in order[: min(last, np.count_nonzero(counts))]}
-    return fixed + len(SPECIAL_TOKENS) + len(seen.union(map(ord, required_characters(settings))))
+    characters = {int(point) for point in order[: min(last, np.count_nonzero(counts))]}
+    return fixed + len(SPECIAL_TOKENS) + len(characters.union(map(ord, required_characters(settings))))

@@ -1,6 +1,6 @@
-"""Which characters are Hangul, and which bytes stand in nothing else.
+"""Recognizes Hangul characters, and UTF-8 bytes that occur in Hangul only.
 
-Owns the blocks of Unicode and what follows from them for UTF-8; Hanja is not Hangul.
+Owns the Unicode blocks and their UTF-8 prefixes; Hanja is not Hangul.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def is_hangul(code: int) -> bool:
 
 @functools.cache
 def _all_hangul(lead: int, second: int | None) -> bool:
-    """Whether every character of three bytes that begins so is Hangul, of those that UTF-8 can write."""
+    """Whether every valid three-byte character that begins with these bytes is Hangul."""
     first = (lead & 0x0F) << 12 | (0 if second is None else (second & 0x3F) << 6)
     last = first + (0xFFF if second is None else 0x3F)
     surrogates = range(0xD800, 0xE000)
@@ -29,7 +29,7 @@ def _all_hangul(lead: int, second: int | None) -> bool:
 
 
 def only_in_hangul(piece: bytes) -> bool:
-    """Whether no text without Hangul holds these bytes: they hold a whole character of it, or a beginning of nothing else."""
+    """Whether only text with Hangul contains these bytes: a whole Hangul character, or a prefix of Hangul only."""
     for at, byte in enumerate(piece):
         if byte & 0xF0 != 0xE0:
             continue

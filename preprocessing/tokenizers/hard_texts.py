@@ -1,4 +1,4 @@
-"""Texts that readers of a tokenizer tend to disagree about: a fixed list, and as many generated ones as asked for."""
+"""Texts on which readers of a tokenizer tend to disagree: a fixed list, and any number of generated ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FRAGMENTS = (
 
 
 def generated_texts(count: int, pieces: Sequence[str], seed: int = 0) -> Iterator[str]:
-    """``count`` texts of any Unicode characters, of fragments above, and of ``pieces`` (as text) in any order.
+    """``count`` texts that mix any Unicode characters, the fragments above, and ``pieces`` (as text).
 
     The same arguments give the same texts.
     """
@@ -38,13 +38,13 @@ def generated_texts(count: int, pieces: Sequence[str], seed: int = 0) -> Iterato
 
 
 def _part(chance: random.Random, pieces: Sequence[str]) -> str:
-    kind = chance.random()
-    if kind < 0.4:
+    number = chance.random()
+    if number < 0.4:
         return "".join(chance.choice(pieces) for _ in range(chance.randrange(1, 4)))
-    if kind < 0.6:  # broken off pieces: other merges apply
+    if number < 0.6:  # the end of a piece, where other merges apply
         piece = chance.choice(pieces)
         return piece[chance.randrange(len(piece)) :]
-    if kind < 0.8:
+    if number < 0.8:
         return chance.choice(_FRAGMENTS)
     first, last = chance.choice(_RANGES)
     return "".join(chr(chance.randint(first, last)) for _ in range(chance.randrange(1, 6)))

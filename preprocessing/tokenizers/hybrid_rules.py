@@ -1,6 +1,6 @@
-"""The rules that clean the pieces of a Korean model before they are merged with a base.
+"""The rules that choose pieces of a Korean model for merging with a base.
 
-Owns what each rule says. RedWhale publishes that there were rules, not which; these are our choice.
+Owns the rules and their descriptions. RedWhale reports that it used rules, but not which; these are our choice.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from preprocessing.tokenizers.escapes import MARK
 from preprocessing.tokenizers.hangul import BLOCKS, HANGUL
 
 SENTENCES = {
-    "special": "control, byte and placeholder pieces are the base's",
+    "special": "control, byte and placeholder pieces come from the base",
     "known": "the base has the piece",
-    "foreign": "holds no Hangul: texts without it keep their tokens",
-    "digits": "holds a digit: numbers stay the base's",
+    "foreign": "contains no Hangul: text without Hangul keeps its tokens",
+    "digits": "contains a digit: numbers stay as in the base",
     "hangul": "is not all Hangul, with or without one blank before",
-    "syllables": "holds single letters (jamo), not syllables alone",
-    "length": "has fewer or more letters than asked for",
-    "reach": "the base would never merge it, or only by touching other scripts",
+    "syllables": "contains jamo, not only syllables",
+    "length": "has fewer or more letters than allowed",
+    "reach": "the base never merges it, or only by changing other scripts",
     "hand": "dropped by hand",
-    "rare": "seen too seldom",
-    "budget": "enough more frequent ones were found",
+    "rare": "occurs too rarely",
+    "budget": "enough pieces are more frequent",
 }
 DEFAULT_RULES = "digits,hangul,length=1-8"
 _LETTERS = "".join(f"{chr(first)}-{chr(last)}" for first, last in BLOCKS)
@@ -36,7 +36,7 @@ _LENGTH = re.compile(r"length=(\d+)-(\d+)")
 
 @dataclass(frozen=True)
 class Rules:
-    """Which pieces of the Korean model may be taken; ``shortest`` and ``longest`` count letters without the blank."""
+    """Which pieces of the Korean model are allowed; ``shortest`` and ``longest`` count letters without the blank."""
 
     digits: bool = False
     hangul: bool = False
@@ -46,7 +46,7 @@ class Rules:
 
     @classmethod
     def of(cls, text: str) -> Rules:
-        """From names between commas, such as ``digits,hangul,length=1-8``. Raises ConfigError."""
+        """Parses comma-separated names, such as ``digits,hangul,length=1-8``. Raises ConfigError."""
         chosen: dict[str, bool] = dict.fromkeys(("digits", "hangul", "syllables"), False)
         shortest, longest = 1, 1 << 30
         for name in filter(None, (part.strip() for part in text.split(","))):
@@ -56,12 +56,13 @@ class Rules:
                 shortest, longest = int(bounds[1]), int(bounds[2])
             else:
                 raise ConfigError(
-                    f"--rules: {name!r} is no rule; choose from {', '.join(chosen)}, length=1-8"
+                    f"--rules: unknown rule {name!r}; choose from {', '.join(chosen)}, length=1-8",
+                    rule="unknown-rule",
                 )
         return cls(**chosen, shortest=shortest, longest=longest)
 
-    def against(self, surface: str) -> str | None:
-        """The name of the first rule that a surface breaks."""
+    def broken_by(self, surface: str) -> str | None:
+        """Name of the first rule that a surface breaks, or None."""
         letters = len(surface.removeprefix(" "))
         broken = {
             "foreign": not HANGUL.search(surface) or BLANK in surface or MARK in surface,
@@ -73,8 +74,8 @@ class Rules:
         return next((name for name, value in broken.items() if value), None)
 
 
-def why_impossible(surface: str) -> str | None:
+def reason_against(surface: str) -> str | None:
     """Why a piece cannot be kept by hand, or None."""
-    if Rules().against(surface) != "foreign":
+    if Rules().broken_by(surface) != "foreign":
         return None
     return "without Hangul it would change the ids of other text"

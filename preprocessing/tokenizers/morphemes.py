@@ -1,8 +1,8 @@
-"""Where Hangul words may be cut while pieces are learned: at the morphemes that mecab-ko finds.
+"""Splits Hangul words into the morphemes of mecab-ko while a tokenizer is trained.
 
-Owns the analyser (extra ``[morphemes]``: python-mecab-ko and its dictionary, which come as wheels). A word is analysed
-by itself and remembered: twice as fast as whole sentences, and a word is cut the same way wherever it stands. Only
-training sees the cuts; text is encoded without any analyser.
+Owns the analyzer (extra ``[morphemes]``: python-mecab-ko and its dictionary, available as wheels). Each word is analyzed
+alone and cached: twice as fast as whole sentences, and a word is always split the same way. Only training uses the
+splits; encoding needs no analyzer.
 """
 
 from __future__ import annotations
@@ -17,23 +17,27 @@ from megatron_ko.errors import ConfigError
 MORPHEME_END = "\ufdd2"
 """A noncharacter between two morphemes of a word."""
 WORD = re.compile("[가-힣]{2,}")
-REMEMBERED_WORDS = 1 << 20
+CACHED_WORDS = 1 << 20
 
 
-def segmenter(kind: str) -> Callable[[str], str]:
-    """A text with MORPHEME_END within its Hangul words; raises ConfigError where the analyser is not installed."""
-    if kind == "none":
+def segmenter(analyzer: str) -> Callable[[str], str]:
+    """A function that puts MORPHEME_END between the morphemes of the Hangul words of a text.
+
+    ``none`` changes nothing. Raises ConfigError when the analyzer is not installed.
+    """
+    if analyzer == "none":
         return lambda text: text
     if importlib.util.find_spec("mecab") is None or importlib.util.find_spec("mecab_ko_dic") is None:
         raise ConfigError(
-            f"tokenizer.morphemes: {kind} needs python-mecab-ko; pip install 'megatron_ko[morphemes]', or use none"
+            f"tokenizer.morphemes: {analyzer} needs python-mecab-ko; pip install 'megatron_ko[morphemes]', or use none",
+            rule="missing-package",
         )
     import mecab
 
-    analyse = mecab.MeCab().morphs
+    analyze = mecab.MeCab().morphs
 
-    @functools.lru_cache(REMEMBERED_WORDS)
-    def cut(word: str) -> str:
-        return MORPHEME_END.join(analyse(word))
+    @functools.lru_cache(CACHED_WORDS)
+    def split(word: str) -> str:
+        return MORPHEME_END.join(analyze(word))
 
-    return lambda text: WORD.sub(lambda found: cut(found[0]), text)
+    return lambda text: WORD.sub(lambda match: split(match[0]), text)

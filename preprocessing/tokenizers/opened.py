@@ -1,7 +1,7 @@
-"""Any tokenizer, opened for reading: Hugging Face folders, ours, SentencePiece models, tiktoken files.
+"""Opens any tokenizer for reading: Hugging Face folders, ours, SentencePiece models, tiktoken files.
 
-Owns which files are meant and what is asked of each: ids of texts, bytes of a token, special ids. Files are data:
-nothing is downloaded, and code that a folder brings is never run. Text that spells a special token stays text.
+Owns the choice of the file and one interface to all of them: ids of texts, bytes of a token, special ids. Files are
+data: nothing is downloaded, and code in a folder is never run. Text that spells a special token stays text.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from preprocessing.tokenizers import tiktoken_files
 
 Encoded = tuple[np.ndarray, np.ndarray]
 REMEDY = (
-    "give a folder with tokenizer.json (AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER) writes one), "
+    "name a folder with tokenizer.json (AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER) writes one), "
     "a SentencePiece model, or a tiktoken file"
 )
 _KINDS = {"bpe": "BPE", "unigram": "Unigram", "wordpiece": "WordPiece", "wordlevel": "WordLevel"}
@@ -41,7 +41,7 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class OpenedTokenizer:
-    """A vocabulary and the library that encodes with it; ``kind`` for people. Give ids or texts, never special tokens."""
+    """A vocabulary and the library that encodes with it; ``kind`` describes it for people."""
 
     name: str
     kind: str
@@ -59,7 +59,7 @@ class OpenedTokenizer:
 
     @property
     def missing_ids(self) -> list[int]:
-        """Gaps: ids below ``size`` that no token has."""
+        """Gaps: ids below ``size`` without a token."""
         return self.vocabulary.numbers(GAP)
 
     def encode_batch(self, texts: Sequence[str]) -> Encoded:
@@ -67,7 +67,7 @@ class OpenedTokenizer:
         return self.backend.encode_batch(texts)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text that the tokenizer's own decoder makes."""
+        """The text from the tokenizer's own decoder."""
         return self.backend.decode([int(number) for number in ids])
 
     def token_bytes(self, number: int) -> bytes | None:
@@ -76,49 +76,51 @@ class OpenedTokenizer:
 
 
 def open_tokenizer(path: Path | str, name: str | None = None, pattern: str | None = None) -> OpenedTokenizer:
-    """The tokenizer of a folder or file; ``pattern`` splits text for tiktoken files. Raises DataError."""
-    given = Path(path).expanduser()
-    if not given.exists():
-        raise DataError(f"{given}: no such file or folder; {REMEDY}")
-    file = _file_in(given) if given.is_dir() else given
+    """Opens the tokenizer of a folder or file; ``pattern`` splits text for tiktoken files. Raises DataError."""
+    source = Path(path).expanduser()
+    if not source.exists():
+        raise DataError(f"{source}: no such file or folder; {REMEDY}", rule="missing-file")
+    file = _choose_file(source) if source.is_dir() else source
     if not file.is_file() or file.stat().st_size == 0:
-        raise DataError(f"{file}: is empty or no file; {REMEDY}")
+        raise DataError(f"{file}: is empty or not a file; {REMEDY}", rule="empty-file")
     if file.suffix == ".json":
         kind, vocabulary, backend = _open_json(file)
     elif is_tiktoken(file):
         kind, vocabulary, backend = _open_tiktoken(file, pattern)
     else:
         kind, vocabulary, backend = _open_sentencepiece(file)
-    return OpenedTokenizer(name or name_of(given), kind, given, vocabulary, backend)
+    return OpenedTokenizer(name or name_of(source), kind, source, vocabulary, backend)
 
 
 def name_of(path: Path) -> str:
-    """The name of the folder or file; of the folder above where that says nothing."""
+    """The name of the folder or file, or of the nearest parent with a name that is not generic."""
     for part in (path.resolve(), *path.resolve().parents):
         if part.name not in _GENERIC and part.name:
             return part.name.removesuffix(".model").removesuffix(".tiktoken").removesuffix(".json")
     return path.name
 
 
-def _file_in(folder: Path) -> Path:
-    """The file that decides. Our folders have a model and a ``tokenizer.json`` proven equal; the model is the reference."""
+def _choose_file(folder: Path) -> Path:
+    """The authoritative file. In our folders the model is the reference, and ``tokenizer.json`` is proven equal to it."""
     names = [MODEL, "tokenizer.json"] if (folder / MARKER).is_file() else ["tokenizer.json", MODEL]
     for name in names:
         if (folder / name).is_file():
             return folder / name
-    found = sorted(file for file in folder.glob("*") if file.suffix in (".model", ".tiktoken"))
-    if len(found) == 1:
-        return found[0]
-    if found:
+    models = sorted(file for file in folder.glob("*") if file.suffix in (".model", ".tiktoken"))
+    if len(models) == 1:
+        return models[0]
+    if models:
         raise DataError(
-            f"{folder}: holds several models ({', '.join(f.name for f in found[:5])}); give one of them"
+            f"{folder}: contains several models ({', '.join(f.name for f in models[:5])}); name one of them",
+            rule="several-models",
         )
     config = folder / "tokenizer_config.json"
     if config.is_file() and "auto_map" in read_json(config):
         raise DataError(
-            f"{folder}: this tokenizer is code of its own (auto_map), which is never run, and has no file to read; {REMEDY}"
+            f"{folder}: this tokenizer is custom code (auto_map), which is never run, without a file to read; {REMEDY}",
+            rule="custom-code",
         )
-    raise DataError(f"{folder}: holds no tokenizer; {REMEDY}")
+    raise DataError(f"{folder}: contains no tokenizer; {REMEDY}", rule="no-tokenizer")
 
 
 # --- Hugging Face ----------------------------------------------------------------------------------------
@@ -138,7 +140,7 @@ class _Json:
 
 
 def _open_json(file: Path) -> tuple[str, Vocabulary, Backend]:
-    # one thread a process: the parts of a text are the parallelism; a choice already made stays
+    # one thread per process, since parts of a text run in parallel; an existing setting is respected
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import tokenizers
 
@@ -147,9 +149,12 @@ def _open_json(file: Path) -> tuple[str, Vocabulary, Backend]:
         backend = tokenizers.Tokenizer.from_file(str(file))
     except DataError:
         raise
-    except Exception as error:  # tokenizers raises this class itself; anything here is a file that is none
+    except Exception as error:  # tokenizers raises Exception itself; any error here means an invalid file
         reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else error
-        raise DataError(f"{file}: is no tokenizer of the library tokenizers ({reason}); {REMEDY}") from None
+        raise DataError(
+            f"{file}: the tokenizers library cannot read it ({reason}); {REMEDY}",
+            rule="not-a-tokenizers-file",
+        ) from None
     backend.encode_special_tokens = True
     backend.no_truncation()
     backend.no_padding()
@@ -179,8 +184,11 @@ def _open_sentencepiece(file: Path) -> tuple[str, Vocabulary, Backend]:
     content = file.read_bytes()
     try:
         processor = sentencepiece.SentencePieceProcessor(model_proto=content)
-    except RuntimeError:  # its message is a place in its source
-        raise DataError(f"{file}: is neither a SentencePiece model nor a tiktoken file; {REMEDY}") from None
+    except RuntimeError:  # its message is a line of SentencePiece's source
+        raise DataError(
+            f"{file}: is neither a SentencePiece model nor a tiktoken file; {REMEDY}",
+            rule="not-a-sentencepiece-model",
+        ) from None
     return "SentencePiece", read_model(content, file).vocabulary, _SentencePiece(processor)
 
 

@@ -12,6 +12,8 @@ import json
 import logging
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +23,16 @@ import numpy as np
 
 from megatron_ko.errors import DataError
 from megatron_ko.formats.tokenizer_folder import Tokenizer, TokenizerInfo
+from megatron_ko.progress import ProgressBar
 from preprocessing.tokenizers import encoders
 from preprocessing.tokenizers.hard_texts import HARD_TEXTS
 
 log = logging.getLogger(__name__)
-BATCH_CHARACTERS = 1 << 20
-# Reads a folder as anyone would: nothing is asked for that is not the default, unless the tokenizer is another's, which may
-# add special tokens and lose text. argv: folder, texts (JSON lines), ids, copy, whether it is ours
+BATCH_CHARACTERS = 1 << 18
+BYTES_PER_STRING, FEWEST_STRINGS = 100, 10_000
+POLL_S = 0.2
+# Reads a folder as anyone would: with default options only, unless the tokenizer is another's, which may add special tokens
+# and lose text. argv: folder, texts (JSON lines), ids, copy, whether it is ours
 AUTO_TOKENIZER = """
 import array, json, os, sys
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -75,6 +80,11 @@ class Proof:
     readers: list[str]
 
 
+def strings_for(corpus_bytes: int, most: int) -> int:
+    """How many generated strings prove a tokenizer: one per 100 bytes of its training text, at least 10,000, at most ``most``."""
+    return min(most, max(FEWEST_STRINGS, corpus_bytes // BYTES_PER_STRING))
+
+
 def prove(
     folder: Path,
     texts: Iterable[str],
@@ -82,18 +92,18 @@ def prove(
     pythons: Iterable[str] = (sys.executable,),
     ours: bool = True,
 ) -> Proof:
-    """Compares all readers on the fixed hard texts and ``texts``; ``work`` is a folder for what they pass on.
+    """Compares all readers on the fixed hard texts and ``texts``; ``work`` is a folder for temporary files.
 
-    ``pythons`` are interpreters whose AutoTokenizer is asked. A tokenizer that is not ``ours`` may lose text, and add special
-    tokens where it is asked to. Raises DataError at the first difference.
+    ``pythons`` are interpreters whose AutoTokenizer is compared. A tokenizer that is not ``ours`` may lose text, and add
+    special tokens where it is asked to. Raises DataError at the first difference.
     """
     reference, plain = Tokenizer(folder), Tokenizer(folder, prefer_json=True)
     engine = _engine(folder)
     work.mkdir(parents=True, exist_ok=True)
-    count = 0
     with (
         open(work / "texts.jsonl", "w", encoding="utf-8") as lines,
         open(work / "expected.ids", "wb") as expected,
+        ProgressBar("comparing readers", unit="text") as bar,
     ):
         for batch in _batches(itertools.chain(HARD_TEXTS, texts)):
             rows = _rows(reference.encode_batch(batch))
@@ -103,21 +113,17 @@ def prove(
             for text, row in zip(batch, rows):
                 for reader in (reference, plain):
                     if ours and (decoded := reader.decode(row)) != text:
-                        raise DataError(f"text does not come back from its tokens: {_shown(text, decoded)}")
+                        message = f"decoding does not give the text back: {_show(text, decoded)}"
+                        raise DataError(message, rule="text-not-restored")
                 lines.write(json.dumps(text) + "\n")
                 expected.write(array.array("q", [len(row), *row]).tobytes())
-            count += len(batch)
-    installed = [
-        name
-        for name in ("sentencepiece", "tokenizers")
-        if name == "tokenizers" or reference.uses_sentencepiece
-    ]
-    readers = [*installed, *([engine.name] if engine else [])]
-    named = [f"{name} {encoders.installed(name) or ''}".strip() for name in readers]
-    return Proof(
-        count,
-        [*named, *filter(None, (_ask_transformers(folder, work, p, reference.info, ours) for p in pythons))],
-    )
+            bar.update(len(batch))
+    names = ["tokenizers", *([engine.name] if engine else [])]
+    if reference.uses_sentencepiece:
+        names.insert(0, "sentencepiece")
+    readers = [f"{name} {encoders.engine_version(name) or ''}".strip() for name in names]
+    others = [_compare_transformers(folder, work, python, reference.info, ours) for python in pythons]
+    return Proof(bar.count, [*readers, *filter(None, others)])
 
 
 def _engine(folder: Path) -> Any:
@@ -144,75 +150,99 @@ def _rows(encoded: tuple[Any, Any]) -> list[list[int]]:
     return [ids[start:stop] for start, stop in zip(offsets, offsets[1:])]
 
 
-def _compare(name: str, texts: list[str], expected: list[list[int]], found: list[list[int]]) -> None:
-    for text, right, other in zip(texts, expected, found, strict=True):
+def _compare(name: str, texts: list[str], expected: list[list[int]], actual: list[list[int]]) -> None:
+    for text, right, other in zip(texts, expected, actual, strict=True):
         if right != other:
-            raise _different(name, text, right, other)
+            raise _difference(name, text, right, other)
 
 
-def _different(name: str, text: str, right: list[int], other: list[int]) -> DataError:
-    at = next(
-        (i for i, pair in enumerate(zip(right, other)) if pair[0] != pair[1]), min(len(right), len(other))
-    )
+def _difference(name: str, text: str, right: list[int], other: list[int]) -> DataError:
+    at = _first_difference(right, other)
     return DataError(
         f"{name} gives other ids than the reference at token {at} of {text[:80]!r}: {other[at : at + 5]} instead of "
-        f"{right[at : at + 5]}; report this text with the tokenizer"
+        f"{right[at : at + 5]}; report this text with the tokenizer",
+        rule="other-ids",
     )
 
 
-def _shown(text: str, decoded: str) -> str:
-    at = next(
-        (i for i, pair in enumerate(zip(text, decoded)) if pair[0] != pair[1]), min(len(text), len(decoded))
-    )
+def _first_difference(first: Any, second: Any) -> int:
+    pairs = enumerate(zip(first, second))
+    return next((i for i, (left, right) in pairs if left != right), min(len(first), len(second)))
+
+
+def _show(text: str, decoded: str) -> str:
+    at = _first_difference(text, decoded)
     start = max(0, at - 20)
     return f"{text[start : at + 40]!r} became {decoded[start : at + 40]!r}; report it with the tokenizer"
 
 
-def _ask_transformers(folder: Path, work: Path, python: str, info: TokenizerInfo, ours: bool) -> str | None:
-    """Name and version of the reader, None where there is none. Raises DataError when it differs."""
-    names = (
-        str(folder.resolve()),
-        str(work / "texts.jsonl"),
-        str(work / "found.ids"),
-        str(work / "saved"),
-        str(ours),
-    )
-    done = subprocess.run([python, "-c", AUTO_TOKENIZER, *names], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise DataError(f"transformers of {python} cannot read {folder}: {done.stderr.strip()[-500:]}")
-    said = json.loads(done.stdout.splitlines()[-1])
-    if said.get("missing"):
-        log.info("train-tokenizer: transformers is not installed for %s and was not compared", python)
+def _compare_transformers(
+    folder: Path, work: Path, python: str, info: TokenizerInfo, ours: bool
+) -> str | None:
+    """Name and version of the reader, None where it is not installed. Raises DataError when it differs."""
+    answer = _run_transformers(folder, work, python, ours)
+    if answer.get("missing"):
+        log.info("transformers is not installed for %s and was not compared", python)
         return None
-    name = f"transformers {said['version']}"
-    found, expected = (np.fromfile(work / f"{kind}.ids", np.int64) for kind in ("found", "expected"))
-    if not np.array_equal(found, expected):
-        raise _first_different(name, work, found.tolist(), expected.tolist())
-    for problem, sentence in (
-        ("lost", "does not give the text back"),
-        ("special", "turns text into special tokens"),
-        ("resaved", "gives other ids or text after save_pretrained, somewhere after"),
+    name = f"transformers {answer['version']}"
+    actual, expected = (np.fromfile(work / f"{file}.ids", np.int64) for file in ("transformers", "expected"))
+    if not np.array_equal(actual, expected):
+        raise _first_different_text(name, work, actual.tolist(), expected.tolist())
+    for problem, rule, sentence in (
+        ("lost", "text-not-restored", "does not give the text back"),
+        ("special", "special-tokens-in-text", "turns text into special tokens"),
+        ("resaved", "save-pretrained-differs", "gives other ids or text after save_pretrained, at or after"),
     ):
-        if said[problem] is not None:
-            raise DataError(
-                f"{name} {sentence}: {_line(work, said[problem])[:80]!r}; report it with the tokenizer"
-            )
-    roles = {role: number for role, number in info.special_ids.items()}
-    if said["roles"] != roles or said["size"] != info.vocab_size:
+        if answer[problem] is not None:
+            text = _line(work, answer[problem])[:80]
+            raise DataError(f"{name} {sentence}: {text!r}; report it with the tokenizer", rule=rule)
+    roles = dict(info.special_ids)
+    if answer["roles"] != roles or answer["size"] != info.vocab_size:
         raise DataError(
-            f"{name} reads other special ids or another size from {folder}: {said['roles']}, {said['size']} instead of "
-            f"{roles}, {info.vocab_size}; report it with the tokenizer"
+            f"{name} reads other special ids or another size from {folder}: {answer['roles']}, {answer['size']} instead "
+            f"of {roles}, {info.vocab_size}; report it with the tokenizer",
+            rule="other-special-ids",
         )
     return name
 
 
-def _first_different(name: str, work: Path, found: list[int], expected: list[int]) -> DataError:
+def _run_transformers(folder: Path, work: Path, python: str, ours: bool) -> dict[str, Any]:
+    """What AUTO_TOKENIZER prints; shows how many of the expected ids it has written."""
+    ids = work / "transformers.ids"
+    ids.unlink(missing_ok=True)
+    names = (folder.resolve(), work / "texts.jsonl", ids, work / "saved", ours)
+    with (
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            [python, "-c", AUTO_TOKENIZER, *map(str, names)], stdout=out, stderr=errors
+        ) as program,
+        ProgressBar("comparing transformers", (work / "expected.ids").stat().st_size, "B") as bar,
+    ):
+        try:
+            while program.poll() is None:
+                bar.update((ids.stat().st_size if ids.is_file() else 0) - bar.count)
+                time.sleep(POLL_S)
+        except BaseException:
+            program.kill()
+            raise
+        out.seek(0)
+        errors.seek(0)
+        if program.returncode:
+            message = errors.read().decode("utf-8", "replace").strip()[-500:]
+            raise DataError(
+                f"transformers of {python} cannot read {folder}: {message}", rule="transformers-cannot-read"
+            )
+        return json.loads(out.read().splitlines()[-1])
+
+
+def _first_different_text(name: str, work: Path, actual: list[int], expected: list[int]) -> DataError:
     number = at = other_at = 0
     while True:
         right = expected[at + 1 : at + 1 + expected[at]]
-        other = found[other_at + 1 : other_at + 1 + found[other_at]]
+        other = actual[other_at + 1 : other_at + 1 + actual[other_at]]
         if right != other:
-            return _different(name, _line(work, number), right, other)
+            return _difference(name, _line(work, number), right, other)
         number, at, other_at = number + 1, at + 1 + len(right), other_at + 1 + len(other)
 
 

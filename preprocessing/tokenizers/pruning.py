@@ -1,7 +1,8 @@
-"""Pruning: a tokenizer without the pieces that a text never uses, and the map of ids for its checkpoints.
+"""Prunes a tokenizer to the pieces that a text uses, with the id map for its checkpoints.
 
-Owns what stays and why ids of kept text are the old ones under the map. A text whose tokens all stay is merged as before:
-the merges within its tokens all stay (``steps``), and others never took part. That is checked on the text itself.
+Owns the choice of pieces and the check that ids only change by the map. Text whose tokens all remain is merged as before:
+all merges inside its tokens remain (``intermediate_pieces``), and no other merge applied to it. The check compares the
+ids of the text itself.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ from preprocessing.tokenizers.text_files import TextPart, batches_of
 
 REASONS = {
     "special": "control token, byte, placeholder or added token",
-    "kept": "named in --keep",
-    "used": "stands in the text often enough",
-    "step": "a kept piece is merged from it",
-    "unused": "stands in the text too seldom",
+    "kept": "listed in --keep",
+    "used": "occurs often enough in the text",
+    "step": "another remaining piece is merged from it",
+    "unused": "occurs too rarely in the text",
 }
 
 
 @dataclass(frozen=True)
 class Pruning:
-    """``reasons`` by old id (a name of REASONS; "" for an id without a token); ``old_ids[new]``: the id it had."""
+    """``reasons`` by old id (a key of REASONS; "" for an id without a token); ``old_ids[new]``: the old id."""
 
     reasons: list[str]
     old_ids: list[int]
@@ -44,13 +45,13 @@ class Pruning:
 
 
 def decide(base: Base, counts: np.ndarray, min_count: int, keep: Iterable[int] = ()) -> Pruning:
-    """``counts`` [base.size] int64: how often each id stands in the text; ``keep``: ids that stay whatever they count."""
+    """Chooses the pieces. ``counts`` [base.size] int64: occurrences of each id; ``keep``: ids to keep at any count."""
     reasons, names = ["unused"] * base.size, base.vocabulary.names
     for number in range(base.size):
         name = names[number]
         if name is None:
             reasons[number] = ""
-        elif _always_stays(base, number, name):
+        elif _is_special(base, number, name):
             reasons[number] = "special"
         elif counts[number] >= min_count:
             reasons[number] = "used"
@@ -59,26 +60,26 @@ def decide(base: Base, counts: np.ndarray, min_count: int, keep: Iterable[int] =
             reasons[number] = "kept"
     ids = {name: number for number, name in enumerate(names)}
     for number in [n for n, reason in enumerate(reasons) if reason in ("used", "kept")]:
-        for step in steps(names[number] or "", base.vocabulary.rank):
-            if reasons[ids.get(step, number)] == "unused":
-                reasons[ids[step]] = "step"
+        for piece in intermediate_pieces(names[number] or "", base.vocabulary.rank):
+            if reasons[ids.get(piece, number)] == "unused":
+                reasons[ids[piece]] = "step"
     return Pruning(reasons, [n for n, reason in enumerate(reasons) if reason not in ("", "unused")])
 
 
-def _always_stays(base: Base, number: int, name: str) -> bool:
+def _is_special(base: Base, number: int, name: str) -> bool:
     if isinstance(base, SentencePieceBase):
         return base.vocabulary.pieces[number].kind != NORMAL
     assert isinstance(base, ByteLevelBase)
     return name in base.added or name in base.special or (len(name) == 1 and name in byte_alphabet.LETTERS)
 
 
-def steps(piece: str, rank: Rank) -> set[str]:
-    """The characters of a piece, and everything that stands between them and the piece when it is merged."""
+def intermediate_pieces(piece: str, rank: Rank) -> set[str]:
+    """The characters of a piece, and all unions on the way to it."""
     return {*piece, *iterate_merges(list(piece), rank)}
 
 
 def write_pruned(base: Base, pruning: Pruning, folder: Path) -> TokenizerInfo:
-    """The folder with the kept pieces, in their old order; scores and merges that are left keep their order too."""
+    """Writes the folder with the remaining pieces; pieces, scores and merges keep their order."""
     if isinstance(base, SentencePieceBase):
         return write_pieces(base, [base.vocabulary.pieces[old] for old in pruning.old_ids], folder)
     assert isinstance(base, ByteLevelBase)
@@ -88,54 +89,58 @@ def write_pruned(base: Base, pruning: Pruning, folder: Path) -> TokenizerInfo:
     return write_merges(base, vocab, merges, folder, moved)
 
 
-# --- the check -------------------------------------------------------------------------------------------
+# --- check -----------------------------------------------------------------------------------------------
 
 
 @dataclass
-class Compared:
-    """Documents of the text: all, those that lost a token, and tokens before and after."""
+class Comparison:
+    """Documents of the text, those that lost a token (``changed``), and the number of tokens before and after."""
 
     documents: int = 0
     changed: int = 0
     tokens_before: int = 0
     tokens_after: int = 0
 
-    def add(self, other: Compared) -> None:
+    def add(self, other: Comparison) -> None:
         self.documents += other.documents
         self.changed += other.changed
         self.tokens_before += other.tokens_before
         self.tokens_after += other.tokens_after
 
 
-def compare(old: Path, new: Path, pruning: Pruning, parts: Sequence[TextPart], pool: WorkerPool) -> Compared:
-    """Raises DataError for a document whose tokens all stay, and whose ids are not the old ones under the map."""
+def compare(
+    old: Path, new: Path, pruning: Pruning, parts: Sequence[TextPart], pool: WorkerPool
+) -> Comparison:
+    """Raises DataError when a document whose tokens all remain has ids other than the mapped old ones."""
     moved = np.full(len(pruning.reasons), -1, np.int64)
     moved[pruning.old_ids] = np.arange(len(pruning.old_ids))
     engines = [encoders.choose(folder, "auto", ()) for folder in (old, new)]
-    total = Compared()
+    total = Comparison()
     items = [(old, new, *engines, moved, part) for part in parts]
-    for found in pool.map(_compare_part, items, "compare", [part.size for part in parts]):
-        total.add(found)
+    for result in pool.map(_compare_part, items, "compare", [part.size for part in parts]):
+        total.add(result)
     return total
 
 
 def _compare_part(
     old: Path, new: Path, old_engine: str, new_engine: str, moved: np.ndarray, part: TextPart
-) -> Compared:
+) -> Comparison:
     before, after = encoders.encoder_of(old, old_engine), encoders.encoder_of(new, new_engine)
-    total = Compared()
+    total = Comparison()
     for batch in batches_of(part):
         texts = batch["text"].to_pylist()
-        ids, bounds = (np.asarray(column, np.int64) for column in before.encode_batch(texts))
-        found, other_bounds = (np.asarray(column, np.int64) for column in after.encode_batch(texts))
-        expected = moved[ids]
-        total.add(Compared(len(texts), 0, len(ids), len(found)))
+        old_ids, old_bounds = (np.asarray(column, np.int64) for column in before.encode_batch(texts))
+        new_ids, new_bounds = (np.asarray(column, np.int64) for column in after.encode_batch(texts))
+        mapped = moved[old_ids]
+        total.add(Comparison(len(texts), 0, len(old_ids), len(new_ids)))
         for row, text in enumerate(texts):
-            wanted = expected[bounds[row] : bounds[row + 1]]
-            if (wanted < 0).any():
+            expected = mapped[old_bounds[row] : old_bounds[row + 1]]
+            if (expected < 0).any():
                 total.changed += 1
-            elif not np.array_equal(wanted, found[other_bounds[row] : other_bounds[row + 1]]):
+            elif not np.array_equal(expected, new_ids[new_bounds[row] : new_bounds[row + 1]]):
                 raise DataError(
-                    f"{new}: gives other tokens than {old} for {text[:80]!r}, though all of them were kept; report this text"
+                    f"{new}: gives other tokens than {old} for {text[:80]!r}, although all of its tokens remain; report this "
+                    "text",
+                    rule="kept-text-changed",
                 )
     return total

@@ -1,7 +1,7 @@
-"""A SentencePiece model as ``tokenizer.json`` with the same ids.
+"""Converts a SentencePiece model to a ``tokenizer.json`` with the same ids.
 
-Owns the conversion of BPE (merges follow from pieces and their scores) and Unigram models. There is no pre-tokenizer;
-control tokens are not added tokens, so that text which spells ``</s>`` stays text. The proof is in ``proof.py``.
+Owns the conversion of BPE models, whose merges follow from pieces and scores, and of Unigram models. The result has no
+pre-tokenizer. Control tokens are not added tokens, so text that spells ``</s>`` stays text. ``proof.py`` has the proof.
 """
 
 from __future__ import annotations
@@ -11,25 +11,29 @@ from typing import Any
 from megatron_ko.errors import DataError
 from megatron_ko.formats.sentencepiece_model import SentencePieceModel, replacements_of
 from megatron_ko.formats.vocabulary import BLANK, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Vocabulary
-from preprocessing.tokenizers.escapes import DENORMALISED, NORMALISED, as_replacements
+from preprocessing.tokenizers.escapes import ESCAPES, UNESCAPES, as_replacements
 
 NEVER = -1e6
-"""Score of a piece of a Unigram model that text must not become; every character of its name has a better piece."""
+"""Score of Unigram pieces to which no text is encoded; every character of their names has a piece with a better score."""
 
 
 def to_tokenizer_json(model: SentencePieceModel) -> dict[str, Any]:
-    """``tokenizer.json`` with the ids of the SentencePiece model (byte fallback, no dummy prefix, text not normalised).
+    """``tokenizer.json`` with the ids of a SentencePiece model (byte fallback, no dummy prefix, no normalization).
 
-    Its user-defined symbols become added tokens. Raises DataError for a model of words or characters and for one that
-    normalises text.
+    User-defined symbols become added tokens. Raises DataError for a word or character model, and for a model that
+    normalizes text.
     """
     vocabulary = model.vocabulary
     if vocabulary.algorithm not in ("bpe", "unigram"):
         raise DataError(
-            "tokenizer.model: cuts text into words or characters; train a model of type bpe or unigram"
+            "tokenizer.model: is a word or character model; train a model of type bpe or unigram",
+            rule="not-bpe-or-unigram",
         )
     if len(vocabulary.numbers(UNKNOWN)) != 1:
-        raise DataError("tokenizer.model: one piece must be marked unknown; train the model again")
+        raise DataError(
+            "tokenizer.model: exactly one piece must be of type unknown; train the model again",
+            rule="no-unknown-piece",
+        )
     blank = {"type": "Replace", "pattern": {"String": " "}, "content": BLANK}
     decoders = [
         {"type": "Replace", "pattern": {"String": BLANK}, "content": " "},
@@ -38,8 +42,8 @@ def to_tokenizer_json(model: SentencePieceModel) -> dict[str, Any]:
     ]
     if model.charsmap:
         _check_escapes(model)
-        blank = {"type": "Sequence", "normalizers": [*as_replacements(NORMALISED), blank]}
-        decoders += as_replacements(DENORMALISED)
+        blank = {"type": "Sequence", "normalizers": [*as_replacements(ESCAPES), blank]}
+        decoders += as_replacements(UNESCAPES)
     symbols = vocabulary.numbers(USER_DEFINED)
     return {
         "version": "1.0",
@@ -55,19 +59,20 @@ def to_tokenizer_json(model: SentencePieceModel) -> dict[str, Any]:
 
 
 def _check_escapes(model: SentencePieceModel) -> None:
-    """Raises DataError unless the normalizer does nothing but escape U+2581."""
+    """Raises DataError unless the normalizer only escapes U+2581."""
     try:
-        escapes = replacements_of(model.charsmap) == dict(NORMALISED)
+        only_escapes = replacements_of(model.charsmap) == dict(ESCAPES)
     except ValueError:
-        escapes = False
-    if not escapes:
+        only_escapes = False
+    if not only_escapes:
         raise DataError(
-            "tokenizer.model: normalises text, which loses some; train with identity normalisation"
+            "tokenizer.model: normalizes text, which is lossy; train with identity normalization",
+            rule="normalizing-model",
         )
 
 
 def added_token(symbol: str, number: int) -> dict[str, Any]:
-    """A text that is one token wherever it stands."""
+    """The entry of a text that is one token wherever it occurs."""
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": False}
     return {"id": number, "content": symbol, **flags}
 
@@ -98,14 +103,14 @@ def _bpe(vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def merges_of(vocabulary: Vocabulary) -> list[list[str]]:
-    """All ways to make a piece of two others, best score first, ties by the ids of the halves."""
+    """All merges of two pieces into a third, best score first, ties by the ids of the halves."""
     pieces = vocabulary.pieces
     normal = {pieces[number].text: number for number in vocabulary.numbers(NORMAL, UNUSED)}
-    found = []
+    merges = []
     for piece, number in normal.items():
         score = pieces[number].score
         for cut in range(1, len(piece)):
             left, right = piece[:cut], piece[cut:]
             if left in normal and right in normal:
-                found.append((-score, normal[left], normal[right], left, right))
-    return [[left, right] for _, _, _, left, right in sorted(found)]
+                merges.append((-score, normal[left], normal[right], left, right))
+    return [[left, right] for _, _, _, left, right in sorted(merges)]

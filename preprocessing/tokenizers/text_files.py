@@ -1,8 +1,8 @@
-"""Text for the tokenizer commands: files and folders named on a command line, as batches of documents.
+"""Reads the text of the tokenizer commands: files and folders from the command line, as batches of documents.
 
-Owns which files are meant, how they are cut into parts of about equal size, and what a record is; a part is read alone,
-by any process. Reading is the readers' of the pipeline, but the first bad record ends the command: what a tokenizer is
-made from should be clean.
+Owns the choice of the files, their division into parts of about equal size that any process can read, and the fields of
+a record. Uses the readers of the pipeline, but the first bad record ends the command: a tokenizer should be made from
+clean text.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from typing import Any, NoReturn
 
 import pyarrow as pa
 
-from megatron_ko.errors import DataError, first_line
+from megatron_ko.errors import DataError, Problem, first_line
 from preprocessing.config.inputs import JsonlInput, ParquetInput
 from preprocessing.config.languages import LANGUAGES
 from preprocessing.documents import with_column
 from preprocessing.readers.bad_records import BadRecord
 from preprocessing.readers.batches import Batches
 from preprocessing.readers.fields import Fields, Row, text_of
-from preprocessing.readers.files_found import (
+from preprocessing.readers.file_ranges import Range, group_sizes, split_evenly, split_row_groups
+from preprocessing.readers.input_hashes import InputHashes
+from preprocessing.readers.input_units import (
     RECORD_SUFFIXES,
     UNCUT_SUFFIXES,
     find_files,
     label_of,
 )
 from preprocessing.readers.json_lines import read_json_lines
-from preprocessing.readers.known_hashes import KnownHashes
-from preprocessing.readers.lines import line_blocks
-from preprocessing.readers.ranges import Range, even_ranges, gathered, row_group_ranges
+from preprocessing.readers.lines import read_line_blocks
 from preprocessing.readers.streams import COMPRESSED_SUFFIXES
 from preprocessing.readers.tables import read_table
 from preprocessing.text.language import detect
 
 TEXT = pa.schema([("text", pa.large_string()), ("lang", pa.string())])
 SPLIT_BYTES = 64 << 20
-PLAIN_SUFFIXES = tuple(f"{kind}{packed}" for kind in (".txt", ".md", ".py") for packed in ("", ".gz", ".zst"))
+PLAIN_SUFFIXES = tuple(f"{name}{packed}" for name in (".txt", ".md", ".py") for packed in ("", ".gz", ".zst"))
 KNOWN_SUFFIXES = (".parquet", *RECORD_SUFFIXES, *PLAIN_SUFFIXES)
 OTHER_FORMATS = (
     ".json",
@@ -57,13 +57,13 @@ OTHER_FORMATS = (
     ".bin",
 )
 LONGEST_BYTES = 1 << 30  # of one record
-DOCUMENT_BYTES = 4 << 20  # of a plain file; a longer one is several documents that end at line feeds
+DOCUMENT_BYTES = 4 << 20  # a longer plain file becomes several documents, split at line feeds
 _ITEM: dict[str, Any] = {"paths": ["."], "max_record_bytes": LONGEST_BYTES}
 
 
 @dataclass(frozen=True)
 class TextPart:
-    """Some whole files, or a range of one; ``size`` in bytes on disk."""
+    """Several whole files or a range of one; ``size``: bytes on disk."""
 
     files: tuple[Path, ...]
     size: int
@@ -77,73 +77,76 @@ class TextPart:
         )
 
     def identity(self) -> list[Any]:
-        """JSON that changes when the text may have changed: name, size, time of change of each file, and the range."""
+        """JSON that changes when the text may have changed: path, size and mtime of each file, and the range."""
         stamps = [(file, file.stat()) for file in self.files]
         cut = [self.range.start, self.range.end] if self.range else None
         return [[[str(file.absolute()), s.st_size, s.st_mtime_ns] for file, s in stamps], cut]
 
 
-# --- which files, which parts ----------------------------------------------------------------------------
+# --- files and parts -------------------------------------------------------------------------------------
 
 
 def parts_of(paths: Sequence[str], split_bytes: int = SPLIT_BYTES) -> list[TextPart]:
-    """Parts of the files and patterns, in order; the folder of a pipeline stands for its training text.
+    """Parts of the files and patterns, in order; the output folder of a pipeline means its training text.
 
-    Of any other folder all ``.parquet``, ``.jsonl`` (plain or compressed), ``.txt``, ``.md`` and ``.py`` files are meant.
-    Raises DataError for a path without such a file, a format that is none of these, and a damaged Parquet file.
+    Any other folder means all its ``.parquet``, ``.jsonl`` (plain or compressed), ``.txt``, ``.md`` and ``.py`` files.
+    Raises DataError for a path without such a file, another format, or a damaged Parquet file.
     """
     files: dict[Path, None] = {}
-    for given in paths:
-        found = _files_of(given)
+    for path in paths:
+        found = _files_of(path)
         if not found:
             raise DataError(
-                f"{given}: no text there; give .parquet, .jsonl, .txt, .md or .py files (lines also .gz, .zst, .bz2, .xz), "
-                "a folder of them, or the output folder of a pipeline"
+                f"{path}: contains no text; name .parquet, .jsonl, .txt, .md or .py files (lines also .gz, .zst, .bz2, .xz), "
+                "a folder of them, or the output folder of a pipeline",
+                rule="no-text",
             )
         files.update(dict.fromkeys(found))
     return list(_cut(list(files), split_bytes))
 
 
-def _files_of(given: str) -> list[Path]:
-    path = Path(given).expanduser()
+def _files_of(pattern: str) -> list[Path]:
+    path = Path(pattern).expanduser()
     if not path.is_dir():
-        found = find_files([given])[0]
-        for file in found:
+        files = find_files([pattern])[0]
+        for file in files:
             if file.suffix.lower() in OTHER_FORMATS:
                 raise DataError(
-                    f"{file}: a {file.suffix} file is not read here; make it .jsonl (one object with a field text a line), "
-                    ".parquet (a column text) or plain text"
+                    f"{file}: {file.suffix} files are not supported here; convert to .jsonl (one object per line with a field "
+                    "text), .parquet (a column text) or plain text",
+                    rule="unsupported-format",
                 )
-        return found
+        return files
     if (path / "clean").is_dir():
-        found = sorted((path / "clean").glob("*_train-[0-9]*.parquet"))
-        if not found:
+        files = sorted((path / "clean").glob("*_train-[0-9]*.parquet"))
+        if not files:
             raise DataError(
-                f"{path}: looks like the output folder of a pipeline, but holds no training text in clean/; run "
-                "'python -m preprocessing balance CONFIG.yaml' first"
+                f"{path}: looks like the output folder of a pipeline, but clean/ contains no training text; run "
+                "'mko data balance CONFIG.yaml' first",
+                rule="no-training-text",
             )
-        return found
+        return files
     return sorted(file for file in path.rglob("*") if file.name.endswith(KNOWN_SUFFIXES) and file.is_file())
 
 
 def _cut(files: list[Path], split_bytes: int) -> Iterator[TextPart]:
-    """Large files in ranges, neighbouring small ones together."""
+    """Splits large files into ranges and groups adjacent small files."""
     small: list[tuple[Path, int]] = []
     for file in files:
         size = _size_of(file)
         if size <= split_bytes:
             small.append((file, size))
             continue
-        yield from _gathered(small, split_bytes)
+        yield from _group(small, split_bytes)
         small = []
         ranges = _ranges(file, size, split_bytes)
         yield from (TextPart((file,), size // len(ranges), part) for part in ranges)
-    yield from _gathered(small, split_bytes)
+    yield from _group(small, split_bytes)
 
 
-def _gathered(small: list[tuple[Path, int]], split_bytes: int) -> Iterator[TextPart]:
+def _group(small: list[tuple[Path, int]], split_bytes: int) -> Iterator[TextPart]:
     sizes = [size for _, size in small]
-    for start, end in gathered(sizes, split_bytes):
+    for start, end in group_sizes(sizes, split_bytes):
         yield TextPart(tuple(file for file, _ in small[start:end]), sum(sizes[start:end]))
 
 
@@ -152,26 +155,28 @@ def _size_of(file: Path) -> int:
         return file.stat().st_size
     except OSError as error:
         raise DataError(
-            f"{file}: cannot be read ({error.strerror}); check the path and the permissions"
+            f"{file}: cannot be read ({error.strerror}); check the path and the permissions",
+            rule="unreadable-file",
         ) from None
 
 
 def _ranges(file: Path, size: int, split_bytes: int) -> Sequence[Range | None]:
-    """Where the format lets a reader begin; lines of a plain file are counted when one of them is bad, not before."""
+    """Ranges at which a reader can begin. Lines of a plain file are counted only to report a bad one."""
     if file.suffix == ".parquet":
         try:
-            return row_group_ranges(file, split_bytes)
+            return split_row_groups(file, split_bytes)
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{file}: is no Parquet file or damaged ({first_line(error)}); write it again"
+                f"{file}: is not a Parquet file or is damaged ({first_line(error)}); write it again",
+                rule="not-a-parquet-file",
             ) from None
     if file.suffix == ".zst":
-        return KnownHashes().line_ranges(file, split_bytes)
+        return InputHashes().line_ranges(file, split_bytes)
     if file.suffix in UNCUT_SUFFIXES:
         return [None]
     return [
         Range(part.start, part.end, 0, part.start > 0 and not _ends_line(file, part.start))
-        for part in even_ranges(size, split_bytes)
+        for part in split_evenly(size, split_bytes)
     ]
 
 
@@ -185,48 +190,48 @@ def _ends_line(file: Path, end: int) -> bool:
 
 
 def texts_of(part: TextPart, field: str = "text") -> Iterator[pa.Array]:
-    """Columns of the texts alone, as ``documents_of``; records have them in ``field``."""
-    return (batch["text"] for batch in _found(part, {**_ITEM, "text_field": field, "lang": "detect"}))
+    """The text columns of ``documents_of``; ``field``: field of a record that contains its text."""
+    return (batch["text"] for batch in _read(part, {**_ITEM, "text_field": field, "lang": "detect"}))
 
 
 def batches_of(part: TextPart) -> Iterator[pa.RecordBatch]:
-    """Batches of ``TEXT``, as ``documents_of``, in less time."""
+    """Batches of ``TEXT``: like ``documents_of``, but faster."""
     for batch in _batches(part, _ITEM):
         yield pa.RecordBatch.from_arrays([batch["text"], batch["lang"]], schema=TEXT)
 
 
 def documents_of(part: TextPart) -> Iterator[pa.RecordBatch]:
-    """Batches of ``DOCUMENT`` of at most BATCH_BYTES of text (or of one document).
+    """Batches of ``DOCUMENT`` with at most BATCH_BYTES of text, or one document.
 
-    A language that is not given, or is none of ours, is found; a source that is not given is the name of the file.
-    Raises DataError for the first record that cannot be used, with file and line.
+    Detects a language that is missing or unknown; a missing source becomes the name of the file. Raises DataError for
+    the first bad record, with file and line.
     """
     return _batches(part, {**_ITEM, "meta_fields": ["source", "meta"]})
 
 
 def _batches(part: TextPart, settings: dict[str, Any]) -> Iterator[pa.RecordBatch]:
-    return map(_with_languages, _found(part, settings))
+    return map(_fill_languages, _read(part, settings))
 
 
-def _found(part: TextPart, settings: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+def _read(part: TextPart, settings: dict[str, Any]) -> Iterator[pa.RecordBatch]:
     for file in part.files:
         batches = Batches()
-        for found in _rows(file, part.range, settings):
-            yield from batches.add_row(found) if isinstance(found, tuple) else batches.add_batch(found)
+        for rows in _rows(file, part.range, settings):
+            yield from batches.add_row(rows) if isinstance(rows, tuple) else batches.add_batch(rows)
         yield from batches.rest()
 
 
-def _with_languages(batch: pa.RecordBatch) -> pa.RecordBatch:
+def _fill_languages(batch: pa.RecordBatch) -> pa.RecordBatch:
     langs = batch["lang"].to_pylist()
     if all(langs):
         return batch
-    found = detect(batch["text"]).languages.tolist()
-    filled = pa.array([lang or other for lang, other in zip(langs, found)], pa.string())
+    detected = detect(batch["text"]).languages.tolist()
+    filled = pa.array([lang or other for lang, other in zip(langs, detected)], pa.string())
     return with_column(batch, "lang", filled)
 
 
 class _Record(Fields):
-    """Documents of records whose fields have their usual names; only the text is required."""
+    """Documents of records with the default field names; only the text is required."""
 
     def row(self, record: Mapping[str, Any], number: int) -> Row:
         identity, lang, source, meta = (record.get(name) for name in ("id", "lang", "source", "meta"))
@@ -245,10 +250,11 @@ def _rows(file: Path, part: Range | None, settings: dict[str, Any]) -> Iterator[
 
     def refuse(bad: BadRecord) -> NoReturn:
         line = bad.line + (_lines_before(file, part) if bad.line else 0)
-        place = f"{label}:{line}" if line else label
-        raise DataError(
-            f"{place}: {bad.cause}; correct or remove it (the step clean of a pipeline sets such records aside)"
+        where = f"{label}:{line}" if line else label
+        message = (
+            f"{bad.cause}; correct or remove the record (step clean of a pipeline sets such records aside)"
         )
+        raise DataError([Problem(where, "", message, "bad-record")])
 
     if not _size_of(file):
         return
@@ -264,8 +270,8 @@ def _rows(file: Path, part: Range | None, settings: dict[str, Any]) -> Iterator[
 
 
 def _lines_before(file: Path, part: Range | None) -> int:
-    """Lines that start before a range of a plain file, which nobody counted so far."""
-    if part is None or part.first or file.suffix in (".parquet", ".zst"):
+    """Number of lines before a range of a plain file."""
+    if part is None or part.records_before or file.suffix in (".parquet", ".zst"):
         return 0
     lines, left = int(part.inside), part.start
     with open(file, "rb") as opened:
@@ -275,38 +281,38 @@ def _lines_before(file: Path, part: Range | None) -> int:
 
 
 def _plain_rows(file: Path, label: str, source: str, part: Range | None, refuse: Any) -> Iterator[Row]:
-    """A plain file is a document; of a long or packed one every DOCUMENT_BYTES are, cut at line feeds."""
+    """One document per plain file; a long or compressed file is split at line feeds about every DOCUMENT_BYTES."""
     if part is None and file.suffix not in COMPRESSED_SUFFIXES and _size_of(file) <= DOCUMENT_BYTES:
-        pieces = iter([(1, file.read_bytes())])
+        blocks = iter([(1, file.read_bytes())])
     else:
-        pieces = _pieces(line_blocks(file, label, part, LONGEST_BYTES, refuse))
-    for first, piece in pieces:
+        blocks = _join_blocks(read_line_blocks(file, label, part, LONGEST_BYTES, refuse))
+    for first, block in blocks:
         try:
-            text = piece.decode(_encoding_of(file, piece) if first == 1 else "utf-8")
+            text = block.decode(_encoding_of(file, block) if first == 1 else "utf-8")
         except (UnicodeDecodeError, LookupError, SyntaxError) as error:
-            line = first + piece.count(b"\n", 0, getattr(error, "start", 0))
+            line = first + block.count(b"\n", 0, getattr(error, "start", 0))
             refuse(BadRecord(label, line, f"not UTF-8 ({first_line(error)}); save the file as UTF-8", b""))
         if "\0" in text:
-            refuse(BadRecord(label, first, "holds NUL characters, so it is no text", b""))
+            refuse(BadRecord(label, first, "contains NUL characters, so it is not text", b""))
         yield f"{label}:{first}", text, source, "", f'{{"line":{first}}}'
 
 
 def _encoding_of(file: Path, beginning: bytes) -> str:
-    """UTF-8 with or without byte order mark; Python files may say another."""
+    """UTF-8 with or without byte order mark, or the encoding that a Python file declares."""
     if file.suffix == ".py":
         return tokenize.detect_encoding(io.BytesIO(beginning).readline)[0]
     return "utf-8-sig"
 
 
-def _pieces(blocks: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    """``(number of the first line, lines with their line feeds)`` of at least DOCUMENT_BYTES, of blocks of lines."""
-    first, held, size = 1, [], 0
+def _join_blocks(blocks: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """Joins blocks of lines to at least DOCUMENT_BYTES: ``(number of the first line, lines with line feeds)``."""
+    first, waiting, size = 1, [], 0
     for number, block in blocks:
-        first = first if held else number
-        held.append(block)
+        first = first if waiting else number
+        waiting.append(block)
         size += len(block)
         if size >= DOCUMENT_BYTES:
-            yield first, b"".join(held)
-            held, size = [], 0
-    if held:
-        yield first, b"".join(held)
+            yield first, b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield first, b"".join(waiting)

@@ -1,6 +1,6 @@
-"""The engine for tiktoken files: tiktoken, and the split patterns that are known by name.
+"""The engine for tiktoken files: tiktoken, with the named split patterns.
 
-Owns the patterns: a file of ranks (``megatron_ko.formats.tiktoken_ranks``) does not say how text is split before merging.
+Owns the patterns: a file of ranks (``megatron_ko.formats.tiktoken_ranks``) does not define how text is split.
 """
 
 from __future__ import annotations
@@ -31,16 +31,17 @@ PATTERNS = {
     "o200k_base": rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_ENDING}|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_ENDING}"
     r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 }
-"""By the name of the published vocabulary; each splits text as that vocabulary's own pattern does."""
+"""By the name of the published vocabulary; each splits text exactly as that vocabulary does."""
 
 
-def pattern_of(path: Path, given: str | None) -> str:
-    """``given`` by name or as it stands; else the one that goes with the name of the file."""
-    pattern = PATTERNS.get(given, given) if given else PATTERNS.get(path.stem)
+def pattern_of(path: Path, option: str | None) -> str:
+    """The pattern that ``option`` names or is; without an option, the pattern for the name of the file."""
+    pattern = PATTERNS.get(option, option) if option else PATTERNS.get(path.stem)
     if pattern is None:
         raise DataError(
-            f"{path}: a tiktoken file does not say how text is split; give --pattern, one of {', '.join(PATTERNS)}, "
-            "or a regular expression"
+            f"{path}: a tiktoken file does not define how text is split; add --pattern with one of {', '.join(PATTERNS)}, or "
+            "a regular expression",
+            rule="no-split-pattern",
         )
     return pattern
 
@@ -49,7 +50,8 @@ def encoding_of(path: Path, ranks: dict[bytes, int], pattern: str) -> Any:
     """``tiktoken.Encoding`` without special tokens."""
     if importlib.util.find_spec("tiktoken") is None:
         raise DataError(
-            f"{path}: tiktoken files need the package tiktoken; pip install 'megatron_ko[tiktoken]'"
+            f"{path}: tiktoken files need the package tiktoken; pip install 'megatron_ko[tiktoken]'",
+            rule="missing-package",
         )
     import tiktoken
 
@@ -57,5 +59,6 @@ def encoding_of(path: Path, ranks: dict[bytes, int], pattern: str) -> Any:
         return tiktoken.Encoding(path.stem, pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
     except ValueError as error:
         raise DataError(
-            f"--pattern: {pattern[:80]!r} is no regular expression ({error}); correct it"
+            f"--pattern: {pattern[:80]!r} is not a regular expression ({error}); correct it",
+            rule="not-a-regular-expression",
         ) from None

@@ -1,10 +1,11 @@
-"""How often a tokenizer uses each of its tokens for the counted words of a text.
+"""Counts the tokens that a tokenizer uses for the counted words of a text.
 
-Owns which words a kernel merges (a blank or none, then Korean letters: nearly all) and which the tokenizer encodes itself
-(those with other characters, whose pre-tokenizer may have a say). Some words of every file are counted in both ways.
+Owns the choice between the two ways: a kernel merges words of an optional blank and Korean letters (nearly all), and the
+tokenizer itself encodes words with other characters, which its pre-tokenizer may split. Some words of every file are
+counted both ways and compared.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -37,17 +38,17 @@ COMPARED_WORDS = 200
 
 
 def tokens_of_text(files: Sequence[Path], tokenizer_json: Path, pool: WorkerPool, what: str) -> np.ndarray:
-    """``[ids] int64``: each token of the words, as often as the words stand in the text."""
+    """``[ids] int64``: occurrences of each token in the words, times the counts of the words. ``what``: for the progress."""
     content = sha256_file(tokenizer_json)
     items = [(path, tokenizer_json, content) for path in files]
     total: Any = 0
-    for found in pool.map(_tokens_of_file, items, what, [path.stat().st_size for path in files]):
-        total = total + found
+    for counts in pool.map(_tokens_of_file, items, what, [path.stat().st_size for path in files]):
+        total = total + counts
     return total
 
 
 def _tokens_of_file(path: Path, tokenizer_json: Path, content: str) -> np.ndarray:
-    counter = _loaded(tokenizer_json, content)
+    counter = _load(tokenizer_json, content)
     total = np.zeros(counter.size, np.int64)
     for number, (words, counts) in enumerate(words_in(path)):
         if not number:
@@ -57,8 +58,8 @@ def _tokens_of_file(path: Path, tokenizer_json: Path, content: str) -> np.ndarra
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(tokenizer_json: Path, content: str) -> TokenCounter:
-    """A process keeps the last one; ``content`` is the hash of the file."""
+def _load(tokenizer_json: Path, content: str) -> TokenCounter:
+    """Cached per process; ``content`` is the hash of the file."""
     return TokenCounter(read_json(tokenizer_json))
 
 
@@ -70,12 +71,9 @@ class TokenCounter:
 
     def __post_init__(self) -> None:
         self._tokenizer = tokenizer_of_words(self.description)
-        self.size = max(self._tokenizer.get_vocab().values()) + 1  # ids, counting those of gaps
-        self._merges = (
-            _merges_of(self.description, self.size)
-            if _merges_alone(self.description, self._tokenizer)
-            else None
-        )
+        self.size = max(self._tokenizer.get_vocab().values()) + 1  # number of ids, including gaps
+        only_merges = _uses_only_merges(self.description, self._tokenizer)
+        self._merges = _merges_of(self.description, self.size) if only_merges else None
 
     def count(self, words: pa.Array, counts: np.ndarray, total: np.ndarray) -> None:
         """Adds to ``total``: [ids] int64."""
@@ -90,13 +88,14 @@ class TokenCounter:
 
     def compare(self, words: pa.Array, counts: np.ndarray) -> None:
         """Raises DataError unless both ways agree on these words."""
-        found, expected = np.zeros(self.size, np.int64), np.zeros(self.size, np.int64)
-        self.count(words, counts, found)
+        merged, expected = np.zeros(self.size, np.int64), np.zeros(self.size, np.int64)
+        self.count(words, counts, merged)
         self._count_with_tokenizer(words.to_pylist(), counts, expected)
-        if not np.array_equal(found, expected):
-            token = self._tokenizer.id_to_token(int(np.flatnonzero(found != expected)[0]))
+        if not np.array_equal(merged, expected):
+            token = self._tokenizer.id_to_token(int(np.flatnonzero(merged != expected)[0]))
             raise DataError(
-                f"the token {token!r} is counted otherwise by merging Korean words than by 'tokenizers'; report this base"
+                f"the token {token!r} has different counts from our merges and from 'tokenizers'; report this base",
+                rule="counts-disagree",
             )
 
     def _count_with_tokenizer(self, words: list[str], counts: np.ndarray, total: np.ndarray) -> None:
@@ -107,8 +106,8 @@ class TokenCounter:
                 total[number] += count
 
 
-def _merges_alone(description: dict[str, Any], tokenizer: tokenizers.Tokenizer) -> bool:
-    """Whether nothing but merges decides about a word of Korean letters."""
+def _uses_only_merges(description: dict[str, Any], tokenizer: tokenizers.Tokenizer) -> bool:
+    """Whether merges alone determine the tokens of a word of Korean letters."""
     model = description["model"]
     settings = ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "ignore_merges")
     if model["type"] != "BPE" or any(model.get(name) for name in settings):
@@ -123,13 +122,13 @@ def _merges_alone(description: dict[str, Any], tokenizer: tokenizers.Tokenizer) 
 
 
 def _merges_of(description: dict[str, Any], size: int) -> Merges:
-    """The tables of the kernel; symbols are ids."""
+    """The merge tables of the kernel; symbols are ids."""
     vocab, by_bytes = description["model"]["vocab"], is_byte_level(description)
     pairs = merges_in(description)
     lefts = np.array([vocab[left] for left, _ in pairs] or [0], np.int64)
     rights = np.array([vocab[right] for _, right in pairs] or [0], np.int64)
-    made = np.array([vocab[left + right] for left, right in pairs] or [0], np.int64)
-    best = np.arange(len(made), dtype=np.int64) << 32 | made
+    unions = np.array([vocab[left + right] for left, right in pairs] or [0], np.int64)
+    best = np.arange(len(unions), dtype=np.int64) << 32 | unions
     if by_bytes:
         symbols = np.array([vocab[letter] for letter in LETTERS], np.int32)
         byte_ids = np.zeros(256, np.int32)

@@ -1,4 +1,4 @@
-"""How often a tokenizer's tokens stand in a text, and how many tokens each language costs.
+"""Counts how often each token of a tokenizer occurs in a text, and how many tokens each language takes.
 
 Owns one pass over the text in worker processes; the sums do not depend on their number.
 """
@@ -20,7 +20,7 @@ from preprocessing.tokenizers.text_files import TextPart, batches_of
 
 @dataclass
 class Amount:
-    """Of the documents of a language."""
+    """Documents of one language, their bytes and tokens."""
 
     documents: int = 0
     bytes: int = 0
@@ -46,7 +46,7 @@ class Use:
 
 
 def use_of(folder: Path, parts: Sequence[TextPart], pool: WorkerPool, what: str) -> Use:
-    """Counts the text with a tokenizer folder of ours."""
+    """Counts the tokens of the text with a tokenizer folder of ours. ``what``: for the progress."""
     size = read_tokenizer_folder(folder).vocab_size
     engine = encoders.choose(folder, "auto", ())
     total = Use(np.zeros(size, np.int64))

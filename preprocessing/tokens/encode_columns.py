@@ -1,10 +1,10 @@
-"""Columns of text to a pair of token files, by the fastest engine that gives the ids of the reference.
+"""Encodes columns of text to a pair of token files with the fastest engine that agrees with the reference.
 
-Owns the check of the engine, before the first column of a process and on a share of every column, so that no process
-waits for another; and the end of a document.
+Owns the end-of-document token and the check of the engine: before the first column of a process and on a share of every
+column, so that no process waits for another.
 """
 
-# pyarrow.compute makes its functions at import
+# pyarrow.compute creates its functions at import
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from preprocessing.tokenizers.encoders import Encoder
 from preprocessing.tokens.indexed_dataset import dtype_for, new_bin, write_index
 
 log = logging.getLogger(__name__)
-# of the text of a column is compared with the reference: one byte in so many, and so many bytes where that is less
+# compared with the reference: one byte in COMPARED_SHARE of a column, at least COMPARED_BYTES
 COMPARED_SHARE, COMPARED_BYTES = 256, 2048
 
 
-def encode_checked(
+def encode_and_check(
     columns: Callable[[], Iterable[pa.Array]],
     prefix: Path,
     info: TokenizerInfo,
@@ -39,18 +39,18 @@ def encode_checked(
     name: str,
     eod: bool = True,
 ) -> dict[str, Any]:
-    """Token files of the texts; all of them again with the reference when the engine gives other ids somewhere.
+    """Writes token files of the texts; encodes all of them again with the reference if any compared ids differ.
 
-    ``name``: of the text, for the log. The engine that was used is among the facts.
+    ``name``: the text, for the log. The returned facts include the engine used.
     """
     reference = encoders.reference_of(info.folder)
-    used = _checked(info, engine, threads)
+    used = _choose_engine(info, engine, threads)
     try:
         encoder = encoders.encoder_of(info.folder, used, threads)
         facts = encode(columns(), prefix, encoder, info, None if used == reference.name else reference, eod)
-    except encoders.Differs as different:
+    except encoders.Mismatch as text:
         log.warning(
-            "encode: %s gives other ids for %s; %s is encoded with %s", used, different, name, reference.name
+            "encode: %s gives other ids for %s; encoding %s with %s", used, text, name, reference.name
         )
         used = reference.name
         facts = encode(columns(), prefix, encoders.reference_of(info.folder, threads), info, None, eod)
@@ -58,8 +58,8 @@ def encode_checked(
 
 
 @functools.lru_cache(maxsize=1)
-def _checked(info: TokenizerInfo, engine: str, threads: int) -> str:
-    """The engine, or the reference where it fails on hard texts; decided once in a process."""
+def _choose_engine(info: TokenizerInfo, engine: str, threads: int) -> str:
+    """The engine, or the reference if the engine fails on hard texts; decided once per process."""
     return encoders.choose(info.folder, engine, [], threads)
 
 
@@ -71,14 +71,15 @@ def encode(
     reference: Encoder | None = None,
     eod: bool = True,
 ) -> dict[str, Any]:
-    """Encodes columns of large_string to a pair; raises Differs for ids unlike the reference's.
+    """Encodes columns of large_string to a pair. Raises Mismatch for ids that differ from the reference.
 
-    Some documents of each column are compared, when a reference is given. Documents without text are left out; each of the
-    others is a sequence that ends with EOD, if ``eod``.
+    Compares some documents of each column if there is a ``reference``. Skips documents without text; every other document
+    is one sequence, ended by EOD if ``eod``.
     """
     if eod and info.eos_id is None:
         raise DataError(
-            f"{info.folder}: has no eos_id, and documents end with it; name it in the tokenizer's files"
+            f"{info.folder}: has no eos_id, which ends documents; set the eos token in the tokenizer's files",
+            rule="no-eos-token",
         )
     facts = {"text_bytes": 0, "empty": 0}
     with new_bin(prefix, dtype_for(info.vocab_size)) as writer:
@@ -109,35 +110,36 @@ def _compare(
     encoder: Encoder,
     reference: Encoder,
 ) -> None:
-    """Raises Differs. Where all texts are long, the beginning of the shortest one is encoded by itself, by both."""
-    rows = compared_rows(sizes)
+    """Raises Mismatch. If all texts are long, both engines encode the beginning of the shortest one."""
+    rows = rows_to_compare(sizes)
     if len(rows):
-        found = [ids[offsets[row] : offsets[row + 1]] for row in rows]
-        encoders.compare(found, column.take(pa.array(rows)).to_pylist(), reference)
+        encoded = [ids[offsets[row] : offsets[row + 1]] for row in rows]
+        encoders.compare(encoded, column.take(pa.array(rows)).to_pylist(), reference)
         return
-    beginning = [column[int(sizes.argmin())].as_py()[: _most(sizes) // 3]]
+    beginning = [column[int(sizes.argmin())].as_py()[: _budget(sizes) // 3]]
     encoders.compare([encoder.encode_batch(beginning)[0]], beginning, reference)
 
 
-def compared_rows(sizes: np.ndarray) -> np.ndarray:
-    """Rows spread over a column whose texts are a small share of its bytes; none where all are long."""
-    most = _most(sizes)
-    short = np.flatnonzero(sizes <= most)
+def rows_to_compare(sizes: np.ndarray) -> np.ndarray:
+    """Rows spread over a column whose texts are a small share of its bytes; none if all texts are long."""
+    budget = _budget(sizes)
+    short = np.flatnonzero(sizes <= budget)
     if not len(short):
         return short
-    rows = short[:: int(sizes[short].sum()) // most + 1]
-    return rows[: max(1, int(np.searchsorted(np.cumsum(sizes[rows]), most, "right")))]
+    rows = short[:: int(sizes[short].sum()) // budget + 1]
+    return rows[: max(1, int(np.searchsorted(np.cumsum(sizes[rows]), budget, "right")))]
 
 
-def _most(sizes: np.ndarray) -> int:
+def _budget(sizes: np.ndarray) -> int:
+    """Bytes of a column to compare."""
     return max(int(sizes.sum()) // COMPARED_SHARE, COMPARED_BYTES)
 
 
 def with_eod(ids: np.ndarray, offsets: np.ndarray, eod: int) -> tuple[np.ndarray, np.ndarray]:
     """Tokens with ``eod`` after each document, and the new lengths."""
     lengths = np.diff(offsets) + 1
-    text = np.ones(len(ids) + len(lengths), bool)
-    text[np.cumsum(lengths) - 1] = False
-    ended = np.full(len(text), eod, ids.dtype)
-    ended[text] = ids
-    return ended, lengths
+    is_text = np.ones(len(ids) + len(lengths), bool)
+    is_text[np.cumsum(lengths) - 1] = False
+    tokens = np.full(len(is_text), eod, ids.dtype)
+    tokens[is_text] = ids
+    return tokens, lengths

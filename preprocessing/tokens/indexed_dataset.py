@@ -1,7 +1,7 @@
 """megatron-core's indexed dataset: ``PREFIX.bin`` (tokens back to back) and ``PREFIX.idx``.
 
 Owns the bytes of version 1, little-endian: magic, version, dtype code, counts, lengths, byte offsets, document
-starts. Written with numpy in a stream; megatron-core is not needed.
+starts. Writes them with numpy as a stream, without megatron-core.
 """
 
 from __future__ import annotations
@@ -21,23 +21,25 @@ from megatron_ko.files import atomic_file
 from megatron_ko.formats.manifest import DTYPES, HEADER, INDEX_MAGIC
 
 VERSION = 1
-# megatron-core writes uint16 below this size; up to 65,536 its readers disagree, so we never go there
+# megatron-core writes uint16 below this size; from here to 65,536 its readers disagree, so these sizes are refused
 UINT16_BELOW = 65_500
-REMEDY = "remove it and write it again with 'python -m preprocessing encode'"
-CHUNK = 1 << 20  # entries of the index that are made at a time
+REMEDY = "delete it and write it again with 'mko data encode'"
+CHUNK = 1 << 20  # index entries computed at a time
 
 
 def dtype_for(vocab_size: int) -> str:
-    """``uint16`` or ``int32``, by the number of ids including added tokens."""
+    """``uint16`` or ``int32``, by the number of ids including added tokens. Raises DataError for an ambiguous size."""
     if UINT16_BELOW <= vocab_size <= 1 << 16:
         raise DataError(
-            f"vocabulary of {vocab_size}: readers disagree on the token type from 65500 to 65536; stay outside"
+            f"vocabulary of {vocab_size} tokens: readers of megatron-core disagree on the token type for sizes from 65500 to "
+            "65536; use another size",
+            rule="ambiguous-token-type",
         )
     return "uint16" if vocab_size < UINT16_BELOW else "int32"
 
 
-class Hashed:
-    """A file that is hashed while it is written."""
+class HashingFile:
+    """Hashes a file while writing it."""
 
     def __init__(self, file: IO[bytes]):
         self._file, self._digest, self.size = file, hashlib.sha256(), 0
@@ -52,18 +54,18 @@ class Hashed:
 
 
 class Writer:
-    """Documents appended one by one; ``lengths`` in tokens."""
+    """Appends documents to a ``.bin``; ``lengths`` in tokens."""
 
     def __init__(self, file: IO[bytes], dtype: str):
         self.dtype = dtype
-        self._out = Hashed(file)
+        self._out = HashingFile(file)
         self._limit = np.iinfo(dtype).max
         self.lengths = array("i")
         self.max_id = -1
         self.tokens = 0
 
     def add(self, ids: np.ndarray, lengths: np.ndarray) -> None:
-        """``ids``: the tokens of several documents back to back; ``lengths``: how many each has, none of them 0."""
+        """Appends documents. ``ids``: their tokens back to back; ``lengths``: tokens per document, at least 1."""
         if not len(ids):
             return
         lowest, highest = int(ids.min()), int(ids.max())
@@ -89,7 +91,7 @@ class Writer:
 
 @contextlib.contextmanager
 def new_bin(prefix: Path, dtype: str) -> Iterator[Writer]:
-    """``PREFIX.bin``, there when the block ends without an error; ``write_index`` comes next."""
+    """Writes ``PREFIX.bin``, which appears when the block ends without an error; call ``write_index`` next."""
     with atomic_file(Path(f"{prefix}.bin")) as file:
         yield Writer(file, dtype)
 
@@ -97,17 +99,17 @@ def new_bin(prefix: Path, dtype: str) -> Iterator[Writer]:
 def write_index(
     prefix: Path, dtype: str, lengths: Sequence[Any], documents: Sequence[np.ndarray] | None = None
 ) -> dict[str, Any]:
-    """``PREFIX.idx`` of sequences whose lengths come in several arrays; returns its size and hash.
+    """Writes ``PREFIX.idx`` for sequences with these lengths, in several arrays; returns its size and hash.
 
-    ``documents``: for each array the sequences at which its documents start, and its end; one sequence is one document
-    when not given. Memory is one array and a chunk.
+    ``documents``: for each array the sequences at which its documents start, and its end; None: every sequence is a
+    document. Uses the memory of one array and a chunk.
     """
     parts = [np.asarray(part, "<i4") for part in lengths]
     sequences = sum(len(part) for part in parts)
     boundaries = sequences + 1 if documents is None else sum(len(part) - 1 for part in documents) + 1
     code, width = DTYPES[dtype]
     with atomic_file(Path(f"{prefix}.idx")) as file:
-        out = Hashed(file)
+        out = HashingFile(file)
         out.write(HEADER.pack(INDEX_MAGIC, VERSION, code, sequences, boundaries))
         for part in parts:
             out.write(part.tobytes())
@@ -150,24 +152,30 @@ class Index:
 
 
 def read_index(path: Path) -> Index:
-    """Arrays mapped from the file. Raises DataError unless it is whole and of version 1."""
+    """Maps the arrays of the file. Raises DataError unless it is complete and of version 1."""
     try:
         size = path.stat().st_size
         with open(path, "rb") as file:
             header = file.read(HEADER.size)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); check the path", rule="unreadable-file"
+        ) from None
     if len(header) < HEADER.size:
-        raise DataError(f"{path}: {size} bytes are too few for an index; {REMEDY}")
+        raise DataError(f"{path}: {size} bytes are too few for an index; {REMEDY}", rule="truncated-index")
     magic, version, code, sequences, documents = HEADER.unpack(header)
     names = {number: name for name, (number, _) in DTYPES.items()}
     if magic != INDEX_MAGIC or version != VERSION or code not in names:
         raise DataError(
-            f"{path}: not an index of version {VERSION} with tokens of {sorted(DTYPES)}; {REMEDY}"
+            f"{path}: is not an index of version {VERSION} with tokens of type {' or '.join(sorted(DTYPES))}; {REMEDY}",
+            rule="not-an-index",
         )
     expected = HEADER.size + 12 * sequences + 8 * documents
     if size != expected:
-        raise DataError(f"{path}: {size:,} bytes where {sequences:,} sequences need {expected:,}; {REMEDY}")
+        raise DataError(
+            f"{path}: has {size:,} bytes, but {sequences:,} sequences need {expected:,}; {REMEDY}",
+            rule="truncated-index",
+        )
     data = np.memmap(path, np.uint8, "r")
     at = HEADER.size
     return Index(

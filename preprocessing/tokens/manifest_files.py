@@ -1,6 +1,6 @@
-"""What other programs read beside the token files: manifest, blend, counts of sequences, stages.
+"""Files beside the token files that other programs read: manifest, blend, sequence counts, stages.
 
-Owns ``manifest.json`` (written last), ``tokens/blend.txt`` and ``tokens/sequences.json`` for Megatron-LM as it comes, and
+Owns ``manifest.json`` (written last), ``tokens/blend.txt`` and ``tokens/sequences.json`` for unmodified Megatron-LM, and
 ``stages/NAME.yaml`` with ``stages/stages.json`` for the trainer.
 """
 
@@ -28,7 +28,7 @@ MANIFEST = "manifest.json"
 def write(
     folder: Path, info: TokenizerInfo, sets: list[dict[str, Any]], config: Config
 ) -> tuple[list[Path], dict[str, Any]]:
-    """Writes all of them, the manifest last; returns their paths, and mixture, epochs and stages."""
+    """Writes all files, the manifest last; returns their paths and a summary of mixture, epochs and stages."""
     balance = config.balance
     tokens = {entry["name"]: entry["tokens"] for entry in sets if entry["split"] == "train"}
     mixture = mixture_of(config.domains, tokens, balance)
@@ -61,7 +61,7 @@ def manifest_of(info: TokenizerInfo, sets: list[dict[str, Any]], mixture: dict[s
 def set_entry(
     name: str, split: str, dtype: str, text_bytes: int, pairs: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """A set of the manifest: of one pair, with its files beside the counts; of several, with a list of them."""
+    """A set of the manifest: the files of a single pair beside the counts, or a list of several pairs."""
     counts = {
         "documents": sum(pair["documents"] for pair in pairs),
         "tokens": sum(pair["tokens"] for pair in pairs),
@@ -93,15 +93,15 @@ def _write_blend(folder: Path, sets: list[dict[str, Any]], mixture: dict[str, fl
 def _write_sequences(folder: Path, sets: list[dict[str, Any]]) -> Path:
     """``--per-dataset-sequences-path`` of Megatron-LM: ``{prefix: [sequences, document boundaries]}``."""
     path = folder / "tokens" / "sequences.json"
-    counted = {
+    counts = {
         str(folder / pair["prefix"]): [pair["documents"], pair["documents"] + 1] for _, pair in pairs_of(sets)
     }
-    write_json(path, counted)
+    write_json(path, counts)
     return path
 
 
 def _write_stages(folder: Path, stages: list[Stage]) -> list[Path]:
-    """One file per stage, to be given to the trainer after its own; and all of them with their epochs as JSON."""
+    """Writes one file per stage, for the trainer to read after its own, and all stages with their epochs as JSON."""
     if not stages:
         return []
     files = []
@@ -115,7 +115,7 @@ def _write_stages(folder: Path, stages: list[Stage]) -> list[Path]:
 
 
 def stage_yaml(stage: Stage, manifest: Path) -> str:
-    """What is certain of a stage; the steps follow from the batch, which the trainer knows."""
+    """Data settings of a stage; its number of steps depends on the batch, which only the trainer knows."""
     head = (
         f"# Stage {stage.name} of {stage.tokens:,} tokens: set training.steps to\n"
         f"# {stage.tokens} / (training.global_batch_size * training.sequence_length).\n"
@@ -126,19 +126,17 @@ def stage_yaml(stage: Stage, manifest: Path) -> str:
 
 
 def warn(epochs: dict[str, float], stages: list[dict[str, Any]], max_epochs: float) -> None:
-    """Says which domains are seen more often than ``max_epochs`` in the run or up to a stage."""
-    for name, seen in epochs.items():
-        if seen > max_epochs:
+    """Warns about domains that are repeated more than ``max_epochs`` times in the run or up to a stage."""
+    for name, passes in epochs.items():
+        if passes > max_epochs:
             log.warning(
-                "domain %s is seen %.1f times within the token budget, more than balance.max_epochs = %g; "
-                "lower its share, or add text",
-                name, seen, max_epochs,
+                "domain %s: %.1f epochs within the token budget exceed balance.max_epochs = %g; lower its share, or add text",
+                name, passes, max_epochs,
             )  # fmt: skip
     for stage in stages:
-        for name, seen in stage["epochs_so_far"].items():
-            if seen > max_epochs and stage["epochs"][name] > 0:
+        for name, passes in stage["epochs_so_far"].items():
+            if passes > max_epochs and stage["epochs"][name] > 0:
                 log.warning(
-                    "domain %s is seen %.1f times up to the end of stage %s, more than balance.max_epochs = %g; "
-                    "lower its share, or add text",
-                    name, seen, stage["name"], max_epochs,
+                    "domain %s: %.1f epochs by the end of stage %s exceed balance.max_epochs = %g; lower its share, or add text",
+                    name, passes, stage["name"], max_epochs,
                 )  # fmt: skip

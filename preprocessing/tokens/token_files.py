@@ -1,7 +1,7 @@
-"""Pairs of token files as they are: opened and checked, cut and joined by document.
+"""Opens, checks, splits and joins pairs of token files, by document.
 
-Owns copies of runs of documents from pair to pair in large blocks: merging, splitting and the joining of ``encode`` are
-the same copy, and give the bytes of writing all documents in one go. Tokens are never decoded here.
+Owns the copy of runs of documents from pair to pair in large blocks. Merging, splitting and the joining of ``encode`` are
+this copy; the result has the same bytes as when all documents are written at once. Never decodes tokens.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from megatron_ko.errors import DataError
+from megatron_ko.errors import DataError, Problem
 from megatron_ko.files import atomic_file
-from preprocessing.tokens.indexed_dataset import Hashed, Index, read_index, write_index
+from preprocessing.tokens.indexed_dataset import HashingFile, Index, read_index, write_index
 
 BLOCK_TOKENS = 1 << 24
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An opened pair; a document is one sequence or several."""
+    """An open pair; a document has one or more sequences."""
 
     prefix: Path
     index: Index
@@ -38,7 +38,7 @@ class Pair:
 
     @functools.cached_property
     def ids(self) -> np.ndarray:
-        """All tokens, mapped from the file: for a few of them, since pages of a map count as memory in use."""
+        """All tokens, mapped from the file; read only a few this way, since mapped pages count as used memory."""
         path = Path(f"{self.prefix}.bin")
         return (
             np.memmap(path, self.index.dtype, "r") if path.stat().st_size else np.zeros(0, self.index.dtype)
@@ -74,27 +74,31 @@ def prefix_of(name: str | Path) -> Path:
 
 
 def open_pair(name: str | Path) -> Pair:
-    """Raises DataError unless both files are whole and fit each other."""
+    """Opens a pair. Raises DataError unless both files are complete and consistent."""
     prefix = prefix_of(name)
     pair = Pair(prefix, read_index(Path(f"{prefix}.idx")))
     if problems := index_problems(pair):
-        raise DataError("; ".join(problems))
+        raise DataError(problems)
     return pair
 
 
-def index_problems(pair: Pair) -> list[str]:
-    """Where the index contradicts itself or the size of the ``.bin``."""
+def index_problems(pair: Pair) -> list[Problem]:
+    """Contradictions within the index and with the size of the ``.bin``."""
     index, binary = pair.index, Path(f"{pair.prefix}.bin")
     width = np.dtype(index.dtype).itemsize
     where = f"{pair.prefix}.idx"
     if not binary.is_file():
-        return [f"{binary}: no such file; the tokens of {where} belong beside it"]
+        return [
+            Problem(str(binary), "", f"no such file; put the tokens of {where} beside it", "missing-file")
+        ]
     if len(index.lengths) and int(index.lengths.min()) < 0:
-        return [f"{where}: a sequence has {int(index.lengths.min())} tokens; write the pair again"]
+        message = f"a sequence has {int(index.lengths.min())} tokens; write the pair again"
+        return [Problem(where, "", message, "negative-length")]
     ends = np.cumsum(index.lengths, dtype=np.int64) * width
-    found = []
+    problems = []
     if not np.array_equal(index.offsets[1:], ends[:-1]) or index.offsets[:1].any():
-        found.append(f"{where}: byte offsets do not follow from the lengths; write the pair again")
+        message = "byte offsets do not match the lengths; write the pair again"
+        problems.append(Problem(where, "", message, "wrong-offsets"))
     boundaries = index.documents
     if (
         not len(boundaries)
@@ -102,11 +106,13 @@ def index_problems(pair: Pair) -> list[str]:
         or boundaries[-1] != len(ends)
         or (np.diff(boundaries) < 0).any()
     ):
-        found.append(f"{where}: documents do not cover its {len(ends):,} sequences; write the pair again")
+        message = f"documents do not cover its {len(ends):,} sequences; write the pair again"
+        problems.append(Problem(where, "", message, "wrong-documents"))
     expected, size = int(ends[-1]) if len(ends) else 0, binary.stat().st_size
     if size != expected:
-        found.append(f"{binary}: {size:,} bytes where the index covers {expected:,}: truncated or replaced")
-    return found
+        message = f"has {size:,} bytes, but the index covers {expected:,}: truncated or replaced; write the pair again"
+        problems.append(Problem(str(binary), "", message, "size-mismatch"))
+    return problems
 
 
 @dataclass(frozen=True)
@@ -118,26 +124,27 @@ class Extent:
     last: int
 
 
-def whole(pair: Pair) -> Extent:
+def full_extent(pair: Pair) -> Extent:
     return Extent(pair.prefix, 0, pair.documents)
 
 
 def copy_documents(extents: Sequence[Extent], target: Path) -> dict[str, Any]:
     """Writes the documents of all extents, in order, as one pair; returns its entry of a manifest.
 
-    Memory is a block and 20 bytes for each document. Raises DataError for token types that differ, or nothing to write.
+    Uses the memory of a block and 20 bytes per document. Raises DataError for different token types or an empty result.
     """
     pairs = [open_pair(extent.prefix) for extent in extents]
     dtypes = sorted({pair.index.dtype for pair in pairs})
     if len(dtypes) > 1:
         names = ", ".join(f"{pair.prefix} {pair.index.dtype}" for pair in pairs)
         raise DataError(
-            f"pairs of {' and '.join(dtypes)} do not join ({names}); encode them with one tokenizer"
+            f"pairs of {' and '.join(dtypes)} cannot be joined ({names}); encode them with the same tokenizer",
+            rule="different-token-types",
         )
     lengths, documents = [], []
     tokens, max_id = 0, -1
     with atomic_file(Path(f"{target}.bin")) as file:
-        out = Hashed(file)
+        out = HashingFile(file)
         for pair, extent in zip(pairs, extents):
             bounds = pair.index.documents[extent.first : extent.last + 1]
             lengths.append(pair.index.lengths[bounds[0] : bounds[-1]])
@@ -147,7 +154,9 @@ def copy_documents(extents: Sequence[Extent], target: Path) -> dict[str, Any]:
                 out.write(block.tobytes())
                 tokens, max_id = tokens + len(block), max(max_id, int(block.max()))
         if not tokens:
-            raise DataError(f"{target}: no token would be in it, and no reader opens an empty pair")
+            raise DataError(
+                f"{target}: would contain no token, and no reader opens an empty pair", rule="empty-pair"
+            )
     index = write_index(target, dtypes[0], lengths, documents)
     return {
         "documents": sum(len(bounds) - 1 for bounds in documents),
@@ -160,18 +169,18 @@ def copy_documents(extents: Sequence[Extent], target: Path) -> dict[str, Any]:
 
 
 def cut_by_tokens(lengths: Sequence[np.ndarray], most: int) -> list[list[tuple[int, int, int]]]:
-    """Runs of documents, each ``[(part, first, last), ...]``: a run takes the documents that start in its ``most`` tokens.
+    """Splits documents into runs of about ``most`` tokens, each ``[(part, first, last), ...]``.
 
-    ``lengths``: tokens of the documents of each part; the parts follow each other.
+    A document belongs to the run in which it starts. ``lengths``: tokens of the documents of each part, in order.
     """
     every = np.concatenate([np.asarray(part, np.int64) for part in lengths])
     run = (np.cumsum(every) - every) // most
     cuts = [0, *(np.flatnonzero(np.diff(run)) + 1).tolist(), len(every)]
-    return spread(cuts, [len(part) for part in lengths])
+    return assign_cuts(cuts, [len(part) for part in lengths])
 
 
-def spread(cuts: Sequence[int], sizes: Sequence[int]) -> list[list[tuple[int, int, int]]]:
-    """Cuts between documents 0 ... sum(sizes) as ``(part, first, last)`` within the parts."""
+def assign_cuts(cuts: Sequence[int], sizes: Sequence[int]) -> list[list[tuple[int, int, int]]]:
+    """Converts cuts between documents 0 ... sum(sizes) to runs ``[(part, first, last), ...]`` within the parts."""
     starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
     runs = []
     for begin, end in zip(cuts[:-1], cuts[1:]):
@@ -186,7 +195,7 @@ def spread(cuts: Sequence[int], sizes: Sequence[int]) -> list[list[tuple[int, in
 
 
 def cut_by_shares(lengths: np.ndarray, shares: Sequence[float]) -> list[tuple[int, int]]:
-    """Runs of documents whose tokens are nearest to the shares, in order; every document is in one."""
+    """Splits documents, in order, into runs whose tokens are closest to the shares; none is left out."""
     ends = np.cumsum(lengths, dtype=np.int64)
     total = int(ends[-1]) if len(ends) else 0
     marks = np.cumsum(np.asarray(shares, np.float64) / np.sum(shares))[:-1] * total

@@ -1,7 +1,7 @@
-"""The documents of token files in a random order that the seed alone decides, in bounded memory.
+"""Shuffles the documents of token files in bounded memory; the seed alone determines the order.
 
-Owns the two passes: documents are dealt to buckets in one scratch file in the order they stand, then each bucket is
-put in order in memory. The order is numpy's permutation of all documents, so it is the same for any size of bucket.
+Owns the two passes: the first distributes documents to buckets in one scratch file, in their original order; the second
+orders each bucket in memory. The order is numpy's permutation of all documents, the same for any bucket size.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ def shuffle_documents(
 ) -> dict[str, Any]:
     """Writes the documents of all pairs in one random order; returns counts.
 
-    Scratch space beside ``target`` is the size of the tokens; memory is ``memory_bytes`` and 40 bytes per document.
+    Uses scratch space of the size of the tokens beside ``target``, and memory of ``memory_bytes`` plus 40 bytes per
+    document.
     """
     pairs = [open_pair(prefix) for prefix in prefixes]
     _check(pairs)
@@ -36,10 +37,10 @@ def shuffle_documents(
     bucket_of[order] = np.searchsorted(bucket_ends, np.arange(len(order)), side="right")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=target.parent) as scratch, new_bin(target, dtype.name) as writer:
-        places = _deal(pairs, lengths, bucket_of, len(bucket_ends), scratch.fileno(), dtype)
+        extents = _distribute(pairs, lengths, bucket_of, len(bucket_ends), scratch.fileno(), dtype)
         for bucket, end in enumerate(bucket_ends.tolist()):
             rows = order[bucket_ends[bucket - 1] if bucket else 0 : end]
-            ids, sizes = _in_order(scratch.fileno(), places[bucket], rows, lengths, dtype)
+            ids, sizes = _read_ordered(scratch.fileno(), extents[bucket], rows, lengths, dtype)
             writer.add(ids, sizes)
     write_index(target, dtype.name, [writer.lengths])
     return {"documents": len(lengths), "tokens": writer.tokens, "buckets": len(bucket_ends)}
@@ -47,26 +48,33 @@ def shuffle_documents(
 
 def _check(pairs: Sequence[Pair]) -> None:
     if len({pair.index.dtype for pair in pairs}) != 1:
-        raise DataError("pairs of uint16 and int32 do not join; encode them with one tokenizer")
+        raise DataError(
+            "pairs of uint16 and int32 cannot be joined; encode them with the same tokenizer",
+            rule="different-token-types",
+        )
     for pair in pairs:
         if (
             len(pair.index.documents) != len(pair.index.lengths) + 1
             or (np.diff(pair.index.documents) != 1).any()
         ):
-            raise DataError(f"{pair.prefix}: documents are not one sequence each; join its sentences first")
+            raise DataError(
+                f"{pair.prefix}: its documents have several sequences each; join their sentences first",
+                rule="several-sequences",
+            )
         if not pair.tokens or int(pair.index.lengths.min()) < 1:
             raise DataError(
-                f"{pair.prefix}: holds a document without a token; write the pair again without it"
+                f"{pair.prefix}: contains a document without a token; write the pair again without it",
+                rule="empty-document",
             )
 
 
 def _bucket_ends(lengths: np.ndarray, most_tokens: int) -> np.ndarray:
-    """Where buckets end in the new order: each holds about ``most_tokens``, one document at least."""
+    """End of each bucket in the new order; a bucket has about ``most_tokens`` and at least one document."""
     number = (np.cumsum(lengths) - lengths) // most_tokens
     return np.append(np.flatnonzero(np.diff(number)) + 1, len(lengths))
 
 
-def _deal(
+def _distribute(
     pairs: Sequence[Pair],
     lengths: np.ndarray,
     bucket_of: np.ndarray,
@@ -74,7 +82,7 @@ def _deal(
     scratch: int,
     dtype: np.dtype,
 ) -> list[tuple[int, int]]:
-    """Writes every document into its bucket of the scratch file; returns ``(first byte, bytes)`` of the buckets."""
+    """Writes every document to its bucket in the scratch file; returns ``(first byte, bytes)`` of each bucket."""
     sizes = np.bincount(bucket_of, weights=lengths, minlength=buckets).astype(np.int64) * dtype.itemsize
     starts = np.cumsum(sizes) - sizes
     at = starts.copy()
@@ -100,30 +108,30 @@ def _deal(
     return list(zip(starts.tolist(), sizes.tolist()))
 
 
-def _write_at(descriptor: int, block: bytes, place: int) -> int:
+def _write_at(descriptor: int, block: bytes, offset: int) -> int:
     written = 0
     while written < len(block):
-        written += os.pwrite(descriptor, block[written:], place + written)
+        written += os.pwrite(descriptor, block[written:], offset + written)
     return written
 
 
-def _read_at(descriptor: int, place: int, size: int) -> bytes:
+def _read_at(descriptor: int, offset: int, size: int) -> bytes:
     parts = []
     while size:
-        part = os.pread(descriptor, size, place)
+        part = os.pread(descriptor, size, offset)
         parts.append(part)
-        place, size = place + len(part), size - len(part)
+        offset, size = offset + len(part), size - len(part)
     return b"".join(parts)
 
 
-def _in_order(
-    scratch: int, place: tuple[int, int], rows: np.ndarray, lengths: np.ndarray, dtype: np.dtype
+def _read_ordered(
+    scratch: int, extent: tuple[int, int], rows: np.ndarray, lengths: np.ndarray, dtype: np.dtype
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens and lengths of the documents ``rows``, which lie in the bucket in the order of their numbers."""
-    ids = np.frombuffer(_read_at(scratch, *place), dtype)
-    lying = np.argsort(rows, kind="stable")
-    ends = np.cumsum(lengths[rows[lying]])
+    """Tokens and lengths of the documents ``rows`` of a bucket, which stores them in their original order."""
+    ids = np.frombuffer(_read_at(scratch, *extent), dtype)
+    stored = np.argsort(rows, kind="stable")
+    ends = np.cumsum(lengths[rows[stored]])
     begins = np.empty(len(rows), np.int64)
-    begins[lying] = ends - lengths[rows[lying]]
+    begins[stored] = ends - lengths[rows[stored]]
     sizes = lengths[rows]
     return np.concatenate([ids[begin : begin + size] for begin, size in zip(begins, sizes)]), sizes

@@ -1,12 +1,12 @@
-"""Recall and precision of deduplication against the exact similarity of all pairs, and its pace.
+"""Recall and precision of deduplication against the exact similarity of all pairs, and its speed.
 
     python -m tests.bench.deduplication [FILE.jsonl.zst ...] [--documents N] [--threshold T] [--peers]
 
-Takes documents of the files in turn (generated ones without files) and adds copies with words replaced, so that true
-similarities spread over 0.3 to 1. Pairs are all pairs of documents whose sets of five-word sequences are at least that
-similar (exact duplicates aside); documents are those that greedy stars over these pairs drop. ``--peers`` measures the
-signatures of rensa and datasketch where they are installed, from the same sequences made with a regular expression.
-Prints one JSON line; paces are MB of text per CPU second.
+Reads documents from the files in turn (generates them without files) and adds copies with replaced words, so that true
+similarities spread from 0.3 to 1. Pairs: all pairs of documents whose sets of five-word sequences have at least the
+similarity ``--threshold``, without exact duplicates. Documents: those that greedy stars over these pairs drop. ``--peers``
+measures the signatures of rensa and datasketch, which must be installed, from the same sequences, built with a regular
+expression. Prints one JSON line; speeds are MB of text per CPU second.
 """
 
 from __future__ import annotations
@@ -45,14 +45,13 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=3000)
     parser.add_argument("--threshold", type=float, default=0.7)
     parser.add_argument("--peers", action="store_true")
-    given = parser.parse_args()
-    texts = (
-        real_texts(given.files, given.documents // 2) if given.files else invented_texts(given.documents // 2)
-    )
-    texts = with_copies(texts, given.documents - len(texts))
+    options = parser.parse_args()
+    originals = options.documents // 2
+    texts = real_texts(options.files, originals) if options.files else invented_texts(originals)
+    texts = with_copies(texts, options.documents - len(texts))
     with tempfile.TemporaryDirectory() as folder:
-        result = compare(texts, Path(folder), given.threshold)
-    result |= paces(texts) | (peers(texts) if given.peers else {})
+        result = compare(texts, Path(folder), options.threshold)
+    result |= paces(texts) | (peers(texts) if options.peers else {})
     print(json.dumps({"bench": "deduplication", **result}))
 
 
@@ -80,27 +79,25 @@ def _texts(file: Path) -> Iterator[str]:
 
 
 def invented_texts(count: int) -> list[str]:
-    made = random.Random(0)
+    rng = random.Random(0)
     return [
-        " ".join(made.choice(WORDS) + str(made.randrange(40)) for _ in range(made.randrange(8, 400)))
+        " ".join(rng.choice(WORDS) + str(rng.randrange(40)) for _ in range(rng.randrange(8, 400)))
         for _ in range(count)
     ]
 
 
 def with_copies(texts: list[str], count: int) -> list[str]:
-    """The texts and ``count`` copies whose expected similarity to their original is one of GRADES in turn.
+    """The texts and ``count`` copies with an expected similarity to their original of GRADES, in turn.
 
-    A word replaced changes five sequences, so of those a share ``(1 - p) ** 5`` stays, with similarity ``s / (2 - s)``.
+    Replacing a word changes five sequences, so the share ``s = (1 - p) ** 5`` remains, with similarity ``s / (2 - s)``.
     """
-    made = random.Random(1)
+    rng = random.Random(1)
     copies = []
     for n in range(count):
         similarity = GRADES[n % len(GRADES)]
         replaced = 1 - (2 * similarity / (1 + similarity)) ** 0.2
-        words = made.choice(texts).split(" ")
-        copies.append(
-            " ".join(f"새{made.randrange(10**6)}" if made.random() < replaced else w for w in words)
-        )
+        words = rng.choice(texts).split(" ")
+        copies.append(" ".join(f"새{rng.randrange(10**6)}" if rng.random() < replaced else w for w in words))
     return [*texts, *copies]
 
 
@@ -109,8 +106,8 @@ def with_copies(texts: list[str], count: int) -> list[str]:
 
 @numba.njit()
 def all_pairs(flat, starts, threshold, most):
-    """``later << 32 | earlier`` of all pairs of rows with at least this similarity, ``most`` at most; all-pairs, exact."""
-    found = np.empty(most, np.uint64)
+    """``later << 32 | earlier`` of all pairs of rows with at least the similarity ``threshold``, exact; at most ``most``."""
+    pairs = np.empty(most, np.uint64)
     size = 0
     for later in range(len(starts) - 1):
         for earlier in range(later):
@@ -121,13 +118,13 @@ def all_pairs(flat, starts, threshold, most):
                 flat, starts[later], starts[later + 1], starts[earlier], starts[earlier + 1]
             )
             if alike >= threshold and size < most:
-                found[size] = (np.uint64(later) << np.uint64(32)) | np.uint64(earlier)
+                pairs[size] = (np.uint64(later) << np.uint64(32)) | np.uint64(earlier)
                 size += 1
-    return found[:size].copy()
+    return pairs[:size].copy()
 
 
 def compare(texts: list[str], folder: Path, threshold: float) -> dict[str, Any]:
-    """Ours against all pairs; ids are in the order of ``texts``, so numbers are too."""
+    """Compares our result with all pairs; ids, and hence numbers, are in the order of ``texts``."""
     rows = [{"id": f"d{n:07d}", "text": text} for n, text in enumerate(texts)]
     start = time.process_time()
     decisions, outcome, context = deduplicated(folder, rows, batch_rows=512, threshold=threshold)
@@ -162,15 +159,15 @@ def ratio(part: int, whole: int) -> float:
 
 def _our_pairs(context: Any) -> set[tuple[int, int]]:
     rows = read_numbering(context).rows
-    found = set()
+    pairs = set()
     for name in (name for name in context.tasks if name.startswith("all.pairs.")):
         for pair in load_array(context.path("deduplicate", name, ".npy"))["pair"].tolist():
-            found.add((int(rows[pair >> 32]), int(rows[pair & 0xFFFFFFFF])))
-    return found
+            pairs.add((int(rows[pair >> 32]), int(rows[pair & 0xFFFFFFFF])))
+    return pairs
 
 
 def greedy_stars(pairs: set[tuple[int, int]]) -> set[int]:
-    """Documents with an earlier neighbour that stays, in order."""
+    """Documents that are dropped: those with an earlier neighbor that is not dropped itself."""
     gone: set[int] = set()
     for later, earlier in sorted(pairs):
         if earlier not in gone:
@@ -178,11 +175,11 @@ def greedy_stars(pairs: set[tuple[int, int]]) -> set[int]:
     return gone
 
 
-# --- pace --------------------------------------------------------------------------------------------------
+# --- speed -------------------------------------------------------------------------------------------------
 
 
 def paces(texts: list[str]) -> dict[str, float]:
-    """Of the columns of signatures, and of the MinHash part (sequences, hashes, bands) alone."""
+    """Speed of all columns of signatures, and of their MinHash part (sequences, hashes, bands) alone."""
     column = pa.array(texts, pa.large_string())
     config = DeduplicateConfig()
     seeds = minhash.hash_seeds(config.num_hashes, 1)
@@ -198,7 +195,7 @@ def paces(texts: list[str]) -> dict[str, float]:
 
 
 def peers(texts: list[str]) -> dict[str, float]:
-    """rensa's R-MinHash, all documents in one call, and datasketch, with as many permutations."""
+    """Speed of rensa's R-MinHash, all documents in one call, and of datasketch, with 128 permutations each."""
     from datasketch import MinHash  # type: ignore[import-not-found]
     from rensa import RMinHash  # type: ignore[import-not-found]
 
@@ -213,8 +210,8 @@ def peers(texts: list[str]) -> dict[str, float]:
 
     def datasketch() -> None:
         for text in texts:
-            made = MinHash(num_perm=128, seed=1)
-            made.update_batch([sequence.encode() for sequence in sequences(text)])
+            signature = MinHash(num_perm=128, seed=1)
+            signature.update_batch([sequence.encode() for sequence in sequences(text)])
 
     size = sum(len(text.encode()) for text in texts) / 1e6
     return {
@@ -224,7 +221,7 @@ def peers(texts: list[str]) -> dict[str, float]:
 
 
 def _seconds(work: Callable[[], Any], rounds: int = 5) -> float:
-    """CPU seconds of the fastest round after one that warms up (compiles, where rounds are many)."""
+    """CPU seconds of the fastest round; more than two rounds follow a warm-up, which compiles."""
     if rounds > 2:
         work()
     times = []

@@ -1,19 +1,18 @@
-"""Encoding with Megatron-LM 0.16.1 and with ``preprocessing tokens encode``: the same JSON lines, tokenizer and files.
+"""Encoding with Megatron-LM 0.16.1 and with ``mko data tokens encode``: the same JSON lines, tokenizer and files.
 
     python -m tests.bench.encode TEXT.jsonl.zst ... [--megatron CHECKOUT] [--megabytes N] [--vocab-size N] [--repeats N]
 
-Both start from one file of JSON lines with the field ``text`` alone, have two worker processes, and end with the ``.bin``
-and ``.idx`` closed. Ours: the engine is loaded and compared with the reference, parts are encoded, synced and joined.
-Megatron's: ``tools/preprocess_data.py`` of the checkout with ``--tokenizer-type SentencePieceTokenizer --append-eod``; without a
-checkout, what that tool does for a document: two workers with SentencePiece, and one process that hands each document to
-megatron-core's ``IndexedDatasetBuilder``. The clock runs from the end of the imports (ours: those of the server that
-workers are forked from, too) to the end, forks and loading of the tokenizer included; ``with_start`` is the whole life of
-the program, imports included.
+Both read one file of JSON lines with the field ``text`` alone, use two worker processes, and end when ``.bin`` and ``.idx``
+are closed. Ours loads the engine and compares it with the reference, then encodes, syncs and joins parts. Megatron's is
+``tools/preprocess_data.py`` of the checkout with ``--tokenizer-type SentencePieceTokenizer --append-eod``; without a checkout,
+the same work per document: two workers with SentencePiece, and one process that passes each document to megatron-core's
+``IndexedDatasetBuilder``. The clock runs from the end of the imports (for ours also those of the fork server) to the end,
+including forks and loading of the tokenizer; ``with_start`` is the whole life of the program, including imports.
 
-Prints one JSON line. Each repeat runs both, one after the other, and gives one ratio; the medians are printed:
-``encode_vs_megatron`` by the clock, ``..._with_start``, ``..._cpu`` by processor time of all processes. Starting counts
-less the more text there is. ``load``: of the machine before each repeat; well above the number of processes of one side
-the clock says little.
+Prints one JSON line. Each repeat runs both, one after the other, and yields one ratio; the medians are printed:
+``encode_vs_megatron`` by wall time, ``..._with_start``, ``..._cpu`` by processor time of all processes. The more text, the
+less the start counts. ``load``: load of the machine before each repeat; well above the number of processes of one side,
+wall times mean little.
 """
 
 from __future__ import annotations
@@ -51,18 +50,20 @@ def main() -> None:
     )
     parser.add_argument("files", nargs="+", type=Path, help="JSON lines, plain or .zst, with a field text")
     parser.add_argument("--megatron", type=Path, help="checkout of Megatron-LM 0.16.1")
-    parser.add_argument("--megabytes", type=float, default=100.0, help="of text of each file at most")
+    parser.add_argument("--megabytes", type=float, default=100.0, help="maximum MB of text from each file")
     parser.add_argument("--vocab-size", type=int, default=32_000)
     parser.add_argument("--repeats", type=int, default=5)
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        print(
-            json.dumps(
-                measure(
-                    given.files, Path(name), given.megabytes, given.vocab_size, given.repeats, given.megatron
-                )
-            )
+        result = measure(
+            options.files,
+            Path(name),
+            options.megabytes,
+            options.vocab_size,
+            options.repeats,
+            options.megatron,
         )
+        print(json.dumps(result))
 
 
 def measure(
@@ -73,7 +74,7 @@ def measure(
     repeats: int = 5,
     megatron: Path | None = None,
 ) -> dict:
-    """The result as a dictionary; ``folder`` is filled."""
+    """Runs all repeats with files in ``folder`` and returns the result."""
     texts = read_texts(files, int(megabytes * 1e6))
     size = sum(len(text.encode("utf-8")) for text in texts)
     write_tokenizer(folder / "tokenizer", texts, vocab_size)
@@ -86,8 +87,8 @@ def measure(
         ours.append(encode_ours(folder))
         theirs.append(encode_megatron(folder, megatron))
     same = [
-        _digest(folder / "ours" / f"text{kind}") == _digest(folder / f"megatron{kind}")
-        for kind in (".bin", ".idx")
+        _digest(folder / "ours" / f"text{suffix}") == _digest(folder / f"megatron{suffix}")
+        for suffix in (".bin", ".idx")
     ]
     return {
         "bench": "encode",
@@ -117,18 +118,18 @@ def _speed(size: int, runs: list[dict], name: str) -> float:
 
 
 def read_texts(files: list[Path], limit: int) -> list[str]:
-    """Documents of each file in its order, up to ``limit`` bytes of each."""
+    """Documents of each file in order, up to ``limit`` bytes per file."""
     texts = []
     for file in files:
-        taken = 0
+        size = 0
         with pa.input_stream(str(file), compression="detect") as stream:
             for line in stream_lines(stream):
                 record = json.loads(line)
                 for field in ("text", "ko", "en"):
                     if text := record.get(field):
                         texts.append(text)
-                        taken += len(text.encode("utf-8"))
-                if taken >= limit:
+                        size += len(text.encode("utf-8"))
+                if size >= limit:
                     break
     return texts
 
@@ -143,7 +144,7 @@ def stream_lines(stream):
 
 
 def write_tokenizer(folder: Path, texts: list[str], vocab_size: int) -> None:
-    """SentencePiece BPE as ``train-tokenizer`` trains it, of chunks of the text."""
+    """Trains SentencePiece BPE with the options of ``train-tokenizer`` on chunks of the text."""
     model = folder.parent / "bench"
     folder.parent.mkdir(parents=True, exist_ok=True)
     sentencepiece.SentencePieceTrainer.train(
@@ -181,7 +182,7 @@ def our_side(folder: Path) -> None:
 
 
 def start_server() -> int:
-    """Process that workers are forked from, its imports done."""
+    """Starts the process from which workers are forked, with its imports done; returns its id."""
     method = multiprocessing.get_context("forkserver")
     method.set_forkserver_preload([*PRELOADED, __name__])
     first = method.Process(target=os.getpid)
@@ -191,7 +192,7 @@ def start_server() -> int:
 
 
 def cpu_of(process: int) -> float:
-    """Processor seconds of a process and of its children that ended."""
+    """Processor seconds of a process and of its finished children."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
@@ -211,7 +212,7 @@ print(json.dumps({"wall": time.monotonic() - begin, "cpu": sum(os.times()[:4]) -
 
 
 def encode_megatron(folder: Path, checkout: Path | None) -> dict:
-    """Seconds of reading, encoding and the index."""
+    """Wall and processor seconds of reading, encoding and writing the index."""
     source, model, target = (
         folder / "text.jsonl",
         folder / "tokenizer" / "tokenizer.model",
@@ -224,22 +225,22 @@ def encode_megatron(folder: Path, checkout: Path | None) -> dict:
         "--tokenizer-type", "SentencePieceTokenizer", "--tokenizer-model", model, "--append-eod", "--log-interval", 10**9,
     ]  # fmt: skip
     seconds = _run(arguments, {**os.environ, "PYTHONPATH": str(checkout)})
-    for kind in (".bin", ".idx"):
-        Path(f"{target}_text_document{kind}").replace(f"{target}{kind}")
+    for suffix in (".bin", ".idx"):
+        Path(f"{target}_text_document{suffix}").replace(f"{target}{suffix}")
     return seconds
 
 
 def _run(arguments: list, environment) -> dict:
-    """What the program prints last, and how long it lived."""
+    """The JSON in the last line that the program prints, and its run time as ``with_start``."""
     begin = time.monotonic()
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, env=environment)
-    if done.returncode:
-        raise SystemExit(done.stderr[-3000:])
-    return {**json.loads(done.stdout.splitlines()[-1]), "with_start": time.monotonic() - begin}
+    process = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, env=environment)
+    if process.returncode:
+        raise SystemExit(process.stderr[-3000:])
+    return {**json.loads(process.stdout.splitlines()[-1]), "with_start": time.monotonic() - begin}
 
 
 def megatron_side(source: str, model: str, target: str) -> None:
-    """As ``tools/preprocess_data.py`` of 0.16.1: a pool that is given lines, and a builder that is given documents."""
+    """Same as ``tools/preprocess_data.py`` of 0.16.1: a pool encodes lines, and a builder writes documents."""
     from megatron.core.datasets.indexed_dataset import DType, IndexedDatasetBuilder
 
     size = sentencepiece.SentencePieceProcessor(model_file=model).get_piece_size()
@@ -251,7 +252,7 @@ def megatron_side(source: str, model: str, target: str) -> None:
         builder.finalize(f"{target}.idx")
         seconds = time.monotonic() - begin
         pool.close()
-        pool.join()  # or the processor's time of the workers is not counted
+        pool.join()  # otherwise the processor time of the workers is not counted
     print(json.dumps({"wall": seconds, "cpu": sum(os.times()[:4]) - used}))
 
 

@@ -1,8 +1,8 @@
-"""Speed and separation of the models and of the search for evaluation sets, on text given as JSON lines.
+"""Speed and separation of the quality models and speed of the search for evaluation sets, on JSON lines.
 
-``python -m tests.bench.quality_model GOOD.jsonl BAD.jsonl`` (also .gz, .zst; field text): the classifier is trained on
-pieces of one length from both and measured on held-out ones; the language model is trained on nine tenths of GOOD and
-read over the rest, its words shuffled, its letters at random, and BAD. Times are those of one process's processor.
+``python -m tests.bench.quality_model GOOD.jsonl BAD.jsonl`` (also .gz, .zst; field text): trains the classifier on excerpts
+of one length from both files and measures it on held-out excerpts; trains the language model on nine tenths of GOOD and
+scores the rest, the rest with shuffled words, the rest with random letters, and BAD. Times are processor times of one process.
 """
 
 import random
@@ -20,7 +20,7 @@ from preprocessing.kernels import ngrams
 from preprocessing.scoring import evaluation_sets, perplexity, quality_model
 from preprocessing.scoring.training_text import records_of
 
-PIECE_CHARACTERS = 60
+EXCERPT_CHARACTERS = 60
 BYTES = 20_000_000
 
 
@@ -29,7 +29,7 @@ def column(texts):
 
 
 def speed(texts, function):
-    """MB/s, the best of three."""
+    """MB/s of the best of three rounds."""
     size = sum(len(text.encode()) for text in texts) / 1e6
     seconds = []
     for _ in range(3):
@@ -46,13 +46,15 @@ def read(path):
 
 
 def some(texts):
-    """The first texts, BYTES of them at most."""
+    """The first texts, at most BYTES together."""
     sizes = np.cumsum([len(text.encode()) for text in texts])
     return texts[: max(int(np.searchsorted(sizes, BYTES)), 1)]
 
 
-def pieces(texts, count):
-    cut = [text[i : i + PIECE_CHARACTERS] for text in texts for i in range(0, len(text), PIECE_CHARACTERS)]
+def excerpts(texts, count):
+    cut = [
+        text[i : i + EXCERPT_CHARACTERS] for text in texts for i in range(0, len(text), EXCERPT_CHARACTERS)
+    ]
     return random.Random(2).sample(cut, min(count, len(cut)))
 
 
@@ -60,8 +62,8 @@ def classifier(good, bad, folder):
     for characters in (0, 3):
         config = QualityTraining(good=TextSet(), bad=TextSet(), character_ngrams=characters)
         texts = [
-            *((text, True) for text in pieces(good, 6000)),
-            *((text, False) for text in pieces(bad, 6000)),
+            *((text, True) for text in excerpts(good, 6000)),
+            *((text, False) for text in excerpts(bad, 6000)),
         ]
         random.Random(3).shuffle(texts)
         lines = quality_model.prepared_lines(column([text for text, _ in texts]))
@@ -77,30 +79,31 @@ def classifier(good, bad, folder):
 def language_model(good, bad):
     generator = random.Random(4)
     cut = len(good) // 10
-    held, model = good[:cut], perplexity.train(*perplexity.prepared(column(good[cut:])), 10_000_000)
-    shuffled = [" ".join(generator.sample(text.split(), len(text.split()))) for text in held]
+    held_out, model = good[:cut], perplexity.train(*perplexity.prepared(column(good[cut:])), 10_000_000)
+    shuffled = [" ".join(generator.sample(text.split(), len(text.split()))) for text in held_out]
     letters = [
-        "".join(chr(generator.randrange(0xAC00, 0xD7A4)) if c.isalpha() else c for c in text) for text in held
+        "".join(chr(generator.randrange(0xAC00, 0xD7A4)) if c.isalpha() else c for c in text)
+        for text in held_out
     ]
     for name, texts in (
-        ("held out", held),
+        ("held out", held_out),
         ("shuffled", shuffled),
         ("random letters", letters),
         ("bad", some(bad)),
     ):
-        found = model.perplexities(column(texts))
-        quantiles = np.nanquantile(found, [0.05, 0.5, 0.95])
+        perplexities = model.perplexities(column(texts))
+        quantiles = np.nanquantile(perplexities, [0.05, 0.5, 0.95])
         print(f"perplexity, {name}: {' '.join(f'{q:.4g}' for q in quantiles)} (5, 50, 95 %)")
-    for name, texts in (("held out", held), ("bad", some(bad))):
+    for name, texts in (("held out", held_out), ("bad", some(bad))):
         print(f"perplexity, {name}: {speed(texts, lambda t: model.perplexities(column(t))):.1f} MB/s")
 
 
 def search(good, bad, folder):
     (folder / "items.txt").write_text(
-        "\n".join(" ".join(text.split()) for text in pieces(good, 20_000)), encoding="utf-8"
+        "\n".join(" ".join(text.split()) for text in excerpts(good, 20_000)), encoding="utf-8"
     )
-    given = EvaluationSet(paths=[str(folder / "items.txt")], format="txt")
-    config = DecontaminateConfig(sets={"items": given})
+    items = EvaluationSet(paths=[str(folder / "items.txt")], format="txt")
+    config = DecontaminateConfig(sets={"items": items})
     index = evaluation_sets.build(config)
     texts = column(some(bad))
     rate = speed(

@@ -1,9 +1,9 @@
-"""How long one waits: ``--help``, a configuration with errors, and the first training step on two ranks.
+"""Start-up times: ``--help``, a configuration with errors, and the first training step on two ranks.
 
     python -m tests.bench.startup [--repeats N]
 
-Prints one JSON line: CPU seconds (user and system, the median) of ``--help`` and of a refused configuration, and
-seconds by the clock from the launch to the end of the first step of a tiny model on two CPU ranks.
+Prints one JSON line: median CPU seconds (user and system) of ``--help`` and of an invalid configuration, and wall seconds
+from the launch to the end of the first step of a tiny model on two CPU ranks.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _median(measure, repeats: int) -> float:
-    measure()  # the first one fills the caches of the file system
+    measure()  # fills the caches of the file system
     return round(statistics.median(measure() for _ in range(repeats)), 3)
 
 
@@ -63,7 +63,7 @@ def cpu_seconds(command: list[str], expected_code: int) -> float:
 
 
 def first_step_seconds(config: str, folder: Path) -> float:
-    """From the launch to the record of the first step."""
+    """Wall seconds from the launch to the record of the first step."""
     run = folder / f"run-{time.monotonic_ns()}"
     begin = time.time()
     command = [*TRAIN, config, "--ranks", "2", "training.steps=2", f"run.folder={run}"]

@@ -1,11 +1,11 @@
-"""A corpus of any size, made of nothing: Korean, English and code-like text for runs that need much of it.
+"""A synthetic corpus of any size: Korean, English and code-like text for runs that need much text.
 
     python -m tests.bench.synthetic FOLDER --gigabytes 1 [--seed N]
 
-Document ``n`` is a function of the seed and ``n`` alone, so a corpus is the same wherever it is made, is never held
-in memory, and a larger one begins with the smaller. Words are combined from the lists below and drawn with Zipf's
-frequencies. A fifth of the documents are copies of an earlier one, a tenth differ from an earlier one in a few words;
-some hold personal data (invented) or are advertisements.
+Document ``n`` is a function of the seed and ``n`` alone: a corpus is the same on every machine, is never in memory as a
+whole, and a larger one begins with the smaller. Words are combined from the lists below and drawn with Zipf's frequencies.
+A fifth of the documents are copies of an earlier one, a tenth differ from an earlier one in a few words; some contain
+invented personal data or are advertisements.
 """
 
 from __future__ import annotations
@@ -60,13 +60,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--gigabytes", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    paths = write(given.folder, int(given.gigabytes * 1e9), given.seed)
-    print(f"{len(paths)} files, {sum(path.stat().st_size for path in paths) / 1e9:.3f} GB in {given.folder}")
+    options = parser.parse_args()
+    paths = write(options.folder, int(options.gigabytes * 1e9), options.seed)
+    print(
+        f"{len(paths)} files, {sum(path.stat().st_size for path in paths) / 1e9:.3f} GB in {options.folder}"
+    )
 
 
 def write(folder: Path, size: int, seed: int = 1) -> list[Path]:
-    """JSON lines of at least ``size`` bytes, in files of ``FILE_BYTES``; one batch of lines is in memory."""
+    """Writes at least ``size`` bytes of JSON lines in files of ``FILE_BYTES``; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     lines = lines_of(Corpus(seed))
@@ -91,24 +93,24 @@ def lines_of(corpus: Corpus) -> Iterator[bytes]:
 
 
 class Corpus:
-    """Documents by number."""
+    """The documents by number."""
 
     def __init__(self, seed: int):
         self.seed = seed
 
     def document(self, number: int) -> tuple[str, str]:
-        """``(language, text)``; copies are made again from the number of their original."""
+        """``(language, text)``; a copy is generated again from the number of its original."""
         rng = np.random.Generator(np.random.PCG64([self.seed, number]))
-        kind = rng.random()
-        if number and kind < COPIES + NEAR_COPIES:
+        draw = rng.random()
+        if number and draw < COPIES + NEAR_COPIES:
             lang, text = self.document(int(rng.integers(number)))
-            return lang, text if kind < COPIES else _altered(text, lang, rng)
+            return lang, text if draw < COPIES else _replace_words(text, lang, rng)
         lang = _pick(LANGUAGES, rng.random())
         length = int(min(4000, 60 * rng.pareto(1.2) + 60))
         text = {"ko": _korean, "en": _english, "code": _code}[lang](rng, length)
-        if lang != "code" and kind > 1 - SPAM:
+        if lang != "code" and draw > 1 - SPAM:
             return lang, "".join(SPAM_TEXT.format(rng.integers(1000)) for _ in range(4))
-        if lang != "code" and kind > 1 - SPAM - PERSONAL:
+        if lang != "code" and draw > 1 - SPAM - PERSONAL:
             text += PERSONAL_TEXT[lang == "en"].format(*rng.integers(1, 10_000, 4))
         return lang, text
 
@@ -123,8 +125,8 @@ def _pick(shares: tuple[tuple[str, float], ...], at: float) -> str:
 
 @functools.cache
 def _vocabulary(lang: str) -> tuple[np.ndarray, np.ndarray]:
-    """Words and the running sums of their Zipf frequencies; the order of the words is mixed once."""
-    made = {
+    """Words in a shuffled order and the cumulative sums of their Zipf frequencies."""
+    combinations = {
         "ko": [noun + other + particle for noun in NOUNS for other in ["", *NOUNS] for particle in PARTICLES],
         "en": [stem + other + ending for stem in STEMS for other in ["", *STEMS] for ending in ENDINGS]
         + GLUE * 40,
@@ -132,7 +134,7 @@ def _vocabulary(lang: str) -> tuple[np.ndarray, np.ndarray]:
             f"{name}_{other}{digit}" for name in NAMES for other in NAMES for digit in ["", *"0123456789"]
         ],
     }[lang]
-    words = np.array(made, dtype=object)
+    words = np.array(combinations, dtype=object)
     np.random.Generator(np.random.PCG64(7)).shuffle(words)
     frequencies = 1 / np.arange(3, len(words) + 3)
     return words, np.cumsum(frequencies) / frequencies.sum()
@@ -169,8 +171,8 @@ def _code(rng: np.random.Generator, length: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _altered(text: str, lang: str, rng: np.random.Generator) -> str:
-    """The text with one word in fifty replaced."""
+def _replace_words(text: str, lang: str, rng: np.random.Generator) -> str:
+    """Replaces one word in fifty."""
     words = text.split(" ")
     places = rng.integers(0, len(words), max(1, len(words) // 50)).tolist()
     for place, word in zip(places, _words(lang, rng, len(places))):

@@ -1,4 +1,4 @@
-"""The synthetic corpus is the same everywhere, grows from its beginning, and holds what it promises."""
+"""The synthetic corpus is reproducible, grows from its beginning, and has the promised shares."""
 
 import json
 from collections import Counter

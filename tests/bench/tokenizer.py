@@ -1,22 +1,23 @@
-"""Tokenizers: encoding by engine, training, and the selection of ``mko tokenizer extend``, next to the peers.
+"""Tokenizers against their peers: encoding by engine, training, and the selection of ``mko tokenizer extend``.
 
     python -m tests.bench.tokenizer --data FOLDER [--parts encode train extend] [--megabytes N] [--gigabytes N] [--rounds N]
 
-``FOLDER`` holds JSON lines with ``text`` and ``lang`` (ko, en); code is the standard library of the running Python
-unless the folder has some. Every measurement is a process of its own; peers run one after another in each round, and the
-median over rounds is given. Prints one JSON line.
+``FOLDER`` contains JSON lines with ``text`` and ``lang`` (ko, en); code is the standard library of the running Python
+unless the folder contains some. Every measurement is its own process; peers run one after another in each round, and the
+result is the median over rounds. Prints one JSON line.
 
-encode: one thread, a cold single pass: each text once, processor time without loading. Keys
+encode: one thread, a cold single pass: each text once, processor time without loading. Keys:
 ``encode_vs_sentencepiece_ko`` (``_en``, ``_code``): the engine that ``auto`` chooses against SentencePiece, the same
-model and text; ``encode_vs_tokenizers_*`` against ``tokenizers`` there, ``byte_level_vs_tiktoken_*`` for a byte-level
-tokenizer against tiktoken with the same merges. ``encode_mb_s`` has every engine, ``encode_exact`` whether its ids are
-those of the reference on all the text.
+model and text; ``encode_vs_tokenizers_*``: against ``tokenizers``; ``byte_level_vs_tiktoken_*``: a byte-level tokenizer
+against tiktoken with the same merges. ``encode_mb_s`` contains every engine, ``encode_exact`` whether its ids equal those
+of the reference on the whole text.
 
-train: ``train_*_vs_tokenizers``, processor time of the trainer of ``tokenizers`` by ours (SentencePiece BPE; byte-level
-BPE), and ``train_*_memory_vs_tokenizers`` how much the process grew, the peer's by ours.
+train: ``train_*_vs_tokenizers``: processor time of the trainer of ``tokenizers`` divided by ours (SentencePiece BPE;
+byte-level BPE); ``train_*_memory_vs_tokenizers``: the same for the growth of the process.
 
-extend: one run of ``mko tokenizer extend`` from English and code over a Korean corpus of ``--gigabytes`` made from the
-Korean text: its lines in random order, one word in twenty made of the halves of two, so that new words keep coming.
+extend: one run of ``mko tokenizer extend`` from English and code on a Korean corpus of ``--gigabytes`` that is built from
+the Korean text: its lines in random order, one word in twenty composed of the halves of two, so that new words keep
+occurring.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ ENGINES = ("sentencepiece", "tokenizers", "bpe", "fastokens", "gigatoken")
 BYTE_ENGINES = ("tokenizers", "tiktoken", "bpe", "fastokens", "gigatoken")
 TRAINERS = ("sentencepiece_bpe", "tokenizers_metaspace", "byte_bpe", "tokenizers_byte_level")
 TRAINING_SHARE = 3
-"""Every third document trains the tokenizers that encode the others."""
+"""Every third document trains the tokenizers, which encode the others."""
 
 
 def main() -> None:
@@ -50,53 +51,55 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--megabytes", type=float, default=30.0, help="of text, a third in each language")
-    parser.add_argument("--gigabytes", type=float, default=1.0, help="of the corpus of extend")
+    parser.add_argument("--megabytes", type=float, default=30.0, help="MB of text, a third in each language")
+    parser.add_argument("--gigabytes", type=float, default=1.0, help="GB of the corpus of extend")
     parser.add_argument("--vocab-size", type=int, default=32_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=2, help="of extend")
-    given = parser.parse_args()
+    parser.add_argument("--workers", type=int, default=2, help="processes of extend")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        print(json.dumps(measure(given, Path(name))))
+        print(json.dumps(measure(options, Path(name))))
 
 
-def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    sizes = write_texts(given.data, folder, int(given.megabytes * 1e6))
-    found: dict[str, Any] = {
+def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    sizes = write_texts(options.data, folder, int(options.megabytes * 1e6))
+    result: dict[str, Any] = {
         "bench": "tokenizer",
         "megabytes": {k: round(v / 1e6, 2) for k, v in sizes.items()},
+        "vocab_size": options.vocab_size,
+        "rounds": options.rounds,
+        "load": [round(os.getloadavg()[0], 1)],
     }
-    found |= {"vocab_size": given.vocab_size, "rounds": given.rounds, "load": [round(os.getloadavg()[0], 1)]}
-    if "encode" in given.parts:
-        found |= measure_encoding(folder, given.vocab_size, given.rounds)
-    if "train" in given.parts:
-        found |= measure_training(folder, given.vocab_size, given.rounds)
-    if "extend" in given.parts:
-        found |= measure_extension(folder, given.gigabytes, given.vocab_size, given.workers)
-    found["load"].append(round(os.getloadavg()[0], 1))
-    return found
+    if "encode" in options.parts:
+        result |= measure_encoding(folder, options.vocab_size, options.rounds)
+    if "train" in options.parts:
+        result |= measure_training(folder, options.vocab_size, options.rounds)
+    if "extend" in options.parts:
+        result |= measure_extension(folder, options.gigabytes, options.vocab_size, options.workers)
+    result["load"].append(round(os.getloadavg()[0], 1))
+    return result
 
 
 # --- text ------------------------------------------------------------------------------------------------
 
 
 def write_texts(data: Path, folder: Path, size: int) -> dict[str, int]:
-    """``LANG.encode.json``, ``LANG.train.json`` and ``all.train.json``; bytes that are encoded, by language."""
+    """Writes ``LANG.encode.json``, ``LANG.train.json`` and ``all.train.json``; returns the bytes to encode by language."""
     sizes, training = {}, []
     for lang in LANGS:
-        encoded, trained = [], []
-        taken = 0
+        to_encode, to_train = [], []
+        total = 0
         for number, text in enumerate(texts_of(data, lang)):
-            (trained if number % TRAINING_SHARE == 0 else encoded).append(text)
-            taken += len(text.encode("utf-8"))
-            if taken >= size / len(LANGS):
+            (to_train if number % TRAINING_SHARE == 0 else to_encode).append(text)
+            total += len(text.encode("utf-8"))
+            if total >= size / len(LANGS):
                 break
-        for kind, texts in (("encode", encoded), ("train", trained)):
-            write(folder / f"{lang}.{kind}.json", texts)
-        sizes[lang] = sum(len(text.encode("utf-8")) for text in encoded)
-        training += trained
+        for part, texts in (("encode", to_encode), ("train", to_train)):
+            write(folder / f"{lang}.{part}.json", texts)
+        sizes[lang] = sum(len(text.encode("utf-8")) for text in to_encode)
+        training += to_train
         if not sizes[lang]:
-            raise SystemExit(f"{data}: has no text in {lang}; give JSON lines with text and lang")
+            raise SystemExit(f"{data}: no text in {lang}; add JSON lines with text and lang")
     write(folder / "all.train.json", training)
     return sizes
 
@@ -106,14 +109,14 @@ def write(path: Path, texts: list[str]) -> None:
 
 
 def texts_of(data: Path, lang: str) -> Iterator[str]:
-    """Documents of all files that are in this language, in turn."""
+    """Documents in this language from all files, in turn."""
     from preprocessing.tokenizers.text_files import batches_of, parts_of
 
     def documents(path: Path) -> Iterator[str]:
         for part in parts_of([str(path)]):
             for batch in batches_of(part):
                 rows = zip(batch["text"].to_pylist(), batch["lang"].to_pylist())
-                yield from (text for text, found in rows if found == lang)
+                yield from (text for text, text_lang in rows if text_lang == lang)
 
     files = sorted(
         path for path in data.glob("*.jsonl*") if f"{lang}_" in path.name and "pairs" not in path.name
@@ -138,7 +141,7 @@ def texts_of(data: Path, lang: str) -> Iterator[str]:
 
 def measure_encoding(folder: Path, vocab_size: int, rounds: int) -> dict[str, Any]:
     write_tokenizers(folder, vocab_size)
-    found: dict[str, Any] = {"encode_mb_s": {}, "encode_exact": {}, "encode_engine": {}}
+    result: dict[str, Any] = {"encode_mb_s": {}, "encode_exact": {}, "encode_engine": {}}
     for kind, engines in (("sentencepiece", ENGINES), ("byte_level", BYTE_ENGINES)):
         runs: dict[str, list[dict[str, Any]]] = {engine: [] for engine in engines}
         for number in range(rounds):
@@ -147,12 +150,12 @@ def measure_encoding(folder: Path, vocab_size: int, rounds: int) -> dict[str, An
                     runs[engine].append(side("encode", folder, kind, engine, *LANGS))
         reference, chosen = engines[0], _auto(folder, kind)
         works = {e: r for e, r in runs.items() if "refused" not in r[0]}
-        found["encode_engine"][kind] = chosen
-        found["encode_mb_s"][kind] = {
+        result["encode_engine"][kind] = chosen
+        result["encode_mb_s"][kind] = {
             engine: {lang: round(statistics.median(run[lang]["mb_s"] for run in r), 2) for lang in LANGS}
             for engine, r in works.items()
         } | {engine: r[0]["refused"] for engine, r in runs.items() if engine not in works}
-        found["encode_exact"][kind] = {
+        result["encode_exact"][kind] = {
             engine: all(run[lang]["ids"] == works[reference][0][lang]["ids"] for run in r for lang in LANGS)
             for engine, r in works.items()
         }
@@ -166,12 +169,12 @@ def measure_encoding(folder: Path, vocab_size: int, rounds: int) -> dict[str, An
             for lang in LANGS:
                 pairs = zip(works[chosen], works[peer])
                 ratio = statistics.median(ours[lang]["mb_s"] / theirs[lang]["mb_s"] for ours, theirs in pairs)
-                found[f"{key}_{lang}"] = round(ratio, 2)
-    return found
+                result[f"{key}_{lang}"] = round(ratio, 2)
+    return result
 
 
 def write_tokenizers(folder: Path, vocab_size: int) -> None:
-    """``sentencepiece`` and ``byte_level``: folders as ``train-tokenizer`` writes them, of the training text."""
+    """Writes the tokenizer folders ``sentencepiece`` and ``byte_level``, trained like ``train-tokenizer`` on the training text."""
     from megatron_ko.formats.sentencepiece_model import read_model
     from megatron_ko.formats.tokenizer_folder import write_tokenizer_folder
     from preprocessing.config.tokens import TokenizerConfig
@@ -181,10 +184,10 @@ def write_tokenizers(folder: Path, vocab_size: int) -> None:
     texts = json.loads((folder / "all.train.json").read_text(encoding="utf-8"))
     settings = TokenizerConfig(type="bpe", vocab_size=vocab_size)
     model = trainers.train(iter(texts), settings)
-    made = to_tokenizer_json(read_model(model, "the trained model"))
-    write_tokenizer_folder(folder / "sentencepiece", made, trainers.SPECIAL_TOKENS, model)
-    made = byte_level.train(iter(texts), TokenizerConfig(type="byte_bpe", vocab_size=vocab_size))
-    write_tokenizer_folder(folder / "byte_level", made, byte_level.SPECIAL_TOKENS)
+    description = to_tokenizer_json(read_model(model, "the trained model"))
+    write_tokenizer_folder(folder / "sentencepiece", description, trainers.SPECIAL_TOKENS, model)
+    description = byte_level.train(iter(texts), TokenizerConfig(type="byte_bpe", vocab_size=vocab_size))
+    write_tokenizer_folder(folder / "byte_level", description, byte_level.SPECIAL_TOKENS)
 
 
 def _auto(folder: Path, kind: str) -> str:
@@ -198,16 +201,16 @@ def _some(folder: Path, lang: str) -> list[str]:
 
 
 def side(*arguments: object) -> dict[str, Any]:
-    """What the process prints; one thread."""
+    """Runs a process of ``tests.bench.tokenizer_sides`` with one thread; returns the JSON that it prints."""
     threads = ("RAYON_NUM_THREADS", "FASTOKENS_BPE_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
     environment = {**os.environ, **dict.fromkeys(threads, "1"), "TOKENIZERS_PARALLELISM": "false"}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "tests.bench.tokenizer_sides", *map(str, arguments)],
         capture_output=True, text=True, env=environment, check=False,
     )  # fmt: skip
-    if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, arguments))}:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    if process.returncode:
+        raise SystemExit(f"{' '.join(map(str, arguments))}:\n{process.stderr[-3000:]}")
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 # --- training --------------------------------------------------------------------------------------------
@@ -218,12 +221,12 @@ def measure_training(folder: Path, vocab_size: int, rounds: int) -> dict[str, An
     for _ in range(rounds):
         for name in TRAINERS:
             runs[name].append(side("train", folder, name, vocab_size))
-    middle = {
-        name: {key: round(statistics.median(run[key] for run in found), 2) for key in found[0]}
-        for name, found in runs.items()
+    medians = {
+        name: {key: round(statistics.median(run[key] for run in rows), 2) for key in rows[0]}
+        for name, rows in runs.items()
     }
-    found: dict[str, Any] = {
-        "train": middle,
+    result: dict[str, Any] = {
+        "train": medians,
         "train_megabytes": round(
             sum(len(t.encode("utf-8")) for t in json.loads((folder / "all.train.json").read_text(encoding="utf-8"))) / 1e6, 2
         ),
@@ -232,20 +235,20 @@ def measure_training(folder: Path, vocab_size: int, rounds: int) -> dict[str, An
         ("bpe", "sentencepiece_bpe", "tokenizers_metaspace"), ("byte_bpe", "byte_bpe", "tokenizers_byte_level"),
     ):  # fmt: skip
         pairs = list(zip(runs[theirs], runs[ours]))
-        found[f"train_{key}_vs_tokenizers"] = round(
+        result[f"train_{key}_vs_tokenizers"] = round(
             statistics.median(t["cpu_s"] / o["cpu_s"] for t, o in pairs), 2
         )
-        found[f"train_{key}_memory_vs_tokenizers"] = round(
+        result[f"train_{key}_memory_vs_tokenizers"] = round(
             statistics.median(t["grew_mib"] / o["grew_mib"] for t, o in pairs), 2
         )
-    return found
+    return result
 
 
 # --- the selection ---------------------------------------------------------------------------------------
 
 
 def measure_extension(folder: Path, gigabytes: float, vocab_size: int, workers: int) -> dict[str, Any]:
-    """Wall and processor seconds, memory of all processes together, rounds."""
+    """Wall and processor seconds, memory of all processes together, rounds of the selection."""
     from tests.bench.footprint import watch
 
     base = write_base(folder, vocab_size)
@@ -281,7 +284,7 @@ def measure_extension(folder: Path, gigabytes: float, vocab_size: int, workers: 
 
 
 def write_base(folder: Path, vocab_size: int) -> Path:
-    """A tokenizer of English and code."""
+    """Trains and writes a tokenizer of English and code."""
     from megatron_ko.formats.sentencepiece_model import read_model
     from megatron_ko.formats.tokenizer_folder import write_tokenizer_folder
     from preprocessing.config.tokens import TokenizerConfig
@@ -291,13 +294,13 @@ def write_base(folder: Path, vocab_size: int) -> Path:
     texts = [text for lang in ("en", "code") for text in json.loads((folder / f"{lang}.train.json").read_text(encoding="utf-8"))]  # fmt: skip
     settings = TokenizerConfig(type="bpe", vocab_size=vocab_size // 2)
     model = trainers.train(iter(texts), settings)
-    made = to_tokenizer_json(read_model(model, "the trained model"))
-    write_tokenizer_folder(folder / "base", made, trainers.SPECIAL_TOKENS, model)
+    description = to_tokenizer_json(read_model(model, "the trained model"))
+    write_tokenizer_folder(folder / "base", description, trainers.SPECIAL_TOKENS, model)
     return folder / "base"
 
 
 def write_korean(folder: Path, texts: list[str], size: int, seed: int = 1) -> int:
-    """JSON lines of at least ``size`` bytes, in files of 128 MB; the bytes of the text."""
+    """Writes JSON lines with at least ``size`` bytes of text, in files of 128 MiB; returns the bytes of the text."""
     folder.mkdir()
     lines = [line for text in texts for line in text.splitlines() if line.strip()]
     words = [word for line in lines for word in line.split() if len(word) > 2]
@@ -307,22 +310,22 @@ def write_korean(folder: Path, texts: list[str], size: int, seed: int = 1) -> in
         stop = min(size, written + (128 << 20))
         with open(folder / f"korean-{number:04d}.jsonl", "w", encoding="utf-8") as file:
             while written < stop:
-                text = _varied("\n".join(lines[i] for i in rng.integers(len(lines), size=200)), words, rng)
+                text = _vary("\n".join(lines[i] for i in rng.integers(len(lines), size=200)), words, rng)
                 written += len(text.encode("utf-8"))
                 file.write(json.dumps({"text": text, "lang": "ko"}, ensure_ascii=False) + "\n")
         number += 1
     return written
 
 
-def _varied(text: str, words: list[str], rng: np.random.Generator) -> str:
-    """One word in twenty is the first half of a word and the second half of another."""
-    found = text.split(" ")
-    count = len(found) // 20
+def _vary(text: str, words: list[str], rng: np.random.Generator) -> str:
+    """Replaces one word in twenty by the first half of a word and the second half of another."""
+    parts = text.split(" ")
+    count = len(parts) // 20
     pairs = rng.integers(len(words), size=(count, 2)).tolist()
-    for place, (one, other) in zip(rng.integers(len(found), size=count).tolist(), pairs):
+    for place, (one, other) in zip(rng.integers(len(parts), size=count).tolist(), pairs):
         first, second = words[one], words[other]
-        found[place] = first[: len(first) // 2] + second[len(second) // 2 :]
-    return " ".join(found)
+        parts[place] = first[: len(first) // 2] + second[len(second) // 2 :]
+    return " ".join(parts)
 
 
 if __name__ == "__main__":

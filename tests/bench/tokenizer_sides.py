@@ -1,7 +1,7 @@
-"""What a process of ``tests.bench.tokenizer`` does: encode with one engine, or train one tokenizer, and print one JSON line.
+"""One process of ``tests.bench.tokenizer``: encodes with one engine, or trains one tokenizer, and prints one JSON line.
 
-Owns the clock and the memory: processor seconds of the process with all its threads, without imports, reading and
-loading; memory is the high-water mark of the process.
+Owns the measurement: processor seconds of the process with all its threads, without imports, reading and loading; memory is
+the high-water mark of the process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 BATCH = 64
-GREETING = ["안녕 hello = 1\n"]  # loads what is loaded at first use; no text that is timed
+WARM_UP = ["안녕 hello = 1\n"]  # triggers loading at first use; not timed
 Encode = Callable[[list[str]], Any]
 
 
@@ -30,17 +30,13 @@ def read(folder: Path, lang: str, kind: str) -> list[str]:
 
 
 def encode(folder: Path, tokenizer: str, engine: str, langs: list[str]) -> dict[str, Any]:
-    """MB/s and a hash of the ids by language; each text is seen once. ``refused`` where the engine cannot read it."""
+    """MB/s and a hash of the ids by language; each text is encoded once. ``refused``: why the engine cannot read the tokenizer."""
     try:
         run, ids_of = _tiktoken(folder / tokenizer) if engine == "tiktoken" else _ours(folder / tokenizer, engine)  # fmt: skip
-    except (
-        ValueError,
-        RuntimeError,
-        TypeError,
-    ) as error:  # a kind of tokenizer that the engine does not know
+    except (ValueError, RuntimeError, TypeError) as error:  # the engine does not support this tokenizer
         return {"refused": str(error)[:200]}
-    run(GREETING)
-    found = {}
+    run(WARM_UP)
+    result = {}
     for lang in langs:
         texts = read(folder, lang, "encode")
         batches = [texts[at : at + BATCH] for at in range(0, len(texts), BATCH)]
@@ -48,11 +44,11 @@ def encode(folder: Path, tokenizer: str, engine: str, langs: list[str]) -> dict[
         results = [run(batch) for batch in batches]
         seconds = time.process_time() - begin
         digest = hashlib.sha256()
-        for result in results:
-            digest.update(ids_of(result).astype(np.uint32).tobytes())
+        for encoded in results:
+            digest.update(ids_of(encoded).astype(np.uint32).tobytes())
         size = sum(len(text.encode("utf-8")) for text in texts)
-        found[lang] = {"mb_s": size / 1e6 / seconds, "ids": digest.hexdigest()}
-    return found
+        result[lang] = {"mb_s": size / 1e6 / seconds, "ids": digest.hexdigest()}
+    return result
 
 
 def _ours(folder: Path, engine: str) -> tuple[Encode, Callable[[Any], np.ndarray]]:
@@ -62,15 +58,15 @@ def _ours(folder: Path, engine: str) -> tuple[Encode, Callable[[Any], np.ndarray
 
 
 def _tiktoken(folder: Path) -> tuple[Encode, Callable[[Any], np.ndarray]]:
-    """tiktoken with the merges of a byte-level folder: the bytes and learned pieces are its ranks, in their order."""
+    """tiktoken with the merges of a byte-level folder: its ranks are the bytes and learned pieces, in order."""
     import tiktoken
 
     from preprocessing.tokenizers.opened import open_tokenizer
 
     opened = open_tokenizer(folder)
     description = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    apart = {token["id"] for token in description["added_tokens"]} | opened.special_ids
-    ids = [i for i in range(opened.size) if i not in apart and opened.token_bytes(i) is not None]
+    excluded = {token["id"] for token in description["added_tokens"]} | opened.special_ids
+    ids = [i for i in range(opened.size) if i not in excluded and opened.token_bytes(i) is not None]
     ranks = {opened.tokens.of_id[i]: rank for rank, i in enumerate(ids)}
     pattern = description["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"]
     encoding = tiktoken.Encoding(
@@ -88,7 +84,7 @@ def _tiktoken(folder: Path) -> tuple[Encode, Callable[[Any], np.ndarray]]:
 
 
 def train(folder: Path, which: str, vocab_size: int) -> dict[str, float]:
-    """Processor and wall seconds, and how much the memory of the process grew at most."""
+    """Processor and wall seconds, maximum growth of the memory of the process, and its peak."""
     trainer = {
         "sentencepiece_bpe": _train_bpe, "byte_bpe": _train_byte_bpe,
         "tokenizers_metaspace": _train_metaspace, "tokenizers_byte_level": _train_byte_level,
@@ -123,15 +119,15 @@ def _train_byte_bpe(vocab_size: int) -> Train:
 
 
 def _train_metaspace(vocab_size: int) -> Train:
-    """The trainer of ``tokenizers`` set up as its SentencePiece-like BPE."""
+    """The trainer of ``tokenizers``, configured as its SentencePiece-like BPE."""
     import tokenizers
     from tokenizers import models, pre_tokenizers, trainers
 
-    made = tokenizers.Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))  # type: ignore[call-arg]
-    made.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
+    tokenizer = tokenizers.Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))  # type: ignore[call-arg]
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
     special = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256))]
     trainer = trainers.BpeTrainer(vocab_size=vocab_size, special_tokens=special, show_progress=False)  # type: ignore[call-arg]  # fmt: skip
-    return lambda texts: made.train_from_iterator(texts, trainer)
+    return lambda texts: tokenizer.train_from_iterator(texts, trainer)
 
 
 def _train_byte_level(vocab_size: int) -> Train:
@@ -140,8 +136,8 @@ def _train_byte_level(vocab_size: int) -> Train:
 
     from preprocessing.tokenizers.tiktoken_files import PATTERNS
 
-    made = tokenizers.Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.Sequence(
+    tokenizer = tokenizers.Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(tokenizers.Regex(PATTERNS["qwen"]), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
@@ -149,23 +145,23 @@ def _train_byte_level(vocab_size: int) -> Train:
     )
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=vocab_size, initial_alphabet=alphabet, show_progress=False)  # type: ignore[call-arg]  # fmt: skip
-    return lambda texts: made.train_from_iterator(texts, trainer)
+    return lambda texts: tokenizer.train_from_iterator(texts, trainer)
 
 
 def _memory(name: str) -> int:
-    """KiB; ``ru_maxrss`` would include the process that started this one."""
+    """KiB from /proc; ``ru_maxrss`` would include the process that started this one."""
     match = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert match is not None
     return int(match[1])
 
 
 def main() -> None:
-    what, folder, *rest = sys.argv[1:]
-    if what == "encode":
-        found = encode(Path(folder), rest[0], rest[1], rest[2:])
+    part, folder, *rest = sys.argv[1:]
+    if part == "encode":
+        result = encode(Path(folder), rest[0], rest[1], rest[2:])
     else:
-        found = train(Path(folder), rest[0], int(rest[1]))
-    print(json.dumps(found))
+        result = train(Path(folder), rest[0], int(rest[1]))
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

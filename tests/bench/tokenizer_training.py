@@ -1,8 +1,8 @@
-"""CPU time and peak memory of training tokenizers, next to what ``tokenizers/forecast.py`` says of them.
+"""CPU time and peak memory of training tokenizers, compared with the forecast of ``tokenizers/forecast.py``.
 
     python -m tests.bench.tokenizer_training [--megabytes 5 15 40] [--kinds bpe unigram byte_bpe] FILES...
 
-Each training runs in a process of its own, on parts of the files (JSON lines, plain or compressed, or text).
+Each training runs in its own process, on parts of the files (JSON lines, plain or compressed, or text).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 
 def texts(paths: list[str], size: int) -> Iterator[str]:
-    """About ``size`` bytes, from all files in turn, as they are read."""
+    """Texts of about ``size`` bytes, from all files in turn."""
     from preprocessing.tokenizers.text_files import batches_of, parts_of
 
     sources = [
@@ -42,23 +42,23 @@ def train_once(kind: str, megabytes: float, vocab_size: int, paths: list[str]) -
     settings = TokenizerConfig(type=kind, vocab_size=vocab_size)  # type: ignore[arg-type]
     size = 0
 
-    def counted() -> Iterator[str]:
+    def count_bytes() -> Iterator[str]:
         nonlocal size
         for text in texts(paths, int(megabytes * 1e6)):
             size += len(text.encode("utf-8"))
             yield text
 
-    for _ in counted():  # what reading takes is no part of it
+    for _ in count_bytes():  # reads everything once, so that the memory of reading counts as before
         pass
     size, before, start = 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-    (byte_level.train if kind == "byte_bpe" else trainers.train)(counted(), settings)
+    (byte_level.train if kind == "byte_bpe" else trainers.train)(count_bytes(), settings)
     seconds = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    said = forecast(settings, size)
+    expected = forecast(settings, size)
     return {
         "kind": kind, "bytes": size, "vocab_size": vocab_size, "cpu_s": round(seconds, 2),
-        "cpu_s_forecast": round(said.seconds, 2), "peak_bytes": peak << 10, "before_bytes": before << 10,
-        "peak_bytes_forecast": said.memory_bytes,
+        "cpu_s_forecast": round(expected.seconds, 2), "peak_bytes": peak << 10, "before_bytes": before << 10,
+        "peak_bytes_forecast": expected.memory_bytes,
     }  # fmt: skip
 
 
@@ -69,14 +69,15 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=["bpe", "unigram", "byte_bpe"])
     parser.add_argument("--vocab-sizes", nargs="+", type=int, default=[32_000])
     parser.add_argument("--here", action="store_true", help="train in this process and print one JSON line")
-    given = parser.parse_args()
-    if given.here:
-        print(json.dumps(train_once(given.kinds[0], given.megabytes[0], given.vocab_sizes[0], given.files)))
+    options = parser.parse_args()
+    if options.here:
+        result = train_once(options.kinds[0], options.megabytes[0], options.vocab_sizes[0], options.files)
+        print(json.dumps(result))
         return
-    for kind in given.kinds:
-        for vocab_size in given.vocab_sizes:
-            for megabytes in given.megabytes:
-                command = [sys.executable, "-m", "tests.bench.tokenizer_training", *given.files, "--here"]
+    for kind in options.kinds:
+        for vocab_size in options.vocab_sizes:
+            for megabytes in options.megabytes:
+                command = [sys.executable, "-m", "tests.bench.tokenizer_training", *options.files, "--here"]
                 command += ["--kinds", kind, "--megabytes", str(megabytes), "--vocab-sizes", str(vocab_size)]
                 subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
 

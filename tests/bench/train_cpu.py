@@ -1,10 +1,10 @@
-"""Pace of our one-rank CPU step against a plain PyTorch loop of the same model, dtype and batch, in one run.
+"""Speed of our CPU step on one rank against a plain PyTorch loop with the same model, dtype and batch, in one run.
 
     python -m tests.bench.train_cpu [--rounds N] [--dtype fp32|bf16]
 
-Steps of the two alternate, each timed alone; both start from the same weights and see the same batches, and
-their losses are compared. One thread each, timed in CPU seconds, which other work on the machine disturbs least.
-Prints one JSON line: ``vs_plain_torch`` is the median of the ratios of the pairs; ``tokens_per_s`` is by the clock.
+Steps of the two alternate, each timed separately; both start from the same weights and read the same batches, and their
+losses are compared. One thread each, timed in CPU seconds, which other work on the machine disturbs least. Prints one JSON
+line: ``vs_plain_torch`` is the median of the ratios of the pairs; ``tokens_per_s`` uses wall time.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--dtype", choices=("fp32", "bf16"), default="fp32")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(given.rounds, given.dtype, Path(folder))))
+        print(json.dumps(measure(options.rounds, options.dtype, Path(folder))))
 
 
 def measure(rounds: int, dtype: str, folder: Path) -> dict[str, Any]:
@@ -61,10 +61,9 @@ def measure(rounds: int, dtype: str, folder: Path) -> dict[str, Any]:
     gpt = model.build_gpt(
         MODEL, ParallelConfig(), PrecisionConfig(dtype=dtype), vocab_size=VOCAB, device=world.device, seed=1
     )
-    kind = torch.bfloat16 if dtype == "bf16" else torch.float32
     plain = PlainGPT(MODEL, VOCAB)
     copy_weights(gpt, plain)
-    plain.to(kind)
+    plain.to(torch.bfloat16 if dtype == "bf16" else torch.float32)
     ours = step.prepare(gpt, ADAM, PrecisionConfig(dtype=dtype))
     matrices = [p for p in plain.parameters() if p.ndim > 1]
     vectors = [p for p in plain.parameters() if p.ndim == 1]
@@ -77,9 +76,7 @@ def measure(rounds: int, dtype: str, folder: Path) -> dict[str, Any]:
         return step.train_step(ours, iter(batches), world, TRAINING, MICRO_BATCHES).loss
 
     def their_step(batches: list[dict]) -> float:
-        with (
-            torch._C.DisableTorchFunction()
-        ):  # the mode that adapts megatron-core to the CPU is no part of theirs
+        with torch._C.DisableTorchFunction():  # without the mode that adapts megatron-core to the CPU
             return plain_step(batches)
 
     def plain_step(batches: list[dict]) -> float:

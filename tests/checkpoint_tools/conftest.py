@@ -1,11 +1,14 @@
-"""Tiny random Hugging Face models, large enough in value that a wrong layout shows in the logits."""
+"""Tiny random Hugging Face models, with values large enough that a wrong order of weights changes the logits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from megatron_ko.errors import UserError, exit_code_of
 
 LLAMA3 = {
     "rope_type": "llama3",
@@ -47,24 +50,24 @@ def hf_models(tmp_path_factory) -> dict[str, Path]:
     from transformers import AutoModelForCausalLM
 
     folders = {}
-    for kind, config in _configs().items():
+    for name, config in _configs().items():
         torch.manual_seed(7)
         model = AutoModelForCausalLM.from_config(config)
         with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                parameter.normal_(1.0 if "norm" in name else 0.0, 0.2)
-        folders[kind] = tmp_path_factory.mktemp(f"hf_{kind}")
-        dtype = torch.bfloat16 if kind == "mha" else torch.float32
-        model.to(dtype).save_pretrained(folders[kind], max_shard_size="300KB" if kind == "gqa" else "1GB")
+            for weight, parameter in model.named_parameters():
+                parameter.normal_(1.0 if "norm" in weight else 0.0, 0.2)
+        folders[name] = tmp_path_factory.mktemp(f"hf_{name}")
+        dtype = torch.bfloat16 if name == "mha" else torch.float32
+        model.to(dtype).save_pretrained(folders[name], max_shard_size="300KB" if name == "gqa" else "1GB")
     return folders
 
 
 @pytest.fixture(scope="session")
 def checkpoints(hf_models, tmp_path_factory) -> dict[str, Path]:
-    """The same models as our checkpoints."""
-    folders = {kind: tmp_path_factory.mktemp("ours") / kind for kind in hf_models}
-    for kind, folder in folders.items():
-        assert run_quietly("from-hf", src=hf_models[kind], dst=folder) == 0
+    """The same models as megatron_ko checkpoints."""
+    folders = {name: tmp_path_factory.mktemp("ours") / name for name in hf_models}
+    for name, folder in folders.items():
+        assert run_quietly("from-hf", src=hf_models[name], dst=folder) == 0
     return folders
 
 
@@ -101,15 +104,28 @@ def run() -> Callable[..., int]:
 
 
 @pytest.fixture
-def refused(capsys) -> Callable[..., str]:
-    """Runs an operation that must end with exit code 2 and one readable message, which is returned."""
+def expect_error(capsys, monkeypatch) -> Callable[..., UserError]:
+    """Runs an operation that must end with exit code 2 and one readable error, which is returned."""
+    errors: list[UserError] = []
 
-    def check(operation: str, **options: object) -> str:
+    def record(main: Callable[[], int | None], **keywords: Any) -> int:
+        def run_main() -> int | None:
+            try:
+                return main()
+            except UserError as error:
+                errors.append(error)
+                raise
+
+        return exit_code_of(run_main, **keywords)
+
+    monkeypatch.setattr("checkpoint_tools.__main__.exit_code_of", record)
+
+    def check(operation: str, **options: object) -> UserError:
         capsys.readouterr()
         code = run_quietly(operation, **options)
-        message = capsys.readouterr().err
-        assert code == 2, message
-        assert "error: " in message and "Traceback" not in message
-        return message
+        printed = capsys.readouterr().err
+        assert code == 2, printed
+        assert str(errors[-1]) in printed and "Traceback" not in printed
+        return errors[-1]
 
     return check

@@ -1,4 +1,4 @@
-"""Small tokenizers made by hand: a BPE with byte fallback (as SentencePiece's) and a byte-level one, and extensions."""
+"""Small tokenizers written by hand: a BPE with byte fallback (like SentencePiece) and a byte-level BPE, and extensions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEW = ("국", "어", "한국", "\u2581한국", "한국어", "theer", "\u2581국�
 
 
 def fallback_json(pieces: Sequence[str], dummy_prefix: bool) -> dict[str, Any]:
-    """BPE with byte fallback, blanks as U+2581; every way to join two pieces is a merge, longest results last."""
+    """BPE with byte fallback, spaces as U+2581; every pair of pieces that forms a piece is a merge, in the order of ``pieces``."""
     head = [*SPECIAL.values(), *(f"<0x{byte:02X}>" for byte in range(256)), *LETTERS, "\u2581"]
     normal = [piece for piece in pieces if not piece.startswith("<|")]
     vocab = {piece: i for i, piece in enumerate([*head, *normal])}
@@ -32,8 +32,8 @@ def fallback_json(pieces: Sequence[str], dummy_prefix: bool) -> dict[str, Any]:
         steps.insert(0, {"type": "Prepend", "prepend": "\u2581"})
     return {
         "version": "1.0",
-        "added_tokens": [_added(i, token) for i, token in enumerate(SPECIAL.values())]
-        + [_added(len(vocab) + i, token) for i, token in enumerate(added)],
+        "added_tokens": [_added_token(i, token) for i, token in enumerate(SPECIAL.values())]
+        + [_added_token(len(vocab) + i, token) for i, token in enumerate(added)],
         "normalizer": {"type": "Sequence", "normalizers": steps},
         "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]},
         "model": {
@@ -47,13 +47,13 @@ def fallback_json(pieces: Sequence[str], dummy_prefix: bool) -> dict[str, Any]:
     }
 
 
-def _added(number: int, token: str) -> dict[str, Any]:
+def _added_token(number: int, token: str) -> dict[str, Any]:
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     return {"id": number, "content": token, "special": True, **flags}
 
 
 def old_and_new(folder: Path, dummy_prefix: bool = False) -> tuple[TokenizerInfo, TokenizerInfo]:
-    """A base tokenizer and one with NEW after it."""
+    """A base tokenizer, and an extension with the pieces NEW."""
     return (
         write_tokenizer_folder(folder / "old", fallback_json(WORDS, dummy_prefix), SPECIAL),
         write_tokenizer_folder(folder / "new", fallback_json((*WORDS, *NEW), dummy_prefix), SPECIAL),
@@ -61,7 +61,7 @@ def old_and_new(folder: Path, dummy_prefix: bool = False) -> tuple[TokenizerInfo
 
 
 def byte_level_json(merges: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Byte-level BPE (GPT-2's letters) without a pre-tokenizer's splits; ``<|end|>`` stands before the pieces."""
+    """Byte-level BPE (GPT-2's alphabet) that does not split text first; ``<|end|>`` has id 0."""
     from tokenizers.pre_tokenizers import ByteLevel
 
     vocab = {"<|end|>": 0}
@@ -72,7 +72,7 @@ def byte_level_json(merges: Sequence[tuple[str, str]]) -> dict[str, Any]:
     level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
     return {
         "version": "1.0",
-        "added_tokens": [_added(0, "<|end|>")],
+        "added_tokens": [_added_token(0, "<|end|>")],
         "pre_tokenizer": level,
         "decoder": level,
         "model": {"type": "BPE", "vocab": vocab, "merges": [list(pair) for pair in merges]},

@@ -1,4 +1,4 @@
-"""The command line: help and mistakes cost no import of torch, and tokenizers travel along."""
+"""The command line: help and mistakes do not import torch, and conversions copy the tokenizer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from checkpoint_tools.formats import mcore
 from checkpoint_tools.formats.tokenizer_files import copy_tokenizer, special_ids
 from checkpoint_tools.options import ToHf
 from megatron_ko.config.options import read_options
-from megatron_ko.errors import ConfigError
+from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.formats.tokenizer_folder import TokenizerInfo, copy_tokenizer_folder, write_tokenizer_folder
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +69,7 @@ def test_all_mistakes_are_reported_at_once():
 
 @pytest.fixture
 def tokenizer(tmp_path) -> TokenizerInfo:
-    """A tokenizer of ours, of as many tokens as the models have."""
+    """A megatron_ko tokenizer with as many tokens as the models have."""
     vocabulary = {
         "<unk>": 0,
         "<s>": 3,
@@ -78,19 +78,19 @@ def tokenizer(tmp_path) -> TokenizerInfo:
     }
     content = {
         "version": "1.0",
-        "added_tokens": [_added(i, token) for token, i in vocabulary.items() if token[0] == "<"],
+        "added_tokens": [_added_token(i, token) for token, i in vocabulary.items() if token[0] == "<"],
         "pre_tokenizer": {"type": "Whitespace"},
         "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>"},
     }
     return write_tokenizer_folder(tmp_path / "ours", content, {"bos": "<s>", "eos": "</s>", "unk": "<unk>"})
 
 
-def _added(number: int, token: str) -> dict[str, object]:
+def _added_token(number: int, token: str) -> dict[str, object]:
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     return {"id": number, "content": token, "special": True, **flags}
 
 
-def test_special_ids_come_from_either_kind_of_folder(tokenizer):
+def test_special_ids_come_from_megatron_ko_and_hugging_face_folders(tokenizer):
     expected = {"bos_token_id": 3, "eos_token_id": 9, "pad_token_id": None}
     assert special_ids(tokenizer.folder) == expected
     (tokenizer.folder / "fingerprint.json").unlink()
@@ -98,7 +98,7 @@ def test_special_ids_come_from_either_kind_of_folder(tokenizer):
     assert special_ids(None) == dict.fromkeys(expected)
 
 
-def test_tokenizer_travels_both_ways(hf_models, tokenizer, tmp_path, run, capsys):
+def test_tokenizer_is_copied_in_both_directions(hf_models, tokenizer, tmp_path, run, capsys):
     source = Path(shutil.copytree(hf_models["mha"], tmp_path / "hf"))
     assert run("from-hf", src=source, dst=tmp_path / "without") == 0
     assert "warning:" in capsys.readouterr().out
@@ -114,8 +114,8 @@ def test_tokenizer_travels_both_ways(hf_models, tokenizer, tmp_path, run, capsys
         assert (tmp_path / "back" / name).read_bytes() == (tokenizer.folder / name).read_bytes()
 
 
-def test_checkpoint_of_the_trainer_exports_the_ids_of_its_tokenizer(checkpoints, tokenizer, tmp_path, run):
-    """The trainer writes no ``special_ids``, but a tokenizer folder with its marker."""
+def test_trained_checkpoint_exports_the_ids_of_its_tokenizer(checkpoints, tokenizer, tmp_path, run):
+    """Training writes no ``special_ids``, but a tokenizer folder with its marker."""
     folder = Path(shutil.copytree(checkpoints["gqa"], tmp_path / "trained"))
     marker = json.loads((folder / "checkpoint.json").read_text())
     del marker["special_ids"]
@@ -131,14 +131,18 @@ def test_checkpoint_of_the_trainer_exports_the_ids_of_its_tokenizer(checkpoints,
     assert AutoTokenizer.from_pretrained(tmp_path / "back")("w7 w1000")["input_ids"] == [7, 1000]
 
 
-def test_tokenizer_that_does_not_fit_is_said(hf_models, tokenizer, tmp_path, run, refused, capsys):
+def test_warns_of_a_tokenizer_larger_than_the_embedding(
+    hf_models, tokenizer, tmp_path, run, expect_error, capsys
+):
     source = Path(shutil.copytree(hf_models["mha"], tmp_path / "hf"))
     copy_tokenizer(tokenizer.folder, source)
     content = json.loads((source / "tokenizer.json").read_text())
     content["added_tokens"].append({"id": 1001, "content": "<pad>"})
     (source / "tokenizer.json").write_text(json.dumps(content))
     assert run("from-hf", src=source, dst=tmp_path / "more") == 0
-    assert "has 1,002 tokens, the embedding 1,001 rows" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "warning:" in printed and "1,002" in printed and "1,001" in printed
     (source / "tokenizer.json").write_text("{}")
-    assert "holds no vocabulary" in refused("from-hf", src=source, dst=tmp_path / "x")
+    error = expect_error("from-hf", src=source, dst=tmp_path / "x")
+    assert isinstance(error, DataError) and str(source) in str(error)
     assert not (tmp_path / "x").exists()

@@ -1,6 +1,6 @@
-"""megatron-core's own GPTModel on converted checkpoints: logits of transformers, and checkpoints of the trainer's layouts.
+"""megatron-core's GPTModel on converted checkpoints: equal logits, and checkpoints of several layouts.
 
-Processes talk over gloo; each test has a hard timeout.
+Processes communicate over gloo; each test has a hard timeout.
 """
 
 from __future__ import annotations
@@ -27,45 +27,48 @@ def warm_ranks() -> None:
     multiprocessing.get_context("forkserver").set_forkserver_preload(["tests.warm"])
 
 
-@pytest.mark.parametrize(("kind", "tensor_parallel"), [("gqa", 1), ("gqa", 2), ("qwen2", 2)])
-def test_logits_are_those_of_transformers(kind, tensor_parallel, hf_models, checkpoints):
-    store = mcore.open_mcore(checkpoints[kind])
+@pytest.mark.parametrize(("model", "tensor_parallel"), [("gqa", 1), ("gqa", 2), ("qwen2", 2)])
+def test_logits_are_those_of_transformers(model, tensor_parallel, hf_models, checkpoints):
+    store = mcore.open_mcore(checkpoints[model])
     tokens = verify.sample_tokens(store, None)
-    ours = mcore.megatron_logits(checkpoints[kind], tokens, tensor_parallel, TIMEOUT_S)
-    theirs = verify.hf_logits(hf_models[kind], tokens)
+    ours = mcore.megatron_logits(checkpoints[model], tokens, tensor_parallel, TIMEOUT_S)
+    theirs = verify.hf_logits(hf_models[model], tokens)
     assert ours.shape == theirs.shape == (2, 64, 1001)
-    assert theirs.std() > 0.5  # the models say something
+    assert theirs.std() > 0.5  # not all alike
     assert (ours - theirs).abs().max() < 1e-4
 
 
-def test_parity_is_part_of_a_conversion_and_fails_on_a_wrong_layout(
-    hf_models, tmp_path, run, refused, monkeypatch, capsys
+def test_conversion_compares_logits_and_fails_on_a_wrong_order(
+    hf_models, tmp_path, run, expect_error, monkeypatch
 ):
     assert run("from-hf", src=hf_models["mha"], dst=tmp_path / "right", dtype="fp32", logits=True) == 0
-    assert "logits of 128 tokens in fp32" in capsys.readouterr().out
     report = json.loads((tmp_path / "right" / "verification.json").read_text())
-    assert report["logits"]["difference"] < 1e-4
+    assert report["logits"]["difference"] < 1e-4 and report["logits"]["positions"] == 128
     plain = mcore.join
     up_over_gate = {"stack": slice(None, None, -1)}  # instead of gate over up
     monkeypatch.setattr(
         mcore, "join", lambda parts, how, model: plain(parts[up_over_gate.get(how, slice(None))], how, model)
     )
-    message = refused("from-hf", src=hf_models["mha"], dst=tmp_path / "wrong", dtype="fp32", logits=True)
-    assert "the logits differ by" in message and "do not use it" in message
+    error = expect_error("from-hf", src=hf_models["mha"], dst=tmp_path / "wrong", dtype="fp32", logits=True)
+    assert error.rule == "verification-failed"
+    report = json.loads((tmp_path / "wrong" / "verification.json").read_text())
+    assert report["logits"]["difference"] > 1e-4
 
 
 def test_uneven_tensor_parallel_is_refused(checkpoints):
-    with pytest.raises(CheckpointError, match="does not divide kv_groups 2"):
+    with pytest.raises(CheckpointError) as caught:
         mcore.megatron_logits(checkpoints["gqa"], torch.zeros(1, 4, dtype=torch.int64), 4)
+    assert caught.value.rule == "does-not-divide"
+    assert caught.value.problems[0].path == "--tensor-parallel" and "kv_groups 2" in str(caught.value)
 
 
 def test_checkpoints_of_tensor_and_pipeline_parallel_runs_are_read(checkpoints, tmp_path):
-    """Our checkpoint, loaded by 2 ranks and saved again by megatron-core in their layout, holds the same tensors."""
+    """A checkpoint that 2 ranks load and megatron-core saves in their layout contains the same tensors."""
     on_ranks(2, _resave, checkpoints["gqa"], tmp_path, timeout_s=TIMEOUT_S)
     before = mcore.open_mcore(checkpoints["gqa"])
     for layout in ("tensor", "pipeline"):
         after = verify.compare(before, mcore.open_mcore(tmp_path / layout))
-        assert after.same_form and after.largest == 0 and len(after.rows) == 30
+        assert after.same_structure and after.largest_difference == 0 and len(after.rows) == 30
 
 
 def _resave(rank: int, init_method: str, source: Path, target: Path) -> None:
@@ -98,7 +101,7 @@ def _resave(rank: int, init_method: str, source: Path, target: Path) -> None:
         dist_checkpointing.save({"model": gpt.sharded_state_dict()}, str(target / layout))
         if rank == 0:
             description = json.loads((source / "checkpoint.json").read_text(encoding="utf-8"))
-            del description["files"]  # the tensors are others
+            del description["files"]  # other files have the tensors
             (target / layout / "checkpoint.json").write_text(json.dumps(description), encoding="utf-8")
         torch.distributed.barrier()
         distributed.stop()

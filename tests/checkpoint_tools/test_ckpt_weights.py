@@ -1,4 +1,4 @@
-"""The table of weights against transformers, and against itself."""
+"""The table of weights, compared with transformers and checked for consistency."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def test_llama_3_8b_has_its_published_size():
     assert parameter_count(LLAMA_3_8B, 128_256) == 8_030_261_248
 
 
-@pytest.mark.parametrize("kind", ["gqa", "mha", "qwen2"])
-def test_names_shapes_and_count_are_those_of_transformers(kind, hf_models):
+@pytest.mark.parametrize("name", ["gqa", "mha", "qwen2"])
+def test_names_shapes_and_count_are_those_of_transformers(name, hf_models):
     from transformers import AutoModelForCausalLM
 
     from checkpoint_tools.formats.hf_config import read_config
 
-    config = read_config(hf_models[kind])
-    model = AutoModelForCausalLM.from_pretrained(hf_models[kind])
+    config = read_config(hf_models[name])
+    model = AutoModelForCausalLM.from_pretrained(hf_models[name])
     theirs = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
     ours = {name: entry.shape for name, entry in entries(config.model, config.vocab_size).items()}
     assert ours == theirs
     assert parameter_count(config.model, config.vocab_size) == model.num_parameters()
 
 
-def test_stored_tensors_hold_every_weight_once():
+def test_stored_tensors_contain_every_weight_once():
     sizes = axis_sizes(LLAMA_3_8B, 128_256)
     count = sum(
         math.prod(s.shape(sizes)) * (LLAMA_3_8B.layers if s.per_layer else 1)

@@ -1,4 +1,4 @@
-"""expand-vocab against plain arithmetic: what each new row is made of, what never changes, and what is refused."""
+"""expand-vocab against plain arithmetic: new rows, rows that never change, and errors."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from checkpoint_tools.embeddings.pieces import decompose, read_vocabulary
 from checkpoint_tools.formats import mcore
 from checkpoint_tools.formats.hf import open_hf
 from checkpoint_tools.formats.tokenizer_files import copy_tokenizer
+from megatron_ko.errors import DataError
 from megatron_ko.formats.byte_alphabet import LETTERS
 from megatron_ko.formats.tokenizer_folder import TokenizerInfo, write_tokenizer_folder
 from tests.checkpoint_tools.small_tokenizers import NEW, byte_level_json, fallback_json, old_and_new
@@ -68,7 +69,7 @@ def text(tmp_path_factory) -> Path:
 
 
 def by_hand(tokenizers: tuple[TokenizerInfo, TokenizerInfo]) -> dict[str, list[str]]:
-    """The old pieces of each new one, cut by hand."""
+    """The old pieces of each new piece, cut by hand."""
     guk, eo = (f"<0x{byte:02X}>" for byte in "국".encode()), (f"<0x{byte:02X}>" for byte in "어".encode())
     guk, eo = list(guk), list(eo)
     return {
@@ -84,20 +85,20 @@ def by_hand(tokenizers: tuple[TokenizerInfo, TokenizerInfo]) -> dict[str, list[s
 def test_pieces_are_cut_by_the_old_merges_alone(tmp_path, dummy_prefix):
     old, new = (read_vocabulary(info.folder) for info in old_and_new(tmp_path, dummy_prefix))
     expected = by_hand((old.info, new.info))
-    found = {
+    pieces = {
         new.names[old.size + i]: [old.names[number] for number in row]
         for i, row in enumerate(decompose(old, new))
     }
-    assert found == expected
+    assert pieces == expected
     whole = __import__("tokenizers").Tokenizer.from_file(str(old.folder / "tokenizer.json"))
-    blank = "\u2581" if dummy_prefix else ""  # what would have leaked in
+    blank = "\u2581" if dummy_prefix else ""  # the dummy prefix of the whole tokenizer
     assert whole.encode("어", add_special_tokens=False).tokens == [
         *([blank] if blank else []),
         *expected["어"],
     ]
 
 
-def test_byte_level_pieces_are_cut_by_bytes_also_where_they_are_no_characters(tmp_path):
+def test_byte_level_pieces_are_cut_by_bytes_also_where_they_are_not_characters(tmp_path):
     letters = LETTERS
     han, guk = ("".join(letters[byte] for byte in c.encode()) for c in "한국")
     old_merges = [(han[0], han[1])]
@@ -105,9 +106,9 @@ def test_byte_level_pieces_are_cut_by_bytes_also_where_they_are_no_characters(tm
     old = write_tokenizer_folder(tmp_path / "old", byte_level_json(old_merges), {"eos": "<|end|>"})
     new = write_tokenizer_folder(tmp_path / "new", byte_level_json(new_merges), {"eos": "<|end|>"})
     old, new = read_vocabulary(old.folder), read_vocabulary(new.folder)
-    found = [[old.names[number] for number in row] for row in decompose(old, new)]
+    pieces = [[old.names[number] for number in row] for row in decompose(old, new)]
     blank = letters[0x20]
-    assert found == [[han[:2], han[2]], [guk[0], guk[1]], [blank, han[:2], han[2]]]
+    assert pieces == [[han[:2], han[2]], [guk[0], guk[1]], [blank, han[:2], han[2]]]
     assert old.byte_level and new.sizes[new.names.index(blank + han)] == 4
 
 
@@ -123,11 +124,10 @@ def test_letters_of_bytes_are_those_of_the_library():
 # --- rows ------------------------------------------------------------------------------------------------
 
 
-def test_rows_are_what_their_names_say(source, tokenizers, tmp_path, run):
-    """Recomputed row by row in fp64 from the files; padding of HUGE numbers is in no row."""
+def test_rows_match_the_rules_of_their_names(source, tokenizers, tmp_path, run):
+    """Rows are recomputed in fp64 from the files; no row contains the HUGE numbers of the padding."""
     old, new = (read_vocabulary(info.folder) for info in tokenizers)
     before = load_file(source / "model.safetensors")
-    kept = old.size
     pieces = by_hand(tokenizers)
     for name in (
         "mean",
@@ -143,14 +143,14 @@ def test_rows_are_what_their_names_say(source, tokenizers, tmp_path, run):
         after = load_file(tmp_path / name / "model.safetensors")
         assert set(after) == set(before)
         for matrix, rule in ((INPUT, METHODS[name].input), (OUTPUT, METHODS[name].output)):
-            rows = before[matrix][:kept]
-            assert torch.equal(after[matrix][:kept].view(torch.int32), rows.view(torch.int32))
-            assert after[matrix].shape[0] == kept + len(NEW) and after[matrix].abs().max() < 3
+            rows = before[matrix][: old.size]
+            assert torch.equal(after[matrix][: old.size].view(torch.int32), rows.view(torch.int32))
+            assert after[matrix].shape[0] == old.size + len(NEW) and after[matrix].abs().max() < 3
             for i, piece in enumerate(NEW):
-                made = after[matrix][kept + i].double()
+                row = after[matrix][old.size + i].double()
                 expected = _by_hand_row(rows.double(), [old.names.index(p) for p in pieces[piece]], old, rule)
                 if expected is not None:
-                    assert torch.allclose(made, expected, atol=1e-6), (name, matrix, piece)
+                    assert torch.allclose(row, expected, atol=1e-6), (name, matrix, piece)
         for weight in set(before) - {INPUT, OUTPUT}:
             assert torch.equal(after[weight], before[weight])
 
@@ -172,7 +172,7 @@ def _by_hand_row(rows: torch.Tensor, ids: list[int], old, rule: str) -> torch.Te
     return sum(weight * rows[number] for weight, number in zip(weights, ids)) / sum(weights)
 
 
-def test_random_rows_have_the_spread_of_the_old_ones_and_follow_the_seed():
+def test_random_rows_have_the_deviation_of_old_rows_and_follow_the_seed():
     torch.manual_seed(0)
     old = torch.randn(500, 64) * 0.37 + 0.11
 
@@ -180,12 +180,12 @@ def test_random_rows_have_the_spread_of_the_old_ones_and_follow_the_seed():
         used = torch.arange(400)
         return initializations.Rows(3000, used, {}, seed).make(name, old, "random")
 
-    made = make(1)
-    assert abs(made.mean() - old[:400].mean()) < 0.005 and abs(made.std() - old[:400].std()) < 0.005
-    assert torch.equal(made, make(1))
-    assert not torch.equal(made, make(2)) and not torch.equal(made, make(1, "b"))
-    given = initializations.Rows(3000, torch.arange(400), {}, 1, random_std=0.02).make("a", old, "random")
-    assert abs(given.mean()) < 0.0005 and abs(given.std() - 0.02) < 0.0005
+    rows = make(1)
+    assert abs(rows.mean() - old[:400].mean()) < 0.005 and abs(rows.std() - old[:400].std()) < 0.005
+    assert torch.equal(rows, make(1))
+    assert not torch.equal(rows, make(2)) and not torch.equal(rows, make(1, "b"))
+    narrow = initializations.Rows(3000, torch.arange(400), {}, 1, random_std=0.02).make("a", old, "random")
+    assert abs(narrow.mean()) < 0.0005 and abs(narrow.std() - 0.02) < 0.0005
 
 
 def test_bf16_rows_are_means_in_fp32_rounded_once(source, tokenizers, tmp_path, run):
@@ -193,15 +193,15 @@ def test_bf16_rows_are_means_in_fp32_rounded_once(source, tokenizers, tmp_path, 
     weights = {name: tensor.bfloat16() for name, tensor in load_file(source / "model.safetensors").items()}
     save_file(weights, half / "model.safetensors", {"format": "pt"})
     assert run("expand-vocab", src=half, dst=tmp_path / "out", tokenizer=tokenizers[1].folder) == 0
-    made = load_file(tmp_path / "out" / "model.safetensors")[INPUT]
+    rows = load_file(tmp_path / "out" / "model.safetensors")[INPUT]
     ids = decompose(*(read_vocabulary(info.folder) for info in tokenizers))[2]
-    assert made.dtype == torch.bfloat16 and len(ids) == 4
+    assert rows.dtype == torch.bfloat16 and len(ids) == 4
     expected = weights[INPUT][ids].double().mean(0)
-    assert torch.equal(made[tokenizers[0].vocab_size + 2], expected.float().bfloat16())
+    assert torch.equal(rows[tokenizers[0].vocab_size + 2], expected.float().bfloat16())
 
 
-def test_padded_rows_of_a_checkpoint_enter_no_mean(tokenizers, tmp_path, run):
-    """Ours pads to a multiple of 128; the padding is overwritten with huge numbers in the file itself."""
+def test_means_leave_out_the_padding_rows_of_a_checkpoint(tokenizers, tmp_path, run):
+    """A checkpoint pads to a multiple of 128; the test overwrites the padding in the file with huge numbers."""
     old, new = tokenizers
     hf = make_model(tmp_path / "hf", old)
     assert run("from-hf", src=hf, dst=tmp_path / "ours") == 0
@@ -224,39 +224,41 @@ def test_padded_rows_of_a_checkpoint_enter_no_mean(tokenizers, tmp_path, run):
         run("expand-vocab", src=tmp_path / "ours", dst=tmp_path / "b", tokenizer=new.folder, init="mean") == 0
     )
     assert run("compare", a=tmp_path / "a", b=tmp_path / "b", tolerance=0) == 0
-    made = mcore.open_mcore(tmp_path / "b")
-    assert made.tokenizer_fingerprint == new.fingerprint and made.vocab_size == new.vocab_size
-    assert made.tensor(INPUT).abs().max() < 3
+    store = mcore.open_mcore(tmp_path / "b")
+    assert store.tokenizer_fingerprint == new.fingerprint and store.vocab_size == new.vocab_size
+    assert store.tensor(INPUT).abs().max() < 3
 
 
-def test_tied_embeddings_stay_one_matrix(tokenizers, text, tmp_path, run, refused, capsys):
+def test_tied_embeddings_stay_one_matrix(tokenizers, text, tmp_path, run, expect_error, capsys):
     old, new = tokenizers
     tied = make_model(tmp_path / "tied", old, tied=True, padding=PADDING)
-    message = refused("expand-vocab", src=tied, dst=tmp_path / "x", tokenizer=new.folder, init="eeve")
-    assert "one matrix" in message and "decompose" in message and not (tmp_path / "x").exists()
+    error = expect_error("expand-vocab", src=tied, dst=tmp_path / "x", tokenizer=new.folder, init="eeve")
+    assert error.rule == "init-of-tied-embeddings" and "decompose" in str(error)
+    assert not (tmp_path / "x").exists()
     options = {"tokenizer": new.folder, "text": text, "judge_length": 16}
     assert run("expand-vocab", src=tied, dst=tmp_path / "y", **options) == 0
-    printed = capsys.readouterr().out
-    assert "eeve" not in printed.split("input and output rows are one matrix")[0]
+    assert "eeve" not in capsys.readouterr().out
     before, after = (load_file(folder / "model.safetensors") for folder in (tied, tmp_path / "y"))
     assert OUTPUT not in after
     pieces, cut = read_vocabulary(old.folder), by_hand(tokenizers)
-    kept = before[INPUT][: pieces.size]
-    assert torch.equal(after[INPUT][: len(kept)].view(torch.int32), kept.view(torch.int32))
+    old_rows = before[INPUT][: pieces.size]
+    assert torch.equal(after[INPUT][: len(old_rows)].view(torch.int32), old_rows.view(torch.int32))
     for i, piece in enumerate(NEW):
-        expected = _by_hand_row(kept.double(), [pieces.names.index(p) for p in cut[piece]], pieces, "pieces")
+        expected = _by_hand_row(
+            old_rows.double(), [pieces.names.index(p) for p in cut[piece]], pieces, "pieces"
+        )
         assert expected is not None
-        assert torch.allclose(after[INPUT][len(kept) + i].double(), expected, atol=1e-6), piece
-    model = _loaded(tmp_path / "y")
+        assert torch.allclose(after[INPUT][len(old_rows) + i].double(), expected, atol=1e-6), piece
+    model = _load(tmp_path / "y")
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
-    scores = judged(tmp_path / "y")["scores"]
+    scores = read_report(tmp_path / "y")["scores"]
     assert list(scores) == ["before (old tokenizer)", "random", "mean", "decompose"]
     assert scores["decompose"]["loss"] == pytest.approx(
         loss_and_accuracy(tmp_path / "y", new, 16)[0], abs=1e-4
     )
 
 
-def _loaded(folder: Path):
+def _load(folder: Path):
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
@@ -266,7 +268,7 @@ def _loaded(folder: Path):
 
 
 def test_focus_takes_the_rows_of_tokens_that_are_used_alike():
-    """Tokens 0-9 old, 10 and 11 new; 10 stands where 3 stands, 11 where 7 does."""
+    """Tokens 0-9 are old, 10-12 new; 10 occurs in the contexts of 3, 11 in those of 7, 12 never."""
     random = torch.Generator().manual_seed(5)
     ids: list[int] = []
     for _ in range(3000):
@@ -278,13 +280,13 @@ def test_focus_takes_the_rows_of_tokens_that_are_used_alike():
             else [6, 8, 11 if swap else 7, 9, 9, 0, 0, 0, 0, 0]
         )
     fallback = initializations.combination([[(0, 1.0)], [(0, 1.0)], [(5, 1.0)]])
-    found, rare = similarity.similar(ids, 10, 13, fallback, seed=1)
+    weights, rare = similarity.learn_similar(ids, 10, 13, fallback, seed=1)
     assert rare == 1
     for row, alike in ((0, 3), (1, 7)):
-        part = slice(int(found.offsets[row]), int(found.offsets[row + 1]))
-        assert found.weights[part].sum().item() == pytest.approx(1.0)
-        assert found.ids[part][found.weights[part].argmax()] == alike
-    assert found.ids[found.offsets[2] :].tolist() == [5]
+        part = slice(int(weights.offsets[row]), int(weights.offsets[row + 1]))
+        assert weights.weights[part].sum().item() == pytest.approx(1.0)
+        assert weights.ids[part][weights.weights[part].argmax()] == alike
+    assert weights.ids[weights.offsets[2] :].tolist() == [5]
 
 
 def test_ppmi_is_the_plain_count(monkeypatch):
@@ -302,8 +304,8 @@ def test_ppmi_is_the_plain_count(monkeypatch):
         [max(0.0, math.log(n / sums[a] / (smooth[b] / sum(smooth)))) for b, n in enumerate(row)]
         for a, row in enumerate(count)
     ]
-    found = similarity._ppmi(torch.tensor(ids), 9).to_dense()
-    assert torch.allclose(found, torch.tensor(expected), atol=1e-6)
+    ppmi = similarity._ppmi(torch.tensor(ids), 9).to_dense()
+    assert torch.allclose(ppmi, torch.tensor(expected), atol=1e-6)
 
 
 def test_sparsemax_is_the_nearest_point_of_the_simplex():
@@ -315,16 +317,16 @@ def test_sparsemax_is_the_nearest_point_of_the_simplex():
 # --- judging ---------------------------------------------------------------------------------------------
 
 
-def judged(folder: Path) -> dict[str, Any]:
-    """What was written about the only text."""
+def read_report(folder: Path) -> dict[str, Any]:
+    """The part of ``expansion.json`` on the only text."""
     return json.loads((folder / "expansion.json").read_text())["judged"][0]
 
 
 def loss_and_accuracy(folder: Path, tokenizer: TokenizerInfo, length: int) -> tuple[float, float, int]:
-    """``(loss, accuracy, tokens)`` of TEXT by transformers' own reading of a folder, stretch by stretch."""
+    """``(loss, accuracy, tokens)`` of TEXT by the model that transformers loads from a folder."""
     backend = __import__("tokenizers").Tokenizer.from_file(str(tokenizer.folder / "tokenizer.json"))
     stream = [tokenizer.eos_id, *backend.encode(TEXT, add_special_tokens=False).ids]
-    model, loss, hits = _loaded(folder), 0.0, 0
+    model, loss, hits = _load(folder), 0.0, 0
     for start in range(0, len(stream) - 1, length):
         inputs, targets = stream[start : start + length], stream[start + 1 : start + length + 1]
         with torch.no_grad():
@@ -335,16 +337,16 @@ def loss_and_accuracy(folder: Path, tokenizer: TokenizerInfo, length: int) -> tu
 
 
 def test_scores_are_those_of_the_written_model(source, tokenizers, text, tmp_path, run, capsys):
-    """Loss, accuracy and bits per byte against transformers, token by token; the lowest loss is marked."""
+    """Compares loss, accuracy and bits per byte with transformers, token by token; the lowest loss is marked."""
     new = tokenizers[1]
     options = {"tokenizer": new.folder, "text": text, "judge_length": 16, "focus_text": _other(tmp_path)}
     assert run("expand-vocab", src=source, dst=tmp_path / "out", init="eeve", **options) == 0
     printed = capsys.readouterr().out
-    found = judged(tmp_path / "out")
-    assert list(found["scores"]) == ["before (old tokenizer)", *METHODS]
-    assert found["text_bytes"] == len(TEXT.encode())
+    report = read_report(tmp_path / "out")
+    assert list(report["scores"]) == ["before (old tokenizer)", *METHODS]
+    assert report["text_bytes"] == len(TEXT.encode())
     loss, accuracy, tokens = loss_and_accuracy(tmp_path / "out", new, 16)
-    scores = found["scores"]["eeve"]
+    scores = report["scores"]["eeve"]
     assert scores["tokens"] == tokens
     assert scores["loss"] == pytest.approx(loss, abs=1e-4)
     assert scores["accuracy"] == pytest.approx(accuracy)
@@ -352,14 +354,17 @@ def test_scores_are_those_of_the_written_model(source, tokenizers, text, tmp_pat
         loss * tokens / math.log(2) / len(TEXT.encode()), abs=1e-4
     )
     assert scores["ln_vocab_size"] == pytest.approx(math.log(new.vocab_size))
-    marked = {line.split()[0] for line in printed.splitlines() if "lowest loss" in line}
-    assert marked == {min(METHODS, key=lambda name: found["scores"][name]["loss"])}
-    assert [line.split()[0] for line in printed.splitlines() if line.endswith("written")] == ["eeve"]
-    assert "ln V" in printed
+    lines = printed[printed.index("initialization") :].splitlines()[1 : len(METHODS) + 2]
+    assert max(map(len, lines)) <= 80
+    table = {line.split()[0]: line.split() for line in lines[1:]}
+    assert list(table) == list(METHODS)
+    marked = [name for name, cells in table.items() if cells[1].endswith("*")]
+    assert marked == [min(METHODS, key=lambda name: report["scores"][name]["loss"])]
+    assert [name for name, cells in table.items() if cells[-1] == "written"] == ["eeve"]
 
 
-def test_a_tokenizer_that_begins_texts_with_a_blank(text, tmp_path, run):
-    """Its rows leave that blank out, its judging keeps it, as transformers does."""
+def test_a_tokenizer_that_begins_texts_with_a_space(text, tmp_path, run):
+    """Rows leave out that space, judging includes it, as transformers does."""
     both = old_and_new(tmp_path, dummy_prefix=True)
     base = make_model(tmp_path / "base", both[0])
     options = {"tokenizer": both[1].folder, "text": text, "judge_length": 16}
@@ -371,7 +376,7 @@ def test_a_tokenizer_that_begins_texts_with_a_blank(text, tmp_path, run):
         expected = _by_hand_row(before.double(), ids, pieces, "pieces")
         assert expected is not None
         assert torch.allclose(after[len(before) + i].double(), expected, atol=1e-6), piece
-    scores = judged(tmp_path / "out")["scores"]["decompose"]
+    scores = read_report(tmp_path / "out")["scores"]["decompose"]
     loss, accuracy, tokens = loss_and_accuracy(tmp_path / "out", both[1], 16)
     assert (scores["loss"], scores["accuracy"], scores["tokens"]) == pytest.approx(
         (loss, accuracy, tokens), abs=1e-4
@@ -386,44 +391,42 @@ def _other(folder: Path) -> Path:
 
 def test_megatron_judges_as_transformers_does(source, tokenizers, text, tmp_path, run):
     assert run("from-hf", src=make_model(tmp_path / "hf", tokenizers[0]), dst=tmp_path / "ours") == 0
-    found = []
+    scores = []
     for name in ("hf", "ours"):
         options = {"tokenizer": tokenizers[1].folder, "text": text, "judge_length": 32, "init": "compare"}
         assert run("expand-vocab", src=tmp_path / name, dst=tmp_path / f"{name}_out", **options) == 0
         assert [p.name for p in (tmp_path / f"{name}_out").iterdir()] == ["expansion.json"]
-        found.append(
-            json.loads((tmp_path / f"{name}_out" / "expansion.json").read_text())["judged"][0]["scores"]
-        )
-    assert len(found[0]) == len(METHODS)  # focus is left out, the base is there
-    for name, scores in found[0].items():
-        assert found[1][name]["loss"] == pytest.approx(scores["loss"], abs=1e-3), name
-        assert found[1][name]["accuracy"] == pytest.approx(scores["accuracy"], abs=0.01)
+        scores.append(read_report(tmp_path / f"{name}_out")["scores"])
+    assert len(scores[0]) == len(METHODS)  # without focus, but with the source model
+    for name, expected in scores[0].items():
+        assert scores[1][name]["loss"] == pytest.approx(expected["loss"], abs=1e-3), name
+        assert scores[1][name]["accuracy"] == pytest.approx(expected["accuracy"], abs=0.01)
 
 
-# --- what is refused -------------------------------------------------------------------------------------
+# --- errors ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("changes", "path", "rule"),
     [
-        ({"init": "focus"}, "give focus_text=FILE"),
-        ({"init": "compare"}, "give text=FILE"),
-        ({"dst": None}, "give dst=FOLDER"),
-        ({"text": "none.txt"}, "none.txt: no such file"),
-        ({"text": "TOKENIZER/tokenizer.json"}, "is not one of .txt"),
-        ({"text": "TEXT", "focus_text": "TEXT"}, "judged on, too"),
-        ({"tokenizer": "nowhere"}, "no such tokenizer folder"),
-        ({"dst": "TOKENIZER"}, "choose another dst"),
-        ({"init": "mode"}, "init"),
+        ({"init": "focus"}, "--init", "focus-without-text"),
+        ({"init": "compare"}, "--init", "compare-without-text"),
+        ({"dst": None}, "DST", "missing-destination"),
+        ({"text": "none.txt"}, "--text", "missing-file"),
+        ({"text": "TOKENIZER/tokenizer.json"}, "--text", "unknown-file-type"),
+        ({"text": "TEXT", "focus_text": "TEXT"}, "--focus-text", "judged-on-learned-text"),
+        ({"tokenizer": "nowhere"}, "", "missing-tokenizer"),
+        ({"dst": "TOKENIZER/inside"}, "", "overlapping-folders"),
     ],
 )
-def test_options_that_do_not_fit(source, tokenizers, text, tmp_path, refused, given, message):
-    options = {"src": source, "dst": tmp_path / "out", "tokenizer": tokenizers[1].folder, **given}
-    places = {"TEXT": str(text), "TOKENIZER": str(tokenizers[1].folder)}
+def test_options_that_do_not_fit(source, tokenizers, text, tmp_path, expect_error, changes, path, rule):
+    options = {"src": source, "dst": tmp_path / "out", "tokenizer": tokenizers[1].folder, **changes}
+    folders = {"TEXT": str(text), "TOKENIZER": str(tokenizers[1].folder)}
     for name, value in list(options.items()):
-        for short, long in places.items():
+        for short, long in folders.items():
             options[name] = str(options[name]).replace(short, long) if value is not None else None
-    assert message in refused("expand-vocab", **{k: v for k, v in options.items() if v is not None})
+    error = expect_error("expand-vocab", **{k: v for k, v in options.items() if v is not None})
+    assert [(problem.path, problem.rule) for problem in error.problems] == [(path, rule)]
     assert not (tmp_path / "out").exists()
 
 
@@ -434,46 +437,46 @@ def _with_pieces(folder: Path, change: Callable[[list[str]], list[str]]) -> Path
     return folder
 
 
-def test_a_tokenizer_that_is_no_extension_is_refused_with_the_first_differences(source, tmp_path, refused):
+def test_a_tokenizer_that_is_not_an_extension_is_rejected_with_the_first_differences(
+    source, tmp_path, expect_error
+):
+    options = {"src": source, "dst": tmp_path / "out"}
     swapped = _with_pieces(tmp_path / "swapped", lambda pieces: [pieces[1], pieces[0], *pieces[2:]])
-    message = refused("expand-vocab", src=source, dst=tmp_path / "out", tokenizer=swapped)
-    assert "'an' in the old one, 'he' in the new one" in message
+    error = expect_error("expand-vocab", tokenizer=swapped, **options)
+    assert error.rule == "not-an-extension" and "'an'" in str(error) and "'he'" in str(error)
     smaller = _with_pieces(tmp_path / "smaller", lambda pieces: pieces[:4])
-    assert "prune-vocab" in refused("expand-vocab", src=source, dst=tmp_path / "out", tokenizer=smaller)
+    assert expect_error("expand-vocab", tokenizer=smaller, **options).rule == "fewer-tokens"
     same = _with_pieces(tmp_path / "same", lambda pieces: pieces[: -len(NEW)])
-    assert "nothing to expand" in refused("expand-vocab", src=source, dst=tmp_path / "out", tokenizer=same)
+    assert expect_error("expand-vocab", tokenizer=same, **options).rule == "nothing-to-expand"
 
 
-def test_a_checkpoint_of_another_tokenizer_is_refused(source, tokenizers, tmp_path, run, refused):
+def test_a_checkpoint_of_another_tokenizer_is_rejected(source, tokenizers, tmp_path, run, expect_error):
     old, new = tokenizers
     assert run("from-hf", src=source, dst=tmp_path / "ours") == 0
     copy_tokenizer(new.folder, tmp_path / "ours" / "tokenizer")
-    message = refused("expand-vocab", src=tmp_path / "ours", dst=tmp_path / "out", tokenizer=new.folder)
-    assert "was trained with" in message
+    options = {"dst": tmp_path / "out", "tokenizer": new.folder}
+    error = expect_error("expand-vocab", src=tmp_path / "ours", **options)
+    assert error.rule == "tokenizer-mismatch" and old.fingerprint in str(error)
     bare = Path(shutil.copytree(source, tmp_path / "bare"))
     (bare / "tokenizer.json").unlink()
-    assert "has no tokenizer" in refused("expand-vocab", src=bare, dst=tmp_path / "out", tokenizer=new.folder)
+    assert expect_error("expand-vocab", src=bare, **options).rule == "missing-tokenizer"
     large = Path(shutil.copytree(source, tmp_path / "large"))
     copy_tokenizer(new.folder, large)
-    assert "of another model" in refused(
-        "expand-vocab", src=large, dst=tmp_path / "out", tokenizer=new.folder
-    )
+    assert expect_error("expand-vocab", src=large, **options).rule == "tokenizer-larger-than-embedding"
 
 
 @pytest.mark.parametrize(
     "content", ["{}", '{"model": {"vocab": {"a": 0}}}', '{"model": {"vocab": [1, 2]}}', "[]"]
 )
-def test_a_damaged_tokenizer_folder_is_refused(source, tokenizers, tmp_path, refused, content):
+def test_a_damaged_tokenizer_folder_is_rejected(source, tokenizers, tmp_path, expect_error, content):
     damaged = Path(shutil.copytree(tokenizers[1].folder, tmp_path / "damaged"))
     (damaged / "tokenizer.json").write_text(content)
-    message = refused("expand-vocab", src=source, dst=tmp_path / "out", tokenizer=damaged)
-    assert (
-        "is not the one that fingerprint.json was written for" in message or "holds no vocabulary" in message
-    )
+    error = expect_error("expand-vocab", src=source, dst=tmp_path / "out", tokenizer=damaged)
+    assert isinstance(error, DataError) and str(damaged) in str(error)
 
 
-def test_an_expanded_model_is_a_source_again(source, tokenizers, tmp_path, run):
-    """Formats at both ends, and no padding left: HF to megatron to HF."""
+def test_an_expanded_model_can_be_expanded_again(source, tokenizers, tmp_path, run):
+    """Hugging Face to megatron to Hugging Face, without padding rows."""
     new = tokenizers[1]
     assert (
         run("expand-vocab", src=source, dst=tmp_path / "ours", tokenizer=new.folder, format="megatron") == 0

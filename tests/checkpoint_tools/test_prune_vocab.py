@@ -1,4 +1,4 @@
-"""prune-vocab: rows follow the map, in both formats; a map of other tokenizers is refused."""
+"""prune-vocab: rows follow the id map in both formats; an id map of other tokenizers is rejected."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from checkpoint_tools.formats import mcore
 from checkpoint_tools.formats.tokenizer_files import copy_tokenizer
+from megatron_ko.errors import UserError
 from megatron_ko.formats.tokenizer_folder import TokenizerInfo, write_tokenizer_folder
 from tests.checkpoint_tools.small_tokenizers import SPECIAL, WORDS, fallback_json
 
@@ -20,15 +21,15 @@ DROPPED = ("he", "\u2581the", "한")
 
 @pytest.fixture(scope="module")
 def pruned(tmp_path_factory) -> dict[str, Any]:
-    """A random Llama with its tokenizer, the tokenizer without DROPPED and the map between them."""
+    """A random Llama with its tokenizer, the tokenizer without DROPPED, and the id map between them."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     folder = tmp_path_factory.mktemp("pruned")
     old = write_tokenizer_folder(folder / "old", fallback_json(WORDS, False), SPECIAL)
-    kept = [word for word in WORDS if word not in DROPPED]
-    new = write_tokenizer_folder(folder / "new", fallback_json(kept, False), SPECIAL)
+    words = [word for word in WORDS if word not in DROPPED]
+    new = write_tokenizer_folder(folder / "new", fallback_json(words, False), SPECIAL)
     first = old.vocab_size - len(WORDS)
-    ids = [*range(first), *(first + WORDS.index(word) for word in kept)]
+    ids = [*range(first), *(first + WORDS.index(word) for word in words)]
     torch.manual_seed(1)
     config = LlamaConfig(
         vocab_size=old.vocab_size, hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=2,
@@ -56,11 +57,12 @@ def _map(path: Path, old: TokenizerInfo, new: TokenizerInfo, ids: list[int], **o
     return path
 
 
-def test_rows_follow_the_map_in_both_formats(pruned, tmp_path, run, capsys):
+def test_rows_follow_the_id_map_in_both_formats(pruned, tmp_path, run, capsys):
     before, new = load_file(pruned["folder"] / "hf" / "model.safetensors"), pruned["new"]
     options = {"tokenizer": new.folder, "map": pruned["map"]}
     assert run("prune-vocab", src=pruned["folder"] / "hf", dst=tmp_path / "hf", **options) == 0
-    assert f"{new.vocab_size} of {pruned['old'].vocab_size} rows stay" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"{new.vocab_size} of {pruned['old'].vocab_size} rows" in printed
     after = load_file(tmp_path / "hf" / "model.safetensors")
     for name, tensor in before.items():
         expected = (
@@ -75,8 +77,8 @@ def test_rows_follow_the_map_in_both_formats(pruned, tmp_path, run, capsys):
     assert run("compare", a=tmp_path / "hf", b=tmp_path / "ours_pruned", tolerance=0) == 0
 
 
-def test_logits_of_kept_tokens_stay(pruned, tmp_path, run):
-    """The model computes the same for text of kept tokens: logits are a selection of the old ones."""
+def test_logits_of_remaining_tokens_stay(pruned, tmp_path, run):
+    """For text of remaining tokens the logits are a selection of the old ones."""
     from transformers import AutoModelForCausalLM
 
     options = {"tokenizer": pruned["new"].folder, "map": pruned["map"]}
@@ -89,35 +91,39 @@ def test_logits_of_kept_tokens_stay(pruned, tmp_path, run):
     assert torch.allclose(old, new, atol=1e-6)
 
 
-def test_maps_that_do_not_fit_are_refused(pruned, tmp_path, refused):
+def test_id_maps_that_do_not_fit_are_rejected(pruned, tmp_path, expect_error):
     old, new, ids = pruned["old"], pruned["new"], pruned["ids"]
 
-    def message(numbers: Any = ids, **other: Any) -> str:
+    def reject(numbers: Any = ids, **other: Any) -> UserError:
         path = _map(tmp_path / "map.json", old, new, numbers, **other)
         options = {"dst": tmp_path / "out", "tokenizer": new.folder, "map": path}
-        found = refused("prune-vocab", src=pruned["folder"] / "hf", **options)
-        assert not (tmp_path / "out").exists()
-        return found
+        error = expect_error("prune-vocab", src=pruned["folder"] / "hf", **options)
+        assert not (tmp_path / "out").exists() and str(path) in str(error)
+        return error
 
-    assert "format is not" in message(format="x")
-    assert "source_fingerprint is sha256:0" in message(source_fingerprint="sha256:0")
-    assert "target_fingerprint" in message(target_fingerprint=old.fingerprint)
-    assert "not a list of ids" in message([*ids[:-1], old.vocab_size])
-    assert "not a list of ids" in message([*ids[:-1], True])
-    assert "one row of its own" in message(ids[:-1])
-    assert "one row of its own" in message([*ids[:-1], ids[0]])
-    assert "gives tokens the rows of others" in message([*ids[:-2], ids[-1], ids[-2]])
-    assert "no such tokenizer folder" in refused(
+    reject(format="x")
+    error = reject(source_fingerprint="sha256:0")
+    assert error.rule == "tokenizer-mismatch"
+    assert "source_fingerprint" in str(error) and "sha256:0" in str(error)
+    error = reject(target_fingerprint=old.fingerprint)
+    assert error.rule == "tokenizer-mismatch" and "target_fingerprint" in str(error)
+    assert "old_ids" in str(reject([*ids[:-1], old.vocab_size]))
+    assert "old_ids" in str(reject([*ids[:-1], True]))
+    assert reject(ids[:-1]).rule == "not-one-row-per-token"
+    assert reject([*ids[:-1], ids[0]]).rule == "not-one-row-per-token"
+    assert reject([*ids[:-2], ids[-1], ids[-2]]).rule == "rows-of-other-tokens"
+    error = expect_error(
         "prune-vocab",
         src=pruned["folder"] / "hf",
         dst=tmp_path / "out",
         tokenizer=tmp_path / "no",
         map=pruned["map"],
     )
+    assert error.rule == "missing-tokenizer" and str(tmp_path / "no") in str(error)
 
 
-def test_a_special_token_of_the_model_is_never_pruned(pruned, tmp_path, refused):
-    """The tokenizer may name another end of text than the model's configuration does."""
+def test_a_special_token_of_the_model_is_never_pruned(pruned, tmp_path, expect_error):
+    """The tokenizer may have another end-of-text token than the configuration of the model."""
     model = pruned["folder"] / "hf"
     config = json.loads((model / "config.json").read_text())
     dropped = pruned["old"].vocab_size - len(WORDS) + WORDS.index("he")
@@ -125,6 +131,7 @@ def test_a_special_token_of_the_model_is_never_pruned(pruned, tmp_path, refused)
         json.dumps({**config, "eos_token_id": [config["eos_token_id"], dropped]})
     )
     options = {"tokenizer": pruned["new"].folder, "map": pruned["map"]}
-    message = refused("prune-vocab", src=model, dst=tmp_path / "out", **options)
+    error = expect_error("prune-vocab", src=model, dst=tmp_path / "out", **options)
     (model / "config.json").write_text(json.dumps(config))
-    assert f"eos_token_id is {dropped}, which the map drops" in message
+    assert error.rule == "special-token-pruned"
+    assert "eos_token_id" in str(error) and str(dropped) in str(error)

@@ -1,4 +1,4 @@
-"""The miniature of RedWhale: its settings, its split, its arithmetic; the whole of it once, tiny, as a slow test."""
+"""RedWhale in miniature: its settings, its split, its arithmetic; the whole example, tiny, as a slow test."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--seed", "1"], "unknown-option"),
         (["--seeds", "1,x"], "usage"),
         (["--new", "0"], "usage"),
-        (["--korean-shares", "0.1,1"], "settings"),
-        (["--korean", "nowhere.jsonl"], "settings"),
+        (["--korean-shares", "0.1,1"], "share-out-of-range"),
+        (["--korean", "nowhere.jsonl"], "missing-file"),
     ],
 )
-def test_mistakes_come_before_anything_starts(settings: list[str], rule: str, tmp_path: Path) -> None:
+def test_mistakes_are_reported_before_anything_starts(settings: list[str], rule: str, tmp_path: Path) -> None:
     assert main(["--runs", str(tmp_path / "runs"), *settings]) == EXIT_USER_ERROR
     assert not (tmp_path / "runs").exists()
     with pytest.raises(UserError) as caught:
@@ -41,7 +41,7 @@ def test_mistakes_come_before_anything_starts(settings: list[str], rule: str, tm
     assert caught.value.rule == rule
 
 
-def test_commands_have_settings_that_their_programs_accept(tmp_path: Path) -> None:
+def test_programs_accept_the_settings_of_their_commands(tmp_path: Path) -> None:
     options = parse(["--runs", str(tmp_path), "--korean-shares", "0.04,0", "--seeds", "3,4", "--steps", "30"])
     found = {step.name: list(step.command) for step in steps_of(options)}
     models = [
@@ -62,7 +62,7 @@ def test_commands_have_settings_that_their_programs_accept(tmp_path: Path) -> No
         assert mixture.get("ko") == share and sum(mixture.values()) == pytest.approx(1.0)
 
 
-def test_split_keeps_every_fifth_document_for_judging(tmp_path: Path) -> None:
+def test_every_fifth_document_judges(tmp_path: Path) -> None:
     source = tmp_path / "all.jsonl"
     source.write_text(
         "".join(json.dumps({"text": f"문서 {i} " + "가" * (5000 * (i == 3))}) + "\n" for i in range(12))
@@ -75,8 +75,9 @@ def test_split_keeps_every_fifth_document_for_judging(tmp_path: Path) -> None:
     assert [text.split()[1] for text in judge] == ["4", "9"]
     assert len(learn) == 11 and not set(learn) & set(judge)  # ten documents, one in two parts
     source.write_text('{"text": "하나"}\n')
-    with pytest.raises(DataError, match="at least 5"):
+    with pytest.raises(DataError) as caught:
         split([source], tmp_path / "parts")
+    assert caught.value.rule == "too-few-documents" and str(source) in str(caught.value)
 
 
 def _report(folder: Path, seed: int, losses: dict[str, float]) -> Path:
@@ -100,7 +101,13 @@ def _report(folder: Path, seed: int, losses: dict[str, float]) -> Path:
     return path
 
 
-def test_the_table_says_what_was_measured_also_when_redwhale_is_not_repeated(tmp_path: Path) -> None:
+def _claim_about(claims: list[str], name: str) -> str:
+    """The claim that compares decompose with another initialization."""
+    (line,) = [claim for claim in claims if f"against {name}:" in claim]
+    return line
+
+
+def test_the_table_reports_claims_that_are_reproduced_and_those_that_are_not(tmp_path: Path) -> None:
     won = {
         "random": 10.0,
         "mean": 9.5,
@@ -112,34 +119,29 @@ def test_the_table_says_what_was_measured_also_when_redwhale_is_not_repeated(tmp
     good = [_report(tmp_path / "good", seed, {**won, "random": 10.0 + seed / 10}) for seed in (1, 2)]
     lost = [_report(tmp_path / "lost", seed, {**won, "decompose": 9.0 + seed}) for seed in (1, 2)]
     text = summary({0.04: good, 0.0: lost}, tmp_path)
-    first, second = text.split("### 0% Korean")
-    order = "decompose, decompose-output, mean, decompose-input, random; decompose is the lowest of them in 2 of 2"
-    assert "### 4% Korean" in first and order in first
-    assert "decompose against random: loss 2.15 ± 0.07 lower\n" in first  # 10.1 - 8 and 10.2 - 8
-    assert "decompose against mean: loss 1.50 ± 0.00 lower\n" in first
-    assert "| **focus** | 7.00 ± 0.00 | 9.21 |" in first
-    assert "the lowest of them in 0 of 2" in second
-    assert "decompose against decompose-output: loss 1.50 ± 0.71 higher\n" in second  # 10 - 9 and 11 - 9
-    assert "decompose against random: loss 0.50 ± 0.71 higher (within two standard deviations" in second
     saved = json.loads((tmp_path / "results.json").read_text())["bases"]
+    first, second = (base["claims"] for base in saved)
+    assert "decompose, decompose-output, mean, decompose-input, random" in first[0] and "2 of 2" in first[0]
+    assert _claim_about(first, "random").endswith("2.15 ± 0.07 lower")  # 10.1 - 8 and 10.2 - 8
+    assert _claim_about(first, "mean").endswith("1.50 ± 0.00 lower")
+    assert "| **focus** | 7.00 ± 0.00 | 9.21 |" in text and "4%" in text and "0%" in text
+    assert "0 of 2" in second[0]
+    assert _claim_about(second, "decompose-output").endswith("1.50 ± 0.71 higher")  # 10 - 9 and 11 - 9
+    assert "0.50 ± 0.71 higher (" in _claim_about(second, "random")  # not resolved
     assert saved[1]["texts"]["korean"]["decompose"]["loss"] == [10.0, 11.0]
     assert set(FIVE) < set(saved[0]["texts"]["english"]) and saved[1]["korean_share"] == 0.0
-    assert "one model: nothing is resolved" in summary({0.04: good[:1]}, tmp_path)
+    assert "2.10 lower (" in summary({0.04: good[:1]}, tmp_path)  # one model resolves nothing
 
 
 @pytest.mark.slow
 def test_the_whole_miniature(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    settings = [
-        f"runs={tmp_path}",
-        "seeds=1",
-        "korean_shares=0.05",
-        "steps=20",
-        "new=300",
-        "judge_tokens=1000",
-    ]
+    settings = ["--runs", str(tmp_path), "--seeds", "1", "--korean-shares", "0.05"]
+    settings += ["--steps", "20", "--new", "300", "--judge-tokens", "1000"]
     assert main(settings) == 0
-    assert "RedWhale's five on Korean, lowest loss first" in capfd.readouterr().out
+    assert (tmp_path / "results.md").read_text() in capfd.readouterr().out
     scores = json.loads((tmp_path / "results.json").read_text())["bases"][0]["texts"]["korean"]
     assert len(scores) == 10 and scores["decompose"]["loss"] != scores["random"]["loss"]
+    record = (tmp_path / "job.json").read_bytes()
+    assert len(json.loads(record)["steps"]) == 5
     assert main(settings) == 0
-    assert capfd.readouterr().out.count("unchanged, reused") == 5
+    assert (tmp_path / "job.json").read_bytes() == record  # with the times of the steps: none ran again

@@ -3,6 +3,8 @@
 import json
 import random
 
+from preprocessing.steps.order import STEPS
+
 KO = [
     "두루미는 겨울에 철원 들판으로 날아온다.",
     "아침마다 안개가 강을 따라 천천히 흘러간다.",
@@ -85,8 +87,20 @@ def write_config(folder, out="out", documents=60, relative=False):
     return path
 
 
+def steps_run(out, action):
+    """Steps whose marker ``action()``, which returns exit code 0, wrote in the output folder ``out``, in order."""
+
+    def times():
+        paths = {name: out / "steps" / f"{name}.json" for name in STEPS}
+        return {name: path.stat().st_mtime_ns for name, path in paths.items() if path.is_file()}
+
+    before = times()
+    assert action() == 0
+    return [name for name, time in times().items() if before.get(name) != time]
+
+
 def bytes_of(folder):
-    """Content of every file below a folder, but for the lock."""
+    """Content of every file below a folder except the lock."""
     return {
         str(p.relative_to(folder)): p.read_bytes()
         for p in sorted(folder.rglob("*"))

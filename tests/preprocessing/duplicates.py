@@ -52,19 +52,19 @@ def plain_jaccard(a, b):
 
 def variants(seed, count=24, words=150):
     """A text and copies with more and more words replaced."""
-    made = random.Random(seed)
-    base = [made.choice(WORDS) + made.choice("가나다라마바") for _ in range(words)]
+    rng = random.Random(seed)
+    base = [rng.choice(WORDS) + rng.choice("가나다라마바") for _ in range(words)]
     texts = []
     for i in range(count):
         copy = list(base)
         for _ in range(i * 2):
-            copy[made.randrange(words)] = made.choice(WORDS) + str(made.randrange(99))
+            copy[rng.randrange(words)] = rng.choice(WORDS) + str(rng.randrange(99))
         texts.append(" ".join(copy))
     return texts
 
 
 class StandIn:
-    """What ``deduplicate`` and ``lines`` ask of a context; tasks are run at once, in the order given or backwards."""
+    """The part of a context that ``deduplicate`` and ``lines`` use; runs tasks at once, in order or backwards."""
 
     def __init__(self, folder: Path, units: list[str], backwards: bool = False, **sections):
         self.folder = folder
@@ -80,16 +80,16 @@ class StandIn:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def dropped(self, step, name):
+    def dropped_path(self, step, name):
         return self.folder / "dropped" / f"{step}-{name}.parquet"
 
-    def documents(self, unit):
+    def documents_path(self, unit):
         return self.path(self.text_step, unit.name)
 
     def upstream(self, step, name):
         return f"{step}/{name}"
 
-    def part(self, *names):
+    def sections(self, *names):
         return list(names)
 
     def remove_others(self, step):
@@ -132,7 +132,7 @@ def batched(rows, size):
 def write_measured(context, unit, rows, batch_rows=7):
     """Documents, sizes, signatures and the reasons of ``filter`` for one unit (``reason`` in a row drops it)."""
     batches = [documents_batch(part) for part in batched(rows, batch_rows)]
-    write_batches(context.documents(unit), batches, DOCUMENT)
+    write_batches(context.documents_path(unit), batches, DOCUMENT)
     sizes = [pa.record_batch({"bytes": pa.array([len(row["text"].encode()) for row in rows], pa.int64())})]
     write_batches(context.path("measure", unit.name), sizes, sizes[0].schema)
     config = context.config.deduplicate

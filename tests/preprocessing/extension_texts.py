@@ -82,7 +82,7 @@ CODE = "def run(self, value):\n    if value is None:\n        return 0\n    for 
 
 
 def korean(documents: int, seed: int = 0) -> list[str]:
-    """Sentences of stems with particles; rare syllables, letters, Latin words and figures among them."""
+    """Sentences of stems with particles; rare syllables, letters, with Latin words and digits."""
     chosen = random.Random(seed)
     texts = []
     for number in range(documents):
@@ -109,7 +109,7 @@ def sentencepiece_base(path: Path, dummy_prefix: bool = False, vocab_size: int =
     return path
 
 
-# a letter takes one sign before it along, as in many byte-level tokenizers
+# one sign before letters joins their word, as in many byte-level tokenizers
 SIGN_AND_LETTERS = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
 

@@ -1,4 +1,4 @@
-"""A context whose steps before ``balance`` are finished, made from plain rows; and tokenizers to encode with."""
+"""A context whose steps before ``balance`` are finished, built from plain rows; and tokenizers to encode with."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from megatron_ko.formats.tokenizer_folder import write_tokenizer_folder
 from preprocessing.config.mixture import BalanceConfig
 from preprocessing.config.tokens import EncodeConfig
 from preprocessing.documents import DOCUMENT, new_shard
-from preprocessing.readers.files_found import Unit
+from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker, key_of
 from preprocessing.running.processes import ProcessRunner
@@ -95,8 +95,8 @@ def write_sentencepiece(folder, texts, vocab_size=600, user_symbols=("<|rrn|>",)
         allow_whitespace_only_pieces=True, split_digits=True, hard_vocab_limit=False, num_threads=1,
         unk_id=0, bos_id=1, eos_id=2, pad_id=3, user_defined_symbols=list(user_symbols), minloglevel=2,
     )  # fmt: skip
-    made = to_tokenizer_json(read_model(out.getvalue(), "the trained model"))
-    return write_tokenizer_folder(folder, made, SPECIAL, out.getvalue() if with_model else None)
+    tokenizer_json = to_tokenizer_json(read_model(out.getvalue(), "the trained model"))
+    return write_tokenizer_folder(folder, tokenizer_json, SPECIAL, out.getvalue() if with_model else None)
 
 
 def read_json(path):

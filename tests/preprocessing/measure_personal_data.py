@@ -1,12 +1,12 @@
-"""Precision and recall per kind on the labelled cases: ``python -m tests.preprocessing.measure_personal_data``.
+"""Precision and recall per kind on the labeled cases: ``python -m tests.preprocessing.measure_personal_data``.
 
-Owns the reading of ``personal_data_cases.jsonl`` and the counting: a span counts as found when start, end and kind agree.
-The texts and numbers are invented; a character of every secret is written as an escape, so that scanners of
-repositories do not take it for a real one.
+Reads ``personal_data_cases.jsonl`` and counts spans: a span is right when start, end and kind agree. The texts and
+numbers are invented; one character of every secret is written as an escape, so that scanners of repositories do not
+report it.
 
-The cases were written by the author of the patterns, before them: round 1 to be typical, rounds 2 and 3 to be hard.
-First seen, precision and recall were 1.000 and 1.000 on the held-out fifth of round 1 (52 spans), 0.862 and 0.949 on
-round 2 (59), 0.913 and 0.933 on round 3 (45); then the patterns were mended. On unseen text expect the latter.
+The author of the patterns wrote the cases before the patterns: round 1 typical, rounds 2 and 3 hard. At the first run
+precision and recall were 1.000 and 1.000 on the held-out fifth of round 1 (52 spans), 0.862 and 0.949 on round 2 (59),
+0.913 and 0.933 on round 3 (45); then the patterns were corrected. Expect the latter on unseen text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from preprocessing.pii.masking import KINDS, Span, find
 
 CASES = Path(__file__).with_name("personal_data_cases.jsonl")
 HELD_OUT = 5
-"""Every fifth case of round 1, by its checksum, was kept aside while the patterns were made."""
+"""One in five cases of round 1, chosen by checksum, was held out while the patterns were written."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,16 @@ class Scores:
     """Counts of spans; ``precision`` and ``recall`` are 1 where there is nothing to divide."""
 
     right: int
-    found: int
-    labelled: int
+    reported: int
+    labeled: int
 
     @property
     def precision(self) -> float:
-        return self.right / self.found if self.found else 1.0
+        return self.right / self.reported if self.reported else 1.0
 
     @property
     def recall(self) -> float:
-        return self.right / self.labelled if self.labelled else 1.0
+        return self.right / self.labeled if self.labeled else 1.0
 
 
 def read_cases() -> list[Case]:
@@ -64,41 +64,49 @@ def read_cases() -> list[Case]:
 
 
 def scores(cases: list[Case]) -> dict[str, Scores]:
-    """Per kind, and under ``all``."""
-    right, found, labelled = Counter(), Counter(), Counter()
+    """Scores of each kind, and of all together under ``all``."""
+    right, reported, labeled = Counter(), Counter(), Counter()
     for case in cases:
         spans = set(find(case.text))
-        for counter, some in ((right, spans & set(case.spans)), (found, spans), (labelled, set(case.spans))):
+        for counter, some in (
+            (right, spans & set(case.spans)),
+            (reported, spans),
+            (labeled, set(case.spans)),
+        ):
             counter.update(span.kind for span in some)
             counter["all"] += len(some)
-    return {kind: Scores(right[kind], found[kind], labelled[kind]) for kind in (*KINDS, "all")}
+    return {kind: Scores(right[kind], reported[kind], labeled[kind]) for kind in (*KINDS, "all")}
 
 
 def table(cases: list[Case]) -> str:
-    lines = [f"{'kind':10} {'labelled':>9} {'found':>6} {'right':>6} {'precision':>10} {'recall':>7}"]
+    lines = [f"{'kind':10} {'labeled':>9} {'reported':>9} {'right':>6} {'precision':>10} {'recall':>7}"]
     for kind, s in scores(cases).items():
-        lines.append(f"{kind:10} {s.labelled:9} {s.found:6} {s.right:6} {s.precision:10.3f} {s.recall:7.3f}")
+        lines.append(
+            f"{kind:10} {s.labeled:9} {s.reported:9} {s.right:6} {s.precision:10.3f} {s.recall:7.3f}"
+        )
     return "\n".join(lines)
 
 
-def wrong(cases: list[Case]) -> list[str]:
-    """The cases that are not as labelled: what was missed (-) and what was taken in vain (+)."""
-    said = []
+def list_errors(cases: list[Case]) -> list[str]:
+    """The cases whose spans differ from the labels, with missed (-) and false (+) spans."""
+    lines = []
     for case in cases:
         spans = find(case.text)
         missed = [f"-{s.kind} {case.text[s.start : s.end]!r}" for s in case.spans if s not in spans]
-        vain = [f"+{s.kind} {case.text[s.start : s.end]!r}" for s in spans if s not in case.spans]
-        if missed or vain:
-            said.append(f"{case.text!r}: {', '.join(missed + vain)}")
-    return said
+        false = [f"+{s.kind} {case.text[s.start : s.end]!r}" for s in spans if s not in case.spans]
+        if missed or false:
+            lines.append(f"{case.text!r}: {', '.join(missed + false)}")
+    return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description="precision and recall of personal_data.find on the labelled cases"
+        description="Reports precision and recall of pii.masking.find on the labeled cases."
     )
     parser.add_argument("--part", choices=("all", "seen", "held-out"), default="all")
-    parser.add_argument("--wrong", action="store_true", help="also prints the cases that are not as labelled")
+    parser.add_argument(
+        "--wrong", action="store_true", help="also print the cases whose spans differ from the labels"
+    )
     arguments = parser.parse_args()
     cases = [
         c for c in read_cases() if arguments.part == "all" or c.held_out == (arguments.part == "held-out")
@@ -106,7 +114,7 @@ def main() -> None:
     without = sum(not case.spans for case in cases)
     print(f"{len(cases)} cases, {without} without personal data\n{table(cases)}")
     if arguments.wrong:
-        print("\n".join(wrong(cases)))
+        print("\n".join(list_errors(cases)))
 
 
 if __name__ == "__main__":

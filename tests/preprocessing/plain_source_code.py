@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from preprocessing.kernels.characters import is_letter
-from preprocessing.kernels.comments import MOST_BEFORE_HEADER
+from preprocessing.kernels.comments import MAX_BEFORE_HEADER
 from preprocessing.kernels.source_code import LONG_LINE
 
 BLANK = " \t\n\r\f\v"
@@ -83,7 +83,7 @@ def comments(text: str) -> tuple[int, int]:
     for line in text.split("\n"):
         comment, code, block = split_line(line, block)
         before += code
-        if header_end is None and code and (total or before > MOST_BEFORE_HEADER or block and not block[1]):
+        if header_end is None and code and (total or before > MAX_BEFORE_HEADER or block and not block[1]):
             header_end = position
         total += comment
         position += len(line.encode()) + 1

@@ -1,18 +1,19 @@
-"""A context for the steps that judge: documents written by the test, tasks done at once and in their order."""
+"""A context for the scoring steps: documents from the test, tasks that run immediately and in order."""
 
 from types import SimpleNamespace
 
 import pyarrow as pa
 
+from megatron_ko.config.loading import Loaded
 from preprocessing.config.scoring import DecontaminateConfig, ScoreConfig
 from preprocessing.documents import DOCUMENT, new_shard
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
-from preprocessing.running.tasks import KeyedTask, do
+from preprocessing.running.tasks import StepTask, run_task
 
 
 class SmallContext:
-    """``units``: name to ``[(id, text, lang), ...]``; the name of a unit is its input and its source."""
+    """``units``: name to ``[(id, text, lang), ...]``; the name is that of the input and the source."""
 
     text_step = "clean"
     as_data = staticmethod(Context.as_data)
@@ -24,12 +25,13 @@ class SmallContext:
             decontaminate=decontaminate or DecontaminateConfig(),
             inputs={name: SimpleNamespace(source=None) for name in units},
         )
+        self.loaded = Loaded(self.config, {})
         self.units = [SimpleNamespace(name=name, input_name=name, size=0) for name in units]
         for name, rows in units.items():
             self._write(name, rows)
 
     def _write(self, name, rows, rows_per_batch=7):
-        """Several row groups, so that rows are counted over batches."""
+        """Writes several row groups, so that row numbers span batches."""
         path = self.path("clean", name)
         with new_shard(path, DOCUMENT) as shard:
             for start in range(0, len(rows), rows_per_batch):
@@ -41,11 +43,11 @@ class SmallContext:
     def path(self, step, name, suffix=".parquet"):
         return self.folder / "steps" / step / f"{name}{suffix}"
 
-    def documents(self, unit):
+    def documents_path(self, unit):
         return self.path("clean", unit.name)
 
     def upstream(self, step, name):
         return Context.upstream(self, step, name)
 
     def finish(self, step, tasks, version):
-        return [do(self, KeyedTask(step, 0, task, "key")) for task in tasks]
+        return [run_task(self, StepTask(step, 0, task, "key")) for task in tasks]

@@ -1,4 +1,4 @@
-"""SentencePiece models written piece by piece, and random ones that ask more of an engine than trained ones do."""
+"""SentencePiece models written piece by piece, and random ones that test an engine harder than trained ones."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def varint(value: int) -> bytes:
 
 
 def random_model(chance: random.Random) -> bytes:
-    """Pieces of few letters in no order: equal scores, letters and halves that are no pieces, symbols of users, unused ones."""
+    """Pieces of few letters in random order: equal scores, missing letters and halves, user symbols, unused pieces."""
     found = {letter for letter in LETTERS if chance.random() < 0.7} | {" "}
     for _ in range(chance.randrange(60)):
         if chance.random() < 0.6:

@@ -20,7 +20,7 @@ def slow(context, number):
 
 
 def refuse(context, number):
-    raise DataError(f"number {number} is refused; take another")
+    raise DataError(f"number {number} is refused; take another", rule="refused")
 
 
 def vanish(context, number):

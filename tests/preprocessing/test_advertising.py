@@ -87,8 +87,8 @@ def columns(texts, engine=None):
     }
 
 
-def judged(texts, engine=None):
-    """What a rule makes of the columns."""
+def judge(texts, engine=None):
+    """Whether the spam rule fails, from the columns."""
     of = columns(texts, engine)
     rows = zip(texts, of["spam_terms"], of["spam_groups"], of["spam_contact"])
     return [
@@ -107,15 +107,15 @@ def test_honest_pages(text):
     assert not is_spam(text)
 
 
-def test_one_subject_or_nobody_to_contact_is_no_advertisement():
+def test_one_subject_or_no_contact_is_not_an_advertisement():
     assert not is_spam("카지노 카지노 카지노 카지노 http://a.kr")
     assert not is_spam(ADVERTISEMENTS[0].replace("☎", "").replace("http://loan.example", ""))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_columns_say_what_is_spam(engine):
+def test_columns_decide_on_spam(engine):
     texts = ADVERTISEMENTS + HONEST
-    assert judged(texts, engine) == [True] * len(ADVERTISEMENTS) + [False] * len(HONEST)
+    assert judge(texts, engine) == [True] * len(ADVERTISEMENTS) + [False] * len(HONEST)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -131,10 +131,10 @@ def test_columns_agree_with_texts(engine, texts):
     ]
     assert of["lorem"] == ["lorem ipsum dolor" in text.lower() for text in texts]
     assert of["misread"] == [2 * len(re.findall(advertising._MISREAD, text)) for text in texts]
-    assert judged(texts, engine) == [is_spam(text) for text in texts]
+    assert judge(texts, engine) == [is_spam(text) for text in texts]
 
 
-def test_the_greatest_group_counts_twice_the_others_at_most():
+def test_the_largest_group_counts_at_most_twice_the_others():
     assert weigh(np.array([[9, 1, 0], [2, 2, 2], [9, 0, 0], [0, 0, 0], [3, 1, 1]])).tolist() == [
         3,
         6,
@@ -145,7 +145,7 @@ def test_the_greatest_group_counts_twice_the_others_at_most():
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_signs_of_a_wrong_decoding_are_counted_in_characters(engine):
+def test_misread_characters_are_counted(engine):
     assert columns(["占쏙옙占쏙옙", "ì•ˆ 가", "정상이다", "왜?뷁?"], engine)["misread"] == [4, 0, 0, 2]
 
 

@@ -1,4 +1,4 @@
-"""New pieces after a base's: reached, in the order of merging; old text keeps its ids; the libraries agree."""
+"""Pieces appended to a base: all are reachable, merges keep their order, other text keeps its ids, readers agree."""
 
 import json
 
@@ -7,7 +7,6 @@ import sentencepiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from megatron_ko.errors import DataError
 from megatron_ko.formats.sentencepiece_model import read_model, with_pieces
 from megatron_ko.formats.tokenizer_folder import Tokenizer
 from megatron_ko.formats.vocabulary import Piece, merge
@@ -15,6 +14,7 @@ from preprocessing.tokenizers.appending import append, plan, scores_below
 from preprocessing.tokenizers.bases import SentencePieceBase, read_base
 from preprocessing.tokenizers.hangul import HANGUL
 from tests.preprocessing.corpus import KO
+from tests.preprocessing.refusals import refuses
 from tests.preprocessing.tiny_bases import ENGLISH, KINDS, other_model, write_base
 
 WANTED = ["두루", "두루미", " 두루미", "안녕하세요", "습니다", "합니다", " 그리고", "ㅋㅋㅋ", "세", "겨울에"]
@@ -78,63 +78,63 @@ def test_text_without_hangul_keeps_its_ids(extended, text):
     assert Tokenizer(folder, prefer_json=True).encode(text) == new(text)
 
 
-def test_pieces_between_are_added_only_where_they_are_needed(extended):
+def test_intermediate_pieces_are_added_only_where_needed(extended):
     base, _, appended, _ = extended
     additions = plan(base, WANTED).additions
     known = {
         piece for number in range(base.size) for piece in [base.vocabulary.names[number]] if piece is not None
     }
-    for addition in additions:  # halves come before what is made of them
+    for addition in additions:  # halves precede their union
         assert {addition.left, addition.right} - {""} <= known
         known.add(addition.piece)
     assert all(HANGUL.search(needed) or "\\x" in needed for needed in appended.needed)
-    assert {addition.piece for addition in additions if addition.asked} == set(
+    assert {addition.piece for addition in additions if addition.requested} == set(
         map(base.vocabulary.spell, WANTED)
     )
 
 
 @pytest.mark.parametrize(
-    "surfaces, said",
+    "surfaces, rule",
     [
-        (["가나", "가나"], "given twice"),
-        (["hello"], "holds no Hangul"),
-        (["가\u2581"], "not text that a piece can stand for"),
-        (["가\ud800"], "not text that a piece can stand for"),
+        (["가나", "가나"], "duplicate-piece"),
+        (["hello"], "piece-without-hangul"),
+        (["가\u2581"], "unwritable-piece"),
+        (["가\ud800"], "unwritable-piece"),
     ],
 )
-def test_surfaces_that_cannot_be_added_are_refused(extended, tmp_path, surfaces, said):
-    with pytest.raises(DataError, match=said):
+def test_surfaces_that_cannot_be_added_are_refused(extended, tmp_path, surfaces, rule):
+    with refuses(rule, repr(surfaces[0])):
         append(extended[0], surfaces, tmp_path / "out")
 
 
-def test_what_the_base_has_is_refused(extended, tmp_path):
+def test_a_piece_of_the_base_is_refused(extended, tmp_path):
     base = read_base(extended[1])
-    with pytest.raises(DataError, match="is token [0-9]+ of .* already"):
+    with refuses("known-piece", "두루미", str(base.vocabulary.ids["두루미"])):
         append(base, ["두루미"], tmp_path / "out")
 
 
-def test_a_piece_that_the_split_always_cuts_is_refused_with_the_reason(tmp_path):
+def test_a_piece_that_is_always_split_is_refused(tmp_path):
     write_base("byte_bpe", tmp_path / "base")
     appended = append(read_base(tmp_path / "base"), ["가나 다라", "가나", "가나\n"], tmp_path / "out")
-    cut = "split: the base always cuts within it"
-    assert appended.refused == {"가나 다라": cut, "가나\n": cut}
+    assert set(appended.refused) == {"가나 다라", "가나\n"}
+    assert all(reason.startswith("split:") for reason in appended.refused.values())
     assert list(appended.ids) == ["가나"]
 
 
-def test_a_piece_is_refused_whose_bytes_other_scripts_share(tmp_path):
-    """The first two bytes of ㄱ (E3 84) begin Bopomofo too: its tokens would change."""
+def test_a_piece_whose_bytes_other_scripts_share_is_refused(tmp_path):
+    """The first two bytes of ㄱ (E3 84) also begin Bopomofo, whose tokens would change."""
     write_base("byte_bpe", tmp_path / "base")
     base = read_base(tmp_path / "base")
     appended = append(base, ["ㄱㄱ", "ㅋㅋ", "가ㄱ"], tmp_path / "out")
     assert set(appended.refused) == {"ㄱㄱ"}
     assert Tokenizer(tmp_path / "out").encode("가ㄱ") == [appended.ids["가ㄱ"]]
-    assert "other scripts" in appended.refused["ㄱㄱ"]
+    assert appended.refused["ㄱㄱ"].startswith("bytes:")
     for text in ("ㄅㄆㄇ", "\u2131", "ㄱ"):
         assert Tokenizer(tmp_path / "out").encode(text) == Tokenizer(tmp_path / "base").encode(text)
 
 
-def test_a_prefix_blank_before_words_does_not_keep_pieces_from_being_reached(tmp_path):
-    """GPT-2's split with add_prefix_space: no word of a text begins without a blank, but pieces stand within words."""
+def test_pieces_are_reachable_despite_a_prefix_blank(tmp_path):
+    """GPT-2's split with add_prefix_space: every word begins with a blank, but pieces also occur within words."""
     write_base("byte_bpe", tmp_path / "plain")
     description = json.loads((tmp_path / "plain" / "tokenizer.json").read_text("utf-8"))
     description["pre_tokenizer"] = {
@@ -156,7 +156,7 @@ def test_a_prefix_blank_before_words_does_not_keep_pieces_from_being_reached(tmp
 
 
 def test_bytes_become_characters_before_anything_else(tmp_path):
-    """By hand: 두 is EB 91 90, 루 is EB A3 A8; of a base that knows none of it."""
+    """By hand: 두 is EB 91 90, 루 is EB A3 A8; the base has none of these bytes together."""
     base = read_base(write_base("byte_bpe", tmp_path / "base"))
     assert len(base.vocabulary.segment(" 두루")) == 7
     made = [base.vocabulary.format_piece(addition.piece) for addition in plan(base, [" 두루"]).additions]
@@ -167,7 +167,7 @@ def test_bytes_become_characters_before_anything_else(tmp_path):
     assert made == ["\\xeb\\x91", "두", " 두", "\\xeb\\xa3", "루", " 두루"]
 
 
-def test_the_order_given_is_the_order_of_merging(tmp_path):
+def test_the_order_of_surfaces_is_the_order_of_merges(tmp_path):
     """By hand: 가나다 is merged from what ranks first, 가나 or 나다."""
     base = read_base(write_base("bpe", tmp_path / "base"))
     for order, expected in ((["가나", "나다"], ["가나", "다"]), (["나다", "가나"], ["가", "나다"])):
@@ -183,17 +183,17 @@ def test_an_extended_tokenizer_is_a_base_again(extended, tmp_path):
     assert read_base(tmp_path / "again").vocabulary.surfaces[: base.size] == base.vocabulary.surfaces
 
 
-def test_scores_below_what_32_bits_hold_apart_are_refused(tmp_path):
+def test_scores_that_32_bits_cannot_distinguish_are_refused(tmp_path):
     model = other_model()
     pieces = [Piece("x", -(2.0**26)), *read_model(model, "other").vocabulary.pieces]
     (tmp_path / "low.model").write_bytes(with_pieces(model, pieces))
-    with pytest.raises(DataError, match="hold no 2 different ones"):
+    with refuses("scores-too-low", "low.model"):
         base = read_base(tmp_path / "low.model")
         assert isinstance(base, SentencePieceBase)
         scores_below(base, 2)
 
 
-def test_merging_takes_the_best_pair_and_the_leftmost_of_equal_ones():
+def test_merging_prefers_the_best_pair_and_the_leftmost_of_equals():
     ranks = {("a", "b"): 2, ("b", "c"): 1, ("a", "bc"): 3, ("a", "a"): 0}
     assert merge(list("abc"), lambda *pair: ranks.get(pair)) == ["abc"]
     assert merge(list("aaa"), lambda *pair: ranks.get(pair)) == ["aa", "a"]

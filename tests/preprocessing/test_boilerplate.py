@@ -1,4 +1,4 @@
-"""By-lines and notices: which lines of which end are cut, and that bodies stay."""
+"""Cuts by-lines and notices at both ends and nothing between."""
 
 import pyarrow as pa
 import pytest
@@ -41,7 +41,7 @@ LONG = "\n".join(f"{i}번째 문단이다. 날씨가 맑고 바람이 불었다�
     ],
 )
 @pytest.mark.parametrize("body", [BODY, LONG])
-def test_lines_of_makers_are_cut_at_both_ends(line, body):
+def test_by_lines_and_notices_are_cut_at_both_ends(line, body):
     assert cut_boilerplate(f"{line}\n{body}").strip() == body.strip()
     assert cut_boilerplate(f"{body}\n{line}").strip() == body.strip()
     assert cut_boilerplate(f"{LONG}\n{line}\n{LONG}") == f"{LONG}\n{line}\n{LONG}"
@@ -81,17 +81,17 @@ def test_sentences_about_the_same_things_stay(sentence):
         "【부산=한빛통신】 김영희·홍길동 기자 = ",
     ],
 )
-def test_the_dateline_goes_and_its_sentence_stays(dateline):
+def test_the_dateline_is_cut_and_its_sentence_stays(dateline):
     assert cut_boilerplate(dateline + BODY) == BODY
     assert cut_boilerplate(f"{BODY}\n{dateline}{BODY}") == f"{BODY}\n{dateline}{BODY}"
 
 
-def test_fenced_code_is_no_boilerplate():
+def test_fenced_code_is_not_boilerplate():
     text = "말\n```\nBy Jane Doe\n```"
     assert cut_boilerplate(text) == text
 
 
-def test_a_list_of_reporters_is_no_boilerplate_and_costs_little():
+def test_a_list_of_reporters_is_not_boilerplate_and_costs_little():
     text = "\n".join(["홍길동 기자"] * 20_000)
     assert cut_boilerplate(text) == text
     assert cut_boilerplate("\n".join(["홍길동 기자"] * 6)) == ""
@@ -106,7 +106,7 @@ def test_a_list_of_reporters_is_no_boilerplate_and_costs_little():
         max_size=20,
     ).map("".join)
 )
-def test_what_was_cut_stays_cut(text):
+def test_cutting_twice_is_cutting_once(text):
     once = cut_boilerplate(text)
     assert cut_boilerplate(once) == once and len(once) <= len(text)
 
@@ -120,10 +120,10 @@ LINES = st.one_of(
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(LINES, min_size=1, max_size=4).map("\n".join))
-def test_rows_that_are_cut_are_found_by_their_hints(text):
+def test_hints_match_all_rows_that_are_cut(text):
     found = pa.array([text, "", BODY], pa.large_string())
     ids = pa.array(["a", "b", "c"])
-    column = text_operations.normalise_column(
+    column = text_operations.normalize_column(
         found, ids, "ko", "none", CleanConfig(cut_boilerplate=False), Counts()
     )
     cut = [row for row, text in enumerate(column.to_pylist()) if cut_boilerplate(text) != text]

@@ -1,4 +1,4 @@
-"""Thresholds learned from trusted text."""
+"""Thresholds derived from trusted text."""
 
 import argparse
 from types import SimpleNamespace
@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from megatron_ko.errors import DataError
 from preprocessing.commands import calibrate
 from preprocessing.config.rules import FilterConfig
 from preprocessing.documents import new_shard
 from preprocessing.judging import rules
 from preprocessing.judging.measures import measure
 from preprocessing.judging.rules import PROSE
+from tests.preprocessing.refusals import refuses
 
 GOOD = [
     "\n".join(f"{tree}나무 숲에 {bird}새가 살고 {bird}꽃이 {tree}들판에 핀다." for bird in "가나다라마바사")
@@ -23,7 +23,7 @@ NOISY = ["★" * (30 + n) + " 할인 할인 할인" for n in range(1, 11)]
 
 
 class Stand:
-    """What calibrate asks of a context."""
+    """The part of a context that calibrate uses."""
 
     def __init__(self, folder, texts):
         self.folder = folder
@@ -80,7 +80,7 @@ def test_thresholds_by_hand():
      (12345.6, True, True, 12345), (0.00071, False, False, 0.00071), (1.0, True, False, 1.0), (0.0, False, False, 0.0)],
 )  # fmt: skip
 def test_rounding_is_on_the_mild_side(value, down, whole, expected):
-    assert calibrate._rounded(value, down, whole) == pytest.approx(expected, abs=1e-12)
+    assert calibrate._round_milder(value, down, whole) == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_yaml_is_a_configuration_that_keeps_trusted_text_and_drops_noise(tmp_path):
@@ -89,7 +89,7 @@ def test_the_yaml_is_a_configuration_that_keeps_trusted_text_and_drops_noise(tmp
     measured = calibrate.read(Stand(tmp_path, {"books": GOOD, "web": NOISY}), 1000)
     lines = list(calibrate.to_yaml(measured, {"books"}, 1.0, "documents"))
     config = FilterConfig(**yaml.safe_load("\n".join(lines))["filter"])
-    assert config.ko.max_symbol_ratio is None  # books hold no symbols
+    assert config.ko.max_symbol_ratio is None  # books contain no symbols
     assert config.ko.min_hangul_ratio and config.ko.min_sentence_ends == 7
     for texts, kept in ((GOOD, True), (NOISY, False)):
         table = measure(pa.array(texts, pa.large_string()), "ko")
@@ -100,10 +100,11 @@ def test_the_yaml_is_a_configuration_that_keeps_trusted_text_and_drops_noise(tmp
         batch = pa.RecordBatch.from_pydict(
             {"lang": pa.array(["ko"] * len(texts)), **extra, **dict(zip(table.schema.names, table.columns))}
         )
-        reasons = rules.reasons(batch, config)
+        reasons = rules.find_reasons(batch, config)
         assert all((reason is None) == kept for reason in reasons), reasons
-    assert lines[-1].endswith("all of them together drop: books 0.00 % of 10, web 100.00 % of 10")
+    assert lines[-1].endswith("books 0.00 % of 10, web 100.00 % of 10")
     assert any("min_alphabetic_words" in line and "books 0.00 %, web 100.00 %" in line for line in lines)
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_large_source_does_not_outvote_a_small_one(tmp_path):
@@ -111,8 +112,12 @@ def test_a_large_source_does_not_outvote_a_small_one(tmp_path):
     lines = list(
         calibrate.to_yaml(calibrate.read(Stand(tmp_path, texts), 1000), {"large", "small"}, 0.9, "documents")
     )
-    assert "    min_characters: 12  # large 0.00 %, small 0.00 %" in lines
-    assert "    max_characters: 102  # large 0.00 %, small 0.00 %" in lines
+    shares = {
+        line.split("#")[0].strip(): line.split("#")[1].strip()
+        for line in lines
+        if ":" in line and "#" in line
+    }
+    assert shares["min_characters: 12"] == shares["max_characters: 102"] == "large 0.00 %, small 0.00 %"
 
 
 def test_of_a_long_source_every_nth_document_is_read(tmp_path):
@@ -124,8 +129,16 @@ def test_of_a_long_source_every_nth_document_is_read(tmp_path):
 def test_an_unknown_source_is_refused_with_those_that_exist(tmp_path, monkeypatch):
     monkeypatch.setattr(calibrate, "Context", lambda loaded: Stand(tmp_path, {"books": GOOD}))
     given = argparse.Namespace(source=["boks"], quantile=0.99, weight="documents", documents=100)
-    with pytest.raises(DataError, match="boks.*books"):
+    with refuses("unknown-source", "boks", "books"):
         calibrate.run(None, given)
+
+
+def test_shares_of_many_sources_fit_the_terminal(tmp_path):
+    texts = {f"a_source_with_a_long_name_{number}": GOOD[:2] for number in range(4)}
+    measured = calibrate.read(Stand(tmp_path, texts), 1000)
+    lines = list(calibrate.to_yaml(measured, set(texts), 0.99, "documents"))
+    assert max(map(len, lines)) <= 80
+    assert sum("a_source_with_a_long_name_3 0.00 %" in line for line in lines) > 5
 
 
 @pytest.mark.parametrize("text", ["1.2", "0.1", "viel", "nan"])

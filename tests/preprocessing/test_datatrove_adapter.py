@@ -37,13 +37,13 @@ def test_a_pipeline_of_datatrove_cleans_and_drops_like_ours(tmp_path):
         for line in (corpus / "ko.jsonl").read_text().splitlines()
         if line.startswith('{"id": "ko')
     ]
-    given = [
+    documents = [
         *texts,
         *ko,
         {"id": "mail", "text": "담당자 메일은 hong@example.com이고 " + ko[0]["text"], "lang": "ko"},
     ]
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in given))
+    (tmp_path / "in" / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in documents))
     step = CleanAndFilter(
         filter=RULES, batch_documents=7,
         exclusion_writer=JsonlWriter(str(tmp_path / "dropped"), compression=None),
@@ -53,9 +53,9 @@ def test_a_pipeline_of_datatrove_cleans_and_drops_like_ours(tmp_path):
     ]  # fmt: skip
     LocalPipelineExecutor(pipeline, logging_dir=str(tmp_path / "logs")).run()
 
-    rows = [{**row, "source": "datatrove", "lang": "", "meta": "{}"} for row in given]
+    rows = [{**row, "source": "datatrove", "lang": "", "meta": "{}"} for row in documents]
     cleaned, _, _ = clean_batch(pa.RecordBatch.from_pylist(rows, schema=DOCUMENT), CleanConfig(), "none")
-    reasons = rules.reasons(measure_batch(cleaned), RULES)
+    reasons = rules.find_reasons(measure_batch(cleaned), RULES)
     expected = [
         (i, t)
         for i, t, r in zip(cleaned["id"].to_pylist(), cleaned["text"].to_pylist(), reasons)

@@ -1,20 +1,26 @@
-"""Evaluation sets in documents: our search against plain Python, guards, bad sets, and the step as a whole."""
+"""Evaluation sets in documents: our search against plain Python, guards, bad sets, and the whole step."""
 
 import json
 import random
+import re
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from megatron_ko.errors import DataError
-from preprocessing.config.scoring import DecontaminateConfig, EvaluationSet, decontaminate_problems
+from preprocessing.config.scoring import (
+    DecontaminateConfig,
+    EvaluationSet,
+    evaluation_set_fields,
+    minimum_words,
+)
 from preprocessing.documents import utf8_buffer
 from preprocessing.kernels import ngrams
 from preprocessing.scoring import evaluation_sets
 from preprocessing.steps import decontaminate
 from preprocessing.steps.score import scoring_verdicts
+from tests.preprocessing.refusals import refuses
 from tests.preprocessing.scoring_context import SmallContext
 
 WORDS = [
@@ -49,7 +55,6 @@ def write_set(folder, name, records):
 
 def plain_words(text):
     """One script after another, as documented for ``kernels.shingles``; enough for the words used here."""
-    import re
 
     return re.findall(r"[가-힣]+|[a-z_]+|[0-9]+|[一-鿿]", text.lower())
 
@@ -115,7 +120,7 @@ def test_spans_are_those_of_the_hashed_words():
 
 @pytest.fixture
 def found(tmp_path):
-    """Six units of honest documents; three documents hold an item, one sentence stands in many."""
+    """Six tasks of ordinary documents; three documents contain an item, one sentence occurs in many."""
     generator = random.Random(9)
     letters = "가나다라마바사아자차카타파하"
     honest = lambda: " ".join("".join(generator.choices(letters, k=3)) for _ in range(60))  # noqa: E731
@@ -175,7 +180,7 @@ def test_the_step_marks_documents_with_items_and_no_others(found):
     assert outcome.summary == {"documents": 60, "with_shared_ngrams": 2}
 
 
-def test_the_report_names_what_was_found_and_what_was_ignored(found):
+def test_the_report_names_found_items_and_ignored_ngrams(found):
     context, _ = found
     data = json.loads((context.folder / "decontamination.json").read_text(encoding="utf-8"))["sets"]
     assert {name: data["history"][name] for name in ("items", "items_searched", "texts_too_short", "items_found", "documents")} == {
@@ -188,7 +193,7 @@ def test_the_report_names_what_was_found_and_what_was_ignored(found):
     assert "k1 in 1-11" in (context.folder / "decontamination.txt").read_text(encoding="utf-8")
 
 
-def test_what_shares_enough_fails(found):
+def test_documents_that_share_enough_fail(found):
     context, _ = found
     batches = pq.read_table(context.path("decontaminate", "web2"))
     columns = batches.append_column("lang", pa.array(["ko"] * len(batches))).combine_chunks().to_batches()[0]
@@ -236,35 +241,35 @@ def test_sets_are_read_from_parquet_text_and_lists(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "lines, fields, says",
+    "lines, fields, rule, value",
     [
-        ("", ["q"], "holds no item"),
-        ('{"q": "하나 둘 셋 넷 다섯 여섯"}\n', ["q", "answer"], "no item has text in the field answer"),
-        ('{"q": "하나 둘"}\n', ["q"], "no text has 5 words or more"),
-        ('{"q": "하나"\n', ["q"], "cannot be read as jsonl"),
-        ("[1]\n", ["q"], "line 1 holds no JSON object"),
+        ("", ["q"], "empty-evaluation-set", "set.jsonl"),
+        ('{"q": "하나 둘 셋 넷 다섯 여섯"}\n', ["q", "answer"], "missing-field", "answer"),
+        ('{"q": "하나 둘"}\n', ["q"], "texts-too-short", "5"),
+        ('{"q": "하나"\n', ["q"], "unreadable-file", "set.jsonl"),
+        ("[1]\n", ["q"], "unreadable-file", "line 1"),
     ],
 )
-def test_bad_sets_are_refused(tmp_path, lines, fields, says):
+def test_bad_sets_are_refused(tmp_path, lines, fields, rule, value):
     path = tmp_path / "set.jsonl"
     path.write_text(lines, encoding="utf-8")
     item = EvaluationSet(paths=[str(path)], format="jsonl", fields=fields)
-    with pytest.raises(DataError, match=says):
+    with refuses(rule, value):
         evaluation_sets.build(DecontaminateConfig(sets={"one": item}))
 
 
 def test_a_set_without_files_is_refused(tmp_path):
     item = EvaluationSet(paths=[str(tmp_path / "none*.jsonl")], format="jsonl", fields=["q"])
-    with pytest.raises(DataError, match=r"no file matches .*none\*"):
+    with refuses("missing-file", "none*"):
         evaluation_sets.build(DecontaminateConfig(sets={"one": item}))
 
 
 def test_settings_that_contradict_are_named():
     text = EvaluationSet(paths=["a.txt"], format="txt", fields=["q"])
     records = EvaluationSet(paths=["a.jsonl"], format="jsonl", ngram=4)
-    problems = dict(decontaminate_problems(DecontaminateConfig(sets={"a": text, "b": records})))
-    assert set(problems) == {
+    config = DecontaminateConfig(sets={"a": text, "b": records})
+    assert {path for path, _ in evaluation_set_fields(config)} == {
         "decontaminate.sets.a.fields",
         "decontaminate.sets.b.fields",
-        "decontaminate.min_words",
     }
+    assert [path for path, _ in minimum_words(config)] == ["decontaminate.min_words"]

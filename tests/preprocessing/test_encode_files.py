@@ -1,4 +1,4 @@
-"""Text files to a pair without a pipeline: the bytes of the plain way, whatever the files, parts and processes."""
+"""Text files to a pair without a pipeline: the same bytes for any files, parts and processes."""
 
 import gzip
 import json
@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from megatron_ko.errors import DataError
 from preprocessing.cli import main
 from preprocessing.tokenizers.text_files import parts_of
 from preprocessing.tokens import encode_files
 from tests.preprocessing.corpus import EN, KO
 from tests.preprocessing.finished_steps import write_sentencepiece
+from tests.preprocessing.refusals import refuses, refuses_command
 from tests.preprocessing.test_token_files import contents
 
 TEXTS = [f"{KO[i % 12]} {i} {EN[i % 9]}\n</s>" for i in range(300)]
@@ -86,7 +86,7 @@ def test_no_more_parts_than_can_be_joined(tmp_path, monkeypatch):
     assert 4 <= len(encode_files.parts_to_encode([str(path)])) <= 8
 
 
-def test_all_kinds_of_files_in_the_order_given(tokenizer, plain, tmp_path):
+def test_all_file_formats_in_their_order(tokenizer, plain, tmp_path):
     lines = write_lines(
         tmp_path / "z.jsonl", [{"body": TEXTS[0]}, {"body": ""}, {"body": TEXTS[1], "text": 5}]
     )
@@ -116,34 +116,32 @@ def test_the_engine_may_be_named(tokenizer, plain, tmp_path, caplog):
         assert contents(tmp_path / engine) == [[*plain.encode(text), plain.eos_id()] for text in TEXTS[:9]]
 
 
-def test_what_cannot_be_encoded_leaves_nothing(tokenizer, tmp_path, capsys):
+def test_a_refused_command_writes_nothing(tokenizer, tmp_path):
     path = write_lines(tmp_path / "a.jsonl", [{"text": "a"}, {"texts": "b"}])
     options = ["--tokenizer", tokenizer, "--out", tmp_path / "out" / "a", "--workers", 1]
-    for given, said in (
-        ([path, *options], "a.jsonl:2: field 'text' is missing"),
-        ([tmp_path / "none.jsonl", *options], "none.jsonl: no text there"),
-        ([write_lines(tmp_path / "empty.jsonl", [{"text": ""}]), *options], "no token would be in it"),
-        ([path, *options[:1], tmp_path, *options[2:]], "tokenizer"),
+    for arguments, rule, value in (
+        ([path, *options], "bad-record", "a.jsonl:2"),
+        ([tmp_path / "none.jsonl", *options], "no-text", "none.jsonl"),
+        ([write_lines(tmp_path / "empty.jsonl", [{"text": ""}]), *options], "empty-pair", "out/a"),
+        ([path, *options[:1], tmp_path, *options[2:]], None, str(tmp_path)),
     ):
-        assert encode(*given) == 2
-        assert said in capsys.readouterr().err
+        refuses_command(["tokens", "encode", *arguments], rule, value)
         assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
-def test_a_pair_that_is_there_is_kept_unless_asked(tokenizer, tmp_path, capsys):
+def test_an_existing_pair_is_overwritten_only_on_request(tokenizer, tmp_path):
     path = write_lines(tmp_path / "a.jsonl", [{"text": "a"}])
     options = [path, "--tokenizer", tokenizer, "--out", tmp_path / "out", "--workers", 1]
     assert encode(*options) == 0
     before = (tmp_path / "out.bin").stat().st_mtime_ns
-    assert encode(*options) == 2
-    assert "is there already" in capsys.readouterr().err
+    refuses_command(["tokens", "encode", *options], "output-exists", "out.bin")
     assert (tmp_path / "out.bin").stat().st_mtime_ns == before
     write_lines(tmp_path / "a.jsonl", [{"text": "b c"}])
     assert encode(*options, "--overwrite") == 0
     assert (tmp_path / "out.bin").stat().st_mtime_ns > before
 
 
-def test_what_a_killed_run_left_is_no_part_of_the_next(tokenizer, plain, tmp_path):
+def test_leftovers_of_a_killed_run_are_ignored(tokenizer, plain, tmp_path):
     path = write_lines(tmp_path / "a.jsonl", [{"text": "a"}])
     left = tmp_path / ".out.work" / "files"
     left.mkdir(parents=True)
@@ -153,12 +151,9 @@ def test_what_a_killed_run_left_is_no_part_of_the_next(tokenizer, plain, tmp_pat
     assert not (tmp_path / ".out.work").exists()
 
 
-def test_two_commands_do_not_write_one_pair(tokenizer, tmp_path):
+def test_two_commands_cannot_write_the_same_pair(tokenizer, tmp_path):
     from megatron_ko.files import locked_folder
 
     parts = parts_of([str(write_lines(tmp_path / "a.jsonl", [{"text": "a"}]))])
-    with (
-        locked_folder(tmp_path / ".out.work"),
-        pytest.raises(DataError, match="another process is working here"),
-    ):
+    with locked_folder(tmp_path / ".out.work"), refuses(None, ".out.work"):
         encode_files.encode_files(parts, tokenizer, tmp_path / "out", "text", "auto", True, 1)

@@ -1,4 +1,4 @@
-"""What ``explain`` tells of documents, reasons and other thresholds is what a run would do."""
+"""Answers of ``explain`` about documents, reasons and other thresholds agree with a run."""
 
 import json
 import subprocess
@@ -6,8 +6,12 @@ import sys
 
 import pytest
 
+from megatron_ko.errors import ConfigError, DataError
+from megatron_ko.tables import width_of
 from preprocessing.cli import main
+from preprocessing.commands import explain
 from tests.preprocessing.corpus import bytes_of, write_config
+from tests.preprocessing.refusals import refuses_command
 
 
 @pytest.fixture(scope="module")
@@ -18,14 +22,14 @@ def done(tmp_path_factory):
     return config, folder / "out"
 
 
-def told(capsys, *arguments):
+def output(capsys, *arguments):
     capsys.readouterr()
     assert main(["explain", *arguments]) == 0
     return capsys.readouterr().out
 
 
 def test_a_kept_document_with_its_numbers(done, capsys):
-    out = told(capsys, done[0], "--id", "ko-003")
+    out = output(capsys, done[0], "--id", "ko-003")
     assert "source ko, language ko" in out
     assert "hangul_ratio" in out
     assert ">= 0.2" in out
@@ -35,35 +39,41 @@ def test_a_kept_document_with_its_numbers(done, capsys):
 
 
 def test_a_dropped_document_names_the_rule_and_a_duplicate_its_survivor(done, capsys):
-    out = told(capsys, done[0], "--id", "short")
+    out = output(capsys, done[0], "--id", "short")
     assert [line.split() for line in out.splitlines() if line.startswith("fails")] == [
         ["fails", "too_short", "2", ">=", "30"]
     ]
     assert "filter: dropped, too_short" in out
-    out = told(capsys, done[0], "--id", "ko-900")
-    assert "deduplicate: dropped, exact_duplicate, as ko-000 (similarity 1.000)" in out
+    out = output(capsys, done[0], "--id", "ko-900")
+    fate = out.splitlines()[-1]
+    assert (
+        fate.startswith("deduplicate:") and "exact_duplicate" in fate and "ko-000" in fate and "1.000" in fate
+    )
+    assert max(map(width_of, out.splitlines())) <= 80
 
 
 def test_reasons_are_listed_and_shown(done, capsys):
-    assert "exact_duplicate  2" in told(capsys, done[0], "--reason", "list")
+    counts = [line.split() for line in output(capsys, done[0], "--reason", "list").splitlines()]
+    assert ["deduplicate", "exact_duplicate", "2"] in counts
     rows = [
-        json.loads(line) for line in told(capsys, done[0], "--reason", "too_short", "--json").splitlines()
+        json.loads(line) for line in output(capsys, done[0], "--reason", "too_short", "--json").splitlines()
     ]
     short = sorted((row["source"], row["text"]) for row in rows if row["source"] != "python")
     assert short == [("en", "짧다"), ("ko", "짧다")]
-    only = told(capsys, done[0], "--reason", "too_short", "--json", "--source", "en").splitlines()
+    only = output(capsys, done[0], "--reason", "too_short", "--json", "--source", "en").splitlines()
     assert [json.loads(line)["source"] for line in only] == ["en"]
-    assert len(told(capsys, done[0], "--reason", "too_short", "--json", "--limit", "1").splitlines()) == 1
+    assert len(output(capsys, done[0], "--reason", "too_short", "--json", "--limit", "1").splitlines()) == 1
 
 
 @pytest.mark.parametrize(
     "change",
     [["filter.ko.min_characters=245"], ["filter.en.max_symbol_ratio=0.001", "filter.ko.min_characters=off"]],
 )
-def test_what_if_tells_what_a_run_then_keeps(done, capsys, tmp_path, change):
+def test_what_if_agrees_with_a_run(done, capsys, tmp_path, change):
     before = bytes_of(done[1])
-    out = told(capsys, done[0], *(part for value in change for part in ("--what-if", value)))
+    out = output(capsys, done[0], *(part for value in change for part in ("--what-if", value)))
     assert bytes_of(done[1]) == before
+    assert max(map(width_of, out.splitlines())) <= 80
     kept = {
         line.split()[0]: int(line.split()[3])
         for line in out.splitlines()
@@ -76,52 +86,41 @@ def test_what_if_tells_what_a_run_then_keeps(done, capsys, tmp_path, change):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "error", "rule", "values"),
     [
-        (
-            ["--what-if", "clean.squeeze_to=2"],
-            ["--what-if clean", "only thresholds of filter, score, decontaminate"],
-        ),
-        (["--what-if", "decontaminate.ngram_ko=40"], ["--what-if decontaminate", "or their columns"]),
-        (["--what-if", "filter.ko.min_charcters=2"], ["did you mean 'min_characters'"]),
-        (["--id", "nobody"], ["no document has the id 'nobody'", "quarantine.jsonl"]),
-        (["--reason", "list", "--source", "nosuch"], ["--source nosuch: no such source; known: "]),
-        (["--reason", "spam"], ["no document was dropped for 'spam'", "exact_duplicate, too_short"]),
+        (["--what-if", "clean.squeeze_to=2"], ConfigError, "not-a-threshold", ["clean"]),
+        (["--what-if", "decontaminate.ngram_ko=40"], ConfigError, "not-a-threshold", ["decontaminate"]),
+        (["--what-if", "filter.ko.min_charcters=2"], ConfigError, None, ["'min_characters'"]),
+        (["--id", "nobody"], DataError, "unknown-document", ["'nobody'", "quarantine.jsonl"]),
+        (["--reason", "list", "--source", "nosuch"], DataError, "unknown-source", ["nosuch", "python"]),
+        (["--reason", "spam"], DataError, "unknown-reason", ["'spam'", "exact_duplicate, too_short"]),
     ],
 )
-def test_mistakes_are_explained(done, capsys, arguments, said):
-    capsys.readouterr()
-    assert main(["explain", done[0], *arguments]) == 2
-    message = capsys.readouterr().err
-    for part in said:
-        assert part in message
+def test_mistakes_are_explained(done, arguments, error, rule, values):
+    refuses_command(["explain", done[0], *arguments], rule, *values, error=error)
 
 
-def test_a_run_that_has_not_begun_is_told(done, capsys, tmp_path):
-    assert main(["explain", done[0], f"output.folder={tmp_path}", "--id", "ko-003"]) == 2
-    assert "'measure' is not finished" in capsys.readouterr().err
+def test_an_unfinished_run_is_refused(done, tmp_path):
+    refuses_command(["explain", done[0], f"output.folder={tmp_path}", "--id", "ko-003"], None, "'measure'")
 
 
-def test_answers_about_another_configuration_say_so(done, capsys):
-    assert told(capsys, done[0], "--reason", "list")
-    assert "not finished for this configuration" not in warned(capsys, done[0], "--reason", "list")
-    changed = warned(capsys, done[0], "filter.ko.min_characters=40", "--reason", "list")
-    assert "not finished for this configuration" in changed
-
-
-def warned(capsys, *arguments):
-    capsys.readouterr()
-    assert main(["explain", *arguments]) == 0
-    return capsys.readouterr().err
+def test_answers_about_another_configuration_warn(done, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(explain.log, "warning", lambda *arguments: warnings.append(arguments))
+    assert main(["explain", done[0], "--reason", "list"]) == 0
+    assert not warnings
+    assert main(["explain", done[0], "filter.ko.min_characters=40", "--reason", "list"]) == 0
+    assert len(warnings) == 1
 
 
 def test_what_if_of_one_source_counts_no_other(done, capsys):
-    out = told(capsys, done[0], "--what-if", "filter.ko.min_characters=off", "--source", "ko")
-    assert out.splitlines()[1].startswith("ko ")
-    assert out.splitlines()[2] == ""
+    out = output(capsys, done[0], "--what-if", "filter.ko.min_characters=off", "--source", "ko")
+    lines = out.splitlines()
+    sources = lines[: lines.index("")]
+    assert [line.split()[0] for line in sources if line.endswith("%")] == ["ko"]
 
 
-def test_a_document_is_told_with_what_it_shares_with_evaluation_sets(done, capsys, tmp_path):
+def test_a_document_with_its_overlap_with_evaluation_sets(done, capsys, tmp_path):
     path = tmp_path / "set.txt"
     path.write_text("no document of this little corpus holds these very words in a row, not even one")
     sets = [
@@ -132,12 +131,14 @@ def test_a_document_is_told_with_what_it_shares_with_evaluation_sets(done, capsy
     for step in ("clean", "measure", "decontaminate", "filter"):
         assert main([step, done[0], *sets]) in (0, 3)
     row = next(
-        line for line in told(capsys, done[0], *sets, "--id", "ko-003").splitlines() if "contaminated" in line
+        line
+        for line in output(capsys, done[0], *sets, "--id", "ko-003").splitlines()
+        if "contaminated" in line
     )
     assert row.split() == ["contaminated", "0", "drops", ">=", "1"]
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(done):
+def test_a_closed_pipe_is_not_an_error(done):
     command = [sys.executable, "-m", "preprocessing", "explain", done[0], "--id", "ko-003"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None

@@ -1,4 +1,4 @@
-"""bias-sample: weights as stated, chances in proportion to them, the same documents whatever the workers."""
+"""mko tokenizer bias-sample: the documented weights, proportional chances, the same documents for any workers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from megatron_ko.errors import DataError
 from megatron_ko.formats.tokenizer_folder import Tokenizer
 from preprocessing.cli import main
 from preprocessing.tokenizers.appending import append
 from preprocessing.tokenizers.bases import read_base
 from preprocessing.tokenizers.bias import BINS, Rule, Shares, _shares_of, rule_of
 from tests.preprocessing.extension_texts import STEMS, english, korean, sentencepiece_base, write_jsonl
+from tests.preprocessing.refusals import refuses, refuses_command
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,10 @@ def test_rows_are_documents_with_their_share_and_weight(folder, tmp_path, capsys
         assert row["weight"] == pytest.approx(expected, abs=1e-5)
     assert report["mean_share_after"] > 1.1 * report["mean_share_before"]
     assert abs(report["bytes"] / report["bytes_read"] - 0.4) < 0.05
-    assert f"{len(rows):,} of 700 documents" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"{len(rows):,} of 700" in shown and all(
+        len(line) <= 80 or "/" in line for line in shown.splitlines()
+    )
 
 
 def test_workers_and_order_change_nothing_and_the_seed_does(folder, tmp_path):
@@ -77,29 +80,29 @@ def test_chances_are_in_proportion_to_weights():
     assert rule.q95 == 0.5
     weights = rule.weights(shares)
     assert sorted(set(weights)) == [1, 2, 3]
-    taken = rule.chosen(pa.array([f"d{n}" for n in range(60_000)]), weights).reshape(3, -1).sum(axis=1)
+    taken = rule.choose(pa.array([f"d{n}" for n in range(60_000)]), weights).reshape(3, -1).sum(axis=1)
     assert abs(taken.sum() * 100 / 600_000 - 1) < 0.05
     assert np.allclose(taken / taken[0], [1, 2, 3], rtol=0.1)  # 4 standard deviations of about 1,000
 
 
-def test_the_whole_text_can_be_asked_for(folder, tmp_path):
+def test_a_sample_of_the_whole_text(folder, tmp_path):
     assert len(sample(folder, tmp_path / "out", "--share", "1", "--workers", "1")) == 700
 
 
 def test_text_without_new_tokens_is_refused():
     none = Shares(np.bincount([0] * 9, minlength=BINS + 1), np.bincount([0] * 9, minlength=BINS + 1), 0.0)
-    with pytest.raises(DataError, match="none of 9 documents holds a new token; check --base-size"):
+    with refuses("no-new-tokens", "9", "--base-size"):
         rule_of(none, 5, 1)
     few = _shares_of(np.array([0.0] * 99 + [0.5], np.float32), np.ones(100, np.int64))
-    with pytest.raises(DataError, match="95 % of 100 documents hold hardly a new token"):
+    with refuses("too-few-new-tokens", "100"):
         rule_of(few, 5, 1)
 
 
-def test_a_weight_is_three_at_most():
+def test_a_weight_is_at_most_three():
     assert Rule(0.2, 1.0, 1).weights(np.array([0.0, 0.1, 0.2, 0.9])).tolist() == [1, 2, 3, 3]
 
 
-def test_a_size_that_leaves_nothing_new_is_said(folder, tmp_path, capsys):
+def test_a_size_that_leaves_nothing_new_is_refused(folder, tmp_path):
     arguments = [
         str(folder / "tokenizer"),
         "--text",
@@ -107,8 +110,5 @@ def test_a_size_that_leaves_nothing_new_is_said(folder, tmp_path, capsys):
         "--share",
         "0.5",
     ]
-    assert (
-        main(["tokenizer", "bias-sample", *arguments, "--base-size", "99999", "--out", str(tmp_path / "o")])
-        == 2
-    )
-    assert "so none is new from 99,999 on" in capsys.readouterr().err
+    options = ["--base-size", "99999", "--out", str(tmp_path / "o")]
+    refuses_command(["tokenizer", "bias-sample", *arguments, *options], "no-new-tokens", "99,999")

@@ -1,4 +1,4 @@
-"""Counting words instead of documents: exact for every kind of base, whatever the workers and however often it is killed."""
+"""Counting words instead of documents: exact for every type of base and any workers, and resumable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
 from megatron_ko.formats.tokenizer_folder import Tokenizer
 from preprocessing.kernels import word_counts
@@ -33,6 +32,7 @@ from tests.preprocessing.extension_texts import (
     sentencepiece_base,
     write_jsonl,
 )
+from tests.preprocessing.refusals import refuses
 
 KINDS = ("sentencepiece", "dummy prefix", "byte level", "sign and letters")
 
@@ -50,7 +50,7 @@ def bases(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def extended(bases, tmp_path_factory):
-    """By kind: the base, the extended folder, the cut of the base."""
+    """By type: the base, the extended folder, the cut of the base."""
     surfaces = [
         *STEMS,
         *(" " + stem for stem in STEMS),
@@ -77,7 +77,7 @@ def words_of(cut, texts):
     return batch["word"], batch["count"].to_numpy()
 
 
-def counted_both_ways(entry, texts):
+def count_both_ways(entry, texts):
     """New tokens of the documents, by SentencePiece or tokenizers itself, and of their words."""
     base, folder, cut = entry
     counter = TokenCounter(read_json(folder / "tokenizer.json"))
@@ -93,7 +93,7 @@ def counted_both_ways(entry, texts):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_tokens_of_words_are_the_tokens_of_documents(extended, kind):
-    whole, by_words = counted_both_ways(extended[kind], korean(50))
+    whole, by_words = count_both_ways(extended[kind], korean(50))
     assert whole.sum() > 1000
     assert np.array_equal(whole, by_words)
 
@@ -130,11 +130,11 @@ PIECES = [
 @given(parts=st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=12))
 def test_no_cut_changes_a_token(extended, kind, parts):
     text = "".join(parts).encode("utf-8", "replace").decode()
-    whole, by_words = counted_both_ways(extended[kind], [text])
+    whole, by_words = count_both_ways(extended[kind], [text])
     assert np.array_equal(whole, by_words)
 
 
-def test_both_ways_of_counting_words_agree_or_the_command_ends(extended):
+def test_both_ways_of_counting_words_must_agree(extended):
     _, folder, cut = extended["sentencepiece"]
     counter = TokenCounter(read_json(folder / "tokenizer.json"))
     words, counts = words_of(cut, korean(20))
@@ -142,7 +142,7 @@ def test_both_ways_of_counting_words_agree_or_the_command_ends(extended):
     counter.compare(words, counts)
     counter._merges.byte_ids[:] = 0
     counter._merges.merges[:] = counter._merges.merges[::-1].copy()
-    with pytest.raises(DataError, match="is counted otherwise"):
+    with refuses("counts-disagree"):
         counter.compare(words, counts)
 
 
@@ -198,7 +198,7 @@ def test_workers_and_spilled_tables_change_no_byte(tmp_path, text, cut, monkeypa
     assert not (tmp_path / "one" / "runs").exists()
 
 
-def test_a_killed_count_goes_on_where_it_was(tmp_path, text, cut, monkeypatch):
+def test_a_killed_count_resumes(tmp_path, text, cut, monkeypatch):
     _, parts = text
     done = []
 
@@ -235,7 +235,7 @@ def test_a_lost_part_of_the_table_is_counted_again(tmp_path, text, cut):
 
 
 def test_runs_of_another_text_are_not_merged(tmp_path, text, cut, monkeypatch):
-    """A was finished, B killed while it was merged; then A again, of which a part is missing."""
+    """A finishes, B is killed while merging, and then A runs again with a part missing."""
     texts, parts = text
     other = parts_of([str(write_jsonl(tmp_path / "b.jsonl", korean(40), lang="ko"))], 20_000)
 
@@ -264,7 +264,7 @@ def test_other_text_is_counted_anew(tmp_path, text, cut):
 
 def test_text_without_hangul_is_refused(tmp_path, cut):
     path = write_jsonl(tmp_path / "a.jsonl", ["the cat", "漢字"])
-    with pytest.raises(DataError, match="no Hangul in 2 documents"), WorkerPool(1) as pool:
+    with refuses("no-korean-text", "2"), WorkerPool(1) as pool:
         count_words(parts_of([str(path)]), cut, tmp_path / "counts", pool)
 
 

@@ -1,4 +1,4 @@
-"""EEVE's selection: a fixed point by its own rules, decisions that a person makes, and the command."""
+"""EEVE's selection: a fixed point by its own rules, decisions by hand, and the command."""
 
 from __future__ import annotations
 
@@ -13,10 +13,17 @@ import tokenizers
 
 from megatron_ko.errors import DataError
 from megatron_ko.formats.tokenizer_folder import Tokenizer
+from megatron_ko.tables import width_of
 from preprocessing.cli import main
 from preprocessing.tokenizers import selection, text_files
 from preprocessing.tokenizers.bases import read_base
-from preprocessing.tokenizers.decisions import COLUMNS, NOTHING_FORCED, Decision, read_forced, write_decisions
+from preprocessing.tokenizers.decisions import (
+    COLUMNS,
+    NO_OVERRIDES,
+    Decision,
+    read_overrides,
+    write_decisions,
+)
 from preprocessing.tokenizers.selection import Settings, min_count_of, select
 from preprocessing.tokenizers.text_files import parts_of
 from tests.preprocessing.extension_texts import (
@@ -26,9 +33,12 @@ from tests.preprocessing.extension_texts import (
     sentencepiece_base,
     write_jsonl,
 )
+from tests.preprocessing.refusals import refuses, refuses_command
 
 SETTINGS = Settings(intermediate_size=300, min_count=40)
-RARE = "뷁"  # stands 60 times, alone each time: beyond the coverage of the intermediate tokenizer or not, it gets a token
+RARE = (
+    "뷁"  # occurs 60 times, always alone: it gets a token whether or not the intermediate tokenizer covers it
+)
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +70,11 @@ def counts(tmp_path_factory, base):
     return tmp_path_factory.mktemp("counts")
 
 
-def chosen(base, folder, counts, settings=SETTINGS, forced=NOTHING_FORCED):
-    return select(read_base(base), parts_of([str(folder / "ko.jsonl")]), counts, settings, 1, forced)
+def choose(base, folder, counts, settings=SETTINGS, overrides=NO_OVERRIDES):
+    return select(read_base(base), parts_of([str(folder / "ko.jsonl")]), counts, settings, 1, overrides)
 
 
-def counted_by_the_library(tokenizer_folder: Path, texts) -> Counter:
+def count_with_the_library(tokenizer_folder: Path, texts) -> Counter:
     """Ids of whole documents, by SentencePiece itself, or tokenizers where there is no model."""
     if (tokenizer_folder / "tokenizer.model").is_file():
         reader = sentencepiece.SentencePieceProcessor(model_file=str(tokenizer_folder / "tokenizer.model"))
@@ -74,9 +84,9 @@ def counted_by_the_library(tokenizer_folder: Path, texts) -> Counter:
 
 
 def test_the_result_is_a_fixed_point_by_the_published_rules(base, folder, counts, texts):
-    found = chosen(base, folder, counts)
+    found = choose(base, folder, counts)
     target = counts / "target"
-    used = counted_by_the_library(target, texts)
+    used = count_with_the_library(target, texts)
     reader = Tokenizer(target)
     rows = {row.surface: row for row in found.decisions}
     assert len(rows) == len(found.decisions)
@@ -103,7 +113,7 @@ def test_the_result_is_a_fixed_point_by_the_published_rules(base, folder, counts
 
 
 def test_candidates_are_pieces_the_base_lacks_and_korean_alone(base, folder, counts):
-    found = chosen(base, folder, counts)
+    found = choose(base, folder, counts)
     lacking = set(read_base(base).vocabulary.ids)
     for surface in found.surfaces:
         assert surface not in lacking
@@ -111,7 +121,7 @@ def test_candidates_are_pieces_the_base_lacks_and_korean_alone(base, folder, cou
 
 
 def test_the_same_again_and_with_two_workers(base, folder, counts, tmp_path):
-    first = chosen(base, folder, counts)
+    first = choose(base, folder, counts)
     again = select(read_base(base), parts_of([str(folder / "ko.jsonl")], 20_000), tmp_path / "c", SETTINGS, 2)
     assert again.decisions == first.decisions
     assert again.surfaces == first.surfaces
@@ -119,22 +129,22 @@ def test_the_same_again_and_with_two_workers(base, folder, counts, tmp_path):
 
 
 def test_a_budget_keeps_the_most_frequent(base, folder, counts):
-    free = chosen(base, folder, counts)
+    free = choose(base, folder, counts)
     limit = (len(free.surfaces) + len(free.needed)) // 2
-    found = chosen(base, folder, counts, Settings(300, 40, max_new=limit))
+    found = choose(base, folder, counts, Settings(300, 40, max_new=limit))
     assert 0.8 * limit < len(found.surfaces) + len(found.needed) <= limit
     assert any(row.reason.startswith("budget") for row in found.decisions)
-    even = chosen(base, folder, counts, Settings(300, 40, multiple_of=64))
+    even = choose(base, folder, counts, Settings(300, 40, multiple_of=64))
     assert (found.base_size + len(even.surfaces) + len(even.needed)) % 64 == 0
 
 
-def test_too_few_rounds_are_said(base, folder, counts):
-    with pytest.raises(DataError, match="no fixed point after 1 rounds: in the last one .* raise --rounds"):
-        chosen(base, folder, counts, Settings(300, 40, max_rounds=1))
+def test_too_few_rounds_are_refused(base, folder, counts):
+    with refuses("no-fixed-point", "--rounds"):
+        choose(base, folder, counts, Settings(300, 40, max_rounds=1))
 
 
 def edited(path: Path, decisions, change=None, more=()):
-    """The table with other decisions for some surfaces, and lines at its end; as a person would leave it."""
+    """The table with other decisions for some surfaces, and lines added at its end, as edited by hand."""
     rows = [
         Decision(row.surface, row.count, row.origin, not row.keep, row.reason)
         if row.surface in (change or ())
@@ -144,26 +154,26 @@ def edited(path: Path, decisions, change=None, more=()):
     write_decisions(path, rows)
     with open(path, "a", encoding="utf-8") as file:
         file.writelines(more)
-    return read_forced(path, selection.why_impossible)
+    return read_overrides(path, selection.reason_against)
 
 
-def test_an_unchanged_table_forces_nothing(base, folder, counts, tmp_path):
-    found = chosen(base, folder, counts)
-    forced = edited(tmp_path / "d.tsv", found.decisions)
-    assert (forced.keep, forced.drop) == ({}, {})
+def test_an_unchanged_table_overrides_nothing(base, folder, counts, tmp_path):
+    found = choose(base, folder, counts)
+    overrides = edited(tmp_path / "d.tsv", found.decisions)
+    assert (overrides.keep, overrides.drop) == ({}, {})
 
 
-def test_a_person_keeps_drops_and_adds(base, folder, counts, tmp_path):
-    found = chosen(base, folder, counts)
+def test_decisions_by_hand_keep_drop_and_add(base, folder, counts, tmp_path):
+    found = choose(base, folder, counts)
     longest = max(found.surfaces, key=lambda s: (len(s), s))
     rare = next(row.surface for row in found.decisions if not row.keep and len(row.surface) > 1)
-    forced = edited(
+    overrides = edited(
         tmp_path / "d.tsv",
         found.decisions,
         {longest, rare},
         ['"물고기떼"\t\thand\tkeep\t\n', '" 없는말"\t0\thand\tkeep\n'],
     )
-    again = chosen(base, folder, counts, forced=forced)
+    again = choose(base, folder, counts, overrides=overrides)
     assert longest not in again.surfaces
     assert {rare, "물고기떼", " 없는말"} <= set(again.surfaces)
     rows = {row.surface: row for row in again.decisions}
@@ -172,15 +182,17 @@ def test_a_person_keeps_drops_and_adds(base, folder, counts, tmp_path):
     reader = Tokenizer(counts / "target")
     assert all(len(reader.encode(surface)) == 1 for surface in again.surfaces)
     write_decisions(tmp_path / "e.tsv", again.decisions)
-    forced_again = read_forced(tmp_path / "e.tsv", selection.why_impossible)
-    assert set(forced_again.keep) == {rare, "물고기떼", " 없는말"}
-    assert set(forced_again.drop) == {longest}
-    assert chosen(base, folder, counts, forced=forced_again).decisions == again.decisions
+    overrides_again = read_overrides(tmp_path / "e.tsv", selection.reason_against)
+    assert set(overrides_again.keep) == {rare, "물고기떼", " 없는말"}
+    assert set(overrides_again.drop) == {longest}
+    assert choose(base, folder, counts, overrides=overrides_again).decisions == again.decisions
 
 
-def test_what_is_built_from_a_dropped_piece_goes_with_it(base, folder, counts, tmp_path):
+def test_a_dropped_piece_drops_the_pieces_built_from_it(base, folder, counts, tmp_path):
     (tmp_path / "d.tsv").write_text('"힣"\t\thand\tdrop\n"영"\t\thand\tdrop\n')
-    found = chosen(base, folder, counts, forced=read_forced(tmp_path / "d.tsv", selection.why_impossible))
+    found = choose(
+        base, folder, counts, overrides=read_overrides(tmp_path / "d.tsv", selection.reason_against)
+    )
     assert "영" not in [*found.surfaces, *found.needed]
     blocked = {row.surface for row in found.decisions if row.reason.startswith("blocked")}
     if read_base(base).kind == "sentencepiece":
@@ -192,33 +204,40 @@ def test_contradictions_name_both_lines(base, folder, counts, tmp_path):
     if read_base(base).kind != "sentencepiece":
         pytest.skip("a byte-level base reaches the piece without the syllable")
     (tmp_path / "d.tsv").write_text('"영"\t\thand\tdrop\n"영화"\t\thand\tkeep\n')
-    with pytest.raises(
-        DataError, match=r"d.tsv:2: '영화' is kept by hand, but .*d.tsv:1 drops; keep both or drop both"
-    ):
-        chosen(base, folder, counts, forced=read_forced(tmp_path / "d.tsv", selection.why_impossible))
+    with refuses("contradictory-decisions", "d.tsv:2", "d.tsv:1", "'영화'"):
+        choose(base, folder, counts, overrides=read_overrides(tmp_path / "d.tsv", selection.reason_against))
 
 
 def test_a_piece_of_the_base_cannot_be_added(base, folder, counts, tmp_path):
     (tmp_path / "d.tsv").write_text('"the"\t\thand\tkeep\n')
-    with pytest.raises(DataError, match=r"d.tsv:1: 'the' cannot be kept: only Korean letters"):
-        read_forced(tmp_path / "d.tsv", selection.why_impossible)
+    with refuses("impossible-piece", "d.tsv:1", "'the'"):
+        read_overrides(tmp_path / "d.tsv", selection.reason_against)
 
 
 @pytest.mark.parametrize(
-    "line, message",
+    "line, number, rule",
     [
-        ("말\t1\thand\tkeep\t", "d.tsv:2: surface .* is not a JSON string; write it in quotes"),
-        ('"말"\t1\thand\tmaybe\t', "d.tsv:2: decision 'maybe' is neither keep nor drop"),
-        ('"말" keep', "d.tsv:2: 1 columns instead of surface, count"),
-        ('"말"\t\t\tkeep\n"말"\t\t\tdrop', "d.tsv:3: '말' stands in line 2 already"),
-        ('"3월"\t\t\tkeep', "d.tsv:2: '3월' cannot be kept"),
-        ("5\t\t\tkeep", "d.tsv:2: surface '5' is not a JSON string"),
+        ("말\t1\thand\tkeep\t", 2, "unquoted-surface"),
+        ('"말"\t1\thand\tmaybe\t', 2, "unknown-decision"),
+        ('"말" keep', 2, "wrong-columns"),
+        ('"말"\t\t\tkeep\n"말"\t\t\tdrop', 3, "duplicate-piece"),
+        ('"3월"\t\t\tkeep', 2, "impossible-piece"),
+        ("5\t\t\tkeep", 2, "unquoted-surface"),
     ],
 )
-def test_wrong_lines_of_a_table_are_named(tmp_path, line, message):
+def test_wrong_lines_of_a_table_are_named(tmp_path, line, number, rule):
     (tmp_path / "d.tsv").write_text("\t".join(COLUMNS) + "\n" + line + "\n")
-    with pytest.raises(DataError, match=message):
-        read_forced(tmp_path / "d.tsv", selection.why_impossible)
+    with pytest.raises(DataError) as caught:
+        read_overrides(tmp_path / "d.tsv", selection.reason_against)
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.rule) == (f"{tmp_path / 'd.tsv'}:{number}", rule)
+
+
+def test_many_wrong_lines_are_counted(tmp_path):
+    (tmp_path / "d.tsv").write_text('"말" keep\n' * 25)
+    with pytest.raises(DataError) as caught:
+        read_overrides(tmp_path / "d.tsv", selection.reason_against)
+    assert len(caught.value.problems) == 21 and "5" in caught.value.problems[-1].message
 
 
 def test_the_least_count_follows_the_text():
@@ -234,11 +253,12 @@ def run(base, folder, out, *more):
     return main(["tokenizer", "extend", str(base), "--text", text, "--out", str(out), *size, *more])
 
 
-def test_the_command_writes_a_tokenizer_and_says_what_it_did(base, folder, tmp_path, capsys):
+def test_the_command_writes_a_tokenizer_and_prints_its_ratios(base, folder, tmp_path, capsys):
     assert run(base, folder, tmp_path / "out", "--compare", str(folder / "en.jsonl")) == 0
-    said = capsys.readouterr().out
-    assert re.search(r"^en .* 1\.000$", said, re.M)
-    assert 0 < float(re.findall(r"^ko .* (\d\.\d+)$", said, re.M)[0]) < 0.6
+    shown = capsys.readouterr().out
+    assert re.search(r"^en .* 1\.000$", shown, re.M)
+    assert 0 < float(re.findall(r"^ko .* (\d\.\d+)$", shown, re.M)[0]) < 0.6
+    assert max(width_of(line) for line in shown.splitlines() if str(tmp_path) not in line) <= 80
     summary = json.loads((tmp_path / "out" / "extension.json").read_text())
     assert summary["documents_without_hangul_unchanged"] == 30
     reader, old = Tokenizer(tmp_path / "out"), read_base(base)
@@ -251,16 +271,16 @@ def test_the_command_writes_a_tokenizer_and_says_what_it_did(base, folder, tmp_p
 
 
 @pytest.mark.parametrize(
-    "change, message",
+    "change, rule, value",
     [
-        ({"--text": "nowhere"}, "nowhere: no text there"),
-        ({"--text": "en.jsonl"}, "no Hangul in 30 documents"),
-        ({"BASE": "missing"}, "missing: no such file or folder"),
-        ({"--decisions": "none.tsv"}, "none.tsv: cannot be read"),
-        ({"--intermediate-size": "3"}, "--intermediate-size 3: SentencePiece cannot train"),
+        ({"--text": "nowhere"}, "no-text", "nowhere"),
+        ({"--text": "en.jsonl"}, "no-korean-text", "30"),
+        ({"BASE": "missing"}, "missing-file", "missing"),
+        ({"--decisions": "none.tsv"}, "unreadable-file", "none.tsv"),
+        ({"--intermediate-size": "3"}, "sentencepiece-training", "--intermediate-size 3"),
     ],
 )
-def test_mistakes_end_with_one_sentence(folder, tmp_path, capsys, monkeypatch, change, message):
+def test_mistakes_are_refused(folder, tmp_path, monkeypatch, change, rule, value):
     monkeypatch.chdir(folder)
     given = {
         "BASE": str(sentencepiece_base(tmp_path / "a.model")),
@@ -270,15 +290,14 @@ def test_mistakes_end_with_one_sentence(folder, tmp_path, capsys, monkeypatch, c
     options = {**given, "--workers": "1", **change}
     base = options.pop("BASE")
     arguments = [word for pair in options.items() for word in pair]
-    assert main(["tokenizer", "extend", base, *arguments]) == 2
-    assert message in capsys.readouterr().err
+    refuses_command(["tokenizer", "extend", base, *arguments], rule, value)
     assert not (tmp_path / "o" / "fingerprint.json").exists()
 
 
-def test_too_little_memory_is_said_before_anything_is_counted(folder, tmp_path, monkeypatch):
+def test_too_little_memory_is_refused_before_anything_is_counted(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(selection, "free_memory", lambda: 100 << 20)
-    with pytest.raises(DataError, match=r"GiB of memory are needed at most, and 0\.1 GiB are free"):
-        chosen(sentencepiece_base(tmp_path / "a.model"), folder, tmp_path / "counts")
+    with refuses("too-little-memory", "0.1 GiB"):
+        choose(sentencepiece_base(tmp_path / "a.model"), folder, tmp_path / "counts")
     assert not (tmp_path / "counts").exists()
 
 

@@ -1,4 +1,4 @@
-"""Every step writes its golden outputs, and declares what it reads; see ``golden`` for how to write them anew."""
+"""Every step writes its golden outputs and declares the files it reads; ``golden`` updates the outputs."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from preprocessing.steps import deduplicate, order
 from tests.preprocessing import golden
 from tests.preprocessing.golden_inputs import RUNS
 
-# What a task may read without naming it in ``depends``, because it names what it uses of it.
-OTHERWISE_NAMED = {
+# Files that a task may read without their content in ``depends``, because it lists the part that it uses.
+PARTLY_DECLARED = {
     ("balance/shards", "balance/plan"),  # ``rows``: the hash of the plan's rows for this file
     ("encode/parts", "train-tokenizer/tokenizer"),  # SHA-256 of the files of the folder
     ("encode/manifest", "train-tokenizer/tokenizer"),
@@ -27,36 +27,36 @@ OTHERWISE_NAMED = {
 
 
 class Reads:
-    """Which files each task opened, and the tasks whose content its key holds."""
+    """Files that each task opened, and the tasks whose content is in its key."""
 
     def __init__(self, patch: pytest.MonkeyPatch):
         self.opened: dict[str, set[Path]] = defaultdict(set)
         self.declared: dict[str, set[str]] = {}
         self._current: str | None = None
         self._of_content: dict[str, set[str]] = defaultdict(set)
-        sys.addaudithook(self._opened)  # stays, and does nothing when no task runs
+        sys.addaudithook(self._opened)  # cannot be removed; does nothing while no task runs
         for name in ("read_table", "read_metadata"):
             patch.setattr(pq, name, self._noting(getattr(pq, name)))
-        patch.setattr(pq.ParquetFile, "__init__", self._noting(pq.ParquetFile.__init__, place=1))
-        upstream, real_do = Context.upstream, tasks.do
+        patch.setattr(pq.ParquetFile, "__init__", self._noting(pq.ParquetFile.__init__, position=1))
+        upstream, real_run = Context.upstream, tasks.run_task
 
         def noted_upstream(context: Context, step: str, name: str) -> str:
             content = upstream(context, step, name)
             self._of_content[content].add(f"{step}/{name}")
             return content
 
-        def noted_do(context: Context, keyed: tasks.KeyedTask) -> dict[str, Any]:
-            self._current = keyed.marker_name
+        def noted_run(context: Context, task: tasks.StepTask) -> dict[str, Any]:
+            self._current = task.marker_name
             self.opened[self._current] = set()
-            self.declared[self._current] = set(self._tasks_in(keyed.task.depends))
+            self.declared[self._current] = set(self._tasks_in(task.task.depends))
             try:
-                return real_do(context, keyed)
+                return real_run(context, task)
             finally:
                 self._current = None
 
         patch.setattr(Context, "upstream", noted_upstream)
-        patch.setattr("preprocessing.running.processes.do", noted_do)
-        # which hides contents in a hash
+        patch.setattr("preprocessing.running.processes.run_task", noted_run)
+        # its hash would hide the contents
         patch.setattr(deduplicate, "key_of", lambda *parts: list(parts))
 
     def _tasks_in(self, value: Any):
@@ -70,9 +70,9 @@ class Reads:
         if event == "open" and self._current is not None:
             self._note(arguments[0], write="w" in (arguments[1] or ""))
 
-    def _noting(self, function, place: int = 0):
+    def _noting(self, function, position: int = 0):
         def noted(*arguments, **named):
-            self._note(arguments[place])
+            self._note(arguments[position])
             return function(*arguments, **named)
 
         return noted
@@ -83,7 +83,7 @@ class Reads:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def result(tmp_path_factory):
     """``(hashes, reads, folder)`` of all golden runs."""
     folder = tmp_path_factory.mktemp("golden")
     with pytest.MonkeyPatch.context() as patch:
@@ -91,27 +91,27 @@ def found(tmp_path_factory):
         yield golden.golden_of(folder), reads, folder
 
 
-def test_every_step_writes_its_golden_outputs(found):
-    said = golden.problems(found[0], golden.read_golden())
-    assert not said, "\n".join(said)
+def test_every_step_writes_its_golden_outputs(result):
+    differences = golden.differences(result[0], golden.read_golden())
+    assert not differences, "\n".join(difference.message for difference in differences)
 
 
-def test_every_kind_of_input_and_every_step_is_in_the_golden_outputs(found):
-    written = (found[2] / "out" / "steps" / "clean").glob("*.parquet")
+def test_every_type_of_input_and_every_step_is_in_the_golden_outputs(result):
+    written = (result[2] / "out" / "steps" / "clean").glob("*.parquet")
     units = {path.name.split(".")[0].split("-")[0] for path in written}
     assert units == {
         "encyclopedia", "web", "noisy", "broken", "wiki", "parallel", "boards", "news", "saved", "pages", "crawl", "dump",
         "notes", "old", "repository",
     }  # fmt: skip
-    for step, entry in found[0].items():
+    for step, entry in result[0].items():
         assert entry["outputs"], step
-        empty = golden.hash_of_step(found[2] / "nowhere", step)
+        empty = golden.hash_of_step(result[2] / "nowhere", step)
         assert empty not in entry["outputs"].values(), step
 
 
-def test_tasks_name_the_content_of_every_file_they_open(found):
-    """What is not in its key does not make a task run again."""
-    _, reads, folder = found
+def test_keys_of_tasks_cover_every_file_they_open(result):
+    """A task does not run again for a file that is not in its key."""
+    _, reads, folder = result
     out = folder / "out"
     owner = {}
     for path in (out / "steps").rglob("*.json"):
@@ -119,12 +119,12 @@ def test_tasks_name_the_content_of_every_file_they_open(found):
         if name not in order.STEPS:
             owner |= {output.resolve(): name for output in Marker(out, name).outputs()}
     assert len(owner) > 100
-    seen = set()
+    pairs = set()
     for task, opened in reads.opened.items():
         for path in opened:
             other = owner.get(path, task)
-            if other != task and not _otherwise(task, other):
-                seen.add((task.split("/")[0], other.split("/")[0]))
+            if other != task and not _partly_declared(task, other):
+                pairs.add((task.split("/")[0], other.split("/")[0]))
                 assert other in reads.declared[task], (
                     f"{task} opens {path} of {other}, which is not in its key"
                 )
@@ -133,24 +133,24 @@ def test_tasks_name_the_content_of_every_file_they_open(found):
         ("filter", "clean"),
         ("balance", "deduplicate"),
         ("encode", "balance"),
-    } <= seen
+    } <= pairs
 
 
-def _otherwise(task: str, other: str) -> bool:
-    return any(task.startswith(reader) and other.startswith(read) for reader, read in OTHERWISE_NAMED)
+def _partly_declared(task: str, other: str) -> bool:
+    return any(task.startswith(reader) and other.startswith(read) for reader, read in PARTLY_DECLARED)
 
 
-def test_steps_name_every_step_whose_files_their_tasks_name(found):
-    """The table of steps decides what is up to date before any task is looked at."""
+def test_steps_list_every_step_whose_files_their_tasks_declare(result):
+    """The table of steps decides whether a step is up to date before its tasks are checked."""
     reads = {step: set(entry.reads) for step, entry in order.STEPS.items()}
-    for task, declared in found[1].declared.items():
+    for task, declared in result[1].declared.items():
         step = task.split("/")[0]
         others = {other.split("/")[0] for other in declared} - {step}
         named = reads[step] | ({"clean", "lines"} if order.TEXT in reads[step] else set())
         assert others <= named, task
 
 
-# --- what the golden outputs notice ------------------------------------------------------------------------
+# --- differences to the golden outputs ------------------------------------------------------------------------
 
 
 def _golden(version: int, value: str) -> golden.Golden:
@@ -158,15 +158,16 @@ def _golden(version: int, value: str) -> golden.Golden:
 
 
 def test_other_bytes_under_the_same_version_are_a_problem_that_an_update_does_not_hide():
-    (said,) = golden.problems(_golden(1, "b"), _golden(1, "a"))
-    assert "raise VERSION in preprocessing/steps/clean.py" in said and golden.UPDATE in said
-    assert golden.must_not_update(_golden(1, "b"), _golden(1, "a"))
-    assert not golden.must_not_update(_golden(2, "b"), _golden(1, "a"))
-    assert golden.problems(_golden(2, "b"), _golden(1, "a"))
-    assert not golden.problems(_golden(1, "a"), _golden(1, "a"))
+    (difference,) = golden.differences(_golden(1, "b"), _golden(1, "a"))
+    assert (difference.step, difference.same_version) == ("clean", True)
+    assert "preprocessing/steps/clean.py" in difference.message and golden.UPDATE in difference.message
+    assert not golden.may_update(_golden(1, "b"), _golden(1, "a"))
+    assert golden.may_update(_golden(2, "b"), _golden(1, "a"))
+    assert golden.differences(_golden(2, "b"), _golden(1, "a"))
+    assert not golden.differences(_golden(1, "a"), _golden(1, "a"))
 
 
-def test_content_is_of_values_and_not_of_how_they_are_stored(tmp_path):
+def test_content_covers_values_and_not_their_storage(tmp_path):
     def content(values, **options):
         pq.write_table(pa.table({"a": pa.array(values)}), tmp_path / "t.parquet", **options)
         return golden.content_of(tmp_path / "t.parquet")

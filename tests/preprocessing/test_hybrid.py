@@ -15,12 +15,14 @@ from megatron_ko.formats.vocabulary import (
     NORMAL,
     Piece,
 )
+from megatron_ko.tables import width_of
 from preprocessing.cli import main
 from preprocessing.running.worker_pool import WorkerPool
 from preprocessing.tokenizers import derived_proof, donor, forecast, hybrid
 from preprocessing.tokenizers.bases import read_base
 from preprocessing.tokenizers.hybrid_rules import DEFAULT_RULES, Rules
 from preprocessing.tokenizers.text_files import parts_of
+from tests.preprocessing.refusals import refuses, refuses_command
 from tests.preprocessing.tiny_bases import ENGLISH, KINDS, korean_texts, other_model, write_base, write_texts
 
 
@@ -33,18 +35,18 @@ from tests.preprocessing.tiny_bases import ENGLISH, KINDS, korean_texts, other_m
     ],
 )  # fmt: skip
 def test_the_default_rules(surface, rule):
-    assert Rules.of(DEFAULT_RULES).against(surface) == rule
+    assert Rules.of(DEFAULT_RULES).broken_by(surface) == rule
 
 
 def test_rules_are_chosen_by_name():
-    assert Rules.of("syllables").against("ㅋㅋ") == "syllables"
-    assert Rules.of("syllables").against("2년") == "syllables"
-    assert Rules.of("length=2-3").against("가") == "length"
-    assert Rules.of("length=2-3").against(" 가나다") is None
-    assert Rules.of("").against("2024년.") is None
-    assert Rules.of("").against("2024") == "foreign"
+    assert Rules.of("syllables").broken_by("ㅋㅋ") == "syllables"
+    assert Rules.of("syllables").broken_by("2년") == "syllables"
+    assert Rules.of("length=2-3").broken_by("가") == "length"
+    assert Rules.of("length=2-3").broken_by(" 가나다") is None
+    assert Rules.of("").broken_by("2024년.") is None
+    assert Rules.of("").broken_by("2024") == "foreign"
     for wrong in ("hanja", "length=3-1", "length=0-2", "length"):
-        with pytest.raises(ConfigError, match=f"--rules: '{wrong}' is no rule"):
+        with refuses("unknown-rule", repr(wrong), error=ConfigError):
             Rules.of(f"hangul,{wrong}")
 
 
@@ -59,10 +61,10 @@ PIECES = [
 ]  # fmt: skip
 
 
-def test_pieces_are_cleaned_in_the_order_of_their_scores(base):
+def test_candidates_are_in_the_order_of_their_scores(base):
     pieces = [Piece(*piece) for piece in PIECES]
-    found = hybrid.cleaned(base, pieces, Rules.of(DEFAULT_RULES))
-    assert found.candidates == ["두루", " 두루", " 두루미", "두", "루", "미"]
+    found = hybrid.find_candidates(base, pieces, Rules.of(DEFAULT_RULES))
+    assert found.surfaces == ["두루", " 두루", " 두루미", "두", "루", "미"]
     known = "known" if "the" in base.vocabulary.ids else "foreign"
     assert found.dropped == {"<s>": "special", "the": known, "x두루미": "hangul", "e": "known"}
 
@@ -70,7 +72,7 @@ def test_pieces_are_cleaned_in_the_order_of_their_scores(base):
 @pytest.mark.parametrize("kind", ["bpe", "byte_bpe"])
 @pytest.mark.parametrize("new", [15, 40, 1000])
 def test_the_most_frequent_pieces_are_chosen(tmp_path, kind, new):
-    """Against plain counting with the tokenizer that holds all candidates."""
+    """Against plain counting with the tokenizer with all candidates."""
     base = read_base(write_base(kind, tmp_path / "base"))
     texts = korean_texts()
     parts = parts_of([str(write_texts(tmp_path / "ko.jsonl", texts))])
@@ -109,13 +111,13 @@ def text(tmp_path_factory):
 
 @pytest.fixture
 def without_transformers(monkeypatch):
-    """Whose import takes seconds."""
+    """Skips transformers, whose import takes seconds."""
     monkeypatch.setattr(derived_proof, "prove", functools.partial(derived_proof.prove, pythons=()))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_transformers_reads_what_is_merged(text, tmp_path, kind):
+def test_transformers_reads_the_merged_tokenizer(text, tmp_path, kind):
     base = write_base(kind, tmp_path / "base")
     assert run(tmp_path, base, "--text", text, "--new", 60, "--donor-size", 500) == 0
     readers = json.loads((tmp_path / "out" / "hybrid.json").read_text("utf-8"))["readers"]
@@ -125,6 +127,7 @@ def test_transformers_reads_what_is_merged(text, tmp_path, kind):
 def test_from_text_to_a_folder_with_a_table_and_ratios(base, text, tmp_path, without_transformers, capsys):
     assert run(tmp_path, base.folder, "--text", text, "--new", 60, "--donor-size", 500) == 0
     shown = capsys.readouterr().out
+    assert max(width_of(line) for line in shown.splitlines() if str(tmp_path) not in line) <= 80
     old, new = Tokenizer(base.folder), Tokenizer(tmp_path / "out")
     assert base.size < read_tokenizer_folder(tmp_path / "out").vocab_size <= base.size + 60
     summary = json.loads((tmp_path / "out" / "hybrid.json").read_text("utf-8"))
@@ -156,7 +159,7 @@ def unproven(monkeypatch):
     monkeypatch.setattr(derived_proof, "prove_derived", lambda *_: derived_proof.Proof(0, []))
 
 
-def test_a_model_can_be_brought_along_and_decisions_given_back(base, text, tmp_path, unproven, capsys):
+def test_an_existing_donor_and_edited_decisions_are_used(base, text, tmp_path, unproven, capsys):
     parts = parts_of([str(text)])
     with WorkerPool(1) as pool:
         model = donor.train_donor(parts, donor.amounts_of(parts, pool), 500, 60, 1 << 20)
@@ -168,8 +171,7 @@ def test_a_model_can_be_brought_along_and_decisions_given_back(base, text, tmp_p
     encode = Tokenizer(tmp_path / "out").encode
     assert len(encode("뚊뚊")) == 1 and len(encode("두루미는")) > 1
     table.write_text('"the"\t9\tdonor\tkeep\t\n', "utf-8")
-    assert run(tmp_path, *given, "--decisions", table) == 2
-    assert "decisions.tsv:1: 'the' cannot be kept" in capsys.readouterr().err
+    refuses_run(tmp_path, [*given, "--decisions", table], "impossible-piece", "decisions.tsv:1", "'the'")
 
 
 def test_any_number_of_workers_gives_the_same_bytes(base, tmp_path, unproven):
@@ -192,53 +194,57 @@ def test_any_number_of_workers_gives_the_same_bytes(base, tmp_path, unproven):
     assert made[0] == made[1]
 
 
-def test_bad_input_is_told_before_work_starts(base, text, tmp_path, monkeypatch, capsys):
+def refuses_run(tmp_path, arguments, rule, *values, error=DataError):
+    command = ["tokenizer", "hybrid", *arguments, "--out", tmp_path / "out", "--workers", 1]
+    refuses_command(command, rule, *values, error=error)
+
+
+def test_bad_input_is_refused_before_work_starts(base, text, tmp_path, monkeypatch):
     english = write_texts(tmp_path / "en.jsonl", ENGLISH[:1])
     (tmp_path / "empty.jsonl").write_text("", "utf-8")
     monkeypatch.setattr(donor.trainers, "train", lambda *_: pytest.fail("training started"))
     given = (base.folder, "--new", 60, "--text")
-    for arguments, said in (
-        ((*given, english), "--text: no document is Korean (documents: en 1); give Korean text"),
-        ((*given, tmp_path / "empty.jsonl"), "no document is Korean (documents: none)"),
-        ((*given, tmp_path / "nothing.jsonl"), "no text there"),
-        ((*given, text, "--donor-size", 300), "--donor-size: 300 is too small"),
-        ((*given, text, "--donor", tmp_path / "no.model"), "no such SentencePiece model; check --donor"),
-        ((*given, text, "--donor", text), "is not a SentencePiece model"),
-        ((*given, text, "--donor", text, "--donor-size", 9), "exclude each other"),
-        ((*given, text, "--rules", "hangul,jamo"), "'jamo' is no rule"),
-        ((tmp_path / "nowhere", "--text", text), "no such file or folder"),
+    for arguments, error, rule, value in (
+        ((*given, english), DataError, "no-korean-text", "en 1"),
+        ((*given, tmp_path / "empty.jsonl"), DataError, "no-korean-text", "--text"),
+        ((*given, tmp_path / "nothing.jsonl"), DataError, "no-text", "nothing.jsonl"),
+        ((*given, text, "--donor-size", 300), ConfigError, "vocab-too-small", "--donor-size: 300"),
+        ((*given, text, "--donor", tmp_path / "no.model"), DataError, "missing-file", "no.model"),
+        ((*given, text, "--donor", text), DataError, None, str(text)),
+        (
+            (*given, text, "--donor", text, "--donor-size", 9),
+            ConfigError,
+            "exclusive-options",
+            "--donor-size",
+        ),
+        ((*given, text, "--rules", "hangul,jamo"), ConfigError, "unknown-rule", "'jamo'"),
+        ((tmp_path / "nowhere", "--text", text), DataError, "missing-file", "nowhere"),
     ):
-        assert run(tmp_path, *arguments) == 2
-        assert said in capsys.readouterr().err
+        refuses_run(tmp_path, arguments, rule, value, error=error)
     monkeypatch.setattr(forecast, "free_memory", lambda: 1 << 20)
-    assert run(tmp_path, *given, text) == 2
-    assert "--sample-mb: training on" in capsys.readouterr().err
+    refuses_run(tmp_path, [*given, text], "too-little-memory", "--sample-mb")
     assert not (tmp_path / "out" / "fingerprint.json").exists()
 
 
-def test_a_size_that_the_text_cannot_give_is_told_when_it_was_asked_for(text, tmp_path):
+def test_a_requested_size_that_the_text_cannot_give_is_refused(text, tmp_path):
     parts = parts_of([str(text)])
     with WorkerPool(1) as pool:
         amounts = donor.amounts_of(parts, pool)
-    with pytest.raises(ConfigError, match="--donor-size: 90,000 is too large for .* at most [0-9,]+ pieces"):
+    with refuses("vocab-too-large", "--donor-size", "90,000", error=ConfigError):
         donor.train_donor(parts, amounts, 90_000, 60, 1 << 20)
 
 
-def test_too_few_new_tokens_for_the_first_piece_are_told(base, text, tmp_path, unproven, capsys):
-    """The first one of a base without Korean needs its characters too."""
+def test_too_few_new_tokens_for_the_first_piece_are_refused(base, text, tmp_path, unproven):
+    """The first piece of a base without Korean needs its characters too."""
     (tmp_path / "d.model").write_bytes(
         with_pieces(other_model(), [Piece(" 두루미는".replace(" ", BLANK), -1.0, NORMAL)])
     )
     given = (base.folder, "--text", text, "--donor", tmp_path / "d.model", "--new")
-    assert run(tmp_path, *given, 5) == 2
-    assert "--new 5: is too few for the first pieces and what they are built from" in capsys.readouterr().err
+    refuses_run(tmp_path, [*given, 5], "budget-too-small", "--new 5")
     assert run(tmp_path, *given, 8) == 0
 
 
-def test_nothing_left_is_an_error_with_the_rules_that_took_it(base, text, tmp_path):
+def test_dropping_every_piece_is_refused_with_the_rules(base, text, tmp_path):
     pieces = [Piece("the", -1.0, NORMAL), Piece("2년", -2.0, NORMAL)]
-    with (
-        WorkerPool(1) as pool,
-        pytest.raises(DataError, match="no piece of the Korean model is left.*digits 1"),
-    ):
+    with WorkerPool(1) as pool, refuses("no-pieces-left", "digits 1"):
         hybrid.choose(base, pieces, parts_of([str(text)]), tmp_path, hybrid.Settings(), pool)

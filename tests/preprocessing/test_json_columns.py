@@ -1,4 +1,4 @@
-"""Lines read many at a time against the same lines read one by one, by orjson and plain Python."""
+"""Lines read in columns against the same lines read one by one with orjson and plain Python."""
 
 import json
 
@@ -12,7 +12,7 @@ from preprocessing import documents
 from preprocessing.config.inputs import JsonlInput
 from preprocessing.kernels.utf8 import is_utf8
 from preprocessing.readers import batches, json_lines
-from preprocessing.readers.json_columns import JsonColumns, is_possible
+from preprocessing.readers.json_columns import JsonColumns, has_simple_fields
 from tests.preprocessing.units import read
 
 VALUES = st.one_of(
@@ -48,7 +48,7 @@ ODD += [
 
 def one_by_one(path, item, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(json_lines, "is_possible", lambda item: False)
+        patched.setattr(json_lines, "has_simple_fields", lambda item: False)
         return read(path, item)
 
 
@@ -56,7 +56,7 @@ def one_by_one(path, item, monkeypatch):
 @given(
     RECORDS, st.lists(st.sampled_from(ODD), max_size=4), st.sampled_from(["record", "detect"]), st.randoms()
 )
-def test_any_lines_are_read_as_one_by_one(tmp_path_factory, records, odd, lang, random):
+def test_lines_in_columns_equal_lines_one_by_one(tmp_path_factory, records, odd, lang, random):
     lines = [
         json.dumps({"lang": own, **record}, ensure_ascii=ascii_only, separators=separators).encode("utf-8", "surrogatepass")
         for record, own, ascii_only, separators in records
@@ -72,11 +72,11 @@ def test_any_lines_are_read_as_one_by_one(tmp_path_factory, records, odd, lang, 
 
 
 @pytest.mark.parametrize("line", ODD)
-def test_what_is_simple_is_what_a_parser_takes(line):
+def test_simple_lines_equal_the_result_of_a_parser(line):
     item = JsonlInput(type="jsonl", paths=["x"], lang="detect")
-    found = columns(item).read(line + b"\n", 1)
-    if found is not None and found.simple[0]:
-        assert tuple(found.documents.to_pylist()[0].values()) == fields_of(item).row(orjson.loads(line), 1)
+    block = columns(item).read(line + b"\n", 1)
+    if block is not None and block.simple[0]:
+        assert tuple(block.documents.to_pylist()[0].values()) == fields_of(item).row(orjson.loads(line), 1)
 
 
 def columns(item):
@@ -96,9 +96,9 @@ def test_an_identity_may_be_missing_or_a_number():
         b'{"id":null,"text":"d"}',
         b'{"id":1.5,"text":"e"}',
     ]
-    found = columns(item).read(b"\n".join(lines) + b"\n", 3)
-    assert found is not None and found.simple.all()
-    assert found.documents["id"].to_pylist() == ["x:3", "-7", "x:5", "x:6", "x:7"]
+    block = columns(item).read(b"\n".join(lines) + b"\n", 3)
+    assert block is not None and block.simple.all()
+    assert block.documents["id"].to_pylist() == ["x:3", "-7", "x:5", "x:6", "x:7"]
 
 
 def test_ordinary_records_are_simple():
@@ -109,17 +109,17 @@ def test_ordinary_records_are_simple():
         for i, text in enumerate(texts)
     ]
     lines = [json.dumps(record, ensure_ascii=i % 2 == 0) for i, record in enumerate(records * 2)]
-    found = columns(item).read("".join(f" {line}\r\n" for line in lines).encode(), 7)
-    assert found is not None and found.simple.all()
-    assert found.documents["text"].to_pylist() == texts * 2
-    assert json.loads(found.documents["meta"][5].as_py()) == {"file": "x", "line": 12}
+    block = columns(item).read("".join(f" {line}\r\n" for line in lines).encode(), 7)
+    assert block is not None and block.simple.all()
+    assert block.documents["text"].to_pylist() == texts * 2
+    assert json.loads(block.documents["meta"][5].as_py()) == {"file": "x", "line": 12}
 
 
 @pytest.mark.parametrize(
     "option", [{"templates": ["{a}"]}, {"meta_fields": ["url"]}, {"text_field": "a.b"}, {"id_field": "text"}]
 )
 def test_inputs_with_more_than_three_fields_are_read_one_by_one(option):
-    assert not is_possible(JsonlInput(type="jsonl", paths=["x"], **option))
+    assert not has_simple_fields(JsonlInput(type="jsonl", paths=["x"], **option))
 
 
 @settings(max_examples=300, deadline=None)
@@ -134,7 +134,7 @@ def test_inputs_with_more_than_three_fields_are_read_one_by_one(option):
 @example(b"\xf0\x8f\xbf\xbf")
 @example(b"\xc1\xbf")
 @example(b"\xec\x95")
-def test_utf_8_is_what_python_decodes(data):
+def test_utf_8_is_valid_when_python_decodes_it(data):
     try:
         data.decode("utf-8")
         valid = True
@@ -145,7 +145,7 @@ def test_utf_8_is_what_python_decodes(data):
 
 
 @pytest.mark.parametrize("rows, size", [(3, 1 << 20), (100, 40), (2, 15)])
-def test_batches_of_columns_are_those_of_rows(tmp_path, monkeypatch, rows, size):
+def test_batches_of_columns_equal_batches_of_rows(tmp_path, monkeypatch, rows, size):
     monkeypatch.setattr(batches, "BATCH_ROWS", rows)
     monkeypatch.setattr(batches, "BATCH_BYTES", size)
     path = tmp_path / "x.jsonl"
@@ -159,7 +159,7 @@ def test_batches_of_columns_are_those_of_rows(tmp_path, monkeypatch, rows, size)
     item = JsonlInput(type="jsonl", paths=["x"], lang="ko")
     sizes = [batch.num_rows for batch in batches_of(path, item)]
     with monkeypatch.context() as patched:
-        patched.setattr(json_lines, "is_possible", lambda item: False)
+        patched.setattr(json_lines, "has_simple_fields", lambda item: False)
         assert sizes == [batch.num_rows for batch in batches_of(path, item)]
     assert sum(sizes) == len(texts) and len(sizes) > 1
 
@@ -168,6 +168,6 @@ def batches_of(path, item):
     from preprocessing.readers.reading import read_unit
     from tests.preprocessing.units import unit
 
-    found = list(read_unit(unit(path), item, pytest.fail, 1))
-    assert all(batch.schema == documents.DOCUMENT for batch in found)
-    return found
+    read_batches = list(read_unit(unit(path), item, pytest.fail, 1))
+    assert all(batch.schema == documents.DOCUMENT for batch in read_batches)
+    return read_batches

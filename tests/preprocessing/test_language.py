@@ -1,4 +1,4 @@
-"""The language of documents, by examples written for it."""
+"""The language of documents, on written examples and compared with plain Python."""
 
 import re
 import sysconfig
@@ -84,7 +84,7 @@ def test_languages_by_example(language, text):
     assert languages_of([text]) == [language]
 
 
-def test_a_column_is_detected_as_its_rows_and_its_slices():
+def test_a_column_has_the_languages_of_its_rows_and_slices():
     texts = [text for _, text in ALL]
     whole = languages_of(texts)
     assert whole == [language for language, _ in ALL]
@@ -94,7 +94,7 @@ def test_a_column_is_detected_as_its_rows_and_its_slices():
 
 
 @pytest.mark.parametrize("cut", [b"\xea\xb0", b"\xeb", b"a \xed\x9e", b" \xea"])
-def test_a_row_that_ends_within_a_syllable_comes_to_an_end(cut):
+def test_a_row_that_ends_within_a_syllable_terminates(cut):
     offsets = pa.array([0, len(cut)], pa.int64()).buffers()[1]
     column = pa.LargeStringArray.from_buffers(1, offsets, pa.py_buffer(cut + b"\x80" * 4))
     assert len(detect(column).languages) == 1
@@ -122,7 +122,7 @@ def test_source_files_with_long_comments_are_code():
     assert languages_of([(root / name).read_text("utf-8") for name in names]) == ["code"] * len(names)
 
 
-def test_words_of_the_lists_have_slots_of_their_own():
+def test_listed_words_have_their_own_slots():
     english, foreign, keywords = (
         set(w.split()) for w in (languages.ENGLISH, languages.FOREIGN, languages.KEYWORDS)
     )
@@ -216,7 +216,7 @@ def plain_line(line):
 
 
 def plain_counts(text):
-    found, paragraph = Counter(dict.fromkeys(languages.FOUND, 0)), Counter()
+    found, paragraph = Counter(dict.fromkeys(languages.COUNTS, 0)), Counter()
     for line in [*text.split("\n"), ""]:
         if not line.strip(" \t\r\v\f"):
             if paragraph:
@@ -233,7 +233,7 @@ def plain_counts(text):
         found["latin_words"] += len(words)
         found["english_words"] += sum(word in WORDS["en"] for word in words)
         found["foreign_words"] += sum(word in WORDS["foreign"] for word in words)
-    return [found[name] for name in languages.FOUND]
+    return [found[name] for name in languages.COUNTS]
 
 
 _PARTS = "가나 다 あい 漢字 д é x def the der return if f( a.b a_b = {} ; : // # <b> \u1100 \u1ea0 ㄱ ㅋㅋ 12 \ua000 😀 — ï […] "

@@ -1,4 +1,4 @@
-"""Licenses of files and repositories, and texts that only speak of licenses."""
+"""Licenses of files and repositories, and texts about licenses."""
 
 import json
 
@@ -7,8 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
-from preprocessing.judging.license_expressions import kind_of, written
-from preprocessing.judging.licenses import declared, in_header, in_license_text, of_repository
+from preprocessing.judging.license_expressions import classify, normalize_expression
+from preprocessing.judging.licenses import (
+    find_declared,
+    find_in_header,
+    find_in_license_text,
+    find_in_repository,
+)
 
 APACHE = '# Copyright 2020 Kim\n# Licensed under the Apache License,\n#   Version 2.0 (the "License");\n'
 PIECES = [
@@ -84,8 +89,8 @@ BSD = "Redistribution and use in source and binary forms, with or without modifi
         ),
     ],
 )
-def test_headers_name_their_license(header, license):
-    assert in_header(header) == license
+def test_licenses_in_headers(header, license):
+    assert find_in_header(header) == license
 
 
 @pytest.mark.parametrize(
@@ -101,8 +106,8 @@ def test_headers_name_their_license(header, license):
         "# This file follows the rules of the GNU project, under the GNU coding standards.\n",
     ],
 )
-def test_a_text_about_licenses_is_under_none_of_them(header):
-    assert in_header(header) is None
+def test_a_text_about_licenses_has_none(header):
+    assert find_in_header(header) is None
 
 
 @pytest.mark.parametrize(
@@ -139,8 +144,8 @@ def test_a_text_about_licenses_is_under_none_of_them(header):
         ("한글", "unknown"),
     ],
 )
-def test_what_expressions_allow(expression, kind):
-    assert kind_of(expression) == kind
+def test_expressions_are_classified(expression, kind):
+    assert classify(expression) == kind
 
 
 BROKEN = (
@@ -158,9 +163,9 @@ BROKEN = (
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_an_expression_that_cannot_be_read_is_unknown_and_stays_as_it_is(broken):
-    assert kind_of(broken) == "unknown"
-    assert written(broken) == broken
+def test_an_invalid_expression_is_unknown_and_stays_unchanged(broken):
+    assert classify(broken) == "unknown"
+    assert normalize_expression(broken) == broken
 
 
 @pytest.mark.parametrize(
@@ -173,8 +178,8 @@ def test_an_expression_that_cannot_be_read_is_unknown_and_stays_as_it_is(broken)
         (" -- ", None),
     ],
 )
-def test_how_expressions_are_written(text, expression):
-    assert written(text) == expression
+def test_expressions_are_normalized(text, expression):
+    assert normalize_expression(text) == expression
 
 
 @pytest.mark.parametrize(
@@ -192,27 +197,27 @@ def test_how_expressions_are_written(text, expression):
     ],
 )
 def test_license_files(text, license):
-    assert in_license_text(text) == license
+    assert find_in_license_text(text) == license
 
 
 @settings(max_examples=500, deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=4))).map("".join))
-def test_any_text_has_a_license_of_some_kind(text):
-    for license in (in_header(text), in_license_text(text), declared({"license": text})):
-        assert (kind_of(license) == "none") == (license is None)
+def test_any_text_is_classified(text):
+    for license in (find_in_header(text), find_in_license_text(text), find_declared({"license": text})):
+        assert (classify(license) == "none") == (license is None)
 
 
-def test_the_record_is_believed_before_the_repository(tmp_path):
+def test_the_record_overrides_the_repository(tmp_path):
     (tmp_path / "LICENSE").write_text("MIT License\n\nCopyright (c) 2020 Kim\n")
     meta = {"path": "src/a.py", "root": str(tmp_path), "license_file": "LICENSE"}
-    assert declared(meta) == "MIT"
-    assert declared({**meta, "licence": "ISC"}) == "ISC"
-    assert declared({**meta, "license": ["MIT", "GPL-2.0"]}) == "MIT AND GPL-2.0-only"
-    assert declared({"license": "apache-2.0 or gpl-3.0"}) == "Apache-2.0 OR GPL-3.0-only"
-    several = declared({"license": ["MIT OR Apache-2.0", "GPL-3.0-only"]})
-    assert several == "(MIT OR Apache-2.0) AND GPL-3.0-only" and kind_of(several) == "copyleft"
-    assert declared({}) is None
-    assert declared(json.loads('{"licence": null, "license": []}')) is None
+    assert find_declared(meta) == "MIT"
+    assert find_declared({**meta, "licence": "ISC"}) == "ISC"
+    assert find_declared({**meta, "license": ["MIT", "GPL-2.0"]}) == "MIT AND GPL-2.0-only"
+    assert find_declared({"license": "apache-2.0 or gpl-3.0"}) == "Apache-2.0 OR GPL-3.0-only"
+    several = find_declared({"license": ["MIT OR Apache-2.0", "GPL-3.0-only"]})
+    assert several == "(MIT OR Apache-2.0) AND GPL-3.0-only" and classify(several) == "copyleft"
+    assert find_declared({}) is None
+    assert find_declared(json.loads('{"licence": null, "license": []}')) is None
 
 
 def test_nothing_outside_of_the_root_is_read(tmp_path):
@@ -222,10 +227,13 @@ def test_nothing_outside_of_the_root_is_read(tmp_path):
     root.mkdir()
     (root / "LICENSE").symlink_to(secret)
     for name in ("LICENSE", "../secret", str(secret)):
-        with pytest.raises(DataError, match="outside"):
-            of_repository(str(root), name)
+        with pytest.raises(DataError) as caught:
+            find_in_repository(str(root), name)
+        assert caught.value.rule == "license-file-outside-root" and str(root) in str(caught.value)
 
 
-def test_a_missing_license_file_is_an_error_with_a_remedy(tmp_path):
-    with pytest.raises(DataError, match="put it back"):
-        of_repository(str(tmp_path), "LICENSE")
+def test_a_missing_license_file_is_an_error(tmp_path):
+    with pytest.raises(DataError) as caught:
+        find_in_repository(str(tmp_path), "LICENSE")
+    assert caught.value.rule == "unreadable-license-file"
+    assert str(tmp_path / "LICENSE") in str(caught.value)

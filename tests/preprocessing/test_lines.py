@@ -72,19 +72,19 @@ def plain_rewritten(text, frequent, config):
             gone |= set(range(0 if at_head else run.start(), stop))
     if not gone:
         return text, 0
-    made, cut = [], False
+    output_lines, cut = [], False
     for k, line in enumerate(text.split("\n")):
         blank = kinds[k] == "blank"
         if k in gone:
             cut = True
-        elif cut and blank and (not made or made[-1][1]):
+        elif cut and blank and (not output_lines or output_lines[-1][1]):
             pass
         else:
-            made.append((line, blank))
+            output_lines.append((line, blank))
             cut &= blank
-    while cut and made and made[-1][1]:
-        made.pop()
-    return "\n".join(line for line, _ in made), len(gone)
+    while cut and output_lines and output_lines[-1][1]:
+        output_lines.pop()
+    return "\n".join(line for line, _ in output_lines), len(gone)
 
 
 def plain_step(rows, config):
@@ -132,10 +132,9 @@ def as_rows(texts, lang="ko", source="s"):
 
 
 def bodies(count, seed=0):
-    made = random.Random(seed)
+    rng = random.Random(seed)
     return [
-        f"본문 {made.random()}은 {chr(0xAC00 + n)} 이야기다.\n둘째 {chr(0xB000 + n)} 줄."
-        for n in range(count)
+        f"본문 {rng.random()}은 {chr(0xAC00 + n)} 이야기다.\n둘째 {chr(0xB000 + n)} 줄." for n in range(count)
     ]
 
 
@@ -149,7 +148,7 @@ def test_menus_go_from_head_tail_and_middle_but_the_first_document_keeps_them():
 
 
 def corpora():
-    made = random.Random(7)
+    rng = random.Random(7)
     usual = [
         *MENU,
         "copyright 2021-2022 ALL rights reserved.",
@@ -168,12 +167,12 @@ def corpora():
         rows = []
         for n in range(40):
             text = "\n".join(
-                made.choice(usual if made.random() < 0.85 else rare)
-                if made.random() < 0.8
-                else f"글 {chr(0xAC00 + made.randrange(9999))}"
-                for _ in range(made.randrange(0, 18))
+                rng.choice(usual if rng.random() < 0.85 else rare)
+                if rng.random() < 0.8
+                else f"글 {chr(0xAC00 + rng.randrange(9999))}"
+                for _ in range(rng.randrange(0, 18))
             )
-            lang, source = made.choice(["ko", "ko", "en", "code"]), made.choice("aab")
+            lang, source = rng.choice(["ko", "ko", "en", "code"]), rng.choice("aab")
             rows.append({"id": f"d{n}", "text": text, "lang": lang, "source": source})
         yield rows
 

@@ -1,9 +1,8 @@
-"""Keys: of versions and of the content of what is read, never of code; markers count while their outputs are there."""
+"""Keys cover versions and the content of files read, never code; markers are valid while their outputs exist."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from preprocessing.running.context import Context, Task
 from preprocessing.running.markers import Marker, content_of, key_of
 from preprocessing.running.tasks import Outcome
 from preprocessing.steps import clean, order
-from tests.preprocessing.corpus import write_config
+from tests.preprocessing.corpus import steps_run, write_config
 from tests.preprocessing.finished_steps import context_of
 
 
@@ -116,28 +115,25 @@ def done(tmp_path_factory):
     return config, folder / "out"
 
 
-def ran(config, capsys, *overrides):
-    """Steps that were run, without ``validate``, which costs nothing here."""
-    capsys.readouterr()
-    assert main(["run", str(config), "--workers", "1", *overrides]) == 0
-    return [name for name in re.findall(r"([\w-]+): done in", capsys.readouterr().err) if name != "validate"]
+def rerun(config, out):
+    """Runs again; returns the steps that ran, without ``validate``, which always does."""
+    names = steps_run(out, lambda: main(["run", str(config), "--workers", "1"]))
+    return [name for name in names if name != "validate"]
 
 
-def test_a_raised_version_runs_its_step_and_no_later_one_while_the_bytes_are_the_same(
-    done, capsys, monkeypatch
-):
+def test_a_raised_version_runs_its_step_and_no_later_one_while_the_bytes_are_the_same(done, monkeypatch):
     times = {path: path.stat().st_mtime_ns for path in (done[1] / "steps").rglob("*")}
     monkeypatch.setattr(clean, "VERSION", clean.VERSION + 1)
-    assert ran(done[0], capsys) == ["clean"]
+    assert rerun(*done) == ["clean"]
     rewritten = {path for path, time in times.items() if path.is_file() and path.stat().st_mtime_ns != time}
     others = {str(path.relative_to(done[1] / "steps")).split("/")[0] for path in rewritten}
     assert others == {"clean", "clean.json", "input_hashes.json"}
     assert done[1] / "steps" / "clean" / "ko-00000.parquet" in rewritten
     monkeypatch.undo()
-    assert ran(done[0], capsys) == ["clean"]
+    assert rerun(*done) == ["clean"]
 
 
-def test_other_code_alone_runs_nothing(done, capsys, monkeypatch):
+def test_other_code_alone_runs_nothing(done, monkeypatch):
     """Another function of the same name, which is what an edited module is."""
 
     def edited(context, number, real=clean.clean_unit):
@@ -145,10 +141,10 @@ def test_other_code_alone_runs_nothing(done, capsys, monkeypatch):
         return real(renamed, number)
 
     monkeypatch.setattr(clean, "clean_unit", edited)
-    assert ran(done[0], capsys) == []
+    assert rerun(*done) == []
 
 
-def test_a_step_that_writes_other_bytes_makes_what_reads_them_run(done, capsys, monkeypatch):
+def test_steps_that_read_changed_bytes_run_again(done, monkeypatch):
     def louder(context, number, real=clean.clean_unit):
         outcome = real(context, number)
         if context.units[number].name.startswith("ko"):
@@ -162,31 +158,27 @@ def test_a_step_that_writes_other_bytes_makes_what_reads_them_run(done, capsys, 
     before = {
         name: (steps / "measure" / f"{name}.parquet").stat().st_mtime_ns for name in ("ko-00000", "en-00000")
     }
-    assert ran(done[0], capsys)[:2] == ["clean", "measure"]
+    assert rerun(*done)[:2] == ["clean", "measure"]
     after = {name: (steps / "measure" / f"{name}.parquet").stat().st_mtime_ns for name in before}
     assert {name for name in before if before[name] != after[name]} == {"ko-00000"}
     monkeypatch.undo()
-    ran(done[0], capsys)
+    rerun(*done)
 
 
-def test_markers_of_another_format_are_done_again_once_and_said(done, capsys):
+def test_steps_with_markers_of_another_format_run_again_once(done):
     for path in (done[1] / "steps").rglob("*.json"):
         data = json.loads(path.read_text())
         if "key" in data:
             data = {"key": "0" * 64, "outputs": {name: size for name, (size, _) in data["outputs"].items()}}
             path.write_text(json.dumps({**data, "summary": {}}))
-    capsys.readouterr()
-    assert main(["run", str(done[0]), "--dry-run"]) == 0
-    assert "measure: would run" in capsys.readouterr().out
-    assert main(["run", str(done[0]), "--workers", "1"]) == 0
-    said = capsys.readouterr().err
-    assert "clean: was finished by another version of the program" in said
-    assert "encode: done in" in said
-    assert ran(done[0], capsys) == []
+    assert Marker(done[1], "clean").is_of_other_format()
+    names = rerun(*done)
+    assert names[0] == "clean" and names[-1] == "encode"
+    assert rerun(*done) == []
 
 
-def test_the_first_of_equal_documents_stays_also_when_inputs_change_places(done, capsys, tmp_path):
-    """Steps after ``clean`` see the order of the units, though each unit has the bytes it had."""
+def test_deduplication_depends_on_the_order_of_the_inputs(done, tmp_path):
+    """Steps after ``clean`` depend on the order of the units, even if the bytes of each unit stay the same."""
     config = tmp_path / "data.yaml"
     lines = done[0].read_text().splitlines(keepends=True)
     first, second = (
@@ -194,5 +186,5 @@ def test_the_first_of_equal_documents_stays_also_when_inputs_change_places(done,
     )
     lines[first], lines[second] = lines[second], lines[first]
     config.write_text("".join(lines))
-    assert "deduplicate" in ran(config, capsys)
-    ran(done[0], capsys)
+    assert "deduplicate" in rerun(config, done[1])
+    rerun(*done)

@@ -7,7 +7,7 @@ from preprocessing.config.cleaning import CleanConfig
 from preprocessing.documents import Counts
 from preprocessing.markup.conversion import has_html, html_to_text, mediawiki_to_markdown, unescape
 from preprocessing.markup.latex import latex_to_markdown
-from preprocessing.steps.text_operations import normalise_column
+from preprocessing.steps.text_operations import normalize_column
 from preprocessing.text.boilerplate import cut_boilerplate
 
 
@@ -20,7 +20,7 @@ from preprocessing.text.boilerplate import cut_boilerplate
         "List<String> 과 Map<K, V>",
     ],
 )
-def test_text_without_markup_is_left_alone(text):
+def test_text_without_markup_stays_unchanged(text):
     assert not has_html(text)
     assert html_to_text(text) == text
 
@@ -63,7 +63,7 @@ def test_mediawiki_becomes_markdown():
     )
 
 
-def test_by_lines_go_at_the_ends_only():
+def test_by_lines_are_cut_only_at_the_ends():
     body = "국회에서 연설했다. 이 기자 회견은 길었다.\n홍길동 기자\n다음 날도 회견이 열렸다.\n둘째 문단이다.\n셋째 문단이다."
     middle = f"첫 문단.\n둘.\n셋.\n넷.\n{body}\n하나.\n둘째.\n셋째.\n넷째.\n다섯째.\n여섯째."
     assert cut_boilerplate(middle) == middle
@@ -72,19 +72,19 @@ def test_by_lines_go_at_the_ends_only():
     assert cut_boilerplate("이 기자는 말했다. 모두가 들었다.") == "이 기자는 말했다. 모두가 들었다."
 
 
-def test_markup_is_kept_in_code_and_where_it_is_switched_off():
-    def cleaned(text, lang, markup):
+def test_markup_stays_in_code_and_where_it_is_switched_off():
+    def clean(text, lang, markup):
         counts = Counts()
         column = pa.array([text], pa.large_string())
-        return normalise_column(column, pa.array(["d0"]), lang, markup, CleanConfig(), counts)[0].as_py()
+        return normalize_column(column, pa.array(["d0"]), lang, markup, CleanConfig(), counts)[0].as_py()
 
     code = 'PAGE = "<p>hello</p><br/>"\nprint(PAGE)  # &nbsp; stays\n'
-    assert cleaned(code, "code", "html") == code
+    assert clean(code, "code", "html") == code
     prose = "태그 설명: <p>문단</p> 과 <br/> 그리고 &nbsp; 를 배운다. 이 글은 예제를 담고 있다."
-    assert cleaned(prose, "ko", "none") == prose
-    assert cleaned(prose, "ko", "html") != prose
+    assert clean(prose, "ko", "none") == prose
+    assert clean(prose, "ko", "html") != prose
 
 
-def test_signs_of_latex_are_characters():
+def test_latex_signs_become_characters():
     signs = [latex_to_markdown(f"a {{\\{name}}} b") for name in ("S", "copyright", "ss", "o")]
     assert signs == ["a § b", "a © b", "a ß b", "a ø b"]

@@ -1,4 +1,4 @@
-"""Measures of documents against plain Python that says the same."""
+"""Measures of documents, compared with plain Python."""
 
 import random
 import re
@@ -178,7 +178,7 @@ REPETITIVE = st.lists(st.sampled_from(["가 ", "나 ", "ab ", "1", "\n", "."]), 
     lang=st.sampled_from(["ko", "en", "code"]),
 )
 @pytest.mark.parametrize("unit", ["scripts", "blanks"])
-def test_measures_say_what_plain_python_says(texts, lang, unit):
+def test_measures_equal_plain_python(texts, lang, unit):
     compare(texts, lang, unit)
 
 
@@ -208,7 +208,7 @@ def test_stop_words_are_those_of_the_language():
     assert measure(texts, "mixed")["stop_words"].to_pylist() == [4, 3]
 
 
-def test_a_slice_of_a_column_is_measured_as_the_column():
+def test_a_slice_of_a_column_has_the_measures_of_its_rows():
     texts = ["하나 둘 셋", "", "a b\n\nc", "넷 다섯 넷 다섯 넷 다섯"]
     whole = measure(pa.array(texts, pa.large_string()), "ko").to_pylist()
     assert measure(pa.array(texts, pa.large_string()).slice(1, 2), "ko").to_pylist() == whole[1:3]
@@ -216,7 +216,7 @@ def test_a_slice_of_a_column_is_measured_as_the_column():
 
 
 def test_repetition_is_found_in_the_first_words_of_an_endless_document():
-    most = text_counts.MOST_WORDS
+    most = text_counts.MAX_WORDS
     head = "가 나 다 라 " * (most // 4)
     tail = "마바 " * 1000
     row = measure(pa.array([head + tail], pa.large_string()), "ko").to_pylist()[0]

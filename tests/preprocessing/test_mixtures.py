@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from megatron_ko.errors import DataError
+from preprocessing.config import mixture_rules
 from preprocessing.config.mixture import BalanceConfig, DomainConfig, StageConfig
-from preprocessing.config.mixture_rules import problems
 from preprocessing.corpus import mixtures
 
 TOKENS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 10**13), min_size=1)
@@ -72,10 +72,10 @@ def test_targets_of_languages_are_spread_over_their_domains_by_size():
     shares = mixtures.by_target(tokens, groups, {"ko": 35, "en": 28, "code": 37})
     assert shares == NEAR({"wiki": 0.0875, "web": 0.2625, "english": 0.28, "python": 0.37})
     assert "books" not in shares
-    with pytest.raises(
-        DataError, match="'fr': no domain with tokens belongs to it; groups: code, en, ko, other"
-    ):
+    with pytest.raises(DataError) as caught:
         mixtures.by_target(tokens, groups, {"ko": 1, "fr": 1})
+    assert caught.value.rule == "target-without-domain"
+    assert "'fr'" in str(caught.value) and "code, en, ko, other" in str(caught.value)
 
 
 # --- a configuration -----------------------------------------------------------------------------------------
@@ -103,9 +103,11 @@ def test_auto_takes_what_is_given(fields, balance, expected):
 
 
 def test_a_domain_without_a_share_is_refused():
-    found = domains(ko={"langs": ["ko"]}, en={"langs": ["en"]})
-    with pytest.raises(DataError, match=r"domains\.en: balance\.method targets gives it no share"):
-        mixtures.mixture_of(found, {"ko": 1, "en": 1}, BalanceConfig(targets={"ko": 1.0}))
+    two = domains(ko={"langs": ["ko"]}, en={"langs": ["en"]})
+    with pytest.raises(DataError) as caught:
+        mixtures.mixture_of(two, {"ko": 1, "en": 1}, BalanceConfig(targets={"ko": 1.0}))
+    problem = caught.value.problems[0]
+    assert (problem.path, problem.rule) == ("domains.en", "domain-without-share")
 
 
 def test_stages_by_hand():
@@ -129,32 +131,36 @@ def test_stages_by_hand():
 
 
 @pytest.mark.parametrize(
-    "fields, balance, path, said",
+    "fields, balance, check, path",
     [
-        ({"a": {"share": 1.0}, "b": {}}, {}, "domains.b", "has no share while others have"),
-        ({"a": {"tokens": 1}, "b": {}}, {}, "domains.b", "has no tokens while others have"),
-        ({"a": {}}, {"method": "shares"}, "balance.method", "no domain has share"),
-        ({"a": {}}, {"method": "unimax"}, "balance.token_budget", "UniMax divides it"),
-        ({"a": {}}, {"method": "targets"}, "balance.targets", "is empty"),
-        ({"a": {"langs": ["ko", "en"]}}, {"targets": {"ko": 1.0}}, "balance.targets", "give it a group"),
-        ({"a": {"langs": ["ko"]}}, {"targets": {"en": 1.0}}, "balance.targets.en", "no domain belongs to it"),
-        ({"a": {"langs": ["ko"]}}, {"targets": {"en": 1.0}}, "balance.targets", "has no share for 'ko'"),
-        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1, shares={"x": 1.0})]}, "balance.stages.0.shares.x", "no such domain"),
-        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1)] * 2}, "balance.stages.1.name", "stands twice"),
-        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1, shares={"a": 0.0})]}, "balance.stages.0.shares", "no domain a share"),
-        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1, method="tokens")]}, "balance.stages.0.method", "give the stage shares"),
+        ({"a": {"share": 1.0}, "b": {}}, {}, mixture_rules.complete_shares, "domains.b"),
+        ({"a": {"tokens": 1}, "b": {}}, {}, mixture_rules.complete_shares, "domains.b"),
+        ({"a": {}}, {"method": "shares"}, mixture_rules.complete_shares, "balance.method"),
+        ({"a": {}}, {"method": "unimax"}, mixture_rules.token_budget, "balance.token_budget"),
+        ({"a": {}}, {"method": "targets"}, mixture_rules.target_groups, "balance.targets"),
+        ({"a": {"langs": ["ko", "en"]}}, {"targets": {"ko": 1.0}}, mixture_rules.target_groups, "balance.targets"),
+        ({"a": {"langs": ["ko"]}}, {"targets": {"en": 1.0}}, mixture_rules.target_groups, "balance.targets.en"),
+        ({"a": {"langs": ["ko"]}}, {"targets": {"en": 1.0}}, mixture_rules.target_groups, "balance.targets"),
+        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1)] * 2}, mixture_rules.stage_names, "balance.stages.1.name"),
+        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1, shares={"x": 1.0})]}, mixture_rules.stage_shares,
+         "balance.stages.0.shares.x"),
+        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1, shares={"a": 0.0})]}, mixture_rules.stage_shares,
+         "balance.stages.0.shares"),
+        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1, method="tokens")]}, mixture_rules.stage_shares,
+         "balance.stages.0.method"),
+        ({"a": {}}, {"stages": [StageConfig(name="s", tokens=1, shares={"a": 1.0}, targets={"ko": 1.0})]},
+         mixture_rules.stage_shares, "balance.stages.0.targets"),
     ],
 )  # fmt: skip
-def test_values_that_do_not_fit_each_other_are_named(fields, balance, path, said):
-    found = list(problems(domains(**fields), BalanceConfig(**balance)))
-    assert any(where == path and said in message for where, message in found), found
+def test_values_that_do_not_fit_each_other_are_reported(fields, balance, check, path):
+    assert path in [where for where, _ in check(domains(**fields), BalanceConfig(**balance))]
 
 
 def test_a_sound_configuration_has_no_problem():
     balance = BalanceConfig(
         targets={"ko": 1.0, "en": 1.0, "code": 1.0}, stages=[StageConfig(name="s", tokens=5)]
     )
-    assert not list(problems(LANGUAGES, balance))
+    assert not [problem for check in mixture_rules.CHECKS for problem in check(LANGUAGES, balance)]
 
 
 def test_cluster_sizes_of_a_configuration_file_are_numbers(tmp_path):

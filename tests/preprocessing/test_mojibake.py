@@ -1,4 +1,4 @@
-"""Wrong code pages: Korean comes back, and what only looks odd stays."""
+"""Wrong code pages: Korean is repaired, and unusual text stays."""
 
 import pytest
 from hypothesis import given, settings
@@ -11,18 +11,18 @@ KOREAN = st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), min_
 
 @settings(max_examples=200, deadline=None)
 @given(text=KOREAN)
-def test_korean_comes_back_from_utf8_read_as_latin1(text):
+def test_repairs_utf8_read_as_latin1(text):
     assert repair_mojibake("앞 " + text.encode().decode("latin-1") + " 뒤") == "앞 " + text + " 뒤"
 
 
 @pytest.mark.parametrize(
     "text", ["강아지와 함께 바닷가를 걸었다.", "한글", "모래가 발가락 사이로, 그리고 10시에 잠들었다."]
 )
-def test_korean_comes_back_from_cp949_read_as_latin1(text):
+def test_repairs_cp949_read_as_latin1(text):
     assert repair_mojibake(text.encode("cp949").decode("latin-1")) == text
 
 
-def test_korean_comes_back_from_cp1252_and_from_cp949():
+def test_repairs_utf8_read_as_cp1252_and_as_cp949():
     assert repair_mojibake("í•œêµ­ì–´") == "한국어"
     assert repair_mojibake("로마".encode().decode("cp949")) == "로마"
     assert repair_mojibake("donâ€™t â€œquoteâ€\u009d") == "don’t “quote”"
@@ -45,6 +45,6 @@ def test_other_text_stays(text):
 
 @settings(max_examples=300, deadline=None)
 @given(text=st.text(st.characters(max_codepoint=0x17F) | st.sampled_from("€™œ“”한漢쒓"), max_size=30))
-def test_what_was_repaired_stays(text):
+def test_repairing_twice_is_repairing_once(text):
     once = repair_mojibake(text)
     assert repair_mojibake(once) == once and len(once) <= len(text)

@@ -1,4 +1,4 @@
-"""The language model against its formulas in plain Python, its file, and what it says of text."""
+"""The language model against its formulas in plain Python, its file, and its judgment of text."""
 
 import math
 import random
@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from megatron_ko.errors import DataError
 from preprocessing.kernels.language_model import CHARACTERS
 from preprocessing.scoring import perplexity
 from tests.preprocessing.corpus import EN, KO
+from tests.preprocessing.refusals import refuses
 
 
 def column(texts):
@@ -26,7 +26,7 @@ def plain_words(text):
 
 
 class PlainModel:
-    """Interpolated Kneser-Ney of order 3 over lists of symbols, as its formulas are written."""
+    """Interpolated Kneser-Ney of order 3 over lists of symbols, written like its formulas."""
 
     def __init__(self, streams, base):
         self.base = base
@@ -80,7 +80,7 @@ def plain_model(texts):
 
 
 def train(texts, max_ngrams=1_000_000):
-    return perplexity.train(*perplexity.prepared(column(texts)), max_ngrams)
+    return perplexity.train(*perplexity.prepare(column(texts)), max_ngrams)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_words_are_those_of_plain_python():
         "漢字 é ㅋㅋ😀끝",
         "\u00a0가\u2028나\x07다",
     ]
-    lines = perplexity.lines_of(*perplexity.prepared(column(samples)))
+    lines = perplexity.lines_of(*perplexity.prepare(column(samples)))
     assert lines[:-1] == [" ".join(plain_words(sample)) for sample in samples[:-1]]
     assert lines[-1] == "가 나 다"
     assert "label" in lines[-5] and "__label__" not in lines[-5]
@@ -183,7 +183,7 @@ def test_two_trainings_write_the_same_bytes_and_reading_gives_the_same(texts, tm
 
 
 def test_a_reference_without_words_is_refused():
-    with pytest.raises(DataError, match="holds no words"):
+    with refuses("no-text"):
         train(["", "  "])
 
 
@@ -195,33 +195,33 @@ def broken(name, value):
 
 
 @pytest.mark.parametrize(
-    "change, says",
+    "change, value",
     [
-        (broken("format", lambda a: a + 1), "format is"),
-        (broken("words_log2", lambda a: a[:-1]), "differ in length"),
-        (broken("words_log3", lambda a: a.astype(np.float64)), "float64"),
-        (broken("words_log1", lambda a: np.full_like(a, np.nan)), "not finite"),
-        (broken("words_symbols", lambda a: np.zeros_like(a)), "not distinct"),
-        (broken("spelling_start", lambda a: a * 1e300), "spelling_start is"),
-        (broken("spelling_pairs", lambda a: a.reshape(1, -1)), "2 dimensions"),
-        (broken("words_back1", lambda a: a.astype(object)), "pickle|Object arrays"),
+        (broken("format", lambda a: a + 1), "[2]"),
+        (broken("words_log2", lambda a: a[:-1]), "words"),
+        (broken("words_log3", lambda a: a.astype(np.float64)), "words_log3 is float64"),
+        (broken("words_log1", lambda a: np.full_like(a, np.nan)), "words_log1"),
+        (broken("words_symbols", lambda a: np.zeros_like(a)), "words_symbols"),
+        (broken("spelling_start", lambda a: a * 1e300), "spelling_start"),
+        (broken("spelling_pairs", lambda a: a.reshape(1, -1)), "spelling_pairs"),
+        (broken("words_back1", lambda a: a.astype(object)), "b.npz"),
     ],
 )
-def test_files_of_others_are_refused(texts, tmp_path, change, says):
+def test_files_of_others_are_refused(texts, tmp_path, change, value):
     perplexity.save(train(texts), tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz") as found:
         arrays = dict(found)
     change(arrays)
     np.savez(tmp_path / "b.npz", **arrays)
-    with pytest.raises(DataError, match=says):
+    with refuses("not-a-language-model", value):
         perplexity.open_model(tmp_path / "b.npz")
 
 
-def test_what_is_no_archive_is_refused(tmp_path):
+def test_other_files_are_refused(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"\x80\x04nothing")
-    with pytest.raises(DataError, match="is no language model of this program"):
+    with refuses("not-a-language-model", "a.npz"):
         perplexity.open_model(tmp_path / "a.npz")
-    with pytest.raises(DataError, match="there is no language model"):
+    with refuses("missing-file", "none.npz"):
         perplexity.open_model(tmp_path / "none.npz")
 
 
@@ -259,13 +259,13 @@ def test_kenlm_models_read_the_same_words(tmp_path):
     ]
     assert found[:3] == pytest.approx([10**log for log in logs], rel=1e-5) and np.isnan(found[3:]).all()
     path.write_text(ARPA.replace("ngram 2=4", "ngram 2=5"), "utf-8")
-    with pytest.raises(DataError, match="is not a KenLM model"):
+    with refuses("not-a-language-model", "a.arpa"):
         perplexity.open_model(path)
-    with pytest.raises(DataError, match="there is no KenLM model"):
+    with refuses("missing-file", "none.arpa"):
         perplexity.open_model(tmp_path / "none.arpa")
 
 
-def test_kenlm_is_named_where_it_is_not_installed(monkeypatch, tmp_path):
+def test_a_missing_kenlm_package_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "kenlm", None)
-    with pytest.raises(DataError, match=r"megatron_ko\[kenlm\]"):
+    with refuses("missing-package", "megatron_ko[kenlm]"):
         perplexity.open_model(tmp_path / "a.arpa")

@@ -1,4 +1,4 @@
-"""Personal data is found next to Hangul; dates, orders and versions are not taken for it."""
+"""Personal data is found next to Hangul; dates, orders and versions are not."""
 
 import pyarrow as pa
 import pytest
@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from preprocessing.documents import Counts, lines_of
 from preprocessing.pii import masking
 from preprocessing.pii.identity import has_checksum
-from preprocessing.pii.masking import KINDS, PATTERNS, PLACEHOLDERS, Span, anonymised, find, mask, mask_column
+from preprocessing.pii.masking import KINDS, PATTERNS, PLACEHOLDERS, Span, anonymize, find, mask, mask_column
 from preprocessing.pii.money import has_luhn
 from preprocessing.text.matching import available_engine
-from tests.preprocessing.measure_personal_data import read_cases, scores, wrong
+from tests.preprocessing.measure_personal_data import list_errors, read_cases, scores
 
 ENGINES = ["re2", *(["hyperscan"] if available_engine() == "hyperscan" else [])]
 CASES = read_cases()
@@ -47,7 +47,7 @@ HARD_NEGATIVES = [
 ]  # fmt: skip
 
 
-def masked(texts, kinds=KINDS, engine=None):
+def mask_texts(texts, kinds=KINDS, engine=None):
     counts = Counts()
     ids = pa.array([f"d{row}" for row in range(len(texts))])
     column, found = mask_column(pa.array(texts, pa.large_string()), ids, list(kinds), counts, engine)
@@ -66,7 +66,7 @@ def test_hard_negatives_stay(text):
     assert mask(text) == (text, {})
 
 
-def test_the_labelled_cases_are_what_they_should_be():
+def test_the_labeled_cases_are_valid():
     assert len(CASES) >= 400
     assert sum(not case.spans for case in CASES) >= 0.4 * len(CASES)
     assert sum(case.held_out for case in CASES) >= 0.15 * sum(case.round == 1 for case in CASES)
@@ -76,14 +76,14 @@ def test_the_labelled_cases_are_what_they_should_be():
 
 
 @pytest.mark.parametrize("held_out", [False, True])
-def test_precision_and_recall_on_the_labelled_cases(held_out):
+def test_precision_and_recall_on_the_labeled_cases(held_out):
     cases = [case for case in CASES if case.held_out == held_out]
     low = {kind: s for kind, s in scores(cases).items() if s.precision < 0.98 or s.recall < 0.97}
-    assert not low, "\n".join(wrong(cases))
+    assert not low, "\n".join(list_errors(cases))
 
 
-def test_what_peers_miss_or_take_in_vain():
-    # datatrove's PIIFormatter starts addresses at a word border, which Hangul hides; it knows nothing of numbers
+def test_cases_that_peers_get_wrong():
+    # datatrove's PIIFormatter starts addresses at a word border, which Hangul hides; it has no patterns for numbers
     assert mask("메일주소hong@naver.com입니다")[0] == "메일주소<|email|>입니다"
     # dps takes dates for accounts and orders for telephones
     assert mask("2024-03-15")[0] == "2024-03-15"
@@ -128,10 +128,10 @@ def test_spans_are_characters_of_the_text():
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_column_is_masked_as_its_texts_are(engine):
+def test_a_column_is_masked_like_its_texts(engine):
     texts = [case.text for case in CASES]
     texts += ["\n".join(texts[start::7]) for start in range(7)] + ["", "가나다", "\n\n"]
-    after, found, counts = masked(texts, engine=engine)
+    after, found, counts = mask_texts(texts, engine=engine)
     alone = [mask(text) for text in texts]
     assert after == [text for text, _ in alone]
     assert found.tolist() == [[n[kind] for kind in KINDS] for _, n in alone]
@@ -158,7 +158,7 @@ def test_masking_twice_is_masking_once_and_columns_agree_with_texts(parts):
     text = "".join(part.translate(written) + glue for part, glue, written in parts)
     once, _ = mask(text)
     assert mask(once) == (once, {})
-    assert masked([text])[0] == [once]  # a hint that misses a row or a line would show here
+    assert mask_texts([text])[0] == [once]  # a hint that misses a row or a line would show here
 
 
 @settings(max_examples=200, deadline=None)
@@ -174,10 +174,10 @@ def test_lines_of_a_column(texts):
 
 def test_only_the_kinds_asked_for():
     assert mask("a@b.kr 010-1234-5678", ["phone"])[0] == "a@b.kr <|phone|>"
-    after, found, counts = masked(["a@b.kr 010-1234-5678", "a@b.kr"], ["phone"])
+    after, found, counts = mask_texts(["a@b.kr 010-1234-5678", "a@b.kr"], ["phone"])
     assert after == ["a@b.kr <|phone|>", "a@b.kr"]
     assert found.sum(axis=0).tolist() == [int(kind == "phone") for kind in KINDS]
-    assert masked(["a@b.kr"], [])[0] == ["a@b.kr"]
+    assert mask_texts(["a@b.kr"], [])[0] == ["a@b.kr"]
 
 
 def test_every_kind_has_a_pattern_and_a_placeholder():
@@ -189,7 +189,7 @@ def test_examples_are_few_and_do_not_leak():
         f"{'앞 문장이다. ' * 20}전화 010-1234-567{n}, 계좌 국민은행 123456-04-12345{n}\n다음 줄 hong@naver.com"
         for n in range(6)
     ]
-    _, _, counts = masked(texts)
+    _, _, counts = mask_texts(texts)
     assert {kind: len(kept) for kind, kept in counts.examples.items()} == {
         "phone": 3,
         "account": 3,
@@ -202,9 +202,9 @@ def test_examples_are_few_and_do_not_leak():
     assert len(first["before"]) < 120
 
 
-def test_anonymised_texts_hold_nothing_to_mask():
+def test_anonymized_texts_contain_nothing_to_mask():
     for text in PARTS:
-        hidden = anonymised(text)
+        hidden = anonymize(text)
         assert len(hidden) == len(text)
         assert find(hidden) == []
 
@@ -213,5 +213,5 @@ def test_personal_data_in_a_text_that_spans_lines():
     key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhong@naver.com\n-----END PRIVATE KEY-----"
     text = f"설정\n{key}\n연락 010-1234-5678"
     assert mask(text)[0] == "설정\n<|secret|>\n연락 <|phone|>"
-    assert masked([text])[0] == ["설정\n<|secret|>\n연락 <|phone|>"]
+    assert mask_texts([text])[0] == ["설정\n<|secret|>\n연락 <|phone|>"]
     assert masking.find(text)[0] == Span(3, 3 + len(key), "secret")

@@ -1,4 +1,4 @@
-"""The fastText classifier: its files, its measures, training that repeats, and rounds that find what is good."""
+"""The fastText classifier: its files, its measures, reproducible training, and rounds that find good text."""
 
 import json
 import random
@@ -12,10 +12,18 @@ import pyarrow as pa
 import pytest
 
 from megatron_ko.config.loading import Loaded
-from megatron_ko.errors import ConfigError, DataError
+from megatron_ko.errors import ConfigError
 from preprocessing.commands import train_quality
-from preprocessing.config.scoring import QualityModel, QualityTraining, ScoreConfig, TextSet, score_problems
+from preprocessing.config.scoring import (
+    QualityModel,
+    QualityTraining,
+    ScoreConfig,
+    TextSet,
+    score_thresholds,
+    score_training,
+)
 from preprocessing.scoring import quality_model, quality_rounds
+from tests.preprocessing.refusals import refuses
 from tests.preprocessing.scoring_context import SmallContext
 
 pytest.importorskip("fasttext")
@@ -63,11 +71,11 @@ def units():
 
 def score(model, texts):
     path = quality_model.Path(model.model)
-    lines = quality_model.prepared_lines(pa.array(texts, pa.large_string()))
+    lines = quality_model.prepare_lines(pa.array(texts, pa.large_string()))
     return quality_model.Classifier(path, model.label).scores(lines)
 
 
-def test_training_separates_and_tells_what_it_measured(tmp_path, units):
+def test_training_separates_the_classes_and_reports_measures(tmp_path, units):
     model = model_at(tmp_path)
     facts = quality_rounds.train_quality(SmallContext(tmp_path / "out", units), model)
     assert len(facts["rounds"]) == 1 and facts["rounds"][0]["auc"] > 0.99
@@ -79,7 +87,7 @@ def test_training_separates_and_tells_what_it_measured(tmp_path, units):
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["edu.bin", "edu.bin.json"]
 
 
-def test_rounds_add_what_was_judged_good_and_learn_from_it(tmp_path, units):
+def test_rounds_add_documents_and_learn_from_them(tmp_path, units):
     once, often = (
         model_at(tmp_path / "1"),
         model_at(tmp_path / "3", rounds=3, added_share=0.3, min_added_score=0.7),
@@ -96,19 +104,19 @@ def test_rounds_add_what_was_judged_good_and_learn_from_it(tmp_path, units):
     assert after[0] - after[1] > before[0] - before[1]
 
 
-def test_what_joins_is_what_the_classifier_is_sure_of(tmp_path, units, trained):
+def test_the_surest_documents_are_added(tmp_path, units, trained):
     model = model_at(tmp_path, added_share=0.2, min_added_score=0.7)
     context = SmallContext(tmp_path / "out", units)
     classifier = quality_model.Classifier(trained, "good")
     known = {quality_rounds._digest(text, 1234) for name in ("good", "bad") for _, text, _ in units[name]}
-    added = quality_rounds._judged(context, model, classifier, known)
+    added = quality_rounds._choose_additions(context, model, classifier, known)
     web = {text: classifier.scores([text])[0] for _, text, _ in units["web"]}
     ordered = sorted(web, key=lambda text: -web[text])
     assert {line for _, line in added[True]} == set(ordered[: int(0.2 * len(web))])
     assert {line for _, line in added[False]} == set(ordered[-int(0.2 * len(web)) :])
 
 
-def test_training_ends_when_nothing_can_join(tmp_path, units):
+def test_training_ends_when_no_document_can_be_added(tmp_path, units):
     only = {name: units[name] for name in ("good", "bad")}
     facts = quality_rounds.train_quality(SmallContext(tmp_path / "out", only), model_at(tmp_path, rounds=5))
     assert len(facts["rounds"]) == 1 and "no further document" in facts["ended"]
@@ -117,7 +125,7 @@ def test_training_ends_when_nothing_can_join(tmp_path, units):
 def test_a_round_that_measures_worse_is_rejected(tmp_path, units, trained_once, monkeypatch):
     found = iter([0.9, 0.8])
     monkeypatch.setattr(
-        quality_model, "measure", lambda *_: quality_model.Measured(next(found), 1.0, 1.0, 1.0, 12)
+        quality_model, "measure", lambda *_: quality_model.Measures(next(found), 1.0, 1.0, 1.0, 12)
     )
     model = model_at(tmp_path, rounds=3, added_share=0.3, min_added_score=0.7)
     context = SmallContext(tmp_path / "out", units)
@@ -129,7 +137,7 @@ def test_a_round_that_measures_worse_is_rejected(tmp_path, units, trained_once, 
 
 @pytest.mark.parametrize("buckets, dim", [(1000, 8), (60_000, 32)])
 def test_two_trainings_write_the_same_bytes(tmp_path, units, buckets, dim):
-    """Vectors that fit into memory used before, where fastText reads what it never set, and vectors that do not."""
+    """Vectors that fit into memory used before, which fastText reads uninitialized, and vectors that do not."""
     written = []
     for name in ("a", "b"):
         model = model_at(tmp_path / name, buckets=buckets, dim=dim)
@@ -146,7 +154,7 @@ def test_files_are_training_text_too(tmp_path, units, trained_once):
     from_files = quality_rounds.train_quality(SmallContext(tmp_path / "out", {}), model_at(tmp_path, **texts))
     from_sources = json.loads((trained_once / "edu.bin.json").read_text(encoding="utf-8"))
     assert from_files["rounds"] == from_sources["rounds"]
-    with pytest.raises(DataError, match=r"good.jsonl:1: field 'text' is NoneType"):
+    with refuses("field-not-text", "good.jsonl:1", "'text'"):
         wrong = TextSet(paths=[str(tmp_path / "good.jsonl")])
         quality_rounds.train_quality(
             SmallContext(tmp_path / "out3", {}), model_at(tmp_path, good=wrong, bad=texts["bad"])
@@ -155,12 +163,12 @@ def test_files_are_training_text_too(tmp_path, units, trained_once):
 
 def test_a_corpus_without_the_language_is_refused(tmp_path, units):
     english = {name: [(i, text, "en") for i, text, _ in rows] for name, rows in units.items()}
-    with pytest.raises(DataError, match="0 bad documents with words in ko"):
+    with refuses("too-few-documents", "0 bad", "ko"):
         quality_rounds.train_quality(SmallContext(tmp_path / "out", english), model_at(tmp_path))
 
 
-def test_a_source_that_is_not_there_is_refused(tmp_path, units):
-    with pytest.raises(DataError, match="no input has the source none; known: bad, good, web"):
+def test_an_unknown_source_is_refused(tmp_path, units):
+    with refuses("unknown-source", "none", "bad, good, web"):
         quality_rounds.train_quality(
             SmallContext(tmp_path / "out", units), model_at(tmp_path, bad=TextSet(sources=["none"]))
         )
@@ -169,7 +177,7 @@ def test_a_source_that_is_not_there_is_refused(tmp_path, units):
 def test_the_command_needs_something_to_train(monkeypatch, tmp_path):
     context = SmallContext(tmp_path, {}, score=ScoreConfig())
     monkeypatch.setattr(train_quality, "Context", lambda loaded: context)
-    with pytest.raises(ConfigError, match="called 'edu' and names text in 'train'"):
+    with refuses("no-training-text", "'edu'", error=ConfigError):
         train_quality.run(Loaded(context.config, {}), Namespace(name="edu"))
 
 
@@ -177,8 +185,12 @@ def test_the_command_prints_every_round(monkeypatch, tmp_path, units, capsys):
     context = SmallContext(tmp_path, units, score=ScoreConfig(quality={"edu": model_at(tmp_path, rounds=2)}))
     monkeypatch.setattr(train_quality, "Context", lambda loaded: context)
     assert train_quality.run(Loaded(context.config, {}), Namespace(name=None)) == 0
-    said = capsys.readouterr().out
-    assert "quality.edu, round 1:" in said and "held-out AUC" in said and "edu.bin" in said
+    lines = capsys.readouterr().out.splitlines()
+    facts = json.loads((tmp_path / "models" / "edu.bin.json").read_text(encoding="utf-8"))
+    rows = [line.split() for line in lines if line.strip()[:1].isdigit()]
+    assert [row[0] for row in rows] == [str(number) for number in range(1, len(facts["rounds"]) + 1)]
+    assert rows[0][1] == str(facts["rounds"][0]["good"]) and rows[0][3] == f"{facts['rounds'][0]['auc']:.4f}"
+    assert any(str(tmp_path / "models" / "edu.bin") in line for line in lines)
 
 
 # --- files -----------------------------------------------------------------------------------------------
@@ -199,7 +211,7 @@ def trained(tmp_path, trained_once):
 
 def test_labels_are_read_from_the_file(trained):
     assert sorted(quality_model.check_file(trained)) == ["bad", "good"]
-    with pytest.raises(DataError, match="has no label 'excellent'; its labels are"):
+    with refuses("unknown-label", "'excellent'", "bad", "good"):
         quality_model.Classifier(trained, "excellent")
 
 
@@ -212,39 +224,39 @@ def patched(place, form, value):
 
 
 @pytest.mark.parametrize(
-    "change, says",
+    "change",
     [
-        (lambda data: b"", "empty file"),
-        (lambda data: b"\x80\x04" + data[2:], "begins with"),
-        (lambda data: data[:40], "requires a buffer"),
-        (lambda data: data[:-4], "the file is cut"),
-        (lambda data: data + b"\0", "longer than its parts"),
-        (patched(8, "<i", 9), "a matrix is"),
-        (patched(8, "<i", 1 << 30), "impossible size"),
-        (patched(36, "<i", 1), "word vectors"),
-        (patched(68, "<i", 1 << 30), "entries"),
-        (patched(64, "<i", 1 << 30), "entries"),
+        pytest.param(lambda data: b"", id="empty"),
+        pytest.param(lambda data: b"\x80\x04" + data[2:], id="magic"),
+        pytest.param(lambda data: data[:40], id="truncated header"),
+        pytest.param(lambda data: data[:-4], id="truncated matrix"),
+        pytest.param(lambda data: data + b"\0", id="longer than its parts"),
+        pytest.param(patched(8, "<i", 9), id="matrix of another size"),
+        pytest.param(patched(8, "<i", 1 << 30), id="impossible size"),
+        pytest.param(patched(36, "<i", 1), id="word vectors"),
+        pytest.param(patched(68, "<i", 1 << 30), id="number of labels"),
+        pytest.param(patched(64, "<i", 1 << 30), id="number of words"),
     ],
 )
-def test_files_that_lie_are_refused_before_the_library_reads_them(trained, change, says, monkeypatch):
+def test_forged_files_are_refused_before_the_library_reads_them(trained, change, monkeypatch):
     monkeypatch.setitem(sys.modules, "fasttext", None)
     data = change(bytearray(trained.read_bytes()))
     trained.write_bytes(data)
-    with pytest.raises(DataError, match=f"is no fastText classifier .*{says}"):
+    with refuses("not-a-classifier", "edu.bin"):
         quality_model.Classifier(trained, "good")
 
 
-def test_a_missing_or_exchanged_model_is_refused(trained, tmp_path):
-    with pytest.raises(DataError, match="there is no quality model; train it"):
+def test_a_missing_or_replaced_model_is_refused(trained, tmp_path):
+    with refuses("missing-file", "none.bin"):
         quality_model.fingerprint_of(tmp_path / "none.bin")
     trained.write_bytes(trained.read_bytes() + b"\0")
-    with pytest.raises(DataError, match=r"edu.bin.json says"):
+    with refuses("checksum-mismatch", "edu.bin.json"):
         quality_model.fingerprint_of(trained)
 
 
-def test_a_missing_package_is_told(trained, monkeypatch):
+def test_a_missing_package_is_named(trained, monkeypatch):
     monkeypatch.setitem(sys.modules, "fasttext", None)
-    with pytest.raises(DataError, match=r"pip install megatron_ko\[quality\]"):
+    with refuses("missing-package", "megatron_ko[quality]"):
         quality_model.Classifier(trained, "good")
 
 
@@ -257,7 +269,7 @@ def test_the_auc_is_the_share_of_pairs_in_order():
     good = generator.random(60) < 0.4
     pairs = [(a > b) + 0.5 * (a == b) for a in scores[good] for b in scores[~good]]
     assert quality_model.auc_of(scores, good) == pytest.approx(np.mean(pairs))
-    with pytest.raises(DataError, match="one class only"):
+    with refuses("one-class"):
         quality_model.auc_of(scores, np.ones(60, bool))
 
 
@@ -267,13 +279,13 @@ def test_accuracy_precision_and_recall():
 
 
 def test_text_cannot_spell_a_label(tmp_path):
-    lines = quality_model.prepared_lines(pa.array(["__label__bad 좋다\n__label__good"], pa.large_string()))
+    lines = quality_model.prepare_lines(pa.array(["__label__bad 좋다\n__label__good"], pa.large_string()))
     assert quality_model.PREFIX not in lines[0] and "\n" not in lines[0]
 
 
 def test_settings_that_contradict_are_named():
     alone = settings(good=TextSet())
     both = QualityModel(model="a.bin", langs=["ko"], min_score=0.5, keep_quantile=0.1, train=alone)
-    assert [path for path, _ in score_problems(ScoreConfig(quality={"edu": both}))] == [
-        "score.quality.edu", "score.quality.edu.train.good",
-    ]  # fmt: skip
+    config = ScoreConfig(quality={"edu": both})
+    assert [path for path, _ in score_thresholds(config)] == ["score.quality.edu"]
+    assert [path for path, _ in score_training(config)] == ["score.quality.edu.train.good"]

@@ -9,10 +9,10 @@ import pytest
 
 from megatron_ko.errors import DataError
 from preprocessing.config.inputs import HtmlInput, SourceTreeInput, TextInput, WarcInput
-from preprocessing.readers import known_hashes
-from preprocessing.readers.bad_records import Bad
-from preprocessing.readers.source_trees import license_file, tree_files
-from preprocessing.readers.web_pages import decoded_page, page_text
+from preprocessing.readers import input_hashes
+from preprocessing.readers.bad_records import RecordError
+from preprocessing.readers.source_trees import find_license_file, find_tree_files
+from preprocessing.readers.web_pages import convert_page, decode_page
 from tests.preprocessing.units import read, read_units, units_of
 
 PAGE = """<!DOCTYPE html><html><head><title>봄 나물 &amp; 밥</title>{meta}<script>var x = 1;</script></head><body>
@@ -22,23 +22,26 @@ PAGE = """<!DOCTYPE html><html><head><title>봄 나물 &amp; 밥</title>{meta}<s
 <ul><li>냉이</li><li>달래</li></ul></article></main><footer>Copyright</footer></body></html>"""
 
 
-def test_what_may_not_be_read_is_said_and_not_left_out(tmp_path, monkeypatch):
-    """Permissions do not bind the user root, whom tests may run as."""
+def test_unreadable_inputs_are_errors(tmp_path, monkeypatch):
+    """Patched, because permissions do not bind the user root, who may run the tests."""
     (tmp_path / "a.py").write_text("x = 1\n")
 
-    def refused(path, *_, **__):
+    def refuse(path, *_, **__):
         raise PermissionError(13, "Permission denied", str(path))
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "scandir", refused)
-        with pytest.raises(DataError, match="Permission denied.*leave_out"):
-            tree_files(tmp_path, SourceTreeInput(type="source_tree", roots=[str(tmp_path)]))
-    monkeypatch.setattr(known_hashes, "open", refused, raising=False)
-    with pytest.raises(DataError, match="a.py: Permission denied; make this input readable"):
-        known_hashes.KnownHashes().of(tmp_path / "a.py")
+        patched.setattr(os, "scandir", refuse)
+        with pytest.raises(DataError) as caught:
+            find_tree_files(tmp_path, SourceTreeInput(type="source_tree", roots=[str(tmp_path)]))
+    assert caught.value.rule == "unreadable-folder"
+    assert str(tmp_path) in str(caught.value) and "leave_out" in str(caught.value)
+    monkeypatch.setattr(input_hashes, "open", refuse, raising=False)
+    with pytest.raises(DataError) as caught:
+        input_hashes.InputHashes().of(tmp_path / "a.py")
+    assert caught.value.rule == "unreadable-file" and str(tmp_path / "a.py") in str(caught.value)
 
 
-def test_source_trees_name_path_root_and_the_nearest_license(tmp_path):
+def test_source_trees_record_path_root_and_the_nearest_license(tmp_path):
     files = {
         "repo/LICENSE": "top", "repo/NOTICE": "n", "repo/src/main.py": "print(1)\n", "repo/src/lib/COPYING.txt": "inner",
         "repo/src/lib/a.c": "int a;\n", "repo/README": "none", "repo/.git/x.py": "hidden", "repo/node_modules/y.js": "left",
@@ -57,45 +60,45 @@ def test_source_trees_name_path_root_and_the_nearest_license(tmp_path):
     assert [str(path.relative_to(root)) for path in units[1].watched] == ["LICENSE", "src/lib/COPYING.txt"]
     metas = [json.loads(row["meta"]) for row in rows]
     assert not bad
-    named = ["bare/a.go", "repo/Makefile", "repo/src/lib/a.c", "repo/src/main.py"]
-    assert [row["id"] for row in rows] == [f"{tmp_path}/{name}" for name in named]
+    names = ["bare/a.go", "repo/Makefile", "repo/src/lib/a.c", "repo/src/main.py"]
+    assert [row["id"] for row in rows] == [f"{tmp_path}/{name}" for name in names]
     assert [meta.get("license_file") for meta in metas] == [None, "LICENSE", "src/lib/COPYING.txt", "LICENSE"]
     assert metas[2] == {
         "file": f"{root}/src/lib/a.c", "path": "src/lib/a.c", "root": root, "license_file": "src/lib/COPYING.txt"
     }  # fmt: skip
     assert {row["lang"] for row in rows} == {"code"}
-    assert license_file(tmp_path / "bare", "a.go") is None
+    assert find_license_file(tmp_path / "bare", "a.go") is None
     only = SourceTreeInput(type="source_tree", roots=[root], suffixes=[".c"], max_record_bytes=1024)
     (tmp_path / "repo/big.c").write_text("x" * 1025)
     rows, bad = read_units(units_of(only), only)
     assert [json.loads(row["meta"])["path"] for row in rows] == ["src/lib/a.c"]
-    assert [(b.file, b.size) for b in bad] == [(f"{root}/big.c", 1025)]
+    assert [(b.file, b.size, b.rule) for b in bad] == [(f"{root}/big.c", 1025, "too-long")]
 
 
-def test_names_that_are_not_utf_8_are_shown(tmp_path):
+def test_names_that_are_not_utf_8_are_escaped(tmp_path):
     name = os.fsdecode("가나.py".encode("cp949"))
     (tmp_path / name).write_text("x = 1\n")
     (tmp_path / os.fsdecode(b"\xff.txt")).write_bytes(b"\xff")
     item = SourceTreeInput(type="source_tree", roots=[str(tmp_path)], suffixes=[".py", ".txt"], source="git")
     rows, bad = read_units(units_of(item), item)
-    shown = "\\xb0\\xa1\\xb3\\xaa.py"
-    assert rows[0]["id"] == f"{tmp_path}/{shown}"
-    assert json.loads(rows[0]["meta"])["path"] == shown
+    escaped = "\\xb0\\xa1\\xb3\\xaa.py"
+    assert rows[0]["id"] == f"{tmp_path}/{escaped}"
+    assert json.loads(rows[0]["meta"])["path"] == escaped
     assert json.loads(bad[0].to_line())["file"] == f"{tmp_path}/\\xff.txt"
 
 
-def test_text_files_say_their_encoding_or_are_told_it(tmp_path):
+def test_the_encoding_of_text_files_is_configured(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes("똠방각하의 글".encode("cp949"))
     item = TextInput(type="text", paths=["x"], lang="ko")
-    assert "cannot be decoded" in read(path, item)[1][0].cause
+    assert [one.rule for one in read(path, item)[1]] == ["not-decodable"]
     item = TextInput(type="text", paths=["x"], lang="ko", encoding="cp949")
     assert read(path, item)[0][0]["text"] == "똠방각하의 글"
     item = TextInput(type="text", paths=["x"], lang="ko", encoding="no such")
-    assert "cannot be decoded" in read(path, item)[1][0].cause
+    assert [one.rule for one in read(path, item)[1]] == ["not-decodable"]
 
 
-def test_markup_of_text_files_goes_by_their_suffix(tmp_path):
+def test_the_suffix_of_a_text_file_determines_its_markup(tmp_path):
     (tmp_path / "a.tex").write_text("\\section{하나}\n글 % 주석\n")
     (tmp_path / "a.rst").write_text("하나\n====\n\n글::\n\n  code\n")
     auto = TextInput(type="text", paths=["x"], lang="ko")
@@ -108,16 +111,16 @@ def test_markup_of_text_files_goes_by_their_suffix(tmp_path):
 @pytest.mark.parametrize("extractor", ["resiliparse", "trafilatura"])
 def test_the_main_content_of_a_page_is_kept(extractor):
     pytest.importorskip(extractor)
-    text, title = page_text(PAGE.format(meta="").encode(), None, extractor)
+    text, title = convert_page(PAGE.format(meta="").encode(), None, extractor)
     assert title == "봄 나물 & 밥"
     assert "냉이는 이른 봄에" in text and "# 봄 나물" in text
     assert "게시판" not in text and "var x" not in text and "Copyright" not in text
-    whole, _ = page_text(PAGE.format(meta="").encode(), None, None)
+    whole, _ = convert_page(PAGE.format(meta="").encode(), None, None)
     assert "게시판" in whole and "var x" not in whole
 
 
 @pytest.mark.parametrize(
-    "encoded, said, meta",
+    "encoded, charset, meta",
     [
         ("cp949", "euc-kr", ""),
         ("cp949", None, '<meta charset="EUC-KR">'),
@@ -132,25 +135,26 @@ def test_the_main_content_of_a_page_is_kept(extractor):
         ("cp949", "no such charset", '<meta charset="windows-949">'),
     ],
 )
-def test_character_sets(encoded, said, meta):
+def test_character_sets(encoded, charset, meta):
     page = PAGE.format(meta=meta) + "똠방각하" * (encoded != "iso2022_kr")
     if encoded == "cp1252":
         page = "<p>Déjà vu, naïve cafés à la crème — “où”</p>"
-    assert decoded_page(page.encode(encoded), said) == page
+    assert decode_page(page.encode(encoded), charset) == page
 
 
-def test_a_character_set_that_nobody_says_is_found():
+def test_an_undeclared_character_set_is_detected():
     pytest.importorskip("resiliparse")
     page = PAGE.format(meta="")
-    assert decoded_page(page.encode("cp949"), None) == page
+    assert decode_page(page.encode("cp949"), None) == page
 
 
 def test_a_few_broken_characters_are_replaced_and_many_refused():
     page = PAGE.format(meta="") * 20
     raw = page.encode("cp949") + b"\xff"
-    assert decoded_page(raw, "euc-kr").count("\ufffd") == 1
-    with pytest.raises(Bad, match="characters are broken"):
-        decoded_page(b"\x81\x00" * 500 + b"\xff" * 100, "euc-kr")
+    assert decode_page(raw, "euc-kr").count("\ufffd") == 1
+    with pytest.raises(RecordError) as caught:
+        decode_page(b"\x81\x00" * 500 + b"\xff" * 100, "euc-kr")
+    assert caught.value.rule == "not-decodable" and "cp949" in str(caught.value)
 
 
 def test_html_files(tmp_path):
@@ -160,7 +164,7 @@ def test_html_files(tmp_path):
     rows, _ = read(path, HtmlInput(type="html", paths=["x"]))
     assert rows[0]["lang"] == "" and json.loads(rows[0]["meta"])["title"] == "봄 나물 & 밥"
     path.write_text("<html><body></body></html>", "utf-8")
-    assert "no main content" in read(path, HtmlInput(type="html", paths=["x"]))[1][0].cause
+    assert [one.rule for one in read(path, HtmlInput(type="html", paths=["x"]))[1]] == ["no-text"]
 
 
 # --- web archives ----------------------------------------------------------------------------------------
@@ -176,8 +180,8 @@ def record(body, *, kind="response", uri="http://x.kr/", content="text/html", st
 
 
 def chunked(data, size=50):
-    pieces = [data[i : i + size] for i in range(0, len(data), size)]
-    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+    chunks = [data[i : i + size] for i in range(0, len(data), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
 
 
 HTML = PAGE.format(meta="").encode()
@@ -201,8 +205,8 @@ RECORDS = [
 def test_pages_of_a_web_archive(tmp_path, packed):
     pytest.importorskip("resiliparse")
     path = tmp_path / ("x.warc.gz" if packed else "x.warc")
-    made = [gzip.compress(one) if packed else one for one, _ in RECORDS]
-    path.write_bytes(b"".join(made))
+    members = [gzip.compress(one) if packed else one for one, _ in RECORDS]
+    path.write_bytes(b"".join(members))
     item = WarcInput(type="warc", paths=["x"], max_record_bytes=16_000)
     rows, bad = read(path, item)
     wanted = [i + 1 for i, (_, good) in enumerate(RECORDS) if good]
@@ -211,14 +215,18 @@ def test_pages_of_a_web_archive(tmp_path, packed):
     assert json.loads(rows[0]["meta"]) == {
         "file": str(path), "line": 2, "url": "http://x.kr/", "date": "2024-03-15T00:00:00Z", "title": "봄 나물 & 밥"
     }  # fmt: skip
-    assert [b.line for b in bad] == [10, 11, 12, 0]
+    assert [(b.line, b.rule) for b in bad] == [
+        (10, "no-text"),
+        (11, "damaged-encoding"),
+        (12, "too-long"),
+        (0, "left-out"),
+    ]
     assert "16,000" in bad[2].cause
-    assert bad[3].cause == (
-        "left out on purpose: 1 records of type warcinfo, 1 responses that are not HTML, 1 responses with status 404"
-    )
+    assert [b.is_mistake for b in bad] == [True, True, True, False]
+    assert all(value in bad[3].cause for value in ("warcinfo", "HTML", "404"))
 
 
-def test_after_damage_the_next_record_is_found(tmp_path):
+def test_after_damage_reading_continues_at_the_next_record(tmp_path):
     pytest.importorskip("resiliparse")
     path = tmp_path / "x.warc"
     wrong = record(HTML).replace(b"Content-Length: ", b"Content-Length: x")
@@ -227,6 +235,5 @@ def test_after_damage_the_next_record_is_found(tmp_path):
     )
     rows, bad = read(path, WarcInput(type="warc", paths=["x"]))
     assert [row["id"] for row in rows] == ["urn:uuid:1", "urn:uuid:2"]
-    causes = [b.cause for b in bad]
-    assert "no WARC record at byte 0" in causes[0] and "24 bytes were passed over" in causes[0]
-    assert "not a number of bytes" in causes[1] and "ends inside a record" in causes[-1]
+    assert [b.rule for b in bad] == ["no-record", "wrong-length", "truncated-record"]
+    assert "byte 0" in bad[0].cause and "24 bytes" in bad[0].cause

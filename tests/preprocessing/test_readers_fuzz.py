@@ -1,4 +1,4 @@
-"""Damaged files of every format: reading never raises, and what is not read is named."""
+"""Damaged files of every format: reading never raises, and everything unreadable is reported."""
 
 import bz2
 import functools
@@ -84,20 +84,20 @@ CHANGE = st.tuples(
 )
 
 
-def changed(data, changes):
-    """The content after some damage: bytes overwritten, removed, added, doubled, the end cut off."""
-    for kind, where, size, put in changes:
+def damage(data, changes):
+    """The content with bytes overwritten, removed, added, repeated, or the end cut off."""
+    for change, where, size, put in changes:
         at = int(where * len(data))
         length = max(1, int(size * size * size * len(data)))
-        if kind == "set":
+        if change == "set":
             data = data[:at] + put + data[at + len(put) :]
-        elif kind == "cut":
+        elif change == "cut":
             data = data[:at] + data[at + length :]
-        elif kind == "insert":
+        elif change == "insert":
             data = data[:at] + put + data[at:]
-        elif kind == "end":
+        elif change == "end":
             data = data[:at]
-        elif kind == "repeat":
+        elif change == "repeat":
             data = data[:at] + data[at : at + length] + data[at:]
         elif data:
             at = min(at, len(data) - 1)
@@ -107,9 +107,9 @@ def changed(data, changes):
 
 @functools.cache
 def folder(base):
-    made = Path(base) / "fuzz"
-    made.mkdir(exist_ok=True)
-    return made
+    path = Path(base) / "fuzz"
+    path.mkdir(exist_ok=True)
+    return path
 
 
 def check(base, name, data):
@@ -120,7 +120,7 @@ def check(base, name, data):
     path.write_bytes(data)
     rows, bad = read(path, item)
     for one in bad:
-        assert one.cause and json.loads(one.to_line())["cause"] == one.cause
+        assert one.cause and one.rule and json.loads(one.to_line())["cause"] == one.cause
     for row in rows:
         row["text"].encode("utf-8")
         assert json.loads(row["meta"])["file"]
@@ -135,7 +135,7 @@ def check(base, name, data):
         "dump.bz2",
         "warc",
         "warc.gz",
-    ):  # there is no telling what damage makes of a tag
+    ):  # damage may turn a tag into anything
         assert len(rows) >= documents or bad or len(data) > len(whole)
     else:
         assert rows or bad
@@ -167,7 +167,7 @@ def test_the_whole_file_is_read(tmp_path_factory, name):
 @fuzz(100)
 @given(changes=st.lists(CHANGE, min_size=1, max_size=4))
 def test_damaged_files(tmp_path_factory, name, changes):
-    check(tmp_path_factory.getbasetemp(), name, changed(FORMATS[name][1], changes))
+    check(tmp_path_factory.getbasetemp(), name, damage(FORMATS[name][1], changes))
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -182,4 +182,4 @@ def test_random_bytes(tmp_path_factory, name, data):
 @fuzz(7000)
 @given(changes=st.lists(CHANGE, min_size=1, max_size=8))
 def test_many_damaged_files(tmp_path_factory, name, changes):
-    check(tmp_path_factory.getbasetemp(), name, changed(FORMATS[name][1], changes))
+    check(tmp_path_factory.getbasetemp(), name, damage(FORMATS[name][1], changes))

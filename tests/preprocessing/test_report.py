@@ -1,4 +1,4 @@
-"""The page about the data: its numbers are those of the files, hostile text is text, nothing is loaded."""
+"""The page about the data: its numbers match the files, untrusted text is escaped, nothing is loaded."""
 
 import json
 import re
@@ -20,6 +20,8 @@ from preprocessing.page.template import STYLE
 from preprocessing.report import corpus_view, loss_view, measure_view, quarantine
 from preprocessing.report.facts import read_facts
 from preprocessing.report.groups import row_of
+from preprocessing.report.korean_labels import KOREAN
+from preprocessing.report.page import unfinished
 from preprocessing.report.tally import Tally
 from preprocessing.running.context import Context
 from preprocessing.scoring import perplexity
@@ -46,7 +48,7 @@ balance:
     - {name: first, tokens: 70000}
     - {name: second, tokens: 30000, shares: {ko: 0.75, code: 0.25}}
 """
-# by hand: six documents are read; three say the same, so one stays for them; one is too short; one is of the quiz
+# by hand: six documents are read; three are duplicates, so one is kept; one is too short; one is from the quiz
 SAME = " ".join(KO[:4]) + f" {HOSTILE}{BIDI}"
 QUIZ = " ".join(KO[8:12])
 OTHER = "\n".join(KO[7:3:-1]) + " 문의는 kim@example.com 으로 하십시오."
@@ -62,6 +64,9 @@ BAD = [
     '{"id": "y"}',
     '{"id": "z", "text": 7}',
 ]
+
+
+GROUP_OF = {"ko": "web", "en": "encyclopedia", "code": "code"}
 
 
 def write_everything(folder):
@@ -102,6 +107,13 @@ def facts_of(files, *overrides):
     return read_facts(Context(load(Config, files, list(overrides), RULES)))
 
 
+def refusal_of(files, *overrides):
+    """The error that reading the facts raises."""
+    with pytest.raises(DataError) as caught:
+        facts_of(files, *overrides)
+    return caught.value
+
+
 def page_of(files, out, *overrides):
     assert main(["report", *files, *overrides]) == 0
     return (out / "report.html").read_text(encoding="utf-8")
@@ -112,11 +124,11 @@ class Elements(HTMLParser):
 
     def __init__(self, page):
         super().__init__()
-        self.found, self.rows, self.open = [], [], []
+        self.elements, self.rows, self.open = [], [], []
         self.feed(page)
 
     def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
+        self.elements.append((tag, dict(attrs)))
         if tag == "tr":
             self.rows.append([])
         if tag in ("td", "th"):
@@ -142,6 +154,11 @@ def rows(page, name):
     return {row[0].strip(): row[1:] for row in Elements(section(page, name)).rows if len(row) > 1}
 
 
+def label(name):
+    """Label of a reason or change on the page."""
+    return f"{name.replace('_', ' ')} {KOREAN[name]}"
+
+
 def corpus_rows(out):
     return [
         row for path in sorted((out / "clean").glob("*.parquet")) for row in pq.read_table(path).to_pylist()
@@ -156,38 +173,36 @@ def test_composition_is_the_text_of_the_corpus(done, facts, page):
     for row in corpus_rows(done[1]):
         expected[row["source"], row["lang"]] += len(row["text"].encode())
     assert {key: size for key, size in facts.columns.bytes_of.items() if size} == expected
-    # the group of three stands twice in the corpus, but is one document
+    # the document kept of the group of three is in the corpus twice
     assert facts.columns.documents_of["web", "ko"] == 2
     assert sum(row["source"] == "web" for row in corpus_rows(done[1])) == 3
     total = sum(expected.values())
     code = sum(size for (_, lang), size in expected.items() if lang == "code")
     assert f"code <b>{corpus_view.share_text(code / total)}</b>" in section(page, "composition")
-    kinds = Counter()
+    groups = Counter()
     for row in corpus_rows(done[1]):
-        kinds[{"ko": "web", "en": "encyclopedia", "code": "code"}[row["domain"]]] += len(row["text"].encode())
-    web = corpus_view.share_text(kinds["web"] / total)
-    assert f"web <b>{web}</b>" in section(page, "composition").split("By kind")[1]
+        groups[GROUP_OF[row["domain"]]] += len(row["text"].encode())
+    by_group = {bar.label: bar.shown for bar in corpus_view.composition(facts)[2]["slices"]}
+    assert by_group == {name: corpus_view.share_text(size / total) for name, size in groups.items()}
 
 
 def test_funnel_and_reasons_of_the_hand_made_source(page):
     reasons = rows(page, "reasons")
     column = reasons["reason"].index("web")
-    counted = {
-        name.split()[0] + " " + name.split()[1]: row[column]
-        for name, row in reasons.items()
-        if name != "reason"
-    }
-    assert counted["too short"] == counted["contaminated 평가"] == "1"
-    assert counted["exact duplicate"] == "2"
+    assert reasons[label("too_short")][column] == reasons[label("contaminated")][column] == "1"
+    assert reasons[label("exact_duplicate")][column] == "2"
     web = rows(page, "funnel")["web"]
     assert web[:5] == ["ko", "6", "4", "4", "2"]  # language, read, bad, dropped, kept
     assert "web, filter: 2 of 6" in page and "web, deduplicate: 2 of 6" in page
 
 
-def test_funnel_is_that_of_the_file(done, page):
+def test_funnel_is_that_of_the_file(done, facts, page):
     funnel = json.loads((done[1] / "funnel.json").read_text())
     first, last = funnel["steps"][0], funnel["steps"][-1]
-    assert f"{first['documents']:,} documents (" in page and f"{last['documents']:,} (" in page
+    assert f"{first['documents']:,}" in loss_view.lead(facts) and f"{last['documents']:,}" in loss_view.lead(
+        facts
+    )
+    assert loss_view.lead(facts) in page
     for source in funnel["sources"]:
         row = rows(page, "funnel")[source["name"]]
         numbers = [
@@ -204,11 +219,11 @@ def test_changes_and_personal_data(done, facts, page):
     changed = Counter()
     for source in funnel["sources"]:
         changed.update(source["changed"])
-    assert rows(page, "changes")["squeeze 반복 문자"][0] == f"{changed['squeeze']:,}"
+    assert rows(page, "changes")[label("squeeze")][0] == f"{changed['squeeze']:,}"
     columns = [pq.read_table(path) for path in (done[1] / "steps" / "clean").glob("*.columns.parquet")]
     documents = sum(np.count_nonzero(table["masked_email"].to_numpy()) for table in columns)
     places = sum(table["masked_email"].to_numpy().sum() for table in columns)
-    assert rows(page, "personal")["email 이메일"][:2] == [f"{documents:,}", f"{places:,}"]
+    assert rows(page, "personal")[label("email")][:2] == [f"{documents:,}", f"{places:,}"]
     assert facts.columns.masked["email"] == documents >= 1
 
 
@@ -227,7 +242,9 @@ def test_duplicates_by_hand(facts, page):
     assert (largest.identity, largest.size, largest.source) == (f"{HOSTILE}0", 3, "web")
     assert largest.text == SAME.replace(BIDI, "")[:300] and largest.other["similarity"] == 1
     assert rows(page, "duplicates")["web"] == ["4", "2", "0", "50.0%"]
-    assert "Source web loses 2 of 4 documents" in page
+    alarms = loss_view.alarms(facts)
+    assert any("web" in alarm and "2 of 4" in alarm for alarm in alarms)
+    assert page.count('class="alarm"') == len(alarms)
 
 
 def test_measures_are_those_of_the_texts(done, facts):
@@ -253,8 +270,8 @@ def test_scores_are_counted_before_and_after(facts, page):
     kept = facts.columns.scored_kept["perplexity_books", "ko"].total
     assert kept == funnel["ko"]["documents_out"] + funnel["web"]["documents_out"]
     assert ("perplexity_books", "code") not in facts.columns.scored
-    assert f"{kept:,} of {judged.total:,} documents kept" in section(page, "scores")
-    assert "at most 1.00 B" in section(page, "scores")
+    assert f"{kept:,} of {judged.total:,}" in section(page, "scores")
+    assert "1.00 B" in section(page, "scores")
 
 
 def test_evaluation_sets(page):
@@ -288,17 +305,17 @@ def test_hostile_text_is_shown_not_run(page):
     assert (
         page.count("&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;") >= 4
     )  # ids, texts, an item of the quiz
-    found = Elements(page).found
+    elements = Elements(page).elements
     assert not [
         tag
-        for tag, _ in found
+        for tag, _ in elements
         if tag in ("script", "iframe", "object", "embed", "form", "img", "link", "base")
     ]
-    assert not [name for _, attributes in found for name in attributes if name.startswith("on")]
+    assert not [name for _, attributes in elements for name in attributes if name.startswith("on")]
 
 
 def test_the_page_loads_nothing(page):
-    for _, attributes in Elements(page).found:
+    for _, attributes in Elements(page).elements:
         assert not {"src", "srcset", "xlink:href", "action"} & set(attributes)
         assert attributes.get("href", "#")[:1] == "#"
     style = re.search(r"<style>(.*?)</style>", page, re.S)
@@ -306,9 +323,9 @@ def test_the_page_loads_nothing(page):
 
 
 def test_every_link_has_its_heading(page):
-    found = Elements(page).found
-    targets = {attributes["id"] for _, attributes in found if "id" in attributes}
-    assert {attributes["href"][1:] for tag, attributes in found if tag == "a"} == targets
+    elements = Elements(page).elements
+    targets = {attributes["id"] for _, attributes in elements if "id" in attributes}
+    assert {attributes["href"][1:] for tag, attributes in elements if tag == "a"} == targets
 
 
 # --- unfinished and small runs ---------------------------------------------------------------------------
@@ -332,16 +349,16 @@ def small(folder, documents, lang="ko"):
 DIFFERENT = [" ".join(KO[n:] + KO[:n])[: 150 + 9 * n] for n in range(12)]
 
 
-def test_steps_that_are_not_finished_are_left_out(tmp_path):
+def test_unfinished_steps_are_omitted(tmp_path):
     files, out = small(tmp_path, DIFFERENT)
     for step in ("clean", "measure", "filter"):
         assert main([step, *files, "--workers", "1"]) == 0
     early = page_of(files, out)
-    assert "not finished yet: deduplicate, balance, encode" in early
+    assert unfinished(facts_of(files)) == ["deduplicate", "balance", "encode"]
     assert 'id="duplicates"' not in early and 'id="tokens"' not in early
     assert main(["deduplicate", *files, "--workers", "1"]) == 0
     later = page_of(files, out)
-    assert "not finished yet: balance, encode" in later and 'id="duplicates"' in later
+    assert unfinished(facts_of(files)) == ["balance", "encode"] and 'id="duplicates"' in later
 
 
 def test_a_corpus_of_one_language_without_duplicates(tmp_path):
@@ -352,18 +369,18 @@ def test_a_corpus_of_one_language_without_duplicates(tmp_path):
     files, out = small(tmp_path, texts)
     for step in ("clean", "measure", "filter", "deduplicate"):
         assert main([step, *files, "--workers", "1"]) == 0
-    made = page_of(files, out)
-    assert "No two documents say the same." in made and "Korean <b>100%</b>" in made
-    assert 'id="bad"' not in made
+    page = page_of(files, out)
+    assert loss_view.duplicates(facts_of(files))["chart"] is None and "Korean <b>100%</b>" in page
+    assert 'id="bad"' not in page
 
 
-def test_nothing_to_report_is_an_error(tmp_path, capsys):
+def test_nothing_to_report_is_an_error(tmp_path):
     files, out = small(tmp_path, DIFFERENT)
     assert main(["report", *files]) == EXIT_USER_ERROR
-    assert "funnel.json: no such file" in capsys.readouterr().err
+    assert refusal_of(files).rule == "missing-file"
     assert main(["clean", *files, "--workers", "1"]) == 0
     assert main(["report", *files]) == EXIT_USER_ERROR
-    assert "step 'filter' is not finished" in capsys.readouterr().err
+    assert refusal_of(files).rule == "step-not-finished"
     assert not (out / "report.html").exists()
 
 
@@ -374,32 +391,31 @@ def test_files_of_different_runs_are_refused(tmp_path):
     funnel = json.loads((out / "funnel.json").read_text())
     funnel["steps"][-1]["documents"] += 1
     (out / "funnel.json").write_text(json.dumps(funnel))
-    with pytest.raises(DataError, match="one of them is of another run"):
-        facts_of(files)
+    assert refusal_of(files).rule == "different-runs"
     (out / "steps" / "deduplicate.json").unlink()
-    with pytest.raises(DataError, match="counts step 'deduplicate'"):
-        facts_of(files)
+    error = refusal_of(files)
+    assert error.rule == "step-not-finished" and "'deduplicate'" in str(error)
 
 
-def test_an_input_nobody_has_read_is_refused(tmp_path):
+def test_an_input_that_was_not_read_is_refused(tmp_path):
     files, out = small(tmp_path, DIFFERENT)
     for step in ("clean", "measure", "filter"):
         assert main([step, *files, "--workers", "1"]) == 0
     more = f"inputs.b={{type: jsonl, lang: ko, paths: [{tmp_path / 'a.jsonl'}]}}"
-    with pytest.raises(DataError, match="not finished for 'b"):
-        facts_of(files, more)
+    error = refusal_of(files, more)
+    assert error.rule == "step-not-finished" and "'b-00000'" in str(error)
 
 
-def test_a_step_that_was_turned_on_later_is_asked_for(tmp_path):
+def test_a_step_that_was_enabled_later_is_required(tmp_path):
     files, out = small(tmp_path, DIFFERENT)
     for step in ("clean", "measure", "filter"):
         assert main([step, *files, "--workers", "1"]) == 0
     score = "score.perplexity={b: {model: b.npz, langs: [ko]}}"
-    with pytest.raises(DataError, match="step 'score' is not finished"):
-        facts_of(files, score)
+    error = refusal_of(files, score)
+    assert error.rule == "step-not-finished" and "'score'" in str(error)
     sets = "decontaminate.sets={q: {paths: [q.txt], format: txt}}"
-    with pytest.raises(DataError, match="decontamination.json: no such file"):
-        facts_of(files, sets)
+    error = refusal_of(files, sets)
+    assert error.rule == "missing-file" and "decontamination.json" in str(error)
 
 
 # --- parts -----------------------------------------------------------------------------------------------
@@ -427,7 +443,7 @@ def test_tally_counts_steps_and_small_whole_numbers_exactly():
 
 
 @pytest.mark.parametrize(
-    ("cause", "kind"),
+    ("cause", "general"),
     [
         ("not JSON: Expecting ',' delimiter: line 1 column 17 (char 16)", "not JSON: Expecting … delimiter: line … column … (char …)"),
         ("not UTF-8: invalid start byte at byte 9", "not UTF-8: invalid start byte at byte …"),
@@ -436,22 +452,24 @@ def test_tally_counts_steps_and_small_whole_numbers_exactly():
         ("page \"it's\" has no text", "page … has no text"),
     ],
 )  # fmt: skip
-def test_causes_that_differ_in_values_are_one(cause, kind):
-    assert quarantine.kind_of(cause) == kind
+def test_causes_that_differ_in_values_are_one(cause, general):
+    assert quarantine.generalize(cause) == general
 
 
-def test_what_is_kept_of_bad_records_is_bounded(tmp_path, monkeypatch):
+def test_memory_of_bad_records_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(quarantine, "MAX_CAUSES", 3)
     path = tmp_path / "quarantine.jsonl"
     entries = [{"file": f"f{n}", "line": n, "cause": "x" * (n % 5 + 1), "raw": "y" * 9999} for n in range(20)]
     path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-    found = quarantine.read_bad_records(path)
-    assert found.causes == {"x": 4, "xx": 4, "xxx": 4, quarantine.OTHER: 8}
-    assert found.files == {"f0": 1, "f1": 1, "f2": 1, quarantine.OTHER: 17}
-    assert all(len(e["raw"]) <= 200 for examples in found.examples.values() for e in examples)
+    records = quarantine.read_bad_records(path)
+    assert records.causes == {"x": 4, "xx": 4, "xxx": 4, quarantine.OTHER: 8}
+    assert records.files == {"f0": 1, "f1": 1, "f2": 1, quarantine.OTHER: 17}
+    assert all(len(e["raw"]) <= 200 for examples in records.examples.values() for e in examples)
     path.write_text('{"file": "a"}\n')
-    with pytest.raises(DataError, match="quarantine.jsonl:1: is no entry"):
+    with pytest.raises(DataError) as caught:
         quarantine.read_bad_records(path)
+    problem = caught.value.problems[0]
+    assert (problem.where, problem.rule) == (f"{path}:1", "invalid-quarantine")
 
 
 def test_row_of_reads_the_right_row(tmp_path):
@@ -464,9 +482,9 @@ def test_row_of_reads_the_right_row(tmp_path):
 
 def test_a_long_tail_of_sources_is_one_slice():
     sizes = Counter({f"s{n:02d}": 100 - n for n in range(30)})
-    made = corpus_view._ring("By source", "출처별", sizes, dict.fromkeys(sizes, "ko"))
-    assert [bar.label for bar in made["slices"]][-1] == "22 more"
-    assert sum(bar.value for bar in made["slices"]) == sum(sizes.values())
+    composition = corpus_view._ring("By source", "출처별", sizes, dict.fromkeys(sizes, "ko"))
+    assert [bar.label for bar in composition["slices"]][-1] == "22 more"
+    assert sum(bar.value for bar in composition["slices"]) == sum(sizes.values())
 
 
 def test_charts_of_shares_and_spreads():
@@ -488,9 +506,9 @@ def test_many_powers_share_a_column_and_nothing_is_lost():
     counts = {power: power + 1 for power in range(3, 60)}
     chart = measure_view._by_powers(counts, {}, "ko", "many", open_end=True)
     assert "8 to 64: 15" in chart  # powers 3, 4 and 5: 4 + 5 + 6
-    said = re.findall(r"<title>(.*?) to (.*?): ([\d,]+)<", chart)
-    assert len(said) == 19 and said[-1][1] == "more"
-    assert sum(int(count.replace(",", "")) for _, _, count in said) == sum(counts.values())
+    titles = re.findall(r"<title>(.*?) to (.*?): ([\d,]+)<", chart)
+    assert len(titles) == 19 and titles[-1][1] == "more"
+    assert sum(int(count.replace(",", "")) for _, _, count in titles) == sum(counts.values())
 
 
 def test_similarities_are_binned_by_two_percent():

@@ -52,7 +52,7 @@ def test_an_edited_license_file_is_read_again(tmp_path):
     kinds = []
     for text in (MIT, GPL):
         (tmp_path / "repo" / "LICENSE").write_text(text)
-        licenses.of_repository.cache_clear()  # as in a new process
+        licenses.find_in_repository.cache_clear()  # as in a new process
         run(tmp_path, config, "measure", "out")
         (columns,) = (
             p for p in (tmp_path / "out/steps/measure").glob("code*.parquet") if "signatures" not in p.name

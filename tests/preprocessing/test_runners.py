@@ -1,4 +1,4 @@
-"""The same results from one process, several, a Slurm array and Ray; nothing is done twice; failures are told."""
+"""The same results from one process, several, a Slurm array and Ray; nothing runs twice; failures are reported."""
 
 import json
 import os
@@ -16,8 +16,8 @@ from preprocessing.cli import main
 from preprocessing.config.pipeline import RULES, Config
 from preprocessing.running.context import Context, Task
 from preprocessing.running.markers import Marker
-from preprocessing.running.processes import ProcessRunner, interrupts_held
-from preprocessing.running.slurm_array import Place, SlurmRunner, place_from_environment
+from preprocessing.running.processes import ProcessRunner, hold_interrupts
+from preprocessing.running.slurm_array import ArrayTask, SlurmRunner, array_task_from_environment
 from preprocessing.steps import pipeline
 from tests.preprocessing import tasks
 from tests.preprocessing.corpus import bytes_of, write_config
@@ -41,13 +41,13 @@ def finish(loaded, runner, some_tasks=TASKS):
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_any_number_of_workers_gives_the_same_files(loaded, tmp_path, workers):
-    assert [found["square"] for found in finish(loaded, ProcessRunner(workers))] == SQUARES
+    assert [summary["square"] for summary in finish(loaded, ProcessRunner(workers))] == SQUARES
     first = bytes_of(tmp_path / "out")
     finish(loaded, ProcessRunner(1))
     assert bytes_of(tmp_path / "out") == first
 
 
-def test_finished_pieces_are_not_done_again(loaded, tmp_path):
+def test_finished_tasks_do_not_run_again(loaded, tmp_path):
     finish(loaded, ProcessRunner(1))
     one = tmp_path / "out" / "steps" / "squares" / "n003.txt"
     times = {path: path.stat().st_mtime_ns for path in one.parent.iterdir()}
@@ -57,7 +57,7 @@ def test_finished_pieces_are_not_done_again(loaded, tmp_path):
     assert {path.stem for path in times if again[path] != times[path]} == {"n003"}
 
 
-def test_what_a_piece_depends_on_decides(loaded, tmp_path):
+def test_the_key_covers_what_a_task_depends_on(loaded, tmp_path):
     finish(loaded, ProcessRunner(1))
     marker = Marker(tmp_path / "out", "squares/n002")
     before = marker.key()
@@ -65,7 +65,7 @@ def test_what_a_piece_depends_on_decides(loaded, tmp_path):
     assert marker.key() != before
 
 
-def test_files_of_pieces_no_longer_named_are_removed(loaded, tmp_path):
+def test_files_of_removed_tasks_are_deleted(loaded, tmp_path):
     context = Context(loaded, ProcessRunner(1))
     context.finish("squares", TASKS, 1)
     context = Context(loaded, ProcessRunner(1))
@@ -75,14 +75,16 @@ def test_files_of_pieces_no_longer_named_are_removed(loaded, tmp_path):
     assert names == ["n000.json", "n000.txt", "n001.json", "n001.txt"]
 
 
-def test_a_mistake_in_a_worker_is_told_as_such(loaded):
-    with pytest.raises(DataError, match="number 1 is refused"):
+def test_a_user_error_of_a_worker_stays_one(loaded):
+    with pytest.raises(DataError) as caught:
         finish(loaded, ProcessRunner(2), [*TASKS[:2], Task("bad", tasks.refuse, (1,))])
+    assert caught.value.rule == "refused"
 
 
 def test_a_killed_worker_is_explained(loaded):
-    with pytest.raises(DataError, match="was killed.*fewer than 2 workers"):
+    with pytest.raises(DataError) as caught:
         finish(loaded, ProcessRunner(2), [*TASKS[:2], Task("bad", tasks.vanish, (1,))])
+    assert caught.value.rule == "worker-killed" and "--workers" in str(caught.value)
 
 
 def test_workers_end_with_a_killed_parent(loaded, tmp_path):
@@ -124,7 +126,7 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
-def test_an_interrupt_ends_the_workers_in_the_middle_of_their_pieces(loaded, tmp_path, interruptible):
+def test_an_interrupt_ends_the_workers_in_the_middle_of_their_tasks(loaded, tmp_path, interruptible):
     began = [tmp_path / f"began{n}" for n in range(2)]
     compiled_s = 300.0  # workers start after the kernels, which a busy machine compiles for minutes
     timer = threading.Thread(
@@ -145,33 +147,34 @@ def _interrupt():
 
 
 def test_an_interrupt_while_workers_start_comes_when_they_have_started(interruptible):
-    said = []
+    reached = []
     with pytest.raises(KeyboardInterrupt):
-        with interrupts_held():
+        with hold_interrupts():
             _interrupt()
-            said.append("the block went on")
-        said.append("not reached")
-    assert said == ["the block went on"]
+            reached.append("end of the block")
+        reached.append("behind the block")
+    assert reached == ["end of the block"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def running(pid):
-    found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return bool(found.stdout.strip()) and not found.stdout.startswith("Z")
+    output = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return bool(output.stdout.strip()) and not output.stdout.startswith("Z")
 
 
-def test_an_interrupted_command_says_what_is_kept(monkeypatch, capsys, tmp_path):
+def test_an_interrupted_command_exits_with_75(monkeypatch, tmp_path):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pipeline, "run", interrupted)
     assert main(["run", str(write_config(tmp_path, documents=2))]) == 75
-    assert capsys.readouterr().err.splitlines()[-1].startswith("stopped; what is finished is kept")
 
 
 def alive(group):
-    found = subprocess.run(["ps", "-eo", "pgid="], capture_output=True, text=True, check=True).stdout.split()
-    return str(group) in found
+    output = subprocess.run(["ps", "-eo", "pgid="], capture_output=True, text=True, check=True).stdout.split()
+    return str(group) in output
 
 
 def until(true, timeout_s=30.0):
@@ -184,28 +187,28 @@ def until(true, timeout_s=30.0):
 # --- Slurm -----------------------------------------------------------------------------------------------
 
 
-def array(loaded, works_of, wait_s=20.0):
-    """Runs ``works_of(task)`` in a thread per task of an array of two; results or errors by task."""
-    found = {}
+def array(loaded, tasks_of, wait_s=20.0):
+    """Runs ``tasks_of(number)`` in a thread per task of an array of two; results or errors by array task."""
+    results = {}
 
     def task(number):
-        runner = SlurmRunner(Place(number, 2, "77"), 1, wait_s)
+        runner = SlurmRunner(ArrayTask(number, 2, "77"), 1, wait_s)
         try:
-            found[number] = finish(loaded, runner, works_of(number))
+            results[number] = finish(loaded, runner, tasks_of(number))
         except DataError as error:
-            found[number] = error
+            results[number] = error
 
     threads = [threading.Thread(target=task, args=(number,)) for number in (0, 1)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return found
+    return results
 
 
-def test_tasks_of_an_array_share_the_pieces_and_see_all_results(loaded, tmp_path):
-    found = array(loaded, lambda task: TASKS)
-    assert [[entry["square"] for entry in found[task]] for task in (0, 1)] == [SQUARES, SQUARES]
+def test_array_tasks_share_the_tasks_and_get_all_results(loaded, tmp_path):
+    results = array(loaded, lambda number: TASKS)
+    assert [[entry["square"] for entry in results[number]] for number in (0, 1)] == [SQUARES, SQUARES]
     together = bytes_of(tmp_path / "out")
     for path in (tmp_path / "out" / "steps" / "squares").iterdir():
         path.unlink()
@@ -213,40 +216,44 @@ def test_tasks_of_an_array_share_the_pieces_and_see_all_results(loaded, tmp_path
     assert bytes_of(tmp_path / "out") == together
 
 
-def test_who_does_a_piece_does_not_depend_on_what_is_done_when_a_task_looks(loaded):
-    """A task that comes later sees fewer tasks to do; those of the other are not left to nobody."""
+def test_the_division_of_tasks_does_not_depend_on_finished_ones(loaded):
+    """An array task that starts later finds fewer unfinished tasks; none may be left without an owner."""
     finish(loaded, ProcessRunner(1), TASKS[:1])
-    runner = SlurmRunner(Place(1, 2, "77"), 1, 0.3)
-    with pytest.raises(DataError, match="n002.json: not written by another task"):
+    runner = SlurmRunner(ArrayTask(1, 2, "77"), 1, 0.3)
+    with pytest.raises(DataError) as caught:
         finish(loaded, runner)
+    assert caught.value.rule == "array-task-timeout" and "n002.json" in str(caught.value)
     done = {path.stem for path in Context(loaded).path("squares", "x").parent.glob("*.json")}
     assert done == {"n000", "n001", "n003", "n005"}
 
 
 def test_a_failure_of_one_task_ends_the_others(loaded):
     bad = [TASKS[0], Task("bad", tasks.refuse, (1,))]
-    found = array(loaded, lambda task: bad)
-    assert "number 1 is refused" in str(found[1])
-    assert "task 1 of the array failed" in str(found[0])
+    results = array(loaded, lambda number: bad)
+    assert (results[1].rule, results[0].rule) == ("refused", "array-task-failed")
+    assert str(results[1]) in str(results[0])
 
 
-def test_a_task_that_never_comes_is_told(loaded):
-    with pytest.raises(DataError, match="not written by another task within"):
-        finish(loaded, SlurmRunner(Place(0, 2, "77"), 1, 0.5))
+def test_an_array_task_that_never_starts_is_reported(loaded):
+    with pytest.raises(DataError) as caught:
+        finish(loaded, SlurmRunner(ArrayTask(0, 2, "77"), 1, 0.5))
+    assert caught.value.rule == "array-task-timeout"
 
 
-def test_the_place_in_an_array_comes_from_the_environment():
-    given = {
+def test_the_array_task_comes_from_the_environment():
+    variables = {
         "SLURM_ARRAY_TASK_ID": "5",
         "SLURM_ARRAY_TASK_COUNT": "4",
         "SLURM_ARRAY_TASK_MIN": "3",
         "SLURM_ARRAY_JOB_ID": "9",
     }
-    assert place_from_environment(given) == Place(2, 4, "9")
-    with pytest.raises(ConfigError, match="SLURM_ARRAY_TASK_ID.*sbatch --array"):
-        place_from_environment({})
-    with pytest.raises(ConfigError, match="without gaps"):
-        place_from_environment({**given, "SLURM_ARRAY_TASK_ID": "9"})
+    assert array_task_from_environment(variables) == ArrayTask(2, 4, "9")
+    with pytest.raises(ConfigError) as caught:
+        array_task_from_environment({})
+    assert caught.value.rule == "not-in-a-job-array" and "SLURM_ARRAY_TASK_ID" in str(caught.value)
+    with pytest.raises(ConfigError) as caught:
+        array_task_from_environment({**variables, "SLURM_ARRAY_TASK_ID": "9"})
+    assert caught.value.rule == "job-array-with-gaps"
 
 
 # --- Ray -------------------------------------------------------------------------------------------------
@@ -260,7 +267,7 @@ def test_ray_gives_the_same_files(loaded, tmp_path):
     expected = bytes_of(tmp_path / "out")
     for path in (tmp_path / "out" / "steps" / "squares").iterdir():
         path.unlink()
-    assert [found["square"] for found in finish(loaded, RayRunner(None, 2))] == SQUARES
+    assert [summary["square"] for summary in finish(loaded, RayRunner(None, 2))] == SQUARES
     assert bytes_of(tmp_path / "out") == expected
     assert (
         json.loads((tmp_path / "out" / "steps" / "squares" / "n000.json").read_text())["summary"]["square"]

@@ -34,9 +34,9 @@ def command(config, *more):
     return ["run", str(config), *SPLIT, "output.folder=out", *more]
 
 
-def equal(found, expected):
-    assert found.keys() == expected.keys()
-    assert [name for name in expected if found[name] != expected[name]] == []
+def equal(actual, expected):
+    assert actual.keys() == expected.keys()
+    assert [name for name in expected if actual[name] != expected[name]] == []
 
 
 @pytest.mark.parametrize("workers", ["2", "4"])
@@ -60,8 +60,8 @@ def test_a_slurm_array_of_two_tasks(one, tmp_path):
         )
         for task in (0, 1)
     ]  # fmt: skip
-    said = [task.communicate(timeout=240)[1] for task in tasks]
-    assert [task.returncode for task in tasks] == [0, 0], said
+    errors = [task.communicate(timeout=240)[1] for task in tasks]
+    assert [task.returncode for task in tasks] == [0, 0], errors
     equal(bytes_of(tmp_path / "out"), one[1])
 
 
@@ -75,9 +75,9 @@ def test_ray(one, tmp_path, monkeypatch):
 def test_the_way_the_input_is_cut_does_not_change_the_corpus(one, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["run", str(one[0]), "output.folder=out", "balance.shard_bytes=9000", "--workers", "1"]) == 0
-    made = ("tokens/", "tokenizer/", "manifest.json")
-    found = {name: content for name, content in bytes_of(tmp_path / "out").items() if name.startswith(made)}
-    equal(found, {name: content for name, content in one[1].items() if name.startswith(made)})
+    names = ("tokens/", "tokenizer/", "manifest.json")
+    actual = {name: content for name, content in bytes_of(tmp_path / "out").items() if name.startswith(names)}
+    equal(actual, {name: content for name, content in one[1].items() if name.startswith(names)})
     for path in (tmp_path / "out" / "clean").glob("*.parquet"):  # row groups may end elsewhere
         whole = pq.read_table(io.BytesIO(one[1][f"clean/{path.name}"]))
         assert pq.read_table(path).equals(whole)

@@ -1,4 +1,4 @@
-"""The step ``score``: columns in the order of the documents, quantiles, verdicts, and what it refuses."""
+"""The step ``score``: columns in the order of the documents, quantiles, verdicts, and refusals."""
 
 import random
 
@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from megatron_ko.errors import DataError
 from preprocessing.config.scoring import (
     DecontaminateConfig,
     PerplexityModel,
@@ -20,6 +19,7 @@ from preprocessing.documents import new_shard
 from preprocessing.scoring import perplexity, quality_model
 from preprocessing.steps import score
 from tests.preprocessing.corpus import EN, KO
+from tests.preprocessing.refusals import refuses
 from tests.preprocessing.scoring_context import SmallContext
 
 pytest.importorskip("fasttext")
@@ -33,9 +33,9 @@ def column(texts):
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     config = QualityTraining(good=TextSet(), bad=TextSet(), dim=8, buckets=1000, min_count=1, epochs=20)
-    lines = quality_model.prepared_lines(column([*KO, *(f"ㅋㅋ {i} 대박" for i in range(12))]))
+    lines = quality_model.prepare_lines(column([*KO, *(f"ㅋㅋ {i} 대박" for i in range(12))]))
     quality_model.train(lines, [i < 12 for i in range(24)], folder / "edu.bin", config)
-    perplexity.save(perplexity.train(*perplexity.prepared(column([*KO, *EN])), 10_000), folder / "books.npz")
+    perplexity.save(perplexity.train(*perplexity.prepare(column([*KO, *EN])), 10_000), folder / "books.npz")
     return folder
 
 
@@ -85,7 +85,7 @@ def test_each_document_has_the_scores_of_its_models(tmp_path, config, units, mod
     for row, (_, text, lang) in zip(rows, documents):
         one = column([text])
         assert row["quality_edu"] == (
-            classifier.scores(quality_model.prepared_lines(one))[0] if lang == "ko" else None
+            classifier.scores(quality_model.prepare_lines(one))[0] if lang == "ko" else None
         )
         expected = model.perplexities(one)[0] if lang in ("ko", "en") and text else None
         assert row["perplexity_books"] == expected
@@ -180,20 +180,18 @@ def test_another_threshold_changes_no_column(tmp_path, config, units, models):
     assert seen[0] == seen[1]
 
 
-def test_a_missing_model_is_told_before_work(tmp_path, config, units):
+def test_a_missing_model_is_refused_before_work(tmp_path, config, units):
     gone = ScoreConfig(perplexity={"gone": PerplexityModel(model=str(tmp_path / "gone.npz"), langs=["ko"])})
-    with pytest.raises(
-        DataError, match=r"gone.npz: there is no language model for perplexity_gone; train it"
-    ):
+    with refuses(None, "gone.npz", "perplexity_gone"):
         score.run(SmallContext(tmp_path, units, score=gone))
     gone = ScoreConfig(quality={"gone": QualityModel(model=str(tmp_path / "gone.bin"), langs=["ko"])})
-    with pytest.raises(DataError, match=r"gone.bin: there is no quality model; train it"):
+    with refuses("missing-file", "gone.bin"):
         score.run(SmallContext(tmp_path, units, score=gone))
 
 
 def test_a_corpus_without_the_language_is_refused(tmp_path, config):
     units = {"a": [("a1", "Only English here.", "en")]}
-    with pytest.raises(DataError, match=r"score.quality.edu: the corpus has no document in ko"):
+    with refuses(None, "score.quality.edu", "ko"):
         score.run(SmallContext(tmp_path, units, score=config))
 
 

@@ -60,9 +60,9 @@ def stops(
         if not was_stopped or number % finish_every == finish_every - 1 or number == moments - 1:
             ended = run_with_signal(command(folder), folder, sent, 600.0, False, ENVIRONMENT)
             assert ended.code == 0, ended.text
-            found = bytes_of(folder / "out")
-            assert found.keys() == expected.keys()
-            assert [name for name in expected if found[name] != expected[name]] == []
+            actual = bytes_of(folder / "out")
+            assert actual.keys() == expected.keys()
+            assert [name for name in expected if actual[name] != expected[name]] == []
             shutil.rmtree(folder / "out")
     print(f"{stopped} of {moments} were stopped, {moments - stopped} had finished")
     assert stopped  # how many depends on the load of the machine

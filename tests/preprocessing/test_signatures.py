@@ -57,7 +57,7 @@ def test_ideographs_are_words_of_their_own():
 
 
 def test_a_signature_is_the_minimum_over_the_set():
-    """The kernel sees sequences with repetitions, four at a time; the set, one hash at a time, says the same."""
+    """The kernel sees sequences with repetitions, four at a time; the set, one hash at a time, is equal."""
     texts = [*SOME, " ".join(["하나", "둘", "셋"] * 50)]
     seeds = minhash.hash_seeds(24, 3)
     words, signature = minhash.signatures(*buffers(texts), seeds)
@@ -180,8 +180,8 @@ def test_parts_of_hashes_are_a_partition(parts):
     values = np.array(
         [0, 1, 1 << 63, (1 << 64) - 1, *np.random.default_rng(1).integers(0, 1 << 63, 50)], np.uint64
     )
-    found = [part_of(values, part, parts) for part in range(parts)]
-    assert np.sum(found, axis=0).tolist() == [1] * len(values)
+    parts_of_values = [part_of(values, part, parts) for part in range(parts)]
+    assert np.sum(parts_of_values, axis=0).tolist() == [1] * len(values)
     assert part_of(values, parts - 1, parts)[3] and part_of(values, 0, parts)[0]
 
 

@@ -1,4 +1,4 @@
-"""Text files of the tokenizer commands: every part is read alone and all parts together are the whole."""
+"""Text files of the tokenizer commands: parts are read separately and add up to the whole."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import pytest
 from megatron_ko.errors import DataError
 from preprocessing.tokenizers.text_files import TEXT, batches_of, documents_of, parts_of
 from tests.preprocessing.extension_texts import korean, write_jsonl
+from tests.preprocessing.refusals import refuses
 
 
 def texts_in(parts):
     return [text for part in parts for batch in batches_of(part) for text in batch["text"].to_pylist()]
 
 
-def test_lines_are_read_once_wherever_the_file_is_cut(tmp_path):
+def test_lines_are_read_once_for_any_cut_of_the_file(tmp_path):
     texts = korean(60)
     path = write_jsonl(tmp_path / "a.jsonl", texts)
     for split in (200, 1000, 4097, 1 << 20):
@@ -33,8 +34,10 @@ def test_the_line_of_a_bad_record_is_that_of_the_file(tmp_path):
     lines = path.read_text().split("\n")
     lines[41] = '{"id": "x", "text": 5}'
     path.write_text("\n".join(lines))
-    with pytest.raises(DataError, match=r"a.jsonl:42: field 'text' is not text but int; correct"):
+    with pytest.raises(DataError) as caught:
         texts_in(parts_of([str(path)], 2000))
+    (problem,) = caught.value.problems
+    assert (problem.where.split("/")[-1], problem.rule) == ("a.jsonl:42", "bad-record")
 
 
 def test_frames_of_zstd_and_row_groups_are_parts(tmp_path):
@@ -77,7 +80,7 @@ def test_a_long_plain_file_is_cut_at_lines_and_nothing_is_lost(tmp_path, monkeyp
     assert all(piece.endswith("\n") and len(piece.encode()) < 40_000 for piece in pieces)
 
 
-def test_languages_are_kept_where_they_are_ours_and_found_elsewhere(tmp_path):
+def test_known_languages_are_kept_and_others_detected(tmp_path):
     rows = [
         {"text": "영화가 재미있었다", "lang": "code"},
         {"text": "영화가 재미있었다", "lang": "kor_Hang"},
@@ -99,37 +102,37 @@ def test_documents_have_an_identity_and_a_source(tmp_path):
     assert (second["id"], second["source"], second["meta"]) == ("k", "wiki", "{}")
 
 
-def test_python_files_say_their_encoding_and_byte_order_marks_are_no_text(tmp_path):
+def test_encodings_of_python_files_and_byte_order_marks(tmp_path):
     (tmp_path / "a.py").write_bytes("# -*- coding: cp949 -*-\n# 한글\n".encode("cp949"))
     (tmp_path / "b.txt").write_bytes("\ufeff한글".encode())
     assert texts_in(parts_of([str(tmp_path)])) == ["# -*- coding: cp949 -*-\n# 한글\n", "한글"]
 
 
 @pytest.mark.parametrize(
-    "name, content, message",
+    "name, content, rule, value",
     [
-        ("a.jsonl", b"[1]\n", "a.jsonl:1: not a JSON object but list"),
-        ("a.jsonl", b'{"text": "x"}\n{"txt": "x"}\n', "a.jsonl:2: field 'text' is missing; fields: txt"),
-        ("a.jsonl.zst", b"no zstd", "a.jsonl.zst:1: compressed stream is damaged"),
-        ("a.parquet", b"PAR1 not", "cannot be read"),
-        ("a.txt", b"ok\n\xff\xfe", "a.txt:2: not UTF-8"),
-        ("a.txt", b"a\0b", "a.txt:1: holds NUL characters"),
-        ("a.csv", b"text\nx\n", "a .csv file is not read here"),
+        ("a.jsonl", b"[1]\n", "bad-record", "a.jsonl:1"),
+        ("a.jsonl", b'{"text": "x"}\n{"txt": "x"}\n', "bad-record", "a.jsonl:2"),
+        ("a.jsonl.zst", b"no zstd", "bad-record", "a.jsonl.zst:1"),
+        ("a.parquet", b"PAR1 not", None, "a.parquet"),
+        ("a.txt", b"ok\n\xff\xfe", "bad-record", "a.txt:2"),
+        ("a.txt", b"a\0b", "bad-record", "a.txt:1"),
+        ("a.csv", b"text\nx\n", "unsupported-format", "a.csv"),
     ],
 )
-def test_bad_files_are_named_with_the_line(tmp_path, name, content, message):
+def test_bad_files_are_named_with_the_line(tmp_path, name, content, rule, value):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=message):
+    with refuses(rule, value):
         texts_in(parts_of([str(tmp_path / name)]))
 
 
 def test_paths_without_text_are_refused(tmp_path):
-    with pytest.raises(DataError, match="no text there; give .parquet"):
+    with refuses("no-text", "missing-*.jsonl"):
         parts_of([str(tmp_path / "missing-*.jsonl")])
-    with pytest.raises(DataError, match="no text there"):
+    with refuses("no-text", str(tmp_path)):
         parts_of([str(tmp_path)])
     (tmp_path / "clean").mkdir()
-    with pytest.raises(DataError, match="run 'python -m preprocessing balance"):
+    with refuses("no-training-text", str(tmp_path)):
         parts_of([str(tmp_path)])
 
 

@@ -18,6 +18,7 @@ from preprocessing.commands import token_files as command
 from preprocessing.tokens import token_files, token_shuffle
 from preprocessing.tokens.encode_columns import with_eod
 from preprocessing.tokens.indexed_dataset import dtype_for, new_bin, read_index, write_index
+from tests.preprocessing.refusals import refuses
 from tests.tiny_data import write_tiny_data
 
 READ_AND_BUILD = """
@@ -89,13 +90,13 @@ def test_megatron_core_reads_and_builds_the_same_bytes(tmp_path):
 def test_dtype_avoids_the_sizes_on_which_readers_disagree():
     assert (dtype_for(65_499), dtype_for(65_537)) == ("uint16", "int32")
     for size in (65_500, 65_536):
-        with pytest.raises(DataError, match="65500 to 65536"):
+        with refuses("ambiguous-token-type", str(size)):
             dtype_for(size)
 
 
 @pytest.mark.parametrize("token", [70_000, 65_536])
 def test_ids_that_do_not_fit_are_refused(tmp_path, token):
-    with pytest.raises(ValueError, match=f"{token} does not fit uint16"):
+    with pytest.raises(ValueError, match=f"{token}.*uint16"):
         write(tmp_path / "x", [[token]])
     assert not list(tmp_path.iterdir())
 
@@ -169,7 +170,7 @@ def test_cuts_by_shares_cover_everything_and_are_near(lengths, shares):
 
 
 def test_documents_of_several_sequences_stay_together(tmp_path):
-    """As Megatron-LM writes them with --split-sentences."""
+    """Like those that Megatron-LM writes with --split-sentences."""
     np.arange(10, dtype=np.uint16).tofile(tmp_path / "s.bin")
     write_index(tmp_path / "s", "uint16", [np.array([2, 3, 4, 1])], [np.array([0, 2, 4])])
     assert contents(tmp_path / "s") == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
@@ -177,7 +178,7 @@ def test_documents_of_several_sequences_stay_together(tmp_path):
     assert token_files.copy_documents(extents, tmp_path / "t")["documents"] == 3
     assert contents(tmp_path / "t") == [[5, 6, 7, 8, 9], [0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
     assert read_index(tmp_path / "t.idx").lengths.tolist() == [4, 1, 2, 3, 4, 1]
-    with pytest.raises(DataError, match="not one sequence each"):
+    with refuses("several-sequences", str(tmp_path / "s")):
         token_shuffle.shuffle_documents([tmp_path / "s"], tmp_path / "u", 1)
 
 
@@ -185,7 +186,7 @@ def test_pairs_of_two_types_do_not_join(tmp_path):
     write(tmp_path / "a", [[5]])
     write(tmp_path / "b", [[5]], "int32")
     extents = [token_files.Extent(tmp_path / name, 0, 1) for name in "ab"]
-    with pytest.raises(DataError, match="int32 and uint16 do not join"):
+    with refuses("different-token-types", "int32", "uint16"):
         token_files.copy_documents(extents, tmp_path / "c")
     assert not (tmp_path / "c.bin").exists()
 
@@ -234,36 +235,36 @@ def damage_index(path, what):
 
 
 @pytest.mark.parametrize(
-    "what, said",
+    "what, rule",
     [
-        ("cut", "2 sequences need"), ("short", "too few for an index"), ("magic", "not an index of version 1"),
-        ("version", "not an index of version 1"), ("dtype", "not an index of version 1"), ("count", "sequences need"),
-        ("length", "a sequence has -3 tokens"), ("offset", "byte offsets do not follow"), ("documents", "do not cover its 2 sequences"),
+        ("cut", "truncated-index"), ("short", "truncated-index"), ("magic", "not-an-index"), ("version", "not-an-index"),
+        ("dtype", "not-an-index"), ("count", "truncated-index"), ("length", "negative-length"), ("offset", "wrong-offsets"),
+        ("documents", "wrong-documents"),
     ],
 )  # fmt: skip
-def test_a_damaged_index_is_refused(tmp_path, what, said):
+def test_a_damaged_index_is_refused(tmp_path, what, rule):
     write(tmp_path / "x", [[5, 6], [7]])
     damage_index(tmp_path / "x.idx", what)
-    with pytest.raises(DataError, match=said):
+    with refuses(rule, "x.idx"):
         token_files.open_pair(tmp_path / "x")
 
 
-def test_missing_and_cut_tokens_are_named(tmp_path):
+def test_missing_and_truncated_tokens_are_refused(tmp_path):
     write(tmp_path / "x", [[5, 6], [7]])
     path = tmp_path / "x.bin"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(DataError, match="x.bin: 9 bytes where the index covers 10: truncated or replaced"):
+    with refuses("size-mismatch", "x.bin", "9", "10"):
         token_files.open_pair(tmp_path / "x.bin")
     path.unlink()
-    with pytest.raises(DataError, match="x.bin: no such file"):
+    with refuses("missing-file", "x.bin"):
         token_files.open_pair(tmp_path / "x")
-    with pytest.raises(DataError, match=r"nowhere.idx: cannot be read \(No such file"):
+    with refuses("unreadable-file", "nowhere.idx"):
         token_files.open_pair(tmp_path / "nowhere")
 
 
 @given(data=st.data())
 def test_any_damaged_index_is_refused_or_sound(tmp_path_factory, data):
-    """Whatever is opened can be read to its end."""
+    """Every pair that opens can be read to its end."""
     prefix = tmp_path_factory.mktemp("fuzz") / "x"
     write(prefix, [[5, 6], [7], [8, 9, 10]])
     path = prefix.with_suffix(".idx")
@@ -304,14 +305,15 @@ def test_split_merge_and_shuffle_commands(tmp_path, capsys):
     assert tokens("info", tmp_path / "all") == 0
     shown = capsys.readouterr().out
     assert "uint16" in shown and f"{sum(map(len, documents)) + 30:,}" in shown
+    assert all(len(line) <= 80 or line == str(tmp_path / "all") for line in shown.splitlines())
 
 
-def test_a_pair_is_not_written_over_unless_asked(tmp_path):
+def test_an_existing_pair_is_overwritten_only_on_request(tmp_path):
     write(tmp_path / "a", [[5]])
     write(tmp_path / "b", [[6], [7]])
-    with pytest.raises(DataError, match="b.bin: is there already"):
+    with refuses("output-exists", "b.bin"):
         tokens("merge", tmp_path / "a", "--out", tmp_path / "b")
-    with pytest.raises(DataError, match="is read and written"):
+    with refuses("output-is-input", str(tmp_path / "b")):
         tokens("merge", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "b", "--overwrite")
     assert tokens("merge", tmp_path / "a", "--out", tmp_path / "b", "--overwrite") == 0
     assert contents(tmp_path / "b") == [[5, 2]]
@@ -320,21 +322,18 @@ def test_a_pair_is_not_written_over_unless_asked(tmp_path):
 def test_validate_command(tmp_path, capsys):
     write(tmp_path / "a", [[5, 6], [7]])
     assert tokens("validate", tmp_path / "a", "--vocab-size", "8", "--eod", "2") == 0
-    assert "sound" in capsys.readouterr().out
-    for arguments, said in (
-        (("--vocab-size", "7"), "token id 7 is beyond the vocabulary of 7"),
-        (("--eod", "3"), "2 of its 2 documents do not end with 3"),
-        (("--eod", "5"), "do not end with 5"),
-    ):
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    for arguments in (("--vocab-size", "7"), ("--eod", "3"), ("--eod", "5")):
         assert tokens("validate", tmp_path / "a", *arguments) == 2
-        assert said in capsys.readouterr().out
+        assert arguments[1] in capsys.readouterr().out
     write(tmp_path / "b", [[5, 2, 6]])
     assert tokens("validate", tmp_path / "b", "--eod", "2") == 2
-    assert "2 EOD tokens in 1 documents" in capsys.readouterr().out
     (tmp_path / "b.bin").write_bytes(b"1")
+    capsys.readouterr()
     assert tokens("validate", tmp_path / "b", tmp_path / "a") == 2
-    shown = capsys.readouterr().out
-    assert "truncated or replaced" in shown and "sound" in shown
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == [
+        str(tmp_path / "b.bin"), str(tmp_path / "a"),
+    ]  # fmt: skip
 
 
 def test_validate_command_shows_samples_with_a_tokenizer(tmp_path, capsys):
@@ -342,4 +341,4 @@ def test_validate_command_shows_samples_with_a_tokenizer(tmp_path, capsys):
     pair = tmp_path / "tokens" / "ko_train"
     assert tokens("validate", pair, "--tokenizer", tmp_path / "tokenizer", "--samples", "2") == 0
     shown = capsys.readouterr().out
-    assert shown.count("document ") == 2 and "w" in shown
+    assert len(shown.splitlines()) == 3 and "w" in shown

@@ -1,4 +1,4 @@
-"""tokenizer-report: counts against a plain count and by hand, the same for any workers, a page without scripts."""
+"""mko tokenizer report: counts against a plain count and by hand, equal for any workers; a page without scripts."""
 
 import json
 import re
@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from megatron_ko.errors import EXIT_USER_ERROR
+from megatron_ko.errors import EXIT_USER_ERROR, ConfigError, DataError
+from megatron_ko.tables import width_of
 from preprocessing.cli import main
-from preprocessing.page.coloured_tokens import for_page, for_terminal, shown_tokens
+from preprocessing.page.colored_tokens import for_page, for_terminal, tokens_for_display
 from preprocessing.page.drawing import Box, Drawing, Words, inline_svg
 from preprocessing.page.drawing_files import (
     MARGIN,
     PNG_SCALE,
-    light_colours,
+    light_colors,
     png_available,
     png_file,
     svg_file,
@@ -27,14 +28,17 @@ from preprocessing.tokenizers.efficiency import (
     FIRST_SYLLABLE,
     Meter,
     TextBatch,
+    TextCounts,
     parity,
     rates,
     relative_efficiency,
     single_syllables,
+    text_rates,
     token_ratio,
 )
 from preprocessing.tokenizers.opened import open_tokenizer
 from tests.preprocessing.corpus import EN, KO
+from tests.preprocessing.refusals import refuses_command
 from tests.preprocessing.test_opened import (
     CODE,
     TEXTS,
@@ -48,7 +52,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 def by_hand(folder, merges=("a b", "ab c", "가 나")):
-    """A BPE of few characters: ``abc`` and ``가나`` are one token, a blank is its own, nothing else is known."""
+    """A BPE of few characters: ``abc`` and ``가나`` are one token, a blank is a token, everything else is unknown."""
     folder.mkdir(parents=True, exist_ok=True)
     pieces = ["<unk>", *"abc \n가나다", "ab", "abc", "가나"]
     model = {
@@ -72,7 +76,7 @@ def counts(meter, texts):
 def test_counts_by_hand(tmp_path):
     meter = Meter(open_tokenizer(by_hand(tmp_path)))
     text, tokens = counts(meter, ["abc ab ca\n가나다", "가나", ""])
-    # tokens: abc _ ab _ c a \n 가나 다 | 가나; words: abc, ab, ca, 가나다, 가나, of which ca and 가나다 are cut
+    # tokens: abc _ ab _ c a \n 가나 다 | 가나; words: abc, ab, ca, 가나다, 가나, of which ca and 가나다 are split
     assert (text.documents, text.bytes, text.characters, text.words) == (3, 25, 15, 5)
     assert (tokens.tokens, tokens.continued_words, tokens.unknown_tokens, tokens.changed_documents) == (10, 2, 0, 0)  # fmt: skip
     assert rates(text, tokens) == {
@@ -92,8 +96,8 @@ def test_unknown_characters_are_counted_and_change_the_text(tmp_path):
     assert tokens.continued_words == 1  # xyz, three times unknown
 
 
-def plainly(opened, texts):
-    """Tokens, words and cut words, a byte at a time."""
+def count_plainly(opened, texts):
+    """Tokens, words and split words, one byte at a time."""
     total = cut = words = 0
     for text in texts:
         ids = opened.encode_batch([text])[0].tolist()
@@ -122,13 +126,13 @@ def meters(tmp_path_factory):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(st.sampled_from("abc가나다힣ㅋ漢👍 \n\t\u00a0\u3000\u2581<s>1_(")), max_size=6))
 def test_counts_equal_a_plain_count(meters, texts):
-    # str.split and \s know other separators too (U+001C); the texts have none
+    # str.split and \s also split at others (U+001C), which the texts do not contain
     texts = [*texts, *KO[:2], *CODE]
     for meter in meters:
         text, tokens = counts(meter, texts)
         aligned = [t for t in texts if "\u2581" not in t or meter is meters[1]]
         others = [t for t in texts if t not in aligned]
-        total, words, cut = plainly(meter.tokenizer, aligned)
+        total, words, cut = count_plainly(meter.tokenizer, aligned)
         rest = counts(meter, others)[1] if others else None
         assert text.words == sum(len(t.split()) for t in texts)
         assert tokens.tokens == total + (rest.tokens if rest else 0)
@@ -154,7 +158,7 @@ def test_byte_tokens_are_fallbacks_or_parts_of_characters(meters):
     assert counts(bytelevel, ["a b"])[1].byte_tokens == 0
 
 
-def test_a_dummy_prefix_is_no_change_and_belongs_to_no_word(tmp_path):
+def test_a_dummy_prefix_changes_nothing_and_belongs_to_no_word(tmp_path):
     (tmp_path / "p.model").write_bytes(sentencepiece_model(add_dummy_prefix=True))
     meter = Meter(open_tokenizer(tmp_path / "p.model"))
     for text in [*KO[:3], *EN[:3], "a", ""]:
@@ -180,6 +184,10 @@ def test_formulas():
     assert relative_efficiency(50, 200) == 25.0  # four times the tokens of the chosen one
     assert token_ratio(200, 50) == 0.25
     assert relative_efficiency(5, 0) is None and token_ratio(0, 5) is None
+    text = TextCounts(documents=1, bytes=10, characters=4, words=0)
+    plain, bounded = text_rates(text, 3), text_rates(text, 3, digits=4, least=1)
+    assert (plain["bytes_per_token"], plain["tokens_per_word"]) == (3.333333, None)
+    assert (bounded["bytes_per_token"], bounded["tokens_per_word"]) == (3.3333, 3.0)
 
 
 def test_parity_by_hand(tmp_path):
@@ -216,6 +224,7 @@ def test_the_report_is_written_and_the_same_for_any_workers(job, tmp_path, capsy
         out = tmp_path / str(workers)
         assert command(job, "--out", out, "--workers", workers, "--pairs", job / "pairs.jsonl", "--base", "gpt") == 0  # fmt: skip
     printed = capsys.readouterr().out
+    assert max(width_of(line) for line in printed.splitlines() if str(tmp_path) not in line) <= 80
     names = sorted(path.name for path in (tmp_path / "1").iterdir())
     assert set(names) >= {"report.html", "measurements.json", "efficiency.svg"}
     assert ("efficiency.png" in names) == png_available()
@@ -233,14 +242,14 @@ def test_the_report_is_written_and_the_same_for_any_workers(job, tmp_path, capsy
     langs = [lang for lang in found["languages"] if lang != "all"]
     for made in found["tokenizers"]:
         assert sum(made["by_language"][lang]["tokens"] for lang in langs) == made["by_language"]["all"]["tokens"]  # fmt: skip
-    assert found["tokenizers"][0]["parity"]["pairs"] == 1 and "parity ko/en" in printed
+    assert found["tokenizers"][0]["parity"]["pairs"] == 1 and "ko/en" in printed
     assert found["tokenizers"][2]["by_language"]["ko"]["unknown_tokens"] > 0.5
 
 
-def test_unused_tokens_are_those_of_no_text(job):
-    givens = [comparison.Given(str(job / "hand"), "hand")]
-    meter = Meter(givens[0].open())
-    counted = comparison.count(givens, [str(job / "text")], 1)
+def test_unused_tokens_do_not_occur_in_the_text(job):
+    specs = [comparison.TokenizerSpec(str(job / "hand"), "hand")]
+    meter = Meter(specs[0].open())
+    counted = comparison.count(specs, [str(job / "text")], 1)
     found = comparison.compare([meter], counted, 0, 0, [], [])["tokenizers"][0]
     text = "".join(json.loads(line)["text"] for path in (job / "text").iterdir() for line in path.read_text().splitlines())  # fmt: skip
     used = set(meter.tokenizer.encode_batch([text])[0].tolist()) - {0}
@@ -259,46 +268,52 @@ def test_the_page_shows_hostile_text_and_loads_nothing(job, tmp_path):
 def test_texts_in_the_terminal(job, capsys):
     assert command(job, "--show", "가나 漢x", text=False) == 0
     printed = capsys.readouterr().out
-    assert "by hand: 4 tokens" in printed and "가나| |<unknown>|<unknown>" in printed
+    assert "by hand: 4 " in printed and "가나| |<unknown>|<unknown>" in printed
     assert "<E6>|<BC>|<A2>" in printed and "\x1b" not in printed
 
 
-def test_tokens_in_colours(meters):
-    tokens = shown_tokens(meters[0].tokenizer, "가 漢\x1b\n")
+def test_tokens_in_colors(meters):
+    tokens = tokens_for_display(meters[0].tokenizer, "가 漢\x1b\n")
     assert "".join(t.text for t in tokens if t.kind == "text").replace("↵", "").startswith("가")
     parts = [t for t in tokens if t.kind == "part"]
     assert [t.text for t in parts][:3] == ["E6", "BC", "A2"] and parts[0].of.startswith("漢")
-    colour = for_terminal(tokens, True)
-    assert "\x1b[30;48;5;153m" in colour and "U+001B" in colour
-    # no colour is left on at the end of a line
-    assert all(line.count("\x1b[30;") == line.count("\x1b[0m") for line in colour.split("\n"))
+    colored = for_terminal(tokens, True)
+    assert "\x1b[30;48;5;153m" in colored and "U+001B" in colored
+    # every line resets its colors
+    assert all(line.count("\x1b[30;") == line.count("\x1b[0m") for line in colored.split("\n"))
     assert "part of 漢" in for_page(tokens)
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    "arguments, error, rule, value",
     [
-        ([], "give --text PATH ..., or --show TEXT"),
-        (["--out", "x"], "give --text PATH"),
-        (["--text", "missing-folder"], "missing-folder"),
-        (["--text", "EMPTY"], "holds no text"),
-        (["--text", "TEXT", "--relative-to", "other"], "--relative-to: other is none of the tokenizers"),
-        (["--text", "TEXT", "--base", "other"], "--base: other is none"),
-        (["--text", "TEXT", "--pairs", "nowhere.jsonl"], "no such file"),
+        ([], ConfigError, "missing-text", "--text"),
+        (["--out", "x"], ConfigError, "missing-text", "--text"),
+        (["--text", "missing-folder"], DataError, "no-text", "missing-folder"),
+        (["--text", "EMPTY"], DataError, "no-text", "empty.txt"),
+        (["--text", "TEXT", "--relative-to", "other"], ConfigError, "unknown-tokenizer", "--relative-to"),
+        (["--text", "TEXT", "--base", "other"], ConfigError, "unknown-tokenizer", "--base"),
+        (["--text", "TEXT", "--pairs", "nowhere.jsonl"], DataError, "missing-file", "nowhere.jsonl"),
         (
             ["--text", "TEXT", "--pairs", "PAIRS", "--pair-fields", "ko", "fr"],
-            "record 1 has no text in ko and fr",
+            DataError,
+            "missing-field",
+            "fr",
         ),
-        (["same", "same", "--show", "x"], "several tokenizers are called same"),
+        (["same", "same", "--show", "x"], ConfigError, "duplicate-name", "same"),
     ],
 )
-def test_mistakes_are_said(job, tmp_path, capsys, arguments, message):
+def test_mistakes_are_refused(job, tmp_path, arguments, error, rule, value):
     (tmp_path / "empty.txt").write_text("")
-    places = {"EMPTY": tmp_path / "empty.txt", "TEXT": job / "text", "PAIRS": job / "pairs.jsonl"}
-    given = [str(places.get(word, word)) for word in arguments]
-    assert main(["tokenizer", "report", f"by hand={job / 'hand'}", *given]) == EXIT_USER_ERROR
-    said = capsys.readouterr().err
-    assert message in said and "Traceback" not in said
+    paths = {"EMPTY": tmp_path / "empty.txt", "TEXT": job / "text", "PAIRS": job / "pairs.jsonl"}
+    words = [str(paths.get(word, word)) for word in arguments]
+    refuses_command(["tokenizer", "report", f"by hand={job / 'hand'}", *words], rule, value, error=error)
+
+
+def test_a_mistake_is_one_line_without_a_traceback(job, capsys):
+    assert main(["tokenizer", "report", str(job / "hand")]) == EXIT_USER_ERROR
+    shown = capsys.readouterr().err
+    assert len(shown.splitlines()) == 1 and "Traceback" not in shown
 
 
 def test_text_without_words_has_no_number_for_words(job, tmp_path, capsys):
@@ -315,10 +330,10 @@ PANELS = [("ko", {"ours": 100.0, "other": 40.0}), ("en", {"ours": 100.0, "other"
 def test_the_chart_is_to_scale_and_has_the_line_at_100():
     drawing = efficiency_chart(PANELS, "ours")
     root = ElementTree.fromstring(svg_file(drawing))
-    rects = [r for r in root.iter() if r.tag.endswith("rect")][1:]  # the first is the paper
+    rects = [r for r in root.iter() if r.tag.endswith("rect")][1:]  # the first is the background
     ours, other, _ = (float(r.get("width", "0")) for r in rects)
     assert other / ours == pytest.approx(0.4, rel=0.01)
-    mark = light_colours()["mark"]
+    mark = light_colors()["mark"]
     lines = [r for r in root.iter() if r.tag.endswith("line") and mark in r.get("style", "")]
     assert [float(r.get("x1", "0")) for r in lines][0] == pytest.approx(float(rects[0].get("x", "0")) + ours, abs=0.02)  # fmt: skip
     words = [r.text for r in root.iter() if r.tag.endswith("text")]
@@ -335,13 +350,13 @@ def test_the_png_shows_the_same_bars():
     assert image.size == ((drawing.width + 2 * MARGIN) * PNG_SCALE, (drawing.height + 2 * MARGIN) * PNG_SCALE)
     for box in (shape for shape in drawing.shapes if isinstance(shape, Box)):
         middle = [round((v + MARGIN) * PNG_SCALE) for v in (box.x + box.width / 2, box.y + box.height / 2)]
-        expected = light_colours()[box.colour]
+        expected = light_colors()[box.color]
         assert "#{:02x}{:02x}{:02x}".format(*image.getpixel(tuple(middle))) == expected
 
 
 @pytest.mark.parametrize("write", [svg_file, png_file])
-def test_what_takes_its_looks_from_a_class_is_not_written_to_a_file(write):
+def test_drawings_with_css_classes_are_not_written_to_files(write):
     if write is png_file:
         pytest.importorskip("PIL")
-    with pytest.raises(TypeError, match="for pages only"):
+    with pytest.raises(TypeError):
         write(Drawing(10, 10, [Words("a", 0, 0), Box(0, 0, 1, 1, css="bar ko")], "x"))

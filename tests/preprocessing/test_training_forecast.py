@@ -1,6 +1,7 @@
-"""What is said and refused before a tokenizer is trained."""
+"""Forecasts and refusals before a tokenizer is trained."""
 
 import logging
+import re
 from collections import Counter
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from preprocessing.steps import train_tokenizer
 from preprocessing.tokenizers import forecast, trainers
 from preprocessing.tokenizers.escapes import MARK
 from tests.preprocessing.corpus import EN, KO
+from tests.preprocessing.refusals import refuses
 
 
 def test_characters_are_counted_as_python_counts_them(monkeypatch):
@@ -32,7 +34,7 @@ def test_characters_are_counted_as_python_counts_them(monkeypatch):
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
 @pytest.mark.parametrize("coverage", [1.0, 0.999, 0.98])
 def test_smallest_vocabulary_is_that_of_sentencepiece(kind, coverage):
-    """One less is refused by the trainer with that number, the number itself is not."""
+    """The trainer accepts this size and refuses one less."""
     texts = [*KO, *EN, f"드문 글자 {BLANK}{MARK} 漢字"]
 
     def settings(size):
@@ -41,49 +43,51 @@ def test_smallest_vocabulary_is_that_of_sentencepiece(kind, coverage):
         )
 
     smallest = forecast.smallest_vocabulary(settings(1000), forecast.count_characters(texts))
-    with pytest.raises(DataError, match="too small"):
+    with refuses("vocab-too-small", str(smallest)):
         forecast.refuse_impossible(settings(smallest - 1), iter(texts))
     forecast.refuse_impossible(settings(smallest), iter(texts))
-    with pytest.raises(DataError, match=f"too small: the characters of this corpus alone need {smallest};"):
+    with refuses("vocab-too-small", str(smallest)):
         trainers.train(texts, settings(smallest - 1))
     trainers.train(texts, settings(smallest + 5))
 
 
 def test_too_small_for_bytes():
-    with pytest.raises(DataError, match="too small.*alone need 268"):
+    with refuses("vocab-too-small", "268"):
         forecast.refuse_impossible(TokenizerConfig(type="byte_bpe", vocab_size=267), iter(KO))
     forecast.refuse_impossible(TokenizerConfig(type="byte_bpe", vocab_size=268), iter(KO))
 
 
 def test_no_text_and_no_korean(caplog):
-    with pytest.raises(DataError, match="no text to train a tokenizer on"):
+    with refuses("no-text"):
         forecast.refuse_impossible(TokenizerConfig(), iter([""]))
     with caplog.at_level(logging.WARNING):
         forecast.refuse_impossible(TokenizerConfig(), iter(KO))
     assert caplog.records == []
     with caplog.at_level(logging.WARNING):
         forecast.refuse_impossible(TokenizerConfig(), iter(EN))
-    assert "0.000 % of the characters of the sample are Hangul" in caplog.text
+    (record,) = caplog.records
+    assert record.args == (0.0,)
 
 
 def test_too_little_memory_is_refused_with_a_size_that_fits(monkeypatch, caplog):
     monkeypatch.setattr(forecast, "free_memory", lambda: 2 << 30)
     settings = TokenizerConfig(type="unigram")
-    with pytest.raises(
-        DataError, match=r"takes about 2\.9 GiB.*only 2\.0 GiB are free: use at most (\d[\d,]*)"
-    ) as error:
+    with pytest.raises(DataError) as error:
         forecast.refuse_too_much(settings, 100_000_000)
-    fitting = int(str(error.value).split("use at most ")[1].split(", or")[0].replace(",", ""))
+    assert error.value.rule == "too-little-memory"
+    assert "2.9 GiB" in str(error.value) and "2.0 GiB" in str(error.value)
+    numbers = [int(number.replace(",", "")) for number in re.findall(r"\d{1,3}(?:,\d{3})+", str(error.value))]
+    fitting = numbers[-1]
     with caplog.at_level(logging.INFO):
         forecast.refuse_too_much(settings, fitting)
-    assert "unigram of 32,000 pieces" in caplog.text
-    with pytest.raises(DataError):
+    assert "unigram" in caplog.text and "32,000" in caplog.text
+    with refuses("too-little-memory"):
         forecast.refuse_too_much(settings, fitting + 1_000_000)
     forecast.refuse_too_much(settings, fitting // 3, 2)
-    with pytest.raises(DataError, match="english_only trains 2 at once"):
+    with refuses("too-little-memory", "tokenizer.english_only"):
         forecast.refuse_too_much(settings, fitting, 2)
     monkeypatch.setattr(forecast, "free_memory", lambda: 1 << 20)
-    with pytest.raises(DataError, match="are free: free memory"):
+    with refuses("too-little-memory"):
         forecast.refuse_too_much(settings, 1000)
 
 

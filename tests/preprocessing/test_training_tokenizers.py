@@ -1,7 +1,9 @@
-"""Training: the same bytes again, what is learned and what is not, morphemes, sizes that do not fit, the conversion."""
+"""Training: reproducible bytes, learned pieces, morphemes, sizes that do not fit, the conversion."""
 
 import importlib.util
 import json
+import pickle
+import re
 import subprocess
 import sys
 
@@ -12,7 +14,7 @@ from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.formats.sentencepiece_model import read_model
 from megatron_ko.formats.tokenizer_folder import Tokenizer
 from preprocessing.config.languages import KINDS as KINDS_OF_DATA
-from preprocessing.config.pipeline import _vocabulary
+from preprocessing.config.pipeline import _distinct_tokens
 from preprocessing.config.tokens import TokenizerConfig
 from preprocessing.pii.masking import PLACEHOLDERS
 from preprocessing.steps.train_tokenizer import write_folder
@@ -21,6 +23,7 @@ from preprocessing.tokenizers.hard_texts import HARD_TEXTS, generated_texts
 from preprocessing.tokenizers.sentencepiece_to_json import to_tokenizer_json
 from preprocessing.tokenizers.trainers import chunks
 from tests.preprocessing.corpus import EN, KO
+from tests.preprocessing.refusals import refuses
 
 KINDS = ("bpe", "unigram", "byte_bpe")
 
@@ -59,7 +62,7 @@ def test_another_process_trains_the_same_bytes(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_digits_one_by_one_unless_asked_otherwise(tmp_path, kind):
+def test_digits_are_split_by_default(tmp_path, kind):
     numbers = ["2024 2025 1234 " * 200, *corpus()]
     for split in (True, False):
         write_folder(tmp_path, numbers, settings_of(kind, split_digits=split, vocab_size=900))
@@ -92,23 +95,31 @@ def test_longest_piece(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
-def test_a_size_that_does_not_fit_says_what_would(kind):
-    with pytest.raises(DataError, match=r"largest possible size is (\d+)") as error:
+def test_a_size_that_does_not_fit_is_refused_with_one_that_does(kind):
+    with pytest.raises(trainers.TooLarge) as error:
         trained(kind, KO, vocab_size=50_000)
-    largest = int(str(error.value).split("largest possible size is ")[1].split(";")[0])
+    assert error.value.rule == "vocab-too-large" and str(error.value.largest) in str(error.value)
+    again = pickle.loads(pickle.dumps(error.value))
+    assert (again.rule, again.largest, str(again)) == (
+        error.value.rule,
+        error.value.largest,
+        str(error.value),
+    )
+    largest = error.value.largest
     assert read_model(trained(kind, KO, vocab_size=largest), kind).vocabulary.size == largest
-    with pytest.raises(DataError, match="no text"):
+    with refuses("no-text"):
         trained(kind, [])
 
 
-def test_a_size_of_bytes_that_does_not_fit_says_what_would():
-    with pytest.raises(DataError, match=r"largest possible size is (\d+)") as error:
+def test_a_size_of_bytes_that_does_not_fit_is_refused_with_one_that_does():
+    with pytest.raises(DataError) as error:
         trained("byte_bpe", KO, vocab_size=50_000)
-    largest = int(str(error.value).split("largest possible size is ")[1].split(";")[0])
+    assert error.value.rule == "vocab-too-large"
+    largest = int(re.findall(r"\d+", str(error.value))[-1])
     assert len(trained("byte_bpe", KO, vocab_size=largest)["model"]["vocab"]) == largest
-    with pytest.raises(DataError, match="too small"):
+    with refuses("vocab-too-small", "200"):
         trained("byte_bpe", KO, vocab_size=200)
-    with pytest.raises(DataError, match="no text"):
+    with refuses("no-text"):
         trained("byte_bpe", [])
 
 
@@ -117,33 +128,34 @@ def test_text_with_a_character_that_sentencepiece_skips_is_learned_from():
     assert any("나무들" in piece.text for piece in model.vocabulary.pieces)
 
 
-def test_names_that_are_tokens_already_are_refused():
-    def problems(**values):
-        return [f"{path}: {message}" for path, message in _vocabulary(TokenizerConfig(**values))]
+def test_names_of_existing_tokens_are_refused():
+    def refused(**values):
+        """The refused fields with the names in their messages."""
+        problems = list(_distinct_tokens(TokenizerConfig(**values)))
+        return [(path, message.split("'")[1]) for path, message in problems]
 
-    assert problems(symbols=["@@"], special_tokens=["<|x|>"], reserved_tokens=2) == []
-    assert problems(special_tokens=["<s>"]) == [
-        "tokenizer.special_tokens: '<s>' is a token already; leave it out"
-    ]
-    assert problems(symbols=["<0x41>"])[0].startswith("tokenizer.symbols: '<0x41>' is a token already")
-    assert problems(symbols=["<|x|>"], special_tokens=["<|x|>"])[0].startswith("tokenizer.symbols: '<|x|>'")
-    assert "is one of the reserved" in problems(special_tokens=["<|reserved_0|>"], reserved_tokens=1)[0]
+    special, symbols = "tokenizer.special_tokens", "tokenizer.symbols"
+    assert refused(symbols=["@@"], special_tokens=["<|x|>"], reserved_tokens=2) == []
+    assert refused(special_tokens=["<s>"]) == [(special, "<s>")]
+    assert refused(symbols=["<0x41>"])[0] == (symbols, "<0x41>")
+    assert refused(symbols=["<|x|>"], special_tokens=["<|x|>"])[0] == (symbols, "<|x|>")
+    assert refused(special_tokens=["<|reserved_0|>"], reserved_tokens=1)[0] == (special, "<|reserved_0|>")
     assert set(PLACEHOLDERS.values()) == {f"<|{kind}|>" for kind in KINDS_OF_DATA}
-    assert "special_tokens: '<|rrn|>' is a token already" in problems(special_tokens=["<|rrn|>"])[0]
+    assert refused(special_tokens=["<|rrn|>"])[0] == (special, "<|rrn|>")
 
 
 # --- morphemes -------------------------------------------------------------------------------------------
 
 
-def test_morphemes_without_mecab_say_what_to_install(monkeypatch):
+def test_morphemes_without_mecab_name_the_extra(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"pip install 'megatron_ko\[morphemes\]'"):
+    with refuses("missing-package", "megatron_ko[morphemes]", error=ConfigError):
         morphemes.segmenter("mecab")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_piece_crosses_a_morpheme(tmp_path, monkeypatch, kind):
-    """With an analyser that cuts before every particle, whatever the true one says."""
+    """With a stand-in analyzer that splits before every particle."""
     end = morphemes.MORPHEME_END
     monkeypatch.setattr(
         trainers, "segmenter", lambda kind: lambda text: text.replace("에서", f"{end}에서{end}")
@@ -193,19 +205,30 @@ def test_proof_notices_a_wrong_conversion(tmp_path, kind):
             [piece, score + 5 * (len(piece) == 2)] for piece, score in data["model"]["vocab"]
         ]
     (folder / "tokenizer.json").write_text(json.dumps(data))
-    with pytest.raises(DataError, match="tokenizers gives other ids than the reference at token"):
+    with refuses("other-ids", "tokenizers"):
         proof.prove(folder, [*KO, *EN, *corpus()], tmp_path / "work", ())
 
 
-def test_proof_asks_transformers(tmp_path):
+def test_proof_includes_transformers(tmp_path):
     """One process for a right folder, one for a folder whose special tokens are matched in text."""
     folder = write_folder(tmp_path / "t", corpus(), settings_of("bpe")).folder
     (found,) = [r for r in proof.prove(folder, KO, tmp_path / "work").readers if r.startswith("transformers")]
     assert found.split()[1][0].isdigit()
     config = json.loads((folder / "tokenizer_config.json").read_text())
     (folder / "tokenizer_config.json").write_text(json.dumps({**config, "split_special_tokens": False}))
-    with pytest.raises(DataError, match=r"transformers .* gives other ids than the reference .*'<s>'"):
+    with refuses("other-ids", "transformers", "'<s>'"):
         proof.prove(folder, KO, tmp_path / "work")
+    (folder / "tokenizer_config.json").write_text("{")
+    with refuses("transformers-cannot-read", str(folder)):
+        proof.prove(folder, KO, tmp_path / "work")
+
+
+@pytest.mark.parametrize(
+    ("corpus_bytes", "strings"), [(0, 10_000), (999_999, 10_000), (5_000_000, 50_000), (10**9, 100_000)]
+)
+def test_generated_strings_grow_with_the_corpus(corpus_bytes, strings):
+    assert proof.strings_for(corpus_bytes, 100_000) == strings
+    assert proof.strings_for(corpus_bytes, 300) == 300
 
 
 def test_models_that_lose_text_are_refused(tmp_path):
@@ -225,13 +248,13 @@ def test_models_that_lose_text_are_refused(tmp_path):
         )
         return read_model(out.getvalue(), "other")
 
-    with pytest.raises(DataError, match="normalises text"):
+    with refuses("normalizing-model"):
         to_tokenizer_json(made(model_type="bpe", normalization_rule_name="nmt_nfkc"))
-    with pytest.raises(DataError, match="words or characters"):
+    with refuses("not-bpe-or-unigram"):
         to_tokenizer_json(made(model_type="char", normalization_rule_name="identity"))
 
 
-def test_generated_strings_are_the_same_again_and_of_every_kind():
+def test_generated_strings_are_reproducible_and_varied():
     texts = list(generated_texts(2_000, ["가나", "다라마"], seed=1))
     assert texts == list(generated_texts(2_000, ["가나", "다라마"], seed=1))
     whole = "".join(texts)

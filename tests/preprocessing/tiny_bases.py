@@ -1,4 +1,4 @@
-"""Small tokenizers of English and code, of each kind that can be extended, and Korean text for them."""
+"""Small tokenizers of English and code, of each type that can be extended, and Korean text for them."""
 
 import io
 import json
@@ -17,11 +17,11 @@ KINDS = ("bpe", "byte_bpe", "whole_words", "dummy_prefix", "removes_blanks")
 
 
 def write_base(kind, place):
-    """Path of a base of the kind: a folder of ours, or a model as others train them."""
+    """Path of a base of this type: a folder of ours, or a model trained with other options."""
     if kind in ("bpe", "byte_bpe"):
         write_folder(place, iter(ENGLISH), TokenizerConfig(vocab_size=700, type=kind))
         return place
-    if kind == "whole_words":  # looked up before merging, as Llama 3 does
+    if kind == "whole_words":  # looked up before merging, as in Llama 3
         write_folder(place, iter(ENGLISH), TokenizerConfig(vocab_size=700, type="byte_bpe"))
         description = json.loads((place / "tokenizer.json").read_text("utf-8"))
         description["model"]["ignore_merges"] = True
@@ -34,7 +34,7 @@ def write_base(kind, place):
 
 
 def other_model(**options):
-    """A SentencePiece model with a dummy prefix, as Llama 2 has one."""
+    """A SentencePiece model with a dummy prefix, like that of Llama 2."""
     out = io.BytesIO()
     settings = {
         "model_type": "bpe", "vocab_size": 600, "byte_fallback": True, "normalization_rule_name": "identity",

@@ -1,10 +1,10 @@
-"""Units of input made by hand, and what is read from them."""
+"""Builds units of input for tests and reads them."""
 
 import types
 from pathlib import Path
 
 from megatron_ko.config.loading import Loaded
-from preprocessing.readers.files_found import Unit, find_units
+from preprocessing.readers.input_units import Unit, find_units
 from preprocessing.readers.reading import read_unit
 
 SEED = 1

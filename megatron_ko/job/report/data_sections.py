@@ -1,4 +1,4 @@
-"""Section about the mixture; funnel, examples and tokenizer are sections of ``preprocessing.page``."""
+"""What the section about the mixture shows; funnel, examples and tokenizer are those of ``preprocessing.page``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from megatron_ko.job.report.collect import Facts
 from preprocessing.page.charts import Bar, stacked_bars
-from preprocessing.page.palette import OTHER_COLOURS, colour_of, shades_of
+from preprocessing.page.palette import OTHER_COLORS, color_of, shades_of
 
 
 def mixture(facts: Facts) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def mixture(facts: Facts) -> dict[str, Any]:
     def bars(values: list[tuple[str, float]]) -> list[Bar]:
         total = sum(value for _, value in values) or 1
         return [
-            Bar(name, value, shades.get(name) or colour_of(name), share_text(value / total))
+            Bar(name, value, shades.get(name) or color_of(name), share_text(value / total))
             for name, value in values
             if value
         ]
@@ -28,9 +28,9 @@ def mixture(facts: Facts) -> dict[str, Any]:
     by_source = bars([(source["name"], source["bytes_out"]) for source in facts.funnel["sources"]])
     sources = [_neutral(bar, number) for number, bar in enumerate(by_source)]
     rows = [
-        ("available  보유량", bars([(item.name, item.tokens) for item in facts.sets])),
-        ("target  목표", bars([(item.name, item.share) for item in facts.sets])),
-        ("trained  실제 학습", bars([(item.name, item.drawn) for item in facts.sets])),
+        ("held  보유", bars([(item.name, item.tokens) for item in facts.sets])),
+        ("asked for  요청", bars([(item.name, item.share) for item in facts.sets])),
+        ("drawn  사용", bars([(item.name, item.drawn) for item in facts.sets])),
         ("by source  출처", sources),
     ]
     return {
@@ -42,5 +42,5 @@ def mixture(facts: Facts) -> dict[str, Any]:
 
 
 def _neutral(bar: Bar, number: int) -> Bar:
-    """A source has the colour of its language where its name tells it, else one of the quiet ones."""
-    return replace(bar, colour=f"other{number % OTHER_COLOURS}") if bar.colour.startswith("other") else bar
+    """A source has the color of its language where its name tells it, else one of the quiet ones."""
+    return replace(bar, color=f"other{number % OTHER_COLORS}") if bar.color.startswith("other") else bar

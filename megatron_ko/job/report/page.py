@@ -14,7 +14,7 @@ from megatron_ko.job.report import data_sections, training_sections
 from megatron_ko.job.report.collect import Facts
 from megatron_ko.job.steps import duration
 from preprocessing.page import funnel_view, tokenizer_view
-from preprocessing.page.template import filled
+from preprocessing.page.template import render_template
 
 HERE = Path(__file__).resolve().parent
 
@@ -31,7 +31,7 @@ def write_report(facts: Facts, path: Path) -> None:
         "tokenizer": tokenizer_view.tokenizer(facts.tokenizer),
         "speed": training_sections.speed(facts),
     }
-    page = filled(
+    page = render_template(
         HERE / "page.html.jinja",
         facts.set_names,
         {"duration": duration},

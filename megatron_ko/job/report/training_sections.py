@@ -29,7 +29,7 @@ def cards(facts: Facts) -> list[dict[str, str]]:
         ("Training time", "학습 시간", duration(facts.seconds),
          f"{facts.start['world_size']} × {facts.config.run.device}, {facts.config.precision.dtype}"),
         ("Final loss", "최종 손실", f"{last['loss']:.4f}", f"validation {bits[0]:.2f} to {bits[-1]:.2f} bits per byte"),
-        ("Export", "변환 검증", "verified" if _is_verified(facts) else "differs", detail),
+        ("Export", "내보내기 검증", "verified" if _is_verified(facts) else "differs", detail),
     ]  # fmt: skip
     return [dict(zip(("name", "korean", "value", "detail"), part, strict=True)) for part in parts]
 

@@ -1,1 +1,1 @@
-"""Thresholds by name: one YAML file per preset, with where its numbers come from, and their reader."""
+"""Presets of thresholds: one YAML file per preset, with the sources of its numbers, and their reader."""

@@ -1,7 +1,7 @@
-"""Which threshold each rule has: the user's own, else that of the preset.
+"""Resolves the threshold of each rule: the user's own, otherwise that of the preset.
 
-Owns reading the presets. A language that a preset names is judged by what stands there and nothing else, unless it
-says ``base: PRESET``; a language that it does not name is judged by ``default``.
+Owns reading the presets. A preset replaces all thresholds of the languages that it contains, unless it adds to another
+one with ``base: PRESET``; other languages have the thresholds of ``default``.
 """
 
 from __future__ import annotations
@@ -24,38 +24,39 @@ Thresholds = dict[str, Any]
 
 
 def thresholds(config: FilterConfig, lang: str) -> Thresholds:
-    """The thresholds of a language by field, of the rules that are on."""
+    """Thresholds of a language by field, without rules that are off. Raises DataError for an unknown language."""
     if lang not in LANGUAGES:
         raise DataError(
-            f"a document is in language {lang!r}, which has no rules; known: {', '.join(LANGUAGES)}"
+            f"a document has the language {lang!r}, which has no rules; use one of {', '.join(LANGUAGES)}",
+            rule="unknown-language",
         )
-    given = getattr(config, lang)
-    values = dict(preset(given.preset or config.preset, lang))
-    for field in dataclasses.fields(given):
-        own = getattr(given, field.name)
+    section = getattr(config, lang)
+    values = dict(read_preset(section.preset or config.preset, lang))
+    for field in dataclasses.fields(section):
+        own = getattr(section, field.name)
         if field.name != "preset" and own is not None:
             values[field.name] = own
     return {name: value for name, value in values.items() if value != OFF and value is not False}
 
 
-def resolved(config: FilterConfig) -> dict[str, Thresholds]:
-    """All thresholds by language: what a verdict depends on."""
+def resolve_thresholds(config: FilterConfig) -> dict[str, Thresholds]:
+    """The thresholds of all languages, on which every verdict depends."""
     return {lang: thresholds(config, lang) for lang in LANGUAGES}
 
 
-def preset(name: str, lang: str) -> Thresholds:
-    """What a preset says of a language, ``off`` included."""
-    said = read(name)
-    if lang not in said:
-        return preset("default", lang)
-    own = said[lang]
-    under = preset(own[BASE], lang) if BASE in own else {}
-    return {**under, **{field: value for field, value in own.items() if field != BASE}}
+def read_preset(name: str, lang: str) -> Thresholds:
+    """The thresholds of a language in a preset and its bases, with rules that are off."""
+    languages = read_file(name)
+    if lang not in languages:
+        return read_preset("default", lang)
+    own = languages[lang]
+    base = read_preset(own[BASE], lang) if BASE in own else {}
+    return {**base, **{field: value for field, value in own.items() if field != BASE}}
 
 
 @functools.cache
-def read(name: str) -> dict[str, Thresholds]:
-    """A preset's file: rules by language."""
+def read_file(name: str) -> dict[str, Thresholds]:
+    """The thresholds by language in the file of a preset."""
     tree = Tree()
     tree.add_file(str(FOLDER / f"{name}.yaml"))
     assert not tree.problems, tree.problems

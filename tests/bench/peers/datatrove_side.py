@@ -1,10 +1,10 @@
-"""datatrove's side: FineWeb-2's Korean pipeline, or its statistics alone.
+"""datatrove's side: the Korean pipeline of FineWeb-2, or its statistics alone.
 
     python datatrove_side.py clean|statistics SAMPLE.jsonl.zst FOLDER --words blanks|kiwi
 
-``clean`` follows FineWeb-2 (configs/kor_Hang.yml): Gopher repetition, FineWeb quality, Gopher quality, addresses
-masked, Parquet, MinHash signatures of 14 x 8 with xxhash-64. A document that a filter drops costs nothing further.
-``statistics`` are the same three filters with thresholds that nothing reaches, so that all is computed.
+``clean`` follows FineWeb-2 (configs/kor_Hang.yml): Gopher repetition, FineWeb quality, Gopher quality, masked addresses,
+Parquet, MinHash signatures of 14 x 8 with xxhash-64. Later steps skip a document that a filter drops. ``statistics`` runs
+the same three filters with thresholds that no document reaches, so that every statistic is computed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from protocol import answer, size_of, texts_of, timed
+from protocol import answer, size_of, texts_of, time_work
 
 STOP_WORDS = "의 다 이 는 에 을 한 년 하 은 를 했 고 에서 가 있 으로 인 월 로 되".split()  # noqa: SIM905
 REPETITION: dict[str, Any] = {
@@ -30,7 +30,7 @@ FINEWEB: dict[str, Any] = {
     "line_punct_thr": 0.062, "short_line_thr": 999, "char_duplicates_ratio": 0.1, "new_line_ratio": 0.196,
 }  # fmt: skip
 _FAR = 1e9
-COMPUTED: tuple[dict[str, Any], ...] = (  # thresholds that nothing reaches, so that no rule ends the work on a document
+COMPUTED: tuple[dict[str, Any], ...] = (  # thresholds that no document reaches, so that no rule ends the work early
     {
         "dup_line_frac": _FAR, "dup_para_frac": _FAR, "dup_line_char_frac": _FAR, "dup_para_char_frac": _FAR,
         "top_n_grams": tuple((n, _FAR) for n in (2, 3, 4)), "dup_n_grams": tuple((n, _FAR) for n in range(5, 11)),
@@ -52,19 +52,19 @@ def main() -> None:
     parser.add_argument("sample")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--words", choices=("blanks", "kiwi"), default="blanks")
-    given = parser.parse_args()
+    options = parser.parse_args()
     from loguru import logger
 
     logger.remove()
     logger.add(sys.stderr, level="ERROR")
-    words = tokenizer(given.words)
+    words = tokenizer(options.words)
     words.word_tokenize("낱말을 나누는 모형을 먼저 읽는다.")
-    part = {"clean": clean, "statistics": statistics}[given.part]
-    answer(size_of(texts_of(given.sample)), part(given.sample, given.folder, words))
+    part = {"clean": clean, "statistics": statistics}[options.part]
+    answer(size_of(texts_of(options.sample)), part(options.sample, options.folder, words))
 
 
-def tokenizer(kind: str) -> Any:
-    """What is given to every step as its language."""
+def tokenizer(name: str) -> Any:
+    """The word tokenizer that every step gets as its language."""
     from datatrove.utils.word_tokenizers import WordTokenizer, load_word_tokenizer
 
     class BlankTokenizer(WordTokenizer):
@@ -77,7 +77,7 @@ def tokenizer(kind: str) -> Any:
         def span_tokenize(self, text: str) -> list[tuple[int, int]]:
             raise NotImplementedError
 
-    return load_word_tokenizer("kor_Hang" if kind == "kiwi" else BlankTokenizer())
+    return load_word_tokenizer("kor_Hang" if name == "kiwi" else BlankTokenizer())
 
 
 def filters(words: Any, repetition: dict, quality: dict, fineweb: dict) -> list[Any]:
@@ -109,13 +109,13 @@ def clean(sample: str, folder: Path, words: Any) -> dict[str, Any]:
         ParquetWriter(str(folder / "kept"), compression="zstd"),
         MinhashDedupSignature(str(folder / "signatures"), config=hashes, language=words),
     ]
-    facts = timed(lambda: run(steps))
+    facts = time_work(lambda: run(steps))
     read, kept = steps[0].stats, steps[4].stats
     return {**facts, "documents": int(read["documents"].total), "kept": int(kept["total"].total)}
 
 
 def run(steps: list[Any]) -> None:
-    """As datatrove's executors chain steps."""
+    """Chains the steps like datatrove's executors."""
     data: Any = None
     for step in steps:
         data = step(data, 0, 1)
@@ -126,15 +126,15 @@ def run(steps: list[Any]) -> None:
 def statistics(sample: str, folder: Path, words: Any) -> dict[str, Any]:
     from datatrove.data import Document
 
-    made = filters(words, *COMPUTED)
+    all_filters = filters(words, *COMPUTED)
     documents = [Document(text=text, id=str(number)) for number, text in enumerate(texts_of(sample))]
 
     def judge() -> None:
         for document in documents:
-            for one in made:
+            for one in all_filters:
                 one.filter(document)
 
-    return {**timed(judge), "documents": len(documents)}
+    return {**time_work(judge), "documents": len(documents)}
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python minhash_side.py rensa|datasketch SAMPLE.jsonl.zst
 
-From text to signatures, over the same sets as ours: five words in a row, a word being a run of Hangul, of other
-letters, or of digits, in small letters. Making the sets is part of the work, as it is for whoever uses them.
+From text to signatures of the same sets as ours: five consecutive words, where a word is a lower-case run of Hangul, of
+other letters, or of digits. Building the sets is part of the work, as in any use of these libraries.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 import re
 from collections.abc import Iterator
 
-from protocol import answer, size_of, texts_of, timed
+from protocol import answer, size_of, texts_of, time_work
 
 WORD = re.compile(r"[가-힣]+|[0-9]+|[぀-ヿ㐀-鿿豈-﫿]|(?:(?![가-힣぀-ヿ㐀-鿿豈-﫿])[^\W\d])+")
 PERMUTATIONS, WORDS, BATCH = 128, 5, 512
@@ -24,11 +24,11 @@ def main() -> None:
     )
     parser.add_argument("engine", choices=("rensa", "datasketch"))
     parser.add_argument("sample")
-    given = parser.parse_args()
-    texts = texts_of(given.sample)
-    sign = {"rensa": by_rensa, "datasketch": by_datasketch}[given.engine]
+    options = parser.parse_args()
+    texts = texts_of(options.sample)
+    sign = {"rensa": sign_with_rensa, "datasketch": sign_with_datasketch}[options.engine]
     sign(texts[:8])
-    answer(size_of(texts), timed(lambda: sign(texts)))
+    answer(size_of(texts), time_work(lambda: sign(texts)))
 
 
 def sets_of(texts: list[str]) -> Iterator[list[str]]:
@@ -38,7 +38,7 @@ def sets_of(texts: list[str]) -> Iterator[list[str]]:
         yield list({" ".join(words[i : i + length]) for i in range(len(words) - length + 1)})
 
 
-def by_rensa(texts: list[str]) -> None:
+def sign_with_rensa(texts: list[str]) -> None:
     import rensa
 
     for start in range(0, len(texts), BATCH):
@@ -46,12 +46,12 @@ def by_rensa(texts: list[str]) -> None:
         rensa.RMinHash.digest_matrix_from_token_sets(sets, PERMUTATIONS, 42)
 
 
-def by_datasketch(texts: list[str]) -> None:
+def sign_with_datasketch(texts: list[str]) -> None:
     from datasketch import MinHash
 
     for words in sets_of(texts):
-        made = MinHash(num_perm=PERMUTATIONS, seed=42)
-        made.update_batch([word.encode() for word in words])
+        signature = MinHash(num_perm=PERMUTATIONS, seed=42)
+        signature.update_batch([word.encode() for word in words])
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python -m tests.bench.peers.ours clean|statistics|minhash SAMPLE.jsonl.zst FOLDER
 
-``clean`` runs the steps clean, measure and filter as the command does: the sample is read, normalised, masked and
-written as Parquet, read again for all columns and signatures, and judged. Every document goes all the way.
+``clean`` runs the steps clean, measure and filter like the command: reads the sample, normalizes and masks it, writes
+Parquet, reads that for all columns and signatures, and judges. Every document passes through all three steps.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from preprocessing.documents import BATCH_BYTES
-from tests.bench.peers.protocol import answer, size_of, timed
+from tests.bench.peers.protocol import answer, size_of, time_work
 
 WARM_UP = 20  # documents
 PERMUTATIONS, BANDS = 128, 16
@@ -30,9 +30,9 @@ def main() -> None:
     parser.add_argument("part", choices=("clean", "statistics", "minhash"))
     parser.add_argument("sample", type=Path)
     parser.add_argument("folder", type=Path)
-    given = parser.parse_args()
-    part = {"clean": clean, "statistics": statistics, "minhash": minhash}[given.part]
-    answer(size_of(texts_of(given.sample)), part(given.sample, given.folder))
+    options = parser.parse_args()
+    part = {"clean": clean, "statistics": statistics, "minhash": minhash}[options.part]
+    answer(size_of(texts_of(options.sample)), part(options.sample, options.folder))
 
 
 def texts_of(sample: Path) -> list[str]:
@@ -45,7 +45,7 @@ def lines_of(sample: Path) -> list[bytes]:
 
 
 def batches_of(texts: list[str]) -> Iterator[pa.Array]:
-    """Columns of the size in which the steps work."""
+    """Columns of the size that the steps expect."""
     batch: list[str] = []
     size = 0
     for text in texts:
@@ -59,13 +59,13 @@ def batches_of(texts: list[str]) -> Iterator[pa.Array]:
 
 
 def clean(sample: Path, folder: Path) -> dict[str, Any]:
-    """The three steps; first on a few documents, into another folder, so that nothing is compiled or loaded later."""
+    """Times the three steps after a run on a few documents in another folder, which compiles and loads everything."""
     few = folder / "few.jsonl.zst"
     folder.mkdir(parents=True, exist_ok=True)
     with pa.output_stream(str(few), compression="zstd") as stream:
         stream.write(b"\n".join(lines_of(sample)[:WARM_UP]) + b"\n")
     run_steps(few, folder / "warm")
-    return timed(lambda: run_steps(sample, folder / "run"))
+    return time_work(lambda: run_steps(sample, folder / "run"))
 
 
 def run_steps(sample: Path, folder: Path) -> None:
@@ -80,7 +80,7 @@ def run_steps(sample: Path, folder: Path) -> None:
 
 
 def write_config(folder: Path, samples: list[Path], output: Path) -> Path:
-    """A configuration of defaults for files of JSON lines."""
+    """Writes a configuration with defaults for files of JSON lines; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "data.yaml"
     config = {
@@ -98,7 +98,7 @@ def statistics(sample: Path, folder: Path) -> dict[str, Any]:
 
     columns = list(batches_of(texts_of(sample)))
     measure(columns[0].slice(0, WARM_UP), "ko")
-    return timed(lambda: [measure(column, "ko") for column in columns])
+    return time_work(lambda: [measure(column, "ko") for column in columns])
 
 
 def minhash(sample: Path, folder: Path) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def minhash(sample: Path, folder: Path) -> dict[str, Any]:
         for column in columns:
             sign(column)
 
-    return timed(sign_all)
+    return time_work(sign_all)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the programs of this folder share: the sample, the clock, the answer. Standard library and zstandard only."""
+"""Shared by the programs of this folder: reading the sample, timing, output. Uses the standard library and zstandard only."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def texts_of(sample: str) -> list[str]:
 
 
 def size_of(texts: list[str]) -> int:
-    """Bytes of UTF-8."""
+    """UTF-8 bytes of the texts."""
     return sum(len(text.encode()) for text in texts)
 
 
-def timed(work: Callable[[], object]) -> dict[str, Any]:
-    """``cpu_s`` of this process for ``work``."""
+def time_work(work: Callable[[], object]) -> dict[str, Any]:
+    """Runs ``work``; returns the CPU seconds of this process as ``cpu_s``."""
     begin = time.process_time()
     work()
     return {"cpu_s": time.process_time() - begin}
 
 
 def answer(size: int, facts: dict[str, Any]) -> None:
-    """Prints the JSON object a contestant owes."""
+    """Prints the JSON object of a contestant."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"bytes": size, "peak_rss_bytes": peak, **facts}))

@@ -1,8 +1,8 @@
-"""Characters and runs: what a text looks like before its content is judged.
+"""Normalizes characters, runs and whitespace of a text, before rules judge its content.
 
-Owns pure functions from text to text, each idempotent: Unicode composition, stray jamo, invisible characters,
-characters of another width, runs of emotion, and whitespace. NFC always, never decomposed. They are the definition;
-``kernels.normalise`` does the same to whole columns.
+Owns idempotent functions from text to text: Unicode composition, stray jamo, invisible characters, characters of
+another width, runs of emotion, and whitespace. The result is always NFC. These functions are the definition; a kernel
+(``preprocessing.kernels``) does the same on whole columns.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ INVISIBLE = (
 )
 _ESCAPES = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
-# The zero-width joiner holds emoji together; elsewhere it is noise.
+# The zero-width joiner joins emoji; elsewhere it is noise.
 _JOINER = re.compile(
     "(?<![\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])\u200d|\u200d(?![\u2600-\u27bf\U0001f000-\U0001faff])"
 )
 CODE_INVISIBLE = "\u0000-\u0008\u000b\u000e-\u001f\u007f\ufeff\ufffe\uffff"
 _CODE_INVISIBLE = re.compile(f"[{CODE_INVISIBLE}]")
-# U+2581 stands for the space inside SentencePiece pieces and would come back as one.
+# U+2581 represents the space in SentencePiece pieces and would be decoded as a space.
 LOWER_BLOCK = "\u2581"
 
 JAMO = "\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7fb"
@@ -38,7 +38,7 @@ _OLD_SYLLABLE = re.compile(
 )
 
 BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
-# Half-width jamo stand in the order of the compatibility jamo, with gaps between groups of vowels.
+# Half-width jamo have the order of the compatibility jamo, with gaps between groups of vowels.
 HALF_WIDTH_JAMO = {
     half + i: full + i
     for half, full, count in (
@@ -71,48 +71,48 @@ _EMPTY_LINES = re.compile(r"\n{3,}")
 
 
 def compose(text: str) -> str:
-    """NFC."""
+    """Converts to NFC."""
     return unicodedata.normalize("NFC", text)
 
 
 def remove_invisible(text: str) -> str:
-    """Line ends become line feeds; control, bidi and zero-width characters go; U+2581 becomes an underscore."""
+    """Converts line ends to line feeds and U+2581 to underscores; removes control, bidi and zero-width characters."""
     text = _LINE_ENDS.sub("\n", text)
     text = _INVISIBLE.sub("", _ESCAPES.sub("", text))
     return _JOINER.sub("", text).replace(LOWER_BLOCK, "_")
 
 
 def remove_invisible_in_code(text: str) -> str:
-    """Only what no source file means: line ends, NUL and other controls; form feeds and tabs stay."""
+    """Converts line ends to line feeds and U+2581 to underscores; removes controls except form feeds and tabs."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _CODE_INVISIBLE.sub("", text).replace(LOWER_BLOCK, "_")
 
 
 def to_usual_width(text: str) -> str:
-    """Full-width ASCII and blanks of any width to ASCII, half-width jamo to full; half-width katakana stay."""
+    """Converts full-width ASCII and blanks of any width to ASCII, half-width jamo to full width; not half-width katakana."""
     return _OTHER_WIDTHS.sub(lambda match: match[0].translate(OTHER_WIDTHS), text)
 
 
 def remove_stray_jamo(text: str) -> str:
-    """Conjoining jamo that NFC could not compose: left over from broken decompositions."""
+    """Removes conjoining jamo that NFC cannot compose, the remains of broken decompositions."""
     return _JAMO.sub("", text)
 
 
 def remove_stray_jamo_keep_old(text: str) -> str:
-    """As ``remove_stray_jamo``, but complete syllables of Middle Korean stay."""
+    """Like ``remove_stray_jamo``, but complete syllables of Middle Korean stay."""
     return _OLD_SYLLABLE.sub(lambda match: "" if match["stray"] else match[0], text)
 
 
 def join_typed_jamo(text: str) -> str:
-    """Syllables typed apart (ㅎㅏㄴㄱㅡㄹ) put together, where a whole run of jamo can be nothing else.
+    """Joins syllables that were typed as single jamo (ㅎㅏㄴㄱㅡㄹ), where a whole run of jamo allows no other reading.
 
-    The run must not follow a syllable, must consist of two or more syllables that are not all the same, and must hold
-    a vowel that is no sign of emotion: ㅋㅋㅋ, ㅎㅏㅎㅏ, ㅋㅠㅋㅠ and ㅇㅡㅇ stay. A consonant before a vowel begins a syllable.
+    The run must not follow a syllable, must consist of two or more syllables that are not all equal, and must contain
+    a vowel that does not express emotion: ㅋㅋㅋ, ㅎㅏㅎㅏ, ㅋㅠㅋㅠ and ㅇㅡㅇ stay. A consonant before a vowel starts a syllable.
     """
-    return _TYPED_APART.sub(_joined, text)
+    return _TYPED_APART.sub(_join_jamo, text)
 
 
-def _joined(match: re.Match[str]) -> str:
+def _join_jamo(match: re.Match[str]) -> str:
     parts = list(_TYPED_SYLLABLE.finditer(match[0]))
     syllables = [_syllable(*part.groups()) for part in parts]
     whole = "".join(part[0] for part in parts) == match[0]
@@ -126,13 +126,13 @@ def _syllable(initial: str, vowel: str, final: str | None) -> str:
 
 
 def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
-    """Runs of one emotion, of ㅋ with ㅎ or ㅠ with ㅜ, to ``longest``; four dots or more to three.
+    """Shortens runs of one emotion, also of ㅋ with ㅎ or ㅠ with ㅜ, to ``longest``, and four or more dots to three.
 
-    A laughing syllable (하하하하하) counts from ``laughs_from`` repetitions on. Digits, letters, other syllables, URLs
-    and fenced code stay as they are.
+    Shortens laughing syllables (하하하하하) only from ``laughs_from`` repetitions. Digits, letters, other syllables, URLs
+    and fenced code stay unchanged.
     """
 
-    def shortened(match: re.Match[str]) -> str:
+    def shorten(match: re.Match[str]) -> str:
         if match["url"]:
             return match[0]
         if match["dots"]:
@@ -141,7 +141,7 @@ def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
             return match[0]
         return match[0][:longest]
 
-    return outside_fences(text, lambda part: _RUNS.sub(shortened, part))
+    return change_outside_fences(text, lambda part: _RUNS.sub(shorten, part))
 
 
 _RUNS = re.compile(
@@ -158,38 +158,38 @@ _RUNS = re.compile(
 
 
 def collapse_blanks(text: str) -> str:
-    """One blank between words, none at line ends, one empty line at most; indentation and fenced code stay."""
+    """Leaves one blank between words, none at line ends, and at most one empty line; not in indentation and fenced code."""
     text = _TRAILING_BLANKS.sub("", text).strip(" \t\n")
-    return outside_fences(text, lambda part: _EMPTY_LINES.sub("\n\n", _INNER_BLANKS.sub(" ", part)))
+    return change_outside_fences(text, lambda part: _EMPTY_LINES.sub("\n\n", _INNER_BLANKS.sub(" ", part)))
 
 
-def outside_fences(text: str, change: Callable[[str], str]) -> str:
-    """``change`` applied to what is not fenced code: from a line ``` or ```name to the next line ```."""
+def change_outside_fences(text: str, change: Callable[[str], str]) -> str:
+    """Applies ``change`` outside of fenced code, which reaches from a line ``` or ```name to the next line ```."""
     if "```" not in text:
         return change(text)
     parts, done = [], 0
-    for start, end in fences(text):
+    for start, end in find_fences(text):
         parts += [change(text[done:start]), text[start:end]]
         done = end
     return "".join(parts) + change(text[done:])
 
 
-def fences(text: str) -> list[tuple[int, int]]:
-    """Where fenced code begins and ends, without the line feed after it. A fence that never closes is none."""
-    found: list[tuple[int, int]] = []
+def find_fences(text: str) -> list[tuple[int, int]]:
+    """``(start, end)`` of fenced code, without the line feed after it. Ignores a fence that never closes."""
+    fences: list[tuple[int, int]] = []
     opened: int | None = None
     start = 0
     for line in text.split("\n"):
         if opened is None:
             opened = start if _FENCE_OPENS.fullmatch(line) else None
         elif _FENCE_CLOSES.fullmatch(line):
-            found.append((opened, start + len(line)))
+            fences.append((opened, start + len(line)))
             opened = None
         start += len(line) + 1
-    return found
+    return fences
 
 
 def end_code(text: str) -> str:
-    """Source code keeps its whitespace, but for empty lines around it and its last line feed."""
+    """Removes empty lines around source code and ends it with one line feed; other whitespace stays."""
     stripped = text.strip("\n")
     return stripped + "\n" if stripped else ""

@@ -1,8 +1,8 @@
-"""Normalisation of whole columns of UTF-8: what the plain functions of ``preprocessing.text.normalise`` say.
+"""Normalizes whole columns of UTF-8, with the same result as the plain functions of ``preprocessing.text.normalize``.
 
 Owns one pass over a column: each row is decoded once into a scratch array of code points, changed in place by the
-stages that what was seen in it calls for, and written again. Rows with characters that may compose (other than Hangul)
-are handed back untouched, for Unicode composition is not done here.
+operations that its classes of characters require, and encoded again. Rows with characters that may compose (other than
+Hangul) are returned unchanged, because Unicode composition is not implemented here.
 
 The table of characters comes from ``preprocessing.text.character_table``.
 """
@@ -13,16 +13,16 @@ import numpy as np
 
 from preprocessing.kernels.characters import decode
 from preprocessing.kernels.compiled import inner, njit
-from preprocessing.kernels.normalise_blanks import end_code, put, put_collapsed
-from preprocessing.kernels.normalise_characters import (
+from preprocessing.kernels.normalize_blanks import end_code, put, put_collapsed
+from preprocessing.kernels.normalize_characters import (
     compose_hangul,
-    is_telling_vowel,
+    is_plain_vowel,
     join_typed_jamo,
     remove_invisible,
     remove_stray_jamo,
     replace_class,
 )
-from preprocessing.kernels.normalise_classes import (
+from preprocessing.kernels.normalize_classes import (
     BACKTICK,
     BLANK,
     COMPATIBILITY,
@@ -38,25 +38,26 @@ from preprocessing.kernels.normalise_classes import (
 )
 from preprocessing.kernels.squeeze import squeeze
 
-# What changed a row, in order; UNDONE: the row was left as it is, for it may need composition.
+# Operations that changed a row, in order; UNDONE: the row was left unchanged, because it may need composition.
 OPERATIONS = ("control", "full_width", "nfc", "stray_jamo", "typed_jamo", "squeeze", "whitespace")
 _CONTROL, _FULL_WIDTH, _NFC, _STRAY, _TYPED, _SQUEEZE, _WHITESPACE, UNDONE = (1 << i for i in range(8))
-_COLLAPSE = 1 << 8  # blanks are still to be collapsed, while the row is written
-# Classes of a whole row, above those of a character: a run of emotion, blanks to collapse, jamo typed apart
+_COLLAPSE = 1 << 8  # blanks are collapsed while the row is written
+# Classes of a whole row, above those of a character: a run of emotion, blanks to collapse, separately typed jamo
 _RUN, _BLANKS, _APART = 1 << 16, 1 << 17, 1 << 18
 
 
 @njit()
-def normalise(data, offsets, table, usual, prose, longest, laughs_from, join_typed, keep_old):
+def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typed, keep_old):
     """``(data: uint8, offsets: [rows + 1] int64, changes: [rows] uint8)`` of a column (``data``, ``offsets``).
 
-    ``table`` is that of prose or of code, as ``prose`` says; the rest are the options of ``CleanConfig``.
+    ``table`` is ``prose_table()`` or, where ``prose`` is false, ``code_table()``; the other arguments are options of
+    ``CleanConfig``.
     """
     rows = len(offsets) - 1
     size = 0
     for r in range(rows):
         size = max(size, offsets[r + 1] - offsets[r])
-    text = np.empty(size + 2, np.uint32)  # stages look one or two characters ahead
+    text = np.empty(size + 2, np.uint32)  # operations look one or two characters ahead
     spare = np.empty(size + 1, np.uint32)
     out = np.empty(offsets[rows] - offsets[0] + rows, np.uint8)
     ends = np.zeros(rows + 1, np.int64)
@@ -86,7 +87,7 @@ def normalise(data, offsets, table, usual, prose, longest, laughs_from, join_typ
 
 @inner()
 def _read(data, start, end, text, table):
-    """Code points of a row into ``text``; returns how many, and the classes seen."""
+    """Decodes a row into ``text``; returns the number of code points and the classes that occur."""
     length, seen, previous, before = 0, 0, 0, 0
     i = start
     while 0 <= i < end:
@@ -109,23 +110,23 @@ def _read(data, start, end, text, table):
 
 @inner()
 def _pair(c, classes, previous, before):
-    """Classes of the row that a character brings with the one or two before it."""
-    found = 0
+    """Classes of the row that a character adds together with the one or two before it."""
+    row_classes = 0
     family = classes & FAMILY
     if family and family == previous & FAMILY:
-        found |= _RUN
+        row_classes |= _RUN
     if classes & previous & BLANK:
         feed, after_feed = classes & LINE_FEED != 0, previous & LINE_FEED != 0
         if (not feed and not after_feed) or (feed and (not after_feed or before & LINE_FEED)):
-            found |= _BLANKS
-    elif classes & previous & COMPATIBILITY and is_telling_vowel(c):
-        found |= _APART
-    return found
+            row_classes |= _BLANKS
+    elif classes & previous & COMPATIBILITY and is_plain_vowel(c):
+        row_classes |= _APART
+    return row_classes
 
 
 @inner()
 def _prose(text, length, seen, spare, table, usual, longest, laughs_from, join_typed, keep_old):
-    """The stages of prose but the last; returns the new length and what changed, _COLLAPSE if blanks may have to."""
+    """Applies the operations of prose except the last; returns the new length and the changes, with _COLLAPSE if needed."""
     if seen & COMPOSES or (keep_old and seen & JAMO):
         return length, UNDONE
     changes = 0
@@ -161,7 +162,7 @@ def _prose(text, length, seen, spare, table, usual, longest, laughs_from, join_t
 
 @inner()
 def _code(text, length, seen, table, usual):
-    """The stages of source code; returns the new length and what changed."""
+    """Applies the operations of source code; returns the new length and the changes."""
     if seen & COMPOSES:
         return length, UNDONE
     changes = 0

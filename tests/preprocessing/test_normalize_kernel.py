@@ -1,4 +1,4 @@
-"""Whole columns against the plain functions, on generated text full of what they look for."""
+"""Whole columns compared with the plain functions, on generated text rich in the characters that they change."""
 
 import dataclasses
 import unicodedata
@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.documents import Counts, utf8_buffer
-from preprocessing.kernels.normalise import OPERATIONS, UNDONE
-from preprocessing.kernels.normalise import normalise as normalise_rows
-from preprocessing.kernels.normalise_classes import COMPOSES, CONTROL, SINGLE, SIZE, WIDTH
+from preprocessing.kernels.normalize import OPERATIONS, UNDONE
+from preprocessing.kernels.normalize import normalize as normalize_rows
+from preprocessing.kernels.normalize_classes import COMPOSES, CONTROL, SINGLE, SIZE, WIDTH
 from preprocessing.markup.html_text import html_to_text
 from preprocessing.steps.text_operations import (
     _suspects,
-    normalise_column,
+    normalize_column,
     operations_for,
     rows_with_boilerplate,
 )
-from preprocessing.text import boilerplate, mojibake, normalise
+from preprocessing.text import boilerplate, mojibake, normalize
 from preprocessing.text.character_table import prose_table, usual_table
 
 PIECES = [
@@ -63,7 +63,7 @@ def column_of(texts):
 def whole_column(texts, lang, config, markup="none"):
     counts = Counts()
     ids = pa.array([str(i) for i in range(len(texts))])
-    column = normalise_column(column_of(texts), ids, lang, markup, config, counts)
+    column = normalize_column(column_of(texts), ids, lang, markup, config, counts)
     column.validate(full=True)
     return column.to_pylist(), counts
 
@@ -107,21 +107,21 @@ def check_normal(texts, lang, config):
 @pytest.mark.parametrize("lang", ["ko", "code"])
 @pytest.mark.parametrize("keep_old", [False, True])
 @pytest.mark.parametrize("longest", [1, 3, 5])
-def test_hard_rows_are_what_the_plain_functions_make_of_them(lang, keep_old, longest):
+def test_hard_rows_equal_the_plain_functions(lang, keep_old, longest):
     check_column(HARD, lang, CleanConfig(squeeze_to=longest, keep_old_hangul=keep_old))
 
 
 @pytest.mark.parametrize("lang", ["ko", "code"])
 @settings(max_examples=200, deadline=None)
 @given(texts=st.lists(TEXTS, max_size=8), config=CONFIGS)
-def test_a_column_is_what_the_plain_functions_make_of_its_rows(lang, texts, config):
+def test_columns_equal_the_plain_functions(lang, texts, config):
     check_column(texts, lang, config)
 
 
 @pytest.mark.parametrize("lang", ["ko", "en", "mixed", "other", "code"])
 @settings(max_examples=60, deadline=None)
 @given(texts=st.lists(TEXTS, max_size=8), config=CONFIGS)
-def test_normal_text_stays_as_it_is(lang, texts, config):
+def test_normal_text_stays_unchanged(lang, texts, config):
     check_normal(texts, lang, config)
 
 
@@ -136,7 +136,7 @@ def test_a_hundred_thousand_rows(lang, texts, config):
 
 @settings(max_examples=120, deadline=None)
 @given(texts=st.lists(st.lists(st.sampled_from(MARKUP), max_size=9).map("".join), min_size=1, max_size=8))
-def test_no_markup_is_passed_over(texts):
+def test_no_markup_is_missed(texts):
     check_column(texts, "en", CleanConfig(), "html")
     rows = set(_suspects(column_of(texts), "html", CleanConfig())[0])
     assert {i for i, text in enumerate(texts) if html_to_text(text) != text} <= rows
@@ -144,7 +144,7 @@ def test_no_markup_is_passed_over(texts):
 
 @settings(max_examples=120, deadline=None)
 @given(texts=st.lists(st.lists(st.sampled_from(MISREAD), max_size=9).map("".join), min_size=1, max_size=8))
-def test_no_wrong_code_page_is_passed_over(texts):
+def test_no_wrong_code_page_is_missed(texts):
     rows = set(_suspects(column_of(texts), "none", CleanConfig())[1])
     changed = {i for i, text in enumerate(texts) if mojibake.repair_mojibake(text) != text}
     assert changed <= rows
@@ -153,7 +153,7 @@ def test_no_wrong_code_page_is_passed_over(texts):
 
 @settings(max_examples=120, deadline=None)
 @given(texts=st.lists(st.lists(st.sampled_from(ENDS), max_size=14).map("".join), min_size=1, max_size=6))
-def test_no_boilerplate_is_passed_over(texts):
+def test_no_boilerplate_is_missed(texts):
     rows = set(rows_with_boilerplate(column_of(texts)))
     assert {i for i, text in enumerate(texts) if boilerplate.cut_boilerplate(text) != text} <= rows
 
@@ -161,7 +161,7 @@ def test_no_boilerplate_is_passed_over(texts):
 def test_a_slice_of_a_column_is_read_from_its_own_start():
     column = column_of(["ㅋㅋㅋㅋㅋ", "가!!!!!", "나  다", "a"])[1:3]
     counts = Counts()
-    out = normalise_column(column, pa.array(["x", "y"]), "ko", "none", CleanConfig(), counts)
+    out = normalize_column(column, pa.array(["x", "y"]), "ko", "none", CleanConfig(), counts)
     assert out.to_pylist() == ["가!!!", "나 다"]
     assert counts.examples["squeeze"] == [{"id": "x", "before": "가!!!!!", "after": "가!!!"}]
 
@@ -178,20 +178,20 @@ def test_examples_show_the_change_and_hide_personal_data():
     )
 
 
-def test_the_table_knows_every_character_that_the_plain_functions_change_alone():
+def test_the_table_has_every_single_character_that_the_plain_functions_change():
     table = prose_table()
     for code in range(SIZE):
         if 0xD800 <= code < 0xE000:
             continue
         one = chr(code)
-        assert bool(table[code] & CONTROL) == (normalise.remove_invisible(one) != one), hex(code)
-        assert bool(table[code] & WIDTH) == (normalise.to_usual_width(one) != one), hex(code)
+        assert bool(table[code] & CONTROL) == (normalize.remove_invisible(one) != one), hex(code)
+        assert bool(table[code] & WIDTH) == (normalize.to_usual_width(one) != one), hex(code)
         if not unicodedata.is_normalized("NFC", one) or unicodedata.combining(one):
             assert table[code] & (COMPOSES | SINGLE | WIDTH), hex(code)
 
 
-def test_every_pair_that_composes_is_handed_back_or_hangul():
-    """Also outside of the table: all primary composites of this Python's Unicode data."""
+def test_every_pair_that_composes_is_left_to_python_or_hangul():
+    """All primary composites of Python's Unicode data, also those outside of the table."""
     table = prose_table()
     for code in range(0x110000):
         parts = unicodedata.decomposition(chr(code)).split()
@@ -208,7 +208,7 @@ def test_every_pair_that_composes_is_handed_back_or_hangul():
 def test_hangul_of_any_form_needs_no_python(form):
     text = "".join(map(chr, range(0xAC00, 0xD7A4, 7)))
     column = column_of([unicodedata.normalize(form, text)])
-    data, ends, changes = normalise_rows(
+    data, ends, changes = normalize_rows(
         *utf8_buffer(column), prose_table(), usual_table(), True, 3, 5, True, False
     )
     assert bytes(data[: ends[1]]).decode() == text

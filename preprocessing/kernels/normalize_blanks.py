@@ -1,6 +1,6 @@
-"""Blanks and line ends of a text of code points (``text: uint32``), and its way back to UTF-8.
+"""Normalizes blanks and line ends of a text of code points (``text: uint32``) and encodes it as UTF-8.
 
-``put_collapsed`` says what ``collapse_blanks`` of ``preprocessing.text.normalise`` says, ``end_code`` what its namesake does.
+``put_collapsed`` has the same result as ``collapse_blanks`` of ``preprocessing.text.normalize``, ``end_code`` as its namesake.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ONE, _TWO, _THREE = np.uint64(1), np.uint64(2), np.uint64(3)
 
 @inner()
 def _put_one(c, out, at):
-    """Writes a character as UTF-8 at byte ``at: uint64`` (no index counts from the end); returns the byte behind it."""
+    """Writes a character as UTF-8 at byte ``at: uint64`` (unsigned: indices never count from the end); returns its end."""
     if c < 0x80:
         out[at] = c
         return at + _ONE
@@ -31,7 +31,7 @@ def _put_one(c, out, at):
 
 @inner()
 def put(text, start, end, out, at):
-    """Writes ``text[start:end]`` as UTF-8 at byte ``at``; returns the byte behind it."""
+    """Writes ``text[start:end]`` as UTF-8 at byte ``at``; returns its end."""
     place = np.uint64(at)
     for i in range(np.uint64(start), np.uint64(end)):
         place = _put_one(text[i], out, place)
@@ -40,7 +40,7 @@ def put(text, start, end, out, at):
 
 @inner()
 def _put_words(text, start, end, out, at):
-    """As ``put``, of what stays as it is: visible characters, and single blanks between them; also returns where that ends."""
+    """Same as ``put`` for visible characters and single blanks between them; also returns where these end in ``text``."""
     place, i = np.uint64(at), np.uint64(start)
     c = text[i]
     while (i < np.uint64(end)) & ((c > _SPACE) | ((c == _SPACE) & (text[i + _ONE] > _SPACE))):
@@ -52,8 +52,8 @@ def _put_words(text, start, end, out, at):
 
 @inner()
 def put_collapsed(text, length, fenced, out, at):
-    """As ``collapse_blanks``, while the text is written as by ``put``; also returns whether anything changed."""
-    start, end = _stripped(text, length)
+    """Writes the text like ``put`` with its blanks collapsed (``collapse_blanks``); also returns whether anything changed."""
+    start, end = _strip(text, length)
     i, feeds, blanks = start, 0, 0
     line, closes, changed = True, fenced, end - start < length
     while 0 <= i < end:
@@ -92,8 +92,8 @@ def put_collapsed(text, length, fenced, out, at):
 
 
 @inner()
-def _stripped(text, length):
-    """Where the text begins and ends without blanks and line feeds around it."""
+def _strip(text, length):
+    """``(start, end)`` of the text without leading and trailing blanks and line feeds."""
     start, end = 0, length
     while end and (is_blank(text[end - 1]) or text[end - 1] == _FEED):
         end -= 1
@@ -112,7 +112,7 @@ def _put_feeds(feeds, out, at):
 
 @inner()
 def _put_fence(text, start, end, out, at):
-    """Writes fenced code without blanks at line ends; also returns whether there were any."""
+    """Writes fenced code without trailing blanks; also returns whether it had any."""
     blanks, changed = 0, False
     for i in range(start, end):
         c = text[i]
@@ -130,7 +130,7 @@ def _put_fence(text, start, end, out, at):
 
 @inner()
 def end_code(text, length):
-    """Returns the length and whether anything changed."""
+    """Removes empty lines around the text and ends it with one line feed; returns its length and whether anything changed."""
     start, end = 0, length
     while end and text[end - 1] == _FEED:
         end -= 1

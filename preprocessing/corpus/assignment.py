@@ -1,7 +1,7 @@
-"""Which domain, split and file of the corpus each document goes to, decided from columns alone.
+"""Assigns each document to a domain, a split and a file of the corpus, from columns alone.
 
-Owns the rules (first domain that matches, validation by hash, caps, repeats by cluster size, cuts of files) and the
-arrays they work on: 65 bytes for each document at most, no text.
+Owns the rules (first domain that matches, validation by hash, caps, repeats by cluster size, boundaries of files) and
+their arrays: at most 65 bytes per document, no text.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ import xxhash
 from preprocessing.config.mixture import BalanceConfig, DomainConfig
 
 SPLITS = ("train", "valid")
-GONE, NO_DOMAIN = -2, -1  # in the column domain: dropped by an earlier step; no domain takes it
+GONE, NO_DOMAIN = (
+    -2,
+    -1,
+)  # values of the column domain: dropped by an earlier step; no domain takes the document
 NO_SET = -1
 REASONS = (None, "no_domain", "domain_full")
 Domains = Mapping[str, DomainConfig]
 
 
 def domain_of(source: str, lang: str, domains: Domains) -> str | None:
-    """The first domain that takes the source and the language."""
+    """The first domain that takes the source and the language, or None."""
     for name, domain in domains.items():
         if (not domain.sources or source in domain.sources) and (not domain.langs or lang in domain.langs):
             return name
@@ -31,7 +34,7 @@ def domain_of(source: str, lang: str, domains: Domains) -> str | None:
 
 
 def domain_numbers(sources: pa.Array, langs: pa.Array, domains: Domains) -> np.ndarray:
-    """``[rows] int16``: number of the domain in their order, NO_DOMAIN where none takes the document."""
+    """``[rows] int16``: index of each document's domain, NO_DOMAIN where no domain takes it."""
     names = list(domains)
     source, lang = sources.dictionary_encode(), langs.dictionary_encode()
     table = np.full((len(source.dictionary), len(lang.dictionary)), NO_DOMAIN, np.int16)
@@ -43,7 +46,7 @@ def domain_numbers(sources: pa.Array, langs: pa.Array, domains: Domains) -> np.n
 
 
 def position(identity: str, seed: int) -> float:
-    """A number in [0, 1) that depends on the id and the seed only."""
+    """A number in [0, 1) that depends only on the id and the seed."""
     return xxhash.xxh64_intdigest(identity.encode("utf-8"), seed) / 2**64
 
 
@@ -54,9 +57,9 @@ def positions(identities: pa.Array, seed: int) -> np.ndarray:
 
 
 def split_of(positions: np.ndarray, sizes: np.ndarray, valid_fraction: float) -> np.ndarray:
-    """Which documents of a domain validate: the first by position that hold the fraction of its bytes.
+    """``[rows] bool``: validation documents of a domain, the first by position with the fraction of its bytes.
 
-    At least one and never all, where there are two.
+    At least one and never all, if there are two or more documents.
     """
     valid = np.zeros(len(positions), bool)
     if valid_fraction > 0 and len(positions) >= 2:
@@ -68,8 +71,8 @@ def split_of(positions: np.ndarray, sizes: np.ndarray, valid_fraction: float) ->
     return valid
 
 
-def capped(positions: np.ndarray, sizes: np.ndarray, max_bytes: int | None) -> np.ndarray:
-    """Which documents stay when at most ``max_bytes`` may: the last ones by position go."""
+def within_cap(positions: np.ndarray, sizes: np.ndarray, max_bytes: int | None) -> np.ndarray:
+    """``[rows] bool``: documents that fit into ``max_bytes``, the first by position."""
     if max_bytes is None:
         return np.ones(len(positions), bool)
     order = np.argsort(positions, kind="stable")
@@ -81,10 +84,10 @@ def capped(positions: np.ndarray, sizes: np.ndarray, max_bytes: int | None) -> n
 def repeats_of(
     cluster_sizes: np.ndarray, positions: np.ndarray, rehydrate: Mapping[int, float]
 ) -> np.ndarray:
-    """``[rows] uint16``: how often each document stands in the corpus, by the size of its cluster of duplicates.
+    """``[rows] uint16``: copies of each document in the corpus, by the size of its cluster of duplicates.
 
-    The row of ``rehydrate`` with the largest size not above the cluster's counts; 2.3 is three times for 30 % of the
-    documents, chosen by their lowest bits, and twice for the others.
+    The entry of ``rehydrate`` with the largest size up to the cluster's applies; 2.3 means three copies of 30 % of the
+    documents, selected by the lowest bits of their position, and two copies of the others.
     """
     times = np.ones(len(cluster_sizes))
     for size in sorted(rehydrate):
@@ -94,19 +97,19 @@ def repeats_of(
     return (whole + (chance < times - whole)).astype(np.uint16)
 
 
-def cut(sizes: np.ndarray, most: int) -> np.ndarray:
-    """``[rows] int32``: number of the file of each document: a file takes the documents that start in its ``most`` bytes."""
+def file_numbers(sizes: np.ndarray, max_bytes: int) -> np.ndarray:
+    """``[rows] int32``: number of each document's file; a file takes the documents that start in its ``max_bytes``."""
     if not len(sizes):
         return np.zeros(0, np.int32)
-    slot = (np.cumsum(sizes, dtype=np.int64) - sizes) // most
+    slot = (np.cumsum(sizes, dtype=np.int64) - sizes) // max_bytes
     return np.concatenate([[0], np.cumsum(np.diff(slot) > 0)]).astype(np.int32)
 
 
 @dataclass(frozen=True)
-class Placed:
-    """One entry per document, in the order of the corpus."""
+class Assignment:
+    """Assignments of documents: one entry per document, in the order of the corpus."""
 
-    set_number: np.ndarray  # int16, index of sets_of(domains); NO_SET where it is in none
+    set_number: np.ndarray  # int16, index of sets_of(domains); NO_SET if it is in no set
     reason: np.ndarray  # int8, index of REASONS
     shard: np.ndarray  # int32
     repeats: np.ndarray  # uint16
@@ -117,16 +120,16 @@ def sets_of(domains: Domains) -> list[tuple[str, str]]:
     return [(name, split) for name in domains for split in SPLITS]
 
 
-def place(
+def assign(
     domain: np.ndarray,
-    where: np.ndarray,
+    positions: np.ndarray,
     sizes: np.ndarray,
     repeats: np.ndarray,
     domains: Domains,
     balance: BalanceConfig,
-) -> Placed:
-    """Decides for all documents at once. ``where`` are their positions; only training documents are repeated."""
-    placed = Placed(
+) -> Assignment:
+    """Assigns all documents at once; only training documents are repeated."""
+    assigned = Assignment(
         np.full(len(domain), NO_SET, np.int16),
         (domain == NO_DOMAIN).astype(np.int8),
         np.zeros(len(domain), np.int32),
@@ -134,15 +137,15 @@ def place(
     )
     for number, settings in enumerate(domains.values()):
         rows = np.flatnonzero(domain == number)
-        keep = capped(where[rows], sizes[rows], settings.max_bytes)
-        placed.reason[rows[~keep]] = REASONS.index("domain_full")
-        placed.repeats[rows[~keep]] = 0
+        keep = within_cap(positions[rows], sizes[rows], settings.max_bytes)
+        assigned.reason[rows[~keep]] = REASONS.index("domain_full")
+        assigned.repeats[rows[~keep]] = 0
         rows = rows[keep]
-        valid = split_of(where[rows], sizes[rows], balance.valid_fraction)
-        placed.repeats[rows[valid]] = 1
+        valid = split_of(positions[rows], sizes[rows], balance.valid_fraction)
+        assigned.repeats[rows[valid]] = 1
         for split, mine in enumerate((rows[~valid], rows[valid])):
-            placed.set_number[mine] = len(SPLITS) * number + split
-            placed.shard[mine] = cut(
-                np.multiply(sizes[mine], placed.repeats[mine], dtype=np.int64), balance.shard_bytes
+            assigned.set_number[mine] = len(SPLITS) * number + split
+            assigned.shard[mine] = file_numbers(
+                np.multiply(sizes[mine], assigned.repeats[mine], dtype=np.int64), balance.shard_bytes
             )
-    return placed
+    return assigned

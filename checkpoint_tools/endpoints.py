@@ -15,7 +15,7 @@ from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.hf_config import check_exportable
 from checkpoint_tools.formats.store import Store, loses_digits, with_dtype
 from checkpoint_tools.options import ExpandVocab, FromHf, PruneVocab, ToHf
-from megatron_ko.errors import CheckpointError, ConfigError
+from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json
 from megatron_ko.planning.weights import parameter_count
 
@@ -26,48 +26,53 @@ Format = Literal["hf", "megatron"]
 
 
 def open_source(
-    path: str, fits: Callable[[Path], bool], what: str, open_it: Callable[[Path], Store]
+    path: str, is_format: Callable[[Path], bool], format_name: str, open_folder: Callable[[Path], Store]
 ) -> Store:
-    """Opens ``path`` when it ``fits`` and prints one line about it; ``what`` names the format in an error."""
+    """Opens the folder ``path`` and prints its size. Raises CheckpointError unless ``is_format`` accepts the folder."""
     folder = Path(path).expanduser()
     if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such folder; check src")
-    if not fits(folder):
-        raise CheckpointError(f"{folder}: is not {what}; check src")
-    store = open_it(folder)
+        raise CheckpointError(f"{folder}: no such folder; check SRC", rule="missing-folder")
+    if not is_format(folder):
+        raise CheckpointError(f"{folder}: is not {format_name}; check SRC", rule="wrong-format")
+    store = open_folder(folder)
     count = parameter_count(store.model, store.vocab_size)
     print(
-        f"{store.origin}: {count:,} parameters, {store.model.layers} layers, {store.vocab_size:,} tokens, {store.dtype}"
+        f"source {store.origin}\n"
+        f"  {count:,} parameters, {store.model.layers} layers, {store.vocab_size:,} tokens, {store.dtype}"
     )
     return store
 
 
 def open_vocabulary_source(options: ExpandVocab | PruneVocab) -> Store:
-    """Opens the source of an operation on the vocabulary, which writes the source's own format.
+    """Opens the source of an operation that changes the vocabulary.
 
-    Checks first what can be checked of the destination before work starts.
+    Checks the number format and the destination, too, so that mistakes are reported before work starts.
     """
-    what = "a Hugging Face folder (config.json) or a checkpoint or run folder (checkpoint.json)"
-    source = open_source(options.src, verify.is_model, what, lambda folder: verify.open_store(str(folder)))
+    format_name = "a Hugging Face folder (config.json) or a checkpoint or run folder (checkpoint.json)"
+    source = open_source(
+        options.src, verify.is_model, format_name, lambda folder: verify.open_store(str(folder))
+    )
     if options.dtype is None:
         with_one_dtype(source, None)
     if options.dst is not None:
         folder = check_destination(options.dst, source, options.overwrite)
-        tokenizer = Path(options.tokenizer).expanduser().resolve()
-        if folder.resolve() in (tokenizer, *tokenizer.parents) or tokenizer in folder.resolve().parents:
+        tokenizer = Path(options.tokenizer).expanduser()
+        if _overlap(folder, tokenizer):
             raise CheckpointError(
-                f"{folder}: is, holds or is inside the tokenizer {tokenizer}; choose another dst"
+                f"{folder}: overlaps with the tokenizer folder {tokenizer}; choose another DST",
+                rule="overlapping-folders",
             )
     return source
 
 
 def convert_dtype(source: Store, options: ToHf | FromHf) -> Store:
-    """The source in the number format of the options. Raises ConfigError when logits could not agree in it."""
+    """The source in the number format of the options. Raises ConfigError when rounding makes logits differ."""
     store = with_one_dtype(source, options.dtype)
     if options.logits and loses_digits(source.dtype, store.dtype):
-        raise ConfigError(
-            f"logits=true needs equal weights, but {store.dtype} rounds {source.dtype}; leave out one of them"
+        message = (
+            f"needs equal weights, but {store.dtype} rounds {source.dtype}; leave out --logits or --dtype"
         )
+        raise ConfigError([Problem("", "--logits", message, "logits-of-rounded-weights")])
     return store
 
 
@@ -75,7 +80,8 @@ def with_one_dtype(source: Store, dtype: str | None) -> Store:
     """The source in ``dtype``, or in its own. Raises CheckpointError when it has several."""
     if dtype is None and source.dtype == "mixed":
         raise CheckpointError(
-            f"{source.origin}: tensors have several number formats; give dtype=fp32 or dtype=bf16"
+            f"{source.origin}: tensors have several number formats; give --dtype fp32 or --dtype bf16",
+            rule="mixed-dtypes",
         )
     return with_dtype(source, dtype)
 
@@ -84,24 +90,36 @@ def with_one_dtype(source: Store, dtype: str | None) -> Store:
 
 
 def check_destination(path: str, source: Store, overwrite: bool) -> Path:
-    """The folder, untouched. Raises CheckpointError when nothing may be written there."""
-    folder, origin = Path(path).expanduser(), Path(source.origin).resolve()
-    resolved = folder.resolve()
-    if resolved == origin or resolved in origin.parents or origin in resolved.parents:
+    """Returns the folder without changing it. Raises CheckpointError when nothing may be written there."""
+    folder = Path(path).expanduser()
+    if _overlap(folder, Path(source.origin)):
         raise CheckpointError(
-            f"{folder}: is, holds or is inside the source {source.origin}; choose another dst"
+            f"{folder}: overlaps with the source {source.origin}; choose another DST",
+            rule="overlapping-folders",
         )
     if folder.exists() and not folder.is_dir():
-        raise CheckpointError(f"{folder}: is a file; choose another dst")
+        raise CheckpointError(f"{folder}: is a file; choose another DST", rule="destination-is-a-file")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
-        raise CheckpointError(f"{folder}: is not empty; choose another dst or give overwrite=true")
+        raise CheckpointError(
+            f"{folder}: is not empty; choose another DST or give --overwrite", rule="destination-not-empty"
+        )
     return folder
 
 
+def _overlap(a: Path, b: Path) -> bool:
+    """True when one folder is the other or contains it."""
+    a, b = a.resolve(), b.resolve()
+    return a == b or a in b.parents or b in a.parents
+
+
 def clear_destination(
-    path: str, source: Store, overwrite: bool, clear: Callable[[Path], None], what: str
+    path: str, source: Store, overwrite: bool, clear: Callable[[Path], None], content: str
 ) -> Path:
-    """An empty or new folder apart from the source; with ``overwrite``, one emptied of what ``what`` consists of."""
+    """Returns an empty or new folder apart from the source.
+
+    With ``overwrite`` removes the files of an earlier output (``clear``) and leaves others; ``content`` names the
+    output in errors. Raises CheckpointError when other weights remain.
+    """
     folder = check_destination(path, source, overwrite)
     if folder.is_dir() and any(folder.iterdir()):
         clear(folder)
@@ -109,7 +127,8 @@ def clear_destination(
             path.name for path in folder.iterdir() if path.suffix in (".distcp", ".safetensors", ".bin")
         ):
             raise CheckpointError(
-                f"{folder}: contains {left[0]}, which does not belong to {what}; choose another dst"
+                f"{folder}: contains {left[0]}, which does not belong to {content}; choose another DST",
+                rule="foreign-weights",
             )
     return folder
 
@@ -139,23 +158,28 @@ def write_like_source(store: Store, source: Store, options: ExpandVocab | PruneV
 
 
 def verify_output(store: Store, output: Store, folder: Path, options: ToHf | FromHf | None = None) -> int:
-    """Compares what was written with its source, prints a summary and writes ``verification.json``; returns 0.
+    """Compares the written model with ``store``, prints a summary and writes ``verification.json``; returns 0.
 
     Raises CheckpointError when they differ.
     """
     weights = verify.compare(store, output)
     print(weights.summary())
     report: dict[str, Any] = {"weights": weights.report()}
-    failures = [] if weights.is_equal_within(0.0) else ["what was read back is not what was written"]
+    failures = [] if weights.is_equal_within(0.0) else ["the weights read back differ from those written"]
     if options is not None and options.logits:
         tokens = verify.sample_tokens(store, None)
-        logits = verify.parity(store.origin, str(folder), tokens, options.tolerance, options.tensor_parallel)
+        logits = verify.compare_logits(
+            store.origin, str(folder), tokens, options.tolerance, options.tensor_parallel
+        )
         print(logits.summary())
         report["logits"] = asdict(logits)
         if not logits.ok:
             failures.append(f"the logits differ by {logits.difference:.3g}, more than {options.tolerance:g}")
     write_json(folder / "verification.json", report)
     if failures:
-        raise CheckpointError(f"{folder}: {'; '.join(failures)}; do not use it, see verification.json")
+        raise CheckpointError(
+            f"{folder}: {'; '.join(failures)}; do not use it, see verification.json",
+            rule="verification-failed",
+        )
     print(f"wrote {folder}")
     return 0

@@ -1,8 +1,8 @@
-"""Changes of normalisation that look at characters: controls, widths, jamo, of one text of code points, in place.
+"""Normalizes the characters of one text of code points in place: controls, widths, jamo.
 
-``text`` is uint32, its first ``length`` count. Each function is the namesake of a plain one in
-``preprocessing.text.normalise`` (``replace_class`` of ``to_usual_width``) and returns the new length; none lengthens a text.
-Indices are compared with 0 in loops, so that the compiler drops Python's negative ones.
+``text`` is uint32 with ``length`` code points. Each function has a plain namesake in ``preprocessing.text.normalize``
+(``replace_class``: ``to_usual_width``) and returns the new length, which never grows. Loops compare indices with 0, so
+that the compiler removes the handling of negative indices.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.compiled import inner
-from preprocessing.kernels.normalise_classes import CONTROL, JAMO, SIZE
+from preprocessing.kernels.normalize_classes import CONTROL, JAMO, SIZE
 
 _FEED, _RETURN, _ESCAPE = 10, 13, 27
 _JOINER, _LOWER_BLOCK = 0x200D, 0x2581
 # First letters of the conjoining jamo (leading, vowel, one before the trailing) and of the syllables
 _L, _V, _T, _S = 0x1100, 0x1161, 0x11A7, 0xAC00
-# Which initial and which final a compatibility consonant (from U+3131) is; -1: none
+# Number of the initial and of the final of a compatibility consonant (from U+3131); -1: none
 _INITIAL = np.array([0, 1, -1, 2, -1, -1, 3, 4, 5, -1, -1, -1, -1, -1, -1, -1, 6, 7, 8, -1, 9, 10, 11, 12, 13, 14, 15,
                      16, 17, 18], np.int64)  # fmt: skip
 _FINAL = np.array([1, 2, 3, 4, 5, 6, 7, -1, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, -1, 18, 19, 20, 21, 22, -1, 23, 24,
@@ -35,7 +35,7 @@ def _is_emoji(c):
 
 @inner()
 def remove_invisible(text, length, table, prose):
-    """As ``remove_invisible``, or ``remove_invisible_in_code``; returns the length and whether anything changed."""
+    """Same as ``remove_invisible`` or ``remove_invisible_in_code``; returns the length and whether anything changed."""
     w, i, joiners, changed = 0, 0, 0, False
     while 0 <= i < length:
         c = text[i]
@@ -70,7 +70,7 @@ def remove_invisible(text, length, table, prose):
 
 @inner()
 def _after_escape(text, i, length):
-    """Where a terminal escape (ESC [ parameters letter) at ``i`` ends; one further, if it is none."""
+    """The end of a terminal escape (ESC [ parameters letter) at ``i``; ``i + 1`` for any other text."""
     j = i + 1
     if j < length and text[j] == ord("["):
         j += 1
@@ -83,7 +83,7 @@ def _after_escape(text, i, length):
 
 @inner()
 def replace_class(text, length, table, replaced, usual):
-    """Characters of the class ``replaced`` by those of the table ``usual``."""
+    """Replaces the characters of the class ``replaced`` by those of the table ``usual``."""
     for i in range(length):
         if classes_of(text[i], table) & replaced:
             text[i] = usual[text[i]]
@@ -91,7 +91,7 @@ def replace_class(text, length, table, replaced, usual):
 
 @inner()
 def compose_hangul(text, length):
-    """Conjoining jamo to syllables by the arithmetic of the Unicode standard, section 3.12."""
+    """Composes conjoining jamo to syllables (Unicode Standard, section 3.12)."""
     w = 0
     for i in range(length):
         c = text[i]
@@ -121,7 +121,7 @@ def remove_stray_jamo(text, length, table):
 
 @inner()
 def join_typed_jamo(text, length, syllables):
-    """``syllables`` is room for one run."""
+    """Joins compatibility jamo that were typed separately; ``syllables``: scratch for one run."""
     w, i, previous = 0, 0, np.uint32(0)
     while 0 <= i < length:
         c = text[i]
@@ -145,20 +145,20 @@ def join_typed_jamo(text, length, syllables):
 
 
 @inner()
-def is_telling_vowel(c):
-    """Vowels other than ㅠ, ㅜ and ㅡ, which are also signs of emotion."""
+def is_plain_vowel(c):
+    """Whether a character is a vowel other than ㅠ, ㅜ and ㅡ, which also express emotion."""
     return 0x314F <= c <= 0x3163 and c != 0x3160 and c != 0x315C and c != 0x3161
 
 
 @inner()
 def _typed_syllables(text, start, end, syllables):
-    """The syllables that the run ``start:end`` is, and how many; none, if it can be anything else."""
-    count, i, telling, different = 0, start, False, False
+    """Writes the syllables of the run ``start:end``; returns their number, 0 if the run can be anything else."""
+    count, i, plain, different = 0, start, False, False
     while 0 <= i < end:
         if i + 1 >= end or text[i] > 0x314E or text[i + 1] < 0x314F:
             return 0
         initial, vowel, final = _INITIAL[text[i] - 0x3131], text[i + 1] - 0x314F, np.int64(0)
-        telling |= is_telling_vowel(text[i + 1])
+        plain |= is_plain_vowel(text[i + 1])
         i += 2
         if i < end and text[i] <= 0x314E and (i + 1 == end or text[i + 1] <= 0x314E):
             final = _FINAL[text[i] - 0x3131]
@@ -168,4 +168,4 @@ def _typed_syllables(text, start, end, syllables):
         syllables[count] = _S + (initial * 21 + vowel) * 28 + final
         different |= syllables[count] != syllables[0]
         count += 1
-    return count if telling and different else 0
+    return count if plain and different else 0

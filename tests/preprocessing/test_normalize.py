@@ -1,4 +1,4 @@
-"""Normalisers: what changes, what must not, and that doing it twice is doing it once."""
+"""Normalization: what changes, what must not, and that doing it twice is doing it once."""
 
 import unicodedata
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.steps.text_operations import operations_for
-from preprocessing.text import normalise
+from preprocessing.text import normalize
 
 ALPHABET = st.sampled_from(
     "가각힣각ㄱㅋㅠㅏabcXYZ 019\n\t\r.,!?~…ㅡ♡★〜Ａ！　\u200b\u200d\ufeff\u00ad\u202e\u0301é한글👨👩漢\x00\x1b[m<>&;`-#*|/:"
@@ -32,10 +32,10 @@ def test_every_operation_is_idempotent_and_never_lengthens(lang, text):
 
 @settings(max_examples=200, deadline=None)
 @given(text=st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), max_size=40))
-def test_decomposed_hangul_is_put_together_and_syllables_never_change(text):
-    assert normalise.compose(unicodedata.normalize("NFD", text)) == text
-    assert normalise.squeeze(text, 1) == text
-    assert normalise.remove_stray_jamo(text) == text
+def test_decomposed_hangul_is_composed_and_syllables_never_change(text):
+    assert normalize.compose(unicodedata.normalize("NFD", text)) == text
+    assert normalize.squeeze(text, 1) == text
+    assert normalize.remove_stray_jamo(text) == text
 
 
 @pytest.mark.parametrize(
@@ -63,33 +63,33 @@ def test_decomposed_hangul_is_put_together_and_syllables_never_change(text):
     ],
 )
 def test_runs_of_emotion_are_squeezed_and_nothing_else(before, after):
-    assert normalise.squeeze(before, 3) == after
+    assert normalize.squeeze(before, 3) == after
 
 
-def test_stray_jamo_go_and_old_hangul_stays_when_asked():
-    assert normalise.remove_stray_jamo("ᄀᄀᄂ 회의는 ᅡ 세 시") == " 회의는  세 시"
-    assert normalise.remove_stray_jamo_keep_old("나랏말ᄊᆞ미 ᅡᆨ ᄒᆞᆫ글") == "나랏말ᄊᆞ미  ᄒᆞᆫ글"
+def test_stray_jamo_are_removed_and_old_hangul_stays_on_request():
+    assert normalize.remove_stray_jamo("ᄀᄀᄂ 회의는 ᅡ 세 시") == " 회의는  세 시"
+    assert normalize.remove_stray_jamo_keep_old("나랏말ᄊᆞ미 ᅡᆨ ᄒᆞᆫ글") == "나랏말ᄊᆞ미  ᄒᆞᆫ글"
 
 
-def test_invisible_characters_go_and_emoji_stay_joined():
+def test_invisible_characters_are_removed_and_emoji_stay_joined():
     assert (
-        normalise.remove_invisible("사\u200b람\u00ad은\u202e \x07\ufeff잔\u200d다\r\n끝") == "사람은 잔다\n끝"
+        normalize.remove_invisible("사\u200b람\u00ad은\u202e \x07\ufeff잔\u200d다\r\n끝") == "사람은 잔다\n끝"
     )
-    assert normalise.remove_invisible("👨\u200d👩\u200d👧") == "👨\u200d👩\u200d👧"
-    assert normalise.remove_invisible("\x1b[31m빨강\x1b[0m") == "빨강"
+    assert normalize.remove_invisible("👨\u200d👩\u200d👧") == "👨\u200d👩\u200d👧"
+    assert normalize.remove_invisible("\x1b[31m빨강\x1b[0m") == "빨강"
 
 
 def test_full_width_only_in_prose():
-    assert normalise.to_usual_width("Ｐｙｔｈｏｎ ３．１２！　끝") == "Python 3.12! 끝"
+    assert normalize.to_usual_width("Ｐｙｔｈｏｎ ３．１２！　끝") == "Python 3.12! 끝"
     assert all(operation.name != "full_width" for operation in operations_for("code", "none", CleanConfig()))
 
 
 def test_blanks_collapse_but_indentation_and_fences_stay():
     assert (
-        normalise.collapse_blanks("  가  나\t다 \n\n\n\n- 라\n    마   바\n") == "가 나 다\n\n- 라\n    마 바"
+        normalize.collapse_blanks("  가  나\t다 \n\n\n\n- 라\n    마   바\n") == "가 나 다\n\n- 라\n    마 바"
     )
     fenced = "앞  말\n```py\nx  =  1\n\n\n\ny = 2\n```\n뒤  말"
-    assert normalise.collapse_blanks(fenced) == "앞 말\n```py\nx  =  1\n\n\n\ny = 2\n```\n뒤 말"
+    assert normalize.collapse_blanks(fenced) == "앞 말\n```py\nx  =  1\n\n\n\ny = 2\n```\n뒤 말"
 
 
 def test_code_keeps_its_whitespace():
@@ -100,8 +100,8 @@ def test_code_keeps_its_whitespace():
 
 
 def test_blanks_of_any_width_and_half_width_jamo_become_usual_ones():
-    assert normalise.to_usual_width("가\u00a0나\u3000다\u2003라") == "가 나 다 라"
-    assert normalise.to_usual_width("ﾡﾢﾾￂￜ ｶﾀｶﾅ ①㈀") == "ㄱㄲㅎㅏㅣ ｶﾀｶﾅ ①㈀"
+    assert normalize.to_usual_width("가\u00a0나\u3000다\u2003라") == "가 나 다 라"
+    assert normalize.to_usual_width("ﾡﾢﾾￂￜ ｶﾀｶﾅ ①㈀") == "ㄱㄲㅎㅏㅣ ｶﾀｶﾅ ①㈀"
 
 
 @pytest.mark.parametrize(
@@ -120,12 +120,12 @@ def test_blanks_of_any_width_and_half_width_jamo_become_usual_ones():
         ("ㄷㅏㄹㄱㄱㅏ ㅎㅏㄴㄱㅡㄹㅋㅋ", "ㄷㅏㄹㄱㄱㅏ ㅎㅏㄴㄱㅡㄹㅋㅋ"),
     ],
 )
-def test_syllables_typed_apart_are_joined_only_where_nothing_else_is_meant(before, after):
-    assert normalise.join_typed_jamo(before) == after
+def test_typed_jamo_are_joined_only_where_unambiguous(before, after):
+    assert normalize.join_typed_jamo(before) == after
 
 
 def test_fences_may_be_indented_and_must_close():
     text = "  ```\na  b\n  ```\nc  d\n```\ne  f"
-    assert normalise.collapse_blanks(text) == "```\na  b\n  ```\nc d\n```\ne f"
-    assert normalise.fences("```py\nx\n```") == [(0, 11)]
-    assert normalise.fences("```a`b\nx\n``` y") == []
+    assert normalize.collapse_blanks(text) == "```\na  b\n  ```\nc d\n```\ne f"
+    assert normalize.find_fences("```py\nx\n```") == [(0, 11)]
+    assert normalize.find_fences("```a`b\nx\n``` y") == []

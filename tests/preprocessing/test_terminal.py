@@ -1,0 +1,56 @@
+"""Tables and text in the width of a terminal."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from megatron_ko.tables import width_of
+from preprocessing.commands.terminal import format_table, terminal_width, wrap
+
+ROWS = [("", "bytes/\ntoken", "words"), ("ours", "3.5", "12"), ("한국", "12.25", "7")]
+
+
+def test_numbers_are_aligned_right_and_headers_at_the_bottom():
+    assert format_table(ROWS, width=80) == [
+        "      bytes/",
+        "       token  words",
+        "ours     3.5     12",
+        "한국   12.25      7",
+    ]
+
+
+def test_columns_that_do_not_fit_follow_in_blocks_with_the_first_column():
+    assert format_table(ROWS, width=18)[0] == "     bytes/"  # the narrow gap suffices
+    assert format_table(ROWS, width=12) == [
+        "      bytes/",
+        "       token",
+        "ours     3.5",
+        "한국   12.25",
+        "",
+        "      words",
+        "ours     12",
+        "한국      7",
+    ]
+
+
+@pytest.mark.parametrize("width", [30, 60])
+def test_sentences_are_wrapped_in_their_column(width):
+    lines = format_table(
+        [("rule", "pieces", "meaning"), ("digits", "12", "contains a digit " * 4)],
+        width=width,
+        sentences=True,
+    )
+    assert max(map(len, lines)) <= width
+    assert " ".join(line.split("  ")[-1].strip() for line in lines).count("contains a digit") >= 3
+
+
+@given(st.text(st.sampled_from("ab 가나\n"), max_size=120), st.integers(21, 40))
+def test_wrapped_text_fits_and_keeps_its_characters(text, width):
+    lines = wrap(text, "# ", width)
+    assert max(map(width_of, lines)) <= width
+    assert "".join(line[2:] for line in lines).replace(" ", "") == text.replace(" ", "").replace("\n", "")
+
+
+def test_without_a_terminal_lines_have_80_columns(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert terminal_width() == 80
