@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 STEPS = {
     "run": "every step below that is on, in order; finished work is skipped",
-    "clean": "read, find languages, normalise the text, mask personal data",
+    "clean": "read, find languages, normalize the text, mask personal data",
     "lines": "remove boilerplate lines that stand in many documents (where lines.enabled)",
     "measure": "numbers about each document, and its MinHash signature, as columns",
     "score": "quality and perplexity of each document (where score names a model)",
