@@ -90,7 +90,6 @@ class Plan:
                         "",
                         "model.vocab_size",
                         "missing; give the size of the vocabulary, because there is no data manifest",
-                        "missing-vocabulary",
                         "missing",
                     )
                 ]

@@ -207,7 +207,7 @@ def test_the_plan_is_printed(file, capsys):
     for text in (
         "ranks        4 = tensor 1 x pipeline 1 x context 1 x data 4",
         "model        276,160 parameters, vocabulary 1,001 (padded 1,008)",
-        "batch        8 sequences x 64 tokens = 512 tokens per step, 1 micro-batches",
+        "batch        8 sequences x 64 tokens = 512 tokens per step, 1 micro-batch",
         "run          10 steps, 5,120 tokens, 7.01e+09 FLOPs",  # 5120 x 1,370,112
         "ko            40.0%            2,048 tokens",
     ):
