@@ -66,7 +66,7 @@ class Comparison:
             "only in the second model": len(self.extra),
             "different settings": len(self.settings),
         }
-        text = f"verified {compared} tensors, largest difference {self.largest_difference:g}"
+        text = f"compared {compared} tensors, largest difference {self.largest_difference:g}"
         problems = ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
         return f"{text}\n  {problems}" if problems else text
 

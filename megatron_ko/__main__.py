@@ -36,10 +36,10 @@ COMMANDS = {name: command for group in GROUPS.values() for name, command in grou
 def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     name = given[0] if given else "--help"
-    if name in ("-h", "--help"):
+    if name in ("-h", "--help", "help"):
         print(overview())
         return 0
-    if name == "--version":
+    if name in ("-V", "--version"):
         print(version())
         return 0
     if name not in COMMANDS:

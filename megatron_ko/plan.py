@@ -258,6 +258,14 @@ def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -
     return Preflight(config, manifest, plan, start, initial)
 
 
+def require_configuration(arguments: Sequence[str], command: str) -> None:
+    """Raises ConfigError if the command line names neither a file nor a field."""
+    if not arguments:
+        raise ConfigError(
+            f"no configuration file given; write 'mko {command} CONFIG.yaml'", rule="missing-configuration"
+        )
+
+
 def find_weights(
     config: Config, vocab_size: int, tokenizer_fingerprint: str | None
 ) -> tuple[Checkpoint | None, Checkpoint | None]:
@@ -303,7 +311,12 @@ def check_manifest(loaded: Loaded[Config]) -> Manifest:
 
 def parser() -> cli.Parser:
     made = cli.config_parser("plan", main.__doc__ or "", Config)
-    made.add_argument("--world-size", type=cli.positive, metavar="N", help="ranks to plan for (default 1)")
+    made.add_argument(
+        "--world-size",
+        type=cli.positive,
+        metavar="N",
+        help="ranks to plan for (default: tensor x pipeline x context)",
+    )
     return made
 
 
@@ -312,24 +325,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_code_of(lambda: show_plan(parser().parse(arguments)))
 
 
-def show_plan(arguments: Any, world_size: int = 1) -> int:
-    """``--print-config`` or the plan, for ``--world-size`` ranks (or ``world_size``).
+def show_plan(arguments: Any, world_size: int | None = None) -> int:
+    """Prints the configuration (``--print-config``) or the plan for ``--world-size`` ranks, or ``world_size``.
+
+    Without either, it plans for the ranks of one model: tensor x pipeline x context.
 
     Checks what a run would check. The data may be missing when the configuration gives the vocabulary.
     """
     files, overrides = cli.split(arguments.config)
+    require_configuration(arguments.config, "plan")
     ranks = arguments.world_size or (None if arguments.print_config else world_size)
     loaded = load(Config, files, overrides, layout_rules(ranks))
+    if ranks is None and not arguments.print_config:
+        layout = loaded.config.parallel
+        ranks = layout.tensor * layout.pipeline * layout.context
+        loaded = load(Config, files, overrides, layout_rules(ranks))
     if arguments.print_config:
         print(to_yaml(loaded.config), end="")
         return 0
     data_is_missing = not Path(loaded.config.data.manifest).expanduser().exists()
     if loaded.config.model.vocab_size and data_is_missing:
-        plan = Plan.of(loaded.config, ranks or world_size)
+        plan = Plan.of(loaded.config, ranks or 1)
         find_weights(loaded.config, plan.vocab_size, None)
         print(plan.text(), end="")
         return 0
-    checked = preflight(files, overrides, ranks or world_size)
+    checked = preflight(files, overrides, ranks or 1)
     print(checked.plan.text(), end="")
     if checked.is_finished:
         print(checked.nothing_to_do())

@@ -27,7 +27,7 @@ from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigEr
 from megatron_ko.formats.run_folder import remove_old_checkpoints
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.logs import set_up_logging
-from megatron_ko.plan import Preflight, mixture_of, preflight, show_plan
+from megatron_ko.plan import Preflight, mixture_of, preflight, require_configuration, show_plan
 from megatron_ko.planning import schedule
 from megatron_ko.planning.position import Position
 
@@ -169,6 +169,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
     if given.print_config or given.dry_run:
         return show_plan(given, world_size)
     set_up_logging(rank)
+    require_configuration(given.config, "train")
     checked = preflight(*cli.split(given.config), world_size)
     if checked.is_finished:
         if rank == 0:

@@ -235,7 +235,8 @@ def _run_step(step: str, arguments: list[str]) -> int:
     if not bad or loaded.config.output.allow_bad_records:
         return 0
     print(
-        f"{bad:,} records could not be read, see quarantine.jsonl; everything else is done (exit code {EXIT_BAD_RECORDS}; "
+        f"{bad:,} record{'s' if bad > 1 else ''} could not be read, see quarantine.jsonl; everything else is done "
+        f"(exit code {EXIT_BAD_RECORDS}; "
         "0 with output.allow_bad_records=true)",
         file=sys.stderr,
     )
@@ -322,7 +323,7 @@ def overview() -> str:
             _table("steps", STEPS),
             _table("commands", _sentences(DATA_COMMANDS)),
             _table("sections of a configuration", sections),
-            "'mko data STEP --help' explains the fields that a step reads, 'mko data run --help' all fields.\n"
+            "'mko data STEP --help' explains the fields of a step, 'mko data run --help' all.\n"
             "Tokenizers have commands of their own: 'mko tokenizer --help'.",
         )
     )
@@ -333,7 +334,7 @@ def tokenizer_overview() -> str:
     return "\n".join(
         (
             "usage: mko tokenizer COMMAND [options]\n",
-            "Measures, compares, extends and prunes tokenizers; 'mko data train-tokenizer' trains one.\n",
+            "Measures, compares, extends and prunes tokenizers ('mko data train-tokenizer'\ntrains one).\n",
             _table("commands", _sentences(TOKENIZER_COMMANDS)),
             "'mko tokenizer COMMAND --help' explains one of them.",
         )

@@ -49,7 +49,8 @@ class Parser(argparse.ArgumentParser):
 
     def _explain_unknown(self, unknown: list[str]) -> str:
         texts = []
-        for argument in unknown:
+        options = [argument for argument in unknown if argument.startswith("-")]
+        for argument in options or unknown:  # what follows an unknown option is probably its value
             name = argument.partition("=")[0]
             near = nearest_name(name, self.options()) if name.startswith("-") else None
             hint = f"did you mean {near}?" if near else f"see '{self.prog} --help'"

@@ -40,6 +40,8 @@ OpenFraction = Annotated[float, Strict(), Field(ge=0, lt=1)]
 
 
 def _check_path(path: str) -> str:
+    if path == "none":
+        raise ValueError("this field needs a path; for a file of that name write ./none")
     if "\0" in path:
         raise ValueError("contains a NUL character; remove it")
     try:

@@ -78,7 +78,7 @@ def type_name(annotation: Any) -> str:
     origin = get_origin(annotation)
     if origin in (list, dict):
         return f"{TYPE_NAMES[origin]} of {type_name(arguments[-1])}"
-    return " or ".join(type_name(argument) for argument in arguments)
+    return " or ".join(type_name(argument) for argument in arguments) or "mapping"
 
 
 def paths_of(root: Any, above: str = "") -> Iterator[str]:

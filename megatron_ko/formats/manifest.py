@@ -156,6 +156,9 @@ class _Content:
 def read_manifest(path: Path | str) -> Manifest:
     """Raises DataError if the manifest is missing, has another format or contradicts itself or the token files."""
     path = Path(path).expanduser()
+    if not path.exists():
+        message = f"{path}: does not exist; write it with 'mko data run DATA.yaml', or correct data.manifest"
+        raise DataError(message, rule="unreadable-file")
     data = read_json(path)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise DataError(f"{path}: its format is not {FORMAT!r}; {REMEDY}", rule="unknown-format")
@@ -264,7 +267,7 @@ def _file_problems(pair: TokenPair, dtype: str, manifest: Manifest) -> Iterator[
 def _id_problem(where: str, token_id: int, vocab_size: int) -> Problem:
     message = (
         f"token id {token_id} is outside the vocabulary of {vocab_size} tokens; "
-        "encode the text with the manifest's tokenizer"
+        "encode the text with the manifest's tokenizer, or, if the file is damaged, run 'mko data encode' again"
     )
     return Problem(where, "", message, "id-outside-vocabulary")
 

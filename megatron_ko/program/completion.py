@@ -32,7 +32,9 @@ def _main(given: argparse.Namespace) -> int:
         raise UserError(
             "the package shtab is not installed; pip install shtab", rule="missing-package"
         ) from None
-    print(shtab.complete(whole_parser(), given.shell))
+    script = shtab.complete(whole_parser(), given.shell)
+    # where no command or option fits, file names do
+    print(script.replace("complete -o bashdefault", "complete -o default -o bashdefault"))
     return 0
 
 
@@ -80,4 +82,11 @@ def _add_commands(root: argparse.ArgumentParser, commands: dict) -> None:
         if isinstance(command, dict):
             _add_commands(subparsers.add_parser(name, help=name), command)
         else:
-            subparsers.add_parser(name, parents=[command], add_help=False, help=name)
+            _offer_words(subparsers.add_parser(name, parents=[command], add_help=False, help=name))
+
+
+def _offer_words(parser: argparse.ArgumentParser) -> None:
+    """Completes the words that a metavar lists, such as ``bf16|fp32``."""
+    for action in parser._actions:
+        if action.choices is None and isinstance(action.metavar, str) and "|" in action.metavar:
+            action.choices = action.metavar.split("|")

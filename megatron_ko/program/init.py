@@ -41,12 +41,17 @@ def _main(given: argparse.Namespace) -> int:
     folder = Path(given.folder)
     runs = given.runs or f"runs/{folder.resolve().name}"
     files = starting_files(given.folder, runs, given.text, given.code)
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder}: is a file; name a folder to write to", rule="not-a-folder")
     existing = [name for name in files if (folder / name).exists()]
     if existing:
         raise ConfigError(
-            f"{folder}: {', '.join(existing)} already exists; choose another folder", rule="exists"
+            f"{folder}: {', '.join(existing)} already exist; choose another folder", rule="exists"
         )
     code = f" and source code into {given.code}/" if given.code else ""
+    for path in filter(None, (given.text, given.code)):
+        if not Path(path).is_dir():
+            print(f"note: {path}/ does not exist yet")
     for name, content in files.items():
         write_text(folder / name, content)
     print(

@@ -111,6 +111,8 @@ class Reporter:
 
     def end(self, position: Position, finished: bool) -> None:
         self._records.record("end", position.step, reason="done" if finished else "stopped")
+        if self._world.is_main and not finished:
+            log.info("stopped on request at step %s; the same command continues", f"{position.step:,}")
         self._records.close()
 
 
@@ -122,7 +124,8 @@ class Reporter:
 
 def _start_lines(step: int, v: dict[str, Any]) -> list[str]:
     return [
-        f"starting at step {step}: {v['parameters']:,} parameters on {v['world_size']:,} ranks",
+        f"{'continuing' if step else 'starting'} at step {step:,}: {v['parameters']:,} parameters on "
+        f"{v['world_size']:,} rank{'s' if v['world_size'] > 1 else ''}",
         f"MFU is relative to {v['peak_tflops']:.4g} TFLOP/s per device ({v['peak_name']})",
     ]
 

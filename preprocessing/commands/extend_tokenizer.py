@@ -7,7 +7,6 @@ that a second run with other settings reuses. ``tokenizers/selection.py`` select
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,7 +175,7 @@ def _report(chosen: Selection, checked: SampleCheck, out: Path, size: int) -> st
     ]
     sentences = (
         f"{total:,} new tokens, {len(chosen.needed):,} of which are intermediate pieces of longer ones; {size:,} tokens in total"
-        + ("" if size % 64 else f" (a multiple of {math.gcd(size, 1 << 20):,})"),
+        + ("" if size % 64 else f" (a multiple of {64 if size % 128 else 128})"),
         f"each occurs at least {chosen.min_count:,} times in {size_text(chosen.words.korean_bytes)} of Korean text; examples: "
         + " ".join(f"{surface!r}" for surface in frequent[:8]),
         f"{checked.unchanged:,} documents without Hangul keep their ids; all readers agree on {checked.texts:,} texts",

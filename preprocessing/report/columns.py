@@ -42,7 +42,7 @@ SPREADS = (
     Spread("hangul", "Hangul among letters", "한글 비율", of="letters"),
     Spread("digits", "digits among characters", "숫자 비율", of="characters"),
     Spread("duplicate_line_characters", "text in repeated lines", "반복 줄 비율"),
-    Spread("top_2_gram", "text in the most frequent 2-gram", "최다 2-그램 비율"),
+    Spread("top_2_gram", "text in the most frequent 2-gram", "가장 흔한 2-그램 비율"),
     Spread("duplicate_5_gram", "text in repeated 5-grams", "반복 5-그램 비율"),
     Spread("duplicate_10_gram", "text in repeated 10-grams", "반복 10-그램 비율"),
 )

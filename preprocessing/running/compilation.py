@@ -94,7 +94,8 @@ def _locked_cache() -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             log.info("another process compiles kernels; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            with ProgressBar("waiting for the kernels of another process"):
+                fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

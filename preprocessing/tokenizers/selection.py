@@ -289,7 +289,8 @@ class _Rounds:
         )
         if limit < 0 or not rarest or self._size_without(rarest) > limit:
             raise DataError(
-                f"more new tokens are kept by hand than allowed ({max(limit, 0):,}); raise --max-new, or lower --multiple-of",
+                f"only {max(limit, 0):,} of the {total:,} new tokens fit --max-new and --multiple-of {self.settings.multiple_of}, "
+                "fewer than the decisions keep or the base needs; lower --multiple-of or --min-count, or raise --max-new",
                 rule="budget-too-small",
             )
         least = bisect.bisect_left(

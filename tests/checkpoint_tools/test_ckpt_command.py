@@ -54,7 +54,9 @@ def test_help_and_mistakes_are_light(arguments, code, words):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["a", "b", "--dtype", "none"], ["none", "3", "--max-shard-gb", "1e3"]])
+@pytest.mark.parametrize(
+    "arguments", [["a", "b", "--dtype", "none"], ["./none", "3", "--max-shard-gb", "1e3"]]
+)
 def test_options_are_typed_by_their_fields(arguments):
     options = read_options(ToHf, operation_parser("to-hf"), arguments)
     assert (options.src, options.dst) == tuple(arguments[:2]) and options.dtype is None

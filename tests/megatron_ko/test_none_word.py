@@ -6,6 +6,7 @@ import pytest
 
 from megatron_ko.config.loading import load, to_yaml
 from megatron_ko.config.training import Config
+from megatron_ko.errors import ConfigError
 from tests.tiny_run import write_tiny_run
 
 
@@ -43,6 +44,13 @@ def test_none_stays_a_word_where_it_is_one(config_file):
     config = load(Config, [config_file], ["precision.fp8=none", "model.rope.scaling={type: none}"]).config
     assert config.precision.fp8 == "none" and config.model.rope.scaling.type == "none"
     assert type(config.precision.fp8) is str
+
+
+def test_none_is_refused_where_a_path_is_required(config_file):
+    with pytest.raises(ConfigError) as caught:
+        load(Config, [config_file], ["run.folder=none"])
+    assert [(p.path, p.rule) for p in caught.value.problems] == [("run.folder", "invalid-value")]
+    assert load(Config, [config_file], ["run.folder=./none"]).config.run.folder == "./none"
 
 
 def test_none_in_fields_of_any_type_is_text(config_file):

@@ -78,6 +78,17 @@ def test_a_dry_run_checks_initial_weights(config_file, tmp_path, data):
         )
 
 
+def test_a_plan_without_ranks_is_that_of_the_layout(config_file, capsys):
+    assert plan.main([config_file, "parallel.tensor=2", "parallel.pipeline=2"]) == 0
+    assert capsys.readouterr().out.split()[:2] == ["ranks", "4"]
+
+
+@pytest.mark.parametrize("command", [plan.main, train.main])
+def test_a_command_without_a_configuration_asks_for_one(command, capsys):
+    assert command([]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 def test_without_data_the_tokenizer_is_not_compared(finished):
     config = preflight([finished], [], 1).config
     assert find_weights(config, 1001, None)[0] is not None

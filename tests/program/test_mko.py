@@ -15,6 +15,7 @@ import pytest
 from megatron_ko.__main__ import COMMANDS, main
 from megatron_ko.config.loading import load, to_yaml
 from megatron_ko.config.training import Config
+from megatron_ko.errors import ConfigError
 from megatron_ko.program import completion, init, schema
 from preprocessing.config import pipeline
 from tests.test_layers import ROOT
@@ -77,7 +78,7 @@ def test_completion_knows_every_command():
     import shtab
 
     script = shtab.complete(completion.whole_parser(), "bash")
-    for word in (*COMMANDS, "deduplicate", "expand-vocab", "--overwrite", "--min-count"):
+    for word in (*COMMANDS, "bf16", "deduplicate", "expand-vocab", "--overwrite", "--min-count"):
         assert word in script
 
 
@@ -93,6 +94,13 @@ def test_the_starting_configurations_are_valid(tmp_path, monkeypatch, code):
     assert train.run.folder == "runs/my_run/train"
     assert train.data.manifest == f"{data.output.folder}/manifest.json"
     assert set(data.inputs) == set(data.domains) == ({"text", "code"} if code else {"text"})
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ConfigError) as caught:
+        init._main(init.parser().parse([str(tmp_path / "file")]))
+    assert caught.value.rule == "not-a-folder"
 
 
 def test_existing_files_are_not_overwritten(tmp_path):
