@@ -57,7 +57,7 @@ def test_weights_that_share_a_stored_tensor_start_and_split_alike(tied):
     for stored in stored_tensors(model):
         first = stored.first
         for weight in stored.weights:
-            assert (weight.start, weight.use, weight.place) == (first.start, first.use, first.place)
+            assert (weight.start, weight.use, weight.depth) == (first.start, first.use, first.depth)
             assert weight.tensor_parallel_dim == first.tensor_parallel_dim
             assert (
                 weight.per_layer == ("{layer}" in weight.name) == weight.stored.startswith("decoder.layers.")
