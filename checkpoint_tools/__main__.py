@@ -8,14 +8,12 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-import textwrap
 from collections.abc import Sequence
 
 from checkpoint_tools.options import OPERATIONS
-from megatron_ko.config.cli import Parser
+from megatron_ko.config.cli import Parser, describe_commands, unknown_command
 from megatron_ko.config.options import options_parser, read_options
-from megatron_ko.config.suggestions import nearest_name
-from megatron_ko.errors import EXIT_DONE, UsageError, exit_code_of
+from megatron_ko.errors import EXIT_DONE, exit_code_of
 from megatron_ko.logs import set_up_logging
 
 
@@ -36,9 +34,7 @@ def _main(given: list[str]) -> int:
         print(overview())
         return EXIT_DONE
     if name not in OPERATIONS:
-        near = nearest_name(name, OPERATIONS)
-        hint = f"did you mean 'mko checkpoint {near}'?" if near else f"known: {', '.join(OPERATIONS)}"
-        raise UsageError(f"'mko checkpoint {name}' is not a command; {hint}", rule="unknown-command")
+        raise unknown_command("mko checkpoint", name, OPERATIONS)
     options = read_options(OPERATIONS[name].options, operation_parser(name), given[1:])
     set_up_logging()
     logging.getLogger("torch.distributed").setLevel(logging.ERROR)
@@ -47,18 +43,12 @@ def _main(given: list[str]) -> int:
 
 def overview() -> str:
     """Help of ``mko checkpoint``."""
-    width = max(map(len, OPERATIONS)) + 4
-    lines = ["usage: mko checkpoint COMMAND ... [options]", "", "commands:"]
-    lines += [
-        textwrap.fill(
-            operation.options.__doc__ or "",
-            79,
-            initial_indent=f"  {name:{width - 2}}",
-            subsequent_indent=" " * width,
-        )
-        for name, operation in OPERATIONS.items()
-    ]
-    return "\n".join([*lines, "", "'mko checkpoint COMMAND --help' explains one of them."])
+    sentences = {name: operation.options.__doc__ or "" for name, operation in OPERATIONS.items()}
+    return (
+        "usage: mko checkpoint COMMAND ... [options]\n\n"
+        f"{describe_commands('commands', sentences)}\n"
+        "'mko checkpoint COMMAND --help' explains one of them."
+    )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any
 
 from megatron_ko.config import cli
 from megatron_ko.config.loading import Loaded, load, to_yaml
+from megatron_ko.config.manual import manual
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, DataError, Problem, exit_code_of
 from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
@@ -242,7 +243,11 @@ class Preflight:
 
 def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -> Preflight:
     """Checks a run before it starts. Raises ConfigError, DataError or CheckpointError (exit code 2)."""
-    loaded = load(Config, files, overrides, layout_rules(world_size))
+    return check_run(load(Config, files, overrides, layout_rules(world_size)), world_size)
+
+
+def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
+    """``preflight`` of a configuration that was loaded with the rules for ``world_size`` ranks."""
     config = loaded.config
     if problem := folder_problem(config.run.folder):
         raise ConfigError([loaded.problem("run.folder", problem, "folder-not-writable")])
@@ -256,14 +261,6 @@ def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -
             )
     start, initial = find_weights(config, plan.vocab_size, manifest.tokenizer_fingerprint)
     return Preflight(config, manifest, plan, start, initial)
-
-
-def require_configuration(arguments: Sequence[str], command: str) -> None:
-    """Raises ConfigError if the command line names neither a file nor a field."""
-    if not arguments:
-        raise ConfigError(
-            f"no configuration file given; write 'mko {command} CONFIG.yaml'", rule="missing-configuration"
-        )
 
 
 def find_weights(
@@ -309,8 +306,17 @@ def check_manifest(loaded: Loaded[Config]) -> Manifest:
     return manifest
 
 
+def train_parser(command: str, description: str) -> cli.Parser:
+    """Parser of a command about a training configuration; its help is the manual of every field."""
+    made = cli.config_parser(
+        command, description, "configuration fields (later files and overrides win):\n\n" + manual(Config)
+    )
+    cli.add_inspection(made, "check configuration and data, print the plan and stop")
+    return made
+
+
 def parser() -> cli.Parser:
-    made = cli.config_parser("plan", main.__doc__ or "", Config)
+    made = train_parser("plan", main.__doc__ or "")
     made.add_argument(
         "--world-size",
         type=cli.positive,
@@ -333,23 +339,23 @@ def show_plan(arguments: Any, world_size: int | None = None) -> int:
     Checks what a run would check. The data may be missing when the configuration gives the vocabulary.
     """
     files, overrides = cli.split(arguments.config)
-    require_configuration(arguments.config, "plan")
+    cli.require_configuration(arguments.config, "plan")
     ranks = arguments.world_size or (None if arguments.print_config else world_size)
     loaded = load(Config, files, overrides, layout_rules(ranks))
-    if ranks is None and not arguments.print_config:
-        layout = loaded.config.parallel
-        ranks = layout.tensor * layout.pipeline * layout.context
-        loaded = load(Config, files, overrides, layout_rules(ranks))
     if arguments.print_config:
         print(to_yaml(loaded.config), end="")
         return 0
+    if ranks is None:
+        layout = loaded.config.parallel
+        ranks = layout.tensor * layout.pipeline * layout.context
+        loaded = load(Config, files, overrides, layout_rules(ranks))
     data_is_missing = not Path(loaded.config.data.manifest).expanduser().exists()
     if loaded.config.model.vocab_size and data_is_missing:
-        plan = Plan.of(loaded.config, ranks or 1)
+        plan = Plan.of(loaded.config, ranks)
         find_weights(loaded.config, plan.vocab_size, None)
         print(plan.text(), end="")
         return 0
-    checked = preflight(files, overrides, ranks or 1)
+    checked = check_run(loaded, ranks)
     print(checked.plan.text(), end="")
     if checked.is_finished:
         print(checked.nothing_to_do())

@@ -22,12 +22,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from megatron_ko.config import cli
-from megatron_ko.config.training import Config
 from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, UsageError, exit_code_of
 from megatron_ko.formats.run_folder import remove_old_checkpoints
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.logs import set_up_logging
-from megatron_ko.plan import Preflight, mixture_of, preflight, require_configuration, show_plan
+from megatron_ko.plan import Preflight, mixture_of, preflight, show_plan, train_parser
 from megatron_ko.planning import schedule
 from megatron_ko.planning.position import Position
 
@@ -140,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> cli.Parser:
-    made = cli.config_parser("train", main.__doc__ or "", Config)
+    made = train_parser("train", main.__doc__ or "")
     made.add_argument(
         "--ranks", type=cli.positive, metavar="N", help="ranks to start without torchrun (default 1)"
     )
@@ -169,7 +168,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
     if given.print_config or given.dry_run:
         return show_plan(given, world_size)
     set_up_logging(rank)
-    require_configuration(given.config, "train")
+    cli.require_configuration(given.config, "train")
     checked = preflight(*cli.split(given.config), world_size)
     if checked.is_finished:
         if rank == 0:

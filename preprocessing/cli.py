@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 import sys
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from megatron_ko.config.cli import CONFIG_HELP, Parser, positive, split
+from megatron_ko.config.cli import (
+    Parser,
+    add_inspection,
+    config_parser,
+    describe_commands,
+    positive,
+    require_configuration,
+    split,
+    unknown_command,
+)
 from megatron_ko.config.loading import Loaded, load, to_yaml
 from megatron_ko.config.manual import manual
-from megatron_ko.config.suggestions import nearest_name
-from megatron_ko.errors import EXIT_BAD_RECORDS, EXIT_STOPPED, ConfigError, UsageError, exit_code_of
+from megatron_ko.errors import EXIT_BAD_RECORDS, EXIT_STOPPED, exit_code_of
 from preprocessing.config.pipeline import RULES, Config
 from preprocessing.running.supervision import STOPPED
 
@@ -143,13 +149,7 @@ def _main(arguments: list[str]) -> int:
         return _run_command(DATA_COMMANDS[name], f"data {name}", arguments[1:])
     if name in STEPS:
         return _run_step(name, arguments[1:])
-    raise _unknown_command("data", name, [*STEPS, *DATA_COMMANDS])
-
-
-def _unknown_command(group: str, name: str, known: Sequence[str]) -> UsageError:
-    near = nearest_name(name, known)
-    hint = f"did you mean 'mko {group} {near}'?" if near else f"known: {', '.join(known)}"
-    return UsageError(f"'mko {group} {name}' is not a command; {hint}", rule="unknown-command")
+    raise unknown_command("mko data", name, [*STEPS, *DATA_COMMANDS])
 
 
 # --- steps -------------------------------------------------------------------------------------------------
@@ -157,27 +157,9 @@ def _unknown_command(group: str, name: str, known: Sequence[str]) -> UsageError:
 
 def step_parser(step: str) -> Parser:
     """Its help explains the fields of the configuration that ``step`` reads."""
-    parser = _configured_parser(f"data {step}", f"{step}: {STEPS[step]}.", _manual_of(step))
-    parser.add_argument(
-        "--print-config", action="store_true", help="print the resolved configuration and stop"
-    )
-    parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="check configuration and inputs, print what would run, and stop",
-    )
+    parser = config_parser(f"data {step}", f"{step}: {STEPS[step]}.", _manual_of(step))
+    add_inspection(parser, "check configuration and inputs, print what would run, and stop")
     _add_runner(parser)
-    return parser
-
-
-def _configured_parser(command: str, description: str, epilog: str | None = None) -> Parser:
-    parser = Parser(
-        prog=f"mko {command}",
-        usage=f"mko {command} CONFIG.yaml ... [key=value ...] [options]",
-        description=description,
-        epilog=epilog,
-    )
-    parser.add_argument("config", nargs="*", metavar="CONFIG.yaml", help=CONFIG_HELP)
     return parser
 
 
@@ -245,10 +227,7 @@ def _run_step(step: str, arguments: list[str]) -> int:
 
 def _load(arguments: list[str], command: str) -> Loaded[Config]:
     files, overrides = split(arguments)
-    if not files:
-        raise ConfigError(
-            f"no configuration file given; write 'mko {command} CONFIG.yaml'", rule="missing-configuration"
-        )
+    require_configuration(files, command)
     return load(Config, files, overrides, RULES)
 
 
@@ -275,7 +254,7 @@ def command_parser(command: Command, name: str) -> Parser:
     module = importlib.import_module(command.module)
     sentence = f"{command.sentence[0].upper()}{command.sentence[1:]}."
     if command.configured:
-        parser = _configured_parser(name, sentence)
+        parser = config_parser(name, sentence)
     else:
         parser = Parser(prog=f"mko {name}", description=sentence)
     module.add_arguments(parser)
@@ -305,7 +284,7 @@ def _run_tokenizer_command(arguments: list[str]) -> int:
         print(tokenizer_overview())
         return 0
     if name not in TOKENIZER_COMMANDS:
-        raise _unknown_command("tokenizer", name, list(TOKENIZER_COMMANDS))
+        raise unknown_command("mko tokenizer", name, list(TOKENIZER_COMMANDS))
     return _run_command(TOKENIZER_COMMANDS[name], f"tokenizer {name}", arguments[1:])
 
 
@@ -320,9 +299,9 @@ def overview() -> str:
         (
             "usage: mko data STEP|COMMAND CONFIG.yaml ... [key=value ...] [options]\n",
             "From raw text to token files and a manifest. Finished work is skipped.\n",
-            _table("steps", STEPS),
-            _table("commands", _sentences(DATA_COMMANDS)),
-            _table("sections of a configuration", sections),
+            describe_commands("steps", STEPS),
+            describe_commands("commands", _sentences(DATA_COMMANDS)),
+            describe_commands("sections of a configuration", sections),
             "'mko data STEP --help' explains the fields of a step, 'mko data run --help' all.\n"
             "Tokenizers have commands of their own: 'mko tokenizer --help'.",
         )
@@ -335,7 +314,7 @@ def tokenizer_overview() -> str:
         (
             "usage: mko tokenizer COMMAND [options]\n",
             "Measures, compares, extends and prunes tokenizers ('mko data train-tokenizer'\ntrains one).\n",
-            _table("commands", _sentences(TOKENIZER_COMMANDS)),
+            describe_commands("commands", _sentences(TOKENIZER_COMMANDS)),
             "'mko tokenizer COMMAND --help' explains one of them.",
         )
     )
@@ -343,13 +322,3 @@ def tokenizer_overview() -> str:
 
 def _sentences(commands: dict[str, Command]) -> dict[str, str]:
     return {name: command.sentence for name, command in commands.items()}
-
-
-def _table(title: str, rows: dict[str, str]) -> str:
-    left = max(map(len, rows)) + 4
-    width = max(shutil.get_terminal_size().columns - 1, left + 20)
-    lines = [
-        textwrap.fill(sentence, width, initial_indent=f"  {name:{left - 2}}", subsequent_indent=" " * left)
-        for name, sentence in rows.items()
-    ]
-    return "\n".join([f"{title}:", *lines, ""])

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from megatron_ko.config.loading import problem_of
 from megatron_ko.config.training import Llama3RopeScaling, ModelConfig, head_size
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json
@@ -65,15 +66,7 @@ def read_config(folder: Path) -> HfConfig:
         model = TypeAdapter(ModelConfig).validate_python(_model_fields(config, path))
     except ValidationError as error:
         raise CheckpointError(
-            [
-                Problem(
-                    str(path),
-                    ".".join(map(str, e["loc"])),
-                    f"{e['input']!r}: {e['msg']}",
-                    e["type"].replace("_", "-"),
-                )
-                for e in error.errors()
-            ]
+            [problem_of(str(path), item, f"{item['input']!r}: {item['msg']}") for item in error.errors()]
         ) from None
     if model.heads % model.kv_groups:
         message = f"{model.kv_groups} does not divide num_attention_heads {model.heads}; choose a divisor"

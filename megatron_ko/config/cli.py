@@ -1,7 +1,7 @@
 """The dialect of every command line: positional inputs, ``--option value``, ``section.field=value``.
 
-Owns the parser, which reports mistakes as UsageError with the nearest option, and the split of arguments into
-configuration files and overrides.
+Owns the parser, which reports mistakes as UsageError with the nearest option, the arguments that several commands share,
+and the split of arguments into configuration files and overrides.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from megatron_ko.config.manual import manual
 from megatron_ko.config.suggestions import nearest_name
-from megatron_ko.errors import UsageError
+from megatron_ko.errors import ConfigError, UsageError
+from megatron_ko.tables import terminal_width
 
 _OVERRIDE = re.compile(r"^[A-Za-z_][\w-]*(\.[\w-]+)*=")
 CONFIG_HELP = "configuration files (later ones override earlier ones) and section.field=value"
@@ -70,22 +70,50 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see '{self.prog} --help'", rule="usage")
 
 
-def config_parser(command: str, description: str, root: type) -> Parser:
-    """Parser of a command that takes configuration files and overrides of ``root``."""
+def config_parser(command: str, description: str, epilog: str | None = None) -> Parser:
+    """Parser of a command that takes configuration files and overrides."""
     parser = Parser(
         prog=f"mko {command}",
         usage=f"mko {command} CONFIG.yaml ... [key=value ...] [options]",
         description=description,
-        epilog="configuration fields (later files and overrides win):\n\n" + manual(root),
+        epilog=epilog,
     )
     parser.add_argument("config", nargs="*", metavar="CONFIG.yaml", help=CONFIG_HELP)
+    return parser
+
+
+def add_inspection(parser: Parser, dry_run: str) -> None:
+    """``--print-config`` and ``--dry-run``; ``dry_run`` is the help of the latter."""
     parser.add_argument(
         "--print-config", action="store_true", help="print the resolved configuration and stop"
     )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="check configuration and data, print the plan and stop"
-    )
-    return parser
+    parser.add_argument("--dry-run", action="store_true", help=dry_run)
+
+
+def require_configuration(arguments: Sequence[str], command: str) -> None:
+    """Raises ConfigError if a command that needs a configuration got none."""
+    if not arguments:
+        raise ConfigError(
+            f"no configuration file given; write 'mko {command} CONFIG.yaml'", rule="missing-configuration"
+        )
+
+
+def unknown_command(program: str, name: str, known: Iterable[str]) -> UsageError:
+    """The error for ``program name``, with the nearest of the ``known`` commands."""
+    near = nearest_name(name, known)
+    hint = f"did you mean '{program} {near}'?" if near else f"known: {', '.join(known)}"
+    return UsageError(f"'{program} {name}' is not a command; {hint}", rule="unknown-command")
+
+
+def describe_commands(title: str, sentences: Mapping[str, str]) -> str:
+    """Names and sentences in the width of the terminal, below a title."""
+    left = max(map(len, sentences)) + 4
+    width = max(terminal_width() - 1, left + 20)
+    lines = [
+        textwrap.fill(sentence, width, initial_indent=f"  {name:{left - 2}}", subsequent_indent=" " * left)
+        for name, sentence in sentences.items()
+    ]
+    return "\n".join([f"{title}:", *lines, ""])
 
 
 def positive(text: str) -> int:

@@ -92,6 +92,11 @@ def _adapter(kind: Any) -> TypeAdapter:
     return TypeAdapter(kind)
 
 
+def problem_of(where: str, item: Any, message: str) -> Problem:
+    """The Problem for ``item``, one of the ``errors()`` of pydantic, about the file ``where``."""
+    return Problem(where, ".".join(map(str, item["loc"])), message, item["type"].replace("_", "-"))
+
+
 # --- explaining ------------------------------------------------------------------------------------------
 
 

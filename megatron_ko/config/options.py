@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypeVar, get_origin
 
 from megatron_ko.config.cli import Parser
@@ -42,7 +42,7 @@ def options_parser(command: str, kind: type, inputs: Sequence[str]) -> Parser:
 
 
 def _add_option(parser: Parser, name: str, info: Any) -> None:
-    flag = "--" + name.replace("_", "-")
+    flag = _spell(name)
     sentence = _escape(info.description)
     if allows(info.annotation, bool):
         action = argparse.BooleanOptionalAction if info.default else "store_true"
@@ -60,6 +60,11 @@ def _add_option(parser: Parser, name: str, info: Any) -> None:
         metavar="|".join(words) if words and len("|".join(words)) < 40 else _metavar(info),
         help=sentence,
     )
+
+
+def _spell(name: str, inputs: Collection[str] = ()) -> str:
+    """A field as the command line spells it: ``SRC``, ``--max-shard-gb``."""
+    return name.upper() if name in inputs else "--" + name.replace("_", "-")
 
 
 def _metavar(info: Any) -> str:
@@ -80,7 +85,7 @@ def read_options(kind: type[C], parser: Parser, arguments: Sequence[str]) -> C:
         if value is None:
             continue
         tree.data[name] = _typed(fields_of(kind)[name].annotation, value)
-        tree.places[(name,)] = name.upper() if name in inputs else "--" + name.replace("_", "-")
+        tree.places[(name,)] = _spell(name, inputs)
     try:
         return validate(kind, tree).config
     except ConfigError as error:
@@ -101,6 +106,6 @@ def _typed(annotation: Any, value: Any) -> Any:
 
 def _rename(problem: Any, inputs: set[str]) -> Any:
     name = problem.path.partition(".")[0]
-    path = name.upper() if name in inputs else "--" + name.replace("_", "-")
+    path = _spell(name, inputs)
     message = "missing" if problem.rule == "missing" else problem.message
     return dataclasses.replace(problem, where="", path=path, message=message)

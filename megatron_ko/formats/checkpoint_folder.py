@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from megatron_ko.config.fields import Flag, NonNegativeInt, PositiveInt
+from megatron_ko.config.loading import problem_of
 from megatron_ko.config.training import ModelConfig, head_size
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json
@@ -82,11 +83,10 @@ class Checkpoint:
         except ValidationError as error:
             raise CheckpointError(
                 [
-                    Problem(
+                    problem_of(
                         str(marker),
-                        ".".join(map(str, item["loc"])),
+                        item,
                         f"{item['msg'][0].lower()}{item['msg'][1:]}; the file was damaged or edited, use another checkpoint",
-                        item["type"].replace("_", "-"),
                     )
                     for item in error.errors()
                 ]
