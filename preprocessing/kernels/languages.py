@@ -1,6 +1,7 @@
 """Determines the language of the lines of a document from scripts, function words, and the shape of code.
 
-One pass over UTF-8, mostly by lead bytes. ``preprocessing.text.language`` decides by these counts.
+Fenced code is counted apart; character references count as a sign. In lines with Hangul, code spans and tags do not
+count. One pass over UTF-8, mostly by lead bytes; ``preprocessing.text.language`` decides by these counts.
 """
 
 from __future__ import annotations
@@ -13,9 +14,24 @@ from preprocessing.kernels.compiled import inner, njit
 
 COUNTS = (
     "ko", "latin", "code", "other", "para_ko", "para_latin", "para_code", "para_other",
-    "comment", "english_words", "foreign_words", "accents", "latin_words",
+    "comment", "english_words", "foreign_words", "accents", "latin_words", "fenced",
 )  # fmt: skip
-(_KO, _LATIN, _CODE, _OTHER, _PARA_KO, _, _, _, _COMMENT, _ENGLISH, _FOREIGN, _ACCENTS, _WORDS) = range(13)
+(
+    _KO,
+    _LATIN,
+    _CODE,
+    _OTHER,
+    _PARA_KO,
+    _,
+    _PARA_CODE,
+    _,
+    _COMMENT,
+    _ENGLISH,
+    _FOREIGN,
+    _ACCENTS,
+    _WORDS,
+    _FENCED,
+) = range(14)
 # Function words and keywords, matched by their letters alone
 ENGLISH = (
     "the of and to that for with by this have from at but you which they will can has be not are it its were been "
@@ -39,6 +55,9 @@ KEYWORDS = (
 )
 _ENGLISH_MARK, _FOREIGN_MARK, _KEYWORD_MARK = 1, 2, 4
 LONGEST_WORD = 8
+LONGEST_REFERENCE = 32  # bytes after & to ;
+LONGEST_SKIPPED = 1000  # bytes of a tag or a code span
+_BACKTICK, _TILDE, _AMPERSAND, _LESS, _GREATER = 96, 126, 38, 60, 62
 SLOTS = 4096
 _FACTOR = np.uint64(0x03B96D91ABA018EB)  # an odd factor that maps each word to its own slot
 _SHIFT = np.uint64(64 - 12)
@@ -46,8 +65,8 @@ _SHIFT = np.uint64(64 - 12)
 # classes of bytes
 (
     BLANK, NEWLINE, LETTER, DIGIT, UNDERSCORE, OPEN, BRACE, EQUALS, DOT, SIGN, QUIET,
-    ACCENTED, FOREIGN_LETTER, IDEOGRAPH, SYMBOL, HANGUL, MAYBE_HANGUL, KANA_OR_JAMO, JAMO_OR_OTHER,
-) = range(19)  # fmt: skip
+    ACCENTED, FOREIGN_LETTER, IDEOGRAPH, SYMBOL, HANGUL, MAYBE_HANGUL, KANA_OR_JAMO, JAMO_OR_OTHER, MARKUP,
+) = range(20)  # fmt: skip
 
 
 @functools.cache
@@ -59,7 +78,7 @@ def tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     classes = np.full(256, QUIET, np.uint8)
     for characters, byte_class in (
         (" \t\r\v\f", BLANK), ("\n", NEWLINE), ("0123456789", DIGIT), ("_", UNDERSCORE), ("([", OPEN), ("{};", BRACE),
-        ("=", EQUALS), (".", DOT), ("<>+*&|^~\\@$#", SIGN), ("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", LETTER),
+        ("=", EQUALS), (".", DOT), (">+*|^\\@$#", SIGN), ("<&~`", MARKUP), ("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", LETTER),
     ):  # fmt: skip
         classes[[ord(c) for c in characters]] = byte_class
     for start, stop, byte_class in (
@@ -160,6 +179,95 @@ def _end_paragraph(weights, row):
 
 
 @inner()
+def _is_letter(b):
+    return 65 <= b <= 90 or 97 <= b <= 122
+
+
+@inner()
+def _after_reference(data, i, end):
+    """The end of the character reference at the ``&`` at ``i``; ``i`` without one."""
+    for j in range(i + 1, min(end, i + 1 + LONGEST_REFERENCE)):
+        b = data[j]
+        if b == 59:  # ";"
+            return j + 1 if j > i + 1 else i
+        if not (_is_letter(b) or 48 <= b <= 57 or b == 35):
+            return i
+    return i
+
+
+@inner()
+def _after_skipped(data, i, end):
+    """The end of the tag or code span at ``i`` in its line; ``i`` without one."""
+    limit = min(end, i + LONGEST_SKIPPED)
+    if data[i] == _LESS:
+        if i + 1 >= limit or not (_is_letter(data[i + 1]) or data[i + 1] == 47 or data[i + 1] == 33):
+            return i
+        for j in range(i + 1, limit):
+            if data[j] == _GREATER:
+                return j + 1
+            if data[j] == _LESS or data[j] == 10:
+                return i
+        return i
+    length = _run(data, i, end)
+    j = i + length
+    while j < limit and data[j] != 10:
+        if data[j] == _BACKTICK:
+            other = _run(data, j, end)
+            if other == length:
+                return j + other
+            j += other
+        else:
+            j += 1
+    return i
+
+
+@inner()
+def _run(data, i, end):
+    """How often the byte at ``i`` is repeated."""
+    j = i
+    while j < end and data[j] == data[i]:
+        j += 1
+    return j - i
+
+
+@inner()
+def _after_fence(data, i, end):
+    """``(end, weight)`` of the fenced code that begins at ``i``: the end of its last line and its visible characters.
+
+    ``(i, 0)`` without such code, ``(i, -1)`` for code that never ends.
+    """
+    length = _run(data, i, end)
+    j = i + length
+    while j < end and data[j] != 10:
+        b = data[j]
+        if data[i] == _BACKTICK:
+            if b == _BACKTICK:
+                return i, 0
+        elif b not in (9, 13, 32) and not (_is_letter(b) or 48 <= b <= 57):
+            return i, 0
+        j += 1
+    weight = 0
+    while j < end:
+        j += 1
+        line, inside = j, 0
+        while j < end and (data[j] == 32 or data[j] == 9):
+            j += 1
+        if j < end and data[j] == data[i]:
+            closing = _run(data, j, end)
+            k = j + closing
+            while k < end and (data[k] == 32 or data[k] == 9 or data[k] == 13):
+                k += 1
+            if closing >= length and (k == end or data[k] == 10):
+                return k, weight
+        j = line
+        while j < end and data[j] != 10:
+            inside += data[j] > 32 and data[j] & 0xC0 != 0x80
+            j += 1
+        weight += inside
+    return i, -1
+
+
+@inner()
 def _read(data, start, end, tables, seen, weights, row):
     classes, steps, keys, marks = tables
     seen[:] = 0
@@ -167,6 +275,9 @@ def _read(data, start, end, tables, seen, weights, row):
     words = calls = dots = keyword = indent = visible = english = foreign = 0
     sign = False
     before = NEWLINE
+    # of the line: where it begins, whether tags and code spans are skipped, and the words before it
+    line, skips, skipped, english_before, foreign_before = start, True, False, 0, 0
+    backticks = tildes = LONGEST_SKIPPED  # lengths from which a fence is known to be unclosed
     i = start
     while 0 <= i <= end:
         byte_class = np.int64(classes[data[i]]) if i < end else NEWLINE
@@ -206,6 +317,14 @@ def _read(data, start, end, tables, seen, weights, row):
             i += 1
             continue
         if byte_class == NEWLINE:
+            if skipped and seen[HANGUL] == 0:
+                i, skips, skipped = line, False, False
+                english, foreign = english_before, foreign_before
+                seen[:] = 0
+                words = calls = dots = keyword = indent = visible = 0
+                sign = False
+                before = NEWLINE
+                continue
             if visible:
                 language = _language_of_line(seen, words, calls, dots, keyword)
                 if language >= 0:
@@ -222,7 +341,37 @@ def _read(data, start, end, tables, seen, weights, row):
             sign = False
             before = NEWLINE
             i += 1
+            line, skips, skipped, english_before, foreign_before = i, True, False, english, foreign
             continue
+        if byte_class == MARKUP:
+            b = data[i]
+            byte_class = QUIET if b == _BACKTICK else SIGN
+            after = i
+            if b == _AMPERSAND:
+                after = _after_reference(data, i, end)
+                if after > i:
+                    seen[QUIET] += 1
+                    visible += 1
+            elif visible == 0 and not skipped and b != _LESS:
+                length = _run(data, i, end)
+                if 3 <= length < (tildes if b == _TILDE else backticks):
+                    after, fenced = _after_fence(data, i, end)
+                    if after > i:
+                        _end_paragraph(weights, row)
+                        row[_FENCED] += fenced
+                        row[_PARA_CODE] += fenced > 0
+                        indent = 0
+                    elif fenced < 0 and b == _TILDE:
+                        tildes = length
+                    elif fenced < 0:
+                        backticks = length
+            if after == i and skips and b in (_BACKTICK, _LESS):
+                after = _after_skipped(data, i, end)
+                skipped |= after > i
+            if after > i:
+                before = QUIET
+                i = after
+                continue
         if byte_class >= MAYBE_HANGUL:
             byte_class = _class_of(data, i, byte_class)
         elif byte_class == OPEN:

@@ -47,10 +47,11 @@ class Protected:
         return f"\x7f{len(self._texts) - 1}\x7f"
 
     def restore(self, text: str) -> str:
-        """Replaces marks by their texts."""
+        """Replaces marks by their texts; other marks stay."""
         if "\x7f" not in text:
             return text
-        return _MARK.sub(lambda match: self._texts[int(match[1])], text)
+        texts = self._texts
+        return _MARK.sub(lambda match: texts[int(match[1])] if int(match[1]) < len(texts) else match[0], text)
 
 
 def has_structure(text: str) -> bool:
