@@ -68,6 +68,7 @@ class SourceTreeInput(CutInput):
     roots: list[FilePath] = Field(min_length=1)
     """Folders, each one repository, or patterns (**, *, {a,b}) of such folders; each must match at least one folder."""
     lang: LanguageOfInput = "code"
+    """Language of every file; it selects the rules. code: except that of prose (.md, .rst, .tex, .txt), which is detected."""
     suffixes: list[str] = Field(default_factory=list)
     """File name endings to read; empty: those of the common programming languages."""
     leave_out: list[str] = Field(

@@ -222,6 +222,16 @@ def _after_skipped(data, i, end):
 
 
 @inner()
+def _has_hangul_ahead(data, i, end):
+    """Whether the rest of the line may contain Hangul; false positives cost a second reading of the line."""
+    while i < end and data[i] != 10:
+        if 0xE1 <= data[i] <= 0xED:
+            return True
+        i += 1
+    return False
+
+
+@inner()
 def _run(data, i, end):
     """How often the byte at ``i`` is repeated."""
     j = i
@@ -365,6 +375,8 @@ def _read(data, start, end, tables, seen, weights, row):
                         tildes = length
                     elif fenced < 0:
                         backticks = length
+            if b in (_BACKTICK, _LESS) and skips and not skipped and seen[HANGUL] == 0:
+                skips = _has_hangul_ahead(data, i, end)
             if after == i and skips and b in (_BACKTICK, _LESS):
                 after = _after_skipped(data, i, end)
                 skipped |= after > i

@@ -84,6 +84,30 @@ def test_languages_by_example(language, text):
     assert languages_of([text]) == [language]
 
 
+CODE = "```js\n" + "const add = (a, b) => { return a + b; };\n" * 20 + "```"
+PROSE_WITH_CODE = {
+    "reference": ("톰 &amp; 제리 &lt;재방송&gt;", "ko"),
+    "references": ("&quot;안녕&quot;&nbsp;&#8212; &lt;b&gt;", "ko"),
+    "tags": ('<div class="a"><p class="b" id=\'c\'>짧은 글</p></div>\n<br/>', "ko"),
+    "links": ('<a href="https://a.kr/?x=1&y=2">여기</a>를 눌러 주세요.', "ko"),
+    "fence": (f"# 더하기\n\n두 수를 더하는 함수를 만들어 봅시다. 아래와 같습니다.\n\n{CODE}\n\n- 이렇게 하면 끝입니다.", "ko"),
+    "tildes": (f"두 수를 더하는 함수를 만들어 봅시다. 아래와 같이 쓰면 됩니다.\n{CODE.replace('```', '~~~')}", "ko"),
+    "indented fence": (f"1. 두 수를 더하는 함수를 만들어 봅시다. 이렇게 씁니다.\n\n   {CODE}\n\n2. 끝입니다.", "ko"),
+    "span": ("`const add = (a, b) => { return a[0] + b[0]; };` 로 더합니다.", "ko"),
+    "english": (f"The two numbers are added with the function that is shown here.\n\n{CODE}", "en"),
+    "only fence": (CODE, "code"),
+    "title": (f"# 예\n\n{CODE}", "code"),
+    "unclosed": (CODE[:-3], "code"),
+    "component": ('return <div className="a" id={x}>{this.props.children}</div>;\nconst a = `x${y}`;', "code"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROSE_WITH_CODE)
+def test_text_outside_of_code_decides(name):
+    text, language = PROSE_WITH_CODE[name]
+    assert languages_of([text]) == [language]
+
+
 def test_a_column_has_the_languages_of_its_rows_and_slices():
     texts = [text for _, text in ALL]
     whole = languages_of(texts)
