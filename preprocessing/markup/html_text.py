@@ -69,7 +69,7 @@ _EDGE = " \t\u00a0"
 _CUT = "\x1e"  # marks both sides of a line end that a tag became; removed with the blanks around it
 _JOIN = "\x1f"  # after the mark of a list item; removed with the blanks and line ends behind it
 _JOINED = re.compile("\x1f(?:[\\s\x1e]+(?![\\s\x1e\x7f]))?")
-_OWN_MARKS = re.compile("[\x1e\x1f\x7f]")
+_OWN_MARKS = "\x1e\x1f\x7f"
 HTML_HINT = r"<[A-Za-z/!?]|&#?[A-Za-z0-9]+;"
 
 
@@ -80,7 +80,7 @@ def has_html(text: str) -> bool:
 
 def unescape(text: str) -> str:
     """Resolves character references that end with a semicolon, also when escaped twice; ``?a=1&copy=2`` stays."""
-    for _ in range(3):
+    for _ in range(3 if "&" in text else 0):
         once = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
         if once == text:
             break
@@ -96,7 +96,8 @@ def html_to_text(text: str) -> str:
     with_tags = _PRESENT.search(text)
     if not with_tags and not _ENTITY.search(text):
         return text
-    text = _OWN_MARKS.sub("", text)
+    for mark in _OWN_MARKS:
+        text = text.replace(mark, "")
     if with_tags and _PAGE.match(text):
         return page_to_text(text)
     protected = Protected()

@@ -7,8 +7,9 @@ and that an unclosed fence of tildes is text. Every pass is linear in the length
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 
 _LIST_MARK = r"(?:[-*+]|[0-9]{1,9}[.)])[ \t]"
@@ -23,10 +24,15 @@ _RAW = re.compile(
     r"[ \t]*<(?P<name>script(?![^>]{0,2000}>[ \t]*[가-힣])|style(?![^>]{0,2000}>[ \t]*[가-힣])|pre|textarea)(?=[\s>])",
     re.IGNORECASE,
 )
+_MAY_BEGIN = re.compile(
+    r"^[ \t>*+\-0-9.)]{0,200}(?:```|~~~)|^[ \t]{0,200}<(?:!--|script|style|pre|textarea)",
+    re.MULTILINE | re.IGNORECASE,
+)
+_MAY_BE_INDENTED = re.compile(r"^(?:    | {0,3}\t)[^\n<&]*[<&]", re.MULTILINE)
 _RULE_OF_TABLE = re.compile(
     r"[ \t>]*\|?[ \t]*:?-{1,200}:?[ \t]*(?:\|[ \t]*:?-{1,200}:?[ \t]*){0,400}\|?[ \t]*"
 )
-_BLOCK_START = re.compile(rf"\n(?=[ \t]*(?:\n|{_LIST_MARK}|#{{1,6}}[ \t]|\||>|<!--))")
+_PARAGRAPH_END = re.compile(rf"\n(?=[ \t]*(?:\n|{_LIST_MARK}|#{{1,6}}[ \t]|\||>|<!--))")
 _CONTAINER = re.compile(r"<(/?)(?:table|ul|ol|dl|div|tr|tbody|thead)(?=[\s>])", re.IGNORECASE)
 _BACKTICKS = re.compile("`+")
 _REFERENCE = re.compile(r"&#?[0-9A-Za-z]{1,31};")
@@ -61,8 +67,6 @@ def has_structure(text: str) -> bool:
 
 def protect_code(text: str, protected: Protected) -> str:
     """Replaces fences, indented code and code spans by marks."""
-    if not any(sign in text for sign in ("`", "~~~", "\n    ", "\n\t")):
-        return text
     pieces, done = [], 0
     for start, end, is_code in _blocks(text):
         pieces += [_protect_spans(text[done:start], protected)]
@@ -72,24 +76,28 @@ def protect_code(text: str, protected: Protected) -> str:
 
 
 def _protect_spans(text: str, protected: Protected) -> str:
-    """Replaces code spans by marks. A span ends with as many backticks as it begins with, in the same paragraph."""
-    if "`" not in text:
+    """Replaces code spans by marks, in paragraphs that may contain markup.
+
+    A span ends with as many backticks as it begins with, in the same paragraph.
+    """
+    if "`" not in text or ("<" not in text and "&" not in text):
         return text
-    pieces, done = [], 0
-    for block in [*(match.start() for match in _BLOCK_START.finditer(text)), len(text)]:
-        for start, end in _spans(text, done, block):
-            pieces += [text[done:start], protected.add(text[start:end])]
-            done = end
-        pieces.append(text[done:block])
-        done = block
-    return "".join(pieces)
+    paragraphs = _PARAGRAPH_END.split(text)
+    for n, paragraph in enumerate(paragraphs):
+        if "`" in paragraph and ("<" in paragraph or "&" in paragraph):
+            pieces, done = [], 0
+            for start, end in _spans(paragraph):
+                pieces += [paragraph[done:start], protected.add(paragraph[start:end])]
+                done = end
+            paragraphs[n] = "".join([*pieces, paragraph[done:]])
+    return "\n".join(paragraphs)
 
 
-def _spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    runs = [(match.start(), match.end()) for match in _BACKTICKS.finditer(text, start, end)]
-    by_length: dict[int, list[int]] = defaultdict(list)
+def _spans(text: str) -> list[tuple[int, int]]:
+    runs = [match.span() for match in _BACKTICKS.finditer(text)]
+    by_length: dict[int, list[int]] = {}
     for n in range(len(runs) - 1, -1, -1):
-        by_length[runs[n][1] - runs[n][0]].append(n)
+        by_length.setdefault(runs[n][1] - runs[n][0], []).append(n)
     spans, n = [], 0
     while n < len(runs):
         first, last = runs[n]
@@ -115,14 +123,18 @@ def _is_escaped(text: str, at: int) -> bool:
 
 def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
     """``(start, end, is_code)`` of fences and indented code, and of comments and elements whose content is no Markdown."""
+    candidates = [match.start() for match in _MAY_BEGIN.finditer(text)]
+    indented = _Indentation(text) if _MAY_BE_INDENTED.search(text) else None
+    if not candidates and not indented:
+        return
     lines = text.split("\n")
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line) + 1)
+    starts = [0, *itertools.accumulate(len(line) + 1 for line in lines)]
+    numbers = range(len(lines)) if indented else [bisect.bisect_right(starts, at) - 1 for at in candidates]
     unclosed: dict[str, int] = {}
-    indented = _Indentation(text) if "\n    " in text or "\n\t" in text else None
-    n = 0
-    while n < len(lines):
+    after = 0
+    for n in numbers:
+        if n < after:
+            continue
         line = lines[n]
         fence = _FENCE.match(line) if "```" in line or "~~~" in line else None
         if fence and (after := _end_of_fence(lines, n, fence, unclosed)):
@@ -136,7 +148,6 @@ def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
             after = n + 1
         if indented:
             indented.pass_lines(lines, n, after)
-        n = after
 
 
 def _code_start(fence: re.Match[str]) -> int:
