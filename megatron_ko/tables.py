@@ -1,23 +1,18 @@
-"""Tables of aligned columns for a terminal, in its width.
+"""Tables and text that fit the terminal's width.
 
-Owns the width of text on a terminal (Hangul takes two columns) and the layout of tables. Standard library only.
+Owns alignment, wrapping, and the division of a wide table into blocks of columns. Widths are in terminal cells: a Hangul
+syllable takes two. Standard library only.
 """
 
 from __future__ import annotations
 
 import shutil
-import sys
+import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-GAP = "  "
-MIN_LAST_COLUMNS = 16
-"""A last column that would get less than this is left whole."""
-
-
-def terminal_columns() -> int | None:
-    """Width of the terminal that stdout writes to; None for a file or a pipe, which take lines of any length."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+GAPS = ("  ", " ")  # between columns; the narrow one where a table would not fit otherwise
+LEAST_TEXT = 20  # cells for a column of sentences
 
 
 def width_of(text: str) -> int:
@@ -27,36 +22,91 @@ def width_of(text: str) -> int:
     )
 
 
-def table(rows: Sequence[Sequence[str]], left: int = 1, columns: int | None = None) -> list[str]:
-    """Aligned lines. The first ``left`` columns and the last one are flush left, the others flush right.
+def terminal_width() -> int:
+    """Columns of the terminal; 80 when there is none."""
+    return shutil.get_terminal_size().columns
 
-    ``columns`` is the width of the screen (``terminal_columns()``); a last column that does not fit is broken at blanks
-    into further lines.
+
+def format_table(
+    rows: Sequence[Sequence[str]], left: int = 1, *, sentences: bool = False, width: int | None = None
+) -> list[str]:
+    """Aligned lines of ``rows``, the first of which is the header; its cells may have several lines.
+
+    Aligns the first ``left`` columns left and the others right. With ``sentences`` the last column is text, aligned left
+    and wrapped. Columns that do not fit ``width`` (default: the terminal) follow in blocks that repeat the first column.
     """
-    widths = [max(width_of(row[i]) for row in rows) for i in range(len(rows[0]))]
-    before = sum(widths[:-1]) + len(GAP) * (len(widths) - 1)
-    room = None if columns is None or columns - before < MIN_LAST_COLUMNS else columns - before
+    width = width or terminal_width()
+    cells = [[cell.split("\n") for cell in row] for row in rows]
+    sizes = [max(width_of(line) for cell in column for line in cell) for column in zip(*cells)]
+    flush_left = set(range(left))
+    if sentences:
+        room = width - sum(sizes[:-1]) - len(GAPS[0]) * (len(sizes) - 1)
+        if room < LEAST_TEXT:  # the sentences get a block of their own
+            room = max(width - sizes[0] - len(GAPS[0]), LEAST_TEXT)
+        sizes[-1] = min(sizes[-1], room)
+        cells = [[*row[:-1], textwrap.wrap(" ".join(row[-1]), room) or [""]] for row in cells]
+        flush_left.add(len(sizes) - 1)
+    gap = next((gap for gap in GAPS if sum(sizes) + len(gap) * (len(sizes) - 1) <= width), GAPS[0])
+    lines: list[str] = []
+    for block in _split_columns(sizes, width, gap):
+        lines += ["", *_align(cells, block, sizes, flush_left, gap)]
+    return lines[1:]
+
+
+def _split_columns(sizes: Sequence[int], width: int, gap: str) -> Iterator[list[int]]:
+    """Groups of columns that fit ``width``, each with the first column."""
+    block, used = [0], sizes[0]
+    for column in range(1, len(sizes)):
+        if used + len(gap) + sizes[column] > width and len(block) > 1:
+            yield block
+            block, used = [0], sizes[0]
+        block.append(column)
+        used += len(gap) + sizes[column]
+    yield block
+
+
+def _align(
+    cells: Sequence[Sequence[list[str]]],
+    columns: Sequence[int],
+    sizes: Sequence[int],
+    left: set[int],
+    gap: str,
+) -> list[str]:
     lines = []
-    for row in rows:
-        cells = []
-        for i, cell in enumerate(row[:-1]):
-            gap = " " * (widths[i] - width_of(cell))
-            cells.append(cell + gap if i < left else gap + cell)
-        first, *further = wrap(row[-1], room)
-        lines.append(GAP.join([*cells, first]).rstrip())
-        lines += [" " * before + line for line in further]
+    for number, row in enumerate(cells):
+        height = max(len(row[column]) for column in columns)
+        for line in range(height):
+            parts = []
+            for column in columns:
+                # a header is aligned at the bottom, other cells at the top
+                at = line - (height - len(row[column])) if number == 0 else line
+                text = row[column][at] if 0 <= at < len(row[column]) else ""
+                room = " " * (sizes[column] - width_of(text))
+                parts.append(text + room if column in left else room + text)
+            lines.append(gap.join(parts).rstrip())
     return lines
 
 
-def wrap(text: str, columns: int | None) -> list[str]:
-    """Lines of at most ``columns``, broken at blanks; a longer word keeps a line of its own."""
-    if columns is None or width_of(text) <= columns:
-        return [text]
-    lines = [""]
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}" if lines[-1] else word
-        if lines[-1] and width_of(longer) > columns:
-            lines.append(word)
-        else:
-            lines[-1] = longer
+def wrap(text: str, indent: str = "", width: int | None = None) -> list[str]:
+    """The lines of ``text``, broken at blanks if possible so that each fits ``width`` (default: the terminal)."""
+    room = max((width or terminal_width()) - len(indent), LEAST_TEXT)
+    lines = []
+    for line in text.split("\n"):
+        while width_of(line) > room:
+            end = _prefix(line, room)
+            blank = line.rfind(" ", 1, end + 1)
+            cut = blank if line[: max(blank, 0)].strip() else end
+            lines.append(indent + line[:cut].rstrip())
+            line = line[cut:].lstrip(" ")
+        lines.append((indent + line).rstrip())
     return lines
+
+
+def _prefix(line: str, room: int) -> int:
+    """Number of characters that fit ``room``."""
+    used = 0
+    for number, character in enumerate(line):
+        used += width_of(character)
+        if used > room:
+            return max(number, 1)
+    return len(line)

@@ -46,7 +46,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("checkpoint_tools.options", "checkpoint_tools.scores"),
     ("checkpoint_tools.formats",),
     ("checkpoint_tools.verify",),
-    ("checkpoint_tools.ends", "checkpoint_tools.embeddings"),
+    ("checkpoint_tools.endpoints", "checkpoint_tools.embeddings"),
     ("checkpoint_tools.operations",),
     ("checkpoint_tools.__main__",),
     ("slurm.requeue",),

@@ -20,8 +20,7 @@ import pyarrow.parquet as pq
 from megatron_ko.config.cli import positive
 from megatron_ko.config.loading import Loaded
 from megatron_ko.errors import DataError
-from megatron_ko.tables import width_of
-from preprocessing.commands.terminal import terminal_width, wrap
+from megatron_ko.tables import terminal_width, width_of, wrap
 from preprocessing.config.languages import LANGUAGES
 from preprocessing.config.pipeline import Config, source_of
 from preprocessing.config.rules import CodeRules, Count, ProseRules, Share

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from megatron_ko.config.cli import split
 from megatron_ko.config.loading import Loaded, load
 from megatron_ko.errors import ConfigError, DataError
-from preprocessing.commands.terminal import format_table, wrap
+from megatron_ko.tables import format_table, wrap
 from preprocessing.config.pipeline import RULES, Config, source_of
 from preprocessing.documents import read_batches
 from preprocessing.judging import rules

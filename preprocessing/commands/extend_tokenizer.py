@@ -145,7 +145,7 @@ def _summary(
 
 
 def _report(chosen: Selection, checked: SampleCheck, out: Path, size: int) -> str:
-    from preprocessing.commands.terminal import format_table, wrap
+    from megatron_ko.tables import format_table, wrap
     from preprocessing.page.number_text import size as size_text
 
     total = len(chosen.surfaces) + len(chosen.needed)

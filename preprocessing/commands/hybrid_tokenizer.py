@@ -175,7 +175,7 @@ def _report(
     proof: Proof,
     rows: dict[str, Any],
 ) -> str:
-    from preprocessing.commands.terminal import format_table, wrap
+    from megatron_ko.tables import format_table, wrap
     from preprocessing.page.number_text import size as size_text
     from preprocessing.tokenizers.hybrid_rules import SENTENCES
 

@@ -133,7 +133,7 @@ def _decisions(base: Base, decided: Pruning, counts: list[int]) -> list[Decision
 
 
 def _report(arguments: argparse.Namespace, decided: Pruning, compared: Comparison, proof: Proof) -> str:
-    from preprocessing.commands.terminal import format_table, wrap
+    from megatron_ko.tables import format_table, wrap
     from preprocessing.tokenizers.pruning import REASONS
 
     counts = Counter(decided.reasons)

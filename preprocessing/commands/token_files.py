@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from megatron_ko.config.cli import positive
 from megatron_ko.errors import DataError
-from megatron_ko.tables import width_of
-from preprocessing.commands.terminal import format_table, terminal_width
+from megatron_ko.tables import format_table, terminal_width, width_of
 from preprocessing.commands.tokenizer_arguments import add_workers
 
 if TYPE_CHECKING:

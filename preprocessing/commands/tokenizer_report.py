@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from megatron_ko.errors import ConfigError, DataError
-from preprocessing.commands.terminal import format_table
+from megatron_ko.tables import format_table
 from preprocessing.commands.tokenizer_arguments import add_workers
 
 if TYPE_CHECKING:

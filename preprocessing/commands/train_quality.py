@@ -17,7 +17,7 @@ import xxhash
 from megatron_ko.config.loading import Loaded
 from megatron_ko.errors import ConfigError
 from megatron_ko.files import sha256_file, write_json
-from preprocessing.commands.terminal import format_table
+from megatron_ko.tables import format_table
 from preprocessing.config.pipeline import Config
 from preprocessing.config.scoring import PerplexityModel, QualityModel
 from preprocessing.running.context import Context

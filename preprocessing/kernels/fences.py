@@ -1,4 +1,4 @@
-"""Finds fenced code in a text of code points (``text: uint32``), like ``fences`` of ``preprocessing.text.normalize``."""
+"""Finds fenced code in a text of code points (``text: uint32``), like ``find_fences`` of ``preprocessing.text.normalize``."""
 
 from __future__ import annotations
 

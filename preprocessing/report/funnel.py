@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from megatron_ko.tables import table, terminal_columns
+from megatron_ko.tables import format_table
 from preprocessing.documents import Counts
 
 STEPS = ("clean", "lines", "filter", "deduplicate", "balance")
@@ -108,4 +108,6 @@ def to_table(funnel: dict[str, Any], mixture: dict[str, float], epochs: dict[str
         passes = f"{epochs[entry['name']]:.2f}" if train and entry["name"] in epochs else ""
         sizes = (f"{entry['documents']:,}", f"{entry['bytes'] / 1e6:.2f}", f"{tokens:,}" if tokens else "-")
         domains.append((entry["name"], entry["split"], *sizes, ratio, share, passes))
-    return "\n".join([*table(rows, 2, terminal_columns()), "", *table(steps), "", *table(domains, 2)])
+    return "\n".join(
+        [*format_table(rows, 2, sentences=True), "", *format_table(steps), "", *format_table(domains, 2)]
+    )

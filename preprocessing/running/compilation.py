@@ -21,7 +21,6 @@ from typing import Any
 
 from megatron_ko.files import write_text
 from megatron_ko.progress import ProgressBar
-from preprocessing import kernels
 
 log = logging.getLogger(__name__)
 KERNEL_S = 0.6  # time of one kernel, on average
@@ -48,7 +47,7 @@ class Group:
     def kernels(self) -> list[Any]:
         from preprocessing.kernels.compiled import called_by
 
-        modules = [f"{kernels.__name__}.{name}" for name in self.modules]
+        modules = [f"preprocessing.kernels.{name}" for name in self.modules]
         for module in modules:
             importlib.import_module(module)
         return called_by(modules)
@@ -60,11 +59,11 @@ def _environment() -> str:
     import numba
     from llvmlite import binding
 
-    from preprocessing.kernels.compiled import SOURCES
+    from preprocessing.kernels import compiled
 
     facts = (
-        SOURCES,
-        [str(folder) for folder in kernels.__path__],
+        compiled.SOURCES,
+        compiled.__file__,
         numba.__version__,
         platform.python_version(),
         binding.get_host_cpu_name(),

@@ -47,8 +47,8 @@ def detect(column: pa.Array) -> LanguageColumns:
     """The language of each text of a large_string column; a text without letters is ``other``."""
     from preprocessing.kernels import languages
 
-    found = languages.count(*utf8_buffer(column), languages.tables())
-    counts = {name: found[:, i] for i, name in enumerate(languages.COUNTS)}
+    table = languages.count(*utf8_buffer(column), languages.tables())
+    counts = {name: table[:, i] for i, name in enumerate(languages.COUNTS)}
     english, foreign = _latin_languages(counts)
     paragraphs = np.stack(
         [

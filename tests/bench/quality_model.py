@@ -66,20 +66,20 @@ def classifier(good, bad, folder):
             *((text, False) for text in excerpts(bad, 6000)),
         ]
         random.Random(3).shuffle(texts)
-        lines = quality_model.prepared_lines(column([text for text, _ in texts]))
+        lines = quality_model.prepare_lines(column([text for text, _ in texts]))
         labels = np.array([label for _, label in texts])
         cut = len(lines) * 7 // 10
         quality_model.train(lines[:cut], labels[:cut].tolist(), folder / "model.bin", config)
         model = quality_model.Classifier(folder / "model.bin", quality_model.GOOD)
         measured = quality_model.measure(model.scores(lines[cut:]), labels[cut:])
-        rate = speed(some(bad), lambda texts: model.scores(quality_model.prepared_lines(column(texts))))  # noqa: B023
+        rate = speed(some(bad), lambda texts: model.scores(quality_model.prepare_lines(column(texts))))  # noqa: B023
         print(f"classifier, parts of words up to {characters}: {measured}; {rate:.1f} MB/s")
 
 
 def language_model(good, bad):
     generator = random.Random(4)
     cut = len(good) // 10
-    held_out, model = good[:cut], perplexity.train(*perplexity.prepared(column(good[cut:])), 10_000_000)
+    held_out, model = good[:cut], perplexity.train(*perplexity.prepare(column(good[cut:])), 10_000_000)
     shuffled = [" ".join(generator.sample(text.split(), len(text.split()))) for text in held_out]
     letters = [
         "".join(chr(generator.randrange(0xAC00, 0xD7A4)) if c.isalpha() else c for c in text)

@@ -102,7 +102,8 @@ def test_index_and_shards_that_disagree(sharded_copy, tmp_path, expect_error):
     error = expect_error("from-hf", src=sharded_copy, dst=tmp_path / "x")
     assert error.rule == "missing-shard" and removed in str(error)
     (sharded_copy / hf.INDEX).write_text("{")
-    assert hf.INDEX in str(expect_error("from-hf", src=sharded_copy, dst=tmp_path / "x"))
+    error = expect_error("from-hf", src=sharded_copy, dst=tmp_path / "x")
+    assert error.rule == "invalid-json" and hf.INDEX in str(error)
 
 
 @pytest.mark.parametrize(
@@ -150,20 +151,22 @@ def test_mixed_number_formats_need_a_choice(hf_copy, tmp_path, run, expect_error
 
 def test_half_written_checkpoint(ours_copy, tmp_path, expect_error):
     (ours_copy / "checkpoint.json").unlink()
-    assert str(ours_copy) in str(expect_error("to-hf", src=ours_copy, dst=tmp_path / "x"))
+    assert expect_error("to-hf", src=ours_copy, dst=tmp_path / "x").rule == "incomplete-checkpoint"
     for name in (".metadata", "metadata.json", "common.pt"):
         (ours_copy / name).unlink()
-    assert str(ours_copy) in str(expect_error("to-hf", src=ours_copy, dst=tmp_path / "x"))
+    assert expect_error("to-hf", src=ours_copy, dst=tmp_path / "x").rule == "incomplete-checkpoint"
 
 
 def test_truncated_checkpoint(ours_copy, tmp_path, expect_error):
     data = ours_copy / "__0_0.distcp"
     whole = data.read_bytes()
     data.write_bytes(whole[:-5000])
-    message = str(expect_error("compare", a=ours_copy, b=ours_copy))
-    assert str(data) in message and f"{len(whole) - 5000:,}" in message and f"{len(whole):,}" in message
+    error = expect_error("compare", a=ours_copy, b=ours_copy)
+    assert error.rule == "wrong-size" and str(data) in str(error)
+    assert f"{len(whole) - 5000:,}" in str(error) and f"{len(whole):,}" in str(error)
     data.unlink()
-    assert str(data) in str(expect_error("compare", a=ours_copy, b=ours_copy))
+    error = expect_error("compare", a=ours_copy, b=ours_copy)
+    assert error.rule == "missing-file" and str(data) in str(error)
     data.write_bytes(whole[:1000] + bytes(len(whole) - 1000))
     assert expect_error("to-hf", src=ours_copy, dst=tmp_path / "x").rule == "damaged-checkpoint"
     data.write_bytes(whole)
@@ -256,7 +259,8 @@ def test_killed_conversion_is_recognized(checkpoints, hf_models, tmp_path, expec
     assert expect_error("from-hf", src=tmp_path / "hf", dst=tmp_path / "x").rule == "missing-config"
     with pytest.raises(KeyboardInterrupt):
         mcore.write_mcore(stop_at(hf.open_hf(hf_models["mha"]), "model.norm.weight"), tmp_path / "ours")
-    assert str(tmp_path / "ours") in str(expect_error("to-hf", src=tmp_path / "ours", dst=tmp_path / "x"))
+    error = expect_error("to-hf", src=tmp_path / "ours", dst=tmp_path / "x")
+    assert error.rule == "incomplete-checkpoint" and str(tmp_path / "ours") in str(error)
 
 
 def test_destination_that_is_a_file(hf_models, tmp_path):

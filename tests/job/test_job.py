@@ -92,7 +92,7 @@ def test_layout_on_gpus(example_folder: Path, gpus: int, ranks: int, tensor: int
         (["--rank", "2"], "unknown-option", ""),
         (["train.training.stepz=3"], "unknown-key", "training.stepz"),
         (["data.tokenizer.vocabsize=3"], "unknown-key", "tokenizer.vocabsize"),
-        (["--ranks", "3"], "world", "parallel"),
+        (["--ranks", "3"], "layout-divides-ranks", "parallel"),
         (["train.run.folder=elsewhere/train"], "two-folders", ""),
     ],
 )

@@ -58,12 +58,13 @@ def test_a_request_after_all_ranks_have_ended_changes_nothing(monkeypatch):
         for number in stop.SIGNALS:
             os.kill(os.getpid(), number)
 
+    interrupt = signal.getsignal(signal.SIGINT)
     before = signal.signal(signal.SIGTERM, stop.handle_signal)
     try:
         monkeypatch.setattr(launch, "_print_errors", print_errors)
         assert launch.run_ranks(1, _lose_another) == EXIT_PEER_LOST
         os.kill(os.getpid(), signal.SIGTERM)  # the launcher already has its exit code
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "other handlers are restored"
+        assert signal.getsignal(signal.SIGINT) is interrupt, "other handlers are restored"
     finally:
         signal.signal(signal.SIGTERM, before)
 

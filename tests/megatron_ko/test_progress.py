@@ -12,11 +12,9 @@ import sys
 import termios
 import time
 
-import pytest
-
 from megatron_ko import progress as module
 from megatron_ko.progress import ProgressBar, progress
-from megatron_ko.tables import table, width_of, wrap
+from megatron_ko.tables import width_of
 from preprocessing.running.progress import StepProgress
 
 COLUMNS = 80
@@ -117,25 +115,3 @@ def test_documents_without_a_verdict_have_no_share():
     bar.add(0, {"documents_in": 1_000})
     bar.close()
     assert "1,000" in bar.line() and "%" not in bar.line()
-
-
-def test_tables_line_up_under_wide_characters():
-    lines = table([("이름", "수"), ("abc", "1,000"), ("가나다라", "5")])
-    assert len({width_of(line.rstrip()) for line in table([("가", "1", "x"), ("abcd", "22", "x")])}) == 1
-    assert lines[1].index("1") - lines[1].index("a") > 3
-    assert width_of("가a") == 3
-
-
-@pytest.mark.parametrize("columns", [40, 60])
-def test_a_long_last_column_is_broken_at_blanks_within_the_terminal(columns):
-    why = "too_short 1,234, 문장부호_부족 567, repeated_lines 8"
-    lines = table([("source", "read", "why"), ("ko_web", "10,000", why)], columns=columns)
-    assert max(map(width_of, lines)) <= columns
-    assert len(lines) > 2
-    assert " ".join(line[16:] for line in lines[1:]).split() == why.split()
-
-
-def test_a_narrow_terminal_or_none_leaves_lines_whole():
-    rows = [("source", "why"), ("a" * 30, "one two three four five six")]
-    assert table(rows, columns=40) == table(rows) == [f"{'source':30}  why", f"{'a' * 30}  {rows[1][1]}"]
-    assert wrap("aa bbbbbbb c", 4) == ["aa", "bbbbbbb", "c"]

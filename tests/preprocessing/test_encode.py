@@ -281,11 +281,11 @@ class WrongLater(encoders.TextEncoder):
 
 
 def test_a_part_is_encoded_again_when_its_engine_differs(done, tmp_path, monkeypatch, caplog):
-    encoders._loaded.cache_clear()
+    encoders._load.cache_clear()
     monkeypatch.setitem(encoders.FAST, "fastokens", WrongLater)
     monkeypatch.setattr(encoders, "choose", lambda *arguments: "fastokens")
     _, summary = run_steps(tmp_path)
-    encoders._loaded.cache_clear()
+    encoders._load.cache_clear()
     assert summary["engine"] == "fastokens"
     assert "sentencepiece" in caplog.text
     assert token_bytes(tmp_path)["en_train.bin"] == token_bytes(done[0].folder)["en_train.bin"]
@@ -299,11 +299,11 @@ class WrongOnDigits(WrongLater):
 
 
 def test_an_engine_that_fails_on_hard_texts_encodes_nothing(done, tmp_path, monkeypatch, caplog):
-    encoders._loaded.cache_clear()
+    encoders._load.cache_clear()
     monkeypatch.setitem(encoders.FAST, "fastokens", WrongOnDigits)
     monkeypatch.setattr(encoders.importlib.util, "find_spec", lambda name: True)
     _, summary = run_steps(tmp_path, encode_config=EncodeConfig(engine="fastokens"))
-    encoders._loaded.cache_clear()
+    encoders._load.cache_clear()
     assert summary["engine"] == "sentencepiece"
     assert sum("fastokens" in record.getMessage() for record in caplog.records) == 1
     assert token_bytes(tmp_path) == token_bytes(done[0].folder)

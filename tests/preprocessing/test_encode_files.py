@@ -82,7 +82,7 @@ def test_no_more_parts_than_can_be_joined(tmp_path, monkeypatch):
     size = path.stat().st_size
     monkeypatch.setattr(encode_files, "PART_BYTES", size // 20)
     assert 20 <= len(encode_files.parts_to_encode([str(path)])) <= 21
-    monkeypatch.setattr(encode_files, "MOST_PARTS", 8)
+    monkeypatch.setattr(encode_files, "MAX_PARTS", 8)
     assert 4 <= len(encode_files.parts_to_encode([str(path)])) <= 8
 
 

@@ -78,7 +78,7 @@ def write_everything(folder):
         json.dumps({"id": f"q{HOSTILE}", "question": QUIZ}, ensure_ascii=False)
     )
     texts = pa.array([*KO, *EN], pa.large_string())
-    perplexity.save(perplexity.train(*perplexity.prepared(texts), 10_000), folder / "books.npz")
+    perplexity.save(perplexity.train(*perplexity.prepare(texts), 10_000), folder / "books.npz")
     extra = folder / "extra.yaml"
     extra.write_text(EXTRA.replace("FOLDER", str(folder)), encoding="utf-8")
     return [str(config), str(extra)]

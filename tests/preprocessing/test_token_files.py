@@ -129,7 +129,7 @@ def test_joined_parts_are_the_bytes_of_one_writing(tmp_path, monkeypatch):
     write(tmp_path / "all", documents)
     for name, part in (("a", documents[:13]), ("b", documents[13:14]), ("c", documents[14:])):
         write(tmp_path / name, part)
-    extents = [token_files.whole(token_files.open_pair(tmp_path / name)) for name in "abc"]
+    extents = [token_files.full_extent(token_files.open_pair(tmp_path / name)) for name in "abc"]
     facts = token_files.copy_documents(extents, tmp_path / "joined")
     assert both(tmp_path / "joined") == both(tmp_path / "all")
     assert facts["max_id"] == max(map(max, documents)) and facts["documents"] == 40

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from megatron_ko.tables import width_of
-from preprocessing.commands.terminal import format_table, terminal_width, wrap
+from megatron_ko.tables import format_table, terminal_width, width_of, wrap
 
 ROWS = [("", "bytes/\ntoken", "words"), ("ours", "3.5", "12"), ("한국", "12.25", "7")]
 
@@ -54,3 +53,8 @@ def test_wrapped_text_fits_and_keeps_its_characters(text, width):
 def test_without_a_terminal_lines_have_80_columns(monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
     assert terminal_width() == 80
+
+
+def test_wide_characters_take_two_columns_and_combining_marks_none():
+    assert width_of("가a") == 3
+    assert width_of("e\u0301") == 1
