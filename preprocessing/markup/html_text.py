@@ -13,7 +13,7 @@ import html
 import re
 from collections.abc import Callable
 
-from preprocessing.markup.markdown import Protected, has_structure, protect_code, table_lines
+from preprocessing.markup.markdown import Protected, fence_around, has_structure, protect_code, table_lines
 from preprocessing.markup.small_text import convert_small_text
 
 _BLOCK = (
@@ -271,5 +271,5 @@ def format_code_block(attributes: str, code: str) -> str:
     """A fenced Markdown code block; whitespace of the code stays."""
     lang = re.search(r"\b(?:lang|language)[=-][\"']?(\w+)", attributes)
     code = unescape(_TAG.sub("", code)).strip("\n")
-    fence = "~~~~" if "```" in code else "```"
+    fence = fence_around(code)
     return f"\n\n{fence}{lang[1] if lang else ''}\n{code}\n{fence}\n\n"

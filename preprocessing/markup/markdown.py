@@ -65,6 +65,11 @@ def has_structure(text: str) -> bool:
     return bool(_STRUCTURE.search(text))
 
 
+def fence_around(code: str) -> str:
+    """The backticks of a fence that ``code`` does not close."""
+    return "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
+
+
 def protect_code(text: str, protected: Protected) -> str:
     """Replaces fences, indented code and code spans by marks."""
     pieces, done = [], 0

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from preprocessing.markup.html_text import has_html, remove_tags, replace_comments, replace_elements, unescape
+from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.small_text import convert_small_text
 from preprocessing.markup.wiki_lines import lines_to_markdown, remove_sections
 from preprocessing.markup.wiki_templates import template_text
@@ -115,8 +116,8 @@ def _convert_code(name: str, attributes: str, content: str, protect: Callable[[s
     if "\n" not in content.strip("\n") and "inline" in attributes:
         return protect(f"`{content.strip()}`")
     lang = re.search(r"\blang\s{0,5}=\s{0,5}[\"']?([\w+#-]+)", attributes)
-    fence = "~~~~" if "```" in content else "```"
     code = content.strip("\n")
+    fence = fence_around(code)
     return (
         "\n\n" + protect(f"{fence}{lang[1].lower() if lang else ''}\n{code}\n{fence}") + "\n\n"
         if code.strip()

@@ -102,7 +102,7 @@ def test_numbers_stay_apart_in_every_markup():
 
 def test_a_page_is_html_as_a_whole():
     page = "<!DOCTYPE html>\n<html><head><title>가</title></head><body>\n    <p>It`s</p>\n    <p>it`s</p>\n<pre>```\n  x\n```</pre></body></html>"
-    assert html_to_text(page) == "It`s\n\nit`s\n\n~~~~\n```\n  x\n```\n~~~~"
+    assert html_to_text(page) == "It`s\n\nit`s\n\n````\n```\n  x\n```\n````"
     assert (
         html_to_text("문서는 `<html>` 로 시작한다.<br>\n\n`<script>` 다음 본문")
         == "문서는 `<html>` 로 시작한다.\n\n`<script>` 다음 본문"
