@@ -58,7 +58,7 @@ class TextInput(FilesInput):
     """Encoding of files without a byte order mark, such as cp949; Python files may declare their own."""
     markup: Markup = "auto"
     """Markup that is converted to Markdown. auto: by the file suffix (.tex, .rst, .wiki, .html), else mediawiki for a
-    source named wiki, else HTML in documents that contain tags; none: tags are text."""
+    source named wiki, else HTML outside of code, in documents that contain tags; none: tags are text."""
 
 
 @section

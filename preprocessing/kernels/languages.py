@@ -11,6 +11,18 @@ import functools
 import numpy as np
 
 from preprocessing.kernels.compiled import inner, njit
+from preprocessing.kernels.skipped_markup import (
+    AMPERSAND,
+    BACKTICK,
+    LESS,
+    LONGEST_SKIPPED,
+    TILDE,
+    after_fence,
+    after_reference,
+    after_skipped,
+    has_hangul_ahead,
+    run_length,
+)  # fmt: skip
 
 COUNTS = (
     "ko", "latin", "code", "other", "para_ko", "para_latin", "para_code", "para_other",
@@ -55,9 +67,6 @@ KEYWORDS = (
 )
 _ENGLISH_MARK, _FOREIGN_MARK, _KEYWORD_MARK = 1, 2, 4
 LONGEST_WORD = 8
-LONGEST_REFERENCE = 32  # bytes after & to ;
-LONGEST_SKIPPED = 1000  # bytes of a tag or a code span
-_BACKTICK, _TILDE, _AMPERSAND, _LESS, _GREATER = 96, 126, 38, 60, 62
 SLOTS = 4096
 _FACTOR = np.uint64(0x03B96D91ABA018EB)  # an odd factor that maps each word to its own slot
 _SHIFT = np.uint64(64 - 12)
@@ -179,105 +188,6 @@ def _end_paragraph(weights, row):
 
 
 @inner()
-def _is_letter(b):
-    return 65 <= b <= 90 or 97 <= b <= 122
-
-
-@inner()
-def _after_reference(data, i, end):
-    """The end of the character reference at the ``&`` at ``i``; ``i`` without one."""
-    for j in range(i + 1, min(end, i + 1 + LONGEST_REFERENCE)):
-        b = data[j]
-        if b == 59:  # ";"
-            return j + 1 if j > i + 1 else i
-        if not (_is_letter(b) or 48 <= b <= 57 or b == 35):
-            return i
-    return i
-
-
-@inner()
-def _after_skipped(data, i, end):
-    """The end of the tag or code span at ``i`` in its line; ``i`` without one."""
-    limit = min(end, i + LONGEST_SKIPPED)
-    if data[i] == _LESS:
-        if i + 1 >= limit or not (_is_letter(data[i + 1]) or data[i + 1] == 47 or data[i + 1] == 33):
-            return i
-        for j in range(i + 1, limit):
-            if data[j] == _GREATER:
-                return j + 1
-            if data[j] == _LESS or data[j] == 10:
-                return i
-        return i
-    length = _run(data, i, end)
-    j = i + length
-    while j < limit and data[j] != 10:
-        if data[j] == _BACKTICK:
-            other = _run(data, j, end)
-            if other == length:
-                return j + other
-            j += other
-        else:
-            j += 1
-    return i
-
-
-@inner()
-def _has_hangul_ahead(data, i, end):
-    """Whether the rest of the line may contain Hangul; false positives cost a second reading of the line."""
-    while i < end and data[i] != 10:
-        if 0xE1 <= data[i] <= 0xED:
-            return True
-        i += 1
-    return False
-
-
-@inner()
-def _run(data, i, end):
-    """How often the byte at ``i`` is repeated."""
-    j = i
-    while j < end and data[j] == data[i]:
-        j += 1
-    return j - i
-
-
-@inner()
-def _after_fence(data, i, end):
-    """``(end, weight)`` of the fenced code that begins at ``i``: the end of its last line and its visible characters.
-
-    ``(i, 0)`` without such code, ``(i, -1)`` for code that never ends.
-    """
-    length = _run(data, i, end)
-    j = i + length
-    while j < end and data[j] != 10:
-        b = data[j]
-        if data[i] == _BACKTICK:
-            if b == _BACKTICK:
-                return i, 0
-        elif b not in (9, 13, 32) and not (_is_letter(b) or 48 <= b <= 57):
-            return i, 0
-        j += 1
-    weight = 0
-    while j < end:
-        j += 1
-        line, inside = j, 0
-        while j < end and (data[j] == 32 or data[j] == 9):
-            j += 1
-        if j < end and data[j] == data[i]:
-            closing = _run(data, j, end)
-            k = j + closing
-            while k < end and (data[k] == 32 or data[k] == 9 or data[k] == 13):
-                k += 1
-            if closing >= length and (k == end or data[k] == 10):
-                return k, weight
-        j = line
-        while j < end and data[j] != 10:
-            inside += data[j] > 32 and data[j] & 0xC0 != 0x80
-            j += 1
-        weight += inside
-    return i, -1
-
-
-@inner()
 def _read(data, start, end, tables, seen, weights, row):
     classes, steps, keys, marks = tables
     seen[:] = 0
@@ -355,30 +265,30 @@ def _read(data, start, end, tables, seen, weights, row):
             continue
         if byte_class == MARKUP:
             b = data[i]
-            byte_class = QUIET if b == _BACKTICK else SIGN
+            byte_class = QUIET if b == BACKTICK else SIGN
             after = i
-            if b == _AMPERSAND:
-                after = _after_reference(data, i, end)
+            if b == AMPERSAND:
+                after = after_reference(data, i, end)
                 if after > i:
                     seen[QUIET] += 1
                     visible += 1
-            elif visible == 0 and not skipped and b != _LESS:
-                length = _run(data, i, end)
-                if 3 <= length < (tildes if b == _TILDE else backticks):
-                    after, fenced = _after_fence(data, i, end)
+            elif visible == 0 and not skipped and b != LESS:
+                length = run_length(data, i, end)
+                if 3 <= length < (tildes if b == TILDE else backticks):
+                    after, fenced = after_fence(data, i, end)
                     if after > i:
                         _end_paragraph(weights, row)
                         row[_FENCED] += fenced
                         row[_PARA_CODE] += fenced > 0
                         indent = 0
-                    elif fenced < 0 and b == _TILDE:
+                    elif fenced < 0 and b == TILDE:
                         tildes = length
                     elif fenced < 0:
                         backticks = length
-            if b in (_BACKTICK, _LESS) and skips and not skipped and seen[HANGUL] == 0:
-                skips = _has_hangul_ahead(data, i, end)
-            if after == i and skips and b in (_BACKTICK, _LESS):
-                after = _after_skipped(data, i, end)
+            if b in (BACKTICK, LESS) and skips and not skipped and seen[HANGUL] == 0:
+                skips = has_hangul_ahead(data, i, end)
+            if after == i and skips and b in (BACKTICK, LESS):
+                after = after_skipped(data, i, end)
                 skipped |= after > i
             if after > i:
                 before = QUIET

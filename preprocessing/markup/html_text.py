@@ -60,6 +60,7 @@ _UNCLOSED = re.compile(r"<(?:script|style)\b[^>]{0,4000}>.*\Z|<!--.*\Z", re.IGNO
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _CLOSING_NAME = re.compile(r"</([A-Za-z][A-Za-z0-9:]{0,20})\s{0,20}>")
 _MENTION = re.compile(r"[ \t]?(?:태그|요소|엘리먼트|속성|tags?\b|elements?\b)", re.IGNORECASE)
+_QUOTES = ("''", '""', "‘’", "“”")
 _HEADING = re.compile(r"h([1-6])", re.IGNORECASE)
 _IS_BLOCK = re.compile(_BLOCK)
 _BLOCK_TAG = re.compile(rf"[ \t]*</?(?:{_BLOCK}|td|th)(?=[\s/>])", re.IGNORECASE)
@@ -194,7 +195,8 @@ def _replace_known_tag(match: re.Match[str], closed: set[str]) -> str:
     name, at = match["name"], match.start()
     if name[0].isupper() and name[1:].islower():  # of a component, such as <Button>
         return match[0]
-    if match.string[at - 1 : at] == "\\" or _MENTION.match(match.string, match.end()):
+    before, after = match.string[at - 1 : at], match.string[match.end() : match.end() + 1]
+    if before == "\\" or before + after in _QUOTES or _MENTION.match(match.string, match.end()):
         return match[0]
     if name.lower() in _WORDS and name.lower() not in closed and not match["attributes"].strip(" /"):
         return match[0]

@@ -25,9 +25,11 @@ _RAW = re.compile(
     re.IGNORECASE,
 )
 _MAY_BEGIN = re.compile(
-    r"^[ \t>*+\-0-9.)]{0,200}(?:```|~~~)|^[ \t]{0,200}<(?:!--|script|style|pre|textarea)",
+    r"^[ \t>*+\-0-9.)]{0,200}(?:```|~~~)|^[ \t]{0,200}(?:<(?:!--|script|style|pre|textarea)|>>> )",
     re.MULTILINE | re.IGNORECASE,
 )
+_QUOTED_TAG = re.compile("['\"]<[A-Za-z!/?]")
+_LITERAL_BEFORE = re.compile("(?:[=(,\\[+] ?|  )[bfruBFRU]{0,2}['\"]{1,3}\\Z")
 _MAY_BE_INDENTED = re.compile(r"^(?:    | {0,3}\t)[^\n<&]*[<&]", re.MULTILINE)
 _RULE_OF_TABLE = re.compile(
     r"[ \t>]*\|?[ \t]*:?-{1,200}:?[ \t]*(?:\|[ \t]*:?-{1,200}:?[ \t]*){0,400}\|?[ \t]*"
@@ -127,14 +129,16 @@ def _is_escaped(text: str, at: int) -> bool:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
-    """``(start, end, is_code)`` of fences and indented code, and of comments and elements whose content is no Markdown."""
+    """``(start, end, is_code)`` of fences, indented and other code, and of comments and elements without Markdown."""
     candidates = [match.start() for match in _MAY_BEGIN.finditer(text)]
+    literals = _lines_with_literals(text)
     indented = _Indentation(text) if _MAY_BE_INDENTED.search(text) else None
-    if not candidates and not indented:
+    if not candidates and not literals and not indented:
         return
     lines = text.split("\n")
     starts = [0, *itertools.accumulate(len(line) + 1 for line in lines)]
-    numbers = range(len(lines)) if indented else [bisect.bisect_right(starts, at) - 1 for at in candidates]
+    begins = sorted({bisect.bisect_right(starts, at) - 1 for at in [*candidates, *literals]})
+    numbers = range(len(lines)) if indented else begins
     unclosed: dict[str, int] = {}
     after = 0
     for n in numbers:
@@ -149,10 +153,36 @@ def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
             yield starts[n], starts[after] - 1, False
         elif indented and (after := indented.end_of_code(lines, n, starts)):
             yield starts[n], starts[after] - 1, True
+        elif starts[n] in literals or line.lstrip(" \t").startswith(">>> "):
+            after = _end_of_session(lines, n) if starts[n] not in literals else n + 1
+            yield starts[n], starts[after] - 1, True
         else:
             after = n + 1
         if indented:
             indented.pass_lines(lines, n, after)
+
+
+def _lines_with_literals(text: str) -> set[int]:
+    """Where lines of code begin that contain tags in a string, such as ``x = '<b>'``, and no Hangul."""
+    found, done = set(), 0
+    for match in _QUOTED_TAG.finditer(text):
+        if match.start() < done or not _LITERAL_BEFORE.search(
+            text, max(0, match.start() - 6), match.start() + 1
+        ):
+            continue
+        start, end = text.rfind("\n", 0, match.start()) + 1, text.find("\n", match.start())
+        done = end if end >= 0 else len(text)
+        line = text[start:done]
+        if not line.lstrip().startswith("<") and not _HANGUL.search(line):
+            found.add(start)
+    return found
+
+
+def _end_of_session(lines: list[str], n: int) -> int:
+    """The line after a session of Python's prompt, which ends with an empty line."""
+    while n < len(lines) and lines[n].strip():
+        n += 1
+    return n
 
 
 def _code_start(fence: re.Match[str]) -> int:
