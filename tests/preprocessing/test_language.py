@@ -306,7 +306,8 @@ def count_line(line, tokens):
 
 
 def plain_counts(text):
-    found, paragraph = Counter(dict.fromkeys(languages.COUNTS, 0)), Counter()
+    found: Counter[str] = Counter(dict.fromkeys(map(str, languages.COUNTS), 0))
+    paragraph: Counter[str] = Counter()
     lines, after = [*text.split("\n"), ""], 0
     for n, line in enumerate(lines):
         if n < after:
