@@ -58,7 +58,7 @@ class TextInput(FilesInput):
     """Encoding of files without a byte order mark, such as cp949; Python files may declare their own."""
     markup: Markup = "auto"
     """Markup that is converted to Markdown. auto: by the file suffix (.tex, .rst, .wiki, .html), else mediawiki for a
-    source named wiki, else HTML in documents that contain tags; none: tags are text."""
+    source named wiki, else HTML outside of code, in documents that contain tags; none: tags are text."""
 
 
 @section
@@ -68,6 +68,7 @@ class SourceTreeInput(CutInput):
     roots: list[FilePath] = Field(min_length=1)
     """Folders, each one repository, or patterns (**, *, {a,b}) of such folders; each must match at least one folder."""
     lang: LanguageOfInput = "code"
+    """Language of every file; it selects the rules. code: except that of prose (.md, .rst, .tex, .txt), which is detected."""
     suffixes: list[str] = Field(default_factory=list)
     """File name endings to read; empty: those of the common programming languages."""
     leave_out: list[str] = Field(

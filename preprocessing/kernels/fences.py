@@ -15,16 +15,16 @@ def is_blank(c):
 @inner()
 def fence_end(text, i, length):
     """``(end, may_follow)``: the end of the fenced code that the line at ``i`` opens, or ``i``; whether later lines may open some."""
-    j = _after_backticks(text, i, length)
-    if j < 0:
+    j, marks = _after_backticks(text, i, length)
+    if marks < 3:
         return i, True
     while j < length and text[j] != _FEED:
         if text[j] == ord("`"):
             return i, True
         j += 1
     while 0 <= j < length:
-        k = _after_backticks(text, j + 1, length)
-        if k >= 0:
+        k, closing = _after_backticks(text, j + 1, length)
+        if closing >= marks:
             while k < length and is_blank(text[k]):
                 k += 1
             if k == length or text[k] == _FEED:
@@ -37,9 +37,10 @@ def fence_end(text, i, length):
 
 @inner()
 def _after_backticks(text, i, length):
-    """The position after the three backticks that begin a line after its blanks; -1 without them."""
+    """``(end, number)`` of the backticks that begin a line after its blanks."""
     while i < length and is_blank(text[i]):
         i += 1
-    if i + 2 < length and text[i] == ord("`") and text[i + 1] == ord("`") and text[i + 2] == ord("`"):
-        return i + 3
-    return -1
+    start = i
+    while i < length and text[i] == ord("`"):
+        i += 1
+    return i, i - start

@@ -1,6 +1,7 @@
 """Determines the language of the lines of a document from scripts, function words, and the shape of code.
 
-One pass over UTF-8, mostly by lead bytes. ``preprocessing.text.language`` decides by these counts.
+Fenced code is counted apart; character references count as a sign. In lines with Hangul, code spans and tags do not
+count. One pass over UTF-8, mostly by lead bytes; ``preprocessing.text.language`` decides by these counts.
 """
 
 from __future__ import annotations
@@ -10,12 +11,39 @@ import functools
 import numpy as np
 
 from preprocessing.kernels.compiled import inner, njit
+from preprocessing.kernels.skipped_markup import (
+    AMPERSAND,
+    BACKTICK,
+    LESS,
+    LONGEST_SKIPPED,
+    TILDE,
+    after_fence,
+    after_reference,
+    after_skipped,
+    has_hangul_ahead,
+    run_length,
+)  # fmt: skip
 
 COUNTS = (
     "ko", "latin", "code", "other", "para_ko", "para_latin", "para_code", "para_other",
-    "comment", "english_words", "foreign_words", "accents", "latin_words",
+    "comment", "english_words", "foreign_words", "accents", "latin_words", "fenced",
 )  # fmt: skip
-(_KO, _LATIN, _CODE, _OTHER, _PARA_KO, _, _, _, _COMMENT, _ENGLISH, _FOREIGN, _ACCENTS, _WORDS) = range(13)
+(
+    _KO,
+    _LATIN,
+    _CODE,
+    _OTHER,
+    _PARA_KO,
+    _,
+    _PARA_CODE,
+    _,
+    _COMMENT,
+    _ENGLISH,
+    _FOREIGN,
+    _ACCENTS,
+    _WORDS,
+    _FENCED,
+) = range(14)
 # Function words and keywords, matched by their letters alone
 ENGLISH = (
     "the of and to that for with by this have from at but you which they will can has be not are it its were been "
@@ -46,8 +74,8 @@ _SHIFT = np.uint64(64 - 12)
 # classes of bytes
 (
     BLANK, NEWLINE, LETTER, DIGIT, UNDERSCORE, OPEN, BRACE, EQUALS, DOT, SIGN, QUIET,
-    ACCENTED, FOREIGN_LETTER, IDEOGRAPH, SYMBOL, HANGUL, MAYBE_HANGUL, KANA_OR_JAMO, JAMO_OR_OTHER,
-) = range(19)  # fmt: skip
+    ACCENTED, FOREIGN_LETTER, IDEOGRAPH, SYMBOL, HANGUL, MAYBE_HANGUL, KANA_OR_JAMO, JAMO_OR_OTHER, MARKUP,
+) = range(20)  # fmt: skip
 
 
 @functools.cache
@@ -59,7 +87,7 @@ def tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     classes = np.full(256, QUIET, np.uint8)
     for characters, byte_class in (
         (" \t\r\v\f", BLANK), ("\n", NEWLINE), ("0123456789", DIGIT), ("_", UNDERSCORE), ("([", OPEN), ("{};", BRACE),
-        ("=", EQUALS), (".", DOT), ("<>+*&|^~\\@$#", SIGN), ("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", LETTER),
+        ("=", EQUALS), (".", DOT), (">+*|^\\@$#", SIGN), ("<&~`", MARKUP), ("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", LETTER),
     ):  # fmt: skip
         classes[[ord(c) for c in characters]] = byte_class
     for start, stop, byte_class in (
@@ -167,6 +195,9 @@ def _read(data, start, end, tables, seen, weights, row):
     words = calls = dots = keyword = indent = visible = english = foreign = 0
     sign = False
     before = NEWLINE
+    # of the line: where it begins, whether tags and code spans are skipped, and the words before it
+    line, skips, skipped, english_before, foreign_before = start, True, False, 0, 0
+    backticks = tildes = LONGEST_SKIPPED  # lengths from which a fence is known to be unclosed
     i = start
     while 0 <= i <= end:
         byte_class = np.int64(classes[data[i]]) if i < end else NEWLINE
@@ -206,6 +237,14 @@ def _read(data, start, end, tables, seen, weights, row):
             i += 1
             continue
         if byte_class == NEWLINE:
+            if skipped and seen[HANGUL] == 0:
+                i, skips, skipped = line, False, False
+                english, foreign = english_before, foreign_before
+                seen[:] = 0
+                words = calls = dots = keyword = indent = visible = 0
+                sign = False
+                before = NEWLINE
+                continue
             if visible:
                 language = _language_of_line(seen, words, calls, dots, keyword)
                 if language >= 0:
@@ -222,7 +261,39 @@ def _read(data, start, end, tables, seen, weights, row):
             sign = False
             before = NEWLINE
             i += 1
+            line, skips, skipped, english_before, foreign_before = i, True, False, english, foreign
             continue
+        if byte_class == MARKUP:
+            b = data[i]
+            byte_class = QUIET if b == BACKTICK else SIGN
+            after = i
+            if b == AMPERSAND:
+                after = after_reference(data, i, end)
+                if after > i:
+                    seen[QUIET] += 1
+                    visible += 1
+            elif visible == 0 and not skipped and b != LESS:
+                length = run_length(data, i, end)
+                if 3 <= length < (tildes if b == TILDE else backticks):
+                    after, fenced = after_fence(data, i, end)
+                    if after > i:
+                        _end_paragraph(weights, row)
+                        row[_FENCED] += fenced
+                        row[_PARA_CODE] += fenced > 0
+                        indent = 0
+                    elif fenced < 0 and b == TILDE:
+                        tildes = length
+                    elif fenced < 0:
+                        backticks = length
+            if b in (BACKTICK, LESS) and skips and not skipped and seen[HANGUL] == 0:
+                skips = has_hangul_ahead(data, i, end)
+            if after == i and skips and b in (BACKTICK, LESS):
+                after = after_skipped(data, i, end)
+                skipped |= after > i
+            if after > i:
+                before = QUIET
+                i = after
+                continue
         if byte_class >= MAYBE_HANGUL:
             byte_class = _class_of(data, i, byte_class)
         elif byte_class == OPEN:

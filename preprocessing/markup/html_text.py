@@ -1,7 +1,9 @@
 """Converts HTML to plain text with light Markdown, only where tags are present.
 
-Every pattern is linear in the length of the text, so a hostile page costs no more than any other. ``normalize`` handles
-whitespace inside lines.
+A page is HTML as a whole. Any other text is Markdown or plain text with some HTML: its code stays as it is
+(``markup.markdown``), so do the indentation of its lists and paragraphs and tags that are only mentioned. Every pattern
+is linear in the length of the text, so a hostile page costs no more than any other. ``normalize`` handles whitespace
+inside lines.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import html
 import re
 from collections.abc import Callable
 
-from preprocessing.text.normalize import change_outside_fences
+from preprocessing.markup.markdown import Protected, fence_around, has_structure, protect_code, table_lines
+from preprocessing.markup.small_text import convert_small_text
 
 _BLOCK = (
     "p|div|br|hr|li|ul|ol|dl|dt|dd|table|tbody|thead|tfoot|tr|h[1-6]|blockquote|pre|section|article|header|footer|"
@@ -22,8 +25,15 @@ _INLINE = (
     "legend|link|mark|meta|noscript|object|param|picture|q|rp|rt|ruby|s|samp|small|source|span|strike|strong|sub|sup|"
     "svg|path|td|th|textarea|time|tt|u|var|video|audio|wbr|base|head|data|map|area|o:p"
 )
+_WORDS = frozenset((
+    "a", "address", "area", "article", "aside", "audio", "b", "base", "body", "button", "canvas", "caption", "code",
+    "col", "data", "details", "form", "head", "header", "html", "i", "input", "label", "legend", "link", "main",
+    "map", "mark", "meta", "nav", "object", "option", "param", "path", "picture", "q", "s", "section",
+    "select", "source", "style", "summary", "table", "time", "title", "u", "var", "video",
+))  # fmt: skip
+"""Names of elements that are also names of placeholders, as in ``cp <source> <path>``."""
 _TAG = re.compile(
-    rf"<(?P<close>/?)(?P<name>{_BLOCK}|{_INLINE})(?=[\s/>])(?:\"[^\"]{{0,4000}}\"|'[^']{{0,4000}}'|[^<>\"']){{0,4000}}>",
+    rf"<(?P<close>/?)(?P<name>{_BLOCK}|{_INLINE})(?=[\s/>])(?P<attributes>(?:\"[^\"]{{0,4000}}\"|'[^']{{0,4000}}'|[^<>\"']){{0,4000}})>",
     re.IGNORECASE,
 )
 _PRESENT = re.compile(
@@ -31,26 +41,47 @@ _PRESENT = re.compile(
     r"|<[a-z]{1,20}[1-6]?\s{1,20}[a-z-]{1,40}=[\"']",
     re.IGNORECASE,
 )
+_PAGE = re.compile(
+    r"\s{0,200}(?:<\?xml[^>]{0,500}>|<!--[^>]{0,500}-->|\s{1,200}){0,4}<(?:!DOCTYPE\s{1,20}html|html|head|body)(?=[\s>])",
+    re.IGNORECASE,
+)
 _HIDDEN = re.compile(r"<(head|script|style|noscript|template|svg|iframe)\b[^>]{0,4000}>", re.IGNORECASE)
+_HIDDEN_IN_MARKDOWN = re.compile(
+    r"<(script|style|noscript|template|svg|iframe)(?=[\s>])[^>]{0,4000}>(?![ \t]{0,9}[가-힣])", re.IGNORECASE
+)
 _CODE = re.compile(r"<(pre|syntaxhighlight|source)\b([^>]{0,4000})>", re.IGNORECASE)
+_INLINE_CODE = re.compile(
+    r"<(code|tt|samp|kbd)(?:\s[^<>]{0,200})?>"
+    r"((?:[^<>`\n\x7f]|</?(?:a|b|em|i|mark|span|strong|su[bp]|u|var)(?:\s[^<>]{0,200})?>){1,300})</\1>",
+    re.IGNORECASE,
+)
 _DECLARATION = re.compile(r"<!DOCTYPE[^>]{0,4000}>|<\?xml[^>]{0,4000}>", re.IGNORECASE)
 _UNCLOSED = re.compile(r"<(?:script|style)\b[^>]{0,4000}>.*\Z|<!--.*\Z", re.IGNORECASE | re.DOTALL)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_CLOSING_NAME = re.compile(r"</([A-Za-z][A-Za-z0-9:]{0,20})\s{0,20}>")
+_MENTION = re.compile(r"[ \t]?(?:태그|요소|엘리먼트|속성|tags?\b|elements?\b)", re.IGNORECASE)
+_QUOTES = ("''", '""', "‘’", "“”")
 _HEADING = re.compile(r"h([1-6])", re.IGNORECASE)
 _IS_BLOCK = re.compile(_BLOCK)
-_QUOTED_CODE = re.compile(r"`[^`\n]+`|^(?:```|~~~).*?^(?:```|~~~)", re.DOTALL | re.MULTILINE)
+_BLOCK_TAG = re.compile(rf"[ \t]*</?(?:{_BLOCK}|td|th)(?=[\s/>])", re.IGNORECASE)
+_LIST_OR_QUOTATION = re.compile(r"[ \t]*(?:[-*+>|][ \t]|[0-9]{1,9}[.)][ \t])")
+_END_OF_LINE = re.compile(r"[ \t]*\n")
 _EDGE = " \t\u00a0"
+_CUT = "\x1e"  # marks both sides of a line end that a tag became; removed with the blanks around it
+_JOIN = "\x1f"  # after the mark of a list item; removed with the blanks and line ends behind it
+_JOINED = re.compile("\x1f(?:[\\s\x1e]+(?![\\s\x1e\x7f]))?")
+_OWN_MARKS = "\x1e\x1f\x7f"
 HTML_HINT = r"<[A-Za-z/!?]|&#?[A-Za-z0-9]+;"
 
 
 def has_html(text: str) -> bool:
     """True for tags in the text itself, not only inside quoted code."""
-    return bool(_PRESENT.search(text)) and bool(_PRESENT.search(_QUOTED_CODE.sub("", text)))
+    return bool(_PRESENT.search(text)) and bool(_PRESENT.search(protect_code(text, Protected())))
 
 
 def unescape(text: str) -> str:
     """Resolves character references that end with a semicolon, also when escaped twice; ``?a=1&copy=2`` stays."""
-    for _ in range(3):
+    for _ in range(3 if "&" in text else 0):
         once = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
         if once == text:
             break
@@ -59,25 +90,149 @@ def unescape(text: str) -> str:
 
 
 def html_to_text(text: str) -> str:
-    """Removes tags; blocks become lines, headings and list items Markdown. Resolves only entities in text without tags."""
-    if not has_html(text):
-        return unescape(text)
-    text = replace_comments(text, "\n")
+    """Removes tags; blocks become lines, headings and list items Markdown. Resolves only entities in text without tags.
+
+    Code of Markdown stays unchanged: fences, indented code and code spans.
+    """
+    with_tags = _PRESENT.search(text)
+    if not with_tags and not _ENTITY.search(text):
+        return text
+    for mark in _OWN_MARKS:
+        text = text.replace(mark, "")
+    if with_tags and _PAGE.match(text):
+        return page_to_text(text)
+    protected = Protected()
+    marked = protect_code(text, protected)
+    if not with_tags or not _PRESENT.search(marked):
+        return protected.restore(unescape(marked))
+    is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
+    marked = replace_elements(replace_comments(marked), _HIDDEN_IN_MARKDOWN, lambda opening, content: "\n")
+    marked = _convert_code(marked, protected)
+    marked = _strip_lines(marked) if is_fragment else _strip_lines_of_html(marked)
+    closed = {name.lower() for name in _CLOSING_NAME.findall(marked)}
+    lines = marked.split("\n")
+    cells = table_lines(lines) if "|" in marked else set()
+    marked = "\n".join(_flatten_tags(line) if n in cells else line for n, line in enumerate(lines))
+    marked = _end_cut_lines(_TAG.sub(lambda match: _replace_known_tag(match, closed), marked))
+    return protected.restore(re.sub(r"\n{3,}", "\n\n", unescape(marked))).strip("\n")
+
+
+def page_to_text(text: str) -> str:
+    """Converts a whole page, where only elements make lines and code."""
+    protected = Protected()
+    text = replace_comments(text)
     text = replace_elements(text, _HIDDEN, lambda opening, content: "\n")
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
-    text = replace_elements(text, _CODE, lambda opening, content: format_code_block(opening[2], content))
-    return change_outside_fences(text, tags_to_text).strip("\n")
-
-
-def tags_to_text(text: str) -> str:
-    """Converts text outside of code blocks; strips spaces around lines."""
-    text = "\n".join(line.strip(_EDGE) for line in remove_tags(text).split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", text)
+    text = _strip_lines(remove_tags(_convert_code(text, protected)))
+    return protected.restore(re.sub(r"\n{3,}", "\n\n", text)).strip("\n")
 
 
 def remove_tags(text: str) -> str:
     """Replaces tags by line ends and Markdown marks, and resolves character references; other whitespace stays."""
-    return unescape(_TAG.sub(_replace_tag, text))
+    return unescape(_JOINED.sub("", _TAG.sub(_replace_tag, text)).replace(_CUT, ""))
+
+
+def _convert_code(text: str, protected: Protected) -> str:
+    """Converts <pre> and <code>, and small text, which depends on what surrounds it."""
+    text = replace_elements(
+        text,
+        _CODE,
+        lambda opening, content: _protect_block(format_code_block(opening[2], content), protected),
+    )
+    text = _INLINE_CODE.sub(lambda match: protected.add(format_code_span(match[2])), text)
+    return convert_small_text(text)
+
+
+def _protect_block(block: str, protected: Protected) -> str:
+    code = block.strip("\n")
+    return f"\n\n{protected.add(code)}\n\n" if code else "\n\n"
+
+
+# --- lines -----------------------------------------------------------------------------------------------
+
+
+def _strip_lines(text: str) -> str:
+    return "\n".join(line.strip(_EDGE) for line in text.split("\n"))
+
+
+def _strip_lines_of_html(text: str) -> str:
+    """Removes the indentation of lines in blocks of HTML, which reach from a line with a tag to an empty line."""
+    lines, inside = text.split("\n"), False
+    for n, line in enumerate(lines):
+        if not line.strip(_EDGE):
+            inside = False
+            continue
+        begins = bool(_BLOCK_TAG.match(line))
+        inside |= begins
+        if begins or (inside and not _LIST_OR_QUOTATION.match(line)):
+            lines[n] = line.strip(_EDGE)
+    return "\n".join(lines)
+
+
+def _end_cut_lines(text: str) -> str:
+    """Removes the blanks around line ends that tags became."""
+    if _CUT not in text:
+        return text
+    pieces = _JOINED.sub("", text).split(_CUT)
+    for n in range(len(pieces)):
+        if n:
+            pieces[n] = pieces[n].lstrip(_EDGE)
+        if n + 1 < len(pieces):
+            pieces[n] = pieces[n].rstrip(_EDGE)
+    return "".join(pieces)
+
+
+# --- tags ------------------------------------------------------------------------------------------------
+
+
+def _flatten_tags(line: str) -> str:
+    """Replaces tags of blocks in a line of a table by blanks."""
+    return _TAG.sub(lambda match: " " if _IS_BLOCK.fullmatch(match["name"].lower()) else match[0], line)
+
+
+def _replace_known_tag(match: re.Match[str], closed: set[str]) -> str:
+    """Replaces a tag of Markdown; a tag that is only mentioned, escaped, or a placeholder or component stays."""
+    name, at = match["name"], match.start()
+    if name[0].isupper() and name[1:].islower():  # of a component, such as <Button>
+        return match[0]
+    before, after = match.string[at - 1 : at], match.string[match.end() : match.end() + 1]
+    if before == "\\" or before + after in _QUOTES or _MENTION.match(match.string, match.end()):
+        return match[0]
+    if name.lower() in _WORDS and name.lower() not in closed and not match["attributes"].strip(" /"):
+        return match[0]
+    return _replace_tag(match)
+
+
+def format_code_span(code: str) -> str:
+    """A code span of Markdown in as many backticks as its content allows."""
+    code = unescape(_TAG.sub("", convert_small_text(code))).strip()
+    if "`" not in code:
+        return f"`{code}`" if code else ""
+    marks = "`" * (1 + max(map(len, re.findall("`+", code))))
+    return f"{marks} {code} {marks}" if "`" in (code[0], code[-1]) else f"{marks}{code}{marks}"
+
+
+def _replace_tag(match: re.Match[str]) -> str:
+    name, closing = match["name"].lower(), match["close"]
+    heading = _HEADING.fullmatch(name)
+    if heading:
+        return _line_end(2) if closing else _line_end(2) + "#" * int(heading[1]) + " "
+    if name == "li":
+        return "" if closing else _line_end(1) + "- " + _JOIN
+    if name in ("td", "th"):
+        return " "
+    if name == "br" and _END_OF_LINE.match(match.string, match.end()):
+        return ""
+    if name in ("br", "tr", "dd", "dt", "option", "ul", "ol"):
+        return _line_end(1)
+    return _line_end(2) if _IS_BLOCK.fullmatch(name) else ""
+
+
+def _line_end(lines: int) -> str:
+    return _CUT + "\n" * lines + _CUT
+
+
+# --- elements --------------------------------------------------------------------------------------------
 
 
 def replace_comments(text: str, replacement: str = "") -> str:
@@ -118,18 +273,5 @@ def format_code_block(attributes: str, code: str) -> str:
     """A fenced Markdown code block; whitespace of the code stays."""
     lang = re.search(r"\b(?:lang|language)[=-][\"']?(\w+)", attributes)
     code = unescape(_TAG.sub("", code)).strip("\n")
-    return f"\n\n```{lang[1] if lang else ''}\n{code}\n```\n\n" if "```" not in code else code
-
-
-def _replace_tag(match: re.Match[str]) -> str:
-    name, closing = match["name"].lower(), match["close"]
-    heading = _HEADING.fullmatch(name)
-    if heading:
-        return "\n\n" if closing else "\n\n" + "#" * int(heading[1]) + " "
-    if name == "li":
-        return "" if closing else "\n- "
-    if name in ("td", "th"):
-        return " " if closing else ""
-    if name in ("br", "tr", "dd", "dt", "option", "ul", "ol"):
-        return "\n"
-    return "\n\n" if _IS_BLOCK.fullmatch(name) else ""
+    fence = fence_around(code)
+    return f"\n\n{fence}{lang[1] if lang else ''}\n{code}\n{fence}\n\n"

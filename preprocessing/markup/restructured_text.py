@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from preprocessing.markup.markdown import fence_around
+
 ADORNMENT = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}[ \t]*")
 DIRECTIVE = re.compile(r"[ \t]*\.\. +(?:([A-Za-z][\w.:+-]{0,60}?)::(?:[ \t]+(.*))?|.*)")
 OPTION = re.compile(r"[ \t]*:[\w-]{1,40}:(?:[ \t]+.*)?")
@@ -142,7 +144,7 @@ def _convert_literal_block(lines: list[str], at: int) -> tuple[list[str], int]:
 
 
 def _fence(lang: str, body: list[str]) -> list[str]:
-    fence = "~~~~" if any("```" in line for line in body) else "```"
+    fence = fence_around("\n".join(body))
     while body and not body[0].strip():
         body = body[1:]
     return ["", f"{fence}{lang}", *body, fence, ""]

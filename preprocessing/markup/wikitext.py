@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from preprocessing.markup.html_text import has_html, remove_tags, replace_comments, replace_elements, unescape
+from preprocessing.markup.markdown import fence_around
+from preprocessing.markup.small_text import convert_small_text
 from preprocessing.markup.wiki_lines import lines_to_markdown, remove_sections
 from preprocessing.markup.wiki_templates import template_text
 
@@ -30,7 +32,6 @@ _ELEMENT = re.compile(
     re.IGNORECASE,
 )
 _ONLY_TAGS = re.compile(r"</?(?:poem|noinclude|onlyinclude)(?:\s[^<>]{0,200})?>", re.IGNORECASE)
-_POWER = re.compile(r"(?<=[0-9A-Za-z)\]}가-힣])<sup>\s{0,3}([-+−–]?[0-9]{1,6})\s{0,3}</sup>", re.IGNORECASE)
 _INLINE_CODE = re.compile(r"<code(?:\s[^<>]{0,200})?>([^<>`\n]{1,300})</code>", re.IGNORECASE)
 _ALONE = re.compile(
     r"<(?:ref|references|nowiki|templatestyles|section)(?=[\s/])[^<>]{0,2000}?/>", re.IGNORECASE
@@ -80,8 +81,8 @@ def mediawiki_to_markdown(text: str, left_out_sections: Collection[str] = ()) ->
     text = replace_elements(
         text, _ELEMENT, lambda opening, content: _convert_element(opening, content, protect)
     )
-    text = _INLINE_CODE.sub(r"`\1`", _POWER.sub(r"^\1", text))
-    text = _convert_brackets(_PARAMETER.sub(r"\1", text))
+    text = _INLINE_CODE.sub(r"`\1`", text)
+    text = convert_small_text(_convert_brackets(_PARAMETER.sub(r"\1", text)))
     text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1] or "", _MAGIC.sub("", text)))
     text = lines_to_markdown(text)
     text = remove_tags(text) if has_html(text) else unescape(text)
@@ -115,8 +116,8 @@ def _convert_code(name: str, attributes: str, content: str, protect: Callable[[s
     if "\n" not in content.strip("\n") and "inline" in attributes:
         return protect(f"`{content.strip()}`")
     lang = re.search(r"\blang\s{0,5}=\s{0,5}[\"']?([\w+#-]+)", attributes)
-    fence = "~~~~" if "```" in content else "```"
     code = content.strip("\n")
+    fence = fence_around(code)
     return (
         "\n\n" + protect(f"{fence}{lang[1].lower() if lang else ''}\n{code}\n{fence}") + "\n\n"
         if code.strip()

@@ -13,6 +13,7 @@ from typing import Any
 
 from megatron_ko.errors import DataError
 from preprocessing.markup.conversion import html_to_text
+from preprocessing.markup.small_text import convert_small_text
 from preprocessing.readers.bad_records import RecordError
 
 # what browsers understand by these names (WHATWG Encoding Standard)
@@ -35,7 +36,7 @@ def convert_page(raw: bytes, charset: str | None, extractor: str | None) -> tupl
     page = decode_page(raw, charset)
     match = _TITLE.search(page)
     title = html_to_text(match[1]).strip() if match else ""
-    text = html_to_text(page) if extractor is None else _EXTRACTORS[extractor](page)
+    text = html_to_text(page) if extractor is None else _EXTRACTORS[extractor](convert_small_text(page))
     if not text.strip():
         cause = "no text in the page" if extractor is None else f"{extractor} finds no main content"
         raise RecordError(cause, "no-text")

@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 
-from preprocessing.config.inputs import HtmlInput, StdlibInput, TextInput
+from preprocessing.config.inputs import HtmlInput, SourceTreeInput, StdlibInput, TextInput
 from preprocessing.markup.conversion import CONVERTERS
 from preprocessing.readers.bad_records import MAX_RAW_BYTES, BadRecord, Quarantine, RecordError
 from preprocessing.readers.fields import Row
 from preprocessing.readers.input_units import label_of
-from preprocessing.readers.source_trees import find_license_file
+from preprocessing.readers.source_trees import find_license_file, language_of_tree_file
 
 MARKUP_OF_SUFFIX = {
     ".tex": "latex", ".latex": "latex", ".rst": "rst", ".wiki": "mediawiki", ".mediawiki": "mediawiki",
@@ -57,8 +57,16 @@ def read_whole_file(
         meta |= {"path": label, "root": label_of(root)}
         license = find_license_file(root, str(file.relative_to(root)))
         meta |= {"license_file": label_of(Path(license))} if license else {}
-    lang = "code" if isinstance(item, StdlibInput) else "" if item.lang == "detect" else item.lang
-    return [(identity, text, source, lang, orjson.dumps(meta).decode())]
+    return [(identity, text, source, _language_of(file, item), orjson.dumps(meta).decode())]
+
+
+def _language_of(file: Path, item: Any) -> str:
+    """The language of a file; empty where it is to be detected."""
+    if isinstance(item, StdlibInput):
+        return "code"
+    if isinstance(item, SourceTreeInput):
+        return language_of_tree_file(file.name, item.lang)
+    return "" if item.lang == "detect" else item.lang
 
 
 def _text_of(raw: bytes, file: Path, item: Any, meta: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from preprocessing.text.by_language import by_language
 from preprocessing.text.language import detect
 
 STEP = "measure"
-VERSION = 1
+VERSION = 2
 """Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 
 

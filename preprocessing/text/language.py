@@ -3,7 +3,8 @@
 Owns the decision from the counts of ``kernels.languages``. Characters and signs classify a line as Korean, Latin,
 another script or code. Latin lines are English when English function words prevail in the document, so German, French
 and Indonesian are ``other``, like Japanese and Chinese. A document is ``mixed`` when both Korean and English have a
-substantial share. The rules are our own: cheap enough for every document, and meant only to distinguish these five.
+substantial share. Text outside of fenced code decides, unless there is hardly any, so Korean prose with examples is Korean.
+The rules are our own: cheap enough for every document, and meant only to distinguish these five.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ MIN_CODE_AMONG_COMMENTS = 0.12  # of code; below it indented lines do not count 
 MIN_MIXED = 0.25  # of the smaller of Korean and English in their sum
 MIN_ENGLISH_WORDS = 0.03  # function words among words, in texts of FEW_WORDS or more
 MIN_FOREIGN_WORDS = 0.05  # function words of other languages among words
+MIN_PROSE = 0.05  # of text other than code, beside fenced code; below it a document is code
 FEW_WORDS = 30
 FEW_KOREAN = 4  # Korean is scarce where Latin text exceeds it by this factor
 
@@ -76,13 +78,14 @@ def _latin_languages(counts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndar
 def _languages(counts: dict[str, np.ndarray], english: np.ndarray, foreign: np.ndarray) -> np.ndarray:
     ko, latin, code, other = (counts[name] for name in ("ko", "latin", "code", "other"))
     total = np.maximum(ko + latin + code + other, 1)
+    only_fences = (counts["fenced"] > 0) & (ko + latin + other < MIN_PROSE * (total + counts["fenced"]))
     comments = np.where(code >= MIN_CODE_AMONG_COMMENTS * total, counts["comment"], 0)
     en = np.where(english, latin, 0)
     other = other + np.where(foreign, latin, 0)
     both = ko + en
     return np.select(
         [
-            (code > 0) & (code + comments >= MIN_CODE * total),
+            only_fences | ((code > 0) & (code + comments >= MIN_CODE * total)),
             other >= both,  # also where all counts are 0
             np.minimum(ko, en) >= MIN_MIXED * both,
             ko >= en,

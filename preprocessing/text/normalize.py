@@ -65,8 +65,8 @@ MIXED_EMOTIONS = ("ㅋㅎ", "ㅠㅜ", "ㅡ―─")
 
 _INNER_BLANKS = re.compile(r"(?<=[^ \t\n])[ \t]+(?=[^ \t\n])")
 _TRAILING_BLANKS = re.compile(r"[ \t]+$", re.MULTILINE)
-_FENCE_OPENS = re.compile(r"[ \t]*```[^`\n]*")
-_FENCE_CLOSES = re.compile(r"[ \t]*```[ \t]*")
+_FENCE_OPENS = re.compile(r"[ \t]*(`{3,})[^`\n]*")
+_FENCE_CLOSES = re.compile(r"[ \t]*(`{3,})[ \t]*")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
 
@@ -164,7 +164,10 @@ def collapse_blanks(text: str) -> str:
 
 
 def change_outside_fences(text: str, change: Callable[[str], str]) -> str:
-    """Applies ``change`` outside of fenced code, which reaches from a line ``` or ```name to the next line ```."""
+    """Applies ``change`` outside of fenced code, which reaches from a line ``` or ```name to the next line ```.
+
+    A fence of more backticks ends with at least as many.
+    """
     if "```" not in text:
         return change(text)
     parts, done = [], 0
@@ -177,14 +180,15 @@ def change_outside_fences(text: str, change: Callable[[str], str]) -> str:
 def find_fences(text: str) -> list[tuple[int, int]]:
     """``(start, end)`` of fenced code, without the line feed after it. Ignores a fence that never closes."""
     fences: list[tuple[int, int]] = []
-    opened: int | None = None
+    opened, marks = 0, 0
     start = 0
     for line in text.split("\n"):
-        if opened is None:
-            opened = start if _FENCE_OPENS.fullmatch(line) else None
-        elif _FENCE_CLOSES.fullmatch(line):
+        match = (_FENCE_CLOSES if marks else _FENCE_OPENS).fullmatch(line) if "```" in line else None
+        if match and not marks:
+            opened, marks = start, len(match[1])
+        elif match and len(match[1]) >= marks:
             fences.append((opened, start + len(line)))
-            opened = None
+            marks = 0
         start += len(line) + 1
     return fences
 

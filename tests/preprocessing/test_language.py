@@ -84,6 +84,30 @@ def test_languages_by_example(language, text):
     assert languages_of([text]) == [language]
 
 
+CODE = "```js\n" + "const add = (a, b) => { return a + b; };\n" * 20 + "```"
+PROSE_WITH_CODE = {
+    "reference": ("톰 &amp; 제리 &lt;재방송&gt;", "ko"),
+    "references": ("&quot;안녕&quot;&nbsp;&#8212; &lt;b&gt;", "ko"),
+    "tags": ('<div class="a"><p class="b" id=\'c\'>짧은 글</p></div>\n<br/>', "ko"),
+    "links": ('<a href="https://a.kr/?x=1&y=2">여기</a>를 눌러 주세요.', "ko"),
+    "fence": (f"# 더하기\n\n두 수를 더하는 함수를 만들어 봅시다. 아래와 같습니다.\n\n{CODE}\n\n- 이렇게 하면 끝입니다.", "ko"),
+    "tildes": (f"두 수를 더하는 함수를 만들어 봅시다. 아래와 같이 쓰면 됩니다.\n{CODE.replace('```', '~~~')}", "ko"),
+    "indented fence": (f"1. 두 수를 더하는 함수를 만들어 봅시다. 이렇게 씁니다.\n\n   {CODE}\n\n2. 끝입니다.", "ko"),
+    "span": ("`const add = (a, b) => { return a[0] + b[0]; };` 로 더합니다.", "ko"),
+    "english": (f"The two numbers are added with the function that is shown here.\n\n{CODE}", "en"),
+    "only fence": (CODE, "code"),
+    "title": (f"# 예\n\n{CODE}", "code"),
+    "unclosed": (CODE[:-3], "code"),
+    "component": ('return <div className="a" id={x}>{this.props.children}</div>;\nconst a = `x${y}`;', "code"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROSE_WITH_CODE)
+def test_text_outside_of_code_decides(name):
+    text, language = PROSE_WITH_CODE[name]
+    assert languages_of([text]) == [language]
+
+
 def test_a_column_has_the_languages_of_its_rows_and_slices():
     texts = [text for _, text in ALL]
     whole = languages_of(texts)
@@ -173,11 +197,77 @@ def kind_of(token):
     )
 
 
+TAG = re.compile("<[A-Za-z/!][^<>]*>")
+REFERENCE = re.compile("&[A-Za-z0-9#]{1,31};")
+WORD = re.compile("[A-Za-z]+|.", re.DOTALL)
+
+
+def end_of_skipped(line, at):
+    """The end of the tag or code span at ``at``; ``at`` without one."""
+    if line[at] == "`":
+        length = len(line[at:]) - len(line[at:].lstrip("`"))
+        ends = (
+            run.end()
+            for run in re.finditer("`+", line)
+            if run.start() >= at + length and len(run[0]) == length
+        )
+        return next(ends, at)
+    match = TAG.match(line, at)
+    return match.end() if match else at
+
+
+def tokens_of(line, skips):
+    """Pairs of a token (a word, a character, a character reference; "" for a tag or code span) and its kind."""
+    at = 0
+    while at < len(line):
+        end = end_of_skipped(line, at) if skips and line[at] in "`<" else at
+        if end > at:
+            yield "", "quiet"
+        else:
+            match = REFERENCE.match(line, at) or WORD.match(line, at)
+            end = match.end()
+            yield ("&", "quiet") if match.re is REFERENCE else (match[0], kind_of(match[0]))
+        at = end
+
+
 def plain_line(line):
+    """The line without its tags and code spans if it contains Hangul outside of them, else all of the line."""
+    tokens = list(tokens_of(line, True))
+    if any(kind == "hangul" for _, kind in tokens) or all(token for token, _ in tokens):
+        return count_line(line, tokens)
+    return count_line(line, list(tokens_of(line, False)))
+
+
+FENCE = re.compile(r"[ \t\r\v\f]*(?P<marks>`{3,}(?=[^`]*$)|~{3,}(?=[A-Za-z0-9 \t\r]*$))")
+
+
+def fence_end(lines, n):
+    """The number of the last line of fenced code that begins in line ``n``; ``n`` without one."""
+    match = FENCE.match(lines[n])
+    if match:
+        for last in range(n + 1, len(lines)):
+            bare = lines[last].lstrip(" \t").rstrip(" \t\r")
+            if len(bare) >= len(match["marks"]) and not bare.strip(match["marks"][0]):
+                return last
+    return n
+
+
+def count_line(line, tokens):
     """Language of a line, its weight, whether it looks like a comment, and its words."""
-    seen, before, words, calls, dots, indent, first = Counter(), "newline", [], 0, 0, 0, None
-    for token in re.findall(r"[A-Za-z]+|.", line, re.DOTALL):
-        kind = kind_of(token)
+    seen, before, words, calls, dots, indent, first, signs_at_start = (
+        Counter(),
+        "newline",
+        [],
+        0,
+        0,
+        0,
+        None,
+        "",
+    )
+    for n, (token, kind) in enumerate(tokens):
+        if not token:
+            before = kind
+            continue
         if kind == "blank":
             indent += (4 if token == "\t" else 1) * (first is None)
             before = kind
@@ -188,7 +278,9 @@ def plain_line(line):
         calls += kind == "open" and before in ("letter", "underscore", "digit")
         if kind == "dot" and before not in ("letter", "digit"):
             kind = "quiet"
-        first = first or token
+        if first is None:
+            first = token
+            signs_at_start = "".join(token for token, _ in tokens[n : n + 2])
         seen[kind] += len(token)
         before = kind
     keyword = first is not None and first.lower() in WORDS["keyword"]
@@ -209,20 +301,27 @@ def plain_line(line):
     else:
         language = "ko" if korean else "latin" if latin >= 2 else None
     weight = sum(seen.values()) + hangul + seen["kana"] + seen["ideograph"]
-    comment = language not in ("code", None) and (
-        indent > 1 or line.lstrip(" \t\r\v\f").startswith(("#", "//"))
-    )
+    comment = language not in ("code", None) and (indent > 1 or signs_at_start.startswith(("#", "//")))
     return language, weight, comment, words, seen["accented"]
 
 
 def plain_counts(text):
-    found, paragraph = Counter(dict.fromkeys(languages.COUNTS, 0)), Counter()
-    for line in [*text.split("\n"), ""]:
-        if not line.strip(" \t\r\v\f"):
+    found: Counter[str] = Counter(dict.fromkeys(map(str, languages.COUNTS), 0))
+    paragraph: Counter[str] = Counter()
+    lines, after = [*text.split("\n"), ""], 0
+    for n, line in enumerate(lines):
+        if n < after:
+            continue
+        end = fence_end(lines, n)
+        if end > n or not line.strip(" \t\r\v\f"):
             if paragraph:
                 order = ("ko", "latin", "code", "other")
                 found[f"para_{max(order, key=lambda name: (paragraph[name], -order.index(name)))}"] += 1
             paragraph.clear()
+            fenced = sum(ord(c) > 32 for line in lines[n + 1 : end] for c in line)
+            found["fenced"] += fenced
+            found["para_code"] += fenced > 0
+            after = end + 1
             continue
         language, weight, comment, words, accents = plain_line(line)
         if language:
@@ -236,9 +335,9 @@ def plain_counts(text):
     return [found[name] for name in languages.COUNTS]
 
 
-_PARTS = "가나 다 あい 漢字 д é x def the der return if f( a.b a_b = {} ; : // # <b> \u1100 \u1ea0 ㄱ ㅋㅋ 12 \ua000 😀 — ï […] "
+_PARTS = "가나 다 あい 漢字 д é x def the der return if f( a.b a_b = {} ; : // # <b> </b> < <a ` `` ``` ~~~ ~~~~ &amp; &#1; &lt &x=; > \u1100 \u1ea0 ㄱ ㅋㅋ 12 \ua000 😀 — ï […] "
 PARTS = (
-    *_PARTS.split(" "), " ", " ", "    ", "\t", "\n", "\n\n", "\n \n", "Strasse", "pythonic_names", ".x", "1.5",
+    *_PARTS.split(" "), " ", " ", "    ", "\t", "\n", "\n", "\n```\n", "\n```py\n", "\n~~~\n", "\n\n", "\n \n", "Strasse", "pythonic_names", ".x", "1.5",
 )  # fmt: skip
 GENERATED = st.one_of(st.lists(st.sampled_from(PARTS), max_size=50).map("".join), st.text(max_size=30))
 

@@ -128,4 +128,6 @@ def test_fences_may_be_indented_and_must_close():
     text = "  ```\na  b\n  ```\nc  d\n```\ne  f"
     assert normalize.collapse_blanks(text) == "```\na  b\n  ```\nc d\n```\ne f"
     assert normalize.find_fences("```py\nx\n```") == [(0, 11)]
+    assert normalize.find_fences("````md\n```\nx\n```\n`````\n") == [(0, 22)]
+    assert normalize.find_fences("````\n```\n") == []
     assert normalize.find_fences("```a`b\nx\n``` y") == []

@@ -67,6 +67,12 @@ def test_source_trees_record_path_root_and_the_nearest_license(tmp_path):
         "file": f"{root}/src/lib/a.c", "path": "src/lib/a.c", "root": root, "license_file": "src/lib/COPYING.txt"
     }  # fmt: skip
     assert {row["lang"] for row in rows} == {"code"}
+    (tmp_path / "bare/README.md").write_text("# 설명\n")
+    rows, _ = read_units(units_of(item), item)
+    assert {row["id"].rsplit("/")[-1]: row["lang"] for row in rows}.items() >= {
+        ("README.md", ""),
+        ("a.go", "code"),
+    }
     assert find_license_file(tmp_path / "bare", "a.go") is None
     only = SourceTreeInput(type="source_tree", roots=[root], suffixes=[".c"], max_record_bytes=1024)
     (tmp_path / "repo/big.c").write_text("x" * 1025)
@@ -163,6 +169,11 @@ def test_html_files(tmp_path):
     path.write_text(PAGE.format(meta=""), "utf-8")
     rows, _ = read(path, HtmlInput(type="html", paths=["x"]))
     assert rows[0]["lang"] == "" and json.loads(rows[0]["meta"])["title"] == "봄 나물 & 밥"
+    numbers = "<p>5.97×10<sup>24</sup>kg 의 <ruby>地球<rt>지구</rt></ruby>는 O(n<sup>2</sup>)</p>"
+    path.write_text(PAGE.format(meta="").replace("<ul>", numbers + "<ul>"), "utf-8")
+    assert (
+        "5.97×10^24kg 의 地球(지구)는 O(n^2)" in read(path, HtmlInput(type="html", paths=["x"]))[0][0]["text"]
+    )
     path.write_text("<html><body></body></html>", "utf-8")
     assert [one.rule for one in read(path, HtmlInput(type="html", paths=["x"]))[1]] == ["no-text"]
 

@@ -137,6 +137,16 @@ def test_hostile_markup_is_converted_in_linear_time(kind):
         "- a\n",
         "\\'",
         "( ,",
+        "~~~a\n",
+        "~~~~~\n~~~~~~\n",
+        "\n\n    가\n",
+        "\n    <b>",
+        "> ~~~\n",
+        "<sup>1</sup>/",
+        "<sup>a<b>",
+        "<ruby>",
+        "<li>\n \n",
+        "\n\n``",
     ):
         assert isinstance(CONVERTERS[kind](piece * (1_000_000 // len(piece))), str)
 

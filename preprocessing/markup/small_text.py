@@ -1,0 +1,186 @@
+"""Writes raised, lowered and small text of HTML in one line, so that neither numbers nor words merge with their neighbors.
+
+Owns <sup>, <sub>, <small>, <ruby>, <del> and <q>: 10<sup>9</sup> becomes 10^9, ``log<sub>2</sub>8`` log_2 8, H<sub>2</sub>O
+H2O, ruby base(reading), and a gloss after a word ``word(gloss)``. The result is still HTML: other tags and character
+references stay. Every pass is linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+_PRESENT = re.compile(r"<(?:su[pb]|small|ruby|rt|del|strike|s|q)(?=[\s>])", re.IGNORECASE)
+_FRACTION = re.compile(
+    r"<sup(?:\s[^<>]{0,500})?>\s{0,5}([0-9]{1,9})\s{0,5}</sup>\s?(?:[/⁄∕]|&frasl;)\s?"
+    r"<sub(?:\s[^<>]{0,500})?>\s{0,5}([0-9]{1,9})\s{0,5}</sub>",
+    re.IGNORECASE,
+)
+_SMALL = re.compile(
+    r"<(?P<name>sup|sub|small)(?:\s[^<>]{0,500})?>"
+    r"(?P<content>[^<]{0,400}(?:<(?!/?(?:sup|sub|small|p|div|li|ul|ol|td|tr|table|pre|h[1-6])[\s>])[^<]{0,400}){0,20})"
+    r"</(?P=name)\s{0,20}>",
+    re.IGNORECASE,
+)
+_RUBY = re.compile(
+    r"<ruby(?:\s[^<>]{0,500})?>(?P<content>(?:[^<]|<(?!/?ruby[\s>])){0,4000})</ruby\s{0,20}>", re.IGNORECASE
+)
+_READING = re.compile(
+    r"<r(?:t|tc|p)(?:\s[^<>]{0,500})?>[^<]{0,500}(?:</r(?:t|tc|p)\s{0,20}>|(?=<|\Z))", re.IGNORECASE
+)
+_STRUCK = re.compile(
+    r"(?<=\w)<(?:del|s|strike)(?:\s[^<>]{0,500})?>|</(?:del|s|strike)\s{0,20}>(?=\w)", re.IGNORECASE
+)
+_QUOTATION = re.compile(r"<(/?)q(?:\s[^<>]{0,500})?>", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]{0,2000}>")
+_INLINE_TAGS_BEFORE = re.compile(
+    r"(?:</?(?:a|b|i|em|strong|span|var|u|font|code|sup|sub|small|tt|cite|mark)(?:\s[^<>]{0,80})?>){1,6}\Z",
+    re.IGNORECASE,
+)
+_NEAR = 200  # characters in which the neighbor of an element is searched
+_LONGEST_GLOSS = 60
+_NESTING = 4
+
+_LETTERS = "A-Za-z\u00c0-\u024f\u0370-\u03ff"
+_NUMBER = re.compile(r"[-+−–±]?[0-9]{1,12}(?:\.[0-9]{1,12})?")
+_ATOM = re.compile(rf"[-+−–±]?[{_LETTERS}∞]['′]?|[0-9]{{0,2}}[-+−–]")
+_EXPRESSION = re.compile(rf"[0-9{_LETTERS}+\-−–±*/×·⋅.,'′()=^_∞ ]{{1,40}}")
+_OPERATOR = re.compile(r"[0-9+\-−–±*/×·⋅^=]")
+_LONG_WORD = re.compile(rf"[{_LETTERS}]{{4}}")
+_NOTES = re.compile(r"[0-9]{1,3}(?:\s?[,–-]\s?[0-9]{1,3}){1,5}")
+_ORDINAL = re.compile(r"st|nd|rd|th|er|re|e|ème|o|a|os|as", re.IGNORECASE)
+_SIGNS = {"tm": "™", "sm": "℠", "(tm)": "™", "(r)": "®", "(c)": "©"}
+_ELEMENT_SYMBOL = re.compile(r"(?:[A-Z][a-z]?|[)\]])\Z")
+
+
+def convert_small_text(text: str) -> str:
+    """Converts <sup>, <sub>, <small>, <ruby>, <del> and <q>; unclosed elements stay."""
+    if not _PRESENT.search(text):
+        return text
+    text = _RUBY.sub(_convert_ruby, text)
+    text = _FRACTION.sub(_convert_fraction, text)
+    for _ in range(_NESTING):
+        before, text = text, _SMALL.sub(_convert_small, text)
+        if text == before:
+            break
+    return _QUOTATION.sub(lambda match: "”" if match[1] else "“", _STRUCK.sub(" ", text))
+
+
+def _convert_ruby(match: re.Match[str]) -> str:
+    content = match["content"]
+    readings = [
+        _TAG.sub("", reading[0]) for reading in _READING.finditer(content) if reading[0][2:4].lower() != "p>"
+    ]
+    base = _TAG.sub("", _READING.sub("", content)).strip()
+    words = [reading.strip() for reading in readings if reading.strip()]
+    between = " " if any(re.match(rf"[{_LETTERS}]", word) for word in words) else ""
+    reading = between.join(words)
+    return f"{base}({reading})" if base and reading else base or reading
+
+
+def _convert_fraction(match: re.Match[str]) -> str:
+    before = _character_before(match.string, match.start())
+    return f"{' ' if before.isalnum() else ''}{match[1]}/{match[2]}"
+
+
+def _convert_small(match: re.Match[str]) -> str:
+    content = _TAG.sub("", match["content"]).strip()
+    plain = html.unescape(content)
+    if not plain.strip():
+        return " " if match["content"] else ""
+    before = _text_before(match.string, match.start())
+    after = _character_after(match.string, match.end())
+    base = before[-1:]
+    if not base.strip() or "\n" in plain or len(plain) > _LONGEST_GLOSS:
+        return _apart(base, content, after)
+    name = match["name"].lower()
+    if name == "sup":
+        return _apart("", _raised(base, content, plain, "<a" in match["content"].lower()), after)
+    if name == "sub":
+        return _apart("", _lowered(before, content, plain), after)
+    return _apart("", _gloss(base, content, plain), after)
+
+
+def _raised(base: str, content: str, plain: str, is_link: bool) -> str:
+    """A power, an ordinal, a note or a gloss after the character ``base``."""
+    if plain.lower() in _SIGNS:
+        return _SIGNS[plain.lower()]
+    if base.isdigit() and plain in ("o", "O", "○", "º"):
+        return "°"
+    if _ORDINAL.fullmatch(plain) and (base.isdigit() or plain == "th"):
+        return content
+    if (is_link and plain.isdigit()) or _NOTES.fullmatch(plain):
+        return f"[{content}]"
+    if _NUMBER.fullmatch(plain):
+        return f"^{content}" if _can_be_raised(base) else f"[{content}]"
+    if _can_be_raised(base):
+        if _ATOM.fullmatch(plain):
+            return f"^{content}"
+        if (
+            _EXPRESSION.fullmatch(plain)
+            and _OPERATOR.search(plain)
+            and not _LONG_WORD.search(plain)
+            and plain[0] != "("
+        ):
+            return f"^({content})"
+        if not _is_hangul(base) and re.fullmatch(rf"\([0-9{_LETTERS}+-]{{1,3}}\)", plain):
+            return f"^{content}"
+    return _gloss(base, content, plain)
+
+
+def _lowered(before: str, content: str, plain: str) -> str:
+    """An index or a gloss after the text ``before``."""
+    if plain.isdigit() and _ELEMENT_SYMBOL.search(before):
+        return content
+    if re.fullmatch(rf"[0-9{_LETTERS}]{{1,20}}", plain) and (plain.isdigit() or not _is_hangul(before[-1])):
+        return f"_{content}" if _can_be_raised(before[-1]) else content
+    if _EXPRESSION.fullmatch(plain) and not _LONG_WORD.search(plain) and plain[0] != "(":
+        return f"_({content})"
+    return _gloss(before[-1], content, plain)
+
+
+def _gloss(base: str, content: str, plain: str) -> str:
+    """A gloss in parentheses, or a unit or particle that belongs to the word before it."""
+    if not (base.isalnum() and plain[0].isalnum()):
+        return content
+    if base.isdigit():
+        return f" {content}" if plain[0].isdigit() else content
+    if _is_hangul(base) == _is_hangul(plain[0]):
+        return content if _is_hangul(base) and len(plain) <= 2 else f"({content})"
+    return f"({content})"
+
+
+def _apart(before: str, text: str, after: str) -> str:
+    """Sets ``text`` apart from neighbors with which its digits or letters would merge."""
+    left = " " if before.isalnum() and text[:1].isalnum() else ""
+    end = text[-1:]
+    merges = (end.isdigit() and after.isdigit()) or (
+        end.isascii() and end.isalpha() and after.isascii() and after.isalpha()
+    )
+    return f"{left}{text}{' ' if merges and ('_' in text or '^' in text or end.isdigit()) else ''}"
+
+
+def _can_be_raised(base: str) -> bool:
+    return base.isalnum() or base in ")]}\x7f′'|"
+
+
+def _is_hangul(character: str) -> bool:
+    return "가" <= character <= "힣"
+
+
+def _text_before(text: str, at: int) -> str:
+    """A few characters before a position, without tags of emphasis."""
+    near = text[max(0, at - _NEAR) : at]
+    near = _INLINE_TAGS_BEFORE.sub("", near)
+    return html.unescape(near[-12:]).replace("\u00a0", " ")
+
+
+def _character_before(text: str, at: int) -> str:
+    return _text_before(text, at)[-1:]
+
+
+def _character_after(text: str, at: int) -> str:
+    near = re.match(
+        r"(?:</?(?:a|b|i|em|strong|span)(?:\s[^<>]{0,80})?>|</su[pb]>){0,6}(.)", text[at : at + _NEAR]
+    )
+    return near[1] if near else ""

@@ -1,0 +1,164 @@
+"""HTML inside Markdown: code stays byte for byte, no Hangul is lost, numbers and words keep their borders."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from preprocessing.markup.html_text import has_html, html_to_text
+from preprocessing.markup.markdown import Protected, protect_code, table_lines
+from preprocessing.markup.small_text import convert_small_text
+from preprocessing.markup.wikitext import mediawiki_to_markdown
+
+FENCE = "```html\n<!-- 주석 -->\n<script>\n  let a = '<b>';\n</script>\n\n\n<style>p  {}</style> &amp;\n```"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "줄<br>을 바꿉니다. `<script>` 태그로 넣습니다.\n\n아주 중요한 본문.\n\n끝.",
+            "줄\n을 바꿉니다. `<script>` 태그로 넣습니다.\n\n아주 중요한 본문.\n\n끝.",
+        ),
+        (f"<b>제목</b>\n\n{FENCE}\n\n`<body>` 안에 쓴다.", f"제목\n\n{FENCE}\n\n`<body>` 안에 쓴다."),
+        (
+            "- 가 <b>나</b><br>\n  - 다\n    - 라\n\n      이어지는 글\n1. 마\n   1. 바",
+            "- 가 나\n  - 다\n    - 라\n\n      이어지는 글\n1. 마\n   1. 바",
+        ),
+        (
+            "<b>예</b>\n\n    <p>코드</p>\n        &amp;\n\n끝 &amp; 시작",
+            "예\n\n    <p>코드</p>\n        &amp;\n\n끝 & 시작",
+        ),
+        ("들여 쓴 글\n\n    가나다라마 &amp; 바사아자 <b>차</b>", "들여 쓴 글\n\n    가나다라마 & 바사아자 차"),
+        (
+            "| 값 | 뜻 |\n|---|---|\n| 1<br>2 | `<br>` |\n\n가 | 나\n--|--\n다<br>라 | 마",
+            "| 값 | 뜻 |\n|---|---|\n| 1 2 | `<br>` |\n\n가 | 나\n--|--\n다 라 | 마",
+        ),
+        (
+            "<details>\n<summary>답</summary>\n\n- 가\n  - 나\n\n</details>\n\n끝",
+            "답\n\n- 가\n  - 나\n\n끝",
+        ),
+        ("````md\n```\n<b>\n```\n````\n<b>나</b>", "````md\n```\n<b>\n```\n````\n나"),
+        ("~~~js\n<b>\n~~~\n<b>나</b>", "~~~js\n<b>\n~~~\n나"),
+        ("> ```\n> <b>\n> ```\n> <b>나</b>", "> ```\n> <b>\n> ```\n> 나"),
+        ("- ```js\n  <b>\n  ```\n- <b>나</b>", "- ```js\n  <b>\n  ```\n- 나"),
+        ("<b>가</b>\n```\n<b>끝이 없는 코드", "가\n```\n<b>끝이 없는 코드"),
+        ("`` `<b>` `` 와 <b>나</b>", "`` `<b>` `` 와 나"),
+        ("` 하나뿐인 표시 <b>나</b>\n\n` 또 하나", "` 하나뿐인 표시 나\n\n` 또 하나"),
+        ("~~~~~~\n맛있어요 &amp; 좋아요", "~~~~~~\n맛있어요 & 좋아요"),
+        ("가<!-- 주석\n```\n<b>\n```\n-->나 <b>다</b>", "가나 다"),
+        ("닫지 않은 <!-- 뒤의 <b>글</b>", "닫지 않은 <!-- 뒤의 글"),
+        ("앞 <b>글</b>\n<script>\nvar x = 1;\n</script>\n뒤", "앞 글\n\n뒤"),
+        ("<script> 태그로 <b>시작</b>하고 </script> 태그로 닫는다", "<script> 태그로 시작하고 </script> 태그로 닫는다"),
+        ("<b>명령</b> cp <source> <path> 와 <Button> 은 그대로", "명령 cp <source> <path> 와 <Button> 은 그대로"),
+        (r"\<br> 은 글자이고 <b>이것</b>은 태그", r"\<br> 은 글자이고 이것은 태그"),
+        ("줄바꿈은 '<br>'로 <b>쓴다</b>", "줄바꿈은 '<br>'로 쓴다"),
+        (">>> s = '<p>x'\n>>> f(s)\nb'<b>&amp;</b>'\n\n<b>끝</b> &amp;", ">>> s = '<p>x'\n>>> f(s)\nb'<b>&amp;</b>'\n\n끝 &"),
+        ("x = f(1, '<b>y</b> <br>')\n<b>끝</b>", "x = f(1, '<b>y</b> <br>')\n끝"),
+        ("톰 &amp; 제리 &lt;재방송&gt; `&amp;`", "톰 & 제리 <재방송> `&amp;`"),
+        ("<div>\n    <p>가</p>\n    나\n\n    <ul>\n      <li>\n        다\n      </li><li>라</li></ul>\n</div>", "가\n\n나\n\n- 다\n\n- 라"),
+        ("<table><tr><td>1<td>2</tr><tr><th>3<th>4</tr></table>", "1 2\n\n3 4"),
+        ("<code>a&lt;b</code>와 <code>x<sup>2</sup></code>와 <code>`</code> <b>끝</b>", "`a<b`와 `x^2`와 ` 끝"),
+    ],
+)  # fmt: skip
+def test_html_in_markdown(text, expected):
+    assert [line.rstrip() for line in html_to_text(text).split("\n")] == expected.split("\n")
+
+
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        ("10<sup>9</sup>", "10^9"),
+        ("O(n<sup>2</sup>)", "O(n^2)"),
+        ("2<sup>53</sup>", "2^53"),
+        ("5.97×10<sup>24</sup>kg", "5.97×10^24kg"),
+        ("10<sup>-3</sup>과 x<sup>n+1</sup>, x<sup>1/2</sup>", "10^-3과 x^(n+1), x^(1/2)"),
+        ("<i>x</i><sup>2</sup> Ca<sup>2+</sup> e<sup>-x</sup>", "<i>x</i>^2 Ca^2+ e^-x"),
+        ("2<sup>2<sup>3</sup></sup>", "2^(2^3)"),
+        ("1<sup>st</sup> n<sup>th</sup> 25<sup>o</sup>C 삼성<sup>TM</sup>", "1st nth 25°C 삼성™"),
+        ("말했다.<sup>3</sup> 단어<sup><a href='#1'>1</a></sup>", "말했다.[3] 단어[1]"),
+        ("H<sub>2</sub>O Fe<sub>2</sub>O<sub>3</sub> Ca(OH)<sub>2</sub>", "H2O Fe2O3 Ca(OH)2"),
+        ("log<sub>2</sub>8 1010<sub>2</sub> x<sub>1</sub><sup>2</sup>", "log_2 8 1010_2 x_1^2"),
+        ("a<sub>n+1</sub> V<sub>max</sub>", "a_(n+1) V_max"),
+        ("3<sup>1</sup>/<sub>2</sub>", "3 1/2"),
+        ("페이스북<sup>Facebook</sup>은 漢字<sup>한자</sup> 구글<small>Google</small>", "페이스북(Facebook)은 漢字(한자) 구글(Google)"),
+        ("페이스북<sup>(영어)</sup>", "페이스북(영어)"),
+        ("1,000<small>원</small> 30<sup>만원</sup> 우리<small>는</small>", "1,000원 30만원 우리는"),
+        ("<ruby>漢字<rt>한자</rt></ruby>", "漢字(한자)"),
+        ("<ruby>漢<rp>(</rp><rt>한</rt><rp>)</rp>字<rp>(</rp><rt>자</rt><rp>)</rp></ruby>", "漢字(한자)"),
+        ("<q>말</q>", "“말”"),
+        ("&alpha;<sup>2</sup>", "&alpha;^2"),
+    ],
+)  # fmt: skip
+def test_raised_lowered_and_small_text(markup, expected):
+    assert convert_small_text(markup) == expected
+    assert convert_small_text(expected) == expected
+
+
+def test_numbers_stay_apart_in_every_markup():
+    markup = "값은 <b>10</b><sup>9</sup>, <del>12,000</del>9,000원"
+    assert html_to_text(markup) == "값은 10^9, 12,000 9,000원"
+    assert html_to_text(f"<html><body>{markup}</body></html>") == "값은 10^9, 12,000 9,000원"
+    assert mediawiki_to_markdown(markup) == "값은 10^9, 12,000 9,000원"
+
+
+def test_a_page_is_html_as_a_whole():
+    page = "<!DOCTYPE html>\n<html><head><title>가</title></head><body>\n    <p>It`s</p>\n    <p>it`s</p>\n<pre>```\n  x\n```</pre></body></html>"
+    assert html_to_text(page) == "It`s\n\nit`s\n\n````\n```\n  x\n```\n````"
+    assert (
+        html_to_text("문서는 `<html>` 로 시작한다.<br>\n\n`<script>` 다음 본문")
+        == "문서는 `<html>` 로 시작한다.\n\n`<script>` 다음 본문"
+    )
+
+
+def test_tables_of_markdown_are_recognized():
+    lines = ["가 | 나", "---|:-:", "다 | 라", "", "마 | 바", "| 사 |"]
+    assert table_lines(lines) == {0, 1, 2, 5}
+
+
+# --- properties ------------------------------------------------------------------------------------------
+
+TAGS = (
+    "<b>", "</b>", "<br>", "<p>", "</p>", "<script>", "</details>", "<sup>2</sup>", "<div class='a'>", "</div>", "<li>",
+    "<td>", "<a href=\"x\">", "</a>", "<source>", "<path>", "<h2>", "</h2>",
+)  # fmt: skip
+PROSE = st.lists(
+    st.sampled_from(("가나", "다", " ", "라마바 ", "\n", "- 사\n", "| 아 |", "a < b", "&amp;", "x", "12", "#", *TAGS)), max_size=12
+).map("".join)  # fmt: skip
+CODE_LINE = st.text("<>/!-=ab가 &;#\"'1", max_size=12)
+FENCES = st.builds(
+    lambda marks, lang, lines: "\n".join([marks + lang, *(f"x{line}" for line in lines), marks]),
+    st.sampled_from(("```", "````", "~~~")),
+    st.sampled_from(("", "html", "js")),
+    st.lists(st.one_of(CODE_LINE, st.sampled_from(("<script>", "<!-- 주석 -->", "</b>", "  <p>&lt;", "<style>"))), max_size=5),
+)  # fmt: skip
+SPANS = st.one_of(CODE_LINE, st.sampled_from(TAGS)).map(lambda code: f"`x{code}x`")
+BLOCKS = st.lists(
+    st.one_of(
+        PROSE.map(lambda text: (text, [])),
+        FENCES.map(lambda code: (code, [code])),
+        st.builds(lambda a, span, b: (f"글 {span} 글", [span]), PROSE, SPANS, PROSE),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(blocks=BLOCKS)
+def test_code_never_changes_and_no_hangul_is_lost(blocks):
+    text = "\n\n".join(block for block, _ in blocks)
+    converted = html_to_text(text)
+    for _, codes in blocks:
+        for code in codes:
+            assert code in converted
+    assert "".join(re.findall("[가-힣]", converted)) == "".join(re.findall("[가-힣]", text))
+    if not has_html(text) and "&" not in text:
+        assert converted == text
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text("`~<>-x \n\t|&;b1.\\", max_size=80))
+def test_marks_are_replaced_by_what_they_stand_for(text):
+    protected = Protected()
+    assert protected.restore(protect_code(text, protected)) == text
