@@ -17,7 +17,7 @@ class CleanConfig:
     join_typed_jamo: Flag = True
     """Joins jamo typed separately (ㅎㅏㄴㄱㅡㄹ) into syllables where a run of jamo can be nothing else."""
     keep_old_hangul: Flag = False
-    """Keeps conjoining jamo that form complete Middle Korean syllables; stray jamo are always removed."""
+    """Keeps complete syllables of Middle Korean; other conjoining jamo become letters (ㅋㅋ, ㅠㅠ), U+119E a middle dot."""
     repair_mojibake: Flag = True
     """Repairs Korean text that was decoded with the wrong code page, where a whole span can be restored."""
     cut_boilerplate: Flag = True

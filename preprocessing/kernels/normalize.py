@@ -19,8 +19,8 @@ from preprocessing.kernels.normalize_characters import (
     is_plain_vowel,
     join_typed_jamo,
     remove_invisible,
-    remove_stray_jamo,
     replace_class,
+    spell_stray_jamo,
 )
 from preprocessing.kernels.normalize_classes import (
     BACKTICK,
@@ -144,10 +144,12 @@ def _prose(text, length, seen, spare, table, usual, longest, laughs_from, join_t
     if seen & JAMO:
         composed = compose_hangul(text, length)
         changes |= _NFC if composed < length else 0
-        length = remove_stray_jamo(text, composed, table)
-        changes |= _STRAY if length < composed else 0
+        length, spelled = spell_stray_jamo(text, composed, table, usual)
+        if length < 0:
+            return composed, UNDONE
+        changes |= _STRAY if spelled else 0
     closer = changes != 0
-    if join_typed and seen & COMPATIBILITY and (closer or seen & _APART):
+    if join_typed and seen & (COMPATIBILITY | JAMO) and (closer or seen & _APART):
         joined = join_typed_jamo(text, length, spare)
         changes |= _TYPED if joined < length else 0
         length = joined

@@ -16,6 +16,7 @@ _FEED, _RETURN, _ESCAPE = 10, 13, 27
 _JOINER, _LOWER_BLOCK = 0x200D, 0x2581
 # First letters of the conjoining jamo (leading, vowel, one before the trailing) and of the syllables
 _L, _V, _T, _S = 0x1100, 0x1161, 0x11A7, 0xAC00
+_ARAEA, _TWO_ARAEA = 0x119E, 0x11A2
 # Number of the initial and of the final of a compatibility consonant (from U+3131); -1: none
 _INITIAL = np.array([0, 1, -1, 2, -1, -1, 3, 4, 5, -1, -1, -1, -1, -1, -1, -1, 6, 7, 8, -1, 9, 10, 11, 12, 13, 14, 15,
                      16, 17, 18], np.int64)  # fmt: skip
@@ -109,14 +110,32 @@ def compose_hangul(text, length):
 
 
 @inner()
-def remove_stray_jamo(text, length, table):
-    w = 0
+def spell_stray_jamo(text, length, table, usual):
+    """Returns the new length and whether anything changed; the length is -1 where a syllable must become two letters."""
+    w, changed = 0, False
+    before, previous = np.uint32(0), np.uint32(0)  # the two characters before, as they were
     for i in range(length):
         c = text[i]
-        if not classes_of(c, table) & JAMO:
-            text[w] = c
+        letter = c
+        if classes_of(c, table) & JAMO:
+            if (
+                _V <= c < _V + 21
+                and _L <= before < _L + 19
+                and previous == _S + ((before - _L) * 21 + c - _V) * 28
+            ):
+                return -1, True
+            letter = usual[c]
+            if not (_L <= previous < 0x115F or 0xA960 <= previous <= 0xA97C):
+                if c == _ARAEA:
+                    letter = np.uint32(0xB7)
+                elif c == _TWO_ARAEA:
+                    letter = np.uint32(0x2025)
+            changed |= letter != c
+        before, previous = previous, c
+        if letter:
+            text[w] = letter
             w += 1
-    return w
+    return w, changed
 
 
 @inner()

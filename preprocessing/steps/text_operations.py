@@ -60,7 +60,7 @@ def character_operations(lang: str, config: CleanConfig) -> list[Operation]:
             Operation("nfc", normalize.compose),
             Operation("whitespace", normalize.end_code),
         ]
-    jamo = normalize.remove_stray_jamo_keep_old if config.keep_old_hangul else normalize.remove_stray_jamo
+    jamo = normalize.spell_stray_jamo_keep_old if config.keep_old_hangul else normalize.spell_stray_jamo
     squeeze = functools.partial(
         normalize.squeeze, longest=config.squeeze_to, laughs_from=config.squeeze_laughs_from
     )

@@ -71,10 +71,12 @@ def code_table() -> np.ndarray:
 
 @functools.cache
 def usual_table() -> np.ndarray:
-    """``[65536] uint32``: replacements of the characters in the classes WIDTH and SINGLE; others map to themselves."""
+    """``[65536] uint32``: replacements of the classes WIDTH, SINGLE and JAMO (0: none); others map to themselves."""
     table = np.arange(0x10000, dtype=np.uint32)
     for code, usual in (normalize.OTHER_WIDTHS | _singles()).items():
         table[code] = usual
+    for code, letter in normalize.LETTERS_OF_JAMO.items():
+        table[code] = ord(letter) if letter else 0
     return table
 
 

@@ -7,6 +7,7 @@ another width, runs of emotion, and whitespace. The result is always NFC. These 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import unicodedata
 from collections.abc import Callable
@@ -31,11 +32,30 @@ _CODE_INVISIBLE = re.compile(f"[{CODE_INVISIBLE}]")
 LOWER_BLOCK = "\u2581"
 
 JAMO = "\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7fb"
-_JAMO = re.compile(f"[{JAMO}]+")
+_JAMO_OR_CHANCE = re.compile(f"(?<=[\u1100-\u1112])(?P<syllable>[가-힣])(?=[\u1161-\u1175])|[{JAMO}]")
+_OPEN_SYLLABLES = "".join(map(chr, range(0xAC00, 0xD7A4, 28)))
 _OLD_SYLLABLE = re.compile(
-    "[\u1100-\u115e\ua960-\ua97c][\u1161-\u11a7\ud7b0-\ud7c6][\u11a8-\u11ff\ud7cb-\ud7fb]?|"
-    f"(?P<stray>[{JAMO}])"
+    "[\u1100-\u115e\ua960-\ua97c][\u1161-\u11a7\ud7b0-\ud7c6][\u11a8-\u11ff\ud7cb-\ud7fb]?"
+    f"|[{_OPEN_SYLLABLES}][\u11a8-\u11ff\ud7cb-\ud7fb]"
 )
+_LEADING_JAMO = re.compile("[\u1100-\u115e\ua960-\ua97c]")
+
+
+def _letters_of_jamo() -> dict[int, str]:
+    """Compatibility letters by conjoining jamo, which Unicode gives the same name; fillers are empty."""
+    letters = {0x115F: "", 0x1160: "", 0x11A1: "ㆎ"}
+    for match in re.finditer(f"[{JAMO}]", "".join(map(chr, range(0x1100, 0xD800)))):
+        name = unicodedata.name(match[0], "HANGUL UNASSIGNED NONE").split(" ", 2)[2]
+        with contextlib.suppress(
+            KeyError
+        ):  # half of the letters of Middle Korean exist as conjoining jamo only
+            letters[ord(match[0])] = unicodedata.lookup(f"HANGUL LETTER {name}")
+    return letters
+
+
+LETTERS_OF_JAMO = _letters_of_jamo()
+# Keyboards of three vowel keys type these for a middle dot and for dots of omission.
+DOTS_OF_JAMO = {0x119E: "·", 0x11A2: "‥"}
 
 BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 # Half-width jamo have the order of the compatibility jamo, with gaps between groups of vowels.
@@ -93,14 +113,34 @@ def to_usual_width(text: str) -> str:
     return _OTHER_WIDTHS.sub(lambda match: match[0].translate(OTHER_WIDTHS), text)
 
 
-def remove_stray_jamo(text: str) -> str:
-    """Removes conjoining jamo that NFC cannot compose, the remains of broken decompositions."""
-    return _JAMO.sub("", text)
+def spell_stray_jamo(text: str) -> str:
+    """Converts conjoining jamo that NFC does not compose to the letters that people type: ㅋㅋ, ㅠㅠ, 5·18.
+
+    NFKC leaves them where jamo were typed alone. It also composes ㅋㅋㅠㅠ in the middle, so a syllable between its own
+    consonant and its own vowel becomes two letters. Jamo of Middle Korean without such a letter stay.
+    """
+    return _JAMO_OR_CHANCE.sub(_spell_jamo, text)
 
 
-def remove_stray_jamo_keep_old(text: str) -> str:
-    """Like ``remove_stray_jamo``, but complete syllables of Middle Korean stay."""
-    return _OLD_SYLLABLE.sub(lambda match: "" if match["stray"] else match[0], text)
+def spell_stray_jamo_keep_old(text: str) -> str:
+    """Like ``spell_stray_jamo``, but complete syllables of Middle Korean stay."""
+    parts, done = [], 0
+    for match in _OLD_SYLLABLE.finditer(text):
+        parts += [spell_stray_jamo(text[done : match.start()]), match[0]]
+        done = match.end()
+    return "".join(parts) + spell_stray_jamo(text[done:])
+
+
+def _spell_jamo(match: re.Match[str]) -> str:
+    text, start, end = match.string, *match.span()
+    if match["syllable"]:
+        initial, vowel = text[start - 1], text[end]
+        chance = unicodedata.normalize("NFC", initial + vowel) == match[0]
+        return LETTERS_OF_JAMO[ord(initial)] + LETTERS_OF_JAMO[ord(vowel)] if chance else match[0]
+    code = ord(match[0])
+    if code in DOTS_OF_JAMO and not (start and _LEADING_JAMO.match(text[start - 1])):
+        return DOTS_OF_JAMO[code]
+    return LETTERS_OF_JAMO.get(code, match[0])
 
 
 def join_typed_jamo(text: str) -> str:

@@ -1,5 +1,6 @@
 """Normalization: what changes, what must not, and that doing it twice is doing it once."""
 
+import re
 import unicodedata
 
 import pytest
@@ -13,6 +14,10 @@ from preprocessing.text import normalize
 ALPHABET = st.sampled_from(
     "가각힣각ㄱㅋㅠㅏabcXYZ 019\n\t\r.,!?~…ㅡ♡★〜Ａ！　\u200b\u200d\ufeff\u00ad\u202e\u0301é한글👨👩漢\x00\x1b[m<>&;`-#*|/:"
 )
+JAMO = st.characters(min_codepoint=0x1100, max_codepoint=0x11FF) | st.sampled_from(
+    "ᄏ휴ᅵ큐하\ua960\ud7b0\ud7cb"
+)
+CHANCE = re.compile("(?<=[ᄀ-ᄒ])[가-힣](?=[ᅡ-ᅵ])")  # syllables that may become two letters
 TEXTS = st.text(st.one_of(ALPHABET, st.characters(exclude_categories=["Cs"])), max_size=80)
 
 
@@ -25,6 +30,7 @@ def test_every_operation_is_idempotent_and_never_lengthens(lang, text):
         assert operation.apply(once) == once, operation.name
         room = len(unicodedata.normalize("NFC", text)) - len(text) if operation.name == "nfc" else 0
         room += operation.name == "whitespace" and lang == "code"
+        room += len(CHANCE.findall(text)) if operation.name == "stray_jamo" else 0
         assert len(once) <= len(text) + max(room, 0), operation.name
         text = once
     assert unicodedata.is_normalized("NFC", text)
@@ -35,7 +41,7 @@ def test_every_operation_is_idempotent_and_never_lengthens(lang, text):
 def test_decomposed_hangul_is_composed_and_syllables_never_change(text):
     assert normalize.compose(unicodedata.normalize("NFD", text)) == text
     assert normalize.squeeze(text, 1) == text
-    assert normalize.remove_stray_jamo(text) == text
+    assert normalize.spell_stray_jamo(text) == text
 
 
 @pytest.mark.parametrize(
@@ -66,9 +72,52 @@ def test_runs_of_emotion_are_squeezed_and_nothing_else(before, after):
     assert normalize.squeeze(before, 3) == after
 
 
-def test_stray_jamo_are_removed_and_old_hangul_stays_on_request():
-    assert normalize.remove_stray_jamo("ᄀᄀᄂ 회의는 ᅡ 세 시") == " 회의는  세 시"
-    assert normalize.remove_stray_jamo_keep_old("나랏말ᄊᆞ미 ᅡᆨ ᄒᆞᆫ글") == "나랏말ᄊᆞ미  ᄒᆞᆫ글"
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("웃겨ᄏᄏ 슬퍼ᅲᅲ", "웃겨ㅋㅋ 슬퍼ㅠㅠ"),
+        ("ᄀᄀᄂ 회의는 ᅡ 세 시", "ㄱㄱㄴ 회의는 ㅏ 세 시"),
+        ("5ᆞ18 서울ᆞ부산, 글쎄ᆢ", "5·18 서울·부산, 글쎄‥"),
+        ("ᆨᆫ ᆪᆪ ᇹ ᅘ ퟦ", "ㄱㄴ ㄳㄳ ㆆ ㆅ ㅃ"),
+        ("나랏말ᄊᆞ미", "나랏말ㅆㆍ미"),
+        ("가\u115f나\u1160다", "가나다"),
+        ("ᄓ ᆣ", "ᄓ ᆣ"),
+        ("ᄏ큐ᅲ ᄒ하ᅡ ᄏ큐ᅡ ᄒ큐ᅲ ᄏ큔ᅲ 큐ᅲ ᄏ큐", "ㅋㅋㅠㅠ ㅎㅎㅏㅏ ㅋ큐ㅏ ㅎ큐ㅠ ㅋ큔ㅠ 큐ㅠ ㅋ큐"),
+    ],
+)
+def test_stray_jamo_become_the_letters_that_were_typed(before, after):
+    assert normalize.spell_stray_jamo(before) == after
+
+
+def test_old_hangul_stays_on_request():
+    old = "나랏말ᄊᆞ미 ᄒᆞᆫ글 가ᇫ ᅌᅦ"
+    assert normalize.spell_stray_jamo_keep_old(old) == old
+    assert normalize.spell_stray_jamo_keep_old("ᄏᄏ 나랏말ᄊᆞ미ᅲ 5ᆞ18 ᅡᆨ") == "ㅋㅋ 나랏말ᄊᆞ미ㅠ 5·18 ㅏㄱ"
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.text(st.sampled_from("ㄱㄲㅋㅎㅆㅏㅐㅠㅜㅡㅣ ") | st.sampled_from("말하다.!"), max_size=30))
+def test_letters_that_nfkc_converts_to_jamo_come_back(text):
+    """But for letters that NFKC composes to a syllable, unless the same letters stand beside it."""
+    broken = unicodedata.normalize("NFKC", text)
+    spelled = normalize.spell_stray_jamo(broken)
+    assert unicodedata.normalize("NFKC", spelled) == broken
+    assert not re.search("[\u1100-\u1112\u1161-\u1175\u11a8-\u11c2]", spelled)
+    apart = re.sub("[ㅏ-ㅣ]", "", text)
+    assert normalize.spell_stray_jamo(unicodedata.normalize("NFKC", apart)) == apart
+
+
+@pytest.mark.parametrize("keep_old", [False, True])
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(JAMO, max_size=12))
+def test_only_jamo_without_letters_stay(keep_old, text):
+    config = CleanConfig(keep_old_hangul=keep_old)
+    for operation in operations_for("ko", "none", config):
+        once = operation.apply(text)
+        assert operation.apply(once) == once, operation.name
+        text = once
+    for jamo in re.findall("[\u1100-\u1112\u115f-\u1175\u119e\u11a2\u11a8-\u11c2]", text):
+        assert keep_old and jamo in "".join(match[0] for match in normalize._OLD_SYLLABLE.finditer(text))
 
 
 def test_invisible_characters_are_removed_and_emoji_stay_joined():
