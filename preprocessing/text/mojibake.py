@@ -2,8 +2,9 @@
 
 Owns three mistakes: UTF-8 read as Latin-1 or CP1252 ("í•œêµ­ì–´"), CP949 read as Latin-1 ("ÇÑ±Û"), and UTF-8 read as
 CP949. A suspicious span changes only if all of it can be encoded with the wrong code page, and the result is rich in
-Hangul (or, for the first mistake, is punctuation that Word writes: "â€œ"). ftfy repairs more kinds of Western text, but
-of the Korean mistakes only the first, and reads 3 MB/s.
+Hangul (or, for the first mistake, is punctuation that Word writes, "â€œ", or a Latin letter or sign of a word or
+number, "cafÃ©", "5Â°C"). ftfy repairs more kinds of Western text, but of the Korean mistakes only the first, and reads
+3 MB/s.
 """
 
 from __future__ import annotations
@@ -21,14 +22,27 @@ _UTF8_SPAN = re.compile(f"(?:[\u00e1-\u00ef]{_NEXT}{{2}}|[\u00c2-\u00df]{_NEXT}|
 _WIDE = re.compile(f"[\u00e2\u00ea-\u00ed]{_NEXT}{{2}}")
 _KOREAN_LEFT = re.compile(f"[\u00ea-\u00ed]{_NEXT}")
 _PUNCTUATION = re.compile("[\u2010-\u2027\u2030-\u203b\u20ac\u2122]+")
+# Two bytes that UTF-8 reads as a sign or letter of U+00A0-U+017F
+_WESTERN = f"[\u00c3-\u00c5]{_NEXT}|\u00c2[\u00a0-\u00bf]"
+_WESTERN_SPAN = re.compile(f"(?:{_WESTERN})+")
+_WESTERN_IN_WORD = re.compile(f"(?<=[A-Za-z0-9])(?:{_WESTERN})|(?:{_WESTERN})(?=[A-Za-z0-9])")
+# After a capital these may be what they are, OCKSÅ” or MANHÃ», but not in 3Ã—4
+_CAPITAL_BEFORE_QUOTE = re.compile(
+    "[\u00c2-\u00c5][‘’“”„‚‹›«»…–—](?![a-z])(?<![a-z]..)(?<![0-9]Ã—)", re.DOTALL
+)
+_LATIN_LETTER = re.compile("[\u00c0-\u017f]")
 _HIGH = "[\u00a1-\u00fe]{2,}"
 _CP949_SPAN = re.compile(rf"{_HIGH}(?:[\t -~]*{_HIGH})*")
 _HIGH_RUN = re.compile("[\u00a1-\u00fe]+")
+_WESTERN_RUN = re.compile(
+    f"(?P<whole>(?:{_WESTERN})+(?![\u00a1-\u00fe]))|[\u00a1-\u00fe]{{1,3}}(?![\u00a1-\u00fe])"
+)
 # Sequences of three bytes read as pairs: ideographs of the rows 0xEA-0xED next to syllables of CP949 not in KS X 1001
 _HAN_SPAN = re.compile("[\u3400-\u9fff\uf900-\ufaff가-힣㄀-ㆎ\u00a1-\u33ff\uff01-\uffee]{3,}")
 _HAN_BEFORE_HANGUL = re.compile("[\u4e00-\u9fff\uf900-\ufaff]([가-힣])")
 _HANGUL = re.compile("[가-힣]")
 _RICH = 0.8
+_MOST_IN_WORDS = 0.25
 MIN_SYLLABLES = 2
 
 
@@ -42,6 +56,8 @@ def repair_mojibake(text: str) -> str:
 def _repair_once(text: str) -> str:
     if _WIDE.search(text):
         text = "\n".join(map(_repair_line_from_latin1, text.split("\n")))
+    if _WESTERN_IN_WORD.search(text):
+        text = "\n".join(map(_repair_western_line, text.split("\n")))
     text = _CP949_SPAN.sub(_decode_from_cp949, text)
     return _HAN_SPAN.sub(_decode_utf8_read_as_cp949, text) if _looks_read_as_cp949(text) else text
 
@@ -61,17 +77,50 @@ def _decode_from_latin1(match: re.Match[str]) -> str:
     return read if rich else match[0]
 
 
+def _repair_western_line(line: str) -> str:
+    """Repairs Latin letters and signs of a line in which every Latin letter beyond ASCII can be repaired.
+
+    Both forms in one line (café, cafÃ©) are text about the mistake, as is one without a word or number around it.
+    """
+    if not _WESTERN_IN_WORD.search(line) or _CAPITAL_BEFORE_QUOTE.search(line):
+        return line
+    if _LATIN_LETTER.search(_WESTERN_SPAN.sub("", line)):
+        return line
+    return _WESTERN_SPAN.sub(lambda match: bytes(_TO_BYTE[c] for c in match[0]).decode("utf-8"), line)
+
+
 def _decode_from_cp949(match: re.Match[str]) -> str:
     """Decodes pairs of letters and signs; lists of accented letters contain no signs and stay unchanged."""
     high = "".join(_HIGH_RUN.findall(match[0]))
     signs = sum(c < "\u00c0" for c in high)
-    if not 0 < signs < len(high):
+    if not 0 < signs < len(high) or _is_western(match, len(high)):
         return match[0]
     try:
         read = match[0].encode("latin-1").decode("euc_kr")
     except UnicodeDecodeError:
         return match[0]
     return read if _is_korean("".join(c for c in read if c > "\x7f")) else match[0]
+
+
+def _is_western(span: re.Match[str], high: int) -> bool:
+    """Whether the pairs of a span are accented letters, signs around words (¿Él), or UTF-8 of such letters.
+
+    Korean words stand alone or are longer than one syllable; ``high``: number of letters and signs beyond ASCII.
+    """
+    text, in_words, whole = span.string, 0, 0
+    for run in _HIGH_RUN.finditer(text, *span.span()):
+        western = _WESTERN_RUN.fullmatch(run[0])
+        if western and western["whole"]:
+            whole += len(run[0])
+        if western and (
+            _is_letter(text[run.start() - 1 : run.start()]) or _is_letter(text[run.end() : run.end() + 1])
+        ):
+            in_words += len(run[0])
+    return whole == high or in_words > _MOST_IN_WORDS * high
+
+
+def _is_letter(character: str) -> bool:
+    return character.isascii() and character.isalpha()
 
 
 def _decode_utf8_read_as_cp949(match: re.Match[str]) -> str:

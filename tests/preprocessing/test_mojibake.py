@@ -6,6 +6,10 @@ from hypothesis import strategies as st
 
 from preprocessing.text.mojibake import repair_mojibake
 
+LATIN = "".join(map(chr, range(0xC0, 0x180)))
+WORDS = st.lists(
+    st.text(st.sampled_from("aeinorstbz") | st.sampled_from(LATIN), min_size=1, max_size=9), max_size=6
+)
 KOREAN = st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), min_size=2, max_size=20)
 
 
@@ -31,12 +35,62 @@ def test_repairs_utf8_read_as_cp1252_and_as_cp949():
 @pytest.mark.parametrize(
     "text",
     [
+        "São Paulo and München",
+        "café",
+        "그는 São Paulo에서 café를 마셨다.",
+        "25°C ~ 30°C, 3×4, £5, naïve résumé",
+        "ıstanbul şehir, École, Österreich, mía, coração",
+        "Søren\nHåkan",
+    ],
+)
+def test_repairs_western_letters_of_utf8(text):
+    for encoding in ("latin-1", "cp1252"):
+        assert repair_mojibake("".join(misread(c, encoding) for c in text)) == text
+
+
+def misread(character, encoding):
+    """A character of a Western script read with the wrong encoding; others stay."""
+    return character if ord(character) > 0x2000 else character.encode().decode(encoding)
+
+
+def test_repairs_western_letters_that_were_misread_twice():
+    assert repair_mojibake("SÃƒÂ£o Paulo") == "São Paulo"
+
+
+@settings(max_examples=300, deadline=None)
+@given(words=WORDS)
+def test_western_text_never_becomes_korean(words):
+    text = " ".join(words)
+    assert repair_mojibake(text) == text
+    misread = text.encode().decode("latin-1")
+    repaired = repair_mojibake(misread)
+    assert repaired in (text, misread) or text == repair_mojibake(repaired)
+
+
+@pytest.mark.parametrize(
+    "text", ["PC방에 가서 K-팝을 들었다", "이 책은 좋다", "째째하다", "A형 간염과 B형 간염은 다르다"]
+)
+def test_korean_words_beside_latin_letters_are_repaired(text):
+    assert repair_mojibake(text.encode("cp949").decode("latin-1")) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "한국어 텍스트는 그대로 둔다. 漢字도 마찬가지다.",
         "Les élèves créées à Noël, «où» êtes-vous? ÀÂÉÈÊËÎÏÔÙÛÜ",
         "¿Qué? ¡Sí! £££ ½¾¼ Größe, naïve façade",
         "똠방각하와 펲시콜라",
         "ì•ˆë…• ì€",
         "São Paulo — “naïve” · £5",
+        "¿Ángel? ¿Época? ¿Éxito?",
+        "»Über Öl« und »Öl«",
+        "«VOILÀ» «DÉJÀ» «À»",
+        "OCKSÅ” MANHÃ» JÄ“",
+        "10 Å–20 Å",
+        "café가 cafÃ©로 깨져 보인다.",
+        "é는 Ã©로 보인다.",
+        "Ð¿Ñ€Ð¸Ð²ÐµÑ‚ Ð¼Ð¸Ñ€",
     ],
 )
 def test_other_text_stays(text):
