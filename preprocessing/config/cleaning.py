@@ -11,7 +11,8 @@ from preprocessing.config.languages import KINDS, Kind
 @section
 class CleanConfig:
     squeeze_to: PositiveInt = 3
-    """Maximum length of a run of one emotion (laughing or crying jamo, !, ?, ~, hearts, stars) in prose, in characters."""
+    """Maximum length of a run of one emotion (laughing or crying jamo, !, ?, ~, hearts) in prose, in characters; of stars
+    only above ten, because up to ten are a rating."""
     squeeze_laughs_from: PositiveInt = Field(default=5, ge=3)
     """Minimum repetitions of a laughing syllable (하하하하하, 크크크크크) that are shortened to squeeze_to."""
     join_typed_jamo: Flag = True

@@ -16,7 +16,7 @@ _FEED, _RETURN, _ESCAPE = 10, 13, 27
 _JOINER, _LOWER_BLOCK = 0x200D, 0x2581
 # First letters of the conjoining jamo (leading, vowel, one before the trailing) and of the syllables
 _L, _V, _T, _S = 0x1100, 0x1161, 0x11A7, 0xAC00
-_ARAEA, _TWO_ARAEA = 0x119E, 0x11A2
+_ARAEA = 0x119E
 # Number of the initial and of the final of a compatibility consonant (from U+3131); -1: none
 _INITIAL = np.array([0, 1, -1, 2, -1, -1, 3, 4, 5, -1, -1, -1, -1, -1, -1, -1, 6, 7, 8, -1, 9, 10, 11, 12, 13, 14, 15,
                      16, 17, 18], np.int64)  # fmt: skip
@@ -125,11 +125,8 @@ def spell_stray_jamo(text, length, table, usual):
             ):
                 return -1, True
             letter = usual[c]
-            if not (_L <= previous < 0x115F or 0xA960 <= previous <= 0xA97C):
-                if c == _ARAEA:
-                    letter = np.uint32(0xB7)
-                elif c == _TWO_ARAEA:
-                    letter = np.uint32(0x2025)
+            if c == _ARAEA and not (_L <= previous < 0x115F or 0xA960 <= previous <= 0xA97C):
+                letter = np.uint32(ord("·"))
             changed |= letter != c
         before, previous = previous, c
         if letter:

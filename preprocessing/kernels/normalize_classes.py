@@ -4,9 +4,11 @@ Owns the numbers only: the family of emotion in the lowest bits, and one bit for
 """
 
 SIZE = 0x20000
-# Families of emotion, whose runs are squeezed: a run of SAME or SYLLABLE repeats one character.
-FAMILY = 7
-LAUGH, TEARS, BAR, DOTS, ELLIPSIS, SAME, SYLLABLE = range(1, 8)
+# Families of emotion, whose runs are squeezed: a run of SAME or SYLLABLE repeats one character. STARS, HEARTS and MARKS
+# have runs of several signs.
+FAMILY = 15
+LAUGH, TEARS, BAR, DOTS, ELLIPSIS, STARS, HEARTS, MARKS, SAME, SYLLABLE = range(1, 11)
+MAX_RATING = 10  # stars or hearts
 CONTROL, WIDTH, COMPOSES, JAMO, COMPATIBILITY, BACKTICK, BLANK, LINE_FEED, TAB, COLON, SINGLE = (
-    8 << i for i in range(11)
+    16 << i for i in range(11)
 )

@@ -10,7 +10,19 @@ import numpy as np
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.fences import fence_end
 from preprocessing.kernels.normalize_characters import classes_of
-from preprocessing.kernels.normalize_classes import COLON, DOTS, ELLIPSIS, FAMILY, LINE_FEED, SAME, SYLLABLE
+from preprocessing.kernels.normalize_classes import (
+    COLON,
+    DOTS,
+    ELLIPSIS,
+    FAMILY,
+    HEARTS,
+    LINE_FEED,
+    MARKS,
+    MAX_RATING,
+    SAME,
+    STARS,
+    SYLLABLE,
+)
 
 _WWW, _HTTP, _HTTPS = (np.frombuffer(word, np.uint8) for word in (b"www", b"http", b"https"))
 
@@ -35,7 +47,11 @@ def squeeze(text, length, table, longest, laughs_from, fenced):
         if classes & COLON or (classes & FAMILY == DOTS and _follows(text, w, _WWW)):
             end = _url_end(text, w, i, length)
             keep = end - i
-        if classes & FAMILY and end == i + 1:
+        if STARS <= classes & FAMILY <= MARKS:
+            end = _group_end(text, i, length, table, classes & FAMILY)
+            w = _shorten_group(text, w, i, end, classes & FAMILY, longest)
+            keep = 0
+        elif classes & FAMILY and end == i + 1:
             end = _run_end(text, i, length, table, classes & FAMILY)
             keep = _squeezed_length(classes & FAMILY, end - i, longest, laughs_from)
         if classes & LINE_FEED and closes:
@@ -64,13 +80,38 @@ def _stays(text, w, i, length, table, classes, closes):
 @inner()
 def _run_end(text, i, length, table, family):
     c, end = text[i], i + 1
-    if family >= SAME:
-        while end < length and text[end] == c:
-            end += 1
-    else:
-        while end < length and classes_of(text[end], table) & FAMILY == family:
-            end += 1
+    if family < SAME:
+        return _group_end(text, i, length, table, family)
+    while end < length and text[end] == c:
+        end += 1
     return end
+
+
+@inner()
+def _group_end(text, i, length, table, family):
+    end = i + 1
+    while end < length and classes_of(text[end], table) & FAMILY == family:
+        end += 1
+    return end
+
+
+@inner()
+def _shorten_group(text, w, i, end, family, longest):
+    """Writes a run of stars, hearts or marks at ``w`` with each run of one sign shortened; returns its end."""
+    mixed = False
+    for k in range(i + 1, end):
+        mixed |= text[k] != text[i]
+    is_rating = end - i <= MAX_RATING and (family == STARS or (family == HEARTS and mixed))
+    runs, count, last = 0, 0, np.uint32(0)
+    for k in range(i, end):
+        c = text[k]
+        count = count + 1 if c == last else 1
+        runs += c != last
+        last = c
+        if is_rating or (count <= longest and (family != MARKS or runs <= max(2, longest))):
+            text[w] = c
+            w += 1
+    return w
 
 
 @inner()

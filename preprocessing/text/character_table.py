@@ -23,12 +23,15 @@ from preprocessing.kernels.normalize_classes import (
     DOTS,
     ELLIPSIS,
     FAMILY,
+    HEARTS,
     JAMO,
     LAUGH,
     LINE_FEED,
+    MARKS,
     SAME,
     SINGLE,
     SIZE,
+    STARS,
     SYLLABLE,
     TAB,
     TEARS,
@@ -45,6 +48,8 @@ def prose_table() -> np.ndarray:
     _mark(table, f"[{normalize.SAME_EMOTION}]", SAME)
     _mark(table, f"[{normalize.LAUGHING_SYLLABLES}]", SYLLABLE)
     for family, members in zip((LAUGH, TEARS, BAR), normalize.MIXED_EMOTIONS):
+        _set_family(table, members, family)
+    for family, members in ((STARS, normalize.STARS), (HEARTS, normalize.HEARTS), (MARKS, normalize.MARKS)):
         _set_family(table, members, family)
     _set_family(table, ".", DOTS)
     _set_family(table, "…", ELLIPSIS)

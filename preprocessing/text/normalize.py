@@ -12,6 +12,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from preprocessing.kernels.normalize_classes import MAX_RATING
+
 LINE_ENDS = "\r\u0085\u2028\u2029"
 _LINE_ENDS = re.compile("\r\n?|[\u0085\u2028\u2029]")
 # C0 without tab and line feed, C1, soft hyphen, zero-width space and non-joiner, bidi marks, word joiner and
@@ -42,8 +44,11 @@ _LEADING_JAMO = re.compile("[\u1100-\u115e\ua960-\ua97c]")
 
 
 def _letters_of_jamo() -> dict[int, str]:
-    """Compatibility letters by conjoining jamo, which Unicode gives the same name; fillers are empty."""
-    letters = {0x115F: "", 0x1160: "", 0x11A1: "ㆎ"}
+    """Compatibility letters by conjoining jamo, which Unicode gives the same name; fillers are empty.
+
+    Keyboards of three vowel keys type U+11A2 for two dots, and U+119E for a middle dot.
+    """
+    letters = {0x115F: "", 0x1160: "", 0x11A1: "ㆎ", 0x11A2: "‥"}
     for match in re.finditer(f"[{JAMO}]", "".join(map(chr, range(0x1100, 0xD800)))):
         name = unicodedata.name(match[0], "HANGUL UNASSIGNED NONE").split(" ", 2)[2]
         with contextlib.suppress(
@@ -54,8 +59,7 @@ def _letters_of_jamo() -> dict[int, str]:
 
 
 LETTERS_OF_JAMO = _letters_of_jamo()
-# Keyboards of three vowel keys type these for a middle dot and for dots of omission.
-DOTS_OF_JAMO = {0x119E: "·", 0x11A2: "‥"}
+_ARAEA = "\u119e"
 
 BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 # Half-width jamo have the order of the compatibility jamo, with gaps between groups of vowels.
@@ -79,9 +83,10 @@ _TYPED_APART = re.compile("(?<![가-힣ㄱ-ㅣ])[ㄱ-ㅎ][ㅏ-ㅣ][ㄱ-ㅣ]{2,}"
 _TYPED_SYLLABLE = re.compile(f"([{INITIALS}])([ㅏ-ㅣ])([{FINALS}](?![ㅏ-ㅣ]))?")
 
 _URL = r"(?P<url>(?:https?://|www\.)[^\x00-\x20]+)"
-SAME_EMOTION = "ㄱ-ㅎㅏ-ㅣ!?~♡♥☆★♪^"
+SAME_EMOTION = "ㄱ-ㅎㅏ-ㅣ~♪^"
 LAUGHING_SYLLABLES = "하히호헤후흐크키킥큭쿡캬낄껄깔"
 MIXED_EMOTIONS = ("ㅋㅎ", "ㅠㅜ", "ㅡ―─")
+STARS, HEARTS, MARKS = "★☆", "♥♡", "!?"
 
 _INNER_BLANKS = re.compile(r"(?<=[^ \t\n])[ \t]+(?=[^ \t\n])")
 _TRAILING_BLANKS = re.compile(r"[ \t]+$", re.MULTILINE)
@@ -137,10 +142,9 @@ def _spell_jamo(match: re.Match[str]) -> str:
         initial, vowel = text[start - 1], text[end]
         chance = unicodedata.normalize("NFC", initial + vowel) == match[0]
         return LETTERS_OF_JAMO[ord(initial)] + LETTERS_OF_JAMO[ord(vowel)] if chance else match[0]
-    code = ord(match[0])
-    if code in DOTS_OF_JAMO and not (start and _LEADING_JAMO.match(text[start - 1])):
-        return DOTS_OF_JAMO[code]
-    return LETTERS_OF_JAMO.get(code, match[0])
+    if match[0] == _ARAEA and not (start and _LEADING_JAMO.match(text[start - 1])):
+        return "·"
+    return LETTERS_OF_JAMO.get(ord(match[0]), match[0])
 
 
 def join_typed_jamo(text: str) -> str:
@@ -168,13 +172,16 @@ def _syllable(initial: str, vowel: str, final: str | None) -> str:
 def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
     """Shortens runs of one emotion, also of ㅋ with ㅎ or ㅠ with ㅜ, to ``longest``, and four or more dots to three.
 
-    Shortens laughing syllables (하하하하하) only from ``laughs_from`` repetitions. Digits, letters, other syllables, URLs
-    and fenced code stay unchanged.
+    Shortens laughing syllables (하하하하하) only from ``laughs_from`` repetitions. Up to ten stars, or hearts of both
+    kinds, are a rating (★★★★☆) and stay. Marks keep their order: ???!!! stays, ?!?!?!?! becomes ?!?. Digits, letters,
+    other syllables, URLs and fenced code stay unchanged.
     """
 
     def shorten(match: re.Match[str]) -> str:
         if match["url"]:
             return match[0]
+        if match["group"]:
+            return _shorten_group(match[0], longest)
         if match["dots"]:
             return "..." if match[0][0] == "." else "…"
         if match["syllable"] and len(match[0]) < laughs_from:
@@ -184,11 +191,21 @@ def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
     return change_outside_fences(text, lambda part: _RUNS.sub(shorten, part))
 
 
+def _shorten_group(group: str, longest: int) -> str:
+    """Shortens each run of one sign in a run of stars, hearts or marks, unless it is a rating."""
+    if len(group) <= MAX_RATING and (group[0] in STARS or (group[0] in HEARTS and len(set(group)) > 1)):
+        return group
+    runs = [match[0][:longest] for match in _SAME_SIGNS.finditer(group)]
+    return "".join(runs[: max(2, longest)] if group[0] in MARKS else runs)
+
+
+_SAME_SIGNS = re.compile(r"(.)\1*")
 _RUNS = re.compile(
     "|".join(
         [
             _URL,
             *(f"[{one}]{{2,}}" for one in MIXED_EMOTIONS),
+            f"(?P<group>[{STARS}]{{2,}}|[{HEARTS}]{{2,}}|[{MARKS}]{{2,}})",
             r"(?P<dots>\.{4,}|…{2,})",
             f"(?P<same>[{SAME_EMOTION}])(?P=same)+",
             f"(?P<syllable>[{LAUGHING_SYLLABLES}])(?P=syllable)+",
