@@ -7,9 +7,11 @@ moves into the head or tail, and cutting repeats until nothing changes, so cutti
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import re
 
+from preprocessing.text import by_lines
 from preprocessing.text.normalize import collapse_blanks, find_fences
 
 HEAD_LINES = 4
@@ -25,32 +27,41 @@ _REPORTER = rf"(?:(?:{_NAME}[·,]\s?){{0,3}}{_NAME}\s?{_JOB}|[가-힣]{{2,10}}(?
 _AGENCY = rf"(?:뉴스|일보|신문|통신|방송|{_JOB})"
 # "(서울=한빛뉴스) 홍길동 기자 = 본문": the dateline before the first sentence
 _DATELINE = re.compile(
-    rf"^[ \t]*(?:[\[(【［<][가-힣·, ]{{2,15}}=[가-힣A-Za-z0-9·, ]{{2,30}}[\])】］>][ \t]*"
+    rf"^[ \t]*(?:[\[(【［<](?!단위|기준|자료|출처|사진|합계|정답|주의|참고)[가-힣·, ]{{2,15}}=[가-힣A-Za-z0-9·, ]{{2,30}}[\])】］>][ \t]*"
     rf"(?:{_REPORTER}(?:[·, ]+{_REPORTER}){{0,5}}[ \t]*)?(?:=[ \t]*)?"
     rf"|[\[(【［][가-힣A-Za-z0-9·, ]{{0,20}}{_AGENCY}[\])】］][ \t]*"
-    rf"(?:{_REPORTER}(?:[·, ]+{_REPORTER}){{0,5}}[ \t]*)?(?:=[ \t]*)?|{_REPORTER}[ \t]*=[ \t]*)"
+    rf"(?:{_REPORTER}(?:[·, ]+{_REPORTER}){{0,5}}[ \t]*(?:=[ \t]*)?|=[ \t]*)"
+    rf"|[\[(【［](?:[가-힣A-Za-z0-9·,]{{2,12}} )?{_NAME} ?{_JOB}[\])】］][ \t]*(?:=[ \t]*)?|{_REPORTER}[ \t]*=[ \t]*)"
 )
 _SIGN = r"(?:ⓒ|©|\(c\))"
-_MORE = r"(?:관련\s?기사|추천\s?기사|많이\s?본\s?(?:뉴스|기사)|기사\s?제보|제보하기|구독하기)"
+_NEWS = r"(?:관련\s?기사|추천\s?기사|많이\s?본\s?(?:뉴스|기사)|기사\s?제보)"
+_MORE = rf"(?:{_NEWS}|제보하기|구독하기)"
 _LINE = re.compile(
-    rf"""[\W_]{{0,8}}(?:
-    (?:(?:글|사진|취재|편집|영상|촬영)\W{{0,3}}){{0,3}}{_REPORTER}(?:\W{{1,3}}{_REPORTER}){{0,5}}\W{{0,4}}(?:{_EMAIL})?
-    |(?:이메일|메일|E-?mail)?\W{{0,4}}{_EMAIL}
-    |(?:Copyrights?|저작권자?)\W{{0,3}}(?:{_SIGN}|:|by\s|(?:19|20)[0-9]{{2}}).{{0,120}}
-    |(?:{_SIGN}\s?(?:19|20)[0-9]{{2}}|[ⓒ©])[^.!?]{{1,60}}
-    |.{{0,80}}무단\s?(?:전재|복제|배포|사용).{{0,30}}금지(?:합니다|함|됩니다)?
-    |.{{0,80}}(?:재배포\s?금지|All\srights\sreserved).{{0,40}}
-    |(?:기사\s?)?(?:입력|수정|송고|등록|최종\s?수정)(?:\s?시간|\s?일시)?\W{{0,3}}(?:19|20)[0-9]{{2}}(?:[-./]|년\s?[0-9])
-     [-0-9\s.:/|년월일시분초오전후최종수정입력]{{0,60}}
-    |[▶▷►☞■◆◇●※>*\[【]\s?{_MORE}.{{0,80}}
-    |{_MORE}(?:\s?(?:더\s?)?보기|\s?[:>▶].{{0,80}})?
+    rf"""(?P<before>[\W_]{{0,8}})(?:
+    (?P<reporters>(?:(?:글|사진|취재|편집|영상|촬영)\W{{0,3}}){{0,3}}{_REPORTER}(?:\W{{1,3}}{_REPORTER}){{0,5}})\W{{0,4}}(?P<mail>{_EMAIL})?
+    |(?P<label>(?:이메일|메일|E-?mail)?)\W{{0,4}}(?P<address>{_EMAIL})
+    |(?:Copyrights?|저작권자?)\W{{0,3}}(?:{_SIGN}|(?<=자)\s?:|(?<!권)\W(?:19|20)[0-9]{{2}}(?![^:?!]*[:?!])).{{0,120}}
+    |Copyrights?\W{{0,3}}(?::|by\s)(?P<company>.{{1,120}})
+    |(?:{_SIGN}\s?(?:19|20)[0-9]{{2}}|[ⓒ©])(?P<owner>[^.!?]{{1,60}})
+    |(?=.{{0,110}}(?:전재|저작권|ⓒ|©|\(c\)|재배포|copyright|본\s|이\s(?:글|기사|자료))).{{0,80}}무단\s?(?:전재|복제|배포|사용).{{0,30}}금지(?:합니다|함|됩니다)?
+    |무단\s?(?:전재|복제|배포|사용).{{0,30}}금지(?:합니다|함|됩니다)
+    |.{{0,80}}(?:재배포\s?금지(?=\W{{0,8}}$|.{{0,40}}(?:ⓒ|©|저작권|Copyright))|All\srights\sreserved).{{0,40}}
+    |(?P<date>(?:기사\s?)?(?:입력|수정|송고|등록|최종\s?수정)(?:\s?시간|\s?일시)?\W{{0,3}}(?:19|20)[0-9]{{2}}(?:[-./]|년\s?[0-9])
+     [-0-9\s.:/|년월일시분초오전후최종수정입력]{{0,60}})
+    |(?P<more>{_MORE}(?:\s?(?:더\s?)?보기|\s?[:>▶][^.!?]{{0,80}})?)
+    |(?P<marked>{_MORE}[^.!?]{{0,80}})
     |제보는.{{0,40}}(?:{_EMAIL}|카카오|카톡|전화|이메일|☎|https?:).{{0,60}}
-    |(?:자료\s?)?(?:사진|그래픽|영상|이미지)(?:\s?(?:제공|출처))?\s?(?:=|ⓒ|©|(?<=[공처])\s?:)[^.!?]{{1,60}}
-    |(?-i:By)\s(?-i:[A-Z])[\w.'-]+(?:\s(?-i:[A-Z])[\w.'-]+){{1,3}}
-     (?:,\s(?-i:[A-Z])[\w.'&-]+(?:\s(?-i:[A-Z])[\w.'&-]+){{0,4}}|,?\s(?:staff\s)?(?:reporter|writer|correspondent))?
+    |(?:자료\s?)?(?:사진|그래픽|영상|이미지)(?:\s?(?:제공|출처)\s?[:=]|(?<=[진픽상지])\s?(?:=|ⓒ|©))(?P<credit>[^.!?]{{1,60}})
+    |(?-i:By)\s(?P<by>(?-i:[A-Z])[\w.'-]+(?:\s(?-i:[A-Z])[\w.'-]+){{1,3}})
+     (?P<office>,\s(?-i:[A-Z])[\w.'&-]+(?:\s(?-i:[A-Z])[\w.'&-]+){{0,4}}|,?\s(?:staff\s)?(?:reporter|writer|correspondent))?
     )[\W_]{{0,8}}""",
     re.VERBOSE | re.IGNORECASE,
 )
+_PERSON = re.compile(rf"([가-힣]{{2,4}})\s?{_JOB}|([가-힣]{{2,4}})[·,]")
+_OFFICE = re.compile("편집부|편집국")
+_NEWS_ONLY = re.compile(rf"{_NEWS}.*", re.DOTALL)
+_CREDIT = re.compile(r"제공|출처|^[\[(【<]")
+_MARKS_OF_LINKS = frozenset("▶▷►☞■◆◇●※[【")
 # For ``matching.Matcher``, on lines that end with a line feed and whose only other blanks are spaces and tabs: every line
 # that is cut and every dateline matches.
 HINT = (
@@ -86,19 +97,77 @@ def _cut_once(text: str) -> str:
     candidates = [
         i for i in _ends(filled, lines, starts, len(text)) if i != body and not _is_inside(fenced, starts[i])
     ]
-    for i in candidates:
-        if _is_boilerplate(lines[i]):
-            lines[i] = ""
+    cut = [i for i in candidates if _is_boilerplate(i, lines, filled)]
+    for i in cut:
+        lines[i] = ""
     first = next((i for i in filled if lines[i]), None)
     if first in candidates:
-        rest = _DATELINE.sub("", lines[first], count=1)
+        rest = _cut_dateline(lines[first])
         if not rest.lstrip().startswith("```"):
             lines[first] = rest
     return "\n".join(lines)
 
 
-def _is_boilerplate(line: str) -> bool:
-    return len(line) <= LONGEST_LINE and _LINE.fullmatch(line) is not None
+def _is_boilerplate(i: int, lines: list[str], filled: list[int]) -> bool:
+    """Whether line ``i`` has the form of a by-line or notice, and its content and neighbors do not speak against it."""
+    match = _match_line(lines[i])
+    if match is None:
+        return False
+    at = bisect.bisect_left(filled, i)
+    before = lines[filled[at - 1]].rpartition("\n")[2] if at else ""
+    after = lines[filled[at + 1]].partition("\n")[0] if at + 1 < len(filled) else ""
+    first_line = at == 0
+    if by_lines.is_structure(lines[i], before, after):
+        return False
+    if match["reporters"]:
+        alone = first_line and not match["mail"]
+        is_office = alone and _OFFICE.search(match["reporters"])
+        return not is_office and by_lines.are_reporters(_names(match["reporters"]), alone)
+    if match["address"]:
+        return _is_by_line_of_mail(match, before, after)
+    if match["date"]:
+        return not by_lines.is_form_entry(
+            lines[i], *(line for line in (before, after) if not _match_line(line))
+        )
+    if match["by"]:
+        return bool(match["office"]) or by_lines.is_english_name(match["by"], first_line)
+    if match["marked"]:
+        return not _MARKS_OF_LINKS.isdisjoint(match["before"]) and not by_lines.is_sentence(match[0])
+    if match["more"]:
+        return not first_line or bool(_NEWS_ONLY.fullmatch(match["more"]))
+    owner = match["owner"] or match["company"] or (match["credit"] if not _CREDIT.search(match[0]) else None)
+    return owner is None or by_lines.is_owner(_after_sign(match, owner), first_line or bool(match["company"]))
+
+
+def _after_sign(match: re.Match[str], owner: str) -> str:
+    """The text after ©, with the year that the pattern read separately."""
+    return owner if match["owner"] is None else match[0][len(match["before"]) :].lstrip("ⓒ©")
+
+
+def _is_by_line_of_mail(match: re.Match[str], before: str, after: str) -> bool:
+    """Whether an address belongs to a reporter, or follows the end of a text; not where readers are to write."""
+    neighbors = [_match_line(before), _match_line(after)]
+    if any(line and line["reporters"] for line in neighbors):
+        return True
+    if match["label"]:
+        return False
+    return bool(neighbors[0]) or not by_lines.asks_for_mail(before)
+
+
+def _match_line(line: str) -> re.Match[str] | None:
+    return _LINE.fullmatch(line) if len(line) <= LONGEST_LINE else None
+
+
+def _cut_dateline(line: str) -> str:
+    """Removes a dateline whose reporters are persons."""
+    match = _DATELINE.match(line)
+    if not match:
+        return line
+    return line[match.end() :] if by_lines.are_reporters(_names(match[0]), alone=False) else line
+
+
+def _names(reporters: str) -> list[str]:
+    return [match[1] or match[2] for match in _PERSON.finditer(reporters)]
 
 
 def _split(text: str) -> tuple[list[str], int | None]:

@@ -92,6 +92,7 @@ _INNER_BLANKS = re.compile(r"(?<=[^ \t\n])[ \t]+(?=[^ \t\n])")
 _TRAILING_BLANKS = re.compile(r"[ \t]+$", re.MULTILINE)
 _FENCE_OPENS = re.compile(r"[ \t]*(`{3,})[^`\n]*")
 _FENCE_CLOSES = re.compile(r"[ \t]*(`{3,})[ \t]*")
+MARK_OF_LIST = re.compile(r"[ \t]*(?:[-*+]|[0-9]{1,9}[.)])[ \t]")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
 

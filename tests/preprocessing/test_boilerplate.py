@@ -72,6 +72,105 @@ def test_sentences_about_the_same_things_stay(sentence):
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "기자 회견",
+        "수습 기자",
+        "유명한 기자",
+        "사회부 기자",
+        "도쿄 특파원",
+        "뉴스 앵커",
+        "올해의 기자",
+        "기자의 눈",
+        "어느 기자",
+        "신입 기자",
+        "By The Sea",
+        "By Any Means Necessary",
+        "By Your Side",
+        "By Royal Appointment",
+        "By Force Alone",
+        "By Design Thinking",
+        "© 기호의 역사",
+        "ⓒ와 ®의 차이",
+        "ⓒ 2024년 개정안의 쟁점은 무엇인가?",
+        "Copyright by Design",
+        "Copyright: A Short History",
+        "Copyright 2024: What Changes",
+        "저작권 2024년 개정안의 쟁점",
+        "저작권: 무엇이 문제인가",
+        "무단 복제 금지 규정의 역사",
+        "AI 학습 데이터 무단 사용 금지",
+        "GPL과 재배포 금지 조항",
+        "# 구독하기",
+        "# 홍길동 기자",
+        "> 홍길동 기자",
+        "| 홍길동 기자 |",
+        "사진 = 빛의 예술",
+        "이미지 = 픽셀의 모음",
+        "[뉴스] 오늘의 날씨",
+        "[오늘의 뉴스] 비가 온다",
+        "(단위=천원) 표",
+        "[기자수첩] 봄이 온다",
+        "[취재 기자] 구함",
+        "> 관련 기사를 읽고 씀",
+        "* 구독하기 기능을 추가했다.",
+        "이메일: x@y.kr",
+        "E-mail: jobs@hanbit.example",
+        "메일 jobs@hanbit.example",
+    ],
+)
+@pytest.mark.parametrize("body", [BODY, LONG])
+def test_titles_that_begin_like_by_lines_and_notices_stay(line, body):
+    assert cut_boilerplate(f"{line}\n{body}") == f"{line}\n{body}"
+    assert cut_boilerplate(f"{body}\n{line}") == f"{body}\n{line}"
+
+
+@pytest.mark.parametrize(
+    "line", ["구독하기", "제보하기", "© 표시", "By Xavier Quill", "허준 기자", "ⓒ 김철수"]
+)
+def test_the_first_line_may_be_a_title(line):
+    assert cut_boilerplate(f"{line}\n{BODY}") == f"{line}\n{BODY}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "지원서\n이름: 홍길동\n전화: 010-0000-0000\n이메일: gildong@hanbit.example",
+        "아래로 보내 주세요.\n이메일: jobs@hanbit.example",
+        "아래 메일로 보내 주세요.\njobs@hanbit.example",
+        "모집 인원은 열 명이다.\nE-mail: jobs@hanbit.example",
+        "김철수\ncs.kim@hanbit.example",
+        "접수 안내\n접수번호: 12\n등록일시: 2024-03-05 10:20",
+        "참석자\n- 홍길동 기자\n- 김영희 기자",
+        "| 이름 |\n| --- |\n| 홍길동 기자 |",
+    ],
+)
+def test_entries_of_forms_and_lists_stay(text):
+    assert cut_boilerplate(text) == text
+    assert cut_boilerplate(f"{BODY}\n\n{text}") == f"{BODY}\n\n{text}"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "홍길동 기자\n이메일: gildong@hanbit.example",
+        "gildong@hanbit.example\nⓒ 한빛일보",
+        "입력 : 2024.03.05 오전 10:20\n수정 : 2024.03.05 오전 11:20",
+        "▶ 구독하기\n▶ 많이 본 뉴스",
+        "ⓒ 2024 Hanbit",
+        "- 홍길동 기자",
+    ],
+)
+def test_several_lines_are_cut_together(lines):
+    assert cut_boilerplate(f"{BODY}\n{lines}") == BODY
+
+
+@pytest.mark.parametrize("line", ["By Xavier Quill", "허준 기자", "ⓒ 김철수"])
+def test_by_lines_after_a_title_are_cut(line):
+    assert cut_boilerplate(f"봄이 왔다\n{line}\n\n{BODY}") == f"봄이 왔다\n\n{BODY}"
+
+
+@pytest.mark.parametrize(
     "dateline",
     [
         "(서울=한빛뉴스) 홍길동 기자 = ",
