@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 
 _CELL_STYLE = re.compile(r"[^|\[\]]{0,500}=[^|\[\]]{0,500}\|(?!\|)")
-_SPAN = re.compile(r"colspan\s{0,5}=\s{0,5}[\"']?\s{0,5}([0-9]{1,3})", re.IGNORECASE)
+_COLUMNS = re.compile(r"colspan\s{0,5}=\s{0,5}[\"']?\s{0,5}([0-9]{1,3})", re.IGNORECASE)
+_ROWS = re.compile(r"rowspan\s{0,5}=\s{0,5}[\"']?\s{0,5}([0-9]{1,3})", re.IGNORECASE)
 _BOLD_ITALIC = re.compile(r"'''''([^'\n](?:[^\n]*?[^'\n])??)'''''")
 _BOLD = re.compile(r"'''([^\n]+?)'''")
 _ITALIC = re.compile(r"''([^\n]+?)''")
 _BREAK = re.compile(r"<br\s{0,5}/?>", re.IGNORECASE)
-MAX_SPAN = 50
+MAX_COLUMNS, MAX_ROWS = 50, 200  # that a cell spans
+MAX_DEPTH = 10  # of nested tables
 
 
 def lines_to_markdown(text: str) -> str:
@@ -55,33 +58,50 @@ def _list_mark(marks: str) -> str:
 # --- tables ----------------------------------------------------------------------------------------------
 
 
+@dataclass
+class _Cell:
+    """Lines of a cell, and the columns and rows that it spans."""
+
+    lines: list[str]
+    columns: int = 1
+    rows: int = 1
+
+
 def _convert_tables(lines: list[str]) -> Iterator[str]:
     """Converts each table ``{| ... |}`` to a Markdown table; a nested table becomes text of its cell."""
-    table: list[str] | None = None
-    depth = 0
+    tables: list[list[str]] = []  # lines of the open tables, from the outside in
+    too_deep = 0
     for line in lines:
         bare = line.strip(" \t:")
         if bare.startswith("{|"):
-            depth += 1
-            if depth == 1:
-                table = []
-            continue
-        if table is None:
+            too_deep += len(tables) == MAX_DEPTH
+            if len(tables) < MAX_DEPTH:
+                tables.append([])
+        elif not tables:
             yield line
-        elif bare.startswith("|}"):
-            depth -= 1
-            if depth == 0:
-                yield from ["", *_convert_table(table), "", *filter(None, [bare[2:].strip()])]
-                table = None
+        elif not bare.startswith("|}") or bare.startswith("|}}"):
+            tables[-1].append(line.strip())
+        elif too_deep:
+            too_deep -= 1
         else:
-            table.append(line.strip() if depth == 1 else line.strip().lstrip("|!-"))
-    if table:  # never closed
-        yield from _convert_table(table)
+            yield from _close_table(tables, bare[2:].strip())
+    while tables:  # never closed
+        yield from _close_table(tables, "")
 
 
-def _convert_table(lines: list[str]) -> list[str]:
-    """The caption and a Markdown table of the cells, without styles."""
-    rows: list[list[list[str]]] = [[]]
+def _close_table(tables: list[list[str]], rest: str) -> list[str]:
+    """Adds the innermost table as text to the table around it, or returns the lines of an outer table."""
+    captions, rows = _read_table(tables.pop())
+    if tables:
+        text = [*captions, "; ".join(", ".join(filter(None, row)) for row in rows if any(row)), rest]
+        tables[-1].append(" " + " ".join(filter(None, text)))  # the blank: no mark of a cell begins the line
+        return []
+    return ["", *captions, *_format_table(rows), "", *filter(None, [rest])]
+
+
+def _read_table(lines: list[str]) -> tuple[list[str], list[list[str]]]:
+    """The caption and the cells of each row without styles; empty cells take the place of what a cell spans."""
+    rows: list[list[_Cell]] = [[]]
     captions: list[str] = []
     for line in lines:
         if line.startswith("|-"):
@@ -89,19 +109,43 @@ def _convert_table(lines: list[str]) -> list[str]:
         elif line.startswith("|+"):
             captions.append(_CELL_STYLE.sub("", line[2:], count=1).strip())
         elif line[:1] in ("|", "!"):
-            for cell in re.split(r"\|\||!!" if line[0] == "!" else r"\|\|", line[1:]):
-                rows[-1] += _read_cell(cell)
-        elif line and rows[-1]:
-            rows[-1][-1].append(line)
-    return [*filter(None, captions), *_format_table([[_format_cell(cell) for cell in row] for row in rows])]
+            rows[-1] += map(_read_cell, re.split(r"\|\||!!" if line[0] == "!" else r"\|\|", line[1:]))
+        elif line.strip() and rows[-1]:
+            rows[-1][-1].lines.append(line.strip())
+        elif line.strip():
+            captions.append(line.strip())
+    return [*filter(None, captions)], list(_lay_out(row for row in rows if row))
 
 
-def _read_cell(cell: str) -> list[list[str]]:
-    """A cell and the empty cells that it spans."""
+def _lay_out(rows: Iterable[list[_Cell]]) -> Iterator[list[str]]:
+    """Texts of the columns of each row."""
+    spanned: dict[int, int] = {}  # rows that a cell above still spans, by column
+    for row in rows:
+        texts: list[str] = []
+        below = {column: count - 1 for column, count in spanned.items() if count > 1}
+        for cell in row:
+            while len(texts) in spanned:
+                texts.append("")
+            if cell.rows > 1:
+                below |= dict.fromkeys(range(len(texts), len(texts) + cell.columns), cell.rows - 1)
+            texts += [_format_cell(cell.lines), *[""] * (cell.columns - 1)]
+        while len(texts) in spanned:
+            texts.append("")
+        spanned = below
+        yield texts
+
+
+def _read_cell(cell: str) -> _Cell:
     style = _CELL_STYLE.match(cell)
-    span = _SPAN.search(style[0]) if style else None
     content = (cell[style.end() :] if style else cell).strip()
-    return [[content], *([""] for _ in range(min(MAX_SPAN, int(span[1])) - 1 if span else 0))]
+    if style is None:
+        return _Cell([content])
+    columns, rows = _COLUMNS.search(style[0]), _ROWS.search(style[0])
+    return _Cell(
+        [content],
+        min(MAX_COLUMNS, max(1, int(columns[1]))) if columns else 1,
+        min(MAX_ROWS, max(1, int(rows[1]))) if rows else 1,
+    )
 
 
 def _format_cell(pieces: list[str]) -> str:

@@ -6,28 +6,37 @@ Owns the text that replaces ``{{name|argument|key=value}}``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+from preprocessing.markup import wiki_values
 
 # The text is the first argument.
 FIRST = frozenset((
     "nowrap", "nobr", "줄바꿈방지", "작게", "small", "크게", "big", "larger", "굵게", "기울임", "위첨자", "아래첨자", "sup", "sub",
     "u", "밑줄", "ipa", "발음", "국기", "국기나라", "flag", "국기그림이름", "key", "키", "keypress", "kbd", "abbr", "약자",
-    "ill", "interlanguage_link", "임시링크", "hanja", "한자", "zh", "ja", "일본어", "transl", "로마자", "em", "strong",
-    "var", "smallcaps", "sfrac", "nihongo", "ruby", "루비", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic",
-    "가로쓰기",
+    "ill", "interlanguage_link", "임시링크", "hanja", "한자", "ja", "일본어", "transl", "로마자", "em", "strong",
+    "var", "smallcaps", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic", "가로쓰기", "국가", "나라", "flagcountry",
+    "flagu", "국기국가", "인명", "이름", "본명", "사람", "사람이름", "저자", "작가", "작품", "작품명", "책", "서명", "강조", "취소선", "s",
+    "dfn", "visible_anchor", "vanchor", "앵커글", "괄호", "ja-l", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
 ))  # fmt: skip
 # The text is the last unnamed argument.
 LAST = frozenset((
     "lang", "언어", "llang", "color", "글씨색", "글꼴색", "폰트색", "font_color", "배경색", "bg", "langx", "링크",
 ))  # fmt: skip
-QUOTES = frozenset(("인용문", "quote", "cquote", "blockquote", "인용구", "인용상자", "큰따옴표"))
+QUOTES = frozenset((
+    "인용문", "quote", "cquote", "blockquote", "인용구", "인용상자", "인용문2", "quotation", "rquote", "pquote", "quote_box",
+    "poem", "poemquote", "시", "verse", "글상자인용", "따온글",
+))  # fmt: skip
+QUOTE_MARKS = {"큰따옴표": "“{}”", "작은따옴표": "‘{}’", "따옴표": "“{}”", "낫표": "「{}」", "겹낫표": "『{}』", "홑화살괄호": "〈{}〉",
+               "겹화살괄호": "《{}》", "qq": "“{}”", "q": "“{}”", '"': "“{}”"}  # fmt: skip
+_QUOTE_NAMES = ("text", "quote", "내용", "인용", "인용문", "본문", "글")
+_AUTHOR_NAMES = ("author", "저자", "작가", "말한이", "source", "출처", "sign")
 FORMULAS = frozenset(("수학", "math", "mvar", "수식", "tmath"))
 CODES = frozenset(("code", "코드", "mono", "tt", "codett", "javadoc"))
-MEASURES = frozenset(("convert", "cvt", "변환", "단위변환"))
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 FIXED = {
     "!": "|", "=": "=", "(": "{", ")": "}", "·": " · ", "dot": " · ", "bullet": " • ", "ndash": "–", "mdash": "—",
-    "spaced_ndash": " – ", "snd": " – ", "nbsp": " ", "spaces": " ", "물결": "~",
+    "'": "'", "spaced_ndash": " – ", "snd": " – ", "nbsp": " ", "spaces": " ", "물결": "~",
 }  # fmt: skip
 
 
@@ -37,11 +46,22 @@ def template_text(parts: Sequence[str]) -> str:
     if len(name) > 80:
         return ""
     name = name.removeprefix("틀:").removeprefix("template:").strip()
-    key = name.replace(" ", "_") if name.isascii() else name.replace(" ", "")
+    key = name.replace(" ", "_") if name.isascii() else name.replace(" ", "").replace("_", "")
     if key in FIXED:
         return FIXED[key]
-    plain = [part.strip() for part in parts[1:] if not _is_named(part)] or _numbered_values(parts[1:])
+    function, colon, _ = key.partition(":")
+    if colon and function in wiki_values.FUNCTIONS:
+        return parts[0].partition(":")[2].strip()
+    named = _named_values(parts[1:])
+    plain = [part.strip() for part in parts[1:] if not _is_named(part)]
+    plain = plain or [named[number] for number in ("1", "2", "3") if number in named]
+    if key in wiki_values.FORMATS:
+        return wiki_values.FORMATS[key](plain, named) if plain or named else ""
+    if key in QUOTES:
+        return _format_quote(plain, named)
     format_text = _formatter(key)
+    if format_text is None and wiki_values.is_of_value(key, plain):
+        return " ".join(filter(None, plain))
     return format_text(plain) if format_text and plain else ""
 
 
@@ -50,15 +70,27 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
         return lambda plain: plain[0]
     if key in LAST:
         return lambda plain: plain[-1]
-    if key in QUOTES:
-        return lambda plain: "\n" + "\n".join(f"> {line}" for line in plain[0].split("\n")) + "\n"
+    if key in QUOTE_MARKS:
+        return lambda plain: QUOTE_MARKS[key].format(plain[0])
     if key in FORMULAS:
         return lambda plain: f"${_SCRIPT.sub(_format_script, plain[0])}$"
     if key in CODES:
         return lambda plain: f"`{plain[-1]}`" if plain[-1] else ""
-    if key in MEASURES:
-        return lambda plain: " ".join(plain[:2])
     return None
+
+
+def _format_quote(plain: Sequence[str], named: Mapping[str, str]) -> str:
+    """A quotation of Markdown, with its author or source in a line of its own."""
+    text = plain[0] if plain else _first_of(named, _QUOTE_NAMES)
+    if not text:
+        return ""
+    author = ", ".join(filter(None, plain[1:3])) or _first_of(named, _AUTHOR_NAMES)
+    lines = [*text.split("\n"), *([f"— {author}"] if author else [])]
+    return "\n" + "\n".join(f"> {line}" for line in lines) + "\n"
+
+
+def _first_of(named: Mapping[str, str], names: Sequence[str]) -> str:
+    return next((named[name] for name in names if named.get(name)), "")
 
 
 def _format_script(match: re.Match[str]) -> str:
@@ -71,11 +103,11 @@ def _is_named(part: str) -> bool:
     return bool(equals) and (name.strip().replace("-", "").replace("_", "").replace(" ", "").isalnum())
 
 
-def _numbered_values(parts: Sequence[str]) -> list[str]:
-    """Values of ``1=``, ``2=``, ``3=``, in order."""
+def _named_values(parts: Sequence[str]) -> dict[str, str]:
+    """Values by name in small letters, in their order."""
     values = {}
     for part in parts:
-        name, _, value = part.partition("=")
-        if name.strip() in ("1", "2", "3"):
-            values[name.strip()] = value.strip()
-    return [values[name] for name in sorted(values)]
+        if _is_named(part):
+            name, _, value = part.partition("=")
+            values[name.strip().lower()] = value.strip()
+    return values

@@ -42,6 +42,12 @@ _EXTERNAL = re.compile(r"\[(?:(?:https?|ftp):)?//[^\s\[\]<>]{1,2000}(?:[ \t]{1,2
 _MAGIC = re.compile(
     r"__[A-Z가-힣]{2,30}__|^#(?:REDIRECT|넘겨주기)[^\n]{0,1000}$", re.MULTILINE | re.IGNORECASE
 )
+# A text for all variants of Chinese, or one for each: -{zh-hans:计算机;zh-hant:電腦}-
+_VARIANTS = re.compile(r"-\{(?:([A-Za-z;-]{0,40})\|)?([^{}]{0,2000})\}-")
+_VARIANT = re.compile(
+    r"(?:^|;)\s{0,20}(?:[^;:=]{1,200}=>\s{0,20})?(zh(?:-[a-z]{2,4})?)\s{0,20}:\s{0,20}([^;]*)"
+)
+_HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _EMPTY_BRACKETS = re.compile(r"\((?:[ \t,;:·]|또는){0,20}\)")
 _LANGUAGE_PREFIX = re.compile(r"(?:[a-z]{2,3}|zh-[a-z-]{2,14}|simple)")
@@ -82,6 +88,7 @@ def mediawiki_to_markdown(text: str, left_out_sections: Collection[str] = ()) ->
         text, _ELEMENT, lambda opening, content: _convert_element(opening, content, protect)
     )
     text = _INLINE_CODE.sub(r"`\1`", text)
+    text = _VARIANTS.sub(_convert_variants, text) if "-{" in text else text
     text = convert_small_text(_convert_brackets(_PARAMETER.sub(r"\1", text)))
     text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1] or "", _MAGIC.sub("", text)))
     text = lines_to_markdown(text)
@@ -90,6 +97,17 @@ def mediawiki_to_markdown(text: str, left_out_sections: Collection[str] = ()) ->
     text = _strip_line_ends(text)
     text = _MARK.sub(lambda match: protected[int(match[1])] if int(match[1]) < len(protected) else "", text)
     return _MARK.sub("", text).strip()
+
+
+def _convert_variants(match: re.Match[str]) -> str:
+    """The traditional form, else the first; nothing for rules that only change other words; other braces stay."""
+    flags, content = match[1] or "", match[2]
+    variants = dict(_VARIANT.findall(content))
+    if not (variants or _HAN.search(content)):
+        return match[0]
+    if flags and not flags.strip("HT-"):
+        return ""
+    return (variants.get("zh-hant") or next(iter(variants.values()), content)).strip()
 
 
 def _strip_line_ends(text: str) -> str:

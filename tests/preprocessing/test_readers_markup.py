@@ -1,6 +1,7 @@
 """Wikitext, LaTeX and reStructuredText to Markdown; dumps of MediaWiki."""
 
 import bz2
+import re
 from xml.sax.saxutils import escape
 
 import pytest
@@ -55,6 +56,105 @@ from tests.preprocessing.units import read
 )
 def test_wikitext(wikitext, markdown):
     assert mediawiki_to_markdown(wikitext, ["각주"]) == markdown
+
+
+@pytest.mark.parametrize(
+    "wikitext, text",
+    [
+        ("넓이는 {{단위|100|km2}}이다.", "넓이는 100 km2이다."),
+        ("{{날짜|1446-10-09}}에", "1446-10-09에"),
+        (
+            "{{날짜|1446|10|9}} {{출생일과 나이|1990|5|3}} {{start date|2020|5}}",
+            "1446-10-09 1990-05-03 2020-05",
+        ),
+        ("{{시작일|연=2001|월=2|일=3}}", "2001-02-03"),
+        ("{{convert|5|to|10|km}} {{convert|6|ft|2|in|m}} {{무게 단위|5|kg}}", "5 to 10 km 6 ft 2 in 5 kg"),
+        ("{{val|1.5|0.1|e=6|u=km}} {{formatnum:1234567}} {{nts|30}}", "1.5±0.1×10^6 km 1234567 30"),
+        ("{{frac|3|1|2}} {{분수|1|2}} {{sfrac|3|4}} {{10^|6}}", "3 1/2 1/2 3/4 10^6"),
+        (
+            "{{US$|5}} {{기원전|37}}년 {{reign|1418|1450}} {{duration|m=4|s=5}}",
+            "US$5 기원전 37년 1418–1450 4:05",
+        ),
+        (
+            "{{루비|漢字|한자}} {{nihongo|도쿄|東京|Tōkyō}} {{zh|t=北京|p=Běijīng}}",
+            "漢字(한자) 도쿄(東京, Tōkyō) 北京, Běijīng",
+        ),
+        ("{{언어|fr|Bonjour}} {{llang|de|Hallo}} {{인명|세종}} {{큰따옴표|가}}", "Bonjour Hallo 세종 “가”"),
+        ("{{인용문|간다.|출처=이순신}}", "> 간다.\n> — 이순신"),
+        ("{{좌표|37|34|N|126|58|E}}{{좌표|37|34|N|126|58|E|display=title}}", "37°34′N 126°58′E"),
+        (
+            "글{{출처 필요|날짜=2020-1-1}}{{각주}}{{토막글|역사}}{{본문|세종}}{{둘러보기 상자|날짜}}{{서적 인용|제목=나}}",
+            "글",
+        ),
+        ("{{연도별 사건|1990}}{{한국 이름|김}}{{인용 필요}}{{IMDb name|123}}글", "글"),
+        (
+            "-{zh-hans:计算机;zh-hant:電腦}-와 -{漢字}-{{!}}-{H|zh-cn:甲;zh-tw:乙}-, x-{a}-",
+            "電腦와 漢字|, x-{a}-",
+        ),
+    ],
+)
+def test_wiki_templates_with_values_keep_them(wikitext, text):
+    assert mediawiki_to_markdown(wikitext) == text
+
+
+def rows_of(markdown):
+    lines = [line for line in markdown.split("\n") if line.startswith("|") and "---" not in line]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.mark.parametrize(
+    "wikitext, rows",
+    [
+        (
+            "{|\n! 가 || 나\n|-\n| rowspan=2 | 1 || 2\n|-\n| 3\n|-\n| 4 || 5\n|}",
+            [["가", "나"], ["1", "2"], ["", "3"], ["4", "5"]],
+        ),
+        (
+            '{|\n| rowspan="3" | 1 || rowspan=2 | 2 || 3\n|-\n| 4\n|-\n| 5 || 6\n|-\n| 7 || 8 || 9\n|}',
+            [["1", "2", "3"], ["", "", "4"], ["", "5", "6"], ["7", "8", "9"]],
+        ),
+        (
+            "{|\n| colspan=2 rowspan=2 | 1 || 2\n|-\n| 3\n|-\n| 4 || 5 || 6\n|}",
+            [["1", "", "2"], ["", "", "3"], ["4", "5", "6"]],
+        ),
+        ("{|\n| 1\n| rowspan=2 | 2\n|-\n|-\n| 3\n|}", [["1", "2"], ["3", ""]]),
+        (
+            '{|\n| 가 ||\n{| class=x\n| style="a" | 나 || 다\n|-\n| 라 || 마\n|}\n| 바\n|}',
+            [["가", "나, 다; 라, 마", "바"]],
+        ),
+    ],
+)
+def test_cells_of_wiki_tables_stay_in_their_column(wikitext, rows):
+    assert rows_of(mediawiki_to_markdown(wikitext)) == rows
+
+
+CELLS = st.tuples(st.integers(1, 3), st.integers(1, 3))
+
+
+@settings(max_examples=100, deadline=None)
+@given(table=st.lists(st.lists(CELLS, min_size=1, max_size=4), min_size=1, max_size=5))
+def test_no_cell_is_lost_whatever_it_spans(table):
+    names = [[f"칸{r}{c}" for c in range(len(row))] for r, row in enumerate(table)]
+    lines = [
+        "\n".join(f"| colspan={columns} rowspan={rows} | {name}" for name, (columns, rows) in zip(*pair))
+        for pair in zip(names, table)
+    ]
+    markdown = mediawiki_to_markdown("{|\n" + "\n|-\n".join(lines) + "\n|}")
+    for row in names:
+        for name in row:
+            assert markdown.count(name) == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["{|", "|}", "|-", "| 가", "! 나 !! 다", "라", "|+ 마", "| rowspan=9 | 바"]),
+        max_size=30,
+    )
+)
+def test_words_of_broken_wiki_tables_stay(lines):
+    markdown = mediawiki_to_markdown("\n".join(lines))
+    assert sorted(re.findall("[가-힣]", markdown)) == sorted(re.findall("[가-힣]", "\n".join(lines)))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,237 @@
+"""Text of the templates whose arguments are a value: measures, dates, numbers, currencies, coordinates, glosses.
+
+Owns the forms of these values. Arguments stay as the author wrote them: nothing is computed or converted to other units.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+Named = Mapping[str, str]
+_NUMBER = re.compile(r"[-+−–]?[0-9][0-9,. /]*")
+_RANGES = {"-": "–", "–": "–", "~": "~", "to": " to ", "and": " and ", "or": " or ", "x": " × ", "×": " × ", "by": " by ",
+           "+/-": " ± ", "±": " ± "}  # fmt: skip
+_COMPASS = frozenset("NSEW")
+_GLOSS_NAMES = (
+    "hangul",
+    "한글",
+    "hanja",
+    "한자",
+    "kanji",
+    "kana",
+    "t",
+    "s",
+    "c",
+    "tp",
+    "p",
+    "hp",
+    "romaji",
+    "rr",
+    "mr",
+    "로마자",
+    "3",
+    "4",
+)
+
+
+def _format_measure(plain: Sequence[str], named: Named) -> str:
+    """``100|km2|sqmi``: the number and its unit; also ranges (5|to|10|km) and two units (6|ft|2|in)."""
+    if len(plain) > 3 and plain[1] in _RANGES:
+        return f"{plain[0]}{_RANGES[plain[1]]}{plain[2]} {plain[3]}"
+    if len(plain) > 3 and _NUMBER.fullmatch(plain[2]) and not _NUMBER.fullmatch(plain[1]):
+        return " ".join(plain[:4])
+    return " ".join(filter(None, plain[:2]))
+
+
+def _format_value(plain: Sequence[str], named: Named) -> str:
+    """``1.5|0.1|e=6|u=km``."""
+    text = plain[0] if plain else ""
+    if len(plain) > 1 and _NUMBER.fullmatch(plain[1]):
+        text += f"±{plain[1]}"
+    if named.get("e"):
+        text += f"×10^{named['e']}"
+    unit = named.get("u") or named.get("ul") or named.get("단위") or ""
+    unit += f"/{named['up']}" if named.get("up") else ""
+    return f"{named.get('p', '')}{text} {unit}".strip()
+
+
+def _format_date(plain: Sequence[str], named: Named) -> str:
+    """Year, month and day in the order of ISO 8601; a date in one argument stays."""
+    parts = list(plain[:3]) or [
+        value
+        for names in (("연", "년", "연도", "year"), ("월", "month"), ("일", "day"))
+        if (value := next((named[name] for name in names if named.get(name)), ""))
+    ]
+    if len(parts) > 1 and all(part.isdecimal() for part in parts):
+        return "-".join(part.zfill(2) for part in parts)
+    return next((part for part in parts if part), "")
+
+
+def _format_fraction(plain: Sequence[str], named: Named) -> str:
+    """``2``: 1/2; ``1|2``: 1/2; ``3|1|2``: 3 1/2."""
+    if len(plain) == 1:
+        return f"1/{plain[0]}"
+    return f"{plain[0]} {plain[1]}/{plain[2]}" if len(plain) > 2 else "/".join(plain)
+
+
+def _format_coordinates(plain: Sequence[str], named: Named) -> str:
+    """``37|34|N|126|58|E``; empty where they stand in the title of the page."""
+    if named.get("display", "inline") in ("title", "t"):
+        return ""
+    text, sign = "", 0
+    for part in plain:
+        if part in _COMPASS:
+            text, sign = f"{text}{part} ", 0
+        elif _NUMBER.fullmatch(part):
+            text, sign = f"{text}{part}{'°′″'[min(sign, 2)]}", sign + 1
+    return text.strip() if _COMPASS & set(plain) else ", ".join(filter(_NUMBER.fullmatch, plain))
+
+
+def _format_years(plain: Sequence[str], named: Named) -> str:
+    return "–".join(filter(None, plain[:2]))
+
+
+def _format_duration(plain: Sequence[str], named: Named) -> str:
+    parts = list(filter(None, plain[:3])) or [named[name] for name in ("h", "m", "s") if named.get(name)]
+    return ":".join([*parts[:1], *(part.zfill(2) for part in parts[1:])])
+
+
+def _format_gloss(plain: Sequence[str], named: Named) -> str:
+    """A word with its forms in other scripts: word(form, form)."""
+    forms = [*plain[1:], *(named[name] for name in _GLOSS_NAMES if named.get(name))]
+    forms = [form for form in forms if form]
+    first = plain[0] if plain else ""
+    if not first:
+        return ", ".join(forms)
+    return f"{first}({', '.join(forms)})" if forms else first
+
+
+def _format_first_or_text(plain: Sequence[str], named: Named) -> str:
+    return plain[0] if plain else ""
+
+
+def _prefix(mark: str) -> Callable[[Sequence[str], Named], str]:
+    return lambda plain, named: mark + "".join(plain[:1])
+
+
+def _suffix(mark: str) -> Callable[[Sequence[str], Named], str]:
+    return lambda plain, named: "".join(plain[:1]) + mark
+
+
+_DATES = [
+    "날짜",
+    "시작일",
+    "시작날짜",
+    "종료일",
+    "끝날짜",
+    "출생일",
+    "사망일",
+    "출생일과나이",
+    "사망일과나이",
+    "생년월일",
+    "생일",
+    "개봉일",
+    "방영일",
+    "발매일",
+    "공개일",
+    "설립일",
+    "창립일",
+    "date",
+    "start_date",
+    "end_date",
+    "start_date_and_age",
+    "birth_date",
+    "birth-date",
+    "birth_date_and_age",
+    "death_date",
+    "death-date",
+    "death_date_and_age",
+    "film_date",
+    "release_date",
+    "dts",
+    "dtsh",
+    "datum",
+    "as_of",
+    "기준일",
+    "기준",
+    "날짜링크",
+    "데이터정렬날짜",
+]
+_NUMBERS = [
+    "formatnum",
+    "숫자",
+    "수",
+    "수치",
+    "num",
+    "nts",
+    "number",
+    "nowrap_number",
+    "자릿수",
+    "숫자정렬",
+    "번호",
+    "퍼센트",
+    "percent",
+    "percentage",
+    "증가",
+    "감소",
+    "연도",
+    "년",
+]
+_UNITS = [
+    "단위",
+    "값단위",
+    "convert",
+    "cvt",
+    "변환",
+    "단위변환",
+    "길이",
+    "넓이",
+    "면적",
+    "무게",
+    "높이",
+    "부피",
+    "속도",
+    "온도",
+    "거리",
+    "질량",
+    "측정값",
+]
+_CURRENCIES = {"₩": "₩", "원화": "₩", "krw": "₩", "us$": "US$", "usd": "US$", "$": "$", "€": "€", "eur": "€", "euro": "€",
+               "£": "£", "gbp": "£", "pound_sterling": "£", "¥": "¥", "jpy": "¥", "yen": "¥", "cny": "CN¥", "위안": "CN¥",
+               "₹": "₹", "inr": "₹"}  # fmt: skip
+FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
+    dict.fromkeys(_DATES, _format_date)
+    | dict.fromkeys(_NUMBERS, _format_first_or_text)
+    | dict.fromkeys(_UNITS, _format_measure)
+    | {key: _prefix(sign) for key, sign in _CURRENCIES.items()}
+    | dict.fromkeys(("val", "값", "ntsh", "측정"), _format_value)
+    | dict.fromkeys(("frac", "fraction", "sfrac", "분수", "frac2", "tfrac"), _format_fraction)
+    | dict.fromkeys(("coord", "좌표"), _format_coordinates)
+    | dict.fromkeys(("reign", "재위", "생몰년", "기간"), _format_years)
+    | dict.fromkeys(("duration", "시간길이", "재생시간"), _format_duration)
+    | dict.fromkeys(
+        ("ruby", "루비", "ruby-ja", "후리가나", "nihongo", "nihongo2", "zh", "중국어"),
+        _format_gloss,
+    )
+    | {
+        "circa": _prefix("c. "), "c.": _prefix("c. "), "기원전": _prefix("기원전 "), "10^": _prefix("10^"), "e": _prefix("×10^"),
+        "bce": _suffix(" BCE"), "bc": _suffix(" BC"), "%": _suffix("%"), "°c": _suffix("°C"), "°f": _suffix("°F"),
+    }
+)  # fmt: skip
+# Templates with a value in their name: {{formatnum:1234}}
+FUNCTIONS = frozenset(("formatnum", "lc", "uc", "lcfirst", "ucfirst", "#dateformat", "#formatdate", "수표기"))
+# Words in the names of other templates of values, and in the names of notices, citations and navigation
+_OF_VALUES = re.compile("단위|날짜|일자|시각|연도|숫자|수치|금액|통화|길이|넓이|면적|무게|높이|따옴표")
+_WITHOUT_TEXT = re.compile(
+    "상자|정보|둘러보기|목록|토막글|포털|각주|출처|분류|알림|안내|필요|문서|위치|지도|바$|시작|끝|도움말|저작권|틀|다른|동음|넘|링크$|삭제|표제|양식|"
+    "인용$|이동|달력|별|외래어"
+)
+_LONGEST_VALUE = 100
+
+
+def is_of_value(key: str, plain: Sequence[str]) -> bool:
+    """Whether an unknown template has a name of values and one to three short arguments."""
+    if not plain or len(plain) > 3 or max(map(len, plain)) > _LONGEST_VALUE:
+        return False
+    return bool(_OF_VALUES.search(key)) and not _WITHOUT_TEXT.search(key)
