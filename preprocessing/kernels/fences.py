@@ -1,10 +1,13 @@
-"""Finds fenced code in a text of code points (``text: uint32``), like ``find_fences`` of ``preprocessing.text.normalize``."""
+"""Finds code in a text of code points (``text: uint32``): fences, like ``find_fences`` of ``preprocessing.text.normalize``,
+and code spans.
+"""
 
 from __future__ import annotations
 
 from preprocessing.kernels.compiled import inner
 
 _TAB, _FEED, _SPACE = 9, 10, 32
+_LONGEST_SPAN = 1000
 
 
 @inner()
@@ -33,6 +36,23 @@ def fence_end(text, i, length):
         while j < length and text[j] != _FEED:
             j += 1
     return i, False
+
+
+@inner()
+def span_end(text, i, length, before):
+    """The end of the code span that the backticks at ``i`` open, else of these backticks; ``before``: the character before."""
+    opened = i
+    while opened < length and text[opened] == ord("`"):
+        opened += 1
+    j = opened
+    while 0 <= j < length and text[j] != _FEED and j - opened <= _LONGEST_SPAN and before != ord("\\"):
+        start = j
+        while j < length and text[j] == ord("`"):
+            j += 1
+        if j - start == opened - i:
+            return j
+        j = max(j, start + 1)
+    return opened
 
 
 @inner()

@@ -9,7 +9,7 @@ import numpy as np
 
 from preprocessing.kernels.characters import encode
 from preprocessing.kernels.compiled import inner
-from preprocessing.kernels.fences import fence_end, is_blank
+from preprocessing.kernels.fences import fence_end, is_blank, span_end
 
 _TAB, _FEED, _SPACE = 9, 10, 32
 _ONE, _TWO, _THREE = np.uint64(1), np.uint64(2), np.uint64(3)
@@ -39,11 +39,11 @@ def put(text, start, end, out, at):
 
 
 @inner()
-def _put_words(text, start, end, out, at):
-    """Same as ``put`` for visible characters and single blanks between them; also returns where these end in ``text``."""
+def _put_words(text, start, end, out, at, stop):
+    """Same as ``put`` for visible characters except ``stop``, and single blanks; also returns where these end in ``text``."""
     place, i = np.uint64(at), np.uint64(start)
     c = text[i]
-    while (i < np.uint64(end)) & ((c > _SPACE) | ((c == _SPACE) & (text[i + _ONE] > _SPACE))):
+    while (i < np.uint64(end)) & (c != stop) & ((c > _SPACE) | ((c == _SPACE) & (text[i + _ONE] > _SPACE))):
         place = _put_one(c, out, place)
         i += _ONE
         c = text[i]
@@ -56,9 +56,10 @@ def put_collapsed(text, length, fenced, out, at):
     start, end = _strip(text, length)
     i, feeds, blanks = start, 0, 0
     line, closes, changed = True, fenced, end - start < length
+    stop = np.uint32(ord("`") if fenced else 0)
     while 0 <= i < end:
         if not line and feeds + blanks == 0:
-            at, i = _put_words(text, i, end, out, at)
+            at, i = _put_words(text, i, end, out, at, stop)
             if i == end:
                 break
         if line and closes:
@@ -85,10 +86,43 @@ def put_collapsed(text, length, fenced, out, at):
                 changed |= blanks > 1 or text[i - 1] == _TAB
                 out[at] = _SPACE
                 at += 1
+            following = i + 1
+            if feeds and _is_code(text, i - blanks, i, end):
+                following = _line_end(text, i, end)
+            elif c == stop:
+                following = span_end(text, i, end, text[i - 1] if i else np.uint32(0))
             feeds = blanks = 0
-            at = put(text, i, i + 1, out, at)
+            at = put(text, i, following, out, at)
+            i = following
+            continue
         i += 1
     return at, changed
+
+
+@inner()
+def _is_code(text, start, i, end):
+    """Whether a line with the indentation ``start:i`` is indented code: four columns, and not mostly Hangul."""
+    if i == start or (
+        i - start < 4 and text[i - 1] != _TAB and text[start] != _TAB and text[start + 1] != _TAB
+    ):
+        return False
+    hangul, visible = 0, 0
+    while i < end and text[i] != _FEED:
+        hangul += 0xAC00 <= text[i] <= 0xD7A3
+        visible += not is_blank(text[i])
+        i += 1
+    return 2 * hangul <= visible
+
+
+@inner()
+def _line_end(text, i, end):
+    """The end of a line without its trailing blanks."""
+    j = last = i
+    while j < end and text[j] != _FEED:
+        j += 1
+        if not is_blank(text[j - 1]):
+            last = j
+    return last
 
 
 @inner()

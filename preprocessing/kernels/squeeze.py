@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.compiled import inner
-from preprocessing.kernels.fences import fence_end
+from preprocessing.kernels.fences import fence_end, span_end
 from preprocessing.kernels.normalize_characters import classes_of
 from preprocessing.kernels.normalize_classes import (
+    BACKTICK,
     COLON,
     DOTS,
     ELLIPSIS,
@@ -31,18 +32,19 @@ _WWW, _HTTP, _HTTPS = (np.frombuffer(word, np.uint8) for word in (b"www", b"http
 def squeeze(text, length, table, longest, laughs_from, fenced):
     """Returns the new length; ``fenced``: whether the text may contain fenced code."""
     w, i, closes = 0, 0, fenced
+    searched = FAMILY | COLON | LINE_FEED | (BACKTICK if fenced else 0)
     if closes:
         i, closes = fence_end(text, 0, length)
         w = i
     while 0 <= i < length:
-        classes = classes_of(text[np.uint64(i)], table) & (FAMILY | COLON | LINE_FEED)
+        classes = classes_of(text[np.uint64(i)], table) & searched
         while classes == 0 or _stays(text, w, i, length, table, classes, closes):
             text[np.uint64(w)] = text[np.uint64(i)]
             w += 1
             i += 1
             if i >= length:
                 return w
-            classes = classes_of(text[np.uint64(i)], table) & (FAMILY | COLON | LINE_FEED)
+            classes = classes_of(text[np.uint64(i)], table) & searched
         end, keep = i + 1, 1
         if classes & COLON or (classes & FAMILY == DOTS and _follows(text, w, _WWW)):
             end = _url_end(text, w, i, length)
@@ -54,7 +56,10 @@ def squeeze(text, length, table, longest, laughs_from, fenced):
         elif classes & FAMILY and end == i + 1:
             end = _run_end(text, i, length, table, classes & FAMILY)
             keep = _squeezed_length(classes & FAMILY, end - i, longest, laughs_from)
-        if classes & LINE_FEED and closes:
+        if classes & BACKTICK:
+            end = span_end(text, i, length, text[w - 1] if w else np.uint32(0))
+            keep = end - i
+        elif classes & LINE_FEED and closes:
             end, closes = fence_end(text, i + 1, length)
             keep = end - i
         for k in range(i, i + keep):
@@ -69,6 +74,8 @@ def _stays(text, w, i, length, table, classes, closes):
     """Whether a quick check rules out that a character begins a run, a URL or fenced code."""
     if classes & LINE_FEED:
         return not closes
+    if classes & BACKTICK:
+        return False
     before = text[np.uint64(w - 1)] if w else np.uint32(0)
     if classes & COLON:
         return before != ord("p") and before != ord("s")

@@ -88,7 +88,14 @@ LAUGHING_SYLLABLES = "하히호헤후흐크키킥큭쿡캬낄껄깔"
 MIXED_EMOTIONS = ("ㅋㅎ", "ㅠㅜ", "ㅡ―─")
 STARS, HEARTS, MARKS = "★☆", "♥♡", "!?"
 
-_INNER_BLANKS = re.compile(r"(?<=[^ \t\n])[ \t]+(?=[^ \t\n])")
+# A code span of one line; a backslash before it makes it text.
+_SPAN = r"(?<![`\\])(?P<ticks>`+)(?!`)[^\n]{1,1000}?(?<!`)(?P=ticks)(?!`)"
+_INNER_BLANKS = re.compile(
+    rf"(?P<code>{_SPAN})|^(?: {{4}}| {{0,3}}\t)[ \t]*(?P<line>[^ \t\n][^\n]*)|(?<=[^ \t\n])[ \t]+(?=[^ \t\n])",
+    re.MULTILINE,
+)
+_BLANKS_OF_WORDS = re.compile(rf"(?P<code>{_SPAN})|(?<=[^ \t\n])[ \t]+(?=[^ \t\n])")
+_HANGUL = re.compile("[가-힣]")
 _TRAILING_BLANKS = re.compile(r"[ \t]+$", re.MULTILINE)
 _FENCE_OPENS = re.compile(r"[ \t]*(`{3,})[^`\n]*")
 _FENCE_CLOSES = re.compile(r"[ \t]*(`{3,})[ \t]*")
@@ -175,11 +182,11 @@ def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
 
     Shortens laughing syllables (하하하하하) only from ``laughs_from`` repetitions. Up to ten stars, or hearts of both
     kinds, are a rating (★★★★☆) and stay. Marks keep their order: ???!!! stays, ?!?!?!?! becomes ?!?. Digits, letters,
-    other syllables, URLs and fenced code stay unchanged.
+    other syllables, URLs, fenced code and code spans stay unchanged.
     """
 
     def shorten(match: re.Match[str]) -> str:
-        if match["url"]:
+        if match["url"] or match["code"]:
             return match[0]
         if match["group"]:
             return _shorten_group(match[0], longest)
@@ -205,6 +212,7 @@ _RUNS = re.compile(
     "|".join(
         [
             _URL,
+            rf"(?P<code>{_SPAN})",
             *(f"[{one}]{{2,}}" for one in MIXED_EMOTIONS),
             f"(?P<group>[{STARS}]{{2,}}|[{HEARTS}]{{2,}}|[{MARKS}]{{2,}})",
             r"(?P<dots>\.{4,}|…{2,})",
@@ -216,9 +224,25 @@ _RUNS = re.compile(
 
 
 def collapse_blanks(text: str) -> str:
-    """Leaves one blank between words, none at line ends, and at most one empty line; not in indentation and fenced code."""
+    """Leaves one blank between words, none at line ends, and at most one empty line.
+
+    Indentation, fenced code, code spans and lines of indented code keep their blanks: those that begin with a tab or four
+    blanks and are not mostly Hangul.
+    """
     text = _TRAILING_BLANKS.sub("", text).strip(" \t\n")
-    return change_outside_fences(text, lambda part: _EMPTY_LINES.sub("\n\n", _INNER_BLANKS.sub(" ", part)))
+    return change_outside_fences(
+        text, lambda part: _EMPTY_LINES.sub("\n\n", _INNER_BLANKS.sub(_collapse_match, part))
+    )
+
+
+def _collapse_match(match: re.Match[str]) -> str:
+    line = match["line"]
+    if line is None:
+        return match["code"] or " "
+    visible = len(line) - line.count(" ") - line.count("\t")
+    if 2 * len(_HANGUL.findall(line)) <= visible:
+        return match[0]
+    return match[0][: -len(line)] + _BLANKS_OF_WORDS.sub(lambda inner: inner["code"] or " ", line)
 
 
 def change_outside_fences(text: str, change: Callable[[str], str]) -> str:

@@ -145,6 +145,26 @@ def test_blanks_collapse_but_indentation_and_fences_stay():
     assert normalize.collapse_blanks(fenced) == "앞 말\n```py\nx  =  1\n\n\n\ny = 2\n```\n뒤 말"
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("`a  b!!!!`는  코드", "`a  b!!!!`는 코드"),
+        ("``a `  b!!!!``  ``c", "``a `  b!!!!`` ``c"),
+        ("\\`a  b!!!!`  c", "\\`a b!!!` c"),
+        ("`줄  끝!!!!\n`", "`줄 끝!!!\n`"),
+        (
+            "코드:\n\n    x  =  1   # 값\n    yy =  2   # 다른 값",
+            "코드:\n\n    x  =  1   # 값\n    yy =  2   # 다른 값",
+        ),
+        ("코드:\n\tx  =  1\n  \ty  =  2", "코드:\n\tx  =  1\n  \ty  =  2"),
+        ("- 목록\n    이어지는  글은   글이다\n   x  =  1", "- 목록\n    이어지는 글은 글이다\n   x = 1"),
+        ("이름\t값\t\t비고\nx  =  1   # 울타리 밖", "이름 값 비고\nx = 1 # 울타리 밖"),
+    ],
+)
+def test_code_in_prose_keeps_its_blanks_and_signs(before, after):
+    assert normalize.collapse_blanks(normalize.squeeze(before, 3)) == after
+
+
 def test_code_keeps_its_whitespace():
     code = "\n\ndef f():\r\n\tx  =  1   # ｘ！\x0c\r\n\r\n\r\n\r\n    return x\n\n"
     for operation in operations_for("code", "html", CleanConfig()):
