@@ -27,7 +27,7 @@ from preprocessing.pii.pattern import (
 
 _PHONE_START = r"(?<![0-9+])(?<![0-9][-.,])"
 _MOBILE_END = r"(?![0-9_])(?![-.][0-9])"  # letters may follow; _check_mobile decides about them
-_ACCESS = r"(?:\+|(?:00[0-9]{0,3}|011)[-. ]?)"
+_ACCESS = r"(?:\+|(?:00[0-9]{0,3}|011)[-. )]?)"
 _KOREA = rf"(?:(?:\({_ACCESS}?82\)|{_ACCESS}82\)?)[-. ]{{0,3}}(?:\(0\)|0)?[-. ]?|82(?:[-. ]|\) ?))"
 _AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|80|50[2-8])"
 _HYPHEN = " ?[-._/~·ㅡ] ?"  # also what writers put there against robots
@@ -39,13 +39,14 @@ _LANDLINE = re.compile(
     rf"{_PHONE_START}(?:(?:(?P<korea>{_KOREA}\(?)|0){_AREA}(?P<one> ?[-.)] ?| )|\(0{_AREA}\) ?)[0-9]{{3,4}}(?P<two> ?[-.] ?| )[0-9]{{4}}{END}"
     rf"|{_PHONE_START}(?P<bare>(?:0|82){_AREA}(?:[0-9]{{7,8}}|-?[0-9]{{3,4}}-[0-9]{{4}})){END}"
 )
-_PHONE_WORDS = "tel|telephone|hp|h\\.p|fax|phone|mobile|mob|cell|cellphone|handphone|call|contact|sms|whatsapp|kakao|kakaotalk|pcs"
+_PHONE_WORDS = "tel|telephone|hp|h\\.p|fax|phone|mobile|mob|cell|cellphone|handphone|call|contact|sms|whatsapp|kakao|kakaotalk|pcs|as|cs"
 _TOUCHES_PHONE = touching(
     rf"(?:(?:my|home|office|cell|mobile)_?)?(?:{_PHONE_WORDS})(?:_?(?:no|num|number))?|no|[tfmhpc]"
 )
 _TOUCHES_MOBILE = re.compile(rf"{_TOUCHES_PHONE.pattern}|(?<![0-9A-Za-z_.-])[A-Za-z]+[a-z]\Z")
+_PHONE_WORD_BEHIND = re.compile(rf"(?i:{_PHONE_WORDS})(?![0-9A-Za-z])")
 _CODE_BEHIND = re.compile(
-    rf"(?!(?i:{_PHONE_WORDS})(?![A-Za-z]))[A-Za-z](?![A-Za-z]*[a-z]{{2}}(?![0-9A-Za-z_]|-[0-9A-Za-z]))"
+    rf"(?!{_PHONE_WORD_BEHIND.pattern})[A-Za-z](?![A-Za-z]*[a-z]{{2}}(?![0-9A-Za-z_]|-[0-9A-Za-z]))"
 )
 _PHONE_NAMED = re.compile(r"전화|연락|문의|팩스|☎|☏|번호|집|(?i:tel|fax|phone|call)")
 _AMERICA = re.compile(
@@ -106,7 +107,9 @@ def _check_phone(match: Match, words: re.Pattern[str] = _TOUCHES_PHONE) -> Part 
 
 def _check_mobile(match: Match) -> Part | None:
     """Accepts a grouped number next to any Latin word in small letters, another one only next to a word for telephone."""
-    if _CODE_BEHIND.match(text_after(match, 16)):
+    rest = text_after(match, 16)
+    joined = match[0].isdigit() and re.match("[A-Za-z]", rest) and not _PHONE_WORD_BEHIND.match(rest)
+    if joined or _CODE_BEHIND.match(rest):
         return None
     return _check_phone(match, _TOUCHES_PHONE if match["joined"] else _TOUCHES_MOBILE)
 

@@ -37,24 +37,24 @@ _CALLED_ADDRESS = re.compile(
 )
 _NAMES_ADDRESS = re.compile(
     rf"(?:접속|서버|호스트|주소|아이피|게이트웨이|라우터|공유기|네임서버|작성자|게시자|글쓴이|로그인|방문자|차단|공격)[^0-9A-Za-z\n]{{0,6}}\Z"
-    rf"|(?<![0-9A-Za-z])(?i:{_ADDRESS})[^0-9A-Za-z\n]{{1,4}}\Z|://\Z"
+    rf"|(?<![0-9A-Za-z])(?i:{_ADDRESS})(?: -[A-Za-z-]{{1,9}})*[^0-9A-Za-z\n]{{1,4}}\Z|://\Z"
     r"|(?<![0-9A-Za-z])(?:ssh|scp|sftp|rsync) [^\n]{0,30}@\Z|(?<![0-9A-Za-z])(?:root|admin|user|ubuntu|centos|ec2-user|deploy|pi)@\Z"
 )
-_ADDRESS_BEHIND = re.compile(
-    r":[0-9]{2,5}(?![0-9])|에서 (?:접속|로그인)|로 (?:접속|핑|ping|ssh)|(?: ?\| ?| +)port\b|\)?님|,? - - \["
-)
+_USED_AS_ADDRESS = re.compile(r":[0-9]{2,5}(?![0-9])|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh)")
+_ADDRESS_BEHIND = re.compile(rf"{_USED_AS_ADDRESS.pattern}|(?: ?\| ?| +)port\b|\)?님|,? - - \[")
 _NETWORK = re.compile(r"\.0\.0\Z")
 
 # --- words for versions ---
 _VERSION = re.compile(
-    r"(?:버전|판본|펌웨어|섹션|빌드|릴리스|릴리즈|패치|개정|드라이버|엔진"
+    r"(?:버전|판본|펌웨어|섹션|빌드|릴리스|릴리즈|패치|업데이트|개정|드라이버|엔진"
     r"|(?i:versions?|(?<![a-z])(?:release|firmware|build|section|ver|rev|revision|patch|driver|sdk|oid|tag|v)))"
     r"(?i:_?(?:no|num|number|name|info|string|code))?(?: ?(?:은|는|이|가|을|를|으로|로|is|was))?"
     r"[^0-9A-Za-z가-힣\n]{0,6}\Z"
 )
 _VERSION_BEHIND = re.compile(
     r"[\"'`)]{0,2}(?:(?:의|이|은|는)? ?\(?(?:버전|빌드|릴리스|릴리즈|정식 ?판|베타|(?i:versions?|release|build|beta|alpha|stable|rc[0-9]))"
-    r"| ?(?:이상|이하|미만|초과)|(?:으)?로 (?:업데이트|업그레이드|판올림|올)| \((?:공식 빌드|(?i:official build|64-bit|32-bit|x64|build)))"
+    r"| ?(?:이상|이하|미만|초과)|(?:으)?로 (?:업데이트|업그레이드|판올림|올)| \((?:공식 빌드|(?i:official build|64-bit|32-bit|x64|build))"
+    r"| ?(?:업데이트|패치)(?! ?서버))"
 )
 _UPGRADE = re.compile(
     r"(?i:up(?:grad|dat)(?:e|ed|es|ing)|bump(?:ed|s)?) (?!ip |dns |host|server|addr)(?:[A-Za-z0-9_@/.-]{1,40} )?(?i:from|to) [\"'`]?\Z"
@@ -63,10 +63,12 @@ _UPGRADE = re.compile(
 _PRODUCT_TOKEN = re.compile(r"(?<![^\s\"'(;,])(?P<name>[A-Za-z][A-Za-z0-9_+-]{1,30})/\Z")
 # "pillow==9.1.33.40", "foo>=1.96.0.1": a requirement of a package
 _REQUIREMENT = re.compile(
-    r"(?P<name>[A-Za-z0-9_.\]-]{1,40})(?:[=~!<>]=|~>|=) ?\Z|(?<![0-9A-Za-z])[\"'](?:\^|~|[~<>=]=|~>)\Z"
+    r"(?P<name>[A-Za-z0-9_.\]-]{1,40})(?:[=~!<>]=|~>|=) ?\Z|(?<![0-9A-Za-z])[\"'](?:\^|~|[~<>=]=|~>|[<>]) ?\Z"
+    r"|(?<![0-9A-Za-z_.:/-])[A-Za-z][A-Za-z0-9_.-]{1,60}:[A-Za-z][A-Za-z0-9_.-]{1,40}:\Z"
+    r"|(?:(?:npm|npx|yarn|pnpm|bun) [^\n]{0,30}|@[a-z0-9_-]{1,30}/)[A-Za-z0-9_-]{1,30}@\Z"
 )
 _PRODUCTS = (
-    "chrome|chromium|headlesschrome|firefox|edge|edg|edga|edgios|safari|opera|opr|vivaldi|brave|whale|samsungbrowser|yabrowser|"
+    "chrome|chromium|headlesschrome|chromedriver|geckodriver|webview2?|playwright|selenium|puppeteer|firefox|edge|edg|edga|edgios|safari|opera|opr|vivaldi|brave|whale|samsungbrowser|yabrowser|"
     "webview|electron|applewebkit|mozilla|rust|rustc|cargo|python|java|jdk|jre|openjdk|node|nodejs|npm|php|ruby|perl|golang|"
     "kotlin|swift|scala|dart|flutter|windows|macos|ios|android|ubuntu|debian|linux|kernel|glibc|gcc|clang|llvm|cuda|cudnn|"
     "nvidia|directx|openssl|openssh|nginx|apache|tomcat|mysql|mariadb|postgresql|oracle|mongodb|redis|kafka|spark|hadoop|"
@@ -74,7 +76,7 @@ _PRODUCTS = (
     "steam|itunes|kakaotalk|line|telegram|vlc|potplayer|bandizip|vmware|virtualbox|autocad|matlab|tensorflow|pytorch|numpy"
 )
 _PRODUCT = re.compile(
-    rf"(?:(?<![0-9A-Za-z])(?i:{_PRODUCTS})|크롬|엣지|파이어폭스|사파리|오페라|웨일|윈도우?|안드로이드|파이썬|자바|러스트|플래시|카카오톡)"
+    rf"(?:(?<![0-9A-Za-z])(?i:{_PRODUCTS})|크롬|엣지|파이어폭스|사파리|오페라|웨일|윈도우?|안드로이드|파이썬|자바|러스트|플래시|카카오톡|브라우저|앱)"
     r"(?: [0-9]{1,4}| for [A-Za-z]+)?[ :=\"'(|]{1,5}\Z"
 )
 _AFTER_QUAD = re.compile(
@@ -90,12 +92,20 @@ def _check_ipv4(match: Match) -> Part | None:
     front, rest = text_before(match, 48), text_after(match, 16)
     if _CALLED_ADDRESS.search(front):
         return match.span()
-    if max(numbers) < SMALL or _is_version(front, rest):
+    if max(numbers) < SMALL or _VERSION.search(front):
         return None
-    if numbers[0] < SMALL and max(numbers) < MODERATE:
+    if not _USED_AS_ADDRESS.match(rest) and _is_version(front, rest):
+        return None
+    if _looks_like_version(numbers):
         named = _NAMES_ADDRESS.search(front) or _ADDRESS_BEHIND.match(rest)
         return match.span() if named else None
     return match.span()
+
+
+def _looks_like_version(numbers: list[int]) -> bool:
+    """True for small numbers and for a second number 0; such an address needs a word or sign of an address nearby."""
+    documentation = numbers[:3] == [203, 0, 113]
+    return (numbers[0] < SMALL and max(numbers) < MODERATE) or (numbers[1] == 0 and not documentation)
 
 
 def _is_nobodys(a: int, b: int, c: int, d: int) -> bool:
