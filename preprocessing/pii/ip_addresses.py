@@ -130,8 +130,8 @@ def _is_version(front: str, rest: str) -> bool:
 
 
 def _check_ipv6(match: Match) -> Part | None:
-    """Requires a valid global unicast address (2000::/3, RFC 4291); rejects networks such as 2001:db8::/32."""
-    if is_in_code(match, _TOUCHES_ADDRESS) or (match[0].endswith("::") and text_after(match, 1) == "/"):
+    """Requires a valid global unicast address (2000::/3, RFC 4291); rejects networks such as 2001:db8:: and years ("2004::")."""
+    if is_in_code(match, _TOUCHES_ADDRESS) or match[0].endswith("::"):
         return None
     try:
         ipaddress.IPv6Address(match[0])
