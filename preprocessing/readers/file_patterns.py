@@ -65,6 +65,8 @@ def _match_parts(folder: str, parts: list[str]) -> Iterator[str]:
         return
     part, rest = parts[0], parts[1:]
     if part == "**":
+        if folder and not os.path.isdir(folder):
+            return
         for below in _folders_from(folder, ()):
             yield from _match_parts(below, rest) if rest else _all_in(folder, below)
     elif not glob.has_magic(part):
