@@ -290,6 +290,6 @@ def test_a_full_disk_in_the_proof_is_an_error_of_the_system(tmp_path, last_line)
     write(tmp_path, "expected.ids", b"")
     program = write(tmp_path, "python", f"#!{sys.executable}\nimport sys\nsys.exit({last_line!r})\n")
     program.chmod(0o755)
-    with pytest.raises(OSError) as caught:
+    with pytest.raises(OSError, match=str(errno.ENOSPC)) as caught:
         proof._run_transformers(tmp_path, tmp_path, str(program), ours=True)
     assert caught.value.errno == errno.ENOSPC and caught.value.filename == str(tmp_path)
