@@ -34,7 +34,7 @@ from preprocessing.text.language import detect
 
 log = logging.getLogger(__name__)
 STEP = "clean"
-VERSION = 2
+VERSION = 3
 """Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 COLUMNS = pa.schema([("id", pa.string()), *((f"masked_{kind}", pa.int32()) for kind in KINDS)])
 _CLEANED = pa.schema([DOCUMENT.field("text"), *list(COLUMNS)[1:]])
