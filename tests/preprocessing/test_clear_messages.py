@@ -125,15 +125,12 @@ def test_detection_reads_both_encodings(tmp_path_factory, text):
 
 @pytest.mark.parametrize("encoding", ["nope", "base64", "hex", "", "cp949\0"])
 def test_an_unknown_encoding_is_refused_while_the_configuration_is_checked(encoding):
-    for kind, paths in ((TextInput, "paths"), (SourceTreeInput, "roots")):
-        with pytest.raises(ValidationError) as caught:
-            kind(
-                type="text" if kind is TextInput else "source_tree",
-                lang="ko",
-                encoding=encoding,
-                **{paths: ["x"]},
-            )
-        assert caught.value.errors()[0]["loc"] == ("encoding",)
+    with pytest.raises(ValidationError) as caught:
+        TextInput(type="text", lang="ko", paths=["x"], encoding=encoding)
+    assert caught.value.errors()[0]["loc"] == ("encoding",)
+    with pytest.raises(ValidationError) as caught:
+        SourceTreeInput(type="source_tree", roots=["x"], encoding=encoding)
+    assert caught.value.errors()[0]["loc"] == ("encoding",)
 
 
 # --- empty files -----------------------------------------------------------------------------------------
