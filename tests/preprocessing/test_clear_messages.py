@@ -208,8 +208,9 @@ def test_patterns_match_as_in_glob(tmp_path_factory, parts):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
     pattern = f"{root}/{'/'.join(parts)}"
-    expected = {Path(p) for one in expand_braces(pattern) for p in glob.glob(one, recursive=True)}
-    assert find_files([pattern], Path.exists)[0] == sorted(expected)
+    matches = {Path(p) for one in expand_braces(pattern) for p in glob.glob(one, recursive=True)}
+    expected = sorted(path for path in matches if path.exists())  # glob invents "b/b/" for "b/b/**"
+    assert find_files([pattern], Path.exists)[0] == expected
 
 
 def test_links_in_a_cycle_end_and_a_file_is_found_once(tmp_path):
