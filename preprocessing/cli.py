@@ -132,10 +132,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """``mko data``: a step, a command beside the steps, or ``tokenizer`` and one of its commands."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return exit_code_of(lambda: _main(given))
+        return exit_code_of(lambda: _run_and_report(given))
     except KeyboardInterrupt:
         print(STOPPED, file=sys.stderr, flush=True)
         return EXIT_STOPPED
+
+
+def _run_and_report(arguments: list[str]) -> int:
+    """Runs a command; a file that someone removed from the output folder is a mistake of the user."""
+    try:
+        return _main(arguments)
+    except FileNotFoundError as error:
+        from preprocessing.running.markers import error_of_removed_output
+
+        problem = error_of_removed_output(error)
+        if problem is None:
+            raise
+        raise problem from None
 
 
 def _main(arguments: list[str]) -> int:

@@ -48,6 +48,9 @@ class TokenizerInfo:
 def read_tokenizer_folder(path: Path | str) -> TokenizerInfo:
     """Raises DataError if the folder is missing, incomplete, or of another format. Reads only JSON."""
     folder = Path(path).expanduser()
+    if folder.is_file():
+        message = f"{folder}: is a file, but a tokenizer is a folder; name {folder.parent}"
+        raise DataError(message, rule="not-a-folder")
     if not folder.is_dir():
         message = f"{folder}: there is no such tokenizer folder; check the path, or {REMEDY}"
         raise DataError(message, rule="missing-tokenizer")
@@ -77,6 +80,9 @@ def fingerprint_hf_folder(path: Path | str, like: str | None = None) -> Tokenize
     ``like`` is the fingerprint to compare the result with: for one of OLD_FORMAT, that format's is computed.
     """
     folder = Path(path).expanduser()
+    if folder.is_file():
+        message = f"{folder}: is a file, but a tokenizer is a folder; name {folder.parent}"
+        raise DataError(message, rule="not-a-folder")
     if not (folder / "tokenizer.json").is_file():
         raise DataError(
             f"{folder}: has no tokenizer.json; save a fast tokenizer with AutoTokenizer(...).save_pretrained",

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import codecs
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from megatron_ko.config.fields import FilePath, Flag, NonNegativeInt, PositiveInt, section
 
 Markup = Literal["auto", "none", "html", "mediawiki", "latex", "rst"]
 LanguageOfInput = Literal["ko", "en", "code", "mixed", "other", "detect"]
 Extractor = Literal["resiliparse", "trafilatura"]
+
+DETECT_ENCODING = "auto"
+
+
+def _check_encoding(name: str) -> str:
+    try:
+        is_text = codecs.lookup(name)._is_text_encoding  # pyright: ignore[reportAttributeAccessIssue]
+    except (LookupError, ValueError):
+        is_text = False
+    if not (is_text or name == DETECT_ENCODING):
+        raise ValueError(
+            f"unknown encoding {name!r}; use utf-8, cp949, utf-16 or another one that Python knows, or auto"
+        )
+    return name
+
+
+Encoding = Annotated[str, AfterValidator(_check_encoding)]
 
 MIB = 1 << 20
 REFERENCE_SECTIONS = (
@@ -54,8 +72,9 @@ class FilesInput(CutInput):
 class TextInput(FilesInput):
     type: Literal["text"]
     """One document per file; .jsonl files (also compressed) are read as records with a field text."""
-    encoding: str = "utf-8"
-    """Encoding of files without a byte order mark, such as cp949; Python files may declare their own."""
+    encoding: Encoding = "utf-8"
+    """Encoding of files without a byte order mark, such as cp949; Python files may declare their own. auto: UTF-8, or CP949
+    where a file is Korean text in it."""
     markup: Markup = "auto"
     """Markup that is converted to Markdown. auto: by the file suffix (.tex, .rst, .wiki, .html), else mediawiki for a
     source named wiki, else HTML outside of code, in documents that contain tags; none: tags are text."""
@@ -71,6 +90,8 @@ class SourceTreeInput(CutInput):
     """Language of every file; it selects the rules. code: except that of prose (.md, .rst, .tex, .txt), which is detected."""
     suffixes: list[str] = Field(default_factory=list)
     """File name endings to read; empty: those of the common programming languages."""
+    encoding: Encoding = "utf-8"
+    """Encoding of files without a byte order mark, as in a text input."""
     leave_out: list[str] = Field(
         default_factory=lambda: ["node_modules", "site-packages", "__pycache__", "vendor"]
     )

@@ -33,6 +33,7 @@ from preprocessing.config.tokens import EncodeConfig, TokenizerConfig
 
 # For these sizes the index stores int32, but megatron-core's fast cache reader assumes uint16.
 AMBIGUOUS_SIZES = range(65_500, 65_537)
+MIN_SPECIAL_TOKENS = 3  # of a byte-level tokenizer, which has no unknown token
 
 
 @section
@@ -106,6 +107,15 @@ def _bands_divide_hashes(deduplicate: DeduplicateConfig) -> Iterable[tuple[str, 
 
 
 def _vocabulary_size(tokenizer: TokenizerConfig) -> Iterable[tuple[str, str]]:
+    placeholders = [f"<|{kind}|>" for kind in KINDS]
+    fixed = (
+        len({*placeholders, *tokenizer.symbols}) + len(tokenizer.control_tokens) + MIN_SPECIAL_TOKENS + 256
+    )
+    if tokenizer.vocab_size < fixed:
+        yield (
+            "tokenizer.vocab_size",
+            f"{tokenizer.vocab_size} is too small: 256 bytes, special tokens and symbols alone need {fixed}; raise it",
+        )
     if tokenizer.vocab_size in AMBIGUOUS_SIZES:
         yield (
             "tokenizer.vocab_size",

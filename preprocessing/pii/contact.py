@@ -1,13 +1,13 @@
-"""Contact data: telephone numbers, e-mail addresses, IP addresses.
+"""Contact data: telephone numbers and e-mail addresses.
 
 Sources: Korean numbers follow the numbering plan of the Ministry of Science and ICT (mobile 010 and the old 01X, regions
 02 to 064, 070, 080, 050X); 15XX, 16XX and 18XX numbers belong to companies and are not masked. North American numbers
-follow their plan (area and exchange start with 2 to 9), other countries the international form (ITU-T E.164).
+follow their plan (area and exchange start with 2 to 9), other countries the international form (ITU-T E.164). Calls abroad
+start with + or an access code (00, 001, 002, 00700 and the like in Korea, 011 in North America).
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
 from preprocessing.pii.pattern import (
@@ -17,29 +17,43 @@ from preprocessing.pii.pattern import (
     Part,
     Pattern,
     digits_of,
+    is_in_code,
     is_number_of_thing,
     mask_whole,
     text_after,
     text_before,
+    touching,
 )
 
-_PHONE_START = r"(?<![0-9A-Za-z_+])(?<![0-9][-.,])"
-_KOREA = r"(?:\+82[-. ]?(?:\(0\)|0)?[-. ]?|82[-. ])"
+_PHONE_START = r"(?<![0-9+])(?<![0-9][-.,])"
+_MOBILE_END = r"(?![0-9_])(?![-.][0-9])"  # letters may follow; _check_mobile decides about them
+_ACCESS = r"(?:\+|(?:00[0-9]{0,3}|011)[-. )]?)"
+_KOREA = rf"(?:(?:\({_ACCESS}?82\)|{_ACCESS}82\)?)[-. ]{{0,3}}(?:\(0\)|0)?[-. ]?|82(?:[-. ]|\) ?))"
 _AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|80|50[2-8])"
+_HYPHEN = " ?[-._/~·ㅡ] ?"  # also what writers put there against robots
 _MOBILE = re.compile(
-    rf"{_PHONE_START}(?:(?:{_KOREA}|0)1[016789](?: ?[-.)_] ?| )|\(01[016789]\) ?)[0-9]{{3,4}}(?: ?[-._] ?| )?[0-9]{{4}}{END}"
-    rf"|{_PHONE_START}(?:{_KOREA}|0)1(?:0[0-9]{{4}}|[16789][0-9]{{3,4}})[-. ]?[0-9]{{4}}{END}"
+    rf"{_PHONE_START}(?:(?:{_KOREA}\(?|82|0)1[016789](?:{_HYPHEN}|\) ?| )|\(01[016789]\) ?)[0-9]{{3,4}}(?:{_HYPHEN}| )?[0-9]{{4}}{_MOBILE_END}"
+    rf"|{_PHONE_START}(?P<joined>(?:{_KOREA}|82|0)1(?:0[0-9]{{4}}|[16789][0-9]{{3,4}})[-. ]?[0-9]{{4}}){_MOBILE_END}"
 )
 _LANDLINE = re.compile(
-    rf"{_PHONE_START}(?:(?:(?P<korea>{_KOREA})|0){_AREA}(?P<one> ?[-.)] ?| )|\(0{_AREA}\) ?)[0-9]{{3,4}}(?P<two> ?[-.] ?| )[0-9]{{4}}{END}"
-    rf"|{_PHONE_START}(?P<bare>0{_AREA}[0-9]{{7,8}}){END}"
+    rf"{_PHONE_START}(?:(?:(?P<korea>{_KOREA}\(?)|0){_AREA}(?P<one> ?[-.)] ?| )|\(0{_AREA}\) ?)[0-9]{{3,4}}(?P<two> ?[-.] ?| )[0-9]{{4}}{END}"
+    rf"|{_PHONE_START}(?P<bare>(?:0|82){_AREA}(?:[0-9]{{7,8}}|-?[0-9]{{3,4}}-[0-9]{{4}})){END}"
+)
+_PHONE_WORDS = "tel|telephone|hp|h\\.p|fax|phone|mobile|mob|cell|cellphone|handphone|call|contact|sms|whatsapp|kakao|kakaotalk|pcs|as|cs"
+_TOUCHES_PHONE = touching(
+    rf"(?:(?:my|home|office|cell|mobile)_?)?(?:{_PHONE_WORDS})(?:_?(?:no|num|number))?|no|[tfmhpc]"
+)
+_TOUCHES_MOBILE = re.compile(rf"{_TOUCHES_PHONE.pattern}|(?<![0-9A-Za-z_.-])[A-Za-z]+[a-z]\Z")
+_PHONE_WORD_BEHIND = re.compile(rf"(?i:{_PHONE_WORDS})(?![0-9A-Za-z])")
+_CODE_BEHIND = re.compile(
+    rf"(?!{_PHONE_WORD_BEHIND.pattern})[A-Za-z](?![A-Za-z]*[a-z]{{2}}(?![0-9A-Za-z_]|-[0-9A-Za-z]))"
 )
 _PHONE_NAMED = re.compile(r"전화|연락|문의|팩스|☎|☏|번호|집|(?i:tel|fax|phone|call)")
 _AMERICA = re.compile(
-    rf"{_PHONE_START}(?:\+1[-. ]?)?(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}[-.])[2-9][0-9]{{2}}[-.][0-9]{{4}}{END}"
+    rf"{_PHONE_START}(?:{_ACCESS}1[-. ]?|1-)?(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}[-.])[2-9][0-9]{{2}}[-.][0-9]{{4}}{END}"
 )
 _WORLD = re.compile(
-    rf"(?<![0-9A-Za-z_+])\+[2-9][0-9]{{0,2}}[-. ](?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{3,8}}{END}"
+    rf"(?<![0-9A-Za-z_+])(?:\+|(?P<access>00[127]?[-. ]?))[2-9][0-9]{{0,2}}[-. ](?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{3,8}}{END}"
 )
 _SPOKEN_DIGIT = "공영일이삼사오육륙칠팔구"
 _SPOKEN = re.compile(
@@ -68,20 +82,6 @@ _COMMON_TLDS = (
 _TLDS = frozenset(_COMMON_TLDS.split())
 _IN_A_URL = re.compile(r"://[^/\s@]*\Z")
 
-SMALL = 32
-"""Four numbers below this are the section of a standard or a version, unless the text calls them an address."""
-_CALLED_ADDRESS = re.compile(
-    r"(?:아이피|(?<![0-9A-Za-z])(?i:ip)(?:v4)?)(?: ?주소| ?(?i:address))?[^0-9A-Za-z\n]{0,4}\Z"
-)
-_BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_IPV4 = re.compile(
-    rf"(?<![0-9A-Za-z_.-])(?:{_BYTE}\.){{3}}{_BYTE}(?![0-9A-Za-z_]|\.[0-9A-Za-z]|/[0-9]|-[0-9]*[A-Za-z]|%)"
-)
-_IPV6 = re.compile(r"(?<![0-9A-Za-z_:.])[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7}(?![0-9A-Za-z_:])")
-_VERSION = re.compile(
-    r"(?:버전|판|펌웨어|섹션|빌드|릴리스|(?i:version|release|firmware|build|section|ver\.?|\bv|OID))[ :=]{0,2}\Z"
-)
-_VERSION_BEHIND = re.compile(r" ?(?:버전|빌드|릴리스|(?i:version|release|build))")
 # "RM-070-1234-5678": part of a longer code, unless the letters name a telephone
 _IN_A_CODE = re.compile(
     r"(?<![A-Za-z0-9])(?!(?i:tel|hp|fax|phone|mobile|cell|[tfmhc])-)[A-Za-z][A-Za-z0-9]*-$"
@@ -98,15 +98,26 @@ def _is_in_row(match: Match) -> bool:
     )
 
 
-def _check_phone(match: Match) -> Part | None:
+def _check_phone(match: Match, words: re.Pattern[str] = _TOUCHES_PHONE) -> Part | None:
     """Rejects the number of an order, a row of figures and a part of a code."""
-    if is_number_of_thing(match) or _is_in_row(match) or _IN_A_CODE.search(text_before(match, 12)):
+    if is_in_code(match, words) or is_number_of_thing(match) or _is_in_row(match):
         return None
-    return match.span()
+    return None if _IN_A_CODE.search(text_before(match, 12)) else match.span()
+
+
+def _check_mobile(match: Match) -> Part | None:
+    """Accepts a grouped number next to any Latin word in small letters, another one only next to a word for telephone."""
+    rest = text_after(match, 16)
+    joined = match[0].isdigit() and re.match("[A-Za-z]", rest) and not _PHONE_WORD_BEHIND.match(rest)
+    if joined or _CODE_BEHIND.match(rest):
+        return None
+    return _check_phone(match, _TOUCHES_PHONE if match["joined"] else _TOUCHES_MOBILE)
 
 
 def _check_landline(match: Match) -> Part | None:
     """Accepts a number without hyphen, point or bracket only next to a word for telephone."""
+    if re.match("호(?![가-힣])", text_after(match, 2)):
+        return None  # a number of houses
     plain = match["bare"] or (match["one"] == " " and match["two"] == " " and not match["korea"])
     if plain and not (
         _PHONE_NAMED.search(text_before(match, 12)) or _PHONE_NAMED.search(text_after(match, 6))
@@ -116,6 +127,9 @@ def _check_landline(match: Match) -> Part | None:
 
 
 def _check_international(match: Match) -> Part | None:
+    """Requires 9 to 15 digits, and after an access code a word for telephone."""
+    if match["access"] and not _PHONE_NAMED.search(text_before(match, 16)):
+        return None
     return match.span() if 9 <= len(digits_of(match[0])) <= 15 else None
 
 
@@ -129,35 +143,13 @@ def _check_email(match: Match) -> Part | None:
     return match.span()
 
 
-def _check_ipv4(match: Match) -> Part | None:
-    """Rejects private and local addresses and version numbers.
-
-    Accepts addresses for documentation (RFC 5737): they replace real ones, and a model should write neither.
-    """
-    a, b, c, d = (int(part) for part in match[0].split("."))
-    local = a in (0, 10, 127) or a >= 224 or (a, b) in ((192, 168), (169, 254)) or (a == 172 and 16 <= b < 32)
-    version = _VERSION.search(text_before(match, 12)) or _VERSION_BEHIND.match(text_after(match, 8))
-    small = max(a, b, c, d) < SMALL and not _CALLED_ADDRESS.search(text_before(match, 20))
-    return None if local or small or version else match.span()
-
-
-def _check_ipv6(match: Match) -> Part | None:
-    """Requires a valid global unicast address (2000::/3, RFC 4291); rejects networks such as 2001:db8::/32."""
-    if match[0].endswith("::") and text_after(match, 1) == "/":
-        return None
-    try:
-        ipaddress.IPv6Address(match[0])
-    except ValueError:
-        return None
-    return match.span()
-
-
-_SEPARATED = rf"[-{DASHES[1:]}. )_]"
+_SEPARATED = rf"[-{DASHES[1:]}. )_/~·ㅡ]"
+_HINT_END = rf"{_SEPARATED}{{0,3}}[0-9]{{3,4}}{_SEPARATED}{{0,3}}[0-9]{{4}}"
 PHONES = (
-    Pattern("phone", rf"(?:0|82.?)1[016789]\)?{_SEPARATED}{{0,3}}[0-9]{{3,4}}{_SEPARATED}{{0,3}}[0-9]{{4}}|82.{{0,4}}10.?[0-9]{{3}}", _MOBILE, _check_phone),
-    Pattern("phone", rf"(?:0|82[^0-9]{{0,2}}0?[^0-9]?){_AREA}{_SEPARATED}{{0,3}}[0-9]{{3,4}}{_SEPARATED}{{0,3}}[0-9]{{4}}", _LANDLINE, _check_landline),
+    Pattern("phone", rf"(?:0|82.?)1[016789]{_HINT_END}|82.{{0,6}}1[016789].{{0,3}}[0-9]{{3}}", _MOBILE, _check_mobile),
+    Pattern("phone", rf"(?:0|82[^0-9]{{0,5}}0?[^0-9]{{0,2}}){_AREA}{_HINT_END}", _LANDLINE, _check_landline),
     Pattern("phone", rf"[2-9][0-9]{{2}}{_SEPARATED}{{1,2}}[2-9][0-9]{{2}}[{DASHES}.][0-9]{{4}}", _AMERICA, _check_phone),
-    Pattern("phone", rf"\+[2-9][0-9]{{0,2}}[{DASHES}. ]\(?[0-9]", _WORLD, _check_international),
+    Pattern("phone", rf"(?:\+|00[127]?[{DASHES}. ]?)[2-9][0-9]{{0,2}}[{DASHES}. ]\(?[0-9]", _WORLD, _check_international),
     Pattern("phone", rf"[공영]일[공영일][{DASHES} ]?[{_SPOKEN_DIGIT}]{{4}}", _SPOKEN, mask_whole),
 )  # fmt: skip
 EMAILS = (
@@ -169,7 +161,3 @@ EMAILS = (
         _check_email,
     ),
 )
-IPS = (
-    Pattern("ip", r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", _IPV4, _check_ipv4),
-    Pattern("ip", r"[23][0-9A-Fa-f]{3}:[0-9A-Fa-f]{0,4}:", _IPV6, _check_ipv6),
-)  # fmt: skip

@@ -18,9 +18,11 @@ from preprocessing.pii.pattern import (
     Match,
     Part,
     Pattern,
+    is_in_code,
     is_number_of_thing,
     text_after,
     text_before,
+    touching,
 )
 
 LATEST_BIRTH_YEAR = 2030
@@ -30,7 +32,10 @@ _RRN = re.compile(
     START + r"([0-9]{2})(0[1-9]|1[0-2])([0-3][0-9])( ?- ?| |)"
     rf"(?:([0-9])([0-9]{{6}}|[{_HIDDEN}]{{6}}|(?![0-9A-Za-z*●]))|[{_HIDDEN}]{{7}})" + END
 )
-_RRN_NAMED = re.compile(r"주민(?![세센])|외국인 ?등록|외국인 ?번호|거소|(?i:\brrn\b|jumin|resident reg)")
+_TOUCHES_RRN = touching("rrn|jumin|ssn|id|no|number")
+_RRN_NAMED = re.compile(
+    r"주민(?![세센])|외국인 ?등록|외국인 ?번호|거소|(?i:\brrn(?![A-Za-z])|jumin|resident reg)"
+)
 # "회원번호", "증권번호": the number of something else than a registration
 _OTHER_NUMBER = re.compile(r"[가-힣](?<!주민)(?<!등록)(?<!식별)번호[^0-9A-Za-z가-힣]{0,4}\Z")
 _AMOUNT = re.compile(r" ?(?:원(?!본)|명|개|건)")
@@ -44,6 +49,7 @@ _DRIVER = re.compile(
     + r"|(?P<region>서울|부산|대구|인천|광주|대전|울산|세종|경기|강원|충북|충남|전북|전남|경북|경남|제주)[ -]?[0-9]{2}-[0-9]{6}-[0-9]{2}"
     + END
 )  # fmt: skip
+_TOUCHES_DRIVER = touching("driver|licen[cs]e|no|number")
 _DRIVER_NAMED = re.compile(r"면허(?!세)|(?i:driver|licen[cs]e)")
 _ACCOUNT_NAMED = re.compile(r"계좌|통장|은행|뱅크|농협|입금|송금")
 
@@ -64,7 +70,7 @@ def _check_rrn(match: Match) -> Part | None:
         or _OTHER_NUMBER.search(text_before(match, 12))
         or _AMOUNT.match(text_after(match, 3))
     )
-    if not _is_birthday(year, month, day, gender) or (thing and not named):
+    if is_in_code(match, _TOUCHES_RRN) or not _is_birthday(year, month, day, gender) or (thing and not named):
         return None
     if gender is None or gender in "90" or not rest:
         return match.span() if named else None
@@ -95,6 +101,8 @@ def _check_passport(match: Match) -> Part | None:
 
 def _check_driver(match: Match) -> Part | None:
     """Accepts a number with hyphens or the name of a region; any other only where the text names a license."""
+    if is_in_code(match, _TOUCHES_DRIVER):
+        return None
     if _DRIVER_NAMED.search(text_before(match, 16)) or _DRIVER_NAMED.search(text_after(match, 8)):
         return None if text_after(match, 1) == "원" else match.span()
     if is_number_of_thing(match) or _ACCOUNT_NAMED.search(text_before(match, 24)):

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from preprocessing.config.languages import KINDS
 from preprocessing.documents import Counts, replace_rows
-from preprocessing.pii import contact, credentials, identity, money
+from preprocessing.pii import contact, credentials, identity, ip_addresses, money
 from preprocessing.pii.candidates import Candidate, Candidates
 from preprocessing.pii.pattern import DASHES, WIDE, Pattern
 from preprocessing.text.matching import Engine
@@ -35,7 +35,7 @@ PATTERNS: tuple[Pattern, ...] = (
     *money.CARDS,
     *contact.PHONES,
     *money.ACCOUNTS,
-    *contact.IPS,
+    *ip_addresses.IPS,
 )
 _UNUSUAL = re.compile(f"[{WIDE}{DASHES[1:]}]")
 

@@ -17,18 +17,33 @@ from preprocessing.pii.pattern import (
     Part,
     Pattern,
     digits_of,
+    is_in_code,
     is_number_of_thing,
     text_after,
     text_before,
+    touching,
 )
 
+_FOUR = r"(?:[4569][0-9]{3}|2[2-7][0-9]{2}|35[0-9]{2})"
+_GAP = r"(?: ?- ?| {1,2})?"  # blanks and hyphens may differ within a number; points may not
 _CARD = re.compile(
     START + r"(?<![0-9]{4} )(?:"
-    r"(?:[4569][0-9]{3}|2[2-7][0-9]{2}|35[0-9]{2})(?P<s>[-. ]?)[0-9]{4}(?P=s)[0-9]{4}(?P=s)[0-9]{4}"
-    r"|3[47][0-9]{2}[- ]?[0-9]{6}[- ]?[0-9]{5}|3(?:0[0-5]|[68][0-9])[0-9][- ]?[0-9]{6}[- ]?[0-9]{4}|(?P<short>4[0-9]{12})"
+    rf"{_FOUR}(?:(?:{_GAP}[0-9]{{4}}){{3}}|(?:\.[0-9]{{4}}){{3}})"
+    rf"|3[47][0-9]{{2}}{_GAP}(?:[0-9]{{6}}{_GAP}[0-9]{{5}}|[0-9]{{4}}{_GAP}[0-9]{{4}}{_GAP}[0-9]{{3}})"
+    rf"|3(?:0[0-5]|[68][0-9])[0-9]{_GAP}[0-9]{{6}}{_GAP}[0-9]{{4}}|(?P<short>4[0-9]{{12}})"
     r")" + END + r"(?! [0-9]{4}(?![0-9]))"
 )
-_CARD_NAMED = re.compile(r"카드|(?i:card|visa|\bcc\b)")
+_DIGIT = "(?:[ -]?[0-9])"
+_CARD_IN_ANY_GROUPS = re.compile(
+    START
+    + rf"(?P<short>(?:[49]{_DIGIT}|5[1-5]|2[2-7]|35|6[0245]){_DIGIT}{{14}}|62{_DIGIT}{{17}}|3[47]{_DIGIT}{{13}})"
+    + END
+    + "(?! ?[0-9])"
+)
+_TOUCHES_CARD = touching(
+    "(?:[a-z]*card|visa|master|amex|jcb|cc)?_?(?:no|num|number)|[a-z]*card|visa|master|amex|jcb|cc"
+)
+_CARD_NAMED = re.compile(r"카드|비자|아멕스|(?i:card|visa|amex|\bcc(?![A-Za-z]))")
 _TEST = re.compile(r"테스트|시험용|샘플|예시|(?i:test|sandbox|sample|dummy)")
 _TEST_NUMBERS = (
     "4242424242424242 4111111111111111 4012888888881881 4000056655665556 5555555555554444 2223003122003222 5105105105105100 "
@@ -42,6 +57,7 @@ _SHORT_BANK = "신한|국민|기업|부산|대구|광주|전북|경남|카카오
 _ACCOUNT = re.compile(
     START + r"(?:(?P<grouped>[0-9]{2,6}(?:-[0-9]{1,8}){1,3})|[0-9]{10,14}|[0-9]{3} [0-9]{3} [0-9]{6})" + END
 )
+_TOUCHES_ACCOUNT = touching("[a-z]*bank|account|acct|a/c|kb|nh|ibk|sc|no|number")
 _BEFORE_ACCOUNT = re.compile(rf"(?:계좌|통장|{_BANK}|입금|송금|이체|예금주|[Aa]ccount)[^0-9]{{0,20}}\Z")
 _BANK_BEFORE = re.compile(rf"(?:{_SHORT_BANK})[ :]{{0,2}}\Z")
 _AFTER_ACCOUNT = re.compile(rf"[ ,]{{0,2}}[(\[]?(?:[가-힣]{{1,6}}(?:은행|뱅크)|{_BANK}|예금주)")
@@ -58,12 +74,13 @@ def has_luhn(digits: list[int]) -> bool:
 
 
 def _check_card(match: Match) -> Part | None:
-    """Requires the check digit; thirteen digits and unseparated domestic ranges (9) also need a word for card before."""
+    """Requires the check digit; unusual groups, thirteen digits and unseparated domestic ranges (9) also need a word for
+    card before."""
     digits = digits_of(match[0])
     named = _CARD_NAMED.search(text_before(match, 24)) is not None
-    if not has_luhn(digits) or (is_number_of_thing(match) and not named):
+    if is_in_code(match, _TOUCHES_CARD) or not has_luhn(digits) or (is_number_of_thing(match) and not named):
         return None
-    if (match["short"] or (digits[0] == 9 and not match["s"])) and not named:
+    if (match["short"] or (digits[0] == 9 and match[0].isdigit())) and not named:
         return None
     published = "".join(map(str, digits)) in _PUBLISHED_FOR_TESTS
     return None if published and _TEST.search(text_before(match, 40)) else match.span()
@@ -71,6 +88,8 @@ def _check_card(match: Match) -> Part | None:
 
 def _check_account(match: Match) -> Part | None:
     """Requires 10 to 14 digits next to a bank or a transfer; rejects dates and amounts."""
+    if is_in_code(match, _TOUCHES_ACCOUNT):
+        return None
     front = text_before(match, 28)
     digits = len(digits_of(match[0]))
     if not 10 <= digits <= 14 or _DATE.match(match[0]) or _NOT_A_NUMBER_OF.match(text_after(match, 4)):
@@ -82,9 +101,10 @@ def _check_account(match: Match) -> Part | None:
     return match.span() if named else None
 
 
-_GAP = rf"[-{DASHES[1:]}. ]?"
+_HINT_GAP = rf"[-{DASHES[1:]}. ]{{0,3}}"
 CARDS = (
-    Pattern("card", rf"[2-69][0-9]{{3}}{_GAP}[0-9]{{4}}{_GAP}[0-9]{{4}}{_GAP}[0-9]|3[0-9]{{3}}{_GAP}[0-9]{{6}}{_GAP}[0-9]{{4}}", _CARD, _check_card),
+    Pattern("card", rf"[2-69][0-9]{{3}}(?:{_HINT_GAP}[0-9]{{4}}){{2}}{_HINT_GAP}[0-9]|3[0-9]{{3}}{_HINT_GAP}[0-9]{{4}}{_HINT_GAP}[0-9]{{2}}{_HINT_GAP}[0-9]{{2}}", _CARD, _check_card),
+    Pattern("card", rf"[2-69](?:[-{DASHES[1:]} ]?[0-9]){{12}}", _CARD_IN_ANY_GROUPS, _check_card, "카드|비자|아멕스|(?i:card|visa|amex|cc)"),
 )  # fmt: skip
 ACCOUNTS = (
     Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{10}}|[0-9]{{3}} [0-9]{{3}} [0-9]{{6}}", _ACCOUNT, _check_account,

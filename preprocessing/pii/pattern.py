@@ -1,7 +1,7 @@
 """A pattern of personal data: a hint, an expression, a check, and the text around a match.
 
-Owns the borders of numbers, which are ASCII-only so that adjacent Hangul does not hide a number, and the windows in
-which context words count. A window covers the line and the end of the line above and ends at a placeholder, so masked
+Owns the borders of numbers, which are ASCII-only so that adjacent Hangul does not hide a number, the words that may touch
+a number ("tel010-..."), and the windows in which context words count. A window covers the line and the end of the line above and ends at a placeholder, so masked
 text does not change later decisions.
 """
 
@@ -15,7 +15,8 @@ Match = re.Match[str]
 Part = tuple[int, int]
 """Start and end of the characters to mask."""
 
-START = r"(?<![0-9A-Za-z_])(?<![0-9][-.~])"
+START = r"(?<![0-9])(?<![0-9][-.~])"
+"""Start of a number. Letters may touch it; ``is_in_code`` decides about them."""
 END = r"(?![0-9A-Za-z_])(?![-.][0-9])"
 DASHES = "-\u2010-\u2015\u2212\uff0d"
 """Characters, for a class in an expression, that are read as a hyphen."""
@@ -66,6 +67,17 @@ def text_after(match: Match, width: int) -> str:
 def is_number_of_thing(match: Match) -> bool:
     """True when the text right before names an order, a parcel, a contract or the like."""
     return _NUMBER_OF_A_THING.search(text_before(match, 16)) is not None
+
+
+def touching(words: str) -> re.Pattern[str]:
+    """A pattern for ``is_in_code``: one of ``words`` (an expression, in any case) at the end of a text."""
+    return re.compile(rf"(?<![0-9A-Za-z_.-])(?i:{words})_?\Z")
+
+
+def is_in_code(match: Match, words: re.Pattern[str]) -> bool:
+    """True when a letter or an underscore touches the start of a match, unless ``words`` match there."""
+    before = text_before(match, 24)
+    return re.search(r"[A-Za-z_]\Z", before) is not None and words.search(before) is None
 
 
 def digits_of(text: str) -> list[int]:

@@ -34,11 +34,15 @@ SKIPPABLE = b"\x2a\x4d\x18"  # bytes 1 to 3 of a skippable frame; byte 0 varies
 
 
 class Block(NamedTuple):
-    """Bytes of the run that begins at byte ``run`` of the file, or the ``damage`` that ends this run early."""
+    """Bytes of the run that begins at byte ``run`` of the file, or the ``damage`` that ends this run early.
+
+    ``begins``: whether a member begins with these bytes.
+    """
 
     run: int
     content: bytes
     damage: str = ""
+    begins: bool = False
 
 
 class RunReader:
@@ -53,6 +57,7 @@ class RunReader:
         self._ahead: Block | None = None
         self._buffer = b""
         self._at = 0
+        self._last_member = 0  # the decompressed position in the run where the last member read begins
         self.run = -1
         self.position = 0
 
@@ -62,7 +67,7 @@ class RunReader:
             self._ahead = None
         if block is None:
             return False
-        self.run, self.position = block.run, 0
+        self.run, self.position, self._last_member = block.run, 0, 0
         self._buffer, self._at = b"", 0
         return True
 
@@ -70,7 +75,11 @@ class RunReader:
         """Moves back to byte ``position`` of this run. The file is opened again, so memory stays at one block."""
         self._source, self._ahead = read_blocks_by_run(self._file, self.run, position), None
         self._buffer, self._at = b"", 0
-        self.position = position
+        self.position, self._last_member = position, 0
+
+    def is_before_last_member(self, position: int) -> bool:
+        """Whether a member that begins at ``position`` of this run or later was read: members before it are undamaged."""
+        return position <= self._last_member
 
     def _peek(self) -> Block | None:
         if self._ahead is None:
@@ -82,6 +91,8 @@ class RunReader:
             self._ahead = None
             if block.damage:
                 raise DamagedStream(block.damage)
+            if block.begins:
+                self._last_member = self.position + len(self._buffer) - self._at
             if block.content:
                 self._buffer = self._buffer[self._at :] + block.content
                 self._at = 0
@@ -140,9 +151,11 @@ def read_blocks_by_run(file: Path, run: int = 0, position: int = 0) -> Iterator[
             yield from _read_one_run(file, position)
             return
         for block in _read_members(file, run):
-            skipped = min(position, len(block.content)) if block.run == run else 0
-            position -= skipped
-            yield block._replace(content=block.content[skipped:])
+            if block.run == run and position:
+                skipped = min(position, len(block.content))
+                position -= skipped
+                block = block._replace(content=block.content[skipped:], begins=False)
+            yield block
 
 
 def _read_one_run(file: Path, position: int) -> Iterator[Block]:
@@ -157,23 +170,24 @@ def _read_members(file: Path, start: int) -> Iterator[Block]:
     while start < file.stat().st_size:
         run = member = start
         pending = b""  # the first bytes of a member, until it is known whether they begin a run
+        begins = True  # whether ``pending`` is the beginning of the member
         is_known = start > 0
         try:
             for here, block in members(file, start):
                 if here != member:
-                    yield Block(run, pending)
-                    member, pending, is_known = here, b"", False
+                    yield Block(run, pending, begins=begins)
+                    member, pending, is_known, begins = here, b"", False, True
                 pending += block
                 if not is_known and len(pending) >= len(RECORD):
                     run, is_known = here if pending.startswith(RECORD) else run, True
                 if is_known:
-                    yield Block(run, pending)
-                    pending = b""
-            yield Block(run, pending)
+                    yield Block(run, pending, begins=begins)
+                    pending, begins = b"", False
+            yield Block(run, pending, begins=begins)
             return
         except DamagedMember as damage:
             if damage.start != member:
-                yield Block(run, pending)
+                yield Block(run, pending, begins=begins)
                 pending, is_known = b"", False
             # a member too short to decide whether it continues the run is a run of its own
             run = run if is_known else damage.start

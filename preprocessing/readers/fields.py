@@ -55,6 +55,13 @@ class Fields:
         lang = [item.lang_field] if item.lang == "record" else []
         return list(dict.fromkeys([item.id_field, *Fields.text_fields(item), *lang, *item.meta_fields]))
 
+    def required_fields(self) -> list[str]:
+        """The fields without which no record is a document."""
+        return [
+            *Fields.text_fields(self._item),
+            *([self._item.lang_field] if self._item.lang == "record" else []),
+        ]
+
     def row(self, record: Mapping[str, Any], number: int) -> Row:
         """The document of record ``number`` (counted from 1). Raises RecordError."""
         item = self._item

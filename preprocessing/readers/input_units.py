@@ -1,16 +1,16 @@
 """Finds the files of the inputs and splits them into units, each of which one task reads.
 
-Owns patterns (``**``, ``*``, ``{a,b}``), units and their names. ``input_hashes`` owns hashes of file contents,
-``file_ranges`` the places where a format may be split.
+Owns units and their names. ``file_patterns`` owns patterns of paths, ``input_hashes`` hashes of file contents, ``file_ranges``
+the places where a format may be split.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import glob
+import logging
 import os
-import re
 import sysconfig
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +29,13 @@ from preprocessing.config.inputs import (
     WikiDumpInput,
 )
 from preprocessing.config.pipeline import Config
+from preprocessing.readers.file_patterns import expand_braces, find_files
 from preprocessing.readers.file_ranges import Range, group_sizes, split_bzip2, split_evenly, split_row_groups
 from preprocessing.readers.input_hashes import InputHashes
 from preprocessing.readers.source_trees import find_license_file, find_tree_files
 from preprocessing.readers.standard_library import standard_library
 
+log = logging.getLogger(__name__)
 __all__ = ["InputHashes", "Unit", "expand_braces", "find_files", "find_units", "standard_library"]
 UNCUT_SUFFIXES = (".gz", ".bz2", ".xz")  # files of lines whose starts cannot be located without reading all
 Report = Callable[[str, str, str], None]  # field, message, rule
@@ -52,6 +54,9 @@ class Unit:
     size: int = 0  # bytes on disk
     root: Path | None = None  # of a source tree
     watched: tuple[Path, ...] = ()  # files that are not documents but affect them: licenses of a source tree
+    shared: tuple[
+        int, ...
+    ] = ()  # indices of the files that an earlier input reads, too: ids get the name of the input
 
     def parts(self) -> Iterator[tuple[Path, str, Range | None]]:
         """Files with their labels and ranges."""
@@ -74,7 +79,29 @@ def find_units(loaded: Loaded[Config], hashes: InputHashes | None = None) -> lis
         units += _find_units_of(name, item, hashes, loaded.config.seed, report)
     if problems:
         raise DataError(problems)
-    return units
+    return _mark_shared(units)
+
+
+def _mark_shared(units: list[Unit]) -> list[Unit]:
+    """Sets ``shared`` and warns: without it two documents would have one id."""
+    first: dict[tuple[int, int], str] = {}  # the input that reads a file first, by device and inode
+    pairs: Counter[tuple[str, str]] = Counter()
+    marked = []
+    for unit in units:
+        shared = []
+        for index, file in enumerate(unit.files):
+            status = file.stat()
+            other = first.setdefault((status.st_dev, status.st_ino), unit.input_name)
+            if other != unit.input_name:
+                shared.append(index)
+                pairs[other, unit.input_name] += 1
+        marked.append(dataclasses.replace(unit, shared=tuple(shared)) if shared else unit)
+    for (other, name), count in pairs.items():
+        log.warning(
+            "inputs.%s reads %s files that inputs.%s reads, too; the ids of its documents begin with '%s/'",
+            *(name, f"{count:,}", other, name),
+        )
+    return marked
 
 
 def _find_units_of(name: str, item: Any, hashes: InputHashes, seed: int, report: Report) -> list[Unit]:
@@ -198,36 +225,3 @@ def _split_data_set(name: str, item: HuggingfaceInput, hashes: InputHashes, repo
             "no-files-of-split",
         )
     return _split_files(name, item, files, hashes)
-
-
-# --- patterns --------------------------------------------------------------------------------------------
-
-
-def find_files(
-    patterns: list[str], wanted: Callable[[Path], bool] = Path.is_file
-) -> tuple[list[Path], list[str]]:
-    """``(files, missing)``: files in the order of the patterns, each once, sorted within a pattern; patterns without a match."""
-    files: dict[Path, None] = {}
-    missing = []
-    for pattern in patterns:
-        plain = Path(pattern).expanduser()
-        if wanted(plain):
-            matches = [plain]
-        else:
-            matches = sorted(
-                {Path(p) for one in expand_braces(str(plain)) for p in glob.glob(one, recursive=True)}
-            )
-            matches = [path for path in matches if wanted(path)]
-        if not matches:
-            missing.append(pattern)
-        files.update(dict.fromkeys(matches))
-    return list(files), missing
-
-
-def expand_braces(pattern: str) -> list[str]:
-    """``a.{b,c}`` -> ``a.b``, ``a.c``."""
-    match = re.search(r"\{([^{}]*)\}", pattern)
-    if not match:
-        return [pattern]
-    head, tail = pattern[: match.start()], pattern[match.end() :]
-    return [path for choice in match[1].split(",") for path in expand_braces(head + choice + tail)]

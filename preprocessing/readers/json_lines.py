@@ -14,12 +14,22 @@ import orjson
 import pyarrow as pa
 
 from preprocessing.config.inputs import RecordsInput
-from preprocessing.readers.bad_records import Quarantine, RecordError
+from preprocessing.readers.bad_records import MAX_RAW_BYTES, Quarantine, RecordError
+from preprocessing.readers.encodings import is_korean_cp949
 from preprocessing.readers.fields import Fields, Row
 from preprocessing.readers.file_ranges import Range
 from preprocessing.readers.json_columns import Block, JsonColumns, has_simple_fields
 from preprocessing.readers.lines import read_line_blocks, too_long
+from preprocessing.readers.streams import read_blocks
 
+_ARRAY = (
+    "this is a JSON array, not JSON lines; write each of its objects on a line of its own, for example with: "
+    "jq -c '.[]' IN.json > OUT.jsonl"
+)
+_OVER_LINES = (
+    "this is a JSON object over several lines, not JSON lines; write each object on one line, for example with: "
+    "jq -c . IN.json > OUT.jsonl"
+)
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -42,13 +52,42 @@ def read_json_lines(
             return None
         return _row(raw, number, label, fields, keys, quarantine)
 
+    is_first = part is None or not part.start
+    if not is_first and _find_other_json(next(read_blocks(file), b"")):
+        return  # reported with the first part
     for number, lines in read_line_blocks(file, label, part, max_bytes, quarantine):
+        if is_first and number == 1 and (other := _find_other_json(lines)):
+            quarantine(other.record(label, 0, lines[:MAX_RAW_BYTES]))
+            return
         block = columns.read(lines, number) if columns else None
         if block is None:
             rows = map(read_line, itertools.count(number), lines[:-1].split(b"\n"))
             yield from (row for row in rows if row is not None)
         else:
             yield from _in_order(block, lines, number, read_line)
+
+
+def _find_other_json(lines: bytes) -> RecordError | None:
+    """The error of a file that begins with ``lines`` and is one JSON array or an object over several lines, else None.
+
+    An array without objects on a line of its own may be a bad record of a file of JSON lines.
+    """
+    first, _, rest = lines.removeprefix(BYTE_ORDER_MARK).lstrip().partition(b"\n")
+    if first.startswith(b"["):
+        try:
+            array = orjson.loads(first)
+            is_array = bool(array) and isinstance(array[0], dict)
+        except orjson.JSONDecodeError:
+            is_array = first.strip() == b"[" or not _is_object(rest.lstrip().partition(b"\n")[0])
+        return RecordError(_ARRAY, "json-array") if is_array else None
+    return RecordError(_OVER_LINES, "json-over-lines") if first.strip() == b"{" else None
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(line), dict)
+    except orjson.JSONDecodeError:
+        return False
 
 
 def _in_order(
@@ -116,6 +155,9 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         try:
             raw.decode("utf-8")
         except UnicodeDecodeError as broken:
+            if is_korean_cp949(raw):
+                cause = "Korean text in CP949, not UTF-8; convert the file: iconv -f cp949 -t utf-8 IN > OUT"
+                raise RecordError(cause, "is-cp949") from None
             raise RecordError(f"not UTF-8: {broken.reason} at byte {broken.start}", "not-utf8") from None
         raise RecordError(f"not JSON: {error}", "not-json") from None
     if not isinstance(record, dict):

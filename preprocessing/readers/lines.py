@@ -93,4 +93,6 @@ def read_line_blocks(
 def too_long(label: str, number: int, raw: bytes, size: int, max_bytes: int) -> BadRecord:
     """The bad record of a line of ``size`` bytes; ``raw`` is its beginning."""
     cause = f"line of {size:,} bytes is longer than max_record_bytes = {max_bytes:,}"
+    if raw.lstrip().startswith(b"["):
+        cause += "; a JSON array instead of JSON lines?"
     return BadRecord(label, number, cause, raw[:MAX_RAW_BYTES], size, "too-long")

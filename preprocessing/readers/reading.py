@@ -5,6 +5,7 @@ Owns the choice of the reader. A bad record never ends a run.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from preprocessing.config.inputs import (
     WikiDumpInput,
 )
 from preprocessing.config.pipeline import source_of
-from preprocessing.readers.bad_records import BadRecord, Quarantine, raw_bytes
+from preprocessing.documents import with_column
+from preprocessing.readers.bad_records import BadRecord, Quarantine, raw_bytes, report_left_out
 from preprocessing.readers.batches import Batches
 from preprocessing.readers.fields import Fields, Row
 from preprocessing.readers.file_ranges import Range
 from preprocessing.readers.input_units import Unit, has_records
+from preprocessing.readers.streams import COMPRESSED_SUFFIXES
 
 __all__ = ["BadRecord", "Quarantine", "raw_bytes", "read_unit"]
 
@@ -49,15 +52,44 @@ def _read_rows(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iter
             item, Fields(item, source, item.path, seed, item.max_record_bytes), quarantine
         )
         return
-    for file, label, part in unit.parts():
-        if not has_records(file, item):
-            from preprocessing.readers.whole_files import read_whole_file
+    for index, (file, label, part) in enumerate(unit.parts()):
+        rows = _read_rows_of_file(unit, file, label, part, item, source, quarantine, seed)
+        yield from (_prefix_ids(row, unit.input_name) for row in rows) if index in unit.shared else rows
 
-            yield from read_whole_file(file, label, unit.root, item, source, quarantine)
-        elif file.stat().st_size == 0:
-            quarantine(BadRecord(label, 0, "the file is empty", b"", rule="empty-file"))
-        else:
-            yield from _read_file(file, label, part, item, source, quarantine, seed)
+
+def _prefix_ids(rows: Row | pa.RecordBatch, name: str) -> Row | pa.RecordBatch:
+    """Ids of documents of a file that another input reads, too, with the name of this input before them."""
+    if isinstance(rows, tuple):
+        return f"{name}/{rows[0]}", *rows[1:]
+    return with_column(rows, "id", pa.array([f"{name}/{one}" for one in rows["id"].to_pylist()], pa.string()))
+
+
+def _read_rows_of_file(
+    unit: Unit,
+    file: Path,
+    label: str,
+    part: Range | None,
+    item: Any,
+    source: str,
+    quarantine: Quarantine,
+    seed: int,
+) -> Iterator[Row | pa.RecordBatch]:
+    if not has_records(file, item):
+        from preprocessing.readers.whole_files import read_whole_file
+
+        yield from read_whole_file(file, label, unit.root, item, source, quarantine)
+    elif file.stat().st_size == 0:
+        _report_empty(file, label, item, quarantine)
+    else:
+        yield from _read_file(file, label, part, item, source, quarantine, seed)
+
+
+def _report_empty(file: Path, label: str, item: Any, quarantine: Quarantine) -> None:
+    """Leaves out an empty file of plain lines; any other format has bytes even without a record."""
+    if isinstance(item, (JsonlInput, TextInput)) and file.suffix not in COMPRESSED_SUFFIXES:
+        report_left_out(label, Counter({"empty file": 1}), quarantine)
+    else:
+        quarantine(BadRecord(label, 0, "the file is empty", b"", rule="empty-file"))
 
 
 def _read_file(

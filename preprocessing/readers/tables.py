@@ -5,7 +5,8 @@ Reads only the columns that the input names. A damaged row group is one bad reco
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from preprocessing.readers.fields import Fields, Row
 from preprocessing.readers.file_ranges import Range
 
 ROWS_AT_ONCE = 1024
+ColumnsOf = Callable[[pa.Schema], list[str]]
 ARROW_END = b"\xff\xff\xff\xff\0\0\0\0"
 ARROW_FILE_MAGIC = b"ARROW1"
 DAMAGE = (pa.ArrowException, ValueError, OSError, MemoryError, OverflowError)
@@ -31,7 +33,10 @@ def read_table(
 ) -> Iterator[Row]:
     """The documents of a file, or of the row groups of ``part``."""
     number = part.records_before if part else 0
-    for batch in _read_batches(file, label, part, Fields.all_fields(item), number, quarantine):
+    columns_of = functools.partial(
+        _columns_of, names=Fields.all_fields(item), required=fields.required_fields()
+    )
+    for batch in _read_batches(file, label, part, columns_of, number, quarantine):
         if isinstance(batch, int):
             number += batch  # unreadable rows
             continue
@@ -47,16 +52,17 @@ def read_table(
 
 
 def _read_batches(
-    file: Path, label: str, part: Range | None, names: list[str], first: int, quarantine: Quarantine
+    file: Path, label: str, part: Range | None, columns_of: ColumnsOf, first: int, quarantine: Quarantine
 ) -> Iterator[pa.RecordBatch | int]:
     """Batches of the columns, and the number of rows that were skipped where the file is damaged."""
     try:
         if file.suffix == ".arrow":
-            yield from _read_arrow(file, names)
+            yield from _read_arrow(file, columns_of)
         else:
-            yield from _read_parquet(file, label, part, names, first, quarantine)
+            yield from _read_parquet(file, label, part, columns_of, first, quarantine)
     except RecordError as error:
-        quarantine(error.record(label, first, b""))
+        if not first:  # once for a file of several parts
+            quarantine(error.record(label, 0, b""))
     except DAMAGE as error:
         _raise_system_errors(error)
         cause = f"the file cannot be read to its end: {first_line(error)}"
@@ -69,21 +75,22 @@ def _raise_system_errors(error: BaseException) -> None:
         raise error
 
 
-def _columns_of(schema: pa.Schema, names: list[str]) -> list[str]:
-    """Columns of the table that contain the fields. Raises RecordError when there is none."""
+def _columns_of(schema: pa.Schema, names: list[str], required: list[str]) -> list[str]:
+    """Columns of the table that contain the fields. Raises RecordError when the table lacks one of the ``required`` fields."""
     existing = set(schema.names)
-    columns = [name if name in existing else name.split(".")[0] for name in names]
-    if columns := [name for name in dict.fromkeys(columns) if name in existing]:
-        return columns
-    cause = f"the file has no column {' or '.join(names)}; columns: {', '.join(schema.names)[:120]}"
-    raise RecordError(cause, "missing-column")
+    columns = {name: name if name in existing else name.split(".")[0] for name in names}
+    missing = [name for name in required if columns[name] not in existing]
+    if missing:
+        cause = f"the file has no column {' or '.join(missing)}; columns: {', '.join(schema.names)[:400]}"
+        raise RecordError(cause, "missing-column")
+    return [name for name in dict.fromkeys(columns.values()) if name in existing]
 
 
 def _read_parquet(
-    file: Path, label: str, part: Range | None, names: list[str], first: int, quarantine: Quarantine
+    file: Path, label: str, part: Range | None, columns_of: ColumnsOf, first: int, quarantine: Quarantine
 ) -> Iterator[pa.RecordBatch | int]:
     with pq.ParquetFile(file) as parquet:
-        columns = _columns_of(parquet.schema_arrow, names)
+        columns = columns_of(parquet.schema_arrow)
         groups = range(part.start, part.end) if part else range(parquet.num_row_groups)
         declared = sum(parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups))
         if declared != parquet.metadata.num_rows and first == 0:
@@ -114,7 +121,7 @@ def _rows_per_batch(parquet: pq.ParquetFile, group: int) -> int:
     return max(1, min(ROWS_AT_ONCE, BATCH_BYTES // size))
 
 
-def _read_arrow(file: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
+def _read_arrow(file: Path, columns_of: ColumnsOf) -> Iterator[pa.RecordBatch]:
     with pa.OSFile(str(file)) as source:
         is_file = source.read(len(ARROW_FILE_MAGIC)) == ARROW_FILE_MAGIC
         source.seek(0)
@@ -124,7 +131,7 @@ def _read_arrow(file: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
         else:
             batches = iter(pa.ipc.open_stream(source))
         for batch in batches:
-            batch = batch.select(_columns_of(batch.schema, names))
+            batch = batch.select(columns_of(batch.schema))
             for column in batch.columns:
                 _check_offsets(column)
             for start in range(0, batch.num_rows, ROWS_AT_ONCE):

@@ -207,11 +207,17 @@ def _ends_here(data: RunReader) -> bool:
     """Whether an empty line, the next record, or nothing follows.
 
     Reads up to the next record, including the checksum of a member that ends here: damage is detected before the record is
-    accepted.
+    accepted. Damage of a later member leaves the record intact and is found again when reading continues.
     """
-    blank, last = 0, b""
-    while (line := data.line()) and not line.strip():
-        blank, last = blank + 1, line
+    blank, last, end = 0, b"", data.position
+    try:
+        while (line := data.line()) and not line.strip():
+            blank, last = blank + 1, line
+    except DamagedStream:
+        if not data.is_before_last_member(end):
+            raise
+        data.go_back(end)
+        return True
     data.unread(line)
     if blank > 1 or not line or line.startswith(RECORD):
         return True

@@ -15,6 +15,7 @@ from megatron_ko.errors import DataError
 from preprocessing.markup.conversion import html_to_text
 from preprocessing.markup.small_text import convert_small_text
 from preprocessing.readers.bad_records import RecordError
+from preprocessing.readers.encodings import is_korean_cp949
 
 # what browsers understand by these names (WHATWG Encoding Standard)
 ALIASES = {
@@ -26,7 +27,6 @@ ALIASES = {
 }  # fmt: skip
 _META = re.compile(rb"<meta\b[^>]{0,400}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.IGNORECASE)
 _TITLE = re.compile(r"<title\b[^>]*>([^<]{0,1000})", re.IGNORECASE)
-_HANGUL = re.compile("[가-힣]")
 META_BYTES = 4096
 MAX_BROKEN = 0.001  # allowed share of undecodable characters
 
@@ -112,8 +112,7 @@ def _find_codec(name: str | None) -> str | None:
 
 def _detect(raw: bytes) -> list[str]:
     """Codecs by the bytes alone: cp949 when four of five characters beyond ASCII would be Hangul, else as uchardet detects."""
-    text = _try_decode(raw, "cp949") or ""
-    if 5 * len(_HANGUL.findall(text)) >= 4 * sum(ord(c) > 127 for c in text) > 0:
+    if is_korean_cp949(raw):
         return ["cp949"]
     codec = _find_codec(_import_library("resiliparse.parse.encoding").detect_encoding(raw))
     return [codec] if codec else []

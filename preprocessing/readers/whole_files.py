@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
-import tokenize
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,14 @@ import orjson
 
 from preprocessing.config.inputs import HtmlInput, SourceTreeInput, StdlibInput, TextInput
 from preprocessing.markup.conversion import CONVERTERS
-from preprocessing.readers.bad_records import MAX_RAW_BYTES, BadRecord, Quarantine, RecordError
+from preprocessing.readers.bad_records import (
+    MAX_RAW_BYTES,
+    BadRecord,
+    Quarantine,
+    RecordError,
+    report_left_out,
+)
+from preprocessing.readers.encodings import decode_text
 from preprocessing.readers.fields import Row
 from preprocessing.readers.input_units import label_of
 from preprocessing.readers.source_trees import find_license_file, language_of_tree_file
@@ -19,22 +25,18 @@ from preprocessing.readers.source_trees import find_license_file, language_of_tr
 MARKUP_OF_SUFFIX = {
     ".tex": "latex", ".latex": "latex", ".rst": "rst", ".wiki": "mediawiki", ".mediawiki": "mediawiki",
 }  # fmt: skip
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 
 
 def read_whole_file(
     file: Path, label: str, root: Path | None, item: Any, source: str, quarantine: Quarantine
 ) -> list[Row]:
-    """The document of a file; empty when the file goes to ``quarantine``."""
+    """The document of a file; empty when the file goes to ``quarantine``. A file without bytes is left out on purpose."""
     name = label_of(file) if root else label
     limit = getattr(item, "max_record_bytes", 1 << 62)
     size = file.stat().st_size
+    if not size:
+        report_left_out(name, Counter({"empty file": 1}), quarantine)
+        return []
     if size > limit:
         with open(file, "rb") as opened:
             beginning = opened.read(MAX_RAW_BYTES)
@@ -71,8 +73,6 @@ def _language_of(file: Path, item: Any) -> str:
 
 def _text_of(raw: bytes, file: Path, item: Any, meta: dict[str, Any]) -> str:
     """The text of a file; adds the title of a page to ``meta``. Raises RecordError."""
-    if not raw:
-        raise RecordError("the file is empty", "empty-file")
     if isinstance(item, HtmlInput):
         from preprocessing.readers.web_pages import convert_page
 
@@ -83,21 +83,4 @@ def _text_of(raw: bytes, file: Path, item: Any, meta: dict[str, Any]) -> str:
     if isinstance(item, TextInput) and item.markup == "auto" and item.lang != "code":
         convert = CONVERTERS.get(MARKUP_OF_SUFFIX.get(file.suffix.lower(), ""))
         return convert(text) if convert else text
-    return text
-
-
-def decode_text(raw: bytes, suffix: str, encoding: str) -> str:
-    """Decodes a file by its byte order mark, by the declaration of a Python file, else by ``encoding``. Raises RecordError."""
-    encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), encoding)
-    try:
-        if suffix == ".py" and encoding == "utf-8":
-            encoding, _ = tokenize.detect_encoding(iter(raw.splitlines(keepends=True)).__next__)
-        text = raw.decode(encoding)
-    except (UnicodeError, SyntaxError, LookupError) as error:
-        raise RecordError(f"cannot be decoded: {error}", "not-decodable") from None
-    if "\0" in text:
-        raise RecordError(
-            f"contains NUL at character {text.index(chr(0))}: a binary file, or an encoding other than {encoding}",
-            "contains-nul",
-        )
     return text

@@ -63,7 +63,7 @@ class Context:
             [label, part and dataclasses.astuple(part), *self._hashes.of(file)]
             for file, label, part in unit.parts()
         ]
-        return [parts, self.watched_identity(unit)]
+        return [parts, self.watched_identity(unit), *([list(unit.shared)] if unit.shared else [])]
 
     def watched_identity(self, unit: Unit) -> list[Any]:
         """JSON that changes with the files that describe the documents of a unit without being documents: licenses."""

@@ -11,17 +11,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import xxhash
 
+from megatron_ko.errors import DataError
 from megatron_ko.files import write_json
 
 FORMAT = 2
 """A marker of another format counts as not finished."""
 _BLOCK_BYTES = 4 << 20
+
+_QUOTED_PATH = re.compile(r"'([^']+)'")
+_HIGHEST_FOLDERS = 4  # an output is at most so many folders below the output folder
 
 Outputs = dict[str, tuple[int, str]]
 """Size in bytes and xxh3_128 of each file, by its path relative to the output folder."""
@@ -120,3 +125,39 @@ class Marker:
             return (self._folder / name).stat().st_size
         except OSError:
             return None
+
+
+# --- outputs that someone removed ------------------------------------------------------------------------
+
+
+def error_of_removed_output(error: FileNotFoundError) -> DataError | None:
+    """The error to report when the missing file is one that a marker lists; None for any other file."""
+    path = _path_of(error)
+    marker = None if path is None else _find_marker(path)
+    if marker is None:
+        return None
+    return DataError(
+        f"{path}: does not exist, although the step that wrote it is finished; remove {marker} and run 'mko data run' again, "
+        "which repeats only what is missing",
+        rule="removed-output",
+    )
+
+
+def _path_of(error: FileNotFoundError) -> Path | None:
+    """The missing file. Arrow names it in the message only."""
+    text = str(error)
+    quoted = _QUOTED_PATH.search(text)
+    name = error.filename or (quoted[1] if quoted else text)
+    return Path(name) if isinstance(name, str) and name else None
+
+
+def _find_marker(path: Path) -> Path | None:
+    """The marker of the step that wrote ``path``; None if no marker lists it."""
+    path = path.absolute()
+    for folder in list(path.parents)[:_HIGHEST_FOLDERS]:
+        steps, name = folder / "steps", str(path.relative_to(folder))
+        for file in sorted(steps.rglob("*.json")):
+            marker = file.relative_to(steps).with_suffix("")
+            if name in Marker(folder, str(marker)).contents():
+                return steps / f"{marker.parts[0]}.json"
+    return None

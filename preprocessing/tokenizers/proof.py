@@ -7,9 +7,12 @@ the engine of the step ``encode``, and ``transformers.AutoTokenizer`` in a proce
 from __future__ import annotations
 
 import array
+import errno
 import itertools
 import json
 import logging
+import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -31,6 +34,8 @@ log = logging.getLogger(__name__)
 BATCH_CHARACTERS = 1 << 18
 BYTES_PER_STRING, FEWEST_STRINGS = 100, 10_000
 POLL_S = 0.2
+_FULL_DISK = re.compile(rf"[Ee]rr(?:no|or) (?:{errno.ENOSPC}|{errno.EDQUOT}|{errno.EFBIG})\b")
+"""Errors of Python ("[Errno 28] ...") and Rust ("(os error 28)")."""
 # Reads a folder as anyone would: with default options only, unless the tokenizer is another's, which may add special tokens
 # and lose text. argv: folder, texts (JSON lines), ids, copy, whether it is ours
 AUTO_TOKENIZER = """
@@ -230,6 +235,8 @@ def _run_transformers(folder: Path, work: Path, python: str, ours: bool) -> dict
         errors.seek(0)
         if program.returncode:
             message = errors.read().decode("utf-8", "replace").strip()[-500:]
+            if _FULL_DISK.search(message):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(work))
             raise DataError(
                 f"transformers of {python} cannot read {folder}: {message}", rule="transformers-cannot-read"
             )

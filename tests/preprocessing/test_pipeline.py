@@ -195,6 +195,7 @@ def problems_of(step, config, *overrides):
         ("run", ["inputs.ko.paths=[nowhere/*.jsonl]"], {("inputs.ko.paths", "no-match")}),
         ("run", ["tokenizer.vocab_size=60000"], {("", "vocab-too-large")}),
         ("run", ["tokenizer.vocab_size=270"], {("", "vocab-too-small")}),
+        ("clean", ["tokenizer.vocab_size=10"], {("tokenizer.vocab_size", "vocabulary-size")}),
         ("run", ["tokenizer.vocab_size=65520"], {("tokenizer.vocab_size", "vocabulary-size")}),
         ("run", ["filter.ko.min_characters=100000", "filter.en.min_characters=100000", "filter.mixed.min_characters=100000",
                  "filter.code.min_characters=1000000"], {("", "no-documents")}),

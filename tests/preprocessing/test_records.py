@@ -95,12 +95,6 @@ def test_a_file_of_several_streams_is_one_file(tmp_path):
         assert len(rows) == 2 and not bad, suffix
 
 
-def test_an_empty_file_is_reported(tmp_path):
-    (tmp_path / "x.jsonl").write_bytes(b"")
-    _, bad = read(tmp_path / "x.jsonl", JsonlInput(type="jsonl", paths=["x"]))
-    assert [(one.file, one.line, one.rule) for one in bad] == [(str(tmp_path / "x.jsonl"), 0, "empty-file")]
-
-
 @pytest.mark.parametrize("length", [1023, 1024, 1025, 5_000_000])
 @pytest.mark.parametrize("end", [b"\n", b""])
 def test_long_lines_are_quarantined_with_their_length(tmp_path, length, end):
@@ -198,7 +192,7 @@ def test_plain_files_are_documents_and_undecodable_ones_are_quarantined(tmp_path
     assert [(Path(b.file).name, b.rule) for b in bad] == [
         ("b.py", "not-decodable"),
         ("e.txt", "contains-nul"),
-        ("f.txt", "empty-file"),
+        ("f.txt", "left-out"),
     ]
 
 

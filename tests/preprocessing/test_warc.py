@@ -103,6 +103,24 @@ def test_any_damage_of_gzip_loses_only_the_records_it_hits(tmp_path_factory, spo
     assert bad or len(numbers) == len(members)
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    hit=st.integers(1, 19),
+    changes=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 255)), min_size=1, max_size=3),
+    suffix=st.sampled_from([".warc.gz", ".warc.zst"]),
+)
+def test_damage_at_the_beginning_of_a_member_loses_no_other_record(tmp_path_factory, hit, changes, suffix):
+    # a damaged beginning may decompress to bytes that look like a continuation of the record before it
+    members = [PACKED[suffix](one) for one in RECORDS[:20]]
+    start = sum(map(len, members[:hit]))
+    data = bytearray(b"".join(members))
+    for at, byte in changes:
+        data[start + at] = byte
+    numbers, bad = numbers_and_bad(tmp_path_factory.getbasetemp(), bytes(data), suffix)
+    assert [i for i in numbers if i not in (hit, -1)] == [i for i in range(20) if i != hit]
+    assert bad or len(numbers) == 20
+
+
 @settings(max_examples=100, deadline=None)
 @given(suffix=st.sampled_from([*PACKED]), share=st.floats(0, 1))
 def test_a_truncated_file_yields_all_whole_records(tmp_path_factory, suffix, share):
