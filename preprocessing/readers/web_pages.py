@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from megatron_ko.errors import DataError
-from preprocessing.markup.conversion import html_to_text
+from preprocessing.markup.html_text import html_to_text, page_to_text
 from preprocessing.markup.small_text import convert_small_text
 from preprocessing.readers.bad_records import RecordError
+from preprocessing.readers.main_content import find_main_content
 
 # what browsers understand by these names (WHATWG Encoding Standard)
 ALIASES = {
@@ -122,6 +123,13 @@ def _detect(raw: bytes) -> list[str]:
 # --- main content ----------------------------------------------------------------------------------------
 
 
+def _blocks(page: str) -> str:
+    tree = _import_library("resiliparse.parse.html").HTMLTree.parse(page)
+    match = _TITLE.search(page)
+    title = html_to_text(match[1]).strip() if match else ""
+    return page_to_text(find_main_content(tree.document.html, title))
+
+
 def _resiliparse(page: str) -> str:
     extract = _import_library("resiliparse.extract.html2text").extract_plain_text
     options = {"main_content": True, "alt_texts": False, "links": False, "list_bullets": True}
@@ -135,7 +143,7 @@ def _trafilatura(page: str) -> str:
     return text or ""
 
 
-_EXTRACTORS = {"resiliparse": _resiliparse, "trafilatura": _trafilatura}
+_EXTRACTORS = {"blocks": _blocks, "resiliparse": _resiliparse, "trafilatura": _trafilatura}
 
 
 @functools.cache

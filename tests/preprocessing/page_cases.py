@@ -85,7 +85,7 @@ def _separator(match: re.Match[str]) -> str:
 
 def kept_blocks(page: Page, text: str) -> tuple[list[str], list[str]]:
     """``(main, other)``: blocks of the page that the extracted ``text`` contains, besides those inside of longer kept ones."""
-    rest, kept = f" {words(text)} ", set()
+    rest, kept = f" {words(re.sub("[`*]", "", text))} ", set()
     for block in sorted(page.main + page.other + page.either, key=len, reverse=True):
         if f" {block} " in rest:
             kept.add(block)
