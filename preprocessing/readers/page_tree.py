@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from preprocessing.readers.page_words import split_names
+
 _SKIPPED = re.compile(
-    r"<!--.*?-->|<(script|style|noscript|template|svg|iframe|select|textarea|math|object|audio|video|canvas)(?=[\s>])"
-    r"[^>]*>.*?</\1>",
-    re.DOTALL,
+    r"<(?:!--|(script|style|noscript|template|svg|iframe|select|textarea|math|object|audio|video|canvas|head)(?=[\s>]))"
 )
-_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)((?:[^>\"]|\"[^\"]*\")*)>")
+_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)([^>\"]*(?:\"[^\"]*\"[^>\"]*)*)>")
 _MATH = re.compile(r"<annotation encoding=\"application/x-tex\">([^<]*)</annotation>")
 _INLINE = frozenset((
     "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins", "kbd",
@@ -54,12 +54,37 @@ class Element:
     links: int = 0
     is_cut: bool = False
     children: list[Element] = field(default_factory=list)
+    _names: list[list[str]] | None = None
 
     def ancestors(self) -> Iterator[Element]:
         element = self.parent
         while element is not None:
             yield element
             element = element.parent
+
+    def descendants(self) -> Iterator[Element]:
+        """The element and all in it, in document order."""
+        pending = [self]
+        while pending:
+            element = pending.pop()
+            yield element
+            pending += element.children[::-1]
+
+    @property
+    def names(self) -> list[list[str]]:
+        """Words of each of its classes and its id."""
+        if self._names is None:
+            self._names = split_names(self._class_and_id())
+        return self._names
+
+    @property
+    def whole_names(self) -> list[str]:
+        return self._class_and_id().lower().split()
+
+    def _class_and_id(self) -> str:
+        if "class=" not in self.attributes and "id=" not in self.attributes:
+            return ""
+        return f"{self.get('class') or ''} {self.get('id') or ''}"
 
     def get(self, attribute: str) -> str | None:
         """Value of an attribute; the empty text for one without a value."""
@@ -85,28 +110,34 @@ class PageTree:
 
 def build_tree(page: str) -> PageTree:
     """Builds the tree of a page that resiliparse has serialized."""
-    page = _SKIPPED.sub(_replace_skipped, page)
+    page = _remove_skipped(page)
     root = Element("", "", None, 0, 0, len(page), len(page))
     elements = [root]
     at, parent, links = 0, root, 0
     stack: list[Element | None] = []  # None for elements inside of lines
     names: list[str] = []
     for match in _TAG.finditer(page):
-        start = match.start()
-        if start > at:
-            _count_text(parent, page[at:start], links > 0)
-        at = match.end()
-        name = match[2]
-        if not match[1]:
+        start, end = match.span()
+        if start > at and (count := len(page[at:start].strip())):
+            own = parent.own
+            own[0] += count
+            if links:
+                own[1] += count
+            elif count >= PROSE:
+                own[2] += count
+        at = end
+        closing, name, attributes = match.groups()
+        if not closing:
             if name in _VOID:
                 continue
             names.append(name)
-            links += name == "a"
-            parent.own[3] += name == "a"
-            if (name in _INLINE or name == "a") and not _SEEN.search(match[3]):
+            if name == "a":
+                links += 1
+                parent.own[3] += 1
+            if (name in _INLINE or name == "a") and not ("class=" in attributes and _SEEN.search(attributes)):
                 stack.append(None)
                 continue
-            element = Element(name, match[3], parent, start, at)
+            element = Element(name, attributes, parent, start, end)
             parent.children.append(element)
             elements.append(element)
             stack.append(element)
@@ -116,7 +147,7 @@ def build_tree(page: str) -> PageTree:
             links -= name == "a"
             element = stack.pop()
             if element is not None:
-                element.close, element.end = start, at
+                element.close, element.end = start, end
                 parent = element.parent or root
     while stack:
         element = stack.pop()
@@ -138,18 +169,24 @@ def sum_texts(elements: list[Element]) -> None:
             parent.links += element.links
 
 
-def _count_text(element: Element, text: str, is_linked: bool) -> None:
-    count = len(text.strip())
-    own = element.own
-    own[0] += count
-    if is_linked:
-        own[1] += count
-    elif count >= PROSE:
-        own[2] += count
+def weight_of(element: Element) -> int:
+    """Characters outside of links; those of prose count four times."""
+    return element.text - element.linked + 3 * element.prose
 
 
-def _replace_skipped(match: re.Match[str]) -> str:
-    if match[1] != "math":
-        return " "
-    formula = _MATH.search(match[0])
-    return f"${formula[1].strip()}$" if formula else match[0]
+def _remove_skipped(page: str) -> str:
+    """Removes comments and elements without text of the page; a formula becomes its LaTeX where the page contains it."""
+    pieces, at = [], 0
+    match = _SKIPPED.search(page)
+    while match:
+        mark = f"</{match[1]}>" if match[1] else "-->"
+        end = page.find(mark, match.end())
+        if end < 0:
+            break
+        pieces += [page[at : match.start()], " "]
+        at = end + len(mark)
+        if match[1] == "math":
+            formula = _MATH.search(page, match.start(), at)
+            pieces.append(f"${formula[1].strip()}$ " if formula else page[match.start() : at])
+        match = _SKIPPED.search(page, at)
+    return "".join([*pieces, page[at:]])

@@ -44,8 +44,8 @@ ROLES = frozenset((
     "toolbar", "tooltip",
 ))  # fmt: skip
 SURE = frozenset((
-    "footer", "foot", "footwrap", "colophon", "copyright", "gnb", "lnb", "snb", "navbar", "navigation", "breadcrumb",
-    "breadcrumbs", "sidebar", "cookie", "cookies", "cookiebar", "popup", "related", "recommend",
+    "footer", "foot", "footwrap", "colophon", "copyright", "gnb", "lnb", "snb", "navbar", "breadcrumb", "breadcrumbs",
+    "cookie", "cookies", "cookiebar", "consent", "gdpr",
 ))  # fmt: skip
 """Words that mark even the largest element, where its name has no word of CONTENT."""
 CALLOUTS = frozenset((
@@ -60,7 +60,15 @@ CONTENT = frozenset((
 TITLES = frozenset((
     "title", "tit", "subject", "headline", "heading", "tittle", "titlewrap", "titarea", "bbstit", "viewtit"
 ))  # fmt: skip
-_NOT_OWN = frozenset(("has", "with", "without", "no", "is", "not", "hide", "show", "for"))
+DISCUSSION = frozenset(
+    ("forum", "viewtopic", "thread", "topic", "discussion", "discussions", "question", "qna")
+)
+"""Words in the names of pages whose replies are main content."""
+_NOT_OWN = frozenset(
+    ("has", "with", "without", "no", "is", "not", "hide", "show", "for", "above", "before", "embed", "wp")
+)
+_POST = re.compile(r"\b(?:type-\w+|hentry)\b")
+_TAXONOMY = re.compile(r"(?:category|tag|type|format|status|post|author|series|topic|channel)-\S+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SEPARATORS = re.compile(r"[^a-zA-Z0-9가-힣]+")
 
@@ -95,15 +103,19 @@ _NOTICE = re.compile(
 
 
 def split_names(attribute: str) -> list[list[str]]:
-    """Lower-case words of each name in a class or id: ``siteHeader nav_x`` becomes [[site, header], [nav, x]]."""
-    return [
-        [word.lower() for word in _SEPARATORS.split(_CAMEL.sub("-", name)) if word] for name in attribute.split()
-    ]
+    """Lower-case words of each name in a class or id: ``siteHeader nav_x`` becomes [[site, header], [nav, x]].
+
+    Names of the categories and tags of a post, as WordPress writes them, do not count.
+    """
+    if _POST.search(attribute):
+        attribute = _TAXONOMY.sub("", attribute)
+    names = ([word.lower() for word in _SEPARATORS.split(_CAMEL.sub("-", name)) if word] for name in attribute.split())
+    return [words for words in names if words]
 
 
 def names_own(words: list[str]) -> bool:
     """False for names that describe a page with or without something: ``has-sidebar``."""
-    return not _NOT_OWN.intersection(words[:-1])
+    return not _NOT_OWN.intersection(words[:-1]) and words[-1:] != ["embed"]
 
 
 def is_notice(text: str) -> bool:

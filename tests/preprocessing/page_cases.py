@@ -17,7 +17,9 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "pages"
 _BLOCK = re.compile("⟦([^⟦⟧]*)⟧|⟪([^⟪⟫]*)⟫|⟨([^⟨⟩]*)⟩")
 _TAG = re.compile(r"<[^>]*>")
-_NOTHING_LABELLED = re.compile(r"<title>.*?</title>|<(script|style)\b.*?</\1>|<!--.*?-->", re.DOTALL | re.IGNORECASE)
+_NOTHING_LABELLED = re.compile(
+    r"<title>.*?</title>|<(script|style)\b.*?</\1>|<!--.*?-->", re.DOTALL | re.IGNORECASE
+)
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -67,7 +69,9 @@ def label(name: str, text: str) -> Page:
     blocks = _BLOCK.findall(labelled)
     contents = [words(next(filter(None, block))) for block in blocks]
     if "" in contents or len(set(contents)) < len(contents):
-        raise ValueError(f"{name}: empty or repeated blocks: {[c for c, n in Counter(contents).items() if n > 1]}")
+        raise ValueError(
+            f"{name}: empty or repeated blocks: {[c for c, n in Counter(contents).items() if n > 1]}"
+        )
     main = tuple(content for content, block in zip(contents, blocks, strict=True) if block[0])
     other = tuple(content for content, block in zip(contents, blocks, strict=True) if block[1])
     either = tuple(content for content, block in zip(contents, blocks, strict=True) if block[2])
@@ -85,7 +89,7 @@ def _separator(match: re.Match[str]) -> str:
 
 def kept_blocks(page: Page, text: str) -> tuple[list[str], list[str]]:
     """``(main, other)``: blocks of the page that the extracted ``text`` contains, besides those inside of longer kept ones."""
-    rest, kept = f" {words(re.sub("[`*]", "", text))} ", set()
+    rest, kept = f" {words(re.sub('[`*]', '', text))} ", set()
     for block in sorted(page.main + page.other + page.either, key=len, reverse=True):
         if f" {block} " in rest:
             kept.add(block)
