@@ -40,6 +40,7 @@ LONGEST_NOTICE = 240
 LONGEST_HEADING = 60
 LARGEST_HEADER = 400
 MOST_DESCENDANTS = 200
+MOST_LEVELS = 8  # elements around the content in which its heading is searched
 NEAR = 20  # elements before the content in which its heading is searched
 
 
@@ -89,7 +90,7 @@ def _heading_above(tree: PageTree, content: Element, heading: Element | None) ->
 def _nearest_heading(content: Element) -> Element | None:
     """A heading, or an element named as one, before the content in the elements around it."""
     child = content
-    for parent in content.ancestors():
+    for parent in islice(content.ancestors(), MOST_LEVELS):
         if parent.name in ("", "html"):
             break
         at = parent.children.index(child)
