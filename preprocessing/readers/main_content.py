@@ -34,6 +34,7 @@ _HOME = re.compile(r"<a\b[^>]*href=\"(?:\.?/|https?://[^/\"]+/?|index\.\w+)\"")
 _SPACE = re.compile(r"\s+")
 
 CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then the content
+NAMED_SHARE = 0.35  # the same for a child with a name of content
 CONTENT_BONUS = 3  # factor of the weight of an element with a name of content
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
 LONGEST_NOTICE = 240
@@ -51,7 +52,7 @@ def find_main_content(page: str, title: str) -> str:
     heading = _find_heading(tree, title)
     around_heading = {heading, *heading.ancestors()} if heading else set()
     cut_surroundings(tree, around_heading)
-    content = _choose_content(tree.elements[0])
+    content = _choose_content(tree.elements[0], around_heading)
     _cut_groups(tree, content, around_heading)
     return _heading_above(tree, content, heading) + _join_uncut(tree, content)
 
@@ -121,7 +122,7 @@ def _heading_in(element: Element) -> Element | None:
 # --- content ---------------------------------------------------------------------------------------------
 
 
-def _choose_content(page: Element) -> Element:
+def _choose_content(page: Element, around_heading: set[Element]) -> Element:
     """The smallest container that has most of the text of each container around it, and no content beside it."""
     content, is_named = page, False
     while True:
@@ -134,7 +135,10 @@ def _choose_content(page: Element) -> Element:
             return content
         if (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):
             return content
-        if not _is_content(heaviest) and weight_of(heaviest) < CONTENT_SHARE * weight_of(content):
+        share = NAMED_SHARE if _is_content(heaviest) else CONTENT_SHARE
+        if not _is_sure(heaviest) and weight_of(heaviest) < share * weight_of(content):
+            return content
+        if heaviest not in around_heading and _is_beside_heading(others, around_heading):
             return content
         content, is_named = heaviest, is_named or _is_content(heaviest)
 
@@ -145,11 +149,22 @@ def _rank(element: Element) -> int:
 
 def _is_content(element: Element) -> bool:
     """True for elements with the tag, role or a name of main content."""
+    return _is_sure(element) or any(
+        words[-1] in CONTENT or words[0] in CONTENT for words in element.names if names_own(words)
+    )
+
+
+def _is_sure(element: Element) -> bool:
     if element.name in ("main", "article"):
         return True
-    if element.get("itemprop") == "articleBody" or element.get("role") == "main":
-        return True
-    return any(words[-1] in CONTENT or words[0] in CONTENT for words in element.names if names_own(words))
+    return element.get("itemprop") == "articleBody" or element.get("role") == "main"
+
+
+def _is_beside_heading(others: list[Element], around_heading: set[Element]) -> bool:
+    """True where the heading of the page is in a block that also contains other text than links."""
+    return any(
+        other in around_heading and other.name not in HEADINGS and _has_content(other) for other in others
+    )
 
 
 def _is_like(one: Element, other: Element) -> bool:

@@ -109,7 +109,10 @@ def split_names(attribute: str) -> list[list[str]]:
     """
     if _POST.search(attribute):
         attribute = _TAXONOMY.sub("", attribute)
-    names = ([word.lower() for word in _SEPARATORS.split(_CAMEL.sub("-", name)) if word] for name in attribute.split())
+    names = (
+        [word.lower() for word in _SEPARATORS.split(_CAMEL.sub("-", name)) if word]
+        for name in attribute.split()
+    )
     return [words for words in names if words]
 
 
