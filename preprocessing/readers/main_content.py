@@ -34,7 +34,7 @@ _HOME = re.compile(r"<a\b[^>]*href=\"(?:\.?/|https?://[^/\"]+/?|index\.\w+)\"")
 _SPACE = re.compile(r"\s+")
 
 CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then the content
-NAMED_SHARE = 0.35  # the same for a child with a name of content
+NAMED_SHARE = 0.5  # the same for a child with a name of content
 CONTENT_BONUS = 3  # factor of the weight of an element with a name of content
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
 LONGEST_NOTICE = 240

@@ -89,7 +89,7 @@ LINKS_HEADING = re.compile(
 """Matches headings of links to other pages, whole."""
 COMMENTS_HEADING = re.compile(
     r"(?:\W|\d)*(?:(?:전체\s*)?댓글(?:\s*(?:목록|쓰기|달기|남기기|보기))?|답글\s*(?:달기|남기기)|덧글|(?:독자|네티즌|누리꾼|한\s*줄)\s*의견|"
-    r"의견\s*(?:쓰기|남기기)|트랙백|(?:상품|구매|고객)\s*(?:후기|평|리뷰)|\d*\s*comments?|leave\s+a\s+(?:comment|reply)|\d+\s*responses?|"
+    r"의견\s*(?:쓰기|남기기)|트랙백|(?:상품|구매|고객|손님|이용|포토|베스트)\s*(?:후기|평|리뷰)|\d*\s*comments?|leave\s+a\s+(?:comment|reply)|\d+\s*responses?|"
     r"customer\s+reviews)(?:\W|\d|개|건)*",
     re.IGNORECASE,
 )
