@@ -1,6 +1,6 @@
 """Converts HTML pages to Markdown: character set, main content, title.
 
-resiliparse (Bevendorff et al., ECIR 2018) or trafilatura (Barbaresi, ACL 2021) extracts the main content.
+``main_content``, resiliparse (Bevendorff et al., ECIR 2018) or trafilatura (Barbaresi, ACL 2021) extracts the main content.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from megatron_ko.errors import DataError
-from preprocessing.markup.conversion import html_to_text
+from preprocessing.markup.html_text import html_to_text, page_to_text
 from preprocessing.markup.small_text import convert_small_text
 from preprocessing.readers.bad_records import RecordError
 from preprocessing.readers.encodings import is_korean_cp949
+from preprocessing.readers.main_content import find_main_content
 
 # what browsers understand by these names (WHATWG Encoding Standard)
 ALIASES = {
@@ -36,7 +37,7 @@ def convert_page(raw: bytes, charset: str | None, extractor: str | None) -> tupl
     page = decode_page(raw, charset)
     match = _TITLE.search(page)
     title = html_to_text(match[1]).strip() if match else ""
-    text = html_to_text(page) if extractor is None else _EXTRACTORS[extractor](convert_small_text(page))
+    text = html_to_text(page) if extractor is None else _EXTRACTORS[extractor](page, title)
     if not text.strip():
         cause = "no text in the page" if extractor is None else f"{extractor} finds no main content"
         raise RecordError(cause, "no-text")
@@ -121,20 +122,29 @@ def _detect(raw: bytes) -> list[str]:
 # --- main content ----------------------------------------------------------------------------------------
 
 
-def _resiliparse(page: str) -> str:
+def _blocks(page: str, title: str) -> str:
+    tree = _import_library("resiliparse.parse.html").HTMLTree.parse(page)
+    return page_to_text(find_main_content(tree.document.html, title))
+
+
+def _resiliparse(page: str, title: str) -> str:
     extract = _import_library("resiliparse.extract.html2text").extract_plain_text
     options = {"main_content": True, "alt_texts": False, "links": False, "list_bullets": True}
-    return html_to_text(extract(page, preserve_formatting="minimal_html", **options))
+    return html_to_text(extract(convert_small_text(page), preserve_formatting="minimal_html", **options))
 
 
-def _trafilatura(page: str) -> str:
+def _trafilatura(page: str, title: str) -> str:
     text = _import_library("trafilatura").extract(
-        page, output_format="markdown", include_comments=False, include_tables=True, include_formatting=True
+        convert_small_text(page),
+        output_format="markdown",
+        include_comments=False,
+        include_tables=True,
+        include_formatting=True,
     )
     return text or ""
 
 
-_EXTRACTORS = {"resiliparse": _resiliparse, "trafilatura": _trafilatura}
+_EXTRACTORS = {"blocks": _blocks, "resiliparse": _resiliparse, "trafilatura": _trafilatura}
 
 
 @functools.cache

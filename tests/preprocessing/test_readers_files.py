@@ -114,9 +114,9 @@ def test_the_suffix_of_a_text_file_determines_its_markup(tmp_path):
     assert "% 주석" in read(tmp_path / "a.tex", off)[0][0]["text"]
 
 
-@pytest.mark.parametrize("extractor", ["resiliparse", "trafilatura"])
+@pytest.mark.parametrize("extractor", ["blocks", "resiliparse", "trafilatura"])
 def test_the_main_content_of_a_page_is_kept(extractor):
-    pytest.importorskip(extractor)
+    pytest.importorskip("resiliparse" if extractor == "blocks" else extractor)
     text, title = convert_page(PAGE.format(meta="").encode(), None, extractor)
     assert title == "봄 나물 & 밥"
     assert "냉이는 이른 봄에" in text and "# 봄 나물" in text

@@ -1,0 +1,295 @@
+"""Finds the main content of a page: its headings, paragraphs, lists, tables and code, without what surrounds it.
+
+Blocks are judged, not lines: elements with the tags, roles and names of surroundings are cut, then the smallest element
+that has most of the remaining text is the content, then groups of links, notices, and blocks under headings such as "관련 기사"
+are cut. What remains is kept whole, whatever its length, so short cells and list items survive. Prose and link density
+are ideas of Kohlschütter et al., Boilerplate Detection using Shallow Text Features, WSDM 2010. Every pass is linear in the
+number of elements.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+
+from preprocessing.readers.page_surroundings import HEADINGS, MOST, cut_surroundings
+from preprocessing.readers.page_tree import Element, PageTree, build_tree, sum_texts, weight_of
+from preprocessing.readers.page_words import (
+    COMMENTS_HEADING,
+    CONTENT,
+    LINKS_HEADING,
+    TITLES,
+    is_notice,
+    names_own,
+)
+
+_CONTAINERS = frozenset((
+    "", "html", "body", "div", "section", "main", "article", "form", "center", "table", "tbody", "tr", "td", "fieldset",
+))  # fmt: skip
+_PARTS = frozenset((*HEADINGS, "td", "th", "dt", "dd", "li", "tbody", "thead", "caption"))
+_BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
+_ANNOUNCING = frozenset((*HEADINGS, *_BLOCKS))
+_TITLE_PARTS = re.compile(r"\s*(?:[|·»›>—–:]+|\s-\s|::)\s*")
+_HOME = re.compile(r"<a\b[^>]*href=\"(?:\.?/|https?://[^/\"]+/?|index\.\w+)\"")
+_SPACE = re.compile(r"\s+")
+
+CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then the content
+NAMED_SHARE = 0.5  # the same for a child with a name of content
+CONTENT_BONUS = 3  # factor of the weight of an element with a name of content
+LINK_SHARE = 0.7  # share of linked characters that makes a group of links
+LONGEST_NOTICE = 240
+LONGEST_HEADING = 60
+LARGEST_HEADER = 400
+MOST_DESCENDANTS = 200
+MOST_LEVELS = 8  # elements around the content in which its heading is searched
+NEAR = 20  # elements before the content in which its heading is searched
+
+
+def find_main_content(page: str, title: str) -> str:
+    """HTML of the main content of a page that resiliparse has serialized; the empty text where it has none."""
+    tree = build_tree(page)
+    sum_texts(tree.elements)
+    heading = _find_heading(tree, title)
+    around_heading = {heading, *heading.ancestors()} if heading else set()
+    cut_surroundings(tree, around_heading)
+    content = _choose_content(tree.elements[0], around_heading)
+    _cut_groups(tree, content, around_heading)
+    return _heading_above(tree, content, heading) + _join_uncut(tree, content)
+
+
+# --- heading ---------------------------------------------------------------------------------------------
+
+
+def _find_heading(tree: PageTree, title: str) -> Element | None:
+    """The element that repeats the title of the page or the longest part of it; headings are preferred."""
+    parts = {_SPACE.sub("", part) for part in [title, *_TITLE_PARTS.split(title)]}
+    sizes = {
+        size for part in parts if len(part) > 1 for size in range(len(part), len(part) + title.count(" ") + 9)
+    }
+    best, best_rank = None, (0, False, False)
+    for element in tree.elements[1:]:
+        if element.text not in sizes:
+            continue
+        text = _SPACE.sub("", tree.text_of(element))
+        if text in parts and not _HOME.search(tree.html, element.start, element.close):
+            rank = (len(text), element.name in HEADINGS, element.name == "h1")
+            if rank > best_rank:
+                best, best_rank = element, rank
+    return best
+
+
+def _heading_above(tree: PageTree, content: Element, heading: Element | None) -> str:
+    """HTML of the heading of the content where it is outside of it; the empty text without one."""
+    heading = heading or _nearest_heading(content)
+    if heading is None or heading.start >= content.start:
+        return ""
+    if heading.name in HEADINGS:
+        return tree.html[heading.start : heading.end]
+    return f"<h1>{tree.html[heading.inside : heading.close]}</h1>\n"
+
+
+def _nearest_heading(content: Element) -> Element | None:
+    """A heading, or an element named as one, before the content in the elements around it."""
+    child = content
+    for parent in islice(content.ancestors(), MOST_LEVELS):
+        if parent.name in ("", "html"):
+            break
+        at = parent.children.index(child)
+        for element in reversed(parent.children[max(0, at - NEAR) : at]):
+            found = _heading_in(element)
+            if found is not None:
+                return found
+        child = parent
+    return None
+
+
+def _heading_in(element: Element) -> Element | None:
+    """The first heading in a small element, else the first element named as one."""
+    if element.is_cut or not 0 < element.text <= LARGEST_HEADER:
+        return None
+    named = None
+    for found in islice(element.descendants(), MOST_DESCENDANTS):
+        if found.is_cut or not found.text:
+            continue
+        if found.name in HEADINGS[:4]:
+            return found
+        is_named = any(not TITLES.isdisjoint(words) for words in found.names)
+        if named is None and is_named and found.links <= 1 and found.text <= 2 * LONGEST_HEADING:
+            named = found
+    return named
+
+
+# --- content ---------------------------------------------------------------------------------------------
+
+
+def _choose_content(page: Element, around_heading: set[Element]) -> Element:
+    """The smallest container that has most of the text of each container around it, and no content beside it."""
+    content, is_named = page, False
+    while True:
+        children = [child for child in content.children if not child.is_cut and child.text]
+        heaviest = max(children, key=_rank, default=None)
+        if heaviest is None or heaviest.name not in _CONTAINERS or _is_data_table(heaviest):
+            return content
+        others = [child for child in children if child is not heaviest]
+        if any(_is_like(child, heaviest) for child in others):
+            return content
+        if (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):
+            return content
+        share = NAMED_SHARE if _is_content(heaviest) else CONTENT_SHARE
+        if not _is_sure(heaviest) and weight_of(heaviest) < share * weight_of(content):
+            return content
+        if heaviest not in around_heading and _is_beside_heading(others, around_heading):
+            return content
+        content, is_named = heaviest, is_named or _is_content(heaviest)
+
+
+def _rank(element: Element) -> int:
+    return weight_of(element) * (CONTENT_BONUS if _is_content(element) else 1)
+
+
+def _is_content(element: Element) -> bool:
+    """True for elements with the tag, role or a name of main content."""
+    return _is_sure(element) or any(
+        words[-1] in CONTENT or words[0] in CONTENT for words in element.names if names_own(words)
+    )
+
+
+def _is_sure(element: Element) -> bool:
+    if element.name in ("main", "article"):
+        return True
+    return element.get("itemprop") == "articleBody" or element.get("role") == "main"
+
+
+def _is_beside_heading(others: list[Element], around_heading: set[Element]) -> bool:
+    """True where the heading of the page is in a block that also contains other text than links."""
+    return any(
+        other in around_heading and other.name not in HEADINGS and _has_content(other) for other in others
+    )
+
+
+def _is_like(one: Element, other: Element) -> bool:
+    """True for two of a series, such as the posts of a thread."""
+    return (
+        one.name == other.name
+        and "class=" in other.attributes
+        and one.get("class") == other.get("class")
+        and one.text > one.linked
+    )
+
+
+def _is_leaf(element: Element) -> bool:
+    return element.own[0] > sum(child.text for child in element.children)
+
+
+def _has_content(element: Element) -> bool:
+    """True for blocks of text, lists and tables that are more than links."""
+    if element.prose > 0:
+        return not _is_link_group(element)
+    return any(
+        part.name in _BLOCKS and part.text and not part.is_cut and not _is_link_group(part)
+        for part in islice(element.descendants(), MOST_DESCENDANTS)
+    )
+
+
+def _is_data_table(element: Element) -> bool:
+    """True for a table of data; a table that arranges the page has most of its text in one cell."""
+    if element.name != "table":
+        return False
+    if any(child.name == "caption" for child in element.children):
+        return True
+    rows = [row for body in element.children for row in ([body] if body.name == "tr" else body.children)]
+    heaviest = max((weight_of(cell) for row in rows for cell in row.children if not cell.is_cut), default=0)
+    return heaviest < CONTENT_SHARE * weight_of(element)
+
+
+# --- groups ----------------------------------------------------------------------------------------------
+
+
+def _cut_groups(tree: PageTree, content: Element, around_heading: set[Element]) -> None:
+    """Marks groups of links, notices, and what follows headings of other pages and comments."""
+    pending = [content]
+    while pending:
+        parent = pending.pop()
+        if not parent.is_cut and parent.name not in ("pre", "p", *HEADINGS):
+            _cut_children(tree, parent, content, around_heading)
+            if not parent.is_cut:
+                pending += parent.children
+
+
+def _cut_children(tree: PageTree, parent: Element, content: Element, around_heading: set[Element]) -> None:
+    children = [child for child in parent.children if not child.is_cut and child.text]
+    before, until = None, ""  # the block above; the heading that ends comments or links, h7 for any
+    of_links = False
+    for n, child in enumerate(children):
+        if child in around_heading:
+            before, until = child, ""
+            continue
+        is_heading = child.name in HEADINGS
+        if until and ((is_heading and child.name <= until) or (of_links and 2 * child.linked < child.text)):
+            until = ""
+        begins = _begins_other(tree, child, children[n + 1] if n + 1 < len(children) else None)
+        if begins:
+            is_whole = n == 0 and parent is not content and parent not in around_heading
+            if is_whole and parent.prose <= MOST * content.prose:
+                parent.is_cut = True
+                return
+            until, of_links = child.name if is_heading else "h7", begins == "links"
+        in_other = bool(until) and child.prose <= MOST * content.prose
+        if begins or in_other or (2 * child.text < content.text and _is_other(tree, before, child)):
+            child.is_cut, before = True, None
+        else:
+            before = child
+    _cut_empty_headings(children, parent)
+
+
+def _begins_other(tree: PageTree, element: Element, following: Element | None) -> str:
+    """``comments`` or ``links`` for a heading of such that they follow, else the empty text."""
+    if element.text > LONGEST_HEADING or element.name in ("td", "th", "li", "dd"):
+        return ""
+    text = tree.text_of(element)
+    if COMMENTS_HEADING.fullmatch(text):
+        return "comments"
+    links = following is not None and 2 * following.linked > following.text
+    return "links" if links and LINKS_HEADING.fullmatch(text) else ""
+
+
+def _is_other(tree: PageTree, before: Element | None, element: Element) -> bool:
+    """True for a group of links that no block of the content announces, and for a notice."""
+    if _is_link_group(element):
+        is_part = element.name in _BLOCKS and before is not None and before.name in _ANNOUNCING
+        if not is_part:
+            return True
+    return element.text <= LONGEST_NOTICE and is_notice(tree.text_of(element))
+
+
+def _is_link_group(element: Element) -> bool:
+    if not element.links or element.linked < LINK_SHARE * element.text:
+        return False
+    if element.name == "tr":  # of a table that arranges the page
+        return len(element.children) == 1 and element.links > 1
+    return element.name not in _PARTS
+
+
+def _cut_empty_headings(children: list[Element], parent: Element) -> None:
+    """Marks headings below which everything was cut up to the end of the parent."""
+    has_cut = False
+    for child in reversed(children):
+        if child.is_cut:
+            has_cut = True
+        elif child.name in HEADINGS and has_cut:
+            child.is_cut = True
+        else:
+            return
+
+
+def _join_uncut(tree: PageTree, content: Element) -> str:
+    pieces, at = [], content.inside
+    pending = content.children[::-1]
+    while pending:
+        element = pending.pop()
+        if element.is_cut:
+            pieces.append(tree.html[at : element.start])
+            at = element.end
+        else:
+            pending += element.children[::-1]
+    return "\n".join([*pieces, tree.html[at : content.close]])

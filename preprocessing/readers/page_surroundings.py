@@ -1,0 +1,122 @@
+"""Cuts what surrounds the main content of a page, by tags, roles and names: navigation, side bars, comments, hidden text."""
+
+from __future__ import annotations
+
+import re
+
+from preprocessing.readers.page_tree import Element, PageTree, sum_texts, weight_of
+from preprocessing.readers.page_words import (
+    CALLOUTS,
+    COMMENTS,
+    CONTENT,
+    DISCUSSION,
+    HIDDEN,
+    NAVIGATION,
+    OTHER_PAGES,
+    ROLES,
+    SURE,
+    SURROUNDINGS,
+    WHOLE_NAMES,
+    names_own,
+)
+
+HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_CUT_TAGS = frozenset(("nav", "dialog", "menu", "datalist", "map"))
+_ATTRIBUTES = ("class=", "id=", "role=", "style=", "hidden")
+_DISCUSSION = re.compile(r"schema\.org/(?:QAPage|DiscussionForumPosting|Question|Answer)\b")
+_NO_DISPLAY = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
+_FOLDED = re.compile(r"tab|accord|collaps|fold|answer|faq|spoiler|panel|toggle|more", re.IGNORECASE)
+_MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
+
+MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
+MOST_IF_SURE = 0.9  # the same for comments and names that are sure
+LONGEST_HIDDEN = 200  # characters of text for screen readers
+LEAST = 0.15  # share of the page's text that remains without its surroundings
+SHORT_PAGE = 4000  # weight of a page for which this share is computed at most
+
+
+def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
+    """Marks what surrounds the main content; elements around the heading of the page stay.
+
+    Where names would leave too little, only tags and roles count.
+    """
+    page = tree.elements[0]
+    all_text = weight_of(page)
+    comments = _mark(tree, around_heading, by_name=True)
+    sum_texts(tree.elements)
+    if weight_of(page) >= LEAST * max(all_text - comments, min(all_text, SHORT_PAGE)):
+        return
+    for element in tree.elements:
+        element.is_cut = False
+    sum_texts(tree.elements)
+    _mark(tree, around_heading, by_name=False)
+    sum_texts(tree.elements)
+
+
+def _mark(tree: PageTree, around_heading: set[Element], by_name: bool) -> int:
+    """Marks elements; returns the weight of those that are comments."""
+    page, comments = tree.elements[0], 0
+    has_discussion = bool(_DISCUSSION.search(tree.html)) or any(
+        not DISCUSSION.isdisjoint(words) for element in tree.elements[:4] for words in element.names
+    )
+    inside: set[Element] = set()  # of an article or main element
+    for element in tree.elements[1:]:
+        parent = element.parent
+        if parent is not None and parent.is_cut:
+            element.is_cut = True
+            continue
+        if parent in inside or element.name in ("article", "main") or element.get("role") == "main":
+            inside.add(element)
+        if element in around_heading or element.name in ("html", "body", "main"):
+            continue
+        if _is_cut_by_tag(element, page, parent in inside):
+            element.is_cut = True
+        elif by_name and element.names and not (has_discussion and _is_comment(element)):
+            element.is_cut = _is_cut_by_name(element, page)
+            if element.is_cut and _is_comment(element):
+                comments += weight_of(element)
+    return comments
+
+
+def _is_cut_by_tag(element: Element, page: Element, is_inside: bool) -> bool:
+    """True for tags, roles and attributes of surroundings, and for what the page does not show."""
+    name = element.name
+    if name in _CUT_TAGS:
+        return True
+    if name in ("button", "label"):
+        return element.parent is None or element.parent.name not in (*HEADINGS, "summary", "dt")
+    is_edge = name == "footer" or (name == "header" and not is_inside)
+    if not is_edge and not any(map(element.attributes.__contains__, _ATTRIBUTES)) and name != "aside":
+        return False
+    if _is_hidden(element):
+        return True
+    if element.prose > MOST * page.prose and not (is_edge and element.prose <= MOST_IF_SURE * page.prose):
+        return False
+    if name == "aside":
+        return all(CALLOUTS.isdisjoint(words) for words in element.names)
+    return is_edge or element.get("role") in ROLES
+
+
+def _is_hidden(element: Element) -> bool:
+    """True for what the page does not show; folded answers and tabs are shown on request."""
+    attributes = element.attributes
+    if not HIDDEN.isdisjoint(element.whole_names) and element.text < LONGEST_HIDDEN:
+        return True
+    if "hidden" in attributes and (element.get("hidden") is not None or element.get("aria-hidden") == "true"):
+        return not _FOLDED.search(attributes)
+    return "style=" in attributes and bool(_NO_DISPLAY.search(attributes)) and not _FOLDED.search(attributes)
+
+
+def _is_comment(element: Element) -> bool:
+    return any(not COMMENTS.isdisjoint(words) for words in element.names if names_own(words))
+
+
+def _is_cut_by_name(element: Element, page: Element) -> bool:
+    words = {word for name in element.names if names_own(name) for word in name}
+    is_sure = not SURE.isdisjoint(words) and CONTENT.isdisjoint(words)
+    is_comment = not COMMENTS.isdisjoint(words)
+    if element.prose > (MOST_IF_SURE if is_sure or is_comment else MOST) * page.prose:
+        return False
+    if element.name == "aside" and not CALLOUTS.isdisjoint(words):
+        return False
+    return is_comment or not _MARKING.isdisjoint(words) or not WHOLE_NAMES.isdisjoint(element.whole_names)

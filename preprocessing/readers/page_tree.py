@@ -1,0 +1,192 @@
+"""Reads a page into a tree of its blocks with the amount of their text.
+
+resiliparse's HTML parser repairs the page as browsers do; the tree is built from its serialization, in which every tag is
+closed and every attribute quoted. Elements inside of lines (``<b>``, ``<a>``) are counted, not kept.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from preprocessing.readers.page_words import split_names
+
+_SKIPPED = re.compile(
+    r"<(?:!--|(script|style|noscript|template|svg|iframe|select|textarea|math|object|audio|video|canvas|head)(?=[\s>]))"
+)
+_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)([^>\"]*(?:\"[^\"]*\"[^>\"]*)*)>")
+_MATH = re.compile(r"<annotation encoding=\"application/x-tex\">([^<]*)</annotation>")
+_INLINE = frozenset((
+    "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins", "kbd",
+    "mark", "nobr", "q", "rb", "rp", "rt", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time",
+    "tt", "u", "var", "picture",
+))  # fmt: skip
+_VOID = frozenset((
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
+    "basefont", "bgsound", "frame", "keygen",
+))  # fmt: skip
+_ATTRIBUTE = re.compile(r"([a-z:_-]+)(?:=\"([^\"]*)\")?", re.IGNORECASE)
+_SEEN = re.compile(r"blind|screen|sr-only|hidden|headerlink|anchor|edit|skip|permalink", re.IGNORECASE)
+PROSE = 20  # characters of a text between two tags from which on it counts as prose
+
+
+@dataclass(eq=False, slots=True)
+class Element:
+    """A block of a page; ``start`` to ``end`` is its HTML, ``inside`` to ``close`` its content.
+
+    ``own`` counts what is directly in it: characters, those in links, those of longer texts outside of links, and links.
+    ``sum_texts`` adds its children's: ``text``, ``linked``, ``prose``, ``links``.
+    """
+
+    name: str
+    attributes: str
+    parent: Element | None
+    start: int
+    inside: int
+    close: int = 0
+    end: int = 0
+    own: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    text: int = 0
+    linked: int = 0
+    prose: int = 0
+    links: int = 0
+    is_cut: bool = False
+    children: list[Element] = field(default_factory=list)
+    _names: list[list[str]] | None = None
+
+    def ancestors(self) -> Iterator[Element]:
+        element = self.parent
+        while element is not None:
+            yield element
+            element = element.parent
+
+    def descendants(self) -> Iterator[Element]:
+        """The element and all in it, in document order."""
+        pending = [self]
+        while pending:
+            element = pending.pop()
+            yield element
+            pending += element.children[::-1]
+
+    @property
+    def names(self) -> list[list[str]]:
+        """Words of each of its classes and its id."""
+        if self._names is None:
+            self._names = split_names(self._class_and_id())
+        return self._names
+
+    @property
+    def whole_names(self) -> list[str]:
+        return self._class_and_id().lower().split()
+
+    def _class_and_id(self) -> str:
+        if "class=" not in self.attributes and "id=" not in self.attributes:
+            return ""
+        return f"{self.get('class') or ''} {self.get('id') or ''}"
+
+    def get(self, attribute: str) -> str | None:
+        """Value of an attribute; the empty text for one without a value."""
+        for match in _ATTRIBUTE.finditer(self.attributes) if attribute in self.attributes else ():
+            if match[1] == attribute:
+                return html.unescape(match[2] or "")
+        return None
+
+
+@dataclass(slots=True)
+class PageTree:
+    """``elements`` are in document order, so each parent precedes its children; the first is the page."""
+
+    html: str
+    elements: list[Element]
+
+    def text_of(self, element: Element, longest: int = 400) -> str:
+        """Text of a small element in one line; the empty text where its HTML is longer than ``longest`` * 5."""
+        if element.close - element.inside > longest * 5:
+            return ""
+        return " ".join(html.unescape(_TAG.sub(" ", self.html[element.inside : element.close])).split())
+
+
+def build_tree(page: str) -> PageTree:
+    """Builds the tree of a page that resiliparse has serialized."""
+    page = _remove_skipped(page)
+    root = Element("", "", None, 0, 0, len(page), len(page))
+    elements = [root]
+    at, parent, links = 0, root, 0
+    stack: list[Element | None] = []  # None for elements inside of lines
+    names: list[str] = []
+    for match in _TAG.finditer(page):
+        start, end = match.span()
+        if start > at and (count := len(page[at:start].strip())):
+            own = parent.own
+            own[0] += count
+            if links:
+                own[1] += count
+            elif count >= PROSE:
+                own[2] += count
+        at = end
+        closing, name, attributes = match.groups()
+        if not closing:
+            if name in _VOID:
+                continue
+            names.append(name)
+            if name == "a":
+                links += 1
+                parent.own[3] += 1
+            if (name in _INLINE or name == "a") and not ("class=" in attributes and _SEEN.search(attributes)):
+                stack.append(None)
+                continue
+            element = Element(name, attributes, parent, start, end)
+            parent.children.append(element)
+            elements.append(element)
+            stack.append(element)
+            parent = element
+        elif names and names[-1] == name:
+            names.pop()
+            links -= name == "a"
+            element = stack.pop()
+            if element is not None:
+                element.close, element.end = start, end
+                parent = element.parent or root
+    while stack:
+        element = stack.pop()
+        if element is not None:
+            element.close = element.end = len(page)
+    return PageTree(page, elements)
+
+
+def sum_texts(elements: list[Element]) -> None:
+    """Computes the text of elements in document order from what is directly in them, without cut ones."""
+    for element in elements:
+        element.text, element.linked, element.prose, element.links = element.own
+    for element in reversed(elements):
+        parent = element.parent
+        if parent is not None and not element.is_cut:
+            parent.text += element.text
+            parent.linked += element.linked
+            parent.prose += element.prose
+            parent.links += element.links
+
+
+def weight_of(element: Element) -> int:
+    """Characters outside of links; those of prose count four times."""
+    return element.text - element.linked + 3 * element.prose
+
+
+def _remove_skipped(page: str) -> str:
+    """Removes comments and elements without text of the page; a formula becomes its LaTeX where the page contains it."""
+    pieces, at = [], 0
+    match = _SKIPPED.search(page)
+    while match:
+        mark = f"</{match[1]}>" if match[1] else "-->"
+        end = page.find(mark, match.end())
+        if end < 0:
+            break
+        pieces += [page[at : match.start()], " "]
+        at = end + len(mark)
+        if match[1] == "math":
+            formula = _MATH.search(page, match.start(), at)
+            pieces.append(f"${formula[1].strip()}$ " if formula else page[match.start() : at])
+        match = _SKIPPED.search(page, at)
+    return "".join([*pieces, page[at:]])

@@ -1,0 +1,126 @@
+"""Names and headings by which pages mark what is not their main content, Korean and English."""
+
+from __future__ import annotations
+
+import re
+
+NAVIGATION = frozenset((
+    "nav", "navi", "navigation", "navbar", "navbox", "gnb", "lnb", "snb", "fnb", "tnb", "menu", "menus", "submenu", "topmenu",
+    "mainmenu", "leftmenu", "menubar", "linklist", "breadcrumb", "breadcrumbs", "crumb", "crumbs", "pagination", "paging",
+    "paginate", "pager", "sitemap", "skip", "skipnav", "skiplink", "accessibility", "toc", "toctree", "tableofcontents",
+    "catlinks", "tabs", "tablist", "tabmenu", "util", "toolbar", "tools", "quick", "quickmenu",
+))  # fmt: skip
+SURROUNDINGS = frozenset((
+    "footer", "foot", "footwrap", "colophon", "copyright", "copyrights", "sidebar", "aside", "side", "widget", "widgets", "banner",
+    "banners", "ad", "ads", "adv", "advert", "adsense", "adsbygoogle", "advertisement", "sponsor", "sponsored", "promo",
+    "promotion", "popup", "modal", "overlay", "dialog", "toast", "cookie", "cookies", "cookiebar", "consent", "gdpr", "share",
+    "sharing", "sharer", "sharedaddy", "sns", "social", "follow", "scrap", "print", "bookmark", "newsletter", "subscribe",
+    "subscription", "login", "signup", "search", "satisfaction", "online", "statistics", "stats", "buttons", "button", "btn",
+    "btns", "postbtn", "signin",
+))  # fmt: skip
+OTHER_PAGES = frozenset((
+    "related", "relation", "relations", "relate", "relative", "relatedposts", "relevant", "recommend", "recommended",
+    "recommendation", "recommendations", "popular", "ranking", "rank", "recent", "latest", "trending", "prevnext", "nextprev",
+    "tags", "taglist", "tagcloud", "tagtrail", "hashtag", "hashtags", "category", "categories", "archive", "archives",
+    "calendar", "jumpto",
+))  # fmt: skip
+COMMENTS = frozenset((
+    "comment", "comments", "commentlist", "reply", "replies", "disqus", "livere", "utterances", "giscus", "respond",
+    "guestbook", "trackback", "trackbacks", "reviews", "reviewlist",
+))  # fmt: skip
+WHOLE_NAMES = frozenset((
+    "header", "site-header", "page-header", "global-header", "head", "hd", "head_wrap", "header_wrap", "top", "top_area", "toparea",
+    "topbar", "top_bar", "top-bar", "masthead", "tag", "location", "path", "bottom", "page-footer", "ft",
+    "author-box", "author_box", "headerbar", "action-bar", "action_button", "btn_area", "btnarea", "btn_wrap", "btnwrap",
+    "leftarea", "rightarea", "left_area", "right_area", "left_menu", "right_menu", "leftmenu", "rightmenu",
+))  # fmt: skip
+"""Classes and ids whose words alone are too common."""
+HIDDEN = frozenset((
+    "blind", "sr-only", "screen-reader-text", "visually-hidden", "visuallyhidden", "screen_out", "headerlink", "anchor-link",
+    "mw-editsection", "hidden", "skip-link", "header-anchor", "permalink",
+))  # fmt: skip
+ROLES = frozenset((
+    "navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alertdialog", "menu", "menubar", "tablist",
+    "toolbar", "tooltip",
+))  # fmt: skip
+SURE = frozenset((
+    "footer", "foot", "footwrap", "colophon", "copyright", "gnb", "lnb", "snb", "navbar", "breadcrumb", "breadcrumbs",
+    "cookie", "cookies", "cookiebar", "consent", "gdpr",
+))  # fmt: skip
+"""Words that mark even the largest element, where its name has no word of CONTENT."""
+CALLOUTS = frozenset((
+    "callout", "note", "tip", "warning", "admonition", "info", "hint", "important", "caution", "example", "box", "pullquote",
+    "quote", "danger",
+))  # fmt: skip
+CONTENT = frozenset((
+    "content", "contents", "article", "articlebody", "post", "postbody", "entry", "view", "viewer", "body", "main", "read",
+    "detail", "details", "text", "document", "doc", "docs", "markdown", "story", "news", "board", "bbs", "bbsview", "con",
+    "cont",
+))  # fmt: skip
+TITLES = frozenset((
+    "title", "tit", "subject", "headline", "heading", "tittle", "titlewrap", "titarea", "bbstit", "viewtit"
+))  # fmt: skip
+DISCUSSION = frozenset(
+    ("forum", "viewtopic", "thread", "topic", "discussion", "discussions", "question", "qna")
+)
+"""Words in the names of pages whose replies are main content."""
+_NOT_OWN = frozenset(
+    ("has", "with", "without", "no", "is", "not", "hide", "show", "for", "above", "before", "embed", "wp")
+)
+_POST = re.compile(r"\b(?:type-\w+|hentry)\b")
+_TAXONOMY = re.compile(r"(?:category|tag|type|format|status|post|author|series|topic|channel)-\S+")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SEPARATORS = re.compile(r"[^a-zA-Z0-9가-힣]+")
+
+LINKS_HEADING = re.compile(
+    r"(?:\W|\d)*(?:(?:관련|연관|추천|인기|최신|최근|다른|비슷한|많이\s*(?:본|읽은|찾은)|주요|실시간|오늘의|이전|다음|함께\s*(?:본|볼|읽은|읽을|구매한)|"
+    r"지금\s*(?:뜨는|많이)|새로\s*(?:쓴|올라온)|핫|베스트|화제의|놓치면|이\s*(?:시각|시간|분야|기자|블로그|카테고리|글과|기사와|상품과))"
+    r"[^.!?]{0,20}?(?:기사|뉴스|글|포스트|게시글|게시물|콘텐츠|컨텐츠|상품|제품|영상|동영상|목록|정보|링크|사이트|댓글|검색어|소식|"
+    r"태그|레시피|문서|질문|이야기|키워드)(?:들)?(?:\s*(?:더\s*)?보기|\s*목록)?"
+    r"|.{0,24}카테고리의\s*다른\s*글|공유(?:하기)?|태그|카테고리|분류|목차|차례|전체\s*메뉴|바로\s*가기|검색|로그인|구독(?:하기)?|달력|"
+    r"방문자(?:\s*수)?|퀵\s*메뉴|광고|AD|이\s*글\s*공유하기|글\s*탐색|지난\s*글(?:\s*모음)?|"
+    r"related(?:\s+\w+){0,2}|recommended(?:\s+\w+){0,3}|most\s+(?:read|popular|viewed)|popular(?:\s+\w+)?|latest(?:\s+\w+)?|"
+    r"recent(?:\s+\w+)?|you\s+(?:may|might)\s+(?:also\s+)?like|more\s+(?:from|in|on|stories|news).{0,30}|share(?:\s+this)?(?:\s+\w+)?|"
+    r"tags?|categor(?:y|ies)|archives?|table\s+of\s+contents|on\s+this\s+page|contents|trending(?:\s+\w+)?|subscribe(?:\s+\w+){0,4}|"
+    r"newsletter|advertisement|sponsored|navigation|search|log\s*in|sign\s*(?:in|up)|follow\s+us.{0,20}|"
+    r"previous(?:\s+\w+)?|next(?:\s+\w+)?)(?:\W|\d|개|건)*",
+    re.IGNORECASE,
+)
+"""Matches headings of links to other pages, whole."""
+COMMENTS_HEADING = re.compile(
+    r"(?:\W|\d)*(?:(?:전체\s*)?댓글(?:\s*(?:목록|쓰기|달기|남기기|보기))?|답글\s*(?:달기|남기기)|덧글|(?:독자|네티즌|누리꾼|한\s*줄)\s*의견|"
+    r"의견\s*(?:쓰기|남기기)|트랙백|(?:상품|구매|고객|손님|이용|포토|베스트)\s*(?:후기|평|리뷰)|\d*\s*comments?|leave\s+a\s+(?:comment|reply)|\d+\s*responses?|"
+    r"customer\s+reviews)(?:\W|\d|개|건)*",
+    re.IGNORECASE,
+)
+"""Matches headings of comments and reviews, whole."""
+_NOTICE = re.compile(
+    r"무단\s*(?:전재|복제|배포|도용)|재배포\s*금지|all\s+rights\s+reserved|copyright|(?:^|\s)(?:ⓒ|©|\(c\))\s*\S|사업자\s*등록\s*번호|통신판매업|저작권법의\s*보호|"
+    r"쿠키(?:를|는|\s*사용|\s*정책).{0,40}(?:사용|동의|허용|저장|씁니다)|cookies?\b.{0,60}\b(?:accept|agree|consent|use)|(?:we|site)\s+uses?\s+cookies|"
+    r"powered\s+by|만족하십니까|공식\s*전자정부",
+    re.IGNORECASE,
+)
+
+
+def split_names(attribute: str) -> list[list[str]]:
+    """Lower-case words of each name in a class or id: ``siteHeader nav_x`` becomes [[site, header], [nav, x]].
+
+    Names of the categories and tags of a post, as WordPress writes them, do not count.
+    """
+    if _POST.search(attribute):
+        attribute = _TAXONOMY.sub("", attribute)
+    names = (
+        [word.lower() for word in _SEPARATORS.split(_CAMEL.sub("-", name)) if word]
+        for name in attribute.split()
+    )
+    return [words for words in names if words]
+
+
+def names_own(words: list[str]) -> bool:
+    """False for names that describe a page with or without something: ``has-sidebar``."""
+    return not _NOT_OWN.intersection(words[:-1]) and words[-1:] != ["embed"]
+
+
+def is_notice(text: str) -> bool:
+    """True for a short copyright, cookie or company notice."""
+    return len(text) <= 240 and bool(_NOTICE.search(text))
