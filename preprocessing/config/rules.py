@@ -58,6 +58,7 @@ Switch = Union[Flag, None]
 
 @section
 class ProseRules:
+    # Lines that count are sentences and items of lists; see preprocessing/judging/prose.py
     preset: Preset | None = None
     """Preset for thresholds that are not set here; defaults to filter.preset."""
     min_characters: Count = None
@@ -82,8 +83,18 @@ class ProseRules:
     """Minimum ratio of Hangul syllables to letters and digits."""
     languages: Languages = None
     """Allowed languages, as detected from the text."""
+    max_rare_hangul: Share = None
+    """Maximum share of Hangul syllables outside the 2,350 of KS X 1001 (thirty or more syllables): a sign of a wrong decoding."""
+    max_link_lines: Share = None
+    """Maximum share of lines that consist mostly of links, outside of code (documents of five or more lines)."""
+    max_number_lines: Share = None
+    """Maximum share of lines with at least as many digits as letters, or with a time and hardly any Hangul, outside of code
+    (five or more lines)."""
+    max_listed_words: Share = None
+    """Maximum share of words in pieces of one or two words between commas, bars and line ends, where function words are few
+    (twenty or more words): lists of keywords, menus."""
     max_bullet_lines: Share = None
-    """Maximum share of lines that start with a bullet (documents of five or more lines)."""
+    """Maximum share of lines that start with a bullet, outside of code (five or more lines)."""
     max_ellipsis_lines: Share = None
     """Maximum share of lines that end with an ellipsis (five or more lines)."""
     max_short_lines: Share = None

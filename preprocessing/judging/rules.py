@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,8 @@ from preprocessing.judging.presets.values import Thresholds, thresholds
 
 FEW_LINES = 5
 FEW_WORDS = 30
+FEW_LIST_WORDS = 20
+FEW_FUNCTION_WORDS = 0.3  # of the words with a letter or digit
 
 Columns = Callable[[str], np.ndarray]
 Verdicts = Iterator[tuple[str, np.ndarray]]
@@ -83,6 +85,16 @@ def _spoken_words(of: Columns) -> np.ndarray:
     return of("words") - of("symbol_words")
 
 
+def _rare_hangul(of: Columns) -> np.ndarray:
+    return of("rare_hangul") / np.maximum(of("hangul"), 1)
+
+
+def _listed_words(of: Columns) -> np.ndarray:
+    """0 where function words show that pieces belong to sentences, as in poems of short lines."""
+    few = of("function_words") < FEW_FUNCTION_WORDS * np.maximum(of("words") - of("symbol_words"), 1)
+    return np.where(few, of("listed_words") / np.maximum(of("list_words"), 1), 0)
+
+
 def _spam(of: Columns) -> np.ndarray:
     """1.0 for advertisements, otherwise 0.0."""
     dense = 1000 * of("spam_terms") >= MIN_PER_1000 * np.maximum(of("characters"), 1)
@@ -90,7 +102,7 @@ def _spam(of: Columns) -> np.ndarray:
     return (dense & many & (of("spam_contact") > 0)).astype(np.float64)
 
 
-_LINES, _WORDS = ("lines", FEW_LINES), ("words", FEW_WORDS)
+_LINES, _TEXT_LINES, _WORDS = ("lines", FEW_LINES), ("text_lines", FEW_LINES), ("words", FEW_WORDS)
 PROSE = (
     Rule("too_short", "min_characters", _column("characters")),
     Rule("too_long", "max_characters", _column("characters")),
@@ -104,7 +116,11 @@ PROSE = (
     Rule("symbol_ratio", "max_symbol_ratio", _symbols),
     Rule("hangul_ratio", "min_hangul_ratio", _hangul),
     Rule("language", "languages", _column("language")),
-    Rule("bullet_lines", "max_bullet_lines", _share("bullet_lines", "lines"), _LINES),
+    Rule("rare_hangul", "max_rare_hangul", _rare_hangul, ("hangul", FEW_WORDS)),
+    Rule("link_lines", "max_link_lines", _share("link_lines", "text_lines"), _TEXT_LINES),
+    Rule("number_lines", "max_number_lines", _share("number_lines", "text_lines"), _TEXT_LINES),
+    Rule("listed_words", "max_listed_words", _listed_words, ("list_words", FEW_LIST_WORDS)),
+    Rule("bullet_lines", "max_bullet_lines", _share("bullet_lines", "text_lines"), _TEXT_LINES),
     Rule("ellipsis_lines", "max_ellipsis_lines", _share("ellipsis_lines", "lines"), _LINES),
     Rule("short_lines", "max_short_lines", _share("short_lines", "lines"), _LINES),
     Rule("ended_lines", "min_ended_lines", _share("ended_lines", "lines"), _LINES),
@@ -214,8 +230,18 @@ def _first_reasons(rows: int, all_verdicts: Verdicts) -> np.ndarray:
     return np.array(names, object)[first]
 
 
-def explain(row: Mapping[str, Any], config: FilterConfig) -> list[tuple[str, Any, Any, bool]]:
-    """``(reason, value, threshold, passed)`` of every rule that is on, for one row of columns."""
+class Explanation(NamedTuple):
+    """The verdict of one rule on one document; ``field`` is its name below ``filter.LANG``."""
+
+    reason: str
+    value: Any
+    limit: Any
+    passed: bool
+    field: str
+
+
+def explain(row: Mapping[str, Any], config: FilterConfig) -> list[Explanation]:
+    """The verdict of every rule that is on, for one row of columns."""
     columns = columns_of(pa.RecordBatch.from_pylist([dict(row)]))
     limits = thresholds(config, row["lang"])
     explanations = []
@@ -224,8 +250,15 @@ def explain(row: Mapping[str, Any], config: FilterConfig) -> list[tuple[str, Any
             limit = limits[rule.field]
             value = _to_python(rule.value(columns)[0], limit)
             passed = not rule.fails(columns, limit)[0]
-            explanations.append((rule.reason, value, _format_limit(rule, limit), passed))
+            explanations.append(
+                Explanation(rule.reason, value, _format_limit(rule, limit), passed, rule.field)
+            )
     return explanations
+
+
+def fields_of(reason: str) -> list[str]:
+    """The fields below ``filter.LANG`` that decide on a reason; empty for reasons of other steps."""
+    return sorted({rule.field for rule in (*PROSE, *CODE) if rule.reason == reason})
 
 
 def _to_python(value: Any, threshold: Any) -> Any:
