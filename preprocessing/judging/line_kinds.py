@@ -34,6 +34,11 @@ class Line:
     """Mostly digits, or with a time and hardly any Hangul."""
     bytes: bytes
 
+    @property
+    def is_outward(self) -> bool:
+        """Mostly links, to other sites."""
+        return self.kind == LINK and b"://" in self.bytes
+
 
 @dataclass
 class _State:

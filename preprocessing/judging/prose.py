@@ -25,7 +25,7 @@ from preprocessing.judging.line_kinds import BLANK, CODE, HEADING, KINDS, LINK, 
 LEVELS = ("prose", "text", "everything")
 MIN_PROSE = 100  # visible characters of sentences that are enough, whatever else the document contains
 MIN_PROSE_SHARE = 0.5  # of the text outside of code, below MIN_PROSE
-MIN_TEXT_SHARE = 0.05  # of all visible characters; below it everything counts
+MIN_TEXT_SHARE = 0.02  # of all visible characters; below it everything counts
 _COUNTED = np.zeros((len(LEVELS), len(KINDS)), np.bool_)
 _COUNTED[0, [BLANK, PROSE]] = True
 _COUNTED[1, [BLANK, PROSE, HEADING, TABLE, LINK]] = True
@@ -38,8 +38,9 @@ COLUMNS = pa.schema(
             "measured",
             pa.string(),
         ),  # the lines that count: prose, text (also headings, tables, links) or everything
+        ("all_visible", pa.int32()),  # visible characters of all lines
         ("text_lines", pa.int32()),  # visible lines other than markup and code
-        ("link_lines", pa.int32()),  # of them, mostly links
+        ("link_lines", pa.int32()),  # of them, mostly links to other sites
         ("number_lines", pa.int32()),  # of them, mostly digits, or with a time
         ("list_words", pa.int32()),  # words between blanks in lines that count
         (
@@ -89,7 +90,7 @@ def find_prose(column: pa.Array) -> Prose:
     from preprocessing.kernels import prose, structure
 
     data, offsets = utf8_buffer(column)
-    first, ends, kinds, numbers, visible = structure.line_kinds(data, offsets)
+    first, ends, kinds, flags, visible = structure.line_kinds(data, offsets)
     levels = _choose_levels(visible)
     common = common_syllables()
     lines = data, offsets, first, ends, kinds
@@ -102,7 +103,8 @@ def find_prose(column: pa.Array) -> Prose:
         outside = _to_column(kept, kept_starts)
     values = {
         "measured": np.array(LEVELS, object)[levels],
-        **_count_lines(first, kinds, numbers),
+        "all_visible": visible.sum(axis=1),
+        **_count_lines(first, kinds, flags),
         **{name: counts[:, i] for i, name in enumerate(prose.COUNTS) if name in COLUMNS.names},
     }
     columns = {field.name: pa.array(values[field.name], field.type) for field in COLUMNS}
@@ -121,14 +123,16 @@ def _choose_levels(visible: np.ndarray) -> np.ndarray:
     return np.where(text < MIN_TEXT_SHARE * everything, 2, np.where(enough, 0, 1))
 
 
-def _count_lines(first: np.ndarray, kinds: np.ndarray, numbers: np.ndarray) -> dict[str, np.ndarray]:
+def _count_lines(first: np.ndarray, kinds: np.ndarray, flags: np.ndarray) -> dict[str, np.ndarray]:
+    from preprocessing.kernels import structure
+
     def count(chosen: np.ndarray) -> np.ndarray:
         return np.diff(np.concatenate([[0], np.cumsum(chosen)])[first])
 
     return {
         "text_lines": count((kinds >= PROSE) & (kinds <= LINK)),
-        "link_lines": count(kinds == LINK),
-        "number_lines": count(numbers),
+        "link_lines": count(flags == structure.OUTWARD),
+        "number_lines": count(flags == structure.NUMBER),
     }
 
 

@@ -22,6 +22,7 @@ FEW_LINES = 5
 FEW_WORDS = 30
 FEW_LIST_WORDS = 20
 FEW_FUNCTION_WORDS = 0.3  # of the words with a letter or digit
+FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
 
 Columns = Callable[[str], np.ndarray]
 Verdicts = Iterator[tuple[str, np.ndarray]]
@@ -89,6 +90,19 @@ def _rare_hangul(of: Columns) -> np.ndarray:
     return of("rare_hangul") / np.maximum(of("hangul"), 1)
 
 
+def _repeated_lines(of: Columns) -> np.ndarray:
+    """A share of the whole document, since the lead-ins of many examples repeat by nature."""
+    return of("duplicate_line_characters") * of("visible") / np.maximum(of("all_visible"), 1)
+
+
+def _repeated_pair(of: Columns) -> np.ndarray:
+    """0 for sentences, which have function words, and for chats, whose names and times have signs."""
+    words, symbols = of("words"), of("symbol_words")
+    spoken = np.maximum(words - symbols, 1)
+    stuffed = (of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * spoken) & (symbols < FEW_SYMBOLS * words)
+    return np.where(stuffed, of("top_2_gram"), 0)
+
+
 def _listed_words(of: Columns) -> np.ndarray:
     """0 where function words show that pieces belong to sentences, as in poems of short lines."""
     few = of("function_words") < FEW_FUNCTION_WORDS * np.maximum(of("words") - of("symbol_words"), 1)
@@ -114,6 +128,7 @@ PROSE = (
     Rule("broken_jamo", "max_jamo_ratio", _jamo),
     Rule("spam", "spam", _spam),
     Rule("symbol_ratio", "max_symbol_ratio", _symbols),
+    Rule("letter_ratio", "min_letter_ratio", _share("letters", "visible"), _WORDS),
     Rule("hangul_ratio", "min_hangul_ratio", _hangul),
     Rule("language", "languages", _column("language")),
     Rule("rare_hangul", "max_rare_hangul", _rare_hangul, ("hangul", FEW_WORDS)),
@@ -125,7 +140,7 @@ PROSE = (
     Rule("short_lines", "max_short_lines", _share("short_lines", "lines"), _LINES),
     Rule("ended_lines", "min_ended_lines", _share("ended_lines", "lines"), _LINES),
     Rule("newline_ratio", "max_newline_ratio", _share("newlines", "words"), _WORDS),
-    Rule("repeated_lines", "max_repeated_lines", _column("duplicate_line_characters"), _LINES),
+    Rule("repeated_lines", "max_repeated_lines", _repeated_lines, _LINES),
     Rule("duplicate_lines", "max_duplicate_lines", _column("duplicate_lines"), _LINES),
     Rule("duplicate_paragraphs", "max_duplicate_paragraphs", _column("duplicate_paragraphs"), _LINES),
     Rule(
@@ -134,6 +149,7 @@ PROSE = (
         _column("duplicate_paragraph_characters"),
         _LINES,
     ),
+    Rule("repeated_pair", "max_repeated_pair", _repeated_pair, _WORDS),
     Rule("repeated_words", "max_repeated_words", _column("repeated_words"), _WORDS),
     *(
         Rule(name, f"max_{name}", _column(name), _WORDS)

@@ -22,6 +22,7 @@ from preprocessing.kernels.skipped_markup import (
 BLANK, PROSE, HEADING, TABLE, LINK, MARKUP, CODE = range(7)
 KINDS = 7
 NO_MARK, BULLET, NUMBERED = range(3)
+NUMBER, OUTWARD = 1, 2  # flags of lines: mostly digits; mostly links, to other sites
 FRONT_MATTER_LINES = 60
 LONGEST_LINK = 1000  # bytes of a label or a target
 MIN_CODE_SIGNS = 4
@@ -314,7 +315,7 @@ def _is_number(f):
 
 @njit()
 def line_kinds(data, offsets):
-    """``(first: [rows + 1], ends, kinds: uint8, numbers: bool, visible: [rows, KINDS])`` of all lines of a UTF-8 column.
+    """``(first: [rows + 1], ends, kinds: uint8, flags: uint8, visible: [rows, KINDS])`` of all lines of a UTF-8 column.
 
     The lines of row ``r`` are ``first[r]`` to ``first[r + 1]``; ``visible`` counts visible characters by kind of line.
     """
@@ -325,7 +326,7 @@ def line_kinds(data, offsets):
     first = np.zeros(rows + 1, np.int64)
     ends = np.empty(total, np.int64)
     kinds = np.zeros(total, np.uint8)
-    numbers = np.zeros(total, np.bool_)
+    flags = np.zeros(total, np.uint8)
     visible = np.zeros((rows, KINDS), np.int64)
     f, state = np.zeros(FEATURES, np.int64), np.zeros(4, np.int64)
     line = 0
@@ -358,10 +359,12 @@ def line_kinds(data, offsets):
                     visible[r, previous] -= last_visible
                     visible[r, TABLE] += last_visible
             ends[line], kinds[line] = end, kind
-            numbers[line] = PROSE <= kind <= TABLE and _is_number(f)
+            flags[line] = NUMBER if PROSE <= kind <= TABLE and _is_number(f) else 0
+            if kind == LINK and f[_ADDRESSES]:
+                flags[line] = OUTWARD
             visible[r, kind] += f[_VISIBLE]
             last_visible, piped, previous = f[_VISIBLE], f[_PIPES] > 0, kind
             line += 1
             start = end + 1
         first[r + 1] = line
-    return first, ends, kinds, numbers, visible
+    return first, ends, kinds, flags, visible

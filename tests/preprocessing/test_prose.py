@@ -29,7 +29,7 @@ def plain_level(lines):
     for line in lines:
         visible[line.kind] += sum(b > 32 and not 0x80 <= b < 0xC0 for b in line.bytes)
     text = sum(visible[kind] for kind in (PROSE, HEADING, TABLE, LINK))
-    if text < 0.05 * sum(visible.values()):
+    if text < 0.02 * sum(visible.values()):
         return "everything"
     return "prose" if visible[PROSE] >= 100 or visible[PROSE] >= 0.5 * text else "text"
 
@@ -111,19 +111,19 @@ def plain_prose(text):
 
 
 def compare(texts):
-    first, _, kinds, numbers, _ = structure.line_kinds(*utf8_buffer(column(*texts)))
+    first, _, kinds, flags, _ = structure.line_kinds(*utf8_buffer(column(*texts)))
     found = prose.find_prose(column(*texts))
     for n, text in enumerate(texts):
         lines = line_kinds.lines_of(text)
         here = slice(first[n], first[n + 1])
         assert [KINDS[kind] for kind in kinds[here]] == [KINDS[line.kind] for line in lines], text
-        assert numbers[here].tolist() == [line.is_number for line in lines], text
+        assert (flags[here] == structure.NUMBER).tolist() == [line.is_number for line in lines], text
         row = {name: array[n].as_py() for name, array in found.columns.items()}
         level, expected, bullets, listed, words, rare = plain_prose(text)
         assert (row["measured"], found.text[n].as_py(), found.bullets[n]) == (level, expected, bullets), text
         assert (row["listed_words"], row["list_words"], row["rare_hangul"]) == (listed, words, rare), text
         assert row["text_lines"] == sum(PROSE <= line.kind <= LINK for line in lines)
-        assert row["link_lines"] == sum(line.kind == LINK for line in lines)
+        assert row["link_lines"] == sum(line.is_outward for line in lines)
         assert row["number_lines"] == sum(line.is_number for line in lines)
         outside = "\n".join(line.bytes.decode() for line in lines if line.kind != CODE)
         assert found.outside_code[n].as_py().rstrip("\n") == outside.rstrip("\n")
