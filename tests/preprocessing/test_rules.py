@@ -41,7 +41,7 @@ def columns(texts, lang="ko", **others):
     for name, plain in PLAIN.items():
         data_type = TYPES.get(name, pa.bool_() if isinstance(plain, bool) else pa.int32())
         arrays[name] = pa.array(others.get(name, [plain] * len(texts)), data_type)
-    return pa.RecordBatch.from_pydict(arrays)
+    return pa.RecordBatch.from_pydict({"lang": arrays.pop("lang"), **dict(sorted(arrays.items()))})
 
 
 def _measure_code(text):
