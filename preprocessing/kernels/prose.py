@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.characters import decode
 from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.skipped_markup import BACKTICK, LESS, after_skipped
 from preprocessing.kernels.structure import (
@@ -19,8 +18,6 @@ from preprocessing.kernels.structure import (
     TABLE,
     address_end,
     after_marks,
-    is_digit,
-    is_letter,
     link_at,
 )  # fmt: skip
 
@@ -29,6 +26,14 @@ _BULLETS, _LISTED, _WORDS, _RARE = range(4)
 LIST_PIECE = 2  # words of a piece of a list
 _FEED, _SPACE = np.uint8(10), np.uint8(32)
 _STAR, _OPEN, _PIPE, _HASH, _BANG, _H = 42, 91, 124, 35, 33, 104
+_ORDINARY = np.ones(256, np.bool_)  # bytes that begin nothing that is left out
+_ORDINARY[[BACKTICK, LESS, _STAR, _OPEN, _BANG, _H]] = False
+_SIGN, _LETTERED, _BLANK, _SEPARATOR = range(4)
+_ROLES = np.zeros(256, np.uint8)  # what a byte is for a word
+_ROLES[0x80:] = _LETTERED
+_ROLES[[b for b in range(128) if chr(b).isalnum()]] = _LETTERED
+_ROLES[:33] = _BLANK
+_ROLES[[ord(c) for c in ",/|#;:>"]] = _SEPARATOR
 
 
 @inner()
@@ -36,11 +41,18 @@ def _copy_line(data, i, end, out, size):
     """Appends the text of a line of prose, a heading, a row of a table or a link to ``out``; returns the new size."""
     label_end = link_end = np.int64(-1)
     while i < end:
-        b = data[i]
-        after = i
         if i == label_end:
             i = link_end
             continue
+        limit = label_end if label_end > i else end
+        while 0 <= i < limit and _ORDINARY[data[i]]:
+            out[size] = data[i]
+            size += 1
+            i += 1
+        if i >= limit:
+            continue
+        b = data[i]
+        after = i
         if b in (BACKTICK, LESS):
             after = after_skipped(data, i, end)
         elif b == _H:
@@ -63,43 +75,44 @@ def _copy_line(data, i, end, out, size):
 
 
 @inner()
-def _is_separator(b):
-    """``, / | # ; : >``"""
-    return b == 44 or b == 47 or b in (_PIPE, _HASH) or b == 59 or b == 58 or b == 62
-
-
-@inner()
 def _count_words(out, start, end, common, row):
     """Counts the words of a line, those in pieces of few words, and rare syllables."""
-    words, lettered = 0, False
+    words = all_words = listed = rare = 0
+    lettered = False
     i = start
-    while i <= end:
-        b = out[i] if i < end else _FEED
-        separates = i == end or _is_separator(b)
-        if b <= _SPACE or separates:
+    while 0 <= i < end:
+        b = np.int64(out[i])
+        if 0xE3 <= b < 0xF0:
+            lettered = True
+            if b >= 0xEA:
+                c = ((b & 0x0F) << 12) | (np.int64(out[i + 1] & 0x3F) << 6) | np.int64(out[i + 2] & 0x3F)
+                if 0xAC00 <= c <= 0xD7A3:
+                    rare += not common[c - 0xAC00]
+            i += 3
+            continue
+        role = _ROLES[b]
+        if role >= _BLANK:
             words += lettered
             lettered = False
-        elif b >= 0x80 or is_letter(b) or is_digit(b):
-            lettered = True
-        if separates:
-            row[_WORDS] += words
-            row[_LISTED] += words if words <= LIST_PIECE else 0
-            words = 0
-        if 0xEA <= b <= 0xED and i < end:
-            c, step = decode(out, i)
-            if 0xAC00 <= c <= 0xD7A3:
-                row[_RARE] += not common[c - 0xAC00]
-            i += step
+            if role == _SEPARATOR:
+                all_words += words
+                listed += words if words <= LIST_PIECE else 0
+                words = 0
         else:
-            i += 1
+            lettered = lettered or role == _LETTERED
+        i += 1
+    words += lettered
+    row[_WORDS] += all_words + words
+    row[_LISTED] += listed + (words if words <= LIST_PIECE else 0)
+    row[_RARE] += rare
 
 
 @njit()
 def copy_lines(data, offsets, first, ends, kinds, counted, stripped, common):
     """``(bytes: uint8, starts: [rows + 1] int64, counts: [rows, len(COUNTS)])`` of the lines whose kind is ``counted``.
 
-    ``counted: [rows, KINDS] bool``; ``stripped: [rows] bool``: without marks; ``common: [11172] bool``, the frequent syllables. A blank line
-    after a line that is left out is left out, too.
+    ``counted: [rows, KINDS] bool``; ``stripped: [rows] bool``: without marks; ``common: [11172] bool``,
+    the frequent syllables. A blank line after a line that is left out is left out, too.
     """
     rows = len(offsets) - 1
     out = np.empty(offsets[rows] - offsets[0] + rows, np.uint8)

@@ -82,40 +82,64 @@ def _is_stamp(data, i, start, end):
 
 
 @inner()
-def _scan(data, start, end, f):
-    """Writes the features of a line to ``f``."""
-    f[:] = 0
+def _scan(data, start, row_end, f):
+    """Writes the features of the line at ``start`` to ``f``; returns ``(begin, end)`` of its text, without blanks before it.
+
+    Local counters stay in registers, and a wide character is one step.
+    """
+    visible = letters = digits = hangul = wide = pipes = brackets = addresses = signs = words = others = 0
+    dashes = stamps = 0
     before = np.int64(_SPACE)
-    for i in range(start, end):
+    begin = np.int64(-1)
+    i = start
+    while 0 <= i < row_end:
         b = np.int64(data[i])
-        if 0x80 <= b < 0xC0:
+        if b >= 0xE3:
+            visible += 1
+            others += 1
+            wide += b <= 0xED
+            hangul += 0xEA <= b <= 0xED
+            begin = i if begin < 0 else begin
+            before = b
+            i += 3 if b < 0xF0 else 4
             continue
         if b <= _SPACE:
+            if b == _FEED:
+                break
             before = b
-            continue
-        f[_VISIBLE] += 1
-        if is_letter(b):
-            f[_LETTERS] += 1
-            f[_WORDS] += not is_letter(before)
-            f[_OTHERS] += 1
-        elif b >= 0xE3:
-            f[_WIDE] += b <= 0xED
-            f[_HANGUL] += 0xEA <= b <= 0xED
-            f[_OTHERS] += 1
-        elif is_digit(b):
-            f[_DIGITS] += 1
-            f[_OTHERS] += 1
-        else:
-            f[_SIGNS] += _sign_weight(b, before)
-            f[_PIPES] += b == _PIPE
-            f[_DASHES] += b == 45
-            f[_BRACKETS] += b == _OPEN
-            f[_OTHERS] += not _is_rule_sign(b)
-            if b == 58:
-                f[_ADDRESSES] += i + 2 < end and data[i + 1] == 47 and data[i + 2] == 47
-                f[_STAMPS] += _is_stamp(data, i, start, end)
-        before = b
-    f[_SIGNS] += 2 * (before == 59)
+        elif b < 0x80 or b >= 0xC0:
+            visible += 1
+            begin = i if begin < 0 else begin
+            if is_letter(b):
+                letters += 1
+                words += not is_letter(before)
+                others += 1
+            elif is_digit(b):
+                digits += 1
+                others += 1
+            else:
+                signs += _sign_weight(b, before)
+                pipes += b == _PIPE
+                dashes += b == 45
+                brackets += b == _OPEN
+                others += not _is_rule_sign(b)
+                if b == 58:
+                    addresses += i + 2 < row_end and data[i + 1] == 47 and data[i + 2] == 47
+                    stamps += _is_stamp(data, i, start, row_end)
+            before = b
+        i += 1
+    signs += 2 * (before == 59)
+    f[_VISIBLE], f[_LETTERS], f[_DIGITS], f[_HANGUL], f[_WIDE], f[_PIPES] = (
+        visible,
+        letters,
+        digits,
+        hangul,
+        wide,
+        pipes,
+    )
+    f[_BRACKETS], f[_ADDRESSES], f[_SIGNS], f[_WORDS] = brackets, addresses, signs, words
+    f[_OTHERS], f[_DASHES], f[_STAMPS] = others, dashes, stamps
+    return (begin if begin >= 0 else i), i
 
 
 @inner()
@@ -337,13 +361,7 @@ def line_kinds(data, offsets):
         code_end = start = offsets[r]
         previous, piped, last_visible = BLANK, False, 0
         while start <= row_end:
-            end = start
-            while end < row_end and data[end] != _FEED:
-                end += 1
-            begin = start
-            while begin < end and data[begin] <= _SPACE:
-                begin += 1
-            _scan(data, start, end, f)
+            begin, end = _scan(data, start, row_end, f)
             if start < code_end:
                 kind = CODE
             elif start < front_end:
