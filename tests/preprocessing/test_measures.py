@@ -41,7 +41,7 @@ def stop_words_of(word, lang):
     """The stop words that a word equals or ends in."""
     found = set()
     if lang != "en":
-        run = re.search(f"[{HANGUL}]*$", word)[0]
+        run = re.findall(f"[{HANGUL}]*$", word)[0]
         found |= {word for word in KOREAN_STOP_WORDS if run.endswith(word)}
         found |= {stem for stem in STEMS if run[:-1].endswith(stem)}
     if lang != "ko" and word.isascii():
@@ -54,7 +54,7 @@ def sentence_ends_of(text):
     for line in text.split("\n"):
         words = words_of(line, "blanks")
         for place, word in enumerate(words, 1):
-            tail = re.search(f"[{re.escape(MARKS + CLOSING)}]*$", word)[0]
+            tail = re.findall(f"[{re.escape(MARKS + CLOSING)}]*$", word)[0]
             marks = [i for i, c in enumerate(tail) if c in MARKS]
             head = word[: len(word) - len(tail)]
             after_letter = marks[:1] == [0] and head and is_letter(head[-1])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preprocessing.documents import utf8_buffer
-from preprocessing.judging import line_kinds, prose
+from preprocessing.judging import line_kinds, prose, rules
 from preprocessing.judging.line_kinds import BLANK, CODE, HEADING, KINDS, LINK, MARKUP, PROSE, TABLE
 from preprocessing.kernels import structure
 
@@ -39,7 +39,7 @@ def after_span(line, i):
     if line[i] == ord("<"):
         tag = line_kinds.TAG.match(line, i)
         return tag.end() if tag else i
-    ticks = re.match(rb"`+", line[i:])[0]
+    ticks = line[i:][: len(line[i:]) - len(line[i:].lstrip(b"`"))]
     for other in re.finditer(rb"`+", line[i + len(ticks) :]):
         start = i + len(ticks) + other.start()
         if start >= i + line_kinds.LONGEST:
@@ -93,6 +93,7 @@ def plain_prose(text):
                 body = body.lstrip(b"#" + bytes(range(33)))
             elif line.kind != TABLE:
                 marks = line_kinds.MARKS.match(body)
+                assert marks is not None
                 bullets += marks["bullet"] is not None and not marks["bullet"][:1].isdigit()
                 body = body[marks.end() :]
             copied = plain_copy(body)
@@ -254,3 +255,9 @@ def test_counted_kinds_are_those_of_the_level():
     assert prose.counted_kinds("prose") == [BLANK, PROSE]
     assert prose.counted_kinds("text") == [BLANK, PROSE, HEADING, TABLE, LINK]
     assert prose.counted_kinds("everything") == [BLANK, PROSE, HEADING, TABLE, LINK, MARKUP, CODE]
+
+
+def test_fields_of_a_reason_are_those_of_its_rules():
+    assert rules.fields_of("repeated_lines") == ["max_repeated_lines"]
+    assert rules.fields_of("word_length") == ["max_word_length", "min_word_length"]
+    assert rules.fields_of("near_duplicate") == []
