@@ -1,7 +1,7 @@
 """Explains why documents were kept or dropped, and what other thresholds would change.
 
-Owns three queries on a finished corpus: one document (``--id``), a reason (``--reason``), and other thresholds
-(``--what-if``), which reads only columns and writes nothing.
+Owns the queries on a finished corpus: a reason (``--reason``), and other thresholds (``--what-if``), which reads only columns
+and writes nothing. ``explained_document`` shows one document (``--id``).
 """
 
 # pyarrow.compute creates its functions at import
@@ -20,19 +20,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from megatron_ko.config.cli import split
 from megatron_ko.config.loading import Loaded, load
 from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.tables import format_table, wrap
+from preprocessing.commands import explained_document
 from preprocessing.config.pipeline import RULES, Config, source_of
 from preprocessing.documents import read_batches
 from preprocessing.judging import rules
 from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context
-from preprocessing.running.markers import Marker
-from preprocessing.steps.filter import column_steps, columns_of, reasons_for, thresholds_of
+from preprocessing.steps.filter import columns_of, reasons_for, thresholds_of
 from preprocessing.steps.order import StepKeys
 
 log = logging.getLogger(__name__)
@@ -41,7 +40,6 @@ JUDGED = ("filter", "score", "decontaminate")
 THRESHOLDS = {
     "min_score", "keep_quantile", "max_perplexity", "min_perplexity", "keep_quantiles", "min_ngrams", "min_share",
 }  # fmt: skip
-SHOWN_CHARACTERS = 600
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +65,7 @@ def run(loaded: Loaded[Config], arguments: argparse.Namespace) -> int:
     context = Context(loaded)
     _check(context, arguments.source)
     if arguments.id is not None:
-        print("\n".join(_document(context, arguments.id)))
+        print("\n".join(explained_document.describe(context, arguments.id)))
     elif arguments.reason is not None:
         for line in _reason(context, arguments):
             print(line)
@@ -99,111 +97,6 @@ def _load_changed(arguments: argparse.Namespace) -> Loaded[Config]:
     return load(Config, files, [*overrides, *arguments.what_if], RULES)
 
 
-# --- one document ----------------------------------------------------------------------------------------
-
-
-def _document(context: Context, identity: str) -> list[str]:
-    for task in context.units:
-        row = _row_of(context, task, identity)
-        if row is not None:
-            return _describe(context, task, row, identity)
-    raise DataError(
-        f"no document has the id {identity!r}; documents without an id field have the id FILE:LINE; "
-        f"{context.folder / 'quarantine.jsonl'} lists records that could not be read",
-        rule="unknown-document",
-    )
-
-
-def _row_of(context: Context, task: Unit, identity: str) -> int | None:
-    context.upstream("measure", task.name)
-    ids = pq.read_table(context.documents_path(task), columns=["id"])["id"]
-    row = pc.index(ids, identity).as_py()
-    return None if row < 0 else row
-
-
-def _read_row(path: Any, row: int) -> dict[str, Any]:
-    start = 0
-    for batch in read_batches(path):
-        if row < start + batch.num_rows:
-            return batch.slice(row - start, 1).to_pylist()[0]
-        start += batch.num_rows
-    raise DataError(f"{path}: has no row {row}; run 'mko data run ...' again", rule="missing-row")
-
-
-def _describe(context: Context, task: Unit, row: int, identity: str) -> list[str]:
-    document = _read_row(context.documents_path(task), row)
-    columns: dict[str, Any] = {}
-    for batch in columns_of(context, task):
-        if row < batch.num_rows:
-            columns = batch.slice(row, 1).to_pylist()[0]
-            break
-        row -= batch.num_rows
-    masked = {name: n for name, n in _count_masked(context, task, identity).items() if n}
-    lines = [
-        *wrap(f"{identity}: source {document['source']}, language {document['lang']}, {document['meta']}"),
-        *wrap(f"masked personal data: {', '.join(f'{name} {n}' for name, n in masked.items()) or 'none'}"),
-        "",
-        *wrap(_shorten(document["text"], SHOWN_CHARACTERS)),
-        "",
-    ]
-    rows = [("", "rule", "value", "threshold")]
-    for rule, value, threshold, passed in rules.explain(columns, context.config.filter):
-        rows.append(("" if passed else "fails", rule, _number(value), _number(threshold)))
-    rows += _score_rows(context, columns)
-    lines += format_table(rows, 2)
-    return [*lines, "", *_fate(context, task, identity)]
-
-
-def _score_rows(context: Context, columns: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    """Rows of the table for models and evaluation sets."""
-    if len(column_steps(context.config)) == 1:
-        return
-    from preprocessing.steps.score import bounds_of, scoring_verdicts
-
-    row, quantiles = pa.RecordBatch.from_pylist([columns]), thresholds_of(context)
-    failed = {name: bool(verdict[0]) for name, verdict in scoring_verdicts(row, context.config, quantiles)}
-    for name, (low, high) in bounds_of(context.config.score, quantiles, columns["lang"]).items():
-        limits = [
-            f"{sign} {_number(limit)}" for sign, limit in ((">=", low), ("<=", high)) if np.isfinite(limit)
-        ]
-        yield "fails" if failed[name] else "", name, _number(columns[name]), ", ".join(limits)
-    if "contaminated" in failed:
-        least = f">= {context.config.decontaminate.min_ngrams}"
-        shared = _number(columns["contaminated_ngrams"])
-        yield "fails" if failed["contaminated"] else "", "contaminated", shared, f"drops {least}"
-
-
-def _count_masked(context: Context, task: Unit, identity: str) -> dict[str, int]:
-    path = context.path("clean", task.name, ".columns.parquet")
-    columns = pq.read_table(path, filters=[("id", "=", identity)])
-    names = columns.schema.names[1:]
-    return {name.removeprefix("masked_"): pc.sum(columns[name]).as_py() or 0 for name in names}
-
-
-def _fate(context: Context, task: Unit, identity: str) -> Iterator[str]:
-    for step in ("filter", "deduplicate"):
-        if Marker(context.folder, f"{step}/{task.name}").key() is None:
-            yield f"{step}: not finished"
-            continue
-        row = pq.read_table(context.path(step, task.name), filters=[("id", "=", identity)]).to_pylist()[0]
-        is_duplicate = step == "deduplicate"
-        if row["reason"]:
-            of = f" of {row['duplicate_of']} (similarity {row['similarity']:.3f})" if is_duplicate else ""
-            yield f"{step}: dropped, {row['reason']}{of}"
-            return
-        yield f"{step}: kept" + (f", cluster of {row['cluster_size']}" if is_duplicate else "")
-
-
-def _number(value: Any) -> str:
-    if value is None or isinstance(value, (str, bool)):
-        return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
-
-
-def _shorten(text: str, characters: int) -> str:
-    return text if len(text) <= characters else f"{text[:characters]} ... ({len(text):,} characters)"
-
-
 # --- a reason --------------------------------------------------------------------------------------------
 
 
@@ -221,8 +114,13 @@ def _reason(context: Context, arguments: argparse.Namespace) -> Iterator[str]:
                 shown += 1
                 yield json.dumps(row, ensure_ascii=False) if arguments.json else _format_document(row)
     if arguments.reason == "list":
-        rows = [(step, reason, f"{n:,}") for (step, reason), n in sorted(counts.items())]
-        yield from format_table([("step", "reason", "documents"), *rows], 2)
+        rows = [
+            (step, reason, f"{n:,}", _fields_of(context, step, reason))
+            for (step, reason), n in sorted(counts.items())
+        ]
+        yield from format_table(
+            [("step", "reason", "documents", "field that decides"), *rows], 2, sentences=True
+        )
     elif not shown:
         known = ", ".join(sorted({reason for _, reason in counts})) or "none"
         raise DataError(
@@ -231,10 +129,26 @@ def _reason(context: Context, arguments: argparse.Namespace) -> Iterator[str]:
         )
 
 
+def _fields_of(context: Context, step: str, reason: str) -> str:
+    """The fields of the configuration that decide on a reason; empty where none does."""
+    from preprocessing.steps.score import fields_of
+
+    if step == "deduplicate":
+        return "deduplicate.threshold" if reason == "near_duplicate" else ""
+    if reason == "contaminated":
+        return "decontaminate.min_ngrams"
+    models = fields_of(context.config.score)
+    if reason in models:
+        return models[reason]
+    return " ".join(f"filter.LANG.{field}" for field in rules.fields_of(reason))
+
+
 def _format_document(row: dict[str, Any]) -> str:
     detail = f" {row['detail']}" if row["detail"] else ""
     head = f"--- {row['id']} ({row['source']}, {row['lang']}){detail}"
-    return "\n".join([*wrap(head), *wrap(_shorten(row["text"], SHOWN_CHARACTERS)), ""])
+    return "\n".join(
+        [*wrap(head), *wrap(explained_document.shorten(row["text"], explained_document.SHOWN_CHARACTERS)), ""]
+    )
 
 
 # --- what if ---------------------------------------------------------------------------------------------

@@ -58,6 +58,7 @@ Switch = Union[Flag, None]
 
 @section
 class ProseRules:
+    # Lines that count are sentences and items of lists; see preprocessing/judging/prose.py
     preset: Preset | None = None
     """Preset for thresholds that are not set here; defaults to filter.preset."""
     min_characters: Count = None
@@ -78,12 +79,24 @@ class ProseRules:
     """Drops advertisements: at least two distinct spam terms, a contact or link, and a high density of terms."""
     max_symbol_ratio: Share = None
     """Maximum ratio of symbols (neither letters, digits nor plain punctuation) to visible characters."""
+    min_letter_ratio: Share = None
+    """Minimum ratio of letters to visible characters (thirty or more words)."""
     min_hangul_ratio: Share = None
     """Minimum ratio of Hangul syllables to letters and digits."""
     languages: Languages = None
     """Allowed languages, as detected from the text."""
+    max_rare_hangul: Share = None
+    """Maximum share of Hangul syllables outside the 2,350 of KS X 1001 (thirty or more syllables): a sign of a wrong decoding."""
+    max_link_lines: Share = None
+    """Maximum share of lines that consist mostly of links to other sites, outside of code (documents of five or more lines)."""
+    max_number_lines: Share = None
+    """Maximum share of lines with at least as many digits as letters, or with a time and hardly any Hangul, outside of code
+    (five or more lines)."""
+    max_listed_words: Share = None
+    """Maximum share of words in pieces of one or two words between commas, bars and line ends, where function words are few
+    (twenty or more words): lists of keywords, menus."""
     max_bullet_lines: Share = None
-    """Maximum share of lines that start with a bullet (documents of five or more lines)."""
+    """Maximum share of lines that start with a bullet, outside of code (five or more lines)."""
     max_ellipsis_lines: Share = None
     """Maximum share of lines that end with an ellipsis (five or more lines)."""
     max_short_lines: Share = None
@@ -93,13 +106,16 @@ class ProseRules:
     max_newline_ratio: Number = None
     """Maximum ratio of line ends to words (thirty or more words)."""
     max_repeated_lines: Share = None
-    """Maximum share of visible characters in lines that repeat an earlier line (five or more lines)."""
+    """Maximum share of the visible characters of a document in lines of prose that repeat an earlier line (five or more lines)."""
     max_duplicate_lines: Share = None
     """Maximum share of lines that repeat an earlier line (five or more lines)."""
     max_duplicate_paragraphs: Share = None
     """Maximum share of paragraphs that repeat an earlier paragraph (five or more lines)."""
     max_duplicate_paragraph_characters: Share = None
     """Maximum share of visible characters in paragraphs that repeat an earlier paragraph (five or more lines)."""
+    max_repeated_pair: Share = None
+    """Maximum share of characters in the most frequent two-word sequence, where function words are few (thirty or more words):
+    stuffing with keywords."""
     max_repeated_words: Share = None
     """Maximum share of three-word sequences that repeat an earlier one (documents of thirty or more words)."""
     max_top_2_gram: Share = None

@@ -57,6 +57,7 @@ MEASURES = (
     Measure("blank_words", "Words between blanks (Korean: eojeol)."),
     Measure("alphabetic_words", "Words between blanks with a letter."),
     Measure("stop_words", "Number of different stop words; a weak sign of running text."),
+    Measure("function_words", "Words that equal or end in a stop word."),
     Measure("mean_line_length", "Characters per line with a visible character.", ("characters", "lines")),
     Measure("mean_word_length", "Mean length of words with a letter or digit.", ("word_characters", "spoken_words")),
     Measure("duplicate_lines", "Share of lines that repeat an earlier one; ignores blanks.", ("line_repeats", "lines")),

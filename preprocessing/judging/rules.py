@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,9 @@ from preprocessing.judging.presets.values import Thresholds, thresholds
 
 FEW_LINES = 5
 FEW_WORDS = 30
+FEW_LIST_WORDS = 20
+FEW_FUNCTION_WORDS = 0.3  # of the words with a letter or digit
+FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
 
 Columns = Callable[[str], np.ndarray]
 Verdicts = Iterator[tuple[str, np.ndarray]]
@@ -83,6 +86,29 @@ def _spoken_words(of: Columns) -> np.ndarray:
     return of("words") - of("symbol_words")
 
 
+def _rare_hangul(of: Columns) -> np.ndarray:
+    return of("rare_hangul") / np.maximum(of("hangul"), 1)
+
+
+def _repeated_lines(of: Columns) -> np.ndarray:
+    """A share of the whole document, since the lead-ins of many examples repeat by nature."""
+    return of("duplicate_line_characters") * of("visible") / np.maximum(of("all_visible"), 1)
+
+
+def _repeated_pair(of: Columns) -> np.ndarray:
+    """0 for sentences, which have function words, and for chats, whose names and times have signs."""
+    words, symbols = of("words"), of("symbol_words")
+    spoken = np.maximum(words - symbols, 1)
+    stuffed = (of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * spoken) & (symbols < FEW_SYMBOLS * words)
+    return np.where(stuffed, of("top_2_gram"), 0)
+
+
+def _listed_words(of: Columns) -> np.ndarray:
+    """0 where function words show that pieces belong to sentences, as in poems of short lines."""
+    few = of("function_words") < FEW_FUNCTION_WORDS * np.maximum(of("words") - of("symbol_words"), 1)
+    return np.where(few, of("listed_words") / np.maximum(of("list_words"), 1), 0)
+
+
 def _spam(of: Columns) -> np.ndarray:
     """1.0 for advertisements, otherwise 0.0."""
     dense = 1000 * of("spam_terms") >= MIN_PER_1000 * np.maximum(of("characters"), 1)
@@ -90,7 +116,7 @@ def _spam(of: Columns) -> np.ndarray:
     return (dense & many & (of("spam_contact") > 0)).astype(np.float64)
 
 
-_LINES, _WORDS = ("lines", FEW_LINES), ("words", FEW_WORDS)
+_LINES, _TEXT_LINES, _WORDS = ("lines", FEW_LINES), ("text_lines", FEW_LINES), ("words", FEW_WORDS)
 PROSE = (
     Rule("too_short", "min_characters", _column("characters")),
     Rule("too_long", "max_characters", _column("characters")),
@@ -102,14 +128,19 @@ PROSE = (
     Rule("broken_jamo", "max_jamo_ratio", _jamo),
     Rule("spam", "spam", _spam),
     Rule("symbol_ratio", "max_symbol_ratio", _symbols),
+    Rule("letter_ratio", "min_letter_ratio", _share("letters", "visible"), _WORDS),
     Rule("hangul_ratio", "min_hangul_ratio", _hangul),
     Rule("language", "languages", _column("language")),
-    Rule("bullet_lines", "max_bullet_lines", _share("bullet_lines", "lines"), _LINES),
+    Rule("rare_hangul", "max_rare_hangul", _rare_hangul, ("hangul", FEW_WORDS)),
+    Rule("link_lines", "max_link_lines", _share("link_lines", "text_lines"), _TEXT_LINES),
+    Rule("number_lines", "max_number_lines", _share("number_lines", "text_lines"), _TEXT_LINES),
+    Rule("listed_words", "max_listed_words", _listed_words, ("list_words", FEW_LIST_WORDS)),
+    Rule("bullet_lines", "max_bullet_lines", _share("bullet_lines", "text_lines"), _TEXT_LINES),
     Rule("ellipsis_lines", "max_ellipsis_lines", _share("ellipsis_lines", "lines"), _LINES),
     Rule("short_lines", "max_short_lines", _share("short_lines", "lines"), _LINES),
     Rule("ended_lines", "min_ended_lines", _share("ended_lines", "lines"), _LINES),
     Rule("newline_ratio", "max_newline_ratio", _share("newlines", "words"), _WORDS),
-    Rule("repeated_lines", "max_repeated_lines", _column("duplicate_line_characters"), _LINES),
+    Rule("repeated_lines", "max_repeated_lines", _repeated_lines, _LINES),
     Rule("duplicate_lines", "max_duplicate_lines", _column("duplicate_lines"), _LINES),
     Rule("duplicate_paragraphs", "max_duplicate_paragraphs", _column("duplicate_paragraphs"), _LINES),
     Rule(
@@ -118,6 +149,7 @@ PROSE = (
         _column("duplicate_paragraph_characters"),
         _LINES,
     ),
+    Rule("repeated_pair", "max_repeated_pair", _repeated_pair, _WORDS),
     Rule("repeated_words", "max_repeated_words", _column("repeated_words"), _WORDS),
     *(
         Rule(name, f"max_{name}", _column(name), _WORDS)
@@ -214,8 +246,18 @@ def _first_reasons(rows: int, all_verdicts: Verdicts) -> np.ndarray:
     return np.array(names, object)[first]
 
 
-def explain(row: Mapping[str, Any], config: FilterConfig) -> list[tuple[str, Any, Any, bool]]:
-    """``(reason, value, threshold, passed)`` of every rule that is on, for one row of columns."""
+class Explanation(NamedTuple):
+    """The verdict of one rule on one document; ``field`` is its name below ``filter.LANG``."""
+
+    reason: str
+    value: Any
+    limit: Any
+    passed: bool
+    field: str
+
+
+def explain(row: Mapping[str, Any], config: FilterConfig) -> list[Explanation]:
+    """The verdict of every rule that is on, for one row of columns."""
     columns = columns_of(pa.RecordBatch.from_pylist([dict(row)]))
     limits = thresholds(config, row["lang"])
     explanations = []
@@ -224,8 +266,15 @@ def explain(row: Mapping[str, Any], config: FilterConfig) -> list[tuple[str, Any
             limit = limits[rule.field]
             value = _to_python(rule.value(columns)[0], limit)
             passed = not rule.fails(columns, limit)[0]
-            explanations.append((rule.reason, value, _format_limit(rule, limit), passed))
+            explanations.append(
+                Explanation(rule.reason, value, _format_limit(rule, limit), passed, rule.field)
+            )
     return explanations
+
+
+def fields_of(reason: str) -> list[str]:
+    """The fields below ``filter.LANG`` that decide on a reason; empty for reasons of other steps."""
+    return sorted({rule.field for rule in (*PROSE, *CODE) if rule.reason == reason})
 
 
 def _to_python(value: Any, threshold: Any) -> Any:

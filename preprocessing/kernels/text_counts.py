@@ -40,7 +40,7 @@ COUNTS = (
     "lines", "paragraphs", "longest_line", "bullet_lines", "ellipsis_lines", "short_lines", "ended_lines", "newlines",
     "sentence_ends", "words", "symbol_words", "word_characters", "blank_words", "alphabetic_words", "stop_words",
     "line_repeats", "line_repeat_characters", "paragraph_repeats", "paragraph_repeat_characters",
-    "recorded_words", "recorded_characters", "repeated_triples", "_",
+    "function_words", "recorded_words", "recorded_characters", "repeated_triples", "_",
     "top_2", "top_3", "top_4", "duplicate_5", "duplicate_6", "duplicate_7", "duplicate_8", "duplicate_9", "duplicate_10",
 )  # fmt: skip
 INDEX = {name: i for i, name in enumerate(COUNTS)}
@@ -50,8 +50,8 @@ WIDTH = len(COUNTS)
     _LINES, _PARAGRAPHS, _LONGEST, _BULLETS, _ELLIPSES, _SHORT, _ENDED, _NEWLINES,
     _SENTENCES, _WORDS, _SYMBOL_WORDS, _WORD_CHARACTERS, _BLANK_WORDS, _ALPHABETIC, _STOP_WORDS,
     _LINE_REPEATS, _LINE_REPEAT_SIZE, _PARAGRAPH_REPEATS, _PARAGRAPH_REPEAT_SIZE,
-    _RECORDED, _RECORDED_CHARACTERS, _NGRAMS,
-) = range(32)  # fmt: skip
+    _FUNCTION_WORDS, _RECORDED, _RECORDED_CHARACTERS, _NGRAMS,
+) = range(33)  # fmt: skip
 SHORT_LINE = 30  # characters (FineWeb, arXiv:2406.17557)
 MAX_WORDS = 1 << 22  # words of a document that are searched for repetition: bounds memory to about 200 MB
 
@@ -149,7 +149,7 @@ def _write_characters(seen, total, row):
 
 
 @inner()
-def _read(data, start, end, table, endings, scripts, row, s):
+def _read(data, start, end, table, endings, scripts, stop_words, row, s):
     """Writes all counts of one document except repetition; fills words, lines and paragraphs.
 
     One long function, so that its counters stay in registers; split into functions it takes three times as long.
@@ -159,7 +159,9 @@ def _read(data, start, end, table, endings, scripts, row, s):
     word, length, word_script, word_key, lettered = BASIS, 0, 0, np.uint64(0), False
     in_blanks = alphabetic = False
     line_hash, line_visible, line_length, part_hash, part_visible = BASIS, 0, 0, BASIS, 0
-    lines = parts = words = symbol_words = word_characters = blank_words = alphabetic_words = 0
+    lines = parts = words = symbol_words = word_characters = blank_words = alphabetic_words = (
+        function_words
+    ) = 0
     longest = latin1 = sentences = recorded_characters = reached = 0
     first = last = before = previous = np.int64(0)
     first_at = last_at = np.int64(0)
@@ -188,7 +190,9 @@ def _read(data, start, end, table, endings, scripts, row, s):
                 word_characters += length
             else:
                 symbol_words += 1
-            stops |= stop_bits(endings, last_class, last, before, word_key, length)
+            bits = stop_bits(endings, last_class, last, before, word_key, length) & stop_words
+            stops |= bits
+            function_words += bits != 0
             value = mix(word)
             if words <= MAX_WORDS:
                 reached += length
@@ -243,7 +247,9 @@ def _read(data, start, end, table, endings, scripts, row, s):
                     seen[BLANK] += 1
                     words += 1
                     word_characters += length
-                    stops |= korean_bits(endings, c, before if length > 1 else 0)
+                    bits = korean_bits(endings, c, before if length > 1 else 0) & stop_words
+                    stops |= bits
+                    function_words += bits != 0
                     value = mix(word)
                     if words <= MAX_WORDS:
                         reached += length
@@ -278,7 +284,8 @@ def _read(data, start, end, table, endings, scripts, row, s):
     row[_LATIN1], row[_LONGEST] = latin1, longest
     row[_PARAGRAPHS], row[_SENTENCES] = parts, sentences
     row[_WORDS], row[_SYMBOL_WORDS], row[_WORD_CHARACTERS] = words, symbol_words, word_characters
-    row[_BLANK_WORDS], row[_ALPHABETIC], row[_STOP_WORDS] = blank_words, alphabetic_words, stops
+    row[_BLANK_WORDS], row[_ALPHABETIC] = blank_words, alphabetic_words
+    row[_STOP_WORDS], row[_FUNCTION_WORDS] = stops, function_words
     row[_RECORDED] = min(words, MAX_WORDS)
     row[_RECORDED_CHARACTERS] = total if words <= MAX_WORDS else recorded_characters
 
@@ -306,7 +313,7 @@ def count(data, offsets, table, endings, scripts, stop_words, s):
     out = np.zeros((rows, WIDTH), np.int64)
     s.reach[0] = 0
     for r in range(rows):
-        _read(data, offsets[r], offsets[r + 1], table, endings, scripts, out[r], s)
-        out[r, _STOP_WORDS] = count_bits(out[r, _STOP_WORDS] & stop_words)
+        _read(data, offsets[r], offsets[r + 1], table, endings, scripts, np.uint32(stop_words), out[r], s)
+        out[r, _STOP_WORDS] = count_bits(out[r, _STOP_WORDS])
         _repetition(out[r], s)
     return out

@@ -26,7 +26,7 @@ from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context, Outcome, Task
 
 STEP = "filter"
-VERSION = 1
+VERSION = 2
 """Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 REASONS = pa.schema(
     [("id", pa.string()), ("source", pa.string()), ("lang", pa.string()), ("reason", pa.string())]

@@ -11,14 +11,20 @@ import pyarrow as pa
 from preprocessing.config.deduplication import DeduplicateConfig
 from preprocessing.documents import INTERMEDIATE, new_shard, read_batches
 from preprocessing.duplicates.signatures import sign, signature_schema
-from preprocessing.judging import advertising, code_files, measures
+from preprocessing.judging import advertising, code_files, measures, prose
 from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.text.by_language import by_language
-from preprocessing.text.language import detect
+from preprocessing.text.language import LANGUAGE_COLUMNS, detect
 
 STEP = "measure"
-VERSION = 2
+VERSION = 3
 """Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
+_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()), ("source", pa.string()), ("lang", pa.string()),
+        *measures.SCHEMA, *LANGUAGE_COLUMNS, *advertising.COLUMNS, *prose.COLUMNS, *code_files.COLUMNS,
+    ]
+)  # fmt: skip
 
 
 def measure_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -26,38 +32,25 @@ def measure_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     return by_language(batch, _measure_language)
 
 
-def columns_schema() -> pa.Schema:
-    """Schema of the table of columns."""
-    return measure_batch(_EMPTY).schema
-
-
-_EMPTY = pa.RecordBatch.from_pydict(
-    {"id": pa.array([""]), "text": pa.array([""], pa.large_string()), "source": pa.array([""]), "lang": pa.array(["ko"]), "meta": pa.array(["{}"])}
-)  # fmt: skip
-
-
 def _measure_language(part: pa.RecordBatch, lang: str) -> pa.RecordBatch:
     text = part["text"]
     columns = {name: part[name] for name in ("id", "source", "lang")}
-    numbers = measures.measure(text, lang)
-    columns.update(zip(numbers.schema.names, numbers.columns))
+    if lang == "code":
+        numbers = measures.measure(text, lang)
+        columns.update(zip(numbers.schema.names, numbers.columns))
+    else:
+        columns.update(prose.measure(text, lang))
     columns.update(detect(text).columns())
-    columns.update(
-        _measure_if(lang != "code", lambda: advertising.measure(text), advertising.COLUMNS, part.num_rows)
-    )
-    columns.update(
-        _measure_if(
-            lang == "code",
-            lambda: code_files.measure(text, part["meta"].to_pylist()),
-            code_files.COLUMNS,
-            part.num_rows,
-        )
-    )
-    return pa.RecordBatch.from_pydict(columns)
+    if lang == "code":
+        columns.update(code_files.measure(text, part["meta"].to_pylist()))
+    return _in_order(columns, part.num_rows)
 
 
-def _measure_if(applies: bool, measure, schema: pa.Schema, rows: int) -> dict[str, pa.Array]:
-    return measure() if applies else {field.name: pa.nulls(rows, field.type) for field in schema}
+def _in_order(columns: dict[str, pa.Array], rows: int) -> pa.RecordBatch:
+    """The columns in the order of ``_SCHEMA``; those of another kind of document are null."""
+    return pa.RecordBatch.from_arrays(
+        [columns.get(field.name, pa.nulls(rows, field.type)) for field in _SCHEMA], schema=_SCHEMA
+    )
 
 
 # --- the step --------------------------------------------------------------------------------------------
@@ -86,7 +79,7 @@ def measure_unit(context: Context, number: int) -> Outcome:
     paths = [context.path(STEP, unit.name), context.path(STEP, unit.name, ".signatures.parquet")]
     documents = 0
     with (
-        new_shard(paths[0], columns_schema(), INTERMEDIATE) as columns,
+        new_shard(paths[0], _SCHEMA, INTERMEDIATE) as columns,
         new_shard(paths[1], signature_schema(config), compression="none") as signatures,
     ):
         for batch in read_batches(context.documents_path(unit)):

@@ -182,6 +182,20 @@ def bounds_of(config: ScoreConfig, quantiles: dict[str, Any], lang: str) -> dict
     }
 
 
+def fields_of(config: ScoreConfig) -> dict[str, str]:
+    """The field of the configuration that decides, by column of the models."""
+    fields = {}
+    for kind, models, shares in (
+        ("quality", config.quality, "keep_quantile"),
+        ("perplexity", config.perplexity, "keep_quantiles"),
+    ):
+        value = "min_score" if kind == "quality" else "max_perplexity"
+        for name, model in models.items():
+            field = value if getattr(model, shares) is None else shares
+            fields[f"{kind}_{name}"] = f"score.{kind}.{name}.{field}"
+    return fields
+
+
 def _fixed(model: QualityModel | PerplexityModel) -> tuple[float, float]:
     if isinstance(model, QualityModel):
         return (-np.inf if model.min_score is None else model.min_score), np.inf

@@ -11,7 +11,7 @@ from preprocessing.commands import calibrate
 from preprocessing.config.rules import FilterConfig
 from preprocessing.documents import new_shard
 from preprocessing.judging import rules
-from preprocessing.judging.measures import measure
+from preprocessing.judging.prose import measure
 from preprocessing.judging.rules import PROSE
 from tests.preprocessing.refusals import refuses
 
@@ -35,9 +35,7 @@ class Stand:
                 "lang": pa.array(["ko"] * len(documents)),
                 "misread": pa.array([0] * len(documents), pa.int32()),
             }
-            batch = pa.RecordBatch.from_pydict(
-                {**columns, **dict(zip(measured.schema.names, measured.columns))}
-            )
+            batch = pa.RecordBatch.from_pydict({**columns, **measured})
             with new_shard(self.path("measure", f"{name}-0"), batch.schema) as shard:
                 for start in range(0, batch.num_rows, 4):
                     shard.write(batch.slice(start, 4))
@@ -97,9 +95,7 @@ def test_the_yaml_is_a_configuration_that_keeps_trusted_text_and_drops_noise(tmp
             name: pa.array([0] * len(texts), pa.int32())
             for name in ("misread", "spam_terms", "spam_groups", "spam_contact", "lorem")
         }
-        batch = pa.RecordBatch.from_pydict(
-            {"lang": pa.array(["ko"] * len(texts)), **extra, **dict(zip(table.schema.names, table.columns))}
-        )
+        batch = pa.RecordBatch.from_pydict({"lang": pa.array(["ko"] * len(texts)), **table, **extra})
         reasons = rules.find_reasons(batch, config)
         assert all((reason is None) == kept for reason in reasons), reasons
     assert lines[-1].endswith("books 0.00 % of 10, web 100.00 % of 10")

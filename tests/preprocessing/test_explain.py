@@ -44,6 +44,7 @@ def test_a_dropped_document_names_the_rule_and_a_duplicate_its_survivor(done, ca
         ["fails", "too_short", "2", ">=", "30"]
     ]
     assert "filter: dropped, too_short" in out
+    assert ["too_short", "filter.ko.min_characters"] in [line.split() for line in out.splitlines()]
     out = output(capsys, done[0], "--id", "ko-900")
     fate = out.splitlines()[-1]
     assert (
@@ -55,6 +56,7 @@ def test_a_dropped_document_names_the_rule_and_a_duplicate_its_survivor(done, ca
 def test_reasons_are_listed_and_shown(done, capsys):
     counts = [line.split() for line in output(capsys, done[0], "--reason", "list").splitlines()]
     assert ["deduplicate", "exact_duplicate", "2"] in counts
+    assert [row[3:] for row in counts if row[1] == "too_short"] == [["filter.LANG.min_characters"]]
     rows = [
         json.loads(line) for line in output(capsys, done[0], "--reason", "too_short", "--json").splitlines()
     ]

@@ -225,6 +225,7 @@ def tokens_of(line, skips):
             yield "", "quiet"
         else:
             match = REFERENCE.match(line, at) or WORD.match(line, at)
+            assert match is not None
             end = match.end()
             yield ("&", "quiet") if match.re is REFERENCE else (match[0], kind_of(match[0]))
         at = end

@@ -37,15 +37,16 @@ def words_of(text, unit):
     return found if unit == "blanks" else [run for word in found for run in SCRIPT_RUNS.findall(word)]
 
 
-def stop_words_of(words, lang):
+def stop_words_of(word, lang):
+    """The stop words that a word equals or ends in."""
     found = set()
     if lang != "en":
-        for run in (re.search(f"[{HANGUL}]*$", word)[0] for word in words):
-            found |= {word for word in KOREAN_STOP_WORDS if run.endswith(word)}
-            found |= {stem for stem in STEMS if run[:-1].endswith(stem)}
-    if lang != "ko":
-        found |= set(ENGLISH_STOP_WORDS) & {word.lower() for word in words if word.isascii()}
-    return len(found)
+        run = re.findall(f"[{HANGUL}]*$", word)[0]
+        found |= {word for word in KOREAN_STOP_WORDS if run.endswith(word)}
+        found |= {stem for stem in STEMS if run[:-1].endswith(stem)}
+    if lang != "ko" and word.isascii():
+        found |= set(ENGLISH_STOP_WORDS) & {word.lower()}
+    return found
 
 
 def sentence_ends_of(text):
@@ -53,7 +54,7 @@ def sentence_ends_of(text):
     for line in text.split("\n"):
         words = words_of(line, "blanks")
         for place, word in enumerate(words, 1):
-            tail = re.search(f"[{re.escape(MARKS + CLOSING)}]*$", word)[0]
+            tail = re.findall(f"[{re.escape(MARKS + CLOSING)}]*$", word)[0]
             marks = [i for i, c in enumerate(tail) if c in MARKS]
             head = word[: len(word) - len(tail)]
             after_letter = marks[:1] == [0] and head and is_letter(head[-1])
@@ -143,7 +144,8 @@ def plain_measure(text, lang, unit):
         "symbol_words": len(words) - len(spoken),
         "blank_words": len(blank_words),
         "alphabetic_words": sum(any(map(is_letter, word)) for word in blank_words),
-        "stop_words": stop_words_of(words, lang),
+        "stop_words": len(set().union(*(stop_words_of(word, lang) for word in words))),
+        "function_words": sum(bool(stop_words_of(word, lang)) for word in words),
         "mean_line_length": share(len(text), len(lines)),
         "mean_word_length": share(sum(map(len, spoken)), len(spoken)),
         "duplicate_lines": share(line_repeats[0], len(lines)),

@@ -12,7 +12,7 @@ from megatron_ko.config.loading import load
 from megatron_ko.errors import ConfigError, DataError
 from preprocessing.config.languages import LANGUAGES
 from preprocessing.config.rules import CodeRules, Count, FilterConfig, Number, ProseRules, Share
-from preprocessing.judging import rules
+from preprocessing.judging import prose, rules
 from preprocessing.judging.measures import measure
 from preprocessing.judging.presets import values
 from preprocessing.text.language import detect
@@ -33,16 +33,21 @@ TYPES = {"encoded_data_share": pa.float32(), "comment_share": pa.float32(), "lic
 def columns(texts, lang="ko", **others):
     """Columns as step measure writes them; ``others`` are lists for columns of other modules."""
     text = pa.array(texts, pa.large_string())
-    numbers = measure(text, lang)
     arrays = {
         "lang": pa.array([lang] * len(texts)),
-        **dict(zip(numbers.schema.names, numbers.columns)),
+        **(_measure_code(text) if lang == "code" else prose.measure(text, lang)),
         **detect(text).columns(),
     }
     for name, plain in PLAIN.items():
         data_type = TYPES.get(name, pa.bool_() if isinstance(plain, bool) else pa.int32())
         arrays[name] = pa.array(others.get(name, [plain] * len(texts)), data_type)
-    return pa.RecordBatch.from_pydict(arrays)
+    return pa.RecordBatch.from_pydict({"lang": arrays.pop("lang"), **dict(sorted(arrays.items()))})
+
+
+def _measure_code(text):
+    numbers = measure(text, "code")
+    nulls = {field.name: pa.nulls(len(text), field.type) for field in prose.COLUMNS}
+    return {**dict(zip(numbers.schema.names, numbers.columns)), **nulls}
 
 
 def reasons(texts, lang="ko", config=None, **others):
@@ -62,7 +67,14 @@ def configure(preset="default", lang="ko", **fields):
         ("too_short", "ko", ""),
         ("hangul_ratio", "ko", "This page is written in English from the first word to the very last one."),
         ("symbol_ratio", "ko", "★☆★☆ ◆◇◆◇ ▶▶▶ 목록 ■□■□ ※※※ ↑↓←→ ◎◎◎ ♣♣♣ 끝 ★☆★☆ ◆◇◆◇"),
-        ("bullet_lines", "ko", "\n".join(f"- {word}나무와 {word}꽃" for word in "가나다라마바사아")),
+        (None, "ko", "\n".join(f"- {word}나무와 {word}꽃을 심었다" for word in "가나다라마바사아")),
+        ("listed_words", "ko", "\n".join(f"- {word}나무 {word}꽃집" for word in "가나다라마바사아자차카타")),
+        ("listed_words", "ko", ", ".join(f"{word}나무 묘목" for word in "가나다라마바사아자차카타")),
+        ("link_lines", "ko", "추천 사이트\n" + "\n".join(f"- [봄나무 {n}](https://example.com/{n})" for n in range(12))),
+        ("number_lines", "ko", "월별 강수량과 기온을 함께 적은 표\n" + "\n".join(f"서울 {n}월 강수 {n}12.5 기온 1{n}.25" for n in range(1, 10))),
+        ("letter_ratio", "ko", "??? ?? ???? ??? ?? ? ?????. ?? ??? ?? ???? ??? ??? ?????"),
+        ("rare_hangul", "ko", " ".join(chr(0xAC01 + 37 * n + k) + chr(0xAC02 + 41 * n) for n, k in zip(range(60), range(60)))),
+        ("repeated_pair", "ko", " ".join(f"강남 꽃집 {word}" for word in ["가격", "예약", "후기", "위치", "추천", "순위", "주소", "주차", "배달", "결혼", "생일", "개업", "승진", "화환"])),
         ("repeated_lines", "ko", "이 글은 회원만 볼 수 있습니다.\n댓글 쓰기\n" * 6),
         ("repeated_words", "ko", "봄이 왔네 봄이 왔어 " * 20),
         ("broken_jamo", "ko", "ㅎㅏㄴㄱㅡㄹ ㅈㅏㅍㅏㄴㅇㅣ ㄱㅗㅈㅏㅇㄴㅏㅆㄷㅏ. ㄱㅡㄹㅈㅏㄱㅏ ㅁㅗㅇㅣㅈㅣ ㅇㅏㄶㄱㅗ"),
@@ -90,6 +102,7 @@ VARIED = " ".join(SENTENCES)
     ("reason", "fields", "text"),
     [
         ("too_long", {"max_characters": 100}, VARIED),
+        ("bullet_lines", {"max_bullet_lines": 0.9}, "\n".join(f"- {s}" for s in SENTENCES)),
         ("too_few_words", {"min_words": 50}, "단어가 모자란 글이다. 그래도 서른 글자는 넘는 글이기는 하다."),
         ("too_many_words", {"max_words": 50}, VARIED),
         ("language", {"languages": ["en"]}, VARIED),
@@ -221,11 +234,17 @@ def test_a_language_without_rules_is_an_error():
 def test_explain_lists_the_value_of_every_rule():
     row = columns(["봄이 왔네 봄이 왔어 " * 20]).to_pylist()[0]
     explanations = rules.explain(row, configure(languages=["ko"]))
-    assert ("repeated_words", pytest.approx(74 / 78, abs=1e-5), "<= 0.6", False) in explanations
-    assert ("too_short", 240, ">= 30", True) in explanations
-    assert ("language", "ko", "ko", True) in explanations
-    assert ("spam", False, False, True) in explanations
-    failed = [reason for reason, _, _, passed in explanations if not passed]
+    assert (
+        "repeated_words",
+        pytest.approx(74 / 78, abs=1e-5),
+        "<= 0.6",
+        False,
+        "max_repeated_words",
+    ) in explanations
+    assert ("too_short", 240, ">= 30", True, "min_characters") in explanations
+    assert ("language", "ko", "ko", True, "languages") in explanations
+    assert ("spam", False, False, True, "spam") in explanations
+    failed = [verdict.reason for verdict in explanations if not verdict.passed]
     assert failed[0] == rules.find_reasons(pa.RecordBatch.from_pylist([row]), configure())[0]
 
 

@@ -94,7 +94,7 @@ def write_config(folder: Path, samples: list[Path], output: Path) -> Path:
 
 
 def statistics(sample: Path, folder: Path) -> dict[str, Any]:
-    from preprocessing.judging.measures import measure
+    from preprocessing.judging.prose import measure
 
     columns = list(batches_of(texts_of(sample)))
     measure(columns[0].slice(0, WARM_UP), "ko")

@@ -1,0 +1,153 @@
+"""Finds the text of a document that the rules for prose read.
+
+Owns the kinds of lines and the choice: sentences and items of lists count; headings, tables, lines of links, markup (rules,
+front matter, directives, tags) and code do not. A document with hardly any sentences, such as a table or a list of titles,
+is measured by its headings, cells and titles of links; one with hardly any text outside of code, by everything.
+``line_kinds`` defines the kinds; the kernels ``structure`` and ``prose`` find them in whole columns.
+"""
+
+# pyarrow.compute creates its functions at import
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from preprocessing.documents import utf8_buffer
+from preprocessing.judging import advertising, measures
+from preprocessing.judging.line_kinds import BLANK, CODE, HEADING, KINDS, LINK, PROSE, TABLE
+
+LEVELS = ("prose", "text", "everything")
+MIN_PROSE = 100  # visible characters of sentences that are enough, whatever else the document contains
+MIN_PROSE_SHARE = 0.5  # of the text outside of code, below MIN_PROSE
+MIN_TEXT_SHARE = 0.02  # of all visible characters; below it everything counts
+_COUNTED = np.zeros((len(LEVELS), len(KINDS)), np.bool_)
+_COUNTED[0, [BLANK, PROSE]] = True
+_COUNTED[1, [BLANK, PROSE, HEADING, TABLE, LINK]] = True
+_COUNTED[2] = True
+_OUTSIDE_CODE = np.array([kind != CODE for kind in range(len(KINDS))])
+
+COLUMNS = pa.schema(
+    [
+        (
+            "measured",
+            pa.string(),
+        ),  # the lines that count: prose, text (also headings, tables, links) or everything
+        ("all_visible", pa.int32()),  # visible characters of all lines
+        ("text_lines", pa.int32()),  # visible lines other than markup and code
+        ("link_lines", pa.int32()),  # of them, mostly links to other sites
+        ("number_lines", pa.int32()),  # of them, mostly digits, or with a time
+        ("list_words", pa.int32()),  # words between blanks in lines that count
+        (
+            "listed_words",
+            pa.int32(),
+        ),  # of them, in pieces of one or two words between commas, bars and line ends
+        (
+            "rare_hangul",
+            pa.int32(),
+        ),  # syllables in lines that count that are not among the 2,350 of KS X 1001
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Prose:
+    """``text``: lines that count, without marks; ``outside_code``: the document without code; ``bullets: [rows]`` counts marks."""
+
+    text: pa.Array
+    outside_code: pa.Array
+    bullets: np.ndarray
+    columns: dict[str, pa.Array]
+
+
+def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
+    """The columns of ``measures``, ``advertising`` and this module, for each document of a large_string column.
+
+    ``characters`` and ``bytes`` are of whole documents; advertising is searched outside of code; the rest measures lines
+    that count.
+    """
+    prose = find_prose(column)
+    measured = measures.measure(prose.text, lang)
+    columns = dict(zip(measured.schema.names, measured.columns))
+    bullets = columns["bullet_lines"].to_numpy() + prose.bullets
+    return {
+        **columns,
+        "characters": pc.cast(pc.utf8_length(column), pa.int32()),
+        "bytes": pc.cast(pc.binary_length(column), pa.int32()),
+        "bullet_lines": pa.array(bullets, pa.int32()),
+        **prose.columns,
+        **advertising.measure(prose.outside_code),
+    }
+
+
+def find_prose(column: pa.Array) -> Prose:
+    """Finds the text that counts in each document of a large_string column."""
+    from preprocessing.kernels import prose, structure
+
+    data, offsets = utf8_buffer(column)
+    first, ends, kinds, flags, visible = structure.line_kinds(data, offsets)
+    levels = _choose_levels(visible)
+    common = common_syllables()
+    lines = data, offsets, first, ends, kinds
+    text, starts, counts = prose.copy_lines(*lines, _COUNTED[levels], levels < 2, common)
+    has_code = visible[:, CODE] > 0
+    outside = column
+    if has_code.any():
+        counted = np.repeat(_OUTSIDE_CODE[np.newaxis], len(column), axis=0)
+        kept, kept_starts, _ = prose.copy_lines(*lines, counted, np.zeros(len(column), np.bool_), common)
+        outside = _to_column(kept, kept_starts)
+    values = {
+        "measured": np.array(LEVELS, object)[levels],
+        "all_visible": visible.sum(axis=1),
+        **_count_lines(first, kinds, flags),
+        **{name: counts[:, i] for i, name in enumerate(prose.COUNTS) if name in COLUMNS.names},
+    }
+    columns = {field.name: pa.array(values[field.name], field.type) for field in COLUMNS}
+    return Prose(_to_column(text, starts), outside, counts[:, prose.COUNTS.index("bullets")], columns)
+
+
+def counted_kinds(measured: str) -> list[int]:
+    """The kinds of lines that count in a document, by its column ``measured``."""
+    return [kind for kind in range(len(KINDS)) if _COUNTED[LEVELS.index(measured), kind]]
+
+
+def _choose_levels(visible: np.ndarray) -> np.ndarray:
+    """``[rows]``: indices of LEVELS, from the visible characters by kind ``[rows, kinds]``."""
+    prose, text, everything = visible[:, PROSE], visible[:, PROSE : LINK + 1].sum(axis=1), visible.sum(axis=1)
+    enough = (prose >= MIN_PROSE) | (prose >= MIN_PROSE_SHARE * text)
+    return np.where(text < MIN_TEXT_SHARE * everything, 2, np.where(enough, 0, 1))
+
+
+def _count_lines(first: np.ndarray, kinds: np.ndarray, flags: np.ndarray) -> dict[str, np.ndarray]:
+    from preprocessing.kernels import structure
+
+    def count(chosen: np.ndarray) -> np.ndarray:
+        return np.diff(np.concatenate([[0], np.cumsum(chosen)])[first])
+
+    return {
+        "text_lines": count((kinds >= PROSE) & (kinds <= LINK)),
+        "link_lines": count(flags == structure.OUTWARD),
+        "number_lines": count(flags == structure.NUMBER),
+    }
+
+
+def _to_column(data: np.ndarray, starts: np.ndarray) -> pa.Array:
+    return pa.LargeStringArray.from_buffers(len(starts) - 1, pa.py_buffer(starts), pa.py_buffer(data))
+
+
+@functools.cache
+def common_syllables() -> np.ndarray:
+    """``[11172] bool``: the syllables of KS X 1001, which nearly all Korean text is written in."""
+    return np.array([_is_common(chr(0xAC00 + k)) for k in range(11172)])
+
+
+def _is_common(syllable: str) -> bool:
+    try:
+        return len(syllable.encode("euc_kr")) == 2
+    except UnicodeEncodeError:
+        return False

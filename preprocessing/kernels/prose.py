@@ -1,0 +1,155 @@
+"""Copies the text of lines that count, without marks of structure, code spans, tags and targets of links, in UTF-8.
+
+Owns the text that the measures of prose read, and counts of its words in lists; ``kernels.structure`` classifies the lines.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from preprocessing.kernels.compiled import inner, njit
+from preprocessing.kernels.skipped_markup import BACKTICK, LESS, after_skipped
+from preprocessing.kernels.structure import (
+    BLANK,
+    BULLET,
+    HEADING,
+    LINK,
+    PROSE,
+    TABLE,
+    address_end,
+    after_marks,
+    link_at,
+)  # fmt: skip
+
+COUNTS = ("bullets", "listed_words", "list_words", "rare_hangul")
+_BULLETS, _LISTED, _WORDS, _RARE = range(4)
+LIST_PIECE = 2  # words of a piece of a list
+_FEED, _SPACE = np.uint8(10), np.uint8(32)
+_STAR, _OPEN, _PIPE, _HASH, _BANG, _H = 42, 91, 124, 35, 33, 104
+_ORDINARY = np.ones(256, np.bool_)  # bytes that begin nothing that is left out
+_ORDINARY[[BACKTICK, LESS, _STAR, _OPEN, _BANG, _H]] = False
+_SIGN, _LETTERED, _BLANK, _SEPARATOR = range(4)
+_ROLES = np.zeros(256, np.uint8)  # what a byte is for a word
+_ROLES[0x80:] = _LETTERED
+_ROLES[[b for b in range(128) if chr(b).isalnum()]] = _LETTERED
+_ROLES[:33] = _BLANK
+_ROLES[[ord(c) for c in ",/|#;:>"]] = _SEPARATOR
+
+
+@inner()
+def _copy_line(data, i, end, out, size):
+    """Appends the text of a line of prose, a heading, a row of a table or a link to ``out``; returns the new size."""
+    label_end = link_end = np.int64(-1)
+    while i < end:
+        if i == label_end:
+            i = link_end
+            continue
+        limit = label_end if label_end > i else end
+        while 0 <= i < limit and _ORDINARY[data[i]]:
+            out[size] = data[i]
+            size += 1
+            i += 1
+        if i >= limit:
+            continue
+        b = data[i]
+        after = i
+        if b in (BACKTICK, LESS):
+            after = after_skipped(data, i, end)
+        elif b == _H:
+            after = address_end(data, i, end)
+        elif b == _STAR and i + 1 < end and data[i + 1] == _STAR:
+            after = i + 2
+        elif (b == _OPEN or (b == _BANG and i + 1 < end and data[i + 1] == _OPEN)) and i > link_end:
+            opening = i if b == _OPEN else i + 1
+            new_label_end, new_link_end = link_at(data, opening, end)
+            if new_link_end > opening:
+                label_end, link_end = new_label_end, new_link_end
+                after = opening + 1
+        if after > i:
+            i = after
+            continue
+        out[size] = b
+        size += 1
+        i += 1
+    return size
+
+
+@inner()
+def _count_words(out, start, end, common, row):
+    """Counts the words of a line, those in pieces of few words, and rare syllables."""
+    words = all_words = listed = rare = 0
+    lettered = False
+    i = start
+    while 0 <= i < end:
+        b = np.int64(out[i])
+        if 0xE3 <= b < 0xF0:
+            lettered = True
+            if b >= 0xEA:
+                c = ((b & 0x0F) << 12) | (np.int64(out[i + 1] & 0x3F) << 6) | np.int64(out[i + 2] & 0x3F)
+                if 0xAC00 <= c <= 0xD7A3:
+                    rare += not common[c - 0xAC00]
+            i += 3
+            continue
+        role = _ROLES[b]
+        if role >= _BLANK:
+            words += lettered
+            lettered = False
+            if role == _SEPARATOR:
+                all_words += words
+                listed += words if words <= LIST_PIECE else 0
+                words = 0
+        else:
+            lettered = lettered or role == _LETTERED
+        i += 1
+    words += lettered
+    row[_WORDS] += all_words + words
+    row[_LISTED] += listed + (words if words <= LIST_PIECE else 0)
+    row[_RARE] += rare
+
+
+@njit()
+def copy_lines(data, offsets, first, ends, kinds, counted, stripped, common):
+    """``(bytes: uint8, starts: [rows + 1] int64, counts: [rows, len(COUNTS)])`` of the lines whose kind is ``counted``.
+
+    ``counted: [rows, KINDS] bool``; ``stripped: [rows] bool``: without marks; ``common: [11172] bool``,
+    the frequent syllables. A blank line after a line that is left out is left out, too.
+    """
+    rows = len(offsets) - 1
+    out = np.empty(offsets[rows] - offsets[0] + rows, np.uint8)
+    starts = np.zeros(rows + 1, np.int64)
+    counts = np.zeros((rows, len(COUNTS)), np.int64)
+    size = 0
+    for r in range(rows):
+        start, left_out = offsets[r], False
+        for line in range(first[r], first[r + 1]):
+            kind, end = kinds[line], ends[line]
+            if not counted[r, kind] or (kind == BLANK and left_out):
+                left_out = True
+                start = end + 1
+                continue
+            left_out = False
+            begin, at = start, size
+            if stripped[r] and PROSE <= kind <= LINK:
+                while begin < end and data[begin] <= _SPACE:
+                    begin += 1
+                if kind == HEADING:
+                    while begin < end and (data[begin] == _HASH or data[begin] <= _SPACE):
+                        begin += 1
+                elif kind != TABLE:
+                    begin, mark = after_marks(data, begin, end)
+                    counts[r, _BULLETS] += mark == BULLET
+                size = _copy_line(data, begin, end, out, size)
+                _count_words(out, at, size, common, counts[r])
+                if kind == TABLE:
+                    for k in range(at, size):
+                        if out[k] == _PIPE:
+                            out[k] = _SPACE
+            else:
+                out[size : size + end - begin] = data[begin:end]
+                size += end - begin
+            if line + 1 < first[r + 1]:
+                out[size] = _FEED
+                size += 1
+            start = end + 1
+        starts[r + 1] = size
+    return out[:size].copy(), starts, counts

@@ -1,0 +1,60 @@
+"""The default rules on 200 good and 200 bad documents of ``judged_documents.jsonl``: what is dropped, and what passes.
+
+Both halves (documents with an even and an odd number) come from the same templates, and the distributions of both were seen when
+the thresholds were chosen: they guard against regressions, and are no evidence about unseen text.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from preprocessing.config.cleaning import CleanConfig
+from preprocessing.config.rules import FilterConfig
+from preprocessing.documents import DOCUMENT
+from preprocessing.judging import rules
+from preprocessing.steps.clean import clean_batch
+from preprocessing.steps.measure import measure_batch
+
+FILE = Path(__file__).parent / "judged_documents.jsonl"
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """``(row, reason)`` of each document, as step clean and filter judge it."""
+    rows = [json.loads(line) for line in FILE.read_text("utf-8").splitlines()]
+    documents = [
+        {"id": row["id"], "text": row["text"], "source": "a", "lang": "", "meta": "{}"} for row in rows
+    ]
+    cleaned, _, _ = clean_batch(pa.RecordBatch.from_pylist(documents, schema=DOCUMENT), CleanConfig())
+    return list(zip(rows, rules.find_reasons(measure_batch(cleaned), FilterConfig())))
+
+
+def half_of(row):
+    return int(row["id"].rsplit("-", 1)[1]) % 2
+
+
+def test_the_set_has_200_documents_of_each_label_and_none_twice(judged):
+    assert Counter(row["label"] for row, _ in judged) == {"good": 200, "bad": 200}
+    assert len({row["text"] for row, _ in judged}) == 400
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_no_good_document_is_dropped(judged, half):
+    dropped = {
+        row["id"]: reason
+        for row, reason in judged
+        if row["label"] == "good" and half_of(row) == half and reason
+    }
+    assert dropped == {}
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_few_bad_documents_pass(judged, half):
+    bad = [(row, reason) for row, reason in judged if row["label"] == "bad" and half_of(row) == half]
+    kept = Counter(row["kind"] for row, reason in bad if reason is None)
+    assert sum(kept.values()) <= 0.17 * len(bad), kept
+    for kind in ("seo", "keyword_list", "lorem", "advertising", "number_table", "broken_encoding"):
+        assert kept[kind] == 0, kind
