@@ -10,14 +10,17 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from preprocessing.config.pipeline import Config
 from preprocessing.corpus.assignment import REASONS
 from preprocessing.corpus.corpus_plan import PLAN, STEP
 from preprocessing.differences.documents_of_run import Document, count_rows, identities, is_finished
+from preprocessing.duplicates.clusters import EXACT, NEAR
 from preprocessing.judging import rules
 from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
 from preprocessing.steps.filter import columns_of
+from preprocessing.steps.score import models_of
 
 JUDGING = ("filter", "deduplicate", STEP)
 """Steps that drop documents, in order."""
@@ -38,6 +41,13 @@ class Fates:
 
     drops: dict[int, Drop]
     unfinished: tuple[str, ...]
+
+
+def reasons_of(config: Config) -> list[str]:
+    """Every reason for which the steps drop documents."""
+    names = [rule.reason for lang in ("ko", "code") for rule in rules.rules_of(lang)]
+    names += [*models_of(config.score), *(["contaminated"] if config.decontaminate.enabled else [])]
+    return list(dict.fromkeys([*names, EXACT, NEAR, *filter(None, REASONS)]))
 
 
 def read_fates(context: Context, unit: Unit) -> Fates:
