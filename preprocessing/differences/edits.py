@@ -1,7 +1,8 @@
 """Finds the edits that turn one text into another, in time nearly linear in their lengths.
 
 Patience diff (Bram Cohen): tokens that occur once in both texts are anchors, and the gaps between them are compared again
-with finer tokens: lines, then three words in a row, then words. Small gaps are compared character by character.
+with finer tokens: lines, then three words in a row, then words. Small gaps are compared character by character, and
+texts that differ in blanks alone blank by blank.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 _WORDS = re.compile(r"\w+|\s|[^\w\s]")
+_BLANKS = re.compile(r"\s*")
+_NO_BLANKS = re.compile(r"\S*")
 _LEVELS = ((_LINES, 1), (_WORDS, 3), (_WORDS, 1))
 """Tokens, and how many of them in a row are one anchor; from coarse to fine."""
 MAX_CELLS_OF_CHARACTERS = 40_000  # product of the lengths that are compared character by character
@@ -97,6 +100,9 @@ def _common_blocks(before: str, after: str) -> list[Block]:
 def _split(before: str, after: str, box: Box, level: int, blocks: list[Block]) -> Iterator[tuple[Box, int]]:
     """Adds the common parts of a box to ``blocks``; yields the boxes that are to be compared further."""
     a, b, c, d = box
+    if _without_blanks(before[a:b]) == _without_blanks(after[c:d]):
+        blocks += _align_blanks(before[a:b], after[c:d], a, c)
+        return
     if (b - a) * (d - c) <= MAX_CELLS_OF_CHARACTERS:
         blocks += _compare(before[a:b], after[c:d], a, c)
         return
@@ -113,6 +119,30 @@ def _split(before: str, after: str, box: Box, level: int, blocks: list[Block]) -
     old, new = _WORDS.findall(before[a:b]), _WORDS.findall(after[c:d])
     if len(old) * len(new) <= MAX_CELLS_OF_WORDS:
         blocks += _compare(old, new, a, c)
+
+
+def _without_blanks(text: str) -> str:
+    return "".join(text.split())
+
+
+def _align_blanks(old: str, new: str, a: int, c: int) -> Iterator[Block]:
+    """Common parts of two texts that differ in blanks alone and start at the characters ``a`` and ``c``."""
+    i = j = 0
+    while i < len(old) or j < len(new):
+        blank, other = _end(_BLANKS, old, i), _end(_BLANKS, new, j)
+        prefix = _shared_prefix(old[i:blank], new[j:other])
+        suffix = _shared_prefix(old[i + prefix : blank][::-1], new[j + prefix : other][::-1])
+        yield a + i, c + j, prefix
+        yield a + blank - suffix, c + other - suffix, suffix
+        length = min(_end(_NO_BLANKS, old, blank) - blank, _end(_NO_BLANKS, new, other) - other)
+        yield a + blank, c + other, length
+        i, j = blank + length, other + length
+
+
+def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
+    match = pattern.match(text, start)
+    assert match is not None, "the pattern also matches nothing"
+    return match.end()
 
 
 def _compare(old: Sequence[str], new: Sequence[str], a: int, c: int) -> Iterator[Block]:
