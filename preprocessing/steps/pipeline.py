@@ -44,7 +44,7 @@ def run(loaded: Loaded[Config], step: str, runner: Runner) -> int:
         keys = StepKeys(context)
         if runner.leads:
             context.save_hashes()
-            write_text(configuration_path(context.folder), to_yaml(loaded.config))
+            _keep_configuration(context)
         steps = steps_of(context.config) if step == "run" else [step]
         for number, name in enumerate(steps):
             _require(context, name, keys)
@@ -62,6 +62,13 @@ def run(loaded: Loaded[Config], step: str, runner: Runner) -> int:
 def configuration_path(folder: Path) -> Path:
     """The configuration of the latest command that ran steps in an output folder."""
     return folder / "steps" / "config.yaml"
+
+
+def _keep_configuration(context: Context) -> None:
+    """Writes the configuration unless the folder has it."""
+    path, text = configuration_path(context.folder), to_yaml(context.config)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
 
 
 @contextlib.contextmanager
