@@ -90,6 +90,11 @@ DATA_COMMANDS = {
         "preprocessing.commands.calibrate", "derive thresholds from text you trust", prints_only=True
     ),
     "report": Command("preprocessing.commands.report", "write an HTML page about the data"),
+    "diff": Command(
+        "preprocessing.commands.diff",
+        "write an HTML page of documents before and after, changes colored by rule",
+        configured=False,
+    ),
     "train-quality": Command(
         "preprocessing.commands.train_quality",
         "train the quality models of section score, in rounds over the corpus",

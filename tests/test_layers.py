@@ -40,6 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("preprocessing.tokens", "preprocessing.page"),
     ("preprocessing.report",),
     ("preprocessing.steps",),
+    ("preprocessing.differences",),
     ("preprocessing.commands", "preprocessing.adapters"),
     ("preprocessing.cli",),
     ("preprocessing.__main__",),

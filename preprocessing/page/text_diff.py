@@ -52,16 +52,20 @@ def before_and_after(before: str, after: str) -> tuple[Markup, Markup]:
             old.append(visible(before[i1:i2]))
             new.append(visible(after[j1:j2]))
             continue
-        old.append(_wrap("del", before[i1:i2]))
-        new.append(_wrap("ins", after[j1:j2]))
+        old.append(mark("del", before[i1:i2]))
+        new.append(mark("ins", after[j1:j2]))
     return Markup("").join(old), Markup("").join(new)
 
 
-def _wrap(tag: str, text: str) -> Markup:
+def mark(tag: str, text: str, css: str = "", title: str = "") -> Markup:
+    """The text in an element; text of blanks alone appears as signs."""
     if not text:
         return Markup("")
     content = visible(text) if text.strip() else Markup("").join(_blank(c) for c in text)
-    return Markup(f"<{tag}>{content}</{tag}>")
+    attributes = Markup("").join(
+        Markup(' {}="{}"').format(name, value) for name, value in (("class", css), ("title", title)) if value
+    )
+    return Markup(f"<{tag}{attributes}>{content}</{tag}>")
 
 
 def _blank(character: str) -> Markup:

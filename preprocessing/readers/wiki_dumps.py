@@ -43,7 +43,7 @@ def read_wiki_dump(
     others: Counter[str] = Counter()
     for number, raw in read_pages(file, label, part, item.max_record_bytes, quarantine):
         try:
-            page = _page(raw)
+            page = parse_page(raw)
             reason = _reason_to_skip(page, item)
             if reason:
                 others[reason] += 1
@@ -154,7 +154,7 @@ class _PageCutter:
 # --- a page ----------------------------------------------------------------------------------------------
 
 
-def _page(raw: bytes) -> dict[str, Any]:
+def parse_page(raw: bytes) -> dict[str, Any]:
     """Title, namespace, id, redirect, and the text of the last revision. Raises RecordError."""
     try:
         page = ElementTree.fromstring(raw)

@@ -12,10 +12,11 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
-from megatron_ko.config.loading import Loaded
+from megatron_ko.config.loading import Loaded, to_yaml
 from megatron_ko.errors import DataError
-from megatron_ko.files import write_json
+from megatron_ko.files import write_json, write_text
 from preprocessing.config.pipeline import Config
 from preprocessing.report.funnel import funnel_of, to_table
 from preprocessing.running.context import Context
@@ -43,6 +44,7 @@ def run(loaded: Loaded[Config], step: str, runner: Runner) -> int:
         keys = StepKeys(context)
         if runner.leads:
             context.save_hashes()
+            _keep_configuration(context)
         steps = steps_of(context.config) if step == "run" else [step]
         for number, name in enumerate(steps):
             _require(context, name, keys)
@@ -55,6 +57,18 @@ def run(loaded: Loaded[Config], step: str, runner: Runner) -> int:
         if runner.leads:
             _write_funnel(context, keys, show=step == "run")
         return _bad_records(keys) if step in ("clean", "run") else 0
+
+
+def configuration_path(folder: Path) -> Path:
+    """The configuration of the latest command that ran steps in an output folder."""
+    return folder / "steps" / "config.yaml"
+
+
+def _keep_configuration(context: Context) -> None:
+    """Writes the configuration unless the folder has it."""
+    path, text = configuration_path(context.folder), to_yaml(context.config)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,118 @@
+"""Writes one HTML page of documents before and after a run, every change colored by its rule.
+
+Owns the command and its arguments; ``preprocessing/differences`` compares the documents and builds the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from megatron_ko.config.cli import positive
+from megatron_ko.config.loading import load
+from megatron_ko.config.suggestions import nearest_name
+from megatron_ko.errors import DataError, UsageError
+from megatron_ko.files import write_text
+from preprocessing.config.pipeline import RULES, Config, source_of
+from preprocessing.running.context import Context
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="output folder of a run, finished or not")
+    parser.add_argument(
+        "--count", type=positive, default=150, metavar="N", help="maximum number of documents (default: 150)"
+    )
+    parser.add_argument(
+        "--seed", type=_natural, default=1234, metavar="N", help="another seed selects other documents"
+    )
+    parser.add_argument("--source", metavar="NAME", help="only documents of this source")
+    parser.add_argument(
+        "--only", choices=("changed", "dropped", "all"), default="changed",
+        help="changed: documents that changed or were dropped (default); dropped; or all",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rule",
+        metavar="NAME",
+        help="only documents that this rule changed, or that were dropped for this reason",
+    )
+    parser.add_argument("--out", metavar="FILE", help="file to write (default: RUN/diff.html)")
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 1 << 64:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 0 to 2^64 - 1")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from preprocessing.differences.page import page
+    from preprocessing.differences.selection import Query, select
+    from preprocessing.steps.order import StepKeys
+
+    context = Context(load(Config, *_configuration(Path(arguments.run).expanduser()), RULES))
+    _check_source(context, arguments.source)
+    reasons = _check_rule(context, arguments.rule)
+    query = Query(
+        arguments.count,
+        arguments.seed,
+        arguments.source,
+        arguments.only,
+        arguments.rule,
+        arguments.rule in reasons,
+    )
+    selection = select(context, query)
+    is_outdated = StepKeys(context).summary("clean") is None
+    if is_outdated:
+        log.warning(
+            "%s: step 'clean' is not finished for this configuration, version and inputs; the page describes the existing "
+            "files", context.folder,
+        )  # fmt: skip
+    path = Path(arguments.out).expanduser() if arguments.out else context.folder / "diff.html"
+    write_text(path, page(context, query, selection, is_outdated))
+    print(f"wrote {path}: {len(selection.documents):,} of {selection.matching:,} documents that match")
+    return 0
+
+
+def _configuration(folder: Path) -> tuple[list[str], list[str]]:
+    """The configuration file that a run left in its folder, and the override that names the folder."""
+    from preprocessing.steps.pipeline import configuration_path
+
+    path = configuration_path(folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; pass the output folder of a run", rule="missing-run")
+    if not path.is_file():
+        raise DataError(
+            f"{path}: not found, so {folder} is not the output folder of a run, or the run is older than this command; run "
+            "'mko data run ...' first",
+            rule="not-a-run",
+        )
+    return [str(path)], [f"output.folder={json.dumps(str(folder), ensure_ascii=False)}"]
+
+
+def _check_source(context: Context, source: str | None) -> None:
+    known = sorted({source_of(name, item) for name, item in context.config.inputs.items()})
+    if source is not None and source not in known:
+        raise UsageError(f"--source {source}: no such source; {_hint(source, known)}", rule="unknown-source")
+
+
+def _check_rule(context: Context, rule: str | None) -> set[str]:
+    """Refuses an unknown rule; returns the reasons of drops."""
+    from preprocessing.differences.attribution import rule_names
+    from preprocessing.differences.fates import reasons_of
+
+    names, reasons = rule_names(context.config.clean), reasons_of(context.config)
+    if rule is not None and rule not in (*names, *reasons):
+        raise UsageError(
+            f"--rule {rule}: no such rule; {_hint(rule, [*names, *reasons])}", rule="unknown-rule"
+        )
+    return set(reasons)
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = nearest_name(name, known)
+    return f"did you mean {near}?" if near else f"known: {', '.join(known)}"
