@@ -17,6 +17,7 @@ from checkpoint_tools.formats.store import Store, loses_digits, with_dtype
 from checkpoint_tools.options import ExpandVocab, FromHf, PruneVocab, ToHf
 from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json
+from megatron_ko.formats.run_folder import suggest_run_folder
 from megatron_ko.planning.weights import parameter_count
 
 Format = Literal["hf", "megatron"]
@@ -33,7 +34,9 @@ def open_source(
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder; check SRC", rule="missing-folder")
     if not is_format(folder):
-        raise CheckpointError(f"{folder}: is not {format_name}; check SRC", rule="wrong-format")
+        raise CheckpointError(
+            f"{folder}: is not {format_name}; {suggest_run_folder(folder)}", rule="wrong-format"
+        )
     store = open_folder(folder)
     count = parameter_count(store.model, store.vocab_size)
     print(

@@ -17,6 +17,7 @@ from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.scores import Scores, Stream, score
 from megatron_ko.errors import CheckpointError, Problem
+from megatron_ko.formats.run_folder import suggest_run_folder
 from megatron_ko.progress import progress
 
 BLOCK = 1 << 22
@@ -120,7 +121,7 @@ def open_store(path: str) -> Store:
         return hf.open_hf(folder)
     raise CheckpointError(
         f"{folder}: is neither a Hugging Face folder (config.json) nor a checkpoint or run folder (checkpoint.json); "
-        "check the path",
+        f"{suggest_run_folder(folder)}",
         rule="wrong-format",
     )
 

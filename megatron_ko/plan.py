@@ -331,15 +331,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_code_of(lambda: show_plan(parser().parse(arguments)))
 
 
-def show_plan(arguments: Any, world_size: int | None = None) -> int:
-    """Prints the configuration (``--print-config``) or the plan for ``--world-size`` ranks, or ``world_size``.
+def show_plan(arguments: Any, world_size: int | None = None, command: str = "plan") -> int:
+    """Prints the configuration (``--print-config``) or the plan for ``--world-size`` ranks, or ``world_size``, as ``command``.
 
     Without either, it plans for the ranks of one model: tensor x pipeline x context.
 
     Checks what a run would check. The data may be missing when the configuration gives the vocabulary.
     """
     files, overrides = cli.split(arguments.config)
-    cli.require_configuration(arguments.config, "plan")
+    cli.require_configuration(arguments.config, command)
     ranks = arguments.world_size or (None if arguments.print_config else world_size)
     loaded = load(Config, files, overrides, layout_rules(ranks))
     if arguments.print_config:

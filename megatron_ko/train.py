@@ -166,7 +166,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
         )
     world_size = int(os.environ["WORLD_SIZE"]) if under_torchrun else given.ranks or 1
     if given.print_config or given.dry_run:
-        return show_plan(given, world_size)
+        return show_plan(given, world_size, "train")
     set_up_logging(rank)
     cli.require_configuration(given.config, "train")
     checked = preflight(*cli.split(given.config), world_size)

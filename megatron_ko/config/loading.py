@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from megatron_ko.config.none_word import quote_none, replace_none
 from megatron_ko.config.schema import fields_of, paths_of, sections_of
+from megatron_ko.config.sections import other_programs
 from megatron_ko.config.suggestions import SYNONYMS, nearest_name
 from megatron_ko.config.yaml_tree import COMMAND_LINE, Dumper, Keys, Tree, format_value
 from megatron_ko.errors import ConfigError, Problem
@@ -60,6 +61,8 @@ def load(
     tree = Tree()
     for file in files:
         tree.add_file(file)
+    if problems := other_programs(root, tree.sections):
+        raise ConfigError(problems)
     for override in overrides:
         tree.add_override(override)
     return validate(root, tree, rules)
