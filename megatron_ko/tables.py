@@ -17,6 +17,8 @@ LEAST_TEXT = 20  # cells for a column of sentences
 
 def width_of(text: str) -> int:
     """Width in terminal columns: wide characters (Hangul, ideographs) take two, combining marks none."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )
