@@ -132,7 +132,7 @@ def run_rank(checked: Preflight, rank: int, init_method: str = "env://") -> int:
 
 @stop.listening()
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Trains a GPT on megatron-core. Under torchrun or Slurm each process is a rank; alone it starts --ranks."""
+    """Trains a GPT on megatron-core. Under torchrun or Slurm each process is a rank; without them --ranks N starts N."""
     under_torchrun = stop.under_torchrun()
     rank = int(os.environ["RANK"]) if under_torchrun else 0
     return exit_code_of(lambda: _main(_parse(arguments), rank, under_torchrun), quiet=rank != 0)
@@ -141,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> cli.Parser:
     made = train_parser("train", main.__doc__ or "")
     made.add_argument(
-        "--ranks", type=cli.positive, metavar="N", help="ranks to start without torchrun (default 1)"
+        "--ranks", type=cli.positive, metavar="N", help="ranks to start without torchrun (default: 1)"
     )
     made.add_argument(
         "--world-size", type=cli.positive, metavar="N", help="ranks to plan for, with --dry-run"

@@ -41,11 +41,19 @@ def parser() -> Parser:
         "folder", metavar="FOLDER", help="Hugging Face folder, as 'mko checkpoint to-hf' writes it"
     )
     made.add_argument("--prompt", action="append", metavar="TEXT", help="prompt instead of the built-in ones")
-    made.add_argument("--tokens", type=int, default=64, metavar="N", help="longest continuation (default 64)")
     made.add_argument(
-        "--temperature", type=float, default=0.7, help="0 takes the likeliest token (default 0.7)"
+        "--tokens", type=int, default=64, metavar="N", help="longest continuation (default: 64)"
     )
-    made.add_argument("--seed", type=int, default=1234, help="seed of the sampling (default 1234)")
+    made.add_argument(
+        "--temperature",
+        type=float,
+        default=0.7,
+        metavar="X",
+        help="0 takes the likeliest token (default: 0.7)",
+    )
+    made.add_argument(
+        "--seed", type=int, default=1234, metavar="N", help="seed of the sampling (default: 1234)"
+    )
     made.add_argument("--out", metavar="FILE", help="also write everything to this JSON file")
     return made
 

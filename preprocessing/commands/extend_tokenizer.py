@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from megatron_ko.config.cli import positive
+from megatron_ko.config.cli import Parser, positive
 from preprocessing.commands.tokenizer_arguments import (
     DECISIONS,
     add_base,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SUMMARY, COUNTED = "extension.json", "counted"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     add_base(parser, "extend")
     parser.add_argument(
         "--text", required=True, nargs="+", metavar="PATH",
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-count", type=_min_count, default=None, metavar="auto|N",
         help="minimum occurrences of a new token in the text (default: auto, 6000 per 100 GB of Korean text, at least 50)",
     )  # fmt: skip
+    parser.words["min_count"] = ["auto"]
     add_decisions(parser)
     parser.add_argument(
         "--max-new",

@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_workers(encode)
     merge = _command(commands, "merge", "join the documents of several pairs, in order, to one pair")
-    split = _command(commands, "split", "split one pair into several: PREFIX-00000, PREFIX-00001, ...")
+    split = _command(commands, "split", "split one pair into several: PREFIX-00000, PREFIX-00001 and so on")
     size = split.add_mutually_exclusive_group(required=True)
     size.add_argument("--documents", type=positive, metavar="N", help="documents per pair")
     size.add_argument(

@@ -105,6 +105,24 @@ def test_completion_knows_every_command():
         assert word in script
 
 
+def test_completion_offers_words_and_not_what_stands_for_a_value():
+    whole = completion.whole_parser()
+
+    def choices_of(*names):
+        parser, option = whole, names[-1]
+        for name in names[:-1]:
+            [commands] = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+            parser = commands.choices[name]
+        return next(list(a.choices or ()) for a in parser._actions if option in a.option_strings)
+
+    assert choices_of("tokenizer", "extend", "--min-count") == ["auto"]
+    assert choices_of("tokenizer", "bias-sample", "--base") == []
+    assert choices_of("checkpoint", "to-hf", "--dtype") == ["bf16", "fp32"]
+    assert choices_of("checkpoint", "expand-vocab", "--judge") == ["all", "chosen", "none"]
+    assert "weighted" in choices_of("checkpoint", "expand-vocab", "--init")
+    assert choices_of("data", "run", "--runner") == ["processes", "slurm", "ray"]
+
+
 # --- init and schema ---------------------------------------------------------------------------------------
 
 
