@@ -19,6 +19,7 @@ from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json
 from megatron_ko.formats.run_folder import suggest_run_folder
 from megatron_ko.planning.weights import parameter_count
+from megatron_ko.wording import format_count
 
 Format = Literal["hf", "megatron"]
 
@@ -41,7 +42,8 @@ def open_source(
     count = parameter_count(store.model, store.vocab_size)
     print(
         f"source {store.origin}\n"
-        f"  {count:,} parameters, {store.model.layers} layers, {store.vocab_size:,} tokens, {store.dtype}"
+        f"  {format_count(count, 'parameter')}, {format_count(store.model.layers, 'layer')}, "
+        f"{format_count(store.vocab_size, 'token')}, {store.dtype}"
     )
     return store
 

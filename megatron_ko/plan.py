@@ -28,6 +28,7 @@ from megatron_ko.planning.config_rules import data_problems, layout_rules
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.weights import padded_vocab_size, parameter_count
+from megatron_ko.wording import format_count
 
 
 @dataclass(frozen=True)
@@ -134,9 +135,9 @@ class Plan:
             f"ranks        {self.world_size} = tensor {self.tensor} x pipeline {self.pipeline} x context {self.context} "
             f"x data {self.data}",
             f"model        {self.parameters:,} parameters, vocabulary {self.vocab_size:,} (padded {self.padded_vocab_size:,})",
-            f"batch        {self.global_batch_size} sequences x {self.sequence_length} tokens = {self.tokens_per_step:,} tokens "
-            f"per step, {self.micro_batches} micro-batch{'es' if self.micro_batches > 1 else ''}",
-            f"run          {self.steps:,} steps, {self.total_tokens:,} tokens, "
+            f"batch        {format_count(self.global_batch_size, 'sequence')} x {format_count(self.sequence_length, 'token')} = "
+            f"{self.tokens_per_step:,} tokens per step, {format_count(self.micro_batches, 'micro-batch')}",
+            f"run          {format_count(self.steps, 'step')}, {self.total_tokens:,} tokens, "
             f"{self.total_tokens * self.flops_per_token:.3g} FLOPs",
             f"memory       {used.total_bytes / gib:.2f} GiB on the fullest rank, closed form, without buffers and "
             f"fragmentation",
@@ -201,7 +202,7 @@ class Preflight:
         start = self.start
         assert start is not None
         return (
-            f"nothing to do: {self.run_folder} has all {self.plan.steps:,} steps ({start.folder.name})\n"
+            f"nothing to do: {self.run_folder} has all of {format_count(self.plan.steps, 'step')} ({start.folder.name})\n"
             f"  to continue, raise training.steps, such as training.steps={2 * self.plan.steps}\n"
             "  to train anew, choose another run.folder"
         )

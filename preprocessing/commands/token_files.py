@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from megatron_ko.config.cli import positive
 from megatron_ko.errors import DataError
 from megatron_ko.tables import format_table, terminal_width, width_of
+from megatron_ko.wording import format_count
 from preprocessing.commands.tokenizer_arguments import add_workers
 from preprocessing.tokens.pair_folders import expand_folders, refuse_folders, tokenizer_of
 
@@ -130,7 +131,7 @@ def _encode(arguments: argparse.Namespace) -> int:
         not arguments.no_eod, arguments.workers or cores(),
     )  # fmt: skip
     if facts["empty"]:
-        log.warning("skipped %s documents without text", f"{facts['empty']:,}")
+        log.warning("skipped %s without text", format_count(facts["empty"], "document"))
     _log_pair(arguments.out, facts)
     log.info("%.1f MB of text, encoded with %s", facts["text_bytes"] / 1e6, ", ".join(facts["engines"]))
     return 0
@@ -209,7 +210,12 @@ def _check_target(arguments: argparse.Namespace, targets: Sequence[Path], pairs:
 
 
 def _log_pair(target: Path, facts: dict[str, Any]) -> None:
-    log.info("%s: %s documents, %s tokens", target, f"{facts['documents']:,}", f"{facts['tokens']:,}")
+    log.info(
+        "%s: %s, %s",
+        target,
+        format_count(facts["documents"], "document"),
+        format_count(facts["tokens"], "token"),
+    )
 
 
 # --- reading ---------------------------------------------------------------------------------------------

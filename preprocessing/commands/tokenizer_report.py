@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.tables import format_table
+from megatron_ko.wording import format_count
 from preprocessing.commands.tokenizer_arguments import add_workers
 
 if TYPE_CHECKING:
@@ -162,7 +163,9 @@ def _show(meters: Sequence[Meter], text: str) -> None:
     for meter in meters:
         tokens = tokens_for_display(meter.tokenizer, text)
         per = f", {size / len(tokens):.2f} bytes per token" if tokens else ""
-        print(f"{meter.tokenizer.name}: {len(tokens)} tokens{per}\n{for_terminal(tokens, color)}\n")
+        print(
+            f"{meter.tokenizer.name}: {format_count(len(tokens), 'token')}{per}\n{for_terminal(tokens, color)}\n"
+        )
 
 
 def format_measurements(measurements: dict[str, Any], with_ratio: bool) -> str:
@@ -206,7 +209,9 @@ def _language_table(
         cells += [_percent(here[key]) for key in ("continued_words", "byte_tokens", "unknown_tokens")]
         cells += [f"{here['changed_documents']:,}", _number(here["relative_efficiency"], 1)]
         rows.append([tokenizer["name"], *cells, *([_number(here["token_ratio"])] if with_ratio else [])])
-    title = f"{LANGUAGES.get(lang, lang)}: {text['documents']:,} documents, {size(text['bytes'])}"
+    title = (
+        f"{LANGUAGES.get(lang, lang)}: {format_count(text['documents'], 'document')}, {size(text['bytes'])}"
+    )
     return [title, *format_table(rows)]
 
 
