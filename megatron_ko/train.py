@@ -26,9 +26,11 @@ from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigEr
 from megatron_ko.formats.run_folder import remove_old_checkpoints
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.logs import set_up_logging
-from megatron_ko.plan import Preflight, mixture_of, preflight, show_plan, train_parser
+from megatron_ko.plan import show_plan, train_parser
 from megatron_ko.planning import schedule
 from megatron_ko.planning.position import Position
+from megatron_ko.planning.run_plan import mixture_of
+from megatron_ko.preflight import Preflight, preflight
 
 
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:

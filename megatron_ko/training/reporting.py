@@ -17,8 +17,8 @@ from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.files import sha256_text
 from megatron_ko.formats.checkpoint_folder import versions
 from megatron_ko.formats.run_folder import cut_metrics
-from megatron_ko.plan import Plan
 from megatron_ko.planning.position import Position
+from megatron_ko.planning.run_plan import Plan
 from megatron_ko.tables import width_of, wrap
 from megatron_ko.training import metrics
 from megatron_ko.training.distributed import World, largest
