@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,13 @@ def _name_tokenizers(arguments: Sequence[str], pattern: str | None) -> list[Toke
             TokenizerSpec(path, name, pattern) if named else TokenizerSpec(text, name_of(Path(text)), pattern)
         )
     names = [spec.name for spec in specs]
+    # runs/a/data/tokenizer and runs/a/train/hf are both "a": their paths tell them apart
+    automatic = [
+        names.count(name) > 1 and spec.path == text for name, spec, text in zip(names, specs, arguments)
+    ]
+    if len(set(arguments)) == len(arguments):
+        specs = [replace(s, name=s.path) if long else s for s, long in zip(specs, automatic, strict=True)]
+        names = [spec.name for spec in specs]
     repeated = sorted({str(name) for name in names if names.count(name) > 1})
     if repeated:
         raise ConfigError(
