@@ -9,8 +9,8 @@ SHELL := /bin/bash
 DEVICE ?= cpu
 FOLDER ?= examples/quickstart
 ARGS ?=
-# Test files run side by side; a test starts up to eight ranks of its own, so few workers keep every core busy.
-PARALLEL ?= -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 8 ? n : 8))) --dist loadfile
+# Test files run side by side; ranks wait for each other much of the time, so two cores carry four workers.
+PARALLEL ?= -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? 4 : n < 8 ? n : 8))) --dist loadfile
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.installed

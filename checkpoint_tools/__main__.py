@@ -43,9 +43,10 @@ def _main(given: list[str]) -> int:
 
 def overview() -> str:
     """Help of ``mko checkpoint``."""
-    sentences = {name: operation.options.__doc__ or "" for name, operation in OPERATIONS.items()}
+    sentences = {name: operation.sentence for name, operation in OPERATIONS.items()}
     return (
         "usage: mko checkpoint COMMAND ... [options]\n\n"
+        "Converts, compares, extends and prunes checkpoints, and verifies what it writes.\n\n"
         f"{describe_commands('commands', sentences)}\n"
         "'mko checkpoint COMMAND --help' explains one of them."
     )

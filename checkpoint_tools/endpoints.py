@@ -17,7 +17,9 @@ from checkpoint_tools.formats.store import Store, loses_digits, with_dtype
 from checkpoint_tools.options import ExpandVocab, FromHf, PruneVocab, ToHf
 from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json
+from megatron_ko.formats.run_folder import suggest_run_folder
 from megatron_ko.planning.weights import parameter_count
+from megatron_ko.wording import format_count
 
 Format = Literal["hf", "megatron"]
 
@@ -33,12 +35,15 @@ def open_source(
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder; check SRC", rule="missing-folder")
     if not is_format(folder):
-        raise CheckpointError(f"{folder}: is not {format_name}; check SRC", rule="wrong-format")
+        raise CheckpointError(
+            f"{folder}: is not {format_name}; {suggest_run_folder(folder)}", rule="wrong-format"
+        )
     store = open_folder(folder)
     count = parameter_count(store.model, store.vocab_size)
     print(
         f"source {store.origin}\n"
-        f"  {count:,} parameters, {store.model.layers} layers, {store.vocab_size:,} tokens, {store.dtype}"
+        f"  {format_count(count, 'parameter')}, {format_count(store.model.layers, 'layer')}, "
+        f"{format_count(store.vocab_size, 'token')}, {store.dtype}"
     )
     return store
 

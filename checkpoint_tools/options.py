@@ -159,16 +159,17 @@ class PruneVocab:
 
 @dataclass(frozen=True)
 class Operation:
-    """Options of a command; ``inputs`` are its positional ones, in their order."""
+    """Options of a command and its sentence in the overview; ``inputs`` are the positional ones, in their order."""
 
     options: type
+    sentence: str
     inputs: tuple[str, ...] = ("src", "dst")
 
 
 OPERATIONS = {
-    "to-hf": Operation(ToHf),
-    "from-hf": Operation(FromHf),
-    "compare": Operation(Compare, ("a", "b")),
-    "expand-vocab": Operation(ExpandVocab),
-    "prune-vocab": Operation(PruneVocab),
+    "to-hf": Operation(ToHf, "write a checkpoint as a Hugging Face folder"),
+    "from-hf": Operation(FromHf, "write a Hugging Face folder as a checkpoint that training starts from"),
+    "compare": Operation(Compare, "compare two models by weights and logits", ("a", "b")),
+    "expand-vocab": Operation(ExpandVocab, "add rows for the tokens of a larger tokenizer"),
+    "prune-vocab": Operation(PruneVocab, "keep only the rows of the ids that a pruned tokenizer keeps"),
 }

@@ -17,7 +17,9 @@ from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.scores import Scores, Stream, score
 from megatron_ko.errors import CheckpointError, Problem
+from megatron_ko.formats.run_folder import suggest_run_folder
 from megatron_ko.progress import progress
+from megatron_ko.wording import format_count
 
 BLOCK = 1 << 22
 """Numbers that are compared at one time."""
@@ -66,7 +68,7 @@ class Comparison:
             "only in the second model": len(self.extra),
             "different settings": len(self.settings),
         }
-        text = f"compared {compared} tensors, largest difference {self.largest_difference:g}"
+        text = f"compared {format_count(compared, 'tensor')}, largest difference {self.largest_difference:g}"
         problems = ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
         return f"{text}\n  {problems}" if problems else text
 
@@ -120,7 +122,7 @@ def open_store(path: str) -> Store:
         return hf.open_hf(folder)
     raise CheckpointError(
         f"{folder}: is neither a Hugging Face folder (config.json) nor a checkpoint or run folder (checkpoint.json); "
-        "check the path",
+        f"{suggest_run_folder(folder)}",
         rule="wrong-format",
     )
 
@@ -183,7 +185,7 @@ class LogitsComparison:
 
     def summary(self) -> str:
         return (
-            f"verified fp32 logits of {self.positions} tokens, largest difference {self.difference:.3g} "
+            f"verified fp32 logits of {format_count(self.positions, 'token')}, largest difference {self.difference:.3g} "
             f"(tolerance {self.tolerance:g}),\n  equal greedy tokens {self.agreement:.1%}"
         )
 

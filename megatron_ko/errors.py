@@ -43,13 +43,14 @@ class UserError(Exception):
 
     label = "error"
 
-    def __init__(self, problems: Sequence[Problem] | str, *, rule: str = ""):
+    def __init__(self, problems: Sequence[Problem] | str, *, rule: str = "", hint: str = ""):
+        """``hint`` is a line below the problems: what else would solve all of them."""
         self.problems = [Problem("", "", problems, rule)] if isinstance(problems, str) else list(problems)
         if len(self.problems) == 1:
             text = str(self.problems[0])
         else:
             text = f"{len(self.problems)} problems\n" + "\n".join(f"  {p}" for p in self.problems)
-        super().__init__(text)
+        super().__init__(f"{text}\n  {hint}" if hint else text)
 
     @property
     def rule(self) -> str:

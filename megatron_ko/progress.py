@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, TypeVar
 
+from megatron_ko.wording import format_count
+
 T = TypeVar("T")
 LOG_EVERY_S = 30.0
 REDRAW_EVERY_S = 1.0
@@ -68,10 +70,11 @@ class ProgressBar:
 
     def line(self) -> str:
         """State of the work for the log."""
-        total = f" of {self.total:,}" if self.total else ""
+        done = f"{self.count:,} of " if self.total else ""
         facts = f", {self.facts}" if self.facts else ""
-        units = "B" if self.unit == "B" else f"{self.unit}s"
-        return f"{self.count:,}{total} {units}, {self.elapsed_s:.0f} s{facts}"
+        number = self.total or self.count
+        units = f"{number:,} B" if self.unit == "B" else format_count(number, self.unit)
+        return f"{done}{units}, {self.elapsed_s:.0f} s{facts}"
 
     def _keep_time(self) -> None:
         pause_s = LOG_EVERY_S if self._bar is None else REDRAW_EVERY_S

@@ -17,6 +17,8 @@ LEAST_TEXT = 20  # cells for a column of sentences
 
 def width_of(text: str) -> int:
     """Width in terminal columns: wide characters (Hangul, ideographs) take two, combining marks none."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )
@@ -47,9 +49,11 @@ def format_table(
         cells = [[*row[:-1], textwrap.wrap(" ".join(row[-1]), room) or [""]] for row in cells]
         flush_left.add(len(sizes) - 1)
     gap = next((gap for gap in GAPS if sum(sizes) + len(gap) * (len(sizes) - 1) <= width), GAPS[0])
+    # headings are aligned at the bottom; a first row with a wrapped sentence is not a heading
+    headings = 0 if sentences and len(cells[0][-1]) > 1 else 1
     lines: list[str] = []
     for block in _split_columns(sizes, width, gap):
-        lines += ["", *_align(cells, block, sizes, flush_left, gap)]
+        lines += ["", *_align(cells, block, sizes, flush_left, gap, headings)]
     return lines[1:]
 
 
@@ -71,15 +75,16 @@ def _align(
     sizes: Sequence[int],
     left: set[int],
     gap: str,
+    headings: int,
 ) -> list[str]:
+    """Lines of ``cells``; those of the first ``headings`` rows are aligned at the bottom, all others at the top."""
     lines = []
     for number, row in enumerate(cells):
         height = max(len(row[column]) for column in columns)
         for line in range(height):
             parts = []
             for column in columns:
-                # a header is aligned at the bottom, other cells at the top
-                at = line - (height - len(row[column])) if number == 0 else line
+                at = line - (height - len(row[column])) if number < headings else line
                 text = row[column][at] if 0 <= at < len(row[column]) else ""
                 room = " " * (sizes[column] - width_of(text))
                 parts.append(text + room if column in left else room + text)

@@ -26,9 +26,11 @@ from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigEr
 from megatron_ko.formats.run_folder import remove_old_checkpoints
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.logs import set_up_logging
-from megatron_ko.plan import Preflight, mixture_of, preflight, show_plan, train_parser
+from megatron_ko.plan import show_plan, train_parser
 from megatron_ko.planning import schedule
 from megatron_ko.planning.position import Position
+from megatron_ko.planning.run_plan import mixture_of
+from megatron_ko.preflight import Preflight, preflight
 
 
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
@@ -132,7 +134,7 @@ def run_rank(checked: Preflight, rank: int, init_method: str = "env://") -> int:
 
 @stop.listening()
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Trains a GPT on megatron-core. Under torchrun or Slurm each process is a rank; alone it starts --ranks."""
+    """Trains a GPT on megatron-core. Under torchrun or Slurm each process is a rank; without them --ranks N starts N."""
     under_torchrun = stop.under_torchrun()
     rank = int(os.environ["RANK"]) if under_torchrun else 0
     return exit_code_of(lambda: _main(_parse(arguments), rank, under_torchrun), quiet=rank != 0)
@@ -141,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> cli.Parser:
     made = train_parser("train", main.__doc__ or "")
     made.add_argument(
-        "--ranks", type=cli.positive, metavar="N", help="ranks to start without torchrun (default 1)"
+        "--ranks", type=cli.positive, metavar="N", help="ranks to start without torchrun (default: 1)"
     )
     made.add_argument(
         "--world-size", type=cli.positive, metavar="N", help="ranks to plan for, with --dry-run"
@@ -166,7 +168,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
         )
     world_size = int(os.environ["WORLD_SIZE"]) if under_torchrun else given.ranks or 1
     if given.print_config or given.dry_run:
-        return show_plan(given, world_size)
+        return show_plan(given, world_size, "train")
     set_up_logging(rank)
     cli.require_configuration(given.config, "train")
     checked = preflight(*cli.split(given.config), world_size)

@@ -26,6 +26,7 @@ from megatron_ko.config.cli import (
 from megatron_ko.config.loading import Loaded, load, to_yaml
 from megatron_ko.config.manual import manual
 from megatron_ko.errors import EXIT_BAD_RECORDS, EXIT_STOPPED, exit_code_of
+from megatron_ko.wording import format_count
 from preprocessing.config.pipeline import RULES, Config
 from preprocessing.running.supervision import STOPPED
 
@@ -33,13 +34,13 @@ if TYPE_CHECKING:
     from preprocessing.running.tasks import Runner
 
 STEPS = {
-    "run": "run every enabled step below, in order; skips finished work",
+    "run": "run every enabled step, in order; skips finished work",
     "clean": "read, detect languages, normalize the text, mask personal data",
     "lines": "remove boilerplate lines that recur in many documents (if lines.enabled)",
     "measure": "measure each document: numbers and MinHash signature, as columns",
     "score": "score quality and perplexity of each document (if score names a model)",
     "decontaminate": "find overlap with evaluation sets (if decontaminate names one)",
-    "filter": "drop documents by thresholds over those columns; takes seconds",
+    "filter": "drop documents by thresholds over the columns measured; takes seconds",
     "deduplicate": "drop exact and near duplicates over all inputs",
     "balance": "write the corpus: domains, validation split",
     "train-tokenizer": "train a tokenizer on the corpus and prove that all readers agree",
@@ -175,10 +176,15 @@ def _main(arguments: list[str]) -> int:
 
 def step_parser(step: str) -> Parser:
     """Its help explains the fields of the configuration that ``step`` reads."""
-    parser = config_parser(f"data {step}", f"{step}: {STEPS[step]}.", _manual_of(step))
+    parser = config_parser(f"data {step}", _describe(STEPS[step]), _manual_of(step))
     add_inspection(parser, "check configuration and inputs, print what would run, and stop")
     _add_runner(parser)
     return parser
+
+
+def _describe(sentence: str) -> str:
+    """The sentence of an overview as the description of a command."""
+    return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def _manual_of(step: str) -> str:
@@ -235,7 +241,7 @@ def _run_step(step: str, arguments: list[str]) -> int:
     if not bad or loaded.config.output.allow_bad_records:
         return 0
     print(
-        f"{bad:,} record{'s' if bad > 1 else ''} could not be read, see quarantine.jsonl; everything else is done "
+        f"{format_count(bad, 'record')} could not be read, see quarantine.jsonl; everything else is done "
         f"(exit code {EXIT_BAD_RECORDS}; "
         "0 with output.allow_bad_records=true)",
         file=sys.stderr,
@@ -270,7 +276,7 @@ def _runner(given: Any) -> Runner:
 def command_parser(command: Command, name: str) -> Parser:
     """Parser of ``mko NAME``, with the arguments that the command's module adds."""
     module = importlib.import_module(command.module)
-    sentence = f"{command.sentence[0].upper()}{command.sentence[1:]}."
+    sentence = _describe(command.sentence)
     if command.configured:
         parser = config_parser(name, sentence)
     else:

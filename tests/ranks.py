@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from megatron_ko.plan import Preflight, preflight
+from megatron_ko.preflight import Preflight, preflight
 from megatron_ko.training import launch
 
 TIMEOUT_S = 120.0

@@ -33,7 +33,7 @@ from megatron_ko.config.training import ModelConfig, head_size
 from megatron_ko.errors import EXIT_STOPPED, CheckpointError, Problem
 from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json
 from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, sizes_of_files
-from megatron_ko.formats.run_folder import newest_checkpoint
+from megatron_ko.formats.run_folder import is_run_folder, newest_checkpoint
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.weights import (
     TABLE,
@@ -58,10 +58,11 @@ _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 def is_mcore(folder: Path) -> bool:
     """True for a checkpoint folder, complete or not, and for a run folder."""
-    patterns = [MARKER, ".metadata", "metadata.json", "*.distcp"]
-    if not (folder / "config.json").exists():  # a Hugging Face folder may contain a folder of this name, too
-        patterns.append("checkpoints")
-    return any(next(folder.glob(pattern), None) for pattern in patterns)
+    patterns = (MARKER, ".metadata", "metadata.json", "*.distcp")
+    if any(next(folder.glob(pattern), None) for pattern in patterns):
+        return True
+    # a Hugging Face folder may contain a folder "checkpoints", too
+    return not (folder / "config.json").exists() and is_run_folder(folder)
 
 
 def open_mcore(path: Path) -> Store:

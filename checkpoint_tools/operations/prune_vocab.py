@@ -14,6 +14,7 @@ from checkpoint_tools.endpoints import (
 )
 from checkpoint_tools.options import PruneVocab
 from megatron_ko.planning.weights import parameter_count
+from megatron_ko.wording import format_count
 
 
 def run(options: PruneVocab) -> int:
@@ -24,7 +25,7 @@ def run(options: PruneVocab) -> int:
     before, after = (parameter_count(s.model, s.vocab_size) for s in (source, store))
     print(
         f"tokenizer {plan.new.folder}\n"
-        f"  keeps {count:,} of {source.vocab_size:,} rows, removes {before - after:,} parameters"
+        f"  keeps {count:,} of {format_count(source.vocab_size, 'row')}, removes {format_count(before - after, 'parameter')}"
     )
     folder = write_like_source(store, source, options, options.dst)
     return verify_output(store, verify.open_store(str(folder)), folder)

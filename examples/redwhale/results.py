@@ -11,6 +11,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from megatron_ko.files import read_json, write_json, write_text
+from megatron_ko.wording import format_count
 
 FIVE = ("random", "mean", "decompose-input", "decompose-output", "decompose")
 """The five initializations that RedWhale compares (its list is unpublished; this is our interpretation)."""
@@ -32,7 +33,7 @@ def summary(reports: Mapping[float, Sequence[Path]], folder: Path) -> str:
             for number, judged in enumerate(first["judged"])
         }
         claims = _claims(texts["korean"])
-        models = f"{len(expansions)} base model{'s' if len(expansions) > 1 else ''}"
+        models = format_count(len(expansions), "base model")
         parts += ["", f"### {share:.0%} Korean in the base's training"]
         parts += [
             "",

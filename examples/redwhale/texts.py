@@ -12,6 +12,7 @@ from pathlib import Path
 from checkpoint_tools.embeddings.texts import documents
 from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file
+from megatron_ko.wording import format_count
 
 EVERY = 5
 MAX_CHARACTERS = 4000
@@ -40,6 +41,6 @@ def split(files: Sequence[Path], folder: Path) -> None:
     if number < EVERY:
         names = ", ".join(str(file) for file in files)
         raise DataError(
-            f"{names}: {number} documents; at least {EVERY} are needed, one to judge on",
+            f"{names}: {format_count(number, 'document')}; at least {EVERY} are needed, one to judge on",
             rule="too-few-documents",
         )

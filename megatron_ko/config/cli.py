@@ -30,6 +30,21 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         ]
         return "\n\n".join(paragraphs)
 
+    def _metavar_formatter(self, action: argparse.Action, default_metavar: str) -> Any:
+        """Choices as ``cpu|cuda``, like the words of a configuration."""
+        if action.metavar is None and action.choices is not None and not _has_subcommands(action):
+            default_metavar, choices = "|".join(map(str, action.choices)), action.choices
+            action.choices = None
+            try:
+                return super()._metavar_formatter(action, default_metavar)
+            finally:
+                action.choices = choices
+        return super()._metavar_formatter(action, default_metavar)
+
+
+def _has_subcommands(action: argparse.Action) -> bool:
+    return isinstance(action, argparse._SubParsersAction)
+
 
 class Parser(argparse.ArgumentParser):
     """argparse without abbreviations; a mistake raises UsageError instead of ending the process."""
@@ -37,6 +52,43 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         settings.setdefault("formatter_class", _Help)
         super().__init__(**{"allow_abbrev": False, **settings})
+        self.words: dict[str, Sequence[str]] = {}
+        """Words that an argument takes, beside other values, by its ``dest``: shell completion offers them."""
+
+    def format_help(self) -> str:
+        self.usage = self.usage or self._short_usage()
+        return super().format_help()
+
+    def _short_usage(self) -> str:
+        """Inputs first, as a user must type them after ``--text A B``; of the options only those that are required."""
+        formatter = self._get_formatter()
+        groups = [group for group in self._mutually_exclusive_groups if group.required]
+        grouped = [action for group in groups for action in group._group_actions]
+        parts = []
+        for action in self._get_positional_actions():
+            metavar = formatter._get_default_metavar_for_positional(action)
+            parts.append(formatter._format_args(action, metavar))
+        if not any(map(_has_subcommands, self._actions)):
+            parts += [
+                _spell(formatter, a)
+                for a in self._actions
+                if _is_option(a) and a.required and a not in grouped
+            ]
+            parts += [
+                f"({' | '.join(_spell(formatter, a) for a in group._group_actions)})" for group in groups
+            ]
+            parts.append("[options]")
+        indent = " " * len(f"usage: {self.prog} ")
+        lines = [f"{self.prog}"]
+        for part in parts:
+            if (
+                len(indent if len(lines) > 1 else "usage: ") + len(lines[-1]) + 1 + len(part)
+                > terminal_width()
+            ):
+                lines.append(part)
+            else:
+                lines[-1] += f" {part}"
+        return f"\n{indent}".join(lines).replace("%", "%%")
 
     def parse(self, arguments: Sequence[str] | None = None) -> Any:
         """Options and positional arguments in any order. Raises UsageError; ``--help`` prints and exits."""
@@ -68,6 +120,16 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see '{self.prog} --help'", rule="usage")
+
+
+def _is_option(action: argparse.Action) -> bool:
+    return bool(action.option_strings)
+
+
+def _spell(formatter: argparse.HelpFormatter, action: argparse.Action) -> str:
+    """An option with its value, such as ``--out FOLDER``."""
+    metavar = formatter._get_default_metavar_for_optional(action)
+    return f"{action.option_strings[-1]} {formatter._format_args(action, metavar)}".strip()
 
 
 def config_parser(command: str, description: str, epilog: str | None = None) -> Parser:

@@ -14,8 +14,10 @@ from typing import Any, Generic, TypeVar, get_args
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from megatron_ko.config.choices import explain_choice
 from megatron_ko.config.none_word import quote_none, replace_none
 from megatron_ko.config.schema import fields_of, paths_of, sections_of
+from megatron_ko.config.sections import other_programs
 from megatron_ko.config.suggestions import SYNONYMS, nearest_name
 from megatron_ko.config.yaml_tree import COMMAND_LINE, Dumper, Keys, Tree, format_value
 from megatron_ko.errors import ConfigError, Problem
@@ -60,6 +62,8 @@ def load(
     tree = Tree()
     for file in files:
         tree.add_file(file)
+    if problems := other_programs(root, tree.sections):
+        raise ConfigError(problems)
     for override in overrides:
         tree.add_override(override)
     return validate(root, tree, rules)
@@ -75,7 +79,7 @@ def validate(root: type[C], tree: Tree, rules: Sequence[Rule] = ()) -> Loaded[C]
     try:
         config = _adapter(root).validate_python(tree.data)
     except ValidationError as error:
-        problems += [_explain(root, tree, item) for item in error.errors(include_url=False)]
+        problems += dict.fromkeys(_explain(root, tree, item) for item in error.errors(include_url=False))
     problems += _broken_rules(root, tree, rules)
     if problems or config is None:
         raise ConfigError(sorted(problems, key=_by_place))
@@ -122,6 +126,10 @@ def _explain(root: Any, tree: Tree, item: Any) -> Problem:
     keys = _real_keys(item["loc"], tree.data)
     path = ".".join(keys)
     kind, seen = item["type"], item["input"]
+    if choice := explain_choice(root, item, keys, tree.data):
+        keys, message, kind = choice
+        path = ".".join(keys)
+        return Problem(_place(tree.places, keys), path, message, kind.replace("_", "-"))
     not_a_mapping = kind in ("dataclass_type", "model_attributes_type", "dict_type")
     if kind == "unexpected_keyword_argument":
         message = f"unknown key; {_suggest(root, item['loc'][:-1], keys[-1])}"
@@ -130,17 +138,29 @@ def _explain(root: Any, tree: Tree, item: Any) -> Problem:
     elif kind == "union_tag_not_found":
         message = "missing 'type'; write 'type: ...' with one of the documented names"
     elif kind == "union_tag_invalid":
-        context = item["ctx"]
-        message = f"type: {context['tag']!r} is unknown; use one of {context['expected_tags']}"
+        tag, known = item["ctx"]["tag"], item["ctx"]["expected_tags"]
+        near = nearest_name(tag, known.replace("'", "").split(", "))
+        message = f"type: {tag!r} is unknown; {f'did you mean {near!r}? ' if near else ''}use one of {known}"
         keys = (*keys, "type")
     elif not_a_mapping and seen is None:
         message = "is empty; write its keys below it or remove the line"
     elif not_a_mapping:
         message = f"{format_value(seen)}: is not a mapping; write its keys below it"
     else:
-        rule = item["msg"].removeprefix("Value error, ")
-        message = f"{format_value(seen)}: {rule[0].lower()}{rule[1:]}"
+        message = f"{format_value(seen)}: {_in_plain_words(item['msg'])}"
     return Problem(_place(tree.places, keys), path, message, _RULES.get(kind, kind).replace("_", "-"))
+
+
+def _in_plain_words(text: str) -> str:
+    """A sentence of pydantic, such as "Input should be a valid string"."""
+    text = text.removeprefix("Value error, ").replace("Input should", "must").replace("should", "must")
+    for theirs, ours in _PLAIN_WORDS.items():
+        text = text.replace(theirs, ours)
+    return text[0].lower() + text[1:]
+
+
+_PLAIN_WORDS = {"a valid string": "text", "a valid integer": "an integer", "a valid number": "a number"}
+_PLAIN_WORDS |= {"a valid boolean": "true or false"}
 
 
 def _suggest(root: Any, loc: Sequence[str | int], name: str) -> str:

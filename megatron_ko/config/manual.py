@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import textwrap
 from collections.abc import Collection, Iterator
-from typing import Any, get_origin
+from typing import Any
 
-from megatron_ko.config.schema import fields_of, sections_of, type_name
+from megatron_ko.config.schema import fields_of, key_inside, sections_of, type_name
+from megatron_ko.tables import terminal_width, wrap
 
 MAX_WIDTH = 110
 
@@ -22,6 +21,8 @@ def describe_default(info: Any) -> str:
     value = info.get_default(call_default_factory=True)
     if value is None or isinstance(value, bool):
         return {None: "none", True: "true", False: "false"}[value]
+    if isinstance(value, list):
+        return f"[{', '.join(map(str, value))}]"
     return str(value)
 
 
@@ -34,8 +35,7 @@ def _describe_section(kind: Any, above: str, only: Collection[str] | None = None
         if not variants:
             yield from _describe_field(path, info)
             continue
-        if get_origin(info.annotation) is dict:
-            path += ".NAME"
+        path += key_inside(info.annotation)
         yield f"  {path}:" if above else f"\n{path}:"
         yield from _wrap(info.description or "")
         if len(variants) == 1:
@@ -51,7 +51,7 @@ def _describe_variants(variants: list[Any], above: str) -> Iterator[str]:
         repeated = []
         for name, info in fields_of(variant).items():
             if name == "type":
-                yield f"  {above}type: {type_name(info.annotation)}"
+                yield from _wrap_head(f"{above}type: {type_name(info.annotation)}")
                 yield from _wrap(info.description or "")
                 continue
             lines = list(_describe_field(f"{above}{name}", info))
@@ -66,12 +66,21 @@ def _describe_variants(variants: list[Any], above: str) -> Iterator[str]:
 
 def _describe_field(path: str, info: Any) -> Iterator[str]:
     default = "required" if info.is_required() else f"default {describe_default(info)}"
-    yield f"  {path}: {type_name(info.annotation)}, {default}"
+    yield from _wrap_head(f"{path}: {type_name(info.annotation)}, {default}")
     yield from _wrap(info.description or "")
 
 
+def _wrap_head(text: str) -> list[str]:
+    """The line of a field: name, type and default; continued further to the right than its sentence."""
+    return _fit(text, "  ", " " * 10)
+
+
 def _wrap(text: str) -> list[str]:
-    width = min(shutil.get_terminal_size().columns, MAX_WIDTH) - 2
-    return textwrap.wrap(
-        text, width, initial_indent="      ", subsequent_indent="      ", break_on_hyphens=False
-    )
+    return _fit(" ".join(text.split()), " " * 6, " " * 6)
+
+
+def _fit(text: str, first: str, others: str) -> list[str]:
+    """Lines of ``text`` in the width of the terminal, each with its indent."""
+    width = min(terminal_width(), MAX_WIDTH) - 2
+    head, *rest = wrap(text, "", width - len(first))
+    return [first + head, *wrap(" ".join(rest), others, width)] if rest else [first + head]

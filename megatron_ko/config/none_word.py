@@ -57,19 +57,19 @@ def _as_text(value: Any) -> Any:
 
 def quote_none(config: Any) -> dict[str, Any]:
     """``dataclasses.asdict`` with the text ``none`` quoted where it would be read as null."""
-    written = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        annotation = fields_of(type(config))[field.name].annotation
-        if dataclasses.is_dataclass(value):
-            written[field.name] = quote_none(value)
-        elif isinstance(value, dict):
-            written[field.name] = {
-                name: quote_none(item) if dataclasses.is_dataclass(item) else item
-                for name, item in value.items()
-            }
-        elif value == "none" and takes_none_as_null(annotation):
-            written[field.name] = Quoted(value)
-        else:
-            written[field.name] = value
-    return written
+    return {
+        field.name: _quote_value(getattr(config, field.name), fields_of(type(config))[field.name].annotation)
+        for field in dataclasses.fields(config)
+    }
+
+
+def _quote_value(value: Any, annotation: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return quote_none(value)
+    if isinstance(value, dict):
+        return {
+            name: quote_none(item) if dataclasses.is_dataclass(item) else item for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [quote_none(item) if dataclasses.is_dataclass(item) else item for item in value]
+    return Quoted(value) if value == "none" and takes_none_as_null(annotation) else value

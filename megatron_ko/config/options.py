@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Collection, Sequence
-from typing import Any, TypeVar, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from megatron_ko.config.cli import Parser
 from megatron_ko.config.loading import validate
 from megatron_ko.config.manual import describe_default
-from megatron_ko.config.schema import allows, alternatives_of, fields_of, literals_of
+from megatron_ko.config.schema import allows, alternatives_of, fields_of, is_list, literals_of
 from megatron_ko.config.yaml_tree import NoneWord, Tree, parse_scalar
 from megatron_ko.errors import ConfigError
 
@@ -34,7 +34,7 @@ def options_parser(command: str, kind: type, inputs: Sequence[str]) -> Parser:
     )
     for name in inputs:
         # A missing input is reported with all other mistakes, hence "?".
-        parser.add_argument(name, nargs="?", metavar=name.upper(), help=_escape(fields[name].description))
+        parser.add_argument(name, nargs="?", metavar=name.upper(), help=_as_help(fields[name].description))
     for name, info in fields.items():
         if name not in inputs:
             _add_option(parser, name, info)
@@ -43,7 +43,7 @@ def options_parser(command: str, kind: type, inputs: Sequence[str]) -> Parser:
 
 def _add_option(parser: Parser, name: str, info: Any) -> None:
     flag = _spell(name)
-    sentence = _escape(info.description)
+    sentence = _as_help(info.description)
     if allows(info.annotation, bool):
         action = argparse.BooleanOptionalAction if info.default else "store_true"
         parser.add_argument(flag, action=action, help=sentence)
@@ -51,15 +51,16 @@ def _add_option(parser: Parser, name: str, info: Any) -> None:
     if info.is_required():
         sentence += " (required)"
     elif info.default is not None:
-        sentence += f" (default {_escape(describe_default(info))})"
+        sentence += f" (default: {_escape(describe_default(info))})"
     words = literals_of(info.annotation)
-    is_list = any(get_origin(member) is list for member in alternatives_of(info.annotation))
     parser.add_argument(
         flag,
-        nargs="+" if is_list else None,
+        nargs="+" if is_list(info.annotation) else None,
         metavar="|".join(words) if words and len("|".join(words)) < 40 else _metavar(info),
         help=sentence,
     )
+    if words:
+        parser.words[name] = words
 
 
 def _spell(name: str, inputs: Collection[str] = ()) -> str:
@@ -69,7 +70,16 @@ def _spell(name: str, inputs: Collection[str] = ()) -> str:
 
 def _metavar(info: Any) -> str:
     kinds = alternatives_of(info.annotation)
+    kinds += [
+        entry for kind in kinds if get_origin(kind) is list for entry in alternatives_of(get_args(kind)[0])
+    ]
     return next((_METAVARS[kind] for kind in kinds if kind in _METAVARS), "NAME")
+
+
+def _as_help(sentence: str | None) -> str:
+    """The sentence of a field as the help of an option: without a capital and a period."""
+    text = _escape(sentence).removesuffix(".")
+    return text[:1].lower() + text[1:] if text[1:2].islower() and not text.startswith("Hugging") else text
 
 
 def _escape(text: str | None) -> str:

@@ -10,9 +10,14 @@ from collections.abc import Iterator
 from typing import Any, Union, get_args, get_origin
 
 TYPE_NAMES = {
-    int: "integer", float: "number", str: "text", bool: "true/false", type(None): "none",
-    dict: "mapping", list: "list", Any: "anything",
-}  # fmt: skip
+    int: "integer",
+    float: "number",
+    str: "text",
+    bool: "true/false",
+    type(None): "none",
+    Any: "any value",
+}
+_PLURALS = {"integer": "integers", "number": "numbers", "text": "texts", "any value": "any values"}
 
 
 def fields_of(kind: Any) -> dict[str, Any]:
@@ -42,8 +47,24 @@ _UNION = type(int | str)
 
 
 def sections_of(annotation: Any) -> list[Any]:
-    """The configuration classes among ``members_of``."""
-    return [member for member in members_of(annotation) if dataclasses.is_dataclass(member)]
+    """The configuration classes among ``members_of``, also those of the entries of a list."""
+    members = [
+        entry
+        for member in members_of(annotation)
+        for entry in (alternatives_of(get_args(member)[0]) if get_origin(member) is list else (member,))
+    ]
+    return [member for member in members if dataclasses.is_dataclass(member)]
+
+
+def is_list(annotation: Any) -> bool:
+    """Whether one of the alternatives is a list."""
+    return any(get_origin(member) is list for member in alternatives_of(annotation))
+
+
+def words_of_entries(annotation: Any) -> list[str]:
+    """The words that the entries of a list allow, such as ``ko`` and ``en``."""
+    lists = [member for member in alternatives_of(annotation) if get_origin(member) is list]
+    return [word for member in lists for word in literals_of(get_args(member)[0])]
 
 
 def literals_of(annotation: Any) -> list[str]:
@@ -67,25 +88,42 @@ def takes_none_as_null(annotation: Any) -> bool:
 
 
 def type_name(annotation: Any) -> str:
-    """``integer or none``, ``cpu | cuda``, ``list of number``."""
+    """``integer or none``, ``cpu | cuda``, ``list of numbers``, ``numbers by name``, ``list of entries``."""
+    arguments = get_args(annotation)
     if annotation in TYPE_NAMES:
         return TYPE_NAMES[annotation]
-    arguments = get_args(annotation)
     if getattr(annotation, "__metadata__", None):
         return type_name(arguments[0])
     if arguments and all(isinstance(argument, str) for argument in arguments):
         return " | ".join(arguments)
-    origin = get_origin(annotation)
-    if origin in (list, dict):
-        return f"{TYPE_NAMES[origin]} of {type_name(arguments[-1])}"
-    return " or ".join(type_name(argument) for argument in arguments) or "mapping"
+    if get_origin(annotation) is list:
+        return f"list of {_plural_of(arguments[0])}"
+    if get_origin(annotation) is dict:
+        return f"{_plural_of(arguments[1])} by name"
+    return " or ".join(type_name(argument) for argument in arguments) or "entry"
+
+
+def _plural_of(annotation: Any) -> str:
+    """``numbers``, ``numbers or none``; words stay as they are."""
+    names = type_name(annotation)
+    if names == "entry":
+        return "entries"
+    return " or ".join(_PLURALS.get(name, name) for name in names.split(" or "))
+
+
+def key_inside(annotation: Any) -> str:
+    """What follows the path of a field in the paths of its sections: ``.NAME`` in a mapping, ``.N`` in a list."""
+    if get_origin(annotation) is dict:
+        return ".NAME"
+    return ".N" if is_list(annotation) else ""
 
 
 def paths_of(root: Any, above: str = "") -> Iterator[str]:
-    """Dotted path of every field of the tree, through all variants; below a mapping, NAME stands for its keys."""
+    """Dotted path of every field of the tree, through all variants; NAME stands for the keys of a
+    mapping, N for the entries of a list."""
     for name, info in fields_of(root).items():
         path = f"{above}{name}"
         yield path
-        inside = f"{path}.NAME." if get_origin(info.annotation) is dict else f"{path}."
+        inside = f"{path}{key_inside(info.annotation)}."
         for section in sections_of(info.annotation):
             yield from paths_of(section, inside)

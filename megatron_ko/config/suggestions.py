@@ -8,10 +8,13 @@ from collections.abc import Iterable
 # Names that Megatron-LM, Hugging Face, DeepSpeed and NeMo use for what is called otherwise here.
 SYNONYMS = {
     "betas": "beta1",
+    "bfloat16": "bf16",
     "context_parallel_size": "context",
     "cp": "context",
     "ffn_size": "ffn_hidden_size",
+    "float32": "fp32",
     "gbs": "global_batch_size",
+    "gpu": "cuda",
     "grad_clip": "clip_grad_norm",
     "gradient_clipping": "clip_grad_norm",
     "head_dim": "head_size",

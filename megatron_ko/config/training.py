@@ -1,7 +1,7 @@
 """The configuration of a training run: one frozen tree.
 
 Owns names, types, bounds and the sentence that documents each field (printed by ``--help``).
-Arithmetic over several fields is in ``megatron_ko.plan``, rules over several fields in ``planning/config_rules.py``.
+Arithmetic over several fields is in ``planning/run_plan.py``, rules over several fields in ``planning/config_rules.py``.
 """
 
 from __future__ import annotations

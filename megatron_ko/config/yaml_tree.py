@@ -32,6 +32,8 @@ class Tree:
     def __init__(self) -> None:
         self.data: dict[str, Any] = {}
         self.places: dict[Keys, str] = {}
+        self.sections: dict[str, list[str]] = {}
+        """Top-level keys of each file."""
         self.problems: list[Problem] = []
         self.complete = True
         """Every file and override could be read; only then can a key be called missing."""
@@ -51,6 +53,7 @@ class Tree:
             self._unreadable(_syntax_problem(file, error))
         else:
             if isinstance(node, yaml.MappingNode):
+                self.sections[file] = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
                 self._merge(self.data, node, (), file)
             elif node is not None and node.tag != _NULL:
                 self._unreadable(

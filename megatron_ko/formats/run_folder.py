@@ -48,14 +48,25 @@ def checkpoint_folder(run: Path | str, step: int) -> Path:
     return Path(run).expanduser() / "checkpoints" / f"step_{step:08d}"
 
 
+def is_run_folder(path: Path) -> bool:
+    """Whether a run has started in ``path``: before its first checkpoint, only its configuration and plan are there."""
+    started = (path / "config.yaml").is_file() and (path / "plan.txt").is_file()
+    return started or (path / "checkpoints").is_dir()
+
+
+def suggest_run_folder(path: Path) -> str:
+    """What to do about ``path``, which is not a run folder: name the run folder in it, such as that of a job."""
+    return f"did you mean {path / 'train'}?" if is_run_folder(path / "train") else "check the path"
+
+
 def newest_checkpoint(path: Path | str) -> Checkpoint:
     """Reads the checkpoint in ``path``, or the newest complete one if ``path`` is a run folder."""
     path = Path(path).expanduser()
-    if (path / MARKER).is_file() or not (path / "checkpoints").is_dir():
+    if (path / MARKER).is_file() or not is_run_folder(path):
         return Checkpoint.read(path)
     complete = checkpoints_of(path)
     if not complete:
-        message = f"{path}: contains no complete checkpoint; let the run save one first"
+        message = f"{path}: has no complete checkpoint yet; let the run save one first"
         raise CheckpointError(message, rule="no-checkpoints")
     return Checkpoint.read(complete[-1])
 

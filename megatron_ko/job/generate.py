@@ -16,6 +16,7 @@ from typing import Any
 from megatron_ko.config.cli import Parser
 from megatron_ko.errors import CheckpointError, UsageError, exit_code_of
 from megatron_ko.files import write_json
+from megatron_ko.formats.run_folder import is_run_folder
 
 PROMPTS = (
     ("ko", "한글은 "),
@@ -40,11 +41,19 @@ def parser() -> Parser:
         "folder", metavar="FOLDER", help="Hugging Face folder, as 'mko checkpoint to-hf' writes it"
     )
     made.add_argument("--prompt", action="append", metavar="TEXT", help="prompt instead of the built-in ones")
-    made.add_argument("--tokens", type=int, default=64, metavar="N", help="longest continuation (default 64)")
     made.add_argument(
-        "--temperature", type=float, default=0.7, help="0 takes the likeliest token (default 0.7)"
+        "--tokens", type=int, default=64, metavar="N", help="longest continuation (default: 64)"
     )
-    made.add_argument("--seed", type=int, default=1234, help="seed of the sampling (default 1234)")
+    made.add_argument(
+        "--temperature",
+        type=float,
+        default=0.7,
+        metavar="X",
+        help="0 takes the likeliest token (default: 0.7)",
+    )
+    made.add_argument(
+        "--seed", type=int, default=1234, metavar="N", help="seed of the sampling (default: 1234)"
+    )
     made.add_argument("--out", metavar="FILE", help="also write everything to this JSON file")
     return made
 
@@ -75,11 +84,7 @@ def generate(
     folder: str | Path, prompts: Sequence[tuple[str, str]], tokens: int, temperature: float, seed: int
 ) -> list[dict[str, Any]]:
     """Returns ``{lang, prompt, text}`` for each ``(lang, prompt)``. Raises CheckpointError if ``folder`` has no model."""
-    if not (Path(folder) / "config.json").is_file():
-        raise CheckpointError(
-            f"{folder}: contains no config.json; write the folder with 'mko checkpoint to-hf RUN {folder}'",
-            rule="missing-file",
-        )
+    _check_folder(Path(folder))
     os.environ["HF_HUB_OFFLINE"] = "1"
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
@@ -108,6 +113,22 @@ def generate(
         text = tokenizer.decode(output[0], skip_special_tokens=True)
         samples.append({"lang": lang, "prompt": prompt, "text": text.removeprefix(prompt)})
     return samples
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises CheckpointError unless ``folder`` has a model; names the export of a run folder."""
+    if (folder / "config.json").is_file():
+        return
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: there is no such folder; check the path", rule="missing-folder")
+    if not is_run_folder(folder):
+        message = f"contains no config.json; write the folder with 'mko checkpoint to-hf RUN {folder}'"
+        raise CheckpointError(f"{folder}: {message}", rule="missing-file")
+    export = folder / "hf"
+    if (export / "config.json").is_file():
+        raise CheckpointError(f"{folder}: is a run folder; did you mean {export}?", rule="run-folder")
+    message = f"is a run folder; export it with 'mko checkpoint to-hf {folder} {export}' and name {export}"
+    raise CheckpointError(f"{folder}: {message}", rule="run-folder")
 
 
 if __name__ == "__main__":

@@ -160,7 +160,9 @@ def print_heading(text: str) -> None:
 
 
 def duration(seconds: float) -> str:
-    """12.3 s, 4 min 05 s, 2 h 03 min."""
+    """less than 0.1 s, 12.3 s, 4 min 05 s, 2 h 03 min."""
+    if seconds < 0.05:
+        return "less than 0.1 s"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -29,6 +29,7 @@ from megatron_ko.config.training import (
 )
 from megatron_ko.errors import ConfigError
 from megatron_ko.formats.manifest import Manifest
+from megatron_ko.wording import format_count
 
 Problems = Iterator[tuple[str, str]]
 MAX_TOKENS_PER_STEP = 2**31 - 1  # megatron-core counts the tokens of a step in int32
@@ -163,7 +164,7 @@ def _schedule_fits(training: TrainingConfig, schedule: Schedule) -> Problems:
     if used > training.steps:
         yield (
             "schedule",
-            f"warm-up and decay take {used} steps, more than training.steps {training.steps}; shorten them or raise "
+            f"warm-up and decay take {format_count(used, 'step')}, more than training.steps {training.steps}; shorten them or raise "
             "training.steps",
         )
     if isinstance(schedule, MultiStepSchedule):

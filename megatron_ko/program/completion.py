@@ -82,11 +82,12 @@ def _add_commands(root: argparse.ArgumentParser, commands: dict) -> None:
         if isinstance(command, dict):
             _add_commands(subparsers.add_parser(name, help=name), command)
         else:
-            _offer_words(subparsers.add_parser(name, parents=[command], add_help=False, help=name))
+            subparsers.add_parser(name, parents=[command], add_help=False, help=name)
+            _offer_words(command)
 
 
 def _offer_words(parser: argparse.ArgumentParser) -> None:
-    """Completes the words that a metavar lists, such as ``bf16|fp32``."""
+    """Completes the words of options that take other values, too, or check their words themselves."""
     for action in parser._actions:
-        if action.choices is None and isinstance(action.metavar, str) and "|" in action.metavar:
-            action.choices = action.metavar.split("|")
+        if action.choices is None and isinstance(parser, Parser):
+            action.choices = parser.words.get(action.dest)

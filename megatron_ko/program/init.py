@@ -26,10 +26,10 @@ def parser() -> Parser:
     )
     made.add_argument("folder", metavar="FOLDER", help="folder to write to; its name becomes that of the run")
     made.add_argument(
-        "--text", default="my_text", metavar="FOLDER", help="folder with your text (default my_text)"
+        "--text", default="my_text", metavar="FOLDER", help="folder with your text (default: my_text)"
     )
     made.add_argument("--code", metavar="FOLDER", help="folder with your source code (default: none)")
-    made.add_argument("--runs", metavar="FOLDER", help="folder of results (default runs/NAME)")
+    made.add_argument("--runs", metavar="FOLDER", help="folder of results (default: runs/NAME)")
     return made
 
 

@@ -22,7 +22,7 @@ def parser() -> Parser:
         description="Prints the JSON schema of a configuration. Editors with yaml-language-server "
         "find it through the first line of a file:\n\n  # yaml-language-server: $schema=PATH",
     )
-    made.add_argument("name", choices=tuple(SCHEMAS), help="data or train")
+    made.add_argument("name", choices=tuple(SCHEMAS), help="configuration of mko data or of mko train")
     return made
 
 

@@ -17,11 +17,13 @@ from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.files import sha256_text
 from megatron_ko.formats.checkpoint_folder import versions
 from megatron_ko.formats.run_folder import cut_metrics
-from megatron_ko.plan import Plan
 from megatron_ko.planning.position import Position
+from megatron_ko.planning.run_plan import Plan
+from megatron_ko.tables import width_of, wrap
 from megatron_ko.training import metrics
 from megatron_ko.training.distributed import World, largest
 from megatron_ko.training.step import StepResult
+from megatron_ko.wording import format_count
 
 log = logging.getLogger(__name__)
 
@@ -120,29 +122,50 @@ class Reporter:
 
 # The log adds "HH:MM:SS " to each line: 91 columns are left. Tokens and TFLOP/s are only in metrics.jsonl: both are
 # multiples of other columns.
+WIDTH = 100 - len("HH:MM:SS ")
+LONGEST_NAME = 30
+YEAR_S = 365.25 * 86400
 
 
 def _start_lines(step: int, v: dict[str, Any]) -> list[str]:
     return [
         f"{'continuing' if step else 'starting'} at step {step:,}: {v['parameters']:,} parameters on "
-        f"{v['world_size']:,} rank{'s' if v['world_size'] > 1 else ''}",
-        f"MFU is relative to {v['peak_tflops']:.4g} TFLOP/s per device ({v['peak_name']})",
+        f"{format_count(v['world_size'], 'rank')}",
+        _cut(f"100% MFU is {v['peak_tflops']:.4g} TFLOP/s per device ({v['peak_name']})", WIDTH),
     ]
 
 
 def _train_lines(step: int, v: dict[str, Any]) -> list[str]:
-    return [
-        f"step {step:>7}  loss {_fixed(v['loss'], 6)}  grad {_fixed(v['gradient_norm'], 5)}  "
-        f"lr {_scientific(v['learning_rate']):>6}  {_short(v['tokens_per_s']):>5} tok/s  "
-        f"MFU {_fixed(100 * v['mfu'], 3)}%  {_fixed(v['memory_gib'], 3)} GiB  ETA {_duration(v['eta_s'])}"
+    columns = [
+        f"step {step:>7}",
+        f"loss {_fixed(v['loss'], 6)}",
+        f"grad {_fixed(v['gradient_norm'], 5)}",
+        f"lr {_scientific(v['learning_rate']):>6}",
+        f"{_short(v['tokens_per_s']):>5} tok/s",
+        f"MFU {_fixed(100 * v['mfu'], 3)}%",
+        f"{_fixed(v['memory_gib'], 3)} GiB",
+        f"ETA {_duration(v['eta_s'])}",
     ]
+    return [_cut(_join(columns), WIDTH)]
+
+
+def _join(columns: list[str]) -> str:
+    """Columns two blanks apart, or one where the line would not fit."""
+    line = "  ".join(columns)
+    return line if len(line) <= WIDTH else " ".join(columns)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if width_of(text) <= width else wrap(text, width=width - 1)[0] + "…"
 
 
 def _valid_lines(step: int, v: dict[str, Any]) -> list[str]:
     """One line per validation set, each aligned with the others."""
-    width = max(map(len, v["loss"]), default=0)
+    names = {name: _cut(name, LONGEST_NAME) for name in v["loss"]}
+    width = max(map(len, names.values()), default=0)
     return [
-        f"step {step:>7}  valid {name:<{width}}  loss {_fixed(loss, 6)}  {_fixed(v['bits_per_byte'][name], 6)} bits/byte"
+        f"step {step:>7}  valid {names[name]:<{width}}  loss {_fixed(loss, 6)}  "
+        f"{_fixed(v['bits_per_byte'][name], 6)} bits/byte"
         for name, loss in v["loss"].items()
     ]
 
@@ -160,12 +183,12 @@ def _fixed(number: float, width: int) -> str:
         text = f"{number:.{decimals}f}"
         if len(text) <= width:
             return text.rjust(width)
-    return f"{number:.0e}"
+    return _scientific(number, 0).rjust(width)
 
 
-def _scientific(number: float) -> str:
-    mantissa, exponent = f"{number:.1e}".split("e")
-    return f"{mantissa}e{int(exponent)}"
+def _scientific(number: float, decimals: int = 1) -> str:
+    mantissa, _, exponent = f"{number:.{decimals}e}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if exponent else mantissa
 
 
 def _short(number: float) -> str:
@@ -176,12 +199,14 @@ def _short(number: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Formats a duration in at most five characters: 59s, 4m05s, 45m, 3h04m, 17h, 1d23h, 12d."""
-    if seconds == float("inf"):
+    """Formats a duration in at most five characters: 59s, 4m05s, 45m, 3h04m, 17h, 1d23h, 12d, 120y; ? if unknown."""
+    if not seconds < 1000 * YEAR_S:
         return "?"
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
+    if days >= 10_000:
+        return f"{seconds / YEAR_S:.0f}y"
     if days:
         return f"{days}d{hours:02d}h" if days < 10 else f"{days}d"
     if hours:

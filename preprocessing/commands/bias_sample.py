@@ -10,6 +10,7 @@ import math
 from pathlib import Path
 
 from megatron_ko.config.cli import positive
+from megatron_ko.wording import format_count
 from preprocessing.commands.tokenizer_arguments import add_workers
 
 MARKER = "sample.json"
@@ -82,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         report = bias.choose(parts, new, arguments.out, wanted, arguments.seed, pool)
     write_json(arguments.out / MARKER, report)
     print(
-        f"chosen: {report['documents']:,} of {report['documents_read']:,} documents, {size(report['bytes'])} of "
+        f"chosen: {report['documents']:,} of {format_count(report['documents_read'], 'document')}, {size(report['bytes'])} of "
         f"{size(report['bytes_read'])}\n"
         f"new tokens, mean of the documents: {100 * report['mean_share_before']:.2f} % in the text, "
         f"{100 * report['mean_share_after']:.2f} % in the sample\n"

@@ -10,7 +10,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from megatron_ko.config.cli import positive
+from megatron_ko.config.cli import Parser, positive
+from megatron_ko.wording import format_count
 from preprocessing.commands.tokenizer_arguments import (
     DECISIONS,
     add_base,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 SUMMARY, COUNTED = "extension.json", "counted"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     add_base(parser, "extend")
     parser.add_argument(
         "--text", required=True, nargs="+", metavar="PATH",
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-count", type=_min_count, default=None, metavar="auto|N",
         help="minimum occurrences of a new token in the text (default: auto, 6000 per 100 GB of Korean text, at least 50)",
     )  # fmt: skip
+    parser.words["min_count"] = ["auto"]
     add_decisions(parser)
     parser.add_argument(
         "--max-new",
@@ -174,12 +176,14 @@ def _report(chosen: Selection, checked: SampleCheck, out: Path, size: int) -> st
         if row.keep and row.origin != "needed" and len(row.surface) > 2
     ]
     sentences = (
-        f"{total:,} new tokens, {len(chosen.needed):,} of which are intermediate pieces of longer ones; {size:,} tokens in total"
+        f"{format_count(total, 'new token')}, {len(chosen.needed):,} of them intermediate pieces of longer ones; "
+        f"{format_count(size, 'token')} in total"
         + ("" if size % 64 else f" (a multiple of {64 if size % 128 else 128})"),
         f"each occurs at least {chosen.min_count:,} times in {size_text(chosen.words.korean_bytes)} of Korean text; examples: "
         + " ".join(f"{surface!r}" for surface in frequent[:8]),
-        f"{checked.unchanged:,} documents without Hangul keep their ids; all readers agree on {checked.texts:,} texts",
-        f"{dropped:,} pieces were dropped; edit the table of decisions and pass it with --decisions to change that",
+        f"same ids in {format_count(checked.unchanged, 'document')} without Hangul; all readers agree on "
+        f"{format_count(checked.texts, 'text')}",
+        f"dropped {format_count(dropped, 'piece')}; edit the table of decisions and pass it with --decisions to change that",
     )
     return "\n".join(
         [

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from megatron_ko.config.cli import positive
+from megatron_ko.wording import format_count
 from preprocessing.commands.tokenizer_arguments import (
     DECISIONS,
     add_base,
@@ -203,9 +204,9 @@ def _report(
     ]
     total = len(choice.surfaces) + len(choice.needed)
     sentences = (
-        f"{total:,} new tokens from {donor_size:,} Korean pieces, {len(choice.needed):,} of which are intermediate pieces of "
-        f"longer ones; {base_size:,} tokens before, {size:,} after",
-        f"all readers agree on {proof.texts:,} texts: {', '.join(proof.readers)}",
+        f"{format_count(total, 'new token')} from {format_count(donor_size, 'Korean piece')}, {len(choice.needed):,} of them "
+        f"intermediate pieces of longer ones; {format_count(base_size, 'token')} before, {size:,} after",
+        f"all readers agree on {format_count(proof.texts, 'text')}: {', '.join(proof.readers)}",
         "edit the table of decisions and pass it with --decisions to change the choice",
     )
     return "\n".join(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from megatron_ko.config.cli import positive
 from megatron_ko.errors import DataError, Problem
 from megatron_ko.formats import id_map
+from megatron_ko.wording import format_count
 from preprocessing.commands.tokenizer_arguments import DECISIONS, add_base, add_workers, open_base
 
 if TYPE_CHECKING:
@@ -141,15 +142,15 @@ def _report(arguments: argparse.Namespace, decided: Pruning, compared: Compariso
     rows += [(name, f"{counts[name]:,}", sentence) for name, sentence in REASONS.items() if counts[name]]
     unchanged = compared.documents - compared.changed
     sentences = [
-        f"{len(decided.reasons):,} ids before, {len(decided.old_ids):,} after",
-        f"{unchanged:,} of {compared.documents:,} documents keep all their tokens",
+        f"{format_count(len(decided.reasons), 'id')} before, {len(decided.old_ids):,} after",
+        f"tokens unchanged in {unchanged:,} of {format_count(compared.documents, 'document')}",
     ]
     if compared.changed:
         sentences.append(
-            f"{compared.changed:,} documents use removed tokens: the text takes {compared.tokens_after:,} tokens instead of "
+            f"removed tokens in {format_count(compared.changed, 'document')}: the text takes {compared.tokens_after:,} tokens instead of "
             f"{compared.tokens_before:,}"
         )
-    sentences.append(f"all readers agree on {proof.texts:,} texts: {', '.join(proof.readers)}")
+    sentences.append(f"all readers agree on {format_count(proof.texts, 'text')}: {', '.join(proof.readers)}")
     return "\n".join(
         [
             "",

@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, Any
 from megatron_ko.config.cli import positive
 from megatron_ko.errors import DataError
 from megatron_ko.tables import format_table, terminal_width, width_of
+from megatron_ko.wording import format_count
 from preprocessing.commands.tokenizer_arguments import add_workers
+from preprocessing.tokens.pair_folders import expand_folders, refuse_folders, tokenizer_of
 
 if TYPE_CHECKING:
     from preprocessing.tokens.token_files import Pair
 
 log = logging.getLogger(__name__)
+TAKE_FOLDERS = ("validate", "info")
+"""Commands that only read: a folder stands for all pairs in it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_workers(encode)
     merge = _command(commands, "merge", "join the documents of several pairs, in order, to one pair")
-    split = _command(commands, "split", "split one pair into several: PREFIX-00000, PREFIX-00001, ...")
+    split = _command(commands, "split", "split one pair into several: PREFIX-00000, PREFIX-00001 and so on")
     size = split.add_mutually_exclusive_group(required=True)
     size.add_argument("--documents", type=positive, metavar="N", help="documents per pair")
     size.add_argument(
@@ -89,16 +93,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     validate.add_argument(
         "--samples", type=int, default=3, metavar="N", help="documents to decode (default: 3)"
     )
-    _command(commands, "info", "show token type, documents, tokens and lengths of pairs")
+    _command(commands, "info", "show token type, documents, tokens, lengths and tokenizer of pairs")
 
 
 def _command(commands: Any, name: str, sentence: str) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=sentence, description=f"{sentence[0].upper()}{sentence[1:]}.")
-    parser.add_argument("pairs", nargs="+", metavar="PREFIX", help="PREFIX, PREFIX.bin or PREFIX.idx")
+    takes = "PREFIX, PREFIX.bin or PREFIX.idx"
+    if name in TAKE_FOLDERS:
+        takes += ", or a folder of pairs, such as the output folder of a pipeline"
+    parser.add_argument("pairs", nargs="+", metavar="PREFIX", help=takes)
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.command in TAKE_FOLDERS:
+        arguments.pairs = expand_folders(arguments.pairs)
+    elif "pairs" in arguments:
+        refuse_folders(arguments.pairs, arguments.command)
     run_command = {
         "encode": _encode, "merge": _merge, "split": _split, "shuffle": _shuffle, "validate": _validate, "info": _info,
     }[arguments.command]  # fmt: skip
@@ -120,7 +131,7 @@ def _encode(arguments: argparse.Namespace) -> int:
         not arguments.no_eod, arguments.workers or cores(),
     )  # fmt: skip
     if facts["empty"]:
-        log.warning("skipped %s documents without text", f"{facts['empty']:,}")
+        log.warning("skipped %s without text", format_count(facts["empty"], "document"))
     _log_pair(arguments.out, facts)
     log.info("%.1f MB of text, encoded with %s", facts["text_bytes"] / 1e6, ", ".join(facts["engines"]))
     return 0
@@ -199,7 +210,12 @@ def _check_target(arguments: argparse.Namespace, targets: Sequence[Path], pairs:
 
 
 def _log_pair(target: Path, facts: dict[str, Any]) -> None:
-    log.info("%s: %s documents, %s tokens", target, f"{facts['documents']:,}", f"{facts['tokens']:,}")
+    log.info(
+        "%s: %s, %s",
+        target,
+        format_count(facts["documents"], "document"),
+        format_count(facts["tokens"], "token"),
+    )
 
 
 # --- reading ---------------------------------------------------------------------------------------------
@@ -243,7 +259,7 @@ def _show_samples(pair: Pair, tokenizer: Any, samples: int) -> None:
 def _info(arguments: argparse.Namespace) -> int:
     import numpy as np
 
-    from preprocessing.tokens.token_files import open_pair
+    from preprocessing.tokens.token_files import open_pair, prefix_of
 
     rows: list[tuple[str, ...]] = [
         ("pair", "type", "documents", "sequences", "tokens", "shortest", "median", "longest", "MB")
@@ -256,6 +272,10 @@ def _info(arguments: argparse.Namespace) -> int:
         size = f"{pair.ids.nbytes / 1e6:.2f}"
         rows.append((str(pair.prefix), pair.index.dtype, *counts, *(f"{int(n):,}" for n in shape), size))
     print("\n".join(_format_pairs(rows)))
+    tokenizers = dict.fromkeys(tokenizer_of(prefix_of(name)) for name in arguments.pairs)
+    if list(tokenizers) != [None]:
+        names = [name or "unknown where no manifest.json is beside a pair" for name in tokenizers]
+        print("\n".join(f"tokenizer  {name}" for name in names))
     return 0
 
 

@@ -10,11 +10,13 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.tables import format_table
+from megatron_ko.wording import format_count
 from preprocessing.commands.tokenizer_arguments import add_workers
 
 if TYPE_CHECKING:
@@ -102,6 +104,13 @@ def _name_tokenizers(arguments: Sequence[str], pattern: str | None) -> list[Toke
             TokenizerSpec(path, name, pattern) if named else TokenizerSpec(text, name_of(Path(text)), pattern)
         )
     names = [spec.name for spec in specs]
+    # runs/a/data/tokenizer and runs/a/train/hf are both "a": their paths tell them apart
+    automatic = [
+        names.count(name) > 1 and spec.path == text for name, spec, text in zip(names, specs, arguments)
+    ]
+    if len(set(arguments)) == len(arguments):
+        specs = [replace(s, name=s.path) if long else s for s, long in zip(specs, automatic, strict=True)]
+        names = [spec.name for spec in specs]
     repeated = sorted({str(name) for name in names if names.count(name) > 1})
     if repeated:
         raise ConfigError(
@@ -162,7 +171,9 @@ def _show(meters: Sequence[Meter], text: str) -> None:
     for meter in meters:
         tokens = tokens_for_display(meter.tokenizer, text)
         per = f", {size / len(tokens):.2f} bytes per token" if tokens else ""
-        print(f"{meter.tokenizer.name}: {len(tokens)} tokens{per}\n{for_terminal(tokens, color)}\n")
+        print(
+            f"{meter.tokenizer.name}: {format_count(len(tokens), 'token')}{per}\n{for_terminal(tokens, color)}\n"
+        )
 
 
 def format_measurements(measurements: dict[str, Any], with_ratio: bool) -> str:
@@ -206,7 +217,9 @@ def _language_table(
         cells += [_percent(here[key]) for key in ("continued_words", "byte_tokens", "unknown_tokens")]
         cells += [f"{here['changed_documents']:,}", _number(here["relative_efficiency"], 1)]
         rows.append([tokenizer["name"], *cells, *([_number(here["token_ratio"])] if with_ratio else [])])
-    title = f"{LANGUAGES.get(lang, lang)}: {text['documents']:,} documents, {size(text['bytes'])}"
+    title = (
+        f"{LANGUAGES.get(lang, lang)}: {format_count(text['documents'], 'document')}, {size(text['bytes'])}"
+    )
     return [title, *format_table(rows)]
 
 

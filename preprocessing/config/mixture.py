@@ -70,6 +70,5 @@ class BalanceConfig:
     max_epochs: PositiveFloat = 4.0
     """Maximum epochs of a domain before a warning, and the cap of UniMax (arXiv:2304.09151)."""
     stages: list[StageConfig] = Field(default_factory=list)
-    """Stages of the training run in order; each is written to stages/NAME.yaml, which the trainer reads after its own file.
-    A stage has {name, tokens} and optionally shares by domain, targets by group, method or temperature, which replace
-    the mixture of balance."""
+    """Stages of the training run, a list in order: each is written to stages/NAME.yaml, which the trainer reads after its
+    own file. Shares, targets, method and temperature of a stage replace the mixture of balance."""

@@ -34,12 +34,6 @@ def _check_number(
     return check
 
 
-def _check_list(value: Any) -> Any:
-    if value is None or value == OFF or isinstance(value, list):
-        return value
-    raise ValueError("should be a list or off; remove it to use the preset's value")
-
-
 Count = Annotated[
     Union[int, Literal["off"], None],
     BeforeValidator(_check_number(int, 0, INT64_MAX, "an integer of at least 0")),
@@ -51,8 +45,8 @@ Number = Annotated[
     Union[float, Literal["off"], None],
     BeforeValidator(_check_number(float, 0, 1e18, "a number of at least 0")),
 ]
-Languages = Annotated[Union[list[Language], Literal["off"], None], BeforeValidator(_check_list)]
-LicenseKinds = Annotated[Union[list[LicenseKind], Literal["off"], None], BeforeValidator(_check_list)]
+Languages = Union[list[Language], Literal["off"], None]
+LicenseKinds = Union[list[LicenseKind], Literal["off"], None]
 Switch = Union[Flag, None]
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -92,13 +91,12 @@ def _balance_drops(context: Context, unit: Unit) -> dict[int, Drop] | None:
     return {row: Drop(STEP, REASONS[number]) for row, number in enumerate(numbers) if number}
 
 
-def failed_rules(context: Context, document: Document) -> list[tuple[str, Any, Any]]:
-    """``(rule, value, threshold)`` of every rule of ``filter`` that the document fails."""
+def failed_rules(context: Context, document: Document) -> list[rules.Explanation]:
+    """Every rule of ``filter`` that the document fails, with its value and threshold."""
     row = document.row
     for columns in columns_of(context, document.unit):
         if row < columns.num_rows:
             values = columns.slice(row, 1).to_pylist()[0]
-            explained = rules.explain(values, context.config.filter)
-            return [(rule, value, limit) for rule, value, limit, passed in explained if not passed]
+            return [rule for rule in rules.explain(values, context.config.filter) if not rule.passed]
         row -= columns.num_rows
     return []

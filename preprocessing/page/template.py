@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from megatron_ko.wording import format_count
 from preprocessing.page import number_text, text_diff
 from preprocessing.page.palette import LANGUAGES, color_of, shades_of
 
@@ -35,6 +36,7 @@ def render_template(
         size=number_text.size,
         percent=number_text.percent,
         difference=number_text.difference,
+        count_of=format_count,
         visible=text_diff.visible,
         color=lambda name: shades.get(name) or color_of(name),
         **(filters or {}),

@@ -15,12 +15,12 @@ import pyarrow as pa
 
 from preprocessing.config.inputs import RecordsInput
 from preprocessing.readers.bad_records import MAX_RAW_BYTES, Quarantine, RecordError
-from preprocessing.readers.encodings import is_korean_cp949
 from preprocessing.readers.fields import Fields, Row
 from preprocessing.readers.file_ranges import Range
 from preprocessing.readers.json_columns import Block, JsonColumns, has_simple_fields
 from preprocessing.readers.lines import read_line_blocks, too_long
 from preprocessing.readers.streams import read_blocks
+from preprocessing.readers.text_encodings import is_korean_cp949
 
 _ARRAY = (
     "this is a JSON array, not JSON lines; write each of its objects on a line of its own, for example with: "

@@ -15,8 +15,8 @@ from megatron_ko.errors import DataError
 from preprocessing.markup.html_text import html_to_text, page_to_text
 from preprocessing.markup.small_text import convert_small_text
 from preprocessing.readers.bad_records import RecordError
-from preprocessing.readers.encodings import is_korean_cp949
 from preprocessing.readers.main_content import find_main_content
+from preprocessing.readers.text_encodings import is_korean_cp949
 
 # what browsers understand by these names (WHATWG Encoding Standard)
 ALIASES = {

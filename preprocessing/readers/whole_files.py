@@ -17,10 +17,10 @@ from preprocessing.readers.bad_records import (
     RecordError,
     report_left_out,
 )
-from preprocessing.readers.encodings import decode_text
 from preprocessing.readers.fields import Row
 from preprocessing.readers.input_units import label_of
 from preprocessing.readers.source_trees import find_license_file, language_of_tree_file
+from preprocessing.readers.text_encodings import decode_text
 
 MARKUP_OF_SUFFIX = {
     ".tex": "latex", ".latex": "latex", ".rst": "rst", ".wiki": "mediawiki", ".mediawiki": "mediawiki",

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from megatron_ko.wording import format_count
 from preprocessing.page import number_text, text_diff
 from preprocessing.page.charts import Bar
 from preprocessing.page.distributions import ring
@@ -38,7 +39,12 @@ def cards(facts: Facts) -> list[dict[str, str]]:
         before, after = (sum(c[k] for c in counts) for k in ("documents_in", "documents_out"))
         share = (before - after) / before if before else 0.0
         cards.append(
-            _card("duplicates", "중복", f"{share:.1%}", f"{before - after:,} of {before:,} documents")
+            _card(
+                "duplicates",
+                "중복",
+                f"{share:.1%}",
+                f"{before - after:,} of {format_count(before, 'document')}",
+            )
         )
     cards.append(_card("personal data", "개인정보", masked, "spans masked"))
     if "encode" in facts.steps:

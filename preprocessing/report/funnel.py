@@ -108,6 +108,8 @@ def to_table(funnel: dict[str, Any], mixture: dict[str, float], epochs: dict[str
         passes = f"{epochs[entry['name']]:.2f}" if train and entry["name"] in epochs else ""
         sizes = (f"{entry['documents']:,}", f"{entry['bytes'] / 1e6:.2f}", f"{tokens:,}" if tokens else "-")
         domains.append((entry["name"], entry["split"], *sizes, ratio, share, passes))
+    if not any(row[-1] for row in domains[1:]):  # without balance.token_budget
+        domains = [row[:-1] for row in domains]
     return "\n".join(
         [*format_table(rows, 2, sentences=True), "", *format_table(steps), "", *format_table(domains, 2)]
     )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from megatron_ko.wording import format_count
 from preprocessing.page import number_text, text_diff
 from preprocessing.page.charts import Bar, bar_chart, stacked_bars
 from preprocessing.page.distributions import histogram
@@ -176,9 +177,9 @@ def _group(group: Group) -> dict[str, Any]:
 def alarms(facts: Facts) -> list[str]:
     """Alarms of step ``deduplicate``, as sentences."""
     return [
-        f"Source {alarm['source']}: {alarm['duplicates']:,} of {alarm['documents']:,} documents are duplicates."
+        f"Source {alarm['source']}: duplicates are {alarm['duplicates']:,} of {format_count(alarm['documents'], 'document')}."
         if "source" in alarm
-        else f"{alarm['documents']:,} documents are duplicates of {alarm['cluster']}."
+        else f"Cluster {alarm['cluster']}: {format_count(alarm['documents'], 'duplicate')}."
         for alarm in facts.steps.get("deduplicate", {}).get("alarms", ())
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from megatron_ko.progress import ProgressBar
+from megatron_ko.wording import format_count
 
 
 class StepProgress(ProgressBar):
@@ -31,7 +32,7 @@ class StepProgress(ProgressBar):
         self.update(size if self._bytes else 1, facts)
 
     def line(self) -> str:
-        parts = [f"{self._tasks_done:,} of {self._tasks:,} tasks"]
+        parts = [f"{self._tasks_done:,} of {format_count(self._tasks, 'task')}"]
         if self._bytes:
             parts.append(f"{self.count / 1e6:,.0f} of {self._bytes / 1e6:,.0f} MB")
         parts.append(f"{self.elapsed_s:.0f} s")
@@ -39,7 +40,7 @@ class StepProgress(ProgressBar):
         if self._bytes and rate:
             parts.append(f"{rate / 1e6:.1f} MB/s, {(self._bytes - self.count) / rate:.0f} s left")
         if self._documents:
-            parts.append(f"{self._documents:,} documents")
+            parts.append(format_count(self._documents, "document"))
         if self._documents and self._drops:
             parts.append(f"{self._percent_kept():.1f} % kept")
         return ", ".join(parts)

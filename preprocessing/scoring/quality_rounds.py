@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from megatron_ko.errors import DataError
+from megatron_ko.wording import format_count
 from preprocessing.config.scoring import QualityModel, QualityTraining
 from preprocessing.running.context import Context
 from preprocessing.scoring import quality_model
@@ -55,7 +56,7 @@ def train_quality(context: Context, model: QualityModel) -> dict[str, Any]:
     path = Path(model.model).expanduser()
     trial = path.with_name(f".{path.name}.round.tmp")
     rounds: list[dict[str, Any]] = []
-    ended = f"ended after {config.rounds} rounds"
+    ended = f"ended after {format_count(config.rounds, 'round')}"
     best = 0.0
     try:
         for number in range(config.rounds):

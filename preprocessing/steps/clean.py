@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file
+from megatron_ko.wording import format_count
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.config.languages import KINDS
 from preprocessing.config.pipeline import source_of
@@ -110,7 +111,7 @@ def run(context: Context) -> Outcome:
             rule="no-documents",
         )
     if bad:
-        log.warning("%s bad records were set aside in %s", f"{bad:,}", quarantine)
+        log.warning("set aside in %s: %s", quarantine, format_count(bad, "bad record"))
     counted = {name: {**entry, "counts": entry["counts"].to_json()} for name, entry in sources.items()}
     return Outcome([quarantine], {"sources": counted})
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from megatron_ko.errors import DataError
+from megatron_ko.wording import format_count
 from preprocessing.config.deduplication import DeduplicateConfig
 from preprocessing.documents import Counts, new_shard
 from preprocessing.duplicates.clusters import MEMBER, clusters_of, largest, member_tables
@@ -227,10 +228,10 @@ def _raise_alarms(alarms: list[dict[str, Any]], config: DeduplicateConfig, folde
 def _sentence(alarm: dict[str, Any], config: DeduplicateConfig) -> str:
     if "source" in alarm:
         return (
-            f"source {alarm['source']!r}: {alarm['duplicates']:,} of {alarm['documents']:,} documents are duplicates, "
+            f"source {alarm['source']!r}: duplicates are {alarm['duplicates']:,} of {format_count(alarm['documents'], 'document')}, "
             f"more than deduplicate.alarm_share = {config.alarm_share}"
         )
     return (
-        f"cluster {alarm['cluster']!r} contains {alarm['documents']:,} documents, more than "
+        f"cluster {alarm['cluster']!r} contains {format_count(alarm['documents'], 'document')}, more than "
         f"deduplicate.max_cluster = {config.max_cluster:,}"
     )

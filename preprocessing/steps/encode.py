@@ -16,6 +16,7 @@ from typing import Any
 from megatron_ko.errors import DataError
 from megatron_ko.files import sha256_file
 from megatron_ko.formats.tokenizer_folder import FILES, TokenizerInfo, read_tokenizer_folder
+from megatron_ko.wording import format_count
 from preprocessing.corpus.assignment import SPLITS
 from preprocessing.corpus.reading import shard_path
 from preprocessing.documents import read_batches
@@ -82,7 +83,7 @@ def encode_part(context: Context, file: str, engine: str, threads: int) -> Outco
     prefix = context.path(STEP, f"parts/{file}", "")
     facts = encode_and_check(lambda: (batch["text"] for batch in read_batches(path, ["text"])), prefix, info, engine, threads, file)  # fmt: skip
     if facts["empty"]:
-        log.warning("%s: skipped %s documents without text", file, f"{facts['empty']:,}")
+        log.warning("%s: skipped %s without text", file, format_count(facts["empty"], "document"))
     return Outcome([Path(f"{prefix}.bin"), Path(f"{prefix}.idx")], facts)
 
 

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from megatron_ko.errors import DataError
+from megatron_ko.wording import format_count
 from preprocessing.config.pipeline import Config, source_of
 from preprocessing.documents import DROPPED, INTERMEDIATE, Counts, new_shard
 from preprocessing.judging import rules
@@ -94,7 +95,7 @@ def run(context: Context) -> Outcome:
         counts.setdefault(source, Counts()).add(Counts.from_json(summary["counts"]))
     if not any(of_source.documents_out for of_source in counts.values()):
         raise DataError(
-            f"the rules drop all {sum(of_source.documents_in for of_source in counts.values()):,} documents; "
+            f"the rules drop all of {format_count(sum(of_source.documents_in for of_source in counts.values()), 'document')}; "
             f"{context.folder / 'dropped'} has the reasons; relax the rules in section 'filter'",
             rule="no-documents",
         )

@@ -17,6 +17,7 @@ from pathlib import Path
 from megatron_ko.config.loading import Loaded, to_yaml
 from megatron_ko.errors import DataError
 from megatron_ko.files import write_json, write_text
+from megatron_ko.wording import format_count
 from preprocessing.config.pipeline import Config
 from preprocessing.report.funnel import funnel_of, to_table
 from preprocessing.running.context import Context
@@ -96,7 +97,10 @@ def describe(loaded: Loaded[Config]) -> str:
     """Text of what ``run`` would do; writes nothing."""
     context = Context(loaded)
     _check_models(loaded.config)
-    lines = [f"{unit.name}: {len(unit.files):,} files, {unit.size / 1e6:.2f} MB" for unit in context.units]
+    lines = [
+        f"{unit.name}: {format_count(len(unit.files), 'file')}, {unit.size / 1e6:.2f} MB"
+        for unit in context.units
+    ]
     keys = StepKeys(context)
     for name in steps_of(context.config):
         done = keys.summary(name) is not None

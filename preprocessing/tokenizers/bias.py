@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file
+from megatron_ko.wording import format_count
 from preprocessing.corpus.assignment import positions
 from preprocessing.documents import DOCUMENT, new_shard
 from preprocessing.running.markers import Marker, key_of
@@ -86,14 +87,14 @@ def rule_of(shares: Shares, wanted_bytes: int, seed: int) -> Rule:
     documents = int(shares.documents.sum())
     if shares.total == 0:
         raise DataError(
-            f"none of {documents:,} documents contains a new token; check --base-size, and that TOKENIZER is the extended "
+            f"none of {format_count(documents, 'document')} contains a new token; check --base-size, and that TOKENIZER is the extended "
             "tokenizer",
             rule="no-new-tokens",
         )
     q95 = shares.quantile()
     if q95 == 0:
         raise DataError(
-            f"in 95 % of {documents:,} documents fewer than 1 in {BINS:,} tokens are new; use text in the language of the new "
+            f"in 95 % of {format_count(documents, 'document')} fewer than 1 in {BINS:,} tokens are new; use text in the language of the new "
             "tokens",
             rule="too-few-new-tokens",
         )

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file
+from megatron_ko.wording import format_count
 from preprocessing.config.languages import KOREAN
 from preprocessing.documents import text_bytes, utf8_buffer
 from preprocessing.kernels import word_counts
@@ -206,7 +207,7 @@ def count_words(parts: Sequence[TextPart], cut: Cut, folder: Path, pool: WorkerP
     )
     if not counts.words:
         raise DataError(
-            f"no Hangul in {counts.documents:,} documents ({counts.bytes / 1e6:,.1f} MB); name Korean text in --text",
+            f"no Hangul in {format_count(counts.documents, 'document')} ({counts.bytes / 1e6:,.1f} MB); name Korean text in --text",
             rule="no-korean-text",
         )
     return counts

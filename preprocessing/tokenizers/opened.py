@@ -30,7 +30,7 @@ REMEDY = (
     "a SentencePiece model, or a tiktoken file"
 )
 _KINDS = {"bpe": "BPE", "unigram": "Unigram", "wordpiece": "WordPiece", "wordlevel": "WordLevel"}
-_GENERIC = {"tokenizer", "tokenizer.model", "tokenizer.json", "hf"}
+_GENERIC = {"tokenizer", "tokenizer.model", "tokenizer.json", "hf", "data", "train"}
 
 
 class Backend(Protocol):

@@ -19,6 +19,7 @@ import numpy as np
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import locked_folder, read_json
+from megatron_ko.wording import format_count
 from preprocessing.kernels.word_counts import FIRST_SYLLABLE
 from preprocessing.running.worker_pool import WorkerPool
 from preprocessing.tokenizers.appending import Extension, append, new_tokens, plan
@@ -91,7 +92,7 @@ def refuse_without_korean(parts: Sequence[TextPart]) -> None:
                     return
                 documents += batch.num_rows
     raise DataError(
-        f"no Hangul in {documents:,} documents of {len(parts)} parts of the text; name Korean text in --text",
+        f"no Hangul in {format_count(documents, 'document')} of {format_count(len(parts), 'part')} of the text; name Korean text in --text",
         rule="no-korean-text",
     )
 
@@ -190,7 +191,7 @@ class _Rounds:
                 self.added_once.add(surface)
         last = self.rounds[-1]
         raise DataError(
-            f"no fixed point after {last.number} rounds: the last one dropped {last.dropped:,} tokens and added "
+            f"no fixed point after {format_count(last.number, 'round')}: the last one dropped {format_count(last.dropped, 'token')} and added "
             f"{last.added:,}; raise --rounds (the counts are reused)",
             rule="no-fixed-point",
         )

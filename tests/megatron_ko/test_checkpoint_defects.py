@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from megatron_ko.formats.run_folder import checkpoint_folder
-from megatron_ko.plan import preflight
 from megatron_ko.planning.megatron_version import missing_for
+from megatron_ko.preflight import preflight
 from tests import ranks
 from tests.tiny_run import write_tiny_run
 

@@ -89,13 +89,13 @@ def test_the_manual_lists_types_defaults_and_required_fields():
         "  model.layers: integer, required",
         "  model.head_size: integer or none, default none",
         "  model.tied_embeddings: true/false, default false",
-        "  model.extra: mapping of anything, default {}",
+        "  model.extra: any values by name, default {}",
         "  model.rope.scaling.type: llama3",
         "  model.rope.scaling.factor: number, required",
         "  schedule.type: wsd",
         "  schedule.decay: linear | cosine | exponential | minus_sqrt, default minus_sqrt",
-        "  schedule.milestones: list of number, default [0.8, 0.9]",
-        "  data.mixture: mapping of number or none, default none",
+        "  schedule.milestones: list of numbers, default [0.8, 0.9]",
+        "  data.mixture: numbers by name or none, default none",
     ):
         assert line in lines
     assert lines.count("  schedule.decay_steps: integer, required") == 1

@@ -10,7 +10,7 @@ import torch
 
 from megatron_ko.config.training import EvaluationConfig
 from megatron_ko.formats.manifest import read_manifest
-from megatron_ko.plan import preflight
+from megatron_ko.preflight import preflight
 from megatron_ko.training.data import _MicroBatchSampler, _window, validation_batches
 from megatron_ko.training.distributed import World
 from tests import ranks
@@ -129,7 +129,7 @@ def test_validation_loss_is_exact_under_padding(tmp_path, count):
 def _order(rank: int, init_method: str, config: str, cache: str) -> list[int]:
     from pathlib import Path
 
-    from megatron_ko.plan import mixture_of
+    from megatron_ko.planning.run_plan import mixture_of
     from megatron_ko.training import data, distributed
 
     checked = preflight([config], [], 1)

@@ -21,8 +21,8 @@ from torch.distributed.checkpoint.metadata import BytesStorageMetadata, Metadata
 from megatron_ko.errors import CheckpointError, ConfigError
 from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint
 from megatron_ko.formats.run_folder import checkpoint_folder, checkpoints_of
-from megatron_ko.plan import preflight
 from megatron_ko.planning import megatron_version
+from megatron_ko.preflight import preflight
 from megatron_ko.training.checkpoint_index import check_objects, read_index
 from tests import ranks
 from tests.megatron_ko.test_resume import curve

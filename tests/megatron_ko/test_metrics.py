@@ -6,9 +6,12 @@ import json
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from megatron_ko.config.loading import load
 from megatron_ko.config.training import Config
+from megatron_ko.tables import width_of
 from megatron_ko.training import metrics, reporting
 from tests.tiny_run import write_tiny_run
 
@@ -109,10 +112,42 @@ def test_validation_and_save_lines_fit_100_columns_and_are_aligned():
     assert max(len(TIME + line) for line in lines) <= 100
 
 
+@given(
+    step=st.integers(0, 2**63),
+    numbers=st.fixed_dictionaries(
+        dict.fromkeys(
+            ("loss", "gradient_norm", "learning_rate", "tokens_per_s", "mfu", "memory_gib", "eta_s"),
+            st.floats(min_value=0) | st.sampled_from([0.0, 1e-300, 999.95, 1e4, 1e17, float("nan"), 1e300]),
+        )
+    ),
+    name=st.text(min_size=1, max_size=120),
+)
+def test_lines_fit_100_columns_whatever_the_numbers(step, numbers, name):
+    (line,) = reporting._train_lines(step, numbers)
+    assert str(step) in line and width_of(TIME + line) <= 100
+    lines = reporting._valid_lines(
+        min(step, 10**12), {"loss": {name: numbers["loss"]}, "bits_per_byte": {name: 1e300}}
+    )
+    start = {
+        "parameters": 405 * 10**9,
+        "world_size": 16_384,
+        "peak_tflops": numbers["mfu"],
+        "peak_name": name,
+    }
+    lines += reporting._start_lines(10**9, start)
+    assert max(width_of(TIME + line) for line in lines) <= 100
+
+
+def test_the_peak_that_was_measured_fits_one_line():
+    start = {"parameters": 10**9, "world_size": 1, "peak_tflops": 0.005123,
+             "peak_name": "fp32 matrix product measured on one cpu rank"}  # fmt: skip
+    assert start["peak_name"] in reporting._start_lines(0, start)[1]
+
+
 @pytest.mark.parametrize(
     "seconds, text",
     [(0, "0s"), (59, "59s"), (245, "4m05s"), (2725, "45m"), (11_040, "3h04m"), (61_200, "17h"), (169_200, "1d23h"),
-     (1_054_080, "12d"), (float("inf"), "?")],
+     (1_054_080, "12d"), (120 * 365.25 * 86400, "120y"), (float("inf"), "?"), (float("nan"), "?")],
 )  # fmt: skip
 def test_durations_have_at_most_five_characters(seconds, text):
     assert reporting._duration(seconds) == text

@@ -12,8 +12,10 @@ import yaml
 from megatron_ko.config.loading import load
 from megatron_ko.config.training import Config
 from megatron_ko.errors import CheckpointError, ConfigError, DataError
-from megatron_ko.plan import Plan, main, mixture_of, preflight
+from megatron_ko.plan import main
+from megatron_ko.planning.run_plan import Plan, mixture_of
 from megatron_ko.planning.weights import padded_vocab_size
+from megatron_ko.preflight import preflight
 from tests.megatron_ko.test_run_folder import write_checkpoint
 from tests.tiny_data import write_tiny_data
 from tests.tiny_run import tiny_config

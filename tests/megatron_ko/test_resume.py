@@ -125,6 +125,7 @@ def _plain(folder: str) -> dict:
     return state
 
 
+@pytest.mark.slow  # about two minutes; a stop and a resume by a signal are in test_launch
 def test_killed_run_resumes_bit_for_bit(tmp_path):
     """kill -9 of the real program in the middle of a run, then the same command again."""
     config = write_tiny_run(tmp_path)

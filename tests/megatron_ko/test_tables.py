@@ -43,6 +43,16 @@ def test_sentences_are_wrapped_in_their_column(width):
     assert " ".join(line.split("  ")[-1].strip() for line in lines).count("contains a digit") >= 3
 
 
+@pytest.mark.parametrize("header", [[], [("rule", "pieces", "meaning")]])
+@pytest.mark.parametrize("width", [24, 40])
+def test_the_label_of_a_wrapped_sentence_is_beside_its_first_line(header, width):
+    rows = [("digits", "12", "first words of many"), ("hangul", "3", "other words of many")]
+    lines = format_table([*header, *rows], width=width, sentences=True)
+    for label, *_, sentence in rows:
+        [first] = [line for line in lines if sentence.split()[0] in line]
+        assert first.startswith(label)
+
+
 @given(st.text(st.sampled_from("ab 가나\n"), max_size=120), st.integers(21, 40))
 def test_wrapped_text_fits_and_keeps_its_characters(text, width):
     lines = wrap(text, "# ", width)

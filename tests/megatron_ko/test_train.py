@@ -12,7 +12,7 @@ import pytest
 
 from megatron_ko.errors import ConfigError
 from megatron_ko.formats.run_folder import checkpoint_folder, checkpoints_of
-from megatron_ko.plan import preflight
+from megatron_ko.preflight import preflight
 from megatron_ko.training.launch import run_ranks
 from tests import ranks
 from tests.tiny_run import write_tiny_run

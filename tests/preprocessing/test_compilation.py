@@ -24,7 +24,7 @@ RUN_ALL = """
 import json, sys
 from pathlib import Path
 from megatron_ko.config.loading import load
-from preprocessing.__main__ import main
+from preprocessing.cli import main
 from preprocessing.config.pipeline import RULES, Config
 from preprocessing.kernels.compiled import KERNELS
 from preprocessing.running.processes import ProcessRunner
@@ -55,6 +55,7 @@ def test_the_calls_of_the_groups_compile_everything_that_a_run_needs(tmp_path):
         capture_output=True,
         text=True,
         check=False,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == []

@@ -249,7 +249,7 @@ def test_stages_are_files_that_the_trainer_reads(tmp_path, caplog):
     warnings = [record for record in caplog.records if record.name.endswith("manifest_files")]
     assert [record.levelname for record in warnings] == ["WARNING"] and "second" in caplog.text
 
-    from megatron_ko.plan import preflight
+    from megatron_ko.preflight import preflight
 
     config = {**tiny_config(tmp_path), "data": {"manifest": "nowhere", "workers": 0}}
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(config, sort_keys=False))

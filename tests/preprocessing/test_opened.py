@@ -263,5 +263,7 @@ def test_a_broken_tiktoken_line_is_named(tmp_path, line, value):
 def test_names(tmp_path):
     assert name_of(tmp_path / "llama" / "tokenizer.model") == "llama"
     assert name_of(tmp_path / "cl100k_base.tiktoken") == "cl100k_base"
+    assert name_of(tmp_path / "my_job" / "data" / "tokenizer") == "my_job"
+    assert name_of(tmp_path / "my_job" / "train" / "hf") == "my_job"
     assert pattern_of(tmp_path / "cl100k_base.tiktoken", None) == PATTERNS["cl100k_base"]
     assert np.array_equal(rows_of(open_tokenizer(_write(tmp_path / "k.model", sentencepiece_model())), [""]), [[]])  # fmt: skip

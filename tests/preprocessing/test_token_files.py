@@ -342,3 +342,37 @@ def test_validate_command_shows_samples_with_a_tokenizer(tmp_path, capsys):
     assert tokens("validate", pair, "--tokenizer", tmp_path / "tokenizer", "--samples", "2") == 0
     shown = capsys.readouterr().out
     assert len(shown.splitlines()) == 3 and "w" in shown
+
+
+@pytest.mark.parametrize("inside", ["", "tokens"])
+def test_info_and_validate_take_a_folder_of_pairs(tmp_path, capsys, inside):
+    (tmp_path / "data" / "tokens").mkdir(parents=True)
+    for name, documents in (("ko_train", [[5, 6], [7]]), ("ko_valid", [[8] * 41])):
+        write(tmp_path / "data" / "tokens" / name, documents)
+    (tmp_path / "data" / "manifest.json").write_text(
+        json.dumps({"tokenizer": {"folder": "tokenizer", "vocab_size": 4321}})
+    )
+    assert tokens("info", tmp_path / "data" / inside) == 0
+    shown = capsys.readouterr().out
+    for value in ("ko_train", "ko_valid", "42", str(tmp_path / "data" / "tokenizer"), "4,321"):
+        assert value in shown
+    assert tokens("validate", tmp_path / "data" / inside, "--eod", "2") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_commands_that_write_name_the_pairs_of_a_folder(tmp_path):
+    write(tmp_path / "a", [[5]])
+    with refuses("is-a-folder", str(tmp_path / "a")):
+        tokens("merge", tmp_path, "--out", tmp_path / "b")
+    (tmp_path / "empty").mkdir()
+    with refuses("no-pairs", str(tmp_path / "empty")):
+        tokens("info", tmp_path / "empty")
+    with refuses("is-a-folder", "empty"):
+        tokens("split", tmp_path / "empty", "--shares", "1", "--out", tmp_path / "b")
+
+
+def test_info_of_a_pair_beside_a_broken_manifest(tmp_path):
+    write(tmp_path / "a", [[5]])
+    (tmp_path / "manifest.json").write_text('{"tokenizer": {}}')
+    with refuses("missing-key", "manifest.json"):
+        tokens("info", tmp_path / "a")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
 import re
@@ -17,6 +18,7 @@ from megatron_ko.config.loading import load, to_yaml
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError
 from megatron_ko.program import completion, init, schema
+from megatron_ko.tables import width_of
 from preprocessing.config import pipeline
 from tests.test_layers import ROOT
 
@@ -65,13 +67,34 @@ def parsers():
 ALL_PARSERS = dict(parsers())
 
 
-@pytest.mark.parametrize("name", ALL_PARSERS)
+def inner_parsers(name, parser):
+    """A parser and those of its subcommands, such as ``mko data tokens merge``."""
+    yield name, parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner, command in action.choices.items():
+                yield from inner_parsers(f"{name} {inner}", command)
+
+
+EVERY_PARSER = dict(pair for name, parser in ALL_PARSERS.items() for pair in inner_parsers(name, parser))
+
+
+@pytest.mark.parametrize("name", EVERY_PARSER)
 def test_every_help_names_its_command_and_fits_80_columns(name, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    text = ALL_PARSERS[name].format_help()
-    assert text.startswith(f"usage: {name}")
-    head = text.partition("configuration fields")[0]
-    assert [line for line in head.splitlines() if len(line) > 80] == []
+    text = EVERY_PARSER[name].format_help()
+    if name in ALL_PARSERS:
+        assert text.startswith(f"usage: {name}")
+    assert [line for line in text.splitlines() if width_of(line) > 80] == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--help"], ["data", "--help"], ["tokenizer"], ["checkpoint", "-h"]]
+)
+def test_every_overview_fits_80_columns(arguments, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(arguments) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if width_of(line) > 80] == []
 
 
 def test_completion_knows_every_command():
@@ -80,6 +103,24 @@ def test_completion_knows_every_command():
     script = shtab.complete(completion.whole_parser(), "bash")
     for word in (*COMMANDS, "bf16", "deduplicate", "expand-vocab", "--overwrite", "--min-count"):
         assert word in script
+
+
+def test_completion_offers_words_and_not_what_stands_for_a_value():
+    whole = completion.whole_parser()
+
+    def choices_of(*names):
+        parser, option = whole, names[-1]
+        for name in names[:-1]:
+            [commands] = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+            parser = commands.choices[name]
+        return next(list(a.choices or ()) for a in parser._actions if option in a.option_strings)
+
+    assert choices_of("tokenizer", "extend", "--min-count") == ["auto"]
+    assert choices_of("tokenizer", "bias-sample", "--base") == []
+    assert choices_of("checkpoint", "to-hf", "--dtype") == ["bf16", "fp32"]
+    assert choices_of("checkpoint", "expand-vocab", "--judge") == ["all", "chosen", "none"]
+    assert "weighted" in choices_of("checkpoint", "expand-vocab", "--init")
+    assert choices_of("data", "run", "--runner") == ["processes", "slurm", "ray"]
 
 
 # --- init and schema ---------------------------------------------------------------------------------------

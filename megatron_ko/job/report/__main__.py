@@ -18,7 +18,7 @@ def parser() -> Parser:
     made.add_argument(
         "runs", metavar="RUNS", help="folder of runs, such as runs/quickstart (data/ and train/ in it)"
     )
-    made.add_argument("--out", metavar="FILE", help="where to write (default RUNS/report.html)")
+    made.add_argument("--out", metavar="FILE", help="where to write (default: RUNS/report.html)")
     return made
 
 

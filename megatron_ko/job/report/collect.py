@@ -15,6 +15,7 @@ from megatron_ko.config.loading import load
 from megatron_ko.config.training import Config
 from megatron_ko.errors import DataError, Problem
 from megatron_ko.files import read_json
+from megatron_ko.formats.run_folder import is_run_folder
 
 PREPROCESS = "mko data run DATA.yaml"
 TRAIN = "mko train TRAIN.yaml --ranks N"
@@ -64,6 +65,8 @@ class Facts:
 
 def read_facts(runs: Path) -> Facts:
     """Raises DataError that names missing or damaged files and the commands that write them."""
+    if not runs.is_dir():
+        raise DataError(f"{runs}: there is no such folder; check the path", rule="missing-folder")
     data, train = runs / "data", runs / "train"
     commands = {
         data / "manifest.json": PREPROCESS,
@@ -80,8 +83,10 @@ def read_facts(runs: Path) -> Facts:
         for file, command in commands.items()
         if not file.is_file()
     ]
+    if len(missing) == len(commands):
+        raise DataError(f"{runs}: contains no file of a job; {_suggest_runs(runs)}", rule="not-a-job")
     if missing:
-        raise DataError([*missing, Problem("", "", "or run the whole job: mko job FOLDER", "missing-file")])
+        raise DataError(missing, hint="or run the whole job: mko job FOLDER")
     metrics = list(_lines(train / "metrics.jsonl"))
     kinds = {kind: [m for m in metrics if m.get("kind") == kind] for kind in ("start", "train", "valid")}
     for kind, records in kinds.items():
@@ -113,6 +118,13 @@ def read_facts(runs: Path) -> Facts:
     except (KeyError, TypeError) as error:
         message = f"{runs}: key {error} is missing in a file of the job; run the job again"
         raise DataError(message, rule="missing-key") from None
+
+
+def _suggest_runs(runs: Path) -> str:
+    """What to do about a folder without any file of a job: a run folder is probably the part of one."""
+    if is_run_folder(runs):
+        return f"it is a run folder; did you mean {runs.parent}?"
+    return "name the folder that 'mko job' writes to, such as runs/quickstart"
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from megatron_ko.job.report.collect import Facts, read_facts
 from megatron_ko.job.steps import duration
+from megatron_ko.wording import format_count
 
 
 def summarize(runs: Path, folder: Path, times: list[tuple[str, float, bool]]) -> str:
@@ -26,7 +27,7 @@ def _results(facts: Facts) -> list[str]:
     lines += ["", f"  export  {facts.verification['weights']['summary']}"]
     if logits := facts.verification.get("logits"):
         lines.append(
-            f"          logits of {logits['positions']} tokens, largest difference {logits['difference']:.2g} "
+            f"          logits of {format_count(logits['positions'], 'token')}, largest difference {logits['difference']:.2g} "
             f"(tolerance {logits['tolerance']:g}), greedy tokens equal {logits['agreement']:.0%}"
         )
     return lines
@@ -48,9 +49,9 @@ def _paths(runs: Path) -> list[str]:
 
 def _times(times: list[tuple[str, float, bool]]) -> list[str]:
     width = max(len(title) for title, _, _ in times)
-    lines = [f"  {title:<{width}}  {duration(s):>13}{'' if ran else '  reused'}" for title, s, ran in times]
+    lines = [f"  {title:<{width}}  {duration(s):>15}{'' if ran else '  reused'}" for title, s, ran in times]
     total = sum(seconds for _, seconds, ran in times if ran)
-    return [*lines, f"  {'this time':<{width}}  {duration(total):>13}"]
+    return [*lines, f"  {'this time':<{width}}  {duration(total):>15}"]
 
 
 def _next(runs: Path, folder: Path) -> list[str]:

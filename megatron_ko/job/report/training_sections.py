@@ -6,6 +6,7 @@ from typing import Any
 
 from megatron_ko.job.report.collect import Facts, smooth
 from megatron_ko.job.steps import duration
+from megatron_ko.wording import format_count
 from preprocessing.page import number_text
 from preprocessing.page.charts import Line, Panel, line_chart
 from preprocessing.page.palette import shades_of
@@ -17,15 +18,15 @@ def cards(facts: Facts) -> list[dict[str, str]]:
     weights, logits = facts.verification["weights"], facts.verification.get("logits")
     bits = sorted(valid["bits_per_byte"].values())
     exact = "bit for bit" if weights["largest_difference"] == 0 else f"±{weights['largest_difference']:.2g}"
-    detail = f"{len(weights['tensors'])} tensors {exact}"
+    detail = f"{format_count(len(weights['tensors']), 'tensor')} {exact}"
     if logits:
         detail += f", logits ±{logits['difference']:.1g}"
     model = facts.config.model
     parts = [
         ("Parameters", "매개변수", number_text.short(facts.start["parameters"]),
-         f"{model.layers} layers of width {model.hidden_size}"),
+         f"{format_count(model.layers, 'layer')} of width {model.hidden_size}"),
         ("Tokens", "토큰", number_text.short(last["tokens"]),
-         f"{last['step']:,} steps of {facts.start['tokens_per_step']:,}"),
+         f"{format_count(last['step'], 'step')} of {facts.start['tokens_per_step']:,}"),
         ("Training time", "학습 시간", duration(facts.seconds),
          f"{facts.start['world_size']} × {facts.config.run.device}, {facts.config.precision.dtype}"),
         ("Final loss", "최종 손실", f"{last['loss']:.4f}", f"validation {bits[0]:.2f} to {bits[-1]:.2f} bits per byte"),

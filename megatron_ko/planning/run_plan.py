@@ -1,0 +1,152 @@
+"""All arithmetic of a run, computed once: ranks, batches, steps, parameters, FLOPs, memory, tokens of each set.
+
+Owns ``Plan`` and its text. Checks nothing: ``megatron_ko.preflight`` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from megatron_ko.config.training import Config
+from megatron_ko.errors import ConfigError, Problem
+from megatron_ko.formats.manifest import Manifest
+from megatron_ko.planning import flops, memory
+from megatron_ko.planning.weights import padded_vocab_size, parameter_count
+from megatron_ko.wording import format_count
+
+
+@dataclass(frozen=True)
+class SetShare:
+    """One training set in this run: share of the tokens, tokens drawn, passes over the set."""
+
+    name: str
+    share: float
+    tokens: int
+    epochs: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Arithmetic of a run. Batches in sequences (``samples``), memory in bytes."""
+
+    world_size: int
+    tensor: int
+    pipeline: int
+    context: int
+    data: int
+    micro_batches: int
+    global_batch_size: int
+    sequence_length: int
+    steps: int
+    vocab_size: int
+    padded_vocab_size: int
+    parameters: int
+    flops_per_token: float
+    memory: memory.RankMemory
+    shares: tuple[SetShare, ...]
+
+    @property
+    def tokens_per_step(self) -> int:
+        return self.global_batch_size * self.sequence_length
+
+    @property
+    def total_samples(self) -> int:
+        return self.steps * self.global_batch_size
+
+    @property
+    def total_tokens(self) -> int:
+        return self.steps * self.tokens_per_step
+
+    @property
+    def layout(self) -> dict[str, int]:
+        names = ("world_size", "tensor", "pipeline", "context", "data")
+        return {name: getattr(self, name) for name in names}
+
+    @staticmethod
+    def of(config: Config, world_size: int, manifest: Manifest | None = None) -> Plan:
+        """Computes the plan of ``config``, which has passed ``layout_rules(world_size)``.
+
+        Raises ConfigError if neither a manifest nor model.vocab_size gives the vocabulary.
+        """
+        vocab_size = manifest.vocab_size if manifest else config.model.vocab_size
+        if vocab_size is None:
+            raise ConfigError(
+                [
+                    Problem(
+                        "",
+                        "model.vocab_size",
+                        "missing; give the size of the vocabulary, because there is no data manifest",
+                        "missing",
+                    )
+                ]
+            )
+        parallel, training = config.parallel, config.training
+        data = world_size // (parallel.tensor * parallel.pipeline * parallel.context)
+        padded = padded_vocab_size(vocab_size, config.model.vocab_multiple)
+        micro_batches = training.global_batch_size // (training.micro_batch_size * data)
+        return Plan(
+            world_size=world_size,
+            tensor=parallel.tensor,
+            pipeline=parallel.pipeline,
+            context=parallel.context,
+            data=data,
+            micro_batches=micro_batches,
+            global_batch_size=training.global_batch_size,
+            sequence_length=training.sequence_length,
+            steps=training.steps,
+            vocab_size=vocab_size,
+            padded_vocab_size=padded,
+            parameters=parameter_count(config.model, vocab_size),
+            flops_per_token=flops.flops_per_token(config.model, padded, training.sequence_length),
+            memory=memory.rank_memory(
+                config.model,
+                parallel,
+                padded_vocab_size=padded,
+                data_parallel=data,
+                micro_batch_size=training.micro_batch_size,
+                micro_batches=micro_batches,
+                sequence_length=training.sequence_length,
+                bytes_per_weight=2 if config.precision.dtype == "bf16" else 4,
+            ),
+            shares=_shares(config, manifest) if manifest else (),
+        )
+
+    def text(self) -> str:
+        """The plan in lines for people, without colors."""
+        gib = 2**30
+        used = self.memory
+        lines = [
+            f"ranks        {self.world_size} = tensor {self.tensor} x pipeline {self.pipeline} x context {self.context} "
+            f"x data {self.data}",
+            f"model        {self.parameters:,} parameters, vocabulary {self.vocab_size:,} (padded {self.padded_vocab_size:,})",
+            f"batch        {format_count(self.global_batch_size, 'sequence')} x {format_count(self.sequence_length, 'token')} = "
+            f"{self.tokens_per_step:,} tokens per step, {format_count(self.micro_batches, 'micro-batch')}",
+            f"run          {format_count(self.steps, 'step')}, {self.total_tokens:,} tokens, "
+            f"{self.total_tokens * self.flops_per_token:.3g} FLOPs",
+            f"memory       {used.total_bytes / gib:.2f} GiB on the fullest rank, closed form, without buffers and "
+            f"fragmentation",
+            f"             weights {used.weights_bytes / gib:.2f}, gradients {used.gradients_bytes / gib:.2f}, optimizer {used.optimizer_bytes / gib:.2f}, "
+            f"activations {used.activations_bytes / gib:.2f}",
+        ]
+        for number, item in enumerate(self.shares):
+            head = "data        " if number == 0 else "            "
+            lines.append(
+                f"{head} {item.name:<12} {item.share:6.1%}  {item.tokens:>15,} tokens  {item.epochs:8.2f} epochs"
+            )
+        return "\n".join(lines) + "\n"
+
+
+def mixture_of(config: Config, manifest: Manifest) -> dict[str, float]:
+    """Share of each training set, sorted by name; they sum to 1."""
+    weights = config.data.mixture or manifest.mixture
+    total = sum(weights.values())
+    return {name: weights[name] / total for name in sorted(weights)}
+
+
+def _shares(config: Config, manifest: Manifest) -> tuple[SetShare, ...]:
+    train = manifest.of_split("train")
+    total = config.training.steps * config.training.global_batch_size * config.training.sequence_length
+    return tuple(
+        SetShare(name, share, round(share * total), share * total / train[name].tokens)
+        for name, share in mixture_of(config, manifest).items()
+    )

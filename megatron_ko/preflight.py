@@ -1,0 +1,164 @@
+"""Every check of a run that needs no torch, before anything starts.
+
+Owns ``preflight`` and its result: configuration, data, plan, and the checkpoint from which the run starts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from megatron_ko.config.loading import Loaded, load, to_yaml
+from megatron_ko.config.training import Config
+from megatron_ko.errors import ConfigError, DataError
+from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
+from megatron_ko.formats.checkpoint_folder import Checkpoint, check_fits
+from megatron_ko.formats.manifest import Manifest, check_tokens, read_manifest
+from megatron_ko.formats.run_folder import checkpoint_folder, folder_problem, newest_checkpoint, start_of_run
+from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tokenizer_folder
+from megatron_ko.planning.config_rules import data_problems, layout_rules
+from megatron_ko.planning.megatron_version import check_loadable
+from megatron_ko.planning.position import Position
+from megatron_ko.planning.run_plan import Plan
+from megatron_ko.wording import format_count
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """A run that may start: it has passed every check that needs no torch."""
+
+    config: Config
+    manifest: Manifest
+    plan: Plan
+    start: Checkpoint | None
+    """Checkpoint the run continues from, or None."""
+    initial: Checkpoint | None
+    """Checkpoint whose weights start a new run, or None."""
+
+    @property
+    def run_folder(self) -> Path:
+        return Path(self.config.run.folder).expanduser()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the run starts from random weights."""
+        return self.start is None and self.initial is None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the newest checkpoint has all steps of the plan."""
+        return self.start is not None and self.start.step >= self.plan.steps
+
+    def nothing_to_do(self) -> str:
+        """Message for a finished run that is started again."""
+        start = self.start
+        assert start is not None
+        return (
+            f"nothing to do: {self.run_folder} has all of {format_count(self.plan.steps, 'step')} ({start.folder.name})\n"
+            f"  to continue, raise training.steps, such as training.steps={2 * self.plan.steps}\n"
+            "  to train anew, choose another run.folder"
+        )
+
+    def shared_facts(self) -> dict[str, Any]:
+        """Facts that all ranks must agree on before they build anything."""
+        return {
+            "the checkpoint to resume": self.start.step if self.start else None,
+            "the initial weights": self.initial.step if self.initial else None,
+            "the data manifest": sha256_file(self.manifest.path),
+            "the configuration": sha256_text(to_yaml(self.config)),
+        }
+
+    @contextlib.contextmanager
+    def lock_run_folder(self) -> Iterator[None]:
+        """Writes and locks the run folder while the run lasts: a second run in it would overwrite the first."""
+        with locked_folder(self.run_folder):
+            write_text(self.run_folder / "config.yaml", to_yaml(self.config))
+            write_text(self.run_folder / "plan.txt", self.plan.text())
+            yield
+
+    def checkpoint_at(self, position: Position) -> Checkpoint:
+        """Description of the checkpoint that the run writes at ``position``."""
+        return Checkpoint(
+            folder=checkpoint_folder(self.config.run.folder, position.step),
+            step=position.step,
+            samples=position.samples,
+            tokens=position.tokens,
+            model=self.config.model,
+            vocab_size=self.plan.vocab_size,
+            padded_vocab_size=self.plan.padded_vocab_size,
+            tokenizer_fingerprint=self.manifest.tokenizer_fingerprint,
+            dtype=self.config.precision.dtype,
+            optimizer=True,
+            layout=self.plan.layout,
+            config=dataclasses.asdict(self.config),
+        )
+
+
+def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -> Preflight:
+    """Checks a run before it starts. Raises ConfigError, DataError or CheckpointError (exit code 2)."""
+    return check_run(load(Config, files, overrides, layout_rules(world_size)), world_size)
+
+
+def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
+    """``preflight`` of a configuration that was loaded with the rules for ``world_size`` ranks."""
+    config = loaded.config
+    if problem := folder_problem(config.run.folder):
+        raise ConfigError([loaded.problem("run.folder", problem, "folder-not-writable")])
+    manifest = check_manifest(loaded)
+    plan = Plan.of(config, world_size, manifest)
+    for package, why in (("psutil", "megatron-core cannot save without it"),):
+        if importlib.util.find_spec(package) is None:
+            raise ConfigError(
+                f"the package {package} is not installed: {why}; pip install -r requirements.txt",
+                rule="missing-package",
+            )
+    start, initial = find_weights(config, plan.vocab_size, manifest.tokenizer_fingerprint)
+    return Preflight(config, manifest, plan, start, initial)
+
+
+def find_weights(
+    config: Config, vocab_size: int, tokenizer_fingerprint: str | None
+) -> tuple[Checkpoint | None, Checkpoint | None]:
+    """The checkpoint that the run continues from, and the one whose weights start it; at most one of both.
+
+    Raises CheckpointError where one does not fit the model, the vocabulary or this megatron-core. Without a fingerprint
+    the tokenizer is not compared.
+    """
+    start = start_of_run(config)
+    weights = config.checkpoint.initial_weights
+    initial = newest_checkpoint(weights) if weights and start is None else None
+    for checkpoint in (start, initial):
+        if checkpoint:
+            check_fits(checkpoint, config.model, vocab_size, tokenizer_fingerprint)
+            check_loadable(checkpoint)
+    return start, initial
+
+
+def check_manifest(loaded: Loaded[Config]) -> Manifest:
+    """Reads the data manifest; raises unless manifest, token files, tokenizer and configuration fit each other."""
+    config = loaded.config
+    manifest = read_manifest(config.data.manifest)
+    problems = list(data_problems(config.data, config.model, manifest))
+    if problems:
+        raise ConfigError([loaded.problem(*problem) for problem in problems])
+    tokenizer = read_tokenizer_folder(manifest.tokenizer_folder)
+    if tokenizer.fingerprint != manifest.tokenizer_fingerprint:
+        raise DataError(
+            f"{manifest.path}: was encoded with tokenizer {manifest.tokenizer_fingerprint[:19]}, but {manifest.tokenizer_folder} "
+            f"is {tokenizer.fingerprint[:19]}; encode the data again",
+            rule="tokenizer-mismatch",
+        )
+    content = fingerprint_hf_folder(manifest.tokenizer_folder, tokenizer.fingerprint).fingerprint
+    if content != tokenizer.fingerprint:
+        raise DataError(
+            f"{manifest.tokenizer_folder / 'tokenizer.json'}: its content is {content[:19]}, its fingerprint.json says "
+            f"{tokenizer.fingerprint[:19]}: edited or damaged; train the tokenizer again or restore it",
+            rule="tokenizer-changed",
+        )
+    check_tokens(manifest)
+    return manifest
