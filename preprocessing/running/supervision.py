@@ -29,12 +29,17 @@ def supervise() -> None:
     """Returns in a child, which becomes the program. The parent stays here and exits with the program's exit code.
 
     Call it first: from then on no signal is lost. Outside Linux it returns in this process, and a signal raises
-    KeyboardInterrupt.
+    KeyboardInterrupt. In a process with other threads it raises RuntimeError: locks that they hold would stay locked in
+    the child; such a program calls ``preprocessing.cli.main``.
     """
     if sys.platform != "linux":
         for number in SIGNALS:
             signal.signal(number, signal.default_int_handler)
         return
+    if (threads := len(os.listdir("/proc/self/task"))) > 1:
+        raise RuntimeError(
+            f"this process has {threads} threads and cannot fork; call preprocessing.cli.main, which does not"
+        )
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # otherwise ended children could not be waited for
     # signals that are not ignored from the start, as under nohup or "&"
     stop_signals = {number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN}

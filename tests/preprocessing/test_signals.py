@@ -89,6 +89,18 @@ def supervised(seconds: float, shell: str, folder: Path) -> subprocess.Popen:
     return subprocess.Popen(["bash", "-c", f"{shell}\n{program}"], cwd=folder, env=environment)
 
 
+def test_a_process_with_threads_is_told_that_it_cannot_fork():
+    program = (
+        "import threading; from preprocessing.running.supervision import supervise\n"
+        "end = threading.Event(); threading.Thread(target=end.wait).start()\n"
+        "try:\n    supervise()\nfinally:\n    end.set()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1 and "RuntimeError: this process has 2 threads" in done.stderr
+
+
 def test_a_program_of_the_shell_before_is_left_alone(tmp_path):
     """Container entry points start helpers, then become the program."""
     process = supervised(0.0, "sleep 60 & echo $! > helper", tmp_path)

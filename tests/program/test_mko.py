@@ -92,6 +92,7 @@ def test_every_help_names_its_command_and_fits_80_columns(name, monkeypatch):
     "arguments", [[], ["--help"], ["data", "--help"], ["tokenizer"], ["checkpoint", "-h"]]
 )
 def test_every_overview_fits_80_columns(arguments, monkeypatch, capsys):
+    monkeypatch.setattr("preprocessing.__main__.supervise", lambda: None)  # it would fork this process
     monkeypatch.setenv("COLUMNS", "80")
     assert main(arguments) == 0
     assert [line for line in capsys.readouterr().out.splitlines() if width_of(line) > 80] == []
