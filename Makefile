@@ -4,13 +4,15 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart job redwhale install install-dev test test-old-core old-python check format bench clean
+.PHONY: help quickstart job redwhale install install-dev install-old test test-old-core old-python check format bench clean
 
 DEVICE ?= cpu
 FOLDER ?= examples/quickstart
 ARGS ?=
-# Test files run side by side; ranks wait for each other much of the time, so two cores carry four workers.
-PARALLEL ?= -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? 4 : n < 8 ? n : 8))) --dist loadfile
+# Test files run side by side, those that take long first (tests/conftest.py); ranks wait for each other much of the time,
+# so two cores carry more workers. A test that hangs ends its worker, with the stacks.
+PARALLEL ?= -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? 4 : n < 8 ? n : 8))) --dist loadfile \
+            --no-loadscope-reorder -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.installed
@@ -59,6 +61,8 @@ redwhale: $(READY) ## Korean tokens for small English models, judged
 install: $(READY) ## Only create .venv with the pinned requirements
 
 install-dev: $(DEV_READY) ## The same with ruff, pyright, Ray, datatrove
+
+install-old: $(OLD_READY) # .venv-3.11, for test-old-core
 
 test: $(READY) ## The tests: CPU, offline, minutes
 	@$(PY) -m pytest -q $(PARALLEL) $(ARGS)

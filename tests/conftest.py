@@ -1,9 +1,12 @@
 """Makes tests independent of each other: repeatable random examples, and logging as pytest has set it up.
 
-``--hypothesis-profile default`` draws other examples each time.
+``--hypothesis-profile default`` draws other examples each time. Also what makes the whole suite short: the kernels are
+compiled once while other tests run, and files that take long start first.
 """
 
 import logging
+import subprocess
+import sys
 
 import pytest
 from hypothesis import settings
@@ -22,3 +25,50 @@ def _original_logging():
             root.removeHandler(handler)
             handler.close()
     root.setLevel(LEVEL)
+
+
+# --- the whole suite, side by side ----------------------------------------------------------------------------
+
+# Files that take a minute or more, longest first; with xdist's --no-loadscope-reorder they start in this order. Those that
+# use kernels are not in the list, because the kernels are being compiled meanwhile.
+LONGEST = (
+    "test_resume.py",
+    "test_parallel.py",
+    "test_train.py",
+    "test_checkpoint_defects.py",
+    "test_ckpt_parity.py",
+    "test_data.py",
+    "test_model.py",
+    "test_megatron_versions.py",
+    "test_train_signals.py",
+    "test_launch.py",
+    "test_real_slurm.py",
+    "test_layers.py",
+)
+COMPILE = """
+from preprocessing.running.compilation import compile_groups
+from preprocessing.steps.kernel_groups import GROUPS
+compile_groups(tuple(GROUPS.values()))
+"""
+COMPILATION = pytest.StashKey[subprocess.Popen]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compiles all kernels in the background if this process starts workers for all tests; each would compile its own."""
+    config = session.config
+    if getattr(config.option, "numprocesses", None) and config.args_source is config.ArgsSource.TESTPATHS:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        config.stash[COMPILATION] = subprocess.Popen(
+            [sys.executable, "-c", COMPILE], cwd=config.rootpath, **quiet
+        )
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if compilation := config.stash.get(COMPILATION, None):
+        compilation.terminate()
+        compilation.wait()
