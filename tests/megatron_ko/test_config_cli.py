@@ -80,7 +80,8 @@ def test_the_manual_names_every_field_with_its_sentence():
         assert " ".join((info.description or "").split()) in on_one_line, path
 
 
-def test_the_manual_lists_types_defaults_and_required_fields():
+def test_the_manual_lists_types_defaults_and_required_fields(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "110")
     lines = manual(Config).splitlines()
     for line in (
         "  run.folder: text, required",

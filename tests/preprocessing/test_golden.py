@@ -167,6 +167,16 @@ def test_other_bytes_under_the_same_version_are_a_problem_that_an_update_does_no
     assert not golden.differences(_golden(1, "a"), _golden(1, "a"))
 
 
+def test_a_step_after_one_with_another_version_keeps_its_own():
+    def both(version, clean, balance):
+        return _golden(version, clean) | {"balance": {"version": 1, "outputs": dict.fromkeys(RUNS, balance)}}
+
+    found = golden.differences(both(2, "b", "b"), both(1, "a", "a"))
+    assert [(item.step, item.same_version) for item in found] == [("clean", False), ("balance", False)]
+    assert golden.may_update(both(2, "b", "b"), both(1, "a", "a"))
+    assert not golden.may_update(both(1, "a", "b"), both(1, "a", "a"))
+
+
 def test_content_covers_values_and_not_their_storage(tmp_path):
     def content(values, **options):
         pq.write_table(pa.table({"a": pa.array(values)}), tmp_path / "t.parquet", **options)

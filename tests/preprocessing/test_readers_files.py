@@ -6,6 +6,7 @@ import os
 import zlib
 
 import pytest
+from pydantic import ValidationError
 
 from megatron_ko.errors import DataError
 from preprocessing.config.inputs import HtmlInput, SourceTreeInput, TextInput, WarcInput
@@ -97,11 +98,11 @@ def test_the_encoding_of_text_files_is_configured(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes("똠방각하의 글".encode("cp949"))
     item = TextInput(type="text", paths=["x"], lang="ko")
-    assert [one.rule for one in read(path, item)[1]] == ["not-decodable"]
+    assert [one.rule for one in read(path, item)[1]] == ["is-cp949"]
     item = TextInput(type="text", paths=["x"], lang="ko", encoding="cp949")
     assert read(path, item)[0][0]["text"] == "똠방각하의 글"
-    item = TextInput(type="text", paths=["x"], lang="ko", encoding="no such")
-    assert [one.rule for one in read(path, item)[1]] == ["not-decodable"]
+    with pytest.raises(ValidationError):
+        TextInput(type="text", paths=["x"], lang="ko", encoding="no such")
 
 
 def test_the_suffix_of_a_text_file_determines_its_markup(tmp_path):

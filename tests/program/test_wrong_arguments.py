@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+import subprocess
+import sys
 
 import pytest
 
 from checkpoint_tools.__main__ import main as operation_main
-from megatron_ko.__main__ import COMMANDS
 from megatron_ko.config.loading import load
 from megatron_ko.config.sections import SECTIONS
 from megatron_ko.config.training import Config
@@ -17,6 +17,7 @@ from megatron_ko.job.generate import generate
 from megatron_ko.job.report.collect import read_facts
 from megatron_ko.program import init
 from preprocessing.config import pipeline
+from tests.test_layers import ROOT
 
 ROOTS = {"data": (pipeline.Config, pipeline.RULES), "train": (Config, ())}
 
@@ -161,6 +162,9 @@ def test_the_hint_of_a_report_is_not_counted_as_a_problem(tmp_path):
         (["data", "run", "--dry-run"], "mko data run CONFIG.yaml"),
     ],
 )
-def test_a_missing_configuration_names_the_command_that_was_typed(capsys, arguments, command):
-    assert import_module(COMMANDS[arguments[0]][0]).main(arguments[1:]) == 2
-    assert command in capsys.readouterr().err
+def test_a_missing_configuration_names_the_command_that_was_typed(arguments, command):
+    done = subprocess.run(  # a process of its own: these commands take signals over, or fork
+        [sys.executable, "-m", "megatron_ko", *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2 and command in done.stderr
