@@ -18,6 +18,7 @@ from typing import Any
 
 from megatron_ko.config.loading import Loaded
 from megatron_ko.errors import DataError, Problem
+from megatron_ko.wording import format_count
 from preprocessing.config.inputs import (
     HtmlInput,
     HuggingfaceInput,
@@ -98,8 +99,8 @@ def _mark_shared(units: list[Unit]) -> list[Unit]:
         marked.append(dataclasses.replace(unit, shared=tuple(shared)) if shared else unit)
     for (other, name), count in pairs.items():
         log.warning(
-            "inputs.%s reads %s files that inputs.%s reads, too; the ids of its documents begin with '%s/'",
-            *(name, f"{count:,}", other, name),
+            "inputs.%s reads %s that inputs.%s reads, too; the ids of its documents begin with '%s/'",
+            *(name, format_count(count, "file"), other, name),
         )
     return marked
 

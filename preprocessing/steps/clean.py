@@ -24,7 +24,16 @@ from megatron_ko.wording import format_count
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.config.languages import KINDS
 from preprocessing.config.pipeline import source_of
-from preprocessing.documents import DOCUMENT, INTERMEDIATE, Counts, new_shard, text_bytes, with_column
+from preprocessing.documents import (
+    DOCUMENT,
+    INTERMEDIATE,
+    Counts,
+    new_shard,
+    replace_rows,
+    text_bytes,
+    with_column,
+)
+from preprocessing.markup.conversion import CONVERTERS
 from preprocessing.pii.masking import mask_column
 from preprocessing.readers.input_units import Unit
 from preprocessing.readers.reading import BadRecord, read_unit
@@ -37,6 +46,8 @@ log = logging.getLogger(__name__)
 STEP = "clean"
 VERSION = 3
 """Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
+MARKUP_LANGUAGES = ("mediawiki", "latex", "rst")
+"""Formats whose marks look like code."""
 COLUMNS = pa.schema([("id", pa.string()), *((f"masked_{kind}", pa.int32()) for kind in KINDS)])
 _CLEANED = pa.schema([DOCUMENT.field("text"), *list(COLUMNS)[1:]])
 
@@ -51,7 +62,7 @@ def clean_batch(
     counts = Counts() if counts is None else counts
     counts.documents_in += batch.num_rows
     counts.bytes_in += text_bytes(batch["text"])
-    batch = _with_language(batch)
+    batch = _with_language(batch, markup)
 
     def clean_part(part: pa.RecordBatch, lang: str) -> pa.RecordBatch:
         markup_format = markup_of(markup, part["source"][0].as_py())
@@ -67,12 +78,21 @@ def clean_batch(
     return cleaned, pa.RecordBatch.from_arrays([batch["id"], *parts.columns[1:]], schema=COLUMNS), counts
 
 
-def _with_language(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Detects the language of rows whose column ``lang`` is empty, as inputs with ``lang: detect`` leave it."""
+def _with_language(batch: pa.RecordBatch, markup: str) -> pa.RecordBatch:
+    """Detects the language of rows whose column ``lang`` is empty, as inputs with ``lang: detect`` leave it.
+
+    The texts of MARKUP_LANGUAGES are converted for that.
+    """
     unknown = pc.equal(batch["lang"], pa.scalar("", pa.string()))
     if not pc.any(unknown).as_py():
         return batch
-    detected = pa.array(detect(batch["text"]).languages, pa.string())
+    text = batch["text"]
+    formats = [markup_of(markup, source) for source in batch["source"].to_pylist()]
+    rows = np.flatnonzero(unknown.to_numpy(zero_copy_only=False) & np.isin(formats, MARKUP_LANGUAGES))
+    if len(rows):
+        before = text.take(pa.array(rows)).to_pylist()
+        text = replace_rows(text, rows, [CONVERTERS[formats[row]](old) for row, old in zip(rows, before)])
+    detected = pa.array(detect(text).languages, pa.string())
     return with_column(batch, "lang", pc.if_else(unknown, detected, batch["lang"]))
 
 
@@ -106,7 +126,7 @@ def run(context: Context) -> Outcome:
     quarantine = context.folder / "quarantine.jsonl"
     if not total:
         raise DataError(
-            f"no document could be read; {quarantine} lists {bad:,} bad records with their causes"
+            f"no document could be read; {quarantine} lists {format_count(bad, 'bad record')}"
             + _first_cause(quarantine),
             rule="no-documents",
         )
@@ -117,10 +137,13 @@ def run(context: Context) -> Outcome:
 
 
 def _first_cause(quarantine: Path) -> str:
-    """The first bad record, for a message."""
+    """The first bad record, for a message; line 0 stands for the whole file."""
     with open(quarantine, encoding="utf-8") as file:
         first = json.loads(next(file, "null"))
-    return f", such as {first['file']}:{first['line']}: {first['cause']}" if first else ""
+    if not first:
+        return ""
+    line = f":{first['line']}" if first["line"] else ""
+    return f", such as {first['file']}{line}: {first['cause']}"
 
 
 def _item(context: Context, unit: Unit) -> Any:

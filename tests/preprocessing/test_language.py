@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.documents import utf8_buffer
+from preprocessing.config.cleaning import CleanConfig
+from preprocessing.documents import DOCUMENT, utf8_buffer
 from preprocessing.kernels import languages
+from preprocessing.steps.clean import clean_batch
 from preprocessing.text.language import LANGUAGE_COLUMNS, detect
 
 KOREAN = (
@@ -357,3 +359,20 @@ def test_counts_of_real_source_code_are_those_of_plain_python():
     ]
     found = languages.count(*utf8_buffer(pa.array(texts, pa.large_string())), languages.tables())
     assert [list(row) for row in found] == [plain_counts(text) for text in texts]
+
+
+def test_the_language_of_wikitext_is_that_of_its_prose():
+    """Its templates look like code, and code is not converted."""
+    text = "한국의 면적은 {{단위|100|km2}}이고 {{날짜|1446-10-09}}에 반포되었다. {{lang|en|Hello}}라고 했다."
+    rows = [
+        {"id": "1", "text": text, "source": "wiki", "lang": "", "meta": ""},
+        {"id": "2", "text": text, "source": "web", "lang": "", "meta": ""},
+        {"id": "3", "text": "int main() { return f({{1, 2}, {3}}); }\n" * 9, "source": "wiki", "lang": "", "meta": ""},
+    ]  # fmt: skip
+    cleaned, _, counts = clean_batch(pa.RecordBatch.from_pylist(rows, schema=DOCUMENT), CleanConfig())
+    assert cleaned["lang"].to_pylist() == ["ko", "code", "code"]
+    assert cleaned["text"].to_pylist()[:2] == [
+        "한국의 면적은 100 km2이고 1446-10-09에 반포되었다. Hello라고 했다.",
+        f"{text}\n",  # as source code ends
+    ]
+    assert counts.changed["mediawiki"] == 1
