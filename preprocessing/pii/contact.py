@@ -18,7 +18,7 @@ from preprocessing.pii.pattern import (
     Pattern,
     digits_of,
     is_in_code,
-    is_number_of_thing,
+    is_numbered_thing,
     mask_whole,
     text_after,
     text_before,
@@ -29,15 +29,17 @@ _PHONE_START = r"(?<![0-9+])(?<![0-9][-.,])"
 _MOBILE_END = r"(?![0-9_])(?![-.][0-9])"  # letters may follow; _check_mobile decides about them
 _ACCESS = r"(?:\+|(?:00[0-9]{0,3}|011)[-. )]?)"
 _KOREA = rf"(?:(?:\({_ACCESS}?82\)|{_ACCESS}82\)?)[-. ]{{0,3}}(?:\(0\)|0)?[-. ]?|82(?:[-. ]|\) ?))"
-_AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|80|50[2-8])"
+_AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|80|50[2-8]|30[2-5])"
 _HYPHEN = " ?[-._/~·ㅡ] ?"  # also what writers put there against robots
 _MOBILE = re.compile(
     rf"{_PHONE_START}(?:(?:{_KOREA}\(?|82|0)1[016789](?:{_HYPHEN}|\) ?| )|\(01[016789]\) ?)[0-9]{{3,4}}(?:{_HYPHEN}| )?[0-9]{{4}}{_MOBILE_END}"
     rf"|{_PHONE_START}(?P<joined>(?:{_KOREA}|82|0)1(?:0[0-9]{{4}}|[16789][0-9]{{3,4}})[-. ]?[0-9]{{4}}){_MOBILE_END}"
 )
 _LANDLINE = re.compile(
-    rf"{_PHONE_START}(?:(?:(?P<korea>{_KOREA}\(?)|0){_AREA}(?P<one> ?[-.)] ?| )|\(0{_AREA}\) ?)[0-9]{{3,4}}(?P<two> ?[-.] ?| )[0-9]{{4}}{END}"
+    rf"{_PHONE_START}(?:(?:(?P<korea>{_KOREA}\(?)|0){_AREA}(?P<one> ?[-.)] ?| )|\(0{_AREA}\) ?)[0-9]{{3,4}}(?P<two> ?[-.] ?| )[0-9]{{4}}{_MOBILE_END}"
+    rf"|{_PHONE_START}0{_AREA}(?: ?[·ㅡ] ?[0-9]{{3,4}} ?[·ㅡ] ?|/[0-9]{{3,4}}-)[0-9]{{4}}{_MOBILE_END}"
     rf"|{_PHONE_START}(?P<bare>(?:0|82){_AREA}(?:[0-9]{{7,8}}|-?[0-9]{{3,4}}-[0-9]{{4}})){END}"
+    rf"|(?P<local>(?<=[^0-9A-Za-z_-])(?<![0-9][.,])[2-9][0-9]{{2,3}}-[0-9]{{4}}){END}"
 )
 _PHONE_WORDS = "tel|telephone|hp|h\\.p|fax|phone|mobile|mob|cell|cellphone|handphone|call|contact|sms|whatsapp|kakao|kakaotalk|pcs|as|cs"
 _TOUCHES_PHONE = touching(
@@ -49,11 +51,18 @@ _CODE_BEHIND = re.compile(
     rf"(?!{_PHONE_WORD_BEHIND.pattern})[A-Za-z](?![A-Za-z]*[a-z]{{2}}(?![0-9A-Za-z_]|-[0-9A-Za-z]))"
 )
 _PHONE_NAMED = re.compile(r"전화|연락|문의|팩스|☎|☏|번호|집|(?i:tel|fax|phone|call)")
+_BEFORE_LOCAL = re.compile(
+    r"(?:(?:전화|연락처|팩스)(?: ?번호)?(?:은|는)?|☎|☏|(?<![A-Za-z])(?i:tel|telephone|phone|fax|hp))[^0-9A-Za-z가-힣\n]{0,3}\Z"
+)
 _AMERICA = re.compile(
     rf"{_PHONE_START}(?:{_ACCESS}1[-. ]?|1-)?(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}[-.])[2-9][0-9]{{2}}[-.][0-9]{{4}}{END}"
 )
 _WORLD = re.compile(
     rf"(?<![0-9A-Za-z_+])(?:\+|(?P<access>00[127]?[-. ]?))[2-9][0-9]{{0,2}}[-. ](?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{3,8}}{END}"
+    rf"|(?<![0-9A-Za-z_+])\+(?:7|[2-69][0-9]|8[1-79]|[2-9][0-9]{{2}})(?:(?P<near>[0-9]{{8,12}})|[-. ][0-9]{{9,11}}){END}"
+)
+_SPACED = re.compile(
+    r"(?<![0-9])(?<![0-9][ .,-])0 (?:1 [016789]|2|[3-6] [1-5]|7 0) ?(?P<hyphen>- ?)?(?:[0-9] ){3,4}(?:- ?)?(?:[0-9] ){3}[0-9](?![ .,]?[0-9])"
 )
 _SPOKEN_DIGIT = "공영일이삼사오육륙칠팔구"
 _SPOKEN = re.compile(
@@ -100,7 +109,7 @@ def _is_in_row(match: Match) -> bool:
 
 def _check_phone(match: Match, words: re.Pattern[str] = _TOUCHES_PHONE) -> Part | None:
     """Rejects the number of an order, a row of figures and a part of a code."""
-    if is_in_code(match, words) or is_number_of_thing(match) or _is_in_row(match):
+    if is_in_code(match, words) or is_numbered_thing(match) or _is_in_row(match):
         return None
     return None if _IN_A_CODE.search(text_before(match, 12)) else match.span()
 
@@ -118,6 +127,10 @@ def _check_landline(match: Match) -> Part | None:
     """Accepts a number without hyphen, point or bracket only next to a word for telephone."""
     if re.match("호(?![가-힣])", text_after(match, 2)):
         return None  # a number of houses
+    if match["local"]:  # no code of the area
+        return match.span() if _BEFORE_LOCAL.search(text_before(match, 12)) else None
+    if _CODE_BEHIND.match(text_after(match, 16)):
+        return None
     plain = match["bare"] or (match["one"] == " " and match["two"] == " " and not match["korea"])
     if plain and not (
         _PHONE_NAMED.search(text_before(match, 12)) or _PHONE_NAMED.search(text_after(match, 6))
@@ -126,9 +139,15 @@ def _check_landline(match: Match) -> Part | None:
     return _check_phone(match)
 
 
+def _check_spaced(match: Match) -> Part | None:
+    """Accepts digits with a blank between each only with a hyphen or next to a word for telephone: rows of figures look alike."""
+    named = match["hyphen"] or _PHONE_NAMED.search(text_before(match, 12))
+    return match.span() if named else None
+
+
 def _check_international(match: Match) -> Part | None:
     """Requires 9 to 15 digits, and after an access code a word for telephone."""
-    if match["access"] and not _PHONE_NAMED.search(text_before(match, 16)):
+    if (match["access"] or match["near"]) and not _PHONE_NAMED.search(text_before(match, 16)):
         return None
     return match.span() if 9 <= len(digits_of(match[0])) <= 15 else None
 
@@ -144,12 +163,14 @@ def _check_email(match: Match) -> Part | None:
 
 
 _SEPARATED = rf"[-{DASHES[1:]}. )_/~·ㅡ]"
+_LOCAL_HINT = "(?:전화|연락처|팩스|☎|☏|(?i:tel|phone|fax|hp)).{0,8}?"
 _HINT_END = rf"{_SEPARATED}{{0,3}}[0-9]{{3,4}}{_SEPARATED}{{0,3}}[0-9]{{4}}"
 PHONES = (
     Pattern("phone", rf"(?:0|82.?)1[016789]{_HINT_END}|82.{{0,6}}1[016789].{{0,3}}[0-9]{{3}}", _MOBILE, _check_mobile),
-    Pattern("phone", rf"(?:0|82[^0-9]{{0,5}}0?[^0-9]{{0,2}}){_AREA}{_HINT_END}", _LANDLINE, _check_landline),
+    Pattern("phone", rf"(?:0|82[^0-9]{{0,5}}0?[^0-9]{{0,2}}){_AREA}{_HINT_END}|{_LOCAL_HINT}[2-9][0-9]{{2,3}}[{DASHES}][0-9]{{4}}", _LANDLINE, _check_landline),
     Pattern("phone", rf"[2-9][0-9]{{2}}{_SEPARATED}{{1,2}}[2-9][0-9]{{2}}[{DASHES}.][0-9]{{4}}", _AMERICA, _check_phone),
-    Pattern("phone", rf"(?:\+|00[127]?[{DASHES}. ]?)[2-9][0-9]{{0,2}}[{DASHES}. ]\(?[0-9]", _WORLD, _check_international),
+    Pattern("phone", rf"(?:\+|00[127]?[{DASHES}. ]?)[2-9][0-9]{{0,2}}[{DASHES}. ]\(?[0-9]|\+[2-9][0-9]{{9}}", _WORLD, _check_international),
+    Pattern("phone", rf"0 [1-7] (?:[0-9] |[{DASHES}])", _SPACED, _check_spaced),
     Pattern("phone", rf"[공영]일[공영일][{DASHES} ]?[{_SPOKEN_DIGIT}]{{4}}", _SPOKEN, mask_whole),
 )  # fmt: skip
 EMAILS = (

@@ -27,10 +27,10 @@ from preprocessing.pii.pattern import (
 
 LATEST_BIRTH_YEAR = 2030
 _CENTURY = {"9": 1800, "0": 1800, "3": 2000, "4": 2000, "7": 2000, "8": 2000}
-_HIDDEN = "*Xx●"
+_HIDDEN = "*Xx●○•∗■#"
 _RRN = re.compile(
     START + r"([0-9]{2})(0[1-9]|1[0-2])([0-3][0-9])( ?- ?| |)"
-    rf"(?:([0-9])([0-9]{{6}}|[{_HIDDEN}]{{6}}|(?![0-9A-Za-z*●]))|[{_HIDDEN}]{{7}})" + END
+    rf"(?:([0-9])((?:[0-9]|[{_HIDDEN}](?![0-9])){{6}}|(?![0-9A-Za-z*●○•∗■#]))|[{_HIDDEN}]{{7}})" + END
 )
 _TOUCHES_RRN = touching("rrn|jumin|ssn|id|no|number")
 _RRN_NAMED = re.compile(

@@ -36,14 +36,19 @@ _CARD = re.compile(
 _DIGIT = "(?:[ -]?[0-9])"
 _CARD_IN_ANY_GROUPS = re.compile(
     START
-    + rf"(?P<short>(?:[49]{_DIGIT}|5[1-5]|2[2-7]|35|6[0245]){_DIGIT}{{14}}|62{_DIGIT}{{17}}|3[47]{_DIGIT}{{13}})"
+    + rf"(?P<short>(?:[49]{_DIGIT}|5[1-5]|2[2-7]|35|6[0245]){_DIGIT}{{14}}|62{_DIGIT}{{15,17}}|(?:5[0678]|6[0-9]){_DIGIT}{{11,17}}|3[47]{_DIGIT}{{13}})"
     + END
     + "(?! ?[0-9])"
 )
 _TOUCHES_CARD = touching(
     "(?:[a-z]*card|visa|master|amex|jcb|cc)?_?(?:no|num|number)|[a-z]*card|visa|master|amex|jcb|cc"
 )
-_CARD_NAMED = re.compile(r"카드|비자|아멕스|(?i:card|visa|amex|\bcc(?![A-Za-z]))")
+_CARD_WORDS = "카드|비자|아멕스|유니온페이|은련|마에스트로|다이너스|(?i:card|visa|amex|maestro|unionpay|diners|jcb"
+_CARD_NAMED = re.compile(rf"{_CARD_WORDS}|\bcc(?![A-Za-z]))")
+_OTHER_NUMBER = re.compile(
+    r"(?:[가-힣](?<!카드)(?<!결제)(?<!신용)(?<!체크)(?:번호|코드)(?:은|는|이|가)?|(?i:(?<!card)(?<!card[ _-])(?<![A-Za-z])[A-Za-z]*[ _-]?id))"
+    r"[^0-9A-Za-z가-힣]{0,5}\Z"
+)
 _TEST = re.compile(r"테스트|시험용|샘플|예시|(?i:test|sandbox|sample|dummy)")
 _TEST_NUMBERS = (
     "4242424242424242 4111111111111111 4012888888881881 4000056655665556 5555555555554444 2223003122003222 5105105105105100 "
@@ -73,12 +78,17 @@ def has_luhn(digits: list[int]) -> bool:
     return sum(doubled) % 10 == 0
 
 
+def _is_number_of_another(match: Match) -> bool:
+    """True when the words right before name a number that is not a card's."""
+    return is_number_of_thing(match) or _OTHER_NUMBER.search(text_before(match, 24)) is not None
+
+
 def _check_card(match: Match) -> Part | None:
     """Requires the check digit; unusual groups, thirteen digits and unseparated domestic ranges (9) also need a word for
     card before."""
     digits = digits_of(match[0])
     named = _CARD_NAMED.search(text_before(match, 24)) is not None
-    if is_in_code(match, _TOUCHES_CARD) or not has_luhn(digits) or (is_number_of_thing(match) and not named):
+    if is_in_code(match, _TOUCHES_CARD) or not has_luhn(digits) or _is_number_of_another(match):
         return None
     if (match["short"] or (digits[0] == 9 and match[0].isdigit())) and not named:
         return None
@@ -104,7 +114,7 @@ def _check_account(match: Match) -> Part | None:
 _HINT_GAP = rf"[-{DASHES[1:]}. ]{{0,3}}"
 CARDS = (
     Pattern("card", rf"[2-69][0-9]{{3}}(?:{_HINT_GAP}[0-9]{{4}}){{2}}{_HINT_GAP}[0-9]|3[0-9]{{3}}{_HINT_GAP}[0-9]{{4}}{_HINT_GAP}[0-9]{{2}}{_HINT_GAP}[0-9]{{2}}", _CARD, _check_card),
-    Pattern("card", rf"[2-69](?:[-{DASHES[1:]} ]?[0-9]){{12}}", _CARD_IN_ANY_GROUPS, _check_card, "카드|비자|아멕스|(?i:card|visa|amex|cc)"),
+    Pattern("card", rf"[2-69](?:[-{DASHES[1:]} ]?[0-9]){{12}}", _CARD_IN_ANY_GROUPS, _check_card, f"{_CARD_WORDS}|cc)"),
 )  # fmt: skip
 ACCOUNTS = (
     Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{10}}|[0-9]{{3}} [0-9]{{3}} [0-9]{{6}}", _ACCOUNT, _check_account,
