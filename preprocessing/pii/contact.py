@@ -26,17 +26,20 @@ from preprocessing.pii.pattern import (
 )
 
 _PHONE_START = r"(?<![0-9+])(?<![0-9][-.,])"
+# "1.010-1234-5678": an item of a list, where hyphens group the number
+_LISTED = r"(?:(?<=[^0-9.,-][1-9]\.)|(?<=\A[1-9]\.))(?=0[0-9]{1,2}-)"
+_GROUPED_START = rf"(?<![0-9+])(?:(?<![0-9][-.,])|{_LISTED})"
 _MOBILE_END = r"(?![0-9_])(?![-.][0-9])"  # letters may follow; _check_mobile decides about them
 _ACCESS = r"(?:\+|(?:00[0-9]{0,3}|011)[-. )]?)"
 _KOREA = rf"(?:(?:\({_ACCESS}?82\)|{_ACCESS}82\)?)[-. ]{{0,3}}(?:\(0\)|0)?[-. ]?|82(?:[-. ]|\) ?))"
 _AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|80|50[2-8]|30[2-5])"
 _HYPHEN = " ?[-._/~·ㅡ] ?"  # also what writers put there against robots
 _MOBILE = re.compile(
-    rf"{_PHONE_START}(?:(?:{_KOREA}\(?|82|0)1[016789](?:{_HYPHEN}|\) ?| )|\(01[016789]\) ?)[0-9]{{3,4}}(?:{_HYPHEN}| )?[0-9]{{4}}{_MOBILE_END}"
+    rf"{_GROUPED_START}(?:(?:{_KOREA}\(?|82|0)1[016789](?:{_HYPHEN}|\) ?| )|\(01[016789]\) ?)[0-9]{{3,4}}(?:{_HYPHEN}| )?[0-9]{{4}}{_MOBILE_END}"
     rf"|{_PHONE_START}(?P<joined>(?:{_KOREA}|82|0)1(?:0[0-9]{{4}}|[16789][0-9]{{3,4}})[-. ]?[0-9]{{4}}){_MOBILE_END}"
 )
 _LANDLINE = re.compile(
-    rf"{_PHONE_START}(?:(?:(?P<korea>{_KOREA}\(?)|0){_AREA}(?P<one> ?[-.)] ?| )|\(0{_AREA}\) ?)[0-9]{{3,4}}(?P<two> ?[-.] ?| )[0-9]{{4}}{_MOBILE_END}"
+    rf"{_GROUPED_START}(?:(?:(?P<korea>{_KOREA}\(?)|0){_AREA}(?P<one> ?[-.)] ?| )|\(0{_AREA}\) ?)[0-9]{{3,4}}(?P<two> ?[-.] ?| )[0-9]{{4}}{_MOBILE_END}"
     rf"|{_PHONE_START}0{_AREA}(?: ?[·ㅡ] ?[0-9]{{3,4}} ?[·ㅡ] ?|/[0-9]{{3,4}}-)[0-9]{{4}}{_MOBILE_END}"
     rf"|{_PHONE_START}(?P<bare>(?:0|82){_AREA}(?:[0-9]{{7,8}}|-?[0-9]{{3,4}}-[0-9]{{4}})){END}"
     rf"|(?P<local>(?<=[^0-9A-Za-z_-])(?<![0-9][.,])[2-9][0-9]{{2,3}}-[0-9]{{4}}){END}"
@@ -46,11 +49,11 @@ _TOUCHES_PHONE = touching(
     rf"(?:(?:my|home|office|cell|mobile)_?)?(?:{_PHONE_WORDS})(?:_?(?:no|num|number))?|no|[tfmhpc]"
 )
 _TOUCHES_MOBILE = re.compile(rf"{_TOUCHES_PHONE.pattern}|(?<![0-9A-Za-z_.-])[A-Za-z]+[a-z]\Z")
-_PHONE_WORD_BEHIND = re.compile(rf"(?i:{_PHONE_WORDS})(?![0-9A-Za-z])")
+_PHONE_WORD_BEHIND = re.compile(rf"(?i:{_PHONE_WORDS})(?![1-9A-Za-z])")
 _CODE_BEHIND = re.compile(
     rf"(?!{_PHONE_WORD_BEHIND.pattern})[A-Za-z](?![A-Za-z]*[a-z]{{2}}(?![0-9A-Za-z_]|-[0-9A-Za-z]))"
 )
-_PHONE_NAMED = re.compile(r"전화|연락|문의|팩스|☎|☏|번호|집|(?i:tel|fax|phone|call)")
+_PHONE_NAMED = re.compile(r"전화|연락|문의|팩스|☎|☏|번호|집|발신|수신|문자|(?i:tel|fax|phone|call|sms)")
 _BEFORE_LOCAL = re.compile(
     r"(?:(?:전화|연락처|팩스)(?: ?번호)?(?:은|는)?|☎|☏|(?<![A-Za-z])(?i:tel|telephone|phone|fax|hp))[^0-9A-Za-z가-힣\n]{0,3}\Z"
 )

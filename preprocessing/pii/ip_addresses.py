@@ -20,8 +20,9 @@ MODERATE = 100
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _QUAD = rf"(?:{_BYTE}\.){{3}}{_BYTE}"
 _IPV4 = re.compile(
-    rf"(?<![0-9.])(?<![0-9A-Za-z_]-){_QUAD}(?![0-9A-Za-z_]|\.[0-9A-Za-z]|/[0-9]|-[0-9]*[A-Za-z]|%)"
+    rf"(?<![0-9.])(?:(?<![0-9A-Za-z_]-)|(?<=[Ii][Pp]-)){_QUAD}(?![0-9A-Za-z_]|\.[0-9A-Za-z]|/[0-9]{{3}}|-[0-9]*[A-Za-z]|%)"
 )
+_YEAR_AND_NUMBER = re.compile("20[0-9]{2}::[0-9]{1,4}")
 _IPV6 = re.compile(r"(?<![0-9_:.])[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7}(?![0-9A-Za-z_:])")
 
 # --- words for addresses ---
@@ -43,6 +44,7 @@ _NAMES_ADDRESS = re.compile(
 _USED_AS_ADDRESS = re.compile(r":[0-9]{2,5}(?![0-9])|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh)")
 _ADDRESS_BEHIND = re.compile(rf"{_USED_AS_ADDRESS.pattern}|(?: ?\| ?| +)port\b|\)?님|,? - - \[")
 _NETWORK = re.compile(r"\.0\.0\Z")
+_PREFIX = re.compile("/([0-9]{1,2})(?![0-9.])")
 
 # --- words for versions ---
 _VERSION = re.compile(
@@ -51,6 +53,11 @@ _VERSION = re.compile(
     r"(?i:_?(?:no|num|number|name|info|string|code))?(?: ?(?:은|는|이|가|을|를|으로|로|is|was))?"
     r"[^0-9A-Za-z가-힣\n]{0,6}\Z"
 )
+_PLACE_IN_TEXT = re.compile(
+    r"(?:(?:^|\n) ?#{1,6} \[?v?|(?<![가-힣])(?:부록|그림|표|식|제|별표|항목|문단|점수|평점|배율|비율) ?|변경 ?(?:사항|이력|내역)[^0-9A-Za-z가-힣]{0,4}"
+    r"|(?i:(?<![a-z])(?:changelog|release notes|appendix|figure|fig\.|table|chapter|clause|sec\.|paragraph|§)(?: (?:for|of))?) ?)\Z"
+)
+_PLACE_BEHIND = re.compile(r" ?(?:항|절|조|장|문단|단락|목)(?![가-힣])| ?(?:항|절|조|장|문단|단락)(?:의|에|을|를|은|는|과|와|에서)(?![가-힣])")
 _VERSION_BEHIND = re.compile(
     r"[\"'`)]{0,2}(?:(?:의|이|은|는)? ?\(?(?:버전|빌드|릴리스|릴리즈|정식 ?판|베타|(?i:versions?|release|build|beta|alpha|stable|rc[0-9]))"
     r"| ?(?:이상|이하|미만|초과)|(?:으)?로 (?:업데이트|업그레이드|판올림|올)| \((?:공식 빌드|(?i:official build|64-bit|32-bit|x64|build))"
@@ -73,6 +80,8 @@ _PRODUCTS = (
     "kotlin|swift|scala|dart|flutter|windows|macos|ios|android|ubuntu|debian|linux|kernel|glibc|gcc|clang|llvm|cuda|cudnn|"
     "nvidia|directx|openssl|openssh|nginx|apache|tomcat|mysql|mariadb|postgresql|oracle|mongodb|redis|kafka|spark|hadoop|"
     "docker|kubernetes|unity|unreal|office|excel|word|outlook|acrobat|reader|photoshop|flash|skype|zoom|teams|slack|discord|"
+    "gradle|maven|httpd|elasticsearch|hwp|laravel|django|spring|react|angular|vue|jquery|bootstrap|webpack|ansible|terraform|jenkins|"
+    "gitlab|grafana|prometheus|opencv|pandas|scipy|cmake|"
     "steam|itunes|kakaotalk|line|telegram|vlc|potplayer|bandizip|vmware|virtualbox|autocad|matlab|tensorflow|pytorch|numpy"
 )
 _PRODUCT = re.compile(
@@ -90,7 +99,9 @@ def _check_ipv4(match: Match) -> Part | None:
     if is_in_code(match, _TOUCHES_ADDRESS) or _is_nobodys(*numbers) or _NETWORK.search(match[0]):
         return None
     front, rest = text_before(match, 48), text_after(match, 16)
-    if _CALLED_ADDRESS.search(front):
+    if rest.startswith("/") and _is_network(match[0], rest):
+        return None
+    if _CALLED_ADDRESS.search(front) or front.endswith("://"):
         return match.span()
     if max(numbers) < SMALL or _VERSION.search(front):
         return None
@@ -113,8 +124,20 @@ def _is_nobodys(a: int, b: int, c: int, d: int) -> bool:
     return a in (0, 10, 127) or a >= 224 or (a, b) in ((192, 168), (169, 254)) or (a == 172 and 16 <= b < 32)
 
 
+def _is_network(address: str, rest: str) -> bool:
+    """True for "/24" behind an address whose other bits are 0, and for "/8" and the like that are no prefix of a host."""
+    prefix = _PREFIX.match(rest)
+    if prefix is None:
+        return rest[1:2].isdigit()
+    length = int(prefix[1])
+    return not 8 <= length <= 32 or int(ipaddress.IPv4Address(address)) & (2 ** (32 - length) - 1) == 0
+
+
 def _is_version(front: str, rest: str) -> bool:
-    """True when the text around four numbers names a version or a product, or the four numbers before them are one."""
+    """True when the text around four numbers names a version, a product or a place in a document, or the four numbers
+    before them are one."""
+    if _PLACE_IN_TEXT.search(front) or _PLACE_BEHIND.match(rest):
+        return True
     if (
         _VERSION.search(front)
         or _VERSION_BEHIND.match(rest)
@@ -137,8 +160,9 @@ def _check_ipv6(match: Match) -> Part | None:
         ipaddress.IPv6Address(match[0])
     except ValueError:
         return None
+    if _YEAR_AND_NUMBER.fullmatch(match[0]) and not _NAMES_ADDRESS.search(text_before(match, 32)):
+        return None
     return match.span()
-
 
 IPS = (
     Pattern("ip", r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", _IPV4, _check_ipv4),

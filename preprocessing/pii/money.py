@@ -25,7 +25,7 @@ from preprocessing.pii.pattern import (
 )
 
 _FOUR = r"(?:[4569][0-9]{3}|2[2-7][0-9]{2}|35[0-9]{2})"
-_GAP = r"(?: ?- ?| {1,2})?"  # blanks and hyphens may differ within a number; points may not
+_GAP = r"(?: ?[-·ㅡ] ?| {1,2})?"  # blanks and hyphens may differ within a number; points may not
 _CARD = re.compile(
     START + r"(?<![0-9]{4} )(?:"
     rf"{_FOUR}(?:(?:{_GAP}[0-9]{{4}}){{3}}|(?:\.[0-9]{{4}}){{3}})"
@@ -46,7 +46,7 @@ _TOUCHES_CARD = touching(
 _CARD_WORDS = "카드|비자|아멕스|유니온페이|은련|마에스트로|다이너스|(?i:card|visa|amex|maestro|unionpay|diners|jcb"
 _CARD_NAMED = re.compile(rf"{_CARD_WORDS}|\bcc(?![A-Za-z]))")
 _OTHER_NUMBER = re.compile(
-    r"(?:[가-힣](?<!카드)(?<!결제)(?<!신용)(?<!체크)(?:번호|코드)(?:은|는|이|가)?|(?i:(?<!card)(?<!card[ _-])(?<![A-Za-z])[A-Za-z]*[ _-]?id))"
+    r"(?:[가-힣](?<!카드)(?<!결제)(?<!신용)(?<!체크)(?:번호|코드|넘버)(?:은|는|이|가)?|(?i:(?<!card)(?<!card[ _-])(?<![A-Za-z])[A-Za-z]*[ _-]?id))"
     r"[^0-9A-Za-z가-힣]{0,5}\Z"
 )
 _TEST = re.compile(r"테스트|시험용|샘플|예시|(?i:test|sandbox|sample|dummy)")
@@ -111,7 +111,7 @@ def _check_account(match: Match) -> Part | None:
     return match.span() if named else None
 
 
-_HINT_GAP = rf"[-{DASHES[1:]}. ]{{0,3}}"
+_HINT_GAP = rf"[-{DASHES[1:]}·ㅡ. ]{{0,3}}"
 CARDS = (
     Pattern("card", rf"[2-69][0-9]{{3}}(?:{_HINT_GAP}[0-9]{{4}}){{2}}{_HINT_GAP}[0-9]|3[0-9]{{3}}{_HINT_GAP}[0-9]{{4}}{_HINT_GAP}[0-9]{{2}}{_HINT_GAP}[0-9]{{2}}", _CARD, _check_card),
     Pattern("card", rf"[2-69](?:[-{DASHES[1:]} ]?[0-9]){{12}}", _CARD_IN_ANY_GROUPS, _check_card, f"{_CARD_WORDS}|cc)"),

@@ -31,10 +31,10 @@ _GOODS = (
 )
 _LATIN_GOODS = (
     "order|tracking|invoice|serial|part|model|sku|imei|iccid|isbn|issn|ean|upc|barcode|trace|transaction|txn|session|receipt|ticket|"
-    "coupon|voucher|asset|case"
+    "coupon|voucher|asset|case|lot|batch"
 )
 _PEOPLE = "회원|학생|직원|환자|고객"
-_NAMES_NUMBER = "(?: ?(?:번호|코드)|명)"
+_NAMES_NUMBER = "(?: ?(?:번호|코드|넘버)|명)"
 _BETWEEN = r"(?: ?\([^()0-9\n]{1,12}\))?(?:은|는|이|가)?[^0-9A-Za-z가-힣]{0,4}\Z"
 _LATIN = (
     rf"(?<![A-Za-z])(?i:{_LATIN_GOODS})(?i:[ _-]?(?:no|num|number|id|code))?s?[ .:#=_>\"'()-]{{0,5}}\Z"
