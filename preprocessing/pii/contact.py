@@ -32,7 +32,7 @@ _GROUPED_START = rf"(?<![0-9+])(?:(?<![0-9][-.,])|{_LISTED})"
 _MOBILE_END = r"(?![0-9_])(?![-.][0-9])"  # letters may follow; _check_mobile decides about them
 _ACCESS = r"(?:\+|(?:00[0-9]{0,3}|011)[-. )]?)"
 _KOREA = rf"(?:(?:\({_ACCESS}?82\)|{_ACCESS}82\)?)[-. ]{{0,3}}(?:\(0\)|0)?[-. ]?|82(?:[-. ]|\) ?))"
-_AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|80|50[2-8]|30[2-5])"
+_AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|80|50[2-8]?|30[2-5])"
 _HYPHEN = " ?[-._/~·ㅡ] ?"  # also what writers put there against robots
 _MOBILE = re.compile(
     rf"{_GROUPED_START}(?:(?:{_KOREA}\(?|82|0)1[016789](?:{_HYPHEN}|\) ?| )|\(01[016789]\) ?)[0-9]{{3,4}}(?:{_HYPHEN}| )?[0-9]{{4}}{_MOBILE_END}"
@@ -57,11 +57,12 @@ _PHONE_NAMED = re.compile(r"전화|연락|문의|팩스|☎|☏|번호|집|발�
 _BEFORE_LOCAL = re.compile(
     r"(?:(?:전화|연락처|팩스)(?: ?번호)?(?:은|는)?|☎|☏|(?<![A-Za-z])(?i:tel|telephone|phone|fax|hp))[^0-9A-Za-z가-힣\n]{0,3}\Z"
 )
+_UNIT_BEHIND = re.compile(r"(?:호|초|쪽|면|권|명|건|개|점|원)(?![가-힣])|%| ?(?:km|cm|mm|kg)(?![A-Za-z])")
 _AMERICA = re.compile(
     rf"{_PHONE_START}(?:{_ACCESS}1[-. ]?|1-)?(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}[-.])[2-9][0-9]{{2}}[-.][0-9]{{4}}{END}"
 )
 _WORLD = re.compile(
-    rf"(?<![0-9A-Za-z_+])(?:\+|(?P<access>00[127]?[-. ]?))[2-9][0-9]{{0,2}}[-. ](?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{3,8}}{END}"
+    rf"(?<![0-9A-Za-z_+])(?:\+|(?P<access>00[127]?[-. ]?))[2-9][0-9]{{0,2}}[-. ](?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{2,8}}{END}"
     rf"|(?<![0-9A-Za-z_+])\+(?:7|[2-69][0-9]|8[1-79]|[2-9][0-9]{{2}})(?:(?P<near>[0-9]{{8,12}})|[-. ][0-9]{{9,11}}){END}"
 )
 _SPACED = re.compile(
@@ -77,9 +78,13 @@ _LABEL = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?|[가-힣]{1,20})"
 _SPELLED_TLD = "com|net|org|edu|io|kr"
 _PROVIDERS = "naver|daum|hanmail|nate|gmail|kakao|korea|hotmail|outlook|yahoo"
 _DOT = r"(?:\.| ?[\[({【] ?(?:(?i:dot)|닷|점) ?[\])}】] ?)"
-_EMAIL = re.compile(rf"{_LOCAL}(?<=[A-Za-z0-9_%+-])@(?:{_LABEL}\.)+(?P<tld>[A-Za-z]{{2,24}})(?![A-Za-z0-9(])")
+_EMAIL_END = r"(?![A-Za-z0-9]|\([^가-힣])"  # "(" is a call in code
+_EMAIL = re.compile(
+    rf"{_LOCAL}(?<=[A-Za-z0-9_%+-])@(?P<domain>(?:{_LABEL}\.)+(?P<tld>[A-Za-z]{{2,24}})){_EMAIL_END}(?!\.[A-Za-z]+\()"
+)
 _EMAIL_HIDDEN = re.compile(
-    rf"{_LOCAL} ?(?:[\[({{【] ?(?:(?i:at)|앳|골뱅이|@) ?[\])}}】]|골뱅이) ?(?:{_LABEL}{_DOT})+(?P<tld>[A-Za-z]{{2,24}})(?![A-Za-z0-9(])"
+    rf"{_LOCAL} ?(?:[\[({{【] ?(?:(?i:at)|앳|골뱅이|@) ?[\])}}】]|골뱅이) ?(?:{_LABEL}{_DOT})+(?P<tld>[A-Za-z]{{2,24}}){_EMAIL_END}"
+    rf"|{_LOCAL}\([aA]\)(?:{_PROVIDERS})\.(?:com|net|co\.kr)(?![A-Za-z0-9])"
     rf"|{_LOCAL} (?i:at) (?:{_LABEL} (?i:dot) ){{1,3}}(?i:{_SPELLED_TLD})(?![A-Za-z0-9])"
     rf"|{_LOCAL}(?: @ ?|@ )(?:{_PROVIDERS})\.(?:com|net|co\.kr)(?![A-Za-z0-9])"
 )
@@ -128,8 +133,8 @@ def _check_mobile(match: Match) -> Part | None:
 
 def _check_landline(match: Match) -> Part | None:
     """Accepts a number without hyphen, point or bracket only next to a word for telephone."""
-    if re.match("호(?![가-힣])", text_after(match, 2)):
-        return None  # a number of houses
+    if _UNIT_BEHIND.match(text_after(match, 4)):
+        return None
     if match["local"]:  # no code of the area
         return match.span() if _BEFORE_LOCAL.search(text_before(match, 12)) else None
     if _CODE_BEHIND.match(text_after(match, 16)):
@@ -180,7 +185,7 @@ EMAILS = (
     Pattern("email", "[A-Za-z0-9_%+-]@[A-Za-z0-9가-힣]", _EMAIL, _check_email),
     Pattern(
         "email",
-        rf"[\[({{] ?(?:(?i:at)|앳|@|골뱅이) ?[\])}}]|【 ?(?i:at|앳|@)|골뱅이|(?i: dot (?:{_SPELLED_TLD}))|(?: @ ?|@ )(?:{_PROVIDERS})\.",
+        rf"[\[({{] ?(?:(?i:at)|앳|@|골뱅이) ?[\])}}]|【 ?(?i:at|앳|@)|\([aA]\)(?:{_PROVIDERS})|골뱅이|(?i: dot (?:{_SPELLED_TLD}))|(?: @ ?|@ )(?:{_PROVIDERS})\.",
         _EMAIL_HIDDEN,
         _check_email,
     ),

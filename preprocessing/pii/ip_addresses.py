@@ -41,6 +41,12 @@ _NAMES_ADDRESS = re.compile(
     rf"|(?<![0-9A-Za-z])(?i:{_ADDRESS})(?: -[A-Za-z-]{{1,9}})*[^0-9A-Za-z\n]{{1,4}}\Z|://\Z"
     r"|(?<![0-9A-Za-z])(?:ssh|scp|sftp|rsync) [^\n]{0,30}@\Z|(?<![0-9A-Za-z])(?:root|admin|user|ubuntu|centos|ec2-user|deploy|pi)@\Z"
 )
+# anywhere near: for addresses that look like versions
+_NEAR_ADDRESS = re.compile(
+    r"아이피|접속|호스트|방화벽|포트|레코드|도메인|네임서버|로그인|공인|대역|트래픽|패킷|해킹|공격|차단|(?<![A-Za-z])(?:[a-z]+I[pP]|IP|ip)(?:v[46])?(?![A-Za-z])"
+    r"|(?<![A-Za-z])(?i:(?:[a-z]+[_-])?(?:ips?|addr|host|server_name|hostname|login|logins|ssh|ssh2|firewall|connect(?:ed|ion|ing)?|nat|"
+    r"relay|dns|peers?|client|remote|ban(?:ned)?|blocked|rejected|denied|allow|deny|ping|traceroute|from))(?![A-Za-z])"
+)
 _USED_AS_ADDRESS = re.compile(r":[0-9]{2,5}(?![0-9])|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh)")
 _ADDRESS_BEHIND = re.compile(rf"{_USED_AS_ADDRESS.pattern}|(?: ?\| ?| +)port\b|\)?님|,? - - \[")
 _NETWORK = re.compile(r"\.0\.0\Z")
@@ -55,6 +61,7 @@ _VERSION = re.compile(
 )
 _PLACE_IN_TEXT = re.compile(
     r"(?:(?:^|\n) ?#{1,6} \[?v?|(?<![가-힣])(?:부록|그림|표|식|제|별표|항목|문단|점수|평점|배율|비율) ?|변경 ?(?:사항|이력|내역)[^0-9A-Za-z가-힣]{0,4}"
+    r"|(?<![A-Za-z])(?:RFC|ISO|IEC|IEEE|KS|KDS|KCS|ASTM|IFRS|NIST|ETSI|ITU|DIN|EN)[ -]?(?:[A-Z]?[0-9]{1,5} )?"
     r"|(?i:(?<![a-z])(?:changelog|release notes|appendix|figure|fig\.|table|chapter|clause|sec\.|paragraph|§)(?: (?:for|of))?) ?)\Z"
 )
 _PLACE_BEHIND = re.compile(r" ?(?:항|절|조|장|문단|단락|목)(?![가-힣])| ?(?:항|절|조|장|문단|단락)(?:의|에|을|를|은|는|과|와|에서)(?![가-힣])")
@@ -108,7 +115,9 @@ def _check_ipv4(match: Match) -> Part | None:
     if not _USED_AS_ADDRESS.match(rest) and _is_version(front, rest):
         return None
     if _looks_like_version(numbers):
-        named = _NAMES_ADDRESS.search(front) or _ADDRESS_BEHIND.match(rest)
+        named = (
+            _NAMES_ADDRESS.search(front) or _ADDRESS_BEHIND.match(rest) or _NEAR_ADDRESS.search(front[-40:] + " " + rest)
+        )
         return match.span() if named else None
     return match.span()
 
@@ -116,7 +125,8 @@ def _check_ipv4(match: Match) -> Part | None:
 def _looks_like_version(numbers: list[int]) -> bool:
     """True for small numbers and for a second number 0; such an address needs a word or sign of an address nearby."""
     documentation = numbers[:3] == [203, 0, 113]
-    return (numbers[0] < SMALL and max(numbers) < MODERATE) or (numbers[1] == 0 and not documentation)
+    large = sum(number >= MODERATE for number in numbers)
+    return (numbers[0] < SMALL and large < 2) or (numbers[1] == 0 and not documentation)
 
 
 def _is_nobodys(a: int, b: int, c: int, d: int) -> bool:

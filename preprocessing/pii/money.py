@@ -46,7 +46,7 @@ _TOUCHES_CARD = touching(
 _CARD_WORDS = "카드|비자|아멕스|유니온페이|은련|마에스트로|다이너스|(?i:card|visa|amex|maestro|unionpay|diners|jcb"
 _CARD_NAMED = re.compile(rf"{_CARD_WORDS}|\bcc(?![A-Za-z]))")
 _OTHER_NUMBER = re.compile(
-    r"(?:[가-힣](?<!카드)(?<!결제)(?<!신용)(?<!체크)(?:번호|코드|넘버)(?:은|는|이|가)?|(?i:(?<!card)(?<!card[ _-])(?<![A-Za-z])[A-Za-z]*[ _-]?id))"
+    r"(?:(?:기프트|선물|멤버십|포인트) ?카드(?: ?(?:번호|코드))?|(?i:gift ?card)(?: ?(?i:code|number|no))?|[가-힣](?<!카드)(?<!결제)(?<!신용)(?<!체크)(?:번호|코드|넘버)(?:은|는|이|가)?|(?i:(?<!card)(?<!card[ _-])(?<![A-Za-z])[A-Za-z]*[ _-]?id))"
     r"[^0-9A-Za-z가-힣]{0,5}\Z"
 )
 _TEST = re.compile(r"테스트|시험용|샘플|예시|(?i:test|sandbox|sample|dummy)")
