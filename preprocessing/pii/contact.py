@@ -58,11 +58,12 @@ _BEFORE_LOCAL = re.compile(
     r"(?:(?:전화|연락처|팩스)(?: ?번호)?(?:은|는)?|☎|☏|(?<![A-Za-z])(?i:tel|telephone|phone|fax|hp))[^0-9A-Za-z가-힣\n]{0,3}\Z"
 )
 _UNIT_BEHIND = re.compile(r"(?:호|초|쪽|면|권|명|건|개|점|원)(?![가-힣])|%| ?(?:km|cm|mm|kg)(?![A-Za-z])")
+_LETTER_BEFORE = re.compile(r"(?<![0-9A-Za-z])[TFtf][.:)]? ?\Z")  # "T 02 123 4567" of a card of business
 _AMERICA = re.compile(
     rf"{_PHONE_START}(?:{_ACCESS}1[-. ]?|1-)?(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}[-.])[2-9][0-9]{{2}}[-.][0-9]{{4}}{END}"
 )
 _WORLD = re.compile(
-    rf"(?<![0-9A-Za-z_+])(?:\+|(?P<access>00[127]?[-. ]?))[2-9][0-9]{{0,2}}[-. ](?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{2,8}}{END}"
+    rf"(?<![0-9A-Za-z_+])(?:\+|(?P<access>00(?:[127]|[37][0-9]{{2}})?[-. ]?))[2-9][0-9]{{0,2}}[-. ](?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{2,8}}{END}"
     rf"|(?<![0-9A-Za-z_+])\+(?:7|[2-69][0-9]|8[1-79]|[2-9][0-9]{{2}})(?:(?P<near>[0-9]{{8,12}})|[-. ][0-9]{{9,11}}){END}"
 )
 _SPACED = re.compile(
@@ -83,7 +84,7 @@ _EMAIL = re.compile(
     rf"{_LOCAL}(?<=[A-Za-z0-9_%+-])@(?P<domain>(?:{_LABEL}\.)+(?P<tld>[A-Za-z]{{2,24}})){_EMAIL_END}(?!\.[A-Za-z]+\()"
 )
 _EMAIL_HIDDEN = re.compile(
-    rf"{_LOCAL} ?(?:[\[({{【] ?(?:(?i:at)|앳|골뱅이|@) ?[\])}}】]|골뱅이) ?(?:{_LABEL}{_DOT})+(?P<tld>[A-Za-z]{{2,24}}){_EMAIL_END}"
+    rf"{_LOCAL} ?(?:[\[({{【] ?(?:(?i:at)|앳|골뱅이|@) ?[\])}}】]|골뱅이) ?(?P<domain>(?:{_LABEL}{_DOT})+(?P<tld>[A-Za-z]{{2,24}})){_EMAIL_END}"
     rf"|{_LOCAL}\([aA]\)(?:{_PROVIDERS})\.(?:com|net|co\.kr)(?![A-Za-z0-9])"
     rf"|{_LOCAL} (?i:at) (?:{_LABEL} (?i:dot) ){{1,3}}(?i:{_SPELLED_TLD})(?![A-Za-z0-9])"
     rf"|{_LOCAL}(?: @ ?|@ )(?:{_PROVIDERS})\.(?:com|net|co\.kr)(?![A-Za-z0-9])"
@@ -140,8 +141,11 @@ def _check_landline(match: Match) -> Part | None:
     if _CODE_BEHIND.match(text_after(match, 16)):
         return None
     plain = match["bare"] or (match["one"] == " " and match["two"] == " " and not match["korea"])
+    front = text_before(match, 12)
     if plain and not (
-        _PHONE_NAMED.search(text_before(match, 12)) or _PHONE_NAMED.search(text_after(match, 6))
+        _PHONE_NAMED.search(front)
+        or _PHONE_NAMED.search(text_after(match, 6))
+        or _LETTER_BEFORE.search(front)
     ):
         return None
     return _check_phone(match)
@@ -157,17 +161,26 @@ def _check_international(match: Match) -> Part | None:
     """Requires 9 to 15 digits, and after an access code a word for telephone."""
     if (match["access"] or match["near"]) and not _PHONE_NAMED.search(text_before(match, 16)):
         return None
-    return match.span() if 9 <= len(digits_of(match[0])) <= 15 else None
+    number = match[0].removeprefix(match["access"] or "")
+    return match.span() if 9 <= len(digits_of(number)) <= 15 else None
 
 
 def _check_email(match: Match) -> Part | None:
     """Requires a known top-level domain; rejects ``git@``, which is not a person, and a password before a host."""
-    tld = match["tld"]
-    if tld and len(tld) != 2 and tld.lower() not in _TLDS:
-        return None
+    tld, end = match["tld"], match.end()
+    if tld and not _is_tld(tld):
+        labels = (match["domain"] or "").split(".")
+        # "hong@naver.com.Please": a sentence without a blank before it
+        if len(labels) < 3 or not tld.istitle() or not _is_tld(labels[-2]):
+            return None
+        end -= len(tld) + 1
     if match[0].startswith("git@") or _IN_A_URL.search(text_before(match, 80)):
         return None
-    return match.span()
+    return match.start(), end
+
+
+def _is_tld(label: str) -> bool:
+    return len(label) == 2 or label.lower() in _TLDS
 
 
 _SEPARATED = rf"[-{DASHES[1:]}. )_/~·ㅡ]"
@@ -177,7 +190,7 @@ PHONES = (
     Pattern("phone", rf"(?:0|82.?)1[016789]{_HINT_END}|82.{{0,6}}1[016789].{{0,3}}[0-9]{{3}}", _MOBILE, _check_mobile),
     Pattern("phone", rf"(?:0|82[^0-9]{{0,5}}0?[^0-9]{{0,2}}){_AREA}{_HINT_END}|{_LOCAL_HINT}[2-9][0-9]{{2,3}}[{DASHES}][0-9]{{4}}", _LANDLINE, _check_landline),
     Pattern("phone", rf"[2-9][0-9]{{2}}{_SEPARATED}{{1,2}}[2-9][0-9]{{2}}[{DASHES}.][0-9]{{4}}", _AMERICA, _check_phone),
-    Pattern("phone", rf"(?:\+|00[127]?[{DASHES}. ]?)[2-9][0-9]{{0,2}}[{DASHES}. ]\(?[0-9]|\+[2-9][0-9]{{9}}", _WORLD, _check_international),
+    Pattern("phone", rf"(?:\+|00(?:[127]|[37][0-9]{{2}})?[{DASHES}. ]?)[2-9][0-9]{{0,2}}[{DASHES}. ]\(?[0-9]|\+[2-9][0-9]{{9}}", _WORLD, _check_international),
     Pattern("phone", rf"0 [1-7] (?:[0-9] |[{DASHES}])", _SPACED, _check_spaced),
     Pattern("phone", rf"[공영]일[공영일][{DASHES} ]?[{_SPOKEN_DIGIT}]{{4}}", _SPOKEN, mask_whole),
 )  # fmt: skip

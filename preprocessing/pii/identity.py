@@ -40,7 +40,8 @@ _RRN_NAMED = re.compile(
 )
 # "회원번호", "증권번호": the number of something else than a registration
 _OTHER_NUMBER = re.compile(r"[가-힣](?<!주민)(?<!등록)(?<!식별)번호[^0-9A-Za-z가-힣]{0,4}\Z")
-_AMOUNT = re.compile(r" ?(?:원(?!본)|명|개|건)")
+_AMOUNT = re.compile(r" ?(?:원(?!본)|명|개|건|호(?![가-힣]))")
+_PERSON = re.compile("성명|이름|성함|생년|출생|사망|망인|고인|본인|환자|세대주|상속|할머니|할아버지|어르신")
 _PASSPORT = re.compile(
     r"(?<![0-9A-Za-z_-])(?:(?P<new>[MSRGDO][0-9]{3}[A-Z][0-9]{4})|[A-Za-z][0-9]{8}|[A-Za-z]{2}[0-9]{7})(?![0-9A-Za-z_-])"
 )
@@ -77,7 +78,11 @@ def _check_rrn(match: Match) -> Part | None:
     if gender is None or gender in "90" or not rest:
         return match.span() if named else None
     valid = rest.isdigit() and has_checksum(year + month + day + gender + rest)
-    if int(year) < OLDEST_UNNAMED and gender in "12" and not named:
+    if (
+        int(year) < OLDEST_UNNAMED
+        and gender in "12"
+        and not (named or _PERSON.search(text_before(match, 24)))
+    ):
         return None
     return match.span() if named or valid or "-" in separator else None
 

@@ -47,6 +47,8 @@ _NEAR_ADDRESS = re.compile(
     r"|(?<![A-Za-z])(?i:(?:[a-z]+[_-])?(?:ips?|addr|host|server_name|hostname|login|logins|ssh|ssh2|firewall|connect(?:ed|ion|ing)?|nat|"
     r"relay|dns|peers?|client|remote|ban(?:ned)?|blocked|rejected|denied|allow|deny|ping|traceroute|from))(?![A-Za-z])"
 )
+# "<|ip|> → 3.34.7.99"
+_AFTER_PLACEHOLDER = re.compile(r"\|>[\"']?(?:에서|와|과)? ?(?:→|->|=>|~|-|,|/|및|또는|and|or|to)? ?[\"']?\Z")
 _USED_AS_ADDRESS = re.compile(r":[0-9]{2,5}(?![0-9])|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh)")
 _ADDRESS_BEHIND = re.compile(rf"{_USED_AS_ADDRESS.pattern}|(?: ?\| ?| +)port\b|\)?님|,? - - \[")
 _NETWORK = re.compile(r"\.0\.0\Z")
@@ -54,7 +56,7 @@ _PREFIX = re.compile("/([0-9]{1,2})(?![0-9.])")
 
 # --- words for versions ---
 _VERSION = re.compile(
-    r"(?:버전|판본|펌웨어|섹션|빌드|릴리스|릴리즈|패치|업데이트|개정|드라이버|엔진"
+    r"(?:버전|판본|펌웨어|섹션|빌드|릴리스|릴리즈|패치|업데이트|개정|드라이버|엔진|최소 ?(?:지원|사양|요구)"
     r"|(?i:versions?|(?<![a-z])(?:release|firmware|build|section|ver|rev|revision|patch|driver|sdk|oid|tag|v)))"
     r"(?i:_?(?:no|num|number|name|info|string|code))?(?: ?(?:은|는|이|가|을|를|으로|로|is|was))?"
     r"[^0-9A-Za-z가-힣\n]{0,6}\Z"
@@ -64,7 +66,9 @@ _PLACE_IN_TEXT = re.compile(
     r"|(?<![A-Za-z])(?:RFC|ISO|IEC|IEEE|KS|KDS|KCS|ASTM|IFRS|NIST|ETSI|ITU|DIN|EN)[ -]?(?:[A-Z]?[0-9]{1,5} )?"
     r"|(?i:(?<![a-z])(?:changelog|release notes|appendix|figure|fig\.|table|chapter|clause|sec\.|paragraph|§)(?: (?:for|of))?) ?)\Z"
 )
-_PLACE_BEHIND = re.compile(r" ?(?:항|절|조|장|문단|단락|목)(?![가-힣])| ?(?:항|절|조|장|문단|단락)(?:의|에|을|를|은|는|과|와|에서)(?![가-힣])")
+_PLACE_BEHIND = re.compile(
+    r" ?(?:항|절|조|장|문단|단락|목)(?![가-힣])| ?(?:항|절|조|장|문단|단락)(?:의|에|을|를|은|는|과|와|에서)(?![가-힣])"
+)
 _VERSION_BEHIND = re.compile(
     r"[\"'`)]{0,2}(?:(?:의|이|은|는)? ?\(?(?:버전|빌드|릴리스|릴리즈|정식 ?판|베타|(?i:versions?|release|build|beta|alpha|stable|rc[0-9]))"
     r"| ?(?:이상|이하|미만|초과)|(?:으)?로 (?:업데이트|업그레이드|판올림|올)| \((?:공식 빌드|(?i:official build|64-bit|32-bit|x64|build))"
@@ -116,7 +120,10 @@ def _check_ipv4(match: Match) -> Part | None:
         return None
     if _looks_like_version(numbers):
         named = (
-            _NAMES_ADDRESS.search(front) or _ADDRESS_BEHIND.match(rest) or _NEAR_ADDRESS.search(front[-40:] + " " + rest)
+            _NAMES_ADDRESS.search(front)
+            or _ADDRESS_BEHIND.match(rest)
+            or _NEAR_ADDRESS.search(front[-40:] + " " + rest)
+            or _AFTER_PLACEHOLDER.search(match.string[max(0, match.start() - 12) : match.start()])
         )
         return match.span() if named else None
     return match.span()
@@ -173,6 +180,7 @@ def _check_ipv6(match: Match) -> Part | None:
     if _YEAR_AND_NUMBER.fullmatch(match[0]) and not _NAMES_ADDRESS.search(text_before(match, 32)):
         return None
     return match.span()
+
 
 IPS = (
     Pattern("ip", r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", _IPV4, _check_ipv4),

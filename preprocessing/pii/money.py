@@ -43,10 +43,12 @@ _CARD_IN_ANY_GROUPS = re.compile(
 _TOUCHES_CARD = touching(
     "(?:[a-z]*card|visa|master|amex|jcb|cc)?_?(?:no|num|number)|[a-z]*card|visa|master|amex|jcb|cc"
 )
-_CARD_WORDS = "카드|비자|아멕스|유니온페이|은련|마에스트로|다이너스|(?i:card|visa|amex|maestro|unionpay|diners|jcb"
-_CARD_NAMED = re.compile(rf"{_CARD_WORDS}|\bcc(?![A-Za-z]))")
+_CARD_WORDS = (
+    "카드|결제|비자|아멕스|유니온페이|은련|마에스트로|다이너스|(?i:card|visa|amex|maestro|unionpay|diners|jcb"
+)
+_CARD_NAMED = re.compile(rf"{_CARD_WORDS}|(?<![A-Za-z])(?:cc|pan)(?![A-Za-z]))")
 _OTHER_NUMBER = re.compile(
-    r"(?:(?:기프트|선물|멤버십|포인트) ?카드(?: ?(?:번호|코드))?|(?i:gift ?card)(?: ?(?i:code|number|no))?|[가-힣](?<!카드)(?<!결제)(?<!신용)(?<!체크)(?:번호|코드|넘버)(?:은|는|이|가)?|(?i:(?<!card)(?<!card[ _-])(?<![A-Za-z])[A-Za-z]*[ _-]?id))"
+    r"(?:(?:기프트|선물|멤버십|포인트) ?카드(?: ?(?:번호|코드))?|(?i:gift ?card)(?: ?(?i:code|number|no))?|[가-힣](?<!카드)(?<!결제)(?<!신용)(?<!체크)(?:번호|코드|넘버)(?:은|는|이|가)?|(?<![가-힣])(?:[가-힣]{1,6} ?)?(?:키|핀)|(?i:(?<!card)(?<!card[ _-])(?<![A-Za-z])[A-Za-z]*[ _-]?(?:id|key|pin|code|nonce|seed|hash)))"
     r"[^0-9A-Za-z가-힣]{0,5}\Z"
 )
 _TEST = re.compile(r"테스트|시험용|샘플|예시|(?i:test|sandbox|sample|dummy)")
@@ -88,9 +90,10 @@ def _check_card(match: Match) -> Part | None:
     card before."""
     digits = digits_of(match[0])
     named = _CARD_NAMED.search(text_before(match, 24)) is not None
+    card_behind = _CARD_NAMED.search(text_after(match, 12)) is not None
     if is_in_code(match, _TOUCHES_CARD) or not has_luhn(digits) or _is_number_of_another(match):
         return None
-    if (match["short"] or (digits[0] == 9 and match[0].isdigit())) and not named:
+    if (match["short"] and not named) or (match[0].isdigit() and not (named or card_behind)):
         return None
     published = "".join(map(str, digits)) in _PUBLISHED_FOR_TESTS
     return None if published and _TEST.search(text_before(match, 40)) else match.span()
@@ -114,7 +117,7 @@ def _check_account(match: Match) -> Part | None:
 _HINT_GAP = rf"[-{DASHES[1:]}·ㅡ. ]{{0,3}}"
 CARDS = (
     Pattern("card", rf"[2-69][0-9]{{3}}(?:{_HINT_GAP}[0-9]{{4}}){{2}}{_HINT_GAP}[0-9]|3[0-9]{{3}}{_HINT_GAP}[0-9]{{4}}{_HINT_GAP}[0-9]{{2}}{_HINT_GAP}[0-9]{{2}}", _CARD, _check_card),
-    Pattern("card", rf"[2-69](?:[-{DASHES[1:]} ]?[0-9]){{12}}", _CARD_IN_ANY_GROUPS, _check_card, f"{_CARD_WORDS}|cc)"),
+    Pattern("card", rf"[2-69](?:[-{DASHES[1:]} ]?[0-9]){{12}}", _CARD_IN_ANY_GROUPS, _check_card, f"{_CARD_WORDS}|cc|pan)"),
 )  # fmt: skip
 ACCOUNTS = (
     Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{10}}|[0-9]{{3}} [0-9]{{3}} [0-9]{{6}}", _ACCOUNT, _check_account,

@@ -35,16 +35,18 @@ _LATIN_GOODS = (
 )
 # ... and these name a number only with "번호"
 _OTHERS = (
-    "회원|학생|직원|환자|고객|좌석|수험|응시|계량기|기기|단말|차량|차대|고유|입찰|공고|공문|민원|처방|보험|우편|전산|참고|식별|납부|예매|도서|청구|심사|"
+    "회원|학생|직원|환자|고객|좌석|수험|응시|계량기|기기|단말|차량|차대|고유|입찰|공고|공문|민원|처방|보험|우편|전산|참고|식별|납부|카탈로그|시험|예매|도서|청구|심사|"
     "세션|지점|호기|접속|추첨|당첨|객실|사물함|게시물?|글|문항|문제|배치"
 )
 _NAMES_NUMBER = "(?: ?(?:번호|코드|넘버)|명)"
 _BETWEEN = r"(?: ?\([^()0-9\n]{1,12}\))?(?:은|는|이|가)?[^0-9A-Za-z가-힣]{0,4}\Z"
-_LATIN = (
-    rf"(?<![A-Za-z])(?i:{_LATIN_GOODS})(?i:[ _-]?(?:no|num|number|id|code))?s?[ .:#=_>\"'()-]{{0,5}}\Z"
+_LATIN = rf"(?<![A-Za-z])(?i:{_LATIN_GOODS})(?i:[ _-]?(?:no|num|number|id|code))?s?[ .:#=_>\"'()-]{{0,5}}\Z"
+_NUMBER_OF_A_THING = re.compile(
+    rf"(?:(?:{_ACTS}|{_GOODS}){_NAMES_NUMBER}?|(?:{_OTHERS}) ?번호){_BETWEEN}|{_LATIN}"
 )
-_NUMBER_OF_A_THING = re.compile(rf"(?:(?:{_ACTS}|{_GOODS}){_NAMES_NUMBER}?|(?:{_OTHERS}) ?번호){_BETWEEN}|{_LATIN}")
-_NUMBERED_THING = re.compile(rf"(?:(?:{_ACTS}|{_OTHERS}){_NAMES_NUMBER}|(?:{_GOODS}){_NAMES_NUMBER}?){_BETWEEN}|{_LATIN}")
+_NUMBERED_THING = re.compile(
+    rf"(?:(?:{_ACTS}|{_OTHERS}){_NAMES_NUMBER}|(?:{_GOODS}){_NAMES_NUMBER}?){_BETWEEN}|{_LATIN}"
+)
 
 
 @dataclass(frozen=True, eq=False)
