@@ -58,12 +58,12 @@ _PREFIX = re.compile("/([0-9]{1,2})(?![0-9.])")
 _VERSION = re.compile(
     r"(?:버전|판본|펌웨어|섹션|빌드|릴리스|릴리즈|패치|업데이트|개정|드라이버|엔진|최소 ?(?:지원|사양|요구)"
     r"|(?i:versions?|(?<![a-z])(?:release|firmware|build|section|ver|rev|revision|patch|driver|sdk|oid|tag|v)))"
-    r"(?i:_?(?:no|num|number|name|info|string|code))?(?: ?(?:은|는|이|가|을|를|으로|로|is|was))?"
+    r"(?i:_?(?:no|num|number|name|info|string|code)| ?정보| ?번호)?(?: ?(?:은|는|이|가|을|를|으로|로|is|was))?"
     r"[^0-9A-Za-z가-힣\n]{0,6}\Z"
 )
 _PLACE_IN_TEXT = re.compile(
     r"(?:(?:^|\n) ?#{1,6} \[?v?|(?<![가-힣])(?:부록|그림|표|식|제|별표|항목|문단|점수|평점|배율|비율) ?|변경 ?(?:사항|이력|내역)[^0-9A-Za-z가-힣]{0,4}"
-    r"|(?<![A-Za-z])(?:RFC|ISO|IEC|IEEE|KS|KDS|KCS|ASTM|IFRS|NIST|ETSI|ITU|DIN|EN)[ -]?(?:[A-Z]?[0-9]{1,5} )?"
+    r"|(?<![A-Za-z])(?:RFC|ISO|3GPP(?: TS| TR)?|IEC|IEEE|KS|KDS|KCS|ASTM|IFRS|NIST|ETSI|ITU|DIN|EN)[ -]?(?:[A-Z]?[0-9]{1,5} )?"
     r"|(?i:(?<![a-z])(?:changelog|release notes|appendix|figure|fig\.|table|chapter|clause|sec\.|paragraph|§)(?: (?:for|of))?) ?)\Z"
 )
 _PLACE_BEHIND = re.compile(

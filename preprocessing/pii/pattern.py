@@ -24,10 +24,12 @@ WIDE = "\u00a0\u2002-\u200a\u202f\u3000\uff01-\uff0c\uff0e-\uff5e"
 """Characters, for a class in an expression, that are read as a blank or as the ASCII of half their width."""
 
 # Words before numbers that belong to things, not to people. The number of an act needs "번호" to be no telephone: "예약 010-...".
-_ACTS = "주문|접수|관리|예약|문서|상품|제품|배송|승인|거래|출원|발주|견적|신고|허가|인증|조회"
+_ACTS = (
+    "주문|접수|관리|예약|문서|상품|제품|배송|승인|거래|출원|발주|견적|신고|허가|인증|조회|택배|소포|사업자"
+)
 _GOODS = (
-    "송장|계약|사건|법인 ?등록|사업자 ?등록|사업자|일련|항공권|추적|등기|모델|품목|부품|특허|영수증|승차권|탑승권|쿠폰|상품권|기프티콘|기프트카드|바우처|"
-    "이용권|시리얼|자산|고지서|증권|도면|바코드|라이선스|전표|품번|택배|소포"
+    "송장|계약|사건|법인 ?등록|사업자 ?등록|일련|항공권|추적|등기|모델|품목|부품|특허|영수증|승차권|탑승권|쿠폰|상품권|기프티콘|기프트카드|바우처|"
+    "이용권|시리얼|자산|고지서|증권|도면|바코드|라이선스|전표|품번"
 )
 _LATIN_GOODS = (
     "order|tracking|invoice|serial|part|model|sku|imei|iccid|isbn|issn|ean|upc|barcode|trace|transaction|txn|session|receipt|ticket|"
@@ -39,13 +41,13 @@ _OTHERS = (
     "세션|지점|호기|접속|추첨|당첨|객실|사물함|게시물?|글|문항|문제|배치"
 )
 _NAMES_NUMBER = "(?: ?(?:번호|코드|넘버)|명)"
-_BETWEEN = r"(?: ?\([^()0-9\n]{1,12}\))?(?:은|는|이|가)?[^0-9A-Za-z가-힣]{0,4}\Z"
+_BETWEEN = r"(?: ?\([^()\n]{1,12}\))?(?:은|는|이|가)?[^0-9A-Za-z가-힣]{0,4}\Z"
 _LATIN = rf"(?<![A-Za-z])(?i:{_LATIN_GOODS})(?i:[ _-]?(?:no|num|number|id|code))?s?[ .:#=_>\"'()-]{{0,5}}\Z"
 _NUMBER_OF_A_THING = re.compile(
     rf"(?:(?:{_ACTS}|{_GOODS}){_NAMES_NUMBER}?|(?:{_OTHERS}) ?번호){_BETWEEN}|{_LATIN}"
 )
 _NUMBERED_THING = re.compile(
-    rf"(?:(?:{_ACTS}|{_OTHERS}){_NAMES_NUMBER}|(?:{_GOODS}){_NAMES_NUMBER}?){_BETWEEN}|{_LATIN}"
+    rf"(?:(?:{_ACTS}|{_OTHERS}){_NAMES_NUMBER}|(?:{_GOODS}){_NAMES_NUMBER}?|[가-힣]{{2}}(?:코드|기호)){_BETWEEN}|{_LATIN}"
 )
 
 
