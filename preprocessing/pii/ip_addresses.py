@@ -147,7 +147,9 @@ def _is_network(address: str, rest: str) -> bool:
     if prefix is None:
         return rest[1:2].isdigit()
     length = int(prefix[1])
-    return not 8 <= length <= 32 or int(ipaddress.IPv4Address(address)) & (2 ** (32 - length) - 1) == 0
+    if length == 32:
+        return False  # a single host
+    return not 8 <= length < 32 or int(ipaddress.IPv4Address(address)) & (2 ** (32 - length) - 1) == 0
 
 
 def _is_version(front: str, rest: str) -> bool:
