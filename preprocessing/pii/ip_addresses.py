@@ -14,8 +14,8 @@ from preprocessing.pii.pattern import Match, Part, Pattern, is_in_code, text_aft
 
 SMALL = 32
 """Four numbers below this are the section of a standard or a version, unless the text calls them an address."""
-MODERATE = 100
-"""Four numbers below this, the first below SMALL, are a version unless the text mentions an address."""
+LARGE = 100
+"""Four numbers whose first is below SMALL, with at most two of this size, are a version unless the text mentions an address."""
 
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _QUAD = rf"(?:{_BYTE}\.){{3}}{_BYTE}"
@@ -43,13 +43,17 @@ _NAMES_ADDRESS = re.compile(
 )
 # anywhere near: for addresses that look like versions
 _NEAR_ADDRESS = re.compile(
-    r"아이피|접속|호스트|방화벽|포트|레코드|도메인|네임서버|로그인|공인|대역|트래픽|패킷|해킹|공격|차단|(?<![A-Za-z])(?:[a-z]+I[pP]|IP|ip)(?:v[46])?(?![A-Za-z])"
+    r"아이피|(?<![A-Za-z])IN A |(?<![A-Za-z])A [0-9]{2,6} |접속|호스트|방화벽|포트|레코드|도메인|네임서버|로그인|공인|대역|트래픽|패킷|해킹|공격|차단|(?<![A-Za-z])(?:[a-z]+I[pP]|IP|ip)(?:v[46])?(?![A-Za-z])"
     r"|(?<![A-Za-z])(?i:(?:[a-z]+[_-])?(?:ips?|addr|host|server_name|hostname|login|logins|ssh|ssh2|firewall|connect(?:ed|ion|ing)?|nat|"
     r"relay|dns|peers?|client|remote|ban(?:ned)?|blocked|rejected|denied|allow|deny|ping|traceroute|from))(?![A-Za-z])"
 )
+_CELL_BEFORE = re.compile(r"(?:^|[\n|,;\t]) ?\Z")
+_CELL_BEHIND = re.compile(r" ?(?:$|[\n|,;\t])")
 # "<|ip|> → 3.34.7.99"
 _AFTER_PLACEHOLDER = re.compile(r"\|>[\"']?(?:에서|와|과)? ?(?:→|->|=>|~|-|,|/|및|또는|and|or|to)? ?[\"']?\Z")
-_USED_AS_ADDRESS = re.compile(r":[0-9]{2,5}(?![0-9])|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh)")
+_USED_AS_ADDRESS = re.compile(
+    r":[0-9]{2,5}(?![0-9])|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh|요청|접근|시도|들어|보낸)"
+)
 _ADDRESS_BEHIND = re.compile(rf"{_USED_AS_ADDRESS.pattern}|(?: ?\| ?| +)port\b|\)?님|,? - - \[")
 _NETWORK = re.compile(r"\.0\.0\Z")
 _PREFIX = re.compile("/([0-9]{1,2})(?![0-9.])")
@@ -83,7 +87,7 @@ _PRODUCT_TOKEN = re.compile(r"(?<![^\s\"'(;,])(?P<name>[A-Za-z][A-Za-z0-9_+-]{1,
 _REQUIREMENT = re.compile(
     r"(?P<name>[A-Za-z0-9_.\]-]{1,40})(?:[=~!<>]=|~>|=) ?\Z|(?<![0-9A-Za-z])[\"'](?:\^|~|[~<>=]=|~>|[<>]) ?\Z"
     r"|(?<![0-9A-Za-z_.:/-])[A-Za-z][A-Za-z0-9_.-]{1,60}:[A-Za-z][A-Za-z0-9_.-]{1,40}:\Z"
-    r"|(?:(?:npm|npx|yarn|pnpm|bun) [^\n]{0,30}|@[a-z0-9_-]{1,30}/)[A-Za-z0-9_-]{1,30}@\Z"
+    r"|(?:(?:npm|npx|yarn|pnpm|bun) [^\n]{0,30}|@[a-z0-9_-]{1,30}/)[A-Za-z0-9_-]{1,30}@\Z|(?:FROM|docker pull|podman pull) [^\s]{1,60}:\Z"
 )
 _PRODUCTS = (
     "chrome|chromium|headlesschrome|chromedriver|geckodriver|webview2?|playwright|selenium|puppeteer|firefox|edge|edg|edga|edgios|safari|opera|opr|vivaldi|brave|whale|samsungbrowser|yabrowser|"
@@ -123,6 +127,7 @@ def _check_ipv4(match: Match) -> Part | None:
             _NAMES_ADDRESS.search(front)
             or _ADDRESS_BEHIND.match(rest)
             or _NEAR_ADDRESS.search(front[-40:] + " " + rest)
+            or (_is_cell(front, rest) and sum(number >= LARGE for number in numbers) == 2)
             or _AFTER_PLACEHOLDER.search(match.string[max(0, match.start() - 12) : match.start()])
         )
         return match.span() if named else None
@@ -132,8 +137,13 @@ def _check_ipv4(match: Match) -> Part | None:
 def _looks_like_version(numbers: list[int]) -> bool:
     """True for small numbers and for a second number 0; such an address needs a word or sign of an address nearby."""
     documentation = numbers[:3] == [203, 0, 113]
-    large = sum(number >= MODERATE for number in numbers)
-    return (numbers[0] < SMALL and large < 2) or (numbers[1] == 0 and not documentation)
+    large = sum(number >= LARGE for number in numbers)
+    return (numbers[0] < SMALL and large < 3) or (numbers[1] == 0 and not documentation)
+
+
+def _is_cell(front: str, rest: str) -> bool:
+    """True between the borders of lines and columns."""
+    return _CELL_BEFORE.search(front) is not None and _CELL_BEHIND.match(rest) is not None
 
 
 def _is_nobodys(a: int, b: int, c: int, d: int) -> bool:

@@ -33,7 +33,13 @@ _GOODS = (
 )
 _LATIN_GOODS = (
     "order|tracking|invoice|serial|part|model|sku|imei|iccid|isbn|issn|ean|upc|barcode|trace|transaction|txn|session|receipt|ticket|"
-    "coupon|voucher|asset|case|lot|batch|s/n|ref|reference|commit|sha|hash|uuid|guid|timestamp|doi|patent"
+    "coupon|voucher|asset|case|lot|batch|s/n|ref|reference|commit|sha|hash|uuid|guid|timestamp|doi|patent|item|p/n"
+)
+# A word that touches "번호" names a thing, unless it ends with a telephone or with who has one.
+_TOUCHES_NUMBER = r"(?<![가-힣])(?P<word>[가-힣]{2,8})번호"
+_TELEPHONE = re.compile(
+    "(?:전화|폰|휴대|연락|연락처|팩스|안심|가상|대표|직통|내선|비상|긴급|문의|상담|안내|발신|발신자|수신|수신자|착신|개통|무선|유선|통화|문자|카톡|단축|개인|"
+    "본인|회사|업무|가게|매장|점포|자택|사무실|엄마|아빠|부모|님|보호자|담당|담당자|예약자|주문자|기사|사장|지인|상대|상대방|거래처|업체|센터|피싱|스팸|국제)\\Z"
 )
 # ... and these name a number only with "번호"
 _OTHERS = (
@@ -46,8 +52,9 @@ _LATIN = rf"(?<![A-Za-z])(?i:{_LATIN_GOODS})(?i:[ _-]?(?:no|num|number|id|code))
 _NUMBER_OF_A_THING = re.compile(
     rf"(?:(?:{_ACTS}|{_GOODS}){_NAMES_NUMBER}?|(?:{_OTHERS}) ?번호){_BETWEEN}|{_LATIN}"
 )
+_TOUCHING_NUMBER = re.compile(_TOUCHES_NUMBER + _BETWEEN)
 _NUMBERED_THING = re.compile(
-    rf"(?:(?:{_ACTS}|{_OTHERS}){_NAMES_NUMBER}|(?:{_GOODS}){_NAMES_NUMBER}?|[가-힣]{{2}}(?:코드|기호)){_BETWEEN}|{_LATIN}"
+    rf"(?:(?:{_ACTS}|{_OTHERS}){_NAMES_NUMBER}|(?:{_GOODS}){_NAMES_NUMBER}?|[가-힣]{{2}}(?:코드|기호|부호)){_BETWEEN}|{_LATIN}"
 )
 
 
@@ -91,7 +98,10 @@ def is_number_of_thing(match: Match) -> bool:
 
 def is_numbered_thing(match: Match) -> bool:
     """As ``is_number_of_thing``, but an act alone names no number: "예약 010-..." is a telephone."""
-    return _NUMBERED_THING.search(text_before(match, 32)) is not None
+    front = text_before(match, 32)
+    named = _TOUCHING_NUMBER.search(front)
+    other = named is not None and _TELEPHONE.search(named["word"]) is None
+    return other or _NUMBERED_THING.search(front) is not None
 
 
 def touching(words: str) -> re.Pattern[str]:
