@@ -43,7 +43,7 @@ _NAMES_ADDRESS = re.compile(
 )
 # anywhere near: for addresses that look like versions
 _NEAR_ADDRESS = re.compile(
-    r"아이피|(?<![A-Za-z])IN A |(?<![A-Za-z])A [0-9]{2,6} |접속|호스트|방화벽|포트|레코드|도메인|네임서버|로그인|공인|대역|트래픽|패킷|해킹|공격|차단|(?<![A-Za-z])(?:[a-z]+I[pP]|IP|ip)(?:v[46])?(?![A-Za-z])"
+    r"아이피|(?<![A-Za-z])IN A |(?<![A-Za-z])A [0-9]{2,6} |접속|호스트|방화벽|포트|레코드|도메인|네임서버|로그인|공인|대역|트래픽|패킷|해킹|공격|차단|(?<![A-Za-z])(?:[a-z]+(?:I[pP]|Addr|Address|Host)|IP|ip)(?:v[46])?(?![A-Za-z])"
     r"|(?<![A-Za-z])(?i:(?:[a-z]+[_-])?(?:ips?|addr|host|server_name|hostname|login|logins|ssh|ssh2|firewall|connect(?:ed|ion|ing)?|nat|"
     r"relay|dns|peers?|client|remote|ban(?:ned)?|blocked|rejected|denied|allow|deny|ping|traceroute|from))(?![A-Za-z])"
 )

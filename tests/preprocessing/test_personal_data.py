@@ -132,6 +132,7 @@ NAMES_OF_THINGS = [
 ]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["010", "02", "031", "070", "0507"]),
     DIGITS,
@@ -147,6 +148,7 @@ def test_shop_words_do_not_hide_a_telephone_but_the_name_of_a_number_does(code, 
         assert "phone" not in mask(name + number)[1]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["4", "51", "2221", "9410", "35", "62"]), st.text("0123456789", min_size=15, max_size=15)
 )
@@ -161,12 +163,14 @@ def test_the_name_of_another_number_hides_a_number_that_looks_like_a_card(start,
     assert "card" not in mask(f"값 {number}")[1]  # one in ten numbers has the check digit
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5), st.sampled_from("*xX●○#"))
 def test_a_registration_number_may_hide_its_last_digits(shown, sign):
     text = f"900101-1{'234567'[:shown]}{sign * (6 - shown)}"
     assert mask(f"주민번호 {text}") == ("주민번호 <|rrn|>", {"rrn": 1})
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4, network="121.128.0.0/10"), st.integers(16, 31))
 def test_a_prefix_behind_an_address_masks_a_host_and_keeps_a_network(address, length):
     text = f"inet {address}/{length}"
