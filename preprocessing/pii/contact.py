@@ -18,7 +18,7 @@ from preprocessing.pii.pattern import (
     Pattern,
     digits_of,
     is_in_code,
-    is_number_of_thing,
+    is_numbered_thing,
     mask_whole,
     text_after,
     text_before,
@@ -26,34 +26,48 @@ from preprocessing.pii.pattern import (
 )
 
 _PHONE_START = r"(?<![0-9+])(?<![0-9][-.,])"
+# "1.010-1234-5678": an item of a list, where hyphens group the number
+_LISTED = r"(?:(?<=[^0-9.,-][1-9]\.)|(?<=\A[1-9]\.))(?=0[0-9]{1,2}-)"
+_GROUPED_START = rf"(?<![0-9+])(?:(?<![0-9][-.,])|{_LISTED})"
 _MOBILE_END = r"(?![0-9_])(?![-.][0-9])"  # letters may follow; _check_mobile decides about them
 _ACCESS = r"(?:\+|(?:00[0-9]{0,3}|011)[-. )]?)"
 _KOREA = rf"(?:(?:\({_ACCESS}?82\)|{_ACCESS}82\)?)[-. ]{{0,3}}(?:\(0\)|0)?[-. ]?|82(?:[-. ]|\) ?))"
-_AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|80|50[2-8])"
+_AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|80|50[2-8]?|30[2-5])"
 _HYPHEN = " ?[-._/~·ㅡ] ?"  # also what writers put there against robots
 _MOBILE = re.compile(
-    rf"{_PHONE_START}(?:(?:{_KOREA}\(?|82|0)1[016789](?:{_HYPHEN}|\) ?| )|\(01[016789]\) ?)[0-9]{{3,4}}(?:{_HYPHEN}| )?[0-9]{{4}}{_MOBILE_END}"
+    rf"{_GROUPED_START}(?:(?:{_KOREA}\(?|82|0)1[016789](?:{_HYPHEN}|\) ?| )|\(01[016789]\) ?)[0-9]{{3,4}}(?:{_HYPHEN}| )?[0-9]{{4}}{_MOBILE_END}"
     rf"|{_PHONE_START}(?P<joined>(?:{_KOREA}|82|0)1(?:0[0-9]{{4}}|[16789][0-9]{{3,4}})[-. ]?[0-9]{{4}}){_MOBILE_END}"
 )
 _LANDLINE = re.compile(
-    rf"{_PHONE_START}(?:(?:(?P<korea>{_KOREA}\(?)|0){_AREA}(?P<one> ?[-.)] ?| )|\(0{_AREA}\) ?)[0-9]{{3,4}}(?P<two> ?[-.] ?| )[0-9]{{4}}{END}"
+    rf"{_GROUPED_START}(?:(?:(?P<korea>{_KOREA}\(?)|0){_AREA}(?P<one> ?[-.)] ?| )|\(0{_AREA}\) ?)[0-9]{{3,4}}(?P<two> ?[-.] ?| )[0-9]{{4}}{_MOBILE_END}"
+    rf"|{_PHONE_START}0{_AREA}(?: ?[·ㅡ] ?[0-9]{{3,4}} ?[·ㅡ] ?|/[0-9]{{3,4}}-)[0-9]{{4}}{_MOBILE_END}"
     rf"|{_PHONE_START}(?P<bare>(?:0|82){_AREA}(?:[0-9]{{7,8}}|-?[0-9]{{3,4}}-[0-9]{{4}})){END}"
+    rf"|(?P<local>(?<=[^0-9A-Za-z_-])(?<![0-9][.,])[2-9][0-9]{{2,3}}-[0-9]{{4}}){END}"
 )
 _PHONE_WORDS = "tel|telephone|hp|h\\.p|fax|phone|mobile|mob|cell|cellphone|handphone|call|contact|sms|whatsapp|kakao|kakaotalk|pcs|as|cs"
 _TOUCHES_PHONE = touching(
     rf"(?:(?:my|home|office|cell|mobile)_?)?(?:{_PHONE_WORDS})(?:_?(?:no|num|number))?|no|[tfmhpc]"
 )
 _TOUCHES_MOBILE = re.compile(rf"{_TOUCHES_PHONE.pattern}|(?<![0-9A-Za-z_.-])[A-Za-z]+[a-z]\Z")
-_PHONE_WORD_BEHIND = re.compile(rf"(?i:{_PHONE_WORDS})(?![0-9A-Za-z])")
+_PHONE_WORD_BEHIND = re.compile(rf"(?i:{_PHONE_WORDS})(?![1-9A-Za-z])")
 _CODE_BEHIND = re.compile(
     rf"(?!{_PHONE_WORD_BEHIND.pattern})[A-Za-z](?![A-Za-z]*[a-z]{{2}}(?![0-9A-Za-z_]|-[0-9A-Za-z]))"
 )
-_PHONE_NAMED = re.compile(r"전화|연락|문의|팩스|☎|☏|번호|집|(?i:tel|fax|phone|call)")
+_PHONE_NAMED = re.compile(r"전화|연락|문의|팩스|☎|☏|번호|집|발신|수신|문자|(?i:tel|fax|phone|call|sms)")
+_BEFORE_LOCAL = re.compile(
+    r"(?:(?:전화|연락처|팩스)(?: ?번호)?(?:은|는)?|☎|☏|(?<![A-Za-z])(?i:tel|telephone|phone|fax|hp))[^0-9A-Za-z가-힣\n]{0,3}\Z"
+)
+_UNIT_BEHIND = re.compile(r"(?:호|초|쪽|면|권|명|건|개|점|원)(?![가-힣])|%| ?(?:km|cm|mm|kg)(?![A-Za-z])")
+_LETTER_BEFORE = re.compile(r"(?<![0-9A-Za-z])[TFtf][.:)]? ?\Z")  # "T 02 123 4567" of a card of business
 _AMERICA = re.compile(
     rf"{_PHONE_START}(?:{_ACCESS}1[-. ]?|1-)?(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}[-.])[2-9][0-9]{{2}}[-.][0-9]{{4}}{END}"
 )
 _WORLD = re.compile(
-    rf"(?<![0-9A-Za-z_+])(?:\+|(?P<access>00[127]?[-. ]?))[2-9][0-9]{{0,2}}[-. ](?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{3,8}}{END}"
+    rf"(?<![0-9A-Za-z_+])(?:\+|(?P<access>00(?:[127]|[37][0-9]{{2}})?[-. ]?))[2-9][0-9]{{0,2}}[-. ](?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{2,8}}{END}"
+    rf"|(?<![0-9A-Za-z_+])\+(?:7|[2-69][0-9]|8[1-79]|[2-9][0-9]{{2}})(?:(?P<near>[0-9]{{8,12}})|[-. ][0-9]{{9,11}}){END}"
+)
+_SPACED = re.compile(
+    r"(?<![0-9])(?<![0-9][ .,-])0 (?:1 [016789]|2|[3-6] [1-5]|7 0) ?(?P<hyphen>- ?)?(?:[0-9] ){3,4}(?:- ?)?(?:[0-9] ){3}[0-9](?![ .,]?[0-9])"
 )
 _SPOKEN_DIGIT = "공영일이삼사오육륙칠팔구"
 _SPOKEN = re.compile(
@@ -65,9 +79,13 @@ _LABEL = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?|[가-힣]{1,20})"
 _SPELLED_TLD = "com|net|org|edu|io|kr"
 _PROVIDERS = "naver|daum|hanmail|nate|gmail|kakao|korea|hotmail|outlook|yahoo"
 _DOT = r"(?:\.| ?[\[({【] ?(?:(?i:dot)|닷|점) ?[\])}】] ?)"
-_EMAIL = re.compile(rf"{_LOCAL}(?<=[A-Za-z0-9_%+-])@(?:{_LABEL}\.)+(?P<tld>[A-Za-z]{{2,24}})(?![A-Za-z0-9(])")
+_EMAIL_END = r"(?![A-Za-z0-9]|\([^가-힣])"  # "(" is a call in code
+_EMAIL = re.compile(
+    rf"{_LOCAL}(?<=[A-Za-z0-9_%+-])@(?P<domain>(?:{_LABEL}\.)+(?P<tld>[A-Za-z]{{2,24}})){_EMAIL_END}(?!\.[A-Za-z]+\()"
+)
 _EMAIL_HIDDEN = re.compile(
-    rf"{_LOCAL} ?(?:[\[({{【] ?(?:(?i:at)|앳|골뱅이|@) ?[\])}}】]|골뱅이) ?(?:{_LABEL}{_DOT})+(?P<tld>[A-Za-z]{{2,24}})(?![A-Za-z0-9(])"
+    rf"{_LOCAL} ?(?:[\[({{【] ?(?:(?i:at)|앳|골뱅이|@) ?[\])}}】]|골뱅이) ?(?P<domain>(?:{_LABEL}{_DOT})+(?P<tld>[A-Za-z]{{2,24}})){_EMAIL_END}"
+    rf"|{_LOCAL}\([aA]\)(?:{_PROVIDERS})\.(?:com|net|co\.kr)(?![A-Za-z0-9])"
     rf"|{_LOCAL} (?i:at) (?:{_LABEL} (?i:dot) ){{1,3}}(?i:{_SPELLED_TLD})(?![A-Za-z0-9])"
     rf"|{_LOCAL}(?: @ ?|@ )(?:{_PROVIDERS})\.(?:com|net|co\.kr)(?![A-Za-z0-9])"
 )
@@ -100,7 +118,7 @@ def _is_in_row(match: Match) -> bool:
 
 def _check_phone(match: Match, words: re.Pattern[str] = _TOUCHES_PHONE) -> Part | None:
     """Rejects the number of an order, a row of figures and a part of a code."""
-    if is_in_code(match, words) or is_number_of_thing(match) or _is_in_row(match):
+    if is_in_code(match, words) or is_numbered_thing(match) or _is_in_row(match):
         return None
     return None if _IN_A_CODE.search(text_before(match, 12)) else match.span()
 
@@ -116,47 +134,71 @@ def _check_mobile(match: Match) -> Part | None:
 
 def _check_landline(match: Match) -> Part | None:
     """Accepts a number without hyphen, point or bracket only next to a word for telephone."""
-    if re.match("호(?![가-힣])", text_after(match, 2)):
-        return None  # a number of houses
+    if _UNIT_BEHIND.match(text_after(match, 4)):
+        return None
+    if match["local"]:  # no code of the area
+        return match.span() if _BEFORE_LOCAL.search(text_before(match, 12)) else None
+    if _CODE_BEHIND.match(text_after(match, 16)):
+        return None
     plain = match["bare"] or (match["one"] == " " and match["two"] == " " and not match["korea"])
+    front = text_before(match, 12)
     if plain and not (
-        _PHONE_NAMED.search(text_before(match, 12)) or _PHONE_NAMED.search(text_after(match, 6))
+        _PHONE_NAMED.search(front)
+        or _PHONE_NAMED.search(text_after(match, 6))
+        or _LETTER_BEFORE.search(front)
     ):
         return None
     return _check_phone(match)
 
 
+def _check_spaced(match: Match) -> Part | None:
+    """Accepts digits with a blank between each only with a hyphen or next to a word for telephone: rows of figures look alike."""
+    named = match["hyphen"] or _PHONE_NAMED.search(text_before(match, 12))
+    return match.span() if named else None
+
+
 def _check_international(match: Match) -> Part | None:
     """Requires 9 to 15 digits, and after an access code a word for telephone."""
-    if match["access"] and not _PHONE_NAMED.search(text_before(match, 16)):
+    if (match["access"] or match["near"]) and not _PHONE_NAMED.search(text_before(match, 16)):
         return None
-    return match.span() if 9 <= len(digits_of(match[0])) <= 15 else None
+    number = match[0].removeprefix(match["access"] or "")
+    return match.span() if 9 <= len(digits_of(number)) <= 15 else None
 
 
 def _check_email(match: Match) -> Part | None:
     """Requires a known top-level domain; rejects ``git@``, which is not a person, and a password before a host."""
-    tld = match["tld"]
-    if tld and len(tld) != 2 and tld.lower() not in _TLDS:
-        return None
+    tld, end = match["tld"], match.end()
+    if tld and not _is_tld(tld):
+        labels = (match["domain"] or "").split(".")
+        # "hong@naver.com.Please": a sentence without a blank before it
+        if len(labels) < 3 or not tld.istitle() or not _is_tld(labels[-2]):
+            return None
+        end -= len(tld) + 1
     if match[0].startswith("git@") or _IN_A_URL.search(text_before(match, 80)):
         return None
-    return match.span()
+    return match.start(), end
+
+
+def _is_tld(label: str) -> bool:
+    return len(label) == 2 or label.lower() in _TLDS
 
 
 _SEPARATED = rf"[-{DASHES[1:]}. )_/~·ㅡ]"
+_LOCAL_HINT = "(?:전화|연락처|팩스|☎|☏|(?i:tel|phone|fax|hp)).{0,8}?"
 _HINT_END = rf"{_SEPARATED}{{0,3}}[0-9]{{3,4}}{_SEPARATED}{{0,3}}[0-9]{{4}}"
 PHONES = (
     Pattern("phone", rf"(?:0|82.?)1[016789]{_HINT_END}|82.{{0,6}}1[016789].{{0,3}}[0-9]{{3}}", _MOBILE, _check_mobile),
-    Pattern("phone", rf"(?:0|82[^0-9]{{0,5}}0?[^0-9]{{0,2}}){_AREA}{_HINT_END}", _LANDLINE, _check_landline),
+    Pattern("phone", rf"(?:0|82[^0-9]{{0,5}}0?[^0-9]{{0,2}}){_AREA}{_HINT_END}|{_LOCAL_HINT}[2-9][0-9]{{2,3}}[{DASHES}][0-9]{{4}}", _LANDLINE, _check_landline),
     Pattern("phone", rf"[2-9][0-9]{{2}}{_SEPARATED}{{1,2}}[2-9][0-9]{{2}}[{DASHES}.][0-9]{{4}}", _AMERICA, _check_phone),
-    Pattern("phone", rf"(?:\+|00[127]?[{DASHES}. ]?)[2-9][0-9]{{0,2}}[{DASHES}. ]\(?[0-9]", _WORLD, _check_international),
+    Pattern("phone", rf"(?:\+|00(?:[127]|[37][0-9]{{2}})?[{DASHES}. ]?)[2-9][0-9]{{0,2}}[{DASHES}. ]\(?[0-9]|\+[2-9][0-9]{{9}}", _WORLD, _check_international),
+    Pattern("phone", rf"0 [1-7] (?:[0-9] |[{DASHES}])", _SPACED, _check_spaced),
     Pattern("phone", rf"[공영]일[공영일][{DASHES} ]?[{_SPOKEN_DIGIT}]{{4}}", _SPOKEN, mask_whole),
 )  # fmt: skip
 EMAILS = (
     Pattern("email", "[A-Za-z0-9_%+-]@[A-Za-z0-9가-힣]", _EMAIL, _check_email),
     Pattern(
         "email",
-        rf"[\[({{] ?(?:(?i:at)|앳|@|골뱅이) ?[\])}}]|【 ?(?i:at|앳|@)|골뱅이|(?i: dot (?:{_SPELLED_TLD}))|(?: @ ?|@ )(?:{_PROVIDERS})\.",
+        rf"[\[({{] ?(?:(?i:at)|앳|@|골뱅이) ?[\])}}]|【 ?(?i:at|앳|@)|\([aA]\)(?:{_PROVIDERS})|골뱅이|(?i: dot (?:{_SPELLED_TLD}))|(?: @ ?|@ )(?:{_PROVIDERS})\.",
         _EMAIL_HIDDEN,
         _check_email,
     ),

@@ -26,11 +26,13 @@ from preprocessing.pii.pattern import (
 )
 
 LATEST_BIRTH_YEAR = 2030
+OLDEST_UNNAMED = 30
+"""Citizens born before 19XX need the name of the number: "240312-1234567" is rather a day of this century and a count."""
 _CENTURY = {"9": 1800, "0": 1800, "3": 2000, "4": 2000, "7": 2000, "8": 2000}
-_HIDDEN = "*Xx●"
+_HIDDEN = "*Xx●○•∗■#"
 _RRN = re.compile(
     START + r"([0-9]{2})(0[1-9]|1[0-2])([0-3][0-9])( ?- ?| |)"
-    rf"(?:([0-9])([0-9]{{6}}|[{_HIDDEN}]{{6}}|(?![0-9A-Za-z*●]))|[{_HIDDEN}]{{7}})" + END
+    rf"(?:([0-9])((?:[0-9]|[{_HIDDEN}](?![0-9])){{6}}|(?![0-9A-Za-z*●○•∗■#]))|[{_HIDDEN}]{{7}})" + END
 )
 _TOUCHES_RRN = touching("rrn|jumin|ssn|id|no|number")
 _RRN_NAMED = re.compile(
@@ -38,12 +40,13 @@ _RRN_NAMED = re.compile(
 )
 # "회원번호", "증권번호": the number of something else than a registration
 _OTHER_NUMBER = re.compile(r"[가-힣](?<!주민)(?<!등록)(?<!식별)번호[^0-9A-Za-z가-힣]{0,4}\Z")
-_AMOUNT = re.compile(r" ?(?:원(?!본)|명|개|건)")
+_AMOUNT = re.compile(r" ?(?:원(?!본)|명|개|건|호(?![가-힣]))")
+_PERSON = re.compile("성명|이름|성함|생년|출생|사망|망인|고인|본인|환자|세대주|상속|할머니|할아버지|어르신")
 _PASSPORT = re.compile(
     r"(?<![0-9A-Za-z_-])(?:(?P<new>[MSRGDO][0-9]{3}[A-Z][0-9]{4})|[A-Za-z][0-9]{8}|[A-Za-z]{2}[0-9]{7})(?![0-9A-Za-z_-])"
 )
 _PASSPORT_NAMED = re.compile(r"여권|旅券|(?i:passport)")
-_PRODUCT = re.compile(r"모델|품번|제품|상품|부품|(?i:part|model|sku)")
+_PRODUCT = re.compile(r"모델|품번|제품|상품|부품|시리얼|도면|재고|(?i:part|model|sku|serial)")
 _DRIVER = re.compile(
     START + r"(?:1[1-9]|2[0-8])(?P<s>[- ]?)[0-9]{2}(?P=s)[0-9]{6}(?P=s)[0-9]{2}" + END
     + r"|(?P<region>서울|부산|대구|인천|광주|대전|울산|세종|경기|강원|충북|충남|전북|전남|경북|경남|제주)[ -]?[0-9]{2}-[0-9]{6}-[0-9]{2}"
@@ -75,6 +78,12 @@ def _check_rrn(match: Match) -> Part | None:
     if gender is None or gender in "90" or not rest:
         return match.span() if named else None
     valid = rest.isdigit() and has_checksum(year + month + day + gender + rest)
+    if (
+        int(year) < OLDEST_UNNAMED
+        and gender in "12"
+        and not (named or _PERSON.search(text_before(match, 24)))
+    ):
+        return None
     return match.span() if named or valid or "-" in separator else None
 
 
@@ -96,7 +105,8 @@ def _check_passport(match: Match) -> Part | None:
     near = text_before(match, 20)
     if _PASSPORT_NAMED.search(near) or _PASSPORT_NAMED.search(text_after(match, 6)):
         return match.span()
-    return match.span() if match["new"] and not _PRODUCT.search(near) else None
+    thing = _PRODUCT.search(near) or is_number_of_thing(match)
+    return match.span() if match["new"] and not thing else None
 
 
 def _check_driver(match: Match) -> Part | None:

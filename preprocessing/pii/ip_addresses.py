@@ -14,14 +14,15 @@ from preprocessing.pii.pattern import Match, Part, Pattern, is_in_code, text_aft
 
 SMALL = 32
 """Four numbers below this are the section of a standard or a version, unless the text calls them an address."""
-MODERATE = 100
-"""Four numbers below this, the first below SMALL, are a version unless the text mentions an address."""
+LARGE = 100
+"""Four numbers whose first is below SMALL, with at most two of this size, are a version unless the text mentions an address."""
 
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _QUAD = rf"(?:{_BYTE}\.){{3}}{_BYTE}"
 _IPV4 = re.compile(
-    rf"(?<![0-9.])(?<![0-9A-Za-z_]-){_QUAD}(?![0-9A-Za-z_]|\.[0-9A-Za-z]|/[0-9]|-[0-9]*[A-Za-z]|%)"
+    rf"(?<![0-9.])(?:(?<![0-9A-Za-z_]-)|(?<=[Ii][Pp]-)){_QUAD}(?![0-9A-Za-z_]|\.[0-9A-Za-z]|/[0-9]{{3}}|-[0-9]*[A-Za-z]|%)"
 )
+_YEAR_AND_NUMBER = re.compile("20[0-9]{2}::[0-9]{1,4}")
 _IPV6 = re.compile(r"(?<![0-9_:.])[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7}(?![0-9A-Za-z_:])")
 
 # --- words for addresses ---
@@ -40,16 +41,37 @@ _NAMES_ADDRESS = re.compile(
     rf"|(?<![0-9A-Za-z])(?i:{_ADDRESS})(?: -[A-Za-z-]{{1,9}})*[^0-9A-Za-z\n]{{1,4}}\Z|://\Z"
     r"|(?<![0-9A-Za-z])(?:ssh|scp|sftp|rsync) [^\n]{0,30}@\Z|(?<![0-9A-Za-z])(?:root|admin|user|ubuntu|centos|ec2-user|deploy|pi)@\Z"
 )
-_USED_AS_ADDRESS = re.compile(r":[0-9]{2,5}(?![0-9])|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh)")
+# anywhere near: for addresses that look like versions
+_NEAR_ADDRESS = re.compile(
+    r"아이피|(?<![A-Za-z])IN A |(?<![A-Za-z])A [0-9]{2,6} |접속|호스트|방화벽|포트|레코드|도메인|네임서버|로그인|공인|대역|트래픽|패킷|해킹|공격|차단|(?<![A-Za-z])(?:[a-z]+(?:I[pP]|Addr|Address|Host)|IP|ip)(?:v[46])?(?![A-Za-z])"
+    r"|(?<![A-Za-z])(?i:(?:[a-z]+[_-])?(?:ips?|addr|host|server_name|hostname|login|logins|ssh|ssh2|firewall|connect(?:ed|ion|ing)?|nat|"
+    r"relay|dns|peers?|client|remote|ban(?:ned)?|blocked|rejected|denied|allow|deny|ping|traceroute|from))(?![A-Za-z])"
+)
+_CELL_BEFORE = re.compile(r"(?:^|[\n|,;\t]) ?\Z")
+_CELL_BEHIND = re.compile(r" ?(?:$|[\n|,;\t])")
+# "<|ip|> → 3.34.7.99"
+_AFTER_PLACEHOLDER = re.compile(r"\|>[\"']?(?:에서|와|과)? ?(?:→|->|=>|~|-|,|/|및|또는|and|or|to)? ?[\"']?\Z")
+_USED_AS_ADDRESS = re.compile(
+    r":[0-9]{2,5}(?![0-9])|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh|요청|접근|시도|들어|보낸)"
+)
 _ADDRESS_BEHIND = re.compile(rf"{_USED_AS_ADDRESS.pattern}|(?: ?\| ?| +)port\b|\)?님|,? - - \[")
 _NETWORK = re.compile(r"\.0\.0\Z")
+_PREFIX = re.compile("/([0-9]{1,2})(?![0-9.])")
 
 # --- words for versions ---
 _VERSION = re.compile(
-    r"(?:버전|판본|펌웨어|섹션|빌드|릴리스|릴리즈|패치|업데이트|개정|드라이버|엔진"
+    r"(?:버전|판본|펌웨어|섹션|빌드|릴리스|릴리즈|패치|업데이트|개정|드라이버|엔진|최소 ?(?:지원|사양|요구)"
     r"|(?i:versions?|(?<![a-z])(?:release|firmware|build|section|ver|rev|revision|patch|driver|sdk|oid|tag|v)))"
-    r"(?i:_?(?:no|num|number|name|info|string|code))?(?: ?(?:은|는|이|가|을|를|으로|로|is|was))?"
+    r"(?i:_?(?:no|num|number|name|info|string|code)| ?정보| ?번호)?(?: ?(?:은|는|이|가|을|를|으로|로|is|was))?"
     r"[^0-9A-Za-z가-힣\n]{0,6}\Z"
+)
+_PLACE_IN_TEXT = re.compile(
+    r"(?:(?:^|\n) ?#{1,6} \[?v?|(?<![가-힣])(?:부록|그림|표|식|제|별표|항목|문단|점수|평점|배율|비율) ?|변경 ?(?:사항|이력|내역)[^0-9A-Za-z가-힣]{0,4}"
+    r"|(?<![A-Za-z])(?:RFC|ISO|3GPP(?: TS| TR)?|IEC|IEEE|KS|KDS|KCS|ASTM|IFRS|NIST|ETSI|ITU|DIN|EN)[ -]?(?:[A-Z]?[0-9]{1,5} )?"
+    r"|(?i:(?<![a-z])(?:changelog|release notes|appendix|figure|fig\.|table|chapter|clause|sec\.|paragraph|§)(?: (?:for|of))?) ?)\Z"
+)
+_PLACE_BEHIND = re.compile(
+    r" ?(?:항|절|조|장|문단|단락|목)(?![가-힣])| ?(?:항|절|조|장|문단|단락)(?:의|에|을|를|은|는|과|와|에서)(?![가-힣])"
 )
 _VERSION_BEHIND = re.compile(
     r"[\"'`)]{0,2}(?:(?:의|이|은|는)? ?\(?(?:버전|빌드|릴리스|릴리즈|정식 ?판|베타|(?i:versions?|release|build|beta|alpha|stable|rc[0-9]))"
@@ -65,7 +87,7 @@ _PRODUCT_TOKEN = re.compile(r"(?<![^\s\"'(;,])(?P<name>[A-Za-z][A-Za-z0-9_+-]{1,
 _REQUIREMENT = re.compile(
     r"(?P<name>[A-Za-z0-9_.\]-]{1,40})(?:[=~!<>]=|~>|=) ?\Z|(?<![0-9A-Za-z])[\"'](?:\^|~|[~<>=]=|~>|[<>]) ?\Z"
     r"|(?<![0-9A-Za-z_.:/-])[A-Za-z][A-Za-z0-9_.-]{1,60}:[A-Za-z][A-Za-z0-9_.-]{1,40}:\Z"
-    r"|(?:(?:npm|npx|yarn|pnpm|bun) [^\n]{0,30}|@[a-z0-9_-]{1,30}/)[A-Za-z0-9_-]{1,30}@\Z"
+    r"|(?:(?:npm|npx|yarn|pnpm|bun) [^\n]{0,30}|@[a-z0-9_-]{1,30}/)[A-Za-z0-9_-]{1,30}@\Z|(?:FROM|docker pull|podman pull) [^\s]{1,60}:\Z"
 )
 _PRODUCTS = (
     "chrome|chromium|headlesschrome|chromedriver|geckodriver|webview2?|playwright|selenium|puppeteer|firefox|edge|edg|edga|edgios|safari|opera|opr|vivaldi|brave|whale|samsungbrowser|yabrowser|"
@@ -73,6 +95,8 @@ _PRODUCTS = (
     "kotlin|swift|scala|dart|flutter|windows|macos|ios|android|ubuntu|debian|linux|kernel|glibc|gcc|clang|llvm|cuda|cudnn|"
     "nvidia|directx|openssl|openssh|nginx|apache|tomcat|mysql|mariadb|postgresql|oracle|mongodb|redis|kafka|spark|hadoop|"
     "docker|kubernetes|unity|unreal|office|excel|word|outlook|acrobat|reader|photoshop|flash|skype|zoom|teams|slack|discord|"
+    "gradle|maven|httpd|elasticsearch|hwp|laravel|django|spring|react|angular|vue|jquery|bootstrap|webpack|ansible|terraform|jenkins|"
+    "gitlab|grafana|prometheus|opencv|pandas|scipy|cmake|"
     "steam|itunes|kakaotalk|line|telegram|vlc|potplayer|bandizip|vmware|virtualbox|autocad|matlab|tensorflow|pytorch|numpy"
 )
 _PRODUCT = re.compile(
@@ -90,14 +114,22 @@ def _check_ipv4(match: Match) -> Part | None:
     if is_in_code(match, _TOUCHES_ADDRESS) or _is_nobodys(*numbers) or _NETWORK.search(match[0]):
         return None
     front, rest = text_before(match, 48), text_after(match, 16)
-    if _CALLED_ADDRESS.search(front):
+    if rest.startswith("/") and _is_network(match[0], rest):
+        return None
+    if _CALLED_ADDRESS.search(front) or front.endswith("://"):
         return match.span()
     if max(numbers) < SMALL or _VERSION.search(front):
         return None
     if not _USED_AS_ADDRESS.match(rest) and _is_version(front, rest):
         return None
     if _looks_like_version(numbers):
-        named = _NAMES_ADDRESS.search(front) or _ADDRESS_BEHIND.match(rest)
+        named = (
+            _NAMES_ADDRESS.search(front)
+            or _ADDRESS_BEHIND.match(rest)
+            or _NEAR_ADDRESS.search(front[-40:] + " " + rest)
+            or (_is_cell(front, rest) and sum(number >= LARGE for number in numbers) == 2)
+            or _AFTER_PLACEHOLDER.search(match.string[max(0, match.start() - 12) : match.start()])
+        )
         return match.span() if named else None
     return match.span()
 
@@ -105,7 +137,13 @@ def _check_ipv4(match: Match) -> Part | None:
 def _looks_like_version(numbers: list[int]) -> bool:
     """True for small numbers and for a second number 0; such an address needs a word or sign of an address nearby."""
     documentation = numbers[:3] == [203, 0, 113]
-    return (numbers[0] < SMALL and max(numbers) < MODERATE) or (numbers[1] == 0 and not documentation)
+    large = sum(number >= LARGE for number in numbers)
+    return (numbers[0] < SMALL and large < 3) or (numbers[1] == 0 and not documentation)
+
+
+def _is_cell(front: str, rest: str) -> bool:
+    """True between the borders of lines and columns."""
+    return _CELL_BEFORE.search(front) is not None and _CELL_BEHIND.match(rest) is not None
 
 
 def _is_nobodys(a: int, b: int, c: int, d: int) -> bool:
@@ -113,8 +151,22 @@ def _is_nobodys(a: int, b: int, c: int, d: int) -> bool:
     return a in (0, 10, 127) or a >= 224 or (a, b) in ((192, 168), (169, 254)) or (a == 172 and 16 <= b < 32)
 
 
+def _is_network(address: str, rest: str) -> bool:
+    """True for "/24" behind an address whose other bits are 0, and for "/8" and the like that are no prefix of a host."""
+    prefix = _PREFIX.match(rest)
+    if prefix is None:
+        return rest[1:2].isdigit()
+    length = int(prefix[1])
+    if length == 32:
+        return False  # a single host
+    return not 8 <= length < 32 or int(ipaddress.IPv4Address(address)) & (2 ** (32 - length) - 1) == 0
+
+
 def _is_version(front: str, rest: str) -> bool:
-    """True when the text around four numbers names a version or a product, or the four numbers before them are one."""
+    """True when the text around four numbers names a version, a product or a place in a document, or the four numbers
+    before them are one."""
+    if _PLACE_IN_TEXT.search(front) or _PLACE_BEHIND.match(rest):
+        return True
     if (
         _VERSION.search(front)
         or _VERSION_BEHIND.match(rest)
@@ -136,6 +188,8 @@ def _check_ipv6(match: Match) -> Part | None:
     try:
         ipaddress.IPv6Address(match[0])
     except ValueError:
+        return None
+    if _YEAR_AND_NUMBER.fullmatch(match[0]) and not _NAMES_ADDRESS.search(text_before(match, 32)):
         return None
     return match.span()
 

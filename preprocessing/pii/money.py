@@ -25,25 +25,32 @@ from preprocessing.pii.pattern import (
 )
 
 _FOUR = r"(?:[4569][0-9]{3}|2[2-7][0-9]{2}|35[0-9]{2})"
-_GAP = r"(?: ?- ?| {1,2})?"  # blanks and hyphens may differ within a number; points may not
+_GAP = r"(?: ?[-·ㅡ] ?| {1,2})?"  # blanks and hyphens may differ within a number; points may not
 _CARD = re.compile(
     START + r"(?<![0-9]{4} )(?:"
     rf"{_FOUR}(?:(?:{_GAP}[0-9]{{4}}){{3}}|(?:\.[0-9]{{4}}){{3}})"
     rf"|3[47][0-9]{{2}}{_GAP}(?:[0-9]{{6}}{_GAP}[0-9]{{5}}|[0-9]{{4}}{_GAP}[0-9]{{4}}{_GAP}[0-9]{{3}})"
     rf"|3(?:0[0-5]|[68][0-9])[0-9]{_GAP}[0-9]{{6}}{_GAP}[0-9]{{4}}|(?P<short>4[0-9]{{12}})"
-    r")" + END + r"(?! [0-9]{4}(?![0-9]))"
+    r")" + END + r"(?! [0-9]{4}(?![0-9]|[-/.](?:0[1-9]|1[0-2])(?![0-9])))"
 )
 _DIGIT = "(?:[ -]?[0-9])"
 _CARD_IN_ANY_GROUPS = re.compile(
     START
-    + rf"(?P<short>(?:[49]{_DIGIT}|5[1-5]|2[2-7]|35|6[0245]){_DIGIT}{{14}}|62{_DIGIT}{{17}}|3[47]{_DIGIT}{{13}})"
+    + rf"(?P<short>(?:[49]{_DIGIT}|5[1-5]|2[2-7]|35|6[0245]){_DIGIT}{{14}}|62{_DIGIT}{{15,17}}|(?:5[0678]|6[0-9]){_DIGIT}{{11,17}}|3[47]{_DIGIT}{{13}})"
     + END
     + "(?! ?[0-9])"
 )
 _TOUCHES_CARD = touching(
     "(?:[a-z]*card|visa|master|amex|jcb|cc)?_?(?:no|num|number)|[a-z]*card|visa|master|amex|jcb|cc"
 )
-_CARD_NAMED = re.compile(r"카드|비자|아멕스|(?i:card|visa|amex|\bcc(?![A-Za-z]))")
+_CARD_WORDS = (
+    "카드|결제|비자|아멕스|유니온페이|은련|마에스트로|다이너스|(?i:card|visa|amex|maestro|unionpay|diners|jcb"
+)
+_CARD_NAMED = re.compile(rf"{_CARD_WORDS}|(?<![A-Za-z])(?:cc|pan)(?![A-Za-z]))")
+_OTHER_NUMBER = re.compile(
+    r"(?:(?:기프트|선물|멤버십|포인트) ?카드(?: ?(?:번호|코드))?|(?i:gift ?card)(?: ?(?i:code|number|no))?|[가-힣](?<!카드)(?<!결제)(?<!신용)(?<!체크)(?:번호|코드|넘버|부호)(?:은|는|이|가)?|[가-힣](?<!카드) 코드|(?<![가-힣])(?:[가-힣]{1,6} ?)?(?:키|핀)|(?i:(?<!card)(?<!card[ _-])(?<![A-Za-z])[A-Za-z]*[ _-]?(?:id|key|pin|code|nonce|seed|hash)))"
+    r"[^0-9A-Za-z가-힣]{0,5}\Z"
+)
 _TEST = re.compile(r"테스트|시험용|샘플|예시|(?i:test|sandbox|sample|dummy)")
 _TEST_NUMBERS = (
     "4242424242424242 4111111111111111 4012888888881881 4000056655665556 5555555555554444 2223003122003222 5105105105105100 "
@@ -73,14 +80,20 @@ def has_luhn(digits: list[int]) -> bool:
     return sum(doubled) % 10 == 0
 
 
+def _is_number_of_another(match: Match) -> bool:
+    """True when the words right before name a number that is not a card's."""
+    return is_number_of_thing(match) or _OTHER_NUMBER.search(text_before(match, 24)) is not None
+
+
 def _check_card(match: Match) -> Part | None:
     """Requires the check digit; unusual groups, thirteen digits and unseparated domestic ranges (9) also need a word for
     card before."""
     digits = digits_of(match[0])
     named = _CARD_NAMED.search(text_before(match, 24)) is not None
-    if is_in_code(match, _TOUCHES_CARD) or not has_luhn(digits) or (is_number_of_thing(match) and not named):
+    card_behind = _CARD_NAMED.search(text_after(match, 12)) is not None
+    if is_in_code(match, _TOUCHES_CARD) or not has_luhn(digits) or _is_number_of_another(match):
         return None
-    if (match["short"] or (digits[0] == 9 and match[0].isdigit())) and not named:
+    if (match["short"] and not named) or (match[0].isdigit() and not (named or card_behind)):
         return None
     published = "".join(map(str, digits)) in _PUBLISHED_FOR_TESTS
     return None if published and _TEST.search(text_before(match, 40)) else match.span()
@@ -101,10 +114,10 @@ def _check_account(match: Match) -> Part | None:
     return match.span() if named else None
 
 
-_HINT_GAP = rf"[-{DASHES[1:]}. ]{{0,3}}"
+_HINT_GAP = rf"[-{DASHES[1:]}·ㅡ. ]{{0,3}}"
 CARDS = (
     Pattern("card", rf"[2-69][0-9]{{3}}(?:{_HINT_GAP}[0-9]{{4}}){{2}}{_HINT_GAP}[0-9]|3[0-9]{{3}}{_HINT_GAP}[0-9]{{4}}{_HINT_GAP}[0-9]{{2}}{_HINT_GAP}[0-9]{{2}}", _CARD, _check_card),
-    Pattern("card", rf"[2-69](?:[-{DASHES[1:]} ]?[0-9]){{12}}", _CARD_IN_ANY_GROUPS, _check_card, "카드|비자|아멕스|(?i:card|visa|amex|cc)"),
+    Pattern("card", rf"[2-69](?:[-{DASHES[1:]} ]?[0-9]){{12}}", _CARD_IN_ANY_GROUPS, _check_card, f"{_CARD_WORDS}|cc|pan)"),
 )  # fmt: skip
 ACCOUNTS = (
     Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{10}}|[0-9]{{3}} [0-9]{{3}} [0-9]{{6}}", _ACCOUNT, _check_account,

@@ -23,11 +23,38 @@ DASHES = "-\u2010-\u2015\u2212\uff0d"
 WIDE = "\u00a0\u2002-\u200a\u202f\u3000\uff01-\uff0c\uff0e-\uff5e"
 """Characters, for a class in an expression, that are read as a blank or as the ASCII of half their width."""
 
-# Words before numbers that belong to things, not to people.
+# Words before numbers that belong to things, not to people. The number of an act needs "번호" to be no telephone: "예약 010-...".
+_ACTS = (
+    "주문|접수|관리|예약|문서|상품|제품|배송|승인|거래|출원|발주|견적|신고|허가|인증|조회|택배|소포|사업자"
+)
+_GOODS = (
+    "송장|계약|사건|법인 ?등록|사업자 ?등록|일련|항공권|추적|등기|모델|품목|부품|특허|영수증|승차권|탑승권|쿠폰|상품권|기프티콘|기프트카드|바우처|"
+    "이용권|시리얼|자산|고지서|증권|도면|바코드|라이선스|전표|품번"
+)
+_LATIN_GOODS = (
+    "order|tracking|invoice|serial|part|model|sku|imei|iccid|isbn|issn|ean|upc|barcode|trace|transaction|txn|session|receipt|ticket|"
+    "coupon|voucher|asset|case|lot|batch|s/n|ref|reference|commit|sha|hash|uuid|guid|timestamp|doi|patent|item|p/n"
+)
+# A word that touches "번호" names a thing, unless it ends with a telephone or with who has one.
+_TOUCHES_NUMBER = r"(?<![가-힣])(?P<word>[가-힣]{2,8})번호"
+_TELEPHONE = re.compile(
+    "(?:전화|폰|휴대|연락|연락처|팩스|안심|가상|대표|직통|내선|비상|긴급|문의|상담|안내|발신|발신자|수신|수신자|착신|개통|무선|유선|통화|문자|카톡|단축|개인|"
+    "본인|회사|업무|가게|매장|점포|자택|사무실|엄마|아빠|부모|남편|아내|가족|친구|동생|아들|선생|님|가능|보호자|담당|담당자|예약자|주문자|기사|사장|지인|상대|상대방|거래처|업체|센터|피싱|스팸|국제)\\Z"
+)
+# ... and these name a number only with "번호"
+_OTHERS = (
+    "회원|학생|직원|환자|고객|좌석|수험|응시|계량기|기기|단말|차량|차대|고유|입찰|공고|공문|민원|처방|보험|우편|전산|참고|식별|납부|카탈로그|시험|예매|도서|청구|심사|"
+    "세션|지점|호기|접속|추첨|당첨|객실|사물함|게시물?|글|문항|문제|배치"
+)
+_NAMES_NUMBER = "(?: ?(?:번호|코드|넘버)|명)"
+_BETWEEN = r"(?: ?\([^()\n]{1,12}\))?(?:은|는|이|가)?[^0-9A-Za-z가-힣]{0,4}\Z"
+_LATIN = rf"(?<![A-Za-z])(?i:{_LATIN_GOODS})(?i:[ _-]?(?:no|num|number|id|code))?s?[ .:#=_>\"'()-]{{0,5}}\Z"
 _NUMBER_OF_A_THING = re.compile(
-    r"(?:주문|접수|송장|운송장|계약|관리|사건|법인 ?등록|사업자 ?등록|예약|문서|상품|제품|일련|항공권|추적|등기|배송|승인|거래|모델|품목|부품|특허|"
-    r"출원)(?: ?번호| ?코드|명)?[^0-9A-Za-z가-힣]{0,4}\Z|품번[^0-9A-Za-z가-힣]{0,4}\Z|(?i:order|tracking|invoice|serial|part|model|sku)"
-    r"(?i: ?(?:no|number|id))?[ .:#=_-]{0,4}\Z"
+    rf"(?:(?:{_ACTS}|{_GOODS}){_NAMES_NUMBER}?|(?:{_OTHERS}) ?번호){_BETWEEN}|{_LATIN}"
+)
+_TOUCHING_NUMBER = re.compile(_TOUCHES_NUMBER + _BETWEEN)
+_NUMBERED_THING = re.compile(
+    rf"(?:(?:{_ACTS}|{_OTHERS}){_NAMES_NUMBER}|(?:{_GOODS}){_NAMES_NUMBER}?|[가-힣]{{2}}(?:코드|기호|부호)){_BETWEEN}|{_LATIN}"
 )
 
 
@@ -66,7 +93,15 @@ def text_after(match: Match, width: int) -> str:
 
 def is_number_of_thing(match: Match) -> bool:
     """True when the text right before names an order, a parcel, a contract or the like."""
-    return _NUMBER_OF_A_THING.search(text_before(match, 16)) is not None
+    return _NUMBER_OF_A_THING.search(text_before(match, 32)) is not None
+
+
+def is_numbered_thing(match: Match) -> bool:
+    """As ``is_number_of_thing``, but an act alone names no number: "예약 010-..." is a telephone."""
+    front = text_before(match, 32)
+    named = _TOUCHING_NUMBER.search(front)
+    other = named is not None and _TELEPHONE.search(named["word"]) is None
+    return other or _NUMBERED_THING.search(front) is not None
 
 
 def touching(words: str) -> re.Pattern[str]:

@@ -118,6 +118,73 @@ def test_luhn():
     assert not any(has_luhn([int(d) for d in f"7992739871{last}"]) for last in (0, 1, 2, 4, 5, 6, 7, 8, 9))
 
 
+DIGITS = st.text("0123456789", min_size=4, max_size=4)
+SHOP_WORDS = ["예약", "주문", "접수", "배송", "택배", "고객", "사업자"]
+NAMES_OF_THINGS = [
+    "주문번호",
+    "접수번호는",
+    "수험번호: ",
+    "운송장번호(한진) ",
+    "자재코드 ",
+    "시리얼 ",
+    "order_no=",
+    '"trackingNumber": "',
+]
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["010", "02", "031", "070", "0507"]),
+    DIGITS,
+    DIGITS,
+    st.sampled_from("-.·"),
+    st.sampled_from(SHOP_WORDS),
+)
+def test_shop_words_do_not_hide_a_telephone_but_the_name_of_a_number_does(code, middle, last, sign, word):
+    number = sign.join((code, middle, last))
+    assert mask(f"{word} {number}로") == (f"{word} <|phone|>로", {"phone": 1})
+    assert mask(f"{word}: {number}") == (f"{word}: <|phone|>", {"phone": 1})
+    for name in NAMES_OF_THINGS:
+        assert "phone" not in mask(name + number)[1]
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["4", "51", "2221", "9410", "35", "62"]), st.text("0123456789", min_size=15, max_size=15)
+)
+def test_the_name_of_another_number_hides_a_number_that_looks_like_a_card(start, digits):
+    digits = (start + digits)[:15]
+    number = next(f"{digits}{last}" for last in range(10) if has_luhn([int(d) for d in f"{digits}{last}"]))
+    grouped = " ".join(number[i : i + 4] for i in range(0, 16, 4))
+    for written in (number, grouped):
+        assert mask(f"카드번호 {written}") == ("카드번호 <|card|>", {"card": 1})
+        for name in (*NAMES_OF_THINGS, "상품권 ", "기프트카드 ", "제품키 ", "카드 승인번호 "):
+            assert "card" not in mask(name + written)[1]
+    assert "card" not in mask(f"값 {number}")[1]  # one in ten numbers has the check digit
+
+
+@settings(deadline=None)
+@given(st.integers(0, 5), st.sampled_from("*xX●○#"))
+def test_a_registration_number_may_hide_its_last_digits(shown, sign):
+    text = f"900101-1{'234567'[:shown]}{sign * (6 - shown)}"
+    assert mask(f"주민번호 {text}") == ("주민번호 <|rrn|>", {"rrn": 1})
+
+
+@settings(deadline=None)
+@given(st.ip_addresses(v=4, network="121.128.0.0/10"), st.integers(16, 31))
+def test_a_prefix_behind_an_address_masks_a_host_and_keeps_a_network(address, length):
+    text = f"inet {address}/{length}"
+    host = int(address) % 2 ** (32 - length) != 0
+    assert mask(text)[0] == (f"inet <|ip|>/{length}" if host else text)
+    assert mask("allow 121.128.7.0/32")[0] == "allow <|ip|>/32"
+
+
+def test_numbers_that_look_like_a_version_need_a_word_for_address():
+    assert mask("DLL 4.101.22.3 교체")[1] == {}
+    assert mask("방화벽에 4.101.22.3 추가")[1] == {"ip": 1}
+    assert mask("서버 4.101.22.3 → 4.101.22.9")[1] == {"ip": 2}
+
+
 def test_published_card_numbers_stay_in_tests_only():
     assert mask("테스트 카드 4242 4242 4242 4242")[1] == {}
     assert mask("내 카드 4242 4242 4242 4242")[1] == {"card": 1}
