@@ -20,7 +20,7 @@ from megatron_ko.config.fields import (
 
 @section
 class ToHf:
-    """Writes a checkpoint as a Hugging Face folder (LlamaForCausalLM; Qwen2ForCausalLM with qkv_bias)."""
+    """Writes a checkpoint as a Hugging Face folder (the first of LLaMA, Mistral, Qwen2, Qwen3 that expresses it)."""
 
     src: FilePath
     """Checkpoint folder, or run folder (its newest complete checkpoint)."""
@@ -32,6 +32,8 @@ class ToHf:
     """Largest safetensors file in 10^9 bytes."""
     overwrite: Flag = False
     """Replace an earlier export in DST."""
+    allow_nonfinite: Flag = False
+    """Convert weights that are NaN or infinite; otherwise they are refused by name."""
     logits: Flag = False
     """Also compare logits of megatron-core and transformers in fp32."""
     tolerance: NonNegativeFloat = 1e-4
@@ -42,7 +44,7 @@ class ToHf:
 
 @section
 class FromHf:
-    """Writes a Hugging Face folder (llama, qwen2; safetensors) as a checkpoint that training starts from."""
+    """Writes a Hugging Face folder (llama, mistral, qwen2, qwen3; safetensors) as a checkpoint that training starts from."""
 
     src: FilePath
     """Hugging Face folder."""
@@ -56,6 +58,8 @@ class FromHf:
     """Longest sequence in tokens, model.max_sequence_length (default: max_position_embeddings of the folder)."""
     overwrite: Flag = False
     """Replace an earlier checkpoint in DST."""
+    allow_nonfinite: Flag = False
+    """Convert weights that are NaN or infinite; otherwise they are refused by name."""
     logits: Flag = False
     """Also compare logits of transformers and megatron-core in fp32."""
     tolerance: NonNegativeFloat = 1e-4
@@ -74,6 +78,8 @@ class Compare:
     """Second folder."""
     weights: Flag = True
     """Compare every tensor."""
+    allow_nonfinite: Flag = False
+    """Convert weights that are NaN or infinite; otherwise they are refused by name."""
     logits: Flag = False
     """Also compare logits in fp32 (transformers for Hugging Face, megatron-core for checkpoints)."""
     tokens: list[NonNegativeInt] | None = Field(default=None)

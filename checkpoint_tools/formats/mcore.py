@@ -80,7 +80,8 @@ def open_mcore(path: Path) -> Store:
     stored = {s.name: s for s in stored_tensors(model)}
     sizes = axis_sizes(model, checkpoint.vocab_size)
     tokenizer = tokenizer_in(folder / "tokenizer")
-    ids = read_json(folder / MARKER, error=CheckpointError).get("special_ids") or special_ids(tokenizer)
+    marker = read_json(folder / MARKER, error=CheckpointError)
+    ids = marker.get("special_ids") or special_ids(tokenizer)
 
     @lru_cache(maxsize=1)  # the parts of one stored tensor are read one after the other
     def block(name: str, layer: int | None) -> Tensor:
@@ -109,6 +110,7 @@ def open_mcore(path: Path) -> Store:
         tokenizer=tokenizer,
         tokenizer_fingerprint=checkpoint.tokenizer_fingerprint,
         special_ids=ids,
+        generation=marker.get("generation") or {},
     )
     return store
 
@@ -194,8 +196,8 @@ def write_mcore(store: Store, folder: Path) -> None:
         folder=folder, step=0, samples=0, tokens=0, model=model, vocab_size=store.vocab_size, padded_vocab_size=padded,
         tokenizer_fingerprint=store.tokenizer_fingerprint, dtype=store.dtype, optimizer=False, layout=None, config=None,
     )  # fmt: skip
-    extra = {"special_ids": store.special_ids, "source": store.origin, "files": sizes_of_files(folder)}
-    write_json(folder / MARKER, {**checkpoint.description(), **extra})
+    extra = {"special_ids": store.special_ids, "generation": store.generation, "source": store.origin}
+    write_json(folder / MARKER, {**checkpoint.description(), **extra, "files": sizes_of_files(folder)})
 
 
 def clear_mcore(folder: Path) -> None:
