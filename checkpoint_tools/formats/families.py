@@ -92,6 +92,23 @@ FAMILIES: dict[str, Family] = {
 }  # fmt: skip
 """In the order of preference for an export: the first that expresses a model."""
 
+REFUSED: dict[str, str] = {
+    "gpt_neox": "Polyglot-Ko: parallel residual, LayerNorm, biases, rotation of a part of the head",
+    "phi": "Phi-2 and EEVE 2.8B: parallel residual, LayerNorm, biases, rotation of a part of the head",
+    "phi3": "Phi-3: fused projections under other names, sliding windows",
+    "gemma": "Gemma: scaled embeddings, GELU, norms with 1 + weight",
+    "gemma2": "Gemma 2: soft caps of logits, norms after each block, sliding windows in every other layer",
+    "gemma3_text": "Gemma 3: norms after each block, sliding windows, two rotary bases",
+    "exaone": "EXAONE 3 and 3.5: other names of weights, code of its own",
+    "exaone4": "EXAONE 4: norms after each block, sliding windows",
+    "gpt2": "GPT-2: learned positions, LayerNorm, biases",
+    "mixtral": "Mixtral: experts",
+    "qwen2_moe": "Qwen2 MoE: experts",
+    "qwen3_moe": "Qwen3 MoE: experts",
+    "deepseek_v3": "DeepSeek V3: experts, latent attention",
+}
+"""What well-known families need that is not there."""
+
 
 def family_for(model: ModelConfig) -> Family | None:
     """The family that computes the same as ``model`` in every version of transformers, or None."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from checkpoint_tools.formats.families import FAMILIES, UNSUPPORTED, family_for
+from checkpoint_tools.formats.families import FAMILIES, REFUSED, UNSUPPORTED, family_for
 from megatron_ko.config.loading import problem_of
 from megatron_ko.config.training import Llama3RopeScaling, ModelConfig, head_size
 from megatron_ko.errors import CheckpointError, Problem
@@ -124,8 +124,9 @@ def _find_problems(config: dict[str, Any], longest: int | None) -> Iterator[tupl
     """``(key, message, rule)`` of every setting that the models here do not support."""
     model_type = config.get("model_type")
     if not isinstance(model_type, str) or model_type not in FAMILIES:
-        known = f"{', '.join(FAMILIES)} are the supported families"
-        yield "model_type", f"{model_type!r} is not supported; {known}", "unsupported-model"
+        reason = REFUSED.get(model_type, "") if isinstance(model_type, str) else ""
+        message = f"{model_type!r} is not supported{f' ({reason})' if reason else ''}"
+        yield "model_type", f"{message}; use one of {', '.join(FAMILIES)}", "unsupported-model"
         return
     required = (*_REQUIRED, *FAMILIES[model_type].required)
     missing = [name for name in required if config.get(name) is None]
