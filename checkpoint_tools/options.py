@@ -78,8 +78,6 @@ class Compare:
     """Second folder."""
     weights: Flag = True
     """Compare every tensor."""
-    allow_nonfinite: Flag = False
-    """Convert weights that are NaN or infinite; otherwise they are refused by name."""
     logits: Flag = False
     """Also compare logits in fp32 (transformers for Hugging Face, megatron-core for checkpoints)."""
     tokens: list[NonNegativeInt] | None = Field(default=None)
@@ -163,6 +161,14 @@ class PruneVocab:
     """Replace the result of an earlier call in DST."""
 
 
+@section
+class Verify:
+    """Reads every file of a checkpoint and compares its checksum with the one that was written."""
+
+    src: FilePath
+    """Checkpoint folder, or run folder (all of its complete checkpoints)."""
+
+
 @dataclass(frozen=True)
 class Operation:
     """Options of a command and its sentence in the overview; ``inputs`` are the positional ones, in their order."""
@@ -176,6 +182,7 @@ OPERATIONS = {
     "to-hf": Operation(ToHf, "write a checkpoint as a Hugging Face folder"),
     "from-hf": Operation(FromHf, "write a Hugging Face folder as a checkpoint that training starts from"),
     "compare": Operation(Compare, "compare two models by weights and logits", ("a", "b")),
+    "verify": Operation(Verify, "check that the files of a checkpoint are what was written", ("src",)),
     "expand-vocab": Operation(ExpandVocab, "add rows for the tokens of a larger tokenizer"),
     "prune-vocab": Operation(PruneVocab, "keep only the rows of the ids that a pruned tokenizer keeps"),
 }
