@@ -16,6 +16,7 @@ import psutil
 from megatron_ko.errors import EXIT_DONE, EXIT_STOPPED
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+ENABLED = ("env", f"--default-signal={','.join(number.name.removeprefix('SIG') for number in NUMBERS)}")
 GONE_WITHIN_S = 10.0
 LIMIT_S = 300.0
 MARK = "TEST_OF_SIGNALS"
@@ -38,12 +39,15 @@ def run_with_signal(
     whole_group: bool,
     environment: Mapping[str, str] | None = None,
 ) -> Ended:
-    """Sends ``number`` to the program, or to its whole process group, ``after_s`` seconds after it can handle signals."""
+    """Sends ``number`` to the program, or to its whole process group, ``after_s`` seconds after it can handle signals.
+
+    ``env`` turns on signals that whoever runs the tests ignores, as in the background of a script.
+    """
     mark = f"{MARK}={folder.name}-{time.monotonic_ns()}"
     name, _, value = mark.partition("=")
     with open(folder / "output.txt", "w+", encoding="utf-8") as output:
         process = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **(environment or {}), name: value}, start_new_session=True,
+            [*ENABLED, *command], cwd=folder, env={**os.environ, **(environment or {}), name: value}, start_new_session=True,
             stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         try:

@@ -193,7 +193,7 @@ def check_fits(
         if name not in _NOT_SHAPE and ours[name] != theirs[name]
     ]
     if checkpoint.vocab_size != vocab_size:
-        message = f"the vocabulary has {format_count(checkpoint.vocab_size, 'token')} in the checkpoint but {vocab_size} in the data; {remedy}"
+        message = f"the vocabulary has {format_count(checkpoint.vocab_size, 'token')} in the checkpoint but {vocab_size:,} in the data; {remedy}"
         problems.append(Problem(str(checkpoint.folder), "vocab_size", message, "vocabulary-mismatch"))
     if tokenizer_fingerprint and checkpoint.tokenizer_fingerprint not in (None, tokenizer_fingerprint):
         message = (

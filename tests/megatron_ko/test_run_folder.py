@@ -280,7 +280,7 @@ def test_every_difference_is_listed(tmp_path):
         ("tokenizer_fingerprint", "tokenizer-mismatch"),
     ]
     *_, vocabulary, tokenizer = error.problems
-    assert "1001" in vocabulary.message and "1002" in vocabulary.message
+    assert "1,001" in vocabulary.message and "1,002" in vocabulary.message
     assert "sha256:aaaaaaaaaaaa" in tokenizer.message and "sha256:bbbbbbbbbbbb" in tokenizer.message
 
 

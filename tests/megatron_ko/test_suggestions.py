@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from megatron_ko.config.loading import load
-from megatron_ko.config.schema import paths_of
+from megatron_ko.config.schema import fields_of, literals_of, paths_of, sections_of
 from megatron_ko.config.suggestions import SYNONYMS, nearest_name
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError
@@ -33,10 +36,18 @@ def test_the_nearest_name(name, known, meant):
     assert nearest_name(name, known) == meant
 
 
-def test_every_synonym_leads_to_a_field_and_is_none_itself():
-    fields = {path.rpartition(".")[2] for path in paths_of(Config)}
-    assert set(SYNONYMS.values()) <= fields
-    assert not set(SYNONYMS) & fields
+def words_of(root: Any) -> Iterator[str]:
+    """Every word that a field of the tree allows, such as ``bf16``."""
+    for info in fields_of(root).values():
+        yield from literals_of(info.annotation)
+        for section in sections_of(info.annotation):
+            yield from words_of(section)
+
+
+def test_every_synonym_leads_to_a_field_or_a_word_and_is_none_itself():
+    known = {path.rpartition(".")[2] for path in paths_of(Config)} | set(words_of(Config))
+    assert set(SYNONYMS.values()) <= known
+    assert not set(SYNONYMS) & known
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Labelled web pages: every block of text is main content, not main content, or either.
+"""Labeled web pages: every block of text is main content, not main content, or either.
 
 A file of ``pages/seen`` or ``pages/unseen`` contains a site and its pages: the frame with ``%TITLE%`` and ``%BODY%``, then
 after each line ``=====`` a title and a body (``-----`` separates ``%INFO%`` from it). Blocks are ⟦main content⟧, ⟪not⟫ and
@@ -17,7 +17,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "pages"
 _BLOCK = re.compile("⟦([^⟦⟧]*)⟧|⟪([^⟪⟫]*)⟫|⟨([^⟨⟩]*)⟩")
 _TAG = re.compile(r"<[^>]*>")
-_NOTHING_LABELLED = re.compile(
+_NOTHING_LABELED = re.compile(
     r"<title>.*?</title>|<(script|style)\b.*?</\1>|<!--.*?-->", re.DOTALL | re.IGNORECASE
 )
 _WORD = re.compile(r"[^\W_]+")
@@ -62,11 +62,11 @@ def read_pages(part: str) -> list[Page]:
 
 def label(name: str, text: str) -> Page:
     """A page from its text with marks. Raises ValueError for text without a label and repeated blocks."""
-    labelled = _NOTHING_LABELLED.sub("", text)
-    rest = words(_BLOCK.sub(" ", labelled))
+    labeled = _NOTHING_LABELED.sub("", text)
+    rest = words(_BLOCK.sub(" ", labeled))
     if rest:
         raise ValueError(f"{name}: text without a label: {rest}")
-    blocks = _BLOCK.findall(labelled)
+    blocks = _BLOCK.findall(labeled)
     contents = [words(next(filter(None, block))) for block in blocks]
     if "" in contents or len(set(contents)) < len(contents):
         raise ValueError(
