@@ -13,7 +13,7 @@ from typing import Any, Literal
 from checkpoint_tools import verify
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.hf_config import check_exportable
-from checkpoint_tools.formats.store import Store, loses_digits, with_dtype
+from checkpoint_tools.formats.store import Store, loses_digits, require_finite, with_dtype
 from checkpoint_tools.options import ExpandVocab, FromHf, PruneVocab, ToHf
 from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json
@@ -45,6 +45,8 @@ def open_source(
         f"  {format_count(count, 'parameter')}, {format_count(store.model.layers, 'layer')}, "
         f"{format_count(store.vocab_size, 'token')}, {store.dtype}"
     )
+    for warning in store.warnings:
+        print(f"warning: {warning}")
     return store
 
 
@@ -138,19 +140,28 @@ def clear_destination(
     return folder
 
 
-def write_as_hf(store: Store, source: Store, path: str, overwrite: bool, max_shard_gb: float) -> Path:
+def write_as_hf(
+    store: Store,
+    source: Store,
+    path: str,
+    overwrite: bool,
+    max_shard_gb: float,
+    allow_nonfinite: bool = False,
+) -> Path:
     """Writes ``store`` as a Hugging Face folder; returns the folder."""
     check_exportable(store.origin, store.model)
     folder = clear_destination(path, source, overwrite, hf.clear_hf, "an export")
-    hf.write_hf(store, folder, max_shard_gb)
+    hf.write_hf(store if allow_nonfinite else require_finite(store), folder, max_shard_gb)
     return folder
 
 
-def write_as_checkpoint(store: Store, source: Store, path: str, overwrite: bool) -> Path:
+def write_as_checkpoint(
+    store: Store, source: Store, path: str, overwrite: bool, allow_nonfinite: bool = False
+) -> Path:
     """Writes ``store`` as a checkpoint of step 0; returns the folder."""
     mcore.check_writable(store)
     folder = clear_destination(path, source, overwrite, mcore.clear_mcore, "a checkpoint")
-    mcore.write_mcore(store, folder)
+    mcore.write_mcore(store if allow_nonfinite else require_finite(store), folder)
     return folder
 
 
@@ -162,14 +173,31 @@ def write_like_source(store: Store, source: Store, options: ExpandVocab | PruneV
     return write_as_checkpoint(store, source, dst, options.overwrite)
 
 
-def verify_output(store: Store, output: Store, folder: Path, options: ToHf | FromHf | None = None) -> int:
+def verify_output(
+    store: Store,
+    output: Store,
+    folder: Path,
+    options: ToHf | FromHf | None = None,
+    unrounded: Store | None = None,
+) -> int:
     """Compares the written model with ``store``, prints a summary and writes ``verification.json``; returns 0.
 
-    Raises CheckpointError when they differ.
+    Also says what rounding cost if ``unrounded`` is of a format with more digits. Raises CheckpointError when the model
+    differs from ``store``.
     """
     weights = verify.compare(store, output)
     print(weights.summary())
     report: dict[str, Any] = {"weights": weights.report()}
+    if unrounded is not None and loses_digits(unrounded.dtype, store.dtype):
+        rounding = verify.compare(unrounded, output)
+        print(
+            f"rounded {unrounded.dtype} to {store.dtype}: weights changed by at most {rounding.largest_difference:.3g}"
+        )
+        report["rounding"] = {
+            "from": unrounded.dtype,
+            "to": store.dtype,
+            "largest_difference": rounding.largest_difference,
+        }
     failures = [] if weights.is_equal_within(0.0) else ["the weights read back differ from those written"]
     if options is not None and options.logits:
         tokens = verify.sample_tokens(store, None)

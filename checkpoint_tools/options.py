@@ -20,7 +20,7 @@ from megatron_ko.config.fields import (
 
 @section
 class ToHf:
-    """Writes a checkpoint as a Hugging Face folder (LlamaForCausalLM; Qwen2ForCausalLM with qkv_bias)."""
+    """Writes a checkpoint as a Hugging Face folder (the first of LLaMA, Mistral, Qwen2, Qwen3 that expresses it)."""
 
     src: FilePath
     """Checkpoint folder, or run folder (its newest complete checkpoint)."""
@@ -32,6 +32,8 @@ class ToHf:
     """Largest safetensors file in 10^9 bytes."""
     overwrite: Flag = False
     """Replace an earlier export in DST."""
+    allow_nonfinite: Flag = False
+    """Convert weights that are NaN or infinite; otherwise they are refused by name."""
     logits: Flag = False
     """Also compare logits of megatron-core and transformers in fp32."""
     tolerance: NonNegativeFloat = 1e-4
@@ -42,7 +44,7 @@ class ToHf:
 
 @section
 class FromHf:
-    """Writes a Hugging Face folder (llama, qwen2; safetensors) as a checkpoint that training starts from."""
+    """Writes a Hugging Face folder (llama, mistral, qwen2, qwen3; safetensors) as a checkpoint that training starts from."""
 
     src: FilePath
     """Hugging Face folder."""
@@ -56,6 +58,8 @@ class FromHf:
     """Longest sequence in tokens, model.max_sequence_length (default: max_position_embeddings of the folder)."""
     overwrite: Flag = False
     """Replace an earlier checkpoint in DST."""
+    allow_nonfinite: Flag = False
+    """Convert weights that are NaN or infinite; otherwise they are refused by name."""
     logits: Flag = False
     """Also compare logits of transformers and megatron-core in fp32."""
     tolerance: NonNegativeFloat = 1e-4
@@ -157,6 +161,14 @@ class PruneVocab:
     """Replace the result of an earlier call in DST."""
 
 
+@section
+class Verify:
+    """Reads every file of a checkpoint and compares its checksum with the one that was written."""
+
+    src: FilePath
+    """Checkpoint folder, or run folder (all of its complete checkpoints)."""
+
+
 @dataclass(frozen=True)
 class Operation:
     """Options of a command and its sentence in the overview; ``inputs`` are the positional ones, in their order."""
@@ -170,6 +182,7 @@ OPERATIONS = {
     "to-hf": Operation(ToHf, "write a checkpoint as a Hugging Face folder"),
     "from-hf": Operation(FromHf, "write a Hugging Face folder as a checkpoint that training starts from"),
     "compare": Operation(Compare, "compare two models by weights and logits", ("a", "b")),
+    "verify": Operation(Verify, "check that the files of a checkpoint are what was written", ("src",)),
     "expand-vocab": Operation(ExpandVocab, "add rows for the tokens of a larger tokenizer"),
     "prune-vocab": Operation(PruneVocab, "keep only the rows of the ids that a pruned tokenizer keeps"),
 }

@@ -14,15 +14,12 @@ import torch
 from torch import Tensor
 
 from checkpoint_tools.formats import hf, mcore
-from checkpoint_tools.formats.store import Store
+from checkpoint_tools.formats.store import BLOCK, Store
 from checkpoint_tools.scores import Scores, Stream, score
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.formats.run_folder import suggest_run_folder
 from megatron_ko.progress import progress
 from megatron_ko.wording import format_count
-
-BLOCK = 1 << 22
-"""Numbers that are compared at one time."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +158,7 @@ def _largest_difference(a: Tensor, b: Tensor) -> float:
 def _compare_settings(a: Store, b: Store) -> list[str]:
     """Differing settings that change a model's output but not its tensors."""
     ours, theirs = asdict(a.model), asdict(b.model)
-    names = ("heads", "kv_groups", "norm_epsilon", "rope", "tied_embeddings", "qkv_bias")
+    names = ("heads", "kv_groups", "norm_epsilon", "rope", "tied_embeddings", "qkv_bias", "qk_norm")
     return [f"{name}: {ours[name]} / {theirs[name]}" for name in names if ours[name] != theirs[name]]
 
 

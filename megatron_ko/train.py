@@ -57,6 +57,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         vocab_size=plan.vocab_size, device=world.device, seed=config.run.seed if checked.is_new else None,
     )  # fmt: skip
     if checked.initial is not None:
+        checkpoint.check_content(checked.initial)
         checkpoint.load_weights(checked.initial, gpt)
 
     # Built anew by each stage of training: what trains and its optimizer, the position, the batches.
@@ -106,8 +107,9 @@ def _restore(checked: Preflight, trainee: Any, device: str) -> Position:
     """Loads the checkpoint that the run continues from, if any; returns its position. Collective."""
     from megatron_ko.training import checkpoint, data
 
-    if (start := checked.start) is None:
+    if checked.start is None:
         return Position()
+    start = checkpoint.newest_sound(checked.start)
     checkpoint.resume(start, trainee.ddp_model, trainee.optimizer, checked.plan.layout, device)
     data.warn_if_order_changes(start.config or {}, dataclasses.asdict(checked.config))
     return Position(start.step, start.samples, start.tokens)

@@ -25,6 +25,9 @@ class PlainLayer(nn.Module):
         self.query = nn.Linear(hidden, model.heads * size, bias=model.qkv_bias)
         self.key = nn.Linear(hidden, model.kv_groups * size, bias=model.qkv_bias)
         self.value = nn.Linear(hidden, model.kv_groups * size, bias=model.qkv_bias)
+        self.query_norm, self.key_norm = (
+            nn.Parameter(torch.ones(size)) if model.qk_norm else None for _ in range(2)
+        )
         self.output = nn.Linear(model.heads * size, hidden, bias=False)
         self.gate, self.up = (nn.Linear(hidden, model.ffn_hidden_size, bias=False) for _ in range(2))
         self.down = nn.Linear(model.ffn_hidden_size, hidden, bias=False)
@@ -35,6 +38,9 @@ class PlainLayer(nn.Module):
         query = self.query(normed).view(batch, length, self.heads, self.size).transpose(1, 2)
         key = self.key(normed).view(batch, length, self.groups, self.size).transpose(1, 2)
         value = self.value(normed).view(batch, length, self.groups, self.size).transpose(1, 2)
+        if self.query_norm is not None and self.key_norm is not None:
+            query = F.rms_norm(query, (self.size,), self.query_norm, self.epsilon)
+            key = F.rms_norm(key, (self.size,), self.key_norm, self.epsilon)
         query, key = _turn(query, cos, sin), _turn(key, cos, sin)
         context = F.scaled_dot_product_attention(
             query, key, value, is_causal=True, enable_gqa=self.heads != self.groups
@@ -94,6 +100,9 @@ def copy_weights(gpt: Any, plain: PlainGPT) -> None:
         layer.query.weight.copy_(fused[:, :per_group].flatten(0, 2))
         layer.key.weight.copy_(fused[:, per_group].flatten(0, 1))
         layer.value.weight.copy_(fused[:, per_group + 1].flatten(0, 1))
+        if layer.query_norm is not None and layer.key_norm is not None:
+            layer.query_norm.copy_(state[at + "self_attention.q_layernorm.weight"])
+            layer.key_norm.copy_(state[at + "self_attention.k_layernorm.weight"])
         layer.output.weight.copy_(state[at + "self_attention.linear_proj.weight"])
         gate, up = state[at + "mlp.linear_fc1.weight"].chunk(2)
         layer.gate.weight.copy_(gate)

@@ -27,7 +27,7 @@ from checkpoint_tools.embeddings.pieces import (
     format_pieces,
     read_vocabulary,
 )
-from checkpoint_tools.formats.store import Store
+from checkpoint_tools.formats.store import Store, without_token_ids
 from checkpoint_tools.formats.tokenizer_files import info_of
 from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.planning.weights import input_weight
@@ -170,4 +170,5 @@ def with_vocabulary(source: Store, new: FolderVocabulary, rows: Callable[[str, T
         read=read,
         tokenizer=new.folder,
         tokenizer_fingerprint=new.info.fingerprint,
+        generation=without_token_ids(source.generation),
     )

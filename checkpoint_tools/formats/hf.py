@@ -10,6 +10,7 @@ import json
 import math
 import shutil
 import struct
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,17 @@ from checkpoint_tools.formats.hf_config import (
     read_config,
 )
 from checkpoint_tools.formats.store import DTYPES, Store, check_names
-from checkpoint_tools.formats.tokenizer_files import copy_tokenizer, remove_tokenizer, tokenizer_in
+from checkpoint_tools.formats.tokenizer_files import publish_tokenizer, remove_tokenizer, tokenizer_in
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, read_json, write_json
+from megatron_ko.planning.weights import input_weight
 from megatron_ko.progress import progress
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 _NAMES = {"BF16": "bf16", "F32": "fp32", "F16": "fp16"}
 _CODES = {dtype: code for code, dtype in _NAMES.items()}
+_EMBEDDING, _HEAD = input_weight().name, "lm_head.weight"
 _DERIVED = "rotary_emb.inv_freq"  # written by old versions of transformers, computed from the configuration
 
 
@@ -47,13 +50,13 @@ def is_hf(folder: Path) -> bool:
     )
 
 
-def open_hf(folder: Path) -> Store:
+def open_hf(folder: Path, longest: int | None = None) -> Store:
     """Opens a folder and checks every name and shape against ``config.json``; reads headers only.
 
-    Raises CheckpointError listing missing and unexpected names, and for files that are truncated, pickled, quantized
-    or outside the folder.
+    ``longest``: the longest sequence that matters, see ``read_config``. Raises CheckpointError listing missing and
+    unexpected names, and for files that are truncated, pickled, quantized or outside the folder.
     """
-    config = read_config(folder)
+    config = read_config(folder, longest)
     files = _map_names_to_files(folder)
     shapes: dict[str, tuple[int, ...]] = {}
     codes: dict[str, str] = {}
@@ -84,9 +87,35 @@ def open_hf(folder: Path) -> Store:
         read=read,
         tokenizer=tokenizer_in(folder),
         special_ids=config.special_ids,
+        generation=_read_generation_config(folder),
+        warnings=config.warnings,
     )
+    if config.model.tied_embeddings and _HEAD in shapes:
+        _check_tied_head(folder, read)
+        del shapes[_HEAD]
     check_names(str(folder), {name: store.shape(name) for name in store.names()}, shapes)
     return store
+
+
+def _check_tied_head(folder: Path, read: Callable[[str], Tensor]) -> None:
+    """Raises CheckpointError unless the output embedding of tied embeddings, which some tools write, is the input's."""
+    head, embedding = read(_HEAD), read(_EMBEDDING)
+    if head.dtype != embedding.dtype or not torch.equal(head, embedding):
+        raise CheckpointError(
+            f"{folder}: {_HEAD} differs from {_EMBEDDING}, but tie_word_embeddings is true; set it to false in config.json if "
+            "the model has an output embedding of its own, or remove the tensor",
+            rule="tied-head-differs",
+        )
+
+
+def _read_generation_config(folder: Path) -> dict[str, Any]:
+    path = folder / "generation_config.json"
+    content = read_json(path, error=CheckpointError) if path.is_file() else {}
+    if not isinstance(content, dict):
+        raise CheckpointError(
+            f"{path}: is not a JSON object; copy the file again, or remove it", rule="not-an-object"
+        )
+    return {} if content.get("_from_model_config") else content
 
 
 def _map_names_to_files(folder: Path) -> dict[str, str]:
@@ -176,8 +205,9 @@ def write_hf(store: Store, folder: Path, max_shard_gb: float) -> None:
         total = sum(_size(store, name) for name in store.names())
         weight_map = {name: file for file, names in zip(files, shards) for name in names}
         write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
-    copy_tokenizer(store.tokenizer, folder)
-    write_json(folder / "generation_config.json", generation_config_json(store.special_ids))
+    publish_tokenizer(store.tokenizer, folder)
+    generation = generation_config_json(store.special_ids, store.generation)
+    write_json(folder / "generation_config.json", generation)
     write_json(
         folder / "config.json", config_json(store.model, store.vocab_size, store.dtype, store.special_ids)
     )

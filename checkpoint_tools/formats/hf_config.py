@@ -1,7 +1,7 @@
 """Converts Hugging Face's ``config.json`` to ``ModelConfig`` and back. No torch.
 
-Owns the supported models (llama; qwen2, whose query, key and value have a bias) and rejects every setting that would
-compute something else. Reads the spellings of transformers 4 and 5, writes both.
+Rejects every setting that would compute something else; ``families`` has the supported models. Reads the spellings of
+transformers 4 and 5, writes both.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from checkpoint_tools.formats.families import FAMILIES, REFUSED, UNSUPPORTED, family_for
 from megatron_ko.config.loading import problem_of
 from megatron_ko.config.training import Llama3RopeScaling, ModelConfig, head_size
 from megatron_ko.errors import CheckpointError, Problem
@@ -21,7 +22,6 @@ from megatron_ko.planning.config_rules import keeps_architecture
 
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 TORCH_NAMES = {"bf16": "bfloat16", "fp32": "float32", "fp16": "float16"}
-_UNSUPPORTED = "unsupported-setting"
 _REQUIRED = (
     "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
     "max_position_embeddings", "rms_norm_eps",
@@ -36,16 +36,22 @@ _LLAMA3 = {
 
 @dataclass(frozen=True)
 class HfConfig:
+    """``warnings``: what the configuration asks for that is not used here."""
+
     model: ModelConfig
     vocab_size: int
     special_ids: dict[str, Any]
+    warnings: tuple[str, ...] = ()
 
 
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-def read_config(folder: Path) -> HfConfig:
-    """Reads ``config.json``. Raises CheckpointError when it is missing or its model is not supported."""
+def read_config(folder: Path, longest: int | None = None) -> HfConfig:
+    """Reads ``config.json``. Raises CheckpointError when it is missing or its model is not supported.
+
+    ``longest``: the longest sequence in tokens that matters, by default ``max_position_embeddings``.
+    """
     path = folder / "config.json"
     if not path.is_file():
         raise CheckpointError(
@@ -59,7 +65,10 @@ def read_config(folder: Path) -> HfConfig:
             f"{path}: is not a JSON object; give a folder with the config.json of a model",
             rule="not-an-object",
         )
-    problems = [Problem(str(path), key, message, rule) for key, message, rule in _find_problems(config)]
+    config = _with_numbers(config)
+    problems = [
+        Problem(str(path), key, message, rule) for key, message, rule in _find_problems(config, longest)
+    ]
     if problems:
         raise CheckpointError(problems)
     try:
@@ -74,33 +83,66 @@ def read_config(folder: Path) -> HfConfig:
     if model.head_size is None and model.hidden_size % model.heads:
         message = f"{model.heads} does not divide hidden_size {model.hidden_size}; add head_dim"
         raise CheckpointError([Problem(str(path), "num_attention_heads", message, "does-not-divide")])
-    return HfConfig(model, config["vocab_size"], {name: config.get(name) for name in SPECIAL_IDS})
+    ids = {name: config.get(name) for name in SPECIAL_IDS}
+    return HfConfig(model, config["vocab_size"], ids, tuple(_find_warnings(config, path)))
 
 
-def _find_problems(config: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _with_numbers(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with numbers in place of the strings that some tools write for the rotary embedding."""
+
+    def number(value: Any) -> Any:
+        try:
+            parsed = float(value) if isinstance(value, str) else None
+        except ValueError:
+            return value  # such as a type
+        if parsed is None:
+            return value
+        return int(parsed) if parsed.is_integer() else parsed
+
+    changed = {}
+    for key in ("rope_scaling", "rope_parameters"):
+        if isinstance(config.get(key), dict):
+            changed[key] = {name: number(value) for name, value in config[key].items()}
+    if "rope_theta" in config:
+        changed["rope_theta"] = number(config["rope_theta"])
+    return {**config, **changed}
+
+
+def _find_warnings(config: dict[str, Any], path: Path) -> Iterator[str]:
+    family = FAMILIES[config["model_type"]]
+    if config.get("auto_map"):
+        yield (
+            f"{path} names code of its own (auto_map), which is not run;\n"
+            f"  the model is read as {family.architecture}"
+        )
+    foreign = [name for name in config.get("architectures") or [] if name != family.architecture]
+    if foreign:
+        yield f"{path} is of {', '.join(map(str, foreign))};\n  the model is read as {family.architecture}"
+
+
+def _find_problems(config: dict[str, Any], longest: int | None) -> Iterator[tuple[str, str, str]]:
     """``(key, message, rule)`` of every setting that the models here do not support."""
     model_type = config.get("model_type")
-    if model_type not in ("llama", "qwen2"):
-        yield "model_type", f"{model_type!r} is not supported; use llama or qwen2", "unsupported-model"
+    if not isinstance(model_type, str) or model_type not in FAMILIES:
+        reason = REFUSED.get(model_type, "") if isinstance(model_type, str) else ""
+        message = f"{model_type!r} is not supported{f' ({reason})' if reason else ''}"
+        yield "model_type", f"{message}; use one of {', '.join(FAMILIES)}", "unsupported-model"
         return
-    for name in _REQUIRED:
-        if config.get(name) is None:
-            yield name, "is missing; add it to config.json", "missing-key"
+    required = (*_REQUIRED, *FAMILIES[model_type].required)
+    missing = [name for name in required if config.get(name) is None]
+    yield from ((name, "is missing; add it to config.json", "missing-key") for name in missing)
     if config.get("hidden_act", "silu") != "silu":
-        yield "hidden_act", f"{config['hidden_act']!r} is not supported, only silu (SwiGLU)", _UNSUPPORTED
-    if model_type == "llama" and config.get("attention_bias"):
-        yield "attention_bias", "a bias on o_proj is not supported, only on q, k and v (qwen2)", _UNSUPPORTED
-    if config.get("mlp_bias"):
-        yield "mlp_bias", "a bias in the feed-forward layers is not supported", _UNSUPPORTED
-    if config.get("use_sliding_window") or any(
-        t != "full_attention" for t in config.get("layer_types") or []
-    ):
-        yield "use_sliding_window", "sliding windows are not supported, only full attention", _UNSUPPORTED
+        yield "hidden_act", f"{config['hidden_act']!r} is not supported, only silu (SwiGLU)", UNSUPPORTED
+    longest = longest or config.get("max_position_embeddings")
+    if isinstance(longest, int):
+        yield from FAMILIES[model_type].find_problems(config, longest)
+    if any(kind != "full_attention" for kind in config.get("layer_types") or []):
+        yield "layer_types", "sliding windows are not supported, only full attention", UNSUPPORTED
     if config.get("quantization_config") is not None:
         yield (
             "quantization_config",
             "quantized weights are not supported; use the unquantized model",
-            _UNSUPPORTED,
+            UNSUPPORTED,
         )
     yield from _find_rope_problems(config)
 
@@ -117,14 +159,17 @@ def _find_rope_problems(config: dict[str, Any]) -> Iterator[tuple[str, str, str]
             yield key, f"type {rope_type!r} is not supported; use default or llama3", "unsupported-rope-type"
         elif rope_type == "llama3":
             missing = [name for name in _LLAMA3.values() if scaling.get(name) is None]
+            words = [name for name in _LLAMA3.values() if isinstance(scaling.get(name), str)]
             if missing:
                 yield key, f"{', '.join(missing)} missing; llama3 needs them", "missing-key"
+            elif words:
+                yield key, f"{', '.join(words)} must be numbers", "not-a-number"
             elif not scaling["low_freq_factor"] < scaling["high_freq_factor"]:
                 yield key, "low_freq_factor must be below high_freq_factor", "frequency-order"
     for key, values in (("", config), *scalings.items()):
         if values.get("partial_rotary_factor", 1.0) != 1.0:
             path = f"{key}.partial_rotary_factor".removeprefix(".")
-            yield path, "must be 1; rotating a part of the head is not supported", _UNSUPPORTED
+            yield path, "must be 1; rotating a part of the head is not supported", UNSUPPORTED
     if len(scalings) == 2:
         first, second = scalings["rope_scaling"], scalings["rope_parameters"]
         names = ("rope_theta", *_LLAMA3.values())
@@ -160,7 +205,8 @@ def _model_fields(config: dict[str, Any], path: Path) -> dict[str, Any]:
         "vocab_size": config["vocab_size"],
         "tied_embeddings": config.get("tie_word_embeddings", False),
         "norm_epsilon": config["rms_norm_eps"],
-        "qkv_bias": config["model_type"] == "qwen2",
+        "qkv_bias": FAMILIES[config["model_type"]].qkv_bias,
+        "qk_norm": FAMILIES[config["model_type"]].qk_norm,
         "init_std": config.get("initializer_range") or 0.02,
         "rope": {"base": base, "scaling": scaling},
     }
@@ -170,7 +216,7 @@ def _model_fields(config: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def check_exportable(origin: str, model: ModelConfig) -> None:
-    """Raises CheckpointError when transformers' Llama or Qwen2 would compute something else."""
+    """Raises CheckpointError when every model of transformers would compute something else."""
     unknown = [name for name in model.extra if not keeps_architecture(name)]
     if unknown:
         raise CheckpointError(
@@ -178,11 +224,11 @@ def check_exportable(origin: str, model: ModelConfig) -> None:
             "config.json has no such setting; this model cannot be exported",
             rule="setting-without-hugging-face-form",
         )
-    if not model.qkv_bias and model.hidden_size % model.heads:
+    if family_for(model) is None:
         raise CheckpointError(
-            f"{origin}: {model.heads} heads do not divide hidden_size {model.hidden_size}, as LlamaConfig of "
-            "transformers requires; this model cannot be exported",
-            rule="heads-without-hugging-face-form",
+            f"{origin}: has model.qkv_bias and model.qk_norm, and no model of transformers has both without other biases; "
+            "this model cannot be exported",
+            rule="no-hugging-face-model",
         )
 
 
@@ -190,16 +236,15 @@ def config_json(
     model: ModelConfig, vocab_size: int, dtype: str, special_ids: dict[str, Any]
 ) -> dict[str, Any]:
     """A complete ``config.json`` for transformers from 4.45 to 5."""
-    qwen = model.qkv_bias
+    family = family_for(model)
+    assert family is not None, "check_exportable"
     scaling = model.rope.scaling
     rope: dict[str, Any] = {"rope_type": "default"}
     if isinstance(scaling, Llama3RopeScaling):
         rope = {"rope_type": "llama3", **{theirs: getattr(scaling, ours) for ours, theirs in _LLAMA3.items()}}
-    only_llama = {"attention_bias": False, "mlp_bias": False, "pretraining_tp": 1}
-    only_qwen = {"use_sliding_window": False, "sliding_window": None, "max_window_layers": model.layers}
     return {
-        "architectures": ["Qwen2ForCausalLM" if qwen else "LlamaForCausalLM"],
-        "model_type": "qwen2" if qwen else "llama",
+        "architectures": [family.architecture],
+        "model_type": family.model_type,
         "vocab_size": vocab_size,
         "hidden_size": model.hidden_size,
         "intermediate_size": model.ffn_hidden_size,
@@ -215,7 +260,7 @@ def config_json(
         "rope_theta": model.rope.base,
         "rope_scaling": rope if rope["rope_type"] != "default" else None,
         "rope_parameters": {**rope, "rope_theta": model.rope.base},
-        **(only_qwen if qwen else only_llama),
+        **family.settings(model),
         "attention_dropout": 0.0,
         "use_cache": True,
         **{name: special_ids.get(name) for name in SPECIAL_IDS},
@@ -224,5 +269,7 @@ def config_json(
     }
 
 
-def generation_config_json(special_ids: dict[str, Any]) -> dict[str, Any]:
-    return {"_from_model_config": True, **{k: v for k, v in special_ids.items() if v is not None}}
+def generation_config_json(special_ids: dict[str, Any], published: dict[str, Any]) -> dict[str, Any]:
+    """``generation_config.json``: that of the source (``published``), or only the special ids."""
+    ids = {name: value for name, value in special_ids.items() if value is not None}
+    return {**ids, **published} if published else {"_from_model_config": True, **ids}

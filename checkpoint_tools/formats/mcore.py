@@ -32,7 +32,8 @@ from checkpoint_tools.scores import Scores, Stream, score
 from megatron_ko.config.training import ModelConfig, head_size
 from megatron_ko.errors import EXIT_STOPPED, CheckpointError, Problem
 from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json
-from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, sizes_of_files
+from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, damage_error, damaged_files
+from megatron_ko.formats.checksums import describe_files, state_files
 from megatron_ko.formats.run_folder import is_run_folder, newest_checkpoint
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.weights import (
@@ -71,6 +72,8 @@ def open_mcore(path: Path) -> Store:
     Raises CheckpointError when it is half-written or damaged, or its tensors do not match its configuration.
     """
     checkpoint = newest_checkpoint(path)
+    if damaged := damaged_files(checkpoint):
+        raise damage_error(checkpoint, damaged)
     folder, model = checkpoint.folder, checkpoint.model
     _check_vocabulary(checkpoint)
     reader = torch_dist.SliceReader(folder)
@@ -80,7 +83,8 @@ def open_mcore(path: Path) -> Store:
     stored = {s.name: s for s in stored_tensors(model)}
     sizes = axis_sizes(model, checkpoint.vocab_size)
     tokenizer = tokenizer_in(folder / "tokenizer")
-    ids = read_json(folder / MARKER, error=CheckpointError).get("special_ids") or special_ids(tokenizer)
+    marker = read_json(folder / MARKER, error=CheckpointError)
+    ids = marker.get("special_ids") or special_ids(tokenizer)
 
     @lru_cache(maxsize=1)  # the parts of one stored tensor are read one after the other
     def block(name: str, layer: int | None) -> Tensor:
@@ -109,6 +113,7 @@ def open_mcore(path: Path) -> Store:
         tokenizer=tokenizer,
         tokenizer_fingerprint=checkpoint.tokenizer_fingerprint,
         special_ids=ids,
+        generation=marker.get("generation") or {},
     )
     return store
 
@@ -194,8 +199,9 @@ def write_mcore(store: Store, folder: Path) -> None:
         folder=folder, step=0, samples=0, tokens=0, model=model, vocab_size=store.vocab_size, padded_vocab_size=padded,
         tokenizer_fingerprint=store.tokenizer_fingerprint, dtype=store.dtype, optimizer=False, layout=None, config=None,
     )  # fmt: skip
-    extra = {"special_ids": store.special_ids, "source": store.origin, "files": sizes_of_files(folder)}
-    write_json(folder / MARKER, {**checkpoint.description(), **extra})
+    extra = {"special_ids": store.special_ids, "generation": store.generation, "source": store.origin}
+    files = describe_files(folder, state_files(folder))
+    write_json(folder / MARKER, {**checkpoint.description(), **extra, "files": files})
 
 
 def clear_mcore(folder: Path) -> None:

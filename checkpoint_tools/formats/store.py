@@ -19,6 +19,8 @@ from megatron_ko.config.training import ModelConfig
 from megatron_ko.errors import CheckpointError
 from megatron_ko.planning.weights import Entry, entries
 
+BLOCK = 1 << 22
+"""Numbers that are examined at one time."""
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32, "fp16": torch.float16}
 
 
@@ -28,7 +30,8 @@ class Store:
 
     ``vocab_size`` is the number of tokens without padding and of the embedding's rows. ``dtype`` is ``bf16``, ``fp32``,
     ``fp16`` or, in a folder that mixes them, ``mixed``. ``special_ids`` contains ``bos_token_id``, ``eos_token_id``
-    and ``pad_token_id``.
+    and ``pad_token_id``. ``generation`` is the content of ``generation_config.json``, empty if there is none.
+    ``warnings``: what the user should know about the source.
     """
 
     origin: str
@@ -39,6 +42,8 @@ class Store:
     tokenizer: Path | None = None
     tokenizer_fingerprint: str | None = None
     special_ids: dict[str, Any] = field(default_factory=dict)
+    generation: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
@@ -73,6 +78,34 @@ def with_dtype(store: Store, dtype: str | None) -> Store:
         return store
     target = DTYPES[dtype]
     return replace(store, dtype=dtype, read=lambda name: store.tensor(name).to(target))
+
+
+def without_token_ids(generation: dict[str, Any]) -> dict[str, Any]:
+    """The settings of ``generation_config.json`` that hold for another vocabulary, too."""
+    with_ids = ("suppress_tokens", "begin_suppress_tokens", "bad_words_ids", "force_words_ids", "sequence_bias",
+                "forced_decoder_ids", "constraints")  # fmt: skip
+    return {
+        name: value
+        for name, value in generation.items()
+        if not name.endswith("token_id") and name not in with_ids
+    }
+
+
+def require_finite(store: Store) -> Store:
+    """The Store, whose tensors raise CheckpointError when they contain NaN or infinity."""
+
+    def read(name: str) -> Tensor:
+        tensor = store.tensor(name)
+        bad = sum(int((~part.isfinite()).sum()) for part in tensor.reshape(-1).split(BLOCK))
+        if bad:
+            raise CheckpointError(
+                f"{store.origin}: {name} contains {bad:,} numbers that are NaN or infinite; the weights are damaged; "
+                "copy them again, or keep them with --allow-nonfinite of from-hf and to-hf",
+                rule="not-finite",
+            )
+        return tensor
+
+    return replace(store, read=read)
 
 
 def loses_digits(source: str, target: str) -> bool:

@@ -10,7 +10,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from megatron_ko.files import atomic_file
+from megatron_ko.errors import CheckpointError
+from megatron_ko.files import atomic_file, read_json, write_json
 from megatron_ko.formats.tokenizer_folder import (
     MARKER,
     TokenizerInfo,
@@ -18,8 +19,9 @@ from megatron_ko.formats.tokenizer_folder import (
     read_tokenizer_folder,
 )
 
+CONFIG = "tokenizer_config.json"
 FILES = (
-    "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "tokenizer.model", "tokenizer.json", CONFIG, "special_tokens_map.json", "added_tokens.json",
     "vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json",
 )  # fmt: skip
 _VOCABULARIES = ("tokenizer.model", "tokenizer.json", "vocab.json")
@@ -36,6 +38,20 @@ def copy_tokenizer(source: Path | None, target: Path) -> None:
         if source is not None and (source / name).is_file():
             with open(source / name, "rb") as read, atomic_file(target / name) as written:
                 shutil.copyfileobj(read, written, 1 << 20)
+
+
+def publish_tokenizer(source: Path | None, target: Path) -> None:
+    """Copies the tokenizer for other programs: special tokens in a text are special, as chat templates expect.
+
+    Tokenizers made here have ``split_special_tokens``, with which transformers encodes ``</s>`` in a text as text; a chat
+    would never contain the id that ends an answer.
+    """
+    copy_tokenizer(source, target)
+    path = target / CONFIG
+    if source is not None and path.is_file():
+        config = read_json(path, error=CheckpointError)
+        if isinstance(config, dict) and config.pop("split_special_tokens", False):
+            write_json(path, config)
 
 
 def remove_tokenizer(folder: Path) -> None:

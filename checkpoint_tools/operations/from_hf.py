@@ -12,7 +12,10 @@ from megatron_ko.config.training import ModelConfig
 
 
 def run(options: FromHf) -> int:
-    source = open_source(options.src, hf.is_hf, "a Hugging Face folder (config.json)", hf.open_hf)
+    source = open_source(
+        options.src, hf.is_hf, "a Hugging Face folder (config.json)",
+        lambda folder: hf.open_hf(folder, options.max_sequence_length),
+    )  # fmt: skip
     length = options.max_sequence_length or source.model.max_sequence_length
     model: ModelConfig = replace(
         source.model, vocab_multiple=options.vocab_multiple, max_sequence_length=length
@@ -20,7 +23,7 @@ def run(options: FromHf) -> int:
     tokenizer = info_of(source.tokenizer)
     fingerprint = tokenizer.fingerprint if tokenizer else None
     store = convert_dtype(replace(source, model=model, tokenizer_fingerprint=fingerprint), options)
-    folder = write_as_checkpoint(store, source, options.dst, options.overwrite)
+    folder = write_as_checkpoint(store, source, options.dst, options.overwrite, options.allow_nonfinite)
     if tokenizer is not None and tokenizer.vocab_size != store.vocab_size:
         print(
             f"warning: the tokenizer has {tokenizer.vocab_size:,} tokens, but the embedding has {store.vocab_size:,} rows;\n"
@@ -31,4 +34,4 @@ def run(options: FromHf) -> int:
             f"warning: {source.origin} has no tokenizer;\n"
             "  training cannot check that its data was encoded with the tokenizer of this checkpoint"
         )
-    return verify_output(store, mcore.open_mcore(folder), folder, options)
+    return verify_output(store, mcore.open_mcore(folder), folder, options, source)

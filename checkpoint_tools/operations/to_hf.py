@@ -12,5 +12,7 @@ def run(options: ToHf) -> int:
         options.src, mcore.is_mcore, "a checkpoint or run folder (checkpoint.json)", mcore.open_mcore
     )
     store = convert_dtype(source, options)
-    folder = write_as_hf(store, source, options.dst, options.overwrite, options.max_shard_gb)
-    return verify_output(store, hf.open_hf(folder), folder, options)
+    folder = write_as_hf(
+        store, source, options.dst, options.overwrite, options.max_shard_gb, options.allow_nonfinite
+    )
+    return verify_output(store, hf.open_hf(folder), folder, options, source)

@@ -93,6 +93,8 @@ class ModelConfig:
     """Epsilon of RMSNorm."""
     qkv_bias: Flag = False
     """Whether the query, key and value projections have biases (Qwen2)."""
+    qk_norm: Flag = False
+    """Whether an RMSNorm over each head normalizes queries and keys before the rotation (Qwen3)."""
     init_std: PositiveFloat = 0.02
     """Standard deviation of the initial weights; init_std / sqrt(2 layers) for projections back to the residual stream."""
     rope: RopeConfig = Field(default_factory=RopeConfig)

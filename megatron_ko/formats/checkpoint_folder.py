@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import platform
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from megatron_ko.config.loading import problem_of
 from megatron_ko.config.training import ModelConfig, head_size
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json
+from megatron_ko.formats.checksums import FileFacts, hash_file, read_facts
 from megatron_ko.wording import format_count
 
 FORMAT = "megatron_ko-checkpoint-1"
@@ -46,6 +48,8 @@ class Checkpoint:
     optimizer: Flag
     layout: dict[str, int] | None
     config: dict[str, Any] | None
+    files: dict[str, FileFacts] = field(default_factory=dict, compare=False)
+    """Size and checksum of each file, by its name in the folder."""
 
     @staticmethod
     def read(folder: Path | str) -> Checkpoint:
@@ -72,7 +76,8 @@ class Checkpoint:
                 "another checkpoint",
                 rule="unknown-format",
             )
-        _check_files(folder, data.get("files") or {})
+        files = _facts_of_files(marker, data.get("files") or {})
+        _check_files(folder, files)
         missing = [name for name in (".metadata", "metadata.json") if not (folder / name).is_file()]
         if missing:
             raise CheckpointError(
@@ -80,7 +85,7 @@ class Checkpoint:
                 rule="missing-file",
             )
         try:
-            return TypeAdapter(Checkpoint).validate_python({**data, "folder": folder})
+            return TypeAdapter(Checkpoint).validate_python({**data, "folder": folder, "files": files})
         except ValidationError as error:
             raise CheckpointError(
                 [
@@ -99,8 +104,9 @@ class Checkpoint:
         return not (self.folder / "common.pt").is_file()
 
     def description(self) -> dict[str, Any]:
-        """Content of ``checkpoint.json``, except the sizes of its files."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "folder"}
+        """Content of ``checkpoint.json``, except its files."""
+        names = [f.name for f in dataclasses.fields(self) if f.name not in ("folder", "files")]
+        fields = {name: getattr(self, name) for name in names}
         return {"format": FORMAT, **fields, "model": dataclasses.asdict(self.model), "versions": versions()}
 
 
@@ -115,26 +121,56 @@ def versions() -> dict[str, str]:
     return result
 
 
-def sizes_of_files(folder: Path) -> dict[str, int]:
-    """Size in bytes of each state file, for ``checkpoint.json``: reveals truncated files before anything starts."""
-    files = sorted([*folder.glob("*.distcp"), *folder.glob("common.pt")])
-    return {path.name: path.stat().st_size for path in files}
-
-
-def _check_files(folder: Path, sizes: dict[str, int]) -> None:
-    on_disk = sizes_of_files(folder)
-    for name, size in sizes.items():
-        if name not in on_disk:
+def _check_files(folder: Path, files: dict[str, FileFacts]) -> None:
+    """Checks presence and size of each file, which costs nothing; ``damaged_files`` reads them."""
+    for name, facts in files.items():
+        path = folder / name
+        if not path.is_file():
             raise CheckpointError(
-                f"{folder / name}: is missing, but {MARKER} lists it; use another checkpoint",
-                rule="missing-file",
+                f"{path}: is missing, but {MARKER} lists it; use another checkpoint", rule="missing-file"
             )
-        if on_disk[name] != size:
+        if (size := path.stat().st_size) != facts.size:
             raise CheckpointError(
-                f"{folder / name}: has {on_disk[name]:,} bytes, but {MARKER} lists {size:,}; it is damaged, use another "
-                "checkpoint",
+                f"{path}: has {size:,} bytes, but {MARKER} lists {facts.size:,}; it is damaged, use another checkpoint",
                 rule="wrong-size",
             )
+
+
+def _facts_of_files(marker: Path, entries: Any) -> dict[str, FileFacts]:
+    """The entry ``files`` of a marker. Raises CheckpointError if it is damaged or names files outside the folder."""
+    files = {}
+    for name, entry in (entries if isinstance(entries, dict) else {"files": None}).items():
+        facts = read_facts(entry)
+        if facts is None or Path(name).is_absolute() or ".." in Path(name).parts:
+            raise CheckpointError(
+                f"{marker}: the entry {name!r} of files is damaged; use another checkpoint",
+                rule="damaged-marker",
+            )
+        files[name] = facts
+    return files
+
+
+def damaged_files(checkpoint: Checkpoint, part: int = 0, parts: int = 1) -> list[str]:
+    """Files whose content is not the one that was written, among every ``parts``-th file from ``part`` on.
+
+    Reads them whole. Files without a checksum (earlier versions wrote none) are skipped.
+    """
+    names = sorted(name for name, facts in checkpoint.files.items() if facts.checksum is not None)
+    return [
+        name
+        for name in names[part::parts]
+        if not (path := checkpoint.folder / name).is_file()
+        or hash_file(path) != checkpoint.files[name].checksum
+    ]
+
+
+def damage_error(checkpoint: Checkpoint, names: Sequence[str]) -> CheckpointError:
+    """The error that names damaged files."""
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
+    return CheckpointError(
+        f"{checkpoint.folder}: is damaged (content of {shown} is not what was written); use another checkpoint",
+        rule="wrong-checksum",
+    )
 
 
 def check_fits(

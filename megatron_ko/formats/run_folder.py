@@ -17,6 +17,8 @@ from megatron_ko.files import atomic_file
 from megatron_ko.formats.checkpoint_folder import MARKER, STEP, Checkpoint
 
 log = logging.getLogger(__name__)
+DAMAGE = frozenset(("missing-file", "wrong-size", "damaged-marker", "invalid-json", "unreadable-file"))
+"""Rules of errors about a checkpoint that was complete once."""
 
 
 def checkpoints_of(run: Path | str) -> list[Path]:
@@ -83,7 +85,7 @@ def start_of_run(config: Config) -> Checkpoint | None:
             "checkpoint.resume: auto",
             rule="resume-never",
         )
-    newest = Checkpoint.read(complete[-1])
+    newest = _read_newest(complete)
     if not newest.optimizer:
         raise CheckpointError(
             f"{newest.folder}: contains only weights, so no run can continue from it; set checkpoint.initial_weights to "
@@ -91,6 +93,24 @@ def start_of_run(config: Config) -> Checkpoint | None:
             rule="no-optimizer-state",
         )
     return newest
+
+
+def _read_newest(complete: list[Path]) -> Checkpoint:
+    """The newest of the checkpoints (oldest first) whose marker, file names and sizes are right, with a warning.
+
+    Raises the error of the newest if all are damaged: a run never starts again from the beginning because of damage.
+    """
+    errors = []
+    for folder in reversed(complete):
+        try:
+            return Checkpoint.read(folder)
+        except CheckpointError as error:
+            if error.rule not in DAMAGE:
+                raise
+            errors.append(error)
+            if folder != complete[0]:
+                log.warning("%s; trying an older one", error)
+    raise errors[0]
 
 
 def _warn_about_incomplete(folder: Path, complete: list[Path]) -> None:

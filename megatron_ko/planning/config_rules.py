@@ -245,7 +245,8 @@ def _extra_fields(run: RunConfig, model: ModelConfig) -> Problems:
 OWNED_FIELDS = {
     "num_layers": "model.layers", "hidden_size": "model.hidden_size", "ffn_hidden_size": "model.ffn_hidden_size",
     "num_attention_heads": "model.heads", "num_query_groups": "model.kv_groups", "kv_channels": "model.head_size",
-    "layernorm_epsilon": "model.norm_epsilon", "add_qkv_bias": "model.qkv_bias", "init_method_std": "model.init_std",
+    "layernorm_epsilon": "model.norm_epsilon", "add_qkv_bias": "model.qkv_bias", "qk_layernorm": "model.qk_norm",
+    "init_method_std": "model.init_std",
     "tensor_model_parallel_size": "parallel.tensor", "pipeline_model_parallel_size": "parallel.pipeline",
     "context_parallel_size": "parallel.context", "sequence_parallel": "parallel.sequence",
     "bf16": "precision.dtype", "params_dtype": "precision.dtype", "pipeline_dtype": "precision.dtype",

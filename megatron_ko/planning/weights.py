@@ -6,7 +6,8 @@ table. Formats own the storage of bytes. No torch.
 
 Canonical names are Hugging Face's. An axis is one of
 ``vocab`` (tokens), ``hidden`` (residual stream), ``q`` (query heads x head size), ``kv`` (key/value groups x head
-size), ``ffn`` (SwiGLU width of gate and of up). Tensor parallelism splits every axis except ``hidden``.
+size), ``ffn`` (SwiGLU width of gate and of up), ``head`` (one head). Tensor parallelism splits every axis except
+``hidden`` and ``head``.
 
 A new model family needs a few more rows, their condition in ``Exists`` and ``weights_of`` and, if necessary, a new axis
 in ``axis_sizes`` or a new ``Join``.
@@ -20,9 +21,9 @@ from typing import Literal
 
 from megatron_ko.config.training import ModelConfig, head_size
 
-Axis = Literal["vocab", "hidden", "q", "kv", "ffn"]
+Axis = Literal["vocab", "hidden", "q", "kv", "ffn", "head"]
 Join = Literal["copy", "groups", "stack"]
-Exists = Literal["always", "untied", "qkv_bias"]
+Exists = Literal["always", "untied", "qkv_bias", "qk_norm"]
 Start = Literal["normal", "residual", "ones", "zeros"]
 Use = Literal["product", "lookup", "elementwise"]
 Depth = Literal["first", "layer", "last"]
@@ -60,7 +61,7 @@ class Weight:
     @property
     def tensor_parallel_dim(self) -> int | None:
         """Dimension that tensor-parallel ranks split, or None if every rank has the whole weight."""
-        return next((dim for dim, axis in enumerate(self.axes) if axis != "hidden"), None)
+        return next((dim for dim, axis in enumerate(self.axes) if axis not in ("hidden", "head")), None)
 
     def shape(self, sizes: dict[str, int]) -> tuple[int, ...]:
         return tuple(sizes[axis] for axis in self.axes)
@@ -120,6 +121,10 @@ def _norm(name: str, stored: str, depth: Depth = "layer") -> Weight:
     return Weight(name, ("hidden",), stored, start="ones", use="elementwise", depth=depth)
 
 
+def _head_norm(name: str, stored: str) -> Weight:
+    return Weight(name, ("head",), stored, exists="qk_norm", start="ones", use="elementwise")
+
+
 def _bias(name: str, axis: Axis, stored: str, part: str, exists: Exists) -> Weight:
     return Weight(name, (axis,), stored, part, exists, start="zeros", use="elementwise")
 
@@ -138,6 +143,8 @@ TABLE: tuple[Weight, ...] = (
     _bias(f"{_LAYER}self_attn.q_proj.bias", "q", f"{_QKV}.bias", "q", "qkv_bias"),
     _bias(f"{_LAYER}self_attn.k_proj.bias", "kv", f"{_QKV}.bias", "k", "qkv_bias"),
     _bias(f"{_LAYER}self_attn.v_proj.bias", "kv", f"{_QKV}.bias", "v", "qkv_bias"),
+    _head_norm(f"{_LAYER}self_attn.q_norm.weight", f"{_STORED}self_attention.q_layernorm.weight"),
+    _head_norm(f"{_LAYER}self_attn.k_norm.weight", f"{_STORED}self_attention.k_layernorm.weight"),
     Weight(
         f"{_LAYER}self_attn.o_proj.weight", ("hidden", "q"), f"{_STORED}self_attention.linear_proj.weight",
         start="residual",
@@ -166,12 +173,18 @@ def axis_sizes(model: ModelConfig, vocab_size: int) -> dict[str, int]:
         "q": model.heads * width,
         "kv": model.kv_groups * width,
         "ffn": model.ffn_hidden_size,
+        "head": width,
     }
 
 
 def weights_of(model: ModelConfig) -> list[Weight]:
     """Rows of the table that apply to this model."""
-    present = {"always": True, "untied": not model.tied_embeddings, "qkv_bias": model.qkv_bias}
+    present = {
+        "always": True,
+        "untied": not model.tied_embeddings,
+        "qkv_bias": model.qkv_bias,
+        "qk_norm": model.qk_norm,
+    }
     return [weight for weight in TABLE if present[weight.exists]]
 
 

@@ -8,6 +8,7 @@ from the configuration. ``megatron_ko.formats.checkpoint_folder`` owns the descr
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import shutil
 import time
@@ -22,12 +23,15 @@ import torch.distributed as dist
 
 from megatron_ko.errors import CheckpointError, first_line
 from megatron_ko.files import fsync_folder, write_json
-from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, sizes_of_files
+from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, damage_error, damaged_files
+from megatron_ko.formats.checksums import describe_files, state_files
+from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.training.checkpoint_index import check_objects, read_index
 from megatron_ko.training.model import unwrap
 from megatron_ko.training.optimizer import relabel_groups, torch_adams
 
+log = logging.getLogger(__name__)
 # Only this type survives a change of tensor or pipeline parallelism; without a type, saving fails.
 SHARDING = {"distrib_optim_sharding_type": "fully_reshardable"}
 
@@ -66,11 +70,54 @@ def save(checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, tokenizer_folde
     dist.barrier()
     if main:
         copy_tokenizer_folder(tokenizer_folder, folder / "tokenizer")
+    dist.barrier()
+    files = _describe_files(folder)
+    if main:
         fsync_folder(folder)
-        write_json(folder / MARKER, {**checkpoint.description(), "files": sizes_of_files(folder)})
+        write_json(folder / MARKER, {**checkpoint.description(), "files": files})
         fsync_folder(folder.parent)
     dist.barrier()
     return time.monotonic() - begin
+
+
+def _describe_files(folder: Path) -> dict[str, Any]:
+    """Sizes and checksums of all files, each read by one rank. Collective."""
+    names = state_files(folder)
+    described: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(described, describe_files(folder, names[dist.get_rank() :: len(described)]))
+    merged = {name: facts for part in described for name, facts in part.items()}
+    return {name: merged[name] for name in sorted(merged)}
+
+
+def find_damage(checkpoint: Checkpoint) -> list[str]:
+    """Names of the damaged files, each read by one rank. Collective; the same on every rank."""
+    ranks = dist.get_world_size()
+    damaged: list[Any] = [None] * ranks
+    dist.all_gather_object(damaged, damaged_files(checkpoint, dist.get_rank(), ranks))
+    return sorted(name for part in damaged for name in part)
+
+
+def check_content(checkpoint: Checkpoint) -> None:
+    """Raises CheckpointError on every rank if a file is damaged. Collective."""
+    if names := find_damage(checkpoint):
+        raise damage_error(checkpoint, names)
+
+
+def newest_sound(newest: Checkpoint) -> Checkpoint:
+    """``newest``, or the next older checkpoint of its run whose files are undamaged, with a warning. Collective.
+
+    Raises CheckpointError if all are damaged: a run never starts again from the beginning because of damage.
+    """
+    for folder in reversed(checkpoints_of(newest.folder.parent.parent)):
+        candidate = newest if folder == newest.folder else Checkpoint.read(folder)
+        if candidate.step > newest.step or not candidate.optimizer:
+            continue
+        damaged = find_damage(candidate)
+        if not damaged:
+            return candidate
+        if dist.get_rank() == 0:
+            log.warning("%s; trying an older one", damage_error(candidate, damaged))
+    raise damage_error(newest, find_damage(newest))
 
 
 def _use_plain_results_queue() -> None:
@@ -111,7 +158,7 @@ def resume(
 
 
 def load_weights(checkpoint: Checkpoint, gpt: Any) -> None:
-    """Loads only the weights, into an unwrapped GPT. Collective."""
+    """Loads only the weights, into an unwrapped GPT; ``check_content`` first. Collective."""
     with torch.no_grad(), _quiet():
         state = {"model": _model_state(gpt)}
         loaded = _load(state, checkpoint)

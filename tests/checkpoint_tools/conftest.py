@@ -29,8 +29,9 @@ SHAPE = {
 
 
 def _configs():
-    from transformers import LlamaConfig, Qwen2Config
+    from transformers import LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
 
+    per_head = {"num_key_value_heads": 2, "rms_norm_eps": 1e-6}
     return {
         # 4 query heads of 32 on 2 groups: head size is not hidden / heads
         "gqa": LlamaConfig(
@@ -40,12 +41,18 @@ def _configs():
             **SHAPE, num_key_value_heads=4, rms_norm_eps=1e-6, tie_word_embeddings=True, dtype="bfloat16"
         ),
         "qwen2": Qwen2Config(**SHAPE, num_key_value_heads=2, rms_norm_eps=1e-6, eos_token_id=[5, 7]),
+        "qwen3": Qwen3Config(**SHAPE, **per_head, head_dim=32, eos_token_id=[5, 7]),
+        # 6 heads of 16: they do not divide the hidden size, as in Kanana-nano
+        "mistral": MistralConfig(
+            **{**SHAPE, "num_attention_heads": 6}, **per_head, head_dim=16, sliding_window=None
+        ),
     }
 
 
 @pytest.fixture(scope="session")
 def hf_models(tmp_path_factory) -> dict[str, Path]:
-    """``gqa`` (llama3 rope, untied, several shards), ``mha`` (tied, bf16, one file), ``qwen2`` (biases)."""
+    """``gqa`` (llama3 rope, untied, several shards), ``mha`` (tied, bf16, one file), ``qwen2`` (biases), ``qwen3`` (norms of
+    queries and keys), ``mistral`` (heads that do not divide the hidden size)."""
     import torch
     from transformers import AutoModelForCausalLM
 

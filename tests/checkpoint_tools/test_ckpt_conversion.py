@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 from checkpoint_tools.formats import hf, mcore, torch_dist
 from checkpoint_tools.formats.hf_config import read_config
 
-MODELS = ["gqa", "mha", "qwen2"]
+MODELS = ["gqa", "mha", "qwen2", "qwen3", "mistral"]
 
 
 def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
@@ -148,3 +149,99 @@ def test_compare_reports_values_shapes_and_names(hf_models, checkpoints, tmp_pat
     rows = [line for line in out.splitlines() if line.startswith(("model.", "lm_head."))]
     assert max(map(len, rows)) <= 80 and len({len(row) for row in rows}) == 1
     assert "128x64 / 64x64" in out and "lm_head.weight" in out and "setting rope" in out
+
+
+# --- configurations of the field ---------------------------------------------------------------------------
+
+
+def copy_of(folder: Path, target: Path) -> Path:
+    return Path(shutil.copytree(folder, target))
+
+
+def edit(path: Path, **values: object) -> None:
+    old = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps({**old, **values}))
+
+
+def test_settings_of_generation_come_back(hf_models, tmp_path, run):
+    source = copy_of(hf_models["qwen2"], tmp_path / "hf")
+    settings = {"temperature": 0.7, "top_p": 0.8, "eos_token_id": [5, 7, 9], "transformers_version": "4.45.0"}
+    (source / "generation_config.json").write_text(json.dumps(settings))
+    assert run("from-hf", src=source, dst=tmp_path / "ours") == 0
+    assert run("to-hf", src=tmp_path / "ours", dst=tmp_path / "back") == 0
+    assert json.loads((tmp_path / "back" / "generation_config.json").read_text()) == settings
+    assert read_json_value(tmp_path / "back", "eos_token_id") == [5, 7]
+
+
+def test_numbers_of_the_rotary_embedding_may_be_strings(hf_models, tmp_path):
+    source = copy_of(hf_models["gqa"], tmp_path / "hf")
+    rope = json.loads((source / "config.json").read_text())["rope_parameters"]
+    words = {name: str(value) if name != "rope_type" else value for name, value in rope.items()}
+    edit(source / "config.json", rope_parameters=words)
+    assert read_config(source).model == read_config(hf_models["gqa"]).model
+
+
+def test_code_and_classes_of_other_models_are_reported(hf_models, tmp_path, run, capsys):
+    source = copy_of(hf_models["mha"], tmp_path / "hf")
+    edit(
+        source / "config.json",
+        auto_map={"AutoModelForCausalLM": "modeling.Foo"},
+        architectures=["FooForCausalLM"],
+    )
+    assert run("from-hf", src=source, dst=tmp_path / "ours") == 0
+    warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
+    assert (
+        sum("auto_map" in line for line in warnings)
+        == sum("FooForCausalLM" in line for line in warnings)
+        == 1
+    )
+
+
+def test_rounding_is_measured(hf_models, tmp_path, run):
+    assert run("from-hf", src=hf_models["gqa"], dst=tmp_path / "bf16", dtype="bf16") == 0
+    report = json.loads((tmp_path / "bf16" / "verification.json").read_text())
+    exact = tensors_of(hf_models["gqa"])
+    largest = max(float((t - t.bfloat16().float()).abs().max()) for t in exact.values())
+    assert report["rounding"] == {"from": "fp32", "to": "bf16", "largest_difference": largest} and largest > 0
+    assert report["weights"]["largest_difference"] == 0
+
+
+def test_a_chat_template_of_an_export_gives_special_ids(checkpoints, tmp_path, run):
+    """Inside the project ``</s>`` in a text is text; programs that read an export expect its id."""
+    from transformers import AutoTokenizer
+
+    source = copy_of(checkpoints["gqa"], tmp_path / "ours")
+    tokenizer = source / "tokenizer"
+    write_tiny_tokenizer(tokenizer)
+    assert run("to-hf", src=source, dst=tmp_path / "hf") == 0
+    assert json.loads((tokenizer / "tokenizer_config.json").read_text())["split_special_tokens"] is True
+    published = AutoTokenizer.from_pretrained(tmp_path / "hf")
+    template = "{% for m in messages %}{{ bos_token + m.content + eos_token }}{% endfor %}"
+    ids = published.apply_chat_template(
+        [{"role": "user", "content": "ab"}], chat_template=template, return_dict=False
+    )
+    a, b = published.convert_tokens_to_ids(["a", "b"])
+    assert ids == [published.bos_token_id, a, b, published.eos_token_id]
+
+
+def write_tiny_tokenizer(folder: Path) -> None:
+    from megatron_ko.formats.tokenizer_folder import write_tokenizer_folder
+
+    special = {"bos": "<s>", "eos": "</s>"}
+    tokens = [*special.values(), *map(chr, range(33, 127))]
+    description = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            {"id": i, "content": token, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
+             "special": True}
+            for i, token in enumerate(special.values())
+        ],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "."}, "behavior": "Isolated", "invert": False},
+        "post_processor": None,
+        "decoder": None,
+        "model": {"type": "WordLevel", "vocab": {token: i for i, token in enumerate(tokens)}, "unk_token": "!"},
+    }  # fmt: skip
+    write_tokenizer_folder(folder, description, special)

@@ -15,6 +15,11 @@ from checkpoint_tools.endpoints import clear_destination
 from checkpoint_tools.formats import hf, mcore
 from megatron_ko.errors import CheckpointError
 
+LLAMA3_OLD = {
+    "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.5, "high_freq_factor": 6.0,
+    "original_max_position_embeddings": 32,
+}  # fmt: skip
+
 
 @pytest.fixture
 def hf_copy(hf_models, tmp_path) -> Path:
@@ -126,6 +131,15 @@ def test_index_and_shards_that_disagree(sharded_copy, tmp_path, expect_error):
             "rope_parameters",
             "rope-per-layer",
         ),
+        ({"rope_scaling": {**LLAMA3_OLD, "factor": "eight"}}, "rope_scaling", "not-a-number"),
+        ({"model_type": ["llama"]}, "model_type", "unsupported-model"),
+        # without the key, the window is 4,096
+        ({"model_type": "mistral", "max_position_embeddings": 8192}, "sliding_window", "sliding-window"),
+        ({"model_type": "mistral", "sliding_window": 127}, "sliding_window", "sliding-window"),
+        ({"model_type": "mistral", "sliding_window": True}, "sliding_window", "sliding-window"),
+        ({"model_type": "qwen3", "head_dim": None}, "head_dim", "missing-key"),
+        ({"model_type": "qwen3", "attention_bias": True}, "attention_bias", "unsupported-setting"),
+        ({"model_type": "qwen2", "num_key_value_heads": None}, "num_key_value_heads", "missing-key"),
         ({"partial_rotary_factor": 0.5}, "partial_rotary_factor", "unsupported-setting"),
         ({"quantization_config": {"quant_method": "gptq"}}, "quantization_config", "unsupported-setting"),
         ({"num_key_value_heads": 3}, "num_key_value_heads", "does-not-divide"),
@@ -144,6 +158,38 @@ def test_mixed_number_formats_need_a_choice(hf_copy, tmp_path, run, expect_error
     edit_tensors(hf_copy, lambda t: t.update({"model.norm.weight": t["model.norm.weight"].float()}))
     assert expect_error("from-hf", src=hf_copy, dst=tmp_path / "x").rule == "mixed-dtypes"
     assert run("from-hf", src=hf_copy, dst=tmp_path / "x", dtype="fp32") == 0
+
+
+def test_a_window_is_accepted_for_sequences_that_fit_into_it(hf_copy, tmp_path, run):
+    edit(hf_copy / "config.json", model_type="mistral", sliding_window=64)
+    assert run("from-hf", src=hf_copy, dst=tmp_path / "x", max_sequence_length=64) == 0
+    assert mcore.open_mcore(tmp_path / "x").model.max_sequence_length == 64
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.5])
+def test_the_output_embedding_of_a_tied_model_must_be_its_input_embedding(
+    factor, hf_copy, tmp_path, run, expect_error
+):
+    embedding = load_file(hf_copy / "model.safetensors")["model.embed_tokens.weight"]
+    edit_tensors(hf_copy, lambda t: t.update({"lm_head.weight": embedding + factor * embedding}))
+    if factor:
+        assert expect_error("from-hf", src=hf_copy, dst=tmp_path / "x").rule == "tied-head-differs"
+    else:
+        assert run("from-hf", src=hf_copy, dst=tmp_path / "x") == 0
+        assert "lm_head.weight" not in mcore.open_mcore(tmp_path / "x").entries
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_weights_that_are_not_finite_are_refused_by_name(value, hf_copy, tmp_path, run, expect_error):
+    def damage(tensors):
+        tensors["model.layers.1.mlp.up_proj.weight"][3, 5] = value
+
+    edit_tensors(hf_copy, damage)
+    error = expect_error("from-hf", src=hf_copy, dst=tmp_path / "x")
+    assert error.rule == "not-finite" and "model.layers.1.mlp.up_proj.weight" in str(error)
+    assert run("from-hf", src=hf_copy, dst=tmp_path / "y", allow_nonfinite=True) == 0
+    assert expect_error("to-hf", src=tmp_path / "y", dst=tmp_path / "z").rule == "not-finite"
+    assert run("to-hf", src=tmp_path / "y", dst=tmp_path / "w", allow_nonfinite=True) == 0
 
 
 # --- checkpoints -----------------------------------------------------------------------------------------

@@ -27,7 +27,10 @@ def warm_ranks() -> None:
     multiprocessing.get_context("forkserver").set_forkserver_preload(["tests.warm"])
 
 
-@pytest.mark.parametrize(("model", "tensor_parallel"), [("gqa", 1), ("gqa", 2), ("qwen2", 2)])
+@pytest.mark.parametrize(
+    ("model", "tensor_parallel"),
+    [("gqa", 1), ("gqa", 2), ("qwen2", 2), ("qwen3", 1), ("qwen3", 2), ("mistral", 2)],
+)
 def test_logits_are_those_of_transformers(model, tensor_parallel, hf_models, checkpoints):
     store = mcore.open_mcore(checkpoints[model])
     tokens = verify.sample_tokens(store, None)

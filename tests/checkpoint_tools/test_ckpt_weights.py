@@ -28,7 +28,7 @@ def test_llama_3_8b_has_its_published_size():
     assert parameter_count(LLAMA_3_8B, 128_256) == 8_030_261_248
 
 
-@pytest.mark.parametrize("name", ["gqa", "mha", "qwen2"])
+@pytest.mark.parametrize("name", ["gqa", "mha", "qwen2", "qwen3", "mistral"])
 def test_names_shapes_and_count_are_those_of_transformers(name, hf_models):
     from transformers import AutoModelForCausalLM
 

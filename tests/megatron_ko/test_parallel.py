@@ -38,35 +38,39 @@ def _validation(folder: Path) -> dict[str, float]:
     return [r for r in _records(folder) if r["kind"] == "valid"][-1]["loss"]
 
 
-CASES = [("untied", name) for name in LAYOUTS] + [
-    ("tied", name) for name in ("TP2", "PP2", "TP2 x PP2", "CP2")
+MODELS = {
+    "untied": ["model.tied_embeddings=false"],
+    "tied": ["model.tied_embeddings=true"],
+    "norms of queries and keys": ["model.tied_embeddings=false", "model.qk_norm=true"],
+}
+CASES = [
+    *(("untied", name) for name in LAYOUTS),
+    *(("tied", name) for name in ("TP2", "PP2", "TP2 x PP2", "CP2")),
+    *(("norms of queries and keys", name) for name in ("TP2", "CP2 x TP2 with sequence parallel")),
 ]
 
 
 @pytest.fixture(scope="module")
 def one_rank(tmp_path_factory):
-    """The run on one rank, once per type of embedding: (configuration, folder, overrides)."""
+    """The run on one rank, once per model: (configuration, folder, overrides)."""
     runs: dict[str, tuple[str, Path, list[str]]] = {}
 
-    def run(embedding: str) -> tuple[str, Path, list[str]]:
-        if embedding not in runs:
-            folder = tmp_path_factory.mktemp(embedding)
+    def run(model: str) -> tuple[str, Path, list[str]]:
+        if model not in runs:
+            folder = tmp_path_factory.mktemp("run")
             config = write_tiny_run(folder)
-            fixed = [
-                "checkpoint.every_steps=1000",
-                f"model.tied_embeddings={str(embedding == 'tied').lower()}",
-            ]
+            fixed = ["checkpoint.every_steps=1000", *MODELS[model]]
             ranks.train(config, [*fixed, f"run.folder={folder / 'one'}"])
-            runs[embedding] = (config, folder, fixed)
-        return runs[embedding]
+            runs[model] = (config, folder, fixed)
+        return runs[model]
 
     return run
 
 
 @pytest.mark.ranks
-@pytest.mark.parametrize(("embedding", "name"), CASES)
-def test_layout_trains_like_one_rank(one_rank, embedding, name):
-    config, folder, fixed = one_rank(embedding)
+@pytest.mark.parametrize(("model", "name"), CASES)
+def test_layout_trains_like_one_rank(one_rank, model, name):
+    config, folder, fixed = one_rank(model)
     count, overrides = LAYOUTS[name]
     target = folder / name.replace(" ", "_")
     ranks.train(config, [*fixed, *overrides, f"run.folder={target}"], count)

@@ -16,7 +16,7 @@ from megatron_ko.config.training import Config, ModelConfig
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import write_json
 from megatron_ko.formats import run_folder
-from megatron_ko.formats.checkpoint_folder import Checkpoint, check_fits, sizes_of_files
+from megatron_ko.formats.checkpoint_folder import Checkpoint, check_fits
 from megatron_ko.formats.run_folder import (
     checkpoint_folder,
     checkpoints_of,
@@ -122,9 +122,7 @@ def test_a_truncated_or_missing_state_file_is_refused(tmp_path, name):
     """Whether ``common.pt`` exists depends on the megatron-core that wrote it; the marker lists it."""
     checkpoint = write_checkpoint(tmp_path, 1)
     (checkpoint.folder / name).write_bytes(b"12345")
-    sizes = sizes_of_files(checkpoint.folder)
-    assert sizes[name] == 5
-    write_json(checkpoint.folder / "checkpoint.json", {**checkpoint.description(), "files": sizes})
+    write_json(checkpoint.folder / "checkpoint.json", {**checkpoint.description(), "files": {name: 5}})
     assert Checkpoint.read(checkpoint.folder) == checkpoint
     (checkpoint.folder / name).write_bytes(b"1")
     error = refusal(lambda: Checkpoint.read(checkpoint.folder))

@@ -1,0 +1,78 @@
+"""The table of families in the conversion guide is that of the program.
+
+python -m tests.checkpoint_tools.test_families      # writes the table into the guide
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from checkpoint_tools.formats.families import FAMILIES, REFUSED, family_for
+from checkpoint_tools.formats.hf_config import check_exportable, read_config
+from megatron_ko.config.training import ModelConfig
+from megatron_ko.errors import CheckpointError
+from tests.test_layers import ROOT
+
+GUIDE = ROOT / "docs" / "conversion-guide.md"
+BEGIN, END = "<!-- families -->\n", "<!-- end of families -->\n"
+MODEL = ModelConfig(
+    layers=2, hidden_size=64, ffn_hidden_size=96, heads=4, kv_groups=2, max_sequence_length=128
+)
+
+
+def table() -> str:
+    lines = ["| `model_type` | such as | biases on q, k, v | norms of q and k |", "|---|---|---|---|"]
+    lines += [
+        f"| `{name}` | {family.example} | {'yes' if family.qkv_bias else ''} | {'yes' if family.qk_norm else ''} |"
+        for name, family in FAMILIES.items()
+    ]
+    lines += ["", "| refused | because of |", "|---|---|"]
+    lines += [f"| `{name}` | {reason} |" for name, reason in REFUSED.items()]
+    return "\n".join(lines) + "\n"
+
+
+def test_the_guide_has_the_table_of_families():
+    assert GUIDE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0] == table()
+
+
+@pytest.mark.parametrize("name", [*REFUSED, "unheard-of"])
+def test_refused_families_are_refused_with_what_is_missing(name, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": name}))
+    with pytest.raises(CheckpointError) as caught:
+        read_config(tmp_path)
+    assert caught.value.rule == "unsupported-model" and REFUSED.get(name, "llama") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "llama"),
+        ({"heads": 6, "head_size": 16}, "mistral"),
+        ({"qkv_bias": True}, "qwen2"),
+        ({"heads": 6, "head_size": 16, "qkv_bias": True}, "qwen2"),
+        ({"qk_norm": True}, "qwen3"),
+    ],
+)
+def test_a_model_is_exported_as_the_first_family_that_expresses_it(changes, expected):
+    family = family_for(replace(MODEL, **changes))
+    assert family is not None and family.model_type == expected
+
+
+def test_a_model_that_no_family_expresses_cannot_be_exported():
+    with pytest.raises(CheckpointError) as caught:
+        check_exportable("x", replace(MODEL, qkv_bias=True, qk_norm=True))
+    assert caught.value.rule == "no-hugging-face-model"
+
+
+def write(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    head, _, rest = text.partition(BEGIN)
+    path.write_text(head + BEGIN + table() + END + rest.partition(END)[2], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(GUIDE)

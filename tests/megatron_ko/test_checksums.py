@@ -1,0 +1,157 @@
+"""A checkpoint whose files changed after they were written is never loaded, and a run goes on from an older one."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+
+from checkpoint_tools.__main__ import main as operation
+from megatron_ko.errors import CheckpointError
+from megatron_ko.formats.checkpoint_folder import Checkpoint, damaged_files
+from megatron_ko.formats.checksums import BLOCK_BYTES, hash_file, state_files
+from megatron_ko.formats.run_folder import checkpoints_of, start_of_run
+from megatron_ko.preflight import preflight
+from tests import ranks
+from tests.tiny_run import write_tiny_run
+
+FIXED = ["schedule={type: constant}", "checkpoint.every_steps=2"]
+
+
+def flip(path: Path) -> None:
+    """Changes one bit in the middle of a file; its size stays."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES, BLOCK_BYTES + 1])
+def test_a_streamed_checksum_is_that_of_the_content(tmp_path, size):
+    import xxhash
+
+    content = bytes(range(251)) * (size // 251 + 1)
+    (tmp_path / "file").write_bytes(content[:size])
+    assert hash_file(tmp_path / "file") == xxhash.xxh3_128_hexdigest(content[:size])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> tuple[str, Path]:
+    """A run of two ranks with checkpoints of steps 2 and 4: its configuration and folder."""
+    folder = tmp_path_factory.mktemp("checksums")
+    config = write_tiny_run(folder)
+    ranks.train(config, [*FIXED, "training.steps=4"], 2)
+    return config, folder / "run"
+
+
+@pytest.fixture
+def run(finished, tmp_path) -> Path:
+    return Path(shutil.copytree(finished[1], tmp_path / "run"))
+
+
+@pytest.mark.ranks
+def test_every_file_but_the_marker_has_a_checksum(run):
+    for folder in checkpoints_of(run):
+        files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        checkpoint = Checkpoint.read(folder)
+        assert set(checkpoint.files) == set(state_files(folder)) == files - {"checkpoint.json"}
+        assert damaged_files(checkpoint) == []
+
+
+@pytest.mark.ranks
+def test_any_changed_file_is_found(run):
+    folder = checkpoints_of(run)[-1]
+    checkpoint = Checkpoint.read(folder)
+    for name in checkpoint.files:
+        before = (folder / name).read_bytes()
+        flip(folder / name)
+        assert damaged_files(checkpoint) == [name]
+        (folder / name).write_bytes(before)
+    parts = [damaged_files(checkpoint, part, 3) for part in range(3)]
+    assert parts == [[], [], []]
+
+
+@pytest.mark.ranks
+def test_operations_refuse_a_damaged_checkpoint(run, tmp_path, capsys):
+    assert operation(["verify", str(run)]) == 0
+    assert capsys.readouterr().out.count("sound") == 2
+    newest = checkpoints_of(run)[-1]
+    flip(next(newest.glob("*.distcp")))
+    assert operation(["verify", str(run)]) == 2
+    assert operation(["verify", str(newest)]) == 2
+    assert operation(["to-hf", str(run), str(tmp_path / "hf")]) == 2
+    assert not (tmp_path / "hf").exists()
+    assert operation(["verify", str(checkpoints_of(run)[0])]) == 0
+
+
+@pytest.mark.ranks
+def test_a_checkpoint_with_sizes_alone_is_still_read(run, capsys):
+    folder = checkpoints_of(run)[-1]
+    marker = json.loads((folder / "checkpoint.json").read_text())
+    marker["files"] = {
+        name: facts["bytes"] for name, facts in marker["files"].items() if name.endswith(".distcp")
+    }
+    (folder / "checkpoint.json").write_text(json.dumps(marker))
+    assert damaged_files(Checkpoint.read(folder)) == []
+    assert operation(["verify", str(folder)]) == 0 and "sizes only" in capsys.readouterr().out
+
+
+@pytest.mark.ranks
+@pytest.mark.parametrize(
+    "files", [None, {"x": "1"}, {"../x": 1}, {"/etc/passwd": 1}, {"x": {"bytes": True}}, [1]]
+)
+def test_a_damaged_list_of_files_is_an_error(run, files):
+    folder = checkpoints_of(run)[-1]
+    marker = json.loads((folder / "checkpoint.json").read_text())
+    (folder / "checkpoint.json").write_text(json.dumps({**marker, "files": files}))
+    if files is None:  # of the first versions
+        assert Checkpoint.read(folder).files == {}
+        return
+    with pytest.raises(CheckpointError) as caught:
+        Checkpoint.read(folder)
+    assert caught.value.rule == "damaged-marker"
+
+
+# --- runs ---------------------------------------------------------------------------------------------------
+
+
+def losses(folder: Path) -> dict[int, float]:
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return {r["step"]: r["loss"] for r in map(json.loads, lines) if r["kind"] == "train"}
+
+
+@pytest.mark.ranks
+def test_a_run_goes_on_from_the_newest_sound_checkpoint(finished, tmp_path):
+    config, uninterrupted = finished
+    damaged, whole = (Path(shutil.copytree(uninterrupted, tmp_path / name)) for name in ("damaged", "whole"))
+    flip(next(checkpoints_of(damaged)[-1].glob("*.distcp")))
+    for folder in (damaged, whole):
+        ranks.train(config, [*FIXED, "training.steps=6", f"run.folder={folder}"], 2)
+    assert losses(damaged) == losses(whole) and sorted(losses(damaged)) == [1, 2, 3, 4, 5, 6]
+    assert operation(["verify", str(damaged)]) == 0  # the damaged one was written again
+
+
+@pytest.mark.ranks
+def test_a_run_whose_checkpoints_are_all_damaged_does_not_start_again(finished, run):
+    for folder in checkpoints_of(run):
+        flip(next(folder.glob("*.distcp")))
+    with pytest.raises(AssertionError):
+        ranks.train(finished[0], [*FIXED, "training.steps=6", f"run.folder={run}"], 2)
+    assert max(losses(run)) == 4
+
+
+@pytest.mark.ranks
+def test_a_truncated_newest_checkpoint_is_skipped_before_ranks_start(finished, run, caplog):
+    older, newest = checkpoints_of(run)
+    file = next(newest.glob("*.distcp"))
+    file.write_bytes(file.read_bytes()[:-1])
+    config = preflight([finished[0]], [*FIXED, f"run.folder={run}"], 2).config
+    with caplog.at_level(logging.WARNING):
+        start = start_of_run(config)
+    assert start is not None and start.folder == older and file.name in caplog.text
+    (older / ".metadata").unlink()
+    with pytest.raises(CheckpointError) as caught:
+        start_of_run(config)
+    assert caught.value.rule == "wrong-size"
