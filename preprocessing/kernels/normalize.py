@@ -21,6 +21,7 @@ from preprocessing.kernels.normalize_characters import (
     remove_invisible,
     replace_class,
     spell_stray_jamo,
+    to_usual_width,
 )
 from preprocessing.kernels.normalize_classes import (
     BACKTICK,
@@ -136,8 +137,7 @@ def _prose(text, length, seen, spare, table, usual, longest, laughs_from, join_t
         if changed:
             changes |= _CONTROL
     if seen & WIDTH:
-        replace_class(text, length, table, WIDTH, usual)
-        changes |= _FULL_WIDTH
+        changes |= _FULL_WIDTH if to_usual_width(text, length, table, WIDTH, usual) else 0
     if seen & SINGLE:
         replace_class(text, length, table, SINGLE, usual)
         changes |= _NFC

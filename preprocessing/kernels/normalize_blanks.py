@@ -87,7 +87,9 @@ def put_collapsed(text, length, fenced, out, at):
                 out[at] = _SPACE
                 at += 1
             following = i + 1
-            if feeds and _is_code(text, i - blanks, i, end):
+            if (feeds or i == start) and (
+                _is_code(text, i - blanks, i, end) or _is_preformatted(text, i, end)
+            ):
                 following = _line_end(text, i, end)
             elif c == stop:
                 following = span_end(text, i, end, text[i - 1] if i else np.uint32(0))
@@ -112,6 +114,34 @@ def _is_code(text, start, i, end):
         visible += not is_blank(text[i])
         i += 1
     return 2 * hangul <= visible
+
+
+@inner()
+def _is_preformatted(text, i, end):
+    """Whether a line that begins at ``i`` is of a Python session, of a drawing, or indented code in a quotation."""
+    c = text[i]
+    if c == ord("."):
+        return i + 5 < end and (
+            (text[i + 1] == c)
+            & (text[i + 2] == c)
+            & (text[i + 3] == _SPACE)
+            & (text[i + 4] == _SPACE)
+            & (text[i + 5] == _SPACE)
+        )
+    if c != ord(">"):
+        return 0x2500 <= c <= 0x257F
+    if i + 3 < end and (text[i + 1] == c) & (text[i + 2] == c) & (text[i + 3] == _SPACE):
+        return True
+    j = i + 1
+    while j < end and (text[j] == c or (text[j] == _SPACE and j + 1 < end and text[j + 1] == c)):
+        j += 1
+    if j >= end or text[j] != _SPACE:
+        return False
+    j += 1
+    code = j
+    while code < end and is_blank(text[code]):
+        code += 1
+    return code < end and text[code] != _FEED and _is_code(text, j, code, end)
 
 
 @inner()

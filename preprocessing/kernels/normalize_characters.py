@@ -91,6 +91,41 @@ def replace_class(text, length, table, replaced, usual):
 
 
 @inner()
+def to_usual_width(text, length, table, replaced, usual):
+    """Same as ``replace_class``, except for marks of Chinese and Japanese; returns whether anything changed."""
+    changed = False
+    i = 0
+    while 0 <= i < length:
+        end = i
+        while end < length and _is_wide_mark(text[end]):
+            end += 1
+        if (
+            end > i > 0
+            and _is_east_asian(text[i - 1])
+            and (end == length or text[end] == 10 or _is_east_asian(text[end]))
+        ):
+            i = end
+            continue
+        end = max(end, i + 1)
+        for k in range(i, end):
+            if classes_of(text[k], table) & replaced:
+                text[k] = usual[text[k]]
+                changed = True
+        i = end
+    return changed
+
+
+@inner()
+def _is_wide_mark(c):
+    return c in (0xFF01, 0xFF0C, 0xFF1A, 0xFF1B, 0xFF1F)
+
+
+@inner()
+def _is_east_asian(c):
+    return 0x3001 <= c <= 0x30FF or 0x3400 <= c <= 0x4DBF or 0x4E00 <= c <= 0x9FFF
+
+
+@inner()
 def compose_hangul(text, length):
     """Composes conjoining jamo to syllables (Unicode Standard, section 3.12)."""
     w = 0

@@ -52,7 +52,19 @@ _HIDDEN_IN_MARKDOWN = re.compile(
 _CODE = re.compile(r"<(pre|syntaxhighlight|source)\b([^>]{0,4000})>", re.IGNORECASE)
 _INLINE_CODE = re.compile(
     r"<(code|tt|samp|kbd)(?:\s[^<>]{0,200})?>"
-    r"((?:[^<>`\n\x7f]|</?(?:a|b|em|i|mark|span|strong|su[bp]|u|var)(?:\s[^<>]{0,200})?>){1,300})</\1>",
+    r"((?:[^<`\n\x7f]|<(?![A-Za-z/!?])|</?(?:a|b|em|i|mark|span|strong|su[bp]|u|var)(?:\s[^<>]{0,200})?>){1,300})</\1>",
+    re.IGNORECASE,
+)
+_LINE_ELEMENT = re.compile(
+    r"(?P<open><(?P<name>h[1-6]|li|td|th|dt)(?:\s[^<>]{0,2000})?>)(?P<content>[^<]{0,2000}"
+    r"(?:<(?!/?(?:h[1-6]|li|ul|ol|dl|dt|dd|t[dhr]|table|p|div|pre|blockquote|section|article)(?=[\s>/]))[^<]{0,2000}){0,40})"
+    r"(?P<close></(?P=name)\s{0,20}>)",
+    re.IGNORECASE,
+)
+_BREAK = re.compile(r"<br\s{0,20}/?>", re.IGNORECASE)
+_TERM_END = re.compile(
+    r"(?P<last>[^\s>]?)(?P<tags>(?:</(?:a|b|code|em|i|span|strong|tt)>|\s){0,8})</dt\s{0,20}>\s{0,200}"
+    r"<dd(?:\s[^<>]{0,2000})?>\s{0,200}(?:<p(?:\s[^<>]{0,2000})?>\s{0,200})?(?=[^<\s]|</?(?:a|b|code|em|i|span|strong|tt)[\s>])",
     re.IGNORECASE,
 )
 _DECLARATION = re.compile(r"<!DOCTYPE[^>]{0,4000}>|<\?xml[^>]{0,4000}>", re.IGNORECASE)
@@ -140,7 +152,29 @@ def _convert_code(text: str, protected: Protected) -> str:
         lambda opening, content: _protect_block(format_code_block(opening[2], content), protected),
     )
     text = _INLINE_CODE.sub(lambda match: protected.add(format_code_span(match[2])), text)
-    return convert_small_text(text)
+    return _join_terms(_LINE_ELEMENT.sub(_join_lines, convert_small_text(text)))
+
+
+def _join_lines(match: re.Match[str]) -> str:
+    """Joins the lines of a heading, item, cell or term without blocks, so that its mark and its text are one line."""
+    content = match["content"]
+    if "\n" not in content or "\n\n\x7f" in content:
+        return match[0]
+    if match["name"][0] in "hH":
+        content = _BREAK.sub(" ", content)
+    return match["open"] + " ".join(content.split()) + match["close"]
+
+
+def _join_terms(text: str) -> str:
+    """Writes a term and the paragraph that defines it as ``term: definition``."""
+    if "<d" not in text and "<D" not in text:
+        return text
+    return _TERM_END.sub(
+        lambda match: (
+            match["last"] + match["tags"].rstrip() + (" " if match["last"] in (":", "：", "?") else ": ")
+        ),
+        text,
+    )
 
 
 def _protect_block(block: str, protected: Protected) -> str:

@@ -46,7 +46,10 @@ _NUMBER = re.compile(r"[-+−–±]?[0-9]{1,12}(?:\.[0-9]{1,12})?")
 _ATOM = re.compile(rf"[-+−–±]?[{_LETTERS}∞]['′]?|[0-9]{{0,2}}[-+−–]")
 _EXPRESSION = re.compile(rf"[0-9{_LETTERS}+\-−–±*/×·⋅.,'′()=^_∞ ]{{1,40}}")
 _OPERATOR = re.compile(r"[0-9+\-−–±*/×·⋅^=]")
-_LONG_WORD = re.compile(rf"[{_LETTERS}]{{4}}")
+_LONG_WORD = re.compile(
+    rf"[{_LETTERS}]{{4}}|[{_LETTERS}]{{2}}[-–][{_LETTERS}]|[{_LETTERS}][-–][{_LETTERS}]{{2}}"
+    rf"|(?<![A-Za-z])(?!sin|cos|tan|log|exp|max|min|mod)[A-Za-z]{{3}}"
+)
 _NOTES = re.compile(r"[0-9]{1,3}(?:\s?[,–-]\s?[0-9]{1,3}){1,5}")
 _ORDINAL = re.compile(r"st|nd|rd|th|er|re|e|ème|o|a|os|as", re.IGNORECASE)
 _SIGNS = {"tm": "™", "sm": "℠", "(tm)": "™", "(r)": "®", "(c)": "©"}

@@ -75,7 +75,10 @@ OTHER_WIDTHS = (
     | {code: 0x20 for code in (0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)}
     | HALF_WIDTH_JAMO
 )
-_OTHER_WIDTHS = re.compile(f"[{BLANKS}\uff01-\uff5e\uffa1-\uffdc]+")
+_EAST_ASIAN = "\u3001-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+_OTHER_WIDTHS = re.compile(
+    f"(?P<kept>(?<=[{_EAST_ASIAN}])[！，：；？]+(?=[{_EAST_ASIAN}\n]|\\Z))|[{BLANKS}\uff01-\uff5e\uffa1-\uffdc]+"
+)
 
 INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 FINALS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
@@ -91,13 +94,15 @@ STARS, HEARTS, MARKS = "★☆", "♥♡", "!?"
 # A code span of one line; a backslash before it makes it text.
 _SPAN = r"(?<![`\\])(?P<ticks>`+)(?!`)[^\n]{1,1000}?(?<!`)(?P=ticks)(?!`)"
 _INNER_BLANKS = re.compile(
-    rf"(?P<code>{_SPAN})|^(?: {{4}}| {{0,3}}\t)[ \t]*(?P<line>[^ \t\n][^\n]*)|(?<=[^ \t\n])[ \t]+(?=[^ \t\n])",
+    rf"(?P<code>{_SPAN})|^[ \t]*(?P<kept>(?:>>>[ ]|\.\.\.[ ]{{3}}|[\u2500-\u257f])[^\n]*)|^(?: {{4}}| {{0,3}}\t)[ \t]*(?P<line>[^ \t\n][^\n]*)"
+    r"|^[ \t]*>(?:[ ]?>)*[ ](?:[ ]{4}|[ ]{0,3}\t)[ \t]*(?P<quoted>[^ \t\n][^\n]*)|(?<=[^ \t\n])[ \t]+(?=[^ \t\n])",
     re.MULTILINE,
 )
 _BLANKS_OF_WORDS = re.compile(rf"(?P<code>{_SPAN})|(?<=[^ \t\n])[ \t]+(?=[^ \t\n])")
 _HANGUL = re.compile("[가-힣]")
 _TRAILING_BLANKS = re.compile(r"[ \t]+$", re.MULTILINE)
-_FENCE_OPENS = re.compile(r"[ \t]*(`{3,})[^`\n]*")
+_FENCE_OPENS = re.compile(r"([ \t>]*)(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]+)?(`{3,})[^`\n]*")
+_QUOTED_FENCE_CLOSES = re.compile(r"[ \t>]*(`{3,})[ \t]*")
 _FENCE_CLOSES = re.compile(r"[ \t]*(`{3,})[ \t]*")
 MARK_OF_LIST = re.compile(r"[ \t]*(?:[-*+]|[0-9]{1,9}[.)])[ \t]")
 _EMPTY_LINES = re.compile(r"\n{3,}")
@@ -122,8 +127,11 @@ def remove_invisible_in_code(text: str) -> str:
 
 
 def to_usual_width(text: str) -> str:
-    """Converts full-width ASCII and blanks of any width to ASCII, half-width jamo to full width; not half-width katakana."""
-    return _OTHER_WIDTHS.sub(lambda match: match[0].translate(OTHER_WIDTHS), text)
+    """Converts full-width ASCII and blanks of any width to ASCII, half-width jamo to full width; not half-width katakana.
+
+    Full-width marks between Chinese or Japanese characters, or between one and the end of its line, stay.
+    """
+    return _OTHER_WIDTHS.sub(lambda match: match["kept"] or match[0].translate(OTHER_WIDTHS), text)
 
 
 def spell_stray_jamo(text: str) -> str:
@@ -226,8 +234,8 @@ _RUNS = re.compile(
 def collapse_blanks(text: str) -> str:
     """Leaves one blank between words, none at line ends, and at most one empty line.
 
-    Indentation, fenced code, code spans and lines of indented code keep their blanks: those that begin with a tab or four
-    blanks and are not mostly Hangul.
+    Indentation, fenced code, code spans, lines of Python sessions and drawings, and lines of indented code keep their
+    blanks: those that begin with a tab or four blanks, also behind marks of quotations, and are not mostly Hangul.
     """
     text = _TRAILING_BLANKS.sub("", text).strip(" \t\n")
     return change_outside_fences(
@@ -236,19 +244,21 @@ def collapse_blanks(text: str) -> str:
 
 
 def _collapse_match(match: re.Match[str]) -> str:
-    line = match["line"]
+    line = match["line"] or match["quoted"]
     if line is None:
-        return match["code"] or " "
+        return match["code"] or (match[0] if match["kept"] else " ")
     visible = len(line) - line.count(" ") - line.count("\t")
     if 2 * len(_HANGUL.findall(line)) <= visible:
         return match[0]
+    if match["quoted"]:
+        line = match[0]
     return match[0][: -len(line)] + _BLANKS_OF_WORDS.sub(lambda inner: inner["code"] or " ", line)
 
 
 def change_outside_fences(text: str, change: Callable[[str], str]) -> str:
     """Applies ``change`` outside of fenced code, which reaches from a line ``` or ```name to the next line ```.
 
-    A fence of more backticks ends with at least as many.
+    A fence of more backticks ends with at least as many. A fence in a quotation ends with the quotation.
     """
     if "```" not in text:
         return change(text)
@@ -262,12 +272,16 @@ def change_outside_fences(text: str, change: Callable[[str], str]) -> str:
 def find_fences(text: str) -> list[tuple[int, int]]:
     """``(start, end)`` of fenced code, without the line feed after it. Ignores a fence that never closes."""
     fences: list[tuple[int, int]] = []
-    opened, marks = 0, 0
+    opened, marks, quoted = 0, 0, False
     start = 0
     for line in text.split("\n"):
-        match = (_FENCE_CLOSES if marks else _FENCE_OPENS).fullmatch(line) if "```" in line else None
+        if marks and quoted and not line.lstrip(" \t").startswith(">"):
+            fences.append((opened, start - 1))
+            marks = 0
+        closes = _QUOTED_FENCE_CLOSES if quoted else _FENCE_CLOSES
+        match = (closes if marks else _FENCE_OPENS).fullmatch(line) if "```" in line else None
         if match and not marks:
-            opened, marks = start, len(match[1])
+            opened, marks, quoted = start, len(match[2]), ">" in match[1]
         elif match and len(match[1]) >= marks:
             fences.append((opened, start + len(line)))
             marks = 0
