@@ -82,7 +82,10 @@ _EDGE = " \t\u00a0"
 _CUT = "\x1e"  # marks both sides of a line end that a tag became; removed with the blanks around it
 _JOIN = "\x1f"  # after the mark of a list item; removed with the blanks and line ends behind it
 _JOINED = re.compile("\x1f(?:[\\s\x1e]+(?![\\s\x1e\x7f]))?")
-_OWN_MARKS = "\x1e\x1f\x7f"
+_LEVEL = "\x1d"  # one level of nested lists, which becomes two blanks
+_BEFORE_NESTED = re.compile(f"\n+(?={_LEVEL})")
+_BETWEEN_ITEMS = re.compile(r"(?<=>)\s{1,1000}(?=<(?:li[\s>]|[uo]l[\s>]|/[uo]l\s{0,20}>))", re.IGNORECASE)
+_OWN_MARKS = "\x1d\x1e\x1f\x7f"
 HTML_HINT = r"<[A-Za-z/!?]|&#?[A-Za-z0-9]+;"
 
 
@@ -125,8 +128,10 @@ def html_to_text(text: str) -> str:
     lines = marked.split("\n")
     cells = table_lines(lines) if "|" in marked else set()
     marked = "\n".join(_flatten_tags(line) if n in cells else line for n, line in enumerate(lines))
-    marked = _end_cut_lines(_TAG.sub(lambda match: _replace_known_tag(match, closed), marked))
-    return protected.restore(re.sub(r"\n{3,}", "\n\n", unescape(marked))).strip("\n")
+    tags = _Tags()
+    marked = _end_cut_lines(_TAG.sub(lambda match: _replace_known_tag(match, closed, tags), marked))
+    marked = _indent_lists(unescape(marked))
+    return protected.restore(re.sub(r"\n{3,}", "\n\n", marked)).strip("\n")
 
 
 def page_to_text(text: str) -> str:
@@ -135,13 +140,17 @@ def page_to_text(text: str) -> str:
     text = replace_comments(text)
     text = replace_elements(text, _HIDDEN, lambda opening, content: "\n")
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
-    text = _strip_lines(remove_tags(_convert_code(text, protected)))
+    text = _indent_lists(_strip_lines(_without_tags(_convert_code(text, protected))))
     return protected.restore(re.sub(r"\n{3,}", "\n\n", text)).strip("\n")
 
 
 def remove_tags(text: str) -> str:
     """Replaces tags by line ends and Markdown marks, and resolves character references; other whitespace stays."""
-    return unescape(_JOINED.sub("", _TAG.sub(_replace_tag, text)).replace(_CUT, ""))
+    return _indent_lists(_without_tags(text))
+
+
+def _without_tags(text: str) -> str:
+    return unescape(_JOINED.sub("", _TAG.sub(_Tags().replace, text)).replace(_CUT, ""))
 
 
 def _convert_code(text: str, protected: Protected) -> str:
@@ -152,7 +161,8 @@ def _convert_code(text: str, protected: Protected) -> str:
         lambda opening, content: _protect_block(format_code_block(opening[2], content), protected),
     )
     text = _INLINE_CODE.sub(lambda match: protected.add(format_code_span(match[2])), text)
-    return _join_terms(_LINE_ELEMENT.sub(_join_lines, convert_small_text(text)))
+    text = _join_terms(_LINE_ELEMENT.sub(_join_lines, convert_small_text(text)))
+    return _BETWEEN_ITEMS.sub("", text)
 
 
 def _join_lines(match: re.Match[str]) -> str:
@@ -224,7 +234,7 @@ def _flatten_tags(line: str) -> str:
     return _TAG.sub(lambda match: " " if _IS_BLOCK.fullmatch(match["name"].lower()) else match[0], line)
 
 
-def _replace_known_tag(match: re.Match[str], closed: set[str]) -> str:
+def _replace_known_tag(match: re.Match[str], closed: set[str], tags: _Tags) -> str:
     """Replaces a tag of Markdown; a tag that is only mentioned, escaped, or a placeholder or component stays."""
     name, at = match["name"], match.start()
     if name[0].isupper() and name[1:].islower():  # of a component, such as <Button>
@@ -234,7 +244,7 @@ def _replace_known_tag(match: re.Match[str], closed: set[str]) -> str:
         return match[0]
     if name.lower() in _WORDS and name.lower() not in closed and not match["attributes"].strip(" /"):
         return match[0]
-    return _replace_tag(match)
+    return tags.replace(match)
 
 
 def format_code_span(code: str) -> str:
@@ -246,20 +256,34 @@ def format_code_span(code: str) -> str:
     return f"{marks} {code} {marks}" if "`" in (code[0], code[-1]) else f"{marks}{code}{marks}"
 
 
-def _replace_tag(match: re.Match[str]) -> str:
-    name, closing = match["name"].lower(), match["close"]
-    heading = _HEADING.fullmatch(name)
-    if heading:
-        return _line_end(2) if closing else _line_end(2) + "#" * int(heading[1]) + " "
-    if name == "li":
-        return "" if closing else _line_end(1) + "- " + _JOIN
-    if name in ("td", "th"):
-        return " "
-    if name == "br" and _END_OF_LINE.match(match.string, match.end()):
-        return ""
-    if name in ("br", "tr", "dd", "dt", "option", "ul", "ol"):
-        return _line_end(1)
-    return _line_end(2) if _IS_BLOCK.fullmatch(name) else ""
+class _Tags:
+    """Replaces the tags of one text, in their order, by line ends and marks of Markdown."""
+
+    def __init__(self) -> None:
+        self._lists = 0  # lists that are open
+
+    def replace(self, match: re.Match[str]) -> str:
+        name, closing = match["name"].lower(), bool(match["close"])
+        heading = _HEADING.fullmatch(name)
+        if heading:
+            return _line_end(2) if closing else _line_end(2) + "#" * int(heading[1]) + " "
+        if name in ("ul", "ol"):
+            self._lists = max(0, self._lists - 1) if closing else self._lists + 1
+            return "" if self._lists > (0 if closing else 1) else _line_end(1)
+        if name == "li":
+            return "" if closing else f"{_line_end(1)}{_LEVEL * (self._lists - 1)}- {_JOIN}"
+        if name in ("td", "th"):
+            return " "
+        if name == "br" and _END_OF_LINE.match(match.string, match.end()):
+            return ""
+        if name in ("br", "tr", "dd", "dt", "option"):
+            return _line_end(1)
+        return _line_end(2) if _IS_BLOCK.fullmatch(name) else ""
+
+
+def _indent_lists(text: str) -> str:
+    """Indents nested items, without empty lines before them."""
+    return _BEFORE_NESTED.sub("\n", text).replace(_LEVEL, "  ") if _LEVEL in text else text
 
 
 def _line_end(lines: int) -> str:

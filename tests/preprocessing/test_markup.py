@@ -88,3 +88,19 @@ def test_markup_stays_in_code_and_where_it_is_switched_off():
 def test_latex_signs_become_characters():
     signs = [latex_to_markdown(f"a {{\\{name}}} b") for name in ("S", "copyright", "ss", "o")]
     assert signs == ["a § b", "a © b", "a ß b", "a ø b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<p>앞</p><ul>\n<li>하나\n<ul>\n<li>둘</li>\n<li>셋</li></ul></li>\n<li>넷</li></ul>\n<p>끝</p>",
+         "앞\n\n- 하나\n  - 둘\n  - 셋\n- 넷\n\n끝"),
+        ("<ol><li><p>첫째</p></li><li><p>둘째</p><ul><li>안</li></ul></li></ol>", "- 첫째\n\n- 둘째\n  - 안"),
+        ("<ul><li>가<ol><li>나<ul><li>다</li></ul></li></ol></li></ul></ul><ul><li>라</li></ul>",
+         "- 가\n  - 나\n    - 다\n\n- 라"),
+        ("<p><code>Map&lt;K, V&gt;</code>와 <code>a => b</code></p>", "`Map<K, V>`와 `a => b`"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("page", [False, True])
+def test_nested_lists_keep_their_levels(text, expected, page):
+    assert html_to_text(f"<html><body>{text}</body></html>" if page else text) == expected
