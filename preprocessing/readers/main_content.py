@@ -39,6 +39,7 @@ CONTENT_BONUS = 3  # factor of the weight of an element with a name of content
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
 LONGEST_NOTICE = 240
 LONGEST_HEADING = 60
+LONGEST_BOX_HEADING = 20
 LARGEST_HEADER = 400
 MOST_DESCENDANTS = 200
 MOST_LEVELS = 8  # elements around the content in which its heading is searched
@@ -263,11 +264,23 @@ def _is_other(tree: PageTree, before: Element | None, element: Element) -> bool:
 
 
 def _is_link_group(element: Element) -> bool:
+    if _is_box_of_links(element):
+        return True
     if not element.links or element.linked < LINK_SHARE * element.text:
         return False
     if element.name == "tr":  # of a table that arranges the page
         return len(element.children) == 1 and element.links > 1
     return element.name not in _PARTS
+
+
+def _is_box_of_links(element: Element) -> bool:
+    """True for a box of links and a short text above them, whatever its element."""
+    if element.links < 2 or element.name not in ("div", "section"):
+        return False
+    first = next((child for child in element.children if child.text), None)
+    if first is None or first.links or first.name not in ("p", "div", "strong", "span", "b"):
+        return False
+    return first.text <= LONGEST_BOX_HEADING and first.text + element.linked == element.text
 
 
 def _cut_empty_headings(children: list[Element], parent: Element) -> None:

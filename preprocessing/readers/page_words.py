@@ -16,7 +16,7 @@ SURROUNDINGS = frozenset((
     "promotion", "popup", "modal", "overlay", "dialog", "toast", "cookie", "cookies", "cookiebar", "consent", "gdpr", "share",
     "sharing", "sharer", "sharedaddy", "sns", "social", "follow", "scrap", "print", "bookmark", "newsletter", "subscribe",
     "subscription", "login", "signup", "search", "satisfaction", "online", "statistics", "stats", "buttons", "button", "btn",
-    "btns", "postbtn", "signin",
+    "btns", "postbtn", "signin", "charge", "manager", "damdang",
 ))  # fmt: skip
 OTHER_PAGES = frozenset((
     "related", "relation", "relations", "relate", "relative", "relatedposts", "relevant", "recommend", "recommended",
@@ -77,6 +77,7 @@ LINKS_HEADING = re.compile(
     r"지금\s*(?:뜨는|많이)|새로\s*(?:쓴|올라온)|핫|베스트|화제의|놓치면|이\s*(?:시각|시간|분야|기자|블로그|카테고리|글과|기사와|상품과))"
     r"[^.!?]{0,20}?(?:기사|뉴스|글|포스트|게시글|게시물|콘텐츠|컨텐츠|상품|제품|영상|동영상|목록|정보|링크|사이트|댓글|검색어|소식|"
     r"태그|레시피|문서|질문|이야기|키워드)(?:들)?(?:\s*(?:더\s*)?보기|\s*목록)?"
+    r"|(?:다른\s*(?:사람|분|이)들?[이은]?\s*)?(?:많이|함께|같이)\s*(?:본|볼|읽은|읽을|찾은|산|구매한|보면\s*좋은)\s*\S{1,8}"
     r"|.{0,24}카테고리의\s*다른\s*글|공유(?:하기)?|태그|카테고리|분류|목차|차례|전체\s*메뉴|바로\s*가기|검색|로그인|구독(?:하기)?|달력|"
     r"방문자(?:\s*수)?|퀵\s*메뉴|광고|AD|이\s*글\s*공유하기|글\s*탐색|지난\s*글(?:\s*모음)?|"
     r"related(?:\s+\w+){0,2}|recommended(?:\s+\w+){0,3}|most\s+(?:read|popular|viewed)|popular(?:\s+\w+)?|latest(?:\s+\w+)?|"
