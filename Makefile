@@ -11,7 +11,7 @@ FOLDER ?= examples/quickstart
 ARGS ?=
 # Test files run side by side, those that take long first (tests/conftest.py); ranks wait for each other much of the time,
 # so two cores carry more workers. A test that hangs ends its worker, with the stacks.
-PARALLEL ?= -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? 6 : 8))) --dist loadfile \
+PARALLEL ?= -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? 4 : n < 8 ? n : 8))) --dist loadfile \
             --no-loadscope-reorder -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true
 VENV := .venv
 PY := $(VENV)/bin/python

@@ -123,12 +123,12 @@ def test_request_to_stop_reaches_the_command(tmp_path: Path) -> None:
     job, command = start_sleeper(tmp_path)
     time.sleep(0.3)  # the command installs its handler after it wrote its id
     job.send_signal(signal.SIGTERM)
-    assert job.wait(timeout=30) == 75
+    assert job.wait(timeout=300) == 75
     assert gone(command)
 
 
 def test_command_dies_with_a_killed_job(tmp_path: Path) -> None:
     job, command = start_sleeper(tmp_path)
     job.kill()
-    job.wait(timeout=30)
+    job.wait(timeout=300)
     assert gone(command)

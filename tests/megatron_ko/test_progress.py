@@ -46,7 +46,7 @@ def on_terminal(script: str, columns: int = COLUMNS) -> bytes:
     except OSError:  # Linux ends a terminal without writers like this
         pass
     os.close(terminal)
-    assert program.wait(timeout=60) == 0, written.decode()
+    assert program.wait(timeout=300) == 0, written.decode()
     return written
 
 

@@ -2,7 +2,8 @@
 
 A file of ``pages/seen`` or ``pages/unseen`` contains a site and its pages: the frame with ``%TITLE%`` and ``%BODY%``, then
 after each line ``=====`` a title and a body (``-----`` separates ``%INFO%`` from it). Blocks are ⟦main content⟧, ⟪not⟫ and
-⟨either⟩ (by-lines, captions). The extractor was developed on ``seen`` alone.
+⟨either⟩ (by-lines, captions). The extractor was developed on ``seen``; docs/data-quality.md has
+the first run on ``unseen``.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ class LocalSlurm:
 
     def run(self, *command: str, cwd: Path | None = None, environment: dict[str, str] | None = None) -> str:
         done = subprocess.run(
-            command, env=environment or self.environment, cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+            command, env=environment or self.environment, cwd=cwd, capture_output=True, text=True, timeout=300, check=False
         )  # fmt: skip
         assert done.returncode == 0, f"{command}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout

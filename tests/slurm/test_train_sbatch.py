@@ -61,7 +61,7 @@ def run(
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
 
@@ -129,7 +129,7 @@ def test_the_shell_around_a_rank_ends_with_the_code_of_the_rank(tmp_path, number
     ) as shell:
         assert shell.stdout is not None and shell.stdout.readline() == b"ready\n"
         os.killpg(shell.pid, number)
-        assert shell.wait(60) == 2
+        assert shell.wait(300) == 2
     assert (tmp_path / "failures").read_text(encoding="utf-8") == "2\n"
 
 
