@@ -36,16 +36,8 @@ from megatron_ko.preflight import Preflight, preflight
 
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     """Runs one rank from start to end. Returns the exit code."""
-    from megatron_ko.training import (
-        checkpoint,
-        data,
-        distributed,
-        evaluate,
-        model,
-        optimizer,
-        reporting,
-        step,
-    )
+    from megatron_ko.training import checkpoint, data, distributed, evaluate, model, optimizer
+    from megatron_ko.training import reporting, step  # isort: skip
 
     config, plan, manifest, folder = checked.config, checked.plan, checked.manifest, checked.run_folder
     set_up_logging(rank, folder / "logs")
@@ -71,9 +63,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     )
 
     report = reporting.Reporter(config, plan, world, position, checked.weights)
-    validate = functools.partial(
-        evaluate.evaluate, trainee.ddp_model, manifest, world, config.training, config.evaluation
-    )
+    validate = evaluate.validation_of(trainee.ddp_model, manifest, world, config)
     distributed.barrier(world.device)
     if initial is not None and manifest.of_split("valid"):  # the baseline of a model that is trained on
         report.validation(position, validate())

@@ -106,8 +106,9 @@ class Checkpoint:
 
     @property
     def short_hash(self) -> str:
-        """Identifies the content: 12 digits of the hash of all checksums."""
-        facts = sorted((name, facts.size, facts.checksum) for name, facts in self.files.items())
+        """Identifies the tensors: 12 digits of the hash of their checksums. The index differs from save to save."""
+        files = ((name, f.size, f.checksum) for name, f in self.files.items() if name.endswith(".distcp"))
+        facts = sorted(files, key=lambda file: file[0])
         return sha256_text(json.dumps(facts))[:12]
 
     def description(self) -> dict[str, Any]:
