@@ -133,7 +133,22 @@ def test_trained_checkpoint_exports_the_ids_of_its_tokenizer(checkpoints, tokeni
     assert AutoTokenizer.from_pretrained(tmp_path / "back")("w7 w1000")["input_ids"] == [7, 1000]
 
 
-def test_warns_of_a_tokenizer_larger_than_the_embedding(
+def fewer_tokens(folder: Path) -> dict:
+    """The tokenizer without its last token."""
+    content = json.loads((folder / "tokenizer.json").read_text())
+    vocabulary = content["model"]["vocab"]
+    if isinstance(vocabulary, list):
+        vocabulary.pop()
+    else:
+        last = max(vocabulary, key=vocabulary.__getitem__)
+        del vocabulary[last]
+        content["model"]["merges"] = [
+            m for m in content["model"].get("merges", []) if last != "".join(m).replace(" ", "")
+        ]
+    return content
+
+
+def test_a_tokenizer_larger_than_the_embedding_is_refused_and_a_smaller_one_is_a_warning(
     hf_models, tokenizer, tmp_path, run, expect_error, capsys
 ):
     source = Path(shutil.copytree(hf_models["mha"], tmp_path / "hf"))
@@ -141,9 +156,13 @@ def test_warns_of_a_tokenizer_larger_than_the_embedding(
     content = json.loads((source / "tokenizer.json").read_text())
     content["added_tokens"].append({"id": 1001, "content": "<pad>"})
     (source / "tokenizer.json").write_text(json.dumps(content))
-    assert run("from-hf", src=source, dst=tmp_path / "more") == 0
+    error = expect_error("from-hf", src=source, dst=tmp_path / "more")
+    assert error.rule == "vocabulary-mismatch" and "mko checkpoint expand-vocab" in str(error)
+    assert "1,002" in str(error) and "1,001" in str(error) and not (tmp_path / "more").exists()
+    (source / "tokenizer.json").write_text(json.dumps(fewer_tokens(tokenizer.folder)))
+    assert run("from-hf", src=source, dst=tmp_path / "fewer") == 0
     printed = capsys.readouterr().out
-    assert "warning:" in printed and "1,002" in printed and "1,001" in printed
+    assert "warning:" in printed and "1,000" in printed and "model.vocab_size: 1001" in printed
     (source / "tokenizer.json").write_text("{}")
     error = expect_error("from-hf", src=source, dst=tmp_path / "x")
     assert isinstance(error, DataError) and str(source) in str(error)

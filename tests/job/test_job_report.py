@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -120,6 +121,26 @@ def test_time_between_two_parts_of_a_run_does_not_count(job_folder: Path) -> Non
     end = lines[-1].replace('"time": 1042.0', '"time": 9010.0')
     path.write_text("\n".join([*lines, again, end]) + "\n")
     assert read_facts(job_folder).seconds == 42.0 + 10.0
+
+
+def test_the_baseline_of_initial_weights_is_shown(job_folder: Path) -> None:
+    metrics = job_folder / "train" / "metrics.jsonl"
+    records = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
+    first = next(record for record in records if record["kind"] == "valid")
+    names = first["loss"]
+    baseline = {
+        **first,
+        "step": 0,
+        "loss": dict.fromkeys(names, 8.125),
+        "bits_per_byte": dict.fromkeys(names, 4.0625),
+    }
+    metrics.write_text(
+        "".join(json.dumps(record) + "\n" for record in [baseline, *records]), encoding="utf-8"
+    )
+    page = page_of(job_folder)
+    assert "8.125" in page and "4.062" in page and "before training" in page
+    text = summarize(job_folder, Path("examples/x"), [("Train", 12.34, True), ("Export", 2.0, False)])
+    assert "before training" in text and text.count("4.062") == len(names)
 
 
 def test_summary(job_folder: Path) -> None:

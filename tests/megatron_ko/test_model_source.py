@@ -95,7 +95,7 @@ def test_every_field_comes_from_a_hugging_face_folder(config, tmp_path):
 
 
 def test_every_field_comes_from_a_checkpoint_and_from_a_run_folder(tmp_path):
-    folder = write_checkpoint(tmp_path / "run" / "checkpoints" / "step_00000005", 5).folder
+    folder = write_checkpoint(tmp_path / "run", 5).folder
     checkpoint = json.loads((folder / "checkpoint.json").read_text())
     for source in (folder, tmp_path / "run"):
         model = load_training([write_run(tmp_path, {"from": str(source)})], []).config.model

@@ -324,6 +324,18 @@ def test_a_last_line_without_line_end_is_completed(tmp_path):
     assert path.read_bytes() == BEFORE
 
 
+@pytest.mark.parametrize(
+    ("last_step", "kept"), [(0, ["start", "save"]), (1, ["start", "valid", "save", "train"])]
+)
+def test_the_baseline_is_written_again_only_by_a_run_that_begins_again(tmp_path, last_step, kept):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(
+        line("start", 0) + line("valid", 0) + line("save", 0) + line("train", 1) + line("train", 2)
+    )
+    cut_metrics(path, last_step)
+    assert [json.loads(text)["kind"] for text in path.read_text().splitlines()] == kept
+
+
 def test_there_may_be_no_metrics_yet(tmp_path):
     cut_metrics(tmp_path / "metrics.jsonl", 2)
     assert os.listdir(tmp_path) == []
