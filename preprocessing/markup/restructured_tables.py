@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 TABLES = frozenset(("csv-table", "list-table", "table"))
 _OPTION = re.compile(r"[ \t]*:([\w-]{1,40}):(?:[ \t]+(.*))?")
@@ -15,8 +15,11 @@ _ROW_START = re.compile(r"[*+-] +[*+-](?: +(.*))?")
 _NEXT_CELL = re.compile(r" {2,4}[*+-](?: +(.*))?")
 
 
-def convert_table(name: str, options: Sequence[str], body: list[str]) -> list[str]:
-    """The lines of a table; ``options``: the lines ``:name: value`` of the directive. Other content stays as it is."""
+def convert_table(
+    name: str, options: Sequence[str], body: list[str], convert: Callable[[str], str]
+) -> list[str]:
+    """The lines of a table; ``options``: the lines ``:name: value`` of the directive; ``convert``
+    converts the markup inside a cell. Other content is converted as prose."""
     values = {match[1]: match[2] or "" for match in map(_OPTION.fullmatch, options) if match}
     rows: list[list[str]] | None = None
     if name == "csv-table":
@@ -24,10 +27,11 @@ def convert_table(name: str, options: Sequence[str], body: list[str]) -> list[st
     elif name == "list-table":
         rows = _read_list(body)
     if not rows:
-        return body
+        return [convert("\n".join(body))]
     width = max(map(len, rows))
     lines = [
-        f"| {' | '.join(_escape(cell) for cell in [*row, *[''] * (width - len(row))])} |" for row in rows
+        f"| {' | '.join(_escape(convert(cell)) for cell in [*row, *[''] * (width - len(row))])} |"
+        for row in rows
     ]
     return [lines[0], f"|{' --- |' * width}", *lines[1:]]
 

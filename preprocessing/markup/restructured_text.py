@@ -171,8 +171,8 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
     while body and OPTION.fullmatch(body[0]):
         options.append(body.pop(0))
     if name in TABLES:
-        rows = convert_table(name, options, body)
-        return ["", _convert_inline("\n".join([argument, "", *rows] if argument else rows)), ""], end
+        title = [_convert_inline(argument), ""] if argument else []
+        return ["", *title, *convert_table(name, options, body, _convert_inline), ""], end
     name = name.removeprefix("py:").removeprefix("c:") if name not in REMOVED else name
     if name in CODE:
         lang = argument.split()[0] if argument and name in ("code-block", "code", "sourcecode") else ""
