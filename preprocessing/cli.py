@@ -45,7 +45,7 @@ STEPS = {
     "balance": "write the corpus: domains, validation split",
     "train-tokenizer": "train a tokenizer on the corpus and prove that all readers agree",
     "encode": "write token files (.bin, .idx), shares, stages and the manifest",
-    "validate": "check that the token files hold the text of the corpus",
+    "validate": "check that the token files contain the text of the corpus",
 }
 
 
