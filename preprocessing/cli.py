@@ -322,7 +322,7 @@ def overview() -> str:
     return "\n".join(
         (
             "usage: mko data STEP|COMMAND CONFIG.yaml ... [key=value ...] [options]\n",
-            "From raw text to token files and a manifest. Finished work is skipped.\n",
+            "Turns raw text into token files and a manifest. Skips finished work.\n",
             describe_commands("steps", STEPS),
             describe_commands("commands", _sentences(DATA_COMMANDS)),
             describe_commands("sections of a configuration", sections),
