@@ -33,7 +33,7 @@ FIELDS = {
     "train": frozenset(paths_of(training.Config)),
 }
 # Words of the pages for any key, and file names that look like a field of a section.
-ANY_KEY = {"LANG", "X", "NAME", "x"}
+ANY_KEY = {"LANG", "NAME", "X"}
 SUFFIXES = {"json", "md", "model", "safetensors", "yaml"}
 
 
@@ -275,13 +275,10 @@ def test_fields_within_sentences_exist(name):
     text = FENCE.sub("", read(name))
     unknown = []
     for span in (match[2] for match in CODE_SPAN.finditer(text)):
-        path = (
-            tuple("ko" if key in ANY_KEY else key for key in FIELD.match(span)[0].split("."))
-            if FIELD.match(span)
-            else ()
-        )
-        if len(path) < 2 or path[0] not in sections or path[-1] in SUFFIXES or "x" in span.split("."):
+        keys = found[0].split(".") if (found := FIELD.match(span)) else []
+        if not keys or keys[0] not in sections or keys[-1] in SUFFIXES or "x" in keys:
             continue
+        path = tuple("ko" if key in ANY_KEY else key for key in keys)
         if not any(known_path(path, fields) for fields in FIELDS.values()):
             unknown.append(span)
     assert unknown == []
