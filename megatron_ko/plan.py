@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from megatron_ko.config import cli
-from megatron_ko.config.loading import load, to_yaml
+from megatron_ko.config.loading import to_yaml, with_sources
 from megatron_ko.config.manual import manual
 from megatron_ko.config.training import Config
 from megatron_ko.errors import exit_code_of
+from megatron_ko.formats.model_source import load_training
 from megatron_ko.planning.config_rules import layout_rules
-from megatron_ko.planning.run_plan import Plan
-from megatron_ko.preflight import check_run, find_weights
+from megatron_ko.preflight import check_run, find_weights, plan_of
 
 
 def train_parser(command: str, description: str) -> cli.Parser:
@@ -54,17 +54,17 @@ def show_plan(arguments: Any, world_size: int | None = None, command: str = "pla
     files, overrides = cli.split(arguments.config)
     cli.require_configuration(arguments.config, command)
     ranks = arguments.world_size or (None if arguments.print_config else world_size)
-    loaded = load(Config, files, overrides, layout_rules(ranks))
+    loaded = load_training(files, overrides, layout_rules(ranks))
     if arguments.print_config:
-        print(to_yaml(loaded.config), end="")
+        print(with_sources(to_yaml(loaded.config), loaded.borrowed), end="")
         return 0
     if ranks is None:
         layout = loaded.config.parallel
         ranks = layout.tensor * layout.pipeline * layout.context
-        loaded = load(Config, files, overrides, layout_rules(ranks))
+        loaded = load_training(files, overrides, layout_rules(ranks))
     data_is_missing = not Path(loaded.config.data.manifest).expanduser().exists()
     if loaded.config.model.vocab_size and data_is_missing:
-        plan = Plan.of(loaded.config, ranks)
+        plan = plan_of(loaded, ranks)
         find_weights(loaded.config, plan.vocab_size, None)
         print(plan.text(), end="")
         return 0

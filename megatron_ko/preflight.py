@@ -13,13 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from megatron_ko.config.loading import Loaded, load, to_yaml
+from megatron_ko.config.loading import Loaded, to_yaml
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
 from megatron_ko.formats.checkpoint_folder import Checkpoint, check_fits
+from megatron_ko.formats.hugging_face import HfModel, is_hf_model, read_hf_model
 from megatron_ko.formats.manifest import Manifest, check_tokens, read_manifest
-from megatron_ko.formats.run_folder import checkpoint_folder, folder_problem, newest_checkpoint, start_of_run
+from megatron_ko.formats.model_source import describe_source, load_training
+from megatron_ko.formats.run_folder import (
+    INITIAL_WEIGHTS,
+    checkpoint_folder,
+    folder_problem,
+    newest_checkpoint,
+    start_of_run,
+)
 from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tokenizer_folder
 from megatron_ko.planning.config_rules import data_problems, layout_rules
 from megatron_ko.planning.megatron_version import check_loadable
@@ -37,8 +45,8 @@ class Preflight:
     plan: Plan
     start: Checkpoint | None
     """Checkpoint the run continues from, or None."""
-    initial: Checkpoint | None
-    """Checkpoint whose weights start a new run, or None."""
+    initial: Checkpoint | HfModel | None
+    """Weights that start a new run, or None; ``megatron_ko.initial_weights`` converts those of Hugging Face."""
 
     @property
     def run_folder(self) -> Path:
@@ -48,6 +56,21 @@ class Preflight:
     def is_new(self) -> bool:
         """Whether the run starts from random weights."""
         return self.start is None and self.initial is None
+
+    def initial_checkpoint(self) -> Checkpoint | None:
+        """The initial weights of a run whose ranks may start; None if it starts from others."""
+        assert not isinstance(self.initial, HfModel), "initial_weights.convert"
+        return self.initial
+
+    @property
+    def weights(self) -> dict[str, Any] | None:
+        """The initial weights as the start of the run names them; ``path`` is the configured one."""
+        if not isinstance(self.initial, Checkpoint):
+            return None
+        path = str(self.config.checkpoint.initial_weights)
+        converted = self.initial.folder == self.run_folder / INITIAL_WEIGHTS
+        kind = "Hugging Face" if converted else "checkpoint"
+        return {"kind": kind, "path": path, "step": self.initial.step, "hash": self.initial.short_hash}
 
     @property
     def is_finished(self) -> bool:
@@ -68,7 +91,7 @@ class Preflight:
         """Facts that all ranks must agree on before they build anything."""
         return {
             "the checkpoint to resume": self.start.step if self.start else None,
-            "the initial weights": self.initial.step if self.initial else None,
+            "the initial weights": self.weights and self.weights["hash"],
             "the data manifest": sha256_file(self.manifest.path),
             "the configuration": sha256_text(to_yaml(self.config)),
         }
@@ -101,7 +124,7 @@ class Preflight:
 
 def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -> Preflight:
     """Checks a run before it starts. Raises ConfigError, DataError or CheckpointError (exit code 2)."""
-    return check_run(load(Config, files, overrides, layout_rules(world_size)), world_size)
+    return check_run(load_training(files, overrides, layout_rules(world_size)), world_size)
 
 
 def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
@@ -110,7 +133,7 @@ def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
     if problem := folder_problem(config.run.folder):
         raise ConfigError([loaded.problem("run.folder", problem, "folder-not-writable")])
     manifest = check_manifest(loaded)
-    plan = Plan.of(config, world_size, manifest)
+    plan = plan_of(loaded, world_size, manifest)
     for package, why in (("psutil", "megatron-core cannot save without it"),):
         if importlib.util.find_spec(package) is None:
             raise ConfigError(
@@ -121,20 +144,29 @@ def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
     return Preflight(config, manifest, plan, start, initial)
 
 
+def plan_of(loaded: Loaded[Config], world_size: int, manifest: Manifest | None = None) -> Plan:
+    """The plan of a loaded configuration, with the folder that ``model.from`` named."""
+    plan = Plan.of(loaded.config, world_size, manifest)
+    return dataclasses.replace(plan, model_source=describe_source(loaded))
+
+
 def find_weights(
     config: Config, vocab_size: int, tokenizer_fingerprint: str | None
-) -> tuple[Checkpoint | None, Checkpoint | None]:
-    """The checkpoint that the run continues from, and the one whose weights start it; at most one of both.
+) -> tuple[Checkpoint | None, Checkpoint | HfModel | None]:
+    """The checkpoint that the run continues from, and the weights that start it; at most one of both.
 
     Raises CheckpointError where one does not fit the model, the vocabulary or this megatron-core. Without a fingerprint
     the tokenizer is not compared.
     """
     start = start_of_run(config)
     weights = config.checkpoint.initial_weights
-    initial = newest_checkpoint(weights) if weights and start is None else None
+    initial: Checkpoint | HfModel | None = None
+    if weights and start is None:
+        initial = read_hf_model(weights, config.model) if is_hf_model(weights) else newest_checkpoint(weights)
     for checkpoint in (start, initial):
         if checkpoint:
             check_fits(checkpoint, config.model, vocab_size, tokenizer_fingerprint)
+        if isinstance(checkpoint, Checkpoint):
             check_loadable(checkpoint)
     return start, initial
 

@@ -21,6 +21,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from megatron_ko import initial_weights
 from megatron_ko.config import cli
 from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, UsageError, exit_code_of
 from megatron_ko.formats.run_folder import remove_old_checkpoints
@@ -35,16 +36,8 @@ from megatron_ko.preflight import Preflight, preflight
 
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     """Runs one rank from start to end. Returns the exit code."""
-    from megatron_ko.training import (
-        checkpoint,
-        data,
-        distributed,
-        evaluate,
-        model,
-        optimizer,
-        reporting,
-        step,
-    )
+    from megatron_ko.training import checkpoint, data, distributed, evaluate, model, optimizer
+    from megatron_ko.training import reporting, step  # isort: skip
 
     config, plan, manifest, folder = checked.config, checked.plan, checked.manifest, checked.run_folder
     set_up_logging(rank, folder / "logs")
@@ -56,9 +49,10 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         config.model, config.parallel, config.precision,
         vocab_size=plan.vocab_size, device=world.device, seed=config.run.seed if checked.is_new else None,
     )  # fmt: skip
-    if checked.initial is not None:
-        checkpoint.check_content(checked.initial)
-        checkpoint.load_weights(checked.initial, gpt)
+    initial = checked.initial_checkpoint()
+    if initial is not None:
+        checkpoint.check_content(initial)
+        checkpoint.load_weights(initial, gpt)
 
     # Built anew by each stage of training: what trains and its optimizer, the position, the batches.
     trainee = step.prepare(gpt, config.optimizer, config.precision)
@@ -68,8 +62,11 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         position.samples, end, config, manifest, mixture_of(config, manifest), world, cache=folder / "index"
     )
 
-    report = reporting.Reporter(config, plan, world, position)
+    report = reporting.Reporter(config, plan, world, position, checked.weights)
+    validate = evaluate.validation_of(trainee.ddp_model, manifest, world, config)
     distributed.barrier(world.device)
+    if initial is not None and manifest.of_split("valid"):  # the baseline of a model that is trained on
+        report.validation(position, validate())
     request, stopped = stop.StopRequest(), False
     while position.step < plan.steps and not stopped:
         learning_rate = schedule.learning_rate(
@@ -86,8 +83,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         if position.step == 1 or is_last or position.step % config.reporting.every_steps == 0:
             report.step(position, result, learning_rate)
         if finished or (not stopped and position.step % config.evaluation.every_steps == 0):
-            losses = evaluate.evaluate(trainee.ddp_model, manifest, world, config.training, config.evaluation)
-            report.validation(position, losses)
+            report.validation(position, validate())
         if is_last or position.step % config.checkpoint.every_steps == 0:
             step.check_weights(trainee.ddp_model, world)
             target = checked.checkpoint_at(position)
@@ -182,6 +178,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
         if rank == 0:
             stack.enter_context(checked.lock_run_folder())
             print(checked.plan.text(), end="", flush=True)
+        checked = initial_weights.convert(checked, rank)
         if under_torchrun:  # from here on each rank reports its own errors
             said = f"[rank {rank}] " if rank else ""
             return exit_code_of(

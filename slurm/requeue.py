@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from megatron_ko.config import cli
-from megatron_ko.config.loading import load
-from megatron_ko.config.training import Config
 from megatron_ko.errors import EXIT_PEER_LOST, EXIT_STOPPED, exit_code_of
 from megatron_ko.files import read_json, write_json
+from megatron_ko.formats.model_source import load_training
 from megatron_ko.formats.run_folder import checkpoints_of
 
 # stopped; a rank lost; killed by SIGABRT (NCCL's watchdog ends a rank whose collective timed out), SIGKILL, SIGUSR1 (a
@@ -36,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(code: int, config: Sequence[str]) -> int:
     if code not in RESUMABLE:
         return NO
-    loaded = load(Config, *cli.split(config))
+    loaded = load_training(*cli.split(config))
     return 0 if may_start_again(Path(loaded.config.run.folder).expanduser(), code) else NO
 
 

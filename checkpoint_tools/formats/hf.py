@@ -1,6 +1,6 @@
 """Hugging Face folders: safetensors read lazily and written one tensor at a time.
 
-Owns the files of such a folder; ``hf_config`` interprets ``config.json``. Pickle files (``*.bin``) are never opened.
+Owns the files of such a folder; ``megatron_ko.formats.hf_config`` interprets ``config.json``. Pickle files (``*.bin``) are never opened.
 An export writes ``config.json`` last, so a killed export has none.
 """
 
@@ -19,16 +19,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from checkpoint_tools.formats.hf_config import (
-    check_exportable,
-    config_json,
-    generation_config_json,
-    read_config,
-)
+from checkpoint_tools.formats.hf_config import check_exportable, config_json, generation_config_json
 from checkpoint_tools.formats.store import DTYPES, Store, check_names
 from checkpoint_tools.formats.tokenizer_files import publish_tokenizer, remove_tokenizer, tokenizer_in
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, read_json, write_json
+from megatron_ko.formats.hf_config import read_config
 from megatron_ko.planning.weights import input_weight
 from megatron_ko.progress import progress
 

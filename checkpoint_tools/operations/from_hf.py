@@ -9,6 +9,7 @@ from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.tokenizer_files import info_of
 from checkpoint_tools.options import FromHf
 from megatron_ko.config.training import ModelConfig
+from megatron_ko.errors import CheckpointError
 
 
 def run(options: FromHf) -> int:
@@ -22,12 +23,18 @@ def run(options: FromHf) -> int:
     )
     tokenizer = info_of(source.tokenizer)
     fingerprint = tokenizer.fingerprint if tokenizer else None
+    if tokenizer is not None and tokenizer.vocab_size > store.vocab_size:
+        raise CheckpointError(
+            f"{source.origin}: the tokenizer has {tokenizer.vocab_size:,} tokens, but the embedding only {store.vocab_size:,} "
+            "rows; add rows with 'mko checkpoint expand-vocab'",
+            rule="vocabulary-mismatch",
+        )
     store = convert_dtype(replace(source, model=model, tokenizer_fingerprint=fingerprint), options)
     folder = write_as_checkpoint(store, source, options.dst, options.overwrite, options.allow_nonfinite)
-    if tokenizer is not None and tokenizer.vocab_size != store.vocab_size:
+    if tokenizer is not None and tokenizer.vocab_size < store.vocab_size:
         print(
             f"warning: the tokenizer has {tokenizer.vocab_size:,} tokens, but the embedding has {store.vocab_size:,} rows;\n"
-            "  training data of this tokenizer will not fit the checkpoint"
+            f"  training keeps them with model.vocab_size: {store.vocab_size} (model.from sets it)"
         )
     if tokenizer is None:
         print(

@@ -11,7 +11,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, Strict
 from pydantic.dataclasses import dataclass
+from pydantic.fields import FieldInfo
 from typing_extensions import dataclass_transform  # in typing from Python 3.11 on
+
+from megatron_ko.config.schema import FILE_FIELDS
 
 RULES = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
@@ -25,6 +28,12 @@ def section(cls: type) -> Any:
         if info.description is None:  # pydantic reads only the docstrings of the class itself
             info.description = next((field.description for field in inherited if field is not None), None)
     return result
+
+
+def add_file_field(cls: type, name: str, annotation: Any, description: str) -> None:
+    """Adds an optional field of configuration files that is replaced by others before ``cls`` is built."""
+    field = FieldInfo(annotation=annotation, default=None, description=description)
+    setattr(cls, FILE_FIELDS, {**getattr(cls, FILE_FIELDS, {}), name: field})
 
 
 Flag = Annotated[bool, Strict()]

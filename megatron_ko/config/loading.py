@@ -47,17 +47,23 @@ class Loaded(Generic[C]):
 
     config: C
     places: dict[Keys, str]
+    borrowed: dict[Keys, str] = dataclasses.field(default_factory=dict)
+    """Keys that no configuration contains, with the file that their values come from."""
 
     def problem(self, path: str, message: str, rule: str = "") -> Problem:
         return Problem(_place(self.places, tuple(path.split("."))), path, message, rule)
 
 
 def load(
-    root: type[C], files: Sequence[str], overrides: Sequence[str], rules: Sequence[Rule] = ()
+    root: type[C],
+    files: Sequence[str],
+    overrides: Sequence[str],
+    rules: Sequence[Rule] = (),
+    complete: Callable[[Tree], None] | None = None,
 ) -> Loaded[C]:
     """Composes ``files`` left to right, applies ``overrides`` and validates against ``root``.
 
-    Raises ConfigError with every mistake of every file, as ``file:line: path: what; what to do``.
+    ``complete`` replaces fields that only files have by those that they stand for. Raises ConfigError with every mistake of every file, as ``file:line: path: what; what to do``.
     """
     tree = Tree()
     for file in files:
@@ -66,6 +72,8 @@ def load(
         raise ConfigError(problems)
     for override in overrides:
         tree.add_override(override)
+    if complete is not None:
+        complete(tree)
     return validate(root, tree, rules)
 
 
@@ -83,12 +91,26 @@ def validate(root: type[C], tree: Tree, rules: Sequence[Rule] = ()) -> Loaded[C]
     problems += _broken_rules(root, tree, rules)
     if problems or config is None:
         raise ConfigError(sorted(problems, key=_by_place))
-    return Loaded(config, tree.places)
+    return Loaded(config, tree.places, tree.borrowed)
 
 
 def to_yaml(config: Any) -> str:
     """The whole tree with its defaults, loadable again."""
     return yaml.dump(quote_none(config), Dumper=Dumper, sort_keys=False, allow_unicode=True)
+
+
+def with_sources(text: str, borrowed: dict[Keys, str]) -> str:
+    """``to_yaml``'s text with a comment behind each value of ``borrowed``: the file that it comes from."""
+    lines, keys = [], []
+    for line in text.splitlines():
+        name, colon, value = line.lstrip().partition(":")
+        depth = (len(line) - len(line.lstrip())) // 2
+        keys = [*keys[:depth], name]
+        file = next(
+            (borrowed[k] for n in range(len(keys), 0, -1) if (k := tuple(keys[:n])) in borrowed), None
+        )
+        lines.append(f"{line}  # {file}" if file and colon and value else line)
+    return "\n".join(lines) + "\n"
 
 
 @functools.cache

@@ -17,12 +17,14 @@ TYPE_NAMES = {
     type(None): "none",
     Any: "any value",
 }
+FILE_FIELDS = "__file_fields__"
+"""Attribute of a section: fields of configuration files that are replaced by others before the section is built."""
 _PLURALS = {"integer": "integers", "number": "numbers", "text": "texts", "any value": "any values"}
 
 
 def fields_of(kind: Any) -> dict[str, Any]:
-    """Name and pydantic's FieldInfo of every field of a section."""
-    return kind.__pydantic_fields__
+    """Name and pydantic's FieldInfo of every field of a section, also of those that only files have."""
+    return {**getattr(kind, FILE_FIELDS, {}), **kind.__pydantic_fields__}
 
 
 def members_of(annotation: Any) -> list[Any]:

@@ -20,6 +20,7 @@ from megatron_ko.config.fields import (
     PositiveFloat,
     PositiveInt,
     Seed,
+    add_file_field,
     section,
 )
 
@@ -84,7 +85,7 @@ class ModelConfig:
     max_sequence_length: PositiveInt
     """Maximum sequence length of the model, in tokens (max_position_embeddings on export)."""
     vocab_size: PositiveInt | None = None
-    """Number of tokens without padding; by default that of the data manifest's tokenizer."""
+    """Rows of the embedding without padding; by default one per token of the data manifest's tokenizer. May be more."""
     vocab_multiple: PositiveInt = 128
     """The embedding is padded to a multiple of this number of rows; padding rows are never predicted."""
     tied_embeddings: Flag = False
@@ -101,6 +102,17 @@ class ModelConfig:
     """Rotary position embedding."""
     extra: dict[str, Any] = Field(default_factory=dict)
     """Other fields of megatron-core's TransformerConfig, by name."""
+
+
+add_file_field(
+    ModelConfig,
+    "from",
+    FilePath | None,
+    "Folder of a model, such as models/Qwen2.5-0.5B or runs/base: a Hugging Face folder (config.json), a checkpoint folder, or a "
+    "run folder (newest checkpoint). Gives every field of this section that is not written. A written field must equal that of "
+    "the folder, except init_std, vocab_multiple, extra, a shorter max_sequence_length, and vocab_size without "
+    "checkpoint.initial_weights.",
+)
 
 
 def head_size(model: ModelConfig) -> int:
@@ -243,7 +255,8 @@ class CheckpointConfig:
     resume: Literal["auto", "never"] = "auto"
     """auto continues from the newest complete checkpoint of the run folder, if any; never refuses such a folder."""
     initial_weights: FilePath | None = None
-    """Checkpoint folder, or run folder (newest checkpoint), from which a new run takes its weights but no optimizer state."""
+    """Checkpoint folder, run folder (newest checkpoint) or Hugging Face folder from which a new run takes its weights, but no
+    optimizer state. A Hugging Face folder is converted once, into the run folder."""
 
 
 @section

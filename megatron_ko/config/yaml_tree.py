@@ -32,6 +32,8 @@ class Tree:
     def __init__(self) -> None:
         self.data: dict[str, Any] = {}
         self.places: dict[Keys, str] = {}
+        self.borrowed: dict[Keys, str] = {}
+        """Keys that no configuration contains, with the file that their values come from."""
         self.sections: dict[str, list[str]] = {}
         """Top-level keys of each file."""
         self.problems: list[Problem] = []

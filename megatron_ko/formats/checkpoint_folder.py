@@ -7,13 +7,14 @@ and tokenizer of a run. ``run_folder`` lists the checkpoints of a run; ``megatro
 from __future__ import annotations
 
 import dataclasses
+import json
 import platform
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -21,7 +22,7 @@ from megatron_ko.config.fields import Flag, NonNegativeInt, PositiveInt
 from megatron_ko.config.loading import problem_of
 from megatron_ko.config.training import ModelConfig, head_size
 from megatron_ko.errors import CheckpointError, Problem
-from megatron_ko.files import read_json
+from megatron_ko.files import read_json, sha256_text
 from megatron_ko.formats.checksums import FileFacts, hash_file, read_facts
 from megatron_ko.wording import format_count
 
@@ -103,6 +104,13 @@ class Checkpoint:
         """Whether state other than tensors is in the index (megatron-core 0.19) and not in ``common.pt`` (0.16)."""
         return not (self.folder / "common.pt").is_file()
 
+    @property
+    def short_hash(self) -> str:
+        """Identifies the tensors: 12 digits of the hash of their checksums. The index differs from save to save."""
+        files = ((name, f.size, f.checksum) for name, f in self.files.items() if name.endswith(".distcp"))
+        facts = sorted(files, key=lambda file: file[0])
+        return sha256_text(json.dumps(facts))[:12]
+
     def description(self) -> dict[str, Any]:
         """Content of ``checkpoint.json``, except its files."""
         names = [f.name for f in dataclasses.fields(self) if f.name not in ("folder", "files")]
@@ -173,8 +181,21 @@ def damage_error(checkpoint: Checkpoint, names: Sequence[str]) -> CheckpointErro
     )
 
 
+class Weights(Protocol):
+    """What is compared with a run: a checkpoint, or a model of Hugging Face."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def model(self) -> ModelConfig: ...
+    @property
+    def vocab_size(self) -> int: ...
+    @property
+    def tokenizer_fingerprint(self) -> str | None: ...
+
+
 def check_fits(
-    checkpoint: Checkpoint, model: ModelConfig, vocab_size: int, tokenizer_fingerprint: str | None
+    checkpoint: Weights, model: ModelConfig, vocab_size: int, tokenizer_fingerprint: str | None
 ) -> None:
     """Raises CheckpointError with every difference that changes the meaning of the weights.
 
@@ -192,13 +213,20 @@ def check_fits(
         for name in ours
         if name not in _NOT_SHAPE and ours[name] != theirs[name]
     ]
-    if checkpoint.vocab_size != vocab_size:
-        message = f"the vocabulary has {format_count(checkpoint.vocab_size, 'token')} in the checkpoint but {vocab_size:,} in the data; {remedy}"
+    rows = checkpoint.vocab_size
+    if rows != vocab_size:
+        way_out = (
+            f"add rows with 'mko checkpoint expand-vocab {checkpoint.folder} TOKENIZER DST', or {remedy}"
+            if rows < vocab_size
+            else f"set model.vocab_size: {rows} to keep the rows, or {remedy}"
+        )
+        message = f"the embedding has {format_count(rows, 'row')} in the checkpoint but {vocab_size:,} in the run; {way_out}"
         problems.append(Problem(str(checkpoint.folder), "vocab_size", message, "vocabulary-mismatch"))
     if tokenizer_fingerprint and checkpoint.tokenizer_fingerprint not in (None, tokenizer_fingerprint):
         message = (
             f"the tokenizer is {checkpoint.tokenizer_fingerprint[:19]} in the checkpoint but "
-            f"{tokenizer_fingerprint[:19]} in the data; {remedy}"
+            f"{tokenizer_fingerprint[:19]} in the data; {remedy}; 'mko checkpoint expand-vocab' makes a checkpoint for an "
+            "extended tokenizer"
         )
         problems.append(
             Problem(str(checkpoint.folder), "tokenizer_fingerprint", message, "tokenizer-mismatch")

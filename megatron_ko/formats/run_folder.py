@@ -17,6 +17,8 @@ from megatron_ko.files import atomic_file
 from megatron_ko.formats.checkpoint_folder import MARKER, STEP, Checkpoint
 
 log = logging.getLogger(__name__)
+INITIAL_WEIGHTS = "initial_weights"
+"""Checkpoint in a run folder: initial weights that were converted from a Hugging Face folder."""
 DAMAGE = frozenset(("missing-file", "wrong-size", "damaged-marker", "invalid-json", "unreadable-file"))
 """Rules of errors about a checkpoint that was complete once."""
 
@@ -40,7 +42,7 @@ def folder_problem(run: Path | str) -> str | None:
         return f"{nearest} is a file and not a folder; choose another run.folder"
     if not os.access(nearest, os.W_OK | os.X_OK):
         return f"this user may not write to {nearest}; choose another run.folder"
-    for name in ("checkpoints", "logs", "index", "tokenizer"):
+    for name in ("checkpoints", "logs", "index", "tokenizer", INITIAL_WEIGHTS):
         if (folder / name).exists() and not (folder / name).is_dir():
             return f"{folder / name} is a file and not a folder; remove it or choose another run.folder"
     return None
@@ -133,7 +135,8 @@ def cut_metrics(path: Path, last_step: int) -> None:
             record = json.loads(line)
         except ValueError:
             continue  # truncated: the run was killed while it wrote this line
-        if record["step"] <= last_step and record["kind"] != "end":
+        written_again = record["kind"] == "valid" and record["step"] == last_step == 0  # the baseline
+        if record["step"] <= last_step and record["kind"] != "end" and not written_again:
             lines.append(line.rstrip(b"\n") + b"\n")
     with atomic_file(path) as file:
         file.writelines(lines)

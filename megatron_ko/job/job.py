@@ -18,6 +18,7 @@ from megatron_ko.config.training import Config, TrainingConfig
 from megatron_ko.errors import ConfigError, UsageError
 from megatron_ko.files import sha256_file
 from megatron_ko.formats.checkpoint_folder import MARKER
+from megatron_ko.formats.model_source import load_training
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.job.steps import Record, Step
 from megatron_ko.planning.config_rules import layout_rules
@@ -100,7 +101,7 @@ def check_job(options: Options) -> Job:
         )
         train_overrides[:0] = paths
     train_file = str(options.folder / "train.yaml")
-    configured = load(Config, [train_file], train_overrides, layout_rules(None)).config
+    configured = load_training([train_file], train_overrides, layout_rules(None)).config
     size = configured.parallel.tensor * configured.parallel.pipeline * configured.parallel.context
     ranks = options.ranks or size
     if options.device == "cuda":
@@ -115,7 +116,7 @@ def check_job(options: Options) -> Job:
         data_overrides=tuple(data_overrides),
         train_overrides=tuple(train_overrides),
         data=load(data_schema.Config, [str(options.folder / "data.yaml")], data_overrides, data_schema.RULES),
-        train=load(Config, [train_file], train_overrides, layout_rules(ranks)).config,
+        train=load_training([train_file], train_overrides, layout_rules(ranks)).config,
     )
     _check_folders(job)
     return job

@@ -305,9 +305,10 @@ def data_problems(data: DataConfig, model: ModelConfig, manifest: Manifest) -> I
                 f"is not a training set of {manifest.path}; use one of {', '.join(sorted(train))}",
                 "unknown-set",
             )
-    if model.vocab_size is not None and model.vocab_size != manifest.vocab_size:
+    if model.vocab_size is not None and model.vocab_size < manifest.vocab_size:
         yield (
             "model.vocab_size",
-            f"{model.vocab_size} must equal the tokenizer's {manifest.vocab_size} in {manifest.path}; remove it to use that",
+            f"{model.vocab_size} rows are fewer than the {manifest.vocab_size} tokens of the tokenizer in {manifest.path}; add "
+            "rows to the weights with 'mko checkpoint expand-vocab', or remove the field in a run that starts from random weights",
             "vocabulary-mismatch",
         )

@@ -44,6 +44,10 @@ class Plan:
     flops_per_token: float
     memory: memory.RankMemory
     shares: tuple[SetShare, ...]
+    tokenizer_size: int | None = None
+    """Tokens of the data's tokenizer; the embedding may have more rows. None if the data does not exist yet."""
+    model_source: str = ""
+    """Where the fields of the model come from, if not from the configuration."""
 
     @property
     def tokens_per_step(self) -> int:
@@ -68,7 +72,7 @@ class Plan:
 
         Raises ConfigError if neither a manifest nor model.vocab_size gives the vocabulary.
         """
-        vocab_size = manifest.vocab_size if manifest else config.model.vocab_size
+        vocab_size = config.model.vocab_size or (manifest.vocab_size if manifest else None)
         if vocab_size is None:
             raise ConfigError(
                 [
@@ -109,16 +113,20 @@ class Plan:
                 bytes_per_weight=2 if config.precision.dtype == "bf16" else 4,
             ),
             shares=_shares(config, manifest) if manifest else (),
+            tokenizer_size=manifest.vocab_size if manifest else None,
         )
 
     def text(self) -> str:
         """The plan in lines for people, without colors."""
         gib = 2**30
         used = self.memory
+        unused = self.vocab_size - (self.tokenizer_size or self.vocab_size)
+        tokens = f", {unused:,} without a token" if unused else ""
         lines = [
             f"ranks        {self.world_size} = tensor {self.tensor} x pipeline {self.pipeline} x context {self.context} "
             f"x data {self.data}",
-            f"model        {self.parameters:,} parameters, vocabulary {self.vocab_size:,} (padded {self.padded_vocab_size:,})",
+            f"model        {self.parameters:,} parameters, vocabulary {self.vocab_size:,}{tokens} (padded {self.padded_vocab_size:,})",
+            *([f"             from {self.model_source}"] if self.model_source else []),
             f"batch        {format_count(self.global_batch_size, 'sequence')} x {format_count(self.sequence_length, 'token')} = "
             f"{self.tokens_per_step:,} tokens per step, {format_count(self.micro_batches, 'micro-batch')}",
             f"run          {format_count(self.steps, 'step')}, {self.total_tokens:,} tokens, "

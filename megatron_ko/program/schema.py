@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from megatron_ko.config.cli import Parser
+from megatron_ko.config.schema import FILE_FIELDS, fields_of, sections_of
 from megatron_ko.errors import exit_code_of
 
 SCHEMAS = {
@@ -42,12 +43,26 @@ def json_schema(name: str) -> dict[str, Any]:
     from pydantic import TypeAdapter
 
     module, title = SCHEMAS[name]
-    schema = TypeAdapter(import_module(module).Config).json_schema()
+    root = import_module(module).Config
+    schema = TypeAdapter(root).json_schema()
+    _add_file_fields(schema["$defs"], root)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **_allow_none_word(schema),
         "title": f"megatron_ko: {title}",
     }
+
+
+def _add_file_fields(definitions: dict[str, Any], root: type) -> None:
+    """Adds the fields that only files have; where one is written, no other field of its section is required."""
+    from pydantic import TypeAdapter
+
+    for section in {s for info in fields_of(root).values() for s in sections_of(info.annotation)}:
+        for name, info in getattr(section, FILE_FIELDS, {}).items():
+            definition = definitions[section.__name__]
+            field = {**TypeAdapter(info.annotation).json_schema(), "description": info.description}
+            definition["properties"] = {name: {**field, "default": None}, **definition["properties"]}
+            definition["anyOf"] = [{"required": [name]}, {"required": definition.pop("required")}]
 
 
 def _allow_none_word(node: Any) -> Any:

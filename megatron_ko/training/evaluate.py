@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 
-from megatron_ko.config.training import EvaluationConfig, TrainingConfig
+from megatron_ko.config.training import Config, EvaluationConfig, TrainingConfig
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.training.data import validation_batches
 from megatron_ko.training.distributed import World
 from megatron_ko.training.step import run_batches
+
+
+def validation_of(
+    ddp_model: Any, manifest: Manifest, world: World, config: Config
+) -> Callable[[], dict[str, dict[str, float]]]:
+    """``evaluate`` of the model of one run."""
+    return partial(evaluate, ddp_model, manifest, world, config.training, config.evaluation)
 
 
 @torch.no_grad()

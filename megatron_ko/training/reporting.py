@@ -67,7 +67,15 @@ class Records:
 class Reporter:
     """Reports the events of one run and its speed between them. Every rank calls each method."""
 
-    def __init__(self, config: Config, plan: Plan, world: World, position: Position) -> None:
+    def __init__(
+        self,
+        config: Config,
+        plan: Plan,
+        world: World,
+        position: Position,
+        weights: dict[str, Any] | None = None,
+    ) -> None:
+        """``weights`` are the initial ones, if the run does not start from random ones or its own checkpoint."""
         self._plan, self._world = plan, world
         peak = metrics.peak_of(world.device, config.precision.dtype, config.reporting.peak_tflops)
         self._records = Records(config, position.step, writes=world.is_main)
@@ -79,6 +87,7 @@ class Reporter:
             tokens_per_step=plan.tokens_per_step,
             peak_tflops=peak.tflops,
             peak_name=peak.name,
+            weights=weights,
             versions=versions(),
         )
         self._speed = metrics.Speed(plan.flops_per_token, plan.world_size, peak)
@@ -131,8 +140,21 @@ def _start_lines(step: int, v: dict[str, Any]) -> list[str]:
     return [
         f"{'continuing' if step else 'starting'} at step {step:,}: {v['parameters']:,} parameters on "
         f"{format_count(v['world_size'], 'rank')}",
+        *_weights_lines(v["weights"]),
         _cut(f"100% MFU is {v['peak_tflops']:.4g} TFLOP/s per device ({v['peak_name']})", WIDTH),
     ]
+
+
+def _weights_lines(weights: dict[str, Any] | None) -> list[str]:
+    """The initial weights: content hash, step of a checkpoint, and the end of the path where the line is full."""
+    if weights is None:
+        return []
+    step = f", step {weights['step']:,}" if weights["kind"] == "checkpoint" else ""
+    head, tail = "weights of ", f" ({weights['kind']}{step}, {weights['hash']})"
+    path, room = weights["path"], WIDTH - len(head) - width_of(tail)
+    while width_of(path) > room:
+        path = "…" + path[2:]
+    return [head + path + tail]
 
 
 def _train_lines(step: int, v: dict[str, Any]) -> list[str]:

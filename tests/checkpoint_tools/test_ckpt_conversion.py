@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from checkpoint_tools.formats import hf, mcore, torch_dist
-from checkpoint_tools.formats.hf_config import read_config
+from megatron_ko.formats.hf_config import read_config
 
 MODELS = ["gqa", "mha", "qwen2", "qwen3", "mistral"]
 

@@ -32,7 +32,7 @@ def test_llama_3_8b_has_its_published_size():
 def test_names_shapes_and_count_are_those_of_transformers(name, hf_models):
     from transformers import AutoModelForCausalLM
 
-    from checkpoint_tools.formats.hf_config import read_config
+    from megatron_ko.formats.hf_config import read_config
 
     config = read_config(hf_models[name])
     model = AutoModelForCausalLM.from_pretrained(hf_models[name])

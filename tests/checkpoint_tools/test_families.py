@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from checkpoint_tools.formats.families import FAMILIES, REFUSED, family_for
-from checkpoint_tools.formats.hf_config import check_exportable, read_config
+from checkpoint_tools.formats.hf_config import check_exportable
 from megatron_ko.config.training import ModelConfig
 from megatron_ko.errors import CheckpointError
+from megatron_ko.formats.hf_config import read_config
+from megatron_ko.formats.hf_families import FAMILIES, REFUSED, family_for
 from tests.test_layers import ROOT
 
 GUIDE = ROOT / "docs" / "conversion-guide.md"

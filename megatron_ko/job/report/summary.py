@@ -17,11 +17,13 @@ def summarize(runs: Path, folder: Path, times: list[tuple[str, float, bool]]) ->
 
 
 def _results(facts: Facts) -> list[str]:
-    valid = facts.valid[-1]
+    baseline, valid = facts.valid[0], facts.valid[-1]
     width = max(len("validation"), *(len(name) for name in valid["loss"]))
-    lines = [f"  {'validation':<{width}}   loss   bits/byte"]
+    has_baseline = baseline["step"] == 0  # that of the initial weights
+    before = {n: f"  {b:10.3f}" for n, b in baseline["bits_per_byte"].items()} if has_baseline else {}
+    lines = [f"  {'validation':<{width}}   loss   bits/byte{'  before training' if has_baseline else ''}"]
     lines += [
-        f"  {name:<{width}}  {loss:5.3f}  {valid['bits_per_byte'][name]:10.3f}"
+        f"  {name:<{width}}  {loss:5.3f}  {valid['bits_per_byte'][name]:10.3f}{before.get(name, '')}"
         for name, loss in valid["loss"].items()
     ]
     lines += ["", f"  export  {facts.verification['weights']['summary']}"]

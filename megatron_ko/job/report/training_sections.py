@@ -90,7 +90,7 @@ def validation(facts: Facts) -> dict[str, Any]:
     return {
         **charts,
         "rows": rows,
-        "first_step": facts.valid[0]["step"],
+        "first_label": f"step {step:,}" if (step := facts.valid[0]["step"]) else "before training",
         "last_step": facts.valid[-1]["step"],
     }
 

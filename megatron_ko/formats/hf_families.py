@@ -51,7 +51,7 @@ def _find_short_window(config: dict[str, Any], longest: int) -> Iterator[Refusal
     if window is not None and not (type(window) is int and window >= longest):
         message = (
             f"{window!r} is shorter than the longest sequence, {longest:,} tokens, and only full attention is supported; "
-            f"give --max-sequence-length {window} or less (exact for such sequences)"
+            f"with model.max_sequence_length (from-hf: --max-sequence-length) {window} or less it is exact"
         )
         yield "sliding_window", message, "sliding-window"
 
