@@ -23,9 +23,9 @@ def run(options: FromHf) -> int:
     )
     tokenizer = info_of(source.tokenizer)
     fingerprint = tokenizer.fingerprint if tokenizer else None
-    if tokenizer is not None and tokenizer.vocab_size > store.vocab_size:
+    if tokenizer is not None and tokenizer.vocab_size > source.vocab_size:
         raise CheckpointError(
-            f"{source.origin}: the tokenizer has {tokenizer.vocab_size:,} tokens, but the embedding only {store.vocab_size:,} "
+            f"{source.origin}: the tokenizer has {tokenizer.vocab_size:,} tokens, but the embedding only {source.vocab_size:,} "
             "rows; add rows with 'mko checkpoint expand-vocab'",
             rule="vocabulary-mismatch",
         )
