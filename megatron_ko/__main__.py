@@ -14,20 +14,20 @@ from collections.abc import Sequence
 GROUPS = {
     "start": {
         "init": ("megatron_ko.program.init", "write a commented data.yaml and train.yaml to begin with"),
-        "job": ("megatron_ko.job.run", "raw text to a verified Hugging Face model and a report, in one go"),
+        "job": ("megatron_ko.job.run", "take raw text to a verified Hugging Face model and a report"),
     },
     "one step at a time": {
         "data": ("preprocessing.__main__", "clean, filter, deduplicate, mix and tokenize text"),
         "tokenizer": ("megatron_ko.program.tokenizer", "measure, compare, extend and prune tokenizers"),
-        "plan": ("megatron_ko.plan", "check a training configuration and print what the run will be"),
+        "plan": ("megatron_ko.plan", "check a training configuration and print its plan"),
         "train": ("megatron_ko.train", "train on the ranks of this host, under torchrun or Slurm"),
         "checkpoint": ("checkpoint_tools.__main__", "convert, compare, extend and prune checkpoints"),
         "generate": ("megatron_ko.job.generate", "let a Hugging Face model continue prompts"),
-        "report": ("megatron_ko.job.report.__main__", "write the HTML page about a job"),
+        "report": ("megatron_ko.job.report.__main__", "write the HTML report of a job"),
     },
     "shell and editor": {
-        "schema": ("megatron_ko.program.schema", "JSON schema of a configuration, for editors"),
-        "completion": ("megatron_ko.program.completion", "completion of mko for bash, zsh or tcsh"),
+        "schema": ("megatron_ko.program.schema", "print the JSON schema of a configuration, for editors"),
+        "completion": ("megatron_ko.program.completion", "print a completion script for bash, zsh or tcsh"),
     },
 }
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}

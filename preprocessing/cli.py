@@ -45,7 +45,7 @@ STEPS = {
     "balance": "write the corpus: domains, validation split",
     "train-tokenizer": "train a tokenizer on the corpus and prove that all readers agree",
     "encode": "write token files (.bin, .idx), shares, stages and the manifest",
-    "validate": "check that the token files hold the text of the corpus",
+    "validate": "check that the token files contain the text of the corpus",
 }
 
 
@@ -322,7 +322,7 @@ def overview() -> str:
     return "\n".join(
         (
             "usage: mko data STEP|COMMAND CONFIG.yaml ... [key=value ...] [options]\n",
-            "From raw text to token files and a manifest. Finished work is skipped.\n",
+            "Turns raw text into token files and a manifest. Skips finished work.\n",
             describe_commands("steps", STEPS),
             describe_commands("commands", _sentences(DATA_COMMANDS)),
             describe_commands("sections of a configuration", sections),

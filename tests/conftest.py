@@ -11,7 +11,7 @@ import sys
 import pytest
 from hypothesis import settings
 
-settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 LEVEL = logging.getLogger().level
 

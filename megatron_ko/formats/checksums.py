@@ -13,7 +13,7 @@ from typing import Any
 
 BLOCK_BYTES = 1 << 22
 ALGORITHM = "xxh3_128"
-_STATE = ("*.distcp", "common.pt", ".metadata", "metadata.json", "tokenizer/*")
+_STATE = ("*.distcp", "common.pt", ".metadata", "metadata.json")
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,8 @@ def hash_file(path: Path) -> str:
 
 
 def state_files(folder: Path) -> list[str]:
-    """Names, relative to ``folder`` and sorted, of the files that a checkpoint consists of, except its marker."""
-    found = {path for pattern in _STATE for path in folder.glob(pattern) if path.is_file()}
-    return sorted(path.relative_to(folder).as_posix() for path in found if not path.name.endswith(".tmp"))
+    """Sorted names of the files that hold the state of a checkpoint. The tokenizer has a fingerprint of its own."""
+    return sorted(path.name for pattern in _STATE for path in folder.glob(pattern) if path.is_file())
 
 
 def describe_files(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:

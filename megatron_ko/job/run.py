@@ -31,8 +31,8 @@ def parser() -> Parser:
     made = Parser(
         prog="mko job",
         usage="mko job FOLDER [data.key=value ...] [train.key=value ...] [options]",
-        description="Raw text in, a verified model and a report out. FOLDER holds data.yaml and train.yaml, as 'mko init' "
-        "writes them. A second job repeats only what changed; a killed one continues.",
+        description="Takes raw text to a verified Hugging Face model and a report. FOLDER contains data.yaml and train.yaml, "
+        "as 'mko init' writes them. A second job repeats only what changed; a killed one continues.",
     )
     made.add_argument("folder", metavar="FOLDER", help="folder with data.yaml and train.yaml")
     made.add_argument(

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     size.add_argument("--bytes", type=positive, metavar="N", help="size of the sample in bytes of text")
     parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="seed of the choice of documents (default: 1)"
+        "--seed", type=int, default=1, metavar="N", help="seed of the selection of documents (default: 1)"
     )
     add_workers(parser)
 

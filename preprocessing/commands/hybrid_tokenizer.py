@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_decisions(parser)
     add("--compare", nargs="+", default=[], metavar="PATH",
-        help="more text, such as English and code, to compare the base and the result on; not used for the choice")  # fmt: skip
+        help="more text, such as English and code, to compare the base and the result on; not used for the selection")  # fmt: skip
     add_workers(parser)
 
 

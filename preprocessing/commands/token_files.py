@@ -72,11 +72,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="MiB of memory for tokens (default: 1024)",
     )
-    for writer in (encode, merge, split, shuffle):
-        writer.add_argument(
-            "--out", type=Path, required=True, metavar="PREFIX", help="write PREFIX.bin and PREFIX.idx"
-        )
-        writer.add_argument("--overwrite", action="store_true", help="overwrite an existing pair")
+    written = "write PREFIX.bin and PREFIX.idx"
+    numbered = "write PREFIX-00000.bin, PREFIX-00000.idx and so on"
+    for writer, files in ((encode, written), (merge, written), (split, numbered), (shuffle, written)):
+        writer.add_argument("--out", type=Path, required=True, metavar="PREFIX", help=files)
+        writer.add_argument("--overwrite", action="store_true", help="overwrite existing pairs")
     validate = _command(
         commands, "validate", "check that pairs are complete, ids are in range and EOD ends each document"
     )

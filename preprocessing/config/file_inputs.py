@@ -74,7 +74,7 @@ class TextInput(FilesInput):
     """One document per file; .jsonl files (also compressed) are read as records with a field text."""
     encoding: Encoding = "utf-8"
     """Encoding of files without a byte order mark, such as cp949; Python files may declare their own. auto: UTF-8, or CP949
-    where a file is Korean text in it."""
+    for a file that is Korean text in that encoding."""
     markup: Markup = "auto"
     """Markup that is converted to Markdown. auto: by the file suffix (.tex, .rst, .wiki, .html), else mediawiki for a
     source named wiki, else HTML outside of code, in documents that contain tags; none: tags are text."""
@@ -87,7 +87,8 @@ class SourceTreeInput(CutInput):
     roots: list[FilePath] = Field(min_length=1)
     """Folders, each one repository, or patterns (**, *, {a,b}) of such folders; each must match at least one folder."""
     lang: LanguageOfInput = "code"
-    """Language of every file; it selects the rules. code: except that of prose (.md, .rst, .tex, .txt), which is detected."""
+    """Language of every file; it selects the rules. code: of all files but prose (.md, .rst, .tex, .txt), whose language is
+    detected."""
     suffixes: list[str] = Field(default_factory=list)
     """File name endings to read; empty: those of the common programming languages."""
     encoding: Encoding = "utf-8"

@@ -60,8 +60,8 @@ class TokenizerConfig:
     reserved_tokens: NonNegativeInt = Field(default=0, le=4096)
     """Number of further control tokens, <|reserved_0|>, <|reserved_1|>, ..."""
     proof_strings: PositiveInt = 100_000
-    """Generated texts, at most, that all readers of the tokenizer must agree on at the end of training, beside documents;
-    a small corpus gets one per 100 bytes of its training split, at least 10,000."""
+    """Maximum generated texts on which all readers of the tokenizer must agree at the end of training, besides documents; a
+    small corpus gets one per 100 bytes of its training split, at least 10,000."""
     english_only: Flag = True
     """Also trains a tokenizer of the same size on the English and code text, to compare efficiency."""
 

@@ -37,6 +37,11 @@ AROUND = {
     "textbf": ("**", "**"), "emph": ("*", "*"), "textit": ("*", "*"), "texttt": ("`", "`"), "footnote": (" (", ")"),
     "caption": ("\n\n", "\n\n"), "textsuperscript": ("^", ""), "url": ("", ""), "enquote": ("“", "”"),
 }  # fmt: skip
+# Commands whose last argument is the text, each with the number of arguments before it.
+ARGUMENTS_BEFORE_TEXT = {
+    "href": 1, "textcolor": 1, "colorbox": 1, "fcolorbox": 2, "parbox": 1, "raisebox": 1, "scalebox": 1, "rotatebox": 1,
+    "resizebox": 2, "multicolumn": 2, "multirow": 2, "foreignlanguage": 1,
+}  # fmt: skip
 FIXED = {
     "item": "\n- ", "par": "\n\n", "newline": "\n", "ldots": "…", "dots": "…", "textellipsis": "…", "quad": " ",
     "qquad": " ", "LaTeX": "LaTeX", "TeX": "TeX", "BibTeX": "BibTeX", "textbackslash": "\\", "textasciitilde": "~",
@@ -58,6 +63,16 @@ _COMMENT = re.compile(r"(?<!\\)((?:\\\\){0,50})%[^\n]*(?:\n(?!\s*\n)[ \t]*)?")
 _BODY = re.compile(r"\\begin\s{0,5}\{document\}")
 _TITLE = re.compile(r"\\title\s{0,5}\{(?:[^{}]{1,500}|\{[^{}]{0,500}\}){0,20}\}")
 _BEGIN = re.compile(r"\\begin\s{0,5}\{([A-Za-z]{1,40})(\*?)\}")
+# \verb|code|, \lstinline[options]!code!, \lstinline{code}, \mintinline{python}|code|
+_SPECIAL = re.compile(
+    _BEGIN.pattern + r"|\\(?:verb\*?|lstinline(?:\[[^\[\]\n]{0,200}\])?|mintinline\{\w{1,30}\})"
+    r"(?:\{([^{}\n]{0,500})\}|([^\w\s*{}\[])([^\n]{0,500}?)\4)"
+)
+_GLOSS = re.compile(r"\\ruby\s{0,5}\{([^{}]{1,200})\}\s{0,5}\{([^{}]{1,200})\}")
+_QUANTITY = re.compile(
+    r"\\(?:SI|qty)\s{0,5}(?:\[[^\[\]]{0,200}\])?\{([^{}]{1,100})\}\s{0,5}\{([^{}]{1,200})\}"
+)
+_RANGE = re.compile(r"\\(?:SIrange|qtyrange)\s{0,5}\{([^{}]{1,100})\}\{([^{}]{1,100})\}\{([^{}]{1,200})\}")
 _FORMULA = re.compile(r"\\\[|\\\(|(?<!\\)\$\$?")
 _TOKEN = re.compile(r"\\[A-Za-z@]{1,60}\*?|\\.|[{}~]|[^\\{}~]+|\\", re.DOTALL)
 _OPTION = re.compile(r"\s{0,20}\[[^\[\]\n]{0,500}\]")
@@ -74,7 +89,8 @@ def latex_to_markdown(text: str) -> str:
     if body:
         end = text.rfind("\\end{document}")
         text = (title[0] if title else "") + text[body.end() : end if end > body.end() else len(text)]
-    text = _convert_commands(_ACCENT.sub(_compose_accent, _convert_formulas(text, protected)))
+    text = _convert_quantities(_convert_formulas(text, protected))
+    text = _convert_commands(_ACCENT.sub(_compose_accent, text))
     text = text.replace("---", "—").replace("``", "“").replace("''", "”")
     text = "\n".join(line.strip() if "\x7f" not in line else line.rstrip() for line in text.split("\n"))
     text = re.sub(r"\n{3,}", "\n\n", re.sub(r"\n{1,2}- {1,20}", "\n- ", text))
@@ -87,6 +103,17 @@ def _compose_accent(match: re.Match[str]) -> str:
     return unicodedata.normalize("NFC", match[2] + ACCENTS[match[1]])
 
 
+def _convert_quantities(text: str) -> str:
+    """Glosses become ``word(gloss)``; numbers and units (siunitx) ``5 km``, units that are commands their names."""
+    text = _GLOSS.sub(r"\1(\2)", text)
+    text = _RANGE.sub(lambda match: f"{match[1]}–{match[2]} {_name_units(match[3])}", text)
+    return _QUANTITY.sub(lambda match: f"{match[1]} {_name_units(match[2])}", text)
+
+
+def _name_units(units: str) -> str:
+    return units.replace("\\per", "/").replace("\\", "").replace("~", " ")
+
+
 def _protect(markdown: str, protected: list[str]) -> str:
     """Stores finished Markdown and returns the mark that the end replaces by it."""
     protected.append(markdown)
@@ -97,27 +124,36 @@ def _protect(markdown: str, protected: list[str]) -> str:
 
 
 def _convert_environments(text: str, protected: list[str]) -> str:
-    """Protects code and formulas, removes pictures and bibliographies, keeps the content of others."""
+    """Protects code (also inside lines) and formulas, removes pictures and bibliographies, keeps the content of others."""
     pieces, at = [], 0
     unclosed: set[str] = set()
-    match = _BEGIN.search(text)
+    match = _SPECIAL.search(text)
     while match:
         name = match[1]
+        if name is None:
+            pieces += [text[at : match.start()], _protect(_code_span(match[3] or match[5] or ""), protected)]
+            at = match.end()
+            match = _SPECIAL.search(text, at)
+            continue
         special = name in MATH or name in CODE or name in REMOVED
         ending = f"\\end{{{name}{match[2]}}}"
         end = text.find(ending, match.end()) if special and ending not in unclosed else -1
         if end < 0:
             if special:
                 unclosed.add(ending)
-            match = _BEGIN.search(text, match.end())
+            match = _SPECIAL.search(text, match.end())
             continue
         pieces += [
             text[at : match.start()],
             _convert_environment(match, text[match.end() : end], ending, protected),
         ]
         at = end + len(ending)
-        match = _BEGIN.search(text, at)
+        match = _SPECIAL.search(text, at)
     return "".join([*pieces, text[at:]])
+
+
+def _code_span(code: str) -> str:
+    return f"`` {code} ``" if "`" in code else f"`{code}`" if code.strip() else code
 
 
 def _convert_environment(match: re.Match[str], content: str, ending: str, protected: list[str]) -> str:
@@ -238,8 +274,8 @@ def _convert_command(name: str, groups: list[_Group], text: str, at: int) -> int
         groups.append(_Group(lambda content: f"{before}{content}{after}" if content.strip() else ""))
     elif name in ("begin", "end"):
         return _skip_environment_header(name, groups, text, opening.end())
-    elif name == "href":
-        groups.append(_Group(lambda content: ""))
+    elif name in ARGUMENTS_BEFORE_TEXT:
+        groups.append(_Group(lambda content: "", ARGUMENTS_BEFORE_TEXT[name] - 1))
     else:
         groups.append(_Group(str))
     return opening.end()

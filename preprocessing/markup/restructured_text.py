@@ -1,6 +1,6 @@
 """Converts reStructuredText (docutils, Sphinx) to light Markdown: headings, code, notes, roles and links.
 
-Reads blocks line by line; ``_convert_inline`` converts markup inside lines. Tables and lists stay unchanged.
+Reads blocks line by line; ``_convert_inline`` converts markup inside lines. Tables of signs and lists stay unchanged.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from preprocessing.markup.markdown import fence_around
+from preprocessing.markup.restructured_tables import TABLES, convert_table
+from preprocessing.markup.small_text import convert_small_text
 
 ADORNMENT = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}[ \t]*")
 DIRECTIVE = re.compile(r"[ \t]*\.\. +(?:([A-Za-z][\w.:+-]{0,60}?)::(?:[ \t]+(.*))?|.*)")
@@ -45,6 +47,12 @@ _PROSE_ROLES = frozenset((
     "ref", "doc", "term", "numref", "pep", "rfc", "abbr", "any", "dfn", "title", "title-reference", "eq",
     "guilabel", "menuselection",
 ))  # fmt: skip
+_SMALL = {
+    "sup": "sup",
+    "superscript": "sup",
+    "sub": "sub",
+    "subscript": "sub",
+}  # roles and their tags of HTML
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _GLUE = re.compile(
     r"(?<=[^\s\\:(\[<\x22\x27][`|\x7f])\\(?:[ \n]|(?=\w))|(?<=[^\s\\][*_])\\(?:[ \n]|(?=[가-힣]))|\\ (?=[*`:|\x7f])"
@@ -159,8 +167,12 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
         note = re.match(r"[ \t]*\.\. +\[[^\]\n]{1,60}\] +(.*)", lines[at])
         return ([_convert_inline("\n".join([note[1], *body]))] if note else []), end
     argument = (match[2] or "").strip() if match else ""
+    options = []
     while body and OPTION.fullmatch(body[0]):
-        del body[0]
+        options.append(body.pop(0))
+    if name in TABLES:
+        title = [_convert_inline(argument), ""] if argument else []
+        return ["", *title, *convert_table(name, options, body, _convert_inline), ""], end
     name = name.removeprefix("py:").removeprefix("c:") if name not in REMOVED else name
     if name in CODE:
         lang = argument.split()[0] if argument and name in ("code-block", "code", "sourcecode") else ""
@@ -247,10 +259,12 @@ def _convert_inline(text: str) -> str:
 
     text = _LITERAL.sub(lambda match: protect_code(match[1]), text)
     text = _GLUE.sub(_GLUED, text)
+    has_small = any(f":{role}:`" in text for role in _SMALL)
     text = _ROLE.sub(convert_role, text)
     text = _LINK.sub(lambda match: match[1].strip(), text)
     text = _SUBSTITUTION.sub(r"\1", text)
     text = _NAMED.sub(r"\1", text).replace(_GLUED, "")
+    text = convert_small_text(text) if has_small else text
     return _MARK.sub(lambda match: codes[int(match[1])], text)
 
 
@@ -261,6 +275,8 @@ def _convert_role(name: str, content: str, protect_code: Callable[[str], str]) -
         return title if titled else f"{name.upper()} {title}"
     if name == "math":
         return f"${content}$"
+    if name in _SMALL:
+        return f"<{_SMALL[name]}>{content}</{_SMALL[name]}>"
     if name in _PROSE_ROLES:
         return title
     title = title.lstrip("!")

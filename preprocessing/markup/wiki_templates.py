@@ -17,12 +17,23 @@ FIRST = frozenset((
     "ill", "interlanguage_link", "임시링크", "hanja", "한자", "ja", "일본어", "transl", "로마자", "em", "strong",
     "var", "smallcaps", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic", "가로쓰기", "국가", "나라", "flagcountry",
     "flagu", "국기국가", "인명", "이름", "본명", "사람", "사람이름", "저자", "작가", "작품", "작품명", "책", "서명", "강조", "취소선", "s",
-    "dfn", "visible_anchor", "vanchor", "앵커글", "괄호", "ja-l", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
+    "dfn", "visible_anchor", "vanchor", "앵커글", "괄호", "ja-l", "글씨크게", "글씨작게", "글자크게", "글자작게", "역명",
+    "영어", "러시아어", "독일어", "프랑스어", "스페인어", "이탈리아어", "라틴어", "그리스어", "아랍어", "한국어", "fb", "축구국가대표팀",
+    "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
 ))  # fmt: skip
 # The text is the last unnamed argument.
 LAST = frozenset((
-    "lang", "언어", "llang", "color", "글씨색", "글꼴색", "폰트색", "font_color", "배경색", "bg", "langx", "링크",
+    "lang", "언어", "llang", "color", "글씨색", "글꼴색", "폰트색", "font_color", "배경색", "bg", "langx", "링크", "색", "글자색", "글씨색상",
 ))  # fmt: skip
+# Templates that show a flag and a name; the text is the code.
+COUNTRIES = frozenset(
+    re.findall(
+        r"\w+",
+        "ARG AUS AUT BEL BRA BUL CAN CHI CHN COL CRO CUB CZE DEN EGY ESP EST FIN FRA GBR GER GRE HKG HUN INA IND IRL IRN IRQ ISR "
+        "ITA JPN KAZ KOR KSA LTU MAS MEX MGL MNG NED NOR NZL PHI POL POR PRK QAT ROU RSA RUS SGP SIN SRB SUI SVK SWE THA TPE TUR "
+        "UAE UKR URU USA UZB VIE VNM",
+    )
+)
 QUOTES = frozenset((
     "인용문", "quote", "cquote", "blockquote", "인용구", "인용상자", "인용문2", "quotation", "rquote", "pquote", "quote_box",
     "poem", "poemquote", "시", "verse", "글상자인용", "따온글",
@@ -33,6 +44,7 @@ _QUOTE_NAMES = ("text", "quote", "내용", "인용", "인용문", "본문", "글
 _AUTHOR_NAMES = ("author", "저자", "작가", "말한이", "source", "출처", "sign")
 FORMULAS = frozenset(("수학", "math", "mvar", "수식", "tmath"))
 CODES = frozenset(("code", "코드", "mono", "tt", "codett", "javadoc"))
+_QUOTES = re.compile("'{2,5}")  # italics and bold; a prime is one quote
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 FIXED = {
     "!": "|", "=": "=", "(": "{", ")": "}", "·": " · ", "dot": " · ", "bullet": " • ", "ndash": "–", "mdash": "—",
@@ -47,6 +59,8 @@ def template_text(parts: Sequence[str]) -> str:
         return ""
     name = name.removeprefix("틀:").removeprefix("template:").strip()
     key = name.replace(" ", "_") if name.isascii() else name.replace(" ", "").replace("_", "")
+    if parts[0].strip() in COUNTRIES:
+        return parts[0].strip()
     if key in FIXED:
         return FIXED[key]
     function, colon, _ = key.partition(":")
@@ -73,7 +87,7 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
     if key in QUOTE_MARKS:
         return lambda plain: QUOTE_MARKS[key].format(plain[0])
     if key in FORMULAS:
-        return lambda plain: f"${_SCRIPT.sub(_format_script, plain[0])}$"
+        return lambda plain: f"${_SCRIPT.sub(_format_script, _QUOTES.sub('', plain[0]))}$"
     if key in CODES:
         return lambda plain: f"`{plain[-1]}`" if plain[-1] else ""
     return None

@@ -211,7 +211,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("reign", "재위", "생몰년", "기간"), _format_years)
     | dict.fromkeys(("duration", "시간길이", "재생시간"), _format_duration)
     | dict.fromkeys(
-        ("ruby", "루비", "ruby-ja", "후리가나", "nihongo", "nihongo2", "zh", "중국어"),
+        ("ruby", "루비", "윗주", "덧말", "일본어표기", "ruby-ja", "후리가나", "nihongo", "nihongo2", "zh", "중국어"),
         _format_gloss,
     )
     | {

@@ -112,8 +112,14 @@ def test_tokenizer_is_copied_in_both_directions(hf_models, tokenizer, tmp_path, 
     assert run("to-hf", src=tmp_path / "with", dst=tmp_path / "back") == 0
     names = [file.name for file in tokenizer.folder.iterdir() if file.name != "fingerprint.json"]
     assert "tokenizer.json" in names
+    names.remove("tokenizer_config.json")
     for name in names:
         assert (tmp_path / "back" / name).read_bytes() == (tokenizer.folder / name).read_bytes()
+    ours, published = (
+        json.loads((folder / "tokenizer_config.json").read_text())
+        for folder in (tokenizer.folder, tmp_path / "back")
+    )
+    assert ours.pop("split_special_tokens") is True and published == ours
 
 
 def test_trained_checkpoint_exports_the_ids_of_its_tokenizer(checkpoints, tokenizer, tmp_path, run):

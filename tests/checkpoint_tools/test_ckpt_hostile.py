@@ -214,6 +214,8 @@ def test_truncated_checkpoint(ours_copy, tmp_path, expect_error):
     error = expect_error("compare", a=ours_copy, b=ours_copy)
     assert error.rule == "missing-file" and str(data) in str(error)
     data.write_bytes(whole[:1000] + bytes(len(whole) - 1000))
+    assert expect_error("to-hf", src=ours_copy, dst=tmp_path / "x").rule == "wrong-checksum"
+    edit(ours_copy / "checkpoint.json", files={})
     assert expect_error("to-hf", src=ours_copy, dst=tmp_path / "x").rule == "damaged-checkpoint"
     data.write_bytes(whole)
     index = ours_copy / ".metadata"
@@ -230,6 +232,7 @@ def evil_pickle(proof: Path) -> bytes:
 
 
 def test_index_of_a_checkpoint_cannot_run_code(ours_copy, tmp_path, expect_error):
+    edit(ours_copy / "checkpoint.json", files={})  # an attacker would write the right checksums
     (ours_copy / ".metadata").write_bytes(evil_pickle(tmp_path / "ran"))
     assert expect_error("to-hf", src=ours_copy, dst=tmp_path / "x").rule == "damaged-index"
     assert not (tmp_path / "ran").exists()
@@ -239,6 +242,7 @@ def test_index_of_a_checkpoint_cannot_run_code(ours_copy, tmp_path, expect_error
 
 
 def test_index_of_a_checkpoint_cannot_point_outside(ours_copy, tmp_path, expect_error):
+    edit(ours_copy / "checkpoint.json", files={})
     index = pickle.loads((ours_copy / ".metadata").read_bytes())
     for info in index.storage_data.values():
         info.relative_path = "../elsewhere.distcp"

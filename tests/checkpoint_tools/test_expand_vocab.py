@@ -210,6 +210,7 @@ def test_means_leave_out_the_padding_rows_of_a_checkpoint(tokenizers, tmp_path, 
         == 0
     )
     marker = json.loads((tmp_path / "ours" / "checkpoint.json").read_text())
+    (tmp_path / "ours" / "checkpoint.json").write_text(json.dumps({**marker, "files": {}}))
     padded = marker["padded_vocab_size"]
     assert padded > old.vocab_size
     content = bytearray((file := next((tmp_path / "ours").glob("*.distcp"))).read_bytes())

@@ -45,7 +45,8 @@ MODELS = {
 }
 CASES = [
     *(("untied", name) for name in LAYOUTS),
-    *(("tied", name) for name in ("TP2", "PP2", "TP2 x PP2", "CP2")),
+    *(("tied", name) for name in ("TP2", "PP2")),
+    *(pytest.param("tied", name, marks=pytest.mark.slow) for name in ("TP2 x PP2", "CP2")),
     *(("norms of queries and keys", name) for name in ("TP2", "CP2 x TP2 with sequence parallel")),
 ]
 

@@ -71,7 +71,7 @@ def stops(undisturbed: tuple[Path, float], moments: int, seed: int, finish_every
 
 
 def test_a_signal_at_some_moments(undisturbed):
-    stops(undisturbed, 6, seed=1, finish_every=6)
+    stops(undisturbed, 4, seed=1, finish_every=4)
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from tests.preprocessing.units import read
     [
         ("{{정보상자|이름={{lang|ko|값}}|표={|\n|a\n|}\n}}글", "글"),
         ("({{lang|la|Pluvia}}, {{llang|en|rain}}) {{국기|대한민국}}", "(Pluvia, rain) 대한민국"),
-        ("{{수학|''a''<sup>2</sup>}} <math>\\frac{a}{b}</math>", "$*a*^{2}$ $\\frac{a}{b}$"),
+        ("{{수학|''a''<sup>2</sup>}} <math>\\frac{a}{b}</math>", "$a^{2}$ $\\frac{a}{b}$"),
         ('<math display="block">x</math> <chem>H2O</chem>', "$$x$$ $\\ce{H2O}$"),
         ("{{변환|10|km|mi}} {{convert|3|m}} a{{!}}b {{모름|글}}", "10 km 3 m a|b"),
         ("{{인용문|첫 줄\n둘째}}", "> 첫 줄\n> 둘째"),

@@ -65,6 +65,7 @@ def test_a_slurm_array_of_two_tasks(one, tmp_path):
     equal(bytes_of(tmp_path / "out"), one[1])
 
 
+@pytest.mark.slow  # test_runners has a small corpus
 def test_ray(one, tmp_path, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.chdir(tmp_path)

@@ -13,12 +13,12 @@ from megatron_ko.errors import exit_code_of
 def parser() -> Parser:
     made = Parser(
         prog="mko report",
-        description="Writes one self-contained HTML page about a job: data, training, verification, samples.",
+        description="Writes the HTML report of a job, one self-contained page: data, training, verification, samples.",
     )
     made.add_argument(
         "runs", metavar="RUNS", help="folder of runs, such as runs/quickstart (data/ and train/ in it)"
     )
-    made.add_argument("--out", metavar="FILE", help="where to write (default: RUNS/report.html)")
+    made.add_argument("--out", metavar="FILE", help="file to write (default: RUNS/report.html)")
     return made
 
 

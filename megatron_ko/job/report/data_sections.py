@@ -28,10 +28,10 @@ def mixture(facts: Facts) -> dict[str, Any]:
     by_source = bars([(source["name"], source["bytes_out"]) for source in facts.funnel["sources"]])
     sources = [_neutral(bar, number) for number, bar in enumerate(by_source)]
     rows = [
-        ("held  보유", bars([(item.name, item.tokens) for item in facts.sets])),
-        ("asked for  요청", bars([(item.name, item.share) for item in facts.sets])),
-        ("drawn  사용", bars([(item.name, item.drawn) for item in facts.sets])),
-        ("by source  출처", sources),
+        ("available  보유량", bars([(item.name, item.tokens) for item in facts.sets])),
+        ("target  목표", bars([(item.name, item.share) for item in facts.sets])),
+        ("trained  실제 학습", bars([(item.name, item.drawn) for item in facts.sets])),
+        ("by source  출처별", sources),
     ]
     return {
         "chart": stacked_bars(rows, "Shares of the training sets"),

@@ -98,9 +98,9 @@ def validation(facts: Facts) -> dict[str, Any]:
 def speed(facts: Facts) -> dict[str, Any]:
     """Small charts of speed and memory, without the first report, which includes the warm-up."""
     measures = (
-        ("tokens_per_s", "Tokens per second", "초당 토큰", number_text.short, 1.0),
-        ("mfu", "Model FLOPs utilization", "연산 활용률", "{:.0f}%".format, 100.0),
-        ("memory_gib", "Memory of the fullest rank, GiB", "메모리", "{:.2f}".format, 1.0),
+        ("tokens_per_s", "Tokens per second", "초당 토큰 수", number_text.short, 1.0),
+        ("mfu", "Model FLOPs utilization", "연산 활용률(MFU)", "{:.0f}%".format, 100.0),
+        ("memory_gib", "Memory of the fullest rank, GiB", "랭크별 최대 메모리", "{:.2f}".format, 1.0),
     )
     records = facts.train[1:] or facts.train
     charts = []

@@ -1,0 +1,67 @@
+"""LaTeX, reStructuredText and wikitext as files from the field write them: nothing is lost, numbers stay."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preprocessing.markup.conversion import latex_to_markdown, mediawiki_to_markdown, rst_to_markdown
+
+CODE = "".join(sorted(set(string.printable) - set("|\n\r\x0b\x0c")))
+
+
+@pytest.mark.parametrize(
+    ("latex", "markdown"),
+    [
+        (r"앞 \verb|a%b| 뒤 % 주석", "앞 `a%b` 뒤"),
+        ("앞 \\verb+\\begin{verbatim}+ 뒤\n\n끝", "앞 `\\begin{verbatim}` 뒤\n\n끝"),
+        (r"\lstinline[language=C]!x = {1};! 과 \lstinline{z} 과 \mintinline{python}|y|", "`x = {1};` 과 `z` 과 `y`"),
+        ("\\begin{verbatim}\n\\verb|x|\n\\end{verbatim}", "```\n\\verb|x|\n```"),
+        (r"\verb|열린 채", "|열린 채"),
+        (r"\textcolor{red}{빨강} \fcolorbox{a}{b}{글} \multirow{2}{*}{합계}", "빨강 글 합계"),
+        (r"\href{http://a.kr}{링크} \ruby{漢字}{한자}", "링크 漢字(한자)"),
+        (r"\SI{5}{km} \qty{3.5}{\kilo\metre\per\second} \SIrange{1}{5}{m}", "5 km 3.5 kilometre/second 1–5 m"),
+        (r"10\textsuperscript{9} H\textsubscript{2}O", "10^9 H2O"),
+    ],
+)  # fmt: skip
+def test_latex_keeps_code_numbers_and_the_text_of_its_commands(latex, markdown):
+    assert latex_to_markdown(latex) == markdown
+
+
+@given(st.text(CODE, min_size=1, max_size=30))
+def test_code_inside_a_line_of_latex_never_changes(code):
+    text = latex_to_markdown(f"앞 \\verb|{code}| 뒤 문장")
+    assert code in text
+    assert text.startswith("앞 ") and text.endswith(" 뒤 문장")
+
+
+@pytest.mark.parametrize(
+    ("rst", "markdown"),
+    [
+        ("10\\ :sup:`9` 과 H\\ :sub:`2`\\ O", "10^9 과 H2O"),
+        ("x\\ :superscript:`2`\\ 이다. ``<sup>9</sup>``", "x^2이다. `<sup>9</sup>`"),
+        (".. csv-table:: 표\n   :header: 가, 나\n\n   1, \"둘, 셋\"\n   4\n",
+         "표\n\n| 가 | 나 |\n| --- | --- |\n| 1 | 둘, 셋 |\n| 4 |  |"),
+        (".. csv-table::\n   :delim: ;\n\n   가;a|b\n", "| 가 | a\\|b |\n| --- | --- |"),
+        (".. list-table:: 값\n   :header-rows: 1\n\n   * - 가\n     - ``x``\n   * - 1\n     - 긴\n       문장\n   * -\n     - 3\n",
+         "값\n\n| 가 | `x` |\n| --- | --- |\n| 1 | 긴 문장 |\n|  | 3 |"),
+        (".. list-table::\n\n   * - 가\n\n       둘째 문단\n     - 나\n", "* - 가\n\n    둘째 문단\n  - 나"),
+    ],
+)  # fmt: skip
+def test_rst_keeps_powers_and_the_cells_of_tables(rst, markdown):
+    assert rst_to_markdown(rst) == markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("E = {{math|''mc''<sup>2</sup>}}이다.", "E = $mc^{2}$이다."),
+        ("{{색|red|빨강}}과 {{글씨 크게|큰}} 글씨, {{윗주|漢字|한자}}", "빨강과 큰 글씨, 漢字(한자)"),
+        ("{{KOR}} 대표는 {{fb|JPN}}에 2–1로 이겼다.", "KOR 대표는 JPN에 2–1로 이겼다."),
+        ("모스크바({{러시아어|Москва}})의 {{역명|서울}}", "모스크바(Москва)의 서울"),
+        ("끝이다.{{POV}}{{토막글|지리}}", "끝이다."),
+    ],
+)  # fmt: skip
+def test_wiki_templates_with_text_leave_no_holes(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext) == markdown
