@@ -34,7 +34,7 @@ ROWS = {"llama": 1001, "qwen2": 1024}
 def _configs() -> dict[str, Any]:
     from transformers import LlamaConfig, Qwen2Config
 
-    shape = {
+    shape: dict[str, Any] = {
         "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
         "num_key_value_heads": 2, "max_position_embeddings": 128,
     }  # fmt: skip
