@@ -19,7 +19,7 @@ from megatron_ko.errors import DataError
 from megatron_ko.files import write_json, write_text
 from megatron_ko.wording import format_count
 from preprocessing.config.pipeline import Config
-from preprocessing.config.tokens import ExistingTokenizerConfig, TokenizerConfig
+from preprocessing.config.tokens import AnyTokenizerConfig, ExistingTokenizerConfig
 from preprocessing.report.funnel import funnel_of, to_table
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
@@ -107,10 +107,8 @@ def describe(loaded: Loaded[Config]) -> str:
         done = keys.summary(name) is not None
         lines.append(f"{name}: {'up to date' if done else _describe_pending(keys, name)}")
         settings = loaded.config.tokenizer
-        if name == "train-tokenizer" and isinstance(settings, ExistingTokenizerConfig):
-            lines[-1] += f", takes {settings.folder}"
-        elif name == "train-tokenizer" and not done:
-            lines[-1] += f", {_describe_training(context, keys, settings)}"
+        if name == "train-tokenizer" and not done:
+            lines[-1] += f", {_describe_tokenizer(context, keys, settings)}"
     return "\n".join(lines)
 
 
@@ -119,11 +117,16 @@ def _describe_pending(keys: StepKeys, step: str) -> str:
     return "would run" if known else "would run, unless earlier steps write the same bytes again"
 
 
-def _describe_training(context: Context, keys: StepKeys, settings: TokenizerConfig) -> str:
-    """Memory and time for the largest possible sample: of the corpus or, before there is one, as configured."""
+def _describe_tokenizer(context: Context, keys: StepKeys, settings: AnyTokenizerConfig) -> str:
+    """The folder of an existing tokenizer; memory and time of training on the largest possible sample.
+
+    The sample is that of the corpus or, before there is one, as configured.
+    """
     from preprocessing.steps.train_tokenizer import sample_of
     from preprocessing.tokenizers.forecast import forecast, free_memory
 
+    if isinstance(settings, ExistingTokenizerConfig):
+        return f"takes {settings.folder}"
     size = settings.sample_bytes
     if keys.summary("balance") is not None:
         size = sample_of(context)

@@ -283,7 +283,7 @@ def find_odd_pieces(found: ExistingTokenizer) -> OddPieces:
 def refuse_eos_in_text(found: ExistingTokenizer, field: str = FIELDS[1]) -> None:
     """Raises DataError if text is encoded to EOD, so that the ends of documents could not be told from text."""
     name, backend = found.special["eos"], backend_of(found.description, found.path)
-    number = backend.token_to_id(name)
+    number = found.vocabulary.names.index(name)
     for text in (name, backend.decode([number], skip_special_tokens=False)):
         if number in backend.encode(text, add_special_tokens=False).ids:
             message = f"text is encoded to {name!r}, so it cannot end documents; choose a special token of {found.path}"
