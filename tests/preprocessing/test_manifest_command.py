@@ -86,7 +86,7 @@ def write_training(folder, path):
 
 def losses(folder):
     rows = map(json.loads, (folder / "run" / "metrics.jsonl").read_text("utf-8").splitlines())
-    return [row["loss"] for row in rows if "loss" in row]
+    return [row["loss"] for row in rows if row["kind"] == "train"]
 
 
 # --- whole roads ---------------------------------------------------------------------------------------------
