@@ -100,6 +100,11 @@ DATA_COMMANDS = {
         "preprocessing.commands.train_quality",
         "train the quality models of section score, in rounds over the corpus",
     ),
+    "manifest": Command(
+        "preprocessing.commands.manifest",
+        "write the manifest of token files that exist, also of Megatron-LM",
+        configured=False,
+    ),
     "tokens": Command(
         "preprocessing.commands.token_files",
         "encode text; merge, split, shuffle, check token files",

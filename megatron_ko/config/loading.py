@@ -81,7 +81,7 @@ def validate(root: type[C], tree: Tree, rules: Sequence[Rule] = ()) -> Loaded[C]
     """The configuration in ``tree``. Raises ConfigError with every mistake."""
     if not tree.complete:
         raise ConfigError(tree.problems)
-    tree.data = replace_none(root, tree.data)
+    tree.data = _add_default_types(root, replace_none(root, tree.data))
     problems = tree.problems
     config = None
     try:
@@ -92,6 +92,20 @@ def validate(root: type[C], tree: Tree, rules: Sequence[Rule] = ()) -> Loaded[C]
     if problems or config is None:
         raise ConfigError(sorted(problems, key=_by_place))
     return Loaded(config, tree.places, tree.borrowed)
+
+
+def _add_default_types(root: Any, data: Any) -> Any:
+    """``data`` with the default ``type`` in each top-level section that has variants and does not name one."""
+    added = {}
+    for name, info in fields_of(root).items():
+        types = [
+            fields_of(kind)["type"] for kind in sections_of(info.annotation) if "type" in fields_of(kind)
+        ]
+        defaults = [field.default for field in types if not field.is_required()]
+        value = data.get(name)
+        if len(types) > 1 and defaults and isinstance(value, dict) and "type" not in value:
+            added[name] = {"type": defaults[0], **value}
+    return {**data, **added}
 
 
 def to_yaml(config: Any) -> str:
@@ -187,6 +201,8 @@ _PLAIN_WORDS |= {"a valid boolean": "true or false"}
 
 def _suggest(root: Any, loc: Sequence[str | int], name: str) -> str:
     """What ``name``, unknown in the section at ``loc``, probably stands for: a field there, or one of another section."""
+    if others := _other_types(root, loc, name):
+        return f"type: {loc[-1]} does not take it, only {', '.join(others)}; remove it"
     known = _known_names(root, loc)
     if near := nearest_name(name, known):
         return f"did you mean '{near}'?"
@@ -209,8 +225,22 @@ def _real_keys(loc: Sequence[str | int], data: Any) -> Keys:
     return tuple(keys)
 
 
+def _other_types(root: Any, loc: Sequence[str | int], name: str) -> list[str]:
+    """Types of the other variants of the section at ``loc`` that have the field ``name``; none if ``loc`` ends with no type."""
+    variants = _kinds_at(root, loc[:-1]) if loc else []
+    if not any(_has_tag(kind, loc[-1]) for kind in variants):
+        return []
+    having = [kind for kind in variants if name in fields_of(kind) and "type" in fields_of(kind)]
+    return [word for kind in having for word in get_args(fields_of(kind)["type"].annotation)]
+
+
 def _known_names(root: Any, loc: Sequence[str | int]) -> list[str]:
-    """Field names of the section at ``loc`` of the schema; ``loc`` also holds tags of unions and keys of mappings."""
+    """Field names of the section at ``loc`` of the schema."""
+    return list(dict.fromkeys(name for kind in _kinds_at(root, loc) for name in fields_of(kind)))
+
+
+def _kinds_at(root: Any, loc: Sequence[str | int]) -> list[Any]:
+    """The configuration classes at ``loc`` of the schema, which also contains tags of unions and keys of mappings."""
     kinds = [root]
     for part in loc:
         infos = [fields_of(kind)[str(part)] for kind in kinds if part in fields_of(kind)]
@@ -219,7 +249,7 @@ def _known_names(root: Any, loc: Sequence[str | int]) -> list[str]:
             kinds = [section for info in infos for section in sections_of(info.annotation)]
         elif tagged:
             kinds = tagged
-    return list(dict.fromkeys(name for kind in kinds for name in fields_of(kind)))
+    return kinds
 
 
 def _has_tag(kind: Any, part: str | int) -> bool:

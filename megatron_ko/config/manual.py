@@ -51,7 +51,8 @@ def _describe_variants(variants: list[Any], above: str) -> Iterator[str]:
         repeated = []
         for name, info in fields_of(variant).items():
             if name == "type":
-                yield from _wrap_head(f"{above}type: {type_name(info.annotation)}")
+                default = "" if info.is_required() else f", default {describe_default(info)}"
+                yield from _wrap_head(f"{above}type: {type_name(info.annotation)}{default}")
                 yield from _wrap(info.description or "")
                 continue
             lines = list(_describe_field(f"{above}{name}", info))

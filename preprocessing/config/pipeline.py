@@ -29,7 +29,7 @@ from preprocessing.config.scoring import (
     score_thresholds,
     score_training,
 )
-from preprocessing.config.tokens import EncodeConfig, TokenizerConfig
+from preprocessing.config.tokens import AnyTokenizerConfig, EncodeConfig, TokenizerConfig
 
 # For these sizes the index stores int32, but megatron-core's fast cache reader assumes uint16.
 AMBIGUOUS_SIZES = range(65_500, 65_537)
@@ -58,8 +58,8 @@ class Config:
     """Exact and near duplicates."""
     balance: BalanceConfig = Field(default_factory=BalanceConfig)
     """Validation split, shares of the domains, stages."""
-    tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig)
-    """Type, size and training text of the tokenizer."""
+    tokenizer: AnyTokenizerConfig = Field(default_factory=TokenizerConfig)
+    """Type, size and training text of the tokenizer, or the folder of an existing one."""
     encode: EncodeConfig = Field(default_factory=EncodeConfig)
     """Token files."""
     seed: NonNegativeInt = 1234
@@ -106,7 +106,9 @@ def _bands_divide_hashes(deduplicate: DeduplicateConfig) -> Iterable[tuple[str, 
         )
 
 
-def _vocabulary_size(tokenizer: TokenizerConfig) -> Iterable[tuple[str, str]]:
+def _vocabulary_size(tokenizer: AnyTokenizerConfig) -> Iterable[tuple[str, str]]:
+    if not isinstance(tokenizer, TokenizerConfig):
+        return
     placeholders = [f"<|{kind}|>" for kind in KINDS]
     fixed = (
         len({*placeholders, *tokenizer.symbols}) + len(tokenizer.control_tokens) + MIN_SPECIAL_TOKENS + 256
@@ -123,7 +125,9 @@ def _vocabulary_size(tokenizer: TokenizerConfig) -> Iterable[tuple[str, str]]:
         )
 
 
-def _distinct_tokens(tokenizer: TokenizerConfig) -> Iterable[tuple[str, str]]:
+def _distinct_tokens(tokenizer: AnyTokenizerConfig) -> Iterable[tuple[str, str]]:
+    if not isinstance(tokenizer, TokenizerConfig):
+        return
     taken = {"<unk>", "<s>", "</s>", "<pad>", *(f"<0x{byte:02X}>" for byte in range(256))}
     taken.update(f"<|{kind}|>" for kind in KINDS)  # placeholders of personal data
     for field in ("special_tokens", "symbols"):

@@ -1,12 +1,12 @@
-"""Configuration of the tokenizer and the token files."""
+"""Configuration of the tokenizer, trained or existing, and of the token files."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Union
 
 from pydantic import AfterValidator, Field
 
-from megatron_ko.config.fields import Flag, NonNegativeInt, PositiveFloat, PositiveInt, section
+from megatron_ko.config.fields import FilePath, Flag, NonNegativeInt, PositiveFloat, PositiveInt, section
 
 
 def _check_token(text: str) -> str:
@@ -24,8 +24,9 @@ def _check_distinct(tokens: list[str]) -> list[str]:
     return tokens
 
 
+Token = Annotated[str, Field(min_length=2, max_length=64), AfterValidator(_check_token)]
 Tokens = Annotated[
-    list[Annotated[str, Field(min_length=2, max_length=64), AfterValidator(_check_token)]],
+    list[Token],
     AfterValidator(_check_distinct),
 ]
 
@@ -69,6 +70,26 @@ class TokenizerConfig:
     def control_tokens(self) -> list[str]:
         """``special_tokens`` and the reserved tokens."""
         return [*self.special_tokens, *(f"<|reserved_{i}|>" for i in range(self.reserved_tokens))]
+
+
+@section
+class ExistingTokenizerConfig:
+    type: Literal["existing"]
+    """Takes a tokenizer that exists, such as that of a model to continue, and proves it like a trained one. Its ids stay."""
+    folder: FilePath
+    """Hugging Face folder with tokenizer.json, tokenizer folder of this project, or SentencePiece model (a folder with
+    tokenizer.model, or the file), such as models/base."""
+    eos_token: str | None = Field(default=None, min_length=1)
+    """Token that ends documents (EOD), such as <|end_of_text|>; defaults to the tokenizer's own. Text is never encoded to it."""
+    proof_strings: PositiveInt = 100_000
+    """Generated texts, at most, that all readers of the tokenizer must agree on, beside documents; a small corpus gets one
+    per 100 bytes of its training split, at least 10,000."""
+
+
+AnyTokenizerConfig = Annotated[
+    Union[TokenizerConfig, ExistingTokenizerConfig],
+    Field(discriminator="type"),
+]
 
 
 @section

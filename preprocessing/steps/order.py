@@ -63,6 +63,16 @@ def _models(context: Context) -> list[Any]:
     return [*context.sections("score"), identities_of(context.config.score)]
 
 
+def _tokenizer(context: Context) -> list[Any]:
+    """Configuration of the tokenizer, and the content of an existing one."""
+    from preprocessing.config.tokens import ExistingTokenizerConfig
+    from preprocessing.tokenizers.existing import identity_of
+
+    settings = context.config.tokenizer
+    files = [identity_of(settings.folder)] if isinstance(settings, ExistingTokenizerConfig) else []
+    return [*context.sections("tokenizer", "seed"), *files]
+
+
 def _evaluation_sets(context: Context) -> list[Any]:
     from preprocessing.steps.decontaminate import set_keys
 
@@ -122,7 +132,7 @@ STEPS = {
     "train-tokenizer": Step(
         "preprocessing.steps.train_tokenizer",
         ("balance",),
-        lambda c: [*c.sections("tokenizer", "seed"), _shares(c, "stages")],
+        lambda c: [*_tokenizer(c), _shares(c, "stages")],
     ),
     "encode": Step(
         "preprocessing.steps.encode",

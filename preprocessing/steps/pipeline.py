@@ -19,6 +19,7 @@ from megatron_ko.errors import DataError
 from megatron_ko.files import write_json, write_text
 from megatron_ko.wording import format_count
 from preprocessing.config.pipeline import Config
+from preprocessing.config.tokens import AnyTokenizerConfig, ExistingTokenizerConfig
 from preprocessing.report.funnel import funnel_of, to_table
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
@@ -105,8 +106,9 @@ def describe(loaded: Loaded[Config]) -> str:
     for name in steps_of(context.config):
         done = keys.summary(name) is not None
         lines.append(f"{name}: {'up to date' if done else _describe_pending(keys, name)}")
+        settings = loaded.config.tokenizer
         if name == "train-tokenizer" and not done:
-            lines[-1] += f", {_describe_training(context, keys)}"
+            lines[-1] += f", {_describe_tokenizer(context, keys, settings)}"
     return "\n".join(lines)
 
 
@@ -115,15 +117,20 @@ def _describe_pending(keys: StepKeys, step: str) -> str:
     return "would run" if known else "would run, unless earlier steps write the same bytes again"
 
 
-def _describe_training(context: Context, keys: StepKeys) -> str:
-    """Memory and time for the largest possible sample: of the corpus or, before there is one, as configured."""
+def _describe_tokenizer(context: Context, keys: StepKeys, settings: AnyTokenizerConfig) -> str:
+    """The folder of an existing tokenizer; memory and time of training on the largest possible sample.
+
+    The sample is that of the corpus or, before there is one, as configured.
+    """
     from preprocessing.steps.train_tokenizer import sample_of
     from preprocessing.tokenizers.forecast import forecast, free_memory
 
-    size = context.config.tokenizer.sample_bytes
+    if isinstance(settings, ExistingTokenizerConfig):
+        return f"takes {settings.folder}"
+    size = settings.sample_bytes
     if keys.summary("balance") is not None:
         size = sample_of(context)
-    expected, free = forecast(context.config.tokenizer, size), free_memory()
+    expected, free = forecast(settings, size), free_memory()
     enough = "" if expected.memory_bytes <= free else ": not enough memory, lower tokenizer.sample_bytes"
     return f"at most {size / 1e6:.1f} MB of text, {expected} ({free / 2**30:.1f} GiB free{enough})"
 
@@ -136,11 +143,15 @@ def _check_enabled(loaded: Loaded[Config], step: str) -> None:
 
 
 def _check_models(config: Config) -> None:
-    """Raises DataError for a missing model at once, because the step that needs it may start hours later."""
+    """Raises DataError for a missing model or tokenizer at once: the step that needs it may start hours later."""
     if config.score.enabled:
         from preprocessing.steps.score import model_keys
 
         model_keys(config.score)
+    if isinstance(config.tokenizer, ExistingTokenizerConfig):
+        from preprocessing.tokenizers.existing import read_existing
+
+        read_existing(config.tokenizer.folder, config.tokenizer.eos_token)
 
 
 def _require(context: Context, step: str, keys: StepKeys) -> None:

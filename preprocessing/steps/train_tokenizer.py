@@ -2,11 +2,12 @@
 
 Owns the sample (domains by share, documents by hash), the checks before training starts, and the report of the tokens
 that each language takes, compared with a tokenizer of the same size without Korean. Training itself is in
-``trainers.py`` and ``byte_level.py``.
+``trainers.py`` and ``byte_level.py``. An existing tokenizer (``existing.py``) is taken instead of trained, and proven alike.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 import math
@@ -22,17 +23,18 @@ from megatron_ko.formats.sentencepiece_model import read_model
 from megatron_ko.formats.tokenizer_folder import (
     FILES,
     MARKER,
+    MODEL,
     Tokenizer,
     TokenizerInfo,
     copy_tokenizer_folder,
     write_tokenizer_folder,
 )
-from preprocessing.config.tokens import TokenizerConfig
+from preprocessing.config.tokens import ExistingTokenizerConfig, TokenizerConfig
 from preprocessing.corpus import reading as corpus
 from preprocessing.corpus.assignment import position
 from preprocessing.corpus.mixtures import mixture_of
 from preprocessing.running.context import Context, Outcome, Task
-from preprocessing.tokenizers import byte_level, forecast, trainers
+from preprocessing.tokenizers import byte_level, existing, forecast, trainers
 from preprocessing.tokenizers.efficiency import TextBatch, TextCounts, text_rates
 from preprocessing.tokenizers.hard_texts import generated_texts
 from preprocessing.tokenizers.proof import Proof, prove, strings_for
@@ -53,11 +55,17 @@ def run(context: Context) -> Outcome:
     shards = context.summary_of("balance")["shards"]
     keys = [context.upstream("balance", f"shards/{shard['file']}") for shard in shards]
     depends = [context.sections("tokenizer", "seed"), list(_shares(context)), keys]
-    tasks = [Task("tokenizer", make_tokenizer, (), depends)]
-    if context.config.tokenizer.english_only:
-        tasks.append(Task("english-only", compare_with_english_only, (), depends))
+    settings = context.config.tokenizer
+    problem = "tokenizer.english_only is false"
+    if isinstance(settings, ExistingTokenizerConfig):
+        problem = "the tokenizer was not trained here (tokenizer.type: existing)"
+        tasks = [Task("tokenizer", take_tokenizer, (), [*depends, existing.identity_of(settings.folder)])]
+    else:
+        tasks = [Task("tokenizer", make_tokenizer, (), depends)]
+        if settings.english_only:
+            tasks.append(Task("english-only", compare_with_english_only, (), depends))
     trained, *other = context.finish(STEP, tasks, VERSION)
-    compared = other[0] if other else {"efficiency": None, "problem": "tokenizer.english_only is false"}
+    compared = other[0] if other else {"efficiency": None, "problem": problem}
     context.finish(STEP, [Task("report", write_report, (trained, compared), [trained, compared])], VERSION)
     folder = context.folder / "tokenizer"
     names = [name for name in (*FILES, MARKER) if (folder / name).is_file()]
@@ -74,22 +82,36 @@ def _shares(context: Context) -> tuple[dict[str, float], dict[str, int]]:
 
 def make_tokenizer(context: Context) -> Outcome:
     """Writes the tokenizer folder: trained in a working folder, proven, then copied with its marker last."""
-    folder, settings = context.folder / "tokenizer", context.config.tokenizer
+    folder, settings = context.folder / "tokenizer", _training_of(context)
     (folder / MARKER).unlink(missing_ok=True)
     shares, sizes = _shares(context)
     forecast.refuse_too_much(settings, sample_of(context), 1 + settings.english_only)
     forecast.refuse_impossible(settings, sample(context, shares, sizes))
     aside = context.path(STEP, "unproven", "")
-    info = write_folder(aside, sample(context, shares, sizes), settings)
-    pieces = Tokenizer(aside).surfaces()
-    proof = prove(aside, _proof_texts(context, pieces), aside / "proof")
-    _log_proof(proof)
-    copy_tokenizer_folder(aside, folder)
+    write_folder(aside, sample(context, shares, sizes), settings)
+    proof = prove(aside, _proof_texts(context, Tokenizer(aside).surfaces()), aside / "proof")
+    return _finish_folder(context, aside, proof)
+
+
+def _training_of(context: Context) -> TokenizerConfig:
+    settings = context.config.tokenizer
+    assert isinstance(settings, TokenizerConfig), "an existing tokenizer is not trained"
+    return settings
+
+
+def _finish_folder(context: Context, aside: Path, proof: Proof) -> Outcome:
+    """Copies a proven folder to its place, the marker last."""
+    folder = context.folder / "tokenizer"
+    log.info(
+        "train-tokenizer: identical ids%s for %s texts: %s",
+        *("" if _is_existing(context) else " and decoded text", f"{proof.texts:,}", ", ".join(proof.readers)),
+    )
+    info = copy_tokenizer_folder(aside, folder)
     shutil.rmtree(aside)
     return Outcome(
         [folder / name for name in (*FILES, MARKER) if (folder / name).is_file()],
         {
-            "type": settings.type,
+            "type": context.config.tokenizer.type,
             "vocab_size": info.vocab_size,
             "fingerprint": info.fingerprint,
             "proven_texts": proof.texts,
@@ -97,6 +119,10 @@ def make_tokenizer(context: Context) -> Outcome:
             "efficiency": efficiency(context, Tokenizer(folder)),
         },
     )
+
+
+def _is_existing(context: Context) -> bool:
+    return isinstance(context.config.tokenizer, ExistingTokenizerConfig)
 
 
 def write_folder(folder: Path, texts: Iterable[str], settings: TokenizerConfig) -> TokenizerInfo:
@@ -124,22 +150,84 @@ def _proof_texts(context: Context, pieces: list[str]) -> Iterator[str]:
         yield text
 
 
-def _log_proof(proof: Proof) -> None:
-    log.info(
-        "train-tokenizer: identical ids and decoded text for %s texts: %s",
-        f"{proof.texts:,}",
-        ", ".join(proof.readers),
-    )
-
-
 def write_report(context: Context, trained: dict[str, Any], compared: dict[str, Any]) -> Outcome:
     report = {
         **{name: trained[name] for name in ("type", "vocab_size", "fingerprint", "proven_texts", "readers")},
         "tokenizers": {"this": trained["efficiency"], "english_only": compared["efficiency"]},
         "english_only_problem": compared["problem"],
+        **({"existing": trained["existing"]} if "existing" in trained else {}),
     }
     write_json(context.folder / REPORT, report)
     return Outcome([context.folder / REPORT], {})
+
+
+# --- an existing tokenizer ---------------------------------------------------------------------------------
+
+
+def take_tokenizer(context: Context) -> Outcome:
+    """Writes the folder of an existing tokenizer, proven like a trained one, and reports its odd pieces."""
+    settings = context.config.tokenizer
+    assert isinstance(settings, ExistingTokenizerConfig)
+    (context.folder / "tokenizer" / MARKER).unlink(missing_ok=True)
+    found = existing.read_existing(settings.folder, settings.eos_token)
+    size, eos = found.vocabulary.size, found.special["eos"]
+    log.info(
+        "train-tokenizer: taking the existing tokenizer %s: %s ids, EOD %s", found.path, f"{size:,}", eos
+    )
+    existing.refuse_eos_in_text(found)
+    aside = context.path(STEP, "unproven", "")
+    proof, warnings = _prove_existing(context, found, aside)
+    odd = existing.find_odd_pieces(found)
+    outcome = _finish_folder(context, aside, proof)
+    changed = _count_changed(context, Tokenizer(context.folder / "tokenizer"))
+    warnings += existing.describe_odd_pieces(odd)
+    if changed[0]:
+        warnings.append(
+            "{:,} of {:,} validation documents do not come back exactly when decoded".format(*changed)
+        )
+    for warning in warnings:
+        log.warning("train-tokenizer: %s: %s", found.path, warning)
+    facts = {
+        "folder": settings.folder,
+        "special_tokens": found.special,
+        **dataclasses.asdict(odd),
+        "changed_documents": changed,
+        "warnings": warnings,
+    }
+    return Outcome(outcome.outputs, {**outcome.summary, "existing": facts})
+
+
+def _prove_existing(
+    context: Context, found: existing.ExistingTokenizer, aside: Path
+) -> tuple[Proof, list[str]]:
+    """Writes and proves the folder, without ``tokenizer.model`` where it differs from ``tokenizer.json``; and warnings."""
+    existing.write_existing(found, aside)
+    texts = list(_proof_texts(context, Tokenizer(aside).surfaces()))
+    warnings = list(found.warnings)
+    try:
+        return prove(aside, texts, aside / "proof", ours=False), warnings
+    except DataError as error:
+        if error.rule != "other-ids" or not found.may_drop_model:
+            raise
+        warnings.append(f"{MODEL} is not used: {error}")
+    existing.write_existing(dataclasses.replace(found, model=None), aside)
+    return prove(aside, texts, aside / "proof", ours=False), warnings
+
+
+def _count_changed(context: Context, tokenizer: Tokenizer) -> list[int]:
+    """How many validation documents do not come back when decoded, and of how many, up to PROOF_CHARACTERS."""
+    changed = count = size = 0
+    for entry in context.summary_of("balance")["domains"]:
+        for text in corpus.texts(context.folder, entry["name"], "valid") if entry["split"] == "valid" else ():
+            size += len(text)
+            if size > PROOF_CHARACTERS:
+                return [changed, count]
+            count += 1
+            changed += tokenizer.decode(tokenizer.encode(text)) != text
+    return [changed, count]
+
+
+# --- the sample --------------------------------------------------------------------------------------------
 
 
 def sample(
@@ -150,7 +238,7 @@ def sample(
     A domain smaller than its share is read several times (at most MAX_PASSES): pieces are chosen by frequency, so a
     large domain would otherwise fill the vocabulary.
     """
-    budget = min(context.config.tokenizer.sample_bytes, sum(sizes.values()))
+    budget = min(_training_of(context).sample_bytes, sum(sizes.values()))
     for name, share in shares.items():
         passes = min(share * budget / max(sizes[name], 1), MAX_PASSES)
         for number in range(math.ceil(passes)):
@@ -167,7 +255,7 @@ def sample(
 
 def sample_of(context: Context) -> int:
     """Approximate bytes that ``sample`` yields for this configuration and corpus."""
-    return bytes_of_sample(context.config.tokenizer, *_shares(context))
+    return bytes_of_sample(_training_of(context), *_shares(context))
 
 
 def bytes_of_sample(settings: TokenizerConfig, shares: dict[str, float], sizes: dict[str, int]) -> int:
@@ -201,7 +289,7 @@ def compare_with_english_only(context: Context) -> Outcome:
     texts = sample(context, *_shares(context), langs=ENGLISH)
     aside = context.path(STEP, "english-only", "")
     try:
-        write_folder(aside, texts, context.config.tokenizer)
+        write_folder(aside, texts, _training_of(context))
         found = efficiency(context, Tokenizer(aside))
     except DataError as error:
         log.warning("no comparison with an English-only tokenizer: %s", error)

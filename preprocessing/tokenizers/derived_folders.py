@@ -96,11 +96,18 @@ def json_of(base: SentencePieceBase, model: SentencePieceModel) -> dict[str, Any
 
     Converts the model; the base's own ``tokenizer.json`` may differ, and only its ``post_processor`` is copied.
     """
+    description = describe_model(model, base.folder)
+    description["post_processor"] = _remap_base_processor(base, model.vocabulary.pieces)
+    return description
+
+
+def describe_model(model: SentencePieceModel, path: Path) -> dict[str, Any]:
+    """A ``tokenizer.json`` with the ids of ``model``, which ``path`` contains, without a post-processor."""
     vocabulary, dummy_prefix, removes_blanks = model.vocabulary, model.dummy_prefix, model.removes_blanks
     symbols = vocabulary.numbers(USER_DEFINED)
     if symbols and (dummy_prefix or removes_blanks):
         raise DataError(
-            f"{base.folder}: adds a dummy prefix or removes extra blanks, and has user-defined symbols such as "
+            f"{path}: adds a dummy prefix or removes extra blanks, and has user-defined symbols such as "
             f"{vocabulary.pieces[symbols[0]].text!r}; tokenizer.json would do so after each symbol too; use a model without one "
             "of the two",
             rule="symbols-and-blanks",
@@ -117,7 +124,6 @@ def json_of(base: SentencePieceBase, model: SentencePieceModel) -> dict[str, Any
         parts = [*parts, _replace(rf"{BLANK}+\z", "")]
     if len(parts) > 1:
         description["normalizer"] = {"type": "Sequence", "normalizers": parts}
-    description["post_processor"] = _remap_base_processor(base, vocabulary.pieces)
     return description
 
 
@@ -188,11 +194,18 @@ def remap_post_processor(
 
 def settings_of(base: Base) -> dict[str, Any]:
     """Settings of the base's ``tokenizer_config.json`` other than special tokens and classes: length, chat template."""
+    return settings_in(base.folder, base.json)
+
+
+def settings_in(folder: Path, description: dict[str, Any] | None) -> dict[str, Any]:
+    """``settings_of`` for a folder with this ``tokenizer.json``, or for a file, which has no settings beside it."""
     settings = {}
-    path = base.folder / "tokenizer_config.json"
-    if base.folder.is_dir() and path.is_file():
+    path, template = folder / "tokenizer_config.json", folder / "chat_template.jinja"
+    if folder.is_dir() and path.is_file():
         names = ("model_max_length", "chat_template", "padding_side", "truncation_side")
         settings = {name: value for name, value in read_json(path).items() if name in names}
-    if adds_prefix_blank(base.json):
+    if folder.is_dir() and template.is_file():  # transformers 5 keeps it in a file of its own
+        settings["chat_template"] = template.read_text(encoding="utf-8")
+    if adds_prefix_blank(description):
         settings["add_prefix_space"] = True
     return settings

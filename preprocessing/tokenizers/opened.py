@@ -80,7 +80,7 @@ def open_tokenizer(path: Path | str, name: str | None = None, pattern: str | Non
     source = Path(path).expanduser()
     if not source.exists():
         raise DataError(f"{source}: no such file or folder; {REMEDY}", rule="missing-file")
-    file = _choose_file(source) if source.is_dir() else source
+    file = choose_file(source) if source.is_dir() else source
     if not file.is_file() or file.stat().st_size == 0:
         raise DataError(f"{file}: is empty or not a file; {REMEDY}", rule="empty-file")
     if file.suffix == ".json":
@@ -100,7 +100,7 @@ def name_of(path: Path) -> str:
     return path.name
 
 
-def _choose_file(folder: Path) -> Path:
+def choose_file(folder: Path) -> Path:
     """The authoritative file. In our folders the model is the reference, and ``tokenizer.json`` is proven equal to it."""
     names = [MODEL, "tokenizer.json"] if (folder / MARKER).is_file() else ["tokenizer.json", MODEL]
     for name in names:

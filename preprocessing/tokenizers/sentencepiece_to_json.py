@@ -26,12 +26,12 @@ def to_tokenizer_json(model: SentencePieceModel) -> dict[str, Any]:
     vocabulary = model.vocabulary
     if vocabulary.algorithm not in ("bpe", "unigram"):
         raise DataError(
-            "tokenizer.model: is a word or character model; train a model of type bpe or unigram",
+            "tokenizer.model: is a word or character model; use a model of type bpe or unigram",
             rule="not-bpe-or-unigram",
         )
     if len(vocabulary.numbers(UNKNOWN)) != 1:
         raise DataError(
-            "tokenizer.model: exactly one piece must be of type unknown; train the model again",
+            "tokenizer.model: exactly one piece must be of type unknown; use another model",
             rule="no-unknown-piece",
         )
     blank = {"type": "Replace", "pattern": {"String": " "}, "content": BLANK}
@@ -66,7 +66,8 @@ def _check_escapes(model: SentencePieceModel) -> None:
         only_escapes = False
     if not only_escapes:
         raise DataError(
-            "tokenizer.model: normalizes text, which is lossy; train with identity normalization",
+            "tokenizer.model: normalizes text, which is lossy; use a model with identity normalization, or a folder with its "
+            "tokenizer.json",
             rule="normalizing-model",
         )
 

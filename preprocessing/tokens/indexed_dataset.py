@@ -24,6 +24,8 @@ VERSION = 1
 # megatron-core writes uint16 below this size; from here to 65,536 its readers disagree, so these sizes are refused
 UINT16_BELOW = 65_500
 REMEDY = "delete it and write it again with 'mko data encode'"
+OTHER_TYPES = {1: "uint8", 2: "int8", 3: "int16", 5: "int64", 6: "float64", 7: "float32"}
+"""Codes of megatron-core for types that it never writes for tokens of a vocabulary."""
 CHUNK = 1 << 20  # index entries computed at a time
 
 
@@ -165,6 +167,12 @@ def read_index(path: Path) -> Index:
         raise DataError(f"{path}: {size} bytes are too few for an index; {REMEDY}", rule="truncated-index")
     magic, version, code, sequences, documents = HEADER.unpack(header)
     names = {number: name for name, (number, _) in DTYPES.items()}
+    if magic == INDEX_MAGIC and version == VERSION and code in OTHER_TYPES:
+        raise DataError(
+            f"{path}: has tokens of type {OTHER_TYPES[code]}, but training reads {' and '.join(sorted(DTYPES))}; encode the "
+            "text again",
+            rule="unsupported-token-type",
+        )
     if magic != INDEX_MAGIC or version != VERSION or code not in names:
         raise DataError(
             f"{path}: is not an index of version {VERSION} with tokens of type {' or '.join(sorted(DTYPES))}; {REMEDY}",

@@ -48,9 +48,12 @@ def write(
     return [*files, folder / MANIFEST], summary
 
 
-def manifest_of(info: TokenizerInfo, sets: list[dict[str, Any]], mixture: dict[str, float]) -> dict[str, Any]:
+def manifest_of(
+    info: TokenizerInfo, sets: list[dict[str, Any]], mixture: dict[str, float], folder: str = "tokenizer"
+) -> dict[str, Any]:
+    """``folder``: that of the tokenizer, relative to the manifest."""
     tokenizer = {
-        "folder": "tokenizer",
+        "folder": folder,
         "fingerprint": info.fingerprint,
         "vocab_size": info.vocab_size,
         "eod_id": info.eos_id,

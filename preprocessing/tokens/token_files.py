@@ -92,13 +92,18 @@ def index_problems(pair: Pair) -> list[Problem]:
             Problem(str(binary), "", f"no such file; put the tokens of {where} beside it", "missing-file")
         ]
     if len(index.lengths) and int(index.lengths.min()) < 0:
-        message = f"a sequence has {int(index.lengths.min())} tokens; write the pair again"
-        return [Problem(where, "", message, "negative-length")]
+        number = int((index.lengths < 0).argmax())
+        message = f"has {int(index.lengths[number])} tokens; write the pair again"
+        return [Problem(where, f"sequence {number}", message, "negative-length")]
     ends = np.cumsum(index.lengths, dtype=np.int64) * width
     problems = []
-    if not np.array_equal(index.offsets[1:], ends[:-1]) or index.offsets[:1].any():
-        message = "byte offsets do not match the lengths; write the pair again"
-        problems.append(Problem(where, "", message, "wrong-offsets"))
+    moved = index.offsets[1:] != ends[:-1]
+    if moved.any() or index.offsets[:1].any():
+        number = 0 if index.offsets[0] else int(moved.argmax()) + 1
+        message = (
+            f"byte offset {int(index.offsets[number]):,} does not match the lengths; write the pair again"
+        )
+        problems.append(Problem(where, f"sequence {number}", message, "wrong-offsets"))
     boundaries = index.documents
     if (
         not len(boundaries)

@@ -238,7 +238,7 @@ def damage_index(path, what):
     "what, rule",
     [
         ("cut", "truncated-index"), ("short", "truncated-index"), ("magic", "not-an-index"), ("version", "not-an-index"),
-        ("dtype", "not-an-index"), ("count", "truncated-index"), ("length", "negative-length"), ("offset", "wrong-offsets"),
+        ("dtype", "unsupported-token-type"), ("count", "truncated-index"), ("length", "negative-length"), ("offset", "wrong-offsets"),
         ("documents", "wrong-documents"),
     ],
 )  # fmt: skip
