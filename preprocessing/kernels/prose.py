@@ -8,26 +8,24 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.compiled import inner, njit
-from preprocessing.kernels.skipped_markup import BACKTICK, LESS, after_skipped
-from preprocessing.kernels.structure import (
-    BLANK,
+from preprocessing.kernels.line_marks import (
     BULLET,
-    HEADING,
-    LINK,
-    PROSE,
-    TABLE,
+    COLON,
     address_end,
     after_marks,
     link_at,
-)  # fmt: skip
+    scheme_before,
+)
+from preprocessing.kernels.skipped_markup import BACKTICK, LESS, after_skipped
+from preprocessing.kernels.structure import BLANK, HEADING, LINK, PROSE, TABLE
 
 COUNTS = ("bullets", "listed_words", "list_words", "rare_hangul")
 _BULLETS, _LISTED, _WORDS, _RARE = range(4)
 LIST_PIECE = 2  # words of a piece of a list
 _FEED, _SPACE = np.uint8(10), np.uint8(32)
-_STAR, _OPEN, _PIPE, _HASH, _BANG, _H = 42, 91, 124, 35, 33, 104
+_STAR, _OPEN, _PIPE, _HASH, _BANG = 42, 91, 124, 35, 33
 _ORDINARY = np.ones(256, np.bool_)  # bytes that begin nothing that is left out
-_ORDINARY[[BACKTICK, LESS, _STAR, _OPEN, _BANG, _H]] = False
+_ORDINARY[[BACKTICK, LESS, _STAR, _OPEN, _BANG, COLON]] = False
 _SIGN, _LETTERED, _BLANK, _SEPARATOR = range(4)
 _ROLES = np.zeros(256, np.uint8)  # what a byte is for a word
 _ROLES[0x80:] = _LETTERED
@@ -45,6 +43,7 @@ def _copy_line(data, i, end, out, size):
             i = link_end
             continue
         limit = label_end if label_end > i else end
+        run = i
         while 0 <= i < limit and _ORDINARY[data[i]]:
             out[size] = data[i]
             size += 1
@@ -55,8 +54,11 @@ def _copy_line(data, i, end, out, size):
         after = i
         if b in (BACKTICK, LESS):
             after = after_skipped(data, i, end)
-        elif b == _H:
-            after = address_end(data, i, end)
+        elif b == COLON:
+            scheme = scheme_before(data, run, i)
+            if scheme:
+                after = max(address_end(data, i - scheme, end), i)
+                size -= scheme if after > i else 0
         elif b == _STAR and i + 1 < end and data[i + 1] == _STAR:
             after = i + 2
         elif (b == _OPEN or (b == _BANG and i + 1 < end and data[i + 1] == _OPEN)) and i > link_end:
