@@ -9,15 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.compiled import inner
-from preprocessing.kernels.line_marks import has_stamp, is_digit, is_letter
+from preprocessing.kernels.line_marks import has_stamp
 
 VISIBLE, OTHERS, LETTERS, DIGITS, WIDE, HANGUL, SIGNS, SEEN = range(8)
 """Visible characters; those that draw no rules; ASCII letters; digits; characters from U+3000; Hangul; at most so many signs of
 code; the bits of characters that occur."""
 FEATURES = 8
-PIPE, DASH, BRACKET, A_COLON = 1, 2, 4, 8  # bits of SEEN
+PIPE, DASH, BRACKET, A_COLON, SLASH = 1, 2, 4, 8, 16  # bits of SEEN
 MIN_CODE_SIGNS = 4
-_FEED, _SPACE, _SEMICOLON = 10, 32, 59
+_FEED, _SPACE, _SEMICOLON, _PIPE = 10, 32, 59, 124
 _LANE = 9  # bits of a count in a packed number
 _CHUNK = 255  # bytes that are summed before a count, of at most two per byte, could overflow
 _MASK = np.uint64((1 << _LANE) - 1)
@@ -37,7 +37,34 @@ def _pack(b: int) -> int:
 
 _COUNTS = np.array([_pack(b) for b in range(256)], np.uint64)
 _BITS = np.zeros(256, np.uint8)
-_BITS[[ord(c) for c in "|-[:"]] = PIPE, DASH, BRACKET, A_COLON
+_BITS[[ord(c) for c in "|-[:/"]] = PIPE, DASH, BRACKET, A_COLON, SLASH
+
+
+# of a byte: what it is for signs of code and words. The evidence is looked up by the roles of a byte and of the one before.
+_QUIET, _LETTER, _DIGIT, _UNDERSCORE, _CALL, _SIGN, _STRONG, _CONTINUED = range(8)
+_ROLES = np.full(256, _QUIET, np.uint8)
+_ROLES[[b for b in range(128) if chr(b).isalpha()]] = _LETTER
+_ROLES[[ord(c) for c in "0123456789"]] = _DIGIT
+_ROLES[[ord(c) for c in "(["]] = _CALL
+_ROLES[[ord(c) for c in "<>$\\&@|"]] = _SIGN
+_ROLES[[ord(c) for c in "={}"]] = _STRONG
+_ROLES[ord("_")] = _UNDERSCORE
+_ROLES[0x80:0xC0] = _CONTINUED
+_INSIDE, _ROLE, _HALF, _LOW = np.uint64(_CONTINUED), np.uint64(3), np.uint64(32), np.uint64((1 << 32) - 1)
+
+
+def _evidence() -> np.ndarray:
+    """``[64] uint64``: signs of code, and 2^32 for the begin of a word, by 8 * role before + role."""
+    table = np.zeros((8, 8), np.uint64)
+    named = [_LETTER, _DIGIT, _UNDERSCORE]
+    table[:, _LETTER] = 1 << 32
+    table[_LETTER, _LETTER] = 0
+    table[:, _SIGN], table[:, _STRONG] = 1, 2
+    table[named, _UNDERSCORE], table[named, _CALL] = 1, 2
+    return table.ravel()
+
+
+_EVIDENCE = _evidence()
 
 
 @inner()
@@ -69,36 +96,18 @@ def scan(data, start, row_end, f):
 
 
 @inner()
-def _sign_weight(b, before):
-    """How much a byte after ``before`` suggests code: 2 for = { } and calls, 1 for < > $ \\ & @ | and _ within a name."""
-    if b == 61 or b == 123 or b == 125:
-        return 2
-    named = is_letter(before) or is_digit(before) or before == 95
-    if b == 40 or b == 91:
-        return 2 if named else 0
-    if b == 95:
-        return 1 if named else 0
-    return 1 if b == 60 or b == 62 or b == 36 or b == 92 or b == 38 or b == 64 or b == 124 else 0
-
-
-@inner()
 def is_code(data, i, end, f):
     """Whether signs of code outweigh the words of a line without Hangul."""
     if f[WIDE] > 0 or f[SIGNS] < MIN_CODE_SIGNS:
         return False
-    signs = words = 0
-    before = np.int64(_SPACE)
-    for k in range(i, end):
-        b = np.int64(data[k])
-        if 0x80 <= b < 0xC0:
-            continue
-        if is_letter(b):
-            words += not is_letter(before)
-        elif b > _SPACE:
-            signs += _sign_weight(b, before)
-        before = b
-    signs += 2 * (before == _SEMICOLON)
-    return signs >= MIN_CODE_SIGNS and 2 * signs >= words
+    counts = before = np.uint64(0)
+    for k in range(np.uint64(i), np.uint64(end)):
+        role = np.uint64(_ROLES[data[k]])
+        if role != _INSIDE:
+            counts += _EVIDENCE[before + role]
+            before = role << _ROLE
+    signs = np.int64(counts & _LOW) + 2 * (data[end - 1] == _SEMICOLON)
+    return signs >= MIN_CODE_SIGNS and 2 * signs >= np.int64(counts >> _HALF)
 
 
 @inner()
@@ -114,7 +123,7 @@ def is_number(data, i, end, f):
 
 @inner()
 def has_second_pipe(data, begin, end):
-    for k in range(begin + 1, end):
-        if data[k] == 124:
-            return True
-    return False
+    k = begin + 1
+    while k < end and data[k] != _PIPE:
+        k += 1
+    return k < end

@@ -44,19 +44,19 @@ def is_stamp(data, i, start, end):
 @inner()
 def has_stamp(data, i, end):
     """Whether a line contains a time with seconds."""
-    for k in range(i + 2, end - 5):
-        if data[k] == COLON and is_stamp(data, k, i, end):
-            return True
-    return False
+    k = i + 2
+    while k < end - 5 and not (data[k] == COLON and is_stamp(data, k, i, end)):
+        k += 1
+    return k < end - 5
 
 
 @inner()
 def has_address(data, i, end):
     """Whether a line contains ``://``."""
-    for k in range(i, end - 2):
-        if data[k] == COLON and data[k + 1] == 47 and data[k + 2] == 47:
-            return True
-    return False
+    k = i
+    while k < end - 2 and not (data[k] == COLON and data[k + 1] == 47 and data[k + 2] == 47):
+        k += 1
+    return k < end - 2
 
 
 @inner()

@@ -18,6 +18,7 @@ from preprocessing.kernels.line_features import (
     OTHERS,
     PIPE,
     SEEN,
+    SLASH,
     VISIBLE,
     WIDE,
     has_second_pipe,
@@ -51,6 +52,8 @@ _FEED, _TAB, _PIPE = 10, 9, 124
 @inner()
 def _front_matter_end(data, start, end):
     """The end of the last line of the front matter with which a document begins; ``start`` without one."""
+    if start + 3 > end or data[start] != 45 or data[start + 1] != 45 or data[start + 2] != 45:
+        return start
     i, lines, colon = start, 0, False
     while i < end and lines < FRONT_MATTER_LINES:
         j = i
@@ -109,7 +112,7 @@ def _kind_of(data, start, begin, end, row_end, previous, state, f):
         return CODE, start
     if text < end and is_markup(data, text, end):
         return MARKUP, start
-    linked = seen & BRACKET or (seen & A_COLON and has_address(data, text, end))
+    linked = seen & BRACKET or (seen & A_COLON and seen & SLASH and has_address(data, text, end))
     if linked and is_link(data, text, end):
         return LINK, start
     return CODE if is_code(data, begin, end, f) else PROSE, start
@@ -123,7 +126,7 @@ def line_kinds(data, offsets):
     """
     rows = len(offsets) - 1
     total = rows
-    for i in range(offsets[0], offsets[rows]):
+    for i in range(np.uint64(offsets[0]), np.uint64(offsets[rows])):
         total += data[i] == _FEED
     first = np.zeros(rows + 1, np.int64)
     ends = np.empty(total, np.int64)
