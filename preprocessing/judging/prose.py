@@ -102,7 +102,7 @@ def find_prose(column: pa.Array) -> Prose:
         kept, kept_starts, _ = prose.copy_lines(*lines, counted, np.zeros(len(column), np.bool_), common)
         outside = _to_column(kept, kept_starts)
     values = {
-        "measured": np.array(LEVELS, object)[levels],
+        "measured": pa.array(LEVELS).take(pa.array(levels)),
         "all_visible": visible.sum(axis=1),
         **_count_lines(first, kinds, flags),
         **{name: counts[:, i] for i, name in enumerate(prose.COUNTS) if name in COLUMNS.names},

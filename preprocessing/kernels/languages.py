@@ -1,7 +1,8 @@
 """Determines the language of the lines of a document from scripts, function words, and the shape of code.
 
-Fenced code is counted apart; character references count as a sign. In lines with Hangul, code spans and tags do not
-count. One pass over UTF-8, mostly by lead bytes; ``preprocessing.text.language`` decides by these counts.
+Fenced code is counted apart; character references and web addresses count as a sign. In sentences with Hangul or English
+function words, code spans and tags do not count. A line that begins with a time is an entry of a log, not code; indented text
+is a comment except in lists and below headings. One pass over UTF-8, mostly by lead bytes; ``preprocessing.text.language`` decides by these counts.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ COUNTS = (
     _WORDS,
     _FENCED,
 ) = range(14)
+ENGLISH_SENTENCE = 2  # function words of a line that is a sentence, in which tags and code spans do not count
 
 
 @inner()
@@ -218,7 +220,7 @@ def _read(data, start, end, tables, seen, weights, row):
             i += 1
             continue
         if byte_class == NEWLINE:
-            if skipped and seen[HANGUL] == 0:
+            if skipped and seen[HANGUL] == 0 and english < english_before + ENGLISH_SENTENCE:
                 i, skips, skipped = line, False, False
                 english, foreign = english_before, foreign_before
                 seen[:] = 0
@@ -277,7 +279,7 @@ def _read(data, start, end, tables, seen, weights, row):
                     elif fenced < 0:
                         backticks = length
             if b in (BACKTICK, LESS) and skips and not skipped and seen[HANGUL] == 0:
-                skips = has_hangul_ahead(data, i, end)
+                skips = english > english_before or has_hangul_ahead(data, i, end)
             if after == i and skips and b in (BACKTICK, LESS):
                 after = after_skipped(data, i, end)
                 skipped |= after > i

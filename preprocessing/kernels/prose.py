@@ -26,8 +26,8 @@ _FEED, _SPACE = np.uint8(10), np.uint8(32)
 _STAR, _OPEN, _PIPE, _HASH, _BANG = 42, 91, 124, 35, 33
 _ORDINARY = np.ones(256, np.bool_)  # bytes that begin nothing that is left out
 _ORDINARY[[BACKTICK, LESS, _STAR, _OPEN, _BANG, COLON]] = False
-_SIGN, _LETTERED, _BLANK, _SEPARATOR = range(4)
-_ROLES = np.zeros(256, np.uint8)  # what a byte is for a word
+_LETTERED, _BLANK, _SEPARATOR = 1, 2, 6  # bits: belongs to a word, ends a word, ends a piece of a list
+_ROLES = np.zeros(256, np.uint8)  # what a byte is for a word; signs are nothing
 _ROLES[0x80:] = _LETTERED
 _ROLES[[b for b in range(128) if chr(b).isalnum()]] = _LETTERED
 _ROLES[:33] = _BLANK
@@ -45,7 +45,7 @@ def _copy_line(data, i, end, out, size):
         limit = label_end if label_end > i else end
         run = i
         while 0 <= i < limit and _ORDINARY[data[i]]:
-            out[size] = data[i]
+            out[np.uint64(size)] = data[i]
             size += 1
             i += 1
         if i >= limit:
@@ -79,29 +79,26 @@ def _copy_line(data, i, end, out, size):
 @inner()
 def _count_words(out, start, end, common, row):
     """Counts the words of a line, those in pieces of few words, and rare syllables."""
-    words = all_words = listed = rare = 0
-    lettered = False
+    words = all_words = listed = rare = lettered = np.int64(0)
     i = start
     while 0 <= i < end:
         b = np.int64(out[i])
         if 0xE3 <= b < 0xF0:
-            lettered = True
+            lettered = np.int64(1)
             if b >= 0xEA:
                 c = ((b & 0x0F) << 12) | (np.int64(out[i + 1] & 0x3F) << 6) | np.int64(out[i + 2] & 0x3F)
                 if 0xAC00 <= c <= 0xD7A3:
-                    rare += not common[c - 0xAC00]
+                    rare += not common[np.uint64(c - 0xAC00)]
             i += 3
             continue
-        role = _ROLES[b]
-        if role >= _BLANK:
-            words += lettered
-            lettered = False
-            if role == _SEPARATOR:
-                all_words += words
-                listed += words if words <= LIST_PIECE else 0
-                words = 0
-        else:
-            lettered = lettered or role == _LETTERED
+        role = np.int64(_ROLES[np.uint64(b)])
+        ended = (role >> 1) & 1
+        words += lettered & ended
+        lettered = (lettered & ~ended) | (role & _LETTERED)
+        if role == _SEPARATOR:
+            all_words += words
+            listed += words if words <= LIST_PIECE else 0
+            words = np.int64(0)
         i += 1
     words += lettered
     row[_WORDS] += all_words + words
@@ -154,4 +151,4 @@ def copy_lines(data, offsets, first, ends, kinds, counted, stripped, common):
                 size += 1
             start = end + 1
         starts[r + 1] = size
-    return out[:size].copy(), starts, counts
+    return out[:size], starts, counts

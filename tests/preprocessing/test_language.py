@@ -105,6 +105,8 @@ PROSE_WITH_CODE = {
     "links": ("\n".join(f"* [{name} Park](https://github.com/{name})" for name in ("Ann", "Bo", "Cy")), "en"),
     "log": ("\n".join(f"2025-12-14 10:02:38,643 INFO [w-{n}] com.example.sky.Main - 재시도 id={n} (18ms)" for n in range(9)), "other"),
     "access log": ('127.0.0.1 - - [10/Oct/2025:13:55:36 -0700] "GET /a_b.gif?c=d HTTP/1.0" 200 2326\n' * 9, "other"),
+    "roles": ("The :ref:`GenericAlias <types-a>` and :ref:`Union <types-b>` are types. Only ``GenericAlias`` is exposed, see ``x[0]``.", "en"),
+    "calls": ("`cd(a)` && `ls(b)` | sort > of\nx = `pwd`; y = `id -u`", "code"),
     "records with times": ('{"at": "2025-12-14 10:02:38", "name": "Ann", "tags": [1, 2]}\n' * 9, "code"),
     "lists": ("## 접근 통제\n\n" + "1. #### DAC\n\n   사용자를 기반으로 접근을 제어하는 방법\n\n   - `rwx` : 소유자\n\n   <img src=\"a.png\" alt=\"b\">\n\n" * 5, "ko"),
     "lists without headings": ("- 서버 쪽 이야기를 나누었다\n  - 시험에 대한 문제도 나왔다\n    ex) Thread, Network(TCP/IP)\n\n  <img src=\"a.png\">\n" * 3, "ko"),
@@ -259,11 +261,19 @@ def tokens_of(line, skips):
 
 
 def plain_line(line):
-    """The line without its tags and code spans if it contains Hangul outside of them, else all of the line."""
+    """The line without its tags and code spans if it is a sentence outside of them, else all of the line."""
     tokens = list(tokens_of(line, True))
     if any(kind == "hangul" for _, kind in tokens) or all(token != "" for token, _ in tokens):
         return count_line(line, tokens)
-    return count_line(line, list(tokens_of(line, False)))
+    english, at = 0, 0
+    begins = True
+    for token, _ in tokens[: tokens.index(("", "quiet")) + 1]:
+        english += (token or "").lower() in WORDS["en"]
+        if token in ("", "`", "<") and not english and not re.search("[\u1000-\udfff]", line[at:]):
+            begins = False
+        at += len(token or "")
+    english = sum((token or "").lower() in WORDS["en"] for token, _ in tokens)
+    return count_line(line, tokens if begins and english >= 2 else list(tokens_of(line, False)))
 
 
 FENCE = re.compile(r"[ \t\r\v\f]*(?P<marks>`{3,}(?=[^`]*$)|~{3,}(?=[A-Za-z0-9 \t\r]*$))")
