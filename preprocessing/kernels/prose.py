@@ -13,6 +13,7 @@ from preprocessing.kernels.line_marks import (
     COLON,
     address_end,
     after_marks,
+    is_letter,
     link_at,
     scheme_before,
 )
@@ -35,12 +36,27 @@ _ROLES[[ord(c) for c in ",/|#;:>"]] = _SEPARATOR
 
 
 @inner()
+def _role_before(data, start, i):
+    """The begin of the role of reStructuredText before the code span at ``i``, as in :ref:`a`; ``i`` without one."""
+    role = i
+    j = i - 2
+    if j < start or data[i - 1] != COLON:
+        return role
+    while j >= start and (is_letter(data[j]) or data[j] == COLON or data[j] == 43 or 45 <= data[j] <= 46):
+        if data[j] == COLON:
+            role = j
+        j -= 1
+    return role
+
+
+@inner()
 def _copy_line(data, i, end, out, size):
     """Appends the text of a line of prose, a heading, a row of a table or a link to ``out``; returns the new size."""
     label_end = link_end = np.int64(-1)
+    solid = i  # from here to i, all bytes were copied
     while i < end:
         if i == label_end:
-            i = link_end
+            solid = i = link_end
             continue
         limit = label_end if label_end > i else end
         run = i
@@ -54,6 +70,8 @@ def _copy_line(data, i, end, out, size):
         after = i
         if b in (BACKTICK, LESS):
             after = after_skipped(data, i, end)
+            if after > i and b == BACKTICK:
+                size -= i - _role_before(data, solid, i)
         elif b == COLON:
             scheme = scheme_before(data, run, i)
             if scheme:
@@ -68,7 +86,7 @@ def _copy_line(data, i, end, out, size):
                 label_end, link_end = new_label_end, new_link_end
                 after = opening + 1
         if after > i:
-            i = after
+            solid = i = after
             continue
         out[size] = b
         size += 1
