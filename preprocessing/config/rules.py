@@ -82,13 +82,16 @@ class ProseRules:
     max_rare_hangul: Share = None
     """Maximum share of Hangul syllables outside the 2,350 of KS X 1001 (thirty or more syllables): a sign of a wrong decoding."""
     max_link_lines: Share = None
-    """Maximum share of lines that consist mostly of links to other sites, outside of code (documents of five or more lines)."""
+    """Maximum share of lines that consist mostly of links to other sites, outside of code."""
     max_number_lines: Share = None
     """Maximum share of lines with at least as many digits as letters, or with a time and hardly any Hangul, outside of code
     (five or more lines)."""
     max_listed_words: Share = None
     """Maximum share of words in pieces of one or two words between commas, bars and line ends, where function words are few
     (twenty or more words): lists of keywords, menus."""
+    min_function_words: Share = None
+    """Minimum share of words that equal or end in a stop word, in texts of long lines (twelve words a line on average, twenty
+    words): words without grammar, such as keywords in a row."""
     max_bullet_lines: Share = None
     """Maximum share of lines that start with a bullet, outside of code (five or more lines)."""
     max_ellipsis_lines: Share = None
@@ -111,7 +114,7 @@ class ProseRules:
     """Maximum share of characters in the most frequent two-word sequence, where function words are few (thirty or more words):
     stuffing with keywords."""
     max_repeated_words: Share = None
-    """Maximum share of three-word sequences that repeat an earlier one (documents of thirty or more words)."""
+    """Maximum share of three-word sequences that repeat an earlier one (documents of twenty or more words)."""
     max_top_2_gram: Share = None
     """Maximum share of characters in the most frequent two-word sequence (thirty or more words)."""
     max_top_3_gram: Share = None

@@ -23,7 +23,10 @@ from preprocessing.judging import advertising, measures
 from preprocessing.judging.line_kinds import BLANK, CODE, HEADING, KINDS, LINK, PROSE, TABLE
 
 LEVELS = ("prose", "text", "everything")
-MIN_PROSE = 100  # visible characters of sentences that are enough, whatever else the document contains
+MIN_PROSE = (
+    100  # visible characters of sentences that are enough where they are not lost among titles and cells
+)
+MIN_PROSE_AMONG_TEXT = 0.05  # of the text outside of code, for MIN_PROSE
 MIN_PROSE_SHARE = 0.5  # of the text outside of code, below MIN_PROSE
 MIN_TEXT_SHARE = 0.02  # of all visible characters; below it everything counts
 _COUNTED = np.zeros((len(LEVELS), len(KINDS)), np.bool_)
@@ -102,7 +105,7 @@ def find_prose(column: pa.Array) -> Prose:
         kept, kept_starts, _ = prose.copy_lines(*lines, counted, np.zeros(len(column), np.bool_), common)
         outside = _to_column(kept, kept_starts)
     values = {
-        "measured": np.array(LEVELS, object)[levels],
+        "measured": pa.array(LEVELS).take(pa.array(levels)),
         "all_visible": visible.sum(axis=1),
         **_count_lines(first, kinds, flags),
         **{name: counts[:, i] for i, name in enumerate(prose.COUNTS) if name in COLUMNS.names},
@@ -119,7 +122,8 @@ def counted_kinds(measured: str) -> list[int]:
 def _choose_levels(visible: np.ndarray) -> np.ndarray:
     """``[rows]``: indices of LEVELS, from the visible characters by kind ``[rows, kinds]``."""
     prose, text, everything = visible[:, PROSE], visible[:, PROSE : LINK + 1].sum(axis=1), visible.sum(axis=1)
-    enough = (prose >= MIN_PROSE) | (prose >= MIN_PROSE_SHARE * text)
+    some = (prose >= MIN_PROSE) & (prose >= MIN_PROSE_AMONG_TEXT * text)
+    enough = some | (prose >= MIN_PROSE_SHARE * text)
     return np.where(text < MIN_TEXT_SHARE * everything, 2, np.where(enough, 0, 1))
 
 

@@ -21,6 +21,10 @@ from preprocessing.judging.presets.values import Thresholds, thresholds
 FEW_LINES = 5
 FEW_WORDS = 30
 FEW_LIST_WORDS = 20
+FEW_REPEATED_WORDS = 20
+LONG_LINE = (
+    12  # words of a line, on average, above which lines are sentences, not items, cells or turns of a chat
+)
 FEW_FUNCTION_WORDS = 0.3  # of the words with a letter or digit
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
 
@@ -109,6 +113,12 @@ def _listed_words(of: Columns) -> np.ndarray:
     return np.where(few, of("listed_words") / np.maximum(of("list_words"), 1), 0)
 
 
+def _function_words(of: Columns) -> np.ndarray:
+    """1 where lines are short: items, cells and turns of a chat are no sentences."""
+    share = of("function_words") / np.maximum(_spoken_words(of), 1)
+    return np.where(of("list_words") >= LONG_LINE * of("lines"), share, 1)
+
+
 def _spam(of: Columns) -> np.ndarray:
     """1.0 for advertisements, otherwise 0.0."""
     dense = 1000 * of("spam_terms") >= MIN_PER_1000 * np.maximum(of("characters"), 1)
@@ -132,9 +142,10 @@ PROSE = (
     Rule("hangul_ratio", "min_hangul_ratio", _hangul),
     Rule("language", "languages", _column("language")),
     Rule("rare_hangul", "max_rare_hangul", _rare_hangul, ("hangul", FEW_WORDS)),
-    Rule("link_lines", "max_link_lines", _share("link_lines", "text_lines"), _TEXT_LINES),
+    Rule("link_lines", "max_link_lines", _share("link_lines", "text_lines")),
     Rule("number_lines", "max_number_lines", _share("number_lines", "text_lines"), _TEXT_LINES),
     Rule("listed_words", "max_listed_words", _listed_words, ("list_words", FEW_LIST_WORDS)),
+    Rule("few_function_words", "min_function_words", _function_words, ("list_words", FEW_LIST_WORDS)),
     Rule("bullet_lines", "max_bullet_lines", _share("bullet_lines", "text_lines"), _TEXT_LINES),
     Rule("ellipsis_lines", "max_ellipsis_lines", _share("ellipsis_lines", "lines"), _LINES),
     Rule("short_lines", "max_short_lines", _share("short_lines", "lines"), _LINES),
@@ -150,7 +161,7 @@ PROSE = (
         _LINES,
     ),
     Rule("repeated_pair", "max_repeated_pair", _repeated_pair, _WORDS),
-    Rule("repeated_words", "max_repeated_words", _column("repeated_words"), _WORDS),
+    Rule("repeated_words", "max_repeated_words", _column("repeated_words"), ("words", FEW_REPEATED_WORDS)),
     *(
         Rule(name, f"max_{name}", _column(name), _WORDS)
         for name in ("top_2_gram", "top_3_gram", "top_4_gram")

@@ -1,16 +1,50 @@
 """Determines the language of the lines of a document from scripts, function words, and the shape of code.
 
-Fenced code is counted apart; character references count as a sign. In lines with Hangul, code spans and tags do not
-count. One pass over UTF-8, mostly by lead bytes; ``preprocessing.text.language`` decides by these counts.
+Fenced code is counted apart; character references and web addresses count as a sign. In sentences with Hangul or English
+function words, code spans and tags do not count. A line that begins with a time is an entry of a log, not code; indented text
+is a comment except in lists and below headings. One pass over UTF-8, mostly by lead bytes; ``preprocessing.text.language`` decides by these counts.
 """
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
 from preprocessing.kernels.compiled import inner, njit
+from preprocessing.kernels.language_words import (
+    ACCENTED,
+    BLANK,
+    BRACE,
+    DIGIT,
+    DOT,
+    ENGLISH_MARK,
+    EQUALS,
+    FACTOR,
+    FOREIGN_LETTER,
+    HANGUL,
+    IDEOGRAPH,
+    JAMO_OR_OTHER,
+    KANA_OR_JAMO,
+    LETTER,
+    LONGEST_WORD,
+    MARKUP,
+    MAYBE_HANGUL,
+    NEWLINE,
+    OPEN,
+    QUIET,
+    SHIFT,
+    SIGN,
+    SYMBOL,
+    UNDERSCORE,
+)  # fmt: skip
+from preprocessing.kernels.line_marks import (
+    COLON,
+    NO_MARK,
+    address_end,
+    after_marks,
+    after_path,
+    heading_level,
+    is_stamp,
+)
 from preprocessing.kernels.skipped_markup import (
     AMPERSAND,
     BACKTICK,
@@ -44,76 +78,7 @@ COUNTS = (
     _WORDS,
     _FENCED,
 ) = range(14)
-# Function words and keywords, matched by their letters alone
-ENGLISH = (
-    "the of and to that for with by this have from at but you which they will can has be not are it its were been "
-    "their his her our would there when what who more than these those into such does should about"
-)
-# German, French, Spanish, Italian, Portuguese, Dutch, Swedish, Danish, Polish, Turkish, Indonesian, Finnish
-FOREIGN = (
-    "der das und ist nicht ein eine einen dem den des mit von zu auf sich auch wird sind bei nach oder aus wie im zum "
-    "le la les et est un une dans que qui pour pas sur du au avec ce sont par il elle ne se plus cette ou "
-    "el los las de en por con para es del como lo su una pero fue este al "
-    "di che per non sono della del nel gli anche come alla dei delle "
-    "os em um uma com da na nos mais foi ao pelo "
-    "het een van dat op te zijn niet voor ook maar aan door naar werd "
-    "och att som av det til og af ikke jeg har der "
-    "nie jest na do oraz ale jak ve bir bu ile yang dan untuk dengan ini itu dari tidak dalam ja oli"
-)
-KEYWORDS = (
-    "def class import from return elif else try except finally raise yield async await lambda public private "
-    "static void const let var function struct enum typedef template using package func impl switch case "
-    "break while include define ifdef endif select insert update export extends int unsigned char bool if for"
-)
-_ENGLISH_MARK, _FOREIGN_MARK, _KEYWORD_MARK = 1, 2, 4
-LONGEST_WORD = 8
-SLOTS = 4096
-_FACTOR = np.uint64(0x03B96D91ABA018EB)  # an odd factor that maps each word to its own slot
-_SHIFT = np.uint64(64 - 12)
-
-# classes of bytes
-(
-    BLANK, NEWLINE, LETTER, DIGIT, UNDERSCORE, OPEN, BRACE, EQUALS, DOT, SIGN, QUIET,
-    ACCENTED, FOREIGN_LETTER, IDEOGRAPH, SYMBOL, HANGUL, MAYBE_HANGUL, KANA_OR_JAMO, JAMO_OR_OTHER, MARKUP,
-) = range(20)  # fmt: skip
-
-
-@functools.cache
-def tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """``(classes, steps, keys, marks)``: class and length in bytes of the character that a byte starts; hash table of words.
-
-    ``keys`` are the packed letters of a word, ``marks`` the lists that contain it.
-    """
-    classes = np.full(256, QUIET, np.uint8)
-    for characters, byte_class in (
-        (" \t\r\v\f", BLANK), ("\n", NEWLINE), ("0123456789", DIGIT), ("_", UNDERSCORE), ("([", OPEN), ("{};", BRACE),
-        ("=", EQUALS), (".", DOT), (">+*|^\\@$#", SIGN), ("<&~`", MARKUP), ("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", LETTER),
-    ):  # fmt: skip
-        classes[[ord(c) for c in characters]] = byte_class
-    for start, stop, byte_class in (
-        (0xC0, 0xC3, SYMBOL), (0xC3, 0xCA, ACCENTED), (0xCA, 0xCE, SYMBOL), (0xCE, 0xE1, FOREIGN_LETTER),
-        (0xE1, 0xE2, JAMO_OR_OTHER), (0xE2, 0xE3, SYMBOL), (0xE3, 0xE4, KANA_OR_JAMO), (0xE4, 0xEA, IDEOGRAPH),
-        (0xEA, 0xEB, MAYBE_HANGUL), (0xEB, 0xEE, HANGUL), (0xEE, 0x100, SYMBOL),
-    ):  # fmt: skip
-        classes[start:stop] = byte_class
-    steps = np.ones(256, np.uint8)
-    steps[0xC0:0xE0], steps[0xE0:0xF0], steps[0xF0:] = 2, 3, 4
-    keys, marks = np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.uint8)
-    for words, mark in ((ENGLISH, _ENGLISH_MARK), (FOREIGN, _FOREIGN_MARK), (KEYWORDS, _KEYWORD_MARK)):
-        for key in map(_key, words.split()):
-            slot = _slot(key)
-            assert keys[slot] in (0, key), "two words in one slot; take another _FACTOR"
-            keys[slot] = key
-            marks[slot] |= mark
-    return classes, steps, keys, marks
-
-
-def _key(word: str) -> int:
-    return int.from_bytes(word.encode(), "big")
-
-
-def _slot(key: int) -> int:
-    return ((key * int(_FACTOR)) & (2**64 - 1)) >> int(_SHIFT)
+ENGLISH_SENTENCE = 2  # function words of a line that is a sentence, in which tags and code spans do not count
 
 
 @inner()
@@ -156,8 +121,8 @@ def _after_hangul(data, i, end):
 
 
 @inner()
-def _language_of_line(seen, words, calls, dots, keyword):
-    """_KO, _LATIN, _CODE, _OTHER, or -1 for a line without evidence."""
+def _language_of_line(seen, words, calls, dots, keyword, logged):
+    """_KO, _LATIN, _CODE, _OTHER, or -1 for a line without evidence. A ``logged`` line begins with a time and is no code."""
     hangul, latin, kana, han = seen[HANGUL], seen[LETTER], seen[KANA_OR_JAMO], seen[IDEOGRAPH]
     foreign = seen[FOREIGN_LETTER]
     strong = 2 * (seen[EQUALS] + seen[BRACE] + calls) + 3 * keyword
@@ -167,11 +132,18 @@ def _language_of_line(seen, words, calls, dots, keyword):
         return _KO
     if kana + han + foreign > hangul + latin:
         return _OTHER
-    if signs >= 2 and 3 * signs >= words + hangul // 2:
+    if not logged and signs >= 2 and 3 * signs >= words + hangul // 2:
         return _CODE
     if korean:
         return _KO
     return _LATIN if latin >= 2 else -1
+
+
+@inner()
+def _is_item(data, first, end, indent):
+    """Whether a line is an item of a list; a star after an odd indent continues a comment."""
+    _, mark = after_marks(data, first, end)
+    return mark != NO_MARK and (data[first] != 42 or indent % 2 == 0)
 
 
 @inner()
@@ -193,7 +165,8 @@ def _read(data, start, end, tables, seen, weights, row):
     seen[:] = 0
     weights[:] = 0
     words = calls = dots = keyword = indent = visible = english = foreign = 0
-    sign = False
+    sign = logged = False
+    listed = outlined = False  # in a list; after a heading of Markdown
     before = NEWLINE
     # of the line: where it begins, whether tags and code spans are skipped, and the words before it
     line, skips, skipped, english_before, foreign_before = start, True, False, 0, 0
@@ -209,10 +182,20 @@ def _read(data, start, end, tables, seen, weights, row):
                 i += 1
             seen[LETTER] += i - at
             words += 1
+            if i + 3 < end and data[i] == COLON and data[i + 1] == 47 and data[i + 3] > 32:
+                after = address_end(data, at, end)
+                if after > at:  # a sign, as its words are nobody's
+                    seen[LETTER] -= i - at
+                    words -= 1
+                    seen[QUIET] += 1
+                    visible += 1
+                    before = QUIET
+                    i = after
+                    continue
             if i - at <= LONGEST_WORD:
-                slot = np.int64((key * _FACTOR) >> _SHIFT)
+                slot = np.int64((key * FACTOR) >> SHIFT)
                 mark = np.int64(marks[slot]) if keys[slot] == key else 0
-                english += mark & _ENGLISH_MARK
+                english += mark & ENGLISH_MARK
                 foreign += (mark >> 1) & 1
                 if visible == 0:
                     keyword = (mark >> 2) & 1
@@ -237,28 +220,38 @@ def _read(data, start, end, tables, seen, weights, row):
             i += 1
             continue
         if byte_class == NEWLINE:
-            if skipped and seen[HANGUL] == 0:
+            if skipped and seen[HANGUL] == 0 and english < english_before + ENGLISH_SENTENCE:
                 i, skips, skipped = line, False, False
                 english, foreign = english_before, foreign_before
                 seen[:] = 0
                 words = calls = dots = keyword = indent = visible = 0
-                sign = False
+                sign = logged = False
                 before = NEWLINE
                 continue
             if visible:
-                language = _language_of_line(seen, words, calls, dots, keyword)
+                language = _language_of_line(seen, words, calls, dots, keyword, logged)
                 if language >= 0:
                     weight = visible + seen[HANGUL] + seen[KANA_OR_JAMO] + seen[IDEOGRAPH]
                     weights[language] += weight
-                    if language != _CODE and (indent > 1 or sign):
-                        row[_COMMENT] += weight
+                first = line
+                while data[first] in (9, 11, 12, 13, 32):
+                    first += 1
+                heading = indent == 0 and heading_level(data, first, i) > 1
+                outlined |= heading
+                if _is_item(data, first, i, indent):
+                    listed = True
+                elif indent == 0 or (language == _CODE and data[first] not in (LESS, BACKTICK)):
+                    listed = False
+                marked = (sign and not heading) or (indent > 1 and not listed and not outlined)
+                if marked and language >= 0 and language != _CODE:
+                    row[_COMMENT] += weight
                 row[_WORDS] += words
                 row[_ACCENTS] += seen[ACCENTED]
                 seen[:] = 0
             if not visible or i >= end:
                 _end_paragraph(weights, row)
             words = calls = dots = keyword = indent = visible = 0
-            sign = False
+            sign = logged = False
             before = NEWLINE
             i += 1
             line, skips, skipped, english_before, foreign_before = i, True, False, english, foreign
@@ -286,7 +279,7 @@ def _read(data, start, end, tables, seen, weights, row):
                     elif fenced < 0:
                         backticks = length
             if b in (BACKTICK, LESS) and skips and not skipped and seen[HANGUL] == 0:
-                skips = has_hangul_ahead(data, i, end)
+                skips = english > english_before or has_hangul_ahead(data, i, end)
             if after == i and skips and b in (BACKTICK, LESS):
                 after = after_skipped(data, i, end)
                 skipped |= after > i
@@ -297,9 +290,16 @@ def _read(data, start, end, tables, seen, weights, row):
         if byte_class >= MAYBE_HANGUL:
             byte_class = _class_of(data, i, byte_class)
         elif byte_class == OPEN:
+            after = after_path(data, i, start, end)
+            if after > i:
+                before = QUIET
+                i = after
+                continue
             calls += before in (LETTER, UNDERSCORE, DIGIT)
         elif byte_class == DOT and before not in (LETTER, DIGIT):
             byte_class = QUIET
+        elif data[i] == COLON and is_stamp(data, i, line, end):
+            logged = logged or not (seen[EQUALS] or seen[BRACE] or calls or keyword)
         if visible == 0:
             sign = data[i] == 35 or (data[i] == 47 and i + 1 < end and data[i + 1] == 47)  # "#", "//"
         seen[np.uint64(byte_class)] += 1

@@ -8,28 +8,27 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.compiled import inner, njit
-from preprocessing.kernels.skipped_markup import BACKTICK, LESS, after_skipped
-from preprocessing.kernels.structure import (
-    BLANK,
+from preprocessing.kernels.line_marks import (
     BULLET,
-    HEADING,
-    LINK,
-    PROSE,
-    TABLE,
+    COLON,
     address_end,
     after_marks,
+    is_letter,
     link_at,
-)  # fmt: skip
+    scheme_before,
+)
+from preprocessing.kernels.skipped_markup import BACKTICK, LESS, after_skipped
+from preprocessing.kernels.structure import BLANK, HEADING, LINK, PROSE, TABLE
 
 COUNTS = ("bullets", "listed_words", "list_words", "rare_hangul")
 _BULLETS, _LISTED, _WORDS, _RARE = range(4)
 LIST_PIECE = 2  # words of a piece of a list
 _FEED, _SPACE = np.uint8(10), np.uint8(32)
-_STAR, _OPEN, _PIPE, _HASH, _BANG, _H = 42, 91, 124, 35, 33, 104
+_STAR, _OPEN, _PIPE, _HASH, _BANG = 42, 91, 124, 35, 33
 _ORDINARY = np.ones(256, np.bool_)  # bytes that begin nothing that is left out
-_ORDINARY[[BACKTICK, LESS, _STAR, _OPEN, _BANG, _H]] = False
-_SIGN, _LETTERED, _BLANK, _SEPARATOR = range(4)
-_ROLES = np.zeros(256, np.uint8)  # what a byte is for a word
+_ORDINARY[[BACKTICK, LESS, _STAR, _OPEN, _BANG, COLON]] = False
+_LETTERED, _BLANK, _SEPARATOR = 1, 2, 6  # bits: belongs to a word, ends a word, ends a piece of a list
+_ROLES = np.zeros(256, np.uint8)  # what a byte is for a word; signs are nothing
 _ROLES[0x80:] = _LETTERED
 _ROLES[[b for b in range(128) if chr(b).isalnum()]] = _LETTERED
 _ROLES[:33] = _BLANK
@@ -37,16 +36,32 @@ _ROLES[[ord(c) for c in ",/|#;:>"]] = _SEPARATOR
 
 
 @inner()
+def _role_before(data, start, i):
+    """The begin of the role of reStructuredText before the code span at ``i``, as in :ref:`a`; ``i`` without one."""
+    role = i
+    j = i - 2
+    if j < start or data[i - 1] != COLON:
+        return role
+    while j >= start and (is_letter(data[j]) or data[j] == COLON or data[j] == 43 or 45 <= data[j] <= 46):
+        if data[j] == COLON:
+            role = j
+        j -= 1
+    return role
+
+
+@inner()
 def _copy_line(data, i, end, out, size):
     """Appends the text of a line of prose, a heading, a row of a table or a link to ``out``; returns the new size."""
     label_end = link_end = np.int64(-1)
+    solid = i  # from here to i, all bytes were copied
     while i < end:
         if i == label_end:
-            i = link_end
+            solid = i = link_end
             continue
         limit = label_end if label_end > i else end
+        run = i
         while 0 <= i < limit and _ORDINARY[data[i]]:
-            out[size] = data[i]
+            out[np.uint64(size)] = data[i]
             size += 1
             i += 1
         if i >= limit:
@@ -55,8 +70,13 @@ def _copy_line(data, i, end, out, size):
         after = i
         if b in (BACKTICK, LESS):
             after = after_skipped(data, i, end)
-        elif b == _H:
-            after = address_end(data, i, end)
+            if after > i and b == BACKTICK:
+                size -= i - _role_before(data, solid, i)
+        elif b == COLON:
+            scheme = scheme_before(data, run, i)
+            if scheme:
+                after = max(address_end(data, i - scheme, end), i)
+                size -= scheme if after > i else 0
         elif b == _STAR and i + 1 < end and data[i + 1] == _STAR:
             after = i + 2
         elif (b == _OPEN or (b == _BANG and i + 1 < end and data[i + 1] == _OPEN)) and i > link_end:
@@ -66,7 +86,7 @@ def _copy_line(data, i, end, out, size):
                 label_end, link_end = new_label_end, new_link_end
                 after = opening + 1
         if after > i:
-            i = after
+            solid = i = after
             continue
         out[size] = b
         size += 1
@@ -77,29 +97,26 @@ def _copy_line(data, i, end, out, size):
 @inner()
 def _count_words(out, start, end, common, row):
     """Counts the words of a line, those in pieces of few words, and rare syllables."""
-    words = all_words = listed = rare = 0
-    lettered = False
+    words = all_words = listed = rare = lettered = np.int64(0)
     i = start
     while 0 <= i < end:
         b = np.int64(out[i])
         if 0xE3 <= b < 0xF0:
-            lettered = True
+            lettered = np.int64(1)
             if b >= 0xEA:
                 c = ((b & 0x0F) << 12) | (np.int64(out[i + 1] & 0x3F) << 6) | np.int64(out[i + 2] & 0x3F)
                 if 0xAC00 <= c <= 0xD7A3:
-                    rare += not common[c - 0xAC00]
+                    rare += not common[np.uint64(c - 0xAC00)]
             i += 3
             continue
-        role = _ROLES[b]
-        if role >= _BLANK:
-            words += lettered
-            lettered = False
-            if role == _SEPARATOR:
-                all_words += words
-                listed += words if words <= LIST_PIECE else 0
-                words = 0
-        else:
-            lettered = lettered or role == _LETTERED
+        role = np.int64(_ROLES[np.uint64(b)])
+        ended = (role >> 1) & 1
+        words += lettered & ended
+        lettered = (lettered & ~ended) | (role & _LETTERED)
+        if role == _SEPARATOR:
+            all_words += words
+            listed += words if words <= LIST_PIECE else 0
+            words = np.int64(0)
         i += 1
     words += lettered
     row[_WORDS] += all_words + words
@@ -152,4 +169,4 @@ def copy_lines(data, offsets, first, ends, kinds, counted, stripped, common):
                 size += 1
             start = end + 1
         starts[r + 1] = size
-    return out[:size].copy(), starts, counts
+    return out[:size], starts, counts

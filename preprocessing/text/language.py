@@ -45,9 +45,9 @@ class LanguageColumns:
 
 def detect(column: pa.Array) -> LanguageColumns:
     """The language of each text of a large_string column; a text without letters is ``other``."""
-    from preprocessing.kernels import languages
+    from preprocessing.kernels import language_words, languages
 
-    table = languages.count(*utf8_buffer(column), languages.tables())
+    table = languages.count(*utf8_buffer(column), language_words.tables())
     counts = {name: table[:, i] for i, name in enumerate(languages.COUNTS)}
     english, foreign = _latin_languages(counts)
     paragraphs = np.stack(

@@ -55,6 +55,5 @@ def test_no_good_document_is_dropped(judged, half):
 def test_few_bad_documents_pass(judged, half):
     bad = [(row, reason) for row, reason in judged if row["label"] == "bad" and half_of(row) == half]
     kept = Counter(row["kind"] for row, reason in bad if reason is None)
-    assert sum(kept.values()) <= 0.17 * len(bad), kept
-    for kind in ("seo", "keyword_list", "lorem", "advertising", "number_table", "broken_encoding"):
-        assert kept[kind] == 0, kind
+    assert sum(kept.values()) <= 0.05 * len(bad), kept
+    assert set(kept) <= {"garbled"}, kept  # invented words, which only a model can tell from names

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.documents import DOCUMENT, utf8_buffer
-from preprocessing.kernels import languages
+from preprocessing.judging import line_kinds
+from preprocessing.kernels import language_words, languages
 from preprocessing.steps.clean import clean_batch
 from preprocessing.text.language import LANGUAGE_COLUMNS, detect
 
@@ -91,7 +92,7 @@ PROSE_WITH_CODE = {
     "reference": ("톰 &amp; 제리 &lt;재방송&gt;", "ko"),
     "references": ("&quot;안녕&quot;&nbsp;&#8212; &lt;b&gt;", "ko"),
     "tags": ('<div class="a"><p class="b" id=\'c\'>짧은 글</p></div>\n<br/>', "ko"),
-    "links": ('<a href="https://a.kr/?x=1&y=2">여기</a>를 눌러 주세요.', "ko"),
+    "HTML links": ('<a href="https://a.kr/?x=1&y=2">여기</a>를 눌러 주세요.', "ko"),
     "fence": (f"# 더하기\n\n두 수를 더하는 함수를 만들어 봅시다. 아래와 같습니다.\n\n{CODE}\n\n- 이렇게 하면 끝입니다.", "ko"),
     "tildes": (f"두 수를 더하는 함수를 만들어 봅시다. 아래와 같이 쓰면 됩니다.\n{CODE.replace('```', '~~~')}", "ko"),
     "indented fence": (f"1. 두 수를 더하는 함수를 만들어 봅시다. 이렇게 씁니다.\n\n   {CODE}\n\n2. 끝입니다.", "ko"),
@@ -100,6 +101,19 @@ PROSE_WITH_CODE = {
     "only fence": (CODE, "code"),
     "title": (f"# 예\n\n{CODE}", "code"),
     "unclosed": (CODE[:-3], "code"),
+    "address": ("https://a.example.kr/b/c_d?e=f\n봄꽃이 피는 곳을 적어 둔다", "ko"),
+    "addresses": ("\n".join(f"http://box{n}.example.kr/{n}" for n in range(20)), "other"),
+    "titles and addresses": ("\n".join(f"- 봄꽃 [http://box{n}.example.kr/{n}]" for n in range(20)), "ko"),
+    "links": ("\n".join(f"* [{name} Park](https://github.com/{name})" for name in ("Ann", "Bo", "Cy")), "en"),
+    "log": ("\n".join(f"2025-12-14 10:02:38,643 INFO [w-{n}] com.example.sky.Main - 재시도 id={n} (18ms)" for n in range(9)), "other"),
+    "access log": ('127.0.0.1 - - [10/Oct/2025:13:55:36 -0700] "GET /a_b.gif?c=d HTTP/1.0" 200 2326\n' * 9, "other"),
+    "roles": ("The :ref:`GenericAlias <types-a>` and :ref:`Union <types-b>` are types. Only ``GenericAlias`` is exposed, see ``x[0]``.", "en"),
+    "calls": ("`cd(a)` && `ls(b)` | sort > of\nx = `pwd`; y = `id -u`", "code"),
+    "records with times": ('{"at": "2025-12-14 10:02:38", "name": "Ann", "tags": [1, 2]}\n' * 9, "code"),
+    "lists": ("## 접근 통제\n\n" + "1. #### DAC\n\n   사용자를 기반으로 접근을 제어하는 방법\n\n   - `rwx` : 소유자\n\n   <img src=\"a.png\" alt=\"b\">\n\n" * 5, "ko"),
+    "lists without headings": ("- 서버 쪽 이야기를 나누었다\n  - 시험에 대한 문제도 나왔다\n    ex) Thread, Network(TCP/IP)\n\n  <img src=\"a.png\">\n" * 3, "ko"),
+    "tags with attributes": ("## 사람들\n\n" + "<Member name=\"Ann\" photo=\"/a/b.jpg\" title=\"Engineer\">\n  봄에 시작하여 여름까지 문서를 썼습니다. 산을 좋아합니다.\n</Member>\n\n" * 4, "ko"),
+    "starred comment": ("class A {\n" + "    /**\n     * 두 수를 더하는 함수를 만든다.\n     * 아래와 같이 쓴다.\n     */\n    int add(int a, int b) { return a + b; }\n\n" * 4 + "}", "code"),
     "component": ('return <div className="a" id={x}>{this.props.children}</div>;\nconst a = `x${y}`;', "code"),
 }  # fmt: skip
 
@@ -150,11 +164,11 @@ def test_source_files_with_long_comments_are_code():
 
 def test_listed_words_have_their_own_slots():
     english, foreign, keywords = (
-        set(w.split()) for w in (languages.ENGLISH, languages.FOREIGN, languages.KEYWORDS)
+        set(w.split()) for w in (language_words.ENGLISH, language_words.FOREIGN, language_words.KEYWORDS)
     )
     words = english | foreign | keywords
-    keys, marks = languages.tables()[2:]
-    assert all(word.isascii() and len(word) <= languages.LONGEST_WORD for word in words)
+    keys, marks = language_words.tables()[2:]
+    assert all(word.isascii() and len(word) <= language_words.LONGEST_WORD for word in words)
     assert (keys > 0).sum() == (marks > 0).sum() == len(words)
     assert not english & foreign
 
@@ -179,9 +193,9 @@ SIGNS = {
 WORDS = {
     name: set(words.split())
     for name, words in (
-        ("en", languages.ENGLISH),
-        ("foreign", languages.FOREIGN),
-        ("keyword", languages.KEYWORDS),
+        ("en", language_words.ENGLISH),
+        ("foreign", language_words.FOREIGN),
+        ("keyword", language_words.KEYWORDS),
     )
 }
 
@@ -201,6 +215,9 @@ def kind_of(token):
 
 TAG = re.compile("<[A-Za-z/!][^<>]*>")
 REFERENCE = re.compile("&[A-Za-z0-9#]{1,31};")
+ADDRESS = re.compile('https?://(?=[^\\x00-\\x20])[^\\x00-\\x20"<>)\\]`\\x80-\\U0010ffff]*')
+PATH = re.compile(r"(?<=\])\([/#.][^\x00-\x20)]*\)")
+STAMP = re.compile(r"(?<=[0-9][0-9]):[0-9]{2}:[0-9]{2}")
 WORD = re.compile("[A-Za-z]+|.", re.DOTALL)
 
 
@@ -219,26 +236,46 @@ def end_of_skipped(line, at):
 
 
 def tokens_of(line, skips):
-    """Pairs of a token (a word, a character, a character reference; "" for a tag or code span) and its kind."""
+    """Pairs of a token (a word, a character, a character reference, an address; "" for a tag or code span, None for the path of a
+    link) and its kind."""
     at = 0
     while at < len(line):
         end = end_of_skipped(line, at) if skips and line[at] in "`<" else at
         if end > at:
             yield "", "quiet"
+        elif path := PATH.match(line, at):
+            end = path.end()
+            yield None, "quiet"
         else:
-            match = REFERENCE.match(line, at) or WORD.match(line, at)
+            inside_word = at > 0 and line[at - 1].isascii() and line[at - 1].isalpha()
+            match = (
+                REFERENCE.match(line, at)
+                or (not inside_word and ADDRESS.match(line, at))
+                or WORD.match(line, at)
+            )
             assert match is not None
             end = match.end()
-            yield ("&", "quiet") if match.re is REFERENCE else (match[0], kind_of(match[0]))
+            if match.re is WORD:
+                yield match[0], "stamp" if STAMP.match(line, at) else kind_of(match[0])
+            else:
+                yield match[0][0], "quiet"
         at = end
 
 
 def plain_line(line):
-    """The line without its tags and code spans if it contains Hangul outside of them, else all of the line."""
+    """The line without its tags and code spans if it is a sentence outside of them, else all of the line."""
     tokens = list(tokens_of(line, True))
-    if any(kind == "hangul" for _, kind in tokens) or all(token for token, _ in tokens):
+    if any(kind == "hangul" for _, kind in tokens) or all(token != "" for token, _ in tokens):
         return count_line(line, tokens)
-    return count_line(line, list(tokens_of(line, False)))
+    english, at = 0, 0
+    begins = True
+    for token, _ in tokens[: tokens.index(("", "quiet")) + 1]:
+        english += (token or "").lower() in WORDS["en"]
+        if token in ("", "`", "<") and not english and not re.search("[\u1000-\udfff]", line[at:]):
+            begins = False
+        at += len(token or "")
+    english = sum((token or "").lower() in WORDS["en"] for token, _ in tokens)
+    return count_line(line, tokens if begins and english >= 2 else list(tokens_of(line, False)))
 
 
 FENCE = re.compile(r"[ \t\r\v\f]*(?P<marks>`{3,}(?=[^`]*$)|~{3,}(?=[A-Za-z0-9 \t\r]*$))")
@@ -256,7 +293,8 @@ def fence_end(lines, n):
 
 
 def count_line(line, tokens):
-    """Language of a line, its weight, whether it looks like a comment, and its words."""
+    """Language of a line, its weight, indent, whether it begins with a sign of comments, its words and accented letters."""
+    logged = False
     seen, before, words, calls, dots, indent, first, signs_at_start = (
         Counter(),
         "newline",
@@ -275,6 +313,10 @@ def count_line(line, tokens):
             indent += (4 if token == "\t" else 1) * (first is None)
             before = kind
             continue
+        if kind == "stamp":
+            keyword = first is not None and first.lower() in WORDS["keyword"]
+            logged = logged or not (seen["equals"] or seen["brace"] or calls or keyword)
+            kind = "quiet"
         if kind == "letter":
             words.append(token.lower())
             dots += before == "dot" and sum(seen.values()) > 1
@@ -283,7 +325,7 @@ def count_line(line, tokens):
             kind = "quiet"
         if first is None:
             first = token
-            signs_at_start = "".join(token for token, _ in tokens[n : n + 2])
+            signs_at_start = "".join(token or "" for token, _ in tokens[n : n + 2])
         seen[kind] += len(token)
         before = kind
     keyword = first is not None and first.lower() in WORDS["keyword"]
@@ -299,19 +341,38 @@ def count_line(line, tokens):
         language = "ko"
     elif elsewhere > hangul + latin:
         language = "other"
-    elif signs >= 2 and 3 * signs >= len(words) + hangul // 2:
+    elif not logged and signs >= 2 and 3 * signs >= len(words) + hangul // 2:
         language = "code"
     else:
         language = "ko" if korean else "latin" if latin >= 2 else None
     weight = sum(seen.values()) + hangul + seen["kana"] + seen["ideograph"]
-    comment = language not in ("code", None) and (indent > 1 or signs_at_start.startswith(("#", "//")))
-    return language, weight, comment, words, seen["accented"]
+    return language, weight, indent, signs_at_start.startswith(("#", "//")), words, seen["accented"]
+
+
+class Outline:
+    """Remembers whether lines are in a list or below a heading of Markdown, where an indent makes no comment."""
+
+    def __init__(self):
+        self.listed = self.outlined = False
+
+    def is_comment(self, line, language, indent, sign):
+        line = line.lstrip(" \t\r\v\f")
+        heading = indent == 0 and re.match("#{2,6}[ \t]", line) is not None
+        self.outlined |= heading
+        marks = line_kinds.MARKS.match(line.encode())
+        assert marks is not None
+        if marks["bullet"] and not (line.startswith("*") and indent % 2):
+            self.listed = True
+        elif indent == 0 or (language == "code" and line[0] not in "<`"):
+            self.listed = False
+        indented = indent > 1 and not self.listed and not self.outlined
+        return language not in ("code", None) and ((sign and not heading) or indented)
 
 
 def plain_counts(text):
     found: Counter[str] = Counter(dict.fromkeys(map(str, languages.COUNTS), 0))
     paragraph: Counter[str] = Counter()
-    lines, after = [*text.split("\n"), ""], 0
+    lines, after, outline = [*text.split("\n"), ""], 0, Outline()
     for n, line in enumerate(lines):
         if n < after:
             continue
@@ -326,7 +387,8 @@ def plain_counts(text):
             found["para_code"] += fenced > 0
             after = end + 1
             continue
-        language, weight, comment, words, accents = plain_line(line)
+        language, weight, indent, sign, words, accents = plain_line(line)
+        comment = outline.is_comment(line, language, indent, sign)
         if language:
             found[language] += weight
             paragraph[language] += weight
@@ -338,7 +400,7 @@ def plain_counts(text):
     return [found[name] for name in languages.COUNTS]
 
 
-_PARTS = "가나 다 あい 漢字 д é x def the der return if f( a.b a_b = {} ; : // # <b> </b> < <a ` `` ``` ~~~ ~~~~ &amp; &#1; &lt &x=; > \u1100 \u1ea0 ㄱ ㅋㅋ 12 \ua000 😀 — ï […] "
+_PARTS = "- * 12. > ## ### http:// https://a.kr/b](c) ](/b) ](#c) ](.d 12:34:56 :34:56 가나 다 あい 漢字 д é x def the der return if f( a.b a_b = {} ; : // # <b> </b> < <a ` `` ``` ~~~ ~~~~ &amp; &#1; &lt &x=; > \u1100 \u1ea0 ㄱ ㅋㅋ 12 \ua000 😀 — ï […] "
 PARTS = (
     *_PARTS.split(" "), " ", " ", "    ", "\t", "\n", "\n", "\n```\n", "\n```py\n", "\n~~~\n", "\n\n", "\n \n", "Strasse", "pythonic_names", ".x", "1.5",
 )  # fmt: skip
@@ -348,7 +410,7 @@ GENERATED = st.one_of(st.lists(st.sampled_from(PARTS), max_size=50).map("".join)
 @settings(max_examples=300, deadline=None)
 @given(texts=st.lists(GENERATED, min_size=1, max_size=5))
 def test_counts_are_those_of_plain_python(texts):
-    found = languages.count(*utf8_buffer(pa.array(texts, pa.large_string())), languages.tables())
+    found = languages.count(*utf8_buffer(pa.array(texts, pa.large_string())), language_words.tables())
     assert [list(row) for row in found] == [plain_counts(text) for text in texts]
 
 
@@ -357,7 +419,7 @@ def test_counts_of_real_source_code_are_those_of_plain_python():
         *(text for _, text in ALL),
         (Path(sysconfig.get_paths()["stdlib"]) / "heapq.py").read_text("utf-8"),
     ]
-    found = languages.count(*utf8_buffer(pa.array(texts, pa.large_string())), languages.tables())
+    found = languages.count(*utf8_buffer(pa.array(texts, pa.large_string())), language_words.tables())
     assert [list(row) for row in found] == [plain_counts(text) for text in texts]
 
 

@@ -31,7 +31,8 @@ def plain_level(lines):
     text = sum(visible[kind] for kind in (PROSE, HEADING, TABLE, LINK))
     if text < 0.02 * sum(visible.values()):
         return "everything"
-    return "prose" if visible[PROSE] >= 100 or visible[PROSE] >= 0.5 * text else "text"
+    some = visible[PROSE] >= 100 and visible[PROSE] >= 0.05 * text
+    return "prose" if some or visible[PROSE] >= 0.5 * text else "text"
 
 
 def after_span(line, i):
@@ -50,14 +51,18 @@ def after_span(line, i):
 
 
 def plain_copy(line):
-    out, i, label_end, link_end = bytearray(), 0, -1, -1
+    out, i, label_end, link_end, solid = bytearray(), 0, -1, -1, 0
     while i < len(line):
         after = i
         if i == label_end:
-            i = link_end
+            i = solid = link_end
             continue
         if line[i] in b"`<":
             after = after_span(line, i)
+            role = (
+                re.search(rb":[A-Za-z:.+-]*:\Z", line[solid:i]) if after > i and line[i] == ord("`") else None
+            )
+            del out[len(out) - (len(role[0]) if role else 0) :]
         elif line[i] == ord("h"):
             after = line_kinds.address_end(line, i)
         elif line[i : i + 2] == b"**":
@@ -70,6 +75,8 @@ def plain_copy(line):
         if after == i:
             out.append(line[i])
             after += 1
+        else:
+            solid = after
         i = after
     return bytes(out)
 
@@ -135,7 +142,7 @@ PIECES = (
     *["가나다", "뷁", "ab", "12", "_", "(", ")", "[", "]", "{", "}", "=", ";", ":", ",", "/", "|", "#", "!", "<", ">", "`", "```", "~~~", "~~~~", "***", "**", "*", "-", "+", "•", ".", "---", "===", "|---|", "&amp;", "\\", "$", "é", "漢", "😀"],
     " ", "  ", "    ", "\t", "\n", "\n", "\n\n", "- ", "1. ", "12) ", "> ", "# ", "### ", "#태그 ", "| 가 | 나 |", "[가](b)", "![a](b)",
     "[a][b]", "[^1]", "https://a.kr/b", "http://", "<br>", "</Sandpack>", "<https://a.kr>", "`x`", "``a`b``", "```js", "~~~ py",
-    ":::tip", "{% raw %}", ".. note::", "f(x) = {y};", "12:34:56", "title: a", "봄이 왔다. ", "\r", "\x0b",
+    ":::tip", ":ref:", ":c:func:", "{% raw %}", ".. note::", "f(x) = {y};", "12:34:56", "title: a", "봄이 왔다. ", "\r", "\x0b",
 )  # fmt: skip
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=50).map("".join)
 
@@ -219,6 +226,21 @@ def test_marks_code_spans_tags_and_targets_are_left_out():
     (found,) = prose.find_prose(column(text)).text.to_pylist()
     assert found.split("\n")[:2] == ["봄은 와 여름", "가을"]
     assert found.endswith(SENTENCES)
+
+
+def test_roles_go_with_their_spans():
+    text = "예: `a` :ref:`b`를 보고 한글:py:func:`c`도 봅니다: ab:`d` https://a.kr:80:`e` [가](b):ref:`f`"
+    (found,) = prose.find_prose(column(f"{text}\n{SENTENCES}")).text.to_pylist()
+    assert found.split("\n")[0] == "예:  를 보고 한글도 봅니다: ab:  가"
+
+
+def test_an_index_is_measured_by_its_titles():
+    index = "\n".join(
+        f"- [{word}나무 숲에 사는 새와 꽃](https://example.com/{n})"
+        for n, word in enumerate("가나다라마바사" * 20)
+    )
+    (level,) = prose.find_prose(column(f"{SENTENCES[:120]}\n{index}")).columns["measured"].to_pylist()
+    assert level == "text"
 
 
 def test_prose_without_structure_stays_as_it_is():
