@@ -146,7 +146,7 @@ def problem_of(words: list[str]) -> str | None:
         return str(error)
     arguments = [word for value in vars(given).values() if isinstance(value, list) for word in value]
     overrides = (
-        split([word for word in arguments if isinstance(word, str)])[1] if _is_configured(words[0]) else []
+        split([word for word in arguments if isinstance(word, str)])[1] if _is_configured(words) else []
     )
     fields = [(words[0], override) for override in overrides]
     return next(
@@ -154,8 +154,8 @@ def problem_of(words: list[str]) -> str | None:
     )
 
 
-def _is_configured(command: str) -> bool:
-    return command in ("data", "job", "plan", "train")
+def _is_configured(words: list[str]) -> bool:
+    return words[0] in ("data", "job", "plan", "train") and words[:2] != ["data", "manifest"]
 
 
 def is_override(command: str, path: str) -> bool:

@@ -111,7 +111,7 @@ def test_the_pipeline_takes_a_tokenizer_of_any_kind(cleaned, bases, tmp_path, ki
 def test_another_tokenizer_in_the_same_folder_runs_what_depends_on_it(cleaned, bases, tmp_path):
     base, out = shutil.copytree(bases["hf"], tmp_path / "base"), tmp_path / "out"
     assert run(cleaned, base, out) == 0
-    assert steps_run(out, lambda: run(cleaned, base, out)) == ["validate"]
+    assert steps_run(out, lambda: run(cleaned, base, out)) == []
     before = identity_of(base)
     edit(base, lambda config: config.update(model_max_length=77), "tokenizer_config.json")
     assert identity_of(base) != before
@@ -140,7 +140,9 @@ def test_fields_of_a_trained_tokenizer_contradict_an_existing_one(cleaned, bases
             "existing",
             error=ConfigError,
         )
-    refuses_command(["run", cleaned, "tokenizer.type=bpe"], "unknown-key", "existing", error=ConfigError)
+    refuses_command(
+        ["run", cleaned, "tokenizer.type=bpe"], "unknown-key", "tokenizer.folder", error=ConfigError
+    )
 
 
 def test_what_is_missing_is_refused_before_the_first_step(cleaned, bases, tmp_path):
@@ -166,7 +168,7 @@ def test_what_is_missing_is_refused_before_the_first_step(cleaned, bases, tmp_pa
 
 
 def test_a_token_of_text_cannot_end_documents(bases):
-    for name in ("the", "!"):
+    for name in ("e", "!"):
         with refuses("eos-in-text", "tokenizer.eos_token", name):
             refuse_eos_in_text(read_existing(bases["byte_bpe"], name))
     for kind in ("byte_bpe", "bpe", "hf", "unigram"):

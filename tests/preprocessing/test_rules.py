@@ -79,7 +79,7 @@ def configure(preset="default", lang="ko", **fields):
         ("number_lines", "ko", "월별 강수량과 기온을 함께 적은 표\n" + "\n".join(f"서울 {n}월 강수 {n}12.5 기온 1{n}.25" for n in range(1, 10))),
         ("letter_ratio", "ko", "??? ?? ???? ??? ?? ? ?????. ?? ??? ?? ???? ??? ??? ?????"),
         ("rare_hangul", "ko", " ".join(chr(0xAC01 + 37 * n + k) + chr(0xAC02 + 41 * n) for n, k in zip(range(60), range(60)))),
-        ("repeated_pair", "ko", " ".join(f"강남 꽃집 {word}" for word in ["가격", "예약", "후기", "위치", "추천", "순위", "주소", "주차", "배달", "결혼", "생일", "개업", "승진", "화환"])),
+        ("repeated_pair", "ko", " ".join(f"강남 꽃집 {word}" for word in ["가격은", "예약은", "후기는", "위치는", "추천은", "순위는", "주소는", "주차는", "배달", "결혼", "생일", "개업", "승진", "화환"])),
         ("repeated_lines", "ko", "이 글은 회원만 볼 수 있습니다.\n댓글 쓰기\n" * 6),
         ("repeated_words", "ko", "봄이 왔네 봄이 왔어 " * 20),
         ("broken_jamo", "ko", "ㅎㅏㄴㄱㅡㄹ ㅈㅏㅍㅏㄴㅇㅣ ㄱㅗㅈㅏㅇㄴㅏㅆㄷㅏ. ㄱㅡㄹㅈㅏㄱㅏ ㅁㅗㅇㅣㅈㅣ ㅇㅏㄶㄱㅗ"),
