@@ -15,10 +15,11 @@ from torch import Tensor
 
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.store import BLOCK, Store
+from checkpoint_tools.prefetch import map_ahead
 from checkpoint_tools.scores import Scores, Stream, score
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.formats.run_folder import suggest_run_folder
-from megatron_ko.progress import progress
+from megatron_ko.progress import progress_bytes
 from megatron_ko.wording import format_count
 
 
@@ -128,9 +129,12 @@ def compare(a: Store, b: Store) -> Comparison:
     """Reads both models, one tensor at a time, and computes differences in fp32."""
     shared = [name for name in a.names() if name in b.entries]
     rows = []
-    for name in progress(shared, "comparing", unit="tensor"):
-        same = a.shape(name) == b.shape(name)
-        difference = _largest_difference(a.tensor(name), b.tensor(name)) if same else None
+    same = [name for name in shared if a.shape(name) == b.shape(name)]
+    others = map_ahead(b.tensor, same)
+    for name in progress_bytes(shared, "comparing", map(a.size, shared)):
+        difference = None
+        if a.shape(name) == b.shape(name):
+            difference = _largest_difference(a.tensor(name), next(others))
         rows.append(Row(name, a.shape(name), b.shape(name), difference))
     return Comparison(
         a=a.origin,

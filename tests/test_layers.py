@@ -45,7 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("preprocessing.commands", "preprocessing.adapters"),
     ("preprocessing.cli",),
     ("preprocessing.__main__",),
-    ("checkpoint_tools.options", "checkpoint_tools.scores"),
+    ("checkpoint_tools.options", "checkpoint_tools.prefetch", "checkpoint_tools.scores"),
     ("checkpoint_tools.formats",),
     ("checkpoint_tools.verify",),
     ("checkpoint_tools.endpoints", "checkpoint_tools.embeddings"),

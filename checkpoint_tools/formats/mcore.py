@@ -7,8 +7,6 @@ Reading and writing need no process group; names and shapes are those of ``GPTMo
 
 from __future__ import annotations
 
-import math
-import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +19,7 @@ import torch
 from torch import Tensor
 
 from checkpoint_tools.formats import torch_dist
-from checkpoint_tools.formats.store import DTYPES, Store, check_names
+from checkpoint_tools.formats.store import DTYPES, Store, check_names, require_space
 from checkpoint_tools.formats.tokenizer_files import (
     copy_tokenizer,
     remove_tokenizer,
@@ -175,14 +173,9 @@ def write_mcore(store: Store, folder: Path) -> None:
     check_writable(store)
     model = store.model
     padded = padded_vocab_size(store.vocab_size, model.vocab_multiple)
-    folder.mkdir(parents=True, exist_ok=True)
     chunks = list(_chunks(store, padded))
-    need = sum(math.prod(chunk.shape) * chunk.dtype.itemsize for chunk in chunks)
-    if need > (free := shutil.disk_usage(folder).free):
-        raise CheckpointError(
-            f"{folder}: needs {need:,} bytes, but the disk has only {free:,} bytes free; make room",
-            rule="disk-full",
-        )
+    require_space(folder, sum(chunk.size for chunk in chunks))
+    folder.mkdir(parents=True, exist_ok=True)
     torch_dist.write(folder, chunks)
     with atomic_file(folder / "common.pt") as file:
         torch.save({}, file)

@@ -6,6 +6,8 @@ write Stores.
 
 from __future__ import annotations
 
+import math
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -59,6 +61,10 @@ class Store:
 
     def shape(self, name: str) -> tuple[int, ...]:
         return self.entries[name].shape
+
+    def size(self, name: str) -> int:
+        """Bytes of one tensor in ``dtype``; in a folder that mixes formats, as if it were fp32."""
+        return math.prod(self.shape(name)) * DTYPES.get(self.dtype, torch.float32).itemsize
 
     def tensor(self, name: str) -> Tensor:
         """Reads one tensor. Raises CheckpointError when its shape differs from the configuration."""
@@ -116,6 +122,22 @@ def _is_finite(tensor: Tensor) -> bool:
 def loses_digits(source: str, target: str) -> bool:
     """True when ``target`` cannot represent every value of ``source``."""
     return target != source and target != "fp32"
+
+
+def require_space(folder: Path, need: int) -> None:
+    """Raises CheckpointError unless the disk of ``folder``, which need not exist, has ``need`` bytes free."""
+    free = free_bytes(folder)
+    if need > free:
+        raise CheckpointError(
+            f"{folder}: needs {need:,} bytes, but the disk has only {free:,} bytes free; make room",
+            rule="disk-full",
+        )
+
+
+def free_bytes(folder: Path) -> int:
+    """Free bytes of the disk on which ``folder`` is or will be."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(existing).free
 
 
 def check_names(

@@ -7,10 +7,11 @@ is unpickled with an allow-list, so a folder from a stranger cannot run code.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ from torch.distributed.checkpoint.planner import (
 from torch.distributed.checkpoint.planner_helpers import create_read_items_for_chunk_list
 
 from megatron_ko.errors import CheckpointError, first_line
-from megatron_ko.progress import progress
+from megatron_ko.progress import progress_bytes
 from megatron_ko.training.checkpoint_index import read_index
 
 _DAMAGED = "is damaged or incomplete; use another checkpoint"
@@ -147,6 +148,11 @@ class Chunk:
     dtype: torch.dtype
     produce: Callable[[], Tensor]
 
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
 
 def write(folder: Path, chunks: Iterable[Chunk]) -> None:
     """Writes chunks one by one, then ``.metadata``."""
@@ -157,7 +163,19 @@ def write(folder: Path, chunks: Iterable[Chunk]) -> None:
     plan = writer.prepare_local_plan(planner.create_local_plan())
     (plan,), index = planner.create_global_plan([plan])
     (plan,) = writer.prepare_global_plan([plan])
-    writer.finish(index, [writer.write_data(plan, planner).wait()])
+    with _without_crc32():
+        writer.finish(index, [writer.write_data(plan, planner).wait()])
+
+
+@contextlib.contextmanager
+def _without_crc32() -> Iterator[None]:
+    """torch computes a CRC-32 of each tensor, which it does not check; a checkpoint has checksums of its files."""
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        yield
+    finally:
+        torch.serialization.set_crc32_options(before)
 
 
 class _OneByOne(DefaultSavePlanner):
@@ -166,7 +184,7 @@ class _OneByOne(DefaultSavePlanner):
     def __init__(self, chunks: list[Chunk], title: str) -> None:
         super().__init__(flatten_state_dict=False)
         self._chunks = {MetadataIndex(chunk.name, chunk.offset): chunk for chunk in chunks}
-        self._progress = progress(chunks, title, unit="tensor")
+        self._progress = progress_bytes(chunks, title, [chunk.size for chunk in chunks])
 
     def create_local_plan(self) -> SavePlan:
         items = []
