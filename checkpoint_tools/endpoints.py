@@ -15,6 +15,7 @@ from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.hf_config import check_exportable
 from checkpoint_tools.formats.store import Store, loses_digits, require_finite, with_dtype
 from checkpoint_tools.options import ExpandVocab, FromHf, PruneVocab, ToHf
+from checkpoint_tools.publishing.export_files import clear_card, describe_export
 from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json
 from megatron_ko.formats.run_folder import suggest_run_folder
@@ -150,9 +151,14 @@ def write_as_hf(
 ) -> Path:
     """Writes ``store`` as a Hugging Face folder; returns the folder."""
     check_exportable(store.origin, store.model)
-    folder = clear_destination(path, source, overwrite, hf.clear_hf, "an export")
+    folder = clear_destination(path, source, overwrite, _clear_export, "an export")
     hf.write_hf(store if allow_nonfinite else require_finite(store), folder, max_shard_gb)
     return folder
+
+
+def _clear_export(folder: Path) -> None:
+    clear_card(folder)
+    hf.clear_hf(folder)
 
 
 def write_as_checkpoint(
@@ -208,6 +214,8 @@ def verify_output(
         report["logits"] = asdict(logits)
         if not logits.ok:
             failures.append(f"the logits differ by {logits.difference:.3g}, more than {options.tolerance:g}")
+    if hf.is_hf(folder):
+        report["files"] = describe_export(folder, hf.files_of(folder))
     write_json(folder / "verification.json", report)
     if failures:
         raise CheckpointError(
