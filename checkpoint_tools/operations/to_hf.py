@@ -35,9 +35,9 @@ def run(options: ToHf) -> int:
     folder = write_as_hf(
         store, source, options.dst, options.overwrite, options.max_shard_gb, options.allow_nonfinite
     )
-    write_card(folder, card, facts.checkpoint.config)
+    beside = write_card(folder, card, facts.checkpoint.config)
     for reason in facts.missing:
         print(f"model card without {reason}")
     if license_ is None:
         print("model card without a license; name one with --license")
-    return verify_output(store, hf.open_hf(folder), folder, options, source)
+    return verify_output(store, hf.open_hf(folder), folder, options, source, beside)

@@ -1,22 +1,23 @@
 """The files of an export, recorded with checksums when it is verified, and checked before it is uploaded. No torch.
 
-Owns what belongs to an export (``verification.json`` lists it) and what may be published beside it.
+Owns the card's place, the reading of ``verification.json``, and what may be published beside an export.
 """
 
 from __future__ import annotations
 
 import fnmatch
-import os
 from pathlib import Path
 from typing import Any
 
 from checkpoint_tools.publishing import card, training_config
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import read_json, write_text
-from megatron_ko.formats.checksums import describe_files, hash_file, read_facts
+from megatron_ko.formats.checksums import hash_file, read_facts
 
 VERIFICATION = "verification.json"
 CONFIG = "config.json"
+NEW_CARD = "README.generated.md"
+"""Card of an export whose folder has another one."""
 _BESIDE = ("LICENSE*", "NOTICE*", "*.png", "*.jpg", "*.jpeg", "*.svg", "*.gif", "*.webp")
 """Files that a user adds to an export and that are published with it."""
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.pt", "*.pth")
@@ -25,41 +26,37 @@ _WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.pt", "*.pth
 # --- writing ---------------------------------------------------------------------------------------------
 
 
-def write_card(folder: Path, text: str, config: dict[str, Any] | None) -> None:
-    """Writes the card and the training configuration. A card that is there was edited, and is moved aside."""
+def write_card(folder: Path, text: str, config: dict[str, Any] | None) -> list[str]:
+    """Writes the card and the training configuration; returns the names of the files that now belong to the export.
+
+    A card that is still there was edited, or is somebody else's: it stays, and the new one is written beside it.
+    """
     path = folder / card.FILE
-    if path.is_file():
-        aside = _free_name(folder)
-        os.replace(path, aside)
-        print(f"warning: {path} was not written by an export; it is now {aside.name}")
+    if is_edited := path.is_file():
+        path = folder / NEW_CARD
+        print(
+            f"warning: {folder / card.FILE} was not written by an export and stays; the new card is {NEW_CARD}"
+        )
+    else:
+        (folder / NEW_CARD).unlink(missing_ok=True)
     write_text(path, text)
     if config is not None:
         write_text(folder / training_config.FILE, training_config.to_publishable_yaml(config))
-
-
-def _free_name(folder: Path) -> Path:
-    number = 1
-    while (path := folder / f"README.edited{f'.{number}' if number > 1 else ''}.md").exists():
-        number += 1
-    return path
+    names = [] if is_edited else [card.FILE]
+    return names if config is None else [*names, training_config.FILE]
 
 
 def clear_card(folder: Path) -> None:
-    """Removes the card of an earlier export, unless it was edited since, and the training configuration.
+    """Removes the training configuration and the card of an earlier export, but a card only if nobody edited it.
 
     Call it before ``verification.json`` is removed.
     """
-    path = folder / card.FILE
-    recorded = read_facts(_recorded(folder).get(card.FILE))
-    if path.is_file() and recorded is not None and hash_file(path) == recorded.checksum:
+    recorded, path = _recorded(folder), folder / card.FILE
+    facts = read_facts(recorded.get(card.FILE))
+    if path.is_file() and facts is not None and hash_file(path) == facts.checksum:
         path.unlink()
-    (folder / training_config.FILE).unlink(missing_ok=True)
-
-
-def describe_export(folder: Path, names: list[str]) -> dict[str, dict[str, Any]]:
-    """Size and checksum of the files of an export: ``names``, and what was written beside them."""
-    beside = [name for name in (card.FILE, training_config.FILE) if (folder / name).is_file()]
-    return describe_files(folder, sorted([*names, *beside]))
+    if training_config.FILE in recorded:
+        (folder / training_config.FILE).unlink(missing_ok=True)
 
 
 # --- checking before an upload ---------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def read_facts(folder: Path, name: str) -> Facts:
     report = _tokenizer_report(checkpoint, manifest, missing)
     records = _records(run, missing)
     sets = _known("data", missing, lambda: _sets(checkpoint.config or {}, manifest), ())
-    rates = _known("tokenizer efficiency", missing, lambda: _rates(report), ())
+    rates, size = _known("tokenizer efficiency", missing, lambda: _rates(report), ((), None))
     losses, loss_step = _known("losses", missing, lambda: _losses(records, checkpoint.step), ((), None))
     if records and not losses:
         missing.append(f"losses: metrics.jsonl has no validation up to step {checkpoint.step:,}")
@@ -106,7 +106,7 @@ def read_facts(folder: Path, name: str) -> Facts:
         config=_config(checkpoint.config, missing),
         sets=sets,
         tokenizer_type=report.get("type"),
-        tokenizer_size=report.get("vocab_size"),
+        tokenizer_size=size,
         rates=rates,
         losses=losses,
         loss_step=loss_step,
@@ -160,12 +160,17 @@ def _manifest(
         content = _read_object(path)
         if content is None or content.get("format") != MANIFEST_FORMAT:
             reason = f"{path} is damaged"
-        elif (content.get("tokenizer") or {}).get("fingerprint") != checkpoint.tokenizer_fingerprint:
+        elif not _is_about(content.get("tokenizer"), checkpoint):
             reason = f"{path} belongs to another tokenizer than the checkpoint"
         else:
             return path, content
     missing.append(f"data: {reason}")
     return None
+
+
+def _is_about(tokenizer: Any, checkpoint: Checkpoint) -> bool:
+    """True if an entry with a fingerprint is about the checkpoint's tokenizer."""
+    return isinstance(tokenizer, dict) and tokenizer.get("fingerprint") == checkpoint.tokenizer_fingerprint
 
 
 def _sets(config: dict[str, Any], found: tuple[Path, dict[str, Any]] | None) -> tuple[TrainingSet, ...]:
@@ -177,7 +182,9 @@ def _sets(config: dict[str, Any], found: tuple[Path, dict[str, Any]] | None) -> 
     entries = {entry["name"]: entry for entry in manifest["sets"] if entry["split"] == "train"}
     return tuple(
         TrainingSet(
-            name, shares[name] / total, *(entries[name][k] for k in ("documents", "tokens", "text_bytes"))
+            name,
+            shares[name] / total,
+            *(int(entries[name][k]) for k in ("documents", "tokens", "text_bytes")),
         )
         for name in entries
         if name in shares
@@ -196,19 +203,23 @@ def _tokenizer_report(
     if report is None:
         missing.append(f"tokenizer efficiency: no {path}, or it is damaged")
         return {}
-    if report.get("fingerprint") != checkpoint.tokenizer_fingerprint:
+    if not _is_about(report, checkpoint):
         missing.append(f"tokenizer efficiency: {path} is about another tokenizer")
         return {}
     return report
 
 
-def _rates(report: dict[str, Any]) -> tuple[Rate, ...]:
-    measured: dict[str, Any] = (report.get("tokenizers") or {}).get("this") or {}
-    return tuple(
-        Rate(language, values["bytes_per_token"], values["characters_per_token"])
+def _rates(report: dict[str, Any]) -> tuple[tuple[Rate, ...], int | None]:
+    """Efficiency by language, and the number of pieces."""
+    if not report:
+        return (), None
+    measured: dict[str, Any] = report["tokenizers"]["this"]
+    rates = tuple(
+        Rate(language, float(values["bytes_per_token"]), float(values["characters_per_token"]))
         for language, values in measured.items()
-        if values.get("tokens")
+        if values["tokens"]
     )
+    return rates, int(report["vocab_size"])
 
 
 def _read_object(path: Path) -> dict[str, Any] | None:
@@ -252,8 +263,8 @@ def _losses(records: list[dict[str, Any]], step: int) -> tuple[tuple[Loss, ...],
     losses = tuple(
         Loss(
             name,
-            loss,
-            last["bits_per_byte"][name],
+            float(loss),
+            float(last["bits_per_byte"][name]),
             (start["loss"][name], start["bits_per_byte"][name]) if start and name in start["loss"] else None,
         )
         for name, loss in last["loss"].items()

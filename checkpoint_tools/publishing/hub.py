@@ -63,7 +63,7 @@ def upload(folder: Path, names: Sequence[str], repository: str, public: bool, to
     api = HfApi(endpoint=constants.ENDPOINT, token=token, library_name="megatron_ko")
     with _explained(repository, api.endpoint, token):
         api.create_repo(repository, private=not public, exist_ok=True)
-        info = api.repo_info(repository)
+        info = api.model_info(repository)
         _check_visibility(repository, is_private=bool(info.private), public=public)
         there = {sibling.rfilename for sibling in info.siblings or ()}
         operations: list[Any] = [CommitOperationAdd(name, str(folder / name)) for name in names]
