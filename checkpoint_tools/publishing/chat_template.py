@@ -69,7 +69,16 @@ def _check_rendering(file: Path, text: str, tokenizer: Path, ends: set[int]) -> 
 
     with tempfile.TemporaryDirectory() as folder:
         publish_tokenizer(tokenizer, Path(folder), text)
-        reader: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        try:
+            reader: Any = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+        except (ImportError, OSError, *_ERRORS) as error:
+            raise CheckpointError(
+                f"{tokenizer}: transformers cannot read the tokenizer ({first_line(error)}), so a chat template cannot be checked; "
+                "leave out --chat-template",
+                rule="unreadable-tokenizer",
+            ) from None
 
     def render(messages: Any, tokenize: bool, prompt: bool = False) -> Any:
         try:

@@ -362,8 +362,16 @@ def test_a_template_needs_a_tokenizer_and_ends_with_any_of_its_ends(base, tmp_pa
     assert end_ids(several) == {2, 9}
     assert read_chat_template(str(path), several) == path.read_text()
     errors: list[UserError] = []
-    for broken in (replace(store, tokenizer=None), replace(store, special_ids={})):
+    damaged = Path(shutil.copytree(base / "checkpoint" / "tokenizer", tmp_path / "damaged"))
+    edit(
+        damaged / "tokenizer_config.json",
+        tokenizer_class="TokenizerThatDoesNotExist",
+        auto_map={"AutoTokenizer": ["x.X", None]},
+    )
+    (damaged / "tokenizer.json").unlink()
+    changes: list[dict[str, Any]] = [{"tokenizer": None}, {"special_ids": {}}, {"tokenizer": damaged}]
+    for broken in (replace(store, **change) for change in changes):
         with pytest.raises(CheckpointError) as caught:
             read_chat_template(str(path), broken)
         errors.append(caught.value)
-    assert [error.rule for error in errors] == ["missing-tokenizer", "no-end-of-text"]
+    assert [error.rule for error in errors] == ["missing-tokenizer", "no-end-of-text", "unreadable-tokenizer"]

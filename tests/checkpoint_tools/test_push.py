@@ -143,6 +143,8 @@ def test_no_network(export, hub: Hub, expect_error, monkeypatch):
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     error = expect_error("push", folder=export, repo=REPO)
     assert error.rule == "no-network" and "http://127.0.0.1:9" in str(error)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert expect_error("push", folder=export, repo=REPO).rule == "offline-mode"
 
 
 @pytest.mark.parametrize(
