@@ -341,8 +341,7 @@ def test_checkpoint_tools_use_transformers_only_to_verify():
 
 
 def test_checkpoint_tools_start_with_few_libraries():
-    known = {*sys.stdlib_module_names, "torch", "safetensors", "pydantic", "megatron_ko", "checkpoint_tools"}
-    known.add("yaml")
+    known = {*sys.stdlib_module_names, "torch", "safetensors", "pydantic", "yaml", *PACKAGES}
 
     def is_outside(path: Path, item: Import) -> bool:
         return item.at_the_top and item.package not in known

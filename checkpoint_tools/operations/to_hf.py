@@ -13,6 +13,7 @@ from checkpoint_tools.endpoints import (
     write_as_hf,
 )
 from checkpoint_tools.formats import hf, mcore
+from checkpoint_tools.formats.hf_config import check_exportable
 from checkpoint_tools.options import ToHf
 from checkpoint_tools.publishing.card import write_card_text
 from checkpoint_tools.publishing.chat_template import read_chat_template
@@ -26,6 +27,7 @@ def run(options: ToHf) -> int:
     source = open_source(
         options.src, mcore.is_mcore, "a checkpoint or run folder (checkpoint.json)", mcore.open_mcore
     )
+    check_exportable(source.origin, source.model)
     store = convert_dtype(source, options)
     check_destination(options.dst, source, options.overwrite)
     if options.chat_template is not None:

@@ -26,7 +26,7 @@ from megatron_ko.files import read_json, write_json
 from megatron_ko.preflight import preflight
 from tests import ranks
 from tests.checkpoint_tools.conftest import run_quietly
-from tests.checkpoint_tools.tiny_checkpoint import write_tiny_checkpoint
+from tests.checkpoint_tools.tiny_checkpoint import MODEL, write_tiny_checkpoint
 from tests.tiny_data import DOMAINS
 from tests.tiny_run import tiny_config
 
@@ -210,6 +210,12 @@ def test_a_checkpoint_outside_of_its_run_or_of_another_version(checkpoint, tmp_p
     assert "optimizer.learning_rate" in printed and "losses" in printed
     card = (tmp_path / "hf" / "README.md").read_text(encoding="utf-8")
     assert "# hf" in card and "1,024" in card and (tmp_path / "hf" / "training_config.yaml").is_file()
+
+
+def test_a_model_without_a_hugging_face_form_is_refused(tmp_path, expect_error):
+    source = write_tiny_checkpoint(tmp_path, replace(MODEL, qkv_bias=True, qk_norm=True))
+    assert expect_error("to-hf", src=source, dst=tmp_path / "hf").rule == "no-hugging-face-model"
+    assert not (tmp_path / "hf").exists()
 
 
 def test_a_published_tokenizer_names_no_machine(base, tmp_path, run):

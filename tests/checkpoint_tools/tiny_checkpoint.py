@@ -24,7 +24,7 @@ MODEL = ModelConfig(
 )
 
 
-def write_tiny_checkpoint(folder: Path) -> Path:
+def write_tiny_checkpoint(folder: Path, model: ModelConfig = MODEL) -> Path:
     """Writes ``data/`` and ``checkpoint/`` into ``folder``; returns the latter."""
     write_tiny_data(folder / "data")
     tokenizer = read_tokenizer_folder(folder / "data" / "tokenizer")
@@ -35,7 +35,7 @@ def write_tiny_checkpoint(folder: Path) -> Path:
 
     store = Store(
         origin="random weights",
-        model=MODEL,
+        model=model,
         vocab_size=tokenizer.vocab_size,
         dtype="fp32",
         read=read,
