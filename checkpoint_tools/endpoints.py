@@ -5,7 +5,7 @@ Owns what operations share. What happens between the ends belongs to each operat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +15,10 @@ from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.hf_config import check_exportable
 from checkpoint_tools.formats.store import Store, loses_digits, require_finite, with_dtype
 from checkpoint_tools.options import ExpandVocab, FromHf, PruneVocab, ToHf
+from checkpoint_tools.publishing.export_files import clear_card
 from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json
+from megatron_ko.formats.checksums import describe_files
 from megatron_ko.formats.run_folder import suggest_run_folder
 from megatron_ko.planning.weights import parameter_count
 from megatron_ko.wording import format_count
@@ -150,9 +152,14 @@ def write_as_hf(
 ) -> Path:
     """Writes ``store`` as a Hugging Face folder; returns the folder."""
     check_exportable(store.origin, store.model)
-    folder = clear_destination(path, source, overwrite, hf.clear_hf, "an export")
+    folder = clear_destination(path, source, overwrite, _clear_export, "an export")
     hf.write_hf(store if allow_nonfinite else require_finite(store), folder, max_shard_gb)
     return folder
+
+
+def _clear_export(folder: Path) -> None:
+    clear_card(folder)
+    hf.clear_hf(folder)
 
 
 def write_as_checkpoint(
@@ -179,8 +186,11 @@ def verify_output(
     folder: Path,
     options: ToHf | FromHf | None = None,
     unrounded: Store | None = None,
+    beside: Sequence[str] = (),
 ) -> int:
     """Compares the written model with ``store``, prints a summary and writes ``verification.json``; returns 0.
+
+    ``verification.json`` has checksums of a Hugging Face folder's files, those named in ``beside`` included.
 
     Also says what rounding cost if ``unrounded`` is of a format with more digits. Raises CheckpointError when the model
     differs from ``store``.
@@ -208,6 +218,8 @@ def verify_output(
         report["logits"] = asdict(logits)
         if not logits.ok:
             failures.append(f"the logits differ by {logits.difference:.3g}, more than {options.tolerance:g}")
+    if hf.is_hf(folder):
+        report["files"] = describe_files(folder, sorted([*hf.files_of(folder), *beside]))
     write_json(folder / "verification.json", report)
     if failures:
         raise CheckpointError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -32,6 +32,10 @@ class ToHf:
     """Largest safetensors file in 10^9 bytes."""
     overwrite: Flag = False
     """Replace an earlier export in DST."""
+    license: Annotated[str, Field(min_length=1)] | None = None
+    """License for the model card: an SPDX identifier such as Apache-2.0 or CC-BY-NC-4.0, or LicenseRef-NAME."""
+    chat_template: FilePath | None = None
+    """Jinja file to export as the chat template, tried with a conversation first."""
     allow_nonfinite: Flag = False
     """Convert weights that are NaN or infinite; otherwise they are refused by name."""
     logits: Flag = False
@@ -169,6 +173,18 @@ class Verify:
     """Checkpoint folder, or run folder (all of its complete checkpoints)."""
 
 
+@section
+class Push:
+    """Uploads an export of to-hf to the Hugging Face hub, with the token of HF_TOKEN or of hf auth login."""
+
+    folder: FilePath
+    """Export that to-hf wrote and verified."""
+    repo: Annotated[str, Field(min_length=1)]
+    """Repository, OWNER/NAME; created if there is none."""
+    public: Flag = False
+    """Upload to a public repository (default: a private one)."""
+
+
 @dataclass(frozen=True)
 class Operation:
     """Options of a command and its sentence in the overview; ``inputs`` are the positional ones, in their order."""
@@ -183,6 +199,7 @@ OPERATIONS = {
     "from-hf": Operation(FromHf, "write a Hugging Face folder as a checkpoint that training starts from"),
     "compare": Operation(Compare, "compare two models by weights and logits", ("a", "b")),
     "verify": Operation(Verify, "check that the files of a checkpoint are what was written", ("src",)),
+    "push": Operation(Push, "upload an export to the Hugging Face hub", ("folder", "repo")),
     "expand-vocab": Operation(ExpandVocab, "add rows for the tokens of a larger tokenizer"),
     "prune-vocab": Operation(PruneVocab, "keep only the rows of the ids that a pruned tokenizer keeps"),
 }

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from checkpoint_tools.formats.hf_config import check_exportable, config_json, generation_config_json
 from checkpoint_tools.formats.store import DTYPES, Store, check_names, require_space
+from checkpoint_tools.formats.tokenizer_files import FILES as TOKENIZER_FILES
 from checkpoint_tools.formats.tokenizer_files import publish_tokenizer, remove_tokenizer, tokenizer_in
 from checkpoint_tools.prefetch import map_ahead
 from megatron_ko.errors import CheckpointError
@@ -218,7 +219,7 @@ def write_hf(store: Store, folder: Path, max_shard_gb: float) -> None:
         total = sum(store.size(name) for name in store.names())
         weight_map = {name: file for file, names in zip(files, shards) for name in names}
         write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
-    publish_tokenizer(store.tokenizer, folder)
+    publish_tokenizer(store.tokenizer, folder, store.chat_template)
     generation = generation_config_json(store.special_ids, store.generation)
     write_json(folder / "generation_config.json", generation)
     write_json(
@@ -241,6 +242,13 @@ def clear_hf(folder: Path) -> None:
         for path in folder.glob(pattern):
             path.unlink()
     remove_tokenizer(folder)
+
+
+def files_of(folder: Path) -> list[str]:
+    """Names of the files that ``write_hf`` wrote."""
+    names = {"config.json", "generation_config.json", INDEX, *TOKENIZER_FILES}
+    weights = {path.name for path in folder.glob("model*.safetensors")}
+    return sorted(weights | {name for name in names if (folder / name).is_file()})
 
 
 def _shards(store: Store, max_shard_gb: float) -> list[list[str]]:

@@ -33,7 +33,8 @@ class Store:
     ``vocab_size`` is the number of tokens without padding and of the embedding's rows. ``dtype`` is ``bf16``, ``fp32``,
     ``fp16`` or, in a folder that mixes them, ``mixed``. ``special_ids`` contains ``bos_token_id``, ``eos_token_id``
     and ``pad_token_id``. ``generation`` is the content of ``generation_config.json``, empty if there is none.
-    ``warnings``: what the user should know about the source.
+    ``chat_template``: replaces that of the tokenizer in an export. ``warnings``: what the user should know about the
+    source.
     """
 
     origin: str
@@ -45,6 +46,7 @@ class Store:
     tokenizer_fingerprint: str | None = None
     special_ids: dict[str, Any] = field(default_factory=dict)
     generation: dict[str, Any] = field(default_factory=dict)
+    chat_template: str | None = None
     warnings: tuple[str, ...] = ()
 
     @cached_property
