@@ -31,7 +31,8 @@ class Store:
     ``vocab_size`` is the number of tokens without padding and of the embedding's rows. ``dtype`` is ``bf16``, ``fp32``,
     ``fp16`` or, in a folder that mixes them, ``mixed``. ``special_ids`` contains ``bos_token_id``, ``eos_token_id``
     and ``pad_token_id``. ``generation`` is the content of ``generation_config.json``, empty if there is none.
-    ``warnings``: what the user should know about the source.
+    ``warnings``: what the user should know about the source. ``family``: the ``model_type`` that an export has if it
+    expresses the model. ``adapter``: the folder of the LoRA adapter that is merged into the weights.
     """
 
     origin: str
@@ -44,6 +45,8 @@ class Store:
     special_ids: dict[str, Any] = field(default_factory=dict)
     generation: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    family: str | None = None
+    adapter: str | None = None
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
