@@ -19,14 +19,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from torch.distributed.checkpoint.metadata import BytesStorageMetadata, MetadataIndex
 
+from checkpoint_tools.formats.torch_dist import read_object
 from megatron_ko.config.training import Llama3RopeScaling, ModelConfig, RopeConfig
 from megatron_ko.errors import CheckpointError, Problem, first_line
-from megatron_ko.training.checkpoint_index import read_index
 
 COMMON = "common.pt"
-_OBJECT = "common_state/"
+_OBJECT = "common_state"
 _ERRORS = (
     OSError, EOFError, RuntimeError, AttributeError, ImportError, IndexError, KeyError, TypeError, ValueError,
     MemoryError, pickle.UnpicklingError, zipfile.BadZipFile,
@@ -79,7 +78,7 @@ def read_args(folder: Path) -> dict[str, Any]:
         if path.is_file():
             content = path.read_bytes()
         else:
-            path, content = folder / ".metadata", _read_common_state(folder)
+            path, content = folder / ".metadata", read_object(folder, _OBJECT)
         state = _unpickle(content)
     except _ForeignClass as error:
         raise CheckpointError(
@@ -100,17 +99,6 @@ def read_args(folder: Path) -> dict[str, Any]:
             rule="missing-arguments",
         )
     return vars(args)
-
-
-def _read_common_state(folder: Path) -> bytes:
-    index = read_index(folder)
-    for name, entry in index.state_dict_metadata.items():
-        if name.startswith(_OBJECT) and isinstance(entry, BytesStorageMetadata):
-            location = (index.storage_data or {})[MetadataIndex(name)]
-            with open(folder / location.relative_path, "rb") as file:
-                file.seek(location.offset)
-                return file.read(location.length)
-    raise ValueError(f"it has neither {COMMON} nor the object common_state")
 
 
 def _unpickle(content: bytes) -> Any:
