@@ -189,7 +189,7 @@ def _find_problems(args: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
                 "is missing in the arguments; save the checkpoint with a newer Megatron-LM",
                 "missing-argument",
             )
-        elif type(value) not in ((int,) if whole else (int, float)) or not 0 < value < math.inf:
+        elif not _is_number(value, whole):
             yield name, f"is {value!r}, but must be a number above 0; use another checkpoint", "not-a-number"
     yield from _find_uneven(args)
     for name in (*_MUST_BE, "untie_embeddings_and_output_weights"):
@@ -206,6 +206,13 @@ def _find_problems(args: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         if name in args and not _equals(args[name], values):
             allowed = " or ".join(map(repr, values))
             yield name, f"is {args[name]!r}, but only {allowed} is supported", "unsupported-argument"
+
+
+def _is_number(value: Any, whole: bool) -> bool:
+    """Whether it is a number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        return False
+    return 0 < value < math.inf
 
 
 def _find_uneven(args: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

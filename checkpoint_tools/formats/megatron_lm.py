@@ -6,9 +6,11 @@ in checkpoints of megatron_ko, because both are megatron-core's.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from checkpoint_tools.formats import mcore
 from checkpoint_tools.formats.megatron_args import model_of, read_args
@@ -118,13 +120,14 @@ def _check_format(folder: Path) -> None:
         )
 
 
-def _find_warnings(args: dict, tokenizer: Path, tokens: int) -> list[str]:
+def _find_warnings(args: dict[str, Any], tokenizer: Path, tokens: int) -> list[str]:
     """A tokenizer that pads to another number of rows than the checkpoint has is probably not its tokenizer."""
     padded = args["padded_vocab_size"]
-    factors = (args.get("make_vocab_size_divisible_by"), args.get("tensor_model_parallel_size"))
-    if not all(type(factor) is int and factor > 0 for factor in factors):
+    names = ("make_vocab_size_divisible_by", "tensor_model_parallel_size")
+    factors = [factor for name in names if isinstance(factor := args.get(name), int) and factor > 0]
+    if len(factors) < len(names):
         return []
-    multiple = factors[0] * factors[1]
+    multiple = math.prod(factors)
     expected = -(-tokens // multiple) * multiple
     if expected == padded:
         return []

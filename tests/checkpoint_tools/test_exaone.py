@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,10 +29,11 @@ def folders(tmp_path_factory) -> dict[str, Path]:
     from tests.checkpoint_tools.conftest import LLAMA3, SHAPE
 
     root = tmp_path_factory.mktemp("exaone")
+    shape: dict[str, Any] = dict(SHAPE)
     for name, tied in (("llama", False), ("tied", True)):
         torch.manual_seed(5)
         config = LlamaConfig(
-            **SHAPE,
+            **shape,
             num_key_value_heads=2,
             rms_norm_eps=1e-5,
             rope_parameters=LLAMA3,

@@ -170,7 +170,8 @@ def test_the_adapter_of_an_exaone_has_its_names(hf_models, tmp_path, run):
     from tests.checkpoint_tools.conftest import SHAPE
 
     torch.manual_seed(1)
-    config = LlamaConfig(**SHAPE, num_key_value_heads=2)
+    shape: dict[str, Any] = dict(SHAPE)
+    config = LlamaConfig(**shape, num_key_value_heads=2)
     AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "llama")
     base = write_exaone(tmp_path / "llama", tmp_path / "exaone")
     adapter = write_adapter(tmp_path / "adapter", base, targets=["out_proj", "c_fc_0", "wte"])

@@ -140,13 +140,19 @@ def test_the_baseline_is_the_loss_of_transformers(folder, tmp_path, name, count,
 
 
 def test_an_exaone_starts_with_the_loss_of_the_llama_with_its_tensors(folder, tmp_path):
-    base, run = write_exaone(folder / "llama", tmp_path / "exaone", head_dim="absent"), tmp_path / "run"
+    import torch
+    from transformers import AutoModelForCausalLM, LlamaConfig
+
+    torch.manual_seed(3)
+    config = LlamaConfig(**{**_configs()["llama"].to_dict(), "head_dim": 16})
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "llama")
+    base, run = write_exaone(tmp_path / "llama", tmp_path / "exaone"), tmp_path / "run"
     for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         shutil.copy(folder / "llama" / file, base / file)
     start(write_run(folder, base, run), ["parallel.tensor=2"], 2)
     baseline, last = records(run, "valid")
     for domain in DOMAINS:
-        truth = loss_of_transformers(folder / "llama", folder / "data", domain)
+        truth = loss_of_transformers(tmp_path / "llama", folder / "data", domain)
         assert baseline["loss"][domain] == pytest.approx(truth, abs=1e-4)
         assert last["loss"][domain] < baseline["loss"][domain]
 
