@@ -20,7 +20,7 @@ from megatron_ko.config.fields import (
 
 @section
 class ToHf:
-    """Writes a checkpoint as a Hugging Face folder (the first of LLaMA, Mistral, Qwen2, Qwen3 that expresses it)."""
+    """Writes a checkpoint as a Hugging Face folder (by default the first of LLaMA, Mistral, Qwen2, Qwen3 that expresses it)."""
 
     src: FilePath
     """Checkpoint folder, or run folder (its newest complete checkpoint)."""
@@ -28,6 +28,8 @@ class ToHf:
     """Hugging Face folder to write."""
     dtype: Literal["bf16", "fp32"] | None = None
     """Number format to write (default: that of the checkpoint)."""
+    family: Literal["llama", "mistral", "qwen2", "qwen3", "exaone"] | None = None
+    """model_type of the export; it must express the model (default: the first of them that does)."""
     max_shard_gb: PositiveFloat = 5.0
     """Largest safetensors file in 10^9 bytes."""
     overwrite: Flag = False
@@ -48,12 +50,14 @@ class ToHf:
 
 @section
 class FromHf:
-    """Writes a Hugging Face folder (llama, mistral, qwen2, qwen3; safetensors) as a checkpoint that training starts from."""
+    """Writes a Hugging Face folder (llama, mistral, qwen2, qwen3, exaone) as a checkpoint that training starts from."""
 
     src: FilePath
     """Hugging Face folder."""
     dst: FilePath
     """Checkpoint folder to write."""
+    adapter: FilePath | None = None
+    """Folder of a LoRA adapter in PEFT's format (adapter_config.json), merged into the weights in fp32."""
     dtype: Literal["bf16", "fp32"] | None = None
     """Number format to write (default: that of the folder)."""
     vocab_multiple: PositiveInt = 128
@@ -70,6 +74,26 @@ class FromHf:
     """Largest difference of logits that passes the comparison."""
     tensor_parallel: PositiveInt = 1
     """CPU ranks on which megatron-core computes logits."""
+
+
+@section
+class FromMegatron:
+    """Writes the weights of a Megatron-LM checkpoint (format torch_dist) as a checkpoint that training starts from."""
+
+    src: FilePath
+    """Folder of one iteration, such as iter_0001000, or the one that contains it (the newest iteration)."""
+    dst: FilePath
+    """Checkpoint folder to write."""
+    tokenizer: FilePath
+    """Folder of the tokenizer of its data: ours or Hugging Face's."""
+    dtype: Literal["bf16", "fp32"] | None = None
+    """Number format to write (default: that of the weights)."""
+    vocab_multiple: PositiveInt = 128
+    """The embedding is padded with rows of zeros to a multiple of this number (model.vocab_multiple)."""
+    overwrite: Flag = False
+    """Replace an earlier checkpoint in DST."""
+    allow_nonfinite: Flag = False
+    """Convert weights that are NaN or infinite; otherwise they are refused by name."""
 
 
 @section
@@ -197,6 +221,7 @@ class Operation:
 OPERATIONS = {
     "to-hf": Operation(ToHf, "write a checkpoint as a Hugging Face folder"),
     "from-hf": Operation(FromHf, "write a Hugging Face folder as a checkpoint that training starts from"),
+    "from-megatron": Operation(FromMegatron, "write the weights of a Megatron-LM checkpoint as a checkpoint"),
     "compare": Operation(Compare, "compare two models by weights and logits", ("a", "b")),
     "verify": Operation(Verify, "check that the files of a checkpoint are what was written", ("src",)),
     "push": Operation(Push, "upload an export to the Hugging Face hub", ("folder", "repo")),

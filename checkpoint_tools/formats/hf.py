@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from checkpoint_tools.formats.hf_config import check_exportable, config_json, generation_config_json
+from checkpoint_tools.formats.hf_config import config_json, exported_family, generation_config_json
 from checkpoint_tools.formats.store import DTYPES, Store, check_names, require_space
 from checkpoint_tools.formats.tokenizer_files import FILES as TOKENIZER_FILES
 from checkpoint_tools.formats.tokenizer_files import publish_tokenizer, remove_tokenizer, tokenizer_in
@@ -24,6 +24,7 @@ from checkpoint_tools.prefetch import map_ahead
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, read_json, write_json
 from megatron_ko.formats.hf_config import read_config
+from megatron_ko.formats.hf_families import FAMILIES
 from megatron_ko.planning.weights import input_weight
 from megatron_ko.progress import progress_bytes
 
@@ -54,6 +55,7 @@ def open_hf(folder: Path, longest: int | None = None) -> Store:
     unexpected names, and for files that are truncated, pickled, quantized or outside the folder.
     """
     config = read_config(folder, longest)
+    name_of = FAMILIES[config.family].name_of
     files = _map_names_to_files(folder)
     shapes: dict[str, tuple[int, ...]] = {}
     codes: dict[str, str] = {}
@@ -68,9 +70,9 @@ def open_hf(folder: Path, longest: int | None = None) -> Store:
     shards = _OpenShard()
 
     def read(name: str) -> Tensor:
-        path = folder / files[name]
+        path = folder / files[name_of(name)]
         try:
-            return shards.read(path, name)
+            return shards.read(path, name_of(name))
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
                 f"{path}: {name} cannot be read ({error}); copy the file again", rule="damaged-safetensors"
@@ -86,11 +88,12 @@ def open_hf(folder: Path, longest: int | None = None) -> Store:
         special_ids=config.special_ids,
         generation=_read_generation_config(folder),
         warnings=config.warnings,
+        family=config.family,
     )
     if config.model.tied_embeddings and _HEAD in shapes:
         _check_tied_head(folder, read)
         del shapes[_HEAD]
-    check_names(str(folder), {name: store.shape(name) for name in store.names()}, shapes)
+    check_names(str(folder), {name_of(name): store.shape(name) for name in store.names()}, shapes)
     return store
 
 
@@ -205,7 +208,7 @@ def _one_dtype(folder: Path, codes: set[str]) -> str:
 
 def write_hf(store: Store, folder: Path, max_shard_gb: float) -> None:
     """Writes weights, tokenizer and ``config.json`` (last) to an empty or new ``folder``. Shards in 10^9 bytes."""
-    check_exportable(store.origin, store.model)
+    family = exported_family(store.origin, store.model, store.family)
     require_space(folder, sum(map(store.size, store.names())))
     folder.mkdir(parents=True, exist_ok=True)
     shards = _shards(store, max_shard_gb)
@@ -214,17 +217,16 @@ def write_hf(store: Store, folder: Path, max_shard_gb: float) -> None:
         [f"model-{i:05d}-of-{count:05d}.safetensors" for i in range(1, count + 1)] if count > 1 else [SINGLE]
     )
     for file, names in zip(files, shards):
-        _write_safetensors(folder / file, store, names)
+        _write_safetensors(folder / file, store, names, family.name_of)
     if count > 1:
         total = sum(store.size(name) for name in store.names())
-        weight_map = {name: file for file, names in zip(files, shards) for name in names}
+        weight_map = {family.name_of(name): file for file, names in zip(files, shards) for name in names}
         write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
     publish_tokenizer(store.tokenizer, folder, store.chat_template)
     generation = generation_config_json(store.special_ids, store.generation)
     write_json(folder / "generation_config.json", generation)
-    write_json(
-        folder / "config.json", config_json(store.model, store.vocab_size, store.dtype, store.special_ids)
-    )
+    config = config_json(family, store.model, store.vocab_size, store.dtype, store.special_ids)
+    write_json(folder / "config.json", config)
 
 
 def clear_hf(folder: Path) -> None:
@@ -264,13 +266,16 @@ def _shards(store: Store, max_shard_gb: float) -> list[list[str]]:
     return shards
 
 
-def _write_safetensors(path: Path, store: Store, names: list[str]) -> None:
-    """Writes a safetensors file: length of the header, header (JSON, padded to 8 bytes), bytes of the tensors."""
+def _write_safetensors(path: Path, store: Store, names: list[str], name_of: Callable[[str], str]) -> None:
+    """Writes a safetensors file: length of the header, header (JSON, padded to 8 bytes), bytes of the tensors.
+
+    ``name_of``: the name in the file.
+    """
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
     for name in names:
         begin, end = end, end + store.size(name)
-        header[name] = {
+        header[name_of(name)] = {
             "dtype": _CODES[store.dtype],
             "shape": list(store.shape(name)),
             "data_offsets": [begin, end],

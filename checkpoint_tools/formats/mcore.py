@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -74,15 +74,28 @@ def open_mcore(path: Path) -> Store:
         raise damage_error(checkpoint, damaged)
     folder, model = checkpoint.folder, checkpoint.model
     _check_vocabulary(checkpoint)
+    tokenizer = tokenizer_in(folder / "tokenizer")
+    marker = read_json(folder / MARKER, error=CheckpointError)
+    return replace(
+        open_tensors(folder, model, checkpoint.vocab_size, checkpoint.padded_vocab_size),
+        tokenizer=tokenizer,
+        tokenizer_fingerprint=checkpoint.tokenizer_fingerprint,
+        special_ids=marker.get("special_ids") or special_ids(tokenizer),
+        generation=marker.get("generation") or {},
+    )
+
+
+def open_tensors(folder: Path, model: ModelConfig, vocab_size: int, padded: int) -> Store:
+    """The weights in a folder that megatron-core wrote, whose embedding has ``padded`` rows.
+
+    Raises CheckpointError when its tensors are damaged or do not match ``model``.
+    """
     reader = torch_dist.SliceReader(folder)
-    expected = _stored_shapes(model, checkpoint.padded_vocab_size)
+    expected = _stored_shapes(model, padded)
     weights = {name: shape for name, shape in reader.shapes().items() if name.startswith(_PREFIXES)}
     check_names(str(folder), expected, weights)
     stored = {s.name: s for s in stored_tensors(model)}
-    sizes = axis_sizes(model, checkpoint.vocab_size)
-    tokenizer = tokenizer_in(folder / "tokenizer")
-    marker = read_json(folder / MARKER, error=CheckpointError)
-    ids = marker.get("special_ids") or special_ids(tokenizer)
+    sizes = axis_sizes(model, vocab_size)
 
     @lru_cache(maxsize=1)  # the parts of one stored tensor are read one after the other
     def block(name: str, layer: int | None) -> Tensor:
@@ -105,13 +118,9 @@ def open_mcore(path: Path) -> Store:
     store = Store(
         origin=str(folder),
         model=model,
-        vocab_size=checkpoint.vocab_size,
+        vocab_size=vocab_size,
         dtype=dtypes.pop() if len(dtypes) == 1 else "mixed",
         read=read,
-        tokenizer=tokenizer,
-        tokenizer_fingerprint=checkpoint.tokenizer_fingerprint,
-        special_ids=ids,
-        generation=marker.get("generation") or {},
     )
     return store
 
@@ -193,6 +202,8 @@ def write_mcore(store: Store, folder: Path) -> None:
         tokenizer_fingerprint=store.tokenizer_fingerprint, dtype=store.dtype, optimizer=False, layout=None, config=None,
     )  # fmt: skip
     extra = {"special_ids": store.special_ids, "generation": store.generation, "source": store.origin}
+    if store.adapter:
+        extra["adapter"] = store.adapter
     files = describe_files(folder, state_files(folder))
     write_json(folder / MARKER, {**checkpoint.description(), **extra, "files": files})
 

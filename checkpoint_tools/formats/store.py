@@ -34,7 +34,8 @@ class Store:
     ``fp16`` or, in a folder that mixes them, ``mixed``. ``special_ids`` contains ``bos_token_id``, ``eos_token_id``
     and ``pad_token_id``. ``generation`` is the content of ``generation_config.json``, empty if there is none.
     ``chat_template``: replaces that of the tokenizer in an export. ``warnings``: what the user should know about the
-    source.
+    source. ``family``: the ``model_type`` that an export has if it expresses the model. ``adapter``: the folder of the
+    LoRA adapter that is merged into the weights.
     """
 
     origin: str
@@ -48,6 +49,8 @@ class Store:
     generation: dict[str, Any] = field(default_factory=dict)
     chat_template: str | None = None
     warnings: tuple[str, ...] = ()
+    family: str | None = None
+    adapter: str | None = None
 
     @cached_property
     def entries(self) -> dict[str, Entry]:

@@ -22,6 +22,7 @@ from torch.distributed._shard._utils import narrow_tensor_by_index
 from torch.distributed.checkpoint.default_planner import DefaultSavePlanner
 from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
 from torch.distributed.checkpoint.metadata import (
+    BytesStorageMetadata,
     ChunkStorageMetadata,
     Metadata,
     MetadataIndex,
@@ -98,6 +99,18 @@ class SliceReader:
                 f"{self.folder}: {name} {_DAMAGED} ({first_line(error)})", rule="damaged-checkpoint"
             ) from None
         return target
+
+
+def read_object(folder: Path, name: str) -> bytes:
+    """The bytes of an object other than a tensor, as they are stored. Raises an error of ``pickle`` or KeyError."""
+    index = read_index(folder)
+    for key, entry in index.state_dict_metadata.items():
+        if key.partition("/")[0] == name and isinstance(entry, BytesStorageMetadata):
+            location = (index.storage_data or {})[MetadataIndex(key)]
+            with open(folder / location.relative_path, "rb") as file:
+                file.seek(location.offset)
+                return file.read(location.length)
+    raise KeyError(f"the index has no object {name}")
 
 
 class _SafeReader(FileSystemReader):

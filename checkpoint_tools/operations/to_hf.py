@@ -13,13 +13,14 @@ from checkpoint_tools.endpoints import (
     write_as_hf,
 )
 from checkpoint_tools.formats import hf, mcore
-from checkpoint_tools.formats.hf_config import check_exportable
+from checkpoint_tools.formats.hf_config import exported_family
 from checkpoint_tools.options import ToHf
 from checkpoint_tools.publishing.card import write_card_text
 from checkpoint_tools.publishing.chat_template import read_chat_template
 from checkpoint_tools.publishing.export_files import write_card
 from checkpoint_tools.publishing.facts import read_facts
 from checkpoint_tools.publishing.licenses import read_license
+from megatron_ko.errors import ConfigError, Problem
 
 
 def run(options: ToHf) -> int:
@@ -27,8 +28,11 @@ def run(options: ToHf) -> int:
     source = open_source(
         options.src, mcore.is_mcore, "a checkpoint or run folder (checkpoint.json)", mcore.open_mcore
     )
-    check_exportable(source.origin, source.model)
-    store = convert_dtype(source, options)
+    family = exported_family(source.origin, source.model, options.family)
+    if options.family not in (None, family.model_type):
+        message = f"{options.family} does not express this model, but {family.model_type} does; leave it out"
+        raise ConfigError([Problem("", "--family", message, "family-without-model")])
+    store = convert_dtype(replace(source, family=family.model_type), options)
     check_destination(options.dst, source, options.overwrite)
     if options.chat_template is not None:
         store = replace(store, chat_template=read_chat_template(options.chat_template, store))
@@ -42,4 +46,9 @@ def run(options: ToHf) -> int:
         print(f"model card without {reason}")
     if license_ is None:
         print("model card without a license; name one with --license")
+    if not family.in_transformers:
+        print(
+            f"warning: transformers runs {family.architecture} only with code from its publisher;\n"
+            "  copy it into the folder with auto_map in config.json, or export without --family"
+        )
     return verify_output(store, hf.open_hf(folder), folder, options, source, beside)

@@ -11,11 +11,11 @@ from typing import Any
 
 import yaml
 
+from checkpoint_tools.formats.hf_config import exported_family
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.publishing.facts import Facts
 from checkpoint_tools.publishing.licenses import License
 from megatron_ko.config.training import Config, head_size
-from megatron_ko.formats.hf_families import family_for
 from megatron_ko.planning.weights import parameter_count
 
 FILE = "README.md"
@@ -42,7 +42,7 @@ def write_card_text(facts: Facts, store: Store, license_: License | None) -> str
         trained=facts.checkpoint.config is not None,
         model=store.model,
         store=store,
-        architecture=_architecture(store),
+        architecture=exported_family(store.origin, store.model, store.family).architecture,
         parameters=parameter_count(store.model, store.vocab_size),
         head_size=head_size(store.model),
         schedule=_schedule(facts.config),
@@ -57,12 +57,6 @@ def _front_matter(facts: Facts, license_: License | None) -> str:
     tags = ["megatron_ko", "megatron-core"]
     entries |= {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": tags}
     return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True)
-
-
-def _architecture(store: Store) -> str:
-    family = family_for(store.model)
-    assert family is not None, "check_exportable"
-    return family.architecture
 
 
 def _schedule(config: Config | None) -> str | None:

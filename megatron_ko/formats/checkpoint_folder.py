@@ -66,8 +66,14 @@ class Checkpoint:
                 rule="not-a-checkpoint",
             )
         if not marker.is_file():
+            foreign = re.match(r"^(iter_\d+|release)$", folder.name) is not None
+            way_out = (
+                f"if Megatron-LM wrote it, convert it with 'mko checkpoint from-megatron {folder} DST --tokenizer FOLDER'"
+                if foreign
+                else "use an older checkpoint and delete this one"
+            )
             raise CheckpointError(
-                f"{folder}: is incomplete (its marker {MARKER} is missing); use an older checkpoint and delete this one",
+                f"{folder}: is incomplete (its marker {MARKER} is missing); {way_out}",
                 rule="incomplete-checkpoint",
             )
         data = read_json(marker, error=CheckpointError)

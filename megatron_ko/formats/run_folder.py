@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 from pathlib import Path
 
 from megatron_ko.config.training import Config
 from megatron_ko.errors import CheckpointError
-from megatron_ko.files import atomic_file
+from megatron_ko.files import atomic_file, write_text
 from megatron_ko.formats.checkpoint_folder import MARKER, STEP, Checkpoint
 
 log = logging.getLogger(__name__)
+WANDB_ID = "wandb_id"
+"""File in a run folder: the id of the run in Weights & Biases."""
 INITIAL_WEIGHTS = "initial_weights"
 """Checkpoint in a run folder: initial weights that were converted from a Hugging Face folder."""
 DAMAGE = frozenset(("missing-file", "wrong-size", "damaged-marker", "invalid-json", "unreadable-file"))
@@ -140,6 +143,14 @@ def cut_metrics(path: Path, last_step: int) -> None:
             lines.append(line.rstrip(b"\n") + b"\n")
     with atomic_file(path) as file:
         file.writelines(lines)
+
+
+def wandb_id(run: Path, resumed_step: int) -> str:
+    """The id of the run in Weights & Biases: made when the run starts from its beginning, kept when it resumes."""
+    path = run / WANDB_ID
+    if resumed_step == 0 or not path.is_file():
+        write_text(path, f"{secrets.token_hex(8)}\n")
+    return path.read_text(encoding="utf-8").strip()
 
 
 def _step_of(folder: Path) -> int:

@@ -14,9 +14,8 @@ from typing import IO, Any
 
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, Problem
-from megatron_ko.files import sha256_text
 from megatron_ko.formats.checkpoint_folder import versions
-from megatron_ko.formats.run_folder import cut_metrics
+from megatron_ko.formats.run_folder import cut_metrics, wandb_id
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import Plan
 from megatron_ko.tables import width_of, wrap
@@ -43,7 +42,7 @@ class Records:
         if config.reporting.tensorboard:
             self._sinks.append(_TensorBoard(folder / "tensorboard", resumed_step))
         if config.reporting.wandb_project:
-            self._sinks.append(_Wandb(config))
+            self._sinks.append(_Wandb(config, resumed_step))
 
     def record(self, kind: str, step: int, **values: Any) -> None:
         """Appends a record to ``metrics.jsonl`` and logs it."""
@@ -269,7 +268,7 @@ class _TensorBoard:
 
 
 class _Wandb:
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, resumed_step: int) -> None:
         try:
             import wandb
         except ImportError:
@@ -282,7 +281,7 @@ class _Wandb:
             project=config.reporting.wandb_project,
             name=folder.name,
             dir=str(folder),
-            id=sha256_text(str(folder.resolve()))[:16],
+            id=wandb_id(folder, resumed_step),
             resume="allow",
             config=dataclasses.asdict(config),
         )
