@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from megatron_ko.config.loading import load
 from megatron_ko.errors import EXIT_USER_ERROR, ConfigError, DataError, UserError
 from megatron_ko.files import write_json
 from megatron_ko.formats.model_source import load_training
+from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.job.steps import Record
 from megatron_ko.planning.config_rules import layout_rules
 from preprocessing.config import pipeline as data_schema
@@ -94,12 +98,12 @@ def test_paths_of_the_usual_folder_are_those_of_the_files() -> None:
 
 def test_english_of_this_python(tmp_path: Path) -> None:
     texts.write_english(tmp_path / "a.jsonl")
-    texts.write_english(tmp_path / "b.jsonl")
-    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
     records = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()]
     assert len({record["id"] for record in records}) == len(records) > 300
     assert sum(len(record["text"]) for record in records) > 1_000_000
-    assert {"topic-if-0", "module-json-0", "module-json.decoder-0"} <= {record["id"] for record in records}
+    assert {"topic-if-0", "module-json.__init__-0", "module-json.decoder-0"} <= {
+        record["id"] for record in records
+    }
     assert all(len(record["text"]) >= texts.LEAST_CHARACTERS for record in records)
 
 
@@ -162,8 +166,19 @@ def _check(record: Record, runs: Path, *settings: str) -> None:
     program.check_same_training(steps["base"], runs / "base", record)
 
 
+def _killed_while_the_base_trains(settings: list[str], runs: Path) -> None:
+    """Runs the program until the base has a checkpoint, and kills it."""
+    process = subprocess.Popen([sys.executable, "-m", "examples.continue", *settings], cwd=ROOT)
+    end = time.monotonic() + 900
+    while not checkpoints_of(runs / "base"):
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+
+
 @pytest.mark.slow
-def test_the_whole_road(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_whole_road_killed_and_continued(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     few = [
         "training.steps=24",
         "schedule.warmup_steps=2",
@@ -172,7 +187,12 @@ def test_the_whole_road(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> No
     ]
     settings = ["--runs", str(tmp_path), "--new", "300"]
     settings += [f"{name}.{override}" for name in ("base", "train") for override in few]
+    settings += ["base.checkpoint.every_steps=4"]
+    _killed_while_the_base_trains(settings, tmp_path)
     assert program.main(settings) == 0
+    records = map(json.loads, (tmp_path / "base" / "metrics.jsonl").read_text().splitlines())
+    starts = [record["step"] for record in records if record["kind"] == "start"]
+    assert starts[0] == 0 and starts[-1] > 0  # it went on from a checkpoint
     assert "Korean" in capfd.readouterr().out
     rows = json.loads((tmp_path / "results.json").read_text())["rows"]
     base, expanded, trained = (row["bits_per_byte"] for row in rows)
