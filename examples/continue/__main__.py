@@ -14,22 +14,26 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from megatron_ko.config.cli import Parser, positive
+from megatron_ko.config.loading import load
 from megatron_ko.errors import ConfigError, UsageError, exit_code_of
 from megatron_ko.files import sha256_file, sha256_text
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.job import steps
 from megatron_ko.job.steps import Record, Step
+from preprocessing.config import pipeline as data_schema
+from preprocessing.readers.input_units import find_units
 
 from .results import summarize
 
 HERE = Path("examples/continue")
 RUNS = Path("runs/continue")
 PREFIXES = ("base", "data", "train")
+WEIGHTS = "model.safetensors"
 PROMPTS = ("한글은 ", "오늘 아침에는 ", "The old library ", "Return the ")
 
 
@@ -123,11 +127,7 @@ def _base_steps(options: Options) -> list[Step]:
             ("python", "-m", "examples.continue.texts", str(english)),
             lambda: [sys.version, sha256_file(HERE / "texts.py")], english.is_file,
         ),
-        Step(
-            "base_data", "Prepare the data of the base",
-            _data(options, "run", "base_data.yaml", folder="base_data"),
-            lambda: _hashes(HERE / "corpus.yaml", HERE / "base_data.yaml", english), manifest.is_file,
-        ),
+        _data(options, "base_data", "Prepare the data of the base", "base_data.yaml", result=manifest),
         _training(options, "base", "Train the base", manifest),
         Step(
             "base_hf", "Export the base: somebody's model",
@@ -145,13 +145,9 @@ def _tokenizer_steps(options: Options) -> list[Step]:
         split: [data / "clean" / f"{lang}_{split}-00000.parquet" for lang in ("ko", "en")]
         for split in ("train", "valid")
     }
-    judged, learned = (",".join(map(str, files)) for files in (corpus["valid"], corpus["train"]))
+    judged = ",".join(map(str, corpus["valid"]))
     return [
-        Step(
-            "corpus", "Clean the text for the continued training",
-            (*_data(options, "run", folder="data"), "--until", "balance"),
-            lambda: _hashes(HERE / "corpus.yaml", runs / "english.jsonl"), corpus["train"][0].is_file,
-        ),
+        _data(options, "corpus", "Clean the text for the continued training", result=corpus["train"][0], until="balance"),
         Step(
             "tokenizer", "Add Korean to its tokenizer",
             ("mko", "tokenizer", "extend", str(runs / "base_hf"), "--text", str(data), "--out", str(tokenizer),
@@ -159,17 +155,12 @@ def _tokenizer_steps(options: Options) -> list[Step]:
             lambda: _hashes(runs / "base_hf" / "tokenizer.json", *corpus["train"]),
             (tokenizer / "fingerprint.json").is_file,
         ),
-        Step(
-            "data", "Encode with the extended tokenizer",
-            _data(options, "run", "tokenizer.yaml", folder="data"),
-            lambda: _hashes(HERE / "corpus.yaml", HERE / "tokenizer.yaml", tokenizer / "fingerprint.json", *corpus["train"]),
-            (data / "manifest.json").is_file,
-        ),
+        _data(options, "data", "Encode with the extended tokenizer", "tokenizer.yaml", result=data / "manifest.json"),
         Step(
             "expanded", "Add rows to its embedding",
             ("mko", "checkpoint", "expand-vocab", str(runs / "base_hf"), str(expanded), "--tokenizer", str(tokenizer),
-             "--init", "best", "--text", judged, "--focus-text", learned, "--judge-tokens", "4000", "--overwrite"),
-            lambda: _hashes(runs / "base_hf" / "verification.json", tokenizer / "fingerprint.json", *corpus["valid"]),
+             "--init", "best", "--text", judged, "--judge-tokens", "4000", "--overwrite"),
+            lambda: _hashes(runs / "base_hf" / WEIGHTS, tokenizer / "fingerprint.json", *corpus["valid"]),
             (expanded / "verification.json").is_file,
         ),
     ]  # fmt: skip
@@ -181,7 +172,7 @@ def _training_steps(options: Options) -> list[Step]:
     run, hf, samples = runs / "train", runs / "hf", runs / "samples.json"
     prompts = [part for prompt in PROMPTS for part in ("--prompt", prompt)]
     return [
-        _training(options, "train", "Continue the training", runs / "data" / "manifest.json", runs / "expanded" / "verification.json"),
+        _training(options, "train", "Continue the training", runs / "data" / "manifest.json", runs / "expanded" / WEIGHTS),
         Step(
             "hf", "Export to Hugging Face and verify",
             ("mko", "checkpoint", "to-hf", str(run), str(hf), "--logits", "--overwrite"),
@@ -190,25 +181,38 @@ def _training_steps(options: Options) -> list[Step]:
         Step(
             "compare", "Compare the export with the run",
             ("mko", "checkpoint", "compare", str(run), str(hf), "--tolerance", "0"),
-            lambda: _hashes(hf / "verification.json"), (hf / "config.json").is_file,
+            lambda: [*_newest(run), *_hashes(hf / WEIGHTS)], (hf / "config.json").is_file,
         ),
         Step(
             "samples", "Generate text",
             ("mko", "generate", str(hf), *prompts, "--tokens", "32", "--out", str(samples)),
-            lambda: _hashes(hf / "verification.json"), samples.is_file,
+            lambda: _hashes(hf / WEIGHTS), samples.is_file,
         ),
     ]  # fmt: skip
 
 
-def _data(options: Options, step: str, *more: str, folder: str) -> tuple[str, ...]:
-    """``mko data STEP`` of corpus.yaml and ``more``; paths are overridden where the folder of runs is not the usual one."""
+def _data(
+    options: Options, name: str, title: str, *more: str, result: Path, until: str | None = None
+) -> Step:
+    """``mko data run`` of corpus.yaml and ``more``; its inputs are the configuration, the text and the tokenizer."""
+    folder, tokenizer = result.parent if until is None else result.parents[1], options.runs / "tokenizer"
     moved = [
-        f"output.folder={options.runs / folder}",
+        f"output.folder={folder}",
         f"inputs.documentation.paths=[{options.runs / 'english.jsonl'}]",
-        *([f"tokenizer.folder={options.runs / 'tokenizer'}"] if "tokenizer.yaml" in more else []),
+        *([f"tokenizer.folder={tokenizer}"] if "tokenizer.yaml" in more else []),
     ]
-    files = [str(HERE / name) for name in ("corpus.yaml", *more)]
-    return ("mko", "data", step, *files, *(moved if options.runs != RUNS else []), *options.overrides["data"])
+    files = [str(HERE / file) for file in ("corpus.yaml", *more)]
+    overrides = [*(moved if options.runs != RUNS else []), *options.overrides["data"]]
+
+    def inputs() -> list[Any]:
+        loaded = load(data_schema.Config, files, overrides, data_schema.RULES)
+        stamps = [(label, file.stat().st_size, file.stat().st_mtime_ns)
+                  for unit in find_units(loaded) for file, label in zip(unit.files, unit.labels)]  # fmt: skip
+        of_tokenizer = _hashes(tokenizer / "fingerprint.json") if "tokenizer.yaml" in more else []
+        return [asdict(loaded.config), stamps, *of_tokenizer]
+
+    last = ("--until", until) if until else ()
+    return Step(name, title, ("mko", "data", "run", *files, *overrides, *last), inputs, result.is_file)
 
 
 def _training(options: Options, name: str, title: str, manifest: Path, *more: Path) -> Step:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import json
 import math
@@ -148,6 +149,26 @@ def test_models_of_different_text_are_not_compared(tmp_path: Path) -> None:
     assert caught.value.rule == "other-validation-text"
 
 
+def test_other_weights_are_expanded_and_compared_again(tmp_path: Path) -> None:
+    """Of two trainings, verifications are the same bytes: they record differences of 0."""
+    steps = {step.name: step for step in program.steps_of(program.parse(["--runs", str(tmp_path)]))}
+    files = ["base_hf/verification.json", "hf/verification.json", "expanded/verification.json"]
+    files += [
+        "tokenizer/fingerprint.json",
+        "data/manifest.json",
+        "train/checkpoints/step_00000001/checkpoint.json",
+    ]
+    files += [f"data/clean/{lang}_valid-00000.parquet" for lang in ("ko", "en")]
+    for name in files:
+        write_json(tmp_path / name, {})
+    keys = []
+    for content in (b"one", b"two"):
+        for folder in ("base_hf", "expanded", "hf"):
+            (tmp_path / folder / "model.safetensors").write_bytes(content)
+        keys.append({name: steps[name].key() for name in ("expanded", "train", "compare", "samples")})
+    assert all(keys[0][name] != keys[1][name] for name in keys[0])
+
+
 def test_another_training_in_the_folder_is_refused(tmp_path: Path) -> None:
     record = Record(tmp_path / "job.json")
     write_json(tmp_path / "base_data" / "manifest.json", {})
@@ -175,6 +196,8 @@ def _killed_while_the_base_trains(settings: list[str], runs: Path) -> None:
         time.sleep(0.05)
     process.kill()
     process.wait()
+    with open(runs / "base" / ".lock") as lock:  # its ranks end soon after it
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 @pytest.mark.slow
