@@ -136,15 +136,18 @@ class ExpandVocab:
         "last-piece",
         "weighted",
         "focus",
+        "best",
         "compare",
     ] = "decompose"
     """Initialization of the new rows. random: normal, with the mean and deviation of all numbers in the old rows of the
     matrix; mean: mean of all old rows; decompose: mean of the rows of the old pieces (decompose-input, decompose-output: in
     that matrix only, random in the other); eeve: input as decompose, output the first old piece; last-piece: input the last
     old piece, output as decompose; weighted: input weighted by the bytes of the pieces, output with weights that halve from
-    piece to piece; focus: old tokens with similar use in --focus-text; compare: judge all of them, write no model."""
+    piece to piece; focus: old tokens with similar use in --focus-text; best: the one with the fewest bits per byte over all
+    files of --text; compare: judge all of them, write no model."""
     text: FilePath | None = None
-    """Text to judge on: FILE or FILE,FILE (.txt, .md, .py, or .jsonl with a field text, also .gz and .zst)."""
+    """Text to judge on: FILE or FILE,FILE (.txt, .md, .py, .parquet with a column text, or .jsonl with a field text, also .gz
+    and .zst)."""
     judge: Literal["all", "chosen", "none"] = "all"
     """Initializations to judge when --text is given."""
     judge_tokens: PositiveInt = 16384
