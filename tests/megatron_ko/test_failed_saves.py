@@ -58,7 +58,7 @@ def _fail(cause: str, rank: int) -> None:
         def fail_later(*arguments, **options):
             nonlocal count
             count += 1
-            return fail() if count > 5 else write(*arguments, **options)
+            return fail() if count > 2 else write(*arguments, **options)
 
         filesystem_async._write_item = fail_later
     elif cause == "tokenizer":
@@ -77,8 +77,9 @@ def test_a_full_disk_leaves_nothing_unfinished_and_a_retry_works(tmp_path, cause
     before = checkpoints_of(run)
     outcomes = ranks.on_ranks(count, _train_with_failing_save, preflight([config], FIXED, count), cause)
     assert {rule for rule, _ in outcomes} == {"checkpoint-not-written"}
-    if cause != "size limit":
-        assert FULL.strerror in outcomes[0][1]
+    # megatron-core passes on the class of a writer's error and logs its text on that rank
+    told = "OSError" if cause in ("size limit", "state of one rank") else FULL.strerror
+    assert all(told in message for rank, (_, message) in enumerate(outcomes) if rank == 0)
     assert sorted((run / "checkpoints").iterdir()) == before
     assert all(Checkpoint.read(path).optimizer for path in before)
     ranks.train(config, FIXED, count)

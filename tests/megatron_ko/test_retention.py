@@ -129,8 +129,8 @@ def test_newer_checkpoints_are_set_aside_as_a_run(tmp_path):
     for step in (1, 2, 3):
         write_checkpoint(tmp_path, step)
     (tmp_path / "metrics.jsonl").write_bytes(b"{}\n")
-    target = set_aside_newer(tmp_path, 1)
-    assert target == tmp_path / "set_aside" / "after_step_00000001"
+    target = tmp_path / "set_aside" / "after_step_00000001"
+    assert set_aside_newer(tmp_path, 1) == target
     assert steps_of(tmp_path) == [1] and steps_of(target) == [2, 3]
     assert (target / "metrics.jsonl").read_bytes() == (tmp_path / "metrics.jsonl").read_bytes() == b"{}\n"
     assert is_run_folder(target) and newest_checkpoint(target).step == 3
