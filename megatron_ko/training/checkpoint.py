@@ -64,7 +64,9 @@ def save(checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, tokenizer_folde
             fsync_folder(folder)
             write_json(folder / MARKER, {**checkpoint.description(), "files": files})
             fsync_folder(folder.parent)
-    except (CheckpointException, CheckpointingException, OSError) as error:
+    except (CheckpointException, CheckpointingException, OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "inline_container" not in str(error):
+            raise  # torch.save reports a full disk as an error of its archive; others are lost ranks and bugs
         # megatron-core reports the failure of a rank to all after each has written; no rank writes any more
         free = shutil.disk_usage(folder.parent if folder.parent.is_dir() else "/").free / 2**30
         if main:
