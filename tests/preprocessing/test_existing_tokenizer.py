@@ -140,9 +140,6 @@ def test_fields_of_a_trained_tokenizer_contradict_an_existing_one(cleaned, bases
             "existing",
             error=ConfigError,
         )
-    refuses_command(
-        ["run", cleaned, "tokenizer.type=bpe"], "unknown-key", "tokenizer.folder", error=ConfigError
-    )
 
 
 def test_what_is_missing_is_refused_before_the_first_step(cleaned, bases, tmp_path):
