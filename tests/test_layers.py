@@ -227,6 +227,7 @@ TRAINING: tuple[tuple[str, ...], ...] = (
     ("model", "optimizer", "data", "metrics"),
     ("checkpoint", "step"),
     ("evaluate", "reporting"),
+    ("saving",),
 )
 TRAINING_LAYER_OF = {
     f"megatron_ko.training.{name}": number for number, names in enumerate(TRAINING) for name in names

@@ -5,10 +5,13 @@ Only rank 0 writes.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
+import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,8 +23,9 @@ from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import Plan
 from megatron_ko.tables import width_of, wrap
 from megatron_ko.training import metrics
+from megatron_ko.training.data import SampleOrder
 from megatron_ko.training.distributed import World, largest
-from megatron_ko.training.step import StepResult
+from megatron_ko.training.step import Divergence, StepResult
 from megatron_ko.wording import format_count
 
 log = logging.getLogger(__name__)
@@ -119,11 +123,36 @@ class Reporter:
         self._records.record("save", position.step, folder=str(folder), seconds=round(seconds, 3))
         self._speed.restart()
 
+    @contextlib.contextmanager
+    def divergences(self, position: Position, order: SampleOrder) -> Iterator[None]:
+        """Records a Divergence of the step that ends at ``position``, with its samples, and raises it again."""
+        try:
+            yield
+        except Divergence as error:
+            first = position.samples - self._plan.global_batch_size
+            documents = order.documents(first, position.samples) if self._world.is_main else {}
+            self._records.record(
+                "divergence",
+                position.step,
+                rule=error.rule,
+                loss=_finite_or_name(error.loss),
+                gradient_norm=_finite_or_name(error.gradient_norm),
+                first_sample=first,
+                last_sample=position.samples - 1,
+                documents=documents,
+            )
+            raise
+
     def end(self, position: Position, finished: bool) -> None:
         self._records.record("end", position.step, reason="done" if finished else "stopped")
         if self._world.is_main and not finished:
             log.info("stopped on request at step %s; the same command continues", f"{position.step:,}")
         self._records.close()
+
+
+def _finite_or_name(value: float | None) -> float | str | None:
+    """JSON has no numbers that are not finite: they become ``nan``, ``inf`` or ``-inf``."""
+    return value if value is None or math.isfinite(value) else str(value)
 
 
 # --- console ---------------------------------------------------------------------------------------------
