@@ -142,6 +142,21 @@ def cut_metrics(path: Path, last_step: int) -> None:
         file.writelines(lines)
 
 
+def lacks_validation(path: Path, step: int) -> bool:
+    """Whether a run whose ``metrics.jsonl`` is at ``path`` saved after ``step`` without a validation there."""
+    if not path.is_file():
+        return False
+    kinds = set()
+    for line in path.read_bytes().splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue  # truncated: the run was killed while it wrote this line
+        if record["step"] == step:
+            kinds.add(record["kind"])
+    return "save" in kinds and "valid" not in kinds
+
+
 def _step_of(folder: Path) -> int:
     match = STEP.match(folder.name)
     assert match is not None, folder

@@ -53,6 +53,8 @@ def batches_between(
     cache: Path,
 ) -> Iterator[Batch]:
     """This rank's micro-batches of the samples ``consumed`` to ``total`` of the run. Collective."""
+    if consumed >= total:
+        return iter(())
     training = config.training
     dataset = build_training_data(
         manifest,
