@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart job redwhale install install-dev install-old test test-old-core old-python check format bench clean
+.PHONY: help quickstart job continue redwhale install install-dev install-old test test-old-core old-python check format bench clean
 
 DEVICE ?= cpu
 FOLDER ?= examples/quickstart
@@ -54,6 +54,9 @@ quickstart: $(READY) ## Raw text to a verified model and a report, in minutes
 
 job: $(READY) ## The same for FOLDER (examples/python_docs, or yours: mko init)
 	@$(PY) -m megatron_ko job $(FOLDER) --device $(DEVICE) $(ARGS)
+
+continue: $(READY) ## Korean for a model you have: extend, expand, continue its training
+	@$(PY) -m examples.continue $(ARGS)
 
 redwhale: $(READY) ## Korean tokens for small English models, judged
 	@$(PY) -m examples.redwhale $(ARGS)

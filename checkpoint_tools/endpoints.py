@@ -5,18 +5,21 @@ Owns what operations share. What happens between the ends belongs to each operat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from checkpoint_tools import verify
 from checkpoint_tools.formats import hf, mcore
-from checkpoint_tools.formats.hf_config import check_exportable
+from checkpoint_tools.formats.hf_config import exported_family
+from checkpoint_tools.formats.lora import Adapter
 from checkpoint_tools.formats.store import Store, loses_digits, require_finite, with_dtype
 from checkpoint_tools.options import ExpandVocab, FromHf, PruneVocab, ToHf
+from checkpoint_tools.publishing.export_files import clear_card
 from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json
+from megatron_ko.formats.checksums import describe_files
 from megatron_ko.formats.run_folder import suggest_run_folder
 from megatron_ko.planning.weights import parameter_count
 from megatron_ko.wording import format_count
@@ -63,22 +66,18 @@ def open_vocabulary_source(options: ExpandVocab | PruneVocab) -> Store:
         with_one_dtype(source, None)
     if options.dst is not None:
         folder = check_destination(options.dst, source, options.overwrite)
-        tokenizer = Path(options.tokenizer).expanduser()
-        if _overlap(folder, tokenizer):
-            raise CheckpointError(
-                f"{folder}: overlaps with the tokenizer folder {tokenizer}; choose another DST",
-                rule="overlapping-folders",
-            )
+        check_apart(str(folder), Path(options.tokenizer).expanduser(), "the tokenizer folder")
     return source
 
 
-def convert_dtype(source: Store, options: ToHf | FromHf) -> Store:
-    """The source in the number format of the options. Raises ConfigError when rounding makes logits differ."""
-    store = with_one_dtype(source, options.dtype)
+def convert_dtype(source: Store, options: ToHf | FromHf, default: str | None = None) -> Store:
+    """The source in the number format of the options, or in ``default``.
+
+    Raises ConfigError when rounding makes logits differ.
+    """
+    store = with_one_dtype(source, options.dtype or default)
     if options.logits and loses_digits(source.dtype, store.dtype):
-        message = (
-            f"needs equal weights, but {store.dtype} rounds {source.dtype}; leave out --logits or --dtype"
-        )
+        message = f"needs equal weights, but {store.dtype} rounds {source.dtype}; leave out --logits, or write --dtype fp32"
         raise ConfigError([Problem("", "--logits", message, "logits-of-rounded-weights")])
     return store
 
@@ -99,11 +98,7 @@ def with_one_dtype(source: Store, dtype: str | None) -> Store:
 def check_destination(path: str, source: Store, overwrite: bool) -> Path:
     """Returns the folder without changing it. Raises CheckpointError when nothing may be written there."""
     folder = Path(path).expanduser()
-    if _overlap(folder, Path(source.origin)):
-        raise CheckpointError(
-            f"{folder}: overlaps with the source {source.origin}; choose another DST",
-            rule="overlapping-folders",
-        )
+    check_apart(path, Path(source.origin), "the source")
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"{folder}: is a file; choose another DST", rule="destination-is-a-file")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
@@ -111,6 +106,15 @@ def check_destination(path: str, source: Store, overwrite: bool) -> Path:
             f"{folder}: is not empty; choose another DST or give --overwrite", rule="destination-not-empty"
         )
     return folder
+
+
+def check_apart(path: str, other: Path, name: str) -> None:
+    """Raises CheckpointError if the destination ``path`` is in the folder ``other``, or contains it."""
+    folder = Path(path).expanduser()
+    if _overlap(folder, other):
+        raise CheckpointError(
+            f"{folder}: overlaps with {name} {other}; choose another DST", rule="overlapping-folders"
+        )
 
 
 def _overlap(a: Path, b: Path) -> bool:
@@ -149,10 +153,15 @@ def write_as_hf(
     allow_nonfinite: bool = False,
 ) -> Path:
     """Writes ``store`` as a Hugging Face folder; returns the folder."""
-    check_exportable(store.origin, store.model)
-    folder = clear_destination(path, source, overwrite, hf.clear_hf, "an export")
+    exported_family(store.origin, store.model, store.family)
+    folder = clear_destination(path, source, overwrite, _clear_export, "an export")
     hf.write_hf(store if allow_nonfinite else require_finite(store), folder, max_shard_gb)
     return folder
+
+
+def _clear_export(folder: Path) -> None:
+    clear_card(folder)
+    hf.clear_hf(folder)
 
 
 def write_as_checkpoint(
@@ -179,15 +188,20 @@ def verify_output(
     folder: Path,
     options: ToHf | FromHf | None = None,
     unrounded: Store | None = None,
+    beside: Sequence[str] = (),
+    adapter: Adapter | None = None,
 ) -> int:
     """Compares the written model with ``store``, prints a summary and writes ``verification.json``; returns 0.
 
-    Also says what rounding cost if ``unrounded`` is of a format with more digits. Raises CheckpointError when the model
-    differs from ``store``.
+    ``verification.json`` has checksums of a Hugging Face folder's files, those named in ``beside`` included. Also says
+    what rounding cost if ``unrounded`` is of a format with more digits. Logits are those of the source with ``adapter``.
+    Raises CheckpointError when the model differs from ``store``.
     """
     weights = verify.compare(store, output)
     print(weights.summary())
     report: dict[str, Any] = {"weights": weights.report()}
+    if store.adapter:
+        report["adapter"] = store.adapter
     if unrounded is not None and loses_digits(unrounded.dtype, store.dtype):
         rounding = verify.compare(unrounded, output)
         print(
@@ -202,12 +216,14 @@ def verify_output(
     if options is not None and options.logits:
         tokens = verify.sample_tokens(store, None)
         logits = verify.compare_logits(
-            store.origin, str(folder), tokens, options.tolerance, options.tensor_parallel
+            store.origin, str(folder), tokens, options.tolerance, options.tensor_parallel, adapter
         )
         print(logits.summary())
         report["logits"] = asdict(logits)
         if not logits.ok:
             failures.append(f"the logits differ by {logits.difference:.3g}, more than {options.tolerance:g}")
+    if hf.is_hf(folder):
+        report["files"] = describe_files(folder, sorted([*hf.files_of(folder), *beside]))
     write_json(folder / "verification.json", report)
     if failures:
         raise CheckpointError(

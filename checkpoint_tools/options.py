@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -20,7 +20,7 @@ from megatron_ko.config.fields import (
 
 @section
 class ToHf:
-    """Writes a checkpoint as a Hugging Face folder (the first of LLaMA, Mistral, Qwen2, Qwen3 that expresses it)."""
+    """Writes a checkpoint as a Hugging Face folder (by default the first of LLaMA, Mistral, Qwen2, Qwen3 that expresses it)."""
 
     src: FilePath
     """Checkpoint folder, or run folder (its newest complete checkpoint)."""
@@ -28,10 +28,16 @@ class ToHf:
     """Hugging Face folder to write."""
     dtype: Literal["bf16", "fp32"] | None = None
     """Number format to write (default: that of the checkpoint)."""
+    family: Literal["llama", "mistral", "qwen2", "qwen3", "exaone"] | None = None
+    """model_type of the export; it must express the model (default: the first of them that does)."""
     max_shard_gb: PositiveFloat = 5.0
     """Largest safetensors file in 10^9 bytes."""
     overwrite: Flag = False
     """Replace an earlier export in DST."""
+    license: Annotated[str, Field(min_length=1)] | None = None
+    """License for the model card: an SPDX identifier such as Apache-2.0 or CC-BY-NC-4.0, or LicenseRef-NAME."""
+    chat_template: FilePath | None = None
+    """Jinja file to export as the chat template, tried with a conversation first."""
     allow_nonfinite: Flag = False
     """Convert weights that are NaN or infinite; otherwise they are refused by name."""
     logits: Flag = False
@@ -44,12 +50,14 @@ class ToHf:
 
 @section
 class FromHf:
-    """Writes a Hugging Face folder (llama, mistral, qwen2, qwen3; safetensors) as a checkpoint that training starts from."""
+    """Writes a Hugging Face folder (llama, mistral, qwen2, qwen3, exaone) as a checkpoint that training starts from."""
 
     src: FilePath
     """Hugging Face folder."""
     dst: FilePath
     """Checkpoint folder to write."""
+    adapter: FilePath | None = None
+    """Folder of a LoRA adapter in PEFT's format (adapter_config.json), merged into the weights in fp32."""
     dtype: Literal["bf16", "fp32"] | None = None
     """Number format to write (default: that of the folder)."""
     vocab_multiple: PositiveInt = 128
@@ -66,6 +74,26 @@ class FromHf:
     """Largest difference of logits that passes the comparison."""
     tensor_parallel: PositiveInt = 1
     """CPU ranks on which megatron-core computes logits."""
+
+
+@section
+class FromMegatron:
+    """Writes the weights of a Megatron-LM checkpoint (format torch_dist) as a checkpoint that training starts from."""
+
+    src: FilePath
+    """Folder of one iteration, such as iter_0001000, or the one that contains it (the newest iteration)."""
+    dst: FilePath
+    """Checkpoint folder to write."""
+    tokenizer: FilePath
+    """Folder of the tokenizer of its data: ours or Hugging Face's."""
+    dtype: Literal["bf16", "fp32"] | None = None
+    """Number format to write (default: that of the weights)."""
+    vocab_multiple: PositiveInt = 128
+    """The embedding is padded with rows of zeros to a multiple of this number (model.vocab_multiple)."""
+    overwrite: Flag = False
+    """Replace an earlier checkpoint in DST."""
+    allow_nonfinite: Flag = False
+    """Convert weights that are NaN or infinite; otherwise they are refused by name."""
 
 
 @section
@@ -108,15 +136,18 @@ class ExpandVocab:
         "last-piece",
         "weighted",
         "focus",
+        "best",
         "compare",
     ] = "decompose"
     """Initialization of the new rows. random: normal, with the mean and deviation of all numbers in the old rows of the
     matrix; mean: mean of all old rows; decompose: mean of the rows of the old pieces (decompose-input, decompose-output: in
     that matrix only, random in the other); eeve: input as decompose, output the first old piece; last-piece: input the last
     old piece, output as decompose; weighted: input weighted by the bytes of the pieces, output with weights that halve from
-    piece to piece; focus: old tokens with similar use in --focus-text; compare: judge all of them, write no model."""
+    piece to piece; focus: old tokens with similar use in --focus-text; best: the one with the fewest bits per byte over all
+    files of --text; compare: judge all of them, write no model."""
     text: FilePath | None = None
-    """Text to judge on: FILE or FILE,FILE (.txt, .md, .py, or .jsonl with a field text, also .gz and .zst)."""
+    """Text to judge on: FILE or FILE,FILE (.txt, .md, .py, .parquet with a column text, or .jsonl with a field text, also .gz
+    and .zst)."""
     judge: Literal["all", "chosen", "none"] = "all"
     """Initializations to judge when --text is given."""
     judge_tokens: PositiveInt = 16384
@@ -169,6 +200,18 @@ class Verify:
     """Checkpoint folder, or run folder (all of its complete checkpoints)."""
 
 
+@section
+class Push:
+    """Uploads an export of to-hf to the Hugging Face hub, with the token of HF_TOKEN or of hf auth login."""
+
+    folder: FilePath
+    """Export that to-hf wrote and verified."""
+    repo: Annotated[str, Field(min_length=1)]
+    """Repository, OWNER/NAME; created if there is none."""
+    public: Flag = False
+    """Upload to a public repository (default: a private one)."""
+
+
 @dataclass(frozen=True)
 class Operation:
     """Options of a command and its sentence in the overview; ``inputs`` are the positional ones, in their order."""
@@ -181,8 +224,10 @@ class Operation:
 OPERATIONS = {
     "to-hf": Operation(ToHf, "write a checkpoint as a Hugging Face folder"),
     "from-hf": Operation(FromHf, "write a Hugging Face folder as a checkpoint that training starts from"),
+    "from-megatron": Operation(FromMegatron, "write the weights of a Megatron-LM checkpoint as a checkpoint"),
     "compare": Operation(Compare, "compare two models by weights and logits", ("a", "b")),
     "verify": Operation(Verify, "check that the files of a checkpoint are what was written", ("src",)),
+    "push": Operation(Push, "upload an export to the Hugging Face hub", ("folder", "repo")),
     "expand-vocab": Operation(ExpandVocab, "add rows for the tokens of a larger tokenizer"),
     "prune-vocab": Operation(PruneVocab, "keep only the rows of the ids that a pruned tokenizer keeps"),
 }

@@ -14,11 +14,16 @@ import torch
 from torch import Tensor
 
 from checkpoint_tools.formats import hf, mcore
+from checkpoint_tools.formats.hf_config import config_json
+from checkpoint_tools.formats.lora import Adapter
 from checkpoint_tools.formats.store import BLOCK, Store
+from checkpoint_tools.prefetch import map_ahead
 from checkpoint_tools.scores import Scores, Stream, score
 from megatron_ko.errors import CheckpointError, Problem
+from megatron_ko.files import read_json
+from megatron_ko.formats.hf_families import FAMILIES
 from megatron_ko.formats.run_folder import suggest_run_folder
-from megatron_ko.progress import progress
+from megatron_ko.progress import progress_bytes
 from megatron_ko.wording import format_count
 
 
@@ -128,9 +133,12 @@ def compare(a: Store, b: Store) -> Comparison:
     """Reads both models, one tensor at a time, and computes differences in fp32."""
     shared = [name for name in a.names() if name in b.entries]
     rows = []
-    for name in progress(shared, "comparing", unit="tensor"):
-        same = a.shape(name) == b.shape(name)
-        difference = _largest_difference(a.tensor(name), b.tensor(name)) if same else None
+    same = [name for name in shared if a.shape(name) == b.shape(name)]
+    others = map_ahead(b.tensor, same)
+    for name in progress_bytes(shared, "comparing", map(a.size, shared)):
+        difference = None
+        if a.shape(name) == b.shape(name):
+            difference = _largest_difference(a.tensor(name), next(others))
         rows.append(Row(name, a.shape(name), b.shape(name), difference))
     return Comparison(
         a=a.origin,
@@ -188,10 +196,19 @@ class LogitsComparison:
 
 
 def compare_logits(
-    a: str, b: str, tokens: Tensor, tolerance: float, tensor_parallel: int = 1
+    a: str,
+    b: str,
+    tokens: Tensor,
+    tolerance: float,
+    tensor_parallel: int = 1,
+    adapter: Adapter | None = None,
 ) -> LogitsComparison:
-    """Runs both models on ``tokens`` [batch, sequence]."""
-    first, second = (compute_logits(path, tokens, tensor_parallel) for path in (a, b))
+    """Runs both models on ``tokens`` [batch, sequence]; ``adapter`` computes beside the weights of ``a``, a Hugging Face folder."""
+    if adapter is None:
+        first = compute_logits(a, tokens, tensor_parallel)
+    else:
+        first = hf_logits(Path(a).expanduser(), tokens, adapter)
+    second = compute_logits(b, tokens, tensor_parallel)
     if first.shape != second.shape:
         raise CheckpointError(
             f"{a} has {first.shape[-1]:,} tokens, {b} has {second.shape[-1]:,}; their logits cannot be compared",
@@ -215,10 +232,13 @@ def compute_logits(path: str, tokens: Tensor, tensor_parallel: int = 1) -> Tenso
     )
 
 
-def hf_logits(folder: Path, tokens: Tensor) -> Tensor:
+def hf_logits(folder: Path, tokens: Tensor, adapter: Adapter | None = None) -> Tensor:
     """fp32 logits [batch, sequence, vocab] by transformers."""
+    model = _load_hf(folder)
     with torch.no_grad():
-        return _load_hf(folder)(input_ids=tokens, use_cache=False).logits
+        if adapter is not None:
+            adapter.attach(model)
+        return model(input_ids=tokens, use_cache=False).logits
 
 
 def _load_hf(folder: Path) -> Any:
@@ -227,9 +247,26 @@ def _load_hf(folder: Path) -> Any:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    family = FAMILIES.get(read_json(folder / "config.json", error=CheckpointError).get("model_type"))
+    if family is not None and not family.in_transformers:
+        return _load_as_llama(hf.open_hf(folder))
     model = AutoModelForCausalLM.from_pretrained(
         str(folder), local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
     )
+    return model.eval()
+
+
+def _load_as_llama(store: Store) -> Any:
+    """The Llama of transformers with the tensors of a model that computes the same, in fp32."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = config_json(FAMILIES["llama"], store.model, store.vocab_size, "fp32", store.special_ids)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(config.pop("model_type"), **config))
+    missing, unexpected = model.load_state_dict(
+        {name: store.tensor(name).float() for name in store.names()}, strict=False
+    )
+    assert not unexpected and set(missing) <= {"lm_head.weight"}, (missing, unexpected)
+    model.tie_weights()
     return model.eval()
 
 

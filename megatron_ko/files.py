@@ -21,7 +21,12 @@ from megatron_ko.errors import DataError, UserError
 
 def fsync_folder(folder: Path) -> None:
     """Makes renames inside ``folder`` survive a power failure."""
-    handle = os.open(folder, os.O_RDONLY)
+    fsync_file(folder)
+
+
+def fsync_file(path: Path) -> None:
+    """Makes the content of ``path`` survive a power failure."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

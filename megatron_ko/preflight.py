@@ -17,7 +17,8 @@ from megatron_ko.config.loading import Loaded, to_yaml
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
-from megatron_ko.formats.checkpoint_folder import Checkpoint, check_fits
+from megatron_ko.formats.checkpoint_folder import Checkpoint, Origin, check_fits
+from megatron_ko.formats.data_record import DataRecord, check_same_data, describe_data
 from megatron_ko.formats.hugging_face import HfModel, is_hf_model, read_hf_model
 from megatron_ko.formats.manifest import Manifest, check_tokens, read_manifest
 from megatron_ko.formats.model_source import describe_source, load_training
@@ -27,13 +28,14 @@ from megatron_ko.formats.run_folder import (
     folder_problem,
     lacks_validation,
     newest_checkpoint,
+    origin_of,
     start_of_run,
 )
 from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tokenizer_folder
 from megatron_ko.planning.config_rules import data_problems, layout_rules
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.position import Position
-from megatron_ko.planning.run_plan import Plan
+from megatron_ko.planning.run_plan import Plan, mixture_of
 from megatron_ko.wording import format_count
 
 
@@ -48,6 +50,10 @@ class Preflight:
     """Checkpoint the run continues from, or None."""
     initial: Checkpoint | HfModel | None
     """Weights that start a new run, or None; ``megatron_ko.initial_weights`` converts those of Hugging Face."""
+    data: DataRecord
+    """The data of the configuration, without positions."""
+    origin: Origin | None
+    """What the run's checkpoints record as ``resumed_from``."""
 
     @property
     def run_folder(self) -> Path:
@@ -57,6 +63,11 @@ class Preflight:
     def is_new(self) -> bool:
         """Whether the run starts from random weights."""
         return self.start is None and self.initial is None
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether ``checkpoint.resume`` has chosen the start now: no other checkpoint may replace it."""
+        return self.start is not None and self.origin != self.start.resumed_from
 
     def initial_checkpoint(self) -> Checkpoint | None:
         """The initial weights of a run whose ranks may start; None if it starts from others."""
@@ -101,7 +112,7 @@ class Preflight:
     def shared_facts(self) -> dict[str, Any]:
         """Facts that all ranks must agree on before they build anything."""
         return {
-            "the checkpoint to resume": self.start.step if self.start else None,
+            "the checkpoint to resume": (self.start.step, self.start.short_hash) if self.start else None,
             "the initial weights": self.weights and self.weights["hash"],
             "the data manifest": sha256_file(self.manifest.path),
             "the configuration": sha256_text(to_yaml(self.config)),
@@ -115,7 +126,14 @@ class Preflight:
             write_text(self.run_folder / "plan.txt", self.plan.text())
             yield
 
-    def checkpoint_at(self, position: Position) -> Checkpoint:
+    def check_data(self, start: Checkpoint) -> None:
+        """Raises CheckpointError if ``start`` was trained on other data, unless that is allowed."""
+        allowed = self.config.checkpoint.allow_data_change
+        check_same_data(start.folder, start.data, self.data, allow_change=allowed)
+
+    def checkpoint_at(
+        self, position: Position, data: DataRecord, loss: float | None, lowest_loss: float | None
+    ) -> Checkpoint:
         """Description of the checkpoint that the run writes at ``position``."""
         return Checkpoint(
             folder=checkpoint_folder(self.config.run.folder, position.step),
@@ -130,6 +148,10 @@ class Preflight:
             optimizer=True,
             layout=self.plan.layout,
             config=dataclasses.asdict(self.config),
+            loss=loss,
+            lowest_loss=lowest_loss,
+            data=data,
+            resumed_from=self.origin,
         )
 
 
@@ -152,7 +174,13 @@ def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
                 rule="missing-package",
             )
     start, initial = find_weights(config, plan.vocab_size, manifest.tokenizer_fingerprint)
-    return Preflight(config, manifest, plan, start, initial)
+    data = describe_data(manifest, mixture_of(config, manifest))
+    checked = Preflight(
+        config, manifest, plan, start, initial, data, origin_of(config.checkpoint.resume, start)
+    )
+    if start:
+        checked.check_data(start)
+    return checked
 
 
 def plan_of(loaded: Loaded[Config], world_size: int, manifest: Manifest | None = None) -> Plan:

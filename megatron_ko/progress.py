@@ -95,6 +95,15 @@ def progress(items: Iterable[T], what: str, total: int | None = None, unit: str 
             bar.update()
 
 
+def progress_bytes(items: Iterable[T], what: str, sizes: Iterable[int]) -> Iterator[T]:
+    """Yields ``items`` and shows how many bytes of them are done; ``sizes`` has the bytes of each."""
+    items, sizes = list(items), list(sizes)
+    with ProgressBar(what, sum(sizes), "B") as bar:
+        for item, size in zip(items, sizes, strict=True):
+            yield item
+            bar.update(size)
+
+
 def _is_worker() -> bool:
     """Whether another process owns the terminal."""
     module = sys.modules.get("multiprocessing.process")

@@ -24,7 +24,8 @@ from typing import Any
 from megatron_ko import initial_weights
 from megatron_ko.config import cli
 from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, UsageError, exit_code_of
-from megatron_ko.formats.run_folder import remove_old_checkpoints
+from megatron_ko.formats.checkpoint_folder import Checkpoint
+from megatron_ko.formats.retention import set_aside_newer
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.logs import record_error, set_up_logging
 from megatron_ko.plan import show_plan, train_parser
@@ -37,7 +38,7 @@ from megatron_ko.preflight import Preflight, preflight
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     """Runs one rank from start to end. Returns the exit code."""
     from megatron_ko.training import checkpoint, data, distributed, evaluate, model, optimizer
-    from megatron_ko.training import reporting, step  # isort: skip
+    from megatron_ko.training import reporting, saving, step  # isort: skip
 
     config, plan, manifest, folder = checked.config, checked.plan, checked.manifest, checked.run_folder
     set_up_logging(rank, folder / "logs")
@@ -56,14 +57,17 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
 
     # Built anew by each stage of training: what trains and its optimizer, the position, the batches.
     trainee = step.prepare(gpt, config.optimizer, config.precision)
-    position = _restore(checked, trainee, world.device.type)
+    start = _restore(checked, trainee, world.device.type)
+    position = Position(start.step, start.samples, start.tokens) if start else Position()
+    if checked.goes_back and world.is_main:
+        set_aside_newer(folder, position.step)
     end = position.samples + (plan.steps - position.step) * plan.global_batch_size
-    batches = data.batches_between(
-        position.samples, end, config, manifest, mixture_of(config, manifest), world, cache=folder / "index"
-    )
+    order = data.order_samples(end, config, manifest, mixture_of(config, manifest), cache=folder / "index")
+    batches = data.batches_between(position.samples, end, order, config, world)
 
     overdue = distributed.on_any_rank(world.is_main and checked.lacks_validation(position.step), world.device)
     report = reporting.Reporter(config, plan, world, position, checked.weights)
+    saver = saving.Saver(checked, trainee, order, report, world, start)
     validate = evaluate.validation_of(trainee.ddp_model, manifest, world, config)
     distributed.barrier(world.device)
     stop.StopRequest()  # from here on requests are noted
@@ -75,24 +79,21 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
             config.schedule, config.optimizer.learning_rate, position.samples, end, plan.global_batch_size
         )
         optimizer.set_hyperparameters(trainee.optimizer, config.optimizer, learning_rate)
-        result = step.train_step(trainee, batches, world, config.training, plan.micro_batches)
         position = position.after_step(plan.global_batch_size, plan.tokens_per_step)
+        with report.divergences(position, order):
+            result = step.train_step(trainee, batches, world, config.training, plan.micro_batches)
         stopped = distributed.stop_requested(world.device)
         finished = position.step == plan.steps
 
         report.count_step()
+        saver.count_step(result)
         if position.step == 1 or stopped or finished or position.step % config.reporting.every_steps == 0:
             report.step(position, result, learning_rate)
         if checked.validates_at(position.step) and not stopped:
             stopped = not report.validation(position, validate())
         stopped = stopped or (not finished and distributed.stop_requested(world.device))
         if stopped or finished or position.step % config.checkpoint.every_steps == 0:
-            step.check_weights(trainee.ddp_model, world)
-            target = checked.checkpoint_at(position)
-            seconds = checkpoint.save(target, trainee.ddp_model, trainee.optimizer, folder / "tokenizer")
-            report.save(position, target.folder, seconds)
-            if world.is_main:
-                remove_old_checkpoints(folder, config.checkpoint.keep)
+            saver.save(position)
             stopped = stopped or (not finished and distributed.stop_requested(world.device))
 
     finished = position.step >= plan.steps and not stopped
@@ -102,16 +103,22 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     return EXIT_DONE if finished else EXIT_STOPPED
 
 
-def _restore(checked: Preflight, trainee: Any, device: str) -> Position:
-    """Loads the checkpoint that the run continues from, if any; returns its position. Collective."""
+def _restore(checked: Preflight, trainee: Any, device: str) -> Checkpoint | None:
+    """Loads the checkpoint that the run continues from, if any, and returns it. Collective."""
     from megatron_ko.training import checkpoint, data
 
-    if checked.start is None:
-        return Position()
-    start = checkpoint.newest_sound(checked.start)
+    start = checked.start
+    if start is None:
+        return None
+    if checked.goes_back:  # to one that the user has named: another one does not replace it
+        checkpoint.check_content(start)
+    elif (sound := checkpoint.newest_sound(start)).folder != start.folder:
+        start = sound
+        checked.check_data(start)
     checkpoint.resume(start, trainee.ddp_model, trainee.optimizer, checked.plan.layout, device)
-    data.warn_if_order_changes(start.config or {}, dataclasses.asdict(checked.config))
-    return Position(start.step, start.samples, start.tokens)
+    now = dataclasses.asdict(checked.config)
+    data.warn_if_order_changes(start.config or {}, now, data_is_compared=start.data is not None)
+    return start
 
 
 # --- the command --------------------------------------------------------------------------------------------

@@ -183,6 +183,13 @@ def step_parser(step: str) -> Parser:
     """Its help explains the fields of the configuration that ``step`` reads."""
     parser = config_parser(f"data {step}", _describe(STEPS[step]), _manual_of(step))
     add_inspection(parser, "check configuration and inputs, print what would run, and stop")
+    if step == "run":
+        parser.add_argument(
+            "--until",
+            choices=[name for name in STEPS if name != "run"],
+            metavar="STEP",
+            help="last step to run, such as balance to write the corpus before there is a tokenizer",
+        )
     _add_runner(parser)
     return parser
 
@@ -235,12 +242,13 @@ def _run_step(step: str, arguments: list[str]) -> int:
     from preprocessing.steps import pipeline
 
     set_up_logging()
+    until = given.until if step == "run" else None
     if given.dry_run:
-        print(pipeline.describe(loaded))
+        print(pipeline.describe(loaded, until))
         return 0
     runner = _runner(given)
     try:
-        bad = pipeline.run(loaded, step, runner)
+        bad = pipeline.run(loaded, step, runner, until)
     finally:
         runner.close()
     if not bad or loaded.config.output.allow_bad_records:

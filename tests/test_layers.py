@@ -45,9 +45,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("preprocessing.commands", "preprocessing.adapters"),
     ("preprocessing.cli",),
     ("preprocessing.__main__",),
-    ("checkpoint_tools.options", "checkpoint_tools.scores"),
+    ("checkpoint_tools.options", "checkpoint_tools.prefetch", "checkpoint_tools.scores"),
     ("checkpoint_tools.formats",),
-    ("checkpoint_tools.verify",),
+    ("checkpoint_tools.verify", "checkpoint_tools.publishing"),
     ("checkpoint_tools.endpoints", "checkpoint_tools.embeddings"),
     ("checkpoint_tools.operations",),
     ("checkpoint_tools.__main__",),
@@ -227,6 +227,7 @@ TRAINING: tuple[tuple[str, ...], ...] = (
     ("model", "optimizer", "data", "metrics"),
     ("checkpoint", "step"),
     ("evaluate", "reporting"),
+    ("saving",),
 )
 TRAINING_LAYER_OF = {
     f"megatron_ko.training.{name}": number for number, names in enumerate(TRAINING) for name in names
@@ -333,13 +334,15 @@ def test_checkpoint_tools_use_transformers_only_to_verify():
     """Elsewhere a Hugging Face folder is read as files: safetensors and JSON."""
 
     def is_wrong(path: Path, item: Import) -> bool:
-        return item.package == "transformers" and (path.stem != "verify" or item.at_the_top)
+        return item.package == "transformers" and (
+            path.stem not in ("verify", "chat_template") or item.at_the_top
+        )
 
     assert problems_of(files("checkpoint_tools"), is_wrong) == []
 
 
 def test_checkpoint_tools_start_with_few_libraries():
-    known = {*sys.stdlib_module_names, "torch", "safetensors", "pydantic", "megatron_ko", "checkpoint_tools"}
+    known = {*sys.stdlib_module_names, "torch", "safetensors", "pydantic", "yaml", *PACKAGES}
 
     def is_outside(path: Path, item: Import) -> bool:
         return item.at_the_top and item.package not in known

@@ -46,6 +46,11 @@ class Verdict:
     vocab_size: int
     scores: tuple[Scores, ...]
 
+    @property
+    def bits_per_byte(self) -> float:
+        """Over all texts together."""
+        return sum(s.loss for s in self.scores) / math.log(2) / sum(s.text_bytes for s in self.scores)
+
 
 def read_texts(paths: Sequence[Path], plan: Expansion, tokens: int, length: int) -> list[Text]:
     """The first documents of each file, about ``tokens`` tokens of the new tokenizer, in rows of ``length``."""
@@ -108,6 +113,11 @@ def _matrices(store: Store) -> tuple[Tensor, Tensor]:
     """Input and output rows [vocab, hidden]; the same tensor where embeddings are tied."""
     rows, output = store.tensor(input_weight().name), output_weight(store.model)
     return rows, rows if output == input_weight() else store.tensor(output.name)
+
+
+def best_of(verdicts: Sequence[Verdict]) -> Verdict:
+    """The initialization with the fewest bits per byte over all texts together; of equal ones the first."""
+    return min((verdict for verdict in verdicts if verdict.name != BASE), key=lambda v: v.bits_per_byte)
 
 
 # --- for people ------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""Reads text to judge initializations on or to learn from: a few megabytes of plain or JSON-lines files.
+"""Reads text to judge initializations on or to learn from: plain files, JSON lines, and the files of a corpus.
 
-Owns reading the documents of ``.txt``, ``.md``, ``.py`` and ``.jsonl`` (plain, ``.gz``, ``.zst``) files in order.
-``preprocessing`` reads corpora.
+Owns reading the documents of ``.txt``, ``.md``, ``.py``, ``.parquet`` and ``.jsonl`` (plain, ``.gz``, ``.zst``) files in
+order. ``preprocessing`` writes corpora and reads all other formats.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from megatron_ko.errors import DataError, Problem
 
 PLAIN = (".txt", ".md", ".py")
 RECORDS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+TABLE = ".parquet"
 
 
 def text_files(value: str, option: str) -> list[Path]:
@@ -26,8 +27,8 @@ def text_files(value: str, option: str) -> list[Path]:
     for path in paths:
         if not path.is_file():
             problems.append(Problem("", option, f"{path}: no such file; check the path", "missing-file"))
-        elif not path.name.endswith((*PLAIN, *RECORDS)):
-            types = ", ".join((*PLAIN, *RECORDS))
+        elif not path.name.endswith((*PLAIN, *RECORDS, TABLE)):
+            types = ", ".join((*PLAIN, *RECORDS, TABLE))
             message = f"{path}: unknown file type; convert it to one of {types}"
             problems.append(Problem("", option, message, "unknown-file-type"))
     if problems:
@@ -36,7 +37,10 @@ def text_files(value: str, option: str) -> list[Path]:
 
 
 def documents(path: Path) -> Iterator[str]:
-    """Texts that are not empty: a plain file as a whole, or the field ``text`` of each record."""
+    """Texts that are not empty: a plain file as a whole, or the field ``text`` of each record or row."""
+    if path.name.endswith(TABLE):
+        yield from filter(str.strip, _column(path))
+        return
     if path.name.endswith(PLAIN):
         try:
             text = path.read_bytes().decode("utf-8")
@@ -62,6 +66,26 @@ def _text(path: Path, number: int, line: bytes) -> Iterator[str]:
         raise DataError([Problem(f"{path}:{number}", "", message, "missing-text")])
     if text.strip():
         yield text
+
+
+def _column(path: Path) -> Iterator[str]:
+    """The column ``text``, one row group in memory at a time."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            field = next((field for field in file.schema_arrow if field.name == "text"), None)
+            if field is None or field.type not in (pa.string(), pa.large_string()):
+                message = f"{path}: must contain a column 'text' of strings; name another file"
+                raise DataError(message, rule="missing-text")
+            for group in range(file.num_row_groups):
+                values = file.read_row_group(group, columns=["text"])["text"].to_pylist()
+                yield from (value for value in values if value is not None)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"{path}: cannot be read as Parquet ({error}); write the file again", rule="unreadable-file"
+        ) from None
 
 
 def _lines(path: Path) -> Iterator[bytes]:

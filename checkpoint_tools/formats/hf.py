@@ -7,11 +7,8 @@ An export writes ``config.json`` last, so a killed export has none.
 from __future__ import annotations
 
 import json
-import math
-import shutil
 import struct
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +16,24 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from checkpoint_tools.formats.hf_config import check_exportable, config_json, generation_config_json
-from checkpoint_tools.formats.store import DTYPES, Store, check_names
+from checkpoint_tools.formats.hf_config import config_json, exported_family, generation_config_json
+from checkpoint_tools.formats.store import DTYPES, Store, check_names, require_space
+from checkpoint_tools.formats.tokenizer_files import FILES as TOKENIZER_FILES
 from checkpoint_tools.formats.tokenizer_files import publish_tokenizer, remove_tokenizer, tokenizer_in
+from checkpoint_tools.prefetch import map_ahead
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, read_json, write_json
 from megatron_ko.formats.hf_config import read_config
+from megatron_ko.formats.hf_families import FAMILIES
 from megatron_ko.planning.weights import input_weight
-from megatron_ko.progress import progress
+from megatron_ko.progress import progress_bytes
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 _NAMES = {"BF16": "bf16", "F32": "fp32", "F16": "fp16"}
 _CODES = {dtype: code for code, dtype in _NAMES.items()}
+MAPPED_BYTES = 1 << 29
+"""Pages of a mapped file count as memory of the process, so that it is mapped anew after so many."""
 _EMBEDDING, _HEAD = input_weight().name, "lm_head.weight"
 _DERIVED = "rotary_emb.inv_freq"  # written by old versions of transformers, computed from the configuration
 
@@ -53,6 +55,7 @@ def open_hf(folder: Path, longest: int | None = None) -> Store:
     unexpected names, and for files that are truncated, pickled, quantized or outside the folder.
     """
     config = read_config(folder, longest)
+    name_of = FAMILIES[config.family].name_of
     files = _map_names_to_files(folder)
     shapes: dict[str, tuple[int, ...]] = {}
     codes: dict[str, str] = {}
@@ -64,12 +67,12 @@ def open_hf(folder: Path, longest: int | None = None) -> Store:
                 view = shard.get_slice(name)
                 shapes[name], codes[name] = tuple(view.get_shape()), view.get_dtype()
     shapes = {name: shape for name, shape in shapes.items() if not name.endswith(_DERIVED)}
-    open_shard = lru_cache(maxsize=1)(_open_shard)  # names are read file by file; only one file stays mapped
+    shards = _OpenShard()
 
     def read(name: str) -> Tensor:
-        path = folder / files[name]
+        path = folder / files[name_of(name)]
         try:
-            return open_shard(path).get_tensor(name)
+            return shards.read(path, name_of(name))
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
                 f"{path}: {name} cannot be read ({error}); copy the file again", rule="damaged-safetensors"
@@ -85,12 +88,29 @@ def open_hf(folder: Path, longest: int | None = None) -> Store:
         special_ids=config.special_ids,
         generation=_read_generation_config(folder),
         warnings=config.warnings,
+        family=config.family,
     )
     if config.model.tied_embeddings and _HEAD in shapes:
         _check_tied_head(folder, read)
         del shapes[_HEAD]
-    check_names(str(folder), {name: store.shape(name) for name in store.names()}, shapes)
+    check_names(str(folder), {name_of(name): store.shape(name) for name in store.names()}, shapes)
     return store
+
+
+class _OpenShard:
+    """Reads tensors, which are parts of a mapped file; a file stays mapped until another is read or MAPPED_BYTES were."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._shard: Any = None
+        self._bytes = 0
+
+    def read(self, path: Path, name: str) -> Tensor:
+        if path != self._path or self._bytes > MAPPED_BYTES:
+            self._path, self._shard, self._bytes = path, _open_shard(path), 0
+        tensor = self._shard.get_tensor(name)
+        self._bytes += tensor.nbytes
+        return tensor
 
 
 def _check_tied_head(folder: Path, read: Callable[[str], Tensor]) -> None:
@@ -188,7 +208,8 @@ def _one_dtype(folder: Path, codes: set[str]) -> str:
 
 def write_hf(store: Store, folder: Path, max_shard_gb: float) -> None:
     """Writes weights, tokenizer and ``config.json`` (last) to an empty or new ``folder``. Shards in 10^9 bytes."""
-    check_exportable(store.origin, store.model)
+    family = exported_family(store.origin, store.model, store.family)
+    require_space(folder, sum(map(store.size, store.names())))
     folder.mkdir(parents=True, exist_ok=True)
     shards = _shards(store, max_shard_gb)
     count = len(shards)
@@ -196,17 +217,16 @@ def write_hf(store: Store, folder: Path, max_shard_gb: float) -> None:
         [f"model-{i:05d}-of-{count:05d}.safetensors" for i in range(1, count + 1)] if count > 1 else [SINGLE]
     )
     for file, names in zip(files, shards):
-        _write_safetensors(folder / file, store, names)
+        _write_safetensors(folder / file, store, names, family.name_of)
     if count > 1:
-        total = sum(_size(store, name) for name in store.names())
-        weight_map = {name: file for file, names in zip(files, shards) for name in names}
+        total = sum(store.size(name) for name in store.names())
+        weight_map = {family.name_of(name): file for file, names in zip(files, shards) for name in names}
         write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
-    publish_tokenizer(store.tokenizer, folder)
+    publish_tokenizer(store.tokenizer, folder, store.chat_template)
     generation = generation_config_json(store.special_ids, store.generation)
     write_json(folder / "generation_config.json", generation)
-    write_json(
-        folder / "config.json", config_json(store.model, store.vocab_size, store.dtype, store.special_ids)
-    )
+    config = config_json(family, store.model, store.vocab_size, store.dtype, store.special_ids)
+    write_json(folder / "config.json", config)
 
 
 def clear_hf(folder: Path) -> None:
@@ -226,8 +246,11 @@ def clear_hf(folder: Path) -> None:
     remove_tokenizer(folder)
 
 
-def _size(store: Store, name: str) -> int:
-    return math.prod(store.shape(name)) * DTYPES[store.dtype].itemsize
+def files_of(folder: Path) -> list[str]:
+    """Names of the files that ``write_hf`` wrote."""
+    names = {"config.json", "generation_config.json", INDEX, *TOKENIZER_FILES}
+    weights = {path.name for path in folder.glob("model*.safetensors")}
+    return sorted(weights | {name for name in names if (folder / name).is_file()})
 
 
 def _shards(store: Store, max_shard_gb: float) -> list[list[str]]:
@@ -235,37 +258,35 @@ def _shards(store: Store, max_shard_gb: float) -> list[list[str]]:
     limit, used = max_shard_gb * 1e9, 0
     shards: list[list[str]] = [[]]
     for name in store.names():
-        if shards[-1] and used + _size(store, name) > limit:
+        if shards[-1] and used + store.size(name) > limit:
             shards.append([])
             used = 0
         shards[-1].append(name)
-        used += _size(store, name)
+        used += store.size(name)
     return shards
 
 
-def _write_safetensors(path: Path, store: Store, names: list[str]) -> None:
-    """Writes a safetensors file: length of the header, header (JSON, padded to 8 bytes), bytes of the tensors."""
+def _write_safetensors(path: Path, store: Store, names: list[str], name_of: Callable[[str], str]) -> None:
+    """Writes a safetensors file: length of the header, header (JSON, padded to 8 bytes), bytes of the tensors.
+
+    ``name_of``: the name in the file.
+    """
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
     for name in names:
-        begin, end = end, end + _size(store, name)
-        header[name] = {
+        begin, end = end, end + store.size(name)
+        header[name_of(name)] = {
             "dtype": _CODES[store.dtype],
             "shape": list(store.shape(name)),
             "data_offsets": [begin, end],
         }
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    need, free = end + len(text) + 8, shutil.disk_usage(path.parent).free
-    if need > free:
-        raise CheckpointError(
-            f"{path}: needs {need:,} bytes, but the disk has only {free:,} bytes free; make room",
-            rule="disk-full",
-        )
     with atomic_file(path) as file:
         file.write(struct.pack("<Q", len(text)))
         file.write(text)
-        for name in progress(names, f"writing {path.name}", unit="tensor"):
-            tensor = store.tensor(name)
+        tensors = map_ahead(store.tensor, names)
+        for name in progress_bytes(names, f"writing {path.name}", map(store.size, names)):
+            tensor = next(tensors)
             assert tensor.dtype == DTYPES[store.dtype], name
             file.write(tensor.contiguous().view(torch.uint8).numpy().data)

@@ -10,14 +10,17 @@ from typing import Any
 from megatron_ko.config.training import Llama3RopeScaling, ModelConfig, head_size
 from megatron_ko.errors import CheckpointError
 from megatron_ko.formats.hf_config import LLAMA3, SPECIAL_IDS
-from megatron_ko.formats.hf_families import family_for
+from megatron_ko.formats.hf_families import Family, family_for
 from megatron_ko.planning.config_rules import keeps_architecture
 
 TORCH_NAMES = {"bf16": "bfloat16", "fp32": "float32", "fp16": "float16"}
 
 
-def check_exportable(origin: str, model: ModelConfig) -> None:
-    """Raises CheckpointError when every model of transformers would compute something else."""
+def exported_family(origin: str, model: ModelConfig, preferred: str | None = None) -> Family:
+    """The family that an export has: ``preferred`` if it expresses the model, or else the first that does.
+
+    Raises CheckpointError when every model of transformers would compute something else.
+    """
     unknown = [name for name in model.extra if not keeps_architecture(name)]
     if unknown:
         raise CheckpointError(
@@ -25,25 +28,25 @@ def check_exportable(origin: str, model: ModelConfig) -> None:
             "config.json has no such setting; this model cannot be exported",
             rule="setting-without-hugging-face-form",
         )
-    if family_for(model) is None:
+    family = family_for(model, preferred)
+    if family is None:
         raise CheckpointError(
             f"{origin}: has model.qkv_bias and model.qk_norm, and no model of transformers has both without other biases; "
             "this model cannot be exported",
             rule="no-hugging-face-model",
         )
+    return family
 
 
 def config_json(
-    model: ModelConfig, vocab_size: int, dtype: str, special_ids: dict[str, Any]
+    family: Family, model: ModelConfig, vocab_size: int, dtype: str, special_ids: dict[str, Any]
 ) -> dict[str, Any]:
-    """A complete ``config.json`` for transformers from 4.45 to 5."""
-    family = family_for(model)
-    assert family is not None, "check_exportable"
+    """A complete ``config.json`` for transformers from 4.45 to 5, in the spelling of ``family``."""
     scaling = model.rope.scaling
     rope: dict[str, Any] = {"rope_type": "default"}
     if isinstance(scaling, Llama3RopeScaling):
         rope = {"rope_type": "llama3", **{theirs: getattr(scaling, ours) for ours, theirs in LLAMA3.items()}}
-    return {
+    config = {
         "architectures": [family.architecture],
         "model_type": family.model_type,
         "vocab_size": vocab_size,
@@ -68,6 +71,7 @@ def config_json(
         "torch_dtype": TORCH_NAMES[dtype],
         "dtype": TORCH_NAMES[dtype],
     }
+    return {family.keys.get(key, key): value for key, value in config.items()}
 
 
 def generation_config_json(special_ids: dict[str, Any], published: dict[str, Any]) -> dict[str, Any]:

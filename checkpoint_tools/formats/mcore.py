@@ -7,12 +7,10 @@ Reading and writing need no process group; names and shapes are those of ``GPTMo
 
 from __future__ import annotations
 
-import math
-import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ import torch
 from torch import Tensor
 
 from checkpoint_tools.formats import torch_dist
-from checkpoint_tools.formats.store import DTYPES, Store, check_names
+from checkpoint_tools.formats.store import DTYPES, Store, check_names, require_space
 from checkpoint_tools.formats.tokenizer_files import (
     copy_tokenizer,
     remove_tokenizer,
@@ -76,15 +74,28 @@ def open_mcore(path: Path) -> Store:
         raise damage_error(checkpoint, damaged)
     folder, model = checkpoint.folder, checkpoint.model
     _check_vocabulary(checkpoint)
+    tokenizer = tokenizer_in(folder / "tokenizer")
+    marker = read_json(folder / MARKER, error=CheckpointError)
+    return replace(
+        open_tensors(folder, model, checkpoint.vocab_size, checkpoint.padded_vocab_size),
+        tokenizer=tokenizer,
+        tokenizer_fingerprint=checkpoint.tokenizer_fingerprint,
+        special_ids=marker.get("special_ids") or special_ids(tokenizer),
+        generation=marker.get("generation") or {},
+    )
+
+
+def open_tensors(folder: Path, model: ModelConfig, vocab_size: int, padded: int) -> Store:
+    """The weights in a folder that megatron-core wrote, whose embedding has ``padded`` rows.
+
+    Raises CheckpointError when its tensors are damaged or do not match ``model``.
+    """
     reader = torch_dist.SliceReader(folder)
-    expected = _stored_shapes(model, checkpoint.padded_vocab_size)
+    expected = _stored_shapes(model, padded)
     weights = {name: shape for name, shape in reader.shapes().items() if name.startswith(_PREFIXES)}
     check_names(str(folder), expected, weights)
     stored = {s.name: s for s in stored_tensors(model)}
-    sizes = axis_sizes(model, checkpoint.vocab_size)
-    tokenizer = tokenizer_in(folder / "tokenizer")
-    marker = read_json(folder / MARKER, error=CheckpointError)
-    ids = marker.get("special_ids") or special_ids(tokenizer)
+    sizes = axis_sizes(model, vocab_size)
 
     @lru_cache(maxsize=1)  # the parts of one stored tensor are read one after the other
     def block(name: str, layer: int | None) -> Tensor:
@@ -107,13 +118,9 @@ def open_mcore(path: Path) -> Store:
     store = Store(
         origin=str(folder),
         model=model,
-        vocab_size=checkpoint.vocab_size,
+        vocab_size=vocab_size,
         dtype=dtypes.pop() if len(dtypes) == 1 else "mixed",
         read=read,
-        tokenizer=tokenizer,
-        tokenizer_fingerprint=checkpoint.tokenizer_fingerprint,
-        special_ids=ids,
-        generation=marker.get("generation") or {},
     )
     return store
 
@@ -175,14 +182,9 @@ def write_mcore(store: Store, folder: Path) -> None:
     check_writable(store)
     model = store.model
     padded = padded_vocab_size(store.vocab_size, model.vocab_multiple)
-    folder.mkdir(parents=True, exist_ok=True)
     chunks = list(_chunks(store, padded))
-    need = sum(math.prod(chunk.shape) * chunk.dtype.itemsize for chunk in chunks)
-    if need > (free := shutil.disk_usage(folder).free):
-        raise CheckpointError(
-            f"{folder}: needs {need:,} bytes, but the disk has only {free:,} bytes free; make room",
-            rule="disk-full",
-        )
+    require_space(folder, sum(chunk.size for chunk in chunks))
+    folder.mkdir(parents=True, exist_ok=True)
     torch_dist.write(folder, chunks)
     with atomic_file(folder / "common.pt") as file:
         torch.save({}, file)
@@ -200,6 +202,8 @@ def write_mcore(store: Store, folder: Path) -> None:
         tokenizer_fingerprint=store.tokenizer_fingerprint, dtype=store.dtype, optimizer=False, layout=None, config=None,
     )  # fmt: skip
     extra = {"special_ids": store.special_ids, "generation": store.generation, "source": store.origin}
+    if store.adapter:
+        extra["adapter"] = store.adapter
     files = describe_files(folder, state_files(folder))
     write_json(folder / MARKER, {**checkpoint.description(), **extra, "files": files})
 

@@ -6,6 +6,8 @@ write Stores.
 
 from __future__ import annotations
 
+import math
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -31,7 +33,9 @@ class Store:
     ``vocab_size`` is the number of tokens without padding and of the embedding's rows. ``dtype`` is ``bf16``, ``fp32``,
     ``fp16`` or, in a folder that mixes them, ``mixed``. ``special_ids`` contains ``bos_token_id``, ``eos_token_id``
     and ``pad_token_id``. ``generation`` is the content of ``generation_config.json``, empty if there is none.
-    ``warnings``: what the user should know about the source.
+    ``chat_template``: replaces that of the tokenizer in an export. ``warnings``: what the user should know about the
+    source. ``family``: the ``model_type`` that an export has if it expresses the model. ``adapter``: the folder of the
+    LoRA adapter that is merged into the weights.
     """
 
     origin: str
@@ -43,7 +47,10 @@ class Store:
     tokenizer_fingerprint: str | None = None
     special_ids: dict[str, Any] = field(default_factory=dict)
     generation: dict[str, Any] = field(default_factory=dict)
+    chat_template: str | None = None
     warnings: tuple[str, ...] = ()
+    family: str | None = None
+    adapter: str | None = None
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
@@ -59,6 +66,10 @@ class Store:
 
     def shape(self, name: str) -> tuple[int, ...]:
         return self.entries[name].shape
+
+    def size(self, name: str) -> int:
+        """Bytes of one tensor in ``dtype``; in a folder that mixes formats, as if it were fp32."""
+        return math.prod(self.shape(name)) * DTYPES.get(self.dtype, torch.float32).itemsize
 
     def tensor(self, name: str) -> Tensor:
         """Reads one tensor. Raises CheckpointError when its shape differs from the configuration."""
@@ -96,8 +107,8 @@ def require_finite(store: Store) -> Store:
 
     def read(name: str) -> Tensor:
         tensor = store.tensor(name)
-        bad = sum(int((~part.isfinite()).sum()) for part in tensor.reshape(-1).split(BLOCK))
-        if bad:
+        if not _is_finite(tensor):
+            bad = sum(int((~part.isfinite()).sum()) for part in tensor.reshape(-1).split(BLOCK))
             raise CheckpointError(
                 f"{store.origin}: {name} contains {bad:,} numbers that are NaN or infinite; the weights are damaged; "
                 "copy them again, or keep them with --allow-nonfinite of from-hf and to-hf",
@@ -108,9 +119,30 @@ def require_finite(store: Store) -> Store:
     return replace(store, read=read)
 
 
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether smallest and largest number are finite: NaN is both of them, and one pass finds them fastest."""
+    return not tensor.numel() or all(bool(extreme.isfinite()) for extreme in tensor.aminmax())
+
+
 def loses_digits(source: str, target: str) -> bool:
     """True when ``target`` cannot represent every value of ``source``."""
     return target != source and target != "fp32"
+
+
+def require_space(folder: Path, need: int) -> None:
+    """Raises CheckpointError unless the disk of ``folder``, which need not exist, has ``need`` bytes free."""
+    free = free_bytes(folder)
+    if need > free:
+        raise CheckpointError(
+            f"{folder}: needs {need:,} bytes, but the disk has only {free:,} bytes free; make room",
+            rule="disk-full",
+        )
+
+
+def free_bytes(folder: Path) -> int:
+    """Free bytes of the disk on which ``folder`` is or will be."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(existing).free
 
 
 def check_names(

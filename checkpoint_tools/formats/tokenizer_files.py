@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from megatron_ko.errors import CheckpointError
-from megatron_ko.files import atomic_file, read_json, write_json
+from megatron_ko.files import atomic_file, read_json, write_json, write_text
 from megatron_ko.formats.tokenizer_folder import (
     MARKER,
     TokenizerInfo,
@@ -20,10 +20,13 @@ from megatron_ko.formats.tokenizer_folder import (
 )
 
 CONFIG = "tokenizer_config.json"
+CHAT_TEMPLATE = "chat_template.jinja"
 FILES = (
     "tokenizer.model", "tokenizer.json", CONFIG, "special_tokens_map.json", "added_tokens.json",
-    "vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json",
+    "vocab.json", "merges.txt", CHAT_TEMPLATE, "chat_template.json",
 )  # fmt: skip
+_PATH_KEYS = ("name_or_path", "special_tokens_map_file", "tokenizer_file")
+"""Keys that versions of transformers wrote, and that nothing needs."""
 _VOCABULARIES = ("tokenizer.model", "tokenizer.json", "vocab.json")
 
 
@@ -40,18 +43,29 @@ def copy_tokenizer(source: Path | None, target: Path) -> None:
                 shutil.copyfileobj(read, written, 1 << 20)
 
 
-def publish_tokenizer(source: Path | None, target: Path) -> None:
+def publish_tokenizer(source: Path | None, target: Path, chat_template: str | None = None) -> None:
     """Copies the tokenizer for other programs: special tokens in a text are special, as chat templates expect.
 
     Tokenizers made here have ``split_special_tokens``, with which transformers encodes ``</s>`` in a text as text; a chat
-    would never contain the id that ends an answer.
+    would never contain the id that ends an answer. ``chat_template`` replaces that of the tokenizer: as a file, and in
+    ``tokenizer_config.json``, where older programs look for it. Paths of the machine that wrote the tokenizer are removed.
     """
     copy_tokenizer(source, target)
     path = target / CONFIG
-    if source is not None and path.is_file():
-        config = read_json(path, error=CheckpointError)
-        if isinstance(config, dict) and config.pop("split_special_tokens", False):
-            write_json(path, config)
+    config = read_json(path, error=CheckpointError) if source is not None and path.is_file() else {}
+    if not isinstance(config, dict):
+        return
+    machine_paths = [key for key in _PATH_KEYS if str(config.get(key)).startswith(("/", "~"))]
+    is_changed = bool(config.pop("split_special_tokens", False) or machine_paths)
+    for key in machine_paths:
+        del config[key]
+    if chat_template is not None:
+        (target / "chat_template.json").unlink(missing_ok=True)
+        write_text(target / CHAT_TEMPLATE, chat_template)
+        config["chat_template"] = chat_template
+        is_changed = True
+    if is_changed:
+        write_json(path, config)
 
 
 def remove_tokenizer(folder: Path) -> None:

@@ -7,10 +7,11 @@ is unpickled with an allow-list, so a folder from a stranger cannot run code.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from torch.distributed._shard._utils import narrow_tensor_by_index
 from torch.distributed.checkpoint.default_planner import DefaultSavePlanner
 from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
 from torch.distributed.checkpoint.metadata import (
+    BytesStorageMetadata,
     ChunkStorageMetadata,
     Metadata,
     MetadataIndex,
@@ -40,7 +42,7 @@ from torch.distributed.checkpoint.planner import (
 from torch.distributed.checkpoint.planner_helpers import create_read_items_for_chunk_list
 
 from megatron_ko.errors import CheckpointError, first_line
-from megatron_ko.progress import progress
+from megatron_ko.progress import progress_bytes
 from megatron_ko.training.checkpoint_index import read_index
 
 _DAMAGED = "is damaged or incomplete; use another checkpoint"
@@ -99,6 +101,18 @@ class SliceReader:
         return target
 
 
+def read_object(folder: Path, name: str) -> bytes:
+    """The bytes of an object other than a tensor, as they are stored. Raises an error of ``pickle`` or KeyError."""
+    index = read_index(folder)
+    for key, entry in index.state_dict_metadata.items():
+        if key.partition("/")[0] == name and isinstance(entry, BytesStorageMetadata):
+            location = (index.storage_data or {})[MetadataIndex(key)]
+            with open(folder / location.relative_path, "rb") as file:
+                file.seek(location.offset)
+                return file.read(location.length)
+    raise KeyError(f"the index has no object {name}")
+
+
 class _SafeReader(FileSystemReader):
     """torch's reader, which unpickles only descriptions from the index."""
 
@@ -147,6 +161,11 @@ class Chunk:
     dtype: torch.dtype
     produce: Callable[[], Tensor]
 
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
 
 def write(folder: Path, chunks: Iterable[Chunk]) -> None:
     """Writes chunks one by one, then ``.metadata``."""
@@ -157,7 +176,19 @@ def write(folder: Path, chunks: Iterable[Chunk]) -> None:
     plan = writer.prepare_local_plan(planner.create_local_plan())
     (plan,), index = planner.create_global_plan([plan])
     (plan,) = writer.prepare_global_plan([plan])
-    writer.finish(index, [writer.write_data(plan, planner).wait()])
+    with _without_crc32():
+        writer.finish(index, [writer.write_data(plan, planner).wait()])
+
+
+@contextlib.contextmanager
+def _without_crc32() -> Iterator[None]:
+    """torch computes a CRC-32 of each tensor, which it does not check; a checkpoint has checksums of its files."""
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        yield
+    finally:
+        torch.serialization.set_crc32_options(before)
 
 
 class _OneByOne(DefaultSavePlanner):
@@ -166,7 +197,7 @@ class _OneByOne(DefaultSavePlanner):
     def __init__(self, chunks: list[Chunk], title: str) -> None:
         super().__init__(flatten_state_dict=False)
         self._chunks = {MetadataIndex(chunk.name, chunk.offset): chunk for chunk in chunks}
-        self._progress = progress(chunks, title, unit="tensor")
+        self._progress = progress_bytes(chunks, title, [chunk.size for chunk in chunks])
 
     def create_local_plan(self) -> SavePlan:
         items = []

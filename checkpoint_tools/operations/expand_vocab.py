@@ -26,6 +26,8 @@ from megatron_ko.files import write_json
 from megatron_ko.formats.tokenizer_folder import Tokenizer
 
 REPORT = "expansion.json"
+WITHOUT_NAME = ("best", "compare")
+"""Values of --init that no initialization has; both judge all of them."""
 
 
 def run(options: ExpandVocab) -> int:
@@ -36,10 +38,12 @@ def run(options: ExpandVocab) -> int:
     print(f"tokenizer {plan.new.folder}\n{plan.summary()}")
     if options.focus_text:
         plan = _with_focus(options, plan)
-    chosen = None if options.init == "compare" or options.dst is None else options.init
-    if options.init != "compare":
+    if options.init not in WITHOUT_NAME:
         expansion.check_possible(source, plan, options.init)
-    texts, verdicts = _judge(options, source, plan, chosen)
+    texts, verdicts = _judge(options, source, plan)
+    chosen = _choose(options, verdicts)
+    if verdicts:
+        _print_verdicts(options, source, plan, texts, verdicts, chosen)
     if options.dst is None:
         return 0
     report = _report(options, source, plan, chosen, texts, verdicts)
@@ -58,9 +62,11 @@ def run(options: ExpandVocab) -> int:
 
 def _check_options(options: ExpandVocab) -> None:
     judges = options.text is not None and options.judge != "none"
-    if options.init == "compare" and not judges:
-        message = "'compare' judges initializations on text; give --text FILE and leave out --judge none"
-        raise ConfigError([Problem("", "--init", message, "compare-without-text")])
+    if options.init in WITHOUT_NAME and not judges:
+        message = (
+            f"{options.init!r} judges initializations on text; give --text FILE and leave out --judge none"
+        )
+        raise ConfigError([Problem("", "--init", message, f"{options.init}-without-text")])
     if options.dst is None and not judges:
         message = "is missing; give DST to write the model, or --text FILE to only judge initializations"
         raise ConfigError([Problem("", "DST", message, "missing-destination")])
@@ -90,18 +96,34 @@ def _with_focus(options: ExpandVocab, plan: Expansion) -> Expansion:
     return expansion.with_similar(plan, weights)
 
 
-def _judge(
-    options: ExpandVocab, source: Store, plan: Expansion, chosen: str | None
-) -> tuple[list[Text], list[Verdict]]:
+def _judge(options: ExpandVocab, source: Store, plan: Expansion) -> tuple[list[Text], list[Verdict]]:
     if options.text is None or options.judge == "none":
         return [], []
     length = min(options.judge_length, source.model.max_sequence_length)
     texts = judging.read_texts(text_files(options.text, "--text"), plan, options.judge_tokens, length)
-    if options.judge == "chosen" and options.init != "compare":
+    if options.judge == "chosen" and options.init not in WITHOUT_NAME:
         names = [options.init]
     else:
         names = expansion.filter_possible(source, plan, list(METHODS))
-    verdicts = judging.judge(source, plan, names, texts)
+    return texts, judging.judge(source, plan, names, texts)
+
+
+def _choose(options: ExpandVocab, verdicts: list[Verdict]) -> str | None:
+    """The initialization to write, or None."""
+    if options.init == "compare" or options.dst is None:
+        return None
+    return judging.best_of(verdicts).name if options.init == "best" else options.init
+
+
+def _print_verdicts(
+    options: ExpandVocab,
+    source: Store,
+    plan: Expansion,
+    texts: list[Text],
+    verdicts: list[Verdict],
+    chosen: str | None,
+) -> None:
+    """The table, what it leaves out, and a warning when another initialization predicts the text better."""
     print(judging.table(verdicts, texts, chosen))
     if source.model.tied_embeddings:
         print(
@@ -110,7 +132,16 @@ def _judge(
         )
     if "similar" not in plan.rows.combinations and options.judge == "all":
         print("focus is left out: it learns from text; give --focus-text FILE")
-    return texts, verdicts
+    best = judging.best_of(verdicts)
+    over = "the text" if len(texts) == 1 else f"{len(texts)} texts together"
+    if options.init == "best" or chosen is None:
+        print(f"best over {over}: {best.name}, {best.bits_per_byte:.4f} bits per byte")
+    elif best.name != chosen:
+        written = next(verdict for verdict in verdicts if verdict.name == chosen)
+        print(
+            f"warning: {chosen} is not the best initialization for this model: {written.bits_per_byte:.4f} bits per byte over "
+            f"{over},\n  {best.name} {best.bits_per_byte:.4f}; write it with --init best"
+        )
 
 
 def _report(
@@ -132,6 +163,7 @@ def _report(
         "padding_rows_left_out": source.vocab_size - plan.old_size,
         "cannot_be_cut": sum(not row for row in plan.pieces),
         "init": chosen,
+        "best": judging.best_of(verdicts).name if len(verdicts) > 2 else None,
         "rules": {"input": METHODS[chosen].input, "output": METHODS[chosen].output} if chosen else None,
         "seed": options.seed,
         "random_std": options.random_std,

@@ -1,15 +1,24 @@
-"""Operation ``from-hf``: converts a Hugging Face folder to a megatron_ko checkpoint."""
+"""Operation ``from-hf``: converts a Hugging Face folder, with a LoRA adapter or without, to a megatron_ko checkpoint."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
-from checkpoint_tools.endpoints import convert_dtype, open_source, verify_output, write_as_checkpoint
-from checkpoint_tools.formats import hf, mcore
+from checkpoint_tools.endpoints import (
+    check_apart,
+    convert_dtype,
+    open_source,
+    verify_output,
+    with_one_dtype,
+    write_as_checkpoint,
+)
+from checkpoint_tools.formats import hf, lora, mcore
 from checkpoint_tools.formats.tokenizer_files import info_of
 from checkpoint_tools.options import FromHf
 from megatron_ko.config.training import ModelConfig
 from megatron_ko.errors import CheckpointError
+from megatron_ko.wording import format_count
 
 
 def run(options: FromHf) -> int:
@@ -17,6 +26,16 @@ def run(options: FromHf) -> int:
         options.src, hf.is_hf, "a Hugging Face folder (config.json)",
         lambda folder: hf.open_hf(folder, options.max_sequence_length),
     )  # fmt: skip
+    dtype, adapter = options.dtype, None
+    if options.adapter:
+        dtype = with_one_dtype(source, options.dtype).dtype
+        adapter = lora.open_adapter(Path(options.adapter).expanduser(), source)
+        check_apart(options.dst, adapter.folder, "the adapter")
+        source = lora.merge(source, adapter)
+        print(
+            f"adapter {adapter.folder}\n"
+            f"  adds to {format_count(len(adapter.updates), 'weight')}, replaces {format_count(len(adapter.replaced), 'weight')}"
+        )
     length = options.max_sequence_length or source.model.max_sequence_length
     model: ModelConfig = replace(
         source.model, vocab_multiple=options.vocab_multiple, max_sequence_length=length
@@ -29,7 +48,7 @@ def run(options: FromHf) -> int:
             "rows; add rows with 'mko checkpoint expand-vocab'",
             rule="vocabulary-mismatch",
         )
-    store = convert_dtype(replace(source, model=model, tokenizer_fingerprint=fingerprint), options)
+    store = convert_dtype(replace(source, model=model, tokenizer_fingerprint=fingerprint), options, dtype)
     folder = write_as_checkpoint(store, source, options.dst, options.overwrite, options.allow_nonfinite)
     if tokenizer is not None and tokenizer.vocab_size < store.vocab_size:
         print(
@@ -41,4 +60,4 @@ def run(options: FromHf) -> int:
             f"warning: {source.origin} has no tokenizer;\n"
             "  training cannot check that its data was encoded with the tokenizer of this checkpoint"
         )
-    return verify_output(store, mcore.open_mcore(folder), folder, options, source)
+    return verify_output(store, mcore.open_mcore(folder), folder, options, source, adapter=adapter)

@@ -170,7 +170,7 @@ def _base(options: Options, share: float, seed: int) -> list[Step]:
             ("mko", "checkpoint", "expand-vocab", str(hf), str(judged), "--tokenizer", str(runs / "hybrid"),
              "--init", "compare", "--text", texts, "--focus-text", str(runs / "korean" / "learn.jsonl"),
              "--judge-tokens", str(options.judge_tokens), "--seed", str(seed), "--overwrite"),
-            lambda: [sha256_file(hf / "verification.json"), sha256_file(runs / "hybrid" / "fingerprint.json")],
+            lambda: [sha256_file(hf / "model.safetensors"), sha256_file(runs / "hybrid" / "fingerprint.json")],
             (judged / "expansion.json").is_file,
         ),
     ]  # fmt: skip

@@ -63,7 +63,8 @@ def load(
 ) -> Loaded[C]:
     """Composes ``files`` left to right, applies ``overrides`` and validates against ``root``.
 
-    ``complete`` replaces fields that only files have by those that they stand for. Raises ConfigError with every mistake of every file, as ``file:line: path: what; what to do``.
+    ``complete`` replaces fields that only files have by those that they stand for. Raises ConfigError with every mistake
+    of every file, as ``file:line: path: what; what to do``.
     """
     tree = Tree()
     for file in files:

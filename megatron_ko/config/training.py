@@ -251,9 +251,16 @@ class CheckpointConfig:
     every_steps: PositiveInt = 1000
     """Steps between checkpoints; the last step always saves one."""
     keep: PositiveInt | None = None
-    """Number of checkpoints to keep, newest first; by default all."""
-    resume: Literal["auto", "never"] = "auto"
-    """auto continues from the newest complete checkpoint of the run folder, if any; never refuses such a folder."""
+    """Number of checkpoints to keep, newest first, besides permanent ones; by default all. After a rise of the loss, the newest
+    checkpoint before it is kept, too."""
+    keep_every: PositiveInt | None = None
+    """Checkpoints at multiples of this number of steps are permanent: keep does not remove them. A multiple of every_steps."""
+    resume: FilePath = "auto"
+    """auto continues from the newest complete checkpoint of the run folder, if any; never refuses such a folder. A checkpoint
+    folder, such as runs/base/checkpoints/step_00002000, or a run folder (newest checkpoint) continues from there once;
+    newer checkpoints of the run are moved to set_aside/ in the run folder."""
+    allow_data_change: Flag = False
+    """Whether a run may continue with other training data than that of its checkpoint, which is otherwise an error."""
     initial_weights: FilePath | None = None
     """Checkpoint folder, run folder (newest checkpoint) or Hugging Face folder from which a new run takes its weights, but no
     optimizer state. A Hugging Face folder is converted once, into the run folder."""

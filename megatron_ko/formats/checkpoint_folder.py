@@ -24,6 +24,7 @@ from megatron_ko.config.training import ModelConfig, head_size
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json, sha256_text
 from megatron_ko.formats.checksums import FileFacts, hash_file, read_facts
+from megatron_ko.formats.data_record import DataRecord
 from megatron_ko.wording import format_count
 
 FORMAT = "megatron_ko-checkpoint-1"
@@ -31,6 +32,15 @@ MARKER = "checkpoint.json"
 STEP = re.compile(r"^step_(\d{8,})$")
 # Fields that may differ between a checkpoint and the run that loads it: they change no weight's meaning.
 _NOT_SHAPE = {"max_sequence_length", "vocab_size", "init_std", "extra"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A checkpoint that ``checkpoint.resume`` named: its absolute path, step and ``short_hash``."""
+
+    folder: str
+    step: NonNegativeInt
+    hash: str
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,14 @@ class Checkpoint:
     optimizer: Flag
     layout: dict[str, int] | None
     config: dict[str, Any] | None
+    loss: float | None = None
+    """Mean training loss of the steps since the previous checkpoint; None in weights alone and in earlier versions."""
+    lowest_loss: float | None = None
+    """The lowest ``loss`` of the run's checkpoints on this data, those included that are gone."""
+    data: DataRecord | None = None
+    """The training data and the position in each set; None in weights alone and in earlier versions."""
+    resumed_from: Origin | None = None
+    """The checkpoint that ``checkpoint.resume`` named last in the history of the run."""
     files: dict[str, FileFacts] = field(default_factory=dict, compare=False)
     """Size and checksum of each file, by its name in the folder."""
 
@@ -66,8 +84,14 @@ class Checkpoint:
                 rule="not-a-checkpoint",
             )
         if not marker.is_file():
+            foreign = re.match(r"^(iter_\d+|release)$", folder.name) is not None
+            way_out = (
+                f"if Megatron-LM wrote it, convert it with 'mko checkpoint from-megatron {folder} DST --tokenizer FOLDER'"
+                if foreign
+                else "use an older checkpoint and delete this one"
+            )
             raise CheckpointError(
-                f"{folder}: is incomplete (its marker {MARKER} is missing); use an older checkpoint and delete this one",
+                f"{folder}: is incomplete (its marker {MARKER} is missing); {way_out}",
                 rule="incomplete-checkpoint",
             )
         data = read_json(marker, error=CheckpointError)
@@ -115,7 +139,12 @@ class Checkpoint:
         """Content of ``checkpoint.json``, except its files."""
         names = [f.name for f in dataclasses.fields(self) if f.name not in ("folder", "files")]
         fields = {name: getattr(self, name) for name in names}
-        return {"format": FORMAT, **fields, "model": dataclasses.asdict(self.model), "versions": versions()}
+        nested = {
+            name: dataclasses.asdict(fields[name])
+            for name in ("model", "data", "resumed_from")
+            if fields[name] is not None
+        }
+        return {"format": FORMAT, **fields, **nested, "versions": versions()}
 
 
 def versions() -> dict[str, str]:

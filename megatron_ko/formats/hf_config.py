@@ -7,7 +7,7 @@ transformers 4 and 5; ``checkpoint_tools`` writes both.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +49,14 @@ LLAMA3 = {
 
 @dataclass(frozen=True)
 class HfConfig:
-    """``warnings``: what the configuration asks for that is not used here."""
+    """``warnings``: what the configuration asks for that is not used here. ``keys``: the file's name of each field."""
 
     model: ModelConfig
     vocab_size: int
     special_ids: dict[str, Any]
+    family: str
     warnings: tuple[str, ...] = ()
+    keys: dict[str, str] = field(default_factory=dict)
 
 
 def read_config(folder: Path, longest: int | None = None) -> HfConfig:
@@ -75,9 +77,16 @@ def read_config(folder: Path, longest: int | None = None) -> HfConfig:
             f"{path}: is not a JSON object; give a folder with the config.json of a model",
             rule="not-an-object",
         )
-    config = _with_numbers(config)
+    spelling = _family_spelling(config)
+    contradictions = [
+        (theirs, f"differs from {ours}; remove one of them", "settings-differ")
+        for ours, theirs in spelling.items()
+        if ours in config and theirs in config and config[ours] != config[theirs]
+    ]
+    config = _with_numbers({**config, **{o: config[t] for o, t in spelling.items() if t in config}})
     problems = [
-        Problem(str(path), key, message, rule) for key, message, rule in _find_problems(config, longest)
+        Problem(str(path), spelling.get(key, key), message, rule)
+        for key, message, rule in (*contradictions, *_find_problems(config, longest))
     ]
     if problems:
         raise CheckpointError(problems)
@@ -94,7 +103,16 @@ def read_config(folder: Path, longest: int | None = None) -> HfConfig:
         message = f"{model.heads} does not divide hidden_size {model.hidden_size}; add head_dim"
         raise CheckpointError([Problem(str(path), "num_attention_heads", message, "does-not-divide")])
     ids = {name: config.get(name) for name in SPECIAL_IDS}
-    return HfConfig(model, config["vocab_size"], ids, tuple(_find_warnings(config, path)))
+    keys = {ours: spelling.get(theirs, theirs) for ours, theirs in KEYS.items()}
+    warnings = tuple(_find_warnings(config, path))
+    return HfConfig(model, config["vocab_size"], ids, config["model_type"], warnings, keys)
+
+
+def _family_spelling(config: dict[str, Any]) -> dict[str, str]:
+    """The family's spelling of keys that are not Llama's, by Llama's."""
+    model_type = config.get("model_type")
+    family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
+    return family.keys if family else {}
 
 
 def _with_numbers(config: dict[str, Any]) -> dict[str, Any]:
@@ -197,6 +215,7 @@ def _rope_type(scaling: dict[str, Any]) -> str:
 
 
 def _model_fields(config: dict[str, Any]) -> dict[str, Any]:
+    family = FAMILIES[config["model_type"]]
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     base = rope.get("rope_theta", config.get("rope_theta", 10000.0))
     scaling: dict[str, Any] = {"type": "none"}
@@ -207,9 +226,9 @@ def _model_fields(config: dict[str, Any]) -> dict[str, Any]:
         fields["kv_groups"] = fields["heads"]
     return {
         **fields,
-        "tied_embeddings": config.get("tie_word_embeddings", False),
-        "qkv_bias": FAMILIES[config["model_type"]].qkv_bias,
-        "qk_norm": FAMILIES[config["model_type"]].qk_norm,
+        "tied_embeddings": config.get("tie_word_embeddings", family.tied_by_default),
+        "qkv_bias": family.qkv_bias,
+        "qk_norm": family.qk_norm,
         "init_std": config.get("initializer_range") or 0.02,
         "rope": {"base": base, "scaling": scaling},
     }

@@ -1,6 +1,7 @@
 """The families of models in Hugging Face's ``config.json``: what each has, what it cannot express, what it alone writes.
 
-Owns one entry per family; ``hf_config`` has what all of them share. A new family is an entry here, rows in
+Owns one entry per family, with its spelling of keys and names of weights where they are not Llama's; ``hf_config`` has what
+all of them share. A new family is an entry here, rows in
 ``megatron_ko.planning.weights`` if it has other weights, and a model in ``tests/checkpoint_tools/conftest.py``. No torch.
 """
 
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from megatron_ko.config.training import ModelConfig
+from megatron_ko.config.training import ModelConfig, head_size
 
 UNSUPPORTED = "unsupported-setting"
 Refusal = tuple[str, str, str]
@@ -36,6 +37,31 @@ class Family:
     """Whether transformers refuses a hidden size that is not a multiple of the number of heads."""
     required: tuple[str, ...] = ("num_key_value_heads",)
     """Keys for which transformers would take a number of its own if they were missing."""
+    tied_by_default: bool = False
+    """Whether the embeddings are tied without the key ``tie_word_embeddings``."""
+    one_head_size: bool = False
+    """Whether heads always have hidden_size / heads numbers, whatever ``head_dim`` is."""
+    in_transformers: bool = True
+    """Whether transformers runs it without code from the folder; otherwise it is run as a Llama, which computes the same."""
+    keys: dict[str, str] = field(default_factory=dict)
+    """The family's spelling of a key of ``config.json``, by Llama's."""
+    parts_of_names: tuple[tuple[str, str], ...] = ()
+    """What replaces each part of Llama's names of weights, in the order of replacement."""
+
+    def name_of(self, name: str) -> str:
+        """The family's name of a weight (or of the start of a name), from Llama's."""
+        for ours, theirs in self.parts_of_names:
+            name = name.replace(ours, theirs)
+        return name
+
+    def expresses(self, model: ModelConfig) -> bool:
+        """Whether it computes the same as ``model`` in every version of transformers."""
+        divides = model.hidden_size % model.heads == 0
+        if (self.qkv_bias, self.qk_norm) != (model.qkv_bias, model.qk_norm):
+            return False
+        if self.one_head_size and not (divides and head_size(model) == model.hidden_size // model.heads):
+            return False
+        return divides or not self.heads_must_divide
 
 
 def _find_biases(config: dict[str, Any], longest: int) -> Iterator[Refusal]:
@@ -66,9 +92,28 @@ def _find_qwen3_settings(config: dict[str, Any], longest: int) -> Iterator[Refus
     yield from _find_biases(config, longest)
 
 
+def _find_exaone_settings(config: dict[str, Any], longest: int) -> Iterator[Refusal]:
+    yield from _find_biases(config, longest)
+    hidden, heads, width = (config.get(key) for key in ("hidden_size", "num_attention_heads", "head_dim"))
+    if width is not None and isinstance(hidden, int) and isinstance(heads, int) and width * heads != hidden:
+        message = f"{width!r} is not hidden_size / num_attention_heads, which EXAONE computes; remove it"
+        yield "head_dim", message, UNSUPPORTED
+    if config.get("rotary_pct", 1.0) != 1.0:
+        yield "rotary_pct", "must be 1; rotating a part of the head is not supported", UNSUPPORTED
+
+
 def _no_windows(model: ModelConfig) -> dict[str, Any]:
     return {"use_sliding_window": False, "sliding_window": None, "max_window_layers": model.layers}
 
+
+_EXAONE_KEYS = {
+    "num_hidden_layers": "num_layers", "hidden_act": "activation_function", "rms_norm_eps": "layer_norm_epsilon",
+}  # fmt: skip
+_EXAONE_NAMES = (
+    ("model.embed_tokens", "transformer.wte"), ("model.layers", "transformer.h"), ("model.norm", "transformer.ln_f"),
+    ("input_layernorm", "ln_1"), ("post_attention_layernorm", "ln_2"), ("self_attn.o_proj", "attn.attention.out_proj"),
+    ("self_attn", "attn.attention"), ("gate_proj", "c_fc_0"), ("up_proj", "c_fc_1"), ("down_proj", "c_proj"),
+)  # fmt: skip
 
 FAMILIES: dict[str, Family] = {
     family.model_type: family
@@ -88,6 +133,11 @@ FAMILIES: dict[str, Family] = {
             lambda model: {**_no_windows(model), "attention_bias": False}, qk_norm=True,
             required=("num_key_value_heads", "head_dim"),
         ),
+        Family(
+            "exaone", "ExaoneForCausalLM", "EXAONE 3.0 and 3.5", _find_exaone_settings,
+            lambda model: {"embed_dropout": 0.0}, required=(), tied_by_default=True, one_head_size=True,
+            in_transformers=False, keys=_EXAONE_KEYS, parts_of_names=_EXAONE_NAMES,
+        ),
     )
 }  # fmt: skip
 """In the order of preference for an export: the first that expresses a model."""
@@ -99,7 +149,6 @@ REFUSED: dict[str, str] = {
     "gemma": "Gemma: scaled embeddings, GELU, norms with 1 + weight",
     "gemma2": "Gemma 2: soft caps of logits, norms after each block, sliding windows in every other layer",
     "gemma3_text": "Gemma 3: norms after each block, sliding windows, two rotary bases",
-    "exaone": "EXAONE 3 and 3.5: other names of weights, code of its own",
     "exaone4": "EXAONE 4: norms after each block, sliding windows",
     "gpt2": "GPT-2: learned positions, LayerNorm, biases",
     "mixtral": "Mixtral: experts",
@@ -110,11 +159,7 @@ REFUSED: dict[str, str] = {
 """What well-known families need that is not there."""
 
 
-def family_for(model: ModelConfig) -> Family | None:
-    """The family that computes the same as ``model`` in every version of transformers, or None."""
-    divides = model.hidden_size % model.heads == 0
-    for family in FAMILIES.values():
-        same = (family.qkv_bias, family.qk_norm) == (model.qkv_bias, model.qk_norm)
-        if same and (divides or not family.heads_must_divide):
-            return family
-    return None
+def family_for(model: ModelConfig, preferred: str | None = None) -> Family | None:
+    """The family that computes the same as ``model``: ``preferred``, or else the first; None without one."""
+    families = [family for family in FAMILIES.values() if family.expresses(model)]
+    return next((f for f in families if f.model_type == preferred), families[0] if families else None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
@@ -45,6 +45,8 @@ class TokenPair:
     max_id: int
     bin_bytes: NonNegativeInt
     idx_bytes: NonNegativeInt
+    sha256: dict[str, str] | None = field(default=None, compare=False)
+    """Checksums of both files (keys bin and idx), if the manifest has them."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,11 @@ class _SetOfOnePair(_Set):
     prefix: InsideFolder
     bin_bytes: NonNegativeInt
     idx_bytes: NonNegativeInt
+    sha256: dict[str, str] | None = None
 
     def pairs_of(self) -> tuple[TokenPair, ...]:
-        return (
-            TokenPair(self.prefix, self.documents, self.tokens, self.max_id, self.bin_bytes, self.idx_bytes),
-        )
+        sizes = (self.bin_bytes, self.idx_bytes)
+        return (TokenPair(self.prefix, self.documents, self.tokens, self.max_id, *sizes, self.sha256),)
 
 
 @dataclass(frozen=True, kw_only=True)

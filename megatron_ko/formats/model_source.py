@@ -17,7 +17,7 @@ from megatron_ko.config.training import Config, ModelConfig, head_size
 from megatron_ko.config.yaml_tree import COMMAND_LINE, Keys, NoneWord, Tree, format_value
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.formats.checkpoint_folder import MARKER
-from megatron_ko.formats.hf_config import KEYS, read_config
+from megatron_ko.formats.hf_config import read_config
 from megatron_ko.formats.hugging_face import CONFIG, is_hf_model
 from megatron_ko.formats.run_folder import newest_checkpoint
 
@@ -55,13 +55,13 @@ def fill_model(tree: Tree) -> None:
         return
     longest = section.get("max_sequence_length")
     try:
-        file, model, vocab_size = _read_model(folder, longest if type(longest) is int else None)
+        source = _read_model(folder, longest if type(longest) is int else None)
     except CheckpointError as error:
         _refuse(tree, [Problem(place, ".".join(FROM), str(p), p.rule) for p in error.problems])
         return
-    fields = _fields(model, vocab_size, with_multiple=file.name == MARKER)
-    _drop_equal_forms(tree, section, model)
-    _merge(tree, section, fields, ("model",), str(file))
+    fields = _fields(source.model, source.vocab_size, with_multiple=source.file.name == MARKER)
+    _drop_equal_forms(tree, section, source.model)
+    _merge(tree, section, fields, ("model",), source)
 
 
 def _refuse(tree: Tree, problems: list[Problem]) -> None:
@@ -69,8 +69,18 @@ def _refuse(tree: Tree, problems: list[Problem]) -> None:
     tree.complete = False  # otherwise each field of the model would be missing, too
 
 
-def _read_model(path: str, longest: int | None) -> tuple[Path, ModelConfig, int]:
-    """The file that describes the model, the model, and the rows of its embedding. Raises CheckpointError."""
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """The file that describes a model, the model, the rows of its embedding, and the file's names of fields."""
+
+    file: Path
+    model: ModelConfig
+    vocab_size: int
+    keys: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def _read_model(path: str, longest: int | None) -> _Source:
+    """Raises CheckpointError for a folder without a supported model."""
     try:
         folder = Path(path).expanduser()
     except RuntimeError:
@@ -78,9 +88,9 @@ def _read_model(path: str, longest: int | None) -> tuple[Path, ModelConfig, int]
         raise CheckpointError(message, rule="missing-folder") from None
     if is_hf_model(folder):
         config = read_config(folder, longest)
-        return folder / CONFIG, config.model, config.vocab_size
+        return _Source(folder / CONFIG, config.model, config.vocab_size, config.keys)
     checkpoint = newest_checkpoint(folder)
-    return checkpoint.folder / MARKER, checkpoint.model, checkpoint.vocab_size
+    return _Source(checkpoint.folder / MARKER, checkpoint.model, checkpoint.vocab_size)
 
 
 def _fields(model: ModelConfig, vocab_size: int, with_multiple: bool) -> dict[str, Any]:
@@ -106,23 +116,23 @@ def _drop(tree: Tree, section: dict[str, Any], name: str) -> None:
     tree.places.pop(("model", name), None)
 
 
-def _merge(tree: Tree, written: dict[str, Any], fields: dict[str, Any], above: Keys, file: str) -> None:
+def _merge(tree: Tree, written: dict[str, Any], fields: dict[str, Any], above: Keys, source: _Source) -> None:
     """Adds the fields that are not written; adds a problem for each one that is written and differs."""
     for name, value in fields.items():
         keys = (*above, name)
         if name not in written:
             written[name] = deepcopy(value)
-            tree.places[keys] = tree.borrowed[keys] = file
+            tree.places[keys] = tree.borrowed[keys] = str(source.file)
         elif isinstance(written[name], dict) and isinstance(value, dict):
             if "type" in value and written[name].get("type", value["type"]) != value["type"]:
-                _contradict(tree, (*keys, "type"), written[name]["type"], value["type"], file)
+                _contradict(tree, (*keys, "type"), written[name]["type"], value["type"], source)
                 written[name] = deepcopy(value)
             else:
-                _merge(tree, written[name], value, keys, file)
+                _merge(tree, written[name], value, keys, source)
         elif isinstance(written[name], dict) == isinstance(value, dict) and not _may_differ(
             tree, name, written[name], value
         ):
-            _contradict(tree, keys, written[name], value, file)
+            _contradict(tree, keys, written[name], value, source)
             written[name] = deepcopy(value)
 
 
@@ -139,8 +149,8 @@ def _may_differ(tree: Tree, name: str, written: Any, value: Any) -> bool:
     return False
 
 
-def _contradict(tree: Tree, keys: Keys, written: Any, value: Any, file: str) -> None:
-    theirs = f" ({KEYS[keys[1]]})" if keys[1] in KEYS and Path(file).name == CONFIG else ""
+def _contradict(tree: Tree, keys: Keys, written: Any, value: Any, source: _Source) -> None:
+    theirs = f" ({source.keys[keys[1]]})" if keys[1] in source.keys else ""
     place = next(tree.places[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in tree.places)
-    message = f"is {format_value(written)} here but {format_value(value)} in {file}{theirs}; remove it, or remove model.from"
+    message = f"is {format_value(written)} here but {format_value(value)} in {source.file}{theirs}; remove it, or remove model.from"
     tree.problems.append(Problem(place, ".".join(keys), message, "contradicts-model-from"))

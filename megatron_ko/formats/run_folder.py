@@ -1,7 +1,7 @@
 """The run folder ``runs/NAME`` and its checkpoints, without torch (``docs/formats.md``).
 
-Owns the names inside, the search for the newest complete checkpoint, the removal of old ones, and the truncation of
-``metrics.jsonl`` for a resumed run. ``checkpoint_folder`` owns the description of a checkpoint.
+Owns the names inside, the search for the checkpoint from which a run continues, and the truncation of ``metrics.jsonl`` for a
+resumed run. ``checkpoint_folder`` owns the description of a checkpoint, ``retention`` which ones stay.
 """
 
 from __future__ import annotations
@@ -9,18 +9,25 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 from pathlib import Path
 
 from megatron_ko.config.training import Config
 from megatron_ko.errors import CheckpointError
-from megatron_ko.files import atomic_file
-from megatron_ko.formats.checkpoint_folder import MARKER, STEP, Checkpoint
+from megatron_ko.files import atomic_file, write_text
+from megatron_ko.formats.checkpoint_folder import MARKER, STEP, Checkpoint, Origin
 
 log = logging.getLogger(__name__)
+WANDB_ID = "wandb_id"
+"""File in a run folder: the id of the run in Weights & Biases."""
 INITIAL_WEIGHTS = "initial_weights"
 """Checkpoint in a run folder: initial weights that were converted from a Hugging Face folder."""
+SET_ASIDE = "set_aside"
+"""Folder in a run folder: checkpoints behind the one to which ``checkpoint.resume`` went back."""
 DAMAGE = frozenset(("missing-file", "wrong-size", "damaged-marker", "invalid-json", "unreadable-file"))
 """Rules of errors about a checkpoint that was complete once."""
+RESUME_WORDS = ("auto", "never")
+"""Values of ``checkpoint.resume`` that are not folders."""
 
 
 def checkpoints_of(run: Path | str) -> list[Path]:
@@ -42,7 +49,7 @@ def folder_problem(run: Path | str) -> str | None:
         return f"{nearest} is a file and not a folder; choose another run.folder"
     if not os.access(nearest, os.W_OK | os.X_OK):
         return f"this user may not write to {nearest}; choose another run.folder"
-    for name in ("checkpoints", "logs", "index", "tokenizer", INITIAL_WEIGHTS):
+    for name in ("checkpoints", "logs", "index", "tokenizer", INITIAL_WEIGHTS, SET_ASIDE):
         if (folder / name).exists() and not (folder / name).is_dir():
             return f"{folder / name} is a file and not a folder; remove it or choose another run.folder"
     return None
@@ -76,25 +83,91 @@ def newest_checkpoint(path: Path | str) -> Checkpoint:
 
 
 def start_of_run(config: Config) -> Checkpoint | None:
-    """Checkpoint from which this run continues: the newest complete one of its folder, or None."""
+    """Checkpoint from which this run continues, or None: that of ``checkpoint.resume``, else the newest complete one."""
     complete = checkpoints_of(config.run.folder)
     _warn_about_incomplete(Path(config.run.folder).expanduser() / "checkpoints", complete)
+    resume = config.checkpoint.resume
+    if resume not in RESUME_WORDS:
+        return _check_optimizer(_chosen_start(resume, Path(config.run.folder).expanduser(), complete))
     if not complete:
         return None
-    if config.checkpoint.resume == "never":
+    if resume == "never":
         raise CheckpointError(
             f"{complete[-1]}: exists, but checkpoint.resume is never; choose another run.folder or set "
             "checkpoint.resume: auto",
             rule="resume-never",
         )
-    newest = _read_newest(complete)
-    if not newest.optimizer:
+    return _check_optimizer(_read_newest(complete))
+
+
+def _check_optimizer(start: Checkpoint) -> Checkpoint:
+    if not start.optimizer:
         raise CheckpointError(
-            f"{newest.folder}: contains only weights, so no run can continue from it; set checkpoint.initial_weights to "
+            f"{start.folder}: contains only weights, so no run can continue from it; set checkpoint.initial_weights to "
             "it and choose a new run.folder",
             rule="no-optimizer-state",
         )
-    return newest
+    return start
+
+
+def _chosen_start(resume: str, run: Path, complete: list[Path]) -> Checkpoint:
+    """The checkpoint ``resume``, or the newest of the run if that was trained from it: the same command goes on.
+
+    Raises CheckpointError if the run folder contains checkpoints and the chosen one is not one of them.
+    """
+    newest = _newest_readable(complete)
+    if newest and newest.resumed_from and _is_same_folder(newest.resumed_from.folder, resume):
+        log.info("%s was trained from %s, the run continues with it", newest.folder, resume)
+        return newest
+    if not Path(resume).expanduser().exists():
+        raise CheckpointError(
+            f"checkpoint.resume: {resume!r} does not exist; write auto, never, or the folder of a checkpoint or a run",
+            rule="missing-checkpoint",
+        )
+    chosen = newest_checkpoint(resume)
+    if newest and newest.resumed_from and _is_origin(newest.resumed_from, chosen):  # the folders have moved
+        return newest
+    if complete and not _is_same_folder(chosen.folder.parent, run / "checkpoints"):
+        raise CheckpointError(
+            f"{run}: has checkpoints of its own ({complete[-1].name}) that were not trained from {chosen.folder}; choose a new "
+            "run.folder to continue from there",
+            rule="resume-foreign",
+        )
+    return chosen
+
+
+def origin_of(resume: str, start: Checkpoint | None) -> Origin | None:
+    """What the checkpoints of a run that continues from ``start`` record as ``resumed_from``.
+
+    It differs from that of ``start`` where the run goes back to (or branches off) a checkpoint that was chosen now.
+    """
+    if start is None or resume in RESUME_WORDS:
+        return start and start.resumed_from
+    earlier = start.resumed_from
+    if earlier and _is_same_folder(earlier.folder, resume):
+        return earlier
+    chosen = newest_checkpoint(resume)
+    if earlier and _is_origin(earlier, chosen):
+        return earlier
+    return Origin(str(Path(resume).expanduser().resolve()), chosen.step, chosen.short_hash)
+
+
+def _is_same_folder(left: Path | str, right: Path | str) -> bool:
+    return Path(left).expanduser().resolve() == Path(right).expanduser().resolve()
+
+
+def _is_origin(origin: Origin, checkpoint: Checkpoint) -> bool:
+    return (origin.step, origin.hash) == (checkpoint.step, checkpoint.short_hash)
+
+
+def _newest_readable(complete: list[Path]) -> Checkpoint | None:
+    """The newest of the checkpoints (oldest first) that is not damaged, or None."""
+    try:
+        return _read_newest(complete) if complete else None
+    except CheckpointError as error:
+        if error.rule not in DAMAGE:
+            raise
+        return None
 
 
 def _read_newest(complete: list[Path]) -> Checkpoint:
@@ -119,14 +192,17 @@ def _warn_about_incomplete(folder: Path, complete: list[Path]) -> None:
     """Warns about incomplete checkpoints after the newest complete one; the run replaces them at their steps."""
     names = folder.iterdir() if folder.is_dir() else ()
     incomplete = [path for path in names if STEP.match(path.name) and path not in complete]
-    newer = [p for p in incomplete if not complete or _step_of(p) > _step_of(complete[-1])]
+    newer = [p for p in incomplete if not complete or step_of(p) > step_of(complete[-1])]
     for path in sorted(newer):
         start = complete[-1].name if complete else "the beginning"
         log.warning("%s is incomplete and ignored; the run continues from %s", path, start)
 
 
 def cut_metrics(path: Path, last_step: int) -> None:
-    """Removes lines of ``metrics.jsonl`` after ``last_step``, which a resumed run writes again, and a truncated last line."""
+    """Removes lines of ``metrics.jsonl`` after ``last_step``, which a resumed run writes again, and a truncated last line.
+
+    Records of a divergence stay.
+    """
     if not path.is_file():
         return
     lines = []
@@ -136,7 +212,8 @@ def cut_metrics(path: Path, last_step: int) -> None:
         except ValueError:
             continue  # truncated: the run was killed while it wrote this line
         written_again = record["kind"] == "valid" and record["step"] == last_step == 0  # the baseline
-        if record["step"] <= last_step and record["kind"] != "end" and not written_again:
+        happened = record["step"] <= last_step and record["kind"] != "end" and not written_again
+        if happened or record["kind"] == "divergence":  # a resumed run may pass its step without another one
             lines.append(line.rstrip(b"\n") + b"\n")
     with atomic_file(path) as file:
         file.writelines(lines)
@@ -157,33 +234,16 @@ def lacks_validation(path: Path, step: int) -> bool:
     return "save" in kinds and "valid" not in kinds
 
 
-def _step_of(folder: Path) -> int:
+def wandb_id(run: Path, resumed_step: int) -> str:
+    """The id of the run in Weights & Biases: made when the run starts from its beginning, kept when it resumes."""
+    path = run / WANDB_ID
+    if resumed_step == 0 or not path.is_file():
+        write_text(path, f"{secrets.token_hex(8)}\n")
+    return path.read_text(encoding="utf-8").strip()
+
+
+def step_of(folder: Path) -> int:
+    """Step of the checkpoint in ``folder``, by its name."""
     match = STEP.match(folder.name)
     assert match is not None, folder
     return int(match[1])
-
-
-def remove_old_checkpoints(run: Path | str, keep: int | None) -> list[Path]:
-    """Deletes all but the newest ``keep`` complete checkpoints, and leftovers of killed saves older than the newest.
-
-    Deletes markers first, so that a partly deleted checkpoint never counts as complete.
-    """
-    import shutil
-
-    complete = checkpoints_of(run)
-    if not complete:
-        return []
-    old = complete[:-keep] if keep is not None else []
-    for folder in old:
-        os.unlink(folder / MARKER)
-    newest = complete[-1]
-    incomplete = [
-        path
-        for path in newest.parent.iterdir()
-        if (match := STEP.match(path.name))
-        and not (path / MARKER).exists()
-        and int(match[1]) < _step_of(newest)
-    ]
-    for folder in incomplete:
-        shutil.rmtree(folder)
-    return old

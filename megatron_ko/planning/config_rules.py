@@ -15,6 +15,7 @@ from pathlib import Path
 
 from megatron_ko.config.loading import Rule
 from megatron_ko.config.training import (
+    CheckpointConfig,
     DataConfig,
     ModelConfig,
     MultiStepSchedule,
@@ -75,8 +76,18 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("training", "schedule"), _schedule_fits),
         Rule(("run", "precision"), _precision_possible),
         Rule(("run", "model"), _extra_fields),
+        Rule(("checkpoint",), _permanent_checkpoints),
         Rule(("reporting",), _packages_installed),
     ]
+
+
+def _permanent_checkpoints(checkpoint: CheckpointConfig) -> Problems:
+    if checkpoint.keep_every is not None and checkpoint.keep_every % checkpoint.every_steps:
+        yield (
+            "checkpoint.keep_every",
+            f"{checkpoint.keep_every} must be a multiple of checkpoint.every_steps {checkpoint.every_steps}, because only then a "
+            "checkpoint is saved there; change either",
+        )
 
 
 def _model_shape(model: ModelConfig) -> Problems:

@@ -22,9 +22,10 @@ import torch
 import torch.distributed as dist
 
 from megatron_ko.errors import CheckpointError, first_line
-from megatron_ko.files import fsync_folder, write_json
+from megatron_ko.files import fsync_file, fsync_folder, write_json
 from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, damage_error, damaged_files
 from megatron_ko.formats.checksums import describe_files, state_files
+from megatron_ko.formats.retention import remove_leftovers
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.training.checkpoint_index import check_objects, read_index
@@ -37,20 +38,51 @@ SHARDING = {"distrib_optim_sharding_type": "fully_reshardable"}
 
 
 def save(checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, tokenizer_folder: Path) -> float:
-    """Writes ``checkpoint.folder``, its marker last, and returns the duration in seconds. Collective."""
-    from megatron.core import dist_checkpointing
+    """Writes ``checkpoint.folder``, its marker last, and returns the duration in seconds. Collective.
+
+    Raises CheckpointError if it cannot be written, such as to a full disk, and removes what was written.
+    """
     from megatron.core.dist_checkpointing.core import CheckpointingException
     from torch.distributed.checkpoint.api import CheckpointException
 
     begin = time.monotonic()
     folder = checkpoint.folder
     main = dist.get_rank() == 0
-    if main:
-        if folder.exists():
-            (folder / MARKER).unlink(missing_ok=True)
-            shutil.rmtree(folder)  # leftover of a killed run, or a checkpoint that this one replaces
-        folder.mkdir(parents=True)
+    try:
+        if main:
+            remove_leftovers(folder.parent.parent)  # of killed saves: their room may be needed
+            _remove(folder)  # a damaged checkpoint, which this one replaces
+            folder.mkdir(parents=True)
+        dist.barrier()
+        _write_state(folder, ddp_model, optimizer)
+        dist.barrier()
+        if main:
+            copy_tokenizer_folder(tokenizer_folder, folder / "tokenizer")
+        dist.barrier()
+        files = _describe_files(folder)
+        if main:
+            fsync_folder(folder)
+            write_json(folder / MARKER, {**checkpoint.description(), "files": files})
+            fsync_folder(folder.parent)
+    except (CheckpointException, CheckpointingException, OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "inline_container" not in str(error):
+            raise  # torch.save reports a full disk as an error of its archive; others are lost ranks and bugs
+        # megatron-core reports the failure of a rank to all after each has written; no rank writes any more
+        free = shutil.disk_usage(folder.parent if folder.parent.is_dir() else "/").free / 2**30
+        if main:
+            _remove(folder)
+        raise CheckpointError(
+            f"{folder}: cannot be written ({_reason_of(error)}), {free:.1f} GiB are free there; free some space, then start "
+            "the run again (the unfinished checkpoint was removed)",
+            rule="checkpoint-not-written",
+        ) from error
     dist.barrier()
+    return time.monotonic() - begin
+
+
+def _write_state(folder: Path, ddp_model: Any, optimizer: Any) -> None:
+    from megatron.core import dist_checkpointing
+
     model_state = _model_state(unwrap(ddp_model))
     state = {
         "model": model_state,
@@ -59,30 +91,30 @@ def save(checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, tokenizer_folde
     }
     _use_plain_results_queue()
     with _quiet():
-        try:
-            dist_checkpointing.save(state, str(folder), content_metadata=dict(SHARDING))
-        except (CheckpointException, CheckpointingException, OSError) as error:
-            free = shutil.disk_usage(folder).free / 2**30
-            raise CheckpointError(
-                f"{folder}: cannot be written ({first_line(error)}), {free:.1f} GiB are free there; free some space",
-                rule="checkpoint-not-written",
-            ) from error
-    dist.barrier()
-    if main:
-        copy_tokenizer_folder(tokenizer_folder, folder / "tokenizer")
-    dist.barrier()
-    files = _describe_files(folder)
-    if main:
-        fsync_folder(folder)
-        write_json(folder / MARKER, {**checkpoint.description(), "files": files})
-        fsync_folder(folder.parent)
-    dist.barrier()
-    return time.monotonic() - begin
+        dist_checkpointing.save(state, str(folder), content_metadata=dict(SHARDING))
+
+
+def _remove(folder: Path) -> None:
+    """Removes a checkpoint if it exists, its marker first."""
+    (folder / MARKER).unlink(missing_ok=True)
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _reason_of(error: BaseException) -> str:
+    """The first failure of a rank, where torch has collected them, or the first line of ``error``."""
+    failures = getattr(error, "failures", None)
+    if not isinstance(failures, dict) or not failures:
+        return first_line(error) if failures is None else "another rank could not write"
+    rank, failure = min(failures.items())
+    return f"rank {rank}: {first_line(failure[0])}"
 
 
 def _describe_files(folder: Path) -> dict[str, Any]:
     """Sizes and checksums of all files, each read by one rank. Collective."""
     names = state_files(folder)
+    for name in names[dist.get_rank() :: dist.get_world_size()]:
+        fsync_file(folder / name)  # megatron-core does not sync all of them
     described: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(described, describe_files(folder, names[dist.get_rank() :: len(described)]))
     merged = {name: facts for part in described for name, facts in part.items()}

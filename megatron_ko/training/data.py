@@ -42,30 +42,58 @@ class _TokenizerFacts:
     pad: int = -1
 
 
-def batches_between(
-    consumed: int,
-    total: int,
-    config: Config,
-    manifest: Manifest,
-    mixture: dict[str, float],
-    world: World,
-    *,
-    cache: Path,
-) -> Iterator[Batch]:
-    """This rank's micro-batches of the samples ``consumed`` to ``total`` of the run. Collective."""
-    if consumed >= total:
-        return iter(())
-    training = config.training
+@dataclass(frozen=True)
+class SampleOrder:
+    """The samples of a run by number: which token files, and which of their documents, each comes from."""
+
+    dataset: Any
+    set_names: tuple[str, ...]
+    """Set of each pair of token files, in the order of megatron-core's blend."""
+
+    def count(self, first: int, last: int) -> dict[str, int]:
+        """Samples of each set among the numbers ``first`` to ``last`` (exclusive)."""
+        counts = np.bincount(self.dataset.dataset_index[first:last], minlength=len(self.set_names))
+        return {
+            name: int(sum(count for other, count in zip(self.set_names, counts) if other == name))
+            for name in dict.fromkeys(self.set_names)
+        }
+
+    def documents(self, first: int, last: int) -> dict[str, list[int]]:
+        """Documents in the samples ``first`` to ``last`` (exclusive), by the path of the token files without suffix."""
+        found: dict[str, set[int]] = {}
+        for number in range(first, last):
+            part = self.dataset.datasets[self.dataset.dataset_index[number]]
+            own_number = self.dataset.dataset_sample_index[number]
+            ids = part._query_document_sample_shuffle_indices(own_number)[1]
+            found.setdefault(str(part.dataset_path), set()).update(map(int, ids))
+        return {path: sorted(ids) for path, ids in sorted(found.items())}
+
+
+def order_samples(
+    total: int, config: Config, manifest: Manifest, mixture: dict[str, float], *, cache: Path
+) -> SampleOrder:
+    """The first ``total`` samples of the run. Collective."""
     dataset = build_training_data(
         manifest,
         mixture,
         samples=total,
-        sequence_length=training.sequence_length,
+        sequence_length=config.training.sequence_length,
         seed=config.run.seed,
         cache=cache,
     )
+    sets = manifest.of_split("train")
+    return SampleOrder(dataset, tuple(name for name in mixture for _ in sets[name].pairs))
+
+
+def batches_between(
+    consumed: int, total: int, order: SampleOrder, config: Config, world: World
+) -> Iterator[Batch]:
+    """This rank's micro-batches of the samples ``consumed`` to ``total`` of the run."""
+    if consumed >= total:
+        return iter(())
+    training = config.training
     return training_batches(
-        dataset,
+        order.dataset,
         world,
         consumed=consumed,
         total=total,
@@ -133,9 +161,12 @@ def _remove_incomplete(folder: Path) -> None:
     dist.barrier()
 
 
-def warn_if_order_changes(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Warns if two configurations order samples differently: the order depends on a run's length, mixture and seed."""
-    for section, name in _ORDER:
+def warn_if_order_changes(before: dict[str, Any], now: dict[str, Any], *, data_is_compared: bool) -> None:
+    """Warns if two configurations order samples differently: the order depends on a run's length, mixture and seed.
+
+    Data and mixture are left out where the record of the checkpoint was compared.
+    """
+    for section, name in _ORDER if data_is_compared else (*_ORDER, *_DATA):
         then, current = before.get(section, {}).get(name), now[section][name]
         if then != current:
             log.warning(
@@ -146,8 +177,8 @@ def warn_if_order_changes(before: dict[str, Any], now: dict[str, Any]) -> None:
 
 _ORDER = (
     ("run", "seed"), ("training", "steps"), ("training", "global_batch_size"), ("training", "sequence_length"),
-    ("data", "manifest"), ("data", "mixture"),
 )  # fmt: skip
+_DATA = (("data", "manifest"), ("data", "mixture"))
 
 
 class _MicroBatchSampler(torch.utils.data.Sampler):

@@ -5,24 +5,27 @@ Only rank 0 writes.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
+import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, Problem
-from megatron_ko.files import sha256_text
 from megatron_ko.formats.checkpoint_folder import versions
-from megatron_ko.formats.run_folder import cut_metrics
+from megatron_ko.formats.run_folder import cut_metrics, wandb_id
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import Plan
 from megatron_ko.tables import width_of, wrap
 from megatron_ko.training import metrics
+from megatron_ko.training.data import SampleOrder
 from megatron_ko.training.distributed import World, largest
-from megatron_ko.training.step import StepResult
+from megatron_ko.training.step import Divergence, StepResult
 from megatron_ko.wording import format_count
 
 log = logging.getLogger(__name__)
@@ -43,7 +46,7 @@ class Records:
         if config.reporting.tensorboard:
             self._sinks.append(_TensorBoard(folder / "tensorboard", resumed_step))
         if config.reporting.wandb_project:
-            self._sinks.append(_Wandb(config))
+            self._sinks.append(_Wandb(config, resumed_step))
 
     def record(self, kind: str, step: int, **values: Any) -> None:
         """Appends a record to ``metrics.jsonl`` and logs it."""
@@ -123,11 +126,36 @@ class Reporter:
         self._records.record("save", position.step, folder=str(folder), seconds=round(seconds, 3))
         self._speed.restart()
 
+    @contextlib.contextmanager
+    def divergences(self, position: Position, order: SampleOrder) -> Iterator[None]:
+        """Records a Divergence of the step that ends at ``position``, with its samples, and raises it again."""
+        try:
+            yield
+        except Divergence as error:
+            first = position.samples - self._plan.global_batch_size
+            documents = order.documents(first, position.samples) if self._world.is_main else {}
+            self._records.record(
+                "divergence",
+                position.step,
+                rule=error.rule,
+                loss=_finite_or_name(error.loss),
+                gradient_norm=_finite_or_name(error.gradient_norm),
+                first_sample=first,
+                last_sample=position.samples - 1,
+                documents=documents,
+            )
+            raise
+
     def end(self, position: Position, finished: bool) -> None:
         self._records.record("end", position.step, reason="done" if finished else "stopped")
         if self._world.is_main and not finished:
             log.info("stopped on request at step %s; the same command continues", f"{position.step:,}")
         self._records.close()
+
+
+def _finite_or_name(value: float | None) -> float | str | None:
+    """JSON has no numbers that are not finite: they become ``nan``, ``inf`` or ``-inf``."""
+    return value if value is None or math.isfinite(value) else str(value)
 
 
 # --- console ---------------------------------------------------------------------------------------------
@@ -272,7 +300,7 @@ class _TensorBoard:
 
 
 class _Wandb:
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, resumed_step: int) -> None:
         try:
             import wandb
         except ImportError:
@@ -285,7 +313,7 @@ class _Wandb:
             project=config.reporting.wandb_project,
             name=folder.name,
             dir=str(folder),
-            id=sha256_text(str(folder.resolve()))[:16],
+            id=wandb_id(folder, resumed_step),
             resume="allow",
             config=dataclasses.asdict(config),
         )

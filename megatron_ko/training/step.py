@@ -22,8 +22,8 @@ from megatron_ko.training.model import wrap
 from megatron_ko.training.optimizer import build_optimizer
 
 AFTER_DIVERGENCE = (
-    "lower the learning rate or check the data of this step; to resume from an earlier checkpoint, delete the folder of "
-    "the newest"
+    "lower the learning rate or check the data of this step (metrics.jsonl names its documents); to continue from an earlier "
+    "checkpoint, set checkpoint.resume to its folder"
 )
 
 
@@ -31,6 +31,12 @@ class Divergence(UserError):
     """Loss, gradients or weights are no longer finite."""
 
     label = "training stopped"
+
+    def __init__(
+        self, message: str, rule: str, loss: float | None = None, gradient_norm: float | None = None
+    ) -> None:
+        super().__init__(message, rule=rule)
+        self.loss, self.gradient_norm = loss, gradient_norm
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ def train_step(
     updated, norm, _ = optimizer.step()
     if not on_all_ranks(updated and math.isfinite(norm) and math.isfinite(loss), world.device):
         message = f"loss {loss} or gradient norm {norm} is not finite; {AFTER_DIVERGENCE}"
-        raise Divergence(message, rule="loss-not-finite")
+        raise Divergence(message, "loss-not-finite", loss, float(norm))
     return StepResult(loss, float(norm))
 
 
@@ -87,7 +93,7 @@ def check_weights(ddp_model: Any, world: World) -> None:
     finite = all(bool(torch.isfinite(weight).all()) for weight in ddp_model.parameters())
     if not on_all_ranks(finite, world.device):
         message = f"weights are not finite, so they are not saved; {AFTER_DIVERGENCE}"
-        raise Divergence(message, rule="weights-not-finite")
+        raise Divergence(message, "weights-not-finite")
 
 
 def run_batches(

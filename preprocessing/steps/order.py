@@ -12,6 +12,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from megatron_ko.errors import DataError
 from preprocessing.config.pipeline import Config
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker, key_of
@@ -148,6 +149,12 @@ def steps_of(config: Config) -> list[str]:
     return [name for name, step in STEPS.items() if step.enabled(config)]
 
 
+def steps_until(config: Config, last: str | None) -> list[str]:
+    """The enabled steps up to ``last``, or all."""
+    steps = steps_of(config)
+    return steps[: steps.index(last) + 1] if last else steps
+
+
 def reads_of(context: Context, step: str) -> list[str]:
     """The enabled steps whose files ``step`` opens, in order."""
     reads = {context.text_step if name == TEXT else name for name in STEPS[step].reads}
@@ -164,17 +171,32 @@ def versions_of(config: Config) -> dict[str, int]:
 
 
 class StepKeys:
-    """Keys of the steps of one context. Raises DataError for missing models and evaluation sets."""
+    """Keys of the steps of one context. Raises DataError for models, evaluation sets and tokenizers that are missing.
 
-    def __init__(self, context: Context):
+    Only those that steps up to ``last`` need: a later step without its files is not finished.
+    """
+
+    def __init__(self, context: Context, last: str | None = None):
         self._context = context
-        versions = versions_of(context.config)
-        self.own = {name: key_of(number, STEPS[name].depends(context)) for name, number in versions.items()}
+        self.own = self._own_keys(last)
         """Hash of everything a step's result depends on besides the files of other steps."""
         self._keys: dict[str, str] = {}
 
+    def _own_keys(self, last: str | None) -> dict[str, str]:
+        config, keys = self._context.config, {}
+        needed = steps_until(config, last)
+        for name, number in versions_of(config).items():
+            try:
+                keys[name] = key_of(number, STEPS[name].depends(self._context))
+            except DataError:
+                if name in needed:
+                    raise
+        return keys
+
     def of(self, step: str) -> str | None:
         """Key of ``step``; None while a step it reads is not finished for this configuration."""
+        if step not in self.own:
+            return None
         if step not in self._keys:
             contents = [self._content(name) for name in reads_of(self._context, step)]
             if None in contents:

@@ -11,7 +11,7 @@ import errno
 import logging
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from megatron_ko.config.loading import Loaded, to_yaml
@@ -25,29 +25,30 @@ from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
 from preprocessing.running.tasks import Runner
 from preprocessing.steps.kernel_groups import GROUPS, compile_for
-from preprocessing.steps.order import StepKeys, module_of, reads_of, steps_of
+from preprocessing.steps.order import StepKeys, module_of, reads_of, steps_of, steps_until
 
 log = logging.getLogger(__name__)
 # files for other programs that are outdated as soon as the step starts
 _OUTDATED = {"train-tokenizer": ("manifest.json",), "encode": ("manifest.json",)}
 
 
-def run(loaded: Loaded[Config], step: str, runner: Runner) -> int:
-    """Runs ``step`` alone (the steps it reads must be up to date), or all steps for ``run``.
+def run(loaded: Loaded[Config], step: str, runner: Runner, until: str | None = None) -> int:
+    """Runs ``step`` alone (the steps it reads must be up to date), or for ``run`` all steps, the last of which is ``until``.
 
     Returns the number of input records that could not be read; 0 for steps that do not read inputs.
     """
     context = Context(loaded, runner)
     _ = context.units  # reports patterns that match no file before anything is written
-    _check_enabled(loaded, step)
+    _check_enabled(loaded, until or step)
+    last = until if step == "run" else step
+    steps = steps_until(loaded.config, last) if step == "run" else [step]
     if step == "run":
-        _check_models(loaded.config)
+        _check_models(loaded.config, steps)
     with context.locked(), _report_full_disk(context):
-        keys = StepKeys(context)
+        keys = StepKeys(context, last)
         if runner.leads:
             context.save_hashes()
             _keep_configuration(context)
-        steps = steps_of(context.config) if step == "run" else [step]
         for number, name in enumerate(steps):
             _require(context, name, keys)
             if _is_finished(context, name, keys) and step != "validate":
@@ -94,16 +95,18 @@ def _bad_records(keys: StepKeys) -> int:
     return sum(entry["counts"]["bad_records"] for entry in summary["sources"].values())
 
 
-def describe(loaded: Loaded[Config]) -> str:
-    """Text of what ``run`` would do; writes nothing."""
+def describe(loaded: Loaded[Config], until: str | None = None) -> str:
+    """Text of what ``run`` would do, to its end or up to the step ``until``; writes nothing."""
     context = Context(loaded)
-    _check_models(loaded.config)
+    _check_enabled(loaded, until or "run")
+    steps = steps_until(loaded.config, until)
+    _check_models(loaded.config, steps)
     lines = [
         f"{unit.name}: {format_count(len(unit.files), 'file')}, {unit.size / 1e6:.2f} MB"
         for unit in context.units
     ]
-    keys = StepKeys(context)
-    for name in steps_of(context.config):
+    keys = StepKeys(context, until)
+    for name in steps:
         done = keys.summary(name) is not None
         lines.append(f"{name}: {'up to date' if done else _describe_pending(keys, name)}")
         settings = loaded.config.tokenizer
@@ -142,13 +145,13 @@ def _check_enabled(loaded: Loaded[Config], step: str) -> None:
         )
 
 
-def _check_models(config: Config) -> None:
+def _check_models(config: Config, steps: Sequence[str]) -> None:
     """Raises DataError for a missing model or tokenizer at once: the step that needs it may start hours later."""
-    if config.score.enabled:
+    if "score" in steps:
         from preprocessing.steps.score import model_keys
 
         model_keys(config.score)
-    if isinstance(config.tokenizer, ExistingTokenizerConfig):
+    if isinstance(config.tokenizer, ExistingTokenizerConfig) and "train-tokenizer" in steps:
         from preprocessing.tokenizers.existing import read_existing
 
         read_existing(config.tokenizer.folder, config.tokenizer.eos_token)
@@ -200,4 +203,5 @@ def _write_funnel(context: Context, keys: StepKeys, show: bool) -> None:
     if show:
         encoded = summaries.get("encode", {})
         print(to_table(funnel, encoded.get("mixture", {}), encoded.get("epochs", {})))
-        print(f"\n{context.folder / 'manifest.json'}")
+        if "encode" in summaries:
+            print(f"\n{context.folder / 'manifest.json'}")

@@ -135,8 +135,8 @@ def select(
         cut = cut_of(description)
         words = count_words(parts, cut, folder, pool)
         log.info(
-            "%s documents, %.2f GB of them Korean: %s distinct Korean words, %s in total",
-            f"{words.documents:,}", words.korean_gigabytes, f"{words.words:,}", f"{words.words_seen:,}",
+            "%s documents, %.1f MB of them Korean: %s distinct Korean words, %s in total",
+            f"{words.documents:,}", words.korean_bytes / 1e6, f"{words.words:,}", f"{words.words_seen:,}",
         )  # fmt: skip
         candidates = train_intermediate(words, settings.intermediate_size)
         rounds = _Rounds(base, words, cut, folder, settings, pool, overrides)

@@ -404,6 +404,70 @@ def test_megatron_judges_as_transformers_does(source, tokenizers, text, tmp_path
         assert scores[1][name]["accuracy"] == pytest.approx(expected["accuracy"], abs=0.01)
 
 
+# --- the best --------------------------------------------------------------------------------------------
+
+
+def _bits(report: dict[str, Any]) -> dict[str, float]:
+    """Bits per byte of each initialization over all texts together, from the losses and sizes of each."""
+    judged = report["judged"]
+    size = sum(text["text_bytes"] for text in judged)
+    return {
+        name: sum(t["scores"][name]["loss"] * t["scores"][name]["tokens"] for t in judged)
+        / math.log(2)
+        / size
+        for name in judged[0]["scores"]
+        if name != "before (old tokenizer)"
+    }
+
+
+def test_the_best_over_all_texts_is_written_and_another_one_warned_of(
+    source, tokenizers, text, tmp_path, run, capsys
+):
+    other = tmp_path / "other.jsonl"
+    other.write_text(json.dumps({"text": "the an 어 국 " * 200}) + "\n", encoding="utf-8")
+    options = {"tokenizer": tokenizers[1].folder, "text": f"{text},{other}", "judge_length": 32}
+    assert run("expand-vocab", src=source, dst=tmp_path / "best", init="best", **options) == 0
+    assert "warning" not in capsys.readouterr().out
+    report = json.loads((tmp_path / "best" / "expansion.json").read_text())
+    bits = _bits(report)
+    best = min(bits, key=lambda name: bits[name])
+    assert report["init"] == report["best"] == best and len(bits) == len(METHODS) - 1
+    assert report["rules"] == {"input": METHODS[best].input, "output": METHODS[best].output}
+    worst = max(bits, key=lambda name: bits[name])
+    assert run("expand-vocab", src=source, dst=tmp_path / "worst", init=worst, **options) == 0
+    warning = capsys.readouterr().out.partition("warning: ")[2]
+    assert f"{bits[worst]:.4f}" in warning and f"{best} {bits[best]:.4f}" in warning
+    assert json.loads((tmp_path / "worst" / "expansion.json").read_text())["init"] == worst
+    assert run("expand-vocab", src=source, dst=tmp_path / "again", init=best, **options) == 0
+    assert "warning" not in capsys.readouterr().out
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("best", "again")]
+    assert weights[0] == weights[1]
+    assert run("expand-vocab", src=source, dst=tmp_path / "one", judge="chosen", **options) == 0
+    assert json.loads((tmp_path / "one" / "expansion.json").read_text())["best"] is None
+    assert "warning" not in capsys.readouterr().out
+
+
+def test_the_files_of_a_corpus_are_text(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from checkpoint_tools.embeddings.texts import documents, text_files
+
+    rows = ["하나", " ", None, "two", "셋"]
+    for kind in (pa.string(), pa.large_string()):
+        path = tmp_path / f"{kind}.parquet"
+        parquet.write_table(
+            pa.table({"id": [*"abcde"], "text": pa.array(rows, kind)}), path, row_group_size=2
+        )
+        assert list(documents(text_files(str(path), "--text")[0])) == ["하나", "two", "셋"]
+    parquet.write_table(pa.table({"text": [1, 2]}), tmp_path / "numbers.parquet")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
+    for name, rule in (("numbers", "missing-text"), ("broken", "unreadable-file")):
+        with pytest.raises(DataError) as caught:
+            list(documents(tmp_path / f"{name}.parquet"))
+        assert caught.value.rule == rule and f"{name}.parquet" in str(caught.value)
+
+
 # --- errors ----------------------------------------------------------------------------------------------
 
 
@@ -412,6 +476,8 @@ def test_megatron_judges_as_transformers_does(source, tokenizers, text, tmp_path
     [
         ({"init": "focus"}, "--init", "focus-without-text"),
         ({"init": "compare"}, "--init", "compare-without-text"),
+        ({"init": "best"}, "--init", "best-without-text"),
+        ({"init": "best", "text": "TEXT", "judge": "none"}, "--init", "best-without-text"),
         ({"dst": None}, "DST", "missing-destination"),
         ({"text": "none.txt"}, "--text", "missing-file"),
         ({"text": "TOKENIZER/tokenizer.json"}, "--text", "unknown-file-type"),

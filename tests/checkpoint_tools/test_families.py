@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
-from checkpoint_tools.formats.hf_config import check_exportable
+from checkpoint_tools.formats.hf_config import exported_family
+from checkpoint_tools.options import ToHf
 from megatron_ko.config.training import ModelConfig
 from megatron_ko.errors import CheckpointError
 from megatron_ko.formats.hf_config import read_config
@@ -63,9 +65,14 @@ def test_a_model_is_exported_as_the_first_family_that_expresses_it(changes, expe
     assert family is not None and family.model_type == expected
 
 
+def test_the_option_of_the_export_lists_all_families():
+    chosen = get_args(get_args(get_type_hints(ToHf)["family"])[0])
+    assert chosen == tuple(FAMILIES)
+
+
 def test_a_model_that_no_family_expresses_cannot_be_exported():
     with pytest.raises(CheckpointError) as caught:
-        check_exportable("x", replace(MODEL, qkv_bias=True, qk_norm=True))
+        exported_family("x", replace(MODEL, qkv_bias=True, qk_norm=True))
     assert caught.value.rule == "no-hugging-face-model"
 
 

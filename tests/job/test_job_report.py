@@ -125,7 +125,8 @@ def test_time_between_two_parts_of_a_run_does_not_count(job_folder: Path) -> Non
 
 def test_the_baseline_of_initial_weights_is_shown(job_folder: Path) -> None:
     metrics = job_folder / "train" / "metrics.jsonl"
-    records = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
+    lines = metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+    records = [json.loads(line) for line in lines if line.endswith("\n")]
     first = next(record for record in records if record["kind"] == "valid")
     names = first["loss"]
     baseline = {
@@ -134,9 +135,7 @@ def test_the_baseline_of_initial_weights_is_shown(job_folder: Path) -> None:
         "loss": dict.fromkeys(names, 8.125),
         "bits_per_byte": dict.fromkeys(names, 4.0625),
     }
-    metrics.write_text(
-        "".join(json.dumps(record) + "\n" for record in [baseline, *records]), encoding="utf-8"
-    )
+    metrics.write_text("".join([json.dumps(baseline) + "\n", *lines]), encoding="utf-8")
     page = page_of(job_folder)
     assert "8.125" in page and "4.062" in page and "before training" in page
     text = summarize(job_folder, Path("examples/x"), [("Train", 12.34, True), ("Export", 2.0, False)])

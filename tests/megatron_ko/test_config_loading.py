@@ -215,7 +215,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine():
         ("schedule: {warmup_step: 1}", "1.yaml:1", "schedule.warmup_step", "unknown-key", "'warmup_steps'"),
         ("schedule: {type: cosine, cosine: {warmup_steps: 2}}", "1.yaml:1", "schedule.cosine", "unknown-key",
          "type, warmup_steps, final_ratio"),
-        ("schedule: {type: cosine, decay_shape: linear}", "1.yaml:1", "schedule.decay_shape", "unknown-key", "only wsd"),
+        ("schedule: {type: cosine, decay: linear}", "1.yaml:1", "schedule.decay", "unknown-key", "only wsd"),
         ("parallel:\n\n  tensor: 0", "1.yaml:3", "parallel.tensor", "greater-than", "0"),
         ("parallel: {tensor: -1}", "1.yaml:1", "parallel.tensor", "greater-than", "-1"),
         ("optimizer: {beta1: 1.0}", "1.yaml:1", "optimizer.beta1", "less-than", "1.0"),

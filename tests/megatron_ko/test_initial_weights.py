@@ -22,6 +22,7 @@ from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.formats.run_folder import INITIAL_WEIGHTS
 from megatron_ko.preflight import Preflight, preflight
 from tests import ranks
+from tests.checkpoint_tools.exaone import write_exaone
 from tests.tiny_data import DOMAINS, write_tiny_data
 from tests.tiny_run import tiny_config
 
@@ -136,6 +137,24 @@ def test_the_baseline_is_the_loss_of_transformers(folder, tmp_path, name, count,
     verification = json.loads((run / INITIAL_WEIGHTS / "verification.json").read_text())["weights"]
     assert verification["largest_difference"] == 0
     assert (verification["a"], verification["b"]) == (str(base), str(run / INITIAL_WEIGHTS))
+
+
+def test_an_exaone_starts_with_the_loss_of_the_llama_with_its_tensors(folder, tmp_path):
+    import torch
+    from transformers import AutoModelForCausalLM, LlamaConfig
+
+    torch.manual_seed(3)
+    config = LlamaConfig(**{**_configs()["llama"].to_dict(), "head_dim": 16})
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "llama")
+    base, run = write_exaone(tmp_path / "llama", tmp_path / "exaone"), tmp_path / "run"
+    for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(folder / "llama" / file, base / file)
+    start(write_run(folder, base, run), ["parallel.tensor=2"], 2)
+    baseline, last = records(run, "valid")
+    for domain in DOMAINS:
+        truth = loss_of_transformers(tmp_path / "llama", folder / "data", domain)
+        assert baseline["loss"][domain] == pytest.approx(truth, abs=1e-4)
+        assert last["loss"][domain] < baseline["loss"][domain]
 
 
 def test_rows_without_a_token_are_trained_resumed_and_exported(folder, tmp_path):

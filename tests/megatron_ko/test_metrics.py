@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -151,6 +155,49 @@ def test_the_peak_that_was_measured_fits_one_line():
 )  # fmt: skip
 def test_durations_have_at_most_five_characters(seconds, text):
     assert reporting._duration(seconds) == text
+
+
+class Wandb:
+    """Stands for the package: records what each run is started with, and what it logs."""
+
+    def __init__(self) -> None:
+        self.started: list[dict] = []
+        self.logged: list[int] = []
+
+    def init(self, **keywords) -> Wandb:
+        self.started.append(keywords)
+        return self
+
+    def log(self, values: dict, step: int) -> None:
+        self.logged.append(step)
+
+    def finish(self) -> None: ...
+
+
+def test_the_run_of_wandb_is_kept_on_resume_and_another_one_for_a_repeated_run(config, tmp_path, monkeypatch):
+    wandb = Wandb()
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    config = dataclasses.replace(config, reporting=dataclasses.replace(config.reporting, wandb_project="x"))
+    folder = Path(config.run.folder)
+
+    def start(step: int) -> str:
+        records = reporting.Records(config, step, writes=True)
+        records.record("train", step + 1, **TRAIN)
+        records.close()
+        return wandb.started[-1]["id"]
+
+    first = start(0)
+    assert (folder / "wandb_id").read_text().strip() == first and start(1) == start(2) == first
+    assert start(0) != first  # from the beginning: Weights & Biases would ignore its steps
+    shutil.rmtree(folder)
+    repeated = start(0)
+    shutil.rmtree(folder)
+    assert len({first, repeated, start(0)}) == 3 and wandb.logged == [1, 2, 3, 1, 1, 1]
+    assert {keywords["resume"] for keywords in wandb.started} == {"allow"}
+    moved = folder.rename(folder.with_name("moved"))
+    last = wandb.started[-1]["id"]
+    config = dataclasses.replace(config, run=dataclasses.replace(config.run, folder=str(moved)))
+    assert start(3) == last
 
 
 def test_tensorboard_without_the_package_is_a_clear_error(config, monkeypatch):

@@ -39,6 +39,11 @@ QWEN2 = {
     "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128, "rms_norm_eps": 1e-6,
     "rope_theta": 1000000.0, "use_sliding_window": False,
 }  # fmt: skip
+EXAONE = {
+    "model_type": "exaone", "vocab_size": 1001, "hidden_size": 96, "intermediate_size": 160, "num_layers": 2,
+    "num_attention_heads": 6, "num_key_value_heads": 3, "max_position_embeddings": 256, "layer_norm_epsilon": 1e-5,
+    "activation_function": "silu", "rope_theta": 1000000.0, "rope_scaling": LLAMA3,
+}  # fmt: skip
 MISTRAL = {**QWEN2, "model_type": "mistral", "sliding_window": 64}
 EQUAL = {
     "layers": 2, "hidden_size": 96, "ffn_hidden_size": 160, "heads": 6, "kv_groups": 3, "head_size": 16,
@@ -82,7 +87,7 @@ def problems_of(file: str, *overrides: str) -> list[tuple[str, str]]:
     return [(problem.path, problem.rule) for problem in caught.value.problems]
 
 
-@pytest.mark.parametrize("config", [LLAMA, QWEN2, {**MISTRAL, "sliding_window": None}])
+@pytest.mark.parametrize("config", [LLAMA, QWEN2, EXAONE, {**MISTRAL, "sliding_window": None}])
 def test_every_field_comes_from_a_hugging_face_folder(config, tmp_path):
     base = write_hf(tmp_path / "base", config)
     loaded = load_training([write_run(tmp_path, {"from": str(base)})], [])
@@ -129,6 +134,15 @@ def test_a_field_that_contradicts_the_folder_is_an_error_with_both_values_and_pl
         theirs = theirs[part]
     for text in (str(OTHERS[name]), str(theirs), str(base / "config.json")):
         assert text in problem.message
+
+
+def test_a_contradiction_names_the_key_of_the_file(tmp_path):
+    base = write_hf(tmp_path / "base", EXAONE)
+    with pytest.raises(ConfigError) as caught:
+        load_training([write_run(tmp_path, {"from": str(base), "layers": 3, "tied_embeddings": False})], [])
+    problems = {problem.path: problem.message for problem in caught.value.problems}
+    assert set(problems) == {"model.layers", "model.tied_embeddings"}  # tied without the key
+    assert "(num_layers)" in problems["model.layers"]
 
 
 def test_all_contradictions_are_reported_at_once_next_to_other_mistakes(tmp_path):

@@ -23,7 +23,6 @@ from megatron_ko.formats.run_folder import (
     cut_metrics,
     folder_problem,
     newest_checkpoint,
-    remove_old_checkpoints,
     start_of_run,
 )
 
@@ -87,7 +86,7 @@ def test_a_written_marker_is_read_and_has_the_documented_fields(tmp_path):
     assert Checkpoint.read(str(written.folder)) == written
     documented = {
         "format", "step", "samples", "tokens", "model", "vocab_size", "padded_vocab_size", "tokenizer_fingerprint", "dtype",
-        "optimizer", "config", "layout", "versions",
+        "optimizer", "config", "layout", "versions", "loss", "lowest_loss", "data", "resumed_from",
     }  # fmt: skip
     content = json.loads((written.folder / "checkpoint.json").read_text())
     assert set(content) == documented
@@ -341,33 +340,6 @@ def test_there_may_be_no_metrics_yet(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    "keep, expected", [(None, [1, 2, 3]), (1, [3]), (2, [2, 3]), (3, [1, 2, 3]), (9, [1, 2, 3])]
-)
-def test_the_newest_checkpoints_are_kept(tmp_path, keep, expected):
-    for step in (2, 3, 1):
-        write_checkpoint(tmp_path, step)
-    half = checkpoint_folder(tmp_path, 4)
-    half.mkdir()  # being written: neither counted nor removed
-    removed = remove_old_checkpoints(tmp_path, keep)
-    assert [Checkpoint.read(path).step for path in checkpoints_of(tmp_path)] == expected
-    assert removed == [checkpoint_folder(tmp_path, step) for step in (1, 2, 3) if step not in expected]
-    assert not any(path.exists() for path in removed) and half.is_dir()
-
-
-def test_a_removal_that_is_killed_leaves_no_checkpoint_that_looks_complete(tmp_path, monkeypatch):
-    write_checkpoint(tmp_path, 1)
-    write_checkpoint(tmp_path, 2)
-
-    def killed(folder):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(shutil, "rmtree", killed)
-    with pytest.raises(KeyboardInterrupt):
-        remove_old_checkpoints(tmp_path, 1)
-    assert [path.name for path in checkpoints_of(tmp_path)] == ["step_00000002"]
-
-
 def test_a_run_folder_that_cannot_be_created_is_reported_before_the_run(tmp_path, monkeypatch):
     assert folder_problem(tmp_path) is None
     assert folder_problem(tmp_path / "new" / "run") is None
@@ -377,16 +349,3 @@ def test_a_run_folder_that_cannot_be_created_is_reported_before_the_run(tmp_path
     # tests may run as root, who may write anywhere
     monkeypatch.setattr(run_folder.os, "access", lambda path, mode: False)
     assert str(tmp_path) in (folder_problem(tmp_path / "new") or "")
-
-
-def test_leftovers_of_a_killed_save_are_removed_with_a_later_save(tmp_path):
-    write_checkpoint(tmp_path, 1)
-    write_checkpoint(tmp_path, 3)
-    half = checkpoint_folder(tmp_path, 2)
-    half.mkdir()
-    (half / "__0_0.distcp").write_bytes(b"x")
-    other = tmp_path / "checkpoints" / "notes"
-    other.mkdir()
-    assert remove_old_checkpoints(tmp_path, None) == []
-    assert not half.exists() and other.is_dir()
-    assert [Checkpoint.read(path).step for path in checkpoints_of(tmp_path)] == [1, 3]

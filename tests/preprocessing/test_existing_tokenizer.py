@@ -140,9 +140,6 @@ def test_fields_of_a_trained_tokenizer_contradict_an_existing_one(cleaned, bases
             "existing",
             error=ConfigError,
         )
-    refuses_command(
-        ["run", cleaned, "tokenizer.type=bpe"], "unknown-key", "tokenizer.folder", error=ConfigError
-    )
 
 
 def test_what_is_missing_is_refused_before_the_first_step(cleaned, bases, tmp_path):
@@ -215,3 +212,20 @@ def test_folders_and_files_that_cannot_be_taken(bases, tmp_path):
     for name, rule in cases:
         with refuses(rule):
             read_existing(tmp_path / name)
+
+
+def test_the_corpus_comes_before_the_tokenizer_that_is_made_from_it(cleaned, bases, tmp_path, capsys):
+    """``mko tokenizer extend`` counts the corpus of the configuration that names its result."""
+    out, base = tmp_path / "out", tmp_path / "base"
+    words = ("run", cleaned, "--workers", "1", f"output.folder={out}", f"tokenizer.folder={base}")
+    refuses_command(words, "missing-tokenizer", str(base))
+    refuses_command((*words, "--until", "train-tokenizer"), "missing-tokenizer", str(base))
+    refuses_command((*words, "--until", "lines"), "step-off")
+    assert not (out / "clean").exists()
+    assert run(cleaned, base, out, "--until", "balance", "--dry-run") == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("balance")
+    assert steps_run(out, lambda: run(cleaned, base, out, "--until", "balance"))[-1] == "balance"
+    assert "manifest.json" not in capsys.readouterr().out
+    shutil.copytree(bases["hf"], base)
+    assert steps_run(out, lambda: run(cleaned, base, out)) == ["train-tokenizer", "encode", "validate"]
+    assert (out / "manifest.json").is_file()

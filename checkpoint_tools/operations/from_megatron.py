@@ -1,0 +1,31 @@
+"""Operation ``from-megatron``: converts the weights of a checkpoint of Megatron-LM to a megatron_ko checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from checkpoint_tools.endpoints import (
+    check_apart,
+    open_source,
+    verify_output,
+    with_one_dtype,
+    write_as_checkpoint,
+)
+from checkpoint_tools.formats import mcore
+from checkpoint_tools.formats.megatron_lm import is_megatron_lm, open_megatron_lm
+from checkpoint_tools.options import FromMegatron
+
+
+def run(options: FromMegatron) -> int:
+    tokenizer = Path(options.tokenizer).expanduser()
+    source = open_source(
+        options.src, is_megatron_lm, "a checkpoint of Megatron-LM (iter_0001000)",
+        lambda folder: open_megatron_lm(folder, tokenizer),
+    )  # fmt: skip
+    check_apart(options.dst, tokenizer, "the tokenizer folder")
+    check_apart(options.dst, Path(options.src).expanduser(), "the source")
+    model = replace(source.model, vocab_multiple=options.vocab_multiple)
+    store = with_one_dtype(replace(source, model=model), options.dtype)
+    folder = write_as_checkpoint(store, source, options.dst, options.overwrite, options.allow_nonfinite)
+    return verify_output(store, mcore.open_mcore(folder), folder, unrounded=source)

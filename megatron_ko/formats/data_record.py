@@ -1,0 +1,178 @@
+"""The training data as a checkpoint records it: shares, token files and the position of each set.
+
+Owns the entry ``data`` of ``checkpoint.json`` and the comparison of a checkpoint's data with that of a run. Reads no token files:
+their fingerprints are those of the manifest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from megatron_ko.config.fields import NonNegativeFloat, NonNegativeInt
+from megatron_ko.errors import CheckpointError, Problem
+from megatron_ko.files import sha256_file
+from megatron_ko.formats.manifest import Manifest, TokenPair, TokenSet
+
+log = logging.getLogger(__name__)
+SHARE_TOLERANCE = 1e-6
+"""Shares that differ by less are equal: a manifest may round them."""
+HINT = (
+    "restore the data, or start a new run from these weights (checkpoint.initial_weights), or set "
+    "checkpoint.allow_data_change: true to continue with the new data"
+)
+
+
+@dataclass(frozen=True)
+class TokenFiles:
+    """Fingerprint of a pair of token files: counts, sizes in bytes and, where the manifest has them, checksums."""
+
+    prefix: str
+    documents: NonNegativeInt
+    tokens: NonNegativeInt
+    bin_bytes: NonNegativeInt
+    idx_bytes: NonNegativeInt
+    sha256: dict[str, str]
+
+    def differs_from(self, other: TokenFiles) -> bool:
+        """Compares everything that both have; the path is free, so that data may move."""
+        facts = [(f.documents, f.tokens, f.bin_bytes, f.idx_bytes) for f in (self, other)]
+        common = set(self.sha256) & set(other.sha256)
+        return facts[0] != facts[1] or any(self.sha256[name] != other.sha256[name] for name in common)
+
+
+@dataclass(frozen=True)
+class TrainedSet:
+    """A training set: its share of the samples, its token files in order, and the samples drawn from it so far."""
+
+    share: NonNegativeFloat
+    samples: NonNegativeInt
+    files: tuple[TokenFiles, ...]
+
+
+@dataclass(frozen=True)
+class DataChange:
+    """A change of the data that ``checkpoint.allow_data_change`` allowed: step, and what differed."""
+
+    step: NonNegativeInt
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """The data of a run at one step. ``manifest`` is the SHA-256 of the manifest's content."""
+
+    manifest: str
+    train: dict[str, TrainedSet]
+    valid: dict[str, tuple[TokenFiles, ...]]
+    changes: tuple[DataChange, ...] = field(default=())
+
+    def at(self, samples: Mapping[str, int]) -> DataRecord:
+        """The record after ``samples`` more samples of each set."""
+        train = {
+            name: dataclasses.replace(item, samples=item.samples + samples.get(name, 0))
+            for name, item in self.train.items()
+        }
+        return dataclasses.replace(self, train=train)
+
+    def after(self, earlier: DataRecord | None, step: int) -> DataRecord:
+        """This data in a run that continues at ``step`` from ``earlier``: positions go on, changes are added."""
+        if earlier is None:
+            return self
+        begun = self.at({name: item.samples for name, item in earlier.train.items()})
+        differences = tuple(f"{p.path}: {p.message}" for p in find_differences(earlier, self))
+        added = (DataChange(step, differences),) if differences else ()
+        return dataclasses.replace(begun, changes=(*earlier.changes, *added))
+
+
+def describe_data(manifest: Manifest, mixture: Mapping[str, float]) -> DataRecord:
+    """The data of a new run; ``mixture`` contains the share of each training set."""
+    base = manifest.path.parent
+    return DataRecord(
+        manifest=sha256_file(manifest.path),
+        train={
+            name: TrainedSet(mixture[name], 0, _files_of(tokens, base))
+            for name, tokens in sorted(manifest.of_split("train").items())
+            if name in mixture
+        },
+        valid={name: _files_of(tokens, base) for name, tokens in sorted(manifest.of_split("valid").items())},
+    )
+
+
+def _files_of(tokens: TokenSet, base: Path) -> tuple[TokenFiles, ...]:
+    return tuple(_fingerprint(pair, base) for pair in tokens.pairs)
+
+
+def _fingerprint(pair: TokenPair, base: Path) -> TokenFiles:
+    prefix = pair.prefix.relative_to(base).as_posix()
+    return TokenFiles(
+        prefix, pair.documents, pair.tokens, pair.bin_bytes, pair.idx_bytes, dict(pair.sha256 or {})
+    )
+
+
+def find_differences(before: DataRecord, now: DataRecord) -> list[Problem]:
+    """Every difference of the training data, which changes the samples that follow."""
+    return list(_differences(before, now))
+
+
+def _differences(before: DataRecord, now: DataRecord) -> Iterator[Problem]:
+    for name in sorted(before.train.keys() | now.train.keys()):
+        path = f"data.train.{name}"
+        then, current = before.train.get(name), now.train.get(name)
+        if then is None or current is None:
+            rule, message = (
+                ("data-set-added", f"set {name!r} is new; the checkpoint was trained without it")
+                if then is None
+                else ("data-set-removed", f"set {name!r} is missing; the checkpoint was trained with it")
+            )
+            yield Problem("", path, message, rule)
+            continue
+        if abs(then.share - current.share) > SHARE_TOLERANCE:
+            message = f"the share is {then.share:.6g} in the checkpoint but {current.share:.6g} in the run"
+            yield Problem("", f"{path}.share", message, "data-share-changed")
+        yield from _file_differences(f"{path}.files", then.files, current.files)
+
+
+def _file_differences(
+    path: str, before: tuple[TokenFiles, ...], now: tuple[TokenFiles, ...]
+) -> Iterator[Problem]:
+    if len(before) != len(now):
+        message = (
+            f"the set has {len(before)} pairs of token files in the checkpoint but {len(now)} in the run"
+        )
+        yield Problem("", path, message, "data-files-changed")
+        return
+    for then, current in zip(before, now):
+        if then.differs_from(current):
+            message = (
+                f"{current.prefix} has other content ({then.tokens:,} tokens in {then.documents:,} documents in the "
+                f"checkpoint, {current.tokens:,} in {current.documents:,} in the run)"
+            )
+            yield Problem("", path, message, "data-file-changed")
+
+
+def check_same_data(folder: Path, before: DataRecord | None, now: DataRecord, *, allow_change: bool) -> None:
+    """Raises CheckpointError if a run continues from the checkpoint in ``folder`` with other training data.
+
+    With ``allow_change`` it warns. It also warns about other validation data, which makes losses incomparable, and
+    about checkpoints of earlier versions, which do not record their data.
+    """
+    if before is None:
+        log.warning("%s: does not record its data (an earlier version wrote it); nothing is compared", folder)
+        return
+    problems = [dataclasses.replace(problem, where=str(folder)) for problem in find_differences(before, now)]
+    if problems and not allow_change:
+        raise CheckpointError(problems, hint=HINT)
+    for problem in problems:
+        log.warning(
+            "%s (checkpoint.allow_data_change): samples come in another order, some may repeat", problem
+        )
+    for name in sorted(before.valid.keys() | now.valid.keys()):
+        then, current = before.valid.get(name, ()), now.valid.get(name, ())
+        if any(_file_differences("", then, current)):
+            log.warning(
+                "validation set %s has changed: its losses are not comparable with earlier ones", name
+            )

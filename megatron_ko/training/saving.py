@@ -1,0 +1,64 @@
+"""The saves of one run: what a checkpoint describes beside its tensors, its report, and which older ones go.
+
+Owns the mean loss and the position in each set, which ``checkpoint.json`` records. ``checkpoint`` owns the tensors.
+"""
+
+from __future__ import annotations
+
+from megatron_ko.formats.checkpoint_folder import Checkpoint
+from megatron_ko.formats.retention import remove_old_checkpoints
+from megatron_ko.planning.position import Position
+from megatron_ko.preflight import Preflight
+from megatron_ko.training import checkpoint
+from megatron_ko.training.data import SampleOrder
+from megatron_ko.training.distributed import World
+from megatron_ko.training.reporting import Reporter
+from megatron_ko.training.step import StepResult, Trainee, check_weights
+
+
+class Saver:
+    """Saves one run that began at ``start``, or anew. Every rank calls each method."""
+
+    def __init__(
+        self,
+        checked: Preflight,
+        trainee: Trainee,
+        order: SampleOrder,
+        report: Reporter,
+        world: World,
+        start: Checkpoint | None,
+    ) -> None:
+        self._checked, self._trainee, self._order = checked, trainee, order
+        self._report, self._world = report, world
+        self._losses: list[float] = []
+        self._lowest: float | None = None
+        self._begin, self._data = 0, checked.data
+        if start and start.data:  # in one of an earlier version, the positions are those of today's order
+            self._begin, self._data = start.samples, checked.data.after(start.data, start.step)
+            if self._data.changes == start.data.changes:  # losses on other data are not comparable
+                self._lowest = start.lowest_loss
+
+    def count_step(self, result: StepResult) -> None:
+        """Adds the loss of one step to the mean of the next checkpoint."""
+        self._losses.append(result.loss)
+
+    def save(self, position: Position) -> None:
+        """Writes the checkpoint of ``position``, then removes old ones. Raises Divergence instead of saving NaN. Collective."""
+        with self._report.divergences(position, self._order):
+            check_weights(self._trainee.ddp_model, self._world)
+        data = self._data.at(self._order.count(self._begin, position.samples))
+        loss = sum(self._losses) / len(self._losses)
+        self._lowest = loss if self._lowest is None else min(loss, self._lowest)
+        target = self._checked.checkpoint_at(position, data, loss, self._lowest)
+        tokenizer = self._checked.run_folder / "tokenizer"
+        seconds = checkpoint.save(target, self._trainee.ddp_model, self._trainee.optimizer, tokenizer)
+        self._losses.clear()
+        self._report.save(position, target.folder, seconds)
+        if self._world.is_main:
+            settings = self._checked.config.checkpoint
+            remove_old_checkpoints(
+                self._checked.run_folder,
+                settings.keep,
+                keep_every=settings.keep_every,
+                newest_step=position.step,
+            )

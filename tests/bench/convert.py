@@ -1,0 +1,183 @@
+"""Conversion of a synthetic model from Hugging Face's format to ours and back, against copying it and transformers.
+
+    python -m tests.bench.convert [--billions N] [--rounds N] [--folder FOLDER] [--peer]
+
+Builds a bf16 LLaMA of about ``--billions`` parameters with random weights in ``--folder`` (needs four times its size), then
+alternates, each in its own process and ending with ``sync``: ``from-hf`` and ``to-hf`` with their verification, ``cp -r`` of
+the same bytes twice, and with ``--peer`` loading and saving by transformers, twice. Wall seconds, because disks are
+what both wait for; ratios are of medians within one call.
+
+Prints one JSON line: ``gb_s`` (GB of weights converted per second, both directions), ``vs_cp`` and ``vs_transformers``
+(their seconds divided by ours), ``peak_rss_gib``, ``checksum_cost`` (seconds of hashing the weights, as a share of writing
+plus reading them as a training checkpoint is), and the seconds of each part. The weights that come back must be equal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.bench.footprint import watch
+
+HIDDEN, FFN, HEADS, GROUPS, VOCAB = 2560, 8192, 20, 4, 32000
+TRANSFORMERS = """
+import sys, torch
+from transformers import AutoModelForCausalLM
+AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.bfloat16).save_pretrained(sys.argv[2], max_shard_size="5GB")
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--billions", type=float, default=3.0, help="parameters of the model in billions")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="where to write; a temporary folder by default")
+    parser.add_argument(
+        "--peer", action="store_true", help="measure transformers, which holds the whole model"
+    )
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        print(json.dumps(measure(options, Path(folder))))
+
+
+def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    source = folder / "source"
+    size = write_source(source, options.billions)
+    parts: dict[str, list[dict[str, float]]] = {}
+    for number in range(options.rounds):
+        racers = [_convert, _copy, *([_transform] if options.peer else [])]
+        for racer in racers if number % 2 == 0 else racers[::-1]:
+            for name, facts in racer(folder, source).items():
+                parts.setdefault(name, []).append(facts)
+    seconds = {name: statistics.median(f["wall_s"] for f in facts) for name, facts in parts.items()}
+    ours = seconds["from_hf"] + seconds["to_hf"]
+    result = {
+        "bench": "convert",
+        "gb": round(size / 1e9, 3),
+        "rounds": options.rounds,
+        "gb_s": round(2 * size / 1e9 / ours, 3),
+        "vs_cp": round(seconds["copy"] / ours, 3),
+        "peak_rss_gib": max(f["peak_rss_gib"] for name in ("from_hf", "to_hf") for f in parts[name]),
+        **_checksum_cost(folder / "checksums", size),
+        "seconds": seconds,
+    }
+    if options.peer:
+        result["vs_transformers"] = round(seconds["transformers"] / ours, 3)
+        result["transformers_peak_rss_gib"] = max(f["peak_rss_gib"] for f in parts["transformers"])
+    return result
+
+
+def write_source(folder: Path, billions: float) -> int:
+    """Writes a Hugging Face folder without tokenizer; returns the bytes of its weights."""
+    import torch
+
+    from checkpoint_tools.formats import hf
+    from checkpoint_tools.formats.store import Store
+    from megatron_ko.config.training import ModelConfig
+
+    a_layer = HIDDEN * (HIDDEN * 2 + 2 * HIDDEN * GROUPS // HEADS + 3 * FFN)
+    layers = max(1, round((billions * 1e9 - 2 * HIDDEN * VOCAB) / a_layer))
+    model = ModelConfig(
+        layers=layers, hidden_size=HIDDEN, ffn_hidden_size=FFN, heads=HEADS, kv_groups=GROUPS,
+        max_sequence_length=4096, tied_embeddings=False,
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(1)
+
+    def read(name: str) -> torch.Tensor:
+        return (torch.randn(store.shape(name), generator=generator) * 0.02).to(torch.bfloat16)
+
+    store = Store("synthetic", model, VOCAB, "bf16", read)
+    hf.write_hf(store, folder, max_shard_gb=5.0)
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
+def _convert(folder: Path, source: Path) -> dict[str, dict[str, float]]:
+    ours, back = folder / "ours", folder / "back"
+    command = [sys.executable, "-m", "checkpoint_tools"]
+    facts = {
+        "from_hf": _timed(lambda: watch([*command, "from-hf", str(source), str(ours)])),
+        "to_hf": _timed(lambda: watch([*command, "to-hf", str(ours), str(back)])),
+    }
+    for path in source.glob("*.safetensors"):
+        if subprocess.run(["cmp", "--silent", path, back / path.name]).returncode:
+            raise SystemExit(f"{path.name}: other bytes came back")
+    return _without(facts, ours, back)
+
+
+def _copy(folder: Path, source: Path) -> dict[str, dict[str, float]]:
+    once, twice = folder / "copy-1", folder / "copy-2"
+
+    def run() -> dict[str, float]:
+        for a, b in ((source, once), (once, twice)):
+            subprocess.run(["cp", "-r", "--reflink=never", a, b], check=True)
+            subprocess.run(["sync"], check=True)
+        return {}
+
+    return _without({"copy": _timed(run)}, once, twice)
+
+
+def _transform(folder: Path, source: Path) -> dict[str, dict[str, float]]:
+    once, twice = folder / "peer-1", folder / "peer-2"
+
+    def run() -> dict[str, float]:
+        peaks = [
+            watch([sys.executable, "-c", TRANSFORMERS, str(a), str(b)])["peak_rss_gib"]
+            for a, b in ((source, once), (once, twice))
+        ]
+        return {"peak_rss_gib": max(peaks)}
+
+    return _without({"transformers": _timed(run)}, once, twice)
+
+
+def _timed(work: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """Facts of the work and its wall seconds until everything is on the disk."""
+    begin = time.monotonic()
+    facts = work()
+    subprocess.run(["sync"], check=True)
+    return {**facts, "wall_s": round(time.monotonic() - begin, 2)}
+
+
+def _without(facts: dict[str, dict[str, float]], *folders: Path) -> dict[str, dict[str, float]]:
+    for folder in folders:
+        shutil.rmtree(folder)
+    return facts
+
+
+def _checksum_cost(folder: Path, size: int) -> dict[str, float]:
+    """Saves and loads a GB with torch's writer, as training does, and hashes the same files."""
+    import torch
+    import torch.distributed.checkpoint as dcp
+
+    from megatron_ko.formats.checksums import hash_file
+
+    state = {str(n): torch.randn(1 << 25, dtype=torch.float32) for n in range(max(1, min(8, size >> 27)))}
+    begin = time.monotonic()
+    dcp.save(state, checkpoint_id=str(folder), no_dist=True)
+    saved = time.monotonic()
+    dcp.load(state, checkpoint_id=str(folder), no_dist=True)
+    loaded = time.monotonic()
+    for path in folder.iterdir():
+        hash_file(path)
+    hashed = time.monotonic() - loaded
+    # hashed once after saving and once before loading
+    return {
+        "checksum_cost": round(2 * hashed / (loaded - begin), 4),
+        "save_s": round(saved - begin, 2),
+        "load_s": round(loaded - saved, 2),
+        "hash_s": round(hashed, 3),
+    }
+
+
+if __name__ == "__main__":
+    main()
