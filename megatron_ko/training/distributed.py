@@ -19,7 +19,8 @@ import torch.distributed as dist
 
 from megatron_ko.config.training import ParallelConfig, RunConfig
 from megatron_ko.errors import CheckpointError, ConfigError, first_line
-from megatron_ko.training import cpu, megatron_notes, stop as stop_signals
+from megatron_ko.training import cpu, megatron_notes
+from megatron_ko.training import stop as stop_signals
 
 
 @dataclass(frozen=True)
