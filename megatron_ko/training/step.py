@@ -137,11 +137,10 @@ def sum_batches(
         micro_batch_size=training.micro_batch_size,
         forward_only=forward_only,
     )
-    if totals is None:
-        totals = torch.zeros(2, dtype=torch.float64, device=world.device)
+    total = torch.zeros(2, dtype=torch.float64, device=world.device) if totals is None else totals
     for output in outputs:
-        totals += output["totals"]
-    return totals
+        total += output["totals"]
+    return total
 
 
 def _forward_step(batches: Iterator[Batch], model: Any) -> tuple[Tensor, Any]:
