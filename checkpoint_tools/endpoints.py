@@ -14,17 +14,27 @@ from checkpoint_tools import verify
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.hf_config import exported_family
 from checkpoint_tools.formats.lora import Adapter
-from checkpoint_tools.formats.store import Store, loses_digits, require_finite, with_dtype
+from checkpoint_tools.formats.store import (
+    Store,
+    free_bytes,
+    loses_digits,
+    require_finite,
+    require_space,
+    with_dtype,
+)
 from checkpoint_tools.options import ExpandVocab, FromHf, PruneVocab, ToHf
 from checkpoint_tools.publishing.export_files import clear_card
 from megatron_ko.errors import CheckpointError, ConfigError, Problem
-from megatron_ko.files import write_json
+from megatron_ko.files import write_json, write_text
 from megatron_ko.formats.checksums import describe_files
 from megatron_ko.formats.run_folder import suggest_run_folder
 from megatron_ko.planning.weights import parameter_count
-from megatron_ko.wording import format_count
+from megatron_ko.wording import format_bytes, format_count
 
 Format = Literal["hf", "megatron"]
+PROGRAM_BYTES = 1 << 30
+UNFINISHED = ".unfinished"
+"""File in a destination from its first byte until it is verified: started again, the command replaces the rest."""
 
 
 # --- the source ------------------------------------------------------------------------------------------
@@ -101,7 +111,8 @@ def check_destination(path: str, source: Store, overwrite: bool) -> Path:
     check_apart(path, Path(source.origin), "the source")
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"{folder}: is a file; choose another DST", rule="destination-is-a-file")
-    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+    unfinished = (folder / UNFINISHED).is_file()
+    if folder.is_dir() and any(folder.iterdir()) and not (overwrite or unfinished):
         raise CheckpointError(
             f"{folder}: is not empty; choose another DST or give --overwrite", rule="destination-not-empty"
         )
@@ -128,8 +139,8 @@ def clear_destination(
 ) -> Path:
     """Returns an empty or new folder apart from the source.
 
-    With ``overwrite`` removes the files of an earlier output (``clear``) and leaves others; ``content`` names the
-    output in errors. Raises CheckpointError when other weights remain.
+    With ``overwrite``, or if an earlier call was killed, removes the files of that output (``clear``) and leaves others;
+    ``content`` names the output in errors. Raises CheckpointError when other weights remain.
     """
     folder = check_destination(path, source, overwrite)
     if folder.is_dir() and any(folder.iterdir()):
@@ -141,6 +152,8 @@ def clear_destination(
                 f"{folder}: contains {left[0]}, which does not belong to {content}; choose another DST",
                 rule="foreign-weights",
             )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / UNFINISHED, f"{source.origin}\n")
     return folder
 
 
@@ -230,5 +243,24 @@ def verify_output(
             f"{folder}: {'; '.join(failures)}; do not use it, see verification.json",
             rule="verification-failed",
         )
+    (folder / UNFINISHED).unlink(missing_ok=True)
     print(f"wrote {folder}")
+    return 0
+
+
+def describe_output(store: Store, path: str, sizes: Sequence[int]) -> int:
+    """Prints what would be written to ``path``, in files of ``sizes`` bytes, and what that needs; returns 0.
+
+    Memory: the program, a mapped part of the source, and four copies of the largest tensor. Raises CheckpointError where
+    the disk has too little space.
+    """
+    folder = Path(path).expanduser()
+    memory = PROGRAM_BYTES + hf.MAPPED_BYTES + 4 * max(map(store.size, store.names()))
+    print(
+        f"would write {folder}\n"
+        f"  {format_count(len(sizes), 'file')} of weights, {format_bytes(sum(sizes))} in {store.dtype}; "
+        f"{format_bytes(free_bytes(folder))} are free there\n"
+        f"  at most about {format_bytes(memory)} of memory, without --logits"
+    )
+    require_space(folder, sum(sizes))
     return 0

@@ -40,6 +40,8 @@ class ToHf:
     """Jinja file to export as the chat template, tried with a conversation first."""
     allow_nonfinite: Flag = False
     """Convert weights that are NaN or infinite; otherwise they are refused by name."""
+    dry_run: Flag = False
+    """Check the source, print what would be written and what that needs, and write nothing."""
     logits: Flag = False
     """Also compare logits of megatron-core and transformers in fp32."""
     tolerance: NonNegativeFloat = 1e-4
@@ -68,6 +70,8 @@ class FromHf:
     """Replace an earlier checkpoint in DST."""
     allow_nonfinite: Flag = False
     """Convert weights that are NaN or infinite; otherwise they are refused by name."""
+    dry_run: Flag = False
+    """Check the source, print what would be written and what that needs, and write nothing."""
     logits: Flag = False
     """Also compare logits of transformers and megatron-core in fp32."""
     tolerance: NonNegativeFloat = 1e-4
@@ -94,6 +98,8 @@ class FromMegatron:
     """Replace an earlier checkpoint in DST."""
     allow_nonfinite: Flag = False
     """Convert weights that are NaN or infinite; otherwise they are refused by name."""
+    dry_run: Flag = False
+    """Check the source, print what would be written and what that needs, and write nothing."""
 
 
 @section

@@ -8,6 +8,16 @@ def format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else plural(noun)}"
 
 
+def format_bytes(number: int) -> str:
+    """Bytes in powers of 1000: ``153.6 kB``."""
+    value, unit = float(number), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 999.95 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:,.1f} {unit}"
+
+
 def plural(noun: str) -> str:
     """Regular plural: ``files``, ``entries``, ``micro-batches``."""
     if noun.endswith("y") and noun[-2:-1] not in "aeiou":

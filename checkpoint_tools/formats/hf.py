@@ -253,6 +253,11 @@ def files_of(folder: Path) -> list[str]:
     return sorted(weights | {name for name in names if (folder / name).is_file()})
 
 
+def shard_sizes(store: Store, max_shard_gb: float) -> list[int]:
+    """Bytes of the weights in each file that ``write_hf`` would write."""
+    return [sum(map(store.size, names)) for names in _shards(store, max_shard_gb)]
+
+
 def _shards(store: Store, max_shard_gb: float) -> list[list[str]]:
     """Names of each file, in order; a file ends before the tensor that would exceed the limit."""
     limit, used = max_shard_gb * 1e9, 0

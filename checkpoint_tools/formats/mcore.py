@@ -208,6 +208,12 @@ def write_mcore(store: Store, folder: Path) -> None:
     write_json(folder / MARKER, {**checkpoint.description(), **extra, "files": files})
 
 
+def written_bytes(store: Store) -> int:
+    """Bytes of the weights that ``write_mcore`` would write, with padding."""
+    padded = padded_vocab_size(store.vocab_size, store.model.vocab_multiple)
+    return sum(chunk.size for chunk in _chunks(store, padded))
+
+
 def clear_mcore(folder: Path) -> None:
     """Removes the files of an earlier checkpoint, its marker first; leaves all others."""
     for name in (MARKER, "metadata.json", ".metadata", "common.pt", "verification.json", "expansion.json"):

@@ -8,6 +8,7 @@ from pathlib import Path
 from checkpoint_tools.endpoints import (
     check_destination,
     convert_dtype,
+    describe_output,
     open_source,
     verify_output,
     write_as_hf,
@@ -34,6 +35,8 @@ def run(options: ToHf) -> int:
         raise ConfigError([Problem("", "--family", message, "family-without-model")])
     store = convert_dtype(replace(source, family=family.model_type), options)
     check_destination(options.dst, source, options.overwrite)
+    if options.dry_run:
+        return describe_output(store, options.dst, hf.shard_sizes(store, options.max_shard_gb))
     if options.chat_template is not None:
         store = replace(store, chat_template=read_chat_template(options.chat_template, store))
     facts = read_facts(Path(source.origin), Path(options.dst).expanduser().absolute().name)

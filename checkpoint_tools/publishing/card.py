@@ -17,6 +17,7 @@ from checkpoint_tools.publishing.facts import Facts
 from checkpoint_tools.publishing.licenses import License
 from megatron_ko.config.training import Config, head_size
 from megatron_ko.planning.weights import parameter_count
+from megatron_ko.wording import format_bytes
 
 FILE = "README.md"
 TEMPLATE = Path(__file__).resolve().parent / "card.md.jinja"
@@ -34,7 +35,7 @@ def write_card_text(facts: Facts, store: Store, license_: License | None) -> str
         keep_trailing_newline=True,
         autoescape=False,  # Markdown, escaped by the filter cell
     )
-    environment.filters.update(count=lambda n: f"{n:,}", size=_format_bytes, cell=_escape_cell)
+    environment.filters.update(count=lambda n: f"{n:,}", size=format_bytes, cell=_escape_cell)
     text = environment.get_template(TEMPLATE.name).render(
         facts=facts,
         checkpoint=facts.checkpoint,
@@ -65,16 +66,6 @@ def _schedule(config: Config | None) -> str | None:
         return None
     settings = dataclasses.asdict(config.schedule)
     return f"{settings.pop('type')} ({', '.join(f'{name} {value}' for name, value in settings.items())})"
-
-
-def _format_bytes(number: int) -> str:
-    """Bytes in powers of 1000: ``153.6 kB``."""
-    value, unit = float(number), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 999.95 or unit == "TB":
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:,.1f} {unit}"
 
 
 def _escape_cell(text: Any) -> str:

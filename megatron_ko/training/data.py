@@ -47,11 +47,14 @@ class SampleOrder:
     """The samples of a run by number: which token files, and which of their documents, each comes from."""
 
     dataset: Any
+    """megatron-core's blend; of a single pair of token files, the data set of that pair."""
     set_names: tuple[str, ...]
-    """Set of each pair of token files, in the order of megatron-core's blend."""
+    """Set of each pair, in the order of the blend."""
 
     def count(self, first: int, last: int) -> dict[str, int]:
         """Samples of each set among the numbers ``first`` to ``last`` (exclusive)."""
+        if len(self.set_names) == 1:
+            return {self.set_names[0]: last - first}
         counts = np.bincount(self.dataset.dataset_index[first:last], minlength=len(self.set_names))
         return {
             name: int(sum(count for other, count in zip(self.set_names, counts) if other == name))
@@ -62,8 +65,10 @@ class SampleOrder:
         """Documents in the samples ``first`` to ``last`` (exclusive), by the path of the token files without suffix."""
         found: dict[str, set[int]] = {}
         for number in range(first, last):
-            part = self.dataset.datasets[self.dataset.dataset_index[number]]
-            own_number = self.dataset.dataset_sample_index[number]
+            part, own_number = self.dataset, number
+            if len(self.set_names) > 1:
+                part = self.dataset.datasets[self.dataset.dataset_index[number]]
+                own_number = self.dataset.dataset_sample_index[number]
             ids = part._query_document_sample_shuffle_indices(own_number)[1]
             found.setdefault(str(part.dataset_path), set()).update(map(int, ids))
         return {path: sorted(ids) for path, ids in sorted(found.items())}

@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from checkpoint_tools.endpoints import clear_destination
+from checkpoint_tools.__main__ import main
+from checkpoint_tools.endpoints import UNFINISHED, clear_destination
 from checkpoint_tools.formats import hf, mcore
 from megatron_ko.errors import CheckpointError
 
@@ -311,6 +312,45 @@ def test_killed_conversion_is_recognized(checkpoints, hf_models, tmp_path, expec
         mcore.write_mcore(stop_at(hf.open_hf(hf_models["mha"]), "model.norm.weight"), tmp_path / "ours")
     error = expect_error("to-hf", src=tmp_path / "ours", dst=tmp_path / "x")
     assert error.rule == "incomplete-checkpoint" and str(tmp_path / "ours") in str(error)
+
+
+@pytest.mark.parametrize("operation", ["to-hf", "from-hf"])
+def test_a_killed_conversion_is_started_again(
+    operation, ours_copy, hf_models, tmp_path, run, expect_error, monkeypatch
+):
+    """Killed at its first tensor, and then while the result is compared; a finished one is not replaced."""
+    src, dst = {"to-hf": ours_copy, "from-hf": hf_models["mha"]}[operation], tmp_path / "result"
+
+    def be_killed(*_):
+        raise KeyboardInterrupt
+
+    for place in ("torch.Tensor.aminmax", "checkpoint_tools.verify.compare"):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(place, be_killed)
+            run(operation, src=src, dst=dst)
+        assert (dst / UNFINISHED).is_file() and not (dst / "verification.json").exists()
+    assert run(operation, src=src, dst=dst) == 0
+    assert not (dst / UNFINISHED).exists()
+    assert expect_error(operation, src=src, dst=dst).rule == "destination-not-empty"
+
+
+def test_a_full_disk_is_an_error_before_the_first_byte(
+    ours_copy, hf_models, tmp_path, expect_error, monkeypatch
+):
+    monkeypatch.setattr("checkpoint_tools.formats.store.free_bytes", lambda folder: 1000)
+    for operation, src in (("to-hf", ours_copy), ("from-hf", hf_models["mha"])):
+        for options in ({}, {"dry_run": True}):
+            error = expect_error(operation, src=src, dst=tmp_path / operation, **options)
+            assert error.rule == "disk-full" and "1,000" in str(error)
+        assert {path.name for path in (tmp_path / operation).iterdir()} == {UNFINISHED}
+
+
+def test_a_dry_run_prints_sizes_and_writes_nothing(ours_copy, hf_models, tmp_path, capsys):
+    for operation, src in (("to-hf", ours_copy), ("from-hf", hf_models["mha"])):
+        assert main([operation, str(src), str(tmp_path / operation), "--dry-run"]) == 0
+        printed = capsys.readouterr().out
+        assert str(tmp_path / operation) in printed and "1 file" in printed and " are free" in printed
+        assert not (tmp_path / operation).exists()
 
 
 def test_destination_that_is_a_file(hf_models, tmp_path):

@@ -110,8 +110,9 @@ def test_validation_and_save_lines_fit_100_columns_and_are_aligned():
     folder = "/shared/projects/korean/runs/a_name_that_is_long/checkpoints/step_01000000"
     lines += reporting._save_lines(1_000_000, {"folder": folder, "seconds": 1234.5})
     start = dict(
-        parameters=405e9, world_size=16_384, peak_tflops=989.4, peak_name="H100 bf16 dense, data sheet"
-    )
+        parameters=405e9, world_size=16_384, peak_tflops=989.4, peak_name="H100 bf16 dense, data sheet",
+        weights={"kind": "checkpoint", "step": 1_000_000, "hash": "sha256:0123456789ab", "path": folder},
+    )  # fmt: skip
     lines += reporting._start_lines(1_000_000, start)
     assert max(len(TIME + line) for line in lines) <= 100
 
@@ -137,6 +138,7 @@ def test_lines_fit_100_columns_whatever_the_numbers(step, numbers, name):
         "world_size": 16_384,
         "peak_tflops": numbers["mfu"],
         "peak_name": name,
+        "weights": {"kind": "Hugging Face folder", "hash": "sha256:0123456789ab", "path": f"/models/{name}"},
     }
     lines += reporting._start_lines(10**9, start)
     assert max(width_of(TIME + line) for line in lines) <= 100
@@ -144,7 +146,7 @@ def test_lines_fit_100_columns_whatever_the_numbers(step, numbers, name):
 
 def test_the_peak_that_was_measured_fits_one_line():
     start = {"parameters": 10**9, "world_size": 1, "peak_tflops": 0.005123,
-             "peak_name": "fp32 matrix product measured on one cpu rank"}  # fmt: skip
+             "peak_name": "fp32 matrix product measured on one cpu rank", "weights": None}  # fmt: skip
     assert start["peak_name"] in reporting._start_lines(0, start)[1]
 
 

@@ -16,6 +16,7 @@ import pytest
 from megatron_ko.__main__ import COMMANDS, main
 from megatron_ko.config.loading import load, to_yaml
 from megatron_ko.config.training import Config
+from megatron_ko.config.yaml_tree import Tree
 from megatron_ko.errors import ConfigError
 from megatron_ko.program import completion, init, schema
 from megatron_ko.tables import width_of
@@ -174,8 +175,13 @@ def test_schemas_accept_the_examples_and_refuse_unknown_keys(name):
     validator = jsonschema.Draft202012Validator(schema.json_schema(name))
     validator.check_schema(validator.schema)
     for path in sorted((ROOT / "examples").glob(f"*/{name}.yaml")):
-        loaded = load({"train": Config, "data": pipeline.Config}[name], [str(path)], []).config
-        data = yaml.safe_load(to_yaml(loaded))
+        if path.parent.name == "continue" and name == "train":
+            tree = Tree()  # its model takes its shape from one that the example makes
+            tree.add_file(str(path))
+            data = tree.data
+        else:
+            loaded = load({"train": Config, "data": pipeline.Config}[name], [str(path)], []).config
+            data = yaml.safe_load(to_yaml(loaded))
         assert list(validator.iter_errors(data)) == [], path
         assert list(validator.iter_errors({**data, "zebra": 1}))
 
