@@ -35,3 +35,19 @@ def set_up_logging(rank: int = 0, folder: Path | None = None) -> None:
     logging.basicConfig(level=level, handlers=handlers, force=True)
     for library in ("torch", "megatron", "fsspec", "urllib3"):
         logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def record_error(error: BaseException) -> None:
+    """Writes the traceback of ``error`` to this rank's file, if it has one, and not to the terminal."""
+    record = logging.LogRecord(
+        __name__,
+        logging.ERROR,
+        __file__,
+        0,
+        "%s",
+        (type(error).__name__,),
+        (type(error), error, error.__traceback__),
+    )
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handle(record)

@@ -26,6 +26,7 @@ from megatron_ko.formats.run_folder import (
     INITIAL_WEIGHTS,
     checkpoint_folder,
     folder_problem,
+    lacks_validation,
     newest_checkpoint,
     origin_of,
     start_of_run,
@@ -85,8 +86,18 @@ class Preflight:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the newest checkpoint has all steps of the plan."""
-        return self.start is not None and self.start.step >= self.plan.steps
+        """Whether the newest checkpoint has all steps of the plan, and their validations."""
+        start = self.start
+        return start is not None and start.step >= self.plan.steps and not self.lacks_validation(start.step)
+
+    def validates_at(self, step: int) -> bool:
+        """Whether a run that nobody stops validates after ``step``."""
+        return step == self.plan.steps or step % self.config.evaluation.every_steps == 0
+
+    def lacks_validation(self, step: int) -> bool:
+        """Whether a stop request after ``step`` left out the validation there, which the resumed run does first."""
+        due = 0 < step <= self.plan.steps and self.validates_at(step)
+        return due and lacks_validation(self.run_folder / "metrics.jsonl", step)
 
     def nothing_to_do(self) -> str:
         """Message for a finished run that is started again."""

@@ -27,7 +27,7 @@ from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigEr
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.formats.retention import set_aside_newer
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
-from megatron_ko.logs import set_up_logging
+from megatron_ko.logs import record_error, set_up_logging
 from megatron_ko.plan import show_plan, train_parser
 from megatron_ko.planning import schedule
 from megatron_ko.planning.position import Position
@@ -65,13 +65,15 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     order = data.order_samples(end, config, manifest, mixture_of(config, manifest), cache=folder / "index")
     batches = data.batches_between(position.samples, end, order, config, world)
 
+    overdue = distributed.on_any_rank(world.is_main and checked.lacks_validation(position.step), world.device)
     report = reporting.Reporter(config, plan, world, position, checked.weights)
     saver = saving.Saver(checked, trainee, order, report, world, start)
     validate = evaluate.validation_of(trainee.ddp_model, manifest, world, config)
     distributed.barrier(world.device)
-    if initial is not None and manifest.of_split("valid"):  # the baseline of a model that is trained on
-        report.validation(position, validate())
-    request, stopped = stop.StopRequest(), False
+    stop.StopRequest()  # from here on requests are noted
+    # the baseline of a model that is trained on, or a validation that a stop request cut short
+    baseline = initial is not None and bool(manifest.of_split("valid"))
+    stopped = (baseline or overdue) and not report.validation(position, validate())
     while position.step < plan.steps and not stopped:
         learning_rate = schedule.learning_rate(
             config.schedule, config.optimizer.learning_rate, position.samples, end, plan.global_batch_size
@@ -80,20 +82,21 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         position = position.after_step(plan.global_batch_size, plan.tokens_per_step)
         with report.divergences(position, order):
             result = step.train_step(trainee, batches, world, config.training, plan.micro_batches)
-        stopped = distributed.on_any_rank(request.reason is not None, world.device)
+        stopped = distributed.stop_requested(world.device)
         finished = position.step == plan.steps
-        is_last = stopped or finished
 
         report.count_step()
         saver.count_step(result)
-        if position.step == 1 or is_last or position.step % config.reporting.every_steps == 0:
+        if position.step == 1 or stopped or finished or position.step % config.reporting.every_steps == 0:
             report.step(position, result, learning_rate)
-        if finished or (not stopped and position.step % config.evaluation.every_steps == 0):
-            report.validation(position, validate())
-        if is_last or position.step % config.checkpoint.every_steps == 0:
+        if checked.validates_at(position.step) and not stopped:
+            stopped = not report.validation(position, validate())
+        stopped = stopped or (not finished and distributed.stop_requested(world.device))
+        if stopped or finished or position.step % config.checkpoint.every_steps == 0:
             saver.save(position)
+            stopped = stopped or (not finished and distributed.stop_requested(world.device))
 
-    finished = position.step >= plan.steps
+    finished = position.step >= plan.steps and not stopped
     report.end(position, finished)
     distributed.barrier(world.device)
     distributed.stop()
@@ -122,12 +125,13 @@ def _restore(checked: Preflight, trainee: Any, device: str) -> Checkpoint | None
 
 
 def run_rank(checked: Preflight, rank: int, init_method: str = "env://") -> int:
-    """Runs ``train``; if another rank was lost, ends with EXIT_PEER_LOST."""
+    """Runs ``train``; if another rank was lost, ends with EXIT_PEER_LOST. Errors are in the rank's log file, too."""
     try:
         return train(checked, rank, init_method)
     except BaseException as error:
         from megatron_ko.training.distributed import lost_peer
 
+        record_error(error)
         report = lost_peer(error)
         if report is None:
             raise

@@ -219,6 +219,21 @@ def cut_metrics(path: Path, last_step: int) -> None:
         file.writelines(lines)
 
 
+def lacks_validation(path: Path, step: int) -> bool:
+    """Whether a run whose ``metrics.jsonl`` is at ``path`` saved after ``step`` without a validation there."""
+    if not path.is_file():
+        return False
+    kinds = set()
+    for line in path.read_bytes().splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue  # truncated: the run was killed while it wrote this line
+        if record["step"] == step:
+            kinds.add(record["kind"])
+    return "save" in kinds and "valid" not in kinds
+
+
 def wandb_id(run: Path, resumed_step: int) -> str:
     """The id of the run in Weights & Biases: made when the run starts from its beginning, kept when it resumes."""
     path = run / WANDB_ID

@@ -94,6 +94,8 @@ def batches_between(
     consumed: int, total: int, order: SampleOrder, config: Config, world: World
 ) -> Iterator[Batch]:
     """This rank's micro-batches of the samples ``consumed`` to ``total`` of the run."""
+    if consumed >= total:
+        return iter(())
     training = config.training
     return training_batches(
         order.dataset,

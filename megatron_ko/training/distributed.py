@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
+import re
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ import torch.distributed as dist
 from megatron_ko.config.training import ParallelConfig, RunConfig
 from megatron_ko.errors import CheckpointError, ConfigError, first_line
 from megatron_ko.training import cpu, megatron_notes
+from megatron_ko.training import stop as stop_signals
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ _LOST = (
     "Application timeout caused pair closure", "Timed out waiting", "Read timeout", "remote process exited",
     "NCCL communicator was aborted", "ncclRemoteError", "Connection timed out", "No route to host",
 )  # fmt: skip
+_SOURCE = re.compile(r"^\[/\S*\] ")  # file and line of gloo's source
 # Errors of the store without a lost rank: a wrong address or port, which no restart repairs.
 _NOT_LOST = ("EADDRINUSE", "failed to listen", "Name or service not known")
 
@@ -132,7 +135,7 @@ def lost_peer(error: BaseException | None) -> str | None:
         of_store = isinstance(error, (dist.DistNetworkError, dist.DistStoreError))
         lost = of_store or (reports and any(part in text for part in _LOST))
         if lost and not any(part in text for part in _NOT_LOST):
-            return first_line(error)
+            return _SOURCE.sub("", first_line(error)).split(". ")[0]
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return None
 
@@ -198,6 +201,11 @@ def on_any_rank(flag: bool, device: torch.device) -> bool:
     value = torch.tensor([int(flag)], dtype=torch.int32, device=device)
     dist.all_reduce(value, op=dist.ReduceOp.MAX)
     return bool(value.item())
+
+
+def stop_requested(device: torch.device) -> bool:
+    """Whether any rank has noted a stop request; all ranks decide alike. Collective."""
+    return on_any_rank(stop_signals.is_requested(), device)
 
 
 def barrier(device: torch.device) -> None:

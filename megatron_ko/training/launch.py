@@ -12,6 +12,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -22,11 +23,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from megatron_ko.errors import EXIT_PEER_LOST, EXIT_STOPPED, exit_code_of
+from megatron_ko.errors import EXIT_PEER_LOST, EXIT_STOPPED, EXIT_USER_ERROR, exit_code_of
 from megatron_ko.training import stop
 
 _PR_SET_PDEATHSIG = 1
 GRACE_S = 10.0
+_EXPLAINED = (EXIT_USER_ERROR, EXIT_STOPPED, EXIT_PEER_LOST)  # exit codes with a message of their own
 Target = Callable[[int, str], "int | None"]
 
 
@@ -126,6 +128,21 @@ def _signal_all(ranks: list[BaseProcess], number: int) -> None:
                 os.kill(process.pid, number)
 
 
+def _print_cause(rank: int, code: int) -> None:
+    """Prints one line with the rank, its host, and the signal or exit code that ended it."""
+    if code > 0:
+        cause = f"ended with exit code {code}"
+    else:
+        often = ", often by the memory limit" if -code == signal.SIGKILL else ""
+        cause = f"was killed by {_signal_name(-code)}{often}"
+    print(f"rank {rank} on {socket.gethostname()} {cause}; the other ranks end", file=sys.stderr, flush=True)
+
+
+def _signal_name(number: int) -> str:
+    """Name of a signal; real-time signals have only a number."""
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+
+
 def _wait(ranks: list[BaseProcess], timeout_s: float | None) -> int:
     """Waits for all ranks. After the first failure, kills the others after GRACE_S seconds."""
     first_failure, killed = 0, False
@@ -140,9 +157,8 @@ def _wait(ranks: list[BaseProcess], timeout_s: float | None) -> int:
             if code and (not first_failure or first_failure == EXIT_PEER_LOST and not killed):
                 first_failure = code if code > 0 else 128 - code
                 deadline = time.monotonic() + GRACE_S
-                if code < 0:
-                    name = signal.Signals(-code).name
-                    print(f"rank {ranks.index(process)} was killed by {name}", file=sys.stderr, flush=True)
+                if code not in _EXPLAINED:
+                    _print_cause(ranks.index(process), code)
         if deadline is not None and time.monotonic() > deadline:
             first_failure, killed = first_failure or 124, True
             _signal_all(running, signal.SIGKILL)

@@ -115,9 +115,12 @@ class Reporter:
             memory_gib=round(memory, 3),
         )
 
-    def validation(self, position: Position, losses: dict[str, dict[str, float]]) -> None:
-        self._records.record("valid", position.step, tokens=position.tokens, **losses)
+    def validation(self, position: Position, losses: dict[str, dict[str, float]] | None) -> bool:
+        """Records a validation; returns False and records nothing if a stop request cut it short."""
+        if losses is not None:
+            self._records.record("valid", position.step, tokens=position.tokens, **losses)
         self._speed.restart()
+        return losses is not None
 
     def save(self, position: Position, folder: Path, seconds: float) -> None:
         self._records.record("save", position.step, folder=str(folder), seconds=round(seconds, 3))

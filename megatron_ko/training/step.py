@@ -106,6 +106,26 @@ def run_batches(
     forward_only: bool = False,
 ) -> float:
     """Returns the mean loss over real tokens of ``count`` micro-batches of all data-parallel ranks. Collective."""
+    return mean_loss(sum_batches(ddp_model, batches, world, training, count, forward_only=forward_only))
+
+
+def mean_loss(totals: Tensor) -> float:
+    """Mean loss of all ranks from the ``sum_batches`` of each. Collective."""
+    loss_sum, tokens = broadcast_from_last_stage(totals).tolist()
+    return loss_sum / tokens
+
+
+def sum_batches(
+    ddp_model: Any,
+    batches: Iterator[Batch],
+    world: World,
+    training: TrainingConfig,
+    count: int,
+    *,
+    forward_only: bool,
+    totals: Tensor | None = None,
+) -> Tensor:
+    """Adds loss and number of real tokens of this rank's ``count`` micro-batches to ``totals``: [2] float64. Collective."""
     from megatron.core.pipeline_parallel import get_forward_backward_func
 
     outputs = get_forward_backward_func()(
@@ -117,11 +137,10 @@ def run_batches(
         micro_batch_size=training.micro_batch_size,
         forward_only=forward_only,
     )
-    totals = torch.zeros(2, dtype=torch.float64, device=world.device)
+    total = torch.zeros(2, dtype=torch.float64, device=world.device) if totals is None else totals
     for output in outputs:
-        totals += output["totals"]
-    loss_sum, tokens = broadcast_from_last_stage(totals).tolist()
-    return loss_sum / tokens
+        total += output["totals"]
+    return total
 
 
 def _forward_step(batches: Iterator[Batch], model: Any) -> tuple[Tensor, Any]:

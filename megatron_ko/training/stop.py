@@ -1,4 +1,4 @@
-"""Stopping on request: SIGTERM, SIGINT and SIGUSR1 end every process of a run with exit code 75.
+"""Stopping on request: SIGTERM, SIGINT, SIGUSR1 and the death of torchrun end every process of a run with exit code 75.
 
 Owns these signals. Before the first step there is nothing to save, so a request ends the process at once, even while it
 imports or waits for other ranks. After ``StopRequest()`` a request is noted, and the run saves before it ends.
@@ -17,8 +17,10 @@ from types import FrameType
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 # A terminal sends Ctrl-C to every process, and the launcher forwards it: within this time both are one request.
 SAME_REQUEST_S = 3.0
+LAUNCHER_CHECK_S = 1.0
 _EXIT_STOPPED = 75  # megatron_ko.errors.EXIT_STOPPED, whose import takes a tenth of a second
 _request: StopRequest | None = None
+_over = False  # the run has ended, and only the interpreter is left to exit
 _watched: int | None = None  # the process whose thread waits for signals; a forked process inherits no thread
 
 
@@ -56,7 +58,7 @@ def listen_as_rank() -> None:
     """Installs the handlers in a rank and unblocks the signals. Idempotent in each process.
 
     Python runs a handler only when the main thread returns from C code, where a rank waits for others. Therefore Python's C
-    handler wakes a thread instead.
+    handler wakes a thread instead. Under torchrun the death of the launcher is a request, too.
     """
     import threading
 
@@ -72,6 +74,8 @@ def listen_as_rank() -> None:
     # otherwise signals to workers of a data loader would wake this thread
     os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
     threading.Thread(target=_watch, args=(read,), daemon=True).start()
+    if under_torchrun():
+        threading.Thread(target=_watch_launcher, args=(os.getppid(),), daemon=True).start()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
@@ -92,6 +96,8 @@ def is_requested() -> bool:
 
 def ignore() -> None:
     """Ignores the signals after the run: a request while the interpreter exits must not change the exit code."""
+    global _over
+    _over = True
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
@@ -113,6 +119,24 @@ def _watch(pipe: int) -> None:
         for number in os.read(pipe, 64):
             if number in SIGNALS:
                 handle_signal(number)
+
+
+def _watch_launcher(pid: int) -> None:
+    """Requests a stop once the launcher has died, which then cannot end its ranks: they would train on, unseen.
+
+    PR_SET_PDEATHSIG would act on the end of the launcher's thread. A launcher that died before this rank began has taken
+    its store with it, and the rank cannot join the others.
+    """
+    while os.getppid() == pid:
+        time.sleep(LAUNCHER_CHECK_S)
+    if not _over:
+        with contextlib.suppress(OSError):  # nobody may read stderr any more
+            os.write(2, f"{_rank_name()}the launcher (process {pid}) has ended; this rank stops\n".encode())
+        handle_signal(signal.SIGTERM)
+
+
+def _rank_name() -> str:
+    return f"[rank {os.environ['RANK']}] " if "RANK" in os.environ else ""
 
 
 def _end(number: int, when: str) -> None:
