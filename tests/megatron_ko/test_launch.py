@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 
 from megatron_ko.errors import EXIT_PEER_LOST, EXIT_STOPPED, EXIT_USER_ERROR, DataError
 from megatron_ko.formats.run_folder import checkpoints_of
+from megatron_ko.logs import record_error, set_up_logging
 from megatron_ko.training import launch, stop
 from tests.tiny_run import write_tiny_run
 
@@ -38,6 +40,53 @@ def test_a_failing_rank_ends_the_others(monkeypatch):
     begin = time.monotonic()
     assert launch.run_ranks(2, _by_rank) == 7
     assert time.monotonic() - begin < 20
+
+
+def _be_killed(rank: int, init_method: str) -> int:
+    if rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+    return 0
+
+
+def test_a_killed_rank_is_named_in_one_line(monkeypatch, capfd):
+    monkeypatch.setattr(launch, "GRACE_S", 0.2)
+    assert launch.run_ranks(2, _be_killed) == 128 + signal.SIGKILL
+    (line,) = capfd.readouterr().err.splitlines()
+    assert {"1", "SIGKILL", socket.gethostname()} <= set(line.replace(",", "").split())
+
+
+ORPHAN = """
+import subprocess, sys
+rank = "from megatron_ko.training import stop; stop.listen(); import time; print('listens', flush=True); time.sleep(60)"
+child = subprocess.Popen([sys.executable, "-c", rank], stdout=subprocess.PIPE, text=True)
+child.stdout.readline()
+"""
+
+
+def test_a_rank_stops_when_torchrun_has_died():
+    """The pipe closes when the rank, which has inherited it, ends."""
+    begin = time.monotonic()
+    process = subprocess.run(
+        [sys.executable, "-c", ORPHAN],
+        env={**os.environ, "RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=50,
+    )
+    assert process.returncode == 0 and "launcher" in process.stderr and "SIGTERM" in process.stderr
+    assert time.monotonic() - begin < 45
+
+
+def test_an_error_is_in_the_file_of_its_rank(tmp_path):
+    set_up_logging(3, tmp_path)
+    try:
+        raise ValueError("of rank 3")
+    except ValueError as error:
+        record_error(error)
+    (file,) = tmp_path.glob("**/rank_*3.log")
+    text = file.read_text(encoding="utf-8")
+    assert "Traceback" in text and "of rank 3" in text
 
 
 def test_a_user_error_is_printed_once(capfd):
