@@ -22,7 +22,7 @@ from checkpoint_tools.formats.store import (
     require_space,
     with_dtype,
 )
-from checkpoint_tools.options import ExpandVocab, FromHf, PruneVocab, ToHf
+from checkpoint_tools.options import ExpandVocab, FromHf, FromMegatron, PruneVocab, ToHf
 from checkpoint_tools.publishing.export_files import clear_card
 from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json, write_text
@@ -248,13 +248,19 @@ def verify_output(
     return 0
 
 
-def describe_output(store: Store, path: str, sizes: Sequence[int]) -> int:
-    """Prints what would be written to ``path``, in files of ``sizes`` bytes, and what that needs; returns 0.
+def describe_checkpoint(store: Store, source: Store, options: FromHf | FromMegatron) -> int:
+    """``describe_output`` of ``write_as_checkpoint``, with its checks."""
+    folder = check_destination(options.dst, source, options.overwrite)
+    mcore.check_writable(store)
+    return describe_output(store, folder, [mcore.written_bytes(store)])
+
+
+def describe_output(store: Store, folder: Path, sizes: Sequence[int]) -> int:
+    """Prints what would be written to ``folder``, in files of ``sizes`` bytes, and what that needs; returns 0.
 
     Memory: the program, a mapped part of the source, and four copies of the largest tensor. Raises CheckpointError where
     the disk has too little space.
     """
-    folder = Path(path).expanduser()
     memory = PROGRAM_BYTES + hf.MAPPED_BYTES + 4 * max(map(store.size, store.names()))
     print(
         f"would write {folder}\n"

@@ -132,14 +132,20 @@ def open_store(path: str) -> Store:
 def compare(a: Store, b: Store) -> Comparison:
     """Reads both models, one tensor at a time, and computes differences in fp32."""
     shared = [name for name in a.names() if name in b.entries]
-    rows = []
-    same = [name for name in shared if a.shape(name) == b.shape(name)]
-    others = map_ahead(b.tensor, same)
-    for name in progress_bytes(shared, "comparing", map(a.size, shared)):
-        difference = None
-        if a.shape(name) == b.shape(name):
-            difference = _largest_difference(a.tensor(name), next(others))
-        rows.append(Row(name, a.shape(name), b.shape(name), difference))
+
+    def read_same(name: str) -> Tensor | None:
+        return b.tensor(name) if a.shape(name) == b.shape(name) else None
+
+    names = progress_bytes(shared, "comparing", map(a.size, shared))
+    rows = [
+        Row(
+            name,
+            a.shape(name),
+            b.shape(name),
+            None if other is None else _largest_difference(a.tensor(name), other),
+        )
+        for name, other in zip(names, map_ahead(read_same, shared), strict=True)
+    ]
     return Comparison(
         a=a.origin,
         b=b.origin,

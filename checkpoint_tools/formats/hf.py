@@ -290,8 +290,7 @@ def _write_safetensors(path: Path, store: Store, names: list[str], name_of: Call
     with atomic_file(path) as file:
         file.write(struct.pack("<Q", len(text)))
         file.write(text)
-        tensors = map_ahead(store.tensor, names)
-        for name in progress_bytes(names, f"writing {path.name}", map(store.size, names)):
-            tensor = next(tensors)
+        shown = progress_bytes(names, f"writing {path.name}", map(store.size, names))
+        for name, tensor in zip(shown, map_ahead(store.tensor, names), strict=True):
             assert tensor.dtype == DTYPES[store.dtype], name
             file.write(tensor.contiguous().view(torch.uint8).numpy().data)

@@ -43,6 +43,7 @@ from torch.distributed.checkpoint.planner_helpers import create_read_items_for_c
 
 from megatron_ko.errors import CheckpointError, first_line
 from megatron_ko.progress import progress_bytes
+from megatron_ko.training import checkpoint_index
 from megatron_ko.training.checkpoint_index import read_index
 
 _DAMAGED = "is damaged or incomplete; use another checkpoint"
@@ -106,10 +107,7 @@ def read_object(folder: Path, name: str) -> bytes:
     index = read_index(folder)
     for key, entry in index.state_dict_metadata.items():
         if key.partition("/")[0] == name and isinstance(entry, BytesStorageMetadata):
-            location = (index.storage_data or {})[MetadataIndex(key)]
-            with open(folder / location.relative_path, "rb") as file:
-                file.seek(location.offset)
-                return file.read(location.length)
+            return checkpoint_index.read_object(folder, index, key)
     raise KeyError(f"the index has no object {name}")
 
 

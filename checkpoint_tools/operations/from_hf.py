@@ -7,9 +7,8 @@ from pathlib import Path
 
 from checkpoint_tools.endpoints import (
     check_apart,
-    check_destination,
     convert_dtype,
-    describe_output,
+    describe_checkpoint,
     open_source,
     verify_output,
     with_one_dtype,
@@ -51,10 +50,8 @@ def run(options: FromHf) -> int:
             rule="vocabulary-mismatch",
         )
     store = convert_dtype(replace(source, model=model, tokenizer_fingerprint=fingerprint), options, dtype)
-    check_destination(options.dst, source, options.overwrite)
     if options.dry_run:
-        mcore.check_writable(store)
-        return describe_output(store, options.dst, [mcore.written_bytes(store)])
+        return describe_checkpoint(store, source, options)
     folder = write_as_checkpoint(store, source, options.dst, options.overwrite, options.allow_nonfinite)
     if tokenizer is not None and tokenizer.vocab_size < store.vocab_size:
         print(

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from checkpoint_tools.endpoints import (
     check_apart,
-    check_destination,
-    describe_output,
+    describe_checkpoint,
     open_source,
     verify_output,
     with_one_dtype,
@@ -29,9 +28,7 @@ def run(options: FromMegatron) -> int:
     check_apart(options.dst, Path(options.src).expanduser(), "the source")
     model = replace(source.model, vocab_multiple=options.vocab_multiple)
     store = with_one_dtype(replace(source, model=model), options.dtype)
-    check_destination(options.dst, source, options.overwrite)
     if options.dry_run:
-        mcore.check_writable(store)
-        return describe_output(store, options.dst, [mcore.written_bytes(store)])
+        return describe_checkpoint(store, source, options)
     folder = write_as_checkpoint(store, source, options.dst, options.overwrite, options.allow_nonfinite)
     return verify_output(store, mcore.open_mcore(folder), folder, unrounded=source)

@@ -34,12 +34,12 @@ def run(options: ToHf) -> int:
         message = f"{options.family} does not express this model, but {family.model_type} does; leave it out"
         raise ConfigError([Problem("", "--family", message, "family-without-model")])
     store = convert_dtype(replace(source, family=family.model_type), options)
-    check_destination(options.dst, source, options.overwrite)
+    folder = check_destination(options.dst, source, options.overwrite)
     if options.dry_run:
-        return describe_output(store, options.dst, hf.shard_sizes(store, options.max_shard_gb))
+        return describe_output(store, folder, hf.shard_sizes(store, options.max_shard_gb))
     if options.chat_template is not None:
         store = replace(store, chat_template=read_chat_template(options.chat_template, store))
-    facts = read_facts(Path(source.origin), Path(options.dst).expanduser().absolute().name)
+    facts = read_facts(Path(source.origin), folder.absolute().name)
     card = write_card_text(facts, store, license_)
     folder = write_as_hf(
         store, source, options.dst, options.overwrite, options.max_shard_gb, options.allow_nonfinite

@@ -6,9 +6,8 @@ damaged or of another run is left out and named in ``missing``; ``card`` writes 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
 from megatron_ko.formats.checkpoint_folder import MARKER, STEP, Checkpoint
 from megatron_ko.formats.manifest import FORMAT as MANIFEST_FORMAT
+from megatron_ko.formats.run_folder import read_metrics
 
 T = TypeVar("T")
 LANGUAGES = ("ko", "en")
@@ -239,18 +239,7 @@ def _records(run: Path | None, missing: list[str]) -> list[dict[str, Any]]:
     if path is None or not path.is_file():
         missing.append(f"losses: no {path}" if path else "losses: the checkpoint is not in a run folder")
         return []
-    return list(_objects(path.read_text(encoding="utf-8", errors="replace")))
-
-
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """The objects of JSON lines; a running training may be writing the last line."""
-    for line in text.splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict):
-            yield record
+    return list(read_metrics(path))
 
 
 def _losses(records: list[dict[str, Any]], step: int) -> tuple[tuple[Loss, ...], int | None]:

@@ -10,7 +10,9 @@ import json
 import logging
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from megatron_ko.config.training import Config
 from megatron_ko.errors import CheckpointError
@@ -219,18 +221,22 @@ def cut_metrics(path: Path, last_step: int) -> None:
         file.writelines(lines)
 
 
+def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
+    """The complete records of ``metrics.jsonl``; a running training may be writing the last line, a killed one has left half."""
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            yield record
+
+
 def lacks_validation(path: Path, step: int) -> bool:
     """Whether a run whose ``metrics.jsonl`` is at ``path`` saved after ``step`` without a validation there."""
     if not path.is_file():
         return False
-    kinds = set()
-    for line in path.read_bytes().splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue  # truncated: the run was killed while it wrote this line
-        if record["step"] == step:
-            kinds.add(record["kind"])
+    kinds = {record["kind"] for record in read_metrics(path) if record["step"] == step}
     return "save" in kinds and "valid" not in kinds
 
 

@@ -45,13 +45,17 @@ def _check_location(info: Any) -> None:
 
 def check_objects(folder: Path, index: Metadata) -> None:
     """Raises pickle.UnpicklingError if an object of the checkpoint contains more than plain values and tensors."""
-    locations = index.storage_data or {}
     for name, entry in index.state_dict_metadata.items():
         if isinstance(entry, BytesStorageMetadata):
-            location = locations[MetadataIndex(name)]
-            with open(folder / location.relative_path, "rb") as file:
-                file.seek(location.offset)
-                torch.load(io.BytesIO(file.read(location.length)), weights_only=True)
+            torch.load(io.BytesIO(read_object(folder, index, name)), weights_only=True)
+
+
+def read_object(folder: Path, index: Metadata, name: str) -> bytes:
+    """The bytes of the object ``name``, as they are stored. Raises KeyError if there is none."""
+    location = (index.storage_data or {})[MetadataIndex(name)]
+    with open(folder / location.relative_path, "rb") as file:
+        file.seek(location.offset)
+        return file.read(location.length)
 
 
 class _IndexUnpickler(pickle.Unpickler):

@@ -80,7 +80,7 @@ def train_step(
     ddp_model, optimizer = trainee.ddp_model, trainee.optimizer
     ddp_model.zero_grad_buffer()
     optimizer.zero_grad()
-    loss = run_batches(ddp_model, batches, world, training, micro_batches)
+    loss = mean_loss(sum_batches(ddp_model, batches, world, training, micro_batches, forward_only=False))
     updated, norm, _ = optimizer.step()
     if not on_all_ranks(updated and math.isfinite(norm) and math.isfinite(loss), world.device):
         message = f"loss {loss} or gradient norm {norm} is not finite; {AFTER_DIVERGENCE}"
@@ -96,21 +96,8 @@ def check_weights(ddp_model: Any, world: World) -> None:
         raise Divergence(message, "weights-not-finite")
 
 
-def run_batches(
-    ddp_model: Any,
-    batches: Iterator[Batch],
-    world: World,
-    training: TrainingConfig,
-    count: int,
-    *,
-    forward_only: bool = False,
-) -> float:
-    """Returns the mean loss over real tokens of ``count`` micro-batches of all data-parallel ranks. Collective."""
-    return mean_loss(sum_batches(ddp_model, batches, world, training, count, forward_only=forward_only))
-
-
 def mean_loss(totals: Tensor) -> float:
-    """Mean loss of all ranks from the ``sum_batches`` of each. Collective."""
+    """Mean loss over the real tokens of all data-parallel ranks, from the ``sum_batches`` of each rank. Collective."""
     loss_sum, tokens = broadcast_from_last_stage(totals).tolist()
     return loss_sum / tokens
 

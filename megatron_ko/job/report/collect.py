@@ -6,7 +6,6 @@ Owns the list of these files with the command that writes each, and the numbers 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from megatron_ko.config.loading import load
 from megatron_ko.config.training import Config
 from megatron_ko.errors import DataError, Problem
 from megatron_ko.files import read_json
-from megatron_ko.formats.run_folder import is_run_folder
+from megatron_ko.formats.run_folder import is_run_folder, read_metrics
 
 PREPROCESS = "mko data run DATA.yaml"
 TRAIN = "mko train TRAIN.yaml --ranks N"
@@ -87,7 +86,7 @@ def read_facts(runs: Path) -> Facts:
         raise DataError(f"{runs}: contains no file of a job; {_suggest_runs(runs)}", rule="not-a-job")
     if missing:
         raise DataError(missing, hint="or run the whole job: mko job FOLDER")
-    metrics = list(_lines(train / "metrics.jsonl"))
+    metrics = list(read_metrics(train / "metrics.jsonl"))
     kinds = {kind: [m for m in metrics if m.get("kind") == kind] for kind in ("start", "train", "valid")}
     for kind, records in kinds.items():
         if not records:
@@ -125,17 +124,6 @@ def _suggest_runs(runs: Path) -> str:
     if is_run_folder(runs):
         return f"it is a run folder; did you mean {runs.parent}?"
     return "name the folder that 'mko job' writes to, such as runs/quickstart"
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yields all complete lines; the last line of a running training may be truncated."""
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict):
-            yield record
 
 
 def _seconds(metrics: list[dict[str, Any]]) -> float:
