@@ -10,6 +10,7 @@ import ast
 import functools
 import inspect
 import sys
+from collections import ChainMap
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,13 +27,13 @@ RULES = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
 def section(cls: type) -> Any:
-    """Turns a class into a configuration section; inherited fields keep their sentences."""
-    result: Any = dataclass(frozen=True, kw_only=True, config=RULES)(cls)
-    for base in reversed(result.__mro__):
-        for name, sentence in _sentences(base.__module__).get(base.__qualname__, {}).items():
-            if name in result.__pydantic_fields__:
-                result.__pydantic_fields__[name].description = sentence
-    return result
+    """Turns a class into a configuration section; a field without a sentence has that of the field it overrides."""
+    sentences = ChainMap(
+        *(_sentences(base.__module__).get(base.__qualname__, {}) for base in cls.__mro__[:-1])
+    )
+    for name in sentences.keys() & cls.__annotations__.keys():
+        cls.__annotations__[name] = Annotated[cls.__annotations__[name], Field(description=sentences[name])]
+    return dataclass(frozen=True, kw_only=True, config=RULES)(cls)
 
 
 @functools.cache
@@ -42,8 +43,6 @@ def _sentences(module: str) -> dict[str, dict[str, str]]:
     Reads the module once; pydantic's ``use_attribute_docstrings`` searches it again for each class, which takes a third of
     the time of ``--help``.
     """
-    if module == "builtins":
-        return {}
     found: dict[str, dict[str, str]] = {}
     _collect_sentences(ast.parse(inspect.getsource(sys.modules[module])), "", found)
     return found
