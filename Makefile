@@ -73,7 +73,8 @@ test: $(READY) ## The tests: CPU, offline, minutes
 	@$(PY) -m pytest -q $(PARALLEL) $(ARGS)
 
 test-old-core: $(OLD_READY) ## Training and checkpoints on Python 3.11
-	@$(OLD_VENV)/bin/python -m pytest -q $(PARALLEL) tests/megatron_ko tests/checkpoint_tools $(ARGS)
+	@$(OLD_VENV)/bin/python -m pytest -q $(PARALLEL) -m 'not slow and not network and not any_core' \
+	  tests/megatron_ko tests/checkpoint_tools $(ARGS)
 
 old-python: # prints the Python of test-old-core, fails where there is none
 	@for python in $(OLD_PYTHONS); do \

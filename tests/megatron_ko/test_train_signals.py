@@ -13,7 +13,7 @@ import pytest
 from tests.signals import NUMBERS, check, run_with_signal
 from tests.tiny_run import write_tiny_run
 
-pytestmark = pytest.mark.ranks
+pytestmark = [pytest.mark.ranks, pytest.mark.any_core]
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 30
 ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
