@@ -10,7 +10,7 @@ import graphlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import pytest
@@ -100,7 +100,7 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def imports(path: Path) -> tuple[Import, ...]:
     def visit(node: ast.AST, at_the_top: bool) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
