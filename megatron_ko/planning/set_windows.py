@@ -50,32 +50,39 @@ class SetWindows:
         self._tiling: tuple[tuple[object, ...], _Tiling] | None = None
 
     def after(self, position: SetPosition, length: int, count: int) -> SetPosition:
-        """The position ``count`` windows of ``length`` tokens after ``position``, in closed form."""
-        epoch, group, done = position.epoch, position.group, position.windows
-        place = count
-        if done and done[-1][0] == length:
-            place += done[-1][1]
-            done = done[:-1]
+        """The position ``count`` windows of ``length`` tokens after ``position``, in closed form.
+
+        A position at the end of a group stays there: a shorter length may still find room in it.
+        """
+        if not count:
+            return position
+        last = self.at(position, length, count - 1)
+        done, place = _split(last.windows, length)
+        windows = (*done, (length, place + 1))
+        return SetPosition(last.epoch, last.group, windows, position.tokens + count * length)
+
+    def at(self, position: SetPosition, length: int, number: int) -> SetPosition:
+        """Where window ``number`` of ``length`` tokens after ``position`` is: what is drawn of its group before it."""
+        epoch, group = position.epoch, position.group
+        done, place = _split(position.windows, length)
+        place += number
         here = self._windows_in(group, done, length)
         if place >= here:  # in later groups, which have this length alone
             assert self._groups == 1 or length <= self._grain.group_tokens, (length, self._grain)
             done = ()
             full, last = (self._windows_in(number, (), length) for number in (0, self._groups - 1))
             in_epoch = (self._groups - 1) * full + last
-            before = group + 1 < self._groups
-            place += (group + 1) * full - here if before else in_epoch - here
+            place += (in_epoch if group == self._groups - 1 else (group + 1) * full) - here
             epoch += place // in_epoch
             place %= in_epoch
             group = min(place // full, self._groups - 1) if full else self._groups - 1
             place -= group * full
-        windows = (*done, (length, place)) if place else done
-        return SetPosition(epoch, group, windows, position.tokens + count * length)
+        tokens = position.tokens + number * length
+        return SetPosition(epoch, group, (*done, (length, place)) if place else done, tokens)
 
     def pieces(self, position: SetPosition, length: int) -> list[Piece]:
-        """The tokens of the next window after ``position``, which ``after`` has returned for ``length``."""
-        done, place = position.windows, 0
-        if done and done[-1][0] == length:
-            place, done = done[-1][1], done[:-1]
+        """The tokens of the window at ``position``, which ``at`` has returned for ``length``."""
+        done, place = _split(position.windows, length)
         name = (position.epoch, position.group, done, length)
         if self._tiling is None or self._tiling[0] != name:
             self._tiling = name, self._tile(position.epoch, position.group, done, length)
@@ -119,6 +126,13 @@ class SetWindows:
         return _Spans(starts, lengths).joined()
 
 
+def _split(windows: tuple[tuple[int, int], ...], length: int) -> tuple[tuple[tuple[int, int], ...], int]:
+    """Windows drawn of a group before the ones of ``length``, and the number of those."""
+    if windows and windows[-1][0] == length:
+        return windows[:-1], windows[-1][1]
+    return windows, 0
+
+
 class _Spans:
     """Disjoint runs of tokens in increasing order, as one stream."""
 
@@ -157,7 +171,6 @@ class _Tiling:
         self._windows = max(1, tokens.total // length)
         self._permute = Permutation(self._windows, key)
         self._chunk = (-1, np.zeros(0, np.int64))
-        self._starts, self._ends = tokens.starts.tolist(), tokens.ends.tolist()
 
     def pieces(self, place: int) -> list[Piece]:
         """The tokens of the window at ``place`` of the permuted order."""
@@ -166,15 +179,15 @@ class _Tiling:
             numbers = np.arange(number * CHUNK, min((number + 1) * CHUNK, self._windows))
             self._chunk = number, self._permute(numbers)
         if self._tokens.total < self._length:
-            return [((self._starts[0] + self._turn) % self._circle, self._length)]
+            return [((int(self._tokens.starts[0]) + self._turn) % self._circle, self._length)]
         first = int(self._chunk[1][within]) * self._length
         pieces: list[Piece] = []
         left = self._length
-        span = bisect_right(self._ends, first)
+        starts, ends = self._tokens.starts, self._tokens.ends
+        span = bisect_right(ends, first)
         while left:
-            taken = min(left, self._ends[span] - first)
-            # counted from the end of the span, whose number of tokens ends with it
-            start = self._starts[span] + first - (self._ends[span - 1] if span else 0)
+            taken = min(left, int(ends[span]) - first)
+            start = int(starts[span]) + first - (int(ends[span - 1]) if span else 0)
             pieces.append(((start + self._turn) % self._circle, taken))
             first, left, span = first + taken, left - taken, span + 1
         return pieces

@@ -100,5 +100,5 @@ class WindowSamples(torch.utils.data.Dataset):
         assert sample >= self.first, (sample, self.first)
         source, number = self._mixing.source(sample)
         windows = self._windows[source]
-        position = windows.after(self._begin[source], self._length, number - self._drawn[source])
+        position = windows.at(self._begin[source], self._length, number - self._drawn[source])
         return source, windows.pieces(position, self._length)

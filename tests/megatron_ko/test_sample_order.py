@@ -123,7 +123,7 @@ def walk(windows: SetWindows, steps: list[tuple[int, int]]) -> tuple[dict[int, C
     position = SetPosition()
     for length, count in steps:
         for number in range(count):
-            here = windows.after(position, length, number)
+            here = windows.at(position, length, number)
             pieces = windows.pieces(here, length)
             assert sum(taken for _, taken in pieces) == length
             tokens = (
@@ -159,7 +159,8 @@ def test_lengths_that_divide_the_group_cover_every_token_exactly_once():
     left = 512 - sum(length * count for length, count in steps)
     covered, position = walk(windows, [*steps, (8, left // 8)])
     assert covered == {0: Counter(range(512))}
-    assert (position.epoch, position.group, position.windows, position.tokens) == (1, 0, (), 512)
+    assert position == SetPosition(0, 7, ((8, 8),), 512)
+    assert windows.at(position, 8, 0) == SetPosition(1, 0, (), 512)
 
 
 @given(
@@ -176,7 +177,7 @@ def test_positions_add_up(tokens, length, other, counts):
 def test_a_set_shorter_than_a_window_fills_it_by_repetition():
     windows = SetWindows("ko", 10, 0)
     for number in range(3):
-        position = windows.after(SetPosition(), 32, number)
+        position = windows.at(SetPosition(), 32, number)
         ((start, taken),) = windows.pieces(position, 32)
         assert position.epoch == number and 0 <= start < 10 and taken == 32
 
@@ -188,13 +189,13 @@ def test_a_longer_length_meets_whole_text_in_the_next_group():
         begin, 16, 3
     )  # 64 tokens of the first group: 24, then 2 windows of 16 and 8 left out
     assert (later.group, later.windows) == (1, ((16, 1),))
-    assert len(windows.pieces(later, 16)) == 1
+    assert len(windows.pieces(windows.at(later, 16, 0), 16)) == 1
 
 
 def test_epochs_cut_and_order_anew():
     windows = SetWindows("ko", 4000, 0)
     orders = [
-        [windows.pieces(windows.after(SetPosition(epoch=epoch), 16, n), 16)[0][0] for n in range(250)]
+        [windows.pieces(windows.at(SetPosition(epoch=epoch), 16, n), 16)[0][0] for n in range(250)]
         for epoch in range(2)
     ]
     assert len({start % 16 for start in orders[0]}) <= 2  # a turned circle: the border moves, too
@@ -204,6 +205,6 @@ def test_epochs_cut_and_order_anew():
 def test_positions_of_a_huge_set_are_found_at_once():
     """6.6e12 tokens, far into the third epoch."""
     windows = SetWindows("ko", 6_600_000_000_123, 0)
-    position = windows.after(SetPosition(), 4096, 4_000_000_000)
+    position = windows.at(SetPosition(), 4096, 4_000_000_000)
     assert position.epoch == 2 and position.tokens == 4096 * 4_000_000_000
     assert sum(taken for _, taken in windows.pieces(position, 4096)) == 4096
