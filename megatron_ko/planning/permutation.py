@@ -1,8 +1,8 @@
 """Keyed permutations of 0 to n - 1 that are computed and not stored.
 
-A Feistel network of six rounds permutes the next larger range of an even number of bits; results outside the wanted
-range are permuted again until they are inside (cycle walking, Black and Rogaway 2002: fewer than four rounds of it on
-average, because the range is at most four times too large).
+A Feistel network of six rounds permutes the next larger power of two; results outside the wanted range are permuted again
+until they are inside (cycle walking, Black and Rogaway 2002: at most twice on average, because the power is less than twice
+the range).
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ class Permutation:
     def __init__(self, size: int, key: int) -> None:
         assert size > 0
         self.size = size
-        half = (max(2, (size - 1).bit_length()) + 1) // 2
-        self._half, self._mask = np.uint64(half), np.uint64((1 << half) - 1)
+        bits = max(2, (size - 1).bit_length())
+        self._widths = np.uint64(bits - bits // 2), np.uint64(bits // 2)  # right and left part
+        self._masks = tuple(np.uint64((1 << int(width)) - 1) for width in self._widths)
         self._keys = [np.uint64(key_of(key, number) | 1) for number in range(ROUNDS)]
 
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
@@ -47,12 +48,12 @@ class Permutation:
         return result
 
     def _encrypt(self, numbers: np.ndarray) -> np.ndarray:
-        left, right = numbers >> self._half, numbers & self._mask
-        for key in self._keys:
+        left, right = numbers >> self._widths[0], numbers & self._masks[0]
+        for number, key in enumerate(self._keys):  # the parts change places, and with them their widths
             mixed = (
                 right + np.uint64(0x9E3779B97F4A7C15)
             ) * key  # golden ratio, and SplitMix64's multiplier below
             mixed ^= mixed >> np.uint64(29)
             mixed *= np.uint64(0xBF58476D1CE4E5B9)
-            left, right = right, left ^ ((mixed >> np.uint64(32)) & self._mask)
-        return (left << self._half) | right
+            left, right = right, left ^ ((mixed >> np.uint64(32)) & self._masks[1 - number % 2])
+        return (left << self._widths[0]) | right

@@ -103,13 +103,14 @@ def order_samples(
     begin: Mapping[str, SetPosition],
     *,
     cache: Path,
+    stage: int = 0,
 ) -> SampleOrder:
-    """The samples ``first`` to ``total`` of the run, whose sets are at ``begin``. Collective."""
+    """The samples ``first`` to ``total`` of the run, or of one stage of it, whose sets are at ``begin``. Collective."""
     mixture = mixture_of(config, manifest)
     if config.data.order == "windows":
         return WindowSamples(
             manifest,
-            Mixing(mixture, config.data.mixture_end, total, seed=config.run.seed),
+            Mixing(mixture, config.data.mixture_end, total, seed=config.run.seed, stage=stage),
             seed=config.run.seed,
             sequence_length=config.training.sequence_length,
             first=first,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections import Counter
 from pathlib import Path
 
@@ -148,6 +149,12 @@ def test_windows_run_over_all_pairs_of_a_set(tmp_path):
     samples = WindowSamples(manifest, Mixing({"ko": 1.0}, seed=1), seed=1, sequence_length=1)
     drawn = Counter(int(row["tokens"]) for row in samples.samples(0, len(stream)))
     assert drawn == Counter(stream.tolist())
+
+
+def test_a_spawned_worker_opens_its_own_files(manifest):
+    samples = samples_of(manifest, 64)
+    first = samples[0]["tokens"]
+    assert torch.equal(pickle.loads(pickle.dumps(samples))[0]["tokens"], first)
 
 
 def test_documents_of_samples_are_those_that_contain_their_tokens(tmp_path):
