@@ -24,6 +24,8 @@ CHUNK = 256
 """Windows whose order is computed at once."""
 Piece = tuple[int, int]
 """First token in the set, and number of tokens; the tokens continue at the beginning of the set after its end."""
+Drawn = tuple[tuple[int, int], ...]
+"""Windows drawn of a group: (length, number) in the order of drawing, as in ``SetPosition.windows``."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +94,14 @@ class SetWindows:
         before = self._grain.group_tokens
         return before if group < self._groups - 1 else self.tokens - (self._groups - 1) * before
 
-    def _windows_in(self, group: int, done: tuple[Piece, ...], length: int) -> int:
+    def _windows_in(self, group: int, done: Drawn, length: int) -> int:
         """Windows of ``length`` in what ``done`` (windows by length) has left of a group."""
         left = self._group_tokens(group) - sum(size * count for size, count in done)
         if left < length and not done and self._groups == 1:
             return 1  # a set shorter than a window, which repeats it
         return max(left, 0) // length
 
-    def _tile(self, epoch: int, group: int, done: tuple[Piece, ...], length: int) -> _Tiling:
+    def _tile(self, epoch: int, group: int, done: Drawn, length: int) -> _Tiling:
         tokens = self._blocks_of(epoch, group)
         for level, (size, count) in enumerate(done):
             tokens = self._tiling_of(tokens, epoch, group, level, size).left_after(count)
@@ -126,7 +128,7 @@ class SetWindows:
         return _Spans(starts, lengths).joined()
 
 
-def _split(windows: tuple[tuple[int, int], ...], length: int) -> tuple[tuple[tuple[int, int], ...], int]:
+def _split(windows: Drawn, length: int) -> tuple[Drawn, int]:
     """Windows drawn of a group before the ones of ``length``, and the number of those."""
     if windows and windows[-1][0] == length:
         return windows[:-1], windows[-1][1]

@@ -59,7 +59,7 @@ def main() -> None:
         print(json.dumps({**result, **json.loads(output)}))
 
 
-def _compare(folder: Path, rounds: int, length: int) -> dict[str, float]:
+def _compare(folder: Path, rounds: int, length: int) -> dict[str, float | list[float]]:
     _write_sets(folder)
     manifest = read_manifest(folder / "manifest.json")
     run = RunConfig(folder=str(folder), device="cpu")
