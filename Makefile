@@ -9,6 +9,8 @@ SHELL := /bin/bash
 DEVICE ?= cpu
 FOLDER ?= examples/quickstart
 ARGS ?=
+# A shell that forbids bytecode would compile the sources anew in each of the hundreds of processes below.
+unexport PYTHONDONTWRITEBYTECODE
 # Test files run side by side, those that take long first (tests/conftest.py); ranks wait for each other much of the time,
 # so two cores carry more workers. A test that hangs ends its worker, with the stacks.
 PARALLEL ?= -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? 4 : n < 8 ? n : 8))) --dist loadfile \
@@ -71,7 +73,8 @@ test: $(READY) ## The tests: CPU, offline, minutes
 	@$(PY) -m pytest -q $(PARALLEL) $(ARGS)
 
 test-old-core: $(OLD_READY) ## Training and checkpoints on Python 3.11
-	@$(OLD_VENV)/bin/python -m pytest -q $(PARALLEL) tests/megatron_ko tests/checkpoint_tools $(ARGS)
+	@$(OLD_VENV)/bin/python -m pytest -q $(PARALLEL) -m 'not slow and not network and not any_core' \
+	  tests/megatron_ko tests/checkpoint_tools $(ARGS)
 
 old-python: # prints the Python of test-old-core, fails where there is none
 	@for python in $(OLD_PYTHONS); do \

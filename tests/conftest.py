@@ -5,8 +5,13 @@ compiled once while other tests run, and files that take long start first.
 """
 
 import logging
+import os
 import subprocess
 import sys
+
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # tests run side by side; threads that wait for each other would take their cores
 
 import pytest
 from hypothesis import settings
@@ -32,6 +37,7 @@ def _original_logging():
 # Files that take a minute or more, longest first; with xdist's --no-loadscope-reorder they start in this order. Those that
 # use kernels are not in the list, because the kernels are being compiled meanwhile.
 LONGEST = (
+    "test_initial_weights.py",
     "test_resume.py",
     "test_parallel.py",
     "test_train.py",
@@ -42,6 +48,8 @@ LONGEST = (
     "test_megatron_versions.py",
     "test_train_signals.py",
     "test_launch.py",
+    "test_stopped_validation.py",
+    "test_failed_saves.py",
     "test_real_slurm.py",
     "test_layers.py",
 )

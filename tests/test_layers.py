@@ -101,7 +101,8 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imports(path: Path) -> Iterator[Import]:
+@lru_cache(maxsize=None)
+def imports(path: Path) -> tuple[Import, ...]:
     def visit(node: ast.AST, at_the_top: bool) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.Import):
@@ -111,10 +112,11 @@ def imports(path: Path) -> Iterator[Import]:
                 yield from (
                     Import(f"{child.module}.{alias.name}", child.lineno, at_the_top) for alias in child.names
                 )
-            inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-            yield from visit(child, at_the_top and not inside)
+            elif not isinstance(child, ast.expr):  # an expression contains no import
+                inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
+                yield from visit(child, at_the_top and not inside)
 
-    return visit(tree(path), True)
+    return tuple(visit(tree(path), True))
 
 
 def files(package: str) -> list[Path]:

@@ -9,6 +9,7 @@ MODULES = (
     "torch._dynamo",  # torch's Adam imports it, which takes longer than a tiny run
     "megatron.core.dist_checkpointing.strategies.fully_parallel",
     "megatron_ko.train",
+    "checkpoint_tools.operations.from_hf",
     *(f"megatron_ko.training.{name}" for name in ("checkpoint", "data", "evaluate", "model", "reporting", "step")),
 )  # fmt: skip
 

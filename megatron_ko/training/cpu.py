@@ -60,27 +60,41 @@ class _CudaMeansCpu(TorchFunctionMode):
     """Rewrites CUDA devices in factories, ``.to`` and ``.cuda``; type strings contain ``torch.cuda`` as on a GPU."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        if _names_cuda(kwargs.get("device")):
-            kwargs = dict(kwargs, device=_CPU)
-        if kwargs.get("pin_memory"):
-            kwargs = dict(kwargs, pin_memory=False)
-        if func in (torch.Tensor.cuda, torch.Tensor.pin_memory):
-            return args[0]
-        if func is torch.Tensor.to and len(args) > 1 and _names_cuda(args[1]):
-            args = (args[0], _CPU, *args[2:])
-        if (
-            func is torch.cat
-            and len(args[0]) == 2
-            and args[0][1].numel() == 0
-            and args[0][0].ndim == args[0][1].ndim
-        ):
-            # rotary embedding appends an empty rest, which costs a copy here and zeros in the backward pass
-            return args[0][0]
-        out = func(*args, **kwargs)
-        if func is torch.Tensor.type and len(args) == 1 and not kwargs:
-            out = out.replace("torch.", "torch.cuda.")
-        return out
+        if kwargs:
+            if _names_cuda(kwargs.get("device")):
+                kwargs = dict(kwargs, device=_CPU)
+            if kwargs.get("pin_memory"):
+                kwargs = dict(kwargs, pin_memory=False)
+        if func in _REPLACED:  # almost no call is; this method runs for every operation
+            return _REPLACED[func](*args, **(kwargs or {}))
+        return func(*args, **kwargs) if kwargs else func(*args)
+
+
+def _to(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    if args and _names_cuda(args[0]):
+        args = (_CPU, *args[1:])
+    return torch.Tensor.to(tensor, *args, **kwargs)
+
+
+def _cat(tensors: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+    if len(tensors) == 2 and tensors[1].numel() == 0 and tensors[0].ndim == tensors[1].ndim:
+        # rotary embedding appends an empty rest, which costs a copy here and zeros in the backward pass
+        return tensors[0]
+    return torch.cat(tensors, *args, **kwargs)
+
+
+def _type(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    result = torch.Tensor.type(tensor, *args, **kwargs)
+    return result if args or kwargs else result.replace("torch.", "torch.cuda.")
+
+
+_REPLACED: dict[Any, Callable[..., Any]] = {
+    torch.Tensor.cuda: lambda tensor, *args, **kwargs: tensor,
+    torch.Tensor.pin_memory: lambda tensor, *args, **kwargs: tensor,
+    torch.Tensor.to: _to,
+    torch.Tensor.type: _type,
+    torch.cat: _cat,
+}
 
 
 def _keep_mode_in_backward(mode: TorchFunctionMode) -> None:

@@ -84,6 +84,25 @@ def write_run(folder: Path, base: Path, run: Path, **model: Any) -> str:
     return str(path)
 
 
+@pytest.fixture(autouse=True)
+def _convert_in_a_warm_process(request, monkeypatch):
+    """Converts in a process that has imported torch already, except in tests of the process itself."""
+    if "own_process" not in request.keywords:
+        monkeypatch.setattr(initial_weights, "_convert_in_process", _convert_warm)
+
+
+def _convert_warm(*arguments: Any) -> None:
+    ranks.on_ranks(1, _convert, *arguments)
+
+
+def _convert(rank: int, init_method: str, base: Any, target: Path, source: dict) -> None:
+    with pytest.raises(SystemExit) as ended:
+        initial_weights._convert(
+            base, target.parent / initial_weights.TEMPORARY, target, source, os.getppid()
+        )
+    assert not ended.value.code
+
+
 def start(config: str, overrides: list[str], count: int = 1) -> Preflight:
     """Converts and trains, as ``mko train`` does, in warm ranks."""
     checked = preflight([config], overrides, count)
@@ -115,15 +134,23 @@ def loss_of_transformers(base: Path, data: Path, name: str, length: int = 64) ->
     return total / count
 
 
-@pytest.mark.parametrize("name", ROWS)
-@pytest.mark.parametrize(
-    ("count", "layout"),
-    [(1, []), (2, ["parallel.tensor=2"]), (2, ["parallel.pipeline=2"])],
-    ids=["tp1", "tp2", "pp2"],
-)
-def test_the_baseline_is_the_loss_of_transformers(folder, tmp_path, name, count, layout):
+LAYOUTS = {
+    "tp1": (1, []),
+    "tp2": (2, ["parallel.tensor=2"]),
+    "pp2": (2, ["parallel.pipeline=2"]),
+}
+CASES = [
+    *(("llama", "tp2"), ("qwen2", "pp2")),
+    *(pytest.param(*case, marks=pytest.mark.slow) for case in (("llama", "pp2"), ("qwen2", "tp2"))),
+    *(pytest.param(name, "tp1", marks=pytest.mark.slow) for name in ROWS),
+]
+
+
+@pytest.mark.parametrize(("name", "layout"), CASES)
+def test_the_baseline_is_the_loss_of_transformers(folder, tmp_path, name, layout):
+    count, changes = LAYOUTS[layout]
     base, run = folder / name, tmp_path / "run"
-    start(write_run(folder, base, run), layout, count)
+    start(write_run(folder, base, run), changes, count)
     baseline, last = records(run, "valid")
     assert (baseline["step"], last["step"]) == (0, 2)
     for domain in DOMAINS:
@@ -223,6 +250,7 @@ def test_it_is_done_once_and_again_when_the_folder_or_a_setting_changes(folder, 
     assert marker.stat().st_mtime_ns > written
 
 
+@pytest.mark.own_process
 def test_a_killed_conversion_is_done_again(folder, tmp_path):
     """Killed as soon as its temporary folder exists, and with the state of every later moment."""
     run = tmp_path / "run"
@@ -243,6 +271,7 @@ def test_a_killed_conversion_is_done_again(folder, tmp_path):
     assert convert(config).vocab_size == 1001 and not temporary.exists()
 
 
+@pytest.mark.own_process
 def test_a_failed_conversion_leaves_nothing(folder, tmp_path):
     base = shutil.copytree(folder / "llama", tmp_path / "base")
     run = tmp_path / "run"

@@ -11,6 +11,8 @@ from tests import ranks
 from tests.tiny_run import write_tiny_run
 
 TOLERANCE = 2e-4
+STEPS = 6
+SHORT = ["evaluation.max_sequences=16"]
 LAYOUTS = {
     "TP2": (2, ["parallel.tensor=2"]),
     "PP2": (2, ["parallel.pipeline=2"]),
@@ -60,7 +62,7 @@ def one_rank(tmp_path_factory):
         if model not in runs:
             folder = tmp_path_factory.mktemp("run")
             config = write_tiny_run(folder)
-            fixed = ["checkpoint.every_steps=1000", *MODELS[model]]
+            fixed = ["checkpoint.every_steps=1000", f"training.steps={STEPS}", *SHORT, *MODELS[model]]
             ranks.train(config, [*fixed, f"run.folder={folder / 'one'}"])
             runs[model] = (config, folder, fixed)
         return runs[model]
@@ -76,7 +78,7 @@ def test_layout_trains_like_one_rank(one_rank, model, name):
     target = folder / name.replace(" ", "_")
     ranks.train(config, [*fixed, *overrides, f"run.folder={target}"], count)
     expected, actual = _curve(folder / "one"), _curve(target)
-    assert len(actual) == len(expected) == 10
+    assert len(actual) == len(expected) == STEPS
     for step, ((loss, norm), (actual_loss, actual_norm)) in enumerate(zip(expected, actual), 1):
         assert actual_loss == pytest.approx(loss, abs=TOLERANCE), f"loss of step {step}"
         assert actual_norm == pytest.approx(norm, abs=TOLERANCE), f"gradient norm of step {step}"

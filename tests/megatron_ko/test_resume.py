@@ -18,7 +18,8 @@ from tests import ranks
 from tests.tiny_run import write_tiny_run
 
 pytestmark = pytest.mark.ranks
-STEPS, HALF = 10, 5
+STEPS, HALF = 6, 3
+SHORT = [f"training.steps={STEPS}", f"checkpoint.every_steps={HALF}", "evaluation.max_sequences=16"]
 TOLERANCE = {"fp32": 2e-4, "bf16": 2e-2}  # bf16 rounds every activation, and layouts sum in another order
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,17 +41,21 @@ def assert_continues(actual: dict, expected: dict, dtype: str, resumed_at: int) 
         assert actual[step] == pytest.approx(expected[step], abs=TOLERANCE[dtype]), f"step {step}"
 
 
+def settings(run: Path, dtype: str) -> list[str]:
+    return [f"run.folder={run}", f"precision.dtype={dtype}", *SHORT]
+
+
 @pytest.fixture(scope="module", params=["fp32", "bf16"])
 def finished(request, tmp_path_factory) -> tuple[str, Path, str]:
-    """A run of ten steps on DP2 that saved after five and was never interrupted."""
+    """A run on DP2 that saved after half of its steps and was never interrupted."""
     folder = tmp_path_factory.mktemp(request.param)
     config = write_tiny_run(folder)
-    ranks.train(config, [f"run.folder={folder / 'finished'}", f"precision.dtype={request.param}"], 2)
+    ranks.train(config, settings(folder / "finished", request.param), 2)
     return config, folder, request.param
 
 
 def half(finished: tuple[str, Path, str], name: str) -> tuple[str, Path]:
-    """A copy of the run as it was after step five."""
+    """A copy of the run as it was after half of its steps."""
     config, folder, _ = finished
     target = folder / name
     shutil.copytree(folder / "finished", target)
@@ -60,31 +65,40 @@ def half(finished: tuple[str, Path, str], name: str) -> tuple[str, Path]:
 
 def test_resume_on_the_same_layout_is_bit_for_bit(finished):
     config, target = half(finished, "same")
-    ranks.train(config, [f"run.folder={target}", f"precision.dtype={finished[2]}"], 2)
+    ranks.train(config, settings(target, finished[2]), 2)
     assert curve(target) == curve(finished[1] / "finished")
     assert records(target, "valid")[-1]["loss"] == records(finished[1] / "finished", "valid")[-1]["loss"]
     assert same_tensors(checkpoint_folder(target, STEPS), checkpoint_folder(finished[1] / "finished", STEPS))
 
 
-@pytest.mark.parametrize(
-    ("name", "count", "overrides"),
-    [
-        ("one rank", 1, []),
-        ("TP2", 2, ["parallel.tensor=2"]),
-        ("PP2", 2, ["parallel.pipeline=2"]),
-        ("TP2 x PP2", 4, ["parallel.tensor=2", "parallel.pipeline=2"]),
-        ("CP2", 2, ["parallel.context=2"]),
-    ],
-)
-def test_resume_on_another_layout_continues_the_same_run(finished, name, count, overrides):
+LAYOUTS = {
+    "one rank": (1, []),
+    "TP2": (2, ["parallel.tensor=2"]),
+    "PP2": (2, ["parallel.pipeline=2"]),
+    "TP2 x PP2": (4, ["parallel.tensor=2", "parallel.pipeline=2"]),
+    "CP2": (2, ["parallel.context=2"]),
+}
+CASES = [
+    *(("fp32", name) for name in LAYOUTS),
+    *(("bf16", "TP2 x PP2"), ("bf16", "one rank")),
+    *(pytest.param("bf16", name, marks=pytest.mark.slow) for name in ("TP2", "PP2", "CP2")),
+]
+
+
+@pytest.mark.parametrize(("finished", "name"), CASES, indirect=["finished"])
+def test_resume_on_another_layout_continues_the_same_run(finished, name):
+    count, overrides = LAYOUTS[name]
     config, target = half(finished, name.replace(" ", "_"))
-    ranks.train(config, [f"run.folder={target}", f"precision.dtype={finished[2]}", *overrides], count)
+    ranks.train(config, [*settings(target, finished[2]), *overrides], count)
     assert_continues(curve(target), curve(finished[1] / "finished"), finished[2], HALF)
 
 
+@pytest.mark.parametrize(
+    "finished", ["fp32", pytest.param("bf16", marks=pytest.mark.slow)], indirect=["finished"]
+)
 def test_from_tensor_parallel_back_to_data_parallel(finished, tmp_path):
     config, folder, dtype = finished
-    fixed = [f"run.folder={tmp_path / 'tp2'}", f"precision.dtype={dtype}"]
+    fixed = settings(tmp_path / "tp2", dtype)
     ranks.train(config, [*fixed, "parallel.tensor=2"], 2)
     before = curve(tmp_path / "tp2")
     shutil.rmtree(checkpoint_folder(tmp_path / "tp2", STEPS))
@@ -164,11 +178,11 @@ def test_new_learning_rate_is_used_after_resume(finished):
     """megatron-core restores max_lr, betas and decay with the groups; ours come from the configuration."""
     config, target = half(finished, "new_rate")
     overrides = ["optimizer.learning_rate=1e-9", "optimizer.weight_decay=0.0"]
-    ranks.train(config, [f"run.folder={target}", f"precision.dtype={finished[2]}", *overrides], 2)
-    before, after = (records(target, "train")[i]["loss"] for i in (5, 9))
-    assert all(r["learning_rate"] <= 1e-9 for r in records(target, "train") if r["step"] > 5)
+    ranks.train(config, [*settings(target, finished[2]), *overrides], 2)
+    before, after = (records(target, "train")[i]["loss"] for i in (HALF, STEPS - 1))
+    assert all(r["learning_rate"] <= 1e-9 for r in records(target, "train") if r["step"] > HALF)
     weights = ranks.on_ranks(
-        1, _largest_move, str(checkpoint_folder(target, 5)), str(checkpoint_folder(target, STEPS))
+        1, _largest_move, str(checkpoint_folder(target, HALF)), str(checkpoint_folder(target, STEPS))
     )[0]
     assert weights < 1e-6, "a learning rate of 1e-9 must not move the weights"
     assert before != after  # other data, so the losses differ: the run did go on

@@ -14,7 +14,7 @@ from megatron_ko.preflight import Preflight, preflight
 from tests import ranks
 from tests.tiny_run import write_tiny_run
 
-pytestmark = pytest.mark.ranks
+pytestmark = [pytest.mark.ranks, pytest.mark.any_core]
 CHANGES = [
     "training.steps=4",
     "evaluation.every_steps=2",

@@ -38,7 +38,12 @@ def command(config: str, *arguments: str) -> subprocess.CompletedProcess:
 
 def test_diverged_weights_are_not_saved(tmp_path):
     config = write_tiny_run(tmp_path)
-    fixed = ["schedule={type: constant}", "checkpoint.every_steps=1", "optimizer.clip_grad_norm=0.0"]
+    fixed = [
+        "schedule={type: constant}",
+        "checkpoint.every_steps=1",
+        "training.steps=3",
+        "optimizer.clip_grad_norm=0.0",
+    ]
     done = command(config, *fixed, "optimizer.learning_rate=1e38", "--ranks", "2")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

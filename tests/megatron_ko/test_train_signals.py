@@ -13,14 +13,14 @@ import pytest
 from tests.signals import NUMBERS, check, run_with_signal
 from tests.tiny_run import write_tiny_run
 
-pytestmark = pytest.mark.ranks
+pytestmark = [pytest.mark.ranks, pytest.mark.any_core]
 ROOT = Path(__file__).resolve().parents[2]
-STEPS = 60
+STEPS = 30
 ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
 
 
 def command(folder: Path, run: str) -> list[str]:
-    changes = [f"training.steps={STEPS}", "checkpoint.every_steps=20", f"run.folder={folder / run}"]
+    changes = [f"training.steps={STEPS}", "checkpoint.every_steps=10", f"run.folder={folder / run}"]
     return [sys.executable, "-m", "megatron_ko.train", str(folder / "train.yaml"), "--ranks", "2", *changes]
 
 
@@ -71,7 +71,7 @@ def stops(undisturbed: tuple[Path, float], moments: int, seed: int, finish_every
 
 
 def test_a_signal_at_some_moments(undisturbed):
-    stops(undisturbed, 4, seed=1, finish_every=4)
+    stops(undisturbed, 3, seed=1, finish_every=3)
 
 
 @pytest.mark.slow

@@ -129,7 +129,7 @@ def test_text_encoded_without_a_pipeline_trains(base, tmp_path):
 
 
 @pytest.mark.ranks
-@pytest.mark.parametrize("dtype", ["uint16", "int32"])
+@pytest.mark.parametrize("dtype", [pytest.param("uint16", marks=pytest.mark.slow), "int32"])
 def test_a_pair_of_megatron_core_trains(base, tmp_path, dtype):
     documents = [[document] for document in some_documents(base)]
     documents.insert(

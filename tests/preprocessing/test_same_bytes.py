@@ -39,7 +39,7 @@ def equal(actual, expected):
     assert [name for name in expected if actual[name] != expected[name]] == []
 
 
-@pytest.mark.parametrize("workers", ["2", "4"])
+@pytest.mark.parametrize("workers", [pytest.param("2", marks=pytest.mark.slow), "4"])
 def test_processes(one, tmp_path, monkeypatch, workers):
     monkeypatch.chdir(tmp_path)
     assert main(command(one[0], "--workers", workers)) == 0
