@@ -35,7 +35,7 @@ from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tok
 from megatron_ko.planning.config_rules import data_problems, layout_rules
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.position import Position
-from megatron_ko.planning.run_plan import Plan, mixture_of
+from megatron_ko.planning.run_plan import Plan, average_mixture_of
 from megatron_ko.wording import format_count
 
 
@@ -174,7 +174,7 @@ def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
                 rule="missing-package",
             )
     start, initial = find_weights(config, plan.vocab_size, manifest.tokenizer_fingerprint)
-    data = describe_data(manifest, mixture_of(config, manifest))
+    data = describe_data(manifest, average_mixture_of(config, manifest), config.data.order)
     checked = Preflight(
         config, manifest, plan, start, initial, data, origin_of(config.checkpoint.resume, start)
     )

@@ -31,7 +31,6 @@ from megatron_ko.logs import record_error, set_up_logging
 from megatron_ko.plan import show_plan, train_parser
 from megatron_ko.planning import schedule
 from megatron_ko.planning.position import Position
-from megatron_ko.planning.run_plan import mixture_of
 from megatron_ko.preflight import Preflight, preflight
 
 
@@ -62,7 +61,8 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     if checked.goes_back and world.is_main:
         set_aside_newer(folder, position.step)
     end = position.samples + (plan.steps - position.step) * plan.global_batch_size
-    order = data.order_samples(end, config, manifest, mixture_of(config, manifest), cache=folder / "index")
+    begin = start.data.positions(config.data.order) if start and start.data else {}
+    order = data.order_samples(position.samples, end, config, manifest, begin, cache=folder / "index")
     batches = data.batches_between(position.samples, end, order, config, world)
 
     overdue = distributed.on_any_rank(world.is_main and checked.lacks_validation(position.step), world.device)

@@ -234,6 +234,16 @@ class DataConfig:
     """Path of the manifest.json that preprocessing wrote: token files, tokenizer, domains."""
     mixture: Annotated[dict[str, PositiveFloat], Field(min_length=1)] | None = None
     """Weight of each training set by name, scaled to sum to 1; by default the manifest's mixture."""
+    mixture_end: Annotated[dict[str, PositiveFloat], Field(min_length=1)] | None = None
+    """Weights at the end of the run, such as {ko: 8, en: 2}: the share of each set moves linearly from data.mixture to this
+    one, from or to 0 for a set that only one names; by default shares do not move. Needs order: windows."""
+    order: Literal["windows", "megatron"] = "windows"
+    """windows draws windows of the token files, permuted anew in each epoch, and keeps a position for each set, so that mixture,
+    steps, batch and length may change at a resume without repeating or losing a sample. megatron is the order of megatron-core's
+    GPTDataset, which depends on all of them."""
+    max_epochs: PositiveFloat = 4.0
+    """Passes over a training set in the run above which the plan warns; up to four epochs, repeated text is about as good
+    as new text (arXiv:2305.16264)."""
     workers: NonNegativeInt = 1
     """Processes per rank that prefetch batches; 0 reads them in the training process."""
 

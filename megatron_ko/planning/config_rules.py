@@ -77,6 +77,7 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("run", "precision"), _precision_possible),
         Rule(("run", "model"), _extra_fields),
         Rule(("checkpoint",), _permanent_checkpoints),
+        Rule(("data",), _moving_mixture),
         Rule(("reporting",), _packages_installed),
     ]
 
@@ -87,6 +88,14 @@ def _permanent_checkpoints(checkpoint: CheckpointConfig) -> Problems:
             "checkpoint.keep_every",
             f"{checkpoint.keep_every} must be a multiple of checkpoint.every_steps {checkpoint.every_steps}, because only then a "
             "checkpoint is saved there; change either",
+        )
+
+
+def _moving_mixture(data: DataConfig) -> Problems:
+    if data.mixture_end is not None and data.order != "windows":
+        yield (
+            "data.mixture_end",
+            f"needs data.order: windows, but it is {data.order}; set it, or remove mixture_end",
         )
 
 
@@ -309,10 +318,12 @@ def _transformer_config_fields() -> set[str]:
 def data_problems(data: DataConfig, model: ModelConfig, manifest: Manifest) -> Iterator[tuple[str, str, str]]:
     """Yields ``(path, message, rule)`` for each field of the configuration that does not match the data."""
     train = manifest.of_split("train")
-    for name in data.mixture or {}:
+    named = [("mixture", name) for name in data.mixture or {}]
+    named += [("mixture_end", name) for name in data.mixture_end or {}]
+    for field, name in named:
         if name not in train:
             yield (
-                f"data.mixture.{name}",
+                f"data.{field}.{name}",
                 f"is not a training set of {manifest.path}; use one of {', '.join(sorted(train))}",
                 "unknown-set",
             )

@@ -5,6 +5,8 @@ Owns ``Plan`` and its text. Checks nothing: ``megatron_ko.preflight`` does.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from megatron_ko.config.training import Config
@@ -46,6 +48,8 @@ class Plan:
     shares: tuple[SetShare, ...]
     tokenizer_size: int | None = None
     """Tokens of the data's tokenizer; the embedding may have more rows. None if the data does not exist yet."""
+    max_epochs: float = math.inf
+    """``data.max_epochs``; the plan warns of sets that are repeated more often."""
     model_source: str = ""
     """Where the fields of the model come from, if not from the configuration."""
 
@@ -60,6 +64,11 @@ class Plan:
     @property
     def total_tokens(self) -> int:
         return self.steps * self.tokens_per_step
+
+    @property
+    def repeated(self) -> tuple[SetShare, ...]:
+        """Sets that the run repeats more often than ``max_epochs``."""
+        return tuple(item for item in self.shares if item.epochs > self.max_epochs)
 
     @property
     def layout(self) -> dict[str, int]:
@@ -114,6 +123,7 @@ class Plan:
             ),
             shares=_shares(config, manifest) if manifest else (),
             tokenizer_size=manifest.vocab_size if manifest else None,
+            max_epochs=config.data.max_epochs,
         )
 
     def text(self) -> str:
@@ -141,12 +151,29 @@ class Plan:
             lines.append(
                 f"{head} {item.name:<12} {item.share:6.1%}  {item.tokens:>15,} tokens  {item.epochs:8.2f} epochs"
             )
+        lines += [
+            f"warning      set {item.name} is repeated {item.epochs:,.2f} times, more than data.max_epochs {self.max_epochs:g}; "
+            "lower its share, add text, or raise the cap"
+            for item in self.repeated
+        ]
         return "\n".join(lines) + "\n"
 
 
 def mixture_of(config: Config, manifest: Manifest) -> dict[str, float]:
-    """Share of each training set, sorted by name; they sum to 1."""
-    weights = config.data.mixture or manifest.mixture
+    """Share of each training set (at the begin of the run, if shares move), sorted by name; they sum to 1."""
+    return _scale(config.data.mixture or manifest.mixture)
+
+
+def average_mixture_of(config: Config, manifest: Manifest) -> dict[str, float]:
+    """Share of each training set in the whole run, sorted by name: of one that moves linearly, the mean of both ends."""
+    begin = mixture_of(config, manifest)
+    if config.data.mixture_end is None:
+        return begin
+    end = _scale(config.data.mixture_end)
+    return {name: (begin.get(name, 0.0) + end.get(name, 0.0)) / 2 for name in sorted({*begin, *end})}
+
+
+def _scale(weights: Mapping[str, float]) -> dict[str, float]:
     total = sum(weights.values())
     return {name: weights[name] / total for name in sorted(weights)}
 
@@ -156,5 +183,5 @@ def _shares(config: Config, manifest: Manifest) -> tuple[SetShare, ...]:
     total = config.training.steps * config.training.global_batch_size * config.training.sequence_length
     return tuple(
         SetShare(name, share, round(share * total), share * total / train[name].tokens)
-        for name, share in mixture_of(config, manifest).items()
+        for name, share in average_mixture_of(config, manifest).items()
     )

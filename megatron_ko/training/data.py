@@ -1,7 +1,7 @@
-"""Training batches from megatron-core's datasets, and validation windows that predict each token once.
+"""Training batches, in our order or that of megatron-core's datasets, and validation windows that predict each token once.
 
-Owns every use of the Megatron datasets. The order of samples depends only on the data, the mixture, the seed and the
-length of the run: sample number n is the same for any number of ranks.
+Owns every use of the Megatron datasets and the choice of the order (``data.order``). Sample number n is the same for any number
+of ranks.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import inspect
 import logging
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -22,8 +22,12 @@ import torch.distributed as dist
 from torch import Tensor
 
 from megatron_ko.config.training import Config
+from megatron_ko.formats.data_record import SetPosition
 from megatron_ko.formats.manifest import Manifest, TokenSet
+from megatron_ko.planning.mixing import Mixing
+from megatron_ko.planning.run_plan import mixture_of
 from megatron_ko.training.distributed import World, context_group
+from megatron_ko.training.window_samples import WindowSamples
 
 log = logging.getLogger(__name__)
 Batch = dict[str, Tensor]
@@ -42,9 +46,22 @@ class _TokenizerFacts:
     pad: int = -1
 
 
-@dataclass(frozen=True)
-class SampleOrder:
+class SampleOrder(Protocol):
     """The samples of a run by number: which token files, and which of their documents, each comes from."""
+
+    @property
+    def dataset(self) -> Any:
+        """Map from the number of a sample to ``tokens``, ``labels``, ``loss_mask`` and ``position_ids``, each [S]."""
+        ...
+
+    def count(self, first: int, last: int) -> dict[str, int]: ...
+    def documents(self, first: int, last: int) -> dict[str, list[int]]: ...
+    def counters_after(self, last: int) -> dict[str, SetPosition]: ...
+
+
+@dataclass(frozen=True)
+class MegatronOrder:
+    """The order of megatron-core's datasets (``data.order: megatron``), for parity with Megatron-LM."""
 
     dataset: Any
     """megatron-core's blend; of a single pair of token files, the data set of that pair."""
@@ -73,11 +90,32 @@ class SampleOrder:
             found.setdefault(str(part.dataset_path), set()).update(map(int, ids))
         return {path: sorted(ids) for path, ids in sorted(found.items())}
 
+    def counters_after(self, last: int) -> dict[str, SetPosition]:
+        """Nothing: the number of samples of the run is the position."""
+        return {}
+
 
 def order_samples(
-    total: int, config: Config, manifest: Manifest, mixture: dict[str, float], *, cache: Path
+    first: int,
+    total: int,
+    config: Config,
+    manifest: Manifest,
+    begin: Mapping[str, SetPosition],
+    *,
+    cache: Path,
+    stage: int = 0,
 ) -> SampleOrder:
-    """The first ``total`` samples of the run. Collective."""
+    """The samples ``first`` to ``total`` of the run, or of one stage of it, whose sets are at ``begin``. Collective."""
+    mixture = mixture_of(config, manifest)
+    if config.data.order == "windows":
+        return WindowSamples(
+            manifest,
+            Mixing(mixture, config.data.mixture_end, total, seed=config.run.seed, stage=stage),
+            seed=config.run.seed,
+            sequence_length=config.training.sequence_length,
+            first=first,
+            begin=begin,
+        )
     dataset = build_training_data(
         manifest,
         mixture,
@@ -87,7 +125,7 @@ def order_samples(
         cache=cache,
     )
     sets = manifest.of_split("train")
-    return SampleOrder(dataset, tuple(name for name in mixture for _ in sets[name].pairs))
+    return MegatronOrder(dataset, tuple(name for name in mixture for _ in sets[name].pairs))
 
 
 def batches_between(
@@ -167,11 +205,12 @@ def _remove_incomplete(folder: Path) -> None:
 
 
 def warn_if_order_changes(before: dict[str, Any], now: dict[str, Any], *, data_is_compared: bool) -> None:
-    """Warns if two configurations order samples differently: the order depends on a run's length, mixture and seed.
+    """Warns if two configurations order samples differently: megatron-core's order depends on a run's length, mixture and seed.
 
-    Data and mixture are left out where the record of the checkpoint was compared.
+    In the order ``windows`` only the seed counts. Data and mixture are left out where the record of the checkpoint was compared.
     """
-    for section, name in _ORDER if data_is_compared else (*_ORDER, *_DATA):
+    fields = _ORDER if data_is_compared else (*_ORDER, *_DATA)
+    for section, name in _ORDER[:1] if now["data"]["order"] == "windows" else fields:
         then, current = before.get(section, {}).get(name), now[section][name]
         if then != current:
             log.warning(

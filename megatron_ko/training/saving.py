@@ -46,7 +46,8 @@ class Saver:
         """Writes the checkpoint of ``position``, then removes old ones. Raises Divergence instead of saving NaN. Collective."""
         with self._report.divergences(position, self._order):
             check_weights(self._trainee.ddp_model, self._world)
-        data = self._data.at(self._order.count(self._begin, position.samples))
+        counters = self._order.counters_after(position.samples)
+        data = self._data.at(self._order.count(self._begin, position.samples), counters)
         loss = sum(self._losses) / len(self._losses)
         self._lowest = loss if self._lowest is None else min(loss, self._lowest)
         target = self._checked.checkpoint_at(position, data, loss, self._lowest)

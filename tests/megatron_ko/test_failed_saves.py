@@ -129,14 +129,12 @@ def _train_until_divergence(rank: int, init_method: str, checked: Preflight) -> 
 
 
 def _tokens_of_step(rank: int, init_method: str, config: str, step: int) -> list[int]:
-    from megatron_ko.planning.run_plan import mixture_of
     from megatron_ko.training import data, distributed
 
     checked = preflight([config], FIXED, 1)
     distributed.start(checked.config.run, checked.config.parallel, rank, 1, init_method)
-    mixture = mixture_of(checked.config, checked.manifest)
     cache = checked.run_folder / "index"
-    order = data.order_samples(32, checked.config, checked.manifest, mixture, cache=cache)
+    order = data.order_samples(0, 32, checked.config, checked.manifest, {}, cache=cache)
     tokens = [token for n in range(8 * (step - 1), 8 * step) for token in order.dataset[n]["tokens"].tolist()]
     distributed.stop()
     return tokens

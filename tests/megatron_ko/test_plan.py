@@ -89,6 +89,37 @@ def test_shares_sum_to_one_in_the_order_of_names(file):
     assert list(mixture.items()) == [("code", 0.75), ("ko", 0.25)]
 
 
+def test_shares_that_move_count_with_the_mean_of_both_ends(file):
+    overrides = ["data.mixture={ko: 3, en: 1}", "data.mixture_end={ko: 1, code: 3}"]
+    checked = preflight([file], overrides, 1)
+    assert [(item.name, item.share) for item in checked.plan.shares] == [
+        ("code", 0.375),
+        ("en", 0.125),
+        ("ko", 0.5),
+    ]
+    assert {name: item.share for name, item in checked.data.train.items()} == {
+        "code": 0.375,
+        "en": 0.125,
+        "ko": 0.5,
+    }
+    with pytest.raises(ConfigError) as caught:
+        preflight([file], [*overrides, "data.order=megatron"], 1)
+    assert (caught.value.problems[0].path, caught.value.rule) == ("data.mixture_end", "moving-mixture")
+    with pytest.raises(ConfigError) as caught:
+        preflight([file], ["data.mixture_end={kr: 1}"], 1)
+    assert (caught.value.problems[0].path, caught.value.rule) == ("data.mixture_end.kr", "unknown-set")
+
+
+def test_sets_that_are_repeated_too_often_are_named_before_the_start(file):
+    """10 steps of 512 tokens are less than an epoch of each set; 1,000 are not."""
+    assert preflight([file], [], 1).plan.repeated == ()
+    plan = preflight([file], ["training.steps=1000", "data.mixture={ko: 0.98, en: 0.02}"], 1).plan
+    assert [item.name for item in plan.repeated] == ["ko"]
+    assert plan.repeated[0].epochs > 4 > plan.shares[0].epochs
+    assert "data.max_epochs" in plan.text() and "data.max_epochs" not in preflight([file], [], 1).plan.text()
+    assert preflight([file], ["training.steps=1000", "data.max_epochs=1e6"], 1).plan.repeated == ()
+
+
 def test_without_data_the_vocabulary_must_be_given(file):
     with pytest.raises(ConfigError) as caught:
         Plan.of(config_of(file), 1)

@@ -77,15 +77,15 @@ def test_position_counts_samples_when_the_batch_changes(tmp_path):
 
 
 def test_an_incomplete_index_is_built_again(tmp_path):
-    config = write_tiny_run(tmp_path)
-    ranks.train(config, ["training.steps=2"])
+    config, overrides = write_tiny_run(tmp_path), ["training.steps=2", "data.order=megatron"]
+    ranks.train(config, overrides)
     (index,) = (tmp_path / "run" / "index").iterdir()
     (index / "complete").unlink()
     for file in index.glob("*shuffle_index.npy"):
         file.write_bytes(file.read_bytes()[:100])
     for folder in checkpoints_of(tmp_path / "run"):
         (folder / "checkpoint.json").unlink()
-    ranks.train(config, ["training.steps=2"])
+    ranks.train(config, overrides)
     assert [r["step"] for r in records(tmp_path / "run", "train")] == [1, 2]
 
 

@@ -5,7 +5,6 @@ Owns the list of these files with the command that writes each, and the numbers 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,9 @@ from megatron_ko.config.loading import load
 from megatron_ko.config.training import Config
 from megatron_ko.errors import DataError, Problem
 from megatron_ko.files import read_json
-from megatron_ko.formats.run_folder import is_run_folder, read_metrics
+from megatron_ko.formats.checkpoint_folder import Checkpoint
+from megatron_ko.formats.data_record import TrainedSet
+from megatron_ko.formats.run_folder import checkpoints_of, is_run_folder, read_metrics
 
 PREPROCESS = "mko data run DATA.yaml"
 TRAIN = "mko train TRAIN.yaml --ranks N"
@@ -138,38 +139,32 @@ def _seconds(metrics: list[dict[str, Any]]) -> float:
 
 
 def _sets(train: Path, manifest: dict[str, Any], config: Config, last: dict[str, Any]) -> list[SetFacts]:
-    """Sets in the order of the manifest. Trained tokens come from megatron-core's index, or else from the shares."""
-    weights = config.data.mixture or manifest["mixture"]
+    """Sets in the order of the manifest. Trained tokens are those of the last checkpoint's record, or else from the shares."""
+    begin = config.data.mixture or manifest["mixture"]
+    end = config.data.mixture_end or begin
     sizes = {item["name"]: item["tokens"] for item in manifest["sets"] if item["split"] == "train"}
-    total = sum(weights.values())
-    counts = _count_samples(
-        train / "index", config.training.steps * config.training.global_batch_size, last["samples"]
-    )
+    totals = sum(begin.values()), sum(end.values())
+    trained = _trained_sets(train, last["samples"])
     sets = []
     for name in sizes:
-        if name not in weights:
+        if name not in {*begin, *end}:
             continue
-        share = weights[name] / total
-        samples = counts.get(name, int(share * last["samples"] + 0.5))
-        sets.append(SetFacts(name, share, sizes[name], samples * config.training.sequence_length))
+        share = (begin.get(name, 0.0) / totals[0] + end.get(name, 0.0) / totals[1]) / 2
+        tokens = int(share * last["samples"] + 0.5) * config.training.sequence_length
+        if item := trained.get(name):
+            position = item.position
+            tokens = position.tokens if position else item.samples * config.training.sequence_length
+        sets.append(SetFacts(name, share, sizes[name], tokens))
     return sets
 
 
-def _count_samples(index: Path, size: int, samples: int) -> dict[str, int]:
-    """Counts by set the first ``samples`` of a blend of ``size``; {} without such an index."""
-    import numpy as np
-
-    for description in index.glob("*/*-BlendedDataset-train-description.txt"):
-        try:
-            blend = json.loads(description.read_text(encoding="utf-8"))
-            names = [Path(item["dataset_path"]).name.removesuffix("_train") for item in blend["datasets"]]
-            order = np.load(str(description).replace("description.txt", "dataset_index.npy"))
-        except (OSError, ValueError, KeyError):
-            continue  # index of another version; the caller uses the shares
-        if blend.get("size") == size and len(order) >= samples:
-            counts = np.bincount(order[:samples], minlength=len(names))
-            return {name: int(count) for name, count in zip(names, counts, strict=True)}
-    return {}
+def _trained_sets(train: Path, samples: int) -> dict[str, TrainedSet]:
+    """The record of the newest checkpoint, if it is the one after ``samples`` samples and has one."""
+    folders = checkpoints_of(train)
+    checkpoint = Checkpoint.read(folders[-1]) if folders else None
+    if checkpoint is None or checkpoint.samples != samples or checkpoint.data is None:
+        return {}
+    return checkpoint.data.train
 
 
 def smooth(values: list[float], share: float = 0.04) -> list[float]:
