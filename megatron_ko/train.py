@@ -37,8 +37,8 @@ from megatron_ko.preflight import Preflight, preflight
 
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     """Runs one rank from start to end. Returns the exit code."""
-    from megatron_ko.training import checkpoint, data, distributed, evaluate, model, optimizer
-    from megatron_ko.training import reporting, saving, step  # isort: skip
+    from megatron_ko.training import checkpoint, data, distributed, evaluate, losses, model, optimizer
+    from megatron_ko.training import reporting, saving, skipping, step  # isort: skip
 
     config, plan, manifest, folder = checked.config, checked.plan, checked.manifest, checked.run_folder
     set_up_logging(rank, folder / "logs")
@@ -56,8 +56,10 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         checkpoint.load_weights(initial, gpt)
 
     # Built anew by each stage of training: what trains and its optimizer, the position, the batches.
-    trainee = step.prepare(gpt, config.optimizer, config.precision)
+    trainee = step.prepare(gpt, config.optimizer, config.precision, losses.choose_loss(config.loss))
     start = _restore(checked, trainee, world.device.type)
+    guard = skipping.Guard(config.training.skip, folder, start.window if start else None)
+    trainee = dataclasses.replace(trainee, guard=guard)
     position = Position(start.step, start.samples, start.tokens) if start else Position()
     if checked.goes_back and world.is_main:
         set_aside_newer(folder, position.step)
@@ -87,7 +89,9 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
 
         report.count_step()
         saver.count_step(result)
-        if position.step == 1 or stopped or finished or position.step % config.reporting.every_steps == 0:
+        if result.skipped:
+            report.skip(position, result, order)
+        elif position.step == 1 or stopped or finished or position.step % config.reporting.every_steps == 0:
             report.step(position, result, learning_rate)
         if checked.validates_at(position.step) and not stopped:
             stopped = not report.validation(position, validate())

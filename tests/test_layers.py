@@ -223,8 +223,9 @@ def test_training_starts_light():
 TRAINING: tuple[tuple[str, ...], ...] = (
     ("stop", "checkpoint_index", "cpu", "megatron_notes"),
     ("launch", "distributed"),
-    ("attention",),
+    ("attention", "vocabulary"),
     ("model", "optimizer", "data", "metrics"),
+    ("losses", "skipping"),
     ("checkpoint", "step"),
     ("evaluate", "reporting"),
     ("saving",),

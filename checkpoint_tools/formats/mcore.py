@@ -363,6 +363,11 @@ def _logits_of(gpt: Any, tokens: Tensor) -> Tensor:
     return gpt(tokens, torch.arange(tokens.shape[1]).expand_as(tokens), None)
 
 
+def _real_logits_of(gpt: Any, tokens: Tensor) -> Tensor:
+    """Logits on one rank, without the padding of the vocabulary."""
+    return _logits_of(gpt, tokens)[..., : gpt.real_vocab_size]
+
+
 def _logits_rank(checkpoint: Checkpoint, gpt: Any, scratch: Path, rank: int) -> None:
     """Computes and gathers logits; rank 0 writes them."""
     from megatron_ko.training import distributed
@@ -393,5 +398,5 @@ def _scores_rank(count: int, checkpoint: Checkpoint, gpt: Any, scratch: Path, ra
         parameters[input_weight().stored][:size] = saved["rows"].float()
         parameters[output_weight(model).stored][:size] = saved["head"].float()
         streams = [Stream(**values) for values in saved["streams"]]
-        scores.append([asdict(score(s, partial(_logits_of, variant))) for s in streams])
+        scores.append([asdict(score(s, partial(_real_logits_of, variant))) for s in streams])
     write_json(scratch / "scores.json", scores)

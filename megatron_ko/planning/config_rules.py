@@ -35,7 +35,7 @@ from megatron_ko.wording import format_count
 Problems = Iterator[tuple[str, str]]
 MAX_TOKENS_PER_STEP = 2**31 - 1  # megatron-core counts the tokens of a step in int32
 GPU_ONLY_FIELDS = {
-    "apply_rope_fusion", "bias_activation_fusion", "bias_dropout_fusion", "cpu_offloading", "cross_entropy_loss_fusion",
+    "apply_rope_fusion", "bias_activation_fusion", "bias_dropout_fusion", "cpu_offloading",
     "cuda_graph_impl", "enable_cuda_graph", "fine_grained_activation_offloading", "fp4", "fp8", "fp8_param",
     "gradient_accumulation_fusion", "masked_softmax_fusion", "persist_layer_norm", "tp_comm_overlap",
     "use_kitchen", "use_te_rng_tracker",
@@ -263,6 +263,8 @@ OWNED_FIELDS = {
     "bf16": "precision.dtype", "params_dtype": "precision.dtype", "pipeline_dtype": "precision.dtype",
     "fp8": "precision.fp8", "fp8_recipe": "precision.fp8", "calculate_per_token_loss": "the trainer (always on)",
     "autocast_dtype": "precision.dtype", "fp16": "precision.dtype",
+    "cross_entropy_loss_fusion": "the trainer (its own cross-entropy)",
+    "cross_entropy_fusion_impl": "the trainer (its own cross-entropy)",
     "normalization": "the model family (RMSNorm)", "activation_func": "the model family (SwiGLU)",
     "gated_linear_unit": "the model family (SwiGLU)", "add_bias_linear": "the model family (no biases)",
     "attention_dropout": "the model family (no dropout in attention)",
@@ -272,7 +274,7 @@ OWNED_FIELDS = {
 # Fields that change only the speed and memory of the same model.
 RUNTIME_PREFIXES = (
     "recompute_", "tp_comm_", "overlap_", "fp8_", "cpu_offloading", "fine_grained_activation_offloading",
-    "num_layers_in_", "account_for_", "batch_p2p_", "cuda_graph_", "enable_cuda_graph", "cross_entropy_",
+    "num_layers_in_", "account_for_", "batch_p2p_", "cuda_graph_", "enable_cuda_graph",
     "attention_backend", "hidden_dropout", "deterministic_mode", "distribute_saved_activations",
     "memory_efficient_layer_norm", "persist_layer_norm", "num_layers_at_start_in_bf16", "num_layers_at_end_in_bf16",
     "first_last_layers_bf16", "barrier_with_", "deallocate_pipeline_outputs", "use_ring_exchange_p2p", "async_tensor_",

@@ -52,6 +52,24 @@ def set_hyperparameters(optimizer: Any, config: OptimizerConfig, learning_rate: 
             group["fused"] = True
 
 
+def gradient_norm(optimizer: Any) -> float:
+    """Hands the gradients to the optimizer and returns their L2 norm over all ranks, before clipping. Collective."""
+    assert not optimizer.prepare_grads(), "only fp16 scales gradients and finds them infinite here"
+    return float(optimizer.get_grad_norm())
+
+
+def clip_and_update(optimizer: Any, norm: float) -> None:
+    """Clips the gradients of norm ``norm`` and updates the weights: the rest of megatron-core's ``step``. Collective."""
+    from megatron.core.optimizer.clip_grads import clip_grad_by_total_norm_fp32
+
+    for part in optimizer.chained_optimizers:
+        if getattr(part, "is_stub_optimizer", False) or part.config.clip_grad <= 0.0:
+            continue
+        if parameters := part.get_parameters():
+            clip_grad_by_total_norm_fp32(parameters, part.config.clip_grad, norm)
+    optimizer.step_with_ready_grads()
+
+
 _KEYS = ("wd_mult", "lr_mult", "is_expert_parallel", "is_decoupled_lr")
 _LABELS = ("max_lr", "min_lr", "start_wd", "end_wd", "optimizer")
 
