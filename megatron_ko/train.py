@@ -63,7 +63,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     position = Position(start.step, start.samples, start.tokens) if start else Position()
     if checked.goes_back and world.is_main:
         set_aside_newer(folder, position.step)
-    end = position.samples + (plan.steps - position.step) * plan.global_batch_size
+    end = position.samples + plan.samples_left(position)
     order = data.order_samples(end, config, manifest, mixture_of(config, manifest), cache=folder / "index")
     batches = data.batches_between(position.samples, end, order, config, world)
 
@@ -81,13 +81,14 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
             config.schedule, config.optimizer.learning_rate, position.samples, end, plan.global_batch_size
         )
         optimizer.set_hyperparameters(trainee.optimizer, config.optimizer, learning_rate)
-        position = position.after_step(plan.global_batch_size, plan.tokens_per_step)
+        size = plan.batch_at(position)
+        position = position.after_step(size, size * plan.sequence_length)
         with report.divergences(position, order):
-            result = step.train_step(trainee, batches, world, config.training, plan.micro_batches)
+            result = step.train_step(trainee, batches, world, config.training, plan.micro_batches_of(size))
         stopped = distributed.stop_requested(world.device)
         finished = position.step == plan.steps
 
-        report.count_step()
+        report.count_step(position)
         saver.count_step(result)
         if result.skipped:
             report.skip(position, result, order)

@@ -216,7 +216,15 @@ def written_bytes(store: Store) -> int:
 
 def clear_mcore(folder: Path) -> None:
     """Removes the files of an earlier checkpoint, its marker first; leaves all others."""
-    for name in (MARKER, "metadata.json", ".metadata", "common.pt", "verification.json", "expansion.json"):
+    for name in (
+        MARKER,
+        "metadata.json",
+        ".metadata",
+        "common.pt",
+        "verification.json",
+        "expansion.json",
+        "average.json",
+    ):
         (folder / name).unlink(missing_ok=True)
     for pattern in ("*.distcp", ".*.tmp"):
         for path in folder.glob(pattern):

@@ -154,6 +154,16 @@ class SkipConfig:
 
 
 @section
+class BatchRampConfig:
+    start: PositiveInt
+    """Sequences of the first step."""
+    increment: PositiveInt
+    """Sequences by which the batch grows each time; divides training.global_batch_size minus start."""
+    samples: PositiveInt
+    """Samples after which the batch has its full size; each smaller size lasts for an equal share of them."""
+
+
+@section
 class LossConfig:
     z_loss: NonNegativeFloat = 0.0
     """Coefficient of the z-loss, such as 5e-6: adds it times the squared logarithm of the softmax denominator of each token,
@@ -166,6 +176,9 @@ class TrainingConfig:
     """Optimizer steps of the whole run."""
     global_batch_size: PositiveInt
     """Sequences per optimizer step over all ranks."""
+    batch_ramp: BatchRampConfig | None = None
+    """Smaller batches at the beginning, which grow to global_batch_size; by default none. Steps of the schedule count as full
+    batches."""
     micro_batch_size: PositiveInt
     """Sequences per forward pass of a data-parallel rank."""
     sequence_length: PositiveInt
@@ -178,6 +191,8 @@ class TrainingConfig:
 class OptimizerConfig:
     learning_rate: PositiveFloat
     """Peak learning rate of AdamW."""
+    embedding_learning_rate: PositiveFloat | None = None
+    """Peak learning rate of the input and output embeddings, on the same schedule; by default learning_rate."""
     beta1: OpenFraction = 0.9
     """Decay rate of AdamW's first moment."""
     beta2: OpenFraction = 0.95
@@ -185,7 +200,10 @@ class OptimizerConfig:
     epsilon: PositiveFloat = 1e-8
     """Epsilon of AdamW."""
     weight_decay: NonNegativeFloat = 0.1
-    """Decoupled weight decay of matrices; norms and biases are not decayed."""
+    """Decoupled weight decay of matrices and embeddings; norms and biases are not decayed."""
+    decoupled: Literal["learning_rate", "independent"] = "learning_rate"
+    """What a step multiplies weight_decay by: learning_rate (AdamW of PyTorch), or independent: the schedule alone, a fraction of
+    the peak (Kanana: weight_decay 1e-4)."""
     clip_grad_norm: NonNegativeFloat = 1.0
     """Maximum global L2 norm of the gradients, which are scaled down to it; 0 disables clipping."""
 

@@ -19,6 +19,7 @@ from megatron_ko.config.training import (
     DataConfig,
     ModelConfig,
     MultiStepSchedule,
+    OptimizerConfig,
     ParallelConfig,
     PrecisionConfig,
     ReportingConfig,
@@ -66,6 +67,13 @@ def layout_rules(world_size: int | None) -> list[Rule]:
                 f"{training.global_batch_size} must be a multiple of {unit} (micro_batch_size {training.micro_batch_size} x "
                 f"{data} data-parallel ranks); change it or micro_batch_size",
             )
+        for name, size in _ramp_sizes(training):
+            if size % unit:
+                yield (
+                    f"training.batch_ramp.{name}",
+                    f"{size} must be a multiple of {unit} (micro_batch_size {training.micro_batch_size} x {data} data-parallel "
+                    f"ranks), like every size of the batch; write {max(unit, size // unit * unit)}, or change micro_batch_size",
+                )
 
     return [
         Rule(("model",), _model_shape),
@@ -73,12 +81,45 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("model", "parallel", "training"), _sequence_split),
         Rule(("parallel",), layout_divides_ranks),
         Rule(("parallel", "training"), batch_divides_ranks),
+        Rule(("training",), _ramp_reaches_batch),
         Rule(("training", "schedule"), _schedule_fits),
+        Rule(("optimizer",), _decay_below_one),
         Rule(("run", "precision"), _precision_possible),
         Rule(("run", "model"), _extra_fields),
         Rule(("checkpoint",), _permanent_checkpoints),
         Rule(("reporting",), _packages_installed),
     ]
+
+
+def _ramp_sizes(training: TrainingConfig) -> list[tuple[str, int]]:
+    ramp = training.batch_ramp
+    return [("start", ramp.start), ("increment", ramp.increment)] if ramp else []
+
+
+def _ramp_reaches_batch(training: TrainingConfig) -> Problems:
+    ramp, full = training.batch_ramp, training.global_batch_size
+    if ramp is None:
+        return
+    if ramp.start >= full:
+        yield (
+            "training.batch_ramp.start",
+            f"{ramp.start} must be below training.global_batch_size {full}; lower it or remove training.batch_ramp",
+        )
+    elif (full - ramp.start) % ramp.increment:
+        yield (
+            "training.batch_ramp.increment",
+            f"{ramp.increment} must divide global_batch_size {full} - start {ramp.start} = {full - ramp.start}; change one of "
+            "them",
+        )
+
+
+def _decay_below_one(optimizer: OptimizerConfig) -> Problems:
+    if optimizer.decoupled == "independent" and optimizer.weight_decay >= 1:
+        yield (
+            "optimizer.weight_decay",
+            f"{optimizer.weight_decay} must be below 1 with optimizer.decoupled independent, because at the peak each step "
+            "multiplies a weight by 1 - weight_decay; Kanana uses 1e-4",
+        )
 
 
 def _permanent_checkpoints(checkpoint: CheckpointConfig) -> Problems:

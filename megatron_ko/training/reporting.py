@@ -101,9 +101,9 @@ class Reporter:
         )
         self._speed = metrics.Speed(plan.flops_per_token, plan.world_size, peak)
 
-    def count_step(self) -> None:
-        """Adds the tokens of one step to the measured speed."""
-        self._speed.add(self._plan.tokens_per_step)
+    def count_step(self, position: Position) -> None:
+        """Adds the tokens of the step that ended at ``position`` to the measured speed."""
+        self._speed.add(position.step_samples * self._plan.sequence_length)
 
     def step(self, position: Position, result: StepResult, learning_rate: float) -> None:
         """Reports loss, gradient norm, learning rate, speed and the memory of the fullest rank. Collective."""
@@ -118,7 +118,7 @@ class Reporter:
             learning_rate=learning_rate,
             gradient_norm=result.gradient_norm,
             **result.terms,
-            **self._speed.lap((plan.steps - position.step) * plan.tokens_per_step),
+            **self._speed.lap(plan.samples_left(position) * plan.sequence_length),
             memory_gib=round(memory, 3),
         )
 
@@ -151,7 +151,7 @@ class Reporter:
 
     def _samples(self, position: Position, order: SampleOrder) -> dict[str, Any]:
         """Numbers of the samples of the step that ends at ``position``, and the documents in them."""
-        first, last = position.samples - self._plan.global_batch_size, position.samples
+        first, last = position.samples - position.step_samples, position.samples
         return {
             "first_sample": first,
             "last_sample": last - 1,

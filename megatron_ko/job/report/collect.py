@@ -15,6 +15,7 @@ from megatron_ko.config.training import Config
 from megatron_ko.errors import DataError, Problem
 from megatron_ko.files import read_json
 from megatron_ko.formats.run_folder import is_run_folder, read_metrics
+from megatron_ko.planning.batch_ramp import samples_of
 
 PREPROCESS = "mko data run DATA.yaml"
 TRAIN = "mko train TRAIN.yaml --ranks N"
@@ -143,7 +144,7 @@ def _sets(train: Path, manifest: dict[str, Any], config: Config, last: dict[str,
     sizes = {item["name"]: item["tokens"] for item in manifest["sets"] if item["split"] == "train"}
     total = sum(weights.values())
     counts = _count_samples(
-        train / "index", config.training.steps * config.training.global_batch_size, last["samples"]
+        train / "index", samples_of(config.training, 0, config.training.steps), last["samples"]
     )
     sets = []
     for name in sizes:
