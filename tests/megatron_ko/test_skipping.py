@@ -19,7 +19,7 @@ from tests.tiny_run import write_tiny_run
 NAN, SPIKE = 4, 8
 """Steps whose gradients are not finite (on one rank), and a thousand times too large."""
 CHANGES = [
-    "training.skip.steps=spikes", "training.skip.window=3", "training.skip.sigma=10.0", "training.skip.max_in_a_row=2",
+    "training.skip.steps=spikes", "training.skip.window=3", "training.skip.sigma=100.0", "training.skip.max_in_a_row=2",
 ]  # fmt: skip
 
 
