@@ -199,6 +199,24 @@ class PruneVocab:
 
 
 @section
+class Average:
+    """Writes the mean of the weights of several checkpoints of a run, which often predicts better than the last one."""
+
+    src: FilePath
+    """Run folder."""
+    dst: FilePath
+    """Checkpoint folder to write: weights alone, to start from, compare or export."""
+    last: Annotated[int, Field(strict=True, ge=2)] | None = None
+    """Number of checkpoints, the newest ones."""
+    names: Annotated[list[str], Field(min_length=2)] | None = None
+    """Folders of the checkpoints in the run folder, such as step_00009000 step_00010000, instead of --last."""
+    dtype: Literal["bf16", "fp32"] | None = None
+    """Number format to write (default: that of the newest). The sum is in fp32."""
+    overwrite: Flag = False
+    """Replace the result of an earlier call in DST."""
+
+
+@section
 class Verify:
     """Reads every file of a checkpoint and compares its checksum with the one that was written."""
 
@@ -232,6 +250,7 @@ OPERATIONS = {
     "from-hf": Operation(FromHf, "write a Hugging Face folder as a checkpoint that training starts from"),
     "from-megatron": Operation(FromMegatron, "write the weights of a Megatron-LM checkpoint as a checkpoint"),
     "compare": Operation(Compare, "compare two models by weights and logits", ("a", "b")),
+    "average": Operation(Average, "average the weights of the last checkpoints of a run"),
     "verify": Operation(Verify, "check that the files of a checkpoint are what was written", ("src",)),
     "push": Operation(Push, "upload an export to the Hugging Face hub", ("folder", "repo")),
     "expand-vocab": Operation(ExpandVocab, "add rows for the tokens of a larger tokenizer"),

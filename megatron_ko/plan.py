@@ -16,6 +16,8 @@ from megatron_ko.config.training import Config
 from megatron_ko.errors import exit_code_of
 from megatron_ko.formats.model_source import load_training
 from megatron_ko.planning.config_rules import layout_rules
+from megatron_ko.planning.run_plan import Plan
+from megatron_ko.planning.scaling_law import suggest, suggestion_text
 from megatron_ko.preflight import check_run, find_weights, plan_of
 
 
@@ -35,6 +37,11 @@ def parser() -> cli.Parser:
         type=cli.positive,
         metavar="N",
         help="ranks to plan for (default: tensor x pipeline x context)",
+    )
+    made.add_argument(
+        "--suggest",
+        action="store_true",
+        help="also print the learning rate and batch of DeepSeek LLM's law for this model and these tokens",
     )
     return made
 
@@ -66,13 +73,20 @@ def show_plan(arguments: Any, world_size: int | None = None, command: str = "pla
     if loaded.config.model.vocab_size and data_is_missing:
         plan = plan_of(loaded, ranks)
         find_weights(loaded.config, plan.vocab_size, None)
-        print(plan.text(), end="")
+        _print(plan, loaded.config, arguments)
         return 0
     checked = check_run(loaded, ranks)
-    print(checked.plan.text(), end="")
+    _print(checked.plan, loaded.config, arguments)
     if checked.is_finished:
         print(checked.nothing_to_do())
     return 0
+
+
+def _print(plan: Plan, config: Config, arguments: Any) -> None:
+    print(plan.text(), end="")
+    if getattr(arguments, "suggest", False):  # mko train has no such option
+        length = config.training.sequence_length
+        print(suggestion_text(suggest(config.model, length, plan.total_tokens), length), end="")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from megatron_ko.config.loading import Loaded, to_yaml
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
-from megatron_ko.formats.checkpoint_folder import Checkpoint, Origin, check_fits
+from megatron_ko.formats.checkpoint_folder import Checkpoint, Origin, StepWindow, check_fits
 from megatron_ko.formats.data_record import DataRecord, check_same_data, describe_data
 from megatron_ko.formats.hugging_face import HfModel, is_hf_model, read_hf_model
 from megatron_ko.formats.manifest import Manifest, check_tokens, read_manifest
@@ -132,7 +132,12 @@ class Preflight:
         check_same_data(start.folder, start.data, self.data, allow_change=allowed)
 
     def checkpoint_at(
-        self, position: Position, data: DataRecord, loss: float | None, lowest_loss: float | None
+        self,
+        position: Position,
+        data: DataRecord,
+        loss: float | None,
+        lowest_loss: float | None,
+        window: StepWindow | None = None,
     ) -> Checkpoint:
         """Description of the checkpoint that the run writes at ``position``."""
         return Checkpoint(
@@ -152,6 +157,7 @@ class Preflight:
             lowest_loss=lowest_loss,
             data=data,
             resumed_from=self.origin,
+            window=window,
         )
 
 

@@ -36,8 +36,8 @@ from megatron_ko.preflight import Preflight, preflight
 
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     """Runs one rank from start to end. Returns the exit code."""
-    from megatron_ko.training import checkpoint, data, distributed, evaluate, model, optimizer
-    from megatron_ko.training import reporting, saving, step  # isort: skip
+    from megatron_ko.training import checkpoint, data, distributed, evaluate, losses, model, optimizer
+    from megatron_ko.training import reporting, saving, skipping, step  # isort: skip
 
     config, plan, manifest, folder = checked.config, checked.plan, checked.manifest, checked.run_folder
     set_up_logging(rank, folder / "logs")
@@ -55,12 +55,14 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         checkpoint.load_weights(initial, gpt)
 
     # Built anew by each stage of training: what trains and its optimizer, the position, the batches.
-    trainee = step.prepare(gpt, config.optimizer, config.precision)
+    trainee = step.prepare(gpt, config.optimizer, config.precision, losses.choose_loss(config.loss))
     start = _restore(checked, trainee, world.device.type)
+    guard = skipping.Guard(config.training.skip, folder, start.window if start else None)
+    trainee = dataclasses.replace(trainee, guard=guard)
     position = Position(start.step, start.samples, start.tokens) if start else Position()
     if checked.goes_back and world.is_main:
         set_aside_newer(folder, position.step)
-    end = position.samples + (plan.steps - position.step) * plan.global_batch_size
+    end = position.samples + plan.samples_left(position)
     begin = start.data.positions(config.data.order) if start and start.data else {}
     order = data.order_samples(position.samples, end, config, manifest, begin, cache=folder / "index")
     batches = data.batches_between(position.samples, end, order, config, world)
@@ -79,15 +81,18 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
             config.schedule, config.optimizer.learning_rate, position.samples, end, plan.global_batch_size
         )
         optimizer.set_hyperparameters(trainee.optimizer, config.optimizer, learning_rate)
-        position = position.after_step(plan.global_batch_size, plan.tokens_per_step)
+        size = plan.batch_at(position)
+        position = position.after_step(size, size * plan.sequence_length)
         with report.divergences(position, order):
-            result = step.train_step(trainee, batches, world, config.training, plan.micro_batches)
+            result = step.train_step(trainee, batches, world, config.training, plan.micro_batches_of(size))
         stopped = distributed.stop_requested(world.device)
         finished = position.step == plan.steps
 
-        report.count_step()
+        report.count_step(position)
         saver.count_step(result)
-        if position.step == 1 or stopped or finished or position.step % config.reporting.every_steps == 0:
+        if result.skipped:
+            report.skip(position, result, order)
+        elif position.step == 1 or stopped or finished or position.step % config.reporting.every_steps == 0:
             report.step(position, result, learning_rate)
         if checked.validates_at(position.step) and not stopped:
             stopped = not report.validation(position, validate())

@@ -226,8 +226,9 @@ def test_training_starts_light():
 TRAINING: tuple[tuple[str, ...], ...] = (
     ("stop", "checkpoint_index", "cpu", "megatron_notes", "token_reading"),
     ("launch", "distributed", "window_samples"),
-    ("attention",),
+    ("attention", "vocabulary"),
     ("model", "optimizer", "data", "metrics"),
+    ("losses", "skipping"),
     ("checkpoint", "step"),
     ("evaluate", "reporting"),
     ("saving",),

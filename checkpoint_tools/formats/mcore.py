@@ -216,7 +216,15 @@ def written_bytes(store: Store) -> int:
 
 def clear_mcore(folder: Path) -> None:
     """Removes the files of an earlier checkpoint, its marker first; leaves all others."""
-    for name in (MARKER, "metadata.json", ".metadata", "common.pt", "verification.json", "expansion.json"):
+    for name in (
+        MARKER,
+        "metadata.json",
+        ".metadata",
+        "common.pt",
+        "verification.json",
+        "expansion.json",
+        "average.json",
+    ):
         (folder / name).unlink(missing_ok=True)
     for pattern in ("*.distcp", ".*.tmp"):
         for path in folder.glob(pattern):
@@ -363,6 +371,11 @@ def _logits_of(gpt: Any, tokens: Tensor) -> Tensor:
     return gpt(tokens, torch.arange(tokens.shape[1]).expand_as(tokens), None)
 
 
+def _real_logits_of(gpt: Any, tokens: Tensor) -> Tensor:
+    """Logits on one rank, without the padding of the vocabulary."""
+    return _logits_of(gpt, tokens)[..., : gpt.real_vocab_size]
+
+
 def _logits_rank(checkpoint: Checkpoint, gpt: Any, scratch: Path, rank: int) -> None:
     """Computes and gathers logits; rank 0 writes them."""
     from megatron_ko.training import distributed
@@ -393,5 +406,5 @@ def _scores_rank(count: int, checkpoint: Checkpoint, gpt: Any, scratch: Path, ra
         parameters[input_weight().stored][:size] = saved["rows"].float()
         parameters[output_weight(model).stored][:size] = saved["head"].float()
         streams = [Stream(**values) for values in saved["streams"]]
-        scores.append([asdict(score(s, partial(_logits_of, variant))) for s in streams])
+        scores.append([asdict(score(s, partial(_real_logits_of, variant))) for s in streams])
     write_json(scratch / "scores.json", scores)

@@ -18,7 +18,7 @@ SECTIONS = {
         "tokenizer", "encode", "seed",
     ),
     "train": (
-        "run", "model", "parallel", "precision", "training", "optimizer", "schedule", "data", "evaluation", "checkpoint",
+        "run", "model", "parallel", "precision", "training", "loss", "optimizer", "schedule", "data", "evaluation", "checkpoint",
         "reporting",
     ),
 }  # fmt: skip

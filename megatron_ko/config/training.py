@@ -87,7 +87,7 @@ class ModelConfig:
     vocab_size: PositiveInt | None = None
     """Rows of the embedding without padding; by default one per token of the data manifest's tokenizer. May be more."""
     vocab_multiple: PositiveInt = 128
-    """The embedding is padded to a multiple of this number of rows; padding rows are never predicted."""
+    """The embedding is padded to a multiple of this number of rows; padding rows get no probability."""
     tied_embeddings: Flag = False
     """Whether the input and output embeddings share their weights."""
     norm_epsilon: PositiveFloat = 1e-5
@@ -141,21 +141,58 @@ class PrecisionConfig:
 
 
 @section
+class SkipConfig:
+    steps: Literal["none", "non_finite", "spikes"] = "none"
+    """Steps that do not update the weights: none (a loss or gradient that is not finite ends the run, before the update),
+    non_finite (such steps are skipped), or spikes (steps far above the window, too). Their samples are in quarantine.jsonl."""
+    sigma: PositiveFloat = 6.0
+    """A loss or gradient norm above the mean of the window by more than this number of standard deviations is a spike."""
+    window: Annotated[int, Field(strict=True, ge=2)] = 128
+    """Number of accepted steps that spikes are compared with; before there are as many, no step is a spike."""
+    max_in_a_row: PositiveInt = 10
+    """Maximum skipped steps in a row; one more ends the run."""
+
+
+@section
+class BatchRampConfig:
+    start: PositiveInt
+    """Sequences of the first step."""
+    increment: PositiveInt
+    """Sequences by which the batch grows each time; divides training.global_batch_size minus start."""
+    samples: PositiveInt
+    """Samples after which the batch has its full size; each smaller size lasts for an equal share of them."""
+
+
+@section
+class LossConfig:
+    z_loss: NonNegativeFloat = 0.0
+    """Coefficient of the z-loss, such as 5e-6: adds it times the squared logarithm of the softmax denominator of each token,
+    which keeps logits small; 0 disables it."""
+
+
+@section
 class TrainingConfig:
     steps: PositiveInt
     """Optimizer steps of the whole run."""
     global_batch_size: PositiveInt
     """Sequences per optimizer step over all ranks."""
+    batch_ramp: BatchRampConfig | None = None
+    """Smaller batches at the beginning, which grow to global_batch_size; by default none. Steps of the schedule count as full
+    batches."""
     micro_batch_size: PositiveInt
     """Sequences per forward pass of a data-parallel rank."""
     sequence_length: PositiveInt
     """Tokens per sequence."""
+    skip: SkipConfig = Field(default_factory=SkipConfig)
+    """Steps whose gradients are not used."""
 
 
 @section
 class OptimizerConfig:
     learning_rate: PositiveFloat
     """Peak learning rate of AdamW."""
+    embedding_learning_rate: PositiveFloat | None = None
+    """Peak learning rate of the input and output embeddings, on the same schedule; by default learning_rate."""
     beta1: OpenFraction = 0.9
     """Decay rate of AdamW's first moment."""
     beta2: OpenFraction = 0.95
@@ -163,7 +200,10 @@ class OptimizerConfig:
     epsilon: PositiveFloat = 1e-8
     """Epsilon of AdamW."""
     weight_decay: NonNegativeFloat = 0.1
-    """Decoupled weight decay of matrices; norms and biases are not decayed."""
+    """Decoupled weight decay of matrices and embeddings; norms and biases are not decayed."""
+    decoupled: Literal["learning_rate", "independent"] = "learning_rate"
+    """What a step multiplies weight_decay by: learning_rate (AdamW of PyTorch), or independent: the schedule alone, a fraction of
+    the peak (Kanana: weight_decay 1e-4)."""
     clip_grad_norm: NonNegativeFloat = 1.0
     """Maximum global L2 norm of the gradients, which are scaled down to it; 0 disables clipping."""
 
@@ -300,6 +340,8 @@ class Config:
     """Number formats."""
     training: TrainingConfig
     """Length and batch sizes of the run."""
+    loss: LossConfig = Field(default_factory=LossConfig)
+    """What training minimizes: the cross-entropy over the real vocabulary, and terms added to it."""
     optimizer: OptimizerConfig
     """Hyperparameters of AdamW."""
     schedule: Schedule

@@ -44,6 +44,15 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class StepWindow:
+    """The last accepted steps of a run that skips steps, oldest first (``training.skip``)."""
+
+    losses: list[float]
+    gradient_norms: list[float]
+    skipped_in_a_row: NonNegativeInt
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A complete checkpoint: its folder and description."""
 
@@ -67,6 +76,8 @@ class Checkpoint:
     """The training data and the position in each set; None in weights alone and in earlier versions."""
     resumed_from: Origin | None = None
     """The checkpoint that ``checkpoint.resume`` named last in the history of the run."""
+    window: StepWindow | None = None
+    """The steps that the next ones are compared with; None if the run skips no steps."""
     files: dict[str, FileFacts] = field(default_factory=dict, compare=False)
     """Size and checksum of each file, by its name in the folder."""
 
@@ -141,7 +152,7 @@ class Checkpoint:
         fields = {name: getattr(self, name) for name in names}
         nested = {
             name: dataclasses.asdict(fields[name])
-            for name in ("model", "data", "resumed_from")
+            for name in ("model", "data", "resumed_from", "window")
             if fields[name] is not None
         }
         return {"format": FORMAT, **fields, **nested, "versions": versions()}

@@ -162,6 +162,11 @@ def _is_origin(origin: Origin, checkpoint: Checkpoint) -> bool:
     return (origin.step, origin.hash) == (checkpoint.step, checkpoint.short_hash)
 
 
+def newest_readable(run: Path | str) -> Checkpoint | None:
+    """The newest complete checkpoint of a run folder that is not damaged, by its file names and sizes."""
+    return _newest_readable(checkpoints_of(run))
+
+
 def _newest_readable(complete: list[Path]) -> Checkpoint | None:
     """The newest of the checkpoints (oldest first) that is not damaged, or None."""
     try:

@@ -19,6 +19,7 @@ from megatron_ko.config.training import (
     DataConfig,
     ModelConfig,
     MultiStepSchedule,
+    OptimizerConfig,
     ParallelConfig,
     PrecisionConfig,
     ReportingConfig,
@@ -35,7 +36,7 @@ from megatron_ko.wording import format_count
 Problems = Iterator[tuple[str, str]]
 MAX_TOKENS_PER_STEP = 2**31 - 1  # megatron-core counts the tokens of a step in int32
 GPU_ONLY_FIELDS = {
-    "apply_rope_fusion", "bias_activation_fusion", "bias_dropout_fusion", "cpu_offloading", "cross_entropy_loss_fusion",
+    "apply_rope_fusion", "bias_activation_fusion", "bias_dropout_fusion", "cpu_offloading",
     "cuda_graph_impl", "enable_cuda_graph", "fine_grained_activation_offloading", "fp4", "fp8", "fp8_param",
     "gradient_accumulation_fusion", "masked_softmax_fusion", "persist_layer_norm", "tp_comm_overlap",
     "use_kitchen", "use_te_rng_tracker",
@@ -66,6 +67,13 @@ def layout_rules(world_size: int | None) -> list[Rule]:
                 f"{training.global_batch_size} must be a multiple of {unit} (micro_batch_size {training.micro_batch_size} x "
                 f"{data} data-parallel ranks); change it or micro_batch_size",
             )
+        for name, size in _ramp_sizes(training):
+            if size % unit:
+                yield (
+                    f"training.batch_ramp.{name}",
+                    f"{size} must be a multiple of {unit} (micro_batch_size {training.micro_batch_size} x {data} data-parallel "
+                    f"ranks), like every size of the batch; write {max(unit, size // unit * unit)}, or change micro_batch_size",
+                )
 
     return [
         Rule(("model",), _model_shape),
@@ -73,13 +81,46 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("model", "parallel", "training"), _sequence_split),
         Rule(("parallel",), layout_divides_ranks),
         Rule(("parallel", "training"), batch_divides_ranks),
+        Rule(("training",), _ramp_reaches_batch),
         Rule(("training", "schedule"), _schedule_fits),
+        Rule(("optimizer",), _decay_below_one),
         Rule(("run", "precision"), _precision_possible),
         Rule(("run", "model"), _extra_fields),
         Rule(("checkpoint",), _permanent_checkpoints),
         Rule(("data",), _moving_mixture),
         Rule(("reporting",), _packages_installed),
     ]
+
+
+def _ramp_sizes(training: TrainingConfig) -> list[tuple[str, int]]:
+    ramp = training.batch_ramp
+    return [("start", ramp.start), ("increment", ramp.increment)] if ramp else []
+
+
+def _ramp_reaches_batch(training: TrainingConfig) -> Problems:
+    ramp, full = training.batch_ramp, training.global_batch_size
+    if ramp is None:
+        return
+    if ramp.start >= full:
+        yield (
+            "training.batch_ramp.start",
+            f"{ramp.start} must be below training.global_batch_size {full}; lower it or remove training.batch_ramp",
+        )
+    elif (full - ramp.start) % ramp.increment:
+        yield (
+            "training.batch_ramp.increment",
+            f"{ramp.increment} must divide global_batch_size {full} - start {ramp.start} = {full - ramp.start}; change one of "
+            "them",
+        )
+
+
+def _decay_below_one(optimizer: OptimizerConfig) -> Problems:
+    if optimizer.decoupled == "independent" and optimizer.weight_decay >= 1:
+        yield (
+            "optimizer.weight_decay",
+            f"{optimizer.weight_decay} must be below 1 with optimizer.decoupled independent, because at the peak each step "
+            "multiplies a weight by 1 - weight_decay; Kanana uses 1e-4",
+        )
 
 
 def _permanent_checkpoints(checkpoint: CheckpointConfig) -> Problems:
@@ -272,6 +313,8 @@ OWNED_FIELDS = {
     "bf16": "precision.dtype", "params_dtype": "precision.dtype", "pipeline_dtype": "precision.dtype",
     "fp8": "precision.fp8", "fp8_recipe": "precision.fp8", "calculate_per_token_loss": "the trainer (always on)",
     "autocast_dtype": "precision.dtype", "fp16": "precision.dtype",
+    "cross_entropy_loss_fusion": "the trainer (its own cross-entropy)",
+    "cross_entropy_fusion_impl": "the trainer (its own cross-entropy)",
     "normalization": "the model family (RMSNorm)", "activation_func": "the model family (SwiGLU)",
     "gated_linear_unit": "the model family (SwiGLU)", "add_bias_linear": "the model family (no biases)",
     "attention_dropout": "the model family (no dropout in attention)",
@@ -281,7 +324,7 @@ OWNED_FIELDS = {
 # Fields that change only the speed and memory of the same model.
 RUNTIME_PREFIXES = (
     "recompute_", "tp_comm_", "overlap_", "fp8_", "cpu_offloading", "fine_grained_activation_offloading",
-    "num_layers_in_", "account_for_", "batch_p2p_", "cuda_graph_", "enable_cuda_graph", "cross_entropy_",
+    "num_layers_in_", "account_for_", "batch_p2p_", "cuda_graph_", "enable_cuda_graph",
     "attention_backend", "hidden_dropout", "deterministic_mode", "distribute_saved_activations",
     "memory_efficient_layer_norm", "persist_layer_norm", "num_layers_at_start_in_bf16", "num_layers_at_end_in_bf16",
     "first_last_layers_bf16", "barrier_with_", "deallocate_pipeline_outputs", "use_ring_exchange_p2p", "async_tensor_",

@@ -12,7 +12,9 @@ class Position:
     step: int = 0
     samples: int = 0
     tokens: int = 0
+    step_samples: int = 0
+    """Sequences of the step that ended here; 0 at the start of a process."""
 
     def after_step(self, samples: int, tokens: int) -> Position:
         """Position after one more step of ``samples`` sequences and ``tokens`` tokens."""
-        return Position(self.step + 1, self.samples + samples, self.tokens + tokens)
+        return Position(self.step + 1, self.samples + samples, self.tokens + tokens, samples)

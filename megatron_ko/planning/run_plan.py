@@ -9,10 +9,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from megatron_ko.config.training import Config
+from megatron_ko.config.training import Config, TrainingConfig
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.formats.manifest import Manifest
-from megatron_ko.planning import flops, memory
+from megatron_ko.planning import batch_ramp, flops, memory
+from megatron_ko.planning.position import Position
 from megatron_ko.planning.weights import padded_vocab_size, parameter_count
 from megatron_ko.wording import format_count
 
@@ -40,6 +41,7 @@ class Plan:
     global_batch_size: int
     sequence_length: int
     steps: int
+    training: TrainingConfig
     vocab_size: int
     padded_vocab_size: int
     parameters: int
@@ -59,11 +61,23 @@ class Plan:
 
     @property
     def total_samples(self) -> int:
-        return self.steps * self.global_batch_size
+        return batch_ramp.samples_of(self.training, 0, self.steps)
 
     @property
     def total_tokens(self) -> int:
-        return self.steps * self.tokens_per_step
+        return self.total_samples * self.sequence_length
+
+    def batch_at(self, position: Position) -> int:
+        """Sequences of the step that starts at ``position``."""
+        return batch_ramp.batch_size_at(self.training, position.samples)
+
+    def micro_batches_of(self, batch_size: int) -> int:
+        """Micro-batches of each data-parallel rank in a step of ``batch_size`` sequences."""
+        return batch_size // (self.training.micro_batch_size * self.data)
+
+    def samples_left(self, position: Position) -> int:
+        """Samples of the steps after ``position``."""
+        return batch_ramp.samples_of(self.training, position.samples, self.steps - position.step)
 
     @property
     def repeated(self) -> tuple[SetShare, ...]:
@@ -107,6 +121,7 @@ class Plan:
             global_batch_size=training.global_batch_size,
             sequence_length=training.sequence_length,
             steps=training.steps,
+            training=training,
             vocab_size=vocab_size,
             padded_vocab_size=padded,
             parameters=parameter_count(config.model, vocab_size),
@@ -139,6 +154,7 @@ class Plan:
             *([f"             from {self.model_source}"] if self.model_source else []),
             f"batch        {format_count(self.global_batch_size, 'sequence')} x {format_count(self.sequence_length, 'token')} = "
             f"{self.tokens_per_step:,} tokens per step, {format_count(self.micro_batches, 'micro-batch')}",
+            *self._ramp_lines(),
             f"run          {format_count(self.steps, 'step')}, {self.total_tokens:,} tokens, "
             f"{self.total_tokens * self.flops_per_token:.3g} FLOPs",
             f"memory       {used.total_bytes / gib:.2f} GiB on the fullest rank, closed form, without buffers and "
@@ -157,6 +173,18 @@ class Plan:
             for item in self.repeated
         ]
         return "\n".join(lines) + "\n"
+
+    def _ramp_lines(self) -> list[str]:
+        """The growth of the batch, if it begins smaller."""
+        sizes = list(batch_ramp.sizes_after(self.training, 0, self.steps))
+        smaller = [(size, count) for size, count in sizes if size < self.global_batch_size]
+        if not smaller:
+            return []
+        steps, samples = sum(count for _, count in smaller), sum(size * count for size, count in smaller)
+        return [
+            f"             grows from {smaller[0][0]:,} in {format_count(len(smaller), 'size')}: {format_count(steps, 'step')}, "
+            f"{samples * self.sequence_length:,} tokens"
+        ]
 
 
 def mixture_of(config: Config, manifest: Manifest) -> dict[str, float]:
@@ -180,7 +208,8 @@ def _scale(weights: Mapping[str, float]) -> dict[str, float]:
 
 def _shares(config: Config, manifest: Manifest) -> tuple[SetShare, ...]:
     train = manifest.of_split("train")
-    total = config.training.steps * config.training.global_batch_size * config.training.sequence_length
+    samples = batch_ramp.samples_of(config.training, 0, config.training.steps)
+    total = samples * config.training.sequence_length
     return tuple(
         SetShare(name, share, round(share * total), share * total / train[name].tokens)
         for name, share in average_mixture_of(config, manifest).items()

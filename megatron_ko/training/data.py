@@ -11,8 +11,9 @@ import inspect
 import logging
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ from torch import Tensor
 from megatron_ko.config.training import Config
 from megatron_ko.formats.data_record import SetPosition
 from megatron_ko.formats.manifest import Manifest, TokenSet
+from megatron_ko.planning.batch_ramp import batch_size_at
 from megatron_ko.planning.mixing import Mixing
 from megatron_ko.planning.run_plan import mixture_of
 from megatron_ko.training.distributed import World, context_group
@@ -140,7 +142,7 @@ def batches_between(
         world,
         consumed=consumed,
         total=total,
-        global_batch=training.global_batch_size,
+        batch_size=partial(batch_size_at, training),
         micro_batch=training.micro_batch_size,
         workers=config.data.workers,
     )
@@ -220,7 +222,8 @@ def warn_if_order_changes(before: dict[str, Any], now: dict[str, Any], *, data_i
 
 
 _ORDER = (
-    ("run", "seed"), ("training", "steps"), ("training", "global_batch_size"), ("training", "sequence_length"),
+    ("run", "seed"), ("training", "steps"), ("training", "global_batch_size"), ("training", "batch_ramp"),
+    ("training", "sequence_length"),
 )  # fmt: skip
 _DATA = (("data", "manifest"), ("data", "mixture"))
 
@@ -229,16 +232,26 @@ class _MicroBatchSampler(torch.utils.data.Sampler):
     """Yields sample numbers of one data-parallel rank's micro-batches, from ``consumed`` to ``total``."""
 
     def __init__(
-        self, consumed: int, total: int, global_batch: int, micro_batch: int, rank: int, size: int
+        self,
+        consumed: int,
+        total: int,
+        batch_size: Callable[[int], int],
+        micro_batch: int,
+        rank: int,
+        size: int,
     ) -> None:
-        self.consumed, self.total, self.global_batch = consumed, total, global_batch
+        """``batch_size`` gives the size of the step that starts after a number of samples."""
+        self.consumed, self.total, self.batch_size = consumed, total, batch_size
         self.micro_batch, self.rank, self.size = micro_batch, rank, size
 
     def __iter__(self) -> Iterator[list[int]]:
-        for step in range(self.consumed, self.total, self.global_batch):
-            for first in range(step, step + self.global_batch, self.micro_batch * self.size):
+        step = self.consumed
+        while step < self.total:
+            end = step + self.batch_size(step)
+            for first in range(step, end, self.micro_batch * self.size):
                 mine = first + self.rank * self.micro_batch
                 yield list(range(mine, mine + self.micro_batch))
+            step = end
 
 
 def training_batches(
@@ -247,12 +260,12 @@ def training_batches(
     *,
     consumed: int,
     total: int,
-    global_batch: int,
+    batch_size: Callable[[int], int],
     micro_batch: int,
     workers: int,
 ) -> Iterator[Batch]:
     """This rank's micro-batches up to the end of the run: ``tokens`` and ``labels`` [B, S] int64."""
-    sampler = _MicroBatchSampler(consumed, total, global_batch, micro_batch, world.data_rank, world.data_size)
+    sampler = _MicroBatchSampler(consumed, total, batch_size, micro_batch, world.data_rank, world.data_size)
     loader = torch.utils.data.DataLoader(
         dataset,
         batch_sampler=sampler,

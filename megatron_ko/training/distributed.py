@@ -230,10 +230,6 @@ def largest(value: float, device: torch.device) -> float:
     return float(tensor.item())
 
 
-def tensor_rank() -> int:
-    return _groups().get_tensor_model_parallel_rank()
-
-
 def tensor_group() -> dist.ProcessGroup:
     return _groups().get_tensor_model_parallel_group()
 

@@ -1,7 +1,7 @@
 """The model: megatron-core's ``GPTModel``, with two modules of our own where Transformer Engine is missing.
 
 Owns the translation of the configuration to ``TransformerConfig`` (only here), the layer spec, initial weights
-independent of the layout, and the masking of the padded vocabulary.
+independent of the layout, and the number of real rows of the padded vocabulary.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import math
 import warnings
+from functools import partial
 from typing import Any
 
 import torch
@@ -25,8 +26,8 @@ from megatron_ko.config.training import (
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.planning.megatron_version import missing_for
 from megatron_ko.planning.weights import Stored, padded_vocab_size, stored_tensors
-from megatron_ko.training import distributed
 from megatron_ko.training.attention import CausalAttention
+from megatron_ko.training.vocabulary import token_losses
 
 
 class RMSNorm(nn.Module):
@@ -135,7 +136,8 @@ def build_gpt(
 ) -> Any:
     """Builds this rank's part of the GPT in the layout of ``distributed.start``.
 
-    ``vocab_size`` is the number of tokens without padding. Without ``seed``, weights are not initialized (to be loaded).
+    ``vocab_size`` is the number of tokens without padding; logits of padding are computed, too, and mean nothing. A loss
+    reads it as ``real_vocab_size``. Without ``seed``, weights are not initialized (to be loaded).
     """
     from megatron.core import parallel_state
     from megatron.core.models.gpt import GPTModel
@@ -158,8 +160,8 @@ def build_gpt(
     gpt.to(device)
     if isinstance(model.rope.scaling, Llama3RopeScaling):
         gpt.rotary_pos_emb.inv_freq = llama3_frequencies(gpt.rotary_pos_emb.inv_freq, model.rope.scaling)
-    if gpt.post_process:
-        _mask_padding(gpt.output_layer, vocab_size, padded // parallel.tensor)
+    gpt.real_vocab_size = vocab_size
+    gpt.compute_language_model_loss = partial(token_losses, vocab_size)  # padding takes no probability
     if seed is not None:
         initialize(gpt, model, vocab_size, seed)
     return gpt
@@ -189,20 +191,6 @@ def llama3_frequencies(frequencies: Tensor, scaling: Llama3RopeScaling) -> Tenso
     turns = scaling.original_max_sequence_length * frequencies / (2 * math.pi)
     keep = ((turns - low) / (high - low)).clamp(0.0, 1.0)
     return (1.0 - keep) * frequencies / scaling.factor + keep * frequencies
-
-
-def _mask_padding(output_layer: Any, vocab_size: int, rows_per_rank: int) -> None:
-    """Sets the logits of padding to -inf, so that it gets no probability and no gradient."""
-    real = min(max(vocab_size - distributed.tensor_rank() * rows_per_rank, 0), rows_per_rank)
-    if real == rows_per_rank:
-        return
-
-    def mask(module: Any, inputs: Any, output: tuple[Tensor, Any]) -> tuple[Tensor, Any]:
-        logits, bias = output
-        logits[..., real:] = -torch.inf
-        return logits, bias
-
-    output_layer.register_forward_hook(mask)
 
 
 # --- initial weights -------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from megatron_ko.config.training import OptimizerConfig
 def build_optimizer(ddp_model: Any, config: OptimizerConfig, dtype: str) -> Any:
     """Builds the distributed optimizer of this rank's wrapped model. Collective."""
     from megatron.core.optimizer import OptimizerConfig as MegatronOptimizerConfig
-    from megatron.core.optimizer import get_megatron_optimizer, get_standard_config_overrides
+    from megatron.core.optimizer import ParamKey, get_megatron_optimizer, get_standard_config_overrides
 
     settings = MegatronOptimizerConfig(
         optimizer="adam",
@@ -32,9 +32,10 @@ def build_optimizer(ddp_model: Any, config: OptimizerConfig, dtype: str) -> Any:
         params_dtype=torch.bfloat16 if dtype == "bf16" else torch.float32,
         use_distributed_optimizer=True,
     )
-    optimizer = get_megatron_optimizer(
-        settings, [ddp_model], config_overrides=get_standard_config_overrides(settings)
-    )
+    overrides: dict[Any, Any] = get_standard_config_overrides(settings)
+    if config.embedding_learning_rate is not None:
+        overrides[ParamKey(attr="is_embedding_or_output_parameter")] = {"is_decoupled_lr": True}
+    optimizer = get_megatron_optimizer(settings, [ddp_model], config_overrides=overrides)
     for adam in torch_adams(optimizer):
         for group in adam.param_groups:
             group["fused"] = True  # one pass over memory; torch's default loops over tensors
@@ -42,14 +43,39 @@ def build_optimizer(ddp_model: Any, config: OptimizerConfig, dtype: str) -> Any:
 
 
 def set_hyperparameters(optimizer: Any, config: OptimizerConfig, learning_rate: float) -> None:
-    """Writes the learning rate of this step and all other hyperparameters to all groups."""
+    """Writes the learning rate of this step and all other hyperparameters to all groups.
+
+    AdamW multiplies a weight by 1 - lr x weight_decay. Independent decay is 1 - (lr / peak) x weight_decay.
+    """
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate
-        group["weight_decay"] = config.weight_decay * group["wd_mult"]
+        peak = config.learning_rate
+        if group["is_decoupled_lr"] and config.embedding_learning_rate is not None:
+            peak = config.embedding_learning_rate
+        group["lr"] = learning_rate * (peak / config.learning_rate)
+        decay = config.weight_decay * group["wd_mult"]
+        group["weight_decay"] = decay / peak if config.decoupled == "independent" else decay
         group["betas"] = (config.beta1, config.beta2)
         group["eps"] = config.epsilon
         if "fused" in group:
             group["fused"] = True
+
+
+def gradient_norm(optimizer: Any) -> float:
+    """Hands the gradients to the optimizer and returns their L2 norm over all ranks, before clipping. Collective."""
+    assert not optimizer.prepare_grads(), "only fp16 scales gradients and finds them infinite here"
+    return float(optimizer.get_grad_norm())
+
+
+def clip_and_update(optimizer: Any, norm: float) -> None:
+    """Clips the gradients of norm ``norm`` and updates the weights: the rest of megatron-core's ``step``. Collective."""
+    from megatron.core.optimizer.clip_grads import clip_grad_by_total_norm_fp32
+
+    for part in optimizer.chained_optimizers:
+        if getattr(part, "is_stub_optimizer", False) or part.config.clip_grad <= 0.0:
+            continue
+        if parameters := part.get_parameters():
+            clip_grad_by_total_norm_fp32(parameters, part.config.clip_grad, norm)
+    optimizer.step_with_ready_grads()
 
 
 _KEYS = ("wd_mult", "lr_mult", "is_expert_parallel", "is_decoupled_lr")
@@ -60,7 +86,8 @@ def relabel_groups(state: dict[str, Any], optimizer: Any) -> None:
     """Copies the labels of this run's groups to the groups with the same key in a checkpoint's ``state``.
 
     megatron-core 0.19 identifies a saved group by its key and labels, which include the learning rate it was built with:
-    with another learning rate in the configuration, no group would match. Groups that this run lacks stay unchanged.
+    with another learning rate in the configuration, no group would match. Groups that this run lacks stay unchanged; its
+    group of embeddings, if the checkpoint has none, comes from that of the other matrices.
     """
     assert "param_groups" in state.get("optimizer", {}), (
         "several optimizers are chained; relabel the groups of each"
@@ -72,6 +99,15 @@ def relabel_groups(state: dict[str, Any], optimizer: Any) -> None:
             for label in _LABELS:
                 group.pop(label, None)
             group.update({label: same[label] for label in _LABELS if label in same})
+    saved = {_key(group): group for group in state["optimizer"]["param_groups"]}
+    for key, group in ours.items():
+        matrices = (*key[:-1], False)
+        if key not in saved and matrices in saved:
+            added = {**saved[matrices], "is_decoupled_lr": True}
+            for label in _LABELS:
+                added.pop(label, None)
+            added.update({label: group[label] for label in _LABELS if label in group})
+            state["optimizer"]["param_groups"].append(added)
 
 
 def _key(group: dict[str, Any]) -> tuple[Any, ...]:

@@ -25,10 +25,13 @@ from megatron_ko.tables import width_of, wrap
 from megatron_ko.training import metrics
 from megatron_ko.training.data import SampleOrder
 from megatron_ko.training.distributed import World, largest
-from megatron_ko.training.step import Divergence, StepResult
+from megatron_ko.training.skipping import Divergence
+from megatron_ko.training.step import StepResult
 from megatron_ko.wording import format_count
 
 log = logging.getLogger(__name__)
+QUARANTINE = "quarantine.jsonl"
+"""File in a run folder: the steps that were skipped, with their samples."""
 
 
 class Records:
@@ -80,6 +83,9 @@ class Reporter:
     ) -> None:
         """``weights`` are the initial ones, if the run does not start from random ones or its own checkpoint."""
         self._plan, self._world = plan, world
+        self._quarantine = Path(config.run.folder).expanduser() / QUARANTINE
+        if world.is_main:
+            cut_metrics(self._quarantine, position.step)
         peak = metrics.peak_of(world.device, config.precision.dtype, config.reporting.peak_tflops)
         self._records = Records(config, position.step, writes=world.is_main)
         self._records.record(
@@ -95,9 +101,9 @@ class Reporter:
         )
         self._speed = metrics.Speed(plan.flops_per_token, plan.world_size, peak)
 
-    def count_step(self) -> None:
-        """Adds the tokens of one step to the measured speed."""
-        self._speed.add(self._plan.tokens_per_step)
+    def count_step(self, position: Position) -> None:
+        """Adds the tokens of the step that ended at ``position`` to the measured speed."""
+        self._speed.add(position.step_samples * self._plan.sequence_length)
 
     def step(self, position: Position, result: StepResult, learning_rate: float) -> None:
         """Reports loss, gradient norm, learning rate, speed and the memory of the fullest rank. Collective."""
@@ -111,7 +117,8 @@ class Reporter:
             loss=result.loss,
             learning_rate=learning_rate,
             gradient_norm=result.gradient_norm,
-            **self._speed.lap((plan.steps - position.step) * plan.tokens_per_step),
+            **result.terms,
+            **self._speed.lap(plan.samples_left(position) * plan.sequence_length),
             memory_gib=round(memory, 3),
         )
 
@@ -126,23 +133,44 @@ class Reporter:
         self._records.record("save", position.step, folder=str(folder), seconds=round(seconds, 3))
         self._speed.restart()
 
+    def skip(self, position: Position, result: StepResult, order: SampleOrder) -> None:
+        """Records a step that did not update the weights, with its samples, also in the quarantine file."""
+        if not self._world.is_main:
+            return
+        facts = {
+            "reason": result.skipped,
+            "loss": _finite_or_name(result.loss),
+            "gradient_norm": _finite_or_name(result.gradient_norm),
+            **self._samples(position, order),
+        }
+        with open(self._quarantine, "a", encoding="utf-8") as file:
+            file.write(
+                json.dumps({"kind": "skip", "step": position.step, **facts}, ensure_ascii=False) + "\n"
+            )
+        self._records.record("skip", position.step, **facts)
+
+    def _samples(self, position: Position, order: SampleOrder) -> dict[str, Any]:
+        """Numbers of the samples of the step that ends at ``position``, and the documents in them."""
+        first, last = position.samples - position.step_samples, position.samples
+        return {
+            "first_sample": first,
+            "last_sample": last - 1,
+            "documents": order.documents(first, last) if self._world.is_main else {},
+        }
+
     @contextlib.contextmanager
     def divergences(self, position: Position, order: SampleOrder) -> Iterator[None]:
         """Records a Divergence of the step that ends at ``position``, with its samples, and raises it again."""
         try:
             yield
         except Divergence as error:
-            first = position.samples - self._plan.global_batch_size
-            documents = order.documents(first, position.samples) if self._world.is_main else {}
             self._records.record(
                 "divergence",
                 position.step,
                 rule=error.rule,
                 loss=_finite_or_name(error.loss),
                 gradient_norm=_finite_or_name(error.gradient_norm),
-                first_sample=first,
-                last_sample=position.samples - 1,
-                documents=documents,
+                **self._samples(position, order),
             )
             raise
 
@@ -199,7 +227,14 @@ def _train_lines(step: int, v: dict[str, Any]) -> list[str]:
         f"{_fixed(v['memory_gib'], 3)} GiB",
         f"ETA {_duration(v['eta_s'])}",
     ]
+    if "z_loss" in v:
+        columns.insert(2, f"z {_scientific(v['z_loss'], 0)}")
     return [_cut(_join(columns), WIDTH)]
+
+
+def _skip_lines(step: int, v: dict[str, Any]) -> list[str]:
+    values = f"loss {float(v['loss']):.4g}, grad {float(v['gradient_norm']):.4g}"
+    return [f"step {step:>7}  skipped: {v['reason']}, {values} ({QUARANTINE})"]
 
 
 def _join(columns: list[str]) -> str:
@@ -227,7 +262,13 @@ def _save_lines(step: int, v: dict[str, Any]) -> list[str]:
     return [f"step {step:>7}  saved checkpoints/{Path(v['folder']).name} in {v['seconds']:.1f} s"]
 
 
-_LINES = {"start": _start_lines, "train": _train_lines, "valid": _valid_lines, "save": _save_lines}
+_LINES = {
+    "start": _start_lines,
+    "train": _train_lines,
+    "valid": _valid_lines,
+    "save": _save_lines,
+    "skip": _skip_lines,
+}
 
 
 def _fixed(number: float, width: int) -> str:

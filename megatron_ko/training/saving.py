@@ -39,8 +39,9 @@ class Saver:
                 self._lowest = start.lowest_loss
 
     def count_step(self, result: StepResult) -> None:
-        """Adds the loss of one step to the mean of the next checkpoint."""
-        self._losses.append(result.loss)
+        """Adds the loss of one step to the mean of the next checkpoint, unless it was skipped."""
+        if not result.skipped:
+            self._losses.append(result.loss)
 
     def save(self, position: Position) -> None:
         """Writes the checkpoint of ``position``, then removes old ones. Raises Divergence instead of saving NaN. Collective."""
@@ -48,9 +49,12 @@ class Saver:
             check_weights(self._trainee.ddp_model, self._world)
         counters = self._order.counters_after(position.samples)
         data = self._data.at(self._order.count(self._begin, position.samples), counters)
-        loss = sum(self._losses) / len(self._losses)
-        self._lowest = loss if self._lowest is None else min(loss, self._lowest)
-        target = self._checked.checkpoint_at(position, data, loss, self._lowest)
+        loss = (
+            sum(self._losses) / len(self._losses) if self._losses else None
+        )  # None if all steps were skipped
+        self._lowest = min((value for value in (loss, self._lowest) if value is not None), default=None)
+        window = self._trainee.guard.window
+        target = self._checked.checkpoint_at(position, data, loss, self._lowest, window)
         tokenizer = self._checked.run_folder / "tokenizer"
         seconds = checkpoint.save(target, self._trainee.ddp_model, self._trainee.optimizer, tokenizer)
         self._losses.clear()

@@ -6,37 +6,23 @@ The loss is the sum over real tokens, divided once by their number over all rank
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from megatron_ko.config.training import OptimizerConfig, PrecisionConfig, TrainingConfig
-from megatron_ko.errors import UserError
 from megatron_ko.training.data import Batch
 from megatron_ko.training.distributed import World, broadcast_from_last_stage, on_all_ranks
+from megatron_ko.training.losses import CrossEntropy, Loss
 from megatron_ko.training.model import wrap
-from megatron_ko.training.optimizer import build_optimizer
+from megatron_ko.training.optimizer import build_optimizer, clip_and_update, gradient_norm
+from megatron_ko.training.skipping import AFTER_DIVERGENCE, Divergence, Guard
 
-AFTER_DIVERGENCE = (
-    "lower the learning rate or check the data of this step (metrics.jsonl names its documents); to continue from an earlier "
-    "checkpoint, set checkpoint.resume to its folder"
-)
-
-
-class Divergence(UserError):
-    """Loss, gradients or weights are no longer finite."""
-
-    label = "training stopped"
-
-    def __init__(
-        self, message: str, rule: str, loss: float | None = None, gradient_norm: float | None = None
-    ) -> None:
-        super().__init__(message, rule=rule)
-        self.loss, self.gradient_norm = loss, gradient_norm
+CROSS_ENTROPY = CrossEntropy()
 
 
 @dataclass(frozen=True)
@@ -45,22 +31,35 @@ class StepResult:
 
     loss: float
     gradient_norm: float
+    terms: dict[str, float] = field(default_factory=dict)
+    """Means of the other terms of the loss, by name."""
+    skipped: str = ""
+    """Why the step did not update the weights (``skipping.REASONS``); empty if it did."""
 
 
 @dataclass(frozen=True)
 class Trainee:
-    """The model in megatron-core's data-parallel wrapper and its optimizer, which each training stage builds anew."""
+    """What trains, which each training stage builds anew: the model in megatron-core's data-parallel wrapper, its optimizer,
+    the loss, and the guard against steps that must not update it."""
 
     ddp_model: Any
     optimizer: Any
+    loss: Loss = CROSS_ENTROPY
+    guard: Guard = field(default_factory=Guard)
 
 
-def prepare(gpt: Any, config: OptimizerConfig, precision: PrecisionConfig) -> Trainee:
-    """Wraps the GPT and builds its optimizer. Collective."""
+def prepare(
+    gpt: Any,
+    config: OptimizerConfig,
+    precision: PrecisionConfig,
+    loss: Loss = CROSS_ENTROPY,
+    guard: Guard | None = None,
+) -> Trainee:
+    """Wraps the GPT and builds its optimizer. Without ``guard``, a step that is not finite ends the run. Collective."""
     ddp_model = wrap(gpt)
     optimizer = build_optimizer(ddp_model, config, precision.dtype)
     connect(ddp_model, optimizer)
-    return Trainee(ddp_model, optimizer)
+    return Trainee(ddp_model, optimizer, loss, guard or Guard())
 
 
 def connect(ddp_model: Any, optimizer: Any) -> None:
@@ -76,16 +75,18 @@ def connect(ddp_model: Any, optimizer: Any) -> None:
 def train_step(
     trainee: Trainee, batches: Iterator[Batch], world: World, training: TrainingConfig, micro_batches: int
 ) -> StepResult:
-    """Consumes ``micro_batches`` batches, each [micro-batch, sequence], and updates the weights once. Collective."""
-    ddp_model, optimizer = trainee.ddp_model, trainee.optimizer
+    """Consumes ``micro_batches`` batches, each [micro-batch, sequence], and updates the weights once, unless the guard
+    finds loss or gradients unfit: then weights and optimizer state stay as they are. Collective."""
+    ddp_model, optimizer, loss = trainee.ddp_model, trainee.optimizer, trainee.loss
     ddp_model.zero_grad_buffer()
     optimizer.zero_grad()
-    loss = mean_loss(sum_batches(ddp_model, batches, world, training, micro_batches, forward_only=False))
-    updated, norm, _ = optimizer.step()
-    if not on_all_ranks(updated and math.isfinite(norm) and math.isfinite(loss), world.device):
-        message = f"loss {loss} or gradient norm {norm} is not finite; {AFTER_DIVERGENCE}"
-        raise Divergence(message, "loss-not-finite", loss, float(norm))
-    return StepResult(loss, float(norm))
+    totals = sum_batches(ddp_model, batches, world, training, micro_batches, forward_only=False, loss=loss)
+    means = dict(zip(loss.names, _means(totals)))
+    norm = gradient_norm(optimizer)
+    skipped = trainee.guard.judge(sum(means.values()), norm, world.device)
+    if not skipped:
+        clip_and_update(optimizer, norm)
+    return StepResult(means.pop("loss"), norm, means, skipped)
 
 
 def check_weights(ddp_model: Any, world: World) -> None:
@@ -98,8 +99,12 @@ def check_weights(ddp_model: Any, world: World) -> None:
 
 def mean_loss(totals: Tensor) -> float:
     """Mean loss over the real tokens of all data-parallel ranks, from the ``sum_batches`` of each rank. Collective."""
-    loss_sum, tokens = broadcast_from_last_stage(totals).tolist()
-    return loss_sum / tokens
+    return _means(totals)[0]
+
+
+def _means(totals: Tensor) -> list[float]:
+    *sums, tokens = broadcast_from_last_stage(totals).tolist()
+    return [value / tokens for value in sums]
 
 
 def sum_batches(
@@ -111,12 +116,16 @@ def sum_batches(
     *,
     forward_only: bool,
     totals: Tensor | None = None,
+    loss: Loss = CROSS_ENTROPY,
 ) -> Tensor:
-    """Adds loss and number of real tokens of this rank's ``count`` micro-batches to ``totals``: [2] float64. Collective."""
+    """Adds the sums of ``loss`` and the real tokens of this rank's ``count`` micro-batches to ``totals``: [names + 1] float64.
+
+    Collective.
+    """
     from megatron.core.pipeline_parallel import get_forward_backward_func
 
     outputs = get_forward_backward_func()(
-        forward_step_func=_forward_step,
+        forward_step_func=partial(_forward_step, loss),
         data_iterator=batches,
         model=[ddp_model],
         num_microbatches=count,
@@ -124,21 +133,13 @@ def sum_batches(
         micro_batch_size=training.micro_batch_size,
         forward_only=forward_only,
     )
-    total = torch.zeros(2, dtype=torch.float64, device=world.device) if totals is None else totals
+    total = totals
+    if total is None:
+        total = torch.zeros(len(loss.names) + 1, dtype=torch.float64, device=world.device)
     for output in outputs:
         total += output["totals"]
     return total
 
 
-def _forward_step(batches: Iterator[Batch], model: Any) -> tuple[Tensor, Any]:
-    batch = next(batches)
-    losses = model(batch["tokens"], batch["position_ids"], None, labels=batch["labels"])
-
-    def loss_function(losses: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        mask = batch["loss_mask"].float()
-        total = (losses.float() * mask).sum()
-        tokens = mask.sum()
-        report = torch.stack((total.detach().double(), tokens.double()))
-        return total, tokens.int(), {"totals": report}
-
-    return losses, loss_function
+def _forward_step(loss: Loss, batches: Iterator[Batch], model: Any) -> tuple[Tensor, Any]:
+    return loss.forward(next(batches), model)

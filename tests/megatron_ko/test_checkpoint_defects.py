@@ -115,6 +115,12 @@ def test_groups_are_matched_by_their_learning_rate(run):
     assert set(relabeled) == {6.0}
 
 
+def test_a_learning_rate_of_embeddings_may_begin_at_a_resume(run):
+    """Their group, which the checkpoint lacks, comes from that of the other matrices; moments belong to parameters."""
+    outcome = ranks.on_ranks(1, _resume_then_step, run, "", "optimizer.embedding_learning_rate=1e-4")[0]
+    assert set(outcome) == {6.0}
+
+
 def _save_without_sharding_type(rank: int, init_method: str, config: str, folder: str) -> str:
     import dataclasses
 

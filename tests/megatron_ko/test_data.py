@@ -24,7 +24,7 @@ def world(rank: int = 0, size: int = 1) -> World:
 @pytest.mark.parametrize("size", [1, 2, 4])
 @pytest.mark.parametrize("micro", [1, 2])
 def test_a_step_has_the_same_samples_for_any_number_of_ranks(size, micro):
-    samplers = [list(_MicroBatchSampler(8, 32, 8, micro, rank, size)) for rank in range(size)]
+    samplers = [list(_MicroBatchSampler(8, 32, lambda _: 8, micro, rank, size)) for rank in range(size)]
     micro_batches = 8 // micro // size
     for step in range(3):
         samples = [
@@ -38,7 +38,7 @@ def test_a_step_has_the_same_samples_for_any_number_of_ranks(size, micro):
 
 def test_samples_within_a_step_are_in_the_order_of_micro_batches():
     """Two ranks, micro-batches of 2: first micro-batch 0-3, second 4-7."""
-    assert [list(_MicroBatchSampler(0, 8, 8, 2, rank, 2)) for rank in (0, 1)] == [
+    assert [list(_MicroBatchSampler(0, 8, lambda _: 8, 2, rank, 2)) for rank in (0, 1)] == [
         [[0, 1], [4, 5]],
         [[2, 3], [6, 7]],
     ]

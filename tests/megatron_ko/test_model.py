@@ -98,20 +98,30 @@ def test_loss_and_gradient_equal_plain_pytorch(change):
 # --- padded vocabulary -------------------------------------------------------------------------------------
 
 
-def _probability_of_padding(rank: int, init_method: str, tensor: int) -> tuple[float, bool]:
+def _loss_beside_padding(rank: int, init_method: str, tensor: int) -> tuple[float, float, float]:
+    """Loss with padding rows of 0 and of 50, and the largest gradient of a padding row."""
     _start(rank, init_method, ParallelConfig(tensor=tensor), tensor)
-    gpt = _gpt(MODEL, ParallelConfig(tensor=tensor))
-    logits = gpt(_tokens()[:, :-1], torch.arange(32).expand(2, -1), None)
-    rows = 104 // tensor
-    real = min(max(VOCAB - rank * rows, 0), rows)
-    return float(logits[..., real:].exp().sum()), bool(torch.isfinite(logits[..., :real]).all())
+    gpt, tokens, positions = (
+        _gpt(MODEL, ParallelConfig(tensor=tensor)),
+        _tokens(),
+        torch.arange(32).expand(2, -1),
+    )
+    real = min(max(VOCAB - rank * 104 // tensor, 0), 104 // tensor)
+    weight, losses = gpt.output_layer.weight, []
+    for value in (0.0, 50.0):
+        weight.data[real:] = value
+        loss = gpt(tokens[:, :-1], positions, None, labels=tokens[:, 1:]).mean()
+        losses.append(float(loss))
+    loss.backward()
+    padding = weight.grad[real:]
+    return *losses, float(padding.abs().max()) if padding.numel() else 0.0
 
 
 @pytest.mark.ranks
 @pytest.mark.parametrize("tensor", [1, 2])
-def test_padded_columns_take_no_probability(tensor):
-    for padding, finite in ranks.on_ranks(tensor, _probability_of_padding, tensor):
-        assert padding == 0.0 and finite
+def test_padding_rows_change_neither_loss_nor_gradients(tensor):
+    for zeros, others, gradient in ranks.on_ranks(tensor, _loss_beside_padding, tensor):
+        assert zeros == others and gradient == 0.0
 
 
 # --- initial weights ---------------------------------------------------------------------------------------

@@ -32,8 +32,10 @@ def _records(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def _curve(folder: Path) -> list[tuple[float, float]]:
-    return [(r["loss"], r["gradient_norm"]) for r in _records(folder) if r["kind"] == "train"]
+def _curve(folder: Path) -> list[tuple[float, float, float]]:
+    """Loss, gradient norm, and z-loss or 0, of each step."""
+    train = [r for r in _records(folder) if r["kind"] == "train"]
+    return [(r["loss"], r["gradient_norm"], r.get("z_loss", 0.0)) for r in train]
 
 
 def _validation(folder: Path) -> dict[str, float]:
@@ -43,12 +45,15 @@ def _validation(folder: Path) -> dict[str, float]:
 MODELS = {
     "untied": ["model.tied_embeddings=false"],
     "tied": ["model.tied_embeddings=true"],
+    "z-loss": ["model.tied_embeddings=false", "loss.z_loss=0.01"],
     "norms of queries and keys": ["model.tied_embeddings=false", "model.qk_norm=true"],
 }
 CASES = [
     *(("untied", name) for name in LAYOUTS),
     *(("tied", name) for name in ("TP2", "PP2")),
     *(pytest.param("tied", name, marks=pytest.mark.slow) for name in ("TP2 x PP2", "CP2")),
+    ("z-loss", "TP2 with sequence parallel"),
+    *(pytest.param("z-loss", name, marks=pytest.mark.slow) for name in ("TP2 x PP2", "DP2", "CP2 x PP2")),
     *(("norms of queries and keys", name) for name in ("TP2", "CP2 x TP2 with sequence parallel")),
 ]
 
@@ -79,9 +84,12 @@ def test_layout_trains_like_one_rank(one_rank, model, name):
     ranks.train(config, [*fixed, *overrides, f"run.folder={target}"], count)
     expected, actual = _curve(folder / "one"), _curve(target)
     assert len(actual) == len(expected) == STEPS
-    for step, ((loss, norm), (actual_loss, actual_norm)) in enumerate(zip(expected, actual), 1):
+    for step, ((loss, norm, z_loss), (actual_loss, actual_norm, actual_z)) in enumerate(
+        zip(expected, actual), 1
+    ):
         assert actual_loss == pytest.approx(loss, abs=TOLERANCE), f"loss of step {step}"
         assert actual_norm == pytest.approx(norm, abs=TOLERANCE), f"gradient norm of step {step}"
+        assert actual_z == pytest.approx(z_loss, abs=1e-5), f"z-loss of step {step}"
     for domain, loss in _validation(folder / "one").items():
         assert _validation(target)[domain] == pytest.approx(loss, abs=TOLERANCE), domain
 
