@@ -47,6 +47,10 @@ class Adapter:
     updates: dict[str, Update]
     read: Callable[[str], Tensor]
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a tensor of the file."""
+        return tuple(self.read(name).shape)
+
     def attach(self, model: Any) -> None:
         """Makes a model of transformers compute with the adapter beside its weights, as PEFT does before merging."""
         for name, stored in self.replaced.items():

@@ -36,11 +36,24 @@ _NOT_SHAPE = {"max_sequence_length", "vocab_size", "init_std", "extra"}
 
 @dataclass(frozen=True)
 class Origin:
-    """A checkpoint that ``checkpoint.resume`` named: its absolute path, step and ``short_hash``."""
+    """A checkpoint that another one was trained from: its absolute path, step and ``short_hash``."""
 
     folder: str
     step: NonNegativeInt
     hash: str
+
+
+@dataclass(frozen=True)
+class LoraRecord:
+    """The adapters of a checkpoint, which contains nothing else: their settings, and the weights that they were trained beside.
+
+    ``targets``: names of single weights, such as ``q`` and ``fc2``.
+    """
+
+    rank: PositiveInt
+    alpha: float
+    targets: tuple[str, ...]
+    base: Origin
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,8 @@ class Checkpoint:
     """The training data and the position in each set; None in weights alone and in earlier versions."""
     resumed_from: Origin | None = None
     """The checkpoint that ``checkpoint.resume`` named last in the history of the run."""
+    lora: LoraRecord | None = None
+    """The adapters of a LoRA run; None where the checkpoint contains the model's weights."""
     files: dict[str, FileFacts] = field(default_factory=dict, compare=False)
     """Size and checksum of each file, by its name in the folder."""
 
@@ -141,7 +156,7 @@ class Checkpoint:
         fields = {name: getattr(self, name) for name in names}
         nested = {
             name: dataclasses.asdict(fields[name])
-            for name in ("model", "data", "resumed_from")
+            for name in ("model", "data", "resumed_from", "lora")
             if fields[name] is not None
         }
         return {"format": FORMAT, **fields, **nested, "versions": versions()}

@@ -30,6 +30,7 @@ from megatron_ko.config.training import (
 )
 from megatron_ko.errors import ConfigError
 from megatron_ko.formats.manifest import Manifest
+from megatron_ko.planning.lora_rules import LORA_RULES
 from megatron_ko.wording import format_count
 
 Problems = Iterator[tuple[str, str]]
@@ -78,6 +79,7 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("run", "model"), _extra_fields),
         Rule(("checkpoint",), _permanent_checkpoints),
         Rule(("reporting",), _packages_installed),
+        *LORA_RULES,
     ]
 
 

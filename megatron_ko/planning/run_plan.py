@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from megatron_ko.config.training import Config
+from megatron_ko.config.training import Config, ParallelConfig
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning import flops, memory
+from megatron_ko.planning.adapters import adapter_parameters
 from megatron_ko.planning.weights import padded_vocab_size, parameter_count
 from megatron_ko.wording import format_count
 
@@ -46,6 +47,8 @@ class Plan:
     shares: tuple[SetShare, ...]
     tokenizer_size: int | None = None
     """Tokens of the data's tokenizer; the embedding may have more rows. None if the data does not exist yet."""
+    adapter_parameters: int | None = None
+    """Parameters of all adapters, which alone are trained; None without the section lora."""
     model_source: str = ""
     """Where the fields of the model come from, if not from the configuration."""
 
@@ -88,6 +91,7 @@ class Plan:
         data = world_size // (parallel.tensor * parallel.pipeline * parallel.context)
         padded = padded_vocab_size(vocab_size, config.model.vocab_multiple)
         micro_batches = training.global_batch_size // (training.micro_batch_size * data)
+        on_rank, adapters = (_adapter_parameters(config, layout) for layout in (parallel, None))
         return Plan(
             world_size=world_size,
             tensor=parallel.tensor,
@@ -101,7 +105,7 @@ class Plan:
             vocab_size=vocab_size,
             padded_vocab_size=padded,
             parameters=parameter_count(config.model, vocab_size),
-            flops_per_token=flops.flops_per_token(config.model, padded, training.sequence_length),
+            flops_per_token=flops.flops_per_token(config.model, padded, training.sequence_length, adapters),
             memory=memory.rank_memory(
                 config.model,
                 parallel,
@@ -111,9 +115,11 @@ class Plan:
                 micro_batches=micro_batches,
                 sequence_length=training.sequence_length,
                 bytes_per_weight=2 if config.precision.dtype == "bf16" else 4,
+                adapter_parameters=on_rank,
             ),
             shares=_shares(config, manifest) if manifest else (),
             tokenizer_size=manifest.vocab_size if manifest else None,
+            adapter_parameters=adapters,
         )
 
     def text(self) -> str:
@@ -127,6 +133,7 @@ class Plan:
             f"x data {self.data}",
             f"model        {self.parameters:,} parameters, vocabulary {self.vocab_size:,}{tokens} (padded {self.padded_vocab_size:,})",
             *([f"             from {self.model_source}"] if self.model_source else []),
+            *self._adapter_lines(),
             f"batch        {format_count(self.global_batch_size, 'sequence')} x {format_count(self.sequence_length, 'token')} = "
             f"{self.tokens_per_step:,} tokens per step, {format_count(self.micro_batches, 'micro-batch')}",
             f"run          {format_count(self.steps, 'step')}, {self.total_tokens:,} tokens, "
@@ -142,6 +149,18 @@ class Plan:
                 f"{head} {item.name:<12} {item.share:6.1%}  {item.tokens:>15,} tokens  {item.epochs:8.2f} epochs"
             )
         return "\n".join(lines) + "\n"
+
+    def _adapter_lines(self) -> list[str]:
+        if self.adapter_parameters is None:
+            return []
+        share = self.adapter_parameters / self.parameters
+        return [f"adapters     {self.adapter_parameters:,} parameters train ({share:.2%} of the model, which is frozen)"]
+
+
+def _adapter_parameters(config: Config, parallel: ParallelConfig | None) -> int | None:
+    if config.lora is None:
+        return None
+    return adapter_parameters(config.model, config.lora.rank, config.lora.targets, parallel)
 
 
 def mixture_of(config: Config, manifest: Manifest) -> dict[str, float]:
