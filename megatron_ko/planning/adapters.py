@@ -41,7 +41,11 @@ def module_of(weight: Weight) -> str:
 def adapted_weights(targets: Sequence[str]) -> list[Weight]:
     """Rows of the table that get an adapter, in the order of the forward pass."""
     names = {name for target in targets for name in expand_target(target)}
-    return [weight for weight in TABLE if weight.per_layer and weight.use == "product" and target_of(weight) in names]
+    return [
+        weight
+        for weight in TABLE
+        if weight.per_layer and weight.use == "product" and target_of(weight) in names
+    ]
 
 
 def stored_name(weight: Weight, factor: str) -> str:

@@ -154,7 +154,9 @@ class Plan:
         if self.adapter_parameters is None:
             return []
         share = self.adapter_parameters / self.parameters
-        return [f"adapters     {self.adapter_parameters:,} parameters train ({share:.2%} of the model, which is frozen)"]
+        return [
+            f"adapters     {self.adapter_parameters:,} parameters train ({share:.2%} of the model, which is frozen)"
+        ]
 
 
 def _adapter_parameters(config: Config, parallel: ParallelConfig | None) -> int | None:

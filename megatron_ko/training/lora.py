@@ -56,7 +56,9 @@ class Factors(nn.Module):
         for factor in FACTORS:
             shape = factor_shape(weight, factor, sizes, rank)
             part = _part(torch.empty(shape, device="meta"), weight, factor)
-            self.register_parameter(factor, nn.Parameter(torch.zeros_like(part, dtype=base.dtype, device=base.device)))
+            self.register_parameter(
+                factor, nn.Parameter(torch.zeros_like(part, dtype=base.dtype, device=base.device))
+            )
 
     @property
     def name(self) -> str:
@@ -140,21 +142,32 @@ def attach(gpt: Any, model: ModelConfig, settings: LoraSettings, seed: int = 0) 
         rows.setdefault(module_of(weight), []).append(weight)
     for layer in gpt.decoder.layers:
         for name, weights in rows.items():
-            _adapt(layer.get_submodule(name), weights, layer.layer_number - 1, model, settings, gpt.config, seed)
+            _adapt(
+                layer.get_submodule(name), weights, layer.layer_number - 1, model, settings, gpt.config, seed
+            )
     if gpt.pre_process and gpt.config.recompute_granularity == "full":
         # a recomputed layer whose input needs no gradient would get none for its adapters
         gpt.embedding.register_forward_hook(lambda module, inputs, output: output.requires_grad_())
 
 
 def _adapt(
-    linear: Any, weights: list[Weight], layer: int, model: ModelConfig, settings: LoraSettings, config: Any, seed: int
+    linear: Any,
+    weights: list[Weight],
+    layer: int,
+    model: ModelConfig,
+    settings: LoraSettings,
+    config: Any,
+    seed: int,
 ) -> None:
     """Adds the adapters of ``weights``, which ``linear`` contains."""
     ranks, sizes = dist.get_world_size(distributed.tensor_group()), axis_sizes(model, 1)
     factors = {target_of(w): Factors(w, layer, model, settings.rank, linear.weight) for w in weights}
     for pair in factors.values():
         pair.mark(config.sequence_parallel)
-        pair.put(_draw_a(pair, model, settings.rank, seed), torch.zeros(factor_shape(pair.row, "b", sizes, settings.rank)))
+        pair.put(
+            _draw_a(pair, model, settings.rank, seed),
+            torch.zeros(factor_shape(pair.row, "b", sizes, settings.rank)),
+        )
     whole = [weight for weight in TABLE if weight.stored == weights[0].stored]
     widths = {target_of(w): sizes[w.axes[0]] // (ranks if w.tensor_parallel_dim == 0 else 1) for w in whole}
     groups = model.kv_groups // ranks if "k" in widths else 1
@@ -197,7 +210,11 @@ def adapter_state(gpt: Any) -> dict[str, Any]:
     for name, pair in factors_of(gpt):
         layers = ((0, pair.layer, gpt.config.num_layers),)
         for factor in FACTORS:
-            parameter, key, dim = pair.get_parameter(factor), stored_name(pair.row, factor), split_dim(pair.row, factor)
+            parameter, key, dim = (
+                pair.get_parameter(factor),
+                stored_name(pair.row, factor),
+                split_dim(pair.row, factor),
+            )
             state[f"{name}.{factor}"] = (
                 make_sharded_tensor_for_checkpoint(parameter, key, prepend_offsets=layers)
                 if dim is None

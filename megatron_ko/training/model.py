@@ -47,7 +47,11 @@ class RMSNorm(nn.Module):
 
 
 def transformer_config(
-    model: ModelConfig, parallel: ParallelConfig, precision: PrecisionConfig, device: str, with_engine: bool = True
+    model: ModelConfig,
+    parallel: ParallelConfig,
+    precision: PrecisionConfig,
+    device: str,
+    with_engine: bool = True,
 ) -> Any:
     """Builds megatron-core's ``TransformerConfig`` for this model, for layers of Transformer Engine if ``with_engine``."""
     from megatron.core.transformer import TransformerConfig
