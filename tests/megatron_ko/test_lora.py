@@ -169,11 +169,11 @@ def test_a_rank_has_gradients_and_fp32_masters_of_its_adapters_only(tmp_path):
     counts = ranks.on_ranks(2, _count_trained, str(base), settings)
     model = Checkpoint.read(base).model
     parallel = ParallelConfig(tensor=2)
-    for trained, masters, dtypes, drawn in counts:
-        assert trained == adapter_parameters(model, settings.rank, settings.targets, parallel)
+    for trained, gradients, masters, dtypes, drawn in counts:
+        assert trained == adapter_parameters(model, settings.rank, settings.targets, parallel) == masters
+        assert trained <= gradients < 2 * trained  # with the padding of megatron-core's buffer
         assert dtypes == {torch.float32}
-        assert drawn == counts[0][3]  # a factor that every rank has whole
-        assert masters <= trained
+        assert drawn == counts[0][-1]  # a factor that every rank has whole
 
 
 def _count_trained(rank: int, init_method: str, folder: str, settings: LoraConfig) -> Any:
@@ -190,13 +190,14 @@ def _count_trained(rank: int, init_method: str, folder: str, settings: LoraConfi
     checkpoint.load_weights(base, gpt)
     lora.attach(gpt, base.model, settings, seed=5)
     trainee = step.prepare(gpt, OptimizerConfig(learning_rate=1e-3), precision)
-    gradients = sum(buffer.numel_unpadded for buffer in trainee.ddp_model.buffers)
+    trained = sum(p.numel() for p in gpt.parameters() if p.requires_grad)
+    gradients = sum(buffer.numel for buffer in trainee.ddp_model.buffers)
     groups = [p for group in trainee.optimizer.param_groups for p in group["params"]]
     drawn = [
         pair.a.float().sum().item() for name, pair in lora.factors_of(gpt) if name.endswith((".v", ".gate"))
     ]
     distributed.stop()
-    return gradients, sum(p.numel() for p in groups), {p.dtype for p in groups}, drawn
+    return trained, gradients, sum(p.numel() for p in groups), {p.dtype for p in groups}, drawn
 
 
 # --- merging and PEFT ------------------------------------------------------------------------------------
@@ -380,6 +381,17 @@ def test_adapters_are_not_taken_for_weights(finished, tmp_path):
     )
     with pytest.raises(CheckpointError):
         mcore.open_merged(Checkpoint.read(folder / "base"))
+
+
+def test_the_example_is_a_run(finished, tmp_path):
+    _, folder = finished
+    changes = [
+        f"run.folder={tmp_path}", f"model.from={folder / 'base'}", f"checkpoint.initial_weights={folder / 'base'}",
+        f"data.manifest={folder / 'data' / 'manifest.json'}", "training.sequence_length=64",
+    ]  # fmt: skip
+    checked = preflight([str(ROOT / "examples" / "lora" / "train.yaml")], changes, 2)
+    assert checked.lora is not None
+    assert (checked.lora.rank, checked.lora.alpha) == (8, 16)
 
 
 def test_targets_are_weights_in_the_order_of_the_forward_pass():
