@@ -21,7 +21,7 @@ from megatron_ko.files import atomic_file, write_json
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.formats.hf_families import Family
 from megatron_ko.planning.adapters import FACTORS, adapted_weights, factor_shape, stored_name
-from megatron_ko.planning.weights import axis_sizes
+from megatron_ko.planning.weights import Weight, axis_sizes
 
 
 def open_adapters(checkpoint: Checkpoint) -> Adapter:
@@ -47,14 +47,14 @@ def open_adapters(checkpoint: Checkpoint) -> Adapter:
         shape = expected[stored][1:]
         return reader.read(stored, (int(layer), 0, 0), (1, *shape))[0]
 
+    scale = record.alpha / record.rank
+
+    def update(row: Weight, layer: int) -> Update:
+        a, b = (f"{stored_name(row, factor)}/{layer}" for factor in FACTORS)
+        return Update(a, b, scale, lookup=False)
+
     updates = {
-        row.name.format(layer=layer): Update(
-            *(f"{stored_name(row, factor)}/{layer}" for factor in FACTORS),
-            record.alpha / record.rank,
-            lookup=False,
-        )
-        for layer in range(model.layers)
-        for row in rows
+        row.name.format(layer=layer): update(row, layer) for layer in range(model.layers) for row in rows
     }
     return Adapter(checkpoint.folder, {}, updates, read)
 
