@@ -17,7 +17,7 @@ from megatron_ko.config.loading import Loaded, to_yaml
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
-from megatron_ko.formats import lora_base
+from megatron_ko.formats import lora_record
 from megatron_ko.formats.checkpoint_folder import Checkpoint, LoraRecord, Origin, check_fits
 from megatron_ko.formats.data_record import DataRecord, check_same_data, describe_data
 from megatron_ko.formats.hugging_face import HfModel, is_hf_model, read_hf_model
@@ -90,7 +90,7 @@ class Preflight:
     def lora(self) -> LoraRecord | None:
         """The adapters of the run, as its checkpoints record them."""
         settings, base = self.config.lora, self.initial_checkpoint()
-        return lora_base.record_of(settings, single_targets(settings), base) if settings and base else None
+        return lora_record.record_of(settings, single_targets(settings), base) if settings and base else None
 
     @property
     def is_finished(self) -> bool:
@@ -215,12 +215,12 @@ def find_weights(
         return read_hf_model(weights, config.model) if is_hf_model(weights) else newest_checkpoint(weights)
 
     if start is not None:
-        lora_base.check_adapters(start, config.lora, single_targets(config.lora))
-        initial = lora_base.base_of_start(start, read_initial) if config.lora else None
+        lora_record.check_adapters(start, config.lora, single_targets(config.lora))
+        initial = lora_record.base_of_start(start, read_initial) if config.lora else None
     elif weights:
         initial = read_initial()
     if isinstance(initial, Checkpoint):
-        lora_base.require_weights(initial)
+        lora_record.require_weights(initial)
     for checkpoint in (start, initial):
         if checkpoint:
             check_fits(checkpoint, config.model, vocab_size, tokenizer_fingerprint)

@@ -32,7 +32,7 @@ from megatron_ko.errors import EXIT_STOPPED, CheckpointError, Problem
 from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json
 from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, damage_error, damaged_files
 from megatron_ko.formats.checksums import describe_files, state_files
-from megatron_ko.formats.lora_base import find_base, require_weights
+from megatron_ko.formats.lora_record import find_base, require_weights
 from megatron_ko.formats.run_folder import is_run_folder, newest_checkpoint
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.weights import (

@@ -7,7 +7,7 @@ from pathlib import Path
 from checkpoint_tools.options import Verify
 from megatron_ko.errors import CheckpointError
 from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, damage_error, damaged_files
-from megatron_ko.formats.lora_base import find_base
+from megatron_ko.formats.lora_record import find_base
 from megatron_ko.formats.run_folder import checkpoints_of, is_run_folder
 from megatron_ko.wording import format_count
 

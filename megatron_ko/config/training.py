@@ -320,7 +320,6 @@ class Config:
     checkpoint: CheckpointConfig = Field(default_factory=CheckpointConfig)
     """Saving and resuming."""
     lora: LoraConfig | None = None
-    """LoRA: trains low-rank adapters beside the frozen weights of checkpoint.initial_weights. Without this section, all weights
-    train."""
+    """LoRA: trains adapters beside the frozen checkpoint.initial_weights; without this section, all weights train."""
     reporting: ReportingConfig = Field(default_factory=ReportingConfig)
     """Report lines, metrics.jsonl, TensorBoard, Weights & Biases."""
