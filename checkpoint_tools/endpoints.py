@@ -22,7 +22,7 @@ from checkpoint_tools.formats.store import (
     require_space,
     with_dtype,
 )
-from checkpoint_tools.options import ExpandVocab, FromHf, FromMegatron, PruneVocab, ToHf
+from checkpoint_tools.options import ExpandVocab, FromHf, FromMegatron, MergeLora, PruneVocab, ToHf
 from checkpoint_tools.publishing.export_files import clear_card
 from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json, write_text
@@ -80,7 +80,7 @@ def open_vocabulary_source(options: ExpandVocab | PruneVocab) -> Store:
     return source
 
 
-def convert_dtype(source: Store, options: ToHf | FromHf, default: str | None = None) -> Store:
+def convert_dtype(source: Store, options: ToHf | FromHf | MergeLora, default: str | None = None) -> Store:
     """The source in the number format of the options, or in ``default``.
 
     Raises ConfigError when rounding makes logits differ.
@@ -199,7 +199,7 @@ def verify_output(
     store: Store,
     output: Store,
     folder: Path,
-    options: ToHf | FromHf | None = None,
+    options: ToHf | FromHf | MergeLora | None = None,
     unrounded: Store | None = None,
     beside: Sequence[str] = (),
     adapter: Adapter | None = None,
@@ -228,8 +228,9 @@ def verify_output(
     failures = [] if weights.is_equal_within(0.0) else ["the weights read back differ from those written"]
     if options is not None and options.logits:
         tokens = verify.sample_tokens(store, None)
+        base = Path(options.base).expanduser() if isinstance(options, MergeLora) and options.base else None
         logits = verify.compare_logits(
-            store.origin, str(folder), tokens, options.tolerance, options.tensor_parallel, adapter
+            store.origin, str(folder), tokens, options.tolerance, options.tensor_parallel, adapter, base
         )
         print(logits.summary())
         report["logits"] = asdict(logits)
@@ -248,7 +249,7 @@ def verify_output(
     return 0
 
 
-def describe_checkpoint(store: Store, source: Store, options: FromHf | FromMegatron) -> int:
+def describe_checkpoint(store: Store, source: Store, options: FromHf | FromMegatron | MergeLora) -> int:
     """``describe_output`` of ``write_as_checkpoint``, with its checks."""
     folder = check_destination(options.dst, source, options.overwrite)
     mcore.check_writable(store)

@@ -103,6 +103,48 @@ class FromMegatron:
 
 
 @section
+class MergeLora:
+    """Adds the adapters of a LoRA run to the weights that they were trained beside, and writes a checkpoint of weights."""
+
+    src: FilePath
+    """Checkpoint of a LoRA run, or its run folder (the newest complete checkpoint)."""
+    dst: FilePath
+    """Checkpoint folder to write."""
+    base: FilePath | None = None
+    """Folder of the weights that the adapters were trained beside (default: where they were)."""
+    dtype: Literal["bf16", "fp32"] | None = None
+    """Number format to write (default: that of the run). Weights are added in fp32 and rounded once."""
+    overwrite: Flag = False
+    """Replace an earlier checkpoint in DST."""
+    allow_nonfinite: Flag = False
+    """Convert weights that are NaN or infinite; otherwise they are refused by name."""
+    dry_run: Flag = False
+    """Check the source, print what would be written and what that needs, and write nothing."""
+    logits: Flag = False
+    """Also compare logits of the adapters beside their base with those of the merged weights, by megatron-core in fp32."""
+    tolerance: NonNegativeFloat = 1e-4
+    """Largest difference of logits that passes the comparison."""
+    tensor_parallel: PositiveInt = 1
+    """CPU ranks on which megatron-core computes logits."""
+
+
+@section
+class ExportLora:
+    """Writes the adapters of a LoRA run as an adapter in PEFT's format (adapter_config.json, adapter_model.safetensors)."""
+
+    src: FilePath
+    """Checkpoint of a LoRA run, or its run folder (the newest complete checkpoint)."""
+    dst: FilePath
+    """Folder to write."""
+    family: Literal["llama", "mistral", "qwen2", "qwen3", "exaone"] | None = None
+    """model_type of the base, for the names of its modules; it must express the model (default: the first that does)."""
+    base_name: Annotated[str, Field(min_length=1)] | None = None
+    """Name or folder of the base on Hugging Face (default: checkpoint.initial_weights of the run, if it was such a folder)."""
+    overwrite: Flag = False
+    """Replace an earlier export in DST."""
+
+
+@section
 class Compare:
     """Compares two models, each a Hugging Face folder, a checkpoint folder or a run folder."""
 
@@ -249,6 +291,8 @@ OPERATIONS = {
     "to-hf": Operation(ToHf, "write a checkpoint as a Hugging Face folder"),
     "from-hf": Operation(FromHf, "write a Hugging Face folder as a checkpoint that training starts from"),
     "from-megatron": Operation(FromMegatron, "write the weights of a Megatron-LM checkpoint as a checkpoint"),
+    "merge-lora": Operation(MergeLora, "add the adapters of a LoRA run to its base, as a checkpoint"),
+    "export-lora": Operation(ExportLora, "write the adapters of a LoRA run in PEFT's format"),
     "compare": Operation(Compare, "compare two models by weights and logits", ("a", "b")),
     "average": Operation(Average, "average the weights of the last checkpoints of a run"),
     "verify": Operation(Verify, "check that the files of a checkpoint are what was written", ("src",)),

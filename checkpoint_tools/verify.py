@@ -208,10 +208,14 @@ def compare_logits(
     tolerance: float,
     tensor_parallel: int = 1,
     adapter: Adapter | None = None,
+    base: Path | None = None,
 ) -> LogitsComparison:
-    """Runs both models on ``tokens`` [batch, sequence]; ``adapter`` computes beside the weights of ``a``, a Hugging Face folder."""
+    """Runs both models on ``tokens`` [batch, sequence]; ``adapter`` computes beside the weights of ``a``, a Hugging Face folder.
+
+    ``base``: the folder of the weights of ``a``, if that is a checkpoint of adapters whose base has moved.
+    """
     if adapter is None:
-        first = compute_logits(a, tokens, tensor_parallel)
+        first = compute_logits(a, tokens, tensor_parallel, base)
     else:
         first = hf_logits(Path(a).expanduser(), tokens, adapter)
     second = compute_logits(b, tokens, tensor_parallel)
@@ -228,11 +232,11 @@ def compare_logits(
     return LogitsComparison(a, b, tokens.numel(), _largest_difference(first, second), agreement, tolerance)
 
 
-def compute_logits(path: str, tokens: Tensor, tensor_parallel: int = 1) -> Tensor:
+def compute_logits(path: str, tokens: Tensor, tensor_parallel: int = 1, base: Path | None = None) -> Tensor:
     """fp32 logits [batch, sequence, vocab], by transformers for Hugging Face folders, by megatron-core for checkpoints."""
     folder = Path(path).expanduser()
     return (
-        mcore.megatron_logits(folder, tokens, tensor_parallel)
+        mcore.megatron_logits(folder, tokens, tensor_parallel, base=base)
         if mcore.is_mcore(folder)
         else hf_logits(folder, tokens)
     )

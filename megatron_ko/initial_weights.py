@@ -22,6 +22,7 @@ from megatron_ko.errors import CheckpointError, exit_code_of
 from megatron_ko.files import fsync_folder, read_json, write_json
 from megatron_ko.formats.checkpoint_folder import Checkpoint, check_fits
 from megatron_ko.formats.hugging_face import HfModel, files_of
+from megatron_ko.formats.lora_record import check_base
 from megatron_ko.formats.run_folder import INITIAL_WEIGHTS
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.preflight import Preflight
@@ -50,6 +51,8 @@ def convert(checked: Preflight, rank: int = 0) -> Preflight:
     initial = Checkpoint.read(target)
     check_fits(initial, checked.config.model, checked.plan.vocab_size, checked.manifest.tokenizer_fingerprint)
     check_loadable(initial)
+    if checked.start is not None:
+        check_base(checked.start, initial)
     return dataclasses.replace(checked, initial=initial)
 
 

@@ -17,7 +17,8 @@ from megatron_ko.config.loading import Loaded, to_yaml
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
-from megatron_ko.formats.checkpoint_folder import Checkpoint, Origin, StepWindow, check_fits
+from megatron_ko.formats import lora_record
+from megatron_ko.formats.checkpoint_folder import Checkpoint, LoraRecord, Origin, StepWindow, check_fits
 from megatron_ko.formats.data_record import DataRecord, check_same_data, describe_data
 from megatron_ko.formats.hugging_face import HfModel, is_hf_model, read_hf_model
 from megatron_ko.formats.manifest import Manifest, check_tokens, read_manifest
@@ -32,6 +33,7 @@ from megatron_ko.formats.run_folder import (
     start_of_run,
 )
 from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tokenizer_folder
+from megatron_ko.planning.adapters import single_targets
 from megatron_ko.planning.config_rules import data_problems, layout_rules
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.position import Position
@@ -49,7 +51,7 @@ class Preflight:
     start: Checkpoint | None
     """Checkpoint the run continues from, or None."""
     initial: Checkpoint | HfModel | None
-    """Weights that start a new run, or None; ``megatron_ko.initial_weights`` converts those of Hugging Face."""
+    """Weights that start a new run, or the base of a LoRA run, or None; ``megatron_ko.initial_weights`` converts those of Hugging Face."""
     data: DataRecord
     """The data of the configuration, without positions."""
     origin: Origin | None
@@ -83,6 +85,12 @@ class Preflight:
         converted = self.initial.folder == self.run_folder / INITIAL_WEIGHTS
         kind = "Hugging Face" if converted else "checkpoint"
         return {"kind": kind, "path": path, "step": self.initial.step, "hash": self.initial.short_hash}
+
+    @property
+    def lora(self) -> LoraRecord | None:
+        """The adapters of the run, as its checkpoints record them."""
+        settings, base = self.config.lora, self.initial_checkpoint()
+        return lora_record.record_of(settings, single_targets(settings), base) if settings and base else None
 
     @property
     def is_finished(self) -> bool:
@@ -158,6 +166,7 @@ class Preflight:
             data=data,
             resumed_from=self.origin,
             window=window,
+            lora=self.lora,
         )
 
 
@@ -198,7 +207,7 @@ def plan_of(loaded: Loaded[Config], world_size: int, manifest: Manifest | None =
 def find_weights(
     config: Config, vocab_size: int, tokenizer_fingerprint: str | None
 ) -> tuple[Checkpoint | None, Checkpoint | HfModel | None]:
-    """The checkpoint that the run continues from, and the weights that start it; at most one of both.
+    """The checkpoint that the run continues from, and the weights that start it; both only in a LoRA run, which has a base.
 
     Raises CheckpointError where one does not fit the model, the vocabulary or this megatron-core. Without a fingerprint
     the tokenizer is not compared.
@@ -206,8 +215,18 @@ def find_weights(
     start = start_of_run(config)
     weights = config.checkpoint.initial_weights
     initial: Checkpoint | HfModel | None = None
-    if weights and start is None:
-        initial = read_hf_model(weights, config.model) if is_hf_model(weights) else newest_checkpoint(weights)
+
+    def read_initial() -> Checkpoint | HfModel:
+        assert weights is not None
+        return read_hf_model(weights, config.model) if is_hf_model(weights) else newest_checkpoint(weights)
+
+    if start is not None:
+        lora_record.check_adapters(start, config.lora, single_targets(config.lora))
+        initial = lora_record.base_of_start(start, read_initial) if config.lora else None
+    elif weights:
+        initial = read_initial()
+    if isinstance(initial, Checkpoint):
+        lora_record.require_weights(initial)
     for checkpoint in (start, initial):
         if checkpoint:
             check_fits(checkpoint, config.model, vocab_size, tokenizer_fingerprint)

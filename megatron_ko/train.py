@@ -21,7 +21,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from megatron_ko import initial_weights
+from megatron_ko import initial_adapter, initial_weights
 from megatron_ko.config import cli
 from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, UsageError, exit_code_of
 from megatron_ko.formats.checkpoint_folder import Checkpoint
@@ -36,7 +36,7 @@ from megatron_ko.preflight import Preflight, preflight
 
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     """Runs one rank from start to end. Returns the exit code."""
-    from megatron_ko.training import checkpoint, data, distributed, evaluate, losses, model, optimizer
+    from megatron_ko.training import checkpoint, data, distributed, evaluate, lora, losses, model, optimizer
     from megatron_ko.training import reporting, saving, skipping, step  # isort: skip
 
     config, plan, manifest, folder = checked.config, checked.plan, checked.manifest, checked.run_folder
@@ -48,11 +48,17 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     gpt = model.build_gpt(
         config.model, config.parallel, config.precision,
         vocab_size=plan.vocab_size, device=world.device, seed=config.run.seed if checked.is_new else None,
+        with_engine=config.lora is None,
     )  # fmt: skip
     initial = checked.initial_checkpoint()
     if initial is not None:
         checkpoint.check_content(initial)
         checkpoint.load_weights(initial, gpt)
+    if config.lora is not None:
+        assert initial is not None, "a rule of the configuration requires a base"
+        lora.attach(gpt, config.model, config.lora, config.run.seed)
+        if config.lora.initial_adapter and checked.start is None:
+            initial_adapter.load(config.lora, initial, gpt)
 
     # Built anew by each stage of training: what trains and its optimizer, the position, the batches.
     trainee = step.prepare(gpt, config.optimizer, config.precision, losses.choose_loss(config.loss))
@@ -74,7 +80,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     distributed.barrier(world.device)
     stop.StopRequest()  # from here on requests are noted
     # the baseline of a model that is trained on, or a validation that a stop request cut short
-    baseline = initial is not None and bool(manifest.of_split("valid"))
+    baseline = initial is not None and start is None and bool(manifest.of_split("valid"))
     stopped = (baseline or overdue) and not report.validation(position, validate())
     while position.step < plan.steps and not stopped:
         learning_rate = schedule.learning_rate(

@@ -52,7 +52,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("checkpoint_tools.operations",),
     ("checkpoint_tools.__main__",),
     ("slurm.requeue",),
-    ("megatron_ko.initial_weights",),
+    ("megatron_ko.initial_weights", "megatron_ko.initial_adapter"),
     ("megatron_ko.train",),
     ("megatron_ko.job",),
     ("megatron_ko.program",),
@@ -212,7 +212,7 @@ def test_light_layers_start_with_few_libraries():
 def test_training_starts_light():
     """These modules import heavy libraries inside functions, after all checks."""
     names = ("megatron_ko.train", "megatron_ko.training.launch", "megatron_ko.training.stop")
-    names += ("megatron_ko.initial_weights",)
+    names += ("megatron_ko.initial_weights", "megatron_ko.initial_adapter")
 
     def is_heavy(path: Path, item: Import) -> bool:
         own = item.own_module
@@ -227,7 +227,7 @@ TRAINING: tuple[tuple[str, ...], ...] = (
     ("stop", "checkpoint_index", "cpu", "megatron_notes", "token_reading"),
     ("launch", "distributed", "window_samples"),
     ("attention", "vocabulary"),
-    ("model", "optimizer", "data", "metrics"),
+    ("model", "lora", "optimizer", "data", "metrics"),
     ("losses", "skipping"),
     ("checkpoint", "step"),
     ("evaluate", "reporting"),

@@ -23,7 +23,7 @@ from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.formats.hf_families import FAMILIES
 from megatron_ko.planning.weights import input_weight
 
-_PREFIX = "base_model.model."
+PREFIX = "base_model.model."
 _PART = re.compile(r"^(.+?)\.(?:lora_([AB])\.weight|lora_embedding_([AB])|(?:base_layer\.)?(weight|bias))$")
 _EMBEDDING, _HEAD = input_weight().name, "lm_head.weight"
 
@@ -46,6 +46,10 @@ class Adapter:
     replaced: dict[str, str]
     updates: dict[str, Update]
     read: Callable[[str], Tensor]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a tensor of the file."""
+        return tuple(self.read(name).shape)
 
     def attach(self, model: Any) -> None:
         """Makes a model of transformers compute with the adapter beside its weights, as PEFT does before merging."""
@@ -132,7 +136,7 @@ class _Reader:
         """``(tensor, message, rule)`` of each tensor that cannot be applied; fills ``replaced`` and ``updates``."""
         factors: dict[tuple[str, bool], dict[str, str]] = {}
         for stored, shape in self.shapes.items():
-            match = _PART.match(stored.removeprefix(_PREFIX)) if stored.startswith(_PREFIX) else None
+            match = _PART.match(stored.removeprefix(PREFIX)) if stored.startswith(PREFIX) else None
             weight = match and self.names.get(f"{match[1]}.{match[4] or 'weight'}")
             if match is None or weight is None:
                 yield (

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from checkpoint_tools.formats import torch_dist
-from checkpoint_tools.formats.store import DTYPES, Store, check_names, require_space
+from checkpoint_tools.formats import lora, lora_checkpoint, torch_dist
+from checkpoint_tools.formats.store import DTYPES, Store, check_names, require_space, with_dtype
 from checkpoint_tools.formats.tokenizer_files import (
     copy_tokenizer,
     remove_tokenizer,
@@ -32,6 +32,7 @@ from megatron_ko.errors import EXIT_STOPPED, CheckpointError, Problem
 from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json
 from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, damage_error, damaged_files
 from megatron_ko.formats.checksums import describe_files, state_files
+from megatron_ko.formats.lora_record import find_base, require_weights
 from megatron_ko.formats.run_folder import is_run_folder, newest_checkpoint
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.weights import (
@@ -67,9 +68,12 @@ def is_mcore(folder: Path) -> bool:
 def open_mcore(path: Path) -> Store:
     """Opens a checkpoint, or the newest complete one of a run folder; optimizer state is not read.
 
-    Raises CheckpointError when it is half-written or damaged, or its tensors do not match its configuration.
+    Adapters are merged into their base. Raises CheckpointError when it is half-written or damaged, or its tensors do not
+    match its configuration.
     """
     checkpoint = newest_checkpoint(path)
+    if checkpoint.lora is not None:
+        return with_dtype(open_merged(checkpoint), checkpoint.dtype)
     if damaged := damaged_files(checkpoint):
         raise damage_error(checkpoint, damaged)
     folder, model = checkpoint.folder, checkpoint.model
@@ -82,6 +86,20 @@ def open_mcore(path: Path) -> Store:
         tokenizer_fingerprint=checkpoint.tokenizer_fingerprint,
         special_ids=marker.get("special_ids") or special_ids(tokenizer),
         generation=marker.get("generation") or {},
+    )
+
+
+def open_merged(checkpoint: Checkpoint, base: Path | None = None) -> Store:
+    """The weights of a LoRA run in fp32: its base, or the one in the folder ``base``, with the adapters added."""
+    if damaged := damaged_files(checkpoint):
+        raise damage_error(checkpoint, damaged)
+    adapter = lora_checkpoint.open_adapters(checkpoint)
+    return replace(
+        lora.merge(open_mcore(find_base(checkpoint, base).folder), adapter),
+        origin=str(checkpoint.folder),
+        model=checkpoint.model,
+        tokenizer=tokenizer_in(checkpoint.folder / "tokenizer"),
+        tokenizer_fingerprint=checkpoint.tokenizer_fingerprint,
     )
 
 
@@ -263,17 +281,19 @@ def _join_stored(store: Store, stored: Stored, layer: int | None, shape: tuple[i
 # --- logits ----------------------------------------------------------------------------------------------
 
 
-def megatron_logits(path: Path, tokens: Tensor, tensor_parallel: int = 1, timeout_s: float = 600.0) -> Tensor:
+def megatron_logits(
+    path: Path, tokens: Tensor, tensor_parallel: int = 1, timeout_s: float = 600.0, base: Path | None = None
+) -> Tensor:
     """fp32 logits [batch, sequence, vocab] of ``tokens`` [batch, sequence] int64 by megatron-core's GPTModel.
 
-    Loads the checkpoint as training does, on ``tensor_parallel`` CPU ranks in separate processes: adapting torch to run
+    Adapters compute beside their base, which is in the folder ``base`` or where it was. Loads the checkpoint as training does, on ``tensor_parallel`` CPU ranks in separate processes: adapting torch to run
     megatron-core on a CPU changes it for the whole process.
     """
     checkpoint = newest_checkpoint(path)
     _check_splits(checkpoint, tensor_parallel)
     with tempfile.TemporaryDirectory() as scratch:
         torch.save(tokens, Path(scratch) / "tokens.pt")
-        _run_ranks(checkpoint, tensor_parallel, Path(scratch), timeout_s, _logits_rank)
+        _run_ranks(checkpoint, tensor_parallel, Path(scratch), timeout_s, _logits_rank, base)
         return torch.load(Path(scratch) / "logits.pt", weights_only=True)
 
 
@@ -285,6 +305,7 @@ def megatron_scores(
     The rows pass through a temporary folder. For tied embeddings both are the same tensor.
     """
     checkpoint = newest_checkpoint(path)
+    require_weights(checkpoint)
     with tempfile.TemporaryDirectory() as scratch:
         count = 0
         for rows, head, streams in variants:
@@ -297,11 +318,18 @@ def megatron_scores(
 
 
 def _run_ranks(
-    checkpoint: Checkpoint, size: int, scratch: Path, timeout_s: float, task: Callable[..., None]
+    checkpoint: Checkpoint,
+    size: int,
+    scratch: Path,
+    timeout_s: float,
+    task: Callable[..., None],
+    base: Path | None = None,
 ) -> None:
     """Runs ``task(checkpoint, gpt, scratch, rank)`` on every rank, with the model loaded in fp32."""
     check_loadable(checkpoint)
-    rank = partial(_rank, size, checkpoint.folder, scratch, timeout_s, task)
+    if checkpoint.lora is not None:
+        base = find_base(checkpoint, base).folder
+    rank = partial(_rank, size, checkpoint.folder, scratch, timeout_s, task, base)
     code = launch.run_ranks(size, rank, "forkserver", timeout_s)
     if code == EXIT_STOPPED:
         raise SystemExit(code)
@@ -337,14 +365,16 @@ def _rank(
     scratch: Path,
     timeout_s: float,
     task: Callable[..., None],
+    base: Path | None,
     rank: int,
     init_method: str,
 ) -> None:
-    """Runs one rank: builds its part of the model, loads it, and runs the task."""
+    """Runs one rank: builds its part of the model, loads it, and runs the task. ``base``: of adapters."""
     warnings.simplefilter("ignore")  # megatron-core warns of missing optional packages
     from megatron_ko.config.training import ParallelConfig, RunConfig
     from megatron_ko.training import distributed
     from megatron_ko.training.checkpoint import load_weights
+    from megatron_ko.training.lora import attach
 
     checkpoint = Checkpoint.read(folder)
     run, parallel = (
@@ -353,6 +383,9 @@ def _rank(
     )
     world = distributed.start(run, parallel, rank, size, init_method)
     gpt = _build(checkpoint.model, parallel, checkpoint.vocab_size, world.device)
+    if checkpoint.lora is not None and base is not None:
+        load_weights(Checkpoint.read(base), gpt)
+        attach(gpt, checkpoint.model, checkpoint.lora)
     load_weights(checkpoint, gpt)
     with torch.no_grad():
         task(checkpoint, gpt, scratch, rank)

@@ -7,6 +7,7 @@ from pathlib import Path
 from checkpoint_tools.options import Verify
 from megatron_ko.errors import CheckpointError
 from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, damage_error, damaged_files
+from megatron_ko.formats.lora_record import find_base
 from megatron_ko.formats.run_folder import checkpoints_of, is_run_folder
 from megatron_ko.wording import format_count
 
@@ -38,5 +39,11 @@ def _verify(checkpoint: Checkpoint) -> str:
     with_checksum = [facts for facts in checkpoint.files.values() if facts.checksum is not None]
     if not with_checksum:
         return "sizes only: it was written without checksums"
+    beside = ""
+    if checkpoint.lora is not None:
+        base = find_base(checkpoint)
+        if damaged := damaged_files(base):
+            raise damage_error(base, damaged)
+        beside = f", adapters beside {base.folder}, which is sound"
     total = sum(facts.size for facts in with_checksum)
-    return f"sound, {format_count(len(with_checksum), 'file')}, {total / 2**30:.2f} GiB"
+    return f"sound, {format_count(len(with_checksum), 'file')}, {total / 2**30:.2f} GiB{beside}"

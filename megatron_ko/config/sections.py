@@ -19,7 +19,7 @@ SECTIONS = {
     ),
     "train": (
         "run", "model", "parallel", "precision", "training", "loss", "optimizer", "schedule", "data", "evaluation", "checkpoint",
-        "reporting",
+        "lora", "reporting",
     ),
 }  # fmt: skip
 COMMANDS = {"data": "mko data run {file}", "train": "mko train {file}' or 'mko plan {file}"}

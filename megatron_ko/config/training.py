@@ -316,6 +316,25 @@ class CheckpointConfig:
     optimizer state. A Hugging Face folder is converted once, into the run folder."""
 
 
+LoraTarget = Literal["qkv", "q", "k", "v", "proj", "fc1", "gate", "up", "fc2"]
+
+
+@section
+class LoraConfig:
+    rank: PositiveInt
+    """Rank of each adapter: rows of its factor A, columns of its factor B."""
+    alpha: PositiveFloat
+    """Scale of the adapters: the product of the factors is multiplied by alpha / rank."""
+    targets: Annotated[list[LoraTarget], Field(min_length=1)] = Field(
+        default_factory=lambda: ["qkv", "proj", "fc1", "fc2"]
+    )
+    """Matrices with an adapter: qkv (or q, k, v), proj (the output of attention), fc1 (or gate, up) and fc2 (down)."""
+    initial_adapter: FilePath | None = None
+    """Folder of an adapter in PEFT's format, which a new run trains on; rank, alpha and targets must be those of the adapter."""
+    load_in_4bit: Flag = False
+    """Whether the base is quantized to 4 bits (QLoRA). Refused: it needs a GPU and bitsandbytes, and is not supported."""
+
+
 @section
 class ReportingConfig:
     every_steps: PositiveInt = 10
@@ -352,5 +371,7 @@ class Config:
     """Validation loss of each domain."""
     checkpoint: CheckpointConfig = Field(default_factory=CheckpointConfig)
     """Saving and resuming."""
+    lora: LoraConfig | None = None
+    """LoRA: trains adapters beside the frozen checkpoint.initial_weights; without this section, all weights train."""
     reporting: ReportingConfig = Field(default_factory=ReportingConfig)
     """Report lines, metrics.jsonl, TensorBoard, Weights & Biases."""

@@ -36,7 +36,7 @@ _NOT_SHAPE = {"max_sequence_length", "vocab_size", "init_std", "extra"}
 
 @dataclass(frozen=True)
 class Origin:
-    """A checkpoint that ``checkpoint.resume`` named: its absolute path, step and ``short_hash``."""
+    """A checkpoint that another one was trained from: its absolute path, step and ``short_hash``."""
 
     folder: str
     step: NonNegativeInt
@@ -50,6 +50,19 @@ class StepWindow:
     losses: list[float]
     gradient_norms: list[float]
     skipped_in_a_row: NonNegativeInt
+
+
+@dataclass(frozen=True)
+class LoraRecord:
+    """The adapters of a checkpoint, which contains nothing else: their settings, and the weights that they were trained beside.
+
+    ``targets``: names of single weights, such as ``q`` and ``fc2``.
+    """
+
+    rank: PositiveInt
+    alpha: float
+    targets: tuple[str, ...]
+    base: Origin
 
 
 @dataclass(frozen=True)
@@ -78,6 +91,8 @@ class Checkpoint:
     """The checkpoint that ``checkpoint.resume`` named last in the history of the run."""
     window: StepWindow | None = None
     """The steps that the next ones are compared with; None if the run skips no steps."""
+    lora: LoraRecord | None = None
+    """The adapters of a LoRA run; None where the checkpoint contains the model's weights."""
     files: dict[str, FileFacts] = field(default_factory=dict, compare=False)
     """Size and checksum of each file, by its name in the folder."""
 
@@ -152,7 +167,7 @@ class Checkpoint:
         fields = {name: getattr(self, name) for name in names}
         nested = {
             name: dataclasses.asdict(fields[name])
-            for name in ("model", "data", "resumed_from", "window")
+            for name in ("model", "data", "resumed_from", "window", "lora")
             if fields[name] is not None
         }
         return {"format": FORMAT, **fields, **nested, "versions": versions()}

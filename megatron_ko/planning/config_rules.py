@@ -31,6 +31,7 @@ from megatron_ko.config.training import (
 )
 from megatron_ko.errors import ConfigError
 from megatron_ko.formats.manifest import Manifest
+from megatron_ko.planning.lora_rules import LORA_RULES
 from megatron_ko.wording import format_count
 
 Problems = Iterator[tuple[str, str]]
@@ -89,6 +90,7 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("checkpoint",), _permanent_checkpoints),
         Rule(("data",), _moving_mixture),
         Rule(("reporting",), _packages_installed),
+        *LORA_RULES,
     ]
 
 

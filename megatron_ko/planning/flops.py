@@ -17,13 +17,18 @@ GPU_PEAK_TFLOPS = {
 }
 
 
-def flops_per_token(model: ModelConfig, vocab_size: int, sequence_length: int) -> float:
+def flops_per_token(
+    model: ModelConfig, vocab_size: int, sequence_length: int, adapter_parameters: int | None = None
+) -> float:
     """FLOPs of training on one token of a sequence of ``sequence_length`` tokens.
 
     Forward and backward pass take 6 FLOPs per element of a matrix that multiplies. Attention multiplies queries with keys
     and probabilities with values: 2 x query width x sequence length multiplications, halved by causality.
+    With ``adapter_parameters``, the matrices are frozen: without their gradients they take 4 FLOPs per element.
     """
     entries = stage_entries(model, vocab_size, 0, 1)
     matrices = sum(entry.size for entry in entries if multiplies(entry.weight, model))
     attention = model.layers * axis_sizes(model, vocab_size)["q"] * sequence_length
+    if adapter_parameters is not None:
+        return 4.0 * matrices + 6.0 * (attention + adapter_parameters)
     return 6.0 * (matrices + attention)

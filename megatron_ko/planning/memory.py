@@ -47,13 +47,18 @@ def rank_memory(
     micro_batches: int,
     sequence_length: int,
     bytes_per_weight: int,
+    adapter_parameters: int | None = None,
 ) -> RankMemory:
-    """Memory of the rank that needs most. The first stage keeps activations of up to ``pipeline`` micro-batches."""
+    """Memory of the rank that needs most. The first stage keeps activations of up to ``pipeline`` micro-batches.
+
+    With ``adapter_parameters``, those of adapters on one rank, only they have gradients and optimizer state.
+    """
     return max(
         (
             _stage_memory(
                 model, parallel, stage, padded_vocab_size, data_parallel * parallel.context,
                 micro_batch_size * sequence_length // parallel.context, micro_batches, bytes_per_weight,
+                adapter_parameters,
             )
             for stage in range(parallel.pipeline)
         ),
@@ -70,6 +75,7 @@ def _stage_memory(
     tokens: int,
     micro_batches: int,
     bytes_per_weight: int,
+    adapter_parameters: int | None,
 ) -> RankMemory:
     sizes = axis_sizes(model, padded_vocab_size)
     count = parameters_of_stage(model, padded_vocab_size, parallel, stage)
@@ -80,10 +86,11 @@ def _stage_memory(
     activations = model.layers // parallel.pipeline * per_token * tokens * in_flight * bytes_per_weight / 2
     if stage == parallel.pipeline - 1:
         activations += 10 * tokens * padded_vocab_size / parallel.tensor
+    trained = count if adapter_parameters is None else adapter_parameters
     return RankMemory(
         parameters=count,
-        weights_bytes=count * bytes_per_weight,
-        gradients_bytes=count * 4,
-        optimizer_bytes=-(-count * (master + 8) // shards),
+        weights_bytes=(count + (adapter_parameters or 0)) * bytes_per_weight,
+        gradients_bytes=trained * 4,
+        optimizer_bytes=-(-trained * (master + 8) // shards),
         activations_bytes=int(activations),
     )

@@ -9,10 +9,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from megatron_ko.config.training import Config, TrainingConfig
+from megatron_ko.config.training import Config, ParallelConfig, TrainingConfig
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning import batch_ramp, flops, memory
+from megatron_ko.planning.adapters import adapter_parameters
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.weights import padded_vocab_size, parameter_count
 from megatron_ko.wording import format_count
@@ -52,6 +53,8 @@ class Plan:
     """Tokens of the data's tokenizer; the embedding may have more rows. None if the data does not exist yet."""
     max_epochs: float = math.inf
     """``data.max_epochs``; the plan warns of sets that are repeated more often."""
+    adapter_parameters: int | None = None
+    """Parameters of all adapters, which alone are trained; None without the section lora."""
     model_source: str = ""
     """Where the fields of the model come from, if not from the configuration."""
 
@@ -111,6 +114,7 @@ class Plan:
         data = world_size // (parallel.tensor * parallel.pipeline * parallel.context)
         padded = padded_vocab_size(vocab_size, config.model.vocab_multiple)
         micro_batches = training.global_batch_size // (training.micro_batch_size * data)
+        on_rank, adapters = (_adapter_parameters(config, layout) for layout in (parallel, None))
         return Plan(
             world_size=world_size,
             tensor=parallel.tensor,
@@ -125,7 +129,7 @@ class Plan:
             vocab_size=vocab_size,
             padded_vocab_size=padded,
             parameters=parameter_count(config.model, vocab_size),
-            flops_per_token=flops.flops_per_token(config.model, padded, training.sequence_length),
+            flops_per_token=flops.flops_per_token(config.model, padded, training.sequence_length, adapters),
             memory=memory.rank_memory(
                 config.model,
                 parallel,
@@ -135,10 +139,12 @@ class Plan:
                 micro_batches=micro_batches,
                 sequence_length=training.sequence_length,
                 bytes_per_weight=2 if config.precision.dtype == "bf16" else 4,
+                adapter_parameters=on_rank,
             ),
             shares=_shares(config, manifest) if manifest else (),
             tokenizer_size=manifest.vocab_size if manifest else None,
             max_epochs=config.data.max_epochs,
+            adapter_parameters=adapters,
         )
 
     def text(self) -> str:
@@ -152,6 +158,7 @@ class Plan:
             f"x data {self.data}",
             f"model        {self.parameters:,} parameters, vocabulary {self.vocab_size:,}{tokens} (padded {self.padded_vocab_size:,})",
             *([f"             from {self.model_source}"] if self.model_source else []),
+            *self._adapter_lines(),
             f"batch        {format_count(self.global_batch_size, 'sequence')} x {format_count(self.sequence_length, 'token')} = "
             f"{self.tokens_per_step:,} tokens per step, {format_count(self.micro_batches, 'micro-batch')}",
             *self._ramp_lines(),
@@ -185,6 +192,20 @@ class Plan:
             f"             grows from {smaller[0][0]:,} in {format_count(len(smaller), 'size')}: {format_count(steps, 'step')}, "
             f"{samples * self.sequence_length:,} tokens"
         ]
+
+    def _adapter_lines(self) -> list[str]:
+        if self.adapter_parameters is None:
+            return []
+        share = self.adapter_parameters / self.parameters
+        return [
+            f"adapters     {self.adapter_parameters:,} parameters train ({share:.2%} of the model, which is frozen)"
+        ]
+
+
+def _adapter_parameters(config: Config, parallel: ParallelConfig | None) -> int | None:
+    if config.lora is None:
+        return None
+    return adapter_parameters(config.model, config.lora.rank, config.lora.targets, parallel)
 
 
 def mixture_of(config: Config, manifest: Manifest) -> dict[str, float]:

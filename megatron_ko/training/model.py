@@ -48,9 +48,13 @@ class RMSNorm(nn.Module):
 
 
 def transformer_config(
-    model: ModelConfig, parallel: ParallelConfig, precision: PrecisionConfig, device: str
+    model: ModelConfig,
+    parallel: ParallelConfig,
+    precision: PrecisionConfig,
+    device: str,
+    with_engine: bool = True,
 ) -> Any:
-    """Builds megatron-core's ``TransformerConfig`` for this model."""
+    """Builds megatron-core's ``TransformerConfig`` for this model, for layers of Transformer Engine if ``with_engine``."""
     from megatron.core.transformer import TransformerConfig
 
     dtype = torch.bfloat16 if precision.dtype == "bf16" else torch.float32
@@ -84,7 +88,7 @@ def transformer_config(
         masked_softmax_fusion=False,
         bias_activation_fusion=device == "cuda",
         bias_dropout_fusion=device == "cuda",
-        apply_rope_fusion=uses_transformer_engine(device),
+        apply_rope_fusion=with_engine and uses_transformer_engine(device),
         perform_initialization=False,
         use_cpu_initialization=device == "cpu",
     )
@@ -104,7 +108,7 @@ def uses_transformer_engine(device: str) -> bool:
     return device == "cuda" and importlib.util.find_spec("transformer_engine") is not None
 
 
-def _block_spec(config: Any, device: str) -> Any:
+def _block_spec(config: Any, device: str, with_engine: bool) -> Any:
     """Transformer Engine's layers if it is installed and the device is a GPU, otherwise megatron-core's with our modules."""
     from megatron.core.models.gpt import gpt_layer_specs
     from megatron.core.transformer.transformer_block import (
@@ -112,7 +116,7 @@ def _block_spec(config: Any, device: str) -> Any:
         get_num_layers_to_build,
     )
 
-    if uses_transformer_engine(device):
+    if with_engine and uses_transformer_engine(device):
         return gpt_layer_specs.get_gpt_layer_with_transformer_engine_spec(qk_layernorm=config.qk_layernorm)
     layer: Any = gpt_layer_specs.get_gpt_layer_local_spec(normalization="RMSNorm")
     layer.submodules.input_layernorm = RMSNorm
@@ -133,20 +137,22 @@ def build_gpt(
     vocab_size: int,
     device: torch.device,
     seed: int | None = None,
+    with_engine: bool = True,
 ) -> Any:
     """Builds this rank's part of the GPT in the layout of ``distributed.start``.
 
     ``vocab_size`` is the number of tokens without padding; logits of padding are computed, too, and mean nothing. A loss
     reads it as ``real_vocab_size``. Without ``seed``, weights are not initialized (to be loaded).
+    ``with_engine``: use Transformer Engine where it is installed; adapters need megatron-core's layers.
     """
     from megatron.core import parallel_state
     from megatron.core.models.gpt import GPTModel
 
-    config = transformer_config(model, parallel, precision, device.type)
+    config = transformer_config(model, parallel, precision, device.type, with_engine)
     padded = padded_vocab_size(vocab_size, model.vocab_multiple)
     gpt = GPTModel(
         config,
-        _block_spec(config, device.type),
+        _block_spec(config, device.type, with_engine),
         vocab_size=padded,
         max_sequence_length=model.max_sequence_length,
         pre_process=parallel_state.is_pipeline_first_stage(),
