@@ -28,7 +28,6 @@ from megatron_ko.formats.run_folder import (
     folder_problem,
     lacks_validation,
     newest_checkpoint,
-    origin_of,
     start_of_run,
 )
 from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tokenizer_folder
@@ -173,11 +172,9 @@ def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
                 f"the package {package} is not installed: {why}; pip install -r requirements.txt",
                 rule="missing-package",
             )
-    start, initial = find_weights(config, plan.vocab_size, manifest.tokenizer_fingerprint)
+    start, origin, initial = find_weights(config, plan.vocab_size, manifest.tokenizer_fingerprint)
     data = describe_data(manifest, mixture_of(config, manifest))
-    checked = Preflight(
-        config, manifest, plan, start, initial, data, origin_of(config.checkpoint.resume, start)
-    )
+    checked = Preflight(config, manifest, plan, start, initial, data, origin)
     if start:
         checked.check_data(start)
     return checked
@@ -191,13 +188,13 @@ def plan_of(loaded: Loaded[Config], world_size: int, manifest: Manifest | None =
 
 def find_weights(
     config: Config, vocab_size: int, tokenizer_fingerprint: str | None
-) -> tuple[Checkpoint | None, Checkpoint | HfModel | None]:
-    """The checkpoint that the run continues from, and the weights that start it; at most one of both.
+) -> tuple[Checkpoint | None, Origin | None, Checkpoint | HfModel | None]:
+    """The checkpoint that the run continues from, with the run's origin, or the weights that start it.
 
     Raises CheckpointError where one does not fit the model, the vocabulary or this megatron-core. Without a fingerprint
     the tokenizer is not compared.
     """
-    start = start_of_run(config)
+    start, origin = start_of_run(config)
     weights = config.checkpoint.initial_weights
     initial: Checkpoint | HfModel | None = None
     if weights and start is None:
@@ -207,7 +204,7 @@ def find_weights(
             check_fits(checkpoint, config.model, vocab_size, tokenizer_fingerprint)
         if isinstance(checkpoint, Checkpoint):
             check_loadable(checkpoint)
-    return start, initial
+    return start, origin, initial
 
 
 def check_manifest(loaded: Loaded[Config]) -> Manifest:

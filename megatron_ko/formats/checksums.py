@@ -6,10 +6,10 @@ magnitude faster than SHA-256, so that it costs little beside reading the files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 BLOCK_BYTES = 1 << 22
 ALGORITHM = "xxh3_128"
@@ -36,15 +36,51 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+class HashingFile:
+    """A binary file that is written from its beginning to its end; hashes what passes, so that it is not read again."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        import xxhash
+
+        self._file, self._digest = file, xxhash.xxh3_128()
+
+    def write(self, data: Any) -> int:
+        self._digest.update(data)
+        return self._file.write(data)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def checksum(self) -> str:
+        """``hash_file`` of what was written."""
+        return self._digest.hexdigest()
+
+
 def state_files(folder: Path) -> list[str]:
     """Sorted names of the files that hold the state of a checkpoint. The tokenizer has a fingerprint of its own."""
     return sorted(path.name for pattern in _STATE for path in folder.glob(pattern) if path.is_file())
 
 
-def describe_files(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """``{name: {"bytes": size, ALGORITHM: checksum}}``, as the marker has it."""
+def describe_files(
+    folder: Path, names: Iterable[str], known: Mapping[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """``{name: {"bytes": size, ALGORITHM: checksum}}``, as the marker has it; ``known``: checksums from writing."""
+    known = known or {}
     return {
-        name: {"bytes": (folder / name).stat().st_size, ALGORITHM: hash_file(folder / name)} for name in names
+        name: {
+            "bytes": (folder / name).stat().st_size,
+            ALGORITHM: known[name] if name in known else hash_file(folder / name),
+        }
+        for name in names
     }
 
 

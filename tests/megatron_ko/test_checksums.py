@@ -149,7 +149,7 @@ def test_a_truncated_newest_checkpoint_is_skipped_before_ranks_start(finished, r
     file.write_bytes(file.read_bytes()[:-1])
     config = preflight([finished[0]], [*FIXED, f"run.folder={run}"], 2).config
     with caplog.at_level(logging.WARNING):
-        start = start_of_run(config)
+        start, _ = start_of_run(config)
     assert start is not None and start.folder == older and file.name in caplog.text
     (older / ".metadata").unlink()
     with pytest.raises(CheckpointError) as caught:
