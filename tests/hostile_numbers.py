@@ -120,7 +120,8 @@ def _example(annotation: Any, metadata: Any) -> Any:
         return {NAME: _example(get_args(member)[1], ())}
     if member in (int, float):
         flat = [part for item in metadata for part in getattr(item, "metadata", [item])]
-        lows = [m.ge for m in flat if isinstance(m, Ge)] + [m.gt + 1 for m in flat if isinstance(m, Gt)]
+        lows: list[Any] = [m.ge for m in flat if isinstance(m, Ge)]
+        lows += [m.gt + 1 for m in flat if isinstance(m, Gt)]  # type: ignore[operator]
         return member(max(lows, default=1))
     return {bool: False, str: "x"}[member]
 

@@ -106,9 +106,8 @@ class SliceReader:
         """The part of one chunk that ``item`` describes; only tensors are unpickled."""
         location = (self._metadata.storage_data or {})[item.storage_index]
         with open(self.folder / location.relative_path, "rb", buffering=0) as file:
-            stored = torch.load(
-                _Section(file, location.offset, location.length), map_location="cpu", weights_only=True
-            )
+            section: Any = _Section(file, location.offset, location.length)
+            stored = torch.load(section, map_location="cpu", weights_only=True)
         part = narrow_tensor_by_index(stored, item.storage_offsets, item.lengths)
         if part.dtype != dtype or tuple(part.shape) != tuple(item.lengths):
             raise ValueError(f"it contains {part.dtype} {list(part.shape)}, not {dtype} {list(item.lengths)}")
@@ -198,6 +197,7 @@ class _HashingFileSystem(FileSystem):
 
     @contextlib.contextmanager
     def create_stream(self, path: Any, mode: str) -> Iterator[Any]:
+        stream: Any
         with super().create_stream(path, mode) as stream:
             if Path(path).suffix != ".distcp" or mode != "wb":
                 yield stream

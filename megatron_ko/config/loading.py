@@ -305,9 +305,10 @@ def _broken_rules(root: Any, tree: Tree, rules: Sequence[Rule]) -> list[Problem]
 @functools.cache
 def _part_adapter(root: Any, name: str) -> TypeAdapter:
     info = fields_of(root)[name]
+    kind: Any = info.annotation
     if info.discriminator:
-        return TypeAdapter(Annotated[info.annotation, Field(discriminator=info.discriminator)])
-    return TypeAdapter(info.annotation)
+        kind = Annotated[kind, Field(discriminator=info.discriminator)]  # type: ignore
+    return TypeAdapter(kind)
 
 
 def _valid_part(root: Any, name: str, data: Any) -> Any:

@@ -6,8 +6,10 @@ magnitude faster than SHA-256, so that it costs little beside reading the files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,10 +32,25 @@ def hash_file(path: Path) -> str:
 
     digest = xxhash.xxh3_128()
     with open(path, "rb", buffering=0) as file:
-        block = memoryview(bytearray(BLOCK_BYTES))
-        while count := file.readinto(block):
-            digest.update(block[:count])
+        for block in _read_ahead(file):
+            digest.update(block)
     return digest.hexdigest()
+
+
+def _read_ahead(file: FileIO) -> Iterator[memoryview]:
+    """The content in blocks; a thread reads the next one while a block is used, since reading takes longer than hashing."""
+    block, other = (memoryview(bytearray(BLOCK_BYTES)) for _ in range(2))
+    count = file.readinto(block)
+    if count is None or count < BLOCK_BYTES:  # a small file, or its end
+        while count:
+            yield block[:count]
+            count = file.readinto(block)
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
+        while count:
+            coming = pool.submit(file.readinto, other)
+            yield block[:count]
+            block, other, count = other, block, coming.result()
 
 
 class HashingFile:
