@@ -5,7 +5,7 @@ Owns what operations share. What happens between the ends belongs to each operat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -164,12 +164,11 @@ def write_as_hf(
     overwrite: bool,
     max_shard_gb: float,
     allow_nonfinite: bool = False,
-) -> Path:
-    """Writes ``store`` as a Hugging Face folder; returns the folder."""
+) -> tuple[Path, dict[str, str]]:
+    """Writes ``store`` as a Hugging Face folder; returns the folder and the checksums of its files of weights."""
     exported_family(store.origin, store.model, store.family)
     folder = clear_destination(path, source, overwrite, _clear_export, "an export")
-    hf.write_hf(store if allow_nonfinite else require_finite(store), folder, max_shard_gb)
-    return folder
+    return folder, hf.write_hf(store if allow_nonfinite else require_finite(store), folder, max_shard_gb)
 
 
 def _clear_export(folder: Path) -> None:
@@ -191,7 +190,7 @@ def write_like_source(store: Store, source: Store, options: ExpandVocab | PruneV
     """Writes ``store`` in the format of the options, or in the source's own; returns the folder."""
     own: Format = "megatron" if mcore.is_mcore(Path(source.origin)) else "hf"
     if (options.format or own) == "hf":
-        return write_as_hf(store, source, dst, options.overwrite, options.max_shard_gb)
+        return write_as_hf(store, source, dst, options.overwrite, options.max_shard_gb)[0]
     return write_as_checkpoint(store, source, dst, options.overwrite)
 
 
@@ -203,10 +202,12 @@ def verify_output(
     unrounded: Store | None = None,
     beside: Sequence[str] = (),
     adapter: Adapter | None = None,
+    checksums: Mapping[str, str] | None = None,
 ) -> int:
     """Compares the written model with ``store``, prints a summary and writes ``verification.json``; returns 0.
 
-    ``verification.json`` has checksums of a Hugging Face folder's files, those named in ``beside`` included. Also says
+    ``verification.json`` has checksums of a Hugging Face folder's files, those named in ``beside`` included; ``checksums``
+    are those that writing computed. Also says
     what rounding cost if ``unrounded`` is of a format with more digits. Logits are those of the source with ``adapter``.
     Raises CheckpointError when the model differs from ``store``.
     """
@@ -237,7 +238,7 @@ def verify_output(
         if not logits.ok:
             failures.append(f"the logits differ by {logits.difference:.3g}, more than {options.tolerance:g}")
     if hf.is_hf(folder):
-        report["files"] = describe_files(folder, sorted([*hf.files_of(folder), *beside]))
+        report["files"] = describe_files(folder, sorted([*hf.files_of(folder), *beside]), checksums)
     write_json(folder / "verification.json", report)
     if failures:
         raise CheckpointError(

@@ -29,7 +29,6 @@ from megatron_ko.formats.run_folder import (
     folder_problem,
     lacks_validation,
     newest_checkpoint,
-    origin_of,
     start_of_run,
 )
 from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tokenizer_folder
@@ -188,11 +187,9 @@ def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
                 f"the package {package} is not installed: {why}; pip install -r requirements.txt",
                 rule="missing-package",
             )
-    start, initial = find_weights(config, plan.vocab_size, manifest.tokenizer_fingerprint)
+    start, origin, initial = find_weights(config, plan.vocab_size, manifest.tokenizer_fingerprint)
     data = describe_data(manifest, average_mixture_of(config, manifest), config.data.order)
-    checked = Preflight(
-        config, manifest, plan, start, initial, data, origin_of(config.checkpoint.resume, start)
-    )
+    checked = Preflight(config, manifest, plan, start, initial, data, origin)
     if start:
         checked.check_data(start)
     return checked
@@ -206,13 +203,14 @@ def plan_of(loaded: Loaded[Config], world_size: int, manifest: Manifest | None =
 
 def find_weights(
     config: Config, vocab_size: int, tokenizer_fingerprint: str | None
-) -> tuple[Checkpoint | None, Checkpoint | HfModel | None]:
-    """The checkpoint that the run continues from, and the weights that start it; both only in a LoRA run, which has a base.
+) -> tuple[Checkpoint | None, Origin | None, Checkpoint | HfModel | None]:
+    """The checkpoint that the run continues from, with the run's origin, and the weights that start it; a run that continues
+    has such weights only with LoRA, as its base.
 
     Raises CheckpointError where one does not fit the model, the vocabulary or this megatron-core. Without a fingerprint
     the tokenizer is not compared.
     """
-    start = start_of_run(config)
+    start, origin = start_of_run(config)
     weights = config.checkpoint.initial_weights
     initial: Checkpoint | HfModel | None = None
 
@@ -232,7 +230,7 @@ def find_weights(
             check_fits(checkpoint, config.model, vocab_size, tokenizer_fingerprint)
         if isinstance(checkpoint, Checkpoint):
             check_loadable(checkpoint)
-    return start, initial
+    return start, origin, initial
 
 
 def check_manifest(loaded: Loaded[Config]) -> Manifest:

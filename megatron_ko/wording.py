@@ -8,14 +8,18 @@ def format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else plural(noun)}"
 
 
-def format_bytes(number: int) -> str:
-    """Bytes in powers of 1000: ``153.6 kB``."""
-    value, unit = float(number), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 999.95 or unit == "TB":
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:,.1f} {unit}"
+def format_bytes(number: float) -> str:
+    """Bytes in powers of 1000, with three digits: ``512 B``, ``3.40 kB``, ``154 MB``."""
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if number >= unit:
+            return f"{format_digits(number / unit)} {name}"
+    return f"{number:.0f} B"
+
+
+def format_digits(number: float) -> str:
+    """Three digits: ``1.23``, ``45.6``, ``789``."""
+    digits = 0 if abs(number) >= 100 else 1 if abs(number) >= 10 else 2
+    return f"{number:.{digits}f}"
 
 
 def plural(noun: str) -> str:

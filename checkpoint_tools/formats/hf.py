@@ -23,6 +23,7 @@ from checkpoint_tools.formats.tokenizer_files import publish_tokenizer, remove_t
 from checkpoint_tools.prefetch import map_ahead
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, read_json, write_json
+from megatron_ko.formats.checksums import HashingFile
 from megatron_ko.formats.hf_config import read_config
 from megatron_ko.formats.hf_families import FAMILIES
 from megatron_ko.planning.weights import input_weight
@@ -206,8 +207,11 @@ def _one_dtype(folder: Path, codes: set[str]) -> str:
 # --- writing ---------------------------------------------------------------------------------------------
 
 
-def write_hf(store: Store, folder: Path, max_shard_gb: float) -> None:
-    """Writes weights, tokenizer and ``config.json`` (last) to an empty or new ``folder``. Shards in 10^9 bytes."""
+def write_hf(store: Store, folder: Path, max_shard_gb: float) -> dict[str, str]:
+    """Writes weights, tokenizer and ``config.json`` (last) to an empty or new ``folder``. Shards in 10^9 bytes.
+
+    Returns the checksum of each file of weights by name.
+    """
     family = exported_family(store.origin, store.model, store.family)
     require_space(folder, sum(map(store.size, store.names())))
     folder.mkdir(parents=True, exist_ok=True)
@@ -216,8 +220,10 @@ def write_hf(store: Store, folder: Path, max_shard_gb: float) -> None:
     files = (
         [f"model-{i:05d}-of-{count:05d}.safetensors" for i in range(1, count + 1)] if count > 1 else [SINGLE]
     )
-    for file, names in zip(files, shards):
-        _write_safetensors(folder / file, store, names, family.name_of)
+    checksums = {
+        file: _write_safetensors(folder / file, store, names, family.name_of)
+        for file, names in zip(files, shards)
+    }
     if count > 1:
         total = sum(store.size(name) for name in store.names())
         weight_map = {family.name_of(name): file for file, names in zip(files, shards) for name in names}
@@ -227,6 +233,7 @@ def write_hf(store: Store, folder: Path, max_shard_gb: float) -> None:
     write_json(folder / "generation_config.json", generation)
     config = config_json(family, store.model, store.vocab_size, store.dtype, store.special_ids)
     write_json(folder / "config.json", config)
+    return checksums
 
 
 def clear_hf(folder: Path) -> None:
@@ -271,10 +278,10 @@ def _shards(store: Store, max_shard_gb: float) -> list[list[str]]:
     return shards
 
 
-def _write_safetensors(path: Path, store: Store, names: list[str], name_of: Callable[[str], str]) -> None:
+def _write_safetensors(path: Path, store: Store, names: list[str], name_of: Callable[[str], str]) -> str:
     """Writes a safetensors file: length of the header, header (JSON, padded to 8 bytes), bytes of the tensors.
 
-    ``name_of``: the name in the file.
+    ``name_of``: the name in the file. Returns the checksum.
     """
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
@@ -287,10 +294,12 @@ def _write_safetensors(path: Path, store: Store, names: list[str], name_of: Call
         }
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with atomic_file(path) as file:
+    with atomic_file(path) as plain:
+        file = HashingFile(plain)
         file.write(struct.pack("<Q", len(text)))
         file.write(text)
         shown = progress_bytes(names, f"writing {path.name}", map(store.size, names))
         for name, tensor in zip(shown, map_ahead(store.tensor, names), strict=True):
             assert tensor.dtype == DTYPES[store.dtype], name
             file.write(tensor.contiguous().view(torch.uint8).numpy().data)
+    return file.checksum()

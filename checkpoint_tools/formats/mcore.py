@@ -65,16 +65,17 @@ def is_mcore(folder: Path) -> bool:
     return not (folder / "config.json").exists() and is_run_folder(folder)
 
 
-def open_mcore(path: Path) -> Store:
+def open_mcore(path: Path, check_content: bool = True) -> Store:
     """Opens a checkpoint, or the newest complete one of a run folder; optimizer state is not read.
 
-    Adapters are merged into their base. Raises CheckpointError when it is half-written or damaged, or its tensors do not
-    match its configuration.
+    Adapters are merged into their base. Without ``check_content``, checksums are not compared: of a checkpoint just written,
+    whose tensors are compared. Raises CheckpointError when it is half-written or damaged, or its tensors do not match its
+    configuration.
     """
     checkpoint = newest_checkpoint(path)
     if checkpoint.lora is not None:
         return with_dtype(open_merged(checkpoint), checkpoint.dtype)
-    if damaged := damaged_files(checkpoint):
+    if check_content and (damaged := damaged_files(checkpoint)):
         raise damage_error(checkpoint, damaged)
     folder, model = checkpoint.folder, checkpoint.model
     _check_vocabulary(checkpoint)
@@ -203,7 +204,7 @@ def write_mcore(store: Store, folder: Path) -> None:
     chunks = list(_chunks(store, padded))
     require_space(folder, sum(chunk.size for chunk in chunks))
     folder.mkdir(parents=True, exist_ok=True)
-    torch_dist.write(folder, chunks)
+    checksums = torch_dist.write(folder, chunks)
     with atomic_file(folder / "common.pt") as file:
         torch.save({}, file)
     backends = {
@@ -222,7 +223,7 @@ def write_mcore(store: Store, folder: Path) -> None:
     extra = {"special_ids": store.special_ids, "generation": store.generation, "source": store.origin}
     if store.adapter:
         extra["adapter"] = store.adapter
-    files = describe_files(folder, state_files(folder))
+    files = describe_files(folder, state_files(folder), checksums)
     write_json(folder / MARKER, {**checkpoint.description(), **extra, "files": files})
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,19 +21,15 @@ import torch
 from torch import Tensor
 from torch.distributed._shard._utils import narrow_tensor_by_index
 from torch.distributed.checkpoint.default_planner import DefaultSavePlanner
-from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
+from torch.distributed.checkpoint.filesystem import FileSystem, FileSystemWriter
 from torch.distributed.checkpoint.metadata import (
     BytesStorageMetadata,
     ChunkStorageMetadata,
-    Metadata,
     MetadataIndex,
     TensorProperties,
     TensorStorageMetadata,
 )
 from torch.distributed.checkpoint.planner import (
-    LoadItemType,
-    LoadPlan,
-    LoadPlanner,
     ReadItem,
     SavePlan,
     TensorWriteData,
@@ -41,7 +38,9 @@ from torch.distributed.checkpoint.planner import (
 )
 from torch.distributed.checkpoint.planner_helpers import create_read_items_for_chunk_list
 
+from checkpoint_tools.prefetch import map_ahead
 from megatron_ko.errors import CheckpointError, first_line
+from megatron_ko.formats.checksums import HashingFile
 from megatron_ko.progress import progress_bytes
 from megatron_ko.training import checkpoint_index
 from megatron_ko.training.checkpoint_index import read_index
@@ -62,10 +61,8 @@ class SliceReader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._reader = _SafeReader(folder)
         try:
-            self._metadata = self._reader.read_metadata()
-            self._reader.set_up_storage_reader(self._metadata, is_coordinator=True)
+            self._metadata = read_index(folder)
         except _READ_ERRORS as error:
             raise CheckpointError(
                 f"{folder / '.metadata'}: {_DAMAGED} ({first_line(error)})", rule="damaged-index"
@@ -85,21 +82,67 @@ class SliceReader:
 
     def read(self, name: str, offset: tuple[int, ...], shape: tuple[int, ...]) -> Tensor:
         """The block of ``shape`` at ``offset`` of the global tensor ``name``."""
-        target = torch.empty(shape, dtype=self.dtype(name))
         chunk = ChunkStorageMetadata(torch.Size(offset), torch.Size(shape))
         items = create_read_items_for_chunk_list(name, self._tensors[name], [chunk])
-        if sum(math.prod(item.lengths) for item in items) != target.numel():
+        if sum(math.prod(item.lengths) for item in items) != math.prod(shape):
             raise CheckpointError(
                 f"{self.folder}: the chunks of {name} do not cover it exactly once; the checkpoint {_DAMAGED}",
                 rule="damaged-checkpoint",
             )
         try:
-            self._reader.read_data(LoadPlan(items), _IntoTensor(target))
+            if len(items) == 1:  # covers the block, so that nothing is copied
+                return self._part(items[0], self.dtype(name))
+            target = torch.empty(shape, dtype=self.dtype(name))
+            for item in items:
+                part = narrow_tensor_by_index(target, item.dest_offsets, item.lengths)
+                part.copy_(self._part(item, self.dtype(name)))
         except _READ_ERRORS as error:
             raise CheckpointError(
                 f"{self.folder}: {name} {_DAMAGED} ({first_line(error)})", rule="damaged-checkpoint"
             ) from None
         return target
+
+    def _part(self, item: ReadItem, dtype: torch.dtype) -> Tensor:
+        """The part of one chunk that ``item`` describes; only tensors are unpickled."""
+        location = (self._metadata.storage_data or {})[item.storage_index]
+        with open(self.folder / location.relative_path, "rb", buffering=0) as file:
+            section: Any = _Section(file, location.offset, location.length)
+            stored = torch.load(section, map_location="cpu", weights_only=True)
+        part = narrow_tensor_by_index(stored, item.storage_offsets, item.lengths)
+        if part.dtype != dtype or tuple(part.shape) != tuple(item.lengths):
+            raise ValueError(f"it contains {part.dtype} {list(part.shape)}, not {dtype} {list(item.lengths)}")
+        return part
+
+
+class _Section(io.RawIOBase):
+    """A section of a file as a file of its own, read without a copy in between."""
+
+    def __init__(self, file: io.FileIO, offset: int, length: int) -> None:
+        self._file, self._offset, self._length, self._position = file, offset, length, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._length}[whence]
+        self._position = start + offset
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        view = view[: max(0, self._length - self._position)]
+        self._file.seek(self._offset + self._position)
+        done = 0
+        while done < len(view) and (count := self._file.readinto(view[done:])):
+            done += count
+        self._position += done
+        return done
 
 
 def read_object(folder: Path, name: str) -> bytes:
@@ -109,40 +152,6 @@ def read_object(folder: Path, name: str) -> bytes:
         if key.partition("/")[0] == name and isinstance(entry, BytesStorageMetadata):
             return checkpoint_index.read_object(folder, index, key)
     raise KeyError(f"the index has no object {name}")
-
-
-class _SafeReader(FileSystemReader):
-    """torch's reader, which unpickles only descriptions from the index."""
-
-    def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
-        return read_index(Path(self.path))
-
-
-class _IntoTensor(LoadPlanner):
-    """Copies the read items into one tensor."""
-
-    def __init__(self, target: Tensor) -> None:
-        self.target = target
-
-    def resolve_tensor(self, read_item: ReadItem) -> Tensor:
-        assert read_item.type == LoadItemType.TENSOR
-        return narrow_tensor_by_index(self.target, read_item.dest_offsets, read_item.lengths)
-
-    def commit_tensor(self, read_item: ReadItem, tensor: Tensor) -> None:
-        pass
-
-    def set_up_planner(self, *args: Any, **kwargs: Any) -> None: ...
-    def create_local_plan(self) -> LoadPlan:
-        raise NotImplementedError
-
-    def create_global_plan(self, global_plan: list[LoadPlan]) -> list[LoadPlan]:
-        raise NotImplementedError
-
-    def finish_plan(self, central_plan: LoadPlan) -> LoadPlan:
-        raise NotImplementedError
-
-    def load_bytes(self, read_item: ReadItem, value: io.BytesIO) -> None:
-        raise NotImplementedError
 
 
 # --- writing ---------------------------------------------------------------------------------------------
@@ -165,10 +174,11 @@ class Chunk:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def write(folder: Path, chunks: Iterable[Chunk]) -> None:
-    """Writes chunks one by one, then ``.metadata``."""
+def write(folder: Path, chunks: Iterable[Chunk]) -> dict[str, str]:
+    """Writes chunks one by one, then ``.metadata``; returns the checksum of each file of tensors by name."""
     planner = _OneByOne(list(chunks), f"writing {folder.name}")
     writer = FileSystemWriter(folder)
+    files = writer.fs = _HashingFileSystem()
     writer.set_up_storage_writer(is_coordinator=True)
     # The steps of ``torch.distributed.checkpoint.save`` for one process; that function wraps errors and Ctrl-C in its own exception.
     plan = writer.prepare_local_plan(planner.create_local_plan())
@@ -176,6 +186,25 @@ def write(folder: Path, chunks: Iterable[Chunk]) -> None:
     (plan,) = writer.prepare_global_plan([plan])
     with _without_crc32():
         writer.finish(index, [writer.write_data(plan, planner).wait()])
+    return files.checksums
+
+
+class _HashingFileSystem(FileSystem):
+    """torch's file system, which remembers the checksum of each file of tensors that it wrote."""
+
+    def __init__(self) -> None:
+        self.checksums: dict[str, str] = {}
+
+    @contextlib.contextmanager
+    def create_stream(self, path: Any, mode: str) -> Iterator[Any]:
+        stream: Any
+        with super().create_stream(path, mode) as stream:
+            if Path(path).suffix != ".distcp" or mode != "wb":
+                yield stream
+                return
+            file = HashingFile(stream)
+            yield file
+            self.checksums[Path(path).name] = file.checksum()
 
 
 @contextlib.contextmanager
@@ -190,12 +219,13 @@ def _without_crc32() -> Iterator[None]:
 
 
 class _OneByOne(DefaultSavePlanner):
-    """A plan from descriptions; tensors exist only between ``resolve_data`` and their write."""
+    """A plan from descriptions, in whose order torch writes; a tensor and the next one exist at a time."""
 
     def __init__(self, chunks: list[Chunk], title: str) -> None:
         super().__init__(flatten_state_dict=False)
         self._chunks = {MetadataIndex(chunk.name, chunk.offset): chunk for chunk in chunks}
-        self._progress = progress_bytes(chunks, title, [chunk.size for chunk in chunks])
+        shown = progress_bytes(chunks, title, [chunk.size for chunk in chunks])
+        self._ahead = zip(shown, map_ahead(lambda chunk: chunk.produce().contiguous(), chunks), strict=True)
 
     def create_local_plan(self) -> SavePlan:
         items = []
@@ -210,8 +240,7 @@ class _OneByOne(DefaultSavePlanner):
         return self.plan
 
     def resolve_data(self, write_item: WriteItem) -> Tensor:
-        next(self._progress)
-        chunk = self._chunks[write_item.index]
-        tensor = chunk.produce().contiguous()
+        chunk, tensor = next(self._ahead)
+        assert chunk is self._chunks[write_item.index], write_item.index
         assert tuple(tensor.shape) == chunk.shape and tensor.dtype == chunk.dtype, write_item.index
         return tensor

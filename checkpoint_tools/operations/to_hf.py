@@ -41,7 +41,7 @@ def run(options: ToHf) -> int:
         store = replace(store, chat_template=read_chat_template(options.chat_template, store))
     facts = read_facts(Path(source.origin), folder.absolute().name)
     card = write_card_text(facts, store, license_)
-    folder = write_as_hf(
+    folder, checksums = write_as_hf(
         store, source, options.dst, options.overwrite, options.max_shard_gb, options.allow_nonfinite
     )
     beside = write_card(folder, card, facts.checkpoint.config)
@@ -54,4 +54,4 @@ def run(options: ToHf) -> int:
             f"warning: transformers runs {family.architecture} only with code from its publisher;\n"
             "  copy it into the folder with auto_map in config.json, or export without --family"
         )
-    return verify_output(store, hf.open_hf(folder), folder, options, source, beside)
+    return verify_output(store, hf.open_hf(folder), folder, options, source, beside, checksums=checksums)

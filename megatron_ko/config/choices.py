@@ -27,8 +27,8 @@ def explain_choice(root: Any, item: Any, keys: Keys, data: Any) -> tuple[Keys, s
     mistake. Errors of the alternatives of one field have the same result."""
     if item["type"] not in _KINDS:
         return None
-    annotation, depth = _field_at(root, keys, data)
-    field = keys[:depth]
+    info, depth = field_at(root, keys, data)
+    annotation, field = info.annotation, keys[:depth]
     value = _value_at(data, field)
     if not is_list(annotation):
         words = literals_of(annotation)
@@ -46,17 +46,17 @@ def explain_choice(root: Any, item: Any, keys: Keys, data: Any) -> tuple[Keys, s
     return (*field, position), _wrong_word(value[int(position)], words), "literal_error"
 
 
-def _field_at(root: Any, keys: Keys, data: Any) -> tuple[Any, int]:
-    """Annotation of the field that ``keys`` lead to or into, and how many of the keys name it."""
+def field_at(root: Any, keys: Keys, data: Any) -> tuple[Any, int]:
+    """pydantic's FieldInfo of the field that ``keys`` lead to or into, and how many of the keys name it."""
     kinds, depth = [root], 0
     while True:
         kinds = _fitting(kinds, _value_at(data, keys[:depth])) or kinds
-        annotation = next(fields_of(k)[keys[depth]].annotation for k in kinds if keys[depth] in fields_of(k))
+        info = next(fields_of(k)[keys[depth]] for k in kinds if keys[depth] in fields_of(k))
         depth += 1
-        inside = sections_of(annotation)
-        enters = 1 if key_inside(annotation) else 0
+        inside = sections_of(info.annotation)
+        enters = 1 if key_inside(info.annotation) else 0
         if not inside or len(keys) <= depth + enters:
-            return annotation, depth
+            return info, depth
         kinds, depth = inside, depth + enters
 
 

@@ -180,8 +180,8 @@ def describe_commands(title: str, sentences: Mapping[str, str]) -> str:
 
 def positive(text: str) -> int:
     """Type of an argument that counts something, such as ranks."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
+    if not text.isdecimal() or len(text) > 19 or not 0 < int(text) < 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 1 to {2**63 - 1}")
     return int(text)
 
 

@@ -7,6 +7,7 @@ converted (the text "8" is not the number 8), and the sentence under a field is 
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import inspect
 import sys
@@ -14,7 +15,7 @@ from collections import ChainMap
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, Strict
+from pydantic import AfterValidator, ConfigDict, Field, GetCoreSchemaHandler, Strict
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from typing_extensions import dataclass_transform  # in typing from Python 3.11 on
@@ -70,16 +71,37 @@ def add_file_field(cls: type, name: str, annotation: Any, description: str) -> N
     setattr(cls, FILE_FIELDS, {**getattr(cls, FILE_FIELDS, {}), name: field})
 
 
+INT32_MAX, INT64_MAX = 2**31 - 1, 2**63 - 1
+FLOAT32_MAX = 3.4028234663852886e38
+
+
+@dataclasses.dataclass(frozen=True)
+class AtMost:
+    """Upper bound of a type, which a field may lower: of several ``le``, pydantic enforces only the last, the type's."""
+
+    limit: float
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        schema: Any = handler(source)
+        return {**schema, "le": min(schema.get("le", self.limit), self.limit)}
+
+
 Flag = Annotated[bool, Strict()]
-INT64_MAX = 2**63 - 1
-PositiveInt = Annotated[int, Strict(), Field(gt=0, le=INT64_MAX)]
-NonNegativeInt = Annotated[int, Strict(), Field(ge=0, le=INT64_MAX)]
+PositiveInt = Annotated[int, Strict(), Field(gt=0), AtMost(INT64_MAX)]
+NonNegativeInt = Annotated[int, Strict(), Field(ge=0), AtMost(INT64_MAX)]
+# megatron-core and torch count steps, sequences and rows in 32 bits
+Int32 = Annotated[int, Strict(), Field(gt=0), AtMost(INT32_MAX)]
+# of one layer; a thousand times the widest models
+Width = Annotated[int, Strict(), Field(gt=0), AtMost(2**24)]
+Mebibytes = Annotated[int, Strict(), Field(gt=0), AtMost(2**24)]
 # numpy's RandomState, which orders the samples, takes 32 bits
 Seed = Annotated[int, Strict(), Field(ge=0, lt=2**32)]
-PositiveFloat = Annotated[float, Strict(), Field(gt=0)]
-NonNegativeFloat = Annotated[float, Strict(), Field(ge=0)]
+# torch computes with 32 bits, where a larger number is infinite
+PositiveFloat = Annotated[float, Strict(), Field(gt=0), AtMost(FLOAT32_MAX)]
+NonNegativeFloat = Annotated[float, Strict(), Field(ge=0), AtMost(FLOAT32_MAX)]
 Fraction = Annotated[float, Strict(), Field(ge=0, le=1)]
 OpenFraction = Annotated[float, Strict(), Field(ge=0, lt=1)]
+Timeout = Annotated[float, Strict(), Field(ge=1, le=30 * 86_400)]
 
 
 def _check_path(path: str) -> str:

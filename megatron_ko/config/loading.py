@@ -9,12 +9,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, TypeVar, get_args
+from copy import deepcopy
+from typing import Annotated, Any, Generic, TypeVar, get_args
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from megatron_ko.config.choices import explain_choice
+from megatron_ko.config.bounds import KEY, describe_numbers
+from megatron_ko.config.choices import explain_choice, field_at
 from megatron_ko.config.none_word import quote_none, replace_none
 from megatron_ko.config.schema import fields_of, paths_of, sections_of
 from megatron_ko.config.sections import other_programs
@@ -155,6 +157,23 @@ def _by_place(problem: Problem) -> tuple[str, int]:
     return (file, int(line)) if line.isdigit() else (problem.where, 0)
 
 
+_NUMBER_ERRORS = {
+    "greater_than",
+    "greater_than_equal",
+    "less_than",
+    "less_than_equal",
+    "finite_number",
+    "float_type",
+}
+_NUMBER_ERRORS |= {"int_type", "int_parsing", "int_parsing_size", "int_from_float"}
+
+
+def _numbers_at(root: Any, keys: Keys, data: Any) -> str | None:
+    """The numbers that the field at ``keys`` takes."""
+    info, _ = field_at(root, keys, data)
+    return describe_numbers(info, in_key=keys[-1] == KEY)
+
+
 _RULES = {"unexpected_keyword_argument": "unknown_key", "value_error": "invalid_value"}
 """Names of rules that pydantic calls otherwise."""
 
@@ -183,6 +202,8 @@ def _explain(root: Any, tree: Tree, item: Any) -> Problem:
         message = "is empty; write its keys below it or remove the line"
     elif not_a_mapping:
         message = f"{format_value(seen)}: is not a mapping; write its keys below it"
+    elif kind in _NUMBER_ERRORS and (numbers := _numbers_at(root, keys, tree.data)):
+        message = f"{format_value(seen)}: must be {numbers}"
     else:
         message = f"{format_value(seen)}: {_in_plain_words(item['msg'])}"
     return Problem(_place(tree.places, keys), path, message, _RULES.get(kind, kind).replace("_", "-"))
@@ -269,7 +290,7 @@ def _broken_rules(root: Any, tree: Tree, rules: Sequence[Rule]) -> list[Problem]
             if not info.is_required():
                 sections[name] = info.get_default(call_default_factory=True)
             continue
-        with_known = _valid_part(info.annotation, info.discriminator, data)
+        with_known = _valid_part(root, name, data)
         if with_known is not None:
             sections[name] = with_known
     problems = []
@@ -281,15 +302,18 @@ def _broken_rules(root: Any, tree: Tree, rules: Sequence[Rule]) -> list[Problem]
     return problems
 
 
-def _valid_part(kind: Any, discriminator: Any, data: Any) -> Any:
-    """The section built from ``data`` without its unknown keys, or None when it is wrong otherwise."""
-    from copy import deepcopy
-    from typing import Annotated
+@functools.cache
+def _part_adapter(root: Any, name: str) -> TypeAdapter:
+    info = fields_of(root)[name]
+    kind: Any = info.annotation
+    if info.discriminator:
+        kind = Annotated[kind, Field(discriminator=info.discriminator)]  # type: ignore
+    return TypeAdapter(kind)
 
-    from pydantic import Field
 
-    tagged: Any = Annotated[kind, Field(discriminator=discriminator)] if discriminator else kind  # type: ignore
-    adapter: TypeAdapter[Any] = TypeAdapter(tagged)
+def _valid_part(root: Any, name: str, data: Any) -> Any:
+    """The section ``name`` built from ``data`` without its unknown keys, or None when it is wrong otherwise."""
+    adapter = _part_adapter(root, name)
     data = deepcopy(data)
     for _ in range(2):
         try:

@@ -14,12 +14,15 @@ from megatron_ko.config.fields import (
     FilePath,
     Flag,
     Fraction,
+    Int32,
     NonNegativeFloat,
     NonNegativeInt,
     OpenFraction,
     PositiveFloat,
     PositiveInt,
     Seed,
+    Timeout,
+    Width,
     add_file_field,
     section,
 )
@@ -33,8 +36,8 @@ class RunConfig:
     """Device of all ranks: cuda (communication over NCCL) or cpu (over gloo)."""
     seed: Seed = 1234
     """Seed of the weights and of the data order."""
-    timeout_s: PositiveFloat = 1800.0
-    """Seconds after which a collective operation that has not finished ends the run."""
+    timeout_s: Timeout = 1800.0
+    """Seconds after which a collective operation that has not finished ends the run, at most 30 days."""
 
 
 @section
@@ -53,7 +56,7 @@ class Llama3RopeScaling:
     """Wavelengths above original_max_sequence_length / low_freq_factor are stretched fully."""
     high_freq_factor: PositiveFloat
     """Wavelengths below original_max_sequence_length / high_freq_factor are unchanged."""
-    original_max_sequence_length: PositiveInt
+    original_max_sequence_length: Int32
     """Maximum sequence length, in tokens, of the model before scaling."""
 
 
@@ -70,27 +73,27 @@ class RopeConfig:
 
 @section
 class ModelConfig:
-    layers: PositiveInt
+    layers: PositiveInt = Field(le=10_000)
     """Number of transformer layers."""
-    hidden_size: PositiveInt
+    hidden_size: Width
     """Width of the residual stream."""
-    ffn_hidden_size: PositiveInt
+    ffn_hidden_size: Width
     """Width of the SwiGLU feed-forward layer: outputs of the gate and of the up projection."""
-    heads: PositiveInt
+    heads: Width
     """Number of attention (query) heads."""
-    kv_groups: PositiveInt
+    kv_groups: Width
     """Number of key/value heads (KV groups); equal to heads for multi-head attention."""
-    head_size: PositiveInt | None = None
+    head_size: Width | None = None
     """Width of one attention head; by default hidden_size / heads."""
-    max_sequence_length: PositiveInt
+    max_sequence_length: Int32
     """Maximum sequence length of the model, in tokens (max_position_embeddings on export)."""
-    vocab_size: PositiveInt | None = None
+    vocab_size: Int32 | None = None
     """Rows of the embedding without padding; by default one per token of the data manifest's tokenizer. May be more."""
-    vocab_multiple: PositiveInt = 128
+    vocab_multiple: Width = 128
     """The embedding is padded to a multiple of this number of rows; padding rows get no probability."""
     tied_embeddings: Flag = False
     """Whether the input and output embeddings share their weights."""
-    norm_epsilon: PositiveFloat = 1e-5
+    norm_epsilon: PositiveFloat = Field(default=1e-5, le=1)
     """Epsilon of RMSNorm."""
     qkv_bias: Flag = False
     """Whether the query, key and value projections have biases (Qwen2)."""
@@ -122,11 +125,11 @@ def head_size(model: ModelConfig) -> int:
 
 @section
 class ParallelConfig:
-    tensor: PositiveInt = 1
+    tensor: Int32 = 1
     """Tensor-parallel ranks, which split attention heads, feed-forward layers and vocabulary."""
-    pipeline: PositiveInt = 1
+    pipeline: Int32 = 1
     """Pipeline-parallel stages, which split the layers."""
-    context: PositiveInt = 1
+    context: Int32 = 1
     """Context-parallel ranks, which split each sequence."""
     sequence: Flag = False
     """Sequence parallelism: tensor-parallel ranks also split norms and residuals along the sequence."""
@@ -172,16 +175,16 @@ class LossConfig:
 
 @section
 class TrainingConfig:
-    steps: PositiveInt
+    steps: Int32
     """Optimizer steps of the whole run."""
-    global_batch_size: PositiveInt
+    global_batch_size: Int32
     """Sequences per optimizer step over all ranks."""
     batch_ramp: BatchRampConfig | None = None
     """Smaller batches at the beginning, which grow to global_batch_size; by default none. Steps of the schedule count as full
     batches."""
-    micro_batch_size: PositiveInt
+    micro_batch_size: Int32
     """Sequences per forward pass of a data-parallel rank."""
-    sequence_length: PositiveInt
+    sequence_length: Int32
     """Tokens per sequence."""
     skip: SkipConfig = Field(default_factory=SkipConfig)
     """Steps whose gradients are not used."""
@@ -284,7 +287,7 @@ class DataConfig:
     max_epochs: PositiveFloat = 4.0
     """Passes over a training set in the run above which the plan warns; up to four epochs, repeated text is about as good
     as new text (arXiv:2305.16264)."""
-    workers: NonNegativeInt = 1
+    workers: NonNegativeInt = Field(default=1, le=1024)
     """Processes per rank that prefetch batches; 0 reads them in the training process."""
 
 

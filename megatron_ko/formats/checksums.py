@@ -6,10 +6,12 @@ magnitude faster than SHA-256, so that it costs little beside reading the files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 BLOCK_BYTES = 1 << 22
 ALGORITHM = "xxh3_128"
@@ -30,10 +32,54 @@ def hash_file(path: Path) -> str:
 
     digest = xxhash.xxh3_128()
     with open(path, "rb", buffering=0) as file:
-        block = memoryview(bytearray(BLOCK_BYTES))
-        while count := file.readinto(block):
-            digest.update(block[:count])
+        for block in _read_ahead(file):
+            digest.update(block)
     return digest.hexdigest()
+
+
+def _read_ahead(file: FileIO) -> Iterator[memoryview]:
+    """The content in blocks; a thread reads the next one while a block is used, since reading takes longer than hashing."""
+    block, other = (memoryview(bytearray(BLOCK_BYTES)) for _ in range(2))
+    count = file.readinto(block)
+    if count is None or count < BLOCK_BYTES:  # a small file, or its end
+        while count:
+            yield block[:count]
+            count = file.readinto(block)
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
+        while count:
+            coming = pool.submit(file.readinto, other)
+            yield block[:count]
+            block, other, count = other, block, coming.result()
+
+
+class HashingFile:
+    """A binary file that is written from its beginning to its end; hashes what passes, so that it is not read again."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        import xxhash
+
+        self._file, self._digest = file, xxhash.xxh3_128()
+
+    def write(self, data: Any) -> int:
+        self._digest.update(data)
+        return self._file.write(data)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def checksum(self) -> str:
+        """``hash_file`` of what was written."""
+        return self._digest.hexdigest()
 
 
 def state_files(folder: Path) -> list[str]:
@@ -41,10 +87,17 @@ def state_files(folder: Path) -> list[str]:
     return sorted(path.name for pattern in _STATE for path in folder.glob(pattern) if path.is_file())
 
 
-def describe_files(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """``{name: {"bytes": size, ALGORITHM: checksum}}``, as the marker has it."""
+def describe_files(
+    folder: Path, names: Iterable[str], known: Mapping[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """``{name: {"bytes": size, ALGORITHM: checksum}}``, as the marker has it; ``known``: checksums from writing."""
+    known = known or {}
     return {
-        name: {"bytes": (folder / name).stat().st_size, ALGORITHM: hash_file(folder / name)} for name in names
+        name: {
+            "bytes": (folder / name).stat().st_size,
+            ALGORITHM: known[name] if name in known else hash_file(folder / name),
+        }
+        for name in names
     }
 
 

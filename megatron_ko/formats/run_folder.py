@@ -84,22 +84,28 @@ def newest_checkpoint(path: Path | str) -> Checkpoint:
     return Checkpoint.read(complete[-1])
 
 
-def start_of_run(config: Config) -> Checkpoint | None:
-    """Checkpoint from which this run continues, or None: that of ``checkpoint.resume``, else the newest complete one."""
+def start_of_run(config: Config) -> tuple[Checkpoint | None, Origin | None]:
+    """Checkpoint from which this run continues: that of ``checkpoint.resume``, else the newest complete one, or None.
+
+    And what the run's checkpoints record as ``resumed_from``: it differs from that of the start where the run goes back to
+    (or branches off) a checkpoint that was chosen now.
+    """
     complete = checkpoints_of(config.run.folder)
     _warn_about_incomplete(Path(config.run.folder).expanduser() / "checkpoints", complete)
     resume = config.checkpoint.resume
     if resume not in RESUME_WORDS:
-        return _check_optimizer(_chosen_start(resume, Path(config.run.folder).expanduser(), complete))
+        start, origin = _chosen_start(resume, Path(config.run.folder).expanduser(), complete)
+        return _check_optimizer(start), origin
     if not complete:
-        return None
+        return None, None
     if resume == "never":
         raise CheckpointError(
             f"{complete[-1]}: exists, but checkpoint.resume is never; choose another run.folder or set "
             "checkpoint.resume: auto",
             rule="resume-never",
         )
-    return _check_optimizer(_read_newest(complete))
+    start = _check_optimizer(_read_newest(complete))
+    return start, start.resumed_from
 
 
 def _check_optimizer(start: Checkpoint) -> Checkpoint:
@@ -112,15 +118,17 @@ def _check_optimizer(start: Checkpoint) -> Checkpoint:
     return start
 
 
-def _chosen_start(resume: str, run: Path, complete: list[Path]) -> Checkpoint:
+def _chosen_start(resume: str, run: Path, complete: list[Path]) -> tuple[Checkpoint, Origin]:
     """The checkpoint ``resume``, or the newest of the run if that was trained from it: the same command goes on.
+
+    And the origin of the run's checkpoints.
 
     Raises CheckpointError if the run folder contains checkpoints and the chosen one is not one of them.
     """
     newest = _newest_readable(complete)
     if newest and newest.resumed_from and _is_same_folder(newest.resumed_from.folder, resume):
         log.info("%s was trained from %s, the run continues with it", newest.folder, resume)
-        return newest
+        return newest, newest.resumed_from
     if not Path(resume).expanduser().exists():
         raise CheckpointError(
             f"checkpoint.resume: {resume!r} does not exist; write auto, never, or the folder of a checkpoint or a run",
@@ -128,30 +136,17 @@ def _chosen_start(resume: str, run: Path, complete: list[Path]) -> Checkpoint:
         )
     chosen = newest_checkpoint(resume)
     if newest and newest.resumed_from and _is_origin(newest.resumed_from, chosen):  # the folders have moved
-        return newest
+        return newest, newest.resumed_from
     if complete and not _is_same_folder(chosen.folder.parent, run / "checkpoints"):
         raise CheckpointError(
             f"{run}: has checkpoints of its own ({complete[-1].name}) that were not trained from {chosen.folder}; choose a new "
             "run.folder to continue from there",
             rule="resume-foreign",
         )
-    return chosen
-
-
-def origin_of(resume: str, start: Checkpoint | None) -> Origin | None:
-    """What the checkpoints of a run that continues from ``start`` record as ``resumed_from``.
-
-    It differs from that of ``start`` where the run goes back to (or branches off) a checkpoint that was chosen now.
-    """
-    if start is None or resume in RESUME_WORDS:
-        return start and start.resumed_from
-    earlier = start.resumed_from
+    earlier = chosen.resumed_from
     if earlier and _is_same_folder(earlier.folder, resume):
-        return earlier
-    chosen = newest_checkpoint(resume)
-    if earlier and _is_origin(earlier, chosen):
-        return earlier
-    return Origin(str(Path(resume).expanduser().resolve()), chosen.step, chosen.short_hash)
+        return chosen, earlier
+    return chosen, Origin(str(Path(resume).expanduser().resolve()), chosen.step, chosen.short_hash)
 
 
 def _is_same_folder(left: Path | str, right: Path | str) -> bool:

@@ -1,17 +1,15 @@
 """Rules over several fields of the configuration, such as impossible layouts, checked before anything starts.
 
 Each check yields ``(dotted path, "what is wrong; what to do")``; the loader adds file, line and the name of the check. No
-torch; megatron-core's field names are read from its source because importing it takes seconds.
+torch.
 """
 
 from __future__ import annotations
 
-import ast
 import difflib
 import importlib.util
 import math
 from collections.abc import Iterator
-from pathlib import Path
 
 from megatron_ko.config.loading import Rule
 from megatron_ko.config.training import (
@@ -29,9 +27,9 @@ from megatron_ko.config.training import (
     WsdSchedule,
     head_size,
 )
-from megatron_ko.errors import ConfigError
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning.lora_rules import LORA_RULES
+from megatron_ko.planning.transformer_fields import transformer_config_fields, value_problem
 from megatron_ko.wording import format_count
 
 Problems = Iterator[tuple[str, str]]
@@ -281,7 +279,7 @@ def _packages_installed(reporting: ReportingConfig) -> Problems:
 def _extra_fields(run: RunConfig, model: ModelConfig) -> Problems:
     if not model.extra:
         return
-    known = _transformer_config_fields()
+    known = transformer_config_fields()
     for name in model.extra:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
@@ -303,6 +301,8 @@ def _extra_fields(run: RunConfig, model: ModelConfig) -> Problems:
                 f"model.extra.{name}",
                 f"{model.extra[name]!r} needs a GPU, but run.device is cpu; remove it or set run.device: cuda",
             )
+        elif problem := value_problem(name, model.extra[name], model.layers):
+            yield f"model.extra.{name}", problem
 
 
 OWNED_FIELDS = {
@@ -337,27 +337,6 @@ RUNTIME_PREFIXES = (
 def keeps_architecture(name: str) -> bool:
     """Whether a model with this field of TransformerConfig is still a plain LLaMA."""
     return name.startswith(RUNTIME_PREFIXES) or name.endswith("_fusion")
-
-
-def _transformer_config_fields() -> set[str]:
-    """Reads field names from megatron-core's source, because importing it takes seconds."""
-    spec = importlib.util.find_spec("megatron")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        core = Path(folder) / "core"
-        sources = [core / "transformer" / "transformer_config.py", core / "model_parallel_config.py"]
-        if all(source.is_file() for source in sources):
-            classes = {"TransformerConfig", "ModelParallelConfig"}
-            return {
-                statement.target.id
-                for source in sources
-                for node in ast.parse(source.read_text(encoding="utf-8")).body
-                if isinstance(node, ast.ClassDef) and node.name in classes
-                for statement in node.body
-                if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
-            }
-    raise ConfigError(
-        "megatron-core is not installed; pip install -r requirements.txt", rule="missing-package"
-    )
 
 
 def data_problems(data: DataConfig, model: ModelConfig, manifest: Manifest) -> Iterator[tuple[str, str, str]]:

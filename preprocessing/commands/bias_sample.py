@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     from megatron_ko.errors import DataError
     from megatron_ko.files import locked_folder, write_json
     from megatron_ko.formats.tokenizer_folder import Tokenizer
-    from preprocessing.page.number_text import size
+    from megatron_ko.wording import format_bytes
     from preprocessing.running.processes import cores
     from preprocessing.running.worker_pool import WorkerPool
     from preprocessing.tokenizers import bias
@@ -83,8 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
         report = bias.choose(parts, new, arguments.out, wanted, arguments.seed, pool)
     write_json(arguments.out / MARKER, report)
     print(
-        f"chosen: {report['documents']:,} of {format_count(report['documents_read'], 'document')}, {size(report['bytes'])} of "
-        f"{size(report['bytes_read'])}\n"
+        f"chosen: {report['documents']:,} of {format_count(report['documents_read'], 'document')}, {format_bytes(report['bytes'])} of "
+        f"{format_bytes(report['bytes_read'])}\n"
         f"new tokens, mean of the documents: {100 * report['mean_share_before']:.2f} % in the text, "
         f"{100 * report['mean_share_after']:.2f} % in the sample\n"
         f"share that 95 % of the documents do not exceed: {100 * report['q95']:.2f} %\n"

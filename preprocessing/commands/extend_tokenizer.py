@@ -147,7 +147,7 @@ def _summary(
 
 def _report(chosen: Selection, checked: SampleCheck, out: Path, size: int) -> str:
     from megatron_ko.tables import format_table, wrap
-    from preprocessing.page.number_text import size as size_text
+    from megatron_ko.wording import format_bytes
 
     total = len(chosen.surfaces) + len(chosen.needed)
     dropped = sum(not row.keep for row in chosen.decisions)
@@ -169,7 +169,7 @@ def _report(chosen: Selection, checked: SampleCheck, out: Path, size: int) -> st
     for lang, usage in sorted(checked.languages.items()):
         before, after = (usage.bytes / max(count, 1) for count in (usage.base_tokens, usage.tokens))
         ratio = usage.tokens / max(usage.base_tokens, 1)
-        rows.append((lang, size_text(usage.bytes), f"{before:.2f}", f"{after:.2f}", f"{ratio:.3f}"))
+        rows.append((lang, format_bytes(usage.bytes), f"{before:.2f}", f"{after:.2f}", f"{ratio:.3f}"))
     frequent = [
         row.surface
         for row in chosen.decisions
@@ -179,7 +179,7 @@ def _report(chosen: Selection, checked: SampleCheck, out: Path, size: int) -> st
         f"{format_count(total, 'new token')}, {len(chosen.needed):,} of them intermediate pieces of longer ones; "
         f"{format_count(size, 'token')} in total"
         + ("" if size % 64 else f" (a multiple of {64 if size % 128 else 128})"),
-        f"each occurs at least {chosen.min_count:,} times in {size_text(chosen.words.korean_bytes)} of Korean text; examples: "
+        f"each occurs at least {chosen.min_count:,} times in {format_bytes(chosen.words.korean_bytes)} of Korean text; examples: "
         + " ".join(f"{surface!r}" for surface in frequent[:8]),
         f"same ids in {format_count(checked.unchanged, 'document')} without Hangul; all readers agree on "
         f"{format_count(checked.texts, 'text')}",

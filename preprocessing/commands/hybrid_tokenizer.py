@@ -177,7 +177,7 @@ def _report(
     rows: dict[str, Any],
 ) -> str:
     from megatron_ko.tables import format_table, wrap
-    from preprocessing.page.number_text import size as size_text
+    from megatron_ko.wording import format_bytes
     from preprocessing.tokenizers.hybrid_rules import SENTENCES
 
     rules = [("rule", "dropped", "reason")]
@@ -195,7 +195,7 @@ def _report(
         (
             lang,
             f"{row['documents']:,}",
-            size_text(row["bytes"]),
+            format_bytes(row["bytes"]),
             f"{row['bytes_per_token_base']:.2f}",
             f"{row['bytes_per_token']:.2f}",
             f"{row['token_ratio']:.3f}",

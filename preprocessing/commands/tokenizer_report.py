@@ -204,7 +204,7 @@ def format_measurements(measurements: dict[str, Any], with_ratio: bool) -> str:
 def _language_table(
     measurements: dict[str, Any], lang: str, text: dict[str, Any], with_ratio: bool
 ) -> list[str]:
-    from preprocessing.page.number_text import size
+    from megatron_ko.wording import format_bytes
     from preprocessing.page.palette import LANGUAGES
 
     rows = [
@@ -217,9 +217,7 @@ def _language_table(
         cells += [_percent(here[key]) for key in ("continued_words", "byte_tokens", "unknown_tokens")]
         cells += [f"{here['changed_documents']:,}", _number(here["relative_efficiency"], 1)]
         rows.append([tokenizer["name"], *cells, *([_number(here["token_ratio"])] if with_ratio else [])])
-    title = (
-        f"{LANGUAGES.get(lang, lang)}: {format_count(text['documents'], 'document')}, {size(text['bytes'])}"
-    )
+    title = f"{LANGUAGES.get(lang, lang)}: {format_count(text['documents'], 'document')}, {format_bytes(text['bytes'])}"
     return [title, *format_table(rows)]
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from megatron_ko.config.fields import Flag, PositiveInt, section
+from megatron_ko.config.fields import Flag, Int32, section
 from preprocessing.config.languages import KINDS, Kind
 
 
 @section
 class CleanConfig:
-    squeeze_to: PositiveInt = 3
+    squeeze_to: Int32 = 3
     """Maximum length of a run of one emotion (laughing or crying jamo, !, ?, ~, hearts) in prose, in characters; of stars
     only above ten, because up to ten are a rating."""
-    squeeze_laughs_from: PositiveInt = Field(default=5, ge=3)
+    squeeze_laughs_from: Int32 = Field(default=5, ge=3)
     """Minimum repetitions of a laughing syllable (하하하하하, 크크크크크) that are shortened to squeeze_to."""
     join_typed_jamo: Flag = True
     """Joins jamo typed separately (ㅎㅏㄴㄱㅡㄹ) into syllables where a run of jamo can be nothing else."""

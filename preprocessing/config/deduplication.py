@@ -6,14 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from megatron_ko.config.fields import Flag, Fraction, PositiveFloat, PositiveInt, section
+from megatron_ko.config.fields import Flag, Fraction, Mebibytes, PositiveFloat, PositiveInt, section
 
 
 @section
 class DeduplicateConfig:
     threshold: PositiveFloat = Field(default=0.7, le=1.0)
     """Minimum Jaccard similarity of the five-word sequences of two documents that makes one a near duplicate."""
-    num_hashes: PositiveInt = 128
+    num_hashes: PositiveInt = Field(default=128, le=65_536)
     """Hash functions of a MinHash signature; each takes 4 bytes per document on disk, each band 8 bytes."""
     bands: PositiveInt = 32
     """Bands of the signature; documents that agree in a band are compared. Must divide num_hashes; more bands find more
@@ -28,7 +28,7 @@ class DeduplicateConfig:
     """Minimum documents of a source that can raise an alarm."""
     on_alarm: Literal["warn", "stop"] = "warn"
     """Effect of an alarm: warn in the log and the report, or stop with an error before later steps."""
-    memory_mib: PositiveInt = 1024
+    memory_mib: Mebibytes = 1024
     """Memory of one worker in MiB for sorting, signatures and texts; larger work is split into parts that fit."""
 
     @property
@@ -49,5 +49,5 @@ class LinesConfig:
     """Minimum consecutive distinct frequent lines that are boilerplate in the middle of a document."""
     min_edge_run: PositiveInt = 2
     """Minimum consecutive distinct frequent lines that are boilerplate at the beginning or end of a document."""
-    memory_mib: PositiveInt = 1024
+    memory_mib: Mebibytes = 1024
     """Memory of one worker in MiB for merging counts; larger work is split into parts that fit."""

@@ -6,11 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
-from megatron_ko.config.fields import NonNegativeFloat, OpenFraction, PositiveFloat, PositiveInt, section
+from megatron_ko.config.fields import (
+    FLOAT32_MAX,
+    INT64_MAX,
+    NonNegativeFloat,
+    OpenFraction,
+    PositiveFloat,
+    PositiveInt,
+    section,
+)
 from preprocessing.config.languages import Language
 
-AtLeastOne = Annotated[float, Strict(), Field(ge=1)]
-ClusterSize = Annotated[int, Field(gt=0)]  # not strict: keys of a configuration file are text
+AtLeastOne = Annotated[float, Strict(), Field(ge=1, le=FLOAT32_MAX)]
+Copies = Annotated[float, Strict(), Field(ge=1, le=1000)]
+ClusterSize = Annotated[int, Field(gt=0, le=INT64_MAX)]  # not strict: keys of a configuration file are text
 Method = Literal["auto", "shares", "tokens", "targets", "unimax", "size"]
 
 
@@ -52,7 +61,7 @@ class BalanceConfig:
     """Share of a domain's bytes used for validation; the hash of the id selects the documents, at least one."""
     shard_bytes: PositiveInt = 512 << 20
     """Bytes of text per file of the corpus, and thus per task of encode."""
-    rehydrate: dict[ClusterSize, AtLeastOne] = Field(default_factory=dict)
+    rehydrate: dict[ClusterSize, Copies] = Field(default_factory=dict)
     """Copies of a training document in the corpus, by the minimum size of its cluster of duplicates, such as
     {2: 1.5, 10: 3}: text that many pages repeat is often better than text that none repeats (FineWeb2,
     arXiv:2506.20920)."""

@@ -36,14 +36,14 @@ def _check_number(
 
 Count = Annotated[
     Union[int, Literal["off"], None],
-    BeforeValidator(_check_number(int, 0, INT64_MAX, "an integer of at least 0")),
+    BeforeValidator(_check_number(int, 0, INT64_MAX, f"an integer from 0 to {INT64_MAX}")),
 ]
 Share = Annotated[
     Union[float, Literal["off"], None], BeforeValidator(_check_number(float, 0, 1, "a number from 0 to 1"))
 ]
 Number = Annotated[
     Union[float, Literal["off"], None],
-    BeforeValidator(_check_number(float, 0, 1e18, "a number of at least 0")),
+    BeforeValidator(_check_number(float, 0, 1e18, "a number from 0 to 1e18")),
 ]
 Languages = Union[list[Language], Literal["off"], None]
 LicenseKinds = Union[list[LicenseKind], Literal["off"], None]

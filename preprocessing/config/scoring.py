@@ -7,7 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
-from megatron_ko.config.fields import FilePath, Fraction, NonNegativeInt, PositiveFloat, PositiveInt, section
+from megatron_ko.config.fields import (
+    FilePath,
+    Fraction,
+    Int32,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    section,
+)
 from preprocessing.config.languages import Language
 
 Name = Annotated[str, Field(pattern="^[A-Za-z0-9_]+$")]
@@ -43,7 +51,7 @@ class QualityTraining:
     """Share of the documents used only for measuring, selected by hash of their text."""
     dim: PositiveInt = Field(default=64, le=1024)
     """Dimensions of the model's vectors."""
-    epochs: PositiveInt = 10
+    epochs: Int32 = 10
     """Passes over the training documents."""
     learning_rate: PositiveFloat = 0.5
     """Initial learning rate; decays linearly to zero."""
@@ -53,7 +61,7 @@ class QualityTraining:
     """Maximum characters of a part of a word that is a feature (minimum 2); 0: whole words only."""
     buckets: PositiveInt = Field(default=500_000, le=100_000_000)
     """Vectors that word sequences and parts of words share by hash; the model file takes 4 * dim * (words + buckets) bytes."""
-    min_count: PositiveInt = 2
+    min_count: Int32 = 2
     """Minimum occurrences for a word to enter the model's vocabulary."""
     rounds: PositiveInt = Field(default=1, le=20)
     """Rounds of training: after each but the last, documents of the corpus scored with confidence join the training set."""

@@ -36,7 +36,7 @@ class TokenizerConfig:
     type: Literal["bpe", "unigram", "byte_bpe"] = "bpe"
     """bpe and unigram: SentencePiece with byte fallback for rare characters; byte_bpe: byte-level BPE within words, trained
     with Hugging Face tokenizers (no tokenizer.model)."""
-    vocab_size: PositiveInt = 32_000
+    vocab_size: PositiveInt = Field(default=32_000, le=2**24)
     """Number of pieces, including control, byte and placeholder pieces."""
     sample_bytes: PositiveInt = 100_000_000
     """Maximum bytes of training text for the tokenizer, divided among the domains by share; small domains repeat."""

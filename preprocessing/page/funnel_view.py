@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from preprocessing.page import number_text, text_diff
+from megatron_ko.wording import format_bytes
+from preprocessing.page import text_diff
 from preprocessing.page.charts import Bar, bar_chart
 
 
 def funnel(data: dict[str, Any]) -> dict[str, Any]:
     bars = [
-        Bar(step["name"], step["documents"], "step", _describe(step, before), number_text.size(step["bytes"]))
+        Bar(step["name"], step["documents"], "step", _describe(step, before), format_bytes(step["bytes"]))
         for step, before in zip(data["steps"], [data["steps"][0], *data["steps"]])
     ]
     sources = [

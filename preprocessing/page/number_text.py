@@ -1,6 +1,8 @@
-"""Formats numbers for people: 3.93 M, 614 k, 1.79 MB, 12.3%."""
+"""Formats numbers for people: 3.93 M, 614 k, 12.3%."""
 
 from __future__ import annotations
+
+from megatron_ko.wording import format_digits
 
 
 def short(number: float) -> str:
@@ -9,21 +11,8 @@ def short(number: float) -> str:
         return f"{number:.1e}"
     for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= size:
-            return f"{_three(number / size)} {letter}"
-    return f"{number:,.0f}" if number == int(number) else _three(number)
-
-
-def size(number: float) -> str:
-    """Bytes in decimal units: 512 B, 3.40 kB, 1.79 MB."""
-    for unit, letter in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if number >= unit:
-            return f"{_three(number / unit)} {letter}"
-    return f"{number:.0f} B"
-
-
-def _three(number: float) -> str:
-    digits = 0 if abs(number) >= 100 else 1 if abs(number) >= 10 else 2
-    return f"{number:.{digits}f}"
+            return f"{format_digits(number / size)} {letter}"
+    return f"{number:,.0f}" if number == int(number) else format_digits(number)
 
 
 def percent(share: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from megatron_ko.wording import format_count
+from megatron_ko.wording import format_bytes, format_count
 from preprocessing.page import number_text, text_diff
 from preprocessing.page.palette import LANGUAGES, color_of, shades_of
 
@@ -33,7 +33,7 @@ def render_template(
     )
     environment.filters.update(
         short=number_text.short,
-        size=number_text.size,
+        size=format_bytes,
         percent=number_text.percent,
         difference=number_text.difference,
         count_of=format_count,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from megatron_ko.wording import format_count
+from megatron_ko.wording import format_bytes, format_count
 from preprocessing.page import number_text, text_diff
 from preprocessing.page.charts import Bar
 from preprocessing.page.distributions import ring
@@ -24,14 +24,12 @@ def cards(facts: Facts) -> list[dict[str, str]]:
     bad = sum(source["bad_records"] for source in sources)
     share = last["bytes"] / read["bytes"] if read["bytes"] else 0.0
     cards = [
-        _card(
-            "read", "읽은 문서", read["documents"], f"{number_text.size(read['bytes'])}, {bad:,} bad records"
-        ),
+        _card("read", "읽은 문서", read["documents"], f"{format_bytes(read['bytes'])}, {bad:,} bad records"),
         _card(
             "kept",
             "남은 문서",
             last["documents"],
-            f"{number_text.size(last['bytes'])}, {share:.1%} of the text",
+            f"{format_bytes(last['bytes'])}, {share:.1%} of the text",
         ),
     ]
     if "deduplicate" in facts.steps:
@@ -126,14 +124,14 @@ def _ring(title: str, korean: str, sizes: Counter[str], colors: Mapping[str, str
             size,
             color,
             share_text(size / total),
-            f"{name}: {number_text.size(size)}, {size / total:.2%}",
+            f"{name}: {format_bytes(size)}, {size / total:.2%}",
         )
         for name, size, color in parts
     ]
     return {
         "title": title,
         "korean": korean,
-        "chart": ring(slices, f"Text {title.lower()}", number_text.size(total)),
+        "chart": ring(slices, f"Text {title.lower()}", format_bytes(total)),
         "slices": slices,
     }
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from megatron_ko.wording import format_count
-from preprocessing.page import number_text, text_diff
+from megatron_ko.wording import format_bytes, format_count
+from preprocessing.page import text_diff
 from preprocessing.page.charts import Bar, bar_chart, stacked_bars
 from preprocessing.page.distributions import histogram
 from preprocessing.page.funnel_view import total
@@ -224,6 +224,6 @@ def lead(facts: Facts) -> str:
     """The funnel in two sentences."""
     first, last = facts.funnel["steps"][0], facts.funnel["steps"][-1]
     return (
-        f"{first['documents']:,} documents ({number_text.size(first['bytes'])}) were read, {last['documents']:,} "
-        f"({number_text.size(last['bytes'])}) are kept. Every dropped document has a counted reason."
+        f"{first['documents']:,} documents ({format_bytes(first['bytes'])}) were read, {last['documents']:,} "
+        f"({format_bytes(last['bytes'])}) are kept. Every dropped document has a counted reason."
     )

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from checkpoint_tools.formats import hf, mcore, torch_dist
+from megatron_ko.formats.checksums import hash_file
 from megatron_ko.formats.hf_config import read_config
 
 MODELS = ["gqa", "mha", "qwen2", "qwen3", "mistral"]
@@ -45,7 +46,11 @@ def test_round_trip_keeps_every_byte_and_every_config_value(model, hf_models, ch
     assert ours == theirs
     _, report = AutoModelForCausalLM.from_pretrained(tmp_path / "hf", output_loading_info=True)
     assert not report["missing_keys"] and not report["unexpected_keys"] and not report["mismatched_keys"]
-    verified = json.loads((tmp_path / "hf" / "verification.json").read_text())["weights"]
+    report = json.loads((tmp_path / "hf" / "verification.json").read_text())
+    assert {name: facts["xxh3_128"] for name, facts in report["files"].items()} == {
+        name: hash_file(tmp_path / "hf" / name) for name in report["files"]
+    }
+    verified = report["weights"]
     assert verified["tensors"] == dict.fromkeys(verified["tensors"], 0)
     assert verified["tensors"].keys() == original.keys() and verified["largest_difference"] == 0
 

@@ -215,7 +215,7 @@ def test_an_incomplete_checkpoint_is_ignored_by_the_run_and_refused_by_name(run)
     checked = preflight([run], ["training.steps=10"], 1)
     newer = checkpoint_folder(checked.config.run.folder, 7)
     newer.mkdir(exist_ok=True)
-    assert start_of_run(checked.config).step == 5
+    assert start_of_run(checked.config)[0].step == 5
     with pytest.raises(CheckpointError) as caught:
         Checkpoint.read(newer)
     assert caught.value.rule == "incomplete-checkpoint"

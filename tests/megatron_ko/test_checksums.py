@@ -12,7 +12,7 @@ import pytest
 from checkpoint_tools.__main__ import main as operation
 from megatron_ko.errors import CheckpointError
 from megatron_ko.formats.checkpoint_folder import Checkpoint, damaged_files
-from megatron_ko.formats.checksums import BLOCK_BYTES, hash_file, state_files
+from megatron_ko.formats.checksums import BLOCK_BYTES, HashingFile, describe_files, hash_file, state_files
 from megatron_ko.formats.run_folder import checkpoints_of, start_of_run
 from megatron_ko.preflight import preflight
 from tests import ranks
@@ -28,13 +28,23 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES, BLOCK_BYTES + 1])
+@pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES, BLOCK_BYTES + 1, 2 * BLOCK_BYTES, 3 * BLOCK_BYTES - 1])
 def test_a_streamed_checksum_is_that_of_the_content(tmp_path, size):
     import xxhash
 
     content = bytes(range(251)) * (size // 251 + 1)
     (tmp_path / "file").write_bytes(content[:size])
     assert hash_file(tmp_path / "file") == xxhash.xxh3_128_hexdigest(content[:size])
+
+
+def test_the_checksum_of_writing_is_that_of_the_file(tmp_path):
+    with open(tmp_path / "file", "wb") as plain:
+        file = HashingFile(plain)
+        for part in (b"", b"ab", memoryview(bytes(70_000)), b"c"):
+            file.write(part)
+    assert file.checksum() == hash_file(tmp_path / "file")
+    described = describe_files(tmp_path, ["file"], {"file": "known", "other": "unused"})
+    assert described["file"]["xxh3_128"] == "known"
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +159,7 @@ def test_a_truncated_newest_checkpoint_is_skipped_before_ranks_start(finished, r
     file.write_bytes(file.read_bytes()[:-1])
     config = preflight([finished[0]], [*FIXED, f"run.folder={run}"], 2).config
     with caplog.at_level(logging.WARNING):
-        start = start_of_run(config)
+        start, _ = start_of_run(config)
     assert start is not None and start.folder == older and file.name in caplog.text
     (older / ".metadata").unlink()
     with pytest.raises(CheckpointError) as caught:

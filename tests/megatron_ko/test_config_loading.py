@@ -434,9 +434,9 @@ TRICKY = st.sampled_from(
 )  # fmt: skip
 TEXT = TRICKY | st.text(max_size=20)
 PATH = TEXT.filter(lambda text: text and "\0" not in text and not text.startswith("~"))
-POSITIVE = st.integers(1, 2**63 - 1)
+POSITIVE = st.integers(1, 10_000)
 FRACTION = st.floats(0, 1)
-RATE = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
+RATE = st.floats(min_value=0, exclude_min=True, max_value=3e38)
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
@@ -462,7 +462,11 @@ CONFIGS = st.fixed_dictionaries(
     {
         "run": st.fixed_dictionaries(
             {"folder": PATH},
-            optional={"seed": st.integers(0, 2**32 - 1), "device": st.just("cpu"), "timeout_s": RATE},
+            optional={
+                "seed": st.integers(0, 2**32 - 1),
+                "device": st.just("cpu"),
+                "timeout_s": st.floats(1, 2_592_000),
+            },
         ),
         "model": st.fixed_dictionaries(
             {
@@ -479,7 +483,7 @@ CONFIGS = st.fixed_dictionaries(
             optional={
                 "head_size": st.none() | POSITIVE,
                 "tied_embeddings": st.booleans(),
-                "norm_epsilon": RATE,
+                "norm_epsilon": st.floats(min_value=0, exclude_min=True, max_value=1),
                 "rope": st.fixed_dictionaries({"base": RATE, "scaling": LLAMA3 | st.just({"type": "none"})}),
                 "extra": st.dictionaries(TEXT, ANYTHING, max_size=3),
             },

@@ -182,7 +182,7 @@ def test_the_newest_complete_checkpoint_is_found(tmp_path):
         "step_00001000",
     ]
     assert newest_checkpoint(tmp_path).step == 1000
-    assert start_of_run(config_of(tmp_path)) == Checkpoint.read(checkpoint_folder(tmp_path, 1000))
+    assert start_of_run(config_of(tmp_path))[0] == Checkpoint.read(checkpoint_folder(tmp_path, 1000))
 
 
 def test_steps_are_ordered_as_numbers_also_beyond_eight_digits(tmp_path):
@@ -207,7 +207,7 @@ def test_a_new_run_starts_from_nothing(tmp_path, exists):
     if exists:
         (run / "checkpoints").mkdir(parents=True)
     for resume in ("auto", "never"):
-        assert start_of_run(config_of(run, resume)) is None
+        assert start_of_run(config_of(run, resume)) == (None, None)
 
 
 def test_resume_never_refuses_to_overwrite_a_run(tmp_path):
