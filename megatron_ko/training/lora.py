@@ -194,7 +194,8 @@ def _part(whole: Tensor, weight: Weight, factor: str) -> Tensor:
     dim = split_dim(weight, factor)
     if dim is None:
         return whole
-    return whole.chunk(dist.get_world_size(distributed.tensor_group()), dim)[distributed.tensor_rank()]
+    group = distributed.tensor_group()
+    return whole.chunk(dist.get_world_size(group), dim)[dist.get_rank(group)]
 
 
 def factors_of(gpt: Any) -> Iterator[tuple[str, Factors]]:

@@ -166,7 +166,7 @@ def build_gpt(
     gpt.to(device)
     if isinstance(model.rope.scaling, Llama3RopeScaling):
         gpt.rotary_pos_emb.inv_freq = llama3_frequencies(gpt.rotary_pos_emb.inv_freq, model.rope.scaling)
-    gpt.real_vocab_size = vocab_size
+    setattr(gpt, "real_vocab_size", vocab_size)  # noqa: B010
     gpt.compute_language_model_loss = partial(token_losses, vocab_size)  # padding takes no probability
     if seed is not None:
         initialize(gpt, model, vocab_size, seed)
