@@ -26,6 +26,7 @@ LONG_LINE = (
     12  # words of a line, on average, above which lines are sentences, not items, cells or turns of a chat
 )
 FEW_FUNCTION_WORDS = 0.3  # of the words with a letter or digit
+SYLLABLE_AMONG_CELLS = 2  # letters that a syllable is worth in documents without sentences
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
 
 Columns = Callable[[str], np.ndarray]
@@ -79,7 +80,10 @@ def _symbols(of: Columns) -> np.ndarray:
 
 
 def _hangul(of: Columns) -> np.ndarray:
-    return of("hangul") / np.maximum(of("letters") + of("digits"), 1)
+    """A syllable counts twice in tables and lists of titles, since a glossary has each word in both languages."""
+    hangul, others = of("hangul"), of("letters") + of("digits") - of("hangul")
+    weighted = hangul * np.where(of("measured") == "text", SYLLABLE_AMONG_CELLS, 1)
+    return weighted / np.maximum(weighted + others, 1)
 
 
 def _alphanumeric(of: Columns) -> np.ndarray:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.characters import decode
+from preprocessing.kernels.columns import MAX_COLUMNS
 from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.normalize_blanks import end_code, put, put_collapsed
 from preprocessing.kernels.normalize_characters import (
@@ -60,6 +61,7 @@ def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typ
         size = max(size, offsets[r + 1] - offsets[r])
     text = np.empty(size + 2, np.uint32)  # operations look one or two characters ahead
     spare = np.empty(size + 1, np.uint32)
+    places = np.empty((6, MAX_COLUMNS), np.int64)
     out = np.empty(offsets[rows] - offsets[0] + rows, np.uint8)
     ends = np.zeros(rows + 1, np.int64)
     changes = np.zeros(rows, np.uint8)
@@ -74,7 +76,7 @@ def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typ
         else:
             length, changed = _code(text, length, seen, table, usual)
         if changed & _COLLAPSE:
-            at, blanks = put_collapsed(text, length, seen & BACKTICK != 0, out, at)
+            at, blanks = put_collapsed(text, length, seen & BACKTICK != 0, places, out, at)
             changed = changed & ~_COLLAPSE | (_WHITESPACE if blanks else 0)
         elif changed & ~UNDONE:
             at = put(text, 0, length, out, at)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.characters import encode
+from preprocessing.kernels.columns import is_aligned
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.fences import fence_end, is_blank, span_end
 
@@ -51,11 +52,16 @@ def _put_words(text, start, end, out, at, stop):
 
 
 @inner()
-def put_collapsed(text, length, fenced, out, at):
+def put_collapsed(text, length, fenced, places, out, at):
     """Writes the text like ``put`` with its blanks collapsed (``collapse_blanks``); also returns whether anything changed."""
     start, end = _strip(text, length)
     i, feeds, blanks = start, 0, 0
     line, closes, changed = True, fenced, end - start < length
+    row, drawn, checked = (
+        start,
+        False,
+        False,
+    )  # where the line begins; in a drawn table; whether it is not aligned
     stop = np.uint32(ord("`") if fenced else 0)
     while 0 <= i < end:
         if not line and feeds + blanks == 0:
@@ -69,6 +75,7 @@ def put_collapsed(text, length, fenced, out, at):
                 at, trimmed = _put_fence(text, i, fence, out, _put_feeds(feeds, out, at))
                 changed |= trimmed
                 i, feeds, blanks, line = fence, 0, 0, False
+                drawn, checked = False, True
                 continue
         c = text[i]
         line = c == _FEED
@@ -79,16 +86,31 @@ def put_collapsed(text, length, fenced, out, at):
         elif is_blank(c):
             blanks += 1
         else:
+            if feeds or i == start:
+                row, checked = i - blanks, False
+                drawn = _is_drawn(text, i, feeds, drawn)
             if feeds:
                 changed |= feeds > 2
                 at = put(text, i - blanks, i, out, _put_feeds(feeds, out, at))
+            elif blanks and not checked and (blanks > 1 or text[i - 1] == _TAB):
+                checked = True
+                if is_aligned(text, row, start, end, places):
+                    following = _line_end(text, i, end)
+                    at = put(text, i - blanks, following, out, at)
+                    i, blanks = following, 0
+                    continue
+                changed = True
+                out[at] = _SPACE
+                at += 1
             elif blanks:
                 changed |= blanks > 1 or text[i - 1] == _TAB
                 out[at] = _SPACE
                 at += 1
             following = i + 1
             if (feeds or i == start) and (
-                _is_code(text, i - blanks, i, end) or _is_preformatted(text, i, end)
+                (drawn and c == ord("|"))
+                or _is_code(text, i - blanks, i, end)
+                or _is_preformatted(text, i, end)
             ):
                 following = _line_end(text, i, end)
             elif c == stop:
@@ -99,6 +121,14 @@ def put_collapsed(text, length, fenced, out, at):
             continue
         i += 1
     return at, changed
+
+
+@inner()
+def _is_drawn(text, i, feeds, drawn):
+    """Whether a line that begins at ``i`` belongs to a table that began with a rule such as +---+."""
+    if text[i] == ord("+"):
+        return text[i + 1] == ord("-") or text[i + 1] == ord("=") or (drawn and feeds == 1)
+    return drawn and feeds == 1 and text[i] == ord("|")
 
 
 @inner()

@@ -26,6 +26,10 @@ _GLOSS_NAMES = (
     "tp",
     "p",
     "hp",
+    "간체",
+    "번체",
+    "정체",
+    "병음",
     "romaji",
     "rr",
     "mr",
@@ -100,7 +104,7 @@ def _format_duration(plain: Sequence[str], named: Named) -> str:
 def _format_gloss(plain: Sequence[str], named: Named) -> str:
     """A word with its forms in other scripts: word(form, form)."""
     forms = [*plain[1:], *(named[name] for name in _GLOSS_NAMES if named.get(name))]
-    forms = [form for form in forms if form]
+    forms = list(dict.fromkeys(filter(None, forms)))
     first = plain[0] if plain else ""
     if not first:
         return ", ".join(forms)
@@ -196,6 +200,13 @@ _UNITS = [
     "거리",
     "질량",
     "측정값",
+    "밀도",
+    "해발",
+    "고도",
+    "기온",
+    "압력",
+    "용량",
+    "시간",
 ]
 _CURRENCIES = {"₩": "₩", "원화": "₩", "krw": "₩", "us$": "US$", "usd": "US$", "$": "$", "€": "€", "eur": "€", "euro": "€",
                "£": "£", "gbp": "£", "pound_sterling": "£", "¥": "¥", "jpy": "¥", "yen": "¥", "cny": "CN¥", "위안": "CN¥",
@@ -211,11 +222,12 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("reign", "재위", "생몰년", "기간"), _format_years)
     | dict.fromkeys(("duration", "시간길이", "재생시간"), _format_duration)
     | dict.fromkeys(
-        ("ruby", "루비", "윗주", "덧말", "일본어표기", "ruby-ja", "후리가나", "nihongo", "nihongo2", "zh", "중국어"),
+        ("ruby", "루비", "윗주", "덧말", "일본어표기", "ruby-ja", "후리가나", "nihongo", "nihongo2", "zh", "중국어", "중국어표기",
+         "한국어표기", "ruby-ko"),
         _format_gloss,
     )
     | {
-        "circa": _prefix("c. "), "c.": _prefix("c. "), "기원전": _prefix("기원전 "), "10^": _prefix("10^"), "e": _prefix("×10^"),
+        "약": _prefix("약 "), "서기": _prefix("서기 "), "기원후": _prefix("기원후 "), "세기": _suffix("세기"), "circa": _prefix("c. "), "c.": _prefix("c. "), "기원전": _prefix("기원전 "), "10^": _prefix("10^"), "e": _prefix("×10^"),
         "bce": _suffix(" BCE"), "bc": _suffix(" BC"), "%": _suffix("%"), "°c": _suffix("°C"), "°f": _suffix("°F"),
     }
 )  # fmt: skip

@@ -50,6 +50,10 @@ _VARIANT = re.compile(
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _EMPTY_BRACKETS = re.compile(r"\((?:[ \t,;:·]|또는){0,20}\)")
+# What templates without text leave between brackets
+_LEFT_COMMAS = re.compile(
+    r"(?P<first>\()[ \t]{0,20}(?:[,;][ \t]{0,20}){1,20}|(?P<between>,)(?:[ \t]{0,20},){1,20}"
+)
 _LANGUAGE_PREFIX = re.compile(r"(?:[a-z]{2,3}|zh-[a-z-]{2,14}|simple)")
 
 
@@ -90,6 +94,7 @@ def mediawiki_to_markdown(text: str, left_out_sections: Collection[str] = ()) ->
     text = _INLINE_CODE.sub(r"`\1`", text)
     text = _VARIANTS.sub(_convert_variants, text) if "-{" in text else text
     text = convert_small_text(_convert_brackets(_PARAMETER.sub(r"\1", text)))
+    text = _LEFT_COMMAS.sub(lambda match: match["first"] or match["between"], text)
     text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1] or "", _MAGIC.sub("", text)))
     text = lines_to_markdown(text)
     text = remove_tags(text) if has_html(text) else unescape(text)

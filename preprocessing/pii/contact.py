@@ -24,6 +24,7 @@ from preprocessing.pii.pattern import (
     text_before,
     touching,
 )
+from preprocessing.pii.table_columns import title_of_column
 
 _PHONE_START = r"(?<![0-9+])(?<![0-9][-.,])"
 # "1.010-1234-5678": an item of a list, where hyphens group the number
@@ -58,9 +59,11 @@ _BEFORE_LOCAL = re.compile(
     r"(?:(?:전화|연락처|팩스)(?: ?번호)?(?:은|는)?|☎|☏|(?<![A-Za-z])(?i:tel|telephone|phone|fax|hp))[^0-9A-Za-z가-힣\n]{0,3}\Z"
 )
 _UNIT_BEHIND = re.compile(r"(?:호|초|쪽|면|권|명|건|개|점|원)(?![가-힣])|%| ?(?:km|cm|mm|kg)(?![A-Za-z])")
-_LETTER_BEFORE = re.compile(r"(?<![0-9A-Za-z])[TFtf][.:)]? ?\Z")  # "T 02 123 4567" of a card of business
+_SPACED_ENOUGH = re.compile("0(?:70|50[2-8]?) [0-9]{4} [0-9]{4}")  # no figures of a table look like it
+_LETTER_BEFORE = re.compile(r"(?<![0-9A-Za-z])[TFMtfm][.:)]? ?\Z")  # "T 02 123 4567" of a card of business
 _AMERICA = re.compile(
-    rf"{_PHONE_START}(?:{_ACCESS}1[-. ]?|1-)?(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}[-.])[2-9][0-9]{{2}}[-.][0-9]{{4}}{END}"
+    rf"{_PHONE_START}\+1 (?:\([2-9][0-9]{{2}}\)|[2-9][0-9]{{2}}) [2-9][0-9]{{2}} [0-9]{{4}}{END}"
+    rf"|{_PHONE_START}(?:{_ACCESS}1[-. ]?|1-)?(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}[-.])[2-9][0-9]{{2}}[-.][0-9]{{4}}{END}"
 )
 _WORLD = re.compile(
     rf"(?<![0-9A-Za-z_+])(?:\+|(?P<access>00(?:[127]|[37][0-9]{{2}})?[-. ]?))[2-9][0-9]{{0,2}}[-. ](?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{2,8}}{END}"
@@ -76,12 +79,14 @@ _SPOKEN = re.compile(
 
 _LOCAL = r"(?<![A-Za-z0-9._%+@\u00c0-\u024f-])[A-Za-z0-9_\u00c0-\u024f](?:[A-Za-z0-9._%+\u00c0-\u024f-]|'(?=[A-Za-z])){0,63}"
 _LABEL = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?|[가-힣]{1,20})"
+_HANGUL_TLDS = "한국|닷컴|닷넷|삼성"
 _SPELLED_TLD = "com|net|org|edu|io|kr"
 _PROVIDERS = "naver|daum|hanmail|nate|gmail|kakao|korea|hotmail|outlook|yahoo"
 _DOT = r"(?:\.| ?[\[({【] ?(?:(?i:dot)|닷|점) ?[\])}】] ?)"
 _EMAIL_END = r"(?![A-Za-z0-9]|\([^가-힣])"  # "(" is a call in code
 _EMAIL = re.compile(
     rf"{_LOCAL}(?<=[A-Za-z0-9_%+-])@(?P<domain>(?:{_LABEL}\.)+(?P<tld>[A-Za-z]{{2,24}})){_EMAIL_END}(?!\.[A-Za-z]+\()"
+    rf"|{_LOCAL}(?<=[A-Za-z0-9_%+-])@(?:{_LABEL}\.)+(?:{_HANGUL_TLDS})(?![A-Za-z0-9])"
 )
 _EMAIL_HIDDEN = re.compile(
     rf"{_LOCAL} ?(?:[\[({{【] ?(?:(?i:at)|앳|골뱅이|@) ?[\])}}】]|골뱅이) ?(?P<domain>(?:{_LABEL}{_DOT})+(?P<tld>[A-Za-z]{{2,24}})){_EMAIL_END}"
@@ -89,7 +94,7 @@ _EMAIL_HIDDEN = re.compile(
     rf"|{_LOCAL} (?i:at) (?:{_LABEL} (?i:dot) ){{1,3}}(?i:{_SPELLED_TLD})(?![A-Za-z0-9])"
     rf"|{_LOCAL}(?: @ ?|@ )(?:{_PROVIDERS})\.(?:com|net|co\.kr)(?![A-Za-z0-9])"
 )
-# All domains of two letters (countries) count; of the others only those in common use and the reserved ones (RFC 2606),
+# The domains of countries count (IANA's list); of the others only those in common use and the reserved ones (RFC 2606),
 # so that matrix products, decorators and file names in code are not addresses.
 _COMMON_TLDS = (
     "com net org edu gov mil int info biz name pro mobi asia jobs travel museum coop aero tel cat post xyz online site shop store tech "
@@ -97,7 +102,16 @@ _COMMON_TLDS = (
     "digital network systems solutions services software academy school university institute foundation global international "
     "bank finance games game wiki space website page link click top vip fun art music video tube ai example test invalid"
 )  # fmt: skip
-_TLDS = frozenset(_COMMON_TLDS.split())
+_COUNTRY_TLDS = (
+    "ac ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bm bn bo br bs bt bw by bz ca cc cd cf "
+    "cg ch ci ck cl cm cn co cr cu cv cw cx cy cz de dj dk dm do dz ec ee eg er es et eu fi fj fk fm fo fr ga gd ge gf gg "
+    "gh gi gl gm gn gp gq gr gs gt gu gw gy hk hm hn hr ht hu id ie il im in io iq ir is it je jm jo jp ke kg kh ki km kn "
+    "kp kr kw ky kz la lb lc li lk lr ls lt lu lv ly ma mc md me mg mh mk ml mm mn mo mp mq mr ms mt mu mv mw mx my mz na "
+    "nc ne nf ng ni nl no np nr nu nz om pa pe pf pg ph pk pl pm pn pr ps pt pw py qa re ro rs ru rw sa sb sc sd se sg sh "
+    "si sk sl sm sn so sr ss st su sv sx sy sz tc td tf tg th tj tk tl tm tn to tr tt tv tw tz ua ug uk us uy uz va vc ve "
+    "vg vi vn vu wf ws ye yt za zm zw "
+)  # fmt: skip
+_TLDS = frozenset(_COMMON_TLDS.split() + _COUNTRY_TLDS.split())
 _IN_A_URL = re.compile(r"://[^/\s@]*\Z")
 
 # "RM-070-1234-5678": part of a longer code, unless the letters name a telephone
@@ -108,11 +122,11 @@ _IN_A_CODE = re.compile(
 
 def _is_in_row(match: Match) -> bool:
     """True for groups of digits that only blanks separate, between other digits."""
-    if " " not in match[0] or re.search("[-.)_]", match[0]):
+    if " " not in match[0] or re.search("[-+.)_]", match[0]):
         return False
     return (
         re.search(r"[0-9] \Z", text_before(match, 2)) is not None
-        or re.match(" [1-9]", text_after(match, 2)) is not None
+        or re.match(" [1-9][0-9]*(?![0-9가-힣])", text_after(match, 8)) is not None
     )
 
 
@@ -140,12 +154,14 @@ def _check_landline(match: Match) -> Part | None:
         return match.span() if _BEFORE_LOCAL.search(text_before(match, 12)) else None
     if _CODE_BEHIND.match(text_after(match, 16)):
         return None
-    plain = match["bare"] or (match["one"] == " " and match["two"] == " " and not match["korea"])
+    spaced = match["one"] == " " and match["two"] == " " and not match["korea"]
+    plain = match["bare"] or (spaced and not _SPACED_ENOUGH.fullmatch(match[0]))
     front = text_before(match, 12)
     if plain and not (
         _PHONE_NAMED.search(front)
         or _PHONE_NAMED.search(text_after(match, 6))
         or _LETTER_BEFORE.search(front)
+        or _PHONE_NAMED.search(title_of_column(match))
     ):
         return None
     return _check_phone(match)
@@ -180,7 +196,7 @@ def _check_email(match: Match) -> Part | None:
 
 
 def _is_tld(label: str) -> bool:
-    return len(label) == 2 or label.lower() in _TLDS
+    return label.lower() in _TLDS
 
 
 _SEPARATED = rf"[-{DASHES[1:]}. )_/~·ㅡ]"
@@ -189,7 +205,7 @@ _HINT_END = rf"{_SEPARATED}{{0,3}}[0-9]{{3,4}}{_SEPARATED}{{0,3}}[0-9]{{4}}"
 PHONES = (
     Pattern("phone", rf"(?:0|82.?)1[016789]{_HINT_END}|82.{{0,6}}1[016789].{{0,3}}[0-9]{{3}}", _MOBILE, _check_mobile),
     Pattern("phone", rf"(?:0|82[^0-9]{{0,5}}0?[^0-9]{{0,2}}){_AREA}{_HINT_END}|{_LOCAL_HINT}[2-9][0-9]{{2,3}}[{DASHES}][0-9]{{4}}", _LANDLINE, _check_landline),
-    Pattern("phone", rf"[2-9][0-9]{{2}}{_SEPARATED}{{1,2}}[2-9][0-9]{{2}}[{DASHES}.][0-9]{{4}}", _AMERICA, _check_phone),
+    Pattern("phone", rf"[2-9][0-9]{{2}}{_SEPARATED}{{1,2}}[2-9][0-9]{{2}}[{DASHES}. ][0-9]{{4}}", _AMERICA, _check_phone),
     Pattern("phone", rf"(?:\+|00(?:[127]|[37][0-9]{{2}})?[{DASHES}. ]?)[2-9][0-9]{{0,2}}[{DASHES}. ]\(?[0-9]|\+[2-9][0-9]{{9}}", _WORLD, _check_international),
     Pattern("phone", rf"0 [1-7] (?:[0-9] |[{DASHES}])", _SPACED, _check_spaced),
     Pattern("phone", rf"[공영]일[공영일][{DASHES} ]?[{_SPOKEN_DIGIT}]{{4}}", _SPOKEN, mask_whole),

@@ -24,6 +24,7 @@ from preprocessing.pii.pattern import (
     text_before,
     touching,
 )
+from preprocessing.pii.table_columns import title_of_column
 
 LATEST_BIRTH_YEAR = 2030
 OLDEST_UNNAMED = 30
@@ -67,7 +68,8 @@ def _check_rrn(match: Match) -> Part | None:
     """Requires an existing date and a hyphen, the check digit, or the name of the number nearby."""
     year, month, day, separator = match[1], match[2], match[3], match[4]
     gender, rest = match[5], match[6] or ""
-    named = _RRN_NAMED.search(text_before(match, 24)) is not None
+    title = title_of_column(match)
+    named = _RRN_NAMED.search(text_before(match, 24)) is not None or _RRN_NAMED.search(title) is not None
     thing = (
         is_number_of_thing(match)
         or _OTHER_NUMBER.search(text_before(match, 12))
@@ -103,9 +105,10 @@ def _is_birthday(year: str, month: str, day: str, gender: str | None) -> bool:
 def _check_passport(match: Match) -> Part | None:
     """Accepts the format of 2021 unless the text names a product, older formats only where it names a passport."""
     near = text_before(match, 20)
-    if _PASSPORT_NAMED.search(near) or _PASSPORT_NAMED.search(text_after(match, 6)):
+    title = title_of_column(match)
+    if any(map(_PASSPORT_NAMED.search, (near, text_after(match, 6), title))):
         return match.span()
-    thing = _PRODUCT.search(near) or is_number_of_thing(match)
+    thing = _PRODUCT.search(near) or _PRODUCT.search(title) or is_number_of_thing(match)
     return match.span() if match["new"] and not thing else None
 
 
@@ -113,7 +116,8 @@ def _check_driver(match: Match) -> Part | None:
     """Accepts a number with hyphens or the name of a region; any other only where the text names a license."""
     if is_in_code(match, _TOUCHES_DRIVER):
         return None
-    if _DRIVER_NAMED.search(text_before(match, 16)) or _DRIVER_NAMED.search(text_after(match, 8)):
+    near = (text_before(match, 16), text_after(match, 8), title_of_column(match))
+    if any(map(_DRIVER_NAMED.search, near)):
         return None if text_after(match, 1) == "원" else match.span()
     if is_number_of_thing(match) or _ACCOUNT_NAMED.search(text_before(match, 24)):
         return None

@@ -11,6 +11,7 @@ import ipaddress
 import re
 
 from preprocessing.pii.pattern import Match, Part, Pattern, is_in_code, text_after, text_before, touching
+from preprocessing.pii.table_columns import title_of_column
 
 SMALL = 32
 """Four numbers below this are the section of a standard or a version, unless the text calls them an address."""
@@ -22,6 +23,8 @@ _QUAD = rf"(?:{_BYTE}\.){{3}}{_BYTE}"
 _IPV4 = re.compile(
     rf"(?<![0-9.])(?:(?<![0-9A-Za-z_]-)|(?<=[Ii][Pp]-)){_QUAD}(?![0-9A-Za-z_]|\.[0-9A-Za-z]|/[0-9]{{3}}|-[0-9]*[A-Za-z]|%)"
 )
+# an address of version 4 written in version 6 (RFC 4291, 6052)
+_MAPPED = re.compile(r"(?<![0-9A-Za-z_:.])(?:::(?i:ffff):(?:0:)?|64:(?i:ff9b)::)\Z")
 _YEAR_AND_NUMBER = re.compile("20[0-9]{2}::[0-9]{1,4}")
 _IPV6 = re.compile(r"(?<![0-9_:.])[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7}(?![0-9A-Za-z_:])")
 
@@ -38,14 +41,14 @@ _CALLED_ADDRESS = re.compile(
 )
 _NAMES_ADDRESS = re.compile(
     rf"(?:접속|서버|호스트|주소|아이피|게이트웨이|라우터|공유기|네임서버|작성자|게시자|글쓴이|로그인|방문자|차단|공격)[^0-9A-Za-z\n]{{0,6}}\Z"
-    rf"|(?<![0-9A-Za-z])(?i:{_ADDRESS})(?: -[A-Za-z-]{{1,9}})*[^0-9A-Za-z\n]{{1,4}}\Z|://\Z"
+    rf"|(?<![0-9A-Za-z])(?i:{_ADDRESS})(?: -[A-Za-z-]{{1,9}})*[^0-9A-Za-z\n]{{1,4}}\Z|://\Z|(?:^|\s)-(?:h|H|-(?:host|server|bind|address|ip|node))[ =]\Z"
     r"|(?<![0-9A-Za-z])(?:ssh|scp|sftp|rsync) [^\n]{0,30}@\Z|(?<![0-9A-Za-z])(?:root|admin|user|ubuntu|centos|ec2-user|deploy|pi)@\Z"
 )
 # anywhere near: for addresses that look like versions
 _NEAR_ADDRESS = re.compile(
     r"아이피|(?<![A-Za-z])IN A |(?<![A-Za-z])A [0-9]{2,6} |접속|호스트|방화벽|포트|레코드|도메인|네임서버|로그인|공인|대역|트래픽|패킷|해킹|공격|차단|(?<![A-Za-z])(?:[a-z]+(?:I[pP]|Addr|Address|Host)|IP|ip)(?:v[46])?(?![A-Za-z])"
     r"|(?<![A-Za-z])(?i:(?:[a-z]+[_-])?(?:ips?|addr|host|server_name|hostname|login|logins|ssh|ssh2|firewall|connect(?:ed|ion|ing)?|nat|"
-    r"relay|dns|peers?|client|remote|ban(?:ned)?|blocked|rejected|denied|allow|deny|ping|traceroute|from))(?![A-Za-z])"
+    r"relay|dns|nslookup|dig|whois|route|listening|listen|bind|peers?|client|remote|ban(?:ned)?|blocked|rejected|denied|allow|deny|ping|traceroute|from))(?![A-Za-z])"
 )
 _CELL_BEFORE = re.compile(r"(?:^|[\n|,;\t]) ?\Z")
 _CELL_BEHIND = re.compile(r" ?(?:$|[\n|,;\t])")
@@ -54,9 +57,11 @@ _AFTER_PLACEHOLDER = re.compile(r"\|>[\"']?(?:에서|와|과)? ?(?:→|->|=>|~|-
 _USED_AS_ADDRESS = re.compile(
     r":[0-9]{2,5}(?![0-9])|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh|요청|접근|시도|들어|보낸)"
 )
-_ADDRESS_BEHIND = re.compile(rf"{_USED_AS_ADDRESS.pattern}|(?: ?\| ?| +)port\b|\)?님|,? - - \[")
+_ADDRESS_BEHIND = re.compile(
+    rf"{_USED_AS_ADDRESS.pattern}|(?: ?\| ?| +)port\b|[)\]]? ?님|,? - [^ \n]{{1,32}} \[|에서 ?(?:비정상|수상한|무단|외부|반복|다수|불법|과도한|악성|지속)"
+)
 _NETWORK = re.compile(r"\.0\.0\Z")
-_PREFIX = re.compile("/([0-9]{1,2})(?![0-9.])")
+_PREFIX = re.compile("/([0-9]{1,3})(?![0-9.])")
 
 # --- words for versions ---
 _VERSION = re.compile(
@@ -116,7 +121,7 @@ def _check_ipv4(match: Match) -> Part | None:
     front, rest = text_before(match, 48), text_after(match, 16)
     if rest.startswith("/") and _is_network(match[0], rest):
         return None
-    if _CALLED_ADDRESS.search(front) or front.endswith("://"):
+    if _CALLED_ADDRESS.search(front) or _MAPPED.search(front) or front.endswith("://"):
         return match.span()
     if max(numbers) < SMALL or _VERSION.search(front):
         return None
@@ -128,6 +133,7 @@ def _check_ipv4(match: Match) -> Part | None:
             or _ADDRESS_BEHIND.match(rest)
             or _NEAR_ADDRESS.search(front[-40:] + " " + rest)
             or (_is_cell(front, rest) and sum(number >= LARGE for number in numbers) == 2)
+            or _NAMES_ADDRESS.search(title_of_column(match) + ":")
             or _AFTER_PLACEHOLDER.search(match.string[max(0, match.start() - 12) : match.start()])
         )
         return match.span() if named else None
@@ -188,6 +194,13 @@ def _check_ipv6(match: Match) -> Part | None:
     try:
         ipaddress.IPv6Address(match[0])
     except ValueError:
+        return None
+    prefix = _PREFIX.match(text_after(match, 5))
+    if (
+        prefix
+        and int(prefix[1]) < 128
+        and int(ipaddress.IPv6Address(match[0])) % (1 << (128 - int(prefix[1]))) == 0
+    ):
         return None
     if _YEAR_AND_NUMBER.fullmatch(match[0]) and not _NAMES_ADDRESS.search(text_before(match, 32)):
         return None

@@ -21,6 +21,7 @@ from preprocessing.documents import Counts, replace_rows
 from preprocessing.pii import contact, credentials, identity, ip_addresses, money
 from preprocessing.pii.candidates import Candidate, Candidates
 from preprocessing.pii.pattern import DASHES, WIDE, Pattern
+from preprocessing.pii.table_columns import TitleLines
 from preprocessing.text.matching import Engine
 
 PLACEHOLDERS = {kind: f"<|{kind}|>" for kind in KINDS}
@@ -77,20 +78,24 @@ def _find_in_lines(lines: list[str], patterns: Mapping[int, Sequence[Pattern]]) 
     """Finds spans of the patterns of each line (in order), in characters of the joined lines."""
     spans: list[Span] = []
     start = done = 0
-    last, rest = -1, ""  # the line of the previous search, and the line without its spans
+    title_lines = TitleLines(lines)
+    searched: dict[int, str] = {}  # lines with spans, without them
     for number, of_line in patterns.items():
         start += sum(map(len, lines[done:number])) + number - done
-        above = rest if last == number - 1 else lines[number - 1]
-        line_spans, rest = _search(
-            above[-CONTEXT_CHARACTERS:] + "\n" if number else "", lines[number], of_line
-        )
-        done = last = number
+        title = title_lines.find(number)
+        above = searched.get(title, lines[title]) if title >= 0 else ""
+        if title < 0 and number:
+            above = searched.get(number - 1, lines[number - 1])[-CONTEXT_CHARACTERS:]
+        line_spans, rest = _search(above + "\n" if number else "", lines[number], of_line)
+        if line_spans:
+            searched[number] = rest
+        done = number
         spans += (Span(start + span.start, start + span.end, span.kind) for span in line_spans)
     return sorted(spans)
 
 
 def _search(above: str, line: str, patterns: Sequence[Pattern]) -> tuple[list[Span], str]:
-    """Finds spans in a line, given the end of the line above; also returns the line with its spans blotted out.
+    """Finds spans in a line, given the end of the line above or the first line of its table; also returns the line with its spans blotted out.
 
     A span is blotted out before the next pattern searches, and all patterns repeat until none finds more. Expressions
     and context words read a blot like a placeholder, so a masked text contains nothing to mask.

@@ -23,6 +23,7 @@ from preprocessing.pii.pattern import (
     text_before,
     touching,
 )
+from preprocessing.pii.table_columns import title_of_column
 
 _FOUR = r"(?:[4569][0-9]{3}|2[2-7][0-9]{2}|35[0-9]{2})"
 _GAP = r"(?: ?[-·ㅡ] ?| {1,2})?"  # blanks and hyphens may differ within a number; points may not
@@ -67,6 +68,7 @@ _ACCOUNT = re.compile(
 _TOUCHES_ACCOUNT = touching("[a-z]*bank|account|acct|a/c|kb|nh|ibk|sc|no|number")
 _BEFORE_ACCOUNT = re.compile(rf"(?:계좌|통장|{_BANK}|입금|송금|이체|예금주|[Aa]ccount)[^0-9]{{0,20}}\Z")
 _BANK_BEFORE = re.compile(rf"(?:{_SHORT_BANK})[ :]{{0,2}}\Z")
+_BRAND = re.compile("(?:신한|KB ?국민|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK ?기업)[ :]{0,2}\\Z")
 _AFTER_ACCOUNT = re.compile(rf"[ ,]{{0,2}}[(\[]?(?:[가-힣]{{1,6}}(?:은행|뱅크)|{_BANK}|예금주)")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12][0-9]|3[01])")
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{1,2}-")
@@ -89,7 +91,8 @@ def _check_card(match: Match) -> Part | None:
     """Requires the check digit; unusual groups, thirteen digits and unseparated domestic ranges (9) also need a word for
     card before."""
     digits = digits_of(match[0])
-    named = _CARD_NAMED.search(text_before(match, 24)) is not None
+    title = title_of_column(match)
+    named = _CARD_NAMED.search(text_before(match, 24)) is not None or _CARD_NAMED.search(title) is not None
     card_behind = _CARD_NAMED.search(text_after(match, 12)) is not None
     if is_in_code(match, _TOUCHES_CARD) or not has_luhn(digits) or _is_number_of_another(match):
         return None
@@ -109,8 +112,10 @@ def _check_account(match: Match) -> Part | None:
         return None
     if is_number_of_thing(match) or _COMPANY.search(front[-14:]):
         return None
-    bank_before = match["grouped"] and _BANK_BEFORE.search(front) and not _YEAR.match(match[0])
+    bank = _BANK_BEFORE.search(front)
+    bank_before = (bank if match["grouped"] else bank and _BRAND.search(front)) and not _YEAR.match(match[0])
     named = _BEFORE_ACCOUNT.search(front) or bank_before or _AFTER_ACCOUNT.match(text_after(match, 12))
+    named = named or _BEFORE_ACCOUNT.search(title_of_column(match))
     return match.span() if named else None
 
 

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from preprocessing.pii.table_columns import title_of_column
+
 Match = re.Match[str]
 Part = tuple[int, int]
 """Start and end of the characters to mask."""
@@ -33,7 +35,7 @@ _GOODS = (
 )
 _LATIN_GOODS = (
     "order|tracking|invoice|serial|part|model|sku|imei|iccid|isbn|issn|ean|upc|barcode|trace|transaction|txn|session|receipt|ticket|"
-    "coupon|voucher|asset|case|lot|batch|s/n|ref|reference|commit|sha|hash|uuid|guid|timestamp|doi|patent|item|p/n"
+    "coupon|voucher|asset|case|lot|batch|s/n|ref|reference|commit|sha|hash|uuid|guid|timestamp|doi|patent|item|p/?n"
 )
 # A word that touches "번호" names a thing, unless it ends with a telephone or with who has one.
 _TOUCHES_NUMBER = r"(?<![가-힣])(?P<word>[가-힣]{2,8})번호"
@@ -92,8 +94,11 @@ def text_after(match: Match, width: int) -> str:
 
 
 def is_number_of_thing(match: Match) -> bool:
-    """True when the text right before names an order, a parcel, a contract or the like."""
-    return _NUMBER_OF_A_THING.search(text_before(match, 32)) is not None
+    """True when the text right before, or the title of the column, names an order, a parcel, a contract or the like."""
+    named = _NUMBER_OF_A_THING.search(text_before(match, 32)) or _NUMBERED_THING.search(
+        title_of_column(match)
+    )
+    return named is not None
 
 
 def is_numbered_thing(match: Match) -> bool:
@@ -101,7 +106,7 @@ def is_numbered_thing(match: Match) -> bool:
     front = text_before(match, 32)
     named = _TOUCHING_NUMBER.search(front)
     other = named is not None and _TELEPHONE.search(named["word"]) is None
-    return other or _NUMBERED_THING.search(front) is not None
+    return other or any(map(_NUMBERED_THING.search, (front, title_of_column(match))))
 
 
 def touching(words: str) -> re.Pattern[str]:

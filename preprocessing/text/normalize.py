@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Callable
 
 from preprocessing.kernels.normalize_classes import MAX_RATING
+from preprocessing.text.columns import find_aligned_lines
 
 LINE_ENDS = "\r\u0085\u2028\u2029"
 _LINE_ENDS = re.compile("\r\n?|[\u0085\u2028\u2029]")
@@ -234,12 +235,21 @@ _RUNS = re.compile(
 def collapse_blanks(text: str) -> str:
     """Leaves one blank between words, none at line ends, and at most one empty line.
 
-    Indentation, fenced code, code spans, lines of Python sessions and drawings, and lines of indented code keep their
-    blanks: those that begin with a tab or four blanks, also behind marks of quotations, and are not mostly Hangul.
+    Indentation, fenced code, code spans, lines of Python sessions and drawings, lines with aligned columns (``columns``),
+    and lines of indented code keep their blanks: those that begin with a tab or four blanks, also behind marks of
+    quotations, and are not mostly Hangul.
     """
     text = _TRAILING_BLANKS.sub("", text).strip(" \t\n")
-    return change_outside_fences(
-        text, lambda part: _EMPTY_LINES.sub("\n\n", _INNER_BLANKS.sub(_collapse_match, part))
+    return change_outside_fences(text, lambda part: _EMPTY_LINES.sub("\n\n", _collapse_lines(part)))
+
+
+def _collapse_lines(text: str) -> str:
+    lines = text.split("\n")
+    aligned = find_aligned_lines(lines)
+    if not any(aligned):
+        return _INNER_BLANKS.sub(_collapse_match, text)
+    return "\n".join(
+        line if kept else _INNER_BLANKS.sub(_collapse_match, line) for line, kept in zip(lines, aligned)
     )
 
 

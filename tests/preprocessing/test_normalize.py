@@ -165,6 +165,45 @@ def test_code_in_prose_keeps_its_blanks_and_signs(before, after):
     assert normalize.collapse_blanks(normalize.squeeze(before, 3)) == after
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "이름      나이  직업\n홍길동    34    교사\n김하늘    28    기자",  # columns of a terminal, Hangul two wide
+        "합계     1,200\n나머지     340\n전체    10,000",  # numbers that end in the same place
+        "성  명   홍길동\n주  소   서울시 마포구",
+        "+------+------+\n| 이름 | 값   |\n+======+======+\n| 가   | 1    |\n+------+------+",
+        "=====  =====\nA      B\n=====  =====\n참     거짓",
+        "이름\t나이\n홍길동\t34",
+        "Name       Age\nHaneul      28",
+    ],
+)
+def test_aligned_columns_keep_their_blanks(text):
+    assert normalize.collapse_blanks(text) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "끝났다.  다음 말\n왔었다.  다시 말",
+            "끝났다. 다음 말\n왔었다. 다시 말",
+        ),  # two blanks between sentences
+        ("-   하나\n-   둘\n10. 셋", "- 하나\n- 둘\n10. 셋"),  # marks of lists
+        (
+            "| 이름   | 값  |\n|--------|-----|\n| 가     | 1   |",
+            "| 이름 | 값 |\n|--------|-----|\n| 가 | 1 |",
+        ),
+        (
+            "띄어쓰기가  이상한 줄\n다음 줄은 말이   여기가 이상하다",
+            "띄어쓰기가 이상한 줄\n다음 줄은 말이 여기가 이상하다",
+        ),
+        ("이름    나이\n\n홍길동  34", "이름 나이\n\n홍길동 34"),  # an empty line between them
+    ],
+)
+def test_blanks_outside_of_columns_collapse(before, after):
+    assert normalize.collapse_blanks(before) == after
+
+
 def test_code_keeps_its_whitespace():
     code = "\n\ndef f():\r\n\tx  =  1   # ｘ！\x0c\r\n\r\n\r\n\r\n    return x\n\n"
     for operation in operations_for("code", "html", CleanConfig()):

@@ -1,6 +1,7 @@
 """Rules over columns, their thresholds and presets."""
 
 import dataclasses
+import re
 from typing import get_type_hints
 
 import numpy as np
@@ -17,6 +18,14 @@ from preprocessing.judging.measures import measure
 from preprocessing.judging.presets import values
 from preprocessing.text.language import detect
 
+GLOSSARY = "# Terms\n\n| English | 한국어 |\n|---|---|\n" + "".join(
+    f"| {english} | {korean} |\n"
+    for english, korean in [
+        ("asynchronous programming", "비동기"), ("garbage collection", "쓰레기 수집"), ("object-oriented inheritance", "상속"),
+        ("stochastic gradient descent", "경사 하강법"), ("overfitting and underfitting", "과적합"), ("recurrent network", "순환 신경망"),
+        ("error backpropagation", "역전파"), ("categorical cross-entropy", "교차 엔트로피"), ("hyperparameter search", "탐색"),
+    ]
+)  # fmt: skip
 ARTICLE = (
     "은행 대출을 알아보는 직장인이 늘고 있다. 전문가들은 급전이 필요하다고 당일 대출 광고를 믿지 말라고 말한다. 금융감독원에 "
     "따르면 지난해 불법 사금융 피해 신고는 만 건을 넘었다. 김 씨는 카드값을 갚으려다 높은 이자에 시달렸다고 털어놓았다. "
@@ -345,3 +354,13 @@ def test_limits_of_counts_have_integer_values():
         if hints[rule.field] == Count:
             value = rule.value(rules.columns_of(table))
             assert np.array_equal(value, np.floor(value)), rule.field
+
+
+def test_a_glossary_of_two_languages_stays():
+    table = columns([GLOSSARY])
+    of = rules.columns_of(table)
+    assert of("measured")[0] == "text"
+    assert of("hangul")[0] / (of("letters") + of("digits"))[0] < 0.2  # each word in both languages
+    assert rules.find_reasons(table, FilterConfig()).tolist() == [None]
+    english = columns(["".join(re.sub("[가-힣]", "x", line) for line in GLOSSARY.splitlines(keepends=True))])
+    assert rules.find_reasons(english, FilterConfig()).tolist() == ["hangul_ratio"]

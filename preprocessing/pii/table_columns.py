@@ -1,0 +1,67 @@
+"""The titles of columns: the first line of a table names what the numbers in the lines below are.
+
+Owns how the lines of a table are recognized: lines of Markdown that begin with a bar, and lines with as many tabs, or with
+as many commas, as the line above. A title counts for the cell of its column alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+MAX_TITLE_LINE = 400
+"""Characters of a first line that can name columns."""
+MAX_TITLE = 24
+_PLACEHOLDERS = re.compile(r"<\|[a-z|]*>")
+
+
+class TitleLines:
+    """Finds the first line of the table of a line; ask for lines in their order, so that each is read once."""
+
+    def __init__(self, lines: Sequence[str]):
+        self._lines = lines
+        self._last, self._top = -1, -1
+
+    def find(self, number: int) -> int:
+        """The number of the first line of the table that ``number`` continues; -1 outside of tables and for first lines."""
+        separator, count = _separator_of(self._lines[number])
+        if not separator:
+            return -1
+        top = number
+        while top and self._is_row(top - 1, separator, count):
+            top -= 1
+            if top == self._last:
+                top = self._top
+                break
+        self._last, self._top = number, top
+        return top if top < number and len(self._lines[top]) <= MAX_TITLE_LINE else -1
+
+    def _is_row(self, number: int, separator: str, count: int) -> bool:
+        found, others = _separator_of(self._lines[number])
+        return found == separator and (separator == "|" or others == count)
+
+
+def title_of_column(match: re.Match[str]) -> str:
+    """The title of the column of a match whose line follows the first line of its table; empty outside of tables."""
+    above, feed, line = match.string.partition("\n")
+    if not feed:
+        return ""
+    separator, count = _separator_of(line)
+    others, counted = _separator_of(above)
+    if not separator or others != separator or (separator != "|" and count != counted):
+        return ""
+    before = match.string[len(above) + 1 : match.start()]
+    titles = above.split(separator)
+    column = _PLACEHOLDERS.sub("", before).count(separator)
+    title = titles[column].strip() if column < len(titles) else ""
+    return title if len(title) <= MAX_TITLE else ""
+
+
+def _separator_of(line: str) -> tuple[str, int]:
+    """The sign between the columns of a line, and how often it occurs; empty for a line without columns."""
+    if line.lstrip(" ").startswith("|"):
+        return "|", 0
+    for separator in "\t,":
+        if separator in line:
+            return separator, line.count(separator)
+    return "", 0
