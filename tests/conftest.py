@@ -41,6 +41,8 @@ LONGEST = (
     "test_resume.py",
     "test_parallel.py",
     "test_train.py",
+    "test_lora.py",
+    "test_skipping.py",
     "test_checkpoint_defects.py",
     "test_ckpt_parity.py",
     "test_data.py",
