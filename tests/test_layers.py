@@ -225,9 +225,10 @@ TRAINING: tuple[tuple[str, ...], ...] = (
     ("launch", "distributed"),
     ("attention",),
     ("model", "optimizer", "data", "metrics"),
+    ("freezing", "partial_state"),
     ("checkpoint", "step"),
-    ("evaluate", "reporting"),
-    ("saving",),
+    ("boundary", "evaluate", "reporting"),
+    ("saving", "restoring"),
 )
 TRAINING_LAYER_OF = {
     f"megatron_ko.training.{name}": number for number, names in enumerate(TRAINING) for name in names
@@ -275,7 +276,7 @@ ONLY_IN = {
     "megatron.core.datasets": {"data", "distributed"},
     "megatron.core.dist_checkpointing": {"checkpoint", "distributed"},
     # descriptions of sharded tensors, which a model provides
-    "megatron.core.dist_checkpointing.mapping": {"checkpoint", "model"},
+    "megatron.core.dist_checkpointing.mapping": {"checkpoint", "model", "partial_state"},
 }
 
 

@@ -18,8 +18,8 @@ SECTIONS = {
         "tokenizer", "encode", "seed",
     ),
     "train": (
-        "run", "model", "parallel", "precision", "training", "optimizer", "schedule", "data", "evaluation", "checkpoint",
-        "reporting",
+        "run", "model", "parallel", "precision", "training", "optimizer", "schedule", "data", "stages", "evaluation",
+        "checkpoint", "reporting",
     ),
 }  # fmt: skip
 COMMANDS = {"data": "mko data run {file}", "train": "mko train {file}' or 'mko plan {file}"}

@@ -23,6 +23,7 @@ from megatron_ko.config.fields import (
     add_file_field,
     section,
 )
+from megatron_ko.config.trains import TrainsConfig
 
 
 @section
@@ -142,14 +143,16 @@ class PrecisionConfig:
 
 @section
 class TrainingConfig:
-    steps: PositiveInt
-    """Optimizer steps of the whole run."""
+    steps: PositiveInt | None = None
+    """Optimizer steps of the whole run; required without stages, and not allowed with stages, which give their own lengths."""
     global_batch_size: PositiveInt
     """Sequences per optimizer step over all ranks."""
     micro_batch_size: PositiveInt
     """Sequences per forward pass of a data-parallel rank."""
     sequence_length: PositiveInt
     """Tokens per sequence."""
+    old_vocab_size: PositiveInt | None = None
+    """Tokens of the vocabulary before it was extended: in stages, rows below this id are old and the others new."""
 
 
 @section
@@ -239,6 +242,34 @@ class DataConfig:
 
 
 @section
+class StageConfig:
+    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+    """Name of the stage, unique in the run; overrides may use it: stages.NAME.steps=100."""
+    steps: PositiveInt | None = None
+    """Length in optimizer steps. A stage gives exactly one of steps, samples and tokens."""
+    samples: PositiveInt | None = None
+    """Length in samples (sequences), rounded up to whole steps."""
+    tokens: PositiveInt | None = None
+    """Length in tokens, rounded up to whole steps."""
+    trains: TrainsConfig | None = None
+    """What trains: only what is named here. Without this section everything trains."""
+    mixture: Annotated[dict[str, PositiveFloat], Field(min_length=1)] | None = None
+    """Weight of each training set by name, scaled to sum to 1; by default that of the section data."""
+    learning_rate: PositiveFloat | None = None
+    """Peak learning rate; by default that of the section optimizer."""
+    schedule: Schedule | None = None
+    """Learning rate over the course of the stage; by default that of the section schedule, which starts anew."""
+    sequence_length: PositiveInt | None = None
+    """Tokens per sequence; by default that of the section training."""
+    global_batch_size: PositiveInt | None = None
+    """Sequences per optimizer step; by default that of the section training."""
+    micro_batch_size: PositiveInt | None = None
+    """Sequences per forward pass of a data-parallel rank; by default that of the section training."""
+    rope_base: PositiveFloat | None = None
+    """Base of the rotary wavelengths; by default that of the section model."""
+
+
+@section
 class EvaluationConfig:
     every_steps: PositiveInt = 500
     """Steps between validations; the last step always validates."""
@@ -296,6 +327,9 @@ class Config:
     """Learning rate over the course of the run."""
     data: DataConfig
     """Training and validation data."""
+    stages: list[StageConfig] = Field(default_factory=list)
+    """Stages of the run, in order; what a stage does not give comes from the sections. By default one stage of
+    training.steps in which everything trains."""
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     """Validation loss of each domain."""
     checkpoint: CheckpointConfig = Field(default_factory=CheckpointConfig)

@@ -44,6 +44,18 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class StageMark:
+    """The stage that a checkpoint was saved in, and the position within it."""
+
+    number: NonNegativeInt
+    name: str
+    step: NonNegativeInt
+    samples: NonNegativeInt
+    partial: Flag
+    """Whether only weights that train in the stage have moments; those of each layer have their own names then."""
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A complete checkpoint: its folder and description."""
 
@@ -67,6 +79,8 @@ class Checkpoint:
     """The training data and the position in each set; None in weights alone and in earlier versions."""
     resumed_from: Origin | None = None
     """The checkpoint that ``checkpoint.resume`` named last in the history of the run."""
+    stage: StageMark | None = None
+    """The stage of training; None in a run without stages, in weights alone and in earlier versions."""
     files: dict[str, FileFacts] = field(default_factory=dict, compare=False)
     """Size and checksum of each file, by its name in the folder."""
 
@@ -141,7 +155,7 @@ class Checkpoint:
         fields = {name: getattr(self, name) for name in names}
         nested = {
             name: dataclasses.asdict(fields[name])
-            for name in ("model", "data", "resumed_from")
+            for name in ("model", "data", "resumed_from", "stage")
             if fields[name] is not None
         }
         return {"format": FORMAT, **fields, **nested, "versions": versions()}

@@ -78,6 +78,11 @@ class DataRecord:
         }
         return dataclasses.replace(self, train=train)
 
+    def continuing(self, earlier: DataRecord) -> DataRecord:
+        """This data in the stage that follows ``earlier``: positions go on, and a new mixture is no change."""
+        begun = self.at({name: item.samples for name, item in earlier.train.items()})
+        return dataclasses.replace(begun, changes=earlier.changes)
+
     def after(self, earlier: DataRecord | None, step: int) -> DataRecord:
         """This data in a run that continues at ``step`` from ``earlier``: positions go on, changes are added."""
         if earlier is None:

@@ -10,7 +10,7 @@ import ast
 import difflib
 import importlib.util
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from megatron_ko.config.loading import Rule
@@ -24,12 +24,14 @@ from megatron_ko.config.training import (
     ReportingConfig,
     RunConfig,
     Schedule,
+    StageConfig,
     TrainingConfig,
     WsdSchedule,
     head_size,
 )
 from megatron_ko.errors import ConfigError
 from megatron_ko.formats.manifest import Manifest
+from megatron_ko.planning import stages
 from megatron_ko.wording import format_count
 
 Problems = Iterator[tuple[str, str]]
@@ -74,6 +76,18 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("parallel",), layout_divides_ranks),
         Rule(("parallel", "training"), batch_divides_ranks),
         Rule(("training", "schedule"), _schedule_fits),
+        Rule(("training", "stages"), stages.missing),
+        Rule(("training", "stages"), stages.stage_lengths),
+        Rule(("stages",), stages.stage_names),
+        Rule(("stages", "model", "training"), stages.stage_trains),
+        *(
+            Rule(("stages", "training", "schedule", *more), stages.in_each_stage(check, needs))
+            for check, needs, more in (
+                (_sequence_split, ("model", "parallel", "training"), ("model", "parallel")),
+                (batch_divides_ranks, ("parallel", "training"), ("parallel",)),
+                (_schedule_fits, ("training", "schedule"), ()),
+            )
+        ),
         Rule(("run", "precision"), _precision_possible),
         Rule(("run", "model"), _extra_fields),
         Rule(("checkpoint",), _permanent_checkpoints),
@@ -172,11 +186,11 @@ def _sequence_split(model: ModelConfig, parallel: ParallelConfig, training: Trai
 
 def _schedule_fits(training: TrainingConfig, schedule: Schedule) -> Problems:
     used = schedule.warmup_steps + (schedule.decay_steps if isinstance(schedule, WsdSchedule) else 0)
-    if used > training.steps:
+    if training.steps is not None and used > training.steps:
         yield (
             "schedule",
             f"warm-up and decay take {format_count(used, 'step')}, more than training.steps {training.steps}; shorten them or raise "
-            "training.steps",
+            "the steps",
         )
     if isinstance(schedule, MultiStepSchedule):
         if len(schedule.milestones) != len(schedule.ratios) or not schedule.milestones:
@@ -306,16 +320,20 @@ def _transformer_config_fields() -> set[str]:
     )
 
 
-def data_problems(data: DataConfig, model: ModelConfig, manifest: Manifest) -> Iterator[tuple[str, str, str]]:
+def data_problems(
+    data: DataConfig, model: ModelConfig, manifest: Manifest, stages: Sequence[StageConfig] = ()
+) -> Iterator[tuple[str, str, str]]:
     """Yields ``(path, message, rule)`` for each field of the configuration that does not match the data."""
     train = manifest.of_split("train")
-    for name in data.mixture or {}:
-        if name not in train:
-            yield (
-                f"data.mixture.{name}",
-                f"is not a training set of {manifest.path}; use one of {', '.join(sorted(train))}",
-                "unknown-set",
-            )
+    mixtures = {"data": data.mixture, **{f"stages.{n}": stage.mixture for n, stage in enumerate(stages)}}
+    for path, mixture in mixtures.items():
+        for name in mixture or {}:
+            if name not in train:
+                yield (
+                    f"{path}.mixture.{name}",
+                    f"is not a training set of {manifest.path}; use one of {', '.join(sorted(train))}",
+                    "unknown-set",
+                )
     if model.vocab_size is not None and model.vocab_size < manifest.vocab_size:
         yield (
             "model.vocab_size",

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from megatron_ko.config.training import ModelConfig, ParallelConfig
+from megatron_ko.planning.selection import Selection
 from megatron_ko.planning.weights import axis_sizes, stage_entries
 
 
@@ -30,11 +31,19 @@ class RankMemory:
 
 
 def parameters_of_stage(
-    model: ModelConfig, padded_vocab_size: int, parallel: ParallelConfig, stage: int
+    model: ModelConfig,
+    padded_vocab_size: int,
+    parallel: ParallelConfig,
+    stage: int,
+    selection: Selection | None = None,
 ) -> int:
-    """Parameters on one tensor-parallel rank of pipeline ``stage``."""
+    """Parameters on one tensor-parallel rank of pipeline ``stage``; with ``selection``, those of tensors that train."""
     entries = stage_entries(model, padded_vocab_size, stage, parallel.pipeline)
-    return sum(entry.size_per_rank(parallel.tensor) for entry in entries)
+    return sum(
+        entry.size_per_rank(parallel.tensor)
+        for entry in entries
+        if selection is None or selection.trains(entry.weight, entry.layer)
+    )
 
 
 def rank_memory(
@@ -47,13 +56,18 @@ def rank_memory(
     micro_batches: int,
     sequence_length: int,
     bytes_per_weight: int,
+    selection: Selection | None = None,
 ) -> RankMemory:
-    """Memory of the rank that needs most. The first stage keeps activations of up to ``pipeline`` micro-batches."""
+    """Memory of the rank that needs most. The first stage keeps activations of up to ``pipeline`` micro-batches.
+
+    Weights that ``selection`` freezes have neither gradients nor optimizer state; a matrix some of whose rows train has
+    both whole. Activations are counted as if everything trained.
+    """
     return max(
         (
             _stage_memory(
                 model, parallel, stage, padded_vocab_size, data_parallel * parallel.context,
-                micro_batch_size * sequence_length // parallel.context, micro_batches, bytes_per_weight,
+                micro_batch_size * sequence_length // parallel.context, micro_batches, bytes_per_weight, selection,
             )
             for stage in range(parallel.pipeline)
         ),
@@ -70,9 +84,11 @@ def _stage_memory(
     tokens: int,
     micro_batches: int,
     bytes_per_weight: int,
+    selection: Selection | None,
 ) -> RankMemory:
     sizes = axis_sizes(model, padded_vocab_size)
     count = parameters_of_stage(model, padded_vocab_size, parallel, stage)
+    trained = parameters_of_stage(model, padded_vocab_size, parallel, stage, selection)
     master = 4 if bytes_per_weight == 2 else 0
     split, whole = 4 * sizes["q"] + 4 * sizes["kv"] + 6 * sizes["ffn"], 8 * sizes["hidden"]
     per_token = split / parallel.tensor + whole / (parallel.tensor if parallel.sequence else 1)
@@ -83,7 +99,7 @@ def _stage_memory(
     return RankMemory(
         parameters=count,
         weights_bytes=count * bytes_per_weight,
-        gradients_bytes=count * 4,
-        optimizer_bytes=-(-count * (master + 8) // shards),
+        gradients_bytes=trained * 4,
+        optimizer_bytes=-(-trained * (master + 8) // shards),
         activations_bytes=int(activations),
     )

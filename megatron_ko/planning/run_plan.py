@@ -5,12 +5,17 @@ Owns ``Plan`` and its text. Checks nothing: ``megatron_ko.preflight`` does.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.formats.manifest import Manifest
-from megatron_ko.planning import flops, memory
+from megatron_ko.planning import flops, memory, stage_table
+from megatron_ko.planning.position import Position
+from megatron_ko.planning.selection import trainable_parameters
+from megatron_ko.planning.stages import Stage, stages_of
 from megatron_ko.planning.weights import padded_vocab_size, parameter_count
 from megatron_ko.wording import format_count
 
@@ -46,6 +51,12 @@ class Plan:
     shares: tuple[SetShare, ...]
     tokenizer_size: int | None = None
     """Tokens of the data's tokenizer; the embedding may have more rows. None if the data does not exist yet."""
+    trainable: int = 0
+    """Parameters that train."""
+    stage: Stage | None = None
+    """The stage that this is the plan of; in the plan of a run with stages, the first."""
+    stages: tuple[tuple[Stage, Plan], ...] = ()
+    """Each stage and its own plan; empty in a run without stages."""
     model_source: str = ""
     """Where the fields of the model come from, if not from the configuration."""
 
@@ -55,11 +66,27 @@ class Plan:
 
     @property
     def total_samples(self) -> int:
-        return self.steps * self.global_batch_size
+        return sum(plan.total_samples for _, plan in self.stages) or self.steps * self.global_batch_size
 
     @property
     def total_tokens(self) -> int:
-        return self.steps * self.tokens_per_step
+        return sum(plan.total_tokens for _, plan in self.stages) or self.steps * self.tokens_per_step
+
+    @property
+    def total_flops(self) -> float:
+        return sum(plan.total_flops for _, plan in self.stages) or self.total_tokens * self.flops_per_token
+
+    def stages_from(self, number: int) -> Sequence[tuple[Stage, Plan]]:
+        """The stages from ``number`` on, each with its plan; a run without stages is one."""
+        assert self.stages or self.stage is not None
+        return self.stages[number:] if self.stages else ((self.stage, self),)  # type: ignore[return-value]
+
+    def tokens_after(self, position: Position) -> int:
+        """Tokens from ``position`` to the end of the run."""
+        if not self.stages:
+            return (self.steps - position.step) * self.tokens_per_step
+        left = [(stage.end - max(position.step, stage.first_step), plan) for stage, plan in self.stages]
+        return sum(max(0, steps) * plan.tokens_per_step for steps, plan in left)
 
     @property
     def layout(self) -> dict[str, int]:
@@ -70,8 +97,16 @@ class Plan:
     def of(config: Config, world_size: int, manifest: Manifest | None = None) -> Plan:
         """Computes the plan of ``config``, which has passed ``layout_rules(world_size)``.
 
-        Raises ConfigError if neither a manifest nor model.vocab_size gives the vocabulary.
+        Raises ConfigError if neither a manifest nor model.vocab_size gives the vocabulary. In a run with stages, batches
+        are those of the first stage, memory is that of the stage that needs most, and shares are of all tokens.
         """
+        if config.stages:
+            return _plan_of_stages(config, world_size, manifest)
+        return Plan._of_stage(stages_of(config)[0], world_size, manifest)
+
+    @staticmethod
+    def _of_stage(stage: Stage, world_size: int, manifest: Manifest | None) -> Plan:
+        config = stage.config
         vocab_size = config.model.vocab_size or (manifest.vocab_size if manifest else None)
         if vocab_size is None:
             raise ConfigError(
@@ -88,6 +123,7 @@ class Plan:
         data = world_size // (parallel.tensor * parallel.pipeline * parallel.context)
         padded = padded_vocab_size(vocab_size, config.model.vocab_multiple)
         micro_batches = training.global_batch_size // (training.micro_batch_size * data)
+        selection = stage.selection(vocab_size)
         return Plan(
             world_size=world_size,
             tensor=parallel.tensor,
@@ -97,7 +133,7 @@ class Plan:
             micro_batches=micro_batches,
             global_batch_size=training.global_batch_size,
             sequence_length=training.sequence_length,
-            steps=training.steps,
+            steps=stage.steps,
             vocab_size=vocab_size,
             padded_vocab_size=padded,
             parameters=parameter_count(config.model, vocab_size),
@@ -111,8 +147,11 @@ class Plan:
                 micro_batches=micro_batches,
                 sequence_length=training.sequence_length,
                 bytes_per_weight=2 if config.precision.dtype == "bf16" else 4,
+                selection=selection,
             ),
-            shares=_shares(config, manifest) if manifest else (),
+            stage=stage,
+            trainable=trainable_parameters(selection, config.model, vocab_size),
+            shares=_shares(config, stage.steps, manifest) if manifest else (),
             tokenizer_size=manifest.vocab_size if manifest else None,
         )
 
@@ -127,10 +166,9 @@ class Plan:
             f"x data {self.data}",
             f"model        {self.parameters:,} parameters, vocabulary {self.vocab_size:,}{tokens} (padded {self.padded_vocab_size:,})",
             *([f"             from {self.model_source}"] if self.model_source else []),
-            f"batch        {format_count(self.global_batch_size, 'sequence')} x {format_count(self.sequence_length, 'token')} = "
-            f"{self.tokens_per_step:,} tokens per step, {format_count(self.micro_batches, 'micro-batch')}",
+            *([] if self.stages else [self._batch_line()]),
             f"run          {format_count(self.steps, 'step')}, {self.total_tokens:,} tokens, "
-            f"{self.total_tokens * self.flops_per_token:.3g} FLOPs",
+            f"{self.total_flops:.3g} FLOPs",
             f"memory       {used.total_bytes / gib:.2f} GiB on the fullest rank, closed form, without buffers and "
             f"fragmentation",
             f"             weights {used.weights_bytes / gib:.2f}, gradients {used.gradients_bytes / gib:.2f}, optimizer {used.optimizer_bytes / gib:.2f}, "
@@ -141,7 +179,35 @@ class Plan:
             lines.append(
                 f"{head} {item.name:<12} {item.share:6.1%}  {item.tokens:>15,} tokens  {item.epochs:8.2f} epochs"
             )
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, *stage_table.lines_of(self)]) + "\n"
+
+    def _batch_line(self) -> str:
+        return (
+            f"batch        {format_count(self.global_batch_size, 'sequence')} x {format_count(self.sequence_length, 'token')} = "
+            f"{self.tokens_per_step:,} tokens per step, {format_count(self.micro_batches, 'micro-batch')}"
+        )
+
+
+def _plan_of_stages(config: Config, world_size: int, manifest: Manifest | None) -> Plan:
+    plans = tuple((stage, Plan._of_stage(stage, world_size, manifest)) for stage in stages_of(config))
+    tokens = sum(plan.total_tokens for _, plan in plans)
+    sets: dict[str, list[SetShare]] = {}
+    for _, plan in plans:
+        for share in plan.shares:
+            sets.setdefault(share.name, []).append(share)
+    shares = (
+        SetShare(
+            name, sum(s.tokens for s in of) / tokens, sum(s.tokens for s in of), sum(s.epochs for s in of)
+        )
+        for name, of in sorted(sets.items())
+    )
+    return dataclasses.replace(
+        plans[0][1],
+        steps=sum(plan.steps for _, plan in plans),
+        memory=max((plan.memory for _, plan in plans), key=lambda memory: memory.total_bytes),
+        shares=tuple(shares),
+        stages=plans,
+    )
 
 
 def mixture_of(config: Config, manifest: Manifest) -> dict[str, float]:
@@ -151,9 +217,17 @@ def mixture_of(config: Config, manifest: Manifest) -> dict[str, float]:
     return {name: weights[name] / total for name in sorted(weights)}
 
 
-def _shares(config: Config, manifest: Manifest) -> tuple[SetShare, ...]:
+def mixture_until(config: Config, stage: int, manifest: Manifest) -> dict[str, float]:
+    """The mixture of stage number ``stage``, and 0 for sets that only earlier stages draw from: their positions are kept."""
+    mixtures = [mixture_of(s.config, manifest) for s in stages_of(config)[: stage + 1]]
+    return {
+        name: mixtures[-1].get(name, 0.0) for name in sorted({n for mixture in mixtures for n in mixture})
+    }
+
+
+def _shares(config: Config, steps: int, manifest: Manifest) -> tuple[SetShare, ...]:
     train = manifest.of_split("train")
-    total = config.training.steps * config.training.global_batch_size * config.training.sequence_length
+    total = steps * config.training.global_batch_size * config.training.sequence_length
     return tuple(
         SetShare(name, share, round(share * total), share * total / train[name].tokens)
         for name, share in mixture_of(config, manifest).items()

@@ -6,6 +6,7 @@ length of the run: sample number n is the same for any number of ranks.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
 import logging
@@ -23,6 +24,9 @@ from torch import Tensor
 
 from megatron_ko.config.training import Config
 from megatron_ko.formats.manifest import Manifest, TokenSet
+from megatron_ko.planning.position import Position
+from megatron_ko.planning.run_plan import mixture_of
+from megatron_ko.planning.stages import Stage
 from megatron_ko.training.distributed import World, context_group
 
 log = logging.getLogger(__name__)
@@ -72,6 +76,16 @@ class SampleOrder:
             ids = part._query_document_sample_shuffle_indices(own_number)[1]
             found.setdefault(str(part.dataset_path), set()).update(map(int, ids))
         return {path: sorted(ids) for path, ids in sorted(found.items())}
+
+
+def order_of_stage(
+    stage: Stage, position: Position, manifest: Manifest, *, cache: Path
+) -> tuple[SampleOrder, int]:
+    """The order of a stage's samples, numbered from its beginning, and their number at its end. Collective."""
+    config = dataclasses.replace(stage.config, run=dataclasses.replace(stage.config.run, seed=stage.seed))
+    left = (stage.steps - position.stage_step) * config.training.global_batch_size
+    end = position.stage_samples + left
+    return order_samples(end, config, manifest, mixture_of(config, manifest), cache=cache), end
 
 
 def order_samples(

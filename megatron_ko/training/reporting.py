@@ -21,6 +21,8 @@ from megatron_ko.formats.checkpoint_folder import versions
 from megatron_ko.formats.run_folder import cut_metrics, wandb_id
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import Plan
+from megatron_ko.planning.selection import describe
+from megatron_ko.planning.stages import Stage
 from megatron_ko.tables import width_of, wrap
 from megatron_ko.training import metrics
 from megatron_ko.training.data import SampleOrder
@@ -79,7 +81,7 @@ class Reporter:
         weights: dict[str, Any] | None = None,
     ) -> None:
         """``weights`` are the initial ones, if the run does not start from random ones or its own checkpoint."""
-        self._plan, self._world = plan, world
+        self._plan, self._world, self._whole = plan, world, plan
         peak = metrics.peak_of(world.device, config.precision.dtype, config.reporting.peak_tflops)
         self._records = Records(config, position.step, writes=world.is_main)
         self._records.record(
@@ -95,13 +97,31 @@ class Reporter:
         )
         self._speed = metrics.Speed(plan.flops_per_token, plan.world_size, peak)
 
+    def begin_stage(self, stage: Stage, plan: Plan, position: Position) -> None:
+        """Reports the steps that follow with the batches of ``plan``; records the stage in a run with stages."""
+        self._plan = plan
+        if stage.written is None:
+            return
+        metrics.forget_peak_memory(self._world.device)
+        self._speed = metrics.Speed(plan.flops_per_token, plan.world_size, self._speed.peak)
+        self._records.record(
+            "stage",
+            position.step,
+            number=stage.number,
+            name=stage.name,
+            steps=stage.steps,
+            steps_done=position.stage_step,
+            trainable=plan.trainable,
+            trains=describe(stage.written.trains),
+        )
+
     def count_step(self) -> None:
         """Adds the tokens of one step to the measured speed."""
         self._speed.add(self._plan.tokens_per_step)
 
     def step(self, position: Position, result: StepResult, learning_rate: float) -> None:
         """Reports loss, gradient norm, learning rate, speed and the memory of the fullest rank. Collective."""
-        device, plan = self._world.device, self._plan
+        device = self._world.device
         memory = largest(metrics.memory_gib(device), device)
         self._records.record(
             "train",
@@ -111,7 +131,7 @@ class Reporter:
             loss=result.loss,
             learning_rate=learning_rate,
             gradient_norm=result.gradient_norm,
-            **self._speed.lap((plan.steps - position.step) * plan.tokens_per_step),
+            **self._speed.lap(self._whole.tokens_after(position)),
             memory_gib=round(memory, 3),
         )
 
@@ -132,8 +152,8 @@ class Reporter:
         try:
             yield
         except Divergence as error:
-            first = position.samples - self._plan.global_batch_size
-            documents = order.documents(first, position.samples) if self._world.is_main else {}
+            first = position.stage_samples - self._plan.global_batch_size
+            documents = order.documents(first, position.stage_samples) if self._world.is_main else {}
             self._records.record(
                 "divergence",
                 position.step,
@@ -141,7 +161,7 @@ class Reporter:
                 loss=_finite_or_name(error.loss),
                 gradient_norm=_finite_or_name(error.gradient_norm),
                 first_sample=first,
-                last_sample=position.samples - 1,
+                last_sample=position.stage_samples - 1,
                 documents=documents,
             )
             raise
@@ -227,7 +247,19 @@ def _save_lines(step: int, v: dict[str, Any]) -> list[str]:
     return [f"step {step:>7}  saved checkpoints/{Path(v['folder']).name} in {v['seconds']:.1f} s"]
 
 
-_LINES = {"start": _start_lines, "train": _train_lines, "valid": _valid_lines, "save": _save_lines}
+def _stage_lines(step: int, v: dict[str, Any]) -> list[str]:
+    done = f", {v['steps_done']:,} done" if v["steps_done"] else ""
+    text = f"stage {v['name']}: {format_count(v['steps'], 'step')}{done}, {v['trainable']:,} parameters train ({v['trains']})"
+    return [_cut(f"step {step:>7}  {text}", WIDTH)]
+
+
+_LINES = {
+    "start": _start_lines,
+    "stage": _stage_lines,
+    "train": _train_lines,
+    "valid": _valid_lines,
+    "save": _save_lines,
+}
 
 
 def _fixed(number: float, width: int) -> str:

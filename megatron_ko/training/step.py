@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from megatron_ko.config.training import OptimizerConfig, PrecisionConfig, Traini
 from megatron_ko.errors import UserError
 from megatron_ko.training.data import Batch
 from megatron_ko.training.distributed import World, broadcast_from_last_stage, on_all_ranks
+from megatron_ko.training.freezing import Frozen, RowFreezer
 from megatron_ko.training.model import wrap
 from megatron_ko.training.optimizer import build_optimizer
 
@@ -53,24 +54,34 @@ class Trainee:
 
     ddp_model: Any
     optimizer: Any
+    frozen: Frozen = field(default_factory=Frozen)
 
 
-def prepare(gpt: Any, config: OptimizerConfig, precision: PrecisionConfig) -> Trainee:
-    """Wraps the GPT and builds its optimizer. Collective."""
+def prepare(
+    gpt: Any, config: OptimizerConfig, precision: PrecisionConfig, frozen: Frozen | None = None
+) -> Trainee:
+    """Wraps the GPT and builds its optimizer; ``frozen`` comes from ``freeze``. Collective."""
     ddp_model = wrap(gpt)
     optimizer = build_optimizer(ddp_model, config, precision.dtype)
-    connect(ddp_model, optimizer)
-    return Trainee(ddp_model, optimizer)
+    frozen = frozen or Frozen()
+    freezer = RowFreezer(optimizer, frozen) if frozen.rows or frozen.anchors else None
+    connect(ddp_model, optimizer, freezer)
+    return Trainee(ddp_model, optimizer, frozen)
 
 
-def connect(ddp_model: Any, optimizer: Any) -> None:
+def connect(ddp_model: Any, optimizer: Any, freezer: RowFreezer | None = None) -> None:
     """Sets the hooks of the pipeline schedule; without ``finalize_model_grads``, gradients are never summed."""
     from megatron.core.distributed import finalize_model_grads
+
+    def finalize_and_freeze(*arguments: Any, **options: Any) -> None:
+        finalize_model_grads(*arguments, **options)
+        if freezer is not None:
+            freezer.zero_gradients()
 
     config = ddp_model.module.config if hasattr(ddp_model.module, "config") else ddp_model.config
     config.no_sync_func = ddp_model.no_sync
     config.grad_scale_func = optimizer.scale_loss
-    config.finalize_model_grads_func = finalize_model_grads
+    config.finalize_model_grads_func = finalize_and_freeze if freezer else finalize_model_grads
 
 
 def train_step(

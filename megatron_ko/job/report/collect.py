@@ -143,7 +143,7 @@ def _sets(train: Path, manifest: dict[str, Any], config: Config, last: dict[str,
     sizes = {item["name"]: item["tokens"] for item in manifest["sets"] if item["split"] == "train"}
     total = sum(weights.values())
     counts = _count_samples(
-        train / "index", config.training.steps * config.training.global_batch_size, last["samples"]
+        train / "index", (config.training.steps or 0) * config.training.global_batch_size, last["samples"]
     )
     sets = []
     for name in sizes:
