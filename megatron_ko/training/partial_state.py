@@ -24,6 +24,8 @@ def separate_layers(state: dict[str, Any], optimizer: Any, anchors: Sequence[Any
         return
     for number in list(_numbers_of(optimizer, anchors)):
         del tensors[number]
+    if not tensors:
+        del state["param_state"]  # an empty entry would be state of this rank alone
     for entry in tensors.values():
         for name, value in entry.items():
             entry[name] = _separate(value)
@@ -31,10 +33,11 @@ def separate_layers(state: dict[str, Any], optimizer: Any, anchors: Sequence[Any
 
 def fill_anchors(state: dict[str, Any], optimizer: Any, anchors: Sequence[Any]) -> None:
     """Adds what ``separate_layers`` left out to a loaded ``state``: the weights as they are, and zero moments."""
+    tensors = state.setdefault("param_state", {})
     for number, parameter in _numbers_of(optimizer, anchors).items():
         weight = parameter.detach().float()
         zeros = torch.zeros_like(weight)
-        state["param_state"][number] = {"fp32_param": weight, "exp_avg": zeros, "exp_avg_sq": zeros}
+        tensors[number] = {"param": weight, "exp_avg": zeros, "exp_avg_sq": zeros}
 
 
 def _numbers_of(optimizer: Any, anchors: Sequence[Any]) -> dict[int, Any]:

@@ -100,7 +100,7 @@ class Reporter:
     def begin_stage(self, stage: Stage, plan: Plan, position: Position) -> None:
         """Reports the steps that follow with the batches of ``plan``; records the stage in a run with stages."""
         self._plan = plan
-        if stage.written is None:
+        if stage.written is None or position.stage_step == stage.steps:
             return
         metrics.forget_peak_memory(self._world.device)
         self._speed = metrics.Speed(plan.flops_per_token, plan.world_size, self._speed.peak)
