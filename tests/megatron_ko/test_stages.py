@@ -107,7 +107,7 @@ def one_rank(tmp_path_factory):
             if model == "untied":
                 fixed.append("stages.rows.trains.output=new")
             config = write_stages(folder)
-            ranks.train(config, [*fixed, f"run.folder={folder / 'one'}"])
+            ranks.train(config, [*fixed, "checkpoint.every_steps=1000", f"run.folder={folder / 'one'}"])
             runs[model] = (config, folder, fixed)
         return runs[model]
 
@@ -124,7 +124,8 @@ def on_layout(one_rank):
             config, folder, fixed = one_rank(model)
             count, overrides = LAYOUTS[name]
             target = folder / name.replace(" ", "_")
-            ranks.train(config, [*fixed, *overrides, f"run.folder={target}"], count)
+            saves = [] if (model, name) == DEFAULT[0] else ["checkpoint.every_steps=1000"]
+            ranks.train(config, [*fixed, *overrides, *saves, f"run.folder={target}"], count)
             runs[model, name] = (config, target, [*fixed, *overrides], count)
         return runs[model, name]
 
