@@ -36,6 +36,7 @@ STAGES = [
         "sequence_length": 32,
         "global_batch_size": 4,
         "rope_base": 10_000.0,
+        "learning_rate": 1e-3,
         "schedule": {"type": "constant"},
     },
 ]
