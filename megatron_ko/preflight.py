@@ -14,11 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from megatron_ko.config.loading import Loaded, to_yaml
-from megatron_ko.config.training import Config
+from megatron_ko.config.training import Config, ModelConfig
 from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
 from megatron_ko.formats import lora_record
-from megatron_ko.formats.checkpoint_folder import Checkpoint, LoraRecord, Origin, StepWindow, check_fits
+from megatron_ko.formats.checkpoint_folder import (
+    Checkpoint,
+    LoraRecord,
+    Origin,
+    StageMark,
+    StepWindow,
+    check_fits,
+)
 from megatron_ko.formats.data_record import DataRecord, check_same_data, describe_data
 from megatron_ko.formats.hugging_face import HfModel, is_hf_model, read_hf_model
 from megatron_ko.formats.manifest import Manifest, check_tokens, read_manifest
@@ -36,7 +43,8 @@ from megatron_ko.planning.adapters import single_targets
 from megatron_ko.planning.config_rules import data_problems, layout_rules
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.position import Position
-from megatron_ko.planning.run_plan import Plan, average_mixture_of
+from megatron_ko.planning.run_plan import Plan, mixture_until
+from megatron_ko.planning.stages import check_same_stages, stages_of
 from megatron_ko.wording import format_count
 
 
@@ -99,7 +107,8 @@ class Preflight:
 
     def validates_at(self, step: int) -> bool:
         """Whether a run that nobody stops validates after ``step``."""
-        return step == self.plan.steps or step % self.config.evaluation.every_steps == 0
+        ends = [stage.end for stage, _ in self.plan.stages] or [self.plan.steps]
+        return step in ends or step % self.config.evaluation.every_steps == 0
 
     def lacks_validation(self, step: int) -> bool:
         """Whether a stop request after ``step`` left out the validation there, which the resumed run does first."""
@@ -110,9 +119,12 @@ class Preflight:
         """Message for a finished run that is started again."""
         start = self.start
         assert start is not None
+        longer = f"raise training.steps, such as training.steps={2 * self.plan.steps}"
+        if self.plan.stages:
+            longer = "raise the length of the last stage, or add a stage"
         return (
             f"nothing to do: {self.run_folder} has all of {format_count(self.plan.steps, 'step')} ({start.folder.name})\n"
-            f"  to continue, raise training.steps, such as training.steps={2 * self.plan.steps}\n"
+            f"  to continue, {longer}\n"
             "  to train anew, choose another run.folder"
         )
 
@@ -134,9 +146,16 @@ class Preflight:
             yield
 
     def check_data(self, start: Checkpoint) -> None:
-        """Raises CheckpointError if ``start`` was trained on other data, unless that is allowed."""
+        """Raises CheckpointError if ``start`` was trained on other data or in other stages, unless that is allowed."""
+        check_same_stages(start, self.config)
         allowed = self.config.checkpoint.allow_data_change
-        check_same_data(start.folder, start.data, self.data, allow_change=allowed)
+        now = self.data_of(start.stage.number if start.stage else 0)
+        check_same_data(start.folder, start.data, now, allow_change=allowed)
+
+    def data_of(self, stage: int) -> DataRecord:
+        """The data of a stage, without positions; sets of earlier stages have a share of 0."""
+        mixture = mixture_until(self.config, stage, self.manifest)
+        return describe_data(self.manifest, mixture, self.config.data.order)
 
     def checkpoint_at(
         self,
@@ -147,12 +166,17 @@ class Preflight:
         window: StepWindow | None = None,
     ) -> Checkpoint:
         """Description of the checkpoint that the run writes at ``position``."""
+        stage, plan = self.plan.stages_from(position.stage)[0]
+        mark = None
+        if stage.written is not None:
+            partial = stage.selection(plan.vocab_size) is not None
+            mark = StageMark(stage.number, stage.name, position.stage_step, position.stage_samples, partial)
         return Checkpoint(
             folder=checkpoint_folder(self.config.run.folder, position.step),
             step=position.step,
             samples=position.samples,
             tokens=position.tokens,
-            model=self.config.model,
+            model=stage.config.model,
             vocab_size=self.plan.vocab_size,
             padded_vocab_size=self.plan.padded_vocab_size,
             tokenizer_fingerprint=self.manifest.tokenizer_fingerprint,
@@ -166,6 +190,7 @@ class Preflight:
             resumed_from=self.origin,
             window=window,
             lora=self.lora,
+            stage=mark,
         )
 
 
@@ -188,7 +213,7 @@ def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
                 rule="missing-package",
             )
     start, origin, initial = find_weights(config, plan.vocab_size, manifest.tokenizer_fingerprint)
-    data = describe_data(manifest, average_mixture_of(config, manifest), config.data.order)
+    data = describe_data(manifest, mixture_until(config, 0, manifest), config.data.order)
     checked = Preflight(config, manifest, plan, start, initial, data, origin)
     if start:
         checked.check_data(start)
@@ -227,17 +252,25 @@ def find_weights(
         lora_record.require_weights(initial)
     for checkpoint in (start, initial):
         if checkpoint:
-            check_fits(checkpoint, config.model, vocab_size, tokenizer_fingerprint)
+            model = config.model if checkpoint is initial else _model_at(start, config)
+            check_fits(checkpoint, model, vocab_size, tokenizer_fingerprint)
         if isinstance(checkpoint, Checkpoint):
             check_loadable(checkpoint)
     return start, origin, initial
+
+
+def _model_at(start: Checkpoint | None, config: Config) -> ModelConfig:
+    """The model in the stage of ``start``, whose RoPE base may be its own."""
+    stages = stages_of(config)
+    number = start.stage.number if start and start.stage else 0
+    return stages[min(number, len(stages) - 1)].config.model
 
 
 def check_manifest(loaded: Loaded[Config]) -> Manifest:
     """Reads the data manifest; raises unless manifest, token files, tokenizer and configuration fit each other."""
     config = loaded.config
     manifest = read_manifest(config.data.manifest)
-    problems = list(data_problems(config.data, config.model, manifest))
+    problems = list(data_problems(config.data, config.model, manifest, config.stages))
     if problems:
         raise ConfigError([loaded.problem(*problem) for problem in problems])
     tokenizer = read_tokenizer_folder(manifest.tokenizer_folder)

@@ -14,7 +14,6 @@ if __name__ == "__main__":  # before the imports below, which take their time
     stop.listen()
 
 import contextlib
-import dataclasses
 import functools
 import os
 import sys
@@ -24,30 +23,103 @@ from typing import Any
 from megatron_ko import initial_adapter, initial_weights
 from megatron_ko.config import cli
 from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, UsageError, exit_code_of
-from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.formats.retention import set_aside_newer
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.logs import record_error, set_up_logging
 from megatron_ko.plan import show_plan, train_parser
 from megatron_ko.planning import schedule
-from megatron_ko.planning.position import Position
 from megatron_ko.preflight import Preflight, preflight
 
 
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     """Runs one rank from start to end. Returns the exit code."""
-    from megatron_ko.training import checkpoint, data, distributed, evaluate, lora, losses, model, optimizer
-    from megatron_ko.training import reporting, saving, skipping, step  # isort: skip
+    from megatron_ko.training import boundary, data, distributed, evaluate, optimizer
+    from megatron_ko.training import reporting, restoring, saving, skipping, step  # isort: skip
 
-    config, plan, manifest, folder = checked.config, checked.plan, checked.manifest, checked.run_folder
+    config, manifest, folder = checked.config, checked.manifest, checked.run_folder
     set_up_logging(rank, folder / "logs")
-    world = distributed.start(config.run, config.parallel, rank, plan.world_size, init_method)
+    world = distributed.start(config.run, config.parallel, rank, checked.plan.world_size, init_method)
     distributed.check_agreement(checked.shared_facts())
     if world.is_main:  # the run's own copy: data may move while it runs
         copy_tokenizer_folder(manifest.tokenizer_folder, folder / "tokenizer")
+    gpt = _build_model(checked, world.device)
+    start = restoring.find_start(checked)
+    position = restoring.position_of(start)
+    if checked.goes_back and world.is_main:
+        set_aside_newer(folder, position.step)
+
+    # a model that is trained on needs a baseline; or a stop request has cut a validation short
+    baseline = checked.initial is not None and start is None and bool(manifest.of_split("valid"))
+    overdue = world.is_main and checked.lacks_validation(position.step)
+    validation_due = distributed.on_any_rank(baseline or overdue, world.device)
+    report = reporting.Reporter(config, checked.plan, world, position, checked.weights)
+    saver = saving.Saver(checked, report, world, start)
+    trainees: list[step.Trainee] = []
+    stopped = False
+    for stage, plan in checked.plan.stages_from(position.stage):
+        # built anew by each stage: what trains and its optimizer, the samples
+        position = position.at_stage(stage.number)
+        resumes = start if restoring.continues(start, position) else None
+        guard = skipping.Guard(stage.config.training.skip, folder, resumes.window if resumes else None)
+        trainee = boundary.enter(stage, plan.vocab_size, gpt, trainees, world, guard)
+        trainees.append(trainee)
+        if resumes:
+            restoring.restore(resumes, trainee, checked, world.device.type)
+        order, end = data.order_of_stage(stage, position, manifest, saver.positions, cache=folder / "index")
+        batches = data.batches_between(position.stage_samples, end, order, stage.config, world)
+        report.begin_stage(stage, plan, position)
+        saver.begin_stage(position, trainee, order)
+        validate = evaluate.validation_of(trainee.ddp_model, manifest, world, stage.config)
+        distributed.barrier(world.device)
+        stop.note_requests()  # from here on
+        if validation_due:
+            stopped, validation_due = not report.validation(position, validate()), False
+        while position.stage_step < stage.steps and not stopped:
+            learning_rate = schedule.of_stage(stage, position, end)
+            optimizer.set_hyperparameters(trainee.optimizer, stage.config.optimizer, learning_rate)
+            size = plan.batch_at(position)
+            position = position.after_step(size, size * plan.sequence_length)
+            with report.divergences(position, order):
+                result = step.train_step(
+                    trainee, batches, world, stage.config.training, plan.micro_batches_of(size)
+                )
+            stopped = distributed.stop_requested(world.device)
+            finished = position.step == checked.plan.steps
+            stage_ends = position.stage_step == stage.steps
+
+            report.count_step(position)
+            saver.count_step(result)
+            every = config.reporting.every_steps
+            if result.skipped:
+                report.skip(position, result, order)
+            elif position.step == 1 or stopped or stage_ends or position.step % every == 0:
+                report.step(position, result, learning_rate)
+            if checked.validates_at(position.step) and not stopped:
+                stopped = not report.validation(position, validate())
+            stopped = stopped or (not finished and distributed.stop_requested(world.device))
+            if stopped or stage_ends or position.step % config.checkpoint.every_steps == 0:
+                saver.save(position)
+                stopped = stopped or (not finished and distributed.stop_requested(world.device))
+        if stopped:
+            break
+        saver.end_stage()
+        del trainee, batches, validate  # boundary.enter frees what they refer to
+
+    finished = position.step >= checked.plan.steps and not stopped
+    report.end(position, finished)
+    distributed.barrier(world.device)
+    distributed.stop()
+    return EXIT_DONE if finished else EXIT_STOPPED
+
+
+def _build_model(checked: Preflight, device: Any) -> Any:
+    """This rank's part of the GPT: with random or initial weights, to be loaded if the run continues, with adapters."""
+    from megatron_ko.training import checkpoint, lora, model
+
+    config = checked.config
     gpt = model.build_gpt(
         config.model, config.parallel, config.precision,
-        vocab_size=plan.vocab_size, device=world.device, seed=config.run.seed if checked.is_new else None,
+        vocab_size=checked.plan.vocab_size, device=device, seed=config.run.seed if checked.is_new else None,
         with_engine=config.lora is None,
     )  # fmt: skip
     initial = checked.initial_checkpoint()
@@ -59,77 +131,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         lora.attach(gpt, config.model, config.lora, config.run.seed)
         if config.lora.initial_adapter and checked.start is None:
             initial_adapter.load(config.lora, initial, gpt)
-
-    # Built anew by each stage of training: what trains and its optimizer, the position, the batches.
-    trainee = step.prepare(gpt, config.optimizer, config.precision, losses.choose_loss(config.loss))
-    start = _restore(checked, trainee, world.device.type)
-    guard = skipping.Guard(config.training.skip, folder, start.window if start else None)
-    trainee = dataclasses.replace(trainee, guard=guard)
-    position = Position(start.step, start.samples, start.tokens) if start else Position()
-    if checked.goes_back and world.is_main:
-        set_aside_newer(folder, position.step)
-    end = position.samples + plan.samples_left(position)
-    begin = start.data.positions(config.data.order) if start and start.data else {}
-    order = data.order_samples(position.samples, end, config, manifest, begin, cache=folder / "index")
-    batches = data.batches_between(position.samples, end, order, config, world)
-
-    overdue = distributed.on_any_rank(world.is_main and checked.lacks_validation(position.step), world.device)
-    report = reporting.Reporter(config, plan, world, position, checked.weights)
-    saver = saving.Saver(checked, trainee, order, report, world, start)
-    validate = evaluate.validation_of(trainee.ddp_model, manifest, world, config)
-    distributed.barrier(world.device)
-    stop.StopRequest()  # from here on requests are noted
-    # the baseline of a model that is trained on, or a validation that a stop request cut short
-    baseline = initial is not None and start is None and bool(manifest.of_split("valid"))
-    stopped = (baseline or overdue) and not report.validation(position, validate())
-    while position.step < plan.steps and not stopped:
-        learning_rate = schedule.learning_rate(
-            config.schedule, config.optimizer.learning_rate, position.samples, end, plan.global_batch_size
-        )
-        optimizer.set_hyperparameters(trainee.optimizer, config.optimizer, learning_rate)
-        size = plan.batch_at(position)
-        position = position.after_step(size, size * plan.sequence_length)
-        with report.divergences(position, order):
-            result = step.train_step(trainee, batches, world, config.training, plan.micro_batches_of(size))
-        stopped = distributed.stop_requested(world.device)
-        finished = position.step == plan.steps
-
-        report.count_step(position)
-        saver.count_step(result)
-        if result.skipped:
-            report.skip(position, result, order)
-        elif position.step == 1 or stopped or finished or position.step % config.reporting.every_steps == 0:
-            report.step(position, result, learning_rate)
-        if checked.validates_at(position.step) and not stopped:
-            stopped = not report.validation(position, validate())
-        stopped = stopped or (not finished and distributed.stop_requested(world.device))
-        if stopped or finished or position.step % config.checkpoint.every_steps == 0:
-            saver.save(position)
-            stopped = stopped or (not finished and distributed.stop_requested(world.device))
-
-    finished = position.step >= plan.steps and not stopped
-    report.end(position, finished)
-    distributed.barrier(world.device)
-    distributed.stop()
-    return EXIT_DONE if finished else EXIT_STOPPED
-
-
-def _restore(checked: Preflight, trainee: Any, device: str) -> Checkpoint | None:
-    """Loads the checkpoint that the run continues from, if any, and returns it. Collective."""
-    from megatron_ko.training import checkpoint, data
-
-    start = checked.start
-    if start is None:
-        return None
-    if checked.goes_back:  # to one that the user has named: another one does not replace it
-        checkpoint.check_content(start)
-    elif (sound := checkpoint.newest_sound(start)).folder != start.folder:
-        start = sound
-        checked.check_data(start)
-    checkpoint.resume(start, trainee.ddp_model, trainee.optimizer, checked.plan.layout, device)
-    now = dataclasses.asdict(checked.config)
-    data.warn_if_order_changes(start.config or {}, now, data_is_compared=start.data is not None)
-    return start
+    return gpt
 
 
 # --- the command --------------------------------------------------------------------------------------------

@@ -228,10 +228,10 @@ TRAINING: tuple[tuple[str, ...], ...] = (
     ("launch", "distributed", "window_samples"),
     ("attention", "vocabulary"),
     ("model", "lora", "optimizer", "data", "metrics"),
-    ("losses", "skipping"),
+    ("freezing", "losses", "partial_state", "skipping"),
     ("checkpoint", "step"),
-    ("evaluate", "reporting"),
-    ("saving",),
+    ("boundary", "evaluate", "reporting"),
+    ("saving", "restoring"),
 )
 TRAINING_LAYER_OF = {
     f"megatron_ko.training.{name}": number for number, names in enumerate(TRAINING) for name in names
@@ -279,7 +279,7 @@ ONLY_IN = {
     "megatron.core.datasets": {"data", "distributed"},
     "megatron.core.dist_checkpointing": {"checkpoint", "distributed"},
     # descriptions of sharded tensors, which a model provides
-    "megatron.core.dist_checkpointing.mapping": {"checkpoint", "model"},
+    "megatron.core.dist_checkpointing.mapping": {"checkpoint", "model", "partial_state"},
 }
 
 

@@ -243,8 +243,15 @@ def _real_keys(loc: Sequence[str | int], data: Any) -> Keys:
         inserted = not inserted and isinstance(data, dict) and data.get("type") == part
         if not inserted:
             keys.append(str(part))
-            data = data.get(part) if isinstance(data, dict) else None
+            data = _child(data, part)
     return tuple(keys)
+
+
+def _child(data: Any, part: str | int) -> Any:
+    """What ``data`` contains at ``part``, a key of a mapping or a number of a list; None if there is nothing."""
+    if isinstance(data, list) and str(part).isdigit() and int(part) < len(data):
+        return data[int(part)]
+    return data.get(part) if isinstance(data, dict) else None
 
 
 def _other_types(root: Any, loc: Sequence[str | int], name: str) -> list[str]:
@@ -326,6 +333,6 @@ def _valid_part(root: Any, name: str, data: Any) -> Any:
                 keys = _real_keys(item["loc"], data)
                 target = data
                 for key in keys[:-1]:
-                    target = target[key]
+                    target = _child(target, key)
                 target.pop(keys[-1])
     return None

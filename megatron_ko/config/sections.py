@@ -18,8 +18,8 @@ SECTIONS = {
         "tokenizer", "encode", "seed",
     ),
     "train": (
-        "run", "model", "parallel", "precision", "training", "loss", "optimizer", "schedule", "data", "evaluation", "checkpoint",
-        "lora", "reporting",
+        "run", "model", "parallel", "precision", "training", "loss", "optimizer", "schedule", "data", "stages", "evaluation",
+        "checkpoint", "lora", "reporting",
     ),
 }  # fmt: skip
 COMMANDS = {"data": "mko data run {file}", "train": "mko train {file}' or 'mko plan {file}"}

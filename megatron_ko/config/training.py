@@ -26,6 +26,7 @@ from megatron_ko.config.fields import (
     add_file_field,
     section,
 )
+from megatron_ko.config.trains import TrainsConfig
 
 
 @section
@@ -175,8 +176,8 @@ class LossConfig:
 
 @section
 class TrainingConfig:
-    steps: Int32
-    """Optimizer steps of the whole run."""
+    steps: Int32 | None = None
+    """Optimizer steps of the whole run; required without stages, and not allowed with stages, which give their own lengths."""
     global_batch_size: Int32
     """Sequences per optimizer step over all ranks."""
     batch_ramp: BatchRampConfig | None = None
@@ -188,6 +189,8 @@ class TrainingConfig:
     """Tokens per sequence."""
     skip: SkipConfig = Field(default_factory=SkipConfig)
     """Steps whose gradients are not used."""
+    old_vocab_size: Int32 | None = None
+    """Tokens of the vocabulary before it was extended: in stages, rows below this id are old and the others new."""
 
 
 @section
@@ -292,6 +295,36 @@ class DataConfig:
 
 
 @section
+class StageConfig:
+    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+    """Name of the stage, unique in the run; overrides may use it: stages.NAME.steps=100."""
+    steps: Int32 | None = None
+    """Length in optimizer steps. A stage gives exactly one of steps, samples and tokens."""
+    samples: PositiveInt | None = None
+    """Length in samples (sequences), rounded up to whole steps."""
+    tokens: PositiveInt | None = None
+    """Length in tokens, rounded up to whole steps."""
+    trains: TrainsConfig | None = None
+    """What trains: only what is named here. Without this section everything trains."""
+    mixture: Annotated[dict[str, PositiveFloat], Field(min_length=1)] | None = None
+    """Weight of each training set by name, scaled to sum to 1; by default that of the section data."""
+    mixture_end: Annotated[dict[str, PositiveFloat], Field(min_length=1)] | None = None
+    """Weights at the end of the stage: shares move linearly to them, as in data.mixture_end."""
+    learning_rate: PositiveFloat | None = None
+    """Peak learning rate; by default that of the section optimizer."""
+    schedule: Schedule | None = None
+    """Learning rate over the course of the stage; by default that of the section schedule, which starts anew."""
+    sequence_length: Int32 | None = None
+    """Tokens per sequence; by default that of the section training."""
+    global_batch_size: Int32 | None = None
+    """Sequences per optimizer step; by default that of the section training."""
+    micro_batch_size: Int32 | None = None
+    """Sequences per forward pass of a data-parallel rank; by default that of the section training."""
+    rope_base: PositiveFloat | None = None
+    """Base of the rotary wavelengths; by default that of the section model."""
+
+
+@section
 class EvaluationConfig:
     every_steps: PositiveInt = 500
     """Steps between validations; the last step always validates."""
@@ -370,6 +403,9 @@ class Config:
     """Learning rate over the course of the run."""
     data: DataConfig
     """Training and validation data."""
+    stages: list[StageConfig] = Field(default_factory=list)
+    """Stages of the run, in order; what a stage does not give comes from the sections. By default one stage of
+    training.steps in which everything trains."""
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     """Validation loss of each domain."""
     checkpoint: CheckpointConfig = Field(default_factory=CheckpointConfig)

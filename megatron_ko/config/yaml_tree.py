@@ -1,6 +1,6 @@
 """YAML 1.2 files and ``section.field=value`` overrides as nested dictionaries that know where each key was written.
 
-Owns scalars of the core schema, composition (later wins), and what a configuration file may hold: no duplicate keys,
+Owns scalars of the core schema, composition (later wins; entries of a list by number or name), and what a configuration file may hold: no duplicate keys,
 anchors or tags, bounded size and depth. Knows nothing of any schema.
 """
 
@@ -79,19 +79,63 @@ class Tree:
             message = f"cannot parse {format_value(text)}: {_first_line(error)}"
             self._unreadable(Problem(COMMAND_LINE, key, message, _rule_of(error)))
             return
-        target = self.data
+        numbered = self._with_numbers(keys)
+        if numbered is None:
+            return
+        keys = numbered
+        target: Any = self.data
         for count, part in enumerate(keys[:-1], 1):
-            if not isinstance(target.get(part), dict):
+            if isinstance(target, list):
+                target = target[int(part)]
+                continue
+            if not isinstance(target.get(part), (dict, list)):
                 target[part] = {}
                 self.places[keys[:count]] = COMMAND_LINE
             target = target[part]
         self._forget(keys)
         value = None if node is None else self._value(node, keys, COMMAND_LINE)
-        if keys[-1] == "type" and target.get("type", value) != value:
-            for name in [n for n in target if self.places.get((*keys[:-1], n)) != COMMAND_LINE]:
-                del target[name]  # another variant starts afresh, as in files
-        target[keys[-1]] = value
+        if isinstance(target, list):
+            target[int(keys[-1])] = value
+        else:
+            if keys[-1] == "type" and target.get("type", value) != value:
+                for name in [n for n in target if self.places.get((*keys[:-1], n)) != COMMAND_LINE]:
+                    del target[name]  # another variant starts afresh, as in files
+            target[keys[-1]] = value
         self.places[keys] = COMMAND_LINE
+
+    def _with_numbers(self, keys: Keys) -> Keys | None:
+        """``keys`` with the number of each entry of a list in place of its name; None, with a problem, if there is no such entry."""
+        numbered: list[str] = []
+        target: Any = self.data
+        for part in keys:
+            if isinstance(target, list) and len(numbered) < len(keys):
+                number = self._number_of(target, part, (*numbered, part), COMMAND_LINE)
+                if number is None:
+                    return None
+                part, target = str(number), target[number]
+                if len(numbered) + 1 < len(keys) and not isinstance(target, (dict, list)):
+                    self._not_an_entry((*numbered, part), COMMAND_LINE)
+                    return None
+            else:
+                target = target.get(part) if isinstance(target, dict) else None
+            numbered.append(part)
+        return tuple(numbered)
+
+    def _number_of(self, entries: list[Any], part: str, keys: Keys, where: str) -> int | None:
+        """Number of the entry ``part``, a number or the value of its key ``name``; None, with a problem, if there is none."""
+        names = [str(e["name"]) if isinstance(e, dict) and "name" in e else "" for e in entries]
+        if part in names:
+            return names.index(part)
+        if part.isascii() and part.isdigit() and int(part[:9]) < len(entries):
+            return int(part)
+        known = ", ".join(name or str(number) for number, name in enumerate(names)) or "none"
+        message = f"is not an entry of the list; its entries are {known}"
+        self._unreadable(Problem(where, ".".join(keys), message, "unknown-entry"))
+        return None
+
+    def _not_an_entry(self, keys: Keys, where: str) -> None:
+        message = "is not a mapping; write its keys below it"
+        self._unreadable(Problem(where, ".".join(keys), message, "not-a-mapping"))
 
     def _merge(self, target: dict[str, Any], node: yaml.MappingNode, above: Keys, file: str) -> None:
         for keys, value_node in self._items(node, above, file):
@@ -101,10 +145,24 @@ class Tree:
                     target[name] = {}
                     self._forget(keys)
                 self._merge(target[name], value_node, keys, file)
+            elif isinstance(value_node, yaml.MappingNode) and isinstance(target.get(name), list):
+                self._merge_entries(target[name], value_node, keys, file)
             else:
                 if isinstance(target.get(name), (dict, list)):
                     self._forget(keys)
                 target[name] = self._value(value_node, keys, file)
+
+    def _merge_entries(self, entries: list[Any], node: yaml.MappingNode, above: Keys, file: str) -> None:
+        """Merges a mapping by name (or number) into the entries of a list that an earlier file has written."""
+        for keys, value_node in self._items(node, above, file):
+            where = self.places.pop(keys)
+            number = self._number_of(entries, keys[-1], keys, where)
+            if number is None:
+                continue
+            if not isinstance(value_node, yaml.MappingNode) or not isinstance(entries[number], dict):
+                self._not_an_entry(keys, where)
+                continue
+            self._merge(entries[number], value_node, (*above, str(number)), file)
 
     def _forget(self, above: Keys) -> None:
         """The places of keys below ``above``: they were replaced."""
@@ -134,6 +192,9 @@ class Tree:
         if isinstance(node, yaml.MappingNode):
             return {path[-1]: self._value(child, path, file) for path, child in self._items(node, keys, file)}
         if isinstance(node, yaml.SequenceNode):
+            for number, child in enumerate(node.value):
+                line = child.start_mark.line + 1
+                self.places[(*keys, str(number))] = file if file == COMMAND_LINE else f"{file}:{line}"
             return [self._value(child, (*keys, str(i)), file) for i, child in enumerate(node.value)]
         return _scalar(node.tag, node.value, is_plain=getattr(node, "style", None) is None)
 

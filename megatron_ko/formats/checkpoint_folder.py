@@ -66,6 +66,18 @@ class LoraRecord:
 
 
 @dataclass(frozen=True)
+class StageMark:
+    """The stage that a checkpoint was saved in, and the position within it."""
+
+    number: NonNegativeInt
+    name: str
+    step: NonNegativeInt
+    samples: NonNegativeInt
+    partial: Flag
+    """Whether only weights that train in the stage have moments; those of each layer have their own names then."""
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A complete checkpoint: its folder and description."""
 
@@ -93,6 +105,8 @@ class Checkpoint:
     """The steps that the next ones are compared with; None if the run skips no steps."""
     lora: LoraRecord | None = None
     """The adapters of a LoRA run; None where the checkpoint contains the model's weights."""
+    stage: StageMark | None = None
+    """The stage of training; None in a run without stages, in weights alone and in earlier versions."""
     files: dict[str, FileFacts] = field(default_factory=dict, compare=False)
     """Size and checksum of each file, by its name in the folder."""
 
@@ -167,7 +181,7 @@ class Checkpoint:
         fields = {name: getattr(self, name) for name in names}
         nested = {
             name: dataclasses.asdict(fields[name])
-            for name in ("model", "data", "resumed_from", "window", "lora")
+            for name in ("model", "data", "resumed_from", "window", "lora", "stage")
             if fields[name] is not None
         }
         return {"format": FORMAT, **fields, **nested, "versions": versions()}

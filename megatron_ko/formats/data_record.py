@@ -110,6 +110,11 @@ class DataRecord:
             return {}
         return {name: item.position for name, item in self.train.items() if item.position is not None}
 
+    def continuing(self, earlier: DataRecord) -> DataRecord:
+        """This data in the stage that follows ``earlier``: positions go on, and a new mixture is no change."""
+        samples = {name: item.samples for name, item in earlier.train.items()}
+        return dataclasses.replace(self.at(samples, earlier.positions(self.order)), changes=earlier.changes)
+
     def after(self, earlier: DataRecord | None, step: int) -> DataRecord:
         """This data in a run that continues at ``step`` from ``earlier``: positions go on, changes are added.
 

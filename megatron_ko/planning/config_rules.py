@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from megatron_ko.config.loading import Rule
 from megatron_ko.config.training import (
@@ -23,11 +23,13 @@ from megatron_ko.config.training import (
     ReportingConfig,
     RunConfig,
     Schedule,
+    StageConfig,
     TrainingConfig,
     WsdSchedule,
     head_size,
 )
 from megatron_ko.formats.manifest import Manifest
+from megatron_ko.planning import stages
 from megatron_ko.planning.lora_rules import LORA_RULES
 from megatron_ko.planning.transformer_fields import transformer_config_fields, value_problem
 from megatron_ko.wording import format_count
@@ -83,6 +85,19 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("training",), _ramp_reaches_batch),
         Rule(("training", "schedule"), _schedule_fits),
         Rule(("optimizer",), _decay_below_one),
+        Rule(("training", "stages"), stages.missing),
+        Rule(("training", "stages"), stages.stage_lengths),
+        Rule(("stages", "training", "data", "lora"), stages.alone),
+        Rule(("stages",), stages.stage_names),
+        Rule(("stages", "model", "training"), stages.stage_trains),
+        *(
+            Rule(("stages", "training", "schedule", *more), stages.in_each_stage(check, needs))
+            for check, needs, more in (
+                (_sequence_split, ("model", "parallel", "training"), ("model", "parallel")),
+                (batch_divides_ranks, ("parallel", "training"), ("parallel",)),
+                (_schedule_fits, ("training", "schedule"), ()),
+            )
+        ),
         Rule(("run", "precision"), _precision_possible),
         Rule(("run", "model"), _extra_fields),
         Rule(("checkpoint",), _permanent_checkpoints),
@@ -222,11 +237,11 @@ def _sequence_split(model: ModelConfig, parallel: ParallelConfig, training: Trai
 
 def _schedule_fits(training: TrainingConfig, schedule: Schedule) -> Problems:
     used = schedule.warmup_steps + (schedule.decay_steps if isinstance(schedule, WsdSchedule) else 0)
-    if used > training.steps:
+    if training.steps is not None and used > training.steps:
         yield (
             "schedule",
             f"warm-up and decay take {format_count(used, 'step')}, more than training.steps {training.steps}; shorten them or raise "
-            "training.steps",
+            "the steps",
         )
     if isinstance(schedule, MultiStepSchedule):
         if len(schedule.milestones) != len(schedule.ratios) or not schedule.milestones:
@@ -339,18 +354,21 @@ def keeps_architecture(name: str) -> bool:
     return name.startswith(RUNTIME_PREFIXES) or name.endswith("_fusion")
 
 
-def data_problems(data: DataConfig, model: ModelConfig, manifest: Manifest) -> Iterator[tuple[str, str, str]]:
+def data_problems(
+    data: DataConfig, model: ModelConfig, manifest: Manifest, stages: Sequence[StageConfig] = ()
+) -> Iterator[tuple[str, str, str]]:
     """Yields ``(path, message, rule)`` for each field of the configuration that does not match the data."""
     train = manifest.of_split("train")
-    named = [("mixture", name) for name in data.mixture or {}]
-    named += [("mixture_end", name) for name in data.mixture_end or {}]
-    for field, name in named:
-        if name not in train:
-            yield (
-                f"data.{field}.{name}",
-                f"is not a training set of {manifest.path}; use one of {', '.join(sorted(train))}",
-                "unknown-set",
-            )
+    sections = {"data": data, **{f"stages.{number}": stage for number, stage in enumerate(stages)}}
+    for path, section in sections.items():
+        for field in ("mixture", "mixture_end"):
+            for name in getattr(section, field) or {}:
+                if name not in train:
+                    yield (
+                        f"{path}.{field}.{name}",
+                        f"is not a training set of {manifest.path}; use one of {', '.join(sorted(train))}",
+                        "unknown-set",
+                    )
     if model.vocab_size is not None and model.vocab_size < manifest.vocab_size:
         yield (
             "model.vocab_size",

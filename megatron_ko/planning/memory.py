@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from megatron_ko.config.training import ModelConfig, ParallelConfig
+from megatron_ko.planning.selection import Selection
 from megatron_ko.planning.weights import axis_sizes, stage_entries
 
 
@@ -30,11 +31,19 @@ class RankMemory:
 
 
 def parameters_of_stage(
-    model: ModelConfig, padded_vocab_size: int, parallel: ParallelConfig, stage: int
+    model: ModelConfig,
+    padded_vocab_size: int,
+    parallel: ParallelConfig,
+    stage: int,
+    selection: Selection | None = None,
 ) -> int:
-    """Parameters on one tensor-parallel rank of pipeline ``stage``."""
+    """Parameters on one tensor-parallel rank of pipeline ``stage``; with ``selection``, those of tensors that train."""
     entries = stage_entries(model, padded_vocab_size, stage, parallel.pipeline)
-    return sum(entry.size_per_rank(parallel.tensor) for entry in entries)
+    return sum(
+        entry.size_per_rank(parallel.tensor)
+        for entry in entries
+        if selection is None or selection.trains(entry.weight, entry.layer)
+    )
 
 
 def rank_memory(
@@ -48,17 +57,20 @@ def rank_memory(
     sequence_length: int,
     bytes_per_weight: int,
     adapter_parameters: int | None = None,
+    selection: Selection | None = None,
 ) -> RankMemory:
     """Memory of the rank that needs most. The first stage keeps activations of up to ``pipeline`` micro-batches.
 
-    With ``adapter_parameters``, those of adapters on one rank, only they have gradients and optimizer state.
+    With ``adapter_parameters``, those of adapters on one rank, only they have gradients and optimizer state. Weights that
+    ``selection`` freezes have neither; a matrix some of whose rows train has both whole. Activations are counted as if
+    everything trained.
     """
     return max(
         (
             _stage_memory(
                 model, parallel, stage, padded_vocab_size, data_parallel * parallel.context,
                 micro_batch_size * sequence_length // parallel.context, micro_batches, bytes_per_weight,
-                adapter_parameters,
+                adapter_parameters, selection,
             )
             for stage in range(parallel.pipeline)
         ),
@@ -76,9 +88,11 @@ def _stage_memory(
     micro_batches: int,
     bytes_per_weight: int,
     adapter_parameters: int | None,
+    selection: Selection | None,
 ) -> RankMemory:
     sizes = axis_sizes(model, padded_vocab_size)
     count = parameters_of_stage(model, padded_vocab_size, parallel, stage)
+    trained = parameters_of_stage(model, padded_vocab_size, parallel, stage, selection)
     master = 4 if bytes_per_weight == 2 else 0
     split, whole = 4 * sizes["q"] + 4 * sizes["kv"] + 6 * sizes["ffn"], 8 * sizes["hidden"]
     per_token = split / parallel.tensor + whole / (parallel.tensor if parallel.sequence else 1)
@@ -86,7 +100,8 @@ def _stage_memory(
     activations = model.layers // parallel.pipeline * per_token * tokens * in_flight * bytes_per_weight / 2
     if stage == parallel.pipeline - 1:
         activations += 10 * tokens * padded_vocab_size / parallel.tensor
-    trained = count if adapter_parameters is None else adapter_parameters
+    if adapter_parameters is not None:
+        trained = adapter_parameters
     return RankMemory(
         parameters=count,
         weights_bytes=(count + (adapter_parameters or 0)) * bytes_per_weight,

@@ -5,16 +5,19 @@ Owns ``Plan`` and its text. Checks nothing: ``megatron_ko.preflight`` does.
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from megatron_ko.config.training import Config, ParallelConfig, TrainingConfig
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.formats.manifest import Manifest
-from megatron_ko.planning import batch_ramp, flops, memory
+from megatron_ko.planning import batch_ramp, flops, memory, stage_table
 from megatron_ko.planning.adapters import adapter_parameters
 from megatron_ko.planning.position import Position
+from megatron_ko.planning.selection import trainable_parameters
+from megatron_ko.planning.stages import Stage, stages_of
 from megatron_ko.planning.weights import padded_vocab_size, parameter_count
 from megatron_ko.wording import format_count
 
@@ -55,6 +58,12 @@ class Plan:
     """``data.max_epochs``; the plan warns of sets that are repeated more often."""
     adapter_parameters: int | None = None
     """Parameters of all adapters, which alone are trained; None without the section lora."""
+    trainable: int = 0
+    """Parameters that train."""
+    stage: Stage | None = None
+    """The stage that this is the plan of; in the plan of a run with stages, the first."""
+    stages: tuple[tuple[Stage, Plan], ...] = ()
+    """Each stage and its own plan; empty in a run without stages."""
     model_source: str = ""
     """Where the fields of the model come from, if not from the configuration."""
 
@@ -64,23 +73,38 @@ class Plan:
 
     @property
     def total_samples(self) -> int:
-        return batch_ramp.samples_of(self.training, 0, self.steps)
+        return sum(plan.total_samples for _, plan in self.stages) or batch_ramp.samples_of(
+            self.training, 0, self.steps
+        )
 
     @property
     def total_tokens(self) -> int:
-        return self.total_samples * self.sequence_length
+        return sum(plan.total_tokens for _, plan in self.stages) or self.total_samples * self.sequence_length
+
+    @property
+    def total_flops(self) -> float:
+        return sum(plan.total_flops for _, plan in self.stages) or self.total_tokens * self.flops_per_token
+
+    def stages_from(self, number: int) -> Sequence[tuple[Stage, Plan]]:
+        """The stages from ``number`` on, each with its plan; a run without stages is one."""
+        assert self.stages or self.stage is not None
+        return self.stages[number:] if self.stages else ((self.stage, self),)  # type: ignore[return-value]
 
     def batch_at(self, position: Position) -> int:
         """Sequences of the step that starts at ``position``."""
-        return batch_ramp.batch_size_at(self.training, position.samples)
+        return batch_ramp.batch_size_at(self.training, position.stage_samples)
 
     def micro_batches_of(self, batch_size: int) -> int:
         """Micro-batches of each data-parallel rank in a step of ``batch_size`` sequences."""
         return batch_size // (self.training.micro_batch_size * self.data)
 
-    def samples_left(self, position: Position) -> int:
-        """Samples of the steps after ``position``."""
-        return batch_ramp.samples_of(self.training, position.samples, self.steps - position.step)
+    def tokens_after(self, position: Position) -> int:
+        """Tokens from ``position`` to the end of the run."""
+        if not self.stages:
+            steps = self.steps - position.step
+            return batch_ramp.samples_of(self.training, position.samples, steps) * self.sequence_length
+        left = [(stage.end - max(position.step, stage.first_step), plan) for stage, plan in self.stages]
+        return sum(max(0, steps) * plan.tokens_per_step for steps, plan in left)
 
     @property
     def repeated(self) -> tuple[SetShare, ...]:
@@ -96,8 +120,16 @@ class Plan:
     def of(config: Config, world_size: int, manifest: Manifest | None = None) -> Plan:
         """Computes the plan of ``config``, which has passed ``layout_rules(world_size)``.
 
-        Raises ConfigError if neither a manifest nor model.vocab_size gives the vocabulary.
+        Raises ConfigError if neither a manifest nor model.vocab_size gives the vocabulary. In a run with stages, batches
+        are those of the first stage, memory is that of the stage that needs most, and shares are of all tokens.
         """
+        if config.stages:
+            return _plan_of_stages(config, world_size, manifest)
+        return Plan._of_stage(stages_of(config)[0], world_size, manifest)
+
+    @staticmethod
+    def _of_stage(stage: Stage, world_size: int, manifest: Manifest | None) -> Plan:
+        config = stage.config
         vocab_size = config.model.vocab_size or (manifest.vocab_size if manifest else None)
         if vocab_size is None:
             raise ConfigError(
@@ -115,6 +147,7 @@ class Plan:
         padded = padded_vocab_size(vocab_size, config.model.vocab_multiple)
         micro_batches = training.global_batch_size // (training.micro_batch_size * data)
         on_rank, adapters = (_adapter_parameters(config, layout) for layout in (parallel, None))
+        selection = stage.selection(vocab_size)
         return Plan(
             world_size=world_size,
             tensor=parallel.tensor,
@@ -124,7 +157,7 @@ class Plan:
             micro_batches=micro_batches,
             global_batch_size=training.global_batch_size,
             sequence_length=training.sequence_length,
-            steps=training.steps,
+            steps=stage.steps,
             training=training,
             vocab_size=vocab_size,
             padded_vocab_size=padded,
@@ -140,8 +173,11 @@ class Plan:
                 sequence_length=training.sequence_length,
                 bytes_per_weight=2 if config.precision.dtype == "bf16" else 4,
                 adapter_parameters=on_rank,
+                selection=selection,
             ),
-            shares=_shares(config, manifest) if manifest else (),
+            stage=stage,
+            trainable=trainable_parameters(selection, config.model, vocab_size),
+            shares=_shares(config, stage.steps, manifest) if manifest else (),
             tokenizer_size=manifest.vocab_size if manifest else None,
             max_epochs=config.data.max_epochs,
             adapter_parameters=adapters,
@@ -159,11 +195,9 @@ class Plan:
             f"model        {self.parameters:,} parameters, vocabulary {self.vocab_size:,}{tokens} (padded {self.padded_vocab_size:,})",
             *([f"             from {self.model_source}"] if self.model_source else []),
             *self._adapter_lines(),
-            f"batch        {format_count(self.global_batch_size, 'sequence')} x {format_count(self.sequence_length, 'token')} = "
-            f"{self.tokens_per_step:,} tokens per step, {format_count(self.micro_batches, 'micro-batch')}",
-            *self._ramp_lines(),
+            *([] if self.stages else [self._batch_line(), *self._ramp_lines()]),
             f"run          {format_count(self.steps, 'step')}, {self.total_tokens:,} tokens, "
-            f"{self.total_tokens * self.flops_per_token:.3g} FLOPs",
+            f"{self.total_flops:.3g} FLOPs",
             f"memory       {used.total_bytes / gib:.2f} GiB on the fullest rank, closed form, without buffers and "
             f"fragmentation",
             f"             weights {used.weights_bytes / gib:.2f}, gradients {used.gradients_bytes / gib:.2f}, optimizer {used.optimizer_bytes / gib:.2f}, "
@@ -179,7 +213,13 @@ class Plan:
             "lower its share, add text, or raise the cap"
             for item in self.repeated
         ]
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, *stage_table.lines_of(self)]) + "\n"
+
+    def _batch_line(self) -> str:
+        return (
+            f"batch        {format_count(self.global_batch_size, 'sequence')} x {format_count(self.sequence_length, 'token')} = "
+            f"{self.tokens_per_step:,} tokens per step, {format_count(self.micro_batches, 'micro-batch')}"
+        )
 
     def _ramp_lines(self) -> list[str]:
         """The growth of the batch, if it begins smaller."""
@@ -208,6 +248,28 @@ def _adapter_parameters(config: Config, parallel: ParallelConfig | None) -> int 
     return adapter_parameters(config.model, config.lora.rank, config.lora.targets, parallel)
 
 
+def _plan_of_stages(config: Config, world_size: int, manifest: Manifest | None) -> Plan:
+    plans = tuple((stage, Plan._of_stage(stage, world_size, manifest)) for stage in stages_of(config))
+    tokens = sum(plan.total_tokens for _, plan in plans)
+    sets: dict[str, list[SetShare]] = {}
+    for _, plan in plans:
+        for share in plan.shares:
+            sets.setdefault(share.name, []).append(share)
+    shares = (
+        SetShare(
+            name, sum(s.tokens for s in of) / tokens, sum(s.tokens for s in of), sum(s.epochs for s in of)
+        )
+        for name, of in sorted(sets.items())
+    )
+    return dataclasses.replace(
+        plans[0][1],
+        steps=sum(plan.steps for _, plan in plans),
+        memory=max((plan.memory for _, plan in plans), key=lambda memory: memory.total_bytes),
+        shares=tuple(shares),
+        stages=plans,
+    )
+
+
 def mixture_of(config: Config, manifest: Manifest) -> dict[str, float]:
     """Share of each training set (at the begin of the run, if shares move), sorted by name; they sum to 1."""
     return _scale(config.data.mixture or manifest.mixture)
@@ -227,10 +289,17 @@ def _scale(weights: Mapping[str, float]) -> dict[str, float]:
     return {name: weights[name] / total for name in sorted(weights)}
 
 
-def _shares(config: Config, manifest: Manifest) -> tuple[SetShare, ...]:
+def mixture_until(config: Config, stage: int, manifest: Manifest) -> dict[str, float]:
+    """The mixture of stage number ``stage``, and 0 for sets that only earlier stages draw from: their positions are kept."""
+    mixtures = [average_mixture_of(s.config, manifest) for s in stages_of(config)[: stage + 1]]
+    return {
+        name: mixtures[-1].get(name, 0.0) for name in sorted({n for mixture in mixtures for n in mixture})
+    }
+
+
+def _shares(config: Config, steps: int, manifest: Manifest) -> tuple[SetShare, ...]:
     train = manifest.of_split("train")
-    samples = batch_ramp.samples_of(config.training, 0, config.training.steps)
-    total = samples * config.training.sequence_length
+    total = batch_ramp.samples_of(config.training, 0, steps) * config.training.sequence_length
     return tuple(
         SetShare(name, share, round(share * total), share * total / train[name].tokens)
         for name, share in average_mixture_of(config, manifest).items()

@@ -20,6 +20,15 @@ from megatron_ko.config.training import (
     Schedule,
     WsdSchedule,
 )
+from megatron_ko.planning.position import Position
+from megatron_ko.planning.stages import Stage
+
+
+def of_stage(stage: Stage, position: Position, end: int) -> float:
+    """Learning rate of the step that starts at ``position`` of a stage of ``end`` samples."""
+    config = stage.config
+    peak, batch = config.optimizer.learning_rate, config.training.global_batch_size
+    return learning_rate(config.schedule, peak, position.stage_samples, end, batch)
 
 
 def learning_rate(

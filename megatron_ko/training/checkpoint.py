@@ -13,7 +13,7 @@ import queue
 import shutil
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -28,18 +28,27 @@ from megatron_ko.formats.checksums import describe_files, state_files
 from megatron_ko.formats.retention import remove_leftovers
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
+from megatron_ko.training import partial_state
 from megatron_ko.training.checkpoint_index import check_objects, read_index
 from megatron_ko.training.lora import adapter_state
 from megatron_ko.training.model import unwrap
-from megatron_ko.training.optimizer import relabel_groups, torch_adams
+from megatron_ko.training.optimizer import prime, relabel_groups, torch_adams
 
 log = logging.getLogger(__name__)
 # Only this type survives a change of tensor or pipeline parallelism; without a type, saving fails.
 SHARDING = {"distrib_optim_sharding_type": "fully_reshardable"}
 
 
-def save(checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, tokenizer_folder: Path) -> float:
+def save(
+    checkpoint: Checkpoint,
+    ddp_model: Any,
+    optimizer: Any,
+    tokenizer_folder: Path,
+    anchors: Sequence[Any] = (),
+) -> float:
     """Writes ``checkpoint.folder``, its marker last, and returns the duration in seconds. Collective.
+
+    ``anchors`` are parameters whose optimizer state is left out.
 
     Raises CheckpointError if it cannot be written, such as to a full disk, and removes what was written.
     """
@@ -55,7 +64,7 @@ def save(checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, tokenizer_folde
             _remove(folder)  # a damaged checkpoint, which this one replaces
             folder.mkdir(parents=True)
         dist.barrier()
-        _write_state(folder, ddp_model, optimizer)
+        _write_state(checkpoint, ddp_model, optimizer, anchors)
         dist.barrier()
         if main:
             copy_tokenizer_folder(tokenizer_folder, folder / "tokenizer")
@@ -81,7 +90,7 @@ def save(checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, tokenizer_folde
     return time.monotonic() - begin
 
 
-def _write_state(folder: Path, ddp_model: Any, optimizer: Any) -> None:
+def _write_state(checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, anchors: Sequence[Any]) -> None:
     from megatron.core import dist_checkpointing
 
     model_state = _model_state(unwrap(ddp_model))
@@ -90,9 +99,11 @@ def _write_state(folder: Path, ddp_model: Any, optimizer: Any) -> None:
         "optimizer": optimizer.sharded_state_dict(model_state, metadata=dict(SHARDING)),
         "random": _random_state(),
     }
+    if is_partial(checkpoint):
+        partial_state.separate_layers(state["optimizer"], optimizer, anchors)
     _use_plain_results_queue()
     with _quiet():
-        dist_checkpointing.save(state, str(folder), content_metadata=dict(SHARDING))
+        dist_checkpointing.save(state, str(checkpoint.folder), content_metadata=dict(SHARDING))
 
 
 def _remove(folder: Path) -> None:
@@ -164,10 +175,23 @@ def _use_plain_results_queue() -> None:
         filesystem_async._results_queue = queue.SimpleQueue()
 
 
+def is_partial(checkpoint: Checkpoint) -> bool:
+    """Whether only some weights have optimizer state."""
+    return checkpoint.stage is not None and checkpoint.stage.partial
+
+
 def resume(
-    checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, layout: dict[str, int], device: str = "cpu"
+    checkpoint: Checkpoint,
+    ddp_model: Any,
+    optimizer: Any,
+    layout: dict[str, int],
+    device: str = "cpu",
+    anchors: Sequence[Any] = (),
 ) -> None:
-    """Loads model and optimizer, and random state if layout and device type are those that wrote it. Collective."""
+    """Loads model and optimizer, and random state if layout and device type are those that wrote it. Collective.
+
+    What trains must be what trained in the checkpoint; ``anchors`` are parameters whose optimizer state it does not contain.
+    """
     keep_step_of_torch_adam()
     _prime(optimizer)
     with torch.no_grad(), _quiet():
@@ -176,12 +200,15 @@ def resume(
             "model": model_state,
             "optimizer": optimizer.sharded_state_dict(model_state, is_loading=True, metadata=dict(SHARDING)),
         }
+        if is_partial(checkpoint):
+            partial_state.separate_layers(state["optimizer"], optimizer, anchors)
         written_on = (checkpoint.config or {}).get("run", {}).get("device")
         if layout == checkpoint.layout and device == written_on:
             state["random"] = _random_state()
         loaded = _load(state, checkpoint)
         _put_weights(unwrap(ddp_model), loaded["model"])
         relabel_groups(loaded["optimizer"], optimizer)
+        partial_state.fill_anchors(loaded["optimizer"], optimizer, anchors)
         optimizer.load_state_dict(loaded["optimizer"])
     _unshare_step(optimizer)
     if "random" in loaded:
@@ -273,13 +300,7 @@ def keep_step_of_torch_adam() -> None:
 def _prime(optimizer: Any) -> None:
     """Creates the state of a new torch Adam to load into; megatron-core fails an assertion without it."""
     for adam in torch_adams(optimizer):
-        for parameter in (p for group in adam.param_groups for p in group["params"]):
-            if not adam.state[parameter]:
-                adam.state[parameter].update(
-                    step=torch.tensor(0.0),
-                    exp_avg=torch.zeros_like(parameter.data),
-                    exp_avg_sq=torch.zeros_like(parameter.data),
-                )
+        prime(adam)
 
 
 def _unshare_step(optimizer: Any) -> None:
@@ -293,7 +314,12 @@ def _check_moments(optimizer: Any, checkpoint: Checkpoint) -> None:
     """Raises CheckpointError if all Adam moments are zero: loading has lost them."""
     for adam in torch_adams(optimizer):
         moments = [state["exp_avg_sq"] for state in adam.state.values() if state["exp_avg_sq"].numel()]
-        if checkpoint.step > 0 and moments and not any(bool(m.any()) for m in moments):
+        if (
+            checkpoint.step > 0
+            and moments
+            and not is_partial(checkpoint)
+            and not any(bool(m.any()) for m in moments)
+        ):
             message = f"{checkpoint.folder}: the optimizer state is empty; use another checkpoint"
             raise CheckpointError(message, rule="empty-optimizer-state")
 

@@ -6,6 +6,7 @@ of ranks.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
 import logging
@@ -25,9 +26,11 @@ from torch import Tensor
 from megatron_ko.config.training import Config
 from megatron_ko.formats.data_record import SetPosition
 from megatron_ko.formats.manifest import Manifest, TokenSet
-from megatron_ko.planning.batch_ramp import batch_size_at
+from megatron_ko.planning.batch_ramp import batch_size_at, samples_of
 from megatron_ko.planning.mixing import Mixing
+from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import mixture_of
+from megatron_ko.planning.stages import Stage
 from megatron_ko.training.distributed import World, context_group
 from megatron_ko.training.window_samples import WindowSamples
 
@@ -95,6 +98,26 @@ class MegatronOrder:
     def counters_after(self, last: int) -> dict[str, SetPosition]:
         """Nothing: the number of samples of the run is the position."""
         return {}
+
+
+def order_of_stage(
+    stage: Stage,
+    position: Position,
+    manifest: Manifest,
+    begin: Mapping[str, SetPosition],
+    *,
+    cache: Path,
+) -> tuple[SampleOrder, int]:
+    """The order of a stage's samples, numbered from its beginning, and their number at its end. Collective.
+
+    ``begin`` contains the positions of the sets at ``position``. The order ``megatron`` has a seed for each stage instead.
+    """
+    config, done = stage.config, position.stage_samples
+    end = done + samples_of(config.training, done, stage.steps - position.stage_step)
+    if config.data.order == "megatron":
+        config = dataclasses.replace(config, run=dataclasses.replace(config.run, seed=stage.seed))
+    order = order_samples(done, end, config, manifest, begin, cache=cache, stage=stage.number)
+    return order, end
 
 
 def order_samples(

@@ -56,6 +56,12 @@ def memory_gib(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
 
 
+def forget_peak_memory(device: torch.device) -> None:
+    """Starts a new peak of allocated GPU memory; the peak of a process on the CPU cannot be reset."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 class Speed:
     """Tokens per second and derived numbers between two calls of ``lap``."""
 

@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import math
 import warnings
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,8 @@ from megatron_ko.planning.megatron_version import missing_for
 from megatron_ko.planning.weights import Stored, padded_vocab_size, stored_tensors
 from megatron_ko.training.attention import CausalAttention
 from megatron_ko.training.vocabulary import token_losses
+
+_ROPE_BASE = "megatron_ko_rope_base"  # attribute of a GPT: the base of its rotary frequencies
 
 
 class RMSNorm(nn.Module):
@@ -167,6 +170,7 @@ def build_gpt(
     if isinstance(model.rope.scaling, Llama3RopeScaling):
         gpt.rotary_pos_emb.inv_freq = llama3_frequencies(gpt.rotary_pos_emb.inv_freq, model.rope.scaling)
     setattr(gpt, "real_vocab_size", vocab_size)  # noqa: B010
+    setattr(gpt, _ROPE_BASE, model.rope.base)
     gpt.compute_language_model_loss = partial(token_losses, vocab_size)  # padding takes no probability
     if seed is not None:
         initialize(gpt, model, vocab_size, seed)
@@ -185,6 +189,19 @@ def _mark_split_weights(gpt: Any, model: ModelConfig) -> None:
         dim, parameter = stored.first.tensor_parallel_dim, value.data
         if dim is not None and not getattr(parameter, "tensor_model_parallel", False):
             set_tensor_model_parallel_attributes(parameter, True, dim, 1)
+
+
+def set_rope_base(gpt: Any, model: ModelConfig) -> None:
+    """Gives a built GPT the rotary frequencies of ``model.rope``, as ``build_gpt`` does."""
+    if getattr(gpt, _ROPE_BASE) == model.rope.base:
+        return
+    rope, dim = gpt.rotary_pos_emb, head_size(model)
+    exponents = torch.arange(0, dim, 2, dtype=torch.float32, device=rope.inv_freq.device) / dim
+    rope.inv_freq = 1.0 / (model.rope.base**exponents)
+    if isinstance(model.rope.scaling, Llama3RopeScaling):
+        rope.inv_freq = llama3_frequencies(rope.inv_freq, model.rope.scaling)
+    type(rope).forward.cache_clear()  # megatron-core caches the embedding of each length
+    setattr(gpt, _ROPE_BASE, model.rope.base)
 
 
 def llama3_frequencies(frequencies: Tensor, scaling: Llama3RopeScaling) -> Tensor:
@@ -266,6 +283,27 @@ def _parts(value: Any) -> list[Any]:
         return [value]
     built = value.build()
     return list(built.values()) if isinstance(built, dict) else list(built)
+
+
+@dataclass(frozen=True)
+class LocalWeight:
+    """A parameter of this rank: its weights of the table, its layer, and the first of its rows in the whole tensor."""
+
+    stored: Stored
+    layer: int | None
+    parameter: Any
+    first_row: int
+
+
+def local_weights(gpt: Any, model: ModelConfig) -> list[LocalWeight]:
+    """This rank's parameters; with tied embeddings the last pipeline stage has a copy."""
+    weights = []
+    for stored, value in _stored_weights(gpt, model):
+        part = _parts(value)[0]
+        stacked = part.prepend_axis_num
+        layer = part.global_offset[0] if stacked else None
+        weights.append(LocalWeight(stored, layer, value.data, part.global_offset[stacked]))
+    return weights
 
 
 # --- wrapping --------------------------------------------------------------------------------------------

@@ -86,8 +86,8 @@ def relabel_groups(state: dict[str, Any], optimizer: Any) -> None:
     """Copies the labels of this run's groups to the groups with the same key in a checkpoint's ``state``.
 
     megatron-core 0.19 identifies a saved group by its key and labels, which include the learning rate it was built with:
-    with another learning rate in the configuration, no group would match. Groups that this run lacks stay unchanged; its
-    group of embeddings, if the checkpoint has none, comes from that of the other matrices.
+    with another learning rate in the configuration, no group would match. Groups that this run lacks stay unchanged; those
+    that the checkpoint lacks are added.
     """
     assert "param_groups" in state.get("optimizer", {}), (
         "several optimizers are chained; relabel the groups of each"
@@ -99,22 +99,53 @@ def relabel_groups(state: dict[str, Any], optimizer: Any) -> None:
             for label in _LABELS:
                 group.pop(label, None)
             group.update({label: same[label] for label in _LABELS if label in same})
+    # a group that the checkpoint lacks: embeddings with a rate of their own, or only anchors of this layout
     saved = {_key(group): group for group in state["optimizer"]["param_groups"]}
     for key, group in ours.items():
-        matrices = (*key[:-1], False)
-        if key not in saved and matrices in saved:
-            added = {**saved[matrices], "is_decoupled_lr": True}
-            for label in _LABELS:
-                added.pop(label, None)
-            added.update({label: group[label] for label in _LABELS if label in group})
-            state["optimizer"]["param_groups"].append(added)
+        if key not in saved:
+            other = {name: value for name, value in next(iter(saved.values())).items() if name not in _LABELS}
+            fields = {name: value for name, value in group.items() if name not in ("params", "step")}
+            state["optimizer"]["param_groups"].append({**other, **fields})
 
 
 def _key(group: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(group.get(name) for name in _KEYS)
 
 
+def distributed_optimizers(optimizer: Any) -> list[Any]:
+    """The distributed optimizers of this rank that have parameters."""
+    return [o for o in optimizer.chained_optimizers if not getattr(o, "is_stub_optimizer", False)]
+
+
 def torch_adams(optimizer: Any) -> list[torch.optim.Optimizer]:
     """Returns the torch Adam(W) optimizers inside; none if Transformer Engine's or Apex's FusedAdam is used."""
-    inner = [o.optimizer for o in optimizer.chained_optimizers if not getattr(o, "is_stub_optimizer", False)]
+    inner = [o.optimizer for o in distributed_optimizers(optimizer)]
     return [o for o in inner if isinstance(o, (torch.optim.Adam, torch.optim.AdamW))]
+
+
+def prime(adam: Any) -> None:
+    """Creates the state of parameters that have none: zero moments and, for torch's Adam, a step of 0."""
+    counts = isinstance(adam, (torch.optim.Adam, torch.optim.AdamW))
+    for parameter in (p for group in adam.param_groups for p in group["params"]):
+        if not adam.state[parameter]:
+            if counts:
+                adam.state[parameter]["step"] = torch.tensor(0.0)
+            zeros = [torch.zeros_like(parameter.data) for _ in range(2)]
+            adam.state[parameter].update(exp_avg=zeros[0], exp_avg_sq=zeros[1])
+
+
+def adam_step(adam: Any) -> float:
+    """The steps that Adam has counted: of each parameter in torch, of each group in FusedAdam."""
+    counted = [float(state["step"]) for state in adam.state.values() if "step" in state]
+    counted += [float(group["step"]) for group in adam.param_groups if "step" in group]
+    return max(counted, default=0.0)
+
+
+def set_adam_step(adam: Any, step: float) -> None:
+    """Sets the step of all parameters, which have been primed."""
+    for state in adam.state.values():
+        if "step" in state:
+            state["step"] = torch.full_like(state["step"], step)
+    if not isinstance(adam, (torch.optim.Adam, torch.optim.AdamW)):
+        for group in adam.param_groups:
+            group["step"] = int(step)

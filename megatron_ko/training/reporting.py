@@ -21,6 +21,8 @@ from megatron_ko.formats.checkpoint_folder import versions
 from megatron_ko.formats.run_folder import cut_metrics, wandb_id
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import Plan
+from megatron_ko.planning.selection import describe
+from megatron_ko.planning.stages import Stage
 from megatron_ko.tables import width_of, wrap
 from megatron_ko.training import metrics
 from megatron_ko.training.data import SampleOrder
@@ -82,7 +84,7 @@ class Reporter:
         weights: dict[str, Any] | None = None,
     ) -> None:
         """``weights`` are the initial ones, if the run does not start from random ones or its own checkpoint."""
-        self._plan, self._world = plan, world
+        self._plan, self._world, self._whole = plan, world, plan
         self._quarantine = Path(config.run.folder).expanduser() / QUARANTINE
         if world.is_main:
             cut_metrics(self._quarantine, position.step)
@@ -101,13 +103,31 @@ class Reporter:
         )
         self._speed = metrics.Speed(plan.flops_per_token, plan.world_size, peak)
 
+    def begin_stage(self, stage: Stage, plan: Plan, position: Position) -> None:
+        """Reports the steps that follow with the batches of ``plan``; records the stage in a run with stages."""
+        self._plan = plan
+        if stage.written is None or position.stage_step == stage.steps:
+            return
+        metrics.forget_peak_memory(self._world.device)
+        self._speed = metrics.Speed(plan.flops_per_token, plan.world_size, self._speed.peak)
+        self._records.record(
+            "stage",
+            position.step,
+            number=stage.number,
+            name=stage.name,
+            steps=stage.steps,
+            steps_done=position.stage_step,
+            trainable=plan.trainable,
+            trains=describe(stage.written.trains),
+        )
+
     def count_step(self, position: Position) -> None:
         """Adds the tokens of the step that ended at ``position`` to the measured speed."""
         self._speed.add(position.step_samples * self._plan.sequence_length)
 
     def step(self, position: Position, result: StepResult, learning_rate: float) -> None:
         """Reports loss, gradient norm, learning rate, speed and the memory of the fullest rank. Collective."""
-        device, plan = self._world.device, self._plan
+        device = self._world.device
         memory = largest(metrics.memory_gib(device), device)
         self._records.record(
             "train",
@@ -118,7 +138,7 @@ class Reporter:
             learning_rate=learning_rate,
             gradient_norm=result.gradient_norm,
             **result.terms,
-            **self._speed.lap(plan.samples_left(position) * plan.sequence_length),
+            **self._speed.lap(self._whole.tokens_after(position)),
             memory_gib=round(memory, 3),
         )
 
@@ -150,8 +170,8 @@ class Reporter:
         self._records.record("skip", position.step, **facts)
 
     def _samples(self, position: Position, order: SampleOrder) -> dict[str, Any]:
-        """Numbers of the samples of the step that ends at ``position``, and the documents in them."""
-        first, last = position.samples - position.step_samples, position.samples
+        """Numbers within the stage of the samples of the step that ends at ``position``, and the documents in them."""
+        first, last = position.stage_samples - position.step_samples, position.stage_samples
         return {
             "first_sample": first,
             "last_sample": last - 1,
@@ -262,8 +282,15 @@ def _save_lines(step: int, v: dict[str, Any]) -> list[str]:
     return [f"step {step:>7}  saved checkpoints/{Path(v['folder']).name} in {v['seconds']:.1f} s"]
 
 
+def _stage_lines(step: int, v: dict[str, Any]) -> list[str]:
+    done = f", {v['steps_done']:,} done" if v["steps_done"] else ""
+    text = f"stage {v['name']}: {format_count(v['steps'], 'step')}{done}, {v['trainable']:,} parameters train ({v['trains']})"
+    return [_cut(f"step {step:>7}  {text}", WIDTH)]
+
+
 _LINES = {
     "start": _start_lines,
+    "stage": _stage_lines,
     "train": _train_lines,
     "valid": _valid_lines,
     "save": _save_lines,

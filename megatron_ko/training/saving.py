@@ -6,6 +6,7 @@ Owns the mean loss and the position in each set, which ``checkpoint.json`` recor
 from __future__ import annotations
 
 from megatron_ko.formats.checkpoint_folder import Checkpoint
+from megatron_ko.formats.data_record import SetPosition
 from megatron_ko.formats.retention import remove_old_checkpoints
 from megatron_ko.planning.position import Position
 from megatron_ko.preflight import Preflight
@@ -22,21 +23,37 @@ class Saver:
     def __init__(
         self,
         checked: Preflight,
-        trainee: Trainee,
-        order: SampleOrder,
         report: Reporter,
         world: World,
         start: Checkpoint | None,
     ) -> None:
-        self._checked, self._trainee, self._order = checked, trainee, order
-        self._report, self._world = report, world
+        self._checked, self._report, self._world = checked, report, world
         self._losses: list[float] = []
         self._lowest: float | None = None
         self._begin, self._data = 0, checked.data
         if start and start.data:  # in one of an earlier version, the positions are those of today's order
-            self._begin, self._data = start.samples, checked.data.after(start.data, start.step)
+            data = checked.data_of(start.stage.number if start.stage else 0)
+            self._begin = start.stage.samples if start.stage else start.samples
+            self._data = data.after(start.data, start.step)
             if self._data.changes == start.data.changes:  # losses on other data are not comparable
                 self._lowest = start.lowest_loss
+
+    @property
+    def positions(self) -> dict[str, SetPosition]:
+        """Position of each set at the last save, or where the run continues."""
+        return self._data.positions(self._data.order)
+
+    def begin_stage(self, position: Position, trainee: Trainee, order: SampleOrder) -> None:
+        """Saves this trainee from now on, at the beginning of a stage or where the run continues within one."""
+        if position.stage > 0 and position.stage_step == 0:
+            self._data = self._checked.data_of(position.stage).continuing(self._data)
+            self._begin, self._lowest = 0, None
+            self._losses.clear()
+        self._trainee, self._order = trainee, order
+
+    def end_stage(self) -> None:
+        """Forgets the trainee, whose memory the next stage frees."""
+        del self._trainee
 
     def count_step(self, result: StepResult) -> None:
         """Adds the loss of one step to the mean of the next checkpoint, unless it was skipped."""
@@ -47,16 +64,22 @@ class Saver:
         """Writes the checkpoint of ``position``, then removes old ones. Raises Divergence instead of saving NaN. Collective."""
         with self._report.divergences(position, self._order):
             check_weights(self._trainee.ddp_model, self._world)
-        counters = self._order.counters_after(position.samples)
-        data = self._data.at(self._order.count(self._begin, position.samples), counters)
+        self._data = self._data.at(
+            self._order.count(self._begin, position.stage_samples),
+            self._order.counters_after(position.stage_samples),
+        )
+        self._begin = position.stage_samples
         loss = (
             sum(self._losses) / len(self._losses) if self._losses else None
         )  # None if all steps were skipped
         self._lowest = min((value for value in (loss, self._lowest) if value is not None), default=None)
         window = self._trainee.guard.window
-        target = self._checked.checkpoint_at(position, data, loss, self._lowest, window)
+        target = self._checked.checkpoint_at(position, self._data, loss, self._lowest, window)
         tokenizer = self._checked.run_folder / "tokenizer"
-        seconds = checkpoint.save(target, self._trainee.ddp_model, self._trainee.optimizer, tokenizer)
+        trainee = self._trainee
+        seconds = checkpoint.save(
+            target, trainee.ddp_model, trainee.optimizer, tokenizer, trainee.frozen.anchors
+        )
         self._losses.clear()
         self._report.save(position, target.folder, seconds)
         if self._world.is_main:

@@ -17,6 +17,7 @@ from torch import Tensor
 from megatron_ko.config.training import OptimizerConfig, PrecisionConfig, TrainingConfig
 from megatron_ko.training.data import Batch
 from megatron_ko.training.distributed import World, broadcast_from_last_stage, on_all_ranks
+from megatron_ko.training.freezing import Frozen, RowFreezer
 from megatron_ko.training.losses import CrossEntropy, Loss
 from megatron_ko.training.model import wrap
 from megatron_ko.training.optimizer import build_optimizer, clip_and_update, gradient_norm
@@ -46,6 +47,7 @@ class Trainee:
     optimizer: Any
     loss: Loss = CROSS_ENTROPY
     guard: Guard = field(default_factory=Guard)
+    frozen: Frozen = field(default_factory=Frozen)
 
 
 def prepare(
@@ -54,22 +56,33 @@ def prepare(
     precision: PrecisionConfig,
     loss: Loss = CROSS_ENTROPY,
     guard: Guard | None = None,
+    frozen: Frozen | None = None,
 ) -> Trainee:
-    """Wraps the GPT and builds its optimizer. Without ``guard``, a step that is not finite ends the run. Collective."""
+    """Wraps the GPT and builds its optimizer. Collective.
+
+    Without ``guard``, a step that is not finite ends the run; ``frozen`` comes from ``freeze``.
+    """
     ddp_model = wrap(gpt)
     optimizer = build_optimizer(ddp_model, config, precision.dtype)
-    connect(ddp_model, optimizer)
-    return Trainee(ddp_model, optimizer, loss, guard or Guard())
+    frozen = frozen or Frozen()
+    freezer = RowFreezer(optimizer, frozen) if frozen.rows or frozen.anchors else None
+    connect(ddp_model, optimizer, freezer)
+    return Trainee(ddp_model, optimizer, loss, guard or Guard(), frozen)
 
 
-def connect(ddp_model: Any, optimizer: Any) -> None:
+def connect(ddp_model: Any, optimizer: Any, freezer: RowFreezer | None = None) -> None:
     """Sets the hooks of the pipeline schedule; without ``finalize_model_grads``, gradients are never summed."""
     from megatron.core.distributed import finalize_model_grads
+
+    def finalize_and_freeze(*arguments: Any, **options: Any) -> None:
+        finalize_model_grads(*arguments, **options)
+        if freezer is not None:
+            freezer.zero_gradients()
 
     config = ddp_model.module.config if hasattr(ddp_model.module, "config") else ddp_model.config
     config.no_sync_func = ddp_model.no_sync
     config.grad_scale_func = optimizer.scale_loss
-    config.finalize_model_grads_func = finalize_model_grads
+    config.finalize_model_grads_func = finalize_and_freeze if freezer else finalize_model_grads
 
 
 def train_step(

@@ -89,6 +89,12 @@ def listening() -> Iterator[None]:
         ignore()
 
 
+def note_requests() -> None:
+    """Notes requests from now on, unless it already does."""
+    if _request is None:
+        StopRequest()
+
+
 def is_requested() -> bool:
     """Whether this rank has noted a stop request."""
     return _request is not None and _request.reason is not None

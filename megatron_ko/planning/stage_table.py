@@ -1,0 +1,42 @@
+"""The table of a run's stages, at most 100 columns wide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from megatron_ko.planning.selection import describe
+from megatron_ko.tables import format_table
+
+WIDTH = 100
+_HEADER = ("stage", "steps", "tokens", "trainable", "rate", "length", "GiB", "what trains; share of each set")
+
+
+def lines_of(plan: Any) -> list[str]:
+    """Lines of the table of ``plan``, a ``Plan``; none in a run without stages. Memory is that of the fullest rank."""
+    if not plan.stages:
+        return []
+    rows: list[tuple[str, ...]] = [_HEADER]
+    for stage, own in plan.stages:
+        shares = ", ".join(f"{share.name} {share.share:.1%}" for share in own.shares)
+        trains = describe(stage.written.trains)
+        rows.append(
+            (
+                stage.name,
+                f"{own.steps:,}",
+                _short(own.total_tokens),
+                _short(own.trainable),
+                f"{stage.config.optimizer.learning_rate:.1e}",
+                str(own.sequence_length),
+                f"{own.memory.total_bytes / 2**30:.2f}",
+                f"{trains}; {shares}" if shares else trains,
+            )
+        )
+    return ["", *format_table(rows, sentences=True, width=WIDTH)]
+
+
+def _short(count: int) -> str:
+    """``count`` with four digits and a unit: 36.70M."""
+    for size, letter in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if count >= size:
+            return f"{count / size:.4g}{letter}"
+    return str(count)

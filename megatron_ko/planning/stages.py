@@ -1,0 +1,260 @@
+"""The stages of a run: each with the whole configuration that it trains with, its length and its first step.
+
+Owns how a stage's fields replace those of the sections, and what a resumed run may change. No torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, NoReturn
+
+from megatron_ko.config.training import (
+    Config,
+    DataConfig,
+    LoraConfig,
+    ModelConfig,
+    Schedule,
+    StageConfig,
+    TrainingConfig,
+)
+from megatron_ko.errors import CheckpointError, Problem
+from megatron_ko.formats.checkpoint_folder import Checkpoint
+from megatron_ko.planning.selection import Selection, trains_problems
+
+Problems = Iterator[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage. ``config`` has the stage's fields in the sections and no ``stages``; ``training.steps`` is its length."""
+
+    number: int
+    name: str
+    """Empty in a run without stages."""
+    config: Config
+    first_step: int
+    written: StageConfig | None = None
+    """The entry of the configuration; None in a run without stages."""
+
+    @property
+    def steps(self) -> int:
+        steps = self.config.training.steps
+        assert steps is not None, "a run without stages gives training.steps"
+        return steps
+
+    @property
+    def end(self) -> int:
+        """Steps of the run when the stage is done."""
+        return self.first_step + self.steps
+
+    @property
+    def seed(self) -> int:
+        """Seed of the stage's order of samples; that of the first stage is the run's."""
+        return (self.config.run.seed + 1_000_003 * self.number) % 2**32
+
+    def selection(self, vocab_size: int) -> Selection | None:
+        """What trains, or None for everything."""
+        if self.written is None or self.written.trains is None:
+            return None
+        old = self.config.training.old_vocab_size
+        return Selection.of(self.written.trains, self.config.model, vocab_size, old)
+
+
+def stages_of(config: Config) -> tuple[Stage, ...]:
+    """The stages in order; a run without stages is one stage with its own configuration."""
+    if not config.stages:
+        return (Stage(0, "", config, 0),)
+    stages: list[Stage] = []
+    for number, written in enumerate(config.stages):
+        first = stages[-1].end if stages else 0
+        stages.append(Stage(number, written.name, _config_of(config, written), first, written))
+    return tuple(stages)
+
+
+def _config_of(config: Config, stage: StageConfig) -> Config:
+    model = config.model
+    if stage.rope_base is not None:
+        model = dataclasses.replace(model, rope=dataclasses.replace(model.rope, base=stage.rope_base))
+    data = config.data
+    if stage.mixture is not None or stage.mixture_end is not None:
+        data = dataclasses.replace(data, mixture=stage.mixture or data.mixture, mixture_end=stage.mixture_end)
+    return dataclasses.replace(
+        config,
+        model=model,
+        training=training_of(config.training, stage),
+        optimizer=_with(config.optimizer, learning_rate=stage.learning_rate),
+        schedule=stage.schedule or config.schedule,
+        data=data,
+        stages=[],
+    )
+
+
+def training_of(training: TrainingConfig, stage: StageConfig) -> TrainingConfig:
+    """The section training of the stage, with its length in steps; without a length, ``steps`` is None."""
+    sizes = ("sequence_length", "global_batch_size", "micro_batch_size")
+    changed = _with(training, **{name: getattr(stage, name) for name in sizes})
+    per_step = changed.global_batch_size
+    steps = stage.steps
+    if stage.samples is not None:
+        steps = -(-stage.samples // per_step)
+    elif stage.tokens is not None:
+        steps = -(-stage.tokens // (per_step * changed.sequence_length))
+    return dataclasses.replace(changed, steps=steps)
+
+
+def _with(section: Any, **fields: Any) -> Any:
+    """``section`` with those fields that are not None."""
+    return dataclasses.replace(section, **{n: v for n, v in fields.items() if v is not None})
+
+
+# --- rules -----------------------------------------------------------------------------------------------
+
+
+def missing(training: TrainingConfig, stages: list[StageConfig]) -> Problems:
+    if not stages and training.steps is None:
+        yield "training.steps", "missing; write 'steps: ...', or stages with their lengths"
+
+
+def stage_lengths(training: TrainingConfig, stages: list[StageConfig]) -> Problems:
+    if stages and training.steps is not None:
+        yield (
+            "training.steps",
+            f"{training.steps} is not allowed with stages, whose lengths add up to the run; remove it or set it to none",
+        )
+    for number, stage in enumerate(stages):
+        given = [name for name in ("steps", "samples", "tokens") if getattr(stage, name) is not None]
+        if len(given) != 1:
+            shown = " and ".join(given) or "none"
+            yield (
+                f"stages.{number}",
+                f"stage {stage.name} gives {shown} of steps, samples and tokens; give exactly one",
+            )
+
+
+def alone(
+    stages: list[StageConfig], training: TrainingConfig, data: DataConfig, lora: LoraConfig | None
+) -> Problems:
+    """What a run with stages does not have, or only in an order of samples."""
+    if not stages:
+        return
+    if training.batch_ramp is not None:
+        yield "training.batch_ramp", "is not allowed with stages; give each stage its global_batch_size"
+    if lora is not None:
+        yield "lora", "is not allowed with stages; train the adapters in a run of their own"
+    if data.order != "windows":
+        for number, stage in enumerate(stages):
+            if stage.mixture_end is not None:
+                where = f"stages.{number}.mixture_end"
+                yield (
+                    where,
+                    f"needs data.order: windows, but it is {data.order}; set it, or remove mixture_end",
+                )
+
+
+def stage_names(stages: list[StageConfig]) -> Problems:
+    names = [stage.name for stage in stages]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            yield f"stages.{number}.name", f"duplicate name {name!r}; give each stage its own"
+
+
+def stage_trains(stages: list[StageConfig], model: ModelConfig, training: TrainingConfig) -> Problems:
+    for number, stage in enumerate(stages):
+        if stage.trains is not None:
+            for path, message in trains_problems(stage.trains, model, training.old_vocab_size):
+                yield f"stages.{number}.trains{path}", message
+
+
+def in_each_stage(check: Callable[..., Problems], needs: tuple[str, ...]) -> Callable[..., Problems]:
+    """``check`` of the sections ``needs`` as each stage has them; its problems name the stage's own fields."""
+
+    @wraps(check)
+    def check_stages(
+        stages: list[StageConfig], training: TrainingConfig, schedule: Schedule, *others: Any
+    ) -> Problems:
+        for number, stage in enumerate(stages):
+            own = training_of(training, stage)
+            if own.steps is None:
+                continue  # stage_lengths reports it
+            sections = {"training": own, "schedule": stage.schedule or schedule}
+            sections.update(zip((name for name in needs if name not in sections), others))
+            for path, message in check(*(sections[name] for name in needs)):
+                section, _, field = path.partition(".")
+                own_field = field if section == "training" else section
+                is_own = hasattr(stage, own_field) and getattr(stage, own_field) is not None
+                below = path if section == "schedule" else own_field
+                where = f"stages.{number}.{below}" if is_own else path
+                yield where, f"in stage {stage.name}: {message}"
+
+    return check_stages
+
+
+# --- resuming --------------------------------------------------------------------------------------------
+
+
+def check_same_stages(start: Checkpoint, now: Config) -> None:
+    """Raises CheckpointError unless a run with the stages of ``now`` can continue from the checkpoint.
+
+    Stages that are finished, and what trains in the current one, may not change; lengths of the current stage may not
+    fall below its position. Everything else, and later stages, may.
+    """
+    mark = start.stage
+    remedy = "restore the stages of the checkpoint, or start a new run from its weights (checkpoint.initial_weights)"
+    stages = stages_of(now)
+
+    def refuse(path: str, message: str, rule: str) -> NoReturn:
+        raise CheckpointError([Problem(str(start.folder), path, f"{message}; {remedy}", rule)])
+
+    if mark is None:
+        if now.stages:
+            refuse(
+                "stages",
+                "the checkpoint is of a run without stages, the configuration has stages",
+                "stages-added",
+            )
+        return
+    if not now.stages:
+        refuse(
+            "stages",
+            f"the checkpoint is in stage {mark.name}, the configuration has no stages",
+            "stages-removed",
+        )
+    before = (start.config or {}).get("stages") or []
+    if len(stages) <= mark.number or len(before) <= mark.number:
+        refuse(
+            "stages",
+            f"the checkpoint is in stage {mark.number} ({mark.name}), which is missing",
+            "stage-removed",
+        )
+    for number in range(mark.number):
+        if before[number] != dataclasses.asdict(now.stages[number]):
+            refuse(
+                f"stages.{number}",
+                f"stage {before[number]['name']} is finished and was changed",
+                "finished-stage-changed",
+            )
+    current = stages[mark.number]
+    if current.first_step != start.step - mark.step:
+        refuse(
+            f"stages.{mark.number}",
+            f"the stage begins at step {start.step - mark.step:,} in the checkpoint but at {current.first_step:,} in the "
+            "configuration: a batch size or sequence length has changed the length of finished stages",
+            "finished-stage-changed",
+        )  # fmt: skip
+    written = dataclasses.asdict(now.stages[mark.number])
+    for name in ("name", "trains"):
+        if before[mark.number][name] != written[name]:
+            refuse(
+                f"stages.{mark.number}.{name}",
+                f"stage {mark.name} has begun and was changed",
+                "current-stage-changed",
+            )
+    if current.steps < mark.step:
+        refuse(
+            f"stages.{mark.number}",
+            f"stage {mark.name} has {current.steps:,} steps, but the checkpoint is at its step {mark.step:,}",
+            "stage-too-short",
+        )  # fmt: skip
