@@ -248,7 +248,7 @@ class Average:
     """Run folder."""
     dst: FilePath
     """Checkpoint folder to write: weights alone, to start from, compare or export."""
-    last: Annotated[int, Field(strict=True, ge=2)] | None = None
+    last: Annotated[PositiveInt, Field(ge=2)] | None = None
     """Number of checkpoints, the newest ones."""
     names: Annotated[list[str], Field(min_length=2)] | None = None
     """Folders of the checkpoints in the run folder, such as step_00009000 step_00010000, instead of --last."""

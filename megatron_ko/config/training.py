@@ -151,7 +151,7 @@ class SkipConfig:
     non_finite (such steps are skipped), or spikes (steps far above the window, too). Their samples are in quarantine.jsonl."""
     sigma: PositiveFloat = 6.0
     """A loss or gradient norm above the mean of the window by more than this number of standard deviations is a spike."""
-    window: Annotated[int, Field(strict=True, ge=2)] = 128
+    window: PositiveInt = Field(default=128, ge=2, le=1_000_000)
     """Number of accepted steps that spikes are compared with; before there are as many, no step is a spike."""
     max_in_a_row: PositiveInt = 10
     """Maximum skipped steps in a row; one more ends the run."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, NoReturn
 
+from megatron_ko.config.fields import INT32_MAX
 from megatron_ko.config.training import (
     Config,
     DataConfig,
@@ -93,7 +94,7 @@ def _config_of(config: Config, stage: StageConfig) -> Config:
 
 
 def training_of(training: TrainingConfig, stage: StageConfig) -> TrainingConfig:
-    """The section training of the stage, with its length in steps; without a length, ``steps`` is None."""
+    """The section training of the stage, with its length in steps; without a possible length, ``steps`` is None."""
     sizes = ("sequence_length", "global_batch_size", "micro_batch_size")
     changed = _with(training, **{name: getattr(stage, name) for name in sizes})
     per_step = changed.global_batch_size
@@ -102,7 +103,7 @@ def training_of(training: TrainingConfig, stage: StageConfig) -> TrainingConfig:
         steps = -(-stage.samples // per_step)
     elif stage.tokens is not None:
         steps = -(-stage.tokens // (per_step * changed.sequence_length))
-    return dataclasses.replace(changed, steps=steps)
+    return dataclasses.replace(changed, steps=steps if steps is None or steps <= INT32_MAX else None)
 
 
 def _with(section: Any, **fields: Any) -> Any:
@@ -131,6 +132,12 @@ def stage_lengths(training: TrainingConfig, stages: list[StageConfig]) -> Proble
             yield (
                 f"stages.{number}",
                 f"stage {stage.name} gives {shown} of steps, samples and tokens; give exactly one",
+            )
+        elif training_of(training, stage).steps is None:
+            length = getattr(stage, given[0])
+            yield (
+                f"stages.{number}.{given[0]}",
+                f"{length} are more than {INT32_MAX} steps; shorten the stage, or raise its batch",
             )
 
 

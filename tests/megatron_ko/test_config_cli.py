@@ -10,7 +10,7 @@ import pytest
 from megatron_ko import train
 from megatron_ko.config import cli
 from megatron_ko.config.manual import manual
-from megatron_ko.config.schema import sections_of
+from megatron_ko.config.schema import key_inside, sections_of
 from megatron_ko.config.training import Config
 from megatron_ko.errors import UsageError
 
@@ -60,9 +60,12 @@ def test_an_unknown_option_names_the_nearest_one(option, meant):
 def fields_of(kind: Any, above: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted path and field of the whole tree, through all variants."""
     for name, info in kind.__pydantic_fields__.items():
-        yield f"{above}{name}", info
-        for variant in sections_of(info.annotation):
-            yield from fields_of(variant, f"{above}{name}.")
+        path = f"{above}{name}"
+        if variants := sections_of(info.annotation):
+            path += key_inside(info.annotation)
+        yield path, info
+        for variant in variants:
+            yield from fields_of(variant, f"{path}.")
 
 
 ALL_FIELDS = list(fields_of(Config))
@@ -100,4 +103,4 @@ def test_the_manual_lists_types_defaults_and_required_fields(monkeypatch):
     ):
         assert line in lines
     assert lines.count("  schedule.decay_steps: integer, required") == 1
-    assert [line for line in lines if ".type: wsd" in line] == ["  schedule.type: wsd"]
+    assert [line for line in lines if " schedule.type: wsd" in line] == ["  schedule.type: wsd"]
