@@ -9,7 +9,8 @@ precision and recall were 1.000 and 1.000 on the held-out fifth of round 1 (52 s
 0.913 and 0.933 on round 3 (45); then the patterns were corrected. Rounds 4 to 6 (numbers that touch letters, access codes,
 groups of cards, versions next to addresses) were written after a first version of their patterns, and had 0.981 and 0.930
 (114 spans), 0.922 and 0.922 (51), 0.824 and 0.933 (60) at their first run; then patterns and three wrong cases were
-corrected. Rounds 7 to 13 were each written before a repair and run once (round 14 contains cases that unseen sets had missed); precision and recall of all kinds were 0.964 and
+corrected. Rounds 7 to 13 were each written before a repair and run once (round 14 contains cases that unseen
+sets had missed); precision and recall of all kinds were 0.964 and
 0.952 (84 spans), 0.857 and 0.882 (102), 0.800 and 0.950 (103), 0.943 and 0.950 (121), 0.944 and 0.981 (104), 0.792 and
 0.976 (82), 0.981 and 0.946 (56), before a few wrong labels were corrected. Expect the numbers of a first run on unseen text.
 """
