@@ -226,12 +226,15 @@ def _suggest(root: Any, loc: Sequence[str | int], name: str) -> str:
     if others := _other_types(root, loc, name):
         return f"type: {loc[-1]} does not take it, only {', '.join(others)}; remove it"
     known = _known_names(root, loc)
-    if near := nearest_name(name, known):
-        return f"did you mean '{near}'?"
     meant = {name, SYNONYMS.get(name, name)}
     elsewhere = [path for path in dict.fromkeys(paths_of(root)) if path.rpartition(".")[2] in meant]
-    if len(elsewhere) == 1:
+    elsewhere = [
+        path for path in elsewhere if ".N." not in path
+    ] or elsewhere  # entries of lists replace a section's fields
+    if len(elsewhere) == 1 and not meant & set(known) and (name in SYNONYMS or not nearest_name(name, known)):
         return f"did you mean '{elsewhere[0]}'?"
+    if near := nearest_name(name, known):
+        return f"did you mean '{near}'?"
     return f"known: {', '.join(known)}"
 
 

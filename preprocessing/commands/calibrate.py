@@ -23,7 +23,7 @@ from megatron_ko.errors import DataError
 from megatron_ko.tables import terminal_width, width_of, wrap
 from preprocessing.config.languages import LANGUAGES
 from preprocessing.config.pipeline import Config, source_of
-from preprocessing.config.rules import CodeRules, Count, ProseRules, Share
+from preprocessing.config.rules import CodeRules, Count, ProseRules, Share, is_of
 from preprocessing.documents import read_batches
 from preprocessing.judging.rules import Rule, columns_of, rules_of
 from preprocessing.running.context import Context
@@ -214,8 +214,8 @@ def _language(
         if any(rule not in found.values for found in parts.values()):
             lines.append((f"# {rule.field}: not measured", ""))
             continue
-        value = _mildest(rule, trust, quantile, weight, hints[rule.field] == Count)
-        if not value or (hints[rule.field] == Share and rule.field.startswith("max_") and value >= 1):
+        value = _mildest(rule, trust, quantile, weight, is_of(hints[rule.field], Count))
+        if not value or (is_of(hints[rule.field], Share) and rule.field.startswith("max_") and value >= 1):
             lines.append((f"# {rule.field}: not bounded by the trusted text", ""))
             continue
         shares = []

@@ -45,6 +45,13 @@ Number = Annotated[
     Union[float, Literal["off"], None],
     BeforeValidator(_check_number(float, 0, 1e18, "a number from 0 to 1e18")),
 ]
+
+
+def is_of(annotation: Any, kind: Any) -> bool:
+    """Whether the type of a field, as ``get_type_hints`` gives it with its sentence, is Count, Share or Number."""
+    return kind.__metadata__[0] in getattr(annotation, "__metadata__", ())
+
+
 Languages = Union[list[Language], Literal["off"], None]
 LicenseKinds = Union[list[LicenseKind], Literal["off"], None]
 Switch = Union[Flag, None]

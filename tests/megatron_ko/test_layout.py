@@ -12,8 +12,8 @@ from megatron_ko.config.loading import load
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.formats.manifest import read_manifest
-from megatron_ko.planning import config_rules
 from megatron_ko.planning.config_rules import GPU_ONLY_FIELDS, OWNED_FIELDS, data_problems, layout_rules
+from megatron_ko.planning.transformer_fields import transformer_config_fields
 from tests.tiny_data import write_tiny_data
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,6 +138,7 @@ def test_fp8_with_fp32_weights_is_a_second_mistake(valid):
 def test_fp8_on_a_gpu_needs_transformer_engine(valid, monkeypatch):
     overrides = ["run.device=cuda", "precision.fp8=delayed"]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    transformer_config_fields.cache_clear()
     assert "pip install -e '.[gpu]'" in broken(valid, overrides, 1)["precision.fp8"].message
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     load(Config, [valid], overrides, layout_rules(1))
@@ -174,7 +175,7 @@ def test_field_names_read_from_the_source_of_megatron_core_are_its_own():
     from megatron.core.transformer import TransformerConfig
 
     names = set(TransformerConfig.__dataclass_fields__)
-    assert config_rules._transformer_config_fields() == names
+    assert set(transformer_config_fields()) == names
     assert set(OWNED_FIELDS) <= names
     assert {name for name in GPU_ONLY_FIELDS if name not in names} <= {
         "enable_cuda_graph"
@@ -195,6 +196,7 @@ def test_fields_that_the_configuration_sets_cannot_be_set_in_extra():
 
 def test_missing_megatron_core_is_reported(monkeypatch, valid):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    transformer_config_fields.cache_clear()
     with pytest.raises(ConfigError) as caught:
         load(Config, [valid], ["model.extra.fp32_residual_connection=true"], layout_rules(1))
     assert caught.value.rule == "missing-package"

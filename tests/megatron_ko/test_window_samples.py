@@ -120,7 +120,7 @@ def test_batches_are_the_same_for_any_ranks_and_workers(manifest, ranks_, worker
     def batches(rank: int) -> list[torch.Tensor]:
         world = World(rank, ranks_, torch.device("cpu"), rank, ranks_, 1, True, True)
         found = training_batches(
-            samples, world, consumed=8, total=24, global_batch=8, micro_batch=2, workers=workers
+            samples, world, consumed=8, total=24, batch_size=lambda _: 8, micro_batch=2, workers=workers
         )
         return [batch["tokens"] for batch in found]
 
