@@ -37,6 +37,7 @@ def _original_logging():
 # Files that take a minute or more, longest first; with xdist's --no-loadscope-reorder they start in this order. Those that
 # use kernels are not in the list, because the kernels are being compiled meanwhile.
 LONGEST = (
+    "test_stages.py",
     "test_initial_weights.py",
     "test_resume.py",
     "test_parallel.py",
