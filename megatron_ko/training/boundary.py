@@ -37,7 +37,12 @@ class _Piece:
 
 
 def enter(
-    stage: Stage, vocab_size: int, gpt: Any, earlier: list[Trainee], world: World, guard: Guard
+    stage: Stage,
+    vocab_size: int,
+    gpt: Any,
+    earlier: list[Trainee],
+    world: World,
+    guard: Guard | None = None,
 ) -> Trainee:
     """Wraps the GPT for the stage. Collective.
 
