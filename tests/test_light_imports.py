@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from megatron_ko.config.schema import key_inside
 from megatron_ko.config.training import Config
 from tests.test_layers import HEAVY, LIGHT, ROOT, files, name_of, up_to
 
@@ -87,5 +88,5 @@ def test_help_is_there_and_imports_nothing_slow(arguments, word):
 def test_the_help_of_training_is_the_manual_of_every_section():
     _, printed, _ = run(RUN, "megatron_ko.train", "--help")
     for name, info in Config.__pydantic_fields__.items():
-        assert f"\n{name}:\n" in printed
+        assert f"\n{name}{key_inside(info.annotation)}:\n" in printed
         assert info.description in " ".join(printed.split())

@@ -72,8 +72,9 @@ def test_sizes_that_do_not_fit_are_errors_before_the_start(tmp_path, ramp, world
 def test_the_plan_counts_the_smaller_batches(tmp_path):
     plan = preflight([write_tiny_run(tmp_path)], [CHANGE], 1).plan
     assert (plan.total_samples, plan.total_tokens) == (64, 64 * 64)
-    assert plan.samples_left(Position(3, 12, 12 * 64)) == 52
-    assert plan.micro_batches_of(4) == 2 and plan.batch_at(Position(3, 12)) == 6
+    position = Position(3, 12, 12 * 64, stage_step=3, stage_samples=12)
+    assert plan.tokens_after(position) == 52 * 64
+    assert plan.micro_batches_of(4) == 2 and plan.batch_at(position) == 6
     assert sum(item.tokens for item in plan.shares) == pytest.approx(64 * 64, abs=2)
     assert "grows" in plan.text()
 

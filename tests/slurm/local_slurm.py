@@ -135,8 +135,11 @@ class LocalSlurm:
 
     def start_now(self, job: str) -> None:
         """Starts a requeued job at once; Slurm would delay it by two minutes."""
-        with contextlib.suppress(subprocess.CalledProcessError):
+        try:
             self.run("scontrol", "update", f"JobId={job}", "StartTime=now")
+        except AssertionError as error:
+            if "no longer pending" not in str(error):  # it has started by itself
+                raise
 
     def signal(self, job: str, number: signal.Signals) -> None:
         self.run("scancel", f"--signal={number.name.removeprefix('SIG')}", job)
