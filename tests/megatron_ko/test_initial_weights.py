@@ -250,6 +250,7 @@ def test_it_is_done_once_and_again_when_the_folder_or_a_setting_changes(folder, 
     assert marker.stat().st_mtime_ns > written
 
 
+@pytest.mark.any_core
 @pytest.mark.own_process
 def test_a_killed_conversion_is_done_again(folder, tmp_path):
     """Killed as soon as its temporary folder exists, and with the state of every later moment."""

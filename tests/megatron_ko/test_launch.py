@@ -220,6 +220,7 @@ def _wait_for_steps(run: Path) -> None:
     raise AssertionError("no step was reported within 60 s")
 
 
+@pytest.mark.any_core
 def test_sigterm_saves_and_the_run_continues(tmp_path):
     config, run = write_tiny_run(tmp_path), tmp_path / "run"
     process = _start(config, run, 2000)

@@ -231,6 +231,7 @@ def test_merged_weights_have_the_logits_of_the_adapters_beside_their_base(finish
     )
 
 
+@pytest.mark.any_core
 def test_an_adapter_of_peft_trains_on_and_returns_byte_for_byte(tmp_path):
     """The base is a folder of Hugging Face; a learning rate of 1e-30 changes no number."""
     write_tiny_data(tmp_path / "data")
