@@ -59,8 +59,6 @@ class Preflight:
     """Checkpoint the run continues from, or None."""
     initial: Checkpoint | HfModel | None
     """Weights that start a new run, or the base of a LoRA run, or None; ``megatron_ko.initial_weights`` converts those of Hugging Face."""
-    data: DataRecord
-    """The data of the configuration, without positions."""
     origin: Origin | None
     """What the run's checkpoints record as ``resumed_from``."""
 
@@ -149,7 +147,7 @@ class Preflight:
         """Raises CheckpointError if ``start`` was trained on other data or in other stages, unless that is allowed."""
         check_same_stages(start, self.config)
         allowed = self.config.checkpoint.allow_data_change
-        now = self.data_of(start.stage.number if start.stage else 0)
+        now = self.data_of(start.stage_number)
         check_same_data(start.folder, start.data, now, allow_change=allowed)
 
     def data_of(self, stage: int) -> DataRecord:
@@ -213,8 +211,7 @@ def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
                 rule="missing-package",
             )
     start, origin, initial = find_weights(config, plan.vocab_size, manifest.tokenizer_fingerprint)
-    data = describe_data(manifest, mixture_until(config, 0, manifest), config.data.order)
-    checked = Preflight(config, manifest, plan, start, initial, data, origin)
+    checked = Preflight(config, manifest, plan, start, initial, origin)
     if start:
         checked.check_data(start)
     return checked
@@ -262,7 +259,7 @@ def find_weights(
 def _model_at(start: Checkpoint | None, config: Config) -> ModelConfig:
     """The model in the stage of ``start``, whose RoPE base may be its own."""
     stages = stages_of(config)
-    number = start.stage.number if start and start.stage else 0
+    number = start.stage_number if start else 0
     return stages[min(number, len(stages) - 1)].config.model
 
 

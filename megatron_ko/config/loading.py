@@ -228,9 +228,8 @@ def _suggest(root: Any, loc: Sequence[str | int], name: str) -> str:
     known = _known_names(root, loc)
     meant = {name, SYNONYMS.get(name, name)}
     elsewhere = [path for path in dict.fromkeys(paths_of(root)) if path.rpartition(".")[2] in meant]
-    elsewhere = [
-        path for path in elsewhere if ".N." not in path
-    ] or elsewhere  # entries of lists replace a section's fields
+    # entries of lists, such as stages, have fields of the sections
+    elsewhere = [path for path in elsewhere if ".N." not in path] or elsewhere
     if len(elsewhere) == 1 and not meant & set(known) and (name in SYNONYMS or not nearest_name(name, known)):
         return f"did you mean '{elsewhere[0]}'?"
     if near := nearest_name(name, known):

@@ -169,6 +169,11 @@ class Checkpoint:
         return not (self.folder / "common.pt").is_file()
 
     @property
+    def stage_number(self) -> int:
+        """Number of the stage that it was saved in; 0 in a run without stages."""
+        return self.stage.number if self.stage else 0
+
+    @property
     def short_hash(self) -> str:
         """Identifies the tensors: 12 digits of the hash of their checksums. The index differs from save to save."""
         files = ((name, f.size, f.checksum) for name, f in self.files.items() if name.endswith(".distcp"))

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from megatron_ko.config.training import Config, ParallelConfig, TrainingConfig
+from megatron_ko.config.training import Config, DataConfig, ParallelConfig, TrainingConfig
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning import batch_ramp, flops, memory, stage_table
@@ -270,17 +270,20 @@ def _plan_of_stages(config: Config, world_size: int, manifest: Manifest | None) 
     )
 
 
-def mixture_of(config: Config, manifest: Manifest) -> dict[str, float]:
-    """Share of each training set (at the begin of the run, if shares move), sorted by name; they sum to 1."""
-    return _scale(config.data.mixture or manifest.mixture)
+def mixture_of(data: DataConfig, default: Mapping[str, float]) -> dict[str, float]:
+    """Share of each training set (at the beginning, if shares move), sorted by name; they sum to 1.
+
+    ``default`` is the manifest's mixture.
+    """
+    return _scale(data.mixture or default)
 
 
-def average_mixture_of(config: Config, manifest: Manifest) -> dict[str, float]:
+def average_mixture_of(data: DataConfig, default: Mapping[str, float]) -> dict[str, float]:
     """Share of each training set in the whole run, sorted by name: of one that moves linearly, the mean of both ends."""
-    begin = mixture_of(config, manifest)
-    if config.data.mixture_end is None:
+    begin = mixture_of(data, default)
+    if data.mixture_end is None:
         return begin
-    end = _scale(config.data.mixture_end)
+    end = _scale(data.mixture_end)
     return {name: (begin.get(name, 0.0) + end.get(name, 0.0)) / 2 for name in sorted({*begin, *end})}
 
 
@@ -291,7 +294,7 @@ def _scale(weights: Mapping[str, float]) -> dict[str, float]:
 
 def mixture_until(config: Config, stage: int, manifest: Manifest) -> dict[str, float]:
     """The mixture of stage number ``stage``, and 0 for sets that only earlier stages draw from: their positions are kept."""
-    mixtures = [average_mixture_of(s.config, manifest) for s in stages_of(config)[: stage + 1]]
+    mixtures = [average_mixture_of(s.config.data, manifest.mixture) for s in stages_of(config)[: stage + 1]]
     return {
         name: mixtures[-1].get(name, 0.0) for name in sorted({n for mixture in mixtures for n in mixture})
     }
@@ -302,5 +305,5 @@ def _shares(config: Config, steps: int, manifest: Manifest) -> tuple[SetShare, .
     total = batch_ramp.samples_of(config.training, 0, steps) * config.training.sequence_length
     return tuple(
         SetShare(name, share, round(share * total), share * total / train[name].tokens)
-        for name, share in average_mixture_of(config, manifest).items()
+        for name, share in average_mixture_of(config.data, manifest.mixture).items()
     )

@@ -19,7 +19,13 @@ from megatron_ko.training.distributed import World
 from megatron_ko.training.freezing import Frozen, freeze
 from megatron_ko.training.losses import choose_loss
 from megatron_ko.training.model import set_rope_base
-from megatron_ko.training.optimizer import adam_step, distributed_optimizers, prime, set_adam_step
+from megatron_ko.training.optimizer import (
+    adam_step,
+    distributed_optimizers,
+    prime,
+    set_adam_step,
+    shard_of,
+)
 from megatron_ko.training.skipping import Guard
 from megatron_ko.training.step import Trainee, prepare
 
@@ -75,7 +81,7 @@ def _collect(trainee: Trainee, gpt: Any) -> tuple[dict[str, _Piece], float]:
         step = max(step, adam_step(part.optimizer))
         for name, parameter in gpt.named_parameters():
             if parameter in part.model_param_group_index_map and id(parameter) not in anchors:
-                main, shard = _shard_of(part, parameter)
+                main, shard = shard_of(part, parameter)
                 state = part.optimizer.state[main]
                 tensors = {
                     "main": main.data,
@@ -129,14 +135,6 @@ def _deal(pieces: dict[str, _Piece], step: float, trainee: Trainee, gpt: Any) ->
                     full[piece.start : piece.end] = piece.tensors[key]
                 dist.all_reduce(full, group=group)
                 if parameter in part.model_param_group_index_map:
-                    main, shard = _shard_of(part, parameter)
+                    main, shard = shard_of(part, parameter)
                     target = main.data if key == "main" else part.optimizer.state[main][key]
                     target.copy_(full[shard.start : shard.end])
-
-
-def _shard_of(part: Any, parameter: Any) -> tuple[Any, Any]:
-    """The optimizer's tensor for a parameter, and its range of the parameter's elements."""
-    group, index = part.model_param_group_index_map[parameter]
-    return part.optimizer.param_groups[group]["params"][index], part._get_model_param_range_map(parameter)[
-        "param"
-    ]

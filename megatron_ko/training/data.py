@@ -131,7 +131,7 @@ def order_samples(
     stage: int = 0,
 ) -> SampleOrder:
     """The samples ``first`` to ``total`` of the run, or of one stage of it, whose sets are at ``begin``. Collective."""
-    mixture = mixture_of(config, manifest)
+    mixture = mixture_of(config.data, manifest.mixture)
     if config.data.order == "windows":
         return WindowSamples(
             manifest,

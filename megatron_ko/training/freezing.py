@@ -17,7 +17,7 @@ from torch import Tensor
 from megatron_ko.config.training import ModelConfig
 from megatron_ko.planning.selection import Ranges, Selection
 from megatron_ko.training.model import local_weights
-from megatron_ko.training.optimizer import distributed_optimizers, prime
+from megatron_ko.training.optimizer import distributed_optimizers, prime, shard_of
 
 # megatron-core pads the parameters of a rank to a multiple of this number on each data-parallel rank.
 _SHARD_UNIT = 128
@@ -83,9 +83,7 @@ class RowFreezer:
             for parameter, rows in self._parts:
                 if parameter not in part.model_param_group_index_map:
                     continue  # this rank owns no element of it
-                group, index = part.model_param_group_index_map[parameter]
-                main = part.optimizer.param_groups[group]["params"][index]
-                shard = part._get_model_param_range_map(parameter)["param"]
+                main, shard = shard_of(part, parameter)
                 width = parameter.numel() // len(parameter)
                 pick = _pick(rows, width, shard.start, shard.end, main.device)
                 self._shards.append((part.optimizer, main, pick))

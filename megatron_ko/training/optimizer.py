@@ -70,10 +70,8 @@ def clip_and_update(optimizer: Any, norm: float) -> None:
     """Clips the gradients of norm ``norm`` and updates the weights: the rest of megatron-core's ``step``. Collective."""
     from megatron.core.optimizer.clip_grads import clip_grad_by_total_norm_fp32
 
-    for part in optimizer.chained_optimizers:
-        if getattr(part, "is_stub_optimizer", False) or part.config.clip_grad <= 0.0:
-            continue
-        if parameters := part.get_parameters():
+    for part in distributed_optimizers(optimizer):
+        if part.config.clip_grad > 0.0 and (parameters := part.get_parameters()):
             clip_grad_by_total_norm_fp32(parameters, part.config.clip_grad, norm)
     optimizer.step_with_ready_grads()
 
@@ -115,6 +113,16 @@ def _key(group: dict[str, Any]) -> tuple[Any, ...]:
 def distributed_optimizers(optimizer: Any) -> list[Any]:
     """The distributed optimizers of this rank that have parameters."""
     return [o for o in optimizer.chained_optimizers if not getattr(o, "is_stub_optimizer", False)]
+
+
+def shard_of(part: Any, parameter: Any) -> tuple[Any, Any]:
+    """The tensor that a distributed optimizer holds for a parameter, and its range of the parameter's elements.
+
+    ``part.model_param_group_index_map`` contains the parameters of which this rank owns an element.
+    """
+    group, index = part.model_param_group_index_map[parameter]
+    main = part.optimizer.param_groups[group]["params"][index]
+    return main, part._get_model_param_range_map(parameter)["param"]
 
 
 def torch_adams(optimizer: Any) -> list[torch.optim.Optimizer]:

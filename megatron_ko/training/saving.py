@@ -30,11 +30,10 @@ class Saver:
         self._checked, self._report, self._world = checked, report, world
         self._losses: list[float] = []
         self._lowest: float | None = None
-        self._begin, self._data = 0, checked.data
+        self._begin, self._data = 0, checked.data_of(start.stage_number if start else 0)
         if start and start.data:  # in one of an earlier version, the positions are those of today's order
-            data = checked.data_of(start.stage.number if start.stage else 0)
             self._begin = start.stage.samples if start.stage else start.samples
-            self._data = data.after(start.data, start.step)
+            self._data = self._data.after(start.data, start.step)
             if self._data.changes == start.data.changes:  # losses on other data are not comparable
                 self._lowest = start.lowest_loss
 
@@ -69,9 +68,7 @@ class Saver:
             self._order.counters_after(position.stage_samples),
         )
         self._begin = position.stage_samples
-        loss = (
-            sum(self._losses) / len(self._losses) if self._losses else None
-        )  # None if all steps were skipped
+        loss = sum(self._losses) / len(self._losses) if self._losses else None  # all steps were skipped
         self._lowest = min((value for value in (loss, self._lowest) if value is not None), default=None)
         window = self._trainee.guard.window
         target = self._checked.checkpoint_at(position, self._data, loss, self._lowest, window)

@@ -74,15 +74,16 @@ def connect(ddp_model: Any, optimizer: Any, freezer: RowFreezer | None = None) -
     """Sets the hooks of the pipeline schedule; without ``finalize_model_grads``, gradients are never summed."""
     from megatron.core.distributed import finalize_model_grads
 
-    def finalize_and_freeze(*arguments: Any, **options: Any) -> None:
+    def finalize_and_freeze(frozen: RowFreezer, *arguments: Any, **options: Any) -> None:
         finalize_model_grads(*arguments, **options)
-        if freezer is not None:
-            freezer.zero_gradients()
+        frozen.zero_gradients()
 
     config = ddp_model.module.config if hasattr(ddp_model.module, "config") else ddp_model.config
     config.no_sync_func = ddp_model.no_sync
     config.grad_scale_func = optimizer.scale_loss
-    config.finalize_model_grads_func = finalize_and_freeze if freezer else finalize_model_grads
+    config.finalize_model_grads_func = (
+        partial(finalize_and_freeze, freezer) if freezer else finalize_model_grads
+    )
 
 
 def train_step(

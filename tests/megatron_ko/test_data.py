@@ -136,7 +136,7 @@ def _order(rank: int, init_method: str, config: str, cache: str) -> list[int]:
     distributed.start(checked.config.run, checked.config.parallel, rank, 1, init_method)
     dataset = data.build_training_data(
         checked.manifest,
-        mixture_of(checked.config, checked.manifest),
+        mixture_of(checked.config.data, checked.manifest.mixture),
         samples=80,
         sequence_length=64,
         seed=1,

@@ -78,7 +78,7 @@ def config(tmp_path) -> str:
         2,
         model=checked.config.model,
         tokenizer_fingerprint=checked.manifest.tokenizer_fingerprint,
-        data=checked.data.at({"ko": 7, "en": 5, "code": 4}),
+        data=checked.data_of(0).at({"ko": 7, "en": 5, "code": 4}),
     )
     (written.folder / "common.pt").touch()
     return file
@@ -129,7 +129,7 @@ def test_other_data_at_the_same_path_is_refused_before_ranks_start(config, name,
     assert all(path in capsys.readouterr().err for path, _ in list(expected)[:1])
     allowed = preflight([config], ["checkpoint.allow_data_change=true"], 2)
     assert allowed.start is not None and allowed.start.data is not None
-    (noted,) = allowed.data.after(allowed.start.data, 2).changes
+    (noted,) = allowed.data_of(0).after(allowed.start.data, 2).changes
     assert noted.step == 2 and len(noted.differences) == len(expected)
 
 
@@ -229,7 +229,7 @@ def test_positions_of_sets_go_on_through_an_allowed_change(tmp_path):
     assert change.step == 2 and len(change.differences) == 3
     # from here on this is the data of the run, which needs no permission
     checked = preflight([config], [*MEGATRON, mixture], 1)
-    assert checked.data.after(checked.start.data, 4).changes == after.changes  # type: ignore[union-attr]
+    assert checked.data_of(0).after(checked.start.data, 4).changes == after.changes  # type: ignore[union-attr]
 
 
 @pytest.mark.ranks

@@ -46,7 +46,7 @@ def add(config: str, run: Path, step: int, **changes) -> Checkpoint:
     checked = preflight([config], ["run.folder=nowhere"], 1)
     fits = dict(model=checked.config.model, tokenizer_fingerprint=checked.manifest.tokenizer_fingerprint)
     files = {"x.distcp": {"bytes": 1, "xxh3_128": f"{step:032d}"}}  # so that hashes differ
-    written = write_checkpoint(run, step, **fits, data=checked.data, **changes)
+    written = write_checkpoint(run, step, **fits, data=checked.data_of(0), **changes)
     for name in ("common.pt", "x.distcp"):
         (written.folder / name).write_bytes(b"x")
     marker = written.folder / "checkpoint.json"

@@ -84,8 +84,8 @@ def test_epochs_are_tokens_drawn_over_tokens_there_are(file):
 
 def test_shares_sum_to_one_in_the_order_of_names(file):
     manifest = preflight([file], [], 1).manifest
-    assert mixture_of(config_of(file), manifest) == {"code": 0.3, "en": 0.3, "ko": 0.4}
-    mixture = mixture_of(config_of(file, "data.mixture={ko: 2, code: 6}"), manifest)
+    assert mixture_of(config_of(file).data, manifest.mixture) == {"code": 0.3, "en": 0.3, "ko": 0.4}
+    mixture = mixture_of(config_of(file, "data.mixture={ko: 2, code: 6}").data, manifest.mixture)
     assert list(mixture.items()) == [("code", 0.75), ("ko", 0.25)]
 
 
@@ -97,7 +97,7 @@ def test_shares_that_move_count_with_the_mean_of_both_ends(file):
         ("en", 0.125),
         ("ko", 0.5),
     ]
-    assert {name: item.share for name, item in checked.data.train.items()} == {
+    assert {name: item.share for name, item in checked.data_of(0).train.items()} == {
         "code": 0.375,
         "en": 0.125,
         "ko": 0.5,

@@ -15,6 +15,7 @@ import pytest
 
 from megatron_ko.formats.run_folder import checkpoint_folder, checkpoints_of
 from tests import ranks
+from tests.checkpoint_tensors import read_tensors
 from tests.tiny_run import write_tiny_run
 
 pytestmark = pytest.mark.ranks
@@ -116,27 +117,10 @@ def same_tensors(left: Path, right: Path) -> bool:
 def _same_tensors(rank: int, init_method: str, left: str, right: str) -> bool:
     import torch
 
-    a, b = _plain(left), _plain(right)
+    a, b = read_tensors(left), read_tensors(right)
     assert sorted(a) == sorted(b)
     assert any("exp_avg" in name for name in a), "the optimizer state is not in the checkpoint"
     return all(torch.equal(a[name], b[name]) for name in a)
-
-
-def _plain(folder: str) -> dict:
-    import torch
-    from torch.distributed.checkpoint import FileSystemReader
-    from torch.distributed.checkpoint.metadata import TensorStorageMetadata
-    from torch.distributed.checkpoint.state_dict_loader import load
-
-    reader = FileSystemReader(folder)
-    entries = reader.read_metadata().state_dict_metadata
-    state = {
-        name: torch.empty(entry.size, dtype=entry.properties.dtype)
-        for name, entry in entries.items()
-        if isinstance(entry, TensorStorageMetadata)
-    }
-    load(state, storage_reader=reader, no_dist=True)
-    return state
 
 
 @pytest.mark.slow  # about two minutes; a stop and a resume by a signal are in test_launch
@@ -189,7 +173,7 @@ def test_new_learning_rate_is_used_after_resume(finished):
 
 
 def _largest_move(rank: int, init_method: str, left: str, right: str) -> float:
-    a, b = _plain(left), _plain(right)
+    a, b = read_tensors(left), read_tensors(right)
     # in bf16 the master copies: a move of 1e-9 can tip the rounding of a weight
     masters = [name for name in a if name.startswith("optimizer.state.param")]
     names = masters or [name for name in a if not name.startswith("optimizer.")]

@@ -16,6 +16,7 @@ from megatron_ko.planning.config_rules import layout_rules
 from megatron_ko.planning.run_plan import Plan
 from megatron_ko.preflight import preflight
 from tests import ranks
+from tests.checkpoint_tensors import read_tensors
 from tests.tiny_data import write_tiny_data
 from tests.tiny_run import write_tiny_run
 
@@ -79,21 +80,7 @@ def curve(folder: Path) -> list[tuple[float, float]]:
 
 
 def tensors(run: Path, step: int) -> dict:
-    """All tensors of a checkpoint by name, in this process."""
-    import torch
-    from torch.distributed.checkpoint import FileSystemReader
-    from torch.distributed.checkpoint.metadata import TensorStorageMetadata
-    from torch.distributed.checkpoint.state_dict_loader import load
-
-    reader = FileSystemReader(checkpoint_folder(run, step))
-    entries = reader.read_metadata().state_dict_metadata
-    state = {
-        name: torch.empty(entry.size, dtype=entry.properties.dtype)
-        for name, entry in entries.items()
-        if isinstance(entry, TensorStorageMetadata)
-    }
-    load(state, storage_reader=reader, no_dist=True)
-    return state
+    return read_tensors(checkpoint_folder(run, step))
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from megatron_ko.files import read_json
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.formats.data_record import TrainedSet
 from megatron_ko.formats.run_folder import checkpoints_of, is_run_folder, read_metrics
+from megatron_ko.planning.run_plan import average_mixture_of
 
 PREPROCESS = "mko data run DATA.yaml"
 TRAIN = "mko train TRAIN.yaml --ranks N"
@@ -140,16 +141,14 @@ def _seconds(metrics: list[dict[str, Any]]) -> float:
 
 def _sets(train: Path, manifest: dict[str, Any], config: Config, last: dict[str, Any]) -> list[SetFacts]:
     """Sets in the order of the manifest. Trained tokens are those of the last checkpoint's record, or else from the shares."""
-    begin = config.data.mixture or manifest["mixture"]
-    end = config.data.mixture_end or begin
+    shares = average_mixture_of(config.data, manifest["mixture"])
     sizes = {item["name"]: item["tokens"] for item in manifest["sets"] if item["split"] == "train"}
-    totals = sum(begin.values()), sum(end.values())
     trained = _trained_sets(train, last["samples"])
     sets = []
     for name in sizes:
-        if name not in {*begin, *end}:
+        if name not in shares:
             continue
-        share = (begin.get(name, 0.0) / totals[0] + end.get(name, 0.0) / totals[1]) / 2
+        share = shares[name]
         tokens = int(share * last["samples"] + 0.5) * config.training.sequence_length
         if item := trained.get(name):
             position = item.position
