@@ -125,7 +125,7 @@ def _encode(arguments: argparse.Namespace) -> int:
     from preprocessing.tokens.encode_files import encode_files, parts_to_encode
 
     _check_target(arguments, [arguments.out], [])
-    compile_for(["encode"])
+    compile_for(["tokens-encode"])
     facts = encode_files(
         parts_to_encode(arguments.text), arguments.tokenizer, arguments.out, arguments.field, arguments.engine,
         not arguments.no_eod, arguments.workers or cores(),

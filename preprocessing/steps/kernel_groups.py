@@ -28,15 +28,20 @@ def batch() -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(_ROWS, schema=DOCUMENT)
 
 
-def clean() -> None:
-    from preprocessing.config.cleaning import CleanConfig
+def json_lines() -> None:
     from preprocessing.config.inputs import JsonlInput
     from preprocessing.readers.fields import Fields
     from preprocessing.readers.json_columns import JsonColumns
-    from preprocessing.steps.clean import clean_batch
 
     lines = JsonlInput(type="jsonl", paths=["a"], lang="ko")
     JsonColumns(lines, Fields(lines, "a", "a", 0, 100), 100).read(b'{"text": "a"}\n', 1)
+
+
+def clean() -> None:
+    from preprocessing.config.cleaning import CleanConfig
+    from preprocessing.steps.clean import clean_batch
+
+    json_lines()
     clean_batch(batch(), CleanConfig())
 
 
@@ -120,6 +125,11 @@ def encode() -> None:
     BpeEncoder.from_tables(bpe_tables.tables_of(model)).encode_column(batch()["text"])
 
 
+def encode_json_lines() -> None:
+    json_lines()
+    encode()
+
+
 def extend() -> None:
     from preprocessing.kernels import word_counts
     from preprocessing.tokenizers.counting import WordTable
@@ -142,6 +152,7 @@ def extend() -> None:
 CLEAN = Group("clean", ("json_objects", "utf8", "languages", "normalize", "suspects"), clean)
 MEASURE = Group("measure", ("text_counts", "languages", "source_code", "minhash", "canonical"), measure)
 ENCODE = Group("encode", ("bpe", "bpe_build"), encode)
+TOKENS_ENCODE = Group("tokens-encode", ("json_objects", "bpe", "bpe_build"), encode_json_lines)
 GROUPS = {
     "clean": CLEAN,
     "lines": Group("lines", ("lines",), lines),
@@ -151,9 +162,10 @@ GROUPS = {
     "deduplicate": Group("deduplicate", ("buckets", "minhash"), deduplicate),
     "train-tokenizer": ENCODE,
     "encode": ENCODE,
+    "tokens-encode": TOKENS_ENCODE,
     "extend": Group("extend", ("word_counts", "word_tokens"), extend),
 }
-"""By step, or command of ``mko tokenizer``; the others need none."""
+"""By step, or by the commands ``tokens encode`` and ``tokenizer extend``; the others need none."""
 
 
 def compile_for(names: Iterable[str]) -> None:

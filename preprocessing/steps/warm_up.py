@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import gc
 
-import preprocessing.running.context  # noqa: F401 - or each worker imports it
-from preprocessing.steps import clean, encode, measure  # noqa: F401 - or each worker imports it
-from preprocessing.steps.kernel_groups import CLEAN, ENCODE, MEASURE
+from sentencepiece import sentencepiece_model_pb2  # noqa: F401 - or each worker imports it
 
-for group in (CLEAN, MEASURE, ENCODE):
+import preprocessing.running.context  # noqa: F401
+from preprocessing.steps import clean, encode, measure  # noqa: F401
+from preprocessing.steps.kernel_groups import CLEAN, ENCODE, MEASURE, TOKENS_ENCODE
+
+for group in (CLEAN, MEASURE, ENCODE, TOKENS_ENCODE):
     if group.is_compiled:
         group.call()
 gc.collect()

@@ -37,6 +37,7 @@ import sentencepiece
 from megatron_ko.formats.sentencepiece_model import read_model
 from megatron_ko.formats.tokenizer_folder import write_tokenizer_folder
 from preprocessing.running.processes import PRELOADED
+from preprocessing.steps.kernel_groups import compile_for
 from preprocessing.tokenizers.sentencepiece_to_json import to_tokenizer_json
 from preprocessing.tokens.encode_files import encode_files, parts_to_encode
 
@@ -182,7 +183,8 @@ def our_side(folder: Path) -> None:
 
 
 def start_server() -> int:
-    """Starts the process from which workers are forked, with its imports done; returns its id."""
+    """Starts the process from which workers are forked, with its imports done and its kernels loaded; returns its id."""
+    compile_for(["tokens-encode"])
     method = multiprocessing.get_context("forkserver")
     method.set_forkserver_preload([*PRELOADED, __name__])
     first = method.Process(target=os.getpid)

@@ -62,7 +62,7 @@ def test_the_calls_of_the_groups_compile_everything_that_a_run_needs(tmp_path):
 
 
 def test_groups_belong_to_steps_or_commands_and_name_modules_with_kernels():
-    assert kernel_groups.GROUPS.keys() <= {*STEPS, "extend"}
+    assert kernel_groups.GROUPS.keys() <= {*STEPS, "tokens-encode", "extend"}
     for group in kernel_groups.GROUPS.values():
         modules = {kernel.py_func.__module__.rpartition(".")[2] for kernel in group.kernels()}
         assert modules >= set(group.modules)
