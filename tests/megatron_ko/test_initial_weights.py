@@ -272,6 +272,7 @@ def test_a_killed_conversion_is_done_again(folder, tmp_path):
     assert convert(config).vocab_size == 1001 and not temporary.exists()
 
 
+@pytest.mark.any_core
 @pytest.mark.own_process
 def test_a_failed_conversion_leaves_nothing(folder, tmp_path):
     base = shutil.copytree(folder / "llama", tmp_path / "base")

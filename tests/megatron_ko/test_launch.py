@@ -18,6 +18,7 @@ from megatron_ko.errors import EXIT_PEER_LOST, EXIT_STOPPED, EXIT_USER_ERROR, Da
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.logs import record_error, set_up_logging
 from megatron_ko.training import launch, stop
+from tests import ranks
 from tests.tiny_run import write_tiny_run
 
 pytestmark = pytest.mark.ranks
@@ -231,12 +232,12 @@ def test_sigterm_saves_and_the_run_continues(tmp_path):
     stopped_at = records[-1]["step"]
     assert records[-1]["kind"] == "end" and records[-1]["reason"] == "stopped"
     assert checkpoints_of(run)[-1].name == f"step_{stopped_at:08d}"
-    again = _start(config, run, stopped_at + 3)
-    assert again.wait(timeout=300) == 0
+    ranks.train(config, [f"training.steps={stopped_at + 3}"], 2)
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [r["step"] for r in records if r["kind"] == "train"] == list(range(1, stopped_at + 4))
 
 
+@pytest.mark.any_core
 def test_nothing_outlives_a_killed_launcher(tmp_path):
     config, run = write_tiny_run(tmp_path), tmp_path / "run"
     process = _start(config, run, 2000)

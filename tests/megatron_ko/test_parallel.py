@@ -52,7 +52,7 @@ CASES = [
     *(("untied", name) for name in LAYOUTS),
     *(("tied", name) for name in ("TP2", "PP2")),
     *(pytest.param("tied", name, marks=pytest.mark.slow) for name in ("TP2 x PP2", "CP2")),
-    ("z-loss", "TP2 with sequence parallel"),
+    pytest.param("z-loss", "TP2 with sequence parallel", marks=pytest.mark.any_core),
     *(pytest.param("z-loss", name, marks=pytest.mark.slow) for name in ("TP2 x PP2", "DP2", "CP2 x PP2")),
     *(("norms of queries and keys", name) for name in ("TP2", "CP2 x TP2 with sequence parallel")),
 ]
