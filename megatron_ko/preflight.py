@@ -42,6 +42,7 @@ from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tok
 from megatron_ko.planning.adapters import single_targets
 from megatron_ko.planning.config_rules import data_problems, layout_rules
 from megatron_ko.planning.megatron_version import check_loadable
+from megatron_ko.planning.packing_rules import fill_in_problems
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import Plan, mixture_until
 from megatron_ko.planning.stages import check_same_stages, stages_of
@@ -284,5 +285,8 @@ def check_manifest(loaded: Loaded[Config]) -> Manifest:
             f"{tokenizer.fingerprint[:19]}: edited or damaged; train the tokenizer again or restore it",
             rule="tokenizer-changed",
         )
+    problems = list(fill_in_problems(config.data.fill_in_the_middle, manifest))
+    if problems:
+        raise ConfigError([loaded.problem(*problem) for problem in problems])
     check_tokens(manifest)
     return manifest

@@ -66,7 +66,9 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         if resumes:
             restoring.restore(resumes, trainee, checked, world.device.type)
         order, end = data.order_of_stage(stage, position, manifest, saver.positions, cache=folder / "index")
-        batches = data.batches_between(position.stage_samples, end, order, stage.config, world)
+        batches = data.batches_between(
+            position.stage_samples, end, order, stage.config, world, manifest.eod_id
+        )
         report.begin_stage(stage, plan, position)
         saver.begin_stage(position, trainee, order)
         validate = evaluate.validation_of(trainee.ddp_model, manifest, world, stage.config)
@@ -120,7 +122,7 @@ def _build_model(checked: Preflight, device: Any) -> Any:
     gpt = model.build_gpt(
         config.model, config.parallel, config.precision,
         vocab_size=checked.plan.vocab_size, device=device, seed=config.run.seed if checked.is_new else None,
-        with_engine=config.lora is None,
+        with_engine=config.lora is None, within_documents=config.data.packing.attention == "within_documents",
     )  # fmt: skip
     initial = checked.initial_checkpoint()
     if initial is not None:

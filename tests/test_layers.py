@@ -224,9 +224,9 @@ def test_training_starts_light():
 
 # Layers of megatron_ko.training, lowest first; a module imports only from lower ones.
 TRAINING: tuple[tuple[str, ...], ...] = (
-    ("stop", "checkpoint_index", "cpu", "megatron_notes", "token_reading"),
+    ("stop", "checkpoint_index", "cpu", "megatron_notes", "token_reading", "documents"),
     ("launch", "distributed", "window_samples"),
-    ("attention", "vocabulary"),
+    ("attention", "vocabulary", "engine_attention"),
     ("model", "lora", "optimizer", "data", "metrics"),
     ("freezing", "losses", "partial_state", "skipping"),
     ("checkpoint", "step"),

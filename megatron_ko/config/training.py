@@ -26,6 +26,7 @@ from megatron_ko.config.fields import (
     add_file_field,
     section,
 )
+from megatron_ko.config.packing import FillInTheMiddleConfig, PackingConfig
 from megatron_ko.config.trains import TrainsConfig
 
 
@@ -287,6 +288,10 @@ class DataConfig:
     """windows draws windows of the token files, permuted anew in each epoch, and keeps a position for each set, so that mixture,
     steps, batch and length may change at a resume without repeating or losing a sample. megatron is the order of megatron-core's
     GPTDataset, which depends on all of them."""
+    packing: PackingConfig = Field(default_factory=PackingConfig)
+    """How documents share a sequence."""
+    fill_in_the_middle: FillInTheMiddleConfig | None = None
+    """Documents rearranged so that the model learns to fill in the middle of code; without this section, none is."""
     max_epochs: PositiveFloat = 4.0
     """Passes over a training set in the run above which the plan warns; up to four epochs, repeated text is about as good
     as new text (arXiv:2305.16264)."""

@@ -31,6 +31,7 @@ from megatron_ko.config.training import (
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning import stages
 from megatron_ko.planning.lora_rules import LORA_RULES
+from megatron_ko.planning.packing_rules import PACKING_RULES
 from megatron_ko.planning.transformer_fields import transformer_config_fields, value_problem
 from megatron_ko.wording import format_count
 
@@ -104,6 +105,7 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("data",), _moving_mixture),
         Rule(("reporting",), _packages_installed),
         *LORA_RULES,
+        *PACKING_RULES,
     ]
 
 

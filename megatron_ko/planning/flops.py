@@ -18,9 +18,10 @@ GPU_PEAK_TFLOPS = {
 
 
 def flops_per_token(
-    model: ModelConfig, vocab_size: int, sequence_length: int, adapter_parameters: int | None = None
+    model: ModelConfig, vocab_size: int, sequence_length: float, adapter_parameters: int | None = None
 ) -> float:
-    """FLOPs of training on one token of a sequence of ``sequence_length`` tokens.
+    """FLOPs of training on one token of a sequence of ``sequence_length`` tokens; with attention within documents, of
+    ``document_spans.mean_span`` tokens.
 
     Forward and backward pass take 6 FLOPs per element of a matrix that multiplies. Attention multiplies queries with keys
     and probabilities with values: 2 x query width x sequence length multiplications, halved by causality.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from megatron_ko.config.training import Config, DataConfig, ParallelConfig, TrainingConfig
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.formats.manifest import Manifest
-from megatron_ko.planning import batch_ramp, flops, memory, stage_table
+from megatron_ko.planning import batch_ramp, document_spans, flops, memory, stage_table
 from megatron_ko.planning.adapters import adapter_parameters
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.selection import trainable_parameters
@@ -64,6 +64,9 @@ class Plan:
     """The stage that this is the plan of; in the plan of a run with stages, the first."""
     stages: tuple[tuple[Stage, Plan], ...] = ()
     """Each stage and its own plan; empty in a run without stages."""
+    document_span: float | None = None
+    """Tokens of a sequence that a token's document fills on average, which attention within documents is counted with; None
+    where whole sequences are counted."""
     model_source: str = ""
     """Where the fields of the model come from, if not from the configuration."""
 
@@ -148,6 +151,8 @@ class Plan:
         micro_batches = training.global_batch_size // (training.micro_batch_size * data)
         on_rank, adapters = (_adapter_parameters(config, layout) for layout in (parallel, None))
         selection = stage.selection(vocab_size)
+        span = _document_span(config, manifest)
+        attended = training.sequence_length if span is None else span
         return Plan(
             world_size=world_size,
             tensor=parallel.tensor,
@@ -162,7 +167,7 @@ class Plan:
             vocab_size=vocab_size,
             padded_vocab_size=padded,
             parameters=parameter_count(config.model, vocab_size),
-            flops_per_token=flops.flops_per_token(config.model, padded, training.sequence_length, adapters),
+            flops_per_token=flops.flops_per_token(config.model, padded, attended, adapters),
             memory=memory.rank_memory(
                 config.model,
                 parallel,
@@ -181,6 +186,7 @@ class Plan:
             tokenizer_size=manifest.vocab_size if manifest else None,
             max_epochs=config.data.max_epochs,
             adapter_parameters=adapters,
+            document_span=span,
         )
 
     def text(self) -> str:
@@ -196,6 +202,7 @@ class Plan:
             *([f"             from {self.model_source}"] if self.model_source else []),
             *self._adapter_lines(),
             *([] if self.stages else [self._batch_line(), *self._ramp_lines()]),
+            *self._packing_lines(),
             f"run          {format_count(self.steps, 'step')}, {self.total_tokens:,} tokens, "
             f"{self.total_flops:.3g} FLOPs",
             f"memory       {used.total_bytes / gib:.2f} GiB on the fullest rank, closed form, without buffers and "
@@ -233,6 +240,14 @@ class Plan:
             f"{samples * self.sequence_length:,} tokens"
         ]
 
+    def _packing_lines(self) -> list[str]:
+        if self.stage is None:
+            return []
+        lines = document_spans.describe_packing(
+            self.stage.config.data, self.sequence_length, self.document_span
+        )
+        return [f"{'' if number else 'packing':<12} {line}" for number, line in enumerate(lines)]
+
     def _adapter_lines(self) -> list[str]:
         if self.adapter_parameters is None:
             return []
@@ -246,6 +261,16 @@ def _adapter_parameters(config: Config, parallel: ParallelConfig | None) -> int 
     if config.lora is None:
         return None
     return adapter_parameters(config.model, config.lora.rank, config.lora.targets, parallel)
+
+
+def _document_span(config: Config, manifest: Manifest | None) -> float | None:
+    packing = config.data.packing
+    if manifest is None or packing.attention != "within_documents":
+        return None
+    mixture = average_mixture_of(config.data, manifest.mixture)
+    return document_spans.span_of_mixture(
+        manifest, mixture, config.training.sequence_length // packing.stretches
+    )
 
 
 def _plan_of_stages(config: Config, world_size: int, manifest: Manifest | None) -> Plan:

@@ -1,8 +1,9 @@
-"""Causal attention on ``scaled_dot_product_attention``: grouped queries, no S x S mask, context parallelism.
+"""Causal attention on ``scaled_dot_product_attention``: grouped queries, no S x S mask, documents, context parallelism.
 
 Replaces megatron-core's ``DotProductAttention`` (same constructor and forward) where Transformer Engine is missing. Under
 context parallelism, keys and values are gathered over the context group; rank i of n has the zig-zag chunks i and 2n-1-i
-of the sequence, as ``get_batch_on_this_cp_rank`` distributes them.
+of the sequence, as ``get_batch_on_this_cp_rank`` distributes them. Attention within documents is one call for each document; under
+context parallelism, one for each block of queries, with only the keys from the first of its documents on.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
 from megatron_ko.training import distributed
+from megatron_ko.training.documents import Documents, carried_by
 
 QUERY_BLOCK = 512  # rows of the mask in memory at a time under context parallelism
 
@@ -49,14 +51,26 @@ class CausalAttention(nn.Module):
         attention_bias: Tensor | None = None,
         packed_seq_params: Any = None,
     ) -> Tensor:
-        if attention_mask is not None or attention_bias is not None or packed_seq_params is not None:
-            raise NotImplementedError(
-                "CausalAttention supports no mask, bias or packed sequences; use Transformer Engine"
-            )
-        if self.context_size == 1:
-            context = self._attend(*(t.permute(1, 2, 0, 3) for t in (query, key, value)), causal=True)
-            return context.permute(2, 0, 1, 3).flatten(2)
-        return self._context_parallel(query, key, value)
+        if attention_mask is not None or attention_bias is not None:
+            raise NotImplementedError("CausalAttention supports no mask or bias; use Transformer Engine")
+        documents = carried_by(packed_seq_params)
+        if self.context_size > 1:
+            return self._context_parallel(query, key, value, documents)
+        query, key, value = (t.permute(1, 2, 0, 3) for t in (query, key, value))
+        if documents is None:
+            context = self._attend(query, key, value, causal=True)
+        else:
+            context = self._within_documents(query, key, value, documents)
+        return context.permute(2, 0, 1, 3).flatten(2)
+
+    def _within_documents(self, query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
+        """[B, heads, S, d] of all; one call for each document."""
+        rows = []
+        for row, spans in enumerate(documents.spans):
+            own = [tensor[row : row + 1] for tensor in (query, key, value)]
+            parts = [self._attend(*(t[:, :, start:end] for t in own), causal=True) for start, end in spans]
+            rows.append(torch.cat(parts, dim=2))
+        return torch.cat(rows)
 
     def _attend(
         self, query: Tensor, key: Tensor, value: Tensor, *, causal: bool, mask: Tensor | None = None
@@ -66,30 +80,43 @@ class CausalAttention(nn.Module):
             query, key, value, attn_mask=mask, is_causal=causal, scale=self.scale, enable_gqa=grouped
         )
 
-    def _context_parallel(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def _context_parallel(
+        self, query: Tensor, key: Tensor, value: Tensor, documents: Documents | None
+    ) -> Tensor:
         group = distributed.context_group()
         rank, size = dist.get_rank(group), self.context_size
         key, value = gather_zigzag(torch.stack((key, value)), group).unbind(0)
         key, value = key.permute(1, 2, 0, 3), value.permute(1, 2, 0, 3)
         chunk = query.shape[0] // 2
         outputs = []
-        for part, number in zip(query.permute(1, 2, 0, 3).split(chunk, dim=2), (rank, 2 * size - 1 - rank)):
+        query = query.permute(1, 2, 0, 3)
+        for half, number in enumerate((rank, 2 * size - 1 - rank)):
             for row in range(0, chunk, QUERY_BLOCK):
-                block = part[:, :, row : row + QUERY_BLOCK]
-                first = number * chunk + row
+                here = slice(half * chunk + row, half * chunk + min(row + QUERY_BLOCK, chunk))
+                starts, lowest = None, 0
+                if documents is not None:
+                    starts, lowest = documents.starts[:, here], int(documents.host_starts[:, here].min())
                 outputs.append(
                     checkpoint(
-                        self._block, block, key, value, first, use_reentrant=False, preserve_rng_state=False
+                        self._block, query[:, :, here], key, value, number * chunk + row, starts, lowest,
+                        use_reentrant=False, preserve_rng_state=False,
                     )
-                )
+                )  # fmt: skip
         return torch.cat(outputs, dim=2).permute(2, 0, 1, 3).flatten(2)
 
-    def _block(self, query: Tensor, key: Tensor, value: Tensor, first: int) -> Tensor:
-        """Attention of queries from position ``first`` on to all keys up to the last query; only this call has the mask."""
+    def _block(
+        self, query: Tensor, key: Tensor, value: Tensor, first: int, starts: Tensor | None, lowest: int
+    ) -> Tensor:
+        """Attention of queries from position ``first`` on to the keys from ``lowest`` up to the last query, of its own
+        document where ``starts`` [B, rows] contains the first position of each query's; only this call has the mask."""
         rows = query.shape[2]
         last = first + rows
-        mask = torch.ones(rows, last, dtype=torch.bool, device=query.device).tril_(diagonal=first)
-        return self._attend(query, key[:, :, :last], value[:, :, :last], causal=False, mask=mask)
+        mask = torch.ones(rows, last - lowest, dtype=torch.bool, device=query.device).tril_(first - lowest)
+        if starts is not None:
+            positions = torch.arange(lowest, last, device=query.device)
+            mask = (mask & (positions >= starts[:, :, None])).unsqueeze(1)
+        keys, values = key[:, :, lowest:last], value[:, :, lowest:last]
+        return self._attend(query, keys, values, causal=False, mask=mask)
 
 
 def gather_zigzag(local: Tensor, group: dist.ProcessGroup) -> Tensor:

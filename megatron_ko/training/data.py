@@ -27,11 +27,13 @@ from megatron_ko.config.training import Config
 from megatron_ko.formats.data_record import SetPosition
 from megatron_ko.formats.manifest import Manifest, TokenSet
 from megatron_ko.planning.batch_ramp import batch_size_at, samples_of
+from megatron_ko.planning.fill_in_the_middle import fill_in_of
 from megatron_ko.planning.mixing import Mixing
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import mixture_of
 from megatron_ko.planning.stages import Stage
 from megatron_ko.training.distributed import World, context_group
+from megatron_ko.training.documents import STARTS, PackedSamples, Packing
 from megatron_ko.training.window_samples import WindowSamples
 
 log = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ class SampleOrder(Protocol):
 
     def count(self, first: int, last: int) -> dict[str, int]: ...
     def documents(self, first: int, last: int) -> dict[str, list[int]]: ...
+    def joints(self, sample: int) -> list[int]: ...
     def counters_after(self, last: int) -> dict[str, SetPosition]: ...
 
 
@@ -94,6 +97,10 @@ class MegatronOrder:
             ids = part._query_document_sample_shuffle_indices(own_number)[1]
             found.setdefault(str(part.dataset_path), set()).update(map(int, ids))
         return {path: sorted(ids) for path, ids in sorted(found.items())}
+
+    def joints(self, sample: int) -> list[int]:
+        """None: a sample is one stream of documents."""
+        return []
 
     def counters_after(self, last: int) -> dict[str, SetPosition]:
         """Nothing: the number of samples of the run is the position."""
@@ -133,13 +140,18 @@ def order_samples(
     """The samples ``first`` to ``total`` of the run, or of one stage of it, whose sets are at ``begin``. Collective."""
     mixture = mixture_of(config.data, manifest.mixture)
     if config.data.order == "windows":
+        packing = config.data.packing
+        draws = total * packing.stretches
         return WindowSamples(
             manifest,
-            Mixing(mixture, config.data.mixture_end, total, seed=config.run.seed, stage=stage),
+            Mixing(mixture, config.data.mixture_end, draws, seed=config.run.seed, stage=stage),
             seed=config.run.seed,
             sequence_length=config.training.sequence_length,
             first=first,
             begin=begin,
+            stretches=packing.stretches,
+            set_changes=packing.set_changes,
+            fill_in=fill_in_of(config.data, manifest, config.run.seed),
         )
     dataset = build_training_data(
         manifest,
@@ -154,14 +166,15 @@ def order_samples(
 
 
 def batches_between(
-    consumed: int, total: int, order: SampleOrder, config: Config, world: World
+    consumed: int, total: int, order: SampleOrder, config: Config, world: World, eod: int
 ) -> Iterator[Batch]:
     """This rank's micro-batches of the samples ``consumed`` to ``total`` of the run."""
     if consumed >= total:
         return iter(())
     training = config.training
+    packing = Packing.of(config.data.packing, eod)
     return training_batches(
-        order.dataset,
+        PackedSamples(order, packing) if packing else order.dataset,
         world,
         consumed=consumed,
         total=total,
@@ -304,8 +317,10 @@ def training_batches(
 def _on_device(batch: Batch, world: World) -> Batch:
     names = ("tokens", "labels", "loss_mask", "position_ids")
     moved = {name: batch[name].to(world.device, non_blocking=True) for name in names}
+    starts = {STARTS: batch[STARTS]} if STARTS in batch else {}
     if world.context_size == 1:
-        return moved
+        return moved | starts  # read by the host
+    moved |= {name: tensor.to(world.device) for name, tensor in starts.items()}
     from megatron.core.utils import get_batch_on_this_cp_rank as part_of_this_rank
 
     # megatron-core 0.19 requires the argument, 0.16 does not have it: context groups that differ by sequence
@@ -316,7 +331,13 @@ def _on_device(batch: Batch, world: World) -> Batch:
 
 
 def validation_batches(
-    tokens: TokenSet, world: World, *, sequence_length: int, micro_batch: int, max_sequences: int | None
+    tokens: TokenSet,
+    world: World,
+    *,
+    sequence_length: int,
+    micro_batch: int,
+    max_sequences: int | None,
+    packing: Packing | None = None,
 ) -> tuple[int, Iterator[Batch]]:
     """Number of micro-batches (equal on all ranks) and this rank's micro-batches; predicts each token of the set once.
 
@@ -335,6 +356,7 @@ def validation_batches(
             rows = [
                 _window(stream, row, windows, sequence_length) for row in range(first, first + micro_batch)
             ]
+            rows = [packing.complete(row) for row in rows] if packing else rows
             batch = {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
             yield _on_device(batch, world)
 

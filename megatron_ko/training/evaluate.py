@@ -17,6 +17,7 @@ from megatron_ko.config.training import Config, EvaluationConfig, TrainingConfig
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.training.data import Batch, validation_batches
 from megatron_ko.training.distributed import World, largest, stop_requested
+from megatron_ko.training.documents import Packing
 from megatron_ko.training.step import mean_loss, sum_batches
 
 LOOK_EVERY_S = 1.0
@@ -26,12 +27,18 @@ def validation_of(
     ddp_model: Any, manifest: Manifest, world: World, config: Config
 ) -> Callable[[], dict[str, dict[str, float]] | None]:
     """``evaluate`` of the model of one run."""
-    return partial(evaluate, ddp_model, manifest, world, config.training, config.evaluation)
+    packing = Packing.of(config.data.packing, manifest.eod_id)
+    return partial(evaluate, ddp_model, manifest, world, config.training, config.evaluation, packing)
 
 
 @torch.no_grad()
 def evaluate(
-    ddp_model: Any, manifest: Manifest, world: World, training: TrainingConfig, evaluation: EvaluationConfig
+    ddp_model: Any,
+    manifest: Manifest,
+    world: World,
+    training: TrainingConfig,
+    evaluation: EvaluationConfig,
+    packing: Packing | None = None,
 ) -> dict[str, dict[str, float]] | None:
     """Returns ``loss`` and ``bits_per_byte`` by validation set, or None if a stop request cut it short. Collective.
 
@@ -48,6 +55,7 @@ def evaluate(
             sequence_length=training.sequence_length,
             micro_batch=training.micro_batch_size,
             max_sequences=evaluation.max_sequences,
+            packing=packing,
         )
         loss = _mean_of_set(ddp_model, batches, world, training, count)
         if loss is None:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from megatron_ko.config.training import LossConfig
 from megatron_ko.training.data import Batch
+from megatron_ko.training.documents import STARTS, carry
 from megatron_ko.training.model import unwrap
 from megatron_ko.training.vocabulary import cross_entropy_and_log_sum, token_losses
 
@@ -84,5 +85,9 @@ def _loss_and_log_sum(vocab_size: int, labels: Tensor, logits: Tensor) -> Tensor
 
 
 def _call(model: Any, batch: Batch) -> Tensor:
-    output: Tensor = model(batch["tokens"], batch["position_ids"], None, labels=batch["labels"])
+    more = {}
+    if STARTS in batch:
+        context_size = unwrap(model).config.context_parallel_size
+        more["packed_seq_params"] = carry(batch[STARTS], context_size, batch["tokens"].device)
+    output: Tensor = model(batch["tokens"], batch["position_ids"], None, labels=batch["labels"], **more)
     return output

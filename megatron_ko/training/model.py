@@ -28,6 +28,7 @@ from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.planning.megatron_version import missing_for
 from megatron_ko.planning.weights import Stored, padded_vocab_size, stored_tensors
 from megatron_ko.training.attention import CausalAttention
+from megatron_ko.training.engine_attention import engine_attention
 from megatron_ko.training.vocabulary import token_losses
 
 _ROPE_BASE = "megatron_ko_rope_base"  # attribute of a GPT: the base of its rotary frequencies
@@ -111,8 +112,11 @@ def uses_transformer_engine(device: str) -> bool:
     return device == "cuda" and importlib.util.find_spec("transformer_engine") is not None
 
 
-def _block_spec(config: Any, device: str, with_engine: bool) -> Any:
-    """Transformer Engine's layers if it is installed and the device is a GPU, otherwise megatron-core's with our modules."""
+def _block_spec(config: Any, device: str, with_engine: bool, within_documents: bool) -> Any:
+    """Transformer Engine's layers if it is installed and the device is a GPU, otherwise megatron-core's with our modules.
+
+    Attention within documents is Transformer Engine's, too, but ours under context parallelism.
+    """
     from megatron.core.models.gpt import gpt_layer_specs
     from megatron.core.transformer.transformer_block import (
         TransformerBlockSubmodules,
@@ -120,7 +124,13 @@ def _block_spec(config: Any, device: str, with_engine: bool) -> Any:
     )
 
     if with_engine and uses_transformer_engine(device):
-        return gpt_layer_specs.get_gpt_layer_with_transformer_engine_spec(qk_layernorm=config.qk_layernorm)
+        spec: Any = gpt_layer_specs.get_gpt_layer_with_transformer_engine_spec(
+            qk_layernorm=config.qk_layernorm
+        )
+        if within_documents:
+            core = CausalAttention if config.context_parallel_size > 1 else engine_attention()
+            spec.submodules.self_attention.submodules.core_attention = core
+        return spec
     layer: Any = gpt_layer_specs.get_gpt_layer_local_spec(normalization="RMSNorm")
     layer.submodules.input_layernorm = RMSNorm
     layer.submodules.pre_mlp_layernorm = RMSNorm
@@ -141,12 +151,14 @@ def build_gpt(
     device: torch.device,
     seed: int | None = None,
     with_engine: bool = True,
+    within_documents: bool = False,
 ) -> Any:
     """Builds this rank's part of the GPT in the layout of ``distributed.start``.
 
     ``vocab_size`` is the number of tokens without padding; logits of padding are computed, too, and mean nothing. A loss
     reads it as ``real_vocab_size``. Without ``seed``, weights are not initialized (to be loaded).
     ``with_engine``: use Transformer Engine where it is installed; adapters need megatron-core's layers.
+    ``within_documents``: batches come with ``documents.STARTS``.
     """
     from megatron.core import parallel_state
     from megatron.core.models.gpt import GPTModel
@@ -155,7 +167,7 @@ def build_gpt(
     padded = padded_vocab_size(vocab_size, model.vocab_multiple)
     gpt = GPTModel(
         config,
-        _block_spec(config, device.type, with_engine),
+        _block_spec(config, device.type, with_engine, within_documents),
         vocab_size=padded,
         max_sequence_length=model.max_sequence_length,
         pre_process=parallel_state.is_pipeline_first_stage(),

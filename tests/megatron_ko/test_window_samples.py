@@ -88,6 +88,31 @@ def test_every_token_once_while_mixture_batch_steps_and_length_change(manifest):
     assert {position.epoch for position in begin.values()} == {0}
 
 
+def test_every_token_once_in_samples_of_several_stretches(manifest):
+    """Three runs, each with another number of stretches, and so another length of the draws, from the positions of the last."""
+    begin: dict[str, SetPosition] = {}
+    first, total = 0, {name: Counter() for name in DOMAINS}
+    for stretches, changes, count in ((2, 0.5, 40), (4, None, 30), (1, None, 20)):
+        samples = samples_of(manifest, 64, first=first, begin=begin, stretches=stretches, set_changes=changes)
+        rows = list(samples.samples(first, first + count))
+        parts = [
+            {name: row[name].view(stretches, -1)[part] for name in ("tokens", "labels")}
+            for row in rows
+            for part in range(stretches)
+        ]
+        drawn = seen(manifest, parts)
+        for name, counter in drawn.items():
+            total[name] += counter
+        size = 64 // stretches
+        assert samples.count(first, first + count) == {n: c.total() // size for n, c in drawn.items()}
+        for number in range(first, first + count):
+            joints = samples.joints(number)  # and those within a window of the new length, after a change
+            assert set(joints) >= {size * part for part in range(1, stretches)} and joints == sorted(joints)
+        first += count
+        begin = {**begin, **samples.counters_after(first)}
+    assert all(set(counter.values()) == {1} for counter in total.values())
+
+
 def test_an_interrupted_stage_goes_on_as_if_it_were_not(manifest):
     """Three epochs of the smallest set, with moving shares."""
     move = {"end": {"en": 1.0, "code": 3.0}, "total": 300}
@@ -162,7 +187,7 @@ def test_documents_of_samples_are_those_that_contain_their_tokens(tmp_path):
     manifest = read_manifest(tmp_path / "manifest.json")
     samples = WindowSamples(manifest, Mixing({"ko": 1.0, "en": 1.0}, seed=1), seed=1, sequence_length=50)
     for number in range(40):
-        source, ((start, count),) = samples._pieces(number)
+        source, _, ((start, count),) = samples._window(number)
         tokens = manifest.of_split("train")[samples._names[source]]
         assert samples.documents(number, number + 1) == _documents(tokens, start, count + 1)
 
