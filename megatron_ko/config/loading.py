@@ -18,7 +18,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from megatron_ko.config.bounds import KEY, describe_numbers
 from megatron_ko.config.choices import explain_choice, field_at
 from megatron_ko.config.none_word import quote_none, replace_none
-from megatron_ko.config.schema import fields_of, paths_of, sections_of
+from megatron_ko.config.schema import fields_of, key_inside, paths_of, sections_of
 from megatron_ko.config.sections import other_programs
 from megatron_ko.config.suggestions import SYNONYMS, nearest_name
 from megatron_ko.config.yaml_tree import COMMAND_LINE, Dumper, Keys, Tree, format_value
@@ -84,7 +84,7 @@ def validate(root: type[C], tree: Tree, rules: Sequence[Rule] = ()) -> Loaded[C]
     """The configuration in ``tree``. Raises ConfigError with every mistake."""
     if not tree.complete:
         raise ConfigError(tree.problems)
-    tree.data = _add_default_types(root, replace_none(root, tree.data))
+    tree.data = _add_default_types(root, spell_out_types(root, replace_none(root, tree.data)))
     problems = tree.problems
     config = None
     try:
@@ -109,6 +109,21 @@ def _add_default_types(root: Any, data: Any) -> Any:
         if len(types) > 1 and defaults and isinstance(value, dict) and "type" not in value:
             added[name] = {"type": defaults[0], **value}
     return {**data, **added}
+
+
+def spell_out_types(kind: Any, data: Any) -> Any:
+    """``data`` of a section with ``{type: WORD}`` for each word that names the type of a variant: ``fp8: tensorwise``."""
+    if not isinstance(data, dict):
+        return data
+    result = dict(data)
+    for name, info in fields_of(kind).items():
+        variants = sections_of(info.annotation)
+        value = result.get(name)
+        if isinstance(value, str) and any(_has_tag(variant, value) for variant in variants):
+            result[name] = {"type": value}
+        elif isinstance(value, dict) and len(variants) == 1 and not key_inside(info.annotation):
+            result[name] = spell_out_types(variants[0], value)
+    return result
 
 
 def to_yaml(config: Any) -> str:
