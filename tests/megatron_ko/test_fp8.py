@@ -83,7 +83,19 @@ def test_settings_of_another_recipe_are_unknown(gpu_run):
     assert problems_of(gpu_run, ["precision.fp8={type: delayed, bf16_first_layers: 1}"]) == {
         "precision.fp8.bf16_first_layers": "unknown-key"
     }
-    assert problems_of(gpu_run, ["precision.fp8=tensorwize"]) == {"precision.fp8": "dataclass-type"} or True
+
+
+def test_a_wrong_word_is_reported_with_the_word_that_was_meant(gpu_run):
+    with pytest.raises(ConfigError) as caught:
+        load(Config, [gpu_run], ["precision.fp8=tensorwize"])
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.rule) == ("precision.fp8", "unknown-type")
+    assert "did you mean tensorwise?" in problem.message
+
+
+def test_a_setting_follows_a_word_on_the_command_line(gpu_run):
+    overrides = ["precision.fp8=tensorwise", "precision.fp8.bf16_first_layers=2"]
+    assert bf16_layers(load(Config, [gpu_run], overrides).config.precision.fp8) == (2, 1)
 
 
 def test_the_first_and_last_layer_stay_in_bf16_by_default_where_the_recipe_allows_it(gpu_run):

@@ -394,7 +394,7 @@ def train_overlapped(
 
     ``compiled`` has layers and loss through torch.compile's front end, without generated code.
     """
-    from megatron_ko.training import distributed, engine, model, optimizer, step, vocabulary
+    from megatron_ko.training import boundary, distributed, engine, model, optimizer, step, vocabulary
 
     run = RunConfig(folder="unused", device="cpu", timeout_s=60.0)
     world = distributed.start(run, parallel, rank, size, init_method)
@@ -419,7 +419,10 @@ def train_overlapped(
                 trainee.ddp_model, batches_of(9, world.data_rank, 2), world, training, 2, forward_only=True
             )
         valid = step.mean_loss(totals)
-        engine.end_overlap(trainee.ddp_model)
+        trainees = [trainee]
+        del trainee
+        engine.end_overlap(trainees[0].ddp_model)
+        boundary._release(trainees, gpt)
         weights = [p.detach().double().sum().item() for p in gpt.parameters()]
         # its hooks are gone: another wrapper trains the same weights
         again = step.prepare(gpt, config, precision, switches=OVERLAPS.get(name))
@@ -434,13 +437,24 @@ def train_overlapped(
 @pytest.mark.ranks
 def test_overlap_trains_bit_for_bit_like_plain_communication():
     """Two data-parallel ranks: a sum of two does not depend on buckets."""
-    for found in on_ranks(2, train_overlapped, 2, ParallelConfig(), [*OVERLAPS, "compiled"]):
-        plain = found["plain"]
-        assert [case[-1] for case in found.values()] == [1, 5, 5, 1] or found["buckets"][-1] > 1
+    for found in on_ranks(2, train_overlapped, 2, ParallelConfig(), list(OVERLAPS)):
+        losses, *others = found["plain"]
+        assert others[-1] == 1 and found["buckets"][-1] == found["gathers"][-1] > 1
         for name in ("buckets", "gathers"):
-            assert found[name][:-1] == plain[:-1], name
-        for (loss, norm), (expected, expected_norm) in zip(found["compiled"][0], plain[0]):
-            assert (loss, norm) == (pytest.approx(expected, abs=1e-5), pytest.approx(expected_norm, abs=1e-4))
+            actual, *rest = found[name]
+            assert [loss for loss, _ in actual] == [loss for loss, _ in losses], name
+            # each rank sums the squares of its own shard, which buckets change
+            assert [norm for _, norm in actual] == pytest.approx([norm for _, norm in losses], rel=1e-6), name
+            assert rest[:-1] == others[:-1], name
+
+
+@pytest.mark.slow
+@pytest.mark.ranks
+def test_compiled_layers_and_loss_train_like_plain_ones():
+    (found,) = on_ranks(1, train_overlapped, 1, ParallelConfig(), ["plain", "compiled"])
+    for (loss, norm), (expected, expected_norm) in zip(found["compiled"][0], found["plain"][0]):
+        assert (loss, norm) == (pytest.approx(expected, abs=1e-5), pytest.approx(expected_norm, abs=1e-4))
+    assert found["compiled"][1] == pytest.approx(found["plain"][1], abs=1e-5)
 
 
 @pytest.mark.slow
@@ -458,7 +472,7 @@ def test_overlap_trains_like_plain_communication_in_every_layout(parallel):
     for found in on_ranks(4, train_overlapped, 4, parallel, list(OVERLAPS)):
         for name in ("buckets", "gathers"):
             for actual, expected in zip(found[name][0], found["plain"][0]):
-                assert actual == pytest.approx(expected, abs=1e-5), name
+                assert actual == pytest.approx(expected, rel=1e-5), name
             assert found[name][1] == pytest.approx(found["plain"][1], abs=1e-5)
             assert found[name][3] == pytest.approx(found["plain"][3], abs=1e-5)
 
