@@ -200,8 +200,9 @@ class Preflight:
 def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -> Preflight:
     """Checks a run before it starts. Raises ConfigError, DataError or CheckpointError (exit code 2)."""
     loaded = load_training(files, overrides, layout_rules(world_size))
+    checked = check_run(loaded, world_size)
     check_installed(loaded)
-    return check_run(loaded, world_size)
+    return checked
 
 
 def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:

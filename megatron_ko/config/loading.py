@@ -213,6 +213,12 @@ def _explain(root: Any, tree: Tree, item: Any) -> Problem:
         near = nearest_name(tag, known.replace("'", "").split(", "))
         message = f"type: {tag!r} is unknown; {f'did you mean {near!r}? ' if near else ''}use one of {known}"
         keys = (*keys, "type")
+    elif not_a_mapping and isinstance(seen, str) and (words := _types_at(root, item["loc"])):
+        near = nearest_name(seen, words)
+        message = f"{format_value(seen)}: is not one of {', '.join(words)}" + (
+            f"; did you mean {near}?" if near else ""
+        )
+        kind = "unknown-type"
     elif not_a_mapping and seen is None:
         message = "is empty; write its keys below it or remove the line"
     elif not_a_mapping:
@@ -283,6 +289,12 @@ def _other_types(root: Any, loc: Sequence[str | int], name: str) -> list[str]:
 def _known_names(root: Any, loc: Sequence[str | int]) -> list[str]:
     """Field names of the section at ``loc`` of the schema."""
     return list(dict.fromkeys(name for kind in _kinds_at(root, loc) for name in fields_of(kind)))
+
+
+def _types_at(root: Any, loc: Sequence[str | int]) -> list[str]:
+    """The types of the variants at ``loc`` of the schema; none if it has no variants."""
+    infos = [fields_of(kind).get("type") for kind in _kinds_at(root, loc)]
+    return [word for info in infos if info is not None for word in get_args(info.annotation)]
 
 
 def _kinds_at(root: Any, loc: Sequence[str | int]) -> list[Any]:

@@ -90,7 +90,7 @@ def decide(speed: SpeedConfig, device: str, fp8: Fp8, *, own_layers: bool = Fals
         overlap_tensor_parallel=speed.overlap_tensor_parallel,
         fused_cross_entropy=speed.fused_cross_entropy,
         cuda_graphs=speed.cuda_graphs == "layers",
-        adam=choose_adam(speed),
+        adam=choose_adam(speed, with_engine),
         precision_aware_adam=speed.precision_aware_adam,
         adam_moments=speed.adam_moments,
         gradients=speed.gradients,
@@ -108,11 +108,11 @@ def wants_engine(speed: SpeedConfig) -> bool:
     )
 
 
-def choose_adam(speed: SpeedConfig) -> Literal["engine", "apex", "torch"]:
-    """The AdamW of ``speed.adam`` on a GPU: of Apex only NVIDIA's compiled build."""
+def choose_adam(speed: SpeedConfig, with_engine: bool) -> Literal["engine", "apex", "torch"]:
+    """The AdamW of ``speed.adam`` on a GPU, where layers may be Transformer Engine's: of Apex only NVIDIA's compiled build."""
     if speed.adam != "auto":
         return speed.adam
-    if speed.precision_aware_adam or uses_engine():
+    if with_engine or speed.precision_aware_adam or uses_engine():
         return "engine"
     return "apex" if find_apex() == "compiled" else "torch"
 
@@ -129,9 +129,10 @@ def _needs_gpu(run: RunConfig, speed: SpeedConfig) -> Problems:
         if name in ("overlap_grad_reduce", "overlap_param_gather", "bucket_size"):
             continue
         if value not in ("auto", None, False) and value != getattr(plain, name):
+            shown = "true" if value is True else value
             yield (
                 f"speed.{name}",
-                f"{value} needs a GPU, but run.device is cpu; remove it or set run.device: cuda",
+                f"{shown} needs a GPU, but run.device is cpu; remove it or set run.device: cuda",
             )
 
 
