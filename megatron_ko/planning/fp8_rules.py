@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from megatron_ko.config.fp8 import DelayedFp8, Fp8, bf16_layers, uses_fp8
+from megatron_ko.config.fp8 import DelayedFp8, Fp8, bf16_layers, gathers_parameters, uses_fp8
 from megatron_ko.config.loading import Rule
 from megatron_ko.config.training import (
+    CheckpointConfig,
     ModelConfig,
     ParallelConfig,
     PrecisionConfig,
@@ -61,6 +62,15 @@ def _fp8_layers(model: ModelConfig, parallel: ParallelConfig, precision: Precisi
             )
 
 
+def _fp8_weights_begin(precision: PrecisionConfig, checkpoint: CheckpointConfig) -> Problems:
+    if gathers_parameters(precision.fp8) and checkpoint.initial_weights is not None:
+        yield (
+            "precision.fp8.parameter_gather",
+            f"true would round checkpoint.initial_weights {checkpoint.initial_weights} to FP8; set it to false, or remove "
+            "initial_weights once the run has a checkpoint",
+        )
+
+
 def _fp8_widths(model: ModelConfig, parallel: ParallelConfig, precision: PrecisionConfig) -> Problems:
     multiple = MULTIPLE.get(precision.fp8.type)
     if multiple is None:
@@ -103,6 +113,7 @@ def fp8_tokens(parallel: ParallelConfig, training: TrainingConfig, precision: Pr
 FP8_RULES = (
     Rule(("run", "precision"), _fp8_possible),
     Rule(("model", "parallel", "precision"), _fp8_layers),
+    Rule(("precision", "checkpoint"), _fp8_weights_begin),
     Rule(("model", "parallel", "precision"), _fp8_widths),
     Rule(("parallel", "training", "precision"), fp8_tokens),
 )

@@ -5,6 +5,7 @@ Owns everything that ``speed`` and ``precision.fp8`` change beside fields of meg
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import torch
@@ -54,6 +55,7 @@ def finish_layers(gpt: Any, switches: Switches) -> None:
     """Applies the switches that concern modules which have been built."""
     if switches.layers == "engine":
         fuse_gradient_accumulation(gpt, switches.fused_gradient_accumulation)
+        forget_first_values(gpt)
     if switches.compile:
         compile_layers(gpt)
     vocabulary.use_compiled(switches.fused_cross_entropy)
@@ -67,6 +69,27 @@ def fuse_gradient_accumulation(gpt: Any, fused: bool) -> None:
     for module in gpt.modules():
         if hasattr(module, "fuse_wgrad_accumulation"):
             module.fuse_wgrad_accumulation = fused
+
+
+def forget_first_values(gpt: Any) -> None:
+    """Makes the optimizer start from the present FP8 weights: Transformer Engine offers it the values they were built with."""
+    for parameter in gpt.parameters():
+        if hasattr(parameter, "get_high_precision_init_val"):
+            parameter.clear_high_precision_init_val()
+            del parameter.get_high_precision_init_val
+
+
+def writable(value: Any) -> Any:
+    """``value``, a description of a weight for a checkpoint, with a buffer in place of a weight in FP8, which has no slices.
+
+    The caller fills it and copies it back.
+    """
+    from megatron.core.fp8_utils import is_float8tensor
+
+    data = value.data
+    if not is_float8tensor(data):
+        return value
+    return dataclasses.replace(value, data=torch.empty(data.shape, dtype=data.dtype, device=data.device))
 
 
 def compile_layers(gpt: Any, **options: Any) -> None:

@@ -235,8 +235,11 @@ def initialize(gpt: Any, model: ModelConfig, vocab_size: int, seed: int) -> None
             value.data.zero_()
         else:
             rows = vocab_size if weight.has_row_per_token else None
-            for part in _parts(value):
+            target = engine.writable(value)
+            for part in _parts(target):
                 part.data.copy_(_draw(part, deviation[weight.start], seed, rows))
+            if target is not value:
+                value.data.copy_(target.data)
 
 
 def _draw(part: Any, std: float, seed: int, rows: int | None) -> Tensor:

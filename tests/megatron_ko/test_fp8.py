@@ -115,6 +115,8 @@ def test_the_first_and_last_layer_stay_in_bf16_by_default_where_the_recipe_allow
         (["precision={dtype: fp32, fp8: mxfp8}"], 1, "precision.dtype", "fp8-possible"),
         (["precision.fp8={type: tensorwise, bf16_first_layers: 5}", "parallel.pipeline=2"], 2,
          "precision.fp8.bf16_first_layers", "fp8-layers"),
+        (["precision.fp8={type: delayed, parameter_gather: true}", "checkpoint.initial_weights=x"], 1,
+         "precision.fp8.parameter_gather", "fp8-weights-begin"),
         (["precision.fp8=tensorwise", "model.ffn_hidden_size=1000"], 1, "model.ffn_hidden_size", "fp8-widths"),
         (["precision.fp8=mxfp8", "model.ffn_hidden_size=1040"], 1, "model.ffn_hidden_size", "fp8-widths"),
         (["precision.fp8=blockwise", "model.ffn_hidden_size=1024", "parallel.tensor=4", "model.hidden_size=1024",

@@ -349,6 +349,31 @@ def test_gradient_accumulation_is_set_in_modules_that_have_it():
     assert linear.fuse_wgrad_accumulation is True and not hasattr(other, "fuse_wgrad_accumulation")
 
 
+def test_the_optimizer_starts_from_the_weights_in_fp8_and_not_from_those_they_were_built_with():
+    from megatron_ko.training.engine import forget_first_values
+
+    linear = torch.nn.Linear(2, 2)
+    cleared: list[str] = []
+    linear.weight.get_high_precision_init_val = lambda: torch.zeros(2, 2)  # type: ignore[attr-defined]
+    linear.weight.clear_high_precision_init_val = lambda: cleared.append("weight")  # type: ignore[attr-defined]
+    forget_first_values(linear)
+    assert cleared == ["weight"] and not hasattr(linear.weight, "get_high_precision_init_val")
+
+
+def test_a_weight_in_fp8_is_drawn_in_a_buffer(monkeypatch):
+    from megatron.core import fp8_utils
+    from megatron.core.dist_checkpointing.mapping import ShardedTensor
+
+    from megatron_ko.training.engine import writable
+
+    value = ShardedTensor.from_rank_offsets("x", torch.ones(4, 2, dtype=torch.bfloat16))
+    assert writable(value) is value
+    monkeypatch.setattr(fp8_utils, "is_float8tensor", lambda tensor: True)
+    other = writable(value)
+    assert (other.key, other.data.shape, other.data.dtype) == ("x", (4, 2), torch.bfloat16)
+    assert other.data is not value.data
+
+
 def test_the_adam_of_torch_replaces_what_megatron_core_would_choose(monkeypatch):
     from megatron.core import optimizer
     from megatron.core.optimizer import distrib_optimizer
