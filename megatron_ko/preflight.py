@@ -41,11 +41,13 @@ from megatron_ko.formats.run_folder import (
 from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tokenizer_folder
 from megatron_ko.planning.adapters import single_targets
 from megatron_ko.planning.config_rules import data_problems, layout_rules
+from megatron_ko.planning.fp8_rules import check_recipe
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.packing_rules import fill_in_problems
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import Plan, mixture_until
 from megatron_ko.planning.stages import check_same_stages, stages_of
+from megatron_ko.planning.start_checks import check_installed
 from megatron_ko.wording import format_count
 
 
@@ -145,8 +147,10 @@ class Preflight:
             yield
 
     def check_data(self, start: Checkpoint) -> None:
-        """Raises CheckpointError if ``start`` was trained on other data or in other stages, unless that is allowed."""
+        """Raises CheckpointError if ``start`` was trained on other data, in other stages or in FP8 that this run cannot
+        continue, unless that is allowed."""
         check_same_stages(start, self.config)
+        check_recipe(start.folder, start.fp8, self.config.precision.fp8)
         allowed = self.config.checkpoint.allow_data_change
         now = self.data_of(start.stage_number)
         check_same_data(start.folder, start.data, now, allow_change=allowed)
@@ -190,12 +194,16 @@ class Preflight:
             window=window,
             lora=self.lora,
             stage=mark,
+            fp8=self.config.precision.fp8,
         )
 
 
 def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -> Preflight:
     """Checks a run before it starts. Raises ConfigError, DataError or CheckpointError (exit code 2)."""
-    return check_run(load_training(files, overrides, layout_rules(world_size)), world_size)
+    loaded = load_training(files, overrides, layout_rules(world_size))
+    checked = check_run(loaded, world_size)
+    check_installed(loaded)
+    return checked
 
 
 def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:

@@ -27,19 +27,20 @@ from megatron_ko.formats.retention import set_aside_newer
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.logs import record_error, set_up_logging
 from megatron_ko.plan import show_plan, train_parser
-from megatron_ko.planning import schedule
+from megatron_ko.planning import schedule, speed
 from megatron_ko.preflight import Preflight, preflight
 
 
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     """Runs one rank from start to end. Returns the exit code."""
-    from megatron_ko.training import boundary, data, distributed, evaluate, optimizer
+    from megatron_ko.training import boundary, data, distributed, engine, evaluate, optimizer
     from megatron_ko.training import reporting, restoring, saving, skipping, step  # isort: skip
 
     config, manifest, folder = checked.config, checked.manifest, checked.run_folder
     set_up_logging(rank, folder / "logs")
     world = distributed.start(config.run, config.parallel, rank, checked.plan.world_size, init_method)
     distributed.check_agreement(checked.shared_facts())
+    engine.prepare_rank(config, speed.switches_of(config), world.device)
     if world.is_main:  # the run's own copy: data may move while it runs
         copy_tokenizer_folder(manifest.tokenizer_folder, folder / "tokenizer")
     gpt = _build_model(checked, world.device)
@@ -122,7 +123,8 @@ def _build_model(checked: Preflight, device: Any) -> Any:
     gpt = model.build_gpt(
         config.model, config.parallel, config.precision,
         vocab_size=checked.plan.vocab_size, device=device, seed=config.run.seed if checked.is_new else None,
-        with_engine=config.lora is None, within_documents=config.data.packing.attention == "within_documents",
+        switches=speed.switches_of(config),
+        within_documents=config.data.packing.attention == "within_documents",
     )  # fmt: skip
     initial = checked.initial_checkpoint()
     if initial is not None:

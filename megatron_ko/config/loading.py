@@ -18,7 +18,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from megatron_ko.config.bounds import KEY, describe_numbers
 from megatron_ko.config.choices import explain_choice, field_at
 from megatron_ko.config.none_word import quote_none, replace_none
-from megatron_ko.config.schema import fields_of, paths_of, sections_of
+from megatron_ko.config.schema import fields_of, key_inside, paths_of, sections_of
 from megatron_ko.config.sections import other_programs
 from megatron_ko.config.suggestions import SYNONYMS, nearest_name
 from megatron_ko.config.yaml_tree import COMMAND_LINE, Dumper, Keys, Tree, format_value
@@ -84,7 +84,7 @@ def validate(root: type[C], tree: Tree, rules: Sequence[Rule] = ()) -> Loaded[C]
     """The configuration in ``tree``. Raises ConfigError with every mistake."""
     if not tree.complete:
         raise ConfigError(tree.problems)
-    tree.data = _add_default_types(root, replace_none(root, tree.data))
+    tree.data = _add_default_types(root, spell_out_types(root, replace_none(root, tree.data)))
     problems = tree.problems
     config = None
     try:
@@ -109,6 +109,21 @@ def _add_default_types(root: Any, data: Any) -> Any:
         if len(types) > 1 and defaults and isinstance(value, dict) and "type" not in value:
             added[name] = {"type": defaults[0], **value}
     return {**data, **added}
+
+
+def spell_out_types(kind: Any, data: Any) -> Any:
+    """``data`` of a section with ``{type: WORD}`` for each word that names the type of a variant: ``fp8: tensorwise``."""
+    if not isinstance(data, dict):
+        return data
+    result = dict(data)
+    for name, info in fields_of(kind).items():
+        variants = sections_of(info.annotation)
+        value = result.get(name)
+        if isinstance(value, str) and any(_has_tag(variant, value) for variant in variants):
+            result[name] = {"type": value}
+        elif isinstance(value, dict) and len(variants) == 1 and not key_inside(info.annotation):
+            result[name] = spell_out_types(variants[0], value)
+    return result
 
 
 def to_yaml(config: Any) -> str:
@@ -198,6 +213,12 @@ def _explain(root: Any, tree: Tree, item: Any) -> Problem:
         near = nearest_name(tag, known.replace("'", "").split(", "))
         message = f"type: {tag!r} is unknown; {f'did you mean {near!r}? ' if near else ''}use one of {known}"
         keys = (*keys, "type")
+    elif not_a_mapping and isinstance(seen, str) and (words := _types_at(root, item["loc"])):
+        near = nearest_name(seen, words)
+        message = f"{format_value(seen)}: is not one of {', '.join(words)}" + (
+            f"; did you mean {near}?" if near else ""
+        )
+        kind = "unknown-type"
     elif not_a_mapping and seen is None:
         message = "is empty; write its keys below it or remove the line"
     elif not_a_mapping:
@@ -268,6 +289,12 @@ def _other_types(root: Any, loc: Sequence[str | int], name: str) -> list[str]:
 def _known_names(root: Any, loc: Sequence[str | int]) -> list[str]:
     """Field names of the section at ``loc`` of the schema."""
     return list(dict.fromkeys(name for kind in _kinds_at(root, loc) for name in fields_of(kind)))
+
+
+def _types_at(root: Any, loc: Sequence[str | int]) -> list[str]:
+    """The types of the variants at ``loc`` of the schema; none if it has no variants."""
+    infos = [fields_of(kind).get("type") for kind in _kinds_at(root, loc)]
+    return [word for info in infos if info is not None for word in get_args(info.annotation)]
 
 
 def _kinds_at(root: Any, loc: Sequence[str | int]) -> list[Any]:

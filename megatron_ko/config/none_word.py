@@ -1,7 +1,7 @@
 """The word ``none`` in configurations: null wherever a field allows null, text everywhere else.
 
 ``--help`` documents null as ``none``, so it works in files, overrides and options alike. Where ``none`` is itself one of
-the words of a field (``precision.fp8``), it stays that word. Quoted, it is text.
+the words of a field (``rope.scaling.type``), it stays that word. Quoted, it is text.
 """
 
 from __future__ import annotations

@@ -26,7 +26,9 @@ from megatron_ko.config.fields import (
     add_file_field,
     section,
 )
+from megatron_ko.config.fp8 import Fp8, NoFp8
 from megatron_ko.config.packing import FillInTheMiddleConfig, PackingConfig
+from megatron_ko.config.speed import SpeedConfig
 from megatron_ko.config.trains import TrainsConfig
 
 
@@ -141,8 +143,9 @@ class ParallelConfig:
 class PrecisionConfig:
     dtype: Literal["bf16", "fp32"] = "bf16"
     """Number format of weights and activations; gradients and optimizer state are fp32."""
-    fp8: Literal["none", "tensorwise", "delayed", "blockwise", "mxfp8"] = "none"
-    """FP8 recipe of the matrix products; needs a GPU and Transformer Engine."""
+    fp8: Fp8 = Field(default_factory=NoFp8)
+    """FP8 recipe of the layers' matrix products: none, tensorwise, delayed, blockwise or mxfp8; needs a GPU and Transformer Engine.
+    The word alone, such as fp8: tensorwise, means its type with all defaults."""
 
 
 @section
@@ -398,6 +401,8 @@ class Config:
     """How ranks split the model; remaining ranks are data parallel."""
     precision: PrecisionConfig = Field(default_factory=PrecisionConfig)
     """Number formats."""
+    speed: SpeedConfig = Field(default_factory=SpeedConfig)
+    """Kernels, overlap of communication, and formats of the optimizer's state; none of them changes the model."""
     training: TrainingConfig
     """Length and batch sizes of the run."""
     loss: LossConfig = Field(default_factory=LossConfig)

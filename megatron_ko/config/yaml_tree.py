@@ -88,8 +88,11 @@ class Tree:
             if isinstance(target, list):
                 target = target[int(part)]
                 continue
-            if not isinstance(target.get(part), (dict, list)):
-                target[part] = {}
+            before = target.get(part)
+            if not isinstance(before, (dict, list)):
+                # a word may name the type of a section: fp8=tensorwise, then fp8.bf16_first_layers=2
+                is_type = isinstance(before, str) and not isinstance(before, NoneWord)
+                target[part] = {"type": before} if is_type else {}
                 self.places[keys[:count]] = COMMAND_LINE
             target = target[part]
         self._forget(keys)

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from pydantic import TypeAdapter, ValidationError
 
 from megatron_ko.config.fields import Flag, NonNegativeInt, PositiveInt
+from megatron_ko.config.fp8 import Fp8
 from megatron_ko.config.loading import problem_of
 from megatron_ko.config.training import ModelConfig, head_size
 from megatron_ko.errors import CheckpointError, Problem
@@ -107,6 +108,8 @@ class Checkpoint:
     """The adapters of a LoRA run; None where the checkpoint contains the model's weights."""
     stage: StageMark | None = None
     """The stage of training; None in a run without stages, in weights alone and in earlier versions."""
+    fp8: Fp8 | None = None
+    """The FP8 recipe of the run (``precision.fp8``); None in weights alone and in earlier versions."""
     files: dict[str, FileFacts] = field(default_factory=dict, compare=False)
     """Size and checksum of each file, by its name in the folder."""
 
@@ -186,7 +189,7 @@ class Checkpoint:
         fields = {name: getattr(self, name) for name in names}
         nested = {
             name: dataclasses.asdict(fields[name])
-            for name in ("model", "data", "resumed_from", "window", "lora", "stage")
+            for name in ("model", "data", "resumed_from", "window", "lora", "stage", "fp8")
             if fields[name] is not None
         }
         return {"format": FORMAT, **fields, **nested, "versions": versions()}

@@ -19,7 +19,6 @@ from megatron_ko.config.training import (
     MultiStepSchedule,
     OptimizerConfig,
     ParallelConfig,
-    PrecisionConfig,
     ReportingConfig,
     RunConfig,
     Schedule,
@@ -30,18 +29,18 @@ from megatron_ko.config.training import (
 )
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning import stages
+from megatron_ko.planning.fp8_rules import FP8_RULES, fp8_tokens
 from megatron_ko.planning.lora_rules import LORA_RULES
 from megatron_ko.planning.packing_rules import PACKING_RULES
+from megatron_ko.planning.speed import SPEED_RULES
 from megatron_ko.planning.transformer_fields import transformer_config_fields, value_problem
 from megatron_ko.wording import format_count
 
 Problems = Iterator[tuple[str, str]]
 MAX_TOKENS_PER_STEP = 2**31 - 1  # megatron-core counts the tokens of a step in int32
 GPU_ONLY_FIELDS = {
-    "apply_rope_fusion", "bias_activation_fusion", "bias_dropout_fusion", "cpu_offloading",
-    "cuda_graph_impl", "enable_cuda_graph", "fine_grained_activation_offloading", "fp4", "fp8", "fp8_param",
-    "gradient_accumulation_fusion", "masked_softmax_fusion", "persist_layer_norm", "tp_comm_overlap",
-    "use_kitchen", "use_te_rng_tracker",
+    "cpu_offloading", "enable_cuda_graph", "fine_grained_activation_offloading", "fp4", "masked_softmax_fusion",
+    "persist_layer_norm", "use_kitchen", "use_te_rng_tracker",
 }  # fmt: skip
 
 
@@ -97,15 +96,17 @@ def layout_rules(world_size: int | None) -> list[Rule]:
                 (_sequence_split, ("model", "parallel", "training"), ("model", "parallel")),
                 (batch_divides_ranks, ("parallel", "training"), ("parallel",)),
                 (_schedule_fits, ("training", "schedule"), ()),
+                (fp8_tokens, ("parallel", "training", "precision"), ("parallel", "precision")),
             )
         ),
-        Rule(("run", "precision"), _precision_possible),
         Rule(("run", "model"), _extra_fields),
         Rule(("checkpoint",), _permanent_checkpoints),
         Rule(("data",), _moving_mixture),
         Rule(("reporting",), _packages_installed),
         *LORA_RULES,
         *PACKING_RULES,
+        *FP8_RULES,
+        *SPEED_RULES,
     ]
 
 
@@ -259,27 +260,6 @@ def _schedule_fits(training: TrainingConfig, schedule: Schedule) -> Problems:
             )
 
 
-def _precision_possible(run: RunConfig, precision: PrecisionConfig) -> Problems:
-    if precision.fp8 == "none":
-        return
-    if run.device == "cpu":
-        yield (
-            "precision.fp8",
-            f"{precision.fp8} needs a GPU and Transformer Engine, but run.device is cpu; set precision.fp8: none",
-        )
-    elif importlib.util.find_spec("transformer_engine") is None:
-        yield (
-            "precision.fp8",
-            f"{precision.fp8} needs Transformer Engine, which is not installed; pip install -e '.[gpu]' or set "
-            "precision.fp8: none",
-        )
-    if precision.dtype != "bf16":
-        yield (
-            "precision.dtype",
-            f"{precision.dtype} cannot be combined with precision.fp8 {precision.fp8}; set precision.dtype: bf16",
-        )
-
-
 def _packages_installed(reporting: ReportingConfig) -> Problems:
     if reporting.tensorboard and importlib.util.find_spec("tensorboard") is None:
         yield (
@@ -330,7 +310,16 @@ OWNED_FIELDS = {
     "tensor_model_parallel_size": "parallel.tensor", "pipeline_model_parallel_size": "parallel.pipeline",
     "context_parallel_size": "parallel.context", "sequence_parallel": "parallel.sequence",
     "bf16": "precision.dtype", "params_dtype": "precision.dtype", "pipeline_dtype": "precision.dtype",
-    "fp8": "precision.fp8", "fp8_recipe": "precision.fp8", "calculate_per_token_loss": "the trainer (always on)",
+    "fp8": "precision.fp8", "fp8_recipe": "precision.fp8.type", "fp8_param": "precision.fp8.parameter_gather",
+    "first_last_layers_bf16": "precision.fp8.bf16_first_layers and bf16_last_layers",
+    "num_layers_at_start_in_bf16": "precision.fp8.bf16_first_layers",
+    "num_layers_at_end_in_bf16": "precision.fp8.bf16_last_layers",
+    "fp8_amax_history_len": "precision.fp8.history_steps", "fp8_amax_compute_algo": "precision.fp8 (largest of the history)",
+    "apply_rope_fusion": "speed.fused_rope", "bias_activation_fusion": "speed.fused_swiglu",
+    "bias_dropout_fusion": "speed.fused_residual", "tp_comm_overlap": "speed.overlap_tensor_parallel",
+    "gradient_accumulation_fusion": "speed.fused_gradient_accumulation", "attention_backend": "speed.attention",
+    "cuda_graph_impl": "speed.cuda_graphs",
+    "calculate_per_token_loss": "the trainer (always on)",
     "autocast_dtype": "precision.dtype", "fp16": "precision.dtype",
     "cross_entropy_loss_fusion": "the trainer (its own cross-entropy)",
     "cross_entropy_fusion_impl": "the trainer (its own cross-entropy)",

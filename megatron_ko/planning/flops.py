@@ -17,6 +17,17 @@ GPU_PEAK_TFLOPS = {
 }
 
 
+def fp8_share(model: ModelConfig, vocab_size: int, sequence_length: int, fp8_layers: range) -> float:
+    """Fraction of ``flops_per_token`` that the matrix products of ``fp8_layers`` take."""
+    entries = stage_entries(model, vocab_size, 0, 1)
+    inside = sum(
+        entry.size
+        for entry in entries
+        if entry.layer is not None and entry.layer in fp8_layers and multiplies(entry.weight, model)
+    )
+    return 6.0 * inside / flops_per_token(model, vocab_size, sequence_length)
+
+
 def flops_per_token(
     model: ModelConfig, vocab_size: int, sequence_length: float, adapter_parameters: int | None = None
 ) -> float:

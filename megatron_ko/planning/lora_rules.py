@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from megatron_ko.config.fp8 import uses_fp8
 from megatron_ko.config.loading import Rule
 from megatron_ko.config.training import CheckpointConfig, LoraConfig, PrecisionConfig
 from megatron_ko.planning.adapters import expand_target
@@ -38,10 +39,10 @@ def _lora_in_4bit(lora: LoraConfig | None) -> Problems:
 
 
 def _lora_with_fp8(lora: LoraConfig | None, precision: PrecisionConfig) -> Problems:
-    if lora is not None and precision.fp8 != "none":
+    if lora is not None and uses_fp8(precision.fp8):
         yield (
             "precision.fp8",
-            f"{precision.fp8}: FP8 needs the layers of Transformer Engine, and adapters need those of megatron-core; set it to "
+            f"{precision.fp8.type}: FP8 needs the layers of Transformer Engine, and adapters need those of megatron-core; set it to "
             "none, or remove the section lora",
         )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from megatron_ko.config.training import ModelConfig, ParallelConfig
 from megatron_ko.planning.selection import Selection
+from megatron_ko.planning.state_formats import PLAIN, StateFormats
 from megatron_ko.planning.weights import axis_sizes, stage_entries
 
 
@@ -24,6 +25,8 @@ class RankMemory:
     gradients_bytes: int
     optimizer_bytes: int
     activations_bytes: int
+    host_bytes: int = 0
+    """Optimizer state in host memory, which is not part of the total."""
 
     @property
     def total_bytes(self) -> int:
@@ -58,6 +61,7 @@ def rank_memory(
     bytes_per_weight: int,
     adapter_parameters: int | None = None,
     selection: Selection | None = None,
+    formats: StateFormats = PLAIN,
 ) -> RankMemory:
     """Memory of the rank that needs most. The first stage keeps activations of up to ``pipeline`` micro-batches.
 
@@ -70,7 +74,7 @@ def rank_memory(
             _stage_memory(
                 model, parallel, stage, padded_vocab_size, data_parallel * parallel.context,
                 micro_batch_size * sequence_length // parallel.context, micro_batches, bytes_per_weight,
-                adapter_parameters, selection,
+                adapter_parameters, selection, formats,
             )
             for stage in range(parallel.pipeline)
         ),
@@ -89,23 +93,32 @@ def _stage_memory(
     bytes_per_weight: int,
     adapter_parameters: int | None,
     selection: Selection | None,
+    formats: StateFormats,
 ) -> RankMemory:
     sizes = axis_sizes(model, padded_vocab_size)
     count = parameters_of_stage(model, padded_vocab_size, parallel, stage)
     trained = parameters_of_stage(model, padded_vocab_size, parallel, stage, selection)
-    master = 4 if bytes_per_weight == 2 else 0
+    master = formats.master if formats.master is not None else 4 if bytes_per_weight == 2 else 0
     split, whole = 4 * sizes["q"] + 4 * sizes["kv"] + 6 * sizes["ffn"], 8 * sizes["hidden"]
     per_token = split / parallel.tensor + whole / (parallel.tensor if parallel.sequence else 1)
     in_flight = min(parallel.pipeline - stage, micro_batches)
-    activations = model.layers // parallel.pipeline * per_token * tokens * in_flight * bytes_per_weight / 2
+    per_stage = model.layers // parallel.pipeline
+    activations = per_stage * per_token * tokens * in_flight * bytes_per_weight / 2
+    layers = range(stage * per_stage, (stage + 1) * per_stage)
+    activations -= formats.saved_activations(model, parallel, layers) * tokens * in_flight
     if stage == parallel.pipeline - 1:
         activations += 10 * tokens * padded_vocab_size / parallel.tensor
     if adapter_parameters is not None:
         trained = adapter_parameters
+    entries = stage_entries(model, padded_vocab_size, stage, parallel.pipeline)
+    state = -(-trained * (master + 2 * formats.moment) // shards)
+    on_host = int(state * formats.offloaded)
     return RankMemory(
         parameters=count,
-        weights_bytes=(count + (adapter_parameters or 0)) * bytes_per_weight,
-        gradients_bytes=trained * 4,
-        optimizer_bytes=-(-trained * (master + 8) // shards),
+        weights_bytes=(count + (adapter_parameters or 0)) * bytes_per_weight
+        + formats.copies(entries, model, parallel.tensor),
+        gradients_bytes=trained * formats.gradient,
+        optimizer_bytes=state - on_host,
         activations_bytes=int(activations),
+        host_bytes=on_host,
     )

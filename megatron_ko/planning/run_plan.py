@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from megatron_ko.config.training import Config, DataConfig, ParallelConfig, TrainingConfig
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.formats.manifest import Manifest
-from megatron_ko.planning import batch_ramp, document_spans, flops, memory, stage_table
+from megatron_ko.planning import batch_ramp, document_spans, flops, gpu_lines, memory, stage_table
 from megatron_ko.planning.adapters import adapter_parameters
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.selection import trainable_parameters
 from megatron_ko.planning.stages import Stage, stages_of
+from megatron_ko.planning.state_formats import formats_of
 from megatron_ko.planning.weights import padded_vocab_size, parameter_count
 from megatron_ko.wording import format_count
 
@@ -179,6 +180,7 @@ class Plan:
                 bytes_per_weight=2 if config.precision.dtype == "bf16" else 4,
                 adapter_parameters=on_rank,
                 selection=selection,
+                formats=formats_of(config),
             ),
             stage=stage,
             trainable=trainable_parameters(selection, config.model, vocab_size),
@@ -210,6 +212,8 @@ class Plan:
             f"             weights {used.weights_bytes / gib:.2f}, gradients {used.gradients_bytes / gib:.2f}, optimizer {used.optimizer_bytes / gib:.2f}, "
             f"activations {used.activations_bytes / gib:.2f}",
         ]
+        if self.stage is not None:
+            lines += gpu_lines.lines_of(self.stage.config, self.padded_vocab_size, used)
         for number, item in enumerate(self.shares):
             head = "data        " if number == 0 else "            "
             lines.append(

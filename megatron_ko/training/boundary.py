@@ -14,8 +14,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from megatron_ko.planning.speed import switches_of
 from megatron_ko.planning.stages import Stage
 from megatron_ko.training.distributed import World
+from megatron_ko.training.engine import end_overlap
 from megatron_ko.training.freezing import Frozen, freeze
 from megatron_ko.training.losses import choose_loss
 from megatron_ko.training.model import set_rope_base
@@ -57,6 +59,7 @@ def enter(
     """
     pieces, step = {}, 0.0
     if earlier:
+        end_overlap(earlier[-1].ddp_model)
         pieces, step = _collect(earlier[-1], gpt)
         _release(earlier, gpt)
     config = stage.config
@@ -64,7 +67,9 @@ def enter(
     frozen = Frozen()
     if config.lora is None:  # adapters have frozen the rest
         frozen = freeze(gpt, config.model, stage.selection(vocab_size), world.data_size * world.context_size)
-    trainee = prepare(gpt, config.optimizer, config.precision, choose_loss(config.loss), guard, frozen)
+    trainee = prepare(
+        gpt, config.optimizer, config.precision, choose_loss(config.loss), guard, frozen, switches_of(config)
+    )
     if stage.number > 0:
         anchors = {id(parameter) for parameter in frozen.anchors}
         kept = {name for name, p in gpt.named_parameters() if p.requires_grad and id(p) not in anchors}

@@ -187,15 +187,17 @@ def resume(
     layout: dict[str, int],
     device: str = "cpu",
     anchors: Sequence[Any] = (),
+    with_history: bool = True,
 ) -> None:
     """Loads model and optimizer, and random state if layout and device type are those that wrote it. Collective.
 
     What trains must be what trained in the checkpoint; ``anchors`` are parameters whose optimizer state it does not contain.
+    Without ``with_history``, the scaling history of delayed FP8 begins anew.
     """
     keep_step_of_torch_adam()
     _prime(optimizer)
     with torch.no_grad(), _quiet():
-        model_state = _model_state(unwrap(ddp_model))
+        model_state = _model_state(unwrap(ddp_model), with_history)
         state = {
             "model": model_state,
             "optimizer": optimizer.sharded_state_dict(model_state, is_loading=True, metadata=dict(SHARDING)),
@@ -220,12 +222,12 @@ def resume(
 def load_weights(checkpoint: Checkpoint, gpt: Any) -> None:
     """Loads only the weights, or only the adapters where there are some, into an unwrapped GPT; ``check_content`` first. Collective."""
     with torch.no_grad(), _quiet():
-        state = {"model": _model_state(gpt)}
+        state = {"model": _model_state(gpt, with_history=False)}
         loaded = _load(state, checkpoint)
         _put_weights(gpt, loaded["model"])
 
 
-def _model_state(gpt: Any) -> dict[str, Any]:
+def _model_state(gpt: Any, with_history: bool = True) -> dict[str, Any]:
     """Sharded weights, only those of adapters where there are some, with extra state only for delayed FP8, whose scaling history it is.
 
     Otherwise extra state is empty, differs between our layers and Transformer Engine's, and needs unpickling.
@@ -233,7 +235,7 @@ def _model_state(gpt: Any) -> dict[str, Any]:
     if adapters := adapter_state(gpt):
         return adapters
     state = gpt.sharded_state_dict(metadata=dict(SHARDING))
-    if gpt.config.fp8 and gpt.config.fp8_recipe == "delayed":
+    if with_history and gpt.config.fp8 and gpt.config.fp8_recipe == "delayed":
         return state
     return {name: value for name, value in state.items() if not name.endswith("_extra_state")}
 
@@ -356,14 +358,24 @@ def _random_state() -> dict[str, Any]:
         states["cuda"] = torch.cuda.get_rng_state()
     offset = (0, dist.get_rank(), dist.get_world_size())
     return {
-        name: ShardedTensor.from_rank_offsets(f"random.{name}", state.clone(), offset, prepend_axis_num=1)
+        name: ShardedTensor.from_rank_offsets(f"random.{name}", _bytes_of(state), offset, prepend_axis_num=1)
         for name, state in states.items()
     }
+
+
+def _bytes_of(state: Any) -> torch.Tensor:
+    """A copy of a generator's state; with CUDA graphs, megatron-core tracks the generators themselves."""
+    return state.get_state() if isinstance(state, torch.Generator) else state.clone()
 
 
 def _set_random_state(states: dict[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
     tracked = {name.removeprefix("tracker."): s for name, s in states.items() if name.startswith("tracker.")}
+    now = _tracker().get_states()
+    for name, state in tracked.items():
+        if isinstance(now.get(name), torch.Generator):
+            now[name].set_state(state)
+            tracked[name] = now[name]
     _tracker().set_states(tracked)
     if "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"])

@@ -7,7 +7,6 @@ independent of the layout, and the number of real rows of the padded vocabulary.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import math
 import warnings
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from megatron_ko.config.fp8 import Fp8, NoFp8
+from megatron_ko.config.speed import SpeedConfig
 from megatron_ko.config.training import (
     Llama3RopeScaling,
     ModelConfig,
@@ -25,10 +26,13 @@ from megatron_ko.config.training import (
     head_size,
 )
 from megatron_ko.errors import ConfigError, Problem
+from megatron_ko.planning.installed import find_apex
 from megatron_ko.planning.megatron_version import missing_for
+from megatron_ko.planning.speed import Switches, decide
 from megatron_ko.planning.weights import Stored, padded_vocab_size, stored_tensors
+from megatron_ko.training import engine
 from megatron_ko.training.attention import CausalAttention
-from megatron_ko.training.engine_attention import engine_attention
+from megatron_ko.training.megatron_fields import data_parallel_fields, transformer_fields
 from megatron_ko.training.vocabulary import token_losses
 
 _ROPE_BASE = "megatron_ko_rope_base"  # attribute of a GPT: the base of its rotary frequencies
@@ -56,12 +60,13 @@ def transformer_config(
     parallel: ParallelConfig,
     precision: PrecisionConfig,
     device: str,
-    with_engine: bool = True,
+    switches: Switches | None = None,
 ) -> Any:
-    """Builds megatron-core's ``TransformerConfig`` for this model, for layers of Transformer Engine if ``with_engine``."""
+    """Builds megatron-core's ``TransformerConfig`` for this model; ``switches`` by default those of this machine."""
     from megatron.core.transformer import TransformerConfig
 
     dtype = torch.bfloat16 if precision.dtype == "bf16" else torch.float32
+    switches = switches or decide(SpeedConfig(), device, precision.fp8)
     fields: dict[str, Any] = dict(
         num_layers=model.layers,
         hidden_size=model.hidden_size,
@@ -88,16 +93,11 @@ def transformer_config(
         bf16=precision.dtype == "bf16",
         autocast_dtype=dtype,
         calculate_per_token_loss=True,
-        gradient_accumulation_fusion=False,
         masked_softmax_fusion=False,
-        bias_activation_fusion=device == "cuda",
-        bias_dropout_fusion=device == "cuda",
-        apply_rope_fusion=with_engine and uses_transformer_engine(device),
         perform_initialization=False,
         use_cpu_initialization=device == "cpu",
+        **transformer_fields(precision.fp8, switches, apex=device == "cuda" and find_apex() == "compiled"),
     )
-    if precision.fp8 != "none":
-        fields.update(fp8="hybrid", fp8_recipe=precision.fp8)
     with warnings.catch_warnings():
         # caused by a default of megatron-core itself
         warnings.filterwarnings("ignore", message="full scope is deprecated")
@@ -108,29 +108,16 @@ def transformer_config(
             raise ConfigError([Problem("", "model.extra", message, "rejected-by-megatron-core")]) from error
 
 
-def uses_transformer_engine(device: str) -> bool:
-    return device == "cuda" and importlib.util.find_spec("transformer_engine") is not None
-
-
-def _block_spec(config: Any, device: str, with_engine: bool, within_documents: bool) -> Any:
-    """Transformer Engine's layers if it is installed and the device is a GPU, otherwise megatron-core's with our modules.
-
-    Attention within documents is Transformer Engine's, too, but ours under context parallelism.
-    """
+def _block_spec(config: Any, switches: Switches, within_documents: bool) -> Any:
+    """Layers of Transformer Engine, or megatron-core's with our modules."""
     from megatron.core.models.gpt import gpt_layer_specs
     from megatron.core.transformer.transformer_block import (
         TransformerBlockSubmodules,
         get_num_layers_to_build,
     )
 
-    if with_engine and uses_transformer_engine(device):
-        spec: Any = gpt_layer_specs.get_gpt_layer_with_transformer_engine_spec(
-            qk_layernorm=config.qk_layernorm
-        )
-        if within_documents:
-            core = CausalAttention if config.context_parallel_size > 1 else engine_attention()
-            spec.submodules.self_attention.submodules.core_attention = core
-        return spec
+    if switches.layers == "engine":
+        return engine.engine_spec(config, switches, within_documents)
     layer: Any = gpt_layer_specs.get_gpt_layer_local_spec(normalization="RMSNorm")
     layer.submodules.input_layernorm = RMSNorm
     layer.submodules.pre_mlp_layernorm = RMSNorm
@@ -150,24 +137,25 @@ def build_gpt(
     vocab_size: int,
     device: torch.device,
     seed: int | None = None,
-    with_engine: bool = True,
+    switches: Switches | None = None,
     within_documents: bool = False,
 ) -> Any:
     """Builds this rank's part of the GPT in the layout of ``distributed.start``.
 
     ``vocab_size`` is the number of tokens without padding; logits of padding are computed, too, and mean nothing. A loss
     reads it as ``real_vocab_size``. Without ``seed``, weights are not initialized (to be loaded).
-    ``with_engine``: use Transformer Engine where it is installed; adapters need megatron-core's layers.
+    ``switches`` are by default those of this machine; adapters need own layers.
     ``within_documents``: batches come with ``documents.STARTS``.
     """
     from megatron.core import parallel_state
     from megatron.core.models.gpt import GPTModel
 
-    config = transformer_config(model, parallel, precision, device.type, with_engine)
+    switches = switches or decide(SpeedConfig(), device.type, precision.fp8)
+    config = transformer_config(model, parallel, precision, device.type, switches)
     padded = padded_vocab_size(vocab_size, model.vocab_multiple)
     gpt = GPTModel(
         config,
-        _block_spec(config, device.type, with_engine, within_documents),
+        _block_spec(config, switches, within_documents),
         vocab_size=padded,
         max_sequence_length=model.max_sequence_length,
         pre_process=parallel_state.is_pipeline_first_stage(),
@@ -186,6 +174,7 @@ def build_gpt(
     gpt.compute_language_model_loss = partial(token_losses, vocab_size)  # padding takes no probability
     if seed is not None:
         initialize(gpt, model, vocab_size, seed)
+    engine.finish_layers(gpt, switches)
     return gpt
 
 
@@ -248,8 +237,11 @@ def initialize(gpt: Any, model: ModelConfig, vocab_size: int, seed: int) -> None
             value.data.zero_()
         else:
             rows = vocab_size if weight.has_row_per_token else None
-            for part in _parts(value):
+            target = engine.writable(value)
+            for part in _parts(target):
                 part.data.copy_(_draw(part, deviation[weight.start], seed, rows))
+            if target is not value:
+                value.data.copy_(target.data)
 
 
 def _draw(part: Any, std: float, seed: int, rows: int | None) -> Tensor:
@@ -321,19 +313,14 @@ def local_weights(gpt: Any, model: ModelConfig) -> list[LocalWeight]:
 # --- wrapping --------------------------------------------------------------------------------------------
 
 
-def wrap(gpt: Any) -> Any:
+def wrap(gpt: Any, switches: Switches | None = None, fp8: Fp8 | None = None) -> Any:
     """Wraps the GPT in megatron-core's mixed precision and distributed data parallel, ready for its optimizer."""
     from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
     from megatron.core.transformer.module import Float16Module
 
     config = gpt.config
     module = Float16Module(config, gpt) if config.bf16 else gpt
-    settings = DistributedDataParallelConfig(
-        use_distributed_optimizer=True,
-        grad_reduce_in_fp32=True,
-        overlap_grad_reduce=False,
-        check_for_nan_in_grad=False,
-    )
+    settings = DistributedDataParallelConfig(**data_parallel_fields(fp8 or NoFp8(), switches or Switches()))
     ddp_model = DistributedDataParallel(config, settings, module)
     ddp_model.broadcast_params()
     return ddp_model

@@ -11,10 +11,20 @@ from typing import Any
 
 import torch
 
+from megatron_ko.config.fp8 import Fp8, NoFp8
 from megatron_ko.config.training import OptimizerConfig
+from megatron_ko.planning.speed import Switches
+from megatron_ko.training.engine import use_adam
+from megatron_ko.training.megatron_fields import optimizer_fields
 
 
-def build_optimizer(ddp_model: Any, config: OptimizerConfig, dtype: str) -> Any:
+def build_optimizer(
+    ddp_model: Any,
+    config: OptimizerConfig,
+    dtype: str,
+    switches: Switches | None = None,
+    fp8: Fp8 | None = None,
+) -> Any:
     """Builds the distributed optimizer of this rank's wrapped model. Collective."""
     from megatron.core.optimizer import OptimizerConfig as MegatronOptimizerConfig
     from megatron.core.optimizer import ParamKey, get_megatron_optimizer, get_standard_config_overrides
@@ -31,7 +41,10 @@ def build_optimizer(ddp_model: Any, config: OptimizerConfig, dtype: str) -> Any:
         bf16=dtype == "bf16",
         params_dtype=torch.bfloat16 if dtype == "bf16" else torch.float32,
         use_distributed_optimizer=True,
+        **optimizer_fields(fp8 or NoFp8(), switches or Switches()),
     )
+    if switches and next(ddp_model.parameters()).device.type == "cuda":
+        use_adam(switches.adam)
     overrides: dict[Any, Any] = get_standard_config_overrides(settings)
     if config.embedding_learning_rate is not None:
         overrides[ParamKey(attr="is_embedding_or_output_parameter")] = {"is_decoupled_lr": True}

@@ -6,16 +6,21 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 
 from pydantic import TypeAdapter
 
+from megatron_ko.config.loading import spell_out_types
 from megatron_ko.config.training import Config
 from megatron_ko.formats.checkpoint_folder import Checkpoint
+from megatron_ko.planning.fp8_rules import change_of
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.stages import stages_of
 from megatron_ko.preflight import Preflight
 from megatron_ko.training import checkpoint, data
 from megatron_ko.training.step import Trainee
+
+log = logging.getLogger(__name__)
 
 
 def find_start(checked: Preflight) -> Checkpoint | None:
@@ -50,10 +55,18 @@ def continues(start: Checkpoint | None, position: Position) -> bool:
 def restore(start: Checkpoint, trainee: Trainee, checked: Preflight, device: str) -> None:
     """Loads ``start`` into the trainee of its stage. Collective."""
     anchors = trainee.frozen.anchors
-    checkpoint.resume(start, trainee.ddp_model, trainee.optimizer, checked.plan.layout, device, anchors)
+    change = change_of(start.fp8, checked.config.precision.fp8)
+    if change == "with_new_history":
+        log.warning("%s: the scaling history of FP8 begins anew; the first steps scale by 1", start.folder)
+    checkpoint.resume(
+        start, trainee.ddp_model, trainee.optimizer, checked.plan.layout, device, anchors,
+        with_history=change == "continues",
+    )  # fmt: skip
     before, now = start.config or {}, dataclasses.asdict(checked.config)
     if start.stage is not None:  # compares the stage's own values, whether it gives them or the sections do
         number = start.stage.number
-        before = dataclasses.asdict(stages_of(TypeAdapter(Config).validate_python(before))[number].config)
+        before = dataclasses.asdict(
+            stages_of(TypeAdapter(Config).validate_python(spell_out_types(Config, before)))[number].config
+        )
         now = dataclasses.asdict(stages_of(checked.config)[number].config)
     data.warn_if_order_changes(before, now, data_is_compared=start.data is not None)

@@ -15,8 +15,10 @@ import torch
 from torch import Tensor
 
 from megatron_ko.config.training import OptimizerConfig, PrecisionConfig, TrainingConfig
+from megatron_ko.planning.speed import Switches
 from megatron_ko.training.data import Batch
 from megatron_ko.training.distributed import World, broadcast_from_last_stage, on_all_ranks
+from megatron_ko.training.engine import sync_weights
 from megatron_ko.training.freezing import Frozen, RowFreezer
 from megatron_ko.training.losses import CrossEntropy, Loss
 from megatron_ko.training.model import wrap
@@ -57,13 +59,15 @@ def prepare(
     loss: Loss = CROSS_ENTROPY,
     guard: Guard | None = None,
     frozen: Frozen | None = None,
+    switches: Switches | None = None,
 ) -> Trainee:
     """Wraps the GPT and builds its optimizer. Collective.
 
-    Without ``guard``, a step that is not finite ends the run; ``frozen`` comes from ``freeze``.
+    Without ``guard``, a step that is not finite ends the run; ``frozen`` comes from ``freeze``. Without ``switches``, nothing
+    overlaps.
     """
-    ddp_model = wrap(gpt)
-    optimizer = build_optimizer(ddp_model, config, precision.dtype)
+    ddp_model = wrap(gpt, switches, precision.fp8)
+    optimizer = build_optimizer(ddp_model, config, precision.dtype, switches, precision.fp8)
     frozen = frozen or Frozen()
     freezer = RowFreezer(optimizer, frozen) if frozen.rows or frozen.anchors else None
     connect(ddp_model, optimizer, freezer)
@@ -104,7 +108,11 @@ def train_step(
 
 
 def check_weights(ddp_model: Any, world: World) -> None:
-    """Raises Divergence if a weight of any rank is not finite, because it must not be saved. Collective."""
+    """Raises Divergence if a weight of any rank is not finite, because it must not be saved. Collective.
+
+    Gathers weights first that the next forward pass would gather.
+    """
+    sync_weights(ddp_model)
     finite = all(bool(torch.isfinite(weight).all()) for weight in ddp_model.parameters())
     if not on_all_ranks(finite, world.device):
         message = f"weights are not finite, so they are not saved; {AFTER_DIVERGENCE}"

@@ -6,6 +6,7 @@ Everything is computed in fp32. Sums over the vocabulary take one all-reduce for
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -35,6 +36,21 @@ def cross_entropy_and_log_sum(vocab_size: int, labels: Tensor, logits: Tensor) -
     return losses.transpose(0, 1), log_sums.transpose(0, 1)
 
 
+def _exponentiate(part: Tensor, largest: Tensor) -> Tensor:
+    """Replaces logits [S, B, C] by exponentials of their distance to ``largest`` [S, B]; returns their sums [S, B]."""
+    part.sub_(largest.unsqueeze(-1)).exp_()
+    return part.sum(-1)
+
+
+_exponentials: Callable[[Tensor, Tensor], Tensor] = _exponentiate
+
+
+def use_compiled(compiled: bool, **options: Any) -> None:
+    """Chooses whether torch.compile fuses the passes over the logits, for all models of this process."""
+    global _exponentials
+    _exponentials = torch.compile(_exponentiate, **options) if compiled else _exponentiate
+
+
 class _CrossEntropyAndLogSum(torch.autograd.Function):
     """d cross-entropy / d logits = softmax - one-hot label; d log-sum / d logits = softmax."""
 
@@ -50,7 +66,6 @@ class _CrossEntropyAndLogSum(torch.autograd.Function):
         largest = part.amax(-1) if real else values.new_full(labels.shape, -torch.inf)
         if is_split:
             dist.all_reduce(largest, op=dist.ReduceOp.MAX, group=group)
-        part.sub_(largest.unsqueeze(-1))
 
         own = labels - first
         is_here = (own >= 0) & (own < real)
@@ -58,9 +73,9 @@ class _CrossEntropyAndLogSum(torch.autograd.Function):
         sums = values.new_zeros(
             2, *labels.shape
         )  # of exponentials, and the label's logit, which one rank has
-        sums[1] = values.gather(-1, index).squeeze(-1).masked_fill(~is_here, 0.0)
-        part.exp_()
-        sums[0] = part.sum(-1)
+        label = values.gather(-1, index).squeeze(-1) - largest
+        sums[1] = label.masked_fill(~is_here, 0.0)
+        sums[0] = _exponentials(part, largest)
         if is_split:
             dist.all_reduce(sums, group=group)
         total, label_logit = sums.unbind()

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from megatron_ko.config.fp8 import DelayedFp8, TensorwiseFp8
 from megatron_ko.config.loading import load
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.formats.manifest import read_manifest
 from megatron_ko.planning.config_rules import GPU_ONLY_FIELDS, OWNED_FIELDS, data_problems, layout_rules
+from megatron_ko.planning.speed import Switches
 from megatron_ko.planning.transformer_fields import transformer_config_fields
+from megatron_ko.training.megatron_fields import transformer_fields
 from tests.tiny_data import write_tiny_data
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,14 +79,14 @@ def broken(valid: str, overrides: list[str], ranks: int | None) -> dict[str, Pro
         (["schedule={type: multistep, milestones: [], ratios: []}"], 1, "schedule.ratios", "schedule-fits", "0"),
         (["schedule={type: multistep, milestones: [0.9, 0.8]}"], 1, "schedule.milestones", "schedule-fits", "[0.9, 0.8]"),
         (["schedule={type: multistep, milestones: [0.8, 0.8]}"], 1, "schedule.milestones", "schedule-fits", "[0.8, 0.8]"),
-        (["precision.fp8=tensorwise"], 1, "precision.fp8", "precision-possible", "tensorwise cpu"),
+        (["precision.fp8=tensorwise"], 1, "precision.fp8", "fp8-possible", "tensorwise cpu"),
         (["model.extra.num_layer=3"], 1, "model.extra.num_layer", "extra-fields", "num_layers"),
         (["model.extra.num_layers=3"], 1, "model.extra.num_layers", "extra-fields", "model.layers"),
         (["run.device=cuda", "model.extra.fp8=hybrid"], 1, "model.extra.fp8", "extra-fields", "precision.fp8"),
         (["model.extra.normalization=LayerNorm"], 1, "model.extra.normalization", "extra-fields", "RMSNorm"),
         (["model.extra.zzzz=3"], 1, "model.extra.zzzz", "extra-fields", "TransformerConfig"),
-        (["model.extra.tp_comm_overlap=true"], 1, "model.extra.tp_comm_overlap", "extra-fields", "True cpu"),
-        (["model.extra.cuda_graph_impl=local"], 1, "model.extra.cuda_graph_impl", "extra-fields", "local cpu"),
+        (["model.extra.tp_comm_overlap=true"], 1, "model.extra.tp_comm_overlap", "extra-fields", "speed.overlap_tensor_parallel"),
+        (["model.extra.masked_softmax_fusion=true"], 1, "model.extra.masked_softmax_fusion", "extra-fields", "True cpu"),
     ],
 )  # fmt: skip
 def test_an_impossible_layout_is_reported_with_its_key_and_values(
@@ -135,15 +138,6 @@ def test_fp8_with_fp32_weights_is_a_second_mistake(valid):
     ]
 
 
-def test_fp8_on_a_gpu_needs_transformer_engine(valid, monkeypatch):
-    overrides = ["run.device=cuda", "precision.fp8=delayed"]
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    transformer_config_fields.cache_clear()
-    assert "pip install -e '.[gpu]'" in broken(valid, overrides, 1)["precision.fp8"].message
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    load(Config, [valid], overrides, layout_rules(1))
-
-
 @pytest.mark.parametrize(
     "overrides, ranks",
     [
@@ -158,8 +152,9 @@ def test_fp8_on_a_gpu_needs_transformer_engine(valid, monkeypatch):
         (["schedule.warmup_steps=10"], 1),
         (["schedule={type: wsd, warmup_steps: 4, decay_steps: 6}"], 1),
         (["schedule={type: multistep}"], 1),
-        (["model.extra.recompute_granularity=full", "model.extra.cuda_graph_impl=none", "model.extra.tp_comm_overlap=false"], 1),
-        (["run.device=cuda", "model.extra.tp_comm_overlap=true"], 1),
+        (["model.extra.recompute_granularity=full", "model.extra.masked_softmax_fusion=false"], 1),
+        (["run.device=cuda", "model.extra.masked_softmax_fusion=true"], 1),
+        (["run.device=cuda", "precision.fp8=delayed"], 1),  # planning needs no Transformer Engine
         (["parallel.tensor=4"], None),  # without a number of ranks, rules about it are skipped
         (["training.global_batch_size=6"], None),
     ],
@@ -183,14 +178,21 @@ def test_field_names_read_from_the_source_of_megatron_core_are_its_own():
 
 
 def test_fields_that_the_configuration_sets_cannot_be_set_in_extra():
-    """Every argument that model.py takes from a section of the configuration belongs to that section."""
+    """Every argument that model.py or megatron_fields.py takes from a section of the configuration belongs to that section."""
     tree = ast.parse((ROOT / "megatron_ko" / "training" / "model.py").read_text())
     (builder,) = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "transformer_config")
     calls = [n for n in ast.walk(builder) if isinstance(n, ast.Call)]
     arguments = {k.arg: ast.unparse(k.value) for call in calls for k in call.keywords if k.arg}
     sections = ("model.", "parallel.", "precision.")
     from_config = {name for name, value in arguments.items() if value.startswith(sections)}
-    assert {"num_layers", "tensor_model_parallel_size", "bf16", "fp8_recipe"} <= from_config
+    assert {"num_layers", "tensor_model_parallel_size", "bf16"} <= from_config
+    every = Switches(
+        attention="flash", overlap_tensor_parallel=True, fused_gradient_accumulation=True, fused_rope=True,
+        fused_swiglu=True, fused_residual=True, cuda_graphs=True,
+    )  # fmt: skip
+    for fp8 in (TensorwiseFp8(type="tensorwise"), DelayedFp8(type="delayed")):
+        from_config |= set(transformer_fields(fp8, every))
+    assert {"fp8_recipe", "apply_rope_fusion", "fp8_amax_history_len"} <= from_config
     assert from_config <= set(OWNED_FIELDS)
 
 

@@ -42,8 +42,8 @@ def test_none_in_a_file_is_null_and_quoted_none_is_text(config_file, tmp_path):
 
 def test_none_stays_a_word_where_it_is_one(config_file):
     config = load(Config, [config_file], ["precision.fp8=none", "model.rope.scaling={type: none}"]).config
-    assert config.precision.fp8 == "none" and config.model.rope.scaling.type == "none"
-    assert type(config.precision.fp8) is str
+    assert config.precision.fp8.type == "none" and config.model.rope.scaling.type == "none"
+    assert type(config.precision.fp8.type) is str
 
 
 def test_none_is_refused_where_a_path_is_required(config_file):
