@@ -226,7 +226,7 @@ def test_training_starts_light():
 TRAINING: tuple[tuple[str, ...], ...] = (
     ("stop", "checkpoint_index", "cpu", "megatron_notes", "token_reading"),
     ("launch", "distributed", "window_samples"),
-    ("attention", "vocabulary"),
+    ("attention", "chunks", "vocabulary"),
     ("model", "lora", "optimizer", "data", "metrics"),
     ("freezing", "losses", "partial_state", "skipping"),
     ("checkpoint", "step"),

@@ -26,8 +26,10 @@ from megatron_ko.config.training import (
 )
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.planning.megatron_version import missing_for
+from megatron_ko.planning.pipeline import is_virtual
 from megatron_ko.planning.weights import Stored, padded_vocab_size, stored_tensors
 from megatron_ko.training.attention import CausalAttention
+from megatron_ko.training.chunks import chunks_of, join_chunks, prepare_recompute, recompute_fields
 from megatron_ko.training.vocabulary import token_losses
 
 _ROPE_BASE = "megatron_ko_rope_base"  # attribute of a GPT: the base of its rotary frequencies
@@ -82,6 +84,10 @@ def transformer_config(
         pipeline_model_parallel_size=parallel.pipeline,
         context_parallel_size=parallel.context,
         sequence_parallel=parallel.sequence,
+        virtual_pipeline_model_parallel_size=parallel.virtual_pipeline if is_virtual(parallel) else None,
+        num_layers_in_first_pipeline_stage=parallel.first_stage_layers,
+        num_layers_in_last_pipeline_stage=parallel.last_stage_layers,
+        **recompute_fields(parallel.recompute),
         params_dtype=dtype,
         pipeline_dtype=dtype,
         bf16=precision.dtype == "bf16",
@@ -100,6 +106,7 @@ def transformer_config(
     with warnings.catch_warnings():
         # caused by a default of megatron-core itself
         warnings.filterwarnings("ignore", message="full scope is deprecated")
+        warnings.filterwarnings("ignore", message="If you are using transformer_engine")
         try:
             return TransformerConfig(**{**fields, **model.extra})
         except (AssertionError, TypeError, ValueError) as error:
@@ -111,7 +118,7 @@ def uses_transformer_engine(device: str) -> bool:
     return device == "cuda" and importlib.util.find_spec("transformer_engine") is not None
 
 
-def _block_spec(config: Any, device: str, with_engine: bool) -> Any:
+def _block_spec(config: Any, device: str, with_engine: bool, chunk: int | None = None) -> Any:
     """Transformer Engine's layers if it is installed and the device is a GPU, otherwise megatron-core's with our modules."""
     from megatron.core.models.gpt import gpt_layer_specs
     from megatron.core.transformer.transformer_block import (
@@ -129,7 +136,8 @@ def _block_spec(config: Any, device: str, with_engine: bool) -> Any:
     if config.qk_layernorm:
         attention.q_layernorm = attention.k_layernorm = RMSNorm
     norm: Any = RMSNorm
-    return TransformerBlockSubmodules(layer_specs=[layer] * get_num_layers_to_build(config), layer_norm=norm)
+    layers = get_num_layers_to_build(config, chunk)
+    return TransformerBlockSubmodules(layer_specs=[layer] * layers, layer_norm=norm)
 
 
 def build_gpt(
@@ -142,38 +150,51 @@ def build_gpt(
     seed: int | None = None,
     with_engine: bool = True,
 ) -> Any:
-    """Builds this rank's part of the GPT in the layout of ``distributed.start``.
+    """Builds this rank's part of the GPT in the layout of ``distributed.start``: a ``GPTModel``, or the ``Chunks`` of a virtual
+    pipeline.
 
     ``vocab_size`` is the number of tokens without padding; logits of padding are computed, too, and mean nothing. A loss
     reads it as ``real_vocab_size``. Without ``seed``, weights are not initialized (to be loaded).
     ``with_engine``: use Transformer Engine where it is installed; adapters need megatron-core's layers.
     """
-    from megatron.core import parallel_state
-    from megatron.core.models.gpt import GPTModel
-
     config = transformer_config(model, parallel, precision, device.type, with_engine)
-    padded = padded_vocab_size(vocab_size, model.vocab_multiple)
-    gpt = GPTModel(
-        config,
-        _block_spec(config, device.type, with_engine),
-        vocab_size=padded,
-        max_sequence_length=model.max_sequence_length,
-        pre_process=parallel_state.is_pipeline_first_stage(),
-        post_process=parallel_state.is_pipeline_last_stage(),
-        share_embeddings_and_output_weights=model.tied_embeddings,
-        position_embedding_type="rope",
-        rotary_base=model.rope.base,  # type: ignore[arg-type]
+    numbers = range(parallel.virtual_pipeline) if is_virtual(parallel) else (None,)
+    gpt = join_chunks(
+        [_build_chunk(config, model, vocab_size, device, with_engine, number) for number in numbers]
     )
     if missing_for("0.19"):
         _mark_split_weights(gpt, model)
+    if seed is not None:
+        initialize(gpt, model, vocab_size, seed)
+    return gpt
+
+
+def _build_chunk(
+    config: Any, model: ModelConfig, vocab_size: int, device: torch.device, with_engine: bool, chunk: int | None
+) -> Any:
+    """The whole part of this rank, or one chunk of it."""
+    from megatron.core import parallel_state
+    from megatron.core.models.gpt import GPTModel
+
+    gpt = GPTModel(
+        config,
+        _block_spec(config, device.type, with_engine, chunk),
+        vocab_size=padded_vocab_size(vocab_size, model.vocab_multiple),
+        max_sequence_length=model.max_sequence_length,
+        pre_process=parallel_state.is_pipeline_first_stage(ignore_virtual=False, vp_stage=chunk),
+        post_process=parallel_state.is_pipeline_last_stage(ignore_virtual=False, vp_stage=chunk),
+        share_embeddings_and_output_weights=model.tied_embeddings,
+        position_embedding_type="rope",
+        rotary_base=model.rope.base,  # type: ignore[arg-type]
+        vp_stage=chunk,
+    )
     gpt.to(device)
     if isinstance(model.rope.scaling, Llama3RopeScaling):
         gpt.rotary_pos_emb.inv_freq = llama3_frequencies(gpt.rotary_pos_emb.inv_freq, model.rope.scaling)
     setattr(gpt, "real_vocab_size", vocab_size)  # noqa: B010
     setattr(gpt, _ROPE_BASE, model.rope.base)
     gpt.compute_language_model_loss = partial(token_losses, vocab_size)  # padding takes no probability
-    if seed is not None:
-        initialize(gpt, model, vocab_size, seed)
+    prepare_recompute(gpt)
     return gpt
 
 
@@ -193,15 +214,16 @@ def _mark_split_weights(gpt: Any, model: ModelConfig) -> None:
 
 def set_rope_base(gpt: Any, model: ModelConfig) -> None:
     """Gives a built GPT the rotary frequencies of ``model.rope``, as ``build_gpt`` does."""
-    if getattr(gpt, _ROPE_BASE) == model.rope.base:
-        return
-    rope, dim = gpt.rotary_pos_emb, head_size(model)
-    exponents = torch.arange(0, dim, 2, dtype=torch.float32, device=rope.inv_freq.device) / dim
-    rope.inv_freq = 1.0 / (model.rope.base**exponents)
-    if isinstance(model.rope.scaling, Llama3RopeScaling):
-        rope.inv_freq = llama3_frequencies(rope.inv_freq, model.rope.scaling)
-    type(rope).forward.cache_clear()  # megatron-core caches the embedding of each length
-    setattr(gpt, _ROPE_BASE, model.rope.base)
+    for chunk in chunks_of(gpt):
+        if getattr(chunk, _ROPE_BASE) == model.rope.base:
+            continue
+        rope, dim = chunk.rotary_pos_emb, head_size(model)
+        exponents = torch.arange(0, dim, 2, dtype=torch.float32, device=rope.inv_freq.device) / dim
+        rope.inv_freq = 1.0 / (model.rope.base**exponents)
+        if isinstance(model.rope.scaling, Llama3RopeScaling):
+            rope.inv_freq = llama3_frequencies(rope.inv_freq, model.rope.scaling)
+        type(rope).forward.cache_clear()  # megatron-core caches the embedding of each length
+        setattr(chunk, _ROPE_BASE, model.rope.base)
 
 
 def llama3_frequencies(frequencies: Tensor, scaling: Llama3RopeScaling) -> Tensor:
@@ -263,7 +285,8 @@ def _stored_weights(gpt: Any, model: ModelConfig) -> list[tuple[Stored, Any]]:
     """
     table = {stored.name: stored for stored in stored_tensors(model)}
     names = {id(parameter): name for name, parameter in gpt.named_parameters()}
-    values = [v for v in gpt.sharded_state_dict().values() if id(getattr(v, "data", None)) in names]
+    described = [v for chunk in chunks_of(gpt) for v in chunk.sharded_state_dict().values()]
+    values = [value for value in described if id(getattr(value, "data", None)) in names]
     undescribed = set(names) - {id(value.data) for value in values}
     unknown = sorted({value.key for value in values} - set(table)) + [names[i] for i in undescribed]
     if unknown:
@@ -310,7 +333,12 @@ def local_weights(gpt: Any, model: ModelConfig) -> list[LocalWeight]:
 
 
 def wrap(gpt: Any) -> Any:
-    """Wraps the GPT in megatron-core's mixed precision and distributed data parallel, ready for its optimizer."""
+    """Wraps the GPT in megatron-core's mixed precision and distributed data parallel, ready for its optimizer; chunks remain
+    chunks."""
+    return join_chunks([_wrap_chunk(chunk, number) for number, chunk in enumerate(chunks_of(gpt))])
+
+
+def _wrap_chunk(gpt: Any, number: int) -> Any:
     from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
     from megatron.core.transformer.module import Float16Module
 
@@ -322,15 +350,17 @@ def wrap(gpt: Any) -> Any:
         overlap_grad_reduce=False,
         check_for_nan_in_grad=False,
     )
-    ddp_model = DistributedDataParallel(config, settings, module)
+    ddp_model = DistributedDataParallel(config, settings, module, disable_bucketing=number > 0)
     ddp_model.broadcast_params()
     return ddp_model
 
 
 def unwrap(ddp_model: Any) -> Any:
-    """Returns the ``GPTModel`` inside."""
+    """Returns the ``GPTModel`` inside, or the ``Chunks`` of them."""
     from megatron.core.models.gpt import GPTModel
 
+    if len(chunks := chunks_of(ddp_model)) > 1:
+        return join_chunks([unwrap(chunk) for chunk in chunks])
     while not isinstance(ddp_model, GPTModel):
         ddp_model = ddp_model.module
     return ddp_model

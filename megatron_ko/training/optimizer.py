@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from megatron_ko.config.training import OptimizerConfig
+from megatron_ko.training.chunks import chunks_of
 
 
 def build_optimizer(ddp_model: Any, config: OptimizerConfig, dtype: str) -> Any:
@@ -35,7 +36,7 @@ def build_optimizer(ddp_model: Any, config: OptimizerConfig, dtype: str) -> Any:
     overrides: dict[Any, Any] = get_standard_config_overrides(settings)
     if config.embedding_learning_rate is not None:
         overrides[ParamKey(attr="is_embedding_or_output_parameter")] = {"is_decoupled_lr": True}
-    optimizer = get_megatron_optimizer(settings, [ddp_model], config_overrides=overrides)
+    optimizer = get_megatron_optimizer(settings, chunks_of(ddp_model), config_overrides=overrides)
     for adam in torch_adams(optimizer):
         for group in adam.param_groups:
             group["fused"] = True  # one pass over memory; torch's default loops over tensors
