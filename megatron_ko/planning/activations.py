@@ -65,7 +65,9 @@ class StageShape:
 
     def split(self, axis: str) -> int:
         """Bytes of an activation of this axis, which tensor-parallel ranks split."""
-        return self.tokens * axis_sizes(self.model, self.vocab_size)[axis] // self.parallel.tensor * self.width
+        return (
+            self.tokens * axis_sizes(self.model, self.vocab_size)[axis] // self.parallel.tensor * self.width
+        )
 
     def weight(self, axis: str) -> int:
         """Bytes of this rank's part of a matrix between the residual stream and ``axis``."""
@@ -88,8 +90,14 @@ class StageShape:
             kept = 2 * q + 2 * kv * self.parallel.context
         else:
             kept = 3 * q + 3 * kv
+        if (
+            self.model.qk_norm
+        ):  # the query before its norm is a copy, the key is a view of the joint projection
+            kept += q if self.fused else (q + kv) * 8 // self.width
         log_sums = 4 * self.tokens * self.model.heads // self.parallel.tensor
-        angles = 4 * self.positions * head_size(self.model) * self.width  # cosine and sine of queries and keys
+        angles = (
+            4 * self.positions * head_size(self.model) * self.width
+        )  # cosine and sine of queries and keys
         return kept + log_sums + angles
 
     def swiglu(self, keeps_output: bool) -> int:
@@ -170,7 +178,9 @@ def peak_bytes(
 
     ``passes_gradients``: whether layers below the first one that trains need gradients, for an earlier stage or recomputation.
     """
-    kept_layers = [list(_with_gradients(layers, passes_gradients or number > 0)) for number, layers in enumerate(chunks)]
+    kept_layers = [
+        list(_with_gradients(layers, passes_gradients or number > 0)) for number, layers in enumerate(chunks)
+    ]
     one = sum(map(shape.chunk, kept_layers)) / len(chunks)
     last = kept_layers[-1]
     outputs = in_flight - has_head

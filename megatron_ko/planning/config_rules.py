@@ -327,7 +327,8 @@ OWNED_FIELDS = {
     "tensor_model_parallel_size": "parallel.tensor", "pipeline_model_parallel_size": "parallel.pipeline",
     "context_parallel_size": "parallel.context", "sequence_parallel": "parallel.sequence",
     "virtual_pipeline_model_parallel_size": "parallel.virtual_pipeline",
-    "microbatch_group_size_per_vp_stage": "parallel.pipeline",
+    "microbatch_group_size_per_vp_stage": "parallel.pipeline", "overlap_p2p_comm": "parallel.virtual_pipeline",
+    "batch_p2p_comm": "parallel.virtual_pipeline",
     "num_layers_in_first_pipeline_stage": "parallel.first_stage_layers",
     "num_layers_in_last_pipeline_stage": "parallel.last_stage_layers",
     "account_for_embedding_in_pipeline_split": "parallel.first_stage_layers",
@@ -348,7 +349,7 @@ OWNED_FIELDS = {
 
 # Fields that change only the speed and memory of the same model.
 RUNTIME_PREFIXES = (
-    "tp_comm_", "overlap_", "fp8_", "cpu_offloading", "fine_grained_activation_offloading", "batch_p2p_", "cuda_graph_", "enable_cuda_graph",
+    "tp_comm_", "overlap_", "fp8_", "cpu_offloading", "fine_grained_activation_offloading", "batch_p2p_sync", "cuda_graph_", "enable_cuda_graph",
     "attention_backend", "hidden_dropout", "deterministic_mode", "distribute_saved_activations",
     "memory_efficient_layer_norm", "persist_layer_norm", "num_layers_at_start_in_bf16", "num_layers_at_end_in_bf16",
     "first_last_layers_bf16", "barrier_with_", "deallocate_pipeline_outputs", "use_ring_exchange_p2p", "async_tensor_",

@@ -45,7 +45,9 @@ def _pipeline_split(model: ModelConfig, parallel: ParallelConfig) -> Problems:
         )
     elif sizes is None:
         others, rest = parallel.pipeline - len(ends), model.layers - sum(ends.values())
-        needed = f"a multiple of the other {others} stages" if others else "0, because there is no other stage"
+        needed = (
+            f"a multiple of the other {others} stages" if others else "0, because there is no other stage"
+        )
         given = ", ".join(f"{name} {value}" for name, value in ends.items())
         yield (
             f"parallel.{next(iter(ends))}",

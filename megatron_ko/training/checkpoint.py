@@ -29,8 +29,8 @@ from megatron_ko.formats.retention import remove_leftovers
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.training import partial_state
-from megatron_ko.training.chunks import chunks_of, named_chunks
 from megatron_ko.training.checkpoint_index import check_objects, read_index
+from megatron_ko.training.chunks import chunks_of, named_chunks
 from megatron_ko.training.lora import adapter_state
 from megatron_ko.training.model import unwrap
 from megatron_ko.training.optimizer import prime, relabel_groups, torch_adams

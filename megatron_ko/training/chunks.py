@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from functools import partialmethod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from megatron_ko.config.recompute import FullRecompute, Recompute, SelectiveRecompute
+from megatron_ko.config.training import ParallelConfig
+from megatron_ko.planning.pipeline import is_virtual
 
 Batch = dict[str, Tensor]
 _MODULES = {"attention": "core_attn", "norms": "layernorm", "mlp": "mlp"}
@@ -66,6 +69,22 @@ def _fill(batches: Iterator[Batch], missing: int) -> Iterator[Batch]:
         yield {**batch, "loss_mask": torch.zeros_like(batch["loss_mask"])}
 
 
+def pipeline_fields(parallel: ParallelConfig) -> dict[str, Any]:
+    """Fields of megatron-core's ``TransformerConfig`` for virtual and uneven pipelines."""
+    first, last = parallel.first_stage_layers, parallel.last_stage_layers
+    if first is not None and parallel.pipeline == 2:
+        last = None  # what remains; with both, megatron-core divides by zero in a virtual pipeline
+    fields: dict[str, Any] = {
+        "num_layers_in_first_pipeline_stage": first,
+        "num_layers_in_last_pipeline_stage": last,
+    }
+    if is_virtual(parallel):
+        # in one batch, two ranks that are each other's next and previous stage would mix up activations and gradients
+        fields |= {"overlap_p2p_comm": True, "batch_p2p_comm": False}
+        fields["virtual_pipeline_model_parallel_size"] = parallel.virtual_pipeline
+    return fields
+
+
 # --- recomputation ---------------------------------------------------------------------------------------
 
 
@@ -95,8 +114,21 @@ def prepare_recompute(gpt: Any) -> None:
         gpt.embedding.register_forward_hook(_require_gradient)
     from megatron.core.tensor_parallel import random
 
-    if hasattr(random, "_get_share_storage"):  # 0.19 compiles C++ for it when it first runs; 0.16 copies as this does
+    norm: Any = random.CheckpointWithoutOutput
+    if hasattr(
+        random, "_get_share_storage"
+    ):  # 0.19 compiles C++ for it when it first runs; 0.16 copies as this does
         random._get_share_storage = lambda: _copy_storage
+    if not random.HAVE_TE and not hasattr(
+        norm, "without_engine"
+    ):  # it would ask a missing Transformer Engine for FP8
+        norm.without_engine = True
+        norm.__init__ = partialmethod(_without_fp8, norm.__init__)
+
+
+def _without_fp8(checkpoint: Any, plain: Any, *arguments: Any, **options: Any) -> None:
+    plain(checkpoint, *arguments, **options)
+    checkpoint.fp8 = False
 
 
 def _require_gradient(module: Any, inputs: Any, output: Tensor) -> None:

@@ -29,7 +29,13 @@ from megatron_ko.planning.megatron_version import missing_for
 from megatron_ko.planning.pipeline import is_virtual
 from megatron_ko.planning.weights import Stored, padded_vocab_size, stored_tensors
 from megatron_ko.training.attention import CausalAttention
-from megatron_ko.training.chunks import chunks_of, join_chunks, prepare_recompute, recompute_fields
+from megatron_ko.training.chunks import (
+    chunks_of,
+    join_chunks,
+    pipeline_fields,
+    prepare_recompute,
+    recompute_fields,
+)
 from megatron_ko.training.vocabulary import token_losses
 
 _ROPE_BASE = "megatron_ko_rope_base"  # attribute of a GPT: the base of its rotary frequencies
@@ -84,9 +90,7 @@ def transformer_config(
         pipeline_model_parallel_size=parallel.pipeline,
         context_parallel_size=parallel.context,
         sequence_parallel=parallel.sequence,
-        virtual_pipeline_model_parallel_size=parallel.virtual_pipeline if is_virtual(parallel) else None,
-        num_layers_in_first_pipeline_stage=parallel.first_stage_layers,
-        num_layers_in_last_pipeline_stage=parallel.last_stage_layers,
+        **pipeline_fields(parallel),
         **recompute_fields(parallel.recompute),
         params_dtype=dtype,
         pipeline_dtype=dtype,
@@ -170,7 +174,12 @@ def build_gpt(
 
 
 def _build_chunk(
-    config: Any, model: ModelConfig, vocab_size: int, device: torch.device, with_engine: bool, chunk: int | None
+    config: Any,
+    model: ModelConfig,
+    vocab_size: int,
+    device: torch.device,
+    with_engine: bool,
+    chunk: int | None,
 ) -> Any:
     """The whole part of this rank, or one chunk of it."""
     from megatron.core import parallel_state

@@ -88,7 +88,9 @@ CASES: dict[str, Case] = {
     "TP2, SP, PP2, 5 and 3 layers": _layout(tensor=2, sequence=True, pipeline=2, first_stage_layers=5),
     "LoRA": Case(lora=_LORA),
     "LoRA, full": Case(ParallelConfig(recompute=FULL), lora=_LORA),
-    "LoRA of qkv, TP2, SP": Case(ParallelConfig(tensor=2, sequence=True), lora=replace(_LORA, targets=["qkv"])),
+    "LoRA of qkv, TP2, SP": Case(
+        ParallelConfig(tensor=2, sequence=True), lora=replace(_LORA, targets=["qkv"])
+    ),
     "trains the upper half": Case(trains=TrainsConfig(layers=["4-7"])),
     "trains odd layers and new rows": Case(trains=TrainsConfig(layers="odd", embedding="new", output="new")),
     "trains the output": Case(trains=TrainsConfig(output="all")),
@@ -96,7 +98,10 @@ CASES: dict[str, Case] = {
         ParallelConfig(recompute=_selective("mlp")), trains=TrainsConfig(norms=True)
     ),
 }
-CONTEXT = {"CP2": _layout(context=2), "CP2, TP2, SP, full": _layout(context=2, tensor=2, sequence=True, recompute=FULL)}
+CONTEXT = {
+    "CP2": _layout(context=2),
+    "CP2, TP2, SP, full": _layout(context=2, tensor=2, sequence=True, recompute=FULL),
+}
 """On the CPU only: on a GPU, Transformer Engine exchanges keys and values otherwise."""
 
 
@@ -182,7 +187,9 @@ def measure(case: Case, device: Device, stage: int) -> int:
         model_parallel_cuda_manual_seed(1)
         with _kernels_of(device), FakeTensorMode(allow_non_fake_inputs=True), Live() as live, _resizes(live):
             gpt = _build(case, device)
-            rows = torch.zeros(case.micro_batch_size, case.sequence_length // layout.context, dtype=torch.int64)
+            rows = torch.zeros(
+                case.micro_batch_size, case.sequence_length // layout.context, dtype=torch.int64
+            )
             batch = {"tokens": rows, "labels": rows, "loss_mask": rows.float(), "position_ids": rows}
             chunks = chunks_of(gpt)
             count, batches = deal_batches(iter([batch] * case.micro_batches), case.micro_batches, chunks)
@@ -306,7 +313,9 @@ def stages_of_case(case: Case) -> range:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--only", default="", help="cases whose name contains this")
     options = parser.parse_args()
@@ -317,7 +326,10 @@ def main() -> None:
     for name, case in cases.items():
         if options.only in name:
             for stage in stages_of_case(case):
-                print(json.dumps({"layout": name, "stage": stage, **compare(case, options.device, stage)}), flush=True)
+                print(
+                    json.dumps({"layout": name, "stage": stage, **compare(case, options.device, stage)}),
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -85,7 +85,10 @@ def _resave(rank: int, init_method: str, source: Path, target: Path) -> None:
     checkpoint = Checkpoint.read(source)
     run = RunConfig(folder=str(target), device="cpu", timeout_s=60.0)
     # 3 layers are uneven on 2 pipeline stages: 2 and 1
-    layouts = {"tensor": ParallelConfig(tensor=2), "pipeline": ParallelConfig(pipeline=2, first_stage_layers=2)}
+    layouts = {
+        "tensor": ParallelConfig(tensor=2),
+        "pipeline": ParallelConfig(pipeline=2, first_stage_layers=2),
+    }
     for layout, parallel in layouts.items():
         world = distributed.start(run, parallel, rank, 2, f"{init_method}.{layout}")
         gpt = build_gpt(
