@@ -101,7 +101,7 @@ def test_every_number_of_an_operation_on_checkpoints_is_accepted_or_refused(name
 def test_every_field_of_extra_refuses_what_its_type_excludes():
     layers = 4
     names = [n for n in transformer_config_fields() if keeps_architecture(n) and n not in OWNED_FIELDS]
-    assert {"hidden_dropout", "recompute_num_layers", "fp8_margin"} <= set(names)
+    assert {"hidden_dropout", "num_layers_at_start_in_bf16", "fp8_margin"} <= set(names)
     for name in names:
         kind = ast.unparse(transformer_config_fields()[name])
         for number in NUMBERS:
@@ -125,10 +125,10 @@ def test_every_field_of_extra_refuses_what_its_type_excludes():
         ("hidden_dropout", 1, True),
         ("hidden_dropout", 2.0, False),
         ("hidden_dropout", -0.1, False),
-        ("recompute_num_layers", 4, True),
-        ("recompute_num_layers", 5, False),
-        ("recompute_num_layers", 0, False),
-        ("recompute_num_layers", None, True),
+        ("num_layers_at_start_in_bf16", 4, True),
+        ("num_layers_at_start_in_bf16", 5, False),
+        ("num_layers_at_start_in_bf16", -1, False),
+        ("fp8_amax_history_len", 0, False),
         ("recompute_granularity", "full", True),
         ("recompute_granularity", "ful", False),
         ("recompute_modules", ["core_attn"], True),

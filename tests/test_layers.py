@@ -226,7 +226,7 @@ def test_training_starts_light():
 TRAINING: tuple[tuple[str, ...], ...] = (
     ("stop", "checkpoint_index", "cpu", "megatron_notes", "token_reading", "documents"),
     ("launch", "distributed", "window_samples"),
-    ("attention", "vocabulary", "engine_attention"),
+    ("attention", "chunks", "vocabulary", "engine_attention"),
     ("engine", "megatron_fields"),
     ("model", "lora", "optimizer", "data", "metrics"),
     ("freezing", "losses", "partial_state", "skipping"),

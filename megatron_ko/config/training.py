@@ -28,6 +28,7 @@ from megatron_ko.config.fields import (
 )
 from megatron_ko.config.fp8 import Fp8, NoFp8
 from megatron_ko.config.packing import FillInTheMiddleConfig, PackingConfig
+from megatron_ko.config.recompute import NoRecompute, Recompute
 from megatron_ko.config.speed import SpeedConfig
 from megatron_ko.config.trains import TrainsConfig
 
@@ -133,10 +134,19 @@ class ParallelConfig:
     """Tensor-parallel ranks, which split attention heads, feed-forward layers and vocabulary."""
     pipeline: Int32 = 1
     """Pipeline-parallel stages, which split the layers."""
+    virtual_pipeline: Int32 = 1
+    """Parts of each pipeline stage, far apart in the model, which take turns: less idle time, more communication and memory.
+    Above 1, the micro-batches of a step must be a multiple of pipeline."""
+    first_stage_layers: PositiveInt | None = None
+    """Layers of the first pipeline stage, which also has the embedding; by default all stages have equally many layers."""
+    last_stage_layers: PositiveInt | None = None
+    """Layers of the last pipeline stage, which also has the output and its logits; by default equally many."""
     context: Int32 = 1
     """Context-parallel ranks, which split each sequence."""
     sequence: Flag = False
     """Sequence parallelism: tensor-parallel ranks also split norms and residuals along the sequence."""
+    recompute: Recompute = Field(default_factory=NoRecompute)
+    """Activations that are computed again in the backward pass: none, selective or full; less memory, more time."""
 
 
 @section

@@ -144,6 +144,9 @@ def layout_on_gpus(count: int, training: TrainingConfig) -> tuple[int, list[str]
     layout = [
         f"parallel.tensor={tensor}",
         "parallel.pipeline=1",
+        "parallel.virtual_pipeline=1",
+        "parallel.first_stage_layers=none",
+        "parallel.last_stage_layers=none",
         "parallel.context=1",
         "precision.dtype=bf16",
     ]

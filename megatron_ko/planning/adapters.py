@@ -66,13 +66,19 @@ def split_dim(weight: Weight, factor: str) -> int | None:
 
 
 def adapter_parameters(
-    model: ModelConfig, rank: int, targets: Sequence[str], parallel: ParallelConfig | None = None
+    model: ModelConfig,
+    rank: int,
+    targets: Sequence[str],
+    parallel: ParallelConfig | None = None,
+    layers: int | None = None,
 ) -> int:
-    """Parameters of all adapters, or of those on one rank of ``parallel``."""
+    """Parameters of all adapters, or of those on one rank of ``parallel``, whose stage has ``layers``."""
     sizes, total = axis_sizes(model, 1), 0
     for weight in adapted_weights(targets):
         for factor in FACTORS:
             rows, columns = factor_shape(weight, factor, sizes, rank)
             ranks = parallel.tensor if parallel and split_dim(weight, factor) is not None else 1
             total += rows * columns // ranks
-    return total * model.layers // (parallel.pipeline if parallel else 1)
+    if layers is None:
+        layers = model.layers // (parallel.pipeline if parallel else 1)
+    return total * layers

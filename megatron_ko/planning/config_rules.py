@@ -32,6 +32,7 @@ from megatron_ko.planning import stages
 from megatron_ko.planning.fp8_rules import FP8_RULES, fp8_tokens
 from megatron_ko.planning.lora_rules import LORA_RULES
 from megatron_ko.planning.packing_rules import PACKING_RULES
+from megatron_ko.planning.pipeline_rules import PIPELINE_RULES, fill_pipeline
 from megatron_ko.planning.speed import SPEED_RULES
 from megatron_ko.planning.transformer_fields import transformer_config_fields, value_problem
 from megatron_ko.wording import format_count
@@ -76,12 +77,14 @@ def layout_rules(world_size: int | None) -> list[Rule]:
                     f"ranks), like every size of the batch; write {max(unit, size // unit * unit)}, or change micro_batch_size",
                 )
 
+    micro_batches_fill_pipeline = fill_pipeline(world_size)
     return [
         Rule(("model",), _model_shape),
         Rule(("model", "parallel"), _model_split),
         Rule(("model", "parallel", "training"), _sequence_split),
         Rule(("parallel",), layout_divides_ranks),
         Rule(("parallel", "training"), batch_divides_ranks),
+        Rule(("parallel", "training"), micro_batches_fill_pipeline),
         Rule(("training",), _ramp_reaches_batch),
         Rule(("training", "schedule"), _schedule_fits),
         Rule(("optimizer",), _decay_below_one),
@@ -95,6 +98,7 @@ def layout_rules(world_size: int | None) -> list[Rule]:
             for check, needs, more in (
                 (_sequence_split, ("model", "parallel", "training"), ("model", "parallel")),
                 (batch_divides_ranks, ("parallel", "training"), ("parallel",)),
+                (micro_batches_fill_pipeline, ("parallel", "training"), ("parallel",)),
                 (_schedule_fits, ("training", "schedule"), ()),
                 (fp8_tokens, ("parallel", "training", "precision"), ("parallel", "precision")),
             )
@@ -103,6 +107,7 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("checkpoint",), _permanent_checkpoints),
         Rule(("data",), _moving_mixture),
         Rule(("reporting",), _packages_installed),
+        *PIPELINE_RULES,
         *LORA_RULES,
         *PACKING_RULES,
         *FP8_RULES,
@@ -195,12 +200,6 @@ def _model_split(model: ModelConfig, parallel: ParallelConfig) -> Problems:
                 f"model.{name}",
                 f"{value} must be a multiple of parallel.tensor {parallel.tensor}, whose ranks split it; change either",
             )
-    if model.layers % parallel.pipeline:
-        yield (
-            "model.layers",
-            f"{model.layers} must be a multiple of parallel.pipeline {parallel.pipeline}, whose stages split the layers; "
-            "change either",
-        )
     if parallel.sequence and parallel.tensor == 1:
         yield (
             "parallel.sequence",
@@ -309,6 +308,16 @@ OWNED_FIELDS = {
     "init_method_std": "model.init_std",
     "tensor_model_parallel_size": "parallel.tensor", "pipeline_model_parallel_size": "parallel.pipeline",
     "context_parallel_size": "parallel.context", "sequence_parallel": "parallel.sequence",
+    "virtual_pipeline_model_parallel_size": "parallel.virtual_pipeline",
+    "microbatch_group_size_per_vp_stage": "parallel.pipeline", "overlap_p2p_comm": "parallel.virtual_pipeline",
+    "batch_p2p_comm": "parallel.virtual_pipeline",
+    "num_layers_in_first_pipeline_stage": "parallel.first_stage_layers",
+    "num_layers_in_last_pipeline_stage": "parallel.last_stage_layers",
+    "account_for_embedding_in_pipeline_split": "parallel.first_stage_layers",
+    "account_for_loss_in_pipeline_split": "parallel.last_stage_layers",
+    "pipeline_model_parallel_layout": "parallel.first_stage_layers and last_stage_layers",
+    "recompute_granularity": "parallel.recompute.type", "recompute_method": "parallel.recompute.method",
+    "recompute_num_layers": "parallel.recompute.layers", "recompute_modules": "parallel.recompute.modules",
     "bf16": "precision.dtype", "params_dtype": "precision.dtype", "pipeline_dtype": "precision.dtype",
     "fp8": "precision.fp8", "fp8_recipe": "precision.fp8.type", "fp8_param": "precision.fp8.parameter_gather",
     "first_last_layers_bf16": "precision.fp8.bf16_first_layers and bf16_last_layers",
@@ -331,8 +340,7 @@ OWNED_FIELDS = {
 
 # Fields that change only the speed and memory of the same model.
 RUNTIME_PREFIXES = (
-    "recompute_", "tp_comm_", "overlap_", "fp8_", "cpu_offloading", "fine_grained_activation_offloading",
-    "num_layers_in_", "account_for_", "batch_p2p_", "cuda_graph_", "enable_cuda_graph",
+    "tp_comm_", "overlap_", "fp8_", "cpu_offloading", "fine_grained_activation_offloading", "batch_p2p_sync", "cuda_graph_", "enable_cuda_graph",
     "attention_backend", "hidden_dropout", "deterministic_mode", "distribute_saved_activations",
     "memory_efficient_layer_norm", "persist_layer_norm", "num_layers_at_start_in_bf16", "num_layers_at_end_in_bf16",
     "first_last_layers_bf16", "barrier_with_", "deallocate_pipeline_outputs", "use_ring_exchange_p2p", "async_tensor_",

@@ -1,19 +1,25 @@
-"""Memory of one rank: parameters, gradients, optimizer state, activations, logits.
+"""Memory of one rank: parameters, gradients, optimizer state, activations.
 
-Parameters come from the table of weights, bytes per parameter from megatron-core's distributed optimizer. Activations of
-SwiGLU, RMSNorm and fused attention without dropout take about ``8h + 4h_q + 4h_kv + 6f`` bytes per token and layer in
-16 bits (derived from Korthikanti et al. 2022, arXiv 2205.05198). Fragmentation, workspaces and communication buffers
-are not counted.
+Parameters come from the table of weights, bytes per parameter from megatron-core's distributed optimizer;
+``planning.activations`` owns the activations. Fragmentation, workspaces and communication buffers are not counted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from megatron_ko.config.training import ModelConfig, ParallelConfig
+from megatron_ko.config.recompute import NoRecompute
+from megatron_ko.config.training import LoraConfig, ModelConfig, ParallelConfig
+from megatron_ko.planning.activations import StageShape, TrainedLayer, peak_bytes
+from megatron_ko.planning.adapters import adapted_weights, adapter_parameters, module_of
+from megatron_ko.planning.pipeline import chunks_in_flight, chunks_of_stage
 from megatron_ko.planning.selection import Selection
 from megatron_ko.planning.state_formats import PLAIN, StateFormats
-from megatron_ko.planning.weights import axis_sizes, stage_entries
+from megatron_ko.planning.weights import Weight, output_weight, stage_entries, weights_of
+
+Device = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class RankMemory:
     gradients_bytes: int
     optimizer_bytes: int
     activations_bytes: int
+    """At the peak of a step, with the gradients of single activations and matrices."""
     host_bytes: int = 0
     """Optimizer state in host memory, which is not part of the total."""
 
@@ -41,7 +48,8 @@ def parameters_of_stage(
     selection: Selection | None = None,
 ) -> int:
     """Parameters on one tensor-parallel rank of pipeline ``stage``; with ``selection``, those of tensors that train."""
-    entries = stage_entries(model, padded_vocab_size, stage, parallel.pipeline)
+    layers = [layer for chunk in chunks_of_stage(model.layers, parallel, stage) for layer in chunk]
+    entries = stage_entries(model, padded_vocab_size, stage, parallel.pipeline, layers)
     return sum(
         entry.size_per_rank(parallel.tensor)
         for entry in entries
@@ -49,7 +57,12 @@ def parameters_of_stage(
     )
 
 
-def rank_memory(
+def rank_memory(model: ModelConfig, parallel: ParallelConfig, **options: Any) -> RankMemory:
+    """Memory of the rank that needs most; the options are those of ``stage_memories``."""
+    return max(stage_memories(model, parallel, **options), key=lambda memory: memory.total_bytes)
+
+
+def stage_memories(
     model: ModelConfig,
     parallel: ParallelConfig,
     *,
@@ -59,66 +72,101 @@ def rank_memory(
     micro_batches: int,
     sequence_length: int,
     bytes_per_weight: int,
-    adapter_parameters: int | None = None,
+    device: Device = "cuda",
+    lora: LoraConfig | None = None,
     selection: Selection | None = None,
     formats: StateFormats = PLAIN,
-) -> RankMemory:
-    """Memory of the rank that needs most. The first stage keeps activations of up to ``pipeline`` micro-batches.
+) -> tuple[RankMemory, ...]:
+    """Memory of a rank of each pipeline stage.
 
-    With ``adapter_parameters``, those of adapters on one rank, only they have gradients and optimizer state. Weights that
-    ``selection`` freezes have neither; a matrix some of whose rows train has both whole. Activations are counted as if
-    everything trained.
+    With ``lora``, only adapters have gradients and optimizer state. Weights that ``selection`` freezes have neither; a matrix
+    some of whose rows train has both whole.
     """
-    return max(
-        (
-            _stage_memory(
-                model, parallel, stage, padded_vocab_size, data_parallel * parallel.context,
-                micro_batch_size * sequence_length // parallel.context, micro_batches, bytes_per_weight,
-                adapter_parameters, selection, formats,
-            )
-            for stage in range(parallel.pipeline)
-        ),
-        key=lambda memory: memory.total_bytes,
-    )  # fmt: skip
+    positions = sequence_length // parallel.context
+    shape = StageShape(
+        model=model,
+        parallel=parallel,
+        tokens=micro_batch_size * positions,
+        positions=positions,
+        width=bytes_per_weight,
+        fused=device == "cuda",
+        vocab_size=padded_vocab_size,
+    )
+    return tuple(
+        _stage_memory(shape, stage, data_parallel * parallel.context, micro_batches, lora, selection, formats)
+        for stage in range(parallel.pipeline)
+    )
 
 
 def _stage_memory(
-    model: ModelConfig,
-    parallel: ParallelConfig,
+    shape: StageShape,
     stage: int,
-    padded_vocab_size: int,
     shards: int,
-    tokens: int,
     micro_batches: int,
-    bytes_per_weight: int,
-    adapter_parameters: int | None,
+    lora: LoraConfig | None,
     selection: Selection | None,
     formats: StateFormats,
 ) -> RankMemory:
-    sizes = axis_sizes(model, padded_vocab_size)
-    count = parameters_of_stage(model, padded_vocab_size, parallel, stage)
-    trained = parameters_of_stage(model, padded_vocab_size, parallel, stage, selection)
-    master = formats.master if formats.master is not None else 4 if bytes_per_weight == 2 else 0
-    split, whole = 4 * sizes["q"] + 4 * sizes["kv"] + 6 * sizes["ffn"], 8 * sizes["hidden"]
-    per_token = split / parallel.tensor + whole / (parallel.tensor if parallel.sequence else 1)
-    in_flight = min(parallel.pipeline - stage, micro_batches)
-    per_stage = model.layers // parallel.pipeline
-    activations = per_stage * per_token * tokens * in_flight * bytes_per_weight / 2
-    layers = range(stage * per_stage, (stage + 1) * per_stage)
-    activations -= formats.saved_activations(model, parallel, layers) * tokens * in_flight
-    if stage == parallel.pipeline - 1:
-        activations += 10 * tokens * padded_vocab_size / parallel.tensor
-    if adapter_parameters is not None:
-        trained = adapter_parameters
-    entries = stage_entries(model, padded_vocab_size, stage, parallel.pipeline)
+    model, parallel, width = shape.model, shape.parallel, shape.width
+    count = parameters_of_stage(model, shape.vocab_size, parallel, stage)
+    trained = parameters_of_stage(model, shape.vocab_size, parallel, stage, selection)
+    chunks = chunks_of_stage(model.layers, parallel, stage)
+    adapters = 0
+    if lora is not None:
+        adapters = adapter_parameters(model, lora.rank, lora.targets, parallel, sum(map(len, chunks)))
+        trained = adapters
+    master = formats.master if formats.master is not None else 4 if width == 2 else 0
+    head_trains = lora is None and (selection is None or selection.trains(output_weight(model), None))
+    in_flight = chunks_in_flight(parallel, stage, micro_batches)
+    activations = peak_bytes(
+        shape,
+        [[_trained_layer(model, layer, lora, selection) for layer in chunk] for chunk in chunks],
+        in_flight=in_flight,
+        has_head=stage == parallel.pipeline - 1,
+        passes_gradients=stage > 0
+        or not isinstance(parallel.recompute, NoRecompute)
+        or (lora is None and (selection is None or _embedding_trains(model, selection))),
+        head_trains=head_trains,
+    )
+    layers = [layer for chunk in chunks for layer in chunk]
+    if isinstance(parallel.recompute, NoRecompute):  # what is computed again is not kept in FP8 either
+        saved = formats.saved_activations(model, parallel, layers) * shape.tokens
+        activations -= int(saved * in_flight / len(chunks))
+    entries = stage_entries(model, shape.vocab_size, stage, parallel.pipeline, layers)
     state = -(-trained * (master + 2 * formats.moment) // shards)
     on_host = int(state * formats.offloaded)
     return RankMemory(
         parameters=count,
-        weights_bytes=(count + (adapter_parameters or 0)) * bytes_per_weight
-        + formats.copies(entries, model, parallel.tensor),
+        weights_bytes=(count + adapters) * width + formats.copies(entries, model, parallel.tensor),
         gradients_bytes=trained * formats.gradient,
         optimizer_bytes=state - on_host,
-        activations_bytes=int(activations),
+        activations_bytes=activations,
         host_bytes=on_host,
     )
+
+
+def _embedding_trains(model: ModelConfig, selection: Selection) -> bool:
+    return any(selection.trains(weight, None) for weight in weights_of(model) if weight.depth == "first")
+
+
+def _trained_layer(
+    model: ModelConfig, layer: int, lora: LoraConfig | None, selection: Selection | None
+) -> TrainedLayer:
+    """What of a layer trains."""
+    if lora is not None:
+        modules = {module_of(weight).rpartition("linear_")[2] for weight in adapted_weights(lora.targets)}
+        return TrainedLayer(*(name in modules for name in _MATRICES), norms=False, weights=False)
+    if selection is None:
+        return TrainedLayer()
+    rows = [weight for weight in weights_of(model) if weight.per_layer]
+
+    def trains(wanted: Sequence[Weight]) -> bool:
+        return any(selection.trains(weight, layer) for weight in wanted)
+
+    return TrainedLayer(
+        *(trains([row for row in rows if f"linear_{name}.weight" in row.stored]) for name in _MATRICES),
+        norms=trains([row for row in rows if row.start == "ones"]),
+    )
+
+
+_MATRICES = ("qkv", "proj", "fc1", "fc2")

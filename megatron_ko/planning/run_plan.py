@@ -10,11 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from megatron_ko.config.training import Config, DataConfig, ParallelConfig, TrainingConfig
+from megatron_ko.config.training import Config, DataConfig, TrainingConfig
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning import batch_ramp, document_spans, flops, gpu_lines, memory, stage_table
 from megatron_ko.planning.adapters import adapter_parameters
+from megatron_ko.planning.pipeline import chunks_of_stage, describe_layers
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.selection import trainable_parameters
 from megatron_ko.planning.stages import Stage, stages_of
@@ -52,6 +53,7 @@ class Plan:
     parameters: int
     flops_per_token: float
     memory: memory.RankMemory
+    """Of the fullest rank."""
     shares: tuple[SetShare, ...]
     tokenizer_size: int | None = None
     """Tokens of the data's tokenizer; the embedding may have more rows. None if the data does not exist yet."""
@@ -68,6 +70,8 @@ class Plan:
     document_span: float | None = None
     """Tokens of a sequence that a token's document fills on average, which attention within documents is counted with; None
     where whole sequences are counted."""
+    stage_memories: tuple[memory.RankMemory, ...] = ()
+    """Memory of a rank of each pipeline stage; in a run with stages of training, of the one that needs most."""
     model_source: str = ""
     """Where the fields of the model come from, if not from the configuration."""
 
@@ -150,10 +154,24 @@ class Plan:
         data = world_size // (parallel.tensor * parallel.pipeline * parallel.context)
         padded = padded_vocab_size(vocab_size, config.model.vocab_multiple)
         micro_batches = training.global_batch_size // (training.micro_batch_size * data)
-        on_rank, adapters = (_adapter_parameters(config, layout) for layout in (parallel, None))
+        adapters = _adapter_parameters(config)
         selection = stage.selection(vocab_size)
         span = _document_span(config, manifest)
         attended = training.sequence_length if span is None else span
+        memories = memory.stage_memories(
+            config.model,
+            parallel,
+            padded_vocab_size=padded,
+            data_parallel=data,
+            micro_batch_size=training.micro_batch_size,
+            micro_batches=micro_batches,
+            sequence_length=training.sequence_length,
+            bytes_per_weight=2 if config.precision.dtype == "bf16" else 4,
+            device=config.run.device,
+            lora=config.lora,
+            selection=selection,
+            formats=formats_of(config),
+        )
         return Plan(
             world_size=world_size,
             tensor=parallel.tensor,
@@ -169,19 +187,8 @@ class Plan:
             padded_vocab_size=padded,
             parameters=parameter_count(config.model, vocab_size),
             flops_per_token=flops.flops_per_token(config.model, padded, attended, adapters),
-            memory=memory.rank_memory(
-                config.model,
-                parallel,
-                padded_vocab_size=padded,
-                data_parallel=data,
-                micro_batch_size=training.micro_batch_size,
-                micro_batches=micro_batches,
-                sequence_length=training.sequence_length,
-                bytes_per_weight=2 if config.precision.dtype == "bf16" else 4,
-                adapter_parameters=on_rank,
-                selection=selection,
-                formats=formats_of(config),
-            ),
+            memory=max(memories, key=lambda of_stage: of_stage.total_bytes),
+            stage_memories=memories,
             stage=stage,
             trainable=trainable_parameters(selection, config.model, vocab_size),
             shares=_shares(config, stage.steps, manifest) if manifest else (),
@@ -211,6 +218,7 @@ class Plan:
             f"fragmentation",
             f"             weights {used.weights_bytes / gib:.2f}, gradients {used.gradients_bytes / gib:.2f}, optimizer {used.optimizer_bytes / gib:.2f}, "
             f"activations {used.activations_bytes / gib:.2f}",
+            *self._pipeline_lines(),
         ]
         if self.stage is not None:
             lines += gpu_lines.lines_of(self.stage.config, self.padded_vocab_size, used)
@@ -252,6 +260,20 @@ class Plan:
         )
         return [f"{'' if number else 'packing':<12} {line}" for number, line in enumerate(lines)]
 
+    def _pipeline_lines(self) -> list[str]:
+        """Layers and memory of each pipeline stage, if there are several."""
+        if self.pipeline == 1 or self.stage is None:
+            return []
+        config, lines = self.stage.config, []
+        for number, used in enumerate(self.stage_memories):
+            layers = describe_layers(chunks_of_stage(config.model.layers, config.parallel, number))
+            head = "pipeline    " if number == 0 else "            "
+            lines.append(
+                f"{head} stage {number:<3} {layers}; {used.total_bytes / 2**30:.2f} GiB, of which activations "
+                f"{used.activations_bytes / 2**30:.2f}"
+            )
+        return lines
+
     def _adapter_lines(self) -> list[str]:
         if self.adapter_parameters is None:
             return []
@@ -261,10 +283,10 @@ class Plan:
         ]
 
 
-def _adapter_parameters(config: Config, parallel: ParallelConfig | None) -> int | None:
+def _adapter_parameters(config: Config) -> int | None:
     if config.lora is None:
         return None
-    return adapter_parameters(config.model, config.lora.rank, config.lora.targets, parallel)
+    return adapter_parameters(config.model, config.lora.rank, config.lora.targets)
 
 
 def _document_span(config: Config, manifest: Manifest | None) -> float | None:
@@ -279,6 +301,7 @@ def _document_span(config: Config, manifest: Manifest | None) -> float | None:
 
 def _plan_of_stages(config: Config, world_size: int, manifest: Manifest | None) -> Plan:
     plans = tuple((stage, Plan._of_stage(stage, world_size, manifest)) for stage in stages_of(config))
+    fullest = max((plan for _, plan in plans), key=lambda plan: plan.memory.total_bytes)
     tokens = sum(plan.total_tokens for _, plan in plans)
     sets: dict[str, list[SetShare]] = {}
     for _, plan in plans:
@@ -293,7 +316,8 @@ def _plan_of_stages(config: Config, world_size: int, manifest: Manifest | None) 
     return dataclasses.replace(
         plans[0][1],
         steps=sum(plan.steps for _, plan in plans),
-        memory=max((plan.memory for _, plan in plans), key=lambda memory: memory.total_bytes),
+        memory=fullest.memory,
+        stage_memories=fullest.stage_memories,
         shares=tuple(shares),
         stages=plans,
     )

@@ -41,7 +41,7 @@ class StateFormats:
             if entry.layer is not None and entry.layer in self.fp8_layers and multiplies(entry.weight, model)
         )
 
-    def saved_activations(self, model: ModelConfig, parallel: ParallelConfig, layers: range) -> float:
+    def saved_activations(self, model: ModelConfig, parallel: ParallelConfig, layers: Iterable[int]) -> float:
         """Bytes per token that FP8 inputs of matrix products save in ``layers``: one of two for each value."""
         count = len(set(layers) & set(self.fp8_layers))
         sizes = axis_sizes(model, 0)

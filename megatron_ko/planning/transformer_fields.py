@@ -20,8 +20,7 @@ _NAMES = {"bool": "true or false", "int": "an integer", "float": "a number", "st
 _TYPES: dict[str, tuple[type, ...]] = {
     "bool": (bool,), "int": (int,), "float": (int, float), "str": (str,), "None": (type(None),)
 }  # fmt: skip
-_MINIMUMS = {"fp8_interval": 1, "fp8_amax_history_len": 1, "recompute_num_layers": 1,
-             "num_layers_in_first_pipeline_stage": 1, "num_layers_in_last_pipeline_stage": 1}  # fmt: skip
+_MINIMUMS = {"fp8_interval": 1, "fp8_amax_history_len": 1}
 """Fields that count from 1; other integers count from 0."""
 
 

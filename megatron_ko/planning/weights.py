@@ -16,6 +16,7 @@ in ``axis_sizes`` or a new ``Join``.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -203,8 +204,10 @@ def multiplies(weight: Weight, model: ModelConfig) -> bool:
     return weight.use == "product" or weight == output_weight(model)
 
 
-def stage_entries(model: ModelConfig, vocab_size: int, stage: int, stages: int) -> list[Entry]:
-    """Tensors of one of ``stages`` equal pipeline stages, layer by layer.
+def stage_entries(
+    model: ModelConfig, vocab_size: int, stage: int, stages: int, layers: Iterable[int] | None = None
+) -> list[Entry]:
+    """Tensors of one of ``stages`` pipeline stages, layer by layer; without its ``layers``, of equal stages.
 
     The last of several stages has a copy of tied embeddings.
     """
@@ -216,9 +219,9 @@ def stage_entries(model: ModelConfig, vocab_size: int, stage: int, stages: int) 
     def at(depth: Depth, layer: int | None = None) -> list[Entry]:
         return [Entry(weight, layer, shape) for weight, shape in shapes[depth]]
 
-    is_first, is_last, layers = stage == 0, stage == stages - 1, model.layers // stages
+    is_first, is_last, equal = stage == 0, stage == stages - 1, model.layers // stages
     result = at("first") if is_first else []
-    for layer in range(stage * layers, (stage + 1) * layers):
+    for layer in range(stage * equal, (stage + 1) * equal) if layers is None else layers:
         result += at("layer", layer)
     if is_last:
         result += at("last")

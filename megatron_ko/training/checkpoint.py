@@ -30,6 +30,7 @@ from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.training import partial_state
 from megatron_ko.training.checkpoint_index import check_objects, read_index
+from megatron_ko.training.chunks import chunks_of, named_chunks
 from megatron_ko.training.lora import adapter_state
 from megatron_ko.training.model import unwrap
 from megatron_ko.training.optimizer import prime, relabel_groups, torch_adams
@@ -234,7 +235,11 @@ def _model_state(gpt: Any, with_history: bool = True) -> dict[str, Any]:
     """
     if adapters := adapter_state(gpt):
         return adapters
-    state = gpt.sharded_state_dict(metadata=dict(SHARDING))
+    state = {
+        f"{prefix}{name}": value
+        for prefix, chunk in named_chunks(gpt)
+        for name, value in chunk.sharded_state_dict(metadata=dict(SHARDING)).items()
+    }
     if with_history and gpt.config.fp8 and gpt.config.fp8_recipe == "delayed":
         return state
     return {name: value for name, value in state.items() if not name.endswith("_extra_state")}
@@ -331,7 +336,7 @@ def check_replicas(ddp_model: Any) -> None:
     from megatron.core.utils import check_param_hashes_across_dp_replicas
 
     with _quiet():
-        same = check_param_hashes_across_dp_replicas([ddp_model])
+        same = check_param_hashes_across_dp_replicas(chunks_of(ddp_model))
     if not same:
         raise CheckpointError(
             "weights differ between data-parallel ranks after loading; use another checkpoint",

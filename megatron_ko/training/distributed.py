@@ -19,6 +19,7 @@ import torch.distributed as dist
 
 from megatron_ko.config.training import ParallelConfig, RunConfig
 from megatron_ko.errors import CheckpointError, ConfigError, first_line
+from megatron_ko.planning.pipeline import is_virtual
 from megatron_ko.training import cpu, megatron_notes
 from megatron_ko.training import stop as stop_signals
 
@@ -91,6 +92,7 @@ def start(
     parallel_state.initialize_model_parallel(
         tensor_model_parallel_size=parallel.tensor,
         pipeline_model_parallel_size=parallel.pipeline,
+        virtual_pipeline_model_parallel_size=parallel.virtual_pipeline if is_virtual(parallel) else None,
         context_parallel_size=parallel.context,
         distributed_timeout_minutes=max(1, round(run.timeout_s / 60)),
     )

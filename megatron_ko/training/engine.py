@@ -18,6 +18,7 @@ from megatron_ko.planning.installed import find_engine, is_older
 from megatron_ko.planning.speed import Switches
 from megatron_ko.training import vocabulary
 from megatron_ko.training.attention import CausalAttention
+from megatron_ko.training.chunks import chunks_of
 from megatron_ko.training.engine_attention import engine_attention
 
 
@@ -28,7 +29,7 @@ def engine_spec(config: Any, switches: Switches, within_documents: bool = False)
     """
     from megatron.core.models.gpt import gpt_layer_specs
 
-    layer = gpt_layer_specs.get_gpt_layer_with_transformer_engine_spec(qk_layernorm=config.qk_layernorm)
+    layer: Any = gpt_layer_specs.get_gpt_layer_with_transformer_engine_spec(qk_layernorm=config.qk_layernorm)
     if not switches.fused_norm_linear:
         from megatron.core.extensions.transformer_engine import TEColumnParallelLinear, TENorm
 
@@ -177,11 +178,13 @@ def use_adam(name: str) -> None:
 
 def sync_weights(ddp_model: Any) -> None:
     """Gathers weights that the next forward pass would gather: after an update, a rank has only its own shard. Collective."""
-    if ddp_model.ddp_config.overlap_param_gather:
-        ddp_model.start_param_sync(force_sync=True)
+    for chunk in chunks_of(ddp_model):
+        if chunk.ddp_config.overlap_param_gather:
+            chunk.start_param_sync(force_sync=True)
 
 
 def end_overlap(ddp_model: Any) -> None:
     """Gathers the weights and removes the hooks of a wrapper that another one replaces. Collective."""
-    if ddp_model.ddp_config.overlap_param_gather:
-        ddp_model.disable_forward_pre_hook()
+    for chunk in chunks_of(ddp_model):
+        if chunk.ddp_config.overlap_param_gather:
+            chunk.disable_forward_pre_hook()

@@ -30,6 +30,7 @@ from megatron_ko.planning.adapters import (
 )
 from megatron_ko.planning.weights import TABLE, Weight, axis_sizes
 from megatron_ko.training import distributed
+from megatron_ko.training.chunks import chunks_of
 
 
 class LoraSettings(Protocol):
@@ -140,14 +141,11 @@ def attach(gpt: Any, model: ModelConfig, settings: LoraSettings, seed: int = 0) 
     rows: dict[str, list[Weight]] = {}
     for weight in adapted_weights(settings.targets):
         rows.setdefault(module_of(weight), []).append(weight)
-    for layer in gpt.decoder.layers:
+    for layer in (layer for chunk in chunks_of(gpt) for layer in chunk.decoder.layers):
         for name, weights in rows.items():
             _adapt(
                 layer.get_submodule(name), weights, layer.layer_number - 1, model, settings, gpt.config, seed
             )
-    if gpt.pre_process and gpt.config.recompute_granularity == "full":
-        # a recomputed layer whose input needs no gradient would get none for its adapters
-        gpt.embedding.register_forward_hook(lambda module, inputs, output: output.requires_grad_())
 
 
 def _adapt(

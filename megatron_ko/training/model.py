@@ -28,10 +28,18 @@ from megatron_ko.config.training import (
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.planning.installed import find_apex
 from megatron_ko.planning.megatron_version import missing_for
+from megatron_ko.planning.pipeline import is_virtual
 from megatron_ko.planning.speed import Switches, decide
 from megatron_ko.planning.weights import Stored, padded_vocab_size, stored_tensors
 from megatron_ko.training import engine
 from megatron_ko.training.attention import CausalAttention
+from megatron_ko.training.chunks import (
+    chunks_of,
+    join_chunks,
+    pipeline_fields,
+    prepare_recompute,
+    recompute_fields,
+)
 from megatron_ko.training.megatron_fields import data_parallel_fields, transformer_fields
 from megatron_ko.training.vocabulary import token_losses
 
@@ -88,6 +96,8 @@ def transformer_config(
         pipeline_model_parallel_size=parallel.pipeline,
         context_parallel_size=parallel.context,
         sequence_parallel=parallel.sequence,
+        **pipeline_fields(parallel),
+        **recompute_fields(parallel.recompute),
         params_dtype=dtype,
         pipeline_dtype=dtype,
         bf16=precision.dtype == "bf16",
@@ -101,6 +111,7 @@ def transformer_config(
     with warnings.catch_warnings():
         # caused by a default of megatron-core itself
         warnings.filterwarnings("ignore", message="full scope is deprecated")
+        warnings.filterwarnings("ignore", message="If you are using transformer_engine")
         try:
             return TransformerConfig(**{**fields, **model.extra})
         except (AssertionError, TypeError, ValueError) as error:
@@ -108,7 +119,7 @@ def transformer_config(
             raise ConfigError([Problem("", "model.extra", message, "rejected-by-megatron-core")]) from error
 
 
-def _block_spec(config: Any, switches: Switches, within_documents: bool) -> Any:
+def _block_spec(config: Any, switches: Switches, within_documents: bool, chunk: int | None) -> Any:
     """Layers of Transformer Engine, or megatron-core's with our modules."""
     from megatron.core.models.gpt import gpt_layer_specs
     from megatron.core.transformer.transformer_block import (
@@ -126,7 +137,8 @@ def _block_spec(config: Any, switches: Switches, within_documents: bool) -> Any:
     if config.qk_layernorm:
         attention.q_layernorm = attention.k_layernorm = RMSNorm
     norm: Any = RMSNorm
-    return TransformerBlockSubmodules(layer_specs=[layer] * get_num_layers_to_build(config), layer_norm=norm)
+    layers = get_num_layers_to_build(config, chunk)
+    return TransformerBlockSubmodules(layer_specs=[layer] * layers, layer_norm=norm)
 
 
 def build_gpt(
@@ -140,41 +152,60 @@ def build_gpt(
     switches: Switches | None = None,
     within_documents: bool = False,
 ) -> Any:
-    """Builds this rank's part of the GPT in the layout of ``distributed.start``.
+    """Builds this rank's part of the GPT in the layout of ``distributed.start``: a ``GPTModel``, or the ``Chunks`` of a virtual
+    pipeline.
 
     ``vocab_size`` is the number of tokens without padding; logits of padding are computed, too, and mean nothing. A loss
     reads it as ``real_vocab_size``. Without ``seed``, weights are not initialized (to be loaded).
     ``switches`` are by default those of this machine; adapters need own layers.
     ``within_documents``: batches come with ``documents.STARTS``.
     """
+    switches = switches or decide(SpeedConfig(), device.type, precision.fp8)
+    config = transformer_config(model, parallel, precision, device.type, switches)
+    numbers = range(parallel.virtual_pipeline) if is_virtual(parallel) else (None,)
+    build = partial(_build_chunk, config, model, vocab_size, device, switches, within_documents)
+    gpt = join_chunks([build(number) for number in numbers])
+    if missing_for("0.19"):
+        _mark_split_weights(gpt, model)
+    if seed is not None:
+        initialize(gpt, model, vocab_size, seed)
+    for part in chunks_of(gpt):
+        engine.finish_layers(part, switches)
+    return gpt
+
+
+def _build_chunk(
+    config: Any,
+    model: ModelConfig,
+    vocab_size: int,
+    device: torch.device,
+    switches: Switches,
+    within_documents: bool,
+    chunk: int | None,
+) -> Any:
+    """The whole part of this rank, or one chunk of it."""
     from megatron.core import parallel_state
     from megatron.core.models.gpt import GPTModel
 
-    switches = switches or decide(SpeedConfig(), device.type, precision.fp8)
-    config = transformer_config(model, parallel, precision, device.type, switches)
-    padded = padded_vocab_size(vocab_size, model.vocab_multiple)
     gpt = GPTModel(
         config,
-        _block_spec(config, switches, within_documents),
-        vocab_size=padded,
+        _block_spec(config, switches, within_documents, chunk),
+        vocab_size=padded_vocab_size(vocab_size, model.vocab_multiple),
         max_sequence_length=model.max_sequence_length,
-        pre_process=parallel_state.is_pipeline_first_stage(),
-        post_process=parallel_state.is_pipeline_last_stage(),
+        pre_process=parallel_state.is_pipeline_first_stage(ignore_virtual=False, vp_stage=chunk),
+        post_process=parallel_state.is_pipeline_last_stage(ignore_virtual=False, vp_stage=chunk),
         share_embeddings_and_output_weights=model.tied_embeddings,
         position_embedding_type="rope",
         rotary_base=model.rope.base,  # type: ignore[arg-type]
+        vp_stage=chunk,
     )
-    if missing_for("0.19"):
-        _mark_split_weights(gpt, model)
     gpt.to(device)
     if isinstance(model.rope.scaling, Llama3RopeScaling):
         gpt.rotary_pos_emb.inv_freq = llama3_frequencies(gpt.rotary_pos_emb.inv_freq, model.rope.scaling)
     setattr(gpt, "real_vocab_size", vocab_size)  # noqa: B010
     setattr(gpt, _ROPE_BASE, model.rope.base)
     gpt.compute_language_model_loss = partial(token_losses, vocab_size)  # padding takes no probability
-    if seed is not None:
-        initialize(gpt, model, vocab_size, seed)
-    engine.finish_layers(gpt, switches)
+    prepare_recompute(gpt)
     return gpt
 
 
@@ -194,15 +225,16 @@ def _mark_split_weights(gpt: Any, model: ModelConfig) -> None:
 
 def set_rope_base(gpt: Any, model: ModelConfig) -> None:
     """Gives a built GPT the rotary frequencies of ``model.rope``, as ``build_gpt`` does."""
-    if getattr(gpt, _ROPE_BASE) == model.rope.base:
-        return
-    rope, dim = gpt.rotary_pos_emb, head_size(model)
-    exponents = torch.arange(0, dim, 2, dtype=torch.float32, device=rope.inv_freq.device) / dim
-    rope.inv_freq = 1.0 / (model.rope.base**exponents)
-    if isinstance(model.rope.scaling, Llama3RopeScaling):
-        rope.inv_freq = llama3_frequencies(rope.inv_freq, model.rope.scaling)
-    type(rope).forward.cache_clear()  # megatron-core caches the embedding of each length
-    setattr(gpt, _ROPE_BASE, model.rope.base)
+    for chunk in chunks_of(gpt):
+        if getattr(chunk, _ROPE_BASE) == model.rope.base:
+            continue
+        rope, dim = chunk.rotary_pos_emb, head_size(model)
+        exponents = torch.arange(0, dim, 2, dtype=torch.float32, device=rope.inv_freq.device) / dim
+        rope.inv_freq = 1.0 / (model.rope.base**exponents)
+        if isinstance(model.rope.scaling, Llama3RopeScaling):
+            rope.inv_freq = llama3_frequencies(rope.inv_freq, model.rope.scaling)
+        type(rope).forward.cache_clear()  # megatron-core caches the embedding of each length
+        setattr(chunk, _ROPE_BASE, model.rope.base)
 
 
 def llama3_frequencies(frequencies: Tensor, scaling: Llama3RopeScaling) -> Tensor:
@@ -267,7 +299,8 @@ def _stored_weights(gpt: Any, model: ModelConfig) -> list[tuple[Stored, Any]]:
     """
     table = {stored.name: stored for stored in stored_tensors(model)}
     names = {id(parameter): name for name, parameter in gpt.named_parameters()}
-    values = [v for v in gpt.sharded_state_dict().values() if id(getattr(v, "data", None)) in names]
+    described = [v for chunk in chunks_of(gpt) for v in chunk.sharded_state_dict().values()]
+    values = [value for value in described if id(getattr(value, "data", None)) in names]
     undescribed = set(names) - {id(value.data) for value in values}
     unknown = sorted({value.key for value in values} - set(table)) + [names[i] for i in undescribed]
     if unknown:
@@ -314,22 +347,30 @@ def local_weights(gpt: Any, model: ModelConfig) -> list[LocalWeight]:
 
 
 def wrap(gpt: Any, switches: Switches | None = None, fp8: Fp8 | None = None) -> Any:
-    """Wraps the GPT in megatron-core's mixed precision and distributed data parallel, ready for its optimizer."""
+    """Wraps the GPT in megatron-core's mixed precision and distributed data parallel, ready for its optimizer; chunks remain
+    chunks."""
+    fields = data_parallel_fields(fp8 or NoFp8(), switches or Switches())
+    return join_chunks([_wrap_chunk(chunk, number, fields) for number, chunk in enumerate(chunks_of(gpt))])
+
+
+def _wrap_chunk(gpt: Any, number: int, fields: dict[str, Any]) -> Any:
     from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
     from megatron.core.transformer.module import Float16Module
 
     config = gpt.config
     module = Float16Module(config, gpt) if config.bf16 else gpt
-    settings = DistributedDataParallelConfig(**data_parallel_fields(fp8 or NoFp8(), switches or Switches()))
-    ddp_model = DistributedDataParallel(config, settings, module)
+    settings = DistributedDataParallelConfig(**fields)
+    ddp_model = DistributedDataParallel(config, settings, module, disable_bucketing=number > 0)
     ddp_model.broadcast_params()
     return ddp_model
 
 
 def unwrap(ddp_model: Any) -> Any:
-    """Returns the ``GPTModel`` inside."""
+    """Returns the ``GPTModel`` inside, or the ``Chunks`` of them."""
     from megatron.core.models.gpt import GPTModel
 
+    if len(chunks := chunks_of(ddp_model)) > 1:
+        return join_chunks([unwrap(chunk) for chunk in chunks])
     while not isinstance(ddp_model, GPTModel):
         ddp_model = ddp_model.module
     return ddp_model

@@ -14,6 +14,7 @@ import torch
 from megatron_ko.config.fp8 import Fp8, NoFp8
 from megatron_ko.config.training import OptimizerConfig
 from megatron_ko.planning.speed import Switches
+from megatron_ko.training.chunks import chunks_of
 from megatron_ko.training.engine import use_adam
 from megatron_ko.training.megatron_fields import optimizer_fields
 
@@ -48,7 +49,7 @@ def build_optimizer(
     overrides: dict[Any, Any] = get_standard_config_overrides(settings)
     if config.embedding_learning_rate is not None:
         overrides[ParamKey(attr="is_embedding_or_output_parameter")] = {"is_decoupled_lr": True}
-    optimizer = get_megatron_optimizer(settings, [ddp_model], config_overrides=overrides)
+    optimizer = get_megatron_optimizer(settings, chunks_of(ddp_model), config_overrides=overrides)
     for adam in torch_adams(optimizer):
         for group in adam.param_groups:
             group["fused"] = True  # one pass over memory; torch's default loops over tensors

@@ -16,12 +16,13 @@ from torch import Tensor
 
 from megatron_ko.config.training import OptimizerConfig, PrecisionConfig, TrainingConfig
 from megatron_ko.planning.speed import Switches
+from megatron_ko.training.chunks import chunks_of, deal_batches
 from megatron_ko.training.data import Batch
 from megatron_ko.training.distributed import World, broadcast_from_last_stage, on_all_ranks
 from megatron_ko.training.engine import sync_weights
 from megatron_ko.training.freezing import Frozen, RowFreezer
 from megatron_ko.training.losses import CrossEntropy, Loss
-from megatron_ko.training.model import wrap
+from megatron_ko.training.model import unwrap, wrap
 from megatron_ko.training.optimizer import build_optimizer, clip_and_update, gradient_norm
 from megatron_ko.training.skipping import AFTER_DIVERGENCE, Divergence, Guard
 
@@ -82,8 +83,9 @@ def connect(ddp_model: Any, optimizer: Any, freezer: RowFreezer | None = None) -
         finalize_model_grads(*arguments, **options)
         frozen.zero_gradients()
 
-    config = ddp_model.module.config if hasattr(ddp_model.module, "config") else ddp_model.config
-    config.no_sync_func = ddp_model.no_sync
+    chunks = chunks_of(ddp_model)
+    config = unwrap(chunks[0]).config  # one object for all chunks
+    config.no_sync_func = chunks[0].no_sync if len(chunks) == 1 else [chunk.no_sync for chunk in chunks]
     config.grad_scale_func = optimizer.scale_loss
     config.finalize_model_grads_func = (
         partial(finalize_and_freeze, freezer) if freezer else finalize_model_grads
@@ -96,7 +98,8 @@ def train_step(
     """Consumes ``micro_batches`` batches, each [micro-batch, sequence], and updates the weights once, unless the guard
     finds loss or gradients unfit: then weights and optimizer state stay as they are. Collective."""
     ddp_model, optimizer, loss = trainee.ddp_model, trainee.optimizer, trainee.loss
-    ddp_model.zero_grad_buffer()
+    for chunk in chunks_of(ddp_model):
+        chunk.zero_grad_buffer()
     optimizer.zero_grad()
     totals = sum_batches(ddp_model, batches, world, training, micro_batches, forward_only=False, loss=loss)
     means = dict(zip(loss.names, _means(totals)))
@@ -146,10 +149,12 @@ def sum_batches(
     """
     from megatron.core.pipeline_parallel import get_forward_backward_func
 
+    chunks = chunks_of(ddp_model)
+    count, iterators = deal_batches(batches, count, chunks)
     outputs = get_forward_backward_func()(
         forward_step_func=partial(_forward_step, loss),
-        data_iterator=batches,
-        model=[ddp_model],
+        data_iterator=iterators,
+        model=chunks,
         num_microbatches=count,
         seq_length=training.sequence_length,
         micro_batch_size=training.micro_batch_size,

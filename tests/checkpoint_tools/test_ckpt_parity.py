@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,12 +85,14 @@ def _resave(rank: int, init_method: str, source: Path, target: Path) -> None:
     checkpoint = Checkpoint.read(source)
     run = RunConfig(folder=str(target), device="cpu", timeout_s=60.0)
     # 3 layers are uneven on 2 pipeline stages: 2 and 1
-    layouts = {"tensor": {}, "pipeline": {"num_layers_in_first_pipeline_stage": 2}}
-    for layout, extra in layouts.items():
-        parallel = ParallelConfig(**{layout: 2})
+    layouts = {
+        "tensor": ParallelConfig(tensor=2),
+        "pipeline": ParallelConfig(pipeline=2, first_stage_layers=2),
+    }
+    for layout, parallel in layouts.items():
         world = distributed.start(run, parallel, rank, 2, f"{init_method}.{layout}")
         gpt = build_gpt(
-            replace(checkpoint.model, extra=extra),
+            checkpoint.model,
             parallel,
             PrecisionConfig(dtype="fp32"),
             vocab_size=checkpoint.vocab_size,

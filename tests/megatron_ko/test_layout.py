@@ -58,7 +58,7 @@ def broken(valid: str, overrides: list[str], ranks: int | None) -> dict[str, Pro
         (["model.heads=2", "model.kv_groups=1", "parallel.tensor=2"], 2, "model.kv_groups", "model-split", "1 parallel.tensor 2"),
         (["model.ffn_hidden_size=130", "parallel.tensor=4"], 4, "model.ffn_hidden_size", "model-split", "130 4"),
         (["model.vocab_multiple=2", "parallel.tensor=4"], 4, "model.vocab_multiple", "model-split", "2 4"),
-        (["parallel.pipeline=3"], 3, "model.layers", "model-split", "8 parallel.pipeline 3"),
+        (["parallel.pipeline=3"], 3, "model.layers", "pipeline-split", "8 parallel.pipeline 3"),
         (["parallel.sequence=true"], 1, "parallel.sequence", "model-split", "parallel.tensor 1"),
         (["training.sequence_length=256"], 1, "training.sequence_length", "sequence-split", "256 128"),
         (["training.sequence_length=62", "parallel.context=2"], 2, "training.sequence_length", "sequence-split", "62 4"),
@@ -152,7 +152,7 @@ def test_fp8_with_fp32_weights_is_a_second_mistake(valid):
         (["schedule.warmup_steps=10"], 1),
         (["schedule={type: wsd, warmup_steps: 4, decay_steps: 6}"], 1),
         (["schedule={type: multistep}"], 1),
-        (["model.extra.recompute_granularity=full", "model.extra.masked_softmax_fusion=false"], 1),
+        (["model.extra.deterministic_mode=true", "model.extra.masked_softmax_fusion=false"], 1),
         (["run.device=cuda", "model.extra.masked_softmax_fusion=true"], 1),
         (["run.device=cuda", "precision.fp8=delayed"], 1),  # planning needs no Transformer Engine
         (["parallel.tensor=4"], None),  # without a number of ranks, rules about it are skipped

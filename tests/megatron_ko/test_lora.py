@@ -444,8 +444,7 @@ def test_layout_trains_like_one_rank(one_rank, model, name):
 @pytest.mark.slow
 def test_recomputed_layers_train_their_adapters(one_rank):
     config, folder = one_rank("tied")
-    full = "{recompute_granularity: full, recompute_method: uniform, recompute_num_layers: 1}"
-    ranks.train(config, [*_TWENTY, f"model.extra={full}", f"run.folder={folder / 'recomputed'}"])
+    ranks.train(config, [*_TWENTY, "parallel.recompute.type=full", f"run.folder={folder / 'recomputed'}"])
     assert_equal_curves(curve(folder / "recomputed"), curve(folder / "one"))
 
 

@@ -48,6 +48,14 @@ LAYOUTS = {
     "TP2 x PP2": (4, ["parallel.tensor=2", "parallel.pipeline=2"]),
     "TP2 with sequence parallel": (2, ["parallel.tensor=2", "parallel.sequence=true"]),
     "CP2": (2, ["parallel.context=2"]),
+    "PP2 x V2, selective": (
+        2,
+        ["parallel.pipeline=2", "parallel.virtual_pipeline=2", "parallel.recompute.type=selective"],
+    ),
+    "PP2, 3 and 1, full": (
+        2,
+        ["parallel.pipeline=2", "parallel.first_stage_layers=3", "parallel.recompute.type=full"],
+    ),
 }
 DEFAULT = [("untied", "TP2")]
 CASES = [
