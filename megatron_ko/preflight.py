@@ -44,7 +44,7 @@ from megatron_ko.planning.config_rules import data_problems, layout_rules
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import Plan, mixture_until
-from megatron_ko.planning.stages import check_same_stages, stages_of
+from megatron_ko.planning.stages import Stage, check_same_stages, stages_of
 from megatron_ko.wording import format_count
 
 
@@ -91,11 +91,12 @@ class Preflight:
         kind = "Hugging Face" if converted else "checkpoint"
         return {"kind": kind, "path": path, "step": self.initial.step, "hash": self.initial.short_hash}
 
-    @property
-    def lora(self) -> LoraRecord | None:
-        """The adapters of the run, as its checkpoints record them."""
-        settings, base = self.config.lora, self.initial_checkpoint()
-        return lora_record.record_of(settings, single_targets(settings), base) if settings and base else None
+    def lora_of(self, stage: Stage) -> LoraRecord | None:
+        """The adapters of a stage, as its checkpoints record them."""
+        if stage.lora is None:
+            return None
+        base = self.initial_checkpoint() if self.config.lora else None
+        return lora_record.record_of(stage.lora, single_targets(stage.lora), base)
 
     @property
     def is_finished(self) -> bool:
@@ -187,7 +188,7 @@ class Preflight:
             data=data,
             resumed_from=self.origin,
             window=window,
-            lora=self.lora,
+            lora=self.lora_of(stage),
             stage=mark,
         )
 

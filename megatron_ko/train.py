@@ -28,6 +28,7 @@ from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.logs import record_error, set_up_logging
 from megatron_ko.plan import show_plan, train_parser
 from megatron_ko.planning import schedule
+from megatron_ko.planning.stages import any_adapters
 from megatron_ko.preflight import Preflight, preflight
 
 
@@ -120,7 +121,7 @@ def _build_model(checked: Preflight, device: Any) -> Any:
     gpt = model.build_gpt(
         config.model, config.parallel, config.precision,
         vocab_size=checked.plan.vocab_size, device=device, seed=config.run.seed if checked.is_new else None,
-        with_engine=config.lora is None,
+        with_engine=not any_adapters(config),
     )  # fmt: skip
     initial = checked.initial_checkpoint()
     if initial is not None:

@@ -294,6 +294,21 @@ class DataConfig:
     """Processes per rank that prefetch batches; 0 reads them in the training process."""
 
 
+LoraTarget = Literal["qkv", "q", "k", "v", "proj", "fc1", "gate", "up", "fc2"]
+
+
+@section
+class AdapterConfig:
+    rank: PositiveInt
+    """Rank of each adapter: rows of its factor A, columns of its factor B."""
+    alpha: PositiveFloat
+    """Scale of the adapters: the product of the factors is multiplied by alpha / rank."""
+    targets: Annotated[list[LoraTarget], Field(min_length=1)] = Field(
+        default_factory=lambda: ["qkv", "proj", "fc1", "fc2"]
+    )
+    """Matrices with an adapter: qkv (or q, k, v), proj (the output of attention), fc1 (or gate, up) and fc2 (down)."""
+
+
 @section
 class StageConfig:
     name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
@@ -305,7 +320,10 @@ class StageConfig:
     tokens: PositiveInt | None = None
     """Length in tokens, rounded up to whole steps."""
     trains: TrainsConfig | None = None
-    """What trains: only what is named here. Without this section everything trains."""
+    """What trains: only what is named here. Without this section everything trains, or with lora only the adapters."""
+    lora: AdapterConfig | None = None
+    """LoRA, such as {rank: 64, alpha: 128}: trains adapters beside frozen weights and beside what trains names. The next stage
+    trains the same adapters on if its lora is equal, and otherwise begins with the adapters merged into the weights."""
     mixture: Annotated[dict[str, PositiveFloat], Field(min_length=1)] | None = None
     """Weight of each training set by name, scaled to sum to 1; by default that of the section data."""
     mixture_end: Annotated[dict[str, PositiveFloat], Field(min_length=1)] | None = None
@@ -352,19 +370,8 @@ class CheckpointConfig:
     optimizer state. A Hugging Face folder is converted once, into the run folder."""
 
 
-LoraTarget = Literal["qkv", "q", "k", "v", "proj", "fc1", "gate", "up", "fc2"]
-
-
 @section
-class LoraConfig:
-    rank: PositiveInt
-    """Rank of each adapter: rows of its factor A, columns of its factor B."""
-    alpha: PositiveFloat
-    """Scale of the adapters: the product of the factors is multiplied by alpha / rank."""
-    targets: Annotated[list[LoraTarget], Field(min_length=1)] = Field(
-        default_factory=lambda: ["qkv", "proj", "fc1", "fc2"]
-    )
-    """Matrices with an adapter: qkv (or q, k, v), proj (the output of attention), fc1 (or gate, up) and fc2 (down)."""
+class LoraConfig(AdapterConfig):
     initial_adapter: FilePath | None = None
     """Folder of an adapter in PEFT's format, which a new run trains on; rank, alpha and targets must be those of the adapter."""
     load_in_4bit: Flag = False

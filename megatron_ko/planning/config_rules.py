@@ -87,7 +87,7 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("optimizer",), _decay_below_one),
         Rule(("training", "stages"), stages.missing),
         Rule(("training", "stages"), stages.stage_lengths),
-        Rule(("stages", "training", "data", "lora"), stages.alone),
+        Rule(("stages", "training", "lora"), stages.alone),
         Rule(("stages",), stages.stage_names),
         Rule(("stages", "model", "training"), stages.stage_trains),
         *(
@@ -101,7 +101,7 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("run", "precision"), _precision_possible),
         Rule(("run", "model"), _extra_fields),
         Rule(("checkpoint",), _permanent_checkpoints),
-        Rule(("data",), _moving_mixture),
+        Rule(("data", "stages"), stages.moving_mixture),
         Rule(("reporting",), _packages_installed),
         *LORA_RULES,
     ]
@@ -144,14 +144,6 @@ def _permanent_checkpoints(checkpoint: CheckpointConfig) -> Problems:
             "checkpoint.keep_every",
             f"{checkpoint.keep_every} must be a multiple of checkpoint.every_steps {checkpoint.every_steps}, because only then a "
             "checkpoint is saved there; change either",
-        )
-
-
-def _moving_mixture(data: DataConfig) -> Problems:
-    if data.mixture_end is not None and data.order != "windows":
-        yield (
-            "data.mixture_end",
-            f"needs data.order: windows, but it is {data.order}; set it, or remove mixture_end",
         )
 
 

@@ -61,9 +61,8 @@ def rank_memory(
 ) -> RankMemory:
     """Memory of the rank that needs most. The first stage keeps activations of up to ``pipeline`` micro-batches.
 
-    With ``adapter_parameters``, those of adapters on one rank, only they have gradients and optimizer state. Weights that
-    ``selection`` freezes have neither; a matrix some of whose rows train has both whole. Activations are counted as if
-    everything trained.
+    Weights that ``selection`` freezes have neither gradients nor optimizer state; a matrix some of whose rows train has both
+    whole, and so do the ``adapter_parameters`` of one rank. Activations are counted as if everything trained.
     """
     return max(
         (
@@ -100,8 +99,7 @@ def _stage_memory(
     activations = model.layers // parallel.pipeline * per_token * tokens * in_flight * bytes_per_weight / 2
     if stage == parallel.pipeline - 1:
         activations += 10 * tokens * padded_vocab_size / parallel.tensor
-    if adapter_parameters is not None:
-        trained = adapter_parameters
+    trained += adapter_parameters or 0
     return RankMemory(
         parameters=count,
         weights_bytes=(count + (adapter_parameters or 0)) * bytes_per_weight,

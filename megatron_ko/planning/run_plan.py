@@ -57,7 +57,7 @@ class Plan:
     max_epochs: float = math.inf
     """``data.max_epochs``; the plan warns of sets that are repeated more often."""
     adapter_parameters: int | None = None
-    """Parameters of all adapters, which alone are trained; None without the section lora."""
+    """Parameters of all adapters of the run, which alone are trained, or of the stage; None without adapters."""
     trainable: int = 0
     """Parameters that train."""
     stage: Stage | None = None
@@ -146,7 +146,7 @@ class Plan:
         data = world_size // (parallel.tensor * parallel.pipeline * parallel.context)
         padded = padded_vocab_size(vocab_size, config.model.vocab_multiple)
         micro_batches = training.global_batch_size // (training.micro_batch_size * data)
-        on_rank, adapters = (_adapter_parameters(config, layout) for layout in (parallel, None))
+        on_rank, adapters = (_adapter_parameters(stage, layout) for layout in (parallel, None))
         selection = stage.selection(vocab_size)
         return Plan(
             world_size=world_size,
@@ -176,7 +176,7 @@ class Plan:
                 selection=selection,
             ),
             stage=stage,
-            trainable=trainable_parameters(selection, config.model, vocab_size),
+            trainable=trainable_parameters(selection, config.model, vocab_size) + (adapters or 0),
             shares=_shares(config, stage.steps, manifest) if manifest else (),
             tokenizer_size=manifest.vocab_size if manifest else None,
             max_epochs=config.data.max_epochs,
@@ -242,10 +242,10 @@ class Plan:
         ]
 
 
-def _adapter_parameters(config: Config, parallel: ParallelConfig | None) -> int | None:
-    if config.lora is None:
+def _adapter_parameters(stage: Stage, parallel: ParallelConfig | None) -> int | None:
+    if stage.lora is None:
         return None
-    return adapter_parameters(config.model, config.lora.rank, config.lora.targets, parallel)
+    return adapter_parameters(stage.config.model, stage.lora.rank, stage.lora.targets, parallel)
 
 
 def _plan_of_stages(config: Config, world_size: int, manifest: Manifest | None) -> Plan:
@@ -265,6 +265,7 @@ def _plan_of_stages(config: Config, world_size: int, manifest: Manifest | None) 
         plans[0][1],
         steps=sum(plan.steps for _, plan in plans),
         memory=max((plan.memory for _, plan in plans), key=lambda memory: memory.total_bytes),
+        adapter_parameters=None,
         shares=tuple(shares),
         stages=plans,
     )

@@ -25,6 +25,7 @@ from megatron_ko.config.training import (
     head_size,
 )
 from megatron_ko.errors import ConfigError, Problem
+from megatron_ko.planning.adapters import is_adapter
 from megatron_ko.planning.megatron_version import missing_for
 from megatron_ko.planning.weights import Stored, padded_vocab_size, stored_tensors
 from megatron_ko.training.attention import CausalAttention
@@ -256,13 +257,14 @@ def _draw(part: Any, std: float, seed: int, rows: int | None) -> Tensor:
 
 
 def _stored_weights(gpt: Any, model: ModelConfig) -> list[tuple[Stored, Any]]:
-    """Pairs this rank's parameters, as megatron-core describes them for a checkpoint, with their tensors of the table.
+    """Pairs this rank's parameters, as megatron-core describes them for a checkpoint, with their tensors of the table, except
+    adapters.
 
     ``data`` of a description is the parameter itself. Local and Transformer Engine's layers have the same names.
     Raises ConfigError for parameters without a row in the table.
     """
     table = {stored.name: stored for stored in stored_tensors(model)}
-    names = {id(parameter): name for name, parameter in gpt.named_parameters()}
+    names = {id(parameter): name for name, parameter in gpt.named_parameters() if not is_adapter(name)}
     values = [v for v in gpt.sharded_state_dict().values() if id(getattr(v, "data", None)) in names]
     undescribed = set(names) - {id(value.data) for value in values}
     unknown = sorted({value.key for value in values} - set(table)) + [names[i] for i in undescribed]
