@@ -42,6 +42,7 @@ from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tok
 from megatron_ko.planning.adapters import single_targets
 from megatron_ko.planning.config_rules import data_problems, layout_rules
 from megatron_ko.planning.megatron_version import check_loadable
+from megatron_ko.planning.muon_rules import check_same_optimizer
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import Plan, mixture_until
 from megatron_ko.planning.stages import Stage, check_same_stages, stages_of
@@ -147,6 +148,7 @@ class Preflight:
     def check_data(self, start: Checkpoint) -> None:
         """Raises CheckpointError if ``start`` was trained on other data or in other stages, unless that is allowed."""
         check_same_stages(start, self.config)
+        check_same_optimizer(start, self.config)
         allowed = self.config.checkpoint.allow_data_change
         now = self.data_of(start.stage_number)
         check_same_data(start.folder, start.data, now, allow_change=allowed)

@@ -52,7 +52,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("checkpoint_tools.operations",),
     ("checkpoint_tools.__main__",),
     ("slurm.requeue",),
-    ("megatron_ko.initial_weights", "megatron_ko.initial_adapter"),
+    ("megatron_ko.initial_weights", "megatron_ko.initial_adapter", "megatron_ko.averaging"),
     ("megatron_ko.train",),
     ("megatron_ko.job",),
     ("megatron_ko.program",),

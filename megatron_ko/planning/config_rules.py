@@ -31,6 +31,7 @@ from megatron_ko.config.training import (
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning import stages
 from megatron_ko.planning.lora_rules import LORA_RULES
+from megatron_ko.planning.muon_rules import MUON_RULES
 from megatron_ko.planning.transformer_fields import transformer_config_fields, value_problem
 from megatron_ko.wording import format_count
 
@@ -101,9 +102,11 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("run", "precision"), _precision_possible),
         Rule(("run", "model"), _extra_fields),
         Rule(("checkpoint",), _permanent_checkpoints),
+        Rule(("checkpoint",), _averages_of_checkpoints),
         Rule(("data", "stages"), stages.moving_mixture),
         Rule(("reporting",), _packages_installed),
         *LORA_RULES,
+        *MUON_RULES,
     ]
 
 
@@ -143,6 +146,16 @@ def _permanent_checkpoints(checkpoint: CheckpointConfig) -> Problems:
         yield (
             "checkpoint.keep_every",
             f"{checkpoint.keep_every} must be a multiple of checkpoint.every_steps {checkpoint.every_steps}, because only then a "
+            "checkpoint is saved there; change either",
+        )
+
+
+def _averages_of_checkpoints(checkpoint: CheckpointConfig) -> Problems:
+    average = checkpoint.average
+    if average is not None and average.every_steps % checkpoint.every_steps:
+        yield (
+            "checkpoint.average.every_steps",
+            f"{average.every_steps} must be a multiple of checkpoint.every_steps {checkpoint.every_steps}, because only then a "
             "checkpoint is saved there; change either",
         )
 

@@ -58,18 +58,20 @@ def rank_memory(
     bytes_per_weight: int,
     adapter_parameters: int | None = None,
     selection: Selection | None = None,
+    muon: bool = False,
 ) -> RankMemory:
     """Memory of the rank that needs most. The first stage keeps activations of up to ``pipeline`` micro-batches.
 
     Weights that ``selection`` freezes have neither gradients nor optimizer state; a matrix some of whose rows train has both
-    whole, and so do the ``adapter_parameters`` of one rank. Activations are counted as if everything trained.
+    whole, and so do the ``adapter_parameters`` of one rank. Activations are counted as if everything trained. ``muon``: every
+    rank has the whole state, and that of a layer's matrix is one momentum.
     """
     return max(
         (
             _stage_memory(
                 model, parallel, stage, padded_vocab_size, data_parallel * parallel.context,
                 micro_batch_size * sequence_length // parallel.context, micro_batches, bytes_per_weight,
-                adapter_parameters, selection,
+                adapter_parameters, selection, muon,
             )
             for stage in range(parallel.pipeline)
         ),
@@ -88,6 +90,7 @@ def _stage_memory(
     bytes_per_weight: int,
     adapter_parameters: int | None,
     selection: Selection | None,
+    muon: bool,
 ) -> RankMemory:
     sizes = axis_sizes(model, padded_vocab_size)
     count = parameters_of_stage(model, padded_vocab_size, parallel, stage)
@@ -100,10 +103,15 @@ def _stage_memory(
     if stage == parallel.pipeline - 1:
         activations += 10 * tokens * padded_vocab_size / parallel.tensor
     trained += adapter_parameters or 0
+    state = -(-trained * (master + 8) // shards)
+    if muon:
+        entries = stage_entries(model, padded_vocab_size, stage, parallel.pipeline)
+        matrices = (e for e in entries if e.weight.per_layer and e.weight.use == "product")
+        state = trained * (master + 8) - 4 * sum(e.size_per_rank(parallel.tensor) for e in matrices)
     return RankMemory(
         parameters=count,
         weights_bytes=(count + (adapter_parameters or 0)) * bytes_per_weight,
         gradients_bytes=trained * 4,
-        optimizer_bytes=-(-trained * (master + 8) // shards),
+        optimizer_bytes=state,
         activations_bytes=int(activations),
     )

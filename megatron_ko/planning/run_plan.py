@@ -174,6 +174,7 @@ class Plan:
                 bytes_per_weight=2 if config.precision.dtype == "bf16" else 4,
                 adapter_parameters=on_rank,
                 selection=selection,
+                muon=config.optimizer.type == "muon",
             ),
             stage=stage,
             trainable=trainable_parameters(selection, config.model, vocab_size) + (adapters or 0),

@@ -311,7 +311,7 @@ def local_weights(gpt: Any, model: ModelConfig) -> list[LocalWeight]:
 # --- wrapping --------------------------------------------------------------------------------------------
 
 
-def wrap(gpt: Any) -> Any:
+def wrap(gpt: Any, distributed_optimizer: bool = True) -> Any:
     """Wraps the GPT in megatron-core's mixed precision and distributed data parallel, ready for its optimizer."""
     from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
     from megatron.core.transformer.module import Float16Module
@@ -319,7 +319,7 @@ def wrap(gpt: Any) -> Any:
     config = gpt.config
     module = Float16Module(config, gpt) if config.bf16 else gpt
     settings = DistributedDataParallelConfig(
-        use_distributed_optimizer=True,
+        use_distributed_optimizer=distributed_optimizer,
         grad_reduce_in_fp32=True,
         overlap_grad_reduce=False,
         check_for_nan_in_grad=False,

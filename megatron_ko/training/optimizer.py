@@ -1,4 +1,4 @@
-"""AdamW in megatron-core's distributed optimizer, with hyperparameters from the configuration.
+"""AdamW in megatron-core's distributed optimizer, or Muon beside AdamW, with hyperparameters from the configuration.
 
 megatron-core restores learning rate and decay of every group from a checkpoint, so ``set_hyperparameters`` writes them
 before each step: only the configuration determines them. The labels that identify a saved group (``max_lr``, ``min_lr``,
@@ -11,15 +11,16 @@ from typing import Any
 
 import torch
 
-from megatron_ko.config.training import OptimizerConfig
+from megatron_ko.config.training import MuonConfig, OptimizerConfig
+from megatron_ko.training.muon import is_muon, muon_fields
 
 
 def build_optimizer(ddp_model: Any, config: OptimizerConfig, dtype: str) -> Any:
-    """Builds the distributed optimizer of this rank's wrapped model. Collective."""
+    """Builds the optimizer of this rank's wrapped model. Collective."""
     from megatron.core.optimizer import OptimizerConfig as MegatronOptimizerConfig
     from megatron.core.optimizer import ParamKey, get_megatron_optimizer, get_standard_config_overrides
 
-    settings = MegatronOptimizerConfig(
+    fields: dict[str, Any] = dict(
         optimizer="adam",
         lr=config.learning_rate,
         min_lr=0.0,
@@ -32,6 +33,9 @@ def build_optimizer(ddp_model: Any, config: OptimizerConfig, dtype: str) -> Any:
         params_dtype=torch.bfloat16 if dtype == "bf16" else torch.float32,
         use_distributed_optimizer=True,
     )
+    if isinstance(config, MuonConfig):
+        fields.update(muon_fields(config, dtype))
+    settings = MegatronOptimizerConfig(**fields)
     overrides: dict[Any, Any] = get_standard_config_overrides(settings)
     if config.embedding_learning_rate is not None:
         overrides[ParamKey(attr="is_embedding_or_output_parameter")] = {"is_decoupled_lr": True}
@@ -51,11 +55,15 @@ def set_hyperparameters(optimizer: Any, config: OptimizerConfig, learning_rate: 
         peak = config.learning_rate
         if group["is_decoupled_lr"] and config.embedding_learning_rate is not None:
             peak = config.embedding_learning_rate
+        if isinstance(config, MuonConfig) and is_muon(group):
+            peak = config.muon_learning_rate or config.learning_rate
+            group["momentum"] = config.momentum
         group["lr"] = learning_rate * (peak / config.learning_rate)
         decay = config.weight_decay * group["wd_mult"]
         group["weight_decay"] = decay / peak if config.decoupled == "independent" else decay
-        group["betas"] = (config.beta1, config.beta2)
-        group["eps"] = config.epsilon
+        if "betas" in group:
+            group["betas"] = (config.beta1, config.beta2)
+            group["eps"] = config.epsilon
         if "fused" in group:
             group["fused"] = True
 
@@ -87,23 +95,27 @@ def relabel_groups(state: dict[str, Any], optimizer: Any) -> None:
     with another learning rate in the configuration, no group would match. Groups that this run lacks stay unchanged; those
     that the checkpoint lacks are added.
     """
-    assert "param_groups" in state.get("optimizer", {}), (
-        "several optimizers are chained; relabel the groups of each"
-    )
-    ours = {_key(group): group for group in optimizer.param_groups}
-    assert len(ours) == len(optimizer.param_groups), "groups have equal keys; give each its own lr_mult"
-    for group in state["optimizer"]["param_groups"]:
+    parts = optimizer.chained_optimizers
+    states = [state] if len(parts) == 1 else [state[number] for number in range(len(parts))]
+    for part, own in zip(parts, states, strict=True):
+        _relabel(own.get("optimizer", own)["param_groups"], part.param_groups)
+
+
+def _relabel(saved_groups: list[dict[str, Any]], own_groups: list[dict[str, Any]]) -> None:
+    ours = {_key(group): group for group in own_groups}
+    assert len(ours) == len(own_groups), "groups have equal keys; give each its own lr_mult"
+    for group in saved_groups:
         if same := ours.get(_key(group)):
             for label in _LABELS:
                 group.pop(label, None)
             group.update({label: same[label] for label in _LABELS if label in same})
     # a group that the checkpoint lacks: embeddings with a rate of their own, or only anchors of this layout
-    saved = {_key(group): group for group in state["optimizer"]["param_groups"]}
+    saved = {_key(group): group for group in saved_groups}
     for key, group in ours.items():
         if key not in saved:
             other = {name: value for name, value in next(iter(saved.values())).items() if name not in _LABELS}
             fields = {name: value for name, value in group.items() if name not in ("params", "step")}
-            state["optimizer"]["param_groups"].append({**other, **fields})
+            saved_groups.append({**other, **fields})
 
 
 def _key(group: dict[str, Any]) -> tuple[Any, ...]:
@@ -111,7 +123,7 @@ def _key(group: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def distributed_optimizers(optimizer: Any) -> list[Any]:
-    """The distributed optimizers of this rank that have parameters."""
+    """megatron-core's optimizers of this rank that have parameters: one distributed optimizer, or those of Muon and AdamW."""
     return [o for o in optimizer.chained_optimizers if not getattr(o, "is_stub_optimizer", False)]
 
 

@@ -62,7 +62,7 @@ def prepare(
 
     Without ``guard``, a step that is not finite ends the run; ``frozen`` comes from ``freeze``.
     """
-    ddp_model = wrap(gpt)
+    ddp_model = wrap(gpt, distributed_optimizer=config.type != "muon")
     optimizer = build_optimizer(ddp_model, config, precision.dtype)
     frozen = frozen or Frozen()
     freezer = RowFreezer(optimizer, frozen) if frozen.rows or frozen.anchors else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,10 @@ from checkpoint_tools.__main__ import main as checkpoint_tool
 from checkpoint_tools.formats import mcore
 from megatron_ko.errors import CheckpointError
 from megatron_ko.formats.checkpoint_folder import Checkpoint
+from megatron_ko.formats.model_source import load_training
 from megatron_ko.formats.run_folder import checkpoint_folder
 from megatron_ko.planning.adapters import adapter_parameters, is_adapter
+from megatron_ko.planning.config_rules import layout_rules
 from megatron_ko.planning.stages import stages_of
 from megatron_ko.preflight import find_weights, preflight
 from tests import ranks
@@ -170,8 +172,6 @@ def test_an_export_and_merge_lora_have_the_logits_of_the_adapters(one_rank, tmp_
     checked = preflight([config], [*fixed, f"run.folder={tmp_path / 'new'}"], 1)
     settings = {"vocab_size": checked.plan.vocab_size, "tokenizer_fingerprint": None}
     with pytest.raises(CheckpointError) as caught:
-        import dataclasses
-
         weights = dataclasses.replace(checked.config.checkpoint, initial_weights=source)
         find_weights(dataclasses.replace(checked.config, checkpoint=weights), **settings)
     assert caught.value.rule == "adapters-not-merged"
@@ -185,12 +185,7 @@ def test_equal_adapters_train_on_and_others_begin_from_merged_weights(tmp_path):
         {"name": "d", "steps": 2, "trains": {"norms": True}},
     ]
     config = write_stages(tmp_path, three)
-    (tmp_path / "base").mkdir()
-    shutil.copy(config, tmp_path / "base" / "train.yaml")
     fixed = [*SHORT, "model.layers=2", "checkpoint.initial_weights=/unused"]
-    from megatron_ko.formats.model_source import load_training
-    from megatron_ko.planning.config_rules import layout_rules
-
     loaded = load_training([config], fixed, layout_rules(1)).config
     walk, logits = ranks.on_ranks(1, _walk, loaded)[0]
     a, b, c, d = walk
