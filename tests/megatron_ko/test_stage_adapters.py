@@ -31,7 +31,12 @@ STAGES = [
 ]  # fmt: skip
 BEGIN, INSIDE, END = 1, 3, 4
 """Steps before the stage with adapters, within it, and at its end."""
-SHORT = ["training.sequence_length=32", "training.global_batch_size=4", "evaluation.max_sequences=4"]
+SHORT = [
+    "schedule.warmup_steps=0",
+    "training.sequence_length=32",
+    "training.global_batch_size=4",
+    "evaluation.max_sequences=4",
+]
 pytestmark = pytest.mark.ranks
 
 
@@ -124,7 +129,8 @@ def test_a_checkpoint_contains_weights_adapters_and_the_moments_of_what_trains(o
     assert own.adapter_parameters == count
     assert own.trainable == (1001 - OLD) * 64 + 1001 * 64 + 5 * 64 + count
     assert own.memory.gradients_bytes == 4 * (2 * 1008 * 64 + 5 * 64 + count)
-    assert "LoRA of rank 3" in plan.text() and plan.adapter_parameters is None
+    assert plan.stages[1][0].describe() == "embedding new, output all, norms, LoRA of rank 3"
+    assert plan.adapter_parameters is None and "LoRA of" in plan.text()
 
 
 def test_a_resume_within_the_stage_is_bit_for_bit(one_rank, tmp_path):
@@ -179,7 +185,7 @@ def test_an_export_and_merge_lora_have_the_logits_of_the_adapters(one_rank, tmp_
 
 def test_equal_adapters_train_on_and_others_begin_from_merged_weights(tmp_path):
     three = [
-        {"name": "a", "steps": 2, "lora": LORA},
+        {"name": "a", "steps": 2, "lora": {"rank": 3, "alpha": 6}},
         {"name": "b", "steps": 2, "lora": {**LORA, "targets": ["q", "k", "v", "proj", "gate", "up", "fc2"]}},
         {"name": "c", "steps": 2, "lora": {**LORA, "rank": 2}},
         {"name": "d", "steps": 2, "trains": {"norms": True}},
