@@ -88,7 +88,7 @@ _KEYS = ("wd_mult", "lr_mult", "is_expert_parallel", "is_decoupled_lr")
 _LABELS = ("max_lr", "min_lr", "start_wd", "end_wd", "optimizer")
 
 
-def relabel_groups(state: dict[str, Any], optimizer: Any) -> None:
+def relabel_groups(state: dict[Any, Any], optimizer: Any) -> None:
     """Copies the labels of this run's groups to the groups with the same key in a checkpoint's ``state``.
 
     megatron-core 0.19 identifies a saved group by its key and labels, which include the learning rate it was built with:
