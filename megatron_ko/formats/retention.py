@@ -32,7 +32,8 @@ def remove_old_checkpoints(
     """Deletes old checkpoints and returns them; call it after a save, when the marker of the new one is durable.
 
     Kept are the newest ``keep`` undamaged ones up to ``newest_step`` (that of the save), multiples of ``keep_every`` and those of
-    the steps ``needed``, which do not count, and the newest one before a rise of the loss. Those after ``newest_step`` are damaged ones that the run skipped:
+    the steps ``needed``, which do not count, and the newest one before a rise of the loss. Those after ``newest_step`` are
+    damaged ones that the run skipped:
     they neither count nor go. Deletes markers first, so that a partly deleted checkpoint never counts as complete.
     """
     if keep is None:
