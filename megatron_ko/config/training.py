@@ -218,7 +218,7 @@ class OptimizerConfig:
 
 @section
 class MuonConfig(OptimizerConfig):
-    type: Literal["muon"]  # type: ignore[assignment]
+    type: Literal["muon"] = Field()  # type: ignore[assignment]  # required: not the default of the class above
     """Muon trains the matrices of the layers, AdamW all other weights. Every data-parallel rank has the whole state. Needs
     megatron-core 0.19 and the package emerging-optimizers (pip install -e '.[muon]')."""
     muon_learning_rate: PositiveFloat | None = None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from megatron_ko.config.schema import fields_of
 from megatron_ko.config.training import ModelConfig, MuonConfig, ParallelConfig, PrecisionConfig, RunConfig
 from megatron_ko.errors import CheckpointError, ConfigError
 from megatron_ko.formats.run_folder import checkpoint_folder
@@ -260,6 +261,7 @@ def test_what_muon_lacks_is_named_before_the_start(tmp_path, monkeypatch):
         patch.setattr(muon_rules.metadata, "version", lambda name: "999.9.9")
         assert rule_and_path(config) == missing
     monkeypatch.setattr(muon_rules.metadata, "version", lambda name: "0.3.0")
+    assert fields_of(MuonConfig)["type"].is_required()  # or editors take every configuration for both types
     together = {("muon-trains-everything", "optimizer.type")}
     assert rule_and_path(config, "training.steps=none", "stages=[{name: a, steps: 2}]") == together
     assert ("unknown-key", "optimizer.momentum") in rule_and_path(
