@@ -43,10 +43,11 @@ from megatron_ko.planning.adapters import single_targets
 from megatron_ko.planning.config_rules import data_problems, layout_rules
 from megatron_ko.planning.fp8_rules import check_recipe
 from megatron_ko.planning.megatron_version import check_loadable
+from megatron_ko.planning.muon_rules import check_same_optimizer
 from megatron_ko.planning.packing_rules import fill_in_problems
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import Plan, mixture_until
-from megatron_ko.planning.stages import check_same_stages, stages_of
+from megatron_ko.planning.stages import Stage, check_same_stages, stages_of
 from megatron_ko.planning.start_checks import check_installed
 from megatron_ko.wording import format_count
 
@@ -94,11 +95,12 @@ class Preflight:
         kind = "Hugging Face" if converted else "checkpoint"
         return {"kind": kind, "path": path, "step": self.initial.step, "hash": self.initial.short_hash}
 
-    @property
-    def lora(self) -> LoraRecord | None:
-        """The adapters of the run, as its checkpoints record them."""
-        settings, base = self.config.lora, self.initial_checkpoint()
-        return lora_record.record_of(settings, single_targets(settings), base) if settings and base else None
+    def lora_of(self, stage: Stage) -> LoraRecord | None:
+        """The adapters of a stage, as its checkpoints record them."""
+        if stage.lora is None:
+            return None
+        base = self.initial_checkpoint() if self.config.lora else None
+        return lora_record.record_of(stage.lora, single_targets(stage.lora), base)
 
     @property
     def is_finished(self) -> bool:
@@ -151,6 +153,7 @@ class Preflight:
         continue, unless that is allowed."""
         check_same_stages(start, self.config)
         check_recipe(start.folder, start.fp8, self.config.precision.fp8)
+        check_same_optimizer(start, self.config)
         allowed = self.config.checkpoint.allow_data_change
         now = self.data_of(start.stage_number)
         check_same_data(start.folder, start.data, now, allow_change=allowed)
@@ -192,7 +195,7 @@ class Preflight:
             data=data,
             resumed_from=self.origin,
             window=window,
-            lora=self.lora,
+            lora=self.lora_of(stage),
             stage=mark,
             fp8=self.config.precision.fp8,
         )

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from megatron_ko import initial_adapter, initial_weights
+from megatron_ko import averaging, initial_adapter, initial_weights
 from megatron_ko.config import cli
 from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, UsageError, exit_code_of
 from megatron_ko.formats.retention import set_aside_newer
@@ -53,6 +53,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     baseline = checked.initial is not None and start is None and bool(manifest.of_split("valid"))
     overdue = world.is_main and checked.lacks_validation(position.step)
     validation_due = distributed.on_any_rank(baseline or overdue, world.device)
+    averaging.average_if_due(checked, position.step, world)
     report = reporting.Reporter(config, checked.plan, world, position, checked.weights)
     saver = saving.Saver(checked, report, world, start)
     trainees: list[step.Trainee] = []
@@ -102,6 +103,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
             stopped = stopped or (not finished and distributed.stop_requested(world.device))
             if stopped or stage_ends or position.step % config.checkpoint.every_steps == 0:
                 saver.save(position)
+                averaging.average_if_due(checked, position.step, world)
                 stopped = stopped or (not finished and distributed.stop_requested(world.device))
         if stopped:
             break

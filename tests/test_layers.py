@@ -52,7 +52,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("checkpoint_tools.operations",),
     ("checkpoint_tools.__main__",),
     ("slurm.requeue",),
-    ("megatron_ko.initial_weights", "megatron_ko.initial_adapter"),
+    ("megatron_ko.initial_weights", "megatron_ko.initial_adapter", "megatron_ko.averaging"),
     ("megatron_ko.train",),
     ("megatron_ko.job",),
     ("megatron_ko.program",),
@@ -212,7 +212,7 @@ def test_light_layers_start_with_few_libraries():
 def test_training_starts_light():
     """These modules import heavy libraries inside functions, after all checks."""
     names = ("megatron_ko.train", "megatron_ko.training.launch", "megatron_ko.training.stop")
-    names += ("megatron_ko.initial_weights", "megatron_ko.initial_adapter")
+    names += ("megatron_ko.initial_weights", "megatron_ko.initial_adapter", "megatron_ko.averaging")
 
     def is_heavy(path: Path, item: Import) -> bool:
         own = item.own_module
@@ -226,7 +226,7 @@ def test_training_starts_light():
 TRAINING: tuple[tuple[str, ...], ...] = (
     ("stop", "checkpoint_index", "cpu", "megatron_notes", "token_reading", "documents"),
     ("launch", "distributed", "window_samples"),
-    ("attention", "chunks", "vocabulary", "engine_attention"),
+    ("attention", "chunks", "vocabulary", "engine_attention", "muon"),
     ("engine", "megatron_fields"),
     ("model", "lora", "optimizer", "data", "metrics"),
     ("freezing", "losses", "partial_state", "skipping"),

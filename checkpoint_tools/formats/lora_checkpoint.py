@@ -20,7 +20,14 @@ from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, write_json
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.formats.hf_families import Family
-from megatron_ko.planning.adapters import FACTORS, adapted_weights, factor_shape, stored_name
+from megatron_ko.planning.adapters import (
+    FACTORS,
+    LAYERS,
+    adapted_weights,
+    factor_shape,
+    is_adapter,
+    stored_name,
+)
 from megatron_ko.planning.weights import Weight, axis_sizes
 
 
@@ -39,7 +46,11 @@ def open_adapters(checkpoint: Checkpoint) -> Adapter:
         for row in rows
         for factor in FACTORS
     }
-    actual = {name: shape for name, shape in reader.shapes().items() if name.startswith("decoder.")}
+    actual = {
+        name: shape
+        for name, shape in reader.shapes().items()
+        if name.startswith(LAYERS) and (record.base or is_adapter(name))
+    }
     check_names(str(checkpoint.folder), expected, actual)
 
     def read(name: str) -> Tensor:

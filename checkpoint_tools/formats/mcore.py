@@ -34,6 +34,7 @@ from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, damage_err
 from megatron_ko.formats.checksums import describe_files, state_files
 from megatron_ko.formats.lora_record import find_base, require_weights
 from megatron_ko.formats.run_folder import is_run_folder, newest_checkpoint
+from megatron_ko.planning.adapters import is_adapter
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.weights import (
     TABLE,
@@ -77,6 +78,11 @@ def open_mcore(path: Path, check_content: bool = True) -> Store:
         return with_dtype(open_merged(checkpoint), checkpoint.dtype)
     if check_content and (damaged := damaged_files(checkpoint)):
         raise damage_error(checkpoint, damaged)
+    return _open_weights(checkpoint)
+
+
+def _open_weights(checkpoint: Checkpoint) -> Store:
+    """The weights that a checkpoint contains, without adapters beside them."""
     folder, model = checkpoint.folder, checkpoint.model
     _check_vocabulary(checkpoint)
     tokenizer = tokenizer_in(folder / "tokenizer")
@@ -91,12 +97,14 @@ def open_mcore(path: Path, check_content: bool = True) -> Store:
 
 
 def open_merged(checkpoint: Checkpoint, base: Path | None = None) -> Store:
-    """The weights of a LoRA run in fp32: its base, or the one in the folder ``base``, with the adapters added."""
+    """The weights of a LoRA run or stage in fp32: its base, or the one in the folder ``base``, with the adapters added."""
     if damaged := damaged_files(checkpoint):
         raise damage_error(checkpoint, damaged)
     adapter = lora_checkpoint.open_adapters(checkpoint)
+    beside = find_base(checkpoint, base)
+    store = _open_weights(beside) if beside is checkpoint else open_mcore(beside.folder)
     return replace(
-        lora.merge(open_mcore(find_base(checkpoint, base).folder), adapter),
+        lora.merge(store, adapter),
         origin=str(checkpoint.folder),
         model=checkpoint.model,
         tokenizer=tokenizer_in(checkpoint.folder / "tokenizer"),
@@ -111,7 +119,11 @@ def open_tensors(folder: Path, model: ModelConfig, vocab_size: int, padded: int)
     """
     reader = torch_dist.SliceReader(folder)
     expected = _stored_shapes(model, padded)
-    weights = {name: shape for name, shape in reader.shapes().items() if name.startswith(_PREFIXES)}
+    weights = {
+        name: shape
+        for name, shape in reader.shapes().items()
+        if name.startswith(_PREFIXES) and not is_adapter(name)
+    }
     check_names(str(folder), expected, weights)
     stored = {s.name: s for s in stored_tensors(model)}
     sizes = axis_sizes(model, vocab_size)
@@ -385,8 +397,10 @@ def _rank(
     world = distributed.start(run, parallel, rank, size, init_method)
     gpt = _build(checkpoint.model, parallel, checkpoint.vocab_size, world.device)
     if checkpoint.lora is not None and base is not None:
-        load_weights(Checkpoint.read(base), gpt)
-        attach(gpt, checkpoint.model, checkpoint.lora)
+        alone = checkpoint.lora.base is not None
+        if alone:
+            load_weights(Checkpoint.read(base), gpt)
+        attach(gpt, checkpoint.model, checkpoint.lora, alone=alone)
     load_weights(checkpoint, gpt)
     with torch.no_grad():
         task(checkpoint, gpt, scratch, rank)

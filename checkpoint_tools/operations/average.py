@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -24,19 +26,34 @@ REPORT = "average.json"
 def run(options: Average) -> int:
     folders = _choose(options)
     check_apart(options.dst, Path(options.src).expanduser() / "checkpoints", "the checkpoints of the run")
+    return write_average(folders, options.dst, options.dtype, options.overwrite)
+
+
+def write_average(
+    folders: Sequence[Path], dst: str, dtype: Literal["bf16", "fp32"] | None = None, overwrite: bool = False
+) -> int:
+    """Writes the mean of the checkpoints in ``folders``, oldest first, to the folder ``dst`` and verifies it; returns 0.
+
+    ``average.json`` in it names the checkpoints. Raises CheckpointError if their models differ or one is damaged.
+    """
     sources = [
         open_source(str(folder), mcore.is_mcore, "a checkpoint", mcore.open_mcore) for folder in folders
     ]
     for source in sources[:-1]:
         _check_same_model(source, sources[-1])
-    store = average(sources, options.dtype)
-    folder = write_as_checkpoint(store, sources[-1], options.dst, options.overwrite)
+    store = average(sources, dtype)
+    folder = write_as_checkpoint(store, sources[-1], dst, overwrite)
     described = [Checkpoint.read(path) for path in folders]
-    report = [{"folder": str(c.folder), "step": c.step, "hash": c.short_hash} for c in described]
-    write_json(folder / REPORT, {"checkpoints": report})
+    write_json(folder / REPORT, describe_sources(described))
     steps = ", ".join(f"{c.step:,}" for c in described)
     print(f"mean of {format_count(len(described), 'checkpoint')}: steps {steps}")
     return verify_output(store, mcore.open_mcore(folder), folder)
+
+
+def describe_sources(checkpoints: Sequence[Checkpoint]) -> dict[str, Any]:
+    """Content of ``average.json``."""
+    facts = [{"folder": str(c.folder), "step": c.step, "hash": c.short_hash} for c in checkpoints]
+    return {"checkpoints": facts}
 
 
 def average(sources: list[Store], dtype: str | None = None) -> Store:

@@ -32,6 +32,12 @@ def run(options: ExportLora) -> int:
     if damaged := damaged_files(checkpoint):
         raise damage_error(checkpoint, damaged)
     adapter = lora_checkpoint.open_adapters(checkpoint)
+    if checkpoint.lora is not None and checkpoint.lora.base is None:
+        raise CheckpointError(
+            f"{checkpoint.folder}: contains the adapters of a stage, whose weights have been trained, too, so they fit no published "
+            "model; write both with 'mko checkpoint to-hf' or 'mko checkpoint merge-lora'",
+            rule="adapters-of-a-stage",
+        )
     family = exported_family(str(checkpoint.folder), checkpoint.model, options.family)
     if options.family not in (None, family.model_type):
         message = f"{options.family} does not express this model, but {family.model_type} does; leave it out"
@@ -63,7 +69,7 @@ def run(options: ExportLora) -> int:
 
 def _name_of_base(checkpoint: Checkpoint) -> str | None:
     """The model of Hugging Face whose conversion is the base of the run, if it was one."""
-    assert checkpoint.lora is not None
+    assert checkpoint.lora is not None and checkpoint.lora.base is not None
     if Path(checkpoint.lora.base.folder).name != INITIAL_WEIGHTS:
         return None
     settings = (checkpoint.config or {}).get("checkpoint") or {}

@@ -40,7 +40,7 @@ def _verify(checkpoint: Checkpoint) -> str:
     if not with_checksum:
         return "sizes only: it was written without checksums"
     beside = ""
-    if checkpoint.lora is not None:
+    if checkpoint.lora is not None and checkpoint.lora.base is not None:
         base = find_base(checkpoint)
         if damaged := damaged_files(base):
             raise damage_error(base, damaged)

@@ -16,6 +16,7 @@ from checkpoint_tools.formats.store import Store
 from checkpoint_tools.publishing.facts import Facts
 from checkpoint_tools.publishing.licenses import License
 from megatron_ko.config.training import Config, head_size
+from megatron_ko.planning.stages import stages_of
 from megatron_ko.planning.weights import parameter_count
 from megatron_ko.wording import format_bytes
 
@@ -40,6 +41,7 @@ def write_card_text(facts: Facts, store: Store, license_: License | None) -> str
         facts=facts,
         checkpoint=facts.checkpoint,
         config=facts.config,
+        steps=stages_of(facts.config)[-1].end if facts.config else None,
         trained=facts.checkpoint.config is not None,
         model=store.model,
         store=store,

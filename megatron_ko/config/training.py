@@ -209,6 +209,8 @@ class TrainingConfig:
 
 @section
 class OptimizerConfig:
+    type: Literal["adamw"] = "adamw"
+    """AdamW trains every weight; its state is divided among data-parallel ranks."""
     learning_rate: PositiveFloat
     """Peak learning rate of AdamW."""
     embedding_learning_rate: PositiveFloat | None = None
@@ -226,6 +228,35 @@ class OptimizerConfig:
     the peak (Kanana: weight_decay 1e-4)."""
     clip_grad_norm: NonNegativeFloat = 1.0
     """Maximum global L2 norm of the gradients, which are scaled down to it; 0 disables clipping."""
+
+
+@section
+class MuonConfig(OptimizerConfig):
+    type: Literal["muon"] = Field()  # type: ignore[assignment]  # required: not the default of the class above
+    """Muon trains the matrices of the layers, AdamW all other weights. Every data-parallel rank has the whole state. Needs
+    megatron-core 0.19 and the package emerging-optimizers (pip install -e '.[muon]')."""
+    muon_learning_rate: PositiveFloat | None = None
+    """Peak learning rate of the matrices, on the same schedule; by default learning_rate."""
+    momentum: OpenFraction = 0.95
+    """Decay rate of Muon's momentum, a moving average of the gradients."""
+    nesterov: Flag = True
+    """Whether Muon orthogonalizes the gradient mixed with the momentum (Nesterov), not the momentum alone."""
+    newton_schulz_steps: PositiveInt = Field(default=5, le=100)
+    """Iterations that orthogonalize a matrix; in bf16 where precision.dtype is bf16."""
+    coefficients: Literal["simple", "quintic", "polar_express"] = "quintic"
+    """Polynomials of the iterations: simple (the same in each, arXiv:2502.16982), quintic or polar_express (arXiv:2505.16932)."""
+    scale: Literal["spectral", "shape_scaling", "unit_rms_norm"] = "spectral"
+    """Factor of an update of shape [outputs, inputs]: the square root of the larger side (spectral), of outputs / inputs but at
+    least 1 (shape_scaling), or of outputs / inputs (unit_rms_norm)."""
+    scale_factor: PositiveFloat = 0.2
+    """Further factor of every update; with spectral, 0.2 gives updates as large as AdamW's, so that learning rates carry over
+    (arXiv:2502.16982)."""
+    split_over_ranks: Literal["gather", "distribute", "blockwise"] = "gather"
+    """How tensor-parallel ranks orthogonalize a matrix that they split: each one the whole matrix (gather), together (distribute),
+    both as on one rank, or each its own part (blockwise): faster, but another algorithm."""
+
+
+Optimizer = Annotated[Union[OptimizerConfig, MuonConfig], Field(discriminator="type")]
 
 
 @section
@@ -312,6 +343,21 @@ class DataConfig:
     """Processes per rank that prefetch batches; 0 reads them in the training process."""
 
 
+LoraTarget = Literal["qkv", "q", "k", "v", "proj", "fc1", "gate", "up", "fc2"]
+
+
+@section
+class AdapterConfig:
+    rank: PositiveInt
+    """Rank of each adapter: rows of its factor A, columns of its factor B."""
+    alpha: PositiveFloat
+    """Scale of the adapters: the product of the factors is multiplied by alpha / rank."""
+    targets: Annotated[list[LoraTarget], Field(min_length=1)] = Field(
+        default_factory=lambda: ["qkv", "proj", "fc1", "fc2"]
+    )
+    """Matrices with an adapter: qkv (or q, k, v), proj (the output of attention), fc1 (or gate, up) and fc2 (down)."""
+
+
 @section
 class StageConfig:
     name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
@@ -323,7 +369,10 @@ class StageConfig:
     tokens: PositiveInt | None = None
     """Length in tokens, rounded up to whole steps."""
     trains: TrainsConfig | None = None
-    """What trains: only what is named here. Without this section everything trains."""
+    """What trains: only what is named here. Without this section everything trains, or with lora only the adapters."""
+    lora: AdapterConfig | None = None
+    """LoRA, such as {rank: 64, alpha: 128}: trains adapters beside frozen weights and beside what trains names. The next stage
+    trains the same adapters on if its lora is equal, and otherwise begins with the adapters merged into the weights."""
     mixture: Annotated[dict[str, PositiveFloat], Field(min_length=1)] | None = None
     """Weight of each training set by name, scaled to sum to 1; by default that of the section data."""
     mixture_end: Annotated[dict[str, PositiveFloat], Field(min_length=1)] | None = None
@@ -351,6 +400,16 @@ class EvaluationConfig:
 
 
 @section
+class AverageConfig:
+    last: PositiveInt = Field(ge=2, le=1000)
+    """Number of checkpoints in an average: those of the last multiples of checkpoint.every_steps."""
+    every_steps: PositiveInt
+    """Steps between averages; a multiple of checkpoint.every_steps."""
+    keep: PositiveInt | None = None
+    """Number of averages to keep, newest first; by default all."""
+
+
+@section
 class CheckpointConfig:
     every_steps: PositiveInt = 1000
     """Steps between checkpoints; the last step always saves one."""
@@ -359,6 +418,9 @@ class CheckpointConfig:
     checkpoint before it is kept, too."""
     keep_every: PositiveInt | None = None
     """Checkpoints at multiples of this number of steps are permanent: keep does not remove them. A multiple of every_steps."""
+    average: AverageConfig | None = None
+    """Averages of the weights of the last checkpoints, such as {last: 6, every_steps: 2000}, written to averages/ in the run
+    folder; training goes on with its own weights. keep does not remove a checkpoint that the next average needs."""
     resume: FilePath = "auto"
     """auto continues from the newest complete checkpoint of the run folder, if any; never refuses such a folder. A checkpoint
     folder, such as runs/base/checkpoints/step_00002000, or a run folder (newest checkpoint) continues from there once;
@@ -370,19 +432,8 @@ class CheckpointConfig:
     optimizer state. A Hugging Face folder is converted once, into the run folder."""
 
 
-LoraTarget = Literal["qkv", "q", "k", "v", "proj", "fc1", "gate", "up", "fc2"]
-
-
 @section
-class LoraConfig:
-    rank: PositiveInt
-    """Rank of each adapter: rows of its factor A, columns of its factor B."""
-    alpha: PositiveFloat
-    """Scale of the adapters: the product of the factors is multiplied by alpha / rank."""
-    targets: Annotated[list[LoraTarget], Field(min_length=1)] = Field(
-        default_factory=lambda: ["qkv", "proj", "fc1", "fc2"]
-    )
-    """Matrices with an adapter: qkv (or q, k, v), proj (the output of attention), fc1 (or gate, up) and fc2 (down)."""
+class LoraConfig(AdapterConfig):
     initial_adapter: FilePath | None = None
     """Folder of an adapter in PEFT's format, which a new run trains on; rank, alpha and targets must be those of the adapter."""
     load_in_4bit: Flag = False
@@ -417,8 +468,8 @@ class Config:
     """Length and batch sizes of the run."""
     loss: LossConfig = Field(default_factory=LossConfig)
     """What training minimizes: the cross-entropy over the real vocabulary, and terms added to it."""
-    optimizer: OptimizerConfig
-    """Hyperparameters of AdamW."""
+    optimizer: Optimizer
+    """Optimizer, by default AdamW, and its hyperparameters."""
     schedule: Schedule
     """Learning rate over the course of the run."""
     data: DataConfig

@@ -55,15 +55,16 @@ class StepWindow:
 
 @dataclass(frozen=True)
 class LoraRecord:
-    """The adapters of a checkpoint, which contains nothing else: their settings, and the weights that they were trained beside.
+    """The adapters of a checkpoint: their settings, and the weights that they were trained beside.
 
-    ``targets``: names of single weights, such as ``q`` and ``fc2``.
+    ``targets``: names of single weights, such as ``q`` and ``fc2``. ``base``: None if those weights are in the checkpoint, too,
+    as in a stage that trains adapters; otherwise the checkpoint contains nothing but adapters.
     """
 
     rank: PositiveInt
     alpha: float
     targets: tuple[str, ...]
-    base: Origin
+    base: Origin | None
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Checkpoint:
     window: StepWindow | None = None
     """The steps that the next ones are compared with; None if the run skips no steps."""
     lora: LoraRecord | None = None
-    """The adapters of a LoRA run; None where the checkpoint contains the model's weights."""
+    """The adapters of a LoRA run, or of a stage; None where the checkpoint contains only the model's weights."""
     stage: StageMark | None = None
     """The stage of training; None in a run without stages, in weights alone and in earlier versions."""
     fp8: Fp8 | None = None

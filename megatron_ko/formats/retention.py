@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from megatron_ko.errors import CheckpointError
@@ -21,21 +22,29 @@ RISE = 0.3
 
 
 def remove_old_checkpoints(
-    run: Path | str, keep: int | None, *, keep_every: int | None = None, newest_step: int | None = None
+    run: Path | str,
+    keep: int | None,
+    *,
+    keep_every: int | None = None,
+    newest_step: int | None = None,
+    needed: Collection[int] = (),
 ) -> list[Path]:
     """Deletes old checkpoints and returns them; call it after a save, when the marker of the new one is durable.
 
-    Kept are the newest ``keep`` undamaged ones up to ``newest_step`` (that of the save), multiples of ``keep_every``, which do not
-    count, and the newest one before a rise of the loss. Those after ``newest_step`` are damaged ones that the run skipped:
+    Kept are the newest ``keep`` undamaged ones up to ``newest_step`` (that of the save), multiples of ``keep_every`` and those of
+    the steps ``needed``, which do not count, and the newest one before a rise of the loss. Those after ``newest_step`` are
+    damaged ones that the run skipped:
     they neither count nor go. Deletes markers first, so that a partly deleted checkpoint never counts as complete.
     """
     if keep is None:
         return []
+    waiting = set(needed) - {newest_step}  # the newest one stays in any case, and counts
     temporary = [
         folder
         for folder in checkpoints_of(run)
         if (newest_step is None or step_of(folder) <= newest_step)
         and not (keep_every and step_of(folder) % keep_every == 0)
+        and step_of(folder) not in waiting
     ]
     sound = [checkpoint for folder in temporary if (checkpoint := _read_if_sound(folder))]
     kept = {checkpoint.folder for checkpoint in sound[-keep:]}

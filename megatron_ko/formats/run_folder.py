@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from megatron_ko.config.training import Config
+from megatron_ko.config.training import AverageConfig, Config
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, write_text
 from megatron_ko.formats.checkpoint_folder import MARKER, STEP, Checkpoint, Origin
@@ -26,6 +26,8 @@ INITIAL_WEIGHTS = "initial_weights"
 """Checkpoint in a run folder: initial weights that were converted from a Hugging Face folder."""
 SET_ASIDE = "set_aside"
 """Folder in a run folder: checkpoints behind the one to which ``checkpoint.resume`` went back."""
+AVERAGES = "averages"
+"""Folder in a run folder: averages of checkpoints (``checkpoint.average``), which are checkpoints of weights alone."""
 DAMAGE = frozenset(("missing-file", "wrong-size", "damaged-marker", "invalid-json", "unreadable-file"))
 """Rules of errors about a checkpoint that was complete once."""
 RESUME_WORDS = ("auto", "never")
@@ -51,7 +53,7 @@ def folder_problem(run: Path | str) -> str | None:
         return f"{nearest} is a file and not a folder; choose another run.folder"
     if not os.access(nearest, os.W_OK | os.X_OK):
         return f"this user may not write to {nearest}; choose another run.folder"
-    for name in ("checkpoints", "logs", "index", "tokenizer", INITIAL_WEIGHTS, SET_ASIDE):
+    for name in ("checkpoints", "logs", "index", "tokenizer", INITIAL_WEIGHTS, SET_ASIDE, AVERAGES):
         if (folder / name).exists() and not (folder / name).is_dir():
             return f"{folder / name} is a file and not a folder; remove it or choose another run.folder"
     return None
@@ -59,6 +61,16 @@ def folder_problem(run: Path | str) -> str | None:
 
 def checkpoint_folder(run: Path | str, step: int) -> Path:
     return Path(run).expanduser() / "checkpoints" / f"step_{step:08d}"
+
+
+def average_folder(run: Path | str, step: int) -> Path:
+    return Path(run).expanduser() / AVERAGES / f"step_{step:08d}"
+
+
+def steps_of_average(settings: AverageConfig, every_steps: int, step: int) -> list[int]:
+    """Steps of the checkpoints in the next average at or after ``step``, oldest first; saves on request are not among them."""
+    end = -(-step // settings.every_steps) * settings.every_steps
+    return [end - number * every_steps for number in reversed(range(settings.last))]
 
 
 def is_run_folder(path: Path) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from megatron_ko.config.training import LoraConfig, ModelConfig, ParallelConfig
+from megatron_ko.config.training import AdapterConfig, ModelConfig, ParallelConfig
 from megatron_ko.planning.weights import TABLE, Weight, axis_sizes
 
 LAYERS = "decoder.layers."
@@ -23,7 +23,7 @@ def expand_target(target: str) -> tuple[str, ...]:
     return _GROUPS.get(target, (target,))
 
 
-def single_targets(lora: LoraConfig | None) -> list[str]:
+def single_targets(lora: AdapterConfig | None) -> list[str]:
     """Names of the single weights with an adapter, in the order of the forward pass; none without ``lora``."""
     return [target_of(weight) for weight in adapted_weights(lora.targets)] if lora else []
 
@@ -51,6 +51,11 @@ def adapted_weights(targets: Sequence[str]) -> list[Weight]:
 def stored_name(weight: Weight, factor: str) -> str:
     """Name of a factor in a checkpoint, where layers are stacked along a leading axis."""
     return f"{LAYERS}{module_of(weight)}.lora.{target_of(weight)}.{factor}"
+
+
+def is_adapter(name: str) -> bool:
+    """Whether a parameter or tensor of this name is a factor of an adapter."""
+    return ".lora." in name
 
 
 def factor_shape(weight: Weight, factor: str, sizes: dict[str, int], rank: int) -> tuple[int, int]:

@@ -31,6 +31,7 @@ from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning import stages
 from megatron_ko.planning.fp8_rules import FP8_RULES, fp8_tokens
 from megatron_ko.planning.lora_rules import LORA_RULES
+from megatron_ko.planning.muon_rules import MUON_RULES
 from megatron_ko.planning.packing_rules import PACKING_RULES
 from megatron_ko.planning.pipeline_rules import PIPELINE_RULES, fill_pipeline
 from megatron_ko.planning.speed import SPEED_RULES
@@ -90,7 +91,7 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("optimizer",), _decay_below_one),
         Rule(("training", "stages"), stages.missing),
         Rule(("training", "stages"), stages.stage_lengths),
-        Rule(("stages", "training", "data", "lora"), stages.alone),
+        Rule(("stages", "training", "lora"), stages.alone),
         Rule(("stages",), stages.stage_names),
         Rule(("stages", "model", "training"), stages.stage_trains),
         *(
@@ -105,13 +106,15 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         ),
         Rule(("run", "model"), _extra_fields),
         Rule(("checkpoint",), _permanent_checkpoints),
-        Rule(("data",), _moving_mixture),
+        Rule(("checkpoint",), _averages_of_checkpoints),
+        Rule(("data", "stages"), stages.moving_mixture),
         Rule(("reporting",), _packages_installed),
         *PIPELINE_RULES,
         *LORA_RULES,
         *PACKING_RULES,
         *FP8_RULES,
         *SPEED_RULES,
+        *MUON_RULES,
     ]
 
 
@@ -155,11 +158,13 @@ def _permanent_checkpoints(checkpoint: CheckpointConfig) -> Problems:
         )
 
 
-def _moving_mixture(data: DataConfig) -> Problems:
-    if data.mixture_end is not None and data.order != "windows":
+def _averages_of_checkpoints(checkpoint: CheckpointConfig) -> Problems:
+    average = checkpoint.average
+    if average is not None and average.every_steps % checkpoint.every_steps:
         yield (
-            "data.mixture_end",
-            f"needs data.order: windows, but it is {data.order}; set it, or remove mixture_end",
+            "checkpoint.average.every_steps",
+            f"{average.every_steps} must be a multiple of checkpoint.every_steps {checkpoint.every_steps}, because only then a "
+            "checkpoint is saved there; change either",
         )
 
 

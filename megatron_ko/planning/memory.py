@@ -6,12 +6,11 @@ Parameters come from the table of weights, bytes per parameter from megatron-cor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from megatron_ko.config.recompute import NoRecompute
-from megatron_ko.config.training import LoraConfig, ModelConfig, ParallelConfig
+from megatron_ko.config.training import AdapterConfig, ModelConfig, ParallelConfig
 from megatron_ko.planning.activations import StageShape, TrainedLayer, peak_bytes
 from megatron_ko.planning.adapters import adapted_weights, adapter_parameters, module_of
 from megatron_ko.planning.pipeline import chunks_in_flight, chunks_of_stage
@@ -73,14 +72,16 @@ def stage_memories(
     sequence_length: int,
     bytes_per_weight: int,
     device: Device = "cuda",
-    lora: LoraConfig | None = None,
+    lora: AdapterConfig | None = None,
     selection: Selection | None = None,
     formats: StateFormats = PLAIN,
+    muon: bool = False,
 ) -> tuple[RankMemory, ...]:
     """Memory of a rank of each pipeline stage.
 
-    With ``lora``, only adapters have gradients and optimizer state. Weights that ``selection`` freezes have neither; a matrix
-    some of whose rows train has both whole.
+    Weights that ``selection`` freezes have neither gradients nor optimizer state; a matrix some of whose rows train has both
+    whole, and so do the adapters of ``lora``, beside which only what ``selection`` names trains. ``muon``: every rank has the
+    whole state, and that of a layer's matrix is one momentum.
     """
     positions = sequence_length // parallel.context
     shape = StageShape(
@@ -92,10 +93,44 @@ def stage_memories(
         fused=device == "cuda",
         vocab_size=padded_vocab_size,
     )
+    trains = Trains(lora, selection)
     return tuple(
-        _stage_memory(shape, stage, data_parallel * parallel.context, micro_batches, lora, selection, formats)
+        _stage_memory(shape, stage, data_parallel * parallel.context, micro_batches, trains, formats, muon)
         for stage in range(parallel.pipeline)
     )
+
+
+@dataclass(frozen=True)
+class Trains:
+    """What trains: adapters, and beside them, or without them, the weights of ``selection`` (None: all, but beside adapters none)."""
+
+    lora: AdapterConfig | None
+    selection: Selection | None
+
+    def base(self, weight: Weight, layer: int | None) -> bool:
+        if self.selection is None:
+            return self.lora is None
+        return self.selection.trains(weight, layer)
+
+    def parameters(self, shape: StageShape, stage: int) -> int:
+        """Parameters of the model itself that train on a rank of a stage."""
+        if self.selection is None and self.lora is not None:
+            return 0
+        return parameters_of_stage(shape.model, shape.vocab_size, shape.parallel, stage, self.selection)
+
+    def layer(self, model: ModelConfig, layer: int) -> TrainedLayer:
+        rows = [weight for weight in weights_of(model) if weight.per_layer]
+        targets = self.lora.targets if self.lora else []
+        adapted = {module_of(weight).rpartition("linear_")[2] for weight in adapted_weights(targets)}
+        whole = {
+            name: any(self.base(row, layer) for row in rows if f"linear_{name}.weight" in row.stored)
+            for name in _MATRICES
+        }
+        return TrainedLayer(
+            *(name in adapted or whole[name] for name in _MATRICES),
+            norms=any(self.base(row, layer) for row in rows if row.start == "ones"),
+            weights=any(whole.values()),
+        )
 
 
 def _stage_memory(
@@ -103,37 +138,38 @@ def _stage_memory(
     stage: int,
     shards: int,
     micro_batches: int,
-    lora: LoraConfig | None,
-    selection: Selection | None,
+    trains: Trains,
     formats: StateFormats,
+    muon: bool,
 ) -> RankMemory:
     model, parallel, width = shape.model, shape.parallel, shape.width
     count = parameters_of_stage(model, shape.vocab_size, parallel, stage)
-    trained = parameters_of_stage(model, shape.vocab_size, parallel, stage, selection)
     chunks = chunks_of_stage(model.layers, parallel, stage)
+    layers = [layer for chunk in chunks for layer in chunk]
     adapters = 0
-    if lora is not None:
-        adapters = adapter_parameters(model, lora.rank, lora.targets, parallel, sum(map(len, chunks)))
-        trained = adapters
-    master = formats.master if formats.master is not None else 4 if width == 2 else 0
-    head_trains = lora is None and (selection is None or selection.trains(output_weight(model), None))
+    if trains.lora is not None:
+        adapters = adapter_parameters(model, trains.lora.rank, trains.lora.targets, parallel, len(layers))
+    trained = trains.parameters(shape, stage) + adapters
     in_flight = chunks_in_flight(parallel, stage, micro_batches)
     activations = peak_bytes(
         shape,
-        [[_trained_layer(model, layer, lora, selection) for layer in chunk] for chunk in chunks],
+        [[trains.layer(model, layer) for layer in chunk] for chunk in chunks],
         in_flight=in_flight,
         has_head=stage == parallel.pipeline - 1,
         passes_gradients=stage > 0
         or not isinstance(parallel.recompute, NoRecompute)
-        or (lora is None and (selection is None or _embedding_trains(model, selection))),
-        head_trains=head_trains,
+        or any(trains.base(weight, None) for weight in weights_of(model) if weight.depth == "first"),
+        head_trains=trains.base(output_weight(model), None),
     )
-    layers = [layer for chunk in chunks for layer in chunk]
     if isinstance(parallel.recompute, NoRecompute):  # what is computed again is not kept in FP8 either
         saved = formats.saved_activations(model, parallel, layers) * shape.tokens
         activations -= int(saved * in_flight / len(chunks))
     entries = stage_entries(model, shape.vocab_size, stage, parallel.pipeline, layers)
+    master = formats.master if formats.master is not None else 4 if width == 2 else 0
     state = -(-trained * (master + 2 * formats.moment) // shards)
+    if muon:
+        matrices = (e for e in entries if e.weight.per_layer and e.weight.use == "product")
+        state = trained * (master + 8) - 4 * sum(e.size_per_rank(parallel.tensor) for e in matrices)
     on_host = int(state * formats.offloaded)
     return RankMemory(
         parameters=count,
@@ -142,30 +178,6 @@ def _stage_memory(
         optimizer_bytes=state - on_host,
         activations_bytes=activations,
         host_bytes=on_host,
-    )
-
-
-def _embedding_trains(model: ModelConfig, selection: Selection) -> bool:
-    return any(selection.trains(weight, None) for weight in weights_of(model) if weight.depth == "first")
-
-
-def _trained_layer(
-    model: ModelConfig, layer: int, lora: LoraConfig | None, selection: Selection | None
-) -> TrainedLayer:
-    """What of a layer trains."""
-    if lora is not None:
-        modules = {module_of(weight).rpartition("linear_")[2] for weight in adapted_weights(lora.targets)}
-        return TrainedLayer(*(name in modules for name in _MATRICES), norms=False, weights=False)
-    if selection is None:
-        return TrainedLayer()
-    rows = [weight for weight in weights_of(model) if weight.per_layer]
-
-    def trains(wanted: Sequence[Weight]) -> bool:
-        return any(selection.trains(weight, layer) for weight in wanted)
-
-    return TrainedLayer(
-        *(trains([row for row in rows if f"linear_{name}.weight" in row.stored]) for name in _MATRICES),
-        norms=trains([row for row in rows if row.start == "ones"]),
     )
 
 

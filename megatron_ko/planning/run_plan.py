@@ -60,7 +60,7 @@ class Plan:
     max_epochs: float = math.inf
     """``data.max_epochs``; the plan warns of sets that are repeated more often."""
     adapter_parameters: int | None = None
-    """Parameters of all adapters, which alone are trained; None without the section lora."""
+    """Parameters of all adapters of the run, which alone are trained, or of the stage; None without adapters."""
     trainable: int = 0
     """Parameters that train."""
     stage: Stage | None = None
@@ -154,7 +154,7 @@ class Plan:
         data = world_size // (parallel.tensor * parallel.pipeline * parallel.context)
         padded = padded_vocab_size(vocab_size, config.model.vocab_multiple)
         micro_batches = training.global_batch_size // (training.micro_batch_size * data)
-        adapters = _adapter_parameters(config)
+        adapters = _adapter_parameters(stage)
         selection = stage.selection(vocab_size)
         span = _document_span(config, manifest)
         attended = training.sequence_length if span is None else span
@@ -168,9 +168,10 @@ class Plan:
             sequence_length=training.sequence_length,
             bytes_per_weight=2 if config.precision.dtype == "bf16" else 4,
             device=config.run.device,
-            lora=config.lora,
+            lora=stage.lora,
             selection=selection,
             formats=formats_of(config),
+            muon=config.optimizer.type == "muon",
         )
         return Plan(
             world_size=world_size,
@@ -190,7 +191,7 @@ class Plan:
             memory=max(memories, key=lambda of_stage: of_stage.total_bytes),
             stage_memories=memories,
             stage=stage,
-            trainable=trainable_parameters(selection, config.model, vocab_size),
+            trainable=trainable_parameters(selection, config.model, vocab_size) + (adapters or 0),
             shares=_shares(config, stage.steps, manifest) if manifest else (),
             tokenizer_size=manifest.vocab_size if manifest else None,
             max_epochs=config.data.max_epochs,
@@ -283,10 +284,10 @@ class Plan:
         ]
 
 
-def _adapter_parameters(config: Config) -> int | None:
-    if config.lora is None:
+def _adapter_parameters(stage: Stage) -> int | None:
+    if stage.lora is None:
         return None
-    return adapter_parameters(config.model, config.lora.rank, config.lora.targets)
+    return adapter_parameters(stage.config.model, stage.lora.rank, stage.lora.targets)
 
 
 def _document_span(config: Config, manifest: Manifest | None) -> float | None:
@@ -318,6 +319,7 @@ def _plan_of_stages(config: Config, world_size: int, manifest: Manifest | None) 
         steps=sum(plan.steps for _, plan in plans),
         memory=fullest.memory,
         stage_memories=fullest.stage_memories,
+        adapter_parameters=None,
         shares=tuple(shares),
         stages=plans,
     )

@@ -21,6 +21,7 @@ from megatron_ko.config.training import (
     StageConfig,
 )
 from megatron_ko.planning.installed import find_apex, uses_engine
+from megatron_ko.planning.stages import any_adapters
 
 Problems = Iterator[tuple[str, str]]
 _FUSIONS = ("gradient_accumulation", "rope", "swiglu", "residual", "norm_linear")
@@ -53,12 +54,20 @@ class Switches:
 
 def switches_of(config: Config) -> Switches:
     """The switches of a run on this machine."""
-    own = config.lora is not None
-    return decide(config.speed, config.run.device, config.precision.fp8, own_layers=own)
+    return decide(
+        config.speed,
+        config.run.device,
+        config.precision.fp8,
+        own_layers=any_adapters(config),
+        sharded_state=config.optimizer.type != "muon",
+    )
 
 
-def decide(speed: SpeedConfig, device: str, fp8: Fp8, *, own_layers: bool = False) -> Switches:
-    """Decides what ``speed`` leaves open. FP8 needs Transformer Engine's layers; adapters need ``own_layers``."""
+def decide(
+    speed: SpeedConfig, device: str, fp8: Fp8, *, own_layers: bool = False, sharded_state: bool = True
+) -> Switches:
+    """Decides what ``speed`` leaves open. FP8 needs Transformer Engine's layers; adapters need ``own_layers``. Only weights whose
+    optimizer state is sharded are gathered."""
     if device == "cpu":
         overlap = bool(speed.overlap_grad_reduce)
         return Switches(
@@ -74,7 +83,9 @@ def decide(speed: SpeedConfig, device: str, fp8: Fp8, *, own_layers: bool = Fals
     with_engine = layers == "engine"
     attention = "sdpa" if not with_engine and speed.attention == "auto" else speed.attention
     overlap = speed.overlap_grad_reduce is not False
-    gather = overlap and not own_layers if speed.overlap_param_gather is None else speed.overlap_param_gather
+    gather = speed.overlap_param_gather
+    if gather is None:
+        gather = overlap and sharded_state and not own_layers
     default = {name: with_engine for name in _FUSIONS} | {"swiglu": True, "residual": True}
     fused = {}
     for name, value in default.items():
@@ -136,16 +147,19 @@ def _needs_gpu(run: RunConfig, speed: SpeedConfig) -> Problems:
             )
 
 
-def _needs_engine_layers(speed: SpeedConfig, precision: PrecisionConfig, lora: LoraConfig | None) -> Problems:
-    own = speed.layers == "own" or lora is not None
-    if lora is not None and speed.layers == "engine":
+def _needs_engine_layers(
+    speed: SpeedConfig, precision: PrecisionConfig, lora: LoraConfig | None, stages: list[StageConfig]
+) -> Problems:
+    adapted = lora is not None or any(stage.lora for stage in stages)
+    own = speed.layers == "own" or adapted
+    if adapted and speed.layers == "engine":
         yield "speed.layers", "engine: adapters need own layers; set it to own, or remove the section lora"
     if speed.layers == "own" and uses_fp8(precision.fp8):
         message = f"own: FP8 ({precision.fp8.type}) needs layers of Transformer Engine; set it to engine, or precision.fp8: none"
         yield "speed.layers", message
     if not own:
         return
-    if lora is not None and speed.overlap_param_gather:
+    if adapted and speed.overlap_param_gather:
         message = (
             "true: adapters have no forward pass of their own that could wait for their weights; remove it"
         )
@@ -239,7 +253,7 @@ def _one_stage(speed: SpeedConfig, precision: PrecisionConfig, stages: list[Stag
 
 SPEED_RULES = (
     Rule(("run", "speed"), _needs_gpu),
-    Rule(("speed", "precision", "lora"), _needs_engine_layers),
+    Rule(("speed", "precision", "lora", "stages"), _needs_engine_layers),
     Rule(("speed",), _compiled_layers),
     Rule(("speed", "run"), _overlap),
     Rule(("speed", "parallel"), _tensor_overlap),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from megatron_ko.planning.selection import describe
 from megatron_ko.tables import format_table
 
 WIDTH = 100
@@ -18,7 +17,7 @@ def lines_of(plan: Any) -> list[str]:
     rows: list[tuple[str, ...]] = [_HEADER]
     for stage, own in plan.stages:
         shares = ", ".join(f"{share.name} {share.share:.1%}" for share in own.shares)
-        trains = describe(stage.written.trains)
+        trains = stage.describe()
         rows.append(
             (
                 stage.name,

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from megatron_ko.config.fields import INT32_MAX
 from megatron_ko.config.training import (
+    AdapterConfig,
     Config,
     DataConfig,
     LoraConfig,
@@ -21,9 +22,10 @@ from megatron_ko.config.training import (
     StageConfig,
     TrainingConfig,
 )
+from megatron_ko.config.trains import TrainsConfig
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.formats.checkpoint_folder import Checkpoint
-from megatron_ko.planning.selection import Selection, trains_problems
+from megatron_ko.planning.selection import Selection, describe, trains_problems
 
 Problems = Iterator[tuple[str, str]]
 
@@ -56,12 +58,24 @@ class Stage:
         """Seed of the stage's order of samples; that of the first stage is the run's."""
         return (self.config.run.seed + 1_000_003 * self.number) % 2**32
 
+    @property
+    def lora(self) -> AdapterConfig | None:
+        """The adapters of the stage, or of a run without stages."""
+        return self.written.lora if self.written else self.config.lora
+
     def selection(self, vocab_size: int) -> Selection | None:
-        """What trains, or None for everything."""
-        if self.written is None or self.written.trains is None:
+        """The weights that train, adapters apart, or None for all: beside adapters only those that the stage names."""
+        trains = self.written.trains if self.written else None
+        if trains is None and self.lora is None:
             return None
         old = self.config.training.old_vocab_size
-        return Selection.of(self.written.trains, self.config.model, vocab_size, old)
+        return Selection.of(trains or TrainsConfig(), self.config.model, vocab_size, old)
+
+    def describe(self) -> str:
+        """What trains in a few words, such as ``embedding new, LoRA of rank 64``."""
+        trains = self.written.trains if self.written else None
+        words = [describe(trains)] if trains or not self.lora else []
+        return ", ".join(words + ([f"LoRA of rank {self.lora.rank}"] if self.lora else []))
 
 
 def stages_of(config: Config) -> tuple[Stage, ...]:
@@ -73,6 +87,11 @@ def stages_of(config: Config) -> tuple[Stage, ...]:
         first = stages[-1].end if stages else 0
         stages.append(Stage(number, written.name, _config_of(config, written), first, written))
     return tuple(stages)
+
+
+def any_adapters(config: Config) -> bool:
+    """Whether the run trains adapters, in all of it or in a stage."""
+    return config.lora is not None or any(stage.lora for stage in config.stages)
 
 
 def _config_of(config: Config, stage: StageConfig) -> Config:
@@ -141,24 +160,28 @@ def stage_lengths(training: TrainingConfig, stages: list[StageConfig]) -> Proble
             )
 
 
-def alone(
-    stages: list[StageConfig], training: TrainingConfig, data: DataConfig, lora: LoraConfig | None
-) -> Problems:
-    """What a run with stages does not have, or only in an order of samples."""
+def alone(stages: list[StageConfig], training: TrainingConfig, lora: LoraConfig | None) -> Problems:
+    """What a run with stages does not have."""
     if not stages:
         return
     if training.batch_ramp is not None:
         yield "training.batch_ramp", "is not allowed with stages; give each stage its global_batch_size"
     if lora is not None:
-        yield "lora", "is not allowed with stages; train the adapters in a run of their own"
-    if data.order != "windows":
-        for number, stage in enumerate(stages):
-            if stage.mixture_end is not None:
-                where = f"stages.{number}.mixture_end"
-                yield (
-                    where,
-                    f"needs data.order: windows, but it is {data.order}; set it, or remove mixture_end",
-                )
+        yield (
+            "lora",
+            "is not allowed with stages; give it to the stages that train adapters (stages.NAME.lora)",
+        )
+
+
+def moving_mixture(data: DataConfig, stages: list[StageConfig]) -> Problems:
+    """Shares move only in an order of samples that has a position for each set."""
+    ends = {"data": data.mixture_end, **{f"stages.{n}": stage.mixture_end for n, stage in enumerate(stages)}}
+    for path, end in ends.items():
+        if end is not None and data.order != "windows":
+            yield (
+                f"{path}.mixture_end",
+                f"needs data.order: windows, but it is {data.order}; set it, or remove mixture_end",
+            )
 
 
 def stage_names(stages: list[StageConfig]) -> Problems:
@@ -201,6 +224,9 @@ def in_each_stage(check: Callable[..., Problems], needs: tuple[str, ...]) -> Cal
 
 # --- resuming --------------------------------------------------------------------------------------------
 
+_DEFAULTS = dataclasses.asdict(StageConfig(name="any"))
+"""Fields that a stage in a checkpoint of an earlier version lacks."""
+
 
 def check_same_stages(start: Checkpoint, now: Config) -> None:
     """Raises CheckpointError unless a run with the stages of ``now`` can continue from the checkpoint.
@@ -236,6 +262,7 @@ def check_same_stages(start: Checkpoint, now: Config) -> None:
             f"the checkpoint is in stage {mark.number} ({mark.name}), which is missing",
             "stage-removed",
         )
+    before = [{**_DEFAULTS, **stage} for stage in before]
     for number in range(mark.number):
         if before[number] != dataclasses.asdict(now.stages[number]):
             refuse(
@@ -252,7 +279,7 @@ def check_same_stages(start: Checkpoint, now: Config) -> None:
             "finished-stage-changed",
         )  # fmt: skip
     written = dataclasses.asdict(now.stages[mark.number])
-    for name in ("name", "trains"):
+    for name in ("name", "trains", "lora"):
         if before[mark.number][name] != written[name]:
             refuse(
                 f"stages.{mark.number}.{name}",

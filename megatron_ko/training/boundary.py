@@ -16,6 +16,7 @@ from torch import Tensor
 
 from megatron_ko.planning.speed import switches_of
 from megatron_ko.planning.stages import Stage
+from megatron_ko.training import lora
 from megatron_ko.training.distributed import World
 from megatron_ko.training.engine import end_overlap
 from megatron_ko.training.freezing import Frozen, freeze
@@ -55,7 +56,8 @@ def enter(
     """Wraps the GPT for the stage. Collective.
 
     ``earlier`` contains the trainee of the stage before, if any; it is removed from the list and freed. What trains in both
-    stages keeps its moments and master weights; what begins to train starts with zero moments at the common step.
+    stages keeps its moments and master weights; what begins to train starts with zero moments at the common step. Adapters
+    that the stage does not train on are merged first.
     """
     pieces, step = {}, 0.0
     if earlier:
@@ -64,15 +66,21 @@ def enter(
         _release(earlier, gpt)
     config = stage.config
     set_rope_base(gpt, config.model)
+    before = dict(gpt.named_parameters())
     frozen = Frozen()
-    if config.lora is None:  # adapters have frozen the rest
+    if config.lora is None:  # those of a whole run have frozen the rest
+        lora.change(gpt, config.model, stage.lora, stage.seed)
         frozen = freeze(gpt, config.model, stage.selection(vocab_size), world.data_size * world.context_size)
     trainee = prepare(
         gpt, config.optimizer, config.precision, choose_loss(config.loss), guard, frozen, switches_of(config)
     )
     if stage.number > 0:
         anchors = {id(parameter) for parameter in frozen.anchors}
-        kept = {name for name, p in gpt.named_parameters() if p.requires_grad and id(p) not in anchors}
+        kept = {
+            name
+            for name, p in gpt.named_parameters()
+            if p.requires_grad and id(p) not in anchors and p is before.get(name)
+        }
         _deal({name: piece for name, piece in pieces.items() if name in kept}, step, trainee, gpt)
     return trainee
 

@@ -28,10 +28,11 @@ from megatron_ko.formats.checksums import describe_files, state_files
 from megatron_ko.formats.retention import remove_leftovers
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
+from megatron_ko.planning.adapters import is_adapter
 from megatron_ko.training import partial_state
 from megatron_ko.training.checkpoint_index import check_objects, read_index
 from megatron_ko.training.chunks import chunks_of, named_chunks
-from megatron_ko.training.lora import adapter_state
+from megatron_ko.training.lora import adapter_state, only_adapters
 from megatron_ko.training.model import unwrap
 from megatron_ko.training.optimizer import prime, relabel_groups, torch_adams
 
@@ -221,7 +222,7 @@ def resume(
 
 
 def load_weights(checkpoint: Checkpoint, gpt: Any) -> None:
-    """Loads only the weights, or only the adapters where there are some, into an unwrapped GPT; ``check_content`` first. Collective."""
+    """Loads only the weights, or only the adapters of a LoRA run, into an unwrapped GPT; ``check_content`` first. Collective."""
     with torch.no_grad(), _quiet():
         state = {"model": _model_state(gpt, with_history=False)}
         loaded = _load(state, checkpoint)
@@ -229,17 +230,19 @@ def load_weights(checkpoint: Checkpoint, gpt: Any) -> None:
 
 
 def _model_state(gpt: Any, with_history: bool = True) -> dict[str, Any]:
-    """Sharded weights, only those of adapters where there are some, with extra state only for delayed FP8, whose scaling history it is.
+    """Sharded weights, only those of adapters in a LoRA run, with extra state only for delayed FP8, whose scaling history it is.
 
     Otherwise extra state is empty, differs between our layers and Transformer Engine's, and needs unpickling.
     """
-    if adapters := adapter_state(gpt):
+    adapters = adapter_state(gpt)
+    if only_adapters(gpt):
         return adapters
     state = {
         f"{prefix}{name}": value
         for prefix, chunk in named_chunks(gpt)
         for name, value in chunk.sharded_state_dict(metadata=dict(SHARDING)).items()
     }
+    state |= adapters  # megatron-core describes adapters as if every rank had them whole
     if with_history and gpt.config.fp8 and gpt.config.fp8_recipe == "delayed":
         return state
     return {name: value for name, value in state.items() if not name.endswith("_extra_state")}
@@ -248,8 +251,8 @@ def _model_state(gpt: Any, with_history: bool = True) -> dict[str, Any]:
 def _put_weights(gpt: Any, state: dict[str, Any]) -> None:
     """Raises RuntimeError with all missing and unexpected names, except extra state; a base beside adapters is not missing."""
     missing, unexpected = gpt.load_state_dict(state, strict=False)
-    if adapters := adapter_state(gpt):
-        missing = [name for name in missing if name in adapters]
+    if only_adapters(gpt):
+        missing = [name for name in missing if is_adapter(name)]
     missing = [name for name in missing if not name.endswith("_extra_state")]
     if missing or unexpected:
         raise RuntimeError(f"missing weights: {missing}; unexpected weights: {unexpected}")

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from megatron_ko.config.training import ModelConfig
 from megatron_ko.planning.selection import Ranges, Selection
+from megatron_ko.training.lora import factors_of
 from megatron_ko.training.model import local_weights
 from megatron_ko.training.optimizer import distributed_optimizers, prime, shard_of
 
@@ -34,7 +35,8 @@ class Frozen:
 
 
 def freeze(gpt: Any, model: ModelConfig, selection: Selection | None, data_size: int) -> Frozen:
-    """Sets ``requires_grad`` of every parameter; None selects everything. ``data_size`` ranks share an optimizer.
+    """Sets ``requires_grad`` of every parameter; None selects everything, and adapters always train. ``data_size`` ranks share
+    an optimizer.
 
     A rank without trainable parameters, or with fewer than its data-parallel ranks can share, gets anchors: megatron-core
     cannot save an optimizer without parameters.
@@ -43,8 +45,9 @@ def freeze(gpt: Any, model: ModelConfig, selection: Selection | None, data_size:
     if selection is None:
         gpt.requires_grad_(True)
         return frozen
-    trained = 0
-    rest = []
+    trained, rest = 0, []
+    for _, pair in factors_of(gpt):
+        trained += sum(factor.numel() for factor in pair.requires_grad_(True).parameters())
     for weight in local_weights(gpt, model):
         parameter, first = weight.parameter, weight.stored.first
         trains = selection.trains(first, weight.layer)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -22,6 +23,7 @@ from megatron_ko.config.training import ModelConfig
 from megatron_ko.planning.adapters import (
     FACTORS,
     adapted_weights,
+    expand_target,
     factor_shape,
     module_of,
     split_dim,
@@ -31,6 +33,17 @@ from megatron_ko.planning.adapters import (
 from megatron_ko.planning.weights import TABLE, Weight, axis_sizes
 from megatron_ko.training import distributed
 from megatron_ko.training.chunks import chunks_of
+
+_ATTACHED = "megatron_ko_adapters"  # attribute of a GPT
+
+
+@dataclass(frozen=True)
+class Attached:
+    """The adapters of a GPT: their settings, whether checkpoints contain them alone, and the hooks that add them."""
+
+    settings: tuple[Any, ...]
+    alone: bool
+    hooks: list[Any]
 
 
 class LoraSettings(Protocol):
@@ -118,6 +131,11 @@ class LoraLinear(nn.Module):
         pieces: Any = zip(pairs.items(), reduced.chunk(len(pairs), dim=-1))
         return self._join({name: nn.functional.linear(piece, pair.b) for (name, pair), piece in pieces})
 
+    def update(self) -> Tensor:
+        """What the adapters add to this rank's part of the layer's weight [outputs, inputs], in fp32."""
+        pairs: dict[str, Any] = {target: self.get_submodule(target) for target in self.targets}
+        return self._join({n: (self.scale * (p.b.float() @ p.a.float())).T for n, p in pairs.items()}).T
+
     def _join(self, updates: dict[str, Tensor]) -> Tensor:
         """Arranges updates as the layer's output, with zeros for weights without an adapter."""
         some = next(iter(updates.values()))
@@ -131,21 +149,64 @@ class LoraLinear(nn.Module):
         return torch.cat(columns, dim=-1).flatten(-2)
 
 
-def attach(gpt: Any, model: ModelConfig, settings: LoraSettings, seed: int = 0) -> None:
+def change(gpt: Any, model: ModelConfig, settings: LoraSettings | None, seed: int) -> None:
+    """Gives the GPT the adapters of a stage: those that it has if their settings are the same, or else new ones after merging."""
+    attached = getattr(gpt, _ATTACHED, None)
+    if attached and settings and attached.settings == _facts(settings):
+        return
+    if attached:
+        merge(gpt)
+    if settings:
+        attach(gpt, model, settings, seed, alone=False)
+
+
+@torch.no_grad()
+def merge(gpt: Any) -> None:
+    """Adds all adapters to their weights and removes them: W + alpha / rank B A, computed in fp32 and rounded to W's format."""
+    for module in list(gpt.modules()):
+        adapter = getattr(module, "lora", None)
+        if isinstance(adapter, LoraLinear):
+            module.weight.copy_(module.weight.float() + adapter.update())
+            del module.lora
+    for hook in getattr(gpt, _ATTACHED).hooks:
+        hook.remove()
+    delattr(gpt, _ATTACHED)
+
+
+def attach(
+    gpt: Any, model: ModelConfig, settings: LoraSettings, seed: int = 0, *, alone: bool = True
+) -> None:
     """Freezes every parameter and adds adapters to this rank's layers: A as in PEFT, uniform in +-1 / sqrt(inputs), and B zero.
 
-    A depends on ``seed`` and the name of the weight, but not on the layout.
+    A depends on ``seed`` and the name of the weight, but not on the layout. ``alone``: whether checkpoints of the GPT contain
+    nothing but adapters.
     """
     for parameter in gpt.parameters():
         parameter.requires_grad_(False)
+    hooks: list[Any] = []
+    setattr(gpt, _ATTACHED, Attached(_facts(settings), alone, hooks))
     rows: dict[str, list[Weight]] = {}
     for weight in adapted_weights(settings.targets):
         rows.setdefault(module_of(weight), []).append(weight)
     for layer in (layer for chunk in chunks_of(gpt) for layer in chunk.decoder.layers):
         for name, weights in rows.items():
-            _adapt(
-                layer.get_submodule(name), weights, layer.layer_number - 1, model, settings, gpt.config, seed
+            hooks.append(
+                _adapt(
+                    layer.get_submodule(name),
+                    weights,
+                    layer.layer_number - 1,
+                    model,
+                    settings,
+                    gpt.config,
+                    seed,
+                )
             )
+
+
+def _facts(settings: LoraSettings) -> tuple[Any, ...]:
+    """What makes adapters the same: rank, alpha and the single weights."""
+    single = sorted(name for target in settings.targets for name in expand_target(target))
+    return settings.rank, float(settings.alpha), single
 
 
 def _adapt(
@@ -156,8 +217,8 @@ def _adapt(
     settings: LoraSettings,
     config: Any,
     seed: int,
-) -> None:
-    """Adds the adapters of ``weights``, which ``linear`` contains."""
+) -> Any:
+    """Adds the adapters of ``weights``, which ``linear`` contains; returns the hook."""
     ranks, sizes = dist.get_world_size(distributed.tensor_group()), axis_sizes(model, 1)
     factors = {target_of(w): Factors(w, layer, model, settings.rank, linear.weight) for w in weights}
     for pair in factors.values():
@@ -176,7 +237,7 @@ def _adapt(
         return result + adapter(inputs[0]), bias
 
     linear.lora = adapter
-    linear.register_forward_hook(add)
+    return linear.register_forward_hook(add)
 
 
 def _draw_a(pair: Factors, model: ModelConfig, rank: int, seed: int) -> Tensor:
@@ -199,6 +260,12 @@ def _part(whole: Tensor, weight: Weight, factor: str) -> Tensor:
 def factors_of(gpt: Any) -> Iterator[tuple[str, Factors]]:
     """This rank's adapters, each with its module's name."""
     return ((name, module) for name, module in gpt.named_modules() if isinstance(module, Factors))
+
+
+def only_adapters(gpt: Any) -> bool:
+    """Whether checkpoints of the GPT contain nothing but its adapters."""
+    attached = getattr(gpt, _ATTACHED, None)
+    return attached is not None and attached.alone
 
 
 def adapter_state(gpt: Any) -> dict[str, Any]:

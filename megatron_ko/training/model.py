@@ -26,6 +26,7 @@ from megatron_ko.config.training import (
     head_size,
 )
 from megatron_ko.errors import ConfigError, Problem
+from megatron_ko.planning.adapters import is_adapter
 from megatron_ko.planning.installed import find_apex
 from megatron_ko.planning.megatron_version import missing_for
 from megatron_ko.planning.pipeline import is_virtual
@@ -292,13 +293,14 @@ def _draw(part: Any, std: float, seed: int, rows: int | None) -> Tensor:
 
 
 def _stored_weights(gpt: Any, model: ModelConfig) -> list[tuple[Stored, Any]]:
-    """Pairs this rank's parameters, as megatron-core describes them for a checkpoint, with their tensors of the table.
+    """Pairs this rank's parameters, as megatron-core describes them for a checkpoint, with their tensors of the table, except
+    adapters.
 
     ``data`` of a description is the parameter itself. Local and Transformer Engine's layers have the same names.
     Raises ConfigError for parameters without a row in the table.
     """
     table = {stored.name: stored for stored in stored_tensors(model)}
-    names = {id(parameter): name for name, parameter in gpt.named_parameters()}
+    names = {id(parameter): name for name, parameter in gpt.named_parameters() if not is_adapter(name)}
     described = [v for chunk in chunks_of(gpt) for v in chunk.sharded_state_dict().values()]
     values = [value for value in described if id(getattr(value, "data", None)) in names]
     undescribed = set(names) - {id(value.data) for value in values}
@@ -346,10 +348,13 @@ def local_weights(gpt: Any, model: ModelConfig) -> list[LocalWeight]:
 # --- wrapping --------------------------------------------------------------------------------------------
 
 
-def wrap(gpt: Any, switches: Switches | None = None, fp8: Fp8 | None = None) -> Any:
+def wrap(
+    gpt: Any, switches: Switches | None = None, fp8: Fp8 | None = None, distributed_optimizer: bool = True
+) -> Any:
     """Wraps the GPT in megatron-core's mixed precision and distributed data parallel, ready for its optimizer; chunks remain
     chunks."""
     fields = data_parallel_fields(fp8 or NoFp8(), switches or Switches())
+    fields["use_distributed_optimizer"] = distributed_optimizer
     return join_chunks([_wrap_chunk(chunk, number, fields) for number, chunk in enumerate(chunks_of(gpt))])
 
 

@@ -1,4 +1,4 @@
-"""AdamW in megatron-core's distributed optimizer, with hyperparameters from the configuration.
+"""AdamW in megatron-core's distributed optimizer, or Muon beside AdamW, with hyperparameters from the configuration.
 
 megatron-core restores learning rate and decay of every group from a checkpoint, so ``set_hyperparameters`` writes them
 before each step: only the configuration determines them. The labels that identify a saved group (``max_lr``, ``min_lr``,
@@ -12,11 +12,12 @@ from typing import Any
 import torch
 
 from megatron_ko.config.fp8 import Fp8, NoFp8
-from megatron_ko.config.training import OptimizerConfig
+from megatron_ko.config.training import MuonConfig, OptimizerConfig
 from megatron_ko.planning.speed import Switches
 from megatron_ko.training.chunks import chunks_of
 from megatron_ko.training.engine import use_adam
 from megatron_ko.training.megatron_fields import optimizer_fields
+from megatron_ko.training.muon import is_muon, muon_fields
 
 
 def build_optimizer(
@@ -26,11 +27,11 @@ def build_optimizer(
     switches: Switches | None = None,
     fp8: Fp8 | None = None,
 ) -> Any:
-    """Builds the distributed optimizer of this rank's wrapped model. Collective."""
+    """Builds the optimizer of this rank's wrapped model. Collective."""
     from megatron.core.optimizer import OptimizerConfig as MegatronOptimizerConfig
     from megatron.core.optimizer import ParamKey, get_megatron_optimizer, get_standard_config_overrides
 
-    settings = MegatronOptimizerConfig(
+    fields: dict[str, Any] = dict(
         optimizer="adam",
         lr=config.learning_rate,
         min_lr=0.0,
@@ -44,6 +45,9 @@ def build_optimizer(
         use_distributed_optimizer=True,
         **optimizer_fields(fp8 or NoFp8(), switches or Switches()),
     )
+    if isinstance(config, MuonConfig):
+        fields.update(muon_fields(config, dtype))
+    settings = MegatronOptimizerConfig(**fields)
     if switches and next(ddp_model.parameters()).device.type == "cuda":
         use_adam(switches.adam)
     overrides: dict[Any, Any] = get_standard_config_overrides(settings)
@@ -65,11 +69,15 @@ def set_hyperparameters(optimizer: Any, config: OptimizerConfig, learning_rate: 
         peak = config.learning_rate
         if group["is_decoupled_lr"] and config.embedding_learning_rate is not None:
             peak = config.embedding_learning_rate
+        if isinstance(config, MuonConfig) and is_muon(group):
+            peak = config.muon_learning_rate or config.learning_rate
+            group["momentum"] = config.momentum
         group["lr"] = learning_rate * (peak / config.learning_rate)
         decay = config.weight_decay * group["wd_mult"]
         group["weight_decay"] = decay / peak if config.decoupled == "independent" else decay
-        group["betas"] = (config.beta1, config.beta2)
-        group["eps"] = config.epsilon
+        if "betas" in group:
+            group["betas"] = (config.beta1, config.beta2)
+            group["eps"] = config.epsilon
         if "fused" in group:
             group["fused"] = True
 
@@ -94,30 +102,34 @@ _KEYS = ("wd_mult", "lr_mult", "is_expert_parallel", "is_decoupled_lr")
 _LABELS = ("max_lr", "min_lr", "start_wd", "end_wd", "optimizer")
 
 
-def relabel_groups(state: dict[str, Any], optimizer: Any) -> None:
+def relabel_groups(state: dict[Any, Any], optimizer: Any) -> None:
     """Copies the labels of this run's groups to the groups with the same key in a checkpoint's ``state``.
 
     megatron-core 0.19 identifies a saved group by its key and labels, which include the learning rate it was built with:
     with another learning rate in the configuration, no group would match. Groups that this run lacks stay unchanged; those
     that the checkpoint lacks are added.
     """
-    assert "param_groups" in state.get("optimizer", {}), (
-        "several optimizers are chained; relabel the groups of each"
-    )
-    ours = {_key(group): group for group in optimizer.param_groups}
-    assert len(ours) == len(optimizer.param_groups), "groups have equal keys; give each its own lr_mult"
-    for group in state["optimizer"]["param_groups"]:
+    parts = optimizer.chained_optimizers
+    states = [state] if len(parts) == 1 else [state[number] for number in range(len(parts))]
+    for part, own in zip(parts, states, strict=True):
+        _relabel(own.get("optimizer", own)["param_groups"], part.param_groups)
+
+
+def _relabel(saved_groups: list[dict[str, Any]], own_groups: list[dict[str, Any]]) -> None:
+    ours = {_key(group): group for group in own_groups}
+    assert len(ours) == len(own_groups), "groups have equal keys; give each its own lr_mult"
+    for group in saved_groups:
         if same := ours.get(_key(group)):
             for label in _LABELS:
                 group.pop(label, None)
             group.update({label: same[label] for label in _LABELS if label in same})
     # a group that the checkpoint lacks: embeddings with a rate of their own, or only anchors of this layout
-    saved = {_key(group): group for group in state["optimizer"]["param_groups"]}
+    saved = {_key(group): group for group in saved_groups}
     for key, group in ours.items():
         if key not in saved:
             other = {name: value for name, value in next(iter(saved.values())).items() if name not in _LABELS}
             fields = {name: value for name, value in group.items() if name not in ("params", "step")}
-            state["optimizer"]["param_groups"].append({**other, **fields})
+            saved_groups.append({**other, **fields})
 
 
 def _key(group: dict[str, Any]) -> tuple[Any, ...]:
@@ -125,7 +137,7 @@ def _key(group: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def distributed_optimizers(optimizer: Any) -> list[Any]:
-    """The distributed optimizers of this rank that have parameters."""
+    """megatron-core's optimizers of this rank that have parameters: one distributed optimizer, or those of Muon and AdamW."""
     return [o for o in optimizer.chained_optimizers if not getattr(o, "is_stub_optimizer", False)]
 
 

@@ -33,6 +33,8 @@ def separate_layers(state: dict[str, Any], optimizer: Any, anchors: Sequence[Any
 
 def fill_anchors(state: dict[str, Any], optimizer: Any, anchors: Sequence[Any]) -> None:
     """Adds what ``separate_layers`` left out to a loaded ``state``: the weights as they are, and zero moments."""
+    if not anchors:
+        return
     tensors = state.setdefault("param_state", {})
     for number, parameter in _numbers_of(optimizer, anchors).items():
         weight = parameter.detach().float()

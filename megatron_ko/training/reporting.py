@@ -21,7 +21,6 @@ from megatron_ko.formats.checkpoint_folder import versions
 from megatron_ko.formats.run_folder import cut_metrics, wandb_id
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import Plan
-from megatron_ko.planning.selection import describe
 from megatron_ko.planning.stages import Stage
 from megatron_ko.tables import width_of, wrap
 from megatron_ko.training import metrics
@@ -118,7 +117,7 @@ class Reporter:
             steps=stage.steps,
             steps_done=position.stage_step,
             trainable=plan.trainable,
-            trains=describe(stage.written.trains),
+            trains=stage.describe(),
         )
 
     def count_step(self, position: Position) -> None:

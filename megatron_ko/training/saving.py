@@ -8,6 +8,7 @@ from __future__ import annotations
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.formats.data_record import SetPosition
 from megatron_ko.formats.retention import remove_old_checkpoints
+from megatron_ko.formats.run_folder import steps_of_average
 from megatron_ko.planning.position import Position
 from megatron_ko.preflight import Preflight
 from megatron_ko.training import checkpoint
@@ -86,4 +87,9 @@ class Saver:
                 settings.keep,
                 keep_every=settings.keep_every,
                 newest_step=position.step,
+                needed=self._steps_of_next_average(position.step),
             )
+
+    def _steps_of_next_average(self, step: int) -> list[int]:
+        settings = self._checked.config.checkpoint
+        return steps_of_average(settings.average, settings.every_steps, step) if settings.average else []

@@ -67,7 +67,7 @@ def prepare(
     Without ``guard``, a step that is not finite ends the run; ``frozen`` comes from ``freeze``. Without ``switches``, nothing
     overlaps.
     """
-    ddp_model = wrap(gpt, switches, precision.fp8)
+    ddp_model = wrap(gpt, switches, precision.fp8, distributed_optimizer=config.type != "muon")
     optimizer = build_optimizer(ddp_model, config, precision.dtype, switches, precision.fp8)
     frozen = frozen or Frozen()
     freezer = RowFreezer(optimizer, frozen) if frozen.rows or frozen.anchors else None

@@ -70,7 +70,7 @@ def test_permanent_checkpoints_stay_and_do_not_count(tmp_path):
 
 
 def test_permanent_steps_must_be_saved_ones():
-    (rule,) = (rule for rule in layout_rules(None) if rule.sections == ("checkpoint",))
+    (rule,) = (rule for rule in layout_rules(None) if rule.name == "permanent-checkpoints")
     assert [path for path, _ in rule.check(CheckpointConfig(every_steps=4, keep_every=6))] == [
         "checkpoint.keep_every"
     ]
