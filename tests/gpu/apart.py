@@ -49,7 +49,4 @@ def _call(
         write_json(path, {"error": traceback.format_exc()})
         raise
     write_json(path, {"value": value})
-    import resource, sys  # DEBUG
-    a, b = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)  # DEBUG
-    open("/tmp/b19/acc_cpu.log", "a").write(f"{function.__name__} {a.ru_utime + a.ru_stime:.2f} {b.ru_utime + b.ru_stime:.2f}\n")  # DEBUG
     return 0

@@ -20,7 +20,7 @@ def write_config(setting: Setting, name: str, shape: dict[str, Any], **sections:
         "precision": {"dtype": "fp32"},
         "optimizer": {"learning_rate": 1e-3},
         "schedule": {"type": "constant", "warmup_steps": 2},
-        "data": {"manifest": str(setting.manifest), "workers": 1},
+        "data": {"manifest": str(setting.manifest), "workers": 0 if setting.tiny else 1},
         "evaluation": {"every_steps": 1000, "max_sequences": 2},
         "checkpoint": {},
         "reporting": {"every_steps": 1, **({"peak_tflops": 1.0} if setting.device == "cpu" else {})},

@@ -43,7 +43,7 @@ class Scale:
 
 
 FULL = Scale(
-    small={"layers": 4, "hidden_size": 512, "ffn_hidden_size": 1408, "heads": 8, "kv_groups": 4},
+    small={"layers": 4, "hidden_size": 256, "ffn_hidden_size": 704, "heads": 4, "kv_groups": 2},
     small_length=256,
     small_batch=4,
     steps=20,
@@ -54,8 +54,8 @@ FULL = Scale(
     },
     lengths=(4096, 8192),
     tokens_per_step=32_768,
-    warm_up=3,
-    timed=10,
+    warm_up=2,
+    timed=6,
     curve={
         "layers": 8, "hidden_size": 1024, "ffn_hidden_size": 4096, "heads": 16, "kv_groups": 4, "vocab_size": 512,
     },

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from typing import Any
 
+from megatron_ko.files import read_json, write_json
 from megatron_ko.formats.run_folder import checkpoint_folder
 from tests.gpu.apart import call_apart
 from tests.gpu.core_parts import measure_speed, speed_checks
 from tests.gpu.numerics import read_side, run_side
 from tests.gpu.recipes import overrides_of, recipes_of
-from tests.gpu.record import Check, Outcome, at_least, at_most
-from tests.gpu.runs import relative_distance, train, write_config
+from tests.gpu.record import Outcome, at_least, at_most
+from tests.gpu.runs import curve, relative_distance, train, write_config
 from tests.gpu.shapes import Setting
 
 # Bounds of bf16, which has 8 bits of precision.
@@ -22,7 +22,8 @@ CURVE = 0.02
 RESUMED = 0.01
 """The same for a curve that was resumed half-way, from the one without interruption: kernels add in any order."""
 MFU, FASTER = 0.50, 1.35
-BF16 = "bf16"
+BF16, DEFAULT = "bf16", "tensorwise"
+"""What each recipe is compared with, and the recipe whose speed has a target."""
 
 
 def compare_specs(setting: Setting) -> Outcome:
@@ -80,18 +81,12 @@ def loss_curve(recipe: str) -> Callable[[Setting], Outcome]:
             "memory_gib": max(record["memory_gib"] for record in once.values()),
         }
         if recipe != BF16:
-            true = _curve_of(setting, BF16)
+            true = curve(setting.work / f"curve_{BF16}_whole")
             distance = _distance(once, true, steps - steps // 4 + 1)
             checks.insert(0, at_most("distance from bf16 over the last quarter", distance, CURVE))
         return Outcome(numbers, checks)
 
     return part
-
-
-def _curve_of(setting: Setting, recipe: str) -> dict[int, dict[str, float]]:
-    from tests.gpu.runs import curve
-
-    return curve(setting.work / f"curve_{recipe}_whole")
 
 
 def _distance(left: dict[int, dict[str, float]], right: dict[int, dict[str, float]], first: int) -> float:
@@ -102,24 +97,32 @@ def _distance(left: dict[int, dict[str, float]], right: dict[int, dict[str, floa
     return statistics.fmean(abs(left[step]["loss"] / right[step]["loss"] - 1) for step in steps)
 
 
-def speed_of_recipes(setting: Setting) -> Outcome:
-    """Speed and memory of the large model in bf16 and in each recipe, in one part because their ratio counts."""
-    length = setting.scale.lengths[-1]
-    recipes = (BF16, *recipes_of(setting.card))
-    measured: dict[str, Any] = {}
-    checks: list[Check] = []
-    for recipe in recipes:
-        measured[recipe] = measure_speed(setting, length, recipe)
-        limits = speed_checks(setting, measured[recipe], MFU if recipe == BF16 else None)
-        checks += [Check(f"{recipe}: {c.name}", c.value, c.relation, c.limit, c.passed) for c in limits]
-    ratios = {name: measured[name]["tokens_per_s"] / measured[BF16]["tokens_per_s"] for name in recipes[1:]}
-    if setting.device == "cuda" and ratios:
-        fastest = max(ratios, key=lambda name: ratios[name])
-        checks.append(at_least(f"tokens/s of {fastest} over bf16", ratios[fastest], FASTER))
-    return Outcome({"sequence_length": length, "over_bf16": ratios, **measured}, checks)
+def speed_in(recipe: str) -> Callable[[Setting], Outcome]:
+    """The part that measures speed and memory of the large model in ``recipe``, and its ratio to bf16, which ran before."""
+
+    def part(setting: Setting) -> Outcome:
+        length = setting.scale.lengths[-1]
+        measured = measure_speed(setting, length, recipe)
+        outcome = Outcome(
+            {"sequence_length": length, "ours": measured},
+            speed_checks(setting, measured, MFU if recipe == BF16 else None),
+        )
+        kept = setting.work / "speed_bf16.json"
+        if recipe == BF16:
+            write_json(kept, measured)
+            return outcome
+        ratio = measured["tokens_per_s"] / read_json(kept)["tokens_per_s"]
+        outcome.numbers["over_bf16"] = ratio
+        if setting.device == "cuda" and recipe == DEFAULT:
+            outcome.checks.append(at_least("tokens/s over bf16", ratio, FASTER))
+        return outcome
+
+    return part
 
 
 def te_parts(setting: Setting) -> dict[str, Callable[[Setting], Outcome]]:
-    """The parts for the recipes of this card."""
-    curves = {f"curve_{recipe}": loss_curve(recipe) for recipe in (BF16, *recipes_of(setting.card))}
-    return {"compare_specs": compare_specs, **curves, "speed_of_recipes": speed_of_recipes}
+    """The parts for the recipes of this card; those in FP8 read what those in bf16 left in the work folder."""
+    recipes = (BF16, *recipes_of(setting.card))
+    curves = {f"curve_{recipe}": loss_curve(recipe) for recipe in recipes}
+    speeds = {f"speed_{recipe}": speed_in(recipe) for recipe in recipes}
+    return {"compare_specs": compare_specs, **curves, **speeds}
