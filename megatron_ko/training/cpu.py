@@ -182,7 +182,8 @@ def _use_local_norms() -> None:
     from megatron.core.optimizer import clip_grads
     from megatron.core.optimizer import optimizer as megatron_optimizer
 
-    for module in (clip_grads, megatron_optimizer):
+    modules: tuple[Any, ...] = (clip_grads, megatron_optimizer)
+    for module in modules:
         module.multi_tensor_applier = utils.local_multi_tensor_applier
         module.multi_tensor_scale_impl = utils.local_multi_tensor_scale
     clip_grads.l2_norm_impl = utils.local_multi_tensor_l2_norm

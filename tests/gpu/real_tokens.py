@@ -114,11 +114,10 @@ def _write_set(
     folder: Path, name: str, split: str, documents: list[bytes], tokenizer: TokenizerInfo
 ) -> dict[str, Any]:
     prefix = f"tokens/{name}_{split}"
-    ids = [
-        np.append(np.frombuffer(text, np.uint8).astype(np.uint16) + len(SPECIAL), tokenizer.eos_id)
-        for text in documents
-    ]
-    tokens = np.concatenate(ids).astype(np.uint16)
+    end = np.array([tokenizer.eos_id], np.uint16)
+    texts = (np.frombuffer(text, np.uint8).astype(np.uint16) + len(SPECIAL) for text in documents)
+    ids = [np.concatenate([text, end]) for text in texts]
+    tokens = np.concatenate(ids)
     tokens.tofile(folder / f"{prefix}.bin")
     write_index(folder / f"{prefix}.idx", [len(document) for document in ids])
     return {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from megatron_ko.config.schema import paths_of
-from megatron_ko.config.training import Config
 from tests.gpu.shapes import Card
 
 HOPPER, BLACKWELL = (9, 0), (10, 0)
@@ -24,5 +22,4 @@ def overrides_of(recipe: str, device: str) -> list[str]:
     """Overrides of a run in ``recipe``; ``bf16`` is none, and on the CPU every recipe is."""
     if recipe == "bf16" or device == "cpu":
         return ["precision.dtype=bf16"]
-    field = "precision.fp8.recipe" if "precision.fp8.recipe" in paths_of(Config) else "precision.fp8"
-    return ["precision.dtype=bf16", f"{field}={recipe}"]
+    return ["precision.dtype=bf16", f"precision.fp8={recipe}"]

@@ -12,7 +12,7 @@ from tests.gpu.apart import call_apart
 from tests.gpu.shapes import Setting
 
 
-def write_config(setting: Setting, name: str, shape: dict[str, Any], **sections: dict[str, Any]) -> Path:
+def write_config(setting: Setting, name: str, shape: dict[str, Any], **sections: Any) -> Path:
     """Writes ``NAME.yaml`` into the work folder: defaults of the acceptance, overridden field by field by ``sections``."""
     fields: dict[str, Any] = {
         "run": {"folder": str(setting.work / name), "device": setting.device, "seed": 1, "timeout_s": 300.0},

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -66,7 +67,8 @@ def _adapt_a_host_with_a_gpu(rank: int, init_method: str) -> dict:
         raise AssertionError("this kernel needs CUDA")
 
     torch.cuda.is_available, torch.cuda.device_count = lambda: True, lambda: 8
-    for module in (clip_grads, optimizer):
+    modules: tuple[Any, ...] = (clip_grads, optimizer)
+    for module in modules:
         module.multi_tensor_applier = module.multi_tensor_scale_impl = needs_cuda
     clip_grads.l2_norm_impl = needs_cuda
     cpu._enabled = False
