@@ -15,6 +15,7 @@ from megatron_ko.config.training import (
     RunConfig,
     TrainingConfig,
 )
+from tests.gpu.building import Layers, build_with
 
 ADAM = OptimizerConfig(learning_rate=1e-3)
 
@@ -29,7 +30,7 @@ def run_side(
     batch: int,
     steps: int,
     dtype: str = "fp32",
-    with_engine: bool = False,
+    layers: Layers = "own",
 ) -> dict[str, Any]:
     """Trains ``steps`` steps of one micro-batch. Writes logits and first gradients to ``target``, for ``read_side``.
 
@@ -37,30 +38,21 @@ def run_side(
     """
     import torch
 
-    from megatron_ko.training import distributed, model, optimizer, step
+    from megatron_ko.training import distributed, optimizer, step
     from tests.gpu.real_tokens import read_batches
 
     run = RunConfig(folder=target, device=device)  # type: ignore[arg-type]
     world = distributed.start(run, ParallelConfig(), 0, 1, init_method)
     precision = PrecisionConfig(dtype=dtype)  # type: ignore[arg-type]
     settings = ModelConfig(max_sequence_length=length, **{"vocab_size": 260, **shape})
-    vocab = settings.vocab_size or 0
-    gpt = model.build_gpt(
-        settings,
-        ParallelConfig(),
-        precision,
-        vocab_size=vocab,
-        device=world.device,
-        seed=1,
-        with_engine=with_engine,
-    )
+    gpt = build_with(layers, settings, precision, world.device, seed=1)
     digest = _hash_weights(gpt)
     batches = [
         {name: value.to(world.device) for name, value in entry.items()}
         for entry in itertools.islice(read_batches(Path(tokens), length, batch), steps)
     ]
     with torch.no_grad():
-        logits = gpt(batches[0]["tokens"], batches[0]["position_ids"], None)[..., :vocab]
+        logits = gpt(batches[0]["tokens"], batches[0]["position_ids"], None)[..., : settings.vocab_size]
     trainee = step.prepare(gpt, ADAM, precision)
     training = TrainingConfig(
         steps=steps, global_batch_size=batch, micro_batch_size=batch, sequence_length=length

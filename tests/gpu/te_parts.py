@@ -30,10 +30,10 @@ def compare_specs(setting: Setting) -> Outcome:
     """Logits, and loss and gradient norm of one step, of Transformer Engine's layers against ours, both in bf16."""
     scale, device = setting.scale, setting.device
     sides = {}
-    for name, with_engine in (("ours", False), ("engine", True)):
+    for name, layers in (("ours", "own"), ("engine", "engine")):
         inputs = (device, scale.curve, str(setting.manifest), str(setting.work / f"spec_{name}"))
         size = (scale.curve_length, 2, 2)
-        sides[name] = call_apart(device, run_side, *inputs, *size, BF16, with_engine)
+        sides[name] = call_apart(device, run_side, *inputs, *size, BF16, layers)
     logits, true = (read_side(setting.work / f"spec_{name}")[0] for name in ("engine", "ours"))
     losses = [abs(a - b) for a, b in zip(sides["engine"]["losses"], sides["ours"]["losses"])]
     norms = [abs(a / b - 1) for a, b in zip(sides["engine"]["norms"], sides["ours"]["norms"])]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from megatron_ko.preflight import Preflight, preflight
+from tests.gpu.building import build_as_configured
 
 GIB = 2**30
 
@@ -39,19 +40,13 @@ def measure_ours(
     """Speed of ``timed`` steps, the peak of memory beside the plan's, shares of a step that data and reports take, and a
     profile of ``profiled`` more steps. Every step reports."""
     from megatron_ko.planning.position import Position
-    from megatron_ko.training import boundary, data, distributed, metrics, model, optimizer, reporting, step
+    from megatron_ko.training import boundary, data, distributed, metrics, optimizer, reporting, step
     from tests.gpu.profiling import profile_steps
 
     checked = preflight([config], overrides, 1)
     settings, (stage, plan) = checked.config, checked.plan.stages_from(0)[0]
     world = distributed.start(settings.run, settings.parallel, 0, 1, init_method)
-    gpt = model.build_gpt(
-        settings.model,
-        settings.parallel,
-        settings.precision,
-        vocab_size=plan.vocab_size,
-        device=world.device,
-    )
+    gpt = build_as_configured(settings, plan.vocab_size, world.device)
     fill(gpt)
     trainee = boundary.enter(stage, plan.vocab_size, gpt, [], world)
     index = Path(settings.run.folder) / "index"
