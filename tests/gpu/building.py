@@ -9,6 +9,7 @@ import importlib
 import inspect
 from typing import Any, Literal
 
+from megatron_ko.config.schema import paths_of
 from megatron_ko.config.training import Config, ModelConfig, ParallelConfig, PrecisionConfig
 
 Layers = Literal["own", "engine"]
@@ -30,6 +31,11 @@ def build_with(layers: Layers, model: ModelConfig, precision: PrecisionConfig, d
     return build_gpt(
         model, ParallelConfig(), precision, vocab_size=model.vocab_size, device=device, seed=seed, **options
     )
+
+
+def own_layers() -> dict[str, Any]:
+    """Section of a configuration that keeps our layers where Transformer Engine is installed, if this version has it."""
+    return {"speed": {"layers": "own"}} if "speed.layers" in paths_of(Config) else {}
 
 
 def build_as_configured(config: Config, vocab_size: int, device: Any) -> Any:

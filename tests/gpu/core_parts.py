@@ -13,6 +13,7 @@ import psutil
 
 from megatron_ko.formats.run_folder import checkpoint_folder, checkpoints_of
 from tests.gpu.apart import ProcessFailed, call_apart
+from tests.gpu.building import own_layers
 from tests.gpu.numerics import read_side, run_side
 from tests.gpu.recipes import overrides_of
 from tests.gpu.record import Check, Outcome, at_least, at_most, holds
@@ -85,6 +86,7 @@ def _small_run(setting: Setting, steps: int) -> dict[str, Any]:
     return {
         "training": {"steps": steps, "sequence_length": scale.small_length, **batch},
         "checkpoint": {"every_steps": scale.leg},
+        **own_layers(),
     }
 
 
@@ -126,8 +128,8 @@ def _kill_after_checkpoint(config: Path, folder: Path) -> int:
     return len(psutil.wait_procs(ranks, timeout=15)[1])
 
 
-def large_config(setting: Setting, length: int) -> Path:
-    """The run of the large model with sequences of ``length`` tokens, one in a micro-batch."""
+def large_config(setting: Setting, length: int, layers: dict[str, Any]) -> Path:
+    """The run of the large model with sequences of ``length`` tokens, one in a micro-batch; ``layers`` chooses them."""
     scale = setting.scale
     training = {
         "steps": scale.warm_up + scale.timed + PROFILED,
@@ -138,12 +140,13 @@ def large_config(setting: Setting, length: int) -> Path:
     return write_config(
         setting, f"large_{length}", setting.large,
         training=training, precision={"dtype": "bf16"}, optimizer={"learning_rate": 1e-5}, data={"workers": 1},
+        **layers,
     )  # fmt: skip
 
 
-def measure_speed(setting: Setting, length: int, recipe: str = "bf16") -> dict[str, Any]:
+def measure_speed(setting: Setting, config: Path, recipe: str = "bf16") -> dict[str, Any]:
     """``measure_ours`` of the large model in ``recipe``."""
-    config, scale = large_config(setting, length), setting.scale
+    scale = setting.scale
     overrides = [
         *overrides_of(recipe, setting.device),
         f"run.folder={setting.work / f'{config.stem}_{recipe}'}",
@@ -158,9 +161,10 @@ def speed(length_index: int) -> Callable[[Setting], Outcome]:
 
     def part(setting: Setting) -> Outcome:
         scale, length = setting.scale, setting.scale.lengths[length_index]
-        ours = measure_speed(setting, length)
+        config = large_config(setting, length, own_layers())
+        ours = measure_speed(setting, config)
         outcome = Outcome({"sequence_length": length, "ours": ours}, speed_checks(setting, ours))
-        inputs = (str(large_config(setting, length)), [f"run.folder={setting.work / 'plain'}"])
+        inputs = (str(config), [f"run.folder={setting.work / 'plain'}"])
         try:
             plain = call_apart(setting.device, measure_plain, *inputs, scale.warm_up, scale.timed)
         except ProcessFailed as error:  # what was measured above counts

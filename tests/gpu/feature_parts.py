@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from megatron_ko.formats.run_folder import checkpoint_folder
+from tests.gpu.building import own_layers
 from tests.gpu.core_parts import LOSSES, MOMENTS, WEIGHTS
 from tests.gpu.record import Check, Outcome, at_most, holds
 from tests.gpu.runs import compare_checkpoints, largest_difference, train, write_config
@@ -30,6 +31,7 @@ def _run(setting: Setting, training: dict[str, Any]) -> dict[str, Any]:
     return {
         "training": {"sequence_length": scale.small_length, **batch, **training},
         "checkpoint": {"every_steps": scale.leg},
+        **own_layers(),
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from megatron_ko.files import read_json, write_json
 from megatron_ko.formats.run_folder import checkpoint_folder
 from tests.gpu.apart import call_apart
-from tests.gpu.core_parts import measure_speed, speed_checks
+from tests.gpu.core_parts import large_config, measure_speed, speed_checks
 from tests.gpu.numerics import read_side, run_side
 from tests.gpu.recipes import overrides_of, recipes_of
 from tests.gpu.record import Outcome, at_least, at_most
@@ -102,7 +102,7 @@ def speed_in(recipe: str) -> Callable[[Setting], Outcome]:
 
     def part(setting: Setting) -> Outcome:
         length = setting.scale.lengths[-1]
-        measured = measure_speed(setting, length, recipe)
+        measured = measure_speed(setting, large_config(setting, length, {}), recipe)
         outcome = Outcome(
             {"sequence_length": length, "ours": measured},
             speed_checks(setting, measured, MFU if recipe == BF16 else None),
