@@ -11,9 +11,9 @@ PYTHON=${PYTHON:-python3}
 WHEELS=$(mktemp -d)
 trap 'rm -rf "$WHEELS"' EXIT
 
-files=()
+files=() # sorted by name, in which the pieces of a wheel are in order
 while IFS= read -r -d '' file; do files+=("$file"); done \
-  < <(find "$BUNDLE" -maxdepth 2 -path "$BUNDLE/build" -prune -o -type f -name '*.whl*' -print0 | sort -z)
+  < <(find "$BUNDLE" -maxdepth 2 -path "$BUNDLE/build" -prune -o -type f -name '*.whl*' -printf '%f\t%p\0' | sort -z | cut -z -f2-)
 [ ${#files[@]} -gt 0 ] || { echo "error: $BUNDLE has no wheels; copy a part of bundle.sh there" >&2; exit 2; }
 has_engine=false
 for file in "${files[@]}"; do

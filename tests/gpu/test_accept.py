@@ -142,7 +142,7 @@ def test_bundled_parts_are_joined_and_installed_without_a_network(tmp_path):
         ("part1/core-1.whl", "whole"),
         ("part1/transformer_engine-2.whl", "small"),
         ("part2/big-1.whl.piece.00", "be"),
-        ("part3/big-1.whl.piece.01", "gin"),
+        ("part10/big-1.whl.piece.01", "gin"),
     ):
         (bundle / name).parent.mkdir(parents=True, exist_ok=True)
         (bundle / name).write_text(content)
