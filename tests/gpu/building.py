@@ -38,6 +38,11 @@ def own_layers() -> dict[str, Any]:
     return {"speed": {"layers": "own"}} if "speed.layers" in paths_of(Config) else {}
 
 
+def compiled_layers(device: str) -> list[str]:
+    """Overrides that compile each of our layers, on a GPU and if this version can."""
+    return ["speed.compile=true"] if device == "cuda" and "speed.compile" in paths_of(Config) else []
+
+
 def build_as_configured(config: Config, vocab_size: int, device: Any) -> Any:
     """The GPT that the program would build, its weights not initialized."""
     from megatron_ko.training.model import build_gpt

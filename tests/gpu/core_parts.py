@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import psutil
 
 from megatron_ko.formats.run_folder import checkpoint_folder, checkpoints_of
 from tests.gpu.apart import ProcessFailed, call_apart
-from tests.gpu.building import own_layers
+from tests.gpu.building import compiled_layers, own_layers
 from tests.gpu.numerics import read_side, run_side
 from tests.gpu.recipes import overrides_of
 from tests.gpu.record import Check, Outcome, at_least, at_most, holds
@@ -144,40 +144,57 @@ def large_config(setting: Setting, length: int, layers: dict[str, Any]) -> Path:
     )  # fmt: skip
 
 
-def measure_speed(setting: Setting, config: Path, recipe: str = "bf16") -> dict[str, Any]:
-    """``measure_ours`` of the large model in ``recipe``."""
+def measure_speed(
+    setting: Setting, config: Path, recipe: str = "bf16", options: Sequence[str] = ()
+) -> dict[str, Any]:
+    """``measure_ours`` of the large model in ``recipe``, with further overrides."""
     scale = setting.scale
-    overrides = [
-        *overrides_of(recipe, setting.device),
-        f"run.folder={setting.work / f'{config.stem}_{recipe}'}",
-    ]
+    folder = setting.work / "_".join([config.stem, recipe, str(len(options))])
+    overrides = [*overrides_of(recipe, setting.device), *options, f"run.folder={folder}"]
     return call_apart(
         setting.device, measure_ours, str(config), overrides, scale.warm_up, scale.timed, PROFILED
     )
 
 
 def speed(length_index: int) -> Callable[[Setting], Outcome]:
-    """The part for one of the lengths: our step in bf16, then plain PyTorch."""
+    """The part for one of the lengths: our step in bf16, at the last one with compiled layers, too; then plain PyTorch.
+
+    The targets are those of our faster one.
+    """
 
     def part(setting: Setting) -> Outcome:
-        scale, length = setting.scale, setting.scale.lengths[length_index]
+        scale = setting.scale
+        length = scale.lengths[length_index]
         config = large_config(setting, length, own_layers())
         ours = measure_speed(setting, config)
-        outcome = Outcome({"sequence_length": length, "ours": ours}, speed_checks(setting, ours))
-        inputs = (str(config), [f"run.folder={setting.work / 'plain'}"])
-        try:
-            plain = call_apart(setting.device, measure_plain, *inputs, scale.warm_up, scale.timed)
-        except ProcessFailed as error:  # what was measured above counts
-            outcome.numbers["plain"] = {"error": str(error)}
-            outcome.checks.append(holds("plain PyTorch runs", False))
-            return outcome
-        outcome.numbers["plain"] = plain
-        if setting.device == "cuda":
-            ratio = ours["tokens_per_s"] / plain["tokens_per_s"]
+        outcome = Outcome({"sequence_length": length, "ours": ours})
+        faster = ours
+        options = compiled_layers(setting.device) if length == scale.lengths[-1] else []
+        if options and (
+            compiled := _try("compiled", outcome, measure_speed, setting, config, "bf16", options)
+        ):
+            faster = max(ours, compiled, key=lambda measured: measured["tokens_per_s"])
+        outcome.checks += speed_checks(setting, faster)
+        inputs = (str(config), [f"run.folder={setting.work / 'plain'}"], scale.warm_up, scale.timed)
+        plain = _try("plain", outcome, call_apart, setting.device, measure_plain, *inputs)
+        if plain and setting.device == "cuda":
+            ratio = faster["tokens_per_s"] / plain["tokens_per_s"]
             outcome.checks.append(at_least("tokens/s over plain PyTorch", ratio, 1.0))
         return outcome
 
     return part
+
+
+def _try(name: str, outcome: Outcome, measure: Callable[..., Any], *arguments: Any) -> dict[str, Any] | None:
+    """Adds a measurement to the numbers; where it fails, its error and a check, and what was measured before still counts."""
+    try:
+        measured: dict[str, Any] = measure(*arguments)
+    except ProcessFailed as error:
+        outcome.numbers[name] = {"error": str(error)}
+        outcome.checks.append(holds(f"{name} runs", False))
+        return None
+    outcome.numbers[name] = measured
+    return measured
 
 
 def speed_checks(setting: Setting, ours: dict[str, Any], mfu: float | None = MFU) -> list[Check]:
