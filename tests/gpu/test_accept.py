@@ -11,10 +11,12 @@ import pytest
 from megatron_ko.config.loading import load
 from megatron_ko.config.training import Config
 from megatron_ko.errors import EXIT_USER_ERROR
-from tests.gpu import accept, recipes, results
+from tests.gpu import accept, core_parts, recipes, results, te_parts
+from tests.gpu.apart import ProcessFailed
 from tests.gpu.core_parts import CORE
 from tests.gpu.feature_parts import FEATURES
 from tests.gpu.profiling import group_of, shares_of
+from tests.gpu.real_tokens import write_real_tokens
 from tests.gpu.record import Outcome, Record, at_least, at_most
 from tests.gpu.shapes import FULL, ROOT, Card, Setting, find_card, layers_that_fit
 
@@ -110,6 +112,45 @@ def test_recipes_are_those_of_the_card_and_load(tmp_path):
         precision = load(Config, [str(path)], recipes.overrides_of(recipe, "cuda")).config.precision
         assert recipe in str(precision)
     assert recipes.overrides_of("tensorwise", "cpu") == ["precision.dtype=bf16"]
+
+
+def test_a_gpu_has_targets(tmp_path, monkeypatch):
+    """The lines that a dry run leaves out: on a card, a measurement meets its targets or does not."""
+
+    def measure(device: str, function, *arguments) -> dict:
+        if function.__name__ == "measure_plain":
+            raise ProcessFailed("out of memory")
+        fp8 = any("fp8" in override for override in arguments[1])
+        rest = {"data_share": 0.015, "reporting_share": 0.01, "memory_gib": 50.0, "plan_gib": 51.0}
+        return {"tokens_per_s": 1.4 if fp8 else 1.0, "mfu": 0.6, **rest}
+
+    def train(device, config, folder, *overrides) -> dict:
+        return {step: {"loss": 5 - step / 100, "memory_gib": 1.0} for step in range(1, 201)}
+
+    monkeypatch.setattr(core_parts, "call_apart", measure)
+    monkeypatch.setattr(te_parts, "train", train)
+    monkeypatch.setattr(te_parts, "curve", lambda folder: train("cuda", None, folder))
+    setting = Setting("cuda", False, tmp_path, write_real_tokens(tmp_path / "data"), H100)
+    core = core_parts.speed(1)(setting)
+    assert {check.name for check in core.failures} == {"data and reports, share of a step", "plain runs"}
+    assert {check.name for check in core.checks if check.passed} == {
+        "MFU in bf16",
+        "memory, distance from the plan",
+    }
+    parts = te_parts.te_parts(setting)
+    recipes_run = ("bf16", "tensorwise", "delayed", "blockwise")
+    assert list(parts) == [
+        "compare_specs",
+        *(f"{kind}_{name}" for kind in ("curve", "speed") for name in recipes_run),
+    ]
+    outcomes = {name: part(setting) for name, part in parts.items() if name != "compare_specs"}
+    assert outcomes["speed_tensorwise"].numbers["over_bf16"] == 1.4
+    assert (
+        outcomes["speed_tensorwise"].checks[-1].passed
+        and outcomes["speed_tensorwise"].checks[-1].limit == 1.35
+    )
+    assert all(not outcomes[f"curve_{name}"].failures for name in recipes_run)
+    assert list(outcomes["curve_bf16"].numbers["losses"]) == [1, *range(20, 201, 20)]
 
 
 def test_shares_of_a_profile():
