@@ -4,11 +4,13 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart job continue redwhale install install-dev install-old test test-old-core old-python check format bench clean
+.PHONY: help quickstart job continue redwhale install install-dev install-old test test-old-core old-python check format bench \
+        gpu-accept gpu-bundle clean
 
 DEVICE ?= cpu
 FOLDER ?= examples/quickstart
 ARGS ?=
+GPU_OUTPUT ?= runs/gpu-accept
 # A shell that forbids bytecode would compile the sources anew in each of the hundreds of processes below.
 unexport PYTHONDONTWRITEBYTECODE
 # Test files run side by side, those that take long first (tests/conftest.py); ranks wait for each other much of the time,
@@ -93,6 +95,14 @@ format: $(DEV_READY) ## Format the source and repair what lint can repair
 bench: $(READY) ## Measure start-up and a training step
 	@$(PY) -m tests.bench.startup
 	@$(PY) -m tests.bench.train_cpu $(ARGS)
+
+gpu-accept: $(READY) ## Compare and measure on a GPU
+	@failed=0; for command in core te features; do \
+	  $(PY) -m tests.gpu.accept $$command --output $(GPU_OUTPUT) $(ARGS) || failed=1; \
+	done; exit $$failed
+
+gpu-bundle: ## Pack .gpu/ for a GPU without a network
+	@PYTHON=$${PYTHON:-$$($(call find,$(PYTHONS),import sys; sys.exit(sys.version_info[:2] != (3, 12))))} tests/gpu/bundle.sh .gpu $(ARGS)
 
 clean: ## Remove .venv, .venv-3.11 and caches; runs/ stays
 	@rm -rf $(VENV) $(OLD_VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info build dist

@@ -43,6 +43,7 @@ LONGEST = (
     "test_parallel.py",
     "test_train.py",
     "test_lora.py",
+    "test_accept.py",
     "test_skipping.py",
     "test_checkpoint_defects.py",
     "test_ckpt_parity.py",

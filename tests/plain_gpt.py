@@ -70,8 +70,9 @@ class PlainGPT(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         size = head_size(self.model)
-        frequencies = self.model.rope.base ** -(torch.arange(0, size, 2, dtype=torch.float32) / size)
-        angles = torch.outer(torch.arange(tokens.shape[1], dtype=torch.float32), frequencies).repeat(1, 2)
+        exact = {"dtype": torch.float32, "device": tokens.device}
+        frequencies = self.model.rope.base ** -(torch.arange(0, size, 2, **exact) / size)
+        angles = torch.outer(torch.arange(tokens.shape[1], **exact), frequencies).repeat(1, 2)
         x = self.embedding(tokens)
         cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
         for layer in self.layers:

@@ -10,7 +10,10 @@ from megatron_ko.config.training import ModelConfig
 from megatron_ko.planning.weights import axis_sizes, multiplies, stage_entries
 
 # Peaks of dense matrix products (no sparsity) in TFLOP/s, from NVIDIA's data sheets.
+# The first entry that is part of the name of a GPU counts: the PCIe and NVL cards are slower than the SXM module.
 GPU_PEAK_TFLOPS = {
+    "H100 PCIe": {"bf16": 756.5, "fp8": 1513.0},
+    "H100 NVL": {"bf16": 835.5, "fp8": 1671.0},
     "H100": {"bf16": 989.4, "fp8": 1978.9},
     "H200": {"bf16": 989.4, "fp8": 1978.9},
     "A100": {"bf16": 312.0},

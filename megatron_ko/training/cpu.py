@@ -42,6 +42,7 @@ def enable() -> None:
     _enabled = True
     _replace_cuda_functions()
     _use_torch_adam()
+    _use_local_norms()
     _skip_single_rank_reduce_scatter()
     mode = _CudaMeansCpu()
     mode.__enter__()
@@ -139,6 +140,9 @@ def _nothing() -> Callable[..., None]:
 def _replace_cuda_functions() -> None:
     cuda = torch.cuda
     inert = _Inert()
+    # a GPU of this host must not change a run on the CPU, such as which random states a checkpoint contains
+    cuda.is_available = lambda: False
+    cuda.device_count = lambda: 0
     cuda.current_device = lambda: 0
     cuda.is_initialized = lambda: True
     for name in ("set_device", "synchronize", "empty_cache", "set_stream", "_lazy_init"):
@@ -170,6 +174,20 @@ def _use_torch_adam() -> None:
     optimizer.USING_PYTORCH_OPTIMIZER = True
     distrib_optimizer.HAVE_APEX_OR_TE = False
     distrib_optimizer.USING_TE_OPTIMIZER = distrib_optimizer.USING_APEX_OPTIMIZER = False
+
+
+def _use_local_norms() -> None:
+    """Selects megatron-core's own gradient norm and clipping: those of an installed Transformer Engine or Apex need CUDA."""
+    from megatron.core import utils
+    from megatron.core.optimizer import clip_grads
+    from megatron.core.optimizer import optimizer as megatron_optimizer
+
+    modules: tuple[Any, ...] = (clip_grads, megatron_optimizer)
+    for module in modules:
+        module.multi_tensor_applier = utils.local_multi_tensor_applier
+        module.multi_tensor_scale_impl = utils.local_multi_tensor_scale
+    clip_grads.l2_norm_impl = utils.local_multi_tensor_l2_norm
+    clip_grads.multi_tensor_scale_tensor_impl = None
 
 
 def _skip_single_rank_reduce_scatter() -> None:

@@ -41,7 +41,8 @@ def run_ranks(count: int, target: Target, start_method: str = "fork", timeout_s:
     context: Any = multiprocessing.get_context(start_method)
     with tempfile.TemporaryDirectory(prefix="megatron_ko-") as folder:
         init_method = f"file://{Path(folder) / 'rendezvous'}"
-        arguments = (target, init_method, os.getpid(), start_method == "fork", folder)
+        # the parent of a rank is the fork server with that method, this process with the others
+        arguments = (target, init_method, os.getpid(), start_method != "forkserver", folder)
         ranks = [context.Process(target=_run, args=(rank, *arguments)) for rank in range(count)]
         with _SignalForwarding(ranks) as forwarding:
             forwarding.start_ranks()

@@ -255,10 +255,10 @@ def llama3_frequencies(frequencies: Tensor, scaling: Llama3RopeScaling) -> Tenso
 
 @torch.no_grad()
 def initialize(gpt: Any, model: ModelConfig, vocab_size: int, seed: int) -> None:
-    """Initializes weights according to the table, depending on seed and tensor name but not on the layout.
+    """Initializes weights according to the table, depending on seed and tensor name but not on layout or device.
 
-    Draws each global tensor with a generator seeded by (seed, name, layer) and takes this rank's part, so all layouts start
-    from the same model. The standard deviation is init_std, and init_std / sqrt(2 layers) for the two projections back to
+    Draws each global tensor with a generator seeded by (seed, name, layer) and takes this rank's part, so all layouts and
+    devices start from the same model. The standard deviation is init_std, and init_std / sqrt(2 layers) for the two projections back to
     the residual stream (GPT-2). Norms are 1; biases and rows of padding are 0.
     """
     deviation = {"normal": model.init_std, "residual": model.init_std / math.sqrt(2 * model.layers)}
@@ -283,9 +283,9 @@ def _draw(part: Any, std: float, seed: int, rows: int | None) -> Tensor:
     layer = part.global_offset[:stacked]
     shape, offset = part.global_shape[stacked:], part.global_offset[stacked:]
     digest = hashlib.sha256(f"{seed}/{part.key}/{layer}".encode()).digest()
-    device = part.data.device
-    generator = torch.Generator(device=device).manual_seed(int.from_bytes(digest[:7], "little"))
-    full = torch.empty(shape, dtype=torch.float32, device=device).normal_(0.0, std, generator=generator)
+    # on the CPU: the generator of a GPU draws other numbers
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+    full = torch.empty(shape, dtype=torch.float32).normal_(0.0, std, generator=generator)
     if rows is not None:
         full[rows:] = 0.0
     index = tuple(slice(start, start + size) for start, size in zip(offset, part.data.shape))

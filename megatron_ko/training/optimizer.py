@@ -158,12 +158,15 @@ def torch_adams(optimizer: Any) -> list[torch.optim.Optimizer]:
 
 
 def prime(adam: Any) -> None:
-    """Creates the state of parameters that have none: zero moments and, for torch's Adam, a step of 0."""
+    """Creates the state of parameters that have none: zero moments and, for torch's Adam, a step of 0.
+
+    The step is beside the parameter: the fused kernel of a GPU reads it there.
+    """
     counts = isinstance(adam, (torch.optim.Adam, torch.optim.AdamW))
     for parameter in (p for group in adam.param_groups for p in group["params"]):
         if not adam.state[parameter]:
             if counts:
-                adam.state[parameter]["step"] = torch.tensor(0.0)
+                adam.state[parameter]["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
             zeros = [torch.zeros_like(parameter.data) for _ in range(2)]
             adam.state[parameter].update(exp_avg=zeros[0], exp_avg_sq=zeros[1])
 

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Collects what a Hopper host without a network needs beside its own CPython 3.12 and torch 2.11.0+cu130: megatron-core,
+# Transformer Engine, and small wheels, in folders of at most 55 MiB that can be carried one by one (docs/gpu/README.md).
+#   bundle.sh OUT_DIR [REQUIREMENT ...]
+# Transformer Engine's PyTorch side is compiled here; that needs no GPU, but nvcc 13 and g++. OUT_DIR/build is kept for the
+# next time. TE_VERSION, CORE_VERSION, PYTHON, CUDA_HOME, MAX_JOBS override what is chosen.
+set -euo pipefail
+
+OUT=$(realpath -m "${1:?usage: bundle.sh OUT_DIR [REQUIREMENT ...]}")
+shift
+TE_VERSION=${TE_VERSION:-2.11.0}
+CORE_VERSION=${CORE_VERSION:-0.19.2}
+TORCH_VERSION=2.11.0
+PYTHON=${PYTHON:-python3.12}
+BUILD=$OUT/build
+PART_BYTES=$((55 * 1024 * 1024))
+PIECE_SIZE=50m
+
+compile_engine() {
+  local pip=("$BUILD/venv/bin/python" -m pip --disable-pip-version-check)
+  [ -x "$BUILD/venv/bin/python" ] || "$PYTHON" -m venv "$BUILD/venv"
+  "${pip[@]}" install -q "torch==$TORCH_VERSION" numpy setuptools wheel ninja pybind11 packaging einops \
+    nvdlfw-inspect pydantic onnx onnxscript importlib_metadata
+  "${pip[@]}" install -q --no-deps "transformer-engine==$TE_VERSION" "transformer-engine-cu13==$TE_VERSION"
+  "${pip[@]}" download -q --no-deps --no-build-isolation --no-binary=transformer-engine-torch -d "$BUILD" \
+    "transformer-engine-torch==$TE_VERSION"
+  # headers and libraries of CUDA, cuDNN and NCCL come with torch's own packages
+  local nvidia part include=() lib=()
+  nvidia=$("$BUILD/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/nvidia
+  for part in cu13 cudnn nccl; do
+    include+=("$nvidia/$part/include")
+    lib+=("$nvidia/$part/lib")
+  done
+  (
+    IFS=:
+    export CPATH="${include[*]}" LIBRARY_PATH="${lib[*]}" LD_LIBRARY_PATH="${lib[*]}"
+    unset IFS
+    export PATH="$BUILD/venv/bin:$PATH" CUDNN_PATH="$nvidia/cudnn" MAX_JOBS="${MAX_JOBS:-$(nproc)}"
+    export NVTE_FRAMEWORK=pytorch NVTE_CUDA_ARCHS=90 TORCH_CUDA_ARCH_LIST=9.0
+    export CUDA_HOME="${CUDA_HOME:-/usr/local/cuda}"
+    "${pip[@]}" wheel -q --no-deps --no-build-isolation -w "$BUILD/wheels" \
+      "$BUILD/transformer_engine_torch-$TE_VERSION.tar.gz"
+  )
+}
+
+download_wheels() { # FOLDER REQUIREMENT ...
+  local folder=$1 glibc target
+  shift
+  target=(--python-version 3.12 --implementation cp --only-binary=:all: --no-deps --platform manylinux2014_x86_64)
+  for glibc in 2_39 2_35 2_34 2_31 2_28 2_27 2_24 2_17; do # pip compares them exactly
+    target+=(--platform "manylinux_${glibc}_x86_64")
+  done
+  "$PYTHON" -m pip --disable-pip-version-check download -q "${target[@]}" -d "$folder" \
+    "megatron-core==$CORE_VERSION" emerging-optimizers==0.3.0 \
+    "transformer-engine==$TE_VERSION" "transformer-engine-cu13==$TE_VERSION" nvdlfw-inspect \
+    pydantic==2.14.3 pydantic-core==2.50.4 annotated-types typing-inspection orjson "$@"
+}
+
+number=0 filled=$PART_BYTES
+place() { # FILE: moves it into the current part, or into the next one where it does not fit
+  local bytes
+  bytes=$(stat -c %s "$1")
+  if ((filled + bytes > PART_BYTES)); then
+    number=$((number + 1)) filled=0
+    mkdir -p "$OUT/part$number"
+  fi
+  mv "$1" "$OUT/part$number/"
+  filled=$((filled + bytes))
+}
+
+mkdir -p "$BUILD/wheels"
+compgen -G "$BUILD/wheels/transformer_engine_torch-$TE_VERSION-*.whl" >/dev/null || compile_engine
+WHEELS=$(mktemp -d)
+trap 'rm -rf "$WHEELS"' EXIT
+download_wheels "$WHEELS" "$@"
+cp "$BUILD/wheels/transformer_engine_torch-$TE_VERSION"-*.whl "$WHEELS"
+rm -rf "$OUT"/part*
+for file in "$WHEELS"/*; do # part1 has every small one: enough for all but Transformer Engine
+  (($(stat -c %s "$file") > PART_BYTES)) || place "$file"
+done
+for file in "$WHEELS"/*; do
+  [ -e "$file" ] || continue
+  split -b "$PIECE_SIZE" -d "$file" "$file.piece."
+  rm "$file"
+  for piece in "$file".piece.*; do place "$piece"; done
+done
+du -sh "$OUT"/part*

@@ -1,0 +1,199 @@
+"""The acceptance runs on the CPU with tiny models, so that no typing error waits for the first GPU; its page is its JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from megatron_ko.config.loading import load
+from megatron_ko.config.training import Config
+from megatron_ko.errors import EXIT_USER_ERROR
+from tests.gpu import accept, core_parts, recipes, results, te_parts
+from tests.gpu.apart import ProcessFailed
+from tests.gpu.core_parts import CORE
+from tests.gpu.feature_parts import FEATURES
+from tests.gpu.profiling import group_of, shares_of
+from tests.gpu.real_tokens import write_real_tokens
+from tests.gpu.record import Outcome, Record, at_least, at_most
+from tests.gpu.shapes import FULL, ROOT, Card, Setting, find_card, layers_that_fit
+
+H100 = Card("NVIDIA H100 80GB HBM3", 81559 / 1024, "580", (9, 0))
+
+
+def run(command: str, folder: Path) -> dict:
+    code = accept.main([command, "--output", str(folder), "--device", "cpu", "--tiny"])
+    record = json.loads((folder / f"{command}.json").read_text(encoding="utf-8"))
+    failed = {
+        name: part.get("error") or [check for check in part["checks"] if not check["passed"]]
+        for name, part in record["parts"].items()
+        if not part["passed"]
+    }
+    assert (code, failed) == (0, {})
+    return record
+
+
+@pytest.mark.ranks
+def test_accept_core_runs_tiny_on_the_cpu(tmp_path):
+    record = run("core", tmp_path)
+    assert record["complete"] and record["passed"] and record["tiny"]
+    assert list(record["parts"]) == list(CORE)
+    assert record["parts"]["kill_and_resume"]["numbers"]["bit_for_bit"]
+    speed = record["parts"]["speed_short"]["numbers"]
+    assert speed["ours"]["tokens_per_s"] > 0 and speed["plain"]["tokens_per_s"] > 0
+    assert 0 < speed["ours"]["profile"]["matmul"] < 1
+    with pytest.raises(ValueError, match="dry run"):
+        results.read_record(tmp_path / "core.json")
+
+
+@pytest.mark.slow
+@pytest.mark.ranks
+@pytest.mark.parametrize("command", ["te", "features"])
+def test_the_other_commands_run_tiny_on_the_cpu(tmp_path, command):
+    record = run(command, tmp_path)
+    assert set(FEATURES) == set(record["parts"]) or "curve_tensorwise" in record["parts"]
+
+
+@pytest.mark.skipif(find_card() is not None, reason="this host has a GPU")
+def test_without_a_gpu_the_command_ends_before_it_writes(tmp_path, capsys):
+    assert accept.main(["core", "--output", str(tmp_path / "out")]) == EXIT_USER_ERROR
+    assert not (tmp_path / "out").exists() and "nvidia-smi" in capsys.readouterr().err
+
+
+def test_a_part_that_fails_is_recorded_and_the_next_one_runs(tmp_path):
+    def fails(setting: Setting):
+        raise RuntimeError("no room")
+
+    def misses(setting: Setting):
+        return Outcome({"tokens": 3}, [at_least("MFU", 0.4, 0.5), at_most("data", float("nan"), 0.02)])
+
+    setting = Setting("cuda", False, tmp_path, tmp_path / "manifest.json", H100)
+    record = Record(tmp_path / "core.json", "core", setting, commit="abc")
+    record.run("fails", fails)
+    killed_here = json.loads((tmp_path / "core.json").read_text())
+    assert not killed_here["complete"] and "no room" in killed_here["parts"]["fails"]["error"]
+    record.run("misses", misses)
+    assert record.end() is False
+    content = results.read_record(tmp_path / "core.json")
+    assert content["commit"] == "abc" and content["card"]["name"] == H100.name
+    assert [check["passed"] for check in content["parts"]["misses"]["checks"]] == [False, False]
+    assert content["parts"]["misses"]["checks"][1]["value"] == "nan"
+    page = results.render([content])
+    assert "| MFU | 0.4 | >= 0.5 | **no** |" in page and "0 of 2 targets met" in page and "no room" in page
+
+
+def test_the_page_is_rendered_from_the_files():
+    assert results.PAGE.read_text(encoding="utf-8") == results.render(results.read_all(results.FOLDER))
+
+
+def test_layers_fill_three_quarters_of_the_card():
+    # embeddings 2 x 128,256 x 4,096 of 18 bytes; a layer of 218 M weights; 34 h bytes of activations per token and layer
+    layers = layers_that_fit(FULL, H100)
+    assert 4 <= layers <= 8
+    assert layers_that_fit(FULL, Card("NVIDIA H200", 140.4, "580", (9, 0))) > layers
+    with pytest.raises(ValueError, match="too small"):
+        layers_that_fit(FULL, Card("small", 16.0, "580", (9, 0)))
+
+
+def test_recipes_are_those_of_the_card_and_load(tmp_path):
+    assert recipes.recipes_of(H100) == ("tensorwise", "delayed", "blockwise")
+    assert recipes.recipes_of(Card("NVIDIA A100", 80.0, "580", (8, 0))) == ()
+    assert "mxfp8" in recipes.recipes_of(Card("NVIDIA B200", 180.0, "580", (10, 0)))
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        "run: {folder: runs/x, device: cuda}\n"
+        "model: {layers: 2, hidden_size: 64, ffn_hidden_size: 128, heads: 4, kv_groups: 2, max_sequence_length: 64}\n"
+        "training: {steps: 1, global_batch_size: 1, micro_batch_size: 1, sequence_length: 64}\n"
+        "optimizer: {learning_rate: 1e-3}\nschedule: {type: constant}\ndata: {manifest: data/manifest.json}\n"
+    )
+    for recipe in ("tensorwise", "delayed", "blockwise", "mxfp8"):
+        precision = load(Config, [str(path)], recipes.overrides_of(recipe, "cuda")).config.precision
+        assert recipe in str(precision)
+    assert recipes.overrides_of("tensorwise", "cpu") == ["precision.dtype=bf16"]
+
+
+def test_a_gpu_has_targets(tmp_path, monkeypatch):
+    """The lines that a dry run leaves out: on a card, a measurement meets its targets or does not."""
+
+    def measure(device: str, function, *arguments) -> dict:
+        if function.__name__ == "measure_plain":
+            raise ProcessFailed("out of memory")
+        fp8 = any("fp8" in override for override in arguments[1])
+        rest = {"data_share": 0.015, "reporting_share": 0.01, "memory_gib": 50.0, "plan_gib": 51.0}
+        return {"tokens_per_s": 1.4 if fp8 else 1.0, "mfu": 0.6, **rest}
+
+    def train(device, config, folder, *overrides) -> dict:
+        return {step: {"loss": 5 - step / 100, "memory_gib": 1.0} for step in range(1, 201)}
+
+    monkeypatch.setattr(core_parts, "call_apart", measure)
+    monkeypatch.setattr(te_parts, "train", train)
+    monkeypatch.setattr(te_parts, "curve", lambda folder: train("cuda", None, folder))
+    setting = Setting("cuda", False, tmp_path, write_real_tokens(tmp_path / "data"), H100)
+    core = core_parts.speed(1)(setting)
+    assert {check.name for check in core.failures} == {"data and reports, share of a step", "plain runs"}
+    assert {check.name for check in core.checks if check.passed} == {
+        "MFU in bf16",
+        "memory, distance from the plan",
+    }
+    parts = te_parts.te_parts(setting)
+    recipes_run = ("bf16", "tensorwise", "delayed", "blockwise")
+    assert list(parts) == [
+        "compare_specs",
+        *(f"{kind}_{name}" for kind in ("curve", "speed") for name in recipes_run),
+    ]
+    outcomes = {name: part(setting) for name, part in parts.items() if name != "compare_specs"}
+    assert outcomes["speed_tensorwise"].numbers["over_bf16"] == 1.4
+    assert (
+        outcomes["speed_tensorwise"].checks[-1].passed
+        and outcomes["speed_tensorwise"].checks[-1].limit == 1.35
+    )
+    assert all(not outcomes[f"curve_{name}"].failures for name in recipes_run)
+    assert list(outcomes["curve_bf16"].numbers["losses"]) == [1, *range(20, 201, 20)]
+
+
+def test_shares_of_a_profile():
+    kernels = [
+        ("sm90_xmma_gemm_bf16", 0.0, 40.0),
+        ("pytorch_flash::flash_fwd_kernel", 40.0, 60.0),
+        ("multi_tensor_adam", 70.0, 80.0),
+        ("vectorized_layer_norm_kernel", 75.0, 85.0),  # beside the optimizer, on another stream
+        ("elementwise_kernel", 90.0, 100.0),
+    ]
+    shares = shares_of(kernels)
+    assert shares["matmul"] == 0.4 and shares["attention"] == 0.2 and shares["optimizer"] == 0.1
+    assert shares["norm"] == 0.1 and shares["other"] == 0.1
+    assert shares["gaps"] == pytest.approx(0.15)  # 60 to 70 and 85 to 90
+    assert shares["longest"][0] == {"name": "sm90_xmma_gemm_bf16", "share": 0.4, "calls": 1}
+    assert shares_of([]) == {}
+    assert (
+        group_of("nvjet_hsh_256x128") == "matmul" and group_of("ncclDevKernel_AllReduce") == "communication"
+    )
+
+
+def test_bundled_parts_are_joined_and_installed_without_a_network(tmp_path):
+    """A wheel in pieces of two parts becomes whole; Transformer Engine's small wheel alone is left out."""
+    site, bundle = tmp_path / "site", tmp_path / "bundle"
+    (tmp_path / "python").write_text(
+        '#!/bin/sh\nif [ "$2" = pip ]; then for a; do case $a in *.whl) cp "$a" "$SITE";; esac; done; fi\necho /lib\n'
+    )
+    (tmp_path / "python").chmod(0o755)
+    for name, content in (
+        ("part1/core-1.whl", "whole"),
+        ("part1/transformer_engine-2.whl", "small"),
+        ("part2/big-1.whl.piece.00", "be"),
+        ("part10/big-1.whl.piece.01", "gin"),
+    ):
+        (bundle / name).parent.mkdir(parents=True, exist_ok=True)
+        (bundle / name).write_text(content)
+    site.mkdir()
+    done = subprocess.run(
+        [str(ROOT / "tests" / "gpu" / "install.sh"), str(bundle), str(site)],
+        env={"PATH": "/usr/bin:/bin", "PYTHON": str(tmp_path / "python"), "SITE": str(site)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in site.glob("*.whl")) == ["big-1.whl", "core-1.whl"]
+    assert (site / "big-1.whl").read_text() == "begin"
+    assert "PYTHONPATH" in (site / "activate.sh").read_text()
