@@ -68,6 +68,8 @@ RopeScaling = Annotated[Union[NoRopeScaling, Llama3RopeScaling], Field(discrimin
 class RopeConfig:
     base: PositiveFloat = 500_000.0
     """Base of the rotary wavelengths."""
+    fraction: PositiveFloat = Field(default=1.0, le=1)
+    """Share of each head, from its first dimension on, that is rotated: 1 is the whole head, Phi-2 has 0.4."""
     scaling: RopeScaling = Field(default_factory=NoRopeScaling)
     """Frequency scaling: none or llama3."""
 
@@ -79,7 +81,10 @@ class ModelConfig:
     hidden_size: Width
     """Width of the residual stream."""
     ffn_hidden_size: Width
-    """Width of the SwiGLU feed-forward layer: outputs of the gate and of the up projection."""
+    """Width of the feed-forward layer: outputs of the up projection and, with swiglu, of the gate."""
+    feed_forward: Literal["swiglu", "gelu", "gelu_tanh"] = "swiglu"
+    """Feed-forward layer: swiglu (SiLU of a gate times the up projection), gelu (GPT-NeoX) or gelu_tanh (GELU in its tanh form,
+    Phi-2) of the up projection."""
     heads: Width
     """Number of attention (query) heads."""
     kv_groups: Width
@@ -95,9 +100,18 @@ class ModelConfig:
     tied_embeddings: Flag = False
     """Whether the input and output embeddings share their weights."""
     norm_epsilon: PositiveFloat = Field(default=1e-5, le=1)
-    """Epsilon of RMSNorm."""
+    """Epsilon of the norms."""
+    norm: Literal["rms", "layer"] = "rms"
+    """Norms: rms (RMSNorm) or layer (LayerNorm with biases, as in GPT-NeoX and Phi-2)."""
+    residual: Literal["sequential", "parallel", "parallel_one_norm"] = "sequential"
+    """sequential: the feed-forward layer reads what attention wrote. parallel: both read the input of the layer, each after a norm
+    of its own (GPT-NeoX). parallel_one_norm: both after the same norm (Phi-2)."""
     qkv_bias: Flag = False
     """Whether the query, key and value projections have biases (Qwen2)."""
+    linear_bias: Flag = False
+    """Whether the output of attention and the feed-forward layer have biases, too (GPT-NeoX, Phi-2); needs qkv_bias."""
+    output_bias: Flag = False
+    """Whether the projection to the vocabulary has a bias (Phi-2)."""
     qk_norm: Flag = False
     """Whether an RMSNorm over each head normalizes queries and keys before the rotation (Qwen3)."""
     init_std: PositiveFloat = 0.02
@@ -122,6 +136,11 @@ add_file_field(
 def head_size(model: ModelConfig) -> int:
     """Width of one attention head."""
     return model.head_size or model.hidden_size // model.heads
+
+
+def rotated_size(model: ModelConfig) -> int:
+    """Dimensions of each head that the rotary embedding rotates."""
+    return int(head_size(model) * model.rope.fraction)
 
 
 @section
@@ -388,7 +407,7 @@ class Config:
     run: RunConfig
     """Folder, device and seed of the run."""
     model: ModelConfig
-    """Architecture of the model (LLaMA family: RMSNorm, SwiGLU, RoPE, grouped-query attention)."""
+    """Architecture of the model (by default the LLaMA family's: RMSNorm, SwiGLU, RoPE, grouped-query attention)."""
     parallel: ParallelConfig = Field(default_factory=ParallelConfig)
     """How ranks split the model; remaining ranks are data parallel."""
     precision: PrecisionConfig = Field(default_factory=PrecisionConfig)

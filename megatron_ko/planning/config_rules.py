@@ -27,9 +27,11 @@ from megatron_ko.config.training import (
     TrainingConfig,
     WsdSchedule,
     head_size,
+    rotated_size,
 )
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning import stages
+from megatron_ko.planning.family_rules import FAMILY_RULES
 from megatron_ko.planning.lora_rules import LORA_RULES
 from megatron_ko.planning.transformer_fields import transformer_config_fields, value_problem
 from megatron_ko.wording import format_count
@@ -104,6 +106,7 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         Rule(("data",), _moving_mixture),
         Rule(("reporting",), _packages_installed),
         *LORA_RULES,
+        *FAMILY_RULES,
     ]
 
 
@@ -171,6 +174,12 @@ def _model_shape(model: ModelConfig) -> Problems:
         yield (
             "model.head_size",
             f"{head_size(model)} must be even, because rotary embedding rotates pairs of dimensions; change the head size",
+        )
+    elif rotated_size(model) < 2 or rotated_size(model) % 2:
+        yield (
+            "model.rope.fraction",
+            f"{model.rope.fraction} of a head of {head_size(model)} dimensions rotates {rotated_size(model)}, which must be an "
+            "even number above 0; change either",
         )
     scaling = model.rope.scaling
     if scaling.type == "llama3" and scaling.low_freq_factor >= scaling.high_freq_factor:
@@ -324,7 +333,8 @@ OWNED_FIELDS = {
     "num_layers": "model.layers", "hidden_size": "model.hidden_size", "ffn_hidden_size": "model.ffn_hidden_size",
     "num_attention_heads": "model.heads", "num_query_groups": "model.kv_groups", "kv_channels": "model.head_size",
     "layernorm_epsilon": "model.norm_epsilon", "add_qkv_bias": "model.qkv_bias", "qk_layernorm": "model.qk_norm",
-    "init_method_std": "model.init_std",
+    "init_method_std": "model.init_std", "normalization": "model.norm", "add_bias_linear": "model.linear_bias",
+    "activation_func": "model.feed_forward", "gated_linear_unit": "model.feed_forward",
     "tensor_model_parallel_size": "parallel.tensor", "pipeline_model_parallel_size": "parallel.pipeline",
     "context_parallel_size": "parallel.context", "sequence_parallel": "parallel.sequence",
     "bf16": "precision.dtype", "params_dtype": "precision.dtype", "pipeline_dtype": "precision.dtype",
@@ -332,8 +342,6 @@ OWNED_FIELDS = {
     "autocast_dtype": "precision.dtype", "fp16": "precision.dtype",
     "cross_entropy_loss_fusion": "the trainer (its own cross-entropy)",
     "cross_entropy_fusion_impl": "the trainer (its own cross-entropy)",
-    "normalization": "the model family (RMSNorm)", "activation_func": "the model family (SwiGLU)",
-    "gated_linear_unit": "the model family (SwiGLU)", "add_bias_linear": "the model family (no biases)",
     "attention_dropout": "the model family (no dropout in attention)",
 }  # fmt: skip
 
@@ -350,7 +358,7 @@ RUNTIME_PREFIXES = (
 
 
 def keeps_architecture(name: str) -> bool:
-    """Whether a model with this field of TransformerConfig is still a plain LLaMA."""
+    """Whether a model with this field of TransformerConfig computes the same."""
     return name.startswith(RUNTIME_PREFIXES) or name.endswith("_fusion")
 
 

@@ -1,8 +1,8 @@
 """Memory of one rank: parameters, gradients, optimizer state, activations, logits.
 
 Parameters come from the table of weights, bytes per parameter from megatron-core's distributed optimizer. Activations of
-SwiGLU, RMSNorm and fused attention without dropout take about ``8h + 4h_q + 4h_kv + 6f`` bytes per token and layer in
-16 bits (derived from Korthikanti et al. 2022, arXiv 2205.05198). Fragmentation, workspaces and communication buffers
+SwiGLU, norms and fused attention without dropout take about ``8h + 4h_q + 4h_kv + 6f`` bytes per token and layer in
+16 bits, and GELU without a gate ``4f`` in place of ``6f`` (derived from Korthikanti et al. 2022, arXiv 2205.05198). Fragmentation, workspaces and communication buffers
 are not counted.
 """
 
@@ -94,7 +94,8 @@ def _stage_memory(
     count = parameters_of_stage(model, padded_vocab_size, parallel, stage)
     trained = parameters_of_stage(model, padded_vocab_size, parallel, stage, selection)
     master = 4 if bytes_per_weight == 2 else 0
-    split, whole = 4 * sizes["q"] + 4 * sizes["kv"] + 6 * sizes["ffn"], 8 * sizes["hidden"]
+    ffn = (6 if model.feed_forward == "swiglu" else 4) * sizes["ffn"]
+    split, whole = 4 * sizes["q"] + 4 * sizes["kv"] + ffn, 8 * sizes["hidden"]
     per_token = split / parallel.tensor + whole / (parallel.tensor if parallel.sequence else 1)
     in_flight = min(parallel.pipeline - stage, micro_batches)
     activations = model.layers // parallel.pipeline * per_token * tokens * in_flight * bytes_per_weight / 2

@@ -23,6 +23,7 @@ from megatron_ko.config.training import (
     ParallelConfig,
     PrecisionConfig,
     head_size,
+    rotated_size,
 )
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.planning.megatron_version import missing_for
@@ -31,6 +32,11 @@ from megatron_ko.training.attention import CausalAttention
 from megatron_ko.training.vocabulary import token_losses
 
 _ROPE_BASE = "megatron_ko_rope_base"  # attribute of a GPT: the base of its rotary frequencies
+_ACTIVATIONS = {
+    "swiglu": nn.functional.silu,
+    "gelu": nn.functional.gelu,
+    "gelu_tanh": partial(nn.functional.gelu, approximate="tanh"),
+}
 
 
 class RMSNorm(nn.Module):
@@ -68,11 +74,11 @@ def transformer_config(
         num_attention_heads=model.heads,
         num_query_groups=model.kv_groups,
         kv_channels=head_size(model),
-        normalization="RMSNorm",
+        normalization="RMSNorm" if model.norm == "rms" else "LayerNorm",
         layernorm_epsilon=model.norm_epsilon,
-        gated_linear_unit=True,
-        activation_func=nn.functional.silu,
-        add_bias_linear=False,
+        gated_linear_unit=model.feed_forward == "swiglu",
+        activation_func=_ACTIVATIONS[model.feed_forward],
+        add_bias_linear=model.linear_bias,
         add_qkv_bias=model.qkv_bias,
         qk_layernorm=model.qk_norm,
         hidden_dropout=0.0,
@@ -89,9 +95,10 @@ def transformer_config(
         calculate_per_token_loss=True,
         gradient_accumulation_fusion=False,
         masked_softmax_fusion=False,
-        bias_activation_fusion=device == "cuda",
+        # megatron-core's fused GELU is the tanh form, for every GELU
+        bias_activation_fusion=device == "cuda" and model.feed_forward == "swiglu",
         bias_dropout_fusion=device == "cuda",
-        apply_rope_fusion=with_engine and uses_transformer_engine(device),
+        apply_rope_fusion=with_engine and uses_transformer_engine(device) and model.rope.fraction == 1.0,
         perform_initialization=False,
         use_cpu_initialization=device == "cpu",
     )
@@ -111,24 +118,34 @@ def uses_transformer_engine(device: str) -> bool:
     return device == "cuda" and importlib.util.find_spec("transformer_engine") is not None
 
 
-def _block_spec(config: Any, device: str, with_engine: bool) -> Any:
-    """Transformer Engine's layers if it is installed and the device is a GPU, otherwise megatron-core's with our modules."""
+def _block_spec(config: Any, model: ModelConfig, device: str, with_engine: bool) -> Any:
+    """Transformer Engine's layers if it is installed and the device is a GPU, otherwise megatron-core's with our modules.
+
+    Transformer Engine's layers contain their norms, so that two of them cannot share one.
+    """
     from megatron.core.models.gpt import gpt_layer_specs
     from megatron.core.transformer.transformer_block import (
         TransformerBlockSubmodules,
         get_num_layers_to_build,
     )
 
-    if with_engine and uses_transformer_engine(device):
-        return gpt_layer_specs.get_gpt_layer_with_transformer_engine_spec(qk_layernorm=config.qk_layernorm)
+    from megatron_ko.training.parallel_layer import IdentityOp, LayerNorm, ParallelLayer
+
+    if with_engine and uses_transformer_engine(device) and model.residual != "parallel_one_norm":
+        engine: Any = gpt_layer_specs.get_gpt_layer_with_transformer_engine_spec(
+            qk_layernorm=config.qk_layernorm
+        )
+        engine.module = engine.module if model.residual == "sequential" else ParallelLayer
+        return engine
     layer: Any = gpt_layer_specs.get_gpt_layer_local_spec(normalization="RMSNorm")
-    layer.submodules.input_layernorm = RMSNorm
-    layer.submodules.pre_mlp_layernorm = RMSNorm
+    layer.module = layer.module if model.residual == "sequential" else ParallelLayer
+    norm: Any = RMSNorm if model.norm == "rms" else LayerNorm
+    layer.submodules.input_layernorm = norm
+    layer.submodules.pre_mlp_layernorm = IdentityOp if model.residual == "parallel_one_norm" else norm
     attention = layer.submodules.self_attention.submodules
     attention.core_attention = CausalAttention
     if config.qk_layernorm:
         attention.q_layernorm = attention.k_layernorm = RMSNorm
-    norm: Any = RMSNorm
     return TransformerBlockSubmodules(layer_specs=[layer] * get_num_layers_to_build(config), layer_norm=norm)
 
 
@@ -155,7 +172,7 @@ def build_gpt(
     padded = padded_vocab_size(vocab_size, model.vocab_multiple)
     gpt = GPTModel(
         config,
-        _block_spec(config, device.type, with_engine),
+        _block_spec(config, model, device.type, with_engine),
         vocab_size=padded,
         max_sequence_length=model.max_sequence_length,
         pre_process=parallel_state.is_pipeline_first_stage(),
@@ -163,7 +180,10 @@ def build_gpt(
         share_embeddings_and_output_weights=model.tied_embeddings,
         position_embedding_type="rope",
         rotary_base=model.rope.base,  # type: ignore[arg-type]
+        rotary_percent=model.rope.fraction,
     )
+    if model.output_bias and gpt.post_process:
+        _add_output_bias(gpt.output_layer, config.params_dtype)
     if missing_for("0.19"):
         _mark_split_weights(gpt, model)
     gpt.to(device)
@@ -175,6 +195,14 @@ def build_gpt(
     if seed is not None:
         initialize(gpt, model, vocab_size, seed)
     return gpt
+
+
+def _add_output_bias(layer: Any, dtype: torch.dtype) -> None:
+    """Gives the output layer, which megatron-core's GPT builds without one, a bias: a number for each of its rows."""
+    from megatron.core.tensor_parallel.layers import set_tensor_model_parallel_attributes
+
+    layer.bias = nn.Parameter(torch.zeros(layer.output_size_per_partition, dtype=dtype))
+    set_tensor_model_parallel_attributes(layer.bias, True, 0, 1)
 
 
 def _mark_split_weights(gpt: Any, model: ModelConfig) -> None:
@@ -195,7 +223,7 @@ def set_rope_base(gpt: Any, model: ModelConfig) -> None:
     """Gives a built GPT the rotary frequencies of ``model.rope``, as ``build_gpt`` does."""
     if getattr(gpt, _ROPE_BASE) == model.rope.base:
         return
-    rope, dim = gpt.rotary_pos_emb, head_size(model)
+    rope, dim = gpt.rotary_pos_emb, rotated_size(model)
     exponents = torch.arange(0, dim, 2, dtype=torch.float32, device=rope.inv_freq.device) / dim
     rope.inv_freq = 1.0 / (model.rope.base**exponents)
     if isinstance(model.rope.scaling, Llama3RopeScaling):
