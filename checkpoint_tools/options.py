@@ -28,7 +28,7 @@ class ToHf:
     """Hugging Face folder to write."""
     dtype: Literal["bf16", "fp32"] | None = None
     """Number format to write (default: that of the checkpoint)."""
-    family: Literal["llama", "mistral", "qwen2", "qwen3", "exaone", "gpt_neox", "phi"] | None = None
+    family: Literal["llama", "mistral", "qwen2", "qwen3", "exaone", "gpt_neox", "phi", "gemma2"] | None = None
     """model_type of the export; it must express the model (default: the first of them that does)."""
     max_shard_gb: PositiveFloat = 5.0
     """Largest safetensors file in 10^9 bytes."""
@@ -52,7 +52,7 @@ class ToHf:
 
 @section
 class FromHf:
-    """Writes a Hugging Face folder (llama, mistral, qwen2, qwen3, exaone, gpt_neox, phi) as a checkpoint that training starts from."""
+    """Writes a Hugging Face folder (llama, mistral, qwen2, qwen3, exaone, gpt_neox, phi, gemma2) as a checkpoint that training starts from."""
 
     src: FilePath
     """Hugging Face folder."""
@@ -136,7 +136,7 @@ class ExportLora:
     """Checkpoint of a LoRA run, or its run folder (the newest complete checkpoint)."""
     dst: FilePath
     """Folder to write."""
-    family: Literal["llama", "mistral", "qwen2", "qwen3", "exaone", "gpt_neox", "phi"] | None = None
+    family: Literal["llama", "mistral", "qwen2", "qwen3", "exaone", "gpt_neox", "phi", "gemma2"] | None = None
     """model_type of the base, for the names of its modules; it must express the model (default: the first that does)."""
     base_name: Annotated[str, Field(min_length=1)] | None = None
     """Name or folder of the base on Hugging Face (default: checkpoint.initial_weights of the run, if it was such a folder)."""

@@ -189,6 +189,7 @@ def compare_settings(a: Store, b: Store) -> list[str]:
         "feed_forward",
         "residual",
         *FIXED,
+        *("attention_size", "attention_cap", "logit_cap"),
     )
     return [f"{name}: {ours[name]} / {theirs[name]}" for name in names if ours[name] != theirs[name]]
 

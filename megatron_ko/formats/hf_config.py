@@ -166,7 +166,8 @@ def _find_problems(config: dict[str, Any], longest: int | None) -> Iterator[tupl
     longest = longest or config.get("max_position_embeddings")
     if isinstance(longest, int):
         yield from family.find_problems(config, longest)
-    if any(kind != "full_attention" for kind in config.get("layer_types") or []):
+    kinds = {"full_attention", "sliding_attention"} if family.windows_of_layers else {"full_attention"}
+    if not kinds.issuperset(config.get("layer_types") or []):
         yield "layer_types", "sliding windows are not supported, only full attention", UNSUPPORTED
     if config.get("quantization_config") is not None:
         yield (
@@ -242,6 +243,16 @@ def _model_fields(config: dict[str, Any]) -> dict[str, Any]:
         **{name: getattr(family, name) for name in FIXED},
         "feed_forward": family.activations[config.get("hidden_act", next(iter(family.activations)))],
         "residual": family.residual_of(config),
+        **(_caps(config) if family.has_caps else {}),
         "init_std": config.get("initializer_range") or 0.02,
         "rope": {"base": base, "scaling": scaling, "fraction": fraction},
+    }
+
+
+def _caps(config: dict[str, Any]) -> dict[str, Any]:
+    """The fields of Gemma 2's soft caps; without the keys, transformers takes 50 and 30."""
+    return {
+        "attention_size": config["query_pre_attn_scalar"],
+        "attention_cap": config.get("attn_logit_softcapping", 50.0),
+        "logit_cap": config.get("final_logit_softcapping", 30.0),
     }

@@ -18,7 +18,7 @@ Refusal = tuple[str, str, str]
 """``(key, message, rule)``."""
 
 
-FIXED = ("qkv_bias", "qk_norm", "norm", "linear_bias", "output_bias")
+FIXED = ("qkv_bias", "qk_norm", "norm", "linear_bias", "output_bias", "embedding_scale")
 """Fields of a model that are the same in all models of a family."""
 
 
@@ -37,9 +37,14 @@ class Family:
     settings: Callable[[ModelConfig], dict[str, Any]] = field(default=lambda model: {})
     qkv_bias: bool = False
     qk_norm: bool = False
-    norm: Literal["rms", "layer"] = "rms"
+    norm: Literal["rms", "rms_shifted", "layer"] = "rms"
     linear_bias: bool = False
     output_bias: bool = False
+    embedding_scale: bool = False
+    has_caps: bool = False
+    """Whether logits and scores of attention may have soft caps, and scores another scale than that of the head size."""
+    windows_of_layers: bool = False
+    """Whether some layers see only a window, which must not be shorter than the longest sequence."""
     activations: dict[str, str] = field(default_factory=lambda: {"silu": "swiglu"})
     """``feed_forward`` of the model by ``hidden_act``; the first is the one of transformers without that key."""
     residuals: tuple[str, ...] = ("sequential",)
@@ -85,6 +90,8 @@ class Family:
         if model.feed_forward not in self.activations.values() or model.residual not in self.residuals:
             return False
         if model.rope.fraction != 1.0 and not self.rotates_a_part:
+            return False
+        if not self.has_caps and (model.attention_cap or model.logit_cap or model.attention_size):
             return False
         if model.kv_groups != model.heads and not self.groups_queries:
             return False
@@ -145,6 +152,26 @@ def _find_phi_settings(config: dict[str, Any], longest: int) -> Iterator[Refusal
         yield "qk_layernorm", "must be false; LayerNorms of queries and keys are not supported", UNSUPPORTED
 
 
+def _find_gemma2_settings(config: dict[str, Any], longest: int) -> Iterator[Refusal]:
+    yield from _find_short_window(config, longest)
+    yield from _find_biases(config, longest)
+    if config.get("use_bidirectional_attention"):
+        yield "use_bidirectional_attention", "must be false; only causal attention is supported", UNSUPPORTED
+
+
+def _gemma2_settings(model: ModelConfig) -> dict[str, Any]:
+    """Windows of the longest sequence are none; they are written because older versions of transformers need a number."""
+    kinds = ("sliding_attention", "full_attention")
+    return {
+        "query_pre_attn_scalar": model.attention_size or head_size(model),
+        "attn_logit_softcapping": model.attention_cap,
+        "final_logit_softcapping": model.logit_cap,
+        "sliding_window": model.max_sequence_length,
+        "layer_types": [kinds[layer % 2] for layer in range(model.layers)],
+        "attention_bias": False,
+    }
+
+
 def _neox_settings(model: ModelConfig) -> dict[str, Any]:
     return {
         "use_parallel_residual": model.residual == "parallel",
@@ -176,6 +203,10 @@ _NEOX_NAMES = (
     *((f"self_attn.{part}_proj", "attention.query_key_value") for part in "qkv"),
     ("self_attn.o_proj", "attention.dense"), ("mlp.up_proj", "mlp.dense_h_to_4h"),
     ("mlp.down_proj", "mlp.dense_4h_to_h"),
+)  # fmt: skip
+_GEMMA2_NAMES = (
+    ("post_attention_layernorm", "pre_feedforward_layernorm"), ("self_attn.output_norm", "post_attention_layernorm"),
+    ("mlp.output_norm", "post_feedforward_layernorm"),
 )  # fmt: skip
 _PHI_NAMES = (
     ("model.norm", "model.final_layernorm"), ("self_attn.o_proj", "self_attn.dense"), ("mlp.up_proj", "mlp.fc1"),
@@ -222,16 +253,22 @@ FAMILIES: dict[str, Family] = {
             rotates_a_part=True, heads_must_divide=True, required=(), one_head_size=True, omitted=("head_dim",),
             keys={"rms_norm_eps": "layer_norm_eps"}, parts_of_names=_PHI_NAMES,
         ),
+        Family(
+            "gemma2", "Gemma2ForCausalLM", "Gemma 2", _find_gemma2_settings, _gemma2_settings, norm="rms_shifted",
+            embedding_scale=True, has_caps=True, windows_of_layers=True, activations={"gelu_pytorch_tanh": "geglu_tanh"},
+            residuals=("sandwich",), residual_of=lambda config: "sandwich", heads_must_divide=True,
+            required=("num_key_value_heads", "head_dim", "query_pre_attn_scalar"), tied_by_default=True,
+            keys={"hidden_act": "hidden_activation"}, parts_of_names=_GEMMA2_NAMES,
+        ),
     )
 }  # fmt: skip
 """In the order of preference for an export: the first that expresses a model."""
 
 REFUSED: dict[str, str] = {
     "phi3": "Phi-3: fused projections under other names, sliding windows",
-    "gemma": "Gemma: scaled embeddings, GELU with a gate, norms with 1 + weight",
-    "gemma2": "Gemma 2: soft caps of logits, norms after each block, sliding windows in every other layer",
-    "gemma3_text": "Gemma 3: norms after each block, sliding windows, two rotary bases",
-    "exaone4": "EXAONE 4: norms after each block, sliding windows",
+    "gemma": "Gemma 1: its files name an activation that its programs do not use",
+    "gemma3_text": "Gemma 3: sliding windows, two rotary bases",
+    "exaone4": "EXAONE 4: norms after each block alone, sliding windows",
     "gpt2": "GPT-2: learned positions",
     "mixtral": "Mixtral: experts",
     "qwen2_moe": "Qwen2 MoE: experts",

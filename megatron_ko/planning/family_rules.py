@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from megatron_ko.config.loading import Rule
-from megatron_ko.config.training import LoraConfig, ModelConfig, PrecisionConfig
+from megatron_ko.config.training import LoraConfig, ModelConfig, PrecisionConfig, has_gate
 
 Problems = Iterator[tuple[str, str]]
 
@@ -16,19 +16,33 @@ def _linear_bias(model: ModelConfig) -> Problems:
             "model.linear_bias",
             "true needs model.qkv_bias, because megatron-core gives all projections biases; set model.qkv_bias: true",
         )
-    if model.linear_bias and model.feed_forward == "swiglu":
+    if model.linear_bias and has_gate(model):
         yield (
             "model.linear_bias",
-            "true is not supported with model.feed_forward swiglu, only with gelu or gelu_tanh; change either",
+            f"true is not supported with model.feed_forward {model.feed_forward}, only with gelu or gelu_tanh; change either",
         )
 
 
-def _one_norm_with_fp8(model: ModelConfig, precision: PrecisionConfig) -> Problems:
-    if precision.fp8 != "none" and model.residual == "parallel_one_norm":
+def _qk_norm(model: ModelConfig) -> Problems:
+    if model.qk_norm and model.norm != "rms":
+        yield "model.qk_norm", f"true needs model.norm rms, but it is {model.norm}; change either"
+
+
+def needs_plain_layers(model: ModelConfig) -> str | None:
+    """The field for which a model needs megatron-core's own layers, on a GPU too; None if Transformer Engine has all it needs."""
+    values = {
+        "residual": model.residual in ("parallel_one_norm", "sandwich") and model.residual,
+        "norm": model.norm == "rms_shifted" and model.norm,
+        "attention_cap": model.attention_cap,
+    }
+    return next((f"model.{name} {value}" for name, value in values.items() if value), None)
+
+
+def _plain_layers_with_fp8(model: ModelConfig, precision: PrecisionConfig) -> Problems:
+    if precision.fp8 != "none" and (field := needs_plain_layers(model)):
         yield (
             "precision.fp8",
-            f"{precision.fp8}: FP8 needs the layers of Transformer Engine, and a norm that two of them share needs those of "
-            "megatron-core; set it to none",
+            f"{precision.fp8}: FP8 needs the layers of Transformer Engine, and {field} needs those of megatron-core; set it to none",
         )
 
 
@@ -43,6 +57,7 @@ def _lora_without_gate(model: ModelConfig, lora: LoraConfig | None) -> Problems:
 
 FAMILY_RULES = (
     Rule(("model",), _linear_bias),
-    Rule(("model", "precision"), _one_norm_with_fp8),
+    Rule(("model",), _qk_norm),
+    Rule(("model", "precision"), _plain_layers_with_fp8),
     Rule(("model", "lora"), _lora_without_gate),
 )

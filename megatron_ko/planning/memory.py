@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from megatron_ko.config.training import ModelConfig, ParallelConfig
+from megatron_ko.config.training import ModelConfig, ParallelConfig, has_gate
 from megatron_ko.planning.selection import Selection
 from megatron_ko.planning.weights import axis_sizes, stage_entries
 
@@ -94,7 +94,7 @@ def _stage_memory(
     count = parameters_of_stage(model, padded_vocab_size, parallel, stage)
     trained = parameters_of_stage(model, padded_vocab_size, parallel, stage, selection)
     master = 4 if bytes_per_weight == 2 else 0
-    ffn = (6 if model.feed_forward == "swiglu" else 4) * sizes["ffn"]
+    ffn = (6 if has_gate(model) else 4) * sizes["ffn"]
     split, whole = 4 * sizes["q"] + 4 * sizes["kv"] + ffn, 8 * sizes["hidden"]
     per_token = split / parallel.tensor + whole / (parallel.tensor if parallel.sequence else 1)
     in_flight = min(parallel.pipeline - stage, micro_batches)

@@ -19,13 +19,13 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from megatron_ko.config.training import ModelConfig, head_size
+from megatron_ko.config.training import ModelConfig, has_gate, head_size
 
 Axis = Literal["vocab", "hidden", "q", "kv", "ffn", "head"]
 Join = Literal["copy", "groups", "stack"]
 Exists = Literal[
     "always", "untied", "qkv_bias", "qk_norm", "gate", "norm_bias", "second_norm", "second_norm_bias", "linear_bias",
-    "output_bias",
+    "output_bias", "sandwich",
 ]  # fmt: skip
 Start = Literal["normal", "residual", "ones", "zeros"]
 Use = Literal["product", "lookup", "elementwise"]
@@ -153,6 +153,7 @@ TABLE: tuple[Weight, ...] = (
     _head_norm(f"{_LAYER}self_attn.k_norm.weight", f"{_STORED}self_attention.k_layernorm.weight"),
     Weight(f"{_LAYER}self_attn.o_proj.weight", ("hidden", "q"), f"{_PROJ}.weight", start="residual"),
     _bias(f"{_LAYER}self_attn.o_proj.bias", "hidden", f"{_PROJ}.bias", "", "linear_bias"),
+    _norm(f"{_LAYER}self_attn.output_norm.weight", f"{_STORED}attention_output_norm.weight", exists="sandwich"),
     _norm(f"{_LAYER}post_attention_layernorm.weight", f"{_FC1}.layer_norm_weight", exists="second_norm"),
     _bias(f"{_LAYER}post_attention_layernorm.bias", "hidden", f"{_FC1}.layer_norm_bias", "", "second_norm_bias"),
     Weight(f"{_LAYER}mlp.gate_proj.weight", ("ffn", "hidden"), f"{_FC1}.weight", "gate", "gate"),
@@ -160,6 +161,7 @@ TABLE: tuple[Weight, ...] = (
     _bias(f"{_LAYER}mlp.up_proj.bias", "ffn", f"{_FC1}.bias", "up", "linear_bias"),
     Weight(f"{_LAYER}mlp.down_proj.weight", ("hidden", "ffn"), f"{_FC2}.weight", start="residual"),
     _bias(f"{_LAYER}mlp.down_proj.bias", "hidden", f"{_FC2}.bias", "", "linear_bias"),
+    _norm(f"{_LAYER}mlp.output_norm.weight", f"{_STORED}mlp_output_norm.weight", exists="sandwich"),
     _norm("model.norm.weight", f"{_FINAL_NORM}.weight", "last"),
     _bias("model.norm.bias", "hidden", f"{_FINAL_NORM}.bias", "", "norm_bias", "last"),
     _HEAD,
@@ -191,12 +193,13 @@ def weights_of(model: ModelConfig) -> list[Weight]:
         "untied": not model.tied_embeddings,
         "qkv_bias": model.qkv_bias,
         "qk_norm": model.qk_norm,
-        "gate": model.feed_forward == "swiglu",
+        "gate": has_gate(model),
         "norm_bias": model.norm == "layer",
         "second_norm": model.residual != "parallel_one_norm",
         "second_norm_bias": model.norm == "layer" and model.residual != "parallel_one_norm",
         "linear_bias": model.linear_bias,
         "output_bias": model.output_bias,
+        "sandwich": model.residual == "sandwich",
     }
     return [weight for weight in TABLE if present[weight.exists]]
 

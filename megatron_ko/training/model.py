@@ -22,10 +22,12 @@ from megatron_ko.config.training import (
     ModelConfig,
     ParallelConfig,
     PrecisionConfig,
+    has_gate,
     head_size,
     rotated_size,
 )
 from megatron_ko.errors import ConfigError, Problem
+from megatron_ko.planning.family_rules import needs_plain_layers
 from megatron_ko.planning.megatron_version import missing_for
 from megatron_ko.planning.weights import Stored, padded_vocab_size, stored_tensors
 from megatron_ko.training.attention import CausalAttention
@@ -34,6 +36,7 @@ from megatron_ko.training.vocabulary import token_losses
 _ROPE_BASE = "megatron_ko_rope_base"  # attribute of a GPT: the base of its rotary frequencies
 _ACTIVATIONS = {
     "swiglu": nn.functional.silu,
+    "geglu_tanh": partial(nn.functional.gelu, approximate="tanh"),
     "gelu": nn.functional.gelu,
     "gelu_tanh": partial(nn.functional.gelu, approximate="tanh"),
 }
@@ -74,15 +77,16 @@ def transformer_config(
         num_attention_heads=model.heads,
         num_query_groups=model.kv_groups,
         kv_channels=head_size(model),
-        normalization="RMSNorm" if model.norm == "rms" else "LayerNorm",
+        normalization="LayerNorm" if model.norm == "layer" else "RMSNorm",
         layernorm_epsilon=model.norm_epsilon,
-        gated_linear_unit=model.feed_forward == "swiglu",
+        gated_linear_unit=has_gate(model),
         activation_func=_ACTIVATIONS[model.feed_forward],
         add_bias_linear=model.linear_bias,
         add_qkv_bias=model.qkv_bias,
         qk_layernorm=model.qk_norm,
         hidden_dropout=0.0,
         attention_dropout=0.0,
+        softmax_scale=model.attention_size**-0.5 if model.attention_size else None,
         init_method_std=model.init_std,
         tensor_model_parallel_size=parallel.tensor,
         pipeline_model_parallel_size=parallel.pipeline,
@@ -119,33 +123,35 @@ def uses_transformer_engine(device: str) -> bool:
 
 
 def _block_spec(config: Any, model: ModelConfig, device: str, with_engine: bool) -> Any:
-    """Transformer Engine's layers if it is installed and the device is a GPU, otherwise megatron-core's with our modules.
-
-    Transformer Engine's layers contain their norms, so that two of them cannot share one.
-    """
+    """Transformer Engine's layers if it is installed and the device is a GPU, otherwise megatron-core's with our modules."""
     from megatron.core.models.gpt import gpt_layer_specs
+    from megatron.core.transformer.spec_utils import ModuleSpec
     from megatron.core.transformer.transformer_block import (
         TransformerBlockSubmodules,
         get_num_layers_to_build,
     )
 
+    from megatron_ko.training.gemma_layer import CappedAttention, SandwichLayer, ShiftedRMSNorm
     from megatron_ko.training.parallel_layer import IdentityOp, LayerNorm, ParallelLayer
 
-    if with_engine and uses_transformer_engine(device) and model.residual != "parallel_one_norm":
+    layers = {"parallel": ParallelLayer, "parallel_one_norm": ParallelLayer, "sandwich": SandwichLayer}
+    if with_engine and uses_transformer_engine(device) and not needs_plain_layers(model):
         engine: Any = gpt_layer_specs.get_gpt_layer_with_transformer_engine_spec(
             qk_layernorm=config.qk_layernorm
         )
-        engine.module = engine.module if model.residual == "sequential" else ParallelLayer
+        engine.module = layers.get(model.residual, engine.module)
         return engine
     layer: Any = gpt_layer_specs.get_gpt_layer_local_spec(normalization="RMSNorm")
-    layer.module = layer.module if model.residual == "sequential" else ParallelLayer
-    norm: Any = RMSNorm if model.norm == "rms" else LayerNorm
+    layer.module = layers.get(model.residual, layer.module)
+    norm: Any = {"rms": RMSNorm, "rms_shifted": ShiftedRMSNorm, "layer": LayerNorm}[model.norm]
     layer.submodules.input_layernorm = norm
     layer.submodules.pre_mlp_layernorm = IdentityOp if model.residual == "parallel_one_norm" else norm
     attention = layer.submodules.self_attention.submodules
     attention.core_attention = CausalAttention
+    if model.attention_cap is not None:
+        attention.core_attention = ModuleSpec(CappedAttention, params={"cap": model.attention_cap})
     if config.qk_layernorm:
-        attention.q_layernorm = attention.k_layernorm = RMSNorm
+        attention.q_layernorm = attention.k_layernorm = norm
     return TransformerBlockSubmodules(layer_specs=[layer] * get_num_layers_to_build(config), layer_norm=norm)
 
 
@@ -168,6 +174,8 @@ def build_gpt(
     from megatron.core import parallel_state
     from megatron.core.models.gpt import GPTModel
 
+    from megatron_ko.training.gemma_layer import add_hooks
+
     config = transformer_config(model, parallel, precision, device.type, with_engine)
     padded = padded_vocab_size(vocab_size, model.vocab_multiple)
     gpt = GPTModel(
@@ -184,6 +192,7 @@ def build_gpt(
     )
     if model.output_bias and gpt.post_process:
         _add_output_bias(gpt.output_layer, config.params_dtype)
+    add_hooks(gpt, model)
     if missing_for("0.19"):
         _mark_split_weights(gpt, model)
     gpt.to(device)
@@ -253,13 +262,13 @@ def initialize(gpt: Any, model: ModelConfig, vocab_size: int, seed: int) -> None
 
     Draws each global tensor with a generator seeded by (seed, name, layer) and takes this rank's part, so all layouts start
     from the same model. The standard deviation is init_std, and init_std / sqrt(2 layers) for the two projections back to
-    the residual stream (GPT-2). Norms are 1; biases and rows of padding are 0.
+    the residual stream (GPT-2). Norms multiply by 1; biases and rows of padding are 0.
     """
     deviation = {"normal": model.init_std, "residual": model.init_std / math.sqrt(2 * model.layers)}
     for stored, value in _stored_weights(gpt, model):
         weight = stored.first
         if weight.start == "ones":
-            value.data.fill_(1.0)
+            value.data.fill_(0.0 if model.norm == "rms_shifted" else 1.0)
         elif weight.start == "zeros":
             value.data.zero_()
         else:

@@ -31,6 +31,7 @@ SHAPE = {
 
 def _configs():
     from transformers import (
+        Gemma2Config,
         GPTNeoXConfig,
         LlamaConfig,
         MistralConfig,
@@ -55,6 +56,17 @@ def _configs():
             **{**SHAPE, "num_attention_heads": 6}, **per_head, head_dim=16, sliding_window=None
         ),
         "gpt_neox": GPTNeoXConfig(**SHAPE, rotary_pct=0.5, rotary_emb_base=20_000),
+        # caps so low that they change the logits
+        "gemma2": Gemma2Config(
+            **SHAPE,
+            num_key_value_heads=2,
+            head_dim=32,
+            query_pre_attn_scalar=24,
+            sliding_window=128,
+            attn_logit_softcapping=2.0,
+            final_logit_softcapping=3.0,
+            rms_norm_eps=1e-6,
+        ),
         "phi": PhiConfig(**SHAPE, num_key_value_heads=2, rope_parameters=PHI_ROPE),
     }
 
@@ -63,7 +75,7 @@ def _configs():
 def hf_models(tmp_path_factory) -> dict[str, Path]:
     """``gqa`` (llama3 rope, untied, several shards), ``mha`` (tied, bf16, one file), ``qwen2`` (biases), ``qwen3`` (norms of
     queries and keys), ``mistral`` (heads that do not divide the hidden size), ``gpt_neox`` (parallel residual, query, key and
-    value in one matrix), ``phi`` (one norm, a bias of the output, 6 rotated dimensions of 16)."""
+    value in one matrix), ``phi`` (one norm, a bias of the output, 6 rotated dimensions of 16), ``gemma2`` (soft caps, tied)."""
     import torch
     from transformers import AutoModelForCausalLM
 

@@ -15,7 +15,7 @@ from megatron_ko.formats.checksums import hash_file
 from megatron_ko.formats.hf_config import read_config
 from megatron_ko.formats.hf_families import FAMILIES
 
-MODELS = ["gqa", "mha", "qwen2", "qwen3", "mistral", "gpt_neox", "phi"]
+MODELS = ["gqa", "mha", "qwen2", "qwen3", "mistral", "gpt_neox", "phi", "gemma2"]
 
 
 def tensors_of(folder: Path) -> dict[str, torch.Tensor]:

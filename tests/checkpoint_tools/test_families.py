@@ -34,7 +34,13 @@ NEOX = {
 }
 
 
-RESIDUALS = {"sequential": "", "parallel": "parallel", "parallel_one_norm": "parallel, one norm"}
+GEMMA2 = {
+    "norm": "rms_shifted", "residual": "sandwich", "feed_forward": "geglu_tanh", "embedding_scale": True,
+    "attention_cap": 50.0, "logit_cap": 30.0, "attention_size": 144,
+}  # fmt: skip
+RESIDUALS = {
+    "sequential": "", "parallel": "parallel", "parallel_one_norm": "parallel, one norm", "sandwich": "norms of what is added",
+}  # fmt: skip
 
 
 def _biases(family: Family) -> str:
@@ -47,21 +53,30 @@ def _biases(family: Family) -> str:
 
 
 def _norms(family: Family) -> str:
-    return ("RMSNorm" if family.norm == "rms" else "LayerNorm") + (
-        ", of q and k too" if family.qk_norm else ""
-    )
+    names = {"rms": "RMSNorm", "rms_shifted": "RMSNorm, 1 + weight", "layer": "LayerNorm"}
+    return names[family.norm] + (", of q and k too" if family.qk_norm else "")
+
+
+def _forward(family: Family) -> str:
+    names = {"swiglu": "SwiGLU", "geglu_tanh": "GeGLU"}
+    return ", ".join(dict.fromkeys(names.get(kind, "GELU") for kind in family.activations.values()))
+
+
+def _more(family: Family) -> str:
+    facts = {"rotation of a part of the head": family.rotates_a_part, "soft caps": family.has_caps,
+             "scaled embeddings": family.embedding_scale}  # fmt: skip
+    return ", ".join(name for name, has in facts.items() if has)
 
 
 def table() -> str:
     lines = [
-        "| `model_type` | such as | norms | feed-forward | residual | biases | rotation |",
+        "| `model_type` | such as | norms | feed-forward | residual | biases | and |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, family in FAMILIES.items():
-        forward = "SwiGLU" if "swiglu" in family.activations.values() else "GELU"
         residuals = " or ".join(filter(None, (RESIDUALS[residual] for residual in family.residuals)))
-        cells = [f"`{name}`", family.example, _norms(family), forward, residuals, _biases(family)]
-        lines.append(f"| {' | '.join(cells)} | {'of a part of the head' if family.rotates_a_part else ''} |")
+        cells = [_norms(family), _forward(family), residuals, _biases(family), _more(family)]
+        lines.append(f"| `{name}` | {family.example} | {' | '.join(cells)} |")
     lines += ["", "| refused | because of |", "|---|---|"]
     lines += [f"| `{name}` | {reason} |" for name, reason in REFUSED.items()]
     return "\n".join(lines) + "\n"
@@ -90,6 +105,8 @@ def test_refused_families_are_refused_with_what_is_missing(name, tmp_path):
         ({**NEOX, "kv_groups": 4}, "gpt_neox"),
         ({**NEOX, "kv_groups": 4, "residual": "sequential", "feed_forward": "gelu_tanh"}, "gpt_neox"),
         ({**NEOX, "output_bias": True, "residual": "parallel_one_norm"}, "phi"),
+        (GEMMA2, "gemma2"),
+        ({**GEMMA2, "logit_cap": None, "attention_cap": None, "attention_size": None}, "gemma2"),
     ],
 )
 def test_a_model_is_exported_as_the_first_family_that_expresses_it(changes, expected):
@@ -108,6 +125,9 @@ def test_the_option_of_the_export_lists_all_families():
         {"qkv_bias": True, "qk_norm": True},
         NEOX,  # groups of queries
         {"norm": "layer"},
+        {**GEMMA2, "embedding_scale": False},
+        {"logit_cap": 30.0},
+        {"attention_size": 64},
         {"rope": RopeConfig(fraction=0.5)},
     ],
 )

@@ -55,7 +55,27 @@ MODELS = {
         *("model.residual=parallel_one_norm", "model.feed_forward=gelu_tanh", "model.output_bias=true"),
         *LAYER_NORM_AND_BIASES,
     ],
+    "Gemma 2": [
+        *(
+            "model.residual=sandwich",
+            "model.norm=rms_shifted",
+            "model.feed_forward=geglu_tanh",
+            "model.tied_embeddings=true",
+        ),
+        *(
+            "model.embedding_scale=true",
+            "model.attention_size=24",
+            "model.attention_cap=2",
+            "model.logit_cap=3",
+        ),
+    ],
 }
+SOME = [
+    ("GPT-NeoX", "TP2 with sequence parallel"),
+    ("Phi", "TP2 x PP2"),
+    ("Gemma 2", "TP2 with sequence parallel"),
+]
+"""Families whose other layouts are slow tests."""
 CASES = [
     *(("untied", name) for name in LAYOUTS),
     *(("tied", name) for name in ("TP2", "PP2")),
@@ -63,13 +83,12 @@ CASES = [
     ("z-loss", "TP2 with sequence parallel"),
     *(pytest.param("z-loss", name, marks=pytest.mark.slow) for name in ("TP2 x PP2", "DP2", "CP2 x PP2")),
     *(("norms of queries and keys", name) for name in ("TP2", "CP2 x TP2 with sequence parallel")),
-    ("GPT-NeoX", "TP2 with sequence parallel"),
-    ("Phi", "TP2 x PP2"),
+    *SOME,
     *(
         pytest.param(model, name, marks=pytest.mark.slow)
-        for model in ("GPT-NeoX", "Phi")
+        for model, _ in SOME
         for name in LAYOUTS
-        if (model, name) not in (("GPT-NeoX", "TP2 with sequence parallel"), ("Phi", "TP2 x PP2"))
+        if (model, name) not in SOME
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""Models with parallel residual, from a Hugging Face folder to training, resuming and back, and what is refused."""
+"""Models of other families than LLaMA's, from a Hugging Face folder to training, resuming and back, and what is refused."""
 
 from __future__ import annotations
 
@@ -30,13 +30,17 @@ SHAPE: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """``data/``, and tiny random models with its tokenizer: ``gpt_neox`` and ``phi``."""
+    """``data/``, and tiny random models with its tokenizer: ``gpt_neox``, ``phi`` and ``gemma2``."""
     import torch
-    from transformers import AutoModelForCausalLM, GPTNeoXConfig, PhiConfig
+    from transformers import AutoModelForCausalLM, Gemma2Config, GPTNeoXConfig, PhiConfig
 
     folder = tmp_path_factory.mktemp("parallel")
     write_tiny_data(folder / "data")
-    for config in (GPTNeoXConfig(**SHAPE, rotary_pct=0.25), PhiConfig(**SHAPE)):
+    gemma = Gemma2Config(
+        **SHAPE, num_key_value_heads=2, head_dim=16, query_pre_attn_scalar=24, sliding_window=128,
+        attn_logit_softcapping=2.0, final_logit_softcapping=4.0,
+    )  # fmt: skip
+    for config in (GPTNeoXConfig(**SHAPE, rotary_pct=0.25), PhiConfig(**SHAPE), gemma):
         torch.manual_seed(3)
         model = AutoModelForCausalLM.from_config(config)
         with torch.no_grad():
@@ -53,6 +57,8 @@ def folder(tmp_path_factory) -> Path:
     [
         ("gpt_neox", ["parallel.tensor=2", "parallel.sequence=true"]),
         ("phi", ["parallel.pipeline=2"]),
+        pytest.param("gemma2", ["parallel.tensor=2", "parallel.sequence=true"], marks=pytest.mark.slow),
+        pytest.param("gemma2", ["parallel.context=2"], marks=pytest.mark.slow),
         pytest.param("gpt_neox", ["parallel.context=2"], marks=pytest.mark.slow),
         pytest.param("phi", ["parallel.tensor=2", "parallel.sequence=true"], marks=pytest.mark.slow),
     ],
@@ -82,6 +88,8 @@ def test_it_trains_resumes_and_returns(folder, tmp_path, name, changes):
         (["model.linear_bias=true", "model.qkv_bias=true"], "model.linear_bias", "linear-bias"),
         (["model.rope.fraction=0.01"], "model.rope.fraction", "model-shape"),
         (["model.rope.fraction=0.2"], "model.rope.fraction", "model-shape"),
+        (["model.feed_forward=geglu_tanh", "model.linear_bias=true"], "model.linear_bias", "linear-bias"),
+        (["model.extra.softmax_scale=0.5"], "model.extra.softmax_scale", "extra-fields"),
         (["model.extra.add_bias_linear=true"], "model.extra.add_bias_linear", "extra-fields"),
     ],
 )
