@@ -56,7 +56,7 @@ def folder(tmp_path_factory) -> Path:
     ("name", "changes"),
     [
         ("gpt_neox", ["parallel.tensor=2", "parallel.sequence=true"]),
-        ("phi", ["parallel.pipeline=2"]),
+        pytest.param("phi", ["parallel.pipeline=2"], marks=pytest.mark.slow),
         pytest.param("gemma2", ["parallel.tensor=2", "parallel.sequence=true"], marks=pytest.mark.slow),
         pytest.param("gemma2", ["parallel.context=2"], marks=pytest.mark.slow),
         pytest.param("gpt_neox", ["parallel.context=2"], marks=pytest.mark.slow),
