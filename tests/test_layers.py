@@ -227,6 +227,7 @@ TRAINING: tuple[tuple[str, ...], ...] = (
     ("stop", "checkpoint_index", "cpu", "megatron_notes", "token_reading"),
     ("launch", "distributed", "window_samples"),
     ("attention", "vocabulary"),
+    ("gemma_layer", "parallel_layer"),
     ("model", "lora", "optimizer", "data", "metrics"),
     ("freezing", "losses", "partial_state", "skipping"),
     ("checkpoint", "step"),

@@ -12,7 +12,9 @@ import yaml
 from checkpoint_tools.verify import hf_logits
 from tests.checkpoint_tools.tiny_checkpoint import write_tiny_checkpoint
 
-lm_eval = pytest.importorskip("lm_eval", reason="needs the package lm_eval: pip install -e '.[eval]'")
+REASON = "needs the package lm_eval: pip install -e '.[eval]'"
+lm_eval = pytest.importorskip("lm_eval", reason=REASON)
+tasks = pytest.importorskip("lm_eval.tasks", reason=REASON)
 QUESTIONS = [
     ("대한민국의 수도는", ["서울이다", "사과이다"]),
     ("물은 섭씨 백 도에서", ["끓는다", "노래한다"]),
@@ -47,7 +49,7 @@ def test_lm_eval_scores_an_export_as_transformers_does(tmp_path, run):
     }  # fmt: skip
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "choices.yaml").write_text(yaml.safe_dump(task), encoding="utf-8")
-    manager = lm_eval.tasks.TaskManager(include_path=str(tmp_path / "tasks"), include_defaults=False)
+    manager = tasks.TaskManager(include_path=str(tmp_path / "tasks"), include_defaults=False)
     results = lm_eval.simple_evaluate(
         model="hf", model_args={"pretrained": str(export), "dtype": "float32"}, tasks=["local_choices"],
         task_manager=manager, device="cpu", batch_size=2, bootstrap_iters=0,
@@ -58,4 +60,5 @@ def test_lm_eval_scores_an_export_as_transformers_does(tmp_path, run):
         truth = [log_likelihood(export, question, choice) for choice in choices]
         assert [response[0][0] for response in sample["resps"]] == pytest.approx(truth, abs=1e-3)
         right += truth[0] > truth[1]
+    print([(s["acc"], s["target"], s["resps"], s["filtered_resps"]) for s in results["samples"]["local_choices"]], results["results"])
     assert results["results"]["local_choices"]["acc,none"] == right / len(QUESTIONS)
