@@ -16,6 +16,11 @@ from checkpoint_tools.operations.diff import relative
 from tests.checkpoint_tools.test_ckpt_conversion import tensors_of
 
 
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # a narrow table continues in a second block
+
+
 def lines_of(capsys) -> dict[str, list[str]]:
     """Printed lines by their first word; the table's by the name of the tensor."""
     lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]

@@ -16,11 +16,12 @@ REASON = "needs the package lm_eval: pip install -e '.[eval]'"
 lm_eval = pytest.importorskip("lm_eval", reason=REASON)
 tasks = pytest.importorskip("lm_eval.tasks", reason=REASON)
 QUESTIONS = [
-    ("대한민국의 수도는", ["서울이다", "사과이다"]),
-    ("물은 섭씨 백 도에서", ["끓는다", "노래한다"]),
-    ("The opposite of hot is", ["cold", "blue"]),
-    ("Two and two are", ["four", "green"]),
+    ("w7 w8", ["w9", "w10 w11"]),
+    ("w900", ["w901 w3", "w902"]),
+    ("w40 w41 w42", ["w5", "w6"]),
+    ("w77", ["w78 w79", "w80 w81"]),
 ]
+"""A question and two choices, in words of the tokenizer of the tiny data."""
 
 
 def log_likelihood(folder: Path, text: str, choice: str) -> float:
@@ -59,6 +60,6 @@ def test_lm_eval_scores_an_export_as_transformers_does(tmp_path, run):
         question, choices = QUESTIONS[sample["doc_id"]]
         truth = [log_likelihood(export, question, choice) for choice in choices]
         assert [response[0][0] for response in sample["resps"]] == pytest.approx(truth, abs=1e-3)
+        assert truth[0] != truth[1]
         right += truth[0] > truth[1]
-    print([(s["acc"], s["target"], s["resps"], s["filtered_resps"]) for s in results["samples"]["local_choices"]], results["results"])
     assert results["results"]["local_choices"]["acc,none"] == right / len(QUESTIONS)

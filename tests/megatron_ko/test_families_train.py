@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from megatron_ko.config.training import LoraConfig, ModelConfig, PrecisionConfig
 from megatron_ko.errors import ConfigError
+from megatron_ko.planning import family_rules
 from megatron_ko.preflight import preflight
 from tests import ranks
 from tests.checkpoint_tools.conftest import run_quietly
@@ -100,3 +103,42 @@ def test_combinations_that_cannot_be_built_are_refused(tmp_path, changes, path, 
     with pytest.raises(ConfigError) as caught:
         preflight([config], changes, 1)
     assert (path, rule) in [(problem.path, problem.rule) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("changes", "refuses"),
+    [
+        ({"residual": "parallel", "feed_forward": "gelu"}, {"lora"}),
+        ({"residual": "parallel_one_norm", "feed_forward": "gelu_tanh"}, {"lora", "precision.fp8"}),
+        (
+            {"residual": "sandwich", "feed_forward": "geglu_tanh", "attention_cap": 50.0},
+            {"lora", "precision.fp8"},
+        ),
+        ({}, set()),
+    ],
+)
+def test_adapters_and_fp8_need_what_the_layers_have(changes, refuses):
+    shape = {
+        "layers": 1,
+        "hidden_size": 64,
+        "ffn_hidden_size": 64,
+        "heads": 4,
+        "kv_groups": 4,
+        "max_sequence_length": 8,
+    }
+    model = ModelConfig(**shape, **changes)
+    problems = [
+        *family_rules._lora_without_gate(model, LoraConfig(rank=2, alpha=4.0)),
+        *family_rules._plain_layers_with_fp8(model, PrecisionConfig(fp8="delayed")),
+    ]
+    assert {path for path, _ in problems} == refuses
+
+
+def test_initializations_of_an_output_bias_are_not_judged():
+    from checkpoint_tools.operations import expand_vocab
+
+    options: Any = SimpleNamespace(text="some.txt", judge="all")
+    source: Any = SimpleNamespace(model=SimpleNamespace(output_bias=True))
+    with pytest.raises(ConfigError) as caught:
+        expand_vocab._judge(options, source, cast(Any, None))
+    assert (caught.value.rule, caught.value.problems[0].path) == ("judging-with-output-bias", "--text")
