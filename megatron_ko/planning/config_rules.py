@@ -335,6 +335,7 @@ OWNED_FIELDS = {
     "layernorm_epsilon": "model.norm_epsilon", "add_qkv_bias": "model.qkv_bias", "qk_layernorm": "model.qk_norm",
     "init_method_std": "model.init_std", "normalization": "model.norm", "add_bias_linear": "model.linear_bias",
     "activation_func": "model.feed_forward", "gated_linear_unit": "model.feed_forward",
+    "softmax_scale": "model.attention_size",
     "tensor_model_parallel_size": "parallel.tensor", "pipeline_model_parallel_size": "parallel.pipeline",
     "context_parallel_size": "parallel.context", "sequence_parallel": "parallel.sequence",
     "bf16": "precision.dtype", "params_dtype": "precision.dtype", "pipeline_dtype": "precision.dtype",

@@ -115,7 +115,18 @@ def test_index_and_shards_that_disagree(sharded_copy, tmp_path, expect_error):
 @pytest.mark.parametrize(
     ("values", "path", "rule"),
     [
-        ({"model_type": "gpt_neox"}, "model_type", "unsupported-model"),
+        ({"model_type": "gpt2"}, "model_type", "unsupported-model"),
+        ({"model_type": "gpt_neox", "attention_bias": False}, "attention_bias", "unsupported-setting"),
+        ({"model_type": "gpt_neox"}, "rotary_pct", "missing-key"),
+        ({"model_type": "gpt_neox", "hidden_act": "relu"}, "hidden_act", "unsupported-setting"),
+        ({"model_type": "phi", "qk_layernorm": True}, "qk_layernorm", "unsupported-setting"),
+        ({"model_type": "gemma2", "sliding_window": 64}, "sliding_window", "sliding-window"),
+        ({"model_type": "gemma2"}, "query_pre_attn_scalar", "missing-key"),
+        (
+            {"model_type": "gemma2", "use_bidirectional_attention": True},
+            "use_bidirectional_attention",
+            "unsupported-setting",
+        ),
         ({"hidden_act": "gelu"}, "hidden_act", "unsupported-setting"),
         ({"attention_bias": True}, "attention_bias", "unsupported-setting"),
         ({"mlp_bias": True}, "mlp_bias", "unsupported-setting"),
