@@ -38,7 +38,8 @@ def _main(given: list[str]) -> int:
     options = read_options(OPERATIONS[name].options, operation_parser(name), given[1:])
     set_up_logging()
     logging.getLogger("torch.distributed").setLevel(logging.ERROR)
-    return importlib.import_module(f"checkpoint_tools.operations.{name.replace('-', '_')}").run(options)
+    module = OPERATIONS[name].module or name.replace("-", "_")
+    return importlib.import_module(f"checkpoint_tools.operations.{module}").run(options)
 
 
 def overview() -> str:

@@ -20,7 +20,7 @@ from megatron_ko.config.fields import (
 
 @section
 class ToHf:
-    """Writes a checkpoint as a Hugging Face folder (by default the first of LLaMA, Mistral, Qwen2, Qwen3 that expresses it)."""
+    """Writes a checkpoint as a Hugging Face folder (by default the first family of the conversion guide that expresses it)."""
 
     src: FilePath
     """Checkpoint folder, or run folder (its newest complete checkpoint)."""
@@ -28,7 +28,7 @@ class ToHf:
     """Hugging Face folder to write."""
     dtype: Literal["bf16", "fp32"] | None = None
     """Number format to write (default: that of the checkpoint)."""
-    family: Literal["llama", "mistral", "qwen2", "qwen3", "exaone"] | None = None
+    family: Literal["llama", "mistral", "qwen2", "qwen3", "exaone", "gpt_neox", "phi", "gemma2"] | None = None
     """model_type of the export; it must express the model (default: the first of them that does)."""
     max_shard_gb: PositiveFloat = 5.0
     """Largest safetensors file in 10^9 bytes."""
@@ -52,7 +52,7 @@ class ToHf:
 
 @section
 class FromHf:
-    """Writes a Hugging Face folder (llama, mistral, qwen2, qwen3, exaone) as a checkpoint that training starts from."""
+    """Writes a Hugging Face folder (llama, mistral, qwen2, qwen3, exaone, gpt_neox, phi, gemma2) as a checkpoint that training starts from."""
 
     src: FilePath
     """Hugging Face folder."""
@@ -136,7 +136,7 @@ class ExportLora:
     """Checkpoint of a LoRA run, or its run folder (the newest complete checkpoint)."""
     dst: FilePath
     """Folder to write."""
-    family: Literal["llama", "mistral", "qwen2", "qwen3", "exaone"] | None = None
+    family: Literal["llama", "mistral", "qwen2", "qwen3", "exaone", "gpt_neox", "phi", "gemma2"] | None = None
     """model_type of the base, for the names of its modules; it must express the model (default: the first that does)."""
     base_name: Annotated[str, Field(min_length=1)] | None = None
     """Name or folder of the base on Hugging Face (default: checkpoint.initial_weights of the run, if it was such a folder)."""
@@ -162,6 +162,28 @@ class Compare:
     """Largest difference, of weights and of logits, that passes."""
     tensor_parallel: PositiveInt = 1
     """CPU ranks on which megatron-core computes logits."""
+
+
+@section
+class Inspect:
+    """Prints what a folder contains: position, model, tokenizer, and name, shape and number format of each tensor."""
+
+    src: FilePath
+    """Hugging Face folder, checkpoint folder, or run folder (its newest complete checkpoint)."""
+    state: Flag = False
+    """Also list the state of the optimizer and of random numbers."""
+
+
+@section
+class Diff:
+    """Shows what differs between two models, and how much, by kind of weight and by layer."""
+
+    a: FilePath
+    """First folder: Hugging Face, checkpoint or run."""
+    b: FilePath
+    """Second folder."""
+    out: FilePath | None = None
+    """JSON file to write the differences of every weight to."""
 
 
 @section
@@ -280,11 +302,15 @@ class Push:
 
 @dataclass(frozen=True)
 class Operation:
-    """Options of a command and its sentence in the overview; ``inputs`` are the positional ones, in their order."""
+    """Options of a command and its sentence in the overview; ``inputs`` are the positional ones, in their order.
+
+    ``module``: the module in ``operations``, where the standard library has the name of the command.
+    """
 
     options: type
     sentence: str
     inputs: tuple[str, ...] = ("src", "dst")
+    module: str = ""
 
 
 OPERATIONS = {
@@ -293,6 +319,12 @@ OPERATIONS = {
     "from-megatron": Operation(FromMegatron, "write the weights of a Megatron-LM checkpoint as a checkpoint"),
     "merge-lora": Operation(MergeLora, "add the adapters of a LoRA run to its base, as a checkpoint"),
     "export-lora": Operation(ExportLora, "write the adapters of a LoRA run in PEFT's format"),
+    "inspect": Operation(
+        Inspect, "list what a folder contains, without reading weights", ("src",), "inspect_folder"
+    ),
+    "diff": Operation(
+        Diff, "show what differs between two models, by kind of weight and by layer", ("a", "b")
+    ),
     "compare": Operation(Compare, "compare two models by weights and logits", ("a", "b")),
     "average": Operation(Average, "average the weights of the last checkpoints of a run"),
     "verify": Operation(Verify, "check that the files of a checkpoint are what was written", ("src",)),

@@ -21,7 +21,7 @@ from checkpoint_tools.prefetch import map_ahead
 from checkpoint_tools.scores import Scores, Stream, score
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json
-from megatron_ko.formats.hf_families import FAMILIES
+from megatron_ko.formats.hf_families import FAMILIES, FIXED
 from megatron_ko.formats.run_folder import suggest_run_folder
 from megatron_ko.progress import progress_bytes
 from megatron_ko.wording import format_count
@@ -152,7 +152,7 @@ def compare(a: Store, b: Store) -> Comparison:
         rows=tuple(rows),
         missing=tuple(name for name in a.names() if name not in b.entries),
         extra=tuple(name for name in b.names() if name not in a.entries),
-        settings=tuple(_compare_settings(a, b)),
+        settings=tuple(compare_settings(a, b)),
     )
 
 
@@ -177,10 +177,20 @@ def _has_same_bytes(a: Tensor, b: Tensor) -> bool:
     return torch.equal(a.reshape(-1).view(torch.int64), b.reshape(-1).view(torch.int64))
 
 
-def _compare_settings(a: Store, b: Store) -> list[str]:
+def compare_settings(a: Store, b: Store) -> list[str]:
     """Differing settings that change a model's output but not its tensors."""
     ours, theirs = asdict(a.model), asdict(b.model)
-    names = ("heads", "kv_groups", "norm_epsilon", "rope", "tied_embeddings", "qkv_bias", "qk_norm")
+    names = (
+        "heads",
+        "kv_groups",
+        "norm_epsilon",
+        "rope",
+        "tied_embeddings",
+        "feed_forward",
+        "residual",
+        *FIXED,
+        *("attention_size", "attention_cap", "logit_cap"),
+    )
     return [f"{name}: {ours[name]} / {theirs[name]}" for name in names if ours[name] != theirs[name]]
 
 
@@ -298,7 +308,7 @@ def hf_scores(
     model, scores = _load_hf(folder), []
     for rows, head, streams in variants:
         model.set_input_embeddings(torch.nn.Embedding.from_pretrained(rows.float()))
-        model.lm_head.weight = torch.nn.Parameter(head.float(), requires_grad=False)
+        model.get_output_embeddings().weight = torch.nn.Parameter(head.float(), requires_grad=False)
         scores.append([score(s, lambda ids: model(input_ids=ids, use_cache=False).logits) for s in streams])
     return scores
 

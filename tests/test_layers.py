@@ -227,7 +227,7 @@ TRAINING: tuple[tuple[str, ...], ...] = (
     ("stop", "checkpoint_index", "cpu", "megatron_notes", "token_reading", "documents"),
     ("launch", "distributed", "window_samples"),
     ("attention", "chunks", "vocabulary", "engine_attention", "muon"),
-    ("engine", "megatron_fields"),
+    ("engine", "megatron_fields", "gemma_layer", "parallel_layer"),
     ("model", "lora", "optimizer", "data", "metrics"),
     ("freezing", "losses", "partial_state", "skipping"),
     ("checkpoint", "step"),

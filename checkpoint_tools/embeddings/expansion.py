@@ -150,13 +150,14 @@ def expand_vocab(source: Store, plan: Expansion, name: str) -> Store:
     def append_rows(weight: str, tensor: Tensor) -> Tensor:
         rule = METHODS[name].input if weight == input_weight().name else METHODS[name].output
         old = tensor[: plan.old_size]
-        return torch.cat([old, plan.rows.make(weight, old, rule)])
+        columns = old if old.ndim == 2 else old[:, None]  # a bias has a number per token
+        return torch.cat([old, plan.rows.make(weight, columns, rule).view(-1, *old.shape[1:])])
 
     return with_vocabulary(source, plan.new, append_rows)
 
 
 def with_vocabulary(source: Store, new: FolderVocabulary, rows: Callable[[str, Tensor], Tensor]) -> Store:
-    """The Store for another tokenizer; ``rows(weight, tensor)`` replaces every matrix with a row per token."""
+    """The Store for another tokenizer; ``rows(weight, tensor)`` replaces every weight with a row per token."""
     names = source.names_with_row_per_token()
 
     def read(weight: str) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from checkpoint_tools.formats.hf_config import config_json, exported_family, generation_config_json
+from checkpoint_tools.formats.joined import join, part_of
 from checkpoint_tools.formats.store import DTYPES, Store, check_names, require_space
 from checkpoint_tools.formats.tokenizer_files import FILES as TOKENIZER_FILES
 from checkpoint_tools.formats.tokenizer_files import publish_tokenizer, remove_tokenizer, tokenizer_in
@@ -25,7 +26,7 @@ from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, read_json, write_json
 from megatron_ko.formats.checksums import HashingFile
 from megatron_ko.formats.hf_config import read_config
-from megatron_ko.formats.hf_families import FAMILIES
+from megatron_ko.formats.hf_families import FAMILIES, Family
 from megatron_ko.planning.weights import input_weight
 from megatron_ko.progress import progress_bytes
 
@@ -56,7 +57,8 @@ def open_hf(folder: Path, longest: int | None = None) -> Store:
     unexpected names, and for files that are truncated, pickled, quantized or outside the folder.
     """
     config = read_config(folder, longest)
-    name_of = FAMILIES[config.family].name_of
+    family = FAMILIES[config.family]
+    name_of = family.name_of
     files = _map_names_to_files(folder)
     shapes: dict[str, tuple[int, ...]] = {}
     codes: dict[str, str] = {}
@@ -67,17 +69,20 @@ def open_hf(folder: Path, longest: int | None = None) -> Store:
             for name in stored:
                 view = shard.get_slice(name)
                 shapes[name], codes[name] = tuple(view.get_shape()), view.get_dtype()
-    shapes = {name: shape for name, shape in shapes.items() if not name.endswith(_DERIVED)}
+    shapes = {name: shape for name, shape in shapes.items() if not name.endswith((_DERIVED, *family.unused))}
     shards = _OpenShard()
 
     def read(name: str) -> Tensor:
         path = folder / files[name_of(name)]
         try:
-            return shards.read(path, name_of(name))
+            tensor = shards.read(path, name_of(name))
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
                 f"{path}: {name} cannot be read ({error}); copy the file again", rule="damaged-safetensors"
             ) from None
+        if len(tensors[name_of(name)]) == 1:
+            return tensor
+        return part_of(tensor, store.entries[name].weight.part, store.model).contiguous()
 
     store = Store(
         origin=str(folder),
@@ -91,11 +96,40 @@ def open_hf(folder: Path, longest: int | None = None) -> Store:
         warnings=config.warnings,
         family=config.family,
     )
-    if config.model.tied_embeddings and _HEAD in shapes:
-        _check_tied_head(folder, read)
-        del shapes[_HEAD]
-    check_names(str(folder), {name_of(name): store.shape(name) for name in store.names()}, shapes)
+    tensors = _weights_of_tensors(store, family)
+    if config.model.tied_embeddings and name_of(_HEAD) in shapes:
+        _check_tied_head(
+            folder, shards.read(folder / files[name_of(_HEAD)], name_of(_HEAD)), read(_EMBEDDING)
+        )
+        del shapes[name_of(_HEAD)]
+    check_names(str(folder), {name: _shape(store, weights) for name, weights in tensors.items()}, shapes)
     return store
+
+
+Weights = tuple[str, ...]
+"""Canonical names of the weights in one tensor of a folder."""
+
+
+def _weights_of_tensors(store: Store, family: Family) -> dict[str, Weights]:
+    """The weights in each tensor of a folder, by its name there. A family may give query, key and value one name."""
+    tensors: dict[str, Weights] = {}
+    for name in store.names():
+        tensors[family.name_of(name)] = (*tensors.get(family.name_of(name), ()), name)
+    return tensors
+
+
+def _shape(store: Store, weights: Weights) -> tuple[int, ...]:
+    return (sum(store.shape(name)[0] for name in weights), *store.shape(weights[0])[1:])
+
+
+def _size(store: Store, weights: Weights) -> int:
+    return sum(map(store.size, weights))
+
+
+def _joined(store: Store, weights: Weights) -> Tensor:
+    return join(
+        [store.tensor(name) for name in weights], "groups" if len(weights) > 1 else "copy", store.model
+    )
 
 
 class _OpenShard:
@@ -114,9 +148,8 @@ class _OpenShard:
         return tensor
 
 
-def _check_tied_head(folder: Path, read: Callable[[str], Tensor]) -> None:
+def _check_tied_head(folder: Path, head: Tensor, embedding: Tensor) -> None:
     """Raises CheckpointError unless the output embedding of tied embeddings, which some tools write, is the input's."""
-    head, embedding = read(_HEAD), read(_EMBEDDING)
     if head.dtype != embedding.dtype or not torch.equal(head, embedding):
         raise CheckpointError(
             f"{folder}: {_HEAD} differs from {_EMBEDDING}, but tie_word_embeddings is true; set it to false in config.json if "
@@ -215,18 +248,18 @@ def write_hf(store: Store, folder: Path, max_shard_gb: float) -> dict[str, str]:
     family = exported_family(store.origin, store.model, store.family)
     require_space(folder, sum(map(store.size, store.names())))
     folder.mkdir(parents=True, exist_ok=True)
-    shards = _shards(store, max_shard_gb)
+    shards = _shards(store, family, max_shard_gb)
     count = len(shards)
     files = (
         [f"model-{i:05d}-of-{count:05d}.safetensors" for i in range(1, count + 1)] if count > 1 else [SINGLE]
     )
     checksums = {
-        file: _write_safetensors(folder / file, store, names, family.name_of)
-        for file, names in zip(files, shards)
+        file: _write_safetensors(folder / file, store, tensors)
+        for file, tensors in zip(files, shards, strict=True)
     }
     if count > 1:
         total = sum(store.size(name) for name in store.names())
-        weight_map = {family.name_of(name): file for file, names in zip(files, shards) for name in names}
+        weight_map = {name: file for file, tensors in zip(files, shards, strict=True) for name in tensors}
         write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
     publish_tokenizer(store.tokenizer, folder, store.chat_template)
     generation = generation_config_json(store.special_ids, store.generation)
@@ -262,34 +295,36 @@ def files_of(folder: Path) -> list[str]:
 
 def shard_sizes(store: Store, max_shard_gb: float) -> list[int]:
     """Bytes of the weights in each file that ``write_hf`` would write."""
-    return [sum(map(store.size, names)) for names in _shards(store, max_shard_gb)]
+    family = exported_family(store.origin, store.model, store.family)
+    shards = _shards(store, family, max_shard_gb)
+    return [sum(_size(store, weights) for weights in tensors.values()) for tensors in shards]
 
 
-def _shards(store: Store, max_shard_gb: float) -> list[list[str]]:
-    """Names of each file, in order; a file ends before the tensor that would exceed the limit."""
+def _shards(store: Store, family: Family, max_shard_gb: float) -> list[dict[str, Weights]]:
+    """Tensors of each file, in order; a file ends before the tensor that would exceed the limit."""
     limit, used = max_shard_gb * 1e9, 0
-    shards: list[list[str]] = [[]]
-    for name in store.names():
-        if shards[-1] and used + store.size(name) > limit:
-            shards.append([])
+    shards: list[dict[str, Weights]] = [{}]
+    for name, weights in _weights_of_tensors(store, family).items():
+        if shards[-1] and used + _size(store, weights) > limit:
+            shards.append({})
             used = 0
-        shards[-1].append(name)
-        used += store.size(name)
+        shards[-1][name] = weights
+        used += _size(store, weights)
     return shards
 
 
-def _write_safetensors(path: Path, store: Store, names: list[str], name_of: Callable[[str], str]) -> str:
+def _write_safetensors(path: Path, store: Store, tensors: dict[str, Weights]) -> str:
     """Writes a safetensors file: length of the header, header (JSON, padded to 8 bytes), bytes of the tensors.
 
-    ``name_of``: the name in the file. Returns the checksum.
+    Returns the checksum.
     """
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
-    for name in names:
-        begin, end = end, end + store.size(name)
-        header[name_of(name)] = {
+    for name, weights in tensors.items():
+        begin, end = end, end + _size(store, weights)
+        header[name] = {
             "dtype": _CODES[store.dtype],
-            "shape": list(store.shape(name)),
+            "shape": list(_shape(store, weights)),
             "data_offsets": [begin, end],
         }
     text = json.dumps(header, separators=(",", ":")).encode()
@@ -298,8 +333,10 @@ def _write_safetensors(path: Path, store: Store, names: list[str], name_of: Call
         file = HashingFile(plain)
         file.write(struct.pack("<Q", len(text)))
         file.write(text)
-        shown = progress_bytes(names, f"writing {path.name}", map(store.size, names))
-        for name, tensor in zip(shown, map_ahead(store.tensor, names), strict=True):
+        sizes = [_size(store, weights) for weights in tensors.values()]
+        shown = progress_bytes(tensors, f"writing {path.name}", sizes)
+        read = map_ahead(partial(_joined, store), tensors.values())
+        for name, tensor in zip(shown, read, strict=True):
             assert tensor.dtype == DTYPES[store.dtype], name
             file.write(tensor.contiguous().view(torch.uint8).numpy().data)
     return file.checksum()

@@ -128,6 +128,13 @@ class _Reader:
         # a tied base has no output embedding of its own, but an adapter may have changed it
         ours = {**{name: base.shape(name) for name in base.names()}, _HEAD: base.shape(_EMBEDDING)}
         self.names = {name_of(name): name for name in ours}
+        if len(self.names) < len(ours):
+            family = base.family or "llama"
+            raise CheckpointError(
+                f"{path}: adapters of {family} are not supported, because its query, key and value are one matrix; merge the adapter "
+                "into the base with PEFT",
+                rule="adapter-of-joined-weights",
+            )
         self.weight_shapes = ours
         self.replaced: dict[str, str] = {}
         self.updates: dict[str, Update] = {}

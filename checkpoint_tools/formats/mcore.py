@@ -1,7 +1,7 @@
 """The megatron_ko checkpoint folder (``docs/formats.md``) as a Store, and logits by megatron-core.
 
-Owns the order inside stored tensors (query/key/value per group, gate over up, padded vocabulary) and the marker. The
-only file here that imports megatron.
+Owns the padded vocabulary and the marker; ``joined`` owns the order inside stored tensors. The only file here that imports
+megatron.
 Reading and writing need no process group; names and shapes are those of ``GPTModel.sharded_state_dict()``.
 """
 
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from checkpoint_tools.formats import lora, lora_checkpoint, torch_dist
+from checkpoint_tools.formats.joined import join, part_of
 from checkpoint_tools.formats.store import DTYPES, Store, check_names, require_space, with_dtype
 from checkpoint_tools.formats.tokenizer_files import (
     copy_tokenizer,
@@ -27,7 +28,7 @@ from checkpoint_tools.formats.tokenizer_files import (
     tokenizer_in,
 )
 from checkpoint_tools.scores import Scores, Stream, score
-from megatron_ko.config.training import ModelConfig, head_size
+from megatron_ko.config.training import ModelConfig
 from megatron_ko.errors import EXIT_STOPPED, CheckpointError, Problem
 from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json
 from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, damage_error, damaged_files
@@ -138,7 +139,9 @@ def open_tensors(folder: Path, model: ModelConfig, vocab_size: int, padded: int)
     def read(name: str) -> Tensor:
         entry = store.entries[name]
         whole = block(entry.weight.stored, entry.layer)
-        return whole if not entry.weight.part else part_of(whole, entry.weight.part, model).contiguous()
+        if stored[entry.weight.stored].join == "copy":
+            return whole
+        return part_of(whole, entry.weight.part, model).contiguous()
 
     dtypes = {_NAMES.get(reader.dtype(name), str(reader.dtype(name))) for name in expected}
     if unknown := dtypes - set(DTYPES):
@@ -169,30 +172,6 @@ def _check_vocabulary(checkpoint: Checkpoint) -> None:
 def _stored_shapes(model: ModelConfig, padded: int) -> dict[str, tuple[int, ...]]:
     sizes = axis_sizes(model, padded)
     return {s.name: ((model.layers,) if s.per_layer else ()) + s.shape(sizes) for s in stored_tensors(model)}
-
-
-# --- order inside stored tensors -------------------------------------------------------------------------
-
-
-def join(parts: list[Tensor], how: str, model: ModelConfig) -> Tensor:
-    """Joins weights, in the order of the table, to one layer of a stored tensor."""
-    if how == "copy":
-        return parts[0]
-    if how == "stack":
-        return torch.cat(parts)
-    width, rest = head_size(model), parts[0].shape[1:]
-    by_group = [part.reshape(model.kv_groups, -1, width, *rest) for part in parts]
-    return torch.cat(by_group, dim=1).reshape(-1, *rest)
-
-
-def part_of(whole: Tensor, part: str, model: ModelConfig) -> Tensor:
-    """Extracts one weight from a layer of a stored tensor; the inverse of ``join``."""
-    if part in ("gate", "up"):
-        return whole.chunk(2)[("gate", "up").index(part)]
-    queries, width, rest = model.heads // model.kv_groups, head_size(model), whole.shape[1:]
-    heads = whole.reshape(model.kv_groups, queries + 2, width, *rest)
-    selected = {"q": heads[:, :queries], "k": heads[:, queries], "v": heads[:, queries + 1]}[part]
-    return selected.reshape(-1, *rest)
 
 
 # --- writing ---------------------------------------------------------------------------------------------

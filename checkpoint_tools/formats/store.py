@@ -61,7 +61,7 @@ class Store:
         return list(self.entries)
 
     def names_with_row_per_token(self) -> list[str]:
-        """Names of the matrices that grow with the vocabulary: one where embeddings are tied, otherwise two."""
+        """Names of the weights that grow with the vocabulary: one matrix where embeddings are tied, otherwise two; a bias."""
         return [name for name, entry in self.entries.items() if entry.weight.has_row_per_token]
 
     def shape(self, name: str) -> tuple[int, ...]:

@@ -80,6 +80,10 @@ class SliceReader:
     def dtype(self, name: str) -> torch.dtype:
         return self._tensors[name].properties.dtype
 
+    def pieces(self, name: str) -> int:
+        """Number of pieces that a tensor is stored in: one for each rank's part."""
+        return len(self._tensors[name].chunks)
+
     def read(self, name: str, offset: tuple[int, ...], shape: tuple[int, ...]) -> Tensor:
         """The block of ``shape`` at ``offset`` of the global tensor ``name``."""
         chunk = ChunkStorageMetadata(torch.Size(offset), torch.Size(shape))

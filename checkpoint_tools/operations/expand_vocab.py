@@ -99,6 +99,12 @@ def _with_focus(options: ExpandVocab, plan: Expansion) -> Expansion:
 def _judge(options: ExpandVocab, source: Store, plan: Expansion) -> tuple[list[Text], list[Verdict]]:
     if options.text is None or options.judge == "none":
         return [], []
+    if source.model.output_bias:
+        message = (
+            "judges initializations by models without a bias on the output, but this model has one (output_bias); leave out "
+            "--text, or give --judge none"
+        )
+        raise ConfigError([Problem("", "--text", message, "judging-with-output-bias")])
     length = min(options.judge_length, source.model.max_sequence_length)
     texts = judging.read_texts(text_files(options.text, "--text"), plan, options.judge_tokens, length)
     if options.judge == "chosen" and options.init not in WITHOUT_NAME:

@@ -72,6 +72,8 @@ RopeScaling = Annotated[Union[NoRopeScaling, Llama3RopeScaling], Field(discrimin
 class RopeConfig:
     base: PositiveFloat = 500_000.0
     """Base of the rotary wavelengths."""
+    fraction: PositiveFloat = Field(default=1.0, le=1)
+    """Share of each head, from its first dimension on, that is rotated: 1 is the whole head, Phi-2 has 0.4."""
     scaling: RopeScaling = Field(default_factory=NoRopeScaling)
     """Frequency scaling: none or llama3."""
 
@@ -83,7 +85,10 @@ class ModelConfig:
     hidden_size: Width
     """Width of the residual stream."""
     ffn_hidden_size: Width
-    """Width of the SwiGLU feed-forward layer: outputs of the gate and of the up projection."""
+    """Width of the feed-forward layer: outputs of the up projection and, with swiglu, of the gate."""
+    feed_forward: Literal["swiglu", "geglu_tanh", "gelu", "gelu_tanh"] = "swiglu"
+    """Feed-forward layer: swiglu (SiLU of a gate times the up projection), geglu_tanh (GELU of a gate in its tanh form, Gemma), gelu
+    (GPT-NeoX) or gelu_tanh (Phi-2) of the up projection."""
     heads: Width
     """Number of attention (query) heads."""
     kv_groups: Width
@@ -99,9 +104,28 @@ class ModelConfig:
     tied_embeddings: Flag = False
     """Whether the input and output embeddings share their weights."""
     norm_epsilon: PositiveFloat = Field(default=1e-5, le=1)
-    """Epsilon of RMSNorm."""
+    """Epsilon of the norms."""
+    norm: Literal["rms", "rms_shifted", "layer"] = "rms"
+    """Norms: rms (RMSNorm), rms_shifted (RMSNorm that multiplies by 1 + weight, as in Gemma) or layer (LayerNorm with biases, as in
+    GPT-NeoX and Phi-2)."""
+    residual: Literal["sequential", "parallel", "parallel_one_norm", "sandwich"] = "sequential"
+    """sequential: the feed-forward layer reads what attention wrote. parallel: both read the input of the layer, each after a norm
+    of its own (GPT-NeoX). parallel_one_norm: both after the same norm (Phi-2). sandwich: sequential, with a norm of what each adds
+    (Gemma 2)."""
     qkv_bias: Flag = False
     """Whether the query, key and value projections have biases (Qwen2)."""
+    linear_bias: Flag = False
+    """Whether the output of attention and the feed-forward layer have biases, too (GPT-NeoX, Phi-2); needs qkv_bias."""
+    output_bias: Flag = False
+    """Whether the projection to the vocabulary has a bias (Phi-2)."""
+    embedding_scale: Flag = False
+    """Whether embeddings are multiplied by the square root of hidden_size (Gemma)."""
+    attention_size: Width | None = None
+    """Scores of attention are divided by the square root of this number; by default the head size (Gemma 2: query_pre_attn_scalar)."""
+    attention_cap: PositiveFloat | None = None
+    """Soft cap of the scores of attention: s becomes cap x tanh(s / cap) (Gemma 2: 50)."""
+    logit_cap: PositiveFloat | None = None
+    """Soft cap of the logits (Gemma 2: 30)."""
     qk_norm: Flag = False
     """Whether an RMSNorm over each head normalizes queries and keys before the rotation (Qwen3)."""
     init_std: PositiveFloat = 0.02
@@ -126,6 +150,16 @@ add_file_field(
 def head_size(model: ModelConfig) -> int:
     """Width of one attention head."""
     return model.head_size or model.hidden_size // model.heads
+
+
+def has_gate(model: ModelConfig) -> bool:
+    """Whether the feed-forward layer multiplies by a gate."""
+    return model.feed_forward in ("swiglu", "geglu_tanh")
+
+
+def rotated_size(model: ModelConfig) -> int:
+    """Dimensions of each head that the rotary embedding rotates."""
+    return int(head_size(model) * model.rope.fraction)
 
 
 @section
@@ -457,7 +491,7 @@ class Config:
     run: RunConfig
     """Folder, device and seed of the run."""
     model: ModelConfig
-    """Architecture of the model (LLaMA family: RMSNorm, SwiGLU, RoPE, grouped-query attention)."""
+    """Architecture of the model (by default the LLaMA family's: RMSNorm, SwiGLU, RoPE, grouped-query attention)."""
     parallel: ParallelConfig = Field(default_factory=ParallelConfig)
     """How ranks split the model; remaining ranks are data parallel."""
     precision: PrecisionConfig = Field(default_factory=PrecisionConfig)

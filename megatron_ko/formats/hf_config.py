@@ -17,7 +17,7 @@ from megatron_ko.config.loading import problem_of
 from megatron_ko.config.training import ModelConfig
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json
-from megatron_ko.formats.hf_families import FAMILIES, REFUSED, UNSUPPORTED
+from megatron_ko.formats.hf_families import FAMILIES, FIXED, REFUSED, UNSUPPORTED, Family
 
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 KEYS = {
@@ -34,7 +34,7 @@ KEYS = {
     "init_std": "initializer_range",
     "rope": "rope_parameters",
 }
-"""Hugging Face's name of each field; biases and norms of queries and keys belong to a ``model_type``."""
+"""Hugging Face's name of each field; biases, norms and the order of a layer belong to a ``model_type``."""
 _REQUIRED = (
     "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
     "max_position_embeddings", "rms_norm_eps",
@@ -156,15 +156,18 @@ def _find_problems(config: dict[str, Any], longest: int | None) -> Iterator[tupl
         message = f"{model_type!r} is not supported{f' ({reason})' if reason else ''}"
         yield "model_type", f"{message}; use one of {', '.join(FAMILIES)}", "unsupported-model"
         return
-    required = (*_REQUIRED, *FAMILIES[model_type].required)
+    family = FAMILIES[model_type]
+    required = (*_REQUIRED, *family.required)
     missing = [name for name in required if config.get(name) is None]
     yield from ((name, "is missing; add it to config.json", "missing-key") for name in missing)
-    if config.get("hidden_act", "silu") != "silu":
-        yield "hidden_act", f"{config['hidden_act']!r} is not supported, only silu (SwiGLU)", UNSUPPORTED
+    if config.get("hidden_act", next(iter(family.activations))) not in family.activations:
+        message = f"{config['hidden_act']!r} is not supported; use {', '.join(family.activations)}"
+        yield "hidden_act", message, UNSUPPORTED
     longest = longest or config.get("max_position_embeddings")
     if isinstance(longest, int):
-        yield from FAMILIES[model_type].find_problems(config, longest)
-    if any(kind != "full_attention" for kind in config.get("layer_types") or []):
+        yield from family.find_problems(config, longest)
+    kinds = {"full_attention", "sliding_attention"} if family.windows_of_layers else {"full_attention"}
+    if not kinds.issuperset(config.get("layer_types") or []):
         yield "layer_types", "sliding windows are not supported, only full attention", UNSUPPORTED
     if config.get("quantization_config") is not None:
         yield (
@@ -172,10 +175,10 @@ def _find_problems(config: dict[str, Any], longest: int | None) -> Iterator[tupl
             "quantized weights are not supported; use the unquantized model",
             UNSUPPORTED,
         )
-    yield from _find_rope_problems(config)
+    yield from _find_rope_problems(config, family)
 
 
-def _find_rope_problems(config: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _find_rope_problems(config: dict[str, Any], family: Family) -> Iterator[tuple[str, str, str]]:
     scalings = {key: config[key] for key in ("rope_scaling", "rope_parameters") if config.get(key)}
     for key, scaling in scalings.items():
         if not isinstance(scaling, dict) or any(isinstance(value, dict) for value in scaling.values()):
@@ -194,10 +197,19 @@ def _find_rope_problems(config: dict[str, Any]) -> Iterator[tuple[str, str, str]
                 yield key, f"{', '.join(words)} must be numbers", "not-a-number"
             elif not scaling["low_freq_factor"] < scaling["high_freq_factor"]:
                 yield key, "low_freq_factor must be below high_freq_factor", "frequency-order"
-    for key, values in (("", config), *scalings.items()):
-        if values.get("partial_rotary_factor", 1.0) != 1.0:
-            path = f"{key}.partial_rotary_factor".removeprefix(".")
-            yield path, "must be 1; rotating a part of the head is not supported", UNSUPPORTED
+    fractions = {
+        f"{key}.partial_rotary_factor".removeprefix("."): values["partial_rotary_factor"]
+        for key, values in (("", config), *scalings.items())
+        if values.get("partial_rotary_factor") is not None
+    }
+    if not family.rotates_a_part:
+        for path in (path for path, fraction in fractions.items() if fraction != 1.0):
+            yield path, "must be 1; this family does not rotate a part of the head", UNSUPPORTED
+    elif not fractions:
+        yield "partial_rotary_factor", "is missing; add it to config.json", "missing-key"
+    elif len(set(fractions.values())) > 1:
+        message = f"differs from {', '.join(list(fractions)[1:])}; give both the same value"
+        yield next(iter(fractions)), message, "rope-settings-differ"
     if len(scalings) == 2:
         first, second = scalings["rope_scaling"], scalings["rope_parameters"]
         names = ("rope_theta", *LLAMA3.values())
@@ -218,6 +230,7 @@ def _model_fields(config: dict[str, Any]) -> dict[str, Any]:
     family = FAMILIES[config["model_type"]]
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     base = rope.get("rope_theta", config.get("rope_theta", 10000.0))
+    fraction = rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 1.0))
     scaling: dict[str, Any] = {"type": "none"}
     if _rope_type(rope) == "llama3":
         scaling = {"type": "llama3", **{ours: rope[theirs] for ours, theirs in LLAMA3.items()}}
@@ -227,8 +240,19 @@ def _model_fields(config: dict[str, Any]) -> dict[str, Any]:
     return {
         **fields,
         "tied_embeddings": config.get("tie_word_embeddings", family.tied_by_default),
-        "qkv_bias": family.qkv_bias,
-        "qk_norm": family.qk_norm,
+        **{name: getattr(family, name) for name in FIXED},
+        "feed_forward": family.activations[config.get("hidden_act", next(iter(family.activations)))],
+        "residual": family.residual_of(config),
+        **(_caps(config) if family.has_caps else {}),
         "init_std": config.get("initializer_range") or 0.02,
-        "rope": {"base": base, "scaling": scaling},
+        "rope": {"base": base, "scaling": scaling, "fraction": fraction},
+    }
+
+
+def _caps(config: dict[str, Any]) -> dict[str, Any]:
+    """The fields of Gemma 2's soft caps; without the keys, transformers takes 50 and 30."""
+    return {
+        "attention_size": config["query_pre_attn_scalar"],
+        "attention_cap": config.get("attn_logit_softcapping", 50.0),
+        "logit_cap": config.get("final_logit_softcapping", 30.0),
     }

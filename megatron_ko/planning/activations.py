@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from megatron_ko.config.recompute import FullRecompute, SelectiveRecompute
-from megatron_ko.config.training import ModelConfig, ParallelConfig, head_size
+from megatron_ko.config.training import ModelConfig, ParallelConfig, has_gate, head_size
 from megatron_ko.planning.weights import axis_sizes
 
 
@@ -100,9 +100,14 @@ class StageShape:
         )  # cosine and sine of queries and keys
         return kept + log_sums + angles
 
+    @property
+    def inputs(self) -> int:
+        """Inputs of the activation function for each of its outputs: with the gate, two."""
+        return 2 if has_gate(self.model) else 1
+
     def swiglu(self, keeps_output: bool) -> int:
         """Bytes that SwiGLU keeps: both inputs, on the CPU the activated one, and the output if fc2 needs it."""
-        return self.split("ffn") * (2 + (not self.fused) + keeps_output)
+        return self.split("ffn") * (self.inputs + (not self.fused) + keeps_output)
 
     def layer(self, trained: TrainedLayer) -> int:
         """Bytes that a layer keeps in the forward pass."""
@@ -136,8 +141,8 @@ class StageShape:
         weight = self.weight("ffn") if trained.weights else 0
         kept = self.swiglu(trained.fc2)
         of_fc2 = gathered + ffn + weight * trained.fc2
-        of_swiglu = (2 + (not trained.fc2)) * ffn
-        of_fc1 = 2 * ffn - kept + self.hidden + gathered * 0 + 2 * weight * trained.fc1
+        of_swiglu = (self.inputs + (not trained.fc2)) * ffn
+        of_fc1 = self.inputs * (ffn + weight * trained.fc1) - kept + self.hidden
         extra = self.residual + max(of_fc2, of_swiglu, of_fc1)
         return extra + self._computed_again(trained)
 

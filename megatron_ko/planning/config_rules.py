@@ -26,9 +26,11 @@ from megatron_ko.config.training import (
     TrainingConfig,
     WsdSchedule,
     head_size,
+    rotated_size,
 )
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning import stages
+from megatron_ko.planning.family_rules import FAMILY_RULES
 from megatron_ko.planning.fp8_rules import FP8_RULES, fp8_tokens
 from megatron_ko.planning.lora_rules import LORA_RULES
 from megatron_ko.planning.muon_rules import MUON_RULES
@@ -115,6 +117,7 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         *FP8_RULES,
         *SPEED_RULES,
         *MUON_RULES,
+        *FAMILY_RULES,
     ]
 
 
@@ -184,6 +187,12 @@ def _model_shape(model: ModelConfig) -> Problems:
         yield (
             "model.head_size",
             f"{head_size(model)} must be even, because rotary embedding rotates pairs of dimensions; change the head size",
+        )
+    elif rotated_size(model) < 2 or rotated_size(model) % 2:
+        yield (
+            "model.rope.fraction",
+            f"{model.rope.fraction} of a head of {head_size(model)} dimensions rotates {rotated_size(model)}, which must be an "
+            "even number above 0; change either",
         )
     scaling = model.rope.scaling
     if scaling.type == "llama3" and scaling.low_freq_factor >= scaling.high_freq_factor:
@@ -310,7 +319,9 @@ OWNED_FIELDS = {
     "num_layers": "model.layers", "hidden_size": "model.hidden_size", "ffn_hidden_size": "model.ffn_hidden_size",
     "num_attention_heads": "model.heads", "num_query_groups": "model.kv_groups", "kv_channels": "model.head_size",
     "layernorm_epsilon": "model.norm_epsilon", "add_qkv_bias": "model.qkv_bias", "qk_layernorm": "model.qk_norm",
-    "init_method_std": "model.init_std",
+    "init_method_std": "model.init_std", "normalization": "model.norm", "add_bias_linear": "model.linear_bias",
+    "activation_func": "model.feed_forward", "gated_linear_unit": "model.feed_forward",
+    "softmax_scale": "model.attention_size",
     "tensor_model_parallel_size": "parallel.tensor", "pipeline_model_parallel_size": "parallel.pipeline",
     "context_parallel_size": "parallel.context", "sequence_parallel": "parallel.sequence",
     "virtual_pipeline_model_parallel_size": "parallel.virtual_pipeline",
@@ -337,8 +348,6 @@ OWNED_FIELDS = {
     "autocast_dtype": "precision.dtype", "fp16": "precision.dtype",
     "cross_entropy_loss_fusion": "the trainer (its own cross-entropy)",
     "cross_entropy_fusion_impl": "the trainer (its own cross-entropy)",
-    "normalization": "the model family (RMSNorm)", "activation_func": "the model family (SwiGLU)",
-    "gated_linear_unit": "the model family (SwiGLU)", "add_bias_linear": "the model family (no biases)",
     "attention_dropout": "the model family (no dropout in attention)",
 }  # fmt: skip
 
@@ -354,7 +363,7 @@ RUNTIME_PREFIXES = (
 
 
 def keeps_architecture(name: str) -> bool:
-    """Whether a model with this field of TransformerConfig is still a plain LLaMA."""
+    """Whether a model with this field of TransformerConfig computes the same."""
     return name.startswith(RUNTIME_PREFIXES) or name.endswith("_fusion")
 
 

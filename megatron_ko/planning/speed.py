@@ -20,6 +20,7 @@ from megatron_ko.config.training import (
     RunConfig,
     StageConfig,
 )
+from megatron_ko.planning.family_rules import needs_plain_layers
 from megatron_ko.planning.installed import find_apex, uses_engine
 from megatron_ko.planning.stages import any_adapters
 
@@ -58,7 +59,7 @@ def switches_of(config: Config) -> Switches:
         config.speed,
         config.run.device,
         config.precision.fp8,
-        own_layers=any_adapters(config),
+        own_layers=any_adapters(config) or needs_plain_layers(config.model) is not None,
         sharded_state=config.optimizer.type != "muon",
     )
 

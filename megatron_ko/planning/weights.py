@@ -1,4 +1,4 @@
-"""The table of weights of a LLaMA-like GPT: name, axes and initial values of each, and its tensor in megatron-core.
+"""The table of weights of a GPT: name, axes and initial values of each, and its tensor in megatron-core.
 
 Owns the definition of a weight: its name, shape, initial values, split over tensor and pipeline ranks, and whether it
 multiplies. Initialization, split marks, conversion, slicing, pruning, parameter counts, FLOPs and memory all read this
@@ -6,7 +6,7 @@ table. Formats own the storage of bytes. No torch.
 
 Canonical names are Hugging Face's. An axis is one of
 ``vocab`` (tokens), ``hidden`` (residual stream), ``q`` (query heads x head size), ``kv`` (key/value groups x head
-size), ``ffn`` (SwiGLU width of gate and of up), ``head`` (one head). Tensor parallelism splits every axis except
+size), ``ffn`` (width of gate and of up), ``head`` (one head). Tensor parallelism splits every axis except
 ``hidden`` and ``head``.
 
 A new model family needs a few more rows, their condition in ``Exists`` and ``weights_of`` and, if necessary, a new axis
@@ -20,11 +20,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from megatron_ko.config.training import ModelConfig, head_size
+from megatron_ko.config.training import ModelConfig, has_gate, head_size
 
 Axis = Literal["vocab", "hidden", "q", "kv", "ffn", "head"]
 Join = Literal["copy", "groups", "stack"]
-Exists = Literal["always", "untied", "qkv_bias", "qk_norm"]
+Exists = Literal[
+    "always", "untied", "qkv_bias", "qk_norm", "gate", "norm_bias", "second_norm", "second_norm_bias", "linear_bias",
+    "output_bias", "sandwich",
+]  # fmt: skip
 Start = Literal["normal", "residual", "ones", "zeros"]
 Use = Literal["product", "lookup", "elementwise"]
 Depth = Literal["first", "layer", "last"]
@@ -118,26 +121,29 @@ _LAYER, _STORED = "model.layers.{layer}.", "decoder.layers."
 _QKV, _FC1 = f"{_STORED}self_attention.linear_qkv", f"{_STORED}mlp.linear_fc1"
 
 
-def _norm(name: str, stored: str, depth: Depth = "layer") -> Weight:
-    return Weight(name, ("hidden",), stored, start="ones", use="elementwise", depth=depth)
+def _norm(name: str, stored: str, depth: Depth = "layer", exists: Exists = "always") -> Weight:
+    return Weight(name, ("hidden",), stored, exists=exists, start="ones", use="elementwise", depth=depth)
 
 
 def _head_norm(name: str, stored: str) -> Weight:
     return Weight(name, ("head",), stored, exists="qk_norm", start="ones", use="elementwise")
 
 
-def _bias(name: str, axis: Axis, stored: str, part: str, exists: Exists) -> Weight:
-    return Weight(name, (axis,), stored, part, exists, start="zeros", use="elementwise")
+def _bias(name: str, axis: Axis, stored: str, part: str, exists: Exists, depth: Depth = "layer") -> Weight:
+    return Weight(name, (axis,), stored, part, exists, start="zeros", use="elementwise", depth=depth)
 
 
 _EMBEDDING = Weight(
     "model.embed_tokens.weight", ("vocab", "hidden"), "embedding.word_embeddings.weight", use="lookup", depth="first"
 )  # fmt: skip
 _HEAD = Weight("lm_head.weight", ("vocab", "hidden"), "output_layer.weight", exists="untied", depth="last")
+_PROJ, _FC2 = f"{_STORED}self_attention.linear_proj", f"{_STORED}mlp.linear_fc2"
+_FINAL_NORM = "decoder.final_layernorm"
 
 TABLE: tuple[Weight, ...] = (
     _EMBEDDING,
     _norm(f"{_LAYER}input_layernorm.weight", f"{_QKV}.layer_norm_weight"),
+    _bias(f"{_LAYER}input_layernorm.bias", "hidden", f"{_QKV}.layer_norm_bias", "", "norm_bias"),
     Weight(f"{_LAYER}self_attn.q_proj.weight", ("q", "hidden"), f"{_QKV}.weight", "q"),
     Weight(f"{_LAYER}self_attn.k_proj.weight", ("kv", "hidden"), f"{_QKV}.weight", "k"),
     Weight(f"{_LAYER}self_attn.v_proj.weight", ("kv", "hidden"), f"{_QKV}.weight", "v"),
@@ -146,18 +152,21 @@ TABLE: tuple[Weight, ...] = (
     _bias(f"{_LAYER}self_attn.v_proj.bias", "kv", f"{_QKV}.bias", "v", "qkv_bias"),
     _head_norm(f"{_LAYER}self_attn.q_norm.weight", f"{_STORED}self_attention.q_layernorm.weight"),
     _head_norm(f"{_LAYER}self_attn.k_norm.weight", f"{_STORED}self_attention.k_layernorm.weight"),
-    Weight(
-        f"{_LAYER}self_attn.o_proj.weight", ("hidden", "q"), f"{_STORED}self_attention.linear_proj.weight",
-        start="residual",
-    ),
-    _norm(f"{_LAYER}post_attention_layernorm.weight", f"{_FC1}.layer_norm_weight"),
-    Weight(f"{_LAYER}mlp.gate_proj.weight", ("ffn", "hidden"), f"{_FC1}.weight", "gate"),
+    Weight(f"{_LAYER}self_attn.o_proj.weight", ("hidden", "q"), f"{_PROJ}.weight", start="residual"),
+    _bias(f"{_LAYER}self_attn.o_proj.bias", "hidden", f"{_PROJ}.bias", "", "linear_bias"),
+    _norm(f"{_LAYER}self_attn.output_norm.weight", f"{_STORED}attention_output_norm.weight", exists="sandwich"),
+    _norm(f"{_LAYER}post_attention_layernorm.weight", f"{_FC1}.layer_norm_weight", exists="second_norm"),
+    _bias(f"{_LAYER}post_attention_layernorm.bias", "hidden", f"{_FC1}.layer_norm_bias", "", "second_norm_bias"),
+    Weight(f"{_LAYER}mlp.gate_proj.weight", ("ffn", "hidden"), f"{_FC1}.weight", "gate", "gate"),
     Weight(f"{_LAYER}mlp.up_proj.weight", ("ffn", "hidden"), f"{_FC1}.weight", "up"),
-    Weight(
-        f"{_LAYER}mlp.down_proj.weight", ("hidden", "ffn"), f"{_STORED}mlp.linear_fc2.weight", start="residual"
-    ),
-    _norm("model.norm.weight", "decoder.final_layernorm.weight", "last"),
+    _bias(f"{_LAYER}mlp.up_proj.bias", "ffn", f"{_FC1}.bias", "up", "linear_bias"),
+    Weight(f"{_LAYER}mlp.down_proj.weight", ("hidden", "ffn"), f"{_FC2}.weight", start="residual"),
+    _bias(f"{_LAYER}mlp.down_proj.bias", "hidden", f"{_FC2}.bias", "", "linear_bias"),
+    _norm(f"{_LAYER}mlp.output_norm.weight", f"{_STORED}mlp_output_norm.weight", exists="sandwich"),
+    _norm("model.norm.weight", f"{_FINAL_NORM}.weight", "last"),
+    _bias("model.norm.bias", "hidden", f"{_FINAL_NORM}.bias", "", "norm_bias", "last"),
     _HEAD,
+    _bias("lm_head.bias", "vocab", "output_layer.bias", "", "output_bias", "last"),
 )  # fmt: skip
 """Rows in the order of the forward pass."""
 
@@ -185,6 +194,13 @@ def weights_of(model: ModelConfig) -> list[Weight]:
         "untied": not model.tied_embeddings,
         "qkv_bias": model.qkv_bias,
         "qk_norm": model.qk_norm,
+        "gate": has_gate(model),
+        "norm_bias": model.norm == "layer",
+        "second_norm": model.residual != "parallel_one_norm",
+        "second_norm_bias": model.norm == "layer" and model.residual != "parallel_one_norm",
+        "linear_bias": model.linear_bias,
+        "output_bias": model.output_bias,
+        "sandwich": model.residual == "sandwich",
     }
     return [weight for weight in TABLE if present[weight.exists]]
 
@@ -240,8 +256,11 @@ def stored_tensors(model: ModelConfig) -> list[Stored]:
     weights_by_name: dict[str, list[Weight]] = {}
     for weight in weights_of(model):
         weights_by_name.setdefault(weight.stored, []).append(weight)
-    joins: dict[str, Join] = {"": "copy", "q": "groups", "gate": "stack"}
-    return [Stored(name, tuple(weights), joins[weights[0].part]) for name, weights in weights_by_name.items()]
+    joins: dict[str, Join] = {"q": "groups", "gate": "stack"}
+    return [
+        Stored(name, tuple(weights), joins[weights[0].part] if len(weights) > 1 else "copy")
+        for name, weights in weights_by_name.items()
+    ]
 
 
 def parameter_count(model: ModelConfig, vocab_size: int) -> int:

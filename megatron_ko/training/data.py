@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import inspect
 import logging
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -308,10 +309,19 @@ def training_batches(
         num_workers=workers,
         pin_memory=world.device.type == "cuda",
         persistent_workers=workers > 0,
+        worker_init_fn=_leave_process_group,
         generator=torch.Generator(),  # the default generator has just been restored by a resumed run
     )
     for batch in loader:
         yield _on_device(batch, world)
+
+
+def _leave_process_group(worker: int) -> None:
+    """Keeps signals to the rank's process group from this worker of a loader, which would die before the rank can save.
+
+    torchrun signals the group of each rank, a terminal that of the whole program.
+    """
+    os.setpgid(0, 0)
 
 
 def _on_device(batch: Batch, world: World) -> Batch:

@@ -23,10 +23,13 @@ from megatron_ko.config.training import (
     ModelConfig,
     ParallelConfig,
     PrecisionConfig,
+    has_gate,
     head_size,
+    rotated_size,
 )
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.planning.adapters import is_adapter
+from megatron_ko.planning.family_rules import needs_plain_layers
 from megatron_ko.planning.installed import find_apex
 from megatron_ko.planning.megatron_version import missing_for
 from megatron_ko.planning.pipeline import is_virtual
@@ -45,6 +48,12 @@ from megatron_ko.training.megatron_fields import data_parallel_fields, transform
 from megatron_ko.training.vocabulary import token_losses
 
 _ROPE_BASE = "megatron_ko_rope_base"  # attribute of a GPT: the base of its rotary frequencies
+_ACTIVATIONS = {
+    "swiglu": nn.functional.silu,
+    "geglu_tanh": partial(nn.functional.gelu, approximate="tanh"),
+    "gelu": nn.functional.gelu,
+    "gelu_tanh": partial(nn.functional.gelu, approximate="tanh"),
+}
 
 
 class RMSNorm(nn.Module):
@@ -75,7 +84,7 @@ def transformer_config(
     from megatron.core.transformer import TransformerConfig
 
     dtype = torch.bfloat16 if precision.dtype == "bf16" else torch.float32
-    switches = switches or decide(SpeedConfig(), device, precision.fp8)
+    switches = switches or _default_switches(model, precision, device)
     fields: dict[str, Any] = dict(
         num_layers=model.layers,
         hidden_size=model.hidden_size,
@@ -83,15 +92,16 @@ def transformer_config(
         num_attention_heads=model.heads,
         num_query_groups=model.kv_groups,
         kv_channels=head_size(model),
-        normalization="RMSNorm",
+        normalization="LayerNorm" if model.norm == "layer" else "RMSNorm",
         layernorm_epsilon=model.norm_epsilon,
-        gated_linear_unit=True,
-        activation_func=nn.functional.silu,
-        add_bias_linear=False,
+        gated_linear_unit=has_gate(model),
+        activation_func=_ACTIVATIONS[model.feed_forward],
+        add_bias_linear=model.linear_bias,
         add_qkv_bias=model.qkv_bias,
         qk_layernorm=model.qk_norm,
         hidden_dropout=0.0,
         attention_dropout=0.0,
+        softmax_scale=model.attention_size**-0.5 if model.attention_size else None,
         init_method_std=model.init_std,
         tensor_model_parallel_size=parallel.tensor,
         pipeline_model_parallel_size=parallel.pipeline,
@@ -109,6 +119,9 @@ def transformer_config(
         use_cpu_initialization=device == "cpu",
         **transformer_fields(precision.fp8, switches, apex=device == "cuda" and find_apex() == "compiled"),
     )
+    # megatron-core's fused GELU is the tanh form, for every GELU, and its fused RoPE rotates whole heads
+    fields["bias_activation_fusion"] &= model.feed_forward == "swiglu"
+    fields["apply_rope_fusion"] &= model.rope.fraction == 1.0
     with warnings.catch_warnings():
         # caused by a default of megatron-core itself
         warnings.filterwarnings("ignore", message="full scope is deprecated")
@@ -120,26 +133,43 @@ def transformer_config(
             raise ConfigError([Problem("", "model.extra", message, "rejected-by-megatron-core")]) from error
 
 
-def _block_spec(config: Any, switches: Switches, within_documents: bool, chunk: int | None) -> Any:
+def _default_switches(model: ModelConfig, precision: PrecisionConfig, device: str) -> Switches:
+    own = needs_plain_layers(model) is not None
+    return decide(SpeedConfig(), device, precision.fp8, own_layers=own)
+
+
+def _block_spec(
+    config: Any, model: ModelConfig, switches: Switches, within_documents: bool, chunk: int | None
+) -> Any:
     """Layers of Transformer Engine, or megatron-core's with our modules."""
     from megatron.core.models.gpt import gpt_layer_specs
+    from megatron.core.transformer.spec_utils import ModuleSpec
     from megatron.core.transformer.transformer_block import (
         TransformerBlockSubmodules,
         get_num_layers_to_build,
     )
 
+    from megatron_ko.training.gemma_layer import CappedAttention, SandwichLayer, ShiftedRMSNorm
+    from megatron_ko.training.parallel_layer import IdentityOp, LayerNorm, ParallelLayer
+
+    layers = {"parallel": ParallelLayer, "parallel_one_norm": ParallelLayer, "sandwich": SandwichLayer}
     if switches.layers == "engine":
-        return engine.engine_spec(config, switches, within_documents)
+        spec = engine.engine_spec(config, switches, within_documents)
+        spec.module = layers.get(model.residual, spec.module)
+        return spec
     layer: Any = gpt_layer_specs.get_gpt_layer_local_spec(normalization="RMSNorm")
-    layer.submodules.input_layernorm = RMSNorm
-    layer.submodules.pre_mlp_layernorm = RMSNorm
+    layer.module = layers.get(model.residual, layer.module)
+    norm: Any = {"rms": RMSNorm, "rms_shifted": ShiftedRMSNorm, "layer": LayerNorm}[model.norm]
+    layer.submodules.input_layernorm = norm
+    layer.submodules.pre_mlp_layernorm = IdentityOp if model.residual == "parallel_one_norm" else norm
     attention = layer.submodules.self_attention.submodules
     attention.core_attention = CausalAttention
+    if model.attention_cap is not None:
+        attention.core_attention = ModuleSpec(CappedAttention, params={"cap": model.attention_cap})
     if config.qk_layernorm:
-        attention.q_layernorm = attention.k_layernorm = RMSNorm
-    norm: Any = RMSNorm
-    layers = get_num_layers_to_build(config, chunk)
-    return TransformerBlockSubmodules(layer_specs=[layer] * layers, layer_norm=norm)
+        attention.q_layernorm = attention.k_layernorm = norm
+    count = get_num_layers_to_build(config, chunk)
+    return TransformerBlockSubmodules(layer_specs=[layer] * count, layer_norm=norm)
 
 
 def build_gpt(
@@ -161,7 +191,7 @@ def build_gpt(
     ``switches`` are by default those of this machine; adapters need own layers.
     ``within_documents``: batches come with ``documents.STARTS``.
     """
-    switches = switches or decide(SpeedConfig(), device.type, precision.fp8)
+    switches = switches or _default_switches(model, precision, device.type)
     config = transformer_config(model, parallel, precision, device.type, switches)
     numbers = range(parallel.virtual_pipeline) if is_virtual(parallel) else (None,)
     build = partial(_build_chunk, config, model, vocab_size, device, switches, within_documents)
@@ -188,9 +218,11 @@ def _build_chunk(
     from megatron.core import parallel_state
     from megatron.core.models.gpt import GPTModel
 
+    from megatron_ko.training.gemma_layer import add_hooks
+
     gpt = GPTModel(
         config,
-        _block_spec(config, switches, within_documents, chunk),
+        _block_spec(config, model, switches, within_documents, chunk),
         vocab_size=padded_vocab_size(vocab_size, model.vocab_multiple),
         max_sequence_length=model.max_sequence_length,
         pre_process=parallel_state.is_pipeline_first_stage(ignore_virtual=False, vp_stage=chunk),
@@ -198,8 +230,12 @@ def _build_chunk(
         share_embeddings_and_output_weights=model.tied_embeddings,
         position_embedding_type="rope",
         rotary_base=model.rope.base,  # type: ignore[arg-type]
+        rotary_percent=model.rope.fraction,
         vp_stage=chunk,
     )
+    if model.output_bias and gpt.post_process:
+        _add_output_bias(gpt.output_layer, config.params_dtype)
+    add_hooks(gpt, model)
     gpt.to(device)
     if isinstance(model.rope.scaling, Llama3RopeScaling):
         gpt.rotary_pos_emb.inv_freq = llama3_frequencies(gpt.rotary_pos_emb.inv_freq, model.rope.scaling)
@@ -208,6 +244,14 @@ def _build_chunk(
     gpt.compute_language_model_loss = partial(token_losses, vocab_size)  # padding takes no probability
     prepare_recompute(gpt)
     return gpt
+
+
+def _add_output_bias(layer: Any, dtype: torch.dtype) -> None:
+    """Gives the output layer, which megatron-core's GPT builds without one, a bias: a number for each of its rows."""
+    from megatron.core.tensor_parallel.layers import set_tensor_model_parallel_attributes
+
+    layer.bias = nn.Parameter(torch.zeros(layer.output_size_per_partition, dtype=dtype))
+    set_tensor_model_parallel_attributes(layer.bias, True, 0, 1)
 
 
 def _mark_split_weights(gpt: Any, model: ModelConfig) -> None:
@@ -229,7 +273,7 @@ def set_rope_base(gpt: Any, model: ModelConfig) -> None:
     for chunk in chunks_of(gpt):
         if getattr(chunk, _ROPE_BASE) == model.rope.base:
             continue
-        rope, dim = chunk.rotary_pos_emb, head_size(model)
+        rope, dim = chunk.rotary_pos_emb, rotated_size(model)
         exponents = torch.arange(0, dim, 2, dtype=torch.float32, device=rope.inv_freq.device) / dim
         rope.inv_freq = 1.0 / (model.rope.base**exponents)
         if isinstance(model.rope.scaling, Llama3RopeScaling):
@@ -259,13 +303,13 @@ def initialize(gpt: Any, model: ModelConfig, vocab_size: int, seed: int) -> None
 
     Draws each global tensor with a generator seeded by (seed, name, layer) and takes this rank's part, so all layouts and
     devices start from the same model. The standard deviation is init_std, and init_std / sqrt(2 layers) for the two projections back to
-    the residual stream (GPT-2). Norms are 1; biases and rows of padding are 0.
+    the residual stream (GPT-2). Norms multiply by 1; biases and rows of padding are 0.
     """
     deviation = {"normal": model.init_std, "residual": model.init_std / math.sqrt(2 * model.layers)}
     for stored, value in _stored_weights(gpt, model):
         weight = stored.first
         if weight.start == "ones":
-            value.data.fill_(1.0)
+            value.data.fill_(0.0 if model.norm == "rms_shifted" else 1.0)
         elif weight.start == "zeros":
             value.data.zero_()
         else:

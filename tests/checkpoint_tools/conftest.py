@@ -18,6 +18,7 @@ LLAMA3 = {
     "high_freq_factor": 6.0,
     "original_max_position_embeddings": 32,
 }
+PHI_ROPE = {"rope_type": "default", "rope_theta": 10_000.0, "partial_rotary_factor": 0.4}
 SHAPE = {
     "vocab_size": 1001,
     "hidden_size": 64,
@@ -29,7 +30,15 @@ SHAPE = {
 
 
 def _configs():
-    from transformers import LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
+    from transformers import (
+        Gemma2Config,
+        GPTNeoXConfig,
+        LlamaConfig,
+        MistralConfig,
+        PhiConfig,
+        Qwen2Config,
+        Qwen3Config,
+    )
 
     per_head = {"num_key_value_heads": 2, "rms_norm_eps": 1e-6}
     return {
@@ -46,13 +55,27 @@ def _configs():
         "mistral": MistralConfig(
             **{**SHAPE, "num_attention_heads": 6}, **per_head, head_dim=16, sliding_window=None
         ),
+        "gpt_neox": GPTNeoXConfig(**SHAPE, rotary_pct=0.5, rotary_emb_base=20_000),
+        # caps so low that they change the logits
+        "gemma2": Gemma2Config(
+            **SHAPE,
+            num_key_value_heads=2,
+            head_dim=32,
+            query_pre_attn_scalar=24,
+            sliding_window=128,
+            attn_logit_softcapping=2.0,
+            final_logit_softcapping=3.0,
+            rms_norm_eps=1e-6,
+        ),
+        "phi": PhiConfig(**SHAPE, num_key_value_heads=2, rope_parameters=PHI_ROPE),
     }
 
 
 @pytest.fixture(scope="session")
 def hf_models(tmp_path_factory) -> dict[str, Path]:
     """``gqa`` (llama3 rope, untied, several shards), ``mha`` (tied, bf16, one file), ``qwen2`` (biases), ``qwen3`` (norms of
-    queries and keys), ``mistral`` (heads that do not divide the hidden size)."""
+    queries and keys), ``mistral`` (heads that do not divide the hidden size), ``gpt_neox`` (parallel residual, query, key and
+    value in one matrix), ``phi`` (one norm, a bias of the output, 6 rotated dimensions of 16), ``gemma2`` (soft caps, tied)."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -62,7 +85,7 @@ def hf_models(tmp_path_factory) -> dict[str, Path]:
         model = AutoModelForCausalLM.from_config(config)
         with torch.no_grad():
             for weight, parameter in model.named_parameters():
-                parameter.normal_(1.0 if "norm" in weight else 0.0, 0.2)
+                parameter.normal_(1.0 if "norm" in weight and "bias" not in weight else 0.0, 0.2)
         folders[name] = tmp_path_factory.mktemp(f"hf_{name}")
         dtype = torch.bfloat16 if name == "mha" else torch.float32
         model.to(dtype).save_pretrained(folders[name], max_shard_size="300KB" if name == "gqa" else "1GB")

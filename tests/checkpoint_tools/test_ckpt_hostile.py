@@ -112,10 +112,32 @@ def test_index_and_shards_that_disagree(sharded_copy, tmp_path, expect_error):
     assert error.rule == "invalid-json" and hf.INDEX in str(error)
 
 
+NEOX = {"model_type": "gpt_neox", "hidden_act": "gelu", "attention_bias": True}
+GEMMA2 = {
+    "model_type": "gemma2", "hidden_act": "gelu_pytorch_tanh", "hidden_activation": "gelu_pytorch_tanh",
+    "query_pre_attn_scalar": 16,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("values", "path", "rule"),
     [
-        ({"model_type": "gpt_neox"}, "model_type", "unsupported-model"),
+        ({"model_type": "gpt2"}, "model_type", "unsupported-model"),
+        ({**NEOX, "attention_bias": False}, "attention_bias", "unsupported-setting"),
+        (NEOX, "rotary_pct", "missing-key"),
+        ({**NEOX, "hidden_act": "relu"}, "hidden_act", "unsupported-setting"),
+        (
+            {"model_type": "phi", "hidden_act": "gelu_new", "qk_layernorm": True},
+            "qk_layernorm",
+            "unsupported-setting",
+        ),
+        ({**GEMMA2, "sliding_window": 64}, "sliding_window", "sliding-window"),
+        ({**GEMMA2, "query_pre_attn_scalar": None}, "query_pre_attn_scalar", "missing-key"),
+        (
+            {**GEMMA2, "use_bidirectional_attention": True},
+            "use_bidirectional_attention",
+            "unsupported-setting",
+        ),
         ({"hidden_act": "gelu"}, "hidden_act", "unsupported-setting"),
         ({"attention_bias": True}, "attention_bias", "unsupported-setting"),
         ({"mlp_bias": True}, "mlp_bias", "unsupported-setting"),

@@ -28,7 +28,12 @@ def warm_ranks() -> None:
 
 @pytest.mark.parametrize(
     ("model", "tensor_parallel"),
-    [("gqa", 1), ("gqa", 2), ("qwen2", 2), ("qwen3", 1), ("qwen3", 2), ("mistral", 2)],
+    [
+        *(("gqa", 1), ("gqa", 2), ("qwen2", 2), ("qwen3", 1), ("qwen3", 2), ("mistral", 2)),
+        *(("phi", 2), ("gemma2", 2)),
+        *(pytest.param(model, 1, marks=pytest.mark.slow) for model in ("gpt_neox", "phi", "gemma2")),
+        pytest.param("gpt_neox", 2, marks=pytest.mark.slow),
+    ],
 )
 def test_logits_are_those_of_transformers(model, tensor_parallel, hf_models, checkpoints):
     store = mcore.open_mcore(checkpoints[model])

@@ -14,10 +14,10 @@ import pytest
 
 from checkpoint_tools.formats.hf_config import exported_family
 from checkpoint_tools.options import ToHf
-from megatron_ko.config.training import ModelConfig
+from megatron_ko.config.training import ModelConfig, RopeConfig
 from megatron_ko.errors import CheckpointError
 from megatron_ko.formats.hf_config import read_config
-from megatron_ko.formats.hf_families import FAMILIES, REFUSED, family_for
+from megatron_ko.formats.hf_families import FAMILIES, REFUSED, Family, family_for
 from tests.test_layers import ROOT
 
 GUIDE = ROOT / "docs" / "conversion-guide.md"
@@ -25,14 +25,58 @@ BEGIN, END = "<!-- families -->\n", "<!-- end of families -->\n"
 MODEL = ModelConfig(
     layers=2, hidden_size=64, ffn_hidden_size=96, heads=4, kv_groups=2, max_sequence_length=128
 )
+NEOX = {
+    "norm": "layer",
+    "residual": "parallel",
+    "feed_forward": "gelu",
+    "qkv_bias": True,
+    "linear_bias": True,
+}
+
+
+GEMMA2 = {
+    "norm": "rms_shifted", "residual": "sandwich", "feed_forward": "geglu_tanh", "embedding_scale": True,
+    "attention_cap": 50.0, "logit_cap": 30.0, "attention_size": 144,
+}  # fmt: skip
+RESIDUALS = {
+    "sequential": "", "parallel": "parallel", "parallel_one_norm": "parallel, one norm", "sandwich": "norms of what is added",
+}  # fmt: skip
+
+
+def _biases(family: Family) -> str:
+    own = [
+        ("q, k, v", family.qkv_bias),
+        ("all projections", family.linear_bias),
+        ("output", family.output_bias),
+    ]
+    return ", ".join(name for name, has in own[family.linear_bias :] if has)
+
+
+def _norms(family: Family) -> str:
+    names = {"rms": "RMSNorm", "rms_shifted": "RMSNorm, 1 + weight", "layer": "LayerNorm"}
+    return names[family.norm] + (", of q and k too" if family.qk_norm else "")
+
+
+def _forward(family: Family) -> str:
+    names = {"swiglu": "SwiGLU", "geglu_tanh": "GeGLU"}
+    return ", ".join(dict.fromkeys(names.get(kind, "GELU") for kind in family.activations.values()))
+
+
+def _more(family: Family) -> str:
+    facts = {"rotation of a part of the head": family.rotates_a_part, "soft caps": family.has_caps,
+             "scaled embeddings": family.embedding_scale}  # fmt: skip
+    return ", ".join(name for name, has in facts.items() if has)
 
 
 def table() -> str:
-    lines = ["| `model_type` | such as | biases on q, k, v | norms of q and k |", "|---|---|---|---|"]
-    lines += [
-        f"| `{name}` | {family.example} | {'yes' if family.qkv_bias else ''} | {'yes' if family.qk_norm else ''} |"
-        for name, family in FAMILIES.items()
+    lines = [
+        "| `model_type` | such as | norms | feed-forward | residual | biases | and |",
+        "|---|---|---|---|---|---|---|",
     ]
+    for name, family in FAMILIES.items():
+        residuals = " or ".join(filter(None, (RESIDUALS[residual] for residual in family.residuals)))
+        cells = [_norms(family), _forward(family), residuals, _biases(family), _more(family)]
+        lines.append(f"| `{name}` | {family.example} | {' | '.join(cells)} |")
     lines += ["", "| refused | because of |", "|---|---|"]
     lines += [f"| `{name}` | {reason} |" for name, reason in REFUSED.items()]
     return "\n".join(lines) + "\n"
@@ -58,6 +102,11 @@ def test_refused_families_are_refused_with_what_is_missing(name, tmp_path):
         ({"qkv_bias": True}, "qwen2"),
         ({"heads": 6, "head_size": 16, "qkv_bias": True}, "qwen2"),
         ({"qk_norm": True}, "qwen3"),
+        ({**NEOX, "kv_groups": 4}, "gpt_neox"),
+        ({**NEOX, "kv_groups": 4, "residual": "sequential", "feed_forward": "gelu_tanh"}, "gpt_neox"),
+        ({**NEOX, "output_bias": True, "residual": "parallel_one_norm"}, "phi"),
+        (GEMMA2, "gemma2"),
+        ({**GEMMA2, "logit_cap": None, "attention_cap": None, "attention_size": None}, "gemma2"),
     ],
 )
 def test_a_model_is_exported_as_the_first_family_that_expresses_it(changes, expected):
@@ -70,9 +119,21 @@ def test_the_option_of_the_export_lists_all_families():
     assert chosen == tuple(FAMILIES)
 
 
-def test_a_model_that_no_family_expresses_cannot_be_exported():
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"qkv_bias": True, "qk_norm": True},
+        NEOX,  # groups of queries
+        {"norm": "layer"},
+        {**GEMMA2, "embedding_scale": False},
+        {"logit_cap": 30.0},
+        {"attention_size": 64},
+        {"rope": RopeConfig(fraction=0.5)},
+    ],
+)
+def test_a_model_that_no_family_expresses_cannot_be_exported(changes):
     with pytest.raises(CheckpointError) as caught:
-        exported_family("x", replace(MODEL, qkv_bias=True, qk_norm=True))
+        exported_family("x", replace(MODEL, **changes))
     assert caught.value.rule == "no-hugging-face-model"
 
 

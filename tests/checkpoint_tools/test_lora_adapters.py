@@ -273,6 +273,13 @@ def test_tensors_that_do_not_fit_the_base_are_errors_with_their_names(
     assert error.problems[0].where == str(path) and not (tmp_path / "x").exists()
 
 
+def test_an_adapter_of_joined_weights_is_refused(hf_models, tmp_path, expect_error):
+    adapter = write_adapter(tmp_path / "adapter", hf_models["gpt_neox"], targets=["dense"])
+    error = expect_error("from-hf", src=hf_models["gpt_neox"], dst=tmp_path / "x", adapter=adapter)
+    assert error.rule == "adapter-of-joined-weights" and "gpt_neox" in str(error)
+    assert not (tmp_path / "x").exists()
+
+
 def test_tied_embeddings_stay_tied_or_the_adapter_is_refused(hf_models, tmp_path, run, expect_error):
     base = hf_models["mha"]
     saved = {

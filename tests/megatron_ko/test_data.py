@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
 from megatron_ko.config.training import EvaluationConfig
 from megatron_ko.formats.manifest import read_manifest
 from megatron_ko.preflight import preflight
-from megatron_ko.training.data import _MicroBatchSampler, _window, validation_batches
+from megatron_ko.training.data import _MicroBatchSampler, _window, training_batches, validation_batches
 from megatron_ko.training.distributed import World
 from tests import ranks
 from tests.tiny_run import write_tiny_run
@@ -68,6 +70,20 @@ def test_validation_predicts_every_token_once(tmp_path, length, size):
 def test_a_window_behind_the_end_is_all_mask():
     window = _window(np.arange(10, dtype=np.uint16), row=5, windows=2, sequence_length=8)
     assert window["loss_mask"].sum() == 0 and window["tokens"].shape == (8,)
+
+
+@pytest.mark.any_core
+def test_signals_to_the_group_of_a_rank_spare_the_workers_of_its_loader():
+    """torchrun sends SIGTERM to the group; a worker that died of it would end the rank before it can save."""
+    before = {child.pid for child in psutil.Process().children()}
+    sample = {name: torch.zeros(4) for name in ("tokens", "labels", "loss_mask", "position_ids")}
+    batches = training_batches(
+        [sample] * 8, world(), consumed=0, total=8, batch_size=lambda _: 2, micro_batch=2, workers=1
+    )
+    assert next(batches)["tokens"].shape == (2, 4)
+    (worker,) = [child for child in psutil.Process().children() if child.pid not in before]
+    assert os.getpgid(worker.pid) == worker.pid != os.getpgid(0)
+    assert len(list(batches)) == 3
 
 
 def _losses(rank: int, init_method: str, config: str, count: int) -> dict[str, dict[str, float]]:

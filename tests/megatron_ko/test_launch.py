@@ -248,3 +248,23 @@ def test_nothing_outlives_a_killed_launcher(tmp_path):
     process.wait()
     gone, alive = psutil.wait_procs(children, timeout=10)
     assert not alive, f"still running: {alive}"
+
+
+@pytest.mark.slow
+def test_a_rank_of_torchrun_saves_on_sigterm_although_its_loader_has_workers(tmp_path):
+    """torchrun signals the rank's whole process group."""
+    config, run = write_tiny_run(tmp_path), tmp_path / "run"
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1"]
+    changes = ["training.steps=100000", f"run.folder={run}", "data.workers=1"]
+    process = subprocess.Popen(
+        [*launcher, "-m", "megatron_ko.train", config, *changes],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _wait_for_steps(run)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=300) == 1  # torchrun's own
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert (records[-1]["kind"], records[-1]["reason"]) == ("end", "stopped")
+    assert checkpoints_of(run)[-1].name == f"step_{records[-1]['step']:08d}"

@@ -83,7 +83,7 @@ def broken(valid: str, overrides: list[str], ranks: int | None) -> dict[str, Pro
         (["model.extra.num_layer=3"], 1, "model.extra.num_layer", "extra-fields", "num_layers"),
         (["model.extra.num_layers=3"], 1, "model.extra.num_layers", "extra-fields", "model.layers"),
         (["run.device=cuda", "model.extra.fp8=hybrid"], 1, "model.extra.fp8", "extra-fields", "precision.fp8"),
-        (["model.extra.normalization=LayerNorm"], 1, "model.extra.normalization", "extra-fields", "RMSNorm"),
+        (["model.extra.normalization=LayerNorm"], 1, "model.extra.normalization", "extra-fields", "model.norm"),
         (["model.extra.zzzz=3"], 1, "model.extra.zzzz", "extra-fields", "TransformerConfig"),
         (["model.extra.tp_comm_overlap=true"], 1, "model.extra.tp_comm_overlap", "extra-fields", "speed.overlap_tensor_parallel"),
         (["model.extra.masked_softmax_fusion=true"], 1, "model.extra.masked_softmax_fusion", "extra-fields", "True cpu"),

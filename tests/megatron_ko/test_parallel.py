@@ -42,11 +42,33 @@ def _validation(folder: Path) -> dict[str, float]:
     return [r for r in _records(folder) if r["kind"] == "valid"][-1]["loss"]
 
 
+LAYER_NORM_AND_BIASES = [
+    *("model.norm=layer", "model.qkv_bias=true", "model.linear_bias=true", "model.rope.fraction=0.5"),
+]
 MODELS = {
     "untied": ["model.tied_embeddings=false"],
     "tied": ["model.tied_embeddings=true"],
     "z-loss": ["model.tied_embeddings=false", "loss.z_loss=0.01"],
     "norms of queries and keys": ["model.tied_embeddings=false", "model.qk_norm=true"],
+    "GPT-NeoX": ["model.residual=parallel", "model.feed_forward=gelu", *LAYER_NORM_AND_BIASES],
+    "Phi": [
+        *("model.residual=parallel_one_norm", "model.feed_forward=gelu_tanh", "model.output_bias=true"),
+        *LAYER_NORM_AND_BIASES,
+    ],
+    "Gemma 2": [
+        *(
+            "model.residual=sandwich",
+            "model.norm=rms_shifted",
+            "model.feed_forward=geglu_tanh",
+            "model.tied_embeddings=true",
+        ),
+        *(
+            "model.embedding_scale=true",
+            "model.attention_size=24",
+            "model.attention_cap=2",
+            "model.logit_cap=3",
+        ),
+    ],
 }
 CASES = [
     *(("untied", name) for name in LAYOUTS),
@@ -55,6 +77,13 @@ CASES = [
     pytest.param("z-loss", "TP2 with sequence parallel", marks=pytest.mark.any_core),
     *(pytest.param("z-loss", name, marks=pytest.mark.slow) for name in ("TP2 x PP2", "DP2", "CP2 x PP2")),
     *(("norms of queries and keys", name) for name in ("TP2", "CP2 x TP2 with sequence parallel")),
+    ("GPT-NeoX", "TP2 with sequence parallel"),
+    *(
+        pytest.param(model, name, marks=pytest.mark.slow)
+        for model in ("GPT-NeoX", "Phi", "Gemma 2")
+        for name in LAYOUTS
+        if (model, name) != ("GPT-NeoX", "TP2 with sequence parallel")
+    ),
 ]
 
 

@@ -1,0 +1,125 @@
+"""Operation ``inspect``: what a folder contains, from headers and indexes, without reading weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from checkpoint_tools.formats import contents, hf, mcore
+from checkpoint_tools.formats.contents import StoredTensor
+from checkpoint_tools.formats.tokenizer_files import info_of, tokenizer_in
+from checkpoint_tools.options import Inspect
+from megatron_ko.errors import CheckpointError, DataError
+from megatron_ko.formats.checkpoint_folder import Checkpoint
+from megatron_ko.formats.hf_config import read_config
+from megatron_ko.formats.run_folder import newest_checkpoint, suggest_run_folder
+from megatron_ko.tables import format_table
+from megatron_ko.wording import format_bytes, format_count
+
+
+def run(options: Inspect) -> int:
+    folder = Path(options.src).expanduser()
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such folder; check the path", rule="missing-folder")
+    if mcore.is_mcore(folder):
+        checkpoint = newest_checkpoint(folder)
+        facts, tensors = _facts_of_checkpoint(checkpoint), contents.contents_of_checkpoint(checkpoint.folder)
+        place = "pieces"
+    elif hf.is_hf(folder):
+        facts, tensors, place = _facts_of_hf(folder), contents.contents_of_hf(folder), "file"
+    else:
+        raise CheckpointError(
+            f"{folder}: is neither a Hugging Face folder (config.json) nor a checkpoint or run folder (checkpoint.json); "
+            f"{suggest_run_folder(folder)}",
+            rule="wrong-format",
+        )
+    weights = [tensor for tensor in tensors if tensor.is_weight]
+    others = [tensor for tensor in tensors if not tensor.is_weight]
+    facts["weights"] = _describe(weights)
+    if others:
+        facts["other state"] = f"{_describe(others)}{'' if options.state else '; --state lists it'}"
+    width = max(map(len, facts))
+    print("\n".join(f"{name:<{width}}  {text}" for name, text in facts.items()))
+    shown = tensors if options.state else weights
+    rows = [
+        [
+            group.name,
+            "x".join(map(str, group.first.shape)) or "1",
+            group.first.dtype,
+            format_bytes(sum(tensor.size * tensor.itemsize for tensor in group.tensors)),
+            group.places[0] if len(group.places) == 1 else f"{group.places[0]} … {group.places[-1]}",
+        ]
+        for group in contents.group_layers(shown)
+    ]
+    print()
+    print("\n".join(format_table([["tensor", "shape", "format", "bytes", place], *rows])))
+    return 0
+
+
+def _describe(tensors: list[StoredTensor]) -> str:
+    numbers = sum(tensor.size for tensor in tensors)
+    size = format_bytes(sum(tensor.size * tensor.itemsize for tensor in tensors))
+    formats = ", ".join(dict.fromkeys(tensor.dtype for tensor in tensors))
+    return f"{format_count(len(tensors), 'tensor')}, {numbers:,} numbers, {size}, {formats or 'none'}"
+
+
+def _facts_of_checkpoint(checkpoint: Checkpoint) -> dict[str, str]:
+    facts = {"checkpoint": str(checkpoint.folder)}
+    position = f"step {checkpoint.step:,}, {checkpoint.samples:,} samples, {checkpoint.tokens:,} tokens"
+    if checkpoint.stage:
+        position += (
+            f", stage {checkpoint.stage.number} ({checkpoint.stage.name}) step {checkpoint.stage.step:,}"
+        )
+    facts["position"] = position
+    if checkpoint.loss is not None:
+        facts["loss"] = f"{checkpoint.loss:.4f} (mean since the checkpoint before)"
+    facts["model"] = _settings(dataclasses.asdict(checkpoint.model))
+    if checkpoint.lora:
+        base = checkpoint.lora.base
+        targets = ", ".join(checkpoint.lora.targets)
+        facts["adapters"] = (
+            f"rank {checkpoint.lora.rank}, alpha {checkpoint.lora.alpha:g} on {targets}; base {base.folder}"
+        )
+    layout = checkpoint.layout or {}
+    facts["written by"] = ", ".join(f"{name} {size}" for name, size in layout.items()) or "a conversion"
+    facts["tokenizer"] = _tokenizer(checkpoint.folder / "tokenizer", checkpoint.tokenizer_fingerprint)
+    facts["embedding"] = f"{checkpoint.vocab_size:,} rows, {checkpoint.padded_vocab_size:,} with padding"
+    return facts
+
+
+def _facts_of_hf(folder: Path) -> dict[str, str]:
+    facts = {"Hugging Face": str(folder)}
+    try:
+        config = read_config(folder)
+    except CheckpointError as error:
+        facts["model"] = f"is not supported: {'; '.join(str(problem) for problem in error.problems)}"
+    else:
+        facts["family"] = config.family
+        facts["model"] = _settings(dataclasses.asdict(config.model))
+        facts["embedding"] = f"{config.vocab_size:,} rows"
+    facts["tokenizer"] = _tokenizer(folder)
+    return facts
+
+
+def _settings(model: dict[str, Any]) -> str:
+    """Fields of the model that are set, as a configuration spells them."""
+    defaults = {None, False}
+    fields = {name: value for name, value in model.items() if name != "rope"}
+    shown = [f"{n} {v}" for n, v in fields.items() if not isinstance(v, dict) and v not in defaults]
+    rope = model["rope"]
+    return f"{', '.join(shown)}, rope {rope['base']:g} ({rope['scaling']['type']}, {rope['fraction']:g} of a head)"
+
+
+def _tokenizer(folder: Path, recorded: str | None = None) -> str:
+    path = tokenizer_in(folder)
+    try:
+        info = info_of(path, recorded)
+    except (CheckpointError, DataError) as error:
+        return f"cannot be read: {error}"
+    if info is None:
+        return "none"
+    changed = (
+        "" if recorded in (None, info.fingerprint) else f", but the checkpoint was trained with {recorded}"
+    )
+    return f"{info.vocab_size:,} tokens, {info.fingerprint}{changed}"

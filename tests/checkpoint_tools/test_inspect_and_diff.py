@@ -1,0 +1,138 @@
+"""What a folder contains, and what differs between two: names, shapes, formats, positions, and numbers that can be derived."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from checkpoint_tools.formats import contents, hf, mcore
+from checkpoint_tools.operations.diff import relative
+from tests.checkpoint_tools.test_ckpt_conversion import tensors_of
+
+
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # a narrow table continues in a second block
+
+
+def lines_of(capsys) -> dict[str, list[str]]:
+    """Printed lines by their first word; the table's by the name of the tensor."""
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    return {words[0]: words[1:] for words in lines}
+
+
+@pytest.mark.parametrize("model", ["gqa", "gpt_neox"])
+def test_a_hugging_face_folder_is_listed_from_headers(model, hf_models, run, capsys, monkeypatch):
+    monkeypatch.setattr(hf, "safe_open", None)  # nothing opens a file to read tensors
+    tensors = contents.contents_of_hf(hf_models[model])
+    truth = tensors_of(hf_models[model])
+    assert {t.name: (t.shape, t.size * t.itemsize) for t in tensors} == {
+        name: (tuple(tensor.shape), tensor.nbytes) for name, tensor in truth.items()
+    }
+    assert {t.place for t in tensors} == {path.name for path in hf_models[model].glob("*.safetensors")}
+    assert run("inspect", src=hf_models[model]) == 0
+    lines = lines_of(capsys)
+    name = {
+        "gqa": "model.layers.0-2.self_attn.o_proj.weight",
+        "gpt_neox": "gpt_neox.layers.0-2.attention.dense.weight",
+    }
+    assert lines[name[model]][:2] == [{"gqa": "64x128", "gpt_neox": "64x64"}[model], "F32"]
+    assert lines["embedding"] == ["1,001", "rows"]
+
+
+def test_a_checkpoint_is_listed_with_its_padding_and_pieces(checkpoints, run, capsys):
+    assert run("inspect", src=checkpoints["gqa"]) == 0
+    lines = lines_of(capsys)
+    assert lines["decoder.layers.mlp.linear_fc1.weight"][:2] == ["3x192x64", "float32"]
+    assert lines["output_layer.weight"][0] == "1024x64"
+    assert lines["embedding"][0] == "1,001" and "1,024" in lines["embedding"]
+    assert lines["position"][:2] == ["step", "0,"]
+
+
+def test_a_model_that_is_not_supported_is_listed_with_the_reason(hf_models, tmp_path, run, capsys):
+    folder = Path(shutil.copytree(hf_models["mha"], tmp_path / "x"))
+    (folder / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    assert run("inspect", src=folder) == 0
+    lines = lines_of(capsys)
+    assert "'gpt2'" in lines["model"]
+    assert lines["model.norm.weight"][:2] == ["64", "BF16"]
+
+
+def test_what_is_no_folder_of_weights_is_refused(tmp_path, hf_models, expect_error):
+    assert expect_error("inspect", src=tmp_path / "no").rule == "missing-folder"
+    assert expect_error("inspect", src=tmp_path).rule == "wrong-format"
+    folder = Path(shutil.copytree(hf_models["mha"], tmp_path / "x"))
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:100])
+    assert expect_error("inspect", src=folder).rule == "damaged-safetensors"
+
+
+def test_layers_that_are_alike_are_one_line():
+    def tensor(name: str, rows: int = 2) -> contents.StoredTensor:
+        return contents.StoredTensor(name, (rows,), "F32", "a", 4)
+
+    names = ["h.0.w.weight", "h.1.w.weight", "h.3.w.weight"]
+    groups = contents.group_layers([*map(tensor, names), tensor("h.2.w.weight", 3), tensor("norm")])
+    assert [(group.name, len(group.tensors)) for group in groups] == [
+        ("h.0-1,3.w.weight", 3),
+        ("h.2.w.weight", 1),
+        ("norm", 1),
+    ]
+
+
+@pytest.fixture
+def changed(hf_models, tmp_path) -> Path:
+    """``mha`` in fp32 with layer 1's o_proj twice as large."""
+    folder = Path(shutil.copytree(hf_models["mha"], tmp_path / "changed"))
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.layers.1.self_attn.o_proj.weight"] *= 2
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def test_the_difference_is_found_where_it_is(changed, hf_models, tmp_path, run, capsys):
+    assert run("diff", a=hf_models["mha"], b=changed, out=tmp_path / "diff.json") == 0
+    out = capsys.readouterr().out
+    report = json.loads((tmp_path / "diff.json").read_text())
+    name = "model.layers.1.self_attn.o_proj.weight"
+    assert {n for n, facts in report["weights"].items() if facts["relative"]} == {name}
+    assert report["weights"][name]["relative"] == pytest.approx(1.0)  # |2w - w| / |w|
+    truth = tensors_of(hf_models["mha"])
+    norm = torch.cat([tensor.float().flatten() for tensor in truth.values()]).norm()
+    assert report["relative"] == pytest.approx(float(truth[name].float().norm() / norm), rel=1e-5)
+    lines = {
+        "".join(w[:2]): w[2:] for w in map(str.split, out.splitlines()) if len(w) > 2 and w[0] == "layer"
+    }
+    assert {layer: float(words[0]) > 0 for layer, words in lines.items()} == {
+        "layer0": False,
+        "layer1": True,
+        "layer2": False,
+    }
+    assert report["settings"] == report["missing"] == report["extra"] == []
+
+
+def test_models_that_are_equal_and_formats_that_are_not(hf_models, checkpoints, tmp_path, run):
+    assert run("diff", a=hf_models["gqa"], b=checkpoints["gqa"], out=tmp_path / "diff.json") == 0
+    report = json.loads((tmp_path / "diff.json").read_text())
+    assert report["relative"] == 0 and not any(facts["note"] for facts in report["weights"].values())
+
+
+def test_of_larger_embeddings_the_common_rows_are_compared(hf_models, tmp_path, run):
+    store = hf.open_hf(hf_models["qwen2"])
+    names = store.names_with_row_per_token()
+
+    def read(name: str) -> torch.Tensor:
+        tensor = store.tensor(name)
+        return torch.cat([tensor, torch.ones(7, *tensor.shape[1:])]) if name in names else tensor
+
+    mcore.write_mcore(replace(store, vocab_size=1008, read=read), tmp_path / "larger")
+    assert run("diff", a=hf_models["qwen2"], b=tmp_path / "larger", out=tmp_path / "diff.json") == 0
+    report = json.loads((tmp_path / "diff.json").read_text())
+    assert report["relative"] == 0
+    assert {name for name, facts in report["weights"].items() if facts["note"]} == set(names)
+    assert relative([]) == 0
