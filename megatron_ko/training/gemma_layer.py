@@ -38,6 +38,10 @@ class ShiftedRMSNorm(nn.Module):
 class SandwichLayer(TransformerLayer):
     """A layer that norms the output of attention, and of the feed-forward layer, before it is added."""
 
+    input_layernorm: Any
+    pre_mlp_layernorm: Any
+    mlp: Any
+
     def __init__(self, config: Any, submodules: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, submodules, *args, **kwargs)
         if self.recompute_input_layernorm or self.recompute_pre_mlp_layernorm or self.recompute_mlp:

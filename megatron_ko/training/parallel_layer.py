@@ -42,6 +42,10 @@ class ParallelLayer(TransformerLayer):
     Transformer Engine has both norms inside its linear layers, and neither here: then both layers read x itself.
     """
 
+    input_layernorm: Any
+    pre_mlp_layernorm: Any
+    mlp: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.recompute_input_layernorm or self.recompute_pre_mlp_layernorm or self.recompute_mlp:
