@@ -37,6 +37,10 @@ class ShiftedRMSNorm(nn.Module):
 class SandwichLayer(TransformerLayer):
     """A layer that norms the output of attention, and of the feed-forward layer, before it is added."""
 
+    input_layernorm: Any
+    pre_mlp_layernorm: Any
+    mlp: Any
+
     def __init__(self, config: Any, submodules: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, submodules, *args, **kwargs)
         norm = submodules.input_layernorm

@@ -40,6 +40,10 @@ class ParallelLayer(TransformerLayer):
     Transformer Engine has both norms inside its linear layers, and neither here: then both layers read x itself.
     """
 
+    input_layernorm: Any
+    pre_mlp_layernorm: Any
+    mlp: Any
+
     def forward(
         self,
         hidden_states: Tensor,

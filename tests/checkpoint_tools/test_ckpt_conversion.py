@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from checkpoint_tools.formats import hf, mcore, torch_dist
 from megatron_ko.formats.checksums import hash_file
@@ -253,3 +253,21 @@ def write_tiny_tokenizer(folder: Path) -> None:
         "model": {"type": "WordLevel", "vocab": {token: i for i, token in enumerate(tokens)}, "unk_token": "!"},
     }  # fmt: skip
     write_tokenizer_folder(folder, description, special)
+
+
+def test_an_older_gpt_neox_folder_has_masks_and_other_names_of_the_rotation(hf_models, tmp_path, run):
+    source = copy_of(hf_models["gpt_neox"], tmp_path / "hf")
+    config = json.loads((source / "config.json").read_text())
+    assert config.pop("rope_parameters")["partial_rotary_factor"] == 0.5
+    (source / "config.json").write_text(json.dumps({**config, "rotary_pct": 0.5, "rotary_emb_base": 20_000}))
+    tensors = load_file(source / "model.safetensors")
+    for layer in range(3):
+        name = f"gpt_neox.layers.{layer}.attention"
+        tensors[f"{name}.bias"] = torch.ones(1, 1, 8, 8, dtype=torch.bool).tril()
+        tensors[f"{name}.masked_bias"] = torch.tensor(-1e9)
+        tensors[f"{name}.rotary_emb.inv_freq"] = torch.ones(4)
+    save_file(tensors, source / "model.safetensors", {"format": "pt"})
+    assert read_config(source).model == read_config(hf_models["gpt_neox"]).model
+    assert run("from-hf", src=source, dst=tmp_path / "ours") == 0
+    assert run("to-hf", src=tmp_path / "ours", dst=tmp_path / "back") == 0
+    assert_same_bytes(tensors_of(tmp_path / "back"), tensors_of(hf_models["gpt_neox"]))
