@@ -144,5 +144,5 @@ def attend_flat(
         max_seqlen_q=documents.longest,
         max_seqlen_kv=documents.longest,
     )
-    flat = (tensor.transpose(0, 1).flatten(0, 1) for tensor in (query, key, value))
-    return attend(*flat, parameters).reshape(rows, length, -1).transpose(0, 1)
+    query, key, value = (tensor.transpose(0, 1).flatten(0, 1) for tensor in (query, key, value))
+    return attend(query, key, value, parameters).reshape(rows, length, -1).transpose(0, 1)
