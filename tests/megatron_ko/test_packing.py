@@ -156,7 +156,7 @@ FILL_IN = (
 PACKED = [
     "data.packing={attention: within_documents, label_at_eod: masked, stretches: 2, set_changes: 0.5}",
     FILL_IN, "training.sequence_length=128", f"training.steps={STEPS}", f"checkpoint.every_steps={HALF}",
-    "evaluation.max_sequences=8",
+    "evaluation.max_sequences=4", "training.global_batch_size=4", "model.layers=2",
 ]  # fmt: skip
 LAYOUTS = {
     "CP2": (2, ["parallel.context=2"]),
