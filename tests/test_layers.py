@@ -224,7 +224,7 @@ def test_training_starts_light():
 
 # Layers of megatron_ko.training, lowest first; a module imports only from lower ones.
 TRAINING: tuple[tuple[str, ...], ...] = (
-    ("stop", "checkpoint_index", "cpu", "megatron_notes", "token_reading"),
+    ("stop", "bucket_gaps", "checkpoint_index", "cpu", "megatron_notes", "token_reading"),
     ("launch", "distributed", "window_samples"),
     ("attention", "vocabulary"),
     ("engine", "megatron_fields"),
