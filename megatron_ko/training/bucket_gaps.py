@@ -20,7 +20,7 @@ def keep_gaps() -> None:
         return
 
     def with_gaps(self: Any, *arguments: Any, **options: Any) -> Any:
-        state = plain(self, *arguments, **options)
+        state: Any = plain(self, *arguments, **options)
         for number, buffer in enumerate(self.buffers if state is not None else ()):
             if len(buffer.buckets) > 1:
                 for tensors in state[number].values():

@@ -24,7 +24,7 @@ def engine_spec(config: Any, switches: Switches) -> Any:
     """Transformer Engine's layer; its weights have the names of our own layers in a checkpoint."""
     from megatron.core.models.gpt import gpt_layer_specs
 
-    layer = gpt_layer_specs.get_gpt_layer_with_transformer_engine_spec(qk_layernorm=config.qk_layernorm)
+    layer: Any = gpt_layer_specs.get_gpt_layer_with_transformer_engine_spec(qk_layernorm=config.qk_layernorm)
     if not switches.fused_norm_linear:
         from megatron.core.extensions.transformer_engine import TEColumnParallelLinear, TENorm
 

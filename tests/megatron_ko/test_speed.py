@@ -93,8 +93,11 @@ def test_adapters_have_own_layers_and_gather_at_once(machine):
 def test_fp8_and_fields_of_transformer_engine_choose_its_layers(machine):
     machine(engine=False)  # a plan for another machine
     assert decide(SpeedConfig(), "cuda", RECIPES[1]).layers == "engine"
-    for given in ({"attention": "flash"}, {"fused_rope": True}, {"overlap_tensor_parallel": True}):
-        assert decide(SpeedConfig(**given), "cuda", NoFp8()).layers == "engine"
+    wishes = (
+        SpeedConfig(attention="flash"), SpeedConfig(fused_rope=True), SpeedConfig(overlap_tensor_parallel=True)
+    )  # fmt: skip
+    for wish in wishes:
+        assert decide(wish, "cuda", NoFp8()).layers == "engine"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,8 @@ def test_fp8_and_fields_of_transformer_engine_choose_its_layers(machine):
 )  # fmt: skip
 def test_each_default_can_be_switched_off(machine, name):
     machine(engine=True)
-    on, off = decide(SpeedConfig(), "cuda", NoFp8()), decide(SpeedConfig(**{name: False}), "cuda", NoFp8())
+    without = dataclasses.replace(SpeedConfig(), **{name: False})
+    on, off = decide(SpeedConfig(), "cuda", NoFp8()), decide(without, "cuda", NoFp8())
     assert getattr(on, name) and not getattr(off, name)
     changed = {field for field in Switches.__dataclass_fields__ if getattr(on, field) != getattr(off, field)}
     follows = {"overlap_param_gather"} if name == "overlap_grad_reduce" else set()
@@ -308,8 +312,8 @@ def test_separate_norms_keep_the_names_of_a_checkpoint():
 
     from megatron_ko.training.engine import separate_norms
 
-    own = get_gpt_layer_local_spec(normalization="RMSNorm")
-    layer = get_gpt_layer_local_spec(normalization="RMSNorm")
+    own: Any = get_gpt_layer_local_spec(normalization="RMSNorm")
+    layer: Any = get_gpt_layer_local_spec(normalization="RMSNorm")
     names = layer.submodules.sharded_state_dict_keys_map
     separate_norms(layer, linear="linear", norm="norm")
     parts = layer.submodules
@@ -420,7 +424,9 @@ def wrong_master_weights(trainee: Any, gpt: Any) -> int:
     from megatron_ko.training import checkpoint, engine
 
     def by_place(state: Any, prefix: str = "") -> dict[Any, torch.Tensor]:
-        found = [v for v in nested_values(state) if isinstance(v, ShardedTensor) and v.key.startswith(prefix)]
+        found: list[Any] = [
+            v for v in nested_values(state) if isinstance(v, ShardedTensor) and v.key.startswith(prefix)
+        ]
         return {(v.key.removeprefix(prefix), v.global_offset): v.data.detach() for v in found}
 
     engine.sync_weights(trainee.ddp_model)
