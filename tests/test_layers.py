@@ -224,7 +224,7 @@ def test_training_starts_light():
 
 # Layers of megatron_ko.training, lowest first; a module imports only from lower ones.
 TRAINING: tuple[tuple[str, ...], ...] = (
-    ("stop", "checkpoint_index", "cpu", "megatron_notes", "token_reading", "documents"),
+    ("stop", "bucket_gaps", "checkpoint_index", "cpu", "megatron_notes", "token_reading", "documents"),
     ("launch", "distributed", "window_samples"),
     ("attention", "chunks", "vocabulary", "engine_attention", "muon"),
     ("engine", "megatron_fields", "gemma_layer", "parallel_layer"),

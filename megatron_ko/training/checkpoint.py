@@ -29,7 +29,7 @@ from megatron_ko.formats.retention import remove_leftovers
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.planning.adapters import is_adapter
-from megatron_ko.training import partial_state
+from megatron_ko.training import bucket_gaps, partial_state
 from megatron_ko.training.checkpoint_index import check_objects, read_index
 from megatron_ko.training.chunks import chunks_of, named_chunks
 from megatron_ko.training.lora import adapter_state, only_adapters
@@ -95,6 +95,7 @@ def save(
 def _write_state(checkpoint: Checkpoint, ddp_model: Any, optimizer: Any, anchors: Sequence[Any]) -> None:
     from megatron.core import dist_checkpointing
 
+    bucket_gaps.keep_gaps()
     model_state = _model_state(unwrap(ddp_model))
     state = {
         "model": model_state,
@@ -197,6 +198,7 @@ def resume(
     Without ``with_history``, the scaling history of delayed FP8 begins anew.
     """
     keep_step_of_torch_adam()
+    bucket_gaps.keep_gaps()
     _prime(optimizer)
     with torch.no_grad(), _quiet():
         model_state = _model_state(unwrap(ddp_model), with_history)

@@ -313,7 +313,9 @@ def test_the_table_of_changes_at_a_resume():
     for name, before in RECIPES.items():
         has_history = isinstance(before, DelayedFp8)
         for now in STATELESS:
-            assert change_of(before, RECIPES[now]) == ("without_history" if has_history else "continues"), (
+            recipe = RECIPES[now]
+            assert recipe is not None
+            assert change_of(before, recipe) == ("without_history" if has_history else "continues"), (
                 name,
                 now,
             )

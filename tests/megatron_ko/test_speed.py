@@ -93,8 +93,11 @@ def test_adapters_have_own_layers_and_gather_at_once(machine):
 def test_fp8_and_fields_of_transformer_engine_choose_its_layers(machine):
     machine(engine=False)  # a plan for another machine
     assert decide(SpeedConfig(), "cuda", RECIPES[1]).layers == "engine"
-    for given in ({"attention": "flash"}, {"fused_rope": True}, {"overlap_tensor_parallel": True}):
-        assert decide(SpeedConfig(**given), "cuda", NoFp8()).layers == "engine"
+    wishes = (
+        SpeedConfig(attention="flash"), SpeedConfig(fused_rope=True), SpeedConfig(overlap_tensor_parallel=True)
+    )  # fmt: skip
+    for wish in wishes:
+        assert decide(wish, "cuda", NoFp8()).layers == "engine"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,8 @@ def test_fp8_and_fields_of_transformer_engine_choose_its_layers(machine):
 )  # fmt: skip
 def test_each_default_can_be_switched_off(machine, name):
     machine(engine=True)
-    on, off = decide(SpeedConfig(), "cuda", NoFp8()), decide(SpeedConfig(**{name: False}), "cuda", NoFp8())
+    without = dataclasses.replace(SpeedConfig(), **{name: False})
+    on, off = decide(SpeedConfig(), "cuda", NoFp8()), decide(without, "cuda", NoFp8())
     assert getattr(on, name) and not getattr(off, name)
     changed = {field for field in Switches.__dataclass_fields__ if getattr(on, field) != getattr(off, field)}
     follows = {"overlap_param_gather"} if name == "overlap_grad_reduce" else set()
@@ -308,8 +312,8 @@ def test_separate_norms_keep_the_names_of_a_checkpoint():
 
     from megatron_ko.training.engine import separate_norms
 
-    own = get_gpt_layer_local_spec(normalization="RMSNorm")
-    layer = get_gpt_layer_local_spec(normalization="RMSNorm")
+    own: Any = get_gpt_layer_local_spec(normalization="RMSNorm")
+    layer: Any = get_gpt_layer_local_spec(normalization="RMSNorm")
     names = layer.submodules.sharded_state_dict_keys_map
     separate_norms(layer, linear="linear", norm="norm")
     parts = layer.submodules
@@ -396,8 +400,8 @@ def test_the_adam_of_torch_replaces_what_megatron_core_would_choose(monkeypatch)
 
 VOCAB = 61
 OVERLAPS = {
-    "plain": Switches(),
     "buckets": Switches(overlap_grad_reduce=True, bucket_size=5000),
+    "plain": Switches(),
     "gathers": Switches(overlap_grad_reduce=True, overlap_param_gather=True, bucket_size=5000),
 }
 
@@ -412,14 +416,44 @@ def batches_of(seed: int, rank: int, count: int):
         }  # fmt: skip
 
 
+def wrong_master_weights(trainee: Any, gpt: Any) -> int:
+    """Parameters whose fp32 weight, as a checkpoint would contain it, is not the weight of the model. Collective."""
+    from megatron.core.dist_checkpointing.dict_utils import nested_values
+    from megatron.core.dist_checkpointing.mapping import ShardedTensor
+
+    from megatron_ko.training import checkpoint, engine
+
+    def by_place(state: Any, prefix: str = "") -> dict[Any, torch.Tensor]:
+        found: list[Any] = [
+            v for v in nested_values(state) if isinstance(v, ShardedTensor) and v.key.startswith(prefix)
+        ]
+        return {(v.key.removeprefix(prefix), v.global_offset): v.data.detach() for v in found}
+
+    engine.sync_weights(trainee.ddp_model)
+    model_state = checkpoint._model_state(gpt)
+    state = trainee.optimizer.sharded_state_dict(model_state, metadata=dict(checkpoint.SHARDING))
+    weights, masters = by_place(model_state), by_place(state, "optimizer.state.param.")
+    return sum(not torch.equal(master, weights[place]) for place, master in masters.items())
+
+
 def train_overlapped(
     rank: int, init_method: str, size: int, parallel: ParallelConfig, names: list[str]
 ) -> dict[str, tuple]:
-    """Losses, validation loss before the weights are gathered by hand, and a digest of the weights, of each case.
+    """Losses, validation loss before the weights are gathered by hand, sums of weights, the loss of a step in another
+    wrapper, master weights that a checkpoint would have wrong without and with the workaround, and buckets, of each case.
 
     ``compiled`` has layers and loss through torch.compile's front end, without generated code.
     """
-    from megatron_ko.training import boundary, distributed, engine, model, optimizer, step, vocabulary
+    from megatron_ko.training import (
+        boundary,
+        bucket_gaps,
+        distributed,
+        engine,
+        model,
+        optimizer,
+        step,
+        vocabulary,
+    )
 
     run = RunConfig(folder="unused", device="cpu", timeout_s=60.0)
     world = distributed.start(run, parallel, rank, size, init_method)
@@ -444,6 +478,9 @@ def train_overlapped(
                 trainee.ddp_model, batches_of(9, world.data_rank, 2), world, training, 2, forward_only=True
             )
         valid = step.mean_loss(totals)
+        shifted = [wrong_master_weights(trainee, gpt)]  # before the workaround, then with it
+        bucket_gaps.keep_gaps()
+        shifted.append(wrong_master_weights(trainee, gpt))
         trainees = [trainee]
         del trainee
         engine.end_overlap(trainees[0].ddp_model)
@@ -453,7 +490,7 @@ def train_overlapped(
         again = step.prepare(gpt, config, precision, switches=OVERLAPS.get(name))
         optimizer.set_hyperparameters(again.optimizer, config, 1e-2)
         last = step.train_step(again, batches_of(5, world.data_rank, 2), world, training, 2).loss
-        found[name] = (losses, valid, weights, last, buckets)
+        found[name] = (losses, valid, weights, last, shifted, buckets)
         vocabulary.use_compiled(False)
     distributed.stop()
     return found
@@ -462,7 +499,13 @@ def train_overlapped(
 @pytest.mark.ranks
 def test_overlap_trains_bit_for_bit_like_plain_communication():
     """Two data-parallel ranks: a sum of two does not depend on buckets."""
-    for found in on_ranks(2, train_overlapped, 2, ParallelConfig(), list(OVERLAPS)):
+    ranks = on_ranks(2, train_overlapped, 2, ParallelConfig(), list(OVERLAPS))
+    # megatron-core's defect, which only the first case of a process can show: the workaround then lasts
+    assert all(found[name][-2][1] == 0 for found in ranks for name in OVERLAPS)
+    assert any(found["buckets"][-2][0] for found in ranks), (
+        "the defect is gone: remove training/bucket_gaps.py"
+    )
+    for found in ranks:
         losses, *others = found["plain"]
         assert others[-1] == 1 and found["buckets"][-1] == found["gathers"][-1] > 1
         for name in ("buckets", "gathers"):
@@ -470,7 +513,7 @@ def test_overlap_trains_bit_for_bit_like_plain_communication():
             assert [loss for loss, _ in actual] == [loss for loss, _ in losses], name
             # each rank sums the squares of its own shard, which buckets change
             assert [norm for _, norm in actual] == pytest.approx([norm for _, norm in losses], rel=1e-6), name
-            assert rest[:-1] == others[:-1], name
+            assert rest[:3] == others[:3], name
 
 
 @pytest.mark.slow
