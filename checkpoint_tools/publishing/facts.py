@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from checkpoint_tools.publishing.training_config import last_part
-from megatron_ko.config.loading import add_default_types
 from megatron_ko.config.training import Config
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
@@ -127,7 +126,7 @@ def _known(what: str, missing: list[str], read: Callable[[], T], without: T) -> 
 
 def _config(content: dict[str, Any], missing: list[str]) -> Config | None:
     try:
-        return TypeAdapter(Config).validate_python(add_default_types(Config, content))
+        return TypeAdapter(Config).validate_python(content)
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, item["loc"])) for item in error.errors()[:3])
         missing.append(f"training configuration: another version of megatron_ko wrote it ({fields})")

@@ -84,7 +84,7 @@ def validate(root: type[C], tree: Tree, rules: Sequence[Rule] = ()) -> Loaded[C]
     """The configuration in ``tree``. Raises ConfigError with every mistake."""
     if not tree.complete:
         raise ConfigError(tree.problems)
-    tree.data = add_default_types(root, spell_out_types(root, replace_none(root, tree.data)))
+    tree.data = _add_default_types(root, spell_out_types(root, replace_none(root, tree.data)))
     problems = tree.problems
     config = None
     try:
@@ -97,7 +97,7 @@ def validate(root: type[C], tree: Tree, rules: Sequence[Rule] = ()) -> Loaded[C]
     return Loaded(config, tree.places, tree.borrowed)
 
 
-def add_default_types(root: Any, data: Any) -> Any:
+def _add_default_types(root: Any, data: Any) -> Any:
     """``data`` with the default ``type`` in each top-level section that has variants and does not name one."""
     added = {}
     for name, info in fields_of(root).items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from megatron_ko.config.fields import (
     FilePath,
@@ -290,7 +290,14 @@ class MuonConfig(OptimizerConfig):
     both as on one rank, or each its own part (blockwise): faster, but another algorithm."""
 
 
-Optimizer = Annotated[Union[OptimizerConfig, MuonConfig], Field(discriminator="type")]
+def _name_adamw(section: Any) -> Any:
+    """AdamW is the type of a section that names none, as in configurations of earlier versions."""
+    return {"type": "adamw", **section} if isinstance(section, dict) else section
+
+
+Optimizer = Annotated[
+    Union[OptimizerConfig, MuonConfig], Field(discriminator="type"), BeforeValidator(_name_adamw)
+]
 
 
 @section
