@@ -18,17 +18,18 @@ from preprocessing.markup.small_text import convert_small_text
 
 _BLOCK = (
     "p|div|br|hr|li|ul|ol|dl|dt|dd|table|tbody|thead|tfoot|tr|h[1-6]|blockquote|pre|section|article|header|footer|"
-    "nav|main|aside|form|fieldset|figure|figcaption|html|body|title|option|select|center|address|details|summary"
+    "nav|main|aside|form|fieldset|legend|figure|figcaption|html|body|title|option|select|center|address|details|summary|"
+    "dialog|menu|hgroup|optgroup"
 )
 _INLINE = (
-    "a|abbr|b|big|bdi|bdo|button|canvas|caption|cite|code|col|colgroup|del|dfn|em|embed|font|i|iframe|img|input|ins|kbd|label|"
-    "legend|link|mark|meta|noscript|object|param|picture|q|rp|rt|ruby|s|samp|small|source|span|strike|strong|sub|sup|"
+    "a|abbr|acronym|b|big|bdi|bdo|button|canvas|caption|cite|code|col|colgroup|del|dfn|em|embed|font|i|iframe|img|input|ins|kbd|label|"
+    "link|mark|meta|nobr|noscript|object|param|picture|q|rp|rt|ruby|s|samp|small|source|span|strike|strong|sub|sup|"
     "svg|path|td|th|textarea|time|tt|u|var|video|audio|wbr|base|head|data|map|area|o:p"
 )
 _WORDS = frozenset((
     "a", "address", "area", "article", "aside", "audio", "b", "base", "body", "button", "canvas", "caption", "code",
-    "col", "data", "details", "form", "head", "header", "html", "i", "input", "label", "legend", "link", "main",
-    "map", "mark", "meta", "nav", "object", "option", "param", "path", "picture", "q", "s", "section",
+    "col", "data", "details", "dialog", "form", "head", "header", "html", "i", "input", "label", "legend", "link", "main",
+    "map", "mark", "menu", "meta", "nav", "object", "option", "param", "path", "picture", "q", "s", "section",
     "select", "source", "style", "summary", "table", "time", "title", "u", "var", "video",
 ))  # fmt: skip
 """Names of elements that are also names of placeholders, as in ``cp <source> <path>``."""
@@ -49,12 +50,18 @@ _HIDDEN = re.compile(r"<(head|script|style|noscript|template|svg|iframe)\b[^>]{0
 _HIDDEN_IN_MARKDOWN = re.compile(
     r"<(script|style|noscript|template|svg|iframe)(?=[\s>])[^>]{0,4000}>(?![ \t]{0,9}[가-힣])", re.IGNORECASE
 )
+_CUSTOM_TAG = re.compile(
+    r"</?[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){1,4}(?:\s[^<>]{0,4000})?>", re.IGNORECASE
+)
 _CODE = re.compile(r"<(pre|syntaxhighlight|source)\b([^>]{0,4000})>", re.IGNORECASE)
 _INLINE_CODE = re.compile(
     r"<(code|tt|samp|kbd)(?:\s[^<>]{0,200})?>"
     r"((?:[^<`\n\x7f]|<(?![A-Za-z/!?])|</?(?:a|b|em|i|mark|span|strong|su[bp]|u|var)(?:\s[^<>]{0,200})?>){1,300})</\1>",
     re.IGNORECASE,
 )
+_BETWEEN_CODE = re.compile(
+    r"</(code|tt|samp|kbd)\s{0,20}><\1(?:\s[^<>]{0,200})?>", re.IGNORECASE
+)  # spans without a blank between them are one
 _LINE_ELEMENT = re.compile(
     r"(?P<open><(?P<name>h[1-6]|li|td|th|dt)(?:\s[^<>]{0,2000})?>)(?P<content>[^<]{0,2000}"
     r"(?:<(?!/?(?:h[1-6]|li|ul|ol|dl|dt|dd|t[dhr]|table|p|div|pre|blockquote|section|article)(?=[\s>/]))[^<]{0,2000}){0,40})"
@@ -121,7 +128,7 @@ def html_to_text(text: str) -> str:
     if not with_tags or not _PRESENT.search(marked):
         return protected.restore(unescape(marked))
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
-    marked = replace_elements(replace_comments(marked), _HIDDEN_IN_MARKDOWN, lambda opening, content: "\n")
+    marked = replace_elements(replace_comments(marked), _HIDDEN_IN_MARKDOWN, _hide)
     marked = _convert_code(marked, protected)
     marked = _strip_lines(marked) if is_fragment else _strip_lines_of_html(marked)
     closed = {name.lower() for name in _CLOSING_NAME.findall(marked)}
@@ -138,7 +145,8 @@ def page_to_text(text: str) -> str:
     """Converts a whole page, where only elements make lines and code."""
     protected = Protected()
     text = replace_comments(text)
-    text = replace_elements(text, _HIDDEN, lambda opening, content: "\n")
+    text = replace_elements(text, _HIDDEN, _hide)
+    text = _CUSTOM_TAG.sub("", text)
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
     text = _indent_lists(_strip_lines(_without_tags(_convert_code(text, protected))))
     return protected.restore(re.sub(r"\n{3,}", "\n\n", text)).strip("\n")
@@ -160,7 +168,7 @@ def _convert_code(text: str, protected: Protected) -> str:
         _CODE,
         lambda opening, content: _protect_block(format_code_block(opening[2], content), protected),
     )
-    text = _INLINE_CODE.sub(lambda match: protected.add(format_code_span(match[2])), text)
+    text = _INLINE_CODE.sub(lambda match: _protect_span(match[2], protected), _BETWEEN_CODE.sub("", text))
     text = _join_terms(_LINE_ELEMENT.sub(_join_lines, convert_small_text(text)))
     return _BETWEEN_ITEMS.sub("", text)
 
@@ -185,6 +193,20 @@ def _join_terms(text: str) -> str:
         ),
         text,
     )
+
+
+def _hide(opening: re.Match[str], content: str) -> str:
+    """What takes the place of an element that the page does not show in its lines."""
+    return "\n" if opening[1].lower() in ("head", "iframe") else ""
+
+
+def _protect_span(code: str, protected: Protected) -> str:
+    """A code span; blanks at its ends stay outside of it."""
+    span = format_code_span(code)
+    before, after = code[:1].isspace(), code[-1:].isspace()
+    if not span:
+        return " " if before else ""
+    return f"{' ' * before}{protected.add(span)}{' ' * after}"
 
 
 def _protect_block(block: str, protected: Protected) -> str:
@@ -240,11 +262,21 @@ def _replace_known_tag(match: re.Match[str], closed: set[str], tags: _Tags) -> s
     if name[0].isupper() and name[1:].islower():  # of a component, such as <Button>
         return match[0]
     before, after = match.string[at - 1 : at], match.string[match.end() : match.end() + 1]
-    if before == "\\" or before + after in _QUOTES or _MENTION.match(match.string, match.end()):
+    if before == "\\" or before + after in _QUOTES or _is_mentioned(match):
         return match[0]
     if name.lower() in _WORDS and name.lower() not in closed and not match["attributes"].strip(" /"):
         return match[0]
     return tags.replace(match)
+
+
+def _is_mentioned(match: re.Match[str]) -> bool:
+    """True before a word such as ``태그``, unless the tag encloses that word: ``<b>속성</b>``."""
+    mention = _MENTION.match(match.string, match.end())
+    if mention is None:
+        return False
+    closing = re.compile(rf"[^\n<]{{0,200}}</{re.escape(match['name'])}\s{{0,20}}>", re.IGNORECASE)
+    end = closing.match(match.string, mention.end())
+    return bool(match["close"]) or end is None or _MENTION.match(match.string, end.end()) is not None
 
 
 def format_code_span(code: str) -> str:
@@ -327,9 +359,18 @@ def _closing(name: str) -> re.Pattern[str]:
     return re.compile(rf"</{re.escape(name)}\s{{0,20}}>", re.IGNORECASE)
 
 
+def _end_of_code_line(match: re.Match[str]) -> str:
+    """A line end for a tag that ends a line of code; the empty text for others."""
+    name = match["name"].lower()
+    if name == "br":
+        return "\n"
+    ends = match["close"] and name in ("div", "li", "p", "tr") and match.end() < len(match.string)
+    return "\n" if ends and match.string[match.end()] != "\n" else ""
+
+
 def format_code_block(attributes: str, code: str) -> str:
     """A fenced Markdown code block; whitespace of the code stays."""
     lang = re.search(r"\b(?:lang|language)[=-][\"']?(\w+)", attributes)
-    code = unescape(_TAG.sub("", code)).strip("\n")
+    code = unescape(_TAG.sub(_end_of_code_line, code)).strip("\n")
     fence = fence_around(code)
     return f"\n\n{fence}{lang[1] if lang else ''}\n{code}\n{fence}\n\n"
