@@ -68,6 +68,7 @@ _LINE_ELEMENT = re.compile(
     r"(?P<close></(?P=name)\s{0,20}>)",
     re.IGNORECASE,
 )
+_EMBEDDED_DATA = re.compile(r"(?<==)(?:\"data:[^\"<>]*\"|'data:[^'<>]*')", re.IGNORECASE)
 _BREAK = re.compile(r"<br\s{0,20}/?>", re.IGNORECASE)
 _TERM_END = re.compile(
     r"(?P<last>[^\s>]?)(?P<tags>(?:</(?:a|b|code|em|i|span|strong|tt)>|\s){0,8})</dt\s{0,20}>\s{0,200}"
@@ -119,6 +120,8 @@ def html_to_text(text: str) -> str:
     with_tags = _PRESENT.search(text)
     if not with_tags and not _ENTITY.search(text):
         return text
+    if "data:" in text:  # as long as a picture
+        text = _EMBEDDED_DATA.sub('""', text)
     for mark in _OWN_MARKS:
         text = text.replace(mark, "")
     if with_tags and _PAGE.match(text):

@@ -34,7 +34,7 @@ _GOODS = (
     "이용권|시리얼|자산|고지서|증권|도면|바코드|라이선스|전표|품번"
 )
 _LATIN_GOODS = (
-    "order|tracking|invoice|serial|part|model|sku|imei|iccid|isbn|issn|ean|upc|barcode|trace|transaction|txn|session|receipt|ticket|"
+    "order|tracking|invoice|serial|part|model|sku|imei|iccid|isbn|issn|sn|ean|upc|barcode|trace|transaction|txn|session|receipt|ticket|"
     "coupon|voucher|asset|case|lot|batch|s/n|ref|reference|commit|sha|hash|uuid|guid|timestamp|doi|patent|item|p/?n"
 )
 # A word that touches "번호" names a thing, unless it ends with a telephone or with who has one.
