@@ -55,7 +55,7 @@ _CODE_BEHIND = re.compile(
     rf"(?!{_PHONE_WORD_BEHIND.pattern})[A-Za-z](?![A-Za-z]*[a-z]{{2}}(?![0-9A-Za-z_]|-[0-9A-Za-z]))"
 )
 _PHONE_NAMED = re.compile(
-    r"전화|연락|문의|팩스|☎|☏|번호|집|발신|수신|문자|사무실|직통|내선|휴대폰|핸드폰|(?i:tel|fax|phone|call|sms)"
+    r"전화|연락|문의|팩스|☎|☏|번호|집|발신|수신|문자|사무실|직통|내선|휴대폰|핸드폰|예매|예약|배달|관람|상담|신청|접수|숙박|택시|(?i:tel|fax|phone|call|sms)"
 )
 _BEFORE_LOCAL = re.compile(
     r"(?:(?:전화|연락처|팩스)(?: ?번호)?(?:은|는)?|☎|☏|(?<![A-Za-z])(?i:tel|telephone|phone|fax|hp))[^0-9A-Za-z가-힣\n]{0,3}\Z"

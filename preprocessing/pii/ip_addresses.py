@@ -72,7 +72,7 @@ def _check_ipv4(match: Match) -> Part | None:
 
 def _is_surely_named(match: Match, front: str, rest: str) -> bool:
     """True where a key, a command, a prefix or the title of the column makes even four small numbers an address."""
-    if words.SURELY_NAMED.search(front) or words.PREFIX.match(rest):
+    if words.SURELY_NAMED.search(front) or words.PREFIX.match(rest) or words.ICMP_BEHIND.match(rest):
         return True
     if words.NAMED_BY_TITLE.search(title_of_column(match)) is not None:
         return True
@@ -81,6 +81,8 @@ def _is_surely_named(match: Match, front: str, rest: str) -> bool:
 
 def _has_sign(match: Match, numbers: list[int], front: str, rest: str) -> bool:
     """True where a word or a sign of an address is near."""
+    if words.SERVER_PRODUCT.search(front):
+        return False
     if (
         words.NAMES_ADDRESS.search(front)
         or words.ADDRESS_BEHIND.match(rest)
@@ -93,6 +95,10 @@ def _has_sign(match: Match, numbers: list[int], front: str, rest: str) -> bool:
         return True
     if words.AFTER_PLACEHOLDER.search(match.string, max(0, match.start() - 48), match.start()):
         return True
+    if _is_like_address(numbers) and words.PARTICLE_BEHIND.match(rest):
+        return True
+    if rest.startswith(f" ({match[0]})") or front.endswith(f"{match[0]} ("):  # a hop of a route
+        return True
     if words.IN_BRACKETS.search(front) and words.BRACKETS_BEHIND.match(rest):
         return True
     if not _is_cell(front, rest):
@@ -102,9 +108,14 @@ def _has_sign(match: Match, numbers: list[int], front: str, rest: str) -> bool:
 
 def _looks_like_version(numbers: list[int]) -> bool:
     """True for small numbers and for a second number 0; such an address needs a word or sign of an address nearby."""
-    documentation = numbers[:3] == [203, 0, 113]
+    documentation = numbers[:3] in ([203, 0, 113], [192, 0, 2])
     large = sum(number >= LARGE for number in numbers)
     return (numbers[0] < SMALL and large < 3) or (numbers[1] == 0 and not documentation)
+
+
+def _is_like_address(numbers: list[int]) -> bool:
+    """True for numbers that versions hardly have: two from SMALL on, one of them large."""
+    return max(numbers) >= LARGE and sum(number >= SMALL for number in numbers) >= 2
 
 
 def _is_cell(front: str, rest: str) -> bool:

@@ -28,23 +28,23 @@ CALLED_ADDRESS = re.compile(
 )
 SURELY_NAMED = re.compile(
     r"(?<![0-9A-Za-z])(?i:nameservers?|dns|ping|traceroute|ssh|whois|nslookup)(?: (?:server|서버))?(?:를|을|는|은)?(?: (?:-[A-Za-z]+|to|is))?[ :=]{1,2}\Z"
-    r"|네임 ?서버(?:를|는)?[ :]{1,2}\Z|(?<![0-9A-Za-z])(?i:src|dst|[sd]addr|rip|lip|remote_addr|client(?:_addr)?)[=:] ?\Z|(?<![0-9A-Za-z])-[sd] \Z"
+    r"|네임 ?서버(?:를|는)?[ :]{1,2}\Z|(?<![0-9A-Za-z])(?i:src|dst|[sd]addr|rip|lip|remote_addr|client(?:_addr)?)[=:] ?\Z|(?:^|\n) *(?:allow|deny|(?:[A-Z][a-z]+)*Address) \Z|(?<![0-9A-Za-z])-[sd] \Z"
 )
 """Matches before an address even of four small numbers."""
 NAMES_ADDRESS = re.compile(
     rf"(?:접속|서버|호스트|주소|아이피|게이트웨이|라우터|공유기|네임서버|작성자|게시자|글쓴이|로그인|방문자|차단|공격)[^0-9A-Za-z\n]{{0,6}}\Z"
-    rf"|(?<![0-9A-Za-z])(?i:{_ADDRESS})(?: -[A-Za-z-]{{1,9}})*[^0-9A-Za-z\n]{{1,4}}\Z|://\Z|(?:^|\s)-(?:h|H|-(?:host|server|bind|address|ip|node|master))[ =]\Z"
+    rf"|(?<![0-9A-Za-z])(?i:{_ADDRESS})(?: -[A-Za-z-]{{1,9}})*(?: is| was)?[^0-9A-Za-z\n]{{1,4}}\Z|(?<![A-Za-z])(?:at|pinged|[A-Z][a-z]+Address|-[sd]) \Z|://\Z|(?:^|\s)-(?:h|H|-(?:host|server|bind|address|ip|node|master))[ =]\Z"
     r"|(?<![0-9A-Za-z])(?:ssh|scp|sftp|rsync) [^\n]{0,30}@\Z|(?<![0-9A-Za-z])(?:root|admin|user|ubuntu|centos|ec2-user|deploy|pi)@\Z"
     r"|://[A-Za-z0-9._-]{1,30}@\Z|'@'\Z|~[A-Za-z0-9_-]{1,20}@\Z"
 )
 _KOREAN_NEAR = (
-    "아이피|접속|호스트|방화벽|포트|레코드|도메인|네임 ?서버|로그인|공인|대역|트래픽|패킷|해킹|해커|공격|차단|서버|프록시|원격|통신|발신지|출발지|목적지|"
+    "아이피|접속|호스트|방화벽|포트|레코드|도메인|네임 ?서버|로그인|로그아웃|공인|대역|트래픽|패킷|해킹|해커|공격|차단|서버|프록시|원격|통신|발신지|출발지|목적지|"
     "경유지?|출구|토르|봇넷|좀비|악성|침입|침해|스캔|스팸|디도스|네트워크|인터넷|게이트웨이|라우터|공유기|인스턴스|방문자|회원님?|기여자|편집했|되돌렸|접근|"
-    "피해자|추적|허용|주소창?|핑(?=을|이|도| )|도배|입장|응답|DB|데이터베이스|장비|박스|노드|회선"
+    "피해자|추적|허용|주소창?|핑(?=을|이|도| )|도배|입장|응답|DB|데이터베이스|장비|박스|노드|회선|포워딩|관제|탐지|감지|우회|라우팅|서브넷|클러스터"
 )
 _LATIN_NEAR = (
     "ips?|addr|hosts?|localhost|server|server_name|hostname|logins?|ssh[d2]?|firewall|connect(?:ed|ion|ing)?|disconnect(?:ed)?|nat|relay|dns|"
-    "nslookup|dig|whois|route[drs]?|routing|listening|listen|bind|peers?|clients?|remote|(?:un)?ban(?:ned)?|block(?:ed|list)|rejected|denied|allow|"
+    "nslookup|dig|whois|route[drs]?|routing|listening|listen|bind|peers?|clients?|remote|(?:un)?ban(?:ned)?|(?:un)?block(?:ed|list)?|prob(?:ed|ing)|hostaddr|rejected|denied|allow|"
     "allowlist|whitelist|blacklist|deny|ping|traceroute|from|isp|resolv(?:es?|ed|ers?|ing)|reach(?:able|ed)?|unreachable|packets?|traffic|requests?|"
     "visitors?|vandalism|revert(?:ed)?|anonymous|gateway|proxy|vpn|tunnel|bgp|remote-as|acl|endpoint|upstream|backend|attack(?:er|ers|s|ed)?|hits|"
     "scann?(?:ed|ers?|ing)?|bots?|botnet|malware|abuse|spam|hop|ttl|icmp(?:_seq)?|tcp|udp|netmask|broadcast|brd|inet6?|eth[0-9]|tcpdump|snmp(?:get|walk)|"
@@ -72,6 +72,9 @@ AFTER_TIME = re.compile(
 USED_AS_ADDRESS = re.compile(
     r":[0-9]{2,5}(?![0-9])|:/[A-Za-z]|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh|요청|접근|시도|들어|보낸)"
 )
+PARTICLE_BEHIND = re.compile(r"(?:에서|에게|에|으로|로|의|와|과|이|가|은|는|을|를)(?![가-힣])")
+"""A Korean particle: the four numbers are part of a sentence."""
+ICMP_BEHIND = re.compile(" icmp_seq|: bytes=")
 IN_BRACKETS = re.compile(r"[가-힣]\(\Z")
 BRACKETS_BEHIND = re.compile(r"\)(?:에서|으로|로|은|는|이|가|을|를|와|과|의|님)")
 DEPENDENCY = re.compile(r"[dD]ependencies[\"']?[ :={]")
@@ -101,7 +104,7 @@ PLACE_BEHIND = re.compile(
 VERSION_BEHIND = re.compile(
     r"[\"'`)]{0,2}(?:(?:의|이|은|는)? ?\(?(?:버전|빌드|릴리스|릴리즈|정식 ?판|베타|(?i:versions?|release|build|beta|alpha|stable|rc[0-9]))"
     r"| ?(?:이상|이하|미만|초과)|(?:으)?로 (?:업데이트|업그레이드|판올림|올|교체)| \((?:공식 빌드|(?i:official build|64-bit|32-bit|x64|build))"
-    r"|(?:을|를|이|가)? ?(?:설치|배포|출시|다운로드|내려받)| ?(?:업데이트|패치|변경 ?내역)(?! ?서버))"
+    r"|에서(?:는|도)? ?(?:고쳤|수정|해결|재현|추가|제거|변경|도입|지원|안 생)|(?:을|를|이|가)? ?(?:설치|배포|출시|다운로드|내려받)| ?(?:업데이트|패치|변경 ?내역)(?! ?서버))"
 )
 UPGRADE = re.compile(
     r"(?i:up(?:grad|dat)(?:e|ed|es|ing)|bump(?:ed|s)?) (?!ip |dns |host |server|addr)(?:[A-Za-z0-9_@/.-]{1,40} )?(?i:from|to) [\"'`]?\Z"
@@ -129,6 +132,7 @@ PRODUCT = re.compile(
     rf"(?:(?<![0-9A-Za-z])(?i:{_PRODUCTS})|크롬|크로미움|엣지|파이어폭스|사파리|오페라|웨일|윈도우?|안드로이드|파이썬|자바|러스트|플래시|카카오톡|브라우저|앱)"
     r"(?: [0-9]{1,4}| for [A-Za-z]+)?[ :=\"'(|]{1,5}\Z"
 )
+SERVER_PRODUCT = re.compile(rf"(?<![0-9A-Za-z])(?i:{_PRODUCTS}) (?:서버|[Ss]erver) \Z")
 AFTER_QUAD = re.compile(
     rf"(?<![0-9.]){QUAD}[\"']?(?: ?(?:에서|부터|와|과|및|또는|->|→|~|,|/|<|>|and|or|to|-)+ ?[\"']?)\Z"
 )

@@ -289,11 +289,17 @@ def _begins_other(tree: PageTree, element: Element, following: Element | None) -
 
 def _is_other(tree: PageTree, before: Element | None, element: Element, of_links_page: bool) -> bool:
     """True for a group of links that no block of the content announces, and for a notice."""
-    if not of_links_page and _is_link_group(element):
+    if (not of_links_page or _is_row_of_layout(element)) and _is_link_group(element):
         is_part = element.name in _BLOCKS and before is not None and before.name in _ANNOUNCING
         if not is_part:
             return True
     return element.text <= LONGEST_NOTICE and is_notice(tree.text_of(element))
+
+
+def _is_row_of_layout(element: Element) -> bool:
+    """True for a row of a table without a class, which arranged old pages."""
+    tables = (parent for parent in element.ancestors() if parent.name == "table")
+    return element.name == "tr" and all("class=" not in table.attributes for table in tables)
 
 
 def _is_link_group(element: Element) -> bool:

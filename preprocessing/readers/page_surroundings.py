@@ -32,11 +32,13 @@ MOST = 0.4  # share of the page's prose that no element with a suspicious name c
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure
 LEAST_PROSE = 80  # characters of prose from which on its shares say where the content is
 LONGEST_HIDDEN = 200  # characters of text for screen readers
-LINKS_OF_INDEX = 0.5  # linked characters of a page of links, relative to its text and to twice its prose
+LINKS_OF_INDEX = 0.5  # share of linked characters in the text of a page of links
+LINKS_WITHOUT_PROSE = 0.3  # the same where no text is long enough for prose
 REST_OF_INDEX = (
     0.3  # text of the content beside a list of links, relative to the list, that makes a page of links
 )
 LEAST = 0.15  # share of the page's text that remains without its surroundings
+LEAST_OF_LINKS = 0.05  # the same for a page of links, whose menus are long
 SHORT_PAGE = 4000  # weight of a page for which this share is computed at most
 
 
@@ -51,7 +53,7 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     comments = _mark(tree, around_heading, named)
     sum_texts(tree.elements)
     _keep_lists_of_content(tree, named)
-    if is_page_of_links(page) and page.text - page.own[0] >= LEAST * all_characters:
+    if is_page_of_links(page) and page.text - page.own[0] >= LEAST_OF_LINKS * all_characters:
         return
     if weight_of(page) >= LEAST * max(all_text - comments, min(all_text, SHORT_PAGE)):
         return
@@ -65,7 +67,8 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
 def is_page_of_links(page: Element) -> bool:
     """True where links have most of the text that remains: a directory, a table of contents, an index."""
     text = page.text - page.own[0]  # without the title
-    return page.links > 2 and page.linked >= LINKS_OF_INDEX * max(text, 2 * page.prose)
+    share = LINKS_OF_INDEX if page.prose else LINKS_WITHOUT_PROSE
+    return page.links > 2 and page.linked >= max(share * text, page.prose)
 
 
 def _keep_lists_of_content(tree: PageTree, named: dict[Element, int]) -> None:

@@ -55,6 +55,18 @@ def test_blanks_at_the_edge_of_an_element_stay(html, expected):
     assert page_to_text(f"<html><body>{html}</body></html>") == expected
 
 
+def test_a_picture_in_the_text_is_no_text():
+    picture = "iVBORw0KGgo" * 1000
+    assert html_to_text(f'가 <img src="data:image/png;base64,{picture}" alt="x"> 나').split() == ["가", "나"]
+
+
+def test_a_word_for_tags_inside_of_a_tag_is_no_mention():
+    assert html_to_text('<p>data <span class="a">속성</span>과 <b>요소</b></p>') == "data 속성과 요소"
+    assert html_to_text("<br> 태그와 <b> 태그, </b> 태그를 <p>쓴다</p>").startswith(
+        "<br> 태그와 <b> 태그, </b> 태그를"
+    )
+
+
 def test_main_content_keeps_words_whole():
     pytest.importorskip("resiliparse")
     page = (
