@@ -56,12 +56,12 @@ def find_main_content(page: str, title: str) -> str:
     heading = _find_heading(tree, title)
     around_heading = {heading, *heading.ancestors()} if heading else set()
     cut_surroundings(tree, around_heading)
-    page = tree.elements[0]
-    of_links = is_page_of_links(page)
+    root = tree.elements[0]
+    of_links = is_page_of_links(root)
     content = (
-        _content_around(heading, page)
+        _content_around(heading, root)
         if of_links and heading
-        else _choose_content(page, around_heading, of_links)
+        else _choose_content(root, around_heading, of_links)
     )
     _cut_groups(tree, content, around_heading, of_links)
     return _heading_above(tree, content, heading) + _join_uncut(tree, content)
