@@ -135,10 +135,8 @@ def _is_in_row(match: Match) -> bool:
     )
 
 
-def _is_form(match: Match) -> bool:
-    """True for zeros that show the form of a number, for a version, and for the number of a document, "제010-1234-5678호"."""
-    if match[0].endswith(("0000-0000", "0000 0000", "00000000")):
-        return True
+def _is_no_telephone(match: Match) -> bool:
+    """True for a version, and for the number of a document, "제010-1234-5678호"."""
     front = text_before(match, 12)
     return _VERSION_BEFORE.search(front) is not None or (
         front.endswith("제") and text_after(match, 1) == "호"
@@ -147,7 +145,7 @@ def _is_form(match: Match) -> bool:
 
 def _check_phone(match: Match, words: re.Pattern[str] = _TOUCHES_PHONE) -> Part | None:
     """Rejects the number of an order, a row of figures and a part of a code."""
-    if is_in_code(match, words) or is_numbered_thing(match) or _is_in_row(match) or _is_form(match):
+    if is_in_code(match, words) or is_numbered_thing(match) or _is_in_row(match) or _is_no_telephone(match):
         return None
     return None if _IN_A_CODE.search(text_before(match, 12)) else match.span()
 
@@ -214,7 +212,7 @@ def _is_tld(label: str) -> bool:
     return label.lower() in _TLDS
 
 
-_SEPARATED = rf"[-{DASHES[1:]}. )_/~·ㅡ]"
+_SEPARATED = rf"[-{DASHES[1:]}. )\]_/~·ㅡ]"
 _LOCAL_HINT = "(?:전화|연락처|팩스|☎|☏|(?i:tel|phone|fax|hp)).{0,8}?"
 _HINT_END = rf"{_SEPARATED}{{0,3}}[0-9]{{3,4}}{_SEPARATED}{{0,3}}[0-9]{{4}}"
 PHONES = (
