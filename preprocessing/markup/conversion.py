@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from preprocessing.markup.html_text import HTML_HINT, has_html, html_to_text, unescape
+from preprocessing.markup.html_elements import unescape
+from preprocessing.markup.html_text import HTML_HINT, has_html, html_to_text
 from preprocessing.markup.latex import latex_to_markdown
 from preprocessing.markup.restructured_text import rst_to_markdown
 from preprocessing.markup.wikitext import mediawiki_to_markdown

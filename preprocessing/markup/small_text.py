@@ -87,12 +87,20 @@ def _convert_fraction(match: re.Match[str]) -> str:
 
 
 def _convert_small(match: re.Match[str]) -> str:
-    content = _TAG.sub("", match["content"]).strip()
+    whole = _TAG.sub("", match["content"])
+    content = whole.strip()
     plain = html.unescape(content)
     if not plain.strip():
         return " " if match["content"] else ""
-    before = _text_before(match.string, match.start())
     after = _character_after(match.string, match.end())
+    if whole[-1:].isspace() and after.strip():  # the blank ends the element, not the text
+        return _written(match, content, plain, whole[:1].isspace(), "") + " "
+    return _written(match, content, plain, whole[:1].isspace(), after)
+
+
+def _written(match: re.Match[str], content: str, plain: str, is_apart: bool, after: str) -> str:
+    """The text of small text between its neighbors; ``is_apart`` where a blank begins the element."""
+    before = _text_before(match.string, match.start())
     base = before[-1:]
     if not base.strip() or "\n" in plain or len(plain) > _LONGEST_GLOSS:
         return _apart(base, content, after)
@@ -101,6 +109,8 @@ def _convert_small(match: re.Match[str]) -> str:
         return _apart("", _raised(base, content, plain, "<a" in match["content"].lower()), after)
     if name == "sub":
         return _apart("", _lowered(before, content, plain), after)
+    if is_apart:
+        return " " + _apart("", content, after)
     return _apart("", _gloss(base, content, plain), after)
 
 

@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from preprocessing.markup.html_text import has_html, remove_tags, replace_comments, replace_elements, unescape
+from preprocessing.markup.html_elements import replace_comments, replace_elements, unescape
+from preprocessing.markup.html_text import has_html, remove_tags
 from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.small_text import convert_small_text
 from preprocessing.markup.wiki_lines import lines_to_markdown, remove_sections

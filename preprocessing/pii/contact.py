@@ -40,7 +40,7 @@ _MOBILE = re.compile(
     rf"|{_PHONE_START}(?P<joined>(?:{_KOREA}|82|0)1(?:0[0-9]{{4}}|[16789][0-9]{{3,4}})[-. ]?[0-9]{{4}}){_MOBILE_END}"
 )
 _LANDLINE = re.compile(
-    rf"{_GROUPED_START}(?:(?:(?P<korea>{_KOREA}\(?)|0){_AREA}(?P<one> ?[-.)] ?| )|\(0{_AREA}\) ?)[0-9]{{3,4}}(?P<two> ?[-.] ?| )[0-9]{{4}}{_MOBILE_END}"
+    rf"{_GROUPED_START}(?:(?:(?P<korea>{_KOREA}\(?)|0){_AREA}(?P<one> ?[-.)] ?| )|\(0{_AREA}\) ?|\[0{_AREA}\] ?)[0-9]{{3,4}}(?P<two> ?[-.] ?| )[0-9]{{4}}{_MOBILE_END}"
     rf"|{_PHONE_START}0{_AREA}(?: ?[·ㅡ] ?[0-9]{{3,4}} ?[·ㅡ] ?|/[0-9]{{3,4}}-)[0-9]{{4}}{_MOBILE_END}"
     rf"|{_PHONE_START}(?P<bare>(?:0|82){_AREA}(?:[0-9]{{7,8}}|-?[0-9]{{3,4}}-[0-9]{{4}})){END}"
     rf"|(?P<local>(?<=[^0-9A-Za-z_-])(?<![0-9][.,])[2-9][0-9]{{2,3}}-[0-9]{{4}}){END}"
@@ -54,7 +54,9 @@ _PHONE_WORD_BEHIND = re.compile(rf"(?i:{_PHONE_WORDS})(?![1-9A-Za-z])")
 _CODE_BEHIND = re.compile(
     rf"(?!{_PHONE_WORD_BEHIND.pattern})[A-Za-z](?![A-Za-z]*[a-z]{{2}}(?![0-9A-Za-z_]|-[0-9A-Za-z]))"
 )
-_PHONE_NAMED = re.compile(r"전화|연락|문의|팩스|☎|☏|번호|집|발신|수신|문자|(?i:tel|fax|phone|call|sms)")
+_PHONE_NAMED = re.compile(
+    r"전화|연락|문의|팩스|☎|☏|번호|집|발신|수신|문자|사무실|직통|내선|휴대폰|핸드폰|예매|예약|배달|관람|상담|신청|접수|숙박|택시|(?i:tel|fax|phone|call|sms)"
+)
 _BEFORE_LOCAL = re.compile(
     r"(?:(?:전화|연락처|팩스)(?: ?번호)?(?:은|는)?|☎|☏|(?<![A-Za-z])(?i:tel|telephone|phone|fax|hp))[^0-9A-Za-z가-힣\n]{0,3}\Z"
 )
@@ -66,7 +68,7 @@ _AMERICA = re.compile(
     rf"|{_PHONE_START}(?:{_ACCESS}1[-. ]?|1-)?(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}[-.])[2-9][0-9]{{2}}[-.][0-9]{{4}}{END}"
 )
 _WORLD = re.compile(
-    rf"(?<![0-9A-Za-z_+])(?:\+|(?P<access>00(?:[127]|[37][0-9]{{2}})?[-. ]?))[2-9][0-9]{{0,2}}[-. ](?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{2,8}}{END}"
+    rf"(?<![0-9A-Za-z_+])(?:\+|(?P<access>00(?:[127]|[37][0-9]{{2}})?[-. ]?))[2-9][0-9]{{0,2}}[-. ](?:\(0\) ?)?(?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{2,8}}{END}"
     rf"|(?<![0-9A-Za-z_+])\+(?:7|[2-69][0-9]|8[1-79]|[2-9][0-9]{{2}})(?:(?P<near>[0-9]{{8,12}})|[-. ][0-9]{{9,11}}){END}"
 )
 _SPACED = re.compile(
@@ -120,6 +122,9 @@ _IN_A_CODE = re.compile(
 )
 
 
+_VERSION_BEFORE = re.compile(r"(?<![0-9A-Za-z])(?i:v|ver|version)[. ]{0,2}\Z|버전 ?\Z")
+
+
 def _is_in_row(match: Match) -> bool:
     """True for groups of digits that only blanks separate, between other digits."""
     if " " not in match[0] or re.search("[-+.)_]", match[0]):
@@ -130,9 +135,17 @@ def _is_in_row(match: Match) -> bool:
     )
 
 
+def _is_no_telephone(match: Match) -> bool:
+    """True for a version, and for the number of a document, "제010-1234-5678호"."""
+    front = text_before(match, 12)
+    return _VERSION_BEFORE.search(front) is not None or (
+        front.endswith("제") and text_after(match, 1) == "호"
+    )
+
+
 def _check_phone(match: Match, words: re.Pattern[str] = _TOUCHES_PHONE) -> Part | None:
     """Rejects the number of an order, a row of figures and a part of a code."""
-    if is_in_code(match, words) or is_numbered_thing(match) or _is_in_row(match):
+    if is_in_code(match, words) or is_numbered_thing(match) or _is_in_row(match) or _is_no_telephone(match):
         return None
     return None if _IN_A_CODE.search(text_before(match, 12)) else match.span()
 
@@ -199,7 +212,7 @@ def _is_tld(label: str) -> bool:
     return label.lower() in _TLDS
 
 
-_SEPARATED = rf"[-{DASHES[1:]}. )_/~·ㅡ]"
+_SEPARATED = rf"[-{DASHES[1:]}. )\]_/~·ㅡ]"
 _LOCAL_HINT = "(?:전화|연락처|팩스|☎|☏|(?i:tel|phone|fax|hp)).{0,8}?"
 _HINT_END = rf"{_SEPARATED}{{0,3}}[0-9]{{3,4}}{_SEPARATED}{{0,3}}[0-9]{{4}}"
 PHONES = (

@@ -109,14 +109,16 @@ def _search(above: str, line: str, patterns: Sequence[Pattern]) -> tuple[list[Sp
         for pattern in patterns:
             matches = pattern.regex.finditer(as_is if pattern.as_is else plain, first)
             for start, end in [part for match in matches if (part := pattern.check(match)) is not None]:
-                as_is, plain = _blot_out(as_is, start, end), _blot_out(plain, start, end)
+                as_is, plain = (_blot_out(text, start, end, pattern.kind) for text in (as_is, plain))
                 spans.append(Span(start - first, end - first, pattern.kind))
         if len(spans) == before:
             return spans, as_is[first:]
 
 
-def _blot_out(text: str, start: int, end: int) -> str:
-    return f"{text[:start]}<{'|' * (end - start - 2)}>{text[end:]}"
+def _blot_out(text: str, start: int, end: int, kind: str) -> str:
+    """Replaces a span by as many characters that look like its placeholder; only addresses are told apart from others."""
+    name = "|ip" if kind == "ip" else ""
+    return f"{text[:start]}<{name}{'|' * (end - start - 2 - len(name))}>{text[end:]}"
 
 
 def _to_plain(text: str) -> str:

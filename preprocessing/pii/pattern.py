@@ -34,7 +34,7 @@ _GOODS = (
     "이용권|시리얼|자산|고지서|증권|도면|바코드|라이선스|전표|품번"
 )
 _LATIN_GOODS = (
-    "order|tracking|invoice|serial|part|model|sku|imei|iccid|isbn|issn|ean|upc|barcode|trace|transaction|txn|session|receipt|ticket|"
+    "order|tracking|invoice|serial|part|model|sku|imei|iccid|isbn|issn|sn|ean|upc|barcode|trace|transaction|txn|session|receipt|ticket|"
     "coupon|voucher|asset|case|lot|batch|s/n|ref|reference|commit|sha|hash|uuid|guid|timestamp|doi|patent|item|p/?n"
 )
 # A word that touches "번호" names a thing, unless it ends with a telephone or with who has one.
@@ -45,7 +45,7 @@ _TELEPHONE = re.compile(
 )
 # ... and these name a number only with "번호"
 _OTHERS = (
-    "회원|학생|직원|환자|고객|좌석|수험|응시|계량기|기기|단말|차량|차대|고유|입찰|공고|공문|민원|처방|보험|우편|전산|참고|식별|납부|카탈로그|시험|예매|도서|청구|심사|"
+    "회원|학생|직원|환자|고객|좌석|수험|응시|계량기|기기|단말|차량|차대|고유|입찰|공고|공문|민원|처방|보험|보증서?|우편|전산|참고|식별|납부|카탈로그|시험|예매|도서|청구|심사|"
     "세션|지점|호기|접속|추첨|당첨|객실|사물함|게시물?|글|문항|문제|배치"
 )
 _NAMES_NUMBER = "(?: ?(?:번호|코드|넘버)|명)"

@@ -1,7 +1,7 @@
 """The titles of columns: the first line of a table names what the numbers in the lines below are.
 
 Owns how the lines of a table are recognized: lines of Markdown that begin with a bar, and lines with as many tabs, or with
-as many commas, as the line above. A title counts for the cell of its column alone.
+as many bars, semicolons or commas, as the line above. A title counts for the cell of its column alone.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _separator_of(line: str) -> tuple[str, int]:
     """The sign between the columns of a line, and how often it occurs; empty for a line without columns."""
     if line.lstrip(" ").startswith("|"):
         return "|", 0
-    for separator in "\t,":
+    for separator in ("\t", " | ", ";", ","):
         if separator in line:
             return separator, line.count(separator)
     return "", 0

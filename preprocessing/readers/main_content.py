@@ -2,7 +2,8 @@
 
 Blocks are judged, not lines: elements with the tags, roles and names of surroundings are cut, then the smallest element
 that has most of the remaining text is the content, then groups of links, notices, and blocks under headings such as "관련 기사"
-are cut. What remains is kept whole, whatever its length, so short cells and list items survive. Prose and link density
+are cut. What remains is kept whole, whatever its length, so short cells and list items survive. In a page of links
+(a directory, a table of contents, an index) linked text is content. Prose and link density
 are ideas of Kohlschütter et al., Boilerplate Detection using Shallow Text Features, WSDM 2010. Every pass is linear in the
 number of elements.
 """
@@ -10,10 +11,11 @@ number of elements.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import islice
 
-from preprocessing.readers.page_surroundings import HEADINGS, MOST, cut_surroundings
-from preprocessing.readers.page_tree import Element, PageTree, build_tree, sum_texts, weight_of
+from preprocessing.readers.page_surroundings import HEADINGS, MOST, cut_surroundings, is_page_of_links
+from preprocessing.readers.page_tree import INLINE, Element, PageTree, build_tree, sum_texts, weight_of
 from preprocessing.readers.page_words import (
     COMMENTS_HEADING,
     CONTENT,
@@ -37,6 +39,7 @@ CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then th
 NAMED_SHARE = 0.5  # the same for a child with a name of content
 CONTENT_BONUS = 3  # factor of the weight of an element with a name of content
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
+LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its heading
 LONGEST_NOTICE = 240
 LONGEST_HEADING = 60
 LONGEST_BOX_HEADING = 20
@@ -53,8 +56,14 @@ def find_main_content(page: str, title: str) -> str:
     heading = _find_heading(tree, title)
     around_heading = {heading, *heading.ancestors()} if heading else set()
     cut_surroundings(tree, around_heading)
-    content = _choose_content(tree.elements[0], around_heading)
-    _cut_groups(tree, content, around_heading)
+    root = tree.elements[0]
+    of_links = is_page_of_links(root)
+    content = (
+        _content_around(heading, root)
+        if of_links and heading
+        else _choose_content(root, around_heading, of_links)
+    )
+    _cut_groups(tree, content, around_heading, of_links)
     return _heading_above(tree, content, heading) + _join_uncut(tree, content)
 
 
@@ -123,29 +132,42 @@ def _heading_in(element: Element) -> Element | None:
 # --- content ---------------------------------------------------------------------------------------------
 
 
-def _choose_content(page: Element, around_heading: set[Element]) -> Element:
+def _content_around(heading: Element, page: Element) -> Element:
+    """The smallest element around the heading that has a good share of a page of links."""
+    for element in heading.ancestors():
+        if element.text - heading.text >= LEAST_OF_INDEX * page.text:
+            return element
+    return page
+
+
+def _choose_content(page: Element, around_heading: set[Element], of_links: bool) -> Element:
     """The smallest container that has most of the text of each container around it, and no content beside it."""
+    weigh = _text_of if of_links else weight_of
     content, is_named = page, False
     while True:
         children = [child for child in content.children if not child.is_cut and child.text]
-        heaviest = max(children, key=_rank, default=None)
+        heaviest = max(children, key=lambda child: _rank(child, weigh), default=None)
         if heaviest is None or heaviest.name not in _CONTAINERS or _is_data_table(heaviest):
             return content
         others = [child for child in children if child is not heaviest]
         if any(_is_like(child, heaviest) for child in others):
             return content
-        if (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):
+        if not of_links and (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):
             return content
         share = NAMED_SHARE if _is_content(heaviest) else CONTENT_SHARE
-        if not _is_sure(heaviest) and weight_of(heaviest) < share * weight_of(content):
+        if not _is_sure(heaviest) and weigh(heaviest) < share * weigh(content):
             return content
         if heaviest not in around_heading and _is_beside_heading(others, around_heading):
             return content
         content, is_named = heaviest, is_named or _is_content(heaviest)
 
 
-def _rank(element: Element) -> int:
-    return weight_of(element) * (CONTENT_BONUS if _is_content(element) else 1)
+def _text_of(element: Element) -> int:
+    return element.text
+
+
+def _rank(element: Element, weigh: Callable[[Element], int]) -> int:
+    return weigh(element) * (CONTENT_BONUS if _is_content(element) else 1)
 
 
 def _is_content(element: Element) -> bool:
@@ -206,18 +228,20 @@ def _is_data_table(element: Element) -> bool:
 # --- groups ----------------------------------------------------------------------------------------------
 
 
-def _cut_groups(tree: PageTree, content: Element, around_heading: set[Element]) -> None:
-    """Marks groups of links, notices, and what follows headings of other pages and comments."""
+def _cut_groups(tree: PageTree, content: Element, around_heading: set[Element], of_links: bool) -> None:
+    """Marks groups of links, notices, and what follows headings of other pages and comments; of a page of links not the groups."""
     pending = [content]
     while pending:
         parent = pending.pop()
         if not parent.is_cut and parent.name not in ("pre", "p", *HEADINGS):
-            _cut_children(tree, parent, content, around_heading)
+            _cut_children(tree, parent, content, around_heading, of_links)
             if not parent.is_cut:
                 pending += parent.children
 
 
-def _cut_children(tree: PageTree, parent: Element, content: Element, around_heading: set[Element]) -> None:
+def _cut_children(
+    tree: PageTree, parent: Element, content: Element, around_heading: set[Element], of_links_page: bool
+) -> None:
     children = [child for child in parent.children if not child.is_cut and child.text]
     before, until = None, ""  # the block above; the heading that ends comments or links, h7 for any
     of_links = False
@@ -228,7 +252,15 @@ def _cut_children(tree: PageTree, parent: Element, content: Element, around_head
         is_heading = child.name in HEADINGS
         if until and ((is_heading and child.name <= until) or (of_links and 2 * child.linked < child.text)):
             until = ""
-        begins = _begins_other(tree, child, children[n + 1] if n + 1 < len(children) else None)
+        following = children[n + 1] if n + 1 < len(children) else None
+        begins = _begins_other(tree, child, following)
+        if (
+            begins == "links"
+            and of_links_page
+            and following
+            and following.text >= LEAST_OF_INDEX * content.text
+        ):
+            begins = ""
         if begins:
             is_whole = n == 0 and parent is not content and parent not in around_heading
             if is_whole and parent.prose <= MOST * content.prose:
@@ -236,7 +268,8 @@ def _cut_children(tree: PageTree, parent: Element, content: Element, around_head
                 return
             until, of_links = child.name if is_heading else "h7", begins == "links"
         in_other = bool(until) and child.prose <= MOST * content.prose
-        if begins or in_other or (2 * child.text < content.text and _is_other(tree, before, child)):
+        is_small = 2 * child.text < content.text
+        if begins or in_other or (is_small and _is_other(tree, before, child, of_links_page)):
             child.is_cut, before = True, None
         else:
             before = child
@@ -254,13 +287,19 @@ def _begins_other(tree: PageTree, element: Element, following: Element | None) -
     return "links" if links and LINKS_HEADING.fullmatch(text) else ""
 
 
-def _is_other(tree: PageTree, before: Element | None, element: Element) -> bool:
+def _is_other(tree: PageTree, before: Element | None, element: Element, of_links_page: bool) -> bool:
     """True for a group of links that no block of the content announces, and for a notice."""
-    if _is_link_group(element):
+    if (not of_links_page or _is_row_of_layout(element)) and _is_link_group(element):
         is_part = element.name in _BLOCKS and before is not None and before.name in _ANNOUNCING
         if not is_part:
             return True
     return element.text <= LONGEST_NOTICE and is_notice(tree.text_of(element))
+
+
+def _is_row_of_layout(element: Element) -> bool:
+    """True for a row of a table without a class, which arranged old pages."""
+    tables = (parent for parent in element.ancestors() if parent.name == "table")
+    return element.name == "tr" and all("class=" not in table.attributes for table in tables)
 
 
 def _is_link_group(element: Element) -> bool:
@@ -301,8 +340,11 @@ def _join_uncut(tree: PageTree, content: Element) -> str:
     while pending:
         element = pending.pop()
         if element.is_cut:
-            pieces.append(tree.html[at : element.start])
+            pieces += [
+                tree.html[at : element.start],
+                "" if element.name in INLINE or element.name == "a" else "\n",
+            ]
             at = element.end
         else:
             pending += element.children[::-1]
-    return "\n".join([*pieces, tree.html[at : content.close]])
+    return "".join([*pieces, tree.html[at : content.close]])

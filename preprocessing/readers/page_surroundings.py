@@ -30,8 +30,15 @@ _MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
 
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure
+LEAST_PROSE = 80  # characters of prose from which on its shares say where the content is
 LONGEST_HIDDEN = 200  # characters of text for screen readers
+LINKS_OF_INDEX = 0.5  # share of linked characters in the text of a page of links
+LINKS_WITHOUT_PROSE = 0.3  # the same where no text is long enough for prose
+REST_OF_INDEX = (
+    0.3  # text of the content beside a list of links, relative to the list, that makes a page of links
+)
 LEAST = 0.15  # share of the page's text that remains without its surroundings
+LEAST_OF_LINKS = 0.05  # the same for a page of links, whose menus are long
 SHORT_PAGE = 4000  # weight of a page for which this share is computed at most
 
 
@@ -41,20 +48,56 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     Where names would leave too little, only tags and roles count.
     """
     page = tree.elements[0]
-    all_text = weight_of(page)
-    comments = _mark(tree, around_heading, by_name=True)
+    all_text, all_characters = weight_of(page), page.text
+    named: dict[Element, int] = {}
+    comments = _mark(tree, around_heading, named)
     sum_texts(tree.elements)
+    _keep_lists_of_content(tree, named)
+    if is_page_of_links(page) and page.text - page.own[0] >= LEAST_OF_LINKS * all_characters:
+        return
     if weight_of(page) >= LEAST * max(all_text - comments, min(all_text, SHORT_PAGE)):
         return
     for element in tree.elements:
         element.is_cut = False
     sum_texts(tree.elements)
-    _mark(tree, around_heading, by_name=False)
+    _mark(tree, around_heading, None)
     sum_texts(tree.elements)
 
 
-def _mark(tree: PageTree, around_heading: set[Element], by_name: bool) -> int:
-    """Marks elements; returns the weight of those that are comments."""
+def is_page_of_links(page: Element) -> bool:
+    """True where links have most of the text that remains: a directory, a table of contents, an index."""
+    text = page.text - page.own[0]  # without the title
+    share = LINKS_OF_INDEX if page.prose else LINKS_WITHOUT_PROSE
+    return page.links > 2 and page.linked >= max(share * text, page.prose)
+
+
+def _keep_lists_of_content(tree: PageTree, named: dict[Element, int]) -> None:
+    """Keeps a list of links with the name of surroundings that is nearly all of the content, such as a table of contents."""
+    kept = False
+    for element, text in named.items():
+        content = next((parent for parent in element.ancestors() if _is_content(parent)), None)
+        if content is None or content.is_cut or content.text > REST_OF_INDEX * text:
+            continue
+        for inner in element.descendants():
+            inner.is_cut = False
+        kept = True
+    if kept:
+        sum_texts(tree.elements)
+
+
+def _is_content(element: Element) -> bool:
+    if element.name in ("main", "article") or element.get("role") == "main":
+        return True
+    return element.name in ("div", "section", "td") and any(
+        words[-1] in CONTENT for words in element.names if names_own(words)
+    )
+
+
+def _mark(tree: PageTree, around_heading: set[Element], named: dict[Element, int] | None) -> int:
+    """Marks elements; returns the weight of those that are comments.
+
+    ``named`` receives the lists of links that only their name cut, with their text; None where names do not count.
+    """
     page, comments = tree.elements[0], 0
     has_discussion = bool(_DISCUSSION.search(tree.html)) or any(
         not DISCUSSION.isdisjoint(words) for element in tree.elements[:4] for words in element.names
@@ -71,8 +114,10 @@ def _mark(tree: PageTree, around_heading: set[Element], by_name: bool) -> int:
             continue
         if _is_cut_by_tag(element, page, parent in inside):
             element.is_cut = True
-        elif by_name and element.names and not (has_discussion and _is_comment(element)):
+        elif named is not None and element.names and not (has_discussion and _is_comment(element)):
             element.is_cut = _is_cut_by_name(element, page)
+            if element.is_cut and element.links > 1 and 2 * element.linked > element.text:
+                named[element] = element.text
             if element.is_cut and _is_comment(element):
                 comments += weight_of(element)
     return comments
@@ -90,11 +135,18 @@ def _is_cut_by_tag(element: Element, page: Element, is_inside: bool) -> bool:
         return False
     if _is_hidden(element):
         return True
-    if element.prose > MOST * page.prose and not (is_edge and element.prose <= MOST_IF_SURE * page.prose):
+    if _has_most(element, page, MOST_IF_SURE if is_edge else MOST):
         return False
     if name == "aside":
         return all(CALLOUTS.isdisjoint(words) for words in element.names)
     return is_edge or element.get("role") in ROLES
+
+
+def _has_most(element: Element, page: Element, share: float) -> bool:
+    """True for an element with more than a share of the page's prose; where that is a line or two, also of its text."""
+    if element.prose <= share * page.prose:
+        return False
+    return page.prose >= LEAST_PROSE or element.text > share * page.text
 
 
 def _is_hidden(element: Element) -> bool:
@@ -115,7 +167,7 @@ def _is_cut_by_name(element: Element, page: Element) -> bool:
     words = {word for name in element.names if names_own(name) for word in name}
     is_sure = not SURE.isdisjoint(words) and CONTENT.isdisjoint(words)
     is_comment = not COMMENTS.isdisjoint(words)
-    if element.prose > (MOST_IF_SURE if is_sure or is_comment else MOST) * page.prose:
+    if _has_most(element, page, MOST_IF_SURE if is_sure or is_comment else MOST):
         return False
     if element.name == "aside" and not CALLOUTS.isdisjoint(words):
         return False

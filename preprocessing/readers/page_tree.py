@@ -16,9 +16,12 @@ from preprocessing.readers.page_words import split_names
 _SKIPPED = re.compile(
     r"<(?:!--|(script|style|noscript|template|svg|iframe|select|textarea|math|object|audio|video|canvas|head)(?=[\s>]))"
 )
+_SEAMLESS = frozenset(
+    (None, "script", "style", "noscript", "template", "svg")
+)  # no part of a line; None for comments
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)([^>\"]*(?:\"[^\"]*\"[^>\"]*)*)>")
 _MATH = re.compile(r"<annotation encoding=\"application/x-tex\">([^<]*)</annotation>")
-_INLINE = frozenset((
+INLINE = frozenset((
     "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins", "kbd",
     "mark", "nobr", "q", "rb", "rp", "rt", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time",
     "tt", "u", "var", "picture",
@@ -105,7 +108,10 @@ class PageTree:
         """Text of a small element in one line; the empty text where its HTML is longer than ``longest`` * 5."""
         if element.close - element.inside > longest * 5:
             return ""
-        return " ".join(html.unescape(_TAG.sub(" ", self.html[element.inside : element.close])).split())
+        text = _TAG.sub(
+            lambda tag: "" if tag[2] in INLINE else " ", self.html[element.inside : element.close]
+        )
+        return " ".join(html.unescape(text).split())
 
 
 def build_tree(page: str) -> PageTree:
@@ -134,7 +140,7 @@ def build_tree(page: str) -> PageTree:
             if name == "a":
                 links += 1
                 parent.own[3] += 1
-            if (name in _INLINE or name == "a") and not ("class=" in attributes and _SEEN.search(attributes)):
+            if (name in INLINE or name == "a") and not ("class=" in attributes and _SEEN.search(attributes)):
                 stack.append(None)
                 continue
             element = Element(name, attributes, parent, start, end)
@@ -183,7 +189,7 @@ def _remove_skipped(page: str) -> str:
         end = page.find(mark, match.end())
         if end < 0:
             break
-        pieces += [page[at : match.start()], " "]
+        pieces += [page[at : match.start()], "" if match[1] in _SEAMLESS else " "]
         at = end + len(mark)
         if match[1] == "math":
             formula = _MATH.search(page, match.start(), at)

@@ -7,12 +7,16 @@ substantial share. Text outside of fenced code decides, unless there is hardly a
 The rules are our own: cheap enough for every document, and meant only to distinguish these five.
 """
 
+# pyarrow.compute creates its functions at import
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from preprocessing.documents import utf8_buffer
 
@@ -27,6 +31,7 @@ MIN_ENGLISH_WORDS = 0.03  # function words among words, in texts of FEW_WORDS or
 MIN_FOREIGN_WORDS = 0.05  # function words of other languages among words
 MIN_PROSE = 0.05  # of text other than code, beside fenced code; below it a document is code
 FEW_WORDS = 30
+_EMBEDDED_DATA = "data:[A-Za-z0-9/+.;=-]{1,80};base64,[A-Za-z0-9+/=]*"
 FEW_KOREAN = 4  # Korean is scarce where Latin text exceeds it by this factor
 
 
@@ -47,7 +52,7 @@ def detect(column: pa.Array) -> LanguageColumns:
     """The language of each text of a large_string column; a text without letters is ``other``."""
     from preprocessing.kernels import language_words, languages
 
-    table = languages.count(*utf8_buffer(column), language_words.tables())
+    table = languages.count(*utf8_buffer(_without_embedded_data(column)), language_words.tables())
     counts = {name: table[:, i] for i, name in enumerate(languages.COUNTS)}
     english, foreign = _latin_languages(counts)
     paragraphs = np.stack(
@@ -60,6 +65,14 @@ def detect(column: pa.Array) -> LanguageColumns:
         axis=1,
     )
     return LanguageColumns(_languages(counts, english, foreign), paragraphs.astype(np.int32))
+
+
+def _without_embedded_data(column: pa.Array) -> pa.Array:
+    """The column without pictures and fonts in its text, whose letters are no language."""
+    rows = pc.match_substring(column, ";base64,")
+    if not pc.any(rows).as_py():
+        return column
+    return pc.if_else(rows, pc.replace_substring_regex(column, _EMBEDDED_DATA, "data:"), column)
 
 
 def _latin_languages(counts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
 """Labeled web pages: every block of text is main content, not main content, or either.
 
-A file of ``pages/seen`` or ``pages/unseen`` contains a site and its pages: the frame with ``%TITLE%`` and ``%BODY%``, then
+A file of ``pages/seen``, ``unseen``, ``links`` or ``links_unseen`` (directories, tables of contents, indexes) contains a site and its pages: the frame with ``%TITLE%`` and ``%BODY%``, then
 after each line ``=====`` a title and a body (``-----`` separates ``%INFO%`` from it). Blocks are ⟦main content⟧, ⟪not⟫ and
 ⟨either⟩ (by-lines, captions). The extractor was developed on ``seen``; docs/data-quality.md has
 the first run on ``unseen``.

@@ -1,0 +1,162 @@
+"""Converts elements of HTML together with their content: code, small text, headings, items, terms; and what is hidden.
+
+Owns character references, comments and the search for closing tags; ``html_tags`` replaces the tags that remain.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import re
+from collections.abc import Callable
+
+from preprocessing.markup.html_tags import TAG
+from preprocessing.markup.markdown import Protected, fence_around
+from preprocessing.markup.small_text import convert_small_text
+
+_CODE = re.compile(r"<(pre|syntaxhighlight|source)\b([^>]{0,4000})>", re.IGNORECASE)
+_INLINE_CODE = re.compile(
+    r"<(code|tt|samp|kbd)(?:\s[^<>]{0,200})?>"
+    r"((?:[^<`\n\x7f]|<(?![A-Za-z/!?])|</?(?:a|b|em|i|mark|span|strong|su[bp]|u|var)(?:\s[^<>]{0,200})?>){1,300})</\1>",
+    re.IGNORECASE,
+)
+_BETWEEN_CODE = re.compile(
+    r"</(code|tt|samp|kbd)\s{0,20}><\1(?:\s[^<>]{0,200})?>", re.IGNORECASE
+)  # spans without a blank between them are one
+_LINE_ELEMENT = re.compile(
+    r"(?P<open><(?P<name>h[1-6]|li|td|th|dt)(?:\s[^<>]{0,2000})?>)(?P<content>[^<]{0,2000}"
+    r"(?:<(?!/?(?:h[1-6]|li|ul|ol|dl|dt|dd|t[dhr]|table|p|div|pre|blockquote|section|article)(?=[\s>/]))[^<]{0,2000}){0,40})"
+    r"(?P<close></(?P=name)\s{0,20}>)",
+    re.IGNORECASE,
+)
+_BREAK = re.compile(r"<br\s{0,20}/?>", re.IGNORECASE)
+_TERM_END = re.compile(
+    r"(?P<last>[^\s>]?)(?P<tags>(?:</(?:a|b|code|em|i|span|strong|tt)>|\s){0,8})</dt\s{0,20}>\s{0,200}"
+    r"<dd(?:\s[^<>]{0,2000})?>\s{0,200}(?:<p(?:\s[^<>]{0,2000})?>\s{0,200})?(?=[^<\s]|</?(?:a|b|code|em|i|span|strong|tt)[\s>])",
+    re.IGNORECASE,
+)
+ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_BETWEEN_ITEMS = re.compile(r"(?<=>)\s{1,1000}(?=<(?:li[\s>]|[uo]l[\s>]|/[uo]l\s{0,20}>))", re.IGNORECASE)
+
+
+def unescape(text: str) -> str:
+    """Resolves character references that end with a semicolon, also when escaped twice; ``?a=1&copy=2`` stays."""
+    for _ in range(3 if "&" in text else 0):
+        once = ENTITY.sub(lambda match: html.unescape(match[0]), text)
+        if once == text:
+            break
+        text = once
+    return text
+
+
+def convert_code(text: str, protected: Protected) -> str:
+    """Converts <pre> and <code>, and small text, which depends on what surrounds it."""
+    text = replace_elements(
+        text,
+        _CODE,
+        lambda opening, content: _protect_block(format_code_block(opening[2], content), protected),
+    )
+    text = _INLINE_CODE.sub(lambda match: _protect_span(match[2], protected), _BETWEEN_CODE.sub("", text))
+    text = _join_terms(_LINE_ELEMENT.sub(_join_lines, convert_small_text(text)))
+    return _BETWEEN_ITEMS.sub("", text)
+
+
+def _join_lines(match: re.Match[str]) -> str:
+    """Joins the lines of a heading, item, cell or term without blocks, so that its mark and its text are one line."""
+    content = match["content"]
+    if "\n" not in content or "\n\n\x7f" in content:
+        return match[0]
+    if match["name"][0] in "hH":
+        content = _BREAK.sub(" ", content)
+    return match["open"] + " ".join(content.split()) + match["close"]
+
+
+def _join_terms(text: str) -> str:
+    """Writes a term and the paragraph that defines it as ``term: definition``."""
+    if "<d" not in text and "<D" not in text:
+        return text
+    return _TERM_END.sub(
+        lambda match: (
+            match["last"] + match["tags"].rstrip() + (" " if match["last"] in (":", "：", "?") else ": ")
+        ),
+        text,
+    )
+
+
+def hide(opening: re.Match[str], content: str) -> str:
+    """What takes the place of an element that the page does not show in its lines."""
+    return "\n" if opening[1].lower() in ("head", "iframe") else ""
+
+
+def _protect_span(code: str, protected: Protected) -> str:
+    """A code span; blanks at its ends stay outside of it."""
+    span = format_code_span(code)
+    before, after = code[:1].isspace(), code[-1:].isspace()
+    if not span:
+        return " " if before else ""
+    return f"{' ' * before}{protected.add(span)}{' ' * after}"
+
+
+def _protect_block(block: str, protected: Protected) -> str:
+    code = block.strip("\n")
+    return f"\n\n{protected.add(code)}\n\n" if code else "\n\n"
+
+
+def format_code_span(code: str) -> str:
+    """A code span of Markdown in as many backticks as its content allows."""
+    code = unescape(TAG.sub("", convert_small_text(code))).strip()
+    if "`" not in code:
+        return f"`{code}`" if code else ""
+    marks = "`" * (1 + max(map(len, re.findall("`+", code))))
+    return f"{marks} {code} {marks}" if "`" in (code[0], code[-1]) else f"{marks}{code}{marks}"
+
+
+def replace_comments(text: str, replacement: str = "") -> str:
+    """Replaces each ``<!-- ... -->``; an unclosed comment stays."""
+    pieces, at = [], 0
+    while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
+        pieces += [text[at:start], replacement]
+        at = end + 3
+    return "".join([*pieces, text[at:]])
+
+
+def replace_elements(
+    text: str, opening: re.Pattern[str], replace: Callable[[re.Match[str], str], str]
+) -> str:
+    """Replaces elements from ``opening`` (group 1 is the name) to the next closing tag of that name; unclosed ones stay."""
+    pieces, at = [], 0
+    unclosed: set[str] = set()
+    match = opening.search(text)
+    while match:
+        name = match[1].lower()
+        end = None if name in unclosed else _closing(name).search(text, match.end())
+        if end is None:
+            unclosed.add(name)
+            match = opening.search(text, match.end())
+            continue
+        pieces += [text[at : match.start()], replace(match, text[match.end() : end.start()])]
+        at = end.end()
+        match = opening.search(text, at)
+    return "".join([*pieces, text[at:]])
+
+
+@functools.cache
+def _closing(name: str) -> re.Pattern[str]:
+    return re.compile(rf"</{re.escape(name)}\s{{0,20}}>", re.IGNORECASE)
+
+
+def _end_of_code_line(match: re.Match[str]) -> str:
+    """A line end for a tag that ends a line of code; the empty text for others."""
+    name = match["name"].lower()
+    if name == "br":
+        return "\n"
+    ends = match["close"] and name in ("div", "li", "p", "tr") and match.end() < len(match.string)
+    return "\n" if ends and match.string[match.end()] != "\n" else ""
+
+
+def format_code_block(attributes: str, code: str) -> str:
+    """A fenced Markdown code block; whitespace of the code stays."""
+    lang = re.search(r"\b(?:lang|language)[=-][\"']?(\w+)", attributes)
+    code = unescape(TAG.sub(_end_of_code_line, code)).strip("\n")
+    fence = fence_around(code)
+    return f"\n\n{fence}{lang[1] if lang else ''}\n{code}\n{fence}\n\n"

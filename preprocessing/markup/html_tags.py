@@ -1,0 +1,117 @@
+"""Replaces the tags of HTML by line ends and marks of Markdown.
+
+Owns the names of elements, which of them begin lines, and which tags of Markdown are only mentioned. ``html_elements`` converts
+elements with their content before.
+"""
+
+from __future__ import annotations
+
+import re
+
+BLOCK = (
+    "p|div|br|hr|li|ul|ol|dl|dt|dd|table|tbody|thead|tfoot|tr|h[1-6]|blockquote|pre|section|article|header|footer|"
+    "nav|main|aside|form|fieldset|legend|figure|figcaption|html|body|title|option|select|center|address|details|summary|"
+    "dialog|menu|hgroup|optgroup"
+)
+INLINE = (
+    "a|abbr|acronym|b|big|bdi|bdo|button|canvas|caption|cite|code|col|colgroup|del|dfn|em|embed|font|i|iframe|img|input|ins|kbd|label|"
+    "link|mark|meta|nobr|noscript|object|param|picture|q|rp|rt|ruby|s|samp|small|source|span|strike|strong|sub|sup|"
+    "svg|path|td|th|textarea|time|tt|u|var|video|audio|wbr|base|head|data|map|area|o:p"
+)
+_WORDS = frozenset((
+    "a", "address", "area", "article", "aside", "audio", "b", "base", "body", "button", "canvas", "caption", "code",
+    "col", "data", "details", "dialog", "form", "head", "header", "html", "i", "input", "label", "legend", "link", "main",
+    "map", "mark", "menu", "meta", "nav", "object", "option", "param", "path", "picture", "q", "s", "section",
+    "select", "source", "style", "summary", "table", "time", "title", "u", "var", "video",
+))  # fmt: skip
+"""Names of elements that are also names of placeholders, as in ``cp <source> <path>``."""
+TAG = re.compile(
+    rf"<(?P<close>/?)(?P<name>{BLOCK}|{INLINE})(?=[\s/>])(?P<attributes>(?:\"[^\"]{{0,4000}}\"|'[^']{{0,4000}}'|[^<>\"']){{0,4000}})>",
+    re.IGNORECASE,
+)
+_MENTION = re.compile(r"[ \t]?(?:태그|요소|엘리먼트|속성|tags?\b|elements?\b)", re.IGNORECASE)
+_QUOTES = ("''", '""', "‘’", "“”")
+_HEADING = re.compile(r"h([1-6])", re.IGNORECASE)
+_IS_BLOCK = re.compile(BLOCK)
+_END_OF_LINE = re.compile(r"[ \t]*\n")
+CUT = "\x1e"  # marks both sides of a line end that a tag became; removed with the blanks around it
+_JOIN = "\x1f"  # after the mark of a list item; removed with the blanks and line ends behind it
+JOINED = re.compile("\x1f(?:[\\s\x1e]+(?![\\s\x1e\x7f]))?")
+_LEVEL = "\x1d"  # one level of nested lists, which becomes two blanks
+_BEFORE_NESTED = re.compile(f"\n+(?={_LEVEL})")
+EDGE = " \t\u00a0"
+
+
+class Tags:
+    """Replaces the tags of one text, in their order, by line ends and marks of Markdown."""
+
+    def __init__(self) -> None:
+        self._lists = 0  # lists that are open
+
+    def replace(self, match: re.Match[str]) -> str:
+        name, closing = match["name"].lower(), bool(match["close"])
+        heading = _HEADING.fullmatch(name)
+        if heading:
+            return _line_end(2) if closing else _line_end(2) + "#" * int(heading[1]) + " "
+        if name in ("ul", "ol"):
+            self._lists = max(0, self._lists - 1) if closing else self._lists + 1
+            return "" if self._lists > (0 if closing else 1) else _line_end(1)
+        if name == "li":
+            return "" if closing else f"{_line_end(1)}{_LEVEL * (self._lists - 1)}- {_JOIN}"
+        if name in ("td", "th"):
+            return " "
+        if name == "br" and _END_OF_LINE.match(match.string, match.end()):
+            return ""
+        if name in ("br", "tr", "dd", "dt", "option"):
+            return _line_end(1)
+        return _line_end(2) if _IS_BLOCK.fullmatch(name) else ""
+
+
+def replace_known_tag(match: re.Match[str], closed: set[str], tags: Tags) -> str:
+    """Replaces a tag of Markdown; a tag that is only mentioned, escaped, or a placeholder or component stays."""
+    name, at = match["name"], match.start()
+    if name[0].isupper() and name[1:].islower():  # of a component, such as <Button>
+        return match[0]
+    before, after = match.string[at - 1 : at], match.string[match.end() : match.end() + 1]
+    if before == "\\" or before + after in _QUOTES or _is_mentioned(match):
+        return match[0]
+    if name.lower() in _WORDS and name.lower() not in closed and not match["attributes"].strip(" /"):
+        return match[0]
+    return tags.replace(match)
+
+
+def _is_mentioned(match: re.Match[str]) -> bool:
+    """True before a word such as ``태그``, unless the tag encloses that word: ``<b>속성</b>``."""
+    mention = _MENTION.match(match.string, match.end())
+    if mention is None:
+        return False
+    closing = re.compile(rf"[^\n<]{{0,200}}</{re.escape(match['name'])}\s{{0,20}}>", re.IGNORECASE)
+    end = closing.match(match.string, mention.end())
+    return bool(match["close"]) or end is None or _MENTION.match(match.string, end.end()) is not None
+
+
+def flatten_tags(line: str) -> str:
+    """Replaces tags of blocks in a line of a table by blanks."""
+    return TAG.sub(lambda match: " " if _IS_BLOCK.fullmatch(match["name"].lower()) else match[0], line)
+
+
+def end_cut_lines(text: str) -> str:
+    """Removes the blanks around line ends that tags became."""
+    if CUT not in text:
+        return text
+    pieces = JOINED.sub("", text).split(CUT)
+    for n in range(len(pieces)):
+        if n:
+            pieces[n] = pieces[n].lstrip(EDGE)
+        if n + 1 < len(pieces):
+            pieces[n] = pieces[n].rstrip(EDGE)
+    return "".join(pieces)
+
+
+def indent_lists(text: str) -> str:
+    """Indents nested items, without empty lines before them."""
+    return _BEFORE_NESTED.sub("\n", text).replace(_LEVEL, "  ") if _LEVEL in text else text
+
+
+def _line_end(lines: int) -> str:
+    return CUT + "\n" * lines + CUT

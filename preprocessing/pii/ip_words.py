@@ -1,0 +1,139 @@
+"""Words and signs around four numbers that make them an address, or a version, the number of a thing or a place in a text.
+
+Owns the expressions only; ``ip_addresses`` decides in which order they count. Facts: browsers name themselves as
+product/version (RFC 9110); the words of logs are those of OpenSSH, nginx, Apache, iptables, BIND and traceroute.
+"""
+
+from __future__ import annotations
+
+import re
+
+from preprocessing.pii.pattern import touching
+
+BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+QUAD = rf"(?:{BYTE}\.){{3}}{BYTE}"
+
+# --- addresses ---
+_ADDRESS = (
+    "ip|ipv4|ipv6|ip[ _-]?addr(?:ess)?|addr|address|host|hosts|hostname|server|client|peer|proxy|router|gateway|gw|dns|"
+    "nameserver|ns[0-9]?|inet6?|tcp|udp|icmp|http|https|ssh|sftp|scp|ftp|rdp|vpn|ping|telnet|traceroute|whois|nslookup|"
+    "dig|curl|nmap|nc|from|to|src|dst|source|destination|remote|remote_addr|origin|via|bind|listen|user|login|port|"
+    "outside|inside|wan|x-forwarded-for|x-real-ip|node[0-9]*|neighbor|endpoint|target|rip|lip|[sdrl]addr"
+)
+TOUCHES_ADDRESS = touching(_ADDRESS)
+NAME_OF_ADDRESS = re.compile(rf"(?:(?i:{_ADDRESS})|.*(?:IPs?|Addr|Address(?:es)?|Hosts?|Server|Endpoint))\Z")
+"""Matches the whole last word of a key of a configuration: ``AllowedIPs``."""
+CALLED_ADDRESS = re.compile(
+    r"(?:아이피|(?<![0-9A-Za-z])(?i:ip)(?:v4|4)?)(?: ?주소| ?(?i:address|addr))?[^0-9A-Za-z\n]{0,4}\Z"
+)
+SURELY_NAMED = re.compile(
+    r"(?<![0-9A-Za-z])(?i:nameservers?|dns|ping|traceroute|ssh|whois|nslookup)(?: (?:server|서버))?(?:를|을|는|은)?(?: (?:-[A-Za-z]+|to|is))?[ :=]{1,2}\Z"
+    r"|네임 ?서버(?:를|는)?[ :]{1,2}\Z|(?<![0-9A-Za-z])(?i:src|dst|[sd]addr|rip|lip|remote_addr|client(?:_addr)?)[=:] ?\Z|(?:^|\n) *(?:allow|deny|(?:[A-Z][a-z]+)*Address) \Z|(?<![0-9A-Za-z])-[sd] \Z"
+)
+"""Matches before an address even of four small numbers."""
+NAMES_ADDRESS = re.compile(
+    rf"(?:접속|서버|호스트|주소|아이피|게이트웨이|라우터|공유기|네임서버|작성자|게시자|글쓴이|로그인|방문자|차단|공격)[^0-9A-Za-z\n]{{0,6}}\Z"
+    rf"|(?<![0-9A-Za-z])(?i:{_ADDRESS})(?: -[A-Za-z-]{{1,9}})*(?: is| was)?[^0-9A-Za-z\n]{{1,4}}\Z|(?<![A-Za-z])(?:at|pinged|[A-Z][a-z]+Address|-[sd]) \Z|://\Z|(?:^|\s)-(?:h|H|-(?:host|server|bind|address|ip|node|master))[ =]\Z"
+    r"|(?<![0-9A-Za-z])(?:ssh|scp|sftp|rsync) [^\n]{0,30}@\Z|(?<![0-9A-Za-z])(?:root|admin|user|ubuntu|centos|ec2-user|deploy|pi)@\Z"
+    r"|://[A-Za-z0-9._-]{1,30}@\Z|'@'\Z|~[A-Za-z0-9_-]{1,20}@\Z"
+)
+_KOREAN_NEAR = (
+    "아이피|접속|호스트|방화벽|포트|레코드|도메인|네임 ?서버|로그인|로그아웃|공인|대역|트래픽|패킷|해킹|해커|공격|차단|서버|프록시|원격|통신|발신지|출발지|목적지|"
+    "경유지?|출구|토르|봇넷|좀비|악성|침입|침해|스캔|스팸|디도스|네트워크|인터넷|게이트웨이|라우터|공유기|인스턴스|방문자|회원님?|기여자|편집했|되돌렸|접근|"
+    "피해자|추적|허용|주소창?|핑(?=을|이|도| )|도배|입장|응답|DB|데이터베이스|장비|박스|노드|회선|포워딩|관제|탐지|감지|우회|라우팅|서브넷|클러스터"
+)
+_LATIN_NEAR = (
+    "ips?|addr|hosts?|localhost|server|server_name|hostname|logins?|ssh[d2]?|firewall|connect(?:ed|ion|ing)?|disconnect(?:ed)?|nat|relay|dns|"
+    "nslookup|dig|whois|route[drs]?|routing|listening|listen|bind|peers?|clients?|remote|(?:un)?ban(?:ned)?|(?:un)?block(?:ed|list)?|prob(?:ed|ing)|hostaddr|rejected|denied|allow|"
+    "allowlist|whitelist|blacklist|deny|ping|traceroute|from|isp|resolv(?:es?|ed|ers?|ing)|reach(?:able|ed)?|unreachable|packets?|traffic|requests?|"
+    "visitors?|vandalism|revert(?:ed)?|anonymous|gateway|proxy|vpn|tunnel|bgp|remote-as|acl|endpoint|upstream|backend|attack(?:er|ers|s|ed)?|hits|"
+    "scann?(?:ed|ers?|ing)?|bots?|botnet|malware|abuse|spam|hop|ttl|icmp(?:_seq)?|tcp|udp|netmask|broadcast|brd|inet6?|eth[0-9]|tcpdump|snmp(?:get|walk)|"
+    "sshd|smtpd?|imap|ftp|https?|refused|timeout|time out|timed out|hosted|external|aaaa|a records?|src|dst|cidr|cidr_blocks|joined|quit|curl|wget|telnet|"
+    "psql|iptables|docker run|lan|wan|egress|ingress|syn|established|dnat|snat|master_addr|permanently added|known_hosts|ansible_(?:host|user)|remotely|internet|public ip"
+)
+NEAR_ADDRESS = re.compile(
+    rf"{_KOREAN_NEAR}|(?<![A-Za-z])IN +A +|(?<![A-Za-z])A [0-9]{{2,6}} |(?<![A-Za-z])(?:GET|POST|PUT|DELETE|HEAD|PATCH) "
+    r"|(?<![A-Za-z])(?:[a-z][A-Za-z]*(?:I[pP]s?|Addr|Address|Host|Hosts)|IP|ip)(?:v[46])?(?![A-Za-z])"
+    rf"|(?<![A-Za-z])(?i:(?:[a-z]+[_-])?(?:{_LATIN_NEAR}))(?![A-Za-z])"
+    r"|(?:->|→|\|) ?10(?:\.[0-9]{1,3}){3}(?![0-9])|(?<![0-9.])(?:192\.168|127\.0\.0|0\.0\.0\.0|255\.255)(?![0-9])|(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![0-9A-Za-z])"
+)
+"""Matches anywhere near an address that looks like a version."""
+CELL_BEFORE = re.compile(r"(?:^|[\n|,;\t]) ?\Z| {2}\Z")
+CELL_BEHIND = re.compile(r" ?(?:$|[\n|,;\t])| {2}")
+NAMED_BY_TITLE = re.compile(r"(?<![A-Za-z])(?i:ips?)(?![A-Za-z])|아이피")
+# "<|ip|> → 3.34.7.99"
+AFTER_PLACEHOLDER = re.compile(
+    r"\|>[\"']?(?:에서|와|과)? ?(?:→|->|=>|~|-|,|/|및|또는|and|or|to)? ?[\"']?\Z|<\|ip\|+>[^\n]{0,30}\Z"
+)
+AFTER_TIME = re.compile(
+    r"(?<![0-9])[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,6})?Z?(?: [+-][0-9]{4})?\]? \Z|[0-9] ms +\Z|[A-Za-z0-9]\[\Z"
+)
+"""Matches before the address of an entry in a log."""
+USED_AS_ADDRESS = re.compile(
+    r":[0-9]{2,5}(?![0-9])|:/[A-Za-z]|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh|요청|접근|시도|들어|보낸)"
+)
+PARTICLE_BEHIND = re.compile(r"(?:에서|에게|에|으로|로|의|와|과|이|가|은|는|을|를)(?![가-힣])")
+"""A Korean particle: the four numbers are part of a sentence."""
+ICMP_BEHIND = re.compile(" icmp_seq|: bytes=")
+IN_BRACKETS = re.compile(r"[가-힣]\(\Z")
+BRACKETS_BEHIND = re.compile(r"\)(?:에서|으로|로|은|는|이|가|을|를|와|과|의|님)")
+DEPENDENCY = re.compile(r"[dD]ependencies[\"']?[ :={]")
+ADDRESS_BEHIND = re.compile(
+    rf"{USED_AS_ADDRESS.pattern}|(?: ?\| ?| +)port\b|[)\]]? ?님|,? - [^ \n]{{1,32}} \[| +[0-9.]+ ?ms\b|에서 ?(?:비정상|수상한|무단|외부|반복|다수|불법|과도한|악성|지속)"
+)
+PREFIX = re.compile("/([0-9]{1,3})(?![0-9.])")
+MASK_BEHIND = re.compile(
+    r" (?:netmask |mask )?(?:255|254|252|248|240|224|192|128)\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9])"
+)
+
+# --- versions, things and places ---
+VERSION = re.compile(
+    r"(?:버전|판본|펌웨어|섹션|빌드|릴리스|릴리즈|패치|업데이트|개정|드라이버|엔진|최소 ?(?:지원|사양|요구)"
+    r"|(?i:versions?|(?<![a-z])(?:release|firmware|build|section|ver|rev|revision|patch|driver|sdk|oid|tag|v)))"
+    r"(?i:_?(?:no|num|number|name|info|string|code)| ?정보| ?번호| ?체크| ?확인| ?비교)?(?: ?(?:은|는|이|가|을|를|으로|로|is|was))?"
+    r"[^0-9A-Za-z가-힣\n]{0,6}\Z"
+)
+PLACE_IN_TEXT = re.compile(
+    r"(?:(?:^|\n) ?#{1,6} \[?v?|(?<![가-힣])(?:부록|그림|표|식|제|별표|항목|문단|점수|평점|배율|비율|코드|세번|품목|시료|길이|치수|규격|단가) ?|변경 ?(?:사항|이력|내역)[^0-9A-Za-z가-힣]{0,4}"
+    r"|(?<![A-Za-z])(?:RFC|ISO|3GPP(?: TS| TR)?|IEC|IEEE|KS|KDS|KCS|ASTM|IFRS|NIST|ETSI|ITU|DIN|EN|PCI DSS|NCS|CIS|SN)[ -]?(?:[A-Z]?[0-9]{1,5} )?"
+    r"|(?i:(?<![a-z])(?:changelog|release notes|appendix|annex|figure|fig\.|table|chapter|clause|sec\.|paragraph|lemma|theorem|eq\.|§)(?: (?:for|of))?) ?\(?)\Z"
+)
+PLACE_BEHIND = re.compile(
+    r" ?(?:항|절|조|장|문단|단락|목)(?![가-힣])| ?(?:항|절|조|장|문단|단락)(?:의|에|을|를|은|는|과|와|에서)(?![가-힣])"
+)
+VERSION_BEHIND = re.compile(
+    r"[\"'`)]{0,2}(?:(?:의|이|은|는)? ?\(?(?:버전|빌드|릴리스|릴리즈|정식 ?판|베타|(?i:versions?|release|build|beta|alpha|stable|rc[0-9]))"
+    r"| ?(?:이상|이하|미만|초과)|(?:으)?로 (?:업데이트|업그레이드|판올림|올|교체)| \((?:공식 빌드|(?i:official build|64-bit|32-bit|x64|build))"
+    r"|에서(?:는|도)? ?(?:고쳤|수정|해결|재현|추가|제거|변경|도입|지원|안 생)|(?:을|를|이|가)? ?(?:설치|배포|출시|다운로드|내려받)| ?(?:업데이트|패치|변경 ?내역)(?! ?서버))"
+)
+UPGRADE = re.compile(
+    r"(?i:up(?:grad|dat)(?:e|ed|es|ing)|bump(?:ed|s)?) (?!ip |dns |host |server|addr)(?:[A-Za-z0-9_@/.-]{1,40} )?(?i:from|to) [\"'`]?\Z"
+    r"|(?i:tested (?:on|with)|deprecated as of|(?:fixed|introduced|added|removed) in|since|until|requires) [\"'`]?\Z"
+)
+# "Chrome/139.0.0.0": a product of a browser's name, not the end of a path
+PRODUCT_TOKEN = re.compile(r"(?<![^\s\"'(;,])(?P<name>[A-Za-z][A-Za-z0-9_+-]{1,30})/\Z")
+# "pillow==9.1.33.40", "foo>=1.96.0.1": a requirement of a package
+REQUIREMENT = re.compile(
+    r"(?P<name>[A-Za-z0-9_.\]-]{1,40})(?:[=~!<>]=|~>|=) ?\Z|(?P<spaced>[A-Za-z0-9_.-]{1,40}) = \Z|(?<![0-9A-Za-z])[\"'](?:\^|~|[~<>=]=|~>|[<>]) ?\Z"
+    r"|(?<![0-9A-Za-z_.:/-])[A-Za-z][A-Za-z0-9_.-]{1,60}:[A-Za-z][A-Za-z0-9_.-]{1,40}:\Z"
+    r"|(?:(?:npm|npx|yarn|pnpm|bun) [^\n]{0,30}|@[a-z0-9_-]{1,30}/)[A-Za-z0-9_-]{1,30}@\Z|(?:FROM|docker pull|podman pull) [^\s]{1,60}:\Z"
+)
+_PRODUCTS = (
+    "chrome|chromium|headlesschrome|chromedriver|geckodriver|webview2?|playwright|selenium|puppeteer|firefox|edge|edg|edga|edgios|safari|opera|opr|vivaldi|brave|whale|samsungbrowser|yabrowser|"
+    "webview|electron|applewebkit|mozilla|rust|rustc|cargo|python|java|jdk|jre|openjdk|node|nodejs|npm|php|ruby|perl|golang|"
+    "kotlin|swift|scala|dart|flutter|windows|macos|ios|android|ubuntu|debian|linux|kernel|glibc|gcc|clang|llvm|cuda|cudnn|"
+    "nvidia|directx|openssl|openssh|nginx|apache|tomcat|mysql|mariadb|postgresql|oracle|mongodb|redis|kafka|spark|hadoop|"
+    "docker|kubernetes|unity|unreal|office|excel|word|outlook|acrobat|reader|photoshop|flash|skype|zoom|teams|slack|discord|"
+    "gradle|maven|httpd|elasticsearch|hwp|laravel|django|spring|react|angular|vue|jquery|bootstrap|webpack|ansible|terraform|jenkins|"
+    "gitlab|grafana|prometheus|opencv|pandas|scipy|cmake|fortios|esxi|hyper-v|vmware tools|sql server|hana|iis|ios xe|webview|"
+    "steam|itunes|kakaotalk|line|telegram|vlc|potplayer|bandizip|vmware|virtualbox|autocad|matlab|tensorflow|pytorch|numpy"
+)
+PRODUCT = re.compile(
+    rf"(?:(?<![0-9A-Za-z])(?i:{_PRODUCTS})|크롬|크로미움|엣지|파이어폭스|사파리|오페라|웨일|윈도우?|안드로이드|파이썬|자바|러스트|플래시|카카오톡|브라우저|앱)"
+    r"(?: [0-9]{1,4}| for [A-Za-z]+)?[ :=\"'(|]{1,5}\Z"
+)
+SERVER_PRODUCT = re.compile(rf"(?<![0-9A-Za-z])(?i:{_PRODUCTS}) (?:서버|[Ss]erver) \Z")
+AFTER_QUAD = re.compile(
+    rf"(?<![0-9.]){QUAD}[\"']?(?: ?(?:에서|부터|와|과|및|또는|->|→|~|,|/|<|>|and|or|to|-)+ ?[\"']?)\Z"
+)
+AFTER_DATE = re.compile(r"[0-9]{4}[-./][0-9]{1,2}[-./][0-9]{1,2}[ T]\Z")

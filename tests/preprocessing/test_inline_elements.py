@@ -1,0 +1,78 @@
+"""Elements inside of lines neither add nor remove blanks; code keeps its lines."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preprocessing.markup.html_text import html_to_text, page_to_text
+from preprocessing.readers.web_pages import convert_page
+
+NAMES = ["span", "b", "a", "em", "font", "mark", "nobr", "acronym", "u", "x-word"]
+EMPTY = ["", "<wbr>", "<wbr/>", "&zwnj;", "&#8203;", "&shy;", "<!-- -->", "<span></span>", "<svg><path d='M0'/></svg>", "<script>f()</script>"]  # fmt: skip
+INVISIBLE = "\u200b\u200c\u00ad"
+
+
+def seen(text: str) -> str:
+    """A line as a browser shows it: without invisible characters, and with single blanks."""
+    return " ".join(text.translate(dict.fromkeys(map(ord, INVISIBLE))).split())
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["속성", "ref", "가", "3", " 개", "나 ", "&nbsp;다"]), st.sampled_from(NAMES)
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    st.sampled_from(EMPTY),
+)
+def test_tags_inside_of_a_line_change_no_blank(pieces, empty):
+    line = empty.join(f'<{name} class="c">{word}</{name}>' for word, name in pieces)
+    expected = seen("".join(word.replace("&nbsp;", "\u00a0") for word, _ in pieces))
+    assert seen(page_to_text(f"<html><body><p>{line}</p></body></html>")) == expected
+    if "x-word" not in line:  # a component of Markdown stays
+        assert seen(html_to_text(f"<p>{line}</p>")) == expected
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<p>이<code> x </code>는</p>", "이 `x` 는"),
+        ("<p>값<code>a</code><code>b</code>은</p>", "값`ab`은"),
+        ("<p>가<code> </code>나</p>", "가 나"),
+        ("<p>가격<small> (원)</small></p>", "가격 (원)"),
+        ("<p>가격 <small>원 </small>표시</p>", "가격 원 표시"),
+        ("<p>넓이는 m<sup>2 </sup>이다</p>", "넓이는 m^2 이다"),
+        ("<pre>a<br>b<br/>c</pre>", "```\na\nb\nc\n```"),
+        ("<pre><div>a</div><div>b</div></pre>", "```\na\nb\n```"),
+        ("<pre><span>a</span>\n<span>b</span></pre>", "```\na\nb\n```"),
+        ("<fieldset><legend>제목</legend>내용</fieldset>", "제목\n\n내용"),
+    ],
+)
+def test_blanks_at_the_edge_of_an_element_stay(html, expected):
+    assert html_to_text(html) == expected
+    assert page_to_text(f"<html><body>{html}</body></html>") == expected
+
+
+def test_a_picture_in_the_text_is_no_text():
+    picture = "iVBORw0KGgo" * 1000
+    assert html_to_text(f'가 <img src="data:image/png;base64,{picture}" alt="x"> 나').split() == ["가", "나"]
+
+
+def test_a_word_for_tags_inside_of_a_tag_is_no_mention():
+    assert html_to_text('<p>data <span class="a">속성</span>과 <b>요소</b></p>') == "data 속성과 요소"
+    assert html_to_text("<br> 태그와 <b> 태그, </b> 태그를 <p>쓴다</p>").startswith(
+        "<br> 태그와 <b> 태그, </b> 태그를"
+    )
+
+
+def test_main_content_keeps_words_whole():
+    pytest.importorskip("resiliparse")
+    page = (
+        "<html><head><title>달력</title></head><body><nav><a href='/'>처음</a></nav><article><h1>달력</h1>"
+        "<p>올해에는 공휴일이 모두 <!-- -->15<!-- -->개 있고, 그<span class='blind'>숨은 글</span>래서 봄<svg></svg>에 쉬는 날이 많다.</p>"
+        "</article></body></html>"
+    )
+    text, _ = convert_page(page.encode(), "utf-8", "blocks")
+    assert "모두 15개 있고, 그래서 봄에 쉬는" in text
