@@ -20,6 +20,7 @@ Keys = tuple[str, ...]
 COMMAND_LINE = "command line"
 MAX_FILE_BYTES = 1 << 20
 MAX_DEPTH = 20
+_FIELD = re.compile(r"[a-z_]+(\.[a-z0-9_]+)+")
 
 
 class NoneWord(str):
@@ -47,6 +48,9 @@ class Tree:
                 raise ValueError(f"larger than {MAX_FILE_BYTES} bytes; is this a configuration?")
             node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
         except OSError as error:
+            if _FIELD.fullmatch(file) and not file.endswith((".yaml", ".yml")):
+                self._neither(file)
+                return
             remedy = "an override is written section.field=value" if "=" in file else "check the path"
             self._unreadable(
                 Problem(file, "", f"cannot be read ({error.strerror}); {remedy}", "unreadable-file")
@@ -66,12 +70,15 @@ class Tree:
         self.problems.append(problem)
         self.complete = False
 
+    def _neither(self, argument: str) -> None:
+        message = f"{argument!r} is neither a file nor an override; write section.field=value"
+        self._unreadable(Problem(COMMAND_LINE, "", message, "not-an-override"))
+
     def add_override(self, override: str) -> None:
         key, equals, text = override.partition("=")
         keys = tuple(key.split("."))
         if not equals or not all(keys):
-            message = f"{override!r} is neither a file nor an override; write section.field=value"
-            self._unreadable(Problem(COMMAND_LINE, "", message, "not-an-override"))
+            self._neither(override)
             return
         try:
             node = yaml.compose(text, Loader=_Loader)
@@ -306,7 +313,11 @@ def _first_line(error: Exception) -> str:
     if not isinstance(error, yaml.MarkedYAMLError):
         return str(error).splitlines()[0]
     text = ", ".join(part for part in (error.context, error.problem) if part)
-    return f"{text}; indent with spaces" if "'\\t'" in text else text
+    if "'\\t'" in text:
+        return f"{text}; indent with spaces"
+    if error.context == "while parsing a block mapping":
+        return f"{text}; indent the keys of one section by the same number of spaces, and write a colon after each"
+    return text
 
 
 def format_value(value: Any) -> str:

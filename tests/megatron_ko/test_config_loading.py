@@ -329,13 +329,14 @@ def test_nesting_is_bounded(opening, closing):
 
 def test_all_missing_files_are_named():
     with pytest.raises(ConfigError) as caught:
-        load(Config, ["no.yaml", ".", "~no-such-user/x.yaml", "a\0b", "seed=3"], [])
+        load(Config, ["no.yaml", ".", "~no-such-user/x.yaml", "a\0b", "seed=3", "training.steps"], [])
     assert [(problem.where, problem.rule) for problem in caught.value.problems] == [
         ("no.yaml", "unreadable-file"),
         (".", "unreadable-file"),
         ("~no-such-user/x.yaml", "invalid-yaml"),
         ("a\0b", "invalid-yaml"),
         ("seed=3", "unreadable-file"),
+        ("command line", "not-an-override"),
     ]
 
 
