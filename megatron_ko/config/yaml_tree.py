@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from yaml.composer import ComposerError
 
+from megatron_ko.config.suggestions import nearest_name
 from megatron_ko.errors import Problem
 
 Keys = tuple[str, ...]
@@ -51,7 +52,7 @@ class Tree:
             if _FIELD.fullmatch(file) and not file.endswith((".yaml", ".yml")):
                 self._neither(file)
                 return
-            remedy = "an override is written section.field=value" if "=" in file else "check the path"
+            remedy = "an override is written section.field=value" if "=" in file else _suggest_file(file)
             self._unreadable(
                 Problem(file, "", f"cannot be read ({error.strerror}); {remedy}", "unreadable-file")
             )
@@ -295,6 +296,14 @@ def _scalar(tag: str, text: str, is_plain: bool = True) -> Any:
     if tag == _FLOAT:
         return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     return text
+
+
+def _suggest_file(file: str) -> str:
+    """The configuration in the same folder whose name is nearest, or the advice to check the path."""
+    path = Path(file)
+    names = [entry.name for pattern in ("*.yaml", "*.yml") for entry in sorted(path.parent.glob(pattern))]
+    near = nearest_name(path.name, names)
+    return f"did you mean {path.with_name(near)}?" if near else "check the path"
 
 
 def _syntax_problem(file: str, error: Exception) -> Problem:

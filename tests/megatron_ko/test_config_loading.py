@@ -340,6 +340,14 @@ def test_all_missing_files_are_named():
     ]
 
 
+def test_a_missing_file_names_the_one_beside_it(tmp_path):
+    (tmp_path / "train.yaml").write_text("run: {}")
+    with pytest.raises(ConfigError) as caught:
+        load(Config, [str(tmp_path / "train.yml")], [])
+    (problem,) = caught.value.problems
+    assert problem.rule == "unreadable-file" and str(tmp_path / "train.yaml") in problem.message
+
+
 def test_duplicate_keys_are_refused_at_every_level():
     assert problems(VALID, "training:\n  steps: 1\n  steps: 2\nrun: {}\ntraining: {}\n") == [
         ("1.yaml:3", "training.steps", "duplicate-key"),
