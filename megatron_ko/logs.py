@@ -20,6 +20,21 @@ class LinesAboveBars(logging.StreamHandler):
             super().emit(record)
 
 
+class RunFile(logging.FileHandler):
+    """The file of a rank. If it cannot be written, such as to a full disk, one line reports that, without a traceback."""
+
+    _failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (a method of logging.Handler)
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._failed:
+            self._failed = True
+            reason = f"cannot be written ({error.strerror}); its lines are only on the terminal"
+            print(f"{self.baseFilename}: {reason}", file=sys.stderr, flush=True)
+
+
 def set_up_logging(rank: int = 0, folder: Path | None = None) -> None:
     """Logs to stderr, and to ``folder``/rank_00000.log, which the first line creates."""
     level = logging.INFO if rank == 0 else logging.WARNING
@@ -29,7 +44,7 @@ def set_up_logging(rank: int = 0, folder: Path | None = None) -> None:
     handlers: list[logging.Handler] = [screen]
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(folder / f"rank_{rank:05d}.log", encoding="utf-8", delay=True)
+        file = RunFile(folder / f"rank_{rank:05d}.log", encoding="utf-8", delay=True)
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         handlers.append(file)
     logging.basicConfig(level=level, handlers=handlers, force=True)

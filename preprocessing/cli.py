@@ -27,6 +27,7 @@ from megatron_ko.config.loading import Loaded, load, to_yaml
 from megatron_ko.config.manual import manual
 from megatron_ko.errors import EXIT_BAD_RECORDS, EXIT_STOPPED, exit_code_of
 from megatron_ko.wording import format_count
+from preprocessing.config import descriptions
 from preprocessing.config.pipeline import RULES, Config
 from preprocessing.running.supervision import STOPPED
 
@@ -181,7 +182,7 @@ def _main(arguments: list[str]) -> int:
 
 def step_parser(step: str) -> Parser:
     """Its help explains the fields of the configuration that ``step`` reads."""
-    parser = config_parser(f"data {step}", _describe(STEPS[step]), _manual_of(step))
+    parser = config_parser(f"data {step}", descriptions.STEPS[step], _manual_of(step))
     add_inspection(parser, "check configuration and inputs, print what would run, and stop")
     if step == "run":
         parser.add_argument(
@@ -192,11 +193,6 @@ def step_parser(step: str) -> Parser:
         )
     _add_runner(parser)
     return parser
-
-
-def _describe(sentence: str) -> str:
-    """The sentence of an overview as the description of a command."""
-    return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def _manual_of(step: str) -> str:
@@ -289,7 +285,9 @@ def _runner(given: Any) -> Runner:
 def command_parser(command: Command, name: str) -> Parser:
     """Parser of ``mko NAME``, with the arguments that the command's module adds."""
     module = importlib.import_module(command.module)
-    sentence = _describe(command.sentence)
+    group, _, own = name.partition(" ")
+    described = descriptions.TOKENIZER_COMMANDS if group == "tokenizer" else descriptions.DATA_COMMANDS
+    sentence = described[own]
     if command.configured:
         parser = config_parser(name, sentence)
     else:

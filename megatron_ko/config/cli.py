@@ -92,6 +92,9 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, arguments: Sequence[str] | None = None) -> Any:
         """Options and positional arguments in any order. Raises UsageError; ``--help`` prints and exits."""
+        self.usage = (
+            self.usage or self._short_usage()
+        )  # before argparse of Python 3.12.1 and older writes its own
         # argparse refuses to intermix where there are subcommands
         parse = self.parse_known_args if self._subparsers else self.parse_known_intermixed_args
         given, unknown = parse(arguments)

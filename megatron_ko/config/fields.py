@@ -13,7 +13,7 @@ import inspect
 import sys
 from collections import ChainMap
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field, GetCoreSchemaHandler, Strict
 from pydantic.dataclasses import dataclass
@@ -116,4 +116,14 @@ def _check_path(path: str) -> str:
     return path
 
 
-FilePath = Annotated[str, Field(min_length=1), AfterValidator(_check_path)]
+_PATH_CHECK = AfterValidator(_check_path)
+FilePath = Annotated[str, Field(min_length=1), _PATH_CHECK]
+
+
+def is_path(info: Any) -> bool:
+    """Whether a field, or each entry of its list, is a FilePath."""
+
+    def names_a_path(annotation: Any) -> bool:
+        return annotation == FilePath or any(map(names_a_path, get_args(annotation)))
+
+    return _PATH_CHECK in info.metadata or names_a_path(info.annotation)

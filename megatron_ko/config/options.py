@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, TypeVar, get_args, get_origin
 
 from megatron_ko.config.cli import Parser
+from megatron_ko.config.fields import is_path
 from megatron_ko.config.loading import validate
 from megatron_ko.config.manual import describe_default
 from megatron_ko.config.schema import allows, alternatives_of, fields_of, is_list, literals_of
@@ -19,7 +20,7 @@ from megatron_ko.config.yaml_tree import NoneWord, Tree, parse_scalar
 from megatron_ko.errors import ConfigError
 
 C = TypeVar("C")
-_METAVARS = {int: "N", float: "X", str: "PATH"}
+_METAVARS = {int: "N", float: "X"}
 
 
 def options_parser(command: str, kind: type, inputs: Sequence[str]) -> Parser:
@@ -73,7 +74,7 @@ def _metavar(info: Any) -> str:
     kinds += [
         entry for kind in kinds if get_origin(kind) is list for entry in alternatives_of(get_args(kind)[0])
     ]
-    return next((_METAVARS[kind] for kind in kinds if kind in _METAVARS), "NAME")
+    return "PATH" if is_path(info) else next((_METAVARS[kind] for kind in kinds if kind in _METAVARS), "NAME")
 
 
 def _as_help(sentence: str | None) -> str:

@@ -14,12 +14,14 @@ from typing import Any
 import yaml
 from yaml.composer import ComposerError
 
+from megatron_ko.config.suggestions import nearest_name
 from megatron_ko.errors import Problem
 
 Keys = tuple[str, ...]
 COMMAND_LINE = "command line"
 MAX_FILE_BYTES = 1 << 20
 MAX_DEPTH = 20
+_FIELD = re.compile(r"[a-z_]+(\.[a-z0-9_]+)+")
 
 
 class NoneWord(str):
@@ -47,7 +49,10 @@ class Tree:
                 raise ValueError(f"larger than {MAX_FILE_BYTES} bytes; is this a configuration?")
             node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
         except OSError as error:
-            remedy = "an override is written section.field=value" if "=" in file else "check the path"
+            if _FIELD.fullmatch(file) and not file.endswith((".yaml", ".yml")):
+                self._neither(file)
+                return
+            remedy = "an override is written section.field=value" if "=" in file else _suggest_file(file)
             self._unreadable(
                 Problem(file, "", f"cannot be read ({error.strerror}); {remedy}", "unreadable-file")
             )
@@ -66,12 +71,15 @@ class Tree:
         self.problems.append(problem)
         self.complete = False
 
+    def _neither(self, argument: str) -> None:
+        message = f"{argument!r} is neither a file nor an override; write section.field=value"
+        self._unreadable(Problem(COMMAND_LINE, "", message, "not-an-override"))
+
     def add_override(self, override: str) -> None:
         key, equals, text = override.partition("=")
         keys = tuple(key.split("."))
         if not equals or not all(keys):
-            message = f"{override!r} is neither a file nor an override; write section.field=value"
-            self._unreadable(Problem(COMMAND_LINE, "", message, "not-an-override"))
+            self._neither(override)
             return
         try:
             node = yaml.compose(text, Loader=_Loader)
@@ -293,6 +301,14 @@ def _scalar(tag: str, text: str, is_plain: bool = True) -> Any:
     return text
 
 
+def _suggest_file(file: str) -> str:
+    """The configuration in the same folder whose name is nearest, or the advice to check the path."""
+    path = Path(file)
+    names = [entry.name for pattern in ("*.yaml", "*.yml") for entry in sorted(path.parent.glob(pattern))]
+    near = nearest_name(path.name, names)
+    return f"did you mean {path.with_name(near)}?" if near else "check the path"
+
+
 def _syntax_problem(file: str, error: Exception) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     where = f"{file}:{mark.line + 1}" if mark else file
@@ -309,7 +325,11 @@ def _first_line(error: Exception) -> str:
     if not isinstance(error, yaml.MarkedYAMLError):
         return str(error).splitlines()[0]
     text = ", ".join(part for part in (error.context, error.problem) if part)
-    return f"{text}; indent with spaces" if "'\\t'" in text else text
+    if "'\\t'" in text:
+        return f"{text}; indent with spaces"
+    if error.context == "while parsing a block mapping":
+        return f"{text}; indent the keys of one section by the same number of spaces, and write a colon after each"
+    return text
 
 
 def format_value(value: Any) -> str:

@@ -159,8 +159,15 @@ def read_manifest(path: Path | str) -> Manifest:
     """Raises DataError if the manifest is missing, has another format or contradicts itself or the token files."""
     path = Path(path).expanduser()
     if not path.exists():
-        message = f"{path}: does not exist; write it with 'mko data run DATA.yaml', or correct data.manifest"
+        message = (
+            f"{path}: does not exist; write it with 'mko data run DATA.yaml', or correct data.manifest"
+            " ('mko plan' needs only model.vocab_size instead)"
+        )
         raise DataError(message, rule="unreadable-file")
+    if path.is_dir():
+        raise DataError(
+            f"{path}: is a folder; name the file in it, {path / 'manifest.json'}", rule="is-a-folder"
+        )
     data = read_json(path)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise DataError(f"{path}: its format is not {FORMAT!r}; {REMEDY}", rule="unknown-format")

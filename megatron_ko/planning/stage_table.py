@@ -7,16 +7,21 @@ from typing import Any
 from megatron_ko.tables import format_table
 
 WIDTH = 100
-_HEADER = ("stage", "steps", "tokens", "trainable", "rate", "length", "GiB", "what trains; share of each set")
+_HEADER = ("stage", "steps", "tokens", "trainable", "rate", "length", "GiB")
 
 
 def lines_of(plan: Any) -> list[str]:
     """Lines of the table of ``plan``, a ``Plan``; none in a run without stages. Memory is that of the fullest rank."""
     if not plan.stages:
         return []
-    rows: list[tuple[str, ...]] = [_HEADER]
-    for stage, own in plan.stages:
-        shares = ", ".join(f"{share.name} {share.share:.1%}" for share in own.shares)
+    mixtures = [
+        ", ".join(f"{share.name} {share.share:.1%}" for share in own.shares) for _, own in plan.stages
+    ]
+    moves = len(set(mixtures)) > 1  # one mixture for all stages is already in the lines of the data
+    rows: list[tuple[str, ...]] = [
+        (*_HEADER, "what trains; share of each set" if moves else "what trains"),
+    ]
+    for (stage, own), shares in zip(plan.stages, mixtures, strict=True):
         trains = stage.describe()
         rows.append(
             (
@@ -27,7 +32,7 @@ def lines_of(plan: Any) -> list[str]:
                 f"{stage.config.optimizer.learning_rate:.1e}",
                 str(own.sequence_length),
                 f"{own.memory.total_bytes / 2**30:.2f}",
-                f"{trains}; {shares}" if shares else trains,
+                f"{trains}; {shares}" if moves and shares else trains,
             )
         )
     return ["", *format_table(rows, sentences=True, width=WIDTH)]

@@ -87,7 +87,7 @@ class _Compilations(event.Listener):
     def on_start(self, event: Any) -> None:
         if not self.announced and _is_ours(event.data["dispatcher"]):
             self.announced = True
-            log.info("compiling kernels, once on this machine (up to two minutes)")
+            log.info("compiling a kernel, once on this machine (some seconds)")
 
     def on_end(self, event: Any) -> None:
         if _is_ours(event.data["dispatcher"]):

@@ -147,6 +147,9 @@ def test_summary(job_folder: Path) -> None:
     assert "5.432       2.716" in text
     assert str(job_folder / "report.html") in text and str(job_folder / "data" / "report.html") in text
     assert {"12.3", "2.0"} <= set(text.split())
+    assert "mko init" in text and "mko init" not in summarize(
+        job_folder, Path("my_job"), [("Train", 1.0, True)]
+    )
 
 
 def test_final_loss_is_the_one_that_training_printed_last(job_folder: Path) -> None:

@@ -329,14 +329,23 @@ def test_nesting_is_bounded(opening, closing):
 
 def test_all_missing_files_are_named():
     with pytest.raises(ConfigError) as caught:
-        load(Config, ["no.yaml", ".", "~no-such-user/x.yaml", "a\0b", "seed=3"], [])
+        load(Config, ["no.yaml", ".", "~no-such-user/x.yaml", "a\0b", "seed=3", "training.steps"], [])
     assert [(problem.where, problem.rule) for problem in caught.value.problems] == [
         ("no.yaml", "unreadable-file"),
         (".", "unreadable-file"),
         ("~no-such-user/x.yaml", "invalid-yaml"),
         ("a\0b", "invalid-yaml"),
         ("seed=3", "unreadable-file"),
+        ("command line", "not-an-override"),
     ]
+
+
+def test_a_missing_file_names_the_one_beside_it(tmp_path):
+    (tmp_path / "train.yaml").write_text("run: {}")
+    with pytest.raises(ConfigError) as caught:
+        load(Config, [str(tmp_path / "train.yml")], [])
+    (problem,) = caught.value.problems
+    assert problem.rule == "unreadable-file" and str(tmp_path / "train.yaml") in problem.message
 
 
 def test_duplicate_keys_are_refused_at_every_level():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from megatron_ko.errors import (
     UserError,
     exit_code_of,
 )
+from megatron_ko.logs import RunFile
 from tests.tiny_run import write_tiny_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -214,3 +216,11 @@ def test_dash_m_is_the_same_program(folder):
     assert done.stdout == ""
     assert "precision.fp8" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_log_file_on_a_full_disk_is_reported_once(capsys):
+    handler = RunFile("/dev/full", encoding="utf-8")
+    for number in range(3):
+        handler.handle(logging.LogRecord("x", logging.WARNING, "x.py", number, "line", (), None))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and "/dev/full" in lines[0]

@@ -127,7 +127,7 @@ def test_a_missing_or_unreadable_manifest_is_named(folder):
     assert problem.rule == "invalid-json" and "manifest.json" in problem.message
     with pytest.raises(DataError) as caught:
         read_manifest(folder)
-    assert caught.value.rule == "unreadable-file"
+    assert caught.value.rule == "is-a-folder" and str(folder / "manifest.json") in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [[], None, "x", {}, {"format": "megatron_ko-data-2"}])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -16,6 +18,7 @@ from megatron_ko.formats.model_source import load_training
 from megatron_ko.planning.config_rules import layout_rules
 from megatron_ko.planning.run_plan import Plan
 from megatron_ko.planning.selection import Selection, trainable_parameters
+from megatron_ko.planning.stage_table import lines_of
 from megatron_ko.planning.stages import check_same_stages, stages_of
 from tests.tiny_run import tiny_config
 
@@ -151,6 +154,17 @@ def test_the_plan_adds_the_stages_up_and_fits_100_columns(base):
     assert first.memory.gradients_bytes == 4 * 1008 * 64 and first.memory.optimizer_bytes == 12 * 1008 * 64
     assert plan.memory.total_bytes == second.memory.total_bytes
     assert max(map(len, plan.text().splitlines())) <= 100
+
+
+@pytest.mark.parametrize(("second", "shown"), [(0.6, False), (0.4, True)])
+def test_the_table_has_shares_only_where_stages_differ(base, second, shown):
+    plan = Plan.of(load(base).config, 1)
+    stages = tuple(
+        (stage, replace(own, shares=(SimpleNamespace(name="ko", share=share),)))
+        for (stage, own), share in zip(plan.stages, (0.6, second), strict=True)
+    )
+    text = "\n".join(lines_of(replace(plan, stages=stages)))
+    assert ("60.0%" in text, "40.0%" in text) == (shown, shown)
 
 
 @pytest.mark.parametrize(

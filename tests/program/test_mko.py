@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 
 from megatron_ko.__main__ import COMMANDS, main
+from megatron_ko.config.cli import Parser
 from megatron_ko.config.loading import load, to_yaml
 from megatron_ko.config.training import Config
 from megatron_ko.config.yaml_tree import Tree
 from megatron_ko.errors import ConfigError
 from megatron_ko.program import completion, init, schema
 from megatron_ko.tables import width_of
-from preprocessing.config import pipeline
+from preprocessing import cli as preprocessing_cli
+from preprocessing.config import descriptions, pipeline
 from tests.test_layers import ROOT
 
 
@@ -87,6 +89,32 @@ def test_every_help_names_its_command_and_fits_80_columns(name, monkeypatch):
     if name in ALL_PARSERS:
         assert text.startswith(f"usage: {name}")
     assert [line for line in text.splitlines() if width_of(line) > 80] == []
+
+
+def test_a_help_that_is_asked_for_is_the_one_that_fits(monkeypatch, capsys):
+    # Before Python 3.12.3, argparse writes a usage of its own where it parses options and inputs in any order.
+    monkeypatch.setenv("COLUMNS", "80")
+    for parse in ("parse", "format_help"):
+        parser = Parser(prog="mko x")
+        parser.add_argument("folder", metavar="FOLDER")
+        parser.add_argument("--count", metavar="N")
+        if parse == "parse":
+            with pytest.raises(SystemExit):
+                parser.parse(["--help"])
+            shown = capsys.readouterr().out
+        else:
+            assert shown == parser.format_help()
+
+
+def test_every_step_and_command_has_a_description():
+    assert list(descriptions.STEPS) == list(preprocessing_cli.STEPS)
+    assert list(descriptions.DATA_COMMANDS) == list(preprocessing_cli.DATA_COMMANDS)
+    assert list(descriptions.TOKENIZER_COMMANDS) == list(preprocessing_cli.TOKENIZER_COMMANDS)
+
+
+def test_an_option_of_text_is_not_called_a_path():
+    metavars = {a.dest: a.metavar for a in ALL_PARSERS["mko checkpoint to-hf"]._actions}
+    assert (metavars["license"], metavars["chat_template"]) == ("NAME", "PATH")
 
 
 @pytest.mark.parametrize(

@@ -60,10 +60,12 @@ def _next(runs: Path, folder: Path) -> list[str]:
     model, report, train = (
         shlex.quote(str(p)) for p in (runs / "train" / "hf", runs / "report.html", folder / "train.yaml")
     )
-    return [
+    lines = [
         "  next",
         f"    xdg-open {report}",
         f"    mko generate {model} --prompt '한글은 '",
         f"    mko plan {train} --world-size 4 parallel.pipeline=2",
-        "    mko init my_run      # a configuration for your own text",
     ]
+    if folder.parts[:1] == ("examples",):
+        lines.append("    mko init my_run      # a configuration for your own text")
+    return lines
