@@ -137,7 +137,7 @@ class StageShape:
         kept = self.swiglu(trained.fc2)
         of_fc2 = gathered + ffn + weight * trained.fc2
         of_swiglu = (2 + (not trained.fc2)) * ffn
-        of_fc1 = 2 * ffn - kept + self.hidden + gathered * 0 + 2 * weight * trained.fc1
+        of_fc1 = 2 * ffn - kept + self.hidden + 2 * weight * trained.fc1
         extra = self.residual + max(of_fc2, of_swiglu, of_fc1)
         return extra + self._computed_again(trained)
 

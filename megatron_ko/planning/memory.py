@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from megatron_ko.config.recompute import NoRecompute
 from megatron_ko.config.training import LoraConfig, ModelConfig, ParallelConfig
@@ -52,11 +52,6 @@ def parameters_of_stage(
         for entry in entries
         if selection is None or selection.trains(entry.weight, entry.layer)
     )
-
-
-def rank_memory(model: ModelConfig, parallel: ParallelConfig, **options: Any) -> RankMemory:
-    """Memory of the rank that needs most; the options are those of ``stage_memories``."""
-    return max(stage_memories(model, parallel, **options), key=lambda memory: memory.total_bytes)
 
 
 def stage_memories(
