@@ -101,8 +101,8 @@ class StageShape:
         return kept + log_sums + angles
 
     def swiglu(self, keeps_output: bool) -> int:
-        """Bytes that SwiGLU keeps: both inputs, on the CPU the activated one, and the output if fc2 needs it."""
-        return self.split("ffn") * (2 + (not self.fused) + keeps_output)
+        """Bytes that SwiGLU keeps: both inputs, on the CPU both factors, too, and the output if fc2 needs it."""
+        return self.split("ffn") * (2 + 2 * (not self.fused) + keeps_output)
 
     def layer(self, trained: TrainedLayer) -> int:
         """Bytes that a layer keeps in the forward pass."""
