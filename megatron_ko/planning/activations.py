@@ -106,8 +106,9 @@ class StageShape:
         return 2 if has_gate(self.model) else 1
 
     def swiglu(self, keeps_output: bool) -> int:
-        """Bytes that SwiGLU keeps: both inputs, on the CPU the activated one, and the output if fc2 needs it."""
-        return self.split("ffn") * (self.inputs + (not self.fused) + keeps_output)
+        """Bytes that SwiGLU keeps: both inputs, on the CPU both factors, too, and the output if fc2 needs it; GELU, its input."""
+        factors = 2 if self.inputs == 2 and not self.fused else 0
+        return self.split("ffn") * (self.inputs + factors + keeps_output)
 
     def layer(self, trained: TrainedLayer) -> int:
         """Bytes that a layer keeps in the forward pass."""

@@ -7,7 +7,7 @@ Parameters come from the table of weights, bytes per parameter from megatron-cor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from megatron_ko.config.recompute import NoRecompute
 from megatron_ko.config.training import AdapterConfig, ModelConfig, ParallelConfig
@@ -54,11 +54,6 @@ def parameters_of_stage(
         for entry in entries
         if selection is None or selection.trains(entry.weight, entry.layer)
     )
-
-
-def rank_memory(model: ModelConfig, parallel: ParallelConfig, **options: Any) -> RankMemory:
-    """Memory of the rank that needs most; the options are those of ``stage_memories``."""
-    return max(stage_memories(model, parallel, **options), key=lambda memory: memory.total_bytes)
 
 
 def stage_memories(
