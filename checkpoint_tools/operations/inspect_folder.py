@@ -79,7 +79,8 @@ def _facts_of_checkpoint(checkpoint: Checkpoint) -> dict[str, str]:
         base = checkpoint.lora.base
         targets = ", ".join(checkpoint.lora.targets)
         facts["adapters"] = (
-            f"rank {checkpoint.lora.rank}, alpha {checkpoint.lora.alpha:g} on {targets}; base {base.folder}"
+            f"rank {checkpoint.lora.rank}, alpha {checkpoint.lora.alpha:g} on {targets}; "
+            f"{f'base {base.folder}' if base else 'beside the weights of this checkpoint'}"
         )
     layout = checkpoint.layout or {}
     facts["written by"] = ", ".join(f"{name} {size}" for name, size in layout.items()) or "a conversion"

@@ -21,7 +21,9 @@ def keep_gaps() -> None:
 
     def with_gaps(self: Any, *arguments: Any, **options: Any) -> Any:
         state: Any = plain(self, *arguments, **options)
-        for number, buffer in enumerate(self.buffers if state is not None else ()):
+        if state is None:  # another rank writes
+            return state
+        for number, buffer in enumerate(self.buffers):
             if len(buffer.buckets) > 1:
                 for tensors in state[number].values():
                     spread = {key: _spread(t, buffer) for key, t in tensors.items() if isinstance(t, Tensor)}

@@ -5,12 +5,11 @@ The only place of the acceptance that knows how the program chooses layers.
 
 from __future__ import annotations
 
-import importlib
-import inspect
 from typing import Any, Literal
 
-from megatron_ko.config.schema import paths_of
+from megatron_ko.config.speed import SpeedConfig
 from megatron_ko.config.training import Config, ModelConfig, ParallelConfig, PrecisionConfig
+from megatron_ko.planning.speed import decide, switches_of
 
 Layers = Literal["own", "engine"]
 
@@ -19,39 +18,42 @@ def build_with(layers: Layers, model: ModelConfig, precision: PrecisionConfig, d
     """A GPT on one rank with these layers; on the CPU they are always ours."""
     from megatron_ko.training.model import build_gpt
 
-    if "switches" in inspect.signature(build_gpt).parameters:
-        speed = importlib.import_module("megatron_ko.config.speed").SpeedConfig(
-            layers=layers if device.type == "cuda" else "own"
-        )
-        decide = importlib.import_module("megatron_ko.planning.speed").decide
-        options: dict[str, Any] = {"switches": decide(speed, device.type, precision.fp8)}
-    else:
-        options = {"with_engine": layers == "engine"}
+    speed = SpeedConfig(layers=layers if device.type == "cuda" else "own")
+    switches = decide(speed, device.type, precision.fp8)
     assert model.vocab_size is not None
     return build_gpt(
-        model, ParallelConfig(), precision, vocab_size=model.vocab_size, device=device, seed=seed, **options
+        model,
+        ParallelConfig(),
+        precision,
+        vocab_size=model.vocab_size,
+        device=device,
+        seed=seed,
+        switches=switches,
     )
 
 
 def own_layers() -> dict[str, Any]:
-    """Section of a configuration that keeps our layers where Transformer Engine is installed, if this version has it."""
-    return {"speed": {"layers": "own"}} if "speed.layers" in paths_of(Config) else {}
+    """Section of a configuration that keeps our layers where Transformer Engine is installed."""
+    return {"speed": {"layers": "own"}}
 
 
 def compiled_layers(device: str) -> list[str]:
-    """Overrides that compile each of our layers, on a GPU and if this version can."""
-    return ["speed.compile=true"] if device == "cuda" and "speed.compile" in paths_of(Config) else []
+    """Overrides that compile each of our layers, on a GPU."""
+    return ["speed.compile=true"] if device == "cuda" else []
 
 
 def build_as_configured(config: Config, vocab_size: int, device: Any) -> Any:
     """The GPT that the program would build, its weights not initialized."""
+    from megatron_ko.training.engine import prepare_rank
     from megatron_ko.training.model import build_gpt
 
-    options: dict[str, Any] = {}
-    if "switches" in inspect.signature(build_gpt).parameters:
-        switches = importlib.import_module("megatron_ko.planning.speed").switches_of(config)
-        importlib.import_module("megatron_ko.training.engine").prepare_rank(config, switches, device)
-        options = {"switches": switches}
+    switches = switches_of(config)
+    prepare_rank(config, switches, device)
     return build_gpt(
-        config.model, config.parallel, config.precision, vocab_size=vocab_size, device=device, **options
+        config.model,
+        config.parallel,
+        config.precision,
+        vocab_size=vocab_size,
+        device=device,
+        switches=switches,
     )

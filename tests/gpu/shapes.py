@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from megatron_ko.config.training import ModelConfig, ParallelConfig
-from megatron_ko.planning.memory import rank_memory
+from megatron_ko.planning.memory import stage_memories
 from megatron_ko.planning.weights import padded_vocab_size
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,7 +151,7 @@ def layers_that_fit(scale: Scale, card: Card | None) -> int:
 def _plan_bytes(scale: Scale, layers: int) -> int:
     shape = {**scale.large, "layers": layers, "max_sequence_length": max(scale.lengths)}
     model = ModelConfig(**shape)
-    return rank_memory(
+    (used,) = stage_memories(
         model,
         ParallelConfig(),
         padded_vocab_size=padded_vocab_size(shape["vocab_size"], model.vocab_multiple),
@@ -160,4 +160,5 @@ def _plan_bytes(scale: Scale, layers: int) -> int:
         micro_batches=1,
         sequence_length=max(scale.lengths),
         bytes_per_weight=2,
-    ).total_bytes
+    )
+    return used.total_bytes

@@ -25,7 +25,7 @@ from megatron_ko.planning import installed, start_checks
 from megatron_ko.planning.config_rules import layout_rules
 from megatron_ko.planning.flops import flops_per_token, fp8_share
 from megatron_ko.planning.fp8_rules import MULTIPLE, change_of, check_recipe, gpu_problem
-from megatron_ko.planning.memory import rank_memory
+from megatron_ko.planning.memory import stage_memories
 from megatron_ko.planning.run_plan import Plan
 from megatron_ko.planning.state_formats import StateFormats, formats_of
 from megatron_ko.preflight import preflight
@@ -347,10 +347,11 @@ def test_a_recipe_in_a_checkpoint_is_read_as_it_was_written():
 
 
 def memory(formats: StateFormats, data: int = 1):
-    return rank_memory(
+    (used,) = stage_memories(
         SMALL, ParallelConfig(), padded_vocab_size=SMALL_VOCAB, data_parallel=data, micro_batch_size=1,
         micro_batches=1, sequence_length=16, bytes_per_weight=2, formats=formats,
     )  # fmt: skip
+    return used
 
 
 def test_fp8_copies_and_saved_inputs_of_one_layer_by_hand():
