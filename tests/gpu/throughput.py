@@ -51,7 +51,7 @@ def measure_ours(
     trainee = boundary.enter(stage, plan.vocab_size, gpt, [], world)
     index = Path(settings.run.folder) / "index"
     order, end = data.order_of_stage(stage, Position(), checked.manifest, {}, cache=index)
-    batches = Waiting(data.batches_between(0, end, order, settings, world))
+    batches = Waiting(data.batches_between(0, end, order, settings, world, checked.manifest.eod_id))
     position, reporting_s = Position(), 0.0
     report = reporting.Reporter(settings, checked.plan, world, position)
     report.begin_stage(stage, plan, position)
@@ -156,7 +156,7 @@ def _measure_plain(checked: Preflight, warm_up: int, timed: int) -> dict[str, An
     loss_of = torch.compile(plain.loss, dynamic=False) if device.type == "cuda" else plain.loss
     index = Path(settings.run.folder) / "index"
     order, end = data.order_of_stage(stage, Position(), checked.manifest, {}, cache=index)
-    batches = data.batches_between(0, end, order, settings, world)
+    batches = data.batches_between(0, end, order, settings, world, checked.manifest.eod_id)
     count = plan.micro_batches_of(settings.training.global_batch_size)
 
     def train_one_step() -> float:
