@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from megatron_ko.config.loading import Loaded, to_yaml
-from megatron_ko.config.training import Config, ModelConfig
+from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
 from megatron_ko.formats import lora_record

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from megatron_ko.config.training import ModelConfig, head_size
+from megatron_ko.config.model import ModelConfig, head_size
 
 
 class PlainLayer(nn.Module):

@@ -12,8 +12,9 @@ import pytest
 from checkpoint_tools.options import OPERATIONS
 from megatron_ko.config.bounds import describe_numbers
 from megatron_ko.config.loading import load, validate
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.schema import fields_of
-from megatron_ko.config.training import Config, ModelConfig, RunConfig
+from megatron_ko.config.training import Config, RunConfig
 from megatron_ko.errors import ConfigError
 from megatron_ko.formats.model_source import load_training
 from megatron_ko.planning.config_rules import OWNED_FIELDS, keeps_architecture, layout_rules

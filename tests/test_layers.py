@@ -228,7 +228,8 @@ TRAINING: tuple[tuple[str, ...], ...] = (
     ("launch", "distributed", "window_samples"),
     ("attention", "chunks", "vocabulary", "engine_attention", "muon"),
     ("engine", "megatron_fields", "gemma_layer", "parallel_layer"),
-    ("model", "lora", "optimizer", "data", "metrics"),
+    ("local_weights", "lora", "optimizer", "data", "metrics"),
+    ("model",),
     ("freezing", "losses", "partial_state", "skipping"),
     ("checkpoint", "step"),
     ("boundary", "evaluate", "reporting"),
@@ -280,7 +281,7 @@ ONLY_IN = {
     "megatron.core.datasets": {"data", "distributed"},
     "megatron.core.dist_checkpointing": {"checkpoint", "distributed"},
     # descriptions of sharded tensors, which a model provides
-    "megatron.core.dist_checkpointing.mapping": {"checkpoint", "model", "partial_state"},
+    "megatron.core.dist_checkpointing.mapping": {"checkpoint", "local_weights", "partial_state"},
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from megatron_ko.config.training import Llama3RopeScaling, ModelConfig, head_size
+from megatron_ko.config.model import Llama3RopeScaling, ModelConfig, head_size
 from megatron_ko.errors import CheckpointError
 from megatron_ko.formats.hf_config import LLAMA3, SPECIAL_IDS
 from megatron_ko.formats.hf_families import FIXED, Family, family_for

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from megatron_ko.config.training import ModelConfig, head_size
+from megatron_ko.config.model import ModelConfig, head_size
 
 
 def join(parts: list[Tensor], how: str, model: ModelConfig) -> Tensor:

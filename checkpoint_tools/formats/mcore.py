@@ -28,7 +28,7 @@ from checkpoint_tools.formats.tokenizer_files import (
     tokenizer_in,
 )
 from checkpoint_tools.scores import Scores, Stream, score
-from megatron_ko.config.training import ModelConfig
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.errors import EXIT_STOPPED, CheckpointError, Problem
 from megatron_ko.files import atomic_file, fsync_folder, read_json, write_json
 from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, damage_error, damaged_files

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from checkpoint_tools.formats.torch_dist import read_object
-from megatron_ko.config.training import Llama3RopeScaling, ModelConfig, RopeConfig
+from megatron_ko.config.model import Llama3RopeScaling, ModelConfig, RopeConfig
 from megatron_ko.errors import CheckpointError, Problem, first_line
 
 COMMON = "common.pt"

@@ -15,7 +15,8 @@ from checkpoint_tools.formats.hf_config import exported_family
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.publishing.facts import Facts
 from checkpoint_tools.publishing.licenses import License
-from megatron_ko.config.training import Config, head_size
+from megatron_ko.config.model import head_size
+from megatron_ko.config.training import Config
 from megatron_ko.planning.stages import stages_of
 from megatron_ko.planning.weights import parameter_count
 from megatron_ko.wording import format_bytes

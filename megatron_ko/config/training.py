@@ -6,27 +6,25 @@ Arithmetic over several fields is in ``planning/run_plan.py``, rules over severa
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from megatron_ko.config.fields import (
     FilePath,
     Flag,
-    Fraction,
     Int32,
     NonNegativeFloat,
     NonNegativeInt,
-    OpenFraction,
     PositiveFloat,
     PositiveInt,
     Seed,
     Timeout,
-    Width,
-    add_file_field,
     section,
 )
 from megatron_ko.config.fp8 import Fp8, NoFp8
+from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.optimizer import Optimizer, Schedule
 from megatron_ko.config.packing import FillInTheMiddleConfig, PackingConfig
 from megatron_ko.config.recompute import NoRecompute, Recompute
 from megatron_ko.config.speed import SpeedConfig
@@ -43,123 +41,6 @@ class RunConfig:
     """Seed of the weights and of the data order."""
     timeout_s: Timeout = 1800.0
     """Seconds after which a collective operation that has not finished ends the run, at most 30 days."""
-
-
-@section
-class NoRopeScaling:
-    type: Literal["none"] = "none"
-    """Plain rotary frequencies."""
-
-
-@section
-class Llama3RopeScaling:
-    type: Literal["llama3"]
-    """Llama 3 frequency scaling: stretches long wavelengths, leaves short ones unchanged, with a ramp in between."""
-    factor: PositiveFloat
-    """Factor by which long wavelengths are stretched."""
-    low_freq_factor: PositiveFloat
-    """Wavelengths above original_max_sequence_length / low_freq_factor are stretched fully."""
-    high_freq_factor: PositiveFloat
-    """Wavelengths below original_max_sequence_length / high_freq_factor are unchanged."""
-    original_max_sequence_length: Int32
-    """Maximum sequence length, in tokens, of the model before scaling."""
-
-
-RopeScaling = Annotated[Union[NoRopeScaling, Llama3RopeScaling], Field(discriminator="type")]
-
-
-@section
-class RopeConfig:
-    base: PositiveFloat = 500_000.0
-    """Base of the rotary wavelengths."""
-    fraction: PositiveFloat = Field(default=1.0, le=1)
-    """Share of each head, from its first dimension on, that is rotated: 1 is the whole head, Phi-2 has 0.4."""
-    scaling: RopeScaling = Field(default_factory=NoRopeScaling)
-    """Frequency scaling: none or llama3."""
-
-
-@section
-class ModelConfig:
-    layers: PositiveInt = Field(le=10_000)
-    """Number of transformer layers."""
-    hidden_size: Width
-    """Width of the residual stream."""
-    ffn_hidden_size: Width
-    """Width of the feed-forward layer: outputs of the up projection and, with swiglu, of the gate."""
-    feed_forward: Literal["swiglu", "geglu_tanh", "gelu", "gelu_tanh"] = "swiglu"
-    """Feed-forward layer: swiglu (SiLU of a gate times the up projection), geglu_tanh (GELU of a gate in its tanh form, Gemma), gelu
-    (GPT-NeoX) or gelu_tanh (Phi-2) of the up projection."""
-    heads: Width
-    """Number of attention (query) heads."""
-    kv_groups: Width
-    """Number of key/value heads (KV groups); equal to heads for multi-head attention."""
-    head_size: Width | None = None
-    """Width of one attention head; by default hidden_size / heads."""
-    max_sequence_length: Int32
-    """Maximum sequence length of the model, in tokens (max_position_embeddings on export)."""
-    vocab_size: Int32 | None = None
-    """Rows of the embedding without padding; by default one per token of the data manifest's tokenizer. May be more."""
-    vocab_multiple: Width = 128
-    """The embedding is padded to a multiple of this number of rows; padding rows get no probability."""
-    tied_embeddings: Flag = False
-    """Whether the input and output embeddings share their weights."""
-    norm_epsilon: PositiveFloat = Field(default=1e-5, le=1)
-    """Epsilon of the norms."""
-    norm: Literal["rms", "rms_shifted", "layer"] = "rms"
-    """Norms: rms (RMSNorm), rms_shifted (RMSNorm that multiplies by 1 + weight, as in Gemma) or layer (LayerNorm with biases, as in
-    GPT-NeoX and Phi-2)."""
-    residual: Literal["sequential", "parallel", "parallel_one_norm", "sandwich"] = "sequential"
-    """sequential: the feed-forward layer reads what attention wrote. parallel: both read the input of the layer, each after a norm
-    of its own (GPT-NeoX). parallel_one_norm: both after the same norm (Phi-2). sandwich: sequential, with a norm of what each adds
-    (Gemma 2)."""
-    qkv_bias: Flag = False
-    """Whether the query, key and value projections have biases (Qwen2)."""
-    linear_bias: Flag = False
-    """Whether the output of attention and the feed-forward layer have biases, too (GPT-NeoX, Phi-2); needs qkv_bias."""
-    output_bias: Flag = False
-    """Whether the projection to the vocabulary has a bias (Phi-2)."""
-    embedding_scale: Flag = False
-    """Whether embeddings are multiplied by the square root of hidden_size (Gemma)."""
-    attention_size: Width | None = None
-    """Scores of attention are divided by the square root of this number; by default the head size (Gemma 2: query_pre_attn_scalar)."""
-    attention_cap: PositiveFloat | None = None
-    """Soft cap of the scores of attention: s becomes cap x tanh(s / cap) (Gemma 2: 50)."""
-    logit_cap: PositiveFloat | None = None
-    """Soft cap of the logits (Gemma 2: 30)."""
-    qk_norm: Flag = False
-    """Whether an RMSNorm over each head normalizes queries and keys before the rotation (Qwen3)."""
-    init_std: PositiveFloat = 0.02
-    """Standard deviation of the initial weights; init_std / sqrt(2 layers) for projections back to the residual stream."""
-    rope: RopeConfig = Field(default_factory=RopeConfig)
-    """Rotary position embedding."""
-    extra: dict[str, Any] = Field(default_factory=dict)
-    """Other fields of megatron-core's TransformerConfig, by name."""
-
-
-add_file_field(
-    ModelConfig,
-    "from",
-    FilePath | None,
-    "Folder of a model, such as models/Qwen2.5-0.5B or runs/base: a Hugging Face folder (config.json), a checkpoint folder, or a "
-    "run folder (newest checkpoint). Gives every field of this section that is not written. A written field must equal that of "
-    "the folder, except init_std, vocab_multiple, extra, a shorter max_sequence_length, and vocab_size without "
-    "checkpoint.initial_weights.",
-)
-
-
-def head_size(model: ModelConfig) -> int:
-    """Width of one attention head."""
-    return model.head_size or model.hidden_size // model.heads
-
-
-def has_gate(model: ModelConfig) -> bool:
-    """Whether the feed-forward layer multiplies by a gate."""
-    return model.feed_forward in ("swiglu", "geglu_tanh")
-
-
-def rotated_size(model: ModelConfig) -> int:
-    """Dimensions of each head that the rotary embedding rotates."""
-    return int(head_size(model) * model.rope.fraction)
 
 
 @section
@@ -239,125 +120,6 @@ class TrainingConfig:
     """Steps whose gradients are not used."""
     old_vocab_size: Int32 | None = None
     """Tokens of the vocabulary before it was extended: in stages, rows below this id are old and the others new."""
-
-
-@section
-class OptimizerConfig:
-    type: Literal["adamw"] = "adamw"
-    """AdamW trains every weight; its state is divided among data-parallel ranks."""
-    learning_rate: PositiveFloat
-    """Peak learning rate of AdamW."""
-    embedding_learning_rate: PositiveFloat | None = None
-    """Peak learning rate of the input and output embeddings, on the same schedule; by default learning_rate."""
-    beta1: OpenFraction = 0.9
-    """Decay rate of AdamW's first moment."""
-    beta2: OpenFraction = 0.95
-    """Decay rate of AdamW's second moment."""
-    epsilon: PositiveFloat = 1e-8
-    """Epsilon of AdamW."""
-    weight_decay: NonNegativeFloat = 0.1
-    """Decoupled weight decay of matrices and embeddings; norms and biases are not decayed."""
-    decoupled: Literal["learning_rate", "independent"] = "learning_rate"
-    """What a step multiplies weight_decay by: learning_rate (AdamW of PyTorch), or independent: the schedule alone, a fraction of
-    the peak (Kanana: weight_decay 1e-4)."""
-    clip_grad_norm: NonNegativeFloat = 1.0
-    """Maximum global L2 norm of the gradients, which are scaled down to it; 0 disables clipping."""
-
-
-@section
-class MuonConfig(OptimizerConfig):
-    type: Literal["muon"] = Field()  # type: ignore[assignment]  # required: not the default of the class above
-    """Muon trains the matrices of the layers, AdamW all other weights. Every data-parallel rank has the whole state. Needs
-    megatron-core 0.19 and the package emerging-optimizers (pip install -e '.[muon]')."""
-    muon_learning_rate: PositiveFloat | None = None
-    """Peak learning rate of the matrices, on the same schedule; by default learning_rate."""
-    momentum: OpenFraction = 0.95
-    """Decay rate of Muon's momentum, a moving average of the gradients."""
-    nesterov: Flag = True
-    """Whether Muon orthogonalizes the gradient mixed with the momentum (Nesterov), not the momentum alone."""
-    newton_schulz_steps: PositiveInt = Field(default=5, le=100)
-    """Iterations that orthogonalize a matrix; in bf16 where precision.dtype is bf16."""
-    coefficients: Literal["simple", "quintic", "polar_express"] = "quintic"
-    """Polynomials of the iterations: simple (the same in each, arXiv:2502.16982), quintic or polar_express (arXiv:2505.16932)."""
-    scale: Literal["spectral", "shape_scaling", "unit_rms_norm"] = "spectral"
-    """Factor of an update of shape [outputs, inputs]: the square root of the larger side (spectral), of outputs / inputs but at
-    least 1 (shape_scaling), or of outputs / inputs (unit_rms_norm)."""
-    scale_factor: PositiveFloat = 0.2
-    """Further factor of every update; with spectral, 0.2 gives updates as large as AdamW's, so that learning rates carry over
-    (arXiv:2502.16982)."""
-    split_over_ranks: Literal["gather", "distribute", "blockwise"] = "gather"
-    """How tensor-parallel ranks orthogonalize a matrix that they split: each one the whole matrix (gather), together (distribute),
-    both as on one rank, or each its own part (blockwise): faster, but another algorithm."""
-
-
-def _name_adamw(section: Any) -> Any:
-    """AdamW is the type of a section that names none, as in configurations of earlier versions."""
-    return {"type": "adamw", **section} if isinstance(section, dict) else section
-
-
-Optimizer = Annotated[
-    Union[OptimizerConfig, MuonConfig], Field(discriminator="type"), BeforeValidator(_name_adamw)
-]
-
-
-@section
-class ConstantSchedule:
-    type: Literal["constant"]
-    """Stays at the peak learning rate after the warm-up."""
-    warmup_steps: NonNegativeInt = 0
-    """Steps of linear warm-up from 0."""
-
-
-@section
-class LinearSchedule:
-    type: Literal["linear"]
-    """Falls linearly from the peak to the final learning rate."""
-    warmup_steps: NonNegativeInt = 0
-    """Steps of linear warm-up from 0."""
-    final_ratio: Fraction = 0.0
-    """Final learning rate as a fraction of the peak."""
-
-
-@section
-class CosineSchedule:
-    type: Literal["cosine"]
-    """Falls along half a cosine from the peak to the final learning rate."""
-    warmup_steps: NonNegativeInt = 0
-    """Steps of linear warm-up from 0."""
-    final_ratio: Fraction = 0.1
-    """Final learning rate as a fraction of the peak."""
-
-
-@section
-class WsdSchedule:
-    type: Literal["wsd"]
-    """Warm-up, stable, decay: stays at the peak, then falls during the last decay_steps."""
-    warmup_steps: NonNegativeInt = 0
-    """Steps of linear warm-up from 0."""
-    decay_steps: PositiveInt
-    """Steps of the final decay."""
-    decay: Literal["linear", "cosine", "exponential", "minus_sqrt"] = "minus_sqrt"
-    """Shape of the decay; minus_sqrt is 1 - sqrt(fraction of the decay done)."""
-    final_ratio: Fraction = 0.0
-    """Final learning rate as a fraction of the peak."""
-
-
-@section
-class MultiStepSchedule:
-    type: Literal["multistep"]
-    """Drops to fixed fractions of the peak at fixed points of the run (DeepSeek LLM)."""
-    warmup_steps: NonNegativeInt = 0
-    """Steps of linear warm-up from 0."""
-    milestones: list[Fraction] = Field(default_factory=lambda: [0.8, 0.9])
-    """Points of the run where the learning rate drops: increasing fractions of all samples."""
-    ratios: list[Fraction] = Field(default_factory=lambda: [0.316, 0.1])
-    """Learning rate after each milestone, as a fraction of the peak."""
-
-
-Schedule = Annotated[
-    Union[ConstantSchedule, LinearSchedule, CosineSchedule, WsdSchedule, MultiStepSchedule],
-    Field(discriminator="type"),
-]
 
 
 @section

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from megatron_ko.config.fields import Flag, NonNegativeInt, PositiveInt
 from megatron_ko.config.fp8 import Fp8
 from megatron_ko.config.loading import problem_of
-from megatron_ko.config.training import ModelConfig, head_size
+from megatron_ko.config.model import ModelConfig, head_size
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json, sha256_text
 from megatron_ko.formats.checksums import FileFacts, hash_file, read_facts

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from megatron_ko.config.loading import problem_of
-from megatron_ko.config.training import ModelConfig
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json
 from megatron_ko.formats.hf_families import FAMILIES, FIXED, REFUSED, UNSUPPORTED, Family

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from megatron_ko.config.training import ModelConfig, head_size
+from megatron_ko.config.model import ModelConfig, head_size
 
 UNSUPPORTED = "unsupported-setting"
 Refusal = tuple[str, str, str]

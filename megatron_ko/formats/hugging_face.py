@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from megatron_ko.config.training import ModelConfig
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.formats.checkpoint_folder import MARKER
 from megatron_ko.formats.hf_config import read_config
 from megatron_ko.formats.tokenizer_folder import MARKER as TOKENIZER_MARKER

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from megatron_ko.config.loading import Loaded, Rule, load
-from megatron_ko.config.training import Config, ModelConfig, head_size
+from megatron_ko.config.model import ModelConfig, head_size
+from megatron_ko.config.training import Config
 from megatron_ko.config.yaml_tree import COMMAND_LINE, Keys, NoneWord, Tree, format_value
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.formats.checkpoint_folder import MARKER

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from megatron_ko.config.model import ModelConfig, has_gate, head_size
 from megatron_ko.config.recompute import FullRecompute, SelectiveRecompute
-from megatron_ko.config.training import ModelConfig, ParallelConfig, has_gate, head_size
+from megatron_ko.config.training import ParallelConfig
 from megatron_ko.planning.weights import axis_sizes
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from megatron_ko.config.training import AdapterConfig, ModelConfig, ParallelConfig
+from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.training import AdapterConfig, ParallelConfig
 from megatron_ko.planning.weights import TABLE, Weight, axis_sizes
 
 LAYERS = "decoder.layers."

@@ -12,21 +12,16 @@ import math
 from collections.abc import Iterator, Sequence
 
 from megatron_ko.config.loading import Rule
+from megatron_ko.config.model import ModelConfig, head_size, rotated_size
+from megatron_ko.config.optimizer import MultiStepSchedule, OptimizerConfig, Schedule, WsdSchedule
 from megatron_ko.config.training import (
     CheckpointConfig,
     DataConfig,
-    ModelConfig,
-    MultiStepSchedule,
-    OptimizerConfig,
     ParallelConfig,
     ReportingConfig,
     RunConfig,
-    Schedule,
     StageConfig,
     TrainingConfig,
-    WsdSchedule,
-    head_size,
-    rotated_size,
 )
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning import stages

@@ -6,16 +6,10 @@ from collections.abc import Iterator
 
 from megatron_ko.config.fp8 import uses_fp8
 from megatron_ko.config.loading import Rule
+from megatron_ko.config.model import ModelConfig, has_gate
 from megatron_ko.config.recompute import SelectiveRecompute
 from megatron_ko.config.speed import SpeedConfig
-from megatron_ko.config.training import (
-    LoraConfig,
-    ModelConfig,
-    ParallelConfig,
-    PrecisionConfig,
-    StageConfig,
-    has_gate,
-)
+from megatron_ko.config.training import LoraConfig, ParallelConfig, PrecisionConfig, StageConfig
 
 Problems = Iterator[tuple[str, str]]
 

@@ -6,7 +6,7 @@ Model FLOPs: forward and backward pass, half of full attention because of causal
 
 from __future__ import annotations
 
-from megatron_ko.config.training import ModelConfig
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.planning.weights import axis_sizes, multiplies, stage_entries
 
 # Peaks of dense matrix products (no sparsity) in TFLOP/s, from NVIDIA's data sheets.

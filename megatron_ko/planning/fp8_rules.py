@@ -13,14 +13,13 @@ from typing import Literal
 
 from megatron_ko.config.fp8 import DelayedFp8, Fp8, bf16_layers, gathers_parameters, uses_fp8
 from megatron_ko.config.loading import Rule
+from megatron_ko.config.model import ModelConfig, head_size
 from megatron_ko.config.training import (
     CheckpointConfig,
-    ModelConfig,
     ParallelConfig,
     PrecisionConfig,
     RunConfig,
     TrainingConfig,
-    head_size,
 )
 from megatron_ko.errors import CheckpointError, Problem
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from megatron_ko.config.fp8 import uses_fp8
 from megatron_ko.config.loading import Rule
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.training import (
     AdapterConfig,
     CheckpointConfig,
     LoraConfig,
-    ModelConfig,
     PrecisionConfig,
     StageConfig,
     TrainingConfig,

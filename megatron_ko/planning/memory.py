@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.recompute import NoRecompute
-from megatron_ko.config.training import AdapterConfig, ModelConfig, ParallelConfig
+from megatron_ko.config.training import AdapterConfig, ParallelConfig
 from megatron_ko.planning.activations import StageShape, TrainedLayer, peak_bytes
 from megatron_ko.planning.adapters import adapted_weights, adapter_parameters, module_of
 from megatron_ko.planning.pipeline import chunks_in_flight, chunks_of_stage

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from megatron_ko.config.loading import Rule
+from megatron_ko.config.optimizer import MuonConfig, Optimizer
 from megatron_ko.config.speed import SpeedConfig
-from megatron_ko.config.training import Config, LoraConfig, MuonConfig, Optimizer, StageConfig
+from megatron_ko.config.training import Config, LoraConfig, StageConfig
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.planning.megatron_version import missing_for

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from megatron_ko.config.loading import Rule
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.packing import FillInTheMiddleConfig
-from megatron_ko.config.training import DataConfig, ModelConfig, TrainingConfig
+from megatron_ko.config.training import DataConfig, TrainingConfig
 from megatron_ko.files import read_json
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.formats.tokenizer_json import tokens_in

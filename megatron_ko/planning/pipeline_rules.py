@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from megatron_ko.config.loading import Rule
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.recompute import FullRecompute, SelectiveRecompute
-from megatron_ko.config.training import ModelConfig, ParallelConfig, PrecisionConfig, TrainingConfig
+from megatron_ko.config.training import ParallelConfig, PrecisionConfig, TrainingConfig
 from megatron_ko.planning.pipeline import is_virtual, stage_sizes
 
 Problems = Iterator[tuple[str, str]]

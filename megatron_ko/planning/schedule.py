@@ -12,7 +12,7 @@ from __future__ import annotations
 import bisect
 import math
 
-from megatron_ko.config.training import (
+from megatron_ko.config.optimizer import (
     ConstantSchedule,
     CosineSchedule,
     LinearSchedule,

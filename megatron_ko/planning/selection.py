@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from megatron_ko.config.training import ModelConfig
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.trains import TrainsConfig, numbers_of
 from megatron_ko.planning.weights import Entry, Weight, input_weight, output_weight, stage_entries
 

@@ -12,13 +12,13 @@ from functools import wraps
 from typing import Any, NoReturn
 
 from megatron_ko.config.fields import INT32_MAX
+from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.optimizer import Schedule
 from megatron_ko.config.training import (
     AdapterConfig,
     Config,
     DataConfig,
     LoraConfig,
-    ModelConfig,
-    Schedule,
     StageConfig,
     TrainingConfig,
 )

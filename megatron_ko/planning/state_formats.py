@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from megatron_ko.config.fp8 import DelayedFp8, NoFp8, bf16_layers, gathers_parameters, uses_fp8
-from megatron_ko.config.training import Config, ModelConfig, ParallelConfig
+from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.training import Config, ParallelConfig
 from megatron_ko.planning.speed import switches_of
 from megatron_ko.planning.weights import Entry, axis_sizes, multiplies
 

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from megatron_ko.config.training import ModelConfig, has_gate, head_size
+from megatron_ko.config.model import ModelConfig, has_gate, head_size
 
 Axis = Literal["vocab", "hidden", "q", "kv", "ffn", "head"]
 Join = Literal["copy", "groups", "stack"]

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from megatron_ko.config.training import ModelConfig
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.planning.selection import Ranges, Selection
+from megatron_ko.training.local_weights import local_weights
 from megatron_ko.training.lora import factors_of
-from megatron_ko.training.model import local_weights
 from megatron_ko.training.optimizer import distributed_optimizers, prime, shard_of
 
 # megatron-core pads the parameters of a rank to a multiple of this number on each data-parallel rank.

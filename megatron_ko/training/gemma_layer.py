@@ -13,7 +13,7 @@ import torch
 from megatron.core.transformer.transformer_layer import TransformerLayer
 from torch import Tensor, nn
 
-from megatron_ko.config.training import ModelConfig
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.training.attention import CausalAttention
 
 

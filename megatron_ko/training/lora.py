@@ -19,7 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from megatron_ko.config.training import ModelConfig
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.planning.adapters import (
     FACTORS,
     adapted_weights,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from megatron_ko.config.training import MuonConfig
+from megatron_ko.config.optimizer import MuonConfig
 
 _MODES = {"gather": "duplicated", "distribute": "distributed", "blockwise": "blockwise"}
 

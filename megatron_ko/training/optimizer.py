@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from megatron_ko.config.fp8 import Fp8, NoFp8
-from megatron_ko.config.training import MuonConfig, OptimizerConfig
+from megatron_ko.config.optimizer import MuonConfig, OptimizerConfig
 from megatron_ko.planning.speed import Switches
 from megatron_ko.training.chunks import chunks_of
 from megatron_ko.training.engine import use_adam

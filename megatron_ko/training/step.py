@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from megatron_ko.config.training import OptimizerConfig, PrecisionConfig, TrainingConfig
+from megatron_ko.config.optimizer import OptimizerConfig
+from megatron_ko.config.training import PrecisionConfig, TrainingConfig
 from megatron_ko.planning.speed import Switches
 from megatron_ko.training.chunks import chunks_of, deal_batches
 from megatron_ko.training.data import Batch

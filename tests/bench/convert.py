@@ -84,7 +84,7 @@ def write_source(folder: Path, billions: float) -> int:
 
     from checkpoint_tools.formats import hf
     from checkpoint_tools.formats.store import Store
-    from megatron_ko.config.training import ModelConfig
+    from megatron_ko.config.model import ModelConfig
 
     a_layer = HIDDEN * (HIDDEN * 2 + 2 * HIDDEN * GROUPS // HEADS + 3 * FFN)
     layers = max(1, round((billions * 1e9 - 2 * HIDDEN * VOCAB) / a_layer))

@@ -23,8 +23,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.recompute import FullRecompute, SelectiveRecompute
-from megatron_ko.config.training import LoraConfig, ModelConfig, ParallelConfig, PrecisionConfig
+from megatron_ko.config.training import LoraConfig, ParallelConfig, PrecisionConfig
 from megatron_ko.config.trains import TrainsConfig
 from megatron_ko.planning.memory import Device, stage_memories
 from megatron_ko.planning.selection import Selection

@@ -17,14 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from megatron_ko.config.training import (
-    ModelConfig,
-    OptimizerConfig,
-    ParallelConfig,
-    PrecisionConfig,
-    RunConfig,
-    TrainingConfig,
-)
+from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.optimizer import OptimizerConfig
+from megatron_ko.config.training import ParallelConfig, PrecisionConfig, RunConfig, TrainingConfig
 
 VOCAB, LENGTH, MICRO_BATCH, MICRO_BATCHES = 8192, 512, 2, 2
 MODEL = ModelConfig(

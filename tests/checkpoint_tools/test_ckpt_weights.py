@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from megatron_ko.config.training import ModelConfig
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.planning.weights import (
     axis_sizes,
     entries,

@@ -14,7 +14,7 @@ import pytest
 
 from checkpoint_tools.formats.hf_config import exported_family
 from checkpoint_tools.options import ToHf
-from megatron_ko.config.training import ModelConfig, RopeConfig
+from megatron_ko.config.model import ModelConfig, RopeConfig
 from megatron_ko.errors import CheckpointError
 from megatron_ko.formats.hf_config import read_config
 from megatron_ko.formats.hf_families import FAMILIES, REFUSED, Family, family_for

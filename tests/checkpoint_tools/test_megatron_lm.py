@@ -204,7 +204,7 @@ def test_arguments_become_the_fields_of_the_model():
 def test_the_scaling_of_positions_is_that_of_megatron_core():
     from megatron.core.models.common.embeddings.rotary_pos_embedding import RotaryEmbedding
 
-    from megatron_ko.config.training import Llama3RopeScaling
+    from megatron_ko.config.model import Llama3RopeScaling
     from megatron_ko.training.model import llama3_frequencies
 
     keywords = {

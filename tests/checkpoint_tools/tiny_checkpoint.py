@@ -9,7 +9,7 @@ from torch import Tensor
 
 from checkpoint_tools.formats import mcore
 from checkpoint_tools.formats.store import Store
-from megatron_ko.config.training import ModelConfig
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.formats.tokenizer_folder import read_tokenizer_folder
 from tests.tiny_data import write_tiny_data
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.speed import SpeedConfig
-from megatron_ko.config.training import Config, ModelConfig, ParallelConfig, PrecisionConfig
+from megatron_ko.config.training import Config, ParallelConfig, PrecisionConfig
 from megatron_ko.planning.speed import decide, switches_of
 
 Layers = Literal["own", "engine"]

@@ -7,14 +7,9 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from megatron_ko.config.training import (
-    ModelConfig,
-    OptimizerConfig,
-    ParallelConfig,
-    PrecisionConfig,
-    RunConfig,
-    TrainingConfig,
-)
+from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.optimizer import OptimizerConfig
+from megatron_ko.config.training import ParallelConfig, PrecisionConfig, RunConfig, TrainingConfig
 from tests.gpu.building import Layers, build_with
 
 ADAM = OptimizerConfig(learning_rate=1e-3)

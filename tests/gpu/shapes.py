@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from megatron_ko.config.training import ModelConfig, ParallelConfig
+from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.training import ParallelConfig
 from megatron_ko.planning.memory import stage_memories
 from megatron_ko.planning.weights import padded_vocab_size
 

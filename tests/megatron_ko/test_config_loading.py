@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from megatron_ko.config.loading import Rule, load, to_yaml
-from megatron_ko.config.training import Config, CosineSchedule, WsdSchedule
+from megatron_ko.config.optimizer import CosineSchedule, WsdSchedule
+from megatron_ko.config.training import Config
 from megatron_ko.config.yaml_tree import MAX_DEPTH, MAX_FILE_BYTES
 from megatron_ko.errors import ConfigError, Problem
 

@@ -15,7 +15,6 @@ import pytest
 import torch
 
 from megatron_ko.training.metrics import peak_of
-from megatron_ko.training.model import _draw
 from megatron_ko.training.optimizer import prime
 from tests import ranks
 from tests.test_layers import ROOT
@@ -31,15 +30,15 @@ sys.exit(launch.run_ranks(1, sleeping_rank.sleep, "spawn"))
 def test_initial_weights_do_not_depend_on_the_device():
     """A GPU's generator draws other numbers, so the CPU's draws for every device; ``meta`` stands for one here."""
 
-    def draw(device: str) -> torch.Tensor:
+    def drawn_on(device: str) -> torch.Tensor:
         data = torch.empty(8, 4, device=device)
         part = SimpleNamespace(
             key="w", global_shape=(2, 16, 4), global_offset=(1, 8, 0), prepend_axis_num=1, data=data
         )
-        return _draw(part, 0.02, seed=1, rows=14)
+        return draw(part, 0.02, seed=1, rows=14)
 
-    assert draw("meta").device.type == "cpu"
-    assert torch.equal(draw("meta"), draw("cpu"))
+    assert drawn_on("meta").device.type == "cpu"
+    assert torch.equal(drawn_on("meta"), drawn_on("cpu"))
 
 
 def test_the_step_of_adam_is_on_the_device_of_its_parameter():

@@ -9,7 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from megatron_ko.config.training import LoraConfig, ModelConfig, PrecisionConfig
+from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.training import LoraConfig, PrecisionConfig
 from megatron_ko.errors import ConfigError
 from megatron_ko.planning import family_rules
 from megatron_ko.preflight import preflight

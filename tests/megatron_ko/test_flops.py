@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from megatron_ko.config.training import ModelConfig, head_size
+from megatron_ko.config.model import ModelConfig, head_size
 from megatron_ko.planning.flops import flops_per_token
 from megatron_ko.planning.weights import parameter_count
 

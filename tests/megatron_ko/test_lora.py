@@ -21,7 +21,8 @@ from checkpoint_tools import verify
 from checkpoint_tools.__main__ import main as checkpoint_tool
 from checkpoint_tools.formats import hf, lora, mcore, torch_dist
 from checkpoint_tools.formats.store import Store
-from megatron_ko.config.training import LoraConfig, ModelConfig, ParallelConfig, PrecisionConfig, RunConfig
+from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.training import LoraConfig, ParallelConfig, PrecisionConfig, RunConfig
 from megatron_ko.errors import CheckpointError, ConfigError, UserError
 from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint
 from megatron_ko.formats.run_folder import INITIAL_WEIGHTS, checkpoint_folder, newest_checkpoint
@@ -177,7 +178,7 @@ def test_a_rank_has_gradients_and_fp32_masters_of_its_adapters_only(tmp_path):
 
 
 def _count_trained(rank: int, init_method: str, folder: str, settings: LoraConfig) -> Any:
-    from megatron_ko.config.training import OptimizerConfig
+    from megatron_ko.config.optimizer import OptimizerConfig
     from megatron_ko.training import checkpoint, distributed, lora, model, step
 
     base, parallel, precision = (
@@ -391,8 +392,9 @@ def test_the_example_is_a_run(finished, tmp_path):
         f"data.manifest={folder / 'data' / 'manifest.json'}", "training.sequence_length=64",
     ]  # fmt: skip
     checked = preflight([str(ROOT / "examples" / "lora" / "train.yaml")], changes, 2)
-    assert checked.lora is not None
-    assert (checked.lora.rank, checked.lora.alpha) == (8, 16)
+    adapters = checked.lora_of(checked.plan.stages_from(0)[0][0])
+    assert adapters is not None
+    assert (adapters.rank, adapters.alpha) == (8, 16)
 
 
 def test_targets_are_weights_in_the_order_of_the_forward_pass():

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from megatron_ko.config.model import head_size
 from megatron_ko.config.recompute import FullRecompute
-from megatron_ko.config.training import LoraConfig, ParallelConfig, head_size
+from megatron_ko.config.training import LoraConfig, ParallelConfig
 from megatron_ko.config.trains import TrainsConfig
 from megatron_ko.planning.memory import RankMemory, parameters_of_stage, stage_memories
 from megatron_ko.planning.selection import Selection

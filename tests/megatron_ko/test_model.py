@@ -9,14 +9,8 @@ import math
 import pytest
 import torch
 
-from megatron_ko.config.training import (
-    Llama3RopeScaling,
-    ModelConfig,
-    ParallelConfig,
-    PrecisionConfig,
-    RopeConfig,
-    RunConfig,
-)
+from megatron_ko.config.model import Llama3RopeScaling, ModelConfig, RopeConfig
+from megatron_ko.config.training import ParallelConfig, PrecisionConfig, RunConfig
 from megatron_ko.planning.weights import entries
 from tests import ranks
 
@@ -127,17 +121,17 @@ def test_padding_rows_change_neither_loss_nor_gradients(tensor):
 # --- initial weights ---------------------------------------------------------------------------------------
 
 
-def _sharded_parts(gpt, model: ModelConfig) -> list:
-    from megatron_ko.training.model import _parts, _stored_weights
+def _shardedparts_of(gpt, model: ModelConfig) -> list:
+    from megatron_ko.training.local_weights import parts_of, stored_weights
 
-    return [part for _, value in _stored_weights(gpt, model) for part in _parts(value)]
+    return [part for _, value in stored_weights(gpt, model) for part in parts_of(value)]
 
 
 def _weights(rank: int, init_method: str, parallel: ParallelConfig, size: int) -> dict[str, tuple]:
     _start(rank, init_method, parallel, size)
     return {
         f"{part.key}@{part.global_offset}": (part.global_offset, part.data.detach().clone())
-        for part in _sharded_parts(_gpt(MODEL, parallel), MODEL)
+        for part in _shardedparts_of(_gpt(MODEL, parallel), MODEL)
     }
 
 
@@ -298,7 +292,7 @@ def test_a_weight_that_the_table_does_not_list_is_an_error():
 
 def _undecayed(rank: int, init_method: str, model: ModelConfig) -> tuple[int, int]:
     """Numbers without and with weight decay in the optimizer's groups."""
-    from megatron_ko.config.training import OptimizerConfig
+    from megatron_ko.config.optimizer import OptimizerConfig
     from megatron_ko.training.model import wrap
     from megatron_ko.training.optimizer import build_optimizer
 

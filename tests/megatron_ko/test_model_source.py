@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from megatron_ko import plan
 from megatron_ko.config.loading import load, to_yaml, with_sources
-from megatron_ko.config.training import Config, head_size
+from megatron_ko.config.model import head_size
+from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError
 from megatron_ko.formats.hf_config import read_config
 from megatron_ko.formats.model_source import describe_source, load_training

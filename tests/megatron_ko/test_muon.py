@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.optimizer import MuonConfig
 from megatron_ko.config.schema import fields_of
-from megatron_ko.config.training import ModelConfig, MuonConfig, ParallelConfig, PrecisionConfig, RunConfig
+from megatron_ko.config.training import ParallelConfig, PrecisionConfig, RunConfig
 from megatron_ko.errors import CheckpointError, ConfigError
 from megatron_ko.formats.run_folder import checkpoint_folder
 from megatron_ko.planning import megatron_version, muon_rules

@@ -6,13 +6,9 @@ import dataclasses
 
 import pytest
 
-from megatron_ko.config.training import (
-    ModelConfig,
-    OptimizerConfig,
-    ParallelConfig,
-    PrecisionConfig,
-    RunConfig,
-)
+from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.optimizer import OptimizerConfig
+from megatron_ko.config.training import ParallelConfig, PrecisionConfig, RunConfig
 from tests import ranks
 
 MODEL = ModelConfig(

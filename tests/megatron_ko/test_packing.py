@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from megatron_ko.config.loading import load
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.packing import PackingConfig
-from megatron_ko.config.training import Config, ModelConfig, ParallelConfig, PrecisionConfig, RunConfig
+from megatron_ko.config.training import Config, ParallelConfig, PrecisionConfig, RunConfig
 from megatron_ko.errors import ConfigError
 from megatron_ko.formats.run_folder import checkpoint_folder
 from megatron_ko.planning.config_rules import layout_rules

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from megatron_ko.config.training import Config, ModelConfig
+from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.training import Config
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import write_json
 from megatron_ko.formats import run_folder

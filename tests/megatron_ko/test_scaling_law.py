@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from megatron_ko import plan
-from megatron_ko.config.training import ModelConfig
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.planning.scaling_law import at_flops, suggest
 from tests.tiny_run import write_tiny_run
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from megatron_ko.config.training import (
+from megatron_ko.config.optimizer import (
     ConstantSchedule,
     CosineSchedule,
     LinearSchedule,

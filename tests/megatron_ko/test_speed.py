@@ -11,16 +11,10 @@ import torch
 
 from megatron_ko.config.fp8 import BlockwiseFp8, DelayedFp8, Mxfp8, NoFp8, TensorwiseFp8
 from megatron_ko.config.loading import load
+from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.optimizer import OptimizerConfig
 from megatron_ko.config.speed import SpeedConfig
-from megatron_ko.config.training import (
-    Config,
-    ModelConfig,
-    OptimizerConfig,
-    ParallelConfig,
-    PrecisionConfig,
-    RunConfig,
-    TrainingConfig,
-)
+from megatron_ko.config.training import Config, ParallelConfig, PrecisionConfig, RunConfig, TrainingConfig
 from megatron_ko.errors import ConfigError
 from megatron_ko.planning import speed
 from megatron_ko.planning.config_rules import layout_rules

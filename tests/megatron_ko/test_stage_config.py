@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from megatron_ko.config.training import ModelConfig
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.trains import TrainsConfig
 from megatron_ko.errors import CheckpointError, ConfigError
 from megatron_ko.formats.checkpoint_folder import StageMark
