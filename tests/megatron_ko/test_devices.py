@@ -14,6 +14,7 @@ import psutil
 import pytest
 import torch
 
+from megatron_ko.training.local_weights import draw
 from megatron_ko.training.metrics import peak_of
 from megatron_ko.training.optimizer import prime
 from tests import ranks
