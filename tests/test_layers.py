@@ -226,8 +226,8 @@ def test_training_starts_light():
 TRAINING: tuple[tuple[str, ...], ...] = (
     ("stop", "bucket_gaps", "checkpoint_index", "cpu", "megatron_notes", "token_reading", "documents"),
     ("launch", "distributed", "window_samples"),
-    ("attention", "chunks", "vocabulary", "engine_attention", "muon"),
-    ("engine", "megatron_fields", "gemma_layer", "parallel_layer"),
+    ("attention", "chunks", "vocabulary", "engine_attention", "muon", "parallel_layer"),
+    ("engine", "megatron_fields", "gemma_layer"),
     ("local_weights", "lora", "optimizer", "data", "metrics"),
     ("model",),
     ("freezing", "losses", "partial_state", "skipping"),

@@ -26,7 +26,7 @@ def write_tiny_data(folder: Path | str, vocab_size: int = 1001, seed: int = 0) -
     random = np.random.default_rng(seed)
     (folder / "tokens").mkdir(parents=True, exist_ok=True)
     sets = [
-        _write_set(folder, name, split, _documents(random, DOCUMENTS[split], tokenizer))
+        write_set(folder, name, split, _documents(random, DOCUMENTS[split], tokenizer))
         for split in DOCUMENTS
         for name in DOMAINS
     ]
@@ -80,7 +80,9 @@ def _documents(random: np.random.Generator, count: int, tokenizer: TokenizerInfo
     return documents
 
 
-def _write_set(folder: Path, name: str, split: str, documents: list[np.ndarray]) -> dict:
+def write_set(
+    folder: Path, name: str, split: str, documents: list[np.ndarray], text_bytes: int | None = None
+) -> dict:
     """Writes token files in megatron-core's format; returns their entry of the manifest."""
     prefix = f"tokens/{name}_{split}"
     tokens = np.concatenate(documents)
@@ -93,7 +95,7 @@ def _write_set(folder: Path, name: str, split: str, documents: list[np.ndarray])
         "dtype": "uint16",
         "documents": len(documents),
         "tokens": len(tokens),
-        "text_bytes": len(tokens) * BYTES_PER_TOKEN,
+        "text_bytes": len(tokens) * BYTES_PER_TOKEN if text_bytes is None else text_bytes,
         "max_id": int(tokens.max()),
         "bin_bytes": tokens.nbytes,
         "idx_bytes": (folder / f"{prefix}.idx").stat().st_size,

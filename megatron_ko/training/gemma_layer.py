@@ -7,14 +7,15 @@ checkpoint and splits are otherwise those of megatron-core. Importing this modul
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from megatron.core.transformer.transformer_layer import TransformerLayer
 from torch import Tensor, nn
 
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.training.attention import CausalAttention
+from megatron_ko.training.parallel_layer import OwnLayer
 
 
 class ShiftedRMSNorm(nn.Module):
@@ -34,12 +35,8 @@ class ShiftedRMSNorm(nn.Module):
         return nn.functional.rms_norm(hidden.float(), weight.shape, weight, self.eps).type_as(hidden)
 
 
-class SandwichLayer(TransformerLayer):
+class SandwichLayer(OwnLayer):
     """A layer that norms the output of attention, and of the feed-forward layer, before it is added."""
-
-    input_layernorm: Any
-    pre_mlp_layernorm: Any
-    mlp: Any
 
     def __init__(self, config: Any, submodules: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, submodules, *args, **kwargs)
@@ -49,35 +46,12 @@ class SandwichLayer(TransformerLayer):
             for _ in range(2)
         )
 
-    def forward(
-        self,
-        hidden_states: Tensor,
-        attention_mask: Tensor | None = None,
-        context: Tensor | None = None,
-        rotary_pos_emb: Tensor | None = None,
-        packed_seq_params: Any = None,
-        **others: Any,
-    ) -> tuple[Tensor, Tensor | None]:
-        """Maps [sequence, batch, hidden] to the same shape, and returns ``context`` as it is."""
-        if used := sorted(name for name, value in others.items() if value is not None):
-            raise NotImplementedError(f"SandwichLayer supports no {', '.join(used)}")
-        attended, bias = self.self_attention(
-            self.input_layernorm(hidden_states),
-            attention_mask=attention_mask,
-            rotary_pos_emb=rotary_pos_emb,
-            packed_seq_params=packed_seq_params,
-        )
-        hidden = self._add(
-            self.self_attn_bda, self.attention_output_norm(_with(bias, attended)), hidden_states
-        )
+    def compute(self, hidden: Tensor, attend: Callable[[Tensor], tuple[Tensor, Tensor | None]]) -> Tensor:
+        attended, bias = attend(self.input_layernorm(hidden))
+        branch = self.attention_output_norm(_with(bias, attended))
+        hidden = self.add(self.self_attn_bda, (branch, None), hidden)
         passed, bias = self.mlp(self.pre_mlp_layernorm(hidden))
-        return self._add(self.mlp_bda, self.mlp_output_norm(_with(bias, passed)), hidden), context
-
-    def _add(self, bias_dropout_add: Any, branch: Tensor, residual: Tensor) -> Tensor:
-        if self.config.fp32_residual_connection:
-            residual = residual.float()
-        add = bias_dropout_add(self.training, self.config.bias_dropout_fusion)
-        return add((branch, None), residual, self.hidden_dropout)
+        return self.add(self.mlp_bda, (self.mlp_output_norm(_with(bias, passed)), None), hidden)
 
 
 def _with(bias: Tensor | None, output: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ imports megatron-core.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -34,11 +36,8 @@ class LayerNorm(nn.Module):
         return nn.functional.layer_norm(hidden, self.weight.shape, self.weight, self.bias, self.eps)
 
 
-class ParallelLayer(TransformerLayer):
-    """A layer without ``pre_mlp_layernorm`` gives the feed-forward layer what ``input_layernorm`` returns.
-
-    Transformer Engine has both norms inside its linear layers, and neither here: then both layers read x itself.
-    """
+class OwnLayer(TransformerLayer):
+    """A layer that computes its output by itself, from the modules of megatron-core's ``TransformerLayer``."""
 
     input_layernorm: Any
     pre_mlp_layernorm: Any
@@ -55,23 +54,36 @@ class ParallelLayer(TransformerLayer):
     ) -> tuple[Tensor, Tensor | None]:
         """Maps [sequence, batch, hidden] to the same shape, and returns ``context`` as it is."""
         if used := sorted(name for name, value in others.items() if value is not None):
-            raise NotImplementedError(f"ParallelLayer supports no {', '.join(used)}")
-        attention_input = self.input_layernorm(hidden_states)
-        shared = isinstance(self.pre_mlp_layernorm, IdentityOp)
-        mlp_input = attention_input if shared else self.pre_mlp_layernorm(hidden_states)
-        attended = self.self_attention(
-            attention_input,
+            raise NotImplementedError(f"{type(self).__name__} supports no {', '.join(used)}")
+        attend = partial(
+            self.self_attention,
             attention_mask=attention_mask,
             rotary_pos_emb=rotary_pos_emb,
             packed_seq_params=packed_seq_params,
         )
-        output = self._add(self.self_attn_bda, attended, hidden_states)
-        return self._add(self.mlp_bda, self.mlp(mlp_input), output), context
+        return self.compute(hidden_states, attend), context
 
-    def _add(
-        self, bias_dropout_add: Any, with_bias: tuple[Tensor, Tensor | None], residual: Tensor
-    ) -> Tensor:
+    def compute(self, hidden: Tensor, attend: Callable[[Tensor], tuple[Tensor, Tensor | None]]) -> Tensor:
+        """Maps [sequence, batch, hidden] to the same shape; ``attend`` returns the output of attention and its bias."""
+        raise NotImplementedError
+
+    def add(self, bias_dropout_add: Any, with_bias: tuple[Tensor, Tensor | None], residual: Tensor) -> Tensor:
+        """The residual plus a branch and its bias, by megatron-core's ``bias_dropout_add``."""
         if self.config.fp32_residual_connection:
             residual = residual.float()
         add = bias_dropout_add(self.training, self.config.bias_dropout_fusion)
         return add(with_bias, residual, self.hidden_dropout)
+
+
+class ParallelLayer(OwnLayer):
+    """A layer without ``pre_mlp_layernorm`` gives the feed-forward layer what ``input_layernorm`` returns.
+
+    Transformer Engine has both norms inside its linear layers, and neither here: then both layers read x itself.
+    """
+
+    def compute(self, hidden: Tensor, attend: Callable[[Tensor], tuple[Tensor, Tensor | None]]) -> Tensor:
+        attention_input = self.input_layernorm(hidden)
+        shared = isinstance(self.pre_mlp_layernorm, IdentityOp)
+        mlp_input = attention_input if shared else self.pre_mlp_layernorm(hidden)
+        output = self.add(self.self_attn_bda, attend(attention_input), hidden)
+        return self.add(self.mlp_bda, self.mlp(mlp_input), output)

@@ -17,7 +17,7 @@ from megatron_ko.files import write_json
 from megatron_ko.formats.manifest import read_manifest
 from megatron_ko.formats.tokenizer_folder import TokenizerInfo, write_tokenizer_folder
 from tests.gpu.shapes import ROOT
-from tests.tiny_data import SPECIAL, write_index
+from tests.tiny_data import SPECIAL, write_set
 
 MIXTURE = {"ko": 0.4, "en": 0.3, "code": 0.3}
 VALID_EVERY = 20
@@ -113,23 +113,7 @@ def _write_tokenizer(folder: Path) -> TokenizerInfo:
 def _write_set(
     folder: Path, name: str, split: str, documents: list[bytes], tokenizer: TokenizerInfo
 ) -> dict[str, Any]:
-    prefix = f"tokens/{name}_{split}"
     end = np.array([tokenizer.eos_id], np.uint16)
     texts = (np.frombuffer(text, np.uint8).astype(np.uint16) + len(SPECIAL) for text in documents)
     ids = [np.concatenate([text, end]) for text in texts]
-    tokens = np.concatenate(ids)
-    tokens.tofile(folder / f"{prefix}.bin")
-    write_index(folder / f"{prefix}.idx", [len(document) for document in ids])
-    return {
-        "name": name,
-        "split": split,
-        "prefix": prefix,
-        "dtype": "uint16",
-        "documents": len(documents),
-        "tokens": len(tokens),
-        "text_bytes": sum(map(len, documents)),
-        "max_id": int(tokens.max()),
-        "bin_bytes": tokens.nbytes,
-        "idx_bytes": (folder / f"{prefix}.idx").stat().st_size,
-        "sha256": {},
-    }
+    return write_set(folder, name, split, ids, text_bytes=sum(map(len, documents)))

@@ -23,6 +23,7 @@ from megatron_ko.formats.run_folder import INITIAL_WEIGHTS
 from megatron_ko.preflight import Preflight, preflight
 from tests import ranks
 from tests.checkpoint_tools.exaone import write_exaone
+from tests.run_records import records
 from tests.tiny_data import DOMAINS, write_tiny_data
 from tests.tiny_run import tiny_config
 
@@ -110,11 +111,6 @@ def start(config: str, overrides: list[str], count: int = 1) -> Preflight:
         checked = initial_weights.convert(checked)
         ranks.on_ranks(count, ranks._train, checked)
     return checked
-
-
-def records(run: Path, kind: str) -> list[dict]:
-    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
 
 
 def loss_of_transformers(base: Path, data: Path, name: str, length: int = 64) -> float:

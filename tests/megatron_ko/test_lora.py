@@ -30,15 +30,14 @@ from megatron_ko.planning.adapters import adapter_parameters, single_targets
 from megatron_ko.preflight import preflight
 from tests import ranks
 from tests.checkpoint_tools.test_lora_adapters import write_adapter
-from tests.megatron_ko.test_resume import curve, records, same_tensors
+from tests.megatron_ko.test_resume import same_tensors
+from tests.run_records import LOSS, assert_equal_curves, curve, records
 from tests.tiny_data import write_tiny_data
 from tests.tiny_run import tiny_config
 
 pytestmark = pytest.mark.ranks
 ROOT = Path(__file__).resolve().parents[2]
 STEPS, HALF = 4, 2
-LOSS, NORM = 1e-5, 2e-4
-"""Tolerances: of the loss, and of the gradient norm relative to its value."""
 MODELS: dict[str, dict[str, Any]] = {
     "biases": {"qkv_bias": True, "tied_embeddings": False},
     "tied": {"qkv_bias": False, "tied_embeddings": True},
@@ -82,13 +81,6 @@ def write_config(folder: Path, base: Path, model: str, **lora: Any) -> str:
     path = folder / "train.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     return str(path)
-
-
-def assert_equal_curves(actual: dict, expected: dict) -> None:
-    assert sorted(actual) == sorted(expected)
-    for step, (loss, norm) in expected.items():
-        assert actual[step][0] == pytest.approx(loss, abs=LOSS), f"loss of step {step}"
-        assert actual[step][1] == pytest.approx(norm, rel=NORM), f"gradient norm of step {step}"
 
 
 @pytest.fixture(scope="module")

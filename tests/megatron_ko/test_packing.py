@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from megatron_ko.preflight import preflight
 from megatron_ko.training.documents import STARTS, Documents, Packing, attend_flat, carry, document_starts
 from tests import ranks
 from tests.megatron_ko.test_resume import same_tensors
+from tests.run_records import records
 from tests.tiny_run import write_tiny_run
 
 EOD = 2
@@ -169,11 +169,6 @@ LAYOUTS = {
     "CP2 x TP2 with sequence parallel": (4, ["parallel.context=2", "parallel.tensor=2", "parallel.sequence=true"]),
     "CP2 x PP2": (4, ["parallel.context=2", "parallel.pipeline=2"]),
 }  # fmt: skip
-
-
-def records(folder: Path, kind: str) -> list[dict]:
-    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
 
 
 def curve(folder: Path) -> list[tuple[float, float]]:

@@ -22,8 +22,9 @@ from megatron_ko.preflight import preflight
 from tests import ranks
 from tests.megatron_ko.test_flops import shape
 from tests.megatron_ko.test_lora import write_base, write_config
-from tests.megatron_ko.test_resume import curve, records, same_tensors
+from tests.megatron_ko.test_resume import same_tensors
 from tests.megatron_ko.test_stages import write_stages
+from tests.run_records import LOSS, assert_equal_curves, curve, records
 from tests.tiny_data import write_tiny_data
 from tests.tiny_run import tiny_config, write_tiny_run
 
@@ -178,8 +179,6 @@ def test_the_plan_shows_layers_and_memory_of_each_stage(tmp_path):
 
 # --- training --------------------------------------------------------------------------------------------
 
-LOSS, NORM = 1e-5, 2e-4
-"""Tolerances: of the loss, and of the gradient norm relative to its value."""
 VIRTUAL = ["parallel.pipeline=2", "parallel.virtual_pipeline=2"]
 UNEVEN = ["parallel.pipeline=2", "parallel.first_stage_layers=3"]
 SELECTIVE = ["parallel.recompute={type: selective, modules: [norms, mlp]}"]
@@ -222,13 +221,6 @@ CASES = [
     for name in LAYOUTS
 ]
 TWENTY = ["training.steps=20", "checkpoint.every_steps=10", "evaluation.max_sequences=10"]
-
-
-def assert_equal_curves(actual: dict, expected: dict) -> None:
-    assert sorted(actual) == sorted(expected)
-    for step, (loss, norm) in expected.items():
-        assert actual[step][0] == pytest.approx(loss, abs=LOSS), f"loss of step {step}"
-        assert actual[step][1] == pytest.approx(norm, rel=NORM), f"gradient norm of step {step}"
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -16,6 +15,7 @@ import pytest
 from megatron_ko.formats.run_folder import checkpoint_folder, checkpoints_of
 from tests import ranks
 from tests.checkpoint_tensors import read_tensors
+from tests.run_records import curve, records
 from tests.tiny_run import write_tiny_run
 
 pytestmark = pytest.mark.ranks
@@ -23,15 +23,6 @@ STEPS, HALF = 6, 3
 SHORT = [f"training.steps={STEPS}", f"checkpoint.every_steps={HALF}", "evaluation.max_sequences=16"]
 TOLERANCE = {"fp32": 2e-4, "bf16": 2e-2}  # bf16 rounds every activation, and layouts sum in another order
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def records(folder: Path, kind: str) -> list[dict]:
-    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
-
-
-def curve(folder: Path) -> dict[int, tuple[float, float]]:
-    return {r["step"]: (r["loss"], r["gradient_norm"]) for r in records(folder, "train")}
 
 
 def assert_continues(actual: dict, expected: dict, dtype: str, resumed_at: int) -> None:

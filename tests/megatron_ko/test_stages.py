@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from megatron_ko.planning.run_plan import Plan
 from megatron_ko.preflight import preflight
 from tests import ranks
 from tests.checkpoint_tensors import read_tensors
+from tests.run_records import records
 from tests.tiny_data import write_tiny_data
 from tests.tiny_run import write_tiny_run
 
@@ -78,11 +78,6 @@ def write_stages(folder: Path, stages: list[dict] = STAGES) -> str:
     config["stages"] = stages
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     return str(path)
-
-
-def records(folder: Path, kind: str) -> list[dict]:
-    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
 
 
 def curve(folder: Path) -> list[tuple[float, float]]:

@@ -15,15 +15,11 @@ from megatron_ko.formats.run_folder import checkpoint_folder, checkpoints_of
 from megatron_ko.preflight import preflight
 from megatron_ko.training.launch import run_ranks
 from tests import ranks
+from tests.run_records import records
 from tests.tiny_run import write_tiny_run
 
 pytestmark = pytest.mark.ranks
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def records(run: Path, kind: str) -> list[dict]:
-    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
 
 
 def command(config: str, *arguments: str) -> subprocess.CompletedProcess:
