@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from checkpoint_tools.publishing.training_config import last_part
+from megatron_ko.config.loading import real_keys
 from megatron_ko.config.training import Config
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
@@ -128,7 +129,8 @@ def _config(content: dict[str, Any], missing: list[str]) -> Config | None:
     try:
         return TypeAdapter(Config).validate_python(content)
     except ValidationError as error:
-        fields = ", ".join(".".join(map(str, item["loc"])) for item in error.errors()[:3])
+        keys = [real_keys(item["loc"], content) for item in error.errors()[:3]]
+        fields = ", ".join(".".join(map(str, parts)) for parts in keys)
         missing.append(f"training configuration: another version of megatron_ko wrote it ({fields})")
         return None
 

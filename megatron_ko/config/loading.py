@@ -194,7 +194,7 @@ _RULES = {"unexpected_keyword_argument": "unknown_key", "value_error": "invalid_
 
 
 def _explain(root: Any, tree: Tree, item: Any) -> Problem:
-    keys = _real_keys(item["loc"], tree.data)
+    keys = real_keys(item["loc"], tree.data)
     path = ".".join(keys)
     kind, seen = item["type"], item["input"]
     if choice := explain_choice(root, item, keys, tree.data):
@@ -258,7 +258,7 @@ def _suggest(root: Any, loc: Sequence[str | int], name: str) -> str:
     return f"known: {', '.join(known)}"
 
 
-def _real_keys(loc: Sequence[str | int], data: Any) -> Keys:
+def real_keys(loc: Sequence[str | int], data: Any) -> Keys:
     """pydantic's location without the tags of unions, which it inserts once where a mapping has a ``type``."""
     keys: list[str] = []
     inserted = False
@@ -359,7 +359,7 @@ def _valid_part(root: Any, name: str, data: Any) -> Any:
             if len(unknown) != error.error_count():
                 return None
             for item in unknown:
-                keys = _real_keys(item["loc"], data)
+                keys = real_keys(item["loc"], data)
                 target = data
                 for key in keys[:-1]:
                     target = _child(target, key)

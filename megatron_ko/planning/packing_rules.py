@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from megatron_ko.config.loading import Rule
-from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.packing import FillInTheMiddleConfig
+from megatron_ko.config.speed import SpeedConfig
 from megatron_ko.config.training import DataConfig, TrainingConfig
 from megatron_ko.files import read_json
 from megatron_ko.formats.manifest import Manifest
@@ -61,23 +61,20 @@ def _sentinels_differ(data: DataConfig) -> Problems:
             yield path, f"{name!r} is also {SENTINELS[names.index(name)]}; name three different tokens"
 
 
-def _no_cuda_graphs_of_documents(data: DataConfig, model: ModelConfig) -> Problems:
-    if data.packing.attention != "within_documents":
-        return
-    for name in ("cuda_graph_impl", "enable_cuda_graph"):
-        if model.extra.get(name) not in (None, False, "none"):
-            yield (
-                f"model.extra.{name}",
-                f"{model.extra[name]!r} cannot be combined with data.packing.attention within_documents, whose boundaries differ "
-                "in each micro-batch; remove one of them",
-            )
+def _no_cuda_graphs_of_documents(data: DataConfig, speed: SpeedConfig) -> Problems:
+    if data.packing.attention == "within_documents" and speed.cuda_graphs != "none":
+        yield (
+            "speed.cuda_graphs",
+            f"{speed.cuda_graphs} cannot be combined with data.packing.attention within_documents, whose boundaries differ in each "
+            "micro-batch; remove one of them",
+        )
 
 
 PACKING_RULES = (
     Rule(("data",), _packing_needs_windows),
     Rule(("data",), _set_changes_need_stretches),
     Rule(("data",), _sentinels_differ),
-    Rule(("data", "model"), _no_cuda_graphs_of_documents),
+    Rule(("data", "speed"), _no_cuda_graphs_of_documents),
     Rule(("training", "data"), _stretches_divide_sequence),
     Rule(
         ("stages", "training", "schedule", "data"),

@@ -212,7 +212,8 @@ def measure(case: Case, device: Device, stage: int) -> int:
 
 
 def _build(case: Case, device: Device) -> Any:
-    from megatron_ko.planning.speed import Switches
+    from megatron_ko.config.speed import SpeedConfig
+    from megatron_ko.planning.speed import decide
     from megatron_ko.training import lora
     from megatron_ko.training.freezing import freeze
     from megatron_ko.training.model import build_gpt
@@ -224,7 +225,7 @@ def _build(case: Case, device: Device) -> Any:
         precision,
         vocab_size=case.model.vocab_size or 0,
         device=torch.device(device),
-        switches=Switches(),
+        switches=decide(SpeedConfig(layers="own"), device, precision.fp8),
     )
     if case.lora is not None:
         lora.attach(gpt, case.model, case.lora)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from megatron_ko.config.fp8 import DelayedFp8
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.training import LoraConfig, PrecisionConfig
 from megatron_ko.errors import ConfigError
@@ -129,8 +130,8 @@ def test_adapters_and_fp8_need_what_the_layers_have(changes, refuses):
     }
     model = ModelConfig(**shape, **changes)
     problems = [
-        *family_rules._lora_without_gate(model, LoraConfig(rank=2, alpha=4.0)),
-        *family_rules._plain_layers_with_fp8(model, PrecisionConfig(fp8="delayed")),
+        *family_rules._lora_without_gate(model, LoraConfig(rank=2, alpha=4.0), []),
+        *family_rules._plain_layers_with_fp8(model, PrecisionConfig(fp8=DelayedFp8(type="delayed"))),
     ]
     assert {path for path, _ in problems} == refuses
 

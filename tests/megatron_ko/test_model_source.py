@@ -226,7 +226,7 @@ def test_overrides_set_and_remove_it(tmp_path):
     ("content", "rule"),
     [
         (None, "missing-checkpoint"),
-        ({"model_type": "gpt_neox"}, "unsupported-model"),
+        ({"model_type": "gpt2"}, "unsupported-model"),
         ({k: v for k, v in LLAMA.items() if k != "hidden_size"}, "missing-key"),
         (MISTRAL, "sliding-window"),
     ],

@@ -240,8 +240,8 @@ def test_packing_in_the_order_of_megatron(tmp_path):
         (["data.packing.stretches=3"], "training.sequence_length", "stretches-divide-sequence"),
         (["data.fill_in_the_middle={rates: {ko: 1.0}, suffix_token: <s>, prefix_token: <s>}"],
          "data.fill_in_the_middle.suffix_token", "sentinels-differ"),
-        (["data.packing.attention=within_documents", "model.extra.cuda_graph_impl=local", "run.device=cuda"],
-         "model.extra.cuda_graph_impl", "no-cuda-graphs-of-documents"),
+        (["data.packing.attention=within_documents", "speed.cuda_graphs=layers", "run.device=cuda"],
+         "speed.cuda_graphs", "no-cuda-graphs-of-documents"),
     ],
 )  # fmt: skip
 def test_impossible_packing_is_refused(tmp_path, overrides, path, rule):
