@@ -23,8 +23,8 @@ from tests.gpu.shapes import FULL, ROOT, Card, Setting, find_card, layers_that_f
 H100 = Card("NVIDIA H100 80GB HBM3", 81559 / 1024, "580", (9, 0))
 
 
-def run(command: str, folder: Path) -> dict:
-    code = accept.main([command, "--output", str(folder), "--device", "cpu", "--tiny"])
+def run(command: str, folder: Path, *more: str) -> dict:
+    code = accept.main([command, "--output", str(folder), "--device", "cpu", "--tiny", *more])
     record = json.loads((folder / f"{command}.json").read_text(encoding="utf-8"))
     failed = {
         name: part.get("error") or [check for check in part["checks"] if not check["passed"]]
@@ -35,6 +35,14 @@ def run(command: str, folder: Path) -> dict:
     return record
 
 
+@pytest.mark.ranks
+@pytest.mark.any_core
+def test_a_comparison_and_a_measurement_run_tiny_on_the_cpu(tmp_path):
+    record = run("core", tmp_path, "--parts", "compare_devices", "speed_short")
+    assert list(record["parts"]) == ["compare_devices", "speed_short"] and record["tiny"]
+
+
+@pytest.mark.slow
 @pytest.mark.ranks
 def test_accept_core_runs_tiny_on_the_cpu(tmp_path):
     record = run("core", tmp_path)

@@ -58,7 +58,10 @@ def run(config: str, changes: list[str], count: int, at: int, in_rank: int = 0) 
     return codes[0]
 
 
-@pytest.mark.parametrize("layout", [[], ["parallel.pipeline=2"]], ids=["DP2", "PP2"])
+@pytest.mark.parametrize(
+    "layout",
+    [pytest.param([], id="DP2"), pytest.param(["parallel.pipeline=2"], id="PP2", marks=pytest.mark.slow)],
+)
 def test_metrics_equal_those_of_the_uninterrupted_run(tmp_path, layout):
     config = write_tiny_run(tmp_path)
     whole, cut = [*CHANGES, *layout, f"run.folder={tmp_path / 'whole'}"], [*CHANGES, *layout]
