@@ -17,6 +17,8 @@ from megatron_ko.config.fields import (
     section,
 )
 
+FamilyName = Literal["llama", "mistral", "qwen2", "qwen3", "exaone", "gpt_neox", "phi", "gemma2"]
+
 
 @section
 class ToHf:
@@ -28,7 +30,7 @@ class ToHf:
     """Hugging Face folder to write."""
     dtype: Literal["bf16", "fp32"] | None = None
     """Number format to write (default: that of the checkpoint)."""
-    family: Literal["llama", "mistral", "qwen2", "qwen3", "exaone", "gpt_neox", "phi", "gemma2"] | None = None
+    family: FamilyName | None = None
     """model_type of the export; it must express the model (default: the first of them that does)."""
     max_shard_gb: PositiveFloat = 5.0
     """Largest safetensors file in 10^9 bytes."""
@@ -136,7 +138,7 @@ class ExportLora:
     """Checkpoint of a LoRA run, or its run folder (the newest complete checkpoint)."""
     dst: FilePath
     """Folder to write."""
-    family: Literal["llama", "mistral", "qwen2", "qwen3", "exaone", "gpt_neox", "phi", "gemma2"] | None = None
+    family: FamilyName | None = None
     """model_type of the base, for the names of its modules; it must express the model (default: the first that does)."""
     base_name: Annotated[str, Field(min_length=1)] | None = None
     """Name or folder of the base on Hugging Face (default: checkpoint.initial_weights of the run, if it was such a folder)."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from checkpoint_tools.publishing.training_config import last_part
-from megatron_ko.config.loading import real_keys
+from megatron_ko.config.loading import read_recorded, real_keys
 from megatron_ko.config.training import Config
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
@@ -127,7 +127,7 @@ def _known(what: str, missing: list[str], read: Callable[[], T], without: T) -> 
 
 def _config(content: dict[str, Any], missing: list[str]) -> Config | None:
     try:
-        return TypeAdapter(Config).validate_python(content)
+        return read_recorded(Config, content)
     except ValidationError as error:
         keys = [real_keys(item["loc"], content) for item in error.errors()[:3]]
         fields = ", ".join(".".join(map(str, parts)) for parts in keys)

@@ -126,6 +126,12 @@ def spell_out_types(kind: Any, data: Any) -> Any:
     return result
 
 
+def read_recorded(root: type[C], content: Any) -> C:
+    """The configuration that a checkpoint recorded, in the spelling of today or an earlier one. Raises pydantic's
+    ValidationError."""
+    return TypeAdapter(root).validate_python(spell_out_types(root, content))
+
+
 def to_yaml(config: Any) -> str:
     """The whole tree with its defaults, loadable again."""
     return yaml.dump(quote_none(config), Dumper=Dumper, sort_keys=False, allow_unicode=True)

@@ -10,6 +10,7 @@ from megatron_ko.config.model import ModelConfig, has_gate
 from megatron_ko.config.recompute import SelectiveRecompute
 from megatron_ko.config.speed import SpeedConfig
 from megatron_ko.config.training import LoraConfig, ParallelConfig, PrecisionConfig, StageConfig
+from megatron_ko.planning.stages import any_adapters
 
 Problems = Iterator[tuple[str, str]]
 
@@ -51,8 +52,7 @@ def _plain_layers_with_fp8(model: ModelConfig, precision: PrecisionConfig) -> Pr
 
 
 def _lora_without_gate(model: ModelConfig, lora: LoraConfig | None, stages: list[StageConfig]) -> Problems:
-    adapted = lora is not None or any(stage.lora for stage in stages)
-    if adapted and model.feed_forward != "swiglu":
+    if any_adapters(lora, stages) and model.feed_forward != "swiglu":
         yield (
             "lora",
             f"adapters are supported with model.feed_forward swiglu only, but it is {model.feed_forward}; remove the section "

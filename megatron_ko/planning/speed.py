@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from megatron_ko.config.fp8 import Fp8, uses_fp8
+from megatron_ko.config.fp8 import Fp8, gathers_parameters, uses_fp8
 from megatron_ko.config.loading import Rule
 from megatron_ko.config.speed import SpeedConfig
 from megatron_ko.config.training import (
@@ -59,7 +59,7 @@ def switches_of(config: Config) -> Switches:
         config.speed,
         config.run.device,
         config.precision.fp8,
-        own_layers=any_adapters(config) or needs_plain_layers(config.model) is not None,
+        own_layers=any_adapters(config.lora, config.stages) or needs_plain_layers(config.model) is not None,
         sharded_state=config.optimizer.type != "muon",
     )
 
@@ -151,7 +151,7 @@ def _needs_gpu(run: RunConfig, speed: SpeedConfig) -> Problems:
 def _needs_engine_layers(
     speed: SpeedConfig, precision: PrecisionConfig, lora: LoraConfig | None, stages: list[StageConfig]
 ) -> Problems:
-    adapted = lora is not None or any(stage.lora for stage in stages)
+    adapted = any_adapters(lora, stages)
     own = speed.layers == "own" or adapted
     if adapted and speed.layers == "engine":
         yield "speed.layers", "engine: adapters need own layers; set it to own, or remove the section lora"
@@ -239,13 +239,12 @@ def _one_stage(speed: SpeedConfig, precision: PrecisionConfig, stages: list[Stag
     """What cannot be carried over a boundary between stages, where weights and optimizer state move."""
     if not stages:
         return
-    gathered = getattr(precision.fp8, "parameter_gather", False)
     for path, value in (
         ("speed.precision_aware_adam", speed.precision_aware_adam),
         ("speed.offload_optimizer", speed.offload_optimizer),
         ("speed.overlap_tensor_parallel", speed.overlap_tensor_parallel),
         ("speed.cuda_graphs", speed.cuda_graphs != "none" and speed.cuda_graphs),
-        ("precision.fp8.parameter_gather", gathered),
+        ("precision.fp8.parameter_gather", gathers_parameters(precision.fp8)),
     ):
         if value:
             shown = "true" if value is True else value

@@ -89,9 +89,9 @@ def stages_of(config: Config) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def any_adapters(config: Config) -> bool:
-    """Whether the run trains adapters, in all of it or in a stage."""
-    return config.lora is not None or any(stage.lora for stage in config.stages)
+def any_adapters(lora: LoraConfig | None, stages: list[StageConfig]) -> bool:
+    """Whether a run trains adapters, in all of it or in a stage."""
+    return lora is not None or any(stage.lora for stage in stages)
 
 
 def _config_of(config: Config, stage: StageConfig) -> Config:
@@ -224,9 +224,6 @@ def in_each_stage(check: Callable[..., Problems], needs: tuple[str, ...]) -> Cal
 
 # --- resuming --------------------------------------------------------------------------------------------
 
-_DEFAULTS = dataclasses.asdict(StageConfig(name="any"))
-"""Fields that a stage in a checkpoint of an earlier version lacks."""
-
 
 def check_same_stages(start: Checkpoint, now: Config) -> None:
     """Raises CheckpointError unless a run with the stages of ``now`` can continue from the checkpoint.
@@ -262,7 +259,10 @@ def check_same_stages(start: Checkpoint, now: Config) -> None:
             f"the checkpoint is in stage {mark.number} ({mark.name}), which is missing",
             "stage-removed",
         )
-    before = [{**_DEFAULTS, **stage} for stage in before]
+    defaults = dataclasses.asdict(
+        StageConfig(name="any")
+    )  # of fields that a checkpoint of an earlier version lacks
+    before = [{**defaults, **stage} for stage in before]
     for number in range(mark.number):
         if before[number] != dataclasses.asdict(now.stages[number]):
             refuse(

@@ -8,9 +8,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 
-from pydantic import TypeAdapter
-
-from megatron_ko.config.loading import spell_out_types
+from megatron_ko.config.loading import read_recorded
 from megatron_ko.config.training import Config
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.planning.fp8_rules import change_of
@@ -65,7 +63,7 @@ def restore(start: Checkpoint, trainee: Trainee, checked: Preflight, device: str
     before, now = start.config or {}, dataclasses.asdict(checked.config)
     if start.stage is not None:  # compares the stage's own values, whether it gives them or the sections do
         number = start.stage.number
-        loaded = TypeAdapter(Config).validate_python(spell_out_types(Config, before))
+        loaded = read_recorded(Config, before)
         before = dataclasses.asdict(stages_of(loaded)[number].config)
         now = dataclasses.asdict(stages_of(checked.config)[number].config)
     data.warn_if_order_changes(before, now, data_is_compared=start.data is not None)
