@@ -326,10 +326,11 @@ class Merge:
 
 @section
 class Verify:
-    """Reads every file of a checkpoint and compares its checksum with the one that was written."""
+    """Reads every file of a checkpoint or export and compares its checksum with the one that was written; compares a model that
+    operations made with their record (operations.json)."""
 
     src: FilePath
-    """Checkpoint folder, or run folder (all of its complete checkpoints)."""
+    """Checkpoint folder, run folder (all of its complete checkpoints), or Hugging Face folder that mko checkpoint wrote."""
 
 
 @section
@@ -372,7 +373,9 @@ OPERATIONS = {
     "compare": Operation(Compare, "compare two models by weights and logits", ("a", "b")),
     "average": Operation(Average, "average the weights of the last checkpoints of a run"),
     "merge": Operation(Merge, "combine the weights of models of one shape (mean, SLERP, TIES, DARE)"),
-    "verify": Operation(Verify, "check that the files of a checkpoint are what was written", ("src",)),
+    "verify": Operation(
+        Verify, "check that the files of a checkpoint or export are what was written", ("src",)
+    ),
     "push": Operation(Push, "upload an export to the Hugging Face hub", ("folder", "repo")),
     "expand-vocab": Operation(ExpandVocab, "add rows for the tokens of a larger tokenizer"),
     "prune-vocab": Operation(PruneVocab, "keep only the rows of the ids that a pruned tokenizer keeps"),
