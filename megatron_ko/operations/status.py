@@ -67,6 +67,8 @@ class State:
     @property
     def word(self) -> str:
         """``done``, ``running``, ``waiting``, ``stopping``, ``stopped``, ``failed``, ``silent`` or ``not started``."""
+        if self.history and self.history[-1].get("requeued") and not self.stop_requested:
+            return "waiting"
         alive = self.job is not None and self.job.state in ("RUNNING", "COMPLETING")
         beats = self.silent_s is not None and self.silent_s < SILENT_S and not self.ended
         if alive or (beats and (self.jobs is None or not self.submission)):
