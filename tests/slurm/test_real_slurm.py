@@ -38,7 +38,11 @@ def test_a_submitted_run_saves_when_it_is_asked_to_and_continues_like_one_that_n
     capsys.readouterr()
     assert status.main([str(run.folder)]) == 0
     shown = capsys.readouterr().out
-    assert "exit code 75" in shown and "waiting" in shown and all(width_of(line) <= 80 for line in shown.splitlines()), shown
+    assert (
+        "exit code 75" in shown
+        and "waiting" in shown
+        and all(width_of(line) <= 80 for line in shown.splitlines())
+    ), shown
     run.wait_for_end()
     [first, last] = run.ends()
     assert (first["code"], first["requeued"], last["code"]) == (75, True, 0)
