@@ -58,7 +58,6 @@ class Cluster:
 
 
 NAMES = {name.upper(): name for name in Cluster.__dataclass_fields__ if name != "variables"}
-_NUMBERS = {"save_before_s", "gpus_per_node", "cpus_per_rank"}
 
 
 def find_cluster(given: str | None) -> Path:
@@ -94,7 +93,7 @@ def read_cluster(path: Path) -> Cluster:
         if problem := _problem_of_value(name, value):
             problems.append(Problem(f"{path}:{number}", name, *problem))
         elif name in NAMES:
-            values[NAMES[name]] = int(value) if NAMES[name] in _NUMBERS and value.isdecimal() else value
+            values[NAMES[name]] = value  # pydantic reads numbers
         elif value:
             values["variables"][name] = value
     try:
@@ -102,7 +101,7 @@ def read_cluster(path: Path) -> Cluster:
     except ValidationError as error:
         for item in error.errors(include_url=False):
             name = str(item["loc"][0]).upper()
-            message = f"{item['input']!r}: {item['msg'][0].lower() + item['msg'][1:]}; correct it"
+            message = f"{str(item['input'])[:60]!r}: {item['msg'][0].lower() + item['msg'][1:]}; correct it"
             problems.append(
                 Problem(f"{path}:{lines.get(name, 0)}", name, message, item["type"].replace("_", "-"))
             )
