@@ -78,7 +78,8 @@ def test_a_killed_rank_is_requeued_and_a_run_that_mko_stop_ends_is_not(slurm, tm
 
 @pytest.mark.slow
 def test_a_rank_that_hangs_is_killed_by_the_watchdog_after_it_wrote_its_stacks(slurm, tmp_path, monkeypatch):
-    run = Run(slurm, tmp_path, monkeypatch, 60, "--hang-s", "15")
+    # longer than the imports of a busy machine, and shorter than the time limit of a collective
+    run = Run(slurm, tmp_path, monkeypatch, 60, "run.timeout_s=600.0", "--hang-s", "60")
     run.wait_for_checkpoint()
     stop_process(run.ranks()[1])
     run.wait_for_requeue()
