@@ -39,10 +39,12 @@ _NUMBER = re.compile(r"^\d{4,}$")
 
 @dataclass(frozen=True)
 class Submission:
-    """How a job was submitted. ``jobs``: ids in Slurm, in the order of the chain. Times in seconds."""
+    """How a job was submitted. ``jobs``: ids in Slurm, in the order of the chain; ``others``: those of steps before and after
+    the training, by name. Times in seconds."""
 
     name: str
     jobs: list[str]
+    others: dict[str, str]
     nodes: int
     ranks_per_node: int
     gpus_per_node: int

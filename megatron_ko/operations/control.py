@@ -62,4 +62,7 @@ def checked_run(text: str) -> Path:
 def jobs_of_run(run: Path) -> list[str]:
     """Ids of the jobs of the last submission; empty for a run without Slurm."""
     folders = job_folders(run)
-    return read_submission(folders[-1]).jobs if folders else []
+    if not folders:
+        return []
+    submission = read_submission(folders[-1])
+    return [*submission.jobs, *submission.others.values()]

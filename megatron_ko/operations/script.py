@@ -1,4 +1,4 @@
-"""The batch script of a job, from the template ``job.sh``.
+"""The batch scripts: of a training job from the template ``job.sh``, of a step before or after it from ``step.sh``.
 
 Owns the place of every value in it. Values reach the shell quoted, and Slurm only in options whose alphabet ``cluster``
 bounds; the run folder reaches Slurm as an argument of its own.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from megatron_ko.errors import ConfigError
 from megatron_ko.operations.cluster import Cluster
 
 TEMPLATE = Path(__file__).resolve().parent / "job.sh"
+STEP_TEMPLATE = Path(__file__).resolve().parent / "step.sh"
 _PLACE = re.compile(r"@([A-Z_]+)@")
 
 
@@ -62,6 +64,32 @@ def render(cluster: Cluster, shape: Shape, run: Path, job: Path, working_folder:
         "HANG_S": str(shape.hang_s),
     }
     return _PLACE.sub(lambda match: values[match[1]], TEMPLATE.read_text(encoding="utf-8"))
+
+
+def render_step(
+    cluster: Cluster,
+    name: str,
+    tasks: int,
+    gpus: int,
+    working_folder: Path,
+    python: str,
+    program: Sequence[str],
+) -> str:
+    """The script of a step on one node, or with ``tasks`` above 0 in an array. ``program`` are the arguments of Python."""
+    shape = Shape(1, 1, gpus, cluster.time, 0, False)
+    options = [option for option in options_of(cluster, shape, name) if not option.startswith("--signal=")]
+    values = {
+        "DIRECTIVES": "\n".join(
+            f"#SBATCH {option}" for option in [*options, *([f"--array=0-{tasks - 1}"] if tasks else [])]
+        ),
+        "WORKING_FOLDER": shlex.quote(str(working_folder)),
+        "VARIABLES": "\n".join(_variables(cluster)),
+        "MODULES": "\n".join(f"module load {shlex.quote(name)}" for name in cluster.modules.split()),
+        "ONCE": _once(cluster),
+        "PYTHON": shlex.quote(python),
+        "PROGRAM": " ".join(map(shlex.quote, program)),
+    }
+    return _PLACE.sub(lambda match: values[match[1]], STEP_TEMPLATE.read_text(encoding="utf-8"))
 
 
 def options_of(cluster: Cluster, shape: Shape, name: str) -> list[str]:

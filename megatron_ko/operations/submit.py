@@ -32,11 +32,11 @@ from megatron_ko.formats.job_folder import (
     write_submission,
 )
 from megatron_ko.formats.model_source import load_training
-from megatron_ko.operations import code_copy, slurm_client
+from megatron_ko.operations import code_copy, pipeline_jobs, slurm_client
 from megatron_ko.operations.cluster import Cluster, find_cluster, read_cluster
 from megatron_ko.operations.script import Shape, job_name, render
 from megatron_ko.planning.config_rules import layout_rules
-from megatron_ko.preflight import Preflight, check_run
+from megatron_ko.preflight import check_run, plan_of
 from megatron_ko.wording import format_count
 
 MAX_NODES, MAX_RANKS_PER_NODE, MAX_CHAIN = 100_000, 1024, 100
@@ -87,6 +87,7 @@ def parser() -> cli.Parser:
         metavar="S",
         help=f"seconds without a sign of life after which ranks are killed (default: run.timeout_s + {START_S})",
     )
+    pipeline_jobs.add_options(made, bounded)
     add("--skip-preflight", action="store_true", help="start without checking the machines")
     add(
         "--cluster",
@@ -121,12 +122,18 @@ def _main(given: argparse.Namespace) -> int:
     loaded = load_training(*cli.split(given.config), layout_rules(world_size))
     run = Path(loaded.config.run.folder).expanduser().absolute()
     check_owner(run)
-    checked = check_run(loaded, world_size)
-    _check_devices(checked, cluster, ranks)
-    if checked.is_finished:
-        print(checked.nothing_to_do())
-        return 0
-    hang_s = given.hang_s or int(checked.config.run.timeout_s) + START_S
+    config = loaded.config
+    _check_devices(config.run.device, cluster, ranks)
+    pipeline_jobs.check_options(given, config, cluster)
+    if given.data and not Path(config.data.manifest).expanduser().exists():
+        plan = plan_of(loaded, world_size)  # the job checks the rest once the data is there
+    else:
+        checked = check_run(loaded, world_size)
+        if checked.is_finished:
+            print(checked.nothing_to_do())
+            return 0
+        plan = checked.plan
+    hang_s = given.hang_s or int(config.run.timeout_s) + START_S
     shape = Shape(given.nodes, ranks, cluster.gpus_per_node, cluster.time, hang_s, not given.skip_preflight)
     python = cluster.python or (sys.executable if cluster.runtime == "venv" else "python3")
     if given.only_print:
@@ -135,7 +142,7 @@ def _main(given: argparse.Namespace) -> int:
     _check_alone(run)
     folder = new_job_folder(run)
     try:
-        write_text(folder / CONFIG, to_yaml(checked.config))
+        write_text(folder / CONFIG, to_yaml(config))
         write_text(folder / SCRIPT, render(cluster, shape, run, folder, Path.cwd(), python))
         shutil.copyfile(cluster_path, folder / "cluster.env")
         files = code_copy.copy_code(folder / CODE)
@@ -143,35 +150,42 @@ def _main(given: argparse.Namespace) -> int:
             write_text(folder / "changes.diff", difference)
         (run / "logs").mkdir(exist_ok=True)
         forget_requests(run)
-        submission = _submit(folder, run, given, cluster, shape, checked)
+        submission = _submit(folder, run, given, cluster, shape, plan.steps, python)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    print(checked.plan.text(), end="")
+    print(plan.text(), end="")
+    steps = "".join(f"step         {one} {name}\n" for name, one in submission.others.items())
     print(
         f"submitted    {', '.join(submission.jobs)} ({submission.name}): {format_count(shape.nodes, 'node')} x "
         f"{format_count(ranks, 'rank')}, {shape.time} each\n"
         f"copied       {format_count(files, 'file')} of code and the configuration to\n             {folder}\n"
-        f"next         mko status {loaded.config.run.folder}"
+        f"{steps}next         mko status {loaded.config.run.folder}"
     )
     return 0
 
 
 def _submit(
-    folder: Path, run: Path, given: argparse.Namespace, cluster: Cluster, shape: Shape, checked: Preflight
+    folder: Path,
+    run: Path,
+    given: argparse.Namespace,
+    cluster: Cluster,
+    shape: Shape,
+    steps: int,
+    python: str,
 ) -> Submission:
-    """Submits the jobs of the chain; a failure cancels those that were submitted before."""
-    name, jobs = job_name(run), []
-    dependencies = [f"afterok:{given.after}"] if given.after else []
-    if given.chain > 1:
-        dependencies.append("singleton")
-    options = [f"--chdir={run}", *([f"--dependency={','.join(dependencies)}"] if dependencies else [])]
+    """Submits the jobs of the chain and the steps before and after it; a failure cancels those submitted before."""
+    name, jobs, others = job_name(run), [], {}
+
+    def step(one: pipeline_jobs.Step, after: str | None) -> str:
+        others[one.name] = pipeline_jobs.submit_step(one, folder, run, cluster, name, python, after)
+        return others[one.name]
 
     def record() -> Submission:
         submission = Submission(
             name=name, jobs=list(jobs), nodes=shape.nodes, ranks_per_node=shape.ranks_per_node,
             gpus_per_node=shape.gpus_per_node, time_limit=shape.time, max_restarts=given.max_restarts,
-            hang_s=shape.hang_s, steps=checked.plan.steps, working_folder=str(Path.cwd()), user=getpass.getuser(),
+            hang_s=shape.hang_s, steps=steps, others=dict(others), working_folder=str(Path.cwd()), user=getpass.getuser(),
             host=socket.gethostname(), time=time.time(), revision=code_copy.revision(), runtime=cluster.runtime,
         )  # fmt: skip
         write_submission(folder, submission)
@@ -179,11 +193,21 @@ def _submit(
 
     record()  # the job may start before sbatch has returned
     try:
+        after = given.after
+        if given.data:
+            pipeline_jobs.write_data_config(folder, given.data)
+            after = step(pipeline_jobs.data_step(folder, given.data_tasks, cluster.cpus_per_rank), after)
+        dependencies = [f"afterok:{after}"] if after else []
+        dependencies += ["singleton"] if given.chain > 1 else []
+        options = [f"--chdir={run}", *([f"--dependency={','.join(dependencies)}"] if dependencies else [])]
         for _ in range(given.chain):
             jobs.append(slurm_client.submit(str(folder / SCRIPT), options))
+        after = jobs[-1]
+        for one in pipeline_jobs.later_steps(given, folder, run, cluster.gpus_per_node):
+            after = step(one, after)
         return record()
     except BaseException:
-        slurm_client.cancel(jobs, pending_only=False)
+        slurm_client.cancel([*others.values(), *jobs], pending_only=False)
         raise
 
 
@@ -204,8 +228,8 @@ def _with_options(cluster: Cluster, given: argparse.Namespace) -> Cluster:
         ) from None
 
 
-def _check_devices(checked: Preflight, cluster: Cluster, ranks: int) -> None:
-    if checked.config.run.device == "cuda" and ranks > cluster.gpus_per_node:
+def _check_devices(device: str, cluster: Cluster, ranks: int) -> None:
+    if device == "cuda" and ranks > cluster.gpus_per_node:
         raise ConfigError(
             f"{format_count(ranks, 'rank')} per node need as many GPUs, but GPUS_PER_NODE is {cluster.gpus_per_node}; correct "
             "cluster.env or --ranks-per-node",

@@ -29,7 +29,7 @@ from tests.tiny_run import write_tiny_run
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBMITTED = Submission(
-    name="run-abc", jobs=["41"], nodes=2, ranks_per_node=8, gpus_per_node=8, time_limit="24:00:00", max_restarts=10, hang_s=15,
+    name="run-abc", jobs=["41"], others={}, nodes=2, ranks_per_node=8, gpus_per_node=8, time_limit="24:00:00", max_restarts=10, hang_s=15,
     steps=1000, working_folder="/x", user="u", host="h", time=0.0, revision="r", runtime="venv",
 )  # fmt: skip
 

@@ -103,6 +103,63 @@ def test_a_chain_and_a_dependency(folder):
     assert read_submission(job).jobs == ["101", "102", "103"]
 
 
+DATA = """\
+output: {folder: data}
+inputs: {ko: {type: text, lang: ko, paths: [x/*.txt]}}
+domains: {ko: {langs: [ko]}}
+"""
+
+
+def test_data_training_conversion_and_evaluation_from_one_command(folder, monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    (folder / "data.yaml").write_text(DATA, encoding="utf-8")
+    (folder / "data" / "manifest.json").unlink()
+    steps = [
+        "--data",
+        "data.yaml",
+        "--data-tasks",
+        "4",
+        "--convert",
+        "my model",
+        "--evaluate",
+        "kobest_boolq",
+    ]
+    assert submit.main(["train.yaml", "model.vocab_size=1001", "--chain", "2", *steps]) == 0, (
+        capsys.readouterr().err
+    )
+    calls = (folder / "sbatch.calls").read_text(encoding="utf-8").split("\n\n")
+    options = [[line for line in call.split("\n") if line.startswith("--dependency")] for call in calls[:5]]
+    assert options == [
+        [], ["--dependency=afterok:101,singleton"], ["--dependency=afterok:101,singleton"],
+        ["--dependency=afterok:103"], ["--dependency=afterok:104"],
+    ]  # fmt: skip
+    [job] = job_folders(folder / "run")
+    assert read_submission(job).jobs == ["102", "103"]
+    assert read_submission(job).others == {"data": "101", "convert": "104", "evaluate": "105"}
+    data, convert = ((job / f"{name}.sh").read_text(encoding="utf-8") for name in ("data", "convert"))
+    assert "#SBATCH --array=0-3" in data and f"run {job / 'data.yaml'} --runner slurm" in data
+    assert f"to-hf {folder / 'run'} '{folder / 'my model'}'" in convert
+    for name in ("data", "convert", "evaluate"):
+        assert subprocess.run(["bash", "-n", str(job / f"{name}.sh")], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--evaluate", "kmmlu"], "--convert"),
+        (["--convert", "data"], "already exists"),
+        (["--convert", "new", "--evaluate", "a;b"], "names of tasks"),
+        (["--data", "data.yaml", "data.manifest=other/manifest.json"], "data.manifest"),
+        (["--data", "none.yaml"], "none.yaml"),
+    ],
+)
+def test_steps_that_cannot_follow_each_other_are_refused(folder, capsys, arguments, words):
+    (folder / "data.yaml").write_text(DATA, encoding="utf-8")
+    assert submit.main(["train.yaml", *arguments]) == 2
+    assert words in capsys.readouterr().err
+    assert not (folder / "run").exists() and not (folder / "sbatch.calls").exists()
+
+
 def test_a_chain_that_slurm_cuts_short_is_canceled_and_leaves_no_job_folder(folder, monkeypatch, capsys):
     monkeypatch.setenv("MOST", "2")
     assert submit.main(["train.yaml", "--chain", "3"]) == 2
