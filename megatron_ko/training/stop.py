@@ -26,7 +26,7 @@ _watched: int | None = None  # the process whose thread waits for signals; a for
 
 
 def under_torchrun() -> bool:
-    """Whether torchrun or slurm/train.sbatch has started this process as a rank."""
+    """Whether torchrun or the job of ``mko submit`` has started this process as a rank."""
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 

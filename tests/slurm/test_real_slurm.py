@@ -127,3 +127,14 @@ def test_a_run_that_loses_a_node_is_requeued_and_continues(slurm, tmp_path, monk
     run.wait_for_requeue()
     assert checkpoints_of(run.folder)
     run.wait_for_end()
+
+
+@pytest.mark.slow
+def test_the_time_limit_of_slurm_lets_a_run_save_and_requeues_it(slurm, tmp_path, monkeypatch):
+    """Two minutes, of which Slurm takes the last 100 seconds for the save."""
+    run = Run(slurm, tmp_path, monkeypatch, 4000, "--time", "2")
+    run.wait_for_requeue()
+    first = run.ends()[0]
+    assert first["code"] in (75, 138) and first["requeued"], run.text()
+    assert control.main([str(run.folder)]) == 0  # the job waits: it is canceled
+    wait_until(lambda: slurm.job(run.job)["JobState"] in ("CANCELLED", "FAILED"), "the end", run.text)
