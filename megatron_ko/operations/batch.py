@@ -27,7 +27,7 @@ from megatron_ko.formats.job_folder import (
     read_history,
     read_submission,
 )
-from megatron_ko.formats.run_folder import checkpoints_of, read_metrics
+from megatron_ko.formats.run_folder import checkpoints_of, last_metrics
 from megatron_ko.operations.cluster import shown_variables
 from megatron_ko.operations.restarts import LOSSES, REQUESTS, decide
 
@@ -150,8 +150,7 @@ def run_of(folder: Path) -> Path:
 
 def last_step(run: Path) -> int:
     """Last step in ``metrics.jsonl``; 0 before the first."""
-    path = run / "metrics.jsonl"
-    return max((record["step"] for record in read_metrics(path)), default=0) if path.is_file() else 0
+    return max((record["step"] for record in last_metrics(run / "metrics.jsonl")), default=0)
 
 
 def newest_name(run: Path) -> str | None:

@@ -9,6 +9,8 @@ trap : TERM # a requeue ends this script; it first has to exclude nodes
 RUN=@RUN@
 JOB=@JOB@
 export WORKING_FOLDER=@WORKING_FOLDER@ PYTHON=@PYTHON@ START=@START@
+# srun no longer takes this from sbatch (Slurm 22.05 and newer)
+export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
 export PYTHONUNBUFFERED=1 CUDA_DEVICE_MAX_CONNECTIONS=1
 @VARIABLES@
 @MODULES@

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from megatron_ko.config.cli import Parser
-from megatron_ko.errors import EXIT_BUG, exit_code_of
+from megatron_ko.errors import EXIT_BUG, UserError, exit_code_of
 from megatron_ko.formats.job_folder import SAVE_REQUEST, read_heartbeat, request
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.operations.control import checked_run
@@ -39,12 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(given: argparse.Namespace) -> int:
     run = checked_run(given.run)
     before = {path.name for path in checkpoints_of(run)}
-    request(run, SAVE_REQUEST)
     seen = read_heartbeat(run)
     if seen is None or time.time() - seen > ALIVE_S:
-        print(
-            f"{run}: shows no sign of life; it saves if it still runs, and a later start ignores this request"
-        )
+        raise UserError(f"{run}: shows no sign of life; see 'mko status {given.run}'", rule="not-running")
+    request(run, SAVE_REQUEST)
     end = time.monotonic() + given.wait_s
     while (run / SAVE_REQUEST).exists() and time.monotonic() < end:
         time.sleep(0.2)

@@ -24,7 +24,7 @@ from megatron_ko.formats.job_folder import (
     read_history,
     read_submission,
 )
-from megatron_ko.formats.run_folder import checkpoints_of, is_run_folder, read_metrics, suggest_run_folder
+from megatron_ko.formats.run_folder import checkpoints_of, is_run_folder, last_metrics, suggest_run_folder
 from megatron_ko.operations import slurm_client
 from megatron_ko.operations.slurm_client import Job
 from megatron_ko.operations.submit import bounded
@@ -133,12 +133,11 @@ def state_of(run: Path) -> State:
     train: dict[str, Any] = {}
     ended: dict[str, Any] = {}
     world_size = submission.world_size if submission else 0
-    if (run / "metrics.jsonl").is_file():
-        for record in read_metrics(run / "metrics.jsonl"):
-            if record["kind"] == "start":
-                world_size, ended = record["world_size"], {}
-            train = record if record["kind"] == "train" else train
-            ended = record if record["kind"] == "end" else ended
+    for record in last_metrics(run / "metrics.jsonl"):
+        if record["kind"] == "start":
+            world_size, ended = record["world_size"], {}
+        train = record if record["kind"] == "train" else train
+        ended = record if record["kind"] == "end" else ended
     seen, complete = read_heartbeat(run), checkpoints_of(run)
     now = time.time()
     return State(

@@ -21,7 +21,7 @@ from megatron_ko.formats.job_folder import (
     new_job_folder,
     write_submission,
 )
-from megatron_ko.formats.run_folder import checkpoints_of, read_metrics
+from megatron_ko.formats.run_folder import checkpoints_of, last_metrics, read_metrics
 from megatron_ko.operations import batch, control, save, slurm_client, status
 from megatron_ko.operations.slurm_client import Job
 from megatron_ko.tables import width_of
@@ -191,6 +191,26 @@ def test_what_is_no_run_folder_is_refused(tmp_path, capsys):
         and control.main([str(tmp_path)]) == 2
         and save.main([str(tmp_path)]) == 2
     )
+
+
+def test_a_run_without_a_sign_of_life_cannot_save(tmp_path, capsys):
+    write_run(tmp_path / "run")
+    assert save.main([str(tmp_path / "run")]) == 2
+    assert not (tmp_path / "run" / SAVE_REQUEST).exists()
+    beat(tmp_path / "run")
+    assert save.main([str(tmp_path / "run"), "--wait-s", "0"]) == 0
+    assert (tmp_path / "run" / SAVE_REQUEST).exists()
+
+
+def test_the_end_of_long_metrics_is_enough(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(
+        "".join(json.dumps({"step": step}) + "\n" for step in range(1000)) + '{"torn', encoding="utf-8"
+    )
+    assert last_metrics(path) == [{"step": step} for step in range(1000)]
+    few = last_metrics(path, most_bytes=100)
+    assert few[-1] == {"step": 999} and 3 < len(few) < 10 and few[0]["step"] == 1000 - len(few)
+    assert last_metrics(tmp_path / "none") == []
 
 
 # --- the batch script's questions ------------------------------------------------------------------------
