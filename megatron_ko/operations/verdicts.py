@@ -81,7 +81,7 @@ def judge(records: Sequence[Record], config: Config, plan: Plan, expected: Seque
         # all of them: the network or one rank; nobody can be blamed
         blamed = nodes if len(missing_speed) < len(records) else ()
         detail = f"no measurement from {_some(nodes)}: a GPU or the network hangs; see preflight.log"
-        checks.append([Verdict("fail", "measurement", detail, blamed)])
+        checks.append(iter([Verdict("fail", "measurement", detail, blamed)]))
     return verdicts + [verdict for check in checks for verdict in check]
 
 

@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
+import yaml
 
 from megatron_ko.files import sha256_file
-from megatron_ko.formats.job_folder import log_folder
+from megatron_ko.formats.job_folder import job_folders, log_folder, read_submission
 from megatron_ko.formats.run_folder import checkpoints_of
-from megatron_ko.operations import control, status, submit
+from megatron_ko.operations import code_copy, control, status, submit
 from megatron_ko.tables import width_of
 from tests.slurm.local_slurm import local_slurm, missing, wait_until
-from tests.slurm.submitted import OPTIONS, Run, stop_process, uninterrupted, write_run
+from tests.slurm.submitted import CLUSTER, OPTIONS, Run, stop_process, uninterrupted, write_run
+from tests.tiny_run import tiny_config
 
 pytestmark = [
     pytest.mark.slurm,
     pytest.mark.skipif(bool(missing()), reason=f"a local Slurm needs {', '.join(missing())}"),
 ]
+
+
+DATA = """\
+output: {folder: data}
+inputs: {ko: {type: jsonl, paths: [corpus/*.jsonl]}}
+domains: {ko: {langs: [ko], share: 1.0}}
+balance: {valid_fraction: 0.05}
+tokenizer: {vocab_size: 1400}
+"""
+
+
+def write_corpus(folder: Path) -> None:
+    """The Korean encyclopedia of the quickstart, and the configuration of its data."""
+    (folder / "corpus").mkdir()
+    source = (
+        Path(__file__).resolve().parents[2] / "examples" / "quickstart" / "corpus" / "ko_encyclopedia.jsonl"
+    )
+    (folder / "corpus" / "ko.jsonl").write_bytes(source.read_bytes())
+    (folder / "data.yaml").write_text(DATA, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +51,8 @@ def slurm(tmp_path_factory):
 def test_a_submitted_run_saves_when_it_is_asked_to_and_continues_like_one_that_nobody_stopped(
     slurm, tmp_path, monkeypatch, capsys
 ):
-    """With the preflight on both nodes; stopped by the signal that Slurm sends before the time limit."""
-    run = Run(slurm, tmp_path, monkeypatch, 24, preflight=True)
+    """Stopped by the signal that Slurm sends before the time limit."""
+    run = Run(slurm, tmp_path, monkeypatch, 24)
     assert submit.main(["train.yaml", *OPTIONS]) == 2, "the run is in Slurm"
     run.wait_for_step(3)
     slurm.signal(run.job, signal.SIGUSR1)
@@ -48,7 +70,6 @@ def test_a_submitted_run_saves_when_it_is_asked_to_and_continues_like_one_that_n
     assert (first["code"], first["requeued"], last["code"]) == (75, True, 0)
     logs = log_folder(run.folder, run.submission.name, run.job)
     assert {"rank_00000.log", "rank_00001.log", "environment.txt"} <= {path.name for path in logs.iterdir()}
-    assert "fail" not in (logs.with_name(f"{logs.name}.log")).read_text(encoding="utf-8")
     (tmp_path / "plain").mkdir()
     plain = [write_run(tmp_path / "plain"), "training.steps=24"]
     assert run.curve() == uninterrupted(tmp_path / "plain", plain)
@@ -138,3 +159,57 @@ def test_the_time_limit_of_slurm_lets_a_run_save_and_requeues_it(slurm, tmp_path
     assert first["code"] in (75, 138) and first["requeued"], run.text()
     assert control.main([str(run.folder)]) == 0  # the job waits: it is canceled
     wait_until(lambda: slurm.job(run.job)["JobState"] in ("CANCELLED", "FAILED"), "the end", run.text)
+
+
+@pytest.mark.slow
+def test_a_node_that_the_preflight_blames_is_excluded_from_the_restart(slurm, tmp_path, monkeypatch):
+    copy = code_copy.copy_code
+
+    def copy_for_a_broken_node(target: Path) -> int:
+        count = copy(target)
+        path = target / "megatron_ko" / "operations" / "machine_facts.py"
+        code = path.read_text(encoding="utf-8")
+        broken = (
+            "    if os.environ.get('SLURMD_NODENAME') == 'beta':\n        return 'error: the disk is gone'\n"
+        )
+        where = "    path = Path(config.data.manifest).expanduser()\n"
+        assert where in code
+        path.write_text(code.replace(where, broken + where, 1), encoding="utf-8")
+        return count
+
+    monkeypatch.setattr(code_copy, "copy_code", copy_for_a_broken_node)
+    run = Run(slurm, tmp_path, monkeypatch, 10, preflight=True)
+    run.wait_for_requeue()
+    wait_until(lambda: slurm.job(run.job)["ExcNodeList"] == "beta", "the exclusion", run.text)
+    [end] = run.ends()
+    assert (end["code"], end["blamed"], end["requeued"]) == (77, ["beta"], True)
+    assert not run.metrics()
+    assert control.main([str(run.folder), "--now"]) == 0
+
+
+@pytest.mark.slow
+def test_data_training_and_conversion_from_one_command(slurm, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_CONF", slurm.environment["SLURM_CONF"])
+    monkeypatch.chdir(tmp_path)
+    write_corpus(tmp_path)
+    tree = tiny_config(tmp_path)
+    tree["model"]["vocab_size"] = 1400
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
+    (tmp_path / "cluster.env").write_text(CLUSTER, encoding="utf-8")
+    steps = ["--data", "data.yaml", "--data-tasks", "2", "--convert", "exported"]
+    assert submit.main(["train.yaml", *OPTIONS, *steps]) == 0
+    [job] = job_folders(tmp_path / "run")
+    submission = read_submission(job)
+    convert = submission.others["convert"]
+
+    def logs() -> str:
+        return "\n".join(
+            path.read_text(encoding="utf-8")[-3000:] for path in (tmp_path / "run").glob("logs/*.log")
+        )
+
+    # the kernels of the copied code are compiled first, which takes minutes
+    ended = ("COMPLETED", "FAILED", "CANCELLED")
+    wait_until(lambda: slurm.job(convert)["JobState"] in ended, "the conversion", logs, limit_s=1200)
+    assert slurm.job(convert)["JobState"] == "COMPLETED", logs()
+    assert (tmp_path / "data" / "manifest.json").is_file()
+    assert (tmp_path / "exported" / "config.json").is_file()
