@@ -24,6 +24,8 @@ from megatron_ko.formats.manifest import read_manifest
 GPU_FIELDS = (
     "index", "name", "memory.total", "memory.used", "ecc.errors.uncorrected.volatile.total", "clocks_throttle_reasons.active", "driver_version",
 )  # fmt: skip
+THROTTLING = ("clocks_throttle_reasons.active", "clocks_event_reasons.active")
+"""The same field in older and in newer drivers."""
 KEY_PACKAGES = ("torch", "megatron-core", "transformer-engine", "numpy", "pydantic")
 EDGE_BYTES = 1 << 16
 
@@ -98,14 +100,24 @@ def _edges(path: Path) -> str:
 
 def gpus() -> list[dict[str, str]] | str:
     """One mapping for each GPU with ``GPU_FIELDS`` as nvidia-smi prints them, or why there are none."""
-    command = ["nvidia-smi", f"--query-gpu={','.join(GPU_FIELDS)}", "--format=csv,noheader,nounits"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    except FileNotFoundError:
-        return "nvidia-smi is not installed"
-    except subprocess.TimeoutExpired:
-        return "nvidia-smi did not answer within 60 s"
-    if done.returncode:
-        return " ".join((done.stdout + done.stderr).split())[:200]
-    rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines() if line.strip()]
-    return [dict(zip(GPU_FIELDS, row)) for row in rows]
+    reason = ""
+    for throttling in THROTTLING:
+        fields = [throttling if field == THROTTLING[0] else field for field in GPU_FIELDS]
+        command = ["nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        except FileNotFoundError:
+            return "nvidia-smi is not installed"
+        except subprocess.TimeoutExpired:
+            return "nvidia-smi did not answer within 60 s"
+        if done.returncode == 0:
+            rows = [
+                [cell.strip() for cell in line.split(",")]
+                for line in done.stdout.splitlines()
+                if line.strip()
+            ]
+            return [dict(zip(GPU_FIELDS, row)) for row in rows]
+        reason = " ".join((done.stdout + done.stderr).split())[:200]
+        if "not a valid field" not in reason:
+            break
+    return reason

@@ -16,6 +16,8 @@ from megatron_ko.planning.run_plan import Plan
 from megatron_ko.wording import format_bytes, format_count
 
 MAX_CLOCK_S = 5.0
+BUSY_MIB = 4096
+"""More than the preflight itself needs on a GPU."""
 SLOW, BROKEN = 0.85, 0.5
 """Fractions of the fleet's median below which a GPU or a host is slow, and broken."""
 SUPPORT = {
@@ -189,6 +191,8 @@ def _gpus(hosts: Sequence[Record], records: Sequence[Record]) -> Iterator[Verdic
             bad[host] = f"{format_count(errors, 'uncorrected ECC error')}; reset the GPU or replace it"
         elif throttled := [g for g in gpus if _throttling(g)]:
             slow[host] = f"GPU {throttled[0]['index']} is throttled ({throttled[0][GPU_THROTTLE]})"
+        elif busy := [g for g in gpus if g["memory.used"].isdecimal() and int(g["memory.used"]) > BUSY_MIB]:
+            slow[host] = f"{busy[0]['memory.used']} MiB of GPU {busy[0]['index']} are used by another program"
     if bad:
         host, reason = next(iter(bad.items()))
         blamed = tuple(sorted(bad)) if len(bad) < len(hosts) else ()
@@ -200,7 +204,7 @@ def _gpus(hosts: Sequence[Record], records: Sequence[Record]) -> Iterator[Verdic
         )
     elif slow:
         host, reason = next(iter(slow.items()))
-        yield Verdict("warn", "GPUs", f"{host}: {reason}; check power and cooling")
+        yield Verdict("warn", "GPUs", f"{host}: {reason}; look at the node")
     else:
         names = sorted({f"{gpu['name']}, {gpu['memory.total']} MiB" for gpu in seen})
         state = "ok" if len(names) == 1 else "warn"

@@ -7,6 +7,7 @@ agree on them. Owns no signals: a stop request becomes SIGUSR1 of rank 0's own p
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from megatron_ko.formats.job_folder import HEARTBEAT, SAVE_REQUEST, STOP_REQUEST
 
+log = logging.getLogger(__name__)
 EVERY_S = 1.0
 
 
@@ -22,13 +24,15 @@ class _Rank:
 
     run: Path | None = None
     last = 0.0
+    failed = False
     save_wanted = False
     save_agreed = False
 
 
 def begin(run: Path | None) -> None:
     """Starts signs of life of a run; every rank calls it, those other than rank 0 with None."""
-    _Rank.run, _Rank.last, _Rank.save_wanted, _Rank.save_agreed = run, 0.0, False, False
+    _Rank.run, _Rank.last, _Rank.failed = run, 0.0, False
+    _Rank.save_wanted = _Rank.save_agreed = False
     beat()
 
 
@@ -38,14 +42,27 @@ def beat() -> None:
     if run is None or now - _Rank.last < EVERY_S:
         return
     _Rank.last = now
-    partial = run / f".{HEARTBEAT}.tmp"  # no fsync: after a power failure nothing is alive
-    partial.write_text(
-        json.dumps({"time": round(time.time(), 3), "pid": os.getpid()}) + "\n", encoding="utf-8"
-    )
-    partial.replace(run / HEARTBEAT)
+    _write_heartbeat(run)
     _Rank.save_wanted = (run / SAVE_REQUEST).exists()
     if (run / STOP_REQUEST).exists():
         os.kill(os.getpid(), signal.SIGUSR1)
+
+
+def _write_heartbeat(run: Path) -> None:
+    """Reports a heartbeat that cannot be written, such as to a full disk, once; the run goes on."""
+    record = {"time": round(time.time(), 3), "pid": os.getpid()}
+    partial = run / f".{HEARTBEAT}.tmp"  # no fsync: after a power failure nothing is alive
+    try:
+        partial.write_text(json.dumps(record) + "\n", encoding="utf-8")
+        partial.replace(run / HEARTBEAT)
+    except OSError as error:
+        if not _Rank.failed:
+            log.warning(
+                "%s cannot be written (%s); a watchdog will take the run for hung",
+                run / HEARTBEAT,
+                error.strerror,
+            )
+        _Rank.failed = True
 
 
 def save_wanted() -> bool:

@@ -86,6 +86,7 @@ def test_one_odd_node_is_blamed(run, change, what):
         ({"matmul_tflops": 560.0}, "matmul"),
         ({"clock_s": 60.0}, "clock"),
         ({"gpus": [GPU, {**GPU, "clocks_throttle_reasons.active": "0x0000000000000040"}]}, "GPUs"),
+        ({"gpus": [GPU, {**GPU, "memory.used": "40000"}]}, "GPUs"),
         ({"gpus": [{**GPU, "driver_version": "590.10"}, GPU]}, "driver"),
     ],
 )
