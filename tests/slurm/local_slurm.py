@@ -165,9 +165,9 @@ def local_slurm(folder: Path) -> Iterator[LocalSlurm]:
 def wait_until(
     condition: Callable[[], bool], what: str, log: Callable[[], str] = str, limit_s: float = LIMIT_S
 ) -> None:
-    end = time.monotonic() + limit_s
+    end = time.monotonic() + LIMIT_S
     while not condition():
-        assert time.monotonic() < end, f"{what}: not within {limit_s:.0f} s\n{log()}"
+        assert time.monotonic() < end, f"{what}: not within {LIMIT_S:.0f} s\n{log()}"
         time.sleep(0.2)
 
 

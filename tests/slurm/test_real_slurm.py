@@ -6,40 +6,19 @@ import signal
 from pathlib import Path
 
 import pytest
-import yaml
 
 from megatron_ko.files import sha256_file
-from megatron_ko.formats.job_folder import job_folders, log_folder, read_submission
+from megatron_ko.formats.job_folder import log_folder
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.operations import code_copy, control, status, submit
 from megatron_ko.tables import width_of
 from tests.slurm.local_slurm import local_slurm, missing, wait_until
-from tests.slurm.submitted import CLUSTER, OPTIONS, Run, stop_process, uninterrupted, write_run
-from tests.tiny_run import tiny_config
+from tests.slurm.submitted import OPTIONS, Run, stop_process, uninterrupted, write_run
 
 pytestmark = [
     pytest.mark.slurm,
     pytest.mark.skipif(bool(missing()), reason=f"a local Slurm needs {', '.join(missing())}"),
 ]
-
-
-DATA = """\
-output: {folder: data}
-inputs: {ko: {type: jsonl, paths: [corpus/*.jsonl]}}
-domains: {ko: {langs: [ko], share: 1.0}}
-balance: {valid_fraction: 0.05}
-tokenizer: {vocab_size: 1400}
-"""
-
-
-def write_corpus(folder: Path) -> None:
-    """The Korean encyclopedia of the quickstart, and the configuration of its data."""
-    (folder / "corpus").mkdir()
-    source = (
-        Path(__file__).resolve().parents[2] / "examples" / "quickstart" / "corpus" / "ko_encyclopedia.jsonl"
-    )
-    (folder / "corpus" / "ko.jsonl").write_bytes(source.read_bytes())
-    (folder / "data.yaml").write_text(DATA, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -188,28 +167,20 @@ def test_a_node_that_the_preflight_blames_is_excluded_from_the_restart(slurm, tm
 
 
 @pytest.mark.slow
-def test_data_training_and_conversion_from_one_command(slurm, tmp_path, monkeypatch):
-    monkeypatch.setenv("SLURM_CONF", slurm.environment["SLURM_CONF"])
-    monkeypatch.chdir(tmp_path)
-    write_corpus(tmp_path)
-    tree = tiny_config(tmp_path)
-    tree["model"]["vocab_size"] = 1400
-    (tmp_path / "train.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
-    (tmp_path / "cluster.env").write_text(CLUSTER, encoding="utf-8")
-    steps = ["--data", "data.yaml", "--data-tasks", "2", "--convert", "exported"]
-    assert submit.main(["train.yaml", *OPTIONS, *steps]) == 0
-    [job] = job_folders(tmp_path / "run")
-    submission = read_submission(job)
-    convert = submission.others["convert"]
-
-    def logs() -> str:
-        return "\n".join(
-            path.read_text(encoding="utf-8")[-3000:] for path in (tmp_path / "run").glob("logs/*.log")
-        )
-
-    # the kernels of the copied code are compiled first, which takes minutes
-    ended = ("COMPLETED", "FAILED", "CANCELLED")
-    wait_until(lambda: slurm.job(convert)["JobState"] in ended, "the conversion", logs, limit_s=1200)
-    assert slurm.job(convert)["JobState"] == "COMPLETED", logs()
-    assert (tmp_path / "data" / "manifest.json").is_file()
-    assert (tmp_path / "exported" / "config.json").is_file()
+def test_a_conversion_starts_once_the_training_is_done_and_not_after_one_that_failed(
+    slurm, tmp_path, monkeypatch
+):
+    (tmp_path / "good").mkdir()
+    (tmp_path / "bad").mkdir()
+    bad = Run(slurm, tmp_path / "bad", monkeypatch, 10, "--convert", "exported", "--max-restarts", "0")
+    slurm.run("scancel", bad.job)
+    run = Run(slurm, tmp_path / "good", monkeypatch, 10, "--convert", "exported", preflight=True)
+    run.wait_for_end()
+    wait_until(
+        lambda: slurm.job(run.submission.others["convert"])["JobState"] == "COMPLETED",
+        "the conversion",
+        run.text,
+    )
+    assert (tmp_path / "good" / "exported" / "config.json").is_file()
+    assert slurm.job(bad.submission.others["convert"])["JobState"] == "CANCELLED"
+    assert not (tmp_path / "bad" / "exported").exists()
