@@ -239,6 +239,7 @@ TRAINING: tuple[tuple[str, ...], ...] = (
         "megatron_notes",
         "token_reading",
         "documents",
+        "writer_errors",
     ),
     ("launch", "distributed", "window_samples", "machine_speed"),
     ("attention", "chunks", "vocabulary", "engine_attention", "muon", "parallel_layer"),
