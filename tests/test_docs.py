@@ -154,7 +154,10 @@ def problem_of(words: list[str]) -> str | None:
 
 
 def _is_configured(words: list[str]) -> bool:
-    return words[0] in ("data", "job", "plan", "preflight", "submit", "train") and words[:2] != ["data", "manifest"]
+    return words[0] in ("data", "job", "plan", "preflight", "submit", "train") and words[:2] != [
+        "data",
+        "manifest",
+    ]
 
 
 def is_override(command: str, path: str) -> bool:
