@@ -147,11 +147,11 @@ class Collector:
             handle.remove()
         self._handles.clear()
 
-    def _add(self, site: Site, number: int, values: Tensor) -> None:
-        """``values`` [positions, samples, channels] of this rank."""
+    def _add(self, site: Site, number: int, absolute: Tensor) -> None:
+        """``absolute`` [positions, samples, channels] of this rank, which is overwritten."""
         length = self._config.training.sequence_length
-        sums = torch.linalg.vector_norm(values, 1, dim=0, dtype=torch.float32)
-        squares = torch.linalg.vector_norm(values, 2, dim=0, dtype=torch.float32).square()
+        sums = absolute.sum(0)  # many times as fast as torch.linalg.vector_norm along the first dimension
+        squares = absolute.square_().sum(0)
         parallel = self._config.parallel
         groups = [tensor_group()] if parallel.sequence and SITES[site] == "hidden" else []
         groups += [context_group()] if parallel.context > 1 else []
@@ -163,8 +163,8 @@ class Collector:
         self._sums[key] = self._sums[key] + added if key in self._sums else added
 
     def _add_gate_up(self, number: int, module: Any, inputs: Any, output: tuple[Tensor, Any]) -> None:
-        gate, up = output[0].chunk(2, dim=-1)
-        self._add("gate_up", number, (gate.abs() + up.abs()) / 2)
+        gate, up = output[0].float().chunk(2, dim=-1)
+        self._add("gate_up", number, gate.abs().add_(up.abs()).div_(2))
 
     def _add_cosine(self, number: int, module: Any, inputs: Any, named: dict[str, Any], output: Any) -> None:
         before = (inputs[0] if inputs else named["hidden_states"]).float()
@@ -193,7 +193,7 @@ class Collector:
 
 def _input_to(add: Callable[[Tensor], None]) -> Callable[[Any, tuple[Tensor, ...]], None]:
     def hook(module: Any, inputs: tuple[Tensor, ...]) -> None:
-        add(inputs[0])
+        add(inputs[0].float().abs())
 
     return hook
 
