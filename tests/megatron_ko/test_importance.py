@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -223,3 +224,25 @@ def test_the_command_writes_and_prints(trained, tmp_path, capfd):
     assert "importance on 4 samples of 64 tokens" in printed and f"wrote {out}" in printed
     assert not read_scores(out).record.left_out
     assert all(len(line) <= 80 for line in printed.splitlines() if "/" not in line)
+
+
+def test_from_a_hugging_face_folder_to_a_smaller_one(trained, tmp_path, capfd):
+    """Scores of initial weights belong to the folder that they came from; text is scored before and after."""
+    from checkpoint_tools.__main__ import main
+    from checkpoint_tools.formats.hf import open_hf
+    from megatron_ko.planning.weights import parameter_count
+
+    run, scores, text = Path(trained).parent / "run", tmp_path / "scores.safetensors", tmp_path / "text.txt"
+    assert main(["to-hf", str(run), str(tmp_path / "hf")]) == 0
+    names = ("model.from", "checkpoint.initial_weights")
+    weights = [f"run.folder={tmp_path / 'scoring'}", *(f"{name}={tmp_path / 'hf'}" for name in names)]
+    assert importance.main([trained, *weights, "--out", str(scores), "--samples", "8"]) == 0
+    text.write_text(" ".join(f"w{number}" for number in range(10, 300, 3)))
+    words = [str(tmp_path / "hf"), str(tmp_path / "small"), "--scores", str(scores)]
+    assert main(["prune", *words, "--parameters", "150000", "--text", str(text)]) == 0
+    small = open_hf(tmp_path / "small")
+    count = parameter_count(small.model, small.vocab_size)
+    printed = capfd.readouterr().out
+    assert count <= 150_000 and f"{count:,}" in printed and "bits/byte before" in printed
+    record = json.loads((tmp_path / "small" / "operations.json").read_text())["operations"][0]
+    assert record["texts"][0]["after"]["loss"] > 0 and record["scores"]["samples"] == 8
