@@ -88,13 +88,12 @@ def _read_scores(options: Prune, source: Store) -> ImportanceScores | None:
             raise ConfigError([Problem("", "--scores", message, "scores-needed")])
         return None
     scores = read_scores(Path(options.scores).expanduser())
-    if (actual := fingerprint_store(source)) != scores.record.fingerprint:
+    if fingerprint_store(source) != scores.record.fingerprint:
         raise CheckpointError(
             f"{scores.path}: was measured on other weights ({scores.record.source}) than those of {source.origin}; measure the "
             "importance of this model",
             rule="scores-of-another-model",
         )
-    assert actual
     return scores
 
 

@@ -102,7 +102,8 @@ def check_export(source: Store, target: ModelConfig) -> str | None:
 
     Raises CheckpointError if pruning would make a model that can no longer be exported.
     """
-    if family_for(source.model) is None:
+    own = family_for(source.model, source.family)
+    if own is None:
         return None
     try:
         return exported_family(source.origin, target, source.family).model_type
@@ -112,7 +113,7 @@ def check_export(source: Store, target: ModelConfig) -> str | None:
     size, heads, width = target.hidden_size, target.heads, head_size(target)
     raise CheckpointError(
         f"no supported model of transformers has hidden size {size:,} with {heads} heads of {width} in this family "
-        f"(of {source.family or family_for(source.model).model_type}); choose a hidden size that {heads} divides, "
+        f"(of {own.model_type}); choose a hidden size that {heads} divides, "
         "or leave --hidden-size and --heads",
         rule="target-without-hugging-face-form",
     )

@@ -8,12 +8,13 @@ sqrt(full / kept) and its epsilon by full / kept. Then channels that were zero c
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from checkpoint_tools.formats.store import Store
+from checkpoint_tools.formats.store import BLOCK, Store
 from checkpoint_tools.pruning.selection import Kept
 from megatron_ko.config.model import ModelConfig, head_size
 from megatron_ko.planning.weights import Axis, Weight, input_weight, output_weight
@@ -57,13 +58,13 @@ def _rescale(tensor: Tensor, weight: Weight, model: ModelConfig, factor: float) 
     """The norms of the residual stream for fewer channels, and embeddings that are multiplied by sqrt(hidden_size)."""
     is_norm = weight.start == "ones" and weight.axes == ("hidden",)
     if weight == input_weight() and model.embedding_scale:
-        return (tensor.float() * factor).to(tensor.dtype)
+        return _in_fp32(lambda rows: rows * factor, tensor)
     # tied embeddings that grew by the factor have made the logits grow
     is_compensated = weight.depth == "last" and model.embedding_scale and model.tied_embeddings
     if not is_norm or is_compensated:
         return tensor
     shift = 1.0 if model.norm == "rms_shifted" else 0.0
-    return ((tensor.float() + shift) * factor - shift).to(tensor.dtype)
+    return _in_fp32(lambda rows: (rows + shift) * factor - shift, tensor)
 
 
 def tie_embeddings(source: Store) -> Store:
@@ -74,7 +75,15 @@ def tie_embeddings(source: Store) -> Store:
     def read(name: str) -> Tensor:
         if name != rows:
             return source.tensor(name)
-        tensor = source.tensor(rows)
-        return ((tensor.float() + source.tensor(head)) / 2).to(tensor.dtype)
+        return _in_fp32(lambda a, b: (a + b) / 2, source.tensor(rows), source.tensor(head))
 
     return replace(source, model=model, read=read)
+
+
+def _in_fp32(compute: Callable[..., Tensor], first: Tensor, *others: Tensor) -> Tensor:
+    """``compute`` of tensors of one shape, in fp32, rounded once to the number format of the first; a few rows at a time."""
+    result, rows = torch.empty_like(first), max(BLOCK * len(first) // first.numel(), 1)
+    blocks = zip(*(tensor.split(rows) for tensor in (result, first, *others)), strict=True)
+    for target, *values in blocks:
+        target.copy_(compute(*(value.float() for value in values)))
+    return result
