@@ -231,7 +231,16 @@ def test_training_starts_light():
 
 # Layers of megatron_ko.training, lowest first; a module imports only from lower ones.
 TRAINING: tuple[tuple[str, ...], ...] = (
-    ("stop", "bucket_gaps", "checkpoint_index", "cpu", "megatron_notes", "token_reading", "documents"),
+    (
+        "stop",
+        "bucket_gaps",
+        "checkpoint_index",
+        "cpu",
+        "megatron_notes",
+        "token_reading",
+        "documents",
+        "writer_errors",
+    ),
     ("launch", "distributed", "window_samples"),
     ("attention", "chunks", "vocabulary", "engine_attention", "muon", "parallel_layer"),
     ("engine", "megatron_fields", "gemma_layer"),
