@@ -27,12 +27,12 @@ from checkpoint_tools.scores import Scores, Stream, stream_of
 from checkpoint_tools.texts import first_documents, separator_of, text_files
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json, write_json
+from megatron_ko.formats.checkpoint_folder import RECORD
 from megatron_ko.formats.tokenizer_folder import Tokenizer
 from megatron_ko.planning.weights import parameter_count
 from megatron_ko.tables import format_table
 from megatron_ko.wording import format_count
 
-RECORD = "operations.json"
 SOURCE = "a Hugging Face folder (config.json) or a checkpoint or run folder (checkpoint.json)"
 
 

@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from checkpoint_tools import verify
-from checkpoint_tools.changes import RECORD
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.hf_config import exported_family
 from checkpoint_tools.formats.store import Store
@@ -23,6 +22,7 @@ from checkpoint_tools.pruning.selection import Kept, Shares, keep_heads, keep_hi
 from checkpoint_tools.pruning.shapes import Sizes, propose, target_of
 from megatron_ko.config.model import ModelConfig, head_size
 from megatron_ko.errors import CheckpointError
+from megatron_ko.formats.checkpoint_folder import RECORD
 from megatron_ko.formats.importance_record import ImportanceRecord
 from megatron_ko.planning.weights import parameter_count
 
