@@ -383,7 +383,7 @@ class Merge:
     """Text to score SRC and the result on: FILE or FILE,FILE (.txt, .md, .py, .parquet, .jsonl, also .gz and .zst)."""
     text_tokens: PositiveInt = 16384
     """Tokens to score in each file, from its start."""
-    text_length: PositiveInt = 512
+    text_length: PositiveInt = 256
     """Tokens of one sequence while scoring; at most the longest sequence of the model."""
     dtype: Literal["bf16", "fp32"] | None = None
     """Number format to write (default: that of SRC). Weights are computed in fp32 and rounded once."""
