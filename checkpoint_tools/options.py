@@ -399,8 +399,7 @@ class Merge:
 
 @section
 class Verify:
-    """Reads every file of a checkpoint or export and compares its checksum with the one that was written; compares a model that
-    operations made with their record (operations.json)."""
+    """Compares the files of a checkpoint or export with their checksums, and a model with the record of its operations."""
 
     src: FilePath
     """Checkpoint folder, run folder (all of its complete checkpoints), or Hugging Face folder that mko checkpoint wrote."""
