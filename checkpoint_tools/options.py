@@ -315,7 +315,7 @@ class Grow:
     """Check everything, print the layers and what would be written and what that needs, and write nothing."""
     logits: Flag = False
     """Also compare the logits of source and result in fp32, where they must be the same: zero layers and widths."""
-    tolerance: NonNegativeFloat = 1e-5
+    tolerance: NonNegativeFloat = 1e-4
     """Largest difference of logits that passes, as a share of the largest logit of the source."""
     text: FilePath | None = None
     """Text to score before and after: FILE or FILE,FILE (.txt, .md, .py, .parquet with a column text, or .jsonl with a field text,

@@ -41,7 +41,7 @@ class Options:
     runs: Path = Path("runs/growth")
     steps: int = 240
     further_steps: int = 120
-    ranks: int = 2
+    ranks: int = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +60,7 @@ def parse(arguments: Sequence[str] | None) -> Options:
     parser.add_argument(
         "--further-steps", type=positive, metavar="N", help="steps of a grown model (default 120)"
     )
-    parser.add_argument("--ranks", type=positive, metavar="N", help="ranks to train on (default 2)")
+    parser.add_argument("--ranks", type=positive, metavar="N", help="ranks to train on (default 1)")
     return Options(**vars(parser.parse(arguments)))
 
 

@@ -23,6 +23,8 @@ from megatron_ko.planning.weights import parameter_count
 from tests.checkpoint_tools.exaone import write_exaone
 
 FAMILIES = ["gqa", "mha", "qwen2", "qwen3", "mistral", "gpt_neox", "phi", "gemma2"]
+BOUNDS = {"gemma2": 5e-6}
+"""Its embeddings are divided by sqrt(2), which fp32 rounds, and its caps here are where tanh is steep."""
 
 
 def some_tokens() -> Tensor:
@@ -171,13 +173,23 @@ def test_wider_models_have_the_same_logits(hf_models, tmp_path, run, family, noi
     options = {"width": 3 if family == "gqa" else 2, "dtype": "fp32", "noise": noise}
     assert run("grow", src=hf_models[family], dst=tmp_path / "out", **options) == 0
     exact = [logits_of(folder, torch.float64) for folder in (tmp_path / "out", hf_models[family])]
-    assert difference(*exact) < 1e-6
-    assert difference(logits_of(tmp_path / "out"), logits_of(hf_models[family])) < 1e-5
+    assert difference(*exact) < BOUNDS.get(family, 1e-6)
+    assert difference(logits_of(tmp_path / "out"), logits_of(hf_models[family])) < 3e-5
     before, after = hf.open_hf(hf_models[family]), hf.open_hf(tmp_path / "out")
     assert after.model.hidden_size == options["width"] * before.model.hidden_size
     name = "model.layers.0.mlp.down_proj.weight"
     copies = after.tensor(name).split(before.model.ffn_hidden_size, 1)
     assert torch.equal(copies[0], copies[1]) == (noise == 0.0)
+
+
+@pytest.mark.parametrize("family", ["gqa", "gemma2", "phi"])
+def test_wider_models_are_exact_in_fp32_at_ordinary_weights(hf_models, tmp_path, family):
+    """Matrices of a tenth, deviation 0.02, do not enlarge what rounding does to sums."""
+    whole = hf.open_hf(hf_models[family])
+    store = replace(whole, read=lambda name: whole.tensor(name) * (1.0 if "norm" in name else 0.1))
+    for name, written in (("before", store), ("after", widen(store, Widths.of(store.model, 2), noise=0.1))):
+        hf.write_hf(written, tmp_path / name, 5.0)
+    assert difference(logits_of(tmp_path / "after"), logits_of(tmp_path / "before")) < 1.5e-6
 
 
 @pytest.mark.parametrize(
@@ -197,7 +209,7 @@ def test_single_widths_keep_logits(hf_models, tmp_path, run, family, sizes):
     after = hf.open_hf(tmp_path / "out").model
     assert all(getattr(after, name) == size for name, size in sizes.items())
     exact = [logits_of(folder, torch.float64) for folder in (tmp_path / "out", hf_models[family])]
-    assert difference(*exact) < 1e-6
+    assert difference(*exact) < BOUNDS.get(family, 1e-6)
 
 
 def test_width_and_depth_together(hf_models, tmp_path, run):
@@ -225,9 +237,9 @@ def test_width_in_blocks_is_the_same(hf_models, monkeypatch):
     assert all(torch.equal(whole.tensor(name), tensor) for name, tensor in expected.items())
 
 
-def test_exaone_grows(tmp_path, run):
+def test_exaone_grows(hf_models, tmp_path, run):
     """The family that transformers does not have; its logits are those of the Llama that computes the same."""
-    source = write_exaone(tmp_path / "exaone")
+    source = write_exaone(hf_models["mha"], tmp_path / "exaone")
     assert run("grow", src=source, dst=tmp_path / "out", name="llama-pro", every=1, width=2, logits=True) == 0
     assert hf.open_hf(tmp_path / "out").family == "exaone"
 
@@ -282,7 +294,7 @@ def test_operations_chain(hf_models, tmp_path, run):
         ({"name": "solar", "layers": 5}, "--layers", "no-such-map"),
         ({"name": "solar", "layers": 8}, "--layers", "no-such-map"),
         ({"name": "stack", "layers": 7}, "--layers", "no-such-map"),
-        ({"name": "stack", "layers": 9999}, "--layers", "no-such-map"),
+        ({"name": "stack", "layers": 10_000}, "--layers", "no-such-map"),
         ({"name": "interleave", "layers": 5}, "--layers", "no-such-map"),
         ({"name": "interleave"}, "--every", "every-missing"),
         ({"name": "interleave", "every": 4}, "--every", "no-such-map"),
@@ -321,10 +333,8 @@ def test_heads_that_no_group_takes_over_are_refused(hf_models):
 def test_a_shape_without_a_family_is_refused_by_name(hf_models, tmp_path, expect_error):
     """GPT-NeoX has as many key heads as query heads, and heads of hidden_size / heads."""
     for options in ({"heads": 8}, {"hidden_size": 128}):
-        for dry in (True, False):
-            error = expect_error(
-                "grow", src=hf_models["gpt_neox"], dst=tmp_path / "out", dry_run=dry, **options
-            )
+        for dry in ({"dry_run": True}, {}):
+            error = expect_error("grow", src=hf_models["gpt_neox"], dst=tmp_path / "out", **dry, **options)
             assert error.rule == "no-hugging-face-model"
     assert not (tmp_path / "out").exists()
 
