@@ -21,6 +21,7 @@ from megatron_ko.config.model import ModelConfig
 from megatron_ko.errors import ConfigError
 from megatron_ko.planning.weights import parameter_count
 from tests.checkpoint_tools.exaone import write_exaone
+from tests.checkpoint_tools.tiny_checkpoint import write_tiny_checkpoint
 
 FAMILIES = ["gqa", "mha", "qwen2", "qwen3", "mistral", "gpt_neox", "phi", "gemma2"]
 BOUNDS = {"gemma2": 5e-6}
@@ -247,6 +248,7 @@ def test_exaone_grows(hf_models, tmp_path, run):
 # --- checkpoints -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.ranks
 def test_a_checkpoint_grows_as_its_export_does(checkpoints, hf_models, tmp_path, run):
     """Logits by megatron-core before and after; every tensor equals that of the grown Hugging Face folder."""
     options = {"map": "0-2,1-2", "new_layers": "zero", "width": 2}
@@ -255,6 +257,20 @@ def test_a_checkpoint_grows_as_its_export_does(checkpoints, hf_models, tmp_path,
     ours, theirs = mcore.open_mcore(tmp_path / "ours"), hf.open_hf(tmp_path / "hf")
     assert ours.names() == theirs.names()
     assert all(torch.equal(ours.tensor(name), theirs.tensor(name)) for name in ours.names())
+
+
+@pytest.mark.ranks
+def test_text_is_scored_before_and_after(tmp_path, run, capsys):
+    source = write_tiny_checkpoint(tmp_path)
+    (tmp_path / "ko.txt").write_text("나무와 돌과 물이 있는 마을의 이야기입니다. " * 20)
+    options = {"text": tmp_path / "ko.txt", "text_tokens": 200, "text_length": 32}
+    run("grow", src=source, dst=tmp_path / "silent", name="llama-pro", every=2, **options)
+    run("grow", src=source, dst=tmp_path / "copied", name="stack", **options)
+    silent, copied = (record_of(tmp_path / name)["texts"][0] for name in ("silent", "copied"))
+    assert silent["after"]["loss"] == pytest.approx(silent["before"]["loss"], rel=1e-6)
+    assert copied["before"] == silent["before"]
+    assert abs(copied["after"]["loss"] - copied["before"]["loss"]) > 1e-3
+    assert "ko.txt" in capsys.readouterr().out
 
 
 def test_a_map_that_grows_nothing_changes_no_bit(checkpoints, tmp_path, run, capsys):
