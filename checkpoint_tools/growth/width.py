@@ -133,17 +133,17 @@ def _blocks(
     axes, (count, *rest) = entry.weight.axes, entry.shape
     rows = sources.get(axes[0], torch.arange(count))
     columns = sources.get(axes[1]) if len(axes) == 2 else None
-    reads = columns is not None and entry.weight.use == "product"
-    spread = noise * float(tensor.float().std()) if reads and noise else 0.0
+    copies = torch.bincount(columns) if columns is not None and entry.weight.use == "product" else None
+    spread = noise * float(tensor.float().std()) if copies is not None and noise else 0.0
     step = max(BLOCK // math.prod(rest), 1)
     for start in range(0, count, step):
         block = tensor[rows[start : start + step]].float()
         if columns is not None:
             block = block[:, columns]
-        if reads:
-            block /= torch.bincount(columns)[columns]
-        if spread:
-            block += _noise_between_copies(block.shape, columns, spread, generator)
+            if copies is not None:
+                block /= copies[columns]
+            if spread:
+                block += _noise_between_copies(block.shape, columns, spread, generator)
         yield slice(start, start + step), block
 
 

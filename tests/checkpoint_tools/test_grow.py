@@ -14,7 +14,7 @@ from torch import Tensor
 from checkpoint_tools import changes, verify
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.store import Store
-from checkpoint_tools.growth.layer_maps import LayerMap, format_map, named_map, parse_map
+from checkpoint_tools.growth.layer_maps import LayerMap, MapName, format_map, named_map, parse_map
 from checkpoint_tools.growth.width import Widths, widen
 from checkpoint_tools.operations.grow import grow
 from megatron_ko.config.model import ModelConfig
@@ -90,10 +90,10 @@ def test_numbers_of_parameters_are_those_of_the_papers():
     def unread(name: str) -> Tensor:
         raise AssertionError(name)
 
-    def counts(vocab: int, name: str) -> tuple[int, int]:
-        store = Store("published", ModelConfig(**size), vocab, "bf16", unread)
+    def counts(vocab: int, name: MapName) -> tuple[int, int]:
+        store = Store("published", model, vocab, "bf16", unread)
         grown = grow(store, named_map(name, 32, None, None), Widths.of(store.model))
-        return tuple(parameter_count(s.model, vocab) for s in (store, grown))
+        return parameter_count(store.model, vocab), parameter_count(grown.model, vocab)
 
     assert counts(128_256, "kanana") == (8_030_261_248, 9_775_157_248)
     assert counts(32_000, "solar") == (7_241_732_096, 10_731_524_096)

@@ -61,6 +61,7 @@ def test_every_command_is_one_that_the_program_accepts(tmp_path: Path) -> None:
     for step in plan:
         if step.command[:3] == ("mko", "checkpoint", "grow"):
             options = read_options(Grow, operation_parser("grow"), step.command[3:])
+            assert options.name is not None
             layers = named_map(options.name, 8, options.layers, options.every).layers
             maps[options.name] = format_map(layers)
     assert maps == {"solar": "0-4,3-7", "llama-pro": "0-3,3-7,7"}
