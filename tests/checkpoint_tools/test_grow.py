@@ -83,7 +83,7 @@ def test_the_kept_layers_are_the_source_in_order():
 
 def test_numbers_of_parameters_are_those_of_the_papers():
     """Llama 3 8B and Kanana's 9.8B, Mistral 7B and SOLAR's 10.7B; no weight is read."""
-    size = dict(
+    model = ModelConfig(
         layers=32, hidden_size=4096, ffn_hidden_size=14336, heads=32, kv_groups=8, max_sequence_length=8192
     )
 
