@@ -10,7 +10,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from checkpoint_tools.options import OPERATIONS
+from checkpoint_tools.options.commands import OPERATIONS
 from megatron_ko.config.cli import Parser, describe_commands, unknown_command
 from megatron_ko.config.options import options_parser, read_options
 from megatron_ko.errors import EXIT_DONE, exit_code_of

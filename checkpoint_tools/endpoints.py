@@ -22,7 +22,8 @@ from checkpoint_tools.formats.store import (
     require_space,
     with_dtype,
 )
-from checkpoint_tools.options import ExpandVocab, FromHf, FromMegatron, MergeLora, PruneVocab, ToHf
+from checkpoint_tools.options.conversion import FromHf, FromMegatron, MergeLora, ToHf
+from checkpoint_tools.options.vocabulary import ExpandVocab, PruneVocab
 from checkpoint_tools.publishing.export_files import clear_card
 from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json, write_text

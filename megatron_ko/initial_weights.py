@@ -120,7 +120,7 @@ def _write(base: HfModel, temporary: Path, target: Path) -> None:
     """Runs ``from-hf`` into ``temporary``; its text and its verification name ``target``."""
     from checkpoint_tools.formats import hf
     from checkpoint_tools.operations import from_hf
-    from checkpoint_tools.options import FromHf
+    from checkpoint_tools.options.conversion import FromHf
 
     length = base.model.max_sequence_length
     stored = hf.open_hf(base.folder, length).dtype

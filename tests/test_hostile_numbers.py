@@ -9,7 +9,7 @@ import ast
 
 import pytest
 
-from checkpoint_tools.options import OPERATIONS
+from checkpoint_tools.options.commands import OPERATIONS
 from megatron_ko.config.bounds import describe_numbers
 from megatron_ko.config.loading import load, validate
 from megatron_ko.config.model import ModelConfig

@@ -13,7 +13,7 @@ from checkpoint_tools.endpoints import check_apart, open_source, verify_output, 
 from checkpoint_tools.formats import mcore
 from checkpoint_tools.formats.store import DTYPES, Store
 from checkpoint_tools.merging import check_same_model, mean
-from checkpoint_tools.options import Average
+from checkpoint_tools.options.surgery import Average
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import write_json
 from megatron_ko.formats.checkpoint_folder import STEP, Checkpoint

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checkpoint_tools import verify
-from checkpoint_tools.options import Compare
+from checkpoint_tools.options.comparison import Compare
 from megatron_ko.errors import CheckpointError
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from checkpoint_tools import verify
 from checkpoint_tools.formats.store import BLOCK, Store
-from checkpoint_tools.options import Diff
+from checkpoint_tools.options.comparison import Diff
 from checkpoint_tools.prefetch import map_ahead
 from megatron_ko.files import write_json
 from megatron_ko.progress import progress_bytes

@@ -19,7 +19,7 @@ from checkpoint_tools.endpoints import (
     write_like_source,
 )
 from checkpoint_tools.formats.store import Store
-from checkpoint_tools.options import ExpandVocab
+from checkpoint_tools.options.vocabulary import ExpandVocab
 from checkpoint_tools.texts import documents, separator_of, text_files
 from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json

@@ -16,7 +16,7 @@ from checkpoint_tools.endpoints import (
 )
 from checkpoint_tools.formats import hf, lora, mcore
 from checkpoint_tools.formats.tokenizer_files import info_of
-from checkpoint_tools.options import FromHf
+from checkpoint_tools.options.conversion import FromHf
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.errors import CheckpointError
 from megatron_ko.wording import format_count

@@ -15,7 +15,7 @@ from checkpoint_tools.endpoints import (
 )
 from checkpoint_tools.formats import mcore
 from checkpoint_tools.formats.megatron_lm import is_megatron_lm, open_megatron_lm
-from checkpoint_tools.options import FromMegatron
+from checkpoint_tools.options.conversion import FromMegatron
 
 
 def run(options: FromMegatron) -> int:

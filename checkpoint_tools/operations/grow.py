@@ -11,7 +11,7 @@ from checkpoint_tools.formats.store import Store, loses_digits, with_dtype
 from checkpoint_tools.growth.depth import deepen
 from checkpoint_tools.growth.layer_maps import LayerMap, format_map, named_map, parse_map
 from checkpoint_tools.growth.width import Widths, check_widths, widen
-from checkpoint_tools.options import Grow
+from checkpoint_tools.options.surgery import Grow
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.tables import terminal_width
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from checkpoint_tools.options import Importance, ScoreOptions
+from checkpoint_tools.options.surgery import Importance, ScoreOptions
 from checkpoint_tools.pruning.report import compare_scores, describe_scores
 from checkpoint_tools.pruning.scores_file import Aggregation, read_scores
 

@@ -9,7 +9,7 @@ from typing import Any
 from checkpoint_tools.formats import contents, hf, mcore
 from checkpoint_tools.formats.contents import StoredTensor
 from checkpoint_tools.formats.tokenizer_files import info_of, tokenizer_in
-from checkpoint_tools.options import Inspect
+from checkpoint_tools.options.comparison import Inspect
 from megatron_ko.errors import CheckpointError, DataError
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.formats.hf_config import read_config

@@ -9,7 +9,7 @@ from checkpoint_tools.changes import Change, finish, open_changed, open_model
 from checkpoint_tools.endpoints import check_apart
 from checkpoint_tools.formats.store import with_dtype
 from checkpoint_tools.merging import WITH_BASE, Mixing, merge
-from checkpoint_tools.options import Merge
+from checkpoint_tools.options.surgery import Merge
 from megatron_ko.errors import ConfigError, Problem
 
 

@@ -13,7 +13,7 @@ from checkpoint_tools.endpoints import (
     write_as_checkpoint,
 )
 from checkpoint_tools.formats import mcore
-from checkpoint_tools.options import MergeLora
+from checkpoint_tools.options.conversion import MergeLora
 from megatron_ko.formats.run_folder import newest_checkpoint
 
 

@@ -10,7 +10,7 @@ from checkpoint_tools.changes import Change, Check, finish, open_changed
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.formats.store_fingerprint import fingerprint_store
 from checkpoint_tools.operations.importance import aggregation_of
-from checkpoint_tools.options import Prune
+from checkpoint_tools.options.surgery import Prune
 from checkpoint_tools.pruning import depth, width
 from checkpoint_tools.pruning.report import describe_proposals
 from checkpoint_tools.pruning.scores_file import ImportanceScores, read_scores

@@ -12,7 +12,7 @@ from checkpoint_tools.endpoints import (
     with_one_dtype,
     write_like_source,
 )
-from checkpoint_tools.options import PruneVocab
+from checkpoint_tools.options.vocabulary import PruneVocab
 from megatron_ko.planning.weights import parameter_count
 from megatron_ko.wording import format_count
 

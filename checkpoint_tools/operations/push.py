@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from checkpoint_tools.options import Push
+from checkpoint_tools.options.conversion import Push
 from checkpoint_tools.publishing.export_files import files_to_publish
 from checkpoint_tools.publishing.hub import check_repository, read_token, upload
 from megatron_ko.wording import format_count

@@ -15,7 +15,7 @@ from checkpoint_tools.endpoints import (
 )
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.hf_config import exported_family
-from checkpoint_tools.options import ToHf
+from checkpoint_tools.options.conversion import ToHf
 from checkpoint_tools.publishing.card import write_card_text
 from checkpoint_tools.publishing.chat_template import read_chat_template
 from checkpoint_tools.publishing.export_files import write_card

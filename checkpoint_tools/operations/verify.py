@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from checkpoint_tools.options import Verify
+from checkpoint_tools.options.comparison import Verify
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import read_json
 from megatron_ko.formats.checkpoint_folder import MARKER, RECORD, Checkpoint, damage_error, damaged_files

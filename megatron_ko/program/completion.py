@@ -47,7 +47,7 @@ def whole_parser() -> argparse.ArgumentParser:
 
 def _commands() -> Iterator[tuple[str, argparse.ArgumentParser | dict[str, argparse.ArgumentParser]]]:
     from checkpoint_tools.__main__ import operation_parser
-    from checkpoint_tools.options import OPERATIONS
+    from checkpoint_tools.options.commands import OPERATIONS
     from megatron_ko import importance, plan, train
     from megatron_ko.job import generate, run
     from megatron_ko.job.report import __main__ as report

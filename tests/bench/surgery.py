@@ -15,6 +15,7 @@ of a small model divided by those of the same forward passes without it.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import shutil
 import statistics
@@ -56,7 +57,7 @@ def measure(billions: float, rounds: int, folder: Path) -> dict[str, Any]:
                 facts[name].append(timed(lambda: copy_once(source, out)))
             else:
                 command = [sys.executable, "-m", "checkpoint_tools", *operations[name]]
-                facts[name].append(timed(lambda: watch(command)))
+                facts[name].append(timed(functools.partial(watch, command)))
             facts[name][-1]["bytes"] = sum(path.stat().st_size for path in out.glob("*.safetensors"))
             shutil.rmtree(out)
     pace = {

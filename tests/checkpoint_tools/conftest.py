@@ -109,7 +109,7 @@ def run_quietly(operation: str, **options: object) -> int:
 
 def command_line(operation: str, options: dict[str, object]) -> list[str]:
     """``options`` by the names of their fields, as the words that a user types."""
-    from checkpoint_tools.options import OPERATIONS
+    from checkpoint_tools.options.commands import OPERATIONS
 
     words: list[str] = []
     inputs = OPERATIONS[operation].inputs

@@ -13,7 +13,7 @@ from checkpoint_tools import __main__ as program
 from checkpoint_tools.formats import mcore
 from checkpoint_tools.formats.store import Store, with_dtype
 from checkpoint_tools.operations import average
-from checkpoint_tools.options import Average
+from checkpoint_tools.options.surgery import Average
 from megatron_ko.errors import CheckpointError
 from megatron_ko.formats.checkpoint_folder import Checkpoint, damaged_files
 from tests.checkpoint_tools.tiny_checkpoint import write_tiny_checkpoint

@@ -13,7 +13,7 @@ import pytest
 from checkpoint_tools.__main__ import operation_parser
 from checkpoint_tools.formats import mcore
 from checkpoint_tools.formats.tokenizer_files import copy_tokenizer, special_ids
-from checkpoint_tools.options import ToHf
+from checkpoint_tools.options.conversion import ToHf
 from megatron_ko.config.options import read_options
 from megatron_ko.errors import ConfigError, DataError
 from megatron_ko.formats.tokenizer_folder import TokenizerInfo, copy_tokenizer_folder, write_tokenizer_folder

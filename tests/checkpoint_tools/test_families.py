@@ -13,7 +13,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 from checkpoint_tools.formats.hf_config import exported_family
-from checkpoint_tools.options import ToHf
+from checkpoint_tools.options.conversion import ToHf
 from megatron_ko.config.model import ModelConfig, RopeConfig
 from megatron_ko.errors import CheckpointError
 from megatron_ko.formats.hf_config import read_config

@@ -9,7 +9,7 @@ import pytest
 
 from checkpoint_tools.__main__ import operation_parser
 from checkpoint_tools.growth.layer_maps import format_map, named_map
-from checkpoint_tools.options import Grow
+from checkpoint_tools.options.surgery import Grow
 from examples.growth.__main__ import equal_steps, flops_per_step, main, parse, steps_of
 from examples.growth.results import summarize
 from megatron_ko.config.loading import load

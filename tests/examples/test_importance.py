@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from checkpoint_tools.__main__ import operation_parser
-from checkpoint_tools.options import Prune
+from checkpoint_tools.options.surgery import Prune
 from examples.importance.__main__ import HERE, SHAPE, main, parse, steps_of
 from examples.importance.results import ROWS, claims, summary
 from megatron_ko.config.loading import load

@@ -345,7 +345,7 @@ def _run_tool(arguments: list[str]) -> None:
     import importlib
 
     from checkpoint_tools.__main__ import operation_parser
-    from checkpoint_tools.options import OPERATIONS
+    from checkpoint_tools.options.commands import OPERATIONS
     from megatron_ko.config.options import read_options
 
     name = arguments[0]
