@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from megatron_ko import averaging, initial_adapter, initial_weights
+from megatron_ko import averaging, initial_adapter, initial_weights, teacher_weights
 from megatron_ko.config import cli
 from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, UsageError, exit_code_of
 from megatron_ko.formats.retention import set_aside_newer
@@ -34,7 +34,7 @@ from megatron_ko.preflight import Preflight, preflight
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     """Runs one rank from start to end. Returns the exit code."""
     from megatron_ko.training import boundary, data, distributed, engine, evaluate, optimizer
-    from megatron_ko.training import reporting, restoring, saving, skipping, step  # isort: skip
+    from megatron_ko.training import reporting, restoring, saving, skipping, step, teacher  # isort: skip
 
     config, manifest, folder = checked.config, checked.manifest, checked.run_folder
     set_up_logging(rank, folder / "logs")
@@ -56,6 +56,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     averaging.average_if_due(checked, position.step, world)
     report = reporting.Reporter(config, checked.plan, world, position, checked.weights)
     saver = saving.Saver(checked, report, world, start)
+    teachers = teacher.Teachers(checked, world.device)
     trainees: list[step.Trainee] = []
     stopped = False
     for stage, plan in checked.plan.stages_from(position.stage):
@@ -63,7 +64,8 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         position = position.at_stage(stage.number)
         resumes = start if restoring.continues(start, position) else None
         guard = skipping.Guard(stage.config.training.skip, folder, resumes.window if resumes else None)
-        trainee = boundary.enter(stage, plan.vocab_size, gpt, trainees, world, guard)
+        loss = teachers.loss_of(stage, plan)
+        trainee = boundary.enter(stage, plan.vocab_size, gpt, trainees, world, guard, loss)
         trainees.append(trainee)
         if resumes:
             restoring.restore(resumes, trainee, checked, world.device.type)
@@ -108,7 +110,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         if stopped:
             break
         saver.end_stage()
-        del trainee, batches, validate  # boundary.enter frees what they refer to
+        del trainee, batches, validate, loss  # boundary.enter frees what they refer to
 
     finished = position.step >= checked.plan.steps and not stopped
     report.end(position, finished)
@@ -208,7 +210,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
         if rank == 0:
             stack.enter_context(checked.lock_run_folder())
             print(checked.plan.text(), end="", flush=True)
-        checked = initial_weights.convert(checked, rank)
+        checked = teacher_weights.convert(initial_weights.convert(checked, rank), rank)
         if under_torchrun:  # from here on each rank reports its own errors
             said = f"[rank {rank}] " if rank else ""
             return exit_code_of(

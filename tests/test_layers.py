@@ -53,6 +53,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("checkpoint_tools.__main__",),
     ("slurm.requeue",),
     ("megatron_ko.initial_weights", "megatron_ko.initial_adapter", "megatron_ko.averaging"),
+    ("megatron_ko.teacher_weights",),
     ("megatron_ko.train",),
     ("megatron_ko.job",),
     ("megatron_ko.program",),
@@ -212,7 +213,12 @@ def test_light_layers_start_with_few_libraries():
 def test_training_starts_light():
     """These modules import heavy libraries inside functions, after all checks."""
     names = ("megatron_ko.train", "megatron_ko.training.launch", "megatron_ko.training.stop")
-    names += ("megatron_ko.initial_weights", "megatron_ko.initial_adapter", "megatron_ko.averaging")
+    names += (
+        "megatron_ko.teacher_weights",
+        "megatron_ko.initial_weights",
+        "megatron_ko.initial_adapter",
+        "megatron_ko.averaging",
+    )
 
     def is_heavy(path: Path, item: Import) -> bool:
         own = item.own_module
@@ -226,13 +232,14 @@ def test_training_starts_light():
 TRAINING: tuple[tuple[str, ...], ...] = (
     ("stop", "bucket_gaps", "checkpoint_index", "cpu", "megatron_notes", "token_reading", "documents"),
     ("launch", "distributed", "window_samples"),
-    ("attention", "chunks", "vocabulary", "engine_attention", "muon", "parallel_layer"),
+    ("soft_targets",),
+    ("attention", "chunks", "vocabulary", "divergences", "engine_attention", "muon", "parallel_layer"),
     ("engine", "megatron_fields", "gemma_layer"),
     ("local_weights", "lora", "optimizer", "data", "metrics"),
     ("model",),
     ("freezing", "losses", "partial_state", "skipping"),
-    ("checkpoint", "step"),
-    ("boundary", "evaluate", "reporting"),
+    ("checkpoint", "step", "distillation"),
+    ("boundary", "evaluate", "reporting", "teacher"),
     ("saving", "restoring"),
 )
 TRAINING_LAYER_OF = {

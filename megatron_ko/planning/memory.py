@@ -6,14 +6,16 @@ Parameters come from the table of weights, bytes per parameter from megatron-cor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from megatron_ko.config.distillation import DistillationConfig
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.recompute import NoRecompute
 from megatron_ko.config.training import AdapterConfig, ParallelConfig
 from megatron_ko.planning.activations import StageShape, TrainedLayer, peak_bytes
 from megatron_ko.planning.adapters import adapted_weights, adapter_parameters, module_of
+from megatron_ko.planning.distillation import teacher_bytes
 from megatron_ko.planning.pipeline import chunks_in_flight, chunks_of_stage
 from megatron_ko.planning.selection import Selection
 from megatron_ko.planning.state_formats import PLAIN, StateFormats
@@ -32,12 +34,23 @@ class RankMemory:
     optimizer_bytes: int
     activations_bytes: int
     """At the peak of a step, with the gradients of single activations and matrices."""
+    teacher_bytes: int = 0
+    """The teacher's weights, and what it adds to the activations."""
     host_bytes: int = 0
     """Optimizer state in host memory, which is not part of the total."""
 
     @property
     def total_bytes(self) -> int:
-        return self.weights_bytes + self.gradients_bytes + self.optimizer_bytes + self.activations_bytes
+        own = self.weights_bytes + self.gradients_bytes + self.optimizer_bytes + self.activations_bytes
+        return own + self.teacher_bytes
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The model beside the one that trains, and how its distribution is used."""
+
+    model: ModelConfig
+    distillation: DistillationConfig
 
 
 def parameters_of_stage(
@@ -72,6 +85,7 @@ def stage_memories(
     selection: Selection | None = None,
     formats: StateFormats = PLAIN,
     muon: bool = False,
+    teacher: Teacher | None = None,
 ) -> tuple[RankMemory, ...]:
     """Memory of a rank of each pipeline stage.
 
@@ -90,10 +104,17 @@ def stage_memories(
         vocab_size=padded_vocab_size,
     )
     trains = Trains(lora, selection)
-    return tuple(
+    memories = [
         _stage_memory(shape, stage, data_parallel * parallel.context, micro_batches, trains, formats, muon)
         for stage in range(parallel.pipeline)
-    )
+    ]
+    if teacher is not None:
+        extra = [
+            sum(teacher_bytes(teacher.model, shape, n, teacher.distillation))
+            for n in range(parallel.pipeline)
+        ]
+        memories = [replace(own, teacher_bytes=bytes_) for own, bytes_ in zip(memories, extra)]
+    return tuple(memories)
 
 
 @dataclass(frozen=True)
