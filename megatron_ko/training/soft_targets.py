@@ -117,6 +117,6 @@ def _largest(part: Tensor, first: int, k: int, group: dist.ProcessGroup) -> tupl
     all_best, all_columns = ([torch.empty_like(own) for _ in range(ranks)] for own in (best, columns))
     dist.all_gather(all_best, best.contiguous(), group=group)
     dist.all_gather(all_columns, columns.contiguous(), group=group)
-    best, order = torch.cat(all_best, -1).sort(-1, descending=True, stable=True)
+    best, order = torch.cat(all_best, -1).sort(stable=True, dim=-1, descending=True)
     columns = torch.cat(all_columns, -1).gather(-1, order)
     return best[..., :k].contiguous(), columns[..., :k].contiguous()

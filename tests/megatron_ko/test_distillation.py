@@ -21,6 +21,7 @@ SHORT = {
     "evaluation": {"max_sequences": 4},
     "checkpoint": {"every_steps": 6},
     "schedule": {"type": "constant"},
+    "optimizer": {"learning_rate": 5e-4},
 }
 TEACHER = {"layers": 2, "hidden_size": 96, "ffn_hidden_size": 160, "heads": 6, "vocab_multiple": 128}
 """Half as deep as the student and wider, with another padding of the vocabulary."""
