@@ -16,7 +16,7 @@ from typing import Any
 from megatron_ko.config.loading import Loaded, to_yaml
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.training import Config
-from megatron_ko.errors import ConfigError, DataError
+from megatron_ko.errors import CheckpointError, ConfigError, DataError, Problem
 from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
 from megatron_ko.formats import lora_record
 from megatron_ko.formats.checkpoint_folder import (
@@ -38,6 +38,13 @@ from megatron_ko.formats.run_folder import (
     lacks_validation,
     newest_checkpoint,
     start_of_run,
+)
+from megatron_ko.formats.teacher_cache import (
+    TeacherCache,
+    cache_problems,
+    data_of,
+    describe_cache,
+    stage_folder,
 )
 from megatron_ko.formats.teacher_source import (
     check_same_teacher,
@@ -76,6 +83,8 @@ class Preflight:
     """What the run's checkpoints record as ``resumed_from``."""
     teachers: Mapping[str, Checkpoint | HfModel] = field(default_factory=dict)
     """Teachers by configured folder; ``megatron_ko.teacher_weights`` converts those of Hugging Face."""
+    caches: Mapping[int, TeacherCache] = field(default_factory=dict)
+    """Caches by number of their stage."""
 
     @property
     def run_folder(self) -> Path:
@@ -107,8 +116,30 @@ class Preflight:
         settings = stage.config.distillation
         if settings is None:
             return None
+        if (cache := self.cache_of(stage)) is not None:
+            return cache.teacher
         assert settings.teacher is not None
         return origin_of(self.teacher_checkpoint(settings.teacher), settings.teacher)
+
+    def cache_of(self, stage: Stage) -> TeacherCache | None:
+        """The cache that a stage reads."""
+        return self.caches.get(stage.number)
+
+    def check_caches(self) -> None:
+        """Raises CheckpointError for each cache that is of another teacher than the one the configuration names, too."""
+        problems = []
+        for number, cache in self.caches.items():
+            settings = self.plan.stages_from(number)[0][0].config.distillation
+            teacher = self.teachers.get(settings.teacher) if settings and settings.teacher else None
+            if isinstance(teacher, Checkpoint):
+                wanted = dataclasses.replace(
+                    cache, teacher=origin_of(teacher, str(settings and settings.teacher))
+                )
+                problems += [
+                    Problem("", *found) for found in cache_problems(cache, wanted, "distillation.cache")
+                ]
+        if problems:
+            raise CheckpointError(problems)
 
     def check_teacher(self, start: Checkpoint) -> None:
         """Raises CheckpointError if ``start`` was trained with another teacher than its stage now has, unless that is allowed."""
@@ -167,6 +198,7 @@ class Preflight:
         return {
             "the checkpoint to resume": (self.start.step, self.start.short_hash) if self.start else None,
             "the initial weights": self.weights and self.weights["hash"],
+            "the caches": tuple((str(cache.folder), cache.teacher.hash) for cache in self.caches.values()),
             "the teachers": tuple(
                 sorted((path, self.teacher_checkpoint(path).short_hash) for path in self.teachers)
             ),
@@ -259,7 +291,10 @@ def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
                 rule="missing-package",
             )
     start, origin, initial = find_weights(config, plan.vocab_size, manifest.tokenizer_fingerprint)
-    checked = Preflight(config, manifest, plan, start, initial, origin, teachers)
+    checked = Preflight(
+        config, manifest, plan, start, initial, origin, teachers, find_caches(loaded, manifest, plan)
+    )
+    checked.check_caches()
     if start:
         checked.check_data(start)
         if not any(isinstance(teacher, HfModel) for teacher in teachers.values()):
@@ -314,6 +349,34 @@ def find_teachers(loaded: Loaded[Config], manifest: Manifest | None) -> dict[str
     if problems:
         raise ConfigError(problems)
     return teachers
+
+
+def find_caches(loaded: Loaded[Config], manifest: Manifest, plan: Plan) -> dict[int, TeacherCache]:
+    """The caches of all stages that read one, by number of the stage. Raises ConfigError with everything in which they do not fit."""
+    caches: dict[int, TeacherCache] = {}
+    problems = []
+    for stage, own in plan.stages_from(0):
+        settings = stage.config.distillation
+        if settings is None or settings.cache is None:
+            continue
+        cache = TeacherCache.read(stage_folder(settings.cache, stage.number))
+        wanted = wanted_cache(stage, own, manifest, dataclasses.replace(cache.teacher, hash=""))
+        problems += [loaded.problem(*found) for found in cache_problems(cache, wanted, "distillation.cache")]
+        caches[stage.number] = cache
+    if problems:
+        raise ConfigError(problems)
+    return caches
+
+
+def wanted_cache(stage: Stage, plan: Plan, manifest: Manifest, teacher: Origin) -> TeacherCache:
+    """The cache of the teacher that a stage needs."""
+    settings = stage.config.distillation
+    assert settings is not None
+    data = data_of(stage.config, manifest, sha256_file(manifest.path), stage.number)
+    return describe_cache(
+        stage.config, settings, data, teacher, manifest=manifest,
+        vocab_size=plan.vocab_size, samples=plan.total_samples, stage=stage.number,
+    )  # fmt: skip
 
 
 def find_weights(

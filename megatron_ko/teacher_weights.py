@@ -22,10 +22,11 @@ def convert(checked: Preflight, rank: int = 0) -> Preflight:
         if isinstance(teacher, HfModel):
             target = conversion_folder(checked.run_folder, path)
             if rank == 0:
-                target.parent.mkdir(exist_ok=True)
+                target.parent.mkdir(parents=True, exist_ok=True)
             teachers[path] = converted = convert_once(teacher, target, rank)
             check_loadable(converted)
     checked = dataclasses.replace(checked, teachers=teachers)
+    checked.check_caches()
     if checked.start is not None:
         checked.check_teacher(checked.start)
     return checked

@@ -71,7 +71,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
             restoring.restore(resumes, trainee, checked, world.device.type)
         order, end = data.order_of_stage(stage, position, manifest, saver.positions, cache=folder / "index")
         batches = data.batches_between(
-            position.stage_samples, end, order, stage.config, world, manifest.eod_id
+            position.stage_samples, end, order, stage.config, world, manifest.eod_id, checked.cache_of(stage)
         )
         report.begin_stage(stage, plan, position)
         saver.begin_stage(position, trainee, order)

@@ -88,7 +88,7 @@ class Distillation:
         if logits is None:
             ids, values = (batch[name].transpose(0, 1) for name in (IDS, LOG_PROBABILITIES))
             assert isinstance(loss, TopK), "a rule of the configuration"
-            return SoftTargets(ids, values).first(loss.k)
+            return SoftTargets(ids.long(), values).first(loss.k)
         if isinstance(loss, TopK):
             return select_targets(logits, vocab_size, loss.k, settings.temperature, settings.chunk_length)
         return logits
