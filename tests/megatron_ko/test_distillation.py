@@ -9,15 +9,19 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
+from checkpoint_tools.__main__ import main as checkpoint_tool
+from megatron_ko import initial_weights, teacher_weights
 from megatron_ko.errors import CheckpointError, ConfigError
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.planning.flops import flops_per_token
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.weights import padded_vocab_size, parameter_count
-from megatron_ko.preflight import preflight
+from megatron_ko.preflight import Preflight, preflight
 from tests import ranks
 from tests.checkpoint_tensors import read_tensors
+from tests.megatron_ko.test_initial_weights import _convert_warm as convert_warm
 from tests.run_records import LOSS, NORM, records
 from tests.tiny_data import write_tiny_data
 from tests.tiny_run import tiny_config, write_tiny_run
@@ -302,3 +306,77 @@ def test_another_tokenizer_is_refused_and_the_difference_named(folder, tmp_path)
     [problem] = error.value.problems
     assert (problem.path, problem.rule) == ("distillation.teacher", "teacher-tokenizer")
     assert "1,001" in problem.message and "990" in problem.message
+
+
+# --- other teachers and students -------------------------------------------------------------------------
+
+
+def test_a_teacher_of_hugging_face_is_converted_once_and_teaches_the_same(
+    folder, one_rank, tmp_path, monkeypatch
+):
+    config, expected = one_rank("forward")
+    monkeypatch.setattr(initial_weights, "_convert_in_process", convert_warm)
+    [source] = (folder / "teacher" / "checkpoints").iterdir()
+    exported, run = tmp_path / "hf", tmp_path / "run"
+    assert checkpoint_tool(["to-hf", str(source), str(exported), "--dtype", "fp32"]) == 0
+    overrides = [f"distillation.teacher={exported}", "training.steps=2", f"run.folder={run}"]
+
+    def start(*more: str) -> Preflight:
+        checked = preflight([config], [*overrides, *more], 1)
+        with checked.lock_run_folder():
+            checked = teacher_weights.convert(checked)
+            ranks.on_ranks(1, ranks._train, checked)
+        return checked
+
+    first = start()
+    for own, other in zip(curve(run), curve(expected)):
+        assert own == pytest.approx(other, abs=LOSS)
+    [converted] = (run / "teachers").iterdir()
+    written = (converted / "checkpoint.json").stat().st_mtime_ns
+    assert first.teacher_checkpoint(str(exported)).folder == converted
+    start("training.steps=3")
+    assert (converted / "checkpoint.json").stat().st_mtime_ns == written
+    weights = exported / "model.safetensors"
+    tensors = load_file(weights)
+    tensors["model.norm.weight"] += 1
+    save_file(tensors, weights, {"format": "pt"})
+    with pytest.raises(CheckpointError) as error:
+        start("training.steps=4")
+    assert error.value.rule == "teacher-changed"
+
+
+STUDENTS = {
+    "attention within documents": [
+        "data.packing.attention=within_documents",
+        "data.packing.label_at_eod=masked",
+        "loss.z_loss=0.001",
+    ],
+    "bf16": ["precision.dtype=bf16"],
+    "tied, of the teacher's depth": ["model.tied_embeddings=true", "model.layers=2"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["TP2 x PP2", "CP2"])
+@pytest.mark.parametrize("student", STUDENTS)
+def test_other_students_train_like_one_rank(folder, tmp_path, student, layout):
+    config = write_run(folder, tmp_path / "one", {"temperature": 1.5})
+    ranks.train(config, STUDENTS[student])
+    count, overrides = LAYOUTS[layout]
+    ranks.train(config, [*STUDENTS[student], *overrides, f"run.folder={tmp_path / 'run'}"], count)
+    if student != "bf16":
+        assert_same_curves(tmp_path / "run", tmp_path / "one")
+        return
+    for own, other in zip(curve(tmp_path / "run"), curve(tmp_path / "one")):
+        assert own[:2] == pytest.approx(other[:2], abs=2e-2)
+
+
+def test_adapters_learn_from_a_teacher(folder, one_rank, tmp_path):
+    _, whole = one_rank("forward")
+    lora = {"rank": 4, "alpha": 8}
+    config = write_run(
+        folder, tmp_path / "run", {}, lora=lora, checkpoint={"every_steps": 6, "initial_weights": str(whole)}
+    )
+    ranks.train(config, ["training.steps=4", "optimizer.learning_rate=1e-2"])
+    divergences = [divergence for _, divergence, _ in curve(tmp_path / "run")]
+    assert divergences[-1] < divergences[0]
