@@ -1,12 +1,12 @@
 """Distillation in the plan of a run: the section of each stage, the teacher's layout, its memory and its FLOPs. No torch.
 
-The teacher stands beside the student on every rank, in the layout of the student, and spreads its own layers over the pipeline
+The teacher is beside the student on every rank, in the layout of the student, and spreads its own layers over the pipeline
 stages. ``distillation_rules`` has the rules.
 """
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 from megatron_ko.config.distillation import DistillationConfig, StageDistillationConfig, TopK
 from megatron_ko.config.model import ModelConfig
@@ -16,7 +16,7 @@ from megatron_ko.planning.activations import StageShape
 from megatron_ko.planning.pipeline import chunks_of_stage
 from megatron_ko.planning.weights import stage_entries
 
-_DIVERGENCE_TENSORS = 6
+_TENSORS = {"forward_kl": 8, "reverse_kl": 8, "jsd": 10, "top_k": 6}
 """Tensors [chunk, vocabulary] in fp32 that a divergence needs at a time: logits, log-probabilities and products of both models."""
 
 
@@ -29,7 +29,7 @@ def distillation_of(
     own = {name: value for name, value in vars(stage).items() if value is not None}
     if whole is None and not own:
         return None
-    return dataclasses.replace(whole or DistillationConfig(), **own)
+    return replace(whole or DistillationConfig(), **own)
 
 
 def needs_teacher(distillation: DistillationConfig | None) -> bool:
@@ -39,15 +39,13 @@ def needs_teacher(distillation: DistillationConfig | None) -> bool:
 
 def teacher_model(teacher: ModelConfig, student: ModelConfig, vocab_size: int) -> ModelConfig:
     """The teacher as a run builds it: its vocabulary is split over the ranks like that of the student."""
-    return dataclasses.replace(
-        teacher, vocab_size=vocab_size, vocab_multiple=student.vocab_multiple, extra={}
-    )
+    return replace(teacher, vocab_size=vocab_size, vocab_multiple=student.vocab_multiple, extra={})
 
 
 def teacher_parallel(parallel: ParallelConfig, teacher: ModelConfig, student: ModelConfig) -> ParallelConfig:
     """The teacher's layout: equal pipeline stages, or those of a student with as many layers; nothing is computed again."""
     same = teacher.layers == student.layers
-    return dataclasses.replace(
+    return replace(
         parallel,
         first_stage_layers=parallel.first_stage_layers if same else None,
         last_stage_layers=parallel.last_stage_layers if same else None,
@@ -55,26 +53,32 @@ def teacher_parallel(parallel: ParallelConfig, teacher: ModelConfig, student: Mo
     )
 
 
-def teacher_bytes(
-    teacher: ModelConfig, shape: StageShape, stage: int, distillation: DistillationConfig
-) -> tuple[int, int]:
-    """Bytes of the teacher on a rank of a pipeline stage: ``(weights, what it adds to the activations)``.
-
-    ``shape`` is that of the student. The teacher's forward pass keeps nothing; on the last stage its logits stay until the
-    backward pass has used them, on the others its hidden states until they are sent.
-    """
+def teacher_weights_bytes(teacher: ModelConfig, shape: StageShape, stage: int) -> int:
+    """Bytes of the teacher's weights on a rank of a pipeline stage; ``shape`` is that of the student."""
     model = teacher_model(teacher, shape.model, shape.vocab_size)
     parallel = teacher_parallel(shape.parallel, model, shape.model)
     layers = [layer for chunk in chunks_of_stage(model.layers, parallel, stage) for layer in chunk]
     entries = stage_entries(model, shape.vocab_size, stage, parallel.pipeline, layers)
-    weights = sum(entry.size_per_rank(parallel.tensor) for entry in entries) * shape.width
-    own = dataclasses.replace(shape, model=model, parallel=parallel)
-    if stage < parallel.pipeline - 1:
-        return weights, 2 * own.residual
-    columns = shape.vocab_size // parallel.tensor
-    chunk = min(distillation.chunk_length, shape.positions) * (shape.tokens // shape.positions) * columns * 4
-    targets = 0 if isinstance(distillation.loss, TopK) else own.split("vocab")
-    return weights, targets + _DIVERGENCE_TENSORS * chunk
+    return sum(entry.size_per_rank(parallel.tensor) for entry in entries) * shape.width
+
+
+def message_bytes(teacher: ModelConfig, shape: StageShape, stage: int, in_flight: int) -> int:
+    """Bytes of the teacher's hidden states that are kept with those of the student for ``in_flight`` micro-batches: received ones
+    until the backward pass, sent ones until they are sent; and of the gradient of received ones, with zeros for the teacher."""
+    own = replace(shape, model=teacher)
+    received, sent = stage > 0, stage < shape.parallel.pipeline - 1
+    gradient = 2 * (own.residual + shape.residual) * received
+    return own.residual * in_flight * (received + sent) + gradient
+
+
+def loss_bytes(distillation: DistillationConfig, shape: StageShape) -> int:
+    """Bytes beside the student's logits while the loss computes: the teacher's logits or targets, and a chunk in fp32."""
+    rows = shape.tokens // shape.positions * min(distillation.chunk_length, shape.positions)
+    chunk = rows * shape.vocab_size // shape.parallel.tensor * 4
+    loss = distillation.loss
+    if isinstance(loss, TopK):
+        return shape.tokens * (8 * loss.k + 2 * (loss.k + 1)) + _TENSORS[loss.type] * chunk
+    return shape.split("vocab") + _TENSORS[loss.type] * chunk
 
 
 def describe(distillation: DistillationConfig) -> str:

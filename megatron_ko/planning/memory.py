@@ -15,7 +15,7 @@ from megatron_ko.config.recompute import NoRecompute
 from megatron_ko.config.training import AdapterConfig, ParallelConfig
 from megatron_ko.planning.activations import StageShape, TrainedLayer, peak_bytes
 from megatron_ko.planning.adapters import adapted_weights, adapter_parameters, module_of
-from megatron_ko.planning.distillation import teacher_bytes
+from megatron_ko.planning.distillation import message_bytes, teacher_weights_bytes
 from megatron_ko.planning.pipeline import chunks_in_flight, chunks_of_stage
 from megatron_ko.planning.selection import Selection
 from megatron_ko.planning.state_formats import PLAIN, StateFormats
@@ -35,7 +35,7 @@ class RankMemory:
     activations_bytes: int
     """At the peak of a step, with the gradients of single activations and matrices."""
     teacher_bytes: int = 0
-    """The teacher's weights, and what it adds to the activations."""
+    """Weights of the teacher; what it adds to the activations is part of them."""
     host_bytes: int = 0
     """Optimizer state in host memory, which is not part of the total."""
 
@@ -43,14 +43,6 @@ class RankMemory:
     def total_bytes(self) -> int:
         own = self.weights_bytes + self.gradients_bytes + self.optimizer_bytes + self.activations_bytes
         return own + self.teacher_bytes
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """The model beside the one that trains, and how its distribution is used."""
-
-    model: ModelConfig
-    distillation: DistillationConfig
 
 
 def parameters_of_stage(
@@ -85,13 +77,15 @@ def stage_memories(
     selection: Selection | None = None,
     formats: StateFormats = PLAIN,
     muon: bool = False,
-    teacher: Teacher | None = None,
+    distillation: DistillationConfig | None = None,
+    teacher: ModelConfig | None = None,
 ) -> tuple[RankMemory, ...]:
     """Memory of a rank of each pipeline stage.
 
     Weights that ``selection`` freezes have neither gradients nor optimizer state; a matrix some of whose rows train has both
     whole, and so do the adapters of ``lora``, beside which only what ``selection`` names trains. ``muon``: every rank has the
-    whole state, and that of a layer's matrix is one momentum.
+    whole state, and that of a layer's matrix is one momentum. ``distillation``: the loss of the stage; ``teacher``: the model that runs
+    beside the one that trains.
     """
     positions = sequence_length // parallel.context
     shape = StageShape(
@@ -109,12 +103,21 @@ def stage_memories(
         for stage in range(parallel.pipeline)
     ]
     if teacher is not None:
-        extra = [
-            sum(teacher_bytes(teacher.model, shape, n, teacher.distillation))
-            for n in range(parallel.pipeline)
-        ]
-        memories = [replace(own, teacher_bytes=bytes_) for own, bytes_ in zip(memories, extra)]
+        memories = [_with_teacher(own, teacher, shape, n, micro_batches) for n, own in enumerate(memories)]
     return tuple(memories)
+
+
+def _with_teacher(
+    own: RankMemory, teacher: ModelConfig, shape: StageShape, stage: int, micro_batches: int
+) -> RankMemory:
+    """Memory with the teacher beside the model. ``distillation`` of ``stage_memories`` counts its logits."""
+    in_flight = chunks_in_flight(shape.parallel, stage, micro_batches)
+    messages = message_bytes(teacher, shape, stage, in_flight)
+    return replace(
+        own,
+        teacher_bytes=teacher_weights_bytes(teacher, shape, stage),
+        activations_bytes=own.activations_bytes + messages,
+    )
 
 
 @dataclass(frozen=True)

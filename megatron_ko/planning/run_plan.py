@@ -173,7 +173,7 @@ class Plan:
         attended = training.sequence_length if span is None else span
         taught = _teacher_of(stage, teachers)
         of_student = flops.flops_per_token(config.model, padded, attended, adapters)
-        of_teacher = flops.forward_flops_per_token(taught.model, padded, attended) if taught else 0.0
+        of_teacher = flops.forward_flops_per_token(taught, padded, attended) if taught else 0.0
         memories = memory.stage_memories(
             config.model,
             parallel,
@@ -188,6 +188,7 @@ class Plan:
             selection=selection,
             formats=formats_of(config),
             muon=config.optimizer.type == "muon",
+            distillation=config.distillation,
             teacher=taught,
         )
         return Plan(
@@ -205,7 +206,7 @@ class Plan:
             padded_vocab_size=padded,
             parameters=parameter_count(config.model, vocab_size),
             flops_per_token=of_student + of_teacher,
-            teacher_parameters=parameter_count(taught.model, vocab_size) if taught else 0,
+            teacher_parameters=parameter_count(taught, vocab_size) if taught else 0,
             teacher_flops_per_token=of_teacher,
             memory=max(memories, key=lambda of_stage: of_stage.total_bytes),
             stage_memories=memories,
@@ -290,7 +291,7 @@ class Plan:
             return []
         share = own.teacher_flops_per_token / own.flops_per_token
         return [
-            f"teacher      {own.teacher_parameters:,} parameters, {own.memory.teacher_bytes / 2**30:.2f} GiB of the memory, "
+            f"teacher      {own.teacher_parameters:,} parameters, weights {own.memory.teacher_bytes / 2**30:.2f} GiB, "
             f"{share:.1%} of the FLOPs"
         ]
 
@@ -333,12 +334,12 @@ def _document_span(config: Config, manifest: Manifest | None) -> float | None:
     )
 
 
-def _teacher_of(stage: Stage, teachers: Mapping[str, ModelConfig]) -> memory.Teacher | None:
+def _teacher_of(stage: Stage, teachers: Mapping[str, ModelConfig]) -> ModelConfig | None:
     """The teacher that runs beside the model in a stage."""
     settings = stage.config.distillation
     if settings is None or not needs_teacher(settings) or settings.teacher not in teachers:
         return None
-    return memory.Teacher(teachers[settings.teacher], settings)
+    return teachers[settings.teacher]
 
 
 def _plan_of_stages(

@@ -18,7 +18,7 @@ from torch import Tensor
 from megatron_ko.config.distillation import DistillationConfig, TopK
 from megatron_ko.training.data import Batch
 from megatron_ko.training.distributed import tensor_group
-from megatron_ko.training.divergences import Divergence, choose_divergence, rows_of
+from megatron_ko.training.divergences import Divergence, choose_divergence, rows_of, scale
 from megatron_ko.training.losses import Sums, call_model
 from megatron_ko.training.model import unwrap
 from megatron_ko.training.soft_targets import (
@@ -29,6 +29,7 @@ from megatron_ko.training.soft_targets import (
     real_columns,
     select_targets,
 )
+from megatron_ko.training.vocabulary import token_losses
 
 TERM = "distillation"
 """Name of the divergence among the terms of the loss."""
@@ -63,6 +64,7 @@ class Distillation:
                 _token_losses, gpt.real_vocab_size, self.settings, self._is_mixed, target
             )
         output = call_model(model, batch)
+        gpt.compute_language_model_loss = partial(token_losses, gpt.real_vocab_size)  # drops the target
         if taught is not None and not gpt.post_process:
             output = torch.cat((output, taught), -1)
         return output, partial(self._sum, batch["loss_mask"].float())
@@ -148,7 +150,7 @@ class _TokenLosses(torch.autograd.Function):
             label = torch.where(here, values.gather(-1, own).squeeze(-1) if ctx.real else 0.0, 0.0)
             (log_sum,), (label,) = log_sums([values], group, lambda _, label=label: [label])
             part = rows_of(target, rows, ctx.real, settings.temperature)
-            value, numbers = divergence.value(values / settings.temperature, part, group, ctx.first)
+            value, numbers = divergence.value(scale(values, settings.temperature), part, group, ctx.first)
             losses.append(torch.stack((log_sum - label, log_sum, value)))
             saved.append(torch.stack(numbers))
         result = torch.cat(losses, 1)
@@ -168,7 +170,7 @@ class _TokenLosses(torch.autograd.Function):
             values = logits[rows][..., :real].float()
             part = rows_of(target, rows, real, settings.temperature)
             numbers = tuple(saved[:, rows].unbind())
-            slope = divergence.gradient(values / settings.temperature, part, numbers, ctx.first)
+            slope = divergence.gradient(scale(values, settings.temperature), part, numbers, ctx.first)
             slope.mul_(of_divergence[rows] / settings.temperature)
             if ctx.is_mixed:
                 probabilities = (values - log_sum[rows].unsqueeze(-1)).exp_()

@@ -29,7 +29,7 @@ class Divergence(Protocol):
         ...
 
     def gradient(self, x: Tensor, target: Any, saved: Saved, first: int) -> Tensor:
-        """Its gradient by ``x``; may overwrite ``x``."""
+        """Its gradient by ``x``, a new tensor."""
         ...
 
 
@@ -49,7 +49,7 @@ class _Dense:
 
     def gradient(self, x: Tensor, target: Tensor, saved: Saved, first: int) -> Tensor:
         of_student, of_teacher, mean = saved
-        student, teacher = x.sub_(of_student.unsqueeze(-1)), target - of_teacher.unsqueeze(-1)
+        student, teacher = x - of_student.unsqueeze(-1), target - of_teacher.unsqueeze(-1)
         return self.slope(student, teacher, mean.unsqueeze(-1))
 
     def sums(self, student: Tensor, teacher: Tensor) -> Tensor:
@@ -62,18 +62,18 @@ class _Dense:
 
 class _ForwardKl(_Dense):
     def sums(self, student: Tensor, teacher: Tensor) -> Tensor:
-        return (teacher.exp() * (teacher - student)).sum(-1).unsqueeze(0)
+        return (teacher - student).mul_(teacher.exp()).sum(-1).unsqueeze(0)
 
     def slope(self, student: Tensor, teacher: Tensor, mean: Tensor) -> Tensor:
-        return student.exp_().sub_(teacher.exp())
+        return student.exp_().sub_(teacher.exp_())
 
 
 class _ReverseKl(_Dense):
     def sums(self, student: Tensor, teacher: Tensor) -> Tensor:
-        return (student.exp() * (student - teacher)).sum(-1).unsqueeze(0)
+        return (student - teacher).mul_(student.exp()).sum(-1).unsqueeze(0)
 
     def slope(self, student: Tensor, teacher: Tensor, mean: Tensor) -> Tensor:
-        return student.exp() * (student - teacher - mean)
+        return teacher.neg_().add_(student).sub_(mean).mul_(student.exp_())
 
 
 class _GeneralizedJsd(_Dense):
@@ -87,14 +87,14 @@ class _GeneralizedJsd(_Dense):
 
     def sums(self, student: Tensor, teacher: Tensor) -> Tensor:
         mixture = self._mixture(student, teacher)
-        of_teacher = (teacher.exp() * (teacher - mixture)).sum(-1)
-        of_student = (student.exp() * (student - mixture)).sum(-1)
+        of_teacher = (teacher - mixture).mul_(teacher.exp()).sum(-1)
+        of_student = (student - mixture).mul_(student.exp()).sum(-1)
         mean = (1 - self.beta) * of_student
         return torch.stack((self.beta * of_teacher + mean, mean))
 
     def slope(self, student: Tensor, teacher: Tensor, mean: Tensor) -> Tensor:
-        difference = (1 - self.beta) * (student - self._mixture(student, teacher))
-        return student.exp() * (difference - mean)
+        difference = self._mixture(student, teacher).neg_().add_(student).mul_(1 - self.beta)
+        return difference.sub_(mean).mul_(student.exp_())
 
 
 class _TopK:
@@ -129,12 +129,12 @@ class _TopK:
         student = _gather(x, own) - total.unsqueeze(-1)
         chosen = torch.where(here, student.exp() - teacher.exp(), 0.0)
         if not x.shape[-1]:
-            return x
+            return torch.zeros_like(x)
         if self.tail:
             others = (x - total.unsqueeze(-1)).exp_().sub_((x - shift.unsqueeze(-1)).exp_())
             others.masked_fill_(chosen_here(ids, first, x.shape[-1]), 0.0)
         else:
-            others = x.zero_()
+            others = torch.zeros_like(x)
         return others.scatter_add_(-1, own, chosen)
 
 
@@ -162,4 +162,9 @@ def rows_of(target: Tensor | SoftTargets, rows: slice, real: int, temperature: f
     """The part of the teacher's logits, or of its targets, that belongs to a chunk of positions."""
     if isinstance(target, SoftTargets):
         return target.part(rows)
-    return target[rows][..., :real].float() / temperature
+    return scale(target[rows][..., :real].float(), temperature)
+
+
+def scale(logits: Tensor, temperature: float) -> Tensor:
+    """Logits divided by the temperature; themselves at 1."""
+    return logits if temperature == 1 else logits / temperature

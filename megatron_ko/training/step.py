@@ -154,7 +154,7 @@ def sum_batches(
     count, iterators = deal_batches(batches, count, chunks)
     more = {}
     if loss.beside and unwrap(chunks[0]).config.pipeline_model_parallel_size > 1:
-        more["adjust_tensor_shapes_fn"] = partial(_widen, loss.beside)
+        more["adjust_tensor_shapes_fn"] = partial(widen, loss.beside)
     outputs = get_forward_backward_func()(
         forward_step_func=partial(_forward_step, loss),
         data_iterator=iterators,
@@ -173,7 +173,7 @@ def sum_batches(
     return total
 
 
-def _widen(beside: int, *directions: list[tuple[int, ...]]) -> list[list[tuple[int, ...]]]:
+def widen(beside: int, *directions: list[tuple[int, ...]]) -> list[list[tuple[int, ...]]]:
     """Shapes of the messages between pipeline stages, received and sent, with room for what travels beside."""
     return [[(*shape[:-1], shape[-1] + beside) for shape in shapes] for shapes in directions]
 
