@@ -16,8 +16,9 @@ from megatron_ko.planning.activations import StageShape
 from megatron_ko.planning.pipeline import chunks_of_stage
 from megatron_ko.planning.weights import stage_entries
 
-_TENSORS = {"forward_kl": 8, "reverse_kl": 8, "jsd": 10, "top_k": 6}
-"""Tensors [chunk, vocabulary] in fp32 that a divergence needs at a time: logits, log-probabilities and products of both models."""
+_TENSORS = {"forward_kl": 6, "reverse_kl": 6, "jsd": 8, "top_k": 7}
+"""Tensors [chunk, vocabulary] in fp32 that a divergence needs at a time: logits, log-probabilities and products of both models, as
+``tests/bench/distill.py --peaks`` measures them; one more where logits are divided by a temperature."""
 
 
 def distillation_of(
@@ -76,9 +77,10 @@ def loss_bytes(distillation: DistillationConfig, shape: StageShape) -> int:
     rows = shape.tokens // shape.positions * min(distillation.chunk_length, shape.positions)
     chunk = rows * shape.vocab_size // shape.parallel.tensor * 4
     loss = distillation.loss
+    in_fp32 = (_TENSORS[loss.type] + (distillation.temperature != 1)) * chunk
     if isinstance(loss, TopK):
-        return shape.tokens * (8 * loss.k + 2 * (loss.k + 1)) + _TENSORS[loss.type] * chunk
-    return shape.split("vocab") + _TENSORS[loss.type] * chunk
+        return shape.tokens * (8 * loss.k + 2 * (loss.k + 1)) + in_fp32
+    return shape.split("vocab") + in_fp32
 
 
 def describe(distillation: DistillationConfig) -> str:

@@ -15,7 +15,7 @@ from megatron_ko.config.recompute import NoRecompute
 from megatron_ko.config.training import AdapterConfig, ParallelConfig
 from megatron_ko.planning.activations import StageShape, TrainedLayer, peak_bytes
 from megatron_ko.planning.adapters import adapted_weights, adapter_parameters, module_of
-from megatron_ko.planning.distillation import message_bytes, teacher_weights_bytes
+from megatron_ko.planning.distillation import loss_bytes, message_bytes, teacher_weights_bytes
 from megatron_ko.planning.pipeline import chunks_in_flight, chunks_of_stage
 from megatron_ko.planning.selection import Selection
 from megatron_ko.planning.state_formats import PLAIN, StateFormats
@@ -97,6 +97,8 @@ def stage_memories(
         fused=device == "cuda",
         vocab_size=padded_vocab_size,
     )
+    if distillation is not None:
+        shape = replace(shape, loss_bytes=loss_bytes(distillation, shape))
     trains = Trains(lora, selection)
     memories = [
         _stage_memory(shape, stage, data_parallel * parallel.context, micro_batches, trains, formats, muon)
