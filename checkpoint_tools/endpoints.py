@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from checkpoint_tools import verify
 from checkpoint_tools.formats import hf, mcore
@@ -186,7 +186,18 @@ def write_as_checkpoint(
     return folder
 
 
-def write_like_source(store: Store, source: Store, options: ExpandVocab | PruneVocab, dst: str) -> Path:
+class OutputOptions(Protocol):
+    """Options of an operation that writes in the format of its source."""
+
+    @property
+    def format(self) -> Format | None: ...
+    @property
+    def max_shard_gb(self) -> float: ...
+    @property
+    def overwrite(self) -> bool: ...
+
+
+def write_like_source(store: Store, source: Store, options: OutputOptions, dst: str) -> Path:
     """Writes ``store`` in the format of the options, or in the source's own; returns the folder."""
     own: Format = "megatron" if mcore.is_mcore(Path(source.origin)) else "hf"
     if (options.format or own) == "hf":

@@ -313,6 +313,14 @@ def hf_scores(
     return scores
 
 
+def score_texts(folder: Path, streams: Sequence[Stream]) -> list[Scores]:
+    """Scores of a model on each text in fp32, by transformers or, for checkpoints, by megatron-core on one rank."""
+    if mcore.is_mcore(folder):
+        return mcore.score_texts(folder, streams)
+    model = _load_hf(folder)
+    return [score(s, lambda ids: model(input_ids=ids, use_cache=False).logits) for s in streams]
+
+
 def sample_tokens(store: Store, ids: Sequence[int] | None) -> Tensor:
     """[batch, sequence] int64: ``ids`` as one sequence, or 2 random sequences of up to 64 ids of the whole vocabulary."""
     if ids is None:

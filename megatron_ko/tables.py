@@ -107,6 +107,13 @@ def wrap(text: str, indent: str = "", width: int | None = None) -> list[str]:
     return lines
 
 
+def hang(line: str, indent: int, width: int | None = None) -> list[str]:
+    """The line, whose first ``indent`` cells are a name and blanks, wrapped below its text (default: to the terminal)."""
+    head, text = line[:indent], line[indent:]
+    first, *rest = wrap(text, " " * indent, width)
+    return [(head + first[indent:]).rstrip(), *rest]
+
+
 def _prefix(line: str, room: int) -> int:
     """Number of characters that fit ``room``."""
     used = 0

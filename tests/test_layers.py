@@ -45,10 +45,16 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("preprocessing.commands", "preprocessing.adapters"),
     ("preprocessing.cli",),
     ("preprocessing.__main__",),
-    ("checkpoint_tools.options", "checkpoint_tools.prefetch", "checkpoint_tools.scores"),
+    (
+        "checkpoint_tools.options",
+        "checkpoint_tools.prefetch",
+        "checkpoint_tools.scores",
+        "checkpoint_tools.texts",
+    ),
     ("checkpoint_tools.formats",),
     ("checkpoint_tools.verify", "checkpoint_tools.publishing"),
     ("checkpoint_tools.endpoints", "checkpoint_tools.embeddings"),
+    ("checkpoint_tools.changes",),
     ("checkpoint_tools.operations",),
     ("checkpoint_tools.__main__",),
     ("slurm.requeue",),
@@ -230,7 +236,16 @@ def test_training_starts_light():
 
 # Layers of megatron_ko.training, lowest first; a module imports only from lower ones.
 TRAINING: tuple[tuple[str, ...], ...] = (
-    ("stop", "bucket_gaps", "checkpoint_index", "cpu", "megatron_notes", "token_reading", "documents"),
+    (
+        "stop",
+        "bucket_gaps",
+        "checkpoint_index",
+        "cpu",
+        "megatron_notes",
+        "token_reading",
+        "documents",
+        "writer_errors",
+    ),
     ("launch", "distributed", "window_samples"),
     ("soft_targets",),
     ("cached_targets",),

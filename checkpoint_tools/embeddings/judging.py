@@ -14,14 +14,13 @@ from typing import Any
 
 from torch import Tensor
 
-from checkpoint_tools import verify
-from checkpoint_tools.embeddings import texts
+from checkpoint_tools import texts, verify
 from checkpoint_tools.embeddings.expansion import Expansion, expand_vocab
 from checkpoint_tools.formats import mcore
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.scores import Scores, Stream, stream_of
-from megatron_ko.errors import CheckpointError, Problem
-from megatron_ko.formats.tokenizer_folder import Tokenizer, TokenizerInfo
+from checkpoint_tools.texts import separator_of
+from megatron_ko.formats.tokenizer_folder import Tokenizer
 from megatron_ko.planning.weights import input_weight, output_weight
 
 BASE = "before (old tokenizer)"
@@ -58,41 +57,14 @@ def read_texts(paths: Sequence[Path], plan: Expansion, tokens: int, length: int)
     separators = separator_of(plan.old.info), separator_of(plan.new.info)
     encoded = []
     for path in paths:
-        documents: list[str] = []
-        count = 0
-        for text in texts.documents(path):
-            ids = new.encode(text)
-            full = count + len(ids) >= tokens
-            if full:
-                text = text[: max(len(text) * (tokens - count) // len(ids), 1)]
-                ids = new.encode(text)
-            documents.append(text)
-            count += len(ids)
-            if full:
-                break
+        documents = texts.first_documents(path, new, tokens)
         size = sum(len(text.encode()) for text in documents)
-        if not count:
-            raise CheckpointError(
-                [Problem("", "--text", f"{path}: contains no text; give another file", "no-text")]
-            )
         streams = [
             stream_of([tokenizer.encode(text) for text in documents], separator, length, size)
             for tokenizer, separator in zip((old, new), separators)
         ]
         encoded.append(Text(path, *streams))
     return encoded
-
-
-def separator_of(info: TokenizerInfo) -> int:
-    """The token that starts a document: eos, as in training, or bos where a tokenizer has no eos."""
-    separator = info.eos_id if info.eos_id is not None else info.bos_id
-    if separator is None:
-        raise CheckpointError(
-            f"{info.folder}: has neither an eos nor a bos token to start a document with; set one in "
-            "tokenizer_config.json",
-            rule="missing-separator-token",
-        )
-    return separator
 
 
 def judge(source: Store, plan: Expansion, names: Sequence[str], judged: Sequence[Text]) -> list[Verdict]:

@@ -278,6 +278,7 @@ def clear_hf(folder: Path) -> None:
         "generation_config.json",
         "verification.json",
         "expansion.json",
+        "operations.json",
         ".*.tmp",  # of a killed export
     )
     for pattern in patterns:

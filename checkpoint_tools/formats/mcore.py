@@ -234,6 +234,7 @@ def clear_mcore(folder: Path) -> None:
         "verification.json",
         "expansion.json",
         "average.json",
+        "operations.json",
     ):
         (folder / name).unlink(missing_ok=True)
     for pattern in ("*.distcp", ".*.tmp"):
@@ -307,6 +308,15 @@ def megatron_scores(
         _run_ranks(checkpoint, 1, Path(scratch), timeout_s, partial(_scores_rank, count))
         scores = read_json(Path(scratch) / "scores.json", error=CheckpointError)
     return [[Scores(**values) for values in variant] for variant in scores]
+
+
+def score_texts(path: Path, streams: Sequence[Stream], timeout_s: float = 3600.0) -> list[Scores]:
+    """Scores of a checkpoint, or of the newest one of a run, on each text in fp32, on one rank."""
+    with tempfile.TemporaryDirectory() as scratch:
+        torch.save([asdict(stream) for stream in streams], Path(scratch) / "streams.pt")
+        _run_ranks(newest_checkpoint(path), 1, Path(scratch), timeout_s, _texts_rank)
+        scores = read_json(Path(scratch) / "scores.json", error=CheckpointError)
+    return [Scores(**values) for values in scores]
 
 
 def _run_ranks(
@@ -435,3 +445,9 @@ def _scores_rank(count: int, checkpoint: Checkpoint, gpt: Any, scratch: Path, ra
         streams = [Stream(**values) for values in saved["streams"]]
         scores.append([asdict(score(s, partial(_real_logits_of, variant))) for s in streams])
     write_json(scratch / "scores.json", scores)
+
+
+def _texts_rank(checkpoint: Checkpoint, gpt: Any, scratch: Path, rank: int) -> None:
+    """Writes the scores of the texts."""
+    streams = [Stream(**values) for values in torch.load(scratch / "streams.pt", weights_only=True)]
+    write_json(scratch / "scores.json", [asdict(score(s, partial(_real_logits_of, gpt))) for s in streams])

@@ -12,7 +12,6 @@ from checkpoint_tools.embeddings import expansion, judging, similarity
 from checkpoint_tools.embeddings.expansion import Expansion, focus_problem
 from checkpoint_tools.embeddings.initializations import METHODS, tied_methods
 from checkpoint_tools.embeddings.judging import Text, Verdict
-from checkpoint_tools.embeddings.texts import documents, text_files
 from checkpoint_tools.endpoints import (
     open_vocabulary_source,
     verify_output,
@@ -21,6 +20,7 @@ from checkpoint_tools.endpoints import (
 )
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.options import ExpandVocab
+from checkpoint_tools.texts import documents, separator_of, text_files
 from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json
 from megatron_ko.formats.tokenizer_folder import Tokenizer
@@ -83,9 +83,7 @@ def _with_focus(options: ExpandVocab, plan: Expansion) -> Expansion:
     assert options.focus_text
     tokenizer = Tokenizer(plan.new.folder)
     texts = (text for path in text_files(options.focus_text, "--focus-text") for text in documents(path))
-    ids = similarity.join_documents(
-        (tokenizer.encode(text) for text in texts), judging.separator_of(plan.new.info)
-    )
+    ids = similarity.join_documents((tokenizer.encode(text) for text in texts), separator_of(plan.new.info))
     fallback = plan.rows.combinations["pieces"]
     weights, rare = similarity.learn_similar(ids, plan.old_size, plan.new.size, fallback, options.seed)
     print(

@@ -48,7 +48,7 @@ def run(options: ToHf) -> int:
     for reason in facts.missing:
         print(f"model card without {reason}")
     if license_ is None:
-        print("model card without a license; name one with --license")
+        print("model card without a license; name one with --license of mko checkpoint to-hf")
     if not family.in_transformers:
         print(
             f"warning: transformers runs {family.architecture} only with code from its publisher;\n"

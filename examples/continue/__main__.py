@@ -22,9 +22,11 @@ from megatron_ko.config.cli import Parser, positive
 from megatron_ko.config.loading import load
 from megatron_ko.errors import ConfigError, UsageError, exit_code_of
 from megatron_ko.files import sha256_file, sha256_text
+from megatron_ko.formats.model_source import load_training
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.job import steps
 from megatron_ko.job.steps import Record, Step
+from megatron_ko.planning.config_rules import layout_rules
 from preprocessing.config import pipeline as data_schema
 from preprocessing.readers.input_units import find_units
 
@@ -82,6 +84,7 @@ def parse(arguments: Sequence[str] | None) -> Options:
 
 def run(options: Options) -> int:
     """Runs the steps, then prints the table. Returns the exit code of a command that failed."""
+    check_configurations(options)
     record = Record(options.runs / "job.json")
     plan = steps_of(options)
     for number, step in enumerate(plan, start=1):
@@ -94,6 +97,17 @@ def run(options: Options) -> int:
             return failure.code
     print(summarize(options.runs), flush=True)
     return 0
+
+
+def check_configurations(options: Options) -> None:
+    """Checks the configurations of both trainings before the first step. Raises ConfigError."""
+    rules = layout_rules(options.ranks)
+    base = load_training([str(HERE / "base.yaml")], options.overrides["base"], rules).config.model
+    # the expanded model, which does not exist yet, has the shape of the base
+    names = ("layers", "hidden_size", "ffn_hidden_size", "heads", "kv_groups", "max_sequence_length")
+    shape = [f"model.{name}={getattr(base, name)}" for name in names]
+    overrides = [*options.overrides["train"], "model.from=none", *shape]
+    load_training([str(HERE / "train.yaml")], overrides, rules)
 
 
 def check_same_training(step: Step, folder: Path, record: Record) -> None:

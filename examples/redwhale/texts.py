@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from checkpoint_tools.embeddings.texts import documents
+from checkpoint_tools.texts import documents
 from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file
 from megatron_ko.wording import format_count

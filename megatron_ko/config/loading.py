@@ -203,24 +203,22 @@ _RULES = {"unexpected_keyword_argument": "unknown_key", "value_error": "invalid_
 
 def _explain(root: Any, tree: Tree, item: Any) -> Problem:
     keys = real_keys(item["loc"], tree.data)
-    path = ".".join(keys)
     kind, seen = item["type"], item["input"]
     if choice := explain_choice(root, item, keys, tree.data):
         keys, message, kind = choice
-        path = ".".join(keys)
-        return Problem(_place(tree.places, keys), path, message, kind.replace("_", "-"))
+        return Problem(_place(tree.places, keys), ".".join(keys), message, kind.replace("_", "-"))
     not_a_mapping = kind in ("dataclass_type", "model_attributes_type", "dict_type")
     if kind == "unexpected_keyword_argument":
         message = f"unknown key; {_suggest(root, item['loc'][:-1], keys[-1])}"
     elif kind == "missing":
         message = f"missing; write '{keys[-1]}: ...'"
     elif kind == "union_tag_not_found":
-        message = "missing 'type'; write 'type: ...' with one of the documented names"
+        keys, message = (*keys, "type"), "missing; write 'type: ...' with one of the documented names"
     elif kind == "union_tag_invalid":
         tag, known = item["ctx"]["tag"], item["ctx"]["expected_tags"]
         near = nearest_name(tag, known.replace("'", "").split(", "))
-        message = f"type: {tag!r} is unknown; {f'did you mean {near!r}? ' if near else ''}use one of {known}"
         keys = (*keys, "type")
+        message = f"{tag!r} is unknown; {f'did you mean {near!r}? ' if near else ''}use one of {known}"
     elif not_a_mapping and isinstance(seen, str) and (words := _types_at(root, item["loc"])):
         near = nearest_name(seen, words)
         message = f"{format_value(seen)}: is not one of {', '.join(words)}" + (
@@ -235,7 +233,8 @@ def _explain(root: Any, tree: Tree, item: Any) -> Problem:
         message = f"{format_value(seen)}: must be {numbers}"
     else:
         message = f"{format_value(seen)}: {_in_plain_words(item['msg'])}"
-    return Problem(_place(tree.places, keys), path, message, _RULES.get(kind, kind).replace("_", "-"))
+    rule = _RULES.get(kind, kind).replace("_", "-")
+    return Problem(_place(tree.places, keys), ".".join(keys), message, rule)
 
 
 def _in_plain_words(text: str) -> str:

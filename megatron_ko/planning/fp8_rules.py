@@ -52,7 +52,7 @@ def _fp8_possible(run: RunConfig, precision: PrecisionConfig) -> Problems:
 
 
 def _fp8_layers(model: ModelConfig, parallel: ParallelConfig, precision: PrecisionConfig) -> Problems:
-    most = model.layers // parallel.pipeline
+    most = model.layers // parallel.pipeline  # megatron-core's own limit, also where stages are uneven
     for name, count in zip(("first", "last"), bf16_layers(precision.fp8)):
         if count > most:
             yield (

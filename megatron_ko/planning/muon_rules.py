@@ -13,6 +13,7 @@ from megatron_ko.config.training import Config, LoraConfig, StageConfig
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.planning.megatron_version import missing_for
+from megatron_ko.planning.speed import spell
 
 Problems = Iterator[tuple[str, str]]
 PACKAGE, TESTED = "emerging-optimizers", "0.3.0"
@@ -52,10 +53,9 @@ def _muon_keeps_whole_state(optimizer: Optimizer, speed: SpeedConfig) -> Problem
         return
     for name in ("overlap_param_gather", "precision_aware_adam", "offload_optimizer"):
         if value := getattr(speed, name):
-            shown = "true" if value is True else value
             yield (
                 f"speed.{name}",
-                f"{shown} needs the distributed optimizer, which muon does without; remove it, or set optimizer.type: adamw",
+                f"{spell(value)} needs the distributed optimizer, which muon does without; remove it, or set optimizer.type: adamw",
             )
 
 

@@ -20,9 +20,11 @@ from megatron_ko.planning.distillation import needs_teacher
 from megatron_ko.planning.pipeline import chunks_of_stage, describe_layers
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.selection import trainable_parameters
+from megatron_ko.planning.stage_table import NAME, PAGE
 from megatron_ko.planning.stages import Stage, stages_of
 from megatron_ko.planning.state_formats import formats_of
 from megatron_ko.planning.weights import padded_vocab_size, parameter_count
+from megatron_ko.tables import hang
 from megatron_ko.wording import format_count
 
 
@@ -220,7 +222,7 @@ class Plan:
         )
 
     def text(self) -> str:
-        """The plan in lines for people, without colors."""
+        """The plan in lines for people, without colors, at most PAGE columns wide."""
         gib = 2**30
         used = self.memory
         unused = self.vocab_size - (self.tokenizer_size or self.vocab_size)
@@ -235,8 +237,7 @@ class Plan:
             *self._packing_lines(),
             f"run          {format_count(self.steps, 'step')}, {self.total_tokens:,} tokens, "
             f"{self.total_flops:.3g} FLOPs",
-            f"memory       {used.total_bytes / gib:.2f} GiB on the fullest rank, closed form, without buffers and "
-            f"fragmentation",
+            f"memory       {used.total_bytes / gib:.2f} GiB on the fullest rank, without buffers and fragmentation",
             f"             weights {used.weights_bytes / gib:.2f}, gradients {used.gradients_bytes / gib:.2f}, optimizer {used.optimizer_bytes / gib:.2f}, "
             f"activations {used.activations_bytes / gib:.2f}",
             *self._teacher_lines(),
@@ -254,6 +255,7 @@ class Plan:
             "lower its share, add text, or raise the cap"
             for item in self.repeated
         ]
+        lines = [part for line in lines for part in hang(line, NAME, PAGE)]
         return "\n".join([*lines, *stage_table.lines_of(self)]) + "\n"
 
     def _batch_line(self) -> str:

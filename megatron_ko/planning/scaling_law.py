@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from megatron_ko.config.model import ModelConfig, head_size
+from megatron_ko.planning.stage_table import NAME, PAGE
 from megatron_ko.planning.weights import parameter_count
+from megatron_ko.tables import hang
 from megatron_ko.wording import format_count
 
 
@@ -41,8 +43,10 @@ def at_flops(flops: float) -> Suggestion:
 def suggestion_text(found: Suggestion, sequence_length: int) -> str:
     """The suggestion in lines for people, with its source."""
     batch = max(1, round(found.batch_tokens / sequence_length))
-    return (
+    text = (
         f"suggestion   learning rate {found.learning_rate:.2e}, {found.batch_tokens:,.0f} tokens per step "
         f"({format_count(batch, 'sequence')})\n"
-        f"             DeepSeek LLM's law (arXiv 2401.02954) at {found.flops:.3g} FLOPs; fitted below 2e19, the optimum is wide\n"
+        f"             DeepSeek LLM's law (arXiv 2401.02954) at {found.flops:.3g} FLOPs; fitted below 2e19, the optimum is wide"
     )
+    lines = [part for line in text.splitlines() for part in hang(line, NAME, PAGE)]
+    return "\n".join(lines) + "\n"

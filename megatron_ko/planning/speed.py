@@ -141,10 +141,9 @@ def _needs_gpu(run: RunConfig, speed: SpeedConfig) -> Problems:
         if name in ("overlap_grad_reduce", "overlap_param_gather", "bucket_size"):
             continue
         if value not in ("auto", None, False) and value != getattr(plain, name):
-            shown = "true" if value is True else value
             yield (
                 f"speed.{name}",
-                f"{shown} needs a GPU, but run.device is cpu; remove it or set run.device: cuda",
+                f"{spell(value)} needs a GPU, but run.device is cpu; remove it or set run.device: cuda",
             )
 
 
@@ -247,8 +246,15 @@ def _one_stage(speed: SpeedConfig, precision: PrecisionConfig, stages: list[Stag
         ("precision.fp8.parameter_gather", gathers_parameters(precision.fp8)),
     ):
         if value:
-            shown = "true" if value is True else value
-            yield path, f"{shown} is for runs without stages; remove it, or make each stage a run of its own"
+            yield (
+                path,
+                f"{spell(value)} is for runs without stages; remove it, or make each stage a run of its own",
+            )
+
+
+def spell(value: object) -> str:
+    """A value as a configuration spells it."""
+    return "true" if value is True else str(value)
 
 
 SPEED_RULES = (

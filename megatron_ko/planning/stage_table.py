@@ -1,4 +1,4 @@
-"""The table of a run's stages, at most 100 columns wide."""
+"""The width of a plan, and the table of a run's stages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import Any
 
 from megatron_ko.tables import format_table
 
-WIDTH = 100
+PAGE = 80
+"""Columns of a plan."""
+NAME = 13
+"""Columns for the name of a line of a plan."""
 _HEADER = ("stage", "steps", "tokens", "trainable", "rate", "length", "GiB")
 
 
@@ -35,7 +38,7 @@ def lines_of(plan: Any) -> list[str]:
                 f"{trains}; {shares}" if moves and shares else trains,
             )
         )
-    return ["", *format_table(rows, sentences=True, width=WIDTH)]
+    return ["", *format_table(rows, sentences=True, width=PAGE)]
 
 
 def _short(count: int) -> str:

@@ -35,6 +35,7 @@ from megatron_ko.training.chunks import chunks_of, named_chunks
 from megatron_ko.training.lora import adapter_state, only_adapters
 from megatron_ko.training.model import unwrap
 from megatron_ko.training.optimizer import prime, relabel_groups, torch_adams
+from megatron_ko.training.writer_errors import WriterErrors
 
 log = logging.getLogger(__name__)
 # Only this type survives a change of tensor or pipeline parallelism; without a type, saving fails.
@@ -60,13 +61,15 @@ def save(
     begin = time.monotonic()
     folder = checkpoint.folder
     main = dist.get_rank() == 0
+    writer = WriterErrors()
     try:
         if main:
             remove_leftovers(folder.parent.parent)  # of killed saves: their room may be needed
             _remove(folder)  # a damaged checkpoint, which this one replaces
             folder.mkdir(parents=True)
         dist.barrier()
-        _write_state(checkpoint, ddp_model, optimizer, anchors)
+        with writer.listening():
+            _write_state(checkpoint, ddp_model, optimizer, anchors)
         dist.barrier()
         if main:
             copy_tokenizer_folder(tokenizer_folder, folder / "tokenizer")
@@ -84,7 +87,7 @@ def save(
         if main:
             _remove(folder)
         raise CheckpointError(
-            f"{folder}: cannot be written ({_reason_of(error)}), {free:.1f} GiB are free there; free some space, then start "
+            f"{folder}: cannot be written ({writer.reason_of(error)}), {free:.1f} GiB are free there; free some space, then start "
             "the run again (the unfinished checkpoint was removed)",
             rule="checkpoint-not-written",
         ) from error
@@ -114,15 +117,6 @@ def _remove(folder: Path) -> None:
     (folder / MARKER).unlink(missing_ok=True)
     if folder.exists():
         shutil.rmtree(folder)
-
-
-def _reason_of(error: BaseException) -> str:
-    """The first failure of a rank, where torch has collected them, or the first line of ``error``."""
-    failures = getattr(error, "failures", None)
-    if not isinstance(failures, dict) or not failures:
-        return first_line(error) if failures is None else "another rank could not write"
-    rank, failure = min(failures.items())
-    return f"rank {rank}: {first_line(failure[0])}"
 
 
 def _describe_files(folder: Path) -> dict[str, Any]:

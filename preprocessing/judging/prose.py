@@ -97,12 +97,13 @@ def find_prose(column: pa.Array) -> Prose:
     levels = _choose_levels(visible)
     common = common_syllables()
     lines = data, offsets, first, ends, kinds
-    text, starts, counts = prose.copy_lines(*lines, _COUNTED[levels], levels < 2, common)
-    has_code = visible[:, CODE] > 0
+    none = np.zeros(len(column), np.bool_)
+    text, starts, counts = prose.copy_lines(*lines, _COUNTED[levels], levels < 2, none, common)
     outside = column
-    if has_code.any():
+    if (visible[:, CODE] > 0).any():
         counted = np.repeat(_OUTSIDE_CODE[np.newaxis], len(column), axis=0)
-        kept, kept_starts, _ = prose.copy_lines(*lines, counted, np.zeros(len(column), np.bool_), common)
+        whole = _count_by_row(first, ~_OUTSIDE_CODE[kinds]) == 0
+        kept, kept_starts, _ = prose.copy_lines(*lines, counted, none, whole, common)
         outside = _to_column(kept, kept_starts)
     values = {
         "measured": pa.array(LEVELS).take(pa.array(levels)),
@@ -130,14 +131,16 @@ def _choose_levels(visible: np.ndarray) -> np.ndarray:
 def _count_lines(first: np.ndarray, kinds: np.ndarray, flags: np.ndarray) -> dict[str, np.ndarray]:
     from preprocessing.kernels import structure
 
-    def count(chosen: np.ndarray) -> np.ndarray:
-        return np.diff(np.concatenate([[0], np.cumsum(chosen)])[first])
-
     return {
-        "text_lines": count((kinds >= PROSE) & (kinds <= LINK)),
-        "link_lines": count(flags == structure.OUTWARD),
-        "number_lines": count(flags == structure.NUMBER),
+        "text_lines": _count_by_row(first, (kinds >= PROSE) & (kinds <= LINK)),
+        "link_lines": _count_by_row(first, flags == structure.OUTWARD),
+        "number_lines": _count_by_row(first, flags == structure.NUMBER),
     }
+
+
+def _count_by_row(first: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """``[rows]``: the number of chosen lines of each document, whose lines begin at ``first: [rows + 1]``."""
+    return np.diff(np.concatenate([[0], np.cumsum(chosen)])[first])
 
 
 def _to_column(data: np.ndarray, starts: np.ndarray) -> pa.Array:

@@ -125,11 +125,11 @@ def _count_words(out, start, end, common, row):
 
 
 @njit()
-def copy_lines(data, offsets, first, ends, kinds, counted, stripped, common):
+def copy_lines(data, offsets, first, ends, kinds, counted, stripped, whole, common):
     """``(bytes: uint8, starts: [rows + 1] int64, counts: [rows, len(COUNTS)])`` of the lines whose kind is ``counted``.
 
-    ``counted: [rows, KINDS] bool``; ``stripped: [rows] bool``: without marks; ``common: [11172] bool``,
-    the frequent syllables. A blank line after a line that is left out is left out, too.
+    ``counted: [rows, KINDS] bool``; ``stripped: [rows] bool``: without marks; ``whole: [rows] bool``: copied as they are;
+    ``common: [11172] bool``, the frequent syllables. A blank line after a line that is left out is left out, too.
     """
     rows = len(offsets) - 1
     out = np.empty(offsets[rows] - offsets[0] + rows, np.uint8)
@@ -138,6 +138,12 @@ def copy_lines(data, offsets, first, ends, kinds, counted, stripped, common):
     size = 0
     for r in range(rows):
         start, left_out = offsets[r], False
+        if whole[r]:
+            length = offsets[r + 1] - start
+            out[size : size + length] = data[start : start + length]
+            size += length
+            starts[r + 1] = size
+            continue
         for line in range(first[r], first[r + 1]):
             kind, end = kinds[line], ends[line]
             if not counted[r, kind] or (kind == BLANK and left_out):

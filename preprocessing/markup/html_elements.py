@@ -31,10 +31,12 @@ _LINE_ELEMENT = re.compile(
 )
 _BREAK = re.compile(r"<br\s{0,20}/?>", re.IGNORECASE)
 _TERM_END = re.compile(
-    r"(?P<last>[^\s>]?)(?P<tags>(?:</(?:a|b|code|em|i|span|strong|tt)>|\s){0,8})</dt\s{0,20}>\s{0,200}"
-    r"<dd(?:\s[^<>]{0,2000})?>\s{0,200}(?:<p(?:\s[^<>]{0,2000})?>\s{0,200})?(?=[^<\s]|</?(?:a|b|code|em|i|span|strong|tt)[\s>])",
+    r"</dt\s{0,20}>\s{0,200}<dd(?:\s[^<>]{0,2000})?>\s{0,200}(?:<p(?:\s[^<>]{0,2000})?>\s{0,200})?"
+    r"(?=[^<\s]|</?(?:a|b|code|em|i|span|strong|tt)[\s>])",
     re.IGNORECASE,
 )
+_LAST_OF_TERM = re.compile(r"([^\s>]?)((?:</(?:a|b|code|em|i|span|strong|tt)>|\s){0,8})\Z", re.IGNORECASE)
+_LONGEST_LAST = 1 + 8 * len("</strong>")
 ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _BETWEEN_ITEMS = re.compile(r"(?<=>)\s{1,1000}(?=<(?:li[\s>]|[uo]l[\s>]|/[uo]l\s{0,20}>))", re.IGNORECASE)
 
@@ -73,14 +75,14 @@ def _join_lines(match: re.Match[str]) -> str:
 
 def _join_terms(text: str) -> str:
     """Writes a term and the paragraph that defines it as ``term: definition``."""
-    if "<d" not in text and "<D" not in text:
-        return text
-    return _TERM_END.sub(
-        lambda match: (
-            match["last"] + match["tags"].rstrip() + (" " if match["last"] in (":", "：", "?") else ": ")
-        ),
-        text,
-    )
+    pieces, at = [], 0
+    for end in _TERM_END.finditer(text):
+        last = _LAST_OF_TERM.search(text, max(at, end.start() - _LONGEST_LAST), end.start())
+        assert last is not None  # it matches the empty text
+        joint = " " if last[1] in (":", "：", "?") else ": "
+        pieces += [text[at : last.start()], last[1], last[2].rstrip(), joint]
+        at = end.end()
+    return "".join([*pieces, text[at:]])
 
 
 def hide(opening: re.Match[str], content: str) -> str:

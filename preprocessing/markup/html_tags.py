@@ -31,8 +31,7 @@ TAG = re.compile(
 )
 _MENTION = re.compile(r"[ \t]?(?:태그|요소|엘리먼트|속성|tags?\b|elements?\b)", re.IGNORECASE)
 _QUOTES = ("''", '""', "‘’", "“”")
-_HEADING = re.compile(r"h([1-6])", re.IGNORECASE)
-_IS_BLOCK = re.compile(BLOCK)
+_BLOCKS = frozenset((*BLOCK.replace("h[1-6]", "h1|h2|h3|h4|h5|h6").split("|"),))
 _END_OF_LINE = re.compile(r"[ \t]*\n")
 CUT = "\x1e"  # marks both sides of a line end that a tag became; removed with the blanks around it
 _JOIN = "\x1f"  # after the mark of a list item; removed with the blanks and line ends behind it
@@ -50,21 +49,14 @@ class Tags:
 
     def replace(self, match: re.Match[str]) -> str:
         name, closing = match["name"].lower(), bool(match["close"])
-        heading = _HEADING.fullmatch(name)
-        if heading:
-            return _line_end(2) if closing else _line_end(2) + "#" * int(heading[1]) + " "
         if name in ("ul", "ol"):
             self._lists = max(0, self._lists - 1) if closing else self._lists + 1
             return "" if self._lists > (0 if closing else 1) else _line_end(1)
         if name == "li":
             return "" if closing else f"{_line_end(1)}{_LEVEL * (self._lists - 1)}- {_JOIN}"
-        if name in ("td", "th"):
-            return " "
         if name == "br" and _END_OF_LINE.match(match.string, match.end()):
             return ""
-        if name in ("br", "tr", "dd", "dt", "option"):
-            return _line_end(1)
-        return _line_end(2) if _IS_BLOCK.fullmatch(name) else ""
+        return (_CLOSED if closing else _OPENED).get(name, "")
 
 
 def replace_known_tag(match: re.Match[str], closed: set[str], tags: Tags) -> str:
@@ -92,7 +84,7 @@ def _is_mentioned(match: re.Match[str]) -> bool:
 
 def flatten_tags(line: str) -> str:
     """Replaces tags of blocks in a line of a table by blanks."""
-    return TAG.sub(lambda match: " " if _IS_BLOCK.fullmatch(match["name"].lower()) else match[0], line)
+    return TAG.sub(lambda match: " " if match["name"].lower() in _BLOCKS else match[0], line)
 
 
 def end_cut_lines(text: str) -> str:
@@ -115,3 +107,12 @@ def indent_lists(text: str) -> str:
 
 def _line_end(lines: int) -> str:
     return CUT + "\n" * lines + CUT
+
+
+_CLOSED = {
+    **dict.fromkeys(_BLOCKS, _line_end(2)),
+    **dict.fromkeys(("td", "th"), " "),
+    **dict.fromkeys(("br", "tr", "dd", "dt", "option"), _line_end(1)),
+}
+"""What replaces a closing tag, by its name; lists are in ``Tags.replace``, all others are removed."""
+_OPENED = {**_CLOSED, **{f"h{level}": _line_end(2) + "#" * level + " " for level in range(1, 7)}}

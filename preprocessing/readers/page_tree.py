@@ -35,6 +35,9 @@ _SEEN = re.compile(r"blind|screen|sr-only|hidden|headerlink|anchor|edit|skip|per
 PROSE = 20  # characters of a text between two tags from which on it counts as prose
 
 
+LONGEST_TEXT = 2000  # characters of HTML whose text is read as a line
+
+
 @dataclass(eq=False, slots=True)
 class Element:
     """A block of a page; ``start`` to ``end`` is its HTML, ``inside`` to ``close`` its content.
@@ -103,15 +106,18 @@ class PageTree:
 
     html: str
     elements: list[Element]
+    _texts: dict[Element, str] = field(default_factory=dict)
 
-    def text_of(self, element: Element, longest: int = 400) -> str:
-        """Text of a small element in one line; the empty text where its HTML is longer than ``longest`` * 5."""
-        if element.close - element.inside > longest * 5:
+    def text_of(self, element: Element) -> str:
+        """Text of a small element in one line; the empty text where its HTML is longer than LONGEST_TEXT."""
+        if element.close - element.inside > LONGEST_TEXT:
             return ""
-        text = _TAG.sub(
-            lambda tag: "" if tag[2] in INLINE else " ", self.html[element.inside : element.close]
-        )
-        return " ".join(html.unescape(text).split())
+        if element not in self._texts:
+            text = self.html[element.inside : element.close]
+            if "<" in text:
+                text = _TAG.sub(lambda tag: "" if tag[2] in INLINE else " ", text)
+            self._texts[element] = " ".join(html.unescape(text).split())
+        return self._texts[element]
 
 
 def build_tree(page: str) -> PageTree:

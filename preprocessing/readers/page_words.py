@@ -97,9 +97,10 @@ COMMENTS_HEADING = re.compile(
 )
 """Matches headings of comments and reviews, whole."""
 _NOTICE = re.compile(
-    r"무단\s*(?:전재|복제|배포|도용)|재배포\s*금지|all\s+rights\s+reserved|copyright|(?:^|\s)(?:ⓒ|©|\(c\))\s*\S|사업자\s*등록\s*번호|통신판매업|저작권법의\s*보호|"
+    r"(?=[무재acⓒ©(사통저쿠wsp만공])(?:"  # what the alternatives begin with: most texts are searched for this only
+    r"무단\s*(?:전재|복제|배포|도용)|재배포\s*금지|all\s+rights\s+reserved|copyright|(?<!\S)(?:ⓒ|©|\(c\))\s*\S|사업자\s*등록\s*번호|통신판매업|저작권법의\s*보호|"
     r"쿠키(?:를|는|\s*사용|\s*정책).{0,40}(?:사용|동의|허용|저장|씁니다)|cookies?\b.{0,60}\b(?:accept|agree|consent|use)|(?:we|site)\s+uses?\s+cookies|"
-    r"powered\s+by|만족하십니까|공식\s*전자정부",
+    r"powered\s+by|만족하십니까|공식\s*전자정부)",
     re.IGNORECASE,
 )
 
@@ -109,6 +110,8 @@ def split_names(attribute: str) -> list[list[str]]:
 
     Names of the categories and tags of a post, as WordPress writes them, do not count.
     """
+    if not attribute:
+        return []
     if _POST.search(attribute):
         attribute = _TAXONOMY.sub("", attribute)
     names = (

@@ -451,7 +451,7 @@ def test_the_files_of_a_corpus_are_text(tmp_path):
     import pyarrow as pa
     from pyarrow import parquet
 
-    from checkpoint_tools.embeddings.texts import documents, text_files
+    from checkpoint_tools.texts import documents, text_files
 
     rows = ["하나", " ", None, "two", "셋"]
     for kind in (pa.string(), pa.large_string()):

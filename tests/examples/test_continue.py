@@ -59,6 +59,12 @@ def test_mistakes_are_reported_before_anything_starts(settings: list[str], rule:
     assert caught.value.rule == rule
 
 
+@pytest.mark.parametrize("settings", ["train.schedule.warmup_steps=100000", "base.model.heads=7"])
+def test_both_trainings_are_checked_before_the_first_step(settings: str, tmp_path: Path) -> None:
+    assert program.main(["--runs", str(tmp_path / "runs"), settings]) == EXIT_USER_ERROR
+    assert not (tmp_path / "runs").exists()
+
+
 def test_programs_accept_the_settings_of_their_commands(tmp_path: Path) -> None:
     """Both pipelines have the same inputs and validation documents; the training begins with the expanded model."""
     given = ["--runs", str(tmp_path), "base.run.seed=5", "train.training.steps=200", "data.seed=3"]

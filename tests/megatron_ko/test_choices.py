@@ -75,7 +75,7 @@ KINDS_IN_ORDER = ", ".join(KINDS)
          ["'temperature'"]),
         ("encode.engine=bpee", "encode.engine", "literal-error", ["mean bpe", "gigatoken"]),
         ("filter.ko.preset=gofer", "filter.ko.preset", "literal-error", ["mean gopher"]),
-        ("inputs.posts.type=txt", "inputs.posts", "union-tag-invalid", ["mean 'text'"]),
+        ("inputs.posts.type=txt", "inputs.posts.type", "union-tag-invalid", ["mean 'text'"]),
     ],
 )  # fmt: skip
 def test_a_wrong_choice_is_one_problem_with_its_choices(tmp_path, override, path, rule, values):

@@ -225,7 +225,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine():
         ("run: {folder: ''}", "1.yaml:1", "run.folder", "string-too-short", "''"),
         ("run: {folder: 5}", "1.yaml:1", "run.folder", "string-type", "5"),
         ("data: {mixture: {ko: 1, en: 0}}", "1.yaml:1", "data.mixture.en", "greater-than", "0"),
-        ("schedule:\n  type: wds", "1.yaml:2", "schedule", "union-tag-invalid", "'constant', 'linear', 'cosine', 'wsd'"),
+        ("schedule:\n  type: wds", "1.yaml:2", "schedule.type", "union-tag-invalid", "'constant', 'linear', 'cosine', 'wsd'"),
         ("model:", "1.yaml:1", "model", "dataclass-type", ""),
         ("schedule:", "1.yaml:1", "schedule", "model-attributes-type", ""),
         ("parallel: 4", "1.yaml:1", "parallel", "dataclass-type", "4"),
@@ -250,7 +250,7 @@ def test_missing_keys_are_reported_at_the_section_and_missing_sections_at_the_fi
 
 def test_a_variant_without_its_type_is_reported():
     text = VALID.replace("  type: cosine\n", "")
-    assert problem(text) == ("0.yaml:11", "schedule", "union-tag-not-found")
+    assert problem(text) == ("0.yaml:11", "schedule.type", "union-tag-not-found")
 
 
 def test_nested_variants_are_explained_at_their_own_path():

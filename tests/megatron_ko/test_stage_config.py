@@ -145,7 +145,7 @@ def test_the_parameters_of_a_selection(trains, expected):
     assert trainable_parameters(selection, MODEL, 1001) == expected
 
 
-def test_the_plan_adds_the_stages_up_and_fits_100_columns(base):
+def test_the_plan_adds_the_stages_up_and_fits_80_columns(base):
     config = load(base, "precision.dtype=bf16").config
     plan = Plan.of(config, 1)
     first, second = (own for _, own in plan.stages)
@@ -153,7 +153,7 @@ def test_the_plan_adds_the_stages_up_and_fits_100_columns(base):
     assert (first.trainable, second.trainable) == (401 * 64, plan.parameters)
     assert first.memory.gradients_bytes == 4 * 1008 * 64 and first.memory.optimizer_bytes == 12 * 1008 * 64
     assert plan.memory.total_bytes == second.memory.total_bytes
-    assert max(map(len, plan.text().splitlines())) <= 100
+    assert max(map(len, plan.text().splitlines())) <= 80
 
 
 @pytest.mark.parametrize(("second", "shown"), [(0.6, False), (0.4, True)])

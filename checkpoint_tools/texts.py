@@ -1,4 +1,4 @@
-"""Reads text to judge initializations on or to learn from: plain files, JSON lines, and the files of a corpus.
+"""Reads text to judge models on or to learn from: plain files, JSON lines, and the files of a corpus.
 
 Owns reading the documents of ``.txt``, ``.md``, ``.py``, ``.parquet`` and ``.jsonl`` (plain, ``.gz``, ``.zst``) files in
 order. ``preprocessing`` writes corpora and reads all other formats.
@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from megatron_ko.errors import DataError, Problem
+from megatron_ko.errors import CheckpointError, DataError, Problem
+from megatron_ko.formats.tokenizer_folder import Tokenizer, TokenizerInfo
 
 PLAIN = (".txt", ".md", ".py")
 RECORDS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
@@ -52,6 +53,40 @@ def documents(path: Path) -> Iterator[str]:
     for number, line in enumerate(_lines(path), start=1):
         if line.strip():
             yield from _text(path, number, line)
+
+
+def first_documents(path: Path, tokenizer: Tokenizer, tokens: int) -> list[str]:
+    """The first documents of a file, about ``tokens`` tokens; the last one is cut. Raises CheckpointError for a file without
+    text."""
+    chosen: list[str] = []
+    count = 0
+    for text in documents(path):
+        ids = tokenizer.encode(text)
+        full = count + len(ids) >= tokens
+        if full:
+            text = text[: max(len(text) * (tokens - count) // len(ids), 1)]
+            ids = tokenizer.encode(text)
+        chosen.append(text)
+        count += len(ids)
+        if full:
+            break
+    if not count:
+        raise CheckpointError(
+            [Problem("", "--text", f"{path}: contains no text; give another file", "no-text")]
+        )
+    return chosen
+
+
+def separator_of(info: TokenizerInfo) -> int:
+    """The token that starts a document: eos, as in training, or bos where a tokenizer has no eos."""
+    separator = info.eos_id if info.eos_id is not None else info.bos_id
+    if separator is None:
+        raise CheckpointError(
+            f"{info.folder}: has neither an eos nor a bos token to start a document with; set one in "
+            "tokenizer_config.json",
+            rule="missing-separator-token",
+        )
+    return separator
 
 
 def _text(path: Path, number: int, line: bytes) -> Iterator[str]:

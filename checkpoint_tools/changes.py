@@ -1,0 +1,208 @@
+"""The end of every operation that changes a model: writes it, verifies it, scores text before and after, records what it did.
+
+Owns ``operations.json``, the record in the folder of a model: one entry for each operation, those of its source first, so
+that a model which was grown and then pruned names both. The new Store and its facts belong to each operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from checkpoint_tools import verify
+from checkpoint_tools.endpoints import (
+    check_destination,
+    describe_output,
+    open_source,
+    verify_output,
+    with_one_dtype,
+    write_like_source,
+)
+from checkpoint_tools.formats import hf, mcore
+from checkpoint_tools.formats.store import Store
+from checkpoint_tools.scores import Scores, Stream, stream_of
+from checkpoint_tools.texts import first_documents, separator_of, text_files
+from megatron_ko.errors import CheckpointError, Problem
+from megatron_ko.files import read_json, write_json
+from megatron_ko.formats.tokenizer_folder import Tokenizer, read_tokenizer_folder
+from megatron_ko.planning.weights import parameter_count
+from megatron_ko.tables import format_table
+from megatron_ko.wording import format_count
+
+RECORD = "operations.json"
+SOURCE = "a Hugging Face folder (config.json) or a checkpoint or run folder (checkpoint.json)"
+
+
+class ChangeOptions(Protocol):
+    """Options that every operation of this kind has."""
+
+    @property
+    def src(self) -> str: ...
+    @property
+    def dst(self) -> str: ...
+    @property
+    def dtype(self) -> Literal["bf16", "fp32"] | None: ...
+    @property
+    def format(self) -> Literal["hf", "megatron"] | None: ...
+    @property
+    def max_shard_gb(self) -> float: ...
+    @property
+    def overwrite(self) -> bool: ...
+    @property
+    def dry_run(self) -> bool: ...
+    @property
+    def text(self) -> str | None: ...
+    @property
+    def text_tokens(self) -> int: ...
+    @property
+    def text_length(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Check:
+    """One proof: what was compared, the measured value, and the bound that it must not exceed."""
+
+    name: str
+    value: float
+    bound: float
+
+    @property
+    def ok(self) -> bool:
+        return self.value <= self.bound
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an operation did. ``facts`` (JSON) are recorded; ``moments`` says what became of the optimizer's state."""
+
+    operation: str
+    facts: dict[str, Any]
+    checks: Sequence[Check] = field(default_factory=tuple)
+    moments: str = "dropped: the state of the optimizer belongs to the weights before"
+
+
+def open_model(path: str) -> Store:
+    """Opens and announces a model of any format."""
+    return open_source(path, verify.is_model, SOURCE, lambda folder: verify.open_store(str(folder)))
+
+
+def open_changed(options: ChangeOptions) -> Store:
+    """Opens the source, and checks number format, destination and text, so that mistakes are reported before work starts."""
+    source = open_model(options.src)
+    with_one_dtype(source, options.dtype)
+    check_destination(options.dst, source, options.overwrite)
+    if options.text is not None:
+        text_files(options.text, "--text")
+        _tokenizer_of(source)
+    return source
+
+
+def finish(store: Store, source: Store, change: Change, options: ChangeOptions) -> int:
+    """Writes ``store`` in the format of the options, verifies it, and records ``change`` with the scores of the text; returns 0.
+
+    With ``dry_run`` prints what would be written instead. Raises CheckpointError when a check fails; nothing in the
+    destination looks complete then.
+    """
+    store = with_one_dtype(store, options.dtype)
+    before, after = (parameter_count(s.model, s.vocab_size) for s in (source, store))
+    print(f"parameters {before:,} -> {after:,} ({after / before:.4g} times)")
+    if options.dry_run:
+        folder = check_destination(options.dst, source, options.overwrite)
+        as_hf = options.format == "hf" or (options.format is None and hf.is_hf(Path(source.origin)))
+        sizes = hf.shard_sizes(store, options.max_shard_gb) if as_hf else [mcore.written_bytes(store)]
+        return describe_output(store, folder, sizes)
+    if failed := [check for check in change.checks if not check.ok]:
+        reasons = "; ".join(f"{c.name}: {c.value:.3g}, at most {c.bound:.3g} allowed" for c in failed)
+        raise CheckpointError(f"{options.dst}: not written, a check failed: {reasons}", rule="check-failed")
+    folder = write_like_source(store, source, options, options.dst)
+    texts = _read_texts(options, source)
+    scores = _score(texts, source, folder)
+    write_json(
+        folder / RECORD, {"operations": [*_earlier(source), _entry(store, source, change, texts, scores)]}
+    )
+    for check in change.checks:
+        print(f"verified {check.name}: {check.value:.3g} (at most {check.bound:.3g})")
+    if texts:
+        print("\n".join(["", *_table(texts, scores), ""]))
+    return verify_output(store, verify.open_store(str(folder)), folder)
+
+
+def _earlier(source: Store) -> list[dict[str, Any]]:
+    """Entries of the source, a model that operations made."""
+    path = Path(source.origin) / RECORD
+    return read_json(path, error=CheckpointError)["operations"] if path.is_file() else []
+
+
+def _entry(
+    store: Store,
+    source: Store,
+    change: Change,
+    texts: Sequence[tuple[Path, Stream]],
+    scores: list[list[Scores]],
+) -> dict[str, Any]:
+    return {
+        "operation": change.operation,
+        "source": source.origin,
+        "parameters": {
+            "before": parameter_count(source.model, source.vocab_size),
+            "after": parameter_count(store.model, store.vocab_size),
+        },
+        **change.facts,
+        "optimizer_state": change.moments,
+        "checks": [{"name": c.name, "value": c.value, "bound": c.bound} for c in change.checks],
+        "texts": [
+            {"text": str(path), "text_bytes": stream.text_bytes, "tokens": stream.tokens,
+             "before": _numbers(scores[0][number]), "after": _numbers(scores[1][number])}
+            for number, (path, stream) in enumerate(texts)
+        ],
+    }  # fmt: skip
+
+
+def _numbers(scores: Scores) -> dict[str, float]:
+    return {"loss": scores.mean_loss, "accuracy": scores.accuracy, "bits_per_byte": scores.bits_per_byte}
+
+
+# --- text before and after -------------------------------------------------------------------------------
+
+
+def _tokenizer_of(source: Store) -> Path:
+    if source.tokenizer is None:
+        message = f"needs a tokenizer, but {source.origin} has none; leave out --text"
+        raise CheckpointError([Problem("", "--text", message, "missing-tokenizer")])
+    return source.tokenizer
+
+
+def _read_texts(options: ChangeOptions, source: Store) -> list[tuple[Path, Stream]]:
+    """The first documents of each file, in rows of at most ``text_length`` tokens."""
+    if options.text is None:
+        return []
+    folder = _tokenizer_of(source)
+    tokenizer, separator = Tokenizer(folder), separator_of(read_tokenizer_folder(folder))
+    length = min(options.text_length, source.model.max_sequence_length)
+    streams = []
+    for path in text_files(options.text, "--text"):
+        chosen = first_documents(path, tokenizer, options.text_tokens)
+        size = sum(len(text.encode()) for text in chosen)
+        streams.append(
+            (path, stream_of([tokenizer.encode(text) for text in chosen], separator, length, size))
+        )
+    return streams
+
+
+def _score(texts: Sequence[tuple[Path, Stream]], source: Store, folder: Path) -> list[list[Scores]]:
+    """Scores of the source and of the written model in fp32."""
+    streams = [stream for _, stream in texts]
+    return [verify.score_texts(path, streams) for path in (Path(source.origin), folder)] if texts else []
+
+
+def _table(texts: Sequence[tuple[Path, Stream]], scores: list[list[Scores]]) -> list[str]:
+    rows = [["text", "tokens", "loss before", "after", "bits/byte before", "after"]]
+    for number, (path, stream) in enumerate(texts):
+        before, after = (side[number] for side in scores)
+        rows.append(
+            [path.name, f"{stream.tokens:,}", f"{before.mean_loss:.4f}", f"{after.mean_loss:.4f}",
+             f"{before.bits_per_byte:.4f}", f"{after.bits_per_byte:.4f}"]
+        )  # fmt: skip
+    return [f"in fp32, {format_count(len(texts), 'text')}:", *format_table(rows)]
