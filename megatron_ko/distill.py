@@ -32,6 +32,7 @@ from megatron_ko.planning.config_rules import layout_rules
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.stages import Stage, stages_of
 from megatron_ko.preflight import Preflight, check_manifest, find_teachers, plan_of, wanted_cache
+from megatron_ko.training import stop
 from megatron_ko.wording import format_count
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,9 @@ def parser() -> cli.Parser:
     return made
 
 
+@stop.listening()
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes the caches of a configuration, each rank its shards."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     rank = int(os.environ.get("RANK", 0))
     return exit_code_of(lambda: _main(given, rank), quiet=rank != 0)
@@ -158,6 +161,8 @@ def prepare(checked: Preflight, stages: list[Stage], writes: bool) -> list[tuple
             cache = wanted
             if writes:
                 cache.write()
+        if writes:
+            cache.remove_leftovers()
         caches.append((stage, cache))
     if problems:
         raise ConfigError([Problem("", *problem) for problem in problems])

@@ -9,7 +9,15 @@ from typing import Annotated, Literal, Union
 
 from pydantic import Field
 
-from megatron_ko.config.fields import FilePath, Flag, NonNegativeFloat, PositiveFloat, PositiveInt, section
+from megatron_ko.config.fields import (
+    FilePath,
+    Flag,
+    Int32,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    section,
+)
 
 LARGEST_K = 4096
 
@@ -64,7 +72,7 @@ class DistillationConfig:
     """Divergence between both distributions over the real vocabulary: forward_kl, reverse_kl, jsd or top_k."""
     language_model_weight: NonNegativeFloat = 0.0
     """Coefficient of the cross-entropy with the text, which is added to the divergence; 0 learns from the teacher alone (Kanana)."""
-    chunk_length: PositiveInt = 512
+    chunk_length: Int32 = 512
     """Tokens of each sequence whose logits are in fp32 at a time; changes memory, not results."""
 
 
@@ -80,5 +88,5 @@ class StageDistillationConfig:
     """Divergence of the stage; by default that of the section distillation."""
     language_model_weight: NonNegativeFloat | None = None
     """Coefficient of the cross-entropy; by default that of the section distillation."""
-    chunk_length: PositiveInt | None = None
+    chunk_length: Int32 | None = None
     """Tokens in fp32 at a time; by default those of the section distillation."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,13 +112,29 @@ class TeacherCache:
         return path.is_file() and path.stat().st_size == len(self.samples_of(shard)) * self.record_bytes
 
     def write_shard(self, shard: int, records: Iterator[tuple[bytes, bytes]]) -> None:
-        """Writes pairs of the hash of the tokens and the content of each sample of a shard, which appears whole."""
-        with atomic_file(self.path_of(shard)) as file:
-            count = 0
-            for tokens, content in records:
-                file.write(tokens + short_hash(content) + content)
-                count += 1
-            assert count == len(self.samples_of(shard))
+        """Writes pairs of the hash of the tokens and the content of each sample of a shard, which appears whole.
+
+        Raises DataError if it cannot be written, such as to a full disk.
+        """
+        path, count = self.path_of(shard), 0
+        try:
+            with atomic_file(path) as file:
+                for tokens, content in records:
+                    file.write(tokens + short_hash(content) + content)
+                    count += 1
+        except OSError as error:
+            free = shutil.disk_usage(self.folder).free / 2**30
+            message = (
+                f"{path}: cannot be written ({error.strerror}), {free:.1f} GiB are free there; free some space, then start the command "
+                "again, which continues"
+            )
+            raise DataError(message, rule="cache-not-written") from error
+        assert count == len(self.samples_of(shard))
+
+    def remove_leftovers(self) -> None:
+        """Removes unfinished shards of a killed command."""
+        for path in self.folder.glob(".shard_*.tmp"):
+            path.unlink(missing_ok=True)
 
     def read_sample(self, sample: int, tokens: bytes) -> bytes:
         """The ids and log-probabilities of a sample whose tokens have this hash.

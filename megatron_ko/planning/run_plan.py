@@ -339,9 +339,9 @@ def _document_span(config: Config, manifest: Manifest | None) -> float | None:
 def _teacher_of(stage: Stage, teachers: Mapping[str, ModelConfig]) -> ModelConfig | None:
     """The teacher that runs beside the model in a stage."""
     settings = stage.config.distillation
-    if settings is None or not needs_teacher(settings) or settings.teacher not in teachers:
+    if settings is None or settings.teacher is None or not needs_teacher(settings):
         return None
-    return teachers[settings.teacher]
+    return teachers.get(settings.teacher)
 
 
 def _plan_of_stages(

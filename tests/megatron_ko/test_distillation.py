@@ -112,7 +112,7 @@ def one_rank(folder, tmp_path_factory):
 
 
 CASES = [
-    pytest.param(loss, layout, marks=[] if (loss, layout) in (("forward", "TP2 x PP2"), ("top-k", "CP2 x PP2")) else pytest.mark.slow)
+    pytest.param(loss, layout, marks=[] if (loss, layout) in (("forward", "TP2 x PP2"), ("top-k", "CP2")) else pytest.mark.slow)
     for loss in LOSSES
     for layout in LAYOUTS
 ]  # fmt: skip
@@ -373,6 +373,7 @@ def test_other_students_train_like_one_rank(folder, tmp_path, student, layout):
         assert own[:2] == pytest.approx(other[:2], abs=2e-2)
 
 
+@pytest.mark.slow
 def test_adapters_learn_from_a_teacher(folder, one_rank, tmp_path):
     _, whole = one_rank("forward")
     lora = {"rank": 4, "alpha": 8}
