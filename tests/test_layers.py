@@ -220,6 +220,7 @@ def test_training_starts_light():
     """These modules import heavy libraries inside functions, after all checks."""
     names = ("megatron_ko.train", "megatron_ko.training.launch", "megatron_ko.training.stop")
     names += (
+        "megatron_ko.distill",
         "megatron_ko.teacher_weights",
         "megatron_ko.initial_weights",
         "megatron_ko.initial_adapter",
