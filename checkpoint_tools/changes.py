@@ -22,16 +22,17 @@ from checkpoint_tools.endpoints import (
 )
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.store import Store
+from checkpoint_tools.formats.tokenizer_files import info_of
 from checkpoint_tools.scores import Scores, Stream, stream_of
 from checkpoint_tools.texts import first_documents, separator_of, text_files
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json, write_json
-from megatron_ko.formats.tokenizer_folder import Tokenizer, read_tokenizer_folder
+from megatron_ko.formats.checkpoint_folder import RECORD
+from megatron_ko.formats.tokenizer_folder import Tokenizer
 from megatron_ko.planning.weights import parameter_count
 from megatron_ko.tables import format_table
 from megatron_ko.wording import format_count
 
-RECORD = "operations.json"
 SOURCE = "a Hugging Face folder (config.json) or a checkpoint or run folder (checkpoint.json)"
 
 
@@ -179,7 +180,9 @@ def _read_texts(options: ChangeOptions, source: Store) -> list[tuple[Path, Strea
     if options.text is None:
         return []
     folder = _tokenizer_of(source)
-    tokenizer, separator = Tokenizer(folder), separator_of(read_tokenizer_folder(folder))
+    info = info_of(folder)  # ours or Hugging Face's
+    assert info is not None
+    tokenizer, separator = Tokenizer(folder), separator_of(info)
     length = min(options.text_length, source.model.max_sequence_length)
     streams = []
     for path in text_files(options.text, "--text"):

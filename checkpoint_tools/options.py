@@ -283,11 +283,54 @@ class Average:
 
 
 @section
-class Verify:
-    """Reads every file of a checkpoint and compares its checksum with the one that was written."""
+class Merge:
+    """Combines the weights of models of one shape and one tokenizer, such as fine-tunings of the same base."""
 
     src: FilePath
-    """Checkpoint folder, or run folder (all of its complete checkpoints)."""
+    """First model: Hugging Face folder, checkpoint folder, or run folder. Its tokenizer and settings serve the result."""
+    dst: FilePath
+    """Folder to write."""
+    others: Annotated[list[FilePath], Field(min_length=1)]
+    """The other models."""
+    method: Literal["linear", "slerp", "task", "ties", "dare", "dare-ties"] = "linear"
+    """linear: weighted mean; slerp: point on the arc between two models; task: base plus the weighted sum of the differences from
+    it; ties: of the largest differences the mean of those that agree in sign; dare: random differences, divided by --density;
+    dare-ties: both."""
+    weights: list[NonNegativeFloat] | None = None
+    """One weight for each model, SRC first (default: equal; for slerp they give the place on the arc)."""
+    base: FilePath | None = None
+    """Model that all others began as, for task, ties, dare and dare-ties."""
+    density: PositiveFloat = Field(default=1.0, le=1)
+    """Share of the differences that stays: the largest (ties), or random ones (dare, dare-ties)."""
+    scale: PositiveFloat = 1.0
+    """Factor of the merged differences."""
+    seed: NonNegativeInt = 1234
+    """Seed of the choice of dare."""
+    text: FilePath | None = None
+    """Text to score SRC and the result on: FILE or FILE,FILE (.txt, .md, .py, .parquet, .jsonl, also .gz and .zst)."""
+    text_tokens: PositiveInt = 16384
+    """Tokens to score in each file, from its start."""
+    text_length: PositiveInt = 256
+    """Tokens of one sequence while scoring; at most the longest sequence of the model."""
+    dtype: Literal["bf16", "fp32"] | None = None
+    """Number format to write (default: that of SRC). Weights are computed in fp32 and rounded once."""
+    format: Literal["hf", "megatron"] | None = None
+    """Format to write (default: that of SRC)."""
+    max_shard_gb: PositiveFloat = 5.0
+    """Largest safetensors file in 10^9 bytes (format hf)."""
+    overwrite: Flag = False
+    """Replace the result of an earlier call in DST."""
+    dry_run: Flag = False
+    """Check the sources, print what would be written and what that needs, and write nothing."""
+
+
+@section
+class Verify:
+    """Reads every file of a checkpoint or export and compares its checksum with the one that was written; compares a model that
+    operations made with their record (operations.json)."""
+
+    src: FilePath
+    """Checkpoint folder, run folder (all of its complete checkpoints), or Hugging Face folder that mko checkpoint wrote."""
 
 
 @section
@@ -329,7 +372,10 @@ OPERATIONS = {
     ),
     "compare": Operation(Compare, "compare two models by weights and logits", ("a", "b")),
     "average": Operation(Average, "average the weights of the last checkpoints of a run"),
-    "verify": Operation(Verify, "check that the files of a checkpoint are what was written", ("src",)),
+    "merge": Operation(Merge, "combine the weights of models of one shape (mean, SLERP, TIES, DARE)"),
+    "verify": Operation(
+        Verify, "check that the files of a checkpoint or export are what was written", ("src",)
+    ),
     "push": Operation(Push, "upload an export to the Hugging Face hub", ("folder", "repo")),
     "expand-vocab": Operation(ExpandVocab, "add rows for the tokens of a larger tokenizer"),
     "prune-vocab": Operation(PruneVocab, "keep only the rows of the ids that a pruned tokenizer keeps"),

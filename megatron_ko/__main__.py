@@ -26,6 +26,16 @@ GROUPS = {
         "generate": ("megatron_ko.job.generate", "let a Hugging Face model continue prompts"),
         "report": ("megatron_ko.job.report.__main__", "write the HTML report of a job"),
     },
+    "on a cluster": {
+        "submit": (
+            "megatron_ko.operations.submit",
+            "submit a training run to Slurm, with its code and configuration",
+        ),
+        "status": ("megatron_ko.operations.status", "show state, speed, checkpoints and restarts of runs"),
+        "stop": ("megatron_ko.operations.control", "let a run save and end, wherever it runs"),
+        "save": ("megatron_ko.operations.save", "let a run save now and go on"),
+        "preflight": ("megatron_ko.operations.machines", "check the machines of a run before its first step"),
+    },
     "shell and editor": {
         "schema": ("megatron_ko.program.schema", "print the JSON schema of a configuration, for editors"),
         "completion": ("megatron_ko.program.completion", "print a completion script for bash, zsh or tcsh"),

@@ -3,7 +3,7 @@
 Owns the error classes and the exit codes of every command:
 0 done; 1 a bug; 2 a mistake the user can fix; 3 done, except for records that could not be read; 75 stopped on request
 and resumable; 76 another rank was lost (its host, network or process), and the same command continues from the last
-checkpoint. A shell or Slurm reports 128 + N for a process that signal N killed.
+checkpoint; 77 the check before a job blames a node. A shell or Slurm reports 128 + N for a process that signal N killed.
 Does not own logging.
 """
 
@@ -20,6 +20,7 @@ EXIT_USER_ERROR = 2
 EXIT_BAD_RECORDS = 3
 EXIT_STOPPED = 75
 EXIT_PEER_LOST = 76
+EXIT_BAD_NODE = 77
 
 
 @dataclass(frozen=True)

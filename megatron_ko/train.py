@@ -23,6 +23,7 @@ from typing import Any
 from megatron_ko import averaging, initial_adapter, initial_weights, teacher_weights
 from megatron_ko.config import cli
 from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, UsageError, exit_code_of
+from megatron_ko.formats.job_folder import forget_requests
 from megatron_ko.formats.retention import set_aside_newer
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.logs import record_error, set_up_logging
@@ -33,13 +34,14 @@ from megatron_ko.preflight import Preflight, preflight
 
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     """Runs one rank from start to end. Returns the exit code."""
-    from megatron_ko.training import boundary, data, distributed, engine, evaluate, optimizer
+    from megatron_ko.training import boundary, data, distributed, engine, evaluate, liveness, optimizer
     from megatron_ko.training import reporting, restoring, saving, skipping, step, teacher  # isort: skip
 
     config, manifest, folder = checked.config, checked.manifest, checked.run_folder
     set_up_logging(rank, folder / "logs")
     world = distributed.start(config.run, config.parallel, rank, checked.plan.world_size, init_method)
     distributed.check_agreement(checked.shared_facts())
+    liveness.begin(folder if world.is_main else None)
     engine.prepare_rank(config, speed.switches_of(config), world.device)
     if world.is_main:  # the run's own copy: data may move while it runs
         copy_tokenizer_folder(manifest.tokenizer_folder, folder / "tokenizer")
@@ -103,7 +105,8 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
             if checked.validates_at(position.step) and not stopped:
                 stopped = not report.validation(position, validate())
             stopped = stopped or (not finished and distributed.stop_requested(world.device))
-            if stopped or stage_ends or position.step % config.checkpoint.every_steps == 0:
+            due = position.step % config.checkpoint.every_steps == 0 or liveness.save_requested()
+            if stopped or stage_ends or due:
                 saver.save(position)
                 averaging.average_if_due(checked, position.step, world)
                 stopped = stopped or (not finished and distributed.stop_requested(world.device))
@@ -209,6 +212,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
     with contextlib.ExitStack() as stack:
         if rank == 0:
             stack.enter_context(checked.lock_run_folder())
+            forget_requests(checked.run_folder)
             print(checked.plan.text(), end="", flush=True)
         checked = teacher_weights.convert(initial_weights.convert(checked, rank), rank)
         if under_torchrun:  # from here on each rank reports its own errors

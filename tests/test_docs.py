@@ -127,8 +127,7 @@ def words_of(line: str) -> list[str] | None:
     scripts = [i for i, word in enumerate(words) if word.startswith("slurm/")]
     if words[0] == "sbatch" and scripts:
         assert (ROOT / words[scripts[0]]).is_file()
-        command = ["data"] if "preprocess" in words[scripts[0]] else ["train"]
-        return command + words[scripts[0] + 1 :]
+        return ["data"] + words[scripts[0] + 1 :]
     return None
 
 
@@ -155,7 +154,10 @@ def problem_of(words: list[str]) -> str | None:
 
 
 def _is_configured(words: list[str]) -> bool:
-    return words[0] in ("data", "job", "plan", "train") and words[:2] != ["data", "manifest"]
+    return words[0] in ("data", "job", "plan", "preflight", "submit", "train") and words[:2] != [
+        "data",
+        "manifest",
+    ]
 
 
 def is_override(command: str, path: str) -> bool:

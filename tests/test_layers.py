@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("megatron_ko", "preprocessing", "checkpoint_tools", "slurm")
+PACKAGES = ("megatron_ko", "preprocessing", "checkpoint_tools")
 
 # All layers, lowest first. A part is a folder, or a module beside the folders; a module imports from the parts of lower
 # layers and from its own part, without circles. A new part must be added here.
@@ -54,13 +54,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("checkpoint_tools.formats",),
     ("checkpoint_tools.verify", "checkpoint_tools.publishing"),
     ("checkpoint_tools.endpoints", "checkpoint_tools.embeddings"),
-    ("checkpoint_tools.changes",),
+    ("checkpoint_tools.changes", "checkpoint_tools.merging"),
     ("checkpoint_tools.operations",),
     ("checkpoint_tools.__main__",),
-    ("slurm.requeue",),
     ("megatron_ko.initial_weights", "megatron_ko.initial_adapter", "megatron_ko.averaging"),
     ("megatron_ko.teacher_weights",),
     ("megatron_ko.train", "megatron_ko.distill"),
+    ("megatron_ko.operations",),
     ("megatron_ko.job",),
     ("megatron_ko.program",),
     ("megatron_ko.__main__",),
@@ -72,7 +72,7 @@ TOP = LAYER_OF["megatron_ko.initial_weights"]
 LIGHT = LAYER_OF["megatron_ko.plan"]
 """Up to this layer, megatron_ko does not import torch."""
 # Highest layer of megatron_ko that each other package may import; packages do not import each other.
-MAY_IMPORT = {"preprocessing": FORMATS, "checkpoint_tools": PLANNING, "slurm": PLANNING}
+MAY_IMPORT = {"preprocessing": FORMATS, "checkpoint_tools": PLANNING}
 
 HEAVY = {"torch", "megatron", "transformers", "transformer_engine"}
 # External libraries at the top of a module of megatron_ko, by part; inside functions more is allowed.
@@ -242,12 +242,13 @@ TRAINING: tuple[tuple[str, ...], ...] = (
         "bucket_gaps",
         "checkpoint_index",
         "cpu",
+        "liveness",
         "megatron_notes",
         "token_reading",
         "documents",
         "writer_errors",
     ),
-    ("launch", "distributed", "window_samples"),
+    ("launch", "distributed", "window_samples", "machine_speed"),
     ("soft_targets",),
     ("cached_targets",),
     ("attention", "chunks", "vocabulary", "divergences", "engine_attention", "muon", "parallel_layer"),
@@ -338,8 +339,15 @@ def test_preprocessing_imports_nothing_heavy():
     assert problems_of(files("preprocessing"), lambda path, item: item.package in HEAVY) == []
 
 
-def test_slurm_imports_nothing_heavy():
-    assert problems_of(files("slurm"), lambda path, item: item.package in {*HEAVY, "numpy"}) == []
+def test_operations_import_nothing_heavy():
+    """Except the measurement of GPUs and network, inside a function."""
+    paths = files("megatron_ko/operations")
+
+    def is_heavy(path: Path, item: Import) -> bool:
+        trains = (item.own_module or "").startswith("megatron_ko.training.")
+        return (item.package in {*HEAVY, "numpy"} or trains) and (path.stem != "machines" or item.at_the_top)
+
+    assert problems_of(paths, is_heavy) == []
 
 
 # The only file that uses training's reader of checkpoint indices, which needs torch and nothing of ours.

@@ -70,7 +70,9 @@ HELPS = [
     (["preprocessing", "clean", "--help"], "--dry-run"),
     (["preprocessing", "tokenizer", "extend", "--help"], "--min-count"),
     (["checkpoint_tools", "--help"], "from-hf"),
-    (["slurm.requeue", "--help"], "exit code of the training run"),
+    (["megatron_ko", "submit", "--help"], "--nodes"),
+    (["megatron_ko", "status", "--help"], "--lines"),
+    (["megatron_ko.operations.batch", "--help"], "exit code of the ranks"),
     (["checkpoint_tools", "from-hf", "--help"], "--tensor-parallel"),
 ]
 

@@ -12,10 +12,11 @@ from torch import Tensor
 from checkpoint_tools.endpoints import check_apart, open_source, verify_output, write_as_checkpoint
 from checkpoint_tools.formats import mcore
 from checkpoint_tools.formats.store import DTYPES, Store
+from checkpoint_tools.merging import check_same_model, mean
 from checkpoint_tools.options import Average
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import write_json
-from megatron_ko.formats.checkpoint_folder import MARKER, STEP, Checkpoint
+from megatron_ko.formats.checkpoint_folder import STEP, Checkpoint
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.wording import format_count
 
@@ -40,7 +41,7 @@ def write_average(
         open_source(str(folder), mcore.is_mcore, "a checkpoint", mcore.open_mcore) for folder in folders
     ]
     for source in sources[:-1]:
-        _check_same_model(source, sources[-1])
+        check_same_model(source, sources[-1])
     store = average(sources, dtype)
     folder = write_as_checkpoint(store, sources[-1], dst, overwrite)
     described = [Checkpoint.read(path) for path in folders]
@@ -57,17 +58,11 @@ def describe_sources(checkpoints: Sequence[Checkpoint]) -> dict[str, Any]:
 
 
 def average(sources: list[Store], dtype: str | None = None) -> Store:
-    """The mean of each tensor, summed in fp32, in ``dtype`` or the number format of the last source.
-
-    Reads one tensor of one source at a time.
-    """
+    """The mean of each tensor, summed in fp32, in ``dtype`` or the number format of the last source."""
     target = dtype or sources[-1].dtype
 
     def read(name: str) -> Tensor:
-        total = sources[0].tensor(name).float()
-        for source in sources[1:]:
-            total += source.tensor(name)
-        return (total / len(sources)).to(DTYPES[target])
+        return mean([source.tensor(name) for source in sources], [1.0] * len(sources)).to(DTYPES[target])
 
     return replace(sources[-1], read=read, dtype=target)
 
@@ -99,22 +94,3 @@ def _step(name: str) -> int:
     match = STEP.match(name)
     assert match is not None, name
     return int(match[1])
-
-
-def _check_same_model(store: Store, other: Store) -> None:
-    """Raises CheckpointError unless both have the same weights for the same tokens."""
-    differences = [
-        name
-        for name, ours, theirs in (
-            ("model", store.entries, other.entries),
-            ("vocab_size", store.vocab_size, other.vocab_size),
-            ("tokenizer_fingerprint", store.tokenizer_fingerprint, other.tokenizer_fingerprint),
-        )
-        if ours != theirs
-    ]
-    if differences:
-        raise CheckpointError(
-            f"{store.origin} and {other.origin} differ in {', '.join(differences)} ({MARKER}), so their weights have no mean; "
-            "choose checkpoints of one model with --names",
-            rule="models-differ",
-        )

@@ -1,4 +1,4 @@
-"""Operation ``verify``: compares the files of checkpoints with their checksums."""
+"""Operation ``verify``: compares the files of checkpoints and exports with their checksums, and models with their records."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ from pathlib import Path
 
 from checkpoint_tools.options import Verify
 from megatron_ko.errors import CheckpointError
-from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, damage_error, damaged_files
+from megatron_ko.files import read_json
+from megatron_ko.formats.checkpoint_folder import MARKER, RECORD, Checkpoint, damage_error, damaged_files
+from megatron_ko.formats.checksums import FileFacts, hash_file, read_facts
 from megatron_ko.formats.lora_record import find_base
 from megatron_ko.formats.run_folder import checkpoints_of, is_run_folder
+from megatron_ko.planning.weights import parameter_count
 from megatron_ko.wording import format_count
 
 
 def run(options: Verify) -> int:
     folder = Path(options.src).expanduser()
     of_run = is_run_folder(folder) and not (folder / MARKER).is_file()
+    if not of_run and (folder / "config.json").is_file():  # of Hugging Face
+        print(f"{folder}: {_verify_export(folder)}{_verify_record(folder)}", flush=True)
+        return 0
     folders = checkpoints_of(folder) if of_run else [folder]
     if not folders:
         raise CheckpointError(
@@ -23,7 +29,7 @@ def run(options: Verify) -> int:
     problems = []
     for path in folders:
         try:
-            print(f"{path}: {_verify(Checkpoint.read(path))}", flush=True)
+            print(f"{path}: {_verify(Checkpoint.read(path))}{_verify_record(path)}", flush=True)
         except CheckpointError as error:
             print(f"{path}: DAMAGED", flush=True)
             problems += error.problems
@@ -47,3 +53,56 @@ def _verify(checkpoint: Checkpoint) -> str:
         beside = f", adapters beside {base.folder}, which is sound"
     total = sum(facts.size for facts in with_checksum)
     return f"sound, {format_count(len(with_checksum), 'file')}, {total / 2**30:.2f} GiB{beside}"
+
+
+def _verify_export(folder: Path) -> str:
+    """What was checked of a Hugging Face folder. Raises CheckpointError for a damaged file, and where nothing is recorded."""
+    path = folder / "verification.json"
+    if not path.is_file():
+        raise CheckpointError(
+            f"{folder}: has no verification.json, so no checksum was recorded; mko checkpoint writes it with every export",
+            rule="nothing-recorded",
+        )
+    recorded = read_json(path, error=CheckpointError).get("files") or {}
+    facts = {name: read_facts(entry) for name, entry in recorded.items()}
+    damaged = [name for name, fact in facts.items() if fact is None or not _is_unchanged(folder / name, fact)]
+    if damaged or not facts:
+        raise CheckpointError(
+            f"{folder}: is damaged (content of {', '.join(damaged) or path.name} is not what was written); export it again",
+            rule="wrong-checksum",
+        )
+    total = sum(fact.size for fact in facts.values() if fact is not None)
+    return f"sound, {format_count(len(facts), 'file')}, {total / 2**30:.2f} GiB"
+
+
+def _is_unchanged(path: Path, facts: FileFacts) -> bool:
+    return path.is_file() and path.stat().st_size == facts.size and hash_file(path) == facts.checksum
+
+
+def _verify_record(folder: Path) -> str:
+    """The operations that made the model, after its number of parameters was compared with the record; empty without one."""
+    if not (folder / RECORD).is_file():
+        return ""
+    from checkpoint_tools import verify
+
+    entries = read_json(folder / RECORD, error=CheckpointError)["operations"]
+    store = verify.open_store(str(folder))
+    count, recorded = parameter_count(store.model, store.vocab_size), entries[-1]["parameters"]["after"]
+    if count != recorded:
+        raise CheckpointError(
+            f"{folder}: has {count:,} parameters, but {RECORD} records {recorded:,} after {entries[-1]['operation']}; the record "
+            "belongs to another model",
+            rule="other-record",
+        )
+    failed = [
+        check["name"]
+        for entry in entries
+        for check in entry["checks"]
+        if not check["value"] <= check["bound"]
+    ]
+    if failed:
+        raise CheckpointError(
+            f"{folder}: {RECORD} has failed checks: {', '.join(failed)}; do not use it", rule="failed-check"
+        )
+    names = " -> ".join(entry["operation"] for entry in entries)
+    return f"\n  made by {names}: {count:,} parameters, as recorded"

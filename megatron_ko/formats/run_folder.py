@@ -246,6 +246,25 @@ def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
             yield record
 
 
+def last_metrics(path: Path, most_bytes: int = 1 << 20) -> list[dict[str, Any]]:
+    """The last complete records of ``metrics.jsonl``, oldest first: those of a long run are too many to read again and again."""
+    if not path.is_file():
+        return []
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - most_bytes))
+        lines = file.read().split(b"\n")
+    records = []
+    for line in lines[1:] if size > most_bytes else lines:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            records.append(record)
+    return records
+
+
 def lacks_validation(path: Path, step: int) -> bool:
     """Whether a run whose ``metrics.jsonl`` is at ``path`` saved after ``step`` without a validation there."""
     if not path.is_file():

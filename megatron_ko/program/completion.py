@@ -51,6 +51,7 @@ def _commands() -> Iterator[tuple[str, argparse.ArgumentParser | dict[str, argpa
     from megatron_ko import distill, plan, train
     from megatron_ko.job import generate, run
     from megatron_ko.job.report import __main__ as report
+    from megatron_ko.operations import control, machines, save, status, submit
     from megatron_ko.program import init, schema
     from preprocessing import cli
 
@@ -73,6 +74,11 @@ def _commands() -> Iterator[tuple[str, argparse.ArgumentParser | dict[str, argpa
     yield "checkpoint", {name: operation_parser(name) for name in OPERATIONS}
     yield "generate", generate.parser()
     yield "report", report.parser()
+    yield "submit", submit.parser()
+    yield "status", status.parser()
+    yield "stop", control.parser()
+    yield "save", save.parser()
+    yield "preflight", machines.parser()
     yield "schema", schema.parser()
     yield "completion", parser()
 

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from megatron_ko.config.training import ParallelConfig, RunConfig
 from megatron_ko.errors import CheckpointError, ConfigError, first_line
 from megatron_ko.planning.pipeline import is_virtual
-from megatron_ko.training import cpu, megatron_notes
+from megatron_ko.training import cpu, liveness, megatron_notes
 from megatron_ko.training import stop as stop_signals
 
 
@@ -206,8 +206,12 @@ def on_any_rank(flag: bool, device: torch.device) -> bool:
 
 
 def stop_requested(device: torch.device) -> bool:
-    """Whether any rank has noted a stop request; all ranks decide alike. Collective."""
-    return on_any_rank(stop_signals.is_requested(), device)
+    """Whether any rank has noted a stop request; all ranks decide alike, also on ``liveness.save_requested``. Collective."""
+    liveness.beat()
+    wanted = 2 if stop_signals.is_requested() else int(liveness.save_wanted())
+    agreed = round(largest(wanted, device))
+    liveness.agree_on_save(agreed > 0)
+    return agreed == 2
 
 
 def barrier(device: torch.device) -> None:

@@ -11,7 +11,7 @@ from megatron_ko.formats.retention import remove_old_checkpoints
 from megatron_ko.formats.run_folder import steps_of_average
 from megatron_ko.planning.position import Position
 from megatron_ko.preflight import Preflight
-from megatron_ko.training import checkpoint
+from megatron_ko.training import checkpoint, liveness
 from megatron_ko.training.data import SampleOrder
 from megatron_ko.training.distributed import World
 from megatron_ko.training.reporting import Reporter
@@ -79,6 +79,7 @@ class Saver:
             target, trainee.ddp_model, trainee.optimizer, tokenizer, trainee.frozen.anchors
         )
         self._losses.clear()
+        liveness.saved()
         self._report.save(position, target.folder, seconds)
         if self._world.is_main:
             settings = self._checked.config.checkpoint

@@ -8,6 +8,7 @@ Imports nothing slow: this is the first import of ``train.py``.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import signal
 import time
@@ -25,7 +26,7 @@ _watched: int | None = None  # the process whose thread waits for signals; a for
 
 
 def under_torchrun() -> bool:
-    """Whether torchrun or slurm/train.sbatch has started this process as a rank."""
+    """Whether torchrun or the job of ``mko submit`` has started this process as a rank."""
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
@@ -74,6 +75,9 @@ def listen_as_rank() -> None:
     # otherwise signals to workers of a data loader would wake this thread
     os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
     threading.Thread(target=_watch, args=(read,), daemon=True).start()
+    faulthandler.register(
+        signal.SIGUSR2, file=2, all_threads=True
+    )  # the stacks of a rank that hangs, also within C code
     if under_torchrun():
         threading.Thread(target=_watch_launcher, args=(os.getppid(),), daemon=True).start()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

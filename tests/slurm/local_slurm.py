@@ -162,7 +162,9 @@ def local_slurm(folder: Path) -> Iterator[LocalSlurm]:
         slurm.stop()
 
 
-def wait_until(condition: Callable[[], bool], what: str, log: Callable[[], str] = str) -> None:
+def wait_until(
+    condition: Callable[[], bool], what: str, log: Callable[[], str] = str, limit_s: float = LIMIT_S
+) -> None:
     end = time.monotonic() + LIMIT_S
     while not condition():
         assert time.monotonic() < end, f"{what}: not within {LIMIT_S:.0f} s\n{log()}"

@@ -1,0 +1,192 @@
+"""Weights of several models of one shape as one: linear, spherical, and task vectors (TIES, DARE).
+
+Owns the formulas and what models must have in common. Everything is computed in fp32, tensor by tensor and block by block.
+
+Sources: SLERP is Shoemake's (1985) along the arc between two tensors as flat vectors, scaled as they are, as mergekit does it; task
+vectors are from arXiv 2212.04089, TIES from 2306.01708, DARE from 2311.03099. TIES and DARE are applied to each tensor by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from checkpoint_tools import verify
+from checkpoint_tools.formats.store import BLOCK, Store
+from checkpoint_tools.formats.tokenizer_files import info_of
+from megatron_ko.errors import CheckpointError
+
+PARALLEL = 0.9995
+"""Cosine from which two tensors have no arc between them: SLERP is linear there."""
+WITH_BASE = ("task", "ties", "dare", "dare-ties")
+"""Methods that add differences from a base."""
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How models are merged. ``weights``: one of each model, in their order.
+
+    ``density``: share of each task vector that stays (TIES: the largest numbers; DARE: random ones, divided by the density).
+    ``scale``: factor of the merged task vector. ``seed``: of DARE's choice.
+    """
+
+    method: str
+    weights: tuple[float, ...]
+    density: float = 1.0
+    scale: float = 1.0
+    seed: int = 1234
+
+
+def merge(models: Sequence[Store], mixing: Mixing, base: Store | None = None) -> Store:
+    """The merged model in fp32, with the configuration, tokenizer and ids of the first one.
+
+    Raises CheckpointError unless all models, and the base, have the same weights for the same tokens.
+    """
+    for other in [*models[1:], *([base] if base else [])]:
+        check_same_model(models[0], other)
+
+    def read(name: str) -> Tensor:
+        tensors = [model.tensor(name) for model in models]
+        if base is not None:
+            return _add_task_vectors(name, base.tensor(name), tensors, mixing)
+        if mixing.method == "slerp":
+            return slerp(tensors[0], tensors[1], mixing.weights[1] / sum(mixing.weights))
+        return mean(tensors, mixing.weights)
+
+    return replace(models[0], read=read, dtype="fp32", adapter=None)
+
+
+def check_same_model(store: Store, other: Store) -> None:
+    """Raises CheckpointError unless both have the same weights, for the same tokens, in the same computation."""
+    ours = _fingerprint(store, other.tokenizer_fingerprint)
+    theirs = _fingerprint(other, ours)
+    differences = [
+        name
+        for name, first, second in (
+            ("model", store.entries, other.entries),
+            ("vocab_size", store.vocab_size, other.vocab_size),
+            ("tokenizer_fingerprint", ours or theirs, theirs or ours),  # a model without a tokenizer fits any
+        )
+        if first != second
+    ]
+    differences = differences or verify.compare_settings(store, other)
+    if differences:
+        raise CheckpointError(
+            f"{store.origin} and {other.origin} differ in {', '.join(differences)}, so their weights cannot be combined; "
+            "choose models of one shape and one tokenizer",
+            rule="models-differ",
+        )
+
+
+def _fingerprint(store: Store, like: str | None) -> str | None:
+    """That of the checkpoint, or of the tokenizer in a Hugging Face folder, computed as ``like`` was."""
+    info = None if store.tokenizer_fingerprint else info_of(store.tokenizer, like)
+    return info.fingerprint if info else store.tokenizer_fingerprint
+
+
+# --- tensors ---------------------------------------------------------------------------------------------
+
+
+def mean(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Weighted mean in fp32."""
+
+    def combine(parts: Sequence[Tensor]) -> Tensor:
+        total = parts[0].float() * weights[0]
+        for part, weight in zip(parts[1:], weights[1:], strict=True):
+            total += part.float() * weight
+        return total / sum(weights)
+
+    return _by_blocks(tensors, combine)
+
+
+def slerp(first: Tensor, second: Tensor, share: float) -> Tensor:
+    """The point at ``share`` of the arc from ``first`` to ``second``, as flat vectors, in fp32.
+
+    On the line between them where one is zero or they are parallel.
+    """
+    squares = [_dot(first, first), _dot(second, second)]
+    norm = math.sqrt(squares[0] * squares[1])
+    cosine = max(-1.0, min(1.0, _dot(first, second) / norm)) if norm else 1.0
+    if abs(cosine) > PARALLEL:
+        return mean([first, second], [1.0 - share, share])
+    angle = math.acos(cosine)
+    factors = math.sin((1.0 - share) * angle) / math.sin(angle), math.sin(share * angle) / math.sin(angle)
+    return _by_blocks(
+        [first, second], lambda parts: parts[0].float() * factors[0] + parts[1].float() * factors[1]
+    )
+
+
+def _dot(a: Tensor, b: Tensor) -> float:
+    blocks = zip(a.reshape(-1).split(BLOCK), b.reshape(-1).split(BLOCK), strict=True)
+    return sum(float(x.double() @ y.double()) for x, y in blocks)
+
+
+def _add_task_vectors(name: str, base: Tensor, tensors: Sequence[Tensor], mixing: Mixing) -> Tensor:
+    """The base plus the merged differences of ``tensors`` from it."""
+    trims, drops = mixing.method == "ties", mixing.method.startswith("dare")
+    elects = mixing.method.endswith("ties")
+    thresholds = [threshold_of(base, tensor, mixing.density) if trims else -1.0 for tensor in tensors]
+    generators = [_generator(mixing.seed, name, number) for number in range(len(tensors))]
+
+    def combine(parts: Sequence[Tensor]) -> Tensor:
+        origin, vectors = parts[0].float(), []
+        for number, part in enumerate(parts[1:]):
+            vector = part.float() - origin
+            if trims:
+                vector[vector.abs() < thresholds[number]] = 0.0
+            if drops:
+                kept = torch.rand(vector.shape, generator=generators[number]) < mixing.density
+                vector = vector * kept / mixing.density
+            vectors.append(vector)
+        merged = mean_of_elected(vectors, mixing.weights) if elects else _sum(vectors, mixing.weights)
+        return origin + mixing.scale * merged
+
+    return _by_blocks([base, *tensors], combine)
+
+
+def _sum(vectors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    total = vectors[0] * weights[0]
+    for vector, weight in zip(vectors[1:], weights[1:], strict=True):
+        total += vector * weight
+    return total
+
+
+def mean_of_elected(vectors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """For each number the weighted mean of those that have the sign of the weighted sum; 0 where none has."""
+    sign = _sum(vectors, weights).sign()
+    total, weight_sum = torch.zeros_like(sign), torch.zeros_like(sign)
+    for vector, weight in zip(vectors, weights, strict=True):
+        agrees = (vector.sign() == sign) & (vector != 0)
+        total += torch.where(agrees, vector * weight, 0.0)
+        weight_sum += weight * agrees
+    return torch.where(weight_sum > 0, total / weight_sum.clamp_min(1e-30), 0.0)
+
+
+def threshold_of(base: Tensor, tensor: Tensor, density: float) -> float:
+    """The smallest magnitude among the ``density`` largest differences of a tensor from the base."""
+    size = tensor.numel()
+    dropped = size - max(1, round(density * size))
+    if not dropped:
+        return -1.0
+    magnitudes = _by_blocks([base, tensor], lambda parts: (parts[1].float() - parts[0].float()).abs())
+    return float(magnitudes.reshape(-1).kthvalue(dropped + 1).values)
+
+
+def _by_blocks(tensors: Sequence[Tensor], combine: Callable[[Sequence[Tensor]], Tensor]) -> Tensor:
+    """Combines tensors of one shape, number by number, in fp32."""
+    result = torch.empty(tensors[0].shape, dtype=torch.float32)
+    flat = [tensor.reshape(-1).split(BLOCK) for tensor in tensors]
+    for out, *parts in zip(result.view(-1).split(BLOCK), *flat, strict=True):
+        out.copy_(combine(parts))
+    return result
+
+
+def _generator(seed: int, name: str, model: int) -> torch.Generator:
+    """Random numbers of one tensor of one model, the same in whatever order tensors are read."""
+    digest = hashlib.sha256(f"{seed}/{model}/{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)

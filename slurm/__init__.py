@@ -1,1 +1,0 @@
-"""Batch scripts for Slurm, and the decision to requeue."""
