@@ -35,15 +35,22 @@ TERM = "distillation"
 """Name of the divergence among the terms of the loss."""
 
 
+@dataclass
+class Seat:
+    """Where the teacher of the present stage is; the losses of all stages share it, so that none keeps a teacher alive."""
+
+    gpt: Any
+
+
 @dataclass(frozen=True)
 class Distillation:
     """Divergence from the teacher + ``language_model_weight`` x cross-entropy (+ z-loss), summed over the real tokens.
 
-    ``teacher`` is a GPT in the layout of the student, or None where batches contain the targets of a cache.
+    ``teacher`` contains a GPT in the layout of the student; it is None where batches contain the targets of a cache.
     """
 
     settings: DistillationConfig
-    teacher: Any = None
+    teacher: Seat | None = None
     z_loss: float = 0.0
 
     @property
@@ -53,7 +60,7 @@ class Distillation:
     @property
     def beside(self) -> int:
         """Width of the teacher's hidden states, which travel with the student's from one pipeline stage to the next."""
-        return self.teacher.config.hidden_size if self.teacher is not None else 0
+        return self.teacher.gpt.config.hidden_size if self.teacher is not None else 0
 
     def forward(self, batch: Batch, model: Any) -> tuple[Tensor, Callable[[Tensor], Sums]]:
         gpt = unwrap(model)
@@ -81,9 +88,9 @@ class Distillation:
         if not gpt.pre_process:
             both = gpt.decoder.input_tensor
             gpt.set_input_tensor(both[..., : gpt.config.hidden_size])
-            self.teacher.set_input_tensor(both[..., gpt.config.hidden_size :].detach())
+            self.teacher.gpt.set_input_tensor(both[..., gpt.config.hidden_size :].detach())
         with torch.no_grad():
-            return call_model(self.teacher, batch)
+            return call_model(self.teacher.gpt, batch)
 
     def _target(self, vocab_size: int, batch: Batch, logits: Tensor | None) -> Tensor | SoftTargets:
         loss, settings = self.settings.loss, self.settings

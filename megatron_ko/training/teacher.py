@@ -23,7 +23,7 @@ from megatron_ko.planning.speed import Switches, decide, switches_of
 from megatron_ko.planning.stages import Stage
 from megatron_ko.preflight import Preflight
 from megatron_ko.training import checkpoint
-from megatron_ko.training.distillation import Distillation
+from megatron_ko.training.distillation import Distillation, Seat
 from megatron_ko.training.losses import Loss, choose_loss
 from megatron_ko.training.model import build_gpt
 
@@ -34,7 +34,7 @@ class Teachers:
     def __init__(self, checked: Preflight, device: torch.device) -> None:
         self._checked, self._device = checked, device
         self._folder: str | None = None
-        self._gpt: Any = None
+        self._seat = Seat(None)
 
     def loss_of(self, stage: Stage, plan: Plan) -> Loss:
         """What the stage minimizes; loads the teacher that it needs, and frees one that it does not. Collective."""
@@ -48,12 +48,12 @@ class Teachers:
         if self._folder != settings.teacher:
             self._free()
             source = self._checked.teacher_checkpoint(settings.teacher)
-            self._gpt = load_teacher(source, config, plan.vocab_size, self._device)
+            self._seat.gpt = load_teacher(source, config, plan.vocab_size, self._device)
             self._folder = settings.teacher
-        return Distillation(settings, self._gpt, config.loss.z_loss)
+        return Distillation(settings, self._seat, config.loss.z_loss)
 
     def _free(self) -> None:
-        self._folder = self._gpt = None
+        self._folder = self._seat.gpt = None
         gc.collect()
 
 

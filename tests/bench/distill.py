@@ -78,7 +78,7 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
     import torch
 
     from megatron_ko.training import distributed, model, optimizer, step
-    from megatron_ko.training.distillation import Distillation
+    from megatron_ko.training.distillation import Distillation, Seat
     from megatron_ko.training.losses import CrossEntropy
     from megatron_ko.training.soft_targets import IDS, LOG_PROBABILITIES, select_targets
     from megatron_ko.training.teacher import _logits
@@ -99,7 +99,7 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
     settings = {name: DistillationConfig(teacher="unused", loss=LOSSES[name]) for name in LOSSES}
     losses = {
         "plain": CrossEntropy(),
-        "online": Distillation(settings["forward_kl"], teacher),
+        "online": Distillation(settings["forward_kl"], Seat(teacher)),
         "offline": Distillation(settings["top_k"]),
     }
     trainees = {name: step.prepare(build(STUDENT), ADAM, precision, loss) for name, loss in losses.items()}
@@ -212,13 +212,13 @@ def _planned(case: plan_memory.Case, settings: DistillationConfig) -> Any:
 
 
 def _loss(case: plan_memory.Case, settings: DistillationConfig) -> Any:
-    from megatron_ko.training.distillation import Distillation
+    from megatron_ko.training.distillation import Distillation, Seat
     from megatron_ko.training.teacher import _logits
 
     teacher = plan_memory._build(dataclasses.replace(case, model=LARGE_TEACHER), "cuda")
     teacher.requires_grad_(False).eval()
     teacher.compute_language_model_loss = _logits
-    return Distillation(settings, teacher)
+    return Distillation(settings, Seat(teacher))
 
 
 if __name__ == "__main__":
