@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart job continue redwhale install install-dev install-old test test-old-core old-python check format bench \
+.PHONY: help quickstart job continue redwhale importance install install-dev install-old test test-old-core old-python check format bench \
         gpu-accept gpu-bundle clean
 
 DEVICE ?= cpu
@@ -64,6 +64,9 @@ continue: $(READY) ## Korean for a model you have: extend, expand, continue its 
 
 redwhale: $(READY) ## Korean tokens for small English models, judged
 	@$(PY) -m examples.redwhale $(ARGS)
+
+importance: $(READY) ## Six ways to score what a smaller model keeps, as in Kanana
+	@$(PY) -m examples.importance $(ARGS)
 
 install: $(READY) ## Only create .venv with the pinned requirements
 

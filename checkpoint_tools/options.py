@@ -14,6 +14,7 @@ from megatron_ko.config.fields import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    Width,
     section,
 )
 
@@ -265,6 +266,78 @@ class PruneVocab:
 
 
 @section
+class ScoreOptions:
+    """How importance scores are aggregated; by default the best row of Kanana's table (arXiv 2502.18934)."""
+
+    sequence: Literal["mean", "l2"] = "mean"
+    """Norm of a channel's activations over the positions of a sample."""
+    batch: Literal["l2", "mean"] = "l2"
+    """Norm over samples."""
+    layer_sum: Flag = True
+    """Rank hidden channels by the sum over layers; otherwise by the first layer alone."""
+    ffn_score: Literal["product", "gate_up"] = "product"
+    """Rank feed-forward channels by the input of the down projection (product), or by the mean of gate and up projection."""
+
+
+@section
+class Prune(ScoreOptions):
+    """Removes hidden channels, feed-forward channels, query heads or layers, to a shape or to a number of parameters."""
+
+    src: FilePath
+    """Hugging Face folder, checkpoint folder, or run folder (its newest complete checkpoint)."""
+    dst: FilePath
+    """Folder to write."""
+    scores: FilePath | None = None
+    """Importance scores of SRC, as mko importance writes them; --drop-layers and --tie-embeddings alone need none."""
+    hidden_size: Width | None = None
+    """Width of the residual stream."""
+    ffn_hidden_size: Width | None = None
+    """Width of the feed-forward layer."""
+    heads: Width | None = None
+    """Query heads, a multiple of the KV groups; of a model with as many groups as heads, both."""
+    layers: Annotated[PositiveInt, Field(le=10_000)] | None = None
+    """Layers; those with the lowest scores are removed."""
+    drop_layers: Annotated[list[NonNegativeInt], Field(min_length=1)] | None = None
+    """Numbers of the layers to remove, from 0, instead of --layers."""
+    parameters: PositiveFloat | None = None
+    """Largest number of parameters, such as 2.1e9: proposes shapes with their exact number, and takes the one that keeps most of
+    the scores. Sizes that are given stay fixed; layers stay without --layers or --drop-layers."""
+    tie_embeddings: Flag = False
+    """Replace input and output embedding by their mean."""
+    align_heads: Flag = True
+    """Keep as many query heads of each KV group; otherwise the best of each layer, which then read other keys and values."""
+    layer_score: Literal["influence", "loss"] = "influence"
+    """Rank layers by block influence, or by the change of the loss without each (mko importance --leave-out)."""
+    dtype: Literal["bf16", "fp32"] | None = None
+    """Number format to write (default: that of the source). Norms and tied embeddings are computed in fp32 and rounded once."""
+    format: Literal["hf", "megatron"] | None = None
+    """Format to write (default: that of the source)."""
+    max_shard_gb: PositiveFloat = 5.0
+    """Largest safetensors file in 10^9 bytes (format hf)."""
+    overwrite: Flag = False
+    """Replace the result of an earlier call in DST."""
+    dry_run: Flag = False
+    """Check everything, print what would be written and what that needs, and write nothing."""
+    text: FilePath | None = None
+    """Text to score before and after: FILE or FILE,FILE (.txt, .md, .py, .parquet with a column text, or .jsonl with a field text,
+    also .gz and .zst)."""
+    text_tokens: PositiveInt = 16384
+    """Tokens to score in each file, from its start."""
+    text_length: PositiveInt = 256
+    """Tokens of one sequence while scoring; at most the longest sequence of the model."""
+
+
+@section
+class Importance(ScoreOptions):
+    """Shows a file of importance scores as a table, or compares two."""
+
+    src: FilePath
+    """File of scores, as mko importance writes it."""
+    compare: FilePath | None = None
+    """Second file, of the same model or of one of the same shape."""
+
+
+@section
 class Average:
     """Writes the mean of the weights of several checkpoints of a run, which often predicts better than the last one."""
 
@@ -326,8 +399,7 @@ class Merge:
 
 @section
 class Verify:
-    """Reads every file of a checkpoint or export and compares its checksum with the one that was written; compares a model that
-    operations made with their record (operations.json)."""
+    """Compares the files of a checkpoint or export with their checksums, and a model with the record of its operations."""
 
     src: FilePath
     """Checkpoint folder, run folder (all of its complete checkpoints), or Hugging Face folder that mko checkpoint wrote."""
@@ -378,5 +450,7 @@ OPERATIONS = {
     ),
     "push": Operation(Push, "upload an export to the Hugging Face hub", ("folder", "repo")),
     "expand-vocab": Operation(ExpandVocab, "add rows for the tokens of a larger tokenizer"),
+    "importance": Operation(Importance, "show or compare the scores of mko importance", ("src",)),
+    "prune": Operation(Prune, "remove channels, heads or layers, to a shape or a number of parameters"),
     "prune-vocab": Operation(PruneVocab, "keep only the rows of the ids that a pruned tokenizer keeps"),
 }

@@ -22,6 +22,7 @@ GROUPS = {
         "plan": ("megatron_ko.plan", "check a training configuration and print its plan"),
         "train": ("megatron_ko.train", "train on the ranks of this host, under torchrun or Slurm"),
         "distill": ("megatron_ko.distill", "write a teacher's log-probabilities for training without it"),
+        "importance": ("megatron_ko.importance", "score channels, heads and layers of a model, for pruning"),
         "checkpoint": ("checkpoint_tools.__main__", "convert, compare, extend and prune checkpoints"),
         "generate": ("megatron_ko.job.generate", "let a Hugging Face model continue prompts"),
         "report": ("megatron_ko.job.report.__main__", "write the HTML report of a job"),

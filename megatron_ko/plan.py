@@ -1,6 +1,6 @@
 """The command ``mko plan``: checks a configuration and prints its plan; also ``--dry-run`` of ``mko train``.
 
-Owns the arguments that both commands share. ``planning.run_plan`` owns the arithmetic, ``preflight`` the checks.
+``planning.run_plan`` owns the arithmetic, ``preflight`` the checks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from megatron_ko.config import cli
 from megatron_ko.config.loading import to_yaml, with_sources
-from megatron_ko.config.manual import manual
+from megatron_ko.config.run_parser import run_parser
 from megatron_ko.config.training import Config
 from megatron_ko.errors import exit_code_of
 from megatron_ko.formats.model_source import load_training
@@ -21,17 +21,8 @@ from megatron_ko.planning.scaling_law import suggest, suggestion_text
 from megatron_ko.preflight import check_run, find_teachers, find_weights, plan_of
 
 
-def train_parser(command: str, description: str) -> cli.Parser:
-    """Parser of a command about a training configuration; its help is the manual of every field."""
-    made = cli.config_parser(
-        command, description, "configuration fields (later files and overrides win):\n\n" + manual(Config)
-    )
-    cli.add_inspection(made, "check configuration and data, print the plan and stop")
-    return made
-
-
 def parser() -> cli.Parser:
-    made = train_parser("plan", main.__doc__ or "")
+    made = run_parser("plan", main.__doc__ or "")
     made.add_argument(
         "--world-size",
         type=cli.positive,

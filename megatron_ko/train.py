@@ -18,22 +18,23 @@ import functools
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from megatron_ko import averaging, initial_adapter, initial_weights, teacher_weights
 from megatron_ko.config import cli
+from megatron_ko.config.run_parser import run_parser
 from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, UsageError, exit_code_of
-from megatron_ko.formats.job_folder import forget_requests
-from megatron_ko.formats.retention import set_aside_newer
-from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.logs import record_error, set_up_logging
-from megatron_ko.plan import show_plan, train_parser
-from megatron_ko.planning import schedule, speed
-from megatron_ko.preflight import Preflight, preflight
+
+if TYPE_CHECKING:  # --help needs none of what functions import
+    from megatron_ko.preflight import Preflight
 
 
 def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     """Runs one rank from start to end. Returns the exit code."""
+    from megatron_ko import averaging
+    from megatron_ko.formats.retention import set_aside_newer
+    from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
+    from megatron_ko.planning import schedule, speed
     from megatron_ko.training import boundary, data, distributed, engine, evaluate, liveness, optimizer
     from megatron_ko.training import reporting, restoring, saving, skipping, step, teacher  # isort: skip
 
@@ -124,6 +125,8 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
 
 def _build_model(checked: Preflight, device: Any) -> Any:
     """This rank's part of the GPT: with random or initial weights, to be loaded if the run continues, with adapters."""
+    from megatron_ko import initial_adapter
+    from megatron_ko.planning import speed
     from megatron_ko.training import checkpoint, lora, model
 
     config = checked.config
@@ -174,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> cli.Parser:
-    made = train_parser("train", main.__doc__ or "")
+    made = run_parser("train", main.__doc__ or "")
     made.add_argument(
         "--ranks", type=cli.positive, metavar="N", help="ranks to start without torchrun (default: 1)"
     )
@@ -194,6 +197,11 @@ def _parse(arguments: Sequence[str] | None) -> Any:
 
 
 def _main(given: Any, rank: int, under_torchrun: bool) -> int:
+    from megatron_ko import initial_weights, teacher_weights
+    from megatron_ko.formats.job_folder import forget_requests
+    from megatron_ko.plan import show_plan
+    from megatron_ko.preflight import preflight
+
     if under_torchrun and given.ranks is not None:
         raise ConfigError(
             f"--ranks {given.ranks} is for runs without torchrun, which started {os.environ['WORLD_SIZE']} ranks",

@@ -53,13 +53,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("checkpoint_tools.formats",),
     ("checkpoint_tools.verify", "checkpoint_tools.publishing"),
-    ("checkpoint_tools.endpoints", "checkpoint_tools.embeddings"),
+    ("checkpoint_tools.endpoints", "checkpoint_tools.embeddings", "checkpoint_tools.pruning"),
     ("checkpoint_tools.changes", "checkpoint_tools.merging"),
     ("checkpoint_tools.operations",),
     ("checkpoint_tools.__main__",),
     ("megatron_ko.initial_weights", "megatron_ko.initial_adapter", "megatron_ko.averaging"),
     ("megatron_ko.teacher_weights",),
-    ("megatron_ko.train", "megatron_ko.distill"),
+    ("megatron_ko.train", "megatron_ko.distill", "megatron_ko.importance"),
     ("megatron_ko.operations",),
     ("megatron_ko.job",),
     ("megatron_ko.program",),
@@ -219,13 +219,8 @@ def test_light_layers_start_with_few_libraries():
 def test_training_starts_light():
     """These modules import heavy libraries inside functions, after all checks."""
     names = ("megatron_ko.train", "megatron_ko.training.launch", "megatron_ko.training.stop")
-    names += (
-        "megatron_ko.distill",
-        "megatron_ko.teacher_weights",
-        "megatron_ko.initial_weights",
-        "megatron_ko.initial_adapter",
-        "megatron_ko.averaging",
-    )
+    names += ("megatron_ko.initial_weights", "megatron_ko.initial_adapter", "megatron_ko.averaging")
+    names += ("megatron_ko.importance", "megatron_ko.distill", "megatron_ko.teacher_weights")
 
     def is_heavy(path: Path, item: Import) -> bool:
         own = item.own_module
@@ -257,7 +252,7 @@ TRAINING: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("freezing", "losses", "partial_state", "skipping"),
     ("checkpoint", "step", "distillation"),
-    ("boundary", "evaluate", "reporting", "teacher", "cache_writing"),
+    ("boundary", "evaluate", "importance", "reporting", "teacher", "cache_writing"),
     ("saving", "restoring"),
 )
 TRAINING_LAYER_OF = {

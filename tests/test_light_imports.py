@@ -47,7 +47,7 @@ def run(script: str, *arguments: str) -> tuple[int, str, set[str]]:
     "modules",
     [
         LIGHT_MODULES,
-        ["megatron_ko.train", "megatron_ko.training.launch"],
+        ["megatron_ko.train", "megatron_ko.importance", "megatron_ko.training.launch"],
         PREPROCESSING,
         ["checkpoint_tools.__main__"],
     ],
@@ -65,6 +65,7 @@ HELPS = [
     (["megatron_ko", "--help"], "checkpoint"),
     (["megatron_ko", "train", "--help"], "--ranks"),
     (["megatron_ko.train", "--help"], "--ranks"),
+    (["megatron_ko", "importance", "--help"], "--leave-out"),
     (["megatron_ko.plan", "--help"], "--world-size"),
     (["preprocessing", "--help"], "deduplicate"),
     (["preprocessing", "clean", "--help"], "--dry-run"),

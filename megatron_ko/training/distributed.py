@@ -236,6 +236,26 @@ def largest(value: float, device: torch.device) -> float:
     return float(tensor.item())
 
 
+def sum_over(values: torch.Tensor, *groups: dist.ProcessGroup) -> torch.Tensor:
+    """Returns the sum of ``values`` over the ranks of each group in turn; ``values`` stay. Collective."""
+    total = values.clone(memory_format=torch.contiguous_format)
+    for group in groups:
+        dist.all_reduce(total, group=group)
+    return total
+
+
+def gather_on_main(value: Any) -> list[Any] | None:
+    """Returns the values of all ranks, in their order, on rank 0. Collective."""
+    by_rank: list[Any] | None = [None] * dist.get_world_size() if dist.get_rank() == 0 else None
+    dist.gather_object(value, by_rank)
+    return by_rank
+
+
+def data_group() -> dist.ProcessGroup:
+    """Ranks with the same part of the model and other samples, without the context axis."""
+    return _groups().get_data_parallel_group()
+
+
 def tensor_group() -> dist.ProcessGroup:
     return _groups().get_tensor_model_parallel_group()
 

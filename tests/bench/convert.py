@@ -106,8 +106,8 @@ def _convert(folder: Path, source: Path) -> dict[str, dict[str, float]]:
     ours, back = folder / "ours", folder / "back"
     command = [sys.executable, "-m", "checkpoint_tools"]
     facts = {
-        "from_hf": _timed(lambda: watch([*command, "from-hf", str(source), str(ours)])),
-        "to_hf": _timed(lambda: watch([*command, "to-hf", str(ours), str(back)])),
+        "from_hf": timed(lambda: watch([*command, "from-hf", str(source), str(ours)])),
+        "to_hf": timed(lambda: watch([*command, "to-hf", str(ours), str(back)])),
     }
     for path in source.glob("*.safetensors"):
         if subprocess.run(["cmp", "--silent", path, back / path.name]).returncode:
@@ -119,12 +119,17 @@ def _copy(folder: Path, source: Path) -> dict[str, dict[str, float]]:
     once, twice = folder / "copy-1", folder / "copy-2"
 
     def run() -> dict[str, float]:
-        for a, b in ((source, once), (once, twice)):
-            subprocess.run(["cp", "-r", "--reflink=never", a, b], check=True)
-            subprocess.run(["sync"], check=True)
-        return {}
+        copy_once(source, once)
+        subprocess.run(["sync"], check=True)
+        return copy_once(once, twice)
 
-    return _without({"copy": _timed(run)}, once, twice)
+    return _without({"copy": timed(run)}, once, twice)
+
+
+def copy_once(source: Path, target: Path) -> dict[str, float]:
+    """``cp -r``, as ``timed`` wants it."""
+    subprocess.run(["cp", "-r", "--reflink=never", source, target], check=True)
+    return {}
 
 
 def _transform(folder: Path, source: Path) -> dict[str, dict[str, float]]:
@@ -137,10 +142,10 @@ def _transform(folder: Path, source: Path) -> dict[str, dict[str, float]]:
         ]
         return {"peak_rss_gib": max(peaks)}
 
-    return _without({"transformers": _timed(run)}, once, twice)
+    return _without({"transformers": timed(run)}, once, twice)
 
 
-def _timed(work: Callable[[], dict[str, float]]) -> dict[str, float]:
+def timed(work: Callable[[], dict[str, float]]) -> dict[str, float]:
     """Facts of the work and its wall seconds until everything is on the disk."""
     begin = time.monotonic()
     facts = work()
