@@ -47,7 +47,7 @@ def overview() -> str:
     sentences = {name: operation.sentence for name, operation in OPERATIONS.items()}
     return (
         "usage: mko checkpoint COMMAND ... [options]\n\n"
-        "Converts, compares, extends and prunes checkpoints, and verifies what it writes.\n\n"
+        "Converts, compares, extends, grows, prunes and merges checkpoints.\n\n"
         f"{describe_commands('commands', sentences)}\n"
         "'mko checkpoint COMMAND --help' explains one of them."
     )

@@ -7,7 +7,7 @@ that a model which was grown and then pruned names both. The new Store and its f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -21,6 +21,7 @@ from checkpoint_tools.endpoints import (
     write_like_source,
 )
 from checkpoint_tools.formats import hf, mcore
+from checkpoint_tools.formats.hf_config import exported_family
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.formats.tokenizer_files import info_of
 from checkpoint_tools.scores import Scores, Stream, stream_of
@@ -76,12 +77,16 @@ class Check:
 
 @dataclass(frozen=True)
 class Change:
-    """What an operation did. ``facts`` (JSON) are recorded; ``moments`` says what became of the optimizer's state."""
+    """What an operation did. ``facts`` (JSON) are recorded; ``moments`` says what became of the optimizer's state.
+
+    ``logits``: the logits of source and written model must agree within this share of the largest one; None compares none.
+    """
 
     operation: str
     facts: dict[str, Any]
     checks: Sequence[Check] = field(default_factory=tuple)
     moments: str = "dropped: the state of the optimizer belongs to the weights before"
+    logits: float | None = None
 
 
 def open_model(path: str) -> Store:
@@ -112,12 +117,18 @@ def finish(store: Store, source: Store, change: Change, options: ChangeOptions) 
     if options.dry_run:
         folder = check_destination(options.dst, source, options.overwrite)
         as_hf = options.format == "hf" or (options.format is None and hf.is_hf(Path(source.origin)))
+        if as_hf:
+            exported_family(store.origin, store.model, store.family)
+        else:
+            mcore.check_writable(store)
         sizes = hf.shard_sizes(store, options.max_shard_gb) if as_hf else [mcore.written_bytes(store)]
         return describe_output(store, folder, sizes)
     if failed := [check for check in change.checks if not check.ok]:
         reasons = "; ".join(f"{c.name}: {c.value:.3g}, at most {c.bound:.3g} allowed" for c in failed)
         raise CheckpointError(f"{options.dst}: not written, a check failed: {reasons}", rule="check-failed")
     folder = write_like_source(store, source, options, options.dst)
+    if change.logits is not None:
+        change = replace(change, checks=[*change.checks, _compare_logits(source, folder, change.logits)])
     texts = _read_texts(options, source)
     scores = _score(texts, source, folder)
     write_json(
@@ -128,6 +139,17 @@ def finish(store: Store, source: Store, change: Change, options: ChangeOptions) 
     if texts:
         print("\n".join(["", *_table(texts, scores), ""]))
     return verify_output(store, verify.open_store(str(folder)), folder)
+
+
+def _compare_logits(source: Store, folder: Path, tolerance: float) -> Check:
+    """Logits of both models in fp32, relative to the largest of the source. Raises CheckpointError when they differ."""
+    tokens = verify.sample_tokens(source, None)
+    before, after = (verify.compute_logits(path, tokens) for path in (source.origin, str(folder)))
+    check = Check("fp32 logits", float((after - before).abs().max() / before.abs().max()), tolerance)
+    if not check.ok:  # NaN is not, either
+        message = f"{folder}: the logits differ by {check.value:.3g} of the largest, more than {tolerance:g}; do not use it"
+        raise CheckpointError(message, rule="verification-failed")
+    return check
 
 
 def _earlier(source: Store) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from megatron_ko.config.fields import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    Seed,
     Width,
     section,
 )
@@ -266,6 +267,66 @@ class PruneVocab:
 
 
 @section
+class Grow:
+    """Adds layers that copy others, widens a model without changing its logits, or both."""
+
+    src: FilePath
+    """Hugging Face folder, checkpoint folder, or run folder (its newest complete checkpoint)."""
+    dst: FilePath
+    """Folder to write."""
+    map: Annotated[str, Field(min_length=1)] | None = None
+    """Layers of SRC, from 0, in the order of the result, such as 0-23,8-31."""
+    name: Literal["solar", "kanana", "stack", "interleave", "llama-pro"] | None = None
+    """Named map instead of --map. solar: the first n - m layers, then the last n - m (by default 3/2 of the layers: 32 to 48);
+    kanana: the same rule to 5/4 of the layers (32 to 40: 0-19,12-31); stack: all layers k times (G_stack; by default twice);
+    interleave: each k-th layer twice; llama-pro: a silent copy after each k-th layer."""
+    layers: Annotated[PositiveInt, Field(le=10_000)] | None = None
+    """Layers of the result of --name (default: those of its paper); fixes m and k."""
+    every: Annotated[PositiveInt, Field(le=10_000)] | None = None
+    """The k of interleave and llama-pro, instead of --layers."""
+    new_layers: Literal["copy", "zero"] | None = None
+    """What new layers write to the residual stream. copy: what the copied layer does. zero: nothing at first, as their output
+    projections (Gemma 2: the norms after them) are zero, so that logits stay the same. Default: copy; llama-pro: zero."""
+    width: Annotated[PositiveInt, Field(ge=2, le=64)] | None = None
+    """Factor of all widths: hidden size, feed-forward width, query heads and KV groups (hypercloning); the head size stays. Logits
+    stay the same. The four options below set one width each, alone or instead of this factor."""
+    hidden_size: Width | None = None
+    """Width of the residual stream, a multiple of that of SRC."""
+    ffn_hidden_size: Width | None = None
+    """Width of the feed-forward layer."""
+    heads: Width | None = None
+    """Query heads."""
+    kv_groups: Width | None = None
+    """Key/value heads."""
+    noise: NonNegativeFloat = Field(default=0.0, le=1)
+    """Standard deviation of the noise between the copies of a widened channel, as a share of that of the matrix; it sums to zero over
+    them, so logits stay the same, and the copies learn different things."""
+    seed: Seed = 1234
+    """Seed of the noise."""
+    dtype: Literal["bf16", "fp32"] | None = None
+    """Number format to write (default: that of the source). Widths are computed in fp32 and rounded once."""
+    format: Literal["hf", "megatron"] | None = None
+    """Format to write (default: that of the source)."""
+    max_shard_gb: PositiveFloat = 5.0
+    """Largest safetensors file in 10^9 bytes (format hf)."""
+    overwrite: Flag = False
+    """Replace the result of an earlier call in DST."""
+    dry_run: Flag = False
+    """Check everything, print the layers and what would be written and what that needs, and write nothing."""
+    logits: Flag = False
+    """Also compare the logits of source and result in fp32, where they must be the same: zero layers and widths."""
+    tolerance: NonNegativeFloat = 1e-4
+    """Largest difference of logits that passes, as a share of the largest logit of the source."""
+    text: FilePath | None = None
+    """Text to score before and after: FILE or FILE,FILE (.txt, .md, .py, .parquet with a column text, or .jsonl with a field text,
+    also .gz and .zst)."""
+    text_tokens: PositiveInt = 16384
+    """Tokens to score in each file, from its start."""
+    text_length: PositiveInt = 256
+    """Tokens of one sequence while scoring; at most the longest sequence of the model."""
+
+
+@section
 class ScoreOptions:
     """How importance scores are aggregated; by default the best row of Kanana's table (arXiv 2502.18934)."""
 
@@ -450,6 +511,7 @@ OPERATIONS = {
     ),
     "push": Operation(Push, "upload an export to the Hugging Face hub", ("folder", "repo")),
     "expand-vocab": Operation(ExpandVocab, "add rows for the tokens of a larger tokenizer"),
+    "grow": Operation(Grow, "add layers that copy others, or widen without changing logits"),
     "importance": Operation(Importance, "show or compare the scores of mko importance", ("src",)),
     "prune": Operation(Prune, "remove channels, heads or layers, to a shape or a number of parameters"),
     "prune-vocab": Operation(PruneVocab, "keep only the rows of the ids that a pruned tokenizer keeps"),

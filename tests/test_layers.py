@@ -53,7 +53,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("checkpoint_tools.formats",),
     ("checkpoint_tools.verify", "checkpoint_tools.publishing"),
-    ("checkpoint_tools.endpoints", "checkpoint_tools.embeddings", "checkpoint_tools.pruning"),
+    (
+        "checkpoint_tools.endpoints",
+        "checkpoint_tools.embeddings",
+        "checkpoint_tools.growth",
+        "checkpoint_tools.pruning",
+    ),
     ("checkpoint_tools.changes", "checkpoint_tools.merging"),
     ("checkpoint_tools.operations",),
     ("checkpoint_tools.__main__",),

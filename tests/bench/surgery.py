@@ -60,8 +60,7 @@ def measure(billions: float, rounds: int, folder: Path) -> dict[str, Any]:
             facts[name][-1]["bytes"] = sum(path.stat().st_size for path in out.glob("*.safetensors"))
             shutil.rmtree(out)
     pace = {
-        name: statistics.median(fact["bytes"] / fact["wall_s"] for fact in runs)
-        for name, runs in facts.items()
+        name: statistics.median(fact["bytes"] / fact["wall_s"] for fact in runs) for name, runs in facts.items()
     }
     return {
         "bench": "surgery",

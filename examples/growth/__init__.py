@@ -1,0 +1,1 @@
+"""The recipe of growth: 8 layers become 10."""
