@@ -21,6 +21,7 @@ GROUPS = {
         "tokenizer": ("megatron_ko.program.tokenizer", "measure, compare, extend and prune tokenizers"),
         "plan": ("megatron_ko.plan", "check a training configuration and print its plan"),
         "train": ("megatron_ko.train", "train on the ranks of this host, under torchrun or Slurm"),
+        "distill": ("megatron_ko.distill", "write a teacher's log-probabilities for training without it"),
         "importance": ("megatron_ko.importance", "score channels, heads and layers of a model, for pruning"),
         "checkpoint": ("checkpoint_tools.__main__", "convert, compare, extend and prune checkpoints"),
         "generate": ("megatron_ko.job.generate", "let a Hugging Face model continue prompts"),

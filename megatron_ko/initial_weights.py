@@ -43,17 +43,22 @@ def convert(checked: Preflight, rank: int = 0) -> Preflight:
     base = checked.initial
     if not isinstance(base, HfModel):
         return checked
-    target, source = checked.run_folder / INITIAL_WEIGHTS, describe(base)
-    if rank != 0:
-        _wait(target, source)
-    elif not is_converted(target, source):
-        _convert_in_process(base, target, source)
-    initial = Checkpoint.read(target)
+    initial = convert_once(base, checked.run_folder / INITIAL_WEIGHTS, rank)
     check_fits(initial, checked.config.model, checked.plan.vocab_size, checked.manifest.tokenizer_fingerprint)
     check_loadable(initial)
     if checked.start is not None:
         check_base(checked.start, initial)
     return dataclasses.replace(checked, initial=initial)
+
+
+def convert_once(base: HfModel, target: Path, rank: int) -> Checkpoint:
+    """The conversion of ``base`` in ``target``, unless its files have changed; other ranks wait for rank 0."""
+    source = describe(base)
+    if rank != 0:
+        _wait(target, source)
+    elif not is_converted(target, source):
+        _convert_in_process(base, target, source)
+    return Checkpoint.read(target)
 
 
 def describe(base: HfModel) -> dict[str, Any]:
@@ -73,7 +78,7 @@ def _wait(target: Path, source: dict[str, Any]) -> None:
     while not is_converted(target, source):
         if time.monotonic() > end:
             raise CheckpointError(
-                f"{target}: rank 0 has not converted the initial weights within {WAIT_S / 3600:.0f} h; check that all hosts see "
+                f"{target}: rank 0 has not converted the weights within {WAIT_S / 3600:.0f} h; check that all hosts see "
                 "the same run folder",
                 rule="conversion-timeout",
             )

@@ -18,7 +18,7 @@ from megatron_ko.formats.model_source import load_training
 from megatron_ko.planning.config_rules import layout_rules
 from megatron_ko.planning.run_plan import Plan
 from megatron_ko.planning.scaling_law import suggest, suggestion_text
-from megatron_ko.preflight import check_run, find_weights, plan_of
+from megatron_ko.preflight import check_run, find_teachers, find_weights, plan_of
 
 
 def parser() -> cli.Parser:
@@ -62,7 +62,7 @@ def show_plan(arguments: Any, world_size: int | None = None, command: str = "pla
         loaded = load_training(files, overrides, layout_rules(ranks))
     data_is_missing = not Path(loaded.config.data.manifest).expanduser().exists()
     if loaded.config.model.vocab_size and data_is_missing:
-        plan = plan_of(loaded, ranks)
+        plan = plan_of(loaded, ranks, teachers=find_teachers(loaded, None))
         find_weights(loaded.config, plan.vocab_size, None)
         _print(plan, loaded.config, arguments)
         return 0

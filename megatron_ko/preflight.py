@@ -8,15 +8,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from megatron_ko.config.loading import Loaded, to_yaml
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.training import Config
-from megatron_ko.errors import ConfigError, DataError
+from megatron_ko.errors import CheckpointError, ConfigError, DataError, Problem
 from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
 from megatron_ko.formats import lora_record
 from megatron_ko.formats.checkpoint_folder import (
@@ -39,9 +39,24 @@ from megatron_ko.formats.run_folder import (
     newest_checkpoint,
     start_of_run,
 )
+from megatron_ko.formats.teacher_cache import (
+    TeacherCache,
+    cache_problems,
+    data_of,
+    describe_cache,
+    stage_folder,
+)
+from megatron_ko.formats.teacher_source import (
+    check_same_teacher,
+    origin_of,
+    read_teacher,
+    vocabulary_problems,
+)
 from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tokenizer_folder
 from megatron_ko.planning.adapters import single_targets
 from megatron_ko.planning.config_rules import data_problems, layout_rules
+from megatron_ko.planning.distillation import needs_teacher
+from megatron_ko.planning.distillation_rules import k_problems, shape_problems
 from megatron_ko.planning.fp8_rules import check_recipe
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.muon_rules import check_same_optimizer
@@ -66,6 +81,10 @@ class Preflight:
     """Weights that start a new run, or the base of a LoRA run, or None; ``megatron_ko.initial_weights`` converts those of Hugging Face."""
     origin: Origin | None
     """What the run's checkpoints record as ``resumed_from``."""
+    teachers: Mapping[str, Checkpoint | HfModel] = field(default_factory=dict)
+    """Teachers by configured folder; ``megatron_ko.teacher_weights`` converts those of Hugging Face."""
+    caches: Mapping[int, TeacherCache] = field(default_factory=dict)
+    """Caches by number of their stage."""
 
     @property
     def run_folder(self) -> Path:
@@ -85,6 +104,48 @@ class Preflight:
         """The initial weights of a run whose ranks may start; None if it starts from others."""
         assert not isinstance(self.initial, HfModel), "initial_weights.convert"
         return self.initial
+
+    def teacher_checkpoint(self, path: str) -> Checkpoint:
+        """The teacher in the configured folder ``path`` of a run whose ranks may start."""
+        teacher = self.teachers[path]
+        assert isinstance(teacher, Checkpoint), "teacher_weights.convert"
+        return teacher
+
+    def teacher_of(self, stage: Stage) -> Origin | None:
+        """The teacher of a stage, as its checkpoints record it."""
+        settings = stage.config.distillation
+        if settings is None:
+            return None
+        if (cache := self.cache_of(stage)) is not None:
+            return cache.teacher
+        assert settings.teacher is not None
+        return origin_of(self.teacher_checkpoint(settings.teacher), settings.teacher)
+
+    def cache_of(self, stage: Stage) -> TeacherCache | None:
+        """The cache that a stage reads."""
+        return self.caches.get(stage.number)
+
+    def check_caches(self) -> None:
+        """Raises CheckpointError for each cache that is of another teacher than the one the configuration names, too."""
+        problems = []
+        for number, cache in self.caches.items():
+            settings = self.plan.stages_from(number)[0][0].config.distillation
+            teacher = self.teachers.get(settings.teacher) if settings and settings.teacher else None
+            if isinstance(teacher, Checkpoint):
+                wanted = dataclasses.replace(
+                    cache, teacher=origin_of(teacher, str(settings and settings.teacher))
+                )
+                problems += [
+                    Problem("", *found) for found in cache_problems(cache, wanted, "distillation.cache")
+                ]
+        if problems:
+            raise CheckpointError(problems)
+
+    def check_teacher(self, start: Checkpoint) -> None:
+        """Raises CheckpointError if ``start`` was trained with another teacher than its stage now has, unless that is allowed."""
+        stages = stages_of(self.config)
+        now = self.teacher_of(stages[min(start.stage_number, len(stages) - 1)])
+        check_same_teacher(start, now, self.config.checkpoint.allow_teacher_change)
 
     @property
     def weights(self) -> dict[str, Any] | None:
@@ -137,6 +198,10 @@ class Preflight:
         return {
             "the checkpoint to resume": (self.start.step, self.start.short_hash) if self.start else None,
             "the initial weights": self.weights and self.weights["hash"],
+            "the caches": tuple((str(cache.folder), cache.teacher.hash) for cache in self.caches.values()),
+            "the teachers": tuple(
+                sorted((path, self.teacher_checkpoint(path).short_hash) for path in self.teachers)
+            ),
             "the data manifest": sha256_file(self.manifest.path),
             "the configuration": sha256_text(to_yaml(self.config)),
         }
@@ -199,6 +264,7 @@ class Preflight:
             lora=self.lora_of(stage),
             stage=mark,
             fp8=self.config.precision.fp8,
+            teacher=self.teacher_of(stage),
         )
 
 
@@ -216,7 +282,8 @@ def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
     if problem := folder_problem(config.run.folder):
         raise ConfigError([loaded.problem("run.folder", problem, "folder-not-writable")])
     manifest = check_manifest(loaded)
-    plan = plan_of(loaded, world_size, manifest)
+    teachers = find_teachers(loaded, manifest)
+    plan = plan_of(loaded, world_size, manifest, teachers)
     for package, why in (("psutil", "megatron-core cannot save without it"),):
         if importlib.util.find_spec(package) is None:
             raise ConfigError(
@@ -224,16 +291,92 @@ def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
                 rule="missing-package",
             )
     start, origin, initial = find_weights(config, plan.vocab_size, manifest.tokenizer_fingerprint)
-    checked = Preflight(config, manifest, plan, start, initial, origin)
+    checked = Preflight(
+        config, manifest, plan, start, initial, origin, teachers, find_caches(loaded, manifest, plan)
+    )
+    checked.check_caches()
     if start:
         checked.check_data(start)
+        if not any(isinstance(teacher, HfModel) for teacher in teachers.values()):
+            checked.check_teacher(start)
     return checked
 
 
-def plan_of(loaded: Loaded[Config], world_size: int, manifest: Manifest | None = None) -> Plan:
-    """The plan of a loaded configuration, with the folder that ``model.from`` named."""
-    plan = Plan.of(loaded.config, world_size, manifest)
+def plan_of(
+    loaded: Loaded[Config],
+    world_size: int,
+    manifest: Manifest | None = None,
+    teachers: Mapping[str, Checkpoint | HfModel] | None = None,
+) -> Plan:
+    """The plan of a loaded configuration, with the folder that ``model.from`` named; ``teachers`` are those of ``find_teachers``."""
+    models = {path: teacher.model for path, teacher in (teachers or {}).items()}
+    plan = Plan.of(loaded.config, world_size, manifest, models)
     return dataclasses.replace(plan, model_source=describe_source(loaded))
+
+
+def find_teachers(loaded: Loaded[Config], manifest: Manifest | None) -> dict[str, Checkpoint | HfModel]:
+    """The teachers of all stages by configured folder.
+
+    Raises ConfigError with everything in which they do not fit the run, or the error of a folder that cannot be read. Without
+    ``manifest`` (the data does not exist yet), the tokenizer is not compared.
+    """
+    config = loaded.config
+    vocab_size = config.model.vocab_size or (manifest.vocab_size if manifest else 0)
+    problems = [loaded.problem(*problem) for problem in k_problems(config, vocab_size)]
+    teachers: dict[str, Checkpoint | HfModel] = {}
+    stages = stages_of(config)
+    longest = max(stage.config.training.sequence_length for stage in stages)
+    for stage in stages:
+        settings = stage.config.distillation
+        if settings is None or settings.teacher is None or settings.teacher in teachers:
+            continue
+        teacher = read_teacher(settings.teacher, config.model, longest)
+        teachers[settings.teacher] = teacher
+        if isinstance(teacher, Checkpoint):
+            check_loadable(teacher)
+        own = stage.written is not None and stage.written.distillation is not None
+        own = own and stage.written.distillation.teacher is not None  # type: ignore[union-attr]
+        place = loaded.problem(
+            f"stages.{stage.number}.distillation.teacher" if own else "distillation.teacher", ""
+        )
+        found = [*vocabulary_problems(teacher, vocab_size, manifest)]
+        if needs_teacher(settings):
+            found += shape_problems(teacher.model, config, vocab_size)
+        problems += [
+            dataclasses.replace(place, message=f"{teacher.folder}: {path}: {message}", rule=rule)
+            for path, message, rule in found
+        ]
+    if problems:
+        raise ConfigError(problems)
+    return teachers
+
+
+def find_caches(loaded: Loaded[Config], manifest: Manifest, plan: Plan) -> dict[int, TeacherCache]:
+    """The caches of all stages that read one, by number of the stage. Raises ConfigError with everything in which they do not fit."""
+    caches: dict[int, TeacherCache] = {}
+    problems = []
+    for stage, own in plan.stages_from(0):
+        settings = stage.config.distillation
+        if settings is None or settings.cache is None:
+            continue
+        cache = TeacherCache.read(stage_folder(settings.cache, stage.number))
+        wanted = wanted_cache(stage, own, manifest, dataclasses.replace(cache.teacher, hash=""))
+        problems += [loaded.problem(*found) for found in cache_problems(cache, wanted, "distillation.cache")]
+        caches[stage.number] = cache
+    if problems:
+        raise ConfigError(problems)
+    return caches
+
+
+def wanted_cache(stage: Stage, plan: Plan, manifest: Manifest, teacher: Origin) -> TeacherCache:
+    """The cache of the teacher that a stage needs."""
+    settings = stage.config.distillation
+    assert settings is not None
+    data = data_of(stage.config, manifest, sha256_file(manifest.path), stage.number)
+    return describe_cache(
+        stage.config, settings, data, teacher, manifest=manifest,
+        vocab_size=plan.vocab_size, samples=plan.total_samples, stage=stage.number,
+    )  # fmt: skip
 
 
 def find_weights(

@@ -36,7 +36,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
     from megatron_ko.planning import schedule, speed
     from megatron_ko.training import boundary, data, distributed, engine, evaluate, liveness, optimizer
-    from megatron_ko.training import reporting, restoring, saving, skipping, step  # isort: skip
+    from megatron_ko.training import reporting, restoring, saving, skipping, step, teacher  # isort: skip
 
     config, manifest, folder = checked.config, checked.manifest, checked.run_folder
     set_up_logging(rank, folder / "logs")
@@ -59,6 +59,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
     averaging.average_if_due(checked, position.step, world)
     report = reporting.Reporter(config, checked.plan, world, position, checked.weights)
     saver = saving.Saver(checked, report, world, start)
+    teachers = teacher.Teachers(checked, world.device)
     trainees: list[step.Trainee] = []
     stopped = False
     for stage, plan in checked.plan.stages_from(position.stage):
@@ -66,13 +67,14 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         position = position.at_stage(stage.number)
         resumes = start if restoring.continues(start, position) else None
         guard = skipping.Guard(stage.config.training.skip, folder, resumes.window if resumes else None)
-        trainee = boundary.enter(stage, plan.vocab_size, gpt, trainees, world, guard)
+        loss = teachers.loss_of(stage, plan)
+        trainee = boundary.enter(stage, plan.vocab_size, gpt, trainees, world, guard, loss)
         trainees.append(trainee)
         if resumes:
             restoring.restore(resumes, trainee, checked, world.device.type)
         order, end = data.order_of_stage(stage, position, manifest, saver.positions, cache=folder / "index")
         batches = data.batches_between(
-            position.stage_samples, end, order, stage.config, world, manifest.eod_id
+            position.stage_samples, end, order, stage.config, world, manifest.eod_id, checked.cache_of(stage)
         )
         report.begin_stage(stage, plan, position)
         saver.begin_stage(position, trainee, order)
@@ -112,7 +114,7 @@ def train(checked: Preflight, rank: int, init_method: str = "env://") -> int:
         if stopped:
             break
         saver.end_stage()
-        del trainee, batches, validate  # boundary.enter frees what they refer to
+        del trainee, batches, validate, loss  # boundary.enter frees what they refer to
 
     finished = position.step >= checked.plan.steps and not stopped
     report.end(position, finished)
@@ -195,7 +197,7 @@ def _parse(arguments: Sequence[str] | None) -> Any:
 
 
 def _main(given: Any, rank: int, under_torchrun: bool) -> int:
-    from megatron_ko import initial_weights
+    from megatron_ko import initial_weights, teacher_weights
     from megatron_ko.formats.job_folder import forget_requests
     from megatron_ko.plan import show_plan
     from megatron_ko.preflight import preflight
@@ -220,7 +222,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
             stack.enter_context(checked.lock_run_folder())
             forget_requests(checked.run_folder)
             print(checked.plan.text(), end="", flush=True)
-        checked = initial_weights.convert(checked, rank)
+        checked = teacher_weights.convert(initial_weights.convert(checked, rank), rank)
         if under_torchrun:  # from here on each rank reports its own errors
             said = f"[rank {rank}] " if rank else ""
             return exit_code_of(

@@ -63,7 +63,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("checkpoint_tools.operations",),
     ("checkpoint_tools.__main__",),
     ("megatron_ko.initial_weights", "megatron_ko.initial_adapter", "megatron_ko.averaging"),
-    ("megatron_ko.train", "megatron_ko.importance"),
+    ("megatron_ko.teacher_weights",),
+    ("megatron_ko.train", "megatron_ko.distill", "megatron_ko.importance"),
     ("megatron_ko.operations",),
     ("megatron_ko.job",),
     ("megatron_ko.program",),
@@ -224,7 +225,7 @@ def test_training_starts_light():
     """These modules import heavy libraries inside functions, after all checks."""
     names = ("megatron_ko.train", "megatron_ko.training.launch", "megatron_ko.training.stop")
     names += ("megatron_ko.initial_weights", "megatron_ko.initial_adapter", "megatron_ko.averaging")
-    names += ("megatron_ko.importance",)
+    names += ("megatron_ko.importance", "megatron_ko.distill", "megatron_ko.teacher_weights")
 
     def is_heavy(path: Path, item: Import) -> bool:
         own = item.own_module
@@ -248,13 +249,15 @@ TRAINING: tuple[tuple[str, ...], ...] = (
         "writer_errors",
     ),
     ("launch", "distributed", "window_samples", "machine_speed"),
-    ("attention", "chunks", "vocabulary", "engine_attention", "muon", "parallel_layer"),
+    ("soft_targets",),
+    ("cached_targets",),
+    ("attention", "chunks", "vocabulary", "divergences", "engine_attention", "muon", "parallel_layer"),
     ("engine", "megatron_fields", "gemma_layer"),
     ("local_weights", "lora", "optimizer", "data", "metrics"),
     ("model",),
     ("freezing", "losses", "partial_state", "skipping"),
-    ("checkpoint", "step"),
-    ("boundary", "evaluate", "importance", "reporting"),
+    ("checkpoint", "step", "distillation"),
+    ("boundary", "evaluate", "importance", "reporting", "teacher", "cache_writing"),
     ("saving", "restoring"),
 )
 TRAINING_LAYER_OF = {

@@ -123,6 +123,8 @@ def spell_out_types(kind: Any, data: Any) -> Any:
             result[name] = {"type": value}
         elif isinstance(value, dict) and len(variants) == 1 and not key_inside(info.annotation):
             result[name] = spell_out_types(variants[0], value)
+        elif isinstance(value, list) and len(variants) == 1:
+            result[name] = [spell_out_types(variants[0], entry) for entry in value]
     return result
 
 

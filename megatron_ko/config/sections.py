@@ -18,7 +18,7 @@ SECTIONS = {
         "tokenizer", "encode", "seed",
     ),
     "train": (
-        "run", "model", "parallel", "precision", "speed", "training", "loss", "optimizer", "schedule", "data", "stages", "evaluation",
+        "run", "model", "parallel", "precision", "speed", "training", "loss", "distillation", "optimizer", "schedule", "data", "stages", "evaluation",
         "checkpoint", "lora", "reporting",
     ),
 }  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from megatron_ko.config.distillation import DistillationConfig, StageDistillationConfig
 from megatron_ko.config.fields import (
     FilePath,
     Flag,
@@ -192,6 +193,8 @@ class StageConfig:
     """Sequences per forward pass of a data-parallel rank; by default that of the section training."""
     rope_base: PositiveFloat | None = None
     """Base of the rotary wavelengths; by default that of the section model."""
+    distillation: StageDistillationConfig | None = Field(default_factory=StageDistillationConfig)
+    """Fields that differ from those of the section distillation; none switches distillation off in this stage."""
 
 
 @section
@@ -230,6 +233,8 @@ class CheckpointConfig:
     newer checkpoints of the run are moved to set_aside/ in the run folder."""
     allow_data_change: Flag = False
     """Whether a run may continue with other training data than that of its checkpoint, which is otherwise an error."""
+    allow_teacher_change: Flag = False
+    """Whether a run may continue with another teacher than that of its checkpoint, or without one, which is otherwise an error."""
     initial_weights: FilePath | None = None
     """Checkpoint folder, run folder (newest checkpoint) or Hugging Face folder from which a new run takes its weights, but no
     optimizer state. A Hugging Face folder is converted once, into the run folder."""
@@ -271,6 +276,8 @@ class Config:
     """Length and batch sizes of the run."""
     loss: LossConfig = Field(default_factory=LossConfig)
     """What training minimizes: the cross-entropy over the real vocabulary, and terms added to it."""
+    distillation: DistillationConfig | None = None
+    """Distillation: trains the model towards the distribution of a frozen teacher; without this section, towards the text alone."""
     optimizer: Optimizer
     """Optimizer, by default AdamW, and its hyperparameters."""
     schedule: Schedule

@@ -113,6 +113,8 @@ class Checkpoint:
     """The stage of training; None in a run without stages, in weights alone and in earlier versions."""
     fp8: Fp8 | None = None
     """The FP8 recipe of the run (``precision.fp8``); None in weights alone and in earlier versions."""
+    teacher: Origin | None = None
+    """The teacher of the stage in which it was saved (``distillation``), whose weights it does not contain; None without one."""
     files: dict[str, FileFacts] = field(default_factory=dict, compare=False)
     """Size and checksum of each file, by its name in the folder."""
 
@@ -192,7 +194,7 @@ class Checkpoint:
         fields = {name: getattr(self, name) for name in names}
         nested = {
             name: dataclasses.asdict(fields[name])
-            for name in ("model", "data", "resumed_from", "window", "lora", "stage", "fp8")
+            for name in ("model", "data", "resumed_from", "window", "lora", "stage", "fp8", "teacher")
             if fields[name] is not None
         }
         return {"format": FORMAT, **fields, **nested, "versions": versions()}

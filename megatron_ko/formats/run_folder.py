@@ -24,6 +24,8 @@ WANDB_ID = "wandb_id"
 """File in a run folder: the id of the run in Weights & Biases."""
 INITIAL_WEIGHTS = "initial_weights"
 """Checkpoint in a run folder: initial weights that were converted from a Hugging Face folder."""
+TEACHERS = "teachers"
+"""Folder in a run folder: checkpoints of teachers that were converted from Hugging Face folders."""
 SET_ASIDE = "set_aside"
 """Folder in a run folder: checkpoints behind the one to which ``checkpoint.resume`` went back."""
 AVERAGES = "averages"
@@ -53,7 +55,7 @@ def folder_problem(run: Path | str) -> str | None:
         return f"{nearest} is a file and not a folder; choose another run.folder"
     if not os.access(nearest, os.W_OK | os.X_OK):
         return f"this user may not write to {nearest}; choose another run.folder"
-    for name in ("checkpoints", "logs", "index", "tokenizer", INITIAL_WEIGHTS, SET_ASIDE, AVERAGES):
+    for name in ("checkpoints", "logs", "index", "tokenizer", INITIAL_WEIGHTS, TEACHERS, SET_ASIDE, AVERAGES):
         if (folder / name).exists() and not (folder / name).is_dir():
             return f"{folder / name} is a file and not a folder; remove it or choose another run.folder"
     return None

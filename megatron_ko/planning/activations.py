@@ -50,6 +50,8 @@ class StageShape:
     fused: bool
     """Whether norms and SwiGLU are fused kernels: on a GPU."""
     vocab_size: int
+    loss_bytes: int | None = None
+    """Bytes beside the logits while a loss computes that has only a chunk of them in fp32; None: all of them are in fp32."""
 
     def __post_init__(self) -> None:
         assert self.width in (2, 4)
@@ -168,6 +170,8 @@ class StageShape:
         """Most bytes beside the layers while the last stage computes logits, loss and their gradients."""
         logits, in_fp32 = self.split("vocab"), self.split("vocab") * 4 // self.width
         loss = in_fp32 + (logits if self.width == 2 else 0)
+        if self.loss_bytes is not None:
+            loss = logits + self.loss_bytes
         gradients = logits + self.hidden + (self.weight("vocab") if trains else 0)
         return self.norm(True) + self.residual + max(loss, gradients)
 

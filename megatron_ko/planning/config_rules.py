@@ -25,6 +25,7 @@ from megatron_ko.config.training import (
 )
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning import stages
+from megatron_ko.planning.distillation_rules import DISTILLATION_RULES
 from megatron_ko.planning.family_rules import FAMILY_RULES
 from megatron_ko.planning.fp8_rules import FP8_RULES, fp8_tokens
 from megatron_ko.planning.lora_rules import LORA_RULES
@@ -113,6 +114,7 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         *SPEED_RULES,
         *MUON_RULES,
         *FAMILY_RULES,
+        *DISTILLATION_RULES,
     ]
 
 

@@ -47,3 +47,8 @@ def flops_per_token(
     if adapter_parameters is not None:
         return 4.0 * matrices + 6.0 * (attention + adapter_parameters)
     return 6.0 * (matrices + attention)
+
+
+def forward_flops_per_token(model: ModelConfig, vocab_size: int, sequence_length: float) -> float:
+    """FLOPs of the forward pass alone, such as a teacher's: a third of those of training."""
+    return flops_per_token(model, vocab_size, sequence_length) / 3

@@ -6,14 +6,16 @@ Parameters come from the table of weights, bytes per parameter from megatron-cor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from megatron_ko.config.distillation import DistillationConfig
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.recompute import NoRecompute
 from megatron_ko.config.training import AdapterConfig, ParallelConfig
 from megatron_ko.planning.activations import StageShape, TrainedLayer, peak_bytes
 from megatron_ko.planning.adapters import adapted_weights, adapter_parameters, module_of
+from megatron_ko.planning.distillation import loss_bytes, message_bytes, teacher_weights_bytes
 from megatron_ko.planning.pipeline import chunks_in_flight, chunks_of_stage
 from megatron_ko.planning.selection import Selection
 from megatron_ko.planning.state_formats import PLAIN, StateFormats
@@ -32,12 +34,15 @@ class RankMemory:
     optimizer_bytes: int
     activations_bytes: int
     """At the peak of a step, with the gradients of single activations and matrices."""
+    teacher_bytes: int = 0
+    """Weights of the teacher; what it adds to the activations is part of them."""
     host_bytes: int = 0
     """Optimizer state in host memory, which is not part of the total."""
 
     @property
     def total_bytes(self) -> int:
-        return self.weights_bytes + self.gradients_bytes + self.optimizer_bytes + self.activations_bytes
+        own = self.weights_bytes + self.gradients_bytes + self.optimizer_bytes + self.activations_bytes
+        return own + self.teacher_bytes
 
 
 def parameters_of_stage(
@@ -72,12 +77,15 @@ def stage_memories(
     selection: Selection | None = None,
     formats: StateFormats = PLAIN,
     muon: bool = False,
+    distillation: DistillationConfig | None = None,
+    teacher: ModelConfig | None = None,
 ) -> tuple[RankMemory, ...]:
     """Memory of a rank of each pipeline stage.
 
     Weights that ``selection`` freezes have neither gradients nor optimizer state; a matrix some of whose rows train has both
     whole, and so do the adapters of ``lora``, beside which only what ``selection`` names trains. ``muon``: every rank has the
-    whole state, and that of a layer's matrix is one momentum.
+    whole state, and that of a layer's matrix is one momentum. ``distillation``: the loss of the stage; ``teacher``: the model that runs
+    beside the one that trains.
     """
     positions = sequence_length // parallel.context
     shape = StageShape(
@@ -89,10 +97,28 @@ def stage_memories(
         fused=device == "cuda",
         vocab_size=padded_vocab_size,
     )
+    if distillation is not None:
+        shape = replace(shape, loss_bytes=loss_bytes(distillation, shape))
     trains = Trains(lora, selection)
-    return tuple(
+    memories = [
         _stage_memory(shape, stage, data_parallel * parallel.context, micro_batches, trains, formats, muon)
         for stage in range(parallel.pipeline)
+    ]
+    if teacher is not None:
+        memories = [_with_teacher(own, teacher, shape, n, micro_batches) for n, own in enumerate(memories)]
+    return tuple(memories)
+
+
+def _with_teacher(
+    own: RankMemory, teacher: ModelConfig, shape: StageShape, stage: int, micro_batches: int
+) -> RankMemory:
+    """Memory with the teacher beside the model. ``distillation`` of ``stage_memories`` counts its logits."""
+    in_flight = chunks_in_flight(shape.parallel, stage, micro_batches)
+    messages = message_bytes(teacher, shape, stage, in_flight)
+    return replace(
+        own,
+        teacher_bytes=teacher_weights_bytes(teacher, shape, stage),
+        activations_bytes=own.activations_bytes + messages,
     )
 
 

@@ -10,11 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.training import Config, DataConfig, TrainingConfig
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning import batch_ramp, document_spans, flops, gpu_lines, memory, stage_table
 from megatron_ko.planning.adapters import adapter_parameters
+from megatron_ko.planning.distillation import needs_teacher
 from megatron_ko.planning.pipeline import chunks_of_stage, describe_layers
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.selection import trainable_parameters
@@ -74,6 +76,10 @@ class Plan:
     where whole sequences are counted."""
     stage_memories: tuple[memory.RankMemory, ...] = ()
     """Memory of a rank of each pipeline stage; in a run with stages of training, of the one that needs most."""
+    teacher_parameters: int = 0
+    """Parameters of the teacher beside the model; 0 without one, or with its cache."""
+    teacher_flops_per_token: float = 0.0
+    """The part of ``flops_per_token`` that the teacher's forward pass takes."""
     model_source: str = ""
     """Where the fields of the model come from, if not from the configuration."""
 
@@ -127,18 +133,25 @@ class Plan:
         return {name: getattr(self, name) for name in names}
 
     @staticmethod
-    def of(config: Config, world_size: int, manifest: Manifest | None = None) -> Plan:
-        """Computes the plan of ``config``, which has passed ``layout_rules(world_size)``.
+    def of(
+        config: Config,
+        world_size: int,
+        manifest: Manifest | None = None,
+        teachers: Mapping[str, ModelConfig] | None = None,
+    ) -> Plan:
+        """Computes the plan of ``config``, which has passed ``layout_rules(world_size)``; ``teachers`` are by configured folder.
 
         Raises ConfigError if neither a manifest nor model.vocab_size gives the vocabulary. In a run with stages, batches
         are those of the first stage, memory is that of the stage that needs most, and shares are of all tokens.
         """
         if config.stages:
-            return _plan_of_stages(config, world_size, manifest)
-        return Plan._of_stage(stages_of(config)[0], world_size, manifest)
+            return _plan_of_stages(config, world_size, manifest, teachers or {})
+        return Plan._of_stage(stages_of(config)[0], world_size, manifest, teachers or {})
 
     @staticmethod
-    def _of_stage(stage: Stage, world_size: int, manifest: Manifest | None) -> Plan:
+    def _of_stage(
+        stage: Stage, world_size: int, manifest: Manifest | None, teachers: Mapping[str, ModelConfig]
+    ) -> Plan:
         config = stage.config
         vocab_size = config.model.vocab_size or (manifest.vocab_size if manifest else None)
         if vocab_size is None:
@@ -160,6 +173,9 @@ class Plan:
         selection = stage.selection(vocab_size)
         span = _document_span(config, manifest)
         attended = training.sequence_length if span is None else span
+        taught = _teacher_of(stage, teachers)
+        of_student = flops.flops_per_token(config.model, padded, attended, adapters)
+        of_teacher = flops.forward_flops_per_token(taught, padded, attended) if taught else 0.0
         memories = memory.stage_memories(
             config.model,
             parallel,
@@ -174,6 +190,8 @@ class Plan:
             selection=selection,
             formats=formats_of(config),
             muon=config.optimizer.type == "muon",
+            distillation=config.distillation,
+            teacher=taught,
         )
         return Plan(
             world_size=world_size,
@@ -189,7 +207,9 @@ class Plan:
             vocab_size=vocab_size,
             padded_vocab_size=padded,
             parameters=parameter_count(config.model, vocab_size),
-            flops_per_token=flops.flops_per_token(config.model, padded, attended, adapters),
+            flops_per_token=of_student + of_teacher,
+            teacher_parameters=parameter_count(taught, vocab_size) if taught else 0,
+            teacher_flops_per_token=of_teacher,
             memory=max(memories, key=lambda of_stage: of_stage.total_bytes),
             stage_memories=memories,
             stage=stage,
@@ -220,6 +240,7 @@ class Plan:
             f"memory       {used.total_bytes / gib:.2f} GiB on the fullest rank, without buffers and fragmentation",
             f"             weights {used.weights_bytes / gib:.2f}, gradients {used.gradients_bytes / gib:.2f}, optimizer {used.optimizer_bytes / gib:.2f}, "
             f"activations {used.activations_bytes / gib:.2f}",
+            *self._teacher_lines(),
             *self._pipeline_lines(),
         ]
         if self.stage is not None:
@@ -263,6 +284,19 @@ class Plan:
         )
         return [f"{'' if number else 'packing':<12} {line}" for number, line in enumerate(lines)]
 
+    def _teacher_lines(self) -> list[str]:
+        """The teacher that needs most memory, with its part of the FLOPs of its stage."""
+        own = max(
+            (plan for _, plan in self.stages or ((None, self),)), key=lambda plan: plan.memory.teacher_bytes
+        )
+        if not own.teacher_parameters:
+            return []
+        share = own.teacher_flops_per_token / own.flops_per_token
+        return [
+            f"teacher      {own.teacher_parameters:,} parameters, weights {own.memory.teacher_bytes / 2**30:.2f} GiB, "
+            f"{share:.1%} of the FLOPs"
+        ]
+
     def _pipeline_lines(self) -> list[str]:
         """Layers and memory of each pipeline stage, if there are several."""
         if self.pipeline == 1 or self.stage is None:
@@ -302,8 +336,20 @@ def _document_span(config: Config, manifest: Manifest | None) -> float | None:
     )
 
 
-def _plan_of_stages(config: Config, world_size: int, manifest: Manifest | None) -> Plan:
-    plans = tuple((stage, Plan._of_stage(stage, world_size, manifest)) for stage in stages_of(config))
+def _teacher_of(stage: Stage, teachers: Mapping[str, ModelConfig]) -> ModelConfig | None:
+    """The teacher that runs beside the model in a stage."""
+    settings = stage.config.distillation
+    if settings is None or settings.teacher is None or not needs_teacher(settings):
+        return None
+    return teachers.get(settings.teacher)
+
+
+def _plan_of_stages(
+    config: Config, world_size: int, manifest: Manifest | None, teachers: Mapping[str, ModelConfig]
+) -> Plan:
+    plans = tuple(
+        (stage, Plan._of_stage(stage, world_size, manifest, teachers)) for stage in stages_of(config)
+    )
     fullest = max((plan for _, plan in plans), key=lambda plan: plan.memory.total_bytes)
     tokens = sum(plan.total_tokens for _, plan in plans)
     sets: dict[str, list[SetShare]] = {}

@@ -25,6 +25,8 @@ from megatron_ko.config.training import (
 from megatron_ko.config.trains import TrainsConfig
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.formats.checkpoint_folder import Checkpoint
+from megatron_ko.planning.distillation import describe as describe_distillation
+from megatron_ko.planning.distillation import distillation_of
 from megatron_ko.planning.selection import Selection, describe, trains_problems
 
 Problems = Iterator[tuple[str, str]]
@@ -75,7 +77,9 @@ class Stage:
         """What trains in a few words, such as ``embedding new, LoRA of rank 64``."""
         trains = self.written.trains if self.written else None
         words = [describe(trains)] if trains or not self.lora else []
-        return ", ".join(words + ([f"LoRA of rank {self.lora.rank}"] if self.lora else []))
+        words += [f"LoRA of rank {self.lora.rank}"] if self.lora else []
+        distillation = self.config.distillation
+        return ", ".join(words + ([describe_distillation(distillation)] if distillation else []))
 
 
 def stages_of(config: Config) -> tuple[Stage, ...]:
@@ -108,6 +112,7 @@ def _config_of(config: Config, stage: StageConfig) -> Config:
         optimizer=_with(config.optimizer, learning_rate=stage.learning_rate),
         schedule=stage.schedule or config.schedule,
         data=data,
+        distillation=distillation_of(config.distillation, stage.distillation),
         stages=[],
     )
 

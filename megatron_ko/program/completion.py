@@ -48,7 +48,7 @@ def whole_parser() -> argparse.ArgumentParser:
 def _commands() -> Iterator[tuple[str, argparse.ArgumentParser | dict[str, argparse.ArgumentParser]]]:
     from checkpoint_tools.__main__ import operation_parser
     from checkpoint_tools.options.commands import OPERATIONS
-    from megatron_ko import importance, plan, train
+    from megatron_ko import distill, importance, plan, train
     from megatron_ko.job import generate, run
     from megatron_ko.job.report import __main__ as report
     from megatron_ko.operations import control, machines, save, status, submit
@@ -70,6 +70,7 @@ def _commands() -> Iterator[tuple[str, argparse.ArgumentParser | dict[str, argpa
     )
     yield "plan", plan.parser()
     yield "train", train.parser()
+    yield "distill", {"cache": distill.parser()}
     yield "importance", importance.parser()
     yield "checkpoint", {name: operation_parser(name) for name in OPERATIONS}
     yield "generate", generate.parser()

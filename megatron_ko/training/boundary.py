@@ -20,7 +20,7 @@ from megatron_ko.training import lora
 from megatron_ko.training.distributed import World
 from megatron_ko.training.engine import end_overlap
 from megatron_ko.training.freezing import Frozen, freeze
-from megatron_ko.training.losses import choose_loss
+from megatron_ko.training.losses import Loss, choose_loss
 from megatron_ko.training.model import set_rope_base
 from megatron_ko.training.optimizer import (
     adam_step,
@@ -52,8 +52,9 @@ def enter(
     earlier: list[Trainee],
     world: World,
     guard: Guard | None = None,
+    loss: Loss | None = None,
 ) -> Trainee:
-    """Wraps the GPT for the stage. Collective.
+    """Wraps the GPT for the stage, to minimize ``loss``, by default that of the section loss. Collective.
 
     ``earlier`` contains the trainee of the stage before, if any; it is removed from the list and freed. What trains in both
     stages keeps its moments and master weights; what begins to train starts with zero moments at the common step. Adapters
@@ -71,9 +72,8 @@ def enter(
     if config.lora is None:  # those of a whole run have frozen the rest
         lora.change(gpt, config.model, stage.lora, stage.seed)
         frozen = freeze(gpt, config.model, stage.selection(vocab_size), world.data_size * world.context_size)
-    trainee = prepare(
-        gpt, config.optimizer, config.precision, choose_loss(config.loss), guard, frozen, switches_of(config)
-    )
+    loss = loss or choose_loss(config.loss)
+    trainee = prepare(gpt, config.optimizer, config.precision, loss, guard, frozen, switches_of(config))
     if stage.number > 0:
         anchors = {id(parameter) for parameter in frozen.anchors}
         kept = {

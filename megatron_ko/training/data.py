@@ -27,14 +27,17 @@ from torch import Tensor
 from megatron_ko.config.training import Config
 from megatron_ko.formats.data_record import SetPosition
 from megatron_ko.formats.manifest import Manifest, TokenSet
+from megatron_ko.formats.teacher_cache import TeacherCache
 from megatron_ko.planning.batch_ramp import batch_size_at, samples_of
 from megatron_ko.planning.fill_in_the_middle import fill_in_of
 from megatron_ko.planning.mixing import Mixing
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import mixture_of
 from megatron_ko.planning.stages import Stage
+from megatron_ko.training.cached_targets import CachedTargets
 from megatron_ko.training.distributed import World, context_group
 from megatron_ko.training.documents import STARTS, PackedSamples, Packing
+from megatron_ko.training.soft_targets import IDS, LOG_PROBABILITIES
 from megatron_ko.training.window_samples import WindowSamples
 
 log = logging.getLogger(__name__)
@@ -167,15 +170,21 @@ def order_samples(
 
 
 def batches_between(
-    consumed: int, total: int, order: SampleOrder, config: Config, world: World, eod: int
+    consumed: int,
+    total: int,
+    order: SampleOrder,
+    config: Config,
+    world: World,
+    eod: int,
+    cache: TeacherCache | None = None,
 ) -> Iterator[Batch]:
-    """This rank's micro-batches of the samples ``consumed`` to ``total`` of the run."""
+    """This rank's micro-batches of the samples ``consumed`` to ``total`` of the run, with the targets of ``cache``."""
     if consumed >= total:
         return iter(())
     training = config.training
-    packing = Packing.of(config.data.packing, eod)
+    samples = samples_of_order(order, config, eod)
     return training_batches(
-        PackedSamples(order, packing) if packing else order.dataset,
+        CachedTargets(samples, cache) if cache else samples,
         world,
         consumed=consumed,
         total=total,
@@ -183,6 +192,12 @@ def batches_between(
         micro_batch=training.micro_batch_size,
         workers=config.data.workers,
     )
+
+
+def samples_of_order(order: SampleOrder, config: Config, eod: int) -> Any:
+    """The samples by number, completed by ``data.packing``."""
+    packing = Packing.of(config.data.packing, eod)
+    return PackedSamples(order, packing) if packing else order.dataset
 
 
 def build_training_data(
@@ -313,7 +328,7 @@ def training_batches(
         generator=torch.Generator(),  # the default generator has just been restored by a resumed run
     )
     for batch in loader:
-        yield _on_device(batch, world)
+        yield on_device(batch, world)
 
 
 def _leave_process_group(worker: int) -> None:
@@ -324,8 +339,10 @@ def _leave_process_group(worker: int) -> None:
     os.setpgid(0, 0)
 
 
-def _on_device(batch: Batch, world: World) -> Batch:
-    names = ("tokens", "labels", "loss_mask", "position_ids")
+def on_device(batch: Batch, world: World) -> Batch:
+    """The micro-batch on the device of this rank; under context parallelism, the part of this rank."""
+    names = ("tokens", "labels", "loss_mask", "position_ids", IDS, LOG_PROBABILITIES)
+    names = tuple(name for name in names if name in batch)
     moved = {name: batch[name].to(world.device, non_blocking=True) for name in names}
     starts = {STARTS: batch[STARTS]} if STARTS in batch else {}
     if world.context_size == 1:
@@ -368,7 +385,7 @@ def validation_batches(
             ]
             rows = [packing.complete(row) for row in rows] if packing else rows
             batch = {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
-            yield _on_device(batch, world)
+            yield on_device(batch, world)
 
     return count, batches()
 

@@ -1,7 +1,7 @@
 """The loss of a run, an object that the configuration chooses: it calls the model and sums what the step minimizes.
 
-A loss has ``names`` (of the sums it reports; the first is ``loss``, the cross-entropy) and ``forward``. The parts of it
-are sums over the real tokens of a micro-batch; ``step`` divides them once by the number of tokens of all ranks.
+A loss has ``names`` (of the sums it reports; the first is ``loss``, the cross-entropy) and ``forward``. ``distillation`` has the loss
+of a stage with a teacher. The parts of a loss are sums over the real tokens of a micro-batch; ``step`` divides them once by the number of tokens of all ranks.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ class Loss(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]: ...
+    @property
+    def beside(self) -> int:
+        """Width of what travels beside the model's hidden states from one pipeline stage to the next; 0 for nothing."""
+        ...
 
     def forward(self, batch: Batch, model: Any) -> tuple[Tensor, Callable[[Tensor], Sums]]:
         """This pipeline stage's output of ``model``, and the function that sums it on the last stage. Collective."""
@@ -40,11 +44,12 @@ class CrossEntropy:
     """Cross-entropy over the real vocabulary."""
 
     names = ("loss",)
+    beside = 0
 
     def forward(self, batch: Batch, model: Any) -> tuple[Tensor, Callable[[Tensor], Sums]]:
         gpt = unwrap(model)
         gpt.compute_language_model_loss = partial(token_losses, gpt.real_vocab_size)
-        return _call(model, batch), partial(self._sum, batch["loss_mask"].float())
+        return call_model(model, batch), partial(self._sum, batch["loss_mask"].float())
 
     def _sum(self, mask: Tensor, losses: Tensor) -> Sums:
         total, tokens = (losses * mask).sum(), mask.sum()
@@ -60,11 +65,12 @@ class CrossEntropyWithZLoss:
 
     coefficient: float
     names = ("loss", "z_loss")
+    beside = 0
 
     def forward(self, batch: Batch, model: Any) -> tuple[Tensor, Callable[[Tensor], Sums]]:
         gpt = unwrap(model)
         gpt.compute_language_model_loss = partial(_loss_and_log_sum, gpt.real_vocab_size)
-        return _call(model, batch), partial(self._sum, batch["loss_mask"].float())
+        return call_model(model, batch), partial(self._sum, batch["loss_mask"].float())
 
     def _sum(self, mask: Tensor, output: Tensor) -> Sums:
         losses, log_sums = output
@@ -84,7 +90,8 @@ def _loss_and_log_sum(vocab_size: int, labels: Tensor, logits: Tensor) -> Tensor
     return torch.stack(cross_entropy_and_log_sum(vocab_size, labels, logits))
 
 
-def _call(model: Any, batch: Batch) -> Tensor:
+def call_model(model: Any, batch: Batch) -> Tensor:
+    """This pipeline stage's output of ``model``, a GPT or its wrapper: hidden states, or what its loss makes of the logits. Collective."""
     more = {}
     if STARTS in batch:
         context_size = unwrap(model).config.context_parallel_size

@@ -152,6 +152,9 @@ def sum_batches(
 
     chunks = chunks_of(ddp_model)
     count, iterators = deal_batches(batches, count, chunks)
+    more = {}
+    if loss.beside and unwrap(chunks[0]).config.pipeline_model_parallel_size > 1:
+        more["adjust_tensor_shapes_fn"] = partial(widen, loss.beside)
     outputs = get_forward_backward_func()(
         forward_step_func=partial(_forward_step, loss),
         data_iterator=iterators,
@@ -160,6 +163,7 @@ def sum_batches(
         seq_length=training.sequence_length,
         micro_batch_size=training.micro_batch_size,
         forward_only=forward_only,
+        **more,
     )
     total = totals
     if total is None:
@@ -167,6 +171,11 @@ def sum_batches(
     for output in outputs:
         total += output["totals"]
     return total
+
+
+def widen(beside: int, *directions: list[tuple[int, ...]]) -> list[list[tuple[int, ...]]]:
+    """Shapes of the messages between pipeline stages, received and sent, with room for what travels beside."""
+    return [[(*shape[:-1], shape[-1] + beside) for shape in shapes] for shapes in directions]
 
 
 def _forward_step(loss: Loss, batches: Iterator[Batch], model: Any) -> tuple[Tensor, Any]:

@@ -17,6 +17,7 @@ import json
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -160,8 +161,8 @@ class Live(TorchDispatchMode):
         self.now -= self._sizes.pop(key, 0)
 
 
-def measure(case: Case, device: Device, stage: int) -> int:
-    """Peak bytes of one step beside weights and gradient buffers."""
+def measure(case: Case, device: Device, stage: int, build_loss: Any = None) -> int:
+    """Peak bytes of one step beside weights and gradient buffers; ``build_loss()`` by default builds the cross-entropy."""
     import torch.distributed as dist
     from megatron.core import parallel_state
     from megatron.core.pipeline_parallel import get_forward_backward_func
@@ -171,6 +172,7 @@ def measure(case: Case, device: Device, stage: int) -> int:
 
     from megatron_ko.training.chunks import chunks_of, deal_batches
     from megatron_ko.training.losses import CrossEntropy
+    from megatron_ko.training.step import widen
 
     layout = case.parallel
     per_stage = layout.tensor * layout.context
@@ -194,15 +196,18 @@ def measure(case: Case, device: Device, stage: int) -> int:
             batch = {"tokens": rows, "labels": rows, "loss_mask": rows.float(), "position_ids": rows}
             chunks = chunks_of(gpt)
             count, batches = deal_batches(iter([batch] * case.micro_batches), case.micro_batches, chunks)
+            loss = build_loss() if build_loss else CrossEntropy()
+            more = {"adjust_tensor_shapes_fn": partial(widen, loss.beside)} if loss.beside else {}
             weights = live.peak = live.now
             get_forward_backward_func()(
-                forward_step_func=lambda ahead, model: CrossEntropy().forward(next(ahead), model),
+                forward_step_func=lambda ahead, model: loss.forward(next(ahead), model),
                 data_iterator=batches,
                 model=chunks,
                 num_microbatches=count,
                 seq_length=case.sequence_length,
                 micro_batch_size=case.micro_batch_size,
                 forward_only=False,
+                **(more if layout.pipeline > 1 else {}),
             )
         return live.peak - weights
     finally:

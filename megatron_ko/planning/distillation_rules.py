@@ -1,0 +1,127 @@
+"""Rules over the sections ``distillation`` of a run and of its stages, and over the teacher's shape, checked before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from megatron_ko.config.distillation import DistillationConfig, TopK
+from megatron_ko.config.loading import Rule
+from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.training import Config, ParallelConfig, RunConfig, StageConfig
+from megatron_ko.planning.distillation import distillation_of, needs_teacher, teacher_model, teacher_parallel
+from megatron_ko.planning.pipeline import is_virtual, stage_sizes
+
+Problems = Iterator[tuple[str, str]]
+Found = tuple[str, str, str]
+
+
+def _sections(
+    whole: DistillationConfig | None, stages: list[StageConfig]
+) -> Iterator[tuple[str, DistillationConfig]]:
+    """Each section as a run or a stage uses it, with its path; equal ones once."""
+    if not stages and whole is not None:
+        yield "distillation", whole
+    seen: list[DistillationConfig] = []
+    for number, stage in enumerate(stages):
+        used = distillation_of(whole, stage.distillation)
+        if used is not None and used not in seen:
+            seen.append(used)
+            yield f"stages.{number}.distillation" if used != whole else "distillation", used
+
+
+def _teacher_or_cache(distillation: DistillationConfig | None, stages: list[StageConfig]) -> Problems:
+    for path, section in _sections(distillation, stages):
+        if section.teacher is None and section.cache is None:
+            yield (
+                f"{path}.teacher",
+                "missing: distillation learns from a teacher or from its cache; name the teacher's folder, or remove the section",
+            )
+
+
+def _cache_of_top_k(distillation: DistillationConfig | None, stages: list[StageConfig]) -> Problems:
+    for path, section in _sections(distillation, stages):
+        if section.cache is not None and not isinstance(section.loss, TopK):
+            yield (
+                f"{path}.cache",
+                f"{section.cache}: contains the most probable tokens alone, but {path}.loss is {section.loss.type}; set it to "
+                "{type: top_k, k: ...}, or remove cache",
+            )
+
+
+def _no_teacher_in_a_virtual_pipeline(
+    distillation: DistillationConfig | None, stages: list[StageConfig], parallel: ParallelConfig
+) -> Problems:
+    for path, section in _sections(distillation, stages):
+        if needs_teacher(section) and is_virtual(parallel):
+            yield (
+                "parallel.virtual_pipeline",
+                f"{parallel.virtual_pipeline}: the schedule of a virtual pipeline cannot send the teacher's hidden states with the "
+                f"student's ({path}); remove virtual_pipeline, or write a cache with 'mko distill cache' first",
+            )
+            return
+
+
+def _teacher_is_another_folder(
+    distillation: DistillationConfig | None, stages: list[StageConfig], run: RunConfig
+) -> Problems:
+    own = Path(run.folder).expanduser().resolve()
+    for path, section in _sections(distillation, stages):
+        if section.teacher is None:
+            continue
+        teacher = Path(section.teacher).expanduser().resolve()
+        if teacher == own or own in teacher.parents:
+            yield (
+                f"{path}.teacher",
+                f"{section.teacher}: is in run.folder, so the student would be its own teacher; name another folder, or another "
+                "run.folder",
+            )
+
+
+DISTILLATION_RULES = (
+    Rule(("distillation", "stages"), _teacher_or_cache),
+    Rule(("distillation", "stages"), _cache_of_top_k),
+    Rule(("distillation", "stages", "parallel"), _no_teacher_in_a_virtual_pipeline),
+    Rule(("distillation", "stages", "run"), _teacher_is_another_folder),
+)
+
+
+def k_problems(config: Config, vocab_size: int) -> Iterator[Found]:
+    """``(path, message, rule)`` where ``top_k`` asks for more tokens than there are."""
+    for path, section in _sections(config.distillation, config.stages):
+        if isinstance(section.loss, TopK) and section.loss.k > vocab_size:
+            yield (
+                f"{path}.loss.k",
+                f"{section.loss.k} must be at most the {vocab_size:,} tokens of the vocabulary; lower it",
+                "k-above-vocabulary",
+            )
+
+
+def shape_problems(teacher: ModelConfig, config: Config, vocab_size: int) -> Iterator[Found]:
+    """``(path, message, rule)`` for everything in the teacher's shape that the layout or the sequences of the run cannot have."""
+    parallel = config.parallel
+    model = teacher_model(teacher, config.model, vocab_size)
+    for name in ("heads", "kv_groups", "ffn_hidden_size"):
+        if (value := getattr(model, name)) % parallel.tensor:
+            yield (
+                f"model.{name}",
+                f"{value} must be a multiple of parallel.tensor {parallel.tensor}, whose ranks split the teacher like the student; "
+                "change the layout, or choose another teacher",
+                "teacher-split",
+            )
+    layout = teacher_parallel(parallel, model, config.model)
+    if stage_sizes(model.layers, layout) is None:
+        yield (
+            "model.layers",
+            f"{model.layers} must be a multiple of parallel.pipeline {parallel.pipeline}, whose stages split the teacher's layers, "
+            "too; change the layout, or choose another teacher",
+            "teacher-split",
+        )
+    lengths = [config.training.sequence_length, *(stage.sequence_length or 0 for stage in config.stages)]
+    if max(lengths) > model.max_sequence_length:
+        yield (
+            "model.max_sequence_length",
+            f"{model.max_sequence_length} tokens are fewer than training.sequence_length {max(lengths)}; shorten the sequences, or "
+            "choose another teacher",
+            "teacher-too-short",
+        )

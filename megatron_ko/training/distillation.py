@@ -1,0 +1,202 @@
+"""The loss of a distilled stage: the divergence from the teacher, and the cross-entropy that is mixed with it.
+
+Owns the pass of a micro-batch through both models and the loop over chunks of the sequence: of neither model the logits of the whole
+micro-batch are ever in fp32. ``divergences`` owns the mathematics, ``teacher`` the teacher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from megatron_ko.config.distillation import DistillationConfig, TopK
+from megatron_ko.training.data import Batch
+from megatron_ko.training.distributed import tensor_group
+from megatron_ko.training.divergences import Divergence, choose_divergence, rows_of, scale
+from megatron_ko.training.losses import Sums, call_model
+from megatron_ko.training.model import unwrap
+from megatron_ko.training.soft_targets import (
+    IDS,
+    LOG_PROBABILITIES,
+    SoftTargets,
+    log_sums,
+    real_columns,
+    select_targets,
+)
+from megatron_ko.training.vocabulary import token_losses
+
+TERM = "distillation"
+"""Name of the divergence among the terms of the loss."""
+
+
+@dataclass
+class Seat:
+    """Where the teacher of the present stage is; the losses of all stages share it, so that none keeps a teacher alive."""
+
+    gpt: Any
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """Divergence from the teacher + ``language_model_weight`` x cross-entropy (+ z-loss), summed over the real tokens.
+
+    ``teacher`` contains a GPT in the layout of the student; it is None where batches contain the targets of a cache.
+    """
+
+    settings: DistillationConfig
+    teacher: Seat | None = None
+    z_loss: float = 0.0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("loss", "z_loss", TERM) if self.z_loss else ("loss", TERM)
+
+    @property
+    def beside(self) -> int:
+        """Width of the teacher's hidden states, which travel with the student's from one pipeline stage to the next."""
+        return self.teacher.gpt.config.hidden_size if self.teacher is not None else 0
+
+    def forward(self, batch: Batch, model: Any) -> tuple[Tensor, Callable[[Tensor], Sums]]:
+        gpt = unwrap(model)
+        taught = self._teach(gpt, batch)
+        if gpt.post_process:
+            target = self._target(gpt.real_vocab_size, batch, taught)
+            gpt.compute_language_model_loss = partial(
+                _token_losses, gpt.real_vocab_size, self.settings, self._is_mixed, target
+            )
+        output = call_model(model, batch)
+        gpt.compute_language_model_loss = partial(token_losses, gpt.real_vocab_size)  # drops the target
+        if taught is not None and not gpt.post_process:
+            output = torch.cat((output, taught), -1)
+        return output, partial(self._sum, batch["loss_mask"].float())
+
+    @property
+    def _is_mixed(self) -> bool:
+        """Whether terms beside the divergence have gradients."""
+        return bool(self.settings.language_model_weight or self.z_loss)
+
+    def _teach(self, gpt: Any, batch: Batch) -> Tensor | None:
+        """The teacher's logits on the last pipeline stage, its hidden states on the others; None with a cache."""
+        if self.teacher is None:
+            return None
+        if not gpt.pre_process:
+            both = gpt.decoder.input_tensor
+            gpt.set_input_tensor(both[..., : gpt.config.hidden_size])
+            self.teacher.gpt.set_input_tensor(both[..., gpt.config.hidden_size :].detach())
+        with torch.no_grad():
+            return call_model(self.teacher.gpt, batch)
+
+    def _target(self, vocab_size: int, batch: Batch, logits: Tensor | None) -> Tensor | SoftTargets:
+        loss, settings = self.settings.loss, self.settings
+        if logits is None:
+            ids, values = (batch[name].transpose(0, 1) for name in (IDS, LOG_PROBABILITIES))
+            assert isinstance(loss, TopK), "a rule of the configuration"
+            return SoftTargets(ids.long(), values).first(loss.k)
+        if isinstance(loss, TopK):
+            return select_targets(logits, vocab_size, loss.k, settings.temperature, settings.chunk_length)
+        return logits
+
+    def _sum(self, mask: Tensor, output: Tensor) -> Sums:
+        losses, log_sums_of_logits, divergences = output
+        loss, divergence = (losses * mask).sum(), (divergences * mask).sum()
+        total, terms = divergence, [loss, divergence]
+        if self.settings.language_model_weight:
+            total = total + self.settings.language_model_weight * loss
+        if self.z_loss:
+            z_loss = self.z_loss * (log_sums_of_logits.square() * mask).sum()
+            total, terms = total + z_loss, [loss, z_loss, divergence]
+        tokens = mask.sum()
+        totals = torch.stack([value.detach().double() for value in (*terms, tokens)])
+        return total, tokens.int(), {"totals": totals}
+
+
+def _token_losses(
+    vocab_size: int,
+    settings: DistillationConfig,
+    is_mixed: bool,
+    target: Tensor | SoftTargets,
+    labels: Tensor,
+    logits: Tensor,
+) -> Tensor:
+    """Cross-entropy, log-sum-exp and divergence of each token: [3, B, S], for ``logits`` [S, B, columns of this rank].
+
+    Overwrites ``logits`` in the backward pass. Collective over the tensor-parallel ranks.
+    """
+    return _TokenLosses.apply(
+        logits, labels.transpose(0, 1), vocab_size, settings, is_mixed, target, tensor_group()
+    ).transpose(1, 2)
+
+
+class _TokenLosses(torch.autograd.Function):
+    """Keeps both models' logits as they are and numbers per token; the backward pass computes a chunk at a time again."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        logits: Tensor,
+        labels: Tensor,
+        vocab_size: int,
+        settings: DistillationConfig,
+        is_mixed: bool,
+        target: Tensor | SoftTargets,
+        group: dist.ProcessGroup,
+    ) -> Tensor:
+        ctx.first, ctx.real = real_columns(logits, vocab_size, group)
+        ctx.settings, ctx.is_mixed = settings, is_mixed
+        divergence = choose_divergence(settings)
+        losses, saved = [], []
+        for rows in _chunks(logits, settings):
+            values = logits[rows][..., : ctx.real].float()
+            own, here = _own_labels(labels[rows], ctx.first, ctx.real)
+            label = torch.where(here, values.gather(-1, own).squeeze(-1) if ctx.real else 0.0, 0.0)
+            (log_sum,), (label,) = log_sums([values], group, lambda _, label=label: [label])
+            part = rows_of(target, rows, ctx.real, settings.temperature)
+            value, numbers = divergence.value(scale(values, settings.temperature), part, group, ctx.first)
+            losses.append(torch.stack((log_sum - label, log_sum, value)))
+            saved.append(torch.stack(numbers))
+        result = torch.cat(losses, 1)
+        kept = (target,) if isinstance(target, Tensor) else (target.ids, target.log_probabilities)
+        ctx.save_for_backward(logits, labels, result[1].clone(), torch.cat(saved, 1), *kept)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradients: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        logits, labels, log_sum, saved, *kept = ctx.saved_tensors
+        target = kept[0] if len(kept) == 1 else SoftTargets(*kept)
+        settings, real = ctx.settings, ctx.real
+        divergence: Divergence = choose_divergence(settings)
+        logits = logits.detach()  # its chunks become those of the gradient
+        of_loss, of_log_sum, of_divergence = gradients.unsqueeze(-1).unbind()
+        for rows in _chunks(logits, settings):
+            values = logits[rows][..., :real].float()
+            part = rows_of(target, rows, real, settings.temperature)
+            numbers = tuple(saved[:, rows].unbind())
+            slope = divergence.gradient(scale(values, settings.temperature), part, numbers, ctx.first)
+            slope.mul_(of_divergence[rows] / settings.temperature)
+            if ctx.is_mixed:
+                probabilities = (values - log_sum[rows].unsqueeze(-1)).exp_()
+                slope.addcmul_(probabilities, of_loss[rows] + of_log_sum[rows])
+                own, here = _own_labels(labels[rows], ctx.first, real)
+                if real:
+                    slope.scatter_add_(-1, own, torch.where(here.unsqueeze(-1), -of_loss[rows], 0.0))
+            logits[rows][..., :real] = slope
+            logits[rows][..., real:] = 0.0
+        return logits, None, None, None, None, None, None
+
+
+def _chunks(logits: Tensor, settings: DistillationConfig) -> list[slice]:
+    length = settings.chunk_length
+    return [slice(start, start + length) for start in range(0, len(logits), length)]
+
+
+def _own_labels(labels: Tensor, first: int, real: int) -> tuple[Tensor, Tensor]:
+    """Column of each label on this rank [s, B, 1], 0 for those of other ranks, and whether it is here [s, B]."""
+    own = labels - first
+    here = (own >= 0) & (own < real)
+    return torch.where(here, own, 0).unsqueeze(-1), here

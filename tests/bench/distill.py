@@ -1,0 +1,225 @@
+"""Distillation: the time of a step against plain training of the student, the size of a cache, and the memory against the plan.
+
+    python -m tests.bench.distill [--rounds N] [--peaks]
+
+Steps of the student trained plainly, with the teacher beside it (forward_kl) and from a cache (top_k) alternate on one rank, in CPU
+seconds; the first two read the same batches. ``online_vs_plain`` and ``offline_vs_plain`` are medians of the ratios of the rounds;
+``online_flops`` is the ratio of the FLOPs of the plan. ``--peaks`` compares the planned peak of the activations with megatron-core's
+own passes under fake tensors (``tests/bench/plan_memory.py``) instead: one JSON line per loss, layout and pipeline stage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import statistics
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from megatron_ko.config.distillation import (
+    DistillationConfig,
+    ForwardKl,
+    GeneralizedJsd,
+    ReverseKl,
+    TopK,
+)
+from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.optimizer import OptimizerConfig
+from megatron_ko.config.training import ParallelConfig, PrecisionConfig, RunConfig, TrainingConfig
+from megatron_ko.formats.checkpoint_folder import Origin
+from megatron_ko.formats.teacher_cache import TeacherCache
+from megatron_ko.planning.flops import flops_per_token, forward_flops_per_token
+from megatron_ko.planning.memory import stage_memories
+from tests.bench import plan_memory
+
+VOCAB, LENGTH, MICRO_BATCH, MICRO_BATCHES, K = 8192, 512, 2, 2, 64
+STUDENT = ModelConfig(
+    layers=4, hidden_size=256, ffn_hidden_size=704, heads=4, kv_groups=2, max_sequence_length=LENGTH
+)
+TEACHER = dataclasses.replace(STUDENT, hidden_size=512, ffn_hidden_size=1408, heads=8, kv_groups=4)
+ADAM = OptimizerConfig(learning_rate=1e-3)
+TRAINING = TrainingConfig(
+    steps=1,
+    global_batch_size=MICRO_BATCH * MICRO_BATCHES,
+    micro_batch_size=MICRO_BATCH,
+    sequence_length=LENGTH,
+)
+LOSSES = {
+    "forward_kl": ForwardKl(),
+    "reverse_kl": ReverseKl(type="reverse_kl"),
+    "jsd": GeneralizedJsd(type="jsd"),
+    "top_k": TopK(type="top_k", k=K),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--peaks", action="store_true", help="compare memory instead of time")
+    options = parser.parse_args()
+    if options.peaks:
+        for line in peaks():
+            print(json.dumps(line), flush=True)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(measure(options.rounds, Path(folder))))
+
+
+# --- time ------------------------------------------------------------------------------------------------
+
+
+def measure(rounds: int, folder: Path) -> dict[str, Any]:
+    import torch
+
+    from megatron_ko.training import distributed, model, optimizer, step
+    from megatron_ko.training.distillation import Distillation, Seat
+    from megatron_ko.training.losses import CrossEntropy
+    from megatron_ko.training.soft_targets import IDS, LOG_PROBABILITIES, select_targets
+    from megatron_ko.training.teacher import _logits
+    from tests.bench.train_cpu import _batch
+
+    world = distributed.start(
+        RunConfig(folder=str(folder), device="cpu"), ParallelConfig(), 0, 1, f"file://{folder / 'rendezvous'}"
+    )
+    precision = PrecisionConfig(dtype="fp32")
+
+    def build(shape: ModelConfig) -> Any:
+        return model.build_gpt(
+            shape, ParallelConfig(), precision, vocab_size=VOCAB, device=world.device, seed=1
+        )
+
+    teacher = build(TEACHER).requires_grad_(False).eval()
+    teacher.compute_language_model_loss = _logits
+    settings = {name: DistillationConfig(teacher="unused", loss=LOSSES[name]) for name in LOSSES}
+    losses = {
+        "plain": CrossEntropy(),
+        "online": Distillation(settings["forward_kl"], Seat(teacher)),
+        "offline": Distillation(settings["top_k"]),
+    }
+    trainees = {name: step.prepare(build(STUDENT), ADAM, precision, loss) for name, loss in losses.items()}
+    generator = torch.Generator().manual_seed(1)
+
+    def with_targets(batch: dict[str, Any]) -> dict[str, Any]:
+        with torch.no_grad():
+            logits = teacher(batch["tokens"], batch["position_ids"], None, labels=batch["labels"])
+            chosen = select_targets(logits, VOCAB, K, 1.0, LENGTH)
+        targets = {
+            IDS: chosen.ids.transpose(0, 1),
+            LOG_PROBABILITIES: chosen.log_probabilities.transpose(0, 1),
+        }
+        return batch | targets
+
+    seconds: dict[str, list[float]] = {name: [] for name in losses}
+    names = list(losses)
+    for number in range(rounds + 2):
+        batches = [_batch_of_vocabulary(_batch(generator)) for _ in range(MICRO_BATCHES)]
+        cached = [with_targets(batch) for batch in batches]
+        for name in names[number % 3 :] + names[: number % 3]:
+            optimizer.set_hyperparameters(trainees[name].optimizer, ADAM, 1e-3)
+            begin = time.process_time()
+            step.train_step(
+                trainees[name], iter(cached if name == "offline" else batches), world, TRAINING, MICRO_BATCHES
+            )
+            if number >= 2:  # the first ones allocate
+                seconds[name].append(time.process_time() - begin)
+    distributed.stop()
+    own, extra = (
+        flops_per_token(STUDENT, VOCAB, LENGTH),
+        forward_flops_per_token(TEACHER, VOCAB, LENGTH),
+    )
+    ratios = {
+        name: statistics.median(a / b for a, b in zip(seconds[name], seconds["plain"]))
+        for name in ("online", "offline")
+    }
+    return {
+        "bench": "distill",
+        "online_vs_plain": round(ratios["online"], 3),
+        "online_flops": round((own + extra) / own, 3),
+        "offline_vs_plain": round(ratios["offline"], 3),
+        "cache_bytes_per_token": {k: bytes_per_token(k, 128_256) for k in (32, 64, 128)},
+        "rounds": rounds,
+    }
+
+
+def _batch_of_vocabulary(batch: dict[str, Any]) -> dict[str, Any]:
+    return {name: value % VOCAB if name in ("tokens", "labels") else value for name, value in batch.items()}
+
+
+def bytes_per_token(k: int, vocab_size: int) -> int:
+    """Of a cache of the teacher's ``k`` most probable tokens."""
+    return TeacherCache(
+        folder=Path(), teacher=Origin("", 0, ""), tokenizer_fingerprint="", vocab_size=vocab_size, k=k, temperature=1.0,
+        sequence_length=1, samples=1, samples_per_shard=1, dtype="bf16", data={},
+    ).bytes_per_token  # fmt: skip
+
+
+# --- memory ----------------------------------------------------------------------------------------------
+
+LARGE_TEACHER = dataclasses.replace(
+    plan_memory.MODEL, layers=16, hidden_size=4096, ffn_hidden_size=14336, heads=32, kv_groups=8
+)
+LAYOUTS = {
+    "one rank": ParallelConfig(),
+    "TP2": ParallelConfig(tensor=2),
+    "PP2": ParallelConfig(pipeline=2),
+}
+
+
+def peaks() -> Any:
+    """Planned and measured peaks of the activations in GiB, without the teacher's weights, and their ratio."""
+    from megatron_ko.training.distributed import import_megatron
+
+    import_megatron("cpu")
+    for loss in LOSSES:
+        for layout, parallel in LAYOUTS.items():
+            if layout != "one rank" and loss != "forward_kl":
+                continue
+            case = plan_memory.Case(parallel)
+            settings = DistillationConfig(teacher="unused", loss=LOSSES[loss])
+            for stage in range(parallel.pipeline):
+                planned = _planned(case, settings)[stage].activations_bytes
+                measured = plan_memory.measure(case, "cuda", stage, partial(_loss, case, settings))
+                yield {
+                    "loss": loss,
+                    "layout": layout,
+                    "stage": stage,
+                    "planned": round(planned / 2**30, 3),
+                    "measured": round(measured / 2**30, 3),
+                    "peak_vs_plan": round(measured / planned, 3),
+                }
+
+
+def _planned(case: plan_memory.Case, settings: DistillationConfig) -> Any:
+    return stage_memories(
+        case.model,
+        case.parallel,
+        padded_vocab_size=case.model.vocab_size or 0,
+        data_parallel=1,
+        micro_batch_size=case.micro_batch_size,
+        micro_batches=case.micro_batches,
+        sequence_length=case.sequence_length,
+        bytes_per_weight=2,
+        device="cuda",
+        distillation=settings,
+        teacher=LARGE_TEACHER,
+    )
+
+
+def _loss(case: plan_memory.Case, settings: DistillationConfig) -> Any:
+    from megatron_ko.training.distillation import Distillation, Seat
+    from megatron_ko.training.teacher import _logits
+
+    teacher = plan_memory._build(dataclasses.replace(case, model=LARGE_TEACHER), "cuda")
+    teacher.requires_grad_(False).eval()
+    teacher.compute_language_model_loss = _logits
+    return Distillation(settings, Seat(teacher))
+
+
+if __name__ == "__main__":
+    main()

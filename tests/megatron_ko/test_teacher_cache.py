@@ -1,0 +1,199 @@
+"""``mko distill cache``: training from the cache is training with the teacher; a cache of other data or another teacher is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from megatron_ko import distill
+from megatron_ko.errors import CheckpointError, ConfigError, DataError
+from megatron_ko.formats.teacher_cache import TeacherCache, stage_folder
+from megatron_ko.preflight import preflight
+from tests import ranks
+from tests.megatron_ko.test_distillation import (  # noqa: F401
+    LAYOUTS,
+    SHORT,
+    assert_same_curves,
+    curve,
+    folder,
+    other_teacher,
+    refused,
+    write_run,
+)
+from tests.run_records import records
+
+pytestmark = pytest.mark.ranks
+TOP_K = {"loss": {"type": "top_k", "k": 12}, "temperature": 1.5, "language_model_weight": 0.25}
+
+
+def write_cache(config: str, overrides: list[str], count: int = 1) -> list[TeacherCache]:
+    """What ``mko distill cache`` does, in warm ranks."""
+    checked, stages = distill.check([config], overrides, count)
+    caches = distill.prepare(checked, stages, writes=True)
+    ranks.on_ranks(count, _write, checked, caches)
+    return [cache for _, cache in caches]
+
+
+def _write(rank: int, init_method: str, checked, caches) -> None:
+    assert distill.write_caches(checked, caches, rank, init_method) == 0
+
+
+@pytest.fixture(scope="module")
+def cached(folder, tmp_path_factory) -> tuple[str, Path, Path]:  # noqa: F811
+    """The configuration, its cache as one rank wrote it, and the run with the teacher beside it."""
+    home = tmp_path_factory.mktemp("cached")
+    config = write_run(folder, home / "run", {**TOP_K, "cache": str(home / "cache")})
+    write_cache(config, [])
+    ranks.train(config, ["distillation.cache=none", f"run.folder={home / 'online'}"])
+    return config, home / "cache", home / "online"
+
+
+def test_training_from_the_cache_equals_training_with_the_teacher_bit_for_bit(cached, tmp_path):
+    config, _, online = cached
+    ranks.train(config, ["distillation.teacher=none", f"run.folder={tmp_path / 'run'}"])
+    assert curve(tmp_path / "run") == curve(online)
+
+
+@pytest.mark.parametrize(
+    "layout", ["CP2", *(pytest.param(name, marks=pytest.mark.slow) for name in ("TP2 x PP2", "CP2 x PP2"))]
+)
+def test_a_layout_reads_the_cache_like_one_rank(cached, tmp_path, layout):
+    config, _, online = cached
+    count, overrides = LAYOUTS[layout]
+    ranks.train(config, [*overrides, "data.workers=1", f"run.folder={tmp_path / 'run'}"], count)
+    assert_same_curves(tmp_path / "run", online)
+
+
+def test_a_virtual_pipeline_learns_from_a_cache(cached, tmp_path):
+    config, _, online = cached
+    virtual = ["parallel.pipeline=2", "parallel.virtual_pipeline=2"]
+    ranks.train(config, [*virtual, f"run.folder={tmp_path / 'run'}"], 2)
+    assert_same_curves(tmp_path / "run", online)
+
+
+def test_ranks_write_the_same_cache_and_a_killed_command_continues(cached, tmp_path, monkeypatch):
+    config, expected, _ = cached
+    monkeypatch.setattr("megatron_ko.formats.teacher_cache.SHARD_BYTES", 1 << 13)
+    layout = ["parallel.pipeline=2", f"distillation.cache={tmp_path}"]
+    [cache] = write_cache(config, layout, 4)
+    assert cache.shards > 4
+    [one] = [TeacherCache.read(stage_folder(str(expected), 0))]
+    for sample in range(cache.samples):
+        assert_same_record(one, cache, sample)
+    names = sorted(path.name for path in cache.folder.glob("shard_*"))
+    cache.path_of(1).unlink()
+    leftover = cache.folder / f".{cache.path_of(1).name}.x.tmp"
+    leftover.write_bytes(b"half")
+    before = cache.path_of(2).stat().st_mtime_ns
+    assert ("distillation.cache", "unfinished-cache") in refused(config, [layout[1]])
+    write_cache(config, layout, 4)
+    assert sorted(path.name for path in cache.folder.glob("shard_*")) == names
+    assert cache.path_of(2).stat().st_mtime_ns == before and not leftover.exists()
+    preflight([config], [layout[1]], 1)
+
+
+def assert_same_record(one: TeacherCache, other: TeacherCache, sample: int) -> None:
+    """The same tokens, and log-probabilities of ids within their rounding."""
+    import numpy as np
+
+    records = []
+    for cache in (one, other):
+        offset = sample % cache.samples_per_shard * cache.record_bytes
+        with open(cache.path_of(sample // cache.samples_per_shard), "rb") as file:
+            file.seek(offset)
+            records.append(file.read(cache.record_bytes))
+    assert records[0][:8] == records[1][:8]
+    start = 16 + one.sequence_length * one.k * one.id_bytes
+    left, right = (np.frombuffer(record[start:], "<f2").astype(float) for record in records)
+    np.testing.assert_allclose(left, right, rtol=2e-3)
+
+
+def test_bytes_per_token(cached):
+    cache = TeacherCache.read(stage_folder(str(cached[1]), 0))
+    assert cache.bytes_per_token == 12 * (2 + 2) + 2
+    assert sum(p.stat().st_size for p in cache.folder.glob("*.bin")) == cache.samples * (32 * 50 + 16)
+
+
+def test_a_cache_of_other_data_or_another_teacher_is_refused(cached, folder, tmp_path):  # noqa: F811
+    config, cache, _ = cached
+    place = "distillation.cache"
+    assert refused(config, ["run.seed=2"]) == {(place, "cache-of-other-data")}
+    assert refused(config, ["data.mixture.ko=1"]) == {(place, "cache-of-other-data")}
+    assert refused(config, ["distillation.temperature=1"]) == {(place, "other-cache")}
+    assert refused(config, ["distillation.loss.k=13"]) == {(place, "other-cache")}
+    assert refused(config, [f"training.steps={SHORT['training']['steps'] + 1}"]) == {
+        (place, "cache-too-short")
+    }
+    preflight([config], ["distillation.loss.k=5"], 1)
+    other = other_teacher(folder, tmp_path / "other")
+    with pytest.raises(CheckpointError) as error:
+        preflight([config], [f"distillation.teacher={other}"], 1)
+    assert error.value.rule == "cache-of-other-teacher"
+
+
+def test_other_tokens_and_damage_are_found_while_reading(cached, tmp_path):
+    config, cache, _ = cached
+    shutil.copytree(cache, tmp_path / "cache")
+    copy = TeacherCache.read(stage_folder(str(tmp_path / "cache"), 0))
+    path = copy.path_of(0)
+    content = bytearray(path.read_bytes())
+    with pytest.raises(DataError) as error:
+        copy.read_sample(1, b"12345678")
+    assert error.value.rule == "cache-of-other-data"
+    content[copy.record_bytes + 100] ^= 1
+    path.write_bytes(content)
+    copy.read_sample(0, bytes(content[:8]))
+    with pytest.raises(DataError) as error:
+        copy.read_sample(1, bytes(content[copy.record_bytes : copy.record_bytes + 8]))
+    assert error.value.rule == "damaged-cache"
+
+
+def test_the_command_refuses_what_it_cannot_write(folder, tmp_path):  # noqa: F811
+    config = write_run(folder, tmp_path / "run", TOP_K)
+    for overrides, expected in (
+        ([], {("distillation.cache", "missing-cache")}),
+        ([f"distillation.cache={tmp_path}", "distillation.teacher=none"], {("distillation.teacher", "missing-teacher")}),
+        ([f"distillation.cache={tmp_path}", "parallel.context=2"], {("parallel.context", "layout-of-a-cache")}),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError) as error:
+            distill.check([config], overrides, 2)
+        assert {(p.path, p.rule) for p in error.value.problems} == expected
+
+
+def stages_with_a_cache(folder: Path, home: Path) -> str:  # noqa: F811
+    """Two stages, of which the second has a cache and longer sequences."""
+    stages = [
+        {"name": "plain", "steps": 2, "distillation": None},
+        {"name": "cached", "steps": 2, "sequence_length": 48},
+    ]
+    training = {**SHORT["training"], "steps": None}
+    distillation = {**TOP_K, "cache": str(home / "cache")}
+    return write_run(folder, home / "run", distillation, stages=stages, training=training)
+
+
+def test_a_stage_reads_a_cache_of_its_own_samples(folder, tmp_path):  # noqa: F811
+    config = stages_with_a_cache(folder, tmp_path)
+    [cache] = write_cache(config, [])
+    assert (cache.folder.name, cache.samples, cache.sequence_length) == ("stage_1", 8, 48)
+    ranks.train(config, [])
+    ranks.train(config, ["distillation.cache=none", f"run.folder={tmp_path / 'online'}"])
+    runs = [records(tmp_path / name, "train") for name in ("run", "online")]
+    assert [[r.get("distillation") for r in run] for run in runs][0] == [
+        r.get("distillation") for r in runs[1]
+    ]
+    mark = json.loads((tmp_path / "run" / "checkpoints" / "step_00000004" / "checkpoint.json").read_text())
+    assert mark["teacher"]["hash"] == cache.teacher.hash
+
+
+@pytest.mark.slow
+def test_the_program_writes_a_cache(folder, tmp_path):  # noqa: F811
+    config = stages_with_a_cache(folder, tmp_path)
+    command = [sys.executable, "-m", "megatron_ko", "distill", "cache", config, "--ranks", "2"]
+    for _ in range(2):  # the second finds nothing to do
+        subprocess.run(command, check=True, timeout=200)
+    preflight([config], [], 1)
