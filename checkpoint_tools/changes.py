@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 
 from checkpoint_tools import verify
 from checkpoint_tools.endpoints import (
+    OutputOptions,
     check_destination,
     describe_output,
     open_source,
@@ -37,7 +38,7 @@ from megatron_ko.wording import format_count
 SOURCE = "a Hugging Face folder (config.json) or a checkpoint or run folder (checkpoint.json)"
 
 
-class ChangeOptions(Protocol):
+class ChangeOptions(OutputOptions, Protocol):
     """Options that every operation of this kind has."""
 
     @property
@@ -46,12 +47,6 @@ class ChangeOptions(Protocol):
     def dst(self) -> str: ...
     @property
     def dtype(self) -> Literal["bf16", "fp32"] | None: ...
-    @property
-    def format(self) -> Literal["hf", "megatron"] | None: ...
-    @property
-    def max_shard_gb(self) -> float: ...
-    @property
-    def overwrite(self) -> bool: ...
     @property
     def dry_run(self) -> bool: ...
     @property

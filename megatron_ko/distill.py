@@ -32,6 +32,7 @@ from megatron_ko.planning.config_rules import layout_rules
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.stages import Stage, stages_of
 from megatron_ko.preflight import Preflight, check_manifest, find_teachers, plan_of, wanted_cache
+from megatron_ko.rank_start import add_ranks, start_ranks, world_size_of
 from megatron_ko.training import stop
 from megatron_ko.wording import format_count
 
@@ -46,9 +47,7 @@ def parser() -> cli.Parser:
         "Training with the same configuration reads them and needs no teacher. Started again, it continues with the first missing "
         "shard.",
     )
-    made.add_argument(
-        "--ranks", type=cli.positive, metavar="N", help="ranks to start without torchrun (default: 1)"
-    )
+    add_ranks(made)
     return made
 
 
@@ -56,11 +55,12 @@ def parser() -> cli.Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the caches of a configuration, each rank its shards."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    rank = int(os.environ.get("RANK", 0))
-    return exit_code_of(lambda: _main(given, rank), quiet=rank != 0)
+    under_torchrun = stop.under_torchrun()
+    rank = int(os.environ["RANK"]) if under_torchrun else 0
+    return exit_code_of(lambda: _main(given, rank, under_torchrun), quiet=rank != 0)
 
 
-def _main(given: list[str], rank: int) -> int:
+def _main(given: list[str], rank: int, under_torchrun: bool) -> int:
     name = given[0] if given else "--help"
     if name in ("-h", "--help"):
         print(
@@ -71,8 +71,7 @@ def _main(given: list[str], rank: int) -> int:
     if name not in COMMANDS:
         raise cli.unknown_command("mko distill", name, COMMANDS)
     options = parser().parse(given[1:])
-    under_torchrun = "RANK" in os.environ
-    world_size = int(os.environ["WORLD_SIZE"]) if under_torchrun else options.ranks or 1
+    world_size = world_size_of(options, under_torchrun)
     set_up_logging(rank)
     cli.require_configuration(options.config, "distill cache")
     checked, stages = check(*cli.split(options.config), world_size)
@@ -85,12 +84,9 @@ def _main(given: list[str], rank: int) -> int:
         caches = prepare(checked, stages, writes=rank == 0)
         if under_torchrun:
             return write_caches(checked, caches, rank)
-        from megatron_ko.training import distributed, launch
-
-        method = "fork" if checked.config.run.device == "cpu" else "spawn"
-        if method == "fork":
-            distributed.import_megatron("cpu")
-        return launch.run_ranks(world_size, functools.partial(write_caches, checked, caches), method)
+        return start_ranks(
+            world_size, functools.partial(write_caches, checked, caches), checked.config.run.device
+        )
 
 
 def check(files: Sequence[str], overrides: Sequence[str], world_size: int) -> tuple[Preflight, list[Stage]]:

@@ -27,6 +27,7 @@ from megatron_ko.planning import speed
 from megatron_ko.planning.pipeline import is_virtual
 from megatron_ko.planning.run_plan import mixture_of
 from megatron_ko.preflight import Preflight, preflight
+from megatron_ko.rank_start import add_ranks, start_ranks, world_size_of
 from megatron_ko.training import stop
 
 SAMPLES = 1024
@@ -141,9 +142,7 @@ def parser() -> cli.Parser:
         action="store_true",
         help="also measure the loss without each layer: one more pass per layer",
     )
-    made.add_argument(
-        "--ranks", type=cli.positive, metavar="N", help="ranks to start without torchrun (default: 1)"
-    )
+    add_ranks(made)
     return made
 
 
@@ -161,12 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(given: Any, rank: int, under_torchrun: bool) -> int:
-    if under_torchrun and given.ranks is not None:
-        raise ConfigError(
-            f"--ranks {given.ranks} is for runs without torchrun, which started {os.environ['WORLD_SIZE']} ranks",
-            rule="ranks-under-torchrun",
-        )
-    world_size = int(os.environ["WORLD_SIZE"]) if under_torchrun else given.ranks or 1
+    world_size = world_size_of(given, under_torchrun)
     set_up_logging(rank)
     cli.require_configuration(given.config, "importance")
     request = Request(Path(given.out).expanduser(), given.samples, given.leave_out)
@@ -177,13 +171,9 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
         checked = initial_weights.convert(checked, rank)
         if under_torchrun:
             return measure(checked, request, rank)
-        from megatron_ko.training import distributed, launch
-
-        # a process that has touched CUDA cannot be forked
-        method = "fork" if checked.config.run.device == "cpu" else "spawn"
-        if method == "fork":
-            distributed.import_megatron("cpu")
-        return launch.run_ranks(world_size, functools.partial(measure, checked, request), method)
+        return start_ranks(
+            world_size, functools.partial(measure, checked, request), checked.config.run.device
+        )
 
 
 def check(checked: Preflight, request: Request, world_size: int) -> Preflight:

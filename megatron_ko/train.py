@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 from megatron_ko.config import cli
 from megatron_ko.config.run_parser import run_parser
-from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, UsageError, exit_code_of
+from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, UsageError, exit_code_of
 from megatron_ko.logs import record_error, set_up_logging
+from megatron_ko.rank_start import add_ranks, start_ranks, world_size_of
 
 if TYPE_CHECKING:  # --help needs none of what functions import
     from megatron_ko.preflight import Preflight
@@ -178,9 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> cli.Parser:
     made = run_parser("train", main.__doc__ or "")
-    made.add_argument(
-        "--ranks", type=cli.positive, metavar="N", help="ranks to start without torchrun (default: 1)"
-    )
+    add_ranks(made)
     made.add_argument(
         "--world-size", type=cli.positive, metavar="N", help="ranks to plan for, with --dry-run"
     )
@@ -202,12 +201,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
     from megatron_ko.plan import show_plan
     from megatron_ko.preflight import preflight
 
-    if under_torchrun and given.ranks is not None:
-        raise ConfigError(
-            f"--ranks {given.ranks} is for runs without torchrun, which started {os.environ['WORLD_SIZE']} ranks",
-            rule="ranks-under-torchrun",
-        )
-    world_size = int(os.environ["WORLD_SIZE"]) if under_torchrun else given.ranks or 1
+    world_size = world_size_of(given, under_torchrun)
     if given.print_config or given.dry_run:
         return show_plan(given, world_size, "train")
     set_up_logging(rank)
@@ -229,13 +223,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
                 lambda: run_rank(checked, rank),
                 report=lambda text: print(said + text, file=sys.stderr, flush=True),
             )
-        from megatron_ko.training import distributed, launch
-
-        # a process that has touched CUDA cannot be forked
-        method = "fork" if checked.config.run.device == "cpu" else "spawn"
-        if method == "fork":
-            distributed.import_megatron("cpu")
-        return launch.run_ranks(world_size, functools.partial(run_rank, checked), method)
+        return start_ranks(world_size, functools.partial(run_rank, checked), checked.config.run.device)
 
 
 if __name__ == "__main__":

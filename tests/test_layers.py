@@ -62,7 +62,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("checkpoint_tools.changes", "checkpoint_tools.merging"),
     ("checkpoint_tools.operations",),
     ("checkpoint_tools.__main__",),
-    ("megatron_ko.initial_weights", "megatron_ko.initial_adapter", "megatron_ko.averaging"),
+    (
+        "megatron_ko.initial_weights",
+        "megatron_ko.initial_adapter",
+        "megatron_ko.averaging",
+        "megatron_ko.rank_start",
+    ),
     ("megatron_ko.teacher_weights",),
     ("megatron_ko.train", "megatron_ko.distill", "megatron_ko.importance"),
     ("megatron_ko.operations",),
@@ -225,7 +230,7 @@ def test_training_starts_light():
     """These modules import heavy libraries inside functions, after all checks."""
     names = ("megatron_ko.train", "megatron_ko.training.launch", "megatron_ko.training.stop")
     names += ("megatron_ko.initial_weights", "megatron_ko.initial_adapter", "megatron_ko.averaging")
-    names += ("megatron_ko.importance", "megatron_ko.distill", "megatron_ko.teacher_weights")
+    names += ("megatron_ko.importance", "megatron_ko.distill", "megatron_ko.teacher_weights", "megatron_ko.rank_start")
 
     def is_heavy(path: Path, item: Import) -> bool:
         own = item.own_module
