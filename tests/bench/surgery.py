@@ -21,9 +21,14 @@ import shutil
 import statistics
 import sys
 import tempfile
+import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from megatron_ko.config.training import ParallelConfig, PrecisionConfig, RunConfig
+from tests.bench import train_cpu
 from tests.bench.convert import copy_once, timed, write_source
 from tests.bench.footprint import watch
 
@@ -71,7 +76,42 @@ def measure(billions: float, rounds: int, folder: Path) -> dict[str, Any]:
         "gb_s": {name: round(value / 1e9, 3) for name, value in pace.items()},
         "vs_cp": {name: round(pace[name] / pace["copy"], 3) for name in operations},
         "peak_rss_gib": {name: max(fact["peak_rss_gib"] for fact in facts[name]) for name in operations},
+        "overhead": round(importance_overhead(folder, rounds), 3),
     }
+
+
+def importance_overhead(folder: Path, rounds: int) -> float:
+    """CPU seconds of the importance pass divided by those of the same forward passes without it: the median of pairs."""
+    import torch
+
+    from megatron_ko.training import distributed, importance, model
+
+    torch.set_num_threads(1)
+    run, parallel = RunConfig(folder=str(folder), device="cpu"), ParallelConfig()
+    world = distributed.start(run, parallel, 0, 1, f"file://{folder / 'rendezvous'}")
+    shape = replace(train_cpu.MODEL, hidden_size=1024, ffn_hidden_size=2816, heads=16, kv_groups=8)
+    gpt = model.build_gpt(
+        shape,
+        parallel,
+        PrecisionConfig(dtype="fp32"),
+        vocab_size=train_cpu.VOCAB,
+        device=world.device,
+        seed=1,
+    ).eval()
+    config: Any = SimpleNamespace(model=shape, parallel=parallel, training=train_cpu.TRAINING)
+    generator = torch.Generator().manual_seed(1)
+    batches: Any = [train_cpu.random_batch(generator) for _ in range(train_cpu.MICRO_BATCHES)]
+    passes = {"plain": importance.loss_of, "scored": importance.measure}
+    ratios = []
+    for number in range(rounds + 1):
+        seconds = {}
+        for name in list(passes) if number % 2 else list(passes)[::-1]:
+            begin = time.process_time()
+            passes[name](gpt, batches, world, config)
+            seconds[name] = time.process_time() - begin
+        ratios.append(seconds["scored"] / seconds["plain"])
+    distributed.stop()
+    return statistics.median(ratios[1:])  # the first pair allocates
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def measure(rounds: int, dtype: str, folder: Path) -> dict[str, Any]:
 
     ratios, seconds, differences = [], [], []
     for number in range(rounds + 2):
-        batches = [_batch(generator) for _ in range(MICRO_BATCHES)]
+        batches = [random_batch(generator) for _ in range(MICRO_BATCHES)]
         first, second = (our_step, their_step) if number % 2 else (their_step, our_step)
         times, walls, losses = {}, {}, {}
         for one in (first, second):
@@ -112,7 +112,8 @@ def measure(rounds: int, dtype: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def _batch(generator: Any) -> dict[str, Any]:
+def random_batch(generator: Any) -> dict[str, Any]:
+    """One micro-batch of random tokens."""
     import torch
 
     tokens = torch.randint(0, VOCAB, (MICRO_BATCH, LENGTH + 1), generator=generator)
