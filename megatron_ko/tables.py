@@ -92,15 +92,24 @@ def _align(
     return lines
 
 
-def wrap(text: str, indent: str = "", width: int | None = None) -> list[str]:
-    """The lines of ``text``, broken at blanks if possible so that each fits ``width`` (default: the terminal)."""
+def wrap(text: str, indent: str = "", width: int | None = None, *, cuts_words: bool = True) -> list[str]:
+    """The lines of ``text``, broken at blanks if possible so that each fits ``width`` (default: the terminal).
+
+    Without ``cuts_words`` a longer word, such as a path, has a line of its own.
+    """
     room = max((width or terminal_width()) - len(indent), LEAST_TEXT)
     lines = []
     for line in text.split("\n"):
         while width_of(line) > room:
             end = _prefix(line, room)
             blank = line.rfind(" ", 1, end + 1)
-            cut = blank if line[: max(blank, 0)].strip() else end
+            at_blank = bool(line[: max(blank, 0)].strip())
+            if not at_blank and not cuts_words:
+                blank = line.find(" ", end)
+                if blank < 0:
+                    break
+                at_blank = True
+            cut = blank if at_blank else end
             lines.append(indent + line[:cut].rstrip())
             line = line[cut:].lstrip(" ")
         lines.append((indent + line).rstrip())
@@ -108,9 +117,10 @@ def wrap(text: str, indent: str = "", width: int | None = None) -> list[str]:
 
 
 def hang(line: str, indent: int, width: int | None = None) -> list[str]:
-    """The line, whose first ``indent`` cells are a name and blanks, wrapped below its text (default: to the terminal)."""
+    """The line, whose first ``indent`` cells are a name and blanks, wrapped below its text at blanks (default: to the
+    terminal)."""
     head, text = line[:indent], line[indent:]
-    first, *rest = wrap(text, " " * indent, width)
+    first, *rest = wrap(text, " " * indent, width, cuts_words=False)
     return [(head + first[indent:]).rstrip(), *rest]
 
 

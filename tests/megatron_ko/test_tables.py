@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from megatron_ko.tables import format_table, terminal_width, width_of, wrap
+from megatron_ko.tables import format_table, hang, terminal_width, width_of, wrap
 
 ROWS = [("", "bytes/\ntoken", "words"), ("ours", "3.5", "12"), ("한국", "12.25", "7")]
 
@@ -58,6 +58,14 @@ def test_wrapped_text_fits_and_keeps_its_characters(text, width):
     lines = wrap(text, "# ", width)
     assert max(map(width_of, lines)) <= width
     assert "".join(line[2:] for line in lines).replace(" ", "") == text.replace(" ", "").replace("\n", "")
+
+
+def test_a_line_hangs_below_its_text_and_paths_stay_whole():
+    path = "/a/" + "b" * 40
+    assert hang(f"from         the folder {path}, 2 rows", 13, 40) == [
+        "from         the folder", f"             {path},", "             2 rows",
+    ]  # fmt: skip
+    assert hang("steps        3", 13, 40) == ["steps        3"]
 
 
 def test_without_a_terminal_lines_have_80_columns(monkeypatch):
