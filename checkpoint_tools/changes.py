@@ -28,8 +28,8 @@ from checkpoint_tools.formats.tokenizer_files import info_of
 from checkpoint_tools.scores import Scores, Stream, stream_of
 from checkpoint_tools.texts import first_documents, separator_of, text_files
 from megatron_ko.errors import CheckpointError, Problem
-from megatron_ko.files import read_json, write_json
-from megatron_ko.formats.checkpoint_folder import RECORD
+from megatron_ko.files import write_json
+from megatron_ko.formats.operations_record import RECORD, read_record
 from megatron_ko.formats.tokenizer_folder import Tokenizer
 from megatron_ko.planning.weights import parameter_count
 from megatron_ko.tables import format_table
@@ -108,7 +108,8 @@ def finish(store: Store, source: Store, change: Change, options: ChangeOptions) 
     """
     store = with_one_dtype(store, options.dtype)
     before, after = (parameter_count(s.model, s.vocab_size) for s in (source, store))
-    print(f"parameters {before:,} -> {after:,} ({after / before:.4g} times)")
+    change_of_size = f"-> {after:,} ({after / before:.4g} times)" if after != before else "before and after"
+    print(f"parameters {before:,} {change_of_size}")
     if options.dry_run:
         folder = check_destination(options.dst, source, options.overwrite)
         as_hf = options.format == "hf" or (options.format is None and hf.is_hf(Path(source.origin)))
@@ -127,13 +128,14 @@ def finish(store: Store, source: Store, change: Change, options: ChangeOptions) 
     texts = _read_texts(options, source)
     scores = _score(texts, source, folder)
     write_json(
-        folder / RECORD, {"operations": [*_earlier(source), _entry(store, source, change, texts, scores)]}
+        folder / RECORD,
+        {"operations": [*read_record(Path(source.origin)), _entry(store, source, change, texts, scores)]},
     )
     for check in change.checks:
         print(f"verified {check.name}: {check.value:.3g} (at most {check.bound:.3g})")
     if texts:
         print("\n".join(["", *_table(texts, scores), ""]))
-    return verify_output(store, verify.open_store(str(folder)), folder)
+    return verify_output(store, verify.open_store(str(folder)), folder, beside=[RECORD])
 
 
 def _compare_logits(source: Store, folder: Path, tolerance: float) -> Check:
@@ -145,12 +147,6 @@ def _compare_logits(source: Store, folder: Path, tolerance: float) -> Check:
         message = f"{folder}: the logits differ by {check.value:.3g} of the largest, more than {tolerance:g}; do not use it"
         raise CheckpointError(message, rule="verification-failed")
     return check
-
-
-def _earlier(source: Store) -> list[dict[str, Any]]:
-    """Entries of the source, a model that operations made."""
-    path = Path(source.origin) / RECORD
-    return read_json(path, error=CheckpointError)["operations"] if path.is_file() else []
 
 
 def _entry(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -168,13 +168,31 @@ def mean_of_elected(vectors: Sequence[Tensor], weights: Sequence[float]) -> Tens
 
 
 def threshold_of(base: Tensor, tensor: Tensor, density: float) -> float:
-    """The smallest magnitude among the ``density`` largest differences of a tensor from the base."""
-    size = tensor.numel()
-    dropped = size - max(1, round(density * size))
+    """The smallest magnitude among the ``density`` largest differences of a tensor from the base.
+
+    Found by its bits, the upper 16 and then the lower ones, in counts over blocks: sorting would copy the tensor several times.
+    The bits of floats that are not negative are in the order of the floats.
+    """
+    dropped = tensor.numel() - max(1, round(density * tensor.numel()))
     if not dropped:
         return -1.0
-    magnitudes = _by_blocks([base, tensor], lambda parts: (parts[1].float() - parts[0].float()).abs())
-    return float(magnitudes.reshape(-1).kthvalue(dropped + 1).values)
+
+    def bits() -> Iterator[Tensor]:
+        for x, y in zip(base.reshape(-1).split(BLOCK), tensor.reshape(-1).split(BLOCK), strict=True):
+            yield (y.float() - x.float()).abs().view(torch.int32)
+
+    def counts(parts: Iterator[Tensor], size: int) -> Tensor:
+        total = torch.zeros(size, dtype=torch.int64)
+        for part in parts:
+            total += torch.bincount(part, minlength=size)
+        return total.cumsum(0)
+
+    upper = counts((block >> 16 for block in bits()), 1 << 15)
+    top = int((upper > dropped).nonzero()[0])
+    rest = dropped - (int(upper[top - 1]) if top else 0)
+    lower = counts((block[block >> 16 == top] & 0xFFFF for block in bits()), 1 << 16)
+    found = top << 16 | int((lower > rest).nonzero()[0])
+    return float(torch.tensor(found, dtype=torch.int32).view(torch.float32))
 
 
 def _by_blocks(tensors: Sequence[Tensor], combine: Callable[[Sequence[Tensor]], Tensor]) -> Tensor:

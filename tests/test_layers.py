@@ -230,7 +230,12 @@ def test_training_starts_light():
     """These modules import heavy libraries inside functions, after all checks."""
     names = ("megatron_ko.train", "megatron_ko.training.launch", "megatron_ko.training.stop")
     names += ("megatron_ko.initial_weights", "megatron_ko.initial_adapter", "megatron_ko.averaging")
-    names += ("megatron_ko.importance", "megatron_ko.distill", "megatron_ko.teacher_weights", "megatron_ko.rank_start")
+    names += (
+        "megatron_ko.importance",
+        "megatron_ko.distill",
+        "megatron_ko.teacher_weights",
+        "megatron_ko.rank_start",
+    )
 
     def is_heavy(path: Path, item: Import) -> bool:
         own = item.own_module

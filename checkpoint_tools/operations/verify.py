@@ -7,9 +7,10 @@ from pathlib import Path
 from checkpoint_tools.options.comparison import Verify
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import read_json
-from megatron_ko.formats.checkpoint_folder import MARKER, RECORD, Checkpoint, damage_error, damaged_files
+from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, damage_error, damaged_files
 from megatron_ko.formats.checksums import FileFacts, hash_file, read_facts
 from megatron_ko.formats.lora_record import find_base
+from megatron_ko.formats.operations_record import RECORD, read_record
 from megatron_ko.formats.run_folder import checkpoints_of, is_run_folder
 from megatron_ko.planning.weights import parameter_count
 from megatron_ko.wording import format_count
@@ -81,11 +82,11 @@ def _is_unchanged(path: Path, facts: FileFacts) -> bool:
 
 def _verify_record(folder: Path) -> str:
     """The operations that made the model, after its number of parameters was compared with the record; empty without one."""
-    if not (folder / RECORD).is_file():
+    entries = read_record(folder)
+    if not entries:
         return ""
     from checkpoint_tools import verify
 
-    entries = read_json(folder / RECORD, error=CheckpointError)["operations"]
     store = verify.open_store(str(folder))
     count, recorded = parameter_count(store.model, store.vocab_size), entries[-1]["parameters"]["after"]
     if count != recorded:

@@ -30,8 +30,6 @@ from megatron_ko.wording import format_count
 
 FORMAT = "megatron_ko-checkpoint-1"
 MARKER = "checkpoint.json"
-RECORD = "operations.json"
-"""File beside weights that operations on checkpoints made: what each of them did (docs/formats.md)."""
 STEP = re.compile(r"^step_(\d{8,})$")
 # Fields that may differ between a checkpoint and the run that loads it: they change no weight's meaning.
 _NOT_SHAPE = {"max_sequence_length", "vocab_size", "init_std", "extra"}

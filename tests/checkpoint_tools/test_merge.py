@@ -13,11 +13,13 @@ from torch import Tensor
 
 from checkpoint_tools import __main__ as program
 from checkpoint_tools import merging, verify
-from checkpoint_tools.changes import RECORD
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.merging import Mixing
+from checkpoint_tools.operations import verify as verify_operation
+from checkpoint_tools.options.comparison import Verify
 from megatron_ko.errors import EXIT_USER_ERROR, CheckpointError
+from megatron_ko.formats.operations_record import RECORD
 from tests.checkpoint_tools.tiny_checkpoint import MODEL, write_tiny_checkpoint
 
 
@@ -202,6 +204,52 @@ def test_models_of_two_formats_merge_with_text_and_record(folders, tmp_path, cap
         ("merge", "ties"),
         ("merge", "linear"),
     ]
+    _check_verify(tmp_path / "again", capsys)
+
+
+def _check_verify(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``verify`` accepts the export, and refuses what is not the model or the record that was written."""
+    assert program.main(["verify", str(folder)]) == 0
+    assert "merge -> merge" in capsys.readouterr().out and "189888" in (folder / RECORD).read_text()
+    written = (folder / RECORD).read_text()
+
+    def rule_with(record: str | None = None) -> str:
+        (folder / RECORD).write_text(written if record is None else record)
+        with pytest.raises(CheckpointError) as caught:
+            verify_operation.run(Verify(src=str(folder)))
+        return caught.value.rule
+
+    assert rule_with("{}") == "wrong-checksum"  # the record is among the files with a checksum
+    weights = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[:-1] + b"?")
+    assert rule_with() == "wrong-checksum"
+    (folder / "model.safetensors").write_bytes(weights)
+    report = json.loads((folder / "verification.json").read_text())
+    del report["files"][RECORD]  # an export of an earlier version
+    (folder / "verification.json").write_text(json.dumps(report))
+    broken = ("{}", "[]", '{"operations": []}', '{"operations": [1]}')
+    assert {rule_with(text) for text in broken} == {"not-a-record"}
+    other = json.loads(written)
+    other["operations"][-1]["parameters"]["after"] += 1
+    assert rule_with(json.dumps(other)) == "other-record"
+    other = json.loads(written)
+    other["operations"][0]["checks"] = [{"name": "logits", "value": 1.0, "bound": 0.1}]
+    assert rule_with(json.dumps(other)) == "failed-check"
+    (folder / "verification.json").unlink()
+    assert rule_with() == "nothing-recorded"
+
+
+@pytest.mark.parametrize("density", [0.001, 0.3, 0.77, 1.0])
+def test_the_threshold_is_that_of_sorting(density, monkeypatch):
+    monkeypatch.setattr(merging, "BLOCK", 1000)
+    generator = torch.Generator().manual_seed(3)
+    base = torch.randn(70, 90, generator=generator)
+    shift = torch.randn(70, 90, generator=generator).bfloat16()
+    tensor = base + shift * (torch.rand(70, 90, generator=generator) > 0.4)
+    magnitudes = (tensor - base).abs().flatten().sort(descending=True).values
+    kept = max(1, round(density * magnitudes.numel()))
+    expected = -1.0 if kept == magnitudes.numel() else magnitudes[kept - 1].item()
+    assert merging.threshold_of(base, tensor, density) == expected
 
 
 def test_a_dry_run_writes_nothing(folders, tmp_path, capsys):

@@ -22,8 +22,8 @@ from checkpoint_tools.pruning.selection import Kept, Shares, keep_heads, keep_hi
 from checkpoint_tools.pruning.shapes import Sizes, propose, target_of
 from megatron_ko.config.model import ModelConfig, head_size
 from megatron_ko.errors import CheckpointError
-from megatron_ko.formats.checkpoint_folder import RECORD
 from megatron_ko.formats.importance_record import ImportanceRecord
+from megatron_ko.formats.operations_record import RECORD
 from megatron_ko.planning.weights import parameter_count
 
 KANANA = ModelConfig(
