@@ -107,6 +107,9 @@ def finish(store: Store, source: Store, change: Change, options: ChangeOptions) 
     destination looks complete then.
     """
     store = with_one_dtype(store, options.dtype)
+    if store.tokenizer_fingerprint is None and (info := info_of(store.tokenizer)):
+        store = replace(store, tokenizer_fingerprint=info.fingerprint)
+    texts = _read_texts(options, source)  # mistakes in them cost no conversion
     before, after = (parameter_count(s.model, s.vocab_size) for s in (source, store))
     change_of_size = f"-> {after:,} ({after / before:.4g} times)" if after != before else "before and after"
     print(f"parameters {before:,} {change_of_size}")
@@ -125,7 +128,6 @@ def finish(store: Store, source: Store, change: Change, options: ChangeOptions) 
     folder = write_like_source(store, source, options, options.dst)
     if change.logits is not None:
         change = replace(change, checks=[*change.checks, _compare_logits(source, folder, change.logits)])
-    texts = _read_texts(options, source)
     scores = _score(texts, source, folder)
     write_json(
         folder / RECORD,
@@ -135,7 +137,8 @@ def finish(store: Store, source: Store, change: Change, options: ChangeOptions) 
         print(f"verified {check.name}: {check.value:.3g} (at most {check.bound:.3g})")
     if texts:
         print("\n".join(["", *_table(texts, scores), ""]))
-    return verify_output(store, verify.open_store(str(folder)), folder, beside=[RECORD])
+    output = mcore.open_mcore(folder, check_content=False) if mcore.is_mcore(folder) else hf.open_hf(folder)
+    return verify_output(store, output, folder, beside=[RECORD])
 
 
 def _compare_logits(source: Store, folder: Path, tolerance: float) -> Check:

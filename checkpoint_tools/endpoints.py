@@ -27,6 +27,7 @@ from checkpoint_tools.options.vocabulary import ExpandVocab, PruneVocab
 from checkpoint_tools.publishing.export_files import clear_card
 from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json, write_text
+from megatron_ko.formats.checkpoint_folder import UNFINISHED, require_finished
 from megatron_ko.formats.checksums import describe_files
 from megatron_ko.formats.run_folder import suggest_run_folder
 from megatron_ko.planning.weights import parameter_count
@@ -34,8 +35,6 @@ from megatron_ko.wording import format_bytes, format_count
 
 Format = Literal["hf", "megatron"]
 PROGRAM_BYTES = 1 << 30
-UNFINISHED = ".unfinished"
-"""File in a destination from its first byte until it is verified: started again, the command replaces the rest."""
 
 
 # --- the source ------------------------------------------------------------------------------------------
@@ -52,6 +51,7 @@ def open_source(
         raise CheckpointError(
             f"{folder}: is not {format_name}; {suggest_run_folder(folder)}", rule="wrong-format"
         )
+    require_finished(folder)
     store = open_folder(folder)
     count = parameter_count(store.model, store.vocab_size)
     print(

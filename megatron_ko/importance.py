@@ -26,6 +26,7 @@ from megatron_ko.logs import set_up_logging
 from megatron_ko.planning import speed
 from megatron_ko.planning.pipeline import is_virtual
 from megatron_ko.planning.run_plan import mixture_of
+from megatron_ko.planning.stages import Stage
 from megatron_ko.preflight import Preflight, preflight
 from megatron_ko.rank_start import add_ranks, start_ranks, world_size_of
 from megatron_ko.training import stop
@@ -47,8 +48,7 @@ def measure(checked: Preflight, request: Request, rank: int, init_method: str = 
     from megatron_ko.training import checkpoint, data, distributed, engine, importance, model
 
     set_up_logging(rank)
-    source = weights_of(checked)
-    stage = checked.plan.stages_from(source.stage_number if source is checked.start else 0)[0][0]
+    source, stage = weights_of(checked), stage_of(checked)
     config, manifest = stage.config, checked.manifest
     parallel = dataclasses.replace(config.parallel, recompute=NoRecompute())
     world = distributed.start(config.run, parallel, rank, checked.plan.world_size, init_method)
@@ -85,6 +85,11 @@ def weights_of(checked: Preflight) -> Checkpoint:
     return weights
 
 
+def stage_of(checked: Preflight) -> Stage:
+    """The stage whose data is run: that of the newest checkpoint, or the first one."""
+    return checked.plan.stages_from(checked.start.stage_number if checked.start else 0)[0][0]
+
+
 def _write(
     checked: Preflight,
     request: Request,
@@ -106,7 +111,9 @@ def _write(
     if left_out:
         scores[LEFT_OUT_LOSS] = torch.tensor(left_out, dtype=torch.float64).sub(loss).float()
     record = ImportanceRecord(
-        fingerprint=fingerprint_store(open_mcore(source.folder)),
+        fingerprint=fingerprint_store(
+            open_mcore(source.folder, check_content=False)
+        ),  # checked before loading
         source=str(source.folder),
         **ImportanceRecord.shape_of(config.model),
         samples=request.samples,
@@ -177,7 +184,8 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
 
 
 def check(checked: Preflight, request: Request, world_size: int) -> Preflight:
-    """Returns ``checked``. Raises where there is nothing to measure, or the samples cannot be divided over the ranks."""
+    """``checked`` without its teachers, which scores do not need. Raises where there is nothing to measure, or the samples cannot
+    be divided over the ranks."""
     config, problems = checked.config, []
     if checked.is_new:
         message = "the run folder has no checkpoint and checkpoint.initial_weights is none: random weights have no importance; name a model"
@@ -187,7 +195,11 @@ def check(checked: Preflight, request: Request, world_size: int) -> Preflight:
         problems.append(Problem("", "lora", message, "importance-of-adapters"))
     parallel = config.parallel
     replicas = world_size // (parallel.tensor * parallel.pipeline * parallel.context)
-    unit = config.training.micro_batch_size * replicas * (parallel.pipeline if is_virtual(parallel) else 1)
+    unit = (
+        stage_of(checked).config.training.micro_batch_size
+        * replicas
+        * (parallel.pipeline if is_virtual(parallel) else 1)
+    )
     if request.samples % unit:
         message = f"{request.samples} is not a multiple of {unit}, the samples that all ranks run at one time; choose a multiple"
         problems.append(Problem("", "--samples", message, "samples-do-not-divide"))
@@ -197,7 +209,7 @@ def check(checked: Preflight, request: Request, world_size: int) -> Preflight:
         )
     if problems:
         raise ConfigError(problems)
-    return checked
+    return dataclasses.replace(checked, teachers={}, caches={})
 
 
 if __name__ == "__main__":

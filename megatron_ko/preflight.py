@@ -26,6 +26,7 @@ from megatron_ko.formats.checkpoint_folder import (
     StageMark,
     StepWindow,
     check_fits,
+    require_finished,
 )
 from megatron_ko.formats.data_record import DataRecord, check_same_data, describe_data
 from megatron_ko.formats.hugging_face import HfModel, is_hf_model, read_hf_model
@@ -394,6 +395,7 @@ def find_weights(
 
     def read_initial() -> Checkpoint | HfModel:
         assert weights is not None
+        require_finished(Path(weights).expanduser())
         return read_hf_model(weights, config.model) if is_hf_model(weights) else newest_checkpoint(weights)
 
     if start is not None:

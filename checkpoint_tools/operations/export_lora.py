@@ -6,14 +6,14 @@ from pathlib import Path
 
 import torch
 
-from checkpoint_tools.endpoints import UNFINISHED, clear_destination
+from checkpoint_tools.endpoints import clear_destination
 from checkpoint_tools.formats import lora, lora_checkpoint, mcore
 from checkpoint_tools.formats.hf_config import exported_family
 from checkpoint_tools.formats.lora_settings import CONFIG, WEIGHTS
 from checkpoint_tools.options.conversion import ExportLora
 from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json
-from megatron_ko.formats.checkpoint_folder import Checkpoint, damage_error, damaged_files
+from megatron_ko.formats.checkpoint_folder import UNFINISHED, Checkpoint, damage_error, damaged_files
 from megatron_ko.formats.checksums import describe_files
 from megatron_ko.formats.run_folder import INITIAL_WEIGHTS, newest_checkpoint, suggest_run_folder
 from megatron_ko.wording import format_count

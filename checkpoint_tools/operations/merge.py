@@ -27,7 +27,7 @@ def run(options: Merge) -> int:
         "base": base.origin if base else None,
     }
     change = Change("merge", facts, moments="dropped: merged weights have no state of an optimizer")
-    dtype = options.dtype or (None if source.dtype == "mixed" else source.dtype)
+    dtype = options.dtype or source.dtype
     return finish(with_dtype(merged, dtype), source, change, options)
 
 
@@ -67,6 +67,8 @@ def _read_mixing(options: Merge) -> Mixing:
             f"{options.method} drops nothing; remove it, or choose ties, dare or dare-ties",
             "density-without-use",
         )
+    if not needs_base and options.scale != 1.0:
+        add("--scale", f"{options.method} has no differences to scale; remove it", "scale-without-use")
     if problems:
         raise ConfigError(problems)
     weights = tuple(options.weights) if options.weights is not None else (1.0,) * count

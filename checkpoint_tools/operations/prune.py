@@ -143,7 +143,8 @@ def _describe(source: Store, store: Store, kept: Kept, family: str | None) -> No
         print("ties the embeddings: the mean of both matrices")
     if family is not None and source.family is not None and family != source.family:
         print(
-            f"an export has model_type {family}: {source.family} in transformers refuses heads that do not divide the hidden size"
+            f"an export has model_type {family}: {source.family} cannot express {store.model.heads} heads of "
+            f"{head_size(store.model)} at hidden size {store.model.hidden_size:,}"
         )
     width_kept = min(
         getattr(store.model, name) / getattr(source.model, name)

@@ -7,7 +7,13 @@ from pathlib import Path
 from checkpoint_tools.options.comparison import Verify
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import read_json
-from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, damage_error, damaged_files
+from megatron_ko.formats.checkpoint_folder import (
+    MARKER,
+    Checkpoint,
+    damage_error,
+    damaged_files,
+    require_finished,
+)
 from megatron_ko.formats.checksums import FileFacts, hash_file, read_facts
 from megatron_ko.formats.lora_record import find_base
 from megatron_ko.formats.operations_record import RECORD, read_record
@@ -18,6 +24,7 @@ from megatron_ko.wording import format_count
 
 def run(options: Verify) -> int:
     folder = Path(options.src).expanduser()
+    require_finished(folder)
     of_run = is_run_folder(folder) and not (folder / MARKER).is_file()
     if not of_run and (folder / "config.json").is_file():  # of Hugging Face
         print(f"{folder}: {_verify_export(folder)}{_verify_record(folder)}", flush=True)
@@ -85,9 +92,11 @@ def _verify_record(folder: Path) -> str:
     entries = read_record(folder)
     if not entries:
         return ""
-    from checkpoint_tools import verify
+    from checkpoint_tools.formats import hf, mcore
 
-    store = verify.open_store(str(folder))
+    store = (
+        mcore.open_mcore(folder, False) if mcore.is_mcore(folder) else hf.open_hf(folder)
+    )  # content was checked
     count, recorded = parameter_count(store.model, store.vocab_size), entries[-1]["parameters"]["after"]
     if count != recorded:
         raise CheckpointError(

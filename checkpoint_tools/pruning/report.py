@@ -37,7 +37,7 @@ def describe_scores(scores: ImportanceScores, how: Aggregation | None = None) ->
         weakest = (
             f"{int(heads[layer].argmin())} ({float(heads[layer].min() / heads[layer].mean()):.2f} x mean)"
         )
-        bar = _bar(float(influence[layer] / influence.max()))
+        bar = _bar(float(influence[layer] / influence.max().clamp(min=1e-12)))
         rows.append([str(layer), f"{float(influence[layer]):.4f}", bar, *loss, weakest])
     return [*lines, *format_table(rows), "", *_concentration(scores, how)]
 

@@ -102,8 +102,9 @@ def check_export(source: Store, target: ModelConfig) -> str | None:
 
     Raises CheckpointError if pruning would make a model that can no longer be exported.
     """
-    own = family_for(source.model, source.family)
-    if own is None:
+    try:
+        own = exported_family(source.origin, source.model, source.family)
+    except CheckpointError:
         return None
     try:
         return exported_family(source.origin, target, source.family).model_type

@@ -153,7 +153,7 @@ def _parent(options: Options) -> Step:
     return Step(
         "parent", "Train the parent of 8 layers",
         ("mko", "train", str(HERE / "train.yaml"), *settings, "--ranks", str(options.ranks)),
-        lambda: [sha256_file(HERE / "train.yaml"), sha256_file(manifest)], lambda: bool(checkpoints_of(folder)),
+        lambda: [sha256_file(HERE / "train.yaml"), sha256_file(manifest)], lambda: bool(checkpoints_of(folder)), folder,
     )  # fmt: skip
 
 
@@ -166,7 +166,7 @@ def _further(options: Options, name: str, weights: Path, count: int) -> Step:
     return Step(
         name, f"Train further: {name}",
         ("mko", "train", str(HERE / "further.yaml"), *settings, "--ranks", str(options.ranks)),
-        lambda: [sha256_file(HERE / "further.yaml"), *_newest(weights)], lambda: bool(checkpoints_of(folder)),
+        lambda: [sha256_file(HERE / "further.yaml"), *_newest(weights)], lambda: bool(checkpoints_of(folder)), folder,
     )  # fmt: skip
 
 

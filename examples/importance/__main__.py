@@ -140,7 +140,7 @@ def _parent(options: Options, seed: int) -> Step:
         folder.name, f"Train model {seed}",
         ("mko", "train", str(HERE / "train.yaml"), *_parent_settings(options, seed), "--ranks", str(options.ranks)),
         lambda: [sha256_file(HERE / "train.yaml"), sha256_file(options.runs / "data" / "manifest.json")],
-        lambda: _is_trained(folder),
+        lambda: _is_trained(folder), folder,
     )  # fmt: skip
 
 

@@ -30,6 +30,8 @@ from megatron_ko.wording import format_count
 
 FORMAT = "megatron_ko-checkpoint-1"
 MARKER = "checkpoint.json"
+UNFINISHED = ".unfinished"
+"""File in a folder that a tool writes, from the first byte until the result is verified."""
 STEP = re.compile(r"^step_(\d{8,})$")
 # Fields that may differ between a checkpoint and the run that loads it: they change no weight's meaning.
 _NOT_SHAPE = {"max_sequence_length", "vocab_size", "init_std", "extra"}
@@ -236,6 +238,16 @@ def _facts_of_files(marker: Path, entries: Any) -> dict[str, FileFacts]:
             )
         files[name] = facts
     return files
+
+
+def require_finished(folder: Path) -> None:
+    """Raises CheckpointError for the result of a tool that was killed or whose checks failed."""
+    if (folder / UNFINISHED).is_file():
+        raise CheckpointError(
+            f"{folder}: was not finished: the command that wrote it was killed, or a check failed ({UNFINISHED}); run that command "
+            "again with the same arguments",
+            rule="unfinished-folder",
+        )
 
 
 def damaged_files(checkpoint: Checkpoint, part: int = 0, parts: int = 1) -> list[str]:

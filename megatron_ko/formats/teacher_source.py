@@ -12,7 +12,7 @@ from pathlib import Path
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json, sha256_text
-from megatron_ko.formats.checkpoint_folder import Checkpoint, Origin
+from megatron_ko.formats.checkpoint_folder import Checkpoint, Origin, require_finished
 from megatron_ko.formats.fingerprint import rules_of
 from megatron_ko.formats.hugging_face import HfModel, is_hf_model, read_hf_model
 from megatron_ko.formats.lora_record import require_weights
@@ -26,6 +26,7 @@ Found = tuple[str, str, str]
 
 def read_teacher(path: str, student: ModelConfig, longest: int) -> Checkpoint | HfModel:
     """Describes the teacher's folder. ``longest``: tokens of the longest sequence that it sees. Raises CheckpointError or DataError."""
+    require_finished(Path(path).expanduser())
     if is_hf_model(path):
         return read_hf_model(path, dataclasses.replace(student, max_sequence_length=longest))
     teacher = newest_checkpoint(path)

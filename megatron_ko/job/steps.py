@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,6 +40,8 @@ class Step:
     """As one types it, such as ("mko", "data", "run", "data.yaml"); its first word is one of ``PROGRAMS``."""
     inputs: Callable[[], Any]
     is_there: Callable[[], bool]
+    replaced: Path | None = None
+    """Run folder of a training that never continues one of other inputs: it is removed first."""
     version: int = 1
     """Raise it when the command writes another result for the same inputs: older results are then rebuilt."""
 
@@ -102,6 +105,8 @@ def run_step(step: Step, record: Record, number: int, count: int) -> bool:
     if record.is_done(step, key):
         print(f"{head}: unchanged, reused", flush=True)
         return False
+    if step.replaced is not None and record.steps.get(step.name, {}).get("key") not in (None, key):
+        shutil.rmtree(step.replaced, ignore_errors=True)
     record.forget(step.name)
     print_heading(f"{head}\n$ {format_command(step.command)}")
     begin = time.monotonic()

@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from checkpoint_tools.__main__ import main
-from checkpoint_tools.endpoints import UNFINISHED, clear_destination
+from checkpoint_tools.endpoints import clear_destination
 from checkpoint_tools.formats import hf, mcore
 from megatron_ko.errors import CheckpointError
+from megatron_ko.formats.checkpoint_folder import UNFINISHED
 
 LLAMA3_OLD = {
     "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.5, "high_freq_factor": 6.0,

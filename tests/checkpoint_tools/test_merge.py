@@ -13,12 +13,14 @@ from torch import Tensor
 
 from checkpoint_tools import __main__ as program
 from checkpoint_tools import merging, verify
+from checkpoint_tools.changes import open_model
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.merging import Mixing
 from checkpoint_tools.operations import verify as verify_operation
 from checkpoint_tools.options.comparison import Verify
 from megatron_ko.errors import EXIT_USER_ERROR, CheckpointError
+from megatron_ko.formats.checkpoint_folder import UNFINISHED
 from megatron_ko.formats.operations_record import RECORD
 from tests.checkpoint_tools.tiny_checkpoint import MODEL, write_tiny_checkpoint
 
@@ -229,6 +231,12 @@ def _check_verify(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "verification.json").write_text(json.dumps(report))
     broken = ("{}", "[]", '{"operations": []}', '{"operations": [1]}')
     assert {rule_with(text) for text in broken} == {"not-a-record"}
+    (folder / UNFINISHED).touch()
+    assert rule_with() == "unfinished-folder"  # neither verified nor a source, and no initial weights
+    with pytest.raises(CheckpointError) as caught:
+        open_model(str(folder))
+    assert caught.value.rule == "unfinished-folder"
+    (folder / UNFINISHED).unlink()
     other = json.loads(written)
     other["operations"][-1]["parameters"]["after"] += 1
     assert rule_with(json.dumps(other)) == "other-record"
@@ -275,6 +283,7 @@ def test_a_dry_run_writes_nothing(folders, tmp_path, capsys):
         (["--weights", "0", "0"], "--weights"),
         (["--method", "task", "--base", "BASE", "--density", "0.5"], "--density"),
         (["--density", "1.5"], "--density"),
+        (["--scale", "3"], "--scale"),
     ],
 )
 def test_options_that_do_not_belong_together(folders, tmp_path, capsys, options, named):
