@@ -214,7 +214,8 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
     with contextlib.ExitStack() as stack:
         if rank == 0:
             stack.enter_context(checked.lock_run_folder())
-            forget_requests(checked.run_folder)
+            if "MKO_JOB" not in os.environ:  # mko submit forgets them, and mko stop may have come since
+                forget_requests(checked.run_folder)
             print(checked.plan.text(), end="", flush=True)
         checked = teacher_weights.convert(initial_weights.convert(checked, rank), rank)
         if under_torchrun:  # from here on each rank reports its own errors

@@ -101,7 +101,8 @@ def read_submission(folder: Path) -> Submission:
         keys = set(content) if isinstance(content, dict) else set()
         wrong = ", ".join(sorted(names ^ keys))
         raise DataError(
-            f"{path}: has missing or unknown fields ({wrong}); submit the run again", rule="job-record"
+            f"{path}: has missing or unknown fields ({wrong}); move this job folder away, then submit again",
+            rule="job-record",
         )
     return Submission(**content)
 

@@ -150,3 +150,16 @@ def shown_variables(environment: dict[str, str] | os._Environ[str]) -> dict[str,
     """Variables that explain how a job ran: those of Slurm and of libraries, without secrets."""
     prefixes = ("SLURM_", "MASTER_", *VARIABLES)
     return {k: v for k, v in sorted(environment.items()) if k.startswith(prefixes) and not SECRET.search(k)}
+
+
+def seconds_of(limit: str) -> int:
+    """A time limit of Slurm in seconds: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]]."""
+    days, dash, rest = limit.rpartition("-")
+    parts = [int(part) for part in rest.split(":")]
+    if dash:
+        hours, minutes, seconds = [*parts, 0, 0][:3]
+    elif len(parts) == 3:
+        hours, minutes, seconds = parts
+    else:
+        hours, (minutes, seconds) = 0, [*parts, 0][:2]
+    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds

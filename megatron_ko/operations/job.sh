@@ -4,11 +4,12 @@
 # Rendered by `mko submit` for one job; every value is quoted. One task is one rank. Before the time limit Slurm sends USR1
 # to all ranks: the run saves and ends with 75, and the job requeues itself. megatron_ko.operations.batch decides.
 set -euo pipefail
-trap : TERM # a requeue ends this script; it first has to exclude nodes
+trap : TERM # a requeue ends this script, which first has to exclude nodes
 
 RUN=@RUN@
 JOB=@JOB@
 export WORKING_FOLDER=@WORKING_FOLDER@ PYTHON=@PYTHON@ START=@START@
+export MKO_JOB=$JOB TASKS=$SLURM_NTASKS # a step of one task has another SLURM_NTASKS
 # srun no longer takes this from sbatch (Slurm 22.05 and newer)
 export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
 export PYTHONUNBUFFERED=1 CUDA_DEVICE_MAX_CONNECTIONS=1
@@ -31,7 +32,7 @@ program() {
 ranks() {
   local output=$1
   shift
-  srun --kill-on-bad-exit=1 --wait=60 --open-mode=append --output="$LOGS/$output" @CONTAINER@ bash -c '
+  srun --kill-on-bad-exit="${KILL:-1}" --wait="${WAIT:-60}" --open-mode=append --output="$LOGS/$output" @CONTAINER@ bash -c '
     trap : USR1 USR2 TERM INT
     export RANK=$SLURM_PROCID WORLD_SIZE=$SLURM_NTASKS LOCAL_RANK=$SLURM_LOCALID LOCAL_WORLD_SIZE=$((SLURM_NTASKS / SLURM_NNODES))
     cd -- "$WORKING_FOLDER"
@@ -43,14 +44,19 @@ ranks() {
 }
 
 finish() { # finish CODE: requeues the job if that may help
-  local code=$1 excluded
+  local code=$1 excluded site=@EXCLUDE@
+  # the line of a job that scancel ended, unlike those of a time limit or a requeue, gives no reason
+  if grep -qs "\*\*\* JOB $SLURM_JOB_ID ON .* CANCELLED AT [^ ]* \*\*\*" "logs/$SLURM_JOB_NAME-$SLURM_JOB_ID.log"; then
+    touch -- "$RUN/stop.request"
+  fi
   if excluded=$(program megatron_ko.operations.batch end "$JOB" "$code"); then
     echo "exit code $code, requeueing job $SLURM_JOB_ID"
     scontrol requeue "$SLURM_JOB_ID" || exit "$code"
     if [[ -n $excluded ]]; then # only a pending job can exclude nodes; this script has seconds left
-      for _ in 1 2 3 4 5; do scontrol update JobId="$SLURM_JOB_ID" ExcNodeList="$excluded" && break; sleep 1; done
+      for _ in 1 2 3 4 5; do scontrol update JobId="$SLURM_JOB_ID" ExcNodeList="$excluded${site:+,$site}" && break; sleep 1; done
     fi
-    sleep 60 # the requeue ends this script; if it ended by itself first, the job could become FAILED
+    # the requeue ends this script, first with TERM, which ends only sleep; if the script ended by itself, the job could FAIL
+    for _ in {1..60}; do sleep 1 || true; done
   fi
   exit "$code"
 }
@@ -74,7 +80,8 @@ echo "job $SLURM_JOB_ID on $HOSTS, rendezvous at $MASTER_ADDR:$MASTER_PORT, rank
 if [[ @PREFLIGHT@ == yes ]]; then
   RECORDS=$PWD/$LOGS/preflight-${SLURM_RESTART_COUNT:-0}
   mkdir -p -- "$RECORDS"
-  ranks preflight.log megatron_ko.operations.machines --record "$RECORDS" "$JOB/config.yaml" || true # judged below
+  # a rank that fails leaves the others alone: all are judged
+  KILL=0 WAIT=0 ranks preflight.log megatron_ko.operations.machines --record "$RECORDS" "$JOB/config.yaml" || true # judged below
   if grep -qsE '^(75|138) ' "$ENDED"/*; then finish 75; fi # a stop request
   rm -f -- "$ENDED"/*
   program megatron_ko.operations.machines --judge "$RECORDS" "$JOB/config.yaml" || code=$?

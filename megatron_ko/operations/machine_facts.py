@@ -83,8 +83,9 @@ def data_hash(config: Config) -> str:
         parts = [sha256_file(manifest.path)]
         for tokens in manifest.sets:
             for pair in tokens.pairs:
-                prefix = path.parent / pair.prefix
-                parts += [f"{pair.prefix} {_edges(Path(f'{prefix}{suffix}'))}" for suffix in (".bin", ".idx")]
+                parts += [
+                    f"{pair.prefix} {_edges(Path(f'{pair.prefix}{suffix}'))}" for suffix in (".bin", ".idx")
+                ]
     except (UserError, OSError) as error:
         return f"error: {str(error).splitlines()[0][:200]}"
     return sha256_text("\n".join(parts))[:16]

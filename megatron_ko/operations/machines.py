@@ -74,8 +74,9 @@ def _main(given: argparse.Namespace) -> int:
         return record_in_job(Path(given.record), given.config)
     if given.judge:
         folder = Path(given.judge)
+        os.chdir(os.environ["WORKING_FOLDER"])  # paths of the configuration are relative to it
         hosts = os.environ["HOSTS"].split(",")
-        size = int(os.environ["SLURM_NTASKS"])
+        size = int(os.environ["TASKS"])
         expected = [hosts[rank * len(hosts) // size] for rank in range(size)]
         verdicts = _judge(folder, given.config, expected)
         return _conclude(verdicts, hosts, folder.parent / BLAMED)

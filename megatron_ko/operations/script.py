@@ -57,7 +57,8 @@ def render(cluster: Cluster, shape: Shape, run: Path, job: Path, working_folder:
         "START": shlex.quote(str(code / "start.py")),
         "VARIABLES": "\n".join(_variables(cluster)),
         "MODULES": "\n".join(f"module load {shlex.quote(name)}" for name in cluster.modules.split()),
-        "ONCE": _once(cluster),
+        "ONCE": _once(cluster, 1),
+        "EXCLUDE": shlex.quote(cluster.exclude),
         "CONTAINER": _pyxis(cluster),
         "PREFIX": _apptainer(cluster).replace("'", "'\\''"),  # inside the quoted text of bash -c
         "PREFLIGHT": "yes" if shape.preflight else "no",
@@ -85,7 +86,7 @@ def render_step(
         "WORKING_FOLDER": shlex.quote(str(working_folder)),
         "VARIABLES": "\n".join(_variables(cluster)),
         "MODULES": "\n".join(f"module load {shlex.quote(name)}" for name in cluster.modules.split()),
-        "ONCE": _once(cluster),
+        "ONCE": _once(cluster, cluster.cpus_per_rank),
         "PYTHON": shlex.quote(python),
         "PROGRAM": " ".join(map(shlex.quote, program)),
     }
@@ -143,8 +144,8 @@ def _apptainer(cluster: Cluster) -> str:
     return " ".join(map(shlex.quote, ["apptainer", "exec", *gpu, *mounts, cluster.image]))
 
 
-def _once(cluster: Cluster) -> str:
+def _once(cluster: Cluster, cpus: int) -> str:
     """What goes before the interpreter where the script itself starts it: a container, or nothing."""
     if cluster.runtime == "pyxis":
-        return f"srun --overlap --nodes=1 --ntasks=1 --cpus-per-task=1 {_pyxis(cluster)}"
+        return f"srun --overlap --nodes=1 --ntasks=1 --cpus-per-task={cpus} {_pyxis(cluster)}"
     return _apptainer(cluster)

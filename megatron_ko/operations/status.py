@@ -27,7 +27,7 @@ from megatron_ko.formats.job_folder import (
 from megatron_ko.formats.run_folder import checkpoints_of, is_run_folder, last_metrics, suggest_run_folder
 from megatron_ko.operations import slurm_client
 from megatron_ko.operations.slurm_client import Job
-from megatron_ko.operations.submit import bounded
+from megatron_ko.operations.submit import ALIVE, bounded
 from megatron_ko.tables import format_table, terminal_width, wrap
 from megatron_ko.wording import format_count
 
@@ -67,7 +67,8 @@ class State:
     @property
     def word(self) -> str:
         """``done``, ``running``, ``waiting``, ``stopping``, ``stopped``, ``failed``, ``silent`` or ``not started``."""
-        if self.history and self.history[-1].get("requeued") and not self.stop_requested:
+        ended_in_slurm = self.job is not None and self.job.state not in ALIVE
+        if self.history and self.history[-1].get("requeued") and not (self.stop_requested or ended_in_slurm):
             return "waiting"
         alive = self.job is not None and self.job.state in ("RUNNING", "COMPLETING")
         beats = self.silent_s is not None and self.silent_s < SILENT_S and not self.ended
@@ -115,7 +116,9 @@ def _main(given: argparse.Namespace) -> int:
         raise ConfigError(
             f"{unknown[0]}: is not a run folder; {suggest_run_folder(unknown[0])}", rule="not-a-run"
         )
-    states = [state_of(run) for run in runs]
+    states: list[State] = []
+    for run in runs:  # a Slurm that does not answer is asked once
+        states.append(state_of(run, asks=not states or states[-1].jobs is not None))
     lines = lines_of(states[0], given.lines) if len(states) == 1 else table_of(states)
     print("\n".join(lines))
     return 0
@@ -125,8 +128,8 @@ def _is_run(path: Path) -> bool:
     return path.is_dir() and (is_run_folder(path) or bool(job_folders(path)))
 
 
-def state_of(run: Path) -> State:
-    """Reads a run folder and asks Slurm about its last submission."""
+def state_of(run: Path, asks: bool = True) -> State:
+    """Reads a run folder and asks Slurm about its last submission; without ``asks`` as if Slurm did not answer."""
     folders = job_folders(run)
     submission = read_submission(folders[-1]) if folders else None
     history = [record for folder in folders[-1:] for record in read_history(folder)]
@@ -143,7 +146,7 @@ def state_of(run: Path) -> State:
     return State(
         run=run,
         submission=submission,
-        jobs=slurm_client.jobs_of(submission.jobs) if submission else {},
+        jobs=(slurm_client.jobs_of(submission.jobs) if submission else {}) if asks else None,
         history=history,
         train=train,
         ended=ended,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from megatron_ko.config import cli
 from megatron_ko.config.loading import to_yaml
-from megatron_ko.errors import ConfigError, UsageError, exit_code_of
+from megatron_ko.errors import ConfigError, Problem, UsageError, exit_code_of
 from megatron_ko.files import write_text
 from megatron_ko.formats.job_folder import (
     CODE,
@@ -33,7 +33,7 @@ from megatron_ko.formats.job_folder import (
 )
 from megatron_ko.formats.model_source import load_training
 from megatron_ko.operations import code_copy, pipeline_jobs, slurm_client
-from megatron_ko.operations.cluster import Cluster, find_cluster, read_cluster
+from megatron_ko.operations.cluster import Cluster, find_cluster, read_cluster, seconds_of
 from megatron_ko.operations.script import Shape, job_name, render
 from megatron_ko.planning.config_rules import layout_rules
 from megatron_ko.preflight import check_run, plan_of
@@ -200,6 +200,7 @@ def _submit(
         dependencies = [f"afterok:{after}"] if after else []
         dependencies += ["singleton"] if given.chain > 1 else []
         options = [f"--chdir={run}", *([f"--dependency={','.join(dependencies)}"] if dependencies else [])]
+        options += ["--kill-on-invalid-dep=yes"] if after else []
         for _ in range(given.chain):
             jobs.append(slurm_client.submit(str(folder / SCRIPT), options))
         after = jobs[-1]
@@ -221,11 +222,19 @@ def _with_options(cluster: Cluster, given: argparse.Namespace) -> Cluster:
     if given.after is not None and not given.after.replace(":", "").isdecimal():
         raise UsageError(f"--after {given.after!r}: is not the number of a job", rule="usage")
     try:
-        return dataclasses.replace(cluster, **changes)
+        changed = dataclasses.replace(cluster, **changes)
     except ValueError:
         raise UsageError(
             f"--time {given.time!r}: is not a limit of Slurm; write 90, 12:00:00 or 2-00:00:00", rule="usage"
         ) from None
+    limit = seconds_of(changed.time)
+    if 0 < limit <= changed.save_before_s:
+        message = (
+            f"{changed.time}: is not longer than SAVE_BEFORE_S {changed.save_before_s}, so the job would be asked to save when it "
+            "starts; raise --time, or lower SAVE_BEFORE_S in cluster.env"
+        )
+        raise ConfigError([Problem("", "--time", message, "time-below-save-before")])
+    return changed
 
 
 def _check_devices(device: str, cluster: Cluster, ranks: int) -> None:

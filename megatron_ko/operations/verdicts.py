@@ -78,7 +78,9 @@ def judge(records: Sequence[Record], config: Config, plan: Plan, expected: Seque
         ("all-reduce of all", "world_gbps", "GB/s"),
     ):
         checks.append(_speed(measured, what, key, unit, on_gpu))
-    if missing_speed := [r["host"] for r in records if "matmul_tflops" not in r and not r.get("skipped")]:
+    if not missing and (
+        missing_speed := [r["host"] for r in records if "matmul_tflops" not in r and not r.get("skipped")]
+    ):
         nodes = tuple(sorted(set(missing_speed)))
         # all of them: the network or one rank; nobody can be blamed
         blamed = nodes if len(missing_speed) < len(records) else ()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from megatron_ko.errors import ConfigError
-from megatron_ko.operations.cluster import NAMES, read_cluster, shown_variables
+from megatron_ko.operations.cluster import NAMES, read_cluster, seconds_of, shown_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -85,3 +85,18 @@ def test_secrets_are_not_shown():
         "SLURM_JOB_ID": "1", "NCCL_DEBUG": "INFO", "NCCL_API_KEY": "s", "HF_TOKEN": "s", "HOME": "/h", "CUDA_PASSWORD": "s",
     }  # fmt: skip
     assert shown_variables(environment) == {"NCCL_DEBUG": "INFO", "SLURM_JOB_ID": "1"}
+
+
+@pytest.mark.parametrize(
+    ("limit", "seconds"),
+    [
+        ("90", 5400),
+        ("1:30", 90),
+        ("12:00:01", 43201),
+        ("2-00", 172800),
+        ("1-02:03", 93780),
+        ("1-02:03:04", 93784),
+    ],
+)
+def test_the_spellings_of_a_time_limit(limit, seconds):
+    assert seconds_of(limit) == seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,14 @@ def test_a_changed_token_file_changes_the_hash_of_the_data(tmp_path):
     assert data_hash(config) != first
     path.unlink()
     assert data_hash(config).startswith("error: ")
+
+
+def test_a_manifest_may_be_relative_to_the_working_folder(tmp_path, monkeypatch):
+    config = load(Config, [write_tiny_run(tmp_path)], []).config
+    monkeypatch.chdir(tmp_path)
+    path = os.path.relpath(config.data.manifest, tmp_path)
+    relative = replace(config, data=replace(config.data, manifest=path))
+    assert not data_hash(relative).startswith("error")
 
 
 def test_only_the_first_rank_of_a_host_looks_at_the_host(tmp_path):

@@ -179,6 +179,7 @@ def test_a_chain_that_slurm_cuts_short_is_canceled_and_leaves_no_job_folder(fold
         (["train.yaml", "--nodes", "9" * 5000], "--nodes"),
         (["train.yaml", "--hang-s", "1"], "--hang-s"),
         (["train.yaml", "--time", "soon; touch x"], "--time"),
+        (["train.yaml", "--time", "10"], "SAVE_BEFORE_S"),
         (["train.yaml", "--after", "1; touch x"], "--after"),
         (["train.yaml", "--cluster", "none.env"], "none.env"),
         ([], "mko submit CONFIG.yaml"),
