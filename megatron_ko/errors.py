@@ -43,6 +43,7 @@ class UserError(Exception):
     """Mistakes the user can fix. Each names what is wrong, the value, the rule and the remedy. Printed without a traceback."""
 
     label = "error"
+    exit_code = EXIT_USER_ERROR
 
     def __init__(self, problems: Sequence[Problem] | str, *, rule: str = "", hint: str = ""):
         """``hint`` is a line below the problems: what else would solve all of them."""
@@ -96,7 +97,7 @@ _SYSTEM_REFUSALS |= {errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EEXI
 def exit_code_of(
     main: Callable[[], int | None], *, quiet: bool = False, report: Callable[[str], None] | None = None
 ) -> int:
-    """Runs ``main`` and returns its exit code. User errors become exit code 2, reported without a traceback.
+    """Runs ``main`` and returns its exit code. User errors become theirs (2), reported without a traceback.
 
     ``report`` receives the message; by default it goes to stderr. ``quiet`` drops the message: for ranks other than 0 in
     checks that every rank makes alike.
@@ -107,7 +108,7 @@ def exit_code_of(
     except UserError as error:
         if not quiet:
             report(f"{error.label}: {error}")
-        return EXIT_USER_ERROR
+        return error.exit_code
     except BrokenPipeError:  # output was lost, so the command is not done
         print("error: the reader of the output has closed it (broken pipe)", file=sys.stderr, flush=True)
         return EXIT_BUG

@@ -24,8 +24,7 @@ from megatron_ko.errors import ConfigError, UsageError, exit_code_of
 from megatron_ko.files import sha256_file, sha256_text
 from megatron_ko.formats.model_source import load_training
 from megatron_ko.formats.run_folder import checkpoints_of
-from megatron_ko.job import steps
-from megatron_ko.job.steps import Record, Step
+from megatron_ko.job.steps import Record, Step, run_steps
 from megatron_ko.planning.config_rules import layout_rules
 from preprocessing.config import pipeline as data_schema
 from preprocessing.readers.input_units import find_units
@@ -86,15 +85,12 @@ def run(options: Options) -> int:
     """Runs the steps, then prints the table. Returns the exit code of a command that failed."""
     check_configurations(options)
     record = Record(options.runs / "job.json")
-    plan = steps_of(options)
-    for number, step in enumerate(plan, start=1):
+
+    def check(step: Step) -> None:
         if step.name in ("base", "train"):
             check_same_training(step, options.runs / step.name, record)
-        try:
-            steps.run_step(step, record, number, len(plan))
-        except steps.StepFailed as failure:
-            print(f"\n{failure.label}: {failure}", file=sys.stderr, flush=True)
-            return failure.code
+
+    run_steps(steps_of(options), record, check)
     print(summarize(options.runs), flush=True)
     return 0
 

@@ -23,8 +23,7 @@ from megatron_ko.config.training import Config
 from megatron_ko.errors import exit_code_of
 from megatron_ko.files import sha256_file
 from megatron_ko.formats.run_folder import checkpoints_of
-from megatron_ko.job import steps
-from megatron_ko.job.steps import Record, Step
+from megatron_ko.job.steps import Record, Step, run_steps
 from megatron_ko.planning.flops import flops_per_token
 
 HERE = Path("examples/growth")
@@ -67,13 +66,7 @@ def parse(arguments: Sequence[str] | None) -> Options:
 def run(options: Options) -> int:
     """Runs the steps, then prints the table. Returns the exit code of a command that failed."""
     record = Record(options.runs / "job.json")
-    plan = steps_of(options)
-    for number, step in enumerate(plan, start=1):
-        try:
-            steps.run_step(step, record, number, len(plan))
-        except steps.StepFailed as failure:
-            print(f"\n{failure.label}: {failure}", file=sys.stderr, flush=True)
-            return failure.code
+    run_steps(steps_of(options), record)
     parent_layers = _parent_config().model.layers
     trainings = {
         TITLES[name]: (options.runs / f"trained_{name}", layers, flops_per_step(layers))

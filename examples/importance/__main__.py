@@ -10,7 +10,6 @@ trains each result for a short time. Ends with bits per byte of text that no mod
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,8 @@ from examples.importance.results import ROWS, summary
 from megatron_ko.config.cli import Parser, positive
 from megatron_ko.errors import UsageError, exit_code_of
 from megatron_ko.files import sha256_file
-from megatron_ko.job import steps
-from megatron_ko.job.steps import Record, Step
+from megatron_ko.formats.run_folder import checkpoints_of
+from megatron_ko.job.steps import Record, Step, run_steps
 
 HERE = Path("examples/importance")
 SHAPE = ("--hidden-size", "96", "--ffn-hidden-size", "288", "--heads", "8")
@@ -76,13 +75,7 @@ def parse(arguments: Sequence[str] | None) -> Options:
 def run(options: Options) -> int:
     """Runs the steps, then prints the table. Returns the exit code of a command that failed."""
     record = Record(options.runs / "job.json")
-    plan = steps_of(options)
-    for number, step in enumerate(plan, start=1):
-        try:
-            steps.run_step(step, record, number, len(plan))
-        except steps.StepFailed as failure:
-            print(f"\n{failure.label}: {failure}", file=sys.stderr, flush=True)
-            return failure.code
+    run_steps(steps_of(options), record)
     parents = [options.runs / f"parent_{seed}" for seed in options.seeds]
     students = {
         row.name: [options.runs / f"recovered_{seed}_{row.name}" for seed in options.seeds] for row in ROWS
@@ -120,10 +113,6 @@ def _settings(options: Options, run_folder: Path, seed: int, length: int | None)
     return (f"run.folder={run_folder}", f"run.seed={seed}", f"data.manifest={manifest}", *shorter)
 
 
-def _is_trained(folder: Path) -> bool:
-    return any(folder.glob("checkpoints/*/checkpoint.json"))
-
-
 def _marker(folder: Path) -> list[str]:
     """Hashes of the marker of a checkpoint, which names the checksums of its files."""
     return [sha256_file(path) for path in sorted(folder.glob("**/checkpoint.json"))]
@@ -140,7 +129,7 @@ def _parent(options: Options, seed: int) -> Step:
         folder.name, f"Train model {seed}",
         ("mko", "train", str(HERE / "train.yaml"), *_parent_settings(options, seed), "--ranks", str(options.ranks)),
         lambda: [sha256_file(HERE / "train.yaml"), sha256_file(options.runs / "data" / "manifest.json")],
-        lambda: _is_trained(folder), folder,
+        lambda: bool(checkpoints_of(folder)), folder,
     )  # fmt: skip
 
 
@@ -171,7 +160,7 @@ def _recovered(options: Options, seed: int, name: str) -> Step:
     return Step(
         folder.name, f"Train model {seed} again: {name}",
         ("mko", "train", str(HERE / "recover.yaml"), *settings, *weights, "--ranks", str(options.ranks)),
-        lambda: [sha256_file(HERE / "recover.yaml"), *_marker(pruned)], lambda: _is_trained(folder),
+        lambda: [sha256_file(HERE / "recover.yaml"), *_marker(pruned)], lambda: bool(checkpoints_of(folder)), folder,
     )  # fmt: skip
 
 

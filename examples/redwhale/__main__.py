@@ -13,7 +13,6 @@ contain the table.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +23,8 @@ from examples.redwhale.texts import split
 from megatron_ko.config.cli import Parser, positive
 from megatron_ko.errors import ConfigError, Problem, exit_code_of
 from megatron_ko.files import sha256_file
-from megatron_ko.job import steps
-from megatron_ko.job.steps import Record, Step
+from megatron_ko.formats.run_folder import checkpoints_of
+from megatron_ko.job.steps import Record, Step, run_steps
 
 T = TypeVar("T")
 
@@ -115,13 +114,7 @@ def run(options: Options) -> int:
     record = Record(options.runs / "job.json")
     for lang, files in (("english", options.english), ("korean", options.korean)):
         split(files, options.runs / lang)
-    plan = steps_of(options)
-    for number, step in enumerate(plan, start=1):
-        try:
-            steps.run_step(step, record, number, len(plan))
-        except steps.StepFailed as failure:
-            print(f"\n{failure.label}: {failure}", file=sys.stderr, flush=True)
-            return failure.code
+    run_steps(steps_of(options), record)
     reports = {
         share: [options.runs / f"judged_{label(share, seed)}" / "expansion.json" for seed in options.seeds]
         for share in options.korean_shares
@@ -155,7 +148,8 @@ def _base(options: Options, share: float, seed: int) -> list[Step]:
             f"Train {model}",
             ("mko", "train", str(HERE / "train.yaml"), *_training(options, share, seed), "--ranks", "1"),
             lambda: [sha256_file(HERE / "train.yaml"), sha256_file(runs / "data" / "manifest.json")],
-            lambda: any(base.glob("checkpoints/*/checkpoint.json")),
+            lambda: bool(checkpoints_of(base)),
+            base,
         ),
         Step(
             f"hf_{name}",

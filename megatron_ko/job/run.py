@@ -7,7 +7,6 @@ written to one folder of runs: ``data/`` (with its own ``report.html``), ``train
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -18,9 +17,8 @@ from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError, exit_code_of
 from megatron_ko.files import sha256_file
 from megatron_ko.formats.run_folder import checkpoints_of
-from megatron_ko.job import steps
 from megatron_ko.job.job import Job, check_job, options_of, steps_of
-from megatron_ko.job.steps import Record
+from megatron_ko.job.steps import Record, Step, run_steps
 
 # Fields that may change between two jobs in one folder, where the training continues; all others need another folder.
 CONTINUES = ("run.device", "run.timeout_s", "training.steps", "schedule", "parallel", "data.workers")
@@ -73,16 +71,12 @@ def run_job(job: Job) -> int:
 
     record = Record(job.runs / "job.json")
     plan = steps_of(job, record)
-    ran = set()
-    for number, step in enumerate(plan, start=1):
+
+    def check(step: Step) -> None:
         if step.name == "train":
             check_same_training(job, record)
-        try:
-            if steps.run_step(step, record, number, len(plan)):
-                ran.add(step.name)
-        except steps.StepFailed as failure:
-            print(f"\n{failure.label}: {failure}", file=sys.stderr, flush=True)
-            return failure.code
+
+    ran = run_steps(plan, record, check)
     times = [(step.title, record.steps[step.name]["seconds"], step.name in ran) for step in plan]
     print(summarize(job.runs, job.folder, times), flush=True)
     return 0

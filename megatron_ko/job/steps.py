@@ -57,7 +57,7 @@ class StepFailed(UserError):
     label = "step failed"
 
     def __init__(self, step: Step, code: int):
-        self.code = code
+        self.exit_code = code
         what = f"{step.title}: the command\n  {format_command(step.command)}\n"
         if code == EXIT_STOPPED:
             text = f"{what}stopped on request (exit code {code}); run the same job again and it continues"
@@ -96,6 +96,20 @@ class Record:
 
     def _write(self) -> None:
         write_json(self.path, {"format": FORMAT, "steps": self.steps, "notes": self.notes})
+
+
+def run_steps(plan: Sequence[Step], record: Record, before: Callable[[Step], None] | None = None) -> set[str]:
+    """Runs the unfinished steps in their order, ``before`` ahead of each of all. Returns the names of those that ran.
+
+    Raises StepFailed, whose exit code the job ends with.
+    """
+    ran = set()
+    for number, step in enumerate(plan, start=1):
+        if before is not None:
+            before(step)
+        if run_step(step, record, number, len(plan)):
+            ran.add(step.name)
+    return ran
 
 
 def run_step(step: Step, record: Record, number: int, count: int) -> bool:

@@ -51,7 +51,7 @@ def test_failed_step_is_not_recorded_and_says_its_command(tmp_path: Path) -> Non
     run_step(counting_step(tmp_path, inputs=1), record, 1, 1)
     with pytest.raises(StepFailed) as failure:
         run_step(counting_step(tmp_path, inputs=2, code=3), record, 1, 1)
-    assert failure.value.code == 3 and "python -c" in str(failure.value)
+    assert failure.value.exit_code == 3 and "python -c" in str(failure.value)
     # neither the new inputs nor the old ones count as done: the failed command may have touched the result
     assert json.loads((tmp_path / "job.json").read_text())["steps"] == {}
 
