@@ -28,7 +28,14 @@ class Cut:
 
     def options(self) -> tuple[str, ...]:
         """As ``mko checkpoint prune`` takes them."""
-        sizes = ("--hidden-size", self.hidden_size, "--ffn-hidden-size", self.ffn_hidden_size, "--heads", self.heads)
+        sizes = (
+            "--hidden-size",
+            self.hidden_size,
+            "--ffn-hidden-size",
+            self.ffn_hidden_size,
+            "--heads",
+            self.heads,
+        )
         return (*map(str, sizes), *(["--tie-embeddings"] if self.ties else []))
 
     def overrides(self) -> tuple[str, ...]:
@@ -40,7 +47,11 @@ class Cut:
 
     def of(self, model: ModelConfig) -> ModelConfig:
         """``model`` after the cut."""
-        sizes = {"hidden_size": self.hidden_size, "ffn_hidden_size": self.ffn_hidden_size, "heads": self.heads}
+        sizes = {
+            "hidden_size": self.hidden_size,
+            "ffn_hidden_size": self.ffn_hidden_size,
+            "heads": self.heads,
+        }
         return replace(model, **sizes, tied_embeddings=model.tied_embeddings or self.ties)
 
 
@@ -55,7 +66,12 @@ def score_step(
 ) -> Step:
     """Writes ``scores.safetensors`` into ``folder``: the importance of everything in ``model`` that ``student`` may lose."""
     out = scores_file(folder)
-    settings = (*configuration, f"run.folder={folder}", f"model.from={model}", f"checkpoint.initial_weights={model}")
+    settings = (
+        *configuration,
+        f"run.folder={folder}",
+        f"model.from={model}",
+        f"checkpoint.initial_weights={model}",
+    )
     files = [Path(word) for word in configuration if word.endswith(".yaml")]
     return Step(
         folder.name, f"Score what {student} may keep",
@@ -74,7 +90,12 @@ def prune_step(student: str, model: Path, scores: Path, folder: Path, cut: Cut) 
 
 
 def training_step(
-    folder: Path, title: str, words: Sequence[str], ranks: int, inputs: Callable[[], Any], is_there: Callable[[], bool]
+    folder: Path,
+    title: str,
+    words: Sequence[str],
+    ranks: int,
+    inputs: Callable[[], Any],
+    is_there: Callable[[], bool],
 ) -> Step:
     """A training in ``folder``; one of other inputs starts anew."""
     return Step(
