@@ -110,10 +110,11 @@ def run(options: Options) -> int:
         print(describe(options, cluster), end="")
         return 0
     record = Record(FOLDER / "job.json")
+    if not options.advance:
+        check_runtime(cluster)
     check_teacher(options, record)
     if options.advance:
         return advance(options, cluster, record)
-    check_runtime(cluster)
     if is_alive(waiting := record.notes.get(CHAIN)):
         raise ConfigError(
             f"{FOLDER}: job {waiting} of this chain is queued or runs; cancel it with 'scancel {waiting}' first",

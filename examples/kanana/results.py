@@ -49,7 +49,7 @@ def summarize(rows: Sequence[Row], folder: Path) -> str:
              f"{fmean(starts):.3f}" if starts else "", spread(ends[row.name]))
         )  # fmt: skip
     seeds = format_count(len(ends["scratch"]), "seed")
-    title = f"bits per byte, lower is better; mean and standard deviation over {seeds}, one teacher:"
+    title = f"bits per byte (mean ± deviation over {seeds}, one teacher), lower is better:"
     text = "\n".join([title, "", *format_table(cells, width=80), "", *claims(ends)])
     saved = [
         {**vars(row), "runs": [run.name for run in row.runs], "bits_per_byte": values[row.name]}
@@ -70,18 +70,15 @@ def claims(ends: Mapping[str, Sequence[float]]) -> list[str]:
             ("tied against untied", "distilled_quarter", "distilled_untied"),
         )
     ]
-    lost = fmean(
-        tied / untied - 1
-        for tied, untied in zip(ends["distilled_quarter"], ends["distilled_untied"], strict=True)
+    pairs = zip(ends["distilled_quarter"], ends["distilled_untied"], strict=True)
+    lost = fmean(tied / untied - 1 for tied, untied in pairs)
+    limit = f"{TIED_AT_MOST:.1%}"
+    word = (
+        f"nothing is lost (at most {limit})"
+        if lost <= TIED_AT_MOST
+        else f"more than the {limit} that count as nothing"
     )
-    word = "nothing is lost" if lost <= TIED_AT_MOST else "more than that is lost"
-    return [*found, f"tying by averaging changes {lost:+.2%}; at most {TIED_AT_MOST:.1%} counts as nothing: {word}"]  # fmt: skip
-
-
-def is_better(ends: Mapping[str, Sequence[float]], name: str, other: str) -> bool:
-    """Whether ``name`` has fewer bits per byte than ``other`` by more than the deviation over seeds allows."""
-    values = differences(ends, name, other)
-    return fmean(values) < 0 and is_resolved(values)
+    return [*found, f"tying by averaging: {lost:+.2%}, {word}"]
 
 
 def differences(ends: Mapping[str, Sequence[float]], name: str, other: str) -> list[float]:
@@ -90,12 +87,10 @@ def differences(ends: Mapping[str, Sequence[float]], name: str, other: str) -> l
 
 
 def verdict(values: Sequence[float]) -> str:
-    text = f"{spread(values, sign=True)} bits per byte"
-    if len(values) == 1:
-        return f"{text} (one seed: nothing is resolved)"
+    word = "better" if fmean(values) < 0 else "worse"
     if not is_resolved(values):
-        return f"{text} (within two standard deviations: not resolved)"
-    return f"{text}, {'better' if fmean(values) < 0 else 'worse'}"
+        word = "not resolved" if len(values) > 1 else "one seed: not resolved"
+    return f"{spread(values, sign=True)} bits per byte, {word}"
 
 
 def is_resolved(values: Sequence[float]) -> bool:
