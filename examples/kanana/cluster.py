@@ -29,7 +29,6 @@ from megatron_ko.job.steps import Record, Step, format_command, print_heading, r
 from megatron_ko.operations import slurm_client
 from megatron_ko.operations.cluster import Cluster, find_cluster, read_cluster
 from megatron_ko.operations.script import render_step
-from megatron_ko.operations.submit import ALIVE
 
 FULL = Path("examples/kanana/full")
 TEACHER = Path("examples/clusters/8b.yaml")
@@ -226,7 +225,7 @@ def is_alive(job: str | None) -> bool:
         raise UserError(
             f"Slurm does not answer, so job {job} may be queued; try again later", rule="no-slurm"
         )
-    return any(one.state in ALIVE for one in found.values())
+    return any(one.state in slurm_client.ALIVE for one in found.values())
 
 
 # --- its job ---------------------------------------------------------------------------------------------
