@@ -53,7 +53,7 @@ class Options:
     runs: Path = Path("runs/kanana")
     data: Path | None = None
     seeds: tuple[int, ...] = (1, 2, 3)
-    steps: int = 600
+    steps: int = 300
     ranks: int = 2
 
     @property
@@ -80,7 +80,7 @@ def parse(arguments: Sequence[str] | None) -> Options:
     add("--runs", type=Path, metavar="FOLDER", help="folder of results (default runs/kanana)")
     add("--data", type=Path, metavar="FOLDER", help="folder of mko data run (default: prepare the text of the example)")  # fmt: skip
     add("--seeds", type=_seeds, metavar="N,N", help="seeds of the students (default 1,2,3)")
-    add("--steps", type=positive, metavar="N", help="steps of the teacher and of the model from scratch (default 600)")  # fmt: skip
+    add("--steps", type=positive, metavar="N", help="steps of the teacher and of the model from scratch (default 300)")  # fmt: skip
     add("--ranks", type=positive, metavar="N", help="ranks to train on (default 2)")
     options = Options(**vars(parser.parse(arguments)))
     if options.steps < PART:
