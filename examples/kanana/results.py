@@ -66,6 +66,7 @@ def claims(ends: Mapping[str, Sequence[float]]) -> list[str]:
         f"{title}: {verdict(differences(ends, name, other))}"
         for title, name, other in (
             ("distilled against from scratch", "distilled_quarter", "scratch"),
+            ("the same with untied embeddings", "distilled_untied", "scratch_untied"),
             ("distilled against without teacher", "distilled_quarter", "text_quarter"),
             ("tied against untied", "distilled_quarter", "distilled_untied"),
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from megatron_ko.config.options import read_options
 from megatron_ko.config.training import Config
 from megatron_ko.errors import EXIT_STOPPED, EXIT_USER_ERROR, UserError
 from megatron_ko.files import read_json, sha256_text
+from megatron_ko.formats.manifest import read_manifest
 from megatron_ko.job import steps
 from megatron_ko.planning.weights import parameter_count
 from preprocessing.config import pipeline
@@ -30,7 +30,7 @@ SHAPE = (
     "model={layers: 1, hidden_size: 8, ffn_hidden_size: 8, heads: 1, kv_groups: 1, max_sequence_length: 128}"
 )
 CHAIN = ["distilled_half", "scores_quarter", "pruned_quarter", "distilled_quarter"]
-BESIDE = ["pruned_untied", "distilled_untied", "text_quarter", "scratch", "short"]
+BESIDE = ["pruned_untied", "distilled_untied", "text_quarter", "scratch", "scratch_untied", "short"]
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +89,7 @@ def test_every_command_is_one_that_the_program_accepts(tmp_path: Path) -> None:
             cuts[step.name] = (*sizes, options.tie_embeddings)
     lengths = {name: config.training.steps for name, config in configs.items() if "scores" not in name}
     assert lengths == {
-        "teacher": 200, "scratch_4": 200, "short_4": 20,
+        "teacher": 200, "scratch_4": 200, "scratch_untied_4": 200, "short_4": 20,
         "distilled_half_4": 20, "distilled_quarter_4": 20, "distilled_untied_4": 20, "text_quarter_4": 20,
     }  # fmt: skip
     taught = {name for name, config in configs.items() if config.distillation}
@@ -99,6 +99,7 @@ def test_every_command_is_one_that_the_program_accepts(tmp_path: Path) -> None:
     }  # fmt: skip
     teacher = configs["teacher"].model
     assert configs["scratch_4"].model == QUARTER.of(teacher) == configs["short_4"].model
+    assert configs["scratch_untied_4"].model == UNTIED.of(teacher)
     assert {configs[name].run.seed for name in names(4) if name in configs and "scores" not in name} == {4}
 
 
@@ -214,12 +215,14 @@ def test_text_of_the_user_replaces_that_of_the_example(tmp_path: Path) -> None:
     assert plan[0].name == "teacher"
     manifest = f"data.manifest={tmp_path / 'data' / 'manifest.json'}"
     assert all(manifest in step.command for step in plan if step.command[1] in ("train", "importance"))
-    teacher, *_, quarter, untied, _, scratch, short = rows_of(options)
+    teacher, _, quarter, untied, _, scratch, scratch_untied, short = rows_of(options)
     assert scratch.tokens == 10 * short.tokens == options.steps * 8 * 128
     assert scratch.flops == pytest.approx(10 * short.flops)
     # forward passes of the teacher: a third of the FLOPs of its own training for as many tokens
     assert quarter.flops - short.flops == pytest.approx(teacher.flops / 10 / 3)
-    assert untied.parameters - quarter.parameters == 112 * read_json(options.manifest)["vocab_size"]
+    vocab_size = read_manifest(options.manifest).vocab_size
+    assert untied.parameters - quarter.parameters == 112 * vocab_size
+    assert (scratch_untied.parameters, scratch_untied.flops) == (untied.parameters, scratch.flops)
 
 
 # --- the table -------------------------------------------------------------------------------------------
@@ -239,6 +242,7 @@ def test_the_table_has_means_deviations_and_claims(tmp_path: Path) -> None:
         "distilled_untied": (2.01, 2.09),
         "text_quarter": (2.3, 2.4),
         "scratch": (2.2, 2.31),
+        "scratch_untied": (2.2, 2.3),
     }
     rows = [
         Row(name, f"title of {name}", 1000, 50, 10.0 if name == "scratch" else 4.0,
@@ -262,9 +266,10 @@ def test_claims_that_are_not_reproduced_are_reported() -> None:
         "distilled_untied": (2.2, 2.21),
         "text_quarter": (2.3, 2.3),
         "scratch": (2.1, 2.0),
+        "scratch_untied": (2.4, 2.4),
     }
-    scratch, teacher, untied, tie = claims(ends)
-    assert scratch.endswith("worse") and untied.endswith("worse")
+    scratch, scratch_untied, teacher, untied, tie = claims(ends)
+    assert scratch.endswith("worse") and untied.endswith("worse") and scratch_untied.endswith("better")
     assert "not resolved" in teacher and tie.endswith("that count as nothing")
     assert "+4.54%" in tie  # the mean of 2.3 / 2.2 and 2.31 / 2.21, minus 1
     assert "one seed" in claims({name: values[:1] for name, values in ends.items()})[0]
@@ -272,10 +277,18 @@ def test_claims_that_are_not_reproduced_are_reported() -> None:
 
 @pytest.mark.slow
 def test_a_tenth_of_the_tokens_beats_from_scratch(tmp_path: Path) -> None:
-    """The criterion of Kanana's claim, with two seeds: minutes on two cores."""
+    """Kanana's claim with two seeds: minutes on two idle cores. That tying loses nothing is not reproduced (README)."""
     assert main(["--runs", str(tmp_path), "--seeds", "1,2"]) == 0
     saved = read_json(tmp_path / "results.json")
     ends = {row["name"]: [bits[-1] for bits in row["bits_per_byte"]] for row in saved["rows"]}
-    assert all(one < two for one, two in zip(ends["distilled_quarter"], ends["scratch"], strict=True))
-    assert all(one < two for one, two in zip(ends["distilled_quarter"], ends["short"], strict=True))
-    assert re.search(r"tying by averaging: .*nothing is lost", "\n".join(saved["claims"]))
+
+    def is_lower(one: str, other: str) -> bool:
+        return all(a < b for a, b in zip(ends[one], ends[other], strict=True))
+
+    assert is_lower("distilled_untied", "scratch_untied"), "a tenth of the tokens against all"
+    assert is_lower("distilled_quarter", "short"), "as many tokens"
+    assert is_lower("distilled_quarter", "text_quarter"), "the teacher against the text"
+    assert is_lower("distilled_untied", "distilled_quarter"), (
+        "what tying costs here; update the README if it no longer does"
+    )
+    assert len(saved["claims"]) == 5
