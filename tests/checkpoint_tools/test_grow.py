@@ -159,7 +159,7 @@ def test_silent_layers_do_not_change_logits(hf_models, tmp_path, run, family, ca
 def test_recorded_logits_are_compared_again_while_the_source_exists(
     hf_models, tmp_path, run, expect_error, form, capsys
 ):
-    source, grown = Path(shutil.copytree(hf_models["gqa"], tmp_path / "source")), tmp_path / "grown"
+    source, grown = Path(shutil.copytree(hf_models["qwen2"], tmp_path / "source")), tmp_path / "grown"
     run("grow", src=source, dst=grown, name="llama-pro", every=1, logits=True, format=form)
 
     def verify_again(**options: bool) -> str:
