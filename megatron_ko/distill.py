@@ -27,11 +27,13 @@ from megatron_ko.files import locked_folder
 from megatron_ko.formats.model_source import load_training
 from megatron_ko.formats.teacher_cache import DESCRIPTION, TeacherCache, cache_problems
 from megatron_ko.formats.teacher_source import origin_of
+from megatron_ko.inputs.data import check_manifest
+from megatron_ko.inputs.teachers import find_teachers, wanted_cache
 from megatron_ko.logs import set_up_logging
 from megatron_ko.planning.config_rules import layout_rules
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.stages import Stage, stages_of
-from megatron_ko.preflight import Preflight, check_manifest, find_teachers, plan_of, wanted_cache
+from megatron_ko.preflight import Preflight, plan_of
 from megatron_ko.rank_start import add_ranks, start_ranks, world_size_of
 from megatron_ko.training import stop
 from megatron_ko.wording import format_count

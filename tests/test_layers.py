@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("megatron_ko.config",),
     ("megatron_ko.formats",),
     ("megatron_ko.planning",),
+    ("megatron_ko.inputs",),
     ("megatron_ko.preflight",),
     ("megatron_ko.plan",),
     ("megatron_ko.training",),

@@ -1,0 +1,94 @@
+"""The teachers of a run and the caches of their log-probabilities, checked against the run.
+
+``formats/teacher_source.py`` owns what is read of a teacher's folder, ``formats/teacher_cache.py`` what a cache is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from megatron_ko.config.loading import Loaded
+from megatron_ko.config.training import Config
+from megatron_ko.errors import ConfigError
+from megatron_ko.files import sha256_file
+from megatron_ko.formats.checkpoint_folder import Checkpoint, Origin
+from megatron_ko.formats.hugging_face import HfModel
+from megatron_ko.formats.manifest import Manifest
+from megatron_ko.formats.teacher_cache import (
+    TeacherCache,
+    cache_problems,
+    data_of,
+    describe_cache,
+    stage_folder,
+)
+from megatron_ko.formats.teacher_source import read_teacher, vocabulary_problems
+from megatron_ko.planning.distillation import needs_teacher
+from megatron_ko.planning.distillation_rules import k_problems, shape_problems
+from megatron_ko.planning.megatron_version import check_loadable
+from megatron_ko.planning.run_plan import Plan
+from megatron_ko.planning.stages import Stage, stages_of
+
+
+def find_teachers(loaded: Loaded[Config], manifest: Manifest | None) -> dict[str, Checkpoint | HfModel]:
+    """The teachers of all stages by configured folder.
+
+    Raises ConfigError with everything in which they do not fit the run, or the error of a folder that cannot be read. Without
+    ``manifest`` (the data does not exist yet), the tokenizer is not compared.
+    """
+    config = loaded.config
+    vocab_size = config.model.vocab_size or (manifest.vocab_size if manifest else 0)
+    problems = [loaded.problem(*problem) for problem in k_problems(config, vocab_size)]
+    teachers: dict[str, Checkpoint | HfModel] = {}
+    stages = stages_of(config)
+    longest = max(stage.config.training.sequence_length for stage in stages)
+    for stage in stages:
+        settings = stage.config.distillation
+        if settings is None or settings.teacher is None or settings.teacher in teachers:
+            continue
+        teacher = read_teacher(settings.teacher, config.model, longest)
+        teachers[settings.teacher] = teacher
+        if isinstance(teacher, Checkpoint):
+            check_loadable(teacher)
+        own = stage.written is not None and stage.written.distillation is not None
+        own = own and stage.written.distillation.teacher is not None  # type: ignore[union-attr]
+        place = loaded.problem(
+            f"stages.{stage.number}.distillation.teacher" if own else "distillation.teacher", ""
+        )
+        found = [*vocabulary_problems(teacher, vocab_size, manifest)]
+        if needs_teacher(settings):
+            found += shape_problems(teacher.model, config, vocab_size)
+        problems += [
+            dataclasses.replace(place, message=f"{teacher.folder}: {path}: {message}", rule=rule)
+            for path, message, rule in found
+        ]
+    if problems:
+        raise ConfigError(problems)
+    return teachers
+
+
+def find_caches(loaded: Loaded[Config], manifest: Manifest, plan: Plan) -> dict[int, TeacherCache]:
+    """The caches of all stages that read one, by number of the stage. Raises ConfigError with everything in which they do not fit."""
+    caches: dict[int, TeacherCache] = {}
+    problems = []
+    for stage, own in plan.stages_from(0):
+        settings = stage.config.distillation
+        if settings is None or settings.cache is None:
+            continue
+        cache = TeacherCache.read(stage_folder(settings.cache, stage.number))
+        wanted = wanted_cache(stage, own, manifest, dataclasses.replace(cache.teacher, hash=""))
+        problems += [loaded.problem(*found) for found in cache_problems(cache, wanted, "distillation.cache")]
+        caches[stage.number] = cache
+    if problems:
+        raise ConfigError(problems)
+    return caches
+
+
+def wanted_cache(stage: Stage, plan: Plan, manifest: Manifest, teacher: Origin) -> TeacherCache:
+    """The cache of the teacher that a stage needs."""
+    settings = stage.config.distillation
+    assert settings is not None
+    data = data_of(stage.config, manifest, sha256_file(manifest.path), stage.number)
+    return describe_cache(
+        stage.config, settings, data, teacher, manifest=manifest,
+        vocab_size=plan.vocab_size, samples=plan.total_samples, stage=stage.number,
+    )  # fmt: skip
