@@ -37,13 +37,15 @@ from megatron_ko.formats.run_folder import (
     lacks_validation,
 )
 from megatron_ko.formats.teacher_cache import TeacherCache, cache_problems
-from megatron_ko.formats.teacher_source import check_same_teacher, origin_of
+from megatron_ko.formats.teacher_source import check_same_projections, check_same_teacher, origin_of
 from megatron_ko.inputs.data import check_manifest
 from megatron_ko.inputs.teachers import find_caches, find_teachers
 from megatron_ko.inputs.weights import find_weights
 from megatron_ko.planning.adapters import single_targets
 from megatron_ko.planning.config_rules import layout_rules
+from megatron_ko.planning.distillation import needs_teacher
 from megatron_ko.planning.fp8_rules import check_recipe
+from megatron_ko.planning.hidden_states import projections_of
 from megatron_ko.planning.muon_rules import check_same_optimizer
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import Plan, mixture_until
@@ -105,6 +107,14 @@ class Preflight:
         assert settings.teacher is not None
         return origin_of(self.teacher_checkpoint(settings.teacher), settings.teacher)
 
+    def projections_of(self, stage: Stage) -> dict[str, tuple[int, int]]:
+        """The projections of hidden states that train in a stage, as its checkpoints record them."""
+        settings = stage.config.distillation
+        if settings is None or settings.teacher is None or not needs_teacher(settings):
+            return {}
+        teacher = self.teachers[settings.teacher].model
+        return projections_of(settings, stage.config.model.hidden_size, teacher.hidden_size)
+
     def cache_of(self, stage: Stage) -> TeacherCache | None:
         """The cache that a stage reads."""
         return self.caches.get(stage.number)
@@ -127,9 +137,13 @@ class Preflight:
 
     def check_teacher(self, start: Checkpoint) -> None:
         """Raises CheckpointError if ``start`` was trained with another teacher than its stage now has, unless that is allowed."""
-        stages = stages_of(self.config)
-        now = self.teacher_of(stages[min(start.stage_number, len(stages) - 1)])
+        now = self.teacher_of(self._stage_of(start))
         check_same_teacher(start, now, self.config.checkpoint.allow_teacher_change)
+
+    def _stage_of(self, start: Checkpoint) -> Stage:
+        """The stage of a checkpoint, or the last one of a run that now has fewer."""
+        stages = stages_of(self.config)
+        return stages[min(start.stage_number, len(stages) - 1)]
 
     @property
     def weights(self) -> dict[str, Any] | None:
@@ -199,9 +213,10 @@ class Preflight:
             yield
 
     def check_data(self, start: Checkpoint) -> None:
-        """Raises CheckpointError if ``start`` was trained on other data, in other stages or in FP8 that this run cannot
-        continue, unless that is allowed."""
+        """Raises CheckpointError if ``start`` was trained on other data, in other stages, with other projections or in FP8 that this
+        run cannot continue, unless that is allowed."""
         check_same_stages(start, self.config)
+        check_same_projections(start, self.projections_of(self._stage_of(start)))
         check_recipe(start.folder, start.fp8, self.config.precision.fp8)
         check_same_optimizer(start, self.config)
         allowed = self.config.checkpoint.allow_data_change
@@ -249,6 +264,7 @@ class Preflight:
             stage=mark,
             fp8=self.config.precision.fp8,
             teacher=self.teacher_of(stage),
+            projections=self.projections_of(stage),
         )
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from megatron_ko.config.loading import Loaded
 from megatron_ko.config.training import Config
@@ -24,6 +25,7 @@ from megatron_ko.formats.teacher_cache import (
 from megatron_ko.formats.teacher_source import read_teacher, vocabulary_problems
 from megatron_ko.planning.distillation import needs_teacher
 from megatron_ko.planning.distillation_rules import k_problems, shape_problems
+from megatron_ko.planning.hidden_state_rules import layer_problems
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.planning.run_plan import Plan
 from megatron_ko.planning.stages import Stage, stages_of
@@ -41,29 +43,49 @@ def find_teachers(loaded: Loaded[Config], manifest: Manifest | None) -> dict[str
     teachers: dict[str, Checkpoint | HfModel] = {}
     stages = stages_of(config)
     longest = max(stage.config.training.sequence_length for stage in stages)
+    lengths = _lengths_beside(stages)
     for stage in stages:
         settings = stage.config.distillation
-        if settings is None or settings.teacher is None or settings.teacher in teachers:
+        if settings is None or settings.teacher is None:
             continue
-        teacher = read_teacher(settings.teacher, config.model, longest)
-        teachers[settings.teacher] = teacher
-        if isinstance(teacher, Checkpoint):
-            check_loadable(teacher)
-        own = stage.written is not None and stage.written.distillation is not None
-        own = own and stage.written.distillation.teacher is not None  # type: ignore[union-attr]
-        place = loaded.problem(
-            f"stages.{stage.number}.distillation.teacher" if own else "distillation.teacher", ""
-        )
-        found = [*vocabulary_problems(teacher, vocab_size, manifest)]
+        found: list[tuple[str, str, str]] = []
+        if settings.teacher not in teachers:
+            teacher = teachers[settings.teacher] = read_teacher(settings.teacher, config.model, longest)
+            if isinstance(teacher, Checkpoint):
+                check_loadable(teacher)
+            found += vocabulary_problems(teacher, vocab_size, manifest)
+            if settings.teacher in lengths:
+                found += shape_problems(teacher.model, config, vocab_size, lengths[settings.teacher])
+        teacher = teachers[settings.teacher]
         if needs_teacher(settings):
-            found += shape_problems(teacher.model, config, vocab_size)
-        problems += [
-            dataclasses.replace(place, message=f"{teacher.folder}: {path}: {message}", rule=rule)
-            for path, message, rule in found
-        ]
+            found += layer_problems(teacher.model, settings)
+        place = loaded.problem(_path_of(stage), "")
+        for path, message, rule in found:
+            problem = dataclasses.replace(place, message=f"{teacher.folder}: {path}: {message}", rule=rule)
+            if problem not in problems:
+                problems.append(problem)
     if problems:
         raise ConfigError(problems)
     return teachers
+
+
+def _lengths_beside(stages: Sequence[Stage]) -> dict[str, int]:
+    """Tokens of the longest sequence that each teacher beside the student sees, by configured folder."""
+    lengths: dict[str, int] = {}
+    for stage in stages:
+        settings = stage.config.distillation
+        if settings is not None and settings.teacher is not None and needs_teacher(settings):
+            length = stage.config.training.sequence_length
+            lengths[settings.teacher] = max(length, lengths.get(settings.teacher, 0))
+    return lengths
+
+
+def _path_of(stage: Stage) -> str:
+    """The field that names the teacher of a stage."""
+    own = stage.written.distillation if stage.written else None
+    if own is not None and own.teacher is not None:
+        return f"stages.{stage.number}.distillation.teacher"
+    return "distillation.teacher"
 
 
 def find_caches(loaded: Loaded[Config], manifest: Manifest, plan: Plan) -> dict[int, TeacherCache]:
