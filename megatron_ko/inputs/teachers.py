@@ -92,12 +92,12 @@ def find_caches(loaded: Loaded[Config], manifest: Manifest, plan: Plan) -> dict[
     """The caches of all stages that read one, by number of the stage. Raises ConfigError with everything in which they do not fit."""
     caches: dict[int, TeacherCache] = {}
     problems = []
-    for stage, own in plan.stages_from(0):
+    for stage, _ in plan.stages_from(0):
         settings = stage.config.distillation
         if settings is None or settings.cache is None:
             continue
         cache = TeacherCache.read(stage_folder(settings.cache, stage.number))
-        wanted = wanted_cache(stage, own, manifest, dataclasses.replace(cache.teacher, hash=""))
+        wanted = wanted_cache(stage, plan, manifest, dataclasses.replace(cache.teacher, hash=""))
         problems += [loaded.problem(*found) for found in cache_problems(cache, wanted, "distillation.cache")]
         caches[stage.number] = cache
     if problems:
@@ -105,11 +105,15 @@ def find_caches(loaded: Loaded[Config], manifest: Manifest, plan: Plan) -> dict[
     return caches
 
 
-def wanted_cache(stage: Stage, plan: Plan, manifest: Manifest, teacher: Origin) -> TeacherCache:
-    """The cache of the teacher that a stage needs."""
+def wanted_cache(stage: Stage, run: Plan, manifest: Manifest, teacher: Origin) -> TeacherCache:
+    """The cache of the teacher that a stage of the run needs."""
     settings = stage.config.distillation
     assert settings is not None
-    data = data_of(stage.config, manifest, sha256_file(manifest.path), stage.number)
+    plan = run.stages_from(stage.number)[0][1]
+    earlier = [before.config for before, _ in run.stages_from(0)[: stage.number]]
+    data = data_of(
+        stage.config, manifest, sha256_file(manifest.path), stage.number, plan.total_samples, earlier
+    )
     return describe_cache(
         stage.config, settings, data, teacher, manifest=manifest,
         vocab_size=plan.vocab_size, samples=plan.total_samples, stage=stage.number,
