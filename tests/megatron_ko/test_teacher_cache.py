@@ -190,6 +190,62 @@ def test_a_stage_reads_a_cache_of_its_own_samples(folder, tmp_path):  # noqa: F8
     assert mark["teacher"]["hash"] == cache.teacher.hash
 
 
+def test_a_cache_of_a_later_stage_is_bound_to_what_earlier_ones_draw(folder, tmp_path):  # noqa: F811
+    config = stages_with_a_cache(folder, tmp_path)
+    write_cache(config, [])
+    preflight([config], ["stages.1.learning_rate=1e-4", "stages.0.learning_rate=1e-4"], 1)
+    for change in ("stages.0.steps=3", "stages.0.sequence_length=16"):
+        assert refused(config, [change]) == {("distillation.cache", "cache-of-other-data")}, change
+
+
+@pytest.mark.parametrize(
+    "moving",
+    [["data.order=megatron"], ["data.mixture.ko=0.5", "data.mixture.en=0.5", "data.mixture_end.ko=1"]],
+)
+def test_a_cache_whose_order_depends_on_its_length_fits_no_shorter_run(cached, tmp_path, moving):
+    config, _, _ = cached
+    overrides = [*moving, f"distillation.cache={tmp_path}"]
+    write_cache(config, overrides)
+    preflight([config], overrides, 1)
+    assert refused(config, [*overrides, "training.steps=9"]) == {
+        ("distillation.cache", "cache-of-other-data")
+    }
+
+
+def test_the_command_continues_only_the_same_cache(cached, tmp_path, monkeypatch):
+    """What it refuses is not repaired by the same command: the folder has to go."""
+    config, cache, _ = cached
+    shutil.copytree(cache, tmp_path / "cache")
+    place = f"distillation.cache={tmp_path / 'cache'}"
+    in_bf16 = [place, "precision.dtype=bf16"]
+
+    def problem(overrides: list[str]) -> tuple[str, str]:
+        checked, stages = distill.check([config], overrides, 1)
+        with pytest.raises(ConfigError) as error:
+            distill.prepare(checked, stages, writes=False)
+        [found] = error.value.problems
+        return found.rule, found.message
+
+    rule, message = problem([place, "training.steps=11"])
+    assert rule == "cache-too-short" and f"delete {tmp_path / 'cache' / 'stage_0'}" in message
+    checked, stages = distill.check([config], in_bf16, 1)
+    distill.prepare(checked, stages, writes=False)  # nothing is missing
+    preflight([config], in_bf16, 1)
+    TeacherCache.read(tmp_path / "cache" / "stage_0").path_of(0).unlink()
+    assert problem(in_bf16)[0] == "other-cache"
+
+
+def test_the_command_checks_the_machine_like_training(folder, tmp_path):  # noqa: F811
+    config = write_run(folder, tmp_path / "run", {**TOP_K, "cache": str(tmp_path / "cache")})
+    with pytest.raises(ConfigError) as error:
+        distill.check([config], ["run.device=cuda", "speed.layers=engine"], 1)
+    assert {problem.rule for problem in error.value.problems} == {"engine-missing"}
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(ConfigError) as error:
+        distill.check([config], [], 1)
+    assert {problem.rule for problem in error.value.problems} == {"folder-not-writable"}
+
+
 @pytest.mark.slow
 def test_the_program_writes_a_cache(folder, tmp_path):  # noqa: F811
     config = stages_with_a_cache(folder, tmp_path)
