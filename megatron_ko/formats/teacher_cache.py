@@ -28,7 +28,8 @@ from megatron_ko.formats.manifest import Manifest
 FORMAT = "megatron_ko-teacher-cache-1"
 DESCRIPTION = "cache.json"
 HASH_BYTES, VALUE_BYTES = 8, 2
-SHARD_BYTES = 1 << 28
+SHARD_BYTES, SHARD_TOKENS = 1 << 28, 1 << 19
+"""Most of a shard: what a killed command loses, and how long other ranks wait for the last one (``run.timeout_s``)."""
 REMEDY = "write it with 'mko distill cache'"
 Found = tuple[str, str, str]
 
@@ -204,8 +205,7 @@ def _draws_of(config: Config, manifest: Manifest) -> dict[str, Any]:
     """What a stage takes of each set, as far as later stages depend on it."""
     training, data = config.training, config.data
     return {
-        "steps": training.steps,
-        "global_batch_size": training.global_batch_size,
+        "samples": (training.steps or 0) * training.global_batch_size,
         "sequence_length": training.sequence_length,
         "mixture": data.mixture or dict(manifest.mixture),
         "mixture_end": data.mixture_end,
@@ -214,9 +214,10 @@ def _draws_of(config: Config, manifest: Manifest) -> dict[str, Any]:
 
 def describe_cache(
     config: Config, settings: DistillationConfig, data: dict[str, Any], teacher: Origin, *, manifest: Manifest,
-    vocab_size: int, samples: NonNegativeInt, stage: int,
+    vocab_size: int, samples: NonNegativeInt, stage: int, writers: int,
 ) -> TeacherCache:  # fmt: skip
-    """The cache that a stage needs. Shards hold whole micro-batches."""
+    """The cache that a stage needs. Shards hold whole micro-batches, and few enough that each of the data-parallel ranks that write it has
+    one."""
     assert settings.cache is not None and isinstance(settings.loss, TopK)
     cache = TeacherCache(
         folder=stage_folder(settings.cache, stage),
@@ -231,9 +232,10 @@ def describe_cache(
         dtype=config.precision.dtype,
         data=data,
     )
-    batch = config.training.micro_batch_size
-    per_shard = max(1, SHARD_BYTES // (cache.record_bytes * batch)) * batch
-    return dataclasses.replace(cache, samples_per_shard=min(per_shard, -(-samples // batch) * batch))
+    batch, length = config.training.micro_batch_size, config.training.sequence_length
+    most = min(SHARD_BYTES // cache.record_bytes, SHARD_TOKENS // length) // batch
+    share = -(-samples // (batch * writers))
+    return dataclasses.replace(cache, samples_per_shard=batch * max(1, min(most, share)))
 
 
 def continuation_problems(cache: TeacherCache, wanted: TeacherCache, path: str) -> Iterator[Found]:

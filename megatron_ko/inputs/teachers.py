@@ -117,4 +117,5 @@ def wanted_cache(stage: Stage, run: Plan, manifest: Manifest, teacher: Origin) -
     return describe_cache(
         stage.config, settings, data, teacher, manifest=manifest,
         vocab_size=plan.vocab_size, samples=plan.total_samples, stage=stage.number,
+        writers=plan.data,
     )  # fmt: skip
