@@ -108,11 +108,15 @@ def test_hidden_states_train_like_one_rank(one_rank, tmp_path, loss, layout):
 # --- transformers ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_the_first_step_equals_transformers(folder, tmp_path, loss):  # noqa: F811
-    """Values and the gradient norm of exported models, by autograd over the outputs of their layers; some labels are masked."""
-    packing = {"workers": 0, "packing": {"label_at_eod": "masked"}}
-    data = {"manifest": str(folder / "data" / "manifest.json"), **packing}
+@pytest.mark.parametrize(("loss", "attention"), [("cosine", "across_documents"), ("mse", "within_documents")])
+def test_the_first_step_equals_transformers(folder, tmp_path, loss, attention):  # noqa: F811
+    """Values and the gradient norm of exported models, by autograd over the outputs of their layers, document by document where
+    attention stays within them; labels at EOD are masked."""
+    data = {
+        "manifest": str(folder / "data" / "manifest.json"),
+        "workers": 0,
+        "packing": {"label_at_eod": "masked", "attention": attention},
+    }
     run = tmp_path / "run"
     config = write_run(folder, run, LOSSES[loss], data=data)
     still = ["training.steps=1", "optimizer.learning_rate=1e-30", "optimizer.weight_decay=0"]
@@ -127,9 +131,9 @@ def test_the_first_step_equals_transformers(folder, tmp_path, loss):  # noqa: F8
         models.append(tmp_path / name)
     [batches] = ranks.on_ranks(1, batches_of, config, run)
     assert any((batch["loss_mask"] == 0).any() for batch in batches)
-    assert curve(run)[0] == pytest.approx(
-        by_transformers(models, projections, batches, LOSSES[loss]), rel=2e-5
-    )
+    eod = preflight([config], [], 1).manifest.eod_id if attention == "within_documents" else None
+    expected = by_transformers(models, projections, batches, LOSSES[loss], eod)
+    assert curve(run)[0] == pytest.approx(expected, rel=2e-5)
 
 
 def batches_of(rank: int, init_method: str, config: str, run: Path) -> list[dict[str, Any]]:
@@ -153,29 +157,40 @@ def by_transformers(
     projections: dict[str, torch.Tensor],
     batches: list[dict[str, Any]],
     loss: dict[str, Any],
+    eod: int | None,
 ) -> tuple[float, ...]:
+    """Means of cross-entropy, divergence and distance, and the norm of the gradient of their sum."""
     from torch.nn import functional
     from transformers import AutoModelForCausalLM
 
     student, teacher = (AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32) for path in folders)
     matrices = {name: value.clone().requires_grad_(True) for name, value in projections.items()}
-    states: dict[tuple[Any, int], torch.Tensor] = {}
+    parts: dict[tuple[Any, int], list[torch.Tensor]] = {}
 
     def capture(model: Any, number: int) -> Any:
         def keep(layer: Any, inputs: Any, output: Any) -> None:
-            states[model, number] = output[0] if isinstance(output, tuple) else output
+            parts.setdefault((model, number), []).append(output[0] if isinstance(output, tuple) else output)
 
         return keep
 
     for model in (student, teacher):
         for number, layer in enumerate(model.model.layers):
             layer.register_forward_hook(capture(model, number))
+
+    def logits_of(model: Any, inputs: torch.Tensor) -> torch.Tensor:
+        tokens = inputs[0].tolist()
+        ends = [0, *(n + 1 for n, token in enumerate(tokens[:-1]) if token == eod), len(tokens)]
+        pieces = [inputs[:, first:end] for first, end in zip(ends, ends[1:])]
+        return torch.cat([model(input_ids=piece).logits for piece in pieces], 1)
+
     sums, tokens = [torch.zeros(()) for _ in range(3)], 0.0
     for batch in batches:
         inputs, labels, mask = (torch.from_numpy(batch[n]) for n in ("tokens", "labels", "loss_mask"))
+        parts.clear()
         with torch.no_grad():
-            target = teacher(input_ids=inputs).logits.log_softmax(-1)
-        logits = student(input_ids=inputs).logits
+            target = logits_of(teacher, inputs).log_softmax(-1)
+        logits = logits_of(student, inputs)
+        states = {place: torch.cat(pieces, 1) for place, pieces in parts.items()}
         own = logits.log_softmax(-1)
         divergence = (
             (own.exp() * (own - target)).sum(-1)
