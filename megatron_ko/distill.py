@@ -37,7 +37,7 @@ from megatron_ko.planning.position import Position
 from megatron_ko.planning.stages import Stage, stages_of
 from megatron_ko.planning.start_checks import check_installed
 from megatron_ko.preflight import Preflight, plan_of
-from megatron_ko.rank_start import add_ranks, start_ranks, world_size_of
+from megatron_ko.rank_start import add_ranks, run_on_ranks, world_size_of
 from megatron_ko.training import stop
 from megatron_ko.wording import format_count
 
@@ -87,11 +87,10 @@ def _main(given: list[str], rank: int, under_torchrun: bool) -> int:
                 stack.enter_context(locked_folder(folder))
         checked = _convert_teachers(checked, rank)
         caches = prepare(checked, stages, writes=rank == 0)
-        if under_torchrun:
-            return write_caches(checked, caches, rank)
-        return start_ranks(
-            world_size, functools.partial(write_caches, checked, caches), checked.config.run.device
-        )
+        return run_on_ranks(
+            functools.partial(write_caches, checked, caches),
+            world_size=world_size, rank=rank, under_torchrun=under_torchrun, device=checked.config.run.device,
+        )  # fmt: skip
 
 
 def _convert_teachers(checked: Preflight, rank: int) -> Preflight:
