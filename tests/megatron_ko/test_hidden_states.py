@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from checkpoint_tools.__main__ import main as checkpoint_tool
+from megatron_ko import initial_weights, teacher_weights
 from megatron_ko.config.training import ParallelConfig
 from megatron_ko.errors import CheckpointError, ConfigError
 from megatron_ko.formats.checkpoint_folder import Checkpoint
@@ -29,6 +31,7 @@ from tests.megatron_ko.test_distillation import (  # noqa: F401
     refused,
     write_run,
 )
+from tests.megatron_ko.test_initial_weights import _convert_warm as convert_warm
 from tests.run_records import LOSS, NORM, records
 
 pytestmark = pytest.mark.ranks
@@ -133,6 +136,42 @@ def test_the_first_step_equals_transformers(folder, tmp_path, loss, attention): 
     assert any((batch["loss_mask"] == 0).any() for batch in batches)
     eod = preflight([config], [], 1).manifest.eod_id if attention == "within_documents" else None
     expected = by_transformers(models, projections, batches, LOSSES[loss], eod)
+    assert curve(run)[0] == pytest.approx(expected, rel=2e-5)
+
+
+@pytest.mark.slow
+def test_a_teacher_of_another_family_equals_transformers_in_every_layout(folder, tmp_path, monkeypatch):  # noqa: F811
+    """Gemma 2: norms around each part, soft caps of attention and logits, tied and scaled embeddings."""
+    from transformers import AutoModelForCausalLM, Gemma2Config
+
+    config = Gemma2Config(
+        hidden_size=96, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=16,
+        vocab_size=1001, max_position_embeddings=128, query_pre_attn_scalar=24, sliding_window=128,
+        attn_logit_softcapping=2.0, final_logit_softcapping=4.0,
+    )  # fmt: skip
+    torch.manual_seed(3)
+    model = AutoModelForCausalLM.from_config(config)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.normal_(1.0 if "norm" in name else 0.0, 0.1)
+    teacher, run = tmp_path / "gemma2", tmp_path / "run"
+    model.save_pretrained(teacher)
+    for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(folder / "data" / "tokenizer" / file, teacher / file)
+    monkeypatch.setattr(initial_weights, "_convert_in_process", convert_warm)
+    config_file = write_run(folder, run, COSINE | {"teacher": str(teacher)})
+    still = ["training.steps=1", "optimizer.learning_rate=1e-30", "optimizer.weight_decay=0"]
+    for count, overrides, target in ((1, [], run), (*MORE_LAYOUTS["TP2 x PP2"], tmp_path / "four")):
+        checked = preflight([config_file], [*still, *overrides, f"run.folder={target}"], count)
+        with checked.lock_run_folder():
+            checked = teacher_weights.convert(checked)
+            ranks.on_ranks(count, ranks._train, checked)
+    assert_same_curves(tmp_path / "four", run)
+    student = tmp_path / "student"
+    assert checkpoint_tool(["to-hf", str(checkpoint_at(run, 1)), str(student), "--dtype", "fp32"]) == 0
+    [batches] = ranks.on_ranks(1, batches_of, config_file, run)
+    projections = projections_in(checkpoint_at(run, 1))
+    expected = by_transformers([student, teacher], projections, batches, COSINE, None)
     assert curve(run)[0] == pytest.approx(expected, rel=2e-5)
 
 
