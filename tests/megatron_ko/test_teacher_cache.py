@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from megatron_ko import distill
-from megatron_ko.errors import CheckpointError, ConfigError, DataError
+from megatron_ko.errors import EXIT_USER_ERROR, CheckpointError, ConfigError, DataError
+from megatron_ko.files import locked_folder
+from megatron_ko.formats import teacher_cache
+from megatron_ko.formats.hugging_face import HfModel
 from megatron_ko.formats.teacher_cache import TeacherCache, stage_folder
 from megatron_ko.preflight import preflight
+from megatron_ko.rank_start import run_rank
+from megatron_ko.training import launch
 from tests import ranks
 from tests.megatron_ko.test_distillation import (  # noqa: F401
     LAYOUTS,
@@ -244,6 +252,37 @@ def test_the_command_checks_the_machine_like_training(folder, tmp_path):  # noqa
     with pytest.raises(ConfigError) as error:
         distill.check([config], [], 1)
     assert {problem.rule for problem in error.value.problems} == {"folder-not-writable"}
+
+
+def test_a_full_disk_on_one_rank_ends_all_with_its_error(cached, tmp_path, capfd):
+    config, _, _ = cached
+    checked, stages = distill.check([config], [f"distillation.cache={tmp_path}", "parallel.pipeline=2"], 2)
+    task = partial(run_rank, partial(_write_to_a_full_disk, checked, distill.prepare(checked, stages, True)))
+    assert launch.run_ranks(2, task, "forkserver", ranks.TIMEOUT_S) == EXIT_USER_ERROR
+    error = capfd.readouterr().err
+    assert "No space left" in error and "Traceback" not in error
+    assert not list(tmp_path.rglob("*.bin"))
+
+
+def _write_to_a_full_disk(checked, caches, rank: int, init_method: str) -> int:
+    def fail(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    teacher_cache.atomic_file = fail  # type: ignore[assignment]  # of this rank's process alone
+    return distill.write_caches(checked, caches, rank, init_method)
+
+
+def test_a_conversion_needs_the_run_folder_for_itself(folder, tmp_path):  # noqa: F811
+    config = write_run(folder, tmp_path / "run", {**TOP_K, "cache": str(tmp_path / "cache")})
+    checked, _ = distill.check([config], [], 1)
+    [path] = checked.teachers
+    foreign = HfModel(
+        folder=tmp_path, model=checked.config.model, vocab_size=1001, tokenizer_fingerprint=None
+    )
+    checked = dataclasses.replace(checked, teachers={path: foreign})
+    with locked_folder(tmp_path / "run"), pytest.raises(DataError) as error:
+        distill._convert_teachers(checked, 0)
+    assert error.value.rule == "locked-folder"
 
 
 @pytest.mark.slow
