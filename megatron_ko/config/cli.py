@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from megatron_ko.config.suggestions import nearest_name
@@ -181,11 +181,19 @@ def describe_commands(title: str, sentences: Mapping[str, str]) -> str:
     return "\n".join([f"{title}:", *lines, ""])
 
 
-def positive(text: str) -> int:
-    """Type of an argument that counts something, such as ranks."""
-    if not text.isdecimal() or len(text) > 19 or not 0 < int(text) < 2**63:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 1 to {2**63 - 1}")
-    return int(text)
+def bounded(low: int, high: int) -> Callable[[str], int]:
+    """Type of an argument: an integer from ``low`` to ``high``."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or len(text) > 19 or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not an integer from {low} to {high}")
+        return int(text)
+
+    return number
+
+
+positive = bounded(1, 2**63 - 1)
+"""Type of an argument that counts something, such as ranks."""
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

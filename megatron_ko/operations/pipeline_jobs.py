@@ -30,7 +30,7 @@ class Step:
     gpus: int = 0
 
 
-def add_options(parser: cli.Parser, bounded) -> None:
+def add_options(parser: cli.Parser) -> None:
     add = parser.add_argument
     add(
         "--data",
@@ -39,7 +39,7 @@ def add_options(parser: cli.Parser, bounded) -> None:
     )
     add(
         "--data-tasks",
-        type=bounded(1, 1000),
+        type=cli.bounded(1, 1000),
         metavar="N",
         default=1,
         help="tasks of the array that prepares the data (default: 1)",

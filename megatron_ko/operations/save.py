@@ -6,12 +6,11 @@ import argparse
 import time
 from collections.abc import Sequence
 
-from megatron_ko.config.cli import Parser
+from megatron_ko.config.cli import Parser, bounded
 from megatron_ko.errors import EXIT_BUG, UserError, exit_code_of
 from megatron_ko.formats.job_folder import SAVE_REQUEST, read_heartbeat, request
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.operations.control import checked_run
-from megatron_ko.operations.submit import bounded
 
 ALIVE_S = 600.0
 

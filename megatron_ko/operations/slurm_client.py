@@ -14,6 +14,7 @@ from megatron_ko.errors import UserError
 
 ANSWER_S = 15.0
 SUBMIT_S = 60.0
+ALIVE = {"PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "REQUEUED", "REQUEUE_HOLD", "SUSPENDED"}
 
 
 @dataclass(frozen=True)

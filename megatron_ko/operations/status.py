@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from megatron_ko.config.cli import Parser
+from megatron_ko.config.cli import Parser, bounded
 from megatron_ko.errors import ConfigError, exit_code_of
 from megatron_ko.formats.checkpoint_folder import MARKER
 from megatron_ko.formats.job_folder import (
@@ -27,7 +27,6 @@ from megatron_ko.formats.job_folder import (
 from megatron_ko.formats.run_folder import checkpoints_of, is_run_folder, last_metrics, suggest_run_folder
 from megatron_ko.operations import slurm_client
 from megatron_ko.operations.slurm_client import Job
-from megatron_ko.operations.submit import ALIVE, bounded
 from megatron_ko.tables import format_table, terminal_width, wrap
 from megatron_ko.wording import format_count
 
@@ -67,7 +66,7 @@ class State:
     @property
     def word(self) -> str:
         """``done``, ``running``, ``waiting``, ``stopping``, ``stopped``, ``failed``, ``silent`` or ``not started``."""
-        ended_in_slurm = self.job is not None and self.job.state not in ALIVE
+        ended_in_slurm = self.job is not None and self.job.state not in slurm_client.ALIVE
         if self.history and self.history[-1].get("requeued") and not (self.stop_requested or ended_in_slurm):
             return "waiting"
         alive = self.job is not None and self.job.state in ("RUNNING", "COMPLETING")

@@ -42,7 +42,6 @@ from megatron_ko.wording import format_count
 MAX_NODES, MAX_RANKS_PER_NODE, MAX_CHAIN = 100_000, 1024, 100
 START_S = 120
 """Seconds beyond ``run.timeout_s`` after which a silent run hangs, unless --hang-s gives them."""
-ALIVE = {"PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "REQUEUED", "REQUEUE_HOLD", "SUSPENDED"}
 
 
 def parser() -> cli.Parser:
@@ -52,23 +51,23 @@ def parser() -> cli.Parser:
         "folder, and submits a job that requeues itself until the run is done.\n\n  mko submit train.yaml --nodes 4",
     )
     add = made.add_argument
-    add("--nodes", type=bounded(1, MAX_NODES), metavar="N", default=1, help="nodes (default: 1)")
+    add("--nodes", type=cli.bounded(1, MAX_NODES), metavar="N", default=1, help="nodes (default: 1)")
     add(
         "--gpus-per-node",
-        type=bounded(0, MAX_RANKS_PER_NODE),
+        type=cli.bounded(0, MAX_RANKS_PER_NODE),
         metavar="N",
         help="GPUs of each node (default: cluster.env)",
     )
     add(
         "--ranks-per-node",
-        type=bounded(1, MAX_RANKS_PER_NODE),
+        type=cli.bounded(1, MAX_RANKS_PER_NODE),
         metavar="N",
         help="ranks of each node (default: one per GPU, or 1)",
     )
     add("--time", metavar="LIMIT", help="time limit of a job, such as 12:00:00 (default: cluster.env)")
     add(
         "--chain",
-        type=bounded(1, MAX_CHAIN),
+        type=cli.bounded(1, MAX_CHAIN),
         metavar="K",
         default=1,
         help="jobs in a row, for sites that forbid requeues or limit them (default: 1)",
@@ -76,18 +75,18 @@ def parser() -> cli.Parser:
     add("--after", metavar="JOB", help="start after this job has ended well")
     add(
         "--max-restarts",
-        type=bounded(0, 1000),
+        type=cli.bounded(0, 1000),
         metavar="N",
         default=10,
         help="failures after which the job is not requeued (default: 10)",
     )
     add(
         "--hang-s",
-        type=bounded(10, 30 * 86_400),
+        type=cli.bounded(10, 30 * 86_400),
         metavar="S",
         help=f"seconds without a sign of life after which ranks are killed (default: run.timeout_s + {START_S})",
     )
-    pipeline_jobs.add_options(made, bounded)
+    pipeline_jobs.add_options(made)
     add("--skip-preflight", action="store_true", help="start without checking the machines")
     add(
         "--cluster",
@@ -96,17 +95,6 @@ def parser() -> cli.Parser:
     )
     add("--print", action="store_true", dest="only_print", help="print the batch script and stop")
     return made  # fmt: skip
-
-
-def bounded(low: int, high: int):
-    """Type of an argument: an integer from ``low`` to ``high``."""
-
-    def number(text: str) -> int:
-        if not text.isdecimal() or len(text) > 10 or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not an integer from {low} to {high}")
-        return int(text)
-
-    return number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -250,7 +238,7 @@ def _check_alone(run: Path) -> None:
     """Raises ConfigError if an earlier job of the run is still in Slurm: both would write to the run folder."""
     ids = [id for folder in job_folders(run)[-3:] for id in read_submission(folder).jobs]
     jobs = slurm_client.jobs_of(ids) if ids else {}
-    if alive := [job.id for job in (jobs or {}).values() if job.state in ALIVE]:
+    if alive := [job.id for job in (jobs or {}).values() if job.state in slurm_client.ALIVE]:
         raise ConfigError(
             f"{run}: job {', '.join(alive)} of this run is queued or runs; stop it with 'mko stop {run}' first, or choose "
             "another run.folder",
