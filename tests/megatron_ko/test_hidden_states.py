@@ -48,7 +48,7 @@ MORE_LAYOUTS = {
     "TP2 x PP2 with sequence parallel": (4, ["parallel.tensor=2", "parallel.pipeline=2", "parallel.sequence=true"]),
     "DP2, overlapped": (2, ["speed.overlap_grad_reduce=true", "speed.overlap_param_gather=true", "speed.bucket_size=20000"]),
 }  # fmt: skip
-QUICK = {("cosine", "TP2 x PP2 with sequence parallel"), ("mse", "CP2 x PP2")}
+QUICK = {("cosine", "TP2 x PP2 with sequence parallel")}
 
 
 def curve(run: Path) -> list[tuple[float, ...]]:
@@ -60,7 +60,7 @@ def curve(run: Path) -> list[tuple[float, ...]]:
 def assert_same_curves(actual: Path, expected: Path) -> None:
     assert len(curve(actual)) == len(curve(expected)) > 0
     for step, (own, other) in enumerate(zip(curve(actual), curve(expected)), 1):
-        assert own[:3] == pytest.approx(other[:3], abs=LOSS), f"losses of step {step}"
+        assert own[:3] == pytest.approx(other[:3], abs=LOSS, rel=LOSS), f"losses of step {step}"
         assert own[3] == pytest.approx(other[3], rel=NORM), f"gradient norm of step {step}"
 
 
@@ -256,7 +256,7 @@ def by_transformers(
     total.backward()
     parameters = [*student.parameters(), *matrices.values()]
     norm = torch.stack([p.grad.norm() for p in parameters if p.grad is not None]).norm()
-    return (*(float(value) for value in means), float(norm))
+    return (*(value.item() for value in means), norm.item())
 
 
 # --- checkpoints -----------------------------------------------------------------------------------------
@@ -288,17 +288,17 @@ def test_another_layout_continues_the_projections(one_rank, tmp_path):
 
 
 def test_other_projections_are_refused_at_a_resume(folder, one_rank, tmp_path):  # noqa: F811
-    config, whole = one_rank("mse")
+    config, whole = one_rank("cosine")
     longer = [f"run.folder={whole}", f"training.steps={STEPS + 1}"]
     preflight(
         [config],
-        [*longer, "distillation.hidden_states.weight=3", "distillation.hidden_states.loss=cosine"],
+        [*longer, "distillation.hidden_states.weight=3", "distillation.hidden_states.loss=mse"],
         1,
     )
     other = other_teacher(folder, tmp_path / "other")  # of the student's width: without projections
     for overrides in (
         ["distillation.hidden_states=none"],
-        ["distillation.hidden_states.layers.0.teacher=0"],
+        ["distillation.hidden_states.layers.0.teacher=1"],
         [f"distillation.teacher={other}", "checkpoint.allow_teacher_change=true"],
     ):
         with pytest.raises(CheckpointError) as error:
@@ -307,7 +307,7 @@ def test_other_projections_are_refused_at_a_resume(folder, one_rank, tmp_path): 
 
 
 def test_exports_and_new_runs_leave_the_projections_out(folder, one_rank, tmp_path):  # noqa: F811
-    _, whole = one_rank("mse")
+    _, whole = one_rank("cosine")
     assert checkpoint_tool(["to-hf", str(whole), str(tmp_path / "hf"), "--dtype", "fp32"]) == 0
     config = write_run(
         folder, tmp_path / "run", None, checkpoint={"every_steps": 6, "initial_weights": str(whole)}
@@ -331,6 +331,7 @@ def test_stages_keep_drop_and_renew_projections(folder, tmp_path):  # noqa: F811
         {"name": "anew", "steps": 2, "distillation": {"hidden_states": {**hidden, "loss": "mse"}}},
     ]  # fmt: skip
     training = {**SHORT["training"], "steps": None}
+    stages = json.loads(json.dumps(stages))  # without references, which YAML would write as anchors
     config = write_run(folder, tmp_path / "run", {}, stages=stages, training=training)
     run = tmp_path / "run"
     ranks.train(config, [])
@@ -425,7 +426,7 @@ def test_what_hidden_states_cannot_have_is_refused(folder, one_rank, tmp_path): 
         ("parallel.recompute.type", "hidden-states-are-kept")
     }
     preflight([config], ["parallel.recompute.type=selective"], 1)
-    _, whole = one_rank("mse")
+    _, whole = one_rank("cosine")
     adapters = [f"checkpoint.initial_weights={whole}", "lora.rank=4", "lora.alpha=8"]
     assert refused(config, adapters) == {(place, "no-hidden-states-beside-adapters")}
     on_gpu = ["run.device=cuda", "speed.cuda_graphs=layers", "speed.layers=engine"]
