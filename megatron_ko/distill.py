@@ -24,15 +24,20 @@ from megatron_ko.config.loading import Loaded
 from megatron_ko.config.training import Config
 from megatron_ko.errors import EXIT_DONE, ConfigError, Problem, exit_code_of
 from megatron_ko.files import locked_folder
+from megatron_ko.formats.hugging_face import HfModel
 from megatron_ko.formats.model_source import load_training
-from megatron_ko.formats.teacher_cache import DESCRIPTION, TeacherCache, cache_problems
+from megatron_ko.formats.run_folder import folder_problem
+from megatron_ko.formats.teacher_cache import DESCRIPTION, TeacherCache, continuation_problems
 from megatron_ko.formats.teacher_source import origin_of
+from megatron_ko.inputs.data import check_manifest
+from megatron_ko.inputs.teachers import find_teachers, wanted_cache
 from megatron_ko.logs import set_up_logging
 from megatron_ko.planning.config_rules import layout_rules
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.stages import Stage, stages_of
-from megatron_ko.preflight import Preflight, check_manifest, find_teachers, plan_of, wanted_cache
-from megatron_ko.rank_start import add_ranks, start_ranks, world_size_of
+from megatron_ko.planning.start_checks import check_installed
+from megatron_ko.preflight import Preflight, plan_of
+from megatron_ko.rank_start import add_ranks, run_on_ranks, world_size_of
 from megatron_ko.training import stop
 from megatron_ko.wording import format_count
 
@@ -80,13 +85,20 @@ def _main(given: list[str], rank: int, under_torchrun: bool) -> int:
         if rank == 0:
             for folder in sorted(folders):
                 stack.enter_context(locked_folder(folder))
-        checked = teacher_weights.convert(checked, rank)
+        checked = _convert_teachers(checked, rank)
         caches = prepare(checked, stages, writes=rank == 0)
-        if under_torchrun:
-            return write_caches(checked, caches, rank)
-        return start_ranks(
-            world_size, functools.partial(write_caches, checked, caches), checked.config.run.device
-        )
+        return run_on_ranks(
+            functools.partial(write_caches, checked, caches),
+            world_size=world_size, rank=rank, under_torchrun=under_torchrun, device=checked.config.run.device,
+        )  # fmt: skip
+
+
+def _convert_teachers(checked: Preflight, rank: int) -> Preflight:
+    """Teachers of Hugging Face are converted into the run folder, which a training must not use meanwhile."""
+    with contextlib.ExitStack() as stack:
+        if rank == 0 and any(isinstance(teacher, HfModel) for teacher in checked.teachers.values()):
+            stack.enter_context(locked_folder(checked.run_folder))
+        return teacher_weights.convert(checked, rank)
 
 
 def check(files: Sequence[str], overrides: Sequence[str], world_size: int) -> tuple[Preflight, list[Stage]]:
@@ -100,9 +112,12 @@ def check(files: Sequence[str], overrides: Sequence[str], world_size: int) -> tu
     if problems := list(_problems(loaded, stages)):
         raise ConfigError(problems)
     online = dataclasses.replace(loaded, config=_without_caches(loaded.config))
+    if problem := folder_problem(online.config.run.folder):
+        raise ConfigError([loaded.problem("run.folder", problem, "folder-not-writable")])
     manifest = check_manifest(online)
     teachers = find_teachers(online, manifest)
     plan = plan_of(online, world_size, manifest, teachers)
+    check_installed(online)
     return Preflight(online.config, manifest, plan, None, None, None, teachers), stages
 
 
@@ -147,12 +162,10 @@ def prepare(checked: Preflight, stages: list[Stage], writes: bool) -> list[tuple
         settings = stage.config.distillation
         assert settings is not None and settings.teacher is not None
         teacher = origin_of(checked.teacher_checkpoint(settings.teacher), settings.teacher)
-        plan = checked.plan.stages_from(stage.number)[0][1]
-        wanted = wanted_cache(stage, plan, checked.manifest, teacher)
+        wanted = wanted_cache(stage, checked.plan, checked.manifest, teacher)
         if (wanted.folder / DESCRIPTION).is_file():
             cache = TeacherCache.read(wanted.folder)
-            found = cache_problems(cache, wanted, "distillation.cache")
-            problems += [problem for problem in found if problem[2] != "unfinished-cache"]
+            problems += continuation_problems(cache, wanted, "distillation.cache")
         else:
             cache = wanted
             if writes:
@@ -175,6 +188,7 @@ def write_caches(
     config, manifest = checked.config, checked.manifest
     set_up_logging(rank)
     world = distributed.start(config.run, config.parallel, rank, checked.plan.world_size, init_method)
+    distributed.check_agreement(checked.shared_facts())
     wanted = {stage.number: cache for stage, cache in caches}
     positions: dict[str, Any] = {}
     for stage, plan in checked.plan.stages_from(0):
@@ -211,7 +225,11 @@ class _Progress:
     def __call__(self, samples: int) -> None:
         self._samples += samples
         if self._speaks:
-            log.info("%s written by rank 0", format_count(self._samples, "sample"))
+            log.info(
+                "%s of %s written by rank 0",
+                f"{self._samples:,}",
+                format_count(self._cache.samples, "sample"),
+            )
 
     def end(self) -> None:
         if self._speaks:

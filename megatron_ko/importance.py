@@ -28,7 +28,7 @@ from megatron_ko.planning.pipeline import is_virtual
 from megatron_ko.planning.run_plan import mixture_of
 from megatron_ko.planning.stages import Stage
 from megatron_ko.preflight import Preflight, preflight
-from megatron_ko.rank_start import add_ranks, start_ranks, world_size_of
+from megatron_ko.rank_start import add_ranks, run_on_ranks, world_size_of
 from megatron_ko.training import stop
 
 SAMPLES = 1024
@@ -176,11 +176,10 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
         if rank == 0:
             stack.enter_context(locked_folder(checked.run_folder))
         checked = initial_weights.convert(checked, rank)
-        if under_torchrun:
-            return measure(checked, request, rank)
-        return start_ranks(
-            world_size, functools.partial(measure, checked, request), checked.config.run.device
-        )
+        return run_on_ranks(
+            functools.partial(measure, checked, request),
+            world_size=world_size, rank=rank, under_torchrun=under_torchrun, device=checked.config.run.device,
+        )  # fmt: skip
 
 
 def check(checked: Preflight, request: Request, world_size: int) -> Preflight:

@@ -15,10 +15,12 @@ from megatron_ko.config.run_parser import run_parser
 from megatron_ko.config.training import Config
 from megatron_ko.errors import exit_code_of
 from megatron_ko.formats.model_source import load_training
+from megatron_ko.inputs.teachers import find_teachers
+from megatron_ko.inputs.weights import find_weights
 from megatron_ko.planning.config_rules import layout_rules
 from megatron_ko.planning.run_plan import Plan
 from megatron_ko.planning.scaling_law import suggest, suggestion_text
-from megatron_ko.preflight import check_run, find_teachers, find_weights, plan_of
+from megatron_ko.preflight import check_run, plan_of
 
 
 def parser() -> cli.Parser:

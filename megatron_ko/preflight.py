@@ -1,6 +1,7 @@
 """Every check of a run that needs no torch, before anything starts.
 
-Owns ``preflight`` and its result: configuration, data, plan, and the checkpoint from which the run starts.
+Owns ``preflight`` and its result: configuration, data, plan, and the checkpoint from which the run starts. ``inputs`` owns the
+checks of what it reads.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from megatron_ko.config.loading import Loaded, to_yaml
-from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.training import Config
-from megatron_ko.errors import CheckpointError, ConfigError, DataError, Problem
+from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import locked_folder, sha256_file, sha256_text, write_text
 from megatron_ko.formats import lora_record
 from megatron_ko.formats.checkpoint_folder import (
@@ -25,43 +25,28 @@ from megatron_ko.formats.checkpoint_folder import (
     Origin,
     StageMark,
     StepWindow,
-    check_fits,
-    require_finished,
 )
 from megatron_ko.formats.data_record import DataRecord, check_same_data, describe_data
-from megatron_ko.formats.hugging_face import HfModel, is_hf_model, read_hf_model
-from megatron_ko.formats.manifest import Manifest, check_tokens, read_manifest
+from megatron_ko.formats.hugging_face import HfModel
+from megatron_ko.formats.manifest import Manifest
 from megatron_ko.formats.model_source import describe_source, load_training
 from megatron_ko.formats.run_folder import (
     INITIAL_WEIGHTS,
     checkpoint_folder,
     folder_problem,
     lacks_validation,
-    newest_checkpoint,
-    start_of_run,
 )
-from megatron_ko.formats.teacher_cache import (
-    TeacherCache,
-    cache_problems,
-    data_of,
-    describe_cache,
-    stage_folder,
-)
-from megatron_ko.formats.teacher_source import (
-    check_same_teacher,
-    origin_of,
-    read_teacher,
-    vocabulary_problems,
-)
-from megatron_ko.formats.tokenizer_folder import fingerprint_hf_folder, read_tokenizer_folder
+from megatron_ko.formats.teacher_cache import TeacherCache, cache_problems
+from megatron_ko.formats.teacher_source import check_same_projections, check_same_teacher, origin_of
+from megatron_ko.inputs.data import check_manifest
+from megatron_ko.inputs.teachers import find_caches, find_teachers
+from megatron_ko.inputs.weights import find_weights
 from megatron_ko.planning.adapters import single_targets
-from megatron_ko.planning.config_rules import data_problems, layout_rules
+from megatron_ko.planning.config_rules import layout_rules
 from megatron_ko.planning.distillation import needs_teacher
-from megatron_ko.planning.distillation_rules import k_problems, shape_problems
 from megatron_ko.planning.fp8_rules import check_recipe
-from megatron_ko.planning.megatron_version import check_loadable
+from megatron_ko.planning.hidden_states import projections_of
 from megatron_ko.planning.muon_rules import check_same_optimizer
-from megatron_ko.planning.packing_rules import fill_in_problems
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import Plan, mixture_until
 from megatron_ko.planning.stages import Stage, check_same_stages, stages_of
@@ -122,6 +107,14 @@ class Preflight:
         assert settings.teacher is not None
         return origin_of(self.teacher_checkpoint(settings.teacher), settings.teacher)
 
+    def projections_of(self, stage: Stage) -> dict[str, tuple[int, int]]:
+        """The projections of hidden states that train in a stage, as its checkpoints record them."""
+        settings = stage.config.distillation
+        if settings is None or settings.teacher is None or not needs_teacher(settings):
+            return {}
+        teacher = self.teachers[settings.teacher].model
+        return projections_of(settings, stage.config.model.hidden_size, teacher.hidden_size)
+
     def cache_of(self, stage: Stage) -> TeacherCache | None:
         """The cache that a stage reads."""
         return self.caches.get(stage.number)
@@ -144,9 +137,13 @@ class Preflight:
 
     def check_teacher(self, start: Checkpoint) -> None:
         """Raises CheckpointError if ``start`` was trained with another teacher than its stage now has, unless that is allowed."""
-        stages = stages_of(self.config)
-        now = self.teacher_of(stages[min(start.stage_number, len(stages) - 1)])
+        now = self.teacher_of(self._stage_of(start))
         check_same_teacher(start, now, self.config.checkpoint.allow_teacher_change)
+
+    def _stage_of(self, start: Checkpoint) -> Stage:
+        """The stage of a checkpoint, or the last one of a run that now has fewer."""
+        stages = stages_of(self.config)
+        return stages[min(start.stage_number, len(stages) - 1)]
 
     @property
     def weights(self) -> dict[str, Any] | None:
@@ -216,9 +213,10 @@ class Preflight:
             yield
 
     def check_data(self, start: Checkpoint) -> None:
-        """Raises CheckpointError if ``start`` was trained on other data, in other stages or in FP8 that this run cannot
-        continue, unless that is allowed."""
+        """Raises CheckpointError if ``start`` was trained on other data, in other stages, with other projections or in FP8 that this
+        run cannot continue, unless that is allowed."""
         check_same_stages(start, self.config)
+        check_same_projections(start, self.projections_of(self._stage_of(start)))
         check_recipe(start.folder, start.fp8, self.config.precision.fp8)
         check_same_optimizer(start, self.config)
         allowed = self.config.checkpoint.allow_data_change
@@ -266,6 +264,7 @@ class Preflight:
             stage=mark,
             fp8=self.config.precision.fp8,
             teacher=self.teacher_of(stage),
+            projections=self.projections_of(stage),
         )
 
 
@@ -317,137 +316,3 @@ def plan_of(
     models = {path: teacher.model for path, teacher in (teachers or {}).items()}
     plan = Plan.of(loaded.config, world_size, manifest, models)
     return dataclasses.replace(plan, model_source=describe_source(loaded))
-
-
-def find_teachers(loaded: Loaded[Config], manifest: Manifest | None) -> dict[str, Checkpoint | HfModel]:
-    """The teachers of all stages by configured folder.
-
-    Raises ConfigError with everything in which they do not fit the run, or the error of a folder that cannot be read. Without
-    ``manifest`` (the data does not exist yet), the tokenizer is not compared.
-    """
-    config = loaded.config
-    vocab_size = config.model.vocab_size or (manifest.vocab_size if manifest else 0)
-    problems = [loaded.problem(*problem) for problem in k_problems(config, vocab_size)]
-    teachers: dict[str, Checkpoint | HfModel] = {}
-    stages = stages_of(config)
-    longest = max(stage.config.training.sequence_length for stage in stages)
-    for stage in stages:
-        settings = stage.config.distillation
-        if settings is None or settings.teacher is None or settings.teacher in teachers:
-            continue
-        teacher = read_teacher(settings.teacher, config.model, longest)
-        teachers[settings.teacher] = teacher
-        if isinstance(teacher, Checkpoint):
-            check_loadable(teacher)
-        own = stage.written is not None and stage.written.distillation is not None
-        own = own and stage.written.distillation.teacher is not None  # type: ignore[union-attr]
-        place = loaded.problem(
-            f"stages.{stage.number}.distillation.teacher" if own else "distillation.teacher", ""
-        )
-        found = [*vocabulary_problems(teacher, vocab_size, manifest)]
-        if needs_teacher(settings):
-            found += shape_problems(teacher.model, config, vocab_size)
-        problems += [
-            dataclasses.replace(place, message=f"{teacher.folder}: {path}: {message}", rule=rule)
-            for path, message, rule in found
-        ]
-    if problems:
-        raise ConfigError(problems)
-    return teachers
-
-
-def find_caches(loaded: Loaded[Config], manifest: Manifest, plan: Plan) -> dict[int, TeacherCache]:
-    """The caches of all stages that read one, by number of the stage. Raises ConfigError with everything in which they do not fit."""
-    caches: dict[int, TeacherCache] = {}
-    problems = []
-    for stage, own in plan.stages_from(0):
-        settings = stage.config.distillation
-        if settings is None or settings.cache is None:
-            continue
-        cache = TeacherCache.read(stage_folder(settings.cache, stage.number))
-        wanted = wanted_cache(stage, own, manifest, dataclasses.replace(cache.teacher, hash=""))
-        problems += [loaded.problem(*found) for found in cache_problems(cache, wanted, "distillation.cache")]
-        caches[stage.number] = cache
-    if problems:
-        raise ConfigError(problems)
-    return caches
-
-
-def wanted_cache(stage: Stage, plan: Plan, manifest: Manifest, teacher: Origin) -> TeacherCache:
-    """The cache of the teacher that a stage needs."""
-    settings = stage.config.distillation
-    assert settings is not None
-    data = data_of(stage.config, manifest, sha256_file(manifest.path), stage.number)
-    return describe_cache(
-        stage.config, settings, data, teacher, manifest=manifest,
-        vocab_size=plan.vocab_size, samples=plan.total_samples, stage=stage.number,
-    )  # fmt: skip
-
-
-def find_weights(
-    config: Config, vocab_size: int, tokenizer_fingerprint: str | None
-) -> tuple[Checkpoint | None, Origin | None, Checkpoint | HfModel | None]:
-    """The checkpoint that the run continues from, with the run's origin, and the weights that start it; a run that continues
-    has such weights only with LoRA, as its base.
-
-    Raises CheckpointError where one does not fit the model, the vocabulary or this megatron-core. Without a fingerprint
-    the tokenizer is not compared.
-    """
-    start, origin = start_of_run(config)
-    weights = config.checkpoint.initial_weights
-    initial: Checkpoint | HfModel | None = None
-
-    def read_initial() -> Checkpoint | HfModel:
-        assert weights is not None
-        require_finished(Path(weights).expanduser())
-        return read_hf_model(weights, config.model) if is_hf_model(weights) else newest_checkpoint(weights)
-
-    if start is not None:
-        lora_record.check_adapters(start, config.lora, single_targets(config.lora))
-        initial = lora_record.base_of_start(start, read_initial) if config.lora else None
-    elif weights:
-        initial = read_initial()
-    if isinstance(initial, Checkpoint):
-        lora_record.require_weights(initial)
-    for checkpoint in (start, initial):
-        if checkpoint:
-            model = config.model if checkpoint is initial else _model_at(start, config)
-            check_fits(checkpoint, model, vocab_size, tokenizer_fingerprint)
-        if isinstance(checkpoint, Checkpoint):
-            check_loadable(checkpoint)
-    return start, origin, initial
-
-
-def _model_at(start: Checkpoint | None, config: Config) -> ModelConfig:
-    """The model in the stage of ``start``, whose RoPE base may be its own."""
-    stages = stages_of(config)
-    number = start.stage_number if start else 0
-    return stages[min(number, len(stages) - 1)].config.model
-
-
-def check_manifest(loaded: Loaded[Config]) -> Manifest:
-    """Reads the data manifest; raises unless manifest, token files, tokenizer and configuration fit each other."""
-    config = loaded.config
-    manifest = read_manifest(config.data.manifest)
-    problems = list(data_problems(config.data, config.model, manifest, config.stages))
-    if problems:
-        raise ConfigError([loaded.problem(*problem) for problem in problems])
-    tokenizer = read_tokenizer_folder(manifest.tokenizer_folder)
-    if tokenizer.fingerprint != manifest.tokenizer_fingerprint:
-        raise DataError(
-            f"{manifest.path}: was encoded with tokenizer {manifest.tokenizer_fingerprint[:19]}, but {manifest.tokenizer_folder} "
-            f"is {tokenizer.fingerprint[:19]}; encode the data again",
-            rule="tokenizer-mismatch",
-        )
-    content = fingerprint_hf_folder(manifest.tokenizer_folder, tokenizer.fingerprint).fingerprint
-    if content != tokenizer.fingerprint:
-        raise DataError(
-            f"{manifest.tokenizer_folder / 'tokenizer.json'}: its content is {content[:19]}, its fingerprint.json says "
-            f"{tokenizer.fingerprint[:19]}: edited or damaged; train the tokenizer again or restore it",
-            rule="tokenizer-changed",
-        )
-    problems = list(fill_in_problems(config.data.fill_in_the_middle, manifest))
-    if problems:
-        raise ConfigError([loaded.problem(*problem) for problem in problems])
-    check_tokens(manifest)
-    return manifest

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from megatron_ko.config import cli
-from megatron_ko.errors import ConfigError
+from megatron_ko.errors import EXIT_PEER_LOST, EXIT_STOPPED, ConfigError, exit_code_of
+from megatron_ko.logs import record_error
 
 
 def add_ranks(parser: cli.Parser) -> None:
@@ -29,6 +32,20 @@ def world_size_of(given: Any, under_torchrun: bool) -> int:
     return int(os.environ["WORLD_SIZE"])
 
 
+def run_on_ranks(
+    task: Callable[[int, str], int], *, world_size: int, rank: int, under_torchrun: bool, device: str
+) -> int:
+    """Runs ``task(rank, init_method)`` with ``run_rank``: on this rank under torchrun, otherwise on ``world_size`` ranks that it starts.
+    From here on each rank reports its own errors."""
+    task = functools.partial(run_rank, task)
+    if not under_torchrun:
+        return start_ranks(world_size, task, device)
+    said = f"[rank {rank}] " if rank else ""
+    return exit_code_of(
+        lambda: task(rank, "env://"), report=lambda text: print(said + text, file=sys.stderr, flush=True)
+    )
+
+
 def start_ranks(world_size: int, task: Callable[[int, str], int], device: str) -> int:
     """Runs ``task(rank, init_method)`` on ranks of this host; returns their exit code."""
     from megatron_ko.training import distributed, launch
@@ -38,3 +55,21 @@ def start_ranks(world_size: int, task: Callable[[int, str], int], device: str) -
     if method == "fork":
         distributed.import_megatron("cpu")
     return launch.run_ranks(world_size, task, method)
+
+
+def run_rank(task: Callable[[int, str], int], rank: int, init_method: str) -> int:
+    """Runs ``task(rank, init_method)``; if another rank was lost, ends with EXIT_PEER_LOST. Errors are in the rank's log file, too."""
+    try:
+        return task(rank, init_method)
+    except BaseException as error:
+        from megatron_ko.training import stop
+        from megatron_ko.training.distributed import lost_peer
+
+        record_error(error)
+        report = lost_peer(error)
+        if report is None:
+            raise
+        if stop.is_requested():
+            return EXIT_STOPPED
+        print(f"[rank {rank}] another rank was lost: {report}", file=sys.stderr, flush=True)
+        return EXIT_PEER_LOST

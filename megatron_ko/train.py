@@ -16,15 +16,14 @@ if __name__ == "__main__":  # before the imports below, which take their time
 import contextlib
 import functools
 import os
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from megatron_ko.config import cli
 from megatron_ko.config.run_parser import run_parser
-from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, UsageError, exit_code_of
-from megatron_ko.logs import record_error, set_up_logging
-from megatron_ko.rank_start import add_ranks, start_ranks, world_size_of
+from megatron_ko.errors import EXIT_DONE, EXIT_STOPPED, UsageError, exit_code_of
+from megatron_ko.logs import set_up_logging
+from megatron_ko.rank_start import add_ranks, run_on_ranks, world_size_of
 
 if TYPE_CHECKING:  # --help needs none of what functions import
     from megatron_ko.preflight import Preflight
@@ -152,23 +151,6 @@ def _build_model(checked: Preflight, device: Any) -> Any:
 # --- the command --------------------------------------------------------------------------------------------
 
 
-def run_rank(checked: Preflight, rank: int, init_method: str = "env://") -> int:
-    """Runs ``train``; if another rank was lost, ends with EXIT_PEER_LOST. Errors are in the rank's log file, too."""
-    try:
-        return train(checked, rank, init_method)
-    except BaseException as error:
-        from megatron_ko.training.distributed import lost_peer
-
-        record_error(error)
-        report = lost_peer(error)
-        if report is None:
-            raise
-        if stop.is_requested():
-            return EXIT_STOPPED
-        print(f"[rank {rank}] another rank was lost: {report}", file=sys.stderr, flush=True)
-        return EXIT_PEER_LOST
-
-
 @stop.listening()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains a GPT on megatron-core. Under torchrun or Slurm each process is a rank; without them --ranks N starts N."""
@@ -225,13 +207,10 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
                 forget_requests(checked.run_folder)
             print(checked.plan.text(), end="", flush=True)
         checked = teacher_weights.convert(initial_weights.convert(checked, rank), rank)
-        if under_torchrun:  # from here on each rank reports its own errors
-            said = f"[rank {rank}] " if rank else ""
-            return exit_code_of(
-                lambda: run_rank(checked, rank),
-                report=lambda text: print(said + text, file=sys.stderr, flush=True),
-            )
-        return start_ranks(world_size, functools.partial(run_rank, checked), checked.config.run.device)
+        return run_on_ranks(
+            functools.partial(train, checked),
+            world_size=world_size, rank=rank, under_torchrun=under_torchrun, device=checked.config.run.device,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

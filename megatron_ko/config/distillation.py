@@ -14,6 +14,7 @@ from megatron_ko.config.fields import (
     Flag,
     Int32,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     section,
@@ -60,6 +61,25 @@ Temperature = Annotated[PositiveFloat, Field(ge=0.01, le=100)]
 
 
 @section
+class LayerPair:
+    student: NonNegativeInt
+    """Layer of the student, counted from 0."""
+    teacher: NonNegativeInt
+    """Layer of the teacher, counted from 0."""
+
+
+@section
+class HiddenStatesConfig:
+    layers: list[LayerPair]
+    """Pairs of layers, such as [{student: 3, teacher: 7}], whose outputs (the residual stream) are compared; an empty list switches the
+    term off, such as in a stage."""
+    loss: Literal["cosine", "mse"] = "cosine"
+    """Distance of both states of a token: 1 - their cosine, or the mean of the squared differences of their elements."""
+    weight: PositiveFloat = 1.0
+    """Coefficient of the mean distance of the pairs, which is added to the divergence."""
+
+
+@section
 class DistillationConfig:
     teacher: FilePath | None = None
     """The teacher: a checkpoint folder, a run folder (newest checkpoint) or a Hugging Face folder, which is converted once, into the
@@ -72,6 +92,9 @@ class DistillationConfig:
     """Divergence between both distributions over the real vocabulary: forward_kl, reverse_kl, jsd or top_k."""
     language_model_weight: NonNegativeFloat = 0.0
     """Coefficient of the cross-entropy with the text, which is added to the divergence; 0 learns from the teacher alone (Kanana)."""
+    hidden_states: HiddenStatesConfig | None = None
+    """Distance between outputs of chosen layers, which is added to the divergence; a learned matrix projects the student's states where
+    the widths differ. Needs the teacher beside the student."""
     chunk_length: Int32 = 512
     """Tokens of each sequence whose logits are in fp32 at a time; changes memory, not results."""
 
@@ -88,5 +111,7 @@ class StageDistillationConfig:
     """Divergence of the stage; by default that of the section distillation."""
     language_model_weight: NonNegativeFloat | None = None
     """Coefficient of the cross-entropy; by default that of the section distillation."""
+    hidden_states: HiddenStatesConfig | None = None
+    """Hidden states of the stage; by default those of the section distillation."""
     chunk_length: Int32 | None = None
     """Tokens in fp32 at a time; by default those of the section distillation."""

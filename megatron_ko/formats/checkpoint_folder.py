@@ -115,6 +115,8 @@ class Checkpoint:
     """The FP8 recipe of the run (``precision.fp8``); None in weights alone and in earlier versions."""
     teacher: Origin | None = None
     """The teacher of the stage in which it was saved (``distillation``), whose weights it does not contain; None without one."""
+    projections: dict[str, tuple[PositiveInt, PositiveInt]] = field(default_factory=dict)
+    """Shapes of the projections of hidden states that train beside the model in the stage, by name; conversions leave them out."""
     files: dict[str, FileFacts] = field(default_factory=dict, compare=False)
     """Size and checksum of each file, by its name in the folder."""
 

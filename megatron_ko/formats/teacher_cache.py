@@ -28,7 +28,8 @@ from megatron_ko.formats.manifest import Manifest
 FORMAT = "megatron_ko-teacher-cache-1"
 DESCRIPTION = "cache.json"
 HASH_BYTES, VALUE_BYTES = 8, 2
-SHARD_BYTES = 1 << 28
+SHARD_BYTES, SHARD_TOKENS = 1 << 28, 1 << 19
+"""Most of a shard: what a killed command loses, and how long other ranks wait for the last one (``run.timeout_s``)."""
 REMEDY = "write it with 'mko distill cache'"
 Found = tuple[str, str, str]
 
@@ -177,10 +178,14 @@ def stage_folder(cache: str, stage: int) -> Path:
     return Path(cache).expanduser() / f"stage_{stage}"
 
 
-def data_of(config: Config, manifest: Manifest, manifest_hash: str, stage: int) -> dict[str, Any]:
-    """Everything in the configuration of a stage on which the tokens of its samples depend, as JSON."""
+def data_of(
+    config: Config, manifest: Manifest, manifest_hash: str, stage: int, samples: int, earlier: list[Config]
+) -> dict[str, Any]:
+    """Everything on which the tokens of a stage's samples depend, as JSON. ``config`` is that of the stage, which has ``samples``;
+    ``earlier`` are those of the stages before."""
     data = config.data
     fill_in = data.fill_in_the_middle
+    is_windows = data.order == "windows"
     return {
         "manifest": manifest_hash,
         "stage": stage,
@@ -188,16 +193,31 @@ def data_of(config: Config, manifest: Manifest, manifest_hash: str, stage: int) 
         "order": data.order,
         "mixture": data.mixture or dict(manifest.mixture),
         "mixture_end": data.mixture_end,
+        # the order of a whole stage depends on its length there, and on the positions of the sets where it begins here
+        "samples": samples if not is_windows or data.mixture_end else None,
+        "earlier_stages": [_draws_of(stage, manifest) for stage in earlier] if is_windows else [],
         "packing": dataclasses.asdict(data.packing),
         "fill_in_the_middle": dataclasses.asdict(fill_in) if fill_in else None,
     }
 
 
+def _draws_of(config: Config, manifest: Manifest) -> dict[str, Any]:
+    """What a stage takes of each set, as far as later stages depend on it."""
+    training, data = config.training, config.data
+    return {
+        "samples": (training.steps or 0) * training.global_batch_size,
+        "sequence_length": training.sequence_length,
+        "mixture": data.mixture or dict(manifest.mixture),
+        "mixture_end": data.mixture_end,
+    }
+
+
 def describe_cache(
     config: Config, settings: DistillationConfig, data: dict[str, Any], teacher: Origin, *, manifest: Manifest,
-    vocab_size: int, samples: NonNegativeInt, stage: int,
+    vocab_size: int, samples: NonNegativeInt, stage: int, writers: int,
 ) -> TeacherCache:  # fmt: skip
-    """The cache that a stage needs. Shards hold whole micro-batches."""
+    """The cache that a stage needs. Shards hold whole micro-batches, and few enough that each of the data-parallel ranks that write it has
+    one."""
     assert settings.cache is not None and isinstance(settings.loss, TopK)
     cache = TeacherCache(
         folder=stage_folder(settings.cache, stage),
@@ -212,15 +232,30 @@ def describe_cache(
         dtype=config.precision.dtype,
         data=data,
     )
-    batch = config.training.micro_batch_size
-    per_shard = max(1, SHARD_BYTES // (cache.record_bytes * batch)) * batch
-    return dataclasses.replace(cache, samples_per_shard=min(per_shard, -(-samples // batch) * batch))
+    batch, length = config.training.micro_batch_size, config.training.sequence_length
+    most = min(SHARD_BYTES // cache.record_bytes, SHARD_TOKENS // length) // batch
+    share = -(-samples // (batch * writers))
+    return dataclasses.replace(cache, samples_per_shard=batch * max(1, min(most, share)))
 
 
-def cache_problems(cache: TeacherCache, wanted: TeacherCache, path: str) -> Iterator[Found]:
+def continuation_problems(cache: TeacherCache, wanted: TeacherCache, path: str) -> Iterator[Found]:
+    """``cache_problems`` of a cache whose missing shards are to be written, which also have the same number format."""
+    remedy = f"delete {cache.folder}, or name another folder"
+    found = list(cache_problems(cache, wanted, path, remedy))
+    yield from (problem for problem in found if problem[2] != "unfinished-cache")
+    if cache.dtype != wanted.dtype and any(problem[2] == "unfinished-cache" for problem in found):
+        message = f"{cache.folder}: was begun in {cache.dtype}, but precision.dtype is {wanted.dtype}; restore it, or {remedy}"
+        yield path, message, "other-cache"
+
+
+def cache_problems(
+    cache: TeacherCache,
+    wanted: TeacherCache,
+    path: str,
+    remedy: str = f"{REMEDY} for this run, or name another folder",
+) -> Iterator[Found]:
     """``(path, message, rule)`` for everything in which a cache is not the one that a stage needs; of ``wanted``, the teacher's hash
     may be empty (not compared)."""
-    remedy = f"{REMEDY} for this run, or name another folder"
     for name in ("tokenizer_fingerprint", "vocab_size", "temperature", "sequence_length"):
         theirs, ours = getattr(cache, name), getattr(wanted, name)
         if theirs != ours:

@@ -6,7 +6,7 @@ Owns the comparison of its tokenizer with that of the data, and of a checkpoint'
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from megatron_ko.config.model import ModelConfig
@@ -54,6 +54,19 @@ def check_same_teacher(start: Checkpoint, now: Origin | None, allow_change: bool
         "checkpoint.allow_teacher_change: true to continue with the new one"
     )
     raise CheckpointError([Problem(str(start.folder), "distillation.teacher", message, "teacher-changed")])
+
+
+def check_same_projections(start: Checkpoint, now: Mapping[str, tuple[int, int]]) -> None:
+    """Raises CheckpointError if a stage continues from ``start`` with other projections of hidden states, by name and shape."""
+    if start.projections == now:
+        return
+    before, after = (", ".join(names) or "none" for names in (start.projections, now))
+    message = (
+        f"the stage trains other projections of hidden states: {before} in the checkpoint, {after} in the run (or of another width); "
+        "restore distillation.hidden_states and the teacher, or start a new run from its weights (checkpoint.initial_weights)"
+    )
+    path = "distillation.hidden_states"
+    raise CheckpointError([Problem(str(start.folder), path, message, "projections-changed")])
 
 
 def _name(teacher: Origin | None) -> str:

@@ -28,6 +28,7 @@ from megatron_ko.planning import stages
 from megatron_ko.planning.distillation_rules import DISTILLATION_RULES
 from megatron_ko.planning.family_rules import FAMILY_RULES
 from megatron_ko.planning.fp8_rules import FP8_RULES, fp8_tokens
+from megatron_ko.planning.hidden_state_rules import HIDDEN_STATE_RULES
 from megatron_ko.planning.lora_rules import LORA_RULES
 from megatron_ko.planning.muon_rules import MUON_RULES
 from megatron_ko.planning.packing_rules import PACKING_RULES
@@ -118,6 +119,7 @@ def layout_rules(world_size: int | None) -> list[Rule]:
         *MUON_RULES,
         *FAMILY_RULES,
         *DISTILLATION_RULES,
+        *HIDDEN_STATE_RULES,
     ]
 
 

@@ -65,11 +65,13 @@ def teacher_weights_bytes(teacher: ModelConfig, shape: StageShape, stage: int) -
 
 def message_bytes(teacher: ModelConfig, shape: StageShape, stage: int, in_flight: int) -> int:
     """Bytes of the teacher's hidden states that are kept with those of the student for ``in_flight`` micro-batches: received ones
-    until the backward pass, sent ones until they are sent; and of the gradient of received ones, with zeros for the teacher."""
+    until the backward pass, with a copy of the student's part, sent ones until they are sent; and of the gradient of received ones, with
+    zeros for the teacher."""
     own = replace(shape, model=teacher)
     received, sent = stage > 0, stage < shape.parallel.pipeline - 1
     gradient = 2 * (own.residual + shape.residual) * received
-    return own.residual * in_flight * (received + sent) + gradient
+    copies = shape.residual * in_flight * received
+    return own.residual * in_flight * (received + sent) + copies + gradient
 
 
 def loss_bytes(distillation: DistillationConfig, shape: StageShape) -> int:
@@ -85,7 +87,8 @@ def loss_bytes(distillation: DistillationConfig, shape: StageShape) -> int:
 
 def describe(distillation: DistillationConfig) -> str:
     """The divergence in a few words: ``distilled by top_k 64``."""
-    loss = distillation.loss
+    loss, hidden = distillation.loss, distillation.hidden_states
     words = f"top_k {loss.k}" if isinstance(loss, TopK) else loss.type
     source = " from a cache" if distillation.cache is not None else ""
-    return f"distilled by {words}{source}"
+    states = " and hidden states" if hidden and hidden.layers else ""
+    return f"distilled by {words}{source}{states}"

@@ -16,7 +16,7 @@ Problems = Iterator[tuple[str, str]]
 Found = tuple[str, str, str]
 
 
-def _sections(
+def sections_of(
     whole: DistillationConfig | None, stages: list[StageConfig]
 ) -> Iterator[tuple[str, DistillationConfig]]:
     """Each section as a run or a stage uses it, with its path; equal ones once."""
@@ -31,7 +31,7 @@ def _sections(
 
 
 def _teacher_or_cache(distillation: DistillationConfig | None, stages: list[StageConfig]) -> Problems:
-    for path, section in _sections(distillation, stages):
+    for path, section in sections_of(distillation, stages):
         if section.teacher is None and section.cache is None:
             yield (
                 f"{path}.teacher",
@@ -40,7 +40,7 @@ def _teacher_or_cache(distillation: DistillationConfig | None, stages: list[Stag
 
 
 def _cache_of_top_k(distillation: DistillationConfig | None, stages: list[StageConfig]) -> Problems:
-    for path, section in _sections(distillation, stages):
+    for path, section in sections_of(distillation, stages):
         if section.cache is not None and not isinstance(section.loss, TopK):
             yield (
                 f"{path}.cache",
@@ -52,7 +52,7 @@ def _cache_of_top_k(distillation: DistillationConfig | None, stages: list[StageC
 def _no_teacher_in_a_virtual_pipeline(
     distillation: DistillationConfig | None, stages: list[StageConfig], parallel: ParallelConfig
 ) -> Problems:
-    for path, section in _sections(distillation, stages):
+    for path, section in sections_of(distillation, stages):
         if needs_teacher(section) and is_virtual(parallel):
             yield (
                 "parallel.virtual_pipeline",
@@ -66,7 +66,7 @@ def _teacher_is_another_folder(
     distillation: DistillationConfig | None, stages: list[StageConfig], run: RunConfig
 ) -> Problems:
     own = Path(run.folder).expanduser().resolve()
-    for path, section in _sections(distillation, stages):
+    for path, section in sections_of(distillation, stages):
         if section.teacher is None:
             continue
         teacher = Path(section.teacher).expanduser().resolve()
@@ -88,7 +88,7 @@ DISTILLATION_RULES = (
 
 def k_problems(config: Config, vocab_size: int) -> Iterator[Found]:
     """``(path, message, rule)`` where ``top_k`` asks for more tokens than there are."""
-    for path, section in _sections(config.distillation, config.stages):
+    for path, section in sections_of(config.distillation, config.stages):
         if isinstance(section.loss, TopK) and section.loss.k > vocab_size:
             yield (
                 f"{path}.loss.k",
@@ -97,8 +97,9 @@ def k_problems(config: Config, vocab_size: int) -> Iterator[Found]:
             )
 
 
-def shape_problems(teacher: ModelConfig, config: Config, vocab_size: int) -> Iterator[Found]:
-    """``(path, message, rule)`` for everything in the teacher's shape that the layout or the sequences of the run cannot have."""
+def shape_problems(teacher: ModelConfig, config: Config, vocab_size: int, longest: int) -> Iterator[Found]:
+    """``(path, message, rule)`` for everything in the teacher's shape that the layout or the sequences of the run cannot have;
+    ``longest``: tokens of the longest sequence that it sees."""
     parallel = config.parallel
     model = teacher_model(teacher, config.model, vocab_size)
     for name in ("heads", "kv_groups", "ffn_hidden_size"):
@@ -117,11 +118,10 @@ def shape_problems(teacher: ModelConfig, config: Config, vocab_size: int) -> Ite
             "too; change the layout, or choose another teacher",
             "teacher-split",
         )
-    lengths = [config.training.sequence_length, *(stage.sequence_length or 0 for stage in config.stages)]
-    if max(lengths) > model.max_sequence_length:
+    if longest > model.max_sequence_length:
         yield (
             "model.max_sequence_length",
-            f"{model.max_sequence_length} tokens are fewer than training.sequence_length {max(lengths)}; shorten the sequences, or "
+            f"{model.max_sequence_length} tokens are fewer than training.sequence_length {longest}; shorten the sequences, or "
             "choose another teacher",
             "teacher-too-short",
         )

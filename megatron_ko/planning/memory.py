@@ -16,6 +16,7 @@ from megatron_ko.config.training import AdapterConfig, ParallelConfig
 from megatron_ko.planning.activations import StageShape, TrainedLayer, peak_bytes
 from megatron_ko.planning.adapters import adapted_weights, adapter_parameters, module_of
 from megatron_ko.planning.distillation import loss_bytes, message_bytes, teacher_weights_bytes
+from megatron_ko.planning.hidden_states import hidden_state_bytes, projection_parameters
 from megatron_ko.planning.pipeline import chunks_in_flight, chunks_of_stage
 from megatron_ko.planning.selection import Selection
 from megatron_ko.planning.state_formats import PLAIN, StateFormats
@@ -99,22 +100,31 @@ def stage_memories(
     )
     if distillation is not None:
         shape = replace(shape, loss_bytes=loss_bytes(distillation, shape))
-    trains = Trains(lora, selection)
+    trains = Trains(lora, selection, projection_parameters(distillation, model, teacher))
     memories = [
         _stage_memory(shape, stage, data_parallel * parallel.context, micro_batches, trains, formats, muon)
         for stage in range(parallel.pipeline)
     ]
     if teacher is not None:
-        memories = [_with_teacher(own, teacher, shape, n, micro_batches) for n, own in enumerate(memories)]
+        memories = [
+            _with_teacher(own, teacher, distillation, shape, n, micro_batches)
+            for n, own in enumerate(memories)
+        ]
     return tuple(memories)
 
 
 def _with_teacher(
-    own: RankMemory, teacher: ModelConfig, shape: StageShape, stage: int, micro_batches: int
+    own: RankMemory,
+    teacher: ModelConfig,
+    distillation: DistillationConfig | None,
+    shape: StageShape,
+    stage: int,
+    micro_batches: int,
 ) -> RankMemory:
     """Memory with the teacher beside the model. ``distillation`` of ``stage_memories`` counts its logits."""
     in_flight = chunks_in_flight(shape.parallel, stage, micro_batches)
     messages = message_bytes(teacher, shape, stage, in_flight)
+    messages += hidden_state_bytes(distillation, teacher, shape, stage, in_flight)
     return replace(
         own,
         teacher_bytes=teacher_weights_bytes(teacher, shape, stage),
@@ -128,6 +138,8 @@ class Trains:
 
     lora: AdapterConfig | None
     selection: Selection | None
+    projections: int = 0
+    """Parameters beside the model that always train, on the last pipeline stage."""
 
     def base(self, weight: Weight, layer: int | None) -> bool:
         if self.selection is None:
@@ -168,10 +180,10 @@ def _stage_memory(
     count = parameters_of_stage(model, shape.vocab_size, parallel, stage)
     chunks = chunks_of_stage(model.layers, parallel, stage)
     layers = [layer for chunk in chunks for layer in chunk]
-    adapters = 0
+    beside = trains.projections if stage == parallel.pipeline - 1 else 0
     if trains.lora is not None:
-        adapters = adapter_parameters(model, trains.lora.rank, trains.lora.targets, parallel, len(layers))
-    trained = trains.parameters(shape, stage) + adapters
+        beside += adapter_parameters(model, trains.lora.rank, trains.lora.targets, parallel, len(layers))
+    trained = trains.parameters(shape, stage) + beside
     in_flight = chunks_in_flight(parallel, stage, micro_batches)
     activations = peak_bytes(
         shape,
@@ -195,7 +207,7 @@ def _stage_memory(
     on_host = int(state * formats.offloaded)
     return RankMemory(
         parameters=count,
-        weights_bytes=(count + adapters) * width + formats.copies(entries, model, parallel.tensor),
+        weights_bytes=(count + beside) * width + formats.copies(entries, model, parallel.tensor),
         gradients_bytes=trained * formats.gradient,
         optimizer_bytes=state - on_host,
         activations_bytes=activations,

@@ -17,6 +17,7 @@ from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning import batch_ramp, document_spans, flops, gpu_lines, memory, stage_table
 from megatron_ko.planning.adapters import adapter_parameters
 from megatron_ko.planning.distillation import needs_teacher
+from megatron_ko.planning.hidden_states import projection_parameters
 from megatron_ko.planning.pipeline import chunks_of_stage, describe_layers
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.selection import trainable_parameters
@@ -80,6 +81,8 @@ class Plan:
     """Parameters of the teacher beside the model; 0 without one, or with its cache."""
     teacher_flops_per_token: float = 0.0
     """The part of ``flops_per_token`` that the teacher's forward pass takes."""
+    projection_parameters: int = 0
+    """Parameters that project hidden states of the model to the teacher's width, and train; a checkpoint of the stage has them."""
     model_source: str = ""
     """Where the fields of the model come from, if not from the configuration."""
 
@@ -174,7 +177,8 @@ class Plan:
         span = _document_span(config, manifest)
         attended = training.sequence_length if span is None else span
         taught = _teacher_of(stage, teachers)
-        of_student = flops.flops_per_token(config.model, padded, attended, adapters)
+        projections = projection_parameters(config.distillation, config.model, taught)
+        of_student = flops.flops_per_token(config.model, padded, attended, adapters) + 6.0 * projections
         of_teacher = flops.forward_flops_per_token(taught, padded, attended) if taught else 0.0
         memories = memory.stage_memories(
             config.model,
@@ -210,10 +214,13 @@ class Plan:
             flops_per_token=of_student + of_teacher,
             teacher_parameters=parameter_count(taught, vocab_size) if taught else 0,
             teacher_flops_per_token=of_teacher,
+            projection_parameters=projections,
             memory=max(memories, key=lambda of_stage: of_stage.total_bytes),
             stage_memories=memories,
             stage=stage,
-            trainable=trainable_parameters(selection, config.model, vocab_size) + (adapters or 0),
+            trainable=trainable_parameters(selection, config.model, vocab_size)
+            + (adapters or 0)
+            + projections,
             shares=_shares(config, stage.steps, manifest) if manifest else (),
             tokenizer_size=manifest.vocab_size if manifest else None,
             max_epochs=config.data.max_epochs,
@@ -292,9 +299,15 @@ class Plan:
         if not own.teacher_parameters:
             return []
         share = own.teacher_flops_per_token / own.flops_per_token
+        count = max(plan.projection_parameters for _, plan in self.stages or ((None, self),))
         return [
             f"teacher      {own.teacher_parameters:,} parameters, weights {own.memory.teacher_bytes / 2**30:.2f} GiB, "
-            f"{share:.1%} of the FLOPs"
+            f"{share:.1%} of the FLOPs",
+            *(
+                [f"             {count:,} more parameters train, which project hidden states"]
+                if count
+                else []
+            ),
         ]
 
     def _pipeline_lines(self) -> list[str]:

@@ -20,6 +20,7 @@ from megatron_ko.training import lora
 from megatron_ko.training.distributed import World
 from megatron_ko.training.engine import end_overlap
 from megatron_ko.training.freezing import Frozen, freeze
+from megatron_ko.training.hidden_states import set_projections
 from megatron_ko.training.losses import Loss, choose_loss
 from megatron_ko.training.model import set_rope_base
 from megatron_ko.training.optimizer import (
@@ -58,7 +59,7 @@ def enter(
 
     ``earlier`` contains the trainee of the stage before, if any; it is removed from the list and freed. What trains in both
     stages keeps its moments and master weights; what begins to train starts with zero moments at the common step. Adapters
-    that the stage does not train on are merged first.
+    that the stage does not train on are merged first; projections that it does not need are dropped.
     """
     pieces, step = {}, 0.0
     if earlier:
@@ -73,6 +74,7 @@ def enter(
         lora.change(gpt, config.model, stage.lora, stage.seed)
         frozen = freeze(gpt, config.model, stage.selection(vocab_size), world.data_size * world.context_size)
     loss = loss or choose_loss(config.loss)
+    set_projections(gpt, loss.projections(gpt), stage.seed)
     trainee = prepare(gpt, config.optimizer, config.precision, loss, guard, frozen, switches_of(config))
     if stage.number > 0:
         anchors = {id(parameter) for parameter in frozen.anchors}

@@ -63,7 +63,7 @@ def _records(
     size = config.training.micro_batch_size
     for first in range(numbers.start, numbers.stop, size):
         rows = [samples[min(first + place, numbers.stop - 1)] for place in range(size)]
-        batch = {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+        batch = torch.utils.data.default_collate(rows)  # as training does
         targets = _forward(teacher, data.on_device(batch, world), cache, config)
         for place in range(min(size, numbers.stop - first)):
             if targets is None:

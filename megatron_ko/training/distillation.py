@@ -1,7 +1,8 @@
 """The loss of a distilled stage: the divergence from the teacher, and the cross-entropy that is mixed with it.
 
 Owns the pass of a micro-batch through both models and the loop over chunks of the sequence: of neither model the logits of the whole
-micro-batch are ever in fp32. ``divergences`` owns the mathematics, ``teacher`` the teacher.
+micro-batch are ever in fp32. ``divergences`` owns the mathematics, ``hidden_states`` the distance between outputs of layers, ``teacher``
+the teacher.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import torch.distributed as dist
 from torch import Tensor
 
 from megatron_ko.config.distillation import DistillationConfig, TopK
+from megatron_ko.planning.hidden_states import pairs_of, projections_of
 from megatron_ko.training.data import Batch
 from megatron_ko.training.distributed import tensor_group
 from megatron_ko.training.divergences import Divergence, choose_divergence, rows_of, scale
+from megatron_ko.training.hidden_states import STUDENT, TEACHER, Passage, sum_of_tokens
 from megatron_ko.training.losses import Sums, call_model
 from megatron_ko.training.model import unwrap
 from megatron_ko.training.soft_targets import (
@@ -31,8 +34,8 @@ from megatron_ko.training.soft_targets import (
 )
 from megatron_ko.training.vocabulary import token_losses
 
-TERM = "distillation"
-"""Name of the divergence among the terms of the loss."""
+TERM, HIDDEN_TERM = "distillation", "hidden_states"
+"""Names of the divergence and of the distance between hidden states among the terms of the loss."""
 
 
 @dataclass
@@ -44,7 +47,8 @@ class Seat:
 
 @dataclass(frozen=True)
 class Distillation:
-    """Divergence from the teacher + ``language_model_weight`` x cross-entropy (+ z-loss), summed over the real tokens.
+    """Divergence from the teacher + ``language_model_weight`` x cross-entropy (+ z-loss, + distance between hidden states), summed over
+    the real tokens.
 
     ``teacher`` contains a GPT in the layout of the student; it is None where batches contain the targets of a cache.
     """
@@ -55,16 +59,46 @@ class Distillation:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return ("loss", "z_loss", TERM) if self.z_loss else ("loss", TERM)
+        names = ("loss", "z_loss", TERM) if self.z_loss else ("loss", TERM)
+        return (*names, HIDDEN_TERM) if pairs_of(self.settings) else names
 
     @property
-    def beside(self) -> int:
-        """Width of the teacher's hidden states, which travel with the student's from one pipeline stage to the next."""
-        return self.teacher.gpt.config.hidden_size if self.teacher is not None else 0
+    def _teacher(self) -> Any:
+        """This rank's part of the teacher; None with a cache."""
+        return self.teacher.gpt if self.teacher is not None else None
+
+    def beside(self, gpt: Any) -> tuple[int, int]:
+        """Widths of what travels beside the student's hidden states: those of the teacher, and the chosen states of both."""
+        return Passage(self.settings, (gpt, self._teacher)).widths if self.teacher is not None else (0, 0)
+
+    def projections(self, gpt: Any) -> dict[str, tuple[int, int]]:
+        """Shapes of the projections of hidden states, by name, which train with the student."""
+        if self.teacher is None:
+            return {}
+        return projections_of(self.settings, gpt.config.hidden_size, self._teacher.config.hidden_size)
 
     def forward(self, batch: Batch, model: Any) -> tuple[Tensor, Callable[[Tensor], Sums]]:
+        gpt, mask = unwrap(model), batch["loss_mask"].float()
+        if self.teacher is None:
+            return self._run_student(model, batch, None), partial(self._sum, mask, None)
+        passage = Passage(self.settings, (gpt, self._teacher))
+        if not gpt.pre_process:
+            passage.receive(gpt.decoder.input_tensor)
+        with torch.no_grad(), passage.capturing(TEACHER):
+            taught = call_model(self._teacher, batch)  # on the last pipeline stage its logits
+        with passage.capturing(STUDENT):
+            output = self._run_student(model, batch, taught)
+        if not gpt.post_process:
+            return passage.message(output, taught), partial(self._sum, mask, None)
+        distances = passage.distances()
+        hidden = None
+        if distances is not None:
+            hidden = sum_of_tokens(distances, mask, gpt.config.sequence_parallel)
+        return output, partial(self._sum, mask, hidden)
+
+    def _run_student(self, model: Any, batch: Batch, taught: Tensor | None) -> Tensor:
+        """The student's hidden states, or on the last pipeline stage three numbers of each token: [3, B, S]."""
         gpt = unwrap(model)
-        taught = self._teach(gpt, batch)
         if gpt.post_process:
             target = self._target(gpt.real_vocab_size, batch, taught)
             gpt.compute_language_model_loss = partial(
@@ -72,25 +106,12 @@ class Distillation:
             )
         output = call_model(model, batch)
         gpt.compute_language_model_loss = partial(token_losses, gpt.real_vocab_size)  # drops the target
-        if taught is not None and not gpt.post_process:
-            output = torch.cat((output, taught), -1)
-        return output, partial(self._sum, batch["loss_mask"].float())
+        return output
 
     @property
     def _is_mixed(self) -> bool:
         """Whether terms beside the divergence have gradients."""
         return bool(self.settings.language_model_weight or self.z_loss)
-
-    def _teach(self, gpt: Any, batch: Batch) -> Tensor | None:
-        """The teacher's logits on the last pipeline stage, its hidden states on the others; None with a cache."""
-        if self.teacher is None:
-            return None
-        if not gpt.pre_process:
-            both = gpt.decoder.input_tensor
-            gpt.set_input_tensor(both[..., : gpt.config.hidden_size])
-            self.teacher.gpt.set_input_tensor(both[..., gpt.config.hidden_size :].detach())
-        with torch.no_grad():
-            return call_model(self.teacher.gpt, batch)
 
     def _target(self, vocab_size: int, batch: Batch, logits: Tensor | None) -> Tensor | SoftTargets:
         loss, settings = self.settings.loss, self.settings
@@ -102,7 +123,8 @@ class Distillation:
             return select_targets(logits, vocab_size, loss.k, settings.temperature, settings.chunk_length)
         return logits
 
-    def _sum(self, mask: Tensor, output: Tensor) -> Sums:
+    def _sum(self, mask: Tensor, hidden: tuple[Tensor, Tensor] | None, output: Tensor) -> Sums:
+        """``hidden``: the sum of the distances to minimize, and the one to report."""
         losses, log_sums_of_logits, divergences = output
         loss, divergence = (losses * mask).sum(), (divergences * mask).sum()
         total, terms = divergence, [loss, divergence]
@@ -111,6 +133,8 @@ class Distillation:
         if self.z_loss:
             z_loss = self.z_loss * (log_sums_of_logits.square() * mask).sum()
             total, terms = total + z_loss, [loss, z_loss, divergence]
+        if hidden is not None and self.settings.hidden_states is not None:
+            total, terms = total + self.settings.hidden_states.weight * hidden[0], [*terms, hidden[1]]
         tokens = mask.sum()
         totals = torch.stack([value.detach().double() for value in (*terms, tokens)])
         return total, tokens.int(), {"totals": totals}

@@ -16,6 +16,7 @@ from torch import Tensor
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.planning.adapters import is_adapter
+from megatron_ko.planning.hidden_states import is_projection
 from megatron_ko.planning.weights import Stored, stored_tensors
 from megatron_ko.training import engine
 from megatron_ko.training.chunks import chunks_of
@@ -62,13 +63,17 @@ def draw(part: Any, std: float, seed: int, rows: int | None) -> Tensor:
 
 def stored_weights(gpt: Any, model: ModelConfig) -> list[tuple[Stored, Any]]:
     """Pairs this rank's parameters, as megatron-core describes them for a checkpoint, with their tensors of the table, except
-    adapters.
+    adapters and projections of hidden states.
 
     ``data`` of a description is the parameter itself. Local and Transformer Engine's layers have the same names.
     Raises ConfigError for parameters without a row in the table.
     """
     table = {stored.name: stored for stored in stored_tensors(model)}
-    names = {id(parameter): name for name, parameter in gpt.named_parameters() if not is_adapter(name)}
+    names = {
+        id(parameter): name
+        for name, parameter in gpt.named_parameters()
+        if not is_adapter(name) and not is_projection(name)
+    }
     described = [v for chunk in chunks_of(gpt) for v in chunk.sharded_state_dict().values()]
     values = [value for value in described if id(getattr(value, "data", None)) in names]
     undescribed = set(names) - {id(value.data) for value in values}

@@ -29,9 +29,12 @@ class Loss(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]: ...
-    @property
-    def beside(self) -> int:
-        """Width of what travels beside the model's hidden states from one pipeline stage to the next; 0 for nothing."""
+    def beside(self, gpt: Any) -> tuple[int, int]:
+        """Widths of what this pipeline stage receives and sends beside the model's hidden states; 0 for nothing."""
+        ...
+
+    def projections(self, gpt: Any) -> dict[str, tuple[int, int]]:
+        """Shapes of the matrices that train with the model for the loss, by name (``hidden_states.set_projections``)."""
         ...
 
     def forward(self, batch: Batch, model: Any) -> tuple[Tensor, Callable[[Tensor], Sums]]:
@@ -39,12 +42,21 @@ class Loss(Protocol):
         ...
 
 
+class _OfTheModelAlone:
+    """A loss that needs nothing beside the model."""
+
+    def beside(self, gpt: Any) -> tuple[int, int]:
+        return 0, 0
+
+    def projections(self, gpt: Any) -> dict[str, tuple[int, int]]:
+        return {}
+
+
 @dataclass(frozen=True)
-class CrossEntropy:
+class CrossEntropy(_OfTheModelAlone):
     """Cross-entropy over the real vocabulary."""
 
     names = ("loss",)
-    beside = 0
 
     def forward(self, batch: Batch, model: Any) -> tuple[Tensor, Callable[[Tensor], Sums]]:
         gpt = unwrap(model)
@@ -57,7 +69,7 @@ class CrossEntropy:
 
 
 @dataclass(frozen=True)
-class CrossEntropyWithZLoss:
+class CrossEntropyWithZLoss(_OfTheModelAlone):
     """Adds ``coefficient`` × (log-sum-exp of the real logits)² of each token, which holds logits near 0.
 
     Source: PaLM (arXiv 2204.02311), section 5; Kanana trains with 5e-6 (arXiv 2502.18934).
@@ -65,7 +77,6 @@ class CrossEntropyWithZLoss:
 
     coefficient: float
     names = ("loss", "z_loss")
-    beside = 0
 
     def forward(self, batch: Batch, model: Any) -> tuple[Tensor, Callable[[Tensor], Sums]]:
         gpt = unwrap(model)

@@ -248,6 +248,8 @@ def _train_lines(step: int, v: dict[str, Any]) -> list[str]:
     ]
     if "z_loss" in v:
         columns.insert(2, f"z {_scientific(v['z_loss'], 0)}")
+    if "hidden_states" in v:
+        columns.insert(1, f"hid {_fixed(v['hidden_states'], 5)}")
     if "distillation" in v:
         columns.insert(1, f"div {_fixed(v['distillation'], 6)}")
     return [_cut(_join(columns), WIDTH)]

@@ -31,6 +31,7 @@ def find_start(checked: Preflight) -> Checkpoint | None:
     elif (sound := checkpoint.newest_sound(start)).folder != start.folder:
         start = sound
         checked.check_data(start)
+        checked.check_teacher(start)
     return start
 
 

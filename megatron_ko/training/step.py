@@ -153,8 +153,9 @@ def sum_batches(
     chunks = chunks_of(ddp_model)
     count, iterators = deal_batches(batches, count, chunks)
     more = {}
-    if loss.beside and unwrap(chunks[0]).config.pipeline_model_parallel_size > 1:
-        more["adjust_tensor_shapes_fn"] = partial(widen, loss.beside)
+    gpt = unwrap(chunks[0])
+    if gpt.config.pipeline_model_parallel_size > 1 and any(widths := loss.beside(gpt)):
+        more["adjust_tensor_shapes_fn"] = partial(widen, widths)
     outputs = get_forward_backward_func()(
         forward_step_func=partial(_forward_step, loss),
         data_iterator=iterators,
@@ -173,9 +174,14 @@ def sum_batches(
     return total
 
 
-def widen(beside: int, *directions: list[tuple[int, ...]]) -> list[list[tuple[int, ...]]]:
-    """Shapes of the messages between pipeline stages, received and sent, with room for what travels beside."""
-    return [[(*shape[:-1], shape[-1] + beside) for shape in shapes] for shapes in directions]
+def widen(
+    beside: tuple[int, int], received: list[tuple[int, ...]], sent: list[tuple[int, ...]]
+) -> list[list[tuple[int, ...]]]:
+    """Shapes of the messages between pipeline stages with room for what travels ``beside``."""
+    return [
+        [(*shape[:-1], shape[-1] + width) for shape in shapes]
+        for width, shapes in zip(beside, (received, sent))
+    ]
 
 
 def _forward_step(loss: Loss, batches: Iterator[Batch], model: Any) -> tuple[Tensor, Any]:

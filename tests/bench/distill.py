@@ -24,6 +24,8 @@ from megatron_ko.config.distillation import (
     DistillationConfig,
     ForwardKl,
     GeneralizedJsd,
+    HiddenStatesConfig,
+    LayerPair,
     ReverseKl,
     TopK,
 )
@@ -171,17 +173,22 @@ LAYOUTS = {
 }
 
 
+PAIRS = [LayerPair(student=3, teacher=7), LayerPair(student=7, teacher=15)]
+HIDDEN = HiddenStatesConfig(layers=PAIRS)
+
+
 def peaks() -> Any:
     """Planned and measured peaks of the activations in GiB, without the teacher's weights, and their ratio."""
     from megatron_ko.training.distributed import import_megatron
 
     import_megatron("cpu")
-    for loss in LOSSES:
+    losses = {name: DistillationConfig(teacher="unused", loss=loss) for name, loss in LOSSES.items()}
+    losses["hidden states"] = dataclasses.replace(losses["forward_kl"], hidden_states=HIDDEN)
+    for loss, settings in losses.items():
         for layout, parallel in LAYOUTS.items():
-            if layout != "one rank" and loss != "forward_kl":
+            if layout != "one rank" and loss not in ("forward_kl", "hidden states"):
                 continue
             case = plan_memory.Case(parallel)
-            settings = DistillationConfig(teacher="unused", loss=LOSSES[loss])
             for stage in range(parallel.pipeline):
                 planned = _planned(case, settings)[stage].activations_bytes
                 measured = plan_memory.measure(case, "cuda", stage, partial(_loss, case, settings))

@@ -171,6 +171,7 @@ def measure(case: Case, device: Device, stage: int, build_loss: Any = None) -> i
     from torch.testing._internal.distributed.fake_pg import FakeStore
 
     from megatron_ko.training.chunks import chunks_of, deal_batches
+    from megatron_ko.training.hidden_states import set_projections
     from megatron_ko.training.losses import CrossEntropy
     from megatron_ko.training.step import widen
 
@@ -197,7 +198,11 @@ def measure(case: Case, device: Device, stage: int, build_loss: Any = None) -> i
             chunks = chunks_of(gpt)
             count, batches = deal_batches(iter([batch] * case.micro_batches), case.micro_batches, chunks)
             loss = build_loss() if build_loss else CrossEntropy()
-            more = {"adjust_tensor_shapes_fn": partial(widen, loss.beside)} if loss.beside else {}
+            widths, shapes = loss.beside(chunks[0]), loss.projections(chunks[0])
+            more = {"adjust_tensor_shapes_fn": partial(widen, widths)} if any(widths) else {}
+            if shapes:
+                set_projections(gpt, shapes, 1)
+                _drop_gradients(gpt)
             weights = live.peak = live.now
             get_forward_backward_func()(
                 forward_step_func=lambda ahead, model: loss.forward(next(ahead), model),
@@ -236,6 +241,12 @@ def _build(case: Case, device: Device) -> Any:
         lora.attach(gpt, case.model, case.lora)
     else:
         freeze(gpt, case.model, case.selection, 1)
+    _drop_gradients(gpt)
+    return gpt
+
+
+def _drop_gradients(gpt: Any) -> None:
+    """Drops each gradient of a parameter once it is complete."""
 
     def drop(parameter: Any) -> None:
         parameter.grad = None
@@ -243,7 +254,6 @@ def _build(case: Case, device: Device) -> Any:
     for parameter in gpt.parameters():
         if parameter.requires_grad:
             parameter.register_post_accumulate_grad_hook(drop)
-    return gpt
 
 
 @contextlib.contextmanager

@@ -50,7 +50,7 @@ def _train(init_method: str, config: str, overrides: list[str]) -> int:
 
     checked = preflight.preflight([config], overrides, 1)
     with checked.lock_run_folder():
-        return program.run_rank(initial_weights.convert(checked), 0, init_method)
+        return program.train(initial_weights.convert(checked), 0, init_method)
 
 
 def curve(folder: Path) -> dict[int, dict[str, float]]:

@@ -295,6 +295,26 @@ def test_what_does_not_fit_is_refused_before_the_start(folder, tmp_path):
     assert refused(config, rows) == {(teacher, "teacher-vocabulary")}
 
 
+def test_a_teacher_is_compared_with_the_stages_that_it_teaches(folder, tmp_path):
+    """Its shape, also if only a later stage has it beside the student; its length, not with that of a stage without it."""
+    training = {**SHORT["training"], "steps": None}
+    cached = {"cache": str(tmp_path / "cache"), "loss": {"type": "top_k", "k": 4}}
+    stages = [{"name": "cached", "steps": 1, "distillation": cached}, {"name": "beside", "steps": 1}]
+    config = write_run(folder, tmp_path / "run", {}, stages=stages, training=training)
+    split = ["parallel.tensor=4", "model.kv_groups=4"]
+    with pytest.raises(ConfigError) as error:
+        preflight([config], split, 4)
+    assert {problem.rule for problem in error.value.problems} == {"teacher-split"}
+    long = {"name": "long", "steps": 1, "sequence_length": 160, "distillation": None}
+    stages = [long, {"name": "taught", "steps": 1}]
+    config = write_run(folder, tmp_path / "run", {}, stages=stages, training=training)
+    preflight([config], ["model.max_sequence_length=160"], 1)
+    stages[1]["sequence_length"] = 160
+    config = write_run(folder, tmp_path / "run", {}, stages=stages, training=training)
+    longer = refused(config, ["model.max_sequence_length=160"])
+    assert longer == {("distillation.teacher", "teacher-too-short")}
+
+
 def test_another_tokenizer_is_refused_and_the_difference_named(folder, tmp_path):
     write_tiny_data(tmp_path / "data", vocab_size=990)
     config = write_run(
@@ -337,6 +357,10 @@ def test_a_teacher_of_hugging_face_is_converted_once_and_teaches_the_same(
     written = (converted / "checkpoint.json").stat().st_mtime_ns
     assert first.teacher_checkpoint(str(exported)).folder == converted
     start("training.steps=3")
+    elsewhere = teacher_weights.convert(
+        preflight([config], [*overrides, f"run.folder={tmp_path / 'other'}"], 1)
+    )
+    assert elsewhere.teacher_checkpoint(str(exported)).short_hash == Checkpoint.read(converted).short_hash
     assert (converted / "checkpoint.json").stat().st_mtime_ns == written
     weights = exported / "model.safetensors"
     tensors = load_file(weights)

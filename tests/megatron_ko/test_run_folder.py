@@ -88,7 +88,7 @@ def test_a_written_marker_is_read_and_has_the_documented_fields(tmp_path):
     documented = {
         "format", "step", "samples", "tokens", "model", "vocab_size", "padded_vocab_size", "tokenizer_fingerprint", "dtype",
         "optimizer", "config", "layout", "versions", "loss", "lowest_loss", "data", "resumed_from",
-        "window", "lora", "stage", "fp8", "teacher",
+        "window", "lora", "stage", "fp8", "teacher", "projections",
     }  # fmt: skip
     content = json.loads((written.folder / "checkpoint.json").read_text())
     assert set(content) == documented

@@ -15,10 +15,11 @@ from megatron_ko.errors import CheckpointError
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.formats.model_source import load_training
 from megatron_ko.formats.run_folder import checkpoint_folder
+from megatron_ko.inputs.weights import find_weights
 from megatron_ko.planning.adapters import adapter_parameters, is_adapter
 from megatron_ko.planning.config_rules import layout_rules
 from megatron_ko.planning.stages import stages_of
-from megatron_ko.preflight import find_weights, preflight
+from megatron_ko.preflight import preflight
 from tests import ranks
 from tests.megatron_ko.test_stages import LAYOUTS, OLD, copy_until, curve, tensors, write_stages
 

@@ -10,7 +10,8 @@ import pytest
 
 from megatron_ko import plan, train
 from megatron_ko.errors import CheckpointError
-from megatron_ko.preflight import find_weights, preflight
+from megatron_ko.inputs.weights import find_weights
+from megatron_ko.preflight import preflight
 from megatron_ko.training import stop
 from tests.megatron_ko.test_run_folder import write_checkpoint
 from tests.tiny_run import write_tiny_run

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from megatron_ko import distill
-from megatron_ko.errors import CheckpointError, ConfigError, DataError
+from megatron_ko.errors import EXIT_USER_ERROR, CheckpointError, ConfigError, DataError
+from megatron_ko.files import locked_folder
+from megatron_ko.formats import teacher_cache
+from megatron_ko.formats.hugging_face import HfModel
 from megatron_ko.formats.teacher_cache import TeacherCache, stage_folder
 from megatron_ko.preflight import preflight
+from megatron_ko.rank_start import run_rank
+from megatron_ko.training import launch
 from tests import ranks
 from tests.megatron_ko.test_distillation import (  # noqa: F401
     LAYOUTS,
@@ -188,6 +196,93 @@ def test_a_stage_reads_a_cache_of_its_own_samples(folder, tmp_path):  # noqa: F8
     ]
     mark = json.loads((tmp_path / "run" / "checkpoints" / "step_00000004" / "checkpoint.json").read_text())
     assert mark["teacher"]["hash"] == cache.teacher.hash
+
+
+def test_a_cache_of_a_later_stage_is_bound_to_what_earlier_ones_draw(folder, tmp_path):  # noqa: F811
+    config = stages_with_a_cache(folder, tmp_path)
+    write_cache(config, [])
+    preflight([config], ["stages.1.learning_rate=1e-4", "stages.0.learning_rate=1e-4"], 1)
+    for change in ("stages.0.steps=3", "stages.0.sequence_length=16"):
+        assert refused(config, [change]) == {("distillation.cache", "cache-of-other-data")}, change
+
+
+@pytest.mark.parametrize(
+    "moving",
+    [["data.order=megatron"], ["data.mixture.ko=0.5", "data.mixture.en=0.5", "data.mixture_end.ko=1"]],
+)
+def test_a_cache_whose_order_depends_on_its_length_fits_no_shorter_run(cached, tmp_path, moving):
+    config, _, _ = cached
+    overrides = [*moving, f"distillation.cache={tmp_path}"]
+    write_cache(config, overrides)
+    preflight([config], overrides, 1)
+    assert refused(config, [*overrides, "training.steps=9"]) == {
+        ("distillation.cache", "cache-of-other-data")
+    }
+
+
+def test_the_command_continues_only_the_same_cache(cached, tmp_path, monkeypatch):
+    """What it refuses is not repaired by the same command: the folder has to go."""
+    config, cache, _ = cached
+    shutil.copytree(cache, tmp_path / "cache")
+    place = f"distillation.cache={tmp_path / 'cache'}"
+    in_bf16 = [place, "precision.dtype=bf16"]
+
+    def problem(overrides: list[str]) -> tuple[str, str]:
+        checked, stages = distill.check([config], overrides, 1)
+        with pytest.raises(ConfigError) as error:
+            distill.prepare(checked, stages, writes=False)
+        [found] = error.value.problems
+        return found.rule, found.message
+
+    rule, message = problem([place, "training.steps=11"])
+    assert rule == "cache-too-short" and f"delete {tmp_path / 'cache' / 'stage_0'}" in message
+    checked, stages = distill.check([config], in_bf16, 1)
+    distill.prepare(checked, stages, writes=False)  # nothing is missing
+    preflight([config], in_bf16, 1)
+    TeacherCache.read(tmp_path / "cache" / "stage_0").path_of(0).unlink()
+    assert problem(in_bf16)[0] == "other-cache"
+
+
+def test_the_command_checks_the_machine_like_training(folder, tmp_path):  # noqa: F811
+    config = write_run(folder, tmp_path / "run", {**TOP_K, "cache": str(tmp_path / "cache")})
+    with pytest.raises(ConfigError) as error:
+        distill.check([config], ["run.device=cuda", "speed.layers=engine"], 1)
+    assert {problem.rule for problem in error.value.problems} == {"engine-missing"}
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(ConfigError) as error:
+        distill.check([config], [], 1)
+    assert {problem.rule for problem in error.value.problems} == {"folder-not-writable"}
+
+
+def test_a_full_disk_on_one_rank_ends_all_with_its_error(cached, tmp_path, capfd):
+    config, _, _ = cached
+    checked, stages = distill.check([config], [f"distillation.cache={tmp_path}", "parallel.pipeline=2"], 2)
+    task = partial(run_rank, partial(_write_to_a_full_disk, checked, distill.prepare(checked, stages, True)))
+    assert launch.run_ranks(2, task, "forkserver", ranks.TIMEOUT_S) == EXIT_USER_ERROR
+    error = capfd.readouterr().err
+    assert "No space left" in error and "Traceback" not in error
+    assert not list(tmp_path.rglob("*.bin"))
+
+
+def _write_to_a_full_disk(checked, caches, rank: int, init_method: str) -> int:
+    def fail(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    teacher_cache.atomic_file = fail  # type: ignore[assignment]  # of this rank's process alone
+    return distill.write_caches(checked, caches, rank, init_method)
+
+
+def test_a_conversion_needs_the_run_folder_for_itself(folder, tmp_path):  # noqa: F811
+    config = write_run(folder, tmp_path / "run", {**TOP_K, "cache": str(tmp_path / "cache")})
+    checked, _ = distill.check([config], [], 1)
+    [path] = checked.teachers
+    foreign = HfModel(
+        folder=tmp_path, model=checked.config.model, vocab_size=1001, tokenizer_fingerprint=None
+    )
+    checked = dataclasses.replace(checked, teachers={path: foreign})
+    with locked_folder(tmp_path / "run"), pytest.raises(DataError) as error:
+        distill._convert_teachers(checked, 0)
+    assert error.value.rule == "locked-folder"
 
 
 @pytest.mark.slow

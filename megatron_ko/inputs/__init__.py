@@ -1,0 +1,1 @@
+"""What a run reads before it starts, without torch: its data, its weights, its teachers."""
