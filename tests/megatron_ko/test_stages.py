@@ -246,16 +246,33 @@ def copy_until(run: Path, target: Path, step: int) -> Path:
 # --- the boundary ----------------------------------------------------------------------------------------
 
 
-def test_an_identity_boundary_changes_no_bit_and_frozen_parts_need_no_memory(tmp_path):
+@pytest.mark.parametrize(
+    ("dtype", "layout"),
+    [
+        ("fp32", []),
+        *(
+            pytest.param(dtype, layout, marks=pytest.mark.slow)
+            for dtype, layout in (
+                ("bf16", []),
+                ("fp32", ["parallel.tensor=2"]),
+                ("fp32", ["parallel.pipeline=2"]),
+                ("bf16", ["parallel.pipeline=2", "model.tied_embeddings=true"]),
+            )
+        ),
+    ],
+)
+def test_an_identity_boundary_changes_no_bit_and_frozen_parts_need_no_memory(tmp_path, dtype, layout):
     three = [
         {"name": "a", "steps": 2},
         {"name": "b", "steps": 2},
         {"name": "c", "steps": 2, "trains": {"layers": "odd"}},
     ]
     config = write_stages(tmp_path, three)
-    results = ranks.on_ranks(2, _cross, preflight([config], [], 2))
-    for through, without, full, freed, odd in results:
-        assert through == without
+    checked = preflight([config], [f"precision.dtype={dtype}", *layout], 2)
+    for through, without, full, freed, odd in ranks.on_ranks(2, _cross, checked):
+        assert through == without and len(through) == 5
+        if (dtype, layout) != ("fp32", []):
+            continue
         # weights, gradients, half of the moments; then the weights alone; then 2 of 4 layers
         weights = 276_160 + 2 * 7 * 64
         layers = 2 * (64 * 128 + 64 * 64 + 3 * 64 * 128 + 2 * 64)
@@ -274,7 +291,7 @@ def _cross(rank: int, init_method: str, checked) -> tuple:
     stages = [stage for stage, _ in checked.plan.stages]
 
     def batches(number: int):
-        generator = torch.Generator().manual_seed(100 * number + rank)
+        generator = torch.Generator().manual_seed(100 * number + rank % world.data_size)
         for _ in range(2):
             tokens = torch.randint(0, 1001, (2, 64), generator=generator)
             yield {
@@ -294,6 +311,7 @@ def _cross(rank: int, init_method: str, checked) -> tuple:
                 trainees.append(boundary.enter(stages[1], 1001, gpt, trainees, world))
             result = step.train_step(trainees[-1], batches(number), world, stages[0].config.training, 2)
             losses.append((result.loss, result.gradient_norm))
+        losses.append([float(p.detach().double().sum()) for p in gpt.parameters()])
         if not cross:
             sizes.append(storage_bytes())
             boundary._release(trainees, gpt)
@@ -301,8 +319,7 @@ def _cross(rank: int, init_method: str, checked) -> tuple:
             trainees.append(boundary.enter(stages[2], 1001, gpt, trainees, world))
             step.train_step(trainees[-1], batches(9), world, stages[0].config.training, 2)
             sizes.append(storage_bytes())
-        weights = [float(p.detach().double().sum()) for p in gpt.parameters()] if cross else []
-        return losses, sizes or weights
+        return losses, sizes
 
     without, sizes = train(False)
     through, _ = train(True)
