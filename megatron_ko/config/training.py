@@ -160,6 +160,8 @@ class AdapterConfig:
         default_factory=lambda: ["qkv", "proj", "fc1", "fc2"]
     )
     """Matrices with an adapter: qkv (or q, k, v), proj (the output of attention), fc1 (or gate, up) and fc2 (down)."""
+    load_in_4bit: Flag = False
+    """Whether the base is quantized to 4 bits (QLoRA). Refused: it needs a GPU and bitsandbytes, and is not supported."""
 
 
 @section
@@ -244,8 +246,6 @@ class CheckpointConfig:
 class LoraConfig(AdapterConfig):
     initial_adapter: FilePath | None = None
     """Folder of an adapter in PEFT's format, which a new run trains on; rank, alpha and targets must be those of the adapter."""
-    load_in_4bit: Flag = False
-    """Whether the base is quantized to 4 bits (QLoRA). Refused: it needs a GPU and bitsandbytes, and is not supported."""
 
 
 @section

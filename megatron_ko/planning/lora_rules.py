@@ -52,13 +52,14 @@ def _lora_targets_overlap(lora: LoraConfig | None, stages: list[StageConfig]) ->
             )
 
 
-def _lora_in_4bit(lora: LoraConfig | None) -> Problems:
-    if lora is not None and lora.load_in_4bit:
-        yield (
-            "lora.load_in_4bit",
-            "true: a base in 4 bits (QLoRA) needs a GPU and the package bitsandbytes, and is not supported; remove it, and the "
-            "base is loaded in precision.dtype",
-        )
+def _lora_in_4bit(lora: LoraConfig | None, stages: list[StageConfig]) -> Problems:
+    for path, item in _adapters(lora, stages):
+        if item.load_in_4bit:
+            yield (
+                f"{path}.load_in_4bit",
+                "true: a base in 4 bits (QLoRA) needs a GPU and the package bitsandbytes, and is not supported; remove it, and "
+                "the base is loaded in precision.dtype",
+            )
 
 
 def _lora_with_fp8(
@@ -97,7 +98,7 @@ def _lora_beside_trained_weights(
 LORA_RULES = (
     Rule(("lora", "checkpoint", "stages"), _lora_without_base),
     Rule(("lora", "stages"), _lora_targets_overlap),
-    Rule(("lora",), _lora_in_4bit),
+    Rule(("lora", "stages"), _lora_in_4bit),
     Rule(("lora", "precision", "stages"), _lora_with_fp8),
     Rule(("stages", "model", "training"), _lora_beside_trained_weights),
 )

@@ -43,11 +43,27 @@ def _muon_trains_everything(
 ) -> Problems:
     if not isinstance(optimizer, MuonConfig):
         return
-    for section, is_given in (("stages", bool(stages)), ("lora", lora is not None)):
-        if is_given:
+    if lora is not None:
+        yield "optimizer.type", "muon is not supported with lora; set it to adamw, or remove lora"
+    for number, stage in enumerate(stages):
+        for name in ("trains", "lora"):
+            if getattr(stage, name) is not None:
+                yield (
+                    f"stages.{number}.{name}",
+                    f"stage {stage.name}: muon trains every weight in every stage; remove {name}, or set optimizer.type: adamw",
+                )
+
+
+def _muon_rate_of_stages(optimizer: Optimizer, stages: list[StageConfig]) -> Problems:
+    """A stage's rate would leave the matrices at their own."""
+    if not isinstance(optimizer, MuonConfig) or optimizer.muon_learning_rate is None:
+        return
+    for number, stage in enumerate(stages):
+        if stage.learning_rate is not None:
             yield (
-                "optimizer.type",
-                f"muon is not supported with {section}; set it to adamw, or remove {section}",
+                f"stages.{number}.learning_rate",
+                f"stage {stage.name}: {stage.learning_rate:g} would not apply to the matrices, which train at "
+                f"optimizer.muon_learning_rate {optimizer.muon_learning_rate:g}; remove one of both",
             )
 
 
@@ -66,6 +82,7 @@ MUON_RULES = (
     Rule(("optimizer", "speed"), _muon_keeps_whole_state),
     Rule(("optimizer",), _muon_installed),
     Rule(("optimizer", "stages", "lora"), _muon_trains_everything),
+    Rule(("optimizer", "stages"), _muon_rate_of_stages),
 )
 
 

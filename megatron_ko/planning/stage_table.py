@@ -17,15 +17,14 @@ def lines_of(plan: Any) -> list[str]:
     """Lines of the table of ``plan``, a ``Plan``; none in a run without stages. Memory is that of the fullest rank."""
     if not plan.stages:
         return []
-    mixtures = [
-        ", ".join(f"{share.name} {share.share:.1%}" for share in own.shares) for _, own in plan.stages
-    ]
-    moves = len(set(mixtures)) > 1  # one mixture for all stages is already in the lines of the data
+    mixtures = [[(item.name, f"{item.share:.1%}") for item in own.shares] for _, own in plan.stages]
+    moves = any(mixture != mixtures[0] for mixture in mixtures)  # one for all is in the lines of the data
     rows: list[tuple[str, ...]] = [
-        (*_HEADER, "what trains; share of each set" if moves else "what trains"),
+        (*_HEADER, "what trains; share and epochs of each set" if moves else "what trains"),
     ]
-    for (stage, own), shares in zip(plan.stages, mixtures, strict=True):
+    for stage, own in plan.stages:
         trains = stage.describe()
+        shares = ", ".join(f"{item.name} {item.share:.1%} {item.epochs:.2g}" for item in own.shares)
         rows.append(
             (
                 stage.name,

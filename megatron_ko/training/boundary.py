@@ -7,13 +7,14 @@ data-parallel ranks by its position in the buffer, which changes with the parame
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from megatron_ko.config.optimizer import MuonConfig
 from megatron_ko.planning.speed import switches_of
 from megatron_ko.planning.stages import Stage
 from megatron_ko.training import lora
@@ -59,15 +60,19 @@ def enter(
 
     ``earlier`` contains the trainee of the stage before, if any; it is removed from the list and freed. What trains in both
     stages keeps its moments and master weights; what begins to train starts with zero moments at the common step. Adapters
-    that the stage does not train on are merged first; projections that it does not need are dropped.
+    that the stage does not train on are merged first; projections that it does not need are dropped. With Muon everything
+    trains in every stage, so wrapper and optimizer stay.
     """
+    config = stage.config
+    with_muon = isinstance(config.optimizer, MuonConfig)
+    set_rope_base(gpt, config.model)
+    if earlier and with_muon:
+        return replace(earlier.pop(), loss=loss or choose_loss(config.loss), guard=guard or Guard())
     pieces, step = {}, 0.0
     if earlier:
         end_overlap(earlier[-1].ddp_model)
         pieces, step = _collect(earlier[-1], gpt)
         _release(earlier, gpt)
-    config = stage.config
-    set_rope_base(gpt, config.model)
     before = dict(gpt.named_parameters())
     frozen = Frozen()
     if config.lora is None:  # those of a whole run have frozen the rest
@@ -76,7 +81,7 @@ def enter(
     loss = loss or choose_loss(config.loss)
     set_projections(gpt, loss.projections(gpt), stage.seed)
     trainee = prepare(gpt, config.optimizer, config.precision, loss, guard, frozen, switches_of(config))
-    if stage.number > 0:
+    if stage.number > 0 and not with_muon:
         anchors = {id(parameter) for parameter in frozen.anchors}
         kept = {
             name

@@ -20,6 +20,8 @@ from megatron_ko.planning.run_plan import Plan
 from megatron_ko.preflight import preflight
 from tests import ranks
 from tests.megatron_ko.test_resume import curve, same_tensors
+from tests.megatron_ko.test_stages import copy_until
+from tests.run_records import records
 from tests.tiny_run import write_tiny_run
 
 STEPS, HALF = 20, 10
@@ -128,6 +130,66 @@ def test_bf16_resumes_bit_for_bit_and_with_another_learning_rate(tmp_path):
     ranks.train(config, [*fixed, "optimizer.muon_learning_rate=1e-4", f"run.folder={target}"], 2)
     assert curve(target)[4] == curve(tmp_path / "one")[4]
     assert curve(target)[6] != curve(tmp_path / "one")[6]
+
+
+# --- stages ----------------------------------------------------------------------------------------------
+
+IN_STAGES = [
+    "training.steps=none", "checkpoint.every_steps=1", "optimizer.muon_learning_rate=none",
+    "schedule={type: constant, warmup_steps: 0}",
+    "data.mixture={ko: 1.0}",  # of several sets each stage has another order
+    "stages=[{name: a, steps: 3}, {name: b, steps: 3}, {name: c, steps: 14, learning_rate: 1e-3, sequence_length: 16, "
+    "mixture: {ko: 1.0, en: 1.0}}]",
+]  # fmt: skip
+BOUNDARY = 6
+
+
+@pytest.fixture(scope="module")
+def in_stages(tmp_path_factory) -> tuple[str, Path]:
+    """A run of three stages on one rank, of which the first two differ in nothing."""
+    folder = tmp_path_factory.mktemp("muon_stages")
+    config = write_config(folder)
+    ranks.train(config, [*IN_STAGES, f"run.folder={folder / 'one'}"])
+    return config, folder / "one"
+
+
+@has_muon
+@pytest.mark.ranks
+def test_a_boundary_at_which_nothing_changes_changes_no_bit(in_stages, tmp_path):
+    config, run = in_stages
+    one = f"stages=[{{name: a, steps: {BOUNDARY}}}]"
+    ranks.train(config, [*IN_STAGES[:-1], one, f"run.folder={tmp_path / 'run'}"])
+    assert curve(tmp_path / "run") == {step: value for step, value in curve(run).items() if step <= BOUNDARY}
+    ends = [checkpoint_folder(folder, BOUNDARY) for folder in (tmp_path / "run", run)]
+    assert same_tensors(*ends)
+    assert [r["name"] for r in records(run, "stage")] == ["a", "b", "c"]
+    assert {r["learning_rate"] for r in records(run, "train") if r["step"] > BOUNDARY} == {1e-3}
+
+
+@has_muon
+@pytest.mark.ranks
+@pytest.mark.parametrize("step", [5, *(pytest.param(step, marks=pytest.mark.slow) for step in (3, 6, 8))])
+def test_a_resume_in_a_stage_is_bit_for_bit(in_stages, tmp_path, step):
+    config, run = in_stages
+    target = copy_until(run, tmp_path / "resumed", step)
+    ranks.train(config, [*IN_STAGES, f"run.folder={target}"])
+    assert curve(target) == curve(run)
+    assert same_tensors(checkpoint_folder(target, STEPS), checkpoint_folder(run, STEPS))
+
+
+@has_muon
+@pytest.mark.ranks
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_stages_on_a_layout_train_like_one_rank(in_stages, tmp_path, name):
+    config, run = in_stages
+    count, layout = LAYOUTS[name]
+    whole, resumed = tmp_path / "whole", copy_until(run, tmp_path / "resumed", 8)
+    for target in (whole, resumed):
+        ranks.train(
+            config, [*IN_STAGES, *layout, "checkpoint.every_steps=1000", f"run.folder={target}"], count
+        )
+        assert_same_curve(target, run)
 
 
 # --- the plain computation -------------------------------------------------------------------------------
@@ -264,8 +326,14 @@ def test_what_muon_lacks_is_named_before_the_start(tmp_path, monkeypatch):
         assert rule_and_path(config) == missing
     monkeypatch.setattr(muon_rules.metadata, "version", lambda name: "0.3.0")
     assert fields_of(MuonConfig)["type"].is_required()  # or editors take every configuration for both types
-    together = {("muon-trains-everything", "optimizer.type")}
-    assert rule_and_path(config, "training.steps=none", "stages=[{name: a, steps: 2}]") == together
+    part = ["training.steps=none", "optimizer.muon_learning_rate=none"]
+    for field in ("trains: {layers: odd}", "lora: {rank: 2, alpha: 4}"):
+        stages = f"stages=[{{name: a, steps: 2}}, {{name: b, steps: 2, {field}}}]"
+        path = f"stages.1.{field.split(':')[0]}"
+        assert rule_and_path(config, *part, stages) == {("muon-trains-everything", path)}
+    rate = "stages=[{name: a, steps: 2, learning_rate: 1e-4}]"
+    own = {("muon-rate-of-stages", "stages.0.learning_rate")}
+    assert rule_and_path(config, "training.steps=none", rate) == own
     assert ("unknown-key", "optimizer.momentum") in rule_and_path(
         config, "optimizer.type=adamw", "optimizer.momentum=0.9"
     )

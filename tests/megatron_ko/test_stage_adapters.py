@@ -30,6 +30,7 @@ STAGES = [
     {"name": "norms", "steps": 1, "trains": {"norms": True}},
     {"name": "layers", "steps": 2, "trains": {"layers": "odd"}, "learning_rate": 1e-3},
 ]  # fmt: skip
+LAYERS = 4  # one for each chunk of two virtual stages on two pipeline ranks
 BEGIN, INSIDE, END = 1, 3, 4
 """Steps before the stage with adapters, within it, and at its end."""
 SHORT = [
@@ -49,7 +50,11 @@ def one_rank(tmp_path_factory):
     def run(model: str) -> tuple[str, list[str], Path]:
         if model not in runs:
             folder = tmp_path_factory.mktemp(f"adapters_{model}")
-            fixed = [*SHORT, f"model.tied_embeddings={str(model == 'tied').lower()}", "model.layers=2"]
+            fixed = [
+                *SHORT,
+                f"model.tied_embeddings={str(model == 'tied').lower()}",
+                f"model.layers={LAYERS}",
+            ]
             if model == "untied":
                 fixed += ["stages.adapters.trains.output=all", "model.qkv_bias=true"]
             config = write_stages(folder, STAGES)
@@ -96,7 +101,7 @@ def assert_adapters_are_merged_exactly(run: Path) -> None:
     actual = mcore.open_mcore(checkpoint_folder(run, END + 1))
     before = mcore._open_weights(Checkpoint.read(checkpoint_folder(run, END)))
     matrices = [name for name in actual.names() if "_proj.weight" in name]
-    assert len(matrices) == 2 * 7
+    assert len(matrices) == LAYERS * 7
     for name in matrices:
         assert torch.equal(actual.tensor(name), expected.tensor(name)), name
         assert not torch.equal(actual.tensor(name), before.tensor(name)), name
@@ -128,8 +133,8 @@ def test_a_checkpoint_contains_weights_adapters_and_the_moments_of_what_trains(o
     own, model = plan.stages[1][1], start.model
     count = adapter_parameters(model, 3, LORA["targets"])
     assert own.adapter_parameters == count
-    assert own.trainable == (1001 - OLD) * 64 + 1001 * 64 + 5 * 64 + count
-    assert own.memory.gradients_bytes == 4 * (2 * 1008 * 64 + 5 * 64 + count)
+    assert own.trainable == (1001 - OLD) * 64 + 1001 * 64 + (2 * LAYERS + 1) * 64 + count
+    assert own.memory.gradients_bytes == 4 * (2 * 1008 * 64 + (2 * LAYERS + 1) * 64 + count)
     assert plan.stages[1][0].describe() == "embedding new, output all, norms, LoRA of rank 3"
     assert plan.adapter_parameters is None and "LoRA of" in plan.text()
 

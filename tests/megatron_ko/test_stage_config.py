@@ -101,6 +101,7 @@ def test_a_stage_takes_what_it_does_not_give_from_the_sections(base):
         (["lora={rank: 2, alpha: 4}"], ("command line", "lora", "alone")),
         (["stages.1.lora={rank: 2, alpha: 4, targets: [q, qkv]}"], ("command line", "stages.1.lora.targets", "lora-targets-overlap")),
         (["stages.1.lora={rank: 2, alpha: 4}", "stages.1.trains={mlp: 3}"], ("command line", "stages.1.lora.targets", "lora-beside-trained-weights")),
+        (["stages.1.lora={rank: 2, alpha: 4, load_in_4bit: true}"], ("command line", "stages.1.lora.load_in_4bit", "lora-in-4bit")),
         (["stages.1.lora={rank: 2, alpha: 4, dropout: 0.1}"], ("command line", "stages.1.lora.dropout", "unknown-key")),
         (["stages.1.lora={rank: 2, alpha: 4}", "precision.fp8=delayed"], ("command line", "precision.fp8", "lora-with-fp8")),
         (["data.order=megatron", "stages.1.mixture_end={ko: 1}"], ("command line", "stages.1.mixture_end", "moving-mixture")),
@@ -160,11 +161,12 @@ def test_the_plan_adds_the_stages_up_and_fits_80_columns(base):
 def test_the_table_has_shares_only_where_stages_differ(base, second, shown):
     plan = Plan.of(load(base).config, 1)
     stages = tuple(
-        (stage, replace(own, shares=(SimpleNamespace(name="ko", share=share),)))
-        for (stage, own), share in zip(plan.stages, (0.6, second), strict=True)
+        (stage, replace(own, shares=(SimpleNamespace(name="ko", share=share, epochs=epochs),)))
+        for (stage, own), share, epochs in zip(plan.stages, (0.6, second), (1.2, 0.03), strict=True)
     )
     text = "\n".join(lines_of(replace(plan, stages=stages)))
     assert ("60.0%" in text, "40.0%" in text) == (shown, shown)
+    assert ("1.2" in text and "0.03" in text) == shown
 
 
 @pytest.mark.parametrize(
