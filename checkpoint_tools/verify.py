@@ -21,7 +21,7 @@ from checkpoint_tools.prefetch import map_ahead
 from checkpoint_tools.scores import Scores, Stream, score
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json
-from megatron_ko.formats.hf_families import FAMILIES, FIXED
+from megatron_ko.formats.hf_families import FAMILIES, FIXED, Family, family_for
 from megatron_ko.formats.run_folder import suggest_run_folder
 from megatron_ko.progress import progress_bytes
 from megatron_ko.wording import format_count
@@ -278,20 +278,32 @@ def _load_hf(folder: Path) -> Any:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
-    family = FAMILIES.get(read_json(folder / "config.json", error=CheckpointError).get("model_type"))
-    if family is not None and not family.in_transformers:
-        return _load_as_llama(hf.open_hf(folder))
+    config = read_json(folder / "config.json", error=CheckpointError)
+    family = FAMILIES.get(config.get("model_type"))
+    if family is not None and not (family.in_transformers and _accepts_heads(family, config)):
+        return _load_as_another_family(hf.open_hf(folder))
     model = AutoModelForCausalLM.from_pretrained(
         str(folder), local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
     )
     return model.eval()
 
 
-def _load_as_llama(store: Store) -> Any:
-    """The Llama of transformers with the tensors of a model that computes the same, in fp32."""
+def _accepts_heads(family: Family, config: dict[str, Any]) -> bool:
+    """Whether every version of transformers reads the shape under this family's name: Kanana's 2.1B is a Llama that 5 refuses."""
+    return not (family.heads_must_divide and config["hidden_size"] % config["num_attention_heads"])
+
+
+def _load_as_another_family(store: Store) -> Any:
+    """The first family in transformers that computes the same, such as Llama or Mistral, with the tensors of the model, in fp32."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    config = config_json(FAMILIES["llama"], store.model, store.vocab_size, "fp32", store.special_ids)
+    family = family_for(store.model)
+    if family is None:
+        raise CheckpointError(
+            f"{store.origin}: no family of transformers computes what this model does; leave out --logits",
+            rule="no-family",
+        )
+    config = config_json(family, store.model, store.vocab_size, "fp32", store.special_ids)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(config.pop("model_type"), **config))
     missing, unexpected = model.load_state_dict(
         {name: store.tensor(name).float() for name in store.names()}, strict=False

@@ -18,6 +18,7 @@ from megatron_ko.config.model import ModelConfig
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json
 from megatron_ko.formats.hf_families import FAMILIES, FIXED, REFUSED, UNSUPPORTED, Family
+from megatron_ko.formats.hf_types import find_wrong_types
 
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 KEYS = {
@@ -160,6 +161,9 @@ def _find_problems(config: dict[str, Any], longest: int | None) -> Iterator[tupl
     required = (*_REQUIRED, *family.required)
     missing = [name for name in required if config.get(name) is None]
     yield from ((name, "is missing; add it to config.json", "missing-key") for name in missing)
+    if wrong := list(find_wrong_types(config)):  # what follows relies on them
+        yield from wrong
+        return
     if config.get("hidden_act", next(iter(family.activations))) not in family.activations:
         message = f"{config['hidden_act']!r} is not supported; use {', '.join(family.activations)}"
         yield "hidden_act", message, UNSUPPORTED

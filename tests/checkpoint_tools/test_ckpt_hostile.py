@@ -6,6 +6,7 @@ import json
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from checkpoint_tools.endpoints import clear_destination
 from checkpoint_tools.formats import hf, mcore
 from megatron_ko.errors import CheckpointError
 from megatron_ko.formats.checkpoint_folder import UNFINISHED
+from megatron_ko.formats.hf_config import read_config
 
 LLAMA3_OLD = {
     "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.5, "high_freq_factor": 6.0,
@@ -170,12 +172,59 @@ GEMMA2 = {
         ({"num_hidden_layers": None}, "num_hidden_layers", "missing-key"),
         ({"hidden_size": "64"}, "hidden_size", "int-type"),
         ({"rms_norm_eps": -1.0}, "norm_epsilon", "greater-than"),
+        # a text that is not empty would be true
+        (
+            {**NEOX, "rotary_pct": 0.5, "use_parallel_residual": "false"},
+            "use_parallel_residual",
+            "wrong-type",
+        ),
+        ({"attention_bias": "false"}, "attention_bias", "wrong-type"),
+        ({"hidden_act": ["silu"]}, "hidden_act", "wrong-type"),
+        ({"architectures": 1.5}, "architectures", "wrong-type"),
+        ({"layer_types": True}, "layer_types", "wrong-type"),
+        ({"eos_token_id": "2"}, "eos_token_id", "wrong-type"),
+        ({"eos_token_id": [2, None]}, "eos_token_id", "wrong-type"),
+        ({"pad_token_id": {}}, "pad_token_id", "wrong-type"),
     ],
 )
 def test_unsupported_models(values, path, rule, hf_copy, tmp_path, expect_error):
     edit(hf_copy / "config.json", **values)
     problem = expect_error("from-hf", src=hf_copy, dst=tmp_path / "x").problems[0]
     assert (problem.where, problem.path, problem.rule) == (str(hf_copy / "config.json"), path, rule)
+
+
+ODD: list[Any] = [
+    "x",
+    "",
+    "2",
+    "nan",
+    "1e400",
+    -1,
+    1.5,
+    10**30,
+    float("nan"),
+    True,
+    None,
+    [],
+    [None],
+    {},
+    {"type": ["x"]},
+]
+
+
+@pytest.mark.parametrize("model", ["gqa", "mistral", "qwen2", "qwen3", "gpt_neox", "phi", "gemma2"])
+def test_any_value_of_any_key_is_read_or_refused(model, hf_models, tmp_path):
+    """Never another exception than an error that names the file."""
+    config = json.loads((hf_models[model] / "config.json").read_text())
+    errors: list[CheckpointError] = []
+    for key in config:
+        for value in ODD:
+            (tmp_path / "config.json").write_text(json.dumps({**config, key: value}))
+            try:
+                read_config(tmp_path)
+            except CheckpointError as error:
+                errors.append(error)
+    assert errors and all(str(tmp_path / "config.json") in str(error) for error in errors)
 
 
 def test_mixed_number_formats_need_a_choice(hf_copy, tmp_path, run, expect_error):

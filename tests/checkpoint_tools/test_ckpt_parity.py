@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,21 @@ def test_conversion_compares_logits_and_fails_on_a_wrong_order(
     assert error.rule == "verification-failed"
     report = json.loads((tmp_path / "wrong" / "verification.json").read_text())
     assert report["logits"]["difference"] > 1e-4
+
+
+def test_a_llama_whose_heads_do_not_divide_its_hidden_size_has_logits(hf_models, tmp_path, run):
+    """Kanana's 2.1B as its publisher writes it: transformers 5 refuses the shape as a Llama, not as a Mistral."""
+    source = Path(shutil.copytree(hf_models["mistral"], tmp_path / "hf"))
+    config = json.loads((source / "config.json").read_text())
+    del config["sliding_window"]
+    config |= {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
+    (source / "config.json").write_text(json.dumps(config))
+    assert run("from-hf", src=source, dst=tmp_path / "ours", logits=True) == 0
+    assert run("to-hf", src=tmp_path / "ours", dst=tmp_path / "back", logits=True) == 0
+    tokens = torch.arange(40)[None]
+    truth = verify.hf_logits(hf_models["mistral"], tokens)
+    assert torch.equal(verify.hf_logits(source, tokens), truth)
+    assert torch.equal(verify.hf_logits(tmp_path / "back", tokens), truth)
 
 
 def test_uneven_tensor_parallel_is_refused(checkpoints):

@@ -156,12 +156,12 @@ def test_a_process_that_listens_ends_at_once(environment, before):
 # The console script; a signal while it reads its configuration, and at the end.
 MKO_TRAIN = """
 import os, sys, time
-import megatron_ko.preflight
 from megatron_ko import train
-def preflight(*arguments):
+from megatron_ko.formats import model_source
+def load_training(*arguments):
     os.kill(os.getpid(), int(sys.argv[2]))
     time.sleep(60)
-megatron_ko.preflight.preflight = preflight
+model_source.load_training = load_training
 sys.exit(train.main(sys.argv[1:2]))
 """
 
@@ -178,11 +178,11 @@ def test_the_console_script_listens_too(environment, number):
 
 BUG = """
 import atexit, os, sys, time
-import megatron_ko.preflight
 from megatron_ko import train
-def preflight(*arguments):
+from megatron_ko.formats import model_source
+def load_training(*arguments):
     raise AssertionError
-megatron_ko.preflight.preflight = preflight
+model_source.load_training = load_training
 atexit.register(lambda: (os.kill(os.getpid(), 15), time.sleep(1)))
 sys.exit(train.main(sys.argv[1:2]))
 """
