@@ -200,6 +200,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
     from megatron_ko.formats.job_folder import forget_requests
     from megatron_ko.plan import show_plan
     from megatron_ko.preflight import preflight
+    from megatron_ko.training import liveness
 
     world_size = world_size_of(given, under_torchrun)
     if given.print_config or given.dry_run:
@@ -217,7 +218,8 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
             if "MKO_JOB" not in os.environ:  # mko submit forgets them, and mko stop may have come since
                 forget_requests(checked.run_folder)
             print(checked.plan.text(), end="", flush=True)
-        checked = teacher_weights.convert(initial_weights.convert(checked, rank), rank)
+        with liveness.working(checked.run_folder if rank == 0 else None):
+            checked = teacher_weights.convert(initial_weights.convert(checked, rank), rank)
         if under_torchrun:  # from here on each rank reports its own errors
             said = f"[rank {rank}] " if rank else ""
             return exit_code_of(

@@ -259,7 +259,7 @@ TRAINING: tuple[tuple[str, ...], ...] = (
         "writer_errors",
     ),
     ("launch", "distributed", "window_samples", "machine_speed"),
-    ("soft_targets",),
+    ("soft_targets", "main_rank"),
     ("cached_targets",),
     ("attention", "chunks", "vocabulary", "divergences", "engine_attention", "muon", "parallel_layer"),
     ("engine", "megatron_fields", "gemma_layer"),
