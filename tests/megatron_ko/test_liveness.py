@@ -112,7 +112,7 @@ def test_a_work_of_this_process_beats_until_its_longest_time(tmp_path, monkeypat
 
 
 def test_ranks_without_a_run_folder_start_no_thread(monkeypatch):
-    monkeypatch.setattr(liveness, "_beat_while_busy", None)  # a thread would fail
+    monkeypatch.setattr(liveness.threading, "Thread", None)  # calling it would fail
     with liveness.working():
         assert not liveness._Rank.works
 

@@ -31,8 +31,13 @@ OPTIONS = ["--nodes", "2", "--cluster", "cluster.env"]
 
 def write_run(folder: Path) -> str:
     """Writes data, ``train.yaml`` and ``cluster.env``; returns the path of the configuration."""
-    (folder / "cluster.env").write_text(CLUSTER, encoding="utf-8")
+    write_cluster(folder)
     return write_tiny_run(folder)
+
+
+def write_cluster(folder: Path, *lines: str) -> None:
+    """``cluster.env`` of the local Slurm, with more lines."""
+    (folder / "cluster.env").write_text("\n".join([CLUSTER, *lines]), encoding="utf-8")
 
 
 class Run:
@@ -46,11 +51,13 @@ class Run:
         steps: int,
         *options: str,
         preflight: bool = False,
+        config: str | None = None,
     ):
+        """``config`` is that of a caller who has also written ``cluster.env``."""
         self.slurm, self.folder, self.steps = slurm, folder / "run", steps
         monkeypatch.setenv("SLURM_CONF", slurm.environment["SLURM_CONF"])
         monkeypatch.chdir(folder)
-        arguments = [write_run(folder), f"training.steps={steps}", *OPTIONS, *options]
+        arguments = [config or write_run(folder), f"training.steps={steps}", *OPTIONS, *options]
         assert submit.main(arguments if preflight else [*arguments, "--skip-preflight"]) == 0
         self.job_folder = job_folders(self.folder)[-1]
         assert (self.job_folder / SUBMISSION).is_file()
@@ -137,11 +144,11 @@ def _catches(pid: int, number: signal.Signals) -> bool:
     return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
-def uninterrupted(folder: Path, arguments: Sequence[str]) -> list[tuple[int, float, float]]:
-    """Loss and gradient norm of each step of the same run on two ranks of this machine, without Slurm."""
-    from tests.slurm.plain_run import train_on_two_ranks
+def uninterrupted(folder: Path, arguments: Sequence[str], ranks: int = 2) -> list[tuple[int, float, float]]:
+    """Loss and gradient norm of each step of the same run on ranks of this machine, without Slurm."""
+    from tests.slurm.plain_run import train_without_slurm
 
-    train_on_two_ranks(folder, arguments)
+    train_without_slurm(folder, arguments, ranks)
     records = read_metrics(folder / "run" / "metrics.jsonl")
     return [(r["step"], r["loss"], r["gradient_norm"]) for r in records if r["kind"] == "train"]
 
