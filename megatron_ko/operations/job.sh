@@ -1,8 +1,9 @@
 #!/bin/bash
 @DIRECTIVES@
 #
-# Rendered by `mko submit` for one job; every value is quoted. One task is one rank, or with torchrun one node. Before the time limit Slurm sends USR1
-# to all ranks: the run saves and ends with 75, and the job requeues itself. megatron_ko.operations.batch decides.
+# Rendered by `mko submit` for one job; every value is quoted. One task is one rank, or with torchrun one node. Before the
+# time limit Slurm sends USR1 to all ranks: the run saves and ends with 75, and the job requeues itself.
+# megatron_ko.operations.batch decides.
 set -euo pipefail
 trap : TERM # a requeue ends this script, which first has to exclude nodes
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from megatron_ko.config.cli import Parser, positive
+from megatron_ko.config.cli import positive
 
 FORWARDED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGINT)
 LOOK_S = 0.5
@@ -31,7 +31,8 @@ _PR_SET_PDEATHSIG = 1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Starts the ranks of this node through torchrun, or as torchrun's child one of them. Returns the exit code."""
-    parser = Parser(prog="node_launcher", description=main.__doc__)
+    # not our parser: the options of the module are not this program's
+    parser = argparse.ArgumentParser(prog="node_launcher", description=main.__doc__)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--ranks", type=positive, metavar="N", help="ranks of each node")
     which.add_argument("--rank", action="store_true", help="be one rank, which torchrun has started")
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "program", nargs=argparse.REMAINDER, metavar="MODULE", help="module and its arguments"
     )
-    given = parser.parse(arguments)
+    given = parser.parse_args(arguments)
     options = [*(["--logs"] if given.logs else []), *(["--keep-going"] if given.keep_going else [])]
     if given.rank:
         return run_rank(given.program, given.logs, given.keep_going)

@@ -50,6 +50,6 @@ def choose_folder(name: str) -> tuple[Path, str]:
 def _check_usable(folder: Path) -> None:
     """Raises OSError unless files in ``folder`` can be written and locked; some shared disks have no locks."""
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / LOCK, "a") as lock:
-        with contextlib.suppress(BlockingIOError):  # another process compiles
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    # another process may compile
+    with open(folder / LOCK, "a") as lock, contextlib.suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
