@@ -23,7 +23,7 @@ from megatron_ko.formats.job_folder import HEARTBEAT, SAVE_REQUEST, STOP_REQUEST
 
 log = logging.getLogger(__name__)
 EVERY_S = 1.0
-LOOK_S = 5.0
+LOOK_S = 2.0
 """Seconds between two looks at what a long work does."""
 BUSY = 0.05
 """Cores: less is what idle threads need."""
@@ -117,9 +117,9 @@ def working(run: Path | None = None) -> Iterator[None]:
 
 
 def _beat_while_busy(over: threading.Event) -> None:
-    end = time.monotonic() + LONGEST_S
     own = psutil.Process()
-    processes, then = [own, *own.children(recursive=True)], time.monotonic()
+    end, then = time.monotonic() + LONGEST_S, time.monotonic()
+    processes = [own]  # short work does not search for children
     before = _work_of(processes)
     while not over.wait(LOOK_S) and time.monotonic() < end:
         done, seconds = _work_of(processes), time.monotonic() - then
@@ -128,7 +128,7 @@ def _beat_while_busy(over: threading.Event) -> None:
         )
         if computed > BUSY * seconds or moved > MOVING * seconds:
             beat()
-        # the search for children reads much of /proc, so it comes before what counts as the next work
+        # the search reads much of /proc, so it comes before what counts as the next work
         processes, then = [own, *own.children(recursive=True)], time.monotonic()
         before = _work_of(processes)
 
