@@ -121,14 +121,17 @@ def test_a_run_that_loses_a_node_is_requeued_and_continues(slurm, tmp_path, monk
 
 
 @pytest.mark.slow  # Slurm waits for the daemon, then requeues the job
-def test_a_run_whose_node_loses_only_its_daemon_is_requeued_and_continues_alike(slurm, tmp_path, monkeypatch):
+@pytest.mark.parametrize("node", ["alpha", "beta"], ids=["of rank 0", "of the last rank"])
+def test_a_run_whose_node_loses_only_its_daemon_is_requeued_and_continues_alike(
+    slurm, tmp_path, monkeypatch, node
+):
     """The ranks of that node go on until they miss the others; the old and the new start never train at once."""
     constant = ["schedule={type: constant}", "training.sequence_length=32"]
     run = Run(slurm, tmp_path, monkeypatch, 20_000, *constant)
     run.wait_for_checkpoint()
-    slurm.kill_daemon("beta")
+    slurm.kill_daemon(node)
     run.wait_for_requeue()
-    slurm.start_node("beta")
+    slurm.start_node(node)
     wait_until(lambda: slurm.idle_nodes() == 2, "two idle nodes", run.text)
     before = run.step()
     slurm.start_now(run.job)
