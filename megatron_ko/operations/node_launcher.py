@@ -55,7 +55,7 @@ def run_node(ranks: int, program: Sequence[str]) -> int:
     node, nodes = os.environ["SLURM_NODEID"], os.environ["SLURM_NNODES"]
     launcher = [
         sys.executable, "-m", "torch.distributed.run", f"--nnodes={nodes}", f"--node-rank={node}", f"--nproc-per-node={ranks}",
-        f"--master-addr={os.environ['MASTER_ADDR']}", f"--master-port={os.environ['MASTER_PORT']}", "--max-restarts=0",
+        f"--master-addr={os.environ['MASTER_ADDR']}", f"--master-port={os.environ['MASTER_PORT']}", "--max-restarts=0", "--",
         os.environ["START"], "megatron_ko.operations.node_launcher", "--rank",
     ]  # fmt: skip
     received: list[int] = []
