@@ -15,7 +15,7 @@ import pytest
 from megatron_ko.formats.job_folder import SUBMISSION, job_folders, read_history, read_submission
 from megatron_ko.formats.run_folder import checkpoints_of, read_metrics
 from megatron_ko.operations import submit
-from tests.slurm.local_slurm import LocalSlurm, wait_until
+from tests.slurm.local_slurm import LIMIT_S, LocalSlurm, wait_until
 from tests.tiny_run import write_tiny_run
 
 CLUSTER = """\
@@ -97,8 +97,8 @@ class Run:
 
     # --- waiting -----------------------------------------------------------------------------------------
 
-    def wait_for_step(self, step: int) -> None:
-        wait_until(lambda: self.step() >= step, f"step {step}", self.text)
+    def wait_for_step(self, step: int, limit_s: float = LIMIT_S) -> None:
+        wait_until(lambda: self.step() >= step, f"step {step}", self.text, limit_s)
 
     def wait_for_checkpoint(self) -> None:
         wait_until(lambda: bool(checkpoints_of(self.folder)), "a checkpoint", self.text)
@@ -106,8 +106,18 @@ class Run:
     def wait_for_requeue(self, times: int = 1) -> None:
         wait_until(lambda: self.restarts() >= times, f"requeue {times}", self.text)
 
-    def wait_for_end(self, state: str = "COMPLETED") -> None:
-        wait_until(self._has_ended, "the end of the job", self.text)
+    def start_again(self) -> None:
+        """Starts a requeued job as soon as its nodes are free; Slurm would delay it by two minutes."""
+        wait_until(self._runs_again, "the restart", self.text)
+
+    def _runs_again(self) -> bool:
+        state = self.state()
+        if state == "PENDING" and self.slurm.idle_nodes() == 2:
+            self.slurm.start_now(self.job)
+        return state == "RUNNING"
+
+    def wait_for_end(self, state: str = "COMPLETED", limit_s: float = LIMIT_S) -> None:
+        wait_until(self._has_ended, "the end of the job", self.text, limit_s)
         assert self.state() == state, self.text()
         if state == "COMPLETED":
             done = [record["step"] for record in self.metrics()]

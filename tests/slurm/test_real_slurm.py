@@ -132,9 +132,8 @@ def test_a_run_whose_node_loses_only_its_daemon_is_requeued_and_continues_alike(
     slurm.kill_daemon(node)
     run.wait_for_requeue()
     slurm.start_node(node)
-    wait_until(lambda: slurm.idle_nodes() == 2, "two idle nodes", run.text)
     before = run.step()
-    slurm.start_now(run.job)
+    run.start_again()
     run.wait_for_step(before + 5)
     assert control.main([str(run.folder)]) == 0
     run.wait_for_end("FAILED")
