@@ -36,7 +36,7 @@ Path(given.output_path).mkdir()
 (Path(given.output_path) / "results.json").write_text(json.dumps({"tasks": given.tasks, "loss": loss}))
 """
 STEPS = ("data", "convert", "evaluate")
-ENDS = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY")
+ENDS = ("COMPLETED", "FAILED", "TIMEOUT", "OUT_OF_MEMORY", "DEADLINE", "NODE_FAIL")
 
 
 def test_the_whole_way_runs_to_its_end(slurm, tmp_path, monkeypatch):
