@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from checkpoint_tools.formats import contents, hf, mcore
-from checkpoint_tools.formats.contents import StoredTensor
+from checkpoint_tools.formats.contents import Group, StoredTensor
 from checkpoint_tools.formats.tokenizer_files import info_of, tokenizer_in
 from checkpoint_tools.options.comparison import Inspect
 from megatron_ko.errors import CheckpointError, DataError
+from megatron_ko.files import write_json
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.formats.hf_config import read_config
+from megatron_ko.formats.operations_record import read_record
 from megatron_ko.formats.run_folder import newest_checkpoint, suggest_run_folder
-from megatron_ko.tables import format_table
+from megatron_ko.tables import format_table, hang
 from megatron_ko.wording import format_bytes, format_count
 
 
@@ -24,10 +27,11 @@ def run(options: Inspect) -> int:
         raise CheckpointError(f"{folder}: no such folder; check the path", rule="missing-folder")
     if mcore.is_mcore(folder):
         checkpoint = newest_checkpoint(folder)
+        location, place = checkpoint.folder, "pieces"
         facts, tensors = _facts_of_checkpoint(checkpoint), contents.contents_of_checkpoint(checkpoint.folder)
-        place = "pieces"
     elif hf.is_hf(folder):
-        facts, tensors, place = _facts_of_hf(folder), contents.contents_of_hf(folder), "file"
+        location, place = folder, "file"
+        facts, tensors = _facts_of_hf(folder), contents.contents_of_hf(folder)
     else:
         raise CheckpointError(
             f"{folder}: is neither a Hugging Face folder (config.json) nor a checkpoint or run folder (checkpoint.json); "
@@ -39,22 +43,70 @@ def run(options: Inspect) -> int:
     facts["weights"] = _describe(weights)
     if others:
         facts["other state"] = f"{_describe(others)}{'' if options.state else '; --state lists it'}"
+    entries = read_record(location)
+    facts |= _lineage(entries)
     width = max(map(len, facts))
-    print("\n".join(f"{name:<{width}}  {text}" for name, text in facts.items()))
+    for name, text in facts.items():
+        print("\n".join(hang(f"{name:<{width}}  {text}", width + 2)))
     shown = tensors if options.state else weights
     rows = [
-        [
-            group.name,
-            "x".join(map(str, group.first.shape)) or "1",
-            group.first.dtype,
-            format_bytes(sum(tensor.size * tensor.itemsize for tensor in group.tensors)),
-            group.places[0] if len(group.places) == 1 else f"{group.places[0]} … {group.places[-1]}",
-        ]
-        for group in contents.group_layers(shown)
+        [label, *(_cells(group) if group else [""] * 4)]
+        for label, group in _tree(contents.group_layers(shown))
     ]
     print()
     print("\n".join(format_table([["tensor", "shape", "format", "bytes", place], *rows])))
+    if options.out is not None:
+        listed = {t.name: {"shape": t.shape, "format": t.dtype, place: t.place} for t in shown}
+        write_json(Path(options.out).expanduser(), {"facts": facts, "operations": entries, "tensors": listed})
     return 0
+
+
+def _cells(group: Group) -> list[str]:
+    return [
+        "x".join(map(str, group.first.shape)) or "1",
+        group.first.dtype,
+        format_bytes(sum(tensor.size * tensor.itemsize for tensor in group.tensors)),
+        group.places[0] if len(group.places) == 1 else f"{group.places[0]} … {group.places[-1]}",
+    ]
+
+
+@dataclass
+class _Level:
+    """A part of the names of tensors: the tensors that end there, and the parts below."""
+
+    group: Group | None = None
+    below: dict[str, _Level] = field(default_factory=dict)
+
+
+def _tree(groups: Sequence[Group]) -> list[tuple[str, Group | None]]:
+    """Indented lines of a tree whose levels are the parts of the names; a level with one entry shares its line."""
+    root = _Level()
+    for group in groups:
+        level = root
+        for part in group.name.split("."):
+            level = level.below.setdefault(part, _Level())
+        level.group = group
+    return list(_lines_of(root, ""))
+
+
+def _lines_of(level: _Level, indent: str) -> Iterator[tuple[str, Group | None]]:
+    for label, entry in level.below.items():
+        while entry.group is None and len(entry.below) == 1:
+            ((part, entry),) = entry.below.items()
+            label += f".{part}"
+        yield f"{indent}{label}", entry.group
+        yield from _lines_of(entry, f"{indent}  ")
+
+
+def _lineage(entries: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """A line for each operation that made the model, oldest first."""
+    lines = {}
+    for number, entry in enumerate(entries, start=1):
+        sizes, checks = entry["parameters"], entry["checks"]
+        text = f"{entry['operation']} of {entry.get('source', 'a model that is not recorded')}, to {sizes['after']:,} parameters"
+        proofs = [f"{check['name']} {check['value']:.3g} (at most {check['bound']:.3g})" for check in checks]
+        lines[f"made by {number}" if len(entries) > 1 else "made by"] = "; ".join([text, *proofs])
+    return lines
 
 
 def _describe(tensors: list[StoredTensor]) -> str:
@@ -74,7 +126,7 @@ def _facts_of_checkpoint(checkpoint: Checkpoint) -> dict[str, str]:
     facts["position"] = position
     if checkpoint.loss is not None:
         facts["loss"] = f"{checkpoint.loss:.4f} (mean since the checkpoint before)"
-    facts["model"] = _settings(dataclasses.asdict(checkpoint.model))
+    facts["model"] = _settings(asdict(checkpoint.model))
     if checkpoint.lora:
         base = checkpoint.lora.base
         targets = ", ".join(checkpoint.lora.targets)
@@ -97,7 +149,7 @@ def _facts_of_hf(folder: Path) -> dict[str, str]:
         facts["model"] = f"is not supported: {'; '.join(str(problem) for problem in error.problems)}"
     else:
         facts["family"] = config.family
-        facts["model"] = _settings(dataclasses.asdict(config.model))
+        facts["model"] = _settings(asdict(config.model))
         facts["embedding"] = f"{config.vocab_size:,} rows"
     facts["tokenizer"] = _tokenizer(folder)
     return facts

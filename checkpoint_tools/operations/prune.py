@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from checkpoint_tools.changes import Change, Check, finish, open_changed
+from checkpoint_tools.changes import Change, finish, open_changed
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.formats.store_fingerprint import fingerprint_store
 from checkpoint_tools.operations.importance import aggregation_of
@@ -40,10 +40,7 @@ def run(options: Prune) -> int:
     )
     store = prune(source, target, kept)
     _describe(source, store, kept, family)
-    checks = _checks(scores, options, kept) if scores is not None else []
-    return finish(
-        store, source, Change("prune", _facts(options, source, store, kept, scores), checks), options
-    )
+    return finish(store, source, Change("prune", _facts(options, source, store, kept, scores)), options)
 
 
 def prune(source: Store, target: ModelConfig, kept: Kept) -> Store:
@@ -154,22 +151,6 @@ def _describe(source: Store, store: Store, kept: Kept, family: str | None) -> No
         print(
             "removes more than half of one size at once; several smaller steps, with training between them, lose less"
         )
-
-
-def _checks(scores: ImportanceScores, options: Prune, kept: Kept) -> list[Check]:
-    """The highest score that is removed, divided by the lowest that is kept."""
-    how, checks = aggregation_of(options), []
-    for name, values, index in (
-        ("hidden", scores.hidden(how), kept.hidden),
-        ("ffn", scores.ffn(how), kept.ffn),
-    ):
-        if index is None:
-            continue
-        removed = values.scatter(-1, index, float("-inf")).amax(-1)
-        lowest = values.gather(-1, index).amin(-1)
-        ratio = float((removed / lowest.clamp(min=1e-300)).max())
-        checks.append(Check(f"highest removed / lowest kept score, {name} channels", ratio, 1.0))
-    return checks
 
 
 def _facts(

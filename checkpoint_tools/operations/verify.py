@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from checkpoint_tools.options.comparison import Verify
 from megatron_ko.errors import CheckpointError
@@ -27,7 +28,7 @@ def run(options: Verify) -> int:
     require_finished(folder)
     of_run = is_run_folder(folder) and not (folder / MARKER).is_file()
     if not of_run and (folder / "config.json").is_file():  # of Hugging Face
-        print(f"{folder}: {_verify_export(folder)}{_verify_record(folder)}", flush=True)
+        print(f"{folder}: {_verify_export(folder)}{_verify_record(folder, options.checks)}", flush=True)
         return 0
     folders = checkpoints_of(folder) if of_run else [folder]
     if not folders:
@@ -37,7 +38,9 @@ def run(options: Verify) -> int:
     problems = []
     for path in folders:
         try:
-            print(f"{path}: {_verify(Checkpoint.read(path))}{_verify_record(path)}", flush=True)
+            print(
+                f"{path}: {_verify(Checkpoint.read(path))}{_verify_record(path, options.checks)}", flush=True
+            )
         except CheckpointError as error:
             print(f"{path}: DAMAGED", flush=True)
             problems += error.problems
@@ -87,8 +90,11 @@ def _is_unchanged(path: Path, facts: FileFacts) -> bool:
     return path.is_file() and path.stat().st_size == facts.size and hash_file(path) == facts.checksum
 
 
-def _verify_record(folder: Path) -> str:
-    """The operations that made the model, after its number of parameters was compared with the record; empty without one."""
+def _verify_record(folder: Path, runs_checks: bool) -> str:
+    """The operations that made the model, after its number of parameters was compared with the record; empty without one.
+
+    With ``runs_checks``, logits that the last operation compared are compared again.
+    """
     entries = read_record(folder)
     if not entries:
         return ""
@@ -113,4 +119,24 @@ def _verify_record(folder: Path) -> str:
             f"{folder}: {RECORD} has failed checks: {', '.join(failed)}; do not use it", rule="failed-check"
         )
     names = " -> ".join(entry["operation"] for entry in entries)
-    return f"\n  made by {names}: {count:,} parameters, as recorded"
+    again = "".join(f"\n  {line}" for line in _run_again(folder, entries[-1])) if runs_checks else ""
+    return f"\n  made by {names}: {count:,} parameters, as recorded{again}"
+
+
+def _run_again(folder: Path, entry: dict[str, Any]) -> list[str]:
+    """What the logits that the operation compared with those of its source are today. Raises CheckpointError if they differ."""
+    from checkpoint_tools.changes import LOGITS, compare_logits
+    from checkpoint_tools.formats.store_fingerprint import fingerprint_store
+    from checkpoint_tools.verify import is_model, open_store
+
+    bounds = [check["bound"] for check in entry["checks"] if check["name"] == LOGITS]
+    if not bounds or not isinstance(entry.get("source_fingerprint"), str):
+        return []
+    path = Path(entry["source"])
+    if not path.is_dir() or not is_model(path):
+        return [f"{LOGITS} are not compared again: the source {path} is gone"]
+    source = open_store(str(path))
+    if fingerprint_store(source) != entry["source_fingerprint"]:
+        return [f"{LOGITS} are not compared again: the source {path} has other weights now"]
+    check = compare_logits(source, folder, bounds[0])
+    return [f"{LOGITS} compared again with {path}: {check.value:.3g} (at most {check.bound:.3g})"]

@@ -36,12 +36,14 @@ class Compare:
 
 @section
 class Inspect:
-    """Prints what a folder contains: position, model, tokenizer, and name, shape and number format of each tensor."""
+    """Prints what a folder contains: position, model, tokenizer, the operations that made it, and a tree of its tensors."""
 
     src: FilePath
     """Hugging Face folder, checkpoint folder, or run folder (its newest complete checkpoint)."""
     state: Flag = False
     """Also list the state of the optimizer and of random numbers."""
+    out: FilePath | None = None
+    """JSON file to write the same to, with the whole name of every tensor."""
 
 
 @section
@@ -62,3 +64,5 @@ class Verify:
 
     src: FilePath
     """Checkpoint folder, run folder (all of its complete checkpoints), or Hugging Face folder that mko checkpoint wrote."""
+    checks: Flag = True
+    """Compare logits again that the last operation compared with those of its source, while that exists."""

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from checkpoint_tools import changes, verify
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.store import Store
+from checkpoint_tools.formats.store_fingerprint import fingerprint_store
 from checkpoint_tools.growth.layer_maps import LayerMap, MapName, format_map, named_map, parse_map
 from checkpoint_tools.growth.width import Widths, widen
 from checkpoint_tools.operations.grow import grow
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.errors import ConfigError
+from megatron_ko.formats.checksums import describe_files
+from megatron_ko.formats.operations_record import RECORD, read_record
 from megatron_ko.planning.weights import parameter_count
 from tests.checkpoint_tools.exaone import write_exaone
 from tests.checkpoint_tools.tiny_checkpoint import write_tiny_checkpoint
@@ -148,6 +153,40 @@ def test_silent_layers_do_not_change_logits(hf_models, tmp_path, run, family, ca
     [check] = record["checks"]
     assert check["value"] <= 1e-6 and check["bound"] == 1e-6
     assert record["parameters"]["after"] > record["parameters"]["before"]
+
+
+@pytest.mark.parametrize("form", ["hf", "megatron"])
+def test_recorded_logits_are_compared_again_while_the_source_exists(
+    hf_models, tmp_path, run, expect_error, form, capsys
+):
+    source, grown = Path(shutil.copytree(hf_models["qwen2"], tmp_path / "source")), tmp_path / "grown"
+    run("grow", src=source, dst=grown, name="llama-pro", every=1, logits=True, format=form)
+
+    def verify_again(**options: bool) -> str:
+        capsys.readouterr()
+        assert run("verify", src=grown, **options) == 0
+        return " ".join(capsys.readouterr().out.split())
+
+    assert f"compared again with {source}" in verify_again()
+    assert "compared again" not in verify_again(checks=False)
+    tensors = load_file(source / "model.safetensors")
+    tensors["model.norm.weight"] *= 2
+    save_file(tensors, source / "model.safetensors", {"format": "pt"})
+    assert "other weights" in verify_again()
+    record = read_record(grown)
+    record[-1]["source_fingerprint"] = fingerprint_store(verify.open_store(str(source)))
+    (grown / RECORD).write_text(json.dumps({"operations": record}))
+    (grown / "verification.json").write_text(json.dumps(_with_checksum_of_the_record(grown)))
+    assert expect_error("verify", src=grown).rule == "verification-failed"
+    shutil.rmtree(source)
+    assert "is gone" in verify_again()
+
+
+def _with_checksum_of_the_record(folder: Path) -> dict:
+    report = json.loads((folder / "verification.json").read_text())
+    if "files" in report:
+        report["files"] |= describe_files(folder, [RECORD])
+    return report
 
 
 @pytest.mark.parametrize("family", ["gqa", "phi", "gemma2"])

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from checkpoint_tools.formats import contents, hf, mcore
+from checkpoint_tools.operations import inspect_folder
 from checkpoint_tools.operations.diff import relative
 from tests.checkpoint_tools.test_ckpt_conversion import tensors_of
 
@@ -22,13 +23,13 @@ def _wide_terminal(monkeypatch) -> None:
 
 
 def lines_of(capsys) -> dict[str, list[str]]:
-    """Printed lines by their first word; the table's by the name of the tensor."""
+    """Printed lines by their first word; the table's by the end of the tensor's name."""
     lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
     return {words[0]: words[1:] for words in lines}
 
 
 @pytest.mark.parametrize("model", ["gqa", "gpt_neox"])
-def test_a_hugging_face_folder_is_listed_from_headers(model, hf_models, run, capsys, monkeypatch):
+def test_a_hugging_face_folder_is_listed_from_headers(model, hf_models, tmp_path, run, capsys, monkeypatch):
     monkeypatch.setattr(hf, "safe_open", None)  # nothing opens a file to read tensors
     tensors = contents.contents_of_hf(hf_models[model])
     truth = tensors_of(hf_models[model])
@@ -36,20 +37,21 @@ def test_a_hugging_face_folder_is_listed_from_headers(model, hf_models, run, cap
         name: (tuple(tensor.shape), tensor.nbytes) for name, tensor in truth.items()
     }
     assert {t.place for t in tensors} == {path.name for path in hf_models[model].glob("*.safetensors")}
-    assert run("inspect", src=hf_models[model]) == 0
+    assert run("inspect", src=hf_models[model], out=tmp_path / "out.json") == 0
     lines = lines_of(capsys)
-    name = {
-        "gqa": "model.layers.0-2.self_attn.o_proj.weight",
-        "gpt_neox": "gpt_neox.layers.0-2.attention.dense.weight",
+    label, shape = {"gqa": ("o_proj.weight", "64x128"), "gpt_neox": ("embed_in.weight", "1001x64")}[model]
+    assert lines[label][:2] == [shape, "F32"]
+    listed = json.loads((tmp_path / "out.json").read_text())["tensors"]
+    assert {name: tuple(facts["shape"]) for name, facts in listed.items()} == {
+        t.name: t.shape for t in tensors
     }
-    assert lines[name[model]][:2] == [{"gqa": "64x128", "gpt_neox": "64x64"}[model], "F32"]
     assert lines["embedding"] == ["1,001", "rows"]
 
 
 def test_a_checkpoint_is_listed_with_its_padding_and_pieces(checkpoints, run, capsys):
     assert run("inspect", src=checkpoints["gqa"]) == 0
     lines = lines_of(capsys)
-    assert lines["decoder.layers.mlp.linear_fc1.weight"][:2] == ["3x192x64", "float32"]
+    assert lines["weight"][:2] == ["3x192x64", "float32"]  # the last of that name: linear_fc1
     assert lines["output_layer.weight"][0] == "1024x64"
     assert lines["embedding"][0] == "1,001" and "1,024" in lines["embedding"]
     assert lines["position"][:2] == ["step", "0,"]
@@ -59,9 +61,10 @@ def test_a_model_that_is_not_supported_is_listed_with_the_reason(hf_models, tmp_
     folder = Path(shutil.copytree(hf_models["mha"], tmp_path / "x"))
     (folder / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
     assert run("inspect", src=folder) == 0
-    lines = lines_of(capsys)
-    assert "'gpt2'" in lines["model"]
-    assert lines["model.norm.weight"][:2] == ["64", "BF16"]
+    out = capsys.readouterr().out
+    assert "'gpt2'" in out
+    [norm] = [line.split() for line in out.splitlines() if line.strip().startswith("norm.weight")]
+    assert norm[1:3] == ["64", "BF16"]
 
 
 def test_what_is_no_folder_of_weights_is_refused(tmp_path, hf_models, expect_error):
@@ -70,6 +73,33 @@ def test_what_is_no_folder_of_weights_is_refused(tmp_path, hf_models, expect_err
     folder = Path(shutil.copytree(hf_models["mha"], tmp_path / "x"))
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:100])
     assert expect_error("inspect", src=folder).rule == "damaged-safetensors"
+
+
+def test_tensors_are_a_tree_whose_levels_are_the_parts_of_their_names():
+    def group(name: str) -> contents.Group:
+        return contents.Group(name, (contents.StoredTensor(name, (2,), "F32", "a", 4),))
+
+    groups = [group(name) for name in ("a.b.c", "a.b.d.e", "f.g", "a.b", "a.h")]
+    assert inspect_folder._tree(groups) == [
+        ("a", None),
+        ("  b", groups[3]),
+        ("    c", groups[0]),
+        ("    d.e", groups[1]),
+        ("  h", groups[4]),
+        ("f.g", groups[2]),
+    ]
+
+
+@pytest.mark.parametrize("model", ["gqa", "mha"])
+def test_the_operations_that_made_a_model_are_listed(model, hf_models, tmp_path, run, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    run("grow", src=hf_models[model], dst=first, map="0-2,2", new_layers="zero", logits=True)
+    run("grow", src=first, dst=second, map="0-3,0", format="megatron")
+    capsys.readouterr()
+    assert run("inspect", src=second) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"made by 1 grow of {hf_models[model]}, to" in out and "fp32 logits" in out
+    assert f"made by 2 grow of {first}, to" in out
 
 
 def test_layers_that_are_alike_are_one_line():
