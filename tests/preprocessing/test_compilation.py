@@ -140,7 +140,8 @@ from preprocessing.kernels import compiled
 from preprocessing.kernels.minhash import agreements
 
 agreements(np.zeros((2, 4), np.uint32), np.array([1]), np.array([0]))
-print(compiled.__file__, agreements.stats.cache_hits, agreements.stats.cache_misses)
+stats = agreements.stats
+print(compiled.__file__, sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
 """
 
 
