@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart job continue redwhale importance install install-dev install-old test test-old-core old-python check format bench \
+.PHONY: help quickstart job continue redwhale importance kanana install install-dev install-old test test-old-core old-python check format bench \
         gpu-accept gpu-bundle clean
 
 DEVICE ?= cpu
@@ -67,6 +67,9 @@ redwhale: $(READY) ## Korean tokens for small English models, judged
 
 importance: $(READY) ## Six ways to score what a smaller model keeps, as in Kanana
 	@$(PY) -m examples.importance $(ARGS)
+
+kanana: $(READY) ## Pruned and distilled at a tenth of the tokens, against from scratch
+	@$(PY) -m examples.kanana $(ARGS)
 
 install: $(READY) ## Only create .venv with the pinned requirements
 

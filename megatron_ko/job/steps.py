@@ -67,16 +67,19 @@ class StepFailed(UserError):
 
 
 class Record:
-    """``job.json``: the finished steps, the hash of their inputs, when they ended and how long they took."""
+    """``job.json``: the finished steps, the hash of their inputs, when they ended and how long they took; those that have begun."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.steps: dict[str, dict[str, Any]] = {}
+        self.begun: dict[str, str] = {}
+        """Hash of the inputs of steps whose command has begun but not ended well: it may have touched the result."""
         self.notes: dict[str, str] = {}
         if path.is_file():
             data = read_json(path)
             if isinstance(data, dict) and data.get("format") == FORMAT:
                 self.steps, self.notes = data["steps"], data["notes"]
+                self.begun = data.get("begun", {})
 
     def is_done(self, step: Step, key: str) -> bool:
         return self.steps.get(step.name, {}).get("key") == key and step.is_there()
@@ -84,18 +87,26 @@ class Record:
     def add(self, step: Step, key: str, seconds: float) -> None:
         entry = {"key": key, "seconds": round(seconds, 1), "finished": round(time.time())}
         self.steps[step.name] = {**entry, "command": format_command(step.command)}
+        self.begun.pop(step.name, None)
         self._write()
 
-    def forget(self, name: str) -> None:
-        if self.steps.pop(name, None):
-            self._write()
+    def begin(self, step: Step, key: str) -> None:
+        """The earlier result of the step no longer counts as finished."""
+        self.steps.pop(step.name, None)
+        self.begun[step.name] = key
+        self._write()
+
+    def last_key(self, step: Step) -> str | None:
+        """Hash of the inputs for which the command last began."""
+        return self.begun.get(step.name) or self.steps.get(step.name, {}).get("key")
 
     def note(self, name: str, value: str) -> None:
         self.notes[name] = value
         self._write()
 
     def _write(self) -> None:
-        write_json(self.path, {"format": FORMAT, "steps": self.steps, "notes": self.notes})
+        content = {"format": FORMAT, "steps": self.steps, "begun": self.begun, "notes": self.notes}
+        write_json(self.path, content)
 
 
 def run_steps(plan: Sequence[Step], record: Record, before: Callable[[Step], None] | None = None) -> set[str]:
@@ -119,9 +130,9 @@ def run_step(step: Step, record: Record, number: int, count: int) -> bool:
     if record.is_done(step, key):
         print(f"{head}: unchanged, reused", flush=True)
         return False
-    if step.replaced is not None and record.steps.get(step.name, {}).get("key") not in (None, key):
+    if step.replaced is not None and record.last_key(step) not in (None, key):
         shutil.rmtree(step.replaced, ignore_errors=True)
-    record.forget(step.name)
+    record.begin(step, key)
     print_heading(f"{head}\n$ {format_command(step.command)}")
     begin = time.monotonic()
     code = run_command(step.command)

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", ["growth", "importance", "redwhale"])
+@pytest.mark.parametrize("name", ["growth", "importance", "kanana", "redwhale"])
 def test_a_training_of_other_inputs_replaces_the_old_run_folder(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,22 @@ def test_failed_step_is_not_recorded_and_says_its_command(tmp_path: Path) -> Non
     assert json.loads((tmp_path / "job.json").read_text())["steps"] == {}
 
 
+@pytest.mark.parametrize(("inputs", "stays"), [(1, True), (2, False)])
+def test_a_training_that_was_cut_off_continues_only_for_the_same_inputs(
+    tmp_path: Path, inputs: int, stays: bool
+) -> None:
+    folder = tmp_path / "run"
+    cut_off = f"import os, pathlib; pathlib.Path({str(folder)!r}).mkdir(); os.kill(os.getpid(), 9)"
+    training = Step("t", "T", ("python", "-c", cut_off), lambda: 1, folder.is_dir, folder)
+    for step, code in (
+        (training, 128 + 9),
+        (replace(training, inputs=lambda: inputs), 1 if stays else 128 + 9),
+    ):
+        with pytest.raises(StepFailed) as failure:
+            run_step(step, Record(tmp_path / "job.json"), 1, 1)
+        assert failure.value.exit_code == code, "mkdir of a folder that is there ends with 1"
+
+
 def test_success_without_a_result_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         run_step(
