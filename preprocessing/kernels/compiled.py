@@ -44,7 +44,7 @@ def _share_between_copies() -> None:
     def subpath(cls: Any, file: str) -> str:
         return "shared" if Path(file).resolve().parent == Path(__file__).resolve().parent else plain(file)
 
-    caching._CacheLocator.get_suitable_cache_subpath = classmethod(subpath)
+    caching._CacheLocator.get_suitable_cache_subpath = classmethod(subpath)  # type: ignore[assignment]
 
 
 _share_between_copies()
