@@ -32,19 +32,19 @@ def average_if_due(checked: Preflight, step: int, world: Any) -> None:
     Call it after a save, and where a run continues: a kill may have come between both. Raises CheckpointError on every
     rank if the average cannot be written.
     """
-    from megatron_ko.training.distributed import on_all_ranks
+    from megatron_ko.training.main_rank import on_main_rank
 
     settings = checked.config.checkpoint
     if settings.average is None or step == 0 or step % settings.average.every_steps:
         return
-    error = None
-    if world.is_main:
-        try:
-            _write(checked.run_folder, step, steps_of_average(settings.average, settings.every_steps, step))
-            _remove_old(checked.run_folder, settings.average.keep)
-        except (UserError, OSError) as caught:
-            error = caught
-    if not on_all_ranks(error is None, world.device):
+    average = settings.average
+
+    def write() -> None:
+        _write(checked.run_folder, step, steps_of_average(average, settings.every_steps, step))
+        _remove_old(checked.run_folder, average.keep)
+
+    done, error = on_main_rank(write, (UserError, OSError), world.device)
+    if not done:
         raise CheckpointError(
             f"{average_folder(checked.run_folder, step)}: the average cannot be written"
             f"{f' ({error})' if error else ', see the error of rank 0'}; the checkpoints are complete: solve the problem and start "

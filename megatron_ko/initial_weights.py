@@ -74,7 +74,8 @@ def is_converted(target: Path, source: dict[str, Any]) -> bool:
 
 
 def _wait(target: Path, source: dict[str, Any]) -> None:
-    end = time.monotonic() + WAIT_S
+    """Looks every few seconds: hundreds of ranks look at one file of a shared disk."""
+    end, pause = time.monotonic() + WAIT_S, 0.2
     while not is_converted(target, source):
         if time.monotonic() > end:
             raise CheckpointError(
@@ -82,7 +83,8 @@ def _wait(target: Path, source: dict[str, Any]) -> None:
                 "the same run folder",
                 rule="conversion-timeout",
             )
-        time.sleep(0.2)
+        time.sleep(pause)
+        pause = min(1.5 * pause, 5.0)
 
 
 def _convert_in_process(base: HfModel, target: Path, source: dict[str, Any]) -> None:

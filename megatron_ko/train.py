@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from megatron_ko.config import cli
 from megatron_ko.config.run_parser import run_parser
-from megatron_ko.errors import EXIT_DONE, EXIT_STOPPED, UsageError, exit_code_of
+from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, DataError, UsageError, exit_code_of
 from megatron_ko.logs import set_up_logging
 from megatron_ko.rank_start import add_ranks, run_on_ranks, world_size_of
 
@@ -192,8 +192,8 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
 
     # after the mistakes of the configuration, which need none of them
     from megatron_ko import initial_weights, teacher_weights
-    from megatron_ko.formats.job_folder import forget_requests
     from megatron_ko.preflight import check_loaded
+    from megatron_ko.training import liveness
 
     checked = check_loaded(loaded, world_size)
     if checked.is_finished:
@@ -202,15 +202,29 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
         return EXIT_DONE
     with contextlib.ExitStack() as stack:
         if rank == 0:
-            stack.enter_context(checked.lock_run_folder())
-            if "MKO_JOB" not in os.environ:  # mko submit forgets them, and mko stop may have come since
-                forget_requests(checked.run_folder)
+            _lock(checked, stack)
             print(checked.plan.text(), end="", flush=True)
-        checked = teacher_weights.convert(initial_weights.convert(checked, rank), rank)
+        with liveness.working(checked.run_folder if rank == 0 else None):
+            checked = teacher_weights.convert(initial_weights.convert(checked, rank), rank)
         return run_on_ranks(
             functools.partial(train, checked),
             world_size=world_size, rank=rank, under_torchrun=under_torchrun, device=checked.config.run.device,
         )  # fmt: skip
+
+
+def _lock(checked: Preflight, stack: contextlib.ExitStack) -> None:
+    """Locks the run folder. In a job, an earlier start may still train on a node that Slurm has given up: the job is requeued."""
+    from megatron_ko.formats.job_folder import forget_requests
+
+    in_job = "MKO_JOB" in os.environ
+    try:
+        stack.enter_context(checked.lock_run_folder())
+    except DataError as error:
+        if in_job:
+            error.exit_code = EXIT_PEER_LOST
+        raise
+    if not in_job:  # mko submit forgets them, and mko stop may have come since
+        forget_requests(checked.run_folder)
 
 
 if __name__ == "__main__":

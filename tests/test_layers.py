@@ -260,7 +260,7 @@ TRAINING: tuple[tuple[str, ...], ...] = (
         "writer_errors",
     ),
     ("launch", "distributed", "window_samples", "machine_speed"),
-    ("soft_targets", "hidden_states"),
+    ("soft_targets", "hidden_states", "main_rank"),
     ("cached_targets",),
     ("attention", "chunks", "vocabulary", "divergences", "engine_attention", "muon", "parallel_layer"),
     ("engine", "megatron_fields", "gemma_layer"),

@@ -53,6 +53,7 @@ class Cluster:
     image: Annotated[str, Field(max_length=4096)] = ""
     mounts: Annotated[str, Field(max_length=4096)] = ""
     python: Annotated[str, Field(max_length=4096)] = ""
+    launcher: Literal["srun", "torchrun"] = "srun"
     interface: Words = ""
     variables: dict[str, str] = dataclasses.field(default_factory=dict)
 

@@ -1,15 +1,18 @@
 #!/bin/bash
 @DIRECTIVES@
 #
-# Rendered by `mko submit` for one job; every value is quoted. One task is one rank. Before the time limit Slurm sends USR1
-# to all ranks: the run saves and ends with 75, and the job requeues itself. megatron_ko.operations.batch decides.
+# Rendered by `mko submit` for one job; every value is quoted. One task is one rank, or with torchrun one node. Before the
+# time limit Slurm sends USR1 to all ranks: the run saves and ends with 75, and the job requeues itself.
+# megatron_ko.operations.batch decides.
 set -euo pipefail
 trap : TERM # a requeue ends this script, which first has to exclude nodes
 
 RUN=@RUN@
 JOB=@JOB@
 export WORKING_FOLDER=@WORKING_FOLDER@ PYTHON=@PYTHON@ START=@START@
-export MKO_JOB=$JOB TASKS=$SLURM_NTASKS # a step of one task has another SLURM_NTASKS
+LAUNCHER=@LAUNCHER@ RANKS_PER_NODE=@RANKS_PER_NODE@
+export LAUNCHER RANKS_PER_NODE
+export MKO_JOB=$JOB RANKS=$((SLURM_NNODES * RANKS_PER_NODE))
 # srun no longer takes this from sbatch (Slurm 22.05 and newer)
 export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
 export PYTHONUNBUFFERED=1 CUDA_DEVICE_MAX_CONNECTIONS=1
@@ -29,18 +32,30 @@ program() {
 # Runs a module on every rank. A failed rank ends the others at once. After a successful rank, the others (and a failed
 # node) have a minute to end. Slurm signals the shell together with its rank; the trap keeps the shell alive until the
 # rank has ended and its exit code is written down: srun returns the highest code, which may be that of an ended rank.
+# torchrun hides the codes of its ranks; node_launcher writes them down.
 ranks() {
-  local output=$1
+  local output=$1 code=0
   shift
-  srun --kill-on-bad-exit="${KILL:-1}" --wait="${WAIT:-60}" --open-mode=append --output="$LOGS/$output" @CONTAINER@ bash -c '
+  [[ $LAUNCHER != torchrun ]] || output=${output/rank_/node_}
+  KILL=${KILL:-1} srun --kill-on-bad-exit="${KILL:-1}" --wait="${WAIT:-60}" --open-mode=append --output="$LOGS/$output" @CONTAINER@ bash -c '
     trap : USR1 USR2 TERM INT
-    export RANK=$SLURM_PROCID WORLD_SIZE=$SLURM_NTASKS LOCAL_RANK=$SLURM_LOCALID LOCAL_WORLD_SIZE=$((SLURM_NTASKS / SLURM_NNODES))
     cd -- "$WORKING_FOLDER"
-    [[ $RANK != 0 ]] || echo "$SLURM_STEP_ID" > "$ENDED/../step"
+    [[ $SLURM_PROCID != 0 ]] || echo "$SLURM_STEP_ID" > "$ENDED/../step"
     code=0
-    @PREFIX@ "$PYTHON" "$START" "$@" || code=$?
-    ((code == 0)) || echo "$code ${SLURMD_NODENAME:-?}" > "$ENDED/$RANK"
-    exit "$code"' rank "$@"
+    if [[ $LAUNCHER == torchrun ]]; then
+      options=(--ranks "$RANKS_PER_NODE")
+      if [[ $KILL == 1 ]]; then options+=(--logs); else options+=(--keep-going); fi
+      @PREFIX@ "$PYTHON" "$START" megatron_ko.operations.node_launcher "${options[@]}" "$@" || code=$?
+    else
+      export RANK=$SLURM_PROCID WORLD_SIZE=$SLURM_NTASKS LOCAL_RANK=$SLURM_LOCALID LOCAL_WORLD_SIZE=$RANKS_PER_NODE
+      @PREFIX@ "$PYTHON" "$START" "$@" || code=$?
+      ((code == 0)) || echo "$code ${SLURMD_NODENAME:-?}" > "$ENDED/$RANK"
+    fi
+    exit "$code"' rank "$@" || code=$?
+  if [[ $LAUNCHER == torchrun ]] && ((code != 0)); then
+    code=$(cat -- "$ENDED"/* 2> /dev/null | sort -n | tail -n 1 | cut -d ' ' -f 1 | grep . || echo "$code")
+  fi
+  return "$code"
 }
 
 finish() { # finish CODE: requeues the job if that may help

@@ -76,7 +76,7 @@ def _main(given: argparse.Namespace) -> int:
         folder = Path(given.judge)
         os.chdir(os.environ["WORKING_FOLDER"])  # paths of the configuration are relative to it
         hosts = os.environ["HOSTS"].split(",")
-        size = int(os.environ["TASKS"])
+        size = int(os.environ["RANKS"])
         expected = [hosts[rank * len(hosts) // size] for rank in range(size)]
         verdicts = _judge(folder, given.config, expected)
         return _conclude(verdicts, hosts, folder.parent / BLAMED)

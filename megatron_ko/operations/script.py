@@ -63,6 +63,8 @@ def render(cluster: Cluster, shape: Shape, run: Path, job: Path, working_folder:
         "PREFIX": _apptainer(cluster).replace("'", "'\\''"),  # inside the quoted text of bash -c
         "PREFLIGHT": "yes" if shape.preflight else "no",
         "HANG_S": str(shape.hang_s),
+        "LAUNCHER": cluster.launcher,
+        "RANKS_PER_NODE": str(shape.ranks_per_node),
     }
     return _PLACE.sub(lambda match: values[match[1]], TEMPLATE.read_text(encoding="utf-8"))
 
@@ -104,12 +106,13 @@ def options_of(cluster: Cluster, shape: Shape, name: str) -> list[str]:
         "exclude": cluster.exclude,
         "mem": cluster.memory,
     }
+    ranks_per_task = shape.ranks_per_node if cluster.launcher == "torchrun" else 1
     gpus = {"gpus-per-node": "--gpus-per-node={}", "gres": "--gres=gpu:{}"}.get(cluster.gpu_request, "")
     return [
         f"--job-name={name}",
         f"--nodes={shape.nodes}",
-        f"--ntasks-per-node={shape.ranks_per_node}",
-        f"--cpus-per-task={cluster.cpus_per_rank}",
+        f"--ntasks-per-node={shape.ranks_per_node // ranks_per_task}",
+        f"--cpus-per-task={cluster.cpus_per_rank * ranks_per_task}",
         *([gpus.format(shape.gpus_per_node)] if gpus and shape.gpus_per_node else []),
         *(f"--{option}={value}" for option, value in optional.items() if value),
         *(["--exclusive"] if cluster.exclusive == "yes" else []),

@@ -58,6 +58,17 @@ def jobs_of(ids: Sequence[str]) -> dict[str, Job] | None:
         return None
 
 
+def state_of_step(id: str) -> str:
+    """State of a job or of a whole array: a failure of any task first, then what still runs or waits."""
+    jobs = jobs_of([id])
+    if jobs is None:
+        return "no answer"
+    states = {job.state for job in jobs.values()}
+    failed = sorted(states - ALIVE - {"COMPLETED"})
+    order = [*failed, "RUNNING", "COMPLETING", "CONFIGURING", "PENDING", *sorted(ALIVE), "COMPLETED"]
+    return next((state for state in order if state in states), "forgotten by Slurm")
+
+
 def _queued(id: str) -> dict[str, Job]:
     done = _run(["squeue", "--noheader", "--states=all", f"--jobs={id}", "--format=%i|%T|%r|%N|%L"], ANSWER_S)
     if done.returncode and "Invalid job id" not in done.stderr:

@@ -160,6 +160,9 @@ def state_of(run: Path, asks: bool = True) -> State:
 def lines_of(state: State, log_lines: int) -> list[str]:
     """One run in full, in the width of the terminal."""
     rows = [("run", str(state.run)), ("state", state.word), *_job_rows(state)]
+    if state.jobs is not None and state.submission is not None:
+        for name, id in state.submission.others.items():
+            rows.append((name, f"{id} {slurm_client.state_of_step(id)}, {_log_of_step(state, name)}"))
     if state.train:
         rows.append(("step", _step_text(state)))
         rows.append(("loss", f"{state.train['loss']:.4f}, gradient norm {state.train['gradient_norm']:.3g}"))
@@ -193,6 +196,12 @@ def _job_rows(state: State) -> list[tuple[str, str]]:
         reason = f" ({job.reason})" if job.reason not in ("", "None") and job.state == "PENDING" else ""
         rows.append(("slurm", f"{job.id} {job.state}{reason}{more}"))
     return rows
+
+
+def _log_of_step(state: State, name: str) -> str:
+    """The log of a step before or after the training; the tasks of an array have one each."""
+    assert state.submission is not None
+    return f"logs/{state.submission.name}-{name}-*.log"
 
 
 def _step_text(state: State) -> str:

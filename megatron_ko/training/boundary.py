@@ -17,7 +17,7 @@ from torch import Tensor
 from megatron_ko.config.optimizer import MuonConfig
 from megatron_ko.planning.speed import switches_of
 from megatron_ko.planning.stages import Stage
-from megatron_ko.training import lora
+from megatron_ko.training import liveness, lora
 from megatron_ko.training.distributed import World
 from megatron_ko.training.engine import end_overlap
 from megatron_ko.training.freezing import Frozen, freeze
@@ -47,6 +47,7 @@ class _Piece:
     tensors: dict[str, Tensor]
 
 
+@liveness.working()
 def enter(
     stage: Stage,
     vocab_size: int,

@@ -18,7 +18,7 @@ from megatron_ko.config.training import Config
 from megatron_ko.formats.teacher_cache import TeacherCache
 from megatron_ko.training import data
 from megatron_ko.training.cached_targets import encode, hash_of_tokens
-from megatron_ko.training.distributed import World, tensor_group
+from megatron_ko.training.distributed import World, barrier, tensor_group
 from megatron_ko.training.losses import call_model
 from megatron_ko.training.soft_targets import select_targets
 
@@ -40,17 +40,21 @@ def write_shards(
 ) -> None:
     """Writes the missing shards, this data-parallel rank its own; ``report`` gets the number of samples of each that it has written.
 
-    ``samples`` are those of the stage by number, ``config`` its configuration. Collective over the ranks of a model.
+    ``samples`` are those of the stage by number, ``config`` its configuration. Collective: ranks meet after each shard, because at
+    the end the fastest could wait for longer than ``run.timeout_s``.
     """
     writes = world.is_last_stage and dist.get_rank(tensor_group()) == 0
-    for shard in missing_shards(cache)[world.data_rank :: world.data_size]:
-        records = _records(teacher, cache, config, samples, world, cache.samples_of(shard))
-        if writes:
-            cache.write_shard(shard, records)
-        else:
-            for _ in records:
-                pass
-        report(len(cache.samples_of(shard)))
+    missing = missing_shards(cache)
+    for first in range(0, len(missing), world.data_size):
+        for shard in missing[first : first + world.data_size][world.data_rank : world.data_rank + 1]:
+            records = _records(teacher, cache, config, samples, world, cache.samples_of(shard))
+            if writes:
+                cache.write_shard(shard, records)
+            else:
+                for _ in records:
+                    pass
+            report(len(cache.samples_of(shard)))
+        barrier(world.device)
 
 
 def _records(

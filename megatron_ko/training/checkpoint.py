@@ -29,7 +29,7 @@ from megatron_ko.formats.retention import remove_leftovers
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.planning.adapters import is_adapter
-from megatron_ko.training import bucket_gaps, partial_state
+from megatron_ko.training import bucket_gaps, liveness, partial_state
 from megatron_ko.training.checkpoint_index import check_objects, read_index
 from megatron_ko.training.chunks import chunks_of, named_chunks
 from megatron_ko.training.lora import adapter_state, only_adapters
@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 SHARDING = {"distrib_optim_sharding_type": "fully_reshardable"}
 
 
+@liveness.working()
 def save(
     checkpoint: Checkpoint,
     ddp_model: Any,
@@ -130,6 +131,7 @@ def _describe_files(folder: Path) -> dict[str, Any]:
     return {name: merged[name] for name in sorted(merged)}
 
 
+@liveness.working()
 def find_damage(checkpoint: Checkpoint) -> list[str]:
     """Names of the damaged files, each read by one rank. Collective; the same on every rank."""
     ranks = dist.get_world_size()
@@ -177,6 +179,7 @@ def is_partial(checkpoint: Checkpoint) -> bool:
     return checkpoint.stage is not None and checkpoint.stage.partial
 
 
+@liveness.working()
 def resume(
     checkpoint: Checkpoint,
     ddp_model: Any,
@@ -217,6 +220,7 @@ def resume(
     check_replicas(ddp_model)
 
 
+@liveness.working()
 def load_weights(checkpoint: Checkpoint, gpt: Any) -> None:
     """Loads only the weights, or only the adapters of a LoRA run, into an unwrapped GPT; ``check_content`` first. Collective."""
     with torch.no_grad(), _quiet():

@@ -34,6 +34,7 @@ from megatron_ko.planning.mixing import Mixing
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.run_plan import mixture_of
 from megatron_ko.planning.stages import Stage
+from megatron_ko.training import liveness
 from megatron_ko.training.cached_targets import CachedTargets
 from megatron_ko.training.distributed import World, context_group
 from megatron_ko.training.documents import STARTS, PackedSamples, Packing
@@ -111,6 +112,7 @@ class MegatronOrder:
         return {}
 
 
+@liveness.working()
 def order_of_stage(
     stage: Stage,
     position: Position,

@@ -25,7 +25,7 @@ from megatron_ko.planning.megatron_version import missing_for
 from megatron_ko.planning.pipeline import is_virtual
 from megatron_ko.planning.speed import Switches, decide
 from megatron_ko.planning.weights import padded_vocab_size
-from megatron_ko.training import engine
+from megatron_ko.training import engine, liveness
 from megatron_ko.training.attention import CausalAttention
 from megatron_ko.training.chunks import (
     chunks_of,
@@ -163,6 +163,7 @@ def _block_spec(
     return TransformerBlockSubmodules(layer_specs=[layer] * count, layer_norm=norm)
 
 
+@liveness.working()
 def build_gpt(
     model: ModelConfig,
     parallel: ParallelConfig,

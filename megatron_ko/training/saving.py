@@ -60,6 +60,7 @@ class Saver:
         if not result.skipped:
             self._losses.append(result.loss)
 
+    @liveness.working()
     def save(self, position: Position) -> None:
         """Writes the checkpoint of ``position``, then removes old ones. Raises Divergence instead of saving NaN. Collective."""
         with self._report.divergences(position, self._order):

@@ -1,7 +1,8 @@
 """Compiles the kernels: ``njit`` and ``inner``, with a cache on disk that a change of any kernel invalidates.
 
 Numba's own cache detects changes in the file of a function, but not in the files of the functions that it calls. Here the
-name of the cache folder is a hash of the sources of all kernels, so kernels may share functions across files. Also owns the
+name of the cache folder is a hash of the sources of all kernels, so kernels may share functions across files, and copies of the
+package, such as that of a submitted job, share what is compiled. Also owns the
 list of kernels and the log line when one is compiled; ``preprocessing.running.compilation`` compiles them in advance.
 """
 
@@ -9,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import event
+from numba.core import caching, event
+
+from preprocessing.kernels.cache_folder import choose_folder
 
 log = logging.getLogger(__name__)
 KERNELS: list[Any] = []
@@ -31,9 +33,21 @@ def _hash_sources() -> str:
 
 
 SOURCES = _hash_sources()
-_CACHES = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "megatron_ko" / "kernels"
-CACHE = Path(os.environ.get("NUMBA_CACHE_DIR") or _CACHES / SOURCES)
+CACHE, WHY_TEMPORARY = choose_folder(SOURCES)
 numba.config.CACHE_DIR = str(CACHE)  # type: ignore[attr-defined]
+
+
+def _share_between_copies() -> None:
+    """Numba's folder for a file depends on the path of the file; for kernels, CACHE says enough."""
+    plain = caching._CacheLocator.get_suitable_cache_subpath
+
+    def subpath(cls: Any, file: str) -> str:
+        return "shared" if Path(file).resolve().parent == Path(__file__).resolve().parent else plain(file)
+
+    caching._CacheLocator.get_suitable_cache_subpath = classmethod(subpath)  # type: ignore[assignment]
+
+
+_share_between_copies()
 
 
 def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -21,6 +21,7 @@ from typing import Any
 
 from megatron_ko.files import write_text
 from megatron_ko.progress import ProgressBar
+from preprocessing.kernels.cache_folder import LOCK
 
 log = logging.getLogger(__name__)
 KERNEL_S = 0.6  # time of one kernel, on average
@@ -55,7 +56,7 @@ class Group:
 
 @lru_cache
 def _environment() -> str:
-    """What numba's cache depends on: the sources and their folder, the versions, the processor."""
+    """What numba's cache depends on: the sources, the versions, the processor."""
     import numba
     from llvmlite import binding
 
@@ -63,7 +64,6 @@ def _environment() -> str:
 
     facts = (
         compiled.SOURCES,
-        compiled.__file__,
         numba.__version__,
         platform.python_version(),
         binding.get_host_cpu_name(),
@@ -89,7 +89,9 @@ def _locked_cache() -> Iterator[None]:
     from preprocessing.kernels import compiled
 
     compiled.CACHE.mkdir(parents=True, exist_ok=True)
-    with open(compiled.CACHE / ".lock", "w") as lock:
+    if compiled.WHY_TEMPORARY:
+        log.warning("kernels are compiled into %s (%s)", compiled.CACHE, compiled.WHY_TEMPORARY)
+    with open(compiled.CACHE / LOCK, "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -55,21 +55,27 @@ def _configs() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """``data/`` and tiny random models of Hugging Face with the tokenizer of the data."""
+    folder = tmp_path_factory.mktemp("bases")
+    write_tiny_data(folder / "data")
+    for name in ROWS:
+        write_base(folder, name)
+    return folder
+
+
+def write_base(folder: Path, name: str) -> Path:
+    """Writes a random model of a family with the tokenizer of ``folder/data``; returns its folder."""
     import torch
     from transformers import AutoModelForCausalLM
 
-    folder = tmp_path_factory.mktemp("bases")
-    write_tiny_data(folder / "data")
-    for name, config in _configs().items():
-        torch.manual_seed(3)
-        model = AutoModelForCausalLM.from_config(config)
-        with torch.no_grad():
-            for weight, parameter in model.named_parameters():
-                parameter.normal_(1.0 if "norm" in weight else 0.0, 0.1)
-        model.save_pretrained(folder / name)
-        for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
-            shutil.copy(folder / "data" / "tokenizer" / file, folder / name / file)
-    return folder
+    torch.manual_seed(3)
+    model = AutoModelForCausalLM.from_config(_configs()[name])
+    with torch.no_grad():
+        for weight, parameter in model.named_parameters():
+            parameter.normal_(1.0 if "norm" in weight else 0.0, 0.1)
+    model.save_pretrained(folder / name)
+    for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(folder / "data" / "tokenizer" / file, folder / name / file)
+    return folder / name
 
 
 def write_run(folder: Path, base: Path, run: Path, **model: Any) -> str:

@@ -129,13 +129,17 @@ def test_ranks_that_see_different_checkpoints_raise_instead_of_hanging(tmp_path)
     assert ranks.on_ranks(2, _with_another_start, config) == ["ranks-disagree"] * 2
 
 
-def test_two_runs_in_one_folder_are_refused(tmp_path):
+@pytest.mark.parametrize(("job", "code"), [("", 2), ("0001", 76)], ids=["by hand", "in a job"])
+def test_two_runs_in_one_folder_are_refused(tmp_path, monkeypatch, job, code):
+    """A job is requeued: an earlier start may go on where Slurm has lost the node."""
     from megatron_ko.files import locked_folder
 
+    if job:
+        monkeypatch.setenv("MKO_JOB", job)
     config = write_tiny_run(tmp_path)
     with locked_folder(tmp_path / "run"):
         done = command(config)
-    assert done.returncode == 2
+    assert done.returncode == code
     assert str(tmp_path / "run") in done.stderr
 
 

@@ -173,6 +173,30 @@ def test_several_runs_are_a_table(tmp_path, slurm, monkeypatch, capsys):
     assert all(width_of(line) <= 80 for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("states", "shown"),
+    [
+        (["COMPLETED", "RUNNING", "PENDING"], "RUNNING"),
+        (["COMPLETED", "FAILED", "RUNNING"], "FAILED"),
+        (["COMPLETED", "COMPLETED"], "COMPLETED"),
+        ([], "forgotten by Slurm"),
+        (None, "no answer"),
+    ],
+)
+def test_steps_before_and_after_the_training_are_shown(tmp_path, slurm, capsys, monkeypatch, states, shown):
+    run = tmp_path / "run"
+    job = write_run(run, train=False)
+    write_submission(job, dataclasses.replace(SUBMITTED, others={"data": "40"}))
+    tasks = {f"40_{n}": Job(f"40_{n}", state) for n, state in enumerate(states or [])}
+    answers = {"40": None if states is None else tasks, "41": {"41": Job("41", "PENDING", "Dependency")}}
+    monkeypatch.setattr(slurm_client, "jobs_of", lambda ids: answers[ids[0]])
+    assert status.main([str(run)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    [line] = [line for line in lines if line.startswith("data ")]
+    assert line.split(maxsplit=1)[1] == f"40 {shown}, logs/run-abc-data-*.log"
+    assert all(width_of(line) <= 80 for line in lines)
+
+
 def test_slurm_that_hangs_or_is_absent_is_no_answer(tmp_path, monkeypatch):
     program = tmp_path / "squeue"
     program.write_text("#!/bin/bash\nexec sleep 30\n", encoding="utf-8")

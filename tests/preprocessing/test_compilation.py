@@ -5,14 +5,19 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
 import pytest
 
+from megatron_ko.errors import UserError
+from megatron_ko.operations.code_copy import copy_code
 from preprocessing.kernels import compiled, tables
+from preprocessing.kernels.cache_folder import choose_folder
 from preprocessing.kernels.compiled import called_by
 from preprocessing.running.compilation import Group, compile_groups
 from preprocessing.steps import kernel_groups
@@ -124,3 +129,74 @@ def test_a_group_that_another_process_is_compiling_is_waited_for(cache, caplog):
 def test_steps_without_kernels_compile_nothing(cache):
     kernel_groups.compile_for(["filter", "balance", "validate"])
     assert list(cache.iterdir()) == []
+
+
+# --- the folder ------------------------------------------------------------------------------------------
+
+# Compiles one kernel or loads it; prints whether it was compiled.
+ONE_KERNEL = """
+import numpy as np
+from preprocessing.kernels import compiled
+from preprocessing.kernels.minhash import agreements
+
+agreements(np.zeros((2, 4), np.uint32), np.array([1]), np.array([0]))
+stats = agreements.stats
+print(compiled.__file__, sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
+"""
+
+
+def test_a_copy_of_the_packages_loads_what_was_compiled_elsewhere(tmp_path):
+    copy_code(tmp_path / "copy")
+    found = []
+    for folder in (ROOT, tmp_path / "copy", tmp_path / "copy"):
+        environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": str(folder)}
+        environment.pop("NUMBA_CACHE_DIR", None)
+        done = subprocess.run(
+            [sys.executable, "-c", ONE_KERNEL], cwd=tmp_path, env=environment, capture_output=True, text=True,
+            check=False, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        file, hits, misses = done.stdout.split()
+        assert file.startswith(str(folder))
+        found.append((bool(int(hits)), bool(int(misses))))
+    assert found == [(False, True), (True, False), (True, False)]
+
+
+def test_a_node_without_a_writable_cache_compiles_into_its_temporary_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert choose_folder("v") == (tmp_path / "cache" / "megatron_ko" / "kernels" / "v", "")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder, why = choose_folder("v")
+    own = tmp_path / f"megatron_ko-{os.geteuid()}"
+    assert folder == own / "kernels" / "v" and str(tmp_path / "file") in why
+    assert own.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_without_locks_is_not_used(tmp_path, monkeypatch):
+    def flock(file, operation):
+        if str(tmp_path / "shared") in file.name:
+            raise OSError(38, "locks are not implemented")
+
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "shared"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(fcntl, "flock", flock)
+    folder, why = choose_folder("v")
+    assert folder.is_relative_to(tmp_path / f"megatron_ko-{os.geteuid()}") and "not implemented" in why
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o750])
+def test_a_temporary_folder_that_others_can_reach_is_refused(tmp_path, monkeypatch, mode):
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    own = tmp_path / f"megatron_ko-{os.geteuid()}"
+    own.mkdir()
+    own.chmod(mode)  # code is loaded from it
+    with pytest.raises(UserError) as caught:
+        choose_folder("v")
+    assert caught.value.rule == "no-cache-folder"

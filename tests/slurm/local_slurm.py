@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
+import pytest
 
 NODES = ("alpha", "beta")  # names that do not resolve, as on many clusters
 LIMIT_S = 240.0
@@ -59,6 +60,13 @@ def missing() -> list[str]:
     )
 
 
+needs_slurm = [
+    pytest.mark.slurm,
+    pytest.mark.skipif(bool(missing()), reason=f"a local Slurm needs {', '.join(missing())}"),
+]
+"""Marks of the tests that use the fixture ``slurm``."""
+
+
 class LocalSlurm:
     """Two nodes; commands run with ``environment``."""
 
@@ -97,6 +105,10 @@ class LocalSlurm:
     def start_node(self, node: str) -> None:
         (self.folder / f"spool.{node}").mkdir(exist_ok=True)
         self.run("slurmd", "-f", str(self.folder / "slurm.conf"), "-N", node)
+
+    def kill_daemon(self, node: str) -> None:
+        """Kills slurmd of the node; the processes of its jobs go on."""
+        psutil.Process(int((self.folder / f"slurmd.{node}.pid").read_text())).kill()
 
     def kill_node(self, node: str) -> None:
         """Simulates a power failure: kills slurmd of the node and all its processes at once."""
@@ -165,9 +177,9 @@ def local_slurm(folder: Path) -> Iterator[LocalSlurm]:
 def wait_until(
     condition: Callable[[], bool], what: str, log: Callable[[], str] = str, limit_s: float = LIMIT_S
 ) -> None:
-    end = time.monotonic() + LIMIT_S
+    end = time.monotonic() + limit_s
     while not condition():
-        assert time.monotonic() < end, f"{what}: not within {LIMIT_S:.0f} s\n{log()}"
+        assert time.monotonic() < end, f"{what}: not within {limit_s:.0f} s\n{log()}"
         time.sleep(0.2)
 
 

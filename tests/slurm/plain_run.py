@@ -1,4 +1,4 @@
-"""The same run without Slurm: two ranks of this machine, in a process of their own."""
+"""The same run without Slurm: ranks of this machine, in a process of their own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def train_on_two_ranks(folder: Path, arguments: Sequence[str]) -> None:
+def train_without_slurm(folder: Path, arguments: Sequence[str], ranks: int) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "megatron_ko", "train", *arguments, "--ranks", "2"],
+        [sys.executable, "-m", "megatron_ko", "train", *arguments, "--ranks", str(ranks)],
         cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -15,7 +15,7 @@ import pytest
 from megatron_ko.formats.job_folder import SUBMISSION, job_folders, read_history, read_submission
 from megatron_ko.formats.run_folder import checkpoints_of, read_metrics
 from megatron_ko.operations import submit
-from tests.slurm.local_slurm import LocalSlurm, wait_until
+from tests.slurm.local_slurm import LIMIT_S, LocalSlurm, wait_until
 from tests.tiny_run import write_tiny_run
 
 CLUSTER = """\
@@ -31,8 +31,13 @@ OPTIONS = ["--nodes", "2", "--cluster", "cluster.env"]
 
 def write_run(folder: Path) -> str:
     """Writes data, ``train.yaml`` and ``cluster.env``; returns the path of the configuration."""
-    (folder / "cluster.env").write_text(CLUSTER, encoding="utf-8")
+    write_cluster(folder)
     return write_tiny_run(folder)
+
+
+def write_cluster(folder: Path, *lines: str) -> None:
+    """``cluster.env`` of the local Slurm, with more lines."""
+    (folder / "cluster.env").write_text("\n".join([CLUSTER, *lines]), encoding="utf-8")
 
 
 class Run:
@@ -46,11 +51,13 @@ class Run:
         steps: int,
         *options: str,
         preflight: bool = False,
+        config: str | None = None,
     ):
+        """``config`` is that of a caller who has also written ``cluster.env``."""
         self.slurm, self.folder, self.steps = slurm, folder / "run", steps
         monkeypatch.setenv("SLURM_CONF", slurm.environment["SLURM_CONF"])
         monkeypatch.chdir(folder)
-        arguments = [write_run(folder), f"training.steps={steps}", *OPTIONS, *options]
+        arguments = [config or write_run(folder), f"training.steps={steps}", *OPTIONS, *options]
         assert submit.main(arguments if preflight else [*arguments, "--skip-preflight"]) == 0
         self.job_folder = job_folders(self.folder)[-1]
         assert (self.job_folder / SUBMISSION).is_file()
@@ -90,8 +97,8 @@ class Run:
 
     # --- waiting -----------------------------------------------------------------------------------------
 
-    def wait_for_step(self, step: int) -> None:
-        wait_until(lambda: self.step() >= step, f"step {step}", self.text)
+    def wait_for_step(self, step: int, limit_s: float = LIMIT_S) -> None:
+        wait_until(lambda: self.step() >= step, f"step {step}", self.text, limit_s)
 
     def wait_for_checkpoint(self) -> None:
         wait_until(lambda: bool(checkpoints_of(self.folder)), "a checkpoint", self.text)
@@ -99,8 +106,18 @@ class Run:
     def wait_for_requeue(self, times: int = 1) -> None:
         wait_until(lambda: self.restarts() >= times, f"requeue {times}", self.text)
 
-    def wait_for_end(self, state: str = "COMPLETED") -> None:
-        wait_until(self._has_ended, "the end of the job", self.text)
+    def start_again(self) -> None:
+        """Starts a requeued job as soon as its nodes are free; Slurm would delay it by two minutes."""
+        wait_until(self._runs_again, "the restart", self.text)
+
+    def _runs_again(self) -> bool:
+        state = self.state()
+        if state == "PENDING" and self.slurm.idle_nodes() == 2:
+            self.slurm.start_now(self.job)
+        return state == "RUNNING"
+
+    def wait_for_end(self, state: str = "COMPLETED", limit_s: float = LIMIT_S) -> None:
+        wait_until(self._has_ended, "the end of the job", self.text, limit_s)
         assert self.state() == state, self.text()
         if state == "COMPLETED":
             done = [record["step"] for record in self.metrics()]
@@ -137,11 +154,11 @@ def _catches(pid: int, number: signal.Signals) -> bool:
     return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
-def uninterrupted(folder: Path, arguments: Sequence[str]) -> list[tuple[int, float, float]]:
-    """Loss and gradient norm of each step of the same run on two ranks of this machine, without Slurm."""
-    from tests.slurm.plain_run import train_on_two_ranks
+def uninterrupted(folder: Path, arguments: Sequence[str], ranks: int = 2) -> list[tuple[int, float, float]]:
+    """Loss and gradient norm of each step of the same run on ranks of this machine, without Slurm."""
+    from tests.slurm.plain_run import train_without_slurm
 
-    train_on_two_ranks(folder, arguments)
+    train_without_slurm(folder, arguments, ranks)
     records = read_metrics(folder / "run" / "metrics.jsonl")
     return [(r["step"], r["loss"], r["gradient_norm"]) for r in records if r["kind"] == "train"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import subprocess
@@ -40,6 +41,13 @@ case "$2 $3" in
   "megatron_ko.operations.batch begin") echo 4321; exit "${BEGIN:-0}" ;;
   "megatron_ko.operations.batch watch") exit 0 ;;
   "megatron_ko.operations.batch end") echo "end $5" >> "$RECORD/ends"; echo "$EXCLUDE"; exit "${DECISION:-1}" ;;
+  "megatron_ko.operations.node_launcher "*) # like torchrun, it ends with 1 if a rank fails
+    printf '<%s>' "$@" >> "$RECORD/nodes"; echo " on node $SLURM_PROCID at $MASTER_ADDR:$MASTER_PORT in $PWD" >> "$RECORD/nodes"
+    codes=($EXIT_CODES) failed=0
+    for rank in $((2 * SLURM_PROCID)) $((2 * SLURM_PROCID + 1)); do
+      ((codes[rank] == 0)) || { failed=1; echo "${codes[rank]} node-$SLURM_PROCID" > "$ENDED/$rank"; }
+    done
+    exit "$failed" ;;
 esac
 { echo "rank $RANK of $WORLD_SIZE local $LOCAL_RANK at $MASTER_ADDR:$MASTER_PORT in $PWD"; printf '<%s>' "$@"; echo; } >> "$RECORD/ranks"
 codes=($EXIT_CODES)
@@ -50,7 +58,12 @@ SHAPE = Shape(nodes=2, ranks_per_node=1, gpus_per_node=0, time="60", hang_s=100,
 
 
 def run_script(
-    folder: Path, codes: str = "0 0", name: str = "run", cluster: Cluster | None = None, **variables: str
+    folder: Path,
+    codes: str = "0 0",
+    name: str = "run",
+    cluster: Cluster | None = None,
+    shape: Shape = SHAPE,
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
     """Renders the script of a run named ``name`` and runs it with substitutes."""
     substitutes = {
@@ -68,7 +81,7 @@ def run_script(
     work = folder / f"work {HOSTILE}"
     work.mkdir()
     cluster = cluster or Cluster(gpus_per_node=0)
-    script = render(cluster, SHAPE, run, run / "job" / "0001", work, str(folder / "my python"))
+    script = render(cluster, shape, run, run / "job" / "0001", work, str(folder / "my python"))
     (folder / "job.sh").write_text(script, encoding="utf-8")
     environment = {
         **os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "RECORD": str(folder), "EXIT_CODES": codes,
@@ -159,6 +172,43 @@ def test_containers_wrap_the_interpreter(tmp_path, runtime):
             "apptainer exec --bind /data --bind '/a b' 'my image.sqsh'" in (tmp_path / "job.sh").read_text()
         )
         assert (tmp_path / "ranks").read_text(encoding="utf-8").startswith("rank 0 of 2")
+
+
+TORCHRUN = Cluster(gpus_per_node=0, launcher="torchrun", cpus_per_rank=3)
+TWO_EACH = dataclasses.replace(SHAPE, ranks_per_node=2)
+
+
+def test_torchrun_is_one_task_for_each_node(tmp_path):
+    done = run_script(tmp_path, "0 0 0 0", name=HOSTILE, cluster=TORCHRUN, shape=TWO_EACH)
+    assert done.returncode == 0, done.stderr
+    job = f"{tmp_path}/{HOSTILE}/job/0001"
+    words = [f"{job}/code/start.py", "megatron_ko.operations.node_launcher", "--ranks", "2", "--logs"]
+    words += ["megatron_ko.__main__", "train", f"{job}/config.yaml"]
+    line = "".join(f"<{word}>" for word in words)
+    where = f"at 10.0.0.7:4321 in {tmp_path}/work {HOSTILE}"
+    assert (tmp_path / "nodes").read_text(encoding="utf-8").splitlines() == [
+        f"{line} on node {node} {where}" for node in (0, 1)
+    ]
+    assert not (tmp_path / "ranks").exists() and not list(tmp_path.rglob("x"))
+    calls = (tmp_path / "calls").read_text(encoding="utf-8")
+    assert "<--output=logs/name-41/node_%5t.log>" in calls, "the logs of ranks have the names of ranks"
+    assert {"--ntasks-per-node=1", "--cpus-per-task=6"} <= set(options_of(TORCHRUN, TWO_EACH, "name"))
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"), [("75 75 75 75", 75), ("0 137 76 75", 137), ("2 76 76 76", 76), ("0 0 0 1", 1)]
+)
+def test_the_highest_code_of_the_ranks_replaces_that_of_torchrun(tmp_path, codes, code):
+    assert run_script(tmp_path, codes, cluster=TORCHRUN, shape=TWO_EACH).returncode == code
+    assert (tmp_path / "ends").read_text(encoding="utf-8") == f"end {code}\n"
+
+
+def test_the_preflight_of_torchrun_lets_all_ranks_be_judged(tmp_path):
+    shape = dataclasses.replace(TWO_EACH, preflight=True)
+    done = run_script(tmp_path, "0 0 0 0", cluster=TORCHRUN, shape=shape)
+    assert done.returncode == 0, done.stderr
+    first = (tmp_path / "nodes").read_text(encoding="utf-8").splitlines()[0]
+    assert "<--ranks><2><--keep-going><megatron_ko.operations.machines><--record>" in first
 
 
 def test_options_name_what_the_site_gives():

@@ -12,19 +12,10 @@ from megatron_ko.formats.job_folder import log_folder
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.operations import code_copy, control, status, submit
 from megatron_ko.tables import width_of
-from tests.slurm.local_slurm import local_slurm, missing, wait_until
+from tests.slurm.local_slurm import needs_slurm, wait_until
 from tests.slurm.submitted import OPTIONS, Run, stop_process, uninterrupted, write_run
 
-pytestmark = [
-    pytest.mark.slurm,
-    pytest.mark.skipif(bool(missing()), reason=f"a local Slurm needs {', '.join(missing())}"),
-]
-
-
-@pytest.fixture(scope="module")
-def slurm(tmp_path_factory):
-    with local_slurm(tmp_path_factory.mktemp("slurm")) as running:
-        yield running
+pytestmark = needs_slurm
 
 
 def test_a_submitted_run_saves_when_it_is_asked_to_and_continues_like_one_that_nobody_stopped(
@@ -127,6 +118,32 @@ def test_a_run_that_loses_a_node_is_requeued_and_continues(slurm, tmp_path, monk
     run.wait_for_requeue()
     assert checkpoints_of(run.folder)
     run.wait_for_end()
+
+
+@pytest.mark.slow  # Slurm waits for the daemon, then requeues the job
+@pytest.mark.parametrize("node", ["alpha", "beta"], ids=["of rank 0", "of the last rank"])
+def test_a_run_whose_node_loses_only_its_daemon_is_requeued_and_continues_alike(
+    slurm, tmp_path, monkeypatch, node
+):
+    """The ranks of that node go on until they miss the others; the old and the new start never train at once."""
+    constant = ["schedule={type: constant}", "training.sequence_length=32"]
+    run = Run(slurm, tmp_path, monkeypatch, 20_000, *constant)
+    run.wait_for_checkpoint()
+    slurm.kill_daemon(node)
+    run.wait_for_requeue()
+    slurm.start_node(node)
+    before = run.step()
+    run.start_again()
+    run.wait_for_step(before + 5)
+    assert control.main([str(run.folder)]) == 0
+    run.wait_for_end("FAILED")
+    curve = run.curve()
+    assert [step for step, *_ in curve] == list(range(1, len(curve) + 1))
+    (tmp_path / "plain").mkdir()
+    plain = uninterrupted(
+        tmp_path / "plain", [write_run(tmp_path / "plain"), *constant, f"training.steps={len(curve)}"]
+    )
+    assert curve == plain
 
 
 @pytest.mark.slow
