@@ -1,6 +1,7 @@
-"""Finds rows of a column that may need string operations: markup, text decoded with the wrong code page, boilerplate.
+"""Finds rows of a column that may need string operations: markup, text decoded with the wrong code page, boilerplate, embedded data.
 
-Owns cheap checks of bytes with false positives but no false negatives; ``markup``, ``mojibake`` and ``boilerplate`` decide.
+Owns cheap checks of bytes with false positives but no false negatives; ``markup``, ``mojibake``, ``boilerplate`` and
+``embedded_data`` of ``preprocessing.text`` decide.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import numpy as np
 
 from preprocessing.kernels.characters import decode
 from preprocessing.kernels.compiled import inner, njit
+from preprocessing.kernels.encoded_data import base64
 
 HTML, MISREAD = 1, 2
 _LATIN, _HAN, _TAG, _REFERENCE = 1, 2, 4, 8
@@ -147,6 +149,16 @@ def _is_misread(data, i, end, kind, rare_syllables):
         return False
     syllable = decode(data, i + 3)[0] - 0xAC00
     return 0 <= syllable < 11172 and rare_syllables[syllable]
+
+
+@njit()
+def with_encoded_words(data, offsets):
+    """``[rows] bool``: rows with a word of base64 or hexadecimal digits of MIN_BASE64 characters or more."""
+    rows = len(offsets) - 1
+    out = np.zeros(rows, np.bool_)
+    for r in range(rows):
+        out[r] = base64(data, offsets[r], offsets[r + 1])[0] > 0
+    return out
 
 
 @njit()
