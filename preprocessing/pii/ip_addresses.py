@@ -95,7 +95,11 @@ def _has_sign(match: Match, numbers: list[int], front: str, rest: str) -> bool:
         return True
     if words.AFTER_PLACEHOLDER.search(match.string, max(0, match.start() - 48), match.start()):
         return True
-    if _is_like_address(numbers) and words.PARTICLE_BEHIND.match(rest):
+    if _is_like_address(numbers) and (words.PARTICLE_BEHIND.match(rest) or words.SHOWN_BEHIND.match(rest)):
+        return True
+    if words.AFTER_HOST.search(front) or (
+        words.AT_LINE_START.search(front) and words.HOST_BEHIND.match(rest)
+    ):
         return True
     if rest.startswith(f" ({match[0]})") or front.endswith(f"{match[0]} ("):  # a hop of a route
         return True

@@ -46,7 +46,7 @@ _LATIN_NEAR = (
     "ips?|addr|hosts?|localhost|server|server_name|hostname|logins?|ssh[d2]?|firewall|connect(?:ed|ion|ing)?|disconnect(?:ed)?|nat|relay|dns|"
     "nslookup|dig|whois|route[drs]?|routing|listening|listen|bind|peers?|clients?|remote|(?:un)?ban(?:ned)?|(?:un)?block(?:ed|list)?|prob(?:ed|ing)|hostaddr|rejected|denied|allow|"
     "allowlist|whitelist|blacklist|deny|ping|traceroute|from|isp|resolv(?:es?|ed|ers?|ing)|reach(?:able|ed)?|unreachable|packets?|traffic|requests?|"
-    "visitors?|vandalism|revert(?:ed)?|anonymous|gateway|proxy|vpn|tunnel|bgp|remote-as|acl|endpoint|upstream|backend|attack(?:er|ers|s|ed)?|hits|"
+    "visitors?|designates?|permitted sender|vandalism|revert(?:ed)?|anonymous|gateway|proxy|vpn|tunnel|bgp|remote-as|acl|endpoint|upstream|backend|attack(?:er|ers|s|ed)?|hits|"
     "scann?(?:ed|ers?|ing)?|bots?|botnet|malware|abuse|spam|hop|ttl|icmp(?:_seq)?|tcp|udp|netmask|broadcast|brd|inet6?|eth[0-9]|tcpdump|snmp(?:get|walk)|"
     "sshd|smtpd?|imap|ftp|https?|refused|timeout|time out|timed out|hosted|external|aaaa|a records?|src|dst|cidr|cidr_blocks|joined|quit|curl|wget|telnet|"
     "psql|iptables|docker run|lan|wan|egress|ingress|syn|established|dnat|snat|master_addr|permanently added|known_hosts|ansible_(?:host|user)|remotely|internet|public ip"
@@ -58,6 +58,22 @@ NEAR_ADDRESS = re.compile(
     r"|(?:->|→|\|) ?10(?:\.[0-9]{1,3}){3}(?![0-9])|(?<![0-9.])(?:192\.168|127\.0\.0|0\.0\.0\.0|255\.255)(?![0-9])|(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![0-9A-Za-z])"
 )
 """Matches anywhere near an address that looks like a version."""
+_ROLE = (
+    "web|was|app|api|db|cache|mail|mx|smtp|ns|dns|nas|fw|lb|proxy|gw|vpn|bastion|jump|master|slave|worker|backup|bak|log|dev|stg|stage|staging|"
+    "prod|prd|qa|test|srv|svr|server|host|pc|game|login|channel|zone|edge|relay|cam|dvr|nvr|gpu|build|(?:node|mysql|maria|pg|oracle|redis|mongo|git|jenkins)[-_]"
+)
+_DOMAIN = "(?:[a-z0-9_-]+\\.)+(?:com|net|org|kr|dev|me|jp|cn|local|lan|internal|localdomain|cloud|info|biz|test|example)"
+_ROLE_AND_NUMBER = rf"(?!db2)(?:[a-z0-9]{{1,12}}[-_]){{0,3}}(?:{_ROLE})(?:[-_]?[0-9]{{1,3}}|[-_][a-z]{{1,8}}[-_]?[0-9]{{1,3}})"
+AFTER_HOST = re.compile(
+    rf"(?<![0-9A-Za-z_./@-])(?!asp\.net)(?:{_DOMAIN}[ \t]|(?:{_DOMAIN}|{_ROLE_AND_NUMBER})[ \t]{{0,8}}(?:[|,:=(\t]|->|→|=>|  ))[ \t\"']{{0,8}}\Z"
+)
+"""The name of a host: ``web1 | ``, ``a.co.kr (``; without a domain it has a role and a number."""
+HOST_BEHIND = re.compile(rf"[ \t|,]{{1,20}}(?:{_DOMAIN}|{_ROLE_AND_NUMBER})(?![0-9A-Za-z_.-])")
+AT_LINE_START = re.compile(r"(?:\A|\n)[ \t|]{0,8}\Z")
+SHOWN_BEHIND = re.compile(
+    r" ?(?:(?:이라고|라고|으로|로|이|가|만|은|는)? ?)(?:이렇게 |계속 |자꾸 |그냥 )?(?:나와|나오|나옴|나온|뜨|뜸|뜬|떠|떴|찍히|찍혀|찍힌|찍힘|잡히|잡혀|잡힌|잡힘)"
+)
+"""Words for what a page or a device shows, behind numbers that versions hardly have."""
 CELL_BEFORE = re.compile(r"(?:^|[\n|,;\t]) ?\Z| {2}\Z")
 CELL_BEHIND = re.compile(r" ?(?:$|[\n|,;\t])| {2}")
 NAMED_BY_TITLE = re.compile(r"(?<![A-Za-z])(?i:ips?)(?![A-Za-z])|아이피")
