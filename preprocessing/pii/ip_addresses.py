@@ -24,13 +24,15 @@ from preprocessing.pii.table_columns import title_of_column
 
 SMALL = 32
 """Four numbers below this are the section of a standard or a version, unless the text calls them an address."""
+SMALL_FIRST = 48
+"""Four numbers below this are a version unless the text mentions an address; of addresses, few are."""
 LARGE = 100
 """Four numbers whose first is below SMALL, with at most two of this size, are a version unless the text mentions an address."""
 BEFORE, BEHIND = 64, 32
 """Characters in which words count."""
 
 _IPV4 = re.compile(
-    rf"(?<![0-9.])(?:(?<![0-9A-Za-z_]-)|(?<=[Ii][Pp]-)){words.QUAD}(?![0-9A-Za-z_]|\.[0-9A-Za-z]|/[0-9]{{3}}|-[0-9]*[A-Za-z]|%)"
+    rf"(?<![0-9.])(?:(?<![0-9A-Za-z_]-)|(?<=[Ii][Pp]-)){words.QUAD}(?![0-9A-Za-z_]|\.(?![0-9]{{1,5}} > )[0-9A-Za-z]|/[0-9]{{3}}|-[0-9]*[A-Za-z]|%)"
 )
 # an address of version 4 written in version 6 (RFC 4291, 6052)
 _MAPPED = re.compile(r"(?<![0-9A-Za-z_:.])(?:::(?i:ffff):(?:0:)?|64:(?i:ff9b)::)\Z")
@@ -55,8 +57,10 @@ def _check_ipv4(match: Match) -> Part | None:
         return None
     if words.CALLED_ADDRESS.search(front) or _MAPPED.search(front) or front.endswith("://"):
         return match.span()
+    if _is_surely_named(match, front, rest):
+        return match.span()
     if max(numbers) < SMALL:
-        return match.span() if _is_surely_named(match, front, rest) else None
+        return None
     if words.VERSION.search(front) or _is_time(numbers, front):
         return None
     if is_numbered_thing(match) and not _MALWARE.search(front):
@@ -114,6 +118,8 @@ def _looks_like_version(numbers: list[int]) -> bool:
     """True for small numbers and for a second number 0; such an address needs a word or sign of an address nearby."""
     documentation = numbers[:3] in ([203, 0, 113], [192, 0, 2])
     large = sum(number >= LARGE for number in numbers)
+    if numbers[0] < SMALL_FIRST and max(numbers) < SMALL_FIRST:
+        return True
     return (numbers[0] < SMALL and large < 3) or (numbers[1] == 0 and not documentation)
 
 
