@@ -32,12 +32,14 @@ BEFORE, BEHIND = 64, 32
 """Characters in which words count."""
 
 _IPV4 = re.compile(
-    rf"(?<![0-9.])(?:(?<![0-9A-Za-z_]-)|(?<=[Ii][Pp]-)){words.QUAD}(?![0-9A-Za-z_]|\.(?![0-9]{{1,5}} > )[0-9A-Za-z]|/[0-9]{{3}}|-[0-9]*[A-Za-z]|%)"
+    rf"(?<=side:){words.QUAD}(?=/[0-9]{{1,5}}(?![0-9]))|(?<![0-9.])(?:(?<![0-9A-Za-z_]-)|(?<=[Ii][Pp]-)){words.QUAD}(?![0-9A-Za-z_]|\.(?![0-9]{{1,5}}(?: > |: Flags|: UDP))[0-9A-Za-z]|/[0-9]{{3}}|-[0-9]*[A-Za-z]|%)"
 )
 # an address of version 4 written in version 6 (RFC 4291, 6052)
 _MAPPED = re.compile(r"(?<![0-9A-Za-z_:.])(?:::(?i:ffff):(?:0:)?|64:(?i:ff9b)::)\Z")
 _YEAR_AND_NUMBER = re.compile("20[0-9]{2}::[0-9]{1,4}")
-_IPV6 = re.compile(r"(?<![0-9_:.])[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7}(?![0-9A-Za-z_:])")
+_IPV6 = re.compile(
+    r"(?<![0-9_:.])[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7}(?<![^:]:)(?![0-9A-Za-z_]|:[0-9A-Za-z_:])"
+)
 _MALWARE = re.compile("악성 ?코드[^0-9A-Za-z\n]{0,4}\\Z")
 _MASKED_ABOVE = re.compile(r"(?:\A|\n)(?P<above>[^\n]*?)<\|ip\|+>[^\n]*\n(?P<line>[^\n]*)\Z")
 _BORDER = re.compile(r"[|,;\t]| {2,}")
@@ -101,11 +103,13 @@ def _has_sign(match: Match, numbers: list[int], front: str, rest: str) -> bool:
         return True
     if _is_like_address(numbers) and (words.PARTICLE_BEHIND.match(rest) or words.SHOWN_BEHIND.match(rest)):
         return True
-    if words.AFTER_HOST.search(front) or (
-        words.AT_LINE_START.search(front) and words.HOST_BEHIND.match(rest)
-    ):
+    if words.AFTER_HOST.search(front):
         return True
-    if rest.startswith(f" ({match[0]})") or front.endswith(f"{match[0]} ("):  # a hop of a route
+    if words.AT_LINE_START.search(front) and (words.HOST_BEHIND.match(rest) or words.DATE_BEHIND.match(rest)):
+        return True
+    if rest.startswith((f" ({match[0]})", f"[{match[0]}]")):  # a hop of a route
+        return True
+    if front.endswith((f"{match[0]} (", f"{match[0]}[")):
         return True
     if words.IN_BRACKETS.search(front) and words.BRACKETS_BEHIND.match(rest):
         return True
@@ -151,7 +155,7 @@ def _is_network(address: str, front: str, rest: str) -> bool:
         return True
     if address.endswith(".0") and words.MASK_BEHIND.match(rest):
         return True
-    if not rest.startswith("/"):
+    if not rest.startswith("/") or front.endswith(("side:", "dmz:")):  # a port in logs of firewalls
         return False
     prefix = words.PREFIX.match(rest)
     if prefix is None:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.documents import utf8_buffer
 from preprocessing.judging import line_kinds, prose, rules
 from preprocessing.judging.line_kinds import BLANK, CODE, HEADING, KINDS, LINK, MARKUP, PROSE, TABLE
 from preprocessing.kernels import structure
@@ -119,7 +118,7 @@ def plain_prose(text):
 
 
 def compare(texts):
-    first, _, kinds, flags, _ = structure.line_kinds(*utf8_buffer(column(*texts)))
+    first, _, kinds, flags, _ = prose.kinds_of_lines(column(*texts))
     found = prose.find_prose(column(*texts))
     for n, text in enumerate(texts):
         lines = line_kinds.lines_of(text)
