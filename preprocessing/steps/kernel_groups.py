@@ -16,12 +16,16 @@ import pyarrow as pa
 from preprocessing.documents import DOCUMENT, utf8_buffer
 from preprocessing.running.compilation import Group, compile_groups
 
+_LISTED = (
+    "두루미는 겨울에 철원 들판으로 날아오고 봄이 되면 다시 먼 북쪽으로 돌아가는 새로 해마다 그렇게 합니다.\n\n"
+    + "mov eax, 5\nadd eax, 1\nret 0x1\n" * 30
+)
 _ROWS = [
     {"id": "1", "text": "두루미는 겨울에 철원 들판으로 날아온다ㅋㅋㅋㅋ. 카톡 hong@example.com", "source": "a", "lang": "ko", "meta": "{}"},
     {"id": "2", "text": "def f(x):\n    return x  # the same\n", "source": "a", "lang": "code", "meta": "{}"},
     {"id": "3", "text": "The crane lands on the frozen rice field.", "source": "a", "lang": "", "meta": "{}"},
-    {"id": "4", "text": "두루미는 겨울에 철원 들판으로 날아오고 봄이 되면 다시 먼 북쪽으로 돌아가는 새로 해마다 그렇게 합니다.\n\nmov eax, 5\nadd eax, 1\nret 0x1\n", "source": "a", "lang": "ko", "meta": "{}"},
-    {"id": "5", "text": "두루미는 겨울에 철원 들판으로 날아오고 봄이 되면 다시 먼 북쪽으로 돌아가는 새로 해마다 그렇게 합니다.\n\nmov eax, 5\nadd eax, 1\nret 0x1\n", "source": "a", "lang": "", "meta": "{}"},
+    {"id": "4", "text": _LISTED, "source": "a", "lang": "ko", "meta": "{}"},
+    {"id": "5", "text": _LISTED, "source": "a", "lang": "", "meta": "{}"},
 ]  # fmt: skip
 
 

@@ -5,9 +5,6 @@ necessary: for embedded data, markup, a wrong code page, boilerplate, and compos
 Everything else is one pass of ``kernels.normalize``.
 """
 
-# pyarrow.compute creates its functions at import
-# pyright: reportAttributeAccessIssue=false
-
 from __future__ import annotations
 
 import functools
@@ -16,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.documents import EXAMPLE_CHARACTERS, MAX_EXAMPLES, Counts, replace_rows, utf8_buffer
@@ -28,7 +24,7 @@ from preprocessing.kernels.suspects import (
     MISREAD,
     lines_at_ends,
     suspects,
-    with_encoded_words,
+    with_data,
 )
 from preprocessing.markup import conversion as markup
 from preprocessing.pii.masking import anonymize
@@ -133,14 +129,8 @@ def normalize_column(
 
 
 def rows_with_data(column: pa.Array) -> np.ndarray:
-    """Rows with a long encoded word, a data URL in base64, or one as a target of Markdown."""
-    data, offsets = utf8_buffer(column)
-    rows = with_encoded_words(data, offsets)
-    buffer = data.tobytes()  # a search of bytes finds the rare marks four times as fast as Arrow's
-    for mark in (embedded_data.MARKER, embedded_data.TARGET):
-        if mark.encode() in buffer:
-            rows |= pc.match_substring(column, mark).to_numpy(zero_copy_only=False)
-    return np.flatnonzero(rows)
+    """Rows with a long encoded word or a data URL."""
+    return np.flatnonzero(with_data(*utf8_buffer(column)))
 
 
 def _suspects(column: pa.Array, markup_format: str, config: CleanConfig) -> tuple[np.ndarray, np.ndarray]:

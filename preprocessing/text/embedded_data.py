@@ -20,8 +20,7 @@ LONGEST_LITERAL = 200
 SHORTEST_WORD = 60
 """Characters of a line of base64 that others continue; ``kernels.encoded_data`` finds words from the same length."""
 REMAINS = "..."
-MARKER = ";base64,"
-TARGET = "](data:"
+SCHEME, MARKER = "data:", ";base64,"
 
 _WORD = re.compile(rf"[A-Za-z0-9+/=]{{{SHORTEST_WORD},}}")
 _URL = re.compile(rf"{MARKER}(?:[A-Za-z0-9+/=_-]|%[0-9A-Fa-f]{{2}}){{{LONGEST_LITERAL + 1},}}")
@@ -55,7 +54,7 @@ _REFERENCE = re.compile(
 
 def cut_embedded_data(text: str) -> str:
     """Empties the targets of Markdown that are data, and cuts other data of more than LONGEST_LITERAL characters."""
-    if MARKER in text or TARGET in text:
+    if SCHEME in text:
         text = _empty_targets(text)
     return _cut_data(text, lambda start: not _is_private(text, start))
 
@@ -119,7 +118,7 @@ def _cut_data(text: str, is_data: Callable[[int], bool]) -> str:
             pieces += [text[done:start], REMAINS]
             done = end
     text = "".join([*pieces, text[done:]])
-    return _URL.sub(MARKER + REMAINS, text) if MARKER in text else text
+    return _URL.sub(MARKER + REMAINS, text) if SCHEME in text else text
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:

@@ -33,7 +33,9 @@ MIN_FOREIGN_WORDS = 0.05  # function words of other languages among words
 MIN_PROSE = 0.05  # of text other than code, beside fenced code; below it a document is code
 FEW_WORDS = 30
 _EMBEDDED_DATA = "data:[A-Za-z0-9/+.;=-]{1,80};base64,[A-Za-z0-9+/=]*"
-MIN_LISTING = 0.1  # of text that is not Korean; in documents below it listings are not searched
+MIN_KOREAN_AROUND_LISTING = (
+    80  # weight of 40 syllables, as in kernels.listings; listings are searched from it on
+)
 FEW_KOREAN = 4  # Korean is scarce where Latin text exceeds it by this factor
 
 
@@ -56,8 +58,11 @@ def detect(column: pa.Array) -> LanguageColumns:
 
     column = _without_embedded_data(column)
     table = languages.count(*utf8_buffer(column), language_words.tables())
-    _leave_out_listings(column, table)
     counts = {name: table[:, i] for i, name in enumerate(languages.COUNTS)}
+    found = _languages(counts, *_latin_languages(counts))
+    rows = np.flatnonzero((found != "ko") & (counts["ko"] >= MIN_KOREAN_AROUND_LISTING))
+    if len(rows):
+        _leave_out_listings(column, table, rows)
     english, foreign = _latin_languages(counts)
     paragraphs = np.stack(
         [
@@ -81,15 +86,10 @@ def _without_embedded_data(column: pa.Array) -> pa.Array:
     return pc.if_else(rows, pc.replace_substring_regex(column, _EMBEDDED_DATA, "data:"), column)
 
 
-def _leave_out_listings(column: pa.Array, table: np.ndarray) -> None:
+def _leave_out_listings(column: pa.Array, table: np.ndarray, rows: np.ndarray) -> None:
     """Counts the rows that have listings again, without them: they become fenced code in ``table``, as do their paragraphs."""
     from preprocessing.kernels import language_words, languages, listings
 
-    of = {name: table[:, i] for i, name in enumerate(languages.COUNTS)}
-    others = of["latin"] + of["code"] + of["other"]
-    rows = np.flatnonzero((of["ko"] > 0) & (others >= MIN_LISTING * (others + of["ko"])))
-    if not len(rows):
-        return
     data, offsets = utf8_buffer(column)
     found = listings.find_listings(data, offsets, rows)
     rows, counts = np.unique(found[:, 0], return_counts=True)
@@ -101,8 +101,8 @@ def _leave_out_listings(column: pa.Array, table: np.ndarray) -> None:
         texts.append(b"".join(data[a:b].tobytes() for a, b in zip(edges[::2], edges[1::2])).decode())
         listed.append(sum(int((data[a:b] > 32).sum()) for _, a, b in spans))
     table[rows] = languages.count(*utf8_buffer(pa.array(texts, pa.large_string())), language_words.tables())
-    of["fenced"][rows] += np.array(listed)
-    of["para_code"][rows] += counts
+    table[rows, languages.COUNTS.index("fenced")] += np.array(listed)
+    table[rows, languages.COUNTS.index("para_code")] += counts
 
 
 def _latin_languages(counts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
