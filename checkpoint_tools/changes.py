@@ -16,7 +16,8 @@ from checkpoint_tools.endpoints import (
     OutputOptions,
     check_destination,
     describe_output,
-    open_source,
+    open_model,
+    output_format,
     verify_output,
     with_one_dtype,
     write_like_source,
@@ -34,8 +35,6 @@ from megatron_ko.formats.tokenizer_folder import Tokenizer
 from megatron_ko.planning.weights import parameter_count
 from megatron_ko.tables import format_table
 from megatron_ko.wording import format_count
-
-SOURCE = "a Hugging Face folder (config.json) or a checkpoint or run folder (checkpoint.json)"
 
 
 class ChangeOptions(OutputOptions, Protocol):
@@ -84,11 +83,6 @@ class Change:
     logits: float | None = None
 
 
-def open_model(path: str) -> Store:
-    """Opens and announces a model of any format."""
-    return open_source(path, verify.is_model, SOURCE, lambda folder: verify.open_store(str(folder)))
-
-
 def open_changed(options: ChangeOptions) -> Store:
     """Opens the source, and checks number format, destination and text, so that mistakes are reported before work starts."""
     source = open_model(options.src)
@@ -115,7 +109,7 @@ def finish(store: Store, source: Store, change: Change, options: ChangeOptions) 
     print(f"parameters {before:,} {change_of_size}")
     if options.dry_run:
         folder = check_destination(options.dst, source, options.overwrite)
-        as_hf = options.format == "hf" or (options.format is None and hf.is_hf(Path(source.origin)))
+        as_hf = output_format(source, options) == "hf"
         if as_hf:
             exported_family(store.origin, store.model, store.family)
         else:
@@ -125,7 +119,7 @@ def finish(store: Store, source: Store, change: Change, options: ChangeOptions) 
     if failed := [check for check in change.checks if not check.ok]:
         reasons = "; ".join(f"{c.name}: {c.value:.3g}, at most {c.bound:.3g} allowed" for c in failed)
         raise CheckpointError(f"{options.dst}: not written, a check failed: {reasons}", rule="check-failed")
-    folder = write_like_source(store, source, options, options.dst)
+    folder, checksums = write_like_source(store, source, options, options.dst)
     if change.logits is not None:
         change = replace(change, checks=[*change.checks, _compare_logits(source, folder, change.logits)])
     scores = _score(texts, source, folder)
@@ -137,8 +131,8 @@ def finish(store: Store, source: Store, change: Change, options: ChangeOptions) 
         print(f"verified {check.name}: {check.value:.3g} (at most {check.bound:.3g})")
     if texts:
         print("\n".join(["", *_table(texts, scores), ""]))
-    output = mcore.open_mcore(folder, check_content=False) if mcore.is_mcore(folder) else hf.open_hf(folder)
-    return verify_output(store, output, folder, beside=[RECORD])
+    output = verify.open_store(str(folder), check_content=False)
+    return verify_output(store, output, folder, beside=[RECORD], checksums=checksums)
 
 
 def _compare_logits(source: Store, folder: Path, tolerance: float) -> Check:

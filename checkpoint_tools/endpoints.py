@@ -35,6 +35,7 @@ from megatron_ko.wording import format_bytes, format_count
 
 Format = Literal["hf", "megatron"]
 PROGRAM_BYTES = 1 << 30
+MODEL = "a Hugging Face folder (config.json) or a checkpoint or run folder (checkpoint.json)"
 
 
 # --- the source ------------------------------------------------------------------------------------------
@@ -64,15 +65,17 @@ def open_source(
     return store
 
 
+def open_model(path: str) -> Store:
+    """Opens and announces a model of either format."""
+    return open_source(path, verify.is_model, MODEL, lambda folder: verify.open_store(str(folder)))
+
+
 def open_vocabulary_source(options: ExpandVocab | PruneVocab) -> Store:
     """Opens the source of an operation that changes the vocabulary.
 
     Checks the number format and the destination, too, so that mistakes are reported before work starts.
     """
-    format_name = "a Hugging Face folder (config.json) or a checkpoint or run folder (checkpoint.json)"
-    source = open_source(
-        options.src, verify.is_model, format_name, lambda folder: verify.open_store(str(folder))
-    )
+    source = open_model(options.src)
     if options.dtype is None:
         with_one_dtype(source, None)
     if options.dst is not None:
@@ -198,12 +201,18 @@ class OutputOptions(Protocol):
     def overwrite(self) -> bool: ...
 
 
-def write_like_source(store: Store, source: Store, options: OutputOptions, dst: str) -> Path:
-    """Writes ``store`` in the format of the options, or in the source's own; returns the folder."""
-    own: Format = "megatron" if mcore.is_mcore(Path(source.origin)) else "hf"
-    if (options.format or own) == "hf":
-        return write_as_hf(store, source, dst, options.overwrite, options.max_shard_gb)[0]
-    return write_as_checkpoint(store, source, dst, options.overwrite)
+def output_format(source: Store, options: OutputOptions) -> Format:
+    """The format of the options, or the source's own."""
+    return options.format or ("megatron" if mcore.is_mcore(Path(source.origin)) else "hf")
+
+
+def write_like_source(
+    store: Store, source: Store, options: OutputOptions, dst: str
+) -> tuple[Path, dict[str, str]]:
+    """Writes ``store`` in ``output_format``; returns the folder and the checksums of a Hugging Face folder's weights."""
+    if output_format(source, options) == "hf":
+        return write_as_hf(store, source, dst, options.overwrite, options.max_shard_gb)
+    return write_as_checkpoint(store, source, dst, options.overwrite), {}
 
 
 def verify_output(
@@ -219,9 +228,8 @@ def verify_output(
     """Compares the written model with ``store``, prints a summary and writes ``verification.json``; returns 0.
 
     ``verification.json`` has checksums of a Hugging Face folder's files, those named in ``beside`` included; ``checksums``
-    are those that writing computed. Also says
-    what rounding cost if ``unrounded`` is of a format with more digits. Logits are those of the source with ``adapter``.
-    Raises CheckpointError when the model differs from ``store``.
+    are those that writing computed. Also says what rounding cost if ``unrounded`` is of a format with more digits. Logits
+    are those of the source with ``adapter``. Raises CheckpointError when the model differs from ``store``.
     """
     weights = verify.compare(store, output)
     print(weights.summary())

@@ -96,10 +96,7 @@ def mean(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """Weighted mean in fp32."""
 
     def combine(parts: Sequence[Tensor]) -> Tensor:
-        total = parts[0].float() * weights[0]
-        for part, weight in zip(parts[1:], weights[1:], strict=True):
-            total += part.float() * weight
-        return total / sum(weights)
+        return _sum([part.float() for part in parts], weights) / sum(weights)
 
     return _by_blocks(tensors, combine)
 

@@ -113,13 +113,16 @@ def is_model(folder: Path) -> bool:
     return mcore.is_mcore(folder) or hf.is_hf(folder)
 
 
-def open_store(path: str) -> Store:
-    """Opens a Hugging Face folder, a checkpoint folder or a run folder. Raises CheckpointError for anything else."""
+def open_store(path: str, check_content: bool = True) -> Store:
+    """Opens a Hugging Face folder, a checkpoint folder or a run folder. Raises CheckpointError for anything else.
+
+    Without ``check_content``, checksums of a checkpoint are not compared: of one just written, whose tensors are compared.
+    """
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder; check the path", rule="missing-folder")
     if mcore.is_mcore(folder):
-        return mcore.open_mcore(folder)
+        return mcore.open_mcore(folder, check_content)
     if hf.is_hf(folder):
         return hf.open_hf(folder)
     raise CheckpointError(

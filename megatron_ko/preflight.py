@@ -271,14 +271,18 @@ class Preflight:
 
 def preflight(files: Sequence[str], overrides: Sequence[str], world_size: int) -> Preflight:
     """Checks a run before it starts. Raises ConfigError, DataError or CheckpointError (exit code 2)."""
-    loaded = load_training(files, overrides, layout_rules(world_size))
+    return check_loaded(load_training(files, overrides, layout_rules(world_size)), world_size)
+
+
+def check_loaded(loaded: Loaded[Config], world_size: int) -> Preflight:
+    """``preflight`` of a configuration that was loaded with the rules for ``world_size`` ranks."""
     checked = check_run(loaded, world_size)
     check_installed(loaded)
     return checked
 
 
 def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
-    """``preflight`` of a configuration that was loaded with the rules for ``world_size`` ranks."""
+    """``check_loaded`` without what must be installed where the run starts: for another machine."""
     config = loaded.config
     if problem := folder_problem(config.run.folder):
         raise ConfigError([loaded.problem("run.folder", problem, "folder-not-writable")])

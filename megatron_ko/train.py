@@ -196,17 +196,24 @@ def _parse(arguments: Sequence[str] | None) -> Any:
 
 
 def _main(given: Any, rank: int, under_torchrun: bool) -> int:
-    from megatron_ko import initial_weights, teacher_weights
-    from megatron_ko.formats.job_folder import forget_requests
-    from megatron_ko.plan import show_plan
-    from megatron_ko.preflight import preflight
+    from megatron_ko.formats.model_source import load_training
+    from megatron_ko.planning.config_rules import layout_rules
 
     world_size = world_size_of(given, under_torchrun)
     if given.print_config or given.dry_run:
+        from megatron_ko.plan import show_plan
+
         return show_plan(given, world_size, "train")
     set_up_logging(rank)
     cli.require_configuration(given.config, "train")
-    checked = preflight(*cli.split(given.config), world_size)
+    loaded = load_training(*cli.split(given.config), layout_rules(world_size))
+
+    # after the mistakes of the configuration, which need none of them
+    from megatron_ko import initial_weights, teacher_weights
+    from megatron_ko.formats.job_folder import forget_requests
+    from megatron_ko.preflight import check_loaded
+
+    checked = check_loaded(loaded, world_size)
     if checked.is_finished:
         if rank == 0:
             print(checked.nothing_to_do())

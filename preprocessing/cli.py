@@ -6,6 +6,7 @@ modules of ``preprocessing/commands`` with ``add_arguments(parser)`` and ``run``
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -182,7 +183,7 @@ def _main(arguments: list[str]) -> int:
 
 def step_parser(step: str) -> Parser:
     """Its help explains the fields of the configuration that ``step`` reads."""
-    parser = config_parser(f"data {step}", descriptions.STEPS[step], _manual_of(step))
+    parser = config_parser(f"data {step}", descriptions.STEPS[step], functools.partial(_manual_of, step))
     add_inspection(parser, "check configuration and inputs, print what would run, and stop")
     if step == "run":
         parser.add_argument(

@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from checkpoint_tools.formats.store import Store
+from checkpoint_tools.formats.store import DTYPES, Store
 from checkpoint_tools.growth.layer_maps import LayerMap
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.planning.weights import Weight
@@ -30,8 +30,8 @@ def deepen(store: Store, layer_map: LayerMap, silent: frozenset[int] = frozenset
         if entry.layer is None:
             return store.tensor(name)
         if entry.layer in silent and _silences(entry.weight, model):
-            shape, dtype = entry.shape, store.tensor(_source_name(entry.weight, layer_map, entry.layer)).dtype
-            return torch.full(shape, _zero_gain(entry.weight, model), dtype=dtype)
+            dtype = DTYPES.get(store.dtype, torch.float32)  # a mixed source is written in one format
+            return torch.full(entry.shape, _zero_gain(entry.weight, model), dtype=dtype)
         return store.tensor(_source_name(entry.weight, layer_map, entry.layer))
 
     grown = replace(store, model=model, read=read)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from checkpoint_tools.changes import Change, finish, open_changed, open_model
-from checkpoint_tools.endpoints import check_apart
+from checkpoint_tools.changes import Change, finish, open_changed
+from checkpoint_tools.endpoints import check_apart, open_model
 from checkpoint_tools.formats.store import with_dtype
 from checkpoint_tools.merging import WITH_BASE, Mixing, merge
 from checkpoint_tools.options.surgery import Merge

@@ -92,11 +92,9 @@ def _verify_record(folder: Path) -> str:
     entries = read_record(folder)
     if not entries:
         return ""
-    from checkpoint_tools.formats import hf, mcore
+    from checkpoint_tools.verify import open_store
 
-    store = (
-        mcore.open_mcore(folder, False) if mcore.is_mcore(folder) else hf.open_hf(folder)
-    )  # content was checked
+    store = open_store(str(folder), check_content=False)  # content was checked
     count, recorded = parameter_count(store.model, store.vocab_size), entries[-1]["parameters"]["after"]
     if count != recorded:
         raise CheckpointError(

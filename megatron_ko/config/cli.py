@@ -49,13 +49,17 @@ def _has_subcommands(action: argparse.Action) -> bool:
 class Parser(argparse.ArgumentParser):
     """argparse without abbreviations; a mistake raises UsageError instead of ending the process."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, manual: Callable[[], str] | None = None, **settings: Any) -> None:
+        """``manual`` writes the end of the help; only ``--help`` calls it."""
         settings.setdefault("formatter_class", _Help)
         super().__init__(**{"allow_abbrev": False, **settings})
         self.words: dict[str, Sequence[str]] = {}
         """Words that an argument takes, beside other values, by its ``dest``: shell completion offers them."""
+        self._manual = manual
 
     def format_help(self) -> str:
+        if self._manual is not None:
+            self.epilog = self._manual()
         self.usage = self.usage or self._short_usage()
         return super().format_help()
 
@@ -135,13 +139,13 @@ def _spell(formatter: argparse.HelpFormatter, action: argparse.Action) -> str:
     return f"{action.option_strings[-1]} {formatter._format_args(action, metavar)}".strip()
 
 
-def config_parser(command: str, description: str, epilog: str | None = None) -> Parser:
-    """Parser of a command that takes configuration files and overrides."""
+def config_parser(command: str, description: str, manual: Callable[[], str] | None = None) -> Parser:
+    """Parser of a command that takes configuration files and overrides; ``manual`` as in ``Parser``."""
     parser = Parser(
         prog=f"mko {command}",
         usage=f"mko {command} CONFIG.yaml ... [key=value ...] [options]",
         description=description,
-        epilog=epilog,
+        manual=manual,
     )
     parser.add_argument("config", nargs="*", metavar="CONFIG.yaml", help=CONFIG_HELP)
     return parser

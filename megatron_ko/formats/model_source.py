@@ -17,10 +17,6 @@ from megatron_ko.config.model import ModelConfig, head_size
 from megatron_ko.config.training import Config
 from megatron_ko.config.yaml_tree import COMMAND_LINE, Keys, NoneWord, Tree, format_value
 from megatron_ko.errors import CheckpointError, Problem
-from megatron_ko.formats.checkpoint_folder import MARKER
-from megatron_ko.formats.hf_config import read_config
-from megatron_ko.formats.hugging_face import CONFIG, is_hf_model
-from megatron_ko.formats.run_folder import newest_checkpoint
 
 FROM: Keys = ("model", "from")
 _OF_THE_RUN = {"init_std", "vocab_multiple", "extra"}
@@ -60,7 +56,7 @@ def fill_model(tree: Tree) -> None:
     except CheckpointError as error:
         _refuse(tree, [Problem(place, ".".join(FROM), str(p), p.rule) for p in error.problems])
         return
-    fields = _fields(source.model, source.vocab_size, with_multiple=source.file.name == MARKER)
+    fields = _fields(source.model, source.vocab_size, with_multiple=source.is_ours)
     _drop_equal_forms(tree, section, source.model)
     _merge(tree, section, fields, ("model",), source)
 
@@ -72,16 +68,26 @@ def _refuse(tree: Tree, problems: list[Problem]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class _Source:
-    """The file that describes a model, the model, the rows of its embedding, and the file's names of fields."""
+    """The file that describes a model, the model, the rows of its embedding, and the file's names of fields.
+
+    ``is_ours``: a checkpoint, not a Hugging Face folder.
+    """
 
     file: Path
     model: ModelConfig
     vocab_size: int
+    is_ours: bool
     keys: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def _read_model(path: str, longest: int | None) -> _Source:
     """Raises CheckpointError for a folder without a supported model."""
+    # most configurations name no folder, and mistakes in them are reported sooner
+    from megatron_ko.formats.checkpoint_folder import MARKER
+    from megatron_ko.formats.hf_config import read_config
+    from megatron_ko.formats.hugging_face import CONFIG, is_hf_model
+    from megatron_ko.formats.run_folder import newest_checkpoint
+
     try:
         folder = Path(path).expanduser()
     except RuntimeError:
@@ -89,9 +95,9 @@ def _read_model(path: str, longest: int | None) -> _Source:
         raise CheckpointError(message, rule="missing-folder") from None
     if is_hf_model(folder):
         config = read_config(folder, longest)
-        return _Source(folder / CONFIG, config.model, config.vocab_size, config.keys)
+        return _Source(folder / CONFIG, config.model, config.vocab_size, False, config.keys)
     checkpoint = newest_checkpoint(folder)
-    return _Source(checkpoint.folder / MARKER, checkpoint.model, checkpoint.vocab_size)
+    return _Source(checkpoint.folder / MARKER, checkpoint.model, checkpoint.vocab_size, True)
 
 
 def _fields(model: ModelConfig, vocab_size: int, with_multiple: bool) -> dict[str, Any]:

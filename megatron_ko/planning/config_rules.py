@@ -10,6 +10,7 @@ import difflib
 import importlib.util
 import math
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from megatron_ko.config.loading import Rule
 from megatron_ko.config.model import ModelConfig, head_size, rotated_size
@@ -23,7 +24,6 @@ from megatron_ko.config.training import (
     StageConfig,
     TrainingConfig,
 )
-from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning import stages
 from megatron_ko.planning.distillation_rules import DISTILLATION_RULES
 from megatron_ko.planning.family_rules import FAMILY_RULES
@@ -35,6 +35,9 @@ from megatron_ko.planning.pipeline_rules import PIPELINE_RULES, fill_pipeline
 from megatron_ko.planning.speed import SPEED_RULES
 from megatron_ko.planning.transformer_fields import transformer_config_fields, value_problem
 from megatron_ko.wording import format_count
+
+if TYPE_CHECKING:  # no rule of a configuration reads files
+    from megatron_ko.formats.manifest import Manifest
 
 Problems = Iterator[tuple[str, str]]
 MAX_TOKENS_PER_STEP = 2**31 - 1  # megatron-core counts the tokens of a step in int32

@@ -10,9 +10,12 @@ import importlib.util
 import re
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from megatron_ko.errors import CheckpointError, ConfigError
-from megatron_ko.formats.checkpoint_folder import Checkpoint
+
+if TYPE_CHECKING:  # no rule of a configuration reads files
+    from megatron_ko.formats.checkpoint_folder import Checkpoint
 
 
 def missing_for(version: str) -> str | None:

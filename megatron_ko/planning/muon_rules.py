@@ -5,15 +5,18 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 from megatron_ko.config.loading import Rule
 from megatron_ko.config.optimizer import MuonConfig, Optimizer
 from megatron_ko.config.speed import SpeedConfig
 from megatron_ko.config.training import Config, LoraConfig, StageConfig
 from megatron_ko.errors import CheckpointError, Problem
-from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.planning.megatron_version import missing_for
 from megatron_ko.planning.speed import spell
+
+if TYPE_CHECKING:  # no rule of a configuration reads files
+    from megatron_ko.formats.checkpoint_folder import Checkpoint
 
 Problems = Iterator[tuple[str, str]]
 PACKAGE, TESTED = "emerging-optimizers", "0.3.0"

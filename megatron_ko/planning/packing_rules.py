@@ -6,15 +6,17 @@ Owns which special tokens of a tokenizer fill-in-the-middle may use, and their i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from megatron_ko.config.loading import Rule
 from megatron_ko.config.packing import FillInTheMiddleConfig
 from megatron_ko.config.speed import SpeedConfig
 from megatron_ko.config.training import DataConfig, TrainingConfig
 from megatron_ko.files import read_json
-from megatron_ko.formats.manifest import Manifest
-from megatron_ko.formats.tokenizer_json import tokens_in
 from megatron_ko.planning import stages
+
+if TYPE_CHECKING:  # no rule of a configuration reads files
+    from megatron_ko.formats.manifest import Manifest
 
 Problems = Iterator[tuple[str, str]]
 SENTINELS = ("prefix_token", "suffix_token", "middle_token")
@@ -125,6 +127,8 @@ def sentinel_ids(fill_in: FillInTheMiddleConfig, manifest: Manifest) -> tuple[in
 
 def _special_tokens(manifest: Manifest) -> tuple[dict[str, int], list[str]]:
     """Ids by token, and the tokens to which text is never encoded."""
+    from megatron_ko.formats.tokenizer_json import tokens_in
+
     folder = manifest.tokenizer_folder
     description = read_json(folder / "tokenizer.json")
     ids = tokens_in(description, folder)

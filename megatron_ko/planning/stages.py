@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from megatron_ko.config.fields import INT32_MAX
 from megatron_ko.config.model import ModelConfig
@@ -24,10 +24,12 @@ from megatron_ko.config.training import (
 )
 from megatron_ko.config.trains import TrainsConfig
 from megatron_ko.errors import CheckpointError, Problem
-from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.planning.distillation import describe as describe_distillation
 from megatron_ko.planning.distillation import distillation_of
 from megatron_ko.planning.selection import Selection, describe, trains_problems
+
+if TYPE_CHECKING:  # no rule of a configuration reads files
+    from megatron_ko.formats.checkpoint_folder import Checkpoint
 
 Problems = Iterator[tuple[str, str]]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from checkpoint_tools import __main__ as program
 from checkpoint_tools import merging, verify
-from checkpoint_tools.changes import open_model
+from checkpoint_tools.endpoints import open_model
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.store import Store
 from checkpoint_tools.merging import Mixing

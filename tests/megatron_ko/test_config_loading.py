@@ -514,7 +514,8 @@ CONFIGS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.any_core
+@settings(max_examples=60, deadline=None)
 @given(data=CONFIGS)
 def test_every_valid_configuration_survives_being_printed_and_loaded(tmp_path_factory, data):
     config = TypeAdapter(Config).validate_python(data)
