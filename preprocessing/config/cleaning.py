@@ -19,6 +19,9 @@ class CleanConfig:
     """Joins jamo typed separately (ㅎㅏㄴㄱㅡㄹ) into syllables where a run of jamo can be nothing else."""
     keep_old_hangul: Flag = False
     """Keeps complete syllables of Middle Korean; other conjoining jamo become letters (ㅋㅋ, ㅠㅠ), U+119E a middle dot."""
+    cut_embedded_data: Flag = True
+    """Cuts pictures, fonts, certificates and other data in base64 or hexadecimal digits; literals of up to 200 characters
+    stay, except as targets of Markdown. Source code loses only long data URLs and outputs of notebooks."""
     repair_mojibake: Flag = True
     """Repairs Korean text that was decoded with the wrong code page, where a whole span can be restored."""
     cut_boilerplate: Flag = True

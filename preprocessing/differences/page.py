@@ -29,7 +29,7 @@ _MARKUP = re.compile(r"<[^<>\n]{1,300}>")
 HUES = {
     "main_content": 190, "html": 212, "mediawiki": 212, "latex": 212, "rst": 212, "mojibake": 285, "control": 255,
     "full_width": 235, "nfc": 265, "stray_jamo": 310, "typed_jamo": 325, "squeeze": 38, "whitespace": 95,
-    "boilerplate": 18, "frequent_lines": 150, UNEXPLAINED: 55,
+    "boilerplate": 18, "frequent_lines": 150, "embedded_data": 170, UNEXPLAINED: 55,
 }  # fmt: skip
 HUE_OF_PERSONAL_DATA, HUE_OF_OTHERS = 350, 125
 

@@ -1,4 +1,5 @@
-"""Defines the kinds of lines of a document in plain Python; ``explain`` shows them, and ``kernels.structure`` must equal them.
+"""Defines the kinds of lines of a document in plain Python; ``explain`` shows them, and ``kernels.structure`` must equal them,
+with the listings of ``kernels.listings``.
 
 Works on bytes: marks of structure are ASCII, and lengths are counted in bytes.
 """
@@ -8,8 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-KINDS = ("blank", "prose", "heading", "table", "link", "markup", "code")
-BLANK, PROSE, HEADING, TABLE, LINK, MARKUP, CODE = range(len(KINDS))
+from preprocessing.judging.listings import find_listings
+
+KINDS = ("blank", "prose", "heading", "table", "link", "markup", "code", "listing")
+BLANK, PROSE, HEADING, TABLE, LINK, MARKUP, CODE, LISTING = range(len(KINDS))
 FRONT_MATTER_LINES = 60
 LONGEST = 1000  # bytes of a tag, of the label or target of a link, and of the marks of a fence
 MIN_CODE_SIGNS = 4
@@ -73,6 +76,9 @@ def lines_of(text: str) -> list[Line]:
                 kinds[-1] = TABLE
         kinds.append(kind)
         numbers.append(PROSE <= kind <= TABLE and _is_number(line))
+    for n in find_listings(lines):
+        if kinds[n] == PROSE:
+            kinds[n], numbers[n] = LISTING, False
     return [Line(*entry) for entry in zip(kinds, numbers, lines)]
 
 

@@ -1,7 +1,7 @@
 """Finds the text of a document that the rules for prose read.
 
 Owns the kinds of lines and the choice: sentences and items of lists count; headings, tables, lines of links, markup (rules,
-front matter, directives, tags) and code do not. A document with hardly any sentences, such as a table or a list of titles,
+front matter, directives, tags), code and listings without fences do not. A document with hardly any sentences, such as a table or a list of titles,
 is measured by its headings, cells and titles of links; one with hardly any text outside of code, by everything.
 ``line_kinds`` defines the kinds; the kernels ``structure`` and ``prose`` find them in whole columns.
 """
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from preprocessing.documents import utf8_buffer
 from preprocessing.judging import advertising, measures
-from preprocessing.judging.line_kinds import BLANK, CODE, HEADING, KINDS, LINK, PROSE, TABLE
+from preprocessing.judging.line_kinds import BLANK, CODE, HEADING, KINDS, LINK, LISTING, PROSE, TABLE
 
 LEVELS = ("prose", "text", "everything")
 MIN_PROSE = (
@@ -90,10 +90,10 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
 
 def find_prose(column: pa.Array) -> Prose:
     """Finds the text that counts in each document of a large_string column."""
-    from preprocessing.kernels import prose, structure
+    from preprocessing.kernels import prose
 
     data, offsets = utf8_buffer(column)
-    first, ends, kinds, flags, visible = structure.line_kinds(data, offsets)
+    first, ends, kinds, flags, visible = kinds_of_lines(column)
     levels = _choose_levels(visible)
     common = common_syllables()
     lines = data, offsets, first, ends, kinds
@@ -113,6 +113,21 @@ def find_prose(column: pa.Array) -> Prose:
     }
     columns = {field.name: pa.array(values[field.name], field.type) for field in COLUMNS}
     return Prose(_to_column(text, starts), outside, counts[:, prose.COUNTS.index("bullets")], columns)
+
+
+def kinds_of_lines(
+    column: pa.Array,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """``(first, ends, kinds, flags, visible)`` of ``kernels.structure``, with the listings."""
+    from preprocessing.kernels import listings, structure
+
+    data, offsets = utf8_buffer(column)
+    first, ends, kinds, flags, visible, may_list = structure.line_kinds(data, offsets)
+    rows = np.flatnonzero(may_list)
+    if len(rows):
+        found = listings.find_listings(data, offsets, rows)
+        listings.relabel(data, found, first, ends, kinds, flags, visible, PROSE, LISTING)
+    return first, ends, kinds, flags, visible
 
 
 def counted_kinds(measured: str) -> list[int]:

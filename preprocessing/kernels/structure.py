@@ -1,4 +1,5 @@
-"""Distinguishes the lines of documents: prose, headings, rows of tables, links, markup and code, in UTF-8.
+"""Distinguishes the lines of documents: prose, headings, rows of tables, links, markup and code, in UTF-8; ``listings``
+finds lines of prose that are code without fences.
 
 Owns the kinds and the state that a line inherits: fences, front matter, lists and tables. ``line_features`` and ``line_marks``
 read a line alone; ``kernels.prose`` copies the lines that count. ``preprocessing.judging.line_kinds`` has the same definitions
@@ -15,6 +16,8 @@ from preprocessing.kernels.line_features import (
     BRACKET,
     DASH,
     FEATURES,
+    HANGUL,
+    LETTERS,
     OTHERS,
     PIPE,
     SEEN,
@@ -34,6 +37,7 @@ from preprocessing.kernels.line_marks import (
     is_link,
     is_markup,
 )
+from preprocessing.kernels.listings import MIN_LINES, SENTENCE
 from preprocessing.kernels.skipped_markup import (
     BACKTICK,
     LONGEST_SKIPPED,
@@ -42,8 +46,8 @@ from preprocessing.kernels.skipped_markup import (
     run_length,
 )
 
-BLANK, PROSE, HEADING, TABLE, LINK, MARKUP, CODE = range(7)
-KINDS = 7
+BLANK, PROSE, HEADING, TABLE, LINK, MARKUP, CODE, LISTING = range(8)
+KINDS = 8
 NUMBER, OUTWARD = 1, 2  # flags of lines: mostly digits; mostly links, to other sites
 FRONT_MATTER_LINES = 60
 _FEED, _TAB, _PIPE = 10, 9, 124
@@ -120,9 +124,10 @@ def _kind_of(data, start, begin, end, row_end, previous, state, f):
 
 @njit()
 def line_kinds(data, offsets):
-    """``(first: [rows + 1], ends, kinds: uint8, flags: uint8, visible: [rows, KINDS])`` of all lines of a UTF-8 column.
+    """``(first: [rows + 1], ends, kinds: uint8, flags: uint8, visible: [rows, KINDS], may_list: [rows] bool)`` of a UTF-8 column.
 
-    The lines of row ``r`` are ``first[r]`` to ``first[r + 1]``; ``visible`` counts visible characters by kind of line.
+    The lines of row ``r`` are ``first[r]`` to ``first[r + 1]``; ``visible`` counts visible characters by kind of line. Rows
+    without ``may_list`` have no listing; no line has the kind LISTING yet.
     """
     rows = len(offsets) - 1
     total = rows
@@ -133,6 +138,7 @@ def line_kinds(data, offsets):
     kinds = np.zeros(total, np.uint8)
     flags = np.zeros(total, np.uint8)
     visible = np.zeros((rows, KINDS), np.int64)
+    may_list = np.zeros(rows, np.bool_)
     f, state = np.zeros(FEATURES, np.int64), np.zeros(4, np.int64)
     line = 0
     for r in range(rows):
@@ -141,8 +147,11 @@ def line_kinds(data, offsets):
         front_end = _front_matter_end(data, offsets[r], row_end)
         code_end = start = offsets[r]
         previous, piped, last_visible = BLANK, False, 0
+        latin_lines, is_korean = 0, False
         while start <= row_end:
             begin, end = scan(data, start, row_end, f)
+            latin_lines += f[LETTERS] > 0 and f[LETTERS] >= f[WIDE]
+            is_korean |= f[HANGUL] >= SENTENCE
             if start < code_end:
                 kind = CODE
             elif start < front_end:
@@ -166,4 +175,5 @@ def line_kinds(data, offsets):
             line += 1
             start = end + 1
         first[r + 1] = line
-    return first, ends, kinds, flags, visible
+        may_list[r] = is_korean and latin_lines >= MIN_LINES
+    return first, ends, kinds, flags, visible, may_list

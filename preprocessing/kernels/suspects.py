@@ -1,6 +1,7 @@
-"""Finds rows of a column that may need string operations: markup, text decoded with the wrong code page, boilerplate.
+"""Finds rows of a column that may need string operations: markup, text decoded with the wrong code page, boilerplate, embedded data.
 
-Owns cheap checks of bytes with false positives but no false negatives; ``markup``, ``mojibake`` and ``boilerplate`` decide.
+Owns cheap checks of bytes with false positives but no false negatives; ``markup``, ``mojibake``, ``boilerplate`` and
+``embedded_data`` of ``preprocessing.text`` decide.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ import numpy as np
 
 from preprocessing.kernels.characters import decode
 from preprocessing.kernels.compiled import inner, njit
+from preprocessing.kernels.encoded_data import base64
 
 HTML, MISREAD = 1, 2
 _LATIN, _HAN, _TAG, _REFERENCE = 1, 2, 4, 8
 _LONGEST_REFERENCE = 40
 _LINE_FEED, _SPACE = 10, 32
 _STRETCH = 256  # bytes that are checked together
+_LONG_STRETCH = 4096
+_COLON, _A, _T = np.array([0x3A, 0x61, 0x74], np.uint8)
 _AMPERSAND, _LESS, _C2, _E4, _EA, _EF, _FE = np.array([0x26, 0x3C, 0xC2, 0xE4, 0xEA, 0xEF, 0xFE], np.uint8)
 
 
@@ -147,6 +151,42 @@ def _is_misread(data, i, end, kind, rare_syllables):
         return False
     syllable = decode(data, i + 3)[0] - 0xAC00
     return 0 <= syllable < 11172 and rare_syllables[syllable]
+
+
+@njit()
+def with_data(data, offsets):
+    """``[rows] bool``: rows with ``data:``, or a word of base64 or hexadecimal digits of MIN_BASE64 characters or more."""
+    rows = len(offsets) - 1
+    out = np.zeros(rows, np.bool_)
+    for r in range(rows):
+        out[r] = base64(data, offsets[r], offsets[r + 1])[0] > 0
+    r = 0
+    first, end = offsets[0] + 4, offsets[rows]
+    while first < end:
+        last = min(first + _LONG_STRETCH, end)
+        if _has_data(data[first:last], data[first - 1 : last - 1], data[first - 2 : last - 2]):
+            for i in range(first, last):
+                if (
+                    data[i] == _COLON
+                    and data[i - 1] == 97
+                    and data[i - 2] == 116
+                    and data[i - 3] == 97
+                    and data[i - 4] == 100
+                ):
+                    while offsets[r + 1] <= i:
+                        r += 1
+                    out[r] |= i - 4 >= offsets[r]
+        first = last
+    return out
+
+
+@inner()
+def _has_data(stretch, before, earlier):
+    """Whether ``ta:`` ends in the stretch; one expression per byte, so that it vectorizes."""
+    result = False
+    for i in range(len(stretch)):
+        result |= (stretch[i] == _COLON) & (before[i] == _A) & (earlier[i] == _T)
+    return result
 
 
 @njit()

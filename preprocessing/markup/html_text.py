@@ -72,14 +72,12 @@ def html_to_text(text: str) -> str:
     with_tags = _PRESENT.search(text)
     if not with_tags and not ENTITY.search(text):
         return text
-    if "data:" in text:  # as long as a picture
-        text = _EMBEDDED_DATA.sub('""', text)
     for mark in _OWN_MARKS:
         text = text.replace(mark, "")
     if with_tags and _PAGE.match(text):
-        return page_to_text(text)
+        return page_to_text(_EMBEDDED_DATA.sub('""', text))
     protected = Protected()
-    marked = protect_code(text, protected)
+    marked = _EMBEDDED_DATA.sub('""', protect_code(text, protected))  # as long as a picture
     if not with_tags or not _PRESENT.search(marked):
         return protected.restore(unescape(marked))
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)

@@ -62,6 +62,9 @@ _BEFORE_LOCAL = re.compile(
 )
 _UNIT_BEHIND = re.compile(r"(?:호|초|쪽|면|권|명|건|개|점|원)(?![가-힣])|%| ?(?:km|cm|mm|kg)(?![A-Za-z])")
 _SPACED_ENOUGH = re.compile("0(?:70|50[2-8]?) [0-9]{4} [0-9]{4}")  # no figures of a table look like it
+_OFFICES = "사무소|사무실|지점|본점|영업소|출장소|대리점|매장|센터|상담실|민원실|행정실|교무실|경비실|안내실|관리실|접수처|부동산|학원|병원|의원|치과|한의원|약국|식당|반점|모텔|호텔|펜션|미용실|세탁소|카센터|공업사|정비소"
+_OFFICE = re.compile(rf"(?:{_OFFICES})(?:은|는)? ?[:：]? ?\Z")
+_OFFICE_BEHIND = re.compile(rf" ?[가-힣]{{0,6}}(?:{_OFFICES}|(?<=[가-힣]{{2}})점)(?![가-힣])")
 _LETTER_BEFORE = re.compile(r"(?<![0-9A-Za-z])[TFMtfm][.:)]? ?\Z")  # "T 02 123 4567" of a card of business
 _AMERICA = re.compile(
     rf"{_PHONE_START}\+1 (?:\([2-9][0-9]{{2}}\)|[2-9][0-9]{{2}}) [2-9][0-9]{{2}} [0-9]{{4}}{END}"
@@ -160,7 +163,7 @@ def _check_mobile(match: Match) -> Part | None:
 
 
 def _check_landline(match: Match) -> Part | None:
-    """Accepts a number without hyphen, point or bracket only next to a word for telephone."""
+    """Accepts a number without hyphen, point or bracket only next to a word for telephone; in groups also next to an office or shop."""
     if _UNIT_BEHIND.match(text_after(match, 4)):
         return None
     if match["local"]:  # no code of the area
@@ -175,6 +178,7 @@ def _check_landline(match: Match) -> Part | None:
         or _PHONE_NAMED.search(text_after(match, 6))
         or _LETTER_BEFORE.search(front)
         or _PHONE_NAMED.search(title_of_column(match))
+        or (spaced and (_OFFICE.search(front) or _OFFICE_BEHIND.match(text_after(match, 12))))
     ):
         return None
     return _check_phone(match)

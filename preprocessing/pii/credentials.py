@@ -33,7 +33,7 @@ _URL = re.compile(
 )
 _NAMES = "(?i:secret|token|(?:api|access|secret)[_-]?key|passwd|password)|비밀번호|암호"
 _ASSIGNED = re.compile(
-    rf"(?:{_NAMES})[\"']?[ \t]*(?:[:=]|=>)[ \t]*"
+    rf"(?<![Nn][Oo])(?:{_NAMES})[\"']?[ \t]*(?:[:=]|=>)[ \t]*"
     r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\s<>]{12,128})(?P=quote)|(?P<plain>[A-Za-z0-9/+_-]{32,128}=?)(?![A-Za-z0-9/+_(.-]))"
 )
 _PLACEHOLDER = re.compile(
@@ -41,6 +41,7 @@ _PLACEHOLDER = re.compile(
 )
 _WORDS = "user username root admin pass pw pwd secret password passwd changeme postgres mysql guest xxx test"
 _WEAK = frozenset(_WORDS.split())
+_PATH = re.compile(r"(?:/[a-z0-9_-]+){2,}")
 TOKEN_BITS, ASSIGNED_BITS = 3.0, 3.5
 
 
@@ -62,11 +63,17 @@ def _check_url(match: Match) -> Part | None:
 
 
 def _check_assigned(match: Match) -> Part | None:
-    """Requires letters, digits and high entropy; rejects placeholders and URLs."""
+    """Requires letters, digits and high entropy; rejects placeholders, paths and URLs."""
     group = "quoted" if match["quoted"] else "plain"
     value = match[group]
     mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
-    if not mixed or _PLACEHOLDER.search(value) or "://" in value or bits_per_character(value) < ASSIGNED_BITS:
+    if (
+        not mixed
+        or _PLACEHOLDER.search(value)
+        or _PATH.fullmatch(value)
+        or "://" in value
+        or bits_per_character(value) < ASSIGNED_BITS
+    ):
         return None
     return match.span(group)
 

@@ -24,18 +24,22 @@ from preprocessing.pii.table_columns import title_of_column
 
 SMALL = 32
 """Four numbers below this are the section of a standard or a version, unless the text calls them an address."""
+SMALL_FIRST = 48
+"""Four numbers below this are a version unless the text mentions an address; of addresses, few are."""
 LARGE = 100
 """Four numbers whose first is below SMALL, with at most two of this size, are a version unless the text mentions an address."""
 BEFORE, BEHIND = 64, 32
 """Characters in which words count."""
 
 _IPV4 = re.compile(
-    rf"(?<![0-9.])(?:(?<![0-9A-Za-z_]-)|(?<=[Ii][Pp]-)){words.QUAD}(?![0-9A-Za-z_]|\.[0-9A-Za-z]|/[0-9]{{3}}|-[0-9]*[A-Za-z]|%)"
+    rf"(?<=side:){words.QUAD}(?=/[0-9]{{1,5}}(?![0-9]))|(?<![0-9.])(?:(?<![0-9A-Za-z_]-)|(?<=[Ii][Pp]-)){words.QUAD}(?![0-9A-Za-z_]|\.(?![0-9]{{1,5}}(?: > |: Flags|: UDP))[0-9A-Za-z]|/[0-9]{{3}}|-[0-9]*[A-Za-z]|%)"
 )
 # an address of version 4 written in version 6 (RFC 4291, 6052)
 _MAPPED = re.compile(r"(?<![0-9A-Za-z_:.])(?:::(?i:ffff):(?:0:)?|64:(?i:ff9b)::)\Z")
 _YEAR_AND_NUMBER = re.compile("20[0-9]{2}::[0-9]{1,4}")
-_IPV6 = re.compile(r"(?<![0-9_:.])[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7}(?![0-9A-Za-z_:])")
+_IPV6 = re.compile(
+    r"(?<![0-9_:.])[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7}(?<![^:]:)(?![0-9A-Za-z_]|:[0-9A-Za-z_:])"
+)
 _MALWARE = re.compile("악성 ?코드[^0-9A-Za-z\n]{0,4}\\Z")
 _MASKED_ABOVE = re.compile(r"(?:\A|\n)(?P<above>[^\n]*?)<\|ip\|+>[^\n]*\n(?P<line>[^\n]*)\Z")
 _BORDER = re.compile(r"[|,;\t]| {2,}")
@@ -55,8 +59,10 @@ def _check_ipv4(match: Match) -> Part | None:
         return None
     if words.CALLED_ADDRESS.search(front) or _MAPPED.search(front) or front.endswith("://"):
         return match.span()
+    if _is_surely_named(match, front, rest):
+        return match.span()
     if max(numbers) < SMALL:
-        return match.span() if _is_surely_named(match, front, rest) else None
+        return None
     if words.VERSION.search(front) or _is_time(numbers, front):
         return None
     if is_numbered_thing(match) and not _MALWARE.search(front):
@@ -95,9 +101,15 @@ def _has_sign(match: Match, numbers: list[int], front: str, rest: str) -> bool:
         return True
     if words.AFTER_PLACEHOLDER.search(match.string, max(0, match.start() - 48), match.start()):
         return True
-    if _is_like_address(numbers) and words.PARTICLE_BEHIND.match(rest):
+    if _is_like_address(numbers) and (words.PARTICLE_BEHIND.match(rest) or words.SHOWN_BEHIND.match(rest)):
         return True
-    if rest.startswith(f" ({match[0]})") or front.endswith(f"{match[0]} ("):  # a hop of a route
+    if words.AFTER_HOST.search(front):
+        return True
+    if words.AT_LINE_START.search(front) and (words.HOST_BEHIND.match(rest) or words.DATE_BEHIND.match(rest)):
+        return True
+    if rest.startswith((f" ({match[0]})", f"[{match[0]}]")):  # a hop of a route
+        return True
+    if front.endswith((f"{match[0]} (", f"{match[0]}[")):
         return True
     if words.IN_BRACKETS.search(front) and words.BRACKETS_BEHIND.match(rest):
         return True
@@ -110,6 +122,8 @@ def _looks_like_version(numbers: list[int]) -> bool:
     """True for small numbers and for a second number 0; such an address needs a word or sign of an address nearby."""
     documentation = numbers[:3] in ([203, 0, 113], [192, 0, 2])
     large = sum(number >= LARGE for number in numbers)
+    if numbers[0] < SMALL_FIRST and max(numbers) < SMALL_FIRST:
+        return True
     return (numbers[0] < SMALL and large < 3) or (numbers[1] == 0 and not documentation)
 
 
@@ -141,7 +155,7 @@ def _is_network(address: str, front: str, rest: str) -> bool:
         return True
     if address.endswith(".0") and words.MASK_BEHIND.match(rest):
         return True
-    if not rest.startswith("/"):
+    if not rest.startswith("/") or front.endswith(("side:", "dmz:")):  # a port in logs of firewalls
         return False
     prefix = words.PREFIX.match(rest)
     if prefix is None:

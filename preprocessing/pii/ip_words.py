@@ -18,7 +18,7 @@ _ADDRESS = (
     "ip|ipv4|ipv6|ip[ _-]?addr(?:ess)?|addr|address|host|hosts|hostname|server|client|peer|proxy|router|gateway|gw|dns|"
     "nameserver|ns[0-9]?|inet6?|tcp|udp|icmp|http|https|ssh|sftp|scp|ftp|rdp|vpn|ping|telnet|traceroute|whois|nslookup|"
     "dig|curl|nmap|nc|from|to|src|dst|source|destination|remote|remote_addr|origin|via|bind|listen|user|login|port|"
-    "outside|inside|wan|x-forwarded-for|x-real-ip|node[0-9]*|neighbor|endpoint|target|rip|lip|[sdrl]addr"
+    "outside|inside|wan|x-forwarded-for|x-real-ip|node[0-9]*|master|slave|replica|standby|leader|broker|seeds?|eip|neighbor|endpoint|target|rip|lip|[sdrl]addr"
 )
 TOUCHES_ADDRESS = touching(_ADDRESS)
 NAME_OF_ADDRESS = re.compile(rf"(?:(?i:{_ADDRESS})|.*(?:IPs?|Addr|Address(?:es)?|Hosts?|Server|Endpoint))\Z")
@@ -28,6 +28,12 @@ CALLED_ADDRESS = re.compile(
 )
 SURELY_NAMED = re.compile(
     r"(?<![0-9A-Za-z])(?i:nameservers?|dns|ping|traceroute|ssh|whois|nslookup)(?: (?:server|서버))?(?:를|을|는|은)?(?: (?:-[A-Za-z]+|to|is))?[ :=]{1,2}\Z"
+    r"|(?<![0-9A-Za-z])(?:dig|host|nmap|ping|iperf3?|nc|ncat|telnet|mtr|tracert|traceroute|arping|fping|hping3?|curl|wget|smbclient|nslookup)(?: -{1,2}[A-Za-z0-9-]{1,12}(?: [a-z0-9]{1,5})?){0,3} (?:@|//)?\Z"
+    r"|(?<![0-9A-Za-z])mysql[a-z]* (?:[^\n]{0,40} )?(?:-h ?|--host[= ])\Z|(?<![0-9A-Za-z])(?:ssh|scp|sftp|rsync) [^\n]{0,30}@\Z|(?<![0-9A-Za-z])(?:root|admin|user|ubuntu|centos|ec2-user|deploy|pi)@\Z"
+    r"|(?:[_.-]|(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))(?i:ips?|addr(?:ess(?:es)?)?|hosts?|hostname|peers?|prox(?:y|ies)|gateway|rhost|srcip|dstip|nodes|bind)[\"']? ?[=:] ?[\"'\[(]{0,3}\Z"
+    r"|(?<![A-Za-z])(?:(?:reply|cached|forwarded) [a-z0-9.-]{1,40} (?:is|to) |(?:bind|remote|neighbor|next-hop|via) |[Ff]orwarded: for=|(?:out|in)side:|dmz:)\Z|(?<![0-9.])0\.0\.0\.0 +\Z"
+    r"|(?:<\|ip\|+>[^\n<]{0,12}){2}\Z"
+    r"|\\\\\Z|(?<![0-9.])(?:10\.[0-9]{1,3}|192\.168|172\.(?:1[6-9]|2[0-9]|3[01]))\.[0-9]{1,3}\.[0-9]{1,3}(?: | ?(?:->|→|=>) ?)\Z"
     r"|네임 ?서버(?:를|는)?[ :]{1,2}\Z|(?<![0-9A-Za-z])(?i:src|dst|[sd]addr|rip|lip|remote_addr|client(?:_addr)?)[=:] ?\Z|(?:^|\n) *(?:allow|deny|(?:[A-Z][a-z]+)*Address) \Z|(?<![0-9A-Za-z])-[sd] \Z"
 )
 """Matches before an address even of four small numbers."""
@@ -39,42 +45,65 @@ NAMES_ADDRESS = re.compile(
 )
 _KOREAN_NEAR = (
     "아이피|접속|호스트|방화벽|포트|레코드|도메인|네임 ?서버|로그인|로그아웃|공인|대역|트래픽|패킷|해킹|해커|공격|차단|서버|프록시|원격|통신|발신지|출발지|목적지|"
-    "경유지?|출구|토르|봇넷|좀비|악성|침입|침해|스캔|스팸|디도스|네트워크|인터넷|게이트웨이|라우터|공유기|인스턴스|방문자|회원님?|기여자|편집했|되돌렸|접근|"
+    "밴(?= |\n|리스트|했|당|처리|\\Z)|웹쉘|웹셸|백도어|추방|강퇴|임대|(?<![A-Za-z])(?:KT|SKB|SKT)(?![A-Za-z])|연결(?=하|이|을|에|되| 안)|모뎀|기사님|유동|고정|경유지?|출구|토르|봇넷|좀비|악성|침입|침해|스캔|스팸|디도스|네트워크|인터넷|게이트웨이|라우터|공유기|인스턴스|방문자|회원님?|기여자|편집했|되돌렸|접근|"
     "피해자|추적|허용|주소창?|핑(?=을|이|도| )|도배|입장|응답|DB|데이터베이스|장비|박스|노드|회선|포워딩|관제|탐지|감지|우회|라우팅|서브넷|클러스터"
 )
 _LATIN_NEAR = (
     "ips?|addr|hosts?|localhost|server|server_name|hostname|logins?|ssh[d2]?|firewall|connect(?:ed|ion|ing)?|disconnect(?:ed)?|nat|relay|dns|"
     "nslookup|dig|whois|route[drs]?|routing|listening|listen|bind|peers?|clients?|remote|(?:un)?ban(?:ned)?|(?:un)?block(?:ed|list)?|prob(?:ed|ing)|hostaddr|rejected|denied|allow|"
     "allowlist|whitelist|blacklist|deny|ping|traceroute|from|isp|resolv(?:es?|ed|ers?|ing)|reach(?:able|ed)?|unreachable|packets?|traffic|requests?|"
-    "visitors?|vandalism|revert(?:ed)?|anonymous|gateway|proxy|vpn|tunnel|bgp|remote-as|acl|endpoint|upstream|backend|attack(?:er|ers|s|ed)?|hits|"
+    "visitors?|designates?|permitted sender|vandalism|revert(?:ed)?|anonymous|gateway|proxy|vpn|tunnel|bgp|remote-as|acl|endpoint|upstream|backend|attack(?:er|ers|s|ed)?|hits|"
     "scann?(?:ed|ers?|ing)?|bots?|botnet|malware|abuse|spam|hop|ttl|icmp(?:_seq)?|tcp|udp|netmask|broadcast|brd|inet6?|eth[0-9]|tcpdump|snmp(?:get|walk)|"
     "sshd|smtpd?|imap|ftp|https?|refused|timeout|time out|timed out|hosted|external|aaaa|a records?|src|dst|cidr|cidr_blocks|joined|quit|curl|wget|telnet|"
-    "psql|iptables|docker run|lan|wan|egress|ingress|syn|established|dnat|snat|master_addr|permanently added|known_hosts|ansible_(?:host|user)|remotely|internet|public ip"
+    "psql|iptables|docker run|lan|wan|egress|ingress|syn|established|dnat|snat|master_addr|permanently added|known_hosts|ansible_(?:host|user)|remotely|internet|public ip|"
+    "(?:[a-z]*ethernet|vlan|loopback|serial|tun|wg|ens|enp|vtnet|pts/|tty)[0-9]|notty|[a-z]*servers|nodes|members|seeds|targets|masters|brokers|workers|eips?|"
+    "(?:access|login|visit(?:or)?|session|conn|audit|ban|block)_?(?:log|list|history)s?|getaddrinfo|enotfound|econnrefused|econnreset|etimedout|ehostunreach|"
+    "dhcp|relay|rejected?|aws(?! ?(?:cli|sdk))|ec2|gcp|vultr|linode|vps|idc"
 )
 NEAR_ADDRESS = re.compile(
     rf"{_KOREAN_NEAR}|(?<![A-Za-z])IN +A +|(?<![A-Za-z])A [0-9]{{2,6}} |(?<![A-Za-z])(?:GET|POST|PUT|DELETE|HEAD|PATCH) "
-    r"|(?<![A-Za-z])(?:[a-z][A-Za-z]*(?:I[pP]s?|Addr|Address|Host|Hosts)|IP|ip)(?:v[46])?(?![A-Za-z])"
+    r"|(?<![A-Za-z])(?:[a-z][A-Za-z]*(?:I[pP]s?|Addr|Address|Host|Hosts)|[A-Z][A-Za-z]*I[pP](?:Address|s)?|IP|ip)(?:v[46])?(?![A-Za-z])"
     rf"|(?<![A-Za-z])(?i:(?:[a-z]+[_-])?(?:{_LATIN_NEAR}))(?![A-Za-z])"
     r"|(?:->|→|\|) ?10(?:\.[0-9]{1,3}){3}(?![0-9])|(?<![0-9.])(?:192\.168|127\.0\.0|0\.0\.0\.0|255\.255)(?![0-9])|(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![0-9A-Za-z])"
 )
 """Matches anywhere near an address that looks like a version."""
+_ROLE = (
+    "web|was|app|api|db|cache|mail|mx|smtp|ns|dns|nas|fw|lb|proxy|gw|vpn|bastion|jump|master|slave|worker|backup|bak|log|dev|stg|stage|staging|"
+    "prod|prd|qa|test|(?:kr|us|jp|sg|eu|hk|tw|seoul|tokyo|busan)[-_]|srv|svr|server|host|pc|game|login|channel|zone|edge|relay|cam|dvr|nvr|gpu|build|(?:node|mysql|maria|pg|oracle|redis|mongo|git|jenkins)[-_]"
+)
+_DOMAIN = "(?:[a-z0-9_-]+\\.)+(?:com|net|org|kr|dev|me|jp|cn|local|lan|internal|localdomain|cloud|info|biz|test|example)"
+_ROLE_AND_NUMBER = rf"(?!db2)(?:[a-z0-9]{{1,12}}[-_]){{0,3}}(?:{_ROLE})(?:[-_]?[0-9]{{1,3}}|[-_][a-z]{{1,8}}[-_]?[0-9]{{1,3}})"
+AFTER_HOST = re.compile(
+    rf"(?<![0-9A-Za-z_./@-])(?!asp\.net)(?:{_DOMAIN}[ \t]|(?:{_DOMAIN}|{_ROLE_AND_NUMBER})[ \t]{{0,8}}(?:[|,:=(\t]|->|→|=>|  ))[ \t\"']{{0,8}}\Z"
+)
+"""The name of a host: ``web1 | ``, ``a.co.kr (``; without a domain it has a role and a number."""
+HOST_BEHIND = re.compile(rf"[ \t|,]{{1,20}}(?:{_DOMAIN}|{_ROLE_AND_NUMBER})(?![0-9A-Za-z_.-])")
+DATE_BEHIND = re.compile(r" (?:\(토론\) )?(?:19|20)[0-9]{2}(?:년 |[-./][0-9]{1,2}[-./])")
+AT_LINE_START = re.compile(r"(?:\A|\n)[ \t|]{0,8}\Z")
+SHOWN_BEHIND = re.compile(
+    r" ?(?:(?:이라고|라고|으로|로|이|가|만|은|는)? ?)(?:이렇게 |계속 |자꾸 |그냥 )?(?:나와|나오|나옴|나온|뜨|뜸|뜬|떠|떴|찍히|찍혀|찍힌|찍힘|잡아|잡히|잡혀|잡힌|잡힘)"
+    r"| ?(?:<<|<-|←)? ?(?:여기|이쪽|이거|요거|이 ?주소)| ?(?:인데|이네|이야|임(?![가-힣])|입니다|이에요|이었|였|래요|이래|라는데|이라는데)"
+)
+"""Words for what a page or a device shows, or a copula, behind numbers that versions hardly have."""
 CELL_BEFORE = re.compile(r"(?:^|[\n|,;\t]) ?\Z| {2}\Z")
 CELL_BEHIND = re.compile(r" ?(?:$|[\n|,;\t])| {2}")
 NAMED_BY_TITLE = re.compile(r"(?<![A-Za-z])(?i:ips?)(?![A-Za-z])|아이피")
 # "<|ip|> → 3.34.7.99"
 AFTER_PLACEHOLDER = re.compile(
-    r"\|>[\"']?(?:에서|와|과)? ?(?:→|->|=>|~|-|,|/|및|또는|and|or|to)? ?[\"']?\Z|<\|ip\|+>[^\n]{0,30}\Z"
+    r"\|>[\"']?(?:에서|와|과)? ?(?:→|->|=>|~|-|,|/|및|또는|and|or|to)? ?[\"']?\Z|<\|ip\|+>[^\n]{0,30}(?:\n[ \t]{0,12}[-*] [\"']?)?\Z"
 )
 AFTER_TIME = re.compile(
-    r"(?<![0-9])[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,6})?Z?(?: [+-][0-9]{4})?\]? \Z|[0-9] ms +\Z|[A-Za-z0-9]\[\Z"
+    r"[0-9]{2}:[0-9]{2} \(\Z|\|-- \Z|(?<![0-9])[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,6})?Z?(?: [+-][0-9]{4})?\]? \Z|[0-9] ms +\Z|[A-Za-z0-9]\[\Z"
 )
 """Matches before the address of an entry in a log."""
 USED_AS_ADDRESS = re.compile(
-    r":[0-9]{2,5}(?![0-9])|:/[A-Za-z]|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh|요청|접근|시도|들어|보낸)"
+    r":[0-9]{2,5}(?![0-9])|:/[A-Za-z]| (?:(?:is|was|went|marked)(?: as)? )(?:up|down|dead|alive|unreachable|suspect)\b|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh|요청|접근|시도|들어|보낸)"
 )
 PARTICLE_BEHIND = re.compile(r"(?:에서|에게|에|으로|로|의|와|과|이|가|은|는|을|를)(?![가-힣])")
 """A Korean particle: the four numbers are part of a sentence."""
-ICMP_BEHIND = re.compile(" icmp_seq|: bytes=")
+ICMP_BEHIND = re.compile(
+    r" icmp_seq|: bytes=|:(?:22|80|443|[1-9][0-9]{3,4})(?![0-9])|\.[0-9]{1,5}(?: > |: Flags|: UDP)| +[a-z0-9-]+(?:\.[a-z0-9-]+)+\.? (?:A|AAAA|MX|TXT|PTR|NS) IN\b"
+)
 IN_BRACKETS = re.compile(r"[가-힣]\(\Z")
 BRACKETS_BEHIND = re.compile(r"\)(?:에서|으로|로|은|는|이|가|을|를|와|과|의|님)")
 DEPENDENCY = re.compile(r"[dD]ependencies[\"']?[ :={]")
@@ -126,7 +155,7 @@ _PRODUCTS = (
     "docker|kubernetes|unity|unreal|office|excel|word|outlook|acrobat|reader|photoshop|flash|skype|zoom|teams|slack|discord|"
     "gradle|maven|httpd|elasticsearch|hwp|laravel|django|spring|react|angular|vue|jquery|bootstrap|webpack|ansible|terraform|jenkins|"
     "gitlab|grafana|prometheus|opencv|pandas|scipy|cmake|fortios|esxi|hyper-v|vmware tools|sql server|hana|iis|ios xe|webview|"
-    "steam|itunes|kakaotalk|line|telegram|vlc|potplayer|bandizip|vmware|virtualbox|autocad|matlab|tensorflow|pytorch|numpy"
+    "check point|steam|itunes|kakaotalk|line|telegram|vlc|potplayer|bandizip|vmware|virtualbox|autocad|matlab|tensorflow|pytorch|numpy"
 )
 PRODUCT = re.compile(
     rf"(?:(?<![0-9A-Za-z])(?i:{_PRODUCTS})|크롬|크로미움|엣지|파이어폭스|사파리|오페라|웨일|윈도우?|안드로이드|파이썬|자바|러스트|플래시|카카오톡|브라우저|앱)"

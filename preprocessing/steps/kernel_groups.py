@@ -16,15 +16,21 @@ import pyarrow as pa
 from preprocessing.documents import DOCUMENT, utf8_buffer
 from preprocessing.running.compilation import Group, compile_groups
 
+_LISTED = (
+    "두루미는 겨울에 철원 들판으로 날아오고 봄이 되면 다시 먼 북쪽으로 돌아가는 새로 해마다 그렇게 합니다.\n\n"
+    + "mov eax, 5\nadd eax, 1\nret 0x1\n" * 30
+)
 _ROWS = [
     {"id": "1", "text": "두루미는 겨울에 철원 들판으로 날아온다ㅋㅋㅋㅋ. 카톡 hong@example.com", "source": "a", "lang": "ko", "meta": "{}"},
     {"id": "2", "text": "def f(x):\n    return x  # the same\n", "source": "a", "lang": "code", "meta": "{}"},
     {"id": "3", "text": "The crane lands on the frozen rice field.", "source": "a", "lang": "", "meta": "{}"},
+    {"id": "4", "text": _LISTED, "source": "a", "lang": "ko", "meta": "{}"},
+    {"id": "5", "text": _LISTED, "source": "a", "lang": "", "meta": "{}"},
 ]  # fmt: skip
 
 
 def batch() -> pa.RecordBatch:
-    """Korean, code, and English whose language is to be detected."""
+    """Korean, code, English, and Korean with a listing; the languages of two are to be detected."""
     return pa.RecordBatch.from_pylist(_ROWS, schema=DOCUMENT)
 
 
@@ -149,8 +155,10 @@ def extend() -> None:
     counter.count(words["word"], words["count"].to_numpy(), np.zeros(counter.size, np.int64))
 
 
-CLEAN = Group("clean", ("json_objects", "utf8", "languages", "normalize", "suspects"), clean)
-MEASURE = Group("measure", ("text_counts", "languages", "source_code", "minhash", "canonical"), measure)
+CLEAN = Group("clean", ("json_objects", "utf8", "languages", "listings", "normalize", "suspects"), clean)
+MEASURE = Group(
+    "measure", ("text_counts", "languages", "listings", "source_code", "minhash", "canonical"), measure
+)
 ENCODE = Group("encode", ("bpe", "bpe_build"), encode)
 TOKENS_ENCODE = Group("tokens-encode", ("json_objects", "bpe", "bpe_build"), encode_json_lines)
 GROUPS = {

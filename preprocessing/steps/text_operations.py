@@ -1,8 +1,8 @@
 """The order of changes to a text column, per language and markup.
 
 Owns which change runs where, the counts and examples of each, and the limit that rows become Python strings only where
-necessary: for markup, a wrong code page, boilerplate, and composition of scripts other than Hangul. Everything else is
-one pass of ``kernels.normalize``.
+necessary: for embedded data, markup, a wrong code page, boilerplate, and composition of scripts other than Hangul.
+Everything else is one pass of ``kernels.normalize``.
 """
 
 from __future__ import annotations
@@ -18,10 +18,17 @@ from preprocessing.config.cleaning import CleanConfig
 from preprocessing.documents import EXAMPLE_CHARACTERS, MAX_EXAMPLES, Counts, replace_rows, utf8_buffer
 from preprocessing.kernels.normalize import OPERATIONS, UNDONE
 from preprocessing.kernels.normalize import normalize as normalize_rows
-from preprocessing.kernels.suspects import BYTE_KINDS, HTML, MISREAD, lines_at_ends, suspects
+from preprocessing.kernels.suspects import (
+    BYTE_KINDS,
+    HTML,
+    MISREAD,
+    lines_at_ends,
+    suspects,
+    with_data,
+)
 from preprocessing.markup import conversion as markup
 from preprocessing.pii.masking import anonymize
-from preprocessing.text import boilerplate, mojibake, normalize
+from preprocessing.text import boilerplate, embedded_data, mojibake, normalize
 from preprocessing.text.character_table import code_table, prose_table, usual_table
 from preprocessing.text.matching import Matcher
 
@@ -42,9 +49,11 @@ class Operation:
 
 def operations_for(lang: str, markup_format: str, config: CleanConfig) -> list[Operation]:
     """Changes to documents of one language, in order. Personal data is masked afterwards, see ``pii.masking``."""
+    data = _data_operations(lang, config)
     if lang == "code":
-        return character_operations(lang, config)
+        return [*data, *character_operations(lang, config)]
     return [
+        *data,
         *_markup_operations(markup_format),
         *([_REPAIR] if config.repair_mojibake else []),
         *character_operations(lang, config),
@@ -75,10 +84,18 @@ def character_operations(lang: str, config: CleanConfig) -> list[Operation]:
     ]
 
 
+def _data_operations(lang: str, config: CleanConfig) -> list[Operation]:
+    if not config.cut_embedded_data:
+        return []
+    return [_CUT_DATA_IN_CODE if lang == "code" else _CUT_DATA]
+
+
 def _markup_operations(name: str) -> list[Operation]:
     return [] if name == "none" else [Operation(name, markup.CONVERTERS[name])]
 
 
+_CUT_DATA = Operation("embedded_data", embedded_data.cut_embedded_data)
+_CUT_DATA_IN_CODE = Operation("embedded_data", embedded_data.cut_embedded_data_in_code)
 _REPAIR = Operation("mojibake", mojibake.repair_mojibake)
 _BOILERPLATE = Operation("boilerplate", boilerplate.cut_boilerplate)
 
@@ -95,6 +112,8 @@ def normalize_column(
 ) -> pa.Array:
     """Returns the normalized column; adds changed rows and examples per operation to ``counts``, in order of the changes."""
     changes = _Changes(column, ids, counts)
+    if config.cut_embedded_data:
+        column = changes.apply(column, _data_operations(lang, config), rows_with_data(column))
     if lang == "code":
         return _normalize_characters(column, lang, config, changes)
     markup_rows, misread_rows = _suspects(column, markup_format, config)
@@ -107,6 +126,11 @@ def normalize_column(
     if config.cut_boilerplate:
         column = changes.apply(column, [_BOILERPLATE], rows_with_boilerplate(column))
     return column
+
+
+def rows_with_data(column: pa.Array) -> np.ndarray:
+    """Rows with a long encoded word or a data URL."""
+    return np.flatnonzero(with_data(*utf8_buffer(column)))
 
 
 def _suspects(column: pa.Array, markup_format: str, config: CleanConfig) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,8 @@
 Owns the decision from the counts of ``kernels.languages``. Characters and signs classify a line as Korean, Latin,
 another script or code. Latin lines are English when English function words prevail in the document, so German, French
 and Indonesian are ``other``, like Japanese and Chinese. A document is ``mixed`` when both Korean and English have a
-substantial share. Text outside of fenced code decides, unless there is hardly any, so Korean prose with examples is Korean.
+substantial share. Text outside of fenced code decides, unless there is hardly any, so Korean prose with examples is Korean; so does
+text outside of listings without fences (``kernels.listings``), which only Korean prose has.
 The rules are our own: cheap enough for every document, and meant only to distinguish these five.
 """
 
@@ -32,6 +33,9 @@ MIN_FOREIGN_WORDS = 0.05  # function words of other languages among words
 MIN_PROSE = 0.05  # of text other than code, beside fenced code; below it a document is code
 FEW_WORDS = 30
 _EMBEDDED_DATA = "data:[A-Za-z0-9/+.;=-]{1,80};base64,[A-Za-z0-9+/=]*"
+MIN_KOREAN_AROUND_LISTING = (
+    80  # weight of 40 syllables, as in kernels.listings; listings are searched from it on
+)
 FEW_KOREAN = 4  # Korean is scarce where Latin text exceeds it by this factor
 
 
@@ -52,8 +56,13 @@ def detect(column: pa.Array) -> LanguageColumns:
     """The language of each text of a large_string column; a text without letters is ``other``."""
     from preprocessing.kernels import language_words, languages
 
-    table = languages.count(*utf8_buffer(_without_embedded_data(column)), language_words.tables())
+    column = _without_embedded_data(column)
+    table = languages.count(*utf8_buffer(column), language_words.tables())
     counts = {name: table[:, i] for i, name in enumerate(languages.COUNTS)}
+    found = _languages(counts, *_latin_languages(counts))
+    rows = np.flatnonzero((found != "ko") & (counts["ko"] >= MIN_KOREAN_AROUND_LISTING))
+    if len(rows):
+        _leave_out_listings(column, table, rows)
     english, foreign = _latin_languages(counts)
     paragraphs = np.stack(
         [
@@ -75,6 +84,25 @@ def _without_embedded_data(column: pa.Array) -> pa.Array:
         return column
     rows = pc.match_substring(column, ";base64,")
     return pc.if_else(rows, pc.replace_substring_regex(column, _EMBEDDED_DATA, "data:"), column)
+
+
+def _leave_out_listings(column: pa.Array, table: np.ndarray, rows: np.ndarray) -> None:
+    """Counts the rows that have listings again, without them: they become fenced code in ``table``, as do their paragraphs."""
+    from preprocessing.kernels import language_words, languages, listings
+
+    data, offsets = utf8_buffer(column)
+    found = listings.find_listings(data, offsets, rows)
+    rows, counts = np.unique(found[:, 0], return_counts=True)
+    if not len(rows):
+        return
+    texts, listed = [], []
+    for row, spans in zip(rows, np.split(found, np.cumsum(counts)[:-1])):
+        edges = [offsets[row], *spans[:, 1:].ravel(), offsets[row + 1]]
+        texts.append(b"".join(data[a:b].tobytes() for a, b in zip(edges[::2], edges[1::2])).decode())
+        listed.append(sum(int((data[a:b] > 32).sum()) for _, a, b in spans))
+    table[rows] = languages.count(*utf8_buffer(pa.array(texts, pa.large_string())), language_words.tables())
+    table[rows, languages.COUNTS.index("fenced")] += np.array(listed)
+    table[rows, languages.COUNTS.index("para_code")] += counts
 
 
 def _latin_languages(counts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.documents import utf8_buffer
 from preprocessing.judging import line_kinds, prose, rules
-from preprocessing.judging.line_kinds import BLANK, CODE, HEADING, KINDS, LINK, MARKUP, PROSE, TABLE
+from preprocessing.judging.line_kinds import BLANK, CODE, HEADING, KINDS, LINK, LISTING, MARKUP, PROSE, TABLE
 from preprocessing.kernels import structure
 
 
@@ -119,7 +118,7 @@ def plain_prose(text):
 
 
 def compare(texts):
-    first, _, kinds, flags, _ = structure.line_kinds(*utf8_buffer(column(*texts)))
+    first, _, kinds, flags, _ = prose.kinds_of_lines(column(*texts))
     found = prose.find_prose(column(*texts))
     for n, text in enumerate(texts):
         lines = line_kinds.lines_of(text)
@@ -276,7 +275,7 @@ def test_advertising_is_searched_outside_of_code_and_sizes_are_of_the_document()
 def test_counted_kinds_are_those_of_the_level():
     assert prose.counted_kinds("prose") == [BLANK, PROSE]
     assert prose.counted_kinds("text") == [BLANK, PROSE, HEADING, TABLE, LINK]
-    assert prose.counted_kinds("everything") == [BLANK, PROSE, HEADING, TABLE, LINK, MARKUP, CODE]
+    assert prose.counted_kinds("everything") == [BLANK, PROSE, HEADING, TABLE, LINK, MARKUP, CODE, LISTING]
 
 
 def test_fields_of_a_reason_are_those_of_its_rules():

@@ -1,0 +1,266 @@
+"""Finds listings without fences in Korean prose: assembler, logs, stack traces, SQL, configuration, in UTF-8.
+
+Owns the decision from the signs, words and syllables of lines; ``preprocessing.judging.listings`` has the same definition in
+plain Python. Only a document with sentences of Hangul has listings: a file of source code with Korean comments has none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from preprocessing.kernels.compiled import inner, njit
+
+MIN_LINES = 3
+MIN_SIGNS, MAX_FUNCTION_WORDS = (9, 20), (1, 10)  # per Latin word of a listing
+MIN_SYLLABLES = 40  # of sentences in a document with listings
+SENTENCE = 8  # syllables of a line that may be a sentence
+FUNCTION_WORDS = (
+    "the",
+    "of",
+    "to",
+    "was",
+    "that",
+    "it",
+    "are",
+    "were",
+    "this",
+    "you",
+    "they",
+    "we",
+    "he",
+    "has",
+    "have",
+    "been",
+    "be",
+)
+SIGNS = "[](){}<>=%$#_\\;|@&:,/+*\"'~^-"
+STRONG = "={}<;"  # signs that no sentence has
+(
+    _WORDS,
+    _SIGNS,
+    _FUNCTION,
+    _LETTERS,
+    _HANGUL,
+    _WIDE,
+    _STRONG,
+    _COMMENTED,
+    _BEGIN,
+    _VISIBLE,
+) = range(10)
+_FEATURES = 10
+_RUN_WORDS, _RUN_SIGNS, _RUN_FUNCTION, _RUN_LINES, _RUN_BEGIN, _RUN_END = range(6)
+_FEED, _TAB, _SPACE, _DOT = 10, 9, 32, 46
+_LETTER, _DIGIT, _SIGN, _IS_STRONG, _NAME = 1, 2, 4, 8, 16
+_BLANK, _MEMBER, _CONTINUES, _BREAKS, _FENCE = range(5)
+
+
+def _classes() -> np.ndarray:
+    classes = np.zeros(256, np.uint8)
+    for b in range(128):
+        c = chr(b)
+        classes[b] = (
+            _LETTER * c.isalpha()
+            | _DIGIT * c.isdigit()
+            | _SIGN * (c in SIGNS)
+            | _IS_STRONG * (c in STRONG)
+            | _NAME * (c.isalnum() or c == "_")
+        )
+    return classes
+
+
+_CLASSES = _classes()
+_KEYS = np.array([int.from_bytes(word.encode(), "big") for word in FUNCTION_WORDS], np.uint64)
+
+
+@inner()
+def _scan(data, start, row_end, f):
+    """Writes the features of the line at ``start``; returns its end."""
+    for k in range(_FEATURES):
+        f[k] = 0
+    f[_BEGIN] = -1
+    before, key = np.int64(_SPACE), np.uint64(0)
+    sign_after_letter = False
+    i = start
+    while i < row_end and data[i] != _FEED:
+        b = np.int64(data[i])
+        kind = _CLASSES[b]
+        if b > _SPACE and f[_BEGIN] < 0:
+            f[_BEGIN] = i
+        if kind & _LETTER:
+            f[_LETTERS] += 1
+            starts = _CLASSES[before] & _LETTER == 0
+            f[_WORDS] += starts
+            key = (np.uint64(0) if starts else key << np.uint64(8)) | np.uint64(b | 32)
+        elif _CLASSES[before] & _LETTER:
+            f[_FUNCTION] += _is_function_word(key)
+        if kind & _DIGIT:
+            f[_SIGNS] += _CLASSES[before] & _DIGIT == 0
+        elif kind & _SIGN:
+            f[_SIGNS] += 1
+            f[_STRONG] += (kind & _IS_STRONG) != 0
+            if f[_LETTERS] and before in (_SPACE, _TAB) and _begins_comment(data, i, row_end):
+                sign_after_letter = True
+        elif b == _DOT:
+            f[_SIGNS] += (
+                _CLASSES[before] & _NAME != 0 and i + 1 < row_end and _CLASSES[data[i + 1]] & _NAME != 0
+            )
+        elif 0xE3 <= b <= 0xED:
+            if f[_WIDE] == 0:
+                f[_COMMENTED] = sign_after_letter
+            f[_WIDE] += 1
+            f[_HANGUL] += b >= 0xEA
+        before = b
+        i += 1
+    if _CLASSES[before] & _LETTER:
+        f[_FUNCTION] += _is_function_word(key)
+    return i
+
+
+@inner()
+def _begins_comment(data, i, row_end):
+    """Whether the sign at ``i`` is ;, #, // or --."""
+    b = data[i]
+    return b == 59 or b == 35 or ((b == 47 or b == 45) and i + 1 < row_end and data[i + 1] == b)
+
+
+@inner()
+def _is_function_word(key):
+    found = False
+    for k in range(len(_KEYS)):
+        found |= _KEYS[k] == key
+    return found
+
+
+@inner()
+def _is_marked(data, i, end):
+    """Whether a comment begins at ``i``: # (one), //, /*, *, --, ;, three quotes, or <!--."""
+    b = data[i]
+    after = data[i + 1] if i + 1 < end else np.uint8(0)
+    if b == 35:
+        return after != 35
+    if b in (59, 42):
+        return True
+    if b == 47:
+        return after in (47, 42)
+    if b in (34, 39, 45):
+        return after == b
+    return b == 60 and after == 33
+
+
+@inner()
+def _part_of(data, start, end, f, in_run):
+    """What a line is for a listing: _BLANK, _MEMBER, _CONTINUES (a member only inside of one), _BREAKS, or _FENCE."""
+    i = f[_BEGIN]
+    if i < 0:
+        return _BLANK
+    b = data[i]
+    if b in (96, 126) and i + 2 < end and data[i + 1] == b and data[i + 2] == b:
+        return _FENCE
+    if f[_WIDE]:
+        return _MEMBER if f[_COMMENTED] else _BREAKS
+    after = data[i + 1] if i + 1 < end else np.uint8(_SPACE)
+    if b in (124, 62):
+        return _BREAKS
+    if b in (42, 43) and after == _SPACE:
+        return _BREAKS
+    if b in (45, 35) and (after == _SPACE or after == 35):
+        return _MEMBER if in_run else _BREAKS
+    j = i
+    while j < end and j < i + 3 and 48 <= data[j] <= 57:
+        j += 1
+    if j > i and j + 1 < end and data[j] in (46, 41) and data[j + 1] == _SPACE:
+        return _BREAKS
+    return _MEMBER
+
+
+@inner()
+def _end_run(run, spans, size, r):
+    """Appends the run to ``spans`` where it is a listing, and clears it; returns the new size."""
+    words, signs, lines = run[_RUN_WORDS], run[_RUN_SIGNS], run[_RUN_LINES]
+    if (
+        lines >= MIN_LINES
+        and 2 * words >= lines
+        and MIN_SIGNS[1] * signs >= MIN_SIGNS[0] * words
+        and MAX_FUNCTION_WORDS[1] * run[_RUN_FUNCTION] <= MAX_FUNCTION_WORDS[0] * words
+    ):
+        spans[size, 0], spans[size, 1], spans[size, 2] = r, run[_RUN_BEGIN], run[_RUN_END]
+        size += 1
+    for k in range(len(run)):
+        run[k] = 0
+    return size
+
+
+@inner()
+def _find_in_row(data, start, row_end, f, run, spans, size, r):
+    """Appends the listings of a row to ``spans``; returns the new size, which is the old one in a row without sentences."""
+    old_size = size
+    sentences = comments = latin_lines = np.int64(0)
+    fence = np.int64(0)
+    while start < row_end:
+        end = _scan(data, start, row_end, f)
+        latin_lines += f[_LETTERS] > 0 and f[_LETTERS] >= f[_WIDE]
+        part = _part_of(data, start, end, f, run[_RUN_LINES] > 0)
+        if fence or part == _FENCE:
+            if part == _FENCE and (fence == 0 or fence == data[f[_BEGIN]]):
+                size = _end_run(run, spans, size, r)
+                fence = np.int64(data[f[_BEGIN]]) if fence == 0 else np.int64(0)
+        elif part == _MEMBER:
+            if run[_RUN_LINES] == 0:
+                run[_RUN_BEGIN] = start
+            run[_RUN_WORDS] += f[_WORDS]
+            run[_RUN_SIGNS] += f[_SIGNS]
+            run[_RUN_FUNCTION] += f[_FUNCTION]
+            run[_RUN_LINES] += 1
+            run[_RUN_END] = end
+            comments += f[_HANGUL]
+        elif part == _BREAKS:
+            size = _end_run(run, spans, size, r)
+            if f[_HANGUL]:
+                marked = _is_marked(data, f[_BEGIN], end)
+                if marked:
+                    comments += f[_HANGUL]
+                elif f[_HANGUL] >= SENTENCE and f[_HANGUL] >= f[_LETTERS] and f[_STRONG] == 0:
+                    sentences += f[_HANGUL]
+        start = end + 1
+    size = _end_run(run, spans, size, r)
+    has_listings = sentences >= MIN_SYLLABLES and sentences >= comments and latin_lines >= MIN_LINES
+    return size if has_listings else old_size
+
+
+@njit()
+def find_listings(data, offsets, rows):
+    """``[listings, 3] int64``: row, begin and end of the listings in ``rows`` (increasing int64) of a UTF-8 column.
+
+    A listing consists of whole lines; its end is that of its last line, without the line feed.
+    """
+    total = np.int64(1)
+    for r in rows:
+        for i in range(offsets[r], offsets[r + 1]):
+            total += data[i] == _FEED
+        total += 1
+    spans = np.empty((total // MIN_LINES + len(rows) + 1, 3), np.int64)
+    f, run = np.zeros(_FEATURES, np.int64), np.zeros(6, np.int64)
+    size = np.int64(0)
+    for r in rows:
+        size = _find_in_row(data, offsets[r], offsets[r + 1], f, run, spans, size, r)
+    return spans[:size].copy()
+
+
+@njit()
+def relabel(data, listings, first, ends, kinds, flags, visible, prose, listing):
+    """Gives the lines of listings whose kind is ``prose`` the kind ``listing``; the others are results of ``line_kinds``."""
+    for n in range(len(listings)):
+        r, begin, last = listings[n]
+        line = np.searchsorted(ends[first[r] : first[r + 1]], begin) + first[r]
+        start = begin
+        while line < first[r + 1] and start < last:
+            end = ends[line]
+            if kinds[line] == prose:
+                count = np.int64(0)
+                for i in range(start, end):
+                    count += (_SPACE < data[i] < 0x80) | (data[i] >= 0xC0)
+                kinds[line], flags[line] = listing, 0
+                visible[r, prose] -= count
+                visible[r, listing] += count
+            start = end + 1
+            line += 1
