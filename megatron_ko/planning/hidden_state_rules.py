@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from megatron_ko.config.distillation import DistillationConfig
 from megatron_ko.config.loading import Rule
 from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.optimizer import MuonConfig, Optimizer
 from megatron_ko.config.recompute import FullRecompute
 from megatron_ko.config.speed import SpeedConfig
 from megatron_ko.config.training import LoraConfig, ParallelConfig, StageConfig
@@ -88,12 +89,25 @@ def _no_hidden_states_beside_adapters(
             yield f"stages.{number}.lora", f"distillation.hidden_states {message}or lora of this stage"
 
 
+def _no_hidden_states_with_muon(
+    distillation: DistillationConfig | None, stages: list[StageConfig], optimizer: Optimizer
+) -> Problems:
+    for path, section in sections_of(distillation, stages):
+        if pairs_of(section) and isinstance(optimizer, MuonConfig):
+            yield (
+                f"{path}.hidden_states",
+                "trains matrices beside the model, which Muon does not know; remove it, or set optimizer.type: adamw",
+            )
+            return
+
+
 HIDDEN_STATE_RULES = (
     Rule(("distillation", "stages", "model"), _layers_exist),
     Rule(("distillation", "stages"), _no_hidden_states_in_a_cache),
     Rule(("distillation", "stages", "parallel"), _hidden_states_are_kept),
     Rule(("distillation", "stages", "speed"), _hidden_states_are_seen),
     Rule(("distillation", "stages", "lora"), _no_hidden_states_beside_adapters),
+    Rule(("distillation", "stages", "optimizer"), _no_hidden_states_with_muon),
 )
 
 

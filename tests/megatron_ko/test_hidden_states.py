@@ -425,6 +425,10 @@ def test_what_hidden_states_cannot_have_is_refused(folder, one_rank, tmp_path): 
     assert refused(config, ["parallel.recompute.type=full"]) == {
         ("parallel.recompute.type", "hidden-states-are-kept")
     }
+    muon = ["optimizer.type=muon", "optimizer.muon_learning_rate=0.01"]
+    with pytest.raises(ConfigError) as error:  # also what the installed core lacks for Muon
+        preflight([config], muon, 1)
+    assert (place, "no-hidden-states-with-muon") in {(p.path, p.rule) for p in error.value.problems}
     preflight([config], ["parallel.recompute.type=selective"], 1)
     _, whole = one_rank("cosine")
     adapters = [f"checkpoint.initial_weights={whole}", "lora.rank=4", "lora.alpha=8"]
