@@ -82,7 +82,7 @@ def ours(rank: int, init_method: str, size: int) -> list[tuple[list[float], Tens
         output = distillation._token_losses(
             vocab, loss.settings, loss._is_mixed, target, labels, part.mul(1.0)
         )
-        total, tokens, report = loss._sum(mask, output)
+        total, tokens, report = loss._sum(mask, None, output)
         total.backward()
         assert part.grad is not None and int(tokens) == int(mask.sum())
         chosen = batch.get(soft_targets.LOG_PROBABILITIES)
