@@ -101,7 +101,7 @@ def test_other_layers_are_read_at_the_same_places(tmp_path, family):
 @pytest.fixture(scope="module")
 def plain(trained, one_rank) -> dict[str, Tensor]:
     """Activations of the same samples by transformers, by place: [layers, samples, positions, channels]."""
-    from checkpoint_tools.verify import _load_as_llama
+    from checkpoint_tools.verify import _load_as_another_family
     from megatron_ko.training import data
 
     checked = preflight([trained], ["training.steps=5"], 1)
@@ -109,7 +109,7 @@ def plain(trained, one_rank) -> dict[str, Tensor]:
     samples = [order.dataset[number] for number in range(SAMPLES)]
     tokens = torch.stack([torch.as_tensor(sample["tokens"]) for sample in samples])
     assert checked.start is not None
-    model = _load_as_llama(open_mcore(checked.start.folder))
+    model = _load_as_another_family(open_mcore(checked.start.folder))
     seen: dict[str, list[Tensor]] = {}
 
     def note(name: str, value: Tensor) -> None:
