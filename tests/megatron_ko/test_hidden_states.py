@@ -322,6 +322,7 @@ def test_exports_and_new_runs_leave_the_projections_out(folder, one_rank, tmp_pa
 # --- stages ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_stages_keep_drop_and_renew_projections(folder, tmp_path):  # noqa: F811
     hidden = {"layers": PAIRS[:2]}
     stages = [

@@ -219,7 +219,7 @@ def test_a_resume_in_any_stage_is_bit_for_bit(on_layout, tmp_path, step):
 @pytest.mark.parametrize(
     ("step", "name"),
     [
-        (5, "PP2"),
+        pytest.param(5, "PP2", marks=pytest.mark.any_core),
         *(pytest.param(s, n, marks=pytest.mark.slow) for s in (2, 3, 6, 8) for n in ("PP2", "DP2", "CP2")),
     ],
 )

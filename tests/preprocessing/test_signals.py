@@ -69,7 +69,7 @@ def stops(
 
 
 def test_a_signal_at_some_moments(undisturbed):
-    stops(undisturbed, 4, seed=1, finish_every=4)
+    stops(undisturbed, 3, seed=1, finish_every=3)
 
 
 @pytest.mark.slow
@@ -112,7 +112,7 @@ def test_a_program_of_the_shell_before_is_left_alone(tmp_path):
 
 def test_signals_that_were_ignored_stay_ignored(tmp_path):
     """As under nohup, or in the background of a script."""
-    process = supervised(15.0, "trap '' INT; touch started", tmp_path)
+    process = supervised(300.0, "trap '' INT; touch started", tmp_path)
     while not psutil.Process(process.pid).children():  # the program under its supervisor
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
