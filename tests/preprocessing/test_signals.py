@@ -78,7 +78,8 @@ def test_a_signal_at_many_moments(undisturbed):
 
 
 SUPERVISED = (
-    "from preprocessing.running.supervision import supervise; supervise(); import time; time.sleep({seconds})"
+    'from preprocessing.running.supervision import supervise; supervise(); open("running", "w").close(); '
+    "import time; time.sleep({seconds})"
 )
 
 
@@ -112,8 +113,9 @@ def test_a_program_of_the_shell_before_is_left_alone(tmp_path):
 
 def test_signals_that_were_ignored_stay_ignored(tmp_path):
     """As under nohup, or in the background of a script."""
-    process = supervised(300.0, "trap '' INT; touch started", tmp_path)
-    while not psutil.Process(process.pid).children():  # the program under its supervisor
+    process = supervised(300.0, "trap '' INT", tmp_path)
+    while not (tmp_path / "running").exists():  # the program under its supervisor
+        assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
