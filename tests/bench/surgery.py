@@ -51,7 +51,15 @@ def measure(billions: float, rounds: int, folder: Path) -> dict[str, Any]:
     layers = json.loads((source / "config.json").read_text())["num_hidden_layers"]
     dropped = [str(number) for number in range(layers - max(1, layers // 4), layers)]
     operations = {
-        "grow": ["grow", str(source), str(out), "--name", "kanana"],
+        "grow": [
+            "grow",
+            str(source),
+            str(out),
+            "--name",
+            "kanana",
+            "--layers",
+            str(layers + 2 * round(layers / 8)),
+        ],
         "prune": ["prune", str(source), str(out), "--drop-layers", *dropped],
         "merge": ["merge", str(source), str(out), "--others", str(source)],
     }
