@@ -94,6 +94,11 @@ _SYSTEM_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno
 _SYSTEM_REFUSALS |= {errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EEXIST}
 
 
+def shell_exit_code(returned: int) -> int:
+    """The exit code of a child process as a shell reports it: 128 + N where signal N, ``returned`` as -N, killed it."""
+    return returned if returned >= 0 else 128 - returned
+
+
 def exit_code_of(
     main: Callable[[], int | None], *, quiet: bool = False, report: Callable[[str], None] | None = None
 ) -> int:

@@ -7,7 +7,6 @@ temporary folder, described in ``source.json``, then renamed. It is converted ag
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import dataclasses
 import io
 import multiprocessing
@@ -18,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from megatron_ko.errors import CheckpointError, exit_code_of
+from megatron_ko.errors import CheckpointError, exit_code_of, shell_exit_code
 from megatron_ko.files import fsync_folder, read_json, write_json
 from megatron_ko.formats.checkpoint_folder import Checkpoint, check_fits
 from megatron_ko.formats.hugging_face import HfModel, files_of
@@ -26,13 +25,13 @@ from megatron_ko.formats.lora_record import check_base
 from megatron_ko.formats.run_folder import INITIAL_WEIGHTS
 from megatron_ko.planning.megatron_version import check_loadable
 from megatron_ko.preflight import Preflight
+from megatron_ko.processes import die_with_parent
 
 FORMAT = "megatron_ko-initial-weights-1"
 SOURCE = "source.json"
 TEMPORARY = f".{INITIAL_WEIGHTS}.tmp"
 WAIT_S = 6 * 3600.0
 """Longest time in seconds for which other ranks wait for the conversion by rank 0."""
-_PR_SET_PDEATHSIG = 1
 
 
 def convert(checked: Preflight, rank: int = 0) -> Preflight:
@@ -99,14 +98,12 @@ def _convert_in_process(base: HfModel, target: Path, source: dict[str, Any]) -> 
     if temporary.exists():
         shutil.rmtree(temporary)  # a failed conversion must not keep a disk full
     if process.exitcode:
-        raise SystemExit(process.exitcode if process.exitcode > 0 else 128 - process.exitcode)
+        raise SystemExit(shell_exit_code(process.exitcode))
 
 
 def _convert(base: HfModel, temporary: Path, target: Path, source: dict[str, Any], parent: int) -> None:
     """Main function of the process; it dies with its parent, which handles all signals."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        raise SystemExit(1)  # the parent died before the line above
+    die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def work() -> int:

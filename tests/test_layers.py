@@ -22,7 +22,13 @@ PACKAGES = ("megatron_ko", "preprocessing", "checkpoint_tools")
 # layers and from its own part, without circles. A new part must be added here.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("megatron_ko.wording",),
-    ("megatron_ko.errors", "megatron_ko.logs", "megatron_ko.progress", "megatron_ko.tables"),
+    (
+        "megatron_ko.errors",
+        "megatron_ko.logs",
+        "megatron_ko.processes",
+        "megatron_ko.progress",
+        "megatron_ko.tables",
+    ),
     ("megatron_ko.files",),
     ("megatron_ko.config",),
     ("megatron_ko.formats",),

@@ -6,7 +6,6 @@ signals reach it and it never outlives the job. Knows nothing of what a step doe
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import shlex
@@ -17,17 +16,18 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from megatron_ko.errors import EXIT_STOPPED, UserError
+from megatron_ko.errors import EXIT_STOPPED, UserError, shell_exit_code
 from megatron_ko.files import read_json, sha256_text, write_json
+from megatron_ko.processes import die_with_parent
 
 FORMAT = "megatron_ko-job-1"
 # First word of a command: arguments of this Python that start the same program.
 PROGRAMS = {"mko": ("-m", "megatron_ko"), "torchrun": ("-m", "torch.distributed.run"), "python": ()}
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -153,15 +153,9 @@ def run_command(command: Sequence[str]) -> int:
     SIGTERM and SIGUSR1 are passed on. Ctrl-C reaches the command from the terminal itself. When this process is killed
     the command dies with it, so that a second job never meets the rest of a first one.
     """
-    parent = os.getpid()
-
-    def die_with_parent() -> None:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
     child = subprocess.Popen(
-        [sys.executable, *PROGRAMS[command[0]], *command[1:]], preexec_fn=die_with_parent
+        [sys.executable, *PROGRAMS[command[0]], *command[1:]],
+        preexec_fn=partial(die_with_parent, os.getpid()),
     )
 
     def pass_on(number: int, frame: FrameType | None) -> None:
@@ -175,7 +169,7 @@ def run_command(command: Sequence[str]) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return code if code >= 0 else 128 - code
+    return shell_exit_code(code)
 
 
 def format_command(command: Sequence[str]) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -23,10 +22,11 @@ from pathlib import Path
 import psutil
 
 from megatron_ko.config.cli import positive
+from megatron_ko.errors import shell_exit_code
+from megatron_ko.processes import die_with_parent
 
 FORWARDED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGINT)
 LOOK_S = 0.5
-_PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,7 +68,7 @@ def run_node(ranks: int, program: Sequence[str]) -> int:
             if number in (signal.SIGUSR1, signal.SIGUSR2):
                 _tell_ranks(torchrun.pid, number, told)
         time.sleep(LOOK_S)
-    return _exit_code(torchrun.returncode)
+    return shell_exit_code(torchrun.returncode)
 
 
 def _tell_ranks(torchrun: int, number: int, told: set[tuple[int, int]]) -> None:
@@ -85,7 +85,7 @@ def run_rank(program: Sequence[str], logs: bool, keep_going: bool) -> int:
 
     With ``keep_going``, returns 0 in any case: torchrun would end the other ranks.
     """
-    _die_with_parent()
+    die_with_parent()
     rank, ended = int(os.environ["RANK"]), Path(os.environ["ENDED"])
     # before the rank exists there is nothing to end, and a request then must not be lost
     received: list[int] = []
@@ -104,33 +104,24 @@ def run_rank(program: Sequence[str], logs: bool, keep_going: bool) -> int:
         signal.signal(number, forward)
     for number in received:
         forward(number)
-    code = _exit_code(process.wait())
+    code = shell_exit_code(process.wait())
     if code:
         node = os.environ.get("SLURMD_NODENAME", "?")
         (ended / str(rank)).write_text(f"{code} {node}\n", encoding="utf-8")
     return 0 if keep_going else code
 
 
-def _exit_code(returned: int) -> int:
-    """128 + N for a process that signal N has killed, as a shell has it."""
-    return returned if returned >= 0 else 128 - returned
-
-
 def _become_torchrun() -> None:
     """Signals that torchrun does not know would kill it."""
-    _die_with_parent()
+    die_with_parent()
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
 
 
 def _become_rank() -> None:
-    _die_with_parent()
+    die_with_parent()
     for number in FORWARDED:
         signal.signal(number, signal.SIG_DFL)
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from megatron_ko.errors import EXIT_PEER_LOST, EXIT_STOPPED, EXIT_USER_ERROR, exit_code_of
+from megatron_ko.errors import EXIT_PEER_LOST, EXIT_STOPPED, EXIT_USER_ERROR, exit_code_of, shell_exit_code
 from megatron_ko.training import stop
 
 _PR_SET_PDEATHSIG = 1
@@ -156,7 +156,7 @@ def _wait(ranks: list[BaseProcess], timeout_s: float | None) -> int:
             code = process.exitcode or 0
             # a rank that lost its peer may end before that peer, whose exit code is more informative
             if code and (not first_failure or first_failure == EXIT_PEER_LOST and not killed):
-                first_failure = code if code > 0 else 128 - code
+                first_failure = shell_exit_code(code)
                 deadline = time.monotonic() + GRACE_S
                 if code not in _EXPLAINED:
                     _print_cause(ranks.index(process), code)
