@@ -59,11 +59,12 @@ def detect(column: pa.Array) -> LanguageColumns:
     column = _without_embedded_data(column)
     table = languages.count(*utf8_buffer(column), language_words.tables())
     counts = {name: table[:, i] for i, name in enumerate(languages.COUNTS)}
-    found = _languages(counts, *_latin_languages(counts))
-    rows = np.flatnonzero((found != "ko") & (counts["ko"] >= MIN_KOREAN_AROUND_LISTING))
-    if len(rows):
-        _leave_out_listings(column, table, rows)
     english, foreign = _latin_languages(counts)
+    found = _languages(counts, english, foreign)
+    rows = np.flatnonzero((found != "ko") & (counts["ko"] >= MIN_KOREAN_AROUND_LISTING))
+    if len(rows) and _leave_out_listings(column, table, rows):  # counts are parts of the table
+        english, foreign = _latin_languages(counts)
+        found = _languages(counts, english, foreign)
     paragraphs = np.stack(
         [
             counts["para_ko"],
@@ -73,7 +74,7 @@ def detect(column: pa.Array) -> LanguageColumns:
         ],
         axis=1,
     )
-    return LanguageColumns(_languages(counts, english, foreign), paragraphs.astype(np.int32))
+    return LanguageColumns(found, paragraphs.astype(np.int32))
 
 
 def _without_embedded_data(column: pa.Array) -> pa.Array:
@@ -86,15 +87,18 @@ def _without_embedded_data(column: pa.Array) -> pa.Array:
     return pc.if_else(rows, pc.replace_substring_regex(column, _EMBEDDED_DATA, "data:"), column)
 
 
-def _leave_out_listings(column: pa.Array, table: np.ndarray, rows: np.ndarray) -> None:
-    """Counts the rows that have listings again, without them: they become fenced code in ``table``, as do their paragraphs."""
+def _leave_out_listings(column: pa.Array, table: np.ndarray, rows: np.ndarray) -> bool:
+    """Counts the rows that have listings again, without them: they become fenced code in ``table``, as do their paragraphs.
+
+    Returns whether there are such rows.
+    """
     from preprocessing.kernels import language_words, languages, listings
 
     data, offsets = utf8_buffer(column)
     found = listings.find_listings(data, offsets, rows)
     rows, counts = np.unique(found[:, 0], return_counts=True)
     if not len(rows):
-        return
+        return False
     texts, listed = [], []
     for row, spans in zip(rows, np.split(found, np.cumsum(counts)[:-1])):
         edges = [offsets[row], *spans[:, 1:].ravel(), offsets[row + 1]]
@@ -103,6 +107,7 @@ def _leave_out_listings(column: pa.Array, table: np.ndarray, rows: np.ndarray) -
     table[rows] = languages.count(*utf8_buffer(pa.array(texts, pa.large_string())), language_words.tables())
     table[rows, languages.COUNTS.index("fenced")] += np.array(listed)
     table[rows, languages.COUNTS.index("para_code")] += counts
+    return True
 
 
 def _latin_languages(counts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
