@@ -20,11 +20,11 @@ from typing import Any
 
 from megatron_ko.config.cli import Parser, positive
 from megatron_ko.config.loading import load
-from megatron_ko.errors import ConfigError, UsageError, exit_code_of
+from megatron_ko.errors import ConfigError, UsageError
 from megatron_ko.files import sha256_file, sha256_text
 from megatron_ko.formats.model_source import load_training
 from megatron_ko.formats.run_folder import checkpoints_of
-from megatron_ko.job.steps import Record, Step, run_steps
+from megatron_ko.job.steps import Record, Step, exit_code_of_job, run_steps
 from megatron_ko.planning.config_rules import layout_rules
 from preprocessing.config import pipeline as data_schema
 from preprocessing.readers.input_units import find_units
@@ -50,10 +50,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the unfinished steps and prints the table. Returns 0, or the exit code of the command that failed."""
-    try:
-        return exit_code_of(lambda: run(parse(arguments)))
-    except KeyboardInterrupt:
-        return 130
+    return exit_code_of_job(lambda: run(parse(arguments)))
 
 
 def parse(arguments: Sequence[str] | None) -> Options:

@@ -20,10 +20,9 @@ from examples.growth.results import summarize
 from megatron_ko.config.cli import Parser, positive
 from megatron_ko.config.loading import load
 from megatron_ko.config.training import Config
-from megatron_ko.errors import exit_code_of
 from megatron_ko.files import sha256_file
 from megatron_ko.formats.run_folder import checkpoints_of
-from megatron_ko.job.steps import Record, Step, run_steps
+from megatron_ko.job.steps import Record, Step, exit_code_of_job, run_steps
 from megatron_ko.planning.flops import flops_per_token
 
 HERE = Path("examples/growth")
@@ -45,10 +44,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the unfinished steps and prints the table. Returns 0, or the exit code of the command that failed."""
-    try:
-        return exit_code_of(lambda: run(parse(arguments)))
-    except KeyboardInterrupt:
-        return 130
+    return exit_code_of_job(lambda: run(parse(arguments)))
 
 
 def parse(arguments: Sequence[str] | None) -> Options:

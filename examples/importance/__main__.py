@@ -16,10 +16,10 @@ from pathlib import Path
 
 from examples.importance.results import ROWS, summary
 from megatron_ko.config.cli import Parser, positive
-from megatron_ko.errors import UsageError, exit_code_of
+from megatron_ko.errors import UsageError
 from megatron_ko.files import sha256_file
 from megatron_ko.formats.run_folder import checkpoints_of
-from megatron_ko.job.steps import Record, Step, run_steps
+from megatron_ko.job.steps import Record, Step, exit_code_of_job, run_steps
 
 HERE = Path("examples/importance")
 SHAPE = ("--hidden-size", "96", "--ffn-hidden-size", "288", "--heads", "8")
@@ -39,10 +39,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the unfinished steps and prints the table. Returns 0, or the exit code of the command that failed."""
-    try:
-        return exit_code_of(lambda: run(parse(arguments)))
-    except KeyboardInterrupt:
-        return 130
+    return exit_code_of_job(lambda: run(parse(arguments)))
 
 
 def parse(arguments: Sequence[str] | None) -> Options:

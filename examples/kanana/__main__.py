@@ -28,11 +28,11 @@ from examples.kanana.results import Row, summarize
 from megatron_ko.config.cli import Parser, positive
 from megatron_ko.config.loading import load
 from megatron_ko.config.training import Config
-from megatron_ko.errors import ConfigError, Problem, UsageError, exit_code_of
+from megatron_ko.errors import ConfigError, Problem, UsageError
 from megatron_ko.files import sha256_file
 from megatron_ko.formats.manifest import read_manifest
 from megatron_ko.formats.run_folder import checkpoints_of
-from megatron_ko.job.steps import Record, Step, run_steps
+from megatron_ko.job.steps import Record, Step, exit_code_of_job, run_steps
 from megatron_ko.planning.flops import flops_per_token, forward_flops_per_token
 from megatron_ko.planning.weights import padded_vocab_size, parameter_count
 
@@ -69,10 +69,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the unfinished steps and prints the table. Returns 0, or the exit code of the command that failed."""
-    try:
-        return exit_code_of(lambda: run(parse(arguments)))
-    except KeyboardInterrupt:
-        return 130
+    return exit_code_of_job(lambda: run(parse(arguments)))
 
 
 def parse(arguments: Sequence[str] | None) -> Options:

@@ -14,11 +14,11 @@ from typing import Any
 from megatron_ko.config.cli import Parser, positive
 from megatron_ko.config.loading import load
 from megatron_ko.config.training import Config
-from megatron_ko.errors import ConfigError, exit_code_of
+from megatron_ko.errors import ConfigError
 from megatron_ko.files import sha256_file
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.job.job import Job, check_job, options_of, steps_of
-from megatron_ko.job.steps import Record, Step, run_steps
+from megatron_ko.job.steps import Record, Step, exit_code_of_job, run_steps
 
 # Fields that may change between two jobs in one folder, where the training continues; all others need another folder.
 CONTINUES = ("run.device", "run.timeout_s", "training.steps", "schedule", "parallel", "data.workers")
@@ -59,10 +59,7 @@ def parser() -> Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs every step that is not finished. Returns 0, or the exit code of the command that failed."""
-    try:
-        return exit_code_of(lambda: run_job(check_job(options_of(parser().parse(arguments)))))
-    except KeyboardInterrupt:
-        return 130
+    return exit_code_of_job(lambda: run_job(check_job(options_of(parser().parse(arguments)))))
 
 
 def run_job(job: Job) -> int:

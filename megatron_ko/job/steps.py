@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from megatron_ko.errors import EXIT_STOPPED, UserError, shell_exit_code
+from megatron_ko.errors import EXIT_STOPPED, UserError, exit_code_of, shell_exit_code
 from megatron_ko.files import read_json, sha256_text, write_json
 from megatron_ko.processes import die_with_parent
 
@@ -107,6 +107,14 @@ class Record:
     def _write(self) -> None:
         content = {"format": FORMAT, "steps": self.steps, "begun": self.begun, "notes": self.notes}
         write_json(self.path, content)
+
+
+def exit_code_of_job(job: Callable[[], int]) -> int:
+    """``exit_code_of``, for a program whose steps handle signals themselves: Ctrl-C between them ends it with 130."""
+    try:
+        return exit_code_of(job)
+    except KeyboardInterrupt:
+        return 130
 
 
 def run_steps(plan: Sequence[Step], record: Record, before: Callable[[Step], None] | None = None) -> set[str]:

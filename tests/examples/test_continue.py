@@ -37,11 +37,6 @@ LLAMA = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-
-
 @pytest.mark.parametrize(
     ("settings", "rule"),
     [

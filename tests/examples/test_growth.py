@@ -18,13 +18,6 @@ from megatron_ko.config.training import Config
 from megatron_ko.errors import EXIT_USER_ERROR
 from preprocessing.config import pipeline
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True)
-def in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-
 
 @pytest.mark.parametrize("settings", [["--steps", "0"], ["--further-steps", "x"], ["--step-count", "1"]])
 def test_mistakes_are_reported_before_anything_starts(settings: list[str], tmp_path: Path) -> None:

@@ -17,13 +17,6 @@ from megatron_ko.config.training import Config
 from megatron_ko.errors import EXIT_USER_ERROR
 from megatron_ko.planning.weights import parameter_count
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True)
-def in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-
 
 @pytest.mark.parametrize(
     "settings", [["--seeds", "1,1"], ["--seeds", "x"], ["--steps", "0"], ["--step", "1"]]

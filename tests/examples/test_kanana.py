@@ -34,11 +34,6 @@ CHAIN = ["distilled_half", "scores_quarter", "pruned_quarter", "distilled_quarte
 BESIDE = ["pruned_untied", "distilled_untied", "text_quarter", "scratch", "scratch_untied", "short"]
 
 
-@pytest.fixture(autouse=True)
-def in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-
-
 def names(seed: int) -> list[str]:
     return [f"{name}_{seed}" for name in CHAIN + BESIDE]
 

@@ -7,14 +7,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.mark.parametrize("name", ["growth", "importance", "kanana", "redwhale"])
-def test_a_training_of_other_inputs_replaces_the_old_run_folder(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(ROOT)
+def test_a_training_of_other_inputs_replaces_the_old_run_folder(name: str, tmp_path: Path) -> None:
     recipe = import_module(f"examples.{name}.__main__")
     plan = recipe.steps_of(recipe.parse(["--runs", str(tmp_path)]))
     trainings = [step for step in plan if step.command[:2] == ("mko", "train")]
