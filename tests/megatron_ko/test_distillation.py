@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,20 +96,26 @@ def assert_same_curves(actual: Path, expected: Path) -> None:
         assert own[2] == pytest.approx(other[2], rel=NORM), f"gradient norm of step {step}"
 
 
-@pytest.fixture(scope="module")
-def one_rank(folder, tmp_path_factory):
+def runs_on_one_rank(
+    folder: Path, losses: dict[str, Any], tmp_path_factory
+) -> Callable[[str], tuple[str, Path]]:
     """The run on one rank, once per loss: (configuration, run folder)."""
     runs: dict[str, tuple[str, Path]] = {}
 
     def run(name: str) -> tuple[str, Path]:
         if name not in runs:
             target = tmp_path_factory.mktemp("one") / "run"
-            config = write_run(folder, target, LOSSES[name])
+            config = write_run(folder, target, losses[name])
             ranks.train(config, [])
             runs[name] = config, target
         return runs[name]
 
     return run
+
+
+@pytest.fixture(scope="module")
+def one_rank(folder, tmp_path_factory):
+    return runs_on_one_rank(folder, LOSSES, tmp_path_factory)
 
 
 CASES = [

@@ -16,6 +16,7 @@ from megatron_ko import initial_weights, teacher_weights
 from megatron_ko.config.training import ParallelConfig
 from megatron_ko.errors import CheckpointError, ConfigError
 from megatron_ko.formats.checkpoint_folder import Checkpoint
+from megatron_ko.formats.run_folder import checkpoint_folder
 from megatron_ko.planning.activations import StageShape
 from megatron_ko.planning.hidden_states import hidden_state_bytes
 from megatron_ko.planning.position import Position
@@ -29,6 +30,7 @@ from tests.megatron_ko.test_distillation import (  # noqa: F401
     folder,
     other_teacher,
     refused,
+    runs_on_one_rank,
     write_run,
 )
 from tests.megatron_ko.test_initial_weights import _convert_warm as convert_warm
@@ -69,24 +71,9 @@ def projections_in(checkpoint: Path) -> dict[str, torch.Tensor]:
     return {name: value for name, value in tensors.items() if name.startswith("hidden_projections.")}
 
 
-def checkpoint_at(run: Path, step: int) -> Path:
-    return run / "checkpoints" / f"step_{step:08d}"
-
-
 @pytest.fixture(scope="module")
 def one_rank(folder, tmp_path_factory):  # noqa: F811
-    """The run on one rank, once per loss: (configuration, run folder)."""
-    runs: dict[str, tuple[str, Path]] = {}
-
-    def run(name: str) -> tuple[str, Path]:
-        if name not in runs:
-            target = tmp_path_factory.mktemp("one") / "run"
-            config = write_run(folder, target, LOSSES[name])
-            ranks.train(config, [])
-            runs[name] = config, target
-        return runs[name]
-
-    return run
+    return runs_on_one_rank(folder, LOSSES, tmp_path_factory)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +89,7 @@ def test_hidden_states_train_like_one_rank(one_rank, tmp_path, loss, layout):
     count, overrides = MORE_LAYOUTS[layout]
     ranks.train(config, [*overrides, f"run.folder={tmp_path / 'run'}"], count)
     assert_same_curves(tmp_path / "run", expected)
-    own, other = (projections_in(checkpoint_at(path, STEPS)) for path in (tmp_path / "run", expected))
+    own, other = (projections_in(checkpoint_folder(path, STEPS)) for path in (tmp_path / "run", expected))
     assert sorted(own) == sorted(other) and len(own) == len(LOSSES[loss]["hidden_states"]["layers"])
     for name, value in own.items():
         assert value == pytest.approx(other[name], abs=1e-4), name
@@ -124,11 +111,11 @@ def test_the_first_step_equals_transformers(folder, tmp_path, loss, attention): 
     config = write_run(folder, run, LOSSES[loss], data=data)
     still = ["training.steps=1", "optimizer.learning_rate=1e-30", "optimizer.weight_decay=0"]
     ranks.train(config, still)
-    projections = projections_in(checkpoint_at(run, 1))
+    projections = projections_in(checkpoint_folder(run, 1))
     models = []
     for name, source in (
-        ("student", checkpoint_at(run, 1)),
-        ("teacher", checkpoint_at(folder / "teacher", 30)),
+        ("student", checkpoint_folder(run, 1)),
+        ("teacher", checkpoint_folder(folder / "teacher", 30)),
     ):
         assert checkpoint_tool(["to-hf", str(source), str(tmp_path / name), "--dtype", "fp32"]) == 0
         models.append(tmp_path / name)
@@ -168,9 +155,9 @@ def test_a_teacher_of_another_family_equals_transformers_in_every_layout(folder,
             ranks.on_ranks(count, ranks._train, checked)
     assert_same_curves(tmp_path / "four", run)
     student = tmp_path / "student"
-    assert checkpoint_tool(["to-hf", str(checkpoint_at(run, 1)), str(student), "--dtype", "fp32"]) == 0
+    assert checkpoint_tool(["to-hf", str(checkpoint_folder(run, 1)), str(student), "--dtype", "fp32"]) == 0
     [batches] = ranks.on_ranks(1, batches_of, config_file, run)
-    projections = projections_in(checkpoint_at(run, 1))
+    projections = projections_in(checkpoint_folder(run, 1))
     expected = by_transformers([student, teacher], projections, batches, COSINE, None)
     assert curve(run)[0] == pytest.approx(expected, rel=2e-5)
 
@@ -268,12 +255,12 @@ def test_a_resumed_run_continues_bit_for_bit_with_its_projections(one_rank, tmp_
     ranks.train(config, ["training.steps=6", f"run.folder={run}"])
     ranks.train(config, [f"run.folder={run}"])
     assert curve(run) == curve(whole)
-    states = [read_tensors(checkpoint_at(path, STEPS)) for path in (run, whole)]
+    states = [read_tensors(checkpoint_folder(path, STEPS)) for path in (run, whole)]
     assert sorted(states[0]) == sorted(states[1])
     assert [name for name, value in states[0].items() if not torch.equal(value, states[1][name])] == []
-    moved = projections_in(checkpoint_at(run, 6))
+    moved = projections_in(checkpoint_folder(run, 6))
     assert all(not torch.equal(value, states[0][name]) for name, value in moved.items())
-    saved = Checkpoint.read(checkpoint_at(run, STEPS))
+    saved = Checkpoint.read(checkpoint_folder(run, STEPS))
     assert saved.projections == {f"{p['student']}_to_{p['teacher']}": (96, 64) for p in PAIRS}
 
 
@@ -313,7 +300,7 @@ def test_exports_and_new_runs_leave_the_projections_out(folder, one_rank, tmp_pa
         folder, tmp_path / "run", None, checkpoint={"every_steps": 6, "initial_weights": str(whole)}
     )
     ranks.train(config, ["training.steps=1"])
-    assert projections_in(checkpoint_at(tmp_path / "run", 1)) == {}
+    assert projections_in(checkpoint_folder(tmp_path / "run", 1)) == {}
     assert records(tmp_path / "run", "valid")[0]["loss"] == pytest.approx(
         records(whole, "valid")[-1]["loss"], abs=LOSS
     )
@@ -340,10 +327,11 @@ def test_stages_keep_drop_and_renew_projections(folder, tmp_path):  # noqa: F811
         True
     ] * 2
     marks = {
-        step: json.loads((checkpoint_at(run, step) / "checkpoint.json").read_text()) for step in (2, 4, 5, 7)
+        step: json.loads((checkpoint_folder(run, step) / "checkpoint.json").read_text())
+        for step in (2, 4, 5, 7)
     }
     assert [bool(mark["projections"]) for mark in marks.values()] == [True, True, False, True]
-    first, second, third, last = (projections_in(checkpoint_at(run, step)) for step in marks)
+    first, second, third, last = (projections_in(checkpoint_folder(run, step)) for step in marks)
     assert sorted(first) == sorted(second) == sorted(last) and third == {}
     for name, value in first.items():
         assert 0 < (second[name] - value).abs().max() < 0.01, "goes on"
@@ -355,7 +343,7 @@ def test_stages_keep_drop_and_renew_projections(folder, tmp_path):  # noqa: F811
     ranks.train(short, [])
     ranks.train(config, [f"run.folder={tmp_path / 'again'}"])
     assert of_stages(tmp_path / "again") == of_stages(run)
-    ends = [read_tensors(checkpoint_at(path, 7)) for path in (run, tmp_path / "again")]
+    ends = [read_tensors(checkpoint_folder(path, 7)) for path in (run, tmp_path / "again")]
     assert [name for name, value in ends[0].items() if not torch.equal(value, ends[1][name])] == []
     ranks.train(config, [f"run.folder={tmp_path / 'two'}", "parallel.pipeline=2"], 2)
     for own, other in zip(of_stages(tmp_path / "two"), of_stages(run), strict=True):
@@ -372,7 +360,7 @@ def test_equal_widths_need_no_projection(folder, tmp_path):  # noqa: F811
     hidden = {"layers": [{"student": 1, "teacher": 2}], "loss": "mse"}
     config = write_run(folder, tmp_path / "run", {"teacher": teacher, "hidden_states": hidden})
     ranks.train(config, ["training.steps=3"])
-    assert projections_in(checkpoint_at(tmp_path / "run", 3)) == {}
+    assert projections_in(checkpoint_folder(tmp_path / "run", 3)) == {}
     assert all(record["hidden_states"] > 0 for record in records(tmp_path / "run", "train"))
     assert preflight([config], [], 1).plan.projection_parameters == 0
 
