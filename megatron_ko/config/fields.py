@@ -34,7 +34,10 @@ def section(cls: type) -> Any:
     )
     for name in sentences.keys() & cls.__annotations__.keys():
         cls.__annotations__[name] = Annotated[cls.__annotations__[name], Field(description=sentences[name])]
-    return dataclass(frozen=True, kw_only=True, config=RULES)(cls)
+    doc, cls.__doc__ = cls.__doc__, cls.__doc__ or cls.__name__  # without one, dataclasses writes the signature
+    built = dataclass(frozen=True, kw_only=True, config=RULES)(cls)
+    built.__doc__ = doc
+    return built
 
 
 @functools.cache
@@ -61,7 +64,7 @@ def _collect_sentences(node: ast.AST, prefix: str, found: dict[str, dict[str, st
             _collect_sentences(child, f"{prefix}{child.name}.", found)
         elif isinstance(child, ast.FunctionDef):
             _collect_sentences(child, f"{prefix}{child.name}.<locals>.", found)
-        else:
+        elif isinstance(child, ast.stmt):
             _collect_sentences(child, prefix, found)
 
 
