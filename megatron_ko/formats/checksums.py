@@ -13,7 +13,8 @@ from io import FileIO
 from pathlib import Path
 from typing import IO, Any
 
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 20
+"""A block stays in the cache of a core while it is read, hashed and written."""
 ALGORITHM = "xxh3_128"
 _STATE = ("*.distcp", "common.pt", ".metadata", "metadata.json")
 
@@ -62,8 +63,12 @@ class HashingFile:
         self._file, self._digest = file, xxhash.xxh3_128()
 
     def write(self, data: Any) -> int:
-        self._digest.update(data)
-        return self._file.write(data)
+        view = memoryview(data).cast("B")
+        for begin in range(0, len(view), BLOCK_BYTES):
+            block = view[begin : begin + BLOCK_BYTES]
+            self._digest.update(block)
+            self._file.write(block)
+        return len(view)
 
     def tell(self) -> int:
         return self._file.tell()
