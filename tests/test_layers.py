@@ -264,6 +264,7 @@ TRAINING: tuple[tuple[str, ...], ...] = (
         "token_reading",
         "documents",
         "writer_errors",
+        "hashed_writes",
     ),
     ("launch", "distributed", "window_samples", "machine_speed"),
     ("soft_targets", "hidden_states", "main_rank"),
