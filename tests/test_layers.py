@@ -59,6 +59,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "checkpoint_tools.texts",
     ),
     ("checkpoint_tools.formats",),
+    ("checkpoint_tools.digests",),
     ("checkpoint_tools.verify", "checkpoint_tools.publishing"),
     (
         "checkpoint_tools.endpoints",
