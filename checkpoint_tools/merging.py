@@ -100,7 +100,7 @@ def mean(tensors: Sequence[Tensor], weights: Sequence[float], dtype: torch.dtype
     """Weighted mean, computed in fp32."""
 
     def combine(parts: Sequence[Tensor]) -> Tensor:
-        return _sum([part.float() for part in parts], weights) / sum(weights)
+        return _sum([part.float() for part in parts], weights).div_(sum(weights))
 
     return _by_blocks(tensors, combine, dtype)
 
@@ -155,9 +155,10 @@ def _add_task_vectors(
 
 
 def _sum(vectors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """A new tensor: the weighted sum."""
     total = vectors[0] * weights[0]
     for vector, weight in zip(vectors[1:], weights[1:], strict=True):
-        total += vector * weight
+        total.add_(vector, alpha=weight)
     return total
 
 
