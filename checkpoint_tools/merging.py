@@ -24,7 +24,7 @@ from megatron_ko.errors import CheckpointError
 
 PARALLEL = 0.9995
 """Cosine from which two tensors have no arc between them: SLERP is linear there."""
-COMPUTED = 1 << 18
+COMPUTED = 1 << 17
 """Numbers that are combined at one time, so that what is computed stays in the cache of a core."""
 WITH_BASE = ("task", "ties", "dare", "dare-ties")
 """Methods that add differences from a base."""
