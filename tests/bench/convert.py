@@ -9,7 +9,8 @@ what both wait for; ratios are of medians within one call.
 
 Prints one JSON line: ``gb_s`` (GB of weights converted per second, both directions), ``vs_cp`` and ``vs_transformers``
 (their seconds divided by ours), ``peak_rss_gib``, ``checksum_cost`` (seconds of hashing the weights, as a share of writing
-plus reading them as a training checkpoint is), and the seconds of each part. The weights that come back must be equal.
+plus reading them as a training checkpoint is), and the wall and CPU seconds of each part, the latter because they depend less
+on what else the machine does. The weights that come back must be equal.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -61,7 +63,10 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         for racer in racers if number % 2 == 0 else racers[::-1]:
             for name, facts in racer(folder, source).items():
                 parts.setdefault(name, []).append(facts)
-    seconds = {name: statistics.median(f["wall_s"] for f in facts) for name, facts in parts.items()}
+    seconds, cpu_seconds = (
+        {name: statistics.median(f[key] for f in facts) for name, facts in parts.items()}
+        for key in ("wall_s", "cpu_s")
+    )
     ours = seconds["from_hf"] + seconds["to_hf"]
     result = {
         "bench": "convert",
@@ -70,8 +75,9 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "gb_s": round(2 * size / 1e9 / ours, 3),
         "vs_cp": round(seconds["copy"] / ours, 3),
         "peak_rss_gib": max(f["peak_rss_gib"] for name in ("from_hf", "to_hf") for f in parts[name]),
-        **_checksum_cost(folder / "checksums", size),
+        **_checksum_cost(folder / "checksums", size, options.rounds),
         "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
     }
     if options.peer:
         result["vs_transformers"] = round(seconds["transformers"] / ours, 3)
@@ -147,11 +153,21 @@ def _transform(folder: Path, source: Path) -> dict[str, dict[str, float]]:
 
 
 def timed(work: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """Facts of the work and its wall seconds until everything is on the disk."""
-    begin = time.monotonic()
+    """Facts of the work, its wall seconds until everything is on the disk, and the CPU seconds of its processes."""
+    begin, before = time.monotonic(), _cpu_s()
     facts = work()
     subprocess.run(["sync"], check=True)
-    return {**facts, "wall_s": round(time.monotonic() - begin, 2)}
+    return {
+        **facts,
+        "wall_s": round(time.monotonic() - begin, 2),
+        "cpu_s": round(_cpu_s() - before, 2),
+    }
+
+
+def _cpu_s() -> float:
+    """CPU seconds, also the system's, of all processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _without(facts: dict[str, dict[str, float]], *folders: Path) -> dict[str, dict[str, float]]:
@@ -160,11 +176,19 @@ def _without(facts: dict[str, dict[str, float]], *folders: Path) -> dict[str, di
     return facts
 
 
-def _checksum_cost(folder: Path, size: int) -> dict[str, float]:
-    """Saves and loads a GB with torch's writer, as training does.
+def _checksum_cost(folder: Path, size: int, rounds: int) -> dict[str, float]:
+    """Saves and loads a GB with torch's writer, as training does; medians.
 
     Hashes the same bytes as a save does, while they pass to a file (of no content), and the same files as before loading.
     """
+    parts = []
+    for _ in range(rounds):
+        parts.append(_time_checksums(folder, size))
+        shutil.rmtree(folder)
+    return {name: round(statistics.median(part[name] for part in parts), 4) for name in parts[0]}
+
+
+def _time_checksums(folder: Path, size: int) -> dict[str, float]:
     import torch
     import torch.distributed.checkpoint as dcp
 
@@ -185,11 +209,11 @@ def _checksum_cost(folder: Path, size: int) -> dict[str, float]:
             file.write(tensor.numpy().data)
     hashed = time.monotonic() - loaded
     return {
-        "checksum_cost": round(hashed / (loaded - begin), 4),
-        "save_s": round(saved - begin, 2),
-        "load_s": round(loaded - saved, 2),
-        "hash_before_loading_s": round(read - loaded, 3),
-        "hash_while_saving_s": round(hashed - (read - loaded), 3),
+        "checksum_cost": hashed / (loaded - begin),
+        "save_s": saved - begin,
+        "load_s": loaded - saved,
+        "hash_before_loading_s": read - loaded,
+        "hash_while_saving_s": hashed - (read - loaded),
     }
 
 
