@@ -8,8 +8,8 @@ the same bytes twice, and with ``--peer`` loading and saving by transformers, tw
 what both wait for; ratios are of medians within one call.
 
 Prints one JSON line: ``gb_s`` (GB of weights converted per second, both directions), ``vs_cp`` and ``vs_transformers``
-(their seconds divided by ours), ``peak_rss_gib``, ``checksum_cost`` (seconds of hashing the weights, as a share of writing
-plus reading them as a training checkpoint is), and the wall and CPU seconds of each part, the latter because they depend less
+(their seconds divided by ours), ``peak_rss_gib``, ``checksum_cost`` (of a training checkpoint, see ``tests.bench.checksums``),
+and the wall and CPU seconds of each part, the latter because they depend less
 on what else the machine does. The weights that come back must be equal.
 """
 
@@ -29,6 +29,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.bench import checksums
 from tests.bench.footprint import watch
 
 HIDDEN, FFN, HEADS, GROUPS, VOCAB = 2560, 8192, 20, 4, 32000
@@ -75,7 +76,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "gb_s": round(2 * size / 1e9 / ours, 3),
         "vs_cp": round(seconds["copy"] / ours, 3),
         "peak_rss_gib": max(f["peak_rss_gib"] for name in ("from_hf", "to_hf") for f in parts[name]),
-        **_checksum_cost(folder / "checksums", size, options.rounds),
+        "checksum_cost": checksums.measure(options.rounds, folder / "checksums")["checksum_cost"],
         "seconds": seconds,
         "cpu_seconds": cpu_seconds,
     }
@@ -174,47 +175,6 @@ def _without(facts: dict[str, dict[str, float]], *folders: Path) -> dict[str, di
     for folder in folders:
         shutil.rmtree(folder)
     return facts
-
-
-def _checksum_cost(folder: Path, size: int, rounds: int) -> dict[str, float]:
-    """Saves and loads a GB with torch's writer, as training does; medians.
-
-    Hashes the same bytes as a save does, while they pass to a file (of no content), and the same files as before loading.
-    """
-    parts = []
-    for _ in range(rounds):
-        parts.append(_time_checksums(folder, size))
-        shutil.rmtree(folder)
-    return {name: round(statistics.median(part[name] for part in parts), 4) for name in parts[0]}
-
-
-def _time_checksums(folder: Path, size: int) -> dict[str, float]:
-    import torch
-    import torch.distributed.checkpoint as dcp
-
-    from megatron_ko.formats.checksums import HashingFile, hash_file
-
-    state = {str(n): torch.randn(1 << 25, dtype=torch.float32) for n in range(max(1, min(8, size >> 27)))}
-    begin = time.monotonic()
-    dcp.save(state, checkpoint_id=str(folder), no_dist=True)
-    saved = time.monotonic()
-    dcp.load(state, checkpoint_id=str(folder), no_dist=True)
-    loaded = time.monotonic()
-    for path in folder.iterdir():
-        hash_file(path)
-    read = time.monotonic()
-    with open(os.devnull, "wb") as nowhere:
-        file = HashingFile(nowhere)
-        for tensor in state.values():
-            file.write(tensor.numpy().data)
-    hashed = time.monotonic() - loaded
-    return {
-        "checksum_cost": hashed / (loaded - begin),
-        "save_s": saved - begin,
-        "load_s": loaded - saved,
-        "hash_before_loading_s": read - loaded,
-        "hash_while_saving_s": hashed - (read - loaded),
-    }
 
 
 if __name__ == "__main__":
