@@ -69,7 +69,7 @@ def _assert_refused(operation: str, source: Path, folder: Path, expect_error) ->
 
 def test_a_wrong_order_of_joined_weights_is_found(sources, tmp_path, expect_error, monkeypatch):
     plain = mcore.join
-    monkeypatch.setattr(mcore, "join", lambda *arguments: _swapped(*arguments, plain))
+    monkeypatch.setattr(mcore, "join", lambda parts, how, model: _swapped(parts, how, model, plain))
     different = _assert_refused("from-hf", sources["from-hf"], tmp_path / "out", expect_error)
     assert {name.split(".")[-2] for name in different} == {"k_proj", "v_proj", "gate_proj", "up_proj"}
     source, output = hf.open_hf(sources["from-hf"]), mcore.open_mcore(tmp_path / "out", check_content=False)
