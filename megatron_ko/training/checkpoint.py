@@ -58,6 +58,7 @@ def save(
     Raises CheckpointError if it cannot be written, such as to a full disk, and removes what was written.
     """
     from megatron.core.dist_checkpointing.core import CheckpointingException
+    from megatron.core.dist_checkpointing.strategies import filesystem_async
     from torch.distributed.checkpoint.api import CheckpointException
 
     begin = time.monotonic()
@@ -70,7 +71,7 @@ def save(
             _remove(folder)  # a damaged checkpoint, which this one replaces
             folder.mkdir(parents=True)
         dist.barrier()
-        with writer.listening(), hashed_writes() as checksums:
+        with writer.listening(), hashed_writes(filesystem_async) as checksums:
             _write_state(checkpoint, ddp_model, optimizer, anchors)
         dist.barrier()
         if main:

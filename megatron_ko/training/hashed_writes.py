@@ -34,19 +34,16 @@ class _HashedFile(HashingFile):
 
 
 @contextlib.contextmanager
-def hashed_writes() -> Iterator[dict[str, str]]:
-    """Yields the checksums of the files that this process writes inside, by name; its threads share them."""
-    from megatron.core.dist_checkpointing.strategies import filesystem_async
-
+def hashed_writes(writer: Any) -> Iterator[dict[str, str]]:
+    """Yields the checksums of the files that the module ``writer`` opens inside, by name; its threads share them."""
     checksums: dict[str, str] = {}
 
     def open_hashed(path: Any, mode: str) -> _HashedFile:
         assert mode == "wb", mode
         return _HashedFile(Path(path), checksums)
 
-    module: Any = filesystem_async
-    module.open = open_hashed  # found before the built-in function
+    writer.open = open_hashed  # found before the built-in function
     try:
         yield checksums
     finally:
-        del module.open
+        del writer.open

@@ -131,6 +131,7 @@ def _save_twice(rank: int, init_method: str, folder: str) -> dict:
     import torch
     from megatron.core import dist_checkpointing
     from megatron.core.dist_checkpointing.mapping import ShardedTensor
+    from megatron.core.dist_checkpointing.strategies import filesystem_async
 
     from megatron_ko.formats import checksums
     from megatron_ko.training import checkpoint, distributed
@@ -149,7 +150,7 @@ def _save_twice(rank: int, init_method: str, folder: str) -> dict:
         torch.distributed.barrier()
 
     save("plain")
-    with hashed_writes() as written:
+    with hashed_writes(filesystem_async) as written:
         save("hashed")
     read: list[str] = []
     whole = checksums.hash_file
