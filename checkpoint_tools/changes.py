@@ -119,7 +119,8 @@ def finish(store: Store, source: Store, change: Change, options: ChangeOptions) 
             mcore.check_writable(store)
         sizes = hf.shard_sizes(store, options.max_shard_gb) if as_hf else [mcore.written_bytes(store)]
         return describe_output(store, folder, sizes)
-    folder, checksums = write_like_source(store, source, options, options.dst)
+    written = write_like_source(store, source, options, options.dst)
+    folder = written.folder
     checks = [] if change.logits is None else [compare_logits(source, folder, change.logits)]
     scores = _score(texts, source, folder)
     write_json(
@@ -136,7 +137,7 @@ def finish(store: Store, source: Store, change: Change, options: ChangeOptions) 
     if texts:
         print("\n".join(["", *_table(texts, scores), ""]))
     output = verify.open_store(str(folder), check_content=False)
-    return verify_output(store, output, folder, beside=[RECORD], checksums=checksums)
+    return verify_output(store, output, written, beside=[RECORD])
 
 
 def compare_logits(source: Store, folder: Path, tolerance: float) -> Check:

@@ -5,12 +5,13 @@ Owns what operations share. What happens between the ends belongs to each operat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from checkpoint_tools import verify
+from checkpoint_tools.digests import with_digests
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.hf_config import exported_family
 from checkpoint_tools.formats.lora import Adapter
@@ -161,6 +162,19 @@ def clear_destination(
     return folder
 
 
+@dataclass(frozen=True)
+class Written:
+    """What was written to ``folder``, to be verified.
+
+    ``digests``: of each tensor, by name, as it was read from the Store. ``checksums``: of the files of weights in a Hugging
+    Face folder; a checkpoint has its own.
+    """
+
+    folder: Path
+    digests: dict[str, bytes]
+    checksums: dict[str, str] = field(default_factory=dict)
+
+
 def write_as_hf(
     store: Store,
     source: Store,
@@ -168,11 +182,13 @@ def write_as_hf(
     overwrite: bool,
     max_shard_gb: float,
     allow_nonfinite: bool = False,
-) -> tuple[Path, dict[str, str]]:
-    """Writes ``store`` as a Hugging Face folder; returns the folder and the checksums of its files of weights."""
+) -> Written:
+    """Writes ``store`` as a Hugging Face folder."""
     exported_family(store.origin, store.model, store.family)
     folder = clear_destination(path, source, overwrite, _clear_export, "an export")
-    return folder, hf.write_hf(store if allow_nonfinite else require_finite(store), folder, max_shard_gb)
+    digests: dict[str, bytes] = {}
+    watched = with_digests(store if allow_nonfinite else require_finite(store), digests)
+    return Written(folder, digests, hf.write_hf(watched, folder, max_shard_gb))
 
 
 def _clear_export(folder: Path) -> None:
@@ -182,12 +198,13 @@ def _clear_export(folder: Path) -> None:
 
 def write_as_checkpoint(
     store: Store, source: Store, path: str, overwrite: bool, allow_nonfinite: bool = False
-) -> Path:
-    """Writes ``store`` as a checkpoint of step 0; returns the folder."""
+) -> Written:
+    """Writes ``store`` as a checkpoint of step 0."""
     mcore.check_writable(store)
     folder = clear_destination(path, source, overwrite, mcore.clear_mcore, "a checkpoint")
-    mcore.write_mcore(store if allow_nonfinite else require_finite(store), folder)
-    return folder
+    digests: dict[str, bytes] = {}
+    mcore.write_mcore(with_digests(store if allow_nonfinite else require_finite(store), digests), folder)
+    return Written(folder, digests)
 
 
 class OutputOptions(Protocol):
@@ -206,32 +223,31 @@ def output_format(source: Store, options: OutputOptions) -> Format:
     return options.format or ("megatron" if mcore.is_mcore(Path(source.origin)) else "hf")
 
 
-def write_like_source(
-    store: Store, source: Store, options: OutputOptions, dst: str
-) -> tuple[Path, dict[str, str]]:
-    """Writes ``store`` in ``output_format``; returns the folder and the checksums of a Hugging Face folder's weights."""
+def write_like_source(store: Store, source: Store, options: OutputOptions, dst: str) -> Written:
+    """Writes ``store`` in ``output_format``."""
     if output_format(source, options) == "hf":
         return write_as_hf(store, source, dst, options.overwrite, options.max_shard_gb)
-    return write_as_checkpoint(store, source, dst, options.overwrite), {}
+    return write_as_checkpoint(store, source, dst, options.overwrite)
 
 
 def verify_output(
     store: Store,
     output: Store,
-    folder: Path,
+    written: Written,
     options: ToHf | FromHf | MergeLora | None = None,
     unrounded: Store | None = None,
     beside: Sequence[str] = (),
     adapter: Adapter | None = None,
-    checksums: Mapping[str, str] | None = None,
 ) -> int:
     """Compares the written model with ``store``, prints a summary and writes ``verification.json``; returns 0.
 
-    ``verification.json`` has checksums of a Hugging Face folder's files, those named in ``beside`` included; ``checksums``
-    are those that writing computed. Also says what rounding cost if ``unrounded`` is of a format with more digits. Logits
-    are those of the source with ``adapter``. Raises CheckpointError when the model differs from ``store``.
+    The model is read back by the reader of its format, and compared with what was read from ``store`` to write it.
+    ``verification.json`` has checksums of a Hugging Face folder's files, those named in ``beside`` included. Also says what
+    rounding cost if ``unrounded`` is of a format with more digits. Logits are those of the source with ``adapter``. Raises
+    CheckpointError when the model differs from ``store``.
     """
-    weights = verify.compare(store, output)
+    folder = written.folder
+    weights = verify.compare(store, output, written.digests)
     print(weights.summary())
     report: dict[str, Any] = {"weights": weights.report()}
     if store.adapter:
@@ -258,7 +274,7 @@ def verify_output(
         if not logits.ok:
             failures.append(f"the logits differ by {logits.difference:.3g}, more than {options.tolerance:g}")
     if hf.is_hf(folder):
-        report["files"] = describe_files(folder, sorted([*hf.files_of(folder), *beside]), checksums)
+        report["files"] = describe_files(folder, sorted([*hf.files_of(folder), *beside]), written.checksums)
     write_json(folder / "verification.json", report)
     if failures:
         raise CheckpointError(

@@ -1,6 +1,7 @@
 """Weights of several models of one shape as one: linear, spherical, and task vectors (TIES, DARE).
 
-Owns the formulas and what models must have in common. Everything is computed in fp32, tensor by tensor and block by block.
+Owns the formulas and what models must have in common. Everything is computed in fp32, tensor by tensor and block by block; each
+block is rounded to the number format of the result at once, so that no whole tensor exists in fp32.
 
 Sources: SLERP is Shoemake's (1985) along the arc between two tensors as flat vectors, scaled as they are, as mergekit does it; task
 vectors are from arXiv 2212.04089, TIES from 2306.01708, DARE from 2311.03099. TIES and DARE are applied to each tensor by itself.
@@ -17,12 +18,14 @@ import torch
 from torch import Tensor
 
 from checkpoint_tools import verify
-from checkpoint_tools.formats.store import BLOCK, Store
+from checkpoint_tools.formats.store import BLOCK, DTYPES, Store
 from checkpoint_tools.formats.tokenizer_files import info_of
 from megatron_ko.errors import CheckpointError
 
 PARALLEL = 0.9995
 """Cosine from which two tensors have no arc between them: SLERP is linear there."""
+COMPUTED = 1 << 17
+"""Numbers that are combined at one time, so that what is computed stays in the cache of a core."""
 WITH_BASE = ("task", "ties", "dare", "dare-ties")
 """Methods that add differences from a base."""
 
@@ -42,8 +45,8 @@ class Mixing:
     seed: int = 1234
 
 
-def merge(models: Sequence[Store], mixing: Mixing, base: Store | None = None) -> Store:
-    """The merged model in fp32, with the configuration, tokenizer and ids of the first one.
+def merge(models: Sequence[Store], mixing: Mixing, base: Store | None = None, dtype: str = "fp32") -> Store:
+    """The merged model in ``dtype``, with the configuration, tokenizer and ids of the first one.
 
     Raises CheckpointError unless all models, and the base, have the same weights for the same tokens.
     """
@@ -53,12 +56,13 @@ def merge(models: Sequence[Store], mixing: Mixing, base: Store | None = None) ->
     def read(name: str) -> Tensor:
         tensors = [model.tensor(name) for model in models]
         if base is not None:
-            return _add_task_vectors(name, base.tensor(name), tensors, mixing)
+            return _add_task_vectors(name, base.tensor(name), tensors, mixing, target)
         if mixing.method == "slerp":
-            return slerp(tensors[0], tensors[1], mixing.weights[1] / sum(mixing.weights))
-        return mean(tensors, mixing.weights)
+            return slerp(tensors[0], tensors[1], mixing.weights[1] / sum(mixing.weights), target)
+        return mean(tensors, mixing.weights, target)
 
-    return replace(models[0], read=read, dtype="fp32", adapter=None)
+    target = DTYPES[dtype]
+    return replace(models[0], read=read, dtype=dtype, adapter=None)
 
 
 def check_same_model(store: Store, other: Store) -> None:
@@ -92,17 +96,17 @@ def _fingerprint(store: Store, like: str | None) -> str | None:
 # --- tensors ---------------------------------------------------------------------------------------------
 
 
-def mean(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Weighted mean in fp32."""
+def mean(tensors: Sequence[Tensor], weights: Sequence[float], dtype: torch.dtype = torch.float32) -> Tensor:
+    """Weighted mean, computed in fp32."""
 
     def combine(parts: Sequence[Tensor]) -> Tensor:
-        return _sum([part.float() for part in parts], weights) / sum(weights)
+        return _sum([part.float() for part in parts], weights).div_(sum(weights))
 
-    return _by_blocks(tensors, combine)
+    return _by_blocks(tensors, combine, dtype)
 
 
-def slerp(first: Tensor, second: Tensor, share: float) -> Tensor:
-    """The point at ``share`` of the arc from ``first`` to ``second``, as flat vectors, in fp32.
+def slerp(first: Tensor, second: Tensor, share: float, dtype: torch.dtype = torch.float32) -> Tensor:
+    """The point at ``share`` of the arc from ``first`` to ``second``, as flat vectors, computed in fp32.
 
     On the line between them where one is zero or they are parallel.
     """
@@ -110,11 +114,13 @@ def slerp(first: Tensor, second: Tensor, share: float) -> Tensor:
     norm = math.sqrt(squares[0] * squares[1])
     cosine = max(-1.0, min(1.0, _dot(first, second) / norm)) if norm else 1.0
     if abs(cosine) > PARALLEL:
-        return mean([first, second], [1.0 - share, share])
+        return mean([first, second], [1.0 - share, share], dtype)
     angle = math.acos(cosine)
     factors = math.sin((1.0 - share) * angle) / math.sin(angle), math.sin(share * angle) / math.sin(angle)
     return _by_blocks(
-        [first, second], lambda parts: parts[0].float() * factors[0] + parts[1].float() * factors[1]
+        [first, second],
+        lambda parts: parts[0].float() * factors[0] + parts[1].float() * factors[1],
+        dtype,
     )
 
 
@@ -123,7 +129,9 @@ def _dot(a: Tensor, b: Tensor) -> float:
     return sum(float(x.double() @ y.double()) for x, y in blocks)
 
 
-def _add_task_vectors(name: str, base: Tensor, tensors: Sequence[Tensor], mixing: Mixing) -> Tensor:
+def _add_task_vectors(
+    name: str, base: Tensor, tensors: Sequence[Tensor], mixing: Mixing, dtype: torch.dtype
+) -> Tensor:
     """The base plus the merged differences of ``tensors`` from it."""
     trims, drops = mixing.method == "ties", mixing.method.startswith("dare")
     elects = mixing.method.endswith("ties")
@@ -143,13 +151,14 @@ def _add_task_vectors(name: str, base: Tensor, tensors: Sequence[Tensor], mixing
         merged = mean_of_elected(vectors, mixing.weights) if elects else _sum(vectors, mixing.weights)
         return origin + mixing.scale * merged
 
-    return _by_blocks([base, *tensors], combine)
+    return _by_blocks([base, *tensors], combine, dtype)
 
 
 def _sum(vectors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """A new tensor: the weighted sum."""
     total = vectors[0] * weights[0]
     for vector, weight in zip(vectors[1:], weights[1:], strict=True):
-        total += vector * weight
+        total.add_(vector, alpha=weight)
     return total
 
 
@@ -192,11 +201,13 @@ def threshold_of(base: Tensor, tensor: Tensor, density: float) -> float:
     return float(torch.tensor(found, dtype=torch.int32).view(torch.float32))
 
 
-def _by_blocks(tensors: Sequence[Tensor], combine: Callable[[Sequence[Tensor]], Tensor]) -> Tensor:
-    """Combines tensors of one shape, number by number, in fp32."""
-    result = torch.empty(tensors[0].shape, dtype=torch.float32)
-    flat = [tensor.reshape(-1).split(BLOCK) for tensor in tensors]
-    for out, *parts in zip(result.view(-1).split(BLOCK), *flat, strict=True):
+def _by_blocks(
+    tensors: Sequence[Tensor], combine: Callable[[Sequence[Tensor]], Tensor], dtype: torch.dtype
+) -> Tensor:
+    """Combines tensors of one shape, number by number, in fp32, and rounds to ``dtype``."""
+    result = torch.empty(tensors[0].shape, dtype=dtype)
+    flat = [tensor.reshape(-1).split(COMPUTED) for tensor in tensors]
+    for out, *parts in zip(result.view(-1).split(COMPUTED), *flat, strict=True):
         out.copy_(combine(parts))
     return result
 

@@ -5,7 +5,7 @@ Owns the comparison and its text; ``formats/`` opens both formats. Nothing here 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from checkpoint_tools.digests import digest_of
 from checkpoint_tools.formats import hf, mcore
 from checkpoint_tools.formats.hf_config import config_json
 from checkpoint_tools.formats.lora import Adapter
@@ -132,12 +133,20 @@ def open_store(path: str, check_content: bool = True) -> Store:
     )
 
 
-def compare(a: Store, b: Store) -> Comparison:
-    """Reads both models, one tensor at a time, and computes differences in fp32."""
-    shared = [name for name in a.names() if name in b.entries]
+def compare(a: Store, b: Store, digests: Mapping[str, bytes] | None = None) -> Comparison:
+    """Reads both models, one tensor at a time, and computes differences in fp32.
 
-    def read_same(name: str) -> Tensor | None:
-        return b.tensor(name) if a.shape(name) == b.shape(name) else None
+    ``digests``: of tensors of ``a``, by name; only those of ``a`` whose digest ``b`` does not have are read.
+    """
+    shared = [name for name in a.names() if name in b.entries]
+    digests = digests or {}
+
+    def read_other(name: str) -> Tensor | float | None:
+        """The tensor of ``b``, or the difference from that of ``a`` if it is known: 0, or None for another shape."""
+        if a.shape(name) != b.shape(name):
+            return None
+        other = b.tensor(name)
+        return 0.0 if name in digests and digest_of(other) == digests[name] else other
 
     names = progress_bytes(shared, "comparing", map(a.size, shared))
     rows = [
@@ -145,9 +154,9 @@ def compare(a: Store, b: Store) -> Comparison:
             name,
             a.shape(name),
             b.shape(name),
-            None if other is None else _largest_difference(a.tensor(name), other),
+            _largest_difference(a.tensor(name), other) if isinstance(other, Tensor) else other,
         )
-        for name, other in zip(names, map_ahead(read_same, shared), strict=True)
+        for name, other in zip(names, map_ahead(read_other, shared), strict=True)
     ]
     return Comparison(
         a=a.origin,

@@ -59,6 +59,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "checkpoint_tools.texts",
     ),
     ("checkpoint_tools.formats",),
+    ("checkpoint_tools.digests",),
     ("checkpoint_tools.verify", "checkpoint_tools.publishing"),
     (
         "checkpoint_tools.endpoints",
@@ -264,6 +265,7 @@ TRAINING: tuple[tuple[str, ...], ...] = (
         "token_reading",
         "documents",
         "writer_errors",
+        "hashed_writes",
     ),
     ("launch", "distributed", "window_samples", "machine_speed"),
     ("soft_targets", "hidden_states", "main_rank"),

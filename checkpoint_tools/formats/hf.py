@@ -34,8 +34,8 @@ INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 _NAMES = {"BF16": "bf16", "F32": "fp32", "F16": "fp16"}
 _CODES = {dtype: code for code, dtype in _NAMES.items()}
-MAPPED_BYTES = 1 << 29
-"""Pages of a mapped file count as memory of the process, so that it is mapped anew after so many."""
+MAPPED_BYTES = 1 << 26
+"""Pages of a mapped file count as memory of the process, so that it is mapped anew before more are read."""
 _EMBEDDING, _HEAD = input_weight().name, "lm_head.weight"
 _DERIVED = "rotary_emb.inv_freq"  # written by old versions of transformers, computed from the configuration
 
@@ -133,7 +133,10 @@ def _joined(store: Store, weights: Weights) -> Tensor:
 
 
 class _OpenShard:
-    """Reads tensors, which are parts of a mapped file; a file stays mapped until another is read or MAPPED_BYTES were."""
+    """Reads tensors, which are parts of a mapped file.
+
+    A file stays mapped until another one is read, or a tensor with which more than MAPPED_BYTES would have been read.
+    """
 
     def __init__(self) -> None:
         self._path: Path | None = None
@@ -141,10 +144,13 @@ class _OpenShard:
         self._bytes = 0
 
     def read(self, path: Path, name: str) -> Tensor:
+        if path == self._path:
+            tensor = self._shard.get_tensor(name)  # of a mapped file: nothing is read yet
+            self._bytes += tensor.nbytes
         if path != self._path or self._bytes > MAPPED_BYTES:
-            self._path, self._shard, self._bytes = path, _open_shard(path), 0
-        tensor = self._shard.get_tensor(name)
-        self._bytes += tensor.nbytes
+            self._path, self._shard = path, _open_shard(path)
+            tensor = self._shard.get_tensor(name)
+            self._bytes = tensor.nbytes
         return tensor
 
 

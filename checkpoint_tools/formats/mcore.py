@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from checkpoint_tools.formats import lora, lora_checkpoint, torch_dist
+from checkpoint_tools.formats import lora
 from checkpoint_tools.formats.joined import join, part_of
 from checkpoint_tools.formats.store import DTYPES, Store, check_names, require_space, with_dtype
 from checkpoint_tools.formats.tokenizer_files import (
@@ -49,6 +49,11 @@ from megatron_ko.planning.weights import (
 )
 from megatron_ko.progress import progress
 from megatron_ko.training import launch
+
+if (
+    TYPE_CHECKING
+):  # torch.distributed.checkpoint takes a second to import: only where a checkpoint is read or written
+    from checkpoint_tools.formats import torch_dist
 
 _PREFIXES = tuple({weight.stored.partition(".")[0] + "." for weight in TABLE})
 """Prefixes of the names of weights; optimizer states have others."""
@@ -99,6 +104,8 @@ def _open_weights(checkpoint: Checkpoint) -> Store:
 
 def open_merged(checkpoint: Checkpoint, base: Path | None = None) -> Store:
     """The weights of a LoRA run or stage in fp32: its base, or the one in the folder ``base``, with the adapters added."""
+    from checkpoint_tools.formats import lora_checkpoint
+
     if damaged := damaged_files(checkpoint):
         raise damage_error(checkpoint, damaged)
     adapter = lora_checkpoint.open_adapters(checkpoint)
@@ -118,6 +125,8 @@ def open_tensors(folder: Path, model: ModelConfig, vocab_size: int, padded: int)
 
     Raises CheckpointError when its tensors are damaged or do not match ``model``.
     """
+    from checkpoint_tools.formats import torch_dist
+
     reader = torch_dist.SliceReader(folder)
     expected = _stored_shapes(model, padded)
     weights = {
@@ -189,6 +198,8 @@ def check_writable(store: Store) -> None:
 
 def write_mcore(store: Store, folder: Path) -> None:
     """Writes a checkpoint of step 0 without optimizer to an empty or new ``folder``; the marker is last."""
+    from checkpoint_tools.formats import torch_dist
+
     check_writable(store)
     model = store.model
     padded = padded_vocab_size(store.vocab_size, model.vocab_multiple)
@@ -245,6 +256,8 @@ def clear_mcore(folder: Path) -> None:
 
 def _chunks(store: Store, padded: int) -> Iterator[torch_dist.Chunk]:
     """One chunk per layer and stored tensor, in the order of a forward pass."""
+    from checkpoint_tools.formats import torch_dist
+
     sizes, model, dtype = axis_sizes(store.model, padded), store.model, DTYPES[store.dtype]
     tensors = stored_tensors(model)
     per_layer = [t for t in tensors if t.per_layer]

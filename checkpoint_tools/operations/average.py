@@ -43,12 +43,12 @@ def write_average(
     for source in sources[:-1]:
         check_same_model(source, sources[-1])
     store = average(sources, dtype)
-    folder = write_as_checkpoint(store, sources[-1], dst, overwrite)
+    written = write_as_checkpoint(store, sources[-1], dst, overwrite)
     described = [Checkpoint.read(path) for path in folders]
-    write_json(folder / REPORT, describe_sources(described))
+    write_json(written.folder / REPORT, describe_sources(described))
     steps = ", ".join(f"{c.step:,}" for c in described)
     print(f"mean of {format_count(len(described), 'checkpoint')}: steps {steps}")
-    return verify_output(store, mcore.open_mcore(folder, check_content=False), folder)
+    return verify_output(store, mcore.open_mcore(written.folder, check_content=False), written)
 
 
 def describe_sources(checkpoints: Sequence[Checkpoint]) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def average(sources: list[Store], dtype: str | None = None) -> Store:
     target = dtype or sources[-1].dtype
 
     def read(name: str) -> Tensor:
-        return mean([source.tensor(name) for source in sources], [1.0] * len(sources)).to(DTYPES[target])
+        return mean([source.tensor(name) for source in sources], [1.0] * len(sources), DTYPES[target])
 
     return replace(sources[-1], read=read, dtype=target)
 

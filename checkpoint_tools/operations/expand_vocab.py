@@ -53,11 +53,11 @@ def run(options: ExpandVocab) -> int:
         print(f"wrote {folder / REPORT} (--init compare writes no model)")
         return 0
     store = with_one_dtype(expansion.expand_vocab(source, plan, chosen), options.dtype)
-    folder, checksums = write_like_source(store, source, options, options.dst)
-    write_json(folder / REPORT, report)
-    output = verify.open_store(str(folder), check_content=False)
+    written = write_like_source(store, source, options, options.dst)
+    write_json(written.folder / REPORT, report)
+    output = verify.open_store(str(written.folder), check_content=False)
     _check_old_rows(source, output, plan.old_size)
-    return verify_output(store, output, folder, checksums=checksums)
+    return verify_output(store, output, written)
 
 
 def _check_options(options: ExpandVocab) -> None:

@@ -52,7 +52,7 @@ def run(options: FromHf) -> int:
     store = convert_dtype(replace(source, model=model, tokenizer_fingerprint=fingerprint), options, dtype)
     if options.dry_run:
         return describe_checkpoint(store, source, options)
-    folder = write_as_checkpoint(store, source, options.dst, options.overwrite, options.allow_nonfinite)
+    written = write_as_checkpoint(store, source, options.dst, options.overwrite, options.allow_nonfinite)
     if tokenizer is not None and tokenizer.vocab_size < store.vocab_size:
         print(
             f"warning: the tokenizer has {tokenizer.vocab_size:,} tokens, but the embedding has {store.vocab_size:,} rows;\n"
@@ -64,5 +64,10 @@ def run(options: FromHf) -> int:
             "  training cannot check that its data was encoded with the tokenizer of this checkpoint"
         )
     return verify_output(
-        store, mcore.open_mcore(folder, check_content=False), folder, options, source, adapter=adapter
+        store,
+        mcore.open_mcore(written.folder, check_content=False),
+        written,
+        options,
+        source,
+        adapter=adapter,
     )

@@ -30,5 +30,7 @@ def run(options: FromMegatron) -> int:
     store = with_one_dtype(replace(source, model=model), options.dtype)
     if options.dry_run:
         return describe_checkpoint(store, source, options)
-    folder = write_as_checkpoint(store, source, options.dst, options.overwrite, options.allow_nonfinite)
-    return verify_output(store, mcore.open_mcore(folder, check_content=False), folder, unrounded=source)
+    written = write_as_checkpoint(store, source, options.dst, options.overwrite, options.allow_nonfinite)
+    return verify_output(
+        store, mcore.open_mcore(written.folder, check_content=False), written, unrounded=source
+    )

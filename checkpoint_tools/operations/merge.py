@@ -7,7 +7,6 @@ from pathlib import Path
 
 from checkpoint_tools.changes import Change, finish, open_changed
 from checkpoint_tools.endpoints import check_apart, open_model
-from checkpoint_tools.formats.store import with_dtype
 from checkpoint_tools.merging import WITH_BASE, Mixing, merge
 from checkpoint_tools.options.surgery import Merge
 from megatron_ko.errors import ConfigError, Problem
@@ -20,15 +19,14 @@ def run(options: Merge) -> int:
     base = open_model(options.base) if options.base is not None else None
     for store in [*others, *([base] if base else [])]:
         check_apart(options.dst, Path(store.origin), "a source")
-    merged = merge([source, *others], mixing, base)
+    merged = merge([source, *others], mixing, base, options.dtype or source.dtype)
     facts = {
         **asdict(mixing),
         "models": [store.origin for store in [source, *others]],
         "base": base.origin if base else None,
     }
     change = Change("merge", facts, moments="dropped: merged weights have no state of an optimizer")
-    dtype = options.dtype or source.dtype
-    return finish(with_dtype(merged, dtype), source, change, options)
+    return finish(merged, source, change, options)
 
 
 def _read_mixing(options: Merge) -> Mixing:

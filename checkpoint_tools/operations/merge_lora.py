@@ -28,5 +28,7 @@ def run(options: MergeLora) -> int:
     store = convert_dtype(source, options, newest_checkpoint(options.src).dtype)
     if options.dry_run:
         return describe_checkpoint(store, source, options)
-    folder = write_as_checkpoint(store, source, options.dst, options.overwrite, options.allow_nonfinite)
-    return verify_output(store, mcore.open_mcore(folder, check_content=False), folder, options, source)
+    written = write_as_checkpoint(store, source, options.dst, options.overwrite, options.allow_nonfinite)
+    return verify_output(
+        store, mcore.open_mcore(written.folder, check_content=False), written, options, source
+    )

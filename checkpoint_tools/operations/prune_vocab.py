@@ -27,6 +27,6 @@ def run(options: PruneVocab) -> int:
         f"tokenizer {plan.new.folder}\n"
         f"  keeps {count:,} of {format_count(source.vocab_size, 'row')}, removes {format_count(before - after, 'parameter')}"
     )
-    folder, checksums = write_like_source(store, source, options, options.dst)
-    output = verify.open_store(str(folder), check_content=False)
-    return verify_output(store, output, folder, checksums=checksums)
+    written = write_like_source(store, source, options, options.dst)
+    output = verify.open_store(str(written.folder), check_content=False)
+    return verify_output(store, output, written)

@@ -41,10 +41,10 @@ def run(options: ToHf) -> int:
         store = replace(store, chat_template=read_chat_template(options.chat_template, store))
     facts = read_facts(Path(source.origin), folder.absolute().name)
     card = write_card_text(facts, store, license_)
-    folder, checksums = write_as_hf(
+    written = write_as_hf(
         store, source, options.dst, options.overwrite, options.max_shard_gb, options.allow_nonfinite
     )
-    beside = write_card(folder, card, facts.checkpoint.config)
+    beside = write_card(written.folder, card, facts.checkpoint.config)
     for reason in facts.missing:
         print(f"model card without {reason}")
     if license_ is None:
@@ -54,4 +54,4 @@ def run(options: ToHf) -> int:
             f"warning: transformers runs {family.architecture} only with code from its publisher;\n"
             "  copy it into the folder with auto_map in config.json, or export without --family"
         )
-    return verify_output(store, hf.open_hf(folder), folder, options, source, beside, checksums=checksums)
+    return verify_output(store, hf.open_hf(written.folder), written, options, source, beside)

@@ -32,6 +32,7 @@ from megatron_ko.planning.adapters import is_adapter
 from megatron_ko.training import bucket_gaps, liveness, partial_state
 from megatron_ko.training.checkpoint_index import check_objects, read_index
 from megatron_ko.training.chunks import chunks_of, named_chunks
+from megatron_ko.training.hashed_writes import hashed_writes
 from megatron_ko.training.lora import adapter_state, only_adapters
 from megatron_ko.training.model import unwrap
 from megatron_ko.training.optimizer import prime, relabel_groups, torch_adams
@@ -57,6 +58,7 @@ def save(
     Raises CheckpointError if it cannot be written, such as to a full disk, and removes what was written.
     """
     from megatron.core.dist_checkpointing.core import CheckpointingException
+    from megatron.core.dist_checkpointing.strategies import filesystem_async
     from torch.distributed.checkpoint.api import CheckpointException
 
     begin = time.monotonic()
@@ -69,13 +71,13 @@ def save(
             _remove(folder)  # a damaged checkpoint, which this one replaces
             folder.mkdir(parents=True)
         dist.barrier()
-        with writer.listening():
+        with writer.listening(), hashed_writes(filesystem_async) as checksums:
             _write_state(checkpoint, ddp_model, optimizer, anchors)
         dist.barrier()
         if main:
             copy_tokenizer_folder(tokenizer_folder, folder / "tokenizer")
         dist.barrier()
-        files = _describe_files(folder)
+        files = _describe_files(folder, checksums)
         if main:
             fsync_folder(folder)
             write_json(folder / MARKER, {**checkpoint.description(), "files": files})
@@ -120,13 +122,20 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _describe_files(folder: Path) -> dict[str, Any]:
-    """Sizes and checksums of all files, each read by one rank. Collective."""
-    names = state_files(folder)
-    for name in names[dist.get_rank() :: dist.get_world_size()]:
+def _describe_files(folder: Path, checksums: dict[str, str]) -> dict[str, Any]:
+    """Sizes and checksums of all files. Collective.
+
+    ``checksums``: of those that this rank wrote; each file that no rank has a checksum of is read by one.
+    """
+    names, ranks = state_files(folder), dist.get_world_size()
+    known: list[Any] = [None] * ranks
+    dist.all_gather_object(known, checksums)
+    merged = {name: checksum for part in known for name, checksum in part.items()}
+    mine = names[dist.get_rank() :: ranks]
+    for name in mine:
         fsync_file(folder / name)  # megatron-core does not sync all of them
-    described: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(described, describe_files(folder, names[dist.get_rank() :: len(described)]))
+    described: list[Any] = [None] * ranks
+    dist.all_gather_object(described, describe_files(folder, mine, merged))
     merged = {name: facts for part in described for name, facts in part.items()}
     return {name: merged[name] for name in sorted(merged)}
 

@@ -8,14 +8,16 @@ the same bytes twice, and with ``--peer`` loading and saving by transformers, tw
 what both wait for; ratios are of medians within one call.
 
 Prints one JSON line: ``gb_s`` (GB of weights converted per second, both directions), ``vs_cp`` and ``vs_transformers``
-(their seconds divided by ours), ``peak_rss_gib``, ``checksum_cost`` (seconds of hashing the weights, as a share of writing
-plus reading them as a training checkpoint is), and the seconds of each part. The weights that come back must be equal.
+(their seconds divided by ours), ``peak_rss_gib``, ``checksum_cost`` (of a training checkpoint, see ``tests.bench.checksums``),
+and the wall and CPU seconds of each part, the latter because they depend less
+on what else the machine does. The weights that come back must be equal.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import shutil
 import statistics
 import subprocess
@@ -26,6 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.bench import checksums
 from tests.bench.footprint import watch
 
 HIDDEN, FFN, HEADS, GROUPS, VOCAB = 2560, 8192, 20, 4, 32000
@@ -60,7 +63,10 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         for racer in racers if number % 2 == 0 else racers[::-1]:
             for name, facts in racer(folder, source).items():
                 parts.setdefault(name, []).append(facts)
-    seconds = {name: statistics.median(f["wall_s"] for f in facts) for name, facts in parts.items()}
+    seconds, cpu_seconds = (
+        {name: statistics.median(f[key] for f in facts) for name, facts in parts.items()}
+        for key in ("wall_s", "cpu_s")
+    )
     ours = seconds["from_hf"] + seconds["to_hf"]
     result = {
         "bench": "convert",
@@ -69,8 +75,9 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "gb_s": round(2 * size / 1e9 / ours, 3),
         "vs_cp": round(seconds["copy"] / ours, 3),
         "peak_rss_gib": max(f["peak_rss_gib"] for name in ("from_hf", "to_hf") for f in parts[name]),
-        **_checksum_cost(folder / "checksums", size),
+        "checksum_cost": checksums.measure(options.rounds, folder / "checksums")["checksum_cost"],
         "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
     }
     if options.peer:
         result["vs_transformers"] = round(seconds["transformers"] / ours, 3)
@@ -146,42 +153,27 @@ def _transform(folder: Path, source: Path) -> dict[str, dict[str, float]]:
 
 
 def timed(work: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """Facts of the work and its wall seconds until everything is on the disk."""
-    begin = time.monotonic()
+    """Facts of the work, its wall seconds until everything is on the disk, and the CPU seconds of its processes."""
+    begin, before = time.monotonic(), _cpu_s()
     facts = work()
     subprocess.run(["sync"], check=True)
-    return {**facts, "wall_s": round(time.monotonic() - begin, 2)}
+    return {
+        **facts,
+        "wall_s": round(time.monotonic() - begin, 2),
+        "cpu_s": round(_cpu_s() - before, 2),
+    }
+
+
+def _cpu_s() -> float:
+    """CPU seconds, also the system's, of all processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _without(facts: dict[str, dict[str, float]], *folders: Path) -> dict[str, dict[str, float]]:
     for folder in folders:
         shutil.rmtree(folder)
     return facts
-
-
-def _checksum_cost(folder: Path, size: int) -> dict[str, float]:
-    """Saves and loads a GB with torch's writer, as training does, and hashes the same files."""
-    import torch
-    import torch.distributed.checkpoint as dcp
-
-    from megatron_ko.formats.checksums import hash_file
-
-    state = {str(n): torch.randn(1 << 25, dtype=torch.float32) for n in range(max(1, min(8, size >> 27)))}
-    begin = time.monotonic()
-    dcp.save(state, checkpoint_id=str(folder), no_dist=True)
-    saved = time.monotonic()
-    dcp.load(state, checkpoint_id=str(folder), no_dist=True)
-    loaded = time.monotonic()
-    for path in folder.iterdir():
-        hash_file(path)
-    hashed = time.monotonic() - loaded
-    # hashed once after saving and once before loading
-    return {
-        "checksum_cost": round(2 * hashed / (loaded - begin), 4),
-        "save_s": round(saved - begin, 2),
-        "load_s": round(loaded - saved, 2),
-        "hash_s": round(hashed, 3),
-    }
 
 
 if __name__ == "__main__":

@@ -148,10 +148,21 @@ def test_tensors_of_several_blocks_equal_those_of_one(base, models, monkeypatch)
     bases = [None, None, base]
     whole = [merging.merge(models[:2], m, b).tensor(name) for m, b in zip(mixings, bases)]
     monkeypatch.setattr(merging, "BLOCK", 1000)
+    monkeypatch.setattr(merging, "COMPUTED", 999)
     for mixing, start, expected in zip(mixings, bases, whole):
         torch.testing.assert_close(
             merging.merge(models[:2], mixing, start).tensor(name), expected, rtol=1e-6, atol=1e-7
         )
+
+
+def test_rounding_block_by_block_is_rounding_at_the_end(base, models):
+    """In bf16 no tensor exists in fp32, and the numbers are those of the fp32 merge."""
+    mixings = [Mixing("linear", (1.0, 2.0)), Mixing("slerp", (1.0, 2.0)), Mixing("ties", (1.0, 2.0), 0.3)]
+    for mixing, start in zip(mixings, [None, None, base]):
+        rounded, whole = (merging.merge(models[:2], mixing, start, d) for d in ("bf16", "fp32"))
+        assert (rounded.dtype, whole.dtype) == ("bf16", "fp32")
+        for name in base.names():
+            assert torch.equal(rounded.tensor(name), whole.tensor(name).bfloat16())
 
 
 # --- the command -----------------------------------------------------------------------------------------
@@ -250,6 +261,7 @@ def _check_verify(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("density", [0.001, 0.3, 0.77, 1.0])
 def test_the_threshold_is_that_of_sorting(density, monkeypatch):
     monkeypatch.setattr(merging, "BLOCK", 1000)
+    monkeypatch.setattr(merging, "COMPUTED", 999)
     generator = torch.Generator().manual_seed(3)
     base = torch.randn(70, 90, generator=generator)
     shift = torch.randn(70, 90, generator=generator).bfloat16()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from checkpoint_tools.__main__ import main as operation
+from megatron_ko.config.training import ParallelConfig, RunConfig
 from megatron_ko.errors import CheckpointError
 from megatron_ko.formats.checkpoint_folder import Checkpoint, damaged_files
 from megatron_ko.formats.checksums import BLOCK_BYTES, HashingFile, describe_files, hash_file, state_files
@@ -40,8 +41,9 @@ def test_a_streamed_checksum_is_that_of_the_content(tmp_path, size):
 def test_the_checksum_of_writing_is_that_of_the_file(tmp_path):
     with open(tmp_path / "file", "wb") as plain:
         file = HashingFile(plain)
-        for part in (b"", b"ab", memoryview(bytes(70_000)), b"c"):
-            file.write(part)
+        parts = (b"", b"ab", memoryview(bytes(range(256)) * (BLOCK_BYTES // 100)), b"c")
+        for part in parts:
+            assert file.write(part) == len(part)
     assert file.checksum() == hash_file(tmp_path / "file")
     described = describe_files(tmp_path, ["file"], {"file": "known", "other": "unused"})
     assert described["file"]["xxh3_128"] == "known"
@@ -122,6 +124,53 @@ def test_a_damaged_list_of_files_is_an_error(run, files):
     with pytest.raises(CheckpointError) as caught:
         Checkpoint.read(folder)
     assert caught.value.rule == "damaged-marker"
+
+
+def _save_twice(rank: int, init_method: str, folder: str) -> dict:
+    """A tensor of each rank, which does not end at a block, saved with and without checksums; what was hashed by reading."""
+    import torch
+    from megatron.core import dist_checkpointing
+    from megatron.core.dist_checkpointing.mapping import ShardedTensor
+    from megatron.core.dist_checkpointing.strategies import filesystem_async
+
+    from megatron_ko.formats import checksums
+    from megatron_ko.training import checkpoint, distributed
+    from megatron_ko.training.hashed_writes import hashed_writes
+
+    distributed.start(RunConfig(folder=folder, device="cpu"), ParallelConfig(), rank, 2, init_method)
+    checkpoint._use_plain_results_queue()
+    part = torch.arange(BLOCK_BYTES // 4 + 7, dtype=torch.float32) + rank
+    state = {"x": ShardedTensor.from_rank_offsets("x", part, (0, rank, 2))}
+
+    def save(name: str) -> None:
+        if rank == 0:
+            (Path(folder) / name).mkdir()
+        torch.distributed.barrier()
+        dist_checkpointing.save(dict(state), f"{folder}/{name}")
+        torch.distributed.barrier()
+
+    save("plain")
+    with hashed_writes(filesystem_async) as written:
+        save("hashed")
+    read: list[str] = []
+    whole = checksums.hash_file
+    checksums.hash_file = lambda path: read.append(path.name) or whole(path)
+    described = checkpoint._describe_files(Path(folder) / "hashed", written)
+    return {"written": written, "read": read, "described": described}
+
+
+@pytest.mark.ranks
+def test_a_save_hashes_what_it_writes(tmp_path):
+    """Each rank's files are hashed while they are written, not read again, and have the bytes of a plain save."""
+    outcomes = ranks.on_ranks(2, _save_twice, str(tmp_path))
+    files = sorted(path.name for path in (tmp_path / "plain").glob("*.distcp"))
+    assert files == sorted(name for outcome in outcomes for name in outcome["written"]) and len(files) >= 2
+    assert not set(files) & {name for outcome in outcomes for name in outcome["read"]}
+    assert outcomes[0]["described"] == outcomes[1]["described"]
+    for name in files:
+        assert (tmp_path / "hashed" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
+    expected = describe_files(tmp_path / "hashed", state_files(tmp_path / "hashed"))
+    assert outcomes[0]["described"] == expected
 
 
 # --- runs ---------------------------------------------------------------------------------------------------
