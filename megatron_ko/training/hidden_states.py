@@ -92,7 +92,7 @@ class Passage:
             if hidden.loss == "cosine":
                 total = total + 1 - nn.functional.cosine_similarity(own, target, dim=-1)
             else:
-                total = total + (own - target).square().mean(-1)
+                total = total + nn.functional.mse_loss(own, target, reduction="none").mean(-1)
         return total / len(pairs)
 
     def _keep(self, slot: _Slot, layer: Any, inputs: Any, output: Any) -> None:
