@@ -138,16 +138,10 @@ def _megatron(generator: torch.Generator) -> list[Case]:
     settings = replace(SETTINGS, loss=TopK(type="top_k", k=K))
 
     def theirs(logits: Tensor) -> Tensor:
-        losses = topk_kl_div(
-            logits,
-            chosen.log_probabilities[..., :K],
-            chosen.ids,
-            1,
-            0,
-            dist.group.WORLD,
-            add_ghost_token=True,
-        )
-        return losses.transpose(0, 1)
+        """With the cross-entropy, which its trainer always computes, here at a weight of 0."""
+        values, group = chosen.log_probabilities[..., :K], dist.group.WORLD
+        losses = topk_kl_div(logits, values, chosen.ids, 1, 0, group, add_ghost_token=True)
+        return losses.transpose(0, 1) + 0 * vocab_parallel_cross_entropy(logits.float(), labels)
 
     ours = partial(_ours, settings, lambda: chosen)
     return [Case("top_k with a tail, from a cache", "megatron.training.distillation", student, ours, theirs)]
