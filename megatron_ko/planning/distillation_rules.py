@@ -8,8 +8,17 @@ from pathlib import Path
 from megatron_ko.config.distillation import DistillationConfig, TopK
 from megatron_ko.config.loading import Rule
 from megatron_ko.config.model import ModelConfig
-from megatron_ko.config.training import Config, ParallelConfig, RunConfig, StageConfig
-from megatron_ko.planning.distillation import distillation_of, needs_teacher, teacher_model, teacher_parallel
+from megatron_ko.config.training import Config, ParallelConfig, PrecisionConfig, RunConfig, StageConfig
+from megatron_ko.planning.distillation import (
+    distillation_of,
+    needs_teacher,
+    teacher_fp8,
+    teacher_model,
+    teacher_parallel,
+    teacher_tensor,
+)
+from megatron_ko.planning.family_rules import needs_plain_layers
+from megatron_ko.planning.fp8_rules import odd_tokens, odd_widths
 from megatron_ko.planning.pipeline import is_virtual, stage_sizes
 
 Problems = Iterator[tuple[str, str]]
@@ -78,11 +87,46 @@ def _teacher_is_another_folder(
             )
 
 
+def _teacher_splits(
+    distillation: DistillationConfig | None, stages: list[StageConfig], parallel: ParallelConfig
+) -> Problems:
+    for path, section in sections_of(distillation, stages):
+        if parallel.tensor % teacher_tensor(section, parallel):
+            yield (
+                f"{path}.teacher_tensor",
+                f"{section.teacher_tensor} must divide parallel.tensor {parallel.tensor}: the ranks that split the teacher are some of "
+                "those that split the student, and see the same samples; lower it, or raise parallel.tensor",
+            )
+
+
+def _teacher_in_fp8(
+    distillation: DistillationConfig | None,
+    stages: list[StageConfig],
+    run: RunConfig,
+    precision: PrecisionConfig,
+) -> Problems:
+    for path, section in sections_of(distillation, stages):
+        if not section.teacher_fp8:
+            continue
+        if run.device == "cpu":
+            yield (
+                f"{path}.teacher_fp8",
+                "true needs a GPU and Transformer Engine, but run.device is cpu; set it to false",
+            )
+        if precision.dtype != "bf16":
+            yield (
+                f"{path}.teacher_fp8",
+                f"true cannot be combined with precision.dtype {precision.dtype}; set precision.dtype: bf16, or teacher_fp8: false",
+            )
+
+
 DISTILLATION_RULES = (
     Rule(("distillation", "stages"), _teacher_or_cache),
     Rule(("distillation", "stages"), _cache_of_top_k),
     Rule(("distillation", "stages", "parallel"), _no_teacher_in_a_virtual_pipeline),
     Rule(("distillation", "stages", "run"), _teacher_is_another_folder),
+    Rule(("distillation", "stages", "parallel"), _teacher_splits),
+    Rule(("distillation", "stages", "run", "precision"), _teacher_in_fp8),
 )
 
 
@@ -98,19 +142,22 @@ def k_problems(config: Config, vocab_size: int) -> Iterator[Found]:
 
 
 def shape_problems(teacher: ModelConfig, config: Config, vocab_size: int, longest: int) -> Iterator[Found]:
-    """``(path, message, rule)`` for everything in the teacher's shape that the layout or the sequences of the run cannot have;
-    ``longest``: tokens of the longest sequence that it sees."""
-    parallel = config.parallel
+    """``(path, message, rule)`` for everything in the teacher's shape that the layout, the sequences or the FP8 recipe of a stage
+    cannot have; ``config`` is that of the stage, ``longest``: tokens of the longest sequence that it sees."""
+    parallel, settings = config.parallel, config.distillation
     model = teacher_model(teacher, config.model, vocab_size)
+    layout = teacher_parallel(parallel, model, config.model, settings)
     for name in ("heads", "kv_groups", "ffn_hidden_size"):
-        if (value := getattr(model, name)) % parallel.tensor:
+        if (value := getattr(model, name)) % layout.tensor:
+            field = (
+                "distillation.teacher_tensor" if settings and settings.teacher_tensor else "parallel.tensor"
+            )
             yield (
                 f"model.{name}",
-                f"{value} must be a multiple of parallel.tensor {parallel.tensor}, whose ranks split the teacher like the student; "
-                "change the layout, or choose another teacher",
+                f"{value} must be a multiple of {field} {layout.tensor}, whose ranks split the teacher; set "
+                "distillation.teacher_tensor to a smaller divisor of parallel.tensor, change the layout, or choose another teacher",
                 "teacher-split",
             )
-    layout = teacher_parallel(parallel, model, config.model)
     if stage_sizes(model.layers, layout) is None:
         yield (
             "model.layers",
@@ -125,3 +172,19 @@ def shape_problems(teacher: ModelConfig, config: Config, vocab_size: int, longes
             "choose another teacher",
             "teacher-too-short",
         )
+    yield from _fp8_problems(model, layout, config)
+
+
+def _fp8_problems(model: ModelConfig, layout: ParallelConfig, config: Config) -> Iterator[Found]:
+    """What the teacher's FP8 cannot have."""
+    fp8 = teacher_fp8(config.distillation)
+    if config.distillation and config.distillation.teacher_fp8 and (field := needs_plain_layers(model)):
+        yield (
+            field,
+            "has no layers of Transformer Engine, which distillation.teacher_fp8 needs; set it to false",
+            "teacher-fp8",
+        )
+    for path, problem in odd_widths(model, layout, fp8):
+        yield path, f"{problem} with distillation.teacher_fp8; set it to false", "teacher-fp8"
+    for problem in odd_tokens(layout, config.training, fp8):
+        yield "training.sequence_length", problem.format("distillation.teacher_fp8"), "teacher-fp8"

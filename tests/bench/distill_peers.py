@@ -20,7 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from megatron_ko.config.distillation import (
     DistillationConfig,
@@ -178,7 +178,7 @@ def _modelopt(generator: torch.Generator) -> list[Case]:
 
 def _distance(loss: Any, target: Tensor, student: Tensor) -> Tensor:
     """Of one pair of layers, whose outputs two models without layers have computed."""
-    models = tuple(SimpleNamespace(decoder=SimpleNamespace(layers=nn.ModuleList())) for _ in range(2))
+    models = (SimpleNamespace(config=SimpleNamespace(sequence_parallel=False)),) * 2
     settings = HiddenStatesConfig(layers=[LayerPair(student=0, teacher=0)], loss=loss)
     passage = Passage(replace(SETTINGS, hidden_states=settings), models)  # type: ignore[arg-type]
     for side, states in ((STUDENT, student), (TEACHER, target)):
