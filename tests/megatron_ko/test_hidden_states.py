@@ -48,9 +48,15 @@ LOSSES = {"cosine": COSINE, "mse": MSE}
 MORE_LAYOUTS = {
     **LAYOUTS,
     "TP2 x PP2 with sequence parallel": (4, ["parallel.tensor=2", "parallel.pipeline=2", "parallel.sequence=true"]),
+    "TP2 x PP2 with sequence parallel, whole teacher": (
+        4, ["parallel.tensor=2", "parallel.pipeline=2", "parallel.sequence=true", "distillation.teacher_tensor=1"]
+    ),
     "DP2, overlapped": (2, ["speed.overlap_grad_reduce=true", "speed.overlap_param_gather=true", "speed.bucket_size=20000"]),
 }  # fmt: skip
-QUICK = {("cosine", "TP2 x PP2 with sequence parallel")}
+QUICK = {
+    ("cosine", "TP2 x PP2 with sequence parallel"),
+    ("cosine", "TP2 x PP2 with sequence parallel, whole teacher"),
+}
 
 
 def curve(run: Path) -> list[tuple[float, ...]]:

@@ -20,15 +20,10 @@ LOSSES: dict[str, dict[str, Any]] = {
     "top-k": test_distillation.LOSSES["top-k"],
 }
 LAYOUTS: dict[str, tuple[int, list[str]]] = {
-    "TP2 x PP2 with sequence parallel": (
-        4,
-        ["parallel.tensor=2", "parallel.pipeline=2", "parallel.sequence=true"],
-    ),
     "TP2": (2, ["parallel.tensor=2"]),
     "TP2 x DP2": (4, ["parallel.tensor=2"]),
     "TP2 x CP2": (4, ["parallel.tensor=2", "parallel.context=2"]),
 }
-QUICK = {("cosine", "TP2 x PP2 with sequence parallel")}
 
 
 def assert_same_curves(loss: str, actual, expected) -> None:
@@ -41,14 +36,9 @@ def one_rank(folder, tmp_path_factory):  # noqa: F811
     return runs_on_one_rank(folder, LOSSES, tmp_path_factory)
 
 
-@pytest.mark.parametrize(
-    ("loss", "layout"),
-    [
-        pytest.param(loss, layout, marks=[] if (loss, layout) in QUICK else pytest.mark.slow)
-        for loss in LOSSES
-        for layout in LAYOUTS
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_whole_teacher_beside_a_split_student_trains_like_one_rank(one_rank, tmp_path, loss, layout):
     config, expected = one_rank(loss)
     count, overrides = LAYOUTS[layout]
