@@ -109,21 +109,22 @@ def teacher_logits_bytes(distillation: DistillationConfig | None, shape: StageSh
 
 def message_bytes(teacher: ModelConfig, shape: StageShape, stage: int, in_flight: int) -> int:
     """Bytes of the teacher's hidden states that are kept with those of the student for ``in_flight`` micro-batches: received ones
-    until the backward pass, with a copy of the student's part, sent ones until they are sent; and of the gradient of received ones, with
-    zeros for the teacher."""
+    until the backward pass, with a copy of the student's part, sent ones until they are sent; and of the gradients of both, with zeros for
+    the teacher."""
     own = replace(shape, model=teacher)
     received, sent = stage > 0, stage < shape.parallel.pipeline - 1
-    gradient = 2 * (own.residual + shape.residual) * received
+    gradient = 2 * (own.residual + shape.residual) * received + own.residual * sent
     copies = shape.residual * in_flight * received
     return own.residual * in_flight * (received + sent) + copies + gradient
 
 
-def loss_bytes(distillation: DistillationConfig, shape: StageShape) -> int:
-    """Bytes beside the student's logits while the loss computes: the teacher's logits or targets, and a chunk in fp32."""
+def loss_bytes(distillation: DistillationConfig, shape: StageShape, distance: int = 0) -> int:
+    """Bytes beside the student's logits while the loss computes: the teacher's logits or targets, and a chunk in fp32, or after it
+    ``distance`` for hidden states."""
     rows = shape.tokens // shape.positions * min(distillation.chunk_length, shape.positions)
     chunk = rows * shape.vocab_size // shape.parallel.tensor * 4
     loss = distillation.loss
-    in_fp32 = (_TENSORS[loss.type] + (distillation.temperature != 1)) * chunk
+    in_fp32 = max((_TENSORS[loss.type] + (distillation.temperature != 1)) * chunk, distance)
     if isinstance(loss, TopK):
         return shape.tokens * (8 * loss.k + 2 * (loss.k + 1)) + in_fp32
     return shape.split("vocab") + in_fp32

@@ -21,7 +21,7 @@ from megatron_ko.planning.distillation import (
     teacher_logits_bytes,
     teacher_weights_bytes,
 )
-from megatron_ko.planning.hidden_states import hidden_state_bytes, projection_parameters
+from megatron_ko.planning.hidden_states import distance_bytes, hidden_state_bytes, projection_parameters
 from megatron_ko.planning.pipeline import chunks_in_flight, chunks_of_stage
 from megatron_ko.planning.selection import Selection
 from megatron_ko.planning.state_formats import PLAIN, StateFormats
@@ -104,7 +104,8 @@ def stage_memories(
         vocab_size=padded_vocab_size,
     )
     if distillation is not None:
-        shape = replace(shape, loss_bytes=loss_bytes(distillation, shape))
+        distance = distance_bytes(distillation, teacher, shape)
+        shape = replace(shape, loss_bytes=loss_bytes(distillation, shape, distance))
     trains = Trains(lora, selection, projection_parameters(distillation, model, teacher))
     memories = [
         _stage_memory(shape, stage, data_parallel * parallel.context, micro_batches, trains, formats, muon)

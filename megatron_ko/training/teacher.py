@@ -12,10 +12,9 @@ from typing import Any
 
 import torch
 
-from megatron_ko.config.fp8 import Fp8
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.speed import SpeedConfig
-from megatron_ko.config.training import Config, PrecisionConfig
+from megatron_ko.config.training import Config, ParallelConfig, PrecisionConfig
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.planning.distillation import needs_teacher, teacher_fp8, teacher_model, teacher_parallel
 from megatron_ko.planning.family_rules import needs_plain_layers
@@ -67,17 +66,17 @@ def load_teacher(source: Checkpoint, config: Config, vocab_size: int, device: to
     Called with labels, the last pipeline stage returns its logits [S, B, columns of this rank]. Raises CheckpointError on every rank
     if its files are damaged. Collective.
     """
-    settings, model = config.distillation, teacher_model(source.model, config.model, vocab_size)
-    fp8, layout = teacher_fp8(settings), teacher_parallel(config.parallel, model, config.model, settings)
+    model = teacher_model(source.model, config.model, vocab_size)
+    layout, precision, switches = settings_of(model, config)
     fewer = layout.tensor < config.parallel.tensor
     gpt = build_gpt(
         model,
         layout,
-        PrecisionConfig(dtype=config.precision.dtype, fp8=fp8),
+        precision,
         vocab_size=vocab_size,
         device=device,
         within_documents=config.data.packing.attention == "within_documents",
-        switches=_switches(config, model, fp8),
+        switches=switches,
         groups=groups_of_fewer(layout.tensor, config.run.timeout_s) if fewer else None,
     )
     checkpoint.check_content(source)
@@ -88,11 +87,17 @@ def load_teacher(source: Checkpoint, config: Config, vocab_size: int, device: to
     return gpt
 
 
-def _switches(config: Config, model: ModelConfig, fp8: Fp8) -> Switches:
-    """The defaults of this machine; the fusion of the cross-entropy is a switch of the whole process, so it is the student's."""
-    own = needs_plain_layers(model) is not None
-    switches = decide(SpeedConfig(), config.run.device, fp8, own_layers=own)
-    return dataclasses.replace(switches, fused_cross_entropy=switches_of(config).fused_cross_entropy)
+def settings_of(model: ModelConfig, config: Config) -> tuple[ParallelConfig, PrecisionConfig, Switches]:
+    """Layout, precision and kernels of a teacher ``model`` (``teacher_model``) in a stage with ``config``.
+
+    Kernels are the defaults of this machine; the fusion of the cross-entropy is a switch of the whole process, so it is the student's.
+    """
+    settings, own = config.distillation, needs_plain_layers(model) is not None
+    precision = PrecisionConfig(dtype=config.precision.dtype, fp8=teacher_fp8(settings))
+    switches = decide(SpeedConfig(), config.run.device, precision.fp8, own_layers=own)
+    fused = switches_of(config).fused_cross_entropy
+    layout = teacher_parallel(config.parallel, model, config.model, settings)
+    return layout, precision, dataclasses.replace(switches, fused_cross_entropy=fused)
 
 
 def _logits(labels: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """Distillation: the time of a step against plain training of the student, the size of a cache, and the memory against the plan.
 
-    python -m tests.bench.distill [--rounds N] [--peaks] [--peers]
+    python -m tests.bench.distill [--rounds N] [--peaks [--only NAME]] [--peers]
 
 Steps of the student trained plainly, with the teacher beside it (forward_kl), the same with two pairs of hidden states, and from a
 cache (top_k) alternate on one rank, in CPU seconds, with the same batches. ``online_vs_plain``, ``hidden_vs_plain`` and
@@ -36,6 +36,7 @@ from megatron_ko.config.optimizer import OptimizerConfig
 from megatron_ko.config.training import ParallelConfig, PrecisionConfig, RunConfig, TrainingConfig
 from megatron_ko.formats.checkpoint_folder import Origin
 from megatron_ko.formats.teacher_cache import TeacherCache
+from megatron_ko.planning.distillation import teacher_parallel
 from megatron_ko.planning.flops import flops_per_token, forward_flops_per_token
 from megatron_ko.planning.memory import stage_memories
 from tests.bench import plan_memory
@@ -68,10 +69,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--peaks", action="store_true", help="compare memory instead of time")
     parser.add_argument("--peers", action="store_true", help="compare losses with those of NVIDIA instead")
+    parser.add_argument("--only", default="", help="with --peaks: losses whose name contains this")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.peaks:
-            lines = peaks()
+            lines = peaks(options.only)
         elif options.peers:
             lines = peers(options.rounds, Path(folder))
         else:
@@ -203,6 +205,7 @@ LAYOUTS = {
     "one rank": ParallelConfig(),
     "TP2": ParallelConfig(tensor=2),
     "PP2": ParallelConfig(pipeline=2),
+    "TP2, SP, PP2": ParallelConfig(tensor=2, sequence=True, pipeline=2),
 }
 
 
@@ -210,16 +213,21 @@ PAIRS = [LayerPair(student=3, teacher=7), LayerPair(student=7, teacher=15)]
 HIDDEN = HiddenStatesConfig(layers=PAIRS)
 
 
-def peaks() -> Iterator[dict[str, Any]]:
+def peaks(only: str = "") -> Iterator[dict[str, Any]]:
     """Planned and measured peaks of the activations in GiB, without the teacher's weights, and their ratio."""
     from megatron_ko.training.distributed import import_megatron
 
     import_megatron("cpu")
     losses = {name: DistillationConfig(teacher="unused", loss=loss) for name, loss in LOSSES.items()}
     losses["hidden states"] = replace(losses["forward_kl"], hidden_states=HIDDEN)
+    losses["whole teacher"] = replace(losses["hidden states"], teacher_tensor=1)
     for loss, settings in losses.items():
+        if only not in loss:
+            continue
         for layout, parallel in LAYOUTS.items():
-            if layout != "one rank" and loss not in ("forward_kl", "hidden states"):
+            if layout != "one rank" and loss not in ("forward_kl", "hidden states", "whole teacher"):
+                continue
+            if loss == "whole teacher" and parallel.tensor == 1:
                 continue
             case = plan_memory.Case(parallel)
             for stage in range(parallel.pipeline):
@@ -253,12 +261,25 @@ def _planned(case: plan_memory.Case, settings: DistillationConfig) -> Any:
 
 def _loss(case: plan_memory.Case, settings: DistillationConfig) -> Any:
     from megatron_ko.training.distillation import Distillation, Seat
-    from megatron_ko.training.teacher import _logits
+    from megatron_ko.training.teacher import _logits, _own_columns
 
-    teacher = plan_memory._build(replace(case, model=LARGE_TEACHER), "cuda")
+    layout = teacher_parallel(case.parallel, LARGE_TEACHER, case.model, settings)
+    fewer = layout.tensor < case.parallel.tensor
+    groups = _groups_of_a_whole_teacher() if fewer else None
+    teacher = plan_memory._build(replace(case, model=LARGE_TEACHER, parallel=layout), "cuda", groups)
     teacher.requires_grad_(False).eval()
-    teacher.compute_language_model_loss = _logits
+    teacher.compute_language_model_loss = partial(_own_columns, layout.tensor) if fewer else _logits
     return Distillation(settings, Seat(teacher))
+
+
+def _groups_of_a_whole_teacher() -> Any:
+    """``distributed.groups_of_fewer(1)``, without its exchange of objects, for which fake tensors have no bytes."""
+    import torch.distributed as dist
+    from megatron.core.process_groups_config import ProcessGroupCollection
+
+    groups = ProcessGroupCollection.use_mpu_process_groups()
+    groups.tp = dist.new_group([dist.get_rank()])
+    return groups
 
 
 if __name__ == "__main__":
