@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 from megatron_ko.config.distillation import DistillationConfig, TopK
 from megatron_ko.config.loading import Rule
@@ -39,94 +41,96 @@ def sections_of(
             yield f"stages.{number}.distillation" if used != whole else "distillation", used
 
 
-def _teacher_or_cache(distillation: DistillationConfig | None, stages: list[StageConfig]) -> Problems:
-    for path, section in sections_of(distillation, stages):
-        if section.teacher is None and section.cache is None:
-            yield (
-                f"{path}.teacher",
-                "missing: distillation learns from a teacher or from its cache; name the teacher's folder, or remove the section",
-            )
+def for_each_section(check: Callable[..., Problems], *needs: str) -> Rule:
+    """The rule ``check(path, section, *needs)`` over each section that ``sections_of`` yields; it reports a field once."""
+
+    @wraps(check)
+    def check_all(
+        distillation: DistillationConfig | None, stages: list[StageConfig], *others: Any
+    ) -> Problems:
+        reported: set[str] = set()
+        for path, section in sections_of(distillation, stages):
+            for where, message in check(path, section, *others):
+                if where not in reported:
+                    yield where, message
+                reported.add(where)
+
+    return Rule(("distillation", "stages", *needs), check_all)
 
 
-def _cache_of_top_k(distillation: DistillationConfig | None, stages: list[StageConfig]) -> Problems:
-    for path, section in sections_of(distillation, stages):
-        if section.cache is not None and not isinstance(section.loss, TopK):
-            yield (
-                f"{path}.cache",
-                f"{section.cache}: contains the most probable tokens alone, but {path}.loss is {section.loss.type}; set it to "
-                "{type: top_k, k: ...}, or remove cache",
-            )
+def _teacher_or_cache(path: str, section: DistillationConfig) -> Problems:
+    if section.teacher is None and section.cache is None:
+        yield (
+            f"{path}.teacher",
+            "missing: distillation learns from a teacher or from its cache; name the teacher's folder, or remove the section",
+        )
+
+
+def _cache_of_top_k(path: str, section: DistillationConfig) -> Problems:
+    if section.cache is not None and not isinstance(section.loss, TopK):
+        yield (
+            f"{path}.cache",
+            f"{section.cache}: contains the most probable tokens alone, but {path}.loss is {section.loss.type}; set it to "
+            "{type: top_k, k: ...}, or remove cache",
+        )
 
 
 def _no_teacher_in_a_virtual_pipeline(
-    distillation: DistillationConfig | None, stages: list[StageConfig], parallel: ParallelConfig
+    path: str, section: DistillationConfig, parallel: ParallelConfig
 ) -> Problems:
-    for path, section in sections_of(distillation, stages):
-        if needs_teacher(section) and is_virtual(parallel):
-            yield (
-                "parallel.virtual_pipeline",
-                f"{parallel.virtual_pipeline}: the schedule of a virtual pipeline cannot send the teacher's hidden states with the "
-                f"student's ({path}); remove virtual_pipeline, or write a cache with 'mko distill cache' first",
-            )
-            return
+    if needs_teacher(section) and is_virtual(parallel):
+        yield (
+            "parallel.virtual_pipeline",
+            f"{parallel.virtual_pipeline}: the schedule of a virtual pipeline cannot send the teacher's hidden states with the "
+            f"student's ({path}); remove virtual_pipeline, or write a cache with 'mko distill cache' first",
+        )
 
 
-def _teacher_is_another_folder(
-    distillation: DistillationConfig | None, stages: list[StageConfig], run: RunConfig
-) -> Problems:
-    own = Path(run.folder).expanduser().resolve()
-    for path, section in sections_of(distillation, stages):
-        if section.teacher is None:
-            continue
-        teacher = Path(section.teacher).expanduser().resolve()
-        if teacher == own or own in teacher.parents:
-            yield (
-                f"{path}.teacher",
-                f"{section.teacher}: is in run.folder, so the student would be its own teacher; name another folder, or another "
-                "run.folder",
-            )
+def _teacher_is_another_folder(path: str, section: DistillationConfig, run: RunConfig) -> Problems:
+    if section.teacher is None:
+        return
+    own, teacher = (Path(folder).expanduser().resolve() for folder in (run.folder, section.teacher))
+    if teacher == own or own in teacher.parents:
+        yield (
+            f"{path}.teacher",
+            f"{section.teacher}: is in run.folder, so the student would be its own teacher; name another folder, or another "
+            "run.folder",
+        )
 
 
-def _teacher_splits(
-    distillation: DistillationConfig | None, stages: list[StageConfig], parallel: ParallelConfig
-) -> Problems:
-    for path, section in sections_of(distillation, stages):
-        if parallel.tensor % teacher_tensor(section, parallel):
-            yield (
-                f"{path}.teacher_tensor",
-                f"{section.teacher_tensor} must divide parallel.tensor {parallel.tensor}: the ranks that split the teacher are some of "
-                "those that split the student, and see the same samples; lower it, or raise parallel.tensor",
-            )
+def _teacher_splits(path: str, section: DistillationConfig, parallel: ParallelConfig) -> Problems:
+    if parallel.tensor % teacher_tensor(section, parallel):
+        yield (
+            f"{path}.teacher_tensor",
+            f"{section.teacher_tensor} must divide parallel.tensor {parallel.tensor}: the ranks that split the teacher are some of "
+            "those that split the student, and see the same samples; lower it, or raise parallel.tensor",
+        )
 
 
 def _teacher_in_fp8(
-    distillation: DistillationConfig | None,
-    stages: list[StageConfig],
-    run: RunConfig,
-    precision: PrecisionConfig,
+    path: str, section: DistillationConfig, run: RunConfig, precision: PrecisionConfig
 ) -> Problems:
-    for path, section in sections_of(distillation, stages):
-        if not section.teacher_fp8:
-            continue
-        if run.device == "cpu":
-            yield (
-                f"{path}.teacher_fp8",
-                "true needs a GPU and Transformer Engine, but run.device is cpu; set it to false",
-            )
-        if precision.dtype != "bf16":
-            yield (
-                f"{path}.teacher_fp8",
-                f"true cannot be combined with precision.dtype {precision.dtype}; set precision.dtype: bf16, or teacher_fp8: false",
-            )
+    if not section.teacher_fp8:
+        return
+    if run.device == "cpu":
+        yield (
+            f"{path}.teacher_fp8",
+            "true needs a GPU and Transformer Engine, but run.device is cpu; set it to false",
+        )
+    if precision.dtype != "bf16":
+        yield (
+            f"{path}.teacher_fp8",
+            f"true cannot be combined with precision.dtype {precision.dtype}; set precision.dtype: bf16, or teacher_fp8: false",
+        )
 
 
 DISTILLATION_RULES = (
-    Rule(("distillation", "stages"), _teacher_or_cache),
-    Rule(("distillation", "stages"), _cache_of_top_k),
-    Rule(("distillation", "stages", "parallel"), _no_teacher_in_a_virtual_pipeline),
-    Rule(("distillation", "stages", "run"), _teacher_is_another_folder),
-    Rule(("distillation", "stages", "parallel"), _teacher_splits),
-    Rule(("distillation", "stages", "run", "precision"), _teacher_in_fp8),
+    for_each_section(_teacher_or_cache),
+    for_each_section(_cache_of_top_k),
+    for_each_section(_no_teacher_in_a_virtual_pipeline, "parallel"),
+    for_each_section(_teacher_is_another_folder, "run"),
+    for_each_section(_teacher_splits, "parallel"),
+    for_each_section(_teacher_in_fp8, "run", "precision"),
 )
 
 
