@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,8 @@ from megatron_ko.config.distillation import DistillationConfig
 from megatron_ko.config.loading import load
 from megatron_ko.config.model import ModelConfig, RopeConfig
 from megatron_ko.config.training import Config, ParallelConfig
+from megatron_ko.formats.checkpoint_folder import Origin
+from megatron_ko.formats.teacher_cache import TeacherCache, continuation_problems, describe_cache
 from megatron_ko.planning import installed, start_checks
 from megatron_ko.planning.activations import StageShape
 from megatron_ko.planning.config_rules import layout_rules
@@ -104,6 +107,23 @@ def test_widths_and_tokens_of_the_teacher_are_multiples_of_16(gpu_run):
     assert problems(TEACHER, "training.sequence_length=252") == [("training.sequence_length", "teacher-fp8")]
     plain = dataclasses.replace(TEACHER, residual="sandwich", rope=RopeConfig())
     assert [rule for _, rule in problems(plain)] == ["teacher-fp8"]
+
+
+def test_a_cache_of_another_precision_is_not_continued(gpu_run, tmp_path):
+    def cache(*overrides: str) -> TeacherCache:
+        top_k = ["distillation.loss={type: top_k, k: 4}", f"distillation.cache={tmp_path}", *overrides]
+        config = config_of(gpu_run, *top_k)
+        assert config.distillation is not None
+        return describe_cache(
+            config, config.distillation, {}, Origin("teacher", 1, "x"), manifest=SimpleNamespace(tokenizer_fingerprint="t"),
+            vocab_size=1000, samples=16, stage=0, writers=1,
+        )  # type: ignore[arg-type]  # fmt: skip
+
+    in_fp8, in_bf16 = cache(), cache("distillation.teacher_fp8=false")
+    assert (in_fp8.dtype, in_bf16.dtype) == ("fp8", "bf16")
+    assert list(continuation_problems(in_fp8, in_fp8, "distillation.cache")) == []
+    (problem,) = continuation_problems(in_bf16, in_fp8, "distillation.cache")
+    assert problem[0::2] == ("distillation.cache", "other-cache")
 
 
 def test_the_plan_counts_copies_of_the_products_between_the_ends():
