@@ -296,6 +296,7 @@ def _group_by(key: tuple[int, int], timeout_s: float) -> dist.ProcessGroup:
     keys: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(keys, key)
     sets = [[rank for rank, other in enumerate(keys) if other == wanted] for wanted in sorted(set(keys))]
+    own: Any
     own, _ = dist.new_subgroups_by_enumeration(sets, timeout=datetime.timedelta(seconds=timeout_s))
     return own
 

@@ -113,7 +113,7 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
     from megatron_ko.training.losses import CrossEntropy
     from megatron_ko.training.soft_targets import IDS, LOG_PROBABILITIES, select_targets
     from megatron_ko.training.teacher import _logits
-    from tests.bench.train_cpu import _batch
+    from tests.bench.train_cpu import random_batch
 
     world = _start(folder)
     precision = PrecisionConfig(dtype="fp32")
@@ -154,7 +154,7 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {name: [] for name in losses}
     names = list(losses)
     for number in range(rounds + 2):
-        batches = [_batch_of_vocabulary(_batch(generator)) for _ in range(MICRO_BATCHES)]
+        batches = [random_batch(generator) for _ in range(MICRO_BATCHES)]
         cached = [with_targets(batch) for batch in batches]
         for name in names[number % len(names) :] + names[: number % len(names)]:
             optimizer.set_hyperparameters(trainees[name].optimizer, ADAM, 1e-3)
@@ -182,10 +182,6 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
         "cache_bytes_per_token": {k: bytes_per_token(k, 128_256) for k in (32, 64, 128)},
         "rounds": rounds,
     }
-
-
-def _batch_of_vocabulary(batch: dict[str, Any]) -> dict[str, Any]:
-    return {name: value % VOCAB if name in ("tokens", "labels") else value for name, value in batch.items()}
 
 
 def bytes_per_token(k: int, vocab_size: int) -> int:
@@ -277,7 +273,7 @@ def _groups_of_a_whole_teacher() -> Any:
     import torch.distributed as dist
     from megatron.core.process_groups_config import ProcessGroupCollection
 
-    groups = ProcessGroupCollection.use_mpu_process_groups()
+    groups: Any = ProcessGroupCollection.use_mpu_process_groups()
     groups.tp = dist.new_group([dist.get_rank()])
     return groups
 

@@ -31,6 +31,7 @@ from megatron_ko.config.distillation import (
     TopK,
 )
 from megatron_ko.training.distillation import _token_losses
+from megatron_ko.training.distributed import tensor_group
 from megatron_ko.training.hidden_states import STUDENT, TEACHER, Passage
 from megatron_ko.training.soft_targets import SoftTargets, select_targets
 from tests.bench.plan_memory import Live
@@ -129,7 +130,6 @@ def _targets(teacher: Tensor) -> SoftTargets:
 
 
 def _megatron(generator: torch.Generator) -> list[Case]:
-    import torch.distributed as dist
     from megatron.core.tensor_parallel import vocab_parallel_cross_entropy
     from megatron.training.distillation.cached_logits_loss import topk_kl_div
 
@@ -139,7 +139,7 @@ def _megatron(generator: torch.Generator) -> list[Case]:
 
     def theirs(logits: Tensor) -> Tensor:
         """With the cross-entropy, which its trainer always computes, here at a weight of 0."""
-        values, group = chosen.log_probabilities[..., :K], dist.group.WORLD
+        values, group = chosen.log_probabilities[..., :K], tensor_group()
         losses = topk_kl_div(logits, values, chosen.ids, 1, 0, group, add_ghost_token=True)
         return losses.transpose(0, 1) + 0 * vocab_parallel_cross_entropy(logits.float(), labels)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -114,10 +115,11 @@ def test_a_cache_of_another_precision_is_not_continued(gpu_run, tmp_path):
         top_k = ["distillation.loss={type: top_k, k: 4}", f"distillation.cache={tmp_path}", *overrides]
         config = config_of(gpu_run, *top_k)
         assert config.distillation is not None
+        manifest: Any = SimpleNamespace(tokenizer_fingerprint="t")
         return describe_cache(
-            config, config.distillation, {}, Origin("teacher", 1, "x"), manifest=SimpleNamespace(tokenizer_fingerprint="t"),
+            config, config.distillation, {}, Origin("teacher", 1, "x"), manifest=manifest,
             vocab_size=1000, samples=16, stage=0, writers=1,
-        )  # type: ignore[arg-type]  # fmt: skip
+        )  # fmt: skip
 
     in_fp8, in_bf16 = cache(), cache("distillation.teacher_fp8=false")
     assert (in_fp8.dtype, in_bf16.dtype) == ("fp8", "bf16")
