@@ -26,17 +26,15 @@ from megatron_ko.errors import EXIT_DONE, ConfigError, Problem, exit_code_of
 from megatron_ko.files import locked_folder
 from megatron_ko.formats.hugging_face import HfModel
 from megatron_ko.formats.model_source import load_training
-from megatron_ko.formats.run_folder import folder_problem
 from megatron_ko.formats.teacher_cache import DESCRIPTION, TeacherCache, continuation_problems
 from megatron_ko.formats.teacher_source import origin_of
-from megatron_ko.inputs.data import check_manifest
-from megatron_ko.inputs.teachers import find_teachers, wanted_cache
+from megatron_ko.inputs.teachers import wanted_cache
 from megatron_ko.logs import set_up_logging
 from megatron_ko.planning.config_rules import layout_rules
 from megatron_ko.planning.position import Position
 from megatron_ko.planning.stages import Stage, stages_of
 from megatron_ko.planning.start_checks import check_installed
-from megatron_ko.preflight import Preflight, plan_of
+from megatron_ko.preflight import Preflight, check_inputs
 from megatron_ko.rank_start import add_ranks, run_on_ranks, world_size_of
 from megatron_ko.training import stop
 from megatron_ko.wording import format_count
@@ -112,11 +110,7 @@ def check(files: Sequence[str], overrides: Sequence[str], world_size: int) -> tu
     if problems := list(_problems(loaded, stages)):
         raise ConfigError(problems)
     online = dataclasses.replace(loaded, config=_without_caches(loaded.config))
-    if problem := folder_problem(online.config.run.folder):
-        raise ConfigError([loaded.problem("run.folder", problem, "folder-not-writable")])
-    manifest = check_manifest(online)
-    teachers = find_teachers(online, manifest)
-    plan = plan_of(online, world_size, manifest, teachers)
+    manifest, teachers, plan = check_inputs(online, world_size)
     check_installed(online)
     return Preflight(online.config, manifest, plan, None, None, None, teachers), stages
 

@@ -283,11 +283,7 @@ def check_loaded(loaded: Loaded[Config], world_size: int) -> Preflight:
 def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
     """``check_loaded`` without what must be installed where the run starts: for another machine."""
     config = loaded.config
-    if problem := folder_problem(config.run.folder):
-        raise ConfigError([loaded.problem("run.folder", problem, "folder-not-writable")])
-    manifest = check_manifest(loaded)
-    teachers = find_teachers(loaded, manifest)
-    plan = plan_of(loaded, world_size, manifest, teachers)
+    manifest, teachers, plan = check_inputs(loaded, world_size)
     for package, why in (("psutil", "megatron-core cannot save without it"),):
         if importlib.util.find_spec(package) is None:
             raise ConfigError(
@@ -304,6 +300,17 @@ def check_run(loaded: Loaded[Config], world_size: int) -> Preflight:
         if not any(isinstance(teacher, HfModel) for teacher in teachers.values()):
             checked.check_teacher(start)
     return checked
+
+
+def check_inputs(
+    loaded: Loaded[Config], world_size: int
+) -> tuple[Manifest, Mapping[str, Checkpoint | HfModel], Plan]:
+    """The data and the teachers of a run that can write its folder, and its plan. Raises the errors of ``preflight``."""
+    if problem := folder_problem(loaded.config.run.folder):
+        raise ConfigError([loaded.problem("run.folder", problem, "folder-not-writable")])
+    manifest = check_manifest(loaded)
+    teachers = find_teachers(loaded, manifest)
+    return manifest, teachers, plan_of(loaded, world_size, manifest, teachers)
 
 
 def plan_of(

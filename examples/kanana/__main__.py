@@ -1,9 +1,10 @@
 """Kanana's chain in miniature (arXiv 2502.18934), with the commands that a user types: pruned and distilled against from scratch.
 
-    python -m examples.kanana [--seeds 1,2,3] [--steps N] [--ranks N] [--data FOLDER] [--runs FOLDER]
+    python -m examples.kanana [--seeds 1,2,3] [--steps N] [--ranks N] [--data FOLDER] [--runs FOLDER] [--correct-teacher]
 
 Trains a teacher, cuts it to a student of half its size and that one to a quarter, and lets each learn from the teacher for a tenth
-of the tokens. Beside them: the small student from scratch for all tokens, with untied embeddings, and without the teacher.
+of the tokens. Beside them: the small student from scratch for all tokens, with untied embeddings, without the teacher, and
+optionally from a teacher that was trained on the data of its students first (teacher correction, Minitron, arXiv 2408.11796).
 ``results.md`` and ``results.json`` in the folder of runs contain the table. A second call continues where the first one stopped, and
 repeats only what changed.
 """
@@ -44,6 +45,8 @@ PART = 10
 SAMPLES = 256
 HALF, QUARTER = MINIATURE["half"], MINIATURE["quarter"]
 UNTIED = replace(QUARTER, ties=False)
+CORRECTION_SEED = 4
+"""Of the order of the samples: not that of the teacher's own training, nor of a student of the default seeds."""
 SCRATCH_RATE = 4e-3
 """Learning rate of a quarter from scratch: with that of train.yaml it ends higher (2.942 instead of 2.910 bits per byte, measured)."""
 
@@ -58,6 +61,7 @@ class Options:
     seeds: tuple[int, ...] = (1, 2, 3)
     steps: int = 300
     ranks: int = 2
+    correct_teacher: bool = False
 
     @property
     def manifest(self) -> Path:
@@ -82,6 +86,7 @@ def parse(arguments: Sequence[str] | None) -> Options:
     add("--seeds", type=seeds, metavar="N,N", help="seeds of the students (default 1,2,3)")
     add("--steps", type=positive, metavar="N", help="steps of the teacher and of the model from scratch (default 300)")  # fmt: skip
     add("--ranks", type=positive, metavar="N", help="ranks to train on (default 2)")
+    add("--correct-teacher", action="store_true", help="train the teacher on for a part of the steps, and distill once more from it")  # fmt: skip
     options = Options(**vars(parser.parse(arguments)))
     if options.steps < PART:
         raise UsageError(f"--steps {options.steps}: must be at least {PART}, of which a student gets a part", rule="usage")  # fmt: skip
@@ -111,6 +116,8 @@ def steps_of(options: Options) -> list[Step]:
         score_step("half", teacher, runs / "scores_half", _scoring(options), SAMPLES, options.ranks),
         prune_step("half", teacher, scores_file(runs / "scores_half"), half, HALF),
     ]
+    if options.correct_teacher:
+        result.append(_corrected(options, teacher))
     for seed in options.seeds:
         result += _student(options, half, seed)
     return result
@@ -121,18 +128,22 @@ def _student(options: Options, half: Path, seed: int) -> list[Step]:
     runs = options.runs
     distilled, scored = runs / f"distilled_half_{seed}", runs / f"scores_quarter_{seed}"
     tied, untied = runs / f"pruned_quarter_{seed}", runs / f"pruned_untied_{seed}"
-    return [
+    result = [
         _distilled(options, half, distilled, seed),
         score_step("quarter", distilled, scored, _scoring(options), SAMPLES, options.ranks),
         prune_step("quarter", distilled, scores_file(scored), tied, QUARTER),
         _distilled(options, tied, runs / f"distilled_quarter_{seed}", seed),
         prune_step("untied", distilled, scores_file(scored), untied, UNTIED),
         _distilled(options, untied, runs / f"distilled_untied_{seed}", seed),
-        _distilled(options, tied, runs / f"text_quarter_{seed}", seed, teaches=False),
+        _distilled(options, tied, runs / f"text_quarter_{seed}", seed, teacher=None),
         _scratch(options, "scratch", QUARTER, seed, 1),
         _scratch(options, "scratch_untied", UNTIED, seed, 1),
         _scratch(options, "short", QUARTER, seed, PART),
     ]
+    if options.correct_teacher:
+        folder = runs / f"distilled_corrected_{seed}"
+        result.append(_distilled(options, untied, folder, seed, teacher="teacher_corrected"))
+    return result
 
 
 def _scratch(options: Options, name: str, cut: Cut, seed: int, part: int) -> Step:
@@ -180,17 +191,33 @@ def _trained(options: Options, folder: Path, title: str, words: Sequence[str], p
     )  # fmt: skip
 
 
-def _distilled(options: Options, weights: Path, folder: Path, seed: int, teaches: bool = True) -> Step:
-    """A pruned model learns from the teacher, or without ``teaches`` from the text alone."""
-    teacher = options.runs / "teacher"
+def _corrected(options: Options, teacher: Path) -> Step:
+    """The teacher learns on for a part of its steps, at a fifth of its rate, from other samples."""
+    folder, rate = options.runs / "teacher_corrected", load(Config, [str(TRAIN)], []).config.optimizer
+    words = (
+        str(TRAIN), *_length(options.distilled_steps)[:-1], f"run.seed={CORRECTION_SEED}", f"data.manifest={options.manifest}",
+        f"optimizer.learning_rate={rate.learning_rate / 5}", f"checkpoint.initial_weights={teacher}",
+        f"schedule={{type: cosine, warmup_steps: {options.distilled_steps // 10}, final_ratio: 0.1}}",
+    )  # fmt: skip
+    return training_step(
+        folder, "Correct the teacher", words, options.ranks,
+        lambda: [sha256_file(TRAIN), identity_of(teacher)], lambda: bool(checkpoints_of(folder)),
+    )  # fmt: skip
+
+
+def _distilled(
+    options: Options, weights: Path, folder: Path, seed: int, teacher: str | None = "teacher"
+) -> Step:
+    """A pruned model learns from the teacher in the folder ``teacher``, or without one from the text alone."""
+    source = options.runs / (teacher or "teacher")
     words = (
         str(DISTILL), *_length(options.distilled_steps), f"run.seed={seed}", f"data.manifest={options.manifest}",
         f"model.from={weights}", f"checkpoint.initial_weights={weights}",
-        f"distillation.teacher={teacher}" if teaches else "distillation=none",
+        f"distillation.teacher={source}" if teacher else "distillation=none",
     )  # fmt: skip
     return training_step(
-        folder, f"{'Distill' if teaches else 'Train without the teacher'}: {folder.name}", words, options.ranks,
-        lambda: [sha256_file(DISTILL), identity_of(weights), identity_of(teacher)], lambda: bool(checkpoints_of(folder)),
+        folder, f"{'Distill' if teacher else 'Train without the teacher'}: {folder.name}", words, options.ranks,
+        lambda: [sha256_file(DISTILL), identity_of(weights), identity_of(source)], lambda: bool(checkpoints_of(folder)),
     )  # fmt: skip
 
 
@@ -220,7 +247,7 @@ def rows_of(options: Options) -> list[Row]:
         runs = tuple(options.runs / f"{name}{seed}" for seed in seeds)
         return Row(name, title, parameter_count(model, vocab_size), tokens, own * tokens, runs)
 
-    return [
+    rows = [
         row("teacher", "the teacher", None, many),
         row("distilled_half", "half, distilled", HALF, few, True),
         row("distilled_quarter", "quarter, distilled", QUARTER, few, True),
@@ -230,6 +257,10 @@ def rows_of(options: Options) -> list[Row]:
         row("scratch_untied", "the same, untied", UNTIED, many),
         row("short", "quarter from scratch, short", QUARTER, few),
     ]
+    if options.correct_teacher:
+        rows.insert(1, row("teacher_corrected", "the same, corrected", None, few))
+        rows.insert(5, row("distilled_corrected", "the same, corrected teacher", UNTIED, few, True))
+    return rows
 
 
 if __name__ == "__main__":

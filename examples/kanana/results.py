@@ -61,7 +61,8 @@ def summarize(rows: Sequence[Row], folder: Path) -> str:
 
 
 def claims(ends: Mapping[str, Sequence[float]]) -> list[str]:
-    """What the numbers say about Kanana's claims: against the model from scratch, the teacher's part in it, and the tie."""
+    """What the numbers say about Kanana's claims: against the model from scratch, the teacher's part in it, the tie, and, where it
+    was trained, a corrected teacher."""
     found = [
         f"{title}: {verdict(differences(ends, name, other))}"
         for title, name, other in (
@@ -69,7 +70,9 @@ def claims(ends: Mapping[str, Sequence[float]]) -> list[str]:
             ("the same with untied embeddings", "distilled_untied", "scratch_untied"),
             ("distilled against without teacher", "distilled_quarter", "text_quarter"),
             ("tied against untied", "distilled_quarter", "distilled_untied"),
+            ("corrected teacher against the teacher", "distilled_corrected", "distilled_untied"),
         )
+        if name in ends
     ]
     pairs = zip(ends["distilled_quarter"], ends["distilled_untied"], strict=True)
     lost = fmean(tied / untied - 1 for tied, untied in pairs)

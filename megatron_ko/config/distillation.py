@@ -95,6 +95,12 @@ class DistillationConfig:
     hidden_states: HiddenStatesConfig | None = None
     """Distance between outputs of chosen layers, which is added to the divergence; a learned matrix projects the student's states where
     the widths differ. Needs the teacher beside the student."""
+    teacher_tensor: Int32 | None = None
+    """Tensor-parallel ranks that split the teacher, a divisor of parallel.tensor, which is the default. With fewer, several ranks compute
+    the same: for a teacher whose heads or widths parallel.tensor does not divide."""
+    teacher_fp8: Flag = False
+    """Whether the matrix products of the teacher's layers, except the first and the last, are in FP8 (tensorwise current scaling); needs a
+    GPU and Transformer Engine."""
     chunk_length: Int32 = 512
     """Tokens of each sequence whose logits are in fp32 at a time; changes memory, not results."""
 
@@ -113,5 +119,9 @@ class StageDistillationConfig:
     """Coefficient of the cross-entropy; by default that of the section distillation."""
     hidden_states: HiddenStatesConfig | None = None
     """Hidden states of the stage; by default those of the section distillation."""
+    teacher_tensor: Int32 | None = None
+    """Tensor-parallel ranks of the teacher; by default those of the section distillation."""
+    teacher_fp8: Flag | None = None
+    """Whether the teacher computes in FP8; by default as in the section distillation."""
     chunk_length: Int32 | None = None
     """Tokens in fp32 at a time; by default those of the section distillation."""

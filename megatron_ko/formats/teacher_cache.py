@@ -229,7 +229,7 @@ def describe_cache(
         sequence_length=config.training.sequence_length,
         samples=samples,
         samples_per_shard=1,
-        dtype=config.precision.dtype,
+        dtype="fp8" if settings.teacher_fp8 else config.precision.dtype,
         data=data,
     )
     batch, length = config.training.micro_batch_size, config.training.sequence_length
@@ -244,7 +244,7 @@ def continuation_problems(cache: TeacherCache, wanted: TeacherCache, path: str) 
     found = list(cache_problems(cache, wanted, path, remedy))
     yield from (problem for problem in found if problem[2] != "unfinished-cache")
     if cache.dtype != wanted.dtype and any(problem[2] == "unfinished-cache" for problem in found):
-        message = f"{cache.folder}: was begun in {cache.dtype}, but precision.dtype is {wanted.dtype}; restore it, or {remedy}"
+        message = f"{cache.folder}: was begun in {cache.dtype}, but precision.dtype or teacher_fp8 are now {wanted.dtype}; restore them, or {remedy}"
         yield path, message, "other-cache"
 
 

@@ -54,10 +54,9 @@ def find_teachers(loaded: Loaded[Config], manifest: Manifest | None) -> dict[str
             if isinstance(teacher, Checkpoint):
                 check_loadable(teacher)
             found += vocabulary_problems(teacher, vocab_size, manifest)
-            if settings.teacher in lengths:
-                found += shape_problems(teacher.model, config, vocab_size, lengths[settings.teacher])
         teacher = teachers[settings.teacher]
         if needs_teacher(settings):
+            found += shape_problems(teacher.model, stage.config, vocab_size, lengths[settings.teacher])
             found += layer_problems(teacher.model, settings)
         place = loaded.problem(_path_of(stage), "")
         for path, message, rule in found:

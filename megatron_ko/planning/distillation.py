@@ -1,7 +1,7 @@
 """Distillation in the plan of a run: the section of each stage, the teacher's layout, its memory and its FLOPs. No torch.
 
-The teacher is beside the student on every rank, in the layout of the student, and spreads its own layers over the pipeline
-stages. ``distillation_rules`` has the rules.
+The teacher is beside the student on every rank, in the layout of the student or split over fewer tensor-parallel ranks, and
+spreads its own layers over the pipeline stages. ``distillation_rules`` has the rules.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from megatron_ko.config.distillation import DistillationConfig, StageDistillationConfig, TopK
+from megatron_ko.config.fp8 import Fp8, NoFp8, TensorwiseFp8, bf16_layers
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.recompute import NoRecompute
 from megatron_ko.config.training import ParallelConfig
 from megatron_ko.planning.activations import StageShape
 from megatron_ko.planning.pipeline import chunks_of_stage
-from megatron_ko.planning.weights import stage_entries
+from megatron_ko.planning.weights import multiplies, stage_entries
 
 _TENSORS = {"forward_kl": 6, "reverse_kl": 6, "jsd": 8, "top_k": 7}
 """Tensors [chunk, vocabulary] in fp32 that a divergence needs at a time: logits, log-probabilities and products of both models, as
@@ -43,43 +44,87 @@ def teacher_model(teacher: ModelConfig, student: ModelConfig, vocab_size: int) -
     return replace(teacher, vocab_size=vocab_size, vocab_multiple=student.vocab_multiple, extra={})
 
 
-def teacher_parallel(parallel: ParallelConfig, teacher: ModelConfig, student: ModelConfig) -> ParallelConfig:
-    """The teacher's layout: equal pipeline stages, or those of a student with as many layers; nothing is computed again."""
+def teacher_tensor(distillation: DistillationConfig | None, parallel: ParallelConfig) -> int:
+    """Tensor-parallel ranks that split the teacher."""
+    own = distillation.teacher_tensor if distillation else None
+    return own if own is not None else parallel.tensor
+
+
+def teacher_fp8(distillation: DistillationConfig | None) -> Fp8:
+    """The recipe of the teacher's matrix products; current scaling, because a frozen model has no history."""
+    return TensorwiseFp8(type="tensorwise") if distillation and distillation.teacher_fp8 else NoFp8()
+
+
+def teacher_parallel(
+    parallel: ParallelConfig,
+    teacher: ModelConfig,
+    student: ModelConfig,
+    distillation: DistillationConfig | None = None,
+) -> ParallelConfig:
+    """The teacher's layout: equal pipeline stages, or those of a student with as many layers; nothing is computed again. Over fewer
+    tensor-parallel ranks than the student it has no sequence parallelism."""
     same = teacher.layers == student.layers
+    tensor = teacher_tensor(distillation, parallel)
     return replace(
         parallel,
+        tensor=tensor,
+        sequence=parallel.sequence and tensor == parallel.tensor,
         first_stage_layers=parallel.first_stage_layers if same else None,
         last_stage_layers=parallel.last_stage_layers if same else None,
         recompute=NoRecompute(),
     )
 
 
-def teacher_weights_bytes(teacher: ModelConfig, shape: StageShape, stage: int) -> int:
-    """Bytes of the teacher's weights on a rank of a pipeline stage; ``shape`` is that of the student."""
+def teacher_weights_bytes(
+    teacher: ModelConfig, shape: StageShape, stage: int, distillation: DistillationConfig | None = None
+) -> int:
+    """Bytes of the teacher's weights on a rank of a pipeline stage, with FP8 copies for the forward pass; ``shape`` is that of the
+    student."""
     model = teacher_model(teacher, shape.model, shape.vocab_size)
-    parallel = teacher_parallel(shape.parallel, model, shape.model)
+    parallel = teacher_parallel(shape.parallel, model, shape.model, distillation)
     layers = [layer for chunk in chunks_of_stage(model.layers, parallel, stage) for layer in chunk]
     entries = stage_entries(model, shape.vocab_size, stage, parallel.pipeline, layers)
-    return sum(entry.size_per_rank(parallel.tensor) for entry in entries) * shape.width
+    in_fp8 = teacher_fp8_layers(model, distillation)
+    return sum(
+        entry.size_per_rank(parallel.tensor)
+        * (shape.width + (entry.layer in in_fp8 and multiplies(entry.weight, model)))
+        for entry in entries
+    )
+
+
+def teacher_fp8_layers(teacher: ModelConfig, distillation: DistillationConfig | None) -> range:
+    """The layers of the teacher whose matrix products are in FP8."""
+    if distillation is None or not distillation.teacher_fp8:
+        return range(0)
+    first, last = bf16_layers(teacher_fp8(distillation))
+    return range(first, max(first, teacher.layers - last))
+
+
+def teacher_logits_bytes(distillation: DistillationConfig | None, shape: StageShape) -> int:
+    """Bytes of the logits of a teacher of fewer tensor-parallel ranks, and of this rank's part, while it is copied; otherwise 0."""
+    split = shape.split("vocab")
+    tensor = teacher_tensor(distillation, shape.parallel)
+    return 0 if tensor == shape.parallel.tensor else split * shape.parallel.tensor // tensor + split
 
 
 def message_bytes(teacher: ModelConfig, shape: StageShape, stage: int, in_flight: int) -> int:
     """Bytes of the teacher's hidden states that are kept with those of the student for ``in_flight`` micro-batches: received ones
-    until the backward pass, with a copy of the student's part, sent ones until they are sent; and of the gradient of received ones, with
-    zeros for the teacher."""
+    until the backward pass, with a copy of the student's part, sent ones until they are sent; and of the gradients of both, with zeros for
+    the teacher."""
     own = replace(shape, model=teacher)
     received, sent = stage > 0, stage < shape.parallel.pipeline - 1
-    gradient = 2 * (own.residual + shape.residual) * received
+    gradient = 2 * (own.residual + shape.residual) * received + own.residual * sent
     copies = shape.residual * in_flight * received
     return own.residual * in_flight * (received + sent) + copies + gradient
 
 
-def loss_bytes(distillation: DistillationConfig, shape: StageShape) -> int:
-    """Bytes beside the student's logits while the loss computes: the teacher's logits or targets, and a chunk in fp32."""
+def loss_bytes(distillation: DistillationConfig, shape: StageShape, distance: int = 0) -> int:
+    """Bytes beside the student's logits while the loss computes: the teacher's logits or targets, and a chunk in fp32, or after it
+    ``distance`` for hidden states."""
     rows = shape.tokens // shape.positions * min(distillation.chunk_length, shape.positions)
     chunk = rows * shape.vocab_size // shape.parallel.tensor * 4
     loss = distillation.loss
-    in_fp32 = (_TENSORS[loss.type] + (distillation.temperature != 1)) * chunk
+    in_fp32 = max((_TENSORS[loss.type] + (distillation.temperature != 1)) * chunk, distance)
     if isinstance(loss, TopK):
         return shape.tokens * (8 * loss.k + 2 * (loss.k + 1)) + in_fp32
     return shape.split("vocab") + in_fp32
@@ -92,3 +137,20 @@ def describe(distillation: DistillationConfig) -> str:
     source = " from a cache" if distillation.cache is not None else ""
     states = " and hidden states" if hidden and hidden.layers else ""
     return f"distilled by {words}{source}{states}"
+
+
+def describe_teacher(
+    distillation: DistillationConfig | None, parallel: ParallelConfig, teacher: ModelConfig
+) -> tuple[str, ...]:
+    """In which the teacher differs from the student, for the plan."""
+    tensor, words = teacher_tensor(distillation, parallel), []
+    if tensor < parallel.tensor:
+        split = (
+            f"{tensor} of {parallel.tensor} tensor-parallel ranks split it"
+            if tensor > 1
+            else "whole on each of the tensor-parallel ranks"
+        )
+        words.append(f"{split}; {parallel.tensor // tensor} compute the same")
+    if layers := teacher_fp8_layers(teacher, distillation):
+        words.append(f"FP8 (tensorwise) in {len(layers)} of {teacher.layers} layers")
+    return tuple(words)

@@ -71,7 +71,16 @@ def _fp8_weights_begin(precision: PrecisionConfig, checkpoint: CheckpointConfig)
 
 
 def _fp8_widths(model: ModelConfig, parallel: ParallelConfig, precision: PrecisionConfig) -> Problems:
-    multiple = MULTIPLE.get(precision.fp8.type)
+    for path, problem in odd_widths(model, parallel, precision.fp8):
+        yield (
+            path,
+            f"{problem} with precision.fp8 {precision.fp8.type}; change it, lower parallel.tensor, or choose another recipe",
+        )
+
+
+def odd_widths(model: ModelConfig, parallel: ParallelConfig, fp8: Fp8) -> Problems:
+    """Widths of a rank's matrix products that the recipe cannot have: ``(path, the value and its rule)``."""
+    multiple = MULTIPLE.get(fp8.type)
     if multiple is None:
         return
     tensor, size = parallel.tensor, head_size(model)
@@ -84,16 +93,18 @@ def _fp8_widths(model: ModelConfig, parallel: ParallelConfig, precision: Precisi
         ("model.ffn_hidden_size", "the width of SwiGLU per tensor-parallel rank", model.ffn_hidden_size // tensor),
     ):  # fmt: skip
         if width % multiple:
-            yield (
-                path,
-                f"{label} is {width}, but precision.fp8 {precision.fp8.type} needs a multiple of {multiple}; change it, "
-                "lower parallel.tensor, or choose another recipe",
-            )
+            yield path, f"{label} is {width}, but must be a multiple of {multiple}"
 
 
 def fp8_tokens(parallel: ParallelConfig, training: TrainingConfig, precision: PrecisionConfig) -> Problems:
     """The tokens that a rank multiplies at once, which also are a dimension of the gradients' products."""
-    multiple = MULTIPLE.get(precision.fp8.type)
+    for problem in odd_tokens(parallel, training, precision.fp8):
+        yield "training.sequence_length", problem.format(f"precision.fp8 {precision.fp8.type}")
+
+
+def odd_tokens(parallel: ParallelConfig, training: TrainingConfig, fp8: Fp8) -> Iterator[str]:
+    """The problem of a number of tokens that the recipe cannot have, with ``{}`` for the field that chooses the recipe."""
+    multiple = MULTIPLE.get(fp8.type)
     if multiple is None:
         return
     split = parallel.context * (parallel.tensor if parallel.sequence else 1)
@@ -102,10 +113,9 @@ def fp8_tokens(parallel: ParallelConfig, training: TrainingConfig, precision: Pr
         return  # another rule reports it
     if tokens // split % multiple:
         yield (
-            "training.sequence_length",
             f"{tokens // split} tokens per rank (micro_batch_size {training.micro_batch_size} x sequence_length "
-            f"{training.sequence_length} / {split}) must be a multiple of {multiple} with precision.fp8 {precision.fp8.type}; "
-            f"write {-(-training.sequence_length // (multiple * split)) * multiple * split}, or change micro_batch_size",
+            f"{training.sequence_length} / {split}) must be a multiple of {multiple} with {{}}; "
+            f"write {-(-training.sequence_length // (multiple * split)) * multiple * split}, or change micro_batch_size"
         )
 
 

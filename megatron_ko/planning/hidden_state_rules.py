@@ -12,70 +12,56 @@ from megatron_ko.config.recompute import FullRecompute
 from megatron_ko.config.speed import SpeedConfig
 from megatron_ko.config.training import LoraConfig, ParallelConfig, StageConfig
 from megatron_ko.planning.distillation import distillation_of
-from megatron_ko.planning.distillation_rules import sections_of
+from megatron_ko.planning.distillation_rules import for_each_section
 from megatron_ko.planning.hidden_states import pairs_of
 
 Problems = Iterator[tuple[str, str]]
 Found = tuple[str, str, str]
 
 
-def _layers_exist(
-    distillation: DistillationConfig | None, stages: list[StageConfig], model: ModelConfig
-) -> Problems:
-    for path, section in sections_of(distillation, stages):
-        pairs = pairs_of(section)
-        for number, pair in enumerate(pairs):
-            where = f"{path}.hidden_states.layers.{number}"
-            if pair.student >= model.layers:
-                yield (
-                    f"{where}.student",
-                    f"{pair.student}: the student has the layers 0 to {model.layers - 1}; choose one of them",
-                )
-            if pair in pairs[:number]:
-                yield where, f"duplicate pair {pair.student}, {pair.teacher}: listed twice; remove one"
-
-
-def _no_hidden_states_in_a_cache(
-    distillation: DistillationConfig | None, stages: list[StageConfig]
-) -> Problems:
-    for path, section in sections_of(distillation, stages):
-        if section.cache is not None and pairs_of(section):
+def _layers_exist(path: str, section: DistillationConfig, model: ModelConfig) -> Problems:
+    pairs = pairs_of(section)
+    for number, pair in enumerate(pairs):
+        where = f"{path}.hidden_states.layers.{number}"
+        if pair.student >= model.layers:
             yield (
-                f"{path}.hidden_states",
-                f"needs the teacher beside the student, but {path}.cache is {section.cache}, which has log-probabilities alone; remove "
-                "cache, or set hidden_states.layers: []",
+                f"{where}.student",
+                f"{pair.student}: the student has the layers 0 to {model.layers - 1}; choose one of them",
             )
+        if pair in pairs[:number]:
+            yield where, f"duplicate pair {pair.student}, {pair.teacher}: listed twice; remove one"
 
 
-def _hidden_states_are_kept(
-    distillation: DistillationConfig | None, stages: list[StageConfig], parallel: ParallelConfig
-) -> Problems:
-    for path, section in sections_of(distillation, stages):
-        if pairs_of(section) and isinstance(parallel.recompute, FullRecompute):
-            yield (
-                "parallel.recompute.type",
-                f"full computes whole layers again and keeps no output of single ones, which {path}.hidden_states compares; use selective "
-                "or none",
-            )
-            return
+def _no_hidden_states_in_a_cache(path: str, section: DistillationConfig) -> Problems:
+    if section.cache is not None and pairs_of(section):
+        yield (
+            f"{path}.hidden_states",
+            f"needs the teacher beside the student, but {path}.cache is {section.cache}, which has log-probabilities alone; remove "
+            "cache, or set hidden_states.layers: []",
+        )
 
 
-def _hidden_states_are_seen(
-    distillation: DistillationConfig | None, stages: list[StageConfig], speed: SpeedConfig
-) -> Problems:
-    for path, section in sections_of(distillation, stages):
-        if not pairs_of(section):
-            continue
-        for name, value, off in (
-            ("compile", str(speed.compile).lower(), not speed.compile),
-            ("cuda_graphs", speed.cuda_graphs, speed.cuda_graphs == "none"),
-        ):
-            if not off:
-                yield (
-                    f"speed.{name}",
-                    f"{value}: hides the outputs of layers, which {path}.hidden_states compares; remove it",
-                )
+def _hidden_states_are_kept(path: str, section: DistillationConfig, parallel: ParallelConfig) -> Problems:
+    if pairs_of(section) and isinstance(parallel.recompute, FullRecompute):
+        yield (
+            "parallel.recompute.type",
+            f"full computes whole layers again and keeps no output of single ones, which {path}.hidden_states compares; use selective "
+            "or none",
+        )
+
+
+def _hidden_states_are_seen(path: str, section: DistillationConfig, speed: SpeedConfig) -> Problems:
+    if not pairs_of(section):
         return
+    for name, value, off in (
+        ("compile", str(speed.compile).lower(), not speed.compile),
+        ("cuda_graphs", speed.cuda_graphs, speed.cuda_graphs == "none"),
+    ):
+        if not off:
+            yield (
+                f"speed.{name}",
+                f"{value}: hides the outputs of layers, which {path}.hidden_states compares; remove it",
+            )
 
 
 def _no_hidden_states_beside_adapters(
@@ -89,25 +75,21 @@ def _no_hidden_states_beside_adapters(
             yield f"stages.{number}.lora", f"distillation.hidden_states {message}or lora of this stage"
 
 
-def _no_hidden_states_with_muon(
-    distillation: DistillationConfig | None, stages: list[StageConfig], optimizer: Optimizer
-) -> Problems:
-    for path, section in sections_of(distillation, stages):
-        if pairs_of(section) and isinstance(optimizer, MuonConfig):
-            yield (
-                f"{path}.hidden_states",
-                "trains matrices beside the model, which Muon does not know; remove it, or set optimizer.type: adamw",
-            )
-            return
+def _no_hidden_states_with_muon(path: str, section: DistillationConfig, optimizer: Optimizer) -> Problems:
+    if pairs_of(section) and isinstance(optimizer, MuonConfig):
+        yield (
+            f"{path}.hidden_states",
+            "trains matrices beside the model, which Muon does not know; remove it, or set optimizer.type: adamw",
+        )
 
 
 HIDDEN_STATE_RULES = (
-    Rule(("distillation", "stages", "model"), _layers_exist),
-    Rule(("distillation", "stages"), _no_hidden_states_in_a_cache),
-    Rule(("distillation", "stages", "parallel"), _hidden_states_are_kept),
-    Rule(("distillation", "stages", "speed"), _hidden_states_are_seen),
+    for_each_section(_layers_exist, "model"),
+    for_each_section(_no_hidden_states_in_a_cache),
+    for_each_section(_hidden_states_are_kept, "parallel"),
+    for_each_section(_hidden_states_are_seen, "speed"),
     Rule(("distillation", "stages", "lora"), _no_hidden_states_beside_adapters),
-    Rule(("distillation", "stages", "optimizer"), _no_hidden_states_with_muon),
+    for_each_section(_no_hidden_states_with_muon, "optimizer"),
 )
 
 

@@ -61,8 +61,8 @@ def hidden_state_bytes(
     stage: int,
     in_flight: int,
 ) -> int:
-    """Bytes on a rank of a pipeline stage: states that are received and sent for ``in_flight`` micro-batches, the gradient of received
-    ones, and on the last stage the teacher's states and what the distance keeps of each pair."""
+    """Bytes on a rank of a pipeline stage: states that are received and sent for ``in_flight`` micro-batches, their gradients, and on the
+    last stage the teacher's states. ``distance_bytes`` are beside them."""
     pairs = pairs_of(distillation)
     if not pairs:
         return 0
@@ -70,9 +70,16 @@ def hidden_state_bytes(
     is_last = stage == shape.parallel.pipeline - 1
     sent = 0 if is_last else _message_bytes(pairs, teacher, shape, stage)
     own = replace(shape, model=teacher).residual
-    # of each pair the projected state, both in fp32, and the gradients of both
-    loss = (own + 4 * own * 4 // shape.width) * len(pairs) if is_last else 0
-    return (received + sent) * in_flight + 2 * received + own * len(pairs) * is_last + loss
+    return (received + sent) * in_flight + 2 * received + sent + own * len(pairs) * is_last
+
+
+def distance_bytes(distillation: DistillationConfig, teacher: ModelConfig | None, shape: StageShape) -> int:
+    """Bytes on the last pipeline stage while the distance computes: of each pair the projected state, both in fp32, and the gradients
+    of both."""
+    if teacher is None:
+        return 0
+    own = replace(shape, model=teacher).residual
+    return (own + 4 * own * 4 // shape.width) * len(pairs_of(distillation))
 
 
 def _message_bytes(pairs: list[LayerPair], teacher: ModelConfig, shape: StageShape, stage: int) -> int:

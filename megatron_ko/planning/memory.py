@@ -15,8 +15,13 @@ from megatron_ko.config.recompute import NoRecompute
 from megatron_ko.config.training import AdapterConfig, ParallelConfig
 from megatron_ko.planning.activations import StageShape, TrainedLayer, peak_bytes
 from megatron_ko.planning.adapters import adapted_weights, adapter_parameters, module_of
-from megatron_ko.planning.distillation import loss_bytes, message_bytes, teacher_weights_bytes
-from megatron_ko.planning.hidden_states import hidden_state_bytes, projection_parameters
+from megatron_ko.planning.distillation import (
+    loss_bytes,
+    message_bytes,
+    teacher_logits_bytes,
+    teacher_weights_bytes,
+)
+from megatron_ko.planning.hidden_states import distance_bytes, hidden_state_bytes, projection_parameters
 from megatron_ko.planning.pipeline import chunks_in_flight, chunks_of_stage
 from megatron_ko.planning.selection import Selection
 from megatron_ko.planning.state_formats import PLAIN, StateFormats
@@ -99,7 +104,8 @@ def stage_memories(
         vocab_size=padded_vocab_size,
     )
     if distillation is not None:
-        shape = replace(shape, loss_bytes=loss_bytes(distillation, shape))
+        distance = distance_bytes(distillation, teacher, shape)
+        shape = replace(shape, loss_bytes=loss_bytes(distillation, shape, distance))
     trains = Trains(lora, selection, projection_parameters(distillation, model, teacher))
     memories = [
         _stage_memory(shape, stage, data_parallel * parallel.context, micro_batches, trains, formats, muon)
@@ -125,10 +131,12 @@ def _with_teacher(
     in_flight = chunks_in_flight(shape.parallel, stage, micro_batches)
     messages = message_bytes(teacher, shape, stage, in_flight)
     messages += hidden_state_bytes(distillation, teacher, shape, stage, in_flight)
+    is_last = stage == shape.parallel.pipeline - 1
+    before_student = teacher_logits_bytes(distillation, shape) if is_last else 0
     return replace(
         own,
-        teacher_bytes=teacher_weights_bytes(teacher, shape, stage),
-        activations_bytes=own.activations_bytes + messages,
+        teacher_bytes=teacher_weights_bytes(teacher, shape, stage, distillation),
+        activations_bytes=max(own.activations_bytes, before_student) + messages,
     )
 
 

@@ -16,7 +16,7 @@ from megatron_ko.errors import ConfigError, Problem
 from megatron_ko.formats.manifest import Manifest
 from megatron_ko.planning import batch_ramp, document_spans, flops, gpu_lines, memory, stage_table
 from megatron_ko.planning.adapters import adapter_parameters
-from megatron_ko.planning.distillation import needs_teacher
+from megatron_ko.planning.distillation import describe_teacher, needs_teacher
 from megatron_ko.planning.hidden_states import projection_parameters
 from megatron_ko.planning.pipeline import chunks_of_stage, describe_layers
 from megatron_ko.planning.position import Position
@@ -80,7 +80,9 @@ class Plan:
     teacher_parameters: int = 0
     """Parameters of the teacher beside the model; 0 without one, or with its cache."""
     teacher_flops_per_token: float = 0.0
-    """The part of ``flops_per_token`` that the teacher's forward pass takes."""
+    """The part of ``flops_per_token`` that the teacher's forward pass takes, once for each token."""
+    teacher_words: tuple[str, ...] = ()
+    """In which the teacher differs from the model: its tensor-parallel ranks, FP8."""
     projection_parameters: int = 0
     """Parameters that project hidden states of the model to the teacher's width, and train; a checkpoint of the stage has them."""
     model_source: str = ""
@@ -214,6 +216,7 @@ class Plan:
             flops_per_token=of_student + of_teacher,
             teacher_parameters=parameter_count(taught, vocab_size) if taught else 0,
             teacher_flops_per_token=of_teacher,
+            teacher_words=describe_teacher(config.distillation, parallel, taught) if taught else (),
             projection_parameters=projections,
             memory=max(memories, key=lambda of_stage: of_stage.total_bytes),
             stage_memories=memories,
@@ -303,6 +306,7 @@ class Plan:
         return [
             f"teacher      {own.teacher_parameters:,} parameters, weights {own.memory.teacher_bytes / 2**30:.2f} GiB, "
             f"{share:.1%} of the FLOPs",
+            *(f"             {words}" for words in own.teacher_words),
             *(
                 [f"             {count:,} more parameters train, which project hidden states"]
                 if count

@@ -12,6 +12,7 @@ from megatron_ko.config.fp8 import uses_fp8
 from megatron_ko.config.loading import Loaded
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError
+from megatron_ko.planning.distillation_rules import sections_of
 from megatron_ko.planning.fp8_rules import ENGINE_MINIMUM
 from megatron_ko.planning.installed import find_apex, find_engine, is_older
 from megatron_ko.planning.speed import switches_of
@@ -37,8 +38,9 @@ def _engine(config: Config) -> Iterator[Found]:
     """Transformer Engine, where the configuration or one of its defaults uses it."""
     engine = find_engine()
     on_gpu = config.run.device == "cuda"
-    minimum = ENGINE_MINIMUM.get(config.precision.fp8.type, "2.0")
     path, value = _need_of_engine(config) if on_gpu else ("", "")
+    recipe = "tensorwise" if path.endswith(".teacher_fp8") else config.precision.fp8.type
+    minimum = ENGINE_MINIMUM.get(recipe, "2.0")
     if path and engine is None:
         remedy = f"pip install -e '.[gpu]', or remove {path}"
         yield (
@@ -61,8 +63,10 @@ def _engine(config: Config) -> Iterator[Found]:
 def _need_of_engine(config: Config) -> tuple[str, str]:
     """The first field that needs Transformer Engine, and its value; empty if none does."""
     speed, fp8 = config.speed, config.precision.fp8
+    distillations = list(sections_of(config.distillation, config.stages))
     needs = (
         ("precision.fp8", fp8.type, uses_fp8(fp8)),
+        *((f"{path}.teacher_fp8", "true", section.teacher_fp8) for path, section in distillations),
         ("speed.layers", speed.layers, speed.layers == "engine"),
         ("speed.attention", speed.attention, speed.attention in ("flash", "fused")),
         ("speed.fused_rope", "true", bool(speed.fused_rope)),

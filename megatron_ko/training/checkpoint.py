@@ -249,12 +249,18 @@ def _model_state(gpt: Any, with_history: bool = True) -> dict[str, Any]:
     state = {
         f"{prefix}{name}": value
         for prefix, chunk in named_chunks(gpt)
-        for name, value in chunk.sharded_state_dict(metadata=dict(SHARDING)).items()
+        for name, value in chunk.sharded_state_dict(metadata=_metadata(chunk)).items()
     }
     state |= adapters  # megatron-core describes adapters as if every rank had them whole
     if with_history and gpt.config.fp8 and gpt.config.fp8_recipe == "delayed":
         return state
     return {name: value for name, value in state.items() if not name.endswith("_extra_state")}
+
+
+def _metadata(chunk: Any) -> dict[str, Any]:
+    """With the ranks that have the same part of a model with groups of its own (``distributed.groups_of_fewer``)."""
+    groups = getattr(chunk, "own_groups", None)
+    return dict(SHARDING) if groups is None else {**SHARDING, "dp_cp_group": groups.dp_cp}
 
 
 def _put_weights(gpt: Any, state: dict[str, Any]) -> None:

@@ -181,7 +181,9 @@ class _TokenLosses(torch.autograd.Function):
             label = torch.where(here, values.gather(-1, own).squeeze(-1) if ctx.real else 0.0, 0.0)
             (log_sum,), (label,) = log_sums([values], group, lambda _, label=label: [label])
             part = rows_of(target, rows, ctx.real, settings.temperature)
-            value, numbers = divergence.value(scale(values, settings.temperature), part, group, ctx.first)
+            known = log_sum if settings.temperature == 1 else None
+            scaled = scale(values, settings.temperature)
+            value, numbers = divergence.value(scaled, part, group, ctx.first, known)
             losses.append(torch.stack((log_sum - label, log_sum, value)))
             saved.append(torch.stack(numbers))
         result = torch.cat(losses, 1)

@@ -23,6 +23,8 @@ from megatron_ko.planning.pipeline import is_virtual
 from megatron_ko.training import cpu, liveness, megatron_notes
 from megatron_ko.training import stop as stop_signals
 
+_second_groups: dict[int, Any] = {}  # of models beside the one that trains, by their tensor-parallel ranks
+
 
 @dataclass(frozen=True)
 class World:
@@ -116,6 +118,7 @@ def stop() -> None:
 
     parallel_state.destroy_model_parallel()
     dist.destroy_process_group()
+    _second_groups.clear()
 
 
 # gloo and NCCL report a closed connection as a RuntimeError with one of these texts; the store has its own errors.
@@ -258,6 +261,44 @@ def data_group() -> dist.ProcessGroup:
 
 def tensor_group() -> dist.ProcessGroup:
     return _groups().get_tensor_model_parallel_group()
+
+
+def tensor_part() -> tuple[int, int]:
+    """``(number of this rank, number of ranks)`` among those that split the model."""
+    group = tensor_group()
+    return dist.get_rank(group), dist.get_world_size(group)
+
+
+def groups_of_fewer(tensor: int, timeout_s: float) -> Any:
+    """megatron-core's groups of a second model that ``tensor`` of the tensor-parallel ranks split; the others are copies of them.
+
+    Copies have neighboring numbers, so that each rank has those columns of the model's logits that contain its own. Collective over
+    all ranks.
+    """
+    from megatron.core import parallel_state
+    from megatron.core.process_groups_config import ProcessGroupCollection
+
+    if tensor not in _second_groups:
+        number, ranks = tensor_part()
+        copies = ranks // tensor
+        first = dist.get_process_group_ranks(tensor_group())[0]
+        stage = parallel_state.get_pipeline_model_parallel_rank()
+        groups = ProcessGroupCollection.use_mpu_process_groups()
+        groups.tp = _group_by((first, number % copies), timeout_s)
+        # a checkpoint is loaded with one of the ranks that have the same part as the first copy
+        groups.dp_cp = _group_by((stage, number // copies), timeout_s)
+        _second_groups[tensor] = groups
+    return _second_groups[tensor]
+
+
+def _group_by(key: tuple[int, int], timeout_s: float) -> dist.ProcessGroup:
+    """A new group of all ranks with the same ``key``. Collective over all ranks."""
+    keys: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(keys, key)
+    sets = [[rank for rank, other in enumerate(keys) if other == wanted] for wanted in sorted(set(keys))]
+    own: Any
+    own, _ = dist.new_subgroups_by_enumeration(sets, timeout=datetime.timedelta(seconds=timeout_s))
+    return own
 
 
 def context_group() -> dist.ProcessGroup:

@@ -15,6 +15,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from megatron_ko.config.distillation import DistillationConfig, ForwardKl, GeneralizedJsd, ReverseKl, TopK
+from megatron_ko.training.distributed import sum_over
 from megatron_ko.training.soft_targets import SoftTargets, chosen_here, log_sums
 
 Saved = tuple[Tensor, ...]
@@ -24,8 +25,11 @@ Saved = tuple[Tensor, ...]
 class Divergence(Protocol):
     """A divergence of the student's logits ``x`` [s, B, columns of this rank], divided by the temperature, from the targets."""
 
-    def value(self, x: Tensor, target: Any, group: dist.ProcessGroup, first: int) -> tuple[Tensor, Saved]:
-        """The divergence of each token [s, B] in nats, and what ``gradient`` needs. Collective. ``first``: id of the first column."""
+    def value(
+        self, x: Tensor, target: Any, group: dist.ProcessGroup, first: int, log_sum: Tensor | None = None
+    ) -> tuple[Tensor, Saved]:
+        """The divergence of each token [s, B] in nats, and what ``gradient`` needs. Collective. ``first``: id of the first column;
+        ``log_sum``: log-sum-exp of ``x`` over all ranks [s, B], where it is known."""
         ...
 
     def gradient(self, x: Tensor, target: Any, saved: Saved, first: int) -> Tensor:
@@ -39,8 +43,13 @@ class _Dense:
     A divergence D with dD/dq = g has the gradient q (g - <q, g>) by the logits of q.
     """
 
-    def value(self, x: Tensor, target: Tensor, group: dist.ProcessGroup, first: int) -> tuple[Tensor, Saved]:
-        (of_student, of_teacher), _ = log_sums([x, target], group)
+    def value(
+        self, x: Tensor, target: Tensor, group: dist.ProcessGroup, first: int, log_sum: Tensor | None = None
+    ) -> tuple[Tensor, Saved]:
+        if log_sum is None:
+            (of_student, of_teacher), _ = log_sums([x, target], group)
+        else:
+            of_student, ((of_teacher,), _) = log_sum, log_sums([target], group)
         student, teacher = x - of_student.unsqueeze(-1), target - of_teacher.unsqueeze(-1)
         sums = self.sums(student, teacher)
         if dist.get_world_size(group) > 1:
@@ -103,22 +112,26 @@ class _TopK:
     def __init__(self, tail: bool) -> None:
         self.tail = tail
 
-    def value(self, x: Tensor, target: Any, group: dist.ProcessGroup, first: int) -> tuple[Tensor, Saved]:
+    def value(
+        self, x: Tensor, target: Any, group: dist.ProcessGroup, first: int, log_sum: Tensor | None = None
+    ) -> tuple[Tensor, Saved]:
         ids, teacher = target
         here, own = _columns(ids, first, x.shape[-1])
-        parts = [x, x.masked_fill(chosen_here(ids, first, x.shape[-1]), -torch.inf)] if self.tail else [x]
         logits = torch.where(here, _gather(x, own), 0.0)
-        (total, *rest), (logits,) = log_sums(parts, group, lambda _: [logits])
         if self.tail:
-            student = torch.cat((logits, rest[0].unsqueeze(-1)), -1) - total.unsqueeze(-1)
+            parts = [x.masked_fill(chosen_here(ids, first, x.shape[-1]), -torch.inf)]
+            parts += [x] if log_sum is None else []
+            (others, *whole), (logits,) = log_sums(parts, group, lambda _: [logits])
+            total = whole[0] if log_sum is None else log_sum
+            student = torch.cat((logits, others.unsqueeze(-1)), -1) - total.unsqueeze(-1)
+            # the gradient of another token is q - (teacher's tail) x (its share of the student's tail)
+            shift = others - teacher[..., -1]
         else:
-            teacher = teacher[..., :-1].log_softmax(-1)
-            total = logits.logsumexp(-1)
+            teacher, logits = teacher[..., :-1].log_softmax(-1), sum_over(logits, group)
+            total = shift = logits.logsumexp(-1)
             student = logits - total.unsqueeze(-1)
         weight = teacher.exp()
         terms = torch.where(weight > 0, weight * (teacher - student), 0.0)
-        # with a tail, the gradient of another token is q - (teacher's tail) x (its share of the student's tail)
-        shift = rest[0] - teacher[..., -1] if self.tail else total
         return terms.sum(-1), (total, shift)
 
     def gradient(self, x: Tensor, target: Any, saved: Saved, first: int) -> Tensor:

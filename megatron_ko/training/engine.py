@@ -13,6 +13,8 @@ import torch
 from megatron_ko.config.fp8 import bf16_layers, uses_fp8
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError
+from megatron_ko.planning.distillation import teacher_fp8
+from megatron_ko.planning.distillation_rules import sections_of
 from megatron_ko.planning.fp8_rules import gpu_problem
 from megatron_ko.planning.installed import find_engine, is_older
 from megatron_ko.planning.speed import Switches
@@ -112,9 +114,11 @@ def prepare_rank(config: Config, switches: Switches, device: torch.device) -> No
     """Checks this rank's GPU and starts what the layers expect. Raises ConfigError if the GPU cannot run the recipe. Collective."""
     if device.type != "cuda":
         return
-    if uses_fp8(config.precision.fp8):
+    teachers = sections_of(config.distillation, config.stages)
+    recipes = [config.precision.fp8, *(teacher_fp8(section) for _, section in teachers)]
+    for recipe in {fp8.type for fp8 in recipes if uses_fp8(fp8)}:
         problem = gpu_problem(
-            config.precision.fp8.type,
+            recipe,
             torch.cuda.get_device_name(device),
             torch.cuda.get_device_capability(device),
             torch.version.cuda or "0.0",

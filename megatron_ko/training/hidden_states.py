@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from megatron_ko.config.distillation import DistillationConfig
 from megatron_ko.planning.hidden_states import PROJECTIONS, name_of, pairs_of
-from megatron_ko.training.distributed import tensor_group
+from megatron_ko.training.distributed import tensor_group, tensor_part
 
 STUDENT, TEACHER = 0, 1
 _Slot = tuple[int, int]
@@ -53,14 +53,14 @@ class Passage:
         parts = message.split([*sizes, *map(self._width, self._before())], -1)
         # kernels expect the memory of one model alone
         self._models[STUDENT].set_input_tensor(parts[0].contiguous())
-        self._models[TEACHER].set_input_tensor(parts[1].detach().contiguous())
+        self._models[TEACHER].set_input_tensor(self._whole(parts[1].detach()).contiguous())
         for slot, part in zip(self._before(), parts[2:], strict=True):
             self._states[slot] = part if slot[0] == STUDENT else part.detach()
 
     def message(self, student: Tensor, teacher: Tensor) -> Tensor:
         """What the next stage receives, from the outputs of both models."""
         states = (self._states[slot].to(student.dtype) for slot in self._until())
-        return torch.cat((student, teacher, *states), -1)
+        return torch.cat((student, self._own_tokens(teacher), *states), -1)
 
     @contextmanager
     def capturing(self, side: int) -> Iterator[None]:
@@ -90,13 +90,37 @@ class Passage:
                 own = projections[name_of(pair)](own)
             own, target = own.float(), target.float()
             if hidden.loss == "cosine":
-                total = total + 1 - nn.functional.cosine_similarity(own, target, dim=-1)
+                total = total + 1 - _cosine(own, target)
             else:
-                total = total + (own - target).square().mean(-1)
+                total = total + nn.functional.mse_loss(own, target, reduction="none").mean(-1)
         return total / len(pairs)
 
     def _keep(self, slot: _Slot, layer: Any, inputs: Any, output: Any) -> None:
-        self._states[slot] = output[0] if isinstance(output, tuple) else output
+        states = output[0] if isinstance(output, tuple) else output
+        self._states[slot] = self._own_tokens(states) if slot[0] == TEACHER else states
+
+    @property
+    def _splits_teacher(self) -> bool:
+        """Whether the student has states of this rank's tokens, and the teacher of all."""
+        student, teacher = (model.config.sequence_parallel for model in self._models)
+        return student and not teacher
+
+    def _own_tokens(self, states: Tensor) -> Tensor:
+        """This rank's part of the teacher's states [S, B, H], as sequence parallelism splits the student's."""
+        if not self._splits_teacher:
+            return states
+        rank, ranks = tensor_part()
+        return states.chunk(ranks)[rank].clone()
+
+    def _whole(self, states: Tensor) -> Tensor:
+        """The teacher's states of all tokens. Collective over the tensor-parallel ranks."""
+        if not self._splits_teacher:
+            return states
+        parts = [
+            torch.empty_like(states, memory_format=torch.contiguous_format) for _ in range(tensor_part()[1])
+        ]
+        dist.all_gather(parts, states.contiguous(), group=tensor_group())
+        return torch.cat(parts)
 
     def _width(self, slot: _Slot) -> int:
         return self._models[slot[0]].config.hidden_size
@@ -110,6 +134,12 @@ class Passage:
         """Those that have been computed at the end of this one."""
         last = [model.decoder.layers[-1].layer_number - 1 for model in self._models]
         return [slot for slot in self._slots if slot[1] <= last[slot[0]]]
+
+
+def _cosine(own: Tensor, target: Tensor) -> Tensor:
+    """Cosine of states [S, B, H] in fp32, 0 for a state of zeros; fewer passes than ``cosine_similarity`` of torch."""
+    dot, squares = torch.linalg.vecdot, torch.linalg.vecdot(own, own) * torch.linalg.vecdot(target, target)
+    return dot(own, target) * squares.clamp_min(1e-32).rsqrt()
 
 
 def sum_of_tokens(distances: Tensor, mask: Tensor, sequence_parallel: bool) -> tuple[Tensor, Tensor]:

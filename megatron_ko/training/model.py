@@ -174,6 +174,7 @@ def build_gpt(
     seed: int | None = None,
     switches: Switches | None = None,
     within_documents: bool = False,
+    groups: Any = None,
 ) -> Any:
     """Builds this rank's part of the GPT in the layout of ``distributed.start``: a ``GPTModel``, or the ``Chunks`` of a virtual
     pipeline.
@@ -181,12 +182,13 @@ def build_gpt(
     ``vocab_size`` is the number of tokens without padding; logits of padding are computed, too, and mean nothing. A loss
     reads it as ``real_vocab_size``. Without ``seed``, weights are not initialized (to be loaded).
     ``switches`` are by default those of this machine; adapters need own layers.
-    ``within_documents``: batches come with ``documents.STARTS``.
+    ``within_documents``: batches come with ``documents.STARTS``. ``groups``: those of ``distributed.groups_of_fewer`` for a layout of
+    fewer tensor-parallel ranks.
     """
     switches = switches or _default_switches(model, precision, device.type)
     config = transformer_config(model, parallel, precision, device.type, switches)
     numbers = range(parallel.virtual_pipeline) if is_virtual(parallel) else (None,)
-    build = partial(_build_chunk, config, model, vocab_size, device, switches, within_documents)
+    build = partial(_build_chunk, config, model, vocab_size, device, switches, within_documents, groups)
     gpt = join_chunks([build(number) for number in numbers])
     if missing_for("0.19"):
         _mark_split_weights(gpt, model)
@@ -204,6 +206,7 @@ def _build_chunk(
     device: torch.device,
     switches: Switches,
     within_documents: bool,
+    groups: Any,
     chunk: int | None,
 ) -> Any:
     """The whole part of this rank, or one chunk of it."""
@@ -223,6 +226,7 @@ def _build_chunk(
         position_embedding_type="rope",
         rotary_base=model.rope.base,  # type: ignore[arg-type]
         rotary_percent=model.rope.fraction,
+        pg_collection=groups,
         vp_stage=chunk,
     )
     if model.output_bias and gpt.post_process:
@@ -232,6 +236,7 @@ def _build_chunk(
     if isinstance(model.rope.scaling, Llama3RopeScaling):
         gpt.rotary_pos_emb.inv_freq = llama3_frequencies(gpt.rotary_pos_emb.inv_freq, model.rope.scaling)
     setattr(gpt, "real_vocab_size", vocab_size)  # noqa: B010
+    setattr(gpt, "own_groups", groups)  # noqa: B010
     setattr(gpt, _ROPE_BASE, model.rope.base)
     gpt.compute_language_model_loss = partial(token_losses, vocab_size)  # padding takes no probability
     prepare_recompute(gpt)

@@ -1,21 +1,23 @@
 """Distillation: the time of a step against plain training of the student, the size of a cache, and the memory against the plan.
 
-    python -m tests.bench.distill [--rounds N] [--peaks]
+    python -m tests.bench.distill [--rounds N] [--peaks [--only NAME]] [--peers]
 
-Steps of the student trained plainly, with the teacher beside it (forward_kl) and from a cache (top_k) alternate on one rank, in CPU
-seconds; the first two read the same batches. ``online_vs_plain`` and ``offline_vs_plain`` are medians of the ratios of the rounds;
-``online_flops`` is the ratio of the FLOPs of the plan. ``--peaks`` compares the planned peak of the activations with megatron-core's
-own passes under fake tensors (``tests/bench/plan_memory.py``) instead: one JSON line per loss, layout and pipeline stage.
+Steps of the student trained plainly, with the teacher beside it (forward_kl), the same with two pairs of hidden states, and from a
+cache (top_k) alternate on one rank, in CPU seconds, with the same batches. ``online_vs_plain``, ``hidden_vs_plain`` and
+``offline_vs_plain`` are medians of the ratios of the rounds; ``online_flops`` is the ratio of the FLOPs of the plan. ``--peaks`` compares
+the planned peak of the activations with megatron-core's own passes under fake tensors (``tests/bench/plan_memory.py``) instead: one JSON
+line per loss, layout and pipeline stage. ``--peers`` compares the losses with NVIDIA's (``tests/bench/distill_peers.py``).
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ from megatron_ko.config.optimizer import OptimizerConfig
 from megatron_ko.config.training import ParallelConfig, PrecisionConfig, RunConfig, TrainingConfig
 from megatron_ko.formats.checkpoint_folder import Origin
 from megatron_ko.formats.teacher_cache import TeacherCache
+from megatron_ko.planning.distillation import teacher_parallel
 from megatron_ko.planning.flops import flops_per_token, forward_flops_per_token
 from megatron_ko.planning.memory import stage_memories
 from tests.bench import plan_memory
@@ -42,7 +45,8 @@ VOCAB, LENGTH, MICRO_BATCH, MICRO_BATCHES, K = 8192, 512, 2, 2, 64
 STUDENT = ModelConfig(
     layers=4, hidden_size=256, ffn_hidden_size=704, heads=4, kv_groups=2, max_sequence_length=LENGTH
 )
-TEACHER = dataclasses.replace(STUDENT, hidden_size=512, ffn_hidden_size=1408, heads=8, kv_groups=4)
+TEACHER = replace(STUDENT, hidden_size=512, ffn_hidden_size=1408, heads=8, kv_groups=4)
+TWO_PAIRS = HiddenStatesConfig(layers=[LayerPair(student=1, teacher=1), LayerPair(student=3, teacher=3)])
 ADAM = OptimizerConfig(learning_rate=1e-3)
 TRAINING = TrainingConfig(
     steps=1,
@@ -64,13 +68,37 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--peaks", action="store_true", help="compare memory instead of time")
+    parser.add_argument("--peers", action="store_true", help="compare losses with those of NVIDIA instead")
+    parser.add_argument("--only", default="", help="with --peaks: losses whose name contains this")
     options = parser.parse_args()
-    if options.peaks:
-        for line in peaks():
-            print(json.dumps(line), flush=True)
-        return
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(options.rounds, Path(folder))))
+        if options.peaks:
+            lines = peaks(options.only)
+        elif options.peers:
+            lines = peers(options.rounds, Path(folder))
+        else:
+            lines = [measure(options.rounds, Path(folder))]
+        for line in lines:
+            print(json.dumps(line), flush=True)
+
+
+def peers(rounds: int, folder: Path) -> Iterator[dict[str, Any]]:
+    """The lines of ``distill_peers.compare`` on one rank."""
+    from megatron_ko.training import distributed
+
+    _start(folder)
+    from tests.bench import distill_peers
+
+    yield from distill_peers.compare(rounds)
+    distributed.stop()
+
+
+def _start(folder: Path) -> Any:
+    """One rank on the CPU."""
+    from megatron_ko.training import distributed
+
+    run = RunConfig(folder=str(folder), device="cpu")
+    return distributed.start(run, ParallelConfig(), 0, 1, f"file://{folder / 'rendezvous'}")
 
 
 # --- time ------------------------------------------------------------------------------------------------
@@ -81,14 +109,13 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
 
     from megatron_ko.training import distributed, model, optimizer, step
     from megatron_ko.training.distillation import Distillation, Seat
+    from megatron_ko.training.hidden_states import set_projections
     from megatron_ko.training.losses import CrossEntropy
     from megatron_ko.training.soft_targets import IDS, LOG_PROBABILITIES, select_targets
     from megatron_ko.training.teacher import _logits
-    from tests.bench.train_cpu import _batch
+    from tests.bench.train_cpu import random_batch
 
-    world = distributed.start(
-        RunConfig(folder=str(folder), device="cpu"), ParallelConfig(), 0, 1, f"file://{folder / 'rendezvous'}"
-    )
+    world = _start(folder)
     precision = PrecisionConfig(dtype="fp32")
 
     def build(shape: ModelConfig) -> Any:
@@ -102,9 +129,16 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
     losses = {
         "plain": CrossEntropy(),
         "online": Distillation(settings["forward_kl"], Seat(teacher)),
+        "hidden": Distillation(replace(settings["forward_kl"], hidden_states=TWO_PAIRS), Seat(teacher)),
         "offline": Distillation(settings["top_k"]),
     }
-    trainees = {name: step.prepare(build(STUDENT), ADAM, precision, loss) for name, loss in losses.items()}
+
+    def prepare(loss: Any) -> Any:
+        student = build(STUDENT)
+        set_projections(student, loss.projections(student), 1)
+        return step.prepare(student, ADAM, precision, loss)
+
+    trainees = {name: prepare(loss) for name, loss in losses.items()}
     generator = torch.Generator().manual_seed(1)
 
     def with_targets(batch: dict[str, Any]) -> dict[str, Any]:
@@ -120,9 +154,9 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {name: [] for name in losses}
     names = list(losses)
     for number in range(rounds + 2):
-        batches = [_batch_of_vocabulary(_batch(generator)) for _ in range(MICRO_BATCHES)]
+        batches = [random_batch(generator) for _ in range(MICRO_BATCHES)]
         cached = [with_targets(batch) for batch in batches]
-        for name in names[number % 3 :] + names[: number % 3]:
+        for name in names[number % len(names) :] + names[: number % len(names)]:
             optimizer.set_hyperparameters(trainees[name].optimizer, ADAM, 1e-3)
             begin = time.process_time()
             step.train_step(
@@ -137,20 +171,17 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
     )
     ratios = {
         name: statistics.median(a / b for a, b in zip(seconds[name], seconds["plain"]))
-        for name in ("online", "offline")
+        for name in ("online", "hidden", "offline")
     }
     return {
         "bench": "distill",
         "online_vs_plain": round(ratios["online"], 3),
         "online_flops": round((own + extra) / own, 3),
+        "hidden_vs_plain": round(ratios["hidden"], 3),
         "offline_vs_plain": round(ratios["offline"], 3),
         "cache_bytes_per_token": {k: bytes_per_token(k, 128_256) for k in (32, 64, 128)},
         "rounds": rounds,
     }
-
-
-def _batch_of_vocabulary(batch: dict[str, Any]) -> dict[str, Any]:
-    return {name: value % VOCAB if name in ("tokens", "labels") else value for name, value in batch.items()}
 
 
 def bytes_per_token(k: int, vocab_size: int) -> int:
@@ -163,13 +194,14 @@ def bytes_per_token(k: int, vocab_size: int) -> int:
 
 # --- memory ----------------------------------------------------------------------------------------------
 
-LARGE_TEACHER = dataclasses.replace(
+LARGE_TEACHER = replace(
     plan_memory.MODEL, layers=16, hidden_size=4096, ffn_hidden_size=14336, heads=32, kv_groups=8
 )
 LAYOUTS = {
     "one rank": ParallelConfig(),
     "TP2": ParallelConfig(tensor=2),
     "PP2": ParallelConfig(pipeline=2),
+    "TP2, SP, PP2": ParallelConfig(tensor=2, sequence=True, pipeline=2),
 }
 
 
@@ -177,16 +209,21 @@ PAIRS = [LayerPair(student=3, teacher=7), LayerPair(student=7, teacher=15)]
 HIDDEN = HiddenStatesConfig(layers=PAIRS)
 
 
-def peaks() -> Any:
+def peaks(only: str = "") -> Iterator[dict[str, Any]]:
     """Planned and measured peaks of the activations in GiB, without the teacher's weights, and their ratio."""
     from megatron_ko.training.distributed import import_megatron
 
     import_megatron("cpu")
     losses = {name: DistillationConfig(teacher="unused", loss=loss) for name, loss in LOSSES.items()}
-    losses["hidden states"] = dataclasses.replace(losses["forward_kl"], hidden_states=HIDDEN)
+    losses["hidden states"] = replace(losses["forward_kl"], hidden_states=HIDDEN)
+    losses["whole teacher"] = replace(losses["hidden states"], teacher_tensor=1)
     for loss, settings in losses.items():
+        if only not in loss:
+            continue
         for layout, parallel in LAYOUTS.items():
-            if layout != "one rank" and loss not in ("forward_kl", "hidden states"):
+            if layout != "one rank" and loss not in ("forward_kl", "hidden states", "whole teacher"):
+                continue
+            if loss == "whole teacher" and parallel.tensor == 1:
                 continue
             case = plan_memory.Case(parallel)
             for stage in range(parallel.pipeline):
@@ -220,12 +257,25 @@ def _planned(case: plan_memory.Case, settings: DistillationConfig) -> Any:
 
 def _loss(case: plan_memory.Case, settings: DistillationConfig) -> Any:
     from megatron_ko.training.distillation import Distillation, Seat
-    from megatron_ko.training.teacher import _logits
+    from megatron_ko.training.teacher import _logits, _own_columns
 
-    teacher = plan_memory._build(dataclasses.replace(case, model=LARGE_TEACHER), "cuda")
+    layout = teacher_parallel(case.parallel, LARGE_TEACHER, case.model, settings)
+    fewer = layout.tensor < case.parallel.tensor
+    groups = _groups_of_a_whole_teacher() if fewer else None
+    teacher = plan_memory._build(replace(case, model=LARGE_TEACHER, parallel=layout), "cuda", groups)
     teacher.requires_grad_(False).eval()
-    teacher.compute_language_model_loss = _logits
+    teacher.compute_language_model_loss = partial(_own_columns, layout.tensor) if fewer else _logits
     return Distillation(settings, Seat(teacher))
+
+
+def _groups_of_a_whole_teacher() -> Any:
+    """``distributed.groups_of_fewer(1)``, without its exchange of objects, for which fake tensors have no bytes."""
+    import torch.distributed as dist
+    from megatron.core.process_groups_config import ProcessGroupCollection
+
+    groups: Any = ProcessGroupCollection.use_mpu_process_groups()
+    groups.tp = dist.new_group([dist.get_rank()])
+    return groups
 
 
 if __name__ == "__main__":

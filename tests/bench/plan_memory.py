@@ -221,7 +221,7 @@ def measure(case: Case, device: Device, stage: int, build_loss: Any = None) -> i
         dist.destroy_process_group()
 
 
-def _build(case: Case, device: Device) -> Any:
+def _build(case: Case, device: Device, groups: Any = None) -> Any:
     from megatron_ko.config.speed import SpeedConfig
     from megatron_ko.planning.speed import decide
     from megatron_ko.training import lora
@@ -236,6 +236,7 @@ def _build(case: Case, device: Device) -> Any:
         vocab_size=case.model.vocab_size or 0,
         device=torch.device(device),
         switches=decide(SpeedConfig(layers="own"), device, precision.fp8),
+        groups=groups,
     )
     if case.lora is not None:
         lora.attach(gpt, case.model, case.lora)

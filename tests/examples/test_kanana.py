@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -97,6 +98,22 @@ def test_every_command_is_one_that_the_program_accepts(tmp_path: Path) -> None:
     assert configs["scratch_4"].model == QUARTER.of(teacher) == configs["short_4"].model
     assert configs["scratch_untied_4"].model == UNTIED.of(teacher)
     assert {configs[name].run.seed for name in names(4) if name in configs and "scores" not in name} == {4}
+
+
+def test_a_corrected_teacher_learns_on_and_teaches_once_more(tmp_path: Path) -> None:
+    settings = ["--runs", str(tmp_path), "--seeds", "4", "--steps", "200"]
+    plain, more = (steps_of(parse([*settings, *words])) for words in ([], ["--correct-teacher"]))
+    own = [step.name for step in more if step.name not in {step.name for step in plain}]
+    assert own == ["teacher_corrected", "distilled_corrected_4"]
+    assert [step.command for step in more if step.name not in own] == [step.command for step in plain]
+    corrected, student = (step for step in more if step.name in own)
+    words = [word for word in corrected.command if "=" in word]
+    config = load(Config, [corrected.command[2]], words).config
+    teacher = load(Config, [str(HERE / "train.yaml")], []).config
+    assert (config.training.steps, config.schedule.type, config.model) == (20, "cosine", teacher.model)
+    assert config.optimizer.learning_rate == pytest.approx(teacher.optimizer.learning_rate / 5)
+    assert config.checkpoint.initial_weights == str(tmp_path / "teacher")
+    assert f"distillation.teacher={tmp_path / 'teacher_corrected'}" in student.command
 
 
 def test_the_miniature_has_kananas_shapes_divided() -> None:
@@ -212,6 +229,11 @@ def test_text_of_the_user_replaces_that_of_the_example(tmp_path: Path) -> None:
     manifest = f"data.manifest={tmp_path / 'data' / 'manifest.json'}"
     assert all(manifest in step.command for step in plan if step.command[1] in ("train", "importance"))
     teacher, _, quarter, untied, _, scratch, scratch_untied, short = rows_of(options)
+    again = rows_of(replace(options, correct_teacher=True))
+    assert [row.name for row in again if row.name not in {row.name for row in rows_of(options)}] == [
+        "teacher_corrected", "distilled_corrected",
+    ]  # fmt: skip
+    assert again[1].flops == pytest.approx(teacher.flops / 10) and again[5].flops == untied.flops
     assert scratch.tokens == 10 * short.tokens == options.steps * 8 * 128
     assert scratch.flops == pytest.approx(10 * short.flops)
     # forward passes of the teacher: a third of the FLOPs of its own training for as many tokens
@@ -269,6 +291,10 @@ def test_claims_that_are_not_reproduced_are_reported() -> None:
     assert "not resolved" in teacher and tie.endswith("that count as nothing")
     assert "+4.54%" in tie  # the mean of 2.3 / 2.2 and 2.31 / 2.21, minus 1
     assert "one seed" in claims({name: values[:1] for name, values in ends.items()})[0]
+    corrected = claims({**ends, "distilled_corrected": (2.1, 2.11)})[4]
+    assert corrected.startswith("corrected teacher against the teacher: -0.100") and corrected.endswith(
+        "better"
+    )
 
 
 @pytest.mark.slow

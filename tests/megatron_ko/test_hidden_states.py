@@ -18,7 +18,7 @@ from megatron_ko.errors import CheckpointError, ConfigError
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.formats.run_folder import checkpoint_folder
 from megatron_ko.planning.activations import StageShape
-from megatron_ko.planning.hidden_states import hidden_state_bytes
+from megatron_ko.planning.hidden_states import distance_bytes, hidden_state_bytes
 from megatron_ko.planning.position import Position
 from megatron_ko.preflight import preflight
 from tests import ranks
@@ -48,9 +48,15 @@ LOSSES = {"cosine": COSINE, "mse": MSE}
 MORE_LAYOUTS = {
     **LAYOUTS,
     "TP2 x PP2 with sequence parallel": (4, ["parallel.tensor=2", "parallel.pipeline=2", "parallel.sequence=true"]),
+    "TP2 x PP2 with sequence parallel, whole teacher": (
+        4, ["parallel.tensor=2", "parallel.pipeline=2", "parallel.sequence=true", "distillation.teacher_tensor=1"]
+    ),
     "DP2, overlapped": (2, ["speed.overlap_grad_reduce=true", "speed.overlap_param_gather=true", "speed.bucket_size=20000"]),
 }  # fmt: skip
-QUICK = {("cosine", "TP2 x PP2 with sequence parallel")}
+QUICK = {
+    ("cosine", "TP2 x PP2 with sequence parallel"),
+    ("cosine", "TP2 x PP2 with sequence parallel, whole teacher"),
+}
 
 
 def curve(run: Path) -> list[tuple[float, ...]]:
@@ -396,10 +402,11 @@ def test_messages_between_stages_by_hand(folder, tmp_path):  # noqa: F811
         model=config.model, parallel=ParallelConfig(pipeline=2), tokens=32, positions=32, width=4, fused=False, vocab_size=1008
     )  # fmt: skip
     message = 32 * 4 * (2 * 64 + 96)
-    assert hidden_state_bytes(settings, teacher, shape, 0, in_flight=2) == 2 * message
+    assert hidden_state_bytes(settings, teacher, shape, 0, in_flight=2) == 2 * message + message
     of_teacher = 32 * 4 * 96
-    kept = len(PAIRS) * of_teacher * (1 + 1 + 4)
+    kept = len(PAIRS) * of_teacher
     assert hidden_state_bytes(settings, teacher, shape, 1, in_flight=1) == message + 2 * message + kept
+    assert distance_bytes(settings, teacher, shape) == len(PAIRS) * of_teacher * (1 + 4)
     assert hidden_state_bytes(dataclasses.replace(settings, hidden_states=None), teacher, shape, 0, 2) == 0
 
 

@@ -105,6 +105,20 @@ def test_ranks_write_the_same_cache_and_a_killed_command_continues(cached, tmp_p
     preflight([config], [layout[1]], 1)
 
 
+def test_a_whole_teacher_beside_split_stages_writes_the_same_cache(cached, tmp_path):
+    config, expected, _ = cached
+    layout = [
+        "parallel.tensor=2",
+        "parallel.pipeline=2",
+        "parallel.sequence=true",
+        "distillation.teacher_tensor=1",
+    ]
+    [cache] = write_cache(config, [*layout, f"distillation.cache={tmp_path}"], 4)
+    one = TeacherCache.read(stage_folder(str(expected), 0))
+    for sample in range(cache.samples):
+        assert_same_record(one, cache, sample)
+
+
 def assert_same_record(one: TeacherCache, other: TeacherCache, sample: int) -> None:
     """The same tokens, and log-probabilities of ids within their rounding."""
     import numpy as np
