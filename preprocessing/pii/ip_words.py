@@ -87,6 +87,10 @@ SHOWN_BEHIND = re.compile(
 """Words for what a page or a device shows, or a copula, behind numbers that versions hardly have."""
 CELL_BEFORE = re.compile(r"(?:^|[\n|,;\t]) ?\Z| {2}\Z")
 CELL_BEHIND = re.compile(r" ?(?:$|[\n|,;\t])| {2}")
+SETTING = re.compile(r"(?:^|\s)(?!\w*(?:VERSION|_VER|RELEASE|BUILD|TAG)=)[A-Z][A-Z0-9_]{2,40}=\Z")
+"""The name of a variable of the environment, which is no package."""
+SOCKETS = re.compile(r"(?:\A|\n)(?:tcp|udp)6? [^\n]*\Z")
+"""Before an address in a list of sockets, where a port follows."""
 NAMED_BY_TITLE = re.compile(r"(?<![A-Za-z])(?i:ips?)(?![A-Za-z])|아이피")
 # "<|ip|> → 3.34.7.99"
 AFTER_PLACEHOLDER = re.compile(
@@ -97,13 +101,22 @@ AFTER_TIME = re.compile(
 )
 """Matches before the address of an entry in a log."""
 USED_AS_ADDRESS = re.compile(
-    r":[0-9]{2,5}(?![0-9])|:/[A-Za-z]| (?:(?:is|was|went|marked)(?: as)? )(?:up|down|dead|alive|unreachable|suspect)\b|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh|요청|접근|시도|들어|보낸)"
+    r"::?[0-9]{2,5}(?![0-9])|::?/?[A-Za-z]| (?:(?:is|was|went|marked)(?: as)? )(?:up|down|dead|alive|unreachable|suspect)\b|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh|요청|접근|시도|들어|보낸)"
 )
 PARTICLE_BEHIND = re.compile(r"(?:에서|에게|에|으로|로|의|와|과|이|가|은|는|을|를)(?![가-힣])")
 """A Korean particle: the four numbers are part of a sentence."""
 ICMP_BEHIND = re.compile(
     r" icmp_seq|: bytes=|:(?:22|80|443|[1-9][0-9]{3,4})(?![0-9])|\.[0-9]{1,5}(?: > |: Flags|: UDP)| +[a-z0-9-]+(?:\.[a-z0-9-]+)+\.? (?:A|AAAA|MX|TXT|PTR|NS) IN\b"
 )
+_PARTICLE = "(?:[가-힣](?:은|는|을|를|과|와|의|가|에게|한테|에|에서|께서))"
+STANDS_FREE = re.compile(
+    rf"(?:(?:^|\n|[:,.;>]|{_PARTICLE} |[가-힣]\) ) ?[「『“‘'\"(\[<《]{{1,2}}|(?<![0-9A-Za-z_])(?:[A-Za-z_][0-9A-Za-z_]*\.)?[A-Za-z_][0-9A-Za-z_]*\([\"']"
+    rf"|[가-힣](?<!호환)(?<!노트)(?<!배포)(?<!최신)(?<!신판)(?<!지원)(?<!요구)(?<!권장)(?<!적용)(?<!분류)(?<!번호)(?<![절항조식])\)? ?: ?|{_PARTICLE} |[가-힣]\) |, )\Z"
+)
+"""Matches where no name of a product comes right before four numbers: after an opening sign, a label or a particle, or in a list.
+A version is always the version of something, so a number without such an owner takes part in the sentence itself."""
+OWNER_BEHIND = re.compile(r"[+\]]| (?:changelog|시험|조건)")
+WIKI_BEHIND = re.compile(r"[」』]?(?:\(토론\)| ?(?:사용자|기여|님|토론))")
 IN_BRACKETS = re.compile(r"[가-힣]\(\Z")
 BRACKETS_BEHIND = re.compile(r"\)(?:에서|으로|로|은|는|이|가|을|를|와|과|의|님)")
 DEPENDENCY = re.compile(r"[dD]ependencies[\"']?[ :={]")
@@ -117,10 +130,10 @@ MASK_BEHIND = re.compile(
 
 # --- versions, things and places ---
 VERSION = re.compile(
-    r"(?:버전|판본|펌웨어|섹션|빌드|릴리스|릴리즈|패치|업데이트|개정|드라이버|엔진|최소 ?(?:지원|사양|요구)"
+    r"(?:버전|판본|(?:최신|개정|정식|신|구)판|펌웨어|섹션|빌드|릴리스|릴리즈|패치|업데이트|개정|드라이버|엔진|최소 ?(?:지원|사양|요구)"
     r"|(?i:versions?|(?<![a-z])(?:release|firmware|build|section|ver|rev|revision|patch|driver|sdk|oid|tag|v)))"
     r"(?i:_?(?:no|num|number|name|info|string|code)| ?정보| ?번호| ?체크| ?확인| ?비교)?(?: ?(?:은|는|이|가|을|를|으로|로|is|was))?"
-    r"[^0-9A-Za-z가-힣\n]{0,6}\Z"
+    r"(?!/ )[^0-9A-Za-z가-힣\n]{0,6}\Z"
 )
 PLACE_IN_TEXT = re.compile(
     r"(?:(?:^|\n) ?#{1,6} \[?v?|(?<![가-힣])(?:부록|그림|표|식|제|별표|항목|문단|점수|평점|배율|비율|코드|세번|품목|시료|길이|치수|규격|단가) ?|변경 ?(?:사항|이력|내역)[^0-9A-Za-z가-힣]{0,4}"
