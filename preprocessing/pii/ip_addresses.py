@@ -88,7 +88,7 @@ def _is_surely_named(match: Match, front: str, rest: str) -> bool:
 
 def _has_sign(match: Match, numbers: list[int], front: str, rest: str) -> bool:
     """True where a word or a sign of an address is near."""
-    if words.SERVER_PRODUCT.search(front):
+    if words.SERVER_PRODUCT.search(front) or numbers[1:3] == [0, 0]:
         return False
     if (
         words.NAMES_ADDRESS.search(front)
@@ -102,7 +102,7 @@ def _has_sign(match: Match, numbers: list[int], front: str, rest: str) -> bool:
         return True
     if words.AFTER_PLACEHOLDER.search(match.string, max(0, match.start() - 48), match.start()):
         return True
-    if _is_like_address(numbers) and (words.PARTICLE_BEHIND.match(rest) or words.SHOWN_BEHIND.match(rest)):
+    if _is_like_address(numbers) and _is_used(front, rest):
         return True
     if (max(numbers) >= LARGE or numbers[1] >= SMALL) and _stands_free(front, rest):
         return True
@@ -133,6 +133,15 @@ def _looks_like_version(numbers: list[int]) -> bool:
 def _is_like_address(numbers: list[int]) -> bool:
     """True for numbers that versions hardly have: two from SMALL on, one of them large."""
     return max(numbers) >= LARGE and sum(number >= SMALL for number in numbers) >= 2
+
+
+def _is_used(front: str, rest: str) -> bool:
+    """True where a sentence goes on behind the numbers, or a label, a command or a name in brackets comes before them."""
+    if words.PARTICLE_BEHIND.match(rest) or words.SHOWN_BEHIND.match(rest) or words.LABELED.search(front):
+        return True
+    if words.TOUCHES_BRACKET.search(front) and rest.startswith(")"):
+        return True
+    return words.AT_LINE_START.search(front) is not None and words.SENTENCE_BEHIND.match(rest) is not None
 
 
 def _stands_free(front: str, rest: str) -> bool:
