@@ -65,6 +65,9 @@ _MEASURED = re.compile(
     r"통계|[기수체]온|기압|측정|센서|관측|수치|값|표(?![가-힣])| [명개건회]|(?i:sensor|raw|data|value)"
 )
 """Words for figures: nothing else writes three groups of digits after a zero that is not a telephone."""
+_SENT_BEHIND = re.compile(
+    r"(?:\(으\)|으)?로 ?(?:발송|전송|보냈|보내|전화|문자|연락)"
+)  # "인증번호가 010-...로 발송"
 _SPACED_ENOUGH = re.compile("0(?:70|50[2-8]?) [0-9]{4} [0-9]{4}")  # no figures of a table look like it
 _OFFICES = "사무소|사무실|지점|본점|영업소|출장소|대리점|매장|센터|상담실|민원실|행정실|교무실|경비실|안내실|관리실|접수처|부동산|학원|병원|의원|치과|한의원|약국|식당|반점|모텔|호텔|펜션|미용실|세탁소|카센터|공업사|정비소"
 _OFFICE = re.compile(rf"(?:{_OFFICES})(?:은|는)? ?[:：]? ?\Z")
@@ -152,7 +155,8 @@ def _is_no_telephone(match: Match) -> bool:
 
 def _check_phone(match: Match, words: re.Pattern[str] = _TOUCHES_PHONE) -> Part | None:
     """Rejects the number of an order, a row of figures and a part of a code."""
-    if is_in_code(match, words) or is_numbered_thing(match) or _is_in_row(match) or _is_no_telephone(match):
+    thing = is_numbered_thing(match) and not _SENT_BEHIND.match(text_after(match, 12))
+    if is_in_code(match, words) or thing or _is_in_row(match) or _is_no_telephone(match):
         return None
     return None if _IN_A_CODE.search(text_before(match, 12)) else match.span()
 

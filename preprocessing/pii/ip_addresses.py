@@ -88,7 +88,7 @@ def _is_surely_named(match: Match, front: str, rest: str) -> bool:
 
 def _has_sign(match: Match, numbers: list[int], front: str, rest: str) -> bool:
     """True where a word or a sign of an address is near."""
-    if words.SERVER_PRODUCT.search(front) or numbers[1:3] == [0, 0]:
+    if words.SERVER_PRODUCT.search(front) or words.PRODUCT_SUBJECT.search(front) or numbers[1:3] == [0, 0]:
         return False
     if (
         words.NAMES_ADDRESS.search(front)
@@ -101,6 +101,12 @@ def _has_sign(match: Match, numbers: list[int], front: str, rest: str) -> bool:
     ):
         return True
     if words.AFTER_PLACEHOLDER.search(match.string, max(0, match.start() - 48), match.start()):
+        return True
+    if (
+        words.HOP_BEHIND.match(rest)
+        or words.AFTER_NETWORK.search(front)
+        or _is_among_others(numbers, front, rest)
+    ):
         return True
     if _is_like_address(numbers) and _is_used(front, rest):
         return True
@@ -135,9 +141,19 @@ def _is_like_address(numbers: list[int]) -> bool:
     return max(numbers) >= LARGE and sum(number >= SMALL for number in numbers) >= 2
 
 
+def _is_among_others(numbers: list[int], front: str, rest: str) -> bool:
+    """True for an item of a list beside another address: versions in a list share their first numbers."""
+    for found in (words.ADDRESS_BEFORE.search(front), words.ADDRESS_NEXT.match(rest)):
+        if found and (abs(int(found["a"]) - numbers[0]) > 1 or abs(int(found["b"]) - numbers[1]) >= SMALL):
+            return True
+    return False
+
+
 def _is_used(front: str, rest: str) -> bool:
     """True where a sentence goes on behind the numbers, or a label, a command or a name in brackets comes before them."""
     if words.PARTICLE_BEHIND.match(rest) or words.SHOWN_BEHIND.match(rest) or words.LABELED.search(front):
+        return True
+    if words.COUNTRY_BEHIND.match(rest):
         return True
     if words.TOUCHES_BRACKET.search(front) and rest.startswith(")"):
         return True
@@ -215,7 +231,9 @@ def _is_version(front: str, rest: str) -> bool:
 
 def _is_name_of_address(names: dict[str, str | None]) -> bool:
     name = names.get("name") or names.get("spaced")
-    return name is not None and words.NAME_OF_ADDRESS.match(re.split(r"[._-]", name)[-1]) is not None
+    if name is None or name.lower() in ("curl", "wget", "nmap", "nc"):  # the products of a header
+        return False
+    return words.NAME_OF_ADDRESS.match(re.split(r"[._-]", name)[-1]) is not None
 
 
 def _check_ipv6(match: Match) -> Part | None:
