@@ -38,7 +38,7 @@ _IPV4 = re.compile(
 _MAPPED = re.compile(r"(?<![0-9A-Za-z_:.])(?:::(?i:ffff):(?:0:)?|64:(?i:ff9b)::)\Z")
 _YEAR_AND_NUMBER = re.compile("20[0-9]{2}::[0-9]{1,4}")
 _IPV6 = re.compile(
-    r"(?:(?<![0-9_:.])|(?<=[Pp][vV]6:)|(?<=[Ii][Pp]6:)|(?<=[가-힣]:))[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7}(?<![^:]:)"
+    r"(?:(?<![0-9_:.])|(?<=[PpVv]6:)|(?<=src:)|(?<=[^0-9A-Fa-f_:.]:))[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7}(?<![^:]:)"
     r"(?![0-9A-Za-z_]|:(?![0-9]{5}(?![0-9A-Za-z]))[0-9A-Za-z_:])"
 )
 _MALWARE = re.compile("악성 ?코드[^0-9A-Za-z\n]{0,4}\\Z")
@@ -88,7 +88,12 @@ def _is_surely_named(match: Match, front: str, rest: str) -> bool:
 
 def _has_sign(match: Match, numbers: list[int], front: str, rest: str) -> bool:
     """True where a word or a sign of an address is near."""
-    if words.SERVER_PRODUCT.search(front) or words.PRODUCT_SUBJECT.search(front) or numbers[1:3] == [0, 0]:
+    if (
+        words.SERVER_PRODUCT.search(front)
+        or words.PRODUCT_SUBJECT.search(front)
+        or words.IN_PATH.search(front)
+        or numbers[1:3] == [0, 0]
+    ):
         return False
     if (
         words.NAMES_ADDRESS.search(front)
@@ -151,7 +156,9 @@ def _is_among_others(numbers: list[int], front: str, rest: str) -> bool:
 
 def _is_used(front: str, rest: str) -> bool:
     """True where a sentence goes on behind the numbers, or a label, a command or a name in brackets comes before them."""
-    if words.PARTICLE_BEHIND.match(rest) or words.SHOWN_BEHIND.match(rest) or words.LABELED.search(front):
+    if words.PARTICLE_BEHIND.match(rest) or words.SHOWN_BEHIND.match(rest):
+        return True
+    if words.LABELED.search(front) and not words.OWNER_BEHIND.match(rest):
         return True
     if words.COUNTRY_BEHIND.match(rest):
         return True
@@ -223,7 +230,11 @@ def _is_version(front: str, rest: str) -> bool:
     if words.PRODUCT.search(front) or words.UPGRADE.search(front):
         return True
     named = words.PRODUCT_TOKEN.search(front) or words.REQUIREMENT.search(front)
-    if named and not (_is_name_of_address(named.groupdict()) or words.SETTING.search(front)):
+    if named and not (
+        _is_name_of_address(named.groupdict())
+        or words.SETTING.search(front)
+        or words.AFTER_HOST.search(front)
+    ):
         return True
     before = words.AFTER_QUAD.search(front)
     return before is not None and _is_version(front[: before.start()], "")

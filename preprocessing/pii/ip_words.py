@@ -15,7 +15,7 @@ QUAD = rf"(?:{BYTE}\.){{3}}{BYTE}"
 
 # --- addresses ---
 _ADDRESS = (
-    "ip|ipv4|ipv6|servername|dhost|ip[ _-]?addr(?:ess)?|addr|address|host|hosts|hostname|server|client|peer|proxy|router|gateway|gw|dns|"
+    "ip|ipv4|ipv6|servername|dhost|[lr]hosts?|[cs]-?ip|ip[ _-]?addr(?:ess)?|addr|address|host|hosts|hostname|server|client|peer|proxy|router|gateway|gw|dns|"
     "nameserver|ns[0-9]?|inet6?|tcp|udp|icmp|http|https|ssh|sftp|scp|ftp|rdp|vpn|ping|telnet|traceroute|whois|nslookup|"
     "dig|curl|nmap|nc|from|to|src|dst|source|destination|remote|remote_addr|origin|via|bind|listen|user|login|port|"
     "outside|inside|wan|x-forwarded-for|x-real-ip|node[0-9]*|master|slave|replica|standby|leader|broker|seeds?|eip|neighbor|endpoint|target|rip|lip|[sdrl]addr"
@@ -33,7 +33,7 @@ SURELY_NAMED = re.compile(
     r"|(?:[_.-]|(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))(?i:ips?|addr(?:ess(?:es)?)?|hosts?|hostname|peers?|prox(?:y|ies)|gateway|rhost|srcip|dstip|nodes|bind)[\"']? ?[=:] ?[\"'\[(]{0,3}\Z"
     r"|(?<![A-Za-z])(?:(?:reply|cached|forwarded) [a-z0-9.-]{1,40} (?:is|to) |(?:bind|remote|neighbor|next-hop|via) |[Ff]orwarded: for=|(?:out|in)side:|dmz:)\Z|(?<![0-9.])0\.0\.0\.0 +\Z"
     r"|(?:<\|ip\|+>[^\n<]{0,12}){2}\Z"
-    r"|(?<![0-9A-Za-z:\\])\\{2,4}\Z|(?<![0-9.])(?:10\.[0-9]{1,3}|192\.168|172\.(?:1[6-9]|2[0-9]|3[01]))\.[0-9]{1,3}\.[0-9]{1,3}(?: | ?(?:->|→|=>) ?)\Z"
+    r"|(?<![0-9A-Za-z:\\])\\{2,4}\Z|/dev/(?:tcp|udp)/\Z|/v:\Z|(?<![0-9.])(?:10\.[0-9]{1,3}|192\.168|172\.(?:1[6-9]|2[0-9]|3[01]))\.[0-9]{1,3}\.[0-9]{1,3}(?: | ?(?:->|→|=>) ?)\Z"
     r"|네임 ?서버(?:를|는)?[ :]{1,2}\Z|(?<![0-9A-Za-z])(?i:src|dst|[sd]addr|rip|lip|remote_addr|client(?:_addr)?)[=:] ?\Z|(?:^|\n) *(?:allow|deny|(?:[A-Z][a-z]+)*Address) \Z|(?<![0-9A-Za-z])-[sd] \Z"
 )
 """Matches before an address even of four small numbers."""
@@ -110,16 +110,22 @@ PARTICLE_BEHIND = re.compile(r"(?:에서|에게|에|으로|로|의|와|과|이|�
 ICMP_BEHIND = re.compile(
     r" icmp_seq|: bytes=|:(?:22|80|443|[1-9][0-9]{3,4})(?![0-9])|\.[0-9]{1,5}(?: > |: Flags|: UDP)| +[a-z0-9-]+(?:\.[a-z0-9-]+)+\.? (?:A|AAAA|MX|TXT|PTR|NS) IN\b"
 )
+_NOT_OF_VERSION = "(?<!호환)(?<!노트)(?<!배포)(?<!최신)(?<!신판)(?<!지원)(?<!요구)(?<!권장)(?<!적용)(?<!분류)(?<!번호)(?<!신규)(?<!기존)(?<!이전)(?<![절항조식])"
+"""Behind the last character of a label; labels of versions are rejected."""
 _PARTICLE = "(?:[가-힣](?:(?<![페레제하케카바])이|은|는|을|를|과|와|의|가|에게|한테|에|에서|께서))"
 STANDS_FREE = re.compile(
-    rf"(?:(?:^|\n|[:,.;>]|{_PARTICLE} |[가-힣]\) ) ?[「『“‘'\"`*(\[<《]{{1,2}}|(?<![0-9A-Za-z_])(?:[A-Za-z_][0-9A-Za-z_]*\.)?[A-Za-z_][0-9A-Za-z_]*\([\"']"
-    rf"|[가-힣](?<!호환)(?<!노트)(?<!배포)(?<!최신)(?<!신판)(?<!지원)(?<!요구)(?<!권장)(?<!적용)(?<!분류)(?<!번호)(?<!신규)(?<!기존)(?<!이전)(?<![절항조식])\)? ?: ?|{_PARTICLE} |[가-힣]\) |, |<t[dh][^<>\n]{{0,40}}>|(?:^|\n) {{0,8}}[0-9]{{1,7}}(?:위|등|[.)])? |(?:^|\s)[A-Z][A-Z0-9_]{{2,40}}=|(?:사람|사용자|유저|이용자|회원|가입자|범인|용의자|상대| 중|(?:유포|배포|살포|유출|발신|경유|접속|출발|목적)지) |(?<![0-9A-Za-z])[A-Z][a-z]+-[A-Z][A-Za-z]+ )\Z"
+    rf"(?:(?:^|\n|[가-힣][:,] ?|{_PARTICLE} |[가-힣]\) )[「『“‘'\"`*(\[<《]{{1,2}}"
+    rf"|[가-힣]{_NOT_OF_VERSION}\)? ?: ?|{_PARTICLE} |[가-힣]\) |, |<t[dh][^<>\n]{{0,40}}>|(?:^|\n) {{0,8}}[0-9]{{1,7}}(?:위|등|[.)])? |(?:^|\s)[A-Z][A-Z0-9_]{{2,40}}=|(?:사람|사용자|유저|이용자|회원|가입자|범인|용의자|상대| 중|(?:유포|배포|살포|유출|발신|경유|접속|출발|목적)지) |(?<![0-9A-Za-z])[A-Z][a-z]+-[A-Z][A-Za-z]+ )\Z"
 )
 """Matches where no name of a product comes right before four numbers: after an opening sign, a label or a particle, or in a list.
 A version is always the version of something, so a number without such an owner takes part in the sentence itself."""
 LABELED = re.compile(
-    r"(?:(?:^|\n)(?:[$#>] )?(?:[A-Za-z][A-Za-z0-9_& -]{1,20}: |[a-z][a-z0-9_-]{2,20} (?:-{1,2}[A-Za-z-]{1,12} ){0,2}@?)"
-    r"|(?:^|[\s,{(])[A-Za-z_][0-9A-Za-z_]{1,30} ?= ?[\"']|<[a-z]{1,6}>|(?<![가-힣])(?:혹시|지금|방금|아까|계속|자꾸|또|그|이|저|여기|어제|오늘|현재|다시) "
+    r"(?:[0-9]{1,2}:[0-9]{2} \[?|[가-힣] - |return [\"']|(?<![A-Za-z])(?:by|for) |(?:^|\n)(?:(?:[$#>;]|//|--) )?(?:[A-Za-z가-힣][A-Za-z가-힣0-9_& -]{1,20}"
+    + _NOT_OF_VERSION
+    + r": |[a-z][a-z0-9_-]{2,20} (?:-{1,2}[A-Za-z-]{1,12} (?:[^\s-]{1,12} )?){0,2}@?)"
+    r"|(?:^|[\s,{(])[A-Za-z_][0-9A-Za-z_]{1,30} ?= ?[\"']|<[a-z]{1,6}>|(?:^|\n)(?:#|//|;|--|REM|/\*) "
+    r"|(?<![가-힣])(?:혹시|지금|방금|아까|계속|자꾸|또|그|이|저|여기|어제|오늘|현재|다시|대신|말고|이관 전|이관 후|변경 전|변경 후|AS-IS|TO-BE|as-is|to-be|개발|운영|상용|스테이징|본사|지사|메인|보조) "
+    r"|[:,;>] ?[\"'\[(]{1,2}|(?<![0-9A-Za-z_])(?:[A-Za-z_][0-9A-Za-z_]*\.)?[A-Za-z_][0-9A-Za-z_]*\([\"']"
     r"|(?:^|\n)[ \t]{0,8}[-*•·] |(?:^|\n)[ \t]{0,8}(?:[①-⑳]|[0-9]{1,2}[.)]) )\Z"
 )
 """A label, a command, an item of a list or an adverb: no name of a product either."""
@@ -133,7 +139,7 @@ ADDRESS_NEXT = re.compile(rf"{_LIST}(?P<a>{BYTE})\.(?P<b>{BYTE})\.{BYTE}\.{BYTE}
 HOP_BEHIND = re.compile(rf" \({QUAD}\)")
 AFTER_NETWORK = re.compile(r"[0-9]/[0-9]{1,2} (?:via )?\Z")
 COUNTRY_BEHIND = re.compile(
-    r"[ \t|,(/]{1,5}(?:(?:KR|US|JP|CN|HK|TW|SG|DE|FR|GB|UK|RU|NL|VN|BR|CA|UA)(?![0-9A-Za-z])|한국|대한민국|미국|중국|일본|러시아|독일|홍콩|대만|베트남|싱가포르|네덜란드|영국|프랑스|서울|부산)"
+    r" \((?:19|20)[0-9]{2}[-./]|[ \t|,(/]{1,5}(?:(?:KR|US|JP|CN|HK|TW|SG|DE|FR|GB|UK|RU|NL|VN|BR|CA|UA)(?![0-9A-Za-z])|한국|대한민국|미국|중국|일본|러시아|독일|홍콩|대만|베트남|싱가포르|네덜란드|영국|프랑스|서울|부산)"
 )
 OWNER_BEHIND = re.compile(r"\+|\](?: ?[-–(\n]|\Z)| (?:changelog|시험|조건)")
 WIKI_BEHIND = re.compile(r"[」』]?(?:\(토론\)|의? ?(?:사용자|기여|편집|토론)| ?님)")
@@ -192,13 +198,17 @@ _PRODUCTS = (
     "gitlab|grafana|prometheus|opencv|pandas|scipy|cmake|fortios|esxi|hyper-v|vmware tools|sql server|hana|iis|ios xe|webview|"
     "check point|steam|itunes|kakaotalk|line|telegram|vlc|potplayer|bandizip|vmware|virtualbox|autocad|matlab|tensorflow|pytorch|numpy"
 )
-_KOREAN_PRODUCTS = "크롬|크로미움|엣지|파이어폭스|사파리|오페라|웨일|윈도우?|안드로이드|파이썬|자바|러스트|플래시|카카오톡|브라우저|앱"
+_KOREAN_PRODUCTS = "크롬|크로미움|엣지|파이어폭스|사파리|오페라|웨일|윈도우?|안드로이드|파이썬|자바|러스트|플래시|카카오톡|브라우저|앱|(?:클라이언트|프로그램|소프트웨어|익스플로러|데스크톱|에이전트|플러그인|뷰어|런처|백신)(?! ?[:=(])|(?<=Server: )[A-Za-z]{2,20}"
 PRODUCT = re.compile(
     rf"(?:(?<![0-9A-Za-z])(?i:{_PRODUCTS})|{_KOREAN_PRODUCTS})"
     r"(?: [0-9]{1,4}| for [A-Za-z]+)?[ :=\"'(|]{1,5}\Z"
 )
 PRODUCT_SUBJECT = re.compile(rf"(?:(?<![0-9A-Za-z])(?i:{_PRODUCTS})|{_KOREAN_PRODUCTS})[은는의] \Z")
-SERVER_PRODUCT = re.compile(rf"(?<![0-9A-Za-z])(?i:{_PRODUCTS}) (?:서버|[Ss]erver) \Z")
+SERVER_PRODUCT = re.compile(
+    rf"(?:(?<![0-9A-Za-z])(?i:{_PRODUCTS}) (?:서버|[Ss]erver)|(?<![0-9A-Za-z])[A-Z][a-z]+[A-Z][A-Za-z]* Server) \Z"
+)
+IN_PATH = re.compile(r"://[^\s/]+/(?:[^\s/]*/)*\Z")
+"""Matches before a part of the path of a URL, which has named its host before."""
 AFTER_QUAD = re.compile(
     rf"(?<![0-9.]){QUAD}[\"']?(?: ?(?:에서|부터|와|과|및|또는|->|→|~|,|/|<|>|and|or|to|-)+ ?[\"']?)\Z"
 )
