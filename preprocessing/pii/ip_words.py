@@ -103,7 +103,7 @@ AFTER_TIME = re.compile(
 )
 """Matches before the address of an entry in a log."""
 USED_AS_ADDRESS = re.compile(
-    r"::?[0-9]{2,5}(?![0-9])|::?/?[A-Za-z]| (?:(?:is|was|went|marked)(?: as)? )(?:up|down|dead|alive|unreachable|suspect)\b|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh|요청|접근|시도|들어|보낸)"
+    r" - [A-Za-z0-9_-]{1,32} \[|::?[0-9]{2,5}(?![0-9])|::?/?[A-Za-z]| (?:(?:is|was|went|marked)(?: as)? )(?:up|down|dead|alive|unreachable|suspect)\b|(?:에서?|로) ?(?:접속|로그인|연결|핑|ping|ssh|요청|접근|시도|들어|보낸)"
 )
 PARTICLE_BEHIND = re.compile(r"(?:에서|에게|에|으로|로|의|와|과|이|가|은|는|을|를)(?![가-힣])")
 """A Korean particle: the four numbers are part of a sentence."""
@@ -123,7 +123,7 @@ LABELED = re.compile(
     r"(?:[0-9]{1,2}:[0-9]{2} \[?|[가-힣] - |return [\"']|(?<![A-Za-z])(?:by|for) |(?:^|\n)(?:(?:[$#>;]|//|--) )?(?:[A-Za-z가-힣][A-Za-z가-힣0-9_& -]{1,20}"
     + _NOT_OF_VERSION
     + r": |[a-z][a-z0-9_-]{2,20} (?:-{1,2}[A-Za-z-]{1,12} (?:[^\s-]{1,12} )?){0,2}@?)"
-    r"|(?:^|[\s,{(])[A-Za-z_][0-9A-Za-z_]{1,30} ?= ?[\"']|<[a-z]{1,6}>|(?:^|\n)(?:#|//|;|--|REM|/\*) "
+    r"|(?:^|[\s,{(])[A-Za-z_][0-9A-Za-z_]{1,30} ?= ?[\[(]?[\"']|<[a-z]{1,6}>|(?:^|\n)(?:#|//|;|--|REM|/\*) "
     r"|(?<![가-힣])(?:혹시|지금|방금|아까|계속|자꾸|또|그|이|저|여기|어제|오늘|현재|다시|대신|말고|이관 전|이관 후|변경 전|변경 후|AS-IS|TO-BE|as-is|to-be|개발|운영|상용|스테이징|본사|지사|메인|보조) "
     r"|[:,;>] ?[\"'\[(]{1,2}|(?<![0-9A-Za-z_])(?:[A-Za-z_][0-9A-Za-z_]*\.)?[A-Za-z_][0-9A-Za-z_]*\([\"']"
     r"|(?:^|\n)[ \t]{0,8}[-*•·] |(?:^|\n)[ \t]{0,8}(?:[①-⑳]|[0-9]{1,2}[.)]) )\Z"
@@ -160,7 +160,7 @@ MASK_BEHIND = re.compile(
 VERSION = re.compile(
     r"(?:버전|판본|최신|(?:최신|개정|정식|신|구)판|펌웨어|섹션|빌드|릴리스|릴리즈|패치|업데이트|개정|드라이버|엔진|최소 ?(?:지원|사양|요구)"
     r"|(?i:versions?|(?<![a-z])(?:release|firmware|build|section|ver|rev|revision|patch|driver|sdk|oid|tag|v)))"
-    r"(?i:_?(?:no|num|number|name|info|string|code)| ?정보| ?번호| ?체크| ?확인| ?비교)?(?: ?(?:은|는|이|가|을|를|으로|로|is|was))?"
+    r"(?i:_?(?:no|num|number|name|info|string|code)| ?값| ?정보| ?번호| ?체크| ?확인| ?비교)?(?: ?(?:은|는|이|가|을|를|으로|로|is|was))?"
     r"(?!/ )[^0-9A-Za-z가-힣\n]{0,6}\Z"
 )
 PLACE_IN_TEXT = re.compile(
@@ -203,7 +203,9 @@ PRODUCT = re.compile(
     rf"(?:(?<![0-9A-Za-z])(?i:{_PRODUCTS})|{_KOREAN_PRODUCTS})"
     r"(?: [0-9]{1,4}| for [A-Za-z]+)?[ :=\"'(|]{1,5}\Z"
 )
-PRODUCT_SUBJECT = re.compile(rf"(?:(?<![0-9A-Za-z])(?i:{_PRODUCTS})|{_KOREAN_PRODUCTS})[은는의] \Z")
+PRODUCT_SUBJECT = re.compile(
+    rf"(?:(?<![0-9A-Za-z])(?i:{_PRODUCTS})|{_KOREAN_PRODUCTS}|(?<![가-힣])[절항조장])[은는의] \Z"
+)
 SERVER_PRODUCT = re.compile(
     rf"(?:(?<![0-9A-Za-z])(?i:{_PRODUCTS}) (?:서버|[Ss]erver)|(?<![0-9A-Za-z])[A-Z][a-z]+[A-Z][A-Za-z]* Server) \Z"
 )
