@@ -124,6 +124,7 @@ _COUNTRY_TLDS = (
     "vg vi vn vu wf ws ye yt za zm zw "
 )  # fmt: skip
 _TLDS = frozenset(_COMMON_TLDS.split() + _COUNTRY_TLDS.split())
+_CHAT_GROUP = "g.us"  # of an identifier of a group of WhatsApp
 _IN_A_URL = re.compile(r"://[^/\s@]*\Z")
 
 # "RM-070-1234-5678": part of a longer code, unless the letters name a telephone
@@ -217,7 +218,11 @@ def _check_email(match: Match) -> Part | None:
         if len(labels) < 3 or not tld.istitle() or not _is_tld(labels[-2]):
             return None
         end -= len(tld) + 1
-    if match[0].startswith("git@") or _IN_A_URL.search(text_before(match, 80)):
+    if (
+        match[0].startswith("git@")
+        or match["domain"] == _CHAT_GROUP
+        or _IN_A_URL.search(text_before(match, 80))
+    ):
         return None
     return match.start(), end
 
