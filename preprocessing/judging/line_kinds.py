@@ -26,6 +26,7 @@ _HEADING = re.compile(rb"#{1,6}[ \t]")
 _DIRECTIVE = re.compile(rb":::|\{[%{]|\.\. [A-Za-z_\[|]")
 _STAMP = re.compile(rb"[0-9]{2}:[0-9]{2}:[0-9]{2}")
 _FENCE = re.compile(rb"(?P<marks>`{3,})[^`]*|(?P<waves>~{3,})[\t\r A-Za-z0-9]*")
+_TEMPLATE = re.compile(rb"<[A-Z][^\n]*\{`[\x00-\x20]*")
 _CONTINUATION = bytes(range(0x80, 0xC0))
 _BLANKS = bytes(range(33))
 
@@ -48,7 +49,7 @@ class _State:
     in_list: bool = False
     in_table: bool = False
     unclosed: dict[bytes, int] | None = None
-    """Lengths from which a fence is known to be unclosed, by sign."""
+    """Lengths from which a fence is known to be unclosed, by sign; 0 for templates."""
     code_until: int = 0
     """The line before which fenced code ends."""
 
@@ -56,7 +57,7 @@ class _State:
 def lines_of(text: str) -> list[Line]:
     """The lines of a document with their kinds."""
     lines = text.encode().split(b"\n")
-    state = _State(unclosed={b"`": LONGEST, b"~": LONGEST})
+    state = _State(unclosed={b"`": LONGEST, b"~": LONGEST, b"<": LONGEST})
     front = _front_matter_lines(lines)
     kinds: list[int] = []
     numbers: list[bool] = []
@@ -132,8 +133,10 @@ def _kind_of(lines: list[bytes], n: int, previous: int, state: _State) -> int:
 
 
 def _fence_kind(lines: list[bytes], n: int, body: bytes, state: _State) -> int | None:
-    """CODE for a line that opens fenced code, MARKUP for one that opens a fence without an end, otherwise None."""
+    """CODE for a line that opens fenced code or the template of a component, MARKUP for one that opens a fence without an end, otherwise None."""
     sign = body[:1]
+    if sign == b"<":
+        return _template_kind(lines, n, body, state)
     if sign not in (b"`", b"~"):
         return None
     length = len(body) - len(body.lstrip(sign))
@@ -149,6 +152,19 @@ def _fence_kind(lines: list[bytes], n: int, body: bytes, state: _State) -> int |
             return CODE
     state.unclosed[sign] = length
     return MARKUP
+
+
+def _template_kind(lines: list[bytes], n: int, body: bytes, state: _State) -> int | None:
+    """CODE for ``<Name>{`` and a backtick, when a later line begins with a backtick and ``}``, otherwise None."""
+    assert state.unclosed is not None
+    if not _TEMPLATE.fullmatch(body) or not state.unclosed[b"<"]:
+        return None
+    for k in range(n + 1, len(lines)):
+        if lines[k].lstrip(_BLANKS).startswith(b"`}"):
+            state.code_until = k + 1
+            return CODE
+    state.unclosed[b"<"] = 0
+    return None
 
 
 def link_at(line: bytes, i: int) -> tuple[int, int]:

@@ -196,7 +196,8 @@ def _read(data, start, end, tables, seen, weights, row):
                 slot = np.int64((key * FACTOR) >> SHIFT)
                 mark = np.int64(marks[slot]) if keys[slot] == key else 0
                 english += mark & ENGLISH_MARK
-                foreign += (mark >> 1) & 1
+                if mark & 2 and (i - at == 1 or data[at + 1] & 32):  # "TIL" is no word of Danish
+                    foreign += 1
                 if visible == 0:
                     keyword = (mark >> 2) & 1
             dots += before == DOT and visible > 1

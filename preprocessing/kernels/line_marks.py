@@ -116,14 +116,21 @@ def link_at(data, i, end):
 
 @inner()
 def after_path(data, i, start, end):
-    """The end of the link target at the ``(`` at ``i`` that is a path or a place, as in ``[a](/b)``; ``i`` without one."""
-    if i == start or i + 1 >= end or data[i - 1] != _CLOSE or data[i + 1] not in (47, _HASH, 46):
+    """The end of the link target at the ``(`` at ``i`` that is a path, a place or a file, as in ``[a](/b)`` and ``[a](b.md)``;
+    ``i`` without one."""
+    if i == start or i + 1 >= end or data[i - 1] != _CLOSE:
         return i
+    is_path = data[i + 1] in (47, _HASH, 46)
     for j in range(i + 1, min(end, i + LONGEST_LINK)):
-        if data[j] == _CLOSE_ROUND:
-            return j + 1
-        if data[j] <= _SPACE:
+        b = data[j]
+        if b == _CLOSE_ROUND:
+            return j + 1 if is_path else i
+        if b <= _SPACE:
             return i
+        if b == 46 and j + 2 < end:  # ".md", ".html"
+            is_path |= (data[j + 1] == 109 and data[j + 2] == 100) or (
+                data[j + 1] == 104 and data[j + 2] == 116
+            )
     return i
 
 

@@ -50,7 +50,7 @@ BLANK, PROSE, HEADING, TABLE, LINK, MARKUP, CODE, LISTING = range(8)
 KINDS = 8
 NUMBER, OUTWARD = 1, 2  # flags of lines: mostly digits; mostly links, to other sites
 FRONT_MATTER_LINES = 60
-_FEED, _TAB, _PIPE = 10, 9, 124
+_FEED, _TAB, _PIPE, _LESS, _BRACE, _BRACE_END = 10, 9, 124, 60, 123, 125
 
 
 @inner()
@@ -79,8 +79,32 @@ def _front_matter_end(data, start, end):
 
 
 @inner()
+def _after_template(data, begin, end, row_end, state):
+    """The end of the template of a component that the line opens, ``<Name>{`` and a backtick; ``begin`` without one."""
+    last = end - 1
+    while last > begin and data[last] <= 32:
+        last -= 1
+    if not (last - begin >= 3 and data[last] == BACKTICK and data[last - 1] == _BRACE):
+        return begin
+    if not 65 <= data[begin + 1] <= 90:
+        return begin
+    i = end
+    while 0 <= i < row_end:
+        i += 1
+        while i < row_end and data[i] <= 32 and data[i] != _FEED:
+            i += 1
+        closes = i + 1 < row_end and data[i] == BACKTICK and data[i + 1] == _BRACE_END
+        while i < row_end and data[i] != _FEED:
+            i += 1
+        if closes:
+            return i
+    state[4] = 0
+    return begin
+
+
+@inner()
 def _kind_of(data, start, begin, end, row_end, previous, state, f):
-    """Kind of a visible line outside of fences and front matter. ``state``: in a list, in a table, lengths of unclosed fences."""
+    """Kind of a visible line outside of fences and front matter. ``state``: in a list, in a table, lengths of unclosed fences, templates may close."""
     first = data[begin]
     if first in (BACKTICK, TILDE):
         length, of = run_length(data, begin, end), 2 if first == BACKTICK else 3
@@ -93,6 +117,10 @@ def _kind_of(data, start, begin, end, row_end, previous, state, f):
             if weight < 0:
                 state[of] = length
                 return MARKUP, start
+    if first == _LESS and state[4]:
+        after = _after_template(data, begin, end, row_end, state)
+        if after > begin:
+            return CODE, after
     seen = f[SEEN]
     if f[OTHERS] == 0:
         if seen & PIPE and seen & DASH:
@@ -139,11 +167,11 @@ def line_kinds(data, offsets):
     flags = np.zeros(total, np.uint8)
     visible = np.zeros((rows, KINDS), np.int64)
     may_list = np.zeros(rows, np.bool_)
-    f, state = np.zeros(FEATURES, np.int64), np.zeros(4, np.int64)
+    f, state = np.zeros(FEATURES, np.int64), np.zeros(5, np.int64)
     line = 0
     for r in range(rows):
         row_end = offsets[r + 1]
-        state[0], state[1], state[2], state[3] = 0, 0, LONGEST_SKIPPED, LONGEST_SKIPPED
+        state[0], state[1], state[2], state[3], state[4] = 0, 0, LONGEST_SKIPPED, LONGEST_SKIPPED, 1
         front_end = _front_matter_end(data, offsets[r], row_end)
         code_end = start = offsets[r]
         previous, piped, last_visible = BLANK, False, 0

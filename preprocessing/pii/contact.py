@@ -33,7 +33,7 @@ _GROUPED_START = rf"(?<![0-9+])(?:(?<![0-9][-.,])|{_LISTED})"
 _MOBILE_END = r"(?![0-9_])(?![-.][0-9])"  # letters may follow; _check_mobile decides about them
 _ACCESS = r"(?:\+|(?:00[0-9]{0,3}|011)[-. )]?)"
 _KOREA = rf"(?:(?:\({_ACCESS}?82\)|{_ACCESS}82\)?)[-. ]{{0,3}}(?:\(0\)|0)?[-. ]?|82(?:[-. ]|\) ?))"
-_AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|80|50[2-8]?|30[2-5])"
+_AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|60|70|80|50[2-8]?|30[2-5])"
 _HYPHEN = " ?[-._/~·ㅡ] ?"  # also what writers put there against robots
 _MOBILE = re.compile(
     rf"{_GROUPED_START}(?:(?:{_KOREA}\(?|82|0)1[016789](?:{_HYPHEN}|\) ?| )|\(01[016789]\) ?)[0-9]{{3,4}}(?:{_HYPHEN}| )?[0-9]{{4}}{_MOBILE_END}"
@@ -55,12 +55,19 @@ _CODE_BEHIND = re.compile(
     rf"(?!{_PHONE_WORD_BEHIND.pattern})[A-Za-z](?![A-Za-z]*[a-z]{{2}}(?![0-9A-Za-z_]|-[0-9A-Za-z]))"
 )
 _PHONE_NAMED = re.compile(
-    r"전화|연락|문의|팩스|☎|☏|번호|집|발신|수신|문자|사무실|직통|내선|휴대폰|핸드폰|예매|예약|배달|관람|상담|신청|접수|숙박|택시|(?i:tel|fax|phone|call|sms)"
+    r"전화|연락|문의|팩스|☎|☏|번호|집|발신|수신|문자|사무실|직통|내선|휴대폰|핸드폰|예매|예약|배달|관람|상담|신청|접수|숙박|택시|무료|거부|통화|(?i:tel|fax|phone|call|sms)"
 )
 _BEFORE_LOCAL = re.compile(
     r"(?:(?:전화|연락처|팩스)(?: ?번호)?(?:은|는)?|☎|☏|(?<![A-Za-z])(?i:tel|telephone|phone|fax|hp))[^0-9A-Za-z가-힣\n]{0,3}\Z"
 )
-_UNIT_BEHIND = re.compile(r"(?:호|초|쪽|면|권|명|건|개|점|원)(?![가-힣])|%| ?(?:km|cm|mm|kg)(?![A-Za-z])")
+_UNIT_BEHIND = re.compile(r"(?:형|호|초|쪽|면|권|명|건|개|점|원)(?![가-힣])|%| ?(?:km|cm|mm|kg)(?![A-Za-z])")
+_MEASURED = re.compile(
+    r"통계|[기수체]온|기압|측정|센서|관측|수치|값|표(?![가-힣])| [명개건회]|(?i:sensor|raw|data|value)"
+)
+"""Words for figures: nothing else writes three groups of digits after a zero that is not a telephone."""
+_SENT_BEHIND = re.compile(
+    r"(?:\(으\)|으)?로 ?(?:발송|전송|보냈|보내|전화|문자|연락)"
+)  # "인증번호가 010-...로 발송"
 _SPACED_ENOUGH = re.compile("0(?:70|50[2-8]?) [0-9]{4} [0-9]{4}")  # no figures of a table look like it
 _OFFICES = "사무소|사무실|지점|본점|영업소|출장소|대리점|매장|센터|상담실|민원실|행정실|교무실|경비실|안내실|관리실|접수처|부동산|학원|병원|의원|치과|한의원|약국|식당|반점|모텔|호텔|펜션|미용실|세탁소|카센터|공업사|정비소"
 _OFFICE = re.compile(rf"(?:{_OFFICES})(?:은|는)? ?[:：]? ?\Z")
@@ -117,6 +124,7 @@ _COUNTRY_TLDS = (
     "vg vi vn vu wf ws ye yt za zm zw "
 )  # fmt: skip
 _TLDS = frozenset(_COMMON_TLDS.split() + _COUNTRY_TLDS.split())
+_CHAT_GROUP = "g.us"  # of an identifier of a group of WhatsApp
 _IN_A_URL = re.compile(r"://[^/\s@]*\Z")
 
 # "RM-070-1234-5678": part of a longer code, unless the letters name a telephone
@@ -148,7 +156,8 @@ def _is_no_telephone(match: Match) -> bool:
 
 def _check_phone(match: Match, words: re.Pattern[str] = _TOUCHES_PHONE) -> Part | None:
     """Rejects the number of an order, a row of figures and a part of a code."""
-    if is_in_code(match, words) or is_numbered_thing(match) or _is_in_row(match) or _is_no_telephone(match):
+    thing = is_numbered_thing(match) and not _SENT_BEHIND.match(text_after(match, 12))
+    if is_in_code(match, words) or thing or _is_in_row(match) or _is_no_telephone(match):
         return None
     return None if _IN_A_CODE.search(text_before(match, 12)) else match.span()
 
@@ -163,7 +172,7 @@ def _check_mobile(match: Match) -> Part | None:
 
 
 def _check_landline(match: Match) -> Part | None:
-    """Accepts a number without hyphen, point or bracket only next to a word for telephone; in groups also next to an office or shop."""
+    """Accepts joined digits only next to a word for telephone, and digits grouped by blanks except among figures."""
     if _UNIT_BEHIND.match(text_after(match, 4)):
         return None
     if match["local"]:  # no code of the area
@@ -173,6 +182,8 @@ def _check_landline(match: Match) -> Part | None:
     spaced = match["one"] == " " and match["two"] == " " and not match["korea"]
     plain = match["bare"] or (spaced and not _SPACED_ENOUGH.fullmatch(match[0]))
     front = text_before(match, 12)
+    if spaced and not _MEASURED.search(f"{front} {text_after(match, 12)}"):
+        plain = False
     if plain and not (
         _PHONE_NAMED.search(front)
         or _PHONE_NAMED.search(text_after(match, 6))
@@ -207,7 +218,11 @@ def _check_email(match: Match) -> Part | None:
         if len(labels) < 3 or not tld.istitle() or not _is_tld(labels[-2]):
             return None
         end -= len(tld) + 1
-    if match[0].startswith("git@") or _IN_A_URL.search(text_before(match, 80)):
+    if (
+        match[0].startswith("git@")
+        or match["domain"] == _CHAT_GROUP
+        or _IN_A_URL.search(text_before(match, 80))
+    ):
         return None
     return match.start(), end
 

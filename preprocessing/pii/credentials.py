@@ -34,8 +34,9 @@ _URL = re.compile(
 _NAMES = "(?i:secret|token|(?:api|access|secret)[_-]?key|passwd|password)|비밀번호|암호"
 _ASSIGNED = re.compile(
     rf"(?<![Nn][Oo])(?:{_NAMES})[\"']?[ \t]*(?:[:=]|=>)[ \t]*"
-    r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\s<>]{12,128})(?P=quote)|(?P<plain>[A-Za-z0-9/+_-]{32,128}=?)(?![A-Za-z0-9/+_(.-]))"
+    r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\s<>]{12,128})(?P=quote)|(?P<plain>[A-Za-z0-9/+_-]{12,128}=?)(?![A-Za-z0-9/+_(.-]))"
 )
+_SETTING_BEFORE = re.compile(r"(?:\A|\n)(?:export )?[A-Za-z0-9_.-]*\Z")
 _PLACEHOLDER = re.compile(
     r"(?i:example|your|change|insecure|dummy|placeholder|password|passwd|sample|foobar|secret|token|x{4})|\*{3}|\.{3}|\$|\{|%[(s]"
 )
@@ -43,6 +44,8 @@ _WORDS = "user username root admin pass pw pwd secret password passwd changeme p
 _WEAK = frozenset(_WORDS.split())
 _PATH = re.compile(r"(?:/[a-z0-9_-]+){2,}")
 TOKEN_BITS, ASSIGNED_BITS = 3.0, 3.5
+LONG_VALUE = 32
+"""Characters from which a value without quotes counts wherever it is assigned."""
 
 
 def bits_per_character(text: str) -> float:
@@ -75,7 +78,17 @@ def _check_assigned(match: Match) -> Part | None:
         or bits_per_character(value) < ASSIGNED_BITS
     ):
         return None
+    if group == "plain" and len(value) < LONG_VALUE and not _is_setting(match, value):
+        return None
     return match.span(group)
+
+
+def _is_setting(match: Match, value: str) -> bool:
+    """True for a password of small and capital letters and digits that is a line of settings: ``DB_PASSWORD=...``."""
+    mixed = re.search("[a-z]", value) and re.search("[A-Z]", value)
+    named = match[0].lower().startswith(("password=", "passwd="))
+    before = _SETTING_BEFORE.search(match.string, max(0, match.start() - 64), match.start())
+    return bool(mixed and named and before and match.string[match.end() : match.end() + 1] in ("", "\n"))
 
 
 PATTERNS = (

@@ -38,7 +38,8 @@ _IPV4 = re.compile(
 _MAPPED = re.compile(r"(?<![0-9A-Za-z_:.])(?:::(?i:ffff):(?:0:)?|64:(?i:ff9b)::)\Z")
 _YEAR_AND_NUMBER = re.compile("20[0-9]{2}::[0-9]{1,4}")
 _IPV6 = re.compile(
-    r"(?<![0-9_:.])[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7}(?<![^:]:)(?![0-9A-Za-z_]|:[0-9A-Za-z_:])"
+    r"(?:(?<![0-9_:.])|(?<=[PpVv]6:)|(?<=src:)|(?<=[^0-9A-Fa-f_:.]:))[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7}(?<![^:]:)"
+    r"(?![0-9A-Za-z_]|:(?![0-9]{5}(?![0-9A-Za-z]))[0-9A-Za-z_:])"
 )
 _MALWARE = re.compile("악성 ?코드[^0-9A-Za-z\n]{0,4}\\Z")
 _MASKED_ABOVE = re.compile(r"(?:\A|\n)(?P<above>[^\n]*?)<\|ip\|+>[^\n]*\n(?P<line>[^\n]*)\Z")
@@ -87,7 +88,12 @@ def _is_surely_named(match: Match, front: str, rest: str) -> bool:
 
 def _has_sign(match: Match, numbers: list[int], front: str, rest: str) -> bool:
     """True where a word or a sign of an address is near."""
-    if words.SERVER_PRODUCT.search(front):
+    if (
+        words.SERVER_PRODUCT.search(front)
+        or words.PRODUCT_SUBJECT.search(front)
+        or words.IN_PATH.search(front)
+        or numbers[1:3] == [0, 0]
+    ):
         return False
     if (
         words.NAMES_ADDRESS.search(front)
@@ -101,7 +107,15 @@ def _has_sign(match: Match, numbers: list[int], front: str, rest: str) -> bool:
         return True
     if words.AFTER_PLACEHOLDER.search(match.string, max(0, match.start() - 48), match.start()):
         return True
-    if _is_like_address(numbers) and (words.PARTICLE_BEHIND.match(rest) or words.SHOWN_BEHIND.match(rest)):
+    if (
+        words.HOP_BEHIND.match(rest)
+        or words.AFTER_NETWORK.search(front)
+        or _is_among_others(numbers, front, rest)
+    ):
+        return True
+    if _is_like_address(numbers) and _is_used(front, rest):
+        return True
+    if (max(numbers) >= LARGE or numbers[1] >= SMALL) and _stands_free(front, rest):
         return True
     if words.AFTER_HOST.search(front):
         return True
@@ -132,6 +146,34 @@ def _is_like_address(numbers: list[int]) -> bool:
     return max(numbers) >= LARGE and sum(number >= SMALL for number in numbers) >= 2
 
 
+def _is_among_others(numbers: list[int], front: str, rest: str) -> bool:
+    """True for an item of a list beside another address: versions in a list share their first numbers."""
+    for found in (words.ADDRESS_BEFORE.search(front), words.ADDRESS_NEXT.match(rest)):
+        if found and (abs(int(found["a"]) - numbers[0]) > 1 or abs(int(found["b"]) - numbers[1]) >= SMALL):
+            return True
+    return False
+
+
+def _is_used(front: str, rest: str) -> bool:
+    """True where a sentence goes on behind the numbers, or a label, a command or a name in brackets comes before them."""
+    if words.PARTICLE_BEHIND.match(rest) or words.SHOWN_BEHIND.match(rest):
+        return True
+    if words.LABELED.search(front) and not words.OWNER_BEHIND.match(rest):
+        return True
+    if words.COUNTRY_BEHIND.match(rest):
+        return True
+    if words.TOUCHES_BRACKET.search(front) and rest.startswith(")"):
+        return True
+    return words.AT_LINE_START.search(front) is not None and words.SENTENCE_BEHIND.match(rest) is not None
+
+
+def _stands_free(front: str, rest: str) -> bool:
+    """True where the numbers belong to no name before or behind them, or a wiki shows them as the name of a user."""
+    if words.WIKI_BEHIND.match(rest):
+        return True
+    return words.STANDS_FREE.search(front) is not None and not words.OWNER_BEHIND.match(rest)
+
+
 def _is_cell(front: str, rest: str) -> bool:
     """True between the borders of lines and columns."""
     return words.CELL_BEFORE.search(front) is not None and words.CELL_BEHIND.match(rest) is not None
@@ -144,8 +186,14 @@ def _is_below_masked(match: Match) -> bool:
 
 
 def _is_nobodys(a: int, b: int, c: int, d: int) -> bool:
-    """True for private, local, multicast and reserved addresses."""
-    return a in (0, 10, 127) or a >= 224 or (a, b) in ((192, 168), (169, 254)) or (a == 172 and 16 <= b < 32)
+    """True for private, local, shared (RFC 6598), multicast and reserved addresses."""
+    return (
+        a in (0, 10, 127)
+        or a >= 224
+        or (a, b) in ((192, 168), (169, 254))
+        or (a == 172 and 16 <= b < 32)
+        or (a == 100 and 64 <= b < 128)
+    )
 
 
 def _is_network(address: str, front: str, rest: str) -> bool:
@@ -182,7 +230,11 @@ def _is_version(front: str, rest: str) -> bool:
     if words.PRODUCT.search(front) or words.UPGRADE.search(front):
         return True
     named = words.PRODUCT_TOKEN.search(front) or words.REQUIREMENT.search(front)
-    if named and not _is_name_of_address(named.groupdict()):
+    if named and not (
+        _is_name_of_address(named.groupdict())
+        or words.SETTING.search(front)
+        or words.AFTER_HOST.search(front)
+    ):
         return True
     before = words.AFTER_QUAD.search(front)
     return before is not None and _is_version(front[: before.start()], "")
@@ -190,23 +242,39 @@ def _is_version(front: str, rest: str) -> bool:
 
 def _is_name_of_address(names: dict[str, str | None]) -> bool:
     name = names.get("name") or names.get("spaced")
-    return name is not None and words.NAME_OF_ADDRESS.match(re.split(r"[._-]", name)[-1]) is not None
+    if name is None or name.lower() in ("curl", "wget", "nmap", "nc"):  # the products of a header
+        return False
+    return words.NAME_OF_ADDRESS.match(re.split(r"[._-]", name)[-1]) is not None
 
 
 def _check_ipv6(match: Match) -> Part | None:
     """Requires a valid global unicast address (2000::/3, RFC 4291); rejects networks such as 2001:db8:: and years ("2004::")."""
     if is_in_code(match, words.TOUCHES_ADDRESS) or match[0].endswith("::"):
         return None
-    try:
-        address = ipaddress.IPv6Address(match[0])
-    except ValueError:
+    text = _without_port(match)
+    address = _parse(text)
+    if address is None:
         return None
     prefix = words.PREFIX.match(text_after(match, 5))
     if prefix and int(prefix[1]) < 128 and int(address) % (1 << (128 - int(prefix[1]))) == 0:
         return None
     if _YEAR_AND_NUMBER.fullmatch(match[0]) and not words.NAMES_ADDRESS.search(text_before(match, 32)):
         return None
-    return match.span()
+    return match.start(), match.start() + len(text)
+
+
+def _parse(text: str) -> ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.IPv6Address(text)
+    except ValueError:
+        return None
+
+
+def _without_port(match: Match) -> str:
+    """The match without the port that a list of sockets writes behind one more colon, where the rest is an address."""
+    host, _, port = match[0].rpartition(":")
+    of_socket = words.SOCKETS.search(match.string, max(0, match.start() - 2 * BEFORE), match.start())
+    return host if of_socket and port.isdigit() and _parse(host) else match[0]
 
 
 IPS = (

@@ -85,7 +85,8 @@ def _find_in_lines(lines: list[str], patterns: Mapping[int, Sequence[Pattern]]) 
         title = title_lines.find(number)
         above = searched.get(title, lines[title]) if title >= 0 else ""
         if title < 0 and number:
-            above = searched.get(number - 1, lines[number - 1])[-CONTEXT_CHARACTERS:]
+            before = number - 2 if number > 1 and not lines[number - 1] else number - 1
+            above = searched.get(before, lines[before])[-CONTEXT_CHARACTERS:]
         line_spans, rest = _search(above + "\n" if number else "", lines[number], of_line)
         if line_spans:
             searched[number] = rest

@@ -49,7 +49,7 @@ _CARD_WORDS = (
 )
 _CARD_NAMED = re.compile(rf"{_CARD_WORDS}|(?<![A-Za-z])(?:cc|pan)(?![A-Za-z]))")
 _OTHER_NUMBER = re.compile(
-    r"(?:(?:기프트|선물|멤버십|포인트) ?카드(?: ?(?:번호|코드))?|(?i:gift ?card)(?: ?(?i:code|number|no))?|[가-힣](?<!카드)(?<!결제)(?<!신용)(?<!체크)(?:번호|코드|넘버|부호)(?:은|는|이|가)?|[가-힣](?<!카드) 코드|(?<![가-힣])(?:[가-힣]{1,6} ?)?(?:키|핀)|(?i:(?<!card)(?<!card[ _-])(?<![A-Za-z])[A-Za-z]*[ _-]?(?:id|key|pin|code|nonce|seed|hash)))"
+    r"(?:(?:기프트|선물|멤버십|포인트) ?카드(?: ?(?:번호|코드))?|(?i:gift ?card)(?: ?(?i:code|number|no))?|[가-힣](?<!카드)(?<!결제)(?<!신용)(?<!체크) ?(?:번호|코드|넘버|부호)(?:은|는|이|가)?|[가-힣](?<!카드) 코드|(?<![가-힣])(?:[가-힣]{1,6} ?)?(?:키|핀)|(?i:(?<!card)(?<!card[ _-])(?<![A-Za-z])[A-Za-z]*[ _-]?(?:id|key|pin|code|nonce|seed|hash)))"
     r"[^0-9A-Za-z가-힣]{0,5}\Z"
 )
 _TEST = re.compile(r"테스트|시험용|샘플|예시|(?i:test|sandbox|sample|dummy)")

@@ -26,12 +26,10 @@ WIDE = "\u00a0\u2002-\u200a\u202f\u3000\uff01-\uff0c\uff0e-\uff5e"
 """Characters, for a class in an expression, that are read as a blank or as the ASCII of half their width."""
 
 # Words before numbers that belong to things, not to people. The number of an act needs "번호" to be no telephone: "예약 010-...".
-_ACTS = (
-    "주문|접수|관리|예약|문서|상품|제품|배송|승인|거래|출원|발주|견적|신고|허가|인증|조회|택배|소포|사업자"
-)
+_ACTS = "주문|접수|관리|예약|문서|상품|제품|배송|승인|거래|출원|발주|견적|신고|허가|(?<!본인)(?<!본인 )인증|조회|택배|소포|사업자"
 _GOODS = (
     "송장|계약|사건|법인 ?등록|사업자 ?등록|일련|항공권|추적|등기|모델|품목|부품|특허|영수증|승차권|탑승권|쿠폰|상품권|기프티콘|기프트카드|바우처|"
-    "이용권|시리얼|자산|고지서|증권|도면|바코드|라이선스|전표|품번"
+    "이용권|시리얼|자산|고지서|증권|도면|바코드|라이선스|전표|품번|규격|좌표"
 )
 _LATIN_GOODS = (
     "order|tracking|invoice|serial|part|model|sku|imei|iccid|isbn|issn|sn|ean|upc|barcode|trace|transaction|txn|session|receipt|ticket|"
@@ -103,7 +101,7 @@ def is_number_of_thing(match: Match) -> bool:
 
 def is_numbered_thing(match: Match) -> bool:
     """As ``is_number_of_thing``, but an act alone names no number: "예약 010-..." is a telephone."""
-    front = text_before(match, 32)
+    front = re.sub(r"(?<![A-Za-z])[A-Z]\Z", "", text_before(match, 32))  # "상품코드 P010-..."
     named = _TOUCHING_NUMBER.search(front)
     other = named is not None and _TELEPHONE.search(named["word"]) is None
     return other or any(map(_NUMBERED_THING.search, (front, title_of_column(match))))

@@ -114,13 +114,16 @@ def _latin_languages(counts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndar
     """``(english, foreign)``: whether the Latin lines of each document are English or another language.
 
     An accented letter counts as half a foreign function word. Lines of names and numbers are neither, but count as
-    another language in a document with almost no Korean.
+    another language in a document with almost no Korean. A few words are English where Korean is scarce, otherwise only with
+    a function word: they are rather names.
     """
     words, english_words = counts["latin_words"], counts["english_words"]
     others = counts["foreign_words"] + counts["accents"] / 2
     foreign = (others > english_words) & (others >= MIN_FOREIGN_WORDS * words)
-    english = ~foreign & ((english_words >= MIN_ENGLISH_WORDS * words) | (words < FEW_WORDS))
-    return english, foreign | (~english & (FEW_KOREAN * counts["ko"] < counts["latin"]))
+    scarce = FEW_KOREAN * counts["ko"] < counts["latin"]
+    few = (words < FEW_WORDS) & ((english_words > 0) | scarce)
+    english = ~foreign & ((english_words >= np.maximum(MIN_ENGLISH_WORDS * words, 1)) | few)
+    return english, foreign | (~english & scarce)
 
 
 def _languages(counts: dict[str, np.ndarray], english: np.ndarray, foreign: np.ndarray) -> np.ndarray:

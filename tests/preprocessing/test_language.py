@@ -114,6 +114,9 @@ PROSE_WITH_CODE = {
     "lists": ("## 접근 통제\n\n" + "1. #### DAC\n\n   사용자를 기반으로 접근을 제어하는 방법\n\n   - `rwx` : 소유자\n\n   <img src=\"a.png\" alt=\"b\">\n\n" * 5, "ko"),
     "lists without headings": ("- 서버 쪽 이야기를 나누었다\n  - 시험에 대한 문제도 나왔다\n    ex) Thread, Network(TCP/IP)\n\n  <img src=\"a.png\">\n" * 3, "ko"),
     "tags with attributes": ("## 사람들\n\n" + "<Member name=\"Ann\" photo=\"/a/b.jpg\" title=\"Engineer\">\n  봄에 시작하여 여름까지 문서를 썼습니다. 산을 좋아합니다.\n</Member>\n\n" * 4, "ko"),
+    "file names": ("# 둘러보기\n\n* [구성요소](parts_of.md)\n* [파일 권한](file_permission_management.md)\n* [Changelog](b/c_d.html#e)", "ko"),
+    "capitals": ("# TIL\n\n## TIL 학습 내용\n\n- pinia\n- plugin\n- firebase", "ko"),
+    "a few names": ("---\ntitle: \"보관함\"\nlayout: \"archives\"\nurl: \"/archives/\"\nsummary: \"모든 기사입니다.\"\n---", "ko"),
     "starred comment": ("class A {\n" + "    /**\n     * 두 수를 더하는 함수를 만든다.\n     * 아래와 같이 쓴다.\n     */\n    int add(int a, int b) { return a + b; }\n\n" * 4 + "}", "code"),
     "component": ('return <div className="a" id={x}>{this.props.children}</div>;\nconst a = `x${y}`;', "code"),
 }  # fmt: skip
@@ -217,7 +220,7 @@ def kind_of(token):
 TAG = re.compile("<[A-Za-z/!][^<>]*>")
 REFERENCE = re.compile("&[A-Za-z0-9#]{1,31};")
 ADDRESS = re.compile('https?://(?=[^\\x00-\\x20])[^\\x00-\\x20"<>)\\]`\\x80-\\U0010ffff]*')
-PATH = re.compile(r"(?<=\])\([/#.][^\x00-\x20)]*\)")
+PATH = re.compile(r"(?<=\])\((?:[/#.]|[^\x00-\x20)]*\.(?:md|ht))[^\x00-\x20)]*\)")
 STAMP = re.compile(r"(?<=[0-9][0-9]):[0-9]{2}:[0-9]{2}")
 WORD = re.compile("[A-Za-z]+|.", re.DOTALL)
 
@@ -319,7 +322,7 @@ def count_line(line, tokens):
             logged = logged or not (seen["equals"] or seen["brace"] or calls or keyword)
             kind = "quiet"
         if kind == "letter":
-            words.append(token.lower())
+            words.append(token)
             dots += before == "dot" and sum(seen.values()) > 1
         calls += kind == "open" and before in ("letter", "underscore", "digit")
         if kind == "dot" and before not in ("letter", "digit"):
@@ -396,12 +399,14 @@ def plain_counts(text):
             found["comment"] += weight * comment
         found["accents"] += accents
         found["latin_words"] += len(words)
-        found["english_words"] += sum(word in WORDS["en"] for word in words)
-        found["foreign_words"] += sum(word in WORDS["foreign"] for word in words)
+        found["english_words"] += sum(word.lower() in WORDS["en"] for word in words)
+        found["foreign_words"] += sum(
+            word.lower() in WORDS["foreign"] and not word[1:2].isupper() for word in words
+        )
     return [found[name] for name in languages.COUNTS]
 
 
-_PARTS = "- * 12. > ## ### http:// https://a.kr/b](c) ](/b) ](#c) ](.d 12:34:56 :34:56 가나 다 あい 漢字 д é x def the der return if f( a.b a_b = {} ; : // # <b> </b> < <a ` `` ``` ~~~ ~~~~ &amp; &#1; &lt &x=; > \u1100 \u1ea0 ㄱ ㅋㅋ 12 \ua000 😀 — ï […] "
+_PARTS = "- * 12. > ## ### http:// https://a.kr/b](c) ](/b) ](#c) ](.d ](e.md) ](f.htm#g) ](h.i) DER TIL 12:34:56 :34:56 가나 다 あい 漢字 д é x def the der return if f( a.b a_b = {} ; : // # <b> </b> < <a ` `` ``` ~~~ ~~~~ &amp; &#1; &lt &x=; > \u1100 \u1ea0 ㄱ ㅋㅋ 12 \ua000 😀 — ï […] "
 PARTS = (
     *_PARTS.split(" "), " ", " ", "    ", "\t", "\n", "\n", "\n```\n", "\n```py\n", "\n~~~\n", "\n\n", "\n \n", "Strasse", "pythonic_names", ".x", "1.5",
 )  # fmt: skip

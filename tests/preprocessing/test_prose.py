@@ -141,7 +141,7 @@ PIECES = (
     *["가나다", "뷁", "ab", "12", "_", "(", ")", "[", "]", "{", "}", "=", ";", ":", ",", "/", "|", "#", "!", "<", ">", "`", "```", "~~~", "~~~~", "***", "**", "*", "-", "+", "•", ".", "---", "===", "|---|", "&amp;", "\\", "$", "é", "漢", "😀"],
     " ", "  ", "    ", "\t", "\n", "\n", "\n\n", "- ", "1. ", "12) ", "> ", "# ", "### ", "#태그 ", "| 가 | 나 |", "[가](b)", "![a](b)",
     "[a][b]", "[^1]", "https://a.kr/b", "http://", "<br>", "</Sandpack>", "<https://a.kr>", "`x`", "``a`b``", "```js", "~~~ py",
-    ":::tip", ":ref:", ":c:func:", "{% raw %}", ".. note::", "f(x) = {y};", "12:34:56", "title: a", "봄이 왔다. ", "\r", "\x0b",
+    ":::tip", ":ref:", ":c:func:", "{% raw %}", ".. note::", "f(x) = {y};", "<Box>{`", "<Box>{`\n", "\n`}", "12:34:56", "title: a", "봄이 왔다. ", "\r", "\x0b",
 )  # fmt: skip
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=50).map("".join)
 
@@ -203,6 +203,8 @@ def test_a_slice_of_a_column_has_the_text_of_its_rows():
         (":::tip\n{% raw %}\n.. note:: a\n.. 봄", "markup markup markup prose"),
         ("const a = f(x);\nconst 봄 = f(x);\nSee (a) and [b] for more.", "code prose prose"),
         ("***\n• 봄\n★★★★☆", "markup prose prose"),
+        ("<Diagram>{`\nTerminal('봄')\n\n`}</Diagram>\n봄", "code code code code prose"),
+        ("<Diagram>{`\n봄\n<b>{`\n`}", "code code code code"),
     ],
 )  # fmt: skip
 def test_kinds_of_lines(text, kinds):
