@@ -121,6 +121,7 @@ def test_the_first_and_last_layer_stay_in_bf16_by_default_where_the_recipe_allow
         (["precision.fp8=mxfp8", "model.ffn_hidden_size=1040"], 1, "model.ffn_hidden_size", "fp8-widths"),
         (["precision.fp8=blockwise", "model.ffn_hidden_size=1024", "parallel.tensor=4", "model.hidden_size=1024",
           "model.heads=8", "model.ffn_hidden_size=1088"], 4, "model.ffn_hidden_size", "fp8-widths"),
+        (["precision.fp8=delayed", "parallel.recompute.type=selective"], 1, "parallel.recompute.modules", "fp8-recompute"),
         # 2 x 252 = 504 tokens are no multiple of 16, 2 x 200 = 400 are one, but not of 128
         (["precision.fp8=tensorwise", "training.sequence_length=252"], 1, "training.sequence_length", "fp8-tokens"),
         (["precision.fp8=blockwise", "training.sequence_length=200"], 1, "training.sequence_length", "fp8-tokens"),
@@ -186,13 +187,64 @@ def start(
         ("2.11.0+cu13", ["precision.fp8=blockwise"], None),
         ("1.13.0", ["precision.fp8=delayed"], ("precision.fp8", "engine-too-old")),
         ("", ["precision.fp8=delayed"], ("precision.fp8", "engine-too-old")),
+        ("2.5.0", ["precision.fp8=tensorwise", "parallel.recompute.type=selective"],
+         ("parallel.recompute.modules", "engine-too-old")),
+        ("2.6.0", ["precision.fp8=tensorwise", "parallel.recompute.type=selective"], None),
+        ("2.5.0", ["precision.fp8=tensorwise", "parallel.recompute={type: selective, modules: [mlp]}"], None),
+        ("2.5.0", ["parallel.recompute.type=selective"], None),
+        ("2.0.0", ["speed.precision_aware_adam=true"], ("speed.precision_aware_adam", "engine-too-old")),
+        ("2.1.0", ["speed.precision_aware_adam=true"], None),
+        ("1.13.0", ["speed.layers=engine"], ("speed.layers", "engine-too-old")),
     ],
-)
+)  # fmt: skip
 def test_a_start_needs_transformer_engine_and_names_its_version(
     gpu_run, monkeypatch, version, overrides, expected
 ):
     engine = None if version is None else installed.Engine(version)
     monkeypatch.setattr(start_checks, "find_engine", lambda: engine)
+    assert start(gpu_run, overrides) == expected
+
+
+def test_every_field_that_an_old_version_lacks_is_named(gpu_run, monkeypatch):
+    monkeypatch.setattr(start_checks, "find_engine", lambda: installed.Engine("2.0.0"))
+    overrides = [
+        "precision.fp8=tensorwise",
+        "parallel.recompute.type=selective",
+        "speed.precision_aware_adam=true",
+    ]
+    with pytest.raises(ConfigError) as caught:
+        start_checks.check_installed(load(Config, [gpu_run], overrides, layout_rules(1)), {})
+    minimums = {
+        "precision.fp8": "2.2",
+        "parallel.recompute.modules": "2.6",
+        "speed.precision_aware_adam": "2.1",
+    }
+    assert {problem.path for problem in caught.value.problems} == set(minimums)
+    for problem in caught.value.problems:
+        assert minimums[problem.path] in problem.message and "2.0.0" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("package", "overrides", "expected"),
+    [
+        (None, ["speed.attention=flash"], ("speed.attention", "flash-attention-missing")),
+        (None, ["speed.attention=fused"], None),
+        (None, [], None),
+        ("flash_attn-2.8.1", ["speed.attention=flash"], None),
+        ("flash_attn_3-3.0.0", ["speed.attention=flash"], None),
+    ],
+)
+def test_flash_attention_is_a_package_of_its_own(
+    gpu_run, tmp_path, monkeypatch, package, overrides, expected
+):
+    """Transformer Engine finds it by its metadata, under one of two names."""
+    if package:
+        name, _, version = package.partition("-")
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        (tmp_path / "site" / f"{package}.dist-info").mkdir(parents=True)
+        (tmp_path / "site" / f"{package}.dist-info" / "METADATA").write_text(metadata)
+    monkeypatch.setattr("sys.path", [str(tmp_path / "site")])
+    monkeypatch.setattr(start_checks, "find_engine", lambda: installed.Engine("2.11.0"))
     assert start(gpu_run, overrides) == expected
 
 
