@@ -34,6 +34,8 @@ RECOMPUTED_NORMS = "2.6"
 """Oldest version of Transformer Engine that computes norms again in front of products in FP8."""
 CAPABILITY = {"tensorwise": (8, 9), "delayed": (8, 9), "blockwise": (9, 0), "mxfp8": (10, 0)}
 """Lowest compute capability of the GPU: 8.9 Ada, 9.0 Hopper, 10.0 Blackwell."""
+CAPABILITY_END = {"mxfp8": (12, 0)}
+"""Compute capability from which on Transformer Engine has no kernels (12.0: Blackwell for workstations)."""
 CUDA_MINIMUM = {"blockwise": "12.9"}
 """Oldest version of CUDA that torch was built for."""
 
@@ -142,6 +144,12 @@ def gpu_problem(recipe: str, name: str, capability: tuple[int, int], cuda: str) 
     if capability < needed:
         return (
             f"precision.fp8 {recipe} needs a GPU of compute capability {needed[0]}.{needed[1]} or newer, but {name} has "
+            f"{capability[0]}.{capability[1]}; choose another recipe, or precision.fp8: none"
+        )
+    end = CAPABILITY_END.get(recipe)
+    if end and capability >= end:
+        return (
+            f"precision.fp8 {recipe} needs a GPU of compute capability below {end[0]}.{end[1]}, but {name} has "
             f"{capability[0]}.{capability[1]}; choose another recipe, or precision.fp8: none"
         )
     minimum = CUDA_MINIMUM.get(recipe)

@@ -19,7 +19,6 @@ from tests.gpu.recipes import overrides_of
 from tests.gpu.record import Check, Outcome, at_least, at_most, holds
 from tests.gpu.runs import compare_checkpoints, largest_difference, relative_distance, train, write_config
 from tests.gpu.shapes import ROOT, Setting
-from tests.gpu.switches import compare_switches
 from tests.gpu.throughput import measure_ours, measure_plain
 
 # Bounds of fp32 on two devices, whose sums have other orders.
@@ -215,7 +214,6 @@ CORE = {
     "compare_devices": compare_devices,
     "cross_devices": cross_devices,
     "kill_and_resume": kill_and_resume,
-    "switches": compare_switches("own"),
     "speed_short": speed(0),
     "speed_long": speed(1),
 }

@@ -1,4 +1,5 @@
-"""The parts of accept-features: what else a run can train, and towards what, on the device against the CPU, in fp32."""
+"""The parts of accept-features: what else a run can train, and towards what, on the device against the CPU, in fp32; each switch
+of ``speed`` in our layers against the plain path."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from tests.gpu.core_parts import LOSSES, MOMENTS, WEIGHTS
 from tests.gpu.record import Check, Outcome, at_least, at_most, holds
 from tests.gpu.runs import compare_checkpoints, curve, largest_difference, train, write_cache, write_config
 from tests.gpu.shapes import Setting
+from tests.gpu.switches import compare_switches
 
 WITHIN = 1e-4
 """Least difference of a loss within documents from that across them; two devices differ by rounding, far below."""
@@ -157,4 +159,5 @@ FEATURES = {
     "hidden_states": distillation({"loss": {"type": "reverse_kl"}}, hidden="cosine"),
     "hidden_states_mse": distillation({"loss": {"type": "jsd"}}, hidden="mse"),
     "teacher_cache": teacher_cache,
+    "switches": compare_switches("own"),
 }

@@ -336,6 +336,9 @@ def test_an_attention_kernel_chosen_in_the_environment_is_reported(gpu_run, envi
         ("blockwise", (8, 9), "13.0", False),
         ("mxfp8", (9, 0), "13.0", False),
         ("mxfp8", (10, 0), "13.0", True),
+        ("mxfp8", (10, 3), "13.0", True),
+        ("mxfp8", (12, 0), "13.0", False),
+        ("tensorwise", (12, 0), "13.0", True),
     ],
 )
 def test_a_gpu_runs_a_recipe_or_not(recipe, capability, cuda, possible):
