@@ -32,7 +32,7 @@ download_wheels() { # FOLDER REQUIREMENT ...
     target+=(--platform "manylinux_${glibc}_x86_64")
   done
   "$PYTHON" -m pip --disable-pip-version-check download -q "${target[@]}" -d "$folder" \
-    "megatron-core==$CORE_VERSION" emerging-optimizers==0.3.0 \
+    "megatron-core==$CORE_VERSION" emerging-optimizers==0.3.0 absl-py \
     "transformer-engine==$TE_VERSION" "transformer-engine-cu13==$TE_VERSION" "${TE_NEEDS[@]}" \
     pydantic==2.14.3 pydantic-core==2.50.4 annotated-types typing-inspection orjson xxhash "$@"
 }

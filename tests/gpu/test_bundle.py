@@ -90,7 +90,7 @@ def test_the_bundle_has_what_its_packages_require():
     for name in HOST:
         required_by(name, host)
     lacking = set()
-    for name in ("megatron-core", "pydantic", "xxhash", "orjson"):
+    for name in ("megatron-core", "emerging-optimizers", "pydantic", "xxhash", "orjson"):
         lacking |= required_by(name, set()) - host - {entry.lower() for entry in bundled()}
     assert not lacking, "pip installs the bundle without dependencies"
 
