@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ from megatron_ko.config.fp8 import (
 from megatron_ko.config.loading import load, to_yaml
 from megatron_ko.config.training import Config, ParallelConfig
 from megatron_ko.errors import CheckpointError, ConfigError
+from megatron_ko.formats.model_source import load_training
+from megatron_ko.formats.run_folder import checkpoint_folder
 from megatron_ko.planning import installed, start_checks
 from megatron_ko.planning.config_rules import layout_rules
 from megatron_ko.planning.flops import flops_per_token, fp8_share
@@ -28,7 +31,8 @@ from megatron_ko.planning.fp8_rules import MULTIPLE, change_of, check_recipe, gp
 from megatron_ko.planning.memory import stage_memories
 from megatron_ko.planning.run_plan import Plan
 from megatron_ko.planning.state_formats import StateFormats, formats_of
-from megatron_ko.preflight import preflight
+from megatron_ko.preflight import check_run, preflight
+from tests import ranks
 from tests.megatron_ko.test_flops import LLAMA3_8B, LLAMA3_VOCAB
 from tests.megatron_ko.test_memory import SMALL, SMALL_VOCAB
 from tests.tiny_run import write_tiny_run
@@ -396,6 +400,31 @@ def test_a_recipe_in_a_checkpoint_is_read_as_it_was_written():
     for recipe in RECIPES.values():
         if recipe is not None:
             assert adapter.validate_python(dataclasses.asdict(recipe)) == recipe
+
+
+@pytest.mark.ranks
+def test_the_recipe_in_a_checkpoint_decides_what_a_resume_may_choose(tmp_path):
+    file = write_tiny_run(tmp_path)
+    ranks.train(file, ["training.steps=5"])
+    description = checkpoint_folder(tmp_path / "run", 5) / "checkpoint.json"
+    content = json.loads(description.read_text())
+    assert content["fp8"] == {"type": "none"}
+    on_gpu = ["run.device=cuda", "precision.dtype=bf16"]
+
+    def rule_of(*overrides: str) -> str | None:
+        try:  # for another machine, so nothing need be installed
+            check_run(load_training([file], [*on_gpu, *overrides], layout_rules(1)), 1)
+        except CheckpointError as error:
+            return error.rule
+        return None
+
+    delayed, history = "precision.fp8=delayed", "precision.fp8.new_history=true"
+    assert rule_of(delayed) == "scaling-history-missing"
+    assert [rule_of(delayed, history), rule_of("precision.fp8=tensorwise"), rule_of()] == [None] * 3
+    content["fp8"] = dataclasses.asdict(DELAYED)
+    description.write_text(json.dumps(content))
+    assert [rule_of(delayed), rule_of("precision.fp8=tensorwise"), rule_of()] == [None] * 3
+    assert rule_of(delayed, "precision.fp8.history_steps=16") == "scaling-history-missing"
 
 
 # --- memory and FLOPs ------------------------------------------------------------------------------------
