@@ -36,7 +36,7 @@ def find_engine() -> Engine | None:
         return Engine("", f"{where} is a left-over folder without the package; delete it")
     version = _version_of("transformer-engine", "transformer_engine")
     if not _has_torch_side(folders):
-        defect = "its PyTorch side (transformer_engine_torch) is missing; pip install -e '.[gpu]'"
+        defect = "its PyTorch side (transformer_engine_torch) is missing; pip install --no-build-isolation -e '.[gpu]'"
         return Engine(version, defect)
     return Engine(version)
 

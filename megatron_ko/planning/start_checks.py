@@ -45,7 +45,8 @@ def _engine(config: Config) -> Iterator[Found]:
         path, value, minimum = needs[0]
         yield (
             path,
-            f"{value} needs Transformer Engine {minimum} or newer, which is not installed; pip install -e '.[gpu]', or remove {path}",
+            f"{value} needs Transformer Engine {minimum} or newer, which is not installed; pip install --no-build-isolation -e "
+            f"'.[gpu]', or remove {path}",
             "engine-missing",
         )
     elif engine is not None and engine.defect and (on_gpu or not engine.version):
@@ -58,7 +59,7 @@ def _engine(config: Config) -> Iterator[Found]:
                 yield (
                     path,
                     f"{value} needs Transformer Engine {minimum} or newer, but {engine.version or 'an unknown version'} is "
-                    "installed; pip install -e '.[gpu]'",
+                    "installed; pip install --no-build-isolation -e '.[gpu]'",
                     "engine-too-old",
                 )
 

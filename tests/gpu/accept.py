@@ -45,7 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return EXIT_USER_ERROR
     if options.device == "cuda" and options.command == "te" and not find_spec("transformer_engine"):
-        print("Transformer Engine is not installed; pip install -e '.[gpu]'", file=sys.stderr)
+        print(
+            "Transformer Engine is not installed; pip install --no-build-isolation -e '.[gpu]'",
+            file=sys.stderr,
+        )
         return EXIT_USER_ERROR
     options.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="gpu_accept_", dir=options.work) as work:

@@ -66,9 +66,16 @@ def test_every_switch_has_a_case_that_the_rules_accept_and_that_differs_from_its
 
 
 @pytest.mark.ranks
-def test_switches_run_tiny_on_the_cpu_where_all_are_plain(tmp_path):
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["own_param_gather", "own_offload", "own_recompute_full"],
+        pytest.param(list(switches.SWITCHES), marks=pytest.mark.slow),
+    ],
+    ids=["some", "all"],
+)
+def test_switches_run_tiny_on_the_cpu_where_all_are_plain(tmp_path, names):
     setting = Setting("cpu", True, tmp_path, write_real_tokens(tmp_path / "data"), None)
-    names = [name for name, s in switches.SWITCHES.items() if s.ranks == 1 and not s.alone]
     outcome = switches.compare(setting, names)
     assert outcome.failures == [], outcome.numbers
     assert len(outcome.checks) == 2 * len(names)
