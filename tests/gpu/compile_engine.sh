@@ -2,7 +2,7 @@
 # Its PyTorch side has no wheels; it is compiled here for the torch of an environment. That needs no GPU, but nvcc 13 and g++.
 TE_VERSION=${TE_VERSION:-2.11.0}
 # what Transformer Engine imports beside torch and the packages of requirements.txt
-TE_NEEDS=(nvdlfw-inspect einops packaging)
+TE_NEEDS=(nvdlfw-inspect einops packaging onnx onnxscript onnx-ir ml-dtypes protobuf)
 
 compile_engine() { # PYTHON FOLDER: a wheel in FOLDER/wheels for the torch of PYTHON, unless it is there
   local python=$1 folder=$2 nvidia part include=() lib=()

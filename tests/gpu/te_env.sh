@@ -21,8 +21,10 @@ python=$ENVIRONMENT/bin/python
 "$python" -m pip --disable-pip-version-check install -q --no-deps "transformer-engine==$TE_VERSION" \
   "transformer-engine-cu13==$TE_VERSION" "${TE_NEEDS[@]}" wheel ninja pybind11
 # after pip, which must not see, let alone change, the packages of BASE
-"$BASE/bin/python" -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_paths()["purelib"])' \
-  >"$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/base.pth"
+purelib() { "$1" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])'; }
+site=$(purelib "$python") base=$(purelib "$BASE/bin/python")
+"$python" -c 'import sys; print("import site; site.addsitedir(%r)" % sys.argv[1])' "$base" >"$site/base.pth"
+ln -s "$base/nvidia" "$site/nvidia" # Transformer Engine looks for libraries of CUDA nowhere else
 echo "compiling Transformer Engine $TE_VERSION (minutes), unless $BUILD has it"
 compile_engine "$python" "$BUILD"
 "$python" -m pip --disable-pip-version-check install -q --no-deps --no-index "$BUILD"/wheels/transformer_engine_torch-"$TE_VERSION"-*.whl
