@@ -249,7 +249,8 @@ def names_and_shapes(
 )
 def test_weights_have_the_names_shapes_and_first_values_of_our_layers(size, parallel):
     fused, plain = engine_switches(), engine_switches(fused_norm_linear=False, attention="sdpa")
-    settings = [(NoFp8(), None), (NoFp8(), fused), (NoFp8(), plain)]
+    settings: list[tuple[Fp8, Switches | None]] = [(NoFp8(), None), (NoFp8(), fused), (NoFp8(), plain)]
+    settings += [(fp8, engine_switches(fp8)) for name, fp8 in RECIPES.items() if name != "bf16"]
     for own, *others in ranks.on_ranks(size, names_and_shapes, size, parallel, settings):
         assert own["modules"] == []
         for other in others:
