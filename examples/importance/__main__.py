@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from examples.importance.results import ROWS, summary
+from examples.options import seeds
 from megatron_ko.config.cli import Parser, positive
-from megatron_ko.errors import UsageError
 from megatron_ko.files import sha256_file
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.job.steps import Record, Step, exit_code_of_job, run_steps
@@ -50,23 +50,13 @@ def parse(arguments: Sequence[str] | None) -> Options:
     parser.add_argument(
         "--runs", type=Path, metavar="FOLDER", help="folder of results (default runs/importance)"
     )
-    parser.add_argument("--seeds", metavar="N,N", help="seeds of the models (default 1,2,3)")
+    parser.add_argument("--seeds", type=seeds, metavar="N,N", help="seeds of the models (default 1,2,3)")
     parser.add_argument("--steps", type=positive, metavar="N", help="steps of a model (default: train.yaml)")
     parser.add_argument(
         "--recovery-steps", type=positive, metavar="N", help="steps after pruning (default: recover.yaml)"
     )
     parser.add_argument("--ranks", type=positive, metavar="N", help="ranks to train on (default 2)")
-    given = vars(parser.parse(arguments))
-    if "seeds" in given:
-        parts = given["seeds"].split(",")
-        if not all(part.isdecimal() and 0 < int(part) < 2**31 for part in parts) or len(set(parts)) < len(
-            parts
-        ):
-            raise UsageError(
-                f"--seeds {given['seeds']}: must be different positive numbers, such as 1,2,3", rule="usage"
-            )
-        given["seeds"] = tuple(map(int, parts))
-    return Options(**given)
+    return Options(**vars(parser.parse(arguments)))
 
 
 def run(options: Options) -> int:

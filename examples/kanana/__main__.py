@@ -25,6 +25,7 @@ from examples.kanana.chain import (
     training_step,
 )
 from examples.kanana.results import Row, summarize
+from examples.options import seeds
 from megatron_ko.config.cli import Parser, positive
 from megatron_ko.config.loading import load
 from megatron_ko.config.training import Config
@@ -78,7 +79,7 @@ def parse(arguments: Sequence[str] | None) -> Options:
     add = parser.add_argument
     add("--runs", type=Path, metavar="FOLDER", help="folder of results (default runs/kanana)")
     add("--data", type=Path, metavar="FOLDER", help="folder of mko data run (default: prepare the text of the example)")  # fmt: skip
-    add("--seeds", type=_seeds, metavar="N,N", help="seeds of the students (default 1,2,3)")
+    add("--seeds", type=seeds, metavar="N,N", help="seeds of the students (default 1,2,3)")
     add("--steps", type=positive, metavar="N", help="steps of the teacher and of the model from scratch (default 300)")  # fmt: skip
     add("--ranks", type=positive, metavar="N", help="ranks to train on (default 2)")
     options = Options(**vars(parser.parse(arguments)))
@@ -88,13 +89,6 @@ def parse(arguments: Sequence[str] | None) -> Options:
         message = f"{options.manifest}: no such file; write it with 'mko data run', or leave out --data"
         raise ConfigError([Problem("", "--data", message, "missing-file")])
     return options
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    parts = text.split(",")
-    if not all(p.isdecimal() and 0 < int(p) < 2**31 for p in parts) or len(set(parts)) < len(parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of different positive numbers, such as 1,2,3")  # fmt: skip
-    return tuple(map(int, parts))
 
 
 def run(options: Options) -> int:

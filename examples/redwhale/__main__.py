@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from examples.options import seeds
 from examples.redwhale.results import summary
 from examples.redwhale.texts import split
 from megatron_ko.config.cli import Parser, positive
@@ -63,9 +64,7 @@ def parse(arguments: Sequence[str] | None) -> Options:
     parser.add_argument(
         "--runs", type=Path, metavar="FOLDER", help="folder of results (default runs/redwhale)"
     )
-    parser.add_argument(
-        "--seeds", type=_list_of(positive), metavar="N,N", help="seeds of base models (default 1,2,3)"
-    )
+    parser.add_argument("--seeds", type=seeds, metavar="N,N", help="seeds of base models (default 1,2,3)")
     parser.add_argument(
         "--korean-shares",
         type=_list_of(float),

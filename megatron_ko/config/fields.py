@@ -15,7 +15,15 @@ from collections import ChainMap
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, ConfigDict, Field, GetCoreSchemaHandler, Strict
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    Strict,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from typing_extensions import dataclass_transform  # in typing from Python 3.11 on
@@ -34,7 +42,24 @@ def section(cls: type) -> Any:
     )
     for name in sentences.keys() & cls.__annotations__.keys():
         cls.__annotations__[name] = Annotated[cls.__annotations__[name], Field(description=sentences[name])]
-    return dataclass(frozen=True, kw_only=True, config=RULES)(cls)
+    doc = cls.__doc__
+    cls.__doc__ = doc or cls.__name__  # without one, dataclasses writes the signature
+    built = dataclass(frozen=True, kw_only=True, config=RULES)(cls)
+    built.__doc__ = doc
+    return built
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
+def configuration(cls: type) -> Any:
+    """Turns a class into the whole configuration of a command; validation adds its valid sections to the dict ``context``."""
+    cls._keep_section = field_validator("*")(_keep_section)  # type: ignore
+    return section(cls)
+
+
+def _keep_section(value: Any, info: ValidationInfo) -> Any:
+    if info.context is not None:
+        info.context[info.field_name] = value
+    return value
 
 
 @functools.cache
@@ -61,7 +86,7 @@ def _collect_sentences(node: ast.AST, prefix: str, found: dict[str, dict[str, st
             _collect_sentences(child, f"{prefix}{child.name}.", found)
         elif isinstance(child, ast.FunctionDef):
             _collect_sentences(child, f"{prefix}{child.name}.<locals>.", found)
-        else:
+        elif isinstance(child, ast.stmt):
             _collect_sentences(child, prefix, found)
 
 

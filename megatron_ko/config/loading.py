@@ -6,14 +6,15 @@ Owns validation against a schema and the report of all mistakes at once with fil
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
-from typing import Annotated, Any, Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args
 
 import yaml
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from megatron_ko.config.bounds import KEY, describe_numbers
 from megatron_ko.config.choices import explain_choice, field_at
@@ -86,12 +87,14 @@ def validate(root: type[C], tree: Tree, rules: Sequence[Rule] = ()) -> Loaded[C]
         raise ConfigError(tree.problems)
     tree.data = _add_default_types(root, spell_out_types(root, replace_none(root, tree.data)))
     problems = tree.problems
-    config = None
+    config: C | None = None
+    sections: dict[str, Any] = {}
     try:
-        config = _adapter(root).validate_python(tree.data)
+        config = _adapter(root).validate_python(tree.data, context=sections)
     except ValidationError as error:
         problems += dict.fromkeys(_explain(root, tree, item) for item in error.errors(include_url=False))
-    problems += _broken_rules(root, tree, rules)
+        sections = _valid_sections(root, tree.data, error)
+    problems += _broken_rules(root, tree, rules, sections)
     if problems or config is None:
         raise ConfigError(sorted(problems, key=_by_place))
     return Loaded(config, tree.places, tree.borrowed)
@@ -322,20 +325,14 @@ def _has_tag(kind: Any, part: str | int) -> bool:
     return info is not None and part in get_args(info.annotation)
 
 
-def _broken_rules(root: Any, tree: Tree, rules: Sequence[Rule]) -> list[Problem]:
-    """Runs each rule whose sections are valid, after taking unknown keys out of them."""
-    if not rules:
-        return []
-    sections: dict[str, Any] = {}
-    for name, info in fields_of(root).items():
-        data = tree.data.get(name)
-        if data is None:
-            if not info.is_required():
-                sections[name] = info.get_default(call_default_factory=True)
-            continue
-        with_known = _valid_part(root, name, data)
-        if with_known is not None:
-            sections[name] = with_known
+def _broken_rules(root: Any, tree: Tree, rules: Sequence[Rule], sections: dict[str, Any]) -> list[Problem]:
+    """Runs each rule whose sections are valid or left out."""
+    defaults = {
+        name: info.get_default(call_default_factory=True)
+        for name, info in fields_of(root).items()
+        if rules and tree.data.get(name) is None and not info.is_required()
+    }
+    sections = {**sections, **defaults}
     problems = []
     for rule in rules:
         if all(name in sections for name in rule.sections):
@@ -345,30 +342,15 @@ def _broken_rules(root: Any, tree: Tree, rules: Sequence[Rule]) -> list[Problem]
     return problems
 
 
-@functools.cache
-def _part_adapter(root: Any, name: str) -> TypeAdapter:
-    info = fields_of(root)[name]
-    kind: Any = info.annotation
-    if info.discriminator:
-        kind = Annotated[kind, Field(discriminator=info.discriminator)]  # type: ignore
-    return TypeAdapter(kind)
-
-
-def _valid_part(root: Any, name: str, data: Any) -> Any:
-    """The section ``name`` built from ``data`` without its unknown keys, or None when it is wrong otherwise."""
-    adapter = _part_adapter(root, name)
+def _valid_sections(root: Any, data: Any, error: ValidationError) -> dict[str, Any]:
+    """The sections of ``data`` that are valid without their unknown keys; ``error`` is what is wrong with ``data``."""
+    sections: dict[str, Any] = {}
     data = deepcopy(data)
-    for _ in range(2):
-        try:
-            return adapter.validate_python(data)
-        except ValidationError as error:
-            unknown = [e for e in error.errors() if e["type"] == "unexpected_keyword_argument"]
-            if len(unknown) != error.error_count():
-                return None
-            for item in unknown:
-                keys = real_keys(item["loc"], data)
-                target = data
-                for key in keys[:-1]:
-                    target = _child(target, key)
-                target.pop(keys[-1])
-    return None
+    for item in error.errors(include_url=False):
+        if item["type"] == "unexpected_keyword_argument":
+            keys = real_keys(item["loc"], data)
+            parent = functools.reduce(_child, keys[:-1], data)
+            parent.pop(keys[-1])
+    with contextlib.suppress(ValidationError):
+        _adapter(root).validate_python(data, context=sections)
+    return sections

@@ -21,6 +21,7 @@ from megatron_ko.config.fields import (
     PositiveInt,
     Seed,
     Timeout,
+    configuration,
     section,
 )
 from megatron_ko.config.fp8 import Fp8, NoFp8
@@ -260,7 +261,7 @@ class ReportingConfig:
     """Weights & Biases project that rank 0 logs to, too (needs the package wandb); by default none."""
 
 
-@section
+@configuration
 class Config:
     run: RunConfig
     """Folder, device and seed of the run."""

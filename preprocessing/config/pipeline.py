@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from megatron_ko.config.fields import NonNegativeInt, section
+from megatron_ko.config.fields import NonNegativeInt, configuration
 from megatron_ko.config.loading import Rule
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.config.deduplication import DeduplicateConfig, LinesConfig
@@ -36,7 +36,7 @@ AMBIGUOUS_SIZES = range(65_500, 65_537)
 MIN_SPECIAL_TOKENS = 3  # of a byte-level tokenizer, which has no unknown token
 
 
-@section
+@configuration
 class Config:
     output: OutputConfig
     """Output folder."""

@@ -75,44 +75,46 @@ _KEYS = np.array([int.from_bytes(word.encode(), "big") for word in FUNCTION_WORD
 @inner()
 def _scan(data, start, row_end, f):
     """Writes the features of the line at ``start``; returns its end."""
-    for k in range(_FEATURES):
-        f[k] = 0
-    f[_BEGIN] = -1
-    before, key = np.int64(_SPACE), np.uint64(0)
-    sign_after_letter = False
+    words = signs = function = letters = hangul = wide = strong = np.int64(0)
+    first = np.int64(-1)
+    before, kind_before, key = np.int64(_SPACE), np.int64(0), np.uint64(0)
+    sign_after_letter = commented = False
     i = start
-    while i < row_end and data[i] != _FEED:
+    while 0 <= i < row_end:
         b = np.int64(data[i])
-        kind = _CLASSES[b]
-        if b > _SPACE and f[_BEGIN] < 0:
-            f[_BEGIN] = i
+        if b == _FEED:
+            break
+        if first < 0 and b > _SPACE:
+            first = i
+        kind = np.int64(_CLASSES[np.uint64(b)])
         if kind & _LETTER:
-            f[_LETTERS] += 1
-            starts = _CLASSES[before] & _LETTER == 0
-            f[_WORDS] += starts
+            starts = kind_before & _LETTER == 0
+            letters += 1
+            words += starts
             key = (np.uint64(0) if starts else key << np.uint64(8)) | np.uint64(b | 32)
-        elif _CLASSES[before] & _LETTER:
-            f[_FUNCTION] += _is_function_word(key)
+        elif kind_before & _LETTER:
+            function += _is_function_word(key)
         if kind & _DIGIT:
-            f[_SIGNS] += _CLASSES[before] & _DIGIT == 0
+            signs += kind_before & _DIGIT == 0
         elif kind & _SIGN:
-            f[_SIGNS] += 1
-            f[_STRONG] += (kind & _IS_STRONG) != 0
-            if f[_LETTERS] and before in (_SPACE, _TAB) and _begins_comment(data, i, row_end):
+            signs += 1
+            strong += (kind & _IS_STRONG) != 0
+            if letters and before in (_SPACE, _TAB) and _begins_comment(data, i, row_end):
                 sign_after_letter = True
         elif b == _DOT:
-            f[_SIGNS] += (
-                _CLASSES[before] & _NAME != 0 and i + 1 < row_end and _CLASSES[data[i + 1]] & _NAME != 0
-            )
+            signs += kind_before & _NAME != 0 and i + 1 < row_end and _CLASSES[data[i + 1]] & _NAME != 0
         elif 0xE3 <= b <= 0xED:
-            if f[_WIDE] == 0:
-                f[_COMMENTED] = sign_after_letter
-            f[_WIDE] += 1
-            f[_HANGUL] += b >= 0xEA
-        before = b
+            if wide == 0:
+                commented = sign_after_letter
+            wide += 1
+            hangul += b >= 0xEA
+            i += 2
+        before, kind_before = b, kind
         i += 1
-    if _CLASSES[before] & _LETTER:
-        f[_FUNCTION] += _is_function_word(key)
+    if kind_before & _LETTER:
+        function += _is_function_word(key)
+    f[_WORDS], f[_SIGNS], f[_FUNCTION], f[_LETTERS] = words, signs, function, letters
+    f[_HANGUL], f[_WIDE], f[_STRONG], f[_COMMENTED], f[_BEGIN] = hangul, wide, strong, commented, first
     return i
 
 

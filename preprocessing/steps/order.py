@@ -209,6 +209,19 @@ class StepKeys:
         key = self.of(step)
         return None if key is None else Marker(self._context.folder, step).read(key)
 
+    def summaries(self) -> dict[str, dict[str, Any]]:
+        """Summaries of all steps that are finished for this configuration, in order; every marker is read once."""
+        summaries, contents = {}, {}
+        for step in steps_of(self._context.config):
+            reads = reads_of(self._context, step)
+            if step not in self.own or not all(name in contents for name in reads):
+                continue
+            marker = Marker(self._context.folder, step)
+            summary = marker.read(key_of(step, self.own[step], [contents[name] for name in reads]))
+            if summary is not None:
+                summaries[step], contents[step] = summary, marker.content()
+        return summaries
+
     def _content(self, step: str) -> str | None:
         if self.summary(step) is None:
             return None

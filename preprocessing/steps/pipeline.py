@@ -106,8 +106,9 @@ def describe(loaded: Loaded[Config], until: str | None = None) -> str:
         for unit in context.units
     ]
     keys = StepKeys(context, until)
+    finished = keys.summaries()
     for name in steps:
-        done = keys.summary(name) is not None
+        done = name in finished
         lines.append(f"{name}: {'up to date' if done else _describe_pending(keys, name)}")
         settings = loaded.config.tokenizer
         if name == "train-tokenizer" and not done:
@@ -194,8 +195,7 @@ def _run_step(context: Context, step: str, keys: StepKeys) -> None:
 
 
 def _write_funnel(context: Context, keys: StepKeys, show: bool) -> None:
-    candidates = ((name, keys.summary(name)) for name in steps_of(context.config))
-    summaries = {name: summary for name, summary in candidates if summary is not None}
+    summaries = keys.summaries()
     if "clean" not in summaries:
         return
     funnel = funnel_of(summaries)

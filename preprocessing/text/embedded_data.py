@@ -43,6 +43,7 @@ _TARGET = re.compile(
     r"|(?P<bare>!\[[ \t]{0,9})?\]\([ \t\n]{0,9}<?data:(?:[^\s()<>,]{0,100};base64,[A-Za-z0-9+/=_%\s-]*|[^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*)>?"
     rf"{_TITLE}[ \t\n]{{0,3}}\)"
 )
+_TARGET_OF_DATA = re.compile(r"\]\([ \t\n]{0,9}<?data:")
 _DEFINITION = re.compile(
     r"^ {0,3}\[(?P<label>[^\]\[\n]{1,200})\]:[ \t]{0,9}\n?[ \t]{0,9}<?data:[^\s<>,]{0,100};base64,[^\s<>]*>?(?:[ \t]{1,9}[\"'(][^\n]{0,300})?[ \t]*(?:\n|\Z)",
     re.MULTILINE,
@@ -87,7 +88,8 @@ def _empty_targets(text: str) -> str:
             return ""
         return f"{match['picture'] or ''}[{match['text']}]()"
 
-    text = change_outside_fences(text, lambda part: _TARGET.sub(_empty_target, part))
+    if _TARGET_OF_DATA.search(text):
+        text = change_outside_fences(text, lambda part: _TARGET.sub(_empty_target, part))
     if MARKER in text:
         text = change_outside_fences(text, lambda part: _DEFINITION.sub(define, part))
     return change_outside_fences(text, lambda part: _REFERENCE.sub(refer, part)) if labels else text
