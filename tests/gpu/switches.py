@@ -261,7 +261,7 @@ def _train(config: Config, world: Any, manifest: Path) -> Curve:
     stream = read_batches(manifest, training.sequence_length, world.data_size)
     curve: Curve = []
     try:
-        for _ in range(training.steps):
+        for _ in range(STEPS):
             optimizer.set_hyperparameters(trainees[0].optimizer, adam, adam.learning_rate)
             rows = (
                 {name: value[[world.data_rank]].to(world.device) for name, value in batch.items()}

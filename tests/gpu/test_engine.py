@@ -75,7 +75,7 @@ def test_the_installed_version_is_recognized_and_runs_every_recipe(tmp_path):
     import transformer_engine
 
     engine = installed.find_engine()
-    assert engine == installed.Engine(transformer_engine.__version__)
+    assert engine is not None and engine == installed.Engine(transformer_engine.__version__)
     assert not any(installed.is_older(engine.version, minimum) for minimum in ENGINE_MINIMUM.values())
     file = tmp_path / "gpu.yaml"
     file.write_text(GPU)
@@ -126,7 +126,7 @@ def test_each_recipe_becomes_one_of_transformer_engine(name):
     }  # fmt: skip
     for number_format, expected in (("hybrid", recipes.Format.HYBRID), ("e4m3", recipes.Format.E4M3)):
         fp8 = dataclasses.replace(RECIPES[name], format=number_format)
-        recipe = get_fp8_recipe(config_of(fp8, engine_switches(fp8)))
+        recipe: Any = get_fp8_recipe(config_of(fp8, engine_switches(fp8)))
         assert type(recipe) is kinds[name] or isinstance(recipe, kinds[name])
         assert recipe.fp8_format == expected
         if name == "delayed":
