@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart job continue redwhale importance kanana install install-dev install-old test test-old-core old-python check format bench \
+.PHONY: help quickstart job continue redwhale importance kanana install install-dev install-old test test-old-core old-python test-te te-env check format bench \
         gpu-accept gpu-bundle clean
 
 DEVICE ?= cpu
@@ -24,6 +24,9 @@ DEV_READY := $(VENV)/.installed-dev
 # The second environment: the older megatron-core, which Python 3.10 and 3.11 get (docs/megatron_core.md).
 OLD_VENV := .venv-3.11
 OLD_READY := $(OLD_VENV)/.installed
+# A third one: the packages of .venv and Transformer Engine, which is compiled for their torch (docs/gpu/README.md).
+TE_VENV := .venv-te
+TE_READY := $(TE_VENV)/.installed
 PYENV := $${PYENV_ROOT:-$$HOME/.pyenv}/versions
 # A PYTHON that is given, or in order of preference; each is tried by running it, because pyenv's shims exist for versions
 # that are not selected.
@@ -89,6 +92,11 @@ old-python: # prints the Python of test-old-core, fails where there is none
 	  if $$python -c '$(IS_OLD)' >/dev/null 2>&1; then echo $$python; exit 0; fi; \
 	done; exit 1
 
+te-env: $(TE_READY) ## .venv-te with Transformer Engine; no GPU
+
+test-te: $(TE_READY) ## The wiring against Transformer Engine itself
+	@$(TE_VENV)/bin/python -m pytest -q tests/gpu/test_engine.py $(ARGS)
+
 check: $(DEV_READY) ## Formatting, lint and types
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
@@ -110,10 +118,10 @@ gpu-accept: $(READY) ## Compare and measure on a GPU
 gpu-bundle: ## Pack .gpu/ for a GPU without a network
 	@PYTHON=$${PYTHON:-$$($(call find,$(PYTHONS),import sys; sys.exit(sys.version_info[:2] != (3, 12))))} tests/gpu/bundle.sh .gpu $(ARGS)
 
-clean: ## Remove .venv, .venv-3.11 and caches; runs/ stays
-	@rm -rf $(VENV) $(OLD_VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info build dist
+clean: ## Remove .venv, .venv-* and caches; runs/ stays
+	@rm -rf $(VENV) $(OLD_VENV) $(TE_VENV) $(TE_VENV)-build .pytest_cache .ruff_cache .hypothesis *.egg-info build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
-	@echo "removed .venv, .venv-3.11 and caches; runs/ is kept"
+	@echo "removed .venv, .venv-3.11, .venv-te and caches; runs/ is kept"
 
 # The stamp is written last: an interrupted installation is taken up again.
 .SECONDEXPANSION:
@@ -146,6 +154,10 @@ $(READY) $(OLD_READY): requirements.txt $(wildcard pyproject.toml)
 	fi
 	@if [ -n "$(GIVEN)" ]; then echo "$(GIVEN)" > $@; else touch $@; fi
 	@echo "installed"
+
+$(TE_READY): tests/gpu/te_env.sh tests/gpu/compile_engine.sh | $(READY)
+	@tests/gpu/te_env.sh $(TE_VENV) $(VENV)
+	@touch $@
 
 $(DEV_READY): requirements-dev.txt $(READY)
 	@echo "installing the requirements of developers into $(@D)"

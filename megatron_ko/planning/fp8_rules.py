@@ -14,6 +14,7 @@ from typing import Literal
 from megatron_ko.config.fp8 import DelayedFp8, Fp8, bf16_layers, gathers_parameters, uses_fp8
 from megatron_ko.config.loading import Rule
 from megatron_ko.config.model import ModelConfig, head_size
+from megatron_ko.config.recompute import SelectiveRecompute
 from megatron_ko.config.training import (
     CheckpointConfig,
     ParallelConfig,
@@ -29,8 +30,12 @@ MULTIPLE = {"tensorwise": 16, "delayed": 16, "mxfp8": 32, "blockwise": 128}
 """Tokens of a rank and widths of the matrices are multiples of this number."""
 ENGINE_MINIMUM = {"tensorwise": "2.2", "delayed": "2.0", "mxfp8": "2.1", "blockwise": "2.3"}
 """Oldest version of Transformer Engine."""
+RECOMPUTED_NORMS = "2.6"
+"""Oldest version of Transformer Engine that computes norms again in front of products in FP8."""
 CAPABILITY = {"tensorwise": (8, 9), "delayed": (8, 9), "blockwise": (9, 0), "mxfp8": (10, 0)}
 """Lowest compute capability of the GPU: 8.9 Ada, 9.0 Hopper, 10.0 Blackwell."""
+CAPABILITY_END = {"mxfp8": (12, 0)}
+"""Compute capability from which on Transformer Engine has no kernels (12.0: Blackwell for workstations)."""
 CUDA_MINIMUM = {"blockwise": "12.9"}
 """Oldest version of CUDA that torch was built for."""
 
@@ -59,6 +64,20 @@ def _fp8_layers(model: ModelConfig, parallel: ParallelConfig, precision: Precisi
                 f"precision.fp8.bf16_{name}_layers",
                 f"{count} must be at most {most}, the layers of one pipeline stage; lower it",
             )
+
+
+def recomputes_norms(parallel: ParallelConfig) -> bool:
+    """Whether the outputs of norms, which are inputs of matrix products, are computed again."""
+    return isinstance(parallel.recompute, SelectiveRecompute) and "norms" in parallel.recompute.modules
+
+
+def _fp8_recompute(parallel: ParallelConfig, precision: PrecisionConfig) -> Problems:
+    if isinstance(precision.fp8, DelayedFp8) and recomputes_norms(parallel):
+        yield (
+            "parallel.recompute.modules",
+            "norms cannot be computed again with precision.fp8 delayed in megatron-core; remove norms, or "
+            "choose another recipe such as tensorwise",
+        )
 
 
 def _fp8_weights_begin(precision: PrecisionConfig, checkpoint: CheckpointConfig) -> Problems:
@@ -122,6 +141,7 @@ def odd_tokens(parallel: ParallelConfig, training: TrainingConfig, fp8: Fp8) -> 
 FP8_RULES = (
     Rule(("run", "precision"), _fp8_possible),
     Rule(("model", "parallel", "precision"), _fp8_layers),
+    Rule(("parallel", "precision"), _fp8_recompute),
     Rule(("precision", "checkpoint"), _fp8_weights_begin),
     Rule(("model", "parallel", "precision"), _fp8_widths),
     Rule(("parallel", "training", "precision"), fp8_tokens),
@@ -134,6 +154,12 @@ def gpu_problem(recipe: str, name: str, capability: tuple[int, int], cuda: str) 
     if capability < needed:
         return (
             f"precision.fp8 {recipe} needs a GPU of compute capability {needed[0]}.{needed[1]} or newer, but {name} has "
+            f"{capability[0]}.{capability[1]}; choose another recipe, or precision.fp8: none"
+        )
+    end = CAPABILITY_END.get(recipe)
+    if end and capability >= end:
+        return (
+            f"precision.fp8 {recipe} needs a GPU of compute capability below {end[0]}.{end[1]}, but {name} has "
             f"{capability[0]}.{capability[1]}; choose another recipe, or precision.fp8: none"
         )
     minimum = CUDA_MINIMUM.get(recipe)

@@ -1,4 +1,4 @@
-"""What is installed beside megatron-core: Transformer Engine, NVIDIA's Apex, or the package that only shares its name.
+"""What is installed beside megatron-core: Transformer Engine, FlashAttention, NVIDIA's Apex or the package that shares its name.
 
 Looks at files and metadata; imports neither. ``planning/start_checks.py`` owns what a run needs of them.
 """
@@ -36,7 +36,7 @@ def find_engine() -> Engine | None:
         return Engine("", f"{where} is a left-over folder without the package; delete it")
     version = _version_of("transformer-engine", "transformer_engine")
     if not _has_torch_side(folders):
-        defect = "its PyTorch side (transformer_engine_torch) is missing; pip install -e '.[gpu]'"
+        defect = "its PyTorch side (transformer_engine_torch) is missing; pip install --no-build-isolation -e '.[gpu]'"
         return Engine(version, defect)
     return Engine(version)
 
@@ -61,6 +61,11 @@ def _version_of(*names: str) -> str:
         except metadata.PackageNotFoundError:
             continue
     return ""
+
+
+def has_flash_attention() -> bool:
+    """Whether FlashAttention's own package is installed, which Transformer Engine does not bring."""
+    return bool(_version_of("flash-attn", "flash-attn-3"))
 
 
 def find_apex() -> ApexBuild:

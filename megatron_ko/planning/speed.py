@@ -11,6 +11,7 @@ from typing import Literal
 
 from megatron_ko.config.fp8 import Fp8, gathers_parameters, uses_fp8
 from megatron_ko.config.loading import Rule
+from megatron_ko.config.recompute import FullRecompute
 from megatron_ko.config.speed import SpeedConfig
 from megatron_ko.config.training import (
     Config,
@@ -187,6 +188,15 @@ def _compiled_layers(speed: SpeedConfig) -> Problems:
         )
 
 
+def _graphed_layers(speed: SpeedConfig, parallel: ParallelConfig) -> Problems:
+    if speed.cuda_graphs != "none" and isinstance(parallel.recompute, FullRecompute):
+        yield (
+            "speed.cuda_graphs",
+            f"{speed.cuda_graphs} cannot be combined with parallel.recompute.type full, which computes whole layers again; remove it, "
+            "or set parallel.recompute.type: selective",
+        )
+
+
 def _overlap(speed: SpeedConfig, run: RunConfig) -> Problems:
     reduces = speed.overlap_grad_reduce is True or (
         speed.overlap_grad_reduce is None and run.device == "cuda"
@@ -261,6 +271,7 @@ SPEED_RULES = (
     Rule(("run", "speed"), _needs_gpu),
     Rule(("speed", "precision", "lora", "stages"), _needs_engine_layers),
     Rule(("speed",), _compiled_layers),
+    Rule(("speed", "parallel"), _graphed_layers),
     Rule(("speed", "run"), _overlap),
     Rule(("speed", "parallel"), _tensor_overlap),
     Rule(("speed", "precision"), _adam_state),

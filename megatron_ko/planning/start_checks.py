@@ -13,8 +13,8 @@ from megatron_ko.config.loading import Loaded
 from megatron_ko.config.training import Config
 from megatron_ko.errors import ConfigError
 from megatron_ko.planning.distillation_rules import sections_of
-from megatron_ko.planning.fp8_rules import ENGINE_MINIMUM
-from megatron_ko.planning.installed import find_apex, find_engine, is_older
+from megatron_ko.planning.fp8_rules import ENGINE_MINIMUM, RECOMPUTED_NORMS, recomputes_norms
+from megatron_ko.planning.installed import find_apex, find_engine, has_flash_attention, is_older
 from megatron_ko.planning.speed import switches_of
 
 _ATTENTION = ("NVTE_FLASH_ATTN", "NVTE_FUSED_ATTN", "NVTE_UNFUSED_ATTN")
@@ -29,7 +29,10 @@ Found = tuple[str, str, str]
 
 def check_installed(loaded: Loaded[Config], environment: Mapping[str, str] = os.environ) -> None:
     """Raises ConfigError with every package that the run needs and this machine lacks."""
-    problems = [*_engine(loaded.config), *_apex(loaded.config), *_attention(loaded.config, environment)]
+    config = loaded.config
+    problems = [
+        *_engine(config), *_flash_attention(config), *_apex(config), *_attention(config, environment)
+    ]  # fmt: skip
     if problems:
         raise ConfigError([loaded.problem(*problem) for problem in problems])
 
@@ -38,44 +41,59 @@ def _engine(config: Config) -> Iterator[Found]:
     """Transformer Engine, where the configuration or one of its defaults uses it."""
     engine = find_engine()
     on_gpu = config.run.device == "cuda"
-    path, value = _need_of_engine(config) if on_gpu else ("", "")
-    recipe = "tensorwise" if path.endswith(".teacher_fp8") else config.precision.fp8.type
-    minimum = ENGINE_MINIMUM.get(recipe, "2.0")
-    if path and engine is None:
-        remedy = f"pip install -e '.[gpu]', or remove {path}"
+    needs = _needs_of_engine(config) if on_gpu else []
+    if needs and engine is None:
+        path, value, minimum = needs[0]
         yield (
             path,
-            f"{value} needs Transformer Engine {minimum} or newer, which is not installed; {remedy}",
+            f"{value} needs Transformer Engine {minimum} or newer, which is not installed; pip install --no-build-isolation -e "
+            f"'.[gpu]', or remove {path}",
             "engine-missing",
         )
     elif engine is not None and engine.defect and (on_gpu or not engine.version):
         # megatron-core would fail to import, with a left-over folder on the CPU, too
-        yield path or "speed.layers", f"Transformer Engine cannot be used: {engine.defect}", "engine-broken"
-    elif path and engine is not None and is_older(engine.version, minimum):
-        yield (
-            path,
-            f"{value} needs Transformer Engine {minimum} or newer, but {engine.version or 'an unknown version'} is installed; "
-            "pip install -e '.[gpu]'",
-            "engine-too-old",
-        )
+        path = needs[0][0] if needs else "speed.layers"
+        yield path, f"Transformer Engine cannot be used: {engine.defect}", "engine-broken"
+    elif engine is not None:
+        for path, value, minimum in needs:
+            if is_older(engine.version, minimum):
+                yield (
+                    path,
+                    f"{value} needs Transformer Engine {minimum} or newer, but {engine.version or 'an unknown version'} is "
+                    "installed; pip install --no-build-isolation -e '.[gpu]'",
+                    "engine-too-old",
+                )
 
 
-def _need_of_engine(config: Config) -> tuple[str, str]:
-    """The first field that needs Transformer Engine, and its value; empty if none does."""
-    speed, fp8 = config.speed, config.precision.fp8
-    distillations = list(sections_of(config.distillation, config.stages))
+def _needs_of_engine(config: Config) -> list[Found]:
+    """The fields that need Transformer Engine: path, value, oldest version."""
+    speed, fp8, oldest = config.speed, config.precision.fp8, "2.0"
+    with_norms = uses_fp8(fp8) and recomputes_norms(config.parallel)
+    teachers = [(path, section.teacher_fp8) for path, section in sections_of(config.distillation, config.stages)]
     needs = (
-        ("precision.fp8", fp8.type, uses_fp8(fp8)),
-        *((f"{path}.teacher_fp8", "true", section.teacher_fp8) for path, section in distillations),
-        ("speed.layers", speed.layers, speed.layers == "engine"),
-        ("speed.attention", speed.attention, speed.attention in ("flash", "fused")),
-        ("speed.fused_rope", "true", bool(speed.fused_rope)),
-        ("speed.fused_norm_linear", "true", bool(speed.fused_norm_linear)),
-        ("speed.overlap_tensor_parallel", "true", speed.overlap_tensor_parallel),
-        ("speed.adam", speed.adam, speed.adam == "engine"),
-        ("speed.precision_aware_adam", "true", speed.precision_aware_adam),
+        ("precision.fp8", fp8.type, uses_fp8(fp8), ENGINE_MINIMUM.get(fp8.type, oldest)),
+        ("parallel.recompute.modules", f"norms with precision.fp8 {fp8.type}", with_norms, RECOMPUTED_NORMS),
+        *((f"{path}.teacher_fp8", "true", in_fp8, ENGINE_MINIMUM["tensorwise"]) for path, in_fp8 in teachers),
+        ("speed.layers", speed.layers, speed.layers == "engine", oldest),
+        ("speed.attention", speed.attention, speed.attention in ("flash", "fused"), oldest),
+        ("speed.fused_rope", "true", bool(speed.fused_rope), oldest),
+        ("speed.fused_norm_linear", "true", bool(speed.fused_norm_linear), oldest),
+        ("speed.overlap_tensor_parallel", "true", speed.overlap_tensor_parallel, oldest),
+        ("speed.adam", speed.adam, speed.adam == "engine", oldest),
+        ("speed.precision_aware_adam", "true", speed.precision_aware_adam, "2.1"),
     )
-    return next(((path, value) for path, value, needed in needs if needed), ("", ""))
+    return [(path, value, minimum) for path, value, needed, minimum in needs if needed]
+
+
+def _flash_attention(config: Config) -> Iterator[Found]:
+    """Transformer Engine calls FlashAttention, but does not contain it: without it, no kernel would be left."""
+    if config.run.device == "cuda" and config.speed.attention == "flash" and not has_flash_attention():
+        yield (
+            "speed.attention",
+            "flash needs the package flash-attn, which is not installed; install it, or set fused (cuDNN, which is part of "
+            "Transformer Engine) or auto",
+            "flash-attention-missing",
+        )
 
 
 def _apex(config: Config) -> Iterator[Found]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
+from megatron_ko.config.fp8 import uses_fp8
+from megatron_ko.config.training import PrecisionConfig
 from megatron_ko.planning.flops import GPU_PEAK_TFLOPS
 
 GIB = 2**30
@@ -21,29 +23,41 @@ class Peak:
     name: str
 
 
-def peak_of(device: torch.device, dtype: str, configured_tflops: float | None) -> Peak:
-    """Peak from the configuration, NVIDIA's data sheet, or a matrix product timed on this device."""
+def peak_of(device: torch.device, precision: PrecisionConfig, configured_tflops: float | None) -> Peak:
+    """Peak from the configuration, NVIDIA's data sheet, or a matrix product timed on this device: that of FP8 with a recipe
+    of FP8, otherwise that of ``precision.dtype``."""
     if configured_tflops is not None:
         return Peak(configured_tflops, "reporting.peak_tflops")
+    number_format = "fp8" if uses_fp8(precision.fp8) else precision.dtype
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
         for gpu, peaks in GPU_PEAK_TFLOPS.items():
-            if gpu in name and dtype in peaks:
-                return Peak(peaks[dtype], f"{gpu} {dtype} dense, data sheet")
-    return Peak(_measure_tflops(device, dtype), f"{dtype} matrix product measured on one {device.type} rank")
+            if gpu in name and number_format in peaks:
+                return Peak(peaks[number_format], f"{gpu} {number_format} dense, data sheet")
+    tflops = _measure_tflops(device, number_format)
+    return Peak(tflops, f"{number_format} matrix product measured on one {device.type} rank")
 
 
-def _measure_tflops(device: torch.device, dtype: str, budget_s: float = 0.3) -> float:
+def _measure_tflops(device: torch.device, number_format: str, budget_s: float = 0.3) -> float:
+    """TFLOP/s of the fastest of some matrix products in ``fp32``, ``bf16`` or ``fp8`` (e4m3, one scale for each tensor)."""
     size = 1024 if device.type == "cpu" else 8192
-    torch_dtype = torch.bfloat16 if dtype == "bf16" else torch.float32
-    left, right = (torch.ones(size, size, dtype=torch_dtype, device=device) for _ in range(2))
-    torch.mm(left, right)
+    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp8": torch.float8_e4m3fn}
+    left, right = (torch.ones(size, size, device=device).to(dtypes[number_format]) for _ in range(2))
+    scale = torch.ones((), device=device)
+
+    def multiply() -> None:
+        if number_format == "fp8":  # its kernels take the second factor by columns
+            torch._scaled_mm(left, right.t(), scale, scale, out_dtype=torch.bfloat16)
+        else:
+            torch.mm(left, right)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    multiply()
     best, spent = float("inf"), 0.0
     while spent < budget_s:
         begin = time.perf_counter()
-        torch.mm(left, right)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        multiply()
         seconds = time.perf_counter() - begin
         best, spent = min(best, seconds), spent + seconds
     return 2 * size**3 / best / 1e12

@@ -87,7 +87,7 @@ class Reporter:
         self._quarantine = Path(config.run.folder).expanduser() / QUARANTINE
         if world.is_main:
             cut_metrics(self._quarantine, position.step)
-        peak = metrics.peak_of(world.device, config.precision.dtype, config.reporting.peak_tflops)
+        peak = metrics.peak_of(world.device, config.precision, config.reporting.peak_tflops)
         self._records = Records(config, position.step, writes=world.is_main)
         self._records.record(
             "start",

@@ -2,7 +2,7 @@
 
     python -m tests.gpu.accept core --output FOLDER         our own modules; at most 6 minutes on one Hopper GPU
     python -m tests.gpu.accept te --output FOLDER           Transformer Engine and each FP8 recipe of the card
-    python -m tests.gpu.accept features --output FOLDER     LoRA and frozen rows
+    python -m tests.gpu.accept features --output FOLDER     LoRA, frozen rows, packing, distillation
 
 With ``--device cpu --tiny``, every line but the calls that only a GPU has runs on the CPU. The file is written after each
 part; ``--parts`` runs some of them.
@@ -45,7 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return EXIT_USER_ERROR
     if options.device == "cuda" and options.command == "te" and not find_spec("transformer_engine"):
-        print("Transformer Engine is not installed; pip install -e '.[gpu]'", file=sys.stderr)
+        print(
+            "Transformer Engine is not installed; pip install --no-build-isolation -e '.[gpu]'",
+            file=sys.stderr,
+        )
         return EXIT_USER_ERROR
     options.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="gpu_accept_", dir=options.work) as work:

@@ -25,15 +25,16 @@ class ProcessFailed(RuntimeError):
 
 
 def call_apart(
-    device: str, function: Callable[..., Any], *arguments: Any, timeout_s: float = TIMEOUT_S
+    device: str, function: Callable[..., Any], *arguments: Any, timeout_s: float = TIMEOUT_S, ranks: int = 1
 ) -> Any:
-    """Returns ``function(init_method, *arguments)``, which JSON can express; functions must be importable by name."""
+    """Returns ``function(init_method, *arguments)`` of the first rank, which JSON can express; functions must be importable by
+    name. A rank is in the environment variable LOCAL_RANK."""
     method = "spawn" if device == "cuda" else "forkserver"
     if method == "forkserver":
         multiprocessing.get_context(method).set_forkserver_preload(["tests.warm"])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "result.json"
-        code = launch.run_ranks(1, partial(_call, function, arguments, path), method, timeout_s)
+        code = launch.run_ranks(ranks, partial(_call, function, arguments, path), method, timeout_s)
         result = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if code or "value" not in result:
         raise ProcessFailed(result.get("error") or f"{function.__name__} ended with exit code {code}")
@@ -48,5 +49,6 @@ def _call(
     except Exception:
         write_json(path, {"error": traceback.format_exc()})
         raise
-    write_json(path, {"value": value})
+    if rank == 0:
+        write_json(path, {"value": value})
     return 0

@@ -43,8 +43,8 @@ def compiled_layers(device: str) -> list[str]:
     return ["speed.compile=true"] if device == "cuda" else []
 
 
-def build_as_configured(config: Config, vocab_size: int, device: Any) -> Any:
-    """The GPT that the program would build, its weights not initialized."""
+def build_as_configured(config: Config, vocab_size: int, device: Any, seed: int | None = None) -> Any:
+    """The GPT that the program would build; without ``seed``, its weights are not initialized."""
     from megatron_ko.training.engine import prepare_rank
     from megatron_ko.training.model import build_gpt
 
@@ -56,5 +56,6 @@ def build_as_configured(config: Config, vocab_size: int, device: Any) -> Any:
         config.precision,
         vocab_size=vocab_size,
         device=device,
+        seed=seed,
         switches=switches,
     )

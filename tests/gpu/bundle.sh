@@ -8,39 +8,20 @@ set -euo pipefail
 
 OUT=$(realpath -m "${1:?usage: bundle.sh OUT_DIR [REQUIREMENT ...]}")
 shift
-TE_VERSION=${TE_VERSION:-2.11.0}
 CORE_VERSION=${CORE_VERSION:-0.19.2}
 TORCH_VERSION=2.11.0
 PYTHON=${PYTHON:-python3.12}
 BUILD=$OUT/build
 PART_BYTES=$((55 * 1024 * 1024))
 PIECE_SIZE=50m
+# shellcheck source=tests/gpu/compile_engine.sh
+. "$(dirname "$(realpath "$0")")/compile_engine.sh"
 
-compile_engine() {
+prepare_compiler() { # an environment with the GPU host's torch
   local pip=("$BUILD/venv/bin/python" -m pip --disable-pip-version-check)
   [ -x "$BUILD/venv/bin/python" ] || "$PYTHON" -m venv "$BUILD/venv"
-  "${pip[@]}" install -q "torch==$TORCH_VERSION" numpy setuptools wheel ninja pybind11 packaging einops \
-    nvdlfw-inspect pydantic onnx onnxscript importlib_metadata
+  "${pip[@]}" install -q "torch==$TORCH_VERSION" numpy setuptools wheel ninja pybind11 pydantic "${TE_NEEDS[@]}"
   "${pip[@]}" install -q --no-deps "transformer-engine==$TE_VERSION" "transformer-engine-cu13==$TE_VERSION"
-  "${pip[@]}" download -q --no-deps --no-build-isolation --no-binary=transformer-engine-torch -d "$BUILD" \
-    "transformer-engine-torch==$TE_VERSION"
-  # headers and libraries of CUDA, cuDNN and NCCL come with torch's own packages
-  local nvidia part include=() lib=()
-  nvidia=$("$BUILD/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/nvidia
-  for part in cu13 cudnn nccl; do
-    include+=("$nvidia/$part/include")
-    lib+=("$nvidia/$part/lib")
-  done
-  (
-    IFS=:
-    export CPATH="${include[*]}" LIBRARY_PATH="${lib[*]}" LD_LIBRARY_PATH="${lib[*]}"
-    unset IFS
-    export PATH="$BUILD/venv/bin:$PATH" CUDNN_PATH="$nvidia/cudnn" MAX_JOBS="${MAX_JOBS:-$(nproc)}"
-    export NVTE_FRAMEWORK=pytorch NVTE_CUDA_ARCHS=90 TORCH_CUDA_ARCH_LIST=9.0
-    export CUDA_HOME="${CUDA_HOME:-/usr/local/cuda}"
-    "${pip[@]}" wheel -q --no-deps --no-build-isolation -w "$BUILD/wheels" \
-      "$BUILD/transformer_engine_torch-$TE_VERSION.tar.gz"
-  )
 }
 
 download_wheels() { # FOLDER REQUIREMENT ...
@@ -51,9 +32,9 @@ download_wheels() { # FOLDER REQUIREMENT ...
     target+=(--platform "manylinux_${glibc}_x86_64")
   done
   "$PYTHON" -m pip --disable-pip-version-check download -q "${target[@]}" -d "$folder" \
-    "megatron-core==$CORE_VERSION" emerging-optimizers==0.3.0 \
-    "transformer-engine==$TE_VERSION" "transformer-engine-cu13==$TE_VERSION" nvdlfw-inspect \
-    pydantic==2.14.3 pydantic-core==2.50.4 annotated-types typing-inspection orjson "$@"
+    "megatron-core==$CORE_VERSION" emerging-optimizers==0.3.0 absl-py \
+    "transformer-engine==$TE_VERSION" "transformer-engine-cu13==$TE_VERSION" "${TE_NEEDS[@]}" \
+    pydantic==2.14.3 pydantic-core==2.50.4 annotated-types typing-inspection orjson xxhash "$@"
 }
 
 number=0 filled=$PART_BYTES
@@ -69,7 +50,10 @@ place() { # FILE: moves it into the current part, or into the next one where it 
 }
 
 mkdir -p "$BUILD/wheels"
-compgen -G "$BUILD/wheels/transformer_engine_torch-$TE_VERSION-*.whl" >/dev/null || compile_engine
+if ! compgen -G "$BUILD/wheels/transformer_engine_torch-$TE_VERSION-*.whl" >/dev/null; then
+  prepare_compiler
+  compile_engine "$BUILD/venv/bin/python" "$BUILD"
+fi
 WHEELS=$(mktemp -d)
 trap 'rm -rf "$WHEELS"' EXIT
 download_wheels "$WHEELS" "$@"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from megatron_ko.planning.fp8_rules import MULTIPLE, gpu_problem
 from tests.gpu.shapes import Card
 
-HOPPER, BLACKWELL = (9, 0), (10, 0)
+CUDA = "13.0"
+"""What the acceptance's torch is built for."""
 
 
 def recipes_of(card: Card | None) -> tuple[str, ...]:
     """The FP8 recipes that run on ``card``; in the dry run without one, two names that stand for bf16."""
     if card is None:
         return ("tensorwise", "delayed")
-    if card.capability < (8, 9):
-        return ()
-    if card.capability < HOPPER:
-        return ("tensorwise", "delayed")
-    return ("tensorwise", "delayed", "blockwise" if card.capability < BLACKWELL else "mxfp8")
+    return tuple(name for name in MULTIPLE if gpu_problem(name, card.name, card.capability, CUDA) is None)
 
 
 def overrides_of(recipe: str, device: str) -> list[str]:

@@ -11,6 +11,9 @@ import yaml
 from tests.gpu.apart import call_apart
 from tests.gpu.shapes import Setting
 
+TERMS = {"loss", "distillation", "hidden_states"}
+"""Terms of the loss in a record."""
+
 
 def write_config(setting: Setting, name: str, shape: dict[str, Any], **sections: Any) -> Path:
     """Writes ``NAME.yaml`` into the work folder: defaults of the acceptance, overridden field by field by ``sections``."""
@@ -60,14 +63,34 @@ def curve(folder: Path) -> dict[int, dict[str, float]]:
     return {record["step"]: record for record in records if record["kind"] == "train"}
 
 
+def write_cache(device: str, config: Path) -> None:
+    """Writes the caches of a configuration, as ``mko distill cache`` does, in a process of its own."""
+    code = call_apart(device, _write_cache, str(config), [f"run.device={device}"])
+    if code:
+        raise RuntimeError(f"the cache of {config} ended with exit code {code}")
+
+
+def _write_cache(init_method: str, config: str, overrides: list[str]) -> int:
+    from megatron_ko import distill
+
+    checked, stages = distill.check([config], overrides, 1)
+    return distill.write_caches(checked, distill.prepare(checked, stages, writes=True), 0, init_method)
+
+
 def largest_difference(
     left: dict[int, dict[str, float]], right: dict[int, dict[str, float]], first: int
 ) -> float:
-    """Largest difference of the losses from step ``first`` on; infinite where the runs have other steps."""
+    """Largest difference of a term of the loss from step ``first`` on; infinite where steps or terms differ."""
     steps = [step for step in left if step >= first]
     if not steps or steps != [step for step in right if step >= first]:
         return float("inf")
-    return max(abs(left[step]["loss"] - right[step]["loss"]) for step in steps)
+    differences = []
+    for step in steps:
+        terms = TERMS & set(left[step])
+        if terms != TERMS & set(right[step]):
+            return float("inf")
+        differences += [abs(left[step][name] - right[step][name]) for name in terms]
+    return max(differences)
 
 
 def compare_checkpoints(left: Path, right: Path) -> dict[str, float]:

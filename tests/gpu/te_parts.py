@@ -12,8 +12,9 @@ from tests.gpu.core_parts import large_config, measure_speed, speed_checks
 from tests.gpu.numerics import read_side, run_side
 from tests.gpu.recipes import overrides_of, recipes_of
 from tests.gpu.record import Outcome, at_least, at_most
-from tests.gpu.runs import curve, relative_distance, train, write_config
+from tests.gpu.runs import curve, largest_difference, relative_distance, train, write_config
 from tests.gpu.shapes import Setting
+from tests.gpu.switches import compare_switches
 
 # Bounds of bf16, which has 8 bits of precision.
 LOGITS, ONE_STEP = 3e-2, 2e-2
@@ -46,6 +47,34 @@ def compare_specs(setting: Setting) -> Outcome:
     if device == "cuda":
         checks.append(at_least("modules of Transformer Engine", sides["engine"]["engine_modules"], 1))
     return Outcome({name: sides[name]["losses"] for name in sides}, checks)
+
+
+def packing(setting: Setting) -> Outcome:
+    """Attention within documents: Transformer Engine's kernels for variable lengths against a call for each document, in bf16."""
+    scale, steps = setting.scale, setting.scale.leg
+    batch = {"global_batch_size": scale.curve_batch, "micro_batch_size": min(2, scale.curve_batch)}
+    config = write_config(
+        setting, "packing", scale.curve, precision={"dtype": "bf16"}, checkpoint={"every_steps": steps},
+        training={"steps": steps, "sequence_length": scale.curve_length, **batch},
+        data={"packing": {"attention": "within_documents"}},
+    )  # fmt: skip
+    sides = {}
+    for name in ("own", "engine"):
+        layers = [f"speed.layers={name}"] if setting.device == "cuda" else []
+        sides[name] = train(setting.device, config, setting.work / f"packing_{name}", *layers)
+    losses = {name: [record["loss"] for record in side.values()] for name, side in sides.items()}
+    norms = [side["gradient_norm"] for side in sides["engine"].values()]
+    true_norms = [side["gradient_norm"] for side in sides["own"].values()]
+    ratios = [abs(a / b - 1) for a, b in zip(norms, true_norms, strict=True)]
+    return Outcome(
+        losses,
+        [
+            at_most(
+                "losses, largest difference", largest_difference(sides["engine"], sides["own"], 1), ONE_STEP
+            ),
+            at_most("gradient norms, largest relative difference", max(ratios), LOGITS),
+        ],
+    )
 
 
 def loss_curve(recipe: str) -> Callable[[Setting], Outcome]:
@@ -125,4 +154,5 @@ def te_parts(setting: Setting) -> dict[str, Callable[[Setting], Outcome]]:
     recipes = (BF16, *recipes_of(setting.card))
     curves = {f"curve_{recipe}": loss_curve(recipe) for recipe in recipes}
     speeds = {f"speed_{recipe}": speed_in(recipe) for recipe in recipes}
-    return {"compare_specs": compare_specs, **curves, **speeds}
+    switches = compare_switches("engine")
+    return {"compare_specs": compare_specs, "packing": packing, "switches": switches, **curves, **speeds}

@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 
 from megatron_ko.config.loading import load
+from megatron_ko.config.speed import SpeedConfig
 from megatron_ko.config.training import Config
 from megatron_ko.errors import EXIT_USER_ERROR
-from tests.gpu import accept, core_parts, recipes, results, te_parts
+from megatron_ko.planning.speed import switches_of
+from tests.gpu import accept, core_parts, recipes, results, switches, te_parts
 from tests.gpu.apart import ProcessFailed
 from tests.gpu.core_parts import CORE
 from tests.gpu.feature_parts import FEATURES
 from tests.gpu.profiling import group_of, shares_of
 from tests.gpu.real_tokens import write_real_tokens
 from tests.gpu.record import Outcome, Record, at_least, at_most
+from tests.gpu.runs import write_config
 from tests.gpu.shapes import FULL, ROOT, Card, Setting, find_card, layers_that_fit
 
 H100 = Card("NVIDIA H100 80GB HBM3", 81559 / 1024, "580", (9, 0))
@@ -40,6 +43,56 @@ def run(command: str, folder: Path, *more: str) -> dict:
 def test_a_comparison_and_a_measurement_run_tiny_on_the_cpu(tmp_path):
     record = run("core", tmp_path, "--parts", "compare_devices", "speed_short")
     assert list(record["parts"]) == ["compare_devices", "speed_short"] and record["tiny"]
+
+
+def test_every_switch_has_a_case_that_the_rules_accept_and_that_differs_from_its_plain_path(tmp_path):
+    setting = Setting("cpu", True, tmp_path, tmp_path / "manifest.json", None)
+    path = write_config(
+        setting, "run", {**setting.scale.small, "vocab_size": switches.VOCAB},
+        training={"steps": 6, "sequence_length": 32, "global_batch_size": 8, "micro_batch_size": 1},
+    )  # fmt: skip
+    changed: set[str] = set()
+    for name, switch in switches.SWITCHES.items():
+        fused = switches.configured(path, name)
+        plain = switches.configured(path, switches._plain_of(name))
+        assert (switches_of(fused), fused.parallel, fused.precision) != (
+            switches_of(plain), plain.parallel, plain.precision
+        ), name  # fmt: skip
+        assert switches_of(fused).layers == switch.layers == switches_of(plain).layers
+        changed |= {
+            field for field in SpeedConfig.__dataclass_fields__ if getattr(fused.speed, field) != getattr(plain.speed, field)
+        }  # fmt: skip
+    assert changed == set(SpeedConfig.__dataclass_fields__) - {"layers"}, "compare_specs changes the layers"
+
+
+@pytest.mark.ranks
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["own_param_gather", "own_offload", "own_recompute_full"],
+        pytest.param(list(switches.SWITCHES), marks=pytest.mark.slow),
+    ],
+    ids=["some", "all"],
+)
+def test_switches_run_tiny_on_the_cpu_where_all_are_plain(tmp_path, names):
+    setting = Setting("cpu", True, tmp_path, write_real_tokens(tmp_path / "data"), None)
+    outcome = switches.compare(setting, names)
+    assert outcome.failures == [], outcome.numbers
+    assert len(outcome.checks) == 2 * len(names)
+
+
+def test_a_switch_that_fails_or_differs_is_not_accepted(tmp_path, monkeypatch):
+    plain, other = [(5.0, 1.0), (4.0, 1.0)], [(5.0, 1.0), (4.0, 1.1)]
+
+    def run(setting, cases) -> dict:
+        curves = {"own_swiglu": other, "own_residual": "Traceback: no kernel", "own_compile": plain}
+        return {case: curves.get(case, plain) for case in cases}
+
+    monkeypatch.setattr(switches, "_run", run)
+    setting = Setting("cpu", True, tmp_path, tmp_path, None)
+    outcome = switches.compare(setting, ["own_swiglu", "own_residual", "own_compile"])
+    assert {check.name for check in outcome.failures} == {"own_swiglu: gradient norms", "own_residual runs"}
+    assert "no kernel" in outcome.numbers["own_residual"]["error"]
 
 
 @pytest.mark.slow
@@ -149,9 +202,13 @@ def test_a_gpu_has_targets(tmp_path, monkeypatch):
     recipes_run = ("bf16", "tensorwise", "delayed", "blockwise")
     assert list(parts) == [
         "compare_specs",
+        "packing",
+        "switches",
         *(f"{kind}_{name}" for kind in ("curve", "speed") for name in recipes_run),
     ]
-    outcomes = {name: part(setting) for name, part in parts.items() if name != "compare_specs"}
+    outcomes = {
+        name: part(setting) for name, part in parts.items() if "_" in name and name != "compare_specs"
+    }
     assert outcomes["speed_tensorwise"].numbers["over_bf16"] == 1.4
     assert (
         outcomes["speed_tensorwise"].checks[-1].passed

@@ -82,7 +82,7 @@ def measure_ours(
     _synchronize(world.device)
     seconds = time.perf_counter() - begin
     waited, reported, memory = batches.seconds, reporting_s, metrics.memory_gib(world.device)
-    peak = metrics.peak_of(world.device, settings.precision.dtype, settings.reporting.peak_tflops)
+    peak = metrics.peak_of(world.device, settings.precision, settings.reporting.peak_tflops)
     tokens_per_s = timed * size * plan.sequence_length / seconds
     tflops = tokens_per_s * plan.flops_per_token / 1e12
     profile = profile_steps(train_one_step, profiled, world.device.type) if profiled else {}

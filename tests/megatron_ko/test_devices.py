@@ -14,6 +14,8 @@ import psutil
 import pytest
 import torch
 
+from megatron_ko.config.fp8 import BlockwiseFp8, DelayedFp8, TensorwiseFp8
+from megatron_ko.config.training import PrecisionConfig
 from megatron_ko.training.local_weights import draw
 from megatron_ko.training.metrics import peak_of
 from megatron_ko.training.optimizer import prime
@@ -97,9 +99,18 @@ def test_a_spawned_rank_ends_with_the_program_that_started_it():
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize(("name", "tflops"), [
-    ("NVIDIA H100 80GB HBM3", 989.4), ("NVIDIA H100 PCIe", 756.5), ("NVIDIA H100 NVL", 835.5), ("NVIDIA H200", 989.4),
+@pytest.mark.parametrize(("name", "bf16", "fp8"), [
+    ("NVIDIA H100 80GB HBM3", 989.4, 1978.9), ("NVIDIA H100 PCIe", 756.5, 1513.0),
+    ("NVIDIA H100 NVL", 835.5, 1671.0), ("NVIDIA H200", 989.4, 1978.9),
 ])  # fmt: skip
-def test_the_peak_is_that_of_the_card(monkeypatch, name, tflops):
+def test_the_peak_is_that_of_the_card_in_the_numbers_that_multiply(monkeypatch, name, bf16, fp8):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: name)
-    assert peak_of(torch.device("cuda", 0), "bf16", None).tflops == tflops
+    device = torch.device("cuda", 0)
+    assert peak_of(device, PrecisionConfig(), None).tflops == bf16
+    for recipe in (
+        TensorwiseFp8(type="tensorwise"),
+        DelayedFp8(type="delayed"),
+        BlockwiseFp8(type="blockwise"),
+    ):
+        peak = peak_of(device, PrecisionConfig(fp8=recipe), None)
+        assert peak.tflops == fp8 and " fp8 dense, data sheet" in peak.name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,8 @@ from megatron_ko.config.fp8 import (
 from megatron_ko.config.loading import load, to_yaml
 from megatron_ko.config.training import Config, ParallelConfig
 from megatron_ko.errors import CheckpointError, ConfigError
+from megatron_ko.formats.model_source import load_training
+from megatron_ko.formats.run_folder import checkpoint_folder
 from megatron_ko.planning import installed, start_checks
 from megatron_ko.planning.config_rules import layout_rules
 from megatron_ko.planning.flops import flops_per_token, fp8_share
@@ -28,7 +32,8 @@ from megatron_ko.planning.fp8_rules import MULTIPLE, change_of, check_recipe, gp
 from megatron_ko.planning.memory import stage_memories
 from megatron_ko.planning.run_plan import Plan
 from megatron_ko.planning.state_formats import StateFormats, formats_of
-from megatron_ko.preflight import preflight
+from megatron_ko.preflight import check_run, preflight
+from tests import ranks
 from tests.megatron_ko.test_flops import LLAMA3_8B, LLAMA3_VOCAB
 from tests.megatron_ko.test_memory import SMALL, SMALL_VOCAB
 from tests.tiny_run import write_tiny_run
@@ -121,6 +126,7 @@ def test_the_first_and_last_layer_stay_in_bf16_by_default_where_the_recipe_allow
         (["precision.fp8=mxfp8", "model.ffn_hidden_size=1040"], 1, "model.ffn_hidden_size", "fp8-widths"),
         (["precision.fp8=blockwise", "model.ffn_hidden_size=1024", "parallel.tensor=4", "model.hidden_size=1024",
           "model.heads=8", "model.ffn_hidden_size=1088"], 4, "model.ffn_hidden_size", "fp8-widths"),
+        (["precision.fp8=delayed", "parallel.recompute.type=selective"], 1, "parallel.recompute.modules", "fp8-recompute"),
         # 2 x 252 = 504 tokens are no multiple of 16, 2 x 200 = 400 are one, but not of 128
         (["precision.fp8=tensorwise", "training.sequence_length=252"], 1, "training.sequence_length", "fp8-tokens"),
         (["precision.fp8=blockwise", "training.sequence_length=200"], 1, "training.sequence_length", "fp8-tokens"),
@@ -186,13 +192,64 @@ def start(
         ("2.11.0+cu13", ["precision.fp8=blockwise"], None),
         ("1.13.0", ["precision.fp8=delayed"], ("precision.fp8", "engine-too-old")),
         ("", ["precision.fp8=delayed"], ("precision.fp8", "engine-too-old")),
+        ("2.5.0", ["precision.fp8=tensorwise", "parallel.recompute.type=selective"],
+         ("parallel.recompute.modules", "engine-too-old")),
+        ("2.6.0", ["precision.fp8=tensorwise", "parallel.recompute.type=selective"], None),
+        ("2.5.0", ["precision.fp8=tensorwise", "parallel.recompute={type: selective, modules: [mlp]}"], None),
+        ("2.5.0", ["parallel.recompute.type=selective"], None),
+        ("2.0.0", ["speed.precision_aware_adam=true"], ("speed.precision_aware_adam", "engine-too-old")),
+        ("2.1.0", ["speed.precision_aware_adam=true"], None),
+        ("1.13.0", ["speed.layers=engine"], ("speed.layers", "engine-too-old")),
     ],
-)
+)  # fmt: skip
 def test_a_start_needs_transformer_engine_and_names_its_version(
     gpu_run, monkeypatch, version, overrides, expected
 ):
     engine = None if version is None else installed.Engine(version)
     monkeypatch.setattr(start_checks, "find_engine", lambda: engine)
+    assert start(gpu_run, overrides) == expected
+
+
+def test_every_field_that_an_old_version_lacks_is_named(gpu_run, monkeypatch):
+    monkeypatch.setattr(start_checks, "find_engine", lambda: installed.Engine("2.0.0"))
+    overrides = [
+        "precision.fp8=tensorwise",
+        "parallel.recompute.type=selective",
+        "speed.precision_aware_adam=true",
+    ]
+    with pytest.raises(ConfigError) as caught:
+        start_checks.check_installed(load(Config, [gpu_run], overrides, layout_rules(1)), {})
+    minimums = {
+        "precision.fp8": "2.2",
+        "parallel.recompute.modules": "2.6",
+        "speed.precision_aware_adam": "2.1",
+    }
+    assert {problem.path for problem in caught.value.problems} == set(minimums)
+    for problem in caught.value.problems:
+        assert minimums[problem.path] in problem.message and "2.0.0" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("package", "overrides", "expected"),
+    [
+        (None, ["speed.attention=flash"], ("speed.attention", "flash-attention-missing")),
+        (None, ["speed.attention=fused"], None),
+        (None, [], None),
+        ("flash_attn-2.8.1", ["speed.attention=flash"], None),
+        ("flash_attn_3-3.0.0", ["speed.attention=flash"], None),
+    ],
+)
+def test_flash_attention_is_a_package_of_its_own(
+    gpu_run, tmp_path, monkeypatch, package, overrides, expected
+):
+    """Transformer Engine finds it by its metadata, under one of two names."""
+    if package:
+        name, _, version = package.partition("-")
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        (tmp_path / "site" / f"{package}.dist-info").mkdir(parents=True)
+        (tmp_path / "site" / f"{package}.dist-info" / "METADATA").write_text(metadata)
+    monkeypatch.setattr("sys.path", [str(tmp_path / "site")])
+    monkeypatch.setattr(start_checks, "find_engine", lambda: installed.Engine("2.11.0"))
     assert start(gpu_run, overrides) == expected
 
 
@@ -234,6 +291,8 @@ KERNELS = ["amp_C.py", "fused_weight_gradient_mlp_cuda.py"]
 def test_an_incomplete_transformer_engine_is_recognized(tmp_path, monkeypatch, files, has_engine, defect):
     package(tmp_path, files)
     monkeypatch.setattr("sys.path", [str(tmp_path)])
+    for name in ("transformer_engine", "transformer_engine_torch"):  # one that is installed may have been imported
+        monkeypatch.delitem(sys.modules, name, raising=False)
     importlib.invalidate_caches()
     engine = installed.find_engine()
     assert (engine is not None) == has_engine
@@ -284,6 +343,9 @@ def test_an_attention_kernel_chosen_in_the_environment_is_reported(gpu_run, envi
         ("blockwise", (8, 9), "13.0", False),
         ("mxfp8", (9, 0), "13.0", False),
         ("mxfp8", (10, 0), "13.0", True),
+        ("mxfp8", (10, 3), "13.0", True),
+        ("mxfp8", (12, 0), "13.0", False),
+        ("tensorwise", (12, 0), "13.0", True),
     ],
 )
 def test_a_gpu_runs_a_recipe_or_not(recipe, capability, cuda, possible):
@@ -341,6 +403,31 @@ def test_a_recipe_in_a_checkpoint_is_read_as_it_was_written():
     for recipe in RECIPES.values():
         if recipe is not None:
             assert adapter.validate_python(dataclasses.asdict(recipe)) == recipe
+
+
+@pytest.mark.ranks
+def test_the_recipe_in_a_checkpoint_decides_what_a_resume_may_choose(tmp_path):
+    file = write_tiny_run(tmp_path)
+    ranks.train(file, ["training.steps=5"])
+    description = checkpoint_folder(tmp_path / "run", 5) / "checkpoint.json"
+    content = json.loads(description.read_text())
+    assert content["fp8"] == {"type": "none"}
+    on_gpu = ["run.device=cuda", "precision.dtype=bf16"]
+
+    def rule_of(*overrides: str) -> str | None:
+        try:  # for another machine, so nothing need be installed
+            check_run(load_training([file], [*on_gpu, *overrides], layout_rules(1)), 1)
+        except CheckpointError as error:
+            return error.rule
+        return None
+
+    delayed, history = "precision.fp8=delayed", "precision.fp8.new_history=true"
+    assert rule_of(delayed) == "scaling-history-missing"
+    assert [rule_of(delayed, history), rule_of("precision.fp8=tensorwise"), rule_of()] == [None] * 3
+    content["fp8"] = dataclasses.asdict(DELAYED)
+    description.write_text(json.dumps(content))
+    assert [rule_of(delayed), rule_of("precision.fp8=tensorwise"), rule_of()] == [None] * 3
+    assert rule_of(delayed, "precision.fp8.history_steps=16") == "scaling-history-missing"
 
 
 # --- memory and FLOPs ------------------------------------------------------------------------------------

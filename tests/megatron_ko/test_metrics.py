@@ -13,8 +13,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from megatron_ko.config.fp8 import TensorwiseFp8
 from megatron_ko.config.loading import load
-from megatron_ko.config.training import Config
+from megatron_ko.config.training import Config, PrecisionConfig
 from megatron_ko.tables import width_of
 from megatron_ko.training import metrics, reporting
 from tests.tiny_run import write_tiny_run
@@ -33,9 +34,21 @@ def test_speed_follows_from_tokens_and_seconds(monkeypatch):
 
 def test_a_configured_peak_overrides_the_measured_one():
     cpu = torch.device("cpu")
-    assert metrics.peak_of(cpu, "fp32", 12.5) == metrics.Peak(12.5, "reporting.peak_tflops")
-    measured = metrics.peak_of(cpu, "fp32", None)
-    assert measured.tflops > 0 and "measured" in measured.name
+    fp32, fp8 = PrecisionConfig(dtype="fp32"), PrecisionConfig(fp8=TensorwiseFp8(type="tensorwise"))
+    for precision in (fp32, fp8):
+        assert metrics.peak_of(cpu, precision, 12.5) == metrics.Peak(12.5, "reporting.peak_tflops")
+    measured = metrics.peak_of(cpu, fp32, None)
+    assert measured.tflops > 0 and measured.name == "fp32 matrix product measured on one cpu rank"
+
+
+def test_a_peak_of_fp8_is_measured_with_products_in_fp8(monkeypatch):
+    """Where no data sheet is known. The kernel exists on the CPU, too."""
+    products = []
+    multiply = torch._scaled_mm
+    monkeypatch.setattr(torch, "_scaled_mm", lambda *a, **k: products.append(multiply(*a, **k)))
+    peak = metrics.peak_of(torch.device("cpu"), PrecisionConfig(fp8=TensorwiseFp8(type="tensorwise")), None)
+    assert peak.tflops > 0 and peak.name == "fp8 matrix product measured on one cpu rank"
+    assert len(products) > 1 and (products[0] == 1024).all()
 
 
 @pytest.fixture

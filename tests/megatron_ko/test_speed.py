@@ -128,6 +128,7 @@ def test_each_default_can_be_switched_off(machine, name):
         (["speed.layers=own", "speed.fused_rope=true"], "speed.fused_rope", "needs-engine-layers"),
         (["speed.compile=true"], "speed.compile", "compiled-layers"),
         (["speed={layers: own, compile: true, cuda_graphs: layers}"], "speed.cuda_graphs", "compiled-layers"),
+        (["speed.cuda_graphs=layers", "parallel.recompute.type=full"], "speed.cuda_graphs", "graphed-layers"),
         (["speed={overlap_grad_reduce: false, overlap_param_gather: true}"], "speed.overlap_param_gather", "overlap"),
         (["speed={overlap_grad_reduce: false, bucket_size: 100}"], "speed.bucket_size", "overlap"),
         (["run.device=cpu", "speed.bucket_size=100"], "speed.bucket_size", "overlap"),
@@ -162,6 +163,7 @@ def test_what_excludes_what_is_reported_with_its_key(tmp_path, overrides, path, 
         [],
         ["speed={layers: own, compile: true, attention: sdpa}"],
         ["speed={layers: engine, attention: fused, cuda_graphs: layers}"],
+        ["speed.cuda_graphs=layers", "parallel.recompute.type=selective"],
         ["speed={precision_aware_adam: true, adam_moments: fp8, gradients: bf16}"],
         ["run.device=cpu", "speed={overlap_grad_reduce: true, overlap_param_gather: true, bucket_size: 10}"],
         ["run.device=cpu", "speed={layers: own, attention: sdpa, adam: torch}"],
@@ -243,6 +245,52 @@ def test_the_transformer_config_of_each_recipe(fp8, monkeypatch):
     assert actual[: len(ends)] == ends
     if fp8.type == "delayed":
         assert (config.fp8_amax_history_len, config.fp8_amax_compute_algo) == (1024, "max")
+
+
+RECOMPUTE = (
+    "none",
+    "selective",
+    "{type: selective, modules: [mlp]}",
+    "{type: selective, modules: [attention]}",
+    "full",
+)
+COMBINED: dict[str, tuple[str, ...]] = {
+    "precision.fp8": ("none", "tensorwise", "delayed", "blockwise", "mxfp8"),
+    "parallel.recompute": RECOMPUTE,
+    "speed.cuda_graphs": ("none", "layers"),
+    "speed.attention": ("auto", "fused"),
+    "precision": ("", "precision.fp8.parameter_gather=true"),
+}
+
+
+def test_megatron_core_accepts_every_combination_that_the_rules_accept(tmp_path, monkeypatch):
+    """Otherwise a run would fail on each rank, with words of megatron-core, after it has started."""
+    from megatron.core.models.common.embeddings import rope_utils
+    from megatron.core.transformer import transformer_config as core
+
+    from megatron_ko.training.model import transformer_config
+
+    monkeypatch.setattr(rope_utils, "fused_apply_rotary_pos_emb", object())
+    monkeypatch.setattr(core, "is_te_min_version", lambda *version: True)
+    file = tmp_path / "gpu.yaml"
+    file.write_text(GPU)
+    refused, accepted = set(), 0
+    for values in itertools.product(*COMBINED.values()):
+        chosen = dict(zip(COMBINED, values))
+        gather = chosen.pop("precision")
+        if gather and chosen["precision.fp8"] == "none":
+            continue
+        overrides = [f"{path}={value}" for path, value in chosen.items() if value != "none"]
+        try:
+            loaded = load(Config, [str(file)], [*overrides, *([gather] if gather else [])], layout_rules(1))
+        except ConfigError as error:
+            refused |= {problem.rule for problem in error.problems}
+            continue
+        config, accepted = loaded.config, accepted + 1
+        switches = speed.switches_of(config)
+        transformer_config(config.model, config.parallel, config.precision, "cuda", switches)
+    assert refused == {"fp8-recompute", "graphed-layers"}
+    assert accepted > 100
 
 
 def test_switches_become_fields_one_by_one():
