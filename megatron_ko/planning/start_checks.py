@@ -69,7 +69,9 @@ def _needs_of_engine(config: Config) -> list[Found]:
     """The fields that need Transformer Engine: path, value, oldest version."""
     speed, fp8, oldest = config.speed, config.precision.fp8, "2.0"
     with_norms = uses_fp8(fp8) and recomputes_norms(config.parallel)
-    teachers = [(path, section.teacher_fp8) for path, section in sections_of(config.distillation, config.stages)]
+    teachers = [
+        (path, section.teacher_fp8) for path, section in sections_of(config.distillation, config.stages)
+    ]
     needs = (
         ("precision.fp8", fp8.type, uses_fp8(fp8), ENGINE_MINIMUM.get(fp8.type, oldest)),
         ("parallel.recompute.modules", f"norms with precision.fp8 {fp8.type}", with_norms, RECOMPUTED_NORMS),

@@ -291,7 +291,10 @@ KERNELS = ["amp_C.py", "fused_weight_gradient_mlp_cuda.py"]
 def test_an_incomplete_transformer_engine_is_recognized(tmp_path, monkeypatch, files, has_engine, defect):
     package(tmp_path, files)
     monkeypatch.setattr("sys.path", [str(tmp_path)])
-    for name in ("transformer_engine", "transformer_engine_torch"):  # one that is installed may have been imported
+    for name in (
+        "transformer_engine",
+        "transformer_engine_torch",
+    ):  # one that is installed may have been imported
         monkeypatch.delitem(sys.modules, name, raising=False)
     importlib.invalidate_caches()
     engine = installed.find_engine()
