@@ -32,7 +32,10 @@ def warm_ranks() -> None:
     [
         *(("gqa", 1), ("gqa", 2), ("qwen2", 2), ("qwen3", 1), ("qwen3", 2), ("mistral", 2)),
         *(("phi", 2), ("gemma2", 2)),
-        *(pytest.param(model, 1, marks=pytest.mark.slow) for model in ("gpt_neox", "phi", "gemma2")),
+        *(
+            pytest.param(model, 1, marks=pytest.mark.slow)
+            for model in ("qwen2", "mistral", "gpt_neox", "phi", "gemma2")
+        ),
         pytest.param("gpt_neox", 2, marks=pytest.mark.slow),
     ],
 )
