@@ -1,7 +1,8 @@
 """Checksums of the files that megatron-core's writer writes, computed while the bytes pass, so that a save reads nothing again.
 
 Owns the replacement of ``open`` in that writer's module for the time of a save. The bytes on disk stay the same. Files that
-another writer wrote have no checksum here and are read by ``describe_files``.
+another writer wrote, or that of megatron-core 0.16 in processes of its own, have no checksum here and are read by
+``describe_files``.
 """
 
 from __future__ import annotations
